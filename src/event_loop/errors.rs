@@ -1,0 +1,206 @@
+//! Where errors go that nobody is there to receive: the exception handler and its nets.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
+use std::io::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::rc::Rc;
+
+use super::LoopRef;
+use super::job::JobInfo;
+use crate::BoxError;
+
+/// What happened, as far as is known: asyncio's exception context.
+#[derive(Debug, Default)]
+pub struct ErrorContext {
+    /// What failed, as the first line of a report.
+    pub message: String,
+    /// The error itself.
+    pub error: Option<BoxError>,
+    /// The callback or task it belongs to.
+    pub job: Option<JobInfo>,
+    /// Whatever else helps, by asyncio's keys: `future`, `transport`, `protocol`, `socket`, `asyncgen`.
+    pub extra: BTreeMap<&'static str, String>,
+}
+
+/// Receives errors instead of the default handler.
+pub type ExceptionHandler = Rc<dyn Fn(&LoopRef, &ErrorContext)>;
+
+/// A panic payload that no net catches: it ends the run and comes out of `run_forever`.
+///
+/// ```should_panic
+/// # let mut event_loop = loopctl::EventLoop::new().unwrap();
+/// event_loop.lp().call_soon(|| -> () { std::panic::resume_unwind(Box::new(loopctl::LoopExit)) });
+/// event_loop.run_forever().unwrap();
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LoopExit;
+
+pub(crate) type Payload = Box<dyn Any + Send>;
+
+/// Runs `call`; what it throws comes back as a value, except [`LoopExit`], which goes on.
+pub(crate) fn catch<T>(call: impl FnOnce() -> T) -> Result<T, Payload> {
+    catch_unwind(AssertUnwindSafe(call))
+        .map_err(|payload| if payload.is::<LoopExit>() { resume_unwind(payload) } else { payload })
+}
+
+/// A panic, as an error.
+#[derive(Debug)]
+pub(crate) struct PanicError(String);
+
+impl From<Payload> for PanicError {
+    fn from(payload: Payload) -> Self {
+        let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
+        Self(text.unwrap_or_else(|| "no message".to_owned()))
+    }
+}
+
+impl fmt::Display for PanicError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "panicked: {}", self.0)
+    }
+}
+
+impl std::error::Error for PanicError {}
+
+impl ErrorContext {
+    /// A context with nothing but a message.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), ..Self::default() }
+    }
+
+    /// Adds the error.
+    #[must_use]
+    pub fn error(mut self, error: impl Into<BoxError>) -> Self {
+        self.error = Some(error.into());
+        self
+    }
+
+    /// Adds the job.
+    #[must_use]
+    pub fn job(mut self, job: JobInfo) -> Self {
+        self.job = Some(job);
+        self
+    }
+
+    /// Adds something under a key of its own.
+    #[must_use]
+    pub fn with(mut self, key: &'static str, value: impl fmt::Display) -> Self {
+        self.extra.insert(key, value.to_string());
+        self
+    }
+}
+
+/// The report as the default handler logs it: the message, then `key: value` lines in order of their
+/// keys, then the error and its causes.
+impl fmt::Display for ErrorContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.message.as_str() {
+            "" => f.write_str("Unhandled exception in event loop")?,
+            message => f.write_str(message)?,
+        }
+        let mut lines: BTreeMap<&str, String> =
+            self.extra.iter().map(|(key, value)| (*key, value.clone())).collect();
+        if let Some(job) = &self.job {
+            lines.insert("handle", job.to_string());
+        }
+        lines.iter().try_for_each(|(key, value)| write!(f, "\n{key}: {value}"))?;
+        let mut cause = self.error.as_ref().map(|error| &**error as &dyn std::error::Error);
+        while let Some(error) = cause {
+            write!(f, "\ncaused by: {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct Handlers(RefCell<Option<ExceptionHandler>>);
+
+impl Handlers {
+    pub(crate) fn clear(&self) {
+        drop(self.0.take());
+    }
+}
+
+impl LoopRef {
+    /// Replaces the default handler, or restores it with `None`; asyncio's `set_exception_handler`.
+    ///
+    /// ```
+    /// # use std::{cell::RefCell, rc::Rc};
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// let lp = event_loop.lp();
+    /// let seen = Rc::new(RefCell::new(String::new()));
+    /// let log = Rc::clone(&seen);
+    /// lp.set_exception_handler(Some(Rc::new(move |_, context| *log.borrow_mut() = context.to_string())));
+    /// lp.call_soon(|| std::fs::remove_file("/no/such/file"));
+    /// # lp.stop();
+    /// event_loop.run_forever()?;
+    /// assert!(seen.borrow().starts_with("Exception in callback"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn set_exception_handler(&self, handler: Option<ExceptionHandler>) {
+        let previous = self.core().handlers.0.replace(handler);
+        drop(previous);
+    }
+
+    /// The handler that was set; asyncio's `get_exception_handler`.
+    pub fn exception_handler(&self) -> Option<ExceptionHandler> {
+        self.core().handlers.0.borrow().clone()
+    }
+
+    /// Reports an error: to the handler that was set, otherwise to the default one. A handler that itself
+    /// fails is reported too; nothing that happens here reaches the caller.
+    ///
+    /// ```
+    /// # let event_loop = loopctl::EventLoop::new()?;
+    /// let context = loopctl::ErrorContext::new("the cache is gone").with("cache", "/var/cache/x");
+    /// event_loop.lp().call_exception_handler(context);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn call_exception_handler(&self, mut context: ErrorContext) {
+        context.job = context.job.or_else(|| self.watch().current_job());
+        let Some(handler) = self.exception_handler() else {
+            return self.handle_by_default(&context, "Exception in default exception handler");
+        };
+        if let Err(payload) = catch(|| handler(self, &context)) {
+            let broken = ErrorContext::new("Unhandled error in exception handler")
+                .error(PanicError::from(payload))
+                .with("context", &context);
+            self.handle_by_default(
+                &broken,
+                "Exception in default exception handler while handling an unexpected error in custom \
+                 exception handler",
+            );
+        }
+    }
+
+    /// Logs the report at level `error`; asyncio's `default_exception_handler`.
+    ///
+    /// Where the process has no logger it goes to standard error, so that no error is lost.
+    pub fn default_exception_handler(&self, context: &ErrorContext) {
+        let report = context.to_string();
+        if log::max_level() == log::LevelFilter::Off {
+            last_resort(&report);
+        } else {
+            log::error!("{report}");
+        }
+    }
+
+    /// The second net: the logger is foreign code, and may panic.
+    fn handle_by_default(&self, context: &ErrorContext, failure: &str) {
+        if let Err(payload) = catch(|| self.default_exception_handler(context)) {
+            last_resort(&format!("{failure}: {}", PanicError::from(payload)));
+        }
+    }
+}
+
+/// Straight to standard error; when even that fails there is nobody left to tell.
+fn last_resort(report: &str) {
+    let mut line = String::new();
+    let _ = writeln!(line, "{report}");
+    let _ = std::io::stderr().write_all(line.as_bytes());
+}

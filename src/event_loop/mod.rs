@@ -1,0 +1,450 @@
+//! Room 1: turns. One queue, one heap of timers, one poller, one thread.
+//!
+//! The loop knows neither tasks nor sockets. It runs jobs, tells sources about readiness, and keeps time;
+//! [`turn`] is the whole of it.
+
+mod clock;
+mod debug;
+mod errors;
+mod job;
+mod reactor;
+mod readers;
+mod remote;
+mod rooms;
+mod signal;
+mod turn;
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::panic::Location;
+use std::pin::pin;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
+
+use crate::plan::{TimerKey, Timers};
+
+pub use clock::Clock;
+pub use debug::{SlowCallback, SlowTurn};
+pub use errors::{ErrorContext, ExceptionHandler, LoopExit};
+pub use job::{Handle, JobInfo, JobKind, Outcome, TimerHandle};
+pub use remote::{LoopClosed, Remote, RemoteHandle};
+pub use turn::Turns;
+
+pub(crate) use clock::deadline;
+pub(crate) use errors::{PanicError, Payload, catch};
+pub(crate) use job::{Describe, Job, Run, Step};
+pub(crate) use reactor::{Interest, Readiness, Registration, Source};
+pub(crate) use rooms::Room;
+
+use clock::Ticking;
+use debug::Watch;
+use errors::Handlers;
+use job::Callback;
+use reactor::Reactor;
+use rooms::Rooms;
+
+/// Owns the poller, the queues and the clock: asyncio's event loop. One per thread; it cannot leave it.
+///
+/// ```
+/// use loopctl::EventLoop;
+///
+/// let mut event_loop = EventLoop::new()?;
+/// let lp = event_loop.lp();
+/// let answer = event_loop.run_until_complete(async move {
+///     lp.sleep(std::time::Duration::from_millis(1)).await;
+///     42
+/// })?;
+/// assert_eq!(answer, 42);
+/// event_loop.close();
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct EventLoop {
+    lp: LoopRef,
+}
+
+/// Counted reference to a loop, for code that runs on its thread.
+///
+/// It outlives the loop harmlessly: what is scheduled on a closed loop comes back cancelled.
+#[derive(Clone)]
+pub struct LoopRef(Rc<Core>);
+
+/// What a loop is made of. Other rooms reach it through the methods of [`LoopRef`].
+struct Core {
+    clock: Ticking,
+    ready: RefCell<VecDeque<Job>>,
+    timers: RefCell<Timers<Due>>,
+    reactor: Reactor,
+    remote: Remote,
+    watch: Watch,
+    handlers: Handlers,
+    rooms: Rooms,
+}
+
+/// What happens at a deadline.
+pub(crate) enum Due {
+    /// The job joins the queue.
+    Run(Job),
+    /// A task is woken, so that its step runs in the same turn.
+    Wake(Waker),
+}
+
+/// Why a loop did not run to the end.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum RunError {
+    /// [`stop`](LoopRef::stop) was called before the future completed.
+    Stopped,
+    /// A loop runs on this thread already; loops do not nest.
+    Nested,
+    /// The poller failed.
+    Io(io::Error),
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stopped => f.write_str("event loop stopped before the future completed"),
+            Self::Nested => {
+                f.write_str("cannot run the event loop while a loop runs on this thread")
+            }
+            Self::Io(error) => write!(f, "cannot wait for events: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for RunError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io(error) => Some(error),
+            Self::Stopped | Self::Nested => None,
+        }
+    }
+}
+
+impl From<io::Error> for RunError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+thread_local! {
+    /// The loops made on this thread, so that a waker finds its queue without a lock.
+    static LOOPS: RefCell<Vec<(u64, Weak<Core>)>> = const { RefCell::new(Vec::new()) };
+    static RUNNING: RefCell<Option<LoopRef>> = const { RefCell::new(None) };
+}
+
+/// The loop with this number, if it lives on this thread.
+fn home(id: u64) -> Option<LoopRef> {
+    let find = |loops: &RefCell<Vec<(u64, Weak<Core>)>>| {
+        loops.borrow().iter().find(|(known, _)| *known == id)?.1.upgrade().map(LoopRef)
+    };
+    LOOPS.try_with(find).ok().flatten()
+}
+
+/// The loop that runs on this thread, seen from inside it; asyncio's `get_running_loop`.
+///
+/// ```
+/// assert!(loopctl::running_loop().is_none());
+/// # let mut event_loop = loopctl::EventLoop::new()?;
+/// event_loop.run_until_complete(async { assert!(loopctl::running_loop().is_some()) })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn running_loop() -> Option<LoopRef> {
+    RUNNING.try_with(|running| running.borrow().clone()).ok().flatten()
+}
+
+impl EventLoop {
+    /// A new loop: not running, debug mode as `LOOPCTL_DEBUG` says, slow callbacks from 100 ms.
+    ///
+    /// # Errors
+    /// When the system gives no poller, for example because the process is out of descriptors.
+    pub fn new() -> io::Result<Self> {
+        Self::with_clock(Clock::System)
+    }
+
+    /// A new loop with a clock of its own; see [`Clock`].
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_clock(clock: Clock) -> io::Result<Self> {
+        let clock = Ticking::from(clock);
+        let (reactor, wakeup) = Reactor::new(clock.is_manual())?;
+        let core = Rc::new(Core {
+            clock,
+            ready: RefCell::default(),
+            timers: RefCell::default(),
+            reactor,
+            remote: Remote::new(wakeup),
+            watch: Watch::from_environment(),
+            handlers: Handlers::default(),
+            rooms: Rooms::default(),
+        });
+        LOOPS.with_borrow_mut(|loops| {
+            loops.retain(|(_, core)| core.strong_count() > 0);
+            loops.push((core.remote.id(), Rc::downgrade(&core)));
+        });
+        Ok(Self { lp: LoopRef(core) })
+    }
+
+    /// A reference to schedule with.
+    pub fn lp(&self) -> LoopRef {
+        self.lp.clone()
+    }
+
+    /// Runs until [`stop`](LoopRef::stop); the turn in which it was called runs to its end, and what
+    /// that turn scheduled waits for the next run. A stop before the run makes it last one turn.
+    ///
+    /// ```
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// let lp = event_loop.lp();
+    /// lp.clone().call_soon(move || lp.stop());
+    /// event_loop.run_forever()?;
+    /// # Ok::<(), loopctl::RunError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`RunError::Nested`] inside a running loop; [`RunError::Io`] when the poller fails.
+    pub fn run_forever(&mut self) -> Result<(), RunError> {
+        let turns = self.enter()?;
+        loop {
+            turns.turn(None)?;
+            if turns.is_stopping() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Runs until `future` completes and returns what it returns. A panic of the future comes out here.
+    ///
+    /// # Errors
+    /// [`RunError::Stopped`] when the loop was stopped first, and as [`run_forever`](Self::run_forever).
+    pub fn run_until_complete<T>(
+        &mut self,
+        future: impl Future<Output = T>,
+    ) -> Result<T, RunError> {
+        let mut future = pin!(future);
+        let mut output = Poll::Pending;
+        let turns = self.enter()?;
+        let waker = Waker::from(Arc::new(MainWaker(turns.lp().remote())));
+        turns.lp().push(Job::Main);
+        while output.is_pending() {
+            turns.turn_with(None, &mut || {
+                if output.is_pending() {
+                    output = catch(|| future.as_mut().poll(&mut Context::from_waker(&waker)))
+                        .map_or_else(|payload| Poll::Ready(Err(payload)), |poll| poll.map(Ok));
+                }
+            })?;
+            if turns.is_stopping() {
+                break;
+            }
+        }
+        drop(turns);
+        match output {
+            Poll::Ready(Ok(value)) => Ok(value),
+            Poll::Ready(Err(payload)) => std::panic::resume_unwind(payload),
+            Poll::Pending => Err(RunError::Stopped),
+        }
+    }
+
+    /// Marks the loop as running and lends its turns, so that another loop can drive this one.
+    ///
+    /// ```
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// event_loop.lp().call_soon(|| ());
+    /// let turns = event_loop.enter()?;
+    /// turns.turn(Some(std::time::Duration::ZERO))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`RunError::Nested`] inside a running loop.
+    pub fn enter(&mut self) -> Result<Turns<'_>, RunError> {
+        Turns::enter(self)
+    }
+
+    /// Closes the loop: drops every task, callback and timer, removes signal handlers, and shuts the
+    /// default executor without waiting for its threads. Dropping the loop does the same.
+    pub fn close(self) {
+        self.lp.watch().note_close();
+    }
+}
+
+impl Drop for EventLoop {
+    fn drop(&mut self) {
+        self.lp.close();
+    }
+}
+
+impl fmt::Debug for EventLoop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.lp.fmt(f)
+    }
+}
+
+struct MainWaker(Remote);
+
+impl Wake for MainWaker {
+    fn wake(self: Arc<Self>) {
+        self.0.schedule_main();
+    }
+}
+
+impl LoopRef {
+    /// The loop's clock, read now.
+    ///
+    /// ```
+    /// # let event_loop = loopctl::EventLoop::new()?;
+    /// assert!(event_loop.lp().time() <= event_loop.lp().time());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn time(&self) -> Instant {
+        self.0.clock.now()
+    }
+
+    /// Runs `call` in the next turn, after what is queued already; asyncio's `call_soon`.
+    ///
+    /// ```
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// let lp = event_loop.lp();
+    /// lp.call_soon(|| println!("next turn"));
+    /// # lp.stop();
+    /// # event_loop.run_forever()?;
+    /// # Ok::<(), loopctl::RunError>(())
+    /// ```
+    #[track_caller]
+    pub fn call_soon<O: Outcome>(&self, call: impl FnOnce() -> O + 'static) -> Handle {
+        let job = Callback::new(JobKind::Call, Location::caller(), call);
+        self.push(Job::Call(Rc::clone(&job) as Rc<dyn Run>));
+        Handle(job)
+    }
+
+    /// Runs `call` when `delay` has passed, never earlier; asyncio's `call_later`.
+    ///
+    /// A delay beyond what the clock can express means never.
+    ///
+    /// ```
+    /// # let event_loop = loopctl::EventLoop::new()?;
+    /// let never = event_loop.lp().call_later(std::time::Duration::MAX, || ());
+    /// never.cancel();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn call_later<O: Outcome>(
+        &self,
+        delay: Duration,
+        call: impl FnOnce() -> O + 'static,
+    ) -> TimerHandle {
+        self.call_at(deadline(self.time(), delay), call)
+    }
+
+    /// Runs `call` at `when`, or in the next turn if that has passed; asyncio's `call_at`.
+    ///
+    /// Calls with equal deadlines run in the order in which they were scheduled.
+    #[track_caller]
+    pub fn call_at<O: Outcome>(
+        &self,
+        when: Instant,
+        call: impl FnOnce() -> O + 'static,
+    ) -> TimerHandle {
+        let job = Callback::new(JobKind::Timer, Location::caller(), call);
+        let key = self.schedule(when, Due::Run(Job::Call(Rc::clone(&job) as Rc<dyn Run>)));
+        TimerHandle { job, lp: self.clone(), key, when }
+    }
+
+    /// Ends the run at the end of the turn under way; asyncio's `stop`.
+    pub fn stop(&self) {
+        self.0.remote.stop();
+    }
+
+    /// Whether the loop runs at this moment.
+    pub fn is_running(&self) -> bool {
+        self.0.remote.is_running()
+    }
+
+    /// Whether the loop has been closed.
+    pub fn is_closed(&self) -> bool {
+        self.0.remote.is_closed()
+    }
+
+    /// Queues a job. On a closed loop it is dropped, and its handle says cancelled.
+    pub(crate) fn push(&self, job: Job) {
+        if self.is_closed() {
+            if let Job::Call(call) = &job {
+                call.cancel();
+            }
+            return;
+        }
+        self.0.ready.borrow_mut().push_back(job);
+    }
+
+    pub(crate) fn schedule(&self, when: Instant, due: Due) -> TimerKey {
+        if self.is_closed()
+            && let Due::Run(Job::Call(call)) = &due
+        {
+            call.cancel();
+        }
+        self.0.timers.borrow_mut().insert(when, due)
+    }
+
+    pub(crate) fn cancel_timer(&self, key: TimerKey) {
+        let taken = self.0.timers.borrow_mut().cancel(key);
+        drop(taken);
+    }
+
+    /// Watches a descriptor. It must stay open until the registration is dropped.
+    pub(crate) fn register(
+        &self,
+        fd: impl std::os::fd::AsFd,
+        interest: Interest,
+        source: Rc<dyn Source>,
+    ) -> io::Result<Registration> {
+        if self.is_closed() {
+            return Err(LoopClosed.into());
+        }
+        Registration::new(self, fd.as_fd(), interest, source)
+    }
+
+    fn core(&self) -> &Core {
+        &self.0
+    }
+
+    fn watch(&self) -> &Watch {
+        &self.0.watch
+    }
+
+    /// Frees everything the loop holds, on this thread. What that drops may try to schedule; it cannot.
+    fn close(&self) {
+        if self.is_closed() {
+            return;
+        }
+        self.0.watch.report_unclosed();
+        self.0.remote.close();
+        self.0.rooms.close(self);
+        while self.drop_jobs() || !self.0.rooms.are_idle() {
+            // A thread is about to hand in a step it has begun to schedule.
+            std::thread::yield_now();
+        }
+        self.0.reactor.clear();
+        self.0.handlers.clear();
+        self.0.watch.clear();
+    }
+
+    fn drop_jobs(&self) -> bool {
+        let mut parcels = Vec::new();
+        self.0.remote.collect(&mut parcels);
+        let jobs = std::mem::take(&mut *self.0.ready.borrow_mut());
+        let timers = self.0.timers.borrow_mut().drain();
+        !(parcels.is_empty() && jobs.is_empty() && timers.is_empty())
+    }
+}
+
+impl fmt::Debug for LoopRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (running, closed, debug) = (self.is_running(), self.is_closed(), self.debug());
+        write!(f, "<EventLoop running={running} closed={closed} debug={debug}>")
+    }
+}

@@ -1,0 +1,159 @@
+//! Callbacks on readiness of any descriptor: `add_reader` and `add_writer`.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::panic::Location;
+use std::rc::Rc;
+
+use super::job::{Handle, Job, JobInfo, JobKind, Outcome, Run, short_type_name};
+use super::reactor::{Interest, Readiness, Registration, Source};
+use super::rooms::Room;
+use super::{LoopClosed, LoopRef};
+use crate::BoxError;
+
+#[derive(Default)]
+struct Watchers(RefCell<HashMap<(RawFd, Interest), Rc<dyn Run>>>);
+
+/// A callback for one direction of one descriptor.
+struct Watcher<F> {
+    callback: RefCell<Option<F>>,
+    registration: RefCell<Option<Registration>>,
+    is_queued: Cell<bool>,
+    is_cancelled: Cell<bool>,
+    origin: &'static Location<'static>,
+}
+
+impl LoopRef {
+    /// Runs `callback` whenever `fd` can be read from, as long as that is so; asyncio's `add_reader`.
+    ///
+    /// It replaces the reader the descriptor had. Remove it before the descriptor is closed.
+    ///
+    /// ```
+    /// # use std::{io::{Read, Write}, os::unix::net::UnixStream};
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// # let lp = event_loop.lp();
+    /// let (mut ours, mut theirs) = UnixStream::pair()?;
+    /// let inside = lp.clone();
+    /// lp.add_reader(&ours.try_clone()?, move || {
+    ///     inside.stop();
+    ///     ours.read(&mut [0; 16]).map(|count| assert_eq!(count, 5))
+    /// })?;
+    /// theirs.write_all(b"hello")?;
+    /// event_loop.run_forever()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the descriptor cannot be watched: a regular file, for example; when the loop is closed.
+    #[track_caller]
+    pub fn add_reader<O: Outcome>(
+        &self,
+        fd: &impl AsFd,
+        callback: impl FnMut() -> O + 'static,
+    ) -> io::Result<Handle> {
+        self.add_watcher(fd, Interest::Readable, Location::caller(), callback)
+    }
+
+    /// Runs `callback` whenever `fd` can be written to, as long as that is so; asyncio's `add_writer`.
+    ///
+    /// # Errors
+    /// As [`add_reader`](Self::add_reader).
+    #[track_caller]
+    pub fn add_writer<O: Outcome>(
+        &self,
+        fd: &impl AsFd,
+        callback: impl FnMut() -> O + 'static,
+    ) -> io::Result<Handle> {
+        self.add_watcher(fd, Interest::Writable, Location::caller(), callback)
+    }
+
+    /// Ends the reader of `fd`; tells whether there was one. On a closed loop there is none.
+    pub fn remove_reader(&self, fd: &impl AsFd) -> bool {
+        self.remove_watcher(fd, Interest::Readable)
+    }
+
+    /// Ends the writer of `fd`; tells whether there was one. On a closed loop there is none.
+    pub fn remove_writer(&self, fd: &impl AsFd) -> bool {
+        self.remove_watcher(fd, Interest::Writable)
+    }
+
+    fn add_watcher<O: Outcome>(
+        &self,
+        fd: &impl AsFd,
+        interest: Interest,
+        origin: &'static Location<'static>,
+        callback: impl FnMut() -> O + 'static,
+    ) -> io::Result<Handle> {
+        if self.is_closed() {
+            return Err(LoopClosed.into());
+        }
+        self.remove_watcher(fd, interest);
+        let watcher = Rc::new(Watcher {
+            callback: RefCell::new(Some(callback)),
+            registration: RefCell::default(),
+            is_queued: Cell::new(false),
+            is_cancelled: Cell::new(false),
+            origin,
+        });
+        let registration = self.register(fd, interest, Rc::clone(&watcher) as Rc<dyn Source>)?;
+        watcher.registration.replace(Some(registration));
+        let key = (fd.as_fd().as_raw_fd(), interest);
+        self.room::<Watchers>().0.borrow_mut().insert(key, Rc::clone(&watcher) as Rc<dyn Run>);
+        Ok(Handle(watcher))
+    }
+
+    fn remove_watcher(&self, fd: &impl AsFd, interest: Interest) -> bool {
+        let key = (fd.as_fd().as_raw_fd(), interest);
+        let watcher = self.room::<Watchers>().0.borrow_mut().remove(&key);
+        watcher.is_some_and(|watcher| {
+            let was_active = !watcher.is_cancelled();
+            watcher.cancel();
+            was_active
+        })
+    }
+}
+
+impl Room for Watchers {
+    fn close(&self, _: &LoopRef) {
+        self.0.take().into_values().for_each(|watcher| watcher.cancel());
+    }
+}
+
+impl<F: FnMut() -> O + 'static, O: Outcome> Source for Watcher<F> {
+    fn ready(self: Rc<Self>, lp: &LoopRef, _: Readiness) {
+        if !self.is_queued.replace(true) {
+            lp.push(Job::Call(self));
+        }
+    }
+}
+
+impl<F: FnMut() -> O, O: Outcome> Run for Watcher<F> {
+    /// The poller tells of changes; a reader hears as long as something is there. So ask again afterwards.
+    fn run(self: Rc<Self>) -> Result<(), BoxError> {
+        self.is_queued.set(false);
+        let Some(mut callback) = self.callback.take() else { return Ok(()) };
+        let outcome = callback().into_result();
+        if !self.is_cancelled.get() {
+            self.callback.replace(Some(callback));
+            if let Some(registration) = &*self.registration.borrow() {
+                registration.rearm()?;
+            }
+        }
+        outcome
+    }
+
+    fn info(&self) -> JobInfo {
+        JobInfo { kind: JobKind::Io, name: short_type_name::<F>(), origin: Some(self.origin) }
+    }
+
+    fn cancel(&self) {
+        self.is_cancelled.set(true);
+        drop((self.registration.take(), self.callback.take()));
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.is_cancelled.get()
+    }
+}

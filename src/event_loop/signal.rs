@@ -1,0 +1,184 @@
+//! Signals, as callbacks on the loop.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::io::{self, Read};
+use std::os::unix::net::UnixStream;
+use std::panic::Location;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+use signal_hook::{SigId, consts::FORBIDDEN, flag, low_level};
+
+use super::{
+    Interest, Job, JobInfo, JobKind, LoopRef, Outcome, Readiness, Registration, Room, Run, Source,
+};
+use crate::BoxError;
+
+#[derive(Default)]
+struct Signals(RefCell<HashMap<i32, Handler>>);
+
+/// Fields drop in order: first the watch, then the pipe's end, then the process's own behaviour returns.
+struct Handler {
+    _registration: Registration,
+    _pipe: Rc<SignalPipe>,
+    _action: Action,
+}
+
+struct SignalPipe {
+    reader: UnixStream,
+    callback: RefCell<Box<dyn FnMut() -> Result<(), BoxError>>>,
+    signal: i32,
+    origin: &'static Location<'static>,
+}
+
+/// What the process does on the signal while a handler is there.
+struct Action {
+    id: SigId,
+    signal: i32,
+}
+
+impl LoopRef {
+    /// Runs `callback` on the loop whenever the process receives `signal`, instead of what the process
+    /// would do otherwise; asyncio's `add_signal_handler`. A second handler of this loop replaces the first.
+    ///
+    /// Signals that arrive before the loop gets to run the callback are one call.
+    ///
+    /// ```
+    /// # let event_loop = loopctl::EventLoop::new()?;
+    /// const SIGUSR1: i32 = 10;
+    /// let lp = event_loop.lp();
+    /// lp.add_signal_handler(SIGUSR1, || println!("still here"))?;
+    /// assert!(lp.remove_signal_handler(SIGUSR1));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `InvalidInput` for a number that is no signal, or one that cannot be caught (`SIGKILL`).
+    #[track_caller]
+    pub fn add_signal_handler<O: Outcome>(
+        &self,
+        signal: i32,
+        mut callback: impl FnMut() -> O + 'static,
+    ) -> io::Result<()> {
+        check(signal)?;
+        let (reader, writer) = UnixStream::pair()?;
+        reader.set_nonblocking(true)?;
+        let pipe = Rc::new(SignalPipe {
+            reader,
+            callback: RefCell::new(Box::new(move || callback().into_result())),
+            signal,
+            origin: Location::caller(),
+        });
+        let source = Rc::clone(&pipe) as Rc<dyn Source>;
+        let registration = self.register(&pipe.reader, Interest::Readable, source)?;
+        let action = Action::new(signal, writer)?;
+        let handler = Handler { _registration: registration, _pipe: pipe, _action: action };
+        let replaced = self.room::<Signals>().0.borrow_mut().insert(signal, handler);
+        drop(replaced);
+        Ok(())
+    }
+
+    /// Ends a handler; the process then does again what it did before. Tells whether there was one.
+    pub fn remove_signal_handler(&self, signal: i32) -> bool {
+        let removed = self.room::<Signals>().0.borrow_mut().remove(&signal);
+        removed.is_some()
+    }
+}
+
+fn check(signal: i32) -> io::Result<()> {
+    let refuse = |why: String| Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+    if FORBIDDEN.contains(&signal) {
+        refuse(format!("signal {signal} cannot be caught"))
+    } else if low_level::signal_name(signal).is_none() {
+        refuse(format!("there is no signal {signal}"))
+    } else {
+        Ok(())
+    }
+}
+
+impl Room for Signals {
+    fn close(&self, _: &LoopRef) {
+        drop(self.0.take());
+    }
+}
+
+impl Source for SignalPipe {
+    fn ready(self: Rc<Self>, lp: &LoopRef, _: Readiness) {
+        let mut bytes = [0; 64];
+        let mut received = false;
+        while matches!((&self.reader).read(&mut bytes), Ok(count) if count > 0) {
+            received = true;
+        }
+        if received {
+            lp.push(Job::Call(self));
+        }
+    }
+}
+
+impl Run for SignalPipe {
+    fn run(self: Rc<Self>) -> Result<(), BoxError> {
+        match self.callback.try_borrow_mut() {
+            Ok(mut callback) => callback(),
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn info(&self) -> JobInfo {
+        let name = low_level::signal_name(self.signal).unwrap_or("signal").to_owned();
+        JobInfo { kind: JobKind::Signal, name, origin: Some(self.origin) }
+    }
+
+    fn cancel(&self) {}
+
+    fn is_cancelled(&self) -> bool {
+        false
+    }
+}
+
+/// Every signal that ever had a handler.
+static HANDLED: LazyLock<Mutex<HashMap<i32, Handled>>> = LazyLock::new(Mutex::default);
+
+struct Handled {
+    handlers: usize,
+    /// Says that there is no handler left, so that the signal does what it does by default.
+    by_default: Arc<AtomicBool>,
+}
+
+impl Handled {
+    fn new(signal: i32) -> io::Result<Self> {
+        let by_default = Arc::new(AtomicBool::new(false));
+        flag::register_conditional_default(signal, Arc::clone(&by_default))?;
+        Ok(Self { handlers: 0, by_default })
+    }
+
+    fn change(&mut self, handlers: usize) {
+        self.handlers = handlers;
+        self.by_default.store(handlers == 0, Ordering::SeqCst);
+    }
+}
+
+impl Action {
+    fn new(signal: i32, writer: UnixStream) -> io::Result<Self> {
+        let mut handled = HANDLED.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = match handled.entry(signal) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(Handled::new(signal)?),
+        };
+        let id = low_level::pipe::register(signal, writer)?;
+        known.change(known.handlers + 1);
+        Ok(Self { id, signal })
+    }
+}
+
+impl Drop for Action {
+    fn drop(&mut self) {
+        let mut handled = HANDLED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = handled.get_mut(&self.signal) {
+            known.change(known.handlers - 1);
+        }
+        low_level::unregister(self.id);
+    }
+}

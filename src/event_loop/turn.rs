@@ -1,0 +1,154 @@
+//! One turn, top to bottom: sweep, wait, collect, run.
+
+use std::io;
+use std::marker::PhantomData;
+use std::time::{Duration, Instant};
+
+use super::job::{Failure, Job};
+use super::{Due, ErrorContext, EventLoop, LoopRef, RUNNING, RunError};
+
+/// asyncio's `MAXIMUM_SELECT_TIMEOUT`: no wait is longer than a day, whatever the next timer says.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
+
+/// A loop that is marked as running, to be turned by hand; see [`EventLoop::enter`].
+///
+/// Dropping it, also while a panic passes through, leaves the loop as it was before.
+#[derive(Debug)]
+pub struct Turns<'a> {
+    lp: LoopRef,
+    borrowed: PhantomData<&'a mut EventLoop>,
+}
+
+impl<'a> Turns<'a> {
+    pub(crate) fn enter(event_loop: &'a mut EventLoop) -> Result<Self, RunError> {
+        let lp = event_loop.lp();
+        RUNNING.with_borrow_mut(|running| match running {
+            Some(_) => Err(RunError::Nested),
+            None => {
+                *running = Some(lp.clone());
+                Ok(())
+            }
+        })?;
+        lp.core().remote.set_running(true);
+        Ok(Self { lp, borrowed: PhantomData })
+    }
+
+    pub(crate) fn lp(&self) -> &LoopRef {
+        &self.lp
+    }
+
+    /// Whether [`stop`](LoopRef::stop) was called since the run began.
+    pub fn is_stopping(&self) -> bool {
+        self.lp.core().remote.is_stopping()
+    }
+
+    /// One turn, waiting for events no longer than `max_wait`.
+    ///
+    /// # Errors
+    /// When the poller fails.
+    pub fn turn(&self, max_wait: Option<Duration>) -> io::Result<()> {
+        self.turn_with(max_wait, &mut || ())
+    }
+
+    /// One turn; `main` is the step of the future that `run_until_complete` runs.
+    pub(crate) fn turn_with(
+        &self,
+        max_wait: Option<Duration>,
+        main: &mut dyn FnMut(),
+    ) -> io::Result<()> {
+        self.lp.sweep();
+        self.lp.wait(max_wait)?;
+        self.lp.collect();
+        self.lp.run_ready(main);
+        Ok(())
+    }
+}
+
+impl Drop for Turns<'_> {
+    fn drop(&mut self) {
+        let remote = &self.lp.core().remote;
+        remote.clear_stop();
+        remote.set_running(false);
+        RUNNING.with_borrow_mut(Option::take);
+    }
+}
+
+impl LoopRef {
+    fn sweep(&self) {
+        self.core().timers.borrow_mut().sweep();
+    }
+
+    fn wait(&self, max_wait: Option<Duration>) -> io::Result<()> {
+        let core = self.core();
+        let deadline = core.timers.borrow().next_deadline();
+        let timeout = if !core.ready.borrow().is_empty() || core.remote.is_stopping() {
+            Some(Duration::ZERO)
+        } else if let (Some(deadline), true) = (deadline, core.clock.is_manual()) {
+            core.clock.jump_to(deadline);
+            Some(Duration::ZERO)
+        } else {
+            let until = deadline.map(|at| at.saturating_duration_since(self.time()));
+            until.map(|wait| wait.min(LONGEST_WAIT)).into_iter().chain(max_wait).min()
+        };
+        core.reactor.wait(timeout)
+    }
+
+    /// Moves what has become ready into the queue: posts, then I/O, then due timers.
+    fn collect(&self) {
+        let core = self.core();
+        let mut posts = Vec::new();
+        core.remote.collect(&mut posts);
+        posts.into_iter().for_each(|parcel| self.push(Job::from(parcel)));
+        core.reactor.dispatch(self);
+        if core.timers.borrow().next_deadline().is_some() {
+            let now = self.time();
+            while let Some(due) = self.pop_due(now) {
+                match due {
+                    Due::Run(job) => self.push(job),
+                    Due::Wake(waker) => waker.wake(),
+                }
+            }
+        }
+    }
+
+    fn pop_due(&self, now: Instant) -> Option<Due> {
+        self.core().timers.borrow_mut().pop_due(now)
+    }
+
+    /// Runs what is ready now. What that schedules waits for the next turn, so that I/O never starves.
+    fn run_ready(&self, main: &mut dyn FnMut()) {
+        let batch = self.core().ready.borrow().len();
+        let began = self.watch().is_measuring().then(|| self.time());
+        for _ in 0..batch {
+            let Some(job) = self.pop_ready() else { break };
+            self.run_job(job, main);
+        }
+        if let Some(began) = began {
+            self.check_turn(began, batch);
+        }
+    }
+
+    fn pop_ready(&self) -> Option<Job> {
+        self.core().ready.borrow_mut().pop_front()
+    }
+
+    fn run_job(&self, job: Job, main: &mut dyn FnMut()) {
+        let watch = self.watch();
+        if !watch.is_measuring() {
+            return self.settle(job.run(main));
+        }
+        let (label, began) = (job.label(), self.time());
+        watch.enter(label.clone());
+        let outcome = job.run(main);
+        self.settle(outcome);
+        watch.leave();
+        self.check_job(began, &label);
+    }
+
+    fn settle(&self, outcome: Result<(), Failure>) {
+        if let Err(Failure { error, job }) = outcome {
+            let context = ErrorContext::new("Exception in callback").error(error).job(job);
+            self.call_exception_handler(context);
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! An event loop in asyncio's image, and connections raced the Happy Eyeballs way.
+//!
+//! The library re-creates the system of CPython's `asyncio.base_events` on `mio`: one thread, one queue, one
+//! heap of timers. Its first user is the program `loopctl`, which says why a connection is slow or fails.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! let answer = loopctl::run(async |lp| {
+//!     let task = lp.create_task(async { 40 });
+//!     lp.sleep(Duration::from_millis(1)).await;
+//!     task.await.unwrap_or(0) + 2
+//! })?;
+//! assert_eq!(answer, 42);
+//! # Ok::<(), loopctl::RunError>(())
+//! ```
+//!
+//! # Rooms
+//!
+//! Data runs one way: **plan decides, event_loop turns, task waits, net acts**, and the program tells.
+//!
+//! | room | what is in it |
+//! |---|---|
+//! | [`plan`] | decisions without I/O: [`Race`](plan::Race), [`interleave`](plan::interleave), [`Timers`](plan::Timers) |
+//! | event_loop | [`EventLoop`], [`LoopRef`], [`Handle`], [`Remote`], [`ErrorContext`], [`SlowCallback`] |
+//! | task | [`Task`], [`Promise`] and [`Deferred`], [`Sleep`], [`Executor`], [`Tracked`], [`run`] |
+//! | net | [`Lookup`], [`CreateConnection`], [`Transport`], [`Protocol`], [`Event`] |
+//!
+//! # One turn
+//!
+//! ```text
+//!            ┌──────────────────────────────────────────────────────────────┐
+//!            ▼                                                              │
+//!   sweep cancelled timers → wait for events → collect → run what was ready ┘
+//!                            (0 if anything    posts from other threads,   what that schedules
+//!                             is ready, else   then I/O, then due timers   waits for the next turn
+//!                             to next timer)
+//! ```
+//!
+//! Callbacks, task steps and readiness are all jobs in one queue, first come, first served. Nothing is called
+//! from inside anything else: a callback that schedules, a promise that is set, a transport that fails, each
+//! puts a job on the queue.
+//!
+//! # Names
+//!
+//! Verbs are asyncio's (`call_soon`, `create_task`, `run_in_executor`); the race speaks RFC 8305 (Connection
+//! Attempt Delay, First Address Family Count); outcomes are qlog's (success, failure, timeout, canceled).
+
+mod event_loop;
+mod net;
+pub mod plan;
+mod sys;
+mod task;
+
+pub use event_loop::{
+    Clock, ErrorContext, EventLoop, ExceptionHandler, Handle, JobInfo, JobKind, LoopClosed,
+    LoopExit, LoopRef, Outcome, Remote, RemoteHandle, RunError, SlowCallback, SlowTurn,
+    TimerHandle, Turns, running_loop,
+};
+pub use net::{
+    AbortReason, AddrInfo, AddrInfoFlags, Address, AfterEof, AttemptError, ConnectError,
+    Connection, CreateConnection, Event, EventKind, Failure, Lookup, NameInfoFlags, Phase,
+    Protocol, ResolveError, SocketFacts, TcpInfo, TimerEnd, Transport, listen,
+};
+pub use task::{
+    AsyncGenerator, Cancelled, Deferred, Elapsed, Executor, LocalFuture, Promise, Sleep, Task,
+    TaskFactory, TaskRef, Tracked, run,
+};
+
+/// Any error, boxed: what a callback may fail with.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -1,0 +1,164 @@
+//! One connection attempt: one address, one socket.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::BorrowedFd;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+
+use super::readiness::Ready;
+use super::{Address, Phase, SocketFacts, TcpInfo};
+use crate::event_loop::{Interest, LoopRef};
+use crate::plan::Family;
+
+/// How every socket of a race is made.
+#[derive(Clone, Default)]
+pub(crate) struct SocketSetup {
+    /// Where the sockets are bound; those of another family than the remote address are passed over.
+    pub(crate) local_addresses: Vec<SocketAddr>,
+    pub(crate) configure: Option<Configure>,
+}
+
+/// Sets options of a socket before it is bound.
+pub(crate) type Configure = Rc<dyn Fn(BorrowedFd<'_>) -> io::Result<()>>;
+
+/// A connection under way. Fields drop in order: the watch before the socket.
+pub(crate) struct Attempt {
+    ready: Option<Ready>,
+    socket: Socket,
+    pub(crate) started: Instant,
+}
+
+/// Why an attempt failed.
+pub(crate) struct Fault {
+    pub(crate) phase: Phase,
+    pub(crate) error: io::Error,
+}
+
+impl Fault {
+    fn at(phase: Phase) -> impl Fn(io::Error) -> Self {
+        move |error| Self { phase, error }
+    }
+}
+
+/// How far the kernel is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Progress {
+    Pending,
+    Connected,
+}
+
+impl Attempt {
+    /// Makes the socket; [`connect`](Self::connect) sends the first packet.
+    pub(crate) fn new(
+        address: &Address,
+        started: Instant,
+        setup: &SocketSetup,
+    ) -> Result<Self, Fault> {
+        let (domain, protocol) = match address {
+            Address::Inet(inet) => (Domain::for_address(*inet), Some(Protocol::TCP)),
+            Address::Unix(_) => (Domain::UNIX, None),
+        };
+        let kind = Type::STREAM.nonblocking();
+        let socket = Socket::new(domain, kind, protocol).map_err(Fault::at(Phase::Socket))?;
+        if let Some(configure) = &setup.configure {
+            configure(std::os::fd::AsFd::as_fd(&socket)).map_err(Fault::at(Phase::Options))?;
+        }
+        if let Some(family) = address.family() {
+            bind(&socket, family, &setup.local_addresses).map_err(Fault::at(Phase::Bind))?;
+        }
+        Ok(Self { ready: None, socket, started })
+    }
+
+    /// Starts the handshake and looks at once whether it is over: a watch costs more than a handshake on
+    /// this host does, and a start that has to wait for its turn would time the turn.
+    pub(crate) fn connect(&mut self, lp: &LoopRef, to: &Address) -> Result<Progress, Fault> {
+        let at_connect = Fault::at(Phase::Connect);
+        let address = to.to_sock_addr().map_err(&at_connect)?;
+        match self.socket.connect(&address) {
+            Ok(()) => return Ok(Progress::Connected),
+            Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
+            Err(error) => return Err(at_connect(error)),
+        }
+        let progress = progress(&SockRef::from(&self.socket)).map_err(&at_connect)?;
+        if progress == Progress::Pending {
+            let watch = Ready::new(lp, &self.socket, Interest::Writable);
+            self.ready = Some(watch.map_err(&at_connect)?);
+        }
+        Ok(progress)
+    }
+
+    /// Looks again, if the socket has given a sign; otherwise the task is woken when it does.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Result<Progress, Fault> {
+        while let Some(Poll::Ready(())) = self.ready.as_ref().map(|ready| ready.poll(cx)) {
+            let progress =
+                progress(&SockRef::from(&self.socket)).map_err(Fault::at(Phase::Connect))?;
+            if progress == Progress::Connected {
+                return Ok(progress);
+            }
+        }
+        Ok(Progress::Pending)
+    }
+
+    pub(crate) fn local_address(&self) -> Option<SocketAddr> {
+        self.socket.local_addr().ok()?.as_socket()
+    }
+
+    pub(crate) fn facts(&self) -> SocketFacts {
+        SocketFacts { local: self.local_address(), tcp: TcpInfo::of(&self.socket) }
+    }
+
+    pub(crate) fn into_socket(self) -> Socket {
+        self.socket
+    }
+}
+
+/// Binds to the first local address of the family that can be had.
+fn bind(socket: &Socket, family: Family, local: &[SocketAddr]) -> io::Result<()> {
+    if local.is_empty() {
+        return Ok(());
+    }
+    let mut errors: Vec<io::Error> = Vec::new();
+    for address in local.iter().filter(|local| family.admits(Family::of(&local.ip()))) {
+        match socket.bind(&(*address).into()) {
+            Ok(()) => return Ok(()),
+            Err(error) => errors.push(bind_error(*address, &error)),
+        }
+    }
+    let nothing_matches = || {
+        let name = if family == Family::Inet6 { "IPv6" } else { "IPv4" };
+        let text = format!("no matching local address with family={name} found");
+        io::Error::new(io::ErrorKind::AddrNotAvailable, text)
+    };
+    let Some(last) = errors.pop() else { return Err(nothing_matches()) };
+    if errors.is_empty() {
+        return Err(last);
+    }
+    errors.push(last);
+    let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    Err(io::Error::new(errors[0].kind(), texts.join(", ")))
+}
+
+fn bind_error(address: SocketAddr, error: &io::Error) -> io::Error {
+    let text = format!("error while attempting to bind on address {address}: {error}");
+    io::Error::new(error.kind(), text)
+}
+
+/// Asks the kernel whether a handshake is over, and how it ended. The error is the socket's own
+/// (`SO_ERROR`), so that no other socket's failure is ever told.
+pub(crate) fn progress(socket: &SockRef<'_>) -> io::Result<Progress> {
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut watched = [PollFd::new(&**socket, PollFlags::OUT)];
+    rustix::event::poll(&mut watched, Some(&at_once))?;
+    let events = watched[0].revents();
+    if events.intersects(PollFlags::ERR | PollFlags::HUP)
+        && let Some(error) = socket.take_error()?
+    {
+        return Err(error);
+    }
+    Ok(if events.contains(PollFlags::OUT) { Progress::Connected } else { Progress::Pending })
+}

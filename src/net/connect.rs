@@ -1,0 +1,339 @@
+//! `create_connection`: names, then a race, then a transport.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::num::NonZero;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use socket2::{Socket, Type};
+
+use super::attempt::SocketSetup;
+use super::contest::{Contest, Tracer};
+use super::{
+    AbortReason, AddrInfo, AddrInfoFlags, Address, ConnectError, Connection, Event, EventKind,
+    Lookup, Protocol, ResolveError, Transport,
+};
+use crate::event_loop::LoopRef;
+use crate::plan::{Family, Host, Policy, Port, interleave};
+
+/// A connection to be made; asyncio's `create_connection`, with its arguments as methods.
+///
+/// Without [`happy_eyeballs_delay`](Self::happy_eyeballs_delay), addresses are tried one after another, as in
+/// asyncio. Dropping the future of [`open`](Self::open) at any moment leaves no socket and no timer behind.
+///
+/// ```
+/// use loopctl::{Protocol, Transport};
+/// use std::time::Duration;
+///
+/// struct Greeter;
+/// impl Protocol for Greeter {
+///     fn connection_made(&mut self, transport: &Transport) {
+///         transport.write(b"hello");
+///     }
+///     fn data_received(&mut self, _: &Transport, _: &[u8]) {}
+/// }
+///
+/// # let mut event_loop = loopctl::EventLoop::new()?;
+/// # let lp = event_loop.lp();
+/// let listener = loopctl::listen("127.0.0.1:0".parse()?, 1)?;
+/// let connecting = lp
+///     .create_connection("127.0.0.1", listener.local_addr()?.port())
+///     .happy_eyeballs_delay(Duration::from_millis(250))
+///     .trace(|event| println!("{event:?}"))
+///     .open(|| Greeter);
+/// let connection = event_loop.run_until_complete(connecting)??;
+/// assert_eq!(connection.transport.peer_addr()?, listener.local_addr()?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "nothing happens until it is opened"]
+pub struct CreateConnection {
+    lp: LoopRef,
+    to: Destination,
+    prefer: Option<Family>,
+    policy: Policy,
+    timeout: Option<Duration>,
+    setup: SocketSetup,
+    nodelay: bool,
+    tracer: Tracer,
+}
+
+enum Destination {
+    Host(Lookup),
+    Known(Vec<Address>),
+    Socket(OwnedFd),
+}
+
+impl LoopRef {
+    /// A connection to a host; see [`CreateConnection`].
+    pub fn create_connection(
+        &self,
+        host: impl Into<Host>,
+        port: impl Into<Port>,
+    ) -> CreateConnection {
+        CreateConnection::new(self, Destination::Host(Lookup::new(host, port)))
+    }
+
+    /// A connection to whichever of these addresses the race gives; no resolver is asked.
+    pub fn create_connection_to(
+        &self,
+        addresses: impl IntoIterator<Item = SocketAddr>,
+    ) -> CreateConnection {
+        let known = addresses.into_iter().map(Address::from).collect();
+        CreateConnection::new(self, Destination::Known(known))
+    }
+
+    /// A connection to a Unix domain socket; asyncio's `create_unix_connection`.
+    pub fn create_unix_connection(&self, path: impl Into<PathBuf>) -> CreateConnection {
+        CreateConnection::new(self, Destination::Known(vec![Address::Unix(path.into())]))
+    }
+
+    /// A transport for a socket that is connected already; asyncio's `create_connection(sock=…)`.
+    pub fn create_connection_on(&self, socket: impl Into<OwnedFd>) -> CreateConnection {
+        CreateConnection::new(self, Destination::Socket(socket.into()))
+    }
+}
+
+impl CreateConnection {
+    fn new(lp: &LoopRef, to: Destination) -> Self {
+        Self {
+            lp: lp.clone(),
+            to,
+            prefer: None,
+            policy: Policy::default(),
+            timeout: None,
+            setup: SocketSetup::default(),
+            nodelay: true,
+            tracer: Tracer::default(),
+        }
+    }
+
+    /// Only addresses of this family.
+    pub fn family(self, family: Family) -> Self {
+        self.lookup(|lookup| lookup.family(family))
+    }
+
+    /// Only this IP protocol (6 for TCP).
+    pub fn protocol(self, protocol: i32) -> Self {
+        self.lookup(|lookup| lookup.protocol(protocol))
+    }
+
+    /// How the resolver looks.
+    pub fn flags(self, flags: AddrInfoFlags) -> Self {
+        self.lookup(|lookup| lookup.flags(flags))
+    }
+
+    /// Races the addresses with this Connection Attempt Delay (RFC 8305), interleaving families unless
+    /// [`interleave`](Self::interleave) says otherwise.
+    pub fn happy_eyeballs_delay(mut self, delay: Duration) -> Self {
+        self.policy.interleave = self.policy.interleave.max(1);
+        self.policy.connection_attempt_delay = Some(delay);
+        self
+    }
+
+    /// The First Address Family Count: how many addresses of the first family lead. 0 keeps the resolver's
+    /// order. To be called after [`happy_eyeballs_delay`](Self::happy_eyeballs_delay).
+    pub fn interleave(mut self, first_address_family_count: usize) -> Self {
+        self.policy.interleave = first_address_family_count;
+        self
+    }
+
+    /// At most this many attempts at a time.
+    pub fn max_parallel(mut self, most: NonZero<usize>) -> Self {
+        self.policy.max_parallel = Some(most);
+        self
+    }
+
+    /// How long one attempt may take.
+    pub fn attempt_timeout(mut self, limit: Duration) -> Self {
+        self.policy.attempt_timeout = Some(limit);
+        self
+    }
+
+    /// All rules of the race at once.
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Addresses of this family before all others.
+    pub fn prefer(mut self, family: Family) -> Self {
+        self.prefer = Some(family);
+        self
+    }
+
+    /// How long all of it may take: the name, every attempt.
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.timeout = Some(limit);
+        self
+    }
+
+    /// An address to connect from. Several may be given: the first of the right family that can be bound is
+    /// used.
+    pub fn local_addr(mut self, address: SocketAddr) -> Self {
+        self.setup.local_addresses.push(address);
+        self
+    }
+
+    /// Called with every new socket before it is bound and connected, to set options.
+    pub fn configure(
+        mut self,
+        configure: impl Fn(BorrowedFd<'_>) -> io::Result<()> + 'static,
+    ) -> Self {
+        self.setup.configure = Some(Rc::new(configure));
+        self
+    }
+
+    /// Whether small writes are sent at once (`TCP_NODELAY`); so it is unless told otherwise.
+    pub fn nodelay(mut self, nodelay: bool) -> Self {
+        self.nodelay = nodelay;
+        self
+    }
+
+    /// Hears every step as it happens, cancellation included. It is called on the loop, between other
+    /// things, and must not block.
+    pub fn trace(mut self, listen: impl FnMut(&Event) + 'static) -> Self {
+        self.tracer = Tracer::new(listen);
+        self
+    }
+
+    /// Connects, and puts the protocol on the connection: `connection_made` has been called when this
+    /// returns.
+    ///
+    /// # Errors
+    /// [`ConnectError`], with every attempt that was made.
+    pub async fn open<P: Protocol>(
+        mut self,
+        protocol: impl FnOnce() -> P,
+    ) -> Result<Connection<P>, ConnectError> {
+        let deadline = self.timeout.and_then(|limit| self.lp.time().checked_add(limit));
+        let known = Destination::Known(Vec::new());
+        let candidates = match std::mem::replace(&mut self.to, known) {
+            Destination::Socket(socket) => return self.attach(socket.into(), protocol),
+            Destination::Known(candidates) => candidates,
+            Destination::Host(lookup) => self.resolve(lookup, deadline).await?,
+        };
+        let candidates = self.sort(candidates);
+        let (setup, policy) = (self.setup.clone(), self.policy.clone());
+        let contest = Contest::new(&self.lp, &mut self.tracer, setup, candidates, policy);
+        let mut contest = contest.deadline(deadline);
+        let won = poll_fn(|cx| contest.poll(cx)).await;
+        drop(contest);
+        self.attach(won?, protocol)
+    }
+
+    fn lookup(mut self, change: impl FnOnce(Lookup) -> Lookup) -> Self {
+        if let Destination::Host(lookup) = self.to {
+            self.to = Destination::Host(change(lookup));
+        }
+        self
+    }
+
+    async fn resolve(
+        &mut self,
+        lookup: Lookup,
+        deadline: Option<Instant>,
+    ) -> Result<Vec<Address>, ConnectError> {
+        let host = lookup.host().to_string();
+        self.tell(EventKind::ResolveStarted { host });
+        let mut giving_up = GivesUp { connecting: self, reason: Some(AbortReason::Canceled) };
+        let answer = giving_up.connecting.ask(lookup, deadline).await;
+        giving_up.reason = None;
+        drop(giving_up);
+        match answer {
+            Ok(found) => {
+                let addresses: Vec<_> = found.iter().map(|info| info.address).collect();
+                self.tell(EventKind::Resolved { addresses: addresses.clone() });
+                Ok(addresses.into_iter().map(Address::from).collect())
+            }
+            Err(error) => {
+                let timed_out = matches!(error, ConnectError::TimedOut(_));
+                let reason =
+                    if timed_out { AbortReason::TimedOut } else { AbortReason::NotResolved };
+                self.tell(EventKind::ResolveFailed { reason: error.to_string() });
+                self.tell(EventKind::ConnectionAborted { reason });
+                Err(error)
+            }
+        }
+    }
+
+    async fn ask(
+        &self,
+        lookup: Lookup,
+        deadline: Option<Instant>,
+    ) -> Result<Vec<AddrInfo>, ConnectError> {
+        let asking = self.lp.getaddrinfo(lookup);
+        let answer = match deadline {
+            None => asking.await,
+            Some(deadline) => {
+                let left = deadline.saturating_duration_since(self.lp.time());
+                let answer = self.lp.timeout(left, asking).await;
+                answer.map_err(|_| ConnectError::TimedOut(Vec::new()))?
+            }
+        };
+        answer.map_err(ConnectError::Resolve)
+    }
+
+    /// The order in which the addresses are tried.
+    fn sort(&mut self, mut candidates: Vec<Address>) -> Vec<Address> {
+        if let Some(family) = self.prefer {
+            candidates.sort_by_key(|address| address.family() != Some(family));
+        }
+        if self.policy.interleave > 0 {
+            candidates = interleave(candidates, self.policy.interleave, Address::family);
+        }
+        self.tell(EventKind::CandidatesSorted { candidates: candidates.clone() });
+        candidates
+    }
+
+    fn attach<P: Protocol>(
+        &self,
+        socket: Socket,
+        protocol: impl FnOnce() -> P,
+    ) -> Result<Connection<P>, ConnectError> {
+        self.prepare(&socket)
+            .and_then(|()| Transport::attach(&self.lp, socket, protocol))
+            .map_err(ConnectError::Transport)
+    }
+
+    fn prepare(&self, socket: &Socket) -> io::Result<()> {
+        if socket.r#type()? != Type::STREAM {
+            let text = format!("A Stream Socket was expected, got {socket:?}");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
+        socket.set_nonblocking(true)?;
+        let is_inet = socket.local_addr()?.as_socket().is_some();
+        if is_inet { socket.set_tcp_nodelay(self.nodelay) } else { Ok(()) }
+    }
+
+    fn tell(&mut self, kind: EventKind) {
+        let now = self.lp.time();
+        self.tracer.tell(now, kind);
+    }
+}
+
+/// Tells the listener when a lookup is dropped half-way.
+struct GivesUp<'a> {
+    connecting: &'a mut CreateConnection,
+    reason: Option<AbortReason>,
+}
+
+impl Drop for GivesUp<'_> {
+    fn drop(&mut self) {
+        if let Some(reason) = self.reason {
+            let cancelled = ResolveError::Cancelled.to_string();
+            self.connecting.tell(EventKind::ResolveFailed { reason: cancelled });
+            self.connecting.tell(EventKind::ConnectionAborted { reason });
+        }
+    }
+}
+
+impl fmt::Debug for CreateConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<CreateConnection {:?}>", self.policy)
+    }
+}

@@ -1,0 +1,280 @@
+//! A race on real sockets: `plan::Race` decides, this acts.
+
+use std::io;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use socket2::Socket;
+
+use super::attempt::{Attempt, Fault, Progress, SocketSetup};
+use super::event::TimerEnd;
+use super::{
+    AbortReason, Address, AttemptError, ConnectError, Event, EventKind, Phase, SocketFacts,
+};
+use crate::event_loop::LoopRef;
+use crate::plan::{Policy, Race, Step};
+use crate::task::Alarm;
+
+/// Hears every step as it happens.
+#[derive(Default)]
+pub(crate) struct Tracer(Option<Listener>);
+
+type Listener = Box<dyn FnMut(&Event)>;
+
+impl Tracer {
+    pub(crate) fn new(listen: impl FnMut(&Event) + 'static) -> Self {
+        Self(Some(Box::new(listen)))
+    }
+
+    pub(crate) fn tell(&mut self, at: Instant, kind: EventKind) {
+        if let Some(listen) = &mut self.0 {
+            listen(&Event { at, kind });
+        }
+    }
+}
+
+/// One race, from the first start to the last outcome. Dropping it half-way cancels what is under way.
+pub(crate) struct Contest<'a> {
+    lp: LoopRef,
+    tracer: &'a mut Tracer,
+    setup: SocketSetup,
+    candidates: Vec<Address>,
+    race: Race,
+    lanes: Vec<Lane>,
+    clock: Clockwork,
+    is_over: bool,
+}
+
+/// One attempt, from its start to its outcome.
+enum Lane {
+    Running(Attempt),
+    Connected(Attempt),
+    Failed(AttemptError),
+    /// Given up.
+    Canceled,
+}
+
+/// The instants the race waits for.
+struct Clockwork {
+    alarm: Alarm,
+    /// When the whole operation is out of time.
+    deadline: Option<Instant>,
+    /// The Connection Attempt Delay, while it runs.
+    next_attempt: Option<Instant>,
+}
+
+impl<'a> Contest<'a> {
+    pub(crate) fn new(
+        lp: &LoopRef,
+        tracer: &'a mut Tracer,
+        setup: SocketSetup,
+        candidates: Vec<Address>,
+        policy: Policy,
+    ) -> Self {
+        let clock = Clockwork { alarm: Alarm::new(lp), deadline: None, next_attempt: None };
+        let race = Race::new(candidates.len(), policy);
+        let (lp, lanes) = (lp.clone(), Vec::new());
+        Self { lp, tracer, setup, candidates, race, lanes, clock, is_over: false }
+    }
+
+    pub(crate) fn deadline(mut self, deadline: Option<Instant>) -> Self {
+        self.clock.deadline = deadline;
+        self
+    }
+
+    /// Runs the race as far as it goes now.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Socket, ConnectError>> {
+        self.collect_outcomes(cx);
+        loop {
+            let now = self.lp.time();
+            match self.race.poll(now) {
+                Step::Won(winner) => return Poll::Ready(self.finish(winner, now)),
+                Step::Lost => return Poll::Ready(Err(self.abort(AbortReason::AllFailed, now))),
+                _ if self.clock.deadline.is_some_and(|deadline| deadline <= now) => {
+                    return Poll::Ready(self.run_out_of_time(now));
+                }
+                Step::Start(number) => self.start(number, now, cx),
+                Step::TimeOut(number) => self.time_out(number, now),
+                Step::Wait(until) => {
+                    self.note_timer(now);
+                    let until = until.into_iter().chain(self.clock.deadline).min();
+                    self.clock.alarm.set(until, cx.waker());
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+
+    fn start(&mut self, number: usize, now: Instant, cx: &mut Context<'_>) {
+        if self.clock.next_attempt.take_if(|at| *at <= now).is_some() {
+            self.tracer.tell(now, EventKind::NextAttemptTimerFired);
+        }
+        let address = self.candidates[number].clone();
+        let started = EventKind::AttemptStarted { attempt: number, address: address.clone() };
+        self.tracer.tell(now, started);
+        match Attempt::new(&address, now, &self.setup) {
+            Err(fault) => {
+                self.lanes.push(Lane::Canceled);
+                self.fail(number, fault, now, SocketFacts::default());
+            }
+            Ok(mut attempt) => {
+                let connecting = attempt.connect(&self.lp, &address);
+                let progress = match connecting {
+                    Ok(Progress::Pending) => attempt.poll(cx),
+                    settled => settled,
+                };
+                self.lanes.push(Lane::Running(attempt));
+                self.advance(number, progress);
+            }
+        }
+    }
+
+    /// Looks at every socket that has given a sign, in the order of the attempts. The first connection ends
+    /// the look: of two in one turn, the lower number wins and the other is closed.
+    fn collect_outcomes(&mut self, cx: &mut Context<'_>) {
+        for number in 0..self.lanes.len() {
+            if let Lane::Running(attempt) = &mut self.lanes[number] {
+                let progress = attempt.poll(cx);
+                self.advance(number, progress);
+            }
+        }
+    }
+
+    /// Takes note of what a socket said.
+    fn advance(&mut self, number: usize, progress: Result<Progress, Fault>) {
+        if matches!(progress, Ok(Progress::Pending)) {
+            return;
+        }
+        let Lane::Running(attempt) = std::mem::replace(&mut self.lanes[number], Lane::Canceled)
+        else {
+            return;
+        };
+        let (now, facts) = (self.lp.time(), attempt.facts());
+        let outcome = progress.and_then(|_| refuse_self_connect(&self.candidates[number], &facts));
+        match outcome {
+            Ok(()) => {
+                self.race.succeeded(number);
+                self.lanes[number] = Lane::Connected(attempt);
+                self.tracer.tell(now, EventKind::AttemptSucceeded { attempt: number, facts });
+            }
+            Err(fault) => self.fail(number, fault, attempt.started, facts),
+        }
+    }
+
+    fn fail(&mut self, number: usize, fault: Fault, started: Instant, facts: SocketFacts) {
+        let now = self.lp.time();
+        let Fault { phase, error } = fault;
+        let failure = (&error).into();
+        self.race.failed(number);
+        self.record_failure(number, phase, error, now - started);
+        let kind = EventKind::AttemptFailed { attempt: number, phase, failure, facts };
+        self.tracer.tell(now, kind);
+    }
+
+    fn time_out(&mut self, number: usize, now: Instant) {
+        let Lane::Running(attempt) = &self.lanes[number] else { return };
+        let (facts, took) = (attempt.facts(), now - attempt.started);
+        self.record_failure(number, Phase::Connect, io::ErrorKind::TimedOut.into(), took);
+        self.tracer.tell(now, EventKind::AttemptTimedOut { attempt: number, facts });
+    }
+
+    fn record_failure(
+        &mut self,
+        number: usize,
+        phase: Phase,
+        error: io::Error,
+        took: std::time::Duration,
+    ) {
+        let address = self.candidates[number].clone();
+        self.lanes[number] = Lane::Failed(AttemptError { address, phase, error, took });
+    }
+
+    fn note_timer(&mut self, now: Instant) {
+        let next = self.race.next_attempt_at();
+        if next == self.clock.next_attempt {
+            return;
+        }
+        if let Some(at) = next {
+            self.clock.next_attempt = next;
+            let delay = at.saturating_duration_since(now);
+            self.tracer.tell(now, EventKind::NextAttemptTimerSet { delay });
+        } else if self.lanes.len() == self.candidates.len() {
+            self.end_timer(TimerEnd::ListExhausted, now);
+        }
+    }
+
+    fn end_timer(&mut self, reason: TimerEnd, now: Instant) {
+        if self.clock.next_attempt.take().is_some() {
+            self.tracer.tell(now, EventKind::NextAttemptTimerCanceled { reason });
+        }
+    }
+
+    fn finish(&mut self, winner: usize, now: Instant) -> Result<Socket, ConnectError> {
+        self.is_over = true;
+        self.end_timer(TimerEnd::Success, now);
+        self.cancel_running(now);
+        self.tracer.tell(now, EventKind::ConnectionSelected { attempt: winner });
+        match std::mem::replace(&mut self.lanes[winner], Lane::Canceled) {
+            Lane::Connected(attempt) => Ok(attempt.into_socket()),
+            _ => Err(ConnectError::Transport(io::Error::other("the winner has no socket"))),
+        }
+    }
+
+    fn run_out_of_time(&mut self, now: Instant) -> Result<Socket, ConnectError> {
+        let pending: Vec<usize> = self.race.pending().collect();
+        for number in pending {
+            self.race.failed(number);
+            self.time_out(number, now);
+        }
+        match self.race.winner() {
+            Some(winner) => self.finish(winner, now),
+            None => Err(self.abort(AbortReason::TimedOut, now)),
+        }
+    }
+
+    fn abort(&mut self, reason: AbortReason, now: Instant) -> ConnectError {
+        self.is_over = true;
+        self.end_timer(TimerEnd::Abort, now);
+        self.tracer.tell(now, EventKind::ConnectionAborted { reason });
+        let lanes = std::mem::take(&mut self.lanes).into_iter();
+        let attempts = lanes.filter_map(|lane| match lane {
+            Lane::Failed(error) => Some(error),
+            Lane::Running(_) | Lane::Connected(_) | Lane::Canceled => None,
+        });
+        match reason {
+            AbortReason::TimedOut => ConnectError::TimedOut(attempts.collect()),
+            _ => ConnectError::Attempts(attempts.collect()),
+        }
+    }
+
+    fn cancel_running(&mut self, now: Instant) {
+        for (number, lane) in self.lanes.iter_mut().enumerate() {
+            if let Lane::Running(attempt) = lane {
+                let facts = attempt.facts();
+                *lane = Lane::Canceled;
+                self.tracer.tell(now, EventKind::AttemptCanceled { attempt: number, facts });
+            }
+        }
+    }
+}
+
+impl Drop for Contest<'_> {
+    fn drop(&mut self) {
+        if !self.is_over {
+            let now = self.lp.time();
+            self.cancel_running(now);
+            self.abort(AbortReason::Canceled, now);
+        }
+    }
+}
+
+/// A port that nobody listens on can become its own peer (simultaneous open), which helps nobody.
+fn refuse_self_connect(to: &Address, facts: &SocketFacts) -> Result<(), Fault> {
+    if facts.local.is_none() || facts.local != to.as_inet() {
+        return Ok(());
+    }
+    let text =
+        "connected to itself: nobody listens there, and the kernel chose that port as its own";
+    let error = io::Error::new(io::ErrorKind::ConnectionRefused, text);
+    Err(Fault { phase: Phase::Connect, error })
+}

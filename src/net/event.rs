@@ -1,0 +1,156 @@
+//! What happened, and when. Reports are made of this and nothing else.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use super::{Address, Phase, TcpInfo};
+
+/// One thing that happened while connecting.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// When, on the loop's clock.
+    pub at: Instant,
+    /// What.
+    pub kind: EventKind,
+}
+
+/// What happened. Attempts are numbered from 0 in the order in which they start, which is the order of the
+/// candidates.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum EventKind {
+    /// The resolver was asked.
+    ResolveStarted {
+        /// The host's name.
+        host: String,
+    },
+    /// The resolver answered.
+    Resolved {
+        /// Its addresses, in its order.
+        addresses: Vec<SocketAddr>,
+    },
+    /// The resolver failed, or was given up.
+    ResolveFailed {
+        /// Why.
+        reason: String,
+    },
+    /// The order in which addresses will be tried is settled.
+    CandidatesSorted {
+        /// All of them.
+        candidates: Vec<Address>,
+    },
+    /// An attempt begins.
+    AttemptStarted {
+        /// Its number.
+        attempt: usize,
+        /// Where it connects to.
+        address: Address,
+    },
+    /// An attempt has become a connection.
+    AttemptSucceeded {
+        /// Its number.
+        attempt: usize,
+        /// What its socket says of itself.
+        facts: SocketFacts,
+    },
+    /// The network or the kernel refused an attempt.
+    AttemptFailed {
+        /// Its number.
+        attempt: usize,
+        /// What failed.
+        phase: Phase,
+        /// How.
+        failure: Failure,
+        /// What its socket says of itself.
+        facts: SocketFacts,
+    },
+    /// A time limit fell while an attempt was under way.
+    AttemptTimedOut {
+        /// Its number.
+        attempt: usize,
+        /// What its socket says of itself.
+        facts: SocketFacts,
+    },
+    /// An attempt was given up: another one won, or nobody waits any more.
+    AttemptCanceled {
+        /// Its number.
+        attempt: usize,
+        /// What its socket says of itself.
+        facts: SocketFacts,
+    },
+    /// The Connection Attempt Delay begins to run.
+    NextAttemptTimerSet {
+        /// How long from now.
+        delay: Duration,
+    },
+    /// The Connection Attempt Delay has passed.
+    NextAttemptTimerFired,
+    /// The Connection Attempt Delay no longer matters.
+    NextAttemptTimerCanceled {
+        /// Why.
+        reason: TimerEnd,
+    },
+    /// This attempt is the connection.
+    ConnectionSelected {
+        /// Its number.
+        attempt: usize,
+    },
+    /// There will be no connection.
+    ConnectionAborted {
+        /// Why.
+        reason: AbortReason,
+    },
+}
+
+/// Why there will be no connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AbortReason {
+    /// There was no address.
+    NotResolved,
+    /// Every attempt failed.
+    AllFailed,
+    /// The time for the whole operation was up.
+    TimedOut,
+    /// The operation was cancelled.
+    Canceled,
+}
+
+/// Why the Connection Attempt Delay no longer matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TimerEnd {
+    /// There is a connection.
+    Success,
+    /// There will be none.
+    Abort,
+    /// There is nothing left to start.
+    ListExhausted,
+}
+
+/// An [`io::Error`] that can be copied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// What kind of error it is.
+    pub kind: io::ErrorKind,
+    /// The system's number for it, if it came from the system.
+    pub errno: Option<i32>,
+    /// What it says.
+    pub message: String,
+}
+
+impl From<&io::Error> for Failure {
+    fn from(error: &io::Error) -> Self {
+        Self { kind: error.kind(), errno: error.raw_os_error(), message: error.to_string() }
+    }
+}
+
+/// What a socket says of itself at the moment of an event.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SocketFacts {
+    /// Its own address.
+    pub local: Option<SocketAddr>,
+    /// What the kernel knows of its connection.
+    pub tcp: Option<TcpInfo>,
+}

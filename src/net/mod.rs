@@ -1,0 +1,24 @@
+//! Room 3: acts. Names, sockets, connections.
+
+mod address;
+mod attempt;
+mod connect;
+mod contest;
+mod error;
+mod event;
+mod protocol;
+mod readiness;
+mod resolve;
+mod sock;
+mod tcp_info;
+mod transport;
+
+pub use address::Address;
+pub use connect::CreateConnection;
+pub use error::{AttemptError, ConnectError, Phase};
+pub use event::{AbortReason, Event, EventKind, Failure, SocketFacts, TimerEnd};
+pub use protocol::{AfterEof, Connection, Protocol};
+pub use resolve::{AddrInfo, AddrInfoFlags, Lookup, NameInfoFlags, ResolveError};
+pub use sock::listen;
+pub use tcp_info::TcpInfo;
+pub use transport::Transport;

@@ -1,0 +1,367 @@
+//! The system's resolver, off the loop's thread.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::ops::BitOr;
+use std::time::Duration;
+
+use crate::event_loop::{LoopRef, Room};
+use crate::plan::{Family, Host, Port, SocketKind, literal};
+use crate::sys::addrinfo::{self, Hints};
+use crate::task::{Cancelled, Executor};
+
+/// What to ask [`getaddrinfo`](LoopRef::getaddrinfo): addresses of every family for streams, unless said
+/// otherwise.
+///
+/// ```
+/// use loopctl::{AddrInfoFlags, Lookup, plan::Family};
+///
+/// let lookup = Lookup::new("localhost", 80).family(Family::Inet6).flags(AddrInfoFlags::ADDRCONFIG);
+/// # let _ = lookup;
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lookup {
+    host: Host,
+    port: Port,
+    family: Family,
+    kind: SocketKind,
+    protocol: i32,
+    flags: AddrInfoFlags,
+}
+
+/// One answer of the resolver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddrInfo {
+    /// What the address can be used for; 0 where the system said so (raw sockets).
+    pub socktype: i32,
+    /// IP protocol number: 6 for TCP, 17 for UDP.
+    pub protocol: i32,
+    /// The address, IPv6 zone included.
+    pub address: SocketAddr,
+    /// The host's canonical name, if it was asked for; on the first answer only.
+    pub canonical_name: Option<String>,
+}
+
+/// `AI_*` flags of `getaddrinfo(3)`, joined with `|`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AddrInfoFlags(i32);
+
+impl AddrInfoFlags {
+    /// Only families this host has an address of.
+    pub const ADDRCONFIG: Self = Self(libc::AI_ADDRCONFIG);
+    /// Also IPv4 addresses as IPv4-mapped IPv6 ones, with [`V4MAPPED`](Self::V4MAPPED).
+    pub const ALL: Self = Self(libc::AI_ALL);
+    /// Also the canonical name.
+    pub const CANONNAME: Self = Self(libc::AI_CANONNAME);
+    /// The host is an address; never ask a name server.
+    pub const NUMERICHOST: Self = Self(libc::AI_NUMERICHOST);
+    /// The port is a number; never look up a service.
+    pub const NUMERICSERV: Self = Self(libc::AI_NUMERICSERV);
+    /// Addresses to listen on: an empty host means all of them.
+    pub const PASSIVE: Self = Self(libc::AI_PASSIVE);
+    /// IPv4-mapped IPv6 addresses where there are no IPv6 ones.
+    pub const V4MAPPED: Self = Self(libc::AI_V4MAPPED);
+}
+
+impl BitOr for AddrInfoFlags {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// `NI_*` flags of `getnameinfo(3)`, joined with `|`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct NameInfoFlags(i32);
+
+impl NameInfoFlags {
+    /// The service is one of datagrams.
+    pub const DGRAM: Self = Self(libc::NI_DGRAM);
+    /// Fail where there is no name, instead of giving the address.
+    pub const NAMEREQD: Self = Self(libc::NI_NAMEREQD);
+    /// The address as text; never ask a name server.
+    pub const NUMERICHOST: Self = Self(libc::NI_NUMERICHOST);
+    /// The port as text.
+    pub const NUMERICSERV: Self = Self(libc::NI_NUMERICSERV);
+}
+
+impl BitOr for NameInfoFlags {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// Why a name has no address.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ResolveError {
+    /// The resolver said no, with one of its `EAI_*` errors.
+    Resolver {
+        /// What was asked for.
+        host: String,
+        /// The number, such as -2.
+        code: i32,
+        /// What the system says of it, and of `errno` for `EAI_SYSTEM`.
+        message: String,
+    },
+    /// The resolver succeeded with no address at all.
+    NoAddresses {
+        /// What was asked for.
+        host: String,
+    },
+    /// The text cannot be given to the resolver: it has a NUL in it.
+    BadName {
+        /// What was asked for.
+        host: String,
+    },
+    /// The loop was closed, or the answer came too late.
+    Cancelled,
+}
+
+impl ResolveError {
+    /// The symbol of the resolver's error, such as `EAI_NONAME`.
+    pub fn name(&self) -> Option<&'static str> {
+        let Self::Resolver { code, .. } = self else { return None };
+        Some(match *code {
+            addrinfo::EAI_ADDRFAMILY => "EAI_ADDRFAMILY",
+            libc::EAI_AGAIN => "EAI_AGAIN",
+            libc::EAI_BADFLAGS => "EAI_BADFLAGS",
+            libc::EAI_FAIL => "EAI_FAIL",
+            libc::EAI_FAMILY => "EAI_FAMILY",
+            libc::EAI_MEMORY => "EAI_MEMORY",
+            libc::EAI_NODATA => "EAI_NODATA",
+            libc::EAI_NONAME => "EAI_NONAME",
+            libc::EAI_OVERFLOW => "EAI_OVERFLOW",
+            libc::EAI_SERVICE => "EAI_SERVICE",
+            libc::EAI_SOCKTYPE => "EAI_SOCKTYPE",
+            libc::EAI_SYSTEM => "EAI_SYSTEM",
+            _ => return None,
+        })
+    }
+
+    fn new(host: &str, failure: addrinfo::Failure) -> Self {
+        let described = addrinfo::describe(failure.code);
+        let message = failure.system.map_or(described, |error| error.to_string());
+        Self::Resolver { host: host.to_owned(), code: failure.code, message }
+    }
+}
+
+impl fmt::Display for ResolveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Resolver { host, message, .. } => match self.name() {
+                Some(name) => write!(f, "cannot resolve `{host}`: {message} ({name})"),
+                None => write!(f, "cannot resolve `{host}`: {message}"),
+            },
+            Self::NoAddresses { host } => write!(f, "getaddrinfo(`{host}`) returned empty list"),
+            Self::BadName { host } => write!(f, "`{}` cannot be a name", host.escape_debug()),
+            Self::Cancelled => f.write_str("name resolution was cancelled"),
+        }
+    }
+}
+
+impl std::error::Error for ResolveError {}
+
+impl From<Cancelled> for ResolveError {
+    fn from(_: Cancelled) -> Self {
+        Self::Cancelled
+    }
+}
+
+impl From<ResolveError> for io::Error {
+    fn from(error: ResolveError) -> Self {
+        Self::new(io::ErrorKind::NotFound, error)
+    }
+}
+
+impl Lookup {
+    /// Addresses of `host` for connections to `port`.
+    pub fn new(host: impl Into<Host>, port: impl Into<Port>) -> Self {
+        let (family, kind, flags) = Default::default();
+        Self { host: host.into(), port: port.into(), family, kind, protocol: 0, flags }
+    }
+
+    /// Only addresses of this family.
+    #[must_use]
+    pub fn family(mut self, family: Family) -> Self {
+        self.family = family;
+        self
+    }
+
+    /// What the addresses are for.
+    #[must_use]
+    pub fn kind(mut self, kind: SocketKind) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    /// Only this IP protocol; 0 leaves it open.
+    #[must_use]
+    pub fn protocol(mut self, protocol: i32) -> Self {
+        self.protocol = protocol;
+        self
+    }
+
+    /// How to look.
+    #[must_use]
+    pub fn flags(mut self, flags: AddrInfoFlags) -> Self {
+        self.flags = flags;
+        self
+    }
+
+    pub(crate) fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// The answer where no resolver is needed.
+    fn literal(&self) -> Option<AddrInfo> {
+        let (address, protocol) =
+            literal(&self.host, &self.port, self.family, self.kind, self.protocol)?;
+        Some(AddrInfo { socktype: self.socktype(), protocol, address, canonical_name: None })
+    }
+
+    fn socktype(&self) -> i32 {
+        match self.kind {
+            SocketKind::Stream => libc::SOCK_STREAM,
+            SocketKind::Datagram => libc::SOCK_DGRAM,
+            SocketKind::Any => 0,
+        }
+    }
+
+    /// Asks the system, which may block for as long as it likes.
+    fn ask(&self) -> Result<Vec<AddrInfo>, ResolveError> {
+        /// Names that are not ASCII are to be encoded by the resolver (glibc's `AI_IDN`).
+        const AI_IDN: i32 = 0x40;
+        let host = self.host.to_string();
+        let bad_name = || ResolveError::BadName { host: host.clone() };
+        let node = addrinfo::c_string(&host).ok_or_else(bad_name)?;
+        let service = addrinfo::c_string(&self.port.to_string()).ok_or_else(bad_name)?;
+        let family = match self.family {
+            Family::Unspecified => libc::AF_UNSPEC,
+            Family::Inet => libc::AF_INET,
+            Family::Inet6 => libc::AF_INET6,
+        };
+        let flags = if host.is_ascii() { self.flags.0 } else { self.flags.0 | AI_IDN };
+        let hints = Hints { family, socktype: self.socktype(), protocol: self.protocol, flags };
+        let node = Some(node.as_c_str()).filter(|node| !node.is_empty());
+        let entries = addrinfo::getaddrinfo(node, Some(&service), hints)
+            .map_err(|failure| ResolveError::new(&host, failure))?;
+        if entries.is_empty() {
+            return Err(ResolveError::NoAddresses { host });
+        }
+        Ok(entries.into_iter().map(AddrInfo::from).collect())
+    }
+}
+
+impl From<addrinfo::Entry> for AddrInfo {
+    fn from(entry: addrinfo::Entry) -> Self {
+        let addrinfo::Entry { socktype, protocol, address, canonical_name } = entry;
+        Self { socktype, protocol, address, canonical_name }
+    }
+}
+
+/// Threads for lookups alone, so that a name server that hangs never holds up anyone's other work.
+struct Lookups(Executor);
+
+impl Default for Lookups {
+    fn default() -> Self {
+        Self(Executor::with_default_size("loopctl-dns"))
+    }
+}
+
+impl Room for Lookups {
+    fn close(&self, _: &LoopRef) {
+        self.0.shutdown();
+    }
+}
+
+impl LoopRef {
+    /// The addresses of a host, in the system's order; asyncio's `getaddrinfo`.
+    ///
+    /// An address needs no lookup and answers in the same turn. Dropping the future gives up waiting; the
+    /// system's call itself cannot be ended. In debug mode the time is logged.
+    ///
+    /// ```
+    /// # use loopctl::Lookup;
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// let lp = event_loop.lp();
+    /// let found = event_loop.run_until_complete(lp.getaddrinfo(Lookup::new("127.0.0.1", 80)))??;
+    /// assert_eq!(found[0].address, "127.0.0.1:80".parse()?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ResolveError`], with the `EAI_*` number and name.
+    pub async fn getaddrinfo(&self, lookup: Lookup) -> Result<Vec<AddrInfo>, ResolveError> {
+        if let Some(literal) = lookup.literal() {
+            return Ok(vec![literal]);
+        }
+        let (began, asked) = (self.time(), self.debug().then(|| lookup.clone()));
+        if let Some(asked) = &asked {
+            log::debug!("Get address info {}", describe(asked));
+        }
+        let lookups = self.room::<Lookups>();
+        let result = self.run_in(&lookups.0, move || lookup.ask()).await?;
+        if let Some(asked) = &asked {
+            self.log_lookup(asked, self.time() - began, &result);
+        }
+        result
+    }
+
+    /// The names of an address and its port; asyncio's `getnameinfo`.
+    ///
+    /// ```
+    /// # use loopctl::NameInfoFlags;
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// let lp = event_loop.lp();
+    /// let numeric = NameInfoFlags::NUMERICHOST | NameInfoFlags::NUMERICSERV;
+    /// let names = lp.getnameinfo("[::1]:80".parse()?, numeric);
+    /// assert_eq!(event_loop.run_until_complete(names)??, ("::1".to_owned(), "80".to_owned()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ResolveError`], with the `EAI_*` number and name.
+    pub async fn getnameinfo(
+        &self,
+        address: SocketAddr,
+        flags: NameInfoFlags,
+    ) -> Result<(String, String), ResolveError> {
+        let lookups = self.room::<Lookups>();
+        let result =
+            self.run_in(&lookups.0, move || addrinfo::getnameinfo(address, flags.0)).await?;
+        result.map_err(|failure| ResolveError::new(&address.to_string(), failure))
+    }
+
+    fn log_lookup(
+        &self,
+        asked: &Lookup,
+        took: Duration,
+        result: &Result<Vec<AddrInfo>, ResolveError>,
+    ) {
+        let slow = took >= self.slow_callback_duration();
+        let level = if slow { log::Level::Info } else { log::Level::Debug };
+        let (asked, ms) = (describe(asked), took.as_secs_f64() * 1000.0);
+        match result {
+            Ok(found) => {
+                let addresses: Vec<_> = found.iter().map(|info| info.address).collect();
+                log::log!(level, "Getting address info {asked} took {ms:.3}ms: {addresses:?}");
+            }
+            Err(error) => {
+                log::log!(level, "Getting address info {asked} failed in {ms:.3}ms: {error}");
+            }
+        }
+    }
+}
+
+fn describe(lookup: &Lookup) -> String {
+    let Lookup { host, port, family, kind, protocol, flags } = lookup;
+    format!(
+        "{host}:{port}, family={family:?}, type={kind:?}, proto={protocol}, flags={:#x}",
+        flags.0
+    )
+}

@@ -1,0 +1,352 @@
+//! A connection in use: sends, receives, and tells its protocol.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::future::poll_fn;
+use std::io;
+use std::net::{Shutdown, SocketAddr};
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+
+use rustix::net::RecvFlags;
+use socket2::Socket;
+
+use super::{AfterEof, Connection, Protocol};
+use crate::BoxError;
+use crate::event_loop::{
+    ErrorContext, Interest, Job, JobInfo, JobKind, LoopRef, PanicError, Payload, Readiness,
+    Registration, Room, Run, Source, catch,
+};
+
+/// Counted handle to a connection, for code on the loop's thread; asyncio's `Transport`.
+///
+/// A transport never calls its protocol: what a call provokes is delivered by the loop, in a later turn. It
+/// lives until it is closed, whether handles are left or not.
+#[derive(Clone)]
+pub struct Transport(Rc<Inner>);
+
+struct Inner {
+    lp: LoopRef,
+    /// Dropped before the socket.
+    registration: RefCell<Option<Registration>>,
+    socket: RefCell<Option<Socket>>,
+    protocol: RefCell<Option<Rc<RefCell<dyn Protocol>>>>,
+    unsent: RefCell<Vec<u8>>,
+    state: Cell<State>,
+    error: RefCell<Option<io::Error>>,
+    closed: RefCell<Vec<Waker>>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct State {
+    readable: bool,
+    writable: bool,
+    is_queued: bool,
+    eof_received: bool,
+    eof_wanted: bool,
+    is_closing: bool,
+    is_lost: bool,
+}
+
+/// One buffer for all connections of a loop: what is read is delivered before the next read.
+struct ReadBuffer(RefCell<Vec<u8>>);
+
+impl Default for ReadBuffer {
+    fn default() -> Self {
+        Self(RefCell::new(vec![0; 64 * 1024]))
+    }
+}
+
+impl Room for ReadBuffer {
+    fn close(&self, _: &LoopRef) {}
+}
+
+impl Transport {
+    /// Puts a protocol on a connected socket: `connection_made` first, then the first read.
+    pub(crate) fn attach<P: Protocol>(
+        lp: &LoopRef,
+        socket: Socket,
+        protocol: impl FnOnce() -> P,
+    ) -> io::Result<Connection<P>> {
+        let protocol = Rc::new(RefCell::new(protocol()));
+        let inner = Rc::new(Inner {
+            lp: lp.clone(),
+            registration: RefCell::default(),
+            socket: RefCell::new(Some(socket)),
+            protocol: RefCell::new(Some(Rc::clone(&protocol) as Rc<RefCell<dyn Protocol>>)),
+            unsent: RefCell::default(),
+            state: Cell::default(),
+            error: RefCell::default(),
+            closed: RefCell::default(),
+        });
+        let transport = Self(inner);
+        transport.0.call("connection_made", |protocol| protocol.connection_made(&transport));
+        transport.0.watch()?;
+        Ok(Connection { transport, protocol })
+    }
+
+    /// Sends what the socket takes now and keeps the rest. Nothing is sent after a close or an error.
+    pub fn write(&self, data: &[u8]) {
+        let state = self.0.state.get();
+        if state.is_closing || state.eof_wanted {
+            return;
+        }
+        self.0.unsent.borrow_mut().extend_from_slice(data);
+        self.0.flush();
+    }
+
+    /// Tells the peer, once everything is sent, that no more will come. Reading goes on.
+    pub fn write_eof(&self) {
+        self.0.update(|state| state.eof_wanted = true);
+        self.0.flush();
+    }
+
+    /// Sends what is queued, then closes. Nothing more is received.
+    pub fn close(&self) {
+        self.0.update(|state| state.is_closing = true);
+        self.0.enqueue();
+    }
+
+    /// Closes at once; what is queued is lost.
+    pub fn abort(&self) {
+        self.0.unsent.borrow_mut().clear();
+        self.close();
+    }
+
+    /// Whether the connection is closed or about to be.
+    pub fn is_closing(&self) -> bool {
+        self.0.state.get().is_closing
+    }
+
+    /// The peer's address.
+    ///
+    /// # Errors
+    /// When the connection is closed, or not over IP.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.0.address(Socket::peer_addr)
+    }
+
+    /// Our address.
+    ///
+    /// # Errors
+    /// When the connection is closed, or not over IP.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.address(Socket::local_addr)
+    }
+
+    /// Waits until `connection_lost` has been called.
+    pub async fn wait_closed(&self) {
+        poll_fn(|cx| {
+            if self.0.state.get().is_lost {
+                return Poll::Ready(());
+            }
+            self.0.closed.borrow_mut().push(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+}
+
+impl Inner {
+    fn watch(self: &Rc<Self>) -> io::Result<()> {
+        let socket = self.socket.borrow();
+        let Some(socket) = &*socket else { return Ok(()) };
+        let source = Rc::clone(self) as Rc<dyn Source>;
+        let registration = self.lp.register(socket, Interest::Both, source)?;
+        self.registration.replace(Some(registration));
+        Ok(())
+    }
+
+    fn update(&self, change: impl FnOnce(&mut State)) {
+        let mut state = self.state.get();
+        change(&mut state);
+        self.state.set(state);
+    }
+
+    fn enqueue(self: &Rc<Self>) {
+        if !self.state.get().is_queued && !self.state.get().is_lost {
+            self.update(|state| state.is_queued = true);
+            self.lp.push(Job::Call(Rc::clone(self) as Rc<dyn Run>));
+        }
+    }
+
+    /// Calls the protocol. A panic there ends the connection, not the loop.
+    fn call<R>(
+        self: &Rc<Self>,
+        method: &str,
+        call: impl FnOnce(&mut dyn Protocol) -> R,
+    ) -> Option<R> {
+        let protocol = self.protocol.borrow().clone()?;
+        match catch(|| call(&mut *protocol.borrow_mut())) {
+            Ok(result) => Some(result),
+            Err(payload) => {
+                self.report(method, payload);
+                None
+            }
+        }
+    }
+
+    fn report(self: &Rc<Self>, method: &str, payload: Payload) {
+        let error = PanicError::from(payload);
+        let message = format!("Fatal error: protocol.{method}() call failed.");
+        self.break_off(io::Error::other(error.to_string()));
+        let context = ErrorContext::new(message).error(error);
+        self.lp.call_exception_handler(context.with("transport", Transport(Rc::clone(self))));
+    }
+
+    /// An error ends the connection: nothing more is sent or received.
+    fn break_off(self: &Rc<Self>, error: io::Error) {
+        self.unsent.borrow_mut().clear();
+        self.error.borrow_mut().get_or_insert(error);
+        self.update(|state| state.is_closing = true);
+        self.enqueue();
+    }
+
+    /// Sends until everything is sent or the socket is full; it says when it has room again.
+    fn flush(self: &Rc<Self>) {
+        let sent = self.send_queued();
+        match sent {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => self.break_off(error),
+            Ok(()) => self.finish_writing(),
+        }
+    }
+
+    fn send_queued(&self) -> io::Result<()> {
+        let (socket, mut unsent) = (self.socket.borrow(), self.unsent.borrow_mut());
+        let Some(socket) = &*socket else { return Ok(()) };
+        let mut sent = 0;
+        let result = loop {
+            match socket.send(&unsent[sent..]) {
+                _ if sent == unsent.len() => break Ok(()),
+                Ok(count) => sent += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => break Err(error),
+            }
+        };
+        unsent.drain(..sent);
+        result
+    }
+
+    fn finish_writing(self: &Rc<Self>) {
+        let state = self.state.get();
+        if state.eof_wanted
+            && !state.is_closing
+            && let Some(socket) = &*self.socket.borrow()
+        {
+            // A peer that is gone already needs no end of file.
+            let _ = socket.shutdown(Shutdown::Write);
+        }
+        if state.is_closing {
+            self.enqueue();
+        }
+    }
+
+    /// One read a turn, so that a busy peer leaves room for others.
+    fn read(self: &Rc<Self>) {
+        let buffer = self.lp.room::<ReadBuffer>();
+        let mut buffer = buffer.0.take();
+        let received = match &*self.socket.borrow() {
+            Some(socket) => rustix::net::recv(socket, &mut buffer[..], RecvFlags::empty()),
+            None => return,
+        };
+        match received {
+            Ok((0, _)) => self.receive_eof(),
+            Ok((count, _)) => {
+                let transport = Transport(Rc::clone(self));
+                self.call("data_received", |protocol| {
+                    protocol.data_received(&transport, &buffer[..count]);
+                });
+                self.enqueue();
+            }
+            Err(rustix::io::Errno::AGAIN) => self.update(|state| state.readable = false),
+            Err(rustix::io::Errno::INTR) => self.enqueue(),
+            Err(error) => self.break_off(error.into()),
+        }
+        self.lp.room::<ReadBuffer>().0.replace(buffer);
+    }
+
+    fn receive_eof(self: &Rc<Self>) {
+        self.update(|state| state.eof_received = true);
+        let transport = Transport(Rc::clone(self));
+        let after = self.call("eof_received", |protocol| protocol.eof_received(&transport));
+        if after == Some(AfterEof::Close) {
+            transport.close();
+        }
+    }
+
+    /// Everything is sent, or lost: the protocol hears of it, and the descriptor is closed.
+    fn lose(self: &Rc<Self>) {
+        self.update(|state| state.is_lost = true);
+        let error = self.error.take();
+        self.call("connection_lost", |protocol| protocol.connection_lost(error));
+        drop((self.registration.take(), self.socket.take(), self.protocol.take()));
+        self.closed.take().into_iter().for_each(Waker::wake);
+    }
+
+    fn address(
+        &self,
+        of: impl FnOnce(&Socket) -> io::Result<socket2::SockAddr>,
+    ) -> io::Result<SocketAddr> {
+        let socket = self.socket.borrow();
+        let socket = socket.as_ref().ok_or(io::ErrorKind::NotConnected)?;
+        of(socket)?.as_socket().ok_or_else(|| io::ErrorKind::Unsupported.into())
+    }
+}
+
+impl Source for Inner {
+    fn ready(self: Rc<Self>, _: &LoopRef, readiness: Readiness) {
+        self.update(|state| {
+            state.readable |= readiness.readable;
+            state.writable |= readiness.writable;
+        });
+        self.enqueue();
+    }
+}
+
+impl Run for Inner {
+    /// Serves what the socket is ready for, then settles what that provoked.
+    fn run(self: Rc<Self>) -> Result<(), BoxError> {
+        let before = self.state.get();
+        self.update(|state| (state.is_queued, state.writable) = (false, false));
+        if before.writable && !self.unsent.borrow().is_empty() {
+            self.flush();
+        }
+        if before.readable && !before.is_closing && !before.eof_received {
+            self.read();
+        }
+        let after = self.state.get();
+        if after.is_closing && !after.is_lost && self.unsent.borrow().is_empty() {
+            self.lose();
+        }
+        Ok(())
+    }
+
+    fn info(&self) -> JobInfo {
+        JobInfo { kind: JobKind::Io, name: "transport".to_owned(), origin: None }
+    }
+
+    fn cancel(&self) {}
+
+    fn is_cancelled(&self) -> bool {
+        false
+    }
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.0.state.get();
+        let name = match (state.is_lost, state.is_closing) {
+            (true, _) => "closed",
+            (false, true) => "closing",
+            (false, false) => "open",
+        };
+        write!(f, "<Transport {name} bufsize={}>", self.0.unsent.borrow().len())
+    }
+}

@@ -1,0 +1,261 @@
+//! What people type as a target, and what it means.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// A host: an address, or a name for the resolver.
+///
+/// Only what is strictly an address is one: `1.2.3`, `0x7f.1` and `01.2.3.4` are names (some resolvers
+/// accept them), and so is `fe80::1%eth0`, because only the system knows the number of a zone.
+///
+/// ```
+/// use loopctl::plan::Host;
+///
+/// assert_eq!(Host::from("::1"), Host::Literal("::1".parse().unwrap()));
+/// assert_eq!(Host::from("fe80::1%eth0"), Host::Name("fe80::1%eth0".to_owned()));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Host {
+    /// For the resolver.
+    Name(String),
+    /// Needs no resolver.
+    Literal(IpAddr),
+}
+
+/// A port number, or the name of a service (`/etc/services`).
+///
+/// ```
+/// use loopctl::plan::Port;
+///
+/// assert_eq!("443".parse(), Ok(Port::Number(443)));
+/// assert_eq!("https".parse(), Ok(Port::Service("https".to_owned())));
+/// assert!("65536".parse::<Port>().is_err());
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Port {
+    /// The number itself.
+    Number(u16),
+    /// A name the resolver turns into a number.
+    Service(String),
+}
+
+/// Where to connect to: `host:port`, `[v6]:port`, `[v6%zone]:port`, `:port` (localhost) or `unix:/path`.
+///
+/// ```
+/// use loopctl::plan::{Host, Port, Target};
+///
+/// let target: Target = "example.com:https".parse().unwrap();
+/// assert_eq!(target, Target::Tcp(Host::from("example.com"), Port::Service("https".to_owned())));
+/// let error = "2001:db8::1:443".parse::<Target>().unwrap_err();
+/// assert_eq!(error.hint().as_deref(), Some("write `[2001:db8::1]:443`"));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// A TCP port of a host.
+    Tcp(Host, Port),
+    /// A Unix domain socket.
+    Unix(PathBuf),
+}
+
+/// Why a text is not a target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TargetError {
+    /// There is no port.
+    NoPort(String),
+    /// A port that is neither a number up to 65535 nor a service name.
+    BadPort(String),
+    /// A host that is neither an address nor a possible name, and why.
+    BadHost(String, &'static str),
+    /// An IPv6 address that needs brackets.
+    BareIpv6(String),
+    /// `[` without `]`, or something that is not an IPv6 address between them.
+    BadBrackets(String),
+    /// `unix:` without a path.
+    NoPath,
+}
+
+/// The longest name DNS can carry (RFC 1035 section 2.3.4), and its longest label.
+const LONGEST_NAME: usize = 253;
+const LONGEST_LABEL: usize = 63;
+
+impl FromStr for Target {
+    type Err = TargetError;
+
+    fn from_str(text: &str) -> Result<Self, TargetError> {
+        if let Some(path) = text.strip_prefix("unix:") {
+            return if path.is_empty() {
+                Err(TargetError::NoPath)
+            } else {
+                Ok(Self::Unix(path.into()))
+            };
+        }
+        let (host, port) = match text.strip_prefix('[') {
+            Some(rest) => bracketed(text, rest)?,
+            None => plain(text)?,
+        };
+        Ok(Self::Tcp(host, port.parse()?))
+    }
+}
+
+/// `[v6]:port`, of which `rest` is what follows the bracket.
+fn bracketed<'a>(text: &str, rest: &'a str) -> Result<(Host, &'a str), TargetError> {
+    let (address, after) =
+        rest.split_once(']').ok_or_else(|| TargetError::BadBrackets(text.into()))?;
+    let bare = address.split_once('%').map_or(address, |(bare, _)| bare);
+    if !matches!(bare.parse(), Ok(IpAddr::V6(_))) || address.ends_with('%') {
+        return Err(TargetError::BadBrackets(text.into()));
+    }
+    let port = after.strip_prefix(':').ok_or_else(|| TargetError::NoPort(text.into()))?;
+    Ok((Host::from(address), port))
+}
+
+fn plain(text: &str) -> Result<(Host, &str), TargetError> {
+    if looks_like_ipv6(text) {
+        return Err(TargetError::BareIpv6(text.into()));
+    }
+    let (host, port) = text.rsplit_once(':').ok_or_else(|| TargetError::NoPort(text.into()))?;
+    let host = if host.is_empty() { "localhost" } else { host };
+    match fault_of_name(host) {
+        Some(fault) => Err(TargetError::BadHost(host.into(), fault)),
+        None => Ok((Host::from(host), port)),
+    }
+}
+
+/// `2001:db8::1`, with or without a zone or a port behind it.
+fn looks_like_ipv6(text: &str) -> bool {
+    let is_ipv6 = |text: &str| {
+        let bare = text.split_once('%').map_or(text, |(bare, _)| bare);
+        matches!(bare.parse(), Ok(IpAddr::V6(_)))
+    };
+    is_ipv6(text) || text.rsplit_once(':').is_some_and(|(address, _)| is_ipv6(address))
+}
+
+/// Why no resolver could know `name`. Names are never cut to fit (GHSA-f74f-cvh7-c6q6).
+fn fault_of_name(name: &str) -> Option<&'static str> {
+    let mut labels = name.strip_suffix('.').unwrap_or(name).split('.');
+    if name.len() > LONGEST_NAME {
+        Some("a name has at most 253 characters")
+    } else if name.contains(|c: char| c.is_whitespace() || c.is_control() || "/:[]@".contains(c)) {
+        Some("a name has no spaces, slashes, colons, brackets or `@`")
+    } else if labels.any(|label| label.is_empty() || label.len() > LONGEST_LABEL) {
+        Some("each part of a name has 1 to 63 characters")
+    } else {
+        None
+    }
+}
+
+impl FromStr for Port {
+    type Err = TargetError;
+
+    fn from_str(text: &str) -> Result<Self, TargetError> {
+        let is_service = |c: char| c.is_ascii_alphanumeric() || "-_+.".contains(c);
+        if !text.is_empty() && text.chars().all(|c| c.is_ascii_digit()) {
+            text.parse().map(Self::Number).map_err(|_| TargetError::BadPort(text.into()))
+        } else if text.starts_with(|c: char| c.is_ascii_alphabetic())
+            && text.chars().all(is_service)
+        {
+            Ok(Self::Service(text.into()))
+        } else {
+            Err(TargetError::BadPort(text.into()))
+        }
+    }
+}
+
+impl From<u16> for Port {
+    fn from(number: u16) -> Self {
+        Self::Number(number)
+    }
+}
+
+impl From<&str> for Host {
+    fn from(text: &str) -> Self {
+        text.parse().map_or_else(|_| Self::Name(text.to_owned()), Self::Literal)
+    }
+}
+
+impl From<String> for Host {
+    fn from(text: String) -> Self {
+        Self::from(text.as_str())
+    }
+}
+
+impl From<IpAddr> for Host {
+    fn from(address: IpAddr) -> Self {
+        Self::Literal(address)
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => f.write_str(name),
+            Self::Literal(address) => address.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Port {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Service(name) => f.write_str(name),
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(Host::Literal(ip), Port::Number(port)) => SocketAddr::new(*ip, *port).fmt(f),
+            Self::Tcp(host, port) if host.to_string().contains(':') => write!(f, "[{host}]:{port}"),
+            Self::Tcp(host, port) => write!(f, "{host}:{port}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+impl fmt::Display for TargetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoPort(text) => write!(f, "`{text}` has no port"),
+            Self::BadPort(text) => write!(f, "`{text}` is not a port"),
+            Self::BadHost(host, why) => write!(f, "`{}` is not a host: {why}", host.escape_debug()),
+            Self::BareIpv6(text) => write!(f, "`{text}` is an IPv6 address without brackets"),
+            Self::BadBrackets(text) => {
+                write!(f, "`{text}` has no IPv6 address between `[` and `]`")
+            }
+            Self::NoPath => write!(f, "`unix:` has no path"),
+        }
+    }
+}
+
+impl std::error::Error for TargetError {}
+
+impl TargetError {
+    /// What to type instead, where that can be told.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoPort(text) => Some(format!("write `{text}:443`, or the port you mean")),
+            Self::BadPort(_) => {
+                Some("a port is a number up to 65535, or a service name".to_owned())
+            }
+            Self::BareIpv6(text) => Some(with_brackets(text)),
+            Self::NoPath => Some("write `unix:/path/of/the/socket`".to_owned()),
+            Self::BadHost(..) | Self::BadBrackets(_) => None,
+        }
+    }
+}
+
+/// The last group of a bare IPv6 address may be meant as the port; a decimal one most likely is.
+fn with_brackets(text: &str) -> String {
+    let split = text
+        .rsplit_once(':')
+        .filter(|(address, port)| address.parse::<IpAddr>().is_ok() && port.parse::<u16>().is_ok());
+    match split {
+        Some((address, port)) => format!("write `[{address}]:{port}`"),
+        None => format!("write `[{text}]:443`, or the port you mean"),
+    }
+}

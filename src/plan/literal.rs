@@ -1,0 +1,77 @@
+//! Addresses that need no resolver: asyncio's `_ipaddr_info`.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::{Host, Port};
+
+/// Which addresses are wanted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Family {
+    /// Both (`AF_UNSPEC`).
+    #[default]
+    Unspecified,
+    /// IPv4 (`AF_INET`).
+    Inet,
+    /// IPv6 (`AF_INET6`).
+    Inet6,
+}
+
+/// What the addresses are for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum SocketKind {
+    /// Connections (`SOCK_STREAM`).
+    #[default]
+    Stream,
+    /// Datagrams (`SOCK_DGRAM`).
+    Datagram,
+    /// Anything: one answer for each kind there is (`0`).
+    Any,
+}
+
+/// IP protocol numbers a [`Family`] and [`SocketKind`] can be asked for; `0` leaves the choice open.
+const TCP: i32 = 6;
+const UDP: i32 = 17;
+
+impl Family {
+    /// The family of an address.
+    pub fn of(address: &IpAddr) -> Self {
+        match address {
+            IpAddr::V4(_) => Self::Inet,
+            IpAddr::V6(_) => Self::Inet6,
+        }
+    }
+
+    /// Whether an address of family `other` is wanted.
+    pub fn admits(self, other: Self) -> bool {
+        self == Self::Unspecified || self == other
+    }
+}
+
+/// The address and IP protocol number that `host` and `port` are themselves, if no resolver is needed.
+///
+/// That is so for an address of an allowed family with a port number, for streams and datagrams, where
+/// `proto` is 0, 6 (TCP) or 17 (UDP); the kind then decides the protocol.
+///
+/// ```
+/// use loopctl::plan::{Family, Host, Port, SocketKind, literal};
+///
+/// let (host, port) = (Host::from("192.0.2.1"), Port::Number(80));
+/// let found = literal(&host, &port, Family::Unspecified, SocketKind::Stream, 0);
+/// assert_eq!(found, Some(("192.0.2.1:80".parse().unwrap(), 6)));
+/// assert_eq!(literal(&host, &port, Family::Inet6, SocketKind::Stream, 0), None);
+/// ```
+pub fn literal(
+    host: &Host,
+    port: &Port,
+    family: Family,
+    kind: SocketKind,
+    proto: i32,
+) -> Option<(SocketAddr, i32)> {
+    let (Host::Literal(ip), Port::Number(port)) = (host, port) else { return None };
+    let proto = match (proto, kind) {
+        (0 | TCP | UDP, SocketKind::Stream) => TCP,
+        (0 | TCP | UDP, SocketKind::Datagram) => UDP,
+        _ => return None,
+    };
+    family.admits(Family::of(ip)).then(|| (SocketAddr::new(*ip, *port), proto))
+}

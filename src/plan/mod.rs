@@ -1,0 +1,32 @@
+//! Room 0: decides. No I/O, no clock, no loop.
+//!
+//! Everything here is told what happened and when, and answers what to do next. That makes the
+//! rules of the race testable in tables and in virtual time; the other rooms only carry them out.
+//!
+//! ```
+//! use loopctl::plan::{Policy, Race, Step};
+//! use std::time::{Duration, Instant};
+//!
+//! let t0 = Instant::now();
+//! let mut race = Race::new(2, Policy::happy_eyeballs(Duration::from_millis(250)));
+//! assert_eq!(race.poll(t0), Step::Start(0));
+//! assert_eq!(race.poll(t0), Step::Wait(Some(t0 + Duration::from_millis(250))));
+//! race.failed(0);
+//! assert_eq!(race.poll(t0 + Duration::from_millis(9)), Step::Start(1), "a failure starts the next");
+//! ```
+
+mod host;
+mod interleave;
+mod literal;
+mod policy;
+mod race;
+mod slow;
+mod timers;
+
+pub use host::{Host, Port, Target, TargetError};
+pub use interleave::interleave;
+pub use literal::{Family, SocketKind, literal};
+pub use policy::Policy;
+pub use race::{Race, Step};
+pub use slow::{SlowJob, SlowLog, SlowTotals};
+pub use timers::{TimerKey, Timers};

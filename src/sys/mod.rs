@@ -1,0 +1,5 @@
+//! What no safe crate offers. The only room with `unsafe`; each site says why it is sound.
+#![allow(unsafe_code)]
+
+pub(crate) mod addrinfo;
+pub(crate) mod tcp_info;

@@ -1,0 +1,195 @@
+//! Streams with an asynchronous close, tracked so that none is left open.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::pin::Pin;
+use std::rc::{Rc, Weak};
+
+use crate::BoxError;
+use crate::event_loop::{ErrorContext, LoopRef, Room};
+
+/// A stream that has something to do when it is closed, and may have to wait for it: what an asynchronous
+/// generator is in Python.
+#[expect(async_fn_in_trait, reason = "a loop's futures stay on its thread")]
+pub trait AsyncGenerator: 'static {
+    /// What it gives.
+    type Item;
+
+    /// The next item; `None` at the end.
+    async fn anext(&mut self) -> Option<Self::Item>;
+
+    /// Lets go of what the stream holds. Called once.
+    async fn aclose(&mut self) -> Result<(), BoxError>;
+}
+
+/// A generator that the loop knows of from its first [`anext`](Self::anext) on.
+///
+/// [`shutdown_asyncgens`](LoopRef::shutdown_asyncgens) closes it if nobody else does; dropping it has the loop
+/// close it in a task of its own.
+///
+/// ```
+/// # use loopctl::{AsyncGenerator, BoxError, EventLoop};
+/// struct Countdown(u32);
+///
+/// impl AsyncGenerator for Countdown {
+///     type Item = u32;
+///     async fn anext(&mut self) -> Option<u32> {
+///         self.0 = self.0.checked_sub(1)?;
+///         Some(self.0)
+///     }
+///     async fn aclose(&mut self) -> Result<(), BoxError> {
+///         println!("closed at {}", self.0);
+///         Ok(())
+///     }
+/// }
+///
+/// # let mut event_loop = EventLoop::new()?;
+/// let lp = event_loop.lp();
+/// event_loop.run_until_complete(async move {
+///     let mut countdown = lp.track_asyncgen(Countdown(3));
+///     assert_eq!(countdown.anext().await, Some(2));
+///     lp.shutdown_asyncgens().await;
+///     assert_eq!(countdown.anext().await, None, "closed");
+/// })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Tracked<G: AsyncGenerator> {
+    lp: LoopRef,
+    /// Empty while the generator runs, and once it is closed.
+    generator: Rc<RefCell<Option<G>>>,
+    number: Option<u64>,
+}
+
+type Closing = Pin<Box<dyn Future<Output = Result<(), BoxError>>>>;
+
+#[derive(Default)]
+struct AsyncGens(RefCell<Registry>);
+
+#[derive(Default)]
+struct Registry {
+    live: BTreeMap<u64, Box<dyn Fn() -> Option<Closing>>>,
+    next: u64,
+    shut: bool,
+}
+
+impl Room for AsyncGens {
+    fn close(&self, _: &LoopRef) {
+        drop(std::mem::take(&mut self.0.borrow_mut().live));
+    }
+}
+
+impl LoopRef {
+    /// Has the loop look after `generator` from its first use on; see [`Tracked`].
+    pub fn track_asyncgen<G: AsyncGenerator>(&self, generator: G) -> Tracked<G> {
+        let generator = Rc::new(RefCell::new(Some(generator)));
+        Tracked { lp: self.clone(), generator, number: None }
+    }
+
+    /// Closes every tracked generator that is open; asyncio's `shutdown_asyncgens`.
+    ///
+    /// Errors go to the exception handler. A generator that is first used afterwards is not tracked, which
+    /// the log says.
+    pub async fn shutdown_asyncgens(&self) {
+        let registry = self.room::<AsyncGens>();
+        registry.0.borrow_mut().shut = true;
+        let live = std::mem::take(&mut registry.0.borrow_mut().live);
+        let closing: Vec<_> = live.values().filter_map(|close| close()).collect();
+        let tasks: Vec<_> = closing.into_iter().map(|closing| self.create_task(closing)).collect();
+        for task in tasks {
+            if let Ok(Err(error)) = task.await {
+                report(self, error);
+            }
+        }
+    }
+}
+
+fn report(lp: &LoopRef, error: BoxError) {
+    let message = "an error occurred during closing of asynchronous generator";
+    lp.call_exception_handler(ErrorContext::new(message).error(error));
+}
+
+impl<G: AsyncGenerator> Tracked<G> {
+    /// The next item; `None` at the end, and when the generator has been closed.
+    pub async fn anext(&mut self) -> Option<G::Item> {
+        self.register();
+        let generator = self.generator.borrow_mut().take()?;
+        let mut running = Running { home: Rc::clone(&self.generator), generator: Some(generator) };
+        running.generator.as_mut()?.anext().await
+    }
+
+    /// Closes the generator now.
+    ///
+    /// # Errors
+    /// What the generator's own close returned.
+    pub async fn aclose(mut self) -> Result<(), BoxError> {
+        self.unregister();
+        let generator = self.generator.borrow_mut().take();
+        match generator {
+            Some(mut generator) => generator.aclose().await,
+            None => Ok(()),
+        }
+    }
+
+    fn register(&mut self) {
+        if self.number.is_some() {
+            return;
+        }
+        let asyncgens = self.lp.room::<AsyncGens>();
+        let mut registry = asyncgens.0.borrow_mut();
+        if registry.shut {
+            log::warn!("asynchronous generator was scheduled after shutdown_asyncgens() call");
+        }
+        registry.next += 1;
+        let number = registry.next;
+        let home = Rc::downgrade(&self.generator);
+        registry.live.insert(number, Box::new(move || closing(&home)));
+        self.number = Some(number);
+    }
+
+    fn unregister(&mut self) {
+        if let Some(number) = self.number {
+            let entry = self.lp.room::<AsyncGens>().0.borrow_mut().live.remove(&number);
+            drop(entry);
+        }
+    }
+}
+
+/// Closing a generator that is there: not one that is gone, nor one that runs and will come back.
+fn closing<G: AsyncGenerator>(home: &Weak<RefCell<Option<G>>>) -> Option<Closing> {
+    let mut generator = home.upgrade()?.borrow_mut().take()?;
+    Some(Box::pin(async move { generator.aclose().await }))
+}
+
+/// Brings a generator back from its `anext`, also when that was dropped half-way.
+struct Running<G> {
+    home: Rc<RefCell<Option<G>>>,
+    generator: Option<G>,
+}
+
+impl<G> Drop for Running<G> {
+    fn drop(&mut self) {
+        *self.home.borrow_mut() = self.generator.take();
+    }
+}
+
+impl<G: AsyncGenerator> Drop for Tracked<G> {
+    fn drop(&mut self) {
+        self.unregister();
+        let generator = self.generator.borrow_mut().take();
+        let (Some(mut generator), Some(_)) = (generator, self.number) else { return };
+        let lp = self.lp.clone();
+        drop(self.lp.create_task(async move {
+            if let Err(error) = generator.aclose().await {
+                report(&lp, error);
+            }
+        }));
+    }
+}
+
+impl<G: AsyncGenerator> fmt::Debug for Tracked<G> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let open = self.generator.borrow().is_some();
+        write!(f, "<AsyncGenerator tracked={} open={open}>", self.number.is_some())
+    }
+}

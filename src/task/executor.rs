@@ -1,0 +1,282 @@
+//! Blocking work on threads, its results on the loop.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::poll_fn;
+use std::num::NonZero;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
+use std::thread;
+use std::time::Duration;
+
+use super::{Deferred, Elapsed};
+use crate::event_loop::{ErrorContext, LoopRef, PanicError, Remote, Room, catch};
+
+/// A pool of named threads for blocking calls. Threads are started as work comes in, up to a limit; they end
+/// when the last handle to the pool is dropped, or at its [`shutdown`](Self::shutdown).
+///
+/// ```
+/// # let mut event_loop = loopctl::EventLoop::new()?;
+/// let lp = event_loop.lp();
+/// let disk = loopctl::Executor::new("disk", 2);
+/// let work = lp.run_in(&disk, || std::fs::metadata("/").is_ok());
+/// assert_eq!(event_loop.run_until_complete(work)?, Ok(true));
+/// # Ok::<(), loopctl::RunError>(())
+/// ```
+#[derive(Clone)]
+pub struct Executor(Arc<Owner>);
+
+/// Ends the threads when the last handle goes; the threads themselves hold only the pool.
+struct Owner(Arc<Pool>);
+
+struct Pool {
+    name: String,
+    most: usize,
+    state: Mutex<State>,
+    work: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    queue: VecDeque<Work>,
+    threads: usize,
+    idle: usize,
+    started: usize,
+    shut: bool,
+    joining: Vec<Waker>,
+}
+
+type Work = Box<dyn FnOnce() + Send>;
+
+const SHUT: &str = "executor shutdown has been called";
+
+impl Executor {
+    /// A pool of at most `most` threads (at least one), named `NAME-0`, `NAME-1` and so on.
+    pub fn new(name: impl Into<String>, most: usize) -> Self {
+        let (state, work) = (Mutex::default(), Condvar::new());
+        Self(Arc::new(Owner(Arc::new(Pool { name: name.into(), most: most.max(1), state, work }))))
+    }
+
+    /// As many threads as asyncio's default pool: four more than there are processors, at most 32.
+    pub(crate) fn with_default_size(name: &str) -> Self {
+        let processors = thread::available_parallelism().map_or(1, NonZero::get);
+        Self::new(name, (processors + 4).min(32))
+    }
+
+    /// Takes no more work and lets the threads end when the queue is empty. Does not wait for them.
+    pub fn shutdown(&self) {
+        self.0.0.shut();
+    }
+
+    fn submit(&self, work: Work) -> Result<(), &'static str> {
+        self.0.0.submit(work)
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.0.shut();
+    }
+}
+
+impl Pool {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn submit(self: &Arc<Self>, work: Work) -> Result<(), &'static str> {
+        let mut state = self.state();
+        if state.shut {
+            return Err(SHUT);
+        }
+        state.queue.push_back(work);
+        let has_hands = state.idle >= state.queue.len() || state.threads == self.most;
+        if !has_hands && self.start_thread(&mut state).is_err() && state.threads == 0 {
+            state.queue.pop_back();
+            return Err("no thread could be started");
+        }
+        self.work.notify_one();
+        Ok(())
+    }
+
+    fn start_thread(self: &Arc<Self>, state: &mut State) -> std::io::Result<()> {
+        let pool = Arc::clone(self);
+        let name = format!("{}-{}", self.name, state.started);
+        thread::Builder::new().name(name).spawn(move || pool.work_until_shut())?;
+        state.threads += 1;
+        state.started += 1;
+        Ok(())
+    }
+
+    fn work_until_shut(&self) {
+        while let Some(work) = self.next() {
+            work();
+        }
+        let mut state = self.state();
+        state.threads -= 1;
+        let joining = std::mem::take(&mut state.joining);
+        drop(state);
+        joining.into_iter().for_each(Waker::wake);
+    }
+
+    fn next(&self) -> Option<Work> {
+        let mut state = self.state();
+        loop {
+            match state.queue.pop_front() {
+                Some(work) => return Some(work),
+                None if state.shut => return None,
+                None => {}
+            }
+            state.idle += 1;
+            state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.idle -= 1;
+        }
+    }
+
+    fn shut(&self) {
+        self.state().shut = true;
+        self.work.notify_all();
+    }
+
+    fn poll_joined(&self, waker: &Waker) -> Poll<()> {
+        let mut state = self.state();
+        if state.threads == 0 {
+            return Poll::Ready(());
+        }
+        state.joining.push(waker.clone());
+        Poll::Pending
+    }
+}
+
+/// The loop's own pool, made on first use.
+#[derive(Default)]
+struct DefaultExecutor {
+    executor: RefCell<Option<Executor>>,
+}
+
+impl DefaultExecutor {
+    fn executor(&self) -> Executor {
+        let mut executor = self.executor.borrow_mut();
+        executor.get_or_insert_with(|| Executor::with_default_size("loopctl")).clone()
+    }
+}
+
+impl Room for DefaultExecutor {
+    fn close(&self, _: &LoopRef) {
+        if let Some(executor) = self.executor.take() {
+            executor.shutdown();
+        }
+    }
+}
+
+impl LoopRef {
+    /// Runs `work` on a thread of the default executor; asyncio's `run_in_executor(None, …)`.
+    ///
+    /// Dropping the result before the work has begun prevents it; afterwards the thread goes on and its
+    /// result is dropped. A panic of the work comes out where the result is awaited. After
+    /// [`shutdown_default_executor`](Self::shutdown_default_executor) the result is cancelled.
+    ///
+    /// ```
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// # let lp = event_loop.lp();
+    /// let name = lp.run_in_executor(|| std::thread::current().name().map(str::to_owned));
+    /// assert_eq!(event_loop.run_until_complete(name)?, Ok(Some("loopctl-0".to_owned())));
+    /// # Ok::<(), loopctl::RunError>(())
+    /// ```
+    pub fn run_in_executor<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Deferred<T> {
+        let executor = self.room::<DefaultExecutor>().executor();
+        self.run_in(&executor, work)
+    }
+
+    /// Runs `work` on a thread of `executor`; asyncio's `run_in_executor(executor, …)`.
+    pub fn run_in<T: Send + 'static>(
+        &self,
+        executor: &Executor,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Deferred<T> {
+        let (promise, deferred) = self.create_future();
+        if self.is_closed() {
+            promise.cancel("event loop is closed");
+            return deferred;
+        }
+        // The promise is shared with the closure so that a refusal can still be told.
+        let promise = Arc::new(Mutex::new(Some(promise)));
+        let (held, remote) = (Arc::clone(&promise), self.remote());
+        let take =
+            |slot: &Mutex<Option<_>>| slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let job = move || {
+            let Some(promise) = take(&held).filter(super::Promise::is_awaited) else { return };
+            match catch(work) {
+                Ok(value) => promise.set(value),
+                Err(payload) => {
+                    if let Err(payload) = promise.set_panic(payload) {
+                        report_unretrieved(&remote, PanicError::from(payload));
+                    }
+                }
+            }
+        };
+        if let Err(reason) = executor.submit(Box::new(job))
+            && let Some(promise) = take(&promise)
+        {
+            promise.cancel(reason);
+        }
+        deferred
+    }
+
+    /// Uses `executor` from now on; asyncio's `set_default_executor`.
+    ///
+    /// ```
+    /// # let event_loop = loopctl::EventLoop::new()?;
+    /// event_loop.lp().set_default_executor(loopctl::Executor::new("worker", 4));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn set_default_executor(&self, executor: Executor) {
+        self.room::<DefaultExecutor>().executor.replace(Some(executor));
+    }
+
+    /// Takes no more work on the default executor and waits until its threads have ended, at most for
+    /// `limit`; asyncio's `shutdown_default_executor`.
+    ///
+    /// ```
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// let lp = event_loop.lp();
+    /// let limit = std::time::Duration::from_secs(1);
+    /// event_loop.run_until_complete(lp.shutdown_default_executor(limit))??;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Elapsed`] when a thread was still at work after `limit`; it is left to itself.
+    pub async fn shutdown_default_executor(&self, limit: Duration) -> Result<(), Elapsed> {
+        let executor = self.room::<DefaultExecutor>().executor();
+        executor.shutdown();
+        let joined = poll_fn(|cx| executor.0.0.poll_joined(cx.waker()));
+        let result = self.timeout(limit, joined).await;
+        if result.is_err() {
+            log::warn!("the executor did not finish joining its threads within {limit:?}");
+        }
+        result
+    }
+}
+
+/// From a worker thread, about work whose result nobody waits for. A closed loop has nobody to tell.
+fn report_unretrieved(remote: &Remote, error: PanicError) {
+    let report = move || {
+        if let Some(lp) = crate::event_loop::running_loop() {
+            let context = ErrorContext::new("Future exception was never retrieved");
+            lp.call_exception_handler(context.error(error));
+        }
+    };
+    let _ = remote.call_soon_threadsafe(report);
+}
+
+impl fmt::Debug for Executor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (pool, state) = (&self.0.0, self.0.0.state());
+        write!(f, "<Executor {} threads={} queued={}>", pool.name, state.threads, state.queue.len())
+    }
+}

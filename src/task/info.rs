@@ -1,0 +1,108 @@
+//! What is known of a task besides its future.
+
+use std::fmt;
+use std::panic::Location;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::table::Tasks;
+use crate::event_loop::{Describe, JobInfo, JobKind, LoopRef};
+
+/// Shared with the task's steps, which other threads may hold.
+#[derive(Debug)]
+pub(crate) struct TaskInfo {
+    pub(crate) number: u64,
+    pub(crate) slot: usize,
+    origin: &'static Location<'static>,
+    name: Mutex<Option<String>>,
+    cancelled: AtomicBool,
+    detached: AtomicBool,
+}
+
+impl TaskInfo {
+    pub(crate) fn new(number: u64, slot: usize, origin: &'static Location<'static>) -> Arc<Self> {
+        Arc::new(Self {
+            number,
+            slot,
+            origin,
+            name: Mutex::new(None),
+            cancelled: AtomicBool::new(false),
+            detached: AtomicBool::new(false),
+        })
+    }
+
+    pub(crate) fn name(&self) -> String {
+        let name = self.name.lock().unwrap_or_else(PoisonError::into_inner);
+        name.clone().unwrap_or_else(|| format!("Task-{}", self.number))
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    /// Nobody will ask for the result.
+    pub(crate) fn detach(&self) {
+        self.detached.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_detached(&self) -> bool {
+        self.detached.load(Ordering::Relaxed)
+    }
+}
+
+impl Describe for TaskInfo {
+    fn describe(&self) -> JobInfo {
+        JobInfo { kind: JobKind::Task, name: self.name(), origin: Some(self.origin) }
+    }
+}
+
+/// A task whose result belongs to someone else: what [`all_tasks`](LoopRef::all_tasks) lists.
+#[derive(Clone)]
+pub struct TaskRef {
+    lp: LoopRef,
+    info: Arc<TaskInfo>,
+}
+
+impl TaskRef {
+    pub(crate) fn new(lp: &LoopRef, info: Arc<TaskInfo>) -> Self {
+        Self { lp: lp.clone(), info }
+    }
+
+    pub(crate) fn lp(&self) -> &LoopRef {
+        &self.lp
+    }
+
+    pub(crate) fn info(&self) -> &TaskInfo {
+        &self.info
+    }
+
+    /// As [`Task::cancel`](super::Task::cancel).
+    pub fn cancel(&self) -> bool {
+        self.lp.room::<Tasks>().cancel(&self.info)
+    }
+
+    /// The task's name.
+    pub fn name(&self) -> String {
+        self.info.name()
+    }
+
+    /// Gives the task a name, which reports use.
+    pub fn set_name(&self, name: impl Into<String>) {
+        *self.info.name.lock().unwrap_or_else(PoisonError::into_inner) = Some(name.into());
+    }
+
+    /// The line that created the task.
+    pub fn origin(&self) -> &'static Location<'static> {
+        self.info.origin
+    }
+}
+
+impl fmt::Debug for TaskRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.info.describe().fmt(f)
+    }
+}

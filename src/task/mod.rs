@@ -1,0 +1,271 @@
+//! Room 2: waits. Futures are jobs too.
+
+mod asyncgen;
+mod executor;
+mod info;
+mod promise;
+mod runner;
+mod sleep;
+mod table;
+
+use std::cell::Cell;
+use std::fmt;
+use std::future::poll_fn;
+use std::marker::PhantomData;
+use std::panic::{Location, resume_unwind};
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use async_task::{Builder, FallibleTask};
+
+use crate::event_loop::{Describe, ErrorContext, LoopRef, PanicError, Payload, Step, catch};
+
+pub use asyncgen::{AsyncGenerator, Tracked};
+pub use executor::Executor;
+pub use info::TaskRef;
+pub use promise::{Cancelled, Deferred, Promise};
+pub use runner::run;
+pub use sleep::{Elapsed, Sleep};
+
+pub(crate) use sleep::Alarm;
+pub use table::{LocalFuture, TaskFactory};
+
+use info::TaskInfo;
+use table::{Membership, Tasks};
+
+/// A future that runs by itself: asyncio's `Task`.
+///
+/// Awaiting it gives what the future returned, or [`Cancelled`]. If the future panicked, awaiting panics the
+/// same way; if nobody awaits it, the panic goes to the exception handler ("Task exception was never
+/// retrieved"). Dropping the handle does not cancel the task.
+pub struct Task<T> {
+    /// `None` only while the handle is being dropped.
+    running: Option<Running<T>>,
+    reference: TaskRef,
+    of_this_thread: PhantomData<Rc<()>>,
+}
+
+type Running<T> = FallibleTask<Result<T, Ended>, Arc<dyn Describe>>;
+
+/// How a task ended that did not return.
+enum Ended {
+    Cancelled,
+    Panicked(Payload),
+}
+
+impl LoopRef {
+    /// Runs `future` as a task, its first step in the next turn; asyncio's `create_task`.
+    ///
+    /// On a closed loop the future is dropped and the task is cancelled.
+    ///
+    /// ```
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// let lp = event_loop.lp();
+    /// let task = lp.create_task(async { 6 * 7 });
+    /// assert_eq!(task.name(), "Task-1");
+    /// assert_eq!(event_loop.run_until_complete(task)?, Ok(42));
+    /// # Ok::<(), loopctl::RunError>(())
+    /// ```
+    #[track_caller]
+    pub fn create_task<T: 'static>(&self, future: impl Future<Output = T> + 'static) -> Task<T> {
+        let origin = Location::caller();
+        match self.task_factory() {
+            None => spawn(self, origin, async move { Some(future.await) }),
+            Some(factory) => spawn(self, origin, wrap(&factory, self, future)),
+        }
+    }
+
+    /// The task whose step runs now; asyncio's `current_task`.
+    ///
+    /// ```
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// # let lp = event_loop.lp();
+    /// let inside = lp.clone();
+    /// let task = lp.create_task(async move { inside.current_task().map(|task| task.name()) });
+    /// assert_eq!(event_loop.run_until_complete(task)?, Ok(Some("Task-1".to_owned())));
+    /// # Ok::<(), loopctl::RunError>(())
+    /// ```
+    pub fn current_task(&self) -> Option<TaskRef> {
+        let info = self.room::<Tasks>().current()?;
+        Some(TaskRef::new(self, info))
+    }
+
+    /// The tasks that have not ended, oldest first; asyncio's `all_tasks`.
+    ///
+    /// ```
+    /// # let event_loop = loopctl::EventLoop::new()?;
+    /// # let lp = event_loop.lp();
+    /// let _task = lp.create_task(std::future::pending::<()>());
+    /// lp.all_tasks().iter().for_each(|task| drop(task.cancel()));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn all_tasks(&self) -> Vec<TaskRef> {
+        let alive = self.room::<Tasks>().alive();
+        alive.into_iter().map(|info| TaskRef::new(self, info)).collect()
+    }
+
+    /// Lets `factory` wrap the future of every task created from now on; `None` ends that. asyncio's
+    /// `set_task_factory`.
+    ///
+    /// A factory that drops the future it was given cancels the task.
+    ///
+    /// ```
+    /// # use std::rc::Rc;
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// # let lp = event_loop.lp();
+    /// lp.set_task_factory(Some(Rc::new(|_, future| Box::pin(async move {
+    ///     println!("begins");
+    ///     future.await;
+    ///     println!("ends");
+    /// }))));
+    /// let task = lp.create_task(async { "result" });
+    /// assert_eq!(event_loop.run_until_complete(task)?, Ok("result"));
+    /// # Ok::<(), loopctl::RunError>(())
+    /// ```
+    pub fn set_task_factory(&self, factory: Option<TaskFactory>) {
+        self.room::<Tasks>().set_factory(factory);
+    }
+
+    /// The factory in use; asyncio's `get_task_factory`.
+    pub fn task_factory(&self) -> Option<TaskFactory> {
+        self.room::<Tasks>().factory()
+    }
+}
+
+/// The result goes round the factory, which sees only that there is a future.
+fn wrap<T: 'static>(
+    factory: &TaskFactory,
+    lp: &LoopRef,
+    future: impl Future<Output = T> + 'static,
+) -> impl Future<Output = Option<T>> + 'static {
+    let result = Rc::new(Cell::new(None));
+    let slot = Rc::clone(&result);
+    let wrapped = factory(lp, Box::pin(async move { slot.set(Some(future.await)) }));
+    async move {
+        wrapped.await;
+        result.take()
+    }
+}
+
+/// `future` gives `None` where a factory cancelled it.
+fn spawn<T: 'static>(
+    lp: &LoopRef,
+    origin: &'static Location<'static>,
+    future: impl Future<Output = Option<T>> + 'static,
+) -> Task<T> {
+    let membership = Membership::new(lp, origin);
+    let info = Arc::clone(membership.info());
+    let reference = TaskRef::new(lp, Arc::clone(&info));
+    let remote = lp.remote();
+    let (step, running) = Builder::new()
+        .metadata(Arc::clone(&info) as Arc<dyn Describe>)
+        .spawn_local(|_| supervise(membership, future), move |step: Step| remote.schedule(step));
+    lp.room::<Tasks>().set_waker(&info, step.waker());
+    step.schedule();
+    Task { running: Some(running.fallible()), reference, of_this_thread: PhantomData }
+}
+
+/// Polls the future until it returns, panics or is cancelled; it is dropped before anyone hears of that.
+async fn supervise<T>(
+    membership: Membership,
+    future: impl Future<Output = Option<T>>,
+) -> Result<T, Ended> {
+    let ended = {
+        let mut future = pin!(future);
+        poll_fn(|cx| {
+            if membership.info().is_cancelled() {
+                return Poll::Ready(Err(Ended::Cancelled));
+            }
+            let polled = membership.as_current(|| catch(|| future.as_mut().poll(cx)));
+            match polled {
+                Ok(poll) => poll.map(|value| value.ok_or(Ended::Cancelled)),
+                Err(payload) => Poll::Ready(Err(Ended::Panicked(payload))),
+            }
+        })
+        .await
+    };
+    match ended {
+        Err(Ended::Panicked(payload)) if membership.info().is_detached() => {
+            report_unretrieved(membership.lp(), membership.info(), payload);
+            Err(Ended::Cancelled)
+        }
+        ended => ended,
+    }
+}
+
+fn report_unretrieved(lp: &LoopRef, info: &TaskInfo, payload: Payload) {
+    let context = ErrorContext::new("Task exception was never retrieved")
+        .error(PanicError::from(payload))
+        .job(info.describe())
+        .with("future", info.name());
+    lp.call_exception_handler(context);
+}
+
+impl<T> Task<T> {
+    /// Asks the task to end at its next step, dropping its future there. `false`: it has ended already.
+    ///
+    /// Unlike asyncio's, a Rust future cannot refuse: it is dropped where it waits.
+    ///
+    /// ```
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// # let lp = event_loop.lp();
+    /// let task = lp.create_task(std::future::pending::<()>());
+    /// assert!(task.cancel());
+    /// assert!(event_loop.run_until_complete(task)?.is_err());
+    /// # Ok::<(), loopctl::RunError>(())
+    /// ```
+    pub fn cancel(&self) -> bool {
+        !self.is_finished() && self.reference.cancel()
+    }
+
+    /// Whether the task has returned, panicked or been cancelled.
+    pub fn is_finished(&self) -> bool {
+        self.running.as_ref().is_none_or(FallibleTask::is_finished)
+    }
+
+    /// The task's name: `Task-1` and so on, unless it was given another.
+    pub fn name(&self) -> String {
+        self.reference.name()
+    }
+
+    /// Gives the task a name, which reports use.
+    pub fn set_name(&self, name: impl Into<String>) {
+        self.reference.set_name(name);
+    }
+}
+
+impl<T> Future for Task<T> {
+    type Output = Result<T, Cancelled>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(running) = &mut self.running else { return Poll::Ready(Err(Cancelled::new())) };
+        match std::task::ready!(Pin::new(running).poll(cx)) {
+            Some(Ok(value)) => Poll::Ready(Ok(value)),
+            Some(Err(Ended::Panicked(payload))) => resume_unwind(payload),
+            Some(Err(Ended::Cancelled)) | None => Poll::Ready(Err(Cancelled::new())),
+        }
+    }
+}
+
+impl<T> Drop for Task<T> {
+    fn drop(&mut self) {
+        let Some(mut running) = self.running.take() else { return };
+        if !running.is_finished() {
+            self.reference.info().detach();
+            return running.detach();
+        }
+        let result = Pin::new(&mut running).poll(&mut Context::from_waker(Waker::noop()));
+        if let Poll::Ready(Some(Err(Ended::Panicked(payload)))) = result {
+            report_unretrieved(self.reference.lp(), self.reference.info(), payload);
+        }
+    }
+}
+
+impl<T> fmt::Debug for Task<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = if self.is_finished() { "finished" } else { "pending" };
+        write!(f, "<Task {state} name={:?}>", self.name())
+    }
+}

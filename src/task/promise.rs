@@ -1,0 +1,218 @@
+//! A value that arrives later: asyncio's `Future`, in two ends.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use crate::event_loop::{ErrorContext, LoopRef, PanicError, Payload};
+
+/// The setting end of a future. Any thread may hold it; setting it wakes whoever awaits the other end,
+/// in the next turn of that loop.
+///
+/// Dropping it unset cancels the future.
+pub struct Promise<T> {
+    shared: Arc<Shared<T>>,
+}
+
+/// The awaiting end of a future.
+///
+/// Dropping it tells the setting end that nobody waits any more.
+pub struct Deferred<T> {
+    shared: Arc<Shared<T>>,
+    lp: LoopRef,
+}
+
+/// What was awaited has been cancelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Cancelled {
+    reason: Option<&'static str>,
+}
+
+impl Cancelled {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    pub(crate) fn because(reason: &'static str) -> Self {
+        Self { reason: Some(reason) }
+    }
+
+    /// Why, where that is known.
+    pub fn reason(&self) -> Option<&'static str> {
+        self.reason
+    }
+}
+
+impl fmt::Display for Cancelled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.reason {
+            Some(reason) => write!(f, "cancelled: {reason}"),
+            None => f.write_str("cancelled"),
+        }
+    }
+}
+
+impl std::error::Error for Cancelled {}
+
+impl From<Cancelled> for std::io::Error {
+    fn from(cancelled: Cancelled) -> Self {
+        Self::other(cancelled)
+    }
+}
+
+struct Shared<T>(Mutex<State<T>>);
+
+enum State<T> {
+    Pending(Option<Waker>),
+    Done(Result<T, Failure>),
+    Taken,
+}
+
+enum Failure {
+    Cancelled(Cancelled),
+    Panicked(Payload),
+}
+
+impl LoopRef {
+    /// A future and what sets it; asyncio's `create_future`.
+    ///
+    /// ```
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// # let lp = event_loop.lp();
+    /// let (promise, deferred) = lp.create_future();
+    /// lp.call_soon(move || promise.set("arrived"));
+    /// assert_eq!(event_loop.run_until_complete(deferred)?, Ok("arrived"));
+    /// # Ok::<(), loopctl::RunError>(())
+    /// ```
+    pub fn create_future<T: 'static>(&self) -> (Promise<T>, Deferred<T>) {
+        let shared = Arc::new(Shared(Mutex::new(State::Pending(None))));
+        let promise = Promise { shared: Arc::clone(&shared) };
+        (promise, Deferred { shared, lp: self.clone() })
+    }
+}
+
+impl<T> Promise<T> {
+    /// Sets the value. If the future was cancelled, the value is dropped.
+    pub fn set(self, value: T) {
+        self.shared.settle(Ok(value));
+    }
+
+    /// Whether anyone still waits for the value.
+    pub fn is_awaited(&self) -> bool {
+        Arc::strong_count(&self.shared) > 1 && self.shared.is_pending()
+    }
+
+    pub(crate) fn cancel(self, reason: &'static str) {
+        self.shared.settle(Err(Failure::Cancelled(Cancelled::because(reason))));
+    }
+
+    /// Passes on a panic; gives it back where nobody waits for it.
+    pub(crate) fn set_panic(self, payload: Payload) -> Result<(), Payload> {
+        if !self.is_awaited() {
+            return Err(payload);
+        }
+        self.shared.settle(Err(Failure::Panicked(payload)));
+        Ok(())
+    }
+}
+
+impl<T> Drop for Promise<T> {
+    fn drop(&mut self) {
+        self.shared.settle(Err(Failure::Cancelled(Cancelled::new())));
+    }
+}
+
+impl<T> Deferred<T> {
+    /// The value, if it has arrived and was not taken before.
+    pub fn try_result(&mut self) -> Option<Result<T, Cancelled>> {
+        match self.shared.take()? {
+            Ok(value) => Some(Ok(value)),
+            Err(Failure::Cancelled(cancelled)) => Some(Err(cancelled)),
+            Err(Failure::Panicked(payload)) => std::panic::resume_unwind(payload),
+        }
+    }
+
+    /// Whether the value has arrived or will never arrive.
+    pub fn is_done(&self) -> bool {
+        !self.shared.is_pending()
+    }
+
+    /// Gives up waiting: awaiting then returns [`Cancelled`]. `false`: it was done already.
+    pub fn cancel(&self) -> bool {
+        self.shared.settle(Err(Failure::Cancelled(Cancelled::new())))
+    }
+}
+
+impl<T> Future for Deferred<T> {
+    type Output = Result<T, Cancelled>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let State::Pending(waker) = &mut *self.shared.state() {
+            *waker = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        Poll::Ready(self.try_result().unwrap_or_else(|| Err(Cancelled::because("already taken"))))
+    }
+}
+
+impl<T> Drop for Deferred<T> {
+    fn drop(&mut self) {
+        if let Some(Err(Failure::Panicked(payload))) = self.shared.take() {
+            let context = ErrorContext::new("Future exception was never retrieved");
+            self.lp.call_exception_handler(context.error(PanicError::from(payload)));
+        }
+    }
+}
+
+impl<T> Shared<T> {
+    fn state(&self) -> MutexGuard<'_, State<T>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_pending(&self) -> bool {
+        matches!(*self.state(), State::Pending(_))
+    }
+
+    /// The first outcome counts. Tells whether this was the first; wakes outside the lock.
+    fn settle(&self, outcome: Result<T, Failure>) -> bool {
+        let mut state = self.state();
+        let State::Pending(waker) = &mut *state else { return false };
+        let waker = waker.take();
+        *state = State::Done(outcome);
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        true
+    }
+
+    fn take(&self) -> Option<Result<T, Failure>> {
+        let mut state = self.state();
+        if !matches!(*state, State::Done(_)) {
+            return None;
+        }
+        match std::mem::replace(&mut *state, State::Taken) {
+            State::Done(outcome) => Some(outcome),
+            State::Pending(_) | State::Taken => None,
+        }
+    }
+}
+
+impl<T> fmt::Debug for Promise<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<Promise awaited={}>", self.is_awaited())
+    }
+}
+
+impl<T> fmt::Debug for Deferred<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match *self.shared.state() {
+            State::Pending(_) => "<Future pending>",
+            State::Done(Ok(_)) => "<Future finished>",
+            State::Done(Err(Failure::Cancelled(_))) => "<Future cancelled>",
+            State::Done(Err(Failure::Panicked(_))) => "<Future panicked>",
+            State::Taken => "<Future finished, result taken>",
+        })
+    }
+}

@@ -1,0 +1,138 @@
+//! Waiting for a time, and no longer than a time.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use crate::event_loop::{Due, LoopRef, deadline};
+use crate::plan::TimerKey;
+
+/// A future that ends at an instant; dropping it cancels its timer.
+#[must_use = "a sleep does nothing until it is awaited"]
+pub struct Sleep {
+    alarm: Alarm,
+    until: Instant,
+    /// A sleep lasts at least one turn, however short it is.
+    yielded: bool,
+}
+
+/// At most one timer, which wakes a task. Dropping it cancels the timer.
+pub(crate) struct Alarm {
+    lp: LoopRef,
+    set: Option<(Instant, TimerKey, Waker)>,
+}
+
+impl Alarm {
+    pub(crate) fn new(lp: &LoopRef) -> Self {
+        Self { lp: lp.clone(), set: None }
+    }
+
+    /// Wakes at this instant, and at no other one set before.
+    pub(crate) fn set(&mut self, when: Option<Instant>, waker: &Waker) {
+        if let (Some(when), Some((at, _, known))) = (when, &self.set)
+            && *at == when
+            && known.will_wake(waker)
+        {
+            return;
+        }
+        self.clear();
+        self.set = when
+            .map(|when| (when, self.lp.schedule(when, Due::Wake(waker.clone())), waker.clone()));
+    }
+
+    fn clear(&mut self) {
+        if let Some((_, key, _)) = self.set.take() {
+            self.lp.cancel_timer(key);
+        }
+    }
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+/// The time was up before the future completed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Elapsed;
+
+impl fmt::Display for Elapsed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("timed out")
+    }
+}
+
+impl std::error::Error for Elapsed {}
+
+impl LoopRef {
+    /// Ends when `delay` has passed, never earlier; asyncio's `sleep`. A delay of zero lets every other job
+    /// that is ready run once.
+    ///
+    /// ```
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// let lp = event_loop.lp();
+    /// let began = lp.time();
+    /// event_loop.run_until_complete(lp.sleep(std::time::Duration::from_millis(2)))?;
+    /// assert!(lp.time() - began >= std::time::Duration::from_millis(2));
+    /// # Ok::<(), loopctl::RunError>(())
+    /// ```
+    pub fn sleep(&self, delay: Duration) -> Sleep {
+        Sleep { alarm: Alarm::new(self), until: deadline(self.time(), delay), yielded: false }
+    }
+
+    /// Gives `future` at most `limit`; asyncio's `wait_for`. On time-out the future has been dropped when
+    /// this returns.
+    ///
+    /// A result that is ready when the time is up counts. The future is polled at least once.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// let lp = event_loop.lp();
+    /// let slow = lp.sleep(Duration::from_secs(60));
+    /// let result = event_loop.run_until_complete(lp.timeout(Duration::from_millis(1), slow))?;
+    /// assert_eq!(result, Err(loopctl::Elapsed));
+    /// # Ok::<(), loopctl::RunError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Elapsed`] when the time was up first.
+    pub async fn timeout<T>(
+        &self,
+        limit: Duration,
+        future: impl Future<Output = T>,
+    ) -> Result<T, Elapsed> {
+        let (mut future, mut sleep) = (pin!(future), pin!(self.sleep(limit)));
+        poll_fn(|cx| {
+            if let Poll::Ready(value) = future.as_mut().poll(cx) {
+                return Poll::Ready(Ok(value));
+            }
+            sleep.as_mut().poll(cx).map(|()| Err(Elapsed))
+        })
+        .await
+    }
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.yielded && self.alarm.lp.time() >= self.until {
+            self.alarm.clear();
+            return Poll::Ready(());
+        }
+        self.yielded = true;
+        let until = self.until;
+        self.alarm.set(Some(until), cx.waker());
+        Poll::Pending
+    }
+}
+
+impl fmt::Debug for Sleep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<Sleep until={:?}>", self.until)
+    }
+}

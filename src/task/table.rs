@@ -1,0 +1,139 @@
+//! The tasks of a loop: who is alive, who runs now, how new ones are made.
+
+use std::cell::{Cell, RefCell};
+use std::panic::Location;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Waker;
+
+use slab::Slab;
+
+use super::info::TaskInfo;
+use crate::event_loop::{Describe, ErrorContext, LoopRef, Room};
+
+/// A boxed future for one thread.
+pub type LocalFuture = Pin<Box<dyn Future<Output = ()>>>;
+
+/// Wraps the futures of new tasks; see [`LoopRef::set_task_factory`].
+pub type TaskFactory = Rc<dyn Fn(&LoopRef, LocalFuture) -> LocalFuture>;
+
+#[derive(Default)]
+pub(crate) struct Tasks {
+    alive: RefCell<Slab<Entry>>,
+    created: Cell<u64>,
+    current: RefCell<Option<Arc<TaskInfo>>>,
+    factory: RefCell<Option<TaskFactory>>,
+}
+
+struct Entry {
+    info: Arc<TaskInfo>,
+    waker: Option<Waker>,
+}
+
+impl Tasks {
+    pub(crate) fn factory(&self) -> Option<TaskFactory> {
+        self.factory.borrow().clone()
+    }
+
+    pub(crate) fn set_factory(&self, factory: Option<TaskFactory>) {
+        let previous = self.factory.replace(factory);
+        drop(previous);
+    }
+
+    pub(crate) fn current(&self) -> Option<Arc<TaskInfo>> {
+        self.current.borrow().clone()
+    }
+
+    /// Oldest first.
+    pub(crate) fn alive(&self) -> Vec<Arc<TaskInfo>> {
+        let mut alive: Vec<_> =
+            self.alive.borrow().iter().map(|(_, entry)| Arc::clone(&entry.info)).collect();
+        alive.sort_by_key(|info| info.number);
+        alive
+    }
+
+    pub(crate) fn set_waker(&self, info: &TaskInfo, waker: Waker) {
+        if let Some(entry) = self.alive.borrow_mut().get_mut(info.slot) {
+            entry.waker = Some(waker);
+        }
+    }
+
+    /// Has the task see at its next step that it is cancelled. `false`: it has ended.
+    pub(crate) fn cancel(&self, info: &TaskInfo) -> bool {
+        let waker = match self.alive.borrow().get(info.slot) {
+            Some(entry) if entry.info.number == info.number => entry.waker.clone(),
+            _ => return false,
+        };
+        info.cancel();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        true
+    }
+
+    fn enlist(&self, origin: &'static Location<'static>) -> Arc<TaskInfo> {
+        self.created.set(self.created.get() + 1);
+        let mut alive = self.alive.borrow_mut();
+        let vacancy = alive.vacant_entry();
+        let info = TaskInfo::new(self.created.get(), vacancy.key(), origin);
+        vacancy.insert(Entry { info: Arc::clone(&info), waker: None });
+        info
+    }
+}
+
+impl Room for Tasks {
+    /// Waking a task on a closed loop drops its next step, and with it the future.
+    fn close(&self, lp: &LoopRef) {
+        self.set_factory(None);
+        for info in self.alive() {
+            if lp.debug() && !info.is_cancelled() {
+                let context = ErrorContext::new("Task was destroyed but it is pending!");
+                lp.call_exception_handler(context.job(info.describe()));
+            }
+            self.cancel(&info);
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.alive.borrow().is_empty()
+    }
+}
+
+/// A task's place among the living, held by its future.
+pub(crate) struct Membership {
+    lp: LoopRef,
+    tasks: Rc<Tasks>,
+    info: Arc<TaskInfo>,
+}
+
+impl Membership {
+    pub(crate) fn new(lp: &LoopRef, origin: &'static Location<'static>) -> Self {
+        let tasks = lp.room::<Tasks>();
+        let info = tasks.enlist(origin);
+        Self { lp: lp.clone(), tasks, info }
+    }
+
+    pub(crate) fn lp(&self) -> &LoopRef {
+        &self.lp
+    }
+
+    pub(crate) fn info(&self) -> &Arc<TaskInfo> {
+        &self.info
+    }
+
+    /// Runs one step with this task as the current one.
+    pub(crate) fn as_current<T>(&self, step: impl FnOnce() -> T) -> T {
+        let outer = self.tasks.current.replace(Some(Arc::clone(&self.info)));
+        let result = step();
+        self.tasks.current.replace(outer);
+        result
+    }
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        let entry = self.tasks.alive.borrow_mut().try_remove(self.info.slot);
+        drop(entry);
+    }
+}
