@@ -146,6 +146,44 @@ impl From<&io::Error> for Failure {
     }
 }
 
+impl Failure {
+    /// The symbol of the system's error, such as `ECONNREFUSED`.
+    ///
+    /// ```
+    /// let refused = loopctl::Failure::from(&std::io::Error::from_raw_os_error(111));
+    /// assert_eq!(refused.name(), Some("ECONNREFUSED"));
+    /// ```
+    pub fn name(&self) -> Option<&'static str> {
+        Some(match self.errno? {
+            libc::EACCES => "EACCES",
+            libc::EADDRINUSE => "EADDRINUSE",
+            libc::EADDRNOTAVAIL => "EADDRNOTAVAIL",
+            libc::EAFNOSUPPORT => "EAFNOSUPPORT",
+            libc::EAGAIN => "EAGAIN",
+            libc::ECONNABORTED => "ECONNABORTED",
+            libc::ECONNREFUSED => "ECONNREFUSED",
+            libc::ECONNRESET => "ECONNRESET",
+            libc::EHOSTDOWN => "EHOSTDOWN",
+            libc::EHOSTUNREACH => "EHOSTUNREACH",
+            libc::EINVAL => "EINVAL",
+            libc::EMFILE => "EMFILE",
+            libc::ENETDOWN => "ENETDOWN",
+            libc::ENETUNREACH => "ENETUNREACH",
+            libc::ENFILE => "ENFILE",
+            libc::ENOBUFS => "ENOBUFS",
+            libc::ENOENT => "ENOENT",
+            libc::ENOMEM => "ENOMEM",
+            libc::ENOPROTOOPT => "ENOPROTOOPT",
+            libc::ENOTSOCK => "ENOTSOCK",
+            libc::EPERM => "EPERM",
+            libc::EPIPE => "EPIPE",
+            libc::EPROTOTYPE => "EPROTOTYPE",
+            libc::ETIMEDOUT => "ETIMEDOUT",
+            _ => return None,
+        })
+    }
+}
+
 /// What a socket says of itself at the moment of an event.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SocketFacts {

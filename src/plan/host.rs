@@ -96,6 +96,9 @@ impl FromStr for Target {
             Some(rest) => bracketed(text, rest)?,
             None => plain(text)?,
         };
+        if port.is_empty() {
+            return Err(TargetError::NoPort(text.into()));
+        }
         Ok(Self::Tcp(host, port.parse()?))
     }
 }
@@ -238,7 +241,10 @@ impl TargetError {
     /// What to type instead, where that can be told.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::NoPort(text) => Some(format!("write `{text}:443`, or the port you mean")),
+            Self::NoPort(text) if text.starts_with('/') => Some(format!("write `unix:{text}`")),
+            Self::NoPort(text) => {
+                Some(format!("write `{}:443`, or the port you mean", text.trim_end_matches(':')))
+            }
             Self::BadPort(_) => {
                 Some("a port is a number up to 65535, or a service name".to_owned())
             }

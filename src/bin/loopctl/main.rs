@@ -1,2 +1,58 @@
-//! x
-fn main() {}
+//! `loopctl`: says why a connection is slow or fails.
+
+mod args;
+mod cause;
+mod connect;
+mod demo;
+mod env;
+mod exit;
+mod generate;
+mod log;
+mod message;
+mod output;
+mod render;
+mod report;
+mod request;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, ColorArg, Command};
+use env::Environment;
+use exit::Exit;
+use request::{ConnectRequest, OutputRequest, Style};
+
+fn main() -> ExitCode {
+    let env = Environment::of_process();
+    match Cli::try_parse() {
+        Ok(cli) => run(cli, &env).end(),
+        Err(told) => told_by_clap(&told, &env).end(),
+    }
+}
+
+fn run(cli: Cli, env: &Environment) -> Exit {
+    log::install(cli.global.output.verbose);
+    let style = OutputRequest::new(&cli.global.output, env).stderr;
+    match cli.command {
+        Command::Connect(args) => match ConnectRequest::new(args, &cli.global, env) {
+            Ok(request) => connect::run(request),
+            Err(message) => {
+                message.print(style);
+                Exit::Usage
+            }
+        },
+        Command::Demo(args) => demo::run(&args, &cli.global, env),
+        Command::Completions { shell } => output::print(&generate::completions(shell), style),
+        Command::Generate { dir } => output::written(generate::all(&dir), style),
+    }
+}
+
+/// Help and version are answers; everything else is a usage error.
+fn told_by_clap(told: &clap::Error, env: &Environment) -> Exit {
+    let printed = told.print();
+    if told.use_stderr() {
+        return Exit::Usage;
+    }
+    output::written(printed, Style::new(ColorArg::Auto, env.stderr, env))
+}

@@ -1,0 +1,121 @@
+//! What was typed.
+
+mod connect;
+mod values;
+
+use std::time::Duration;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+pub(crate) use connect::{ConnectArgs, RaceArgs};
+pub(crate) use values::{FamilyArg, Pace, Pinned};
+
+use values::duration;
+
+/// Says why a connection is slow or fails: races every address and reports every attempt
+#[derive(Debug, Parser)]
+#[command(name = "loopctl", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(before_long_help = "\
+Examples:
+  loopctl connect example.com:443            why did this take 3 s, and which address failed with what?
+  loopctl connect --all [::1]:22 db:5432     probe every address of every target
+  loopctl connect --json api:443 | jq .attempts
+  loopctl demo                               see it work, without a network")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) global: GlobalArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Connect to each TARGET, racing its addresses; report every attempt
+    Connect(ConnectArgs),
+    /// Race a scripted dual-stack host on loopback; needs no network
+    #[command(before_long_help = "\
+Examples:
+  loopctl demo
+  loopctl demo --happy-eyeballs=off          the same host, one address after another
+  loopctl demo --json | jq .attempts")]
+    Demo(RaceArgs),
+    /// Print the completions of a shell
+    #[command(before_long_help = "\
+Examples:
+  loopctl completions bash > ~/.local/share/bash-completion/completions/loopctl")]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Write the completions of every shell and the man pages
+    #[command(name = "__generate", hide = true)]
+    Generate {
+        /// Where to: DIR/completions and DIR/man
+        dir: std::path::PathBuf,
+    },
+}
+
+/// Flags of every subcommand, before or after its name.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every subcommand")]
+pub(crate) struct GlobalArgs {
+    #[command(flatten)]
+    pub(crate) family: FamilyArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) debug: DebugArgs,
+    /// Time for the whole of one target: 250ms, 2s, 1m30s; a bare number is seconds
+    #[arg(long, global = true, value_name = "DUR", default_value = "10s", value_parser = duration)]
+    pub(crate) timeout: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FamilyArgs {
+    /// Only IPv4
+    #[arg(short = '4', long, global = true, conflicts_with = "ipv6")]
+    pub(crate) ipv4: bool,
+    /// Only IPv6
+    #[arg(short = '6', long, global = true)]
+    pub(crate) ipv6: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OutputArgs {
+    /// One JSON document at the end; an array of them for several targets
+    #[arg(long, global = true, conflicts_with = "ndjson")]
+    pub(crate) json: bool,
+    /// One JSON record a line: every event as it happens, then the document
+    #[arg(long, global = true)]
+    pub(crate) ndjson: bool,
+    /// When to use colours
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: ColorArg,
+    /// Tell attempts as they happen; twice: also what the event loop does
+    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
+    pub(crate) verbose: u8,
+    /// Print nothing; the exit status tells
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DebugArgs {
+    /// Turn on the event loop's debug mode, and report slow callbacks after the result
+    #[arg(long, global = true)]
+    pub(crate) debug: bool,
+    /// Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)
+    #[arg(long, global = true, value_name = "DUR", value_parser = duration)]
+    pub(crate) slow_callback: Option<Duration>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ColorArg {
+    /// On a terminal, unless NO_COLOR is set or TERM is dumb
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}

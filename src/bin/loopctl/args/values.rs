@@ -1,0 +1,139 @@
+//! Values that people type.
+
+use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
+use std::time::Duration;
+
+/// `250ms`, `2s`, `1m30s`; a bare number is seconds.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse::<f64>().ok().and_then(|s| Duration::try_from_secs_f64(s).ok());
+    let parsed = seconds.or_else(|| humantime::parse_duration(text).ok());
+    parsed.ok_or_else(|| "write it as 250ms, 2s or 1m30s; a bare number is seconds".to_owned())
+}
+
+/// `ADDR` or `ADDR:PORT`, IPv6 in brackets where a port follows.
+pub(crate) fn source(text: &str) -> Result<SocketAddr, String> {
+    let address = text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 0));
+    let address = address.or_else(|_| text.parse::<SocketAddr>());
+    address.map_err(|_| "write it as 192.0.2.1, 192.0.2.1:5000 or [2001:db8::1]:5000".to_owned())
+}
+
+/// The value of `--happy-eyeballs`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pace {
+    Off,
+    Delay(Duration),
+}
+
+impl FromStr for Pace {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        /// RFC 8305 section 8: the delay "MUST NOT be less than 10 milliseconds".
+        const FLOOR: Duration = Duration::from_millis(10);
+        match text {
+            "off" => Ok(Self::Off),
+            _ => match duration(text)? {
+                delay if delay < FLOOR => {
+                    Err("RFC 8305 allows no delay under 10ms (section 8)".to_owned())
+                }
+                delay => Ok(Self::Delay(delay)),
+            },
+        }
+    }
+}
+
+/// `4` or `6`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FamilyArg {
+    V4,
+    V6,
+}
+
+impl FromStr for FamilyArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "4" => Ok(Self::V4),
+            "6" => Ok(Self::V6),
+            _ => Err("it is 4 or 6".to_owned()),
+        }
+    }
+}
+
+/// The value of `--resolve`: what a host's addresses are to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Pinned {
+    pub(crate) host: String,
+    /// Only for this port (curl's form); otherwise for all.
+    pub(crate) port: Option<u16>,
+    pub(crate) addresses: Vec<IpAddr>,
+}
+
+impl FromStr for Pinned {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong =
+            || "write it as HOST:ADDR,ADDR, such as a.test:192.0.2.1,2001:db8::1".to_owned();
+        let (host, rest) = text.split_once(':').ok_or_else(wrong)?;
+        let host = host.to_owned();
+        if let Some(addresses) = addresses(rest) {
+            return Ok(Self { host, port: None, addresses });
+        }
+        let (port, rest) = rest.split_once(':').ok_or_else(wrong)?;
+        let port = Some(port.parse().map_err(|_| wrong())?);
+        let addresses = addresses(rest).ok_or_else(wrong)?;
+        Ok(Self { host, port, addresses })
+    }
+}
+
+fn addresses(list: &str) -> Option<Vec<IpAddr>> {
+    let bare = |item: &str| {
+        let inner = item.strip_prefix('[').and_then(|item| item.strip_suffix(']'));
+        inner.unwrap_or(item).parse().ok()
+    };
+    list.split(',').map(bare).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_take_units_and_bare_seconds() {
+        let ok = [("250ms", 250), ("2s", 2000), ("1m30s", 90_000), ("3", 3000), ("0.5", 500)];
+        for (text, ms) in ok {
+            assert_eq!(duration(text), Ok(Duration::from_millis(ms)), "{text}");
+        }
+        for text in ["", "-1", "ms", "inf", "nan", "1x", "1e400"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn pace_has_the_floor_of_the_rfc() {
+        assert_eq!("off".parse(), Ok(Pace::Off));
+        assert_eq!("10ms".parse(), Ok(Pace::Delay(Duration::from_millis(10))));
+        assert!("9ms".parse::<Pace>().is_err());
+    }
+
+    #[test]
+    fn pins_take_addresses_with_and_without_brackets_and_curls_port() {
+        let pin: Pinned = "a.test:192.0.2.1,[2001:db8::1]".parse().unwrap();
+        assert_eq!((pin.port, pin.addresses.len()), (None, 2));
+        let pin: Pinned = "a.test:443:2001:db8::1".parse().unwrap();
+        assert_eq!(pin.addresses, ["2001:db8::1".parse::<IpAddr>().unwrap()]);
+        assert_eq!(pin.port, Some(443));
+        assert!("a.test".parse::<Pinned>().is_err());
+        assert!("a.test:b.test".parse::<Pinned>().is_err());
+    }
+
+    #[test]
+    fn sources_may_have_a_port() {
+        assert_eq!(source("192.0.2.1").unwrap().port(), 0);
+        assert_eq!(source("[2001:db8::1]:5000").unwrap().port(), 5000);
+        assert!(source("eth0").is_err());
+    }
+}

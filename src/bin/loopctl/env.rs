@@ -1,0 +1,96 @@
+//! What the process was given.
+
+use std::ffi::OsString;
+use std::io::{IsTerminal, stderr, stdout};
+use std::time::SystemTime;
+
+/// The surroundings that decide how output looks.
+#[derive(Debug, Clone)]
+pub(crate) struct Environment {
+    pub(crate) stdout: Stream,
+    pub(crate) stderr: Stream,
+    /// Whether the locale can show more than ASCII.
+    pub(crate) is_utf8: bool,
+    pub(crate) colors: ColorWish,
+}
+
+/// One output stream.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stream {
+    pub(crate) is_terminal: bool,
+    /// In columns, where it is known.
+    pub(crate) width: Option<usize>,
+}
+
+/// What the environment says about colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ColorWish {
+    /// `NO_COLOR`, or a terminal without them.
+    Never,
+    /// `CLICOLOR_FORCE`.
+    Force,
+    /// Nothing: a terminal has them.
+    Unsaid,
+}
+
+impl Environment {
+    pub(crate) fn of_process() -> Self {
+        Self {
+            stdout: Stream::new(stdout().is_terminal()),
+            stderr: Stream::new(stderr().is_terminal()),
+            is_utf8: is_utf8(["LC_ALL", "LC_CTYPE", "LANG"].map(std::env::var_os)),
+            colors: ColorWish::of_process(),
+        }
+    }
+
+    /// The only wall-clock reading there is; all other times are offsets from it.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that asks for the date")]
+    pub(crate) fn wall_clock() -> SystemTime {
+        SystemTime::now()
+    }
+}
+
+impl Stream {
+    fn new(is_terminal: bool) -> Self {
+        let told = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+        let seen = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+        let width = if is_terminal { told.or_else(seen) } else { None };
+        Self { is_terminal, width }
+    }
+}
+
+impl ColorWish {
+    fn of_process() -> Self {
+        let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+        if set("NO_COLOR").is_some() {
+            Self::Never
+        } else if set("CLICOLOR_FORCE").is_some_and(|value| value != "0") {
+            Self::Force
+        } else if set("TERM").is_some_and(|term| term == "dumb") {
+            Self::Never
+        } else {
+            Self::Unsaid
+        }
+    }
+}
+
+/// The first of the variables that is set decides, as in setlocale(3).
+fn is_utf8(variables: [Option<OsString>; 3]) -> bool {
+    let locale = variables.into_iter().flatten().find(|value| !value.is_empty());
+    let locale = locale.map(|value| value.to_string_lossy().to_lowercase());
+    locale.is_some_and(|name| name.contains("utf-8") || name.contains("utf8"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_locale_variable_that_is_set_decides() {
+        let some = |text: &str| Some(OsString::from(text));
+        assert!(is_utf8([None, None, some("en_US.UTF-8")]));
+        assert!(!is_utf8([some("C"), None, some("en_US.UTF-8")]));
+        assert!(is_utf8([some(""), some("C.utf8"), None]));
+        assert!(!is_utf8([None, None, None]));
+    }
+}

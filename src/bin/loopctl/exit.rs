@@ -1,0 +1,102 @@
+//! The exit codes, each with its reason. Where curl has a number for it, it is curl's.
+
+use std::process::ExitCode;
+
+use signal_hook::low_level::emulate_default_handler;
+
+/// How the process ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Exit {
+    Success,
+    Mixed,
+    Usage,
+    NotResolved,
+    NotConnected,
+    CannotWrite,
+    TimedOut,
+    CannotBind,
+    /// By this signal, as if there had been no handler.
+    Signal(i32),
+}
+
+/// Code and meaning, as the man pages list them.
+pub(crate) const TABLE: [(&str, &str); 11] = [
+    ("0", "Everything asked for succeeded."),
+    ("1", "Several targets ended in different ways, or an internal error occurred."),
+    ("2", "The command line is wrong."),
+    ("6", "A name did not resolve."),
+    ("7", "Every address refused the connection or could not be reached."),
+    ("23", "The output could not be written."),
+    ("28", "Time was up: a deadline cut the last attempt that was under way."),
+    ("45", "The source address could not be bound."),
+    ("130", "Interrupted (SIGINT, raised again)."),
+    ("141", "Standard output was closed (SIGPIPE, raised again)."),
+    ("143", "Terminated (SIGTERM, raised again)."),
+];
+
+impl Exit {
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Success => 0,
+            Self::Mixed => 1,
+            Self::Usage => 2,
+            Self::NotResolved => 6,
+            Self::NotConnected => 7,
+            Self::CannotWrite => 23,
+            Self::TimedOut => 28,
+            Self::CannotBind => 45,
+            Self::Signal(number) => u8::try_from(128 + number).unwrap_or(u8::MAX),
+        }
+    }
+
+    /// The code of several targets: the one they have in common, else 1. A signal outdoes all.
+    pub(crate) fn of_all(exits: &[Self]) -> Self {
+        let signal = exits.iter().find(|exit| matches!(exit, Self::Signal(_)));
+        match (signal, exits) {
+            (Some(signal), _) => *signal,
+            (None, [first, rest @ ..]) if rest.iter().all(|exit| exit == first) => *first,
+            (None, []) => Self::Success,
+            (None, _) => Self::Mixed,
+        }
+    }
+
+    /// Ends the process; a signal is raised again, so that a shell sees what happened.
+    pub(crate) fn end(self) -> ExitCode {
+        if let Self::Signal(number) = self {
+            // Where that fails, the code says the same.
+            let _ = emulate_default_handler(number);
+        }
+        ExitCode::from(self.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_targets_share_a_code_or_are_mixed() {
+        assert_eq!(Exit::of_all(&[Exit::TimedOut, Exit::TimedOut]), Exit::TimedOut);
+        assert_eq!(Exit::of_all(&[Exit::Success, Exit::TimedOut]), Exit::Mixed);
+        assert_eq!(Exit::of_all(&[Exit::Success, Exit::Signal(2)]), Exit::Signal(2));
+    }
+
+    #[test]
+    fn every_code_is_in_the_table() {
+        let exits = [
+            Exit::Success,
+            Exit::Mixed,
+            Exit::Usage,
+            Exit::NotResolved,
+            Exit::NotConnected,
+            Exit::CannotWrite,
+            Exit::TimedOut,
+            Exit::CannotBind,
+            Exit::Signal(2),
+            Exit::Signal(13),
+            Exit::Signal(15),
+        ];
+        let codes = exits.map(|exit| exit.code().to_string());
+        assert_eq!(codes, TABLE.map(|(code, _)| code.to_owned()));
+    }
+}

@@ -1,0 +1,29 @@
+//! What the event loop logs, on standard error.
+
+use std::io::{Write as _, stderr};
+
+use log::{LevelFilter, Log, Metadata, Record};
+
+struct ToStderr;
+
+impl Log for ToStderr {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        let level = record.level().as_str().to_lowercase();
+        let _ = writeln!(stderr(), "{level}: {}", record.args());
+    }
+
+    fn flush(&self) {}
+}
+
+/// Listens from the level that `-v` or `LOOPCTL_LOG` asks for; the flag can only add to the variable.
+pub(crate) fn install(verbosity: u8) {
+    let asked = std::env::var("LOOPCTL_LOG").ok().and_then(|level| level.parse().ok());
+    let flag = if verbosity > 1 { LevelFilter::Trace } else { LevelFilter::Warn };
+    if log::set_logger(&ToStderr).is_ok() {
+        log::set_max_level(asked.map_or(flag, |asked: LevelFilter| asked.max(flag)));
+    }
+}

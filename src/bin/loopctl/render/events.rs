@@ -1,0 +1,239 @@
+//! Events as they happen: for scripts in the words of draft-kuehlewind-happy-qlog, for people in a line.
+
+use std::time::Duration;
+
+use loopctl::plan::{Family, Policy};
+use loopctl::{AbortReason, Address, Event, EventKind, TimerEnd};
+use serde_json::{Value, json};
+
+use super::json::AddressRecord;
+use super::units::{self, ms};
+use crate::report::{End, Outcome, Report, Via};
+use crate::request::RaceRequest;
+
+/// The records that one event gives; `report` has heard it already.
+pub(crate) fn records(session: &str, event: &Event, report: &Report) -> Vec<Value> {
+    let at = report.since_start(event.at);
+    let record = |name: &str, data: Value| record(session, at, name, data);
+    match &event.kind {
+        EventKind::ResolveStarted { host } if report.resolve.via == Via::System => {
+            vec![record("dns_query_started", query(host))]
+        }
+        EventKind::Resolved { addresses } if report.resolve.via == Via::System => {
+            let results: Vec<_> =
+                addresses.iter().map(|a| dns_result(&Address::from(*a))).collect();
+            vec![record("dns_query_finished", answer(report, "positive", &results))]
+        }
+        EventKind::ResolveFailed { .. } => {
+            vec![record("dns_query_finished", answer(report, "error", &[]))]
+        }
+        EventKind::CandidatesSorted { candidates } => sorted(candidates, record),
+        EventKind::AttemptStarted { attempt, address } => {
+            let data = json!({ "attempt_id": id(*attempt), "target": target(address), "transport": "tcp" });
+            vec![record("attempt_started", data)]
+        }
+        EventKind::AttemptSucceeded { attempt, .. }
+        | EventKind::AttemptFailed { attempt, .. }
+        | EventKind::AttemptTimedOut { attempt, .. }
+        | EventKind::AttemptCanceled { attempt, .. } => {
+            vec![record("attempt_outcome", outcome(*attempt, report))]
+        }
+        EventKind::NextAttemptTimerSet { delay } => timer_set(*delay, report, record),
+        EventKind::NextAttemptTimerFired => vec![record("next_attempt_timer_fired", json!({}))],
+        EventKind::NextAttemptTimerCanceled { reason } => {
+            let reason = match reason {
+                TimerEnd::Success => "success",
+                TimerEnd::ListExhausted => "list_exhausted",
+                _ => "abort",
+            };
+            vec![record("next_attempt_timer_canceled", json!({ "reason": reason }))]
+        }
+        EventKind::ConnectionSelected { attempt } => {
+            vec![record("connection_selected", json!({ "attempt_id": id(*attempt) }))]
+        }
+        EventKind::ConnectionAborted { reason } => {
+            vec![record("connection_aborted", json!({ "reason": abort(*reason) }))]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The record that opens a session: the rules in force.
+pub(crate) fn config_set(session: &str, race: &RaceRequest) -> Value {
+    let Policy { connection_attempt_delay, interleave, max_parallel, .. } = &race.policy;
+    let preferred = match race.prefer {
+        Some(Family::Inet) => "ipv4",
+        Some(Family::Inet6) => "ipv6",
+        _ => "auto",
+    };
+    let policy = json!({
+        "preferred_address_family_count": interleave,
+        "connection_attempt_delay_ms": connection_attempt_delay.map(whole_ms),
+        "max_parallel_attempts": max_parallel,
+        "preferred_family": preferred,
+        "success_definition": "tcp_connected",
+    });
+    let data = json!({ "policy": without_nulls(policy), "reason": "app_config" });
+    record(session, Duration::ZERO, "config_set", data)
+}
+
+/// The record that closes a session.
+pub(crate) fn metrics(session: &str, report: &Report) -> Value {
+    let successes: Vec<_> =
+        report.attempts.iter().filter(|attempt| attempt.outcome == Outcome::Success).collect();
+    let first = successes.iter().min_by_key(|attempt| attempt.end());
+    let data = json!({
+        "outcome": if report.end == End::Connected { "success" } else { "aborted" },
+        "total_duration_ms": whole_ms(report.total),
+        "tt_first_success_ms": first.map(|attempt| whole_ms(attempt.end())),
+        "first_success_family": first.map(|attempt| AddressRecord::family_of(&attempt.address)),
+        "first_success_transport": first.map(|_| "tcp"),
+        "attempts_total": report.attempts.len(),
+        "attempts_success": successes.len(),
+        "attempts_failure": report.attempts.len() - successes.len(),
+    });
+    record(session, report.total, "metrics", without_nulls(data))
+}
+
+fn record(session: &str, at: Duration, name: &str, mut data: Value) -> Value {
+    data["he_session_id"] = session.into();
+    let name = format!("hev3:{name}");
+    json!({ "schema": "loopctl.event.v1", "time_ms": ms(at), "name": name, "data": data })
+}
+
+fn query(host: &str) -> Value {
+    json!({ "dns_id": "1", "hostname": host, "qtypes": ["AAAA", "A"] })
+}
+
+fn answer(report: &Report, kind: &str, results: &[Value]) -> Value {
+    without_nulls(json!({
+        "dns_id": "1",
+        "hostname": report.subject.host,
+        "results": results,
+        "answer_type": kind,
+        "error_message": report.resolve.error,
+        "duration_ms": whole_ms(report.resolve.took.unwrap_or_default()),
+    }))
+}
+
+fn dns_result(address: &Address) -> Value {
+    let target = target(address);
+    json!({ "type": "address", "address": target["address"], "family": target["family"] })
+}
+
+fn sorted(candidates: &[Address], record: impl Fn(&str, Value) -> Value) -> Vec<Value> {
+    let targets: Vec<Value> = candidates.iter().map(target).collect();
+    let discovered = targets
+        .iter()
+        .map(|target| record("candidate_discovered", json!({ "source": "dns", "target": target })));
+    let mut records: Vec<Value> = discovered.collect();
+    let groups = json!([{ "group_id": "1", "candidates": targets }]);
+    records.push(record("candidates_sorted", json!({ "groups": groups })));
+    if let Some(first) = targets.first() {
+        records.push(record(
+            "attempt_scheduled",
+            scheduled(0, first, Duration::ZERO, "dns_completed"),
+        ));
+    }
+    records
+}
+
+/// The timer, and the attempt it will start.
+fn timer_set(
+    delay: Duration,
+    report: &Report,
+    record: impl Fn(&str, Value) -> Value,
+) -> Vec<Value> {
+    let data = json!({ "delay_ms": whole_ms(delay), "reason": "initial" });
+    let set = record("next_attempt_timer_set", data);
+    let next = report.not_tried().first().map(|address| {
+        let data = scheduled(report.attempts.len(), &target(address), delay, "policy_timer");
+        record("attempt_scheduled", data)
+    });
+    [Some(set), next].into_iter().flatten().collect()
+}
+
+fn scheduled(attempt: usize, target: &Value, after: Duration, reason: &str) -> Value {
+    json!({
+        "attempt_id": id(attempt),
+        "target": target,
+        "scheduled_after_ms": whole_ms(after),
+        "reason": reason,
+    })
+}
+
+fn outcome(number: usize, report: &Report) -> Value {
+    let Some(attempt) = report.attempts.get(number) else { return json!({}) };
+    let (result, code) = match &attempt.outcome {
+        Outcome::Success => ("success", None),
+        Outcome::Failure(_, failure) => ("failure", Some(failure.name().unwrap_or("EIO"))),
+        Outcome::Timeout => ("timeout", None),
+        Outcome::Canceled | Outcome::Pending => ("canceled", None),
+    };
+    without_nulls(json!({
+        "attempt_id": id(number),
+        "result": result,
+        "error_code": code,
+        "connect_duration_ms": whole_ms(attempt.took),
+        "local": attempt.local.map(|local| local.to_string()),
+        "syn_retransmits": attempt.resends(),
+    }))
+}
+
+fn target(address: &Address) -> Value {
+    let record = serde_json::to_value(AddressRecord::from(address)).unwrap_or_default();
+    let text = if record["ip"].is_null() { record["path"].clone() } else { record["ip"].clone() };
+    json!({ "address": text, "port": record["port"].as_u64().unwrap_or(0), "family": record["family"] })
+}
+
+fn abort(reason: AbortReason) -> &'static str {
+    match reason {
+        AbortReason::NotResolved => "no addresses resolved",
+        AbortReason::AllFailed => "all attempts failed",
+        AbortReason::TimedOut => "timed out",
+        _ => "user canceled",
+    }
+}
+
+/// The draft numbers attempts with texts.
+fn id(attempt: usize) -> String {
+    (attempt + 1).to_string()
+}
+
+/// The draft's durations are whole milliseconds.
+fn whole_ms(duration: Duration) -> u64 {
+    (duration.as_secs_f64() * 1000.0).round() as u64
+}
+
+/// An optional field of the draft is left out, not null.
+fn without_nulls(mut data: Value) -> Value {
+    if let Some(fields) = data.as_object_mut() {
+        fields.retain(|_, value| !value.is_null());
+    }
+    data
+}
+
+/// One line about an event, for `-v`.
+pub(crate) fn line(event: &Event, report: &Report) -> Option<String> {
+    let what = match &event.kind {
+        EventKind::ResolveStarted { host } if report.resolve.via == Via::System => {
+            format!("resolving {host}")
+        }
+        EventKind::Resolved { addresses } if report.resolve.via == Via::System => {
+            format!("resolved to {} addresses", addresses.len())
+        }
+        EventKind::ResolveFailed { reason } => reason.clone(),
+        EventKind::AttemptStarted { attempt, address } => {
+            format!("#{} {address} started", attempt + 1)
+        }
+        EventKind::AttemptSucceeded { attempt, .. } => format!("#{} connected", attempt + 1),
+        EventKind::AttemptFailed { attempt, failure, .. } => {
+            format!("#{} {}", attempt + 1, crate::cause::brief(failure))
+        }
+        EventKind::AttemptTimedOut { attempt, .. } => format!("#{} timed out", attempt + 1),
+        EventKind::AttemptCanceled { attempt, .. } => format!("#{} given up", attempt + 1),
+        EventKind::NextAttemptTimerFired => "no answer yet, starting the next attempt".to_owned(),
+        _ => return None,
+    };
+    Some(format!("{:>9} ms  {what}", units::column(report.since_start(event.at))))
+}

@@ -1,0 +1,276 @@
+//! The report as one JSON document: `schemas/connect.v1.json`.
+
+use loopctl::plan::Family;
+use loopctl::{Address, Failure, TcpInfo};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::units::ms;
+use crate::cause::{self, Cause};
+use crate::exit::Exit;
+use crate::report::{Attempt, End, Outcome, Report, Via};
+
+/// Keys in the order in which people look for them.
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: &'static str,
+    version: &'static str,
+    target: &'a str,
+    host: Option<&'a str>,
+    port: Option<u16>,
+    start: String,
+    outcome: &'static str,
+    end: &'static str,
+    exit_code: u8,
+    total_ms: f64,
+    policy: Value,
+    resolve: Value,
+    attempts: Vec<AttemptRecord>,
+    selected: Option<usize>,
+    tls: Value,
+    tcp_info: Option<TcpRecord>,
+    slow_callbacks: Vec<Value>,
+    error: Option<ErrorRecord>,
+}
+
+#[derive(Serialize)]
+struct AttemptRecord {
+    attempt_id: usize,
+    #[serde(flatten)]
+    address: AddressRecord,
+    local: Option<String>,
+    start_ms: f64,
+    duration_ms: f64,
+    result: &'static str,
+    phase: Option<String>,
+    error: Option<ErrorRecord>,
+    tcp_info: Option<TcpRecord>,
+}
+
+/// An address in its parts.
+#[derive(Serialize)]
+pub(crate) struct AddressRecord {
+    ip: Option<String>,
+    port: Option<u16>,
+    family: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<String>,
+}
+
+#[derive(Serialize)]
+struct ErrorRecord {
+    kind: &'static str,
+    errno: Option<i32>,
+    name: Option<&'static str>,
+    message: String,
+}
+
+#[derive(Serialize)]
+struct TcpRecord {
+    rtt_us: Option<u64>,
+    rttvar_us: Option<u64>,
+    retransmits: u32,
+    snd_mss: u32,
+}
+
+/// One target's document.
+pub(crate) fn document(report: &Report) -> Value {
+    let subject = &report.subject;
+    let document = Document {
+        schema: "loopctl.connect.v1",
+        version: env!("CARGO_PKG_VERSION"),
+        target: &subject.text,
+        host: subject.host.as_deref(),
+        port: subject.port,
+        start: humantime::format_rfc3339_micros(report.began.wall).to_string(),
+        outcome: outcome(report),
+        end: if matches!(report.end, End::Interrupted(_)) { "interrupted" } else { "completed" },
+        exit_code: report.exit().code(),
+        total_ms: ms(report.total),
+        policy: policy(report),
+        resolve: resolve(report),
+        attempts: report.attempts.iter().enumerate().map(AttemptRecord::from).collect(),
+        selected: report.selected.map(|number| number + 1),
+        tls: Value::Null,
+        tcp_info: report.winner().and_then(|winner| winner.tcp).map(TcpRecord::from),
+        slow_callbacks: slow_callbacks(report),
+        error: error(report),
+    };
+    serde_json::to_value(document).unwrap_or_default()
+}
+
+fn outcome(report: &Report) -> &'static str {
+    match report.end {
+        End::Connected => "success",
+        End::Failed(Exit::TimedOut) => "timeout",
+        End::Failed(_) => "failure",
+        End::Interrupted(_) => "interrupted",
+    }
+}
+
+fn policy(report: &Report) -> Value {
+    let policy = &report.subject.policy;
+    json!({
+        "connection_attempt_delay_ms": policy.connection_attempt_delay.map(ms),
+        "interleave": policy.interleave,
+        "max_parallel": policy.max_parallel,
+        "attempt_timeout_ms": policy.attempt_timeout.map(ms),
+        "deadline_ms": ms(report.subject.timeout),
+        "all": policy.run_all,
+    })
+}
+
+fn resolve(report: &Report) -> Value {
+    let resolve = &report.resolve;
+    let candidates: Vec<_> = resolve.candidates.iter().map(AddressRecord::from).collect();
+    let error = resolve.error.as_ref().map(|message| ErrorRecord::dns(message));
+    let via = match resolve.via {
+        Via::System => "system",
+        Via::Literal => "literal",
+        Via::Given => "given",
+    };
+    json!({
+        "via": via,
+        "duration_ms": resolve.took.filter(|_| resolve.via == Via::System).map(ms),
+        "queries": [],
+        "candidates": candidates,
+        "error": error,
+    })
+}
+
+fn slow_callbacks(report: &Report) -> Vec<Value> {
+    let record = |job: &loopctl::plan::SlowJob| {
+        json!({
+            "what": job.what,
+            "scheduled_at": job.origin.map(|at| format!("{}:{}", at.file(), at.line())),
+            "count": job.count,
+            "total_ms": ms(job.total),
+            "longest_ms": ms(job.longest),
+        })
+    };
+    report.slow.worst().iter().map(record).collect()
+}
+
+/// Why there is no connection: the name, or what ended the last attempt.
+fn error(report: &Report) -> Option<ErrorRecord> {
+    let exit = match report.end {
+        End::Connected => return None,
+        End::Interrupted(_) => return Some(ErrorRecord::plain("io", "interrupted".to_owned())),
+        End::Failed(exit) => exit,
+    };
+    if let Some(message) = &report.resolve.error {
+        let timed_out = exit == Exit::TimedOut;
+        let kind = if timed_out { "timeout" } else { "dns" };
+        return Some(ErrorRecord::plain(kind, message.clone()));
+    }
+    if exit == Exit::TimedOut {
+        let message = format!("timed out after {}", super::units::prose(report.total));
+        return Some(ErrorRecord::plain("timeout", message));
+    }
+    let last = report.attempts.iter().max_by_key(|attempt| attempt.end())?;
+    ErrorRecord::of(last)
+}
+
+impl ErrorRecord {
+    fn plain(kind: &'static str, message: String) -> Self {
+        Self { kind, errno: None, name: None, message }
+    }
+
+    fn dns(message: &str) -> Self {
+        Self::plain("dns", message.to_owned())
+    }
+
+    fn of(attempt: &Attempt) -> Option<Self> {
+        match &attempt.outcome {
+            Outcome::Failure(_, failure) => Some(Self::of_failure(failure, Cause::of(attempt))),
+            Outcome::Timeout => Some(Self::plain("timeout", "timed out".to_owned())),
+            Outcome::Success | Outcome::Canceled | Outcome::Pending => None,
+        }
+    }
+
+    fn of_failure(failure: &Failure, cause: Option<Cause>) -> Self {
+        let (kind, message) = (cause.map_or("io", Cause::kind), cause::brief(failure));
+        Self { kind, errno: failure.errno, name: failure.name(), message }
+    }
+}
+
+impl From<(usize, &Attempt)> for AttemptRecord {
+    fn from((number, attempt): (usize, &Attempt)) -> Self {
+        let phase = match &attempt.outcome {
+            Outcome::Failure(phase, _) => Some(phase.to_string()),
+            _ => None,
+        };
+        Self {
+            attempt_id: number + 1,
+            address: AddressRecord::from(&attempt.address),
+            local: attempt.local.map(|local| local.to_string()),
+            start_ms: ms(attempt.start),
+            duration_ms: ms(attempt.took),
+            result: result(&attempt.outcome),
+            phase,
+            error: ErrorRecord::of(attempt),
+            tcp_info: attempt.tcp.map(TcpRecord::from),
+        }
+    }
+}
+
+/// qlog's word for it.
+fn result(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Success => "success",
+        Outcome::Failure(..) => "failure",
+        Outcome::Timeout => "timeout",
+        Outcome::Canceled | Outcome::Pending => "canceled",
+    }
+}
+
+impl AddressRecord {
+    pub(crate) fn family_of(address: &Address) -> &'static str {
+        match address.family() {
+            Some(Family::Inet6) => "ipv6",
+            Some(_) => "ipv4",
+            None => "unix",
+        }
+    }
+}
+
+impl From<&Address> for AddressRecord {
+    fn from(address: &Address) -> Self {
+        match address {
+            Address::Inet(inet) => Self {
+                ip: Some(without_port(address)),
+                port: Some(inet.port()),
+                family: Self::family_of(address),
+                path: None,
+            },
+            Address::Unix(path) => Self {
+                ip: None,
+                port: None,
+                family: Self::family_of(address),
+                path: Some(path.display().to_string()),
+            },
+        }
+    }
+}
+
+/// The IP address as text, zone included.
+fn without_port(address: &Address) -> String {
+    let text = address.to_string();
+    let host = text.rsplit_once(':').map_or(text.as_str(), |(host, _)| host);
+    host.trim_matches(['[', ']']).to_owned()
+}
+
+impl From<TcpInfo> for TcpRecord {
+    /// A round trip of zero is one that was not measured.
+    fn from(tcp: TcpInfo) -> Self {
+        let micros = |d: std::time::Duration| {
+            (tcp.established && !tcp.rtt.is_zero()).then_some(d.as_micros() as u64)
+        };
+        Self {
+            rtt_us: micros(tcp.rtt),
+            rttvar_us: micros(tcp.rtt_variance),
+            retransmits: tcp.retransmits,
+            snd_mss: tcp.send_mss,
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! What happened, as plain data: a fold over events.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant, SystemTime};
+
+use loopctl::plan::{Family, Policy, SlowLog};
+use loopctl::{AbortReason, Address, Event, EventKind, Failure, Phase, SocketFacts, TcpInfo};
+
+use crate::exit::Exit;
+
+/// One target, from the first question to the last outcome.
+#[derive(Debug, Clone)]
+pub(crate) struct Report {
+    pub(crate) subject: Subject,
+    pub(crate) began: Began,
+    pub(crate) resolve: Resolution,
+    pub(crate) attempts: Vec<Attempt>,
+    /// Index into `attempts`.
+    pub(crate) selected: Option<usize>,
+    pub(crate) total: Duration,
+    pub(crate) end: End,
+    pub(crate) slow: SlowLog,
+}
+
+/// What the report is about, and by which rules it was raced.
+#[derive(Debug, Clone)]
+pub(crate) struct Subject {
+    pub(crate) text: String,
+    pub(crate) host: Option<String>,
+    pub(crate) port: Option<u16>,
+    pub(crate) policy: Policy,
+    pub(crate) timeout: Duration,
+}
+
+/// When it began, on both clocks.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Began {
+    pub(crate) at: Instant,
+    pub(crate) wall: SystemTime,
+}
+
+/// Where the addresses came from.
+#[derive(Debug, Clone)]
+pub(crate) struct Resolution {
+    pub(crate) via: Via,
+    pub(crate) started: Option<Duration>,
+    pub(crate) took: Option<Duration>,
+    /// In the order in which they are tried.
+    pub(crate) candidates: Vec<Address>,
+    pub(crate) error: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Via {
+    /// `getaddrinfo`.
+    System,
+    /// The target is an address itself.
+    Literal,
+    /// `--resolve`.
+    Given,
+}
+
+/// One attempt that was started.
+#[derive(Debug, Clone)]
+pub(crate) struct Attempt {
+    pub(crate) address: Address,
+    pub(crate) local: Option<SocketAddr>,
+    pub(crate) start: Duration,
+    pub(crate) took: Duration,
+    pub(crate) outcome: Outcome,
+    pub(crate) tcp: Option<TcpInfo>,
+}
+
+/// How an attempt ended, in qlog's words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// It has not ended.
+    Pending,
+    Success,
+    /// The network or the kernel said no.
+    Failure(Phase, Failure),
+    /// A deadline fell while it was pending.
+    Timeout,
+    /// Another one won, or the user interrupted.
+    Canceled,
+}
+
+/// How the whole of it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    Connected,
+    Failed(Exit),
+    Interrupted(Exit),
+}
+
+impl Report {
+    pub(crate) fn new(subject: Subject, via: Via, began: Began) -> Self {
+        let resolve =
+            Resolution { via, started: None, took: None, candidates: Vec::new(), error: None };
+        Self {
+            subject,
+            began,
+            resolve,
+            attempts: Vec::new(),
+            selected: None,
+            total: Duration::ZERO,
+            end: End::Failed(Exit::NotConnected),
+            slow: SlowLog::default(),
+        }
+    }
+
+    /// Takes in one event.
+    pub(crate) fn hear(&mut self, event: &Event) {
+        let at = self.since_start(event.at);
+        match &event.kind {
+            EventKind::ResolveStarted { .. } => self.resolve.started = Some(at),
+            EventKind::Resolved { .. } => self.resolve.end(at),
+            EventKind::ResolveFailed { reason } => {
+                self.resolve.end(at);
+                self.resolve.error = Some(reason.clone());
+            }
+            EventKind::CandidatesSorted { candidates } => {
+                self.resolve.candidates.clone_from(candidates);
+            }
+            EventKind::AttemptStarted { address, .. } => {
+                self.attempts.push(Attempt::new(address.clone(), at));
+            }
+            EventKind::AttemptSucceeded { attempt, facts } => {
+                self.settle(*attempt, at, Outcome::Success, facts);
+            }
+            EventKind::AttemptFailed { attempt, phase, failure, facts } => {
+                self.settle(*attempt, at, Outcome::Failure(*phase, failure.clone()), facts);
+            }
+            EventKind::AttemptTimedOut { attempt, facts } => {
+                self.settle(*attempt, at, Outcome::Timeout, facts);
+            }
+            EventKind::AttemptCanceled { attempt, facts } => {
+                self.settle(*attempt, at, Outcome::Canceled, facts);
+            }
+            EventKind::ConnectionSelected { attempt } => {
+                (self.selected, self.total, self.end) = (Some(*attempt), at, End::Connected);
+            }
+            EventKind::ConnectionAborted { reason } => {
+                (self.total, self.end) = (at, End::Failed(self.exit_of(*reason)));
+            }
+            _ => {}
+        }
+    }
+
+    /// It could not even begin.
+    pub(crate) fn refuse(&mut self, why: String, now: Instant) {
+        self.resolve.error = Some(why);
+        self.end = End::Failed(Exit::NotResolved);
+        self.total = self.since_start(now);
+    }
+
+    /// The user ended it, or a closed pipe did.
+    pub(crate) fn interrupt(&mut self, exit: Exit, now: Instant) {
+        self.end = End::Interrupted(exit);
+        self.total = self.since_start(now);
+    }
+
+    pub(crate) fn since_start(&self, at: Instant) -> Duration {
+        at.saturating_duration_since(self.began.at)
+    }
+
+    pub(crate) fn exit(&self) -> Exit {
+        match self.end {
+            End::Connected => Exit::Success,
+            End::Failed(exit) | End::Interrupted(exit) => exit,
+        }
+    }
+
+    pub(crate) fn winner(&self) -> Option<&Attempt> {
+        self.attempts.get(self.selected?)
+    }
+
+    /// The candidates that were never tried.
+    pub(crate) fn not_tried(&self) -> &[Address] {
+        self.resolve.candidates.get(self.attempts.len()..).unwrap_or_default()
+    }
+
+    /// How many candidates are of this family.
+    pub(crate) fn count(&self, family: Family) -> usize {
+        let candidates = self.resolve.candidates.iter();
+        candidates.filter(|address| address.family() == Some(family)).count()
+    }
+
+    fn settle(&mut self, number: usize, at: Duration, outcome: Outcome, facts: &SocketFacts) {
+        if let Some(attempt) = self.attempts.get_mut(number) {
+            attempt.took = at.saturating_sub(attempt.start);
+            attempt.outcome = outcome;
+            (attempt.local, attempt.tcp) = (facts.local, facts.tcp);
+        }
+    }
+
+    /// Every attempt has ended by now; what ended the last one is the cause.
+    fn exit_of(&self, reason: AbortReason) -> Exit {
+        let last = self.attempts.iter().max_by_key(|attempt| attempt.end());
+        match reason {
+            AbortReason::NotResolved => Exit::NotResolved,
+            AbortReason::TimedOut => Exit::TimedOut,
+            _ if last.is_some_and(Attempt::ran_out_of_time) => Exit::TimedOut,
+            _ if self.attempts.iter().all(Attempt::could_not_bind) => Exit::CannotBind,
+            _ => Exit::NotConnected,
+        }
+    }
+}
+
+impl Resolution {
+    fn end(&mut self, at: Duration) {
+        self.took = self.started.map(|started| at.saturating_sub(started));
+    }
+}
+
+impl Attempt {
+    fn new(address: Address, start: Duration) -> Self {
+        let (took, outcome) = (Duration::ZERO, Outcome::Pending);
+        Self { address, local: None, start, took, outcome, tcp: None }
+    }
+
+    /// When it ended, since work on the target began.
+    pub(crate) fn end(&self) -> Duration {
+        self.start + self.took
+    }
+
+    /// By a deadline of ours, or by the kernel's own.
+    fn ran_out_of_time(&self) -> bool {
+        match &self.outcome {
+            Outcome::Timeout => true,
+            Outcome::Failure(_, failure) => failure.kind == std::io::ErrorKind::TimedOut,
+            _ => false,
+        }
+    }
+
+    fn could_not_bind(&self) -> bool {
+        matches!(&self.outcome, Outcome::Failure(Phase::Bind, _))
+    }
+
+    /// SYNs the kernel had to send again.
+    pub(crate) fn resends(&self) -> u32 {
+        self.tcp.map_or(0, |tcp| tcp.retransmits)
+    }
+}
