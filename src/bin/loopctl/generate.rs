@@ -39,45 +39,111 @@ pub(crate) fn all(dir: &Path) -> io::Result<()> {
 
 /// One man page: clap's sections first, then ours.
 fn page(command: &Command, name: &str) -> io::Result<String> {
-    let command = command.clone().name(name.to_owned()).version(env!("CARGO_PKG_VERSION"));
-    let man = Man::new(command.clone()).manual("loopctl manual");
+    let man = Man::new(command.clone().name(name.to_owned())).title(name.to_uppercase());
+    let man = man.manual("loopctl manual").source(SOURCE).date(RELEASED);
     let mut page = Vec::new();
     man.render_title(&mut page)?;
     man.render_name_section(&mut page)?;
-    man.render_synopsis_section(&mut page)?;
-    man.render_description_section(&mut page)?;
     let mut page = utf8(page)?;
+    page += &format!(".SH SYNOPSIS\n{}\n", synopsis(command));
+    page += &format!(".SH DESCRIPTION\n{}", prose(description(name)));
     page += &options(&man)?;
     if command.has_subcommands() {
         let mut commands = Vec::new();
         man.render_subcommands_section(&mut commands)?;
         page += &utf8(commands)?;
     }
-    for (title, body) in sections(&command) {
+    for (title, body) in sections(command, name) {
         let _ = write!(page, ".SH {title}\n{body}");
     }
-    Ok(page)
+    Ok(tidy(&page))
 }
+
+/// What mandoc(1) finds fault with: an empty line between breaks, and lines of text over 80 bytes.
+fn tidy(page: &str) -> String {
+    page.replace(".br\n\n.br\n", ".sp\n").lines().map(wrap).collect()
+}
+
+/// Breaks a line of text at spaces; a request keeps its line.
+fn wrap(line: &str) -> String {
+    const LONGEST: usize = 80;
+    let mut wrapped = String::new();
+    let mut length = 0;
+    for word in line.split(' ') {
+        let starts_request = word.starts_with(['.', '\'']);
+        if length + word.len() >= LONGEST && length > 0 && !line.starts_with('.') && !starts_request
+        {
+            wrapped.push('\n');
+            length = 0;
+        } else if length > 0 {
+            wrapped.push(' ');
+            length += 1;
+        }
+        wrapped += word;
+        length += word.len();
+    }
+    wrapped + "\n"
+}
+
+const SOURCE: &str = concat!("loopctl ", env!("CARGO_PKG_VERSION"));
+/// The date of this version, for the foot of the pages.
+const RELEASED: &str = "2026-11-23";
+
+/// Clap's usage line, its words in bold and its placeholders in italics.
+fn synopsis(command: &Command) -> String {
+    let usage = command.clone().render_usage().to_string();
+    let words = usage.trim_start_matches("Usage: ").split_whitespace().map(|word| {
+        let is_placeholder = word.starts_with(['[', '<']);
+        let font = if is_placeholder { "\\fI" } else { "\\fB" };
+        format!("{font}{}\\fR", roff(word))
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+fn description(page: &str) -> &'static str {
+    match page {
+        "loopctl-connect" => CONNECT,
+        "loopctl-demo" => DEMO,
+        "loopctl-completions" => COMPLETIONS,
+        _ => LOOPCTL,
+    }
+}
+
+const LOOPCTL: &str = "\
+Says why a connection is slow, picks the wrong path or fails. It races every address of a host the way browsers do \
+(Happy Eyeballs, RFC 8305) and reports every attempt: when it started, how long it took, and what became of it, also \
+of the ones that lost.";
+
+const CONNECT: &str = "\
+Connects to each TARGET, one after another, and closes the connection at once. The addresses of a target are tried in \
+the resolver's order with the address families interleaved. The next attempt starts when the Connection Attempt Delay \
+has passed since the last start, or at once when the newest attempt fails. The first connection wins, and the \
+attempts that are still under way are given up.
+
+With --happy-eyeballs=off, the next address is tried only when the one before has failed.";
+
+const DEMO: &str = "\
+Plays a host with three addresses on this machine's loopback, and races them as connect would: one address never \
+answers, one refuses, one works. Needs neither a network nor privileges.";
+
+const COMPLETIONS: &str = "Prints the completions of a shell to standard output.";
 
 /// The groups of options as subsections of one section.
 fn options(man: &Man) -> io::Result<String> {
     let mut rendered = Vec::new();
     man.render_options_section(&mut rendered)?;
     let rendered = utf8(rendered)?;
-    let grouped: String = rendered
-        .lines()
-        .filter(|line| *line != ".SH OPTIONS")
-        .map(|line| match line.strip_prefix(".SH ") {
-            Some(group) => format!(".SS {group}\n"),
-            None => format!("{line}\n"),
-        })
-        .collect();
-    Ok(if grouped.is_empty() { grouped } else { format!(".SH OPTIONS\n{grouped}") })
+    let lines = rendered.lines().filter(|line| *line != ".SH OPTIONS");
+    let grouped = lines.map(|line| match line.strip_prefix(".SH ") {
+        Some(group) => format!(".SS {group}\n"),
+        None => format!("{line}\n"),
+    });
+    Ok(format!(".SH OPTIONS\n{}", grouped.collect::<String>()))
 }
 
-fn sections(command: &Command) -> Vec<(&'static str, String)> {
+fn sections(command: &Command, name: &str) -> Vec<(&'static str, String)> {
     let mut sections = Vec::new();
-    if ["loopctl-connect", "loopctl-demo"].contains(&command.get_name()) {
+    if ["loopctl-connect", "loopctl-demo"].contains(&name) {
         sections.push(("OUTPUT", prose(OUTPUT)));
         sections.push(("JSON", prose(JSON)));
     }
@@ -87,7 +153,7 @@ fn sections(command: &Command) -> Vec<(&'static str, String)> {
     sections.push(("FILES", definitions(&FILES)));
     let examples = command.get_before_long_help().map(ToString::to_string).unwrap_or_default();
     sections.push(("EXAMPLES", literal(examples.trim_start_matches("Examples:\n"))));
-    sections.push(("SEE ALSO", see_also(command.get_name())));
+    sections.push(("SEE ALSO", see_also(name)));
     sections
 }
 

@@ -78,7 +78,9 @@ impl Output {
         }
         self.told += 1;
         self.flush();
-        cause::explain(report).print(self.request.stderr);
+        if !self.has_failed() {
+            cause::explain(report).print(self.request.stderr);
+        }
     }
 
     /// Text that belongs to the human format only.

@@ -1,11 +1,10 @@
 //! The report as people read it.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style as Ansi};
+use loopctl::Address;
 use loopctl::plan::Family;
-use loopctl::{Address, TcpInfo};
 
 use super::{table, units};
 use crate::report::{End, Report, Via};
@@ -13,18 +12,17 @@ use crate::request::Style;
 
 /// Headline, names, attempts, sums.
 pub(crate) fn report(report: &Report, style: Style) -> String {
-    let mut text = headline(report, style);
+    let mut parts = vec![headline(report, style)];
     if transport(report) == "tcp" {
-        let _ = write!(text, "\n{}", resolve_line(report));
+        parts.push(resolve_line(report));
     }
     if !report.resolve.candidates.is_empty() {
-        let _ = write!(text, "\n{}\n", table::table(report, style));
+        parts.push(table::table(report, style));
     }
-    if let Some(tcp) = report.winner().and_then(|winner| winner.tcp) {
-        text += &kernel_line(&tcp, style);
+    if report.winner().is_some() {
+        parts.push(kernel_line(report, style) + &total_line(report));
     }
-    text += &total_line(report);
-    text
+    parts.join("\n")
 }
 
 fn headline(report: &Report, style: Style) -> String {
@@ -97,11 +95,13 @@ fn order(report: &Report) -> String {
     }
 }
 
-fn kernel_line(tcp: &TcpInfo, style: Style) -> String {
+fn kernel_line(report: &Report, style: Style) -> String {
+    let Some(tcp) = report.winner().and_then(|winner| winner.tcp) else { return String::new() };
     let plus_minus = if style.unicode { "±" } else { "+-" };
+    let (rtt, variance) = (units::prose(tcp.rtt), units::prose(tcp.rtt_variance));
     let rtt = match tcp.rtt {
         Duration::ZERO => "rtt unknown (the SYN was lost)".to_owned(),
-        rtt => format!("rtt {} {plus_minus} {}", units::prose(rtt), units::prose(tcp.rtt_variance)),
+        _ => format!("rtt {rtt} {plus_minus} {variance}"),
     };
     format!("  kernel   {rtt}  retransmits {}  mss {}\n", tcp.retransmits, tcp.send_mss)
 }

@@ -1,0 +1,244 @@
+//! The house rules that can be counted: layers, sizes, banned words, generated files.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+struct Source {
+    path: PathBuf,
+    text: String,
+}
+
+impl Source {
+    fn name(&self) -> String {
+        self.path.strip_prefix(root()).unwrap().display().to_string()
+    }
+
+    fn is_in(&self, room: &str) -> bool {
+        self.name().starts_with(&format!("src/{room}/"))
+    }
+
+    /// Code lines with their numbers: no comments, no tests.
+    fn code(&self) -> impl Iterator<Item = (usize, &str)> {
+        let is_code = |line: &(usize, &str)| !line.1.trim_start().starts_with("//");
+        let lines = self.text.lines().enumerate();
+        lines
+            .take_while(|(_, line)| *line != "#[cfg(test)]")
+            .map(|(n, line)| (n + 1, line))
+            .filter(is_code)
+    }
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn sources(dir: &str) -> Vec<Source> {
+    let mut found = Vec::new();
+    let mut waiting = vec![root().join(dir)];
+    while let Some(dir) = waiting.pop() {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                waiting.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                found.push(Source { path, text });
+            }
+        }
+    }
+    assert!(found.len() > 5, "{dir} has sources");
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    found
+}
+
+/// Every line of a room that has one of these words.
+fn offences(room: &str, banned: &[&str]) -> Vec<String> {
+    let mut offences = Vec::new();
+    let all = sources("src");
+    for source in all.iter().filter(|source| source.is_in(room)) {
+        for (number, line) in source.code() {
+            for word in banned.iter().filter(|word| line.contains(**word)) {
+                offences.push(format!("{}:{number}: {word}", source.name()));
+            }
+        }
+    }
+    offences
+}
+
+#[test]
+fn rooms_import_only_what_is_below_them() {
+    let rules: [(&str, &[&str]); 5] = [
+        ("sys", &["crate::"]),
+        (
+            "plan",
+            &[
+                "crate::",
+                "mio",
+                "socket2",
+                "rustix",
+                "libc",
+                "async ",
+                "Instant::now",
+                "TcpStream",
+                "log::",
+            ],
+        ),
+        (
+            "event_loop",
+            &["crate::task", "crate::net", "crate::sys", "socket2", "println!", "eprintln!"],
+        ),
+        (
+            "task",
+            &["crate::net", "crate::sys", "mio", "socket2", "rustix", "println!", "eprintln!"],
+        ),
+        ("net", &["mio::", "clap", "println!", "eprintln!"]),
+    ];
+    for (room, banned) in rules {
+        assert_eq!(offences(room, banned), [""; 0], "in room {room}");
+    }
+    let program = ["mio::", "socket2::", "rustix::", "libc::", "async_task::"];
+    assert_eq!(offences("bin", &program), [""; 0], "the program uses the public API");
+}
+
+#[test]
+fn only_one_file_says_mio_and_one_reads_the_clock() {
+    for (word, allowed) in [
+        ("mio::", &["src/event_loop/reactor.rs"][..]),
+        ("Instant::now", &["src/event_loop/clock.rs"]),
+        ("SystemTime::now", &["src/bin/loopctl/env.rs"]),
+    ] {
+        let all = sources("src");
+        let says = |source: &&Source| source.code().any(|(_, line)| line.contains(word));
+        let names: Vec<String> = all.iter().filter(says).map(Source::name).collect();
+        assert_eq!(names, allowed, "{word}");
+    }
+}
+
+#[test]
+fn unsafe_is_only_in_sys() {
+    let all = sources("src").into_iter().chain(sources("tests"));
+    for source in all.filter(|source| !source.is_in("sys") && source.name() != "tests/tidy.rs") {
+        let has = source.code().any(|(_, line)| line.contains("unsafe "));
+        assert!(!has, "{}", source.name());
+    }
+    for source in sources("src").iter().filter(|source| source.is_in("sys")) {
+        let lines: Vec<&str> = source.text.lines().collect();
+        for (at, line) in lines.iter().enumerate().filter(|(_, line)| line.contains("unsafe {")) {
+            let above = lines[at.saturating_sub(4)..=at].iter();
+            let proved = above.clone().any(|line| line.contains("// SAFETY: "));
+            assert!(proved, "{}:{}: {line}", source.name(), at + 1);
+        }
+    }
+}
+
+#[test]
+fn files_and_functions_stay_small() {
+    const LONGEST_FILE: usize = 600;
+    const MEDIAN_FILE: usize = 150;
+    const LONGEST_FUNCTION: usize = 70;
+    const FUNCTION_P90: usize = 25;
+    let mut files = Vec::new();
+    let mut functions = Vec::new();
+    for source in sources("src") {
+        let lines = source.text.lines().count();
+        assert!(lines <= LONGEST_FILE, "{} has {lines} lines", source.name());
+        files.push(source.code().count());
+        for (name, length) in functions_of(&source) {
+            assert!(length <= LONGEST_FUNCTION, "{}: {name} has {length} lines", source.name());
+            functions.push(length);
+        }
+    }
+    files.sort_unstable();
+    functions.sort_unstable();
+    assert!(functions.len() > 200, "functions are found at all");
+    let median = files[files.len() / 2];
+    assert!(median <= MEDIAN_FILE, "the median file has {median} lines of code");
+    let p90 = functions[functions.len() * 9 / 10];
+    assert!(p90 <= FUNCTION_P90, "nine of ten functions have at most {p90} lines");
+}
+
+/// Name and length of each function, by indentation: rustfmt closes it where it began.
+fn functions_of(source: &Source) -> Vec<(String, usize)> {
+    let lines: Vec<&str> = source.text.lines().collect();
+    let mut found = Vec::new();
+    for (start, line) in lines.iter().enumerate() {
+        let code = line.trim_start();
+        let is_function = code.split("fn ").next().is_some_and(|before| {
+            before
+                .split_whitespace()
+                .all(|w| w.starts_with("pub") || ["async", "const", "unsafe"].contains(&w))
+        });
+        if !is_function || !code.contains("fn ") {
+            continue;
+        }
+        let indent = " ".repeat(line.len() - code.len());
+        let end =
+            lines[start..].iter().position(|l| *l == format!("{indent}}}") || l.ends_with(';'));
+        if let Some(length) = end {
+            found.push((code.to_owned(), length + 1));
+        }
+    }
+    found
+}
+
+#[test]
+fn structs_have_at_most_eight_fields() {
+    const MOST: usize = 8;
+    // Records of a file format: what they hold is not ours to choose.
+    let formats = ["struct Document<'a>", "struct AttemptRecord"];
+    for source in sources("src") {
+        let mut lines = source.text.lines();
+        while let Some(line) = lines.next() {
+            let is_struct = line.contains("struct ") && line.ends_with('{');
+            if !is_struct
+                || line.trim_start().starts_with("//")
+                || formats.iter().any(|f| line.contains(f))
+            {
+                continue;
+            }
+            let body = lines.by_ref().take_while(|line| line.trim() != "}");
+            let fields =
+                body.filter(|line| line.contains(": ") && !line.trim_start().starts_with("//"));
+            let fields = fields.filter(|line| !line.trim_start().starts_with("#[")).count();
+            assert!(fields <= MOST, "{}: {line} has {fields} fields", source.name());
+        }
+    }
+}
+
+#[test]
+fn nothing_is_left_undone() {
+    let marks = ["todo!(", "unimplemented!(", "FIXME", "XXX", "#[ignore", "dbg!("];
+    for source in sources("src").into_iter().chain(sources("tests")) {
+        if source.name() == "tests/tidy.rs" {
+            continue;
+        }
+        for mark in marks {
+            assert!(!source.text.contains(mark), "{}: {mark}", source.name());
+        }
+    }
+}
+
+#[test]
+#[cfg(feature = "cli")]
+fn completions_and_man_pages_are_fresh() {
+    let made = tempfile::tempdir().unwrap();
+    let program = env!("CARGO_BIN_EXE_loopctl");
+    let status =
+        std::process::Command::new(program).arg("__generate").arg(made.path()).status().unwrap();
+    assert!(status.success());
+    for folder in ["completions", "man"] {
+        let listing = |dir: &Path| {
+            let names = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name());
+            let mut names: Vec<_> = names.collect();
+            names.sort();
+            names
+        };
+        let (fresh, kept) = (made.path().join(folder), root().join(folder));
+        assert_eq!(listing(&fresh), listing(&kept), "{folder}: run `loopctl __generate .`");
+        for name in listing(&fresh) {
+            let same = fs::read(fresh.join(&name)).unwrap() == fs::read(kept.join(&name)).unwrap();
+            assert!(same, "{folder}/{}: run `loopctl __generate .`", name.display());
+        }
+    }
+}
