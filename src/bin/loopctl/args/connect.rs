@@ -15,7 +15,7 @@ Examples:
   loopctl connect '[2001:db8::1]:https' unix:/run/app.sock
   loopctl connect --all --happy-eyeballs=100ms db.internal:5432
   loopctl connect --resolve api.test:192.0.2.1,2001:db8::1 api.test:443
-  loopctl connect --json example.com:443 | jq '.attempts[] | {ip, result, duration_ms}'")]
+  loopctl connect --json example.com:443 | jq '.attempts[].result'")]
 pub(crate) struct ConnectArgs {
     /// host:port, [v6]:port, :port (localhost) or unix:/path; the port may be a service name
     #[arg(required = true, value_name = "TARGET")]
