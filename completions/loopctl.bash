@@ -35,12 +35,16 @@ _loopctl() {
 
     case "${cmd}" in
         loopctl)
-            opts="-4 -6 -v -q -h -V --ipv4 --ipv6 --json --ndjson --color --verbose --quiet --debug --slow-callback --timeout --help --version connect demo completions __generate"
+            opts="-4 -6 -v -q -h -V --ipv4 --ipv6 --json --ndjson --qlog --no-progress --color --verbose --quiet --debug --slow-callback --timeout --help --version connect demo completions __generate"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --qlog)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -61,12 +65,16 @@ _loopctl() {
             return 0
             ;;
         loopctl__subcmd____generate)
-            opts="-4 -6 -v -q -h --ipv4 --ipv6 --json --ndjson --color --verbose --quiet --debug --slow-callback --timeout --help"
+            opts="-4 -6 -v -q -h --ipv4 --ipv6 --json --ndjson --qlog --no-progress --color --verbose --quiet --debug --slow-callback --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --qlog)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -87,12 +95,16 @@ _loopctl() {
             return 0
             ;;
         loopctl__subcmd__completions)
-            opts="-4 -6 -v -q -h --ipv4 --ipv6 --json --ndjson --color --verbose --quiet --debug --slow-callback --timeout --help bash elvish fish powershell zsh"
+            opts="-4 -6 -v -q -h --ipv4 --ipv6 --json --ndjson --qlog --no-progress --color --verbose --quiet --debug --slow-callback --timeout --help bash elvish fish powershell zsh"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --qlog)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -113,12 +125,20 @@ _loopctl() {
             return 0
             ;;
         loopctl__subcmd__connect)
-            opts="-s -4 -6 -v -q -h --happy-eyeballs --interleave --max-parallel --attempt-timeout --all --prefer --resolve --source --ipv4 --ipv6 --json --ndjson --color --verbose --quiet --debug --slow-callback --timeout --help"
+            opts="-s -I -c -i -w -D -4 -6 -v -q -h --targets --concurrency --happy-eyeballs --interleave --max-parallel --attempt-timeout --all --prefer --resolve --source --interface --ttl --dscp --mark --mptcp --tfo --nodelay --keepalive --require --fail-on-fallback --max-cost --count --interval --fresh-dns --histogram --wait --csv --plain --prom --tcp-info --report --timestamps --ipv4 --ipv6 --json --ndjson --qlog --no-progress --color --verbose --quiet --debug --slow-callback --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --targets)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --concurrency)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --happy-eyeballs)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -151,6 +171,70 @@ _loopctl() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --interface)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -I)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ttl)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dscp)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --mark)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keepalive)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --require)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-cost)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --count)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --interval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -i)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -w)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --report)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --qlog)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -171,7 +255,7 @@ _loopctl() {
             return 0
             ;;
         loopctl__subcmd__demo)
-            opts="-4 -6 -v -q -h --happy-eyeballs --interleave --max-parallel --attempt-timeout --all --prefer --ipv4 --ipv6 --json --ndjson --color --verbose --quiet --debug --slow-callback --timeout --help"
+            opts="-4 -6 -v -q -h --happy-eyeballs --interleave --max-parallel --attempt-timeout --all --prefer --ipv4 --ipv6 --json --ndjson --qlog --no-progress --color --verbose --quiet --debug --slow-callback --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -194,6 +278,10 @@ _loopctl() {
                     return 0
                     ;;
                 --prefer)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --qlog)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

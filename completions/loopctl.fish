@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_loopctl_global_optspecs
-    string join \n 4/ipv4 6/ipv6 json ndjson color= v/verbose q/quiet debug slow-callback= timeout= h/help V/version
+    string join \n 4/ipv4 6/ipv6 json ndjson qlog= no-progress color= v/verbose q/quiet debug slow-callback= timeout= h/help V/version
 end
 
 function __fish_loopctl_needs_command
@@ -24,6 +24,7 @@ function __fish_loopctl_using_subcommand
     contains -- $cmd[1] $argv
 end
 
+complete -c loopctl -n "__fish_loopctl_needs_command" -l qlog -d 'Write every event to FILE, as qlog (JSON text sequences)' -r -F
 complete -c loopctl -n "__fish_loopctl_needs_command" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb'
 always\t'Always'
 never\t'Never'"
@@ -33,6 +34,7 @@ complete -c loopctl -n "__fish_loopctl_needs_command" -s 4 -l ipv4 -d 'Only IPv4
 complete -c loopctl -n "__fish_loopctl_needs_command" -s 6 -l ipv6 -d 'Only IPv6'
 complete -c loopctl -n "__fish_loopctl_needs_command" -l json -d 'One JSON document at the end; an array of them for several targets'
 complete -c loopctl -n "__fish_loopctl_needs_command" -l ndjson -d 'One JSON record a line: every event as it happens, then the document'
+complete -c loopctl -n "__fish_loopctl_needs_command" -l no-progress -d 'Show no live view'
 complete -c loopctl -n "__fish_loopctl_needs_command" -s v -l verbose -d 'Tell attempts as they happen; twice: also what the event loop does'
 complete -c loopctl -n "__fish_loopctl_needs_command" -s q -l quiet -d 'Print nothing; the exit status tells'
 complete -c loopctl -n "__fish_loopctl_needs_command" -l debug -d 'Turn on the event loop\'s debug mode, and report slow callbacks after the result'
@@ -42,6 +44,8 @@ complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "connect" -d 'Connec
 complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "demo" -d 'Race a scripted dual-stack host on loopback; needs no network'
 complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "completions" -d 'Print the completions of a shell'
 complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "__generate" -d 'Write the completions of every shell and the man pages'
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l targets -d 'Read targets from FILE, one a line, `#` begins a comment; `-` is standard input' -r -F
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l concurrency -d 'At most this many targets at a time' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l happy-eyeballs -d 'The Connection Attempt Delay, on by default; `off`: one address after another' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l interleave -d 'The First Address Family Count; 0 keeps the resolver\'s order [default: 1, with `off` 0]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l max-parallel -d 'At most this many attempts at a time' -r
@@ -49,16 +53,40 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l attempt-time
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l prefer -d 'Try the addresses of this family first' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l resolve -d 'Use these addresses for a host instead of asking the resolver; curl\'s HOST:PORT:ADDR works too' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s s -l source -d 'Connect from this address; give one of each family to cover both' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s I -l interface -d 'Connect through this network interface' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l ttl -d 'How many routers a packet may pass' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l dscp -d 'Differentiated Services Code Point' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l mark -d 'Mark for this host\'s routing and firewall rules' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l keepalive -d 'Test silent connections: after IDLE, every INTVL, CNT times (2h, 75s and 9 unless given)' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l require -d 'The connection must be over this family' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l max-cost -d 'Waiting for addresses that did not win must cost no more than this' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s c -l count -d 'Connect N times; with --interval alone, until interrupted' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s i -l interval -d 'Time from one start to the next [default: 1s]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s w -l wait -d 'Try until it connects, at most this long [60s where no time is given]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l report -d 'Write the report to FILE instead of standard output' -r -F
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l qlog -d 'Write every event to FILE, as qlog (JSON text sequences)' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb'
 always\t'Always'
 never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l slow-callback -d 'Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l timeout -d 'Time for the whole of one target: 250ms, 2s, 1m30s; a bare number is seconds' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l all -d 'Let every attempt finish: probe every address'
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l mptcp -d 'Multipath TCP; a plain socket where the kernel has none'
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l tfo -d 'TCP Fast Open: uses a cookie of the server\'s, or asks for one'
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l nodelay -d 'Send small writes at once'
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l fail-on-fallback -d 'The first address must win'
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l fresh-dns -d 'Resolve the name anew every time, and tell when its addresses change'
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l histogram -d 'Show how the times are distributed'
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l csv -d 'One attempt a line, comma-separated, with a header'
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l plain -d 'One attempt a line, tab-separated, without a header'
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l prom -d 'Metrics for Prometheus\' textfile collector'
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l tcp-info -d 'Show more of what the kernel knows of the connection'
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s D -l timestamps -d 'Begin lines with the time, in seconds since 1970'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s 4 -l ipv4 -d 'Only IPv4'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s 6 -l ipv6 -d 'Only IPv6'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l json -d 'One JSON document at the end; an array of them for several targets'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l ndjson -d 'One JSON record a line: every event as it happens, then the document'
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l no-progress -d 'Show no live view'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s v -l verbose -d 'Tell attempts as they happen; twice: also what the event loop does'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s q -l quiet -d 'Print nothing; the exit status tells'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l debug -d 'Turn on the event loop\'s debug mode, and report slow callbacks after the result'
@@ -68,6 +96,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l interleave -d '
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l max-parallel -d 'At most this many attempts at a time' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l attempt-timeout -d 'Time for one attempt [default: as long as the kernel tries]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l prefer -d 'Try the addresses of this family first' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l qlog -d 'Write every event to FILE, as qlog (JSON text sequences)' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb'
 always\t'Always'
 never\t'Never'"
@@ -78,10 +107,12 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -s 4 -l ipv4 -d 'O
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -s 6 -l ipv6 -d 'Only IPv6'
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l json -d 'One JSON document at the end; an array of them for several targets'
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l ndjson -d 'One JSON record a line: every event as it happens, then the document'
+complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l no-progress -d 'Show no live view'
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -s v -l verbose -d 'Tell attempts as they happen; twice: also what the event loop does'
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -s q -l quiet -d 'Print nothing; the exit status tells'
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l debug -d 'Turn on the event loop\'s debug mode, and report slow callbacks after the result'
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -l qlog -d 'Write every event to FILE, as qlog (JSON text sequences)' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb'
 always\t'Always'
 never\t'Never'"
@@ -91,10 +122,12 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -s 4 -l ipv
 complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -s 6 -l ipv6 -d 'Only IPv6'
 complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -l json -d 'One JSON document at the end; an array of them for several targets'
 complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -l ndjson -d 'One JSON record a line: every event as it happens, then the document'
+complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -l no-progress -d 'Show no live view'
 complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -s v -l verbose -d 'Tell attempts as they happen; twice: also what the event loop does'
 complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -s q -l quiet -d 'Print nothing; the exit status tells'
 complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -l debug -d 'Turn on the event loop\'s debug mode, and report slow callbacks after the result'
 complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -l qlog -d 'Write every event to FILE, as qlog (JSON text sequences)' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb'
 always\t'Always'
 never\t'Never'"
@@ -104,6 +137,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -s 4 -l ipv4
 complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -s 6 -l ipv6 -d 'Only IPv6'
 complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -l json -d 'One JSON document at the end; an array of them for several targets'
 complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -l ndjson -d 'One JSON record a line: every event as it happens, then the document'
+complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -l no-progress -d 'Show no live view'
 complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -s v -l verbose -d 'Tell attempts as they happen; twice: also what the event loop does'
 complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -s q -l quiet -d 'Print nothing; the exit status tells'
 complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -l debug -d 'Turn on the event loop\'s debug mode, and report slow callbacks after the result'

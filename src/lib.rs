@@ -59,8 +59,9 @@ pub use event_loop::{
 };
 pub use net::{
     AbortReason, AddrInfo, AddrInfoFlags, Address, AfterEof, AttemptError, ConnectError,
-    Connection, CreateConnection, Event, EventKind, Failure, Lookup, NameInfoFlags, Phase,
-    Protocol, ResolveError, SocketFacts, TcpInfo, TimerEnd, Transport, listen,
+    Connection, CreateConnection, Event, EventKind, Failure, Keepalive, Lookup, NameInfoFlags,
+    Phase, Protocol, ResolveError, SocketFacts, SocketOption, SocketOptions, TcpInfo, TcpOptions,
+    TimerEnd, Transport, listen,
 };
 pub use task::{
     AsyncGenerator, Cancelled, Deferred, Elapsed, Executor, LocalFuture, Promise, Sleep, Task,

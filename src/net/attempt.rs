@@ -2,16 +2,17 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 
+use super::options::Refusals;
 use super::readiness::Ready;
-use super::{Address, Phase, SocketFacts, TcpInfo};
+use super::{Address, Phase, SocketFacts, SocketOptions, TcpInfo};
 use crate::event_loop::{Interest, LoopRef};
 use crate::plan::Family;
 
@@ -21,6 +22,8 @@ pub(crate) struct SocketSetup {
     /// Where the sockets are bound; those of another family than the remote address are passed over.
     pub(crate) local_addresses: Vec<SocketAddr>,
     pub(crate) configure: Option<Configure>,
+    /// Where options were asked for, what is in force is read back.
+    pub(crate) options: Option<SocketOptions>,
 }
 
 /// Sets options of a socket before it is bound.
@@ -31,6 +34,7 @@ pub(crate) struct Attempt {
     ready: Option<Ready>,
     socket: Socket,
     pub(crate) started: Instant,
+    options: Option<SocketOptions>,
 }
 
 /// Why an attempt failed.
@@ -53,25 +57,32 @@ pub(crate) enum Progress {
 }
 
 impl Attempt {
-    /// Makes the socket; [`connect`](Self::connect) sends the first packet.
+    /// Makes the socket, and tells which options the kernel refused; [`connect`](Self::connect) sends the
+    /// first packet.
     pub(crate) fn new(
         address: &Address,
         started: Instant,
         setup: &SocketSetup,
-    ) -> Result<Self, Fault> {
-        let (domain, protocol) = match address {
-            Address::Inet(inet) => (Domain::for_address(*inet), Some(Protocol::TCP)),
-            Address::Unix(_) => (Domain::UNIX, None),
+    ) -> Result<(Self, Refusals), Fault> {
+        let mut refused = Refusals::new();
+        let options = setup.options.clone().filter(|_| address.as_inet().is_some());
+        let socket = match (address.as_inet(), &options) {
+            (Some(inet), Some(options)) => options.socket(inet, &mut refused),
+            (Some(inet), None) => SocketOptions::default().socket(inet, &mut refused),
+            (None, _) => Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None),
         };
-        let kind = Type::STREAM.nonblocking();
-        let socket = Socket::new(domain, kind, protocol).map_err(Fault::at(Phase::Socket))?;
+        let socket = socket.map_err(Fault::at(Phase::Socket))?;
         if let Some(configure) = &setup.configure {
-            configure(std::os::fd::AsFd::as_fd(&socket)).map_err(Fault::at(Phase::Options))?;
+            configure(socket.as_fd()).map_err(Fault::at(Phase::Options))?;
+        }
+        if let (Some(inet), Some(options)) = (address.as_inet(), &options) {
+            options.apply(&socket, inet, &mut refused);
+            options.bind_interface(&socket).map_err(Fault::at(Phase::Bind))?;
         }
         if let Some(family) = address.family() {
             bind(&socket, family, &setup.local_addresses).map_err(Fault::at(Phase::Bind))?;
         }
-        Ok(Self { ready: None, socket, started })
+        Ok((Self { ready: None, socket, started, options }, refused))
     }
 
     /// Starts the handshake and looks at once whether it is over: a watch costs more than a handshake on
@@ -80,6 +91,7 @@ impl Attempt {
         let at_connect = Fault::at(Phase::Connect);
         let address = to.to_sock_addr().map_err(&at_connect)?;
         match self.socket.connect(&address) {
+            Ok(()) if self.is_deferred() => self.send_syn().map_err(&at_connect)?,
             Ok(()) => return Ok(Progress::Connected),
             Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
             Err(error) => return Err(at_connect(error)),
@@ -90,6 +102,20 @@ impl Attempt {
             self.ready = Some(watch.map_err(&at_connect)?);
         }
         Ok(progress)
+    }
+
+    /// With a Fast Open cookie at hand, the kernel says connected and waits for data before it sends a SYN.
+    fn is_deferred(&self) -> bool {
+        let fast_open = self.options.as_ref().is_some_and(|options| options.fast_open);
+        fast_open && TcpInfo::of(&self.socket).is_some_and(|tcp| !tcp.established)
+    }
+
+    fn send_syn(&self) -> io::Result<()> {
+        match self.socket.send(&[]) {
+            Ok(_) => Ok(()),
+            Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Looks again, if the socket has given a sign; otherwise the task is woken when it does.
@@ -109,7 +135,10 @@ impl Attempt {
     }
 
     pub(crate) fn facts(&self) -> SocketFacts {
-        SocketFacts { local: self.local_address(), tcp: TcpInfo::of(&self.socket) }
+        let local = self.local_address();
+        let is_ipv6 = local.is_some_and(|local| local.is_ipv6());
+        let options = self.options.as_ref().map(|_| SocketOptions::in_force(&self.socket, is_ipv6));
+        SocketFacts { local, tcp: TcpInfo::of(&self.socket), options }
     }
 
     pub(crate) fn into_socket(self) -> Socket {

@@ -16,7 +16,7 @@ use super::attempt::SocketSetup;
 use super::contest::{Contest, Tracer};
 use super::{
     AbortReason, AddrInfo, AddrInfoFlags, Address, ConnectError, Connection, Event, EventKind,
-    Lookup, Protocol, ResolveError, Transport,
+    Lookup, Protocol, ResolveError, SocketOptions, Transport,
 };
 use crate::event_loop::LoopRef;
 use crate::plan::{Family, Host, Policy, Port, interleave};
@@ -176,6 +176,12 @@ impl CreateConnection {
     /// used.
     pub fn local_addr(mut self, address: SocketAddr) -> Self {
         self.setup.local_addresses.push(address);
+        self
+    }
+
+    /// Options for every socket. Unix sockets have none of them.
+    pub fn socket_options(mut self, options: SocketOptions) -> Self {
+        self.setup.options = Some(options);
         self
     }
 

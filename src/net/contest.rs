@@ -117,7 +117,11 @@ impl<'a> Contest<'a> {
                 self.lanes.push(Lane::Canceled);
                 self.fail(number, fault, now, SocketFacts::default());
             }
-            Ok(mut attempt) => {
+            Ok((mut attempt, refused)) => {
+                for (option, failure) in refused {
+                    let refused = EventKind::OptionRefused { attempt: number, option, failure };
+                    self.tracer.tell(now, refused);
+                }
                 let connecting = attempt.connect(&self.lp, &address);
                 let progress = match connecting {
                     Ok(Progress::Pending) => attempt.poll(cx),

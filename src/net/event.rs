@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::{Address, Phase, TcpInfo};
+use super::{Address, Phase, SocketOption, SocketOptions, TcpInfo};
 
 /// One thing that happened while connecting.
 #[derive(Debug, Clone)]
@@ -46,6 +46,15 @@ pub enum EventKind {
         attempt: usize,
         /// Where it connects to.
         address: Address,
+    },
+    /// The kernel refused an option of an attempt's socket; the attempt goes on without it.
+    OptionRefused {
+        /// Its number.
+        attempt: usize,
+        /// Which option.
+        option: SocketOption,
+        /// Why.
+        failure: Failure,
     },
     /// An attempt has become a connection.
     AttemptSucceeded {
@@ -191,4 +200,6 @@ pub struct SocketFacts {
     pub local: Option<SocketAddr>,
     /// What the kernel knows of its connection.
     pub tcp: Option<TcpInfo>,
+    /// The options in force, where some were asked for.
+    pub options: Option<SocketOptions>,
 }

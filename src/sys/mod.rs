@@ -2,4 +2,5 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod addrinfo;
+pub(crate) mod sockopt;
 pub(crate) mod tcp_info;

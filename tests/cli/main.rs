@@ -3,8 +3,13 @@
 
 mod demo;
 mod exits;
+mod exports;
 mod human;
 mod json;
+mod many;
 mod ndjson;
+mod repeat;
+mod screen;
+mod socket;
 mod support;
 mod typed;

@@ -110,10 +110,35 @@ pub(crate) fn brief(failure: &Failure) -> String {
     }
 }
 
+/// Why a race came to nothing, in a few words.
+pub(crate) fn summary(report: &Report) -> String {
+    if let Some(error) = &report.resolve.error {
+        return error.clone();
+    }
+    let mut words: Vec<String> = Vec::new();
+    for attempt in &report.attempts {
+        let word = match (&attempt.outcome, Cause::of(attempt)) {
+            (_, Some(Cause::Silent)) => "no answer".to_owned(),
+            (_, Some(Cause::Refused)) => "refused".to_owned(),
+            (_, Some(Cause::NoRoute)) => "no route".to_owned(),
+            (Outcome::Failure(_, failure), _) => brief(failure),
+            _ => continue,
+        };
+        if !words.contains(&word) {
+            words.push(word);
+        }
+    }
+    words.join(", ")
+}
+
 /// What to tell on standard error about a report.
 pub(crate) fn explain(report: &Report) -> Message {
     let target = &report.subject.text;
     let (error, causes) = match report.end {
+        End::Connected if !report.beside.unmet.is_empty() => {
+            let unmet = report.beside.unmet.iter().map(|(flag, why)| format!("--{flag}: {why}"));
+            (Some(format!("connected to `{target}`, but not as expected")), unmet.collect())
+        }
         End::Connected => (None, Vec::new()),
         End::Interrupted(_) => {
             (Some(format!("interrupted while connecting to `{target}`")), causes(report))

@@ -21,7 +21,7 @@ const WORKS: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 const NO_IPV6: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 3));
 
 pub(crate) fn run(args: &RaceArgs, global: &GlobalArgs, env: &Environment) -> Exit {
-    let race = RaceRequest::new(args, global, Vec::new());
+    let race = RaceRequest::new(args, global);
     let mut request = ConnectRequest::of(Vec::new(), race, global, env);
     let style = request.output.stderr;
     let host = match DemoHost::new() {

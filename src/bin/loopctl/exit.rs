@@ -10,9 +10,12 @@ pub(crate) enum Exit {
     Success,
     Mixed,
     Usage,
+    /// Connected, but not as expected.
+    Unexpected,
     NotResolved,
     NotConnected,
     CannotWrite,
+    CannotRead,
     TimedOut,
     CannotBind,
     /// By this signal, as if there had been no handler.
@@ -20,13 +23,18 @@ pub(crate) enum Exit {
 }
 
 /// Code and meaning, as the man pages list them.
-pub(crate) const TABLE: [(&str, &str); 11] = [
+pub(crate) const TABLE: [(&str, &str); 13] = [
     ("0", "Everything asked for succeeded."),
-    ("1", "Several targets ended in different ways, or an internal error occurred."),
+    ("1", "Several targets or tries ended in different ways, or an internal error occurred."),
     ("2", "The command line is wrong."),
+    (
+        "3",
+        "Connected, but an expectation did not hold (--require, --fail-on-fallback, --max-cost).",
+    ),
     ("6", "A name did not resolve."),
     ("7", "Every address refused the connection or could not be reached."),
     ("23", "The output could not be written."),
+    ("26", "A file could not be read."),
     ("28", "Time was up: a deadline cut the last attempt that was under way."),
     ("45", "The source address could not be bound."),
     ("130", "Interrupted (SIGINT, raised again)."),
@@ -40,16 +48,18 @@ impl Exit {
             Self::Success => 0,
             Self::Mixed => 1,
             Self::Usage => 2,
+            Self::Unexpected => 3,
             Self::NotResolved => 6,
             Self::NotConnected => 7,
             Self::CannotWrite => 23,
+            Self::CannotRead => 26,
             Self::TimedOut => 28,
             Self::CannotBind => 45,
             Self::Signal(number) => u8::try_from(128 + number).unwrap_or(u8::MAX),
         }
     }
 
-    /// The code of several targets: the one they have in common, else 1. A signal outdoes all.
+    /// The code of several targets or tries: the one they have in common, else 1. A signal outdoes all.
     pub(crate) fn of_all(exits: &[Self]) -> Self {
         let signal = exits.iter().find(|exit| matches!(exit, Self::Signal(_)));
         match (signal, exits) {
@@ -87,9 +97,11 @@ mod tests {
             Exit::Success,
             Exit::Mixed,
             Exit::Usage,
+            Exit::Unexpected,
             Exit::NotResolved,
             Exit::NotConnected,
             Exit::CannotWrite,
+            Exit::CannotRead,
             Exit::TimedOut,
             Exit::CannotBind,
             Exit::Signal(2),

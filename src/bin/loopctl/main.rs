@@ -13,6 +13,8 @@ mod output;
 mod render;
 mod report;
 mod request;
+mod series;
+mod targets;
 
 use std::process::ExitCode;
 
@@ -35,11 +37,11 @@ fn run(cli: Cli, env: &Environment) -> Exit {
     log::install(cli.global.output.verbose);
     let style = OutputRequest::new(&cli.global.output, env).stderr;
     match cli.command {
-        Command::Connect(args) => match ConnectRequest::new(args, &cli.global, env) {
+        Command::Connect(args) => match ConnectRequest::new(*args, &cli.global, env) {
             Ok(request) => connect::run(request),
-            Err(message) => {
+            Err((message, exit)) => {
                 message.print(style);
-                Exit::Usage
+                exit
             }
         },
         Command::Demo(args) => demo::run(&args, &cli.global, env),

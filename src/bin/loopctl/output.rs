@@ -1,112 +1,254 @@
-//! Standard output: one format, one buffer, and what to do when it is gone.
+//! Where everything goes that is told: one format on standard output or in a file, qlog beside it, and the
+//! terminal.
 
-use std::io::{self, BufWriter, ErrorKind, Stdout, Write, stdout};
+use std::fs::File;
+use std::io::{self, BufWriter, ErrorKind, Write, stderr, stdout};
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
 
 use loopctl::Event;
+use loopctl::plan::{Family, SlowLog};
 use serde_json::Value;
 
 use crate::cause;
+use crate::connect::Told;
+use crate::env::Environment;
 use crate::exit::Exit;
 use crate::message::Message;
-use crate::render::{events, json, text};
+use crate::render::live::Live;
+use crate::render::prom::Metrics;
+use crate::render::{events, json, qlog, rows, series, slow, text};
 use crate::report::Report;
-use crate::request::{Format, OutputRequest, RaceRequest, Style};
+use crate::request::{ConnectRequest, Format, Mode, OutputRequest, Style};
+use crate::series::Series;
 
-/// Tells events and reports in the format that was asked for. The first failure to write is kept.
+/// Tells events and reports in the format that was asked for.
 pub(crate) struct Output {
     request: OutputRequest,
-    stdout: BufWriter<Stdout>,
+    stage: Stage,
+    report: Writer,
+    qlog: Option<Qlog>,
+    metrics: Metrics,
+    /// Documents of the tries of a series that is not over.
+    tries: Vec<Value>,
+    live: Option<Live>,
+    told: usize,
+}
+
+/// What is known of the run before it begins.
+struct Stage {
     /// Documents of several targets form an array.
     is_array: bool,
-    told: usize,
+    histogram: bool,
+    prefer: Option<Family>,
+}
+
+/// A stream whose first failure is kept.
+struct Writer {
+    stream: BufWriter<Box<dyn Write>>,
     failure: Option<io::Error>,
+}
+
+/// A qlog file counts from one instant.
+struct Qlog {
+    writer: Writer,
+    began: Option<Instant>,
 }
 
 const SIGPIPE: i32 = 13;
 
 impl Output {
-    pub(crate) fn new(request: &OutputRequest, targets: usize) -> Self {
-        let stdout = BufWriter::new(stdout());
-        let is_array = targets > 1 && request.format == Format::Json;
-        Self { request: request.clone(), stdout, is_array, told: 0, failure: None }
-    }
-
-    /// Before the first event of a target.
-    pub(crate) fn begin(&mut self, race: &RaceRequest) {
-        if self.request.format == Format::Ndjson {
-            let record = events::config_set(&self.session(), race);
-            self.line(&record);
+    /// # Errors
+    /// A file that cannot be made.
+    pub(crate) fn new(request: &ConnectRequest) -> Result<Self, Message> {
+        let output = request.output.clone();
+        let report = match &output.files.report {
+            Some(path) => Writer::create(path)?,
+            None => Writer::new(Box::new(stdout())),
+        };
+        let qlog = output.files.qlog.as_deref().map(Qlog::create).transpose()?;
+        let histogram = matches!(request.mode, Mode::Repeat(repeat) if repeat.histogram);
+        let stage = Stage {
+            is_array: request.targets.len() > 1 && output.format == Format::Json,
+            histogram,
+            prefer: request.race.prefer,
+        };
+        let live = output.live.then(|| Live::new(output.stderr, request.targets.len()));
+        let (metrics, tries) = (Metrics::default(), Vec::new());
+        let mut this = Self { request: output, stage, report, qlog, metrics, tries, live, told: 0 };
+        if this.request.format == Format::Csv {
+            this.write(&rows::header());
         }
+        Ok(this)
     }
 
-    pub(crate) fn event(&mut self, event: &Event, report: &Report) {
-        if self.request.format == Format::Ndjson {
-            for record in events::records(&self.session(), event, report) {
-                self.line(&record);
+    /// Before the first event of a race.
+    pub(crate) fn begin(&mut self, session: &str, report: &Report) {
+        let record = events::config_set(session, &report.subject.policy, self.stage.prefer);
+        self.record(record, report);
+    }
+
+    pub(crate) fn event(&mut self, session: &str, event: &Event, report: &Report) {
+        if self.request.format == Format::Ndjson || self.qlog.is_some() {
+            for record in events::records(session, event, report) {
+                self.record(record, report);
             }
+        }
+        if let Some(live) = &mut self.live {
+            live.hear(session, report);
         }
         if self.request.verbosity > 0
             && let Some(line) = events::line(event, report)
         {
-            let _ = writeln!(io::stderr(), "{line}");
+            let line = format!("{}{line}\n", self.stamp());
+            self.message(&line);
         }
     }
 
-    /// After the last event of a target.
-    pub(crate) fn report(&mut self, report: &Report) {
+    /// After the last event of a race.
+    pub(crate) fn end(&mut self, session: &str, report: &Report) {
+        self.record(events::metrics(session, report), report);
+        if let Some(live) = &mut self.live {
+            live.end(session);
+        }
+    }
+
+    /// After each try of a series.
+    pub(crate) fn tried(&mut self, nth: u64, report: &Report, news: Option<String>) {
+        let style = self.request.stdout;
         match self.request.format {
-            Format::Quiet => return,
             Format::Human => {
-                let gap = if self.told > 0 { "\n" } else { "" };
-                let text = text::report(report, self.request.stdout);
-                self.write(&format!("{gap}{text}"));
+                let news = news.map_or_else(String::new, |news| format!("      {news}\n"));
+                let line = format!("{}{news}{}", self.stamp(), text::try_line(nth, report, style));
+                self.write(&line);
             }
-            Format::Json => {
-                let (begin, end) = match (self.is_array, self.told) {
-                    (false, _) => ("", "\n"),
-                    (true, 0) => ("[\n", ""),
-                    (true, _) => (",\n", ""),
-                };
-                let document = serde_json::to_string_pretty(&json::document(report));
-                self.write(&format!("{begin}{}{end}", document.unwrap_or_default()));
-            }
-            Format::Ndjson => {
-                let record = events::metrics(&self.session(), report);
-                self.line(&record);
-                self.line(&json::document(report));
-            }
+            Format::Ndjson => self.line(&json::document(report)),
+            Format::Json => self.tries.push(json::document(report)),
+            Format::Csv => self.write(&rows::lines(report, nth, true)),
+            Format::Plain => self.write(&rows::lines(report, nth, false)),
+            Format::Prom | Format::Quiet => {}
+        }
+        self.flush();
+    }
+
+    /// While waiting: what is seen now.
+    pub(crate) fn waiting(&mut self, report: &Report, after: Duration) {
+        if self.request.format == Format::Human {
+            let (target, what) = (&report.subject.text, cause::summary(report));
+            let after = crate::render::units::prose(after);
+            self.message(&format!("{}{target}: {what} after {after}, waiting\n", self.stamp()));
+        }
+    }
+
+    /// The final word on a target.
+    pub(crate) fn tell(&mut self, told: &Told) {
+        match told {
+            Told::Report(report) => self.tell_report(report),
+            Told::Series(series) => self.tell_series(series),
         }
         self.told += 1;
         self.flush();
-        if !self.has_failed() {
-            cause::explain(report).print(self.request.stderr);
+        if let Told::Report(report) = told
+            && !self.has_failed()
+            && self.request.format != Format::Quiet
+        {
+            let message = cause::explain(report).render(self.request.stderr);
+            self.message(&message);
         }
     }
 
-    /// Text that belongs to the human format only.
-    pub(crate) fn aside(&mut self, text: &str) {
+    fn tell_report(&mut self, report: &Report) {
+        match self.request.format {
+            Format::Quiet => {}
+            Format::Human => {
+                let gap = if self.told > 0 { "\n" } else { "" };
+                let text = text::report(report, self.request.stdout, self.request.tcp_info);
+                self.write(&format!("{gap}{}{text}", self.stamp()));
+            }
+            Format::Json => self.document(&json::document(report)),
+            Format::Ndjson => self.line(&json::document(report)),
+            Format::Csv => self.write(&rows::lines(report, 1, true)),
+            Format::Plain => self.write(&rows::lines(report, 1, false)),
+            Format::Prom => self.metrics.add(report),
+        }
+    }
+
+    fn tell_series(&mut self, series: &Series) {
+        let took = series.took;
+        match self.request.format {
+            Format::Human => {
+                let style = self.request.stdout;
+                self.write(&series::summary(series, took, self.stage.histogram, style));
+            }
+            Format::Json => {
+                let tries = std::mem::take(&mut self.tries);
+                self.document(&json::repeat(series, took, Some(&tries)));
+            }
+            Format::Ndjson => self.line(&json::repeat(series, took, None)),
+            Format::Csv | Format::Plain | Format::Prom | Format::Quiet => {}
+        }
+    }
+
+    /// One line about a series under way, for whoever sent SIGQUIT.
+    pub(crate) fn interim(&mut self, series: &Series, took: Duration) {
+        self.message(&series::interim(series, took));
+    }
+
+    /// Slow callbacks, in the format for people only.
+    pub(crate) fn slow(&mut self, log: &SlowLog, threshold: Duration) {
         if self.request.format == Format::Human {
-            self.write(text);
+            self.write(&slow::text(log, threshold));
             self.flush();
+        }
+    }
+
+    /// One frame of the live view.
+    pub(crate) fn draw(&mut self, now: Instant) {
+        if let Some(live) = &mut self.live {
+            live.draw(now);
         }
     }
 
     /// Whether something could not be written, so that going on is of no use.
     pub(crate) fn has_failed(&self) -> bool {
-        self.failure.is_some()
+        let qlog = self.qlog.as_ref().is_some_and(|qlog| qlog.writer.failure.is_some());
+        self.report.failure.is_some() || qlog
     }
 
-    /// Ends the array, and tells what became of the output.
+    /// Ends what was begun, and tells what became of the output.
     pub(crate) fn finish(&mut self) -> Exit {
-        if self.is_array {
+        self.live = None;
+        if self.stage.is_array {
             self.write(if self.told == 0 { "[]\n" } else { "\n]\n" });
         }
+        if self.request.format == Format::Prom {
+            let exposition = self.metrics.exposition();
+            self.write(&exposition);
+        }
         self.flush();
-        written(self.failure.take().map_or(Ok(()), Err), self.request.stderr)
+        let qlog = self.qlog.as_mut().and_then(|qlog| qlog.writer.failure.take());
+        let failure = self.report.failure.take().or(qlog);
+        written(failure.map_or(Ok(()), Err), self.request.stderr)
     }
 
-    fn session(&self) -> String {
-        (self.told + 1).to_string()
+    fn document(&mut self, document: &Value) {
+        let (begin, end) = match (self.stage.is_array, self.told) {
+            (false, _) => ("", "\n"),
+            (true, 0) => ("[\n", ""),
+            (true, _) => (",\n", ""),
+        };
+        let document = serde_json::to_string_pretty(document).unwrap_or_default();
+        self.write(&format!("{begin}{document}{end}"));
+    }
+
+    /// An event, for those who read along.
+    fn record(&mut self, record: Value, report: &Report) {
+        if let Some(qlog) = &mut self.qlog {
+            qlog.write(&record, report);
+        }
+        if self.request.format == Format::Ndjson {
+            self.line(&record);
+        }
     }
 
     /// One record, out at once: somebody may be watching.
@@ -116,12 +258,60 @@ impl Output {
     }
 
     fn write(&mut self, text: &str) {
-        let result = self.stdout.write_all(text.as_bytes());
+        self.report.write(text);
+    }
+
+    fn flush(&mut self) {
+        let report = &mut self.report;
+        beside(self.live.as_ref(), || report.flush());
+    }
+
+    /// To standard error, where the live view is.
+    fn message(&mut self, text: &str) {
+        beside(self.live.as_ref(), || drop(stderr().write_all(text.as_bytes())));
+    }
+
+    /// The time, where lines begin with it.
+    fn stamp(&self) -> String {
+        if !self.request.timestamps {
+            return String::new();
+        }
+        let now =
+            Environment::wall_clock().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        format!("[{}.{:06}] ", now.as_secs(), now.subsec_micros())
+    }
+}
+
+/// Writes text that stays, while the live view is out of the way.
+fn beside(live: Option<&Live>, write: impl FnOnce()) {
+    match live {
+        Some(live) => live.suspend(write),
+        None => write(),
+    }
+}
+
+impl Writer {
+    /// Room for a whole report, so that it is written at once.
+    fn new(stream: Box<dyn Write>) -> Self {
+        Self { stream: BufWriter::with_capacity(1 << 16, stream), failure: None }
+    }
+
+    fn create(path: &Path) -> Result<Self, Message> {
+        match File::create(path) {
+            Ok(file) => Ok(Self::new(Box::new(file))),
+            Err(error) => {
+                Err(Message::error(format!("cannot write to `{}`: {error}", path.display())))
+            }
+        }
+    }
+
+    fn write(&mut self, text: &str) {
+        let result = self.stream.write_all(text.as_bytes());
         self.note(result);
     }
 
     fn flush(&mut self) {
-        let result = self.stdout.flush();
+        let result = self.stream.flush();
         self.note(result);
     }
 
@@ -129,6 +319,21 @@ impl Output {
         if let Err(error) = result {
             self.failure.get_or_insert(error);
         }
+    }
+}
+
+impl Qlog {
+    fn create(path: &Path) -> Result<Self, Message> {
+        let mut writer = Writer::create(path)?;
+        writer.write(&qlog::header());
+        Ok(Self { writer, began: None })
+    }
+
+    fn write(&mut self, record: &Value, report: &Report) {
+        let began = *self.began.get_or_insert(report.began.at);
+        let offset = report.began.at.saturating_duration_since(began);
+        self.writer.write(&qlog::record(record, crate::render::units::ms(offset)));
+        self.writer.flush();
     }
 }
 

@@ -4,9 +4,14 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime};
 
 use loopctl::plan::{Family, Policy, SlowLog};
-use loopctl::{AbortReason, Address, Event, EventKind, Failure, Phase, SocketFacts, TcpInfo};
+use loopctl::{
+    AbortReason, Address, Event, EventKind, Failure, Phase, SocketFacts, SocketOption,
+    SocketOptions, TcpInfo,
+};
 
 use crate::exit::Exit;
+use crate::render::units;
+use crate::request::Expectations;
 
 /// One target, from the first question to the last outcome.
 #[derive(Debug, Clone)]
@@ -19,7 +24,25 @@ pub(crate) struct Report {
     pub(crate) selected: Option<usize>,
     pub(crate) total: Duration,
     pub(crate) end: End,
+    pub(crate) beside: Beside,
+}
+
+/// What is told beside the race itself.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Beside {
     pub(crate) slow: SlowLog,
+    /// Expectations that did not hold: their flags, and why.
+    pub(crate) unmet: Vec<(&'static str, String)>,
+    pub(crate) waited: Option<Waited>,
+}
+
+/// What `--wait` saw before this race, which was its last.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Waited {
+    pub(crate) took: Duration,
+    /// What happened, and how often, in the order in which it was first seen.
+    pub(crate) seen: Vec<(String, u64)>,
+    pub(crate) latest: Option<String>,
 }
 
 /// What the report is about, and by which rules it was raced.
@@ -58,6 +81,8 @@ pub(crate) enum Via {
     Literal,
     /// `--resolve`.
     Given,
+    /// The answer to an earlier try.
+    Cached,
 }
 
 /// One attempt that was started.
@@ -69,6 +94,9 @@ pub(crate) struct Attempt {
     pub(crate) took: Duration,
     pub(crate) outcome: Outcome,
     pub(crate) tcp: Option<TcpInfo>,
+    /// The socket's options in force, where some were asked for.
+    pub(crate) options: Option<SocketOptions>,
+    pub(crate) refused: Vec<(SocketOption, Failure)>,
 }
 
 /// How an attempt ended, in qlog's words.
@@ -105,7 +133,7 @@ impl Report {
             selected: None,
             total: Duration::ZERO,
             end: End::Failed(Exit::NotConnected),
-            slow: SlowLog::default(),
+            beside: Beside::default(),
         }
     }
 
@@ -124,6 +152,11 @@ impl Report {
             }
             EventKind::AttemptStarted { address, .. } => {
                 self.attempts.push(Attempt::new(address.clone(), at));
+            }
+            EventKind::OptionRefused { attempt, option, failure } => {
+                if let Some(attempt) = self.attempts.get_mut(*attempt) {
+                    attempt.refused.push((*option, failure.clone()));
+                }
             }
             EventKind::AttemptSucceeded { attempt, facts } => {
                 self.settle(*attempt, at, Outcome::Success, facts);
@@ -166,6 +199,7 @@ impl Report {
 
     pub(crate) fn exit(&self) -> Exit {
         match self.end {
+            End::Connected if !self.beside.unmet.is_empty() => Exit::Unexpected,
             End::Connected => Exit::Success,
             End::Failed(exit) | End::Interrupted(exit) => exit,
         }
@@ -173,6 +207,47 @@ impl Report {
 
     pub(crate) fn winner(&self) -> Option<&Attempt> {
         self.attempts.get(self.selected?)
+    }
+
+    /// When the addresses were known.
+    pub(crate) fn resolved_at(&self) -> Duration {
+        match (self.resolve.started, self.resolve.took) {
+            (Some(started), Some(took)) => started + took,
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// What waiting for other addresses cost the connection: from the answer of the resolver to the start of
+    /// the attempt that won.
+    pub(crate) fn cost(&self) -> Option<Duration> {
+        Some(self.winner()?.start.saturating_sub(self.resolved_at()))
+    }
+
+    /// Notes which expectations the connection does not meet. Without one there is nothing to expect.
+    pub(crate) fn expect(&mut self, expected: &Expectations) {
+        let (Some(winner), Some(cost)) = (self.winner(), self.cost()) else { return };
+        let mut unmet = Vec::new();
+        if let Some(family) =
+            expected.family.filter(|wanted| winner.address.family() != Some(*wanted))
+        {
+            let name = if family == Family::Inet6 { "IPv6" } else { "IPv4" };
+            unmet
+                .push(("require", format!("connected to {}, which is not {name}", winner.address)));
+        }
+        if let (true, Some(first)) =
+            (expected.first_address && self.selected != Some(0), self.attempts.first())
+        {
+            let text = format!(
+                "connected to {}, not to the first address {}",
+                winner.address, first.address
+            );
+            unmet.push(("fail-on-fallback", text));
+        }
+        if let Some(most) = expected.max_cost.filter(|most| cost > *most) {
+            let (cost, most) = (units::prose(cost), units::prose(most));
+            unmet.push(("max-cost", format!("other addresses cost {cost}, more than {most}")));
+        }
+        self.beside.unmet = unmet;
     }
 
     /// The candidates that were never tried.
@@ -191,6 +266,7 @@ impl Report {
             attempt.took = at.saturating_sub(attempt.start);
             attempt.outcome = outcome;
             (attempt.local, attempt.tcp) = (facts.local, facts.tcp);
+            attempt.options.clone_from(&facts.options);
         }
     }
 
@@ -213,10 +289,23 @@ impl Resolution {
     }
 }
 
+impl Outcome {
+    /// qlog's word for it.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Failure(..) => "failure",
+            Self::Timeout => "timeout",
+            Self::Canceled | Self::Pending => "canceled",
+        }
+    }
+}
+
 impl Attempt {
     fn new(address: Address, start: Duration) -> Self {
         let (took, outcome) = (Duration::ZERO, Outcome::Pending);
-        Self { address, local: None, start, took, outcome, tcp: None }
+        let (local, tcp, options, refused) = (None, None, None, Vec::new());
+        Self { address, local, start, took, outcome, tcp, options, refused }
     }
 
     /// When it ended, since work on the target began.

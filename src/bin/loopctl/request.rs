@@ -1,23 +1,60 @@
 //! What was meant.
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZero;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use loopctl::plan::{Family, Host, Policy, Port, Target};
+use loopctl::SocketOptions;
+use loopctl::plan::{Family, Policy, Target};
 
 use crate::args::{
-    ColorArg, ConnectArgs, FamilyArg, FamilyArgs, GlobalArgs, OutputArgs, Pace, Pinned, RaceArgs,
+    ColorArg, ConnectArgs, ExpectArgs, ExportArgs, FamilyArg, FamilyArgs, GlobalArgs, OutputArgs,
+    Pace, RaceArgs, RepeatArgs, SocketArgs,
 };
 use crate::env::{ColorWish, Environment, Stream};
+use crate::exit::Exit;
 use crate::message::Message;
+use crate::targets;
 
 /// What `connect` and `demo` are to do.
 #[derive(Debug)]
 pub(crate) struct ConnectRequest {
     pub(crate) targets: Vec<TargetRequest>,
+    /// At most so many targets at a time.
+    pub(crate) concurrency: usize,
     pub(crate) race: RaceRequest,
+    pub(crate) mode: Mode,
+    pub(crate) expect: Expectations,
     pub(crate) output: OutputRequest,
     pub(crate) slow: SlowRequest,
+}
+
+/// How often each target is connected to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Once,
+    Repeat(RepeatRequest),
+    /// Until it connects, at most this long.
+    Wait(Duration),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RepeatRequest {
+    /// `None`: until interrupted.
+    pub(crate) count: Option<u64>,
+    /// From one start to the next.
+    pub(crate) interval: Duration,
+    pub(crate) fresh_dns: bool,
+    pub(crate) histogram: bool,
+}
+
+/// What a connection must be like, besides being one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Expectations {
+    pub(crate) family: Option<Family>,
+    pub(crate) first_address: bool,
+    pub(crate) max_cost: Option<Duration>,
 }
 
 /// One place to connect to.
@@ -37,6 +74,7 @@ pub(crate) struct RaceRequest {
     pub(crate) family: Family,
     pub(crate) prefer: Option<Family>,
     pub(crate) sources: Vec<SocketAddr>,
+    pub(crate) options: Option<SocketOptions>,
     pub(crate) timeout: Duration,
 }
 
@@ -47,6 +85,19 @@ pub(crate) struct OutputRequest {
     pub(crate) verbosity: u8,
     pub(crate) stdout: Style,
     pub(crate) stderr: Style,
+    pub(crate) files: Files,
+    pub(crate) tcp_info: bool,
+    /// Lines begin with the time.
+    pub(crate) timestamps: bool,
+    /// Attempts move on the terminal while they are pending.
+    pub(crate) live: bool,
+}
+
+/// Where to write what does not go to standard output.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Files {
+    pub(crate) report: Option<PathBuf>,
+    pub(crate) qlog: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +105,9 @@ pub(crate) enum Format {
     Human,
     Json,
     Ndjson,
+    Csv,
+    Plain,
+    Prom,
     Quiet,
 }
 
@@ -78,19 +132,23 @@ const SLOW: Duration = Duration::from_millis(100);
 
 impl ConnectRequest {
     /// # Errors
-    /// The first target that makes no sense, and what to type instead.
+    /// What makes no sense, what to type instead, and how to exit.
     pub(crate) fn new(
         args: ConnectArgs,
         global: &GlobalArgs,
         env: &Environment,
-    ) -> Result<Self, Message> {
-        let pins = &args.resolve.resolve;
-        let targets = args.targets.into_iter().map(|text| TargetRequest::new(text, pins));
-        let targets = targets.collect::<Result<_, _>>()?;
-        let race = RaceRequest::new(&args.race, global, args.socket.source);
-        Ok(Self::of(targets, race, global, env))
+    ) -> Result<Self, (Message, Exit)> {
+        let targets = targets::read(&args.targets, &args.resolve.resolve)?;
+        let race = RaceRequest::new(&args.race, global).with_sockets(&args.socket);
+        let mut request = Self::of(targets, race, global, env);
+        request.concurrency = args.targets.concurrency.get();
+        request.mode = Mode::from(&args.repeat);
+        request.expect = Expectations::from(&args.expect);
+        request.output.export(args.export);
+        Ok(request)
     }
 
+    /// One connection to each target, nothing expected.
     pub(crate) fn of(
         targets: Vec<TargetRequest>,
         race: RaceRequest,
@@ -100,7 +158,9 @@ impl ConnectRequest {
         let threshold = global.debug.slow_callback;
         let threshold = threshold.or_else(|| global.debug.debug.then_some(SLOW));
         let slow = SlowRequest { debug: global.debug.debug, threshold };
-        Self { targets, race, output: OutputRequest::new(&global.output, env), slow }
+        let output = OutputRequest::new(&global.output, env);
+        let (mode, expect) = (Mode::Once, Expectations::default());
+        Self { targets, concurrency: 1, race, mode, expect, output, slow }
     }
 
     /// What is allowed but deserves a word.
@@ -117,28 +177,32 @@ impl ConnectRequest {
     }
 }
 
-impl TargetRequest {
-    fn new(text: String, pins: &[Pinned]) -> Result<Self, Message> {
-        let target: Target = text.parse().map_err(Message::from)?;
-        let pinned = pins.iter().find(|pin| pin.is_for(&target)).map(|pin| pin.addresses.clone());
-        Ok(Self { text, target, pinned })
+impl From<&RepeatArgs> for Mode {
+    fn from(args: &RepeatArgs) -> Self {
+        if let Some(limit) = args.wait {
+            return Self::Wait(limit);
+        }
+        if args.count.is_none() && args.interval.is_none() {
+            return Self::Once;
+        }
+        Self::Repeat(RepeatRequest {
+            count: args.count.map(NonZero::get),
+            interval: args.interval.unwrap_or(Duration::from_secs(1)),
+            fresh_dns: args.fresh_dns,
+            histogram: args.histogram,
+        })
     }
 }
 
-impl Pinned {
-    fn is_for(&self, target: &Target) -> bool {
-        match target {
-            Target::Tcp(Host::Name(name), port) => {
-                let this_port = |number| *port == Port::Number(number);
-                name.eq_ignore_ascii_case(&self.host) && self.port.is_none_or(this_port)
-            }
-            Target::Tcp(Host::Literal(_), _) | Target::Unix(_) => false,
-        }
+impl From<&ExpectArgs> for Expectations {
+    fn from(args: &ExpectArgs) -> Self {
+        let family = args.require.map(Family::from);
+        Self { family, first_address: args.fail_on_fallback, max_cost: args.max_cost }
     }
 }
 
 impl RaceRequest {
-    pub(crate) fn new(args: &RaceArgs, global: &GlobalArgs, sources: Vec<SocketAddr>) -> Self {
+    pub(crate) fn new(args: &RaceArgs, global: &GlobalArgs) -> Self {
         let paced = match args.happy_eyeballs {
             Pace::Off => Policy::default(),
             Pace::Delay(delay) => Policy::happy_eyeballs(delay),
@@ -152,7 +216,24 @@ impl RaceRequest {
         };
         let prefer = args.prefer.map(Family::from);
         let family = Family::from(&global.family);
-        Self { policy, family, prefer, sources, timeout: global.timeout }
+        let (sources, options) = (Vec::new(), None);
+        Self { policy, family, prefer, sources, options, timeout: global.timeout }
+    }
+
+    fn with_sockets(mut self, args: &SocketArgs) -> Self {
+        let options = SocketOptions {
+            interface: args.interface.clone(),
+            ttl: args.packets.ttl,
+            dscp: args.packets.dscp,
+            mark: args.packets.mark,
+            fast_open: args.tfo,
+            multipath: args.mptcp,
+            nodelay: args.nodelay,
+            keepalive: args.keepalive,
+        };
+        self.options = Some(options).filter(|options| *options != SocketOptions::default());
+        self.sources.clone_from(&args.source);
+        self
     }
 }
 
@@ -185,11 +266,33 @@ impl OutputRequest {
         };
         let style = |stream| Style::new(args.color, stream, env);
         let (stdout, stderr) = (style(env.stdout), style(env.stderr));
-        Self { format, verbosity: args.verbose, stdout, stderr }
+        let files = Files { report: None, qlog: args.qlog.clone() };
+        let may_move = env.stderr.is_terminal && env.colors != ColorWish::Never;
+        let live = may_move && !args.no_progress && !args.quiet && args.verbose == 0;
+        let (tcp_info, timestamps, verbosity) = (false, false, args.verbose);
+        Self { format, verbosity, stdout, stderr, files, tcp_info, timestamps, live }
+    }
+
+    fn export(&mut self, args: ExportArgs) {
+        let wanted =
+            [(args.csv, Format::Csv), (args.plain, Format::Plain), (args.prom, Format::Prom)];
+        let wanted = wanted.into_iter().find(|(wanted, _)| *wanted);
+        if let (Some((_, format)), Format::Human) = (wanted, self.format) {
+            self.format = format;
+        }
+        if args.report.is_some() {
+            self.stdout = Style { color: false, width: None, ..self.stdout };
+        }
+        self.files.report = args.report;
+        (self.tcp_info, self.timestamps) = (args.tcp_info, args.timestamps);
     }
 }
 
 impl Style {
+    pub(crate) fn paint(self, ansi: anstyle::Style, text: &str) -> String {
+        if self.color { format!("{ansi}{text}{ansi:#}") } else { text.to_owned() }
+    }
+
     pub(crate) fn new(wanted: ColorArg, stream: Stream, env: &Environment) -> Self {
         let color = match (wanted, env.colors) {
             (ColorArg::Always, _) | (ColorArg::Auto, ColorWish::Force) => true,
@@ -224,14 +327,5 @@ mod tests {
             let env = environment(is_terminal, wish);
             assert_eq!(Style::new(wanted, env.stdout, &env).color, expected, "{wanted:?} {wish:?}");
         }
-    }
-
-    #[test]
-    fn curls_form_pins_one_port_only() {
-        let pins = ["a.test:443:192.0.2.1".parse().unwrap()];
-        let pinned = |text: &str| TargetRequest::new(text.to_owned(), &pins).unwrap().pinned;
-        assert!(pinned("A.test:443").is_some());
-        assert!(pinned("a.test:80").is_none());
-        assert!(pinned("b.test:443").is_none());
     }
 }

@@ -2,11 +2,13 @@
 
 use std::net::SocketAddr;
 use std::num::NonZero;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use loopctl::Keepalive;
 
-use super::values::{FamilyArg, Pace, Pinned, duration, source};
+use super::values::{self, FamilyArg, Pace, Pinned, duration, source};
 
 #[derive(Debug, Args)]
 #[command(before_long_help = "\
@@ -15,17 +17,39 @@ Examples:
   loopctl connect '[2001:db8::1]:https' unix:/run/app.sock
   loopctl connect --all --happy-eyeballs=100ms db.internal:5432
   loopctl connect --resolve api.test:192.0.2.1,2001:db8::1 api.test:443
+  loopctl connect -c 20 -i 200ms --histogram api:443   which address is flaky?
+  loopctl connect --wait=1m db:5432 && start-the-app
+  loopctl connect --targets hosts.txt --csv > probe.csv
+  loopctl connect --require 6 --max-cost 50ms www:443  fail in a cron job
   loopctl connect --json example.com:443 | jq '.attempts[].result'")]
 pub(crate) struct ConnectArgs {
-    /// host:port, [v6]:port, :port (localhost) or unix:/path; the port may be a service name
-    #[arg(required = true, value_name = "TARGET")]
-    pub(crate) targets: Vec<String>,
+    #[command(flatten)]
+    pub(crate) targets: TargetArgs,
     #[command(flatten)]
     pub(crate) race: RaceArgs,
     #[command(flatten)]
     pub(crate) resolve: ResolveArgs,
     #[command(flatten)]
     pub(crate) socket: SocketArgs,
+    #[command(flatten)]
+    pub(crate) expect: ExpectArgs,
+    #[command(flatten)]
+    pub(crate) repeat: RepeatArgs,
+    #[command(flatten)]
+    pub(crate) export: ExportArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TargetArgs {
+    /// host:port, [v6]:port, :port (localhost) or unix:/path; the port may be a service name
+    #[arg(required_unless_present = "targets_from", value_name = "TARGET")]
+    pub(crate) targets: Vec<String>,
+    /// Read targets from FILE, one a line, `#` begins a comment; `-` is standard input
+    #[arg(long = "targets", id = "targets_from", value_name = "FILE|-")]
+    pub(crate) from: Option<PathBuf>,
+    /// At most this many targets at a time
+    #[arg(long, value_name = "N", default_value = "16")]
+    pub(crate) concurrency: NonZero<usize>,
 }
 
 #[derive(Debug, Args)]
@@ -66,4 +90,93 @@ pub(crate) struct SocketArgs {
     /// Connect from this address; give one of each family to cover both
     #[arg(short, long, value_name = "ADDR[:PORT]", value_parser = source)]
     pub(crate) source: Vec<SocketAddr>,
+    /// Connect through this network interface
+    #[arg(short = 'I', long, value_name = "NAME")]
+    pub(crate) interface: Option<String>,
+    #[command(flatten)]
+    pub(crate) packets: PacketArgs,
+    /// Multipath TCP; a plain socket where the kernel has none
+    #[arg(long)]
+    pub(crate) mptcp: bool,
+    /// TCP Fast Open: uses a cookie of the server's, or asks for one
+    #[arg(long)]
+    pub(crate) tfo: bool,
+    /// Send small writes at once
+    #[arg(long)]
+    pub(crate) nodelay: bool,
+    /// Test silent connections: after IDLE, every INTVL, CNT times (2h, 75s and 9 unless given)
+    #[arg(long, value_name = "IDLE,INTVL,CNT", require_equals = true, num_args = 0..=1)]
+    #[arg(default_missing_value = "", value_parser = values::keepalive)]
+    pub(crate) keepalive: Option<Keepalive>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PacketArgs {
+    /// How many routers a packet may pass
+    #[arg(long, value_name = "HOPS", value_parser = clap::value_parser!(u8).range(1..))]
+    pub(crate) ttl: Option<u8>,
+    /// Differentiated Services Code Point
+    #[arg(long, value_name = "0..63", value_parser = clap::value_parser!(u8).range(0..=63))]
+    pub(crate) dscp: Option<u8>,
+    /// Mark for this host's routing and firewall rules
+    #[arg(long, value_name = "N", value_parser = values::mark)]
+    pub(crate) mark: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Expectations (exit status 3 where one does not hold)")]
+pub(crate) struct ExpectArgs {
+    /// The connection must be over this family
+    #[arg(long, value_name = "4|6")]
+    pub(crate) require: Option<FamilyArg>,
+    /// The first address must win
+    #[arg(long)]
+    pub(crate) fail_on_fallback: bool,
+    /// Waiting for addresses that did not win must cost no more than this
+    #[arg(long, value_name = "DUR", value_parser = duration)]
+    pub(crate) max_cost: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Repeat")]
+pub(crate) struct RepeatArgs {
+    /// Connect N times; with --interval alone, until interrupted
+    #[arg(short, long, value_name = "N", conflicts_with = "wait")]
+    pub(crate) count: Option<NonZero<u64>>,
+    /// Time from one start to the next [default: 1s]
+    #[arg(short, long, value_name = "DUR", value_parser = duration, conflicts_with = "wait")]
+    pub(crate) interval: Option<Duration>,
+    /// Resolve the name anew every time, and tell when its addresses change
+    #[arg(long)]
+    pub(crate) fresh_dns: bool,
+    /// Show how the times are distributed
+    #[arg(long)]
+    pub(crate) histogram: bool,
+    /// Try until it connects, at most this long [60s where no time is given]
+    #[arg(short, long, value_name = "DUR", require_equals = true, num_args = 0..=1)]
+    #[arg(default_missing_value = "60s", value_parser = duration)]
+    pub(crate) wait: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct ExportArgs {
+    /// One attempt a line, comma-separated, with a header
+    #[arg(long, conflicts_with_all = ["json", "ndjson"])]
+    pub(crate) csv: bool,
+    /// One attempt a line, tab-separated, without a header
+    #[arg(long, conflicts_with_all = ["json", "ndjson", "csv"])]
+    pub(crate) plain: bool,
+    /// Metrics for Prometheus' textfile collector
+    #[arg(long, conflicts_with_all = ["json", "ndjson", "csv", "plain", "count", "interval"])]
+    pub(crate) prom: bool,
+    /// Show more of what the kernel knows of the connection
+    #[arg(long)]
+    pub(crate) tcp_info: bool,
+    /// Write the report to FILE instead of standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+    /// Begin lines with the time, in seconds since 1970
+    #[arg(short = 'D', long)]
+    pub(crate) timestamps: bool,
 }

@@ -3,12 +3,15 @@
 mod connect;
 mod values;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-pub(crate) use connect::{ConnectArgs, RaceArgs};
+pub(crate) use connect::{
+    ConnectArgs, ExpectArgs, ExportArgs, RaceArgs, RepeatArgs, SocketArgs, TargetArgs,
+};
 pub(crate) use values::{FamilyArg, Pace, Pinned};
 
 use values::duration;
@@ -32,7 +35,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Connect to each TARGET, racing its addresses; report every attempt
-    Connect(ConnectArgs),
+    Connect(Box<ConnectArgs>),
     /// Race a scripted dual-stack host on loopback; needs no network
     #[command(before_long_help = "\
 Examples:
@@ -52,7 +55,7 @@ Examples:
     #[command(name = "__generate", hide = true)]
     Generate {
         /// Where to: DIR/completions and DIR/man
-        dir: std::path::PathBuf,
+        dir: PathBuf,
     },
 }
 
@@ -89,6 +92,12 @@ pub(crate) struct OutputArgs {
     /// One JSON record a line: every event as it happens, then the document
     #[arg(long, global = true)]
     pub(crate) ndjson: bool,
+    /// Write every event to FILE, as qlog (JSON text sequences)
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) qlog: Option<PathBuf>,
+    /// Show no live view
+    #[arg(long, global = true)]
+    pub(crate) no_progress: bool,
     /// When to use colours
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: ColorArg,

@@ -4,6 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
+use loopctl::Keepalive;
+
 /// `250ms`, `2s`, `1m30s`; a bare number is seconds.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let seconds = text.parse::<f64>().ok().and_then(|s| Duration::try_from_secs_f64(s).ok());
@@ -16,6 +18,40 @@ pub(crate) fn source(text: &str) -> Result<SocketAddr, String> {
     let address = text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 0));
     let address = address.or_else(|_| text.parse::<SocketAddr>());
     address.map_err(|_| "write it as 192.0.2.1, 192.0.2.1:5000 or [2001:db8::1]:5000".to_owned())
+}
+
+/// A number, decimal or with `0x`.
+pub(crate) fn mark(text: &str) -> Result<u32, String> {
+    let hex = text.strip_prefix("0x").map(|digits| u32::from_str_radix(digits, 16));
+    hex.unwrap_or_else(|| text.parse()).map_err(|_| "write it as 10 or 0xa".to_owned())
+}
+
+/// `IDLE,INTVL,CNT`, of which the end may be left out.
+pub(crate) fn keepalive(text: &str) -> Result<Keepalive, String> {
+    let mut keepalive = Keepalive::default();
+    let mut parts = text.split(',').filter(|part| !part.is_empty());
+    if let Some(idle) = parts.next() {
+        keepalive.idle = whole_seconds(idle)?;
+    }
+    if let Some(interval) = parts.next() {
+        keepalive.interval = whole_seconds(interval)?;
+    }
+    if let Some(count) = parts.next() {
+        keepalive.count = count.parse().map_err(|_| "CNT is a number".to_owned())?;
+    }
+    match parts.next() {
+        None => Ok(keepalive),
+        Some(_) => Err("write it as IDLE,INTVL,CNT, such as 30s,5s,3".to_owned()),
+    }
+}
+
+/// The kernel counts these in seconds, at least one.
+fn whole_seconds(text: &str) -> Result<Duration, String> {
+    let seconds = duration(text)?;
+    if seconds.subsec_nanos() != 0 || seconds.is_zero() {
+        return Err("the kernel takes whole seconds here, at least 1s".to_owned());
+    }
+    Ok(seconds)
 }
 
 /// The value of `--happy-eyeballs`.
@@ -74,6 +110,7 @@ pub(crate) struct Pinned {
 impl FromStr for Pinned {
     type Err = String;
 
+    /// An IPv6 address behind a port needs brackets: without them, the two are one address.
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong =
             || "write it as HOST:ADDR,ADDR, such as a.test:192.0.2.1,2001:db8::1".to_owned();
@@ -123,11 +160,24 @@ mod tests {
     fn pins_take_addresses_with_and_without_brackets_and_curls_port() {
         let pin: Pinned = "a.test:192.0.2.1,[2001:db8::1]".parse().unwrap();
         assert_eq!((pin.port, pin.addresses.len()), (None, 2));
-        let pin: Pinned = "a.test:443:2001:db8::1".parse().unwrap();
+        let pin: Pinned = "a.test:443:[2001:db8::1]".parse().unwrap();
         assert_eq!(pin.addresses, ["2001:db8::1".parse::<IpAddr>().unwrap()]);
         assert_eq!(pin.port, Some(443));
         assert!("a.test".parse::<Pinned>().is_err());
         assert!("a.test:b.test".parse::<Pinned>().is_err());
+    }
+
+    #[test]
+    fn keepalive_fills_in_what_is_left_out() {
+        let secs = Duration::from_secs;
+        let made = |idle, interval, count| Keepalive { idle, interval, count };
+        assert_eq!(keepalive(""), Ok(Keepalive::default()));
+        assert_eq!(keepalive("30"), Ok(made(secs(30), secs(75), 9)));
+        assert_eq!(keepalive("30s,5s,3"), Ok(made(secs(30), secs(5), 3)));
+        for text in ["0", "1500ms", "30,5,x", "1,2,3,4"] {
+            assert!(keepalive(text).is_err(), "{text}");
+        }
+        assert_eq!((mark("0x1f"), mark("31")), (Ok(31), Ok(31)));
     }
 
     #[test]

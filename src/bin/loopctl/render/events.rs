@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use super::json::AddressRecord;
 use super::units::{self, ms};
 use crate::report::{End, Outcome, Report, Via};
-use crate::request::RaceRequest;
 
 /// The records that one event gives; `report` has heard it already.
 pub(crate) fn records(session: &str, event: &Event, report: &Report) -> Vec<Value> {
@@ -59,9 +58,9 @@ pub(crate) fn records(session: &str, event: &Event, report: &Report) -> Vec<Valu
 }
 
 /// The record that opens a session: the rules in force.
-pub(crate) fn config_set(session: &str, race: &RaceRequest) -> Value {
-    let Policy { connection_attempt_delay, interleave, max_parallel, .. } = &race.policy;
-    let preferred = match race.prefer {
+pub(crate) fn config_set(session: &str, policy: &Policy, prefer: Option<Family>) -> Value {
+    let Policy { connection_attempt_delay, interleave, max_parallel, .. } = policy;
+    let preferred = match prefer {
         Some(Family::Inet) => "ipv4",
         Some(Family::Inet6) => "ipv6",
         _ => "auto",
@@ -164,15 +163,13 @@ fn scheduled(attempt: usize, target: &Value, after: Duration, reason: &str) -> V
 
 fn outcome(number: usize, report: &Report) -> Value {
     let Some(attempt) = report.attempts.get(number) else { return json!({}) };
-    let (result, code) = match &attempt.outcome {
-        Outcome::Success => ("success", None),
-        Outcome::Failure(_, failure) => ("failure", Some(failure.name().unwrap_or("EIO"))),
-        Outcome::Timeout => ("timeout", None),
-        Outcome::Canceled | Outcome::Pending => ("canceled", None),
+    let code = match &attempt.outcome {
+        Outcome::Failure(_, failure) => Some(failure.name().unwrap_or("EIO")),
+        _ => None,
     };
     without_nulls(json!({
         "attempt_id": id(number),
-        "result": result,
+        "result": attempt.outcome.name(),
         "error_code": code,
         "connect_duration_ms": whole_ms(attempt.took),
         "local": attempt.local.map(|local| local.to_string()),

@@ -1,14 +1,17 @@
 //! The report as one JSON document: `schemas/connect.v1.json`.
 
+use std::time::Duration;
+
 use loopctl::plan::Family;
-use loopctl::{Address, Failure, TcpInfo};
+use loopctl::{Address, Failure, SocketOption, SocketOptions, TcpInfo};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::units::ms;
 use crate::cause::{self, Cause};
 use crate::exit::Exit;
-use crate::report::{Attempt, End, Outcome, Report, Via};
+use crate::report::{Attempt, End, Outcome, Report, Via, Waited};
+use crate::series::{AddressStats, Series, Times};
 
 /// Keys in the order in which people look for them.
 #[derive(Serialize)]
@@ -23,6 +26,7 @@ struct Document<'a> {
     end: &'static str,
     exit_code: u8,
     total_ms: f64,
+    cost_ms: Option<f64>,
     policy: Value,
     resolve: Value,
     attempts: Vec<AttemptRecord>,
@@ -30,6 +34,8 @@ struct Document<'a> {
     tls: Value,
     tcp_info: Option<TcpRecord>,
     slow_callbacks: Vec<Value>,
+    unmet: Vec<Value>,
+    waited: Option<Value>,
     error: Option<ErrorRecord>,
 }
 
@@ -45,6 +51,8 @@ struct AttemptRecord {
     phase: Option<String>,
     error: Option<ErrorRecord>,
     tcp_info: Option<TcpRecord>,
+    socket: Option<Value>,
+    refused_options: Vec<Value>,
 }
 
 /// An address in its parts.
@@ -87,6 +95,7 @@ pub(crate) fn document(report: &Report) -> Value {
         end: if matches!(report.end, End::Interrupted(_)) { "interrupted" } else { "completed" },
         exit_code: report.exit().code(),
         total_ms: ms(report.total),
+        cost_ms: report.cost().map(ms),
         policy: policy(report),
         resolve: resolve(report),
         attempts: report.attempts.iter().enumerate().map(AttemptRecord::from).collect(),
@@ -94,6 +103,8 @@ pub(crate) fn document(report: &Report) -> Value {
         tls: Value::Null,
         tcp_info: report.winner().and_then(|winner| winner.tcp).map(TcpRecord::from),
         slow_callbacks: slow_callbacks(report),
+        unmet: unmet(report),
+        waited: report.beside.waited.as_ref().map(waited),
         error: error(report),
     };
     serde_json::to_value(document).unwrap_or_default()
@@ -128,6 +139,7 @@ fn resolve(report: &Report) -> Value {
         Via::System => "system",
         Via::Literal => "literal",
         Via::Given => "given",
+        Via::Cached => "cached",
     };
     json!({
         "via": via,
@@ -148,7 +160,64 @@ fn slow_callbacks(report: &Report) -> Vec<Value> {
             "longest_ms": ms(job.longest),
         })
     };
-    report.slow.worst().iter().map(record).collect()
+    report.beside.slow.worst().iter().map(record).collect()
+}
+
+fn unmet(report: &Report) -> Vec<Value> {
+    let unmet = report.beside.unmet.iter();
+    unmet.map(|(flag, why)| json!({ "expectation": flag, "message": why })).collect()
+}
+
+fn waited(waited: &Waited) -> Value {
+    let seen: Vec<_> =
+        waited.seen.iter().map(|(what, count)| json!({ "what": what, "count": count })).collect();
+    json!({ "duration_ms": ms(waited.took), "seen": seen })
+}
+
+/// The document of many tries: `schemas/repeat.v1.json`.
+pub(crate) fn repeat(series: &Series, took: Duration, tries: Option<&[Value]>) -> Value {
+    let addresses: Vec<Value> = series.addresses.iter().map(address_stats).collect();
+    let mut document = json!({
+        "schema": "loopctl.repeat.v1",
+        "version": env!("CARGO_PKG_VERSION"),
+        "target": series.subject.text,
+        "end": if series.interrupted { "interrupted" } else { "completed" },
+        "exit_code": series.exit().code(),
+        "duration_ms": ms(took),
+        "tries": series.tries.done,
+        "connected": series.tries.connected,
+        "times": times(&series.times),
+        "won_by": { "ipv4": series.won_by(Family::Inet), "ipv6": series.won_by(Family::Inet6) },
+        "addresses": addresses,
+    });
+    if let Some(tries) = tries {
+        document["reports"] = tries.into();
+    }
+    document
+}
+
+fn address_stats(stats: &AddressStats) -> Value {
+    let mut record = serde_json::to_value(AddressRecord::from(&stats.address)).unwrap_or_default();
+    record["won"] = stats.won.into();
+    record["lost"] = stats.lost.into();
+    record["failed"] = stats.failed.into();
+    record["last_failure"] = stats.failure.clone().into();
+    record["connect_times"] = times(&stats.times);
+    record
+}
+
+/// `null` where nothing was timed.
+fn times(times: &Times) -> Value {
+    if times.is_empty() {
+        return Value::Null;
+    }
+    json!({
+        "min_ms": ms(times.min()),
+        "p50_ms": ms(times.quantile(0.5)),
+        "p90_ms": ms(times.quantile(0.9)),
+        "p99_ms": ms(times.quantile(0.99)),
+        "max_ms": ms(times.max()),
+    })
 }
 
 /// Why there is no connection: the name, or what ended the last attempt.
@@ -206,25 +275,50 @@ impl From<(usize, &Attempt)> for AttemptRecord {
             local: attempt.local.map(|local| local.to_string()),
             start_ms: ms(attempt.start),
             duration_ms: ms(attempt.took),
-            result: result(&attempt.outcome),
+            result: attempt.outcome.name(),
             phase,
             error: ErrorRecord::of(attempt),
             tcp_info: attempt.tcp.map(TcpRecord::from),
+            socket: attempt.options.as_ref().map(socket),
+            refused_options: attempt.refused.iter().map(refused).collect(),
         }
     }
 }
 
-/// qlog's word for it.
-fn result(outcome: &Outcome) -> &'static str {
-    match outcome {
-        Outcome::Success => "success",
-        Outcome::Failure(..) => "failure",
-        Outcome::Timeout => "timeout",
-        Outcome::Canceled | Outcome::Pending => "canceled",
-    }
+/// The options in force.
+fn socket(options: &SocketOptions) -> Value {
+    let keepalive = options.keepalive.map(|keepalive| {
+        json!({
+            "idle_ms": ms(keepalive.idle),
+            "interval_ms": ms(keepalive.interval),
+            "count": keepalive.count,
+        })
+    });
+    json!({
+        "interface": options.interface,
+        "ttl": options.ttl,
+        "dscp": options.dscp,
+        "mark": options.mark,
+        "nodelay": options.nodelay,
+        "mptcp": options.multipath,
+        "tfo": options.fast_open,
+        "keepalive": keepalive,
+    })
+}
+
+fn refused((option, failure): &(SocketOption, Failure)) -> Value {
+    json!({ "option": option.to_string(), "error": ErrorRecord::of_failure(failure, None) })
 }
 
 impl AddressRecord {
+    /// The IP address or the path, and the port of the former.
+    pub(crate) fn host_and_port(address: &Address) -> (String, Option<u16>) {
+        match address {
+            Address::Inet(inet) => (without_port(address), Some(inet.port())),
+            Address::Unix(path) => (path.display().to_string(), None),
+        }
+    }
+
     pub(crate) fn family_of(address: &Address) -> &'static str {
         match address.family() {
             Some(Family::Inet6) => "ipv6",
@@ -263,9 +357,8 @@ fn without_port(address: &Address) -> String {
 impl From<TcpInfo> for TcpRecord {
     /// A round trip of zero is one that was not measured.
     fn from(tcp: TcpInfo) -> Self {
-        let micros = |d: std::time::Duration| {
-            (tcp.established && !tcp.rtt.is_zero()).then_some(d.as_micros() as u64)
-        };
+        let micros =
+            |d: Duration| (tcp.established && !tcp.rtt.is_zero()).then_some(d.as_micros() as u64);
         Self {
             rtt_us: micros(tcp.rtt),
             rttvar_us: micros(tcp.rtt_variance),

@@ -2,6 +2,11 @@
 
 pub(crate) mod events;
 pub(crate) mod json;
+pub(crate) mod live;
+pub(crate) mod prom;
+pub(crate) mod qlog;
+pub(crate) mod rows;
+pub(crate) mod series;
 pub(crate) mod slow;
 mod table;
 pub(crate) mod text;

@@ -2,46 +2,62 @@
 
 use std::time::Duration;
 
-use anstyle::{AnsiColor, Style as Ansi};
+use anstyle::AnsiColor;
 use loopctl::Address;
 use loopctl::plan::Family;
 
 use super::{table, units};
+use crate::cause;
 use crate::report::{End, Report, Via};
 use crate::request::Style;
 
 /// Headline, names, attempts, sums.
-pub(crate) fn report(report: &Report, style: Style) -> String {
-    let mut parts = vec![headline(report, style)];
+pub(crate) fn report(report: &Report, style: Style, tcp_info: bool) -> String {
+    let mut parts = vec![fit(&headline(report, style), style)];
     if transport(report) == "tcp" {
-        parts.push(resolve_line(report));
+        parts.push(fit(&resolve_line(report), style));
     }
     if !report.resolve.candidates.is_empty() {
-        parts.push(table::table(report, style));
+        parts.push(table::table(report, style) + &fit(&refused_options(report), style));
     }
-    if report.winner().is_some() {
-        parts.push(kernel_line(report, style) + &total_line(report));
+    let kernel = if tcp_info { tcp_info_lines(report) } else { String::new() };
+    let sums = kernel_line(report, style) + &kernel + &options_line(report) + &total_line(report);
+    let sums = sums + &waited_line(report);
+    if !sums.is_empty() {
+        parts.push(fit(&sums, style));
     }
     parts.join("\n")
+}
+
+fn fit(lines: &str, style: Style) -> String {
+    lines.lines().map(|line| units::fit(line, style.width)).collect()
+}
+
+/// One try of many, on one line.
+pub(crate) fn try_line(nth: u64, report: &Report, style: Style) -> String {
+    let Some(winner) = report.winner() else {
+        let why = cause::summary(report);
+        let failed = style.paint(AnsiColor::Red.on_default(), "failed");
+        return format!("{nth:>4}  {failed} after {}: {why}\n", units::prose(report.total));
+    };
+    let total = units::prose(winner.end());
+    format!("{nth:>4}  {}  {total:>9}  = {}\n", winner.address, sum(report))
 }
 
 fn headline(report: &Report, style: Style) -> String {
     let arrow = if style.unicode { "→" } else { "->" };
     let (target, total) = (&report.subject.text, units::prose(report.total));
     let (winner, transport) = (report.winner(), transport(report));
-    let bold = |ansi: Ansi, text: String| match style.color {
-        true => format!("{ansi}{text}{ansi:#}"),
-        false => text,
-    };
     match (report.end, winner) {
         (End::Connected, Some(winner)) => {
             let connected = format!("connected in {}", units::prose(winner.end()));
-            let ok = bold(AnsiColor::Green.on_default().bold(), connected);
+            let ok = style.paint(AnsiColor::Green.on_default().bold(), &connected);
             format!("{target} {arrow} {}  {transport}  {ok}\n", winner.address)
         }
         (End::Interrupted(_), _) => format!("{target}  {transport}  interrupted after {total}\n"),
         _ => {
-            let failed = bold(AnsiColor::Red.on_default().bold(), format!("failed after {total}"));
+            let failed =
+                style.paint(AnsiColor::Red.on_default().bold(), &format!("failed after {total}"));
             format!("{target}  {transport}  {failed}\n")
         }
     }
@@ -59,12 +75,13 @@ fn resolve_line(report: &Report) -> String {
     let resolve = &report.resolve;
     let took = match resolve.via {
         Via::System => resolve.took.map_or_else(|| "-".to_owned(), units::prose),
-        Via::Literal | Via::Given => "-".to_owned(),
+        Via::Literal | Via::Given | Via::Cached => "-".to_owned(),
     };
     let via = match resolve.via {
         Via::System => "system",
         Via::Literal => "literal",
         Via::Given => "given",
+        Via::Cached => "cached",
     };
     let found = [(Family::Inet6, "AAAA"), (Family::Inet, "A")];
     let counts: Vec<String> = found
@@ -106,24 +123,87 @@ fn kernel_line(report: &Report, style: Style) -> String {
     format!("  kernel   {rtt}  retransmits {}  mss {}\n", tcp.retransmits, tcp.send_mss)
 }
 
+/// What the kernel knows besides.
+fn tcp_info_lines(report: &Report) -> String {
+    let Some(tcp) = report.winner().and_then(|winner| winner.tcp) else { return String::new() };
+    let agreed = tcp.negotiated;
+    let options = [
+        (agreed.timestamps, "timestamps"),
+        (agreed.sack, "sack"),
+        (agreed.window_scale, "wscale"),
+        (agreed.ecn, "ecn"),
+        (agreed.syn_data, "syn-data"),
+    ];
+    let options: Vec<&str> =
+        options.iter().filter(|(has, _)| *has).map(|(_, name)| *name).collect();
+    let options = if options.is_empty() { "none".to_owned() } else { options.join(" ") };
+    let local = report.winner().and_then(|winner| winner.local);
+    let from = local.map_or_else(String::new, |local| format!("  from {local}"));
+    let rto = units::prose(tcp.rto);
+    format!("           rto {rto}  path mtu {}{from}\n           options {options}\n", tcp.path_mtu)
+}
+
+/// What is in force on the socket of the connection, where options were asked for.
+fn options_line(report: &Report) -> String {
+    let Some(options) = report.winner().and_then(|winner| winner.options.as_ref()) else {
+        return String::new();
+    };
+    let mut parts = Vec::new();
+    parts.extend(options.interface.as_ref().map(|name| format!("interface {name}")));
+    parts.extend(options.ttl.map(|ttl| format!("ttl {ttl}")));
+    parts.extend(options.dscp.map(|dscp| format!("dscp {dscp}")));
+    parts.extend(options.mark.map(|mark| format!("mark {mark:#x}")));
+    parts.extend(options.nodelay.then(|| "nodelay".to_owned()));
+    parts.extend(options.multipath.then(|| "mptcp".to_owned()));
+    parts.extend(options.fast_open.then(|| "tfo".to_owned()));
+    parts.extend(
+        options.keepalive.map(|k| {
+            format!("keepalive {}s,{}s,{}", k.idle.as_secs(), k.interval.as_secs(), k.count)
+        }),
+    );
+    format!("  socket   {}\n", parts.join("  "))
+}
+
+/// Below the table: what the kernel would not have, per attempt.
+fn refused_options(report: &Report) -> String {
+    let attempts = report.attempts.iter().enumerate();
+    let lines = attempts.flat_map(|(number, attempt)| {
+        attempt.refused.iter().map(move |(option, failure)| {
+            format!("  {}  {option} refused by the kernel: {}\n", number + 1, cause::brief(failure))
+        })
+    });
+    lines.collect()
+}
+
+/// What the connection took, and what that is made of.
 fn total_line(report: &Report) -> String {
     let Some(winner) = report.winner() else { return String::new() };
-    let resolved = match (report.resolve.started, report.resolve.took) {
-        (Some(started), Some(took)) => started + took,
-        _ => Duration::ZERO,
-    };
-    let stagger = winner.start.saturating_sub(resolved);
-    let parts = [("resolve", resolved), ("stagger", stagger), ("tcp", winner.took)];
-    let name = |part| if part == "tcp" { transport(report) } else { part };
-    let parts: Vec<String> = parts
-        .iter()
-        .filter(|(part, took)| *part == "tcp" || *took >= Duration::from_micros(50))
-        .map(|(part, took)| format!("{} {}", name(*part), units::column(*took)))
-        .collect();
-    let connected = format!("  total    {}  = {}\n", units::prose(winner.end()), parts.join(" + "));
+    let connected = format!("  total    {}  = {}\n", units::prose(winner.end()), sum(report));
     if !report.subject.policy.run_all {
         return connected;
     }
     connected
         + &format!("  all      {}  until the last attempt ended\n", units::prose(report.total))
+}
+
+/// The phases of the winner that took any time.
+fn sum(report: &Report) -> String {
+    let (Some(winner), Some(stagger)) = (report.winner(), report.cost()) else {
+        return String::new();
+    };
+    let own = transport(report);
+    let parts = [("resolve", report.resolved_at()), ("stagger", stagger), (own, winner.took)];
+    let parts =
+        parts.iter().filter(|(part, took)| *part == own || *took >= Duration::from_micros(50));
+    let parts: Vec<String> =
+        parts.map(|(part, took)| format!("{part} {}", units::column(*took))).collect();
+    parts.join(" + ")
+}
+
+fn waited_line(report: &Report) -> String {
+    let Some(waited) = &report.beside.waited else { return String::new() };
+    let seen: Vec<String> =
+        waited.seen.iter().map(|(what, count)| format!("{what} {count}x")).collect();
+    let seen = if seen.is_empty() { "nothing before".to_owned() } else { seen.join(", ") };
+    format!("  waited   {}  saw {seen}\n", units::prose(waited.took))
 }

@@ -22,6 +22,47 @@ pub(crate) fn ms(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
 }
 
+/// Columns without the escape sequences.
+pub(crate) fn visible_width(row: &str) -> usize {
+    let mut width = 0;
+    let mut in_escape = false;
+    for c in row.chars() {
+        match c {
+            '\u{1b}' => in_escape = true,
+            'm' if in_escape => in_escape = false,
+            _ if in_escape => {}
+            _ => width += 1,
+        }
+    }
+    width
+}
+
+/// A line that is too wide goes on below, broken where its columns are.
+pub(crate) fn fit(line: &str, width: Option<usize>) -> String {
+    const INDENT: &str = "           ";
+    let Some(width) = width.filter(|width| visible_width(line) > *width) else {
+        return format!("{line}\n");
+    };
+    let lead = &line[..line.len() - line.trim_start().len()];
+    let mut fitted = String::from(lead);
+    let mut used = lead.len();
+    let mut is_first = true;
+    for column in line.trim_start().split("  ").map(str::trim).filter(|column| !column.is_empty()) {
+        let wide = visible_width(column);
+        if !is_first && used + 2 + wide > width {
+            fitted += &format!("\n{INDENT}");
+            used = INDENT.len();
+        } else if !is_first {
+            fitted += "  ";
+            used += 2;
+        }
+        fitted += column;
+        used += wide;
+        is_first = false;
+    }
+    fitted + "\n"
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -32,6 +73,15 @@ mod tests {
         for (us, expected) in cases {
             assert_eq!(column(Duration::from_micros(us)), expected, "{us}");
         }
+    }
+
+    #[test]
+    fn what_is_too_wide_goes_on_below() {
+        let line = "  resolve  -  given   1 AAAA, 1 A   order v6,v4";
+        assert_eq!(fit(line, None), format!("{line}\n"));
+        assert_eq!(fit(line, Some(80)), format!("{line}\n"));
+        let fitted = fit(line, Some(40));
+        assert_eq!(fitted, "  resolve  -  given  1 AAAA, 1 A\n           order v6,v4\n");
     }
 
     #[test]

@@ -1,0 +1,165 @@
+//! `loopctl connect`: request to events to report.
+
+mod feed;
+mod race;
+mod repeat;
+mod stop;
+mod wait;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use loopctl::LoopRef;
+use loopctl::plan::SlowLog;
+
+use crate::exit::Exit;
+use crate::message::Message;
+use crate::output::Output;
+use crate::render::live;
+use crate::report::Report;
+use crate::request::{ConnectRequest, Mode};
+use crate::series::Series;
+
+use feed::Finished;
+use stop::Stop;
+
+const SIGINT: i32 = 2;
+const SIGQUIT: i32 = 3;
+const SIGTERM: i32 = 15;
+
+/// How many kinds of slow callback a report lists.
+const WORST: usize = 10;
+
+/// What there is to tell about a target in the end.
+pub(crate) enum Told {
+    Report(Box<Report>),
+    Series(Box<Series>),
+}
+
+impl Told {
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Self::Report(report) => report.exit(),
+            Self::Series(series) => series.exit(),
+        }
+    }
+}
+
+/// Connects to every target and tells about it.
+pub(crate) fn run(request: ConnectRequest) -> Exit {
+    let style = request.output.stderr;
+    Message::warnings(request.warnings()).print(style);
+    let output = match Output::new(&request) {
+        Ok(output) => RefCell::new(output),
+        Err(message) => {
+            message.print(style);
+            return Exit::CannotWrite;
+        }
+    };
+    let session = Rc::new(Session {
+        request,
+        output,
+        stop: Stop::default(),
+        finished: Finished::default(),
+        series: RefCell::default(),
+        slow: RefCell::new(SlowLog::new(WORST)),
+    });
+    let raced = loopctl::run(async |lp| session.visit_all(&lp).await);
+    let written = session.output.borrow_mut().finish();
+    match raced {
+        _ if written != Exit::Success => written,
+        Ok(exit) => exit,
+        Err(error) => {
+            Message::error(error.to_string()).print(style);
+            Exit::Mixed
+        }
+    }
+}
+
+/// One run of the program.
+pub(crate) struct Session {
+    request: ConnectRequest,
+    output: RefCell<Output>,
+    stop: Stop,
+    finished: Finished,
+    /// The series under way, for whoever asks in between.
+    series: RefCell<BTreeMap<usize, Rc<RefCell<Series>>>>,
+    slow: RefCell<SlowLog>,
+}
+
+impl Session {
+    async fn visit_all(self: &Rc<Self>, lp: &LoopRef) -> Exit {
+        self.watch_slow_callbacks(lp);
+        if let Err(error) = self.heed_signals(lp) {
+            let style = self.request.output.stderr;
+            Message::error(format!("cannot handle signals: {error}")).print(style);
+            return Exit::Mixed;
+        }
+        if self.request.output.live {
+            self.keep_moving(lp);
+        }
+        self.feed(lp).await
+    }
+
+    /// Draws the live view again and again, until the loop ends.
+    fn keep_moving(self: &Rc<Self>, lp: &LoopRef) {
+        let (session, inside) = (Rc::clone(self), lp.clone());
+        let moving = lp.create_task(async move {
+            loop {
+                inside.sleep(live::FRAME).await;
+                session.output.borrow_mut().draw(inside.time());
+            }
+        });
+        moving.set_name("live view");
+    }
+
+    fn heed_signals(self: &Rc<Self>, lp: &LoopRef) -> std::io::Result<()> {
+        for signal in [SIGINT, SIGTERM] {
+            let (session, inside) = (Rc::clone(self), lp.clone());
+            lp.add_signal_handler(signal, move || {
+                session.stop.now(Exit::Signal(signal));
+                // A second one ends the process at once.
+                inside.remove_signal_handler(signal);
+            })?;
+        }
+        if matches!(self.request.mode, Mode::Repeat(_)) {
+            let (session, inside) = (Rc::clone(self), lp.clone());
+            lp.add_signal_handler(SIGQUIT, move || {
+                for series in session.series.borrow().values() {
+                    let series = series.borrow();
+                    let took = inside.time() - series.began;
+                    session.output.borrow_mut().interim(&series, took);
+                }
+            })?;
+        }
+        Ok(())
+    }
+
+    fn watch_slow_callbacks(self: &Rc<Self>, lp: &LoopRef) {
+        lp.set_debug(self.request.slow.debug || lp.debug());
+        let Some(threshold) = self.request.slow.threshold else { return };
+        lp.set_slow_callback_duration(threshold);
+        let session = Rc::clone(self);
+        lp.on_slow_callback(move |slow| {
+            session.note_slow(&slow.job.name, slow.job.origin, slow.took);
+        });
+        let session = Rc::clone(self);
+        lp.on_slow_turn(move |slow| session.note_slow("whole turn", None, slow.took));
+    }
+
+    fn note_slow(
+        &self,
+        what: &str,
+        origin: Option<&'static std::panic::Location<'static>>,
+        took: Duration,
+    ) {
+        self.slow.borrow_mut().record(what, origin, took);
+    }
+
+    /// What was slow since the last call.
+    fn take_slow(&self) -> SlowLog {
+        self.slow.replace(SlowLog::new(WORST))
+    }
+}

@@ -1,0 +1,164 @@
+//! One race of one target.
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use loopctl::plan::{Family, Host, Port, Target};
+use loopctl::{
+    AddrInfoFlags, CreateConnection, Event, Lookup, LoopRef, Protocol, ResolveError, Transport,
+};
+
+use super::Session;
+use crate::env::Environment;
+use crate::exit::Exit;
+use crate::report::{Began, Report, Subject, Via};
+use crate::request::{RaceRequest, TargetRequest};
+
+/// One race among several of a run.
+#[derive(Debug, Clone)]
+pub(super) struct Try<'a> {
+    pub(super) target: &'a TargetRequest,
+    /// What events call it: the number of the target, and of the try.
+    pub(super) session: String,
+    /// The addresses that an earlier try was given by the resolver.
+    pub(super) known: Option<Vec<SocketAddr>>,
+    pub(super) timeout: Duration,
+}
+
+/// Wants the connection, not what comes over it.
+struct Probe;
+
+impl Protocol for Probe {
+    fn connection_made(&mut self, transport: &Transport) {
+        transport.close();
+    }
+
+    fn data_received(&mut self, _: &Transport, _: &[u8]) {}
+}
+
+impl Session {
+    /// The only race of a target.
+    pub(super) async fn race(
+        self: &Rc<Self>,
+        lp: &LoopRef,
+        target: &TargetRequest,
+        number: usize,
+    ) -> Report {
+        let session = (number + 1).to_string();
+        let timeout = self.request.race.timeout;
+        self.race_once(lp, &Try { target, session, known: None, timeout }).await
+    }
+
+    /// One race. What was asked to stop before it began is told as interrupted.
+    pub(super) async fn race_once(self: &Rc<Self>, lp: &LoopRef, this: &Try<'_>) -> Report {
+        let report = Rc::new(RefCell::new(self.blank(lp, this)));
+        self.output.borrow_mut().begin(&this.session, &report.borrow());
+        if self.stop.wish().is_none() {
+            match self.connection(lp, this).await {
+                Ok(connection) => self.connect(connection, &this.session, &report).await,
+                Err(error) => report.borrow_mut().refuse(error.to_string(), lp.time()),
+            }
+        }
+        let mut report = report.borrow().clone();
+        if let (Some(exit), None) = (self.stop.wish(), report.selected) {
+            report.interrupt(exit, lp.time());
+        }
+        report.expect(&self.request.expect);
+        self.output.borrow_mut().end(&this.session, &report);
+        report
+    }
+
+    fn blank(&self, lp: &LoopRef, this: &Try<'_>) -> Report {
+        let began = Began { at: lp.time(), wall: Environment::wall_clock() };
+        let via = if this.known.is_some() { Via::Cached } else { via(this.target) };
+        Report::new(Subject::of(this.target, &self.request.race, this.timeout), via, began)
+    }
+
+    /// Opens the connection unless somebody ends it first. All that matters is told to the listener.
+    async fn connect(
+        self: &Rc<Self>,
+        connection: CreateConnection,
+        name: &str,
+        report: &Rc<RefCell<Report>>,
+    ) {
+        let (session, name, heard) = (Rc::clone(self), name.to_owned(), Rc::clone(report));
+        let listen = move |event: &Event| {
+            heard.borrow_mut().hear(event);
+            let mut output = session.output.borrow_mut();
+            output.event(&name, event, &heard.borrow());
+            if output.has_failed() {
+                session.stop.now(Exit::CannotWrite);
+            }
+        };
+        self.stop.or(connection.trace(listen).open(|| Probe)).await;
+    }
+
+    async fn connection(
+        &self,
+        lp: &LoopRef,
+        this: &Try<'_>,
+    ) -> Result<CreateConnection, ResolveError> {
+        let race = &self.request.race;
+        let connection = match (&this.target.target, &this.target.pinned, &this.known) {
+            (Target::Unix(path), ..) => lp.create_unix_connection(path),
+            (Target::Tcp(..), _, Some(known)) => lp.create_connection_to(known.iter().copied()),
+            (Target::Tcp(host, port), None, None) => {
+                lp.create_connection(host.clone(), port.clone()).family(race.family)
+            }
+            (Target::Tcp(_, port), Some(addresses), None) => {
+                let port = number(lp, port).await?;
+                let wanted = addresses.iter().filter(|ip| race.family.admits(Family::of(ip)));
+                lp.create_connection_to(wanted.map(|ip| SocketAddr::new(*ip, port)))
+            }
+        };
+        Ok(race.configure(connection.timeout(this.timeout)))
+    }
+}
+
+impl RaceRequest {
+    /// Everything but the target and its time.
+    fn configure(&self, connection: CreateConnection) -> CreateConnection {
+        let mut connection = connection.policy(self.policy.clone());
+        if let Some(family) = self.prefer {
+            connection = connection.prefer(family);
+        }
+        if let Some(options) = &self.options {
+            connection = connection.socket_options(options.clone());
+        }
+        let sources = self.sources.iter();
+        sources.fold(connection, |connection, source| connection.local_addr(*source))
+    }
+}
+
+impl Subject {
+    pub(super) fn of(target: &TargetRequest, race: &RaceRequest, timeout: Duration) -> Self {
+        let (host, port) = match &target.target {
+            Target::Tcp(host, Port::Number(port)) => (Some(host.to_string()), Some(*port)),
+            Target::Tcp(host, Port::Service(_)) => (Some(host.to_string()), None),
+            Target::Unix(_) => (None, None),
+        };
+        Self { text: target.text.clone(), host, port, policy: race.policy.clone(), timeout }
+    }
+}
+
+fn via(target: &TargetRequest) -> Via {
+    match (&target.target, &target.pinned) {
+        (_, Some(_)) => Via::Given,
+        (Target::Tcp(Host::Name(_), _), None) => Via::System,
+        (Target::Tcp(Host::Literal(_), _) | Target::Unix(_), None) => Via::Literal,
+    }
+}
+
+/// The number of a service, which the resolver knows without a name server.
+async fn number(lp: &LoopRef, port: &Port) -> Result<u16, ResolveError> {
+    match port {
+        Port::Number(number) => Ok(*number),
+        Port::Service(_) => {
+            let lookup = Lookup::new("127.0.0.1", port.clone()).flags(AddrInfoFlags::NUMERICHOST);
+            let found = lp.getaddrinfo(lookup).await?;
+            Ok(found.first().map_or(0, |info| info.address.port()))
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! `--count` and `--interval`: the same race again and again.
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use loopctl::LoopRef;
+
+use super::Session;
+use super::race::Try;
+use crate::report::{Report, Subject, Via};
+use crate::request::{RepeatRequest, TargetRequest};
+use crate::series::Series;
+
+impl Session {
+    pub(super) async fn repeat(
+        self: &Rc<Self>,
+        lp: &LoopRef,
+        target: &TargetRequest,
+        number: usize,
+        repeat: RepeatRequest,
+    ) -> Series {
+        let timeout = self.request.race.timeout;
+        let subject = Subject::of(target, &self.request.race, timeout);
+        let series = Rc::new(RefCell::new(Series::new(subject, lp.time())));
+        self.series.borrow_mut().insert(number, Rc::clone(&series));
+        let (mut next, mut known) = (lp.time(), None);
+        for nth in 1..=repeat.count.unwrap_or(u64::MAX) {
+            let session = format!("{}.{nth}", number + 1);
+            let this = Try { target, session, known: known.clone(), timeout };
+            let report = self.race_once(lp, &this).await;
+            if !repeat.fresh_dns {
+                known = known.or_else(|| answer(&report));
+            }
+            let news = series.borrow_mut().add(&report);
+            self.output.borrow_mut().tried(nth, &report, news);
+            next += repeat.interval;
+            let is_last = repeat.count == Some(nth);
+            let pause = next.saturating_duration_since(lp.time());
+            if self.stop.wish().is_some()
+                || (!is_last && self.stop.or(lp.sleep(pause)).await.is_none())
+            {
+                series.borrow_mut().interrupted = true;
+                break;
+            }
+            // A try that took longer than the interval does not make the next ones hurry.
+            next = next.max(lp.time());
+        }
+        self.series.borrow_mut().remove(&number);
+        let mut series = series.borrow().clone();
+        series.took = lp.time() - series.began;
+        series
+    }
+}
+
+/// The addresses that the resolver gave, in the order in which they are tried.
+fn answer(report: &Report) -> Option<Vec<SocketAddr>> {
+    let resolved = report.resolve.via == Via::System && report.resolve.error.is_none();
+    let addresses: Vec<_> = report.resolve.candidates.iter().filter_map(|a| a.as_inet()).collect();
+    (resolved && !addresses.is_empty()).then_some(addresses)
+}

@@ -1,0 +1,47 @@
+//! The wish to end early, and who waits for it.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::{Poll, Waker};
+
+use crate::exit::Exit;
+
+/// Set once; wakes everyone who raced against it.
+#[derive(Default)]
+pub(crate) struct Stop {
+    wish: Cell<Option<Exit>>,
+    waiting: RefCell<BTreeMap<u64, Waker>>,
+    next: Cell<u64>,
+}
+
+impl Stop {
+    pub(crate) fn now(&self, exit: Exit) {
+        self.wish.set(self.wish.get().or(Some(exit)));
+        self.waiting.take().into_values().for_each(Waker::wake);
+    }
+
+    pub(crate) fn wish(&self) -> Option<Exit> {
+        self.wish.get()
+    }
+
+    /// Runs `future` to its end or until the wish comes; then it is dropped where it waits.
+    pub(crate) async fn or<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+        let number = self.next.replace(self.next.get() + 1);
+        let mut future = pin!(future);
+        let result = poll_fn(|cx| {
+            if let Poll::Ready(value) = future.as_mut().poll(cx) {
+                return Poll::Ready(Some(value));
+            }
+            if self.wish.get().is_some() {
+                return Poll::Ready(None);
+            }
+            self.waiting.borrow_mut().insert(number, cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
+        self.waiting.borrow_mut().remove(&number);
+        result
+    }
+}

@@ -1,0 +1,143 @@
+//! Attempts while they are pending, on a terminal's standard error. Nothing of it stays.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use anstyle::{AnsiColor, Effects, Style as Ansi};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::units;
+use crate::report::{Attempt, Outcome, Report};
+use crate::request::Style;
+
+/// From one frame to the next. What is over before the first one never moves anything.
+pub(crate) const FRAME: Duration = Duration::from_millis(80);
+
+/// Rows at most, so that the view fits the terminal.
+const ROWS: usize = 20;
+
+/// The races under way, drawn as one picture: it never flickers.
+pub(crate) struct Live {
+    picture: ProgressBar,
+    style: Style,
+    races: BTreeMap<String, Report>,
+    targets: usize,
+    done: usize,
+}
+
+impl Live {
+    pub(crate) fn new(style: Style, targets: usize) -> Self {
+        let target = ProgressDrawTarget::stderr_with_hz(20);
+        let picture = ProgressBar::with_draw_target(None, target);
+        // A template of one placeholder is always valid; the default one would do as well.
+        let template = ProgressStyle::with_template("{msg}");
+        picture.set_style(template.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+        Self { picture, style, races: BTreeMap::new(), targets, done: 0 }
+    }
+
+    pub(crate) fn hear(&mut self, session: &str, report: &Report) {
+        self.races.insert(session.to_owned(), report.clone());
+    }
+
+    pub(crate) fn end(&mut self, session: &str) {
+        self.races.remove(session);
+        self.done += 1;
+    }
+
+    pub(crate) fn draw(&self, now: Instant) {
+        let rows = rows(&self.races, self.targets, self.done, now, self.style);
+        self.picture.set_message(rows.join("\n"));
+        self.picture.tick();
+    }
+
+    /// Takes the picture away while something is written that stays.
+    pub(crate) fn suspend(&self, write: impl FnOnce()) {
+        self.picture.suspend(write);
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.picture.finish_and_clear();
+    }
+}
+
+/// A single target shows its attempts, several show themselves.
+fn rows(
+    races: &BTreeMap<String, Report>,
+    targets: usize,
+    done: usize,
+    now: Instant,
+    style: Style,
+) -> Vec<String> {
+    let width = style.width.unwrap_or(80);
+    let mut rows: Vec<String> = match (targets, races.values().next()) {
+        (1, Some(report)) => attempts(report, now, style),
+        _ => {
+            let shown = races.values().take(ROWS).map(|report| race(report, now));
+            let mut rows: Vec<String> = shown.collect();
+            let waiting = targets.saturating_sub(done + races.len());
+            rows.push(format!("  {done} done, {} under way, {waiting} waiting", races.len()));
+            rows
+        }
+    };
+    rows.truncate(ROWS + 1);
+    rows.iter().map(|row| cut(row, width)).collect()
+}
+
+fn attempts(report: &Report, now: Instant, style: Style) -> Vec<String> {
+    let elapsed = report.since_start(now);
+    if report.attempts.is_empty() {
+        return vec![format!("  {}  resolving  {}", report.subject.text, seconds(elapsed))];
+    }
+    let widest = report.attempts.iter().map(|attempt| attempt.address.to_string().len()).max();
+    let row = |(number, attempt): (usize, &Attempt)| {
+        let took = match attempt.outcome {
+            Outcome::Pending => elapsed.saturating_sub(attempt.start),
+            _ => attempt.took,
+        };
+        let (words, ansi) = match &attempt.outcome {
+            Outcome::Pending => ("no answer yet", AnsiColor::Yellow.on_default()),
+            Outcome::Success => ("connected", AnsiColor::Green.on_default()),
+            _ => ("failed", Ansi::new().effects(Effects::DIMMED)),
+        };
+        let address =
+            format!("{:width$}", attempt.address.to_string(), width = widest.unwrap_or(0));
+        let bar = bar(took, report.subject.timeout, style.unicode);
+        let text = format!("  {}  {address}  {}  {bar}  {words}", number + 1, seconds(took));
+        style.paint(ansi, &text)
+    };
+    report.attempts.iter().enumerate().map(row).collect()
+}
+
+/// Several targets: one row each.
+fn race(report: &Report, now: Instant) -> String {
+    let elapsed = seconds(report.since_start(now));
+    let pending = report.attempts.iter().filter(|attempt| attempt.outcome == Outcome::Pending);
+    let pending: Vec<String> = pending.map(|attempt| attempt.address.to_string()).collect();
+    let what = if pending.is_empty() { "resolving".to_owned() } else { pending.join(" ") };
+    format!("  {}  {elapsed}  {what}", report.subject.text)
+}
+
+/// How much of the time that there is has passed.
+fn bar(took: Duration, limit: Duration, unicode: bool) -> String {
+    const WIDTH: usize = 16;
+    let share = took.as_secs_f64() / limit.as_secs_f64().max(1e-9);
+    let filled = ((share * WIDTH as f64).ceil() as usize).clamp(1, WIDTH);
+    let (fill, rest) = if unicode { ("━", "─") } else { ("=", "-") };
+    fill.repeat(filled) + &rest.repeat(WIDTH - filled)
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{:>5.1} s", duration.as_secs_f64())
+}
+
+/// What is too wide is cut: a wrapped row would not be taken away.
+fn cut(row: &str, width: usize) -> String {
+    let visible = units::visible_width(row);
+    if visible <= width {
+        row.to_owned()
+    } else {
+        row.chars().take(width.saturating_sub(1)).collect()
+    }
+}

@@ -1,0 +1,113 @@
+//! What a terminal shows: the layout at three widths, the live view, nothing left behind.
+
+use crate::exports::on_a_terminal;
+use crate::support::{Dead, refusing, run};
+
+/// What is on the screen in the end: lines, with the cursor's movements carried out.
+fn screen(sent: &str) -> Vec<String> {
+    let mut lines: Vec<Vec<char>> = vec![Vec::new()];
+    let (mut row, mut column) = (0_usize, 0_usize);
+    let mut chars = sent.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\r' => column = 0,
+            '\n' => (row, column) = (row + 1, 0),
+            '\u{1b}' if chars.peek() == Some(&'[') => {
+                chars.next();
+                let mut arguments = String::new();
+                while chars.peek().is_some_and(|c| c.is_ascii_digit() || ";?".contains(*c)) {
+                    arguments.extend(chars.next());
+                }
+                let count = arguments.parse::<usize>().unwrap_or(1);
+                match chars.next() {
+                    Some('A') => row = row.saturating_sub(count),
+                    Some('B') => row += count,
+                    Some('K') if arguments == "2" => lines[row].clear(),
+                    Some('K') => lines[row].truncate(column),
+                    Some('J') => {
+                        lines.truncate(row + 1);
+                        lines[row].truncate(column);
+                    }
+                    _ => {}
+                }
+            }
+            _ => {
+                while lines.len() <= row {
+                    lines.push(Vec::new());
+                }
+                while lines[row].len() <= column {
+                    lines[row].push(' ');
+                }
+                lines[row][column] = c;
+                column += 1;
+            }
+        }
+        while lines.len() <= row {
+            lines.push(Vec::new());
+        }
+    }
+    lines.iter().map(|line| line.iter().collect::<String>().trim_end().to_owned()).collect()
+}
+
+#[test]
+fn the_live_view_moves_and_leaves_nothing_behind() {
+    let dead = Dead::new("127.0.0.1");
+    let target = dead.address.to_string();
+    let Some(sent) = on_a_terminal(80, &format!("connect --timeout 700ms {target}")) else {
+        return;
+    };
+    assert!(sent.matches("no answer yet").count() >= 3, "it moves: {sent:?}");
+    let screen = screen(&sent);
+    assert!(screen.iter().all(|line| !line.contains("no answer yet")), "{screen:#?}");
+    assert!(screen.iter().any(|line| line.contains("failed after")), "{screen:#?}");
+    assert_eq!(screen.iter().filter(|line| line.contains("timed out  ")).count(), 1, "{screen:#?}");
+    let quiet =
+        on_a_terminal(80, &format!("connect --no-progress --timeout 300ms {target}")).unwrap();
+    assert!(!quiet.contains("no answer yet"));
+}
+
+#[test]
+fn several_targets_have_a_row_each_while_they_are_under_way() {
+    let dead = Dead::new("127.0.0.1");
+    let target = dead.address.to_string();
+    let targets = [target.as_str(); 20].join(" ");
+    let arguments = format!("connect --concurrency 20 --timeout 600ms {targets}");
+    let Some(sent) = on_a_terminal(80, &arguments) else { return };
+    assert!(sent.contains("0 done, 20 under way, 0 waiting"), "{sent:?}");
+    assert!(screen(&sent).iter().all(|line| !line.contains("under way")));
+}
+
+#[test]
+fn nothing_is_wider_than_the_terminal() {
+    let port = refusing("127.0.0.1").port();
+    let pins = "2001:db8:1111:2222:3333:4444:5555:6666,127.0.0.1";
+    for columns in [40, 80, 120] {
+        let arguments = format!("connect --resolve h.test:{pins} --timeout 300ms h.test:{port}");
+        let Some(sent) = on_a_terminal(columns, &arguments) else { return };
+        let screen = screen(&sent);
+        let table: Vec<_> =
+            screen.iter().skip(1).take_while(|line| !line.starts_with("error:")).collect();
+        let widest = table.iter().map(|line| line.chars().count()).max().unwrap();
+        assert!(table.len() > 3, "{screen:#?}");
+        // An address does not get shorter than it is; everything else keeps within the columns.
+        let longest_address = format!("  1  [2001:db8:1111:2222:3333:4444:5555:6666]:{port}").len();
+        assert!(widest <= columns.max(longest_address), "{columns}: {widest}\n{table:#?}");
+        assert_eq!(
+            screen.iter().any(|line| line.contains("0 ms ")),
+            columns >= 80,
+            "bars: {columns}"
+        );
+    }
+}
+
+#[test]
+fn a_pipe_gets_no_bars_and_no_movement() {
+    let dead = Dead::new("127.0.0.1");
+    let ran = run(&["connect", "--timeout", "300ms", &dead.address.to_string()]);
+    assert!(!ran.stdout.contains('▕') && !ran.stdout.contains("0 ms"), "{}", ran.stdout);
+    assert!(
+        !ran.stderr.contains("no answer yet") && !ran.stderr.contains('\u{1b}'),
+        "{}",
+        ran.stderr
+    );
+}
