@@ -5,6 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
+use std::hint::black_box;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -44,11 +45,11 @@ fn main() -> Result<ExitCode> {
 }
 
 fn callbacks(n: u64, burst: u64) -> Result {
-    in_bursts("cb", n, burst, |lp, i| drop(lp.call_soon(move || count(1 + (i & 0)))))
+    in_bursts("cb", n, burst, |lp, i| drop(lp.call_soon(move || count_job(i))))
 }
 
 fn spawn(n: u64, burst: u64) -> Result {
-    in_bursts("spawn", n, burst, |lp, i| drop(lp.create_task(async move { count(1 + (i & 0)) })))
+    in_bursts("spawn", n, burst, |lp, i| drop(lp.create_task(async move { count_job(i) })))
 }
 
 /// Schedules `n` jobs, `burst` at a time (0: all at once), and turns until each burst has run.
@@ -118,7 +119,7 @@ fn timers(n: u64, seed: u64) -> Result {
     let begin = lp.time();
     let insert = |i| {
         let delay = Duration::from_nanos(random.next() % 1_000_000_000);
-        lp.call_at(begin + delay, move || count(1 + (i & 0)))
+        lp.call_at(begin + delay, move || count_job(i))
     };
     let handles: Vec<_> = (0..n).map(insert).collect();
     inserting.report("insert", n)?;
@@ -162,7 +163,7 @@ fn wake(n: u64) -> Result {
     let remote = lp.remote();
     let span = Span::begin();
     let poster = thread::Builder::new().spawn(move || {
-        (0..n).try_for_each(|i| remote.call_soon_threadsafe(move || count(1 + (i & 0))).map(drop))
+        (0..n).try_for_each(|i| remote.call_soon_threadsafe(move || count_job(i)).map(drop))
     })?;
     turn_until(&turns, n)?;
     span.report("wake", n)?;
@@ -248,6 +249,12 @@ thread_local! {
 
 fn count(more: u64) {
     COUNT.set(COUNT.get() + more);
+}
+
+/// What every job does; `number` is what it captured.
+fn count_job(number: u64) {
+    black_box(number);
+    count(1);
 }
 
 fn turn_until(turns: &Turns<'_>, total: u64) -> Result {

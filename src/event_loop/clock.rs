@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 /// Where a loop's time comes from.
 ///
-/// With [`Manual`](Self::Manual), time stands still while callbacks run and jumps to the next timer where a
-/// loop would otherwise wait, so that hours of timers run in microseconds, in an order that never varies.
+/// With [`Manual`](Self::Manual), time stands still while callbacks run and jumps where a loop would otherwise
+/// wait, to the next timer or as far as that [turn](crate::Turns::turn) may wait. So hours of timers run in
+/// microseconds, in an order that never varies.
 /// Such a loop refuses descriptors: the network does not jump.
 ///
 /// ```
@@ -26,7 +27,7 @@ pub enum Clock {
     /// The system's monotonic clock.
     #[default]
     System,
-    /// A clock that starts here and moves only from timer to timer.
+    /// A clock that starts here and moves only where the loop would wait.
     Manual(Instant),
 }
 
@@ -60,9 +61,9 @@ impl Ticking {
     }
 
     /// Moves a manual clock forward; the system's moves by itself.
-    pub(crate) fn jump_to(&self, later: Instant) {
+    pub(crate) fn advance(&self, by: Duration) {
         if let Self::Manual(now) = self {
-            now.set(now.get().max(later));
+            now.set(deadline(now.get(), by));
         }
     }
 }

@@ -40,35 +40,42 @@ pub(crate) struct Watch {
     threshold: Cell<Duration>,
     on_job: Hook<SlowCallback>,
     on_turn: Hook<SlowTurn>,
+    /// Follows from the fields above; every job asks.
+    is_measuring: Cell<bool>,
     current: RefCell<Option<Label>>,
     close_asked_for: Cell<bool>,
 }
 
 impl Watch {
     pub(crate) fn from_environment() -> Self {
-        Self {
+        let watch = Self {
             debug: Cell::new(std::env::var_os("LOOPCTL_DEBUG").is_some_and(|on| !on.is_empty())),
             threshold: Cell::new(SLOW),
             on_job: RefCell::default(),
             on_turn: RefCell::default(),
+            is_measuring: Cell::new(false),
             current: RefCell::default(),
             close_asked_for: Cell::new(false),
-        }
+        };
+        watch.update();
+        watch
     }
 
     /// Whether the clock is read around every job: only while someone wants to know.
     pub(crate) fn is_measuring(&self) -> bool {
+        self.is_measuring.get()
+    }
+
+    fn update(&self) {
         let wanted =
             self.debug.get() || self.on_job.borrow().is_some() || self.on_turn.borrow().is_some();
-        wanted && self.threshold.get() != Duration::MAX
+        self.is_measuring.set(wanted && self.threshold.get() != Duration::MAX);
     }
 
-    pub(crate) fn enter(&self, job: Label) {
+    /// This job is the current one until the guard is dropped.
+    pub(crate) fn enter(&self, job: Label) -> Current<'_> {
         self.current.replace(Some(job));
-    }
-
-    pub(crate) fn leave(&self) {
-        self.current.replace(None);
+        Current(self)
     }
 
     /// The job that runs now, known in debug mode.
@@ -80,15 +87,27 @@ impl Watch {
         self.close_asked_for.set(true);
     }
 
-    pub(crate) fn report_unclosed(&self) {
-        if self.debug.get() && !self.close_asked_for.get() {
-            log::warn!("unclosed event loop");
+    pub(crate) fn report_close(&self, lp: &LoopRef) {
+        match (self.debug.get(), self.close_asked_for.get()) {
+            (false, _) => {}
+            (true, true) => log::debug!("Close {lp:?}"),
+            (true, false) => log::warn!("unclosed event loop {lp:?}"),
         }
     }
 
     pub(crate) fn clear(&self) {
         let hooks = (self.on_job.take(), self.on_turn.take());
+        self.update();
         drop(hooks);
+    }
+}
+
+/// Ends with the job, also when an exit passes through.
+pub(crate) struct Current<'a>(&'a Watch);
+
+impl Drop for Current<'_> {
+    fn drop(&mut self) {
+        self.0.current.replace(None);
     }
 }
 
@@ -107,6 +126,7 @@ impl LoopRef {
     /// ```
     pub fn set_debug(&self, debug: bool) {
         self.watch().debug.set(debug);
+        self.watch().update();
     }
 
     /// Whether debug mode is on; asyncio's `get_debug`.
@@ -127,6 +147,7 @@ impl LoopRef {
     /// ```
     pub fn set_slow_callback_duration(&self, threshold: Duration) {
         self.watch().threshold.set(threshold);
+        self.watch().update();
     }
 
     /// The threshold in force.
@@ -151,7 +172,9 @@ impl LoopRef {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn on_slow_callback(&self, report: impl Fn(&SlowCallback) + 'static) {
-        self.watch().on_job.replace(Some(Rc::new(report)));
+        let previous = self.watch().on_job.replace(Some(Rc::new(report)));
+        self.watch().update();
+        drop(previous);
     }
 
     /// Hands every slow turn to `report` instead of the log, also without debug mode.
@@ -165,7 +188,9 @@ impl LoopRef {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn on_slow_turn(&self, report: impl Fn(&SlowTurn) + 'static) {
-        self.watch().on_turn.replace(Some(Rc::new(report)));
+        let previous = self.watch().on_turn.replace(Some(Rc::new(report)));
+        self.watch().update();
+        drop(previous);
     }
 
     pub(crate) fn check_job(&self, at: Instant, label: &Label) {

@@ -164,16 +164,16 @@ impl LoopRef {
     pub fn call_exception_handler(&self, mut context: ErrorContext) {
         context.job = context.job.or_else(|| self.watch().current_job());
         let Some(handler) = self.exception_handler() else {
-            return self.handle_by_default(&context, "Exception in default exception handler");
+            let report = || self.default_exception_handler(&context);
+            return second_net("Exception in default exception handler", report);
         };
         if let Err(payload) = catch(|| handler(self, &context)) {
             let broken = ErrorContext::new("Unhandled error in exception handler")
-                .error(PanicError::from(payload))
-                .with("context", &context);
-            self.handle_by_default(
-                &broken,
+                .error(PanicError::from(payload));
+            second_net(
                 "Exception in default exception handler while handling an unexpected error in custom \
                  exception handler",
+                || self.default_exception_handler(&broken.with("context", &context)),
             );
         }
     }
@@ -189,12 +189,12 @@ impl LoopRef {
             log::error!("{report}");
         }
     }
+}
 
-    /// The second net: the logger is foreign code, and may panic.
-    fn handle_by_default(&self, context: &ErrorContext, failure: &str) {
-        if let Err(payload) = catch(|| self.default_exception_handler(context)) {
-            last_resort(&format!("{failure}: {}", PanicError::from(payload)));
-        }
+/// The logger is foreign code, and so is the text of an error: both may panic.
+fn second_net(failure: &str, report: impl FnOnce()) {
+    if let Err(payload) = catch(report) {
+        last_resort(&format!("{failure}: {}", PanicError::from(payload)));
     }
 }
 

@@ -149,7 +149,7 @@ pub(crate) fn short_type_name<F>() -> String {
 
 impl Job {
     /// Runs the job. A panic is a failure like any other, so that the loop lives.
-    pub(crate) fn run(self, main: &mut dyn FnMut()) -> Result<(), Failure> {
+    pub(crate) fn run(self, main: &mut dyn FnMut()) -> Result<(), Box<Failure>> {
         match self {
             Self::Call(call) => outcome(catch(|| Rc::clone(&call).run()), || call.info()),
             Self::Posted(call) => outcome(catch(|| call.run()), || call.info()),
@@ -161,6 +161,15 @@ impl Job {
                 main();
                 Ok(())
             }
+        }
+    }
+
+    /// Drops the job instead of running it, and what its callback captured, whoever holds a handle.
+    pub(crate) fn discard(self) {
+        match self {
+            Self::Call(call) => call.cancel(),
+            Self::Posted(call) => drop(call.cancel()),
+            Self::Step(_) | Self::Main => {}
         }
     }
 
@@ -184,9 +193,9 @@ pub(crate) struct Failure {
 fn outcome(
     ran: Result<Result<(), BoxError>, Payload>,
     job: impl FnOnce() -> JobInfo,
-) -> Result<(), Failure> {
+) -> Result<(), Box<Failure>> {
     let result = ran.unwrap_or_else(|payload| Err(PanicError::from(payload).into()));
-    result.map_err(|error| Failure { error, job: job() })
+    result.map_err(|error| Box::new(Failure { error, job: job() }))
 }
 
 /// A cheap reference to what a job is, turned into words only when someone reads them.
@@ -232,8 +241,7 @@ impl Handle {
         self.0.cancel();
     }
 
-    /// Whether [`cancel`](Self::cancel) was called, or the loop was closed before the callback was
-    /// scheduled.
+    /// Whether [`cancel`](Self::cancel) was called, or the loop was closed before the callback could run.
     pub fn is_cancelled(&self) -> bool {
         self.0.is_cancelled()
     }
@@ -241,7 +249,10 @@ impl Handle {
 
 impl fmt::Debug for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_cancelled() { f.write_str("<Handle cancelled>") } else { self.0.info().fmt(f) }
+        if self.is_cancelled() {
+            return f.write_str("<Handle cancelled>");
+        }
+        fmt::Display::fmt(&self.0.info(), f)
     }
 }
 
@@ -270,7 +281,7 @@ impl TimerHandle {
         self.lp.cancel_timer(self.key);
     }
 
-    /// Whether [`cancel`](Self::cancel) was called.
+    /// Whether [`cancel`](Self::cancel) was called, or the loop was closed before the callback could run.
     pub fn is_cancelled(&self) -> bool {
         self.job.is_cancelled()
     }

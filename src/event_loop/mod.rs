@@ -92,6 +92,14 @@ pub(crate) enum Due {
     Wake(Waker),
 }
 
+impl Due {
+    fn discard(self) {
+        if let Self::Run(job) = self {
+            job.discard();
+        }
+    }
+}
+
 /// Why a loop did not run to the end.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -373,21 +381,17 @@ impl LoopRef {
     /// Queues a job. On a closed loop it is dropped, and its handle says cancelled.
     pub(crate) fn push(&self, job: Job) {
         if self.is_closed() {
-            if let Job::Call(call) = &job {
-                call.cancel();
-            }
-            return;
+            return job.discard();
         }
         self.0.ready.borrow_mut().push_back(job);
     }
 
     pub(crate) fn schedule(&self, when: Instant, due: Due) -> TimerKey {
-        if self.is_closed()
-            && let Due::Run(Job::Call(call)) = &due
-        {
-            call.cancel();
+        let key = self.0.timers.borrow_mut().insert(when, due);
+        if self.is_closed() {
+            self.drop_jobs();
         }
-        self.0.timers.borrow_mut().insert(when, due)
+        key
     }
 
     pub(crate) fn cancel_timer(&self, key: TimerKey) {
@@ -421,7 +425,7 @@ impl LoopRef {
         if self.is_closed() {
             return;
         }
-        self.0.watch.report_unclosed();
+        self.0.watch.report_close(self);
         self.0.remote.close();
         self.0.rooms.close(self);
         while self.drop_jobs() || !self.0.rooms.are_idle() {
@@ -433,12 +437,15 @@ impl LoopRef {
         self.0.watch.clear();
     }
 
+    /// Tells whether there was anything to drop.
     fn drop_jobs(&self) -> bool {
-        let mut parcels = Vec::new();
-        self.0.remote.collect(&mut parcels);
+        let parcels = self.0.remote.empty();
         let jobs = std::mem::take(&mut *self.0.ready.borrow_mut());
         let timers = self.0.timers.borrow_mut().drain();
-        !(parcels.is_empty() && jobs.is_empty() && timers.is_empty())
+        let had_any = !(parcels.is_empty() && jobs.is_empty() && timers.is_empty());
+        parcels.into_iter().map(Job::from).chain(jobs).for_each(Job::discard);
+        timers.into_iter().for_each(Due::discard);
+        had_any
     }
 }
 

@@ -24,6 +24,9 @@ const WAKEUP: Token = Token(usize::MAX);
 /// Told about readiness while the loop collects events. It may queue jobs and wake tasks, nothing else.
 pub(crate) trait Source {
     fn ready(self: Rc<Self>, lp: &LoopRef, readiness: Readiness);
+
+    /// The loop is closed. A source that keeps itself alive must let go of itself here.
+    fn loop_closed(&self) {}
 }
 
 /// What a source wants to hear of. Errors and hang-ups are told in any case.
@@ -126,6 +129,7 @@ impl Reactor {
                 writable: event.is_writable() || event.is_write_closed() || failed,
                 read_closed: event.is_read_closed() || failed,
             };
+            log::trace!("event: {readiness:?}");
             let mut nth = 0;
             while let Some((interest, source)) = self.listener(event.token(), nth) {
                 nth += 1;
@@ -139,7 +143,9 @@ impl Reactor {
     /// Lets go of every source.
     pub(crate) fn clear(&self) {
         let watched = self.watched.take();
-        drop(watched);
+        for (_, descriptor) in &watched.descriptors {
+            descriptor.listeners.iter().for_each(|listener| listener.source.loop_closed());
+        }
     }
 
     fn listener(&self, token: Token, nth: usize) -> Option<(Interest, Rc<dyn Source>)> {

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::rc::Rc;
 
 use super::job::{Handle, Job, JobInfo, JobKind, Outcome, Run, short_type_name};
@@ -134,14 +134,14 @@ impl<F: FnMut() -> O, O: Outcome> Run for Watcher<F> {
     fn run(self: Rc<Self>) -> Result<(), BoxError> {
         self.is_queued.set(false);
         let Some(mut callback) = self.callback.take() else { return Ok(()) };
-        let outcome = callback().into_result();
+        let ran = catch_unwind(AssertUnwindSafe(|| callback().into_result()));
         if !self.is_cancelled.get() {
             self.callback.replace(Some(callback));
             if let Some(registration) = &*self.registration.borrow() {
                 registration.rearm()?;
             }
         }
-        outcome
+        ran.unwrap_or_else(|payload| resume_unwind(payload))
     }
 
     fn info(&self) -> JobInfo {

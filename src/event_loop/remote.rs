@@ -1,5 +1,6 @@
 //! The inbox for other threads: the only part of a loop that crosses them.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -172,18 +173,27 @@ impl Remote {
         }
         inbox.push(parcel);
         drop(inbox);
-        if !self.0.notified.swap(true, Ordering::AcqRel) {
+        if !self.has_posts() && !self.0.notified.swap(true, Ordering::AcqRel) {
             self.0.wakeup.wake();
         }
         Ok(())
     }
 
-    /// Swaps the posts that have arrived into `batch`, which must be empty.
-    pub(crate) fn collect(&self, batch: &mut Vec<Parcel>) {
-        // Cleared before the inbox is read: a post after the swap below rings again.
-        if self.0.notified.swap(false, Ordering::AcqRel) {
-            std::mem::swap(batch, &mut self.inbox());
-        }
+    /// Whether anything has arrived since the last [`collect`](Self::collect).
+    pub(crate) fn has_posts(&self) -> bool {
+        self.0.notified.load(Ordering::Acquire)
+    }
+
+    /// Moves the posts that have arrived to the end of the queue.
+    pub(crate) fn collect(&self, ready: &mut VecDeque<Job>) {
+        // Cleared before the inbox is read: what is posted after that rings again.
+        self.0.notified.store(false, Ordering::Release);
+        ready.extend(self.inbox().drain(..).map(Job::from));
+    }
+
+    /// Takes out what has arrived, also what has not rung yet.
+    pub(crate) fn empty(&self) -> Vec<Parcel> {
+        std::mem::take(&mut *self.inbox())
     }
 
     fn inbox(&self) -> MutexGuard<'_, Vec<Parcel>> {
@@ -267,7 +277,7 @@ impl RemoteHandle {
         self.0.cancel()
     }
 
-    /// Whether the call was prevented.
+    /// Whether the call was prevented: by [`cancel`](Self::cancel), or because the loop was closed first.
     pub fn is_cancelled(&self) -> bool {
         self.0.is_cancelled()
     }
@@ -275,7 +285,10 @@ impl RemoteHandle {
 
 impl fmt::Debug for RemoteHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_cancelled() { f.write_str("<Handle cancelled>") } else { self.0.info().fmt(f) }
+        if self.is_cancelled() {
+            return f.write_str("<Handle cancelled>");
+        }
+        fmt::Display::fmt(&self.0.info(), f)
     }
 }
 

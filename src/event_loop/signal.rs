@@ -1,11 +1,11 @@
 //! Signals, as callbacks on the loop.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::io::{self, Read};
 use std::os::unix::net::UnixStream;
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -23,16 +23,19 @@ struct Signals(RefCell<HashMap<i32, Handler>>);
 /// Fields drop in order: first the watch, then the pipe's end, then the process's own behaviour returns.
 struct Handler {
     _registration: Registration,
-    _pipe: Rc<SignalPipe>,
+    pipe: Rc<SignalPipe>,
     _action: Action,
 }
 
 struct SignalPipe {
     reader: UnixStream,
-    callback: RefCell<Box<dyn FnMut() -> Result<(), BoxError>>>,
+    callback: RefCell<Option<Callback>>,
+    is_cancelled: Cell<bool>,
     signal: i32,
     origin: &'static Location<'static>,
 }
+
+type Callback = Box<dyn FnMut() -> Result<(), BoxError>>;
 
 /// What the process does on the signal while a handler is there.
 struct Action {
@@ -68,14 +71,15 @@ impl LoopRef {
         reader.set_nonblocking(true)?;
         let pipe = Rc::new(SignalPipe {
             reader,
-            callback: RefCell::new(Box::new(move || callback().into_result())),
+            callback: RefCell::new(Some(Box::new(move || callback().into_result()))),
+            is_cancelled: Cell::new(false),
             signal,
             origin: Location::caller(),
         });
         let source = Rc::clone(&pipe) as Rc<dyn Source>;
         let registration = self.register(&pipe.reader, Interest::Readable, source)?;
         let action = Action::new(signal, writer)?;
-        let handler = Handler { _registration: registration, _pipe: pipe, _action: action };
+        let handler = Handler { _registration: registration, pipe, _action: action };
         let replaced = self.room::<Signals>().0.borrow_mut().insert(signal, handler);
         drop(replaced);
         Ok(())
@@ -120,10 +124,12 @@ impl Source for SignalPipe {
 
 impl Run for SignalPipe {
     fn run(self: Rc<Self>) -> Result<(), BoxError> {
-        match self.callback.try_borrow_mut() {
-            Ok(mut callback) => callback(),
-            Err(_) => Ok(()),
+        let Some(mut callback) = self.callback.take() else { return Ok(()) };
+        let ran = catch_unwind(AssertUnwindSafe(&mut callback));
+        if !self.is_cancelled.get() {
+            self.callback.replace(Some(callback));
         }
+        ran.unwrap_or_else(|payload| resume_unwind(payload))
     }
 
     fn info(&self) -> JobInfo {
@@ -131,10 +137,20 @@ impl Run for SignalPipe {
         JobInfo { kind: JobKind::Signal, name, origin: Some(self.origin) }
     }
 
-    fn cancel(&self) {}
+    fn cancel(&self) {
+        self.is_cancelled.set(true);
+        drop(self.callback.take());
+    }
 
     fn is_cancelled(&self) -> bool {
-        false
+        self.is_cancelled.get()
+    }
+}
+
+impl Drop for Handler {
+    /// A signal that has arrived and waits in the queue is not delivered to a handler that was removed.
+    fn drop(&mut self) {
+        self.pipe.cancel();
     }
 }
 

@@ -83,26 +83,32 @@ impl LoopRef {
         let deadline = core.timers.borrow().next_deadline();
         let timeout = if !core.ready.borrow().is_empty() || core.remote.is_stopping() {
             Some(Duration::ZERO)
-        } else if let (Some(deadline), true) = (deadline, core.clock.is_manual()) {
-            core.clock.jump_to(deadline);
-            Some(Duration::ZERO)
         } else {
             let until = deadline.map(|at| at.saturating_duration_since(self.time()));
-            until.map(|wait| wait.min(LONGEST_WAIT)).into_iter().chain(max_wait).min()
+            until.into_iter().chain(max_wait).min()
         };
+        let timeout = timeout.map(|wait| {
+            if core.clock.is_manual() {
+                core.clock.advance(wait);
+                return Duration::ZERO;
+            }
+            wait.min(LONGEST_WAIT)
+        });
+        log::trace!("poll: {} timers, waits {timeout:?}", core.timers.borrow().scheduled());
         core.reactor.wait(timeout)
     }
 
     /// Moves what has become ready into the queue: posts, then I/O, then due timers.
     fn collect(&self) {
         let core = self.core();
-        let mut posts = Vec::new();
-        core.remote.collect(&mut posts);
-        posts.into_iter().for_each(|parcel| self.push(Job::from(parcel)));
+        if core.remote.has_posts() {
+            core.remote.collect(&mut core.ready.borrow_mut());
+        }
         core.reactor.dispatch(self);
         if core.timers.borrow().next_deadline().is_some() {
             let now = self.time();
             while let Some(due) = self.pop_due(now) {
+                log::trace!("timer: due");
                 match due {
                     Due::Run(job) => self.push(job),
                     Due::Wake(waker) => waker.wake(),
@@ -138,17 +144,22 @@ impl LoopRef {
             return self.settle(job.run(main));
         }
         let (label, began) = (job.label(), self.time());
-        watch.enter(label.clone());
+        let current = watch.enter(label.clone());
         let outcome = job.run(main);
         self.settle(outcome);
-        watch.leave();
+        drop(current);
         self.check_job(began, &label);
     }
 
-    fn settle(&self, outcome: Result<(), Failure>) {
-        if let Err(Failure { error, job }) = outcome {
-            let context = ErrorContext::new("Exception in callback").error(error).job(job);
-            self.call_exception_handler(context);
+    fn settle(&self, outcome: Result<(), Box<Failure>>) {
+        if let Err(failure) = outcome {
+            self.report(*failure);
         }
+    }
+
+    #[cold]
+    fn report(&self, failure: Failure) {
+        let context = ErrorContext::new("Exception in callback").error(failure.error);
+        self.call_exception_handler(context.job(failure.job));
     }
 }

@@ -189,5 +189,9 @@ pub(crate) fn progress(socket: &SockRef<'_>) -> io::Result<Progress> {
     {
         return Err(error);
     }
+    if events.contains(PollFlags::HUP) {
+        // Writable, because there is no connection; the error has been told to someone else already.
+        return Err(io::ErrorKind::NotConnected.into());
+    }
     Ok(if events.contains(PollFlags::OUT) { Progress::Connected } else { Progress::Pending })
 }

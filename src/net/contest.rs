@@ -90,11 +90,11 @@ impl<'a> Contest<'a> {
             match self.race.poll(now) {
                 Step::Won(winner) => return Poll::Ready(self.finish(winner, now)),
                 Step::Lost => return Poll::Ready(Err(self.abort(AbortReason::AllFailed, now))),
+                Step::TimeOut(number) => self.time_out(number, now),
                 _ if self.clock.deadline.is_some_and(|deadline| deadline <= now) => {
                     return Poll::Ready(self.run_out_of_time(now));
                 }
                 Step::Start(number) => self.start(number, now, cx),
-                Step::TimeOut(number) => self.time_out(number, now),
                 Step::Wait(until) => {
                     self.note_timer(now);
                     let until = until.into_iter().chain(self.clock.deadline).min();
@@ -137,6 +137,9 @@ impl<'a> Contest<'a> {
     /// the look: of two in one turn, the lower number wins and the other is closed.
     fn collect_outcomes(&mut self, cx: &mut Context<'_>) {
         for number in 0..self.lanes.len() {
+            if self.race.is_decided() {
+                break;
+            }
             if let Lane::Running(attempt) = &mut self.lanes[number] {
                 let progress = attempt.poll(cx);
                 self.advance(number, progress);
@@ -176,7 +179,8 @@ impl<'a> Contest<'a> {
     }
 
     fn time_out(&mut self, number: usize, now: Instant) {
-        let Lane::Running(attempt) = &self.lanes[number] else { return };
+        // Without a lane it was about to start when the time for everything was up.
+        let Some(Lane::Running(attempt)) = self.lanes.get(number) else { return };
         let (facts, took) = (attempt.facts(), now - attempt.started);
         self.record_failure(number, Phase::Connect, io::ErrorKind::TimedOut.into(), took);
         self.tracer.tell(now, EventKind::AttemptTimedOut { attempt: number, facts });

@@ -11,7 +11,7 @@ use super::Transport;
 ///
 /// Only the loop calls it, one call at a time, in this order: `connection_made` once, `data_received` any
 /// number of times, `eof_received` at most once, `connection_lost` once. A method that panics is reported to
-/// the exception handler and ends the connection.
+/// the exception handler; in `data_received` and `eof_received` that ends the connection.
 ///
 /// ```
 /// use loopctl::{Protocol, Transport};

@@ -39,6 +39,8 @@ pub fn listen(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
 impl LoopRef {
     /// Connects a socket; asyncio's `sock_connect`. The socket must not block.
     ///
+    /// Dropping the future leaves the kernel's attempt under way; a second call on the same socket waits for it.
+    ///
     /// ```
     /// # use socket2::{Domain, Socket, Type};
     /// # let mut event_loop = loopctl::EventLoop::new()?;
@@ -57,7 +59,11 @@ impl LoopRef {
         retry(self, socket, Interest::Writable, || {
             if !std::mem::replace(&mut started, true) {
                 match SockRef::from(socket).connect(&address.into()) {
-                    Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
+                    Err(error)
+                        if matches!(
+                            error.raw_os_error(),
+                            Some(libc::EINPROGRESS | libc::EALREADY)
+                        ) => {}
                     result => return result,
                 }
             }

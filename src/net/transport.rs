@@ -9,19 +9,20 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 
 use rustix::net::RecvFlags;
-use socket2::Socket;
+use socket2::{SockAddr, Socket};
 
 use super::{AfterEof, Connection, Protocol};
 use crate::BoxError;
 use crate::event_loop::{
-    ErrorContext, Interest, Job, JobInfo, JobKind, LoopRef, PanicError, Payload, Readiness,
-    Registration, Room, Run, Source, catch,
+    ErrorContext, Interest, Job, JobInfo, JobKind, LoopRef, PanicError, Readiness, Registration,
+    Room, Run, Source, catch,
 };
 
 /// Counted handle to a connection, for code on the loop's thread; asyncio's `Transport`.
 ///
 /// A transport never calls its protocol: what a call provokes is delivered by the loop, in a later turn. It
-/// lives until it is closed, whether handles are left or not.
+/// lives until it is closed, whether handles are left or not; closing the loop closes it without a call to
+/// its protocol.
 #[derive(Clone)]
 pub struct Transport(Rc<Inner>);
 
@@ -31,10 +32,23 @@ struct Inner {
     registration: RefCell<Option<Registration>>,
     socket: RefCell<Option<Socket>>,
     protocol: RefCell<Option<Rc<RefCell<dyn Protocol>>>>,
+    names: Names,
     unsent: RefCell<Vec<u8>>,
     state: Cell<State>,
+    end: End,
+}
+
+/// Both addresses, where the connection is over IP; they are known after it has ended, too.
+struct Names {
+    local: Option<SocketAddr>,
+    peer: Option<SocketAddr>,
+}
+
+/// How a connection ended, and who waits for that.
+#[derive(Default)]
+struct End {
     error: RefCell<Option<io::Error>>,
-    closed: RefCell<Vec<Waker>>,
+    waiting: RefCell<Vec<Waker>>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -71,17 +85,18 @@ impl Transport {
         let protocol = Rc::new(RefCell::new(protocol()));
         let inner = Rc::new(Inner {
             lp: lp.clone(),
+            names: Names::of(&socket),
             registration: RefCell::default(),
             socket: RefCell::new(Some(socket)),
             protocol: RefCell::new(Some(Rc::clone(&protocol) as Rc<RefCell<dyn Protocol>>)),
             unsent: RefCell::default(),
             state: Cell::default(),
-            error: RefCell::default(),
-            closed: RefCell::default(),
+            end: End::default(),
         });
         let transport = Self(inner);
-        transport.0.call("connection_made", |protocol| protocol.connection_made(&transport));
+        // The watch first: a protocol hears of a connection only if there will be one.
         transport.0.watch()?;
+        transport.0.introduce();
         Ok(Connection { transport, protocol })
     }
 
@@ -118,20 +133,20 @@ impl Transport {
         self.0.state.get().is_closing
     }
 
-    /// The peer's address.
+    /// The peer's address, also after the connection has ended.
     ///
     /// # Errors
-    /// When the connection is closed, or not over IP.
+    /// When the connection is not over IP, or was gone before there was a transport.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.0.address(Socket::peer_addr)
+        self.0.names.peer.ok_or_else(|| io::ErrorKind::Unsupported.into())
     }
 
-    /// Our address.
+    /// Our address, also after the connection has ended.
     ///
     /// # Errors
-    /// When the connection is closed, or not over IP.
+    /// When the connection is not over IP.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.address(Socket::local_addr)
+        self.0.names.local.ok_or_else(|| io::ErrorKind::Unsupported.into())
     }
 
     /// Waits until `connection_lost` has been called.
@@ -140,10 +155,17 @@ impl Transport {
             if self.0.state.get().is_lost {
                 return Poll::Ready(());
             }
-            self.0.closed.borrow_mut().push(cx.waker().clone());
+            self.0.end.waiting.borrow_mut().push(cx.waker().clone());
             Poll::Pending
         })
         .await;
+    }
+}
+
+impl Names {
+    fn of(socket: &Socket) -> Self {
+        let address = |of: io::Result<SockAddr>| of.ok()?.as_socket();
+        Self { local: address(socket.local_addr()), peer: address(socket.peer_addr()) }
     }
 }
 
@@ -170,26 +192,40 @@ impl Inner {
         }
     }
 
+    /// As in asyncio, a connection is there whether its protocol liked to hear of it or not.
+    fn introduce(self: &Rc<Self>) {
+        let transport = Transport(Rc::clone(self));
+        if let Some(Err(error)) = self.try_call(|protocol| protocol.connection_made(&transport)) {
+            self.report("protocol.connection_made() call failed.", error);
+        }
+    }
+
     /// Calls the protocol. A panic there ends the connection, not the loop.
     fn call<R>(
         self: &Rc<Self>,
         method: &str,
         call: impl FnOnce(&mut dyn Protocol) -> R,
     ) -> Option<R> {
-        let protocol = self.protocol.borrow().clone()?;
-        match catch(|| call(&mut *protocol.borrow_mut())) {
+        match self.try_call(call)? {
             Ok(result) => Some(result),
-            Err(payload) => {
-                self.report(method, payload);
+            Err(error) => {
+                self.break_off(io::Error::other(error.to_string()));
+                self.report(&format!("Fatal error: protocol.{method}() call failed."), error);
                 None
             }
         }
     }
 
-    fn report(self: &Rc<Self>, method: &str, payload: Payload) {
-        let error = PanicError::from(payload);
-        let message = format!("Fatal error: protocol.{method}() call failed.");
-        self.break_off(io::Error::other(error.to_string()));
+    /// `None` when the protocol is gone.
+    fn try_call<R>(
+        &self,
+        call: impl FnOnce(&mut dyn Protocol) -> R,
+    ) -> Option<Result<R, PanicError>> {
+        let protocol = self.protocol.borrow().clone()?;
+        Some(catch(|| call(&mut *protocol.borrow_mut())).map_err(PanicError::from))
+    }
+
+    fn report(self: &Rc<Self>, message: &str, error: PanicError) {
         let context = ErrorContext::new(message).error(error);
         self.lp.call_exception_handler(context.with("transport", Transport(Rc::clone(self))));
     }
@@ -197,7 +233,7 @@ impl Inner {
     /// An error ends the connection: nothing more is sent or received.
     fn break_off(self: &Rc<Self>, error: io::Error) {
         self.unsent.borrow_mut().clear();
-        self.error.borrow_mut().get_or_insert(error);
+        self.end.error.borrow_mut().get_or_insert(error);
         self.update(|state| state.is_closing = true);
         self.enqueue();
     }
@@ -216,14 +252,14 @@ impl Inner {
         let (socket, mut unsent) = (self.socket.borrow(), self.unsent.borrow_mut());
         let Some(socket) = &*socket else { return Ok(()) };
         let mut sent = 0;
-        let result = loop {
+        let mut result = Ok(());
+        while result.is_ok() && sent < unsent.len() {
             match socket.send(&unsent[sent..]) {
-                _ if sent == unsent.len() => break Ok(()),
                 Ok(count) => sent += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => break Err(error),
+                Err(error) => result = Err(error),
             }
-        };
+        }
         unsent.drain(..sent);
         result
     }
@@ -244,8 +280,9 @@ impl Inner {
 
     /// One read a turn, so that a busy peer leaves room for others.
     fn read(self: &Rc<Self>) {
-        let buffer = self.lp.room::<ReadBuffer>();
-        let mut buffer = buffer.0.take();
+        let room = self.lp.room::<ReadBuffer>();
+        // Nobody else reads meanwhile: the protocol is called from here, and loops do not nest.
+        let mut buffer = room.0.borrow_mut();
         let received = match &*self.socket.borrow() {
             Some(socket) => rustix::net::recv(socket, &mut buffer[..], RecvFlags::empty()),
             None => return,
@@ -263,7 +300,15 @@ impl Inner {
             Err(rustix::io::Errno::INTR) => self.enqueue(),
             Err(error) => self.break_off(error.into()),
         }
-        self.lp.room::<ReadBuffer>().0.replace(buffer);
+    }
+
+    /// After the peer's last byte the only news can be that the connection broke.
+    fn check_for_reset(self: &Rc<Self>) {
+        self.update(|state| state.readable = false);
+        let error = self.socket.borrow().as_ref().and_then(|socket| socket.take_error().ok()?);
+        if let Some(error) = error {
+            self.break_off(error);
+        }
     }
 
     fn receive_eof(self: &Rc<Self>) {
@@ -278,19 +323,15 @@ impl Inner {
     /// Everything is sent, or lost: the protocol hears of it, and the descriptor is closed.
     fn lose(self: &Rc<Self>) {
         self.update(|state| state.is_lost = true);
-        let error = self.error.take();
+        let error = self.end.error.take();
         self.call("connection_lost", |protocol| protocol.connection_lost(error));
-        drop((self.registration.take(), self.socket.take(), self.protocol.take()));
-        self.closed.take().into_iter().for_each(Waker::wake);
+        self.release();
     }
 
-    fn address(
-        &self,
-        of: impl FnOnce(&Socket) -> io::Result<socket2::SockAddr>,
-    ) -> io::Result<SocketAddr> {
-        let socket = self.socket.borrow();
-        let socket = socket.as_ref().ok_or(io::ErrorKind::NotConnected)?;
-        of(socket)?.as_socket().ok_or_else(|| io::ErrorKind::Unsupported.into())
+    /// Closes the descriptor and breaks the cycle through the protocol, which most often keeps its transport.
+    fn release(&self) {
+        drop((self.registration.take(), self.socket.take(), self.protocol.take()));
+        self.end.waiting.take().into_iter().for_each(Waker::wake);
     }
 }
 
@@ -302,6 +343,12 @@ impl Source for Inner {
         });
         self.enqueue();
     }
+
+    fn loop_closed(&self) {
+        self.update(|state| (state.is_closing, state.is_lost) = (true, true));
+        self.unsent.take();
+        self.release();
+    }
 }
 
 impl Run for Inner {
@@ -312,8 +359,8 @@ impl Run for Inner {
         if before.writable && !self.unsent.borrow().is_empty() {
             self.flush();
         }
-        if before.readable && !before.is_closing && !before.eof_received {
-            self.read();
+        if before.readable && !before.is_closing {
+            if before.eof_received { self.check_for_reset() } else { self.read() }
         }
         let after = self.state.get();
         if after.is_closing && !after.is_lost && self.unsent.borrow().is_empty() {

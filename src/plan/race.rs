@@ -118,6 +118,11 @@ impl Race {
         started.filter(|(_, attempt)| attempt.state == State::Pending).map(|(number, _)| number)
     }
 
+    /// Whether an attempt has succeeded that no other can take the victory from.
+    pub(crate) fn is_decided(&self) -> bool {
+        !self.policy.run_all && self.position(State::Succeeded).is_some()
+    }
+
     fn settle(&mut self, attempt: usize, state: State) {
         if let Some(known) = self.started.get_mut(attempt)
             && known.state == State::Pending

@@ -3,11 +3,13 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::pin::Pin;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::rc::{Rc, Weak};
+use std::task::Poll;
 
 use crate::BoxError;
-use crate::event_loop::{ErrorContext, LoopRef, Room};
+use crate::event_loop::{ErrorContext, LoopRef, PanicError, Room, catch};
 
 /// A stream that has something to do when it is closed, and may have to wait for it: what an asynchronous
 /// generator is in Python.
@@ -95,18 +97,28 @@ impl LoopRef {
         registry.0.borrow_mut().shut = true;
         let live = std::mem::take(&mut registry.0.borrow_mut().live);
         let closing: Vec<_> = live.values().filter_map(|close| close()).collect();
-        let tasks: Vec<_> = closing.into_iter().map(|closing| self.create_task(closing)).collect();
+        let tasks: Vec<_> = closing
+            .into_iter()
+            .map(|closing| self.create_task(close(self.clone(), closing)))
+            .collect();
         for task in tasks {
-            if let Ok(Err(error)) = task.await {
-                report(self, error);
-            }
+            // Cancelled by someone else: nothing more to be done for this one.
+            let _ = task.await;
         }
     }
 }
 
-fn report(lp: &LoopRef, error: BoxError) {
-    let message = "an error occurred during closing of asynchronous generator";
-    lp.call_exception_handler(ErrorContext::new(message).error(error));
+/// Closes one generator. Its error is reported, and so is its panic: the others are closed all the same.
+async fn close(lp: LoopRef, closing: impl Future<Output = Result<(), BoxError>>) {
+    let mut closing = pin!(closing);
+    let closed = poll_fn(|cx| {
+        let polled = catch(|| closing.as_mut().poll(cx));
+        polled.unwrap_or_else(|payload| Poll::Ready(Err(PanicError::from(payload).into())))
+    });
+    if let Err(error) = closed.await {
+        let message = "an error occurred during closing of asynchronous generator";
+        lp.call_exception_handler(ErrorContext::new(message).error(error));
+    }
 }
 
 impl<G: AsyncGenerator> Tracked<G> {
@@ -178,12 +190,8 @@ impl<G: AsyncGenerator> Drop for Tracked<G> {
         self.unregister();
         let generator = self.generator.borrow_mut().take();
         let (Some(mut generator), Some(_)) = (generator, self.number) else { return };
-        let lp = self.lp.clone();
-        drop(self.lp.create_task(async move {
-            if let Err(error) = generator.aclose().await {
-                report(&lp, error);
-            }
-        }));
+        let closing = async move { generator.aclose().await };
+        drop(self.lp.create_task(close(self.lp.clone(), closing)));
     }
 }
 

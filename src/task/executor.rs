@@ -5,13 +5,14 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
 use std::num::NonZero;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
 use super::{Deferred, Elapsed};
-use crate::event_loop::{ErrorContext, LoopRef, PanicError, Remote, Room, catch};
+use crate::event_loop::{ErrorContext, LoopRef, PanicError, Remote, Room};
 
 /// A pool of named threads for blocking calls. Threads are started as work comes in, up to a limit; they end
 /// when the last handle to the pool is dropped, or at its [`shutdown`](Self::shutdown).
@@ -111,7 +112,8 @@ impl Pool {
 
     fn work_until_shut(&self) {
         while let Some(work) = self.next() {
-            work();
+            // What a job drops may panic; the thread is counted on to come back.
+            let _ = catch_unwind(AssertUnwindSafe(work));
         }
         let mut state = self.state();
         state.threads -= 1;
@@ -210,7 +212,8 @@ impl LoopRef {
             |slot: &Mutex<Option<_>>| slot.lock().unwrap_or_else(PoisonError::into_inner).take();
         let job = move || {
             let Some(promise) = take(&held).filter(super::Promise::is_awaited) else { return };
-            match catch(work) {
+            // Whatever it throws belongs to the loop, also what no net there catches.
+            match catch_unwind(AssertUnwindSafe(work)) {
                 Ok(value) => promise.set(value),
                 Err(payload) => {
                     if let Err(payload) = promise.set_panic(payload) {

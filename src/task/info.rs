@@ -103,6 +103,6 @@ impl TaskRef {
 
 impl fmt::Debug for TaskRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.info.describe().fmt(f)
+        fmt::Display::fmt(&self.info.describe(), f)
     }
 }

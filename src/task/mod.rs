@@ -20,7 +20,7 @@ use std::task::{Context, Poll, Waker};
 
 use async_task::{Builder, FallibleTask};
 
-use crate::event_loop::{Describe, ErrorContext, LoopRef, PanicError, Payload, Step, catch};
+use crate::event_loop::{Describe, ErrorContext, Job, LoopRef, PanicError, Payload, Step, catch};
 
 pub use asyncgen::{AsyncGenerator, Tracked};
 pub use executor::Executor;
@@ -70,10 +70,10 @@ impl LoopRef {
     /// ```
     #[track_caller]
     pub fn create_task<T: 'static>(&self, future: impl Future<Output = T> + 'static) -> Task<T> {
-        let origin = Location::caller();
-        match self.task_factory() {
-            None => spawn(self, origin, async move { Some(future.await) }),
-            Some(factory) => spawn(self, origin, wrap(&factory, self, future)),
+        let (origin, tasks) = (Location::caller(), self.room::<Tasks>());
+        match tasks.factory() {
+            None => spawn(self, &tasks, origin, future, Some),
+            Some(factory) => spawn(self, &tasks, origin, wrap(&factory, self, future), |it| it),
         }
     }
 
@@ -149,44 +149,49 @@ fn wrap<T: 'static>(
     }
 }
 
-/// `future` gives `None` where a factory cancelled it.
-fn spawn<T: 'static>(
+/// `result` gives `None` where a factory cancelled the future.
+fn spawn<F: Future + 'static, T: 'static>(
     lp: &LoopRef,
+    tasks: &Rc<Tasks>,
     origin: &'static Location<'static>,
-    future: impl Future<Output = Option<T>> + 'static,
+    future: F,
+    result: fn(F::Output) -> Option<T>,
 ) -> Task<T> {
-    let membership = Membership::new(lp, origin);
-    let info = Arc::clone(membership.info());
-    let reference = TaskRef::new(lp, Arc::clone(&info));
+    let membership = Membership::new(lp, tasks, origin);
+    let reference = TaskRef::new(lp, Arc::clone(membership.info()));
+    let described = Arc::clone(membership.info()) as Arc<dyn Describe>;
     let remote = lp.remote();
-    let (step, running) = Builder::new()
-        .metadata(Arc::clone(&info) as Arc<dyn Describe>)
-        .spawn_local(|_| supervise(membership, future), move |step: Step| remote.schedule(step));
-    lp.room::<Tasks>().set_waker(&info, step.waker());
-    step.schedule();
+    let (step, running) = Builder::new().metadata(described).spawn_local(
+        move |_| supervise(membership, future, result),
+        move |step: Step| remote.schedule(step),
+    );
+    tasks.set_waker(reference.info(), step.waker());
+    lp.push(Job::Step(step));
     Task { running: Some(running.fallible()), reference, of_this_thread: PhantomData }
 }
 
 /// Polls the future until it returns, panics or is cancelled; it is dropped before anyone hears of that.
-async fn supervise<T>(
+async fn supervise<F: Future, T>(
     membership: Membership,
-    future: impl Future<Output = Option<T>>,
+    future: F,
+    result: fn(F::Output) -> Option<T>,
 ) -> Result<T, Ended> {
-    let ended = {
-        let mut future = pin!(future);
-        poll_fn(|cx| {
-            if membership.info().is_cancelled() {
-                return Poll::Ready(Err(Ended::Cancelled));
-            }
-            let polled = membership.as_current(|| catch(|| future.as_mut().poll(cx)));
-            match polled {
-                Ok(poll) => poll.map(|value| value.ok_or(Ended::Cancelled)),
-                Err(payload) => Poll::Ready(Err(Ended::Panicked(payload))),
-            }
-        })
-        .await
-    };
-    match ended {
+    let mut future = pin!(Some(future));
+    let ended = poll_fn(|cx| {
+        let Some(future) = future.as_mut().as_pin_mut() else { return Poll::Pending };
+        if membership.info().is_cancelled() {
+            return Poll::Ready(Err(Ended::Cancelled));
+        }
+        let polled = membership.as_current(|| catch(|| future.poll(cx)));
+        match polled {
+            Ok(poll) => poll.map(|output| result(output).ok_or(Ended::Cancelled)),
+            Err(payload) => Poll::Ready(Err(Ended::Panicked(payload))),
+        }
+    })
+    .await;
+    // What the future holds may panic when it is dropped, as it may when it is polled.
+    let dropped = membership.as_current(|| catch(|| future.set(None)));
+    match dropped.map_err(Ended::Panicked).and(ended) {
         Err(Ended::Panicked(payload)) if membership.info().is_detached() => {
             report_unretrieved(membership.lp(), membership.info(), payload);
             Err(Ended::Cancelled)

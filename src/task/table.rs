@@ -22,7 +22,8 @@ pub type TaskFactory = Rc<dyn Fn(&LoopRef, LocalFuture) -> LocalFuture>;
 pub(crate) struct Tasks {
     alive: RefCell<Slab<Entry>>,
     created: Cell<u64>,
-    current: RefCell<Option<Arc<TaskInfo>>>,
+    /// The slot of the task whose step runs.
+    current: Cell<Option<usize>>,
     factory: RefCell<Option<TaskFactory>>,
 }
 
@@ -42,7 +43,8 @@ impl Tasks {
     }
 
     pub(crate) fn current(&self) -> Option<Arc<TaskInfo>> {
-        self.current.borrow().clone()
+        let alive = self.alive.borrow();
+        self.current.get().and_then(|slot| alive.get(slot)).map(|entry| Arc::clone(&entry.info))
     }
 
     /// Oldest first.
@@ -108,10 +110,8 @@ pub(crate) struct Membership {
 }
 
 impl Membership {
-    pub(crate) fn new(lp: &LoopRef, origin: &'static Location<'static>) -> Self {
-        let tasks = lp.room::<Tasks>();
-        let info = tasks.enlist(origin);
-        Self { lp: lp.clone(), tasks, info }
+    pub(crate) fn new(lp: &LoopRef, tasks: &Rc<Tasks>, origin: &'static Location<'static>) -> Self {
+        Self { lp: lp.clone(), tasks: Rc::clone(tasks), info: tasks.enlist(origin) }
     }
 
     pub(crate) fn lp(&self) -> &LoopRef {
@@ -124,10 +124,21 @@ impl Membership {
 
     /// Runs one step with this task as the current one.
     pub(crate) fn as_current<T>(&self, step: impl FnOnce() -> T) -> T {
-        let outer = self.tasks.current.replace(Some(Arc::clone(&self.info)));
-        let result = step();
-        self.tasks.current.replace(outer);
-        result
+        let outer = self.tasks.current.replace(Some(self.info.slot));
+        let _restore = Outer { tasks: &self.tasks, current: outer };
+        step()
+    }
+}
+
+/// Puts back the task that was current before, also when an exit passes through.
+struct Outer<'a> {
+    tasks: &'a Tasks,
+    current: Option<usize>,
+}
+
+impl Drop for Outer<'_> {
+    fn drop(&mut self) {
+        self.tasks.current.set(self.current);
     }
 }
 

@@ -1,0 +1,298 @@
+//! `create_connection`: what a success looks like, and what it was given.
+
+use std::cell::{Cell, RefCell};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
+
+use loopctl::plan::{Family, Host, Port};
+use loopctl::{AbortReason, AddrInfoFlags, ConnectError, EventKind, Phase, ResolveError};
+use socket2::{SockRef, Socket};
+
+use crate::support::{Outcome, Recorder, Refusing, Seen, Server, Trace, has_ipv6, ms, run, until};
+
+#[test]
+fn conn_01_a_host_gives_a_transport_and_a_protocol() {
+    let server = Server::new();
+    let trace = Trace::new();
+    run(async |lp| {
+        let connecting = lp.create_connection("127.0.0.1", server.address().port());
+        let connection = connecting.trace(trace.listener()).open(Recorder::new).await.unwrap();
+        assert_eq!(connection.with(|recorder| recorder.seen.clone()), [Seen::Made]);
+        assert_eq!(connection.transport.peer_addr().unwrap(), server.address());
+        let mut peer = server.accept();
+        assert_eq!(connection.transport.local_addr().unwrap(), peer.peer_addr().unwrap());
+        connection.transport.write(b"to the server");
+        let mut buffer = [0; 13];
+        peer.read_exact(&mut buffer).unwrap();
+        assert_eq!(&buffer, b"to the server");
+        peer.write_all(b"to the client").unwrap();
+        until(&lp, || connection.with(|recorder| recorder.data() == b"to the client")).await;
+    });
+    trace.check();
+    assert_eq!((trace.selected(), trace.outcomes()), (Some(0), vec![(0, Outcome::Succeeded)]));
+}
+
+#[test]
+fn conn_01_a_name_is_resolved_and_the_story_is_told_in_order() {
+    let server = Server::new();
+    let trace = Trace::new();
+    run(async |lp| {
+        let connecting = lp.create_connection("localhost", server.address().port());
+        connecting.family(Family::Inet).trace(trace.listener()).open(Recorder::new).await.unwrap();
+    });
+    trace.check();
+    let names = trace.events().into_iter().map(|event| match event.kind {
+        EventKind::ResolveStarted { host } => format!("asked for {host}"),
+        EventKind::Resolved { addresses } => format!("{} found", addresses.len()),
+        EventKind::CandidatesSorted { candidates } => format!("{} sorted", candidates.len()),
+        EventKind::AttemptStarted { address, .. } => format!("started {address}"),
+        EventKind::AttemptSucceeded { .. } => "succeeded".to_owned(),
+        EventKind::ConnectionSelected { .. } => "selected".to_owned(),
+        other => panic!("{other:?}"),
+    });
+    let started = format!("started {}", server.address());
+    let wanted = ["asked for localhost", "1 found", "1 sorted", &started, "succeeded", "selected"];
+    assert_eq!(names.collect::<Vec<_>>(), wanted);
+}
+
+#[test]
+fn conn_01_the_winners_facts_are_its_sockets() {
+    let server = Server::new();
+    let trace = Trace::new();
+    let local = run(async |lp| {
+        let connecting = lp.create_connection_to([server.address()]).trace(trace.listener());
+        connecting.open(Recorder::new).await.unwrap().transport.local_addr().unwrap()
+    });
+    let facts = trace.events().into_iter().find_map(|event| match event.kind {
+        EventKind::AttemptSucceeded { facts, .. } => Some(facts),
+        _ => None,
+    });
+    let facts = facts.unwrap();
+    assert_eq!(facts.local, Some(local));
+    let tcp = facts.tcp.unwrap();
+    assert!(tcp.established && tcp.retransmits == 0 && tcp.send_mss > 0, "{tcp:?}");
+}
+
+#[test]
+fn conn_01_a_name_that_is_none_is_told_as_such() {
+    let trace = Trace::new();
+    let error = run(async |lp| {
+        let connecting = lp.create_connection("localhost", 80).flags(AddrInfoFlags::NUMERICHOST);
+        connecting.trace(trace.listener()).open(Recorder::new).await.unwrap_err()
+    });
+    trace.check();
+    assert_eq!(trace.aborted(), Some(AbortReason::NotResolved));
+    assert!(matches!(&error, ConnectError::Resolve(ResolveError::Resolver { code: -2, .. })));
+    assert_eq!((error.kind(), error.attempts().len()), (std::io::ErrorKind::NotFound, 0));
+}
+
+#[test]
+fn conn_04_a_datagram_socket_is_refused() {
+    let datagram = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let error = run(async |lp| lp.create_connection_on(datagram).open(Recorder::new).await);
+    let error = error.unwrap_err();
+    assert!(error.to_string().starts_with("A Stream Socket was expected, got "), "{error}");
+    assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
+}
+
+#[test]
+fn conn_04_a_socket_that_is_connected_already_is_taken_over() {
+    let server = Server::new();
+    run(async |lp| {
+        // Blocking, as the standard library makes them; the loop must not be blocked by it.
+        let stream = std::net::TcpStream::connect(server.address()).unwrap();
+        let local = stream.local_addr().unwrap();
+        let connection = lp.create_connection_on(stream).open(Recorder::new).await.unwrap();
+        assert_eq!(connection.transport.local_addr().unwrap(), local);
+        server.accept().write_all(b"hello").unwrap();
+        until(&lp, || connection.with(|recorder| recorder.is_lost())).await;
+        let seen = connection.with(|recorder| recorder.seen.clone());
+        let data = Seen::Data(b"hello".to_vec());
+        assert_eq!(seen, [Seen::Made, data, Seen::Eof, Seen::Lost(None)]);
+    });
+}
+
+#[test]
+fn conn_06_one_after_another_and_the_first_success_wins() {
+    let (refusing, server, spare) = (Refusing::new(), Server::new(), Server::new());
+    let trace = Trace::new();
+    run(async |lp| {
+        let addresses = [refusing.address(), server.address(), spare.address()];
+        let connecting = lp.create_connection_to(addresses).trace(trace.listener());
+        let connection = connecting.open(Recorder::new).await.unwrap();
+        assert_eq!(connection.transport.peer_addr().unwrap(), server.address());
+    });
+    trace.check();
+    let wanted = [(0, Outcome::Failed(Phase::Connect)), (1, Outcome::Succeeded)];
+    assert_eq!(trace.outcomes(), wanted);
+    assert!(spare.is_lonely(), "nobody needed the third address");
+}
+
+#[test]
+fn conn_22_small_writes_are_sent_at_once_unless_told_otherwise() {
+    let server = Server::new();
+    run(async |lp| {
+        for nodelay in [true, false] {
+            let copy: Rc<RefCell<Option<OwnedFd>>> = Rc::default();
+            let slot = Rc::clone(&copy);
+            let connection = lp
+                .create_connection_to([server.address()])
+                .configure(move |fd| {
+                    slot.replace(Some(fd.try_clone_to_owned()?));
+                    Ok(())
+                })
+                .nodelay(nodelay)
+                .open(Recorder::new)
+                .await
+                .unwrap();
+            let copy = copy.take().unwrap();
+            assert_eq!(SockRef::from(&copy).tcp_nodelay().unwrap(), nodelay);
+            connection.transport.abort();
+        }
+    });
+}
+
+#[test]
+fn conn_28_a_hundred_connections_at_a_time() {
+    let server = Server::new();
+    run(async |lp| {
+        let tasks: Vec<_> = (0..100)
+            .map(|_| {
+                lp.create_task(lp.create_connection_to([server.address()]).open(Recorder::new))
+            })
+            .collect();
+        let mut connections = Vec::new();
+        for task in tasks {
+            connections.push(task.await.unwrap().unwrap());
+        }
+        let peers: Vec<_> = connections.iter().map(|_| server.accept()).collect();
+        for mut peer in &peers {
+            let text = peer.peer_addr().unwrap().to_string();
+            peer.write_all(text.as_bytes()).unwrap();
+        }
+        for connection in &connections {
+            let own = connection.transport.local_addr().unwrap().to_string();
+            until(&lp, || connection.with(|recorder| recorder.data() == own.as_bytes())).await;
+        }
+    });
+}
+
+#[test]
+fn conn_29_family_protocol_and_flags_reach_the_resolver() {
+    let server = Server::new();
+    let port = server.address().port();
+    let open = |change: fn(loopctl::CreateConnection) -> loopctl::CreateConnection| {
+        run(async |lp| change(lp.create_connection("127.0.0.1", port)).open(Recorder::new).await)
+    };
+    let name = |error: ConnectError| match error {
+        ConnectError::Resolve(error) => error.name(),
+        other => panic!("{other:?}"),
+    };
+    assert!(open(|connecting| connecting.family(Family::Inet).protocol(6)).is_ok());
+    let family = open(|connecting| connecting.family(Family::Inet6)).unwrap_err();
+    assert_eq!(name(family), Some("EAI_ADDRFAMILY"));
+    let protocol = open(|connecting| connecting.protocol(132_000)).unwrap_err();
+    assert_eq!(name(protocol), Some("EAI_SOCKTYPE"));
+    let by_name = |lp: loopctl::LoopRef| {
+        let port = Port::Service("http".into());
+        lp.create_connection("127.0.0.1", port).flags(AddrInfoFlags::NUMERICSERV)
+    };
+    let flags = run(async |lp| by_name(lp).open(Recorder::new).await).unwrap_err();
+    assert_eq!(name(flags), Some("EAI_NONAME"));
+}
+
+#[test]
+fn conn_33_a_socket_that_met_itself_is_refused() {
+    let address: SocketAddr = Refusing::new().address();
+    let error = run(async |lp| {
+        let connecting = lp.create_connection_to([address]).local_addr(address);
+        connecting.open(Recorder::new).await.unwrap_err()
+    });
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
+    assert!(error.to_string().contains("connected to itself"), "{error}");
+}
+
+#[test]
+fn conn_options_are_set_before_bind_and_connect() {
+    let server = Server::new();
+    let calls = Rc::new(Cell::new(0));
+    let seen = Rc::clone(&calls);
+    run(async |lp| {
+        let configure = move |fd: std::os::fd::BorrowedFd<'_>| {
+            let socket = Socket::from(fd.as_fd().try_clone_to_owned()?);
+            assert_eq!(socket.local_addr()?.as_socket().unwrap().port(), 0, "not bound");
+            assert!(socket.peer_addr().is_err(), "not connected");
+            seen.set(seen.get() + 1);
+            socket.set_keepalive(true)
+        };
+        let connecting = lp.create_connection_to([server.address()]).configure(configure);
+        let connecting = connecting.local_addr("127.0.0.1:0".parse().unwrap());
+        connecting.open(Recorder::new).await.unwrap();
+    });
+    assert_eq!(calls.get(), 1);
+}
+
+#[test]
+fn conn_an_option_that_fails_is_a_failure_of_its_own_phase() {
+    let (first, second) = (Server::new(), Server::new());
+    let trace = Trace::new();
+    run(async |lp| {
+        let calls = Cell::new(0);
+        let configure = move |_: std::os::fd::BorrowedFd<'_>| {
+            calls.set(calls.get() + 1);
+            if calls.get() == 1 { Err(std::io::Error::other("no such option")) } else { Ok(()) }
+        };
+        let connecting = lp.create_connection_to([first.address(), second.address()]);
+        let connecting = connecting.configure(configure).trace(trace.listener());
+        let connection = connecting.open(Recorder::new).await.unwrap();
+        assert_eq!(connection.transport.peer_addr().unwrap(), second.address());
+    });
+    trace.check();
+    let wanted = [(0, Outcome::Failed(Phase::Options)), (1, Outcome::Succeeded)];
+    assert_eq!(trace.outcomes(), wanted);
+    assert!(first.is_lonely(), "the first socket never got to connect");
+}
+
+#[test]
+fn il_06_prefer_and_interleave_decide_the_order() {
+    let order = |change: fn(loopctl::CreateConnection) -> loopctl::CreateConnection| {
+        let trace = Trace::new();
+        let all: Vec<SocketAddr> =
+            ["[::1]:1", "[::2]:1", "127.0.0.1:1"].map(|text| text.parse().unwrap()).into();
+        run(async |lp| {
+            let connecting = change(lp.create_connection_to(all)).trace(trace.listener());
+            drop(connecting.timeout(std::time::Duration::ZERO).open(Recorder::new).await);
+        });
+        let sorted = trace.events().into_iter().find_map(|event| match event.kind {
+            EventKind::CandidatesSorted { candidates } => Some(candidates),
+            _ => None,
+        });
+        sorted.unwrap().iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(order(|connecting| connecting), "[::1]:1 [::2]:1 127.0.0.1:1");
+    assert_eq!(order(|connecting| connecting.interleave(1)), "[::1]:1 127.0.0.1:1 [::2]:1");
+    let happy = |connecting: loopctl::CreateConnection| connecting.happy_eyeballs_delay(ms(10));
+    assert_eq!(order(happy), "[::1]:1 127.0.0.1:1 [::2]:1");
+    let plain = |connecting: loopctl::CreateConnection| {
+        connecting.happy_eyeballs_delay(ms(10)).interleave(0)
+    };
+    assert_eq!(order(plain), "[::1]:1 [::2]:1 127.0.0.1:1");
+    let v4 = |connecting: loopctl::CreateConnection| connecting.prefer(Family::Inet);
+    assert_eq!(order(v4), "127.0.0.1:1 [::1]:1 [::2]:1");
+}
+
+#[test]
+fn conn_01_ipv6_connects_too() {
+    if !has_ipv6("conn_01_ipv6") {
+        return;
+    }
+    let server = Server::at("[::1]:0");
+    run(async |lp| {
+        let host = Host::from("::1");
+        let connecting = lp.create_connection(host, server.address().port());
+        let connection = connecting.open(Recorder::new).await.unwrap();
+        assert_eq!(connection.transport.peer_addr().unwrap(), server.address());
+    });
+}

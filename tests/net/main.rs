@@ -1,0 +1,23 @@
+//! Real sockets on loopback, through the public API only.
+//!
+//! `support` has what the tests share: a loop with a watchdog, addresses that refuse or never answer, a
+//! protocol that keeps a diary, a trace that checks itself, and a way to run a test in a process of its own.
+//! Names carry the rows of the behaviour catalogue they prove.
+#![allow(missing_docs, clippy::unwrap_used, clippy::print_stderr)]
+
+mod support;
+
+mod cancel;
+mod connect;
+mod errors;
+mod leaks;
+mod limits;
+mod local;
+mod made;
+mod race;
+mod readers;
+mod resolve;
+mod sock;
+mod transport;
+mod transport_end;
+mod unix;

@@ -1,0 +1,63 @@
+//! What the tests of this directory share.
+
+mod child;
+mod peers;
+mod recorder;
+mod trace;
+
+pub(crate) use child::{descriptors, in_child, in_child_with_descriptors};
+pub(crate) use peers::{Dead, Refusing, Server, has_ipv6, reset, syn_sent_to, table};
+pub(crate) use recorder::{Recorder, Reports, Seen};
+pub(crate) use trace::{Outcome, Trace};
+
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use loopctl::LoopRef;
+
+/// Long enough for a machine that is busy with something else.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(crate) const fn ms(count: u64) -> Duration {
+    Duration::from_millis(count)
+}
+
+/// Runs `main` on a loop of its own. A test that hangs fails.
+pub(crate) fn run<T>(main: impl AsyncFnOnce(LoopRef) -> T) -> T {
+    let watched = async |lp: LoopRef| {
+        let main = main(lp.clone());
+        lp.timeout(PATIENCE, main).await.expect("the test hung")
+    };
+    loopctl::run(watched).expect("the loop runs")
+}
+
+/// Waits until `is_so`; the watchdog of [`run`] ends a wait for what never comes.
+pub(crate) async fn until(lp: &LoopRef, mut is_so: impl FnMut() -> bool) {
+    while !is_so() {
+        lp.sleep(ms(1)).await;
+    }
+}
+
+/// Lets the loop run this many turns.
+pub(crate) async fn turns(lp: &LoopRef, count: usize) {
+    for _ in 0..count {
+        lp.sleep(Duration::ZERO).await;
+    }
+}
+
+/// One step of a future, with nobody to wake.
+pub(crate) fn step<F: Future + ?Sized>(future: &mut Pin<Box<F>>) -> Poll<F::Output> {
+    future.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// The shortest of some tries: what upper bounds are about, because any single try may be held up by
+/// other processes.
+pub(crate) fn best_of(tries: usize, measure: impl FnMut() -> Duration) -> Duration {
+    std::iter::repeat_with(measure).take(tries).min().expect("at least one try")
+}
+
+/// A megabyte in which every position shows.
+pub(crate) fn pattern(length: usize) -> Vec<u8> {
+    (0..length).map(|at| (at % 251) as u8 ^ (at >> 12) as u8).collect()
+}

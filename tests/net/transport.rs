@@ -1,0 +1,259 @@
+//! Transports: what the protocol hears, and in which order.
+
+use std::cell::{Cell, RefCell};
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::rc::Rc;
+
+use loopctl::{AfterEof, Connection, LoopRef, Protocol, Transport};
+
+use crate::support::{Recorder, Reports, Seen, Server, pattern, reset, run, turns, until};
+
+async fn connect<P: Protocol>(lp: &LoopRef, protocol: P) -> (Connection<P>, TcpStream) {
+    let server = Server::new();
+    let connecting = lp.create_connection_to([server.address()]);
+    let connection = connecting.open(|| protocol).await.unwrap();
+    (connection, server.accept())
+}
+
+struct Echo;
+
+impl Protocol for Echo {
+    fn data_received(&mut self, transport: &Transport, data: &[u8]) {
+        transport.write(data);
+    }
+}
+
+#[test]
+fn trans_01_made_data_eof_lost() {
+    run(async |lp| {
+        let (connection, mut peer) = connect(&lp, Recorder::new()).await;
+        peer.write_all(b"one").unwrap();
+        until(&lp, || connection.with(|recorder| recorder.data() == b"one")).await;
+        peer.write_all(b" two").unwrap();
+        drop(peer);
+        connection.transport.wait_closed().await;
+        turns(&lp, 3).await;
+        let data = Seen::Data(b"one two".to_vec());
+        let wanted = [Seen::Made, data, Seen::Eof, Seen::Lost(None)];
+        assert_eq!(connection.with(|recorder| recorder.seen.clone()), wanted);
+    });
+}
+
+/// Both ends are transports, and neither can take a megabyte at once.
+#[test]
+fn trans_08_a_megabyte_there_and_back() {
+    run(async |lp| {
+        let (server, whole) = (Server::new(), pattern(1 << 20));
+        let connecting = lp.create_connection_to([server.address()]);
+        let client = connecting.open(Recorder::new).await.unwrap();
+        lp.create_connection_on(server.accept()).open(|| Echo).await.unwrap();
+        for _ in 0..8 {
+            client.transport.write(&whole);
+        }
+        let unsent = format!("{:?}", client.transport);
+        assert!(!unsent.contains("bufsize=0"), "nothing was written in parts: {unsent}");
+        client.transport.write_eof();
+        client.transport.wait_closed().await;
+        let data = client.with(|recorder| recorder.data());
+        assert_eq!(data.len(), 8 << 20);
+        assert!(data == whole.repeat(8), "every byte in its place");
+        assert!(client.with(|recorder| recorder.seen.ends_with(&[Seen::Eof, Seen::Lost(None)])));
+    });
+}
+
+/// Notes in which turn each piece of data came.
+struct Turns {
+    turn: Rc<Cell<usize>>,
+    seen: Vec<usize>,
+}
+
+impl Protocol for Turns {
+    fn data_received(&mut self, _: &Transport, _: &[u8]) {
+        self.seen.push(self.turn.get());
+    }
+}
+
+fn count_turns(lp: &LoopRef, turn: Rc<Cell<usize>>) {
+    turn.set(turn.get() + 1);
+    let again = lp.clone();
+    lp.call_soon(move || count_turns(&again, turn));
+}
+
+#[test]
+fn trans_03_one_read_a_turn_leaves_room_for_others() {
+    run(async |lp| {
+        let turn = Rc::new(Cell::new(0));
+        let protocol = Turns { turn: Rc::clone(&turn), seen: Vec::new() };
+        let (connection, peer) = connect(&lp, protocol).await;
+        peer.set_nonblocking(true).unwrap();
+        while (&peer).write(&[0; 64 * 1024]).is_ok() {}
+        count_turns(&lp, turn);
+        until(&lp, || connection.with(|turns| turns.seen.len() >= 3)).await;
+        let seen = connection.with(|turns| turns.seen.clone());
+        assert!(seen.is_sorted_by(|earlier, later| earlier < later), "{seen:?}");
+        connection.transport.abort();
+    });
+}
+
+#[test]
+fn trans_04_a_reset_is_the_error_that_ended_the_connection() {
+    run(async |lp| {
+        let reports = Reports::of(&lp);
+        let (connection, peer) = connect(&lp, Recorder::new()).await;
+        reset(peer);
+        connection.transport.wait_closed().await;
+        let wanted = [Seen::Made, Seen::Lost(Some(ErrorKind::ConnectionReset))];
+        assert_eq!(connection.with(|recorder| recorder.seen.clone()), wanted);
+        assert!(reports.texts().is_empty(), "the network is no bug: {:?}", reports.texts());
+    });
+}
+
+#[test]
+fn trans_04_data_before_a_reset_of_the_writing_side() {
+    run(async |lp| {
+        let (connection, peer) = connect(&lp, Recorder::new()).await;
+        reset(peer);
+        connection.transport.write(&pattern(1 << 20));
+        connection.transport.wait_closed().await;
+        let last = connection.with(|recorder| recorder.seen.last().cloned());
+        let kinds = [ErrorKind::ConnectionReset, ErrorKind::BrokenPipe];
+        assert!(kinds.iter().any(|kind| last == Some(Seen::Lost(Some(*kind)))), "{last:?}");
+    });
+}
+
+/// Panics where it is told to.
+struct Broken {
+    at: &'static str,
+    lost: Rc<RefCell<Vec<Option<String>>>>,
+}
+
+impl Broken {
+    fn check(&self, here: &str) {
+        assert!(self.at != here, "broken in {here}");
+    }
+}
+
+impl Protocol for Broken {
+    fn data_received(&mut self, _: &Transport, _: &[u8]) {
+        self.check("data_received");
+    }
+
+    fn eof_received(&mut self, _: &Transport) -> AfterEof {
+        self.check("eof_received");
+        AfterEof::Close
+    }
+
+    fn connection_lost(&mut self, error: Option<std::io::Error>) {
+        self.lost.borrow_mut().push(error.map(|error| error.to_string()));
+        self.check("connection_lost");
+    }
+}
+
+async fn break_in(lp: &LoopRef, at: &'static str) -> (Vec<String>, Vec<Option<String>>) {
+    let reports = Reports::of(lp);
+    let lost = Rc::new(RefCell::new(Vec::new()));
+    let (connection, mut peer) = connect(lp, Broken { at, lost: Rc::clone(&lost) }).await;
+    peer.write_all(b"x").unwrap();
+    peer.shutdown(Shutdown::Write).unwrap();
+    connection.transport.wait_closed().await;
+    assert!(matches!(peer.read(&mut [0]), Ok(0) | Err(_)), "the socket is closed");
+    let lost = lost.borrow().clone();
+    (reports.texts(), lost)
+}
+
+#[test]
+fn trans_05_a_panic_in_a_callback_is_fatal_and_reported() {
+    run(async |lp| {
+        for method in ["data_received", "eof_received"] {
+            let (reports, lost) = break_in(&lp, method).await;
+            let first = format!("Fatal error: protocol.{method}() call failed.");
+            assert!(reports.len() == 1 && reports[0].starts_with(&first), "{reports:?}");
+            assert!(reports[0].contains(&format!("broken in {method}")), "{reports:?}");
+            assert!(reports[0].contains("\ntransport: <Transport closing"), "{reports:?}");
+            let [Some(error)] = &lost[..] else { panic!("{lost:?}") };
+            assert!(error.contains(&format!("broken in {method}")), "{error}");
+        }
+    });
+}
+
+#[test]
+fn trans_32_a_panic_in_connection_lost_closes_all_the_same() {
+    run(async |lp| {
+        let (reports, lost) = break_in(&lp, "connection_lost").await;
+        assert!(reports.len() == 1 && reports[0].contains("connection_lost"), "{reports:?}");
+        assert_eq!(lost, [None], "called once");
+    });
+}
+
+/// What others read goes on after a run that a protocol ended.
+struct Exits;
+
+impl Protocol for Exits {
+    fn data_received(&mut self, _: &Transport, _: &[u8]) {
+        std::panic::resume_unwind(Box::new(loopctl::LoopExit));
+    }
+}
+
+#[test]
+fn exc_10_an_exit_in_a_protocol_leaves_the_others_readable() {
+    let mut event_loop = loopctl::EventLoop::new().unwrap();
+    let lp = event_loop.lp();
+    let connecting = async { (connect(&lp, Exits).await, connect(&lp, Recorder::new()).await) };
+    let ((_exits, mut one), (recorder, mut two)) =
+        event_loop.run_until_complete(connecting).unwrap();
+    one.write_all(b"x").unwrap();
+    let run = std::panic::AssertUnwindSafe(|| event_loop.run_forever());
+    assert!(std::panic::catch_unwind(run).unwrap_err().is::<loopctl::LoopExit>());
+    two.write_all(b"hello").unwrap();
+    let heard = async { until(&lp, || recorder.with(|recorder| recorder.seen.len() > 1)).await };
+    event_loop.run_until_complete(heard).unwrap();
+    assert_eq!(recorder.with(|recorder| recorder.data()), b"hello");
+}
+
+#[test]
+fn trans_06_a_connection_kept_open_after_eof_can_write() {
+    run(async |lp| {
+        let (connection, mut peer) = connect(&lp, Recorder::keeping_open()).await;
+        peer.shutdown(Shutdown::Write).unwrap();
+        until(&lp, || connection.with(|recorder| recorder.has_eof())).await;
+        turns(&lp, 3).await;
+        assert!(!connection.transport.is_closing());
+        connection.transport.write(b"after the end");
+        connection.transport.close();
+        let mut text = String::new();
+        connection.transport.wait_closed().await;
+        peer.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "after the end");
+        let wanted = [Seen::Made, Seen::Eof, Seen::Lost(None)];
+        assert_eq!(connection.with(|recorder| recorder.seen.clone()), wanted);
+    });
+}
+
+/// CPython's transports sleep through it.
+#[test]
+fn trans_07_a_reset_after_eof_is_noticed_at_once() {
+    run(async |lp| {
+        let (connection, peer) = connect(&lp, Recorder::keeping_open()).await;
+        peer.shutdown(Shutdown::Write).unwrap();
+        until(&lp, || connection.with(|recorder| recorder.has_eof())).await;
+        reset(peer);
+        connection.transport.wait_closed().await;
+        let last = connection.with(|recorder| recorder.seen.last().cloned());
+        assert!(matches!(last, Some(Seen::Lost(Some(_)))), "{last:?}");
+    });
+}
+
+#[test]
+fn trans_38_all_bytes_before_the_end_are_delivered() {
+    run(async |lp| {
+        let (connection, mut peer) = connect(&lp, Recorder::new()).await;
+        let whole = pattern(3 << 20);
+        let expected = whole.clone();
+        let sent = lp.run_in_executor(move || peer.write_all(&whole));
+        sent.await.unwrap().unwrap();
+        connection.transport.wait_closed().await;
+        assert!(connection.with(|recorder| recorder.data() == expected));
+        assert!(connection.with(|recorder| recorder.has_eof()));
+    });
+}

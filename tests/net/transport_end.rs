@@ -1,0 +1,259 @@
+//! Transports: writing, half-closing, closing, aborting.
+
+use std::io::Read;
+use std::net::TcpStream;
+use std::time::Duration;
+
+use loopctl::{Connection, LoopRef};
+
+use crate::support::{Recorder, Seen, Server, ms, pattern, run, turns, until};
+
+async fn connect(lp: &LoopRef) -> (Connection<Recorder>, TcpStream) {
+    let server = Server::new();
+    let connecting = lp.create_connection_to([server.address()]);
+    let connection = connecting.open(Recorder::new).await.unwrap();
+    (connection, server.accept())
+}
+
+/// Reads everything on another thread, after a while in which the writer's socket is full.
+async fn read_slowly(lp: &LoopRef, mut peer: TcpStream) -> std::io::Result<Vec<u8>> {
+    lp.sleep(ms(20)).await;
+    let reading = lp.run_in_executor(move || {
+        let mut all = Vec::new();
+        peer.read_to_end(&mut all).map(|_| all)
+    });
+    reading.await.unwrap()
+}
+
+#[test]
+fn trans_09_writing_nothing_does_nothing() {
+    run(async |lp| {
+        let (connection, mut peer) = connect(&lp).await;
+        connection.transport.write(b"");
+        connection.transport.write(b"x");
+        connection.transport.write(b"");
+        connection.transport.close();
+        connection.transport.wait_closed().await;
+        connection.transport.write(b"");
+        let mut text = String::new();
+        peer.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "x");
+    });
+}
+
+#[test]
+fn trans_12_what_is_queued_is_a_copy() {
+    run(async |lp| {
+        let (connection, peer) = connect(&lp).await;
+        let mut mine = pattern(8 << 20);
+        let expected = mine.clone();
+        connection.transport.write(&mine);
+        mine.fill(0);
+        connection.transport.close();
+        assert!(read_slowly(&lp, peer).await.unwrap() == expected);
+    });
+}
+
+#[test]
+fn trans_19_the_queue_is_counted_in_bytes() {
+    run(async |lp| {
+        let (connection, peer) = connect(&lp).await;
+        let size = |connection: &Connection<Recorder>| -> usize {
+            let text = format!("{:?}", connection.transport);
+            let (_, after) = text.split_once("bufsize=").unwrap();
+            after.trim_end_matches('>').parse().unwrap()
+        };
+        connection.transport.write(b"small");
+        assert_eq!(size(&connection), 0, "the socket took it at once");
+        while size(&connection) == 0 {
+            connection.transport.write(&[1; 256 * 1024]);
+        }
+        let queued = size(&connection);
+        connection.transport.write(&[1; 1000]);
+        assert_eq!(size(&connection), queued + 1000);
+        connection.transport.close();
+        read_slowly(&lp, peer).await.unwrap();
+        assert_eq!(size(&connection), 0);
+    });
+}
+
+#[test]
+fn trans_20_many_small_writes_arrive_in_order() {
+    run(async |lp| {
+        let (connection, peer) = connect(&lp).await;
+        let whole = pattern(4 << 20);
+        whole.chunks(1000).for_each(|piece| connection.transport.write(piece));
+        connection.transport.close();
+        assert!(read_slowly(&lp, peer).await.unwrap() == whole);
+    });
+}
+
+#[test]
+fn trans_23_write_eof_comes_after_what_is_queued() {
+    run(async |lp| {
+        let (connection, mut peer) = connect(&lp).await;
+        let whole = pattern(8 << 20);
+        connection.transport.write(&whole);
+        connection.transport.write_eof();
+        connection.transport.write_eof();
+        let copy = peer.try_clone().unwrap();
+        assert!(read_slowly(&lp, copy).await.unwrap() == whole);
+        assert!(!connection.transport.is_closing(), "half of it is open");
+        std::io::Write::write_all(&mut peer, b"answer").unwrap();
+        until(&lp, || connection.with(|recorder| recorder.data() == b"answer")).await;
+        drop(peer);
+        connection.transport.wait_closed().await;
+        let data = Seen::Data(b"answer".to_vec());
+        let wanted = [Seen::Made, data, Seen::Eof, Seen::Lost(None)];
+        assert_eq!(connection.with(|recorder| recorder.seen.clone()), wanted);
+    });
+}
+
+#[test]
+fn trans_24_nothing_is_sent_after_write_eof() {
+    run(async |lp| {
+        let (connection, mut peer) = connect(&lp).await;
+        connection.transport.write(b"before");
+        connection.transport.write_eof();
+        connection.transport.write(b"after");
+        let mut text = String::new();
+        peer.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "before");
+        connection.transport.close();
+        connection.transport.wait_closed().await;
+        assert_eq!(
+            connection.with(|recorder| recorder.seen.clone()),
+            [Seen::Made, Seen::Lost(None)]
+        );
+    });
+}
+
+#[test]
+fn trans_26_close_sends_what_is_queued_first() {
+    run(async |lp| {
+        let (connection, peer) = connect(&lp).await;
+        let whole = pattern(8 << 20);
+        connection.transport.write(&whole);
+        connection.transport.close();
+        assert!(connection.transport.is_closing(), "at once");
+        connection.transport.close();
+        connection.transport.write(b"too late");
+        turns(&lp, 5).await;
+        assert!(!connection.with(|recorder| recorder.is_lost()), "not everything is sent");
+        assert!(read_slowly(&lp, peer).await.unwrap() == whole);
+        connection.transport.wait_closed().await;
+        turns(&lp, 3).await;
+        assert_eq!(
+            connection.with(|recorder| recorder.seen.clone()),
+            [Seen::Made, Seen::Lost(None)]
+        );
+    });
+}
+
+#[test]
+fn trans_26_nothing_is_received_after_close() {
+    run(async |lp| {
+        let (connection, mut peer) = connect(&lp).await;
+        connection.transport.write(&pattern(8 << 20));
+        connection.transport.close();
+        std::io::Write::write_all(&mut peer, b"too late").unwrap();
+        // The unread bytes make the kernel end the connection hard; only what was heard matters.
+        let _ = read_slowly(&lp, peer).await;
+        connection.transport.wait_closed().await;
+        assert_eq!(connection.with(|recorder| recorder.data()), b"");
+    });
+}
+
+#[test]
+fn trans_26_connection_lost_is_not_called_from_inside_close() {
+    run(async |lp| {
+        let (connection, _peer) = connect(&lp).await;
+        connection.transport.close();
+        assert_eq!(connection.with(|recorder| recorder.seen.clone()), [Seen::Made]);
+        turns(&lp, 2).await;
+        assert!(connection.with(|recorder| recorder.is_lost()));
+    });
+}
+
+#[test]
+fn trans_29_abort_drops_what_is_queued() {
+    run(async |lp| {
+        let (connection, peer) = connect(&lp).await;
+        let whole = vec![7; 64 << 20];
+        connection.transport.write(&whole);
+        connection.transport.abort();
+        assert_eq!(connection.with(|recorder| recorder.seen.clone()), [Seen::Made]);
+        turns(&lp, 2).await;
+        assert_eq!(
+            connection.with(|recorder| recorder.seen.clone()),
+            [Seen::Made, Seen::Lost(None)]
+        );
+        let arrived = read_slowly(&lp, peer).await.map_or(0, |all| all.len());
+        assert!(arrived < whole.len(), "{arrived} bytes arrived");
+    });
+}
+
+#[test]
+fn trans_29_abort_ends_a_close_that_cannot_finish() {
+    run(async |lp| {
+        let (connection, _peer) = connect(&lp).await;
+        connection.transport.write(&vec![7; 64 << 20]);
+        connection.transport.close();
+        turns(&lp, 5).await;
+        assert!(!connection.with(|recorder| recorder.is_lost()), "nobody reads");
+        connection.transport.abort();
+        lp.timeout(Duration::from_secs(5), connection.transport.wait_closed()).await.unwrap();
+        assert_eq!(
+            connection.with(|recorder| recorder.seen.clone()),
+            [Seen::Made, Seen::Lost(None)]
+        );
+    });
+}
+
+#[test]
+fn trans_32_several_may_wait_for_the_end() {
+    run(async |lp| {
+        let (connection, peer) = connect(&lp).await;
+        let waiters: Vec<_> = (0..3)
+            .map(|_| {
+                let transport = connection.transport.clone();
+                lp.create_task(async move { transport.wait_closed().await })
+            })
+            .collect();
+        turns(&lp, 2).await;
+        drop(peer);
+        for waiter in waiters {
+            waiter.await.unwrap();
+        }
+        connection.transport.wait_closed().await;
+    });
+}
+
+#[test]
+fn trans_33_addresses_are_known_after_the_end() {
+    run(async |lp| {
+        let (connection, peer) = connect(&lp).await;
+        let (ours, theirs) = (peer.peer_addr().unwrap(), peer.local_addr().unwrap());
+        let addresses = || {
+            let transport = &connection.transport;
+            (transport.local_addr().unwrap(), transport.peer_addr().unwrap())
+        };
+        assert_eq!(addresses(), (ours, theirs));
+        connection.transport.close();
+        connection.transport.wait_closed().await;
+        assert_eq!(addresses(), (ours, theirs));
+    });
+}
+
+#[test]
+fn trans_37_a_transport_says_in_which_state_it_is() {
+    run(async |lp| {
+        let (connection, _peer) = connect(&lp).await;
+        let text = || format!("{:?}", connection.transport);
+        assert_eq!(text(), "<Transport open bufsize=0>");
+        connection.transport.close();
+        assert_eq!(text(), "<Transport closing bufsize=0>");
+        connection.transport.wait_closed().await;
+        assert_eq!(text(), "<Transport closed bufsize=0>");
+    });
+}

@@ -1,0 +1,133 @@
+//! Running the test bed.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::{Condvar, Mutex, OnceLock};
+
+use crate::timeline::Timeline;
+
+/// The exit status of a test bed that this machine does not allow.
+const SKIPPED: i32 = 77;
+
+/// Beds at a time. More of them would measure each other.
+const AT_A_TIME: usize = 2;
+
+/// Leave to run test beds, for as long as a test holds it.
+pub(crate) struct Bed(());
+
+/// A command that has ended, and what it did on the wire.
+pub(crate) struct Recording {
+    pub(crate) status: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    pub(crate) timeline: Timeline,
+}
+
+static UNUSED: Mutex<usize> = Mutex::new(AT_A_TIME);
+static RETURNED: Condvar = Condvar::new();
+
+impl Bed {
+    /// `None`, and a line on standard error, where this machine cannot run one.
+    pub(crate) fn open() -> Option<Self> {
+        static OBSTACLE: OnceLock<Option<String>> = OnceLock::new();
+        if let Some(why) = OBSTACLE.get_or_init(obstacle) {
+            let test = std::thread::current();
+            // Not `eprintln!`: the test harness hides that when a test passes.
+            let line = format!("SKIPPED: {}: {why}\n", test.name().unwrap_or("netns"));
+            std::io::stderr().write_all(line.as_bytes()).unwrap();
+            return None;
+        }
+        let mut unused = UNUSED.lock().unwrap();
+        while *unused == 0 {
+            unused = RETURNED.wait(unused).unwrap();
+        }
+        *unused -= 1;
+        Some(Self(()))
+    }
+
+    /// Runs a command on the client's side of a scenario.
+    pub(crate) fn run(&self, scenario: &str, command: &[&str]) -> Output {
+        self.start(&[], scenario, command)
+    }
+
+    /// The same, with the packets.
+    pub(crate) fn record(&self, scenario: &str, command: &[&str]) -> Recording {
+        let folder = tempfile::tempdir().unwrap();
+        let pcap = folder.path().join("pcap");
+        let pcap = pcap.to_str().unwrap();
+        let command = [urgently(), command].concat();
+        let output = self.start(&["--pcap", pcap], scenario, &command);
+        let lines = testbed(&["timeline", pcap]).output().unwrap();
+        assert!(lines.status.success(), "{}", text(&lines.stderr));
+        let marks = std::fs::read_to_string(format!("{pcap}.events")).unwrap();
+        Recording {
+            status: output.status.code().unwrap(),
+            stdout: text(&output.stdout),
+            stderr: text(&output.stderr),
+            timeline: Timeline::parse(&text(&lines.stdout), &marks),
+        }
+    }
+
+    fn start(&self, options: &[&str], scenario: &str, command: &[&str]) -> Output {
+        let output = testbed(&["run"])
+            .args(options)
+            .args([scenario, "--"])
+            .args(command)
+            // It would turn the loop's debug mode on.
+            .env_remove("LOOPCTL_DEBUG")
+            .output()
+            .unwrap();
+        let complaint = text(&output.stderr);
+        assert!(!complaint.contains("Traceback"), "the test bed broke:\n{complaint}");
+        assert!(!complaint.contains("testbed: "), "the test bed failed: {complaint}");
+        output
+    }
+}
+
+impl Drop for Bed {
+    fn drop(&mut self) {
+        *UNUSED.lock().unwrap() += 1;
+        RETURNED.notify_one();
+    }
+}
+
+/// A file of this test.
+pub(crate) fn path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/netns").join(name)
+}
+
+pub(crate) fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn testbed(args: &[&str]) -> Command {
+    let mut python = Command::new("python3");
+    python.arg(path("testbed/testbed.py")).args(args);
+    python
+}
+
+/// Why this machine cannot run a test bed.
+fn obstacle() -> Option<String> {
+    let check = match testbed(&["check"]).output() {
+        Ok(check) => check,
+        Err(error) => return Some(format!("python3 does not start: {error}")),
+    };
+    match check.status.code() {
+        Some(0) => None,
+        Some(SKIPPED) => Some(text(&check.stderr).trim().to_owned()),
+        status => panic!("testbed.py check: {status:?}\n{}", text(&check.stderr)),
+    }
+}
+
+/// Puts a command ahead of all ordinary processes where the machine allows that: what else runs here must
+/// not look like lateness of the program.
+fn urgently() -> &'static [&'static str] {
+    const REAL_TIME: &[&str] = &["chrt", "-r", "1"];
+    static ALLOWED: OnceLock<bool> = OnceLock::new();
+    let is_allowed = || {
+        let probe = Command::new(REAL_TIME[0]).args(&REAL_TIME[1..]).arg("true").output();
+        probe.is_ok_and(|probe| probe.status.success())
+    };
+    if *ALLOWED.get_or_init(is_allowed) { REAL_TIME } else { &[] }
+}

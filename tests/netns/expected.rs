@@ -1,0 +1,88 @@
+//! What must happen: `expected.toml`, where the keys are explained.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::bed;
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Case {
+    /// Filled in from the table's name.
+    #[serde(default)]
+    pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) scenario: String,
+    #[serde(default = "target_test")]
+    pub(crate) target: String,
+    #[serde(default)]
+    pub(crate) flags: Vec<String>,
+    #[serde(default)]
+    pub(crate) exit: i32,
+    pub(crate) winner: Option<String>,
+    #[serde(default = "both_types")]
+    pub(crate) queries: Vec<String>,
+    pub(crate) resolve: Option<f64>,
+    pub(crate) total: Option<f64>,
+    #[serde(default)]
+    pub(crate) asyncio: bool,
+    #[serde(default)]
+    pub(crate) attempts: Vec<Expected>,
+    #[serde(default)]
+    pub(crate) untried: Vec<String>,
+}
+
+/// One attempt.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Expected {
+    pub(crate) to: String,
+    pub(crate) start: Option<f64>,
+    pub(crate) after: Option<String>,
+    #[serde(default = "yes")]
+    pub(crate) sent: bool,
+    pub(crate) result: String,
+    pub(crate) error: Option<String>,
+    pub(crate) took: Option<f64>,
+    pub(crate) resent: Option<u32>,
+}
+
+impl Case {
+    /// All of them, in the order of their names.
+    pub(crate) fn all() -> Vec<Self> {
+        let text = std::fs::read_to_string(bed::path("expected.toml")).unwrap();
+        let tables: BTreeMap<String, Self> = toml::from_str(&text).unwrap();
+        tables.into_iter().map(|(name, case)| case.named(name)).collect()
+    }
+
+    pub(crate) fn called(name: &str) -> Self {
+        let found = Self::all().into_iter().find(|case| case.name == name);
+        found.unwrap_or_else(|| panic!("expected.toml has no [{name}]"))
+    }
+
+    /// Those that put a packet on the wire.
+    pub(crate) fn sent(&self) -> impl Iterator<Item = &Expected> {
+        self.attempts.iter().filter(|attempt| attempt.sent)
+    }
+
+    fn named(mut self, name: String) -> Self {
+        if self.scenario.is_empty() {
+            self.scenario.clone_from(&name);
+        }
+        self.name = name;
+        self
+    }
+}
+
+fn target_test() -> String {
+    "target.test:7".to_owned()
+}
+
+fn both_types() -> Vec<String> {
+    ["A", "AAAA"].map(str::to_owned).to_vec()
+}
+
+fn yes() -> bool {
+    true
+}

@@ -1,0 +1,31 @@
+//! The real program between two hosts, on networks that misbehave: dead families, refusing routers, slow name
+//! servers. Each test brings a network of `testbed/` up, lets `loopctl connect` race in it, and judges by the
+//! packets at the client's interface, not by what the program says of itself; then it holds the two together.
+//!
+//! `expected.toml` says what must happen, a table a case. `Bed` runs the test bed, `Timeline` holds the
+//! packets, `Document` the program's JSON, and `check` compares the three. `asyncio` runs CPython's race in the
+//! same networks.
+//!
+//! Lower bounds, order, outcomes and exit statuses hold on every run. Upper bounds measure the machine as well
+//! as the program, so they are asserted on the best of up to three runs (`tries`).
+//!
+//! Where the machine cannot run the bed, every test says `SKIPPED` on standard error and passes;
+//! `testbed/testbed.py check` fails there, so that continuous integration cannot mistake a skip for a pass.
+//!
+//! What the program and asyncio cost beyond the ideal timeline, measured:
+//! `cargo test --test netns asyncio -- --nocapture`
+#![cfg(feature = "cli")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
+
+mod bed;
+mod check;
+mod document;
+mod expected;
+mod pace;
+mod timeline;
+mod tries;
+
+mod asyncio;
+mod interrupt;
+mod scenarios;
+mod several;

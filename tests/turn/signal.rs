@@ -1,0 +1,173 @@
+//! SIG: signals as callbacks. Signals belong to the whole process, so each test has one of its own.
+
+use std::cell::Cell;
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::rc::Rc;
+use std::thread;
+
+use loopctl::{ErrorContext, JobKind, LoopRef};
+use signal_hook::low_level::raise;
+
+use crate::support::{Notes, alone, collect_errors, one_turn, real, throw, watchdog};
+
+#[test]
+fn sig_01_what_is_no_signal_or_cannot_be_caught_is_refused() {
+    let (_event_loop, lp) = real();
+    for (signal, reason) in [
+        (0, "there is no signal 0"),
+        (-1, "there is no signal -1"),
+        (65, "there is no signal 65"),
+        (libc::SIGKILL, "signal 9 cannot be caught"),
+        (libc::SIGSTOP, "signal 19 cannot be caught"),
+    ] {
+        let error = lp.add_signal_handler(signal, || ()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        assert_eq!(error.to_string(), reason);
+        assert!(!lp.remove_signal_handler(signal));
+    }
+}
+
+#[test]
+fn sig_02_a_signal_wakes_the_wait_and_is_called_once_on_the_loop() {
+    let (mut event_loop, lp) = real();
+    let barked = watchdog(&lp);
+    let (calls, home) = (Rc::new(Cell::new(0)), thread::current().id());
+    let (count, stop) = (Rc::clone(&calls), lp.clone());
+    lp.add_signal_handler(libc::SIGUSR1, move || {
+        assert_eq!(thread::current().id(), home);
+        count.set(count.get() + 1);
+        stop.stop();
+    })
+    .unwrap();
+    thread::scope(|scope| {
+        scope.spawn(|| raise(libc::SIGUSR1));
+        event_loop.run_forever().unwrap();
+    });
+    one_turn(&mut event_loop);
+    assert_eq!((calls.get(), barked.get()), (1, false));
+    assert!(lp.remove_signal_handler(libc::SIGUSR1));
+}
+
+#[test]
+fn sig_02_a_handler_stays_after_a_failure_and_is_named() {
+    let (mut event_loop, lp) = real();
+    let seen = Notes::default();
+    let notes = seen.clone();
+    lp.set_exception_handler(Some(Rc::new(move |_: &LoopRef, context: &ErrorContext| {
+        let job = context.job.as_ref().expect("a job");
+        assert_eq!(job.kind, JobKind::Signal);
+        notes.add(&job.name);
+    })));
+    lp.add_signal_handler(libc::SIGCONT, || -> () { throw("boom") }).unwrap();
+    for _ in 0..2 {
+        raise(libc::SIGCONT).unwrap();
+        one_turn(&mut event_loop);
+    }
+    assert_eq!(seen.take(), "SIGCONT SIGCONT");
+}
+
+#[test]
+fn sig_03_remove_tells_whether_there_was_a_handler() {
+    let (mut event_loop, lp) = real();
+    let notes = Notes::default();
+    assert!(!lp.remove_signal_handler(libc::SIGWINCH));
+    lp.add_signal_handler(libc::SIGWINCH, notes.adder("first")).unwrap();
+    lp.add_signal_handler(libc::SIGWINCH, notes.adder("second")).unwrap();
+    raise(libc::SIGWINCH).unwrap();
+    one_turn(&mut event_loop);
+    assert_eq!(notes.take(), "second", "one handler, the last");
+    assert!(lp.remove_signal_handler(libc::SIGWINCH));
+    assert!(!lp.remove_signal_handler(libc::SIGWINCH));
+    // The process ignores this signal by default, so raising it must reach nobody.
+    raise(libc::SIGWINCH).unwrap();
+    one_turn(&mut event_loop);
+    assert_eq!(notes.take(), "");
+}
+
+#[test]
+fn sig_03_the_last_removal_brings_the_default_back() {
+    const NAME: &str = "signal::sig_03_the_last_removal_brings_the_default_back";
+    let Some(output) = alone(NAME, &[]) else { return die_after_the_removal() };
+    assert_eq!(output.status.signal(), Some(libc::SIGINT), "{output:?}");
+}
+
+fn die_after_the_removal() {
+    let (mut event_loop, lp) = real();
+    let notes = Notes::default();
+    lp.add_signal_handler(libc::SIGINT, notes.adder("caught")).expect("a signal");
+    raise(libc::SIGINT).expect("a signal");
+    one_turn(&mut event_loop);
+    assert_eq!(notes.take(), "caught");
+    lp.remove_signal_handler(libc::SIGINT);
+    raise(libc::SIGINT).expect("a signal");
+    // Reached only by a process that should be dead; exits then with success, which the test refuses.
+}
+
+#[test]
+fn sig_04_close_removes_every_handler() {
+    const NAME: &str = "signal::sig_04_close_removes_every_handler";
+    let Some(output) = alone(NAME, &[]) else { return die_after_the_close() };
+    assert_eq!(output.status.signal(), Some(libc::SIGTERM), "{output:?}");
+}
+
+fn die_after_the_close() {
+    let (event_loop, lp) = real();
+    let (other_loop, other) = real();
+    lp.add_signal_handler(libc::SIGTERM, || ()).expect("a signal");
+    other.add_signal_handler(libc::SIGTERM, || ()).expect("a signal");
+    event_loop.close();
+    raise(libc::SIGTERM).expect("a signal");
+    // Still here: the other loop's handler stands.
+    other_loop.close();
+    raise(libc::SIGTERM).expect("a signal");
+}
+
+#[test]
+fn sig_05_signals_that_arrive_together_are_all_handled() {
+    let (mut event_loop, lp) = real();
+    let notes = Notes::default();
+    let signals = [(libc::SIGUSR2, "usr2"), (libc::SIGALRM, "alrm"), (libc::SIGIO, "io")];
+    for (signal, name) in signals {
+        lp.add_signal_handler(signal, notes.adder(name)).unwrap();
+    }
+    for (signal, _) in signals {
+        raise(signal).unwrap();
+        raise(signal).unwrap();
+    }
+    one_turn(&mut event_loop);
+    let mut handled: Vec<_> = notes.take().split(' ').map(str::to_owned).collect();
+    handled.sort();
+    assert_eq!(handled, ["alrm", "io", "usr2"], "two of a kind are one call");
+}
+
+#[test]
+fn sig_05_a_handler_removed_before_its_turn_is_not_called() {
+    let (mut event_loop, lp) = real();
+    let notes = Notes::default();
+    let errors = collect_errors(&lp);
+    lp.add_signal_handler(libc::SIGHUP, notes.adder("never")).unwrap();
+    raise(libc::SIGHUP).unwrap();
+    let inside = lp.clone();
+    // Runs after the signal was collected and before its callback.
+    lp.call_soon(move || assert!(inside.remove_signal_handler(libc::SIGHUP)));
+    one_turn(&mut event_loop);
+    one_turn(&mut event_loop);
+    assert_eq!((notes.take(), errors.take()), Default::default());
+}
+
+#[test]
+fn sig_05_a_handler_may_remove_itself() {
+    let (mut event_loop, lp) = real();
+    let notes = Notes::default();
+    let (inside, seen) = (lp.clone(), notes.clone());
+    lp.add_signal_handler(libc::SIGURG, move || {
+        seen.add(inside.remove_signal_handler(libc::SIGURG));
+    })
+    .unwrap();
+    raise(libc::SIGURG).unwrap();
+    one_turn(&mut event_loop);
+    raise(libc::SIGURG).unwrap();
+    one_turn(&mut event_loop);
+    assert_eq!(notes.take(), "true");
+}
