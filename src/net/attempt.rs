@@ -1,5 +1,6 @@
 //! One connection attempt: one address, one socket.
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -41,11 +42,18 @@ pub(crate) struct Attempt {
 pub(crate) struct Fault {
     pub(crate) phase: Phase,
     pub(crate) error: io::Error,
+    /// A call failed, rather than the handshake that it began.
+    pub(crate) at_once: bool,
 }
 
 impl Fault {
     fn at(phase: Phase) -> impl Fn(io::Error) -> Self {
-        move |error| Self { phase, error }
+        move |error| Self { phase, error, at_once: true }
+    }
+
+    /// The handshake was answered, with an error.
+    fn answered(error: io::Error) -> Self {
+        Self { phase: Phase::Connect, error, at_once: false }
     }
 }
 
@@ -96,7 +104,7 @@ impl Attempt {
             Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
             Err(error) => return Err(at_connect(error)),
         }
-        let progress = progress(&SockRef::from(&self.socket)).map_err(&at_connect)?;
+        let progress = progress(&SockRef::from(&self.socket)).map_err(Fault::answered)?;
         if progress == Progress::Pending {
             let watch = Ready::new(lp, &self.socket, Interest::Writable);
             self.ready = Some(watch.map_err(&at_connect)?);
@@ -121,8 +129,7 @@ impl Attempt {
     /// Looks again, if the socket has given a sign; otherwise the task is woken when it does.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Result<Progress, Fault> {
         while let Some(Poll::Ready(())) = self.ready.as_ref().map(|ready| ready.poll(cx)) {
-            let progress =
-                progress(&SockRef::from(&self.socket)).map_err(Fault::at(Phase::Connect))?;
+            let progress = progress(&SockRef::from(&self.socket)).map_err(Fault::answered)?;
             if progress == Progress::Connected {
                 return Ok(progress);
             }
@@ -130,8 +137,9 @@ impl Attempt {
         Ok(Progress::Pending)
     }
 
+    /// `None` before the kernel has chosen one.
     pub(crate) fn local_address(&self) -> Option<SocketAddr> {
-        self.socket.local_addr().ok()?.as_socket()
+        self.socket.local_addr().ok()?.as_socket().filter(|local| local.port() != 0)
     }
 
     pub(crate) fn facts(&self) -> SocketFacts {
@@ -155,7 +163,7 @@ fn bind(socket: &Socket, family: Family, local: &[SocketAddr]) -> io::Result<()>
     for address in local.iter().filter(|local| family.admits(Family::of(&local.ip()))) {
         match socket.bind(&(*address).into()) {
             Ok(()) => return Ok(()),
-            Err(error) => errors.push(bind_error(*address, &error)),
+            Err(error) => errors.push(bind_error(*address, error)),
         }
     }
     let nothing_matches = || {
@@ -172,9 +180,34 @@ fn bind(socket: &Socket, family: Family, local: &[SocketAddr]) -> io::Result<()>
     Err(io::Error::new(errors[0].kind(), texts.join(", ")))
 }
 
-fn bind_error(address: SocketAddr, error: &io::Error) -> io::Error {
+fn bind_error(address: SocketAddr, error: io::Error) -> io::Error {
     let text = format!("error while attempting to bind on address {address}: {error}");
-    io::Error::new(error.kind(), text)
+    InContext::wrap(text, error)
+}
+
+/// An error of the system, and what it was about.
+#[derive(Debug)]
+pub(crate) struct InContext {
+    text: String,
+    error: io::Error,
+}
+
+impl InContext {
+    pub(crate) fn wrap(text: String, error: io::Error) -> io::Error {
+        io::Error::new(error.kind(), Self { text, error })
+    }
+}
+
+impl fmt::Display for InContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for InContext {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.error)
+    }
 }
 
 /// Asks the kernel whether a handshake is over, and how it ended. The error is the socket's own

@@ -9,7 +9,7 @@ use socket2::Socket;
 use super::attempt::{Attempt, Fault, Progress, SocketSetup};
 use super::event::TimerEnd;
 use super::{
-    AbortReason, Address, AttemptError, ConnectError, Event, EventKind, Phase, SocketFacts,
+    AbortReason, Address, AttemptError, ConnectError, Event, EventKind, Failure, Phase, SocketFacts,
 };
 use crate::event_loop::LoopRef;
 use crate::plan::{Policy, Race, Step};
@@ -170,8 +170,8 @@ impl<'a> Contest<'a> {
 
     fn fail(&mut self, number: usize, fault: Fault, started: Instant, facts: SocketFacts) {
         let now = self.lp.time();
-        let Fault { phase, error } = fault;
-        let failure = (&error).into();
+        let Fault { phase, error, at_once } = fault;
+        let failure = Failure { at_once, ..Failure::from(&error) };
         self.race.failed(number);
         self.record_failure(number, phase, error, now - started);
         let kind = EventKind::AttemptFailed { attempt: number, phase, failure, facts };
@@ -284,5 +284,5 @@ fn refuse_self_connect(to: &Address, facts: &SocketFacts) -> Result<(), Fault> {
     let text =
         "connected to itself: nobody listens there, and the kernel chose that port as its own";
     let error = io::Error::new(io::ErrorKind::ConnectionRefused, text);
-    Err(Fault { phase: Phase::Connect, error })
+    Err(Fault { phase: Phase::Connect, error, at_once: false })
 }

@@ -147,12 +147,21 @@ pub struct Failure {
     pub errno: Option<i32>,
     /// What it says.
     pub message: String,
+    /// The system call itself failed: this host refused, and nothing was heard from the network.
+    pub at_once: bool,
 }
 
 impl From<&io::Error> for Failure {
     fn from(error: &io::Error) -> Self {
-        Self { kind: error.kind(), errno: error.raw_os_error(), message: error.to_string() }
+        let (kind, errno, message) = (error.kind(), os_error(error), error.to_string());
+        Self { kind, errno, message, at_once: false }
     }
+}
+
+/// The system's number, also of an error that has been put into context.
+fn os_error(error: &io::Error) -> Option<i32> {
+    let within = || error.get_ref()?.source()?.downcast_ref::<io::Error>()?.raw_os_error();
+    error.raw_os_error().or_else(within)
 }
 
 impl Failure {

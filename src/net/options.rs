@@ -8,6 +8,7 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
 use super::Failure;
+use super::attempt::InContext;
 use crate::sys::sockopt;
 
 /// Options for every socket of a race, set before it connects. `None` and `false` leave the kernel's choice.
@@ -118,7 +119,7 @@ impl SocketOptions {
         let Some(interface) = &self.interface else { return Ok(()) };
         socket.bind_device(Some(interface.as_bytes())).map_err(|error| {
             let text = format!("error while attempting to bind to interface {interface}: {error}");
-            io::Error::new(error.kind(), text)
+            InContext::wrap(text, error)
         })
     }
 

@@ -1,5 +1,5 @@
 //! The real program: what it prints, in every format, and how it exits.
-#![allow(missing_docs, clippy::unwrap_used)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::print_stderr, clippy::disallowed_methods)]
 
 mod demo;
 mod exits;

@@ -75,6 +75,8 @@ fn addresses_that_fail_and_lose_are_counted() {
     let of = |nth: usize, key: &str| document["addresses"][nth][key].clone();
     assert_eq!((of(0, "lost"), of(1, "failed"), of(2, "won")), (3.into(), 3.into(), 3.into()));
     assert_eq!(of(1, "last_failure"), "refused");
+    let p50 = document["times"]["p50_ms"].as_f64().unwrap();
+    assert!(p50 >= 19.9, "the delay is part of the times: {p50}");
 }
 
 #[test]

@@ -10,7 +10,9 @@ pub(crate) fn loopctl() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_loopctl"));
     let decisive =
         ["NO_COLOR", "CLICOLOR_FORCE", "LC_ALL", "LC_CTYPE", "LOOPCTL_DEBUG", "LOOPCTL_LOG"];
-    decisive.iter().for_each(|name| drop(command.env_remove(name)));
+    for name in decisive {
+        command.env_remove(name);
+    }
     command.env("LANG", "C.UTF-8").stdin(Stdio::null());
     command
 }

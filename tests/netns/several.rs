@@ -7,7 +7,7 @@ use crate::tries::{Slip, best_of_three};
 fn netns_losers_are_closed_while_the_program_goes_on_conn_18_race_09() {
     let Some(bed) = Bed::open() else { return };
     let program = [env!("CARGO_BIN_EXE_loopctl"), "connect", "--json", "--timeout", "600ms"];
-    let targets = ["target.test:7", "[2001:db8:5::9]:7"];
+    let targets = ["--concurrency=1", "target.test:7", "[2001:db8:5::9]:7"];
     best_of_three("two targets", || {
         let recording = bed.record("v6-blackhole", &[&program[..], &targets].concat());
         println!("{}{}", recording.timeline, recording.stdout);

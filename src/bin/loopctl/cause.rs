@@ -1,7 +1,6 @@
 //! What an attempt's outcome means, in words that help.
 
 use std::io::ErrorKind;
-use std::time::Duration;
 
 use loopctl::plan::Family;
 use loopctl::{Failure, Phase};
@@ -10,9 +9,6 @@ use crate::exit::Exit;
 use crate::message::Message;
 use crate::render::units;
 use crate::report::{Attempt, End, Outcome, Report};
-
-/// Before a reply could have crossed any network: what fails this fast was refused on this host.
-const LOCAL: Duration = Duration::from_millis(1);
 
 /// Why an attempt is not a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,19 +34,16 @@ impl Cause {
             Outcome::Canceled if attempt.tcp.is_some_and(|tcp| tcp.established) => None,
             Outcome::Timeout | Outcome::Canceled => Some(Self::Silent),
             Outcome::Failure(Phase::Bind, _) => Some(Self::Bind),
-            Outcome::Failure(_, failure) => Some(Self::of_failure(failure, attempt.took)),
+            Outcome::Failure(_, failure) => Some(Self::of_failure(failure)),
         }
     }
 
-    fn of_failure(failure: &Failure, took: Duration) -> Self {
-        let is_local = took < LOCAL;
+    /// The same number can come from this host and from a router.
+    fn of_failure(failure: &Failure) -> Self {
+        let unreachable = ["ENETUNREACH", "EHOSTUNREACH", "EADDRNOTAVAIL", "EINVAL", "EACCES"];
         match (failure.name().unwrap_or_default(), failure.kind) {
-            ("EACCES", _) if !is_local => Self::Prohibited,
-            ("ENETUNREACH" | "EHOSTUNREACH" | "EADDRNOTAVAIL" | "EINVAL" | "EACCES", _)
-                if is_local =>
-            {
-                Self::NoRoute
-            }
+            (name, _) if failure.at_once && unreachable.contains(&name) => Self::NoRoute,
+            ("EACCES", _) => Self::Prohibited,
             ("ENETUNREACH" | "EHOSTUNREACH" | "ENOPROTOOPT", _) => Self::Unreachable,
             (_, ErrorKind::ConnectionRefused) => Self::Refused,
             (_, ErrorKind::ConnectionReset) => Self::Reset,
@@ -80,7 +73,9 @@ fn sentence(attempt: &Attempt) -> String {
             let what = match cause {
                 Cause::Refused => "connection refused".to_owned(),
                 Cause::Prohibited => "a router said: administratively prohibited".to_owned(),
-                Cause::Unreachable => format!("{} (told by a router)", brief(failure)),
+                Cause::Unreachable => {
+                    format!("{} (from a router, or the network behind it)", brief(failure))
+                }
                 Cause::NoRoute => format!("{} (no way there from this host)", brief(failure)),
                 _ => brief(failure),
             };
@@ -149,7 +144,13 @@ pub(crate) fn explain(report: &Report) -> Message {
 }
 
 fn causes(report: &Report) -> Vec<String> {
-    let unresolved = report.resolve.error.iter().cloned();
+    let host = report.subject.host.as_deref().unwrap_or_default();
+    let unresolved = report.resolve.error.iter().map(|error| match report.resolve.took {
+        Some(took) if report.exit() == Exit::TimedOut => {
+            format!("resolving `{host}`: no answer after {}", units::prose(took))
+        }
+        _ => error.clone(),
+    });
     let attempts =
         report.attempts.iter().map(|attempt| format!("{}: {}", attempt.address, sentence(attempt)));
     unresolved.chain(attempts).collect()
@@ -159,6 +160,10 @@ fn hints(report: &Report) -> Vec<String> {
     let of_end = match report.end {
         End::Connected => fallback_hint(report),
         End::Failed(Exit::NotResolved) => name_hint(report),
+        End::Failed(_) if report.resolve.error.is_some() => Some(
+            "a name server did not answer: `/etc/resolv.conf` names those that are asked"
+                .to_owned(),
+        ),
         End::Failed(_) => failure_hint(report),
         End::Interrupted(_) => None,
     };
@@ -244,7 +249,9 @@ fn failure_hint(report: &Report) -> Option<String> {
         Cause::Prohibited => {
             "a router on the path forbids it (ICMP), not a permission on this host"
         }
-        Cause::Bind => "the source address must be one of this host's: `ip address` lists them",
+        Cause::Bind => {
+            "a source must be this host's (see `ip address`), and of the family of the target; give one of each family"
+        }
         Cause::Reset | Cause::Other => return None,
     };
     Some(text.to_owned())

@@ -134,7 +134,8 @@ fn policy(report: &Report) -> Value {
 fn resolve(report: &Report) -> Value {
     let resolve = &report.resolve;
     let candidates: Vec<_> = resolve.candidates.iter().map(AddressRecord::from).collect();
-    let error = resolve.error.as_ref().map(|message| ErrorRecord::dns(message));
+    let kind = if report.exit() == Exit::TimedOut { "timeout" } else { "dns" };
+    let error = resolve.error.as_ref().map(|message| ErrorRecord::plain(kind, message.clone()));
     let via = match resolve.via {
         Via::System => "system",
         Via::Literal => "literal",
@@ -243,10 +244,6 @@ fn error(report: &Report) -> Option<ErrorRecord> {
 impl ErrorRecord {
     fn plain(kind: &'static str, message: String) -> Self {
         Self { kind, errno: None, name: None, message }
-    }
-
-    fn dns(message: &str) -> Self {
-        Self::plain("dns", message.to_owned())
     }
 
     fn of(attempt: &Attempt) -> Option<Self> {
