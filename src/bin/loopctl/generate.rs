@@ -115,12 +115,18 @@ Says why a connection is slow, picks the wrong path or fails. It races every add
 of the ones that lost.";
 
 const CONNECT: &str = "\
-Connects to each TARGET, one after another, and closes the connection at once. The addresses of a target are tried in \
+Connects to each TARGET, several at a time, and closes the connection at once. The addresses of a target are tried in \
 the resolver's order with the address families interleaved. The next attempt starts when the Connection Attempt Delay \
 has passed since the last start, or at once when the newest attempt fails. The first connection wins, and the \
 attempts that are still under way are given up.
 
-With --happy-eyeballs=off, the next address is tried only when the one before has failed.";
+With --happy-eyeballs=off, the next address is tried only when the one before has failed. With --all, every address is \
+tried, the next one also when the newest has connected.
+
+With --count or --interval, the same race is run again and again; a name is resolved once, unless --fresh-dns is given. \
+With --wait, it is run again, after pauses of 0.1 s that double up to 2 s, until it connects.
+
+Targets are told in the order in which they were given.";
 
 const DEMO: &str = "\
 Plays a host with three addresses on this machine's loopback, and races them as connect would: one address never \
@@ -159,7 +165,7 @@ fn sections(command: &Command, name: &str) -> Vec<(&'static str, String)> {
 
 const OUTPUT: &str = "\
 A headline; where the addresses came from and how they are ordered; a row for every address; what the kernel \
-measured; and what the total is made of.
+measured; the socket's options, where some were asked for; and what the total is made of.
 
 A row says when its attempt started and how long it took, both in milliseconds since work on the target began, and \
 its outcome. `lost` is an attempt that was under way when another one won. `SYN +2` says that the kernel sent the \
@@ -169,7 +175,7 @@ Errors, their causes and hints go to standard error.";
 
 const JSON: &str = "\
 With `--json`, every target gives one document (schema loopctl.connect.v1), also when it failed or was interrupted; \
-several targets give an array. With `--ndjson`, every event is a line (schema loopctl.event.v1, named as in \
+several targets give an array, and repeated tries a document of their own (loopctl.repeat.v1). With `--ndjson`, every event is a line (schema loopctl.event.v1, named as in \
 draft-kuehlewind-happy-qlog), followed by the document.
 
 All `_ms` are milliseconds since work on the target began. `result` is success, failure (the network or the kernel \
@@ -178,7 +184,9 @@ something did not happen or is not known.";
 
 const SIGNALS: &str = "\
 SIGINT and SIGTERM end the attempts under way, print the report, and end the process by the same signal. A second \
-one ends it at once. A closed standard output ends it by SIGPIPE.";
+one ends it at once. When connecting again and again, they end the series and print its summary; the exit status is \
+then 0 if anything connected. SIGQUIT prints an interim line of every series and goes on. A closed standard output \
+ends the process by SIGPIPE.";
 
 const ENVIRONMENT: [(&str, &str); 6] = [
     ("NO_COLOR", "Not empty: no colours, unless --color=always."),

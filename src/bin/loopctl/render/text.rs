@@ -46,7 +46,8 @@ pub(crate) fn try_line(nth: u64, report: &Report, style: Style) -> String {
 
 fn headline(report: &Report, style: Style) -> String {
     let arrow = if style.unicode { "→" } else { "->" };
-    let (target, total) = (&report.subject.text, units::prose(report.total));
+    let total = report.beside.waited.as_ref().map_or(report.total, |waited| waited.took);
+    let (target, total) = (&report.subject.text, units::prose(total));
     let (winner, transport) = (report.winner(), transport(report));
     match (report.end, winner) {
         (End::Connected, Some(winner)) => {
