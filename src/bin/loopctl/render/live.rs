@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use anstyle::{AnsiColor, Effects, Style as Ansi};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::units;
 use crate::report::{Attempt, Outcome, Report};
 use crate::request::Style;
 
@@ -45,7 +44,7 @@ impl Live {
     }
 
     pub(crate) fn draw(&self, now: Instant) {
-        let rows = rows(&self.races, self.targets, self.done, now, self.style);
+        let rows = rows(self.races.values(), self.targets, self.done, now, self.style);
         self.picture.set_message(rows.join("\n"));
         self.picture.tick();
     }
@@ -63,26 +62,23 @@ impl Drop for Live {
 }
 
 /// A single target shows its attempts, several show themselves.
-fn rows(
-    races: &BTreeMap<String, Report>,
+pub(crate) fn rows<'a>(
+    races: impl ExactSizeIterator<Item = &'a Report>,
     targets: usize,
     done: usize,
     now: Instant,
     style: Style,
 ) -> Vec<String> {
-    let width = style.width.unwrap_or(80);
-    let mut rows: Vec<String> = match (targets, races.values().next()) {
-        (1, Some(report)) => attempts(report, now, style),
-        _ => {
-            let shown = races.values().take(ROWS).map(|report| race(report, now));
-            let mut rows: Vec<String> = shown.collect();
-            let waiting = targets.saturating_sub(done + races.len());
-            rows.push(format!("  {done} done, {} under way, {waiting} waiting", races.len()));
-            rows
-        }
+    let under_way = races.len();
+    let mut rows: Vec<String> = match targets {
+        1 => races.take(1).flat_map(|report| attempts(report, now, style)).take(ROWS).collect(),
+        _ => races.take(ROWS).map(|report| race(report, now, style)).collect(),
     };
-    rows.truncate(ROWS + 1);
-    rows.iter().map(|row| cut(row, width)).collect()
+    if targets > 1 {
+        let waiting = targets.saturating_sub(done + under_way);
+        rows.push(format!("  {done} done, {under_way} under way, {waiting} waiting"));
+    }
+    rows
 }
 
 fn attempts(report: &Report, now: Instant, style: Style) -> Vec<String> {
@@ -105,18 +101,18 @@ fn attempts(report: &Report, now: Instant, style: Style) -> Vec<String> {
             format!("{:width$}", attempt.address.to_string(), width = widest.unwrap_or(0));
         let bar = bar(took, report.subject.timeout, style.unicode);
         let text = format!("  {}  {address}  {}  {bar}  {words}", number + 1, seconds(took));
-        style.paint(ansi, &text)
+        style.paint(ansi, &cut(text, style))
     };
     report.attempts.iter().enumerate().map(row).collect()
 }
 
 /// Several targets: one row each.
-fn race(report: &Report, now: Instant) -> String {
+fn race(report: &Report, now: Instant, style: Style) -> String {
     let elapsed = seconds(report.since_start(now));
     let pending = report.attempts.iter().filter(|attempt| attempt.outcome == Outcome::Pending);
     let pending: Vec<String> = pending.map(|attempt| attempt.address.to_string()).collect();
     let what = if pending.is_empty() { "resolving".to_owned() } else { pending.join(" ") };
-    format!("  {}  {elapsed}  {what}", report.subject.text)
+    cut(format!("  {}  {elapsed}  {what}", report.subject.text), style)
 }
 
 /// How much of the time that there is has passed.
@@ -133,11 +129,7 @@ fn seconds(duration: Duration) -> String {
 }
 
 /// What is too wide is cut: a wrapped row would not be taken away.
-fn cut(row: &str, width: usize) -> String {
-    let visible = units::visible_width(row);
-    if visible <= width {
-        row.to_owned()
-    } else {
-        row.chars().take(width.saturating_sub(1)).collect()
-    }
+fn cut(row: String, style: Style) -> String {
+    let width = style.width.unwrap_or(80);
+    if row.chars().count() <= width { row } else { row.chars().take(width - 1).collect() }
 }

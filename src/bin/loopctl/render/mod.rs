@@ -8,6 +8,8 @@ pub(crate) mod qlog;
 pub(crate) mod rows;
 pub(crate) mod series;
 pub(crate) mod slow;
+#[cfg(test)]
+mod snapshots;
 mod table;
 pub(crate) mod text;
 mod timeline;

@@ -1,0 +1,143 @@
+//! Whole pictures of what people see, from made-up events: three widths, no colour, ASCII, a pipe.
+//!
+//! `UPDATE_SNAPSHOTS=1 cargo test` writes them anew; the difference is for a human to judge.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
+
+use loopctl::plan::Policy;
+use loopctl::{Address, Event, EventKind, Failure, Phase, SocketFacts};
+
+use super::{live, text};
+use crate::cause;
+use crate::report::{Began, Report, Subject, Via};
+use crate::request::Style;
+
+/// Times are in milliseconds since the start.
+struct Story {
+    began: Instant,
+    report: Report,
+}
+
+impl Story {
+    fn new(target: &str, host: &str, port: u16) -> Self {
+        let began = loopctl::EventLoop::new().unwrap().lp().time();
+        let subject = Subject {
+            text: target.to_owned(),
+            host: Some(host.to_owned()),
+            port: Some(port),
+            policy: Policy::happy_eyeballs(Duration::from_millis(250)),
+            timeout: Duration::from_secs(10),
+        };
+        let wall = SystemTime::UNIX_EPOCH;
+        Self { began, report: Report::new(subject, Via::System, Began { at: began, wall }) }
+    }
+
+    fn at(&mut self, ms: f64, kind: EventKind) {
+        let at = self.began + Duration::from_secs_f64(ms / 1000.0);
+        self.report.hear(&Event { at, kind });
+    }
+
+    fn resolved(&mut self, ms: f64, addresses: &[&str]) {
+        let addresses: Vec<SocketAddr> = addresses.iter().map(|a| a.parse().unwrap()).collect();
+        self.at(0.1, EventKind::ResolveStarted { host: "many.test".to_owned() });
+        self.at(ms, EventKind::Resolved { addresses: addresses.clone() });
+        let candidates = addresses.into_iter().map(Address::from).collect();
+        self.at(ms, EventKind::CandidatesSorted { candidates });
+    }
+
+    fn started(&mut self, ms: f64, attempt: usize) {
+        let address = self.report.resolve.candidates[attempt].clone();
+        self.at(ms, EventKind::AttemptStarted { attempt, address });
+    }
+
+    fn refused(&mut self, ms: f64, attempt: usize) {
+        let failure = Failure::from(&io::Error::from_raw_os_error(111));
+        let (phase, facts) = (Phase::Connect, SocketFacts::default());
+        self.at(ms, EventKind::AttemptFailed { attempt, phase, failure, facts });
+    }
+}
+
+/// A silent, a refusing and a good address, and one that was not needed.
+fn fallback() -> Report {
+    let mut story = Story::new("many.test:8443", "many.test", 8443);
+    let addresses = ["[fd77::dead]:8443", "10.77.0.2:8443", "[fd77::beef]:8443", "10.77.0.99:8443"];
+    story.resolved(1.1, &addresses);
+    story.started(1.2, 0);
+    story.started(251.3, 1);
+    story.refused(251.7, 1);
+    story.started(251.8, 2);
+    let facts = SocketFacts::default;
+    story.at(262.4, EventKind::AttemptSucceeded { attempt: 2, facts: facts() });
+    story.at(262.4, EventKind::AttemptCanceled { attempt: 0, facts: facts() });
+    story.at(262.4, EventKind::ConnectionSelected { attempt: 2 });
+    story.report
+}
+
+/// A refusing and a silent address, and a deadline.
+fn deadline() -> Report {
+    let mut story = Story::new("badv6.test:8099", "badv6.test", 8099);
+    story.resolved(0.9, &["[fd77::dead]:8099", "10.77.0.2:8099"]);
+    story.started(1.0, 0);
+    story.started(251.0, 1);
+    story.refused(251.3, 1);
+    story.at(10_000.0, EventKind::AttemptTimedOut { attempt: 0, facts: SocketFacts::default() });
+    let reason = loopctl::AbortReason::TimedOut;
+    story.at(10_000.0, EventKind::ConnectionAborted { reason });
+    story.report
+}
+
+fn assert_snapshot(name: &str, shown: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/snapshots").join(name);
+    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+        std::fs::write(&path, shown).unwrap();
+    }
+    let kept = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(shown, kept, "{name}");
+}
+
+fn style(width: Option<usize>, color: bool, unicode: bool) -> Style {
+    Style { color, unicode, width }
+}
+
+#[test]
+fn reports_at_three_widths_without_colour_in_ascii_and_in_a_pipe() {
+    let looks = [
+        ("40", style(Some(40), true, true)),
+        ("80", style(Some(80), true, true)),
+        ("120", style(Some(120), true, true)),
+        ("no-colour", style(Some(80), false, true)),
+        ("ascii", style(Some(80), false, false)),
+        ("pipe", style(None, false, true)),
+    ];
+    for (look, style) in looks {
+        for (story, report) in [("fallback", fallback()), ("deadline", deadline())] {
+            let shown =
+                text::report(&report, style, false) + &cause::explain(&report).render(style);
+            assert_snapshot(&format!("{story}-{look}.txt"), &shown);
+        }
+    }
+}
+
+#[test]
+fn the_live_view_of_a_race_under_way() {
+    let mut story = Story::new("many.test:8443", "many.test", 8443);
+    story.resolved(1.1, &["[fd77::dead]:8443", "10.77.0.2:8443", "10.77.0.99:8443"]);
+    story.started(1.2, 0);
+    story.started(251.3, 1);
+    story.refused(251.7, 1);
+    story.started(251.8, 2);
+    let now = story.began + Duration::from_millis(1500);
+    for (look, style) in
+        [("80", style(Some(80), true, true)), ("40", style(Some(40), false, false))]
+    {
+        let rows = live::rows([&story.report].into_iter(), 1, 0, now, style).join("\n") + "\n";
+        assert_snapshot(&format!("live-{look}.txt"), &rows);
+    }
+    let reports = vec![story.report.clone(); 25];
+    let rows = live::rows(reports.iter(), 100, 7, now, style(Some(80), false, true));
+    assert_eq!(rows.len(), 21, "twenty targets and the sum of all");
+    assert_snapshot("live-many.txt", &(rows.join("\n") + "\n"));
+}
