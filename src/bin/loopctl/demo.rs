@@ -13,7 +13,8 @@ use crate::env::Environment;
 use crate::exit::Exit;
 use crate::message::Message;
 use crate::output;
-use crate::request::{ConnectRequest, Format, RaceRequest, TargetRequest};
+use crate::request::{ConnectRequest, Format, RaceRequest};
+use crate::targets::TargetRequest;
 
 const REFUSES: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const WORKS: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));

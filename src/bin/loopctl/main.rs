@@ -14,7 +14,9 @@ mod render;
 mod report;
 mod request;
 mod series;
+mod style;
 mod targets;
+mod told;
 
 use std::process::ExitCode;
 
@@ -23,7 +25,8 @@ use clap::Parser;
 use args::{Cli, ColorArg, Command};
 use env::Environment;
 use exit::Exit;
-use request::{ConnectRequest, OutputRequest, Style};
+use request::{ConnectRequest, OutputRequest};
+use style::Style;
 
 fn main() -> ExitCode {
     let env = Environment::of_process();

@@ -11,7 +11,6 @@ use loopctl::plan::{Family, SlowLog};
 use serde_json::Value;
 
 use crate::cause;
-use crate::connect::Told;
 use crate::env::Environment;
 use crate::exit::Exit;
 use crate::message::Message;
@@ -19,8 +18,10 @@ use crate::render::live::Live;
 use crate::render::prom::Metrics;
 use crate::render::{events, json, qlog, rows, series, slow, text};
 use crate::report::Report;
-use crate::request::{ConnectRequest, Format, Mode, OutputRequest, Style};
+use crate::request::{ConnectRequest, Format, Mode, OutputRequest};
 use crate::series::Series;
+use crate::style::Style;
+use crate::told::Told;
 
 /// Tells events and reports in the format that was asked for.
 pub(crate) struct Output {

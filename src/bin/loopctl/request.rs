@@ -1,21 +1,22 @@
 //! What was meant.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use loopctl::SocketOptions;
-use loopctl::plan::{Family, Policy, Target};
+use loopctl::plan::{Family, Policy};
 
 use crate::args::{
-    ColorArg, ConnectArgs, ExpectArgs, ExportArgs, FamilyArg, FamilyArgs, GlobalArgs, OutputArgs,
-    Pace, RaceArgs, RepeatArgs, SocketArgs,
+    ConnectArgs, ExpectArgs, ExportArgs, FamilyArg, FamilyArgs, GlobalArgs, OutputArgs, Pace,
+    RaceArgs, RepeatArgs, SocketArgs,
 };
-use crate::env::{ColorWish, Environment, Stream};
+use crate::env::{ColorWish, Environment};
 use crate::exit::Exit;
 use crate::message::Message;
-use crate::targets;
+use crate::style::Style;
+use crate::targets::{self, TargetRequest};
 
 /// What `connect` and `demo` are to do.
 #[derive(Debug)]
@@ -55,16 +56,6 @@ pub(crate) struct Expectations {
     pub(crate) family: Option<Family>,
     pub(crate) first_address: bool,
     pub(crate) max_cost: Option<Duration>,
-}
-
-/// One place to connect to.
-#[derive(Debug, Clone)]
-pub(crate) struct TargetRequest {
-    /// As it was typed.
-    pub(crate) text: String,
-    pub(crate) target: Target,
-    /// Its addresses, where no resolver is to be asked.
-    pub(crate) pinned: Option<Vec<IpAddr>>,
 }
 
 /// How every target is raced.
@@ -109,15 +100,6 @@ pub(crate) enum Format {
     Plain,
     Prom,
     Quiet,
-}
-
-/// What one stream can show.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Style {
-    pub(crate) color: bool,
-    pub(crate) unicode: bool,
-    /// Columns of the terminal; `None` in a pipe, where nothing is drawn.
-    pub(crate) width: Option<usize>,
 }
 
 /// Whether slow callbacks are reported, and from which duration on.
@@ -285,47 +267,5 @@ impl OutputRequest {
         }
         self.files.report = args.report;
         (self.tcp_info, self.timestamps) = (args.tcp_info, args.timestamps);
-    }
-}
-
-impl Style {
-    pub(crate) fn paint(self, ansi: anstyle::Style, text: &str) -> String {
-        if self.color { format!("{ansi}{text}{ansi:#}") } else { text.to_owned() }
-    }
-
-    pub(crate) fn new(wanted: ColorArg, stream: Stream, env: &Environment) -> Self {
-        let color = match (wanted, env.colors) {
-            (ColorArg::Always, _) | (ColorArg::Auto, ColorWish::Force) => true,
-            (ColorArg::Never, _) | (ColorArg::Auto, ColorWish::Never) => false,
-            (ColorArg::Auto, ColorWish::Unsaid) => stream.is_terminal,
-        };
-        let width = stream.is_terminal.then(|| stream.width.unwrap_or(80));
-        Self { color, unicode: env.is_utf8, width }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn environment(is_terminal: bool, colors: ColorWish) -> Environment {
-        let stream = Stream { is_terminal, width: None };
-        Environment { stdout: stream, stderr: stream, is_utf8: true, colors }
-    }
-
-    #[test]
-    fn colors_follow_the_flag_then_the_environment_then_the_terminal() {
-        let cases = [
-            (ColorArg::Auto, true, ColorWish::Unsaid, true),
-            (ColorArg::Auto, false, ColorWish::Unsaid, false),
-            (ColorArg::Auto, true, ColorWish::Never, false),
-            (ColorArg::Auto, false, ColorWish::Force, true),
-            (ColorArg::Always, false, ColorWish::Never, true),
-            (ColorArg::Never, true, ColorWish::Force, false),
-        ];
-        for (wanted, is_terminal, wish, expected) in cases {
-            let env = environment(is_terminal, wish);
-            assert_eq!(Style::new(wanted, env.stdout, &env).color, expected, "{wanted:?} {wish:?}");
-        }
     }
 }

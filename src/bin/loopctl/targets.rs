@@ -1,6 +1,7 @@
 //! Targets, from the command line and from files.
 
 use std::io::{self, Read, stdin};
+use std::net::IpAddr;
 use std::path::Path;
 
 use loopctl::plan::{Host, Port, Target, TargetError};
@@ -8,7 +9,16 @@ use loopctl::plan::{Host, Port, Target, TargetError};
 use crate::args::{Pinned, TargetArgs};
 use crate::exit::Exit;
 use crate::message::Message;
-use crate::request::TargetRequest;
+
+/// One place to connect to.
+#[derive(Debug, Clone)]
+pub(crate) struct TargetRequest {
+    /// As it was typed.
+    pub(crate) text: String,
+    pub(crate) target: Target,
+    /// Its addresses, where no resolver is to be asked.
+    pub(crate) pinned: Option<Vec<IpAddr>>,
+}
 
 /// Every target, those of the command line first.
 ///

@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use loopctl::LoopRef;
 
-use super::{Session, Told};
+use super::Session;
 use crate::exit::Exit;
 use crate::request::Mode;
+use crate::told::Told;
 
 /// Targets begun in one turn. A burst would time itself: the answer to the first handshake waits until the
 /// last one has been sent.

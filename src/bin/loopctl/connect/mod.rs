@@ -18,7 +18,6 @@ use crate::exit::Exit;
 use crate::message::Message;
 use crate::output::Output;
 use crate::render::live;
-use crate::report::Report;
 use crate::request::{ConnectRequest, Mode};
 use crate::series::Series;
 
@@ -31,21 +30,6 @@ const SIGTERM: i32 = 15;
 
 /// How many kinds of slow callback a report lists.
 const WORST: usize = 10;
-
-/// What there is to tell about a target in the end.
-pub(crate) enum Told {
-    Report(Box<Report>),
-    Series(Box<Series>),
-}
-
-impl Told {
-    pub(crate) fn exit(&self) -> Exit {
-        match self {
-            Self::Report(report) => report.exit(),
-            Self::Series(series) => series.exit(),
-        }
-    }
-}
 
 /// Connects to every target and tells about it.
 pub(crate) fn run(request: ConnectRequest) -> Exit {

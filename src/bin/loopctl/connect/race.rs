@@ -14,7 +14,8 @@ use super::Session;
 use crate::env::Environment;
 use crate::exit::Exit;
 use crate::report::{Began, Report, Subject, Via};
-use crate::request::{RaceRequest, TargetRequest};
+use crate::request::RaceRequest;
+use crate::targets::TargetRequest;
 
 /// One race among several of a run.
 #[derive(Debug, Clone)]

@@ -9,8 +9,9 @@ use loopctl::LoopRef;
 use super::Session;
 use super::race::Try;
 use crate::report::{Report, Subject, Via};
-use crate::request::{RepeatRequest, TargetRequest};
+use crate::request::RepeatRequest;
 use crate::series::Series;
+use crate::targets::TargetRequest;
 
 impl Session {
     pub(super) async fn repeat(

@@ -10,7 +10,7 @@ use super::race::Try;
 use crate::cause;
 use crate::exit::Exit;
 use crate::report::{End, Report, Waited};
-use crate::request::TargetRequest;
+use crate::targets::TargetRequest;
 
 /// The pause after the first try; each one is twice as long as the one before.
 const SHORTEST: Duration = Duration::from_millis(100);

@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Effects, Style as Ansi};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::report::{Attempt, Outcome, Report};
-use crate::request::Style;
+use crate::style::Style;
 
 /// From one frame to the next. What is over before the first one never moves anything.
 pub(crate) const FRAME: Duration = Duration::from_millis(80);

@@ -5,8 +5,8 @@ use std::time::Duration;
 use loopctl::plan::Family;
 
 use super::units;
-use crate::request::Style;
 use crate::series::{AddressStats, Series, Times};
+use crate::style::Style;
 
 const BUCKETS: u64 = 10;
 

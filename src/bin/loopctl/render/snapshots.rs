@@ -13,7 +13,7 @@ use loopctl::{Address, Event, EventKind, Failure, Phase, SocketFacts};
 use super::{live, text};
 use crate::cause;
 use crate::report::{Began, Report, Subject, Via};
-use crate::request::Style;
+use crate::style::Style;
 
 /// Times are in milliseconds since the start.
 struct Story {

@@ -7,7 +7,7 @@ use super::timeline::Timeline;
 use super::units;
 use crate::cause::{Cause, brief};
 use crate::report::{Attempt, Outcome, Report};
-use crate::request::Style;
+use crate::style::Style;
 
 /// One line of the table, before it is laid out.
 struct Line {

@@ -9,7 +9,7 @@ use loopctl::plan::Family;
 use super::{table, units};
 use crate::cause;
 use crate::report::{End, Report, Via};
-use crate::request::Style;
+use crate::style::Style;
 
 /// Headline, names, attempts, sums.
 pub(crate) fn report(report: &Report, style: Style, tcp_info: bool) -> String {
