@@ -61,7 +61,7 @@ pub use net::{
     AbortReason, AddrInfo, AddrInfoFlags, Address, AfterEof, AttemptError, ConnectError,
     Connection, CreateConnection, Event, EventKind, Failure, Keepalive, Lookup, NameInfoFlags,
     Phase, Protocol, ResolveError, SocketFacts, SocketOption, SocketOptions, TcpInfo, TcpOptions,
-    TimerEnd, Transport, listen,
+    TimerEnd, Transport, listen, raise_descriptor_limit,
 };
 pub use task::{
     AsyncGenerator, Cancelled, Deferred, Elapsed, Executor, LocalFuture, Promise, Sleep, Task,

@@ -46,11 +46,12 @@ pub struct TcpOptions {
 impl TcpInfo {
     /// `None` for what is not a TCP socket.
     pub(crate) fn of(socket: &impl AsFd) -> Option<Self> {
-        const ESTABLISHED: u8 = 1;
+        // SYN_SENT, SYN_RECV, CLOSE; what the peer has closed already was a connection, too.
+        const BEFORE: [u8; 3] = [2, 3, 7];
         let info = sys::tcp_info::tcp_info(socket).ok()?;
         let micros = |us: u32| Duration::from_micros(us.into());
         Some(Self {
-            established: info.tcpi_state == ESTABLISHED,
+            established: !BEFORE.contains(&info.tcpi_state),
             rtt: micros(info.tcpi_rtt),
             rtt_variance: micros(info.tcpi_rttvar),
             rto: micros(info.tcpi_rto),

@@ -73,7 +73,9 @@ pub enum TargetError {
     BareIpv6(String),
     /// `[` without `]`, or something that is not an IPv6 address between them.
     BadBrackets(String),
-    /// `unix:` without a path.
+    /// A URL, of which only host and port are wanted.
+    Url(String),
+    /// `unix:` without a path, or with one that no terminal could show.
     NoPath,
 }
 
@@ -86,11 +88,11 @@ impl FromStr for Target {
 
     fn from_str(text: &str) -> Result<Self, TargetError> {
         if let Some(path) = text.strip_prefix("unix:") {
-            return if path.is_empty() {
-                Err(TargetError::NoPath)
-            } else {
-                Ok(Self::Unix(path.into()))
-            };
+            let is_path = !path.is_empty() && !path.contains(char::is_control);
+            return if is_path { Ok(Self::Unix(path.into())) } else { Err(TargetError::NoPath) };
+        }
+        if text.contains("://") {
+            return Err(TargetError::Url(text.into()));
         }
         let (host, port) = match text.strip_prefix('[') {
             Some(rest) => bracketed(text, rest)?,
@@ -230,6 +232,7 @@ impl fmt::Display for TargetError {
             Self::BadBrackets(text) => {
                 write!(f, "`{text}` has no IPv6 address between `[` and `]`")
             }
+            Self::Url(text) => write!(f, "`{}` is a URL", text.escape_debug()),
             Self::NoPath => write!(f, "`unix:` has no path"),
         }
     }
@@ -249,17 +252,35 @@ impl TargetError {
                 Some("a port is a number up to 65535, or a service name".to_owned())
             }
             Self::BareIpv6(text) => Some(with_brackets(text)),
+            Self::Url(text) => Some(without_scheme(text)),
             Self::NoPath => Some("write `unix:/path/of/the/socket`".to_owned()),
             Self::BadHost(..) | Self::BadBrackets(_) => None,
         }
     }
 }
 
+/// Host and port of a URL, the port by its scheme where it has none.
+fn without_scheme(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    match scheme {
+        _ if has_port => format!("write `{authority}`"),
+        "http" | "ws" => format!("write `{authority}:80`"),
+        _ => format!("write `{authority}:443`, or the port you mean"),
+    }
+}
+
 /// The last group of a bare IPv6 address may be meant as the port; a decimal one most likely is.
 fn with_brackets(text: &str) -> String {
+    let is_address = |text: &str| {
+        let bare = text.split_once('%').map_or(text, |(bare, _)| bare);
+        bare.parse::<IpAddr>().is_ok()
+    };
     let split = text
         .rsplit_once(':')
-        .filter(|(address, port)| address.parse::<IpAddr>().is_ok() && port.parse::<u16>().is_ok());
+        .filter(|(address, port)| is_address(address) && port.parse::<u16>().is_ok());
     match split {
         Some((address, port)) => format!("write `[{address}]:{port}`"),
         None => format!("write `[{text}]:443`, or the port you mean"),

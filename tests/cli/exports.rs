@@ -52,7 +52,12 @@ fn prom_is_an_exposition_that_parses() {
     let names: Vec<_> = families.keys().copied().collect();
     assert_eq!(
         names,
-        ["loopctl_attempts", "loopctl_probe_duration_seconds", "loopctl_probe_success"]
+        [
+            "loopctl_attempts",
+            "loopctl_probe_duration_seconds",
+            "loopctl_probe_success",
+            "loopctl_unmet_expectations",
+        ]
     );
     assert_eq!(families["loopctl_probe_success"], 2);
     assert!(ran.stdout.contains(&format!("loopctl_probe_success{{target=\"{address}\"}} 1\n")));

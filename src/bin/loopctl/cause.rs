@@ -2,10 +2,10 @@
 
 use std::io::ErrorKind;
 
-use loopctl::plan::Family;
 use loopctl::{Failure, Phase};
 
 use crate::exit::Exit;
+use crate::hint;
 use crate::message::Message;
 use crate::render::units;
 use crate::report::{Attempt, End, Outcome, Report};
@@ -105,25 +105,39 @@ pub(crate) fn brief(failure: &Failure) -> String {
     }
 }
 
-/// Why a race came to nothing, in a few words.
+/// Why a race came to nothing, in a few words: each cause once.
 pub(crate) fn summary(report: &Report) -> String {
-    if let Some(error) = &report.resolve.error {
-        return error.clone();
-    }
-    let mut words: Vec<String> = Vec::new();
+    let words = words(report).into_iter().map(|(word, _)| word);
+    report.resolve.error.clone().unwrap_or_else(|| words.collect::<Vec<_>>().join(", "))
+}
+
+/// The same with the addresses that each cause befell.
+pub(crate) fn summary_by_address(report: &Report) -> String {
+    let words = words(report).into_iter();
+    let words = words.map(|(word, addresses)| format!("{} {word}", addresses.join(" ")));
+    report.resolve.error.clone().unwrap_or_else(|| words.collect::<Vec<_>>().join(", "))
+}
+
+fn words(report: &Report) -> Vec<(String, Vec<String>)> {
+    let mut words: Vec<(String, Vec<String>)> = Vec::new();
     for attempt in &report.attempts {
-        let word = match (&attempt.outcome, Cause::of(attempt)) {
-            (_, Some(Cause::Silent)) => "no answer".to_owned(),
-            (_, Some(Cause::Refused)) => "refused".to_owned(),
-            (_, Some(Cause::NoRoute)) => "no route".to_owned(),
-            (Outcome::Failure(_, failure), _) => brief(failure),
-            _ => continue,
-        };
-        if !words.contains(&word) {
-            words.push(word);
+        let Some(word) = word(attempt) else { continue };
+        match words.iter_mut().find(|(known, _)| *known == word) {
+            Some((_, addresses)) => addresses.push(bare(attempt)),
+            None => words.push((word, vec![bare(attempt)])),
         }
     }
-    words.join(", ")
+    words
+}
+
+fn word(attempt: &Attempt) -> Option<String> {
+    match (&attempt.outcome, Cause::of(attempt)?) {
+        (_, Cause::Silent) => Some("no answer".to_owned()),
+        (_, Cause::Refused) => Some("refused".to_owned()),
+        (_, Cause::NoRoute) => Some("no route".to_owned()),
+        (Outcome::Failure(_, failure), _) => Some(brief(failure)),
+        _ => None,
+    }
 }
 
 /// What to tell on standard error about a report.
@@ -140,13 +154,13 @@ pub(crate) fn explain(report: &Report) -> Message {
         }
         End::Failed(_) => (Some(format!("could not connect to `{target}`")), causes(report)),
     };
-    Message { error, causes, warnings: Vec::new(), hints: hints(report) }
+    Message { error, causes, warnings: Vec::new(), hints: hint::hint(report).into_iter().collect() }
 }
 
 fn causes(report: &Report) -> Vec<String> {
     let host = report.subject.host.as_deref().unwrap_or_default();
     let unresolved = report.resolve.error.iter().map(|error| match report.resolve.took {
-        Some(took) if report.exit() == Exit::TimedOut => {
+        Some(took) if report.exit() == Exit::TimedOut && report.beside.waited.is_none() => {
             format!("resolving `{host}`: no answer after {}", units::prose(took))
         }
         _ => error.clone(),
@@ -156,116 +170,8 @@ fn causes(report: &Report) -> Vec<String> {
     unresolved.chain(attempts).collect()
 }
 
-fn hints(report: &Report) -> Vec<String> {
-    let of_end = match report.end {
-        End::Connected => fallback_hint(report),
-        End::Failed(Exit::NotResolved) => name_hint(report),
-        End::Failed(_) if report.resolve.error.is_some() => Some(
-            "a name server did not answer: `/etc/resolv.conf` names those that are asked"
-                .to_owned(),
-        ),
-        End::Failed(_) => failure_hint(report),
-        End::Interrupted(_) => None,
-    };
-    of_end.into_iter().collect()
-}
-
-/// The connection came about, but not by the first address.
-fn fallback_hint(report: &Report) -> Option<String> {
-    let winner = report.winner()?;
-    let losers = || report.attempts.iter().take_while(|attempt| attempt.address != winner.address);
-    let silent: Vec<&Attempt> = losers().filter(|a| Cause::of(a) == Some(Cause::Silent)).collect();
-    let first = report.attempts.first().filter(|first| first.address != winner.address)?;
-    if let Some(family) = dead_family(report) {
-        return Some(format!(
-            "no {family} address answered: {family} is broken between here and there"
-        ));
-    }
-    match (silent.as_slice(), Cause::of(first)) {
-        ([one], _) => Some(format!(
-            "`{}` did not answer; clients without Happy Eyeballs wait for their full timeout here",
-            bare(one)
-        )),
-        ([_, ..], _) => Some(format!(
-            "{} addresses did not answer; clients without Happy Eyeballs wait for each of them",
-            silent.len()
-        )),
-        (_, Some(Cause::Refused)) => {
-            Some(format!("`{}` refuses: nothing listens there, or a firewall says so", bare(first)))
-        }
-        (_, Some(Cause::Prohibited)) => Some(format!(
-            "`{}`: a router on the path forbids it (ICMP), not a permission on this host",
-            bare(first)
-        )),
-        (_, Some(Cause::Unreachable)) => {
-            Some(format!("`{}` cannot be reached: a router on the path says so", bare(first)))
-        }
-        (_, Some(Cause::NoRoute)) => {
-            Some(format!("this host has no route to `{}`; other clients skip it too", bare(first)))
-        }
-        _ => None,
-    }
-}
-
-/// The family of which several addresses were tried and none answered, while the other one connected.
-fn dead_family(report: &Report) -> Option<&'static str> {
-    let won = report.winner()?.address.family()?;
-    let (dead, name) = match won {
-        Family::Inet => (Family::Inet6, "IPv6"),
-        _ => (Family::Inet, "IPv4"),
-    };
-    let tried: Vec<_> =
-        report.attempts.iter().filter(|a| a.address.family() == Some(dead)).collect();
-    let all_tried = tried.len() > 1 && tried.len() == report.count(dead);
-    (all_tried && tried.iter().all(|a| Cause::of(a) == Some(Cause::Silent))).then_some(name)
-}
-
-fn name_hint(report: &Report) -> Option<String> {
-    let error = report.resolve.error.as_deref()?;
-    if error.contains("EAI_AGAIN") {
-        Some("the name server did not answer, or failed; try again, or ask another one".to_owned())
-    } else if error.contains("EAI_SERVICE") {
-        Some("no such service in /etc/services; give the port as a number".to_owned())
-    } else if error.contains("EAI_NONAME") || error.contains("EAI_NODATA") {
-        Some("check the spelling; `getent ahosts NAME` shows what this host resolves".to_owned())
-    } else {
-        None
-    }
-}
-
-fn failure_hint(report: &Report) -> Option<String> {
-    let causes: Vec<Cause> = report.attempts.iter().filter_map(Cause::of).collect();
-    let first = *causes.first()?;
-    if causes.iter().any(|cause| *cause != first) {
-        return mixed_hint(report, &causes);
-    }
-    let text = match first {
-        Cause::Refused => {
-            "the host is up, but nothing listens on that port (or a firewall refuses for it)"
-        }
-        Cause::Silent => "nothing came back: a firewall drops the packets, or the host is down",
-        Cause::Unreachable => "a router on the path says that it cannot be reached",
-        Cause::NoRoute => "this host has no route there: look at `ip route` and `ip -6 route`",
-        Cause::Prohibited => {
-            "a router on the path forbids it (ICMP), not a permission on this host"
-        }
-        Cause::Bind => {
-            "a source must be this host's (see `ip address`), and of the family of the target; give one of each family"
-        }
-        Cause::Reset | Cause::Other => return None,
-    };
-    Some(text.to_owned())
-}
-
-fn mixed_hint(report: &Report, causes: &[Cause]) -> Option<String> {
-    let refused = report.attempts.iter().find(|a| Cause::of(a) == Some(Cause::Refused))?;
-    causes.contains(&Cause::Silent).then(|| {
-        format!("`{}` is up and refuses; the silent addresses are filtered or down", bare(refused))
-    })
-}
-
 /// The address without its port.
-fn bare(attempt: &Attempt) -> String {
+pub(crate) fn bare(attempt: &Attempt) -> String {
     match attempt.address.as_inet() {
         Some(address) => address.ip().to_string(),
         None => attempt.address.to_string(),

@@ -12,6 +12,8 @@ pub(crate) struct Environment {
     /// Whether the locale can show more than ASCII.
     pub(crate) is_utf8: bool,
     pub(crate) colors: ColorWish,
+    /// A terminal that cannot move its cursor.
+    pub(crate) is_dumb: bool,
 }
 
 /// One output stream.
@@ -40,6 +42,7 @@ impl Environment {
             stderr: Stream::new(stderr().is_terminal()),
             is_utf8: is_utf8(["LC_ALL", "LC_CTYPE", "LANG"].map(std::env::var_os)),
             colors: ColorWish::of_process(),
+            is_dumb: is_dumb(),
         }
     }
 
@@ -66,12 +69,16 @@ impl ColorWish {
             Self::Never
         } else if set("CLICOLOR_FORCE").is_some_and(|value| value != "0") {
             Self::Force
-        } else if set("TERM").is_some_and(|term| term == "dumb") {
+        } else if is_dumb() {
             Self::Never
         } else {
             Self::Unsaid
         }
     }
+}
+
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
 
 /// The first of the variables that is set decides, as in setlocale(3).

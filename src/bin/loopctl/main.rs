@@ -7,6 +7,7 @@ mod demo;
 mod env;
 mod exit;
 mod generate;
+mod hint;
 mod log;
 mod message;
 mod output;
@@ -49,7 +50,7 @@ fn run(cli: Cli, env: &Environment) -> Exit {
         },
         Command::Demo(args) => demo::run(&args, &cli.global, env),
         Command::Completions { shell } => output::print(&generate::completions(shell), style),
-        Command::Generate { dir } => output::written(generate::all(&dir), style),
+        Command::Generate { dir } => output::written(generate::all(&dir), "output", style),
     }
 }
 
@@ -59,5 +60,5 @@ fn told_by_clap(told: &clap::Error, env: &Environment) -> Exit {
     if told.use_stderr() {
         return Exit::Usage;
     }
-    output::written(printed, Style::new(ColorArg::Auto, env.stderr, env))
+    output::written(printed, "output", Style::new(ColorArg::Auto, env.stderr, env))
 }

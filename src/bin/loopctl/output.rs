@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, ErrorKind, Write, stderr, stdout};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use loopctl::Event;
@@ -38,8 +38,9 @@ pub(crate) struct Output {
 
 /// What is known of the run before it begins.
 struct Stage {
-    /// Documents of several targets form an array.
+    /// Documents of several targets form an array, and their lines are told apart.
     is_array: bool,
+    are_many: bool,
     histogram: bool,
     prefer: Option<Family>,
 }
@@ -47,6 +48,10 @@ struct Stage {
 /// A stream whose first failure is kept.
 struct Writer {
     stream: BufWriter<Box<dyn Write>>,
+    /// What to say of a failure: what could not be written to.
+    name: String,
+    /// Where the file is while it is being written, and where it belongs then.
+    unfinished: Option<(PathBuf, PathBuf)>,
     failure: Option<io::Error>,
 }
 
@@ -65,12 +70,13 @@ impl Output {
         let output = request.output.clone();
         let report = match &output.files.report {
             Some(path) => Writer::create(path)?,
-            None => Writer::new(Box::new(stdout())),
+            None => Writer::stdout(),
         };
         let qlog = output.files.qlog.as_deref().map(Qlog::create).transpose()?;
         let histogram = matches!(request.mode, Mode::Repeat(repeat) if repeat.histogram);
         let stage = Stage {
             is_array: request.targets.len() > 1 && output.format == Format::Json,
+            are_many: request.targets.len() > 1,
             histogram,
             prefer: request.race.prefer,
         };
@@ -120,7 +126,10 @@ impl Output {
         match self.request.format {
             Format::Human => {
                 let news = news.map_or_else(String::new, |news| format!("      {news}\n"));
-                let line = format!("{}{news}{}", self.stamp(), text::try_line(nth, report, style));
+                let many = self.stage.are_many;
+                let name = if many { format!("{}  ", report.subject.text) } else { String::new() };
+                let line = text::try_line(nth, report, style);
+                let line = format!("{news}{}{name}{line}", self.stamp());
                 self.write(&line);
             }
             Format::Ndjson => self.line(&json::document(report)),
@@ -135,7 +144,7 @@ impl Output {
     /// While waiting: what is seen now.
     pub(crate) fn waiting(&mut self, report: &Report, after: Duration) {
         if self.request.format == Format::Human {
-            let (target, what) = (&report.subject.text, cause::summary(report));
+            let (target, what) = (&report.subject.text, cause::summary_by_address(report));
             let after = crate::render::units::prose(after);
             self.message(&format!("{}{target}: {what} after {after}, waiting\n", self.stamp()));
         }
@@ -155,6 +164,14 @@ impl Output {
         {
             let message = cause::explain(report).render(self.request.stderr);
             self.message(&message);
+        }
+        if let Told::Series(series) = told
+            && let Some((count, why)) = &series.tries.unmet
+        {
+            let text = &series.subject.text;
+            let error = format!("{count} connections to `{text}` were not as expected");
+            let message = Message { causes: vec![why.clone()], ..Message::error(error) };
+            self.message(&message.render(self.request.stderr));
         }
     }
 
@@ -226,10 +243,12 @@ impl Output {
             let exposition = self.metrics.exposition();
             self.write(&exposition);
         }
-        self.flush();
-        let qlog = self.qlog.as_mut().and_then(|qlog| qlog.writer.failure.take());
-        let failure = self.report.failure.take().or(qlog);
-        written(failure.map_or(Ok(()), Err), self.request.stderr)
+        let style = self.request.stderr;
+        let qlog = self.qlog.as_mut().map_or(Exit::Success, |qlog| qlog.writer.finish(style));
+        match self.report.finish(style) {
+            Exit::Success => qlog,
+            exit => exit,
+        }
     }
 
     fn document(&mut self, document: &Value) {
@@ -293,17 +312,46 @@ fn beside(live: Option<&Live>, write: impl FnOnce()) {
 
 impl Writer {
     /// Room for a whole report, so that it is written at once.
-    fn new(stream: Box<dyn Write>) -> Self {
-        Self { stream: BufWriter::with_capacity(1 << 16, stream), failure: None }
+    fn new(stream: Box<dyn Write>, name: String) -> Self {
+        let stream = BufWriter::with_capacity(1 << 16, stream);
+        Self { stream, name, unfinished: None, failure: None }
     }
 
-    fn create(path: &Path) -> Result<Self, Message> {
-        match File::create(path) {
-            Ok(file) => Ok(Self::new(Box::new(file))),
-            Err(error) => {
-                Err(Message::error(format!("cannot write to `{}`: {error}", path.display())))
-            }
+    fn stdout() -> Self {
+        Self::new(Box::new(stdout()), "output".to_owned())
+    }
+
+    /// A file to be written as it is. `-` is standard output.
+    fn open(path: &Path) -> Result<Self, Message> {
+        if path == Path::new("-") {
+            return Ok(Self::stdout());
         }
+        let name = format!("to `{}`", path.display());
+        match File::create(path) {
+            Ok(file) => Ok(Self::new(Box::new(file), name)),
+            Err(error) => Err(Message::error(format!("cannot write {name}: {error}"))),
+        }
+    }
+
+    /// A file that takes its place only when it is complete: somebody may read it at any moment.
+    fn create(path: &Path) -> Result<Self, Message> {
+        let is_new_or_regular =
+            path.metadata().map_or_else(|_| path != Path::new("-"), |found| found.is_file());
+        let Some(name) = path.file_name().filter(|_| is_new_or_regular) else {
+            return Self::open(path);
+        };
+        let hidden = format!(".{}.{}", name.to_string_lossy(), std::process::id());
+        let unfinished = path.with_file_name(hidden);
+        let mut writer = match File::create(&unfinished) {
+            Ok(file) => Self::new(Box::new(file), String::new()),
+            Err(error) => {
+                let error = format!("cannot write to `{}`: {error}", path.display());
+                return Err(Message::error(error));
+            }
+        };
+        writer.name = format!("to `{}`", path.display());
+        writer.unfinished = Some((unfinished, path.to_owned()));
+        Ok(writer)
     }
 
     fn write(&mut self, text: &str) {
@@ -321,11 +369,24 @@ impl Writer {
             self.failure.get_or_insert(error);
         }
     }
+
+    /// Puts a file in its place, and tells what became of it.
+    fn finish(&mut self, style: Style) -> Exit {
+        self.flush();
+        if let Some((unfinished, path)) = self.unfinished.take() {
+            let result = match &self.failure {
+                None => std::fs::rename(&unfinished, path),
+                Some(_) => std::fs::remove_file(&unfinished),
+            };
+            self.note(result);
+        }
+        written(self.failure.take().map_or(Ok(()), Err), &self.name, style)
+    }
 }
 
 impl Qlog {
     fn create(path: &Path) -> Result<Self, Message> {
-        let mut writer = Writer::create(path)?;
+        let mut writer = Writer::open(path)?;
         writer.write(&qlog::header());
         Ok(Self { writer, began: None })
     }
@@ -341,16 +402,16 @@ impl Qlog {
 /// Prints bytes that are no report, and tells how the process ends.
 pub(crate) fn print(bytes: &[u8], style: Style) -> Exit {
     let mut stdout = stdout().lock();
-    written(stdout.write_all(bytes).and_then(|()| stdout.flush()), style)
+    written(stdout.write_all(bytes).and_then(|()| stdout.flush()), "output", style)
 }
 
 /// How something written ends the process. A closed pipe needs no words.
-pub(crate) fn written(result: io::Result<()>, style: Style) -> Exit {
+pub(crate) fn written(result: io::Result<()>, what: &str, style: Style) -> Exit {
     match result {
         Ok(()) => Exit::Success,
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Exit::Signal(SIGPIPE),
         Err(error) => {
-            Message::error(format!("cannot write output: {error}")).print(style);
+            Message::error(format!("cannot write {what}: {error}")).print(style);
             Exit::CannotWrite
         }
     }

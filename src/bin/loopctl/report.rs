@@ -51,6 +51,8 @@ pub(crate) struct Subject {
     pub(crate) text: String,
     pub(crate) host: Option<String>,
     pub(crate) port: Option<u16>,
+    /// The only family asked for, if it was one.
+    pub(crate) family: Family,
     pub(crate) policy: Policy,
     pub(crate) timeout: Duration,
 }
@@ -277,7 +279,9 @@ impl Report {
             AbortReason::NotResolved => Exit::NotResolved,
             AbortReason::TimedOut => Exit::TimedOut,
             _ if last.is_some_and(Attempt::ran_out_of_time) => Exit::TimedOut,
+            AbortReason::AllFailed if self.attempts.is_empty() => Exit::NotResolved,
             _ if self.attempts.iter().all(Attempt::could_not_bind) => Exit::CannotBind,
+            _ if self.attempts.iter().all(Attempt::had_no_socket) => Exit::Mixed,
             _ => Exit::NotConnected,
         }
     }
@@ -320,6 +324,11 @@ impl Attempt {
             Outcome::Failure(_, failure) => failure.kind == std::io::ErrorKind::TimedOut,
             _ => false,
         }
+    }
+
+    /// This process is out of descriptors, which says nothing about the network.
+    fn had_no_socket(&self) -> bool {
+        matches!(&self.outcome, Outcome::Failure(Phase::Socket, _))
     }
 
     fn could_not_bind(&self) -> bool {

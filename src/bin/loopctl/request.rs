@@ -12,7 +12,7 @@ use crate::args::{
     ConnectArgs, ExpectArgs, ExportArgs, FamilyArg, FamilyArgs, GlobalArgs, OutputArgs, Pace,
     RaceArgs, RepeatArgs, SocketArgs,
 };
-use crate::env::{ColorWish, Environment};
+use crate::env::Environment;
 use crate::exit::Exit;
 use crate::message::Message;
 use crate::style::Style;
@@ -127,6 +127,12 @@ impl ConnectRequest {
         request.mode = Mode::from(&args.repeat);
         request.expect = Expectations::from(&args.expect);
         request.output.export(args.export);
+        if let (Mode::Repeat(RepeatRequest { count: None, .. }), Format::Json) =
+            (request.mode, request.output.format)
+        {
+            let error = "--json keeps every try until the end: give --count, or use --ndjson";
+            return Err((Message::error(error), Exit::Usage));
+        }
         Ok(request)
     }
 
@@ -249,7 +255,7 @@ impl OutputRequest {
         let style = |stream| Style::new(args.color, stream, env);
         let (stdout, stderr) = (style(env.stdout), style(env.stderr));
         let files = Files { report: None, qlog: args.qlog.clone() };
-        let may_move = env.stderr.is_terminal && env.colors != ColorWish::Never;
+        let may_move = env.stderr.is_terminal && !env.is_dumb;
         let live = may_move && !args.no_progress && !args.quiet && args.verbose == 0;
         let (tcp_info, timestamps, verbosity) = (false, false, args.verbose);
         Self { format, verbosity, stdout, stderr, files, tcp_info, timestamps, live }
@@ -262,10 +268,10 @@ impl OutputRequest {
         if let (Some((_, format)), Format::Human) = (wanted, self.format) {
             self.format = format;
         }
-        if args.report.is_some() {
+        if args.report.as_ref().is_some_and(|path| path.as_os_str() != "-") {
             self.stdout = Style { color: false, width: None, ..self.stdout };
+            self.files.report = args.report;
         }
-        self.files.report = args.report;
         (self.tcp_info, self.timestamps) = (args.tcp_info, args.timestamps);
     }
 }

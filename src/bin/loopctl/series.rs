@@ -20,7 +20,8 @@ pub(crate) struct Series {
     pub(crate) addresses: Vec<AddressStats>,
     /// Times from the first question to the connection.
     pub(crate) times: Times,
-    pub(crate) interrupted: bool,
+    /// What ended it early.
+    pub(crate) interrupted: Option<Exit>,
     /// The candidates of the last try, to see when a name changes.
     candidates: Vec<Address>,
 }
@@ -32,6 +33,8 @@ pub(crate) struct Tries {
     pub(crate) connected: u64,
     /// The exits of tries that did not succeed, each once.
     pub(crate) failures: Vec<Exit>,
+    /// Connections that were not as expected, and the last reason.
+    pub(crate) unmet: Option<(u64, String)>,
 }
 
 /// One address over all tries.
@@ -39,7 +42,7 @@ pub(crate) struct Tries {
 pub(crate) struct AddressStats {
     pub(crate) address: Address,
     pub(crate) won: u64,
-    /// Under way when another one won.
+    /// Another one won while it was under way, or before it connected.
     pub(crate) lost: u64,
     pub(crate) failed: u64,
     /// Why it failed last.
@@ -105,13 +108,16 @@ impl Series {
             tries: Tries::default(),
             addresses: Vec::new(),
             times: Times::new(),
-            interrupted: false,
+            interrupted: None,
             candidates: Vec::new(),
         }
     }
 
     /// Takes in one try, and says what is new about the name's addresses.
     pub(crate) fn add(&mut self, report: &Report) -> Option<String> {
+        if matches!(report.end, End::Interrupted(_)) {
+            return None;
+        }
         self.tries.add(report);
         if let Some(winner) = report.winner() {
             self.times.record(winner.end());
@@ -129,11 +135,17 @@ impl Series {
         of_family.map(|stats| stats.won).sum()
     }
 
-    /// ping's rule when interrupted: success if anything succeeded. Otherwise all tries count.
+    /// ping's rule for SIGINT: success if anything succeeded. Otherwise all tries count.
     pub(crate) fn exit(&self) -> Exit {
+        const SIGINT: i32 = 2;
+        match (self.interrupted, self.tries.connected) {
+            (Some(Exit::Signal(SIGINT)), 0) => return Exit::Mixed,
+            (Some(Exit::Signal(SIGINT)), _) => return Exit::Success,
+            (Some(exit), _) => return exit,
+            (None, _) => {}
+        }
         match self.tries.failures.as_slice() {
-            [] if self.tries.done > 0 => Exit::Success,
-            _ if self.interrupted && self.tries.connected > 0 => Exit::Success,
+            [] => Exit::Success,
             [only] if self.tries.connected == 0 => *only,
             [Exit::Unexpected] => Exit::Unexpected,
             _ => Exit::Mixed,
@@ -167,11 +179,12 @@ impl Series {
 
 impl Tries {
     fn add(&mut self, report: &Report) {
-        if matches!(report.end, End::Interrupted(_)) {
-            return;
-        }
         self.done += 1;
         self.connected += u64::from(report.end == End::Connected);
+        if let Some((flag, why)) = report.beside.unmet.first() {
+            let before = self.unmet.as_ref().map_or(0, |(count, _)| *count);
+            self.unmet = Some((before + 1, format!("--{flag}: {why}")));
+        }
         let exit = report.exit();
         if exit != Exit::Success && !self.failures.contains(&exit) {
             self.failures.push(exit);
@@ -188,6 +201,7 @@ impl AddressStats {
         match &attempt.outcome {
             Outcome::Success => {
                 self.won += u64::from(won);
+                self.lost += u64::from(!won);
                 self.times.record(attempt.took);
             }
             Outcome::Canceled | Outcome::Pending => self.lost += 1,

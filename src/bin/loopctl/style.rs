@@ -34,7 +34,7 @@ mod tests {
 
     fn environment(is_terminal: bool, colors: ColorWish) -> Environment {
         let stream = Stream { is_terminal, width: None };
-        Environment { stdout: stream, stderr: stream, is_utf8: true, colors }
+        Environment { stdout: stream, stderr: stream, is_utf8: true, colors, is_dumb: false }
     }
 
     #[test]

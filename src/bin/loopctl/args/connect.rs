@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use loopctl::Keepalive;
 
-use super::values::{self, FamilyArg, Pace, Pinned, duration, source};
+use super::values::{self, FamilyArg, Pace, Pinned, duration, positive, source};
 
 #[derive(Debug, Args)]
 #[command(before_long_help = "\
@@ -66,7 +67,7 @@ pub(crate) struct RaceArgs {
     #[arg(long, value_name = "N")]
     pub(crate) max_parallel: Option<NonZero<usize>>,
     /// Time for one attempt [default: as long as the kernel tries]
-    #[arg(long, value_name = "DUR", value_parser = duration)]
+    #[arg(long, value_name = "DUR", value_parser = positive)]
     pub(crate) attempt_timeout: Option<Duration>,
     /// Let every attempt finish: probe every address
     #[arg(long)]
@@ -91,7 +92,7 @@ pub(crate) struct SocketArgs {
     #[arg(short, long, value_name = "ADDR[:PORT]", value_parser = source)]
     pub(crate) source: Vec<SocketAddr>,
     /// Connect through this network interface
-    #[arg(short = 'I', long, value_name = "NAME")]
+    #[arg(short = 'I', long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) interface: Option<String>,
     #[command(flatten)]
     pub(crate) packets: PacketArgs,
@@ -139,22 +140,25 @@ pub(crate) struct ExpectArgs {
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Repeat")]
+#[group(id = "repeat", multiple = true)]
+#[command(group = clap::ArgGroup::new("again").multiple(true))]
 pub(crate) struct RepeatArgs {
     /// Connect N times; with --interval alone, until interrupted
-    #[arg(short, long, value_name = "N", conflicts_with = "wait")]
+    #[arg(short, long, value_name = "N", conflicts_with = "wait", group = "again")]
     pub(crate) count: Option<NonZero<u64>>,
     /// Time from one start to the next [default: 1s]
     #[arg(short, long, value_name = "DUR", value_parser = duration, conflicts_with = "wait")]
+    #[arg(group = "again")]
     pub(crate) interval: Option<Duration>,
     /// Resolve the name anew every time, and tell when its addresses change
-    #[arg(long)]
+    #[arg(long, requires = "again")]
     pub(crate) fresh_dns: bool,
     /// Show how the times are distributed
-    #[arg(long)]
+    #[arg(long, requires = "again")]
     pub(crate) histogram: bool,
     /// Try until it connects, at most this long [60s where no time is given]
     #[arg(short, long, value_name = "DUR", require_equals = true, num_args = 0..=1)]
-    #[arg(default_missing_value = "60s", value_parser = duration)]
+    #[arg(default_missing_value = "60s", value_parser = positive)]
     pub(crate) wait: Option<Duration>,
 }
 
@@ -171,7 +175,7 @@ pub(crate) struct ExportArgs {
     #[arg(long, conflicts_with_all = ["json", "ndjson", "csv", "plain", "count", "interval"])]
     pub(crate) prom: bool,
     /// Show more of what the kernel knows of the connection
-    #[arg(long)]
+    #[arg(long, conflicts_with = "again")]
     pub(crate) tcp_info: bool,
     /// Write the report to FILE instead of standard output
     #[arg(long, value_name = "FILE")]

@@ -12,9 +12,9 @@ use clap_complete::Shell;
 pub(crate) use connect::{
     ConnectArgs, ExpectArgs, ExportArgs, RaceArgs, RepeatArgs, SocketArgs, TargetArgs,
 };
-pub(crate) use values::{FamilyArg, Pace, Pinned};
+pub(crate) use values::{FamilyArg, Pace, Pinned, duration};
 
-use values::duration;
+use values::positive;
 
 /// Says why a connection is slow or fails: races every address and reports every attempt
 #[derive(Debug, Parser)]
@@ -70,7 +70,7 @@ pub(crate) struct GlobalArgs {
     #[command(flatten)]
     pub(crate) debug: DebugArgs,
     /// Time for the whole of one target: 250ms, 2s, 1m30s; a bare number is seconds
-    #[arg(long, global = true, value_name = "DUR", default_value = "10s", value_parser = duration)]
+    #[arg(long, global = true, value_name = "DUR", default_value = "10s", value_parser = positive)]
     pub(crate) timeout: Duration,
 }
 

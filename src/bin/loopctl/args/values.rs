@@ -13,6 +13,14 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     parsed.ok_or_else(|| "write it as 250ms, 2s or 1m30s; a bare number is seconds".to_owned())
 }
 
+/// A duration in which something can happen.
+pub(crate) fn positive(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("it must be longer than nothing".to_owned()),
+        time => Ok(time),
+    }
+}
+
 /// `ADDR` or `ADDR:PORT`, IPv6 in brackets where a port follows.
 pub(crate) fn source(text: &str) -> Result<SocketAddr, String> {
     let address = text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 0));

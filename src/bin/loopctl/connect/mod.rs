@@ -32,8 +32,9 @@ const SIGTERM: i32 = 15;
 const WORST: usize = 10;
 
 /// Connects to every target and tells about it.
-pub(crate) fn run(request: ConnectRequest) -> Exit {
+pub(crate) fn run(mut request: ConnectRequest) -> Exit {
     let style = request.output.stderr;
+    request.concurrency = request.concurrency.min(targets_at_a_time());
     Message::warnings(request.warnings()).print(style);
     let output = match Output::new(&request) {
         Ok(output) => RefCell::new(output),
@@ -60,6 +61,13 @@ pub(crate) fn run(request: ConnectRequest) -> Exit {
             Exit::Mixed
         }
     }
+}
+
+/// How many targets the descriptors of this process suffice for: two attempts each, and some for the rest.
+fn targets_at_a_time() -> usize {
+    const REST: u64 = 32;
+    let limit = loopctl::raise_descriptor_limit().unwrap_or(1024);
+    usize::try_from(limit.saturating_sub(REST) / 2).unwrap_or(usize::MAX).max(1)
 }
 
 /// One run of the program.

@@ -59,7 +59,7 @@ impl Session {
         if self.stop.wish().is_none() {
             match self.connection(lp, this).await {
                 Ok(connection) => self.connect(connection, &this.session, &report).await,
-                Err(error) => report.borrow_mut().refuse(error.to_string(), lp.time()),
+                Err(why) => report.borrow_mut().refuse(why, lp.time()),
             }
         }
         let mut report = report.borrow().clone();
@@ -96,11 +96,7 @@ impl Session {
         self.stop.or(connection.trace(listen).open(|| Probe)).await;
     }
 
-    async fn connection(
-        &self,
-        lp: &LoopRef,
-        this: &Try<'_>,
-    ) -> Result<CreateConnection, ResolveError> {
+    async fn connection(&self, lp: &LoopRef, this: &Try<'_>) -> Result<CreateConnection, String> {
         let race = &self.request.race;
         let connection = match (&this.target.target, &this.target.pinned, &this.known) {
             (Target::Unix(path), ..) => lp.create_unix_connection(path),
@@ -109,9 +105,13 @@ impl Session {
                 lp.create_connection(host.clone(), port.clone()).family(race.family)
             }
             (Target::Tcp(_, port), Some(addresses), None) => {
-                let port = number(lp, port).await?;
+                let port = number(lp, port).await.map_err(|error| error.to_string())?;
                 let wanted = addresses.iter().filter(|ip| race.family.admits(Family::of(ip)));
-                lp.create_connection_to(wanted.map(|ip| SocketAddr::new(*ip, port)))
+                let wanted: Vec<_> = wanted.map(|ip| SocketAddr::new(*ip, port)).collect();
+                if wanted.is_empty() {
+                    return Err("--resolve gives no address of the family asked for".to_owned());
+                }
+                lp.create_connection_to(wanted)
             }
         };
         Ok(race.configure(connection.timeout(this.timeout)))
@@ -140,7 +140,8 @@ impl Subject {
             Target::Tcp(host, Port::Service(_)) => (Some(host.to_string()), None),
             Target::Unix(_) => (None, None),
         };
-        Self { text: target.text.clone(), host, port, policy: race.policy.clone(), timeout }
+        let (text, policy, family) = (target.text.clone(), race.policy.clone(), race.family);
+        Self { text, host, port, family, policy, timeout }
     }
 }
 

@@ -8,7 +8,7 @@ use loopctl::LoopRef;
 
 use super::Session;
 use super::race::Try;
-use crate::report::{Report, Subject, Via};
+use crate::report::{End, Report, Subject, Via};
 use crate::request::RepeatRequest;
 use crate::series::Series;
 use crate::targets::TargetRequest;
@@ -34,14 +34,16 @@ impl Session {
                 known = known.or_else(|| answer(&report));
             }
             let news = series.borrow_mut().add(&report);
-            self.output.borrow_mut().tried(nth, &report, news);
+            if !matches!(report.end, End::Interrupted(_)) {
+                self.output.borrow_mut().tried(nth, &report, news);
+            }
             next += repeat.interval;
             let is_last = repeat.count == Some(nth);
             let pause = next.saturating_duration_since(lp.time());
             if self.stop.wish().is_some()
                 || (!is_last && self.stop.or(lp.sleep(pause)).await.is_none())
             {
-                series.borrow_mut().interrupted = true;
+                series.borrow_mut().interrupted = self.stop.wish();
                 break;
             }
             // A try that took longer than the interval does not make the next ones hurry.

@@ -182,7 +182,7 @@ pub(crate) fn repeat(series: &Series, took: Duration, tries: Option<&[Value]>) -
         "schema": "loopctl.repeat.v1",
         "version": env!("CARGO_PKG_VERSION"),
         "target": series.subject.text,
-        "end": if series.interrupted { "interrupted" } else { "completed" },
+        "end": if series.interrupted.is_some() { "interrupted" } else { "completed" },
         "exit_code": series.exit().code(),
         "duration_ms": ms(took),
         "tries": series.tries.done,

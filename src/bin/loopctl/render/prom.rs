@@ -11,6 +11,7 @@ pub(crate) struct Metrics {
     success: String,
     duration: String,
     attempts: String,
+    unmet: String,
 }
 
 impl Metrics {
@@ -18,6 +19,8 @@ impl Metrics {
         let target = escape(&report.subject.text);
         let connected = u8::from(report.winner().is_some());
         let _ = writeln!(self.success, "loopctl_probe_success{{target=\"{target}\"}} {connected}");
+        let unmet = report.beside.unmet.len();
+        let _ = writeln!(self.unmet, "loopctl_unmet_expectations{{target=\"{target}\"}} {unmet}");
         let mut phase = |phase: &str, took: Duration| {
             let seconds = took.as_secs_f64();
             let _ = writeln!(
@@ -48,6 +51,7 @@ impl Metrics {
             ("loopctl_probe_success", "Whether the target could be connected to.", &self.success),
             ("loopctl_probe_duration_seconds", "How long each phase took.", &self.duration),
             ("loopctl_attempts", "Connection attempts by their result.", &self.attempts),
+            ("loopctl_unmet_expectations", "Stated expectations that did not hold.", &self.unmet),
         ];
         let text = families.map(|(name, help, samples)| {
             format!("# HELP {name} {help}\n# TYPE {name} gauge\n{samples}")

@@ -28,6 +28,7 @@ impl Story {
             text: target.to_owned(),
             host: Some(host.to_owned()),
             port: Some(port),
+            family: loopctl::plan::Family::Unspecified,
             policy: Policy::happy_eyeballs(Duration::from_millis(250)),
             timeout: Duration::from_secs(10),
         };

@@ -36,12 +36,17 @@ fn fit(lines: &str, style: Style) -> String {
 /// One try of many, on one line.
 pub(crate) fn try_line(nth: u64, report: &Report, style: Style) -> String {
     let Some(winner) = report.winner() else {
-        let why = cause::summary(report);
+        let why = cause::summary_by_address(report);
         let failed = style.paint(AnsiColor::Red.on_default(), "failed");
         return format!("{nth:>4}  {failed} after {}: {why}\n", units::prose(report.total));
     };
-    let total = units::prose(winner.end());
-    format!("{nth:>4}  {}  {total:>9}  = {}\n", winner.address, sum(report))
+    let mut line = format!("{nth:>4}  {}  {:>8} ms", winner.address, units::column(winner.end()));
+    line += &format!("  = {}", sum(report));
+    if winner.resends() > 0 {
+        line += &format!("  SYN +{}", winner.resends());
+    }
+    let unmet = report.beside.unmet.iter().map(|(flag, _)| format!("  not --{flag}"));
+    line + &unmet.collect::<String>() + "\n"
 }
 
 fn headline(report: &Report, style: Style) -> String {
@@ -75,7 +80,9 @@ fn transport(report: &Report) -> &'static str {
 fn resolve_line(report: &Report) -> String {
     let resolve = &report.resolve;
     let took = match resolve.via {
-        Via::System => resolve.took.map_or_else(|| "-".to_owned(), units::prose),
+        Via::System => resolve
+            .took
+            .map_or_else(|| "-".to_owned(), |took| format!("{} ms", units::column(took))),
         Via::Literal | Via::Given | Via::Cached => "-".to_owned(),
     };
     let via = match resolve.via {
@@ -179,7 +186,7 @@ fn refused_options(report: &Report) -> String {
 /// What the connection took, and what that is made of.
 fn total_line(report: &Report) -> String {
     let Some(winner) = report.winner() else { return String::new() };
-    let connected = format!("  total    {}  = {}\n", units::prose(winner.end()), sum(report));
+    let connected = format!("  total    {} ms  = {}\n", units::column(winner.end()), sum(report));
     if !report.subject.policy.run_all {
         return connected;
     }
