@@ -130,6 +130,14 @@ impl LoopRef {
     }
 
     /// Whether debug mode is on; asyncio's `get_debug`.
+    ///
+    /// ```
+    /// # let event_loop = loopctl::EventLoop::new()?;
+    /// let lp = event_loop.lp();
+    /// lp.set_debug(false);
+    /// assert!(!lp.debug());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn debug(&self) -> bool {
         self.watch().debug.get()
     }
@@ -151,6 +159,12 @@ impl LoopRef {
     }
 
     /// The threshold in force.
+    ///
+    /// ```
+    /// # let event_loop = loopctl::EventLoop::new()?;
+    /// assert_eq!(event_loop.lp().slow_callback_duration().as_millis(), 100);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn slow_callback_duration(&self) -> Duration {
         self.watch().threshold.get()
     }

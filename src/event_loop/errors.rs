@@ -13,6 +13,16 @@ use super::job::JobInfo;
 use crate::BoxError;
 
 /// What happened, as far as is known: asyncio's exception context.
+///
+/// ```
+/// use loopctl::{ErrorContext, JobInfo, JobKind};
+///
+/// let job = JobInfo { kind: JobKind::Call, name: "flush".to_owned(), origin: None };
+/// let context = ErrorContext::new("the cache is gone").with("cache", "/var/cache/x");
+/// let context = context.job(job).error("no space left");
+/// let report = "the cache is gone\ncache: /var/cache/x\nhandle: <Handle flush>\ncaused by: no space left";
+/// assert_eq!(context.to_string(), report);
+/// ```
 #[derive(Debug, Default)]
 pub struct ErrorContext {
     /// What failed, as the first line of a report.
@@ -148,6 +158,15 @@ impl LoopRef {
     }
 
     /// The handler that was set; asyncio's `get_exception_handler`.
+    ///
+    /// ```
+    /// # let event_loop = loopctl::EventLoop::new()?;
+    /// let lp = event_loop.lp();
+    /// assert!(lp.exception_handler().is_none());
+    /// lp.set_exception_handler(Some(std::rc::Rc::new(|_, context| println!("{context}"))));
+    /// assert!(lp.exception_handler().is_some());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn exception_handler(&self) -> Option<ExceptionHandler> {
         self.core().handlers.0.borrow().clone()
     }
@@ -181,6 +200,17 @@ impl LoopRef {
     /// Logs the report at level `error`; asyncio's `default_exception_handler`.
     ///
     /// Where the process has no logger it goes to standard error, so that no error is lost.
+    ///
+    /// ```
+    /// # use std::rc::Rc;
+    /// # let event_loop = loopctl::EventLoop::new()?;
+    /// event_loop.lp().set_exception_handler(Some(Rc::new(|lp, context| {
+    ///     if context.message != "harmless" {
+    ///         lp.default_exception_handler(context);
+    ///     }
+    /// })));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn default_exception_handler(&self, context: &ErrorContext) {
         let report = context.to_string();
         if log::max_level() == log::LevelFilter::Off {

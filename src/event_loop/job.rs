@@ -164,12 +164,14 @@ impl Job {
         }
     }
 
-    /// Drops the job instead of running it, and what its callback captured, whoever holds a handle.
+    /// On a closed loop: drops the job instead of running it, and what its callback captured, whoever holds a
+    /// handle. A task's step drops its future there, behind the net that catches what this throws.
     pub(crate) fn discard(self) {
         match self {
             Self::Call(call) => call.cancel(),
             Self::Posted(call) => drop(call.cancel()),
-            Self::Step(_) | Self::Main => {}
+            Self::Step(step) => drop(step.run()),
+            Self::Main => {}
         }
     }
 
@@ -264,6 +266,7 @@ impl fmt::Debug for Handle {
 /// let timer = lp.call_later(std::time::Duration::from_secs(5), || ());
 /// assert!(timer.when() > lp.time());
 /// timer.cancel();
+/// assert!(timer.is_cancelled());
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Clone)]

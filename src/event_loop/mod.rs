@@ -168,6 +168,12 @@ pub fn running_loop() -> Option<LoopRef> {
 impl EventLoop {
     /// A new loop: not running, debug mode as `LOOPCTL_DEBUG` says, slow callbacks from 100 ms.
     ///
+    /// ```
+    /// let event_loop = loopctl::EventLoop::new()?;
+    /// assert!(!event_loop.lp().is_running());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// When the system gives no poller, for example because the process is out of descriptors.
     pub fn new() -> io::Result<Self> {
@@ -175,6 +181,14 @@ impl EventLoop {
     }
 
     /// A new loop with a clock of its own; see [`Clock`].
+    ///
+    /// ```
+    /// # use loopctl::{Clock, EventLoop};
+    /// let t0 = EventLoop::new()?.lp().time();
+    /// let event_loop = EventLoop::with_clock(Clock::Manual(t0))?;
+    /// assert_eq!(event_loop.lp().time(), t0);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`new`](Self::new).
@@ -199,6 +213,14 @@ impl EventLoop {
     }
 
     /// A reference to schedule with.
+    ///
+    /// ```
+    /// let event_loop = loopctl::EventLoop::new()?;
+    /// let lp = event_loop.lp();
+    /// drop(event_loop);
+    /// assert!(lp.is_closed());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn lp(&self) -> LoopRef {
         self.lp.clone()
     }
@@ -227,6 +249,14 @@ impl EventLoop {
     }
 
     /// Runs until `future` completes and returns what it returns. A panic of the future comes out here.
+    ///
+    /// ```
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// # let lp = event_loop.lp();
+    /// let task = lp.create_task(async { "done" });
+    /// assert_eq!(event_loop.run_until_complete(task)?, Ok("done"));
+    /// # Ok::<(), loopctl::RunError>(())
+    /// ```
     ///
     /// # Errors
     /// [`RunError::Stopped`] when the loop was stopped first, and as [`run_forever`](Self::run_forever).
@@ -276,6 +306,14 @@ impl EventLoop {
 
     /// Closes the loop: drops every task, callback and timer, removes signal handlers, and shuts the
     /// default executor without waiting for its threads. Dropping the loop does the same.
+    ///
+    /// ```
+    /// let event_loop = loopctl::EventLoop::new()?;
+    /// let lp = event_loop.lp();
+    /// event_loop.close();
+    /// assert!(lp.call_soon(|| ()).is_cancelled());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn close(self) {
         self.lp.watch().note_close();
     }
@@ -352,6 +390,18 @@ impl LoopRef {
     /// Runs `call` at `when`, or in the next turn if that has passed; asyncio's `call_at`.
     ///
     /// Calls with equal deadlines run in the order in which they were scheduled.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// let lp = event_loop.lp();
+    /// let when = lp.time() + Duration::from_millis(1);
+    /// let inside = lp.clone();
+    /// assert_eq!(lp.call_at(when, move || inside.stop()).when(), when);
+    /// event_loop.run_forever()?;
+    /// assert!(lp.time() >= when);
+    /// # Ok::<(), loopctl::RunError>(())
+    /// ```
     #[track_caller]
     pub fn call_at<O: Outcome>(
         &self,
@@ -364,16 +414,44 @@ impl LoopRef {
     }
 
     /// Ends the run at the end of the turn under way; asyncio's `stop`.
+    ///
+    /// ```
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// let lp = event_loop.lp();
+    /// lp.clone().call_soon(move || {
+    ///     lp.stop();
+    ///     println!("the turn still runs to its end");
+    /// });
+    /// event_loop.run_forever()?;
+    /// # Ok::<(), loopctl::RunError>(())
+    /// ```
     pub fn stop(&self) {
         self.0.remote.stop();
     }
 
     /// Whether the loop runs at this moment.
+    ///
+    /// ```
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// let lp = event_loop.lp();
+    /// assert!(!lp.is_running());
+    /// event_loop.run_until_complete(async { assert!(lp.is_running()) })?;
+    /// # Ok::<(), loopctl::RunError>(())
+    /// ```
     pub fn is_running(&self) -> bool {
         self.0.remote.is_running()
     }
 
     /// Whether the loop has been closed.
+    ///
+    /// ```
+    /// # let event_loop = loopctl::EventLoop::new()?;
+    /// let lp = event_loop.lp();
+    /// assert!(!lp.is_closed());
+    /// drop(event_loop);
+    /// assert!(lp.is_closed());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn is_closed(&self) -> bool {
         self.0.remote.is_closed()
     }

@@ -31,17 +31,19 @@ impl LoopRef {
     /// It replaces the reader the descriptor had. Remove it before the descriptor is closed.
     ///
     /// ```
-    /// # use std::{io::{Read, Write}, os::unix::net::UnixStream};
+    /// # use std::{io::{Read, Write}, os::unix::net::UnixStream, rc::Rc};
     /// # let mut event_loop = loopctl::EventLoop::new()?;
     /// # let lp = event_loop.lp();
-    /// let (mut ours, mut theirs) = UnixStream::pair()?;
-    /// let inside = lp.clone();
-    /// lp.add_reader(&ours.try_clone()?, move || {
+    /// let (ours, mut theirs) = UnixStream::pair()?;
+    /// let (ours, inside) = (Rc::new(ours), lp.clone());
+    /// let reader = Rc::clone(&ours);
+    /// lp.add_reader(&ours, move || {
     ///     inside.stop();
-    ///     ours.read(&mut [0; 16]).map(|count| assert_eq!(count, 5))
+    ///     (&*reader).read(&mut [0; 16]).map(|count| assert_eq!(count, 5))
     /// })?;
     /// theirs.write_all(b"hello")?;
     /// event_loop.run_forever()?;
+    /// assert!(lp.remove_reader(&ours));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -58,6 +60,23 @@ impl LoopRef {
 
     /// Runs `callback` whenever `fd` can be written to, as long as that is so; asyncio's `add_writer`.
     ///
+    /// ```
+    /// # use std::{io::Write, os::unix::net::UnixStream, rc::Rc};
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// # let lp = event_loop.lp();
+    /// let (ours, _theirs) = UnixStream::pair()?;
+    /// let (ours, inside) = (Rc::new(ours), lp.clone());
+    /// let writer = Rc::clone(&ours);
+    /// lp.add_writer(&ours, move || {
+    ///     inside.remove_writer(&writer);
+    ///     inside.stop();
+    ///     (&*writer).write_all(b"hello")
+    /// })?;
+    /// event_loop.run_forever()?;
+    /// assert!(!lp.remove_writer(&ours));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`add_reader`](Self::add_reader).
     #[track_caller]
@@ -70,11 +89,31 @@ impl LoopRef {
     }
 
     /// Ends the reader of `fd`; tells whether there was one. On a closed loop there is none.
+    ///
+    /// ```
+    /// # let event_loop = loopctl::EventLoop::new()?;
+    /// # let lp = event_loop.lp();
+    /// let (ours, _theirs) = std::os::unix::net::UnixStream::pair()?;
+    /// lp.add_reader(&ours, || ())?;
+    /// assert!(lp.remove_reader(&ours));
+    /// assert!(!lp.remove_reader(&ours));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn remove_reader(&self, fd: &impl AsFd) -> bool {
         self.remove_watcher(fd, Interest::Readable)
     }
 
     /// Ends the writer of `fd`; tells whether there was one. On a closed loop there is none.
+    ///
+    /// ```
+    /// # let event_loop = loopctl::EventLoop::new()?;
+    /// # let lp = event_loop.lp();
+    /// let (ours, _theirs) = std::os::unix::net::UnixStream::pair()?;
+    /// lp.add_writer(&ours, || ())?;
+    /// assert!(lp.remove_writer(&ours));
+    /// assert!(!lp.remove_writer(&ours));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn remove_writer(&self, fd: &impl AsFd) -> bool {
         self.remove_watcher(fd, Interest::Writable)
     }
@@ -135,13 +174,15 @@ impl<F: FnMut() -> O, O: Outcome> Run for Watcher<F> {
         self.is_queued.set(false);
         let Some(mut callback) = self.callback.take() else { return Ok(()) };
         let ran = catch_unwind(AssertUnwindSafe(|| callback().into_result()));
+        let mut rearmed = Ok(());
         if !self.is_cancelled.get() {
             self.callback.replace(Some(callback));
             if let Some(registration) = &*self.registration.borrow() {
-                registration.rearm()?;
+                rearmed = registration.rearm();
             }
         }
-        ran.unwrap_or_else(|payload| resume_unwind(payload))
+        ran.unwrap_or_else(|payload| resume_unwind(payload))?;
+        Ok(rearmed?)
     }
 
     fn info(&self) -> JobInfo {

@@ -93,6 +93,17 @@ impl Remote {
     /// Calls run in the order in which they were posted, each at most once. From the loop's own thread
     /// they keep their place among [`call_soon`](LoopRef::call_soon)s.
     ///
+    /// ```
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// let remote = event_loop.lp().remote();
+    /// let task = event_loop.lp().run_in_executor(move || {
+    ///     let from_the_worker = remote.call_soon_threadsafe(|| println!("on the loop's thread"));
+    ///     from_the_worker.is_ok()
+    /// });
+    /// assert_eq!(event_loop.run_until_complete(task)?, Ok(true));
+    /// # Ok::<(), loopctl::RunError>(())
+    /// ```
+    ///
     /// # Errors
     /// [`LoopClosed`] when the loop has been closed; the callback is then dropped here.
     #[track_caller]
@@ -114,17 +125,41 @@ impl Remote {
     }
 
     /// Stops the loop at the end of the turn under way; asyncio's `stop`, from any thread.
+    ///
+    /// ```
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// let remote = event_loop.lp().remote();
+    /// let worker = std::thread::Builder::new().spawn(move || remote.stop())?;
+    /// event_loop.run_forever()?;
+    /// # worker.join().unwrap();
+    /// # Ok::<(), loopctl::RunError>(())
+    /// ```
     pub fn stop(&self) {
         self.0.stopping.store(true, Ordering::Release);
         self.0.wakeup.wake();
     }
 
     /// Whether the loop runs at this moment.
+    ///
+    /// ```
+    /// # let event_loop = loopctl::EventLoop::new()?;
+    /// assert!(!event_loop.lp().remote().is_running());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn is_running(&self) -> bool {
         self.0.running.load(Ordering::Acquire)
     }
 
     /// Whether the loop has been closed.
+    ///
+    /// ```
+    /// # let event_loop = loopctl::EventLoop::new()?;
+    /// let remote = event_loop.lp().remote();
+    /// event_loop.close();
+    /// assert!(remote.is_closed());
+    /// assert!(remote.call_soon_threadsafe(|| ()).is_err());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn is_closed(&self) -> bool {
         self.0.closed.load(Ordering::Acquire)
     }
@@ -265,6 +300,7 @@ impl<F: FnOnce() -> O + Send, O: Outcome> Posted for PostedCall<F> {
 /// let handle = event_loop.lp().remote().call_soon_threadsafe(|| ())?;
 /// assert!(handle.cancel(), "it had not begun");
 /// assert!(!handle.cancel(), "nothing left to prevent");
+/// assert!(handle.is_cancelled());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
@@ -294,6 +330,13 @@ impl fmt::Debug for RemoteHandle {
 
 impl LoopRef {
     /// The part of this loop that other threads may hold.
+    ///
+    /// ```
+    /// # let event_loop = loopctl::EventLoop::new()?;
+    /// fn crosses_threads(_: impl Send + Sync) {}
+    /// crosses_threads(event_loop.lp().remote());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn remote(&self) -> Remote {
         self.core().remote.clone()
     }

@@ -20,7 +20,7 @@ use crate::BoxError;
 #[derive(Default)]
 struct Signals(RefCell<HashMap<i32, Handler>>);
 
-/// Fields drop in order: first the watch, then the pipe's end, then the process's own behaviour returns.
+/// Fields drop in order: first the watch, then the pipe's end, then the signal's default action returns.
 struct Handler {
     _registration: Registration,
     pipe: Rc<SignalPipe>,
@@ -85,7 +85,18 @@ impl LoopRef {
         Ok(())
     }
 
-    /// Ends a handler; the process then does again what it did before. Tells whether there was one.
+    /// Ends a handler; tells whether there was one. The signal then does what it does by default, as in
+    /// asyncio, even if the process ignored it before.
+    ///
+    /// ```
+    /// # let event_loop = loopctl::EventLoop::new()?;
+    /// const SIGUSR2: i32 = 12;
+    /// let lp = event_loop.lp();
+    /// lp.add_signal_handler(SIGUSR2, || ())?;
+    /// assert!(lp.remove_signal_handler(SIGUSR2));
+    /// assert!(!lp.remove_signal_handler(SIGUSR2));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn remove_signal_handler(&self, signal: i32) -> bool {
         let removed = self.room::<Signals>().0.borrow_mut().remove(&signal);
         removed.is_some()

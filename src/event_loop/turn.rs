@@ -38,11 +38,30 @@ impl<'a> Turns<'a> {
     }
 
     /// Whether [`stop`](LoopRef::stop) was called since the run began.
+    ///
+    /// ```
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// # let lp = event_loop.lp();
+    /// let turns = event_loop.enter()?;
+    /// lp.clone().call_soon(move || lp.stop());
+    /// while !turns.is_stopping() {
+    ///     turns.turn(None)?;
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_stopping(&self) -> bool {
         self.lp.core().remote.is_stopping()
     }
 
     /// One turn, waiting for events no longer than `max_wait`.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// let turns = event_loop.enter()?;
+    /// turns.turn(Some(Duration::from_millis(1)))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When the poller fails.

@@ -16,6 +16,8 @@ use crate::plan::Family;
 ///
 /// let address = Address::from("[2001:db8::1]:443".parse::<std::net::SocketAddr>().unwrap());
 /// assert_eq!(address.to_string(), "[2001:db8::1]:443");
+/// assert_eq!(address.family(), Some(loopctl::plan::Family::Inet6));
+/// assert_eq!(Address::Unix("/run/x".into()).as_inet(), None);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Address {

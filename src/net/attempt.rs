@@ -9,10 +9,12 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::net::SendFlags;
 use socket2::{Domain, SockRef, Socket, Type};
 
 use super::options::Refusals;
 use super::readiness::Ready;
+use super::transport::Names;
 use super::{Address, Phase, SocketFacts, SocketOptions, TcpInfo};
 use crate::event_loop::{Interest, LoopRef};
 use crate::plan::Family;
@@ -119,10 +121,9 @@ impl Attempt {
     }
 
     fn send_syn(&self) -> io::Result<()> {
-        match self.socket.send(&[]) {
-            Ok(_) => Ok(()),
-            Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => Ok(()),
-            Err(error) => Err(error),
+        match rustix::net::send(&self.socket, &[], SendFlags::NOSIGNAL) {
+            Ok(_) | Err(rustix::io::Errno::INPROGRESS) => Ok(()),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -137,13 +138,22 @@ impl Attempt {
         Ok(Progress::Pending)
     }
 
-    /// `None` before the kernel has chosen one.
-    pub(crate) fn local_address(&self) -> Option<SocketAddr> {
-        self.socket.local_addr().ok()?.as_socket().filter(|local| local.port() != 0)
+    /// Both ends of what has become a connection to `to`. A port that nobody listens on can become its own
+    /// peer (simultaneous open), which helps nobody.
+    pub(crate) fn names(&self, to: &Address) -> Result<Names, Fault> {
+        let names = Names::of_connection(&self.socket, to);
+        if names.local.is_none() || names.local != names.peer {
+            return Ok(names);
+        }
+        let text =
+            "connected to itself: nobody listens there, and the kernel chose that port as its own";
+        Err(Fault::answered(io::Error::new(io::ErrorKind::ConnectionRefused, text)))
     }
 
     pub(crate) fn facts(&self) -> SocketFacts {
-        let local = self.local_address();
+        // Without a port the kernel has not chosen one yet.
+        let local = self.socket.local_addr().ok().and_then(|local| local.as_socket());
+        let local = local.filter(|local| local.port() != 0);
         let is_ipv6 = local.is_some_and(|local| local.is_ipv6());
         let options = self.options.as_ref().map(|_| SocketOptions::in_force(&self.socket, is_ipv6));
         SocketFacts { local, tcp: TcpInfo::of(&self.socket), options }
@@ -161,6 +171,10 @@ fn bind(socket: &Socket, family: Family, local: &[SocketAddr]) -> io::Result<()>
     }
     let mut errors: Vec<io::Error> = Vec::new();
     for address in local.iter().filter(|local| family.admits(Family::of(&local.ip()))) {
+        if address.port() != 0 {
+            // One port can serve attempts to different peers.
+            socket.set_reuse_address(true)?;
+        }
         match socket.bind(&(*address).into()) {
             Ok(()) => return Ok(()),
             Err(error) => errors.push(bind_error(*address, error)),

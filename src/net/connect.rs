@@ -8,12 +8,14 @@ use std::num::NonZero;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use socket2::{Socket, Type};
 
 use super::attempt::SocketSetup;
 use super::contest::{Contest, Tracer};
+use super::transport::Names;
 use super::{
     AbortReason, AddrInfo, AddrInfoFlags, Address, ConnectError, Connection, Event, EventKind,
     Lookup, Protocol, ResolveError, SocketOptions, Transport,
@@ -50,6 +52,39 @@ use crate::plan::{Family, Host, Policy, Port, interleave};
 /// assert_eq!(connection.transport.peer_addr()?, listener.local_addr()?);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// With everything that can be said:
+///
+/// ```
+/// # use loopctl::{AddrInfoFlags, Protocol, SocketOptions, Transport, plan::Family};
+/// # use std::{num::NonZero, os::fd::AsFd, time::Duration};
+/// # struct Quiet;
+/// # impl Protocol for Quiet { fn data_received(&mut self, _: &Transport, _: &[u8]) {} }
+/// # let mut event_loop = loopctl::EventLoop::new()?;
+/// # let lp = event_loop.lp();
+/// # let listener = loopctl::listen("127.0.0.1:0".parse()?, 1)?;
+/// # let port = listener.local_addr()?.port();
+/// let connecting = lp
+///     .create_connection("127.0.0.1", port)
+///     // which addresses
+///     .family(Family::Inet)
+///     .protocol(6)
+///     .flags(AddrInfoFlags::ADDRCONFIG)
+///     // in which order, and when
+///     .prefer(Family::Inet6)
+///     .happy_eyeballs_delay(Duration::from_millis(250))
+///     .interleave(1)
+///     .max_parallel(NonZero::new(2).unwrap())
+///     .attempt_timeout(Duration::from_secs(2))
+///     .timeout(Duration::from_secs(10))
+///     // from where, and how
+///     .local_addr("127.0.0.1:0".parse()?)
+///     .socket_options(SocketOptions { ttl: Some(8), ..Default::default() })
+///     .configure(|socket| socket.try_clone_to_owned().map(drop))
+///     .nodelay(true);
+/// assert!(event_loop.run_until_complete(connecting.open(|| Quiet))?.is_ok());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "nothing happens until it is opened"]
 pub struct CreateConnection {
     lp: LoopRef,
@@ -70,6 +105,19 @@ enum Destination {
 
 impl LoopRef {
     /// A connection to a host; see [`CreateConnection`].
+    ///
+    /// ```
+    /// # use loopctl::{Protocol, Transport};
+    /// # struct Quiet;
+    /// # impl Protocol for Quiet { fn data_received(&mut self, _: &Transport, _: &[u8]) {} }
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// # let lp = event_loop.lp();
+    /// let listener = loopctl::listen("127.0.0.1:0".parse()?, 1)?;
+    /// let port = listener.local_addr()?.port();
+    /// let connecting = lp.create_connection("localhost", port).open(|| Quiet);
+    /// assert!(event_loop.run_until_complete(connecting)?.is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn create_connection(
         &self,
         host: impl Into<Host>,
@@ -79,6 +127,18 @@ impl LoopRef {
     }
 
     /// A connection to whichever of these addresses the race gives; no resolver is asked.
+    ///
+    /// ```
+    /// # use loopctl::{Protocol, Transport};
+    /// # struct Quiet;
+    /// # impl Protocol for Quiet { fn data_received(&mut self, _: &Transport, _: &[u8]) {} }
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// # let lp = event_loop.lp();
+    /// let listener = loopctl::listen("127.0.0.1:0".parse()?, 1)?;
+    /// let connecting = lp.create_connection_to([listener.local_addr()?]).open(|| Quiet);
+    /// assert!(event_loop.run_until_complete(connecting)?.is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn create_connection_to(
         &self,
         addresses: impl IntoIterator<Item = SocketAddr>,
@@ -88,11 +148,34 @@ impl LoopRef {
     }
 
     /// A connection to a Unix domain socket; asyncio's `create_unix_connection`.
+    ///
+    /// ```
+    /// # use loopctl::{Protocol, Transport};
+    /// # struct Quiet;
+    /// # impl Protocol for Quiet { fn data_received(&mut self, _: &Transport, _: &[u8]) {} }
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// # let lp = event_loop.lp();
+    /// let error = event_loop.run_until_complete(lp.create_unix_connection("/no/such").open(|| Quiet))?;
+    /// assert_eq!(error.unwrap_err().kind(), std::io::ErrorKind::NotFound);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn create_unix_connection(&self, path: impl Into<PathBuf>) -> CreateConnection {
         CreateConnection::new(self, Destination::Known(vec![Address::Unix(path.into())]))
     }
 
     /// A transport for a socket that is connected already; asyncio's `create_connection(sock=…)`.
+    ///
+    /// ```
+    /// # use loopctl::{Protocol, Transport};
+    /// # struct Quiet;
+    /// # impl Protocol for Quiet { fn data_received(&mut self, _: &Transport, _: &[u8]) {} }
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// # let lp = event_loop.lp();
+    /// let (ours, _theirs) = std::os::unix::net::UnixStream::pair()?;
+    /// let connecting = lp.create_connection_on(ours).open(|| Quiet);
+    /// assert!(event_loop.run_until_complete(connecting)?.is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn create_connection_on(&self, socket: impl Into<OwnedFd>) -> CreateConnection {
         CreateConnection::new(self, Destination::Socket(socket.into()))
     }
@@ -154,7 +237,22 @@ impl CreateConnection {
         self
     }
 
-    /// All rules of the race at once.
+    /// All rules of the race at once, in place of those set before.
+    ///
+    /// ```
+    /// # use loopctl::{Protocol, Transport};
+    /// # struct Quiet;
+    /// # impl Protocol for Quiet { fn data_received(&mut self, _: &Transport, _: &[u8]) {} }
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// # let lp = event_loop.lp();
+    /// # let listener = loopctl::listen("127.0.0.1:0".parse()?, 1)?;
+    /// # let port = listener.local_addr()?.port();
+    /// use loopctl::plan::Policy;
+    /// let policy = Policy::happy_eyeballs(std::time::Duration::from_millis(100));
+    /// let connecting = lp.create_connection("127.0.0.1", port).policy(policy);
+    /// assert!(event_loop.run_until_complete(connecting.open(|| Quiet))?.is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn policy(mut self, policy: Policy) -> Self {
         self.policy = policy;
         self
@@ -219,7 +317,11 @@ impl CreateConnection {
         let deadline = self.timeout.and_then(|limit| self.lp.time().checked_add(limit));
         let known = Destination::Known(Vec::new());
         let candidates = match std::mem::replace(&mut self.to, known) {
-            Destination::Socket(socket) => return self.attach(socket.into(), protocol),
+            Destination::Socket(socket) => {
+                let socket = Socket::from(socket);
+                let names = prepare(&socket).map_err(ConnectError::Transport)?;
+                return self.attach(socket, names, protocol);
+            }
             Destination::Known(candidates) => candidates,
             Destination::Host(lookup) => self.resolve(lookup, deadline).await?,
         };
@@ -229,7 +331,11 @@ impl CreateConnection {
         let mut contest = contest.deadline(deadline);
         let won = poll_fn(|cx| contest.poll(cx)).await;
         drop(contest);
-        self.attach(won?, protocol)
+        // What a peer on this host decides at once would otherwise never let the loop turn, and a task that
+        // connects and closes would run out of descriptors.
+        next_turn().await;
+        let (socket, names) = won?;
+        self.attach(socket, names, protocol)
     }
 
     fn lookup(mut self, change: impl FnOnce(Lookup) -> Lookup) -> Self {
@@ -299,27 +405,43 @@ impl CreateConnection {
     fn attach<P: Protocol>(
         &self,
         socket: Socket,
+        names: Names,
         protocol: impl FnOnce() -> P,
     ) -> Result<Connection<P>, ConnectError> {
-        self.prepare(&socket)
-            .and_then(|()| Transport::attach(&self.lp, socket, protocol))
+        let is_inet = names.local.is_some();
+        let prepared = if is_inet { socket.set_tcp_nodelay(self.nodelay) } else { Ok(()) };
+        prepared
+            .and_then(|()| Transport::attach(&self.lp, socket, names, protocol))
             .map_err(ConnectError::Transport)
-    }
-
-    fn prepare(&self, socket: &Socket) -> io::Result<()> {
-        if socket.r#type()? != Type::STREAM {
-            let text = format!("A Stream Socket was expected, got {socket:?}");
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
-        }
-        socket.set_nonblocking(true)?;
-        let is_inet = socket.local_addr()?.as_socket().is_some();
-        if is_inet { socket.set_tcp_nodelay(self.nodelay) } else { Ok(()) }
     }
 
     fn tell(&mut self, kind: EventKind) {
         let now = self.lp.time();
         self.tracer.tell(now, kind);
     }
+}
+
+/// Checks a socket that someone else has made.
+fn prepare(socket: &Socket) -> io::Result<Names> {
+    if socket.r#type()? != Type::STREAM {
+        let text = format!("A Stream Socket was expected, got {socket:?}");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+    }
+    socket.set_nonblocking(true)?;
+    Ok(Names::of(socket))
+}
+
+/// Lets every other job that is ready run once.
+async fn next_turn() {
+    let mut has_yielded = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut has_yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// Tells the listener when a lookup is dropped half-way.

@@ -8,6 +8,7 @@ use socket2::Socket;
 
 use super::attempt::{Attempt, Fault, Progress, SocketSetup};
 use super::event::TimerEnd;
+use super::transport::Names;
 use super::{
     AbortReason, Address, AttemptError, ConnectError, Event, EventKind, Failure, Phase, SocketFacts,
 };
@@ -26,9 +27,16 @@ impl Tracer {
         Self(Some(Box::new(listen)))
     }
 
+    pub(crate) fn is_listening(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// A listener that panics hears no more: what the panic drops has things to tell, and a second panic
+    /// there would end the process.
     pub(crate) fn tell(&mut self, at: Instant, kind: EventKind) {
-        if let Some(listen) = &mut self.0 {
+        if let Some(mut listen) = self.0.take() {
             listen(&Event { at, kind });
+            self.0 = Some(listen);
         }
     }
 }
@@ -48,7 +56,7 @@ pub(crate) struct Contest<'a> {
 /// One attempt, from its start to its outcome.
 enum Lane {
     Running(Attempt),
-    Connected(Attempt),
+    Connected(Socket, Names),
     Failed(AttemptError),
     /// Given up.
     Canceled,
@@ -83,7 +91,10 @@ impl<'a> Contest<'a> {
     }
 
     /// Runs the race as far as it goes now.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Socket, ConnectError>> {
+    pub(crate) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(Socket, Names), ConnectError>> {
         self.collect_outcomes(cx);
         loop {
             let now = self.lp.time();
@@ -156,12 +167,11 @@ impl<'a> Contest<'a> {
         else {
             return;
         };
-        let (now, facts) = (self.lp.time(), attempt.facts());
-        let outcome = progress.and_then(|_| refuse_self_connect(&self.candidates[number], &facts));
-        match outcome {
-            Ok(()) => {
+        let (now, facts) = (self.lp.time(), self.facts(&attempt));
+        match progress.and_then(|_| attempt.names(&self.candidates[number])) {
+            Ok(names) => {
                 self.race.succeeded(number);
-                self.lanes[number] = Lane::Connected(attempt);
+                self.lanes[number] = Lane::Connected(attempt.into_socket(), names);
                 self.tracer.tell(now, EventKind::AttemptSucceeded { attempt: number, facts });
             }
             Err(fault) => self.fail(number, fault, attempt.started, facts),
@@ -181,9 +191,14 @@ impl<'a> Contest<'a> {
     fn time_out(&mut self, number: usize, now: Instant) {
         // Without a lane it was about to start when the time for everything was up.
         let Some(Lane::Running(attempt)) = self.lanes.get(number) else { return };
-        let (facts, took) = (attempt.facts(), now - attempt.started);
+        let (facts, took) = (self.facts(attempt), now - attempt.started);
         self.record_failure(number, Phase::Connect, io::ErrorKind::TimedOut.into(), took);
         self.tracer.tell(now, EventKind::AttemptTimedOut { attempt: number, facts });
+    }
+
+    /// What a socket says of itself; it is asked only where someone hears the answer.
+    fn facts(&self, attempt: &Attempt) -> SocketFacts {
+        if self.tracer.is_listening() { attempt.facts() } else { SocketFacts::default() }
     }
 
     fn record_failure(
@@ -217,18 +232,18 @@ impl<'a> Contest<'a> {
         }
     }
 
-    fn finish(&mut self, winner: usize, now: Instant) -> Result<Socket, ConnectError> {
+    fn finish(&mut self, winner: usize, now: Instant) -> Result<(Socket, Names), ConnectError> {
         self.is_over = true;
         self.end_timer(TimerEnd::Success, now);
         self.cancel_running(now);
         self.tracer.tell(now, EventKind::ConnectionSelected { attempt: winner });
         match std::mem::replace(&mut self.lanes[winner], Lane::Canceled) {
-            Lane::Connected(attempt) => Ok(attempt.into_socket()),
+            Lane::Connected(socket, names) => Ok((socket, names)),
             _ => Err(ConnectError::Transport(io::Error::other("the winner has no socket"))),
         }
     }
 
-    fn run_out_of_time(&mut self, now: Instant) -> Result<Socket, ConnectError> {
+    fn run_out_of_time(&mut self, now: Instant) -> Result<(Socket, Names), ConnectError> {
         let pending: Vec<usize> = self.race.pending().collect();
         for number in pending {
             self.race.failed(number);
@@ -247,7 +262,7 @@ impl<'a> Contest<'a> {
         let lanes = std::mem::take(&mut self.lanes).into_iter();
         let attempts = lanes.filter_map(|lane| match lane {
             Lane::Failed(error) => Some(error),
-            Lane::Running(_) | Lane::Connected(_) | Lane::Canceled => None,
+            Lane::Running(_) | Lane::Connected(..) | Lane::Canceled => None,
         });
         match reason {
             AbortReason::TimedOut => ConnectError::TimedOut(attempts.collect()),
@@ -256,10 +271,10 @@ impl<'a> Contest<'a> {
     }
 
     fn cancel_running(&mut self, now: Instant) {
-        for (number, lane) in self.lanes.iter_mut().enumerate() {
-            if let Lane::Running(attempt) = lane {
-                let facts = attempt.facts();
-                *lane = Lane::Canceled;
+        for number in 0..self.lanes.len() {
+            if let Lane::Running(attempt) = &self.lanes[number] {
+                let facts = self.facts(attempt);
+                self.lanes[number] = Lane::Canceled;
                 self.tracer.tell(now, EventKind::AttemptCanceled { attempt: number, facts });
             }
         }
@@ -274,15 +289,4 @@ impl Drop for Contest<'_> {
             self.abort(AbortReason::Canceled, now);
         }
     }
-}
-
-/// A port that nobody listens on can become its own peer (simultaneous open), which helps nobody.
-fn refuse_self_connect(to: &Address, facts: &SocketFacts) -> Result<(), Fault> {
-    if facts.local.is_none() || facts.local != to.as_inet() {
-        return Ok(());
-    }
-    let text =
-        "connected to itself: nobody listens there, and the kernel chose that port as its own";
-    let error = io::Error::new(io::ErrorKind::ConnectionRefused, text);
-    Err(Fault { phase: Phase::Connect, error, at_once: false })
 }

@@ -58,6 +58,19 @@ impl std::error::Error for AttemptError {
 }
 
 /// Why there is no connection.
+///
+/// ```
+/// # use loopctl::{Protocol, Transport};
+/// # struct Quiet;
+/// # impl Protocol for Quiet { fn data_received(&mut self, _: &Transport, _: &[u8]) {} }
+/// # let mut event_loop = loopctl::EventLoop::new()?;
+/// # let lp = event_loop.lp();
+/// let connecting = lp.create_unix_connection("/no/such/socket").open(|| Quiet);
+/// let error = event_loop.run_until_complete(connecting)?.unwrap_err();
+/// assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
+/// assert_eq!(error.attempts()[0].phase, loopctl::Phase::Connect);
+/// # Ok::<(), loopctl::RunError>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ConnectError {

@@ -65,6 +65,27 @@ pub struct Connection<P> {
 impl<P: Protocol> Connection<P> {
     /// Lends the protocol.
     ///
+    /// ```
+    /// # use loopctl::{Protocol, Transport};
+    /// struct Counter(usize);
+    /// impl Protocol for Counter {
+    ///     fn data_received(&mut self, _: &Transport, data: &[u8]) {
+    ///         self.0 += data.len();
+    ///     }
+    /// }
+    ///
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// # let lp = event_loop.lp();
+    /// # let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
+    /// # std::io::Write::write_all(&mut &theirs, b"hello")?;
+    /// # drop(theirs);
+    /// let connecting = lp.create_connection_on(ours).open(|| Counter(0));
+    /// let connection = event_loop.run_until_complete(connecting)??;
+    /// event_loop.run_until_complete(connection.transport.wait_closed())?;
+    /// assert_eq!(connection.with(|counter| counter.0), 5);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Panics
     /// When called from inside one of its own methods.
     pub fn with<R>(&self, look: impl FnOnce(&mut P) -> R) -> R {

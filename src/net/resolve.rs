@@ -15,10 +15,16 @@ use crate::task::{Cancelled, Executor};
 /// otherwise.
 ///
 /// ```
-/// use loopctl::{AddrInfoFlags, Lookup, plan::Family};
+/// use loopctl::plan::{Family, SocketKind};
+/// use loopctl::{AddrInfoFlags, Lookup};
 ///
-/// let lookup = Lookup::new("localhost", 80).family(Family::Inet6).flags(AddrInfoFlags::ADDRCONFIG);
-/// # let _ = lookup;
+/// let lookup = Lookup::new("127.0.0.1", 53).family(Family::Inet).kind(SocketKind::Datagram);
+/// let lookup = lookup.protocol(17).flags(AddrInfoFlags::NUMERICHOST);
+/// # let mut event_loop = loopctl::EventLoop::new()?;
+/// # let lp = event_loop.lp();
+/// let found = event_loop.run_until_complete(lp.getaddrinfo(lookup))??;
+/// assert_eq!((found.len(), found[0].protocol), (1, 17));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lookup {
@@ -124,6 +130,16 @@ pub enum ResolveError {
 
 impl ResolveError {
     /// The symbol of the resolver's error, such as `EAI_NONAME`.
+    ///
+    /// ```
+    /// # use loopctl::{AddrInfoFlags, Lookup};
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// # let lp = event_loop.lp();
+    /// let not_an_address = Lookup::new("example.test", 80).flags(AddrInfoFlags::NUMERICHOST);
+    /// let error = event_loop.run_until_complete(lp.getaddrinfo(not_an_address))?.unwrap_err();
+    /// assert_eq!(error.name(), Some("EAI_NONAME"));
+    /// # Ok::<(), loopctl::RunError>(())
+    /// ```
     pub fn name(&self) -> Option<&'static str> {
         let Self::Resolver { code, .. } = self else { return None };
         Some(match *code {

@@ -4,7 +4,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 
-use rustix::net::RecvFlags;
+use rustix::net::{RecvFlags, SendFlags};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::attempt::{Progress, progress};
@@ -137,8 +137,8 @@ impl LoopRef {
     /// The system's, such as `BrokenPipe`.
     pub async fn sock_sendall(&self, socket: &impl AsFd, mut data: &[u8]) -> io::Result<()> {
         while !data.is_empty() {
-            let sent = retry(self, socket, Interest::Writable, || SockRef::from(socket).send(data))
-                .await?;
+            let send = || Ok(rustix::net::send(socket, data, SendFlags::NOSIGNAL)?);
+            let sent = retry(self, socket, Interest::Writable, send).await?;
             data = &data[sent..];
         }
         Ok(())
@@ -180,6 +180,17 @@ impl LoopRef {
 
     /// Sends one datagram; asyncio's `sock_sendto`. Waits while there is no room for it.
     ///
+    /// ```
+    /// # use std::net::UdpSocket;
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// # let lp = event_loop.lp();
+    /// let (ours, theirs) = (UdpSocket::bind("127.0.0.1:0")?, UdpSocket::bind("127.0.0.1:0")?);
+    /// ours.set_nonblocking(true)?;
+    /// let sending = lp.sock_sendto(&ours, b"hello", theirs.local_addr()?);
+    /// assert_eq!(event_loop.run_until_complete(sending)??, 5);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// The system's.
     pub async fn sock_sendto(
@@ -188,7 +199,7 @@ impl LoopRef {
         data: &[u8],
         to: SocketAddr,
     ) -> io::Result<usize> {
-        let to = to.into();
-        retry(self, socket, Interest::Writable, || SockRef::from(socket).send_to(data, &to)).await
+        let send = || Ok(rustix::net::sendto(socket, data, SendFlags::NOSIGNAL, &to)?);
+        retry(self, socket, Interest::Writable, send).await
     }
 }

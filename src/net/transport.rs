@@ -5,13 +5,14 @@ use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::net::{Shutdown, SocketAddr};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
-use rustix::net::RecvFlags;
+use rustix::net::{RecvFlags, SendFlags};
 use socket2::{SockAddr, Socket};
 
-use super::{AfterEof, Connection, Protocol};
+use super::{Address, AfterEof, Connection, Protocol};
 use crate::BoxError;
 use crate::event_loop::{
     ErrorContext, Interest, Job, JobInfo, JobKind, LoopRef, PanicError, Readiness, Registration,
@@ -23,6 +24,37 @@ use crate::event_loop::{
 /// A transport never calls its protocol: what a call provokes is delivered by the loop, in a later turn. It
 /// lives until it is closed, whether handles are left or not; closing the loop closes it without a call to
 /// its protocol.
+///
+/// ```
+/// # use std::io::Read;
+/// use loopctl::{Protocol, Transport};
+///
+/// struct Quiet;
+/// impl Protocol for Quiet {
+///     fn data_received(&mut self, _: &Transport, _: &[u8]) {}
+/// }
+///
+/// # let mut event_loop = loopctl::EventLoop::new()?;
+/// # let lp = event_loop.lp();
+/// # let listener = loopctl::listen("127.0.0.1:0".parse()?, 1)?;
+/// # let address = listener.local_addr()?;
+/// let connecting = lp.create_connection_to([address]).open(|| Quiet);
+/// let transport = event_loop.run_until_complete(connecting)??.transport;
+/// assert_eq!(transport.peer_addr()?, address);
+/// assert!(transport.local_addr()?.ip().is_loopback());
+/// transport.write(b"hello");
+/// transport.write_eof();
+/// transport.close();
+/// assert!(transport.is_closing());
+/// transport.abort(); // does not wait for a peer that does not read
+/// event_loop.run_until_complete(transport.wait_closed())?;
+/// # let (mut peer, _) = listener.accept()?;
+/// # peer.set_nonblocking(false)?;
+/// # let mut text = String::new();
+/// # peer.read_to_string(&mut text)?;
+/// # assert_eq!(text, "hello");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Transport(Rc<Inner>);
 
@@ -39,9 +71,10 @@ struct Inner {
 }
 
 /// Both addresses, where the connection is over IP; they are known after it has ended, too.
-struct Names {
-    local: Option<SocketAddr>,
-    peer: Option<SocketAddr>,
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Names {
+    pub(crate) local: Option<SocketAddr>,
+    pub(crate) peer: Option<SocketAddr>,
 }
 
 /// How a connection ended, and who waits for that.
@@ -80,12 +113,13 @@ impl Transport {
     pub(crate) fn attach<P: Protocol>(
         lp: &LoopRef,
         socket: Socket,
+        names: Names,
         protocol: impl FnOnce() -> P,
     ) -> io::Result<Connection<P>> {
         let protocol = Rc::new(RefCell::new(protocol()));
         let inner = Rc::new(Inner {
             lp: lp.clone(),
-            names: Names::of(&socket),
+            names,
             registration: RefCell::default(),
             socket: RefCell::new(Some(socket)),
             protocol: RefCell::new(Some(Rc::clone(&protocol) as Rc<RefCell<dyn Protocol>>)),
@@ -155,7 +189,10 @@ impl Transport {
             if self.0.state.get().is_lost {
                 return Poll::Ready(());
             }
-            self.0.end.waiting.borrow_mut().push(cx.waker().clone());
+            let mut waiting = self.0.end.waiting.borrow_mut();
+            if !waiting.iter().any(|known| known.will_wake(cx.waker())) {
+                waiting.push(cx.waker().clone());
+            }
             Poll::Pending
         })
         .await;
@@ -163,10 +200,23 @@ impl Transport {
 }
 
 impl Names {
-    fn of(socket: &Socket) -> Self {
-        let address = |of: io::Result<SockAddr>| of.ok()?.as_socket();
-        Self { local: address(socket.local_addr()), peer: address(socket.peer_addr()) }
+    pub(crate) fn of(socket: &Socket) -> Self {
+        Self { local: inet(socket.local_addr()), peer: inet(socket.peer_addr()) }
     }
+
+    /// Of a socket that has just connected to `to`. The kernel is asked only for what cannot be known: it
+    /// chose our address, and it puts another in the place of an unspecified one.
+    pub(crate) fn of_connection(socket: &Socket, to: &Address) -> Self {
+        match to.as_inet() {
+            None => Self::default(),
+            Some(to) if to.ip().is_unspecified() => Self::of(socket),
+            peer => Self { local: inet(socket.local_addr()), peer },
+        }
+    }
+}
+
+fn inet(address: io::Result<SockAddr>) -> Option<SocketAddr> {
+    address.ok()?.as_socket()
 }
 
 impl Inner {
@@ -254,10 +304,10 @@ impl Inner {
         let mut sent = 0;
         let mut result = Ok(());
         while result.is_ok() && sent < unsent.len() {
-            match socket.send(&unsent[sent..]) {
+            match rustix::net::send(socket, &unsent[sent..], SendFlags::NOSIGNAL) {
                 Ok(count) => sent += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => result = Err(error),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => result = Err(error.into()),
             }
         }
         unsent.drain(..sent);
@@ -320,12 +370,11 @@ impl Inner {
         }
     }
 
-    /// Everything is sent, or lost: the protocol hears of it, and the descriptor is closed.
+    /// Everything is sent, or lost: the protocol hears of it.
     fn lose(self: &Rc<Self>) {
         self.update(|state| state.is_lost = true);
         let error = self.end.error.take();
         self.call("connection_lost", |protocol| protocol.connection_lost(error));
-        self.release();
     }
 
     /// Closes the descriptor and breaks the cycle through the protocol, which most often keeps its transport.
@@ -351,9 +400,9 @@ impl Source for Inner {
     }
 }
 
-impl Run for Inner {
+impl Inner {
     /// Serves what the socket is ready for, then settles what that provoked.
-    fn run(self: Rc<Self>) -> Result<(), BoxError> {
+    fn serve(self: &Rc<Self>) {
         let before = self.state.get();
         self.update(|state| (state.is_queued, state.writable) = (false, false));
         if before.writable && !self.unsent.borrow().is_empty() {
@@ -366,6 +415,19 @@ impl Run for Inner {
         if after.is_closing && !after.is_lost && self.unsent.borrow().is_empty() {
             self.lose();
         }
+    }
+}
+
+impl Run for Inner {
+    fn run(self: Rc<Self>) -> Result<(), BoxError> {
+        let served = catch_unwind(AssertUnwindSafe(|| self.serve()));
+        if self.state.get().is_lost {
+            self.release();
+        } else if served.is_err() {
+            // An exit passes through. What is left to do waits for the next run: the poller tells it once.
+            self.enqueue();
+        }
+        served.unwrap_or_else(|payload| resume_unwind(payload));
         Ok(())
     }
 

@@ -5,6 +5,14 @@ use std::net::{IpAddr, SocketAddr};
 use super::{Host, Port};
 
 /// Which addresses are wanted.
+///
+/// ```
+/// use loopctl::plan::Family;
+///
+/// let family = Family::of(&"2001:db8::1".parse().unwrap());
+/// assert!(Family::Inet6.admits(family) && Family::Unspecified.admits(family));
+/// assert!(!Family::Inet.admits(family));
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Family {
     /// Both (`AF_UNSPEC`).

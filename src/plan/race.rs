@@ -24,9 +24,13 @@ use super::Policy;
 /// let mut race = Race::new(2, Policy::happy_eyeballs(delay));
 /// assert_eq!(race.poll(t0), Step::Start(0));
 /// assert_eq!(race.poll(t0), Step::Wait(Some(t0 + delay)));
+/// assert_eq!(race.next_attempt_at(), Some(t0 + delay));
 /// assert_eq!(race.poll(t0 + delay), Step::Start(1), "the first is silent: try the second beside it");
+/// assert_eq!(race.pending().collect::<Vec<_>>(), [0, 1]);
+/// race.failed(0);
 /// race.succeeded(1);
 /// assert_eq!(race.poll(t0 + delay), Step::Won(1));
+/// assert_eq!(race.winner(), Some(1));
 /// ```
 #[derive(Debug, Clone)]
 pub struct Race {

@@ -25,7 +25,11 @@ const MIN_SCHEDULED: usize = 100;
 /// timers.insert(now + Duration::from_secs(2), "later");
 /// let soon = timers.insert(now + Duration::from_secs(1), "sooner");
 /// assert_eq!(timers.cancel(soon), Some("sooner"));
+/// assert_eq!((timers.scheduled(), timers.cancelled()), (2, 1));
+/// timers.sweep();
+/// assert_eq!(timers.next_deadline(), Some(now + Duration::from_secs(2)));
 /// assert_eq!(timers.pop_due(now + Duration::from_secs(3)), Some("later"));
+/// assert!(timers.drain().is_empty());
 /// ```
 #[derive(Debug)]
 pub struct Timers<T> {

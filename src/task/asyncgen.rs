@@ -83,6 +83,19 @@ impl Room for AsyncGens {
 
 impl LoopRef {
     /// Has the loop look after `generator` from its first use on; see [`Tracked`].
+    ///
+    /// ```
+    /// # struct Nothing;
+    /// # impl loopctl::AsyncGenerator for Nothing {
+    /// #     type Item = ();
+    /// #     async fn anext(&mut self) -> Option<()> { None }
+    /// #     async fn aclose(&mut self) -> Result<(), loopctl::BoxError> { Err("not clean".into()) }
+    /// # }
+    /// # let event_loop = loopctl::EventLoop::new()?;
+    /// let generator = event_loop.lp().track_asyncgen(Nothing);
+    /// assert_eq!(format!("{generator:?}"), "<AsyncGenerator tracked=false open=true>");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn track_asyncgen<G: AsyncGenerator>(&self, generator: G) -> Tracked<G> {
         let generator = Rc::new(RefCell::new(Some(generator)));
         Tracked { lp: self.clone(), generator, number: None }
@@ -90,8 +103,26 @@ impl LoopRef {
 
     /// Closes every tracked generator that is open; asyncio's `shutdown_asyncgens`.
     ///
-    /// Errors go to the exception handler. A generator that is first used afterwards is not tracked, which
-    /// the log says.
+    /// Errors go to the exception handler. One that is in the middle of its `anext` is closed when it is
+    /// dropped. One that is first used afterwards is warned of in the log; it takes another call to close it.
+    ///
+    /// ```
+    /// # struct Nothing;
+    /// # impl loopctl::AsyncGenerator for Nothing {
+    /// #     type Item = ();
+    /// #     async fn anext(&mut self) -> Option<()> { None }
+    /// #     async fn aclose(&mut self) -> Result<(), loopctl::BoxError> { Err("not clean".into()) }
+    /// # }
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// let lp = event_loop.lp();
+    /// event_loop.run_until_complete(async move {
+    ///     let mut generator = lp.track_asyncgen(Nothing);
+    ///     generator.anext().await;
+    ///     lp.shutdown_asyncgens().await;
+    ///     assert_eq!(format!("{generator:?}"), "<AsyncGenerator tracked=true open=false>");
+    /// })?;
+    /// # Ok::<(), loopctl::RunError>(())
+    /// ```
     pub async fn shutdown_asyncgens(&self) {
         let registry = self.room::<AsyncGens>();
         registry.0.borrow_mut().shut = true;
@@ -123,6 +154,19 @@ async fn close(lp: LoopRef, closing: impl Future<Output = Result<(), BoxError>>)
 
 impl<G: AsyncGenerator> Tracked<G> {
     /// The next item; `None` at the end, and when the generator has been closed.
+    ///
+    /// ```
+    /// # struct Nothing;
+    /// # impl loopctl::AsyncGenerator for Nothing {
+    /// #     type Item = ();
+    /// #     async fn anext(&mut self) -> Option<()> { None }
+    /// #     async fn aclose(&mut self) -> Result<(), loopctl::BoxError> { Err("not clean".into()) }
+    /// # }
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// let mut generator = event_loop.lp().track_asyncgen(Nothing);
+    /// assert_eq!(event_loop.run_until_complete(generator.anext())?, None);
+    /// # Ok::<(), loopctl::RunError>(())
+    /// ```
     pub async fn anext(&mut self) -> Option<G::Item> {
         self.register();
         let generator = self.generator.borrow_mut().take()?;
@@ -131,6 +175,20 @@ impl<G: AsyncGenerator> Tracked<G> {
     }
 
     /// Closes the generator now.
+    ///
+    /// ```
+    /// # struct Nothing;
+    /// # impl loopctl::AsyncGenerator for Nothing {
+    /// #     type Item = ();
+    /// #     async fn anext(&mut self) -> Option<()> { None }
+    /// #     async fn aclose(&mut self) -> Result<(), loopctl::BoxError> { Err("not clean".into()) }
+    /// # }
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// let generator = event_loop.lp().track_asyncgen(Nothing);
+    /// let error = event_loop.run_until_complete(generator.aclose())?.unwrap_err();
+    /// assert_eq!(error.to_string(), "not clean");
+    /// # Ok::<(), loopctl::RunError>(())
+    /// ```
     ///
     /// # Errors
     /// What the generator's own close returned.

@@ -54,6 +54,14 @@ const SHUT: &str = "executor shutdown has been called";
 
 impl Executor {
     /// A pool of at most `most` threads (at least one), named `NAME-0`, `NAME-1` and so on.
+    ///
+    /// ```
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// let disk = loopctl::Executor::new("disk", 2);
+    /// let name = event_loop.lp().run_in(&disk, || std::thread::current().name().map(str::to_owned));
+    /// assert_eq!(event_loop.run_until_complete(name)?, Ok(Some("disk-0".to_owned())));
+    /// # Ok::<(), loopctl::RunError>(())
+    /// ```
     pub fn new(name: impl Into<String>, most: usize) -> Self {
         let (state, work) = (Mutex::default(), Condvar::new());
         Self(Arc::new(Owner(Arc::new(Pool { name: name.into(), most: most.max(1), state, work }))))
@@ -66,6 +74,15 @@ impl Executor {
     }
 
     /// Takes no more work and lets the threads end when the queue is empty. Does not wait for them.
+    ///
+    /// ```
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// let disk = loopctl::Executor::new("disk", 2);
+    /// disk.shutdown();
+    /// let refused = event_loop.lp().run_in(&disk, || ());
+    /// assert!(event_loop.run_until_complete(refused)?.is_err());
+    /// # Ok::<(), loopctl::RunError>(())
+    /// ```
     pub fn shutdown(&self) {
         self.0.0.shut();
     }
@@ -194,7 +211,16 @@ impl LoopRef {
         self.run_in(&executor, work)
     }
 
-    /// Runs `work` on a thread of `executor`; asyncio's `run_in_executor(executor, …)`.
+    /// Runs `work` on a thread of `executor`; asyncio's `run_in_executor(executor, …)`. Otherwise as
+    /// [`run_in_executor`](Self::run_in_executor).
+    ///
+    /// ```
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// let pool = loopctl::Executor::new("sums", 1);
+    /// let sum = event_loop.lp().run_in(&pool, || (1..=100).sum::<u32>());
+    /// assert_eq!(event_loop.run_until_complete(sum)?, Ok(5050));
+    /// # Ok::<(), loopctl::RunError>(())
+    /// ```
     pub fn run_in<T: Send + 'static>(
         &self,
         executor: &Executor,

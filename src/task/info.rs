@@ -81,21 +81,58 @@ impl TaskRef {
     }
 
     /// As [`Task::cancel`](super::Task::cancel).
+    ///
+    /// ```
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// # let lp = event_loop.lp();
+    /// let task = lp.create_task(std::future::pending::<()>());
+    /// lp.all_tasks().iter().for_each(|task| assert!(task.cancel()));
+    /// assert!(event_loop.run_until_complete(task)?.is_err());
+    /// assert!(lp.all_tasks().is_empty());
+    /// # Ok::<(), loopctl::RunError>(())
+    /// ```
     pub fn cancel(&self) -> bool {
         self.lp.room::<Tasks>().cancel(&self.info)
     }
 
     /// The task's name.
+    ///
+    /// ```
+    /// # let event_loop = loopctl::EventLoop::new()?;
+    /// # let lp = event_loop.lp();
+    /// let _task = lp.create_task(async {});
+    /// let task = &lp.all_tasks()[0];
+    /// assert_eq!(task.name(), "Task-1");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn name(&self) -> String {
         self.info.name()
     }
 
     /// Gives the task a name, which reports use.
+    ///
+    /// ```
+    /// # let event_loop = loopctl::EventLoop::new()?;
+    /// # let lp = event_loop.lp();
+    /// let _task = lp.create_task(async {});
+    /// let task = &lp.all_tasks()[0];
+    /// task.set_name("fetch");
+    /// assert_eq!(task.name(), "fetch");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn set_name(&self, name: impl Into<String>) {
         *self.info.name.lock().unwrap_or_else(PoisonError::into_inner) = Some(name.into());
     }
 
     /// The line that created the task.
+    ///
+    /// ```
+    /// # let event_loop = loopctl::EventLoop::new()?;
+    /// # let lp = event_loop.lp();
+    /// let _task = lp.create_task(async {}); let here = line!();
+    /// assert_eq!(lp.all_tasks()[0].origin().line(), here);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn origin(&self) -> &'static Location<'static> {
         self.info.origin
     }

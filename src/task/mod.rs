@@ -98,7 +98,8 @@ impl LoopRef {
     /// # let event_loop = loopctl::EventLoop::new()?;
     /// # let lp = event_loop.lp();
     /// let _task = lp.create_task(std::future::pending::<()>());
-    /// lp.all_tasks().iter().for_each(|task| drop(task.cancel()));
+    /// let names: Vec<_> = lp.all_tasks().iter().map(|task| task.name()).collect();
+    /// assert_eq!(names, ["Task-1"]);
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn all_tasks(&self) -> Vec<TaskRef> {
@@ -129,6 +130,15 @@ impl LoopRef {
     }
 
     /// The factory in use; asyncio's `get_task_factory`.
+    ///
+    /// ```
+    /// # let event_loop = loopctl::EventLoop::new()?;
+    /// let lp = event_loop.lp();
+    /// assert!(lp.task_factory().is_none());
+    /// lp.set_task_factory(Some(std::rc::Rc::new(|_, future| future)));
+    /// assert!(lp.task_factory().is_some());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn task_factory(&self) -> Option<TaskFactory> {
         self.room::<Tasks>().factory()
     }
@@ -179,7 +189,7 @@ async fn supervise<F: Future, T>(
     let mut future = pin!(Some(future));
     let ended = poll_fn(|cx| {
         let Some(future) = future.as_mut().as_pin_mut() else { return Poll::Pending };
-        if membership.info().is_cancelled() {
+        if membership.info().is_cancelled() || membership.lp().is_closed() {
             return Poll::Ready(Err(Ended::Cancelled));
         }
         let polled = membership.as_current(|| catch(|| future.poll(cx)));
@@ -226,16 +236,43 @@ impl<T> Task<T> {
     }
 
     /// Whether the task has returned, panicked or been cancelled.
+    ///
+    /// ```
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// # let lp = event_loop.lp();
+    /// let task = lp.create_task(async {});
+    /// assert!(!task.is_finished(), "its first step is in the next turn");
+    /// event_loop.run_until_complete(lp.sleep(std::time::Duration::ZERO))?;
+    /// assert!(task.is_finished());
+    /// # Ok::<(), loopctl::RunError>(())
+    /// ```
     pub fn is_finished(&self) -> bool {
         self.running.as_ref().is_none_or(FallibleTask::is_finished)
     }
 
     /// The task's name: `Task-1` and so on, unless it was given another.
+    ///
+    /// ```
+    /// # let event_loop = loopctl::EventLoop::new()?;
+    /// # let lp = event_loop.lp();
+    /// let task = lp.create_task(async {});
+    /// assert_eq!(task.name(), "Task-1");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn name(&self) -> String {
         self.reference.name()
     }
 
     /// Gives the task a name, which reports use.
+    ///
+    /// ```
+    /// # let event_loop = loopctl::EventLoop::new()?;
+    /// # let lp = event_loop.lp();
+    /// let task = lp.create_task(async {});
+    /// task.set_name("fetch");
+    /// assert_eq!(task.name(), "fetch");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn set_name(&self, name: impl Into<String>) {
         self.reference.set_name(name);
     }

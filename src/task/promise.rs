@@ -39,6 +39,15 @@ impl Cancelled {
     }
 
     /// Why, where that is known.
+    ///
+    /// ```
+    /// # let event_loop = loopctl::EventLoop::new()?;
+    /// # let lp = event_loop.lp();
+    /// event_loop.close();
+    /// let work = lp.run_in_executor(|| ()).try_result();
+    /// assert_eq!(work.unwrap().unwrap_err().reason(), Some("event loop is closed"));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn reason(&self) -> Option<&'static str> {
         self.reason
     }
@@ -94,11 +103,29 @@ impl LoopRef {
 
 impl<T> Promise<T> {
     /// Sets the value. If the future was cancelled, the value is dropped.
+    ///
+    /// ```
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// let (promise, arrived) = event_loop.lp().create_future();
+    /// let worker = std::thread::Builder::new().spawn(move || promise.set(42))?;
+    /// assert_eq!(event_loop.run_until_complete(arrived)?, Ok(42));
+    /// # worker.join().unwrap();
+    /// # Ok::<(), loopctl::RunError>(())
+    /// ```
     pub fn set(self, value: T) {
         self.shared.settle(Ok(value));
     }
 
     /// Whether anyone still waits for the value.
+    ///
+    /// ```
+    /// # let event_loop = loopctl::EventLoop::new()?;
+    /// let (promise, deferred) = event_loop.lp().create_future::<()>();
+    /// assert!(promise.is_awaited());
+    /// drop(deferred);
+    /// assert!(!promise.is_awaited());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn is_awaited(&self) -> bool {
         Arc::strong_count(&self.shared) > 1 && self.shared.is_pending()
     }
@@ -125,6 +152,15 @@ impl<T> Drop for Promise<T> {
 
 impl<T> Deferred<T> {
     /// The value, if it has arrived and was not taken before.
+    ///
+    /// ```
+    /// # let event_loop = loopctl::EventLoop::new()?;
+    /// let (promise, mut deferred) = event_loop.lp().create_future();
+    /// assert_eq!(deferred.try_result(), None);
+    /// promise.set("arrived");
+    /// assert_eq!(deferred.try_result(), Some(Ok("arrived")));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn try_result(&mut self) -> Option<Result<T, Cancelled>> {
         match self.shared.take()? {
             Ok(value) => Some(Ok(value)),
@@ -134,11 +170,29 @@ impl<T> Deferred<T> {
     }
 
     /// Whether the value has arrived or will never arrive.
+    ///
+    /// ```
+    /// # let event_loop = loopctl::EventLoop::new()?;
+    /// let (promise, deferred) = event_loop.lp().create_future::<()>();
+    /// assert!(!deferred.is_done());
+    /// drop(promise);
+    /// assert!(deferred.is_done(), "it will never arrive");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn is_done(&self) -> bool {
         !self.shared.is_pending()
     }
 
     /// Gives up waiting: awaiting then returns [`Cancelled`]. `false`: it was done already.
+    ///
+    /// ```
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// let (_promise, deferred) = event_loop.lp().create_future::<()>();
+    /// assert!(deferred.cancel());
+    /// assert!(!deferred.cancel());
+    /// assert!(event_loop.run_until_complete(deferred)?.is_err());
+    /// # Ok::<(), loopctl::RunError>(())
+    /// ```
     pub fn cancel(&self) -> bool {
         self.shared.settle(Err(Failure::Cancelled(Cancelled::new())))
     }

@@ -4,11 +4,15 @@ use std::time::Duration;
 
 use crate::event_loop::{EventLoop, LoopRef, RunError};
 
-/// How long a blocking call may hold up the end. A lookup that hangs must not keep a program from exiting.
+/// How long each of two things may hold up the end: tasks that the clean-up itself brings about, and blocking
+/// calls. A lookup that hangs must not keep a program from exiting.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Runs `main` on a new loop and cleans up: cancels the tasks that are left and waits for their end, closes
 /// asynchronous generators, joins the default executor for at most a second. asyncio's `run`.
+///
+/// A task that is begun by what the cancelled ones drop has a second to end. A panic of `main` comes out
+/// here; what was left is then dropped instead.
 ///
 /// ```
 /// let sum = loopctl::run(async |lp| {
@@ -31,13 +35,20 @@ pub fn run<T>(main: impl AsyncFnOnce(LoopRef) -> T) -> Result<T, RunError> {
 }
 
 async fn clean_up(lp: &LoopRef) {
-    for task in lp.all_tasks() {
-        task.cancel();
-    }
-    while !lp.all_tasks().is_empty() {
+    let left = lp.all_tasks();
+    while left.iter().filter(|task| task.cancel()).count() > 0 {
         lp.sleep(Duration::ZERO).await;
     }
+    // What those dropped may have begun others, as a generator does to close itself.
+    let _ = lp.timeout(PATIENCE, ended(lp)).await;
     lp.shutdown_asyncgens().await;
     // The warning has been logged, and there is nothing else to do about it.
     let _ = lp.shutdown_default_executor(PATIENCE).await;
+}
+
+/// Ends when no task is left. Nobody wakes for that, so it looks again from time to time.
+async fn ended(lp: &LoopRef) {
+    while !lp.all_tasks().is_empty() {
+        lp.sleep(Duration::from_millis(1)).await;
+    }
 }

@@ -85,7 +85,7 @@ impl Tasks {
 }
 
 impl Room for Tasks {
-    /// Waking a task on a closed loop drops its next step, and with it the future.
+    /// The next step of a task on a closed loop drops its future.
     fn close(&self, lp: &LoopRef) {
         self.set_factory(None);
         for info in self.alive() {

@@ -10,7 +10,9 @@ use loopctl::plan::{Family, Host, Port};
 use loopctl::{AbortReason, AddrInfoFlags, ConnectError, EventKind, Phase, ResolveError};
 use socket2::{SockRef, Socket};
 
-use crate::support::{Outcome, Recorder, Refusing, Seen, Server, Trace, has_ipv6, ms, run, until};
+use crate::support::{
+    Dead, Outcome, Recorder, Refusing, Reports, Seen, Server, Trace, has_ipv6, ms, run, until,
+};
 
 #[test]
 fn conn_01_a_host_gives_a_transport_and_a_protocol() {
@@ -294,5 +296,38 @@ fn conn_01_ipv6_connects_too() {
         let connecting = lp.create_connection(host, server.address().port());
         let connection = connecting.open(Recorder::new).await.unwrap();
         assert_eq!(connection.transport.peer_addr().unwrap(), server.address());
+    });
+}
+
+/// Its second panic, in what the first one drops, would end the process.
+#[test]
+fn conn_a_listener_that_panics_hears_no_more() {
+    let dead = Dead::new();
+    let calls = Rc::new(Cell::new(0));
+    let seen = Rc::clone(&calls);
+    run(async |lp| {
+        let reports = Reports::of(&lp);
+        let connecting = lp.create_connection_to([dead.address()]).trace(move |_| {
+            seen.set(seen.get() + 1);
+            assert_eq!(seen.get(), 1, "the listener is broken");
+        });
+        drop(lp.create_task(async { connecting.open(Recorder::new).await.map(drop) }));
+        until(&lp, || !reports.texts().is_empty()).await;
+        assert!(reports.texts()[0].contains("the listener is broken"), "{:?}", reports.texts());
+    });
+    assert_eq!(calls.get(), 2);
+}
+
+/// The kernel puts another address in the place of an unspecified one.
+#[test]
+fn conn_the_peer_of_a_connection_to_an_unspecified_address_is_known() {
+    let server = Server::new();
+    let port = server.address().port();
+    run(async |lp| {
+        let anywhere: SocketAddr = ([0, 0, 0, 0], port).into();
+        let connection = lp.create_connection_to([anywhere]).open(Recorder::new).await.unwrap();
+        assert_eq!(connection.transport.peer_addr().unwrap(), server.address());
+        let peer = server.accept().peer_addr().unwrap();
+        assert_eq!(connection.transport.local_addr().unwrap(), peer);
     });
 }

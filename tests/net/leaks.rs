@@ -211,3 +211,19 @@ fn trans_36_a_connection_without_handles_lives_until_its_peer_ends_it() {
         });
     });
 }
+
+/// All of it is decided at once by this host; the closes happen between.
+#[test]
+fn conn_a_task_that_connects_and_closes_lets_the_loop_turn() {
+    const NAME: &str = "leaks::conn_a_task_that_connects_and_closes_lets_the_loop_turn";
+    in_child_with_descriptors(64, NAME, || {
+        let server = Server::new();
+        run(async |lp| {
+            for _ in 0..200 {
+                let connecting = lp.create_connection_to([server.address()]);
+                connecting.open(Recorder::new).await.unwrap().transport.close();
+                drop(server.accept());
+            }
+        });
+    });
+}

@@ -289,6 +289,28 @@ fn exc_02_a_reader_that_fails_is_reported_and_stays() {
     });
 }
 
+/// Its descriptor cannot be watched any more, which is not the news.
+#[test]
+fn exc_02_a_reader_that_closes_its_descriptor_and_fails_is_reported_for_that() {
+    run(async |lp| {
+        let reports = Reports::of(&lp);
+        let (ours, mut theirs) = pair();
+        let (slot, inside) = (Rc::new(RefCell::new(Some(ours))), lp.clone());
+        let socket = Rc::clone(&slot);
+        let callback = move || {
+            drop(socket.take());
+            inside.call_soon(|| ());
+            Err(std::io::Error::other("the reason"))
+        };
+        let ours = slot.borrow().clone().unwrap();
+        lp.add_reader(&ours, callback).unwrap();
+        drop(ours);
+        theirs.write_all(b"x").unwrap();
+        until(&lp, || !reports.texts().is_empty()).await;
+        assert!(reports.texts()[0].contains("the reason"), "{:?}", reports.texts());
+    });
+}
+
 #[test]
 fn loop_17_closing_the_loop_frees_its_readers() {
     let held = Rc::new(());

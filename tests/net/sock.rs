@@ -8,7 +8,9 @@ use std::rc::Rc;
 use loopctl::LoopRef;
 use socket2::{Domain, SockRef, Socket, Type};
 
-use crate::support::{Dead, Refusing, Server, ms, pattern, reset, run, turns, until};
+use crate::support::{
+    Dead, Recorder, Refusing, Seen, Server, in_child, ms, pattern, reset, run, turns, until,
+};
 
 fn pair() -> (Rc<UnixStream>, Rc<UnixStream>) {
     let (ours, theirs) = UnixStream::pair().unwrap();
@@ -318,5 +320,27 @@ fn sock_12_a_receive_and_a_send_do_not_disturb_each_other() {
         (&*theirs).write_all(b"answer").unwrap();
         assert_eq!(receiving.await.unwrap(), b"answer");
         until(&lp, || sending.is_finished()).await;
+    });
+}
+
+/// Programs that end with SIGPIPE, as filters should, must not end by a peer that hangs up.
+#[test]
+fn sock_a_peer_that_is_gone_is_an_error_and_not_a_signal() {
+    in_child("sock::sock_a_peer_that_is_gone_is_an_error_and_not_a_signal", || {
+        const SIGPIPE: i32 = 13;
+        let yes = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
+        signal_hook::flag::register_conditional_default(SIGPIPE, yes).unwrap();
+        run(async |lp| {
+            let (ours, theirs) = UnixStream::pair().unwrap();
+            ours.set_nonblocking(true).unwrap();
+            drop(theirs);
+            let error = lp.sock_sendall(&ours, b"x").await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::BrokenPipe);
+            let connection = lp.create_connection_on(ours).open(Recorder::new).await.unwrap();
+            connection.transport.write(b"x");
+            connection.transport.wait_closed().await;
+            let lost = connection.with(|recorder| recorder.seen.last().cloned());
+            assert_eq!(lost, Some(Seen::Lost(Some(ErrorKind::BrokenPipe))));
+        });
     });
 }

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::rc::Rc;
+use std::time::Duration;
 
 use loopctl::{AfterEof, Connection, LoopRef, Protocol, Transport};
 
@@ -186,25 +187,71 @@ fn trans_32_a_panic_in_connection_lost_closes_all_the_same() {
     });
 }
 
-/// What others read goes on after a run that a protocol ended.
-struct Exits;
+/// Ends the run when it hears of data, or else of the end.
+struct Exits {
+    in_the_end: bool,
+}
 
 impl Protocol for Exits {
     fn data_received(&mut self, _: &Transport, _: &[u8]) {
-        std::panic::resume_unwind(Box::new(loopctl::LoopExit));
+        if !self.in_the_end {
+            exit();
+        }
+    }
+
+    fn connection_lost(&mut self, _: Option<std::io::Error>) {
+        if self.in_the_end {
+            exit();
+        }
     }
 }
 
+fn exit() -> ! {
+    std::panic::resume_unwind(Box::new(loopctl::LoopExit));
+}
+
+fn run_to_exit(event_loop: &mut loopctl::EventLoop) {
+    let run = std::panic::AssertUnwindSafe(|| event_loop.run_forever());
+    assert!(std::panic::catch_unwind(run).unwrap_err().is::<loopctl::LoopExit>());
+}
+
+#[test]
+fn exc_10_an_exit_in_connection_lost_closes_all_the_same() {
+    let mut event_loop = loopctl::EventLoop::new().unwrap();
+    let lp = event_loop.lp();
+    let connecting = connect(&lp, Exits { in_the_end: true });
+    let (connection, mut peer) = event_loop.run_until_complete(connecting).unwrap();
+    connection.transport.close();
+    run_to_exit(&mut event_loop);
+    assert_eq!(peer.read(&mut [0]).unwrap(), 0, "the descriptor is closed");
+    event_loop.run_until_complete(connection.transport.wait_closed()).unwrap();
+}
+
+#[test]
+fn exc_10_what_came_before_an_exit_and_was_not_read_is_read_in_the_next_run() {
+    let mut event_loop = loopctl::EventLoop::new().unwrap();
+    let lp = event_loop.lp();
+    let connecting = connect(&lp, Exits { in_the_end: false });
+    let (connection, mut peer) = event_loop.run_until_complete(connecting).unwrap();
+    peer.write_all(b"x").unwrap();
+    peer.shutdown(Shutdown::Write).unwrap();
+    run_to_exit(&mut event_loop);
+    let end_of_file = lp.timeout(Duration::from_secs(10), connection.transport.wait_closed());
+    assert_eq!(event_loop.run_until_complete(end_of_file).unwrap(), Ok(()));
+}
+
+/// What others read goes on after a run that a protocol ended.
 #[test]
 fn exc_10_an_exit_in_a_protocol_leaves_the_others_readable() {
     let mut event_loop = loopctl::EventLoop::new().unwrap();
     let lp = event_loop.lp();
-    let connecting = async { (connect(&lp, Exits).await, connect(&lp, Recorder::new()).await) };
+    let connecting = async {
+        (connect(&lp, Exits { in_the_end: false }).await, connect(&lp, Recorder::new()).await)
+    };
     let ((_exits, mut one), (recorder, mut two)) =
         event_loop.run_until_complete(connecting).unwrap();
     one.write_all(b"x").unwrap();
-    let run = std::panic::AssertUnwindSafe(|| event_loop.run_forever());
-    assert!(std::panic::catch_unwind(run).unwrap_err().is::<loopctl::LoopExit>());
+    run_to_exit(&mut event_loop);
     two.write_all(b"hello").unwrap();
     let heard = async { until(&lp, || recorder.with(|recorder| recorder.seen.len() > 1)).await };
     event_loop.run_until_complete(heard).unwrap();

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use log::Level;
 use loopctl::{EventLoop, LoopClosed};
 
-use crate::support::{FAR, Logged, SEC, alone, one_turn, passed, real};
+use crate::support::{FAR, Logged, SEC, alone, collect_errors, one_turn, passed, real, throw};
 
 #[test]
 fn loop_16_references_outlive_the_loop_harmlessly() {
@@ -153,4 +153,32 @@ fn loop_20_removing_from_a_closed_loop_is_false_and_no_error() {
     assert!(!lp.remove_reader(&ours));
     assert!(!lp.remove_writer(&ours));
     assert!(!lp.remove_signal_handler(libc::SIGUSR1));
+}
+
+/// What a task holds is dropped as it would be by a cancellation: its panic is reported.
+#[test]
+fn loop_17_a_task_that_panics_when_dropped_does_not_end_the_process() {
+    struct Fragile;
+
+    impl Drop for Fragile {
+        fn drop(&mut self) {
+            throw("broken by the end");
+        }
+    }
+
+    let (mut event_loop, lp) = real();
+    let errors = collect_errors(&lp);
+    for begun in [true, false] {
+        let fragile = Fragile;
+        drop(lp.create_task(async move {
+            let _fragile = fragile;
+            pending::<()>().await;
+        }));
+        if begun {
+            one_turn(&mut event_loop);
+        }
+    }
+    event_loop.close();
+    assert_eq!(errors.take().matches("broken by the end").count(), 2);
+    assert!(lp.all_tasks().is_empty());
 }

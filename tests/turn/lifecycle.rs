@@ -284,3 +284,52 @@ fn loop_35_run_passes_on_that_it_was_stopped() {
     assert!(matches!(result, Err(RunError::Stopped)));
     assert!(held.take().is_some_and(|promise| !promise.is_awaited()));
 }
+
+#[test]
+fn loop_35_run_waits_for_what_cancelled_tasks_begin() {
+    struct Begins(LoopRef, Notes);
+
+    impl Drop for Begins {
+        fn drop(&mut self) {
+            let (lp, notes) = (self.0.clone(), self.1.clone());
+            drop(self.0.create_task(async move {
+                lp.sleep(5 * MS).await;
+                notes.add("ended");
+            }));
+        }
+    }
+
+    let notes = Notes::default();
+    let begins = notes.clone();
+    loopctl::run(async move |lp: LoopRef| {
+        let begins = Begins(lp.clone(), begins);
+        drop(lp.create_task(async move {
+            let _begins = begins;
+            pending::<()>().await;
+        }));
+        lp.sleep(Duration::ZERO).await;
+    })
+    .unwrap();
+    assert_eq!(notes.take(), "ended");
+}
+
+#[test]
+fn loop_35_run_does_not_wait_for_ever_for_what_cancelled_tasks_begin() {
+    struct Begins(LoopRef);
+
+    impl Drop for Begins {
+        fn drop(&mut self) {
+            drop(self.0.create_task(pending::<()>()));
+        }
+    }
+
+    loopctl::run(async move |lp: LoopRef| {
+        let begins = Begins(lp.clone());
+        drop(lp.create_task(async move {
+            let _begins = begins;
+            pending::<()>().await;
+        }));
+        lp.sleep(Duration::ZERO).await;
+    })
+    .unwrap();
+}
