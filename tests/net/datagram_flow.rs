@@ -181,7 +181,7 @@ fn trans_14_limits_follow_from_each_other() {
     });
 }
 
-/// Five datagrams are there before the loop looks; each turn's share is more than one and less than all.
+/// All of it is there before the loop looks, so the poller mentions it once.
 #[test]
 fn udp_18_a_burst_is_received_to_the_end_and_leaves_others_their_turn() {
     const BURST: usize = 100;

@@ -24,8 +24,9 @@ pub(crate) struct PipeEnd {
 
 struct Shared {
     fd: OwnedFd,
-    /// Device and inode. Two ends of one pipe have the same, so this alone proves nothing.
-    file: (u64, u64),
+    /// Device and inode, where the open file may be someone else's as well. Two ends of one pipe have the
+    /// same, so this alone proves nothing.
+    file: Option<(u64, u64)>,
     must_restore: AtomicBool,
 }
 
@@ -42,7 +43,7 @@ impl PipeEnd {
             FileType::CharacterDevice => Kind::Device,
             _ => return Err(io::Error::new(io::ErrorKind::InvalidInput, refusal)),
         };
-        let file = (stat.st_dev, stat.st_ino);
+        let file = Some((stat.st_dev, stat.st_ino));
         // Under the lock: another end's restoration looks at what we set here.
         let mut in_use = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
         let must_restore = AtomicBool::new(set_blocking(fd.as_fd(), false)?);
@@ -55,7 +56,7 @@ impl PipeEnd {
     /// Our end of a pipe that was made for a child: nobody else has it, so nothing need be put back.
     pub(crate) fn of_child(fd: OwnedFd) -> io::Result<Self> {
         rustix::io::ioctl_fionbio(&fd, true)?;
-        let shared = Shared { fd, file: (0, 0), must_restore: AtomicBool::new(false) };
+        let shared = Shared { fd, file: None, must_restore: AtomicBool::new(false) };
         Ok(Self { shared: Arc::new(shared), kind: Kind::Fifo })
     }
 }
@@ -70,15 +71,21 @@ impl Drop for PipeEnd {
     /// On a terminal, stdin and stdout are most often one open file: when the first of them ends, the other
     /// must go on without blocking, and takes over the duty to put it back.
     fn drop(&mut self) {
-        if !self.shared.must_restore.swap(false, Ordering::SeqCst) {
+        if self.shared.file.is_none() {
             return;
         }
-        let in_use = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut in_use = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
+        // From here on no other thread hands us a duty that we would not see.
+        in_use.retain(|end| !std::ptr::eq(end.as_ptr(), Arc::as_ptr(&self.shared)));
+        if !self.shared.must_restore.load(Ordering::SeqCst) {
+            return;
+        }
         // A descriptor that cannot be asked has no flags that anyone could miss.
         let _ = set_blocking(self.as_fd(), true);
         for other in in_use.iter().filter_map(Weak::upgrade) {
-            let may_be_same = other.file == self.shared.file && !Arc::ptr_eq(&other, &self.shared);
-            if may_be_same && matches!(set_blocking(other.fd.as_fd(), false), Ok(true)) {
+            if other.file == self.shared.file
+                && matches!(set_blocking(other.fd.as_fd(), false), Ok(true))
+            {
                 other.must_restore.store(true, Ordering::SeqCst);
                 break;
             }
