@@ -25,6 +25,7 @@
 //! | event_loop | [`EventLoop`], [`LoopRef`], [`Handle`], [`Remote`], [`ErrorContext`], [`SlowCallback`] |
 //! | task | [`Task`], [`Promise`] and [`Deferred`], [`Sleep`], [`Executor`], [`Tracked`], [`run`] |
 //! | net | [`Lookup`], [`CreateConnection`], [`Transport`], [`Protocol`], [`Event`] |
+//! | net | [`CreateDatagram`], [`ReadPipe`], [`WritePipe`], [`CreateSubprocess`] |
 //!
 //! # One turn
 //!
@@ -58,10 +59,12 @@ pub use event_loop::{
     TimerHandle, Turns, running_loop,
 };
 pub use net::{
-    AbortReason, AddrInfo, AddrInfoFlags, Address, AfterEof, AttemptError, ConnectError,
-    Connection, CreateConnection, Event, EventKind, Failure, Keepalive, Lookup, NameInfoFlags,
-    Phase, Protocol, ResolveError, SocketFacts, SocketOption, SocketOptions, TcpInfo, TcpOptions,
-    TimerEnd, Transport, listen, raise_descriptor_limit,
+    AbortReason, AddrInfo, AddrInfoFlags, Address, AfterEof, AttemptError, ChildPipe, ChildStdio,
+    ConnectError, Connection, CreateConnection, CreateDatagram, CreateSubprocess, DatagramProtocol,
+    DatagramTransport, Endpoint, Event, EventKind, Failure, Keepalive, Lookup, NameInfoFlags,
+    Phase, Protocol, ReadPipe, ReadPipeProtocol, ResolveError, SocketFacts, SocketOption,
+    SocketOptions, SubprocessProtocol, SubprocessTransport, TcpInfo, TcpOptions, TimerEnd,
+    Transport, WritePipe, WritePipeProtocol, listen, raise_descriptor_limit,
 };
 pub use task::{
     AsyncGenerator, Cancelled, Deferred, Elapsed, Executor, LocalFuture, Promise, Sleep, Task,

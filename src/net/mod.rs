@@ -4,23 +4,34 @@ mod address;
 mod attempt;
 mod connect;
 mod contest;
+mod datagram;
 mod error;
 mod event;
 mod limits;
+mod line;
 mod options;
+mod pipe;
+mod process;
 mod protocol;
 mod readiness;
 mod resolve;
 mod sock;
 mod tcp_info;
 mod transport;
+mod valve;
 
 pub use address::Address;
 pub use connect::CreateConnection;
+pub use datagram::{CreateDatagram, DatagramProtocol, DatagramTransport};
 pub use error::{AttemptError, ConnectError, Phase};
 pub use event::{AbortReason, Event, EventKind, Failure, SocketFacts, TimerEnd};
 pub use limits::raise_descriptor_limit;
+pub use line::Endpoint;
 pub use options::{Keepalive, SocketOption, SocketOptions};
+pub use pipe::{ReadPipe, ReadPipeProtocol, WritePipe, WritePipeProtocol};
+pub use process::{
+    ChildPipe, ChildStdio, CreateSubprocess, SubprocessProtocol, SubprocessTransport,
+};
 pub use protocol::{AfterEof, Connection, Protocol};
 pub use resolve::{AddrInfo, AddrInfoFlags, Lookup, NameInfoFlags, ResolveError};
 pub use sock::listen;

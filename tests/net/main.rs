@@ -9,11 +9,17 @@ mod support;
 
 mod cancel;
 mod connect;
+mod datagram;
+mod datagram_flow;
 mod errors;
 mod leaks;
 mod limits;
 mod local;
 mod made;
+mod pipe;
+mod pipe_end;
+mod process;
+mod process_end;
 mod race;
 mod readers;
 mod resolve;

@@ -1,0 +1,400 @@
+//! `create_datagram_endpoint`: which addresses, which options, and the first pair that works.
+
+use std::fmt;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::{DatagramProtocol, DatagramTransport};
+use crate::event_loop::LoopRef;
+use crate::net::{AddrInfo, Address, AttemptError, ConnectError, Endpoint, Lookup, Phase};
+use crate::plan::{Family, Host, Port, SocketKind};
+
+/// A datagram endpoint to be made; asyncio's `create_datagram_endpoint`, with its arguments as methods.
+///
+/// asyncio's `reuse_address` does not exist, on purpose: with `SO_REUSEADDR`, any other process may bind the
+/// same address and take the datagrams (bpo-37228; asyncio removed it as well).
+///
+/// ```
+/// use loopctl::{Address, DatagramProtocol, DatagramTransport};
+///
+/// #[derive(Default)]
+/// struct Mailbox(Vec<Vec<u8>>);
+/// impl DatagramProtocol for Mailbox {
+///     fn datagram_received(&mut self, transport: &DatagramTransport, data: &[u8], _: Option<&Address>) {
+///         self.0.push(data.to_owned());
+///         transport.close();
+///     }
+/// }
+///
+/// # let mut event_loop = loopctl::EventLoop::new()?;
+/// # let lp = event_loop.lp();
+/// event_loop.run_until_complete(async {
+///     let receiving = lp.create_datagram_endpoint().local("127.0.0.1", 0).open(Mailbox::default).await?;
+///     let to = receiving.transport.local_addr().and_then(Address::as_inet).unwrap();
+///     let sending = lp.create_datagram_endpoint().remote_addr(to).open(Mailbox::default).await?;
+///     sending.transport.send_to(b"hello", None)?;
+///     receiving.transport.wait_closed().await;
+///     assert_eq!(receiving.with(|mailbox| mailbox.0.clone()), [b"hello"]);
+///     Ok::<(), std::io::Error>(())
+/// })??;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "nothing happens until it is opened"]
+pub struct CreateDatagram {
+    lp: LoopRef,
+    local: Option<Place>,
+    remote: Option<Place>,
+    family: Family,
+    /// IP protocol number; 0 leaves it open.
+    protocol: i32,
+    reuse_port: bool,
+    allow_broadcast: bool,
+    socket: Option<OwnedFd>,
+}
+
+#[derive(Clone)]
+enum Place {
+    Host(Lookup),
+    Known(SocketAddr),
+    Path(PathBuf),
+}
+
+/// One way to make the endpoint.
+struct Pair {
+    domain: Domain,
+    protocol: i32,
+    local: Option<Address>,
+    remote: Option<Address>,
+}
+
+impl LoopRef {
+    /// An endpoint that sends and receives datagrams; see [`CreateDatagram`].
+    pub fn create_datagram_endpoint(&self) -> CreateDatagram {
+        CreateDatagram {
+            lp: self.clone(),
+            local: None,
+            remote: None,
+            family: Family::default(),
+            protocol: 0,
+            reuse_port: false,
+            allow_broadcast: false,
+            socket: None,
+        }
+    }
+}
+
+impl CreateDatagram {
+    /// Where to receive: an address of this host, or a name of one. Port 0 lets the system choose.
+    pub fn local(mut self, host: impl Into<Host>, port: impl Into<Port>) -> Self {
+        self.local = Some(Place::Host(Lookup::new(host, port)));
+        self
+    }
+
+    /// As [`local`](Self::local), without the resolver.
+    pub fn local_addr(mut self, address: SocketAddr) -> Self {
+        self.local = Some(Place::Known(address));
+        self
+    }
+
+    /// As [`local`](Self::local), for Unix domain datagrams: the socket file to make. One that is there
+    /// already is replaced if it is a socket. A leading NUL makes it an abstract name, without a file.
+    pub fn local_path(mut self, path: impl Into<PathBuf>) -> Self {
+        self.local = Some(Place::Path(path.into()));
+        self
+    }
+
+    /// Where datagrams go that are sent without an address. The socket is connected to it, unless
+    /// [`allow_broadcast`](Self::allow_broadcast) was asked for: it then receives from nowhere else, and hears
+    /// of ICMP errors.
+    pub fn remote(mut self, host: impl Into<Host>, port: impl Into<Port>) -> Self {
+        self.remote = Some(Place::Host(Lookup::new(host, port)));
+        self
+    }
+
+    /// As [`remote`](Self::remote), without the resolver.
+    pub fn remote_addr(mut self, address: SocketAddr) -> Self {
+        self.remote = Some(Place::Known(address));
+        self
+    }
+
+    /// As [`remote`](Self::remote), for Unix domain datagrams.
+    pub fn remote_path(mut self, path: impl Into<PathBuf>) -> Self {
+        self.remote = Some(Place::Path(path.into()));
+        self
+    }
+
+    /// Only addresses of this family. It is all that an endpoint needs: without addresses, the system binds
+    /// the socket at its first datagram.
+    pub fn family(mut self, family: Family) -> Self {
+        self.family = family;
+        self
+    }
+
+    /// Only this IP protocol (17 for UDP); 0, as it is at first, leaves it open.
+    pub fn protocol(mut self, protocol: i32) -> Self {
+        self.protocol = protocol;
+        self
+    }
+
+    /// Lets other sockets of the same user bind the same address, and spreads datagrams over them
+    /// (`SO_REUSEPORT`). Not unless asked for.
+    pub fn reuse_port(mut self, reuse: bool) -> Self {
+        self.reuse_port = reuse;
+        self
+    }
+
+    /// Allows broadcast addresses (`SO_BROADCAST`). Not unless asked for.
+    pub fn allow_broadcast(mut self, allow: bool) -> Self {
+        self.allow_broadcast = allow;
+        self
+    }
+
+    /// Takes this datagram socket instead of making one. It can have no other settings besides.
+    pub fn socket(mut self, socket: impl Into<OwnedFd>) -> Self {
+        self.socket = Some(socket.into());
+        self
+    }
+
+    /// Makes the endpoint: `connection_made` has been called when this returns.
+    ///
+    /// Local and remote addresses are joined by their families, and the first pair that works is taken. The
+    /// socket never blocks, and is closed wherever this fails or its future is dropped.
+    ///
+    /// # Errors
+    /// [`ConnectError::Attempts`] with every pair that failed, in order; [`ConnectError::Resolve`];
+    /// [`ConnectError::Transport`] for what cannot be meant: no address and no family, addresses without a
+    /// common family, settings next to an existing socket, or one that is not for datagrams.
+    pub async fn open<P: DatagramProtocol>(
+        mut self,
+        protocol: impl FnOnce() -> P,
+    ) -> Result<Endpoint<DatagramTransport, P>, ConnectError> {
+        let (socket, remote) = match self.socket.take() {
+            Some(socket) => (self.adopt(socket.into()).map_err(ConnectError::Transport)?, None),
+            None => self.first_that_works(self.pairs().await?)?,
+        };
+        let endpoint = DatagramTransport::attach(&self.lp, socket, remote, protocol)
+            .map_err(ConnectError::Transport)?;
+        if self.lp.debug() {
+            log::debug!("Datagram endpoint {self:?} created: {:?}", endpoint.transport);
+        }
+        Ok(endpoint)
+    }
+
+    fn adopt(&self, socket: Socket) -> io::Result<Socket> {
+        let settings = [
+            ("local_addr", self.local.is_some()),
+            ("remote_addr", self.remote.is_some()),
+            ("family", self.family != Family::Unspecified),
+            ("proto", self.protocol != 0),
+            ("reuse_port", self.reuse_port),
+            ("allow_broadcast", self.allow_broadcast),
+        ];
+        let set: Vec<&str> = settings.iter().filter(|it| it.1).map(|it| it.0).collect();
+        if !set.is_empty() {
+            return Err(invalid(&format!(
+                "socket modifier keyword arguments can not be used when sock is specified. ({})",
+                set.join(", ")
+            )));
+        }
+        if socket.r#type()? != Type::DGRAM {
+            return Err(invalid(&format!("A datagram socket was expected, got {socket:?}")));
+        }
+        socket.set_nonblocking(true)?;
+        Ok(socket)
+    }
+
+    async fn pairs(&self) -> Result<Vec<Pair>, ConnectError> {
+        let pairs = match (&self.local, &self.remote) {
+            (None, None) => self.unnamed().into_iter().collect(),
+            (Some(Place::Path(_)), _) | (_, Some(Place::Path(_))) => self.unix_pair()?,
+            (local, remote) => {
+                let (local, remote) = (self.resolve(local).await?, self.resolve(remote).await?);
+                join(&local, &remote)
+            }
+        };
+        match pairs.as_slice() {
+            [] if self.local.is_none() && self.remote.is_none() => {
+                Err(ConnectError::Transport(invalid("unexpected address family")))
+            }
+            [] => Err(no_common_family()),
+            _ => Ok(pairs),
+        }
+    }
+
+    fn unnamed(&self) -> Option<Pair> {
+        let domain = match self.family {
+            Family::Unspecified => return None,
+            Family::Inet => Domain::IPV4,
+            Family::Inet6 => Domain::IPV6,
+        };
+        Some(Pair { domain, protocol: self.protocol, local: None, remote: None })
+    }
+
+    fn unix_pair(&self) -> Result<Vec<Pair>, ConnectError> {
+        let path = |place: &Option<Place>| match place {
+            None => Ok(None),
+            Some(Place::Path(path)) => Ok(Some(Address::Unix(path.clone()))),
+            Some(_) => Err(no_common_family()),
+        };
+        let (local, remote) = (path(&self.local)?, path(&self.remote)?);
+        Ok(vec![Pair { domain: Domain::UNIX, protocol: 0, local, remote }])
+    }
+
+    /// `None` stands for an address that was not asked for.
+    async fn resolve(&self, place: &Option<Place>) -> Result<Vec<Option<AddrInfo>>, ConnectError> {
+        let lookup = match place {
+            None => return Ok(vec![None]),
+            Some(Place::Path(_)) => return Ok(Vec::new()),
+            Some(Place::Known(address)) if !self.family.admits(Family::of(&address.ip())) => {
+                return Ok(Vec::new());
+            }
+            Some(Place::Known(address)) => {
+                let (socktype, protocol) = (libc::SOCK_DGRAM, self.protocol);
+                let (address, canonical_name) = (*address, None);
+                return Ok(vec![Some(AddrInfo { socktype, protocol, address, canonical_name })]);
+            }
+            Some(Place::Host(lookup)) => lookup.clone(),
+        };
+        let lookup = lookup.kind(SocketKind::Datagram).family(self.family).protocol(self.protocol);
+        let found = self.lp.getaddrinfo(lookup).await.map_err(ConnectError::Resolve)?;
+        Ok(found.into_iter().map(Some).collect())
+    }
+
+    fn first_that_works(
+        &self,
+        pairs: Vec<Pair>,
+    ) -> Result<(Socket, Option<Address>), ConnectError> {
+        let mut failed = Vec::new();
+        for pair in pairs {
+            let started = self.lp.time();
+            match self.make(&pair) {
+                Ok(socket) => return Ok((socket, pair.remote)),
+                Err((phase, error)) => {
+                    let address = pair.address_in(phase);
+                    let took = self.lp.time().saturating_duration_since(started);
+                    failed.push(AttemptError { address, phase, error, took });
+                }
+            }
+        }
+        Err(ConnectError::Attempts(failed))
+    }
+
+    fn make(&self, pair: &Pair) -> Result<Socket, (Phase, io::Error)> {
+        let at = |phase| move |error| (phase, error);
+        let protocol = (pair.protocol != 0).then(|| Protocol::from(pair.protocol));
+        let socket = Socket::new(pair.domain, Type::DGRAM.nonblocking(), protocol)
+            .map_err(at(Phase::Socket))?;
+        if self.reuse_port {
+            socket.set_reuse_port(true).map_err(at(Phase::Options))?;
+        }
+        if self.allow_broadcast {
+            socket.set_broadcast(true).map_err(at(Phase::Options))?;
+        }
+        if let Some(local) = &pair.local {
+            remove_stale(local);
+            let bound = local.to_sock_addr().and_then(|address| socket.bind(&address));
+            bound.map_err(at(Phase::Bind))?;
+        }
+        if let Some(remote) = pair.remote.as_ref().filter(|_| !self.allow_broadcast) {
+            let connected = remote.to_sock_addr().and_then(|address| socket.connect(&address));
+            connected.map_err(at(Phase::Connect))?;
+        }
+        Ok(socket)
+    }
+}
+
+/// Every local address with every remote one of its family and protocol.
+fn join(local: &[Option<AddrInfo>], remote: &[Option<AddrInfo>]) -> Vec<Pair> {
+    let mut pairs = Vec::new();
+    for local in local {
+        for remote in remote {
+            let key = |info: &AddrInfo| (info.address.is_ipv6(), info.protocol);
+            let Some(known) = local.as_ref().or(remote.as_ref()) else { continue };
+            let agree = [local, remote].into_iter().flatten().all(|it| {
+                let (is_ipv6, protocol) = key(known);
+                // One that was given as it is goes with any protocol.
+                key(it).0 == is_ipv6 && (key(it).1 == protocol || key(it).1 == 0 || protocol == 0)
+            });
+            let address = |info: &Option<AddrInfo>| Some(Address::Inet(info.as_ref()?.address));
+            if agree {
+                pairs.push(Pair {
+                    domain: Domain::for_address(known.address),
+                    protocol: known.protocol,
+                    local: address(local),
+                    remote: address(remote),
+                });
+            }
+        }
+    }
+    pairs
+}
+
+impl Pair {
+    /// What a failure was about.
+    fn address_in(&self, phase: Phase) -> Address {
+        let (first, second) = match phase {
+            Phase::Connect => (&self.remote, &self.local),
+            _ => (&self.local, &self.remote),
+        };
+        let unnamed = || match self.domain {
+            Domain::IPV6 => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
+            _ => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
+        };
+        first.as_ref().or(second.as_ref()).cloned().unwrap_or_else(|| unnamed().into())
+    }
+}
+
+/// A socket file outlives its socket, and nobody can bind over it.
+fn remove_stale(local: &Address) {
+    let Address::Unix(path) = local else { return };
+    if path.as_os_str().as_bytes().first().is_none_or(|first| *first == 0) {
+        return;
+    }
+    match unlink_socket(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            log::error!("Unable to check or remove stale UNIX socket {path:?}: {error}");
+        }
+        _ => {}
+    }
+}
+
+fn unlink_socket(path: &Path) -> io::Result<()> {
+    if std::fs::metadata(path)?.file_type().is_socket() {
+        std::fs::remove_file(path)?;
+    }
+    Ok(())
+}
+
+fn invalid(text: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, text)
+}
+
+fn no_common_family() -> ConnectError {
+    ConnectError::Transport(invalid("can not get address information"))
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host(lookup) => lookup.host().fmt(f),
+            Self::Known(address) => address.fmt(f),
+            Self::Path(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// As asyncio logs it.
+impl fmt::Debug for CreateDatagram {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = |place: &Option<Place>| {
+            place.as_ref().map_or_else(|| "None".to_owned(), Place::to_string)
+        };
+        write!(f, "local_addr={} remote_addr={}", text(&self.local), text(&self.remote))
+    }
+}

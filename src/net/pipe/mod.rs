@@ -1,0 +1,103 @@
+//! Pipes: `connect_read_pipe` and `connect_write_pipe`.
+
+mod end;
+mod read;
+mod write;
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+pub use read::{ReadPipe, ReadPipeProtocol};
+pub use write::{WritePipe, WritePipeProtocol};
+
+pub(crate) use end::PipeEnd;
+
+use super::Endpoint;
+use crate::event_loop::LoopRef;
+
+impl LoopRef {
+    /// Reads from a pipe, a FIFO, a socket or a character device (a terminal); asyncio's
+    /// `connect_read_pipe`. `connection_made` has been called when this returns.
+    ///
+    /// The descriptor belongs to the transport from here on, which closes it at the end. It is made
+    /// non-blocking, and blocks again afterwards if it did before: standard input is shared with the shell.
+    /// A device that cannot be waited for, such as `/dev/zero`, is read once a turn.
+    ///
+    /// ```no_run
+    /// # use loopctl::{LoopRef, ReadPipe, ReadPipeProtocol};
+    /// # struct Print;
+    /// # impl ReadPipeProtocol for Print { fn data_received(&mut self, _: &ReadPipe, _: &[u8]) {} }
+    /// use std::os::fd::AsFd;
+    ///
+    /// # async fn example(lp: LoopRef) -> std::io::Result<()> {
+    /// let stdin = std::io::stdin().as_fd().try_clone_to_owned()?;
+    /// let reading = lp.connect_read_pipe(stdin, || Print).await?;
+    /// reading.transport.wait_closed().await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// `InvalidInput`, in asyncio's words, for anything else, a regular file above all: it is always
+    /// "ready" and always blocks. The system's errors; that the loop is closed. The pipe is closed then.
+    pub async fn connect_read_pipe<P: ReadPipeProtocol>(
+        &self,
+        pipe: impl Into<OwnedFd>,
+        protocol: impl FnOnce() -> P,
+    ) -> io::Result<Endpoint<ReadPipe, P>> {
+        let pipe = PipeEnd::adopt(pipe.into(), "Pipe transport is for pipes/sockets only.")?;
+        let pair = ReadPipe::attach(self, pipe, protocol())?;
+        if self.debug() {
+            log::debug!("Read pipe connected: {:?}", pair.transport);
+        }
+        Ok(pair)
+    }
+
+    /// Writes to a pipe, a FIFO, a socket or a character device (a terminal); asyncio's
+    /// `connect_write_pipe`. `connection_made` has been called when this returns.
+    ///
+    /// The descriptor is treated as by [`connect_read_pipe`](Self::connect_read_pipe).
+    ///
+    /// ```
+    /// # use loopctl::WritePipeProtocol;
+    /// # use std::io::Read;
+    /// struct Mute;
+    /// impl WritePipeProtocol for Mute {}
+    ///
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// # let lp = event_loop.lp();
+    /// let (mut reader, writer) = std::io::pipe()?;
+    /// event_loop.run_until_complete(async {
+    ///     let pair = lp.connect_write_pipe(writer, || Mute).await?;
+    ///     pair.transport.write(b"hello");
+    ///     pair.transport.close();
+    ///     pair.transport.wait_closed().await;
+    ///     Ok::<(), std::io::Error>(())
+    /// })??;
+    /// let mut text = String::new();
+    /// reader.read_to_string(&mut text)?;
+    /// assert_eq!(text, "hello");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`connect_read_pipe`](Self::connect_read_pipe).
+    pub async fn connect_write_pipe<P: WritePipeProtocol>(
+        &self,
+        pipe: impl Into<OwnedFd>,
+        protocol: impl FnOnce() -> P,
+    ) -> io::Result<Endpoint<WritePipe, P>> {
+        const REFUSAL: &str = "Pipe transport is only for pipes, sockets and character devices";
+        let pipe = PipeEnd::adopt(pipe.into(), REFUSAL)?;
+        let pair = WritePipe::attach(self, pipe, protocol())?;
+        if self.debug() {
+            log::debug!("Write pipe connected: {:?}", pair.transport);
+        }
+        Ok(pair)
+    }
+}
+
+/// Whether the poller would not take a descriptor that is ready at all times.
+fn is_always_ready(refused: &io::Error, kind: end::Kind) -> bool {
+    kind == end::Kind::Device && refused.raw_os_error() == Some(libc::EPERM)
+}
