@@ -24,7 +24,7 @@
 //! | [`plan`] | decisions without I/O: [`Race`](plan::Race), [`interleave`](plan::interleave), [`Timers`](plan::Timers) |
 //! | event_loop | [`EventLoop`], [`LoopRef`], [`Handle`], [`Remote`], [`ErrorContext`], [`SlowCallback`] |
 //! | task | [`Task`], [`Promise`] and [`Deferred`], [`Sleep`], [`Executor`], [`Tracked`], [`run`] |
-//! | net | [`Lookup`], [`CreateConnection`], [`Transport`], [`Protocol`], [`Event`] |
+//! | net | [`Lookup`], [`CreateConnection`], [`CreateServer`], [`Transport`], [`Protocol`], [`Event`] |
 //!
 //! # One turn
 //!
@@ -58,10 +58,10 @@ pub use event_loop::{
     TimerHandle, Turns, running_loop,
 };
 pub use net::{
-    AbortReason, AddrInfo, AddrInfoFlags, Address, AfterEof, AttemptError, ConnectError,
-    Connection, CreateConnection, Event, EventKind, Failure, Keepalive, Lookup, NameInfoFlags,
-    Phase, Protocol, ResolveError, SocketFacts, SocketOption, SocketOptions, TcpInfo, TcpOptions,
-    TimerEnd, Transport, listen,
+    AbortReason, AddrInfo, AddrInfoFlags, Address, AfterEof, AttemptError, BindError, ConnectError,
+    Connection, CreateConnection, CreateServer, Event, EventKind, Failure, Hosts, Keepalive,
+    Lookup, NameInfoFlags, Phase, Protocol, ResolveError, Server, ServerError, Shutdown,
+    SocketFacts, SocketOption, SocketOptions, TcpInfo, TcpOptions, TimerEnd, Transport, listen,
 };
 pub use task::{
     AsyncGenerator, Cancelled, Deferred, Elapsed, Executor, LocalFuture, Promise, Sleep, Task,

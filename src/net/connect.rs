@@ -301,25 +301,26 @@ impl CreateConnection {
         socket: Socket,
         protocol: impl FnOnce() -> P,
     ) -> Result<Connection<P>, ConnectError> {
-        self.prepare(&socket)
+        prepare_stream(&socket, self.nodelay)
             .and_then(|()| Transport::attach(&self.lp, socket, protocol))
             .map_err(ConnectError::Transport)
-    }
-
-    fn prepare(&self, socket: &Socket) -> io::Result<()> {
-        if socket.r#type()? != Type::STREAM {
-            let text = format!("A Stream Socket was expected, got {socket:?}");
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
-        }
-        socket.set_nonblocking(true)?;
-        let is_inet = socket.local_addr()?.as_socket().is_some();
-        if is_inet { socket.set_tcp_nodelay(self.nodelay) } else { Ok(()) }
     }
 
     fn tell(&mut self, kind: EventKind) {
         let now = self.lp.time();
         self.tracer.tell(now, kind);
     }
+}
+
+/// Makes a socket of someone else's fit for a transport, or for listening.
+pub(crate) fn prepare_stream(socket: &Socket, nodelay: bool) -> io::Result<()> {
+    if socket.r#type()? != Type::STREAM {
+        let text = format!("A Stream Socket was expected, got {socket:?}");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+    }
+    socket.set_nonblocking(true)?;
+    let is_inet = socket.local_addr()?.as_socket().is_some();
+    if is_inet { socket.set_tcp_nodelay(nodelay) } else { Ok(()) }
 }
 
 /// Tells the listener when a lookup is dropped half-way.

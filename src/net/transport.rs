@@ -49,6 +49,7 @@ struct Names {
 struct End {
     error: RefCell<Option<io::Error>>,
     waiting: RefCell<Vec<Waker>>,
+    on_lost: Cell<Option<Box<dyn FnOnce()>>>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -82,10 +83,22 @@ impl Transport {
         socket: Socket,
         protocol: impl FnOnce() -> P,
     ) -> io::Result<Connection<P>> {
+        Self::attach_accepted(lp, socket, None, protocol, |_| ())
+    }
+
+    /// The same for a server: `peer` is what `accept` said, which a peer that is gone cannot be asked any
+    /// more, and `admit` sees the transport before its protocol does.
+    pub(crate) fn attach_accepted<P: Protocol>(
+        lp: &LoopRef,
+        socket: Socket,
+        peer: Option<SocketAddr>,
+        protocol: impl FnOnce() -> P,
+        admit: impl FnOnce(&Self),
+    ) -> io::Result<Connection<P>> {
         let protocol = Rc::new(RefCell::new(protocol()));
         let inner = Rc::new(Inner {
             lp: lp.clone(),
-            names: Names::of(&socket),
+            names: Names::of(&socket, peer),
             registration: RefCell::default(),
             socket: RefCell::new(Some(socket)),
             protocol: RefCell::new(Some(Rc::clone(&protocol) as Rc<RefCell<dyn Protocol>>)),
@@ -96,8 +109,14 @@ impl Transport {
         let transport = Self(inner);
         // The watch first: a protocol hears of a connection only if there will be one.
         transport.0.watch()?;
+        admit(&transport);
         transport.0.introduce();
         Ok(Connection { transport, protocol })
+    }
+
+    /// Calls `then` once the connection is over and its protocol has heard of it, or the loop is closed.
+    pub(crate) fn on_lost(&self, then: impl FnOnce() + 'static) {
+        self.0.end.on_lost.set(Some(Box::new(then)));
     }
 
     /// Sends what the socket takes now and keeps the rest. Nothing is sent after a close or an error.
@@ -163,9 +182,10 @@ impl Transport {
 }
 
 impl Names {
-    fn of(socket: &Socket) -> Self {
+    fn of(socket: &Socket, peer: Option<SocketAddr>) -> Self {
         let address = |of: io::Result<SockAddr>| of.ok()?.as_socket();
-        Self { local: address(socket.local_addr()), peer: address(socket.peer_addr()) }
+        let peer = peer.or_else(|| address(socket.peer_addr()));
+        Self { local: address(socket.local_addr()), peer }
     }
 }
 
@@ -332,6 +352,9 @@ impl Inner {
     fn release(&self) {
         drop((self.registration.take(), self.socket.take(), self.protocol.take()));
         self.end.waiting.take().into_iter().for_each(Waker::wake);
+        if let Some(then) = self.end.on_lost.take() {
+            then();
+        }
     }
 }
 
