@@ -7,6 +7,7 @@
 
 mod support;
 
+mod accept;
 mod cancel;
 mod connect;
 mod errors;
@@ -17,7 +18,10 @@ mod made;
 mod race;
 mod readers;
 mod resolve;
+mod server;
+mod server_bind;
 mod sock;
 mod transport;
 mod transport_end;
 mod unix;
+mod unix_server;

@@ -198,3 +198,22 @@ impl Run for Listener {
         false
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a kernel cannot be made to say on demand.
+    #[test]
+    fn srv_24_25_28_what_to_do_about_an_error() {
+        let remedy = |code| Remedy::of(&io::Error::from_raw_os_error(code));
+        assert_eq!(remedy(libc::EWOULDBLOCK), Remedy::Wait);
+        for skipped in [libc::ECONNABORTED, libc::EINTR, libc::EPROTO, libc::EHOSTUNREACH] {
+            assert_eq!(remedy(skipped), Remedy::Skip);
+        }
+        for shortage in [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM] {
+            assert_eq!(remedy(shortage), Remedy::Shortage);
+        }
+        assert_eq!(remedy(libc::EINVAL), Remedy::Pause, "reported, and tried again in a second");
+    }
+}
