@@ -233,7 +233,8 @@ fn srv_13_a_socket_that_was_bound_elsewhere() {
         assert_eq!(server.local_addrs(), [address]);
         guests.invite(&lp, address).await;
         server.close();
-        assert!(TcpStream::connect(address).is_err(), "the server owns it");
+        let connected = TcpStream::connect(address);
+        assert!(connected.is_err(), "the server owns it: {connected:?}");
     });
 }
 
@@ -284,10 +285,11 @@ fn srv_a_dropped_future_leaves_nothing() {
             let before = descriptors();
             for _ in 0..20 {
                 let mut serving = Box::pin(lp.create_server("localhost", 0).serve(Recorder::new));
-                assert!(step(&mut serving).is_pending());
+                // Most often the resolver is not as quick as this.
+                let _ = step(&mut serving);
             }
-            crate::support::turns(&lp, 3).await;
-            assert_eq!(descriptors(), before);
+            // The resolver's threads still read files for lookups that nobody waits for.
+            crate::support::until(&lp, || descriptors() == before).await;
         });
     });
 }

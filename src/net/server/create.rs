@@ -72,6 +72,19 @@ impl LoopRef {
     /// A server on a host, several hosts, or all interfaces (an empty text); see [`CreateServer`].
     ///
     /// Port 0 lets the kernel choose; [`Server::local_addrs`] tells what it chose.
+    ///
+    /// ```
+    /// # use loopctl::{Protocol, Transport};
+    /// # struct Mute;
+    /// # impl Protocol for Mute { fn data_received(&mut self, _: &Transport, _: &[u8]) {} }
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// # let lp = event_loop.lp();
+    /// let most = std::num::NonZero::new(1000).unwrap();
+    /// let serving = lp.create_server("localhost", 0).max_connections(most).serve(|| Mute);
+    /// let server = event_loop.run_until_complete(serving)??;
+    /// assert_ne!(server.local_addrs()[0].port(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn create_server(&self, hosts: impl Into<Hosts>, port: impl Into<Port>) -> CreateServer {
         let (hosts, port) = (hosts.into().into_vec(), port.into());
         let (family, flags) = (Family::Unspecified, AddrInfoFlags::PASSIVE);

@@ -126,6 +126,20 @@ impl Server {
 
     /// Begins to accept; harmless if it does already. Clients are served from the next turn on.
     ///
+    /// ```
+    /// # use loopctl::{Protocol, Transport};
+    /// # struct Mute;
+    /// # impl Protocol for Mute { fn data_received(&mut self, _: &Transport, _: &[u8]) {} }
+    /// # loopctl::run(async |lp| {
+    /// let server = lp.create_server("127.0.0.1", 0).start_serving(false).serve(|| Mute).await?;
+    /// assert!(!server.is_serving());
+    /// server.start_serving()?;
+    /// assert!(server.is_serving());
+    /// # Ok::<(), loopctl::ServerError>(())
+    /// # })??;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`ServerError::Closed`] after [`close`](Self::close). [`ServerError::Bind`] when the system will not
     /// listen, for example because someone else began to on this address; the server is closed then.
@@ -150,12 +164,30 @@ impl Server {
 
     /// Closes the listening sockets at once: further connections are refused, those accepted stay.
     /// [`serve_forever`](Self::serve_forever) returns. Harmless twice, and from inside a protocol.
+    ///
+    /// ```
+    /// # use loopctl::{Protocol, Transport};
+    /// # struct Mute;
+    /// # impl Protocol for Mute { fn data_received(&mut self, _: &Transport, _: &[u8]) {} }
+    /// # loopctl::run(async |lp| {
+    /// let server = std::rc::Rc::new(lp.create_server("127.0.0.1", 0).serve(|| Mute).await?);
+    /// let closing = std::rc::Rc::clone(&server);
+    /// lp.call_soon(move || closing.close());
+    /// server.serve_forever().await?;
+    /// assert!(server.local_addrs().is_empty());
+    /// # Ok::<(), loopctl::ServerError>(())
+    /// # })??;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn close(&self) {
         self.hub.close();
     }
 
     /// Waits until the server is closed and its last client has been told `connection_lost`, whichever comes
     /// last. It closes nothing by itself.
+    ///
+    /// Any number of tasks may wait, before or after either. (CPython before 3.12.1 returned at once in half of
+    /// these cases, gh-79033.)
     pub async fn wait_closed(&self) {
         let is_over = |hub: &Hub| hub.stage() == Stage::Closed && hub.client_count() == 0;
         self.hub.until(is_over).await;
@@ -176,6 +208,20 @@ impl Server {
     /// them are gone when this returns.
     ///
     /// A client that does not read what it is sent would hold up [`wait_closed`](Self::wait_closed) for ever.
+    ///
+    /// ```
+    /// # use loopctl::{Protocol, Transport};
+    /// # struct Mute;
+    /// # impl Protocol for Mute { fn data_received(&mut self, _: &Transport, _: &[u8]) {} }
+    /// # use std::time::Duration;
+    /// # loopctl::run(async |lp| {
+    /// let server = lp.create_server("127.0.0.1", 0).serve(|| Mute).await?;
+    /// let end = server.shutdown(Duration::from_secs(1)).await;
+    /// assert_eq!((end.closed, end.aborted), (0, 0));
+    /// # Ok::<(), loopctl::ServerError>(())
+    /// # })??;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn shutdown(&self, grace: Duration) -> Shutdown {
         self.close();
         let clients = self.close_clients();
