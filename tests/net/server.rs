@@ -1,22 +1,18 @@
 //! The server handle: serving, closing, and waiting for the end.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
 use loopctl::{EventLoop, LoopRef, Server, ServerError, Shutdown};
 
-use crate::support::{Guests, guest, ms, pattern, reset, run, step, turns, until};
+use crate::support::{Guests, guest, is_refused, ms, pattern, reset, run, step, turns, until};
 
 async fn serve(lp: &LoopRef, guests: &Guests) -> (Server, SocketAddr) {
     let server = lp.create_server("127.0.0.1", 0).serve(guests.factory()).await.unwrap();
     let address = server.local_addrs()[0];
     (server, address)
-}
-
-fn is_refused(address: SocketAddr) -> bool {
-    TcpStream::connect(address).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
 }
 
 #[test]

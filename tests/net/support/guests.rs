@@ -59,6 +59,24 @@ pub(crate) fn guest(to: SocketAddr) -> TcpStream {
     client
 }
 
+/// Whether `attempt` fails, at once or very soon: a process that another test is just starting has a copy of
+/// every descriptor until it executes its program, listening sockets among them.
+pub(crate) fn fails_soon<T, E>(mut attempt: impl FnMut() -> Result<T, E>) -> Option<E> {
+    (0..500).find_map(|_| {
+        let error = attempt().err();
+        if error.is_none() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        error
+    })
+}
+
+/// Whether nobody listens there any more.
+pub(crate) fn is_refused(to: SocketAddr) -> bool {
+    let error = fails_soon(|| TcpStream::connect(to));
+    error.is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+}
+
 pub(crate) struct Guest(Guests);
 
 impl Protocol for Guest {

@@ -7,7 +7,7 @@ mod recorder;
 mod trace;
 
 pub(crate) use child::{descriptors, in_child, in_child_with_descriptors};
-pub(crate) use guests::{Guests, guest};
+pub(crate) use guests::{Guests, fails_soon, guest, is_refused};
 pub(crate) use peers::{Dead, Refusing, Server, has_ipv6, reset, syn_sent_to, table};
 pub(crate) use recorder::{Recorder, Reports, Seen};
 pub(crate) use trace::{Outcome, Trace};
