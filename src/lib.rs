@@ -24,7 +24,7 @@
 //! | [`plan`] | decisions without I/O: [`Race`](plan::Race), [`interleave`](plan::interleave), [`Timers`](plan::Timers) |
 //! | event_loop | [`EventLoop`], [`LoopRef`], [`Handle`], [`Remote`], [`ErrorContext`], [`SlowCallback`] |
 //! | task | [`Task`], [`Promise`] and [`Deferred`], [`Sleep`], [`Executor`], [`Tracked`], [`run`] |
-//! | net | [`Lookup`], [`CreateConnection`], [`Transport`], [`Protocol`], [`Event`] |
+//! | net | [`Lookup`], [`CreateConnection`], [`CreateServer`], [`Transport`], [`Protocol`], [`Event`] |
 //! | net | [`CreateDatagram`], [`ReadPipe`], [`WritePipe`], [`CreateSubprocess`] |
 //!
 //! # One turn
@@ -59,12 +59,13 @@ pub use event_loop::{
     TimerHandle, Turns, running_loop,
 };
 pub use net::{
-    AbortReason, AddrInfo, AddrInfoFlags, Address, AfterEof, AttemptError, ChildPipe, ChildStdio,
-    ConnectError, Connection, CreateConnection, CreateDatagram, CreateSubprocess, DatagramProtocol,
-    DatagramTransport, Endpoint, Event, EventKind, Failure, Keepalive, Lookup, NameInfoFlags,
-    Phase, Protocol, ReadPipe, ReadPipeProtocol, ResolveError, SocketFacts, SocketOption,
-    SocketOptions, SubprocessProtocol, SubprocessTransport, TcpInfo, TcpOptions, TimerEnd,
-    Transport, WritePipe, WritePipeProtocol, listen, raise_descriptor_limit,
+    AbortReason, AddrInfo, AddrInfoFlags, Address, AfterEof, AttemptError, BindError, ChildPipe,
+    ChildStdio, ConnectError, Connection, CreateConnection, CreateDatagram, CreateServer,
+    CreateSubprocess, DatagramProtocol, DatagramTransport, Endpoint, Event, EventKind, Failure,
+    Hosts, Keepalive, Lookup, NameInfoFlags, Phase, Protocol, ReadPipe, ReadPipeProtocol,
+    ResolveError, Server, ServerError, Shutdown, SocketFacts, SocketOption, SocketOptions,
+    SubprocessProtocol, SubprocessTransport, TcpInfo, TcpOptions, TimerEnd, Transport, WritePipe,
+    WritePipeProtocol, listen, raise_descriptor_limit,
 };
 pub use task::{
     AsyncGenerator, Cancelled, Deferred, Elapsed, Executor, LocalFuture, Promise, Sleep, Task,

@@ -319,7 +319,7 @@ impl CreateConnection {
         let candidates = match std::mem::replace(&mut self.to, known) {
             Destination::Socket(socket) => {
                 let socket = Socket::from(socket);
-                let names = prepare(&socket).map_err(ConnectError::Transport)?;
+                let names = prepare_stream(&socket).map_err(ConnectError::Transport)?;
                 return self.attach(socket, names, protocol);
             }
             Destination::Known(candidates) => candidates,
@@ -421,8 +421,8 @@ impl CreateConnection {
     }
 }
 
-/// Checks a socket that someone else has made.
-fn prepare(socket: &Socket) -> io::Result<Names> {
+/// Makes a socket of someone else's fit for a transport, or for listening.
+pub(crate) fn prepare_stream(socket: &Socket) -> io::Result<Names> {
     if socket.r#type()? != Type::STREAM {
         let text = format!("A Stream Socket was expected, got {socket:?}");
         return Err(io::Error::new(io::ErrorKind::InvalidInput, text));

@@ -18,6 +18,8 @@ pub enum Phase {
     Bind,
     /// Connecting it.
     Connect,
+    /// Listening on it.
+    Listen,
 }
 
 impl fmt::Display for Phase {
@@ -27,6 +29,7 @@ impl fmt::Display for Phase {
             Self::Options => "socket options",
             Self::Bind => "bind",
             Self::Connect => "connect",
+            Self::Listen => "listen",
         })
     }
 }

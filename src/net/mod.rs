@@ -15,6 +15,7 @@ mod process;
 mod protocol;
 mod readiness;
 mod resolve;
+mod server;
 mod sock;
 mod tcp_info;
 mod transport;
@@ -34,6 +35,7 @@ pub use process::{
 };
 pub use protocol::{AfterEof, Connection, Protocol};
 pub use resolve::{AddrInfo, AddrInfoFlags, Lookup, NameInfoFlags, ResolveError};
+pub use server::{BindError, CreateServer, Hosts, Server, ServerError, Shutdown};
 pub use sock::listen;
 pub use tcp_info::{TcpInfo, TcpOptions};
 pub use transport::Transport;

@@ -82,6 +82,7 @@ pub(crate) struct Names {
 struct End {
     error: RefCell<Option<io::Error>>,
     waiting: RefCell<Vec<Waker>>,
+    on_lost: Cell<Option<Box<dyn FnOnce()>>>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -116,6 +117,17 @@ impl Transport {
         names: Names,
         protocol: impl FnOnce() -> P,
     ) -> io::Result<Connection<P>> {
+        Self::attach_accepted(lp, socket, names, protocol, |_| ())
+    }
+
+    /// The same for a server: `admit` sees the transport before its protocol does.
+    pub(crate) fn attach_accepted<P: Protocol>(
+        lp: &LoopRef,
+        socket: Socket,
+        names: Names,
+        protocol: impl FnOnce() -> P,
+        admit: impl FnOnce(&Self),
+    ) -> io::Result<Connection<P>> {
         let protocol = Rc::new(RefCell::new(protocol()));
         let inner = Rc::new(Inner {
             lp: lp.clone(),
@@ -130,8 +142,14 @@ impl Transport {
         let transport = Self(inner);
         // The watch first: a protocol hears of a connection only if there will be one.
         transport.0.watch()?;
+        admit(&transport);
         transport.0.introduce();
         Ok(Connection { transport, protocol })
+    }
+
+    /// Calls `then` once the connection is over and its protocol has heard of it, or the loop is closed.
+    pub(crate) fn on_lost(&self, then: impl FnOnce() + 'static) {
+        self.0.end.on_lost.set(Some(Box::new(then)));
     }
 
     /// Sends what the socket takes now and keeps the rest. Nothing is sent after a close or an error.
@@ -202,6 +220,12 @@ impl Transport {
 impl Names {
     pub(crate) fn of(socket: &Socket) -> Self {
         Self { local: inet(socket.local_addr()), peer: inet(socket.peer_addr()) }
+    }
+
+    /// Of an accepted socket: `peer` is what `accept` said, which a peer that is gone cannot be asked any more.
+    pub(crate) fn of_accepted(socket: &Socket, peer: Option<SocketAddr>) -> Self {
+        let peer = peer.or_else(|| inet(socket.peer_addr()));
+        Self { local: inet(socket.local_addr()), peer }
     }
 
     /// Of a socket that has just connected to `to`. The kernel is asked only for what cannot be known: it
@@ -381,6 +405,9 @@ impl Inner {
     fn release(&self) {
         drop((self.registration.take(), self.socket.take(), self.protocol.take()));
         self.end.waiting.take().into_iter().for_each(Waker::wake);
+        if let Some(then) = self.end.on_lost.take() {
+            then();
+        }
     }
 }
 

@@ -41,7 +41,8 @@ pub enum Port {
     Service(String),
 }
 
-/// Where to connect to: `host:port`, `[v6]:port`, `[v6%zone]:port`, `:port` (localhost) or `unix:/path`.
+/// Where to connect to: `host:port`, `[v6]:port`, `[v6%zone]:port`, `:port` (localhost), `unix:/path`, or
+/// `unix:@name` for an abstract name, which has no file (a file of that name is `unix:./@name`).
 ///
 /// ```
 /// use loopctl::plan::{Host, Port, Target};
@@ -55,7 +56,7 @@ pub enum Port {
 pub enum Target {
     /// A TCP port of a host.
     Tcp(Host, Port),
-    /// A Unix domain socket.
+    /// A Unix domain socket; an abstract name has a leading NUL.
     Unix(PathBuf),
 }
 
@@ -88,8 +89,11 @@ impl FromStr for Target {
 
     fn from_str(text: &str) -> Result<Self, TargetError> {
         if let Some(path) = text.strip_prefix("unix:") {
-            let is_path = !path.is_empty() && !path.contains(char::is_control);
-            return if is_path { Ok(Self::Unix(path.into())) } else { Err(TargetError::NoPath) };
+            return match path.strip_prefix('@') {
+                _ if path.is_empty() || path.contains(char::is_control) => Err(TargetError::NoPath),
+                Some(name) => Ok(Self::Unix(format!("\0{name}").into())),
+                None => Ok(Self::Unix(path.into())),
+            };
         }
         if text.contains("://") {
             return Err(TargetError::Url(text.into()));
@@ -217,7 +221,10 @@ impl fmt::Display for Target {
             Self::Tcp(Host::Literal(ip), Port::Number(port)) => SocketAddr::new(*ip, *port).fmt(f),
             Self::Tcp(host, port) if host.to_string().contains(':') => write!(f, "[{host}]:{port}"),
             Self::Tcp(host, port) => write!(f, "{host}:{port}"),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Unix(path) => match path.to_str().and_then(|path| path.strip_prefix('\0')) {
+                Some(name) => write!(f, "unix:@{name}"),
+                None => write!(f, "unix:{}", path.display()),
+            },
         }
     }
 }

@@ -7,6 +7,7 @@
 
 mod support;
 
+mod accept;
 mod cancel;
 mod connect;
 mod datagram;
@@ -23,7 +24,10 @@ mod process_end;
 mod race;
 mod readers;
 mod resolve;
+mod server;
+mod server_bind;
 mod sock;
 mod transport;
 mod transport_end;
 mod unix;
+mod unix_server;

@@ -1,12 +1,14 @@
 //! What the tests of this directory share.
 
 mod child;
+mod guests;
 mod logged;
 mod peers;
 mod recorder;
 mod trace;
 
 pub(crate) use child::{descriptors, in_child, in_child_with_descriptors};
+pub(crate) use guests::{Guests, fails_soon, guest, is_refused};
 pub(crate) use logged::{start_logging, take_logged};
 pub(crate) use peers::{Dead, Refusing, Server, has_ipv6, reset, syn_sent_to, table};
 pub(crate) use recorder::{Recorder, Reports, Seen};
