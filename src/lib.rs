@@ -58,11 +58,13 @@ pub use event_loop::{
     TimerHandle, Turns, running_loop,
 };
 pub use net::{
-    AbortReason, AddrInfo, AddrInfoFlags, Address, AfterEof, AttemptError, ConnectError,
-    Connection, CreateConnection, Event, EventKind, Failure, Keepalive, Lookup, NameInfoFlags,
-    Phase, Protocol, ResolveError, SocketFacts, SocketOption, SocketOptions, TcpInfo, TcpOptions,
+    AbortReason, AddrInfo, AddrInfoFlags, Address, AfterEof, AttemptError, BufferedProtocol,
+    ConnectError, Connection, CreateConnection, Event, EventKind, Failure, Keepalive, Lookup,
+    NameInfoFlags, Phase, Protocol, ResolveError, SocketFacts, SocketOption, SocketOptions,
+    SocketView, StreamError, StreamProtocol, StreamReader, StreamWriter, TcpInfo, TcpOptions,
     TimerEnd, Transport, listen,
 };
+pub use plan::{Flow, LimitsError, WriteLimits};
 pub use task::{
     AsyncGenerator, Cancelled, Deferred, Elapsed, Executor, LocalFuture, Promise, Sleep, Task,
     TaskFactory, TaskRef, Tracked, run,

@@ -15,8 +15,8 @@ use socket2::{Socket, Type};
 use super::attempt::SocketSetup;
 use super::contest::{Contest, Tracer};
 use super::{
-    AbortReason, AddrInfo, AddrInfoFlags, Address, ConnectError, Connection, Event, EventKind,
-    Lookup, Protocol, ResolveError, SocketOptions, Transport,
+    AbortReason, AddrInfo, AddrInfoFlags, Address, BufferedProtocol, ConnectError, Connection,
+    Event, EventKind, Lookup, Protocol, ResolveError, SocketOptions, Transport,
 };
 use crate::event_loop::LoopRef;
 use crate::plan::{Family, Host, Policy, Port, interleave};
@@ -213,13 +213,30 @@ impl CreateConnection {
     /// # Errors
     /// [`ConnectError`], with every attempt that was made.
     pub async fn open<P: Protocol>(
-        mut self,
+        self,
         protocol: impl FnOnce() -> P,
     ) -> Result<Connection<P>, ConnectError> {
+        let (lp, socket) = self.connect().await?;
+        Transport::attach(&lp, socket, protocol).map_err(ConnectError::Transport)
+    }
+
+    /// As [`open`](Self::open), for a protocol with buffers of its own.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn open_buffered<P: BufferedProtocol>(
+        self,
+        protocol: impl FnOnce() -> P,
+    ) -> Result<Connection<P>, ConnectError> {
+        let (lp, socket) = self.connect().await?;
+        Transport::attach_buffered(&lp, socket, protocol).map_err(ConnectError::Transport)
+    }
+
+    async fn connect(mut self) -> Result<(LoopRef, Socket), ConnectError> {
         let deadline = self.timeout.and_then(|limit| self.lp.time().checked_add(limit));
         let known = Destination::Known(Vec::new());
         let candidates = match std::mem::replace(&mut self.to, known) {
-            Destination::Socket(socket) => return self.attach(socket.into(), protocol),
+            Destination::Socket(socket) => return self.prepare(socket.into()),
             Destination::Known(candidates) => candidates,
             Destination::Host(lookup) => self.resolve(lookup, deadline).await?,
         };
@@ -229,7 +246,7 @@ impl CreateConnection {
         let mut contest = contest.deadline(deadline);
         let won = poll_fn(|cx| contest.poll(cx)).await;
         drop(contest);
-        self.attach(won?, protocol)
+        self.prepare(won?)
     }
 
     fn lookup(mut self, change: impl FnOnce(Lookup) -> Lookup) -> Self {
@@ -296,17 +313,14 @@ impl CreateConnection {
         candidates
     }
 
-    fn attach<P: Protocol>(
-        &self,
-        socket: Socket,
-        protocol: impl FnOnce() -> P,
-    ) -> Result<Connection<P>, ConnectError> {
-        self.prepare(&socket)
-            .and_then(|()| Transport::attach(&self.lp, socket, protocol))
-            .map_err(ConnectError::Transport)
+    fn prepare(self, socket: Socket) -> Result<(LoopRef, Socket), ConnectError> {
+        match self.set_up(&socket) {
+            Ok(()) => Ok((self.lp, socket)),
+            Err(error) => Err(ConnectError::Transport(error)),
+        }
     }
 
-    fn prepare(&self, socket: &Socket) -> io::Result<()> {
+    fn set_up(&self, socket: &Socket) -> io::Result<()> {
         if socket.r#type()? != Type::STREAM {
             let text = format!("A Stream Socket was expected, got {socket:?}");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));

@@ -172,13 +172,13 @@ impl SocketOptions {
 }
 
 impl Keepalive {
-    fn set(self, socket: &Socket) -> io::Result<()> {
+    pub(crate) fn set(self, socket: &Socket) -> io::Result<()> {
         let Self { idle, interval, count } = self;
         let keepalive = TcpKeepalive::new().with_time(idle).with_interval(interval);
         socket.set_tcp_keepalive(&keepalive.with_retries(count))
     }
 
-    fn in_force(socket: &Socket) -> Option<Self> {
+    pub(crate) fn in_force(socket: &Socket) -> Option<Self> {
         if !socket.keepalive().ok()? {
             return None;
         }

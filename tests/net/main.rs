@@ -18,6 +18,7 @@ mod race;
 mod readers;
 mod resolve;
 mod sock;
+mod stream;
 mod transport;
 mod transport_end;
 mod unix;
