@@ -217,7 +217,9 @@ impl Reactor {
 
 impl Watched {
     fn adopt(&mut self, fd: RawFd) -> usize {
-        let token = self.descriptors.insert(Descriptor { fd, listeners: Vec::new() });
+        // Most descriptors have one listener, and there may be ten thousand of them.
+        let listeners = Vec::with_capacity(1);
+        let token = self.descriptors.insert(Descriptor { fd, listeners });
         self.tokens.insert(fd, token);
         token
     }

@@ -12,6 +12,7 @@ mod connect;
 mod errors;
 mod leaks;
 mod limits;
+mod load;
 mod local;
 mod made;
 mod race;

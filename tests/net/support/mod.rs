@@ -1,11 +1,13 @@
 //! What the tests of this directory share.
 
 mod child;
+mod logged;
 mod peers;
 mod recorder;
 mod trace;
 
 pub(crate) use child::{descriptors, in_child, in_child_with_descriptors};
+pub(crate) use logged::Logged;
 pub(crate) use peers::{Dead, Refusing, Server, has_ipv6, reset, syn_sent_to, table};
 pub(crate) use recorder::{Recorder, Reports, Seen};
 pub(crate) use trace::{Outcome, Trace};
