@@ -21,10 +21,10 @@
 //!
 //! | room | what is in it |
 //! |---|---|
-//! | [`plan`] | decisions without I/O: [`Race`](plan::Race), [`interleave`](plan::interleave), [`Timers`](plan::Timers) |
+//! | [`plan`] | decisions without I/O: [`Race`](plan::Race), [`interleave`](plan::interleave), [`Timers`](plan::Timers), [`Watermarks`](plan::Watermarks) |
 //! | event_loop | [`EventLoop`], [`LoopRef`], [`Handle`], [`Remote`], [`ErrorContext`], [`SlowCallback`] |
 //! | task | [`Task`], [`Promise`] and [`Deferred`], [`Sleep`], [`Executor`], [`Tracked`], [`run`] |
-//! | net | [`Lookup`], [`CreateConnection`], [`Transport`], [`Protocol`], [`Event`] |
+//! | net | [`Lookup`], [`CreateConnection`], [`Transport`], [`Protocol`], [`BufferedProtocol`], [`StreamReader`], [`Event`] |
 //!
 //! # One turn
 //!

@@ -179,7 +179,8 @@ mod tests {
         for step in 1..=text.len() {
             let (mut search, mut found) = (Search::new(b"\r\n", 64), None);
             for end in (step..text.len() + step).step_by(step) {
-                found = found.or(search.look(&text[..end.min(text.len())]).unwrap());
+                let now = search.look(&text[..end.min(text.len())]).unwrap();
+                found = found.or(now);
             }
             assert_eq!(found, Some(6), "in steps of {step}");
         }
