@@ -21,11 +21,11 @@
 //!
 //! | room | what is in it |
 //! |---|---|
-//! | [`plan`] | decisions without I/O: [`Race`](plan::Race), [`interleave`](plan::interleave), [`Timers`](plan::Timers) |
+//! | [`plan`] | decisions without I/O: [`Race`](plan::Race), [`interleave`](plan::interleave), [`Timers`](plan::Timers), [`Watermarks`](plan::Watermarks) |
 //! | event_loop | [`EventLoop`], [`LoopRef`], [`Handle`], [`Remote`], [`ErrorContext`], [`SlowCallback`] |
 //! | task | [`Task`], [`Promise`] and [`Deferred`], [`Sleep`], [`Executor`], [`Tracked`], [`run`] |
-//! | net | [`Lookup`], [`CreateConnection`], [`CreateServer`], [`Transport`], [`Protocol`], [`Event`] |
-//! | net | [`CreateDatagram`], [`ReadPipe`], [`WritePipe`], [`CreateSubprocess`] |
+//! | net | [`Lookup`], [`CreateConnection`], [`CreateServer`], [`Transport`], [`Protocol`], [`BufferedProtocol`] |
+//! | net | [`StreamReader`], [`CreateDatagram`], [`ReadPipe`], [`WritePipe`], [`CreateSubprocess`], [`Event`] |
 //!
 //! # One turn
 //!
@@ -59,14 +59,16 @@ pub use event_loop::{
     TimerHandle, Turns, running_loop,
 };
 pub use net::{
-    AbortReason, AddrInfo, AddrInfoFlags, Address, AfterEof, AttemptError, BindError, ChildPipe,
-    ChildStdio, ConnectError, Connection, CreateConnection, CreateDatagram, CreateServer,
-    CreateSubprocess, DatagramProtocol, DatagramTransport, Endpoint, Event, EventKind, Failure,
-    Hosts, Keepalive, Lookup, NameInfoFlags, Phase, Protocol, ReadPipe, ReadPipeProtocol,
-    ResolveError, Server, ServerError, Shutdown, SocketFacts, SocketOption, SocketOptions,
+    AbortReason, AddrInfo, AddrInfoFlags, Address, AfterEof, AttemptError, BindError,
+    BufferedProtocol, ChildPipe, ChildStdio, ConnectError, Connection, CreateConnection,
+    CreateDatagram, CreateServer, CreateSubprocess, DatagramProtocol, DatagramTransport, Endpoint,
+    Event, EventKind, Failure, Hosts, Keepalive, Lookup, NameInfoFlags, Phase, Protocol, ReadPipe,
+    ReadPipeProtocol, ResolveError, Server, ServerError, Shutdown, SocketFacts, SocketOption,
+    SocketOptions, SocketView, StreamError, StreamProtocol, StreamReader, StreamWriter,
     SubprocessProtocol, SubprocessTransport, TcpInfo, TcpOptions, TimerEnd, Transport, WritePipe,
     WritePipeProtocol, listen, raise_descriptor_limit,
 };
+pub use plan::{Flow, LimitsError, WriteLimits};
 pub use task::{
     AsyncGenerator, Cancelled, Deferred, Elapsed, Executor, LocalFuture, Promise, Sleep, Task,
     TaskFactory, TaskRef, Tracked, run,

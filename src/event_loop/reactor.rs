@@ -4,7 +4,6 @@
 //! union. Notification is edge-triggered, and every change of the union notifies again whatever is ready.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::rc::Rc;
@@ -56,14 +55,24 @@ pub(crate) struct Reactor {
 #[derive(Default)]
 struct Watched {
     descriptors: Slab<Descriptor>,
-    tokens: HashMap<RawFd, usize>,
+    tokens: Tokens,
     next: u64,
 }
 
 struct Descriptor {
     fd: RawFd,
-    listeners: Vec<Listener>,
+    listeners: Listeners,
 }
+
+/// Most descriptors have one listener, and there may be ten thousand of them: that one is held in place.
+enum Listeners {
+    One(Listener),
+    Many(Vec<Listener>),
+}
+
+/// The token of each watched descriptor, by its number: numbers are given out from the lowest.
+#[derive(Default)]
+struct Tokens(Vec<u32>);
 
 struct Listener {
     number: u64,
@@ -144,13 +153,13 @@ impl Reactor {
     pub(crate) fn clear(&self) {
         let watched = self.watched.take();
         for (_, descriptor) in &watched.descriptors {
-            descriptor.listeners.iter().for_each(|listener| listener.source.loop_closed());
+            descriptor.listeners.all().iter().for_each(|listener| listener.source.loop_closed());
         }
     }
 
     fn listener(&self, token: Token, nth: usize) -> Option<(Interest, Rc<dyn Source>)> {
         let watched = self.watched.borrow();
-        let listener = watched.descriptors.get(token.0)?.listeners.get(nth)?;
+        let listener = watched.descriptors.get(token.0)?.listeners.all().get(nth)?;
         Some((listener.interest, Rc::clone(&listener.source)))
     }
 
@@ -162,11 +171,11 @@ impl Reactor {
         let mut watched = self.watched.borrow_mut();
         watched.next += 1;
         let number = watched.next;
-        let known = watched.tokens.get(&fd).copied();
+        let known = watched.tokens.get(fd);
         let token = known.unwrap_or_else(|| watched.adopt(fd));
         watched.descriptors[token].listeners.push(Listener { number, interest, source });
         if let Err(error) = self.tell_poller(&watched.descriptors[token], token, known.is_none()) {
-            watched.descriptors[token].listeners.pop();
+            watched.descriptors[token].listeners.remove(number);
             watched.forget_if_unused(token);
             return Err(error);
         }
@@ -175,11 +184,10 @@ impl Reactor {
 
     fn remove(&self, fd: RawFd, number: u64) {
         let mut watched = self.watched.borrow_mut();
-        let Some(&token) = watched.tokens.get(&fd) else { return };
+        let Some(token) = watched.tokens.get(fd) else { return };
         let listeners = &mut watched.descriptors[token].listeners;
-        let removed = listeners.iter().position(|listener| listener.number == number);
-        let removed = removed.map(|at| listeners.remove(at));
-        if listeners.is_empty() {
+        let removed = listeners.remove(number);
+        if listeners.all().is_empty() {
             // Fails only where the owner has closed the descriptor, which deregisters it as well.
             let _ = self.poll.borrow().registry().deregister(&mut SourceFd(&fd));
             watched.forget_if_unused(token);
@@ -193,14 +201,14 @@ impl Reactor {
     /// Asks to be notified again of what is ready now.
     fn rearm(&self, fd: RawFd) -> io::Result<()> {
         let watched = self.watched.borrow();
-        let Some(&token) = watched.tokens.get(&fd) else { return Ok(()) };
+        let Some(token) = watched.tokens.get(fd) else { return Ok(()) };
         self.tell_poller(&watched.descriptors[token], token, false)
     }
 
     fn tell_poller(&self, descriptor: &Descriptor, token: usize, is_new: bool) -> io::Result<()> {
         let poll = self.poll.borrow();
         let (registry, mut source) = (poll.registry(), SourceFd(&descriptor.fd));
-        let interests = descriptor.listeners.iter().map(|listener| listener.interest.into());
+        let interests = descriptor.listeners.all().iter().map(|listener| listener.interest.into());
         let Some(union) = interests.reduce(|a: mio::Interest, b| a | b) else { return Ok(()) };
         if is_new {
             return registry.register(&mut source, Token(token), union);
@@ -217,16 +225,66 @@ impl Reactor {
 
 impl Watched {
     fn adopt(&mut self, fd: RawFd) -> usize {
-        let token = self.descriptors.insert(Descriptor { fd, listeners: Vec::new() });
-        self.tokens.insert(fd, token);
+        let listeners = Listeners::Many(Vec::new());
+        let token = self.descriptors.insert(Descriptor { fd, listeners });
+        self.tokens.set(fd, Some(token));
         token
     }
 
     fn forget_if_unused(&mut self, token: usize) {
-        if self.descriptors[token].listeners.is_empty() {
+        if self.descriptors[token].listeners.all().is_empty() {
             let descriptor = self.descriptors.remove(token);
-            self.tokens.remove(&descriptor.fd);
+            self.tokens.set(descriptor.fd, None);
         }
+    }
+}
+
+impl Listeners {
+    fn all(&self) -> &[Listener] {
+        match self {
+            Self::One(listener) => std::slice::from_ref(listener),
+            Self::Many(listeners) => listeners,
+        }
+    }
+
+    fn push(&mut self, listener: Listener) {
+        *self = match std::mem::replace(self, Self::Many(Vec::new())) {
+            Self::One(first) => Self::Many(vec![first, listener]),
+            Self::Many(listeners) if listeners.is_empty() => Self::One(listener),
+            Self::Many(mut listeners) => {
+                listeners.push(listener);
+                Self::Many(listeners)
+            }
+        };
+    }
+
+    fn remove(&mut self, number: u64) -> Option<Listener> {
+        let at = self.all().iter().position(|listener| listener.number == number)?;
+        if let Self::Many(listeners) = self {
+            return Some(listeners.remove(at));
+        }
+        match std::mem::replace(self, Self::Many(Vec::new())) {
+            Self::One(listener) => Some(listener),
+            Self::Many(_) => None,
+        }
+    }
+}
+
+impl Tokens {
+    const NONE: u32 = u32::MAX;
+
+    fn get(&self, fd: RawFd) -> Option<usize> {
+        let token = *self.0.get(usize::try_from(fd).ok()?)?;
+        (token != Self::NONE).then_some(token as usize)
+    }
+
+    fn set(&mut self, fd: RawFd, token: Option<usize>) {
+        let Ok(at) = usize::try_from(fd) else { return };
+        if at >= self.0.len() {
+            self.0.resize(at + 1, Self::NONE);
+        }
+        // The slab has as many entries as there are descriptors, whose numbers are 31 bits long.
+        self.0[at] = token.map_or(Self::NONE, |token| token as u32);
     }
 }
 

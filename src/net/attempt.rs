@@ -14,7 +14,7 @@ use socket2::{Domain, SockRef, Socket, Type};
 
 use super::options::Refusals;
 use super::readiness::Ready;
-use super::transport::Names;
+use super::socket_view::Names;
 use super::{Address, Phase, SocketFacts, SocketOptions, TcpInfo};
 use crate::event_loop::{Interest, LoopRef};
 use crate::plan::Family;
@@ -142,7 +142,7 @@ impl Attempt {
     /// peer (simultaneous open), which helps nobody.
     pub(crate) fn names(&self, to: &Address) -> Result<Names, Fault> {
         let names = Names::of_connection(&self.socket, to);
-        if names.local.is_none() || names.local != names.peer {
+        if names.local().is_none() || names.local() != names.peer() {
             return Ok(names);
         }
         let text =

@@ -15,10 +15,10 @@ use socket2::{Socket, Type};
 
 use super::attempt::SocketSetup;
 use super::contest::{Contest, Tracer};
-use super::transport::Names;
+use super::socket_view::Names;
 use super::{
-    AbortReason, AddrInfo, AddrInfoFlags, Address, ConnectError, Connection, Event, EventKind,
-    Lookup, Protocol, ResolveError, SocketOptions, Transport,
+    AbortReason, AddrInfo, AddrInfoFlags, Address, BufferedProtocol, ConnectError, Connection,
+    Event, EventKind, Lookup, Protocol, ResolveError, SocketOptions, Transport,
 };
 use crate::event_loop::LoopRef;
 use crate::plan::{Family, Host, Policy, Port, interleave};
@@ -311,16 +311,33 @@ impl CreateConnection {
     /// # Errors
     /// [`ConnectError`], with every attempt that was made.
     pub async fn open<P: Protocol>(
-        mut self,
+        self,
         protocol: impl FnOnce() -> P,
     ) -> Result<Connection<P>, ConnectError> {
+        let Won { lp, socket, names } = self.connect().await?;
+        Transport::attach(&lp, socket, names, protocol).map_err(ConnectError::Transport)
+    }
+
+    /// As [`open`](Self::open), for a protocol with buffers of its own.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn open_buffered<P: BufferedProtocol>(
+        self,
+        protocol: impl FnOnce() -> P,
+    ) -> Result<Connection<P>, ConnectError> {
+        let Won { lp, socket, names } = self.connect().await?;
+        Transport::attach_buffered(&lp, socket, names, protocol).map_err(ConnectError::Transport)
+    }
+
+    async fn connect(mut self) -> Result<Won, ConnectError> {
         let deadline = self.timeout.and_then(|limit| self.lp.time().checked_add(limit));
         let known = Destination::Known(Vec::new());
         let candidates = match std::mem::replace(&mut self.to, known) {
             Destination::Socket(socket) => {
                 let socket = Socket::from(socket);
                 let names = prepare_stream(&socket).map_err(ConnectError::Transport)?;
-                return self.attach(socket, names, protocol);
+                return self.finish(socket, names);
             }
             Destination::Known(candidates) => candidates,
             Destination::Host(lookup) => self.resolve(lookup, deadline).await?,
@@ -335,7 +352,7 @@ impl CreateConnection {
         // connects and closes would run out of descriptors.
         next_turn().await;
         let (socket, names) = won?;
-        self.attach(socket, names, protocol)
+        self.finish(socket, names)
     }
 
     fn lookup(mut self, change: impl FnOnce(Lookup) -> Lookup) -> Self {
@@ -402,17 +419,12 @@ impl CreateConnection {
         candidates
     }
 
-    fn attach<P: Protocol>(
-        &self,
-        socket: Socket,
-        names: Names,
-        protocol: impl FnOnce() -> P,
-    ) -> Result<Connection<P>, ConnectError> {
-        let is_inet = names.local.is_some();
-        let prepared = if is_inet { socket.set_tcp_nodelay(self.nodelay) } else { Ok(()) };
-        prepared
-            .and_then(|()| Transport::attach(&self.lp, socket, names, protocol))
-            .map_err(ConnectError::Transport)
+    fn finish(self, socket: Socket, names: Names) -> Result<Won, ConnectError> {
+        let is_inet = names.local().is_some();
+        if is_inet {
+            socket.set_tcp_nodelay(self.nodelay).map_err(ConnectError::Transport)?;
+        }
+        Ok(Won { lp: self.lp, socket, names })
     }
 
     fn tell(&mut self, kind: EventKind) {
@@ -432,7 +444,7 @@ pub(crate) fn prepare_stream(socket: &Socket) -> io::Result<Names> {
 }
 
 /// Lets every other job that is ready run once.
-async fn next_turn() {
+pub(super) async fn next_turn() {
     let mut has_yielded = false;
     poll_fn(|cx| {
         if std::mem::replace(&mut has_yielded, true) {
@@ -442,6 +454,13 @@ async fn next_turn() {
         Poll::Pending
     })
     .await;
+}
+
+/// A socket that is connected and has no transport yet.
+struct Won {
+    lp: LoopRef,
+    socket: Socket,
+    names: Names,
 }
 
 /// Tells the listener when a lookup is dropped half-way.

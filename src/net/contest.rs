@@ -8,7 +8,7 @@ use socket2::Socket;
 
 use super::attempt::{Attempt, Fault, Progress, SocketSetup};
 use super::event::TimerEnd;
-use super::transport::Names;
+use super::socket_view::Names;
 use super::{
     AbortReason, Address, AttemptError, ConnectError, Event, EventKind, Failure, Phase, SocketFacts,
 };

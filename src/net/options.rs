@@ -178,7 +178,7 @@ impl Keepalive {
         socket.set_tcp_keepalive(&keepalive.with_retries(count))
     }
 
-    fn in_force(socket: &Socket) -> Option<Self> {
+    pub(crate) fn in_force(socket: &Socket) -> Option<Self> {
         if !socket.keepalive().ok()? {
             return None;
         }

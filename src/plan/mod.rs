@@ -15,6 +15,7 @@
 //! assert_eq!(race.poll(t0 + Duration::from_millis(9)), Step::Start(1), "a failure starts the next");
 //! ```
 
+mod flow;
 mod host;
 mod interleave;
 mod literal;
@@ -23,6 +24,7 @@ mod race;
 mod slow;
 mod timers;
 
+pub use flow::{Flow, FlowCall, LimitsError, Watermarks, WriteLimits};
 pub use host::{Host, Port, Target, TargetError};
 pub use interleave::interleave;
 pub use literal::{Family, SocketKind, literal};

@@ -59,7 +59,11 @@ fn conn_23_connection_made_may_write_more_than_the_socket_takes() {
     let whole = pattern(8 << 20);
     let expected = whole.clone();
     run(async |lp| {
-        let talk = move || Doing::new(move |transport: &Transport| transport.write(&whole));
+        let talk = move || {
+            Doing::new(move |transport: &Transport| {
+                transport.write(&whole);
+            })
+        };
         let connecting = lp.create_connection_to([server.address()]);
         let connection = connecting.open(talk).await.unwrap();
         let mut peer = server.accept();

@@ -5,6 +5,7 @@
 
 mod before;
 mod course;
+mod flow;
 mod properties;
 mod rules;
 mod scenarios;

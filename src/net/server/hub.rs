@@ -16,7 +16,7 @@ use super::bind::Bound;
 use super::error::{BindError, ServerError};
 use crate::BoxError;
 use crate::event_loop::{ErrorContext, LoopRef, PanicError, catch};
-use crate::net::transport::Names;
+use crate::net::socket_view::Names;
 use crate::net::{Phase, Protocol, Transport};
 
 pub(super) struct Hub {

@@ -1,0 +1,515 @@
+//! The state of one connection, and in which order its protocol hears of it.
+//!
+//! Everything that a handle or the poller wants comes down to changes of [`State`] and a place in the loop's
+//! queue; [`Link::run`](Run::run) is the only place that calls the protocol.
+
+mod pump;
+#[cfg(test)]
+mod tests;
+mod waiting;
+
+use std::cell::{Cell, RefCell};
+use std::io::{self, IoSlice};
+use std::rc::Rc;
+use std::task::Waker;
+
+use super::Transport;
+use super::outbox::Outbox;
+use super::protocol::Receiver;
+use super::socket_view::Names;
+use super::wire::{Wire, send_pieces};
+use crate::BoxError;
+use crate::event_loop::{
+    ErrorContext, Interest, Job, JobInfo, JobKind, LoopRef, PanicError, Readiness, Registration,
+    Run, Source, catch,
+};
+use crate::plan::{Flow, FlowCall, Watermarks, WriteLimits};
+use waiting::wake;
+
+/// A connection. Ten thousand idle ones are cheap: what most have no need of is in [`Rare`].
+pub(super) struct Link {
+    pub(super) lp: LoopRef,
+    pub(super) names: Names,
+    state: Cell<State>,
+    /// Numbers those who wait.
+    waits: Cell<u32>,
+    parts: RefCell<Parts>,
+    /// Boxed twice: one word for the many that have none.
+    on_lost: Cell<Option<Box<OnLost>>>,
+}
+
+type OnLost = Box<dyn FnOnce()>;
+
+/// What ends with the connection.
+#[derive(Default)]
+struct Parts {
+    /// Dropped before the socket.
+    watch: Option<Registration>,
+    wire: Option<Wire>,
+    receiver: Option<Receiver>,
+    rare: Option<Box<Rare>>,
+}
+
+/// Made when something is left unsent, goes wrong or is waited for, and dropped when that is over.
+#[derive(Default)]
+struct Rare {
+    outbox: Outbox,
+    marks: Watermarks,
+    error: Option<io::Error>,
+    waiting: Vec<(u32, Waker)>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct State {
+    pub(super) life: Life,
+    reading: Reading,
+    writing: Writing,
+    is_queued: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Life {
+    #[default]
+    Open,
+    /// Sends what is queued, if anything, and then is lost.
+    Closing,
+    /// `connection_lost` has been called.
+    Lost,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Reading {
+    /// The poller said so, and no read has said otherwise since: notification is edge-triggered.
+    has_data: bool,
+    /// The peer has sent its last byte: the next read will not wait, whatever the last one brought.
+    is_last: bool,
+    is_paused: bool,
+    at_eof: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Writing {
+    has_room: bool,
+    wants_eof: bool,
+    /// `resume_writing` is being called: what it writes is sent although the transport is closing.
+    is_resuming: bool,
+    /// How many writes were refused because the connection is over.
+    refused: u8,
+}
+
+impl Parts {
+    fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    fn unsent(&self) -> usize {
+        self.rare.as_ref().map_or(0, |rare| rare.outbox.size())
+    }
+
+    fn owes_call(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.marks.owes_call())
+    }
+
+    /// Sends what the wire takes now and keeps a copy of the rest.
+    fn write(&mut self, mut pieces: &mut [IoSlice<'_>]) -> io::Result<Flow> {
+        if self.unsent() == 0
+            && let Some(wire) = &self.wire
+        {
+            send_pieces(wire.stream(), &mut pieces)?;
+            if pieces.is_empty() && self.rare.is_none() {
+                return Ok(Flow::Open);
+            }
+        }
+        let rare = self.rare();
+        pieces.iter().for_each(|piece| rare.outbox.push(piece));
+        Ok(rare.marks.grew(rare.outbox.size()))
+    }
+
+    /// Returns whom to wake.
+    fn flush(&mut self) -> io::Result<Vec<(u32, Waker)>> {
+        let (Some(wire), Some(rare)) = (&self.wire, &mut self.rare) else { return Ok(Vec::new()) };
+        rare.outbox.flush(wire.stream())?;
+        let opens = rare.marks.shrank(rare.outbox.size());
+        Ok(if opens { std::mem::take(&mut rare.waiting) } else { Vec::new() })
+    }
+
+    /// Gives back the memory of what has passed.
+    fn slim(&mut self) {
+        let is_over = |rare: &Rare| {
+            rare.outbox.size() == 0
+                && rare.marks.is_default()
+                && rare.error.is_none()
+                && rare.waiting.is_empty()
+        };
+        if self.rare.as_deref().is_some_and(is_over) {
+            self.rare = None;
+        }
+    }
+}
+
+/// What a handle asks for.
+impl Link {
+    /// Watches the wire and tells the receiver that there is a connection; `admit` sees it before.
+    pub(super) fn start(
+        lp: &LoopRef,
+        wire: Wire,
+        names: Names,
+        receiver: Receiver,
+        admit: impl FnOnce(&Transport),
+    ) -> io::Result<Rc<Self>> {
+        let link = Rc::new(Self {
+            lp: lp.clone(),
+            names,
+            state: Cell::default(),
+            waits: Cell::default(),
+            parts: RefCell::default(),
+            on_lost: Cell::default(),
+        });
+        // The watch first: a protocol hears of a connection only if there will be one.
+        let watch = wire
+            .socket()
+            .map(|socket| lp.register(socket, Interest::Both, Rc::clone(&link) as Rc<dyn Source>));
+        let watch = watch.transpose()?;
+        *link.parts.borrow_mut() =
+            Parts { watch, wire: Some(wire), receiver: Some(receiver), rare: None };
+        admit(&Transport(Rc::clone(&link)));
+        // As in asyncio, a connection is there whether its protocol liked to hear of it or not.
+        link.tell("protocol.connection_made() call failed.", Receiver::connection_made);
+        Ok(link)
+    }
+
+    pub(super) fn on_lost(&self, then: OnLost) {
+        self.on_lost.set(Some(Box::new(then)));
+    }
+
+    pub(super) fn state(&self) -> State {
+        self.state.get()
+    }
+
+    pub(super) fn write(self: &Rc<Self>, pieces: &mut [IoSlice<'_>]) -> Flow {
+        let is_empty = pieces.iter().all(|piece| piece.is_empty());
+        if self.state().is_over_for_writers() {
+            if !is_empty {
+                self.refuse();
+            }
+            return Flow::Closed;
+        }
+        let written = match is_empty {
+            true => Ok(if self.is_full() { Flow::Full } else { Flow::Open }),
+            false => self.parts.borrow_mut().write(pieces),
+        };
+        match written {
+            Ok(flow) => {
+                if flow == Flow::Full && self.parts.borrow().owes_call() {
+                    self.enqueue();
+                }
+                flow
+            }
+            Err(error) => {
+                self.break_off(Some(error));
+                Flow::Closed
+            }
+        }
+    }
+
+    /// A refusal is seen in what `write` returns; this is for those who do not look.
+    fn refuse(&self) {
+        const LOG_THRESHOLD: u8 = 5;
+        if self.state().writing.wants_eof {
+            return log::warn!("Cannot call write() after write_eof()");
+        }
+        self.update(|state| state.writing.refused = state.writing.refused.saturating_add(1));
+        if self.state().writing.refused >= LOG_THRESHOLD {
+            log::warn!("socket.send() raised exception.");
+        }
+    }
+
+    pub(super) fn write_eof(self: &Rc<Self>) {
+        let state = self.state();
+        if state.life == Life::Open && !state.writing.wants_eof {
+            self.update(|state| state.writing.wants_eof = true);
+            self.end_if_sent();
+        }
+    }
+
+    pub(super) fn close(self: &Rc<Self>) {
+        if self.state().life == Life::Open {
+            self.update(|state| {
+                state.life = Life::Closing;
+                state.writing.is_resuming = false;
+            });
+            self.enqueue();
+        }
+    }
+
+    /// Ends the connection: nothing more is sent or received, and the writer hears no more of its queue.
+    pub(super) fn break_off(self: &Rc<Self>, error: Option<io::Error>) {
+        if self.state().life == Life::Lost {
+            return;
+        }
+        let mut parts = self.parts.borrow_mut();
+        let mut unsent = Outbox::default();
+        if let Some(rare) = &mut parts.rare {
+            unsent = std::mem::take(&mut rare.outbox);
+            rare.marks.end();
+        }
+        if let Some(error) = error {
+            parts.rare().error.get_or_insert(error);
+        }
+        drop(parts);
+        drop(unsent);
+        self.update(|state| {
+            state.life = Life::Closing;
+            state.writing.is_resuming = false;
+        });
+        self.enqueue();
+    }
+
+    pub(super) fn pause_reading(&self, pause: bool) {
+        self.update(|state| state.reading.is_paused = pause);
+    }
+
+    /// Has the next turn look whether there is something to do.
+    pub(super) fn enqueue_if_due(self: &Rc<Self>) {
+        let (state, parts) = (self.state(), self.parts.borrow());
+        let ends = state.life == Life::Closing && parts.unsent() == 0;
+        if state.may_read() || ends || parts.owes_call() {
+            drop(parts);
+            self.enqueue();
+        }
+    }
+
+    /// Data goes to `receiver` from the next read on; it hears of a full queue as if it had filled it.
+    pub(super) fn set_receiver(self: &Rc<Self>, receiver: Receiver) {
+        if self.state().life == Life::Lost {
+            return;
+        }
+        let mut parts = self.parts.borrow_mut();
+        let former = parts.receiver.replace(receiver);
+        if let Some(rare) = &mut parts.rare {
+            rare.marks.change_writer();
+        }
+        drop(parts);
+        drop(former);
+        self.enqueue_if_due();
+    }
+
+    pub(super) fn set_limits(self: &Rc<Self>, limits: WriteLimits) {
+        let mut parts = self.parts.borrow_mut();
+        let rare = parts.rare();
+        rare.marks.set_limits(limits, rare.outbox.size());
+        let waiting = if rare.marks.is_full() { Vec::new() } else { rare.waiting.split_off(0) };
+        drop(parts);
+        wake(waiting);
+        self.enqueue_if_due();
+    }
+
+    pub(super) fn limits(&self) -> WriteLimits {
+        self.parts.borrow().rare.as_ref().map_or_else(Default::default, |rare| rare.marks.limits())
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.parts.borrow().rare.as_ref().is_some_and(|rare| rare.marks.is_full())
+    }
+
+    pub(super) fn unsent(&self) -> usize {
+        self.parts.borrow().unsent()
+    }
+
+    pub(super) fn with_wire<R>(&self, look: impl FnOnce(Option<&Wire>) -> R) -> R {
+        look(self.parts.borrow().wire.as_ref())
+    }
+}
+
+impl State {
+    pub(super) fn is_paused(self) -> bool {
+        self.reading.is_paused
+    }
+
+    /// Whether data would be delivered if it came.
+    pub(super) fn is_polling(self) -> bool {
+        self.life == Life::Open && !self.reading.is_paused && !self.reading.at_eof
+    }
+
+    fn may_read(self) -> bool {
+        self.is_polling() && self.reading.has_data
+    }
+
+    fn is_over_for_writers(self) -> bool {
+        let takes = match self.life {
+            Life::Open => true,
+            Life::Closing => self.writing.is_resuming,
+            Life::Lost => false,
+        };
+        !takes || self.writing.wants_eof
+    }
+}
+
+/// What the loop does.
+impl Link {
+    fn update(&self, change: impl FnOnce(&mut State)) {
+        let mut state = self.state.get();
+        change(&mut state);
+        self.state.set(state);
+    }
+
+    fn enqueue(self: &Rc<Self>) {
+        if !self.state().is_queued && self.state().life != Life::Lost {
+            self.update(|state| state.is_queued = true);
+            self.lp.push(Job::Call(Rc::clone(self) as Rc<dyn Run>));
+        }
+    }
+
+    /// Calls the protocol; a panic there is reported and changes nothing. `None` also when it is gone.
+    fn tell<R>(
+        self: &Rc<Self>,
+        failure: &str,
+        call: impl FnOnce(&Receiver, &Transport) -> R,
+    ) -> Option<R> {
+        self.try_call(call)?.map_err(|error| self.report(failure, error.into())).ok()
+    }
+
+    /// Calls the protocol. A panic there ends the connection, not the loop.
+    fn call<R>(
+        self: &Rc<Self>,
+        method: &str,
+        call: impl FnOnce(&Receiver, &Transport) -> R,
+    ) -> Option<R> {
+        self.try_call(call)?.map_err(|error| self.fail(method, error.into())).ok()
+    }
+
+    fn try_call<R>(
+        self: &Rc<Self>,
+        call: impl FnOnce(&Receiver, &Transport) -> R,
+    ) -> Option<Result<R, PanicError>> {
+        let receiver = self.parts.borrow().receiver.clone()?;
+        let transport = Transport(Rc::clone(self));
+        Some(catch(|| call(&receiver, &transport)).map_err(PanicError::from))
+    }
+
+    fn fail(self: &Rc<Self>, method: &str, error: BoxError) {
+        self.break_off(Some(io::Error::other(error.to_string())));
+        self.report(&format!("Fatal error: protocol.{method}() call failed."), error);
+    }
+
+    fn report(self: &Rc<Self>, message: &str, error: BoxError) {
+        let context = ErrorContext::new(message).error(error);
+        self.lp.call_exception_handler(context.with("transport", Transport(Rc::clone(self))));
+    }
+
+    /// Tells the writer of its queue, and the protocol of the end when everything is sent or lost.
+    fn settle(self: &Rc<Self>) {
+        while let Some(call) = self.next_call() {
+            self.update(|state| state.writing.is_resuming = call == FlowCall::Resume);
+            match call {
+                FlowCall::Pause => {
+                    self.tell("protocol.pause_writing() failed", Receiver::pause_writing)
+                }
+                FlowCall::Resume => {
+                    self.tell("protocol.resume_writing() failed", Receiver::resume_writing)
+                }
+            };
+            self.update(|state| state.writing.is_resuming = false);
+        }
+        if self.state().life == Life::Closing && self.unsent() == 0 {
+            self.lose();
+        } else {
+            self.parts.borrow_mut().slim();
+        }
+    }
+
+    fn next_call(&self) -> Option<FlowCall> {
+        self.parts.borrow_mut().rare.as_mut()?.marks.next_call()
+    }
+
+    /// Everything is sent, or lost: the protocol hears of it, and the descriptor is closed.
+    fn lose(self: &Rc<Self>) {
+        self.update(|state| state.life = Life::Lost);
+        let error = self.parts.borrow_mut().rare.as_mut().and_then(|rare| rare.error.take());
+        let _release = Releases(self);
+        self.call("connection_lost", |receiver, _| receiver.connection_lost(error));
+    }
+
+    /// Closes the descriptor and breaks the cycle through the protocol, which most often keeps its transport.
+    fn release(&self) {
+        let mut parts = self.parts.borrow_mut();
+        let ended = (parts.watch.take(), parts.wire.take(), parts.receiver.take());
+        let rare = parts.rare.take();
+        drop(parts);
+        drop(ended);
+        wake(rare.map_or_else(Vec::new, |rare| rare.waiting));
+        if let Some(then) = self.on_lost.take() {
+            then();
+        }
+    }
+}
+
+/// Releases a connection also when its protocol ends the run.
+struct Releases<'a>(&'a Link);
+
+impl Drop for Releases<'_> {
+    fn drop(&mut self) {
+        self.0.release();
+    }
+}
+
+/// Has the next turn do what this one did not, also when a protocol ends the run.
+struct Again<'a>(&'a Rc<Link>);
+
+impl Drop for Again<'_> {
+    fn drop(&mut self) {
+        self.0.enqueue_if_due();
+    }
+}
+
+impl Source for Link {
+    fn ready(self: Rc<Self>, _: &LoopRef, readiness: Readiness) {
+        self.update(|state| {
+            state.reading.has_data |= readiness.readable;
+            state.reading.is_last |= readiness.read_closed;
+            state.writing.has_room |= readiness.writable;
+        });
+        self.enqueue();
+    }
+
+    fn loop_closed(&self) {
+        if self.lp.debug() && self.state().life != Life::Lost {
+            log::warn!("unclosed transport of {:?}", self.names);
+        }
+        self.update(|state| state.life = Life::Lost);
+        self.release();
+    }
+}
+
+impl Run for Link {
+    /// Serves what the wire is ready for, then settles what that provoked.
+    fn run(self: Rc<Self>) -> Result<(), BoxError> {
+        let before = self.state();
+        self.update(|state| {
+            state.is_queued = false;
+            state.writing.has_room = false;
+            state.writing.is_resuming = false;
+        });
+        let _again = Again(&self);
+        if before.writing.has_room && self.unsent() > 0 {
+            self.flush();
+        }
+        if self.state().may_read() {
+            self.read();
+        } else if before.reading.has_data && before.reading.at_eof && before.life == Life::Open {
+            self.check_for_reset();
+        }
+        self.settle();
+        Ok(())
+    }
+
+    fn info(&self) -> JobInfo {
+        JobInfo { kind: JobKind::Io, name: "transport".to_owned(), origin: None }
+    }
+
+    fn cancel(&self) {}
+
+    fn is_cancelled(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,225 @@
+//! Streams: readers and writers for async code.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+
+use loopctl::{Connection, Flow, LoopRef, StreamError, StreamProtocol, StreamReader, StreamWriter};
+
+use crate::support::{Server, pattern, reset, run, turns, until};
+
+async fn connect(lp: &LoopRef) -> (StreamReader, StreamWriter, TcpStream) {
+    connect_with(lp, StreamProtocol::new()).await
+}
+
+async fn connect_with(
+    lp: &LoopRef,
+    protocol: StreamProtocol,
+) -> (StreamReader, StreamWriter, TcpStream) {
+    let server = Server::new();
+    let connecting = lp.create_connection_to([server.address()]);
+    let connection: Connection<StreamProtocol> = connecting.open(|| protocol).await.unwrap();
+    let (reader, writer) = connection.into_stream();
+    (reader, writer, server.accept())
+}
+
+#[test]
+fn strm_01_exactly_until_and_line() {
+    run(async |lp| {
+        let (mut reader, _writer, mut peer) = connect(&lp).await;
+        peer.write_all(b"1234head\r\n\r\nline\nrest").unwrap();
+        drop(peer);
+        assert_eq!(reader.read_exactly(4).await.unwrap(), b"1234");
+        assert_eq!(reader.read_exactly(0).await.unwrap(), b"");
+        assert_eq!(reader.read_until(b"\r\n\r\n").await.unwrap(), b"head\r\n\r\n");
+        assert_eq!(reader.read_line().await.unwrap(), b"line\n");
+        assert!(!reader.at_eof());
+        assert_eq!(reader.read_line().await.unwrap(), b"rest", "the last line has no line feed");
+        assert_eq!(reader.read_line().await.unwrap(), b"");
+        assert!(reader.at_eof());
+        assert_eq!(reader.read(&mut [0; 4]).await.unwrap(), 0);
+    });
+}
+
+#[test]
+fn strm_01_a_stream_that_ends_too_early_gives_what_came() {
+    run(async |lp| {
+        let (mut reader, _writer, mut peer) = connect(&lp).await;
+        peer.write_all(b"abc").unwrap();
+        drop(peer);
+        let error = reader.read_exactly(10).await.unwrap_err();
+        assert_eq!(error.to_string(), "3 bytes read on a total of 10 expected bytes");
+        let StreamError::Incomplete { partial, expected: Some(10) } = error else {
+            panic!("{error:?}")
+        };
+        assert_eq!(partial, b"abc");
+        let error = reader.read_until(b";").await.unwrap_err();
+        assert!(matches!(&error, StreamError::Incomplete { partial, .. } if partial.is_empty()));
+        assert_eq!(std::io::Error::from(error).kind(), ErrorKind::UnexpectedEof);
+    });
+}
+
+#[test]
+fn strm_01_a_line_beyond_the_limit_is_an_error() {
+    run(async |lp| {
+        let (mut reader, _writer, mut peer) =
+            connect_with(&lp, StreamProtocol::new().limit(4)).await;
+        peer.write_all(b"too long\nok\n").unwrap();
+        let error = reader.read_until(b"\n").await.unwrap_err();
+        assert!(matches!(error, StreamError::LimitOverrun { .. }), "{error:?}");
+        let error = reader.read_line().await.unwrap_err();
+        assert!(matches!(error, StreamError::LimitOverrun { .. }), "{error:?}");
+        assert_eq!(reader.read_line().await.unwrap(), b"ok\n", "the long line is gone");
+        assert!(matches!(reader.read_until(b"").await, Err(StreamError::Io(_))));
+    });
+}
+
+#[test]
+fn strm_01_reading_pauses_above_twice_the_limit_and_resumes_at_the_limit() {
+    run(async |lp| {
+        let (mut reader, _writer, mut peer) =
+            connect_with(&lp, StreamProtocol::new().limit(1000)).await;
+        peer.write_all(&[1; 2000]).unwrap();
+        turns(&lp, 5).await;
+        assert!(reader.transport().is_reading(), "twice the limit is not more than that");
+        peer.write_all(&[1]).unwrap();
+        until(&lp, || !reader.transport().is_reading()).await;
+        reader.read_exactly(1000).await.unwrap();
+        assert!(!reader.transport().is_reading());
+        reader.read_exactly(1).await.unwrap();
+        assert!(reader.transport().is_reading());
+    });
+}
+
+#[test]
+fn strm_01_more_than_the_limit_can_be_asked_for() {
+    run(async |lp| {
+        let (mut reader, _writer, mut peer) =
+            connect_with(&lp, StreamProtocol::new().limit(1000)).await;
+        let whole = pattern(1 << 20);
+        let expected = whole.clone();
+        let sending = lp.run_in_executor(move || peer.write_all(&whole).map(|()| peer));
+        assert!(reader.read_exactly(1 << 20).await.unwrap() == expected);
+        drop(sending.await.unwrap().unwrap());
+        assert_eq!(reader.read_to_end(&mut Vec::new()).await.unwrap(), 0);
+    });
+}
+
+/// Nobody reads for a while: no more than the high mark and one piece wait.
+#[test]
+fn strm_02_write_all_goes_at_the_pace_of_the_peer() {
+    run(async |lp| {
+        let (_reader, mut writer, mut peer) = connect(&lp).await;
+        let whole = pattern(16 << 20);
+        let expected = whole.clone();
+        let transport = writer.transport().clone();
+        let sending = lp.create_task(async move {
+            writer.write_all(&whole).await.unwrap();
+            writer.close();
+            writer.wait_closed().await
+        });
+        until(&lp, || transport.write_buffer_size() > 64 * 1024).await;
+        turns(&lp, 5).await;
+        assert!(transport.write_buffer_size() <= 128 * 1024, "{transport:?}");
+        assert!(!sending.is_finished());
+        let reading = lp.run_in_executor(move || {
+            let mut all = Vec::new();
+            peer.read_to_end(&mut all).map(|_| all)
+        });
+        sending.await.unwrap().unwrap();
+        assert!(reading.await.unwrap().unwrap() == expected);
+    });
+}
+
+#[test]
+fn strm_02_drain_after_the_loss_is_an_error() {
+    run(async |lp| {
+        let (mut reader, mut writer, peer) = connect(&lp).await;
+        reset(peer);
+        assert_eq!(reader.read(&mut [0]).await.unwrap_err().kind(), ErrorKind::ConnectionReset);
+        assert_eq!(writer.drain().await.unwrap_err().kind(), ErrorKind::ConnectionReset);
+        assert_eq!(writer.write(b"x"), Flow::Closed);
+        assert!(writer.write_all(b"x").await.is_err());
+        assert_eq!(reader.read(&mut [0]).await.unwrap_err().kind(), ErrorKind::ConnectionReset);
+
+        let (_reader, writer, _peer) = connect(&lp).await;
+        writer.transport().abort();
+        let error = writer.transport().drain().await.unwrap_err();
+        assert_eq!(error.to_string(), "Connection lost", "seen although it was only closing");
+    });
+}
+
+#[test]
+fn strm_02_many_may_drain_and_who_gives_up_leaves_nothing() {
+    run(async |lp| {
+        let (_reader, mut writer, mut peer) = connect(&lp).await;
+        writer.transport().socket().set_send_buffer_size(4096).unwrap();
+        while writer.write(&[0; 65536]) == Flow::Open {}
+        let waiters: Vec<_> = (0..3)
+            .map(|_| {
+                let transport = writer.transport().clone();
+                lp.create_task(async move { transport.drain().await })
+            })
+            .collect();
+        turns(&lp, 2).await;
+        waiters[1].cancel();
+        writer.close();
+        let reading = lp.run_in_executor(move || peer.read_to_end(&mut Vec::new()));
+        for (number, waiter) in waiters.into_iter().enumerate() {
+            let outcome = waiter.await;
+            assert_eq!(outcome.is_err(), number == 1, "{outcome:?}");
+        }
+        reading.await.unwrap().unwrap();
+    });
+}
+
+#[test]
+fn strm_03_wait_closed_gives_the_error_that_ended_the_connection() {
+    run(async |lp| {
+        let (_reader, writer, peer) = connect(&lp).await;
+        reset(peer);
+        assert_eq!(writer.wait_closed().await.unwrap_err().kind(), ErrorKind::ConnectionReset);
+        assert_eq!(writer.wait_closed().await.unwrap_err().kind(), ErrorKind::ConnectionReset);
+
+        let (_reader, mut writer, _peer) = connect(&lp).await;
+        writer.close();
+        assert!(writer.is_closing());
+        writer.wait_closed().await.unwrap();
+    });
+}
+
+#[test]
+fn strm_01_ends_that_are_dropped_end_the_connection() {
+    run(async |lp| {
+        let (mut reader, mut writer, mut peer) = connect(&lp).await;
+        let transport = reader.transport().clone();
+        writer.write_all(b"question").await.unwrap();
+        drop(writer);
+        let mut question = String::new();
+        peer.read_to_string(&mut question).unwrap();
+        assert_eq!(question, "question", "then the end");
+        peer.write_all(b"answer").unwrap();
+        assert_eq!(reader.read_exactly(6).await.unwrap(), b"answer");
+        drop(reader);
+        transport.wait_closed().await;
+    });
+}
+
+#[test]
+fn strm_01_a_served_stream_closes_when_its_task_ends() {
+    let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+    run(async |lp| {
+        let inside = lp.clone();
+        let serve = move || {
+            StreamProtocol::serving(&inside, async |mut reader: StreamReader, mut writer| {
+                let line = reader.read_line().await.unwrap();
+                StreamWriter::write_all(&mut writer, &line.to_ascii_uppercase()).await.unwrap();
+            })
+        };
+        lp.create_connection_on(theirs).open(serve).await.unwrap();
+        let (mut reader, mut writer) = lp.create_connection_on(ours).open_stream().await.unwrap();
+        writer.write_all(b"hello\n").await.unwrap();
+        let mut all = Vec::new();
+        reader.read_to_end(&mut all).await.unwrap();
+        assert_eq!(all, b"HELLO\n");
+    });
+}
