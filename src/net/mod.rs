@@ -24,7 +24,6 @@ mod socket_view;
 mod stream;
 mod tcp_info;
 mod transport;
-mod valve;
 mod wire;
 
 pub use address::Address;

@@ -83,6 +83,16 @@ pub enum FlowCall {
     Resume,
 }
 
+impl FlowCall {
+    /// The name of the method.
+    pub fn method(self) -> &'static str {
+        match self {
+            Self::Pause => "pause_writing",
+            Self::Resume => "resume_writing",
+        }
+    }
+}
+
 /// Follows the size of a write queue, and says what its writer is to be told: pause and resume by turns.
 ///
 /// A writer is told later than the queue changes. Whoever saw [`Flow::Full`] waits for a `Resume`, so a queue
@@ -131,6 +141,11 @@ impl Watermarks {
     /// Changes the limits and judges a queue of `size` bytes by them at once.
     pub fn set_limits(&mut self, limits: WriteLimits, size: usize) {
         self.limits = limits;
+        self.changed(size);
+    }
+
+    /// The queue has grown or shrunk to `size` bytes.
+    pub fn changed(&mut self, size: usize) {
         self.shrank(size);
         self.grew(size);
     }

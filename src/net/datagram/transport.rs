@@ -14,8 +14,8 @@ use socket2::{Domain, SockAddr, Socket};
 use super::{DatagramProtocol, address_of, sender_of};
 use crate::event_loop::{Interest, LoopRef, Readiness};
 use crate::net::line::{Bond, Line, Scratch, Stage, Watched};
-use crate::net::valve::{Flow, Valve};
 use crate::net::{Address, Endpoint};
+use crate::plan::{FlowCall, LimitsError, Watermarks, WriteLimits};
 
 /// What a queued datagram counts beside its bytes, so that a queue of empty ones has a size, too: asyncio's
 /// `_header_size` (gh-135444).
@@ -42,7 +42,7 @@ struct Inner {
     queue: RefCell<Queue>,
     /// Errors of sending, which the protocol has not heard of yet.
     errors: RefCell<Vec<io::Error>>,
-    valve: Valve,
+    marks: Cell<Watermarks>,
     state: Cell<State>,
 }
 
@@ -82,7 +82,7 @@ impl DatagramTransport {
             names,
             queue: RefCell::default(),
             errors: RefCell::default(),
-            valve: Valve::default(),
+            marks: Cell::default(),
             state: Cell::default(),
         });
         inner.socket.watch(&inner, Interest::Both)?;
@@ -179,22 +179,23 @@ impl DatagramTransport {
         self.0.queue.borrow().size
     }
 
-    /// The low and the high limit, in bytes: 16 and 64 KiB unless they were set.
-    pub fn write_buffer_limits(&self) -> (usize, usize) {
-        self.0.valve.limits()
+    /// The limits in force.
+    pub fn write_buffer_limits(&self) -> WriteLimits {
+        self.0.marks.get().limits()
     }
 
-    /// Sets the limits, in bytes; what they mean for the queue as it is counts at once. By asyncio's rules, a
-    /// `low` that is not given is a quarter of `high`, a `high` that is not given four times `low`.
+    /// Sets the limits, in bytes; what they mean for the queue as it is counts at once. What is not given
+    /// follows from the other: see [`WriteLimits::new`].
     ///
     /// # Errors
-    /// `InvalidInput` if `low` is above `high`; the limits stay as they were.
+    /// When `high` is less than `low`; the limits stay as they were.
     pub fn set_write_buffer_limits(
         &self,
         high: Option<usize>,
         low: Option<usize>,
-    ) -> io::Result<()> {
-        self.0.valve.set(high, low)?;
+    ) -> Result<(), LimitsError> {
+        let limits = WriteLimits::new(high, low)?;
+        self.0.update_marks(|marks, size| marks.set_limits(limits, size));
         self.0.check_limits();
         Ok(())
     }
@@ -320,9 +321,18 @@ impl Inner {
     }
 
     fn check_limits(self: &Rc<Self>) {
-        if self.valve.news(self.queue.borrow().size).is_some() {
+        if self.update_marks(|marks, _| marks.owes_call()) {
             self.enqueue();
         }
+    }
+
+    /// Has the marks follow the queue as it is.
+    fn update_marks<R>(&self, change: impl FnOnce(&mut Watermarks, usize) -> R) -> R {
+        let (mut marks, size) = (self.marks.get(), self.queue.borrow().size);
+        marks.changed(size);
+        let result = change(&mut marks, size);
+        self.marks.set(marks);
+        result
     }
 
     fn receive(self: &Rc<Self>) {
@@ -367,11 +377,10 @@ impl Inner {
     fn tell_flow(self: &Rc<Self>) {
         let transport = DatagramTransport(Rc::clone(self));
         while self.bond.stage() < Stage::Broken {
-            let size = self.queue.borrow().size;
-            let Some(news) = self.valve.turn(size) else { return };
-            self.tell(news.method(), |protocol| match news {
-                Flow::Pause => protocol.pause_writing(&transport),
-                Flow::Resume => protocol.resume_writing(&transport),
+            let Some(call) = self.update_marks(|marks, _| marks.next_call()) else { return };
+            self.tell(call.method(), |protocol| match call {
+                FlowCall::Pause => protocol.pause_writing(&transport),
+                FlowCall::Resume => protocol.resume_writing(&transport),
             });
         }
     }

@@ -13,7 +13,7 @@ use super::is_always_ready;
 use crate::event_loop::{Interest, LoopRef, Readiness};
 use crate::net::Endpoint;
 use crate::net::line::{Bond, Line, Stage, Watched};
-use crate::net::valve::{Flow, Valve};
+use crate::plan::{FlowCall, LimitsError, Watermarks, WriteLimits};
 
 /// Hears how writing to a pipe goes; asyncio's `BaseProtocol`.
 ///
@@ -30,7 +30,7 @@ use crate::net::valve::{Flow, Valve};
 ///         self.resume_writing(pipe);
 ///     }
 ///     fn resume_writing(&mut self, pipe: &WritePipe) {
-///         while pipe.write_buffer_size() <= pipe.write_buffer_limits().1 && !pipe.is_closing() {
+///         while pipe.write_buffer_size() <= pipe.write_buffer_limits().high && !pipe.is_closing() {
 ///             pipe.write(format!("{}\n", self.next).as_bytes());
 ///             self.next += 1;
 ///         }
@@ -74,7 +74,7 @@ pub trait WritePipeProtocol: 'static {
 /// let (_reader, writer) = std::io::pipe()?;
 /// let connecting = lp.connect_write_pipe(writer, || Mute);
 /// let pipe = event_loop.run_until_complete(connecting)??.transport;
-/// assert_eq!(pipe.write_buffer_limits(), (16 * 1024, 64 * 1024));
+/// assert_eq!(pipe.write_buffer_limits(), loopctl::WriteLimits::default());
 /// pipe.write(&[0; 100_000]);
 /// assert!(pipe.write_buffer_size() > 0, "Linux has room for 64 KiB in a pipe");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -87,7 +87,7 @@ struct Inner {
     pipe: Watched<PipeEnd>,
     kind: Kind,
     unsent: RefCell<VecDeque<u8>>,
-    valve: Valve,
+    marks: Cell<Watermarks>,
     has_room: Cell<bool>,
     reader_is_gone: Cell<bool>,
 }
@@ -104,7 +104,7 @@ impl WritePipe {
             kind: pipe.kind,
             pipe: Watched::new(pipe),
             unsent: RefCell::default(),
-            valve: Valve::default(),
+            marks: Cell::default(),
             has_room: Cell::default(),
             reader_is_gone: Cell::default(),
         });
@@ -161,22 +161,23 @@ impl WritePipe {
         self.0.unsent.borrow().len()
     }
 
-    /// The low and the high limit, in bytes: 16 and 64 KiB unless they were set.
-    pub fn write_buffer_limits(&self) -> (usize, usize) {
-        self.0.valve.limits()
+    /// The limits in force.
+    pub fn write_buffer_limits(&self) -> WriteLimits {
+        self.0.marks.get().limits()
     }
 
-    /// Sets the limits, in bytes; what they mean for the queue as it is counts at once. By asyncio's rules, a
-    /// `low` that is not given is a quarter of `high`, a `high` that is not given four times `low`.
+    /// Sets the limits, in bytes; what they mean for the queue as it is counts at once. What is not given
+    /// follows from the other: see [`WriteLimits::new`].
     ///
     /// # Errors
-    /// `InvalidInput` if `low` is above `high`; the limits stay as they were.
+    /// When `high` is less than `low`; the limits stay as they were.
     pub fn set_write_buffer_limits(
         &self,
         high: Option<usize>,
         low: Option<usize>,
-    ) -> io::Result<()> {
-        self.0.valve.set(high, low)?;
+    ) -> Result<(), LimitsError> {
+        let limits = WriteLimits::new(high, low)?;
+        self.0.update_marks(|marks, size| marks.set_limits(limits, size));
         self.0.check_limits();
         Ok(())
     }
@@ -190,7 +191,7 @@ impl WritePipe {
         let inner = &self.0;
         let settled = || match inner.bond.stage() {
             Stage::Broken | Stage::Lost => Some(Err(io::ErrorKind::BrokenPipe.into())),
-            _ => (!inner.valve.is_shut(inner.unsent.borrow().len())).then_some(Ok(())),
+            _ => (!inner.update_marks(|marks, _| marks.is_full())).then_some(Ok(())),
         };
         inner.bond.until(settled).await
     }
@@ -228,9 +229,18 @@ impl Inner {
     }
 
     fn check_limits(self: &Rc<Self>) {
-        if self.valve.news(self.unsent.borrow().len()).is_some() {
+        if self.update_marks(|marks, _| marks.owes_call()) {
             self.enqueue();
         }
+    }
+
+    /// Has the marks follow the queue as it is.
+    fn update_marks<R>(&self, change: impl FnOnce(&mut Watermarks, usize) -> R) -> R {
+        let (mut marks, size) = (self.marks.get(), self.unsent.borrow().len());
+        marks.changed(size);
+        let result = change(&mut marks, size);
+        self.marks.set(marks);
+        result
     }
 
     fn notice_reader(&self) {
@@ -243,11 +253,10 @@ impl Inner {
     fn tell_flow(self: &Rc<Self>) {
         let transport = WritePipe(Rc::clone(self));
         while self.bond.stage() < Stage::Broken {
-            let size = self.unsent.borrow().len();
-            let Some(news) = self.valve.turn(size) else { return };
-            self.tell(news.method(), |protocol| match news {
-                Flow::Pause => protocol.pause_writing(&transport),
-                Flow::Resume => protocol.resume_writing(&transport),
+            let Some(call) = self.update_marks(|marks, _| marks.next_call()) else { return };
+            self.tell(call.method(), |protocol| match call {
+                FlowCall::Pause => protocol.pause_writing(&transport),
+                FlowCall::Resume => protocol.resume_writing(&transport),
             });
             self.bond.wake();
         }
