@@ -35,6 +35,7 @@ fn main() -> Result<ExitCode> {
         ["sleepus", n, us] => sleeps(n.parse()?, Duration::from_micros(us.parse()?))?,
         ["wake", n] => wake(n.parse()?)?,
         ["pingpong", n] => pingpong(n.parse()?)?,
+        ["echo", port] => echo(port.parse()?)?,
         ["connect", host, port, n, parallel] => {
             let peer = SocketAddr::new(host.parse()?, port.parse()?);
             connect(peer, n.parse()?, parallel.parse()?)?;
@@ -189,6 +190,37 @@ fn pingpong(n: u64) -> Result {
     }
     span.report("rt", n)?;
     report_spread("rt", &mut trips)
+}
+
+/// Echoes until it is killed; the first line tells that clients may come.
+fn echo(port: u16) -> Result {
+    struct Echo;
+
+    // A full queue stops reading, so that a client that only sends costs no memory.
+    impl Protocol for Echo {
+        fn data_received(&mut self, transport: &Transport, data: &[u8]) {
+            transport.write(data);
+        }
+
+        fn pause_writing(&mut self, transport: &Transport) {
+            transport.pause_reading();
+        }
+
+        fn resume_writing(&mut self, transport: &Transport) {
+            transport.resume_reading();
+        }
+    }
+
+    loopctl::raise_descriptor_limit()?;
+    let (lp, mut event_loop) = new_loop()?;
+    event_loop.run_until_complete(async {
+        let server = lp.create_server("127.0.0.1", port).backlog(4096).serve(|| Echo).await?;
+        let port = server.local_addrs().first().ok_or("no address")?.port();
+        println!("READY {port}");
+        io::stdout().flush()?;
+        server.serve_forever().await?;
+        Result::Ok(())
+    })?
 }
 
 fn connect(peer: SocketAddr, n: usize, parallel: usize) -> Result {

@@ -95,7 +95,7 @@ fn nothing_is_wider_than_the_terminal() {
         // An address does not get shorter than it is; everything else keeps within the columns.
         let longest_address = format!("  1  [2001:db8:1111:2222:3333:4444:5555:6666]:{port}").len();
         assert!(widest <= columns.max(longest_address), "{columns}: {widest}\n{table:#?}");
-        let has_bars = screen.iter().any(|line| line.contains("0 ms "));
+        let has_bars = screen.iter().any(|line| line.contains('▕'));
         assert_eq!(has_bars, columns >= 120, "beside such an address, {columns} columns");
     }
 }
@@ -104,7 +104,7 @@ fn nothing_is_wider_than_the_terminal() {
 fn a_pipe_gets_no_bars_and_no_movement() {
     let dead = Dead::new("127.0.0.1");
     let ran = run(&["connect", "--timeout", "300ms", &dead.address.to_string()]);
-    assert!(!ran.stdout.contains('▕') && !ran.stdout.contains("0 ms"), "{}", ran.stdout);
+    assert!(!ran.stdout.contains('▕'), "{}", ran.stdout);
     assert!(
         !ran.stderr.contains("no answer yet") && !ran.stderr.contains('\u{1b}'),
         "{}",
