@@ -216,8 +216,7 @@ fn echo(port: u16) -> Result {
     event_loop.run_until_complete(async {
         let server = lp.create_server("127.0.0.1", port).backlog(4096).serve(|| Echo).await?;
         let port = server.local_addrs().first().ok_or("no address")?.port();
-        println!("READY {port}");
-        io::stdout().flush()?;
+        writeln!(io::stdout(), "READY {port}")?;
         server.serve_forever().await?;
         Result::Ok(())
     })?

@@ -8,7 +8,10 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 
 use super::inbox::{Held, Inbox, Search, StreamError};
-use super::{AfterEof, ConnectError, Connection, CreateConnection, Protocol, Transport};
+use super::{
+    AfterEof, ConnectError, Connection, CreateConnection, CreateServer, Hosts, Protocol, Server,
+    ServerError, Transport,
+};
 use crate::event_loop::LoopRef;
 use crate::plan::{Flow, Host, Port};
 
@@ -159,7 +162,57 @@ impl CreateConnection {
     }
 }
 
+impl CreateServer {
+    /// Serves every connection with a task of its own, which has the reader and the writer; see
+    /// [`StreamProtocol::serving`].
+    ///
+    /// # Errors
+    /// As [`serve`](Self::serve).
+    pub async fn serve_streams<F: Future<Output = ()> + 'static>(
+        self,
+        handler: impl Fn(StreamReader, StreamWriter) -> F + 'static,
+    ) -> Result<Server, ServerError> {
+        let (lp, handler) = (self.lp().clone(), Rc::new(handler));
+        let factory = move || {
+            let handler = Rc::clone(&handler);
+            StreamProtocol::serving(&lp, move |reader, writer| handler(reader, writer))
+        };
+        self.serve(factory).await
+    }
+}
+
 impl LoopRef {
+    /// Serves every connection to a host, to several hosts, or to all interfaces (an empty text) with a task of
+    /// its own; asyncio's `start_server`. For options, see [`CreateServer::serve_streams`].
+    ///
+    /// ```
+    /// loopctl::run(async |lp| {
+    ///     let server = lp.start_server("127.0.0.1", 0, async |mut reader, mut writer| {
+    ///         while let Ok(line) = reader.read_line().await && !line.is_empty() {
+    ///             let _ = writer.write_all(&line.to_ascii_uppercase()).await;
+    ///         }
+    ///     });
+    ///     let server = server.await?;
+    ///     let port = server.local_addrs()[0].port();
+    ///     let (mut reader, mut writer) = lp.open_connection("127.0.0.1", port).await?;
+    ///     writer.write_all(b"hello\n").await?;
+    ///     assert_eq!(reader.read_line().await?, b"HELLO\n");
+    ///     Ok::<_, loopctl::BoxError>(())
+    /// })??;
+    /// # Ok::<(), loopctl::BoxError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ServerError`], with the address that failed.
+    pub async fn start_server<F: Future<Output = ()> + 'static>(
+        &self,
+        hosts: impl Into<Hosts>,
+        port: impl Into<Port>,
+        handler: impl Fn(StreamReader, StreamWriter) -> F + 'static,
+    ) -> Result<Server, ServerError> {
+        self.create_server(hosts, port).serve_streams(handler).await
+    }
+
     /// Connects to a host, and gives the connection as a reader and a writer; asyncio's `open_connection`. For
     /// options, see [`CreateConnection::open_stream`].
     ///

@@ -223,3 +223,31 @@ fn strm_01_a_served_stream_closes_when_its_task_ends() {
         assert_eq!(all, b"HELLO\n");
     });
 }
+
+#[test]
+fn strm_01_a_server_gives_each_client_a_task() {
+    run(async |lp| {
+        let answer = async |mut reader: StreamReader, mut writer: StreamWriter| {
+            let line = reader.read_line().await.unwrap();
+            writer.write_all(&line).await.unwrap();
+        };
+        let server = lp.start_server("127.0.0.1", 0, answer).await.unwrap();
+        let port = server.local_addrs()[0].port();
+        let mut clients = Vec::new();
+        for _ in 0..20 {
+            clients.push(lp.open_connection("127.0.0.1", port).await.unwrap());
+        }
+        // In the other order: a task that served one client after the other would wait for the first.
+        for (number, (reader, writer)) in clients.iter_mut().enumerate().rev() {
+            let line = format!("{number}\n");
+            writer.write_all(line.as_bytes()).await.unwrap();
+            let mut all = Vec::new();
+            reader.read_to_end(&mut all).await.unwrap();
+            assert_eq!(all, line.as_bytes());
+        }
+        drop(clients);
+        server.close();
+        server.wait_closed().await;
+        assert_eq!(server.client_count(), 0);
+    });
+}

@@ -290,6 +290,10 @@ impl CreateServer {
         self
     }
 
+    pub(in crate::net) fn lp(&self) -> &LoopRef {
+        &self.lp
+    }
+
     /// Binds, and serves every connection with a protocol that `factory` makes for it.
     ///
     /// Addresses that this host does not have are passed over, and [`Server::skipped`] tells which (asyncio
