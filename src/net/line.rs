@@ -13,6 +13,7 @@ use crate::event_loop::{
     ErrorContext, Interest, Job, JobInfo, JobKind, LoopRef, PanicError, Readiness, Registration,
     Room, Run, Source, catch,
 };
+use crate::plan::{LimitsError, Watermarks, WriteLimits};
 
 /// A transport and its protocol: asyncio's pair, for everything that is not a stream connection.
 ///
@@ -152,7 +153,10 @@ impl<P: ?Sized> Bond<P> {
             if let Some(value) = is_so() {
                 return Poll::Ready(value);
             }
-            self.waiting.borrow_mut().push(cx.waker().clone());
+            let mut waiting = self.waiting.borrow_mut();
+            if !waiting.iter().any(|known| known.will_wake(cx.waker())) {
+                waiting.push(cx.waker().clone());
+            }
             Poll::Pending
         })
         .await
@@ -244,8 +248,8 @@ pub(crate) trait Line: Sized + 'static {
         }
         bond.advance(Stage::Lost);
         let error = bond.error.take();
+        let _lets_go = LetsGo(self);
         self.tell("connection_lost", |protocol| Self::connection_lost(protocol, error));
-        self.abandon();
     }
 
     /// Lets go without a word.
@@ -255,10 +259,65 @@ pub(crate) trait Line: Sized + 'static {
     }
 }
 
+/// A line that queues what it cannot send, and whose writer is told to pause and to go on.
+pub(crate) trait Queueing: Line {
+    fn marks(&self) -> &Cell<Watermarks>;
+
+    /// How much is queued, in bytes.
+    fn queued(&self) -> usize;
+
+    /// Has the marks follow the queue as it is.
+    fn update_marks<R>(&self, change: impl FnOnce(&mut Watermarks, usize) -> R) -> R {
+        let (mut marks, size) = (self.marks().get(), self.queued());
+        marks.changed(size);
+        let result = change(&mut marks, size);
+        self.marks().set(marks);
+        result
+    }
+
+    fn check_limits(self: &Rc<Self>) {
+        if self.update_marks(|marks, _| marks.owes_call()) {
+            self.enqueue();
+        }
+    }
+
+    fn set_limits(
+        self: &Rc<Self>,
+        high: Option<usize>,
+        low: Option<usize>,
+    ) -> Result<(), LimitsError> {
+        let limits = WriteLimits::new(high, low)?;
+        self.update_marks(|marks, size| marks.set_limits(limits, size));
+        self.check_limits();
+        Ok(())
+    }
+}
+
+/// Lets go also when the protocol ends the run.
+struct LetsGo<'a, L: Line>(&'a L);
+
+impl<L: Line> Drop for LetsGo<'_, L> {
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
+}
+
+/// When a protocol ends the run, what is left to do waits for the next one: the poller tells it once.
+struct Again<'a, L: Line>(&'a Rc<L>);
+
+impl<L: Line> Drop for Again<'_, L> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.enqueue();
+        }
+    }
+}
+
 impl<L: Line> Run for L {
     fn run(self: Rc<Self>) -> Result<(), BoxError> {
         self.bond().is_queued.set(false);
         if self.bond().stage() != Stage::Lost {
+            let _again = Again(&self);
             self.serve();
         }
         Ok(())

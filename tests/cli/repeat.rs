@@ -4,7 +4,6 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt;
 use std::sync::LazyLock;
-use std::time::Duration;
 
 use jsonschema::Validator;
 use serde_json::Value;
@@ -138,13 +137,15 @@ fn a_name_is_resolved_once_unless_fresh_dns_is_asked_for() {
 #[test]
 fn wait_ends_when_the_port_accepts() {
     let address = refusing("127.0.0.1");
-    let child = start(&["connect", "--wait=20s", "--json", &address.to_string()]);
-    let mut messages = BufReader::new(std::io::empty()).lines();
-    assert!(messages.next().is_none());
+    let mut child = start(&["connect", "--wait=20s", "--json", "-v", &address.to_string()]);
     // The program has been refused at least once before somebody listens.
-    std::thread::sleep(Duration::from_millis(150));
+    let stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut lines = stderr.lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.contains("refused")));
+    let reading = std::thread::Builder::new().spawn(move || lines.count()).unwrap();
     let _listener = TcpListener::bind(address).unwrap();
     let output = child.wait_with_output().unwrap();
+    reading.join().unwrap();
     let document: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_valid(&document);
     assert_eq!(output.status.code(), Some(0));

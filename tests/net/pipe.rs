@@ -2,9 +2,12 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 
-use loopctl::{Endpoint, LoopRef, ReadPipe, ReadPipeProtocol, WritePipe, WritePipeProtocol};
+use loopctl::{
+    Endpoint, EventLoop, LoopRef, ReadPipe, ReadPipeProtocol, WritePipe, WritePipeProtocol,
+};
 
 use crate::support::{Reports, in_child, pattern, run, start_logging, take_logged, turns, until};
+use crate::transport::{exit, run_to_exit};
 
 /// Writes down what it is told.
 #[derive(Default)]
@@ -314,4 +317,52 @@ fn pipe_04_who_goes_on_writing_is_warned_from_the_fifth_time_on() {
             assert_eq!(take_logged(), [warning]);
         });
     });
+}
+
+/// Ends the run with the first data, and with the end.
+#[derive(Default)]
+struct Exits(Vec<u8>);
+
+impl ReadPipeProtocol for Exits {
+    fn data_received(&mut self, _: &ReadPipe, data: &[u8]) {
+        let is_first = self.0.is_empty();
+        self.0.extend(data);
+        if is_first {
+            exit();
+        }
+    }
+
+    fn connection_lost(&mut self, _: Option<io::Error>) {
+        exit();
+    }
+}
+
+#[test]
+fn exc_10_what_came_before_an_exit_and_was_not_read_is_read_in_the_next_run() {
+    let mut event_loop = EventLoop::new().unwrap();
+    let lp = event_loop.lp();
+    let (reader, mut writer) = io::pipe().unwrap();
+    let opening = lp.connect_read_pipe(reader, Exits::default);
+    let pair = event_loop.run_until_complete(opening).unwrap().unwrap();
+    // The end is there before the first read, so the poller will not speak of it again.
+    writer.write_all(b"x").unwrap();
+    drop(writer);
+    run_to_exit(&mut event_loop);
+    assert_eq!(pair.with(|exits| exits.0.clone()), b"x");
+    assert!(!pair.transport.is_closing());
+    run_to_exit(&mut event_loop);
+    assert!(pair.transport.is_closing());
+}
+
+#[test]
+fn exc_10_an_exit_in_connection_lost_closes_all_the_same() {
+    let mut event_loop = EventLoop::new().unwrap();
+    let lp = event_loop.lp();
+    let (reader, mut writer) = io::pipe().unwrap();
+    let opening = lp.connect_read_pipe(reader, Exits::default);
+    let pair = event_loop.run_until_complete(opening).unwrap().unwrap();
+    pair.transport.close();
+    run_to_exit(&mut event_loop);
+    assert_eq!(writer.write(b"x").unwrap_err().kind(), ErrorKind::BrokenPipe);
+    event_loop.run_until_complete(pair.transport.wait_closed()).unwrap();
 }

@@ -205,11 +205,11 @@ impl Protocol for Exits {
     }
 }
 
-fn exit() -> ! {
+pub(crate) fn exit() -> ! {
     std::panic::resume_unwind(Box::new(loopctl::LoopExit));
 }
 
-fn run_to_exit(event_loop: &mut loopctl::EventLoop) {
+pub(crate) fn run_to_exit(event_loop: &mut loopctl::EventLoop) {
     let run = std::panic::AssertUnwindSafe(|| event_loop.run_forever());
     assert!(std::panic::catch_unwind(run).unwrap_err().is::<loopctl::LoopExit>());
 }

@@ -13,7 +13,7 @@ use socket2::{Domain, SockAddr, Socket};
 
 use super::{DatagramProtocol, address_of, sender_of};
 use crate::event_loop::{Interest, LoopRef, Readiness};
-use crate::net::line::{Bond, Line, Scratch, Stage, Watched};
+use crate::net::line::{Bond, Line, Queueing, Scratch, Stage, Watched};
 use crate::net::{Address, Endpoint};
 use crate::plan::{FlowCall, LimitsError, Watermarks, WriteLimits};
 
@@ -194,10 +194,7 @@ impl DatagramTransport {
         high: Option<usize>,
         low: Option<usize>,
     ) -> Result<(), LimitsError> {
-        let limits = WriteLimits::new(high, low)?;
-        self.0.update_marks(|marks, size| marks.set_limits(limits, size));
-        self.0.check_limits();
-        Ok(())
+        self.0.set_limits(high, low)
     }
 
     /// Our address, also after the end; `None` for a Unix socket without a name.
@@ -320,21 +317,6 @@ impl Inner {
         self.enqueue();
     }
 
-    fn check_limits(self: &Rc<Self>) {
-        if self.update_marks(|marks, _| marks.owes_call()) {
-            self.enqueue();
-        }
-    }
-
-    /// Has the marks follow the queue as it is.
-    fn update_marks<R>(&self, change: impl FnOnce(&mut Watermarks, usize) -> R) -> R {
-        let (mut marks, size) = (self.marks.get(), self.queue.borrow().size);
-        marks.changed(size);
-        let result = change(&mut marks, size);
-        self.marks.set(marks);
-        result
-    }
-
     fn receive(self: &Rc<Self>) {
         let scratch = self.bond.lp.room::<Scratch>();
         // Nobody else reads meanwhile: the protocol is called from here, and loops do not nest.
@@ -383,6 +365,16 @@ impl Inner {
                 FlowCall::Resume => protocol.resume_writing(&transport),
             });
         }
+    }
+}
+
+impl Queueing for Inner {
+    fn marks(&self) -> &Cell<Watermarks> {
+        &self.marks
+    }
+
+    fn queued(&self) -> usize {
+        self.queue.borrow().size
     }
 }
 

@@ -12,7 +12,7 @@ use super::end::{Kind, PipeEnd};
 use super::is_always_ready;
 use crate::event_loop::{Interest, LoopRef, Readiness};
 use crate::net::Endpoint;
-use crate::net::line::{Bond, Line, Stage, Watched};
+use crate::net::line::{Bond, Line, Queueing, Stage, Watched};
 use crate::plan::{FlowCall, LimitsError, Watermarks, WriteLimits};
 
 /// Hears how writing to a pipe goes; asyncio's `BaseProtocol`.
@@ -176,10 +176,7 @@ impl WritePipe {
         high: Option<usize>,
         low: Option<usize>,
     ) -> Result<(), LimitsError> {
-        let limits = WriteLimits::new(high, low)?;
-        self.0.update_marks(|marks, size| marks.set_limits(limits, size));
-        self.0.check_limits();
-        Ok(())
+        self.0.set_limits(high, low)
     }
 
     /// Waits until there is room to write: the queue has shrunk to the low limit, if it was above the high
@@ -228,21 +225,6 @@ impl Inner {
         }
     }
 
-    fn check_limits(self: &Rc<Self>) {
-        if self.update_marks(|marks, _| marks.owes_call()) {
-            self.enqueue();
-        }
-    }
-
-    /// Has the marks follow the queue as it is.
-    fn update_marks<R>(&self, change: impl FnOnce(&mut Watermarks, usize) -> R) -> R {
-        let (mut marks, size) = (self.marks.get(), self.unsent.borrow().len());
-        marks.changed(size);
-        let result = change(&mut marks, size);
-        self.marks.set(marks);
-        result
-    }
-
     fn notice_reader(&self) {
         if self.reader_is_gone.get() && self.bond.stage() < Stage::Broken {
             let had_more = !self.unsent.borrow().is_empty();
@@ -260,6 +242,16 @@ impl Inner {
             });
             self.bond.wake();
         }
+    }
+}
+
+impl Queueing for Inner {
+    fn marks(&self) -> &Cell<Watermarks> {
+        &self.marks
+    }
+
+    fn queued(&self) -> usize {
+        self.unsent.borrow().len()
     }
 }
 
