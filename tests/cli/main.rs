@@ -10,6 +10,8 @@ mod many;
 mod ndjson;
 mod repeat;
 mod screen;
+mod serve;
+mod served;
 mod socket;
 mod support;
 mod typed;

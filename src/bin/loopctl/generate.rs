@@ -103,6 +103,7 @@ fn synopsis(command: &Command) -> String {
 fn description(page: &str) -> &'static str {
     match page {
         "loopctl-connect" => CONNECT,
+        "loopctl-serve" => SERVE,
         "loopctl-demo" => DEMO,
         "loopctl-completions" => COMPLETIONS,
         _ => LOOPCTL,
@@ -127,6 +128,16 @@ With --count or --interval, the same race is run again and again; a name is reso
 With --wait, it is run again, after pauses of 0.1 s that double up to 2 s, until it connects.
 
 Targets are told in the order in which they were given.";
+
+const SERVE: &str = "\
+Listens on each ADDR, and does with every client what --mode, --exec or --shell says. Unless an address beyond \
+loopback is asked for, only this machine can connect.
+
+The first lines say where it listens, so that a script can wait for them; --port-file writes the ports to a file, \
+complete when it appears. Then there is a line for each connection that has ended, and the totals when all is over.
+
+It ends after SIGINT or SIGTERM, after the clients that -n asks for, or after --timeout. Clients that are being \
+answered may finish what they are at, within --grace; idle ones are closed at once.";
 
 const DEMO: &str = "\
 Plays a host with three addresses on this machine's loopback, and races them as connect would: one address never \
@@ -218,7 +229,8 @@ fn definitions(table: &[(&str, &str)]) -> String {
 }
 
 fn see_also(name: &str) -> String {
-    let pages = ["loopctl", "loopctl-connect", "loopctl-demo", "loopctl-completions"];
+    let pages =
+        ["loopctl", "loopctl-connect", "loopctl-serve", "loopctl-demo", "loopctl-completions"];
     let others = pages.iter().filter(|page| **page != name);
     let mut references: Vec<String> =
         others.map(|page| format!("\\fB{}\\fR(1)", roff(page))).collect();

@@ -1,5 +1,7 @@
 //! What was meant.
 
+mod serve;
+
 use std::net::SocketAddr;
 use std::num::NonZero;
 use std::path::PathBuf;
@@ -8,9 +10,11 @@ use std::time::Duration;
 use loopctl::SocketOptions;
 use loopctl::plan::{Family, Policy};
 
+pub(crate) use serve::{Faults, Place, ServeRequest, Service};
+
 use crate::args::{
-    ConnectArgs, ExpectArgs, ExportArgs, FamilyArg, FamilyArgs, GlobalArgs, OutputArgs, Pace,
-    RaceArgs, RepeatArgs, SocketArgs,
+    ConnectArgs, DebugArgs, ExpectArgs, ExportArgs, FamilyArg, FamilyArgs, GlobalArgs, OutputArgs,
+    Pace, RaceArgs, RepeatArgs, SocketArgs,
 };
 use crate::env::Environment;
 use crate::exit::Exit;
@@ -109,6 +113,9 @@ pub(crate) struct SlowRequest {
     pub(crate) threshold: Option<Duration>,
 }
 
+/// How long a target may take.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
 /// What `--debug` calls slow, as asyncio does.
 const SLOW: Duration = Duration::from_millis(100);
 
@@ -143,9 +150,7 @@ impl ConnectRequest {
         global: &GlobalArgs,
         env: &Environment,
     ) -> Self {
-        let threshold = global.debug.slow_callback;
-        let threshold = threshold.or_else(|| global.debug.debug.then_some(SLOW));
-        let slow = SlowRequest { debug: global.debug.debug, threshold };
+        let slow = SlowRequest::from(&global.debug);
         let output = OutputRequest::new(&global.output, env);
         let (mode, expect) = (Mode::Once, Expectations::default());
         Self { targets, concurrency: 1, race, mode, expect, output, slow }
@@ -205,7 +210,8 @@ impl RaceRequest {
         let prefer = args.prefer.map(Family::from);
         let family = Family::from(&global.family);
         let (sources, options) = (Vec::new(), None);
-        Self { policy, family, prefer, sources, options, timeout: global.timeout }
+        let timeout = global.timeout.unwrap_or(TIMEOUT);
+        Self { policy, family, prefer, sources, options, timeout }
     }
 
     fn with_sockets(mut self, args: &SocketArgs) -> Self {
@@ -241,6 +247,13 @@ impl From<&FamilyArgs> for Family {
             (_, true) => Self::Inet6,
             _ => Self::Unspecified,
         }
+    }
+}
+
+impl From<&DebugArgs> for SlowRequest {
+    fn from(args: &DebugArgs) -> Self {
+        let threshold = args.slow_callback.or_else(|| args.debug.then_some(SLOW));
+        Self { debug: args.debug, threshold }
     }
 }
 

@@ -22,6 +22,24 @@ pub(crate) fn ms(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
 }
 
+/// A number of bytes, in powers of 1000.
+pub(crate) fn bytes(count: u64) -> String {
+    const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
+    if count < 1000 {
+        return format!("{count} B");
+    }
+    let mut value = count as f64;
+    let mut unit = "";
+    for larger in UNITS {
+        // What would be rounded to 1000.0 is one of the next unit.
+        if value < 999.95 {
+            break;
+        }
+        (value, unit) = (value / 1000.0, larger);
+    }
+    format!("{value:.1} {unit}")
+}
+
 /// Columns without the escape sequences.
 pub(crate) fn visible_width(row: &str) -> usize {
     let mut width = 0;
@@ -72,6 +90,22 @@ mod tests {
         let cases = [(250_449, "250.4"), (34, "0.03"), (999, "1.00"), (0, "0.0"), (1_000, "1.0")];
         for (us, expected) in cases {
             assert_eq!(column(Duration::from_micros(us)), expected, "{us}");
+        }
+    }
+
+    #[test]
+    fn bytes_have_one_decimal_from_a_thousand_on() {
+        let cases = [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "1.0 kB"),
+            (999_949, "999.9 kB"),
+            (999_950, "1.0 MB"),
+            (1 << 30, "1.1 GB"),
+            (u64::MAX, "18446.7 PB"),
+        ];
+        for (count, expected) in cases {
+            assert_eq!(bytes(count), expected, "{count}");
         }
     }
 
