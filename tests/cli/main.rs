@@ -4,6 +4,7 @@
 mod demo;
 mod exits;
 mod exports;
+mod faults;
 mod human;
 mod json;
 mod many;

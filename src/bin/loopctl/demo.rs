@@ -2,12 +2,12 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
-use std::time::Duration;
 
 use loopctl::listen;
 use loopctl::plan::{Host, Port, Target};
 
 use crate::args::{GlobalArgs, RaceArgs};
+use crate::backlog::fill;
 use crate::connect;
 use crate::env::Environment;
 use crate::exit::Exit;
@@ -96,20 +96,4 @@ impl DemoHost {
             self.silent
         )
     }
-}
-
-/// Connects until the queue of a listener that nobody serves is full: from then on the kernel drops what
-/// comes, as a firewall would.
-fn fill(address: SocketAddr) -> io::Result<Vec<TcpStream>> {
-    const LONG_ENOUGH: Duration = Duration::from_millis(30);
-    const MOST: usize = 16;
-    let mut fillers = Vec::new();
-    while fillers.len() < MOST {
-        match TcpStream::connect_timeout(&address, LONG_ENOUGH) {
-            Ok(filler) => fillers.push(filler),
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => return Ok(fillers),
-            Err(error) => return Err(error),
-        }
-    }
-    Err(io::Error::other("its queue does not fill up"))
 }

@@ -1,6 +1,7 @@
 //! `loopctl`: says why a connection is slow or fails.
 
 mod args;
+mod backlog;
 mod cause;
 mod connect;
 mod demo;

@@ -150,6 +150,12 @@ impl ServeRequest {
         if several && matches!(self.service, Service::Sink(Some(_))) {
             return refuse("--output takes one client after another: --max-conns can only be 1");
         }
+        let is_backlog = |arg: &FaultArg| matches!(arg.fault, Fault::Backlog(_));
+        let has_unix =
+            self.listen.places.iter().any(|place| matches!(place.target, Target::Unix(_)));
+        if has_unix && self.faults.faults.iter().any(is_backlog) {
+            return refuse("--fault backlog is for TCP, not for Unix sockets");
+        }
         if !self.listen.udp {
             return Ok(());
         }

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
-use loopctl::{Failure, LoopRef, StreamReader, StreamWriter, Transport};
+use loopctl::{Failure, Keepalive, LoopRef, StreamReader, StreamWriter, Transport};
 
 use super::conn::{Input, Output};
 use super::fault::{Plan, Spent, Turn};
@@ -122,7 +122,8 @@ impl Client {
                 Err(halt) => halt,
             }
         };
-        first(first(talk, self.misfortune()), self.idleness()).await
+        // What is to happen at once comes before anything is said.
+        first(first(self.misfortune(), talk), self.idleness()).await
     }
 
     /// What follows the conversation, until the connection is closed.
@@ -193,8 +194,13 @@ impl Client {
         }
     }
 
-    /// Waits until the client has broken off a connection that nobody reads from or writes to.
+    /// Waits until the client has broken off a connection that nobody reads from or writes to. One that has
+    /// closed it looks like one that waits for an answer, until its kernel has forgotten the connection (a
+    /// minute on Linux) and says so when it is asked.
     pub(super) async fn gone(&self) -> Halt {
+        let often = Keepalive { idle: LOOK_AGAIN, interval: LOOK_AGAIN, count: 3 };
+        // Unix sockets have none; nor do they need it.
+        let _ = self.transport.socket().set_keepalive(often);
         let looks = async {
             while self.transport.socket().tcp_info().is_none_or(|info| info.established) {
                 self.lp.sleep(LOOK_AGAIN).await;
@@ -210,7 +216,10 @@ impl Client {
     async fn misfortune(&self) -> Halt {
         let turns = self.plan.as_ref().map_or(&[][..], |plan| &plan.turns[..]);
         for (after, turn) in turns {
-            self.lp.sleep(after.saturating_sub(self.lp.time() - self.began)).await;
+            let left = after.saturating_sub(self.lp.time() - self.began);
+            if left > Duration::ZERO {
+                self.lp.sleep(left).await;
+            }
             match turn {
                 Turn::Close => return Halt::End(End::Fault, None),
                 Turn::Reset => return Halt::Reset,

@@ -2,12 +2,16 @@
 
 mod client;
 mod conn;
+mod datagram;
 mod fault;
 mod listen;
 mod modes;
 mod pace;
+mod place;
+mod refuse;
 pub(crate) mod report;
 mod session;
+mod silent;
 mod tell;
 
 use std::rc::Rc;
@@ -22,6 +26,7 @@ use crate::render::status;
 use crate::request::ServeRequest;
 use crate::slow::SlowWatch;
 
+use refuse::Refusal;
 use session::{Session, Stage, Wish};
 use tell::Teller;
 
@@ -70,7 +75,7 @@ impl Session {
     }
 
     /// From here on clients can connect, and those who wait for that are told.
-    async fn begin(self: &Rc<Self>) -> Result<(), (Message, Exit)> {
+    async fn begin(self: &Rc<Self>) -> Result<(), Refusal> {
         self.heed_signals().map_err(|error| {
             (Message::error(format!("cannot handle signals: {error}")), Exit::Mixed)
         })?;

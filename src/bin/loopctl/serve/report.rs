@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use loopctl::Failure;
+use loopctl::{Address, Failure};
 
 /// Why a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,6 +39,16 @@ pub(crate) struct Ended {
     pub(crate) error: Option<Failure>,
     /// It had to be cut off, with something still to send.
     pub(crate) aborted: bool,
+}
+
+/// A datagram, and what was sent back.
+#[derive(Debug, Clone)]
+pub(crate) struct Datagram {
+    /// `None` for a Unix socket without a name.
+    pub(crate) peer: Option<Address>,
+    pub(crate) bytes: Bytes,
+    pub(crate) is_allowed: bool,
+    pub(crate) error: Option<Failure>,
 }
 
 /// Received, and taken by the system to be sent.
@@ -95,6 +105,14 @@ impl Totals {
         share.count += 1;
         share.bytes.add(ended.bytes);
         share.longest = share.longest.max(ended.took);
+    }
+}
+
+impl Totals {
+    /// A datagram is over as soon as it is answered.
+    pub(crate) fn count_datagram(&mut self, datagram: &Datagram) {
+        self.closed += 1;
+        self.bytes.add(datagram.bytes);
     }
 }
 

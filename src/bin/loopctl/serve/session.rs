@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
@@ -13,7 +14,7 @@ use loopctl::LoopRef;
 use super::client::Client;
 use super::fault::Plan;
 use super::listen::Listening;
-use super::report::{Ended, Totals};
+use super::report::{Datagram, Ended, Totals};
 use super::tell::Teller;
 use crate::request::{ServeRequest, Service};
 
@@ -106,6 +107,26 @@ impl Session {
         number
     }
 
+    /// Counts a datagram in; `false` if it is one too many.
+    pub(super) fn count_datagram(&self) -> bool {
+        if self.has_enough() {
+            return false;
+        }
+        self.totals.borrow_mut().accepted += 1;
+        true
+    }
+
+    /// A datagram's record.
+    pub(super) fn end_datagram(&self, datagram: &Datagram) {
+        self.totals.borrow_mut().count_datagram(datagram);
+        self.tell(|teller| teller.datagram(datagram));
+        self.wake();
+    }
+
+    pub(super) fn random(&self, range: RangeInclusive<usize>) -> usize {
+        self.rng.borrow_mut().usize(range)
+    }
+
     /// A client's record.
     pub(super) fn end(&self, number: u64, ended: &Ended) {
         self.clients.borrow_mut().remove(&number);
@@ -136,6 +157,13 @@ impl Session {
     fn has_enough(&self) -> bool {
         let accepted = self.totals.borrow().accepted;
         self.request.limits.count.is_some_and(|count| accepted >= count.get())
+    }
+
+    /// Whether all who were asked for have come and gone.
+    fn is_done(&self) -> bool {
+        let totals = self.totals.borrow();
+        let ended = totals.closed + totals.aborted;
+        self.request.limits.count.is_some_and(|count| ended >= count.get())
     }
 
     fn is_empty(&self) -> bool {
@@ -169,11 +197,8 @@ impl Session {
 
     /// Waits until somebody asks for the end, or the last of the clients that were asked for is gone.
     pub(super) async fn until_wish(&self) -> Wish {
-        self.until(|| {
-            let done = self.has_enough() && self.is_empty();
-            self.course.wish.take().or_else(|| done.then_some(Wish::Done))
-        })
-        .await
+        self.until(|| self.course.wish.take().or_else(|| self.is_done().then_some(Wish::Done)))
+            .await
     }
 
     /// Waits until every client is gone, or somebody asks for the end again.

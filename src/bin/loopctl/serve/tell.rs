@@ -8,7 +8,7 @@ use loopctl::Address;
 use loopctl::plan::SlowLog;
 use serde_json::Value;
 
-use super::report::{Ended, Totals};
+use super::report::{Datagram, Ended, Totals};
 use crate::args::LogArg;
 use crate::exit::Exit;
 use crate::message::Message;
@@ -25,6 +25,7 @@ pub(super) struct Teller {
     format: Format,
     log: LogArg,
     is_verbose: bool,
+    noun: &'static str,
     /// What repeats the faults of this run, if luck had a part in them.
     seed: Option<u64>,
     stdout: Style,
@@ -41,6 +42,7 @@ impl Teller {
             format: output.format,
             log: request.log.format,
             is_verbose: output.verbosity > 0,
+            noun: if request.listen.udp { "datagram" } else { "client" },
             seed: request.faults.has_luck().then_some(request.faults.seed),
             stdout: output.stdout,
             stderr: output.stderr,
@@ -66,9 +68,9 @@ impl Teller {
         }
     }
 
-    pub(super) fn accepted(&mut self, peer: Option<SocketAddr>) {
+    pub(super) fn accepted(&self, peer: Option<SocketAddr>) {
         if self.is_verbose {
-            self.aside(&format!("accepted {}\n", text::peer(peer)));
+            self.remark(&format!("accepted {}", text::peer(peer)));
         }
     }
 
@@ -82,6 +84,25 @@ impl Teller {
             }
         }
         self.flush();
+    }
+
+    pub(super) fn datagram(&mut self, datagram: &Datagram) {
+        match (self.format, self.log) {
+            (Format::Quiet, _) => return,
+            (Format::Json, _) | (_, LogArg::Json) => self.record(&json::datagram(datagram)),
+            (_, LogArg::Text) => {
+                let line = text::datagram(datagram, self.stdout);
+                self.write(&line);
+            }
+        }
+        self.flush();
+    }
+
+    /// Something by the way.
+    pub(super) fn remark(&self, remark: &str) {
+        if self.is_verbose {
+            self.aside(&format!("{remark}\n"));
+        }
     }
 
     /// The totals, in between.
@@ -109,7 +130,7 @@ impl Teller {
             (Format::Json, _) | (_, LogArg::Json) => {
                 self.record(&json::summary(totals, took, self.seed, slow));
             }
-            (_, LogArg::Text) => self.write(&text::summary(totals, took)),
+            (_, LogArg::Text) => self.write(&text::summary(totals, self.noun, took)),
         }
     }
 

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::json::slow_callbacks;
 use super::super::units::ms;
-use crate::serve::report::{End, Ended, Totals};
+use crate::serve::report::{Datagram, End, Ended, Totals};
 
 /// A socket that clients can connect to.
 pub(crate) fn listening(address: &Address) -> Value {
@@ -40,6 +40,23 @@ pub(crate) fn connection(ended: &Ended) -> Value {
             "faults": ended.faults,
             "tls": null,
             "error": ended.error.as_ref().map(|failure| error(failure, ended.end)),
+        }),
+    );
+    Value::Object(record)
+}
+
+/// A datagram that has been dealt with.
+pub(crate) fn datagram(datagram: &Datagram) -> Value {
+    let mut record = record("datagram");
+    let peer = datagram.peer.as_ref();
+    extend(
+        &mut record,
+        json!({
+            "peer": peer.and_then(Address::as_inet).map(socket),
+            "bytes_in": datagram.bytes.received,
+            "bytes_out": datagram.bytes.sent,
+            "allowed": datagram.is_allowed,
+            "error": datagram.error.as_ref().map(|failure| error(failure, End::Error)),
         }),
     );
     Value::Object(record)

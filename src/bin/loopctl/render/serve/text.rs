@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style as Ansi};
 use comfy_table::{Cell, CellAlignment, Table, presets};
+use loopctl::Address;
 
 use super::super::units::{bytes, prose};
-use crate::serve::report::{End, Ended, Share, Totals};
+use crate::serve::report::{Datagram, End, Ended, Share, Totals};
 use crate::style::Style;
 
 /// One closed connection.
@@ -16,6 +17,19 @@ pub(crate) fn connection(ended: &Ended, style: Style) -> String {
     let end = style.paint(ansi(ended.end), &reason(ended));
     let (peer, took) = (peer(ended.peer), prose(ended.took));
     format!("{peer:<21}  {received:>9} in  {sent:>9} out  {took:>8}  {end}\n")
+}
+
+/// One datagram.
+pub(crate) fn datagram(datagram: &Datagram, style: Style) -> String {
+    let (received, sent) = (bytes(datagram.bytes.received), bytes(datagram.bytes.sent));
+    let peer = datagram.peer.as_ref().map_or_else(|| "unix".to_owned(), Address::to_string);
+    let note = match &datagram.error {
+        Some(error) => format!("  error: {}", error.message),
+        None if !datagram.is_allowed => "  limit: the client's network is not allowed".to_owned(),
+        None => String::new(),
+    };
+    let note = style.paint(AnsiColor::Yellow.on_default(), &note);
+    format!("{peer:<21}  {received:>9} in  {sent:>9} out{note}\n")
 }
 
 pub(crate) fn peer(peer: Option<SocketAddr>) -> String {
@@ -56,11 +70,14 @@ pub(crate) fn totals(totals: &Totals, after: Duration) -> String {
 }
 
 /// How it was, when it is over: a row for each way to end.
-pub(crate) fn summary(totals: &Totals, took: Duration) -> String {
-    let plural = if totals.accepted == 1 { "client" } else { "clients" };
-    let headline = format!("{} {plural} in {}", totals.accepted, prose(took));
-    if totals.accepted == 0 {
-        return format!("\n{headline}\n");
+pub(crate) fn summary(totals: &Totals, noun: &str, took: Duration) -> String {
+    let plural = if totals.accepted == 1 { "" } else { "s" };
+    let headline = format!("{} {noun}{plural} in {}", totals.accepted, prose(took));
+    if totals.ends.is_empty() {
+        let (received, sent) = (bytes(totals.bytes.received), bytes(totals.bytes.sent));
+        let moved = format!(": {received} in, {sent} out");
+        let moved = if totals.accepted == 0 { String::new() } else { moved };
+        return format!("\n{headline}{moved}\n");
     }
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
