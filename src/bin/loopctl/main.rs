@@ -15,6 +15,7 @@ mod render;
 mod report;
 mod request;
 mod series;
+mod stdio;
 mod style;
 mod targets;
 mod told;
