@@ -3,8 +3,6 @@
 //! Pipes, sockets and devices are transports of the loop. A regular file is always "ready" and always blocks,
 //! so it is read and written on a thread.
 
-#![expect(dead_code, reason = "the relay, which uses it, comes next")]
-
 use std::fs::File;
 use std::future::{pending, poll_fn};
 use std::io::{self, Read, Write, stdin, stdout};
@@ -92,7 +90,7 @@ impl Sink {
     ///
     /// # Errors
     /// The system's, `BrokenPipe` where nobody reads any more; also of what was on its way.
-    pub(crate) async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) async fn write_all(&self, bytes: &[u8]) -> io::Result<()> {
         match self {
             Self::Pipe(pipe) => {
                 for piece in bytes.chunks(CHUNK) {
@@ -114,7 +112,7 @@ impl Sink {
     ///
     /// # Errors
     /// As [`write_all`](Self::write_all).
-    pub(crate) async fn finish(&mut self) -> io::Result<()> {
+    pub(crate) async fn finish(&self) -> io::Result<()> {
         match self {
             Self::Pipe(pipe) => {
                 pipe.transport.close();
@@ -264,12 +262,12 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         let copy = text.clone();
         let read = run(async |lp| {
-            let mut sink = Sink::new(&lp, file.try_clone()?).await?;
+            let sink = Sink::new(&lp, file.try_clone()?).await?;
             sink.write_all(&copy).await?;
             sink.finish().await?;
             io::Seek::rewind(&mut file)?;
             let (reader, writer) = io::pipe()?;
-            let mut sink = Sink::new(&lp, writer).await?;
+            let sink = Sink::new(&lp, writer).await?;
             let inside = lp.clone();
             let copying = lp.create_task(async move {
                 let mut source = Source::new(&inside, file).await?;
@@ -308,7 +306,7 @@ mod tests {
     fn a_reader_that_has_gone_is_noticed_without_a_write() {
         let (reader, writer) = io::pipe().unwrap();
         let error = run(async |lp| {
-            let mut sink = Sink::new(&lp, writer).await?;
+            let sink = Sink::new(&lp, writer).await?;
             drop(reader);
             let error = sink.broken().await;
             assert_eq!(sink.write_all(b"x").await.unwrap_err().kind(), error.kind());

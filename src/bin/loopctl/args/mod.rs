@@ -10,7 +10,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub(crate) use connect::{
-    ConnectArgs, ExpectArgs, ExportArgs, RaceArgs, RepeatArgs, SocketArgs, TargetArgs,
+    ConnectArgs, ExpectArgs, ExportArgs, RaceArgs, RelayArgs, RepeatArgs, SocketArgs, TargetArgs,
 };
 pub(crate) use values::{FamilyArg, Pace, Pinned, duration};
 

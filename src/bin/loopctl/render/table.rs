@@ -52,18 +52,19 @@ impl Line {
             attempt.address.to_string(),
             units::column(attempt.start),
             units::column(attempt.took),
-            outcome(attempt, is_winner, report.selected.is_some()),
+            outcome(attempt, is_winner, report.reached(number), report.selected.is_some()),
         ];
-        Self { cells, bar: String::new(), ansi: ansi(attempt, is_winner) }
+        let is_silent = report.answered(number) == Some(false);
+        Self { cells, bar: String::new(), ansi: ansi(attempt, is_winner, is_silent) }
     }
 }
 
 /// What became of an attempt, in few words. The colour repeats it, and never stands alone.
-fn outcome(attempt: &Attempt, is_winner: bool, somebody_won: bool) -> String {
+fn outcome(attempt: &Attempt, is_winner: bool, reached: &str, somebody_won: bool) -> String {
     let lost = if somebody_won { "lost" } else { "given up" };
     let words = match (&attempt.outcome, Cause::of(attempt)) {
-        (Outcome::Success, _) if is_winner => "won".to_owned(),
-        (Outcome::Success, _) => "connected".to_owned(),
+        (Outcome::Success, _) if is_winner && reached == "connected" => "won".to_owned(),
+        (Outcome::Success, _) => reached.to_owned(),
         (Outcome::Canceled, None) => format!("{lost}, had connected"),
         (Outcome::Canceled, _) => format!("{lost}, no answer"),
         (Outcome::Timeout, _) => "timed out".to_owned(),
@@ -82,8 +83,9 @@ fn outcome(attempt: &Attempt, is_winner: bool, somebody_won: bool) -> String {
     }
 }
 
-fn ansi(attempt: &Attempt, is_winner: bool) -> Ansi {
+fn ansi(attempt: &Attempt, is_winner: bool, is_silent: bool) -> Ansi {
     match attempt.outcome {
+        Outcome::Success if is_silent => AnsiColor::Yellow.on_default(),
         Outcome::Success if is_winner => AnsiColor::Green.on_default().bold(),
         Outcome::Success => AnsiColor::Green.on_default(),
         Outcome::Failure(..) => AnsiColor::Red.on_default(),

@@ -17,6 +17,19 @@ pub(crate) fn prose(duration: Duration) -> String {
     }
 }
 
+/// Bytes, exact as long as that is short.
+pub(crate) fn bytes(count: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    if count < 10_000 {
+        return format!("{count} B");
+    }
+    let (mut size, mut unit) = (count as f64 / 1024.0, 0);
+    while size >= 999.95 && unit + 1 < UNITS.len() {
+        (size, unit) = (size / 1024.0, unit + 1);
+    }
+    format!("{size:.1} {}", UNITS[unit])
+}
+
 /// Milliseconds for JSON, to the microsecond.
 pub(crate) fn ms(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
@@ -82,6 +95,15 @@ mod tests {
         assert_eq!(fit(line, Some(80)), format!("{line}\n"));
         let fitted = fit(line, Some(40));
         assert_eq!(fitted, "  resolve  -  given  1 AAAA, 1 A\n           order v6,v4\n");
+    }
+
+    #[test]
+    fn bytes_are_exact_as_long_as_that_is_short() {
+        let cases = [(0, "0 B"), (9_999, "9999 B"), (10_240, "10.0 KiB"), (25 << 20, "25.0 MiB")];
+        for (count, expected) in cases {
+            assert_eq!(bytes(count), expected);
+        }
+        assert_eq!(bytes((1 << 20) - 1), "1.0 MiB");
     }
 
     #[test]
