@@ -35,8 +35,9 @@ fn read_all(mut stream: impl Read) -> Vec<u8> {
     all
 }
 
-/// Closing resets where something is left unread.
+/// Closes with a reset, once the handshake is over for the other side as well.
 fn reset(stream: TcpStream) {
+    thread::sleep(Duration::from_millis(30));
     socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
 }
 
@@ -127,6 +128,29 @@ fn a_server_that_closes_while_the_input_stays_open() {
 }
 
 #[test]
+fn a_server_that_says_nothing_and_listens_gets_everything() {
+    let content = bytes(5 * MIB);
+    let input = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(input.path(), &content).unwrap();
+    let serve = |stream: TcpStream| {
+        // As `ncat -l` does where its own input is empty.
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        thread::sleep(Duration::from_millis(50));
+        read_all(stream)
+    };
+    let (address, serving) = peer(serve);
+    let from = File::open(input.path()).unwrap();
+    assert_eq!(relay(&["-q", &address]).stdin(from).status().unwrap().code(), Some(0));
+    assert!(serving.join().unwrap() == content, "from a file");
+    let (address, serving) = peer(serve);
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    writer.write_all(&content[..60_000]).unwrap();
+    assert_eq!(relay(&["-q", &address]).stdin(reader).status().unwrap().code(), Some(0));
+    assert!(serving.join().unwrap() == content[..60_000], "from a pipe, which stays open");
+    drop(writer);
+}
+
+#[test]
 fn every_byte_arrives_in_order_both_ways() {
     let (there, back) = (bytes(25 * MIB), bytes(25 * MIB + 1));
     let answer = back.clone();
@@ -203,7 +227,6 @@ fn unix_sockets_with_and_without_a_file() {
 fn exit_56_when_the_peer_resets_after_all_that_came_before() {
     let (address, _) = peer(|mut stream| {
         stream.write_all(b"some").unwrap();
-        thread::sleep(Duration::from_millis(30));
         reset(stream);
     });
     let mut open = Open::start(&[&address]);

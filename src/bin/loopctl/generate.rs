@@ -130,7 +130,7 @@ Targets are told in the order in which they were given.
 
 With --relay, the connection is kept: what standard input gives goes to the peer, and what the peer sends to standard \
 output, which then carries nothing else; the report goes to standard error. The end of the input is passed on, and \
-what the peer still sends is written; the peer's end ends the relay, also while the input is open. Each side is read \
+what the peer still sends is written; the peer's end ends the relay, also while the input is open; what the input gives without a pause is still sent. Each side is read \
 only as fast as the other one takes it. --timeout limits the connection, not the relay. A connection that is not as \
 expected is not used.
 

@@ -43,6 +43,11 @@ impl Source {
         }
     }
 
+    /// Whether it never waits for anybody, except for the disk.
+    pub(crate) fn is_file(&self) -> bool {
+        matches!(self, Self::File(_))
+    }
+
     /// What is there, at most 256 KiB, waiting for the first byte of it; empty at the end.
     pub(crate) async fn read(&mut self) -> io::Result<Vec<u8>> {
         match self {

@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use loopctl::{LoopRef, StreamReader, StreamWriter};
+use loopctl::{LoopRef, StreamReader, StreamWriter, Transport};
 
 use crate::stdio::{Sink, Source};
 
@@ -21,6 +21,9 @@ const LONGEST_DATAGRAM: usize = 65_507;
 /// How long a peer that has sent its end may take for what is still to be sent to it.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// How long the input may pause once the peer has sent its end. A file pauses only while the disk turns.
+const PAUSE: Duration = Duration::from_millis(10);
+
 /// How long silence lasts, after the end of the input, that ends a relay of datagrams: they have no end.
 const SILENCE: Duration = Duration::from_millis(500);
 
@@ -32,6 +35,15 @@ pub(super) enum Fault {
     Send(io::Error),
     Receive(io::Error),
     Idle(Duration),
+}
+
+/// What has become of the way from the input to the peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Input {
+    Open,
+    Ended,
+    /// The peer takes no more.
+    Refused,
 }
 
 /// What both directions of a relay share.
@@ -51,7 +63,8 @@ impl Traffic {
         Self { lp: lp.clone(), began: now, sent, received, latest, idle_timeout }
     }
 
-    /// Over a connection, until the peer's end has come and everything before it is written.
+    /// Over a connection, until the peer's end has come, everything before it is written, and the input has
+    /// nothing more to give just now.
     pub(super) async fn over_stream(
         &self,
         stream: (StreamReader, StreamWriter),
@@ -59,15 +72,28 @@ impl Traffic {
         sink: &Sink,
     ) -> Result<(), Fault> {
         let (mut reader, writer) = stream;
-        let sending_failed = Cell::new(false);
-        let outward = self.send_stream(writer, source, &sending_failed);
+        let transport = reader.transport().clone();
+        let patience = if source.is_file() { LINGER } else { PAUSE };
+        let input = Cell::new(Input::Open);
+        let mut outward = Box::pin(self.send_stream(writer, source, &input));
         let inward = self.receive_stream(&mut reader, sink);
-        let ended = first(inward, first(outward, self.ends_early(sink))).await;
-        match ended {
-            Err(Fault::Receive(error)) if sending_failed.get() => Err(Fault::Send(error)),
-            Ok(()) => self.send_rest(&mut reader).await.map_err(Fault::Send),
-            ended => ended,
+        match first(inward, first(outward.as_mut(), self.ends_early(sink))).await {
+            Err(Fault::Receive(error)) if input.get() == Input::Refused => {
+                return Err(Fault::Send(error));
+            }
+            ended => ended?,
         }
+        let pause = async {
+            self.pause(&input, &transport, patience).await;
+            Ok(())
+        };
+        first(outward.as_mut(), pause).await?;
+        // Closes the connection, which sends what it has taken.
+        drop(outward);
+        if input.get() == Input::Refused || transport.write_buffer_size() > 0 {
+            self.send_rest(&mut reader).await.map_err(Fault::Send)?;
+        }
+        Ok(())
     }
 
     /// A send that fails ends the connection, and what had come before is still to be read: it is the
@@ -76,20 +102,46 @@ impl Traffic {
         &self,
         mut writer: StreamWriter,
         mut source: Source,
-        has_failed: &Cell<bool>,
+        input: &Cell<Input>,
     ) -> Result<(), Fault> {
         loop {
             let bytes = source.read().await.map_err(Fault::Input)?;
             if bytes.is_empty() {
                 writer.write_eof();
+                input.set(Input::Ended);
                 return pending().await;
             }
             if writer.write_all(&bytes).await.is_err() {
-                has_failed.set(true);
+                input.set(Input::Refused);
                 return pending().await;
             }
             self.count(&self.sent, bytes.len());
         }
+    }
+
+    /// The peer has sent its end. Most often it has closed; but it may have nothing to say and still listen,
+    /// so what the input has ready is sent all the same. Ends when it pauses, or the peer takes nothing.
+    async fn pause(&self, input: &Cell<Input>, transport: &Transport, patience: Duration) {
+        let mut quiet = Duration::ZERO;
+        while input.get() == Input::Open && quiet < LINGER {
+            let before = (self.sent.get(), transport.write_buffer_size());
+            self.lp.sleep(PAUSE).await;
+            let after = (self.sent.get(), transport.write_buffer_size());
+            quiet = if after == before { quiet + PAUSE } else { Duration::ZERO };
+            if after.1 == 0 && quiet >= patience {
+                return;
+            }
+        }
+    }
+
+    /// The writer is closed by now, and sends what it had taken.
+    async fn send_rest(&self, reader: &mut StreamReader) -> io::Result<()> {
+        let transport = reader.transport().clone();
+        if self.lp.timeout(LINGER, transport.wait_closed()).await.is_err() {
+            self.sent.set(self.sent.get().saturating_sub(transport.write_buffer_size() as u64));
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        reader.read(&mut [0]).await.map(drop)
     }
 
     async fn receive_stream(&self, reader: &mut StreamReader, sink: &Sink) -> Result<(), Fault> {
@@ -102,20 +154,6 @@ impl Traffic {
             sink.write_all(&buffer[..count]).await.map_err(Fault::Output)?;
             self.count(&self.received, count);
         }
-    }
-
-    /// The writer is closed by now, and sends what it had taken.
-    async fn send_rest(&self, reader: &mut StreamReader) -> io::Result<()> {
-        let transport = reader.transport().clone();
-        let rest = transport.write_buffer_size();
-        if rest == 0 {
-            return Ok(());
-        }
-        if self.lp.timeout(LINGER, transport.wait_closed()).await.is_err() {
-            self.sent.set(self.sent.get().saturating_sub(transport.write_buffer_size() as u64));
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        reader.read(&mut [0]).await.map(drop)
     }
 
     /// As datagrams, until nothing has come for a while after the end of the input.
