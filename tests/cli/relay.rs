@@ -9,6 +9,8 @@ use std::os::unix::fs::FileExt;
 use std::os::unix::net::{SocketAddr as UnixAddr, UnixListener};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -359,8 +361,27 @@ fn until_still(mut look: impl FnMut() -> u64) -> u64 {
     latest
 }
 
+/// More than a connection and the program hold; far less than is offered.
+fn assert_bounded(moved: u64, child: &Child) {
+    assert!(moved > 0 && moved < 20 * MIB as u64, "{moved} bytes went through");
+    assert!(peak_kib(child) < 40_000, "{} KiB", peak_kib(child));
+}
+
+/// Writes for as long as it is allowed to, and counts.
+fn write_on(mut to: impl Write + Send + 'static) -> (Arc<AtomicU64>, JoinHandle<()>) {
+    let written = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&written);
+    let piece = vec![7; 64 * 1024];
+    let writing = thread::spawn(move || {
+        while counter.load(Ordering::SeqCst) < 200 * MIB as u64 && to.write_all(&piece).is_ok() {
+            counter.fetch_add(piece.len() as u64, Ordering::SeqCst);
+        }
+    });
+    (written, writing)
+}
+
 #[test]
-fn a_peer_that_never_reads_stops_the_reading_of_the_input() {
+fn a_peer_that_never_reads_stops_the_reading_of_a_file() {
     let (hang_up, wait) = std::sync::mpsc::channel::<()>();
     let (address, serving) = peer(move |stream| {
         let _ = wait.recv();
@@ -371,9 +392,7 @@ fn a_peer_that_never_reads_stops_the_reading_of_the_input() {
     let from = File::open(input.path()).unwrap();
     let child = relay(&["-q", &address]).stdin(from.try_clone().unwrap()).spawn().unwrap();
     // The place in the file is shared: it tells how far the program has read.
-    let read = until_still(|| std::io::Seek::stream_position(&mut &from).unwrap());
-    assert!(read > 0 && read < 20 * MIB as u64, "{read} bytes were read");
-    assert!(peak_kib(&child) < 40_000, "{} KiB", peak_kib(&child));
+    assert_bounded(until_still(|| std::io::Seek::stream_position(&mut &from).unwrap()), &child);
     signal(&child, "-TERM");
     assert_eq!(child.wait_with_output().unwrap().status.signal(), Some(15));
     drop(hang_up);
@@ -381,25 +400,34 @@ fn a_peer_that_never_reads_stops_the_reading_of_the_input() {
 }
 
 #[test]
-fn an_output_that_nobody_reads_stops_the_reading_of_the_peer() {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicU64, Ordering};
-    let sent = Arc::new(AtomicU64::new(0));
-    let counter = Arc::clone(&sent);
-    let (address, serving) = peer(move |mut stream| {
-        let piece = vec![7; 64 * 1024];
-        while stream.write_all(&piece).is_ok() {
-            counter.fetch_add(piece.len() as u64, Ordering::SeqCst);
-        }
+fn a_peer_that_never_reads_stops_the_reading_of_a_pipe() {
+    let (hang_up, wait) = std::sync::mpsc::channel::<()>();
+    let (address, serving) = peer(move |stream| {
+        let _ = wait.recv();
+        drop(stream);
     });
-    let open = Open::start(&["-q", &address]);
-    let taken = until_still(|| sent.load(Ordering::SeqCst));
-    assert!(taken > 0 && taken < 20 * MIB as u64, "{taken} bytes were taken");
-    assert!(peak_kib(&open.child) < 40_000, "{} KiB", peak_kib(&open.child));
-    drop(open.stdout);
-    let mut child = open.child;
-    assert_eq!(child.wait().unwrap().signal(), Some(13));
+    let Open { mut child, stdin, stdout } = Open::start(&["-q", &address]);
+    let (written, writing) = write_on(stdin);
+    assert_bounded(until_still(|| written.load(Ordering::SeqCst)), &child);
+    signal(&child, "-TERM");
+    assert_eq!(child.wait().unwrap().signal(), Some(15));
+    drop((hang_up, stdout));
     serving.join().unwrap();
+    writing.join().unwrap();
+}
+
+#[test]
+fn an_output_that_nobody_reads_stops_the_reading_of_the_peer() {
+    let (tell, told) = std::sync::mpsc::channel();
+    let (address, serving) = peer(move |stream| tell.send(write_on(stream)).unwrap());
+    let Open { mut child, stdin, stdout } = Open::start(&["-q", &address]);
+    serving.join().unwrap();
+    let (sent, sending) = told.recv().unwrap();
+    assert_bounded(until_still(|| sent.load(Ordering::SeqCst)), &child);
+    drop(stdout);
+    assert_eq!(child.wait().unwrap().signal(), Some(13));
+    drop(stdin);
+    sending.join().unwrap();
 }
 
 #[test]
