@@ -49,7 +49,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l concurrency 
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l happy-eyeballs -d 'The Connection Attempt Delay, on by default; `off`: one address after another' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l interleave -d 'The First Address Family Count; 0 keeps the resolver\'s order [default: 1, with `off` 0]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l max-parallel -d 'At most this many attempts at a time' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l attempt-timeout -d 'Time for one attempt [default: as long as the kernel tries]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l attempt-timeout -d 'Time for one attempt [default: as long as the kernel tries; with --udp 200ms]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l prefer -d 'Try the addresses of this family first' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l resolve -d 'Use these addresses for a host instead of asking the resolver; curl\'s HOST:PORT:ADDR works too' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s s -l source -d 'Connect from this address; give one of each family to cover both' -r
@@ -97,7 +97,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s h -l help -d
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l happy-eyeballs -d 'The Connection Attempt Delay, on by default; `off`: one address after another' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l interleave -d 'The First Address Family Count; 0 keeps the resolver\'s order [default: 1, with `off` 0]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l max-parallel -d 'At most this many attempts at a time' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l attempt-timeout -d 'Time for one attempt [default: as long as the kernel tries]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l attempt-timeout -d 'Time for one attempt [default: as long as the kernel tries; with --udp 200ms]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l prefer -d 'Try the addresses of this family first' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l qlog -d 'Write every event to FILE, as qlog (JSON text sequences)' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb'

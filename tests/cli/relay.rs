@@ -463,7 +463,8 @@ fn flags(info: &str) -> u32 {
 #[test]
 fn a_document_for_programs_is_alone_on_standard_error() {
     let (address, _) = peer(|mut stream| stream.write_all(b"bye").unwrap());
-    let output = relay(&["--json", &address]).output().unwrap();
+    // With a delay that deserves a warning.
+    let output = relay(&["--json", "--happy-eyeballs=50ms", &address]).output().unwrap();
     assert_eq!(output.stdout, b"bye");
     let document: Value = serde_json::from_slice(&output.stderr).unwrap();
     assert_valid(&document);

@@ -186,13 +186,8 @@ impl Output {
 
     /// Errors, causes, hints, and what was relayed.
     fn explain(&mut self, report: &Report) {
-        // A document on standard error is alone there: it says what went wrong.
-        let is_taken = self.request.files.report == ReportTo::Stderr;
-        match self.request.format {
-            Format::Quiet => return,
-            Format::Human => {}
-            _ if is_taken => return,
-            _ => {}
+        if self.request.format == Format::Quiet || self.request.has_stderr_alone() {
+            return;
         }
         // Whoever closed standard output knows.
         let relayed = report.beside.relay.as_ref().filter(|relay| relay.end != "closed");

@@ -201,6 +201,7 @@ impl ConnectRequest {
         let recommended = Duration::from_millis(100)..=Duration::from_secs(2);
         let delay = self.race.policy.connection_attempt_delay;
         let odd = delay.filter(|delay| !recommended.contains(delay));
+        let odd = odd.filter(|_| !self.output.has_stderr_alone());
         odd.map(|delay| {
             format!("a Connection Attempt Delay of {delay:?} is outside 100ms to 2s (RFC 8305 section 8)")
         })
@@ -331,6 +332,12 @@ impl OutputRequest {
             self.files.report = ReportTo::File(path);
         }
         (self.tcp_info, self.timestamps) = (args.tcp_info, args.timestamps);
+    }
+
+    /// A document on standard error is alone there: it says what went wrong.
+    pub(crate) fn has_stderr_alone(&self) -> bool {
+        let is_for_people = matches!(self.format, Format::Human | Format::Quiet);
+        self.files.report == ReportTo::Stderr && !is_for_people
     }
 
     /// Standard output is for the peer's bytes alone.

@@ -71,7 +71,7 @@ pub(crate) struct RaceArgs {
     /// At most this many attempts at a time
     #[arg(long, value_name = "N")]
     pub(crate) max_parallel: Option<NonZero<usize>>,
-    /// Time for one attempt [default: as long as the kernel tries]
+    /// Time for one attempt [default: as long as the kernel tries; with --udp 200ms]
     #[arg(long, value_name = "DUR", value_parser = positive)]
     pub(crate) attempt_timeout: Option<Duration>,
     /// Let every attempt finish: probe every address

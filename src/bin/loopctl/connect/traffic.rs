@@ -19,7 +19,7 @@ const CHUNK: usize = 64 * 1024;
 const LONGEST_DATAGRAM: usize = 65_507;
 
 /// How long a peer that has sent its end may take for what is still to be sent to it.
-const LINGER: Duration = Duration::from_secs(1);
+const LINGER: Duration = Duration::from_secs(5);
 
 /// How long the input may pause once the peer has sent its end. A file pauses only while the disk turns.
 const PAUSE: Duration = Duration::from_millis(10);
