@@ -29,7 +29,7 @@ complete -c loopctl -n "__fish_loopctl_needs_command" -l color -d 'When to use c
 always\t'Always'
 never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_needs_command" -l slow-callback -d 'Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)' -r
-complete -c loopctl -n "__fish_loopctl_needs_command" -l timeout -d 'Time for the whole of one target: 250ms, 2s, 1m30s; a bare number is seconds' -r
+complete -c loopctl -n "__fish_loopctl_needs_command" -l timeout -d 'Time for the whole of one target: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; serve: none]' -r
 complete -c loopctl -n "__fish_loopctl_needs_command" -s 4 -l ipv4 -d 'Only IPv4'
 complete -c loopctl -n "__fish_loopctl_needs_command" -s 6 -l ipv6 -d 'Only IPv6'
 complete -c loopctl -n "__fish_loopctl_needs_command" -l json -d 'One JSON document at the end; an array of them for several targets'
@@ -41,6 +41,8 @@ complete -c loopctl -n "__fish_loopctl_needs_command" -l debug -d 'Turn on the e
 complete -c loopctl -n "__fish_loopctl_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c loopctl -n "__fish_loopctl_needs_command" -s V -l version -d 'Print version'
 complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "connect" -d 'Connect to each TARGET, racing its addresses; report every attempt'
+complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "serve" -d 'Listen: echo, files over HTTP, a program for each client, or nothing at all; with faults on demand'
+complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "listen" -d 'Listen: echo, files over HTTP, a program for each client, or nothing at all; with faults on demand'
 complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "demo" -d 'Race a scripted dual-stack host on loopback; needs no network'
 complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "completions" -d 'Print the completions of a shell'
 complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "__generate" -d 'Write the completions of every shell and the man pages'
@@ -70,7 +72,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l color -d 'Wh
 always\t'Always'
 never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l slow-callback -d 'Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l timeout -d 'Time for the whole of one target: 250ms, 2s, 1m30s; a bare number is seconds' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l timeout -d 'Time for the whole of one target: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; serve: none]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l all -d 'Let every attempt finish: probe every address'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s u -l udp -d 'Datagrams instead of connections: which addresses answer an empty one, stay silent, or refuse it?'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l mptcp -d 'Multipath TCP; a plain socket where the kernel has none'
@@ -94,6 +96,96 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s v -l verbose
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s q -l quiet -d 'Print nothing; the exit status tells'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l debug -d 'Turn on the event loop\'s debug mode, and report slow callbacks after the result'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l mode -d 'What is done with each client' -r -f -a "echo\t'Sends back what it receives (RFC 862)'
+discard\t'Receives, and sends nothing (RFC 863)'
+chargen\t'Sends printable characters without end (RFC 864)'
+daytime\t'Sends the time, and closes (RFC 867)'
+http\t'Answers HTTP/1.1: files with --root, otherwise what the request looked like'
+sink\t'Receives, and puts it where --output says'
+blackhole\t'Accepts, and never reads or answers'"
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l root -d 'The files of --mode http; nothing outside of DIR is shown' -r -F
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l exec -d 'Run CMD for each client, without a shell: its input and output are the connection' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l shell -d 'As --exec, with /bin/sh' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l output -d 'Where --mode sink puts what it receives, one client after another; `-` is standard output' -r -F
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l backlog -d 'How many connections may wait to be accepted' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l port-file -d 'Write the ports to FILE, one a line, once clients can connect' -r -F
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l max-conns -d 'At most N clients at a time; others wait in the backlog' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -s n -l count -d 'End after N clients (with --udp, N datagrams)' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l idle-timeout -d 'Close a connection over which nothing has gone for so long' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l rate -d 'Send and receive no faster, for each connection: 1MiB/s, 64kB/s' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l allow -d 'Serve clients of this network only; may be given again' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l grace -d 'Time for clients to finish after SIGINT or SIGTERM' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l fault -d 'Misbehave; may be given again. accept-delay=DUR, delay=DUR, close[=DUR], reset[=DUR], half-close[=DUR], stall-after=SIZE, reset-after=SIZE, slice=SIZE/DUR, rate=SIZE/s or backlog[=N]; ~JITTER varies the value, @PERCENT the clients that are hit' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l fault-seed -d 'Repeat the choices of an earlier run' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l log -d 'How each closed connection is told' -r -f -a "text\t'One line for people'
+json\t'One JSON record a line'"
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l stats -d 'Tell the totals this often' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l qlog -d 'Write every event to FILE, as qlog (JSON text sequences)' -r -F
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb'
+always\t'Always'
+never\t'Never'"
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l slow-callback -d 'Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l timeout -d 'Time for the whole of one target: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; serve: none]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l force -d 'Let --output replace a file that exists'
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -s u -l udp -d 'Datagrams instead of connections'
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l reuse-port -d 'Share the address with other servers; the kernel deals out the clients'
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l v6only -d '[::]:port takes IPv6 only; IPv4 clients come to it otherwise'
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l same-port -d 'The same free port on every address'
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l once -d 'End after one client: -n 1'
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -s 4 -l ipv4 -d 'Only IPv4'
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -s 6 -l ipv6 -d 'Only IPv6'
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l json -d 'One JSON document at the end; an array of them for several targets'
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l ndjson -d 'One JSON record a line: every event as it happens, then the document'
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l no-progress -d 'Show no live view'
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -s v -l verbose -d 'Tell attempts as they happen; twice: also what the event loop does'
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -s q -l quiet -d 'Print nothing; the exit status tells'
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l debug -d 'Turn on the event loop\'s debug mode, and report slow callbacks after the result'
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l mode -d 'What is done with each client' -r -f -a "echo\t'Sends back what it receives (RFC 862)'
+discard\t'Receives, and sends nothing (RFC 863)'
+chargen\t'Sends printable characters without end (RFC 864)'
+daytime\t'Sends the time, and closes (RFC 867)'
+http\t'Answers HTTP/1.1: files with --root, otherwise what the request looked like'
+sink\t'Receives, and puts it where --output says'
+blackhole\t'Accepts, and never reads or answers'"
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l root -d 'The files of --mode http; nothing outside of DIR is shown' -r -F
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l exec -d 'Run CMD for each client, without a shell: its input and output are the connection' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l shell -d 'As --exec, with /bin/sh' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l output -d 'Where --mode sink puts what it receives, one client after another; `-` is standard output' -r -F
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l backlog -d 'How many connections may wait to be accepted' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l port-file -d 'Write the ports to FILE, one a line, once clients can connect' -r -F
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l max-conns -d 'At most N clients at a time; others wait in the backlog' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -s n -l count -d 'End after N clients (with --udp, N datagrams)' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l idle-timeout -d 'Close a connection over which nothing has gone for so long' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l rate -d 'Send and receive no faster, for each connection: 1MiB/s, 64kB/s' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l allow -d 'Serve clients of this network only; may be given again' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l grace -d 'Time for clients to finish after SIGINT or SIGTERM' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l fault -d 'Misbehave; may be given again. accept-delay=DUR, delay=DUR, close[=DUR], reset[=DUR], half-close[=DUR], stall-after=SIZE, reset-after=SIZE, slice=SIZE/DUR, rate=SIZE/s or backlog[=N]; ~JITTER varies the value, @PERCENT the clients that are hit' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l fault-seed -d 'Repeat the choices of an earlier run' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l log -d 'How each closed connection is told' -r -f -a "text\t'One line for people'
+json\t'One JSON record a line'"
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l stats -d 'Tell the totals this often' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l qlog -d 'Write every event to FILE, as qlog (JSON text sequences)' -r -F
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb'
+always\t'Always'
+never\t'Never'"
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l slow-callback -d 'Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l timeout -d 'Time for the whole of one target: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; serve: none]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l force -d 'Let --output replace a file that exists'
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -s u -l udp -d 'Datagrams instead of connections'
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l reuse-port -d 'Share the address with other servers; the kernel deals out the clients'
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l v6only -d '[::]:port takes IPv6 only; IPv4 clients come to it otherwise'
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l same-port -d 'The same free port on every address'
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l once -d 'End after one client: -n 1'
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -s 4 -l ipv4 -d 'Only IPv4'
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -s 6 -l ipv6 -d 'Only IPv6'
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l json -d 'One JSON document at the end; an array of them for several targets'
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l ndjson -d 'One JSON record a line: every event as it happens, then the document'
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l no-progress -d 'Show no live view'
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -s v -l verbose -d 'Tell attempts as they happen; twice: also what the event loop does'
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -s q -l quiet -d 'Print nothing; the exit status tells'
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l debug -d 'Turn on the event loop\'s debug mode, and report slow callbacks after the result'
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l happy-eyeballs -d 'The Connection Attempt Delay, on by default; `off`: one address after another' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l interleave -d 'The First Address Family Count; 0 keeps the resolver\'s order [default: 1, with `off` 0]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l max-parallel -d 'At most this many attempts at a time' -r
@@ -104,7 +196,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l color -d 'When 
 always\t'Always'
 never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l slow-callback -d 'Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l timeout -d 'Time for the whole of one target: 250ms, 2s, 1m30s; a bare number is seconds' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l timeout -d 'Time for the whole of one target: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; serve: none]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l all -d 'Let every attempt finish: probe every address'
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -s 4 -l ipv4 -d 'Only IPv4'
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -s 6 -l ipv6 -d 'Only IPv6'
@@ -120,7 +212,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -l color -d
 always\t'Always'
 never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -l slow-callback -d 'Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -l timeout -d 'Time for the whole of one target: 250ms, 2s, 1m30s; a bare number is seconds' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -l timeout -d 'Time for the whole of one target: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; serve: none]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -s 4 -l ipv4 -d 'Only IPv4'
 complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -s 6 -l ipv6 -d 'Only IPv6'
 complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -l json -d 'One JSON document at the end; an array of them for several targets'
@@ -135,7 +227,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -l color -d 
 always\t'Always'
 never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -l slow-callback -d 'Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -l timeout -d 'Time for the whole of one target: 250ms, 2s, 1m30s; a bare number is seconds' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -l timeout -d 'Time for the whole of one target: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; serve: none]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -s 4 -l ipv4 -d 'Only IPv4'
 complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -s 6 -l ipv6 -d 'Only IPv6'
 complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -l json -d 'One JSON document at the end; an array of them for several targets'

@@ -9,6 +9,7 @@ use std::time::Duration;
 use socket2::{SockAddr, Socket};
 
 use super::link::Link;
+use super::tcp_info::is_acknowledged;
 use super::{Address, Keepalive, TcpInfo};
 
 /// Both addresses of a connection over IP. They are known after it has ended, too, and small in the common
@@ -188,6 +189,28 @@ impl SocketView<'_> {
     /// What the kernel knows of the connection. `None` for what is not TCP, and after the end.
     pub fn tcp_info(&self) -> Option<TcpInfo> {
         self.look(|socket| Ok(TcpInfo::of(socket))).ok().flatten()
+    }
+
+    /// Whether the peer's kernel has all that ours was given to send. `None` for what is not TCP, and after
+    /// the end. A reset that must not overtake what was sent waits for this.
+    ///
+    /// ```
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// # let lp = event_loop.lp();
+    /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let port = listener.local_addr()?.port();
+    /// event_loop.run_until_complete(async {
+    ///     let (_, mut writer) = lp.open_connection("127.0.0.1", port).await?;
+    ///     writer.write(b"hello");
+    ///     while writer.transport().socket().is_acknowledged() == Some(false) {
+    ///         lp.sleep(std::time::Duration::from_millis(1)).await;
+    ///     }
+    ///     Ok::<(), loopctl::ConnectError>(())
+    /// })??;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn is_acknowledged(&self) -> Option<bool> {
+        self.look(|socket| Ok(is_acknowledged(socket))).ok().flatten()
     }
 }
 

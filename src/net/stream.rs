@@ -266,6 +266,36 @@ impl StreamReader {
         Ok(count)
     }
 
+    /// Receives what is there, at least one byte and at most `most`; nothing at the end of the stream.
+    /// asyncio's `read(n)`: while it waits, no buffer is held.
+    ///
+    /// ```
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// # let lp = event_loop.lp();
+    /// # let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
+    /// std::io::Write::write_all(&mut &theirs, b"hello")?;
+    /// drop(theirs);
+    /// event_loop.run_until_complete(async move {
+    ///     let (mut reader, _writer) = lp.create_connection_on(ours).open_stream().await?;
+    ///     assert_eq!(reader.read_some(4).await?, b"hell");
+    ///     assert_eq!(reader.read_some(4).await?, b"o");
+    ///     assert_eq!(reader.read_some(4).await?, b"");
+    ///     Ok::<(), loopctl::BoxError>(())
+    /// })??;
+    /// # Ok::<(), loopctl::BoxError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub async fn read_some(&mut self, most: usize) -> io::Result<Vec<u8>> {
+        if most == 0 {
+            return Ok(Vec::new());
+        }
+        self.more_than(0).await?;
+        let count = most.min(self.unread());
+        Ok(self.take(count))
+    }
+
     /// Receives until the end of the stream, and appends it to `all`; returns how many bytes came. What had
     /// come is in `all` also when this is dropped half-way.
     ///

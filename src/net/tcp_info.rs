@@ -63,6 +63,12 @@ impl TcpInfo {
     }
 }
 
+/// Whether the peer has acknowledged all that the kernel was given. `None` for what is not a TCP socket.
+pub(super) fn is_acknowledged(socket: &impl AsFd) -> Option<bool> {
+    let info = sys::tcp_info::tcp_info(socket).ok()?;
+    Some(info.tcpi_unacked == 0 && info.tcpi_notsent_bytes == 0)
+}
+
 impl TcpOptions {
     /// The bits of Linux's `tcpi_options`.
     fn from_bits(bits: u8) -> Self {

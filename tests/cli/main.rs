@@ -11,6 +11,8 @@ mod ndjson;
 mod relay;
 mod repeat;
 mod screen;
+mod serve;
+mod served;
 mod socket;
 mod support;
 mod typed;

@@ -189,7 +189,7 @@ fn regular_files_on_both_ends() {
     assert_eq!(output.status.code(), Some(0));
     assert!(std::fs::read(&to).unwrap() == content);
     let ran = Ran::from(output);
-    assert!(ran.stderr.contains("relayed 5.0 MiB out, 5.0 MiB in, in "), "{}", ran.stderr);
+    assert!(ran.stderr.contains("relayed 5.2 MB out, 5.2 MB in, in "), "{}", ran.stderr);
 }
 
 #[test]

@@ -103,6 +103,7 @@ fn synopsis(command: &Command) -> String {
 fn description(page: &str) -> &'static str {
     match page {
         "loopctl-connect" => CONNECT,
+        "loopctl-serve" => SERVE,
         "loopctl-demo" => DEMO,
         "loopctl-completions" => COMPLETIONS,
         _ => LOOPCTL,
@@ -141,6 +142,16 @@ but what standard input gives: the first address that there is a route to is tak
 of a terminal, at most 64 KiB of a file, 256 KiB of a pipe) is a datagram, or several where it is longer than 65507 \
 bytes, and what comes back is written as it is. After the end of the input, 0.5 s of silence (--idle-timeout) end the \
 relay.";
+
+const SERVE: &str = "\
+Listens on each ADDR, and does with every client what --mode, --exec or --shell says. Unless an address beyond \
+loopback is asked for, only this machine can connect.
+
+The first lines say where it listens, so that a script can wait for them; --port-file writes the ports to a file, \
+complete when it appears. Then there is a line for each connection that has ended, and the totals when all is over.
+
+It ends after SIGINT or SIGTERM, after the clients that -n asks for, or after --timeout. Clients that are being \
+answered may finish what they are at, within --grace; idle ones are closed at once.";
 
 const DEMO: &str = "\
 Plays a host with three addresses on this machine's loopback, and races them as connect would: one address never \
@@ -235,7 +246,8 @@ fn definitions(table: &[(&str, &str)]) -> String {
 }
 
 fn see_also(name: &str) -> String {
-    let pages = ["loopctl", "loopctl-connect", "loopctl-demo", "loopctl-completions"];
+    let pages =
+        ["loopctl", "loopctl-connect", "loopctl-serve", "loopctl-demo", "loopctl-completions"];
     let others = pages.iter().filter(|page| **page != name);
     let mut references: Vec<String> =
         others.map(|page| format!("\\fB{}\\fR(1)", roff(page))).collect();

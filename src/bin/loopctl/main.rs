@@ -6,6 +6,7 @@ mod connect;
 mod demo;
 mod env;
 mod exit;
+mod first;
 mod generate;
 mod hint;
 mod log;
@@ -15,6 +16,8 @@ mod render;
 mod report;
 mod request;
 mod series;
+mod serve;
+mod slow;
 mod stdio;
 mod style;
 mod targets;
@@ -27,7 +30,7 @@ use clap::Parser;
 use args::{Cli, ColorArg, Command};
 use env::Environment;
 use exit::Exit;
-use request::{ConnectRequest, OutputRequest};
+use request::{ConnectRequest, OutputRequest, ServeRequest};
 use style::Style;
 
 fn main() -> ExitCode {
@@ -47,6 +50,13 @@ fn run(cli: Cli, env: &Environment) -> Exit {
             Err((message, exit)) => {
                 message.print(style);
                 exit
+            }
+        },
+        Command::Serve(args) => match ServeRequest::new(*args, &cli.global, env) {
+            Ok(request) => serve::run(request),
+            Err(message) => {
+                message.print(style);
+                Exit::Usage
             }
         },
         Command::Demo(args) => demo::run(&args, &cli.global, env),

@@ -46,7 +46,7 @@ struct Stage {
 }
 
 /// A stream whose first failure is kept.
-struct Writer {
+pub(crate) struct Writer {
     stream: BufWriter<Box<dyn Write>>,
     /// What to say of a failure: what could not be written to.
     name: String,
@@ -252,8 +252,8 @@ impl Output {
 
     /// Whether something could not be written, so that going on is of no use.
     pub(crate) fn has_failed(&self) -> bool {
-        let qlog = self.qlog.as_ref().is_some_and(|qlog| qlog.writer.failure.is_some());
-        self.report.failure.is_some() || qlog
+        let qlog = self.qlog.as_ref().is_some_and(|qlog| qlog.writer.has_failed());
+        self.report.has_failed() || qlog
     }
 
     /// Ends what was begun, and tells what became of the output.
@@ -340,8 +340,12 @@ impl Writer {
         Self { stream, name, unfinished: None, failure: None }
     }
 
-    fn stdout() -> Self {
+    pub(crate) fn stdout() -> Self {
         Self::new(Box::new(stdout()), "output".to_owned())
+    }
+
+    pub(crate) fn stderr() -> Self {
+        Self::new(Box::new(stderr()), "output".to_owned())
     }
 
     /// A file to be written as it is. `-` is standard output.
@@ -357,7 +361,7 @@ impl Writer {
     }
 
     /// A file that takes its place only when it is complete: somebody may read it at any moment.
-    fn create(path: &Path) -> Result<Self, Message> {
+    pub(crate) fn create(path: &Path) -> Result<Self, Message> {
         let is_new_or_regular =
             path.metadata().map_or_else(|_| path != Path::new("-"), |found| found.is_file());
         let Some(name) = path.file_name().filter(|_| is_new_or_regular) else {
@@ -377,14 +381,18 @@ impl Writer {
         Ok(writer)
     }
 
-    fn write(&mut self, text: &str) {
+    pub(crate) fn write(&mut self, text: &str) {
         let result = self.stream.write_all(text.as_bytes());
         self.note(result);
     }
 
-    fn flush(&mut self) {
+    pub(crate) fn flush(&mut self) {
         let result = self.stream.flush();
         self.note(result);
+    }
+
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failure.is_some()
     }
 
     fn note(&mut self, result: io::Result<()>) {
@@ -394,7 +402,7 @@ impl Writer {
     }
 
     /// Puts a file in its place, and tells what became of it.
-    fn finish(&mut self, style: Style) -> Exit {
+    pub(crate) fn finish(&mut self, style: Style) -> Exit {
         self.flush();
         if let Some((unfinished, path)) = self.unfinished.take() {
             let result = match &self.failure {

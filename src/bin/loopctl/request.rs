@@ -1,5 +1,7 @@
 //! What was meant.
 
+mod serve;
+
 use std::net::SocketAddr;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
@@ -8,9 +10,11 @@ use std::time::Duration;
 use loopctl::SocketOptions;
 use loopctl::plan::{Family, Policy, Target};
 
+pub(crate) use serve::{Faults, Place, ServeRequest, Service};
+
 use crate::args::{
-    ConnectArgs, ExpectArgs, ExportArgs, FamilyArg, FamilyArgs, GlobalArgs, OutputArgs, Pace,
-    RaceArgs, RelayArgs, RepeatArgs, SocketArgs,
+    ConnectArgs, DebugArgs, ExpectArgs, ExportArgs, FamilyArg, FamilyArgs, GlobalArgs, OutputArgs,
+    Pace, RaceArgs, RelayArgs, RepeatArgs, SocketArgs,
 };
 use crate::env::Environment;
 use crate::exit::Exit;
@@ -132,6 +136,9 @@ pub(crate) struct SlowRequest {
     pub(crate) threshold: Option<Duration>,
 }
 
+/// How long a target may take.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
 /// What `--debug` calls slow, as asyncio does.
 const SLOW: Duration = Duration::from_millis(100);
 
@@ -187,9 +194,7 @@ impl ConnectRequest {
         global: &GlobalArgs,
         env: &Environment,
     ) -> Self {
-        let threshold = global.debug.slow_callback;
-        let threshold = threshold.or_else(|| global.debug.debug.then_some(SLOW));
-        let slow = SlowRequest { debug: global.debug.debug, threshold };
+        let slow = SlowRequest::from(&global.debug);
         let output = OutputRequest::new(&global.output, env);
         let (mode, relay, expect) = (Mode::Once, None, Expectations::default());
         Self { targets, concurrency: 1, race, mode, relay, expect, output, slow }
@@ -256,7 +261,8 @@ impl RaceRequest {
         let prefer = args.prefer.map(Family::from);
         let family = Family::from(&global.family);
         let (sources, options, udp) = (Vec::new(), None, false);
-        Self { policy, family, prefer, sources, options, timeout: global.timeout, udp }
+        let timeout = global.timeout.unwrap_or(TIMEOUT);
+        Self { policy, family, prefer, sources, options, timeout, udp }
     }
 
     fn with_sockets(mut self, args: &SocketArgs) -> Self {
@@ -300,6 +306,13 @@ impl From<&FamilyArgs> for Family {
             (_, true) => Self::Inet6,
             _ => Self::Unspecified,
         }
+    }
+}
+
+impl From<&DebugArgs> for SlowRequest {
+    fn from(args: &DebugArgs) -> Self {
+        let threshold = args.slow_callback.or_else(|| args.debug.then_some(SLOW));
+        Self { debug: args.debug, threshold }
     }
 }
 

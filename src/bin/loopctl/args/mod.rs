@@ -1,6 +1,8 @@
 //! What was typed.
 
 mod connect;
+mod fault;
+mod serve;
 mod values;
 
 use std::path::PathBuf;
@@ -12,7 +14,9 @@ use clap_complete::Shell;
 pub(crate) use connect::{
     ConnectArgs, ExpectArgs, ExportArgs, RaceArgs, RelayArgs, RepeatArgs, SocketArgs, TargetArgs,
 };
-pub(crate) use values::{FamilyArg, Pace, Pinned, duration};
+pub(crate) use fault::{Fault, FaultArg, Spread};
+pub(crate) use serve::{LimitArgs, ListenArgs, LogArg, ModeArg, ModeArgs, ServeArgs};
+pub(crate) use values::{FamilyArg, Pace, Pinned, Words, duration};
 
 use values::positive;
 
@@ -36,6 +40,9 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Connect to each TARGET, racing its addresses; report every attempt
     Connect(Box<ConnectArgs>),
+    /// Listen: echo, files over HTTP, a program for each client, or nothing at all; with faults on demand
+    #[command(visible_alias = "listen")]
+    Serve(Box<ServeArgs>),
     /// Race a scripted dual-stack host on loopback; needs no network
     #[command(before_long_help = "\
 Examples:
@@ -69,9 +76,10 @@ pub(crate) struct GlobalArgs {
     pub(crate) output: OutputArgs,
     #[command(flatten)]
     pub(crate) debug: DebugArgs,
-    /// Time for the whole of one target: 250ms, 2s, 1m30s; a bare number is seconds
-    #[arg(long, global = true, value_name = "DUR", default_value = "10s", value_parser = positive)]
-    pub(crate) timeout: Duration,
+    /// Time for the whole of one target: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s;
+    /// serve: none]
+    #[arg(long, global = true, value_name = "DUR", value_parser = positive)]
+    pub(crate) timeout: Option<Duration>,
 }
 
 #[derive(Debug, Args)]

@@ -1,9 +1,11 @@
 //! Values that people type.
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZero;
 use std::str::FromStr;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use loopctl::Keepalive;
 
 /// `250ms`, `2s`, `1m30s`; a bare number is seconds.
@@ -19,6 +21,39 @@ pub(crate) fn positive(text: &str) -> Result<Duration, String> {
         Duration::ZERO => Err("it must be longer than nothing".to_owned()),
         time => Ok(time),
     }
+}
+
+/// `512`, `10kB`, `1.5MiB`: a number of bytes.
+pub(crate) fn size(text: &str) -> Result<u64, String> {
+    parse_size::parse_size(text).map_err(|_| "write it as 512, 10kB or 1MiB".to_owned())
+}
+
+/// `64kB/s`; without the `/s` it means the same.
+pub(crate) fn rate(text: &str) -> Result<NonZero<u64>, String> {
+    let bytes = size(text.strip_suffix("/s").unwrap_or(text))
+        .map_err(|_| "write it as 64kB/s or 1MiB/s".to_owned())?;
+    NonZero::new(bytes).ok_or_else(|| "it must be more than nothing".to_owned())
+}
+
+/// `192.0.2.0/24`; a single address is a network of its own.
+pub(crate) fn network(text: &str) -> Result<IpNet, String> {
+    let network = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    network.map_err(|_| "write it as 192.0.2.0/24 or 2001:db8::/32".to_owned())
+}
+
+/// A program and its arguments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Words {
+    pub(crate) program: String,
+    pub(crate) arguments: Vec<String>,
+}
+
+/// Words as a shell would tell them apart, quotes included.
+pub(crate) fn words(text: &str) -> Result<Words, String> {
+    let words = shlex::split(text).ok_or_else(|| "a quote is not closed".to_owned())?;
+    let mut words = words.into_iter();
+    let program = words.next().ok_or_else(|| "name a program".to_owned())?;
+    Ok(Words { program, arguments: words.collect() })
 }
 
 /// `ADDR` or `ADDR:PORT`, IPv6 in brackets where a port follows.
@@ -186,6 +221,18 @@ mod tests {
             assert!(keepalive(text).is_err(), "{text}");
         }
         assert_eq!((mark("0x1f"), mark("31")), (Ok(31), Ok(31)));
+    }
+
+    #[test]
+    fn sizes_rates_networks_and_words() {
+        assert_eq!((size("512"), size("10kB"), size("1.5KiB")), (Ok(512), Ok(10_000), Ok(1536)));
+        assert_eq!(rate("1MiB/s").map(NonZero::get), Ok(1 << 20));
+        assert!(size("much").is_err() && rate("0").is_err() && rate("1MiB/h").is_err());
+        assert_eq!(network("::1").unwrap().to_string(), "::1/128");
+        assert!(network("192.0.2.0/33").is_err() && network("localhost").is_err());
+        let parsed = words("sh -c 'echo hi'").unwrap();
+        assert_eq!((parsed.program.as_str(), parsed.arguments.len()), ("sh", 2));
+        assert!(words("echo 'hi").is_err() && words("  ").is_err());
     }
 
     #[test]

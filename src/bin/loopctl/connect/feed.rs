@@ -85,7 +85,7 @@ impl Session {
 
     pub(super) fn tell(&self, result: Option<Told>) {
         let Some(mut told) = result else { return };
-        let slow = self.take_slow();
+        let slow = self.slow.take();
         if let Told::Report(report) = &mut told {
             report.beside.slow = slow.clone();
         }

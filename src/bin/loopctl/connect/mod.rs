@@ -12,10 +12,8 @@ mod wait;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::time::Duration;
 
 use loopctl::LoopRef;
-use loopctl::plan::SlowLog;
 
 use crate::exit::Exit;
 use crate::message::Message;
@@ -23,6 +21,7 @@ use crate::output::Output;
 use crate::render::live;
 use crate::request::{ConnectRequest, Mode};
 use crate::series::Series;
+use crate::slow::SlowWatch;
 
 use feed::Finished;
 use relay::Kept;
@@ -31,9 +30,6 @@ use stop::Stop;
 const SIGINT: i32 = 2;
 const SIGQUIT: i32 = 3;
 const SIGTERM: i32 = 15;
-
-/// How many kinds of slow callback a report lists.
-const WORST: usize = 10;
 
 /// Connects to every target and tells about it.
 pub(crate) fn run(mut request: ConnectRequest) -> Exit {
@@ -54,7 +50,7 @@ pub(crate) fn run(mut request: ConnectRequest) -> Exit {
         kept: RefCell::default(),
         finished: Finished::default(),
         series: RefCell::default(),
-        slow: RefCell::new(SlowLog::new(WORST)),
+        slow: SlowWatch::default(),
     });
     let raced = loopctl::run(async |lp| session.visit_all(&lp).await);
     let written = session.output.borrow_mut().finish();
@@ -85,12 +81,12 @@ pub(crate) struct Session {
     finished: Finished,
     /// The series under way, for whoever asks in between.
     series: RefCell<BTreeMap<usize, Rc<RefCell<Series>>>>,
-    slow: RefCell<SlowLog>,
+    slow: SlowWatch,
 }
 
 impl Session {
     async fn visit_all(self: &Rc<Self>, lp: &LoopRef) -> Exit {
-        self.watch_slow_callbacks(lp);
+        self.slow.listen(lp, &self.request.slow);
         if let Err(error) = self.heed_signals(lp) {
             let style = self.request.output.stderr;
             Message::error(format!("cannot handle signals: {error}")).print(style);
@@ -137,31 +133,5 @@ impl Session {
             })?;
         }
         Ok(())
-    }
-
-    fn watch_slow_callbacks(self: &Rc<Self>, lp: &LoopRef) {
-        lp.set_debug(self.request.slow.debug || lp.debug());
-        let Some(threshold) = self.request.slow.threshold else { return };
-        lp.set_slow_callback_duration(threshold);
-        let session = Rc::clone(self);
-        lp.on_slow_callback(move |slow| {
-            session.note_slow(&slow.job.name, slow.job.origin, slow.took);
-        });
-        let session = Rc::clone(self);
-        lp.on_slow_turn(move |slow| session.note_slow("whole turn", None, slow.took));
-    }
-
-    fn note_slow(
-        &self,
-        what: &str,
-        origin: Option<&'static std::panic::Location<'static>>,
-        took: Duration,
-    ) {
-        self.slow.borrow_mut().record(what, origin, took);
-    }
-
-    /// What was slow since the last call.
-    fn take_slow(&self) -> SlowLog {
-        self.slow.replace(SlowLog::new(WORST))
     }
 }

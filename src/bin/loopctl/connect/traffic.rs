@@ -1,15 +1,14 @@
 //! The bytes of a relay: what one side gives, the other one gets, at the pace of the slower one.
 
 use std::cell::Cell;
-use std::future::{pending, poll_fn};
+use std::future::pending;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
-use std::pin::pin;
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use loopctl::{LoopRef, StreamReader, StreamWriter, Transport};
 
+use crate::first::first;
 use crate::stdio::{Sink, Source};
 
 /// What is received at a time.
@@ -243,14 +242,4 @@ impl Traffic {
         bytes.set(bytes.get() + more as u64);
         self.latest.set(self.lp.time());
     }
-}
-
-/// What comes first of two; the other one is dropped where it waits.
-async fn first<T>(one: impl Future<Output = T>, other: impl Future<Output = T>) -> T {
-    let (mut one, mut other) = (pin!(one), pin!(other));
-    poll_fn(|cx| match one.as_mut().poll(cx) {
-        Poll::Pending => other.as_mut().poll(cx),
-        ready => ready,
-    })
-    .await
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use loopctl::plan::Family;
+use loopctl::plan::{Family, SlowLog};
 use loopctl::{Address, Failure, SocketOption, SocketOptions, TcpInfo};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -107,7 +107,7 @@ pub(crate) fn document(report: &Report) -> Value {
         tcp_info: report.winner().and_then(|winner| winner.tcp).map(TcpRecord::from),
         transport: subject.carrier.name(),
         relay: report.beside.relay.as_ref().map(relay),
-        slow_callbacks: slow_callbacks(report),
+        slow_callbacks: slow_callbacks(&report.beside.slow),
         unmet: unmet(report),
         waited: report.beside.waited.as_ref().map(waited),
         error: error(report),
@@ -177,7 +177,7 @@ fn resolve(report: &Report) -> Value {
     })
 }
 
-fn slow_callbacks(report: &Report) -> Vec<Value> {
+pub(super) fn slow_callbacks(slow: &SlowLog) -> Vec<Value> {
     let record = |job: &loopctl::plan::SlowJob| {
         json!({
             "what": job.what,
@@ -187,7 +187,7 @@ fn slow_callbacks(report: &Report) -> Vec<Value> {
             "longest_ms": ms(job.longest),
         })
     };
-    report.beside.slow.worst().iter().map(record).collect()
+    slow.worst().iter().map(record).collect()
 }
 
 fn unmet(report: &Report) -> Vec<Value> {

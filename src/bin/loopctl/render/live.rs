@@ -1,12 +1,10 @@
 //! Attempts while they are pending, on a terminal's standard error. Nothing of it stays.
 
-use std::io::{self, Write, stderr};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anstyle::{AnsiColor, Effects, Style as Ansi};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 
+use super::picture::{Picture, cut};
 use crate::report::{Attempt, Outcome, Report};
 use crate::style::Style;
 
@@ -16,9 +14,9 @@ pub(crate) const FRAME: Duration = Duration::from_millis(80);
 /// Rows at most, so that the view fits the terminal.
 const ROWS: usize = 20;
 
-/// The races under way, drawn as one picture: it never flickers.
+/// The races under way.
 pub(crate) struct Live {
-    picture: ProgressBar,
+    picture: Picture,
     style: Style,
     races: Vec<(String, Report)>,
     targets: usize,
@@ -27,11 +25,7 @@ pub(crate) struct Live {
 
 impl Live {
     pub(crate) fn new(style: Style, targets: usize) -> Self {
-        let target = ProgressDrawTarget::term_like_with_hz(Box::new(Terminal::new(style)), 20);
-        let picture = ProgressBar::with_draw_target(None, target);
-        // A template of one placeholder is always valid; the default one would do as well.
-        let template = ProgressStyle::with_template("{msg}");
-        picture.set_style(template.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+        let picture = Picture::new(style);
         Self { picture, style, races: Vec::new(), targets, done: 0 }
     }
 
@@ -50,19 +44,12 @@ impl Live {
     pub(crate) fn draw(&self, now: Instant) {
         let rows =
             rows(self.races.iter().map(|(_, race)| race), self.targets, self.done, now, self.style);
-        self.picture.set_message(rows.join("\n"));
-        self.picture.tick();
+        self.picture.draw(&rows);
     }
 
     /// Takes the picture away while something is written that stays.
     pub(crate) fn suspend(&self, write: impl FnOnce()) {
         self.picture.suspend(write);
-    }
-}
-
-impl Drop for Live {
-    fn drop(&mut self) {
-        self.picture.finish_and_clear();
     }
 }
 
@@ -135,101 +122,4 @@ fn bar(took: Duration, limit: Duration, unicode: bool) -> String {
 
 fn seconds(duration: Duration) -> String {
     format!("{:>5.1} s", duration.as_secs_f64())
-}
-
-/// What is too wide is cut: a wrapped row would not be taken away.
-fn cut(row: String, style: Style) -> String {
-    let width = style.width.unwrap_or(80);
-    if row.chars().count() <= width { row } else { row.chars().take(width - 1).collect() }
-}
-
-/// Standard error, one write a frame.
-///
-/// indicatif fills every row with blanks, so that the cursor stands below the picture; the `^C` that a
-/// terminal echoes would begin a row there, and one row of the picture would stay. Here the blanks end the
-/// row only when another one follows.
-#[derive(Debug)]
-struct Terminal {
-    width: u16,
-    frame: Mutex<Frame>,
-}
-
-#[derive(Debug, Default)]
-struct Frame {
-    bytes: String,
-    row_is_full: bool,
-}
-
-impl Terminal {
-    fn new(style: Style) -> Self {
-        let width = style.width.and_then(|width| width.try_into().ok()).unwrap_or(80);
-        Self { width, frame: Mutex::default() }
-    }
-
-    fn change(&self, change: impl FnOnce(&mut Frame)) -> io::Result<()> {
-        change(&mut self.frame.lock().unwrap_or_else(PoisonError::into_inner));
-        Ok(())
-    }
-
-    /// A movement; none for zero, which a terminal takes for one.
-    fn go(&self, count: usize, to: char) -> io::Result<()> {
-        self.change(|frame| {
-            frame.row_is_full = false;
-            if count > 0 {
-                frame.bytes += &format!("\u{1b}[{count}{to}");
-            }
-        })
-    }
-}
-
-impl TermLike for Terminal {
-    fn width(&self) -> u16 {
-        self.width
-    }
-
-    fn height(&self) -> u16 {
-        terminal_size::terminal_size_of(stderr()).map_or(24, |(_, height)| height.0)
-    }
-
-    fn move_cursor_up(&self, rows: usize) -> io::Result<()> {
-        self.go(rows, 'A')
-    }
-
-    fn move_cursor_down(&self, rows: usize) -> io::Result<()> {
-        self.go(rows, 'B')
-    }
-
-    fn move_cursor_right(&self, columns: usize) -> io::Result<()> {
-        self.go(columns, 'C')
-    }
-
-    fn move_cursor_left(&self, columns: usize) -> io::Result<()> {
-        self.go(columns, 'D')
-    }
-
-    fn write_line(&self, text: &str) -> io::Result<()> {
-        self.change(|frame| frame.bytes += &format!("{text}\r\n"))
-    }
-
-    fn write_str(&self, text: &str) -> io::Result<()> {
-        self.change(|frame| {
-            if text.trim_matches(' ').is_empty() {
-                frame.row_is_full = true;
-                return;
-            }
-            if std::mem::take(&mut frame.row_is_full) {
-                frame.bytes += "\r\n";
-            }
-            frame.bytes += text;
-        })
-    }
-
-    fn clear_line(&self) -> io::Result<()> {
-        self.change(|frame| frame.bytes += "\r\u{1b}[2K")
-    }
-
-    fn flush(&self) -> io::Result<()> {
-        let frame = std::mem::take(&mut *self.frame.lock().unwrap_or_else(PoisonError::into_inner));
-        stderr().write_all(frame.bytes.as_bytes())
-    }
 }

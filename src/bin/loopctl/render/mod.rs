@@ -3,13 +3,16 @@
 pub(crate) mod events;
 pub(crate) mod json;
 pub(crate) mod live;
+mod picture;
 pub(crate) mod prom;
 pub(crate) mod qlog;
 pub(crate) mod rows;
 pub(crate) mod series;
+pub(crate) mod serve;
 pub(crate) mod slow;
 #[cfg(test)]
 mod snapshots;
+pub(crate) mod status;
 mod table;
 pub(crate) mod text;
 mod timeline;

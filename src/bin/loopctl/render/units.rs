@@ -17,22 +17,27 @@ pub(crate) fn prose(duration: Duration) -> String {
     }
 }
 
-/// Bytes, exact as long as that is short.
-pub(crate) fn bytes(count: u64) -> String {
-    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
-    if count < 10_000 {
-        return format!("{count} B");
-    }
-    let (mut size, mut unit) = (count as f64 / 1024.0, 0);
-    while size >= 999.95 && unit + 1 < UNITS.len() {
-        (size, unit) = (size / 1024.0, unit + 1);
-    }
-    format!("{size:.1} {}", UNITS[unit])
-}
-
 /// Milliseconds for JSON, to the microsecond.
 pub(crate) fn ms(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
+}
+
+/// A number of bytes, in powers of 1000.
+pub(crate) fn bytes(count: u64) -> String {
+    const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
+    if count < 1000 {
+        return format!("{count} B");
+    }
+    let mut value = count as f64;
+    let mut unit = "";
+    for larger in UNITS {
+        // What would be rounded to 1000.0 is one of the next unit.
+        if value < 999.95 {
+            break;
+        }
+        (value, unit) = (value / 1000.0, larger);
+    }
+    format!("{value:.1} {unit}")
 }
 
 /// Columns without the escape sequences.
@@ -89,21 +94,28 @@ mod tests {
     }
 
     #[test]
+    fn bytes_have_one_decimal_from_a_thousand_on() {
+        let cases = [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "1.0 kB"),
+            (999_949, "999.9 kB"),
+            (999_950, "1.0 MB"),
+            (1 << 30, "1.1 GB"),
+            (u64::MAX, "18446.7 PB"),
+        ];
+        for (count, expected) in cases {
+            assert_eq!(bytes(count), expected, "{count}");
+        }
+    }
+
+    #[test]
     fn what_is_too_wide_goes_on_below() {
         let line = "  resolve  -  given   1 AAAA, 1 A   order v6,v4";
         assert_eq!(fit(line, None), format!("{line}\n"));
         assert_eq!(fit(line, Some(80)), format!("{line}\n"));
         let fitted = fit(line, Some(40));
         assert_eq!(fitted, "  resolve  -  given  1 AAAA, 1 A\n           order v6,v4\n");
-    }
-
-    #[test]
-    fn bytes_are_exact_as_long_as_that_is_short() {
-        let cases = [(0, "0 B"), (9_999, "9999 B"), (10_240, "10.0 KiB"), (25 << 20, "25.0 MiB")];
-        for (count, expected) in cases {
-            assert_eq!(bytes(count), expected);
-        }
-        assert_eq!(bytes((1 << 20) - 1), "1.0 MiB");
     }
 
     #[test]

@@ -1,0 +1,135 @@
+//! A picture on a terminal's standard error that is drawn again and again. Nothing of it stays.
+
+use std::io::{self, Write, stderr};
+use std::sync::{Mutex, PoisonError};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
+
+use crate::style::Style;
+
+/// Rows of text, drawn as one: it never flickers.
+pub(super) struct Picture(ProgressBar);
+
+impl Picture {
+    pub(super) fn new(style: Style) -> Self {
+        let target = ProgressDrawTarget::term_like_with_hz(Box::new(Terminal::new(style)), 20);
+        let bar = ProgressBar::with_draw_target(None, target);
+        // A template of one placeholder is always valid; the default one would do as well.
+        let template = ProgressStyle::with_template("{msg}");
+        bar.set_style(template.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+        Self(bar)
+    }
+
+    pub(super) fn draw(&self, rows: &[String]) {
+        self.0.set_message(rows.join("\n"));
+        self.0.tick();
+    }
+
+    /// Takes the picture away while something is written that stays.
+    pub(super) fn suspend<R>(&self, write: impl FnOnce() -> R) -> R {
+        self.0.suspend(write)
+    }
+}
+
+impl Drop for Picture {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// What is too wide is cut: a wrapped row would not be taken away.
+pub(super) fn cut(row: String, style: Style) -> String {
+    let width = style.width.unwrap_or(80);
+    if row.chars().count() <= width { row } else { row.chars().take(width - 1).collect() }
+}
+
+/// Standard error, one write a frame.
+///
+/// indicatif fills every row with blanks, so that the cursor stands below the picture; the `^C` that a
+/// terminal echoes would begin a row there, and one row of the picture would stay. Here the blanks end the
+/// row only when another one follows.
+#[derive(Debug)]
+struct Terminal {
+    width: u16,
+    frame: Mutex<Frame>,
+}
+
+#[derive(Debug, Default)]
+struct Frame {
+    bytes: String,
+    row_is_full: bool,
+}
+
+impl Terminal {
+    fn new(style: Style) -> Self {
+        let width = style.width.and_then(|width| width.try_into().ok()).unwrap_or(80);
+        Self { width, frame: Mutex::default() }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Frame)) -> io::Result<()> {
+        change(&mut self.frame.lock().unwrap_or_else(PoisonError::into_inner));
+        Ok(())
+    }
+
+    /// A movement; none for zero, which a terminal takes for one.
+    fn go(&self, count: usize, to: char) -> io::Result<()> {
+        self.change(|frame| {
+            frame.row_is_full = false;
+            if count > 0 {
+                frame.bytes += &format!("\u{1b}[{count}{to}");
+            }
+        })
+    }
+}
+
+impl TermLike for Terminal {
+    fn width(&self) -> u16 {
+        self.width
+    }
+
+    fn height(&self) -> u16 {
+        terminal_size::terminal_size_of(stderr()).map_or(24, |(_, height)| height.0)
+    }
+
+    fn move_cursor_up(&self, rows: usize) -> io::Result<()> {
+        self.go(rows, 'A')
+    }
+
+    fn move_cursor_down(&self, rows: usize) -> io::Result<()> {
+        self.go(rows, 'B')
+    }
+
+    fn move_cursor_right(&self, columns: usize) -> io::Result<()> {
+        self.go(columns, 'C')
+    }
+
+    fn move_cursor_left(&self, columns: usize) -> io::Result<()> {
+        self.go(columns, 'D')
+    }
+
+    fn write_line(&self, text: &str) -> io::Result<()> {
+        self.change(|frame| frame.bytes += &format!("{text}\r\n"))
+    }
+
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        self.change(|frame| {
+            if text.trim_matches(' ').is_empty() {
+                frame.row_is_full = true;
+                return;
+            }
+            if std::mem::take(&mut frame.row_is_full) {
+                frame.bytes += "\r\n";
+            }
+            frame.bytes += text;
+        })
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        self.change(|frame| frame.bytes += "\r\u{1b}[2K")
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        let frame = std::mem::take(&mut *self.frame.lock().unwrap_or_else(PoisonError::into_inner));
+        stderr().write_all(frame.bytes.as_bytes())
+    }
+}

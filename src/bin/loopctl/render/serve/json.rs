@@ -1,0 +1,102 @@
+//! For scripts: one record a line (schema loopctl.serve.v1).
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use loopctl::plan::SlowLog;
+use loopctl::{Address, Failure};
+use serde_json::{Map, Value, json};
+
+use super::super::json::slow_callbacks;
+use super::super::units::ms;
+use crate::serve::report::{End, Ended, Totals};
+
+/// A socket that clients can connect to.
+pub(crate) fn listening(address: &Address) -> Value {
+    let mut record = record("listening");
+    let place = match address {
+        Address::Inet(address) => socket(*address),
+        unix @ Address::Unix(_) => {
+            json!({"ip": null, "port": null, "family": "unix", "path": unix.to_string()})
+        }
+    };
+    extend(&mut record, place);
+    Value::Object(record)
+}
+
+/// A connection that is over.
+pub(crate) fn connection(ended: &Ended) -> Value {
+    let mut record = record("connection");
+    extend(
+        &mut record,
+        json!({
+            "peer": ended.peer.map(socket),
+            "local": ended.local.map(socket),
+            "bytes_in": ended.bytes.received,
+            "bytes_out": ended.bytes.sent,
+            "duration_ms": ms(ended.took),
+            "end": ended.end.name(),
+            "aborted": ended.aborted,
+            "faults": ended.faults,
+            "tls": null,
+            "error": ended.error.as_ref().map(|failure| error(failure, ended.end)),
+        }),
+    );
+    Value::Object(record)
+}
+
+pub(crate) fn stats(totals: &Totals, after: Duration) -> Value {
+    let mut record = record("stats");
+    extend(&mut record, counts(totals));
+    record.insert("open".to_owned(), totals.open().into());
+    record.insert("time_ms".to_owned(), ms(after).into());
+    Value::Object(record)
+}
+
+/// All of it, at the end.
+pub(crate) fn summary(totals: &Totals, took: Duration, seed: Option<u64>, slow: &SlowLog) -> Value {
+    let mut record = record("summary");
+    extend(&mut record, counts(totals));
+    record.insert("duration_ms".to_owned(), ms(took).into());
+    record.insert("fault_seed".to_owned(), seed.into());
+    record.insert("slow_callbacks".to_owned(), slow_callbacks(slow).into());
+    Value::Object(record)
+}
+
+fn record(kind: &str) -> Map<String, Value> {
+    let mut record = Map::new();
+    record.insert("schema".to_owned(), "loopctl.serve.v1".into());
+    record.insert("record".to_owned(), kind.into());
+    record
+}
+
+fn counts(totals: &Totals) -> Value {
+    json!({
+        "accepted": totals.accepted,
+        "closed": totals.closed,
+        "aborted": totals.aborted,
+        "bytes_in": totals.bytes.received,
+        "bytes_out": totals.bytes.sent,
+    })
+}
+
+fn socket(address: SocketAddr) -> Value {
+    let family = if address.is_ipv4() { "ipv4" } else { "ipv6" };
+    json!({"ip": address.ip().to_string(), "port": address.port(), "family": family})
+}
+
+fn error(failure: &Failure, end: End) -> Value {
+    let kind = if end == End::Reset { "reset" } else { "io" };
+    json!({
+        "kind": kind,
+        "errno": failure.errno,
+        "name": failure.name(),
+        "message": failure.message,
+    })
+}
+
+fn extend(record: &mut Map<String, Value>, with: Value) {
+    if let Value::Object(with) = with {
+        record.extend(with);
+    }
+}

@@ -1,0 +1,94 @@
+//! For people.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anstyle::{AnsiColor, Style as Ansi};
+use comfy_table::{Cell, CellAlignment, Table, presets};
+
+use super::super::units::{bytes, prose};
+use crate::serve::report::{End, Ended, Share, Totals};
+use crate::style::Style;
+
+/// One closed connection.
+pub(crate) fn connection(ended: &Ended, style: Style) -> String {
+    let (received, sent) = (bytes(ended.bytes.received), bytes(ended.bytes.sent));
+    let end = style.paint(ansi(ended.end), &reason(ended));
+    let (peer, took) = (peer(ended.peer), prose(ended.took));
+    format!("{peer:<21}  {received:>9} in  {sent:>9} out  {took:>8}  {end}\n")
+}
+
+pub(crate) fn peer(peer: Option<SocketAddr>) -> String {
+    peer.map_or_else(|| "unix".to_owned(), |peer| peer.to_string())
+}
+
+fn reason(ended: &Ended) -> String {
+    let mut reason = ended.end.name().to_owned();
+    if !ended.faults.is_empty() {
+        reason += &format!(" ({})", ended.faults.join(", "));
+    }
+    match (&ended.error, ended.end) {
+        (Some(error), End::Error | End::Limit) => reason += &format!(": {}", error.message),
+        _ if ended.aborted => reason += ": cut off",
+        _ => {}
+    }
+    reason
+}
+
+fn ansi(end: End) -> Ansi {
+    match end {
+        End::Eof => AnsiColor::Green.on_default(),
+        End::Reset | End::Error => AnsiColor::Red.on_default(),
+        End::Idle | End::Limit | End::Fault | End::Shutdown => AnsiColor::Yellow.on_default(),
+    }
+}
+
+/// One line of totals.
+pub(crate) fn totals(totals: &Totals, after: Duration) -> String {
+    format!(
+        "{} open  {} accepted  {} in  {} out  {}",
+        totals.open(),
+        totals.accepted,
+        bytes(totals.bytes.received),
+        bytes(totals.bytes.sent),
+        prose(after)
+    )
+}
+
+/// How it was, when it is over: a row for each way to end.
+pub(crate) fn summary(totals: &Totals, took: Duration) -> String {
+    let plural = if totals.accepted == 1 { "client" } else { "clients" };
+    let headline = format!("{} {plural} in {}", totals.accepted, prose(took));
+    if totals.accepted == 0 {
+        return format!("\n{headline}\n");
+    }
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(["end", "clients", "in", "out", "longest"]);
+    for (end, share) in &totals.ends {
+        table.add_row(row(end.name(), share));
+    }
+    if totals.ends.len() > 1 {
+        let longest = totals.ends.values().map(|share| share.longest).max().unwrap_or_default();
+        let count = totals.closed + totals.aborted;
+        table.add_row(row("total", &Share { count, bytes: totals.bytes, longest }));
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((2, 0));
+    }
+    for right in 1..5 {
+        if let Some(column) = table.column_mut(right) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    let lines: String = table.lines().map(|line| format!("{}\n", line.trim_end())).collect();
+    format!("\n{headline}\n\n{lines}")
+}
+
+fn row(name: &str, share: &Share) -> [Cell; 5] {
+    let right = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
+    let (received, sent) = (bytes(share.bytes.received), bytes(share.bytes.sent));
+    let numbers = [share.count.to_string(), received, sent, prose(share.longest)].map(right);
+    let [count, received, sent, longest] = numbers;
+    [Cell::new(name), count, received, sent, longest]
+}

@@ -1,0 +1,269 @@
+//! What `serve` is to do.
+
+use std::num::NonZero;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use loopctl::plan::{Family, Target, TargetError};
+
+use super::{Format, OutputRequest, SlowRequest};
+use crate::args::{
+    Fault, FaultArg, GlobalArgs, LimitArgs, ListenArgs, LogArg, ModeArg, ModeArgs, ServeArgs, Words,
+};
+use crate::env::Environment;
+use crate::message::Message;
+
+/// What clients get, where, and how it is told.
+#[derive(Debug)]
+pub(crate) struct ServeRequest {
+    pub(crate) service: Service,
+    pub(crate) listen: ListenRequest,
+    pub(crate) limits: Limits,
+    pub(crate) faults: Faults,
+    /// End after this time.
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) log: Log,
+    pub(crate) output: OutputRequest,
+    pub(crate) slow: SlowRequest,
+}
+
+/// What is done with each client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Service {
+    Echo,
+    Discard,
+    Chargen,
+    Daytime,
+    /// The files of a directory, or a description of the request.
+    Http(Option<PathBuf>),
+    /// What comes goes into a file, to standard output (`-`), or is counted only.
+    Sink(Option<Outlet>),
+    Blackhole,
+    Exec(Words),
+    Shell(String),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Outlet {
+    pub(crate) path: PathBuf,
+    pub(crate) may_replace: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct ListenRequest {
+    /// None: the sockets of `LISTEN_FDS`, or localhost.
+    pub(crate) places: Vec<Place>,
+    pub(crate) family: Family,
+    pub(crate) udp: bool,
+    pub(crate) backlog: u32,
+    pub(crate) sharing: Sharing,
+    pub(crate) port_file: Option<PathBuf>,
+}
+
+/// How addresses and ports are shared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sharing {
+    pub(crate) reuse_port: bool,
+    pub(crate) v6only: bool,
+    pub(crate) same_port: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) text: String,
+    pub(crate) target: Target,
+    /// `:port`: every interface.
+    pub(crate) everywhere: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Limits {
+    pub(crate) max_clients: Option<NonZero<usize>>,
+    /// End after so many clients.
+    pub(crate) count: Option<NonZero<u64>>,
+    pub(crate) idle: Option<Duration>,
+    /// In bytes a second.
+    pub(crate) rate: Option<NonZero<u64>>,
+    /// Empty: everybody.
+    pub(crate) allow: Vec<IpNet>,
+    pub(crate) grace: Duration,
+}
+
+#[derive(Debug)]
+pub(crate) struct Faults {
+    pub(crate) faults: Vec<FaultArg>,
+    pub(crate) seed: u64,
+}
+
+/// What is told while it runs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Log {
+    pub(crate) format: LogArg,
+    pub(crate) stats: Option<Duration>,
+}
+
+impl ServeRequest {
+    /// # Errors
+    /// What makes no sense, and what to type instead.
+    pub(crate) fn new(
+        args: ServeArgs,
+        global: &GlobalArgs,
+        env: &Environment,
+    ) -> Result<Self, Message> {
+        let output = OutputRequest::new(&global.output, env);
+        let faults = Faults {
+            faults: args.faults.faults,
+            seed: args.faults.fault_seed.unwrap_or_else(|| fastrand::u64(..1 << 32)),
+        };
+        let mut request = Self {
+            service: Service::new(args.mode)?,
+            listen: ListenRequest::new(args.listen, Family::from(&global.family))?,
+            limits: Limits::from(args.limits),
+            faults,
+            timeout: global.timeout,
+            log: Log { format: args.told.log, stats: args.told.stats },
+            output,
+            slow: SlowRequest::from(&global.debug),
+        };
+        request.check()?;
+        request.adapt();
+        Ok(request)
+    }
+
+    /// Whether standard output carries what clients send, so that all else goes to standard error.
+    pub(crate) fn takes_stdout(&self) -> bool {
+        matches!(&self.service, Service::Sink(Some(outlet)) if outlet.path.as_os_str() == "-")
+    }
+
+    /// Whether nothing is ever sent to clients.
+    pub(crate) fn only_receives(&self) -> bool {
+        matches!(self.service, Service::Discard | Service::Sink(_) | Service::Blackhole)
+    }
+
+    fn check(&self) -> Result<(), Message> {
+        let refuse = |what: &str| Err(Message::error(what));
+        if self.output.files.qlog.is_some() {
+            return refuse("--qlog tells of attempts to connect; serve makes none");
+        }
+        let several = self.limits.max_clients.is_some_and(|most| most.get() > 1);
+        if several && matches!(self.service, Service::Sink(Some(_))) {
+            return refuse("--output takes one client after another: --max-conns can only be 1");
+        }
+        if !self.listen.udp {
+            return Ok(());
+        }
+        if matches!(self.service, Service::Http(_) | Service::Exec(_) | Service::Shell(_)) {
+            return refuse("--udp has no connections: http, --exec and --shell need one");
+        }
+        let limits = &self.limits;
+        if limits.max_clients.is_some() || limits.idle.is_some() || limits.rate.is_some() {
+            return refuse(
+                "--udp has no connections: nothing for --max-conns, --idle-timeout or --rate",
+            );
+        }
+        let is_for_datagrams = |arg: &FaultArg| matches!(arg.fault, Fault::Delay(_));
+        match self.faults.faults.iter().all(is_for_datagrams) {
+            true => Ok(()),
+            false => refuse("--udp has no connections: of the faults, only delay is for datagrams"),
+        }
+    }
+
+    /// What follows from the rest.
+    fn adapt(&mut self) {
+        if matches!(self.service, Service::Sink(Some(_))) {
+            self.limits.max_clients = NonZero::new(1);
+        }
+        if self.takes_stdout() {
+            self.output.stdout = self.output.stderr;
+        }
+        // Events as they happen are all there is: both flags mean the same.
+        if self.output.format == Format::Ndjson {
+            self.output.format = Format::Json;
+        }
+    }
+}
+
+impl Service {
+    fn new(args: ModeArgs) -> Result<Self, Message> {
+        let refuse = |what: &str| Err(Message::error(what));
+        if args.root.is_some() && args.mode != ModeArg::Http {
+            return refuse("--root is for --mode http");
+        }
+        if args.output.is_some() && args.mode != ModeArg::Sink {
+            return refuse("--output is for --mode sink");
+        }
+        if let Some(words) = args.exec {
+            return Ok(Self::Exec(words));
+        }
+        if let Some(line) = args.shell {
+            return Ok(Self::Shell(line));
+        }
+        Ok(match args.mode {
+            ModeArg::Echo => Self::Echo,
+            ModeArg::Discard => Self::Discard,
+            ModeArg::Chargen => Self::Chargen,
+            ModeArg::Daytime => Self::Daytime,
+            ModeArg::Http => Self::Http(args.root),
+            ModeArg::Sink => {
+                let may_replace = args.force;
+                Self::Sink(args.output.map(|path| Outlet { path, may_replace }))
+            }
+            ModeArg::Blackhole => Self::Blackhole,
+        })
+    }
+}
+
+impl ListenRequest {
+    fn new(args: ListenArgs, family: Family) -> Result<Self, Message> {
+        let places = args.addresses.iter().map(|text| Place::new(text));
+        let places = places.collect::<Result<Vec<_>, _>>()?;
+        let (reuse_port, v6only, same_port) = (args.reuse_port, args.v6only, args.same_port);
+        Ok(Self {
+            places,
+            family,
+            udp: args.udp,
+            backlog: args.backlog,
+            sharing: Sharing { reuse_port, v6only, same_port },
+            port_file: args.port_file,
+        })
+    }
+}
+
+impl Place {
+    fn new(text: &str) -> Result<Self, Message> {
+        let everywhere = text.starts_with(':');
+        match text.parse() {
+            Ok(target) => Ok(Self { text: text.to_owned(), target, everywhere }),
+            Err(TargetError::NoPort(_)) if text.parse::<u16>().is_ok() => {
+                let hint = format!("write `localhost:{text}`, or `:{text}` for every interface");
+                let error = format!("`{text}` has no host");
+                Err(Message { hints: vec![hint], ..Message::error(error) })
+            }
+            Err(TargetError::NoPort(_)) if text.bytes().all(|byte| byte.is_ascii_digit()) => {
+                Err(Message::error(format!("`{text}` is no port: the highest is 65535")))
+            }
+            Err(error) => Err(Message::from(error)),
+        }
+    }
+}
+
+impl Faults {
+    /// Whether another run would go another way.
+    pub(crate) fn has_luck(&self) -> bool {
+        self.faults.iter().any(|arg| arg.percent < 100.0 || arg.fault.has_jitter())
+    }
+}
+
+impl From<LimitArgs> for Limits {
+    fn from(args: LimitArgs) -> Self {
+        Self {
+            max_clients: args.max_conns,
+            count: if args.once { NonZero::new(1) } else { args.count },
+            idle: args.idle_timeout,
+            rate: args.rate,
+            allow: args.allow,
+            grace: args.grace,
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! `loopctl serve`: request to clients to records.
+
+mod client;
+mod conn;
+mod fault;
+mod listen;
+mod modes;
+mod pace;
+pub(crate) mod report;
+mod session;
+mod tell;
+
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use loopctl::Address;
+
+use crate::exit::Exit;
+use crate::message::Message;
+use crate::output::Writer;
+use crate::render::status;
+use crate::request::ServeRequest;
+use crate::slow::SlowWatch;
+
+use session::{Session, Stage, Wish};
+use tell::Teller;
+
+const SIGINT: i32 = 2;
+const SIGTERM: i32 = 15;
+
+/// Serves until it is told to end, or has served as many clients as were asked for.
+pub(crate) fn run(request: ServeRequest) -> Exit {
+    let style = request.output.stderr;
+    // What there is; too few are told when they are short.
+    let _ = loopctl::raise_descriptor_limit();
+    let teller = Teller::new(&request);
+    let ran = loopctl::run(async |lp| {
+        let session = Session::new(&lp, request, teller);
+        session.run().await
+    });
+    ran.unwrap_or_else(|error| {
+        Message::error(error.to_string()).print(style);
+        Exit::Mixed
+    })
+}
+
+impl Session {
+    async fn run(self: &Rc<Self>) -> Exit {
+        let began = self.lp.time();
+        let slow = SlowWatch::default();
+        slow.listen(&self.lp, &self.request.slow);
+        if let Err((message, exit)) = self.begin().await {
+            self.teller.borrow_mut().message(&message);
+            return exit;
+        }
+        self.keep_telling(began);
+        let wish = self.until_wish().await;
+        let exit = self.finish(wish).await;
+        let (totals, took) = (self.totals(), self.lp.time() - began);
+        let mut teller = self.teller.borrow_mut();
+        let log = slow.take();
+        teller.summary(&totals, took, &log);
+        if let Some(threshold) = self.request.slow.threshold {
+            teller.slow(&log, threshold);
+        }
+        match teller.finish() {
+            Exit::Success => exit,
+            failed => failed,
+        }
+    }
+
+    /// From here on clients can connect, and those who wait for that are told.
+    async fn begin(self: &Rc<Self>) -> Result<(), (Message, Exit)> {
+        self.heed_signals().map_err(|error| {
+            (Message::error(format!("cannot handle signals: {error}")), Exit::Mixed)
+        })?;
+        let listening = self.listen().await?;
+        let (addresses, skipped) = (listening.addresses(), listening.skipped());
+        self.listening.replace(listening);
+        self.tell(|teller| teller.listening(&addresses, skipped));
+        if let Some(path) = &self.request.listen.port_file {
+            let ports = addresses.iter().filter_map(Address::as_inet);
+            let ports: String = ports.map(|address| format!("{}\n", address.port())).collect();
+            let mut file = Writer::create(path).map_err(|error| (error, Exit::CannotWrite))?;
+            file.write(&ports);
+            match file.finish(self.request.output.stderr) {
+                Exit::Success => {}
+                exit => return Err((Message::default(), exit)),
+            }
+        }
+        if let Some(timeout) = self.request.timeout {
+            let session = Rc::clone(self);
+            self.lp.call_later(timeout, move || session.wish(Wish::TimeUp));
+        }
+        Ok(())
+    }
+
+    fn heed_signals(self: &Rc<Self>) -> std::io::Result<()> {
+        for signal in [SIGINT, SIGTERM] {
+            let session = Rc::clone(self);
+            self.lp.add_signal_handler(signal, move || session.wish(Wish::Signal(signal)))?;
+        }
+        Ok(())
+    }
+
+    /// The status line and the totals in between, until the loop ends.
+    fn keep_telling(self: &Rc<Self>, began: Instant) {
+        if self.request.output.live {
+            self.every(status::FRAME, move |session| {
+                let totals = session.totals();
+                session.teller.borrow_mut().draw(&totals, session.lp.time());
+            });
+        }
+        if let Some(period) = self.request.log.stats {
+            self.every(period, move |session| {
+                let (totals, after) = (session.totals(), session.lp.time() - began);
+                session.tell(|teller| teller.stats(&totals, after));
+            });
+        }
+    }
+
+    fn every(self: &Rc<Self>, period: Duration, what: impl Fn(&Self) + 'static) {
+        let session = Rc::clone(self);
+        self.lp.create_task(async move {
+            loop {
+                session.lp.sleep(period).await;
+                what(&session);
+            }
+        });
+    }
+
+    /// Lets clients finish, and cuts off those who do not within the time they get.
+    async fn finish(&self, wish: Wish) -> Exit {
+        self.listening.borrow_mut().close();
+        self.advance(Stage::Closing);
+        let grace = match wish {
+            Wish::CannotWrite => Duration::ZERO,
+            _ => self.request.limits.grace,
+        };
+        let again = self.lp.timeout(grace, self.until_empty()).await.ok().flatten();
+        self.advance(Stage::CutOff);
+        while self.until_empty().await.is_some() {}
+        let aborted = self.totals().aborted;
+        match (again, wish) {
+            (Some(Wish::Signal(signal)), _) => Exit::Signal(signal),
+            _ if aborted > 0 => Exit::TimedOut,
+            (_, Wish::TimeUp) if self.request.limits.count.is_some() => Exit::TimedOut,
+            _ => Exit::Success,
+        }
+    }
+}

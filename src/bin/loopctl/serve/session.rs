@@ -1,0 +1,195 @@
+//! One run of the server: who is there, how far it has come, what is known so far.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+
+use fastrand::Rng;
+use loopctl::LoopRef;
+
+use super::client::Client;
+use super::fault::Plan;
+use super::listen::Listening;
+use super::report::{Ended, Totals};
+use super::tell::Teller;
+use crate::request::{ServeRequest, Service};
+
+/// What all clients and the server itself share.
+pub(super) struct Session {
+    pub(super) lp: LoopRef,
+    pub(super) request: ServeRequest,
+    pub(super) listening: RefCell<Listening>,
+    pub(super) teller: RefCell<Teller>,
+    clients: RefCell<BTreeMap<u64, Rc<Client>>>,
+    totals: RefCell<Totals>,
+    rng: RefCell<Rng>,
+    course: Course,
+}
+
+/// How far it has come.
+#[derive(Default)]
+struct Course {
+    stage: Cell<Stage>,
+    wish: Cell<Option<Wish>>,
+    waiting: Cell<Option<Waker>>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Stage {
+    #[default]
+    Serving,
+    /// Nobody new is accepted; those who are there may finish what they are at.
+    Closing,
+    /// Their time is up.
+    CutOff,
+}
+
+/// Why it is to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// As many clients as were asked for have been served.
+    Done,
+    TimeUp,
+    Signal(i32),
+    /// What it has to say cannot be written any more.
+    CannotWrite,
+}
+
+impl Session {
+    pub(super) fn new(lp: &LoopRef, request: ServeRequest, teller: Teller) -> Rc<Self> {
+        let rng = RefCell::new(Rng::with_seed(request.faults.seed));
+        Rc::new(Self {
+            lp: lp.clone(),
+            request,
+            listening: RefCell::default(),
+            teller: RefCell::new(teller),
+            clients: RefCell::default(),
+            totals: RefCell::default(),
+            rng,
+            course: Course::default(),
+        })
+    }
+
+    /// The faults of the next client.
+    pub(super) fn draw(&self) -> Option<Box<Plan>> {
+        let rng = self.rng.borrow_mut().fork();
+        Plan::draw(&self.request.faults, self.request.limits.rate, rng)
+    }
+
+    pub(super) fn is_blackhole(&self) -> bool {
+        self.request.service == Service::Blackhole
+    }
+
+    pub(super) fn allows(&self, peer: Option<SocketAddr>) -> bool {
+        let allowed = &self.request.limits.allow;
+        // Who reaches a Unix socket is for its permissions to say.
+        let Some(peer) = peer.filter(|_| !allowed.is_empty()) else { return true };
+        let ip = peer.ip().to_canonical();
+        allowed.iter().any(|network| network.contains(&ip))
+    }
+
+    /// Counts a client in, and stops accepting if it is the last one.
+    pub(super) fn accept(&self, client: &Rc<Client>) -> u64 {
+        let number = {
+            let mut totals = self.totals.borrow_mut();
+            totals.accepted += 1;
+            totals.accepted
+        };
+        self.clients.borrow_mut().insert(number, Rc::clone(client));
+        self.teller.borrow_mut().accepted(client.peer());
+        if self.has_enough() {
+            self.listening.borrow_mut().close();
+        }
+        number
+    }
+
+    /// A client's record.
+    pub(super) fn end(&self, number: u64, ended: &Ended) {
+        self.clients.borrow_mut().remove(&number);
+        self.totals.borrow_mut().count(ended);
+        self.tell(|teller| teller.ended(ended));
+        self.wake();
+    }
+
+    /// Tells something, and ends the run where nobody can hear it.
+    pub(super) fn tell(&self, tell: impl FnOnce(&mut Teller)) {
+        let mut teller = self.teller.borrow_mut();
+        tell(&mut teller);
+        if teller.has_failed() {
+            drop(teller);
+            self.wish(Wish::CannotWrite);
+        }
+    }
+
+    /// What is known so far, those who are connected included.
+    pub(super) fn totals(&self) -> Totals {
+        let mut totals = self.totals.borrow().clone();
+        for client in self.clients.borrow().values() {
+            totals.bytes.add(client.bytes());
+        }
+        totals
+    }
+
+    fn has_enough(&self) -> bool {
+        let accepted = self.totals.borrow().accepted;
+        self.request.limits.count.is_some_and(|count| accepted >= count.get())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.clients.borrow().is_empty()
+    }
+}
+
+/// Its course.
+impl Session {
+    pub(super) fn stage(&self) -> Stage {
+        self.course.stage.get()
+    }
+
+    /// The next stage; every client hears of it.
+    pub(super) fn advance(&self, stage: Stage) {
+        self.course.stage.set(stage);
+        self.clients.borrow().values().for_each(|client| client.wake());
+    }
+
+    /// Asks for the end.
+    pub(super) fn wish(&self, wish: Wish) {
+        self.course.wish.set(Some(wish));
+        self.wake();
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = self.course.waiting.take() {
+            waker.wake();
+        }
+    }
+
+    /// Waits until somebody asks for the end, or the last of the clients that were asked for is gone.
+    pub(super) async fn until_wish(&self) -> Wish {
+        self.until(|| {
+            let done = self.has_enough() && self.is_empty();
+            self.course.wish.take().or_else(|| done.then_some(Wish::Done))
+        })
+        .await
+    }
+
+    /// Waits until every client is gone, or somebody asks for the end again.
+    pub(super) async fn until_empty(&self) -> Option<Wish> {
+        let is_empty = || self.is_empty().then_some(None);
+        self.until(|| self.course.wish.take().map(Some).or_else(is_empty)).await
+    }
+
+    async fn until<T>(&self, look: impl Fn() -> Option<T>) -> T {
+        poll_fn(|cx| match look() {
+            Some(value) => Poll::Ready(value),
+            None => {
+                self.course.waiting.set(Some(cx.waker().clone()));
+                Poll::Pending
+            }
+        })
+        .await
+    }
+}

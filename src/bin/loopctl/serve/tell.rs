@@ -1,0 +1,160 @@
+//! What the server says: addresses, clients, totals.
+
+use std::io::{Write as _, stderr};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use loopctl::Address;
+use loopctl::plan::SlowLog;
+use serde_json::Value;
+
+use super::report::{Ended, Totals};
+use crate::args::LogArg;
+use crate::exit::Exit;
+use crate::message::Message;
+use crate::output::Writer;
+use crate::render::serve::{json, text};
+use crate::render::slow;
+use crate::render::status::Status;
+use crate::request::{Format, ServeRequest};
+use crate::style::Style;
+
+/// Tells in the format that was asked for, as it happens.
+pub(super) struct Teller {
+    writer: Writer,
+    format: Format,
+    log: LogArg,
+    is_verbose: bool,
+    /// What repeats the faults of this run, if luck had a part in them.
+    seed: Option<u64>,
+    stdout: Style,
+    stderr: Style,
+    status: Option<Status>,
+}
+
+impl Teller {
+    pub(super) fn new(request: &ServeRequest) -> Self {
+        let output = &request.output;
+        let writer = if request.takes_stdout() { Writer::stderr() } else { Writer::stdout() };
+        Self {
+            writer,
+            format: output.format,
+            log: request.log.format,
+            is_verbose: output.verbosity > 0,
+            seed: request.faults.has_luck().then_some(request.faults.seed),
+            stdout: output.stdout,
+            stderr: output.stderr,
+            status: output.live.then(|| Status::new(output.stderr)),
+        }
+    }
+
+    /// First of all: where clients can connect, and what was not to be had.
+    pub(super) fn listening(&mut self, addresses: &[Address], skipped: Vec<String>) {
+        if self.format != Format::Quiet {
+            self.message(&Message::warnings(skipped));
+        }
+        for address in addresses {
+            match self.format {
+                Format::Quiet => {}
+                Format::Json => self.record(&json::listening(address)),
+                _ => self.write(&format!("listening on {address}\n")),
+            }
+        }
+        self.flush();
+        if let (Format::Human, Some(seed)) = (self.format, self.seed) {
+            self.aside(&format!("--fault-seed {seed} repeats the faults of this run\n"));
+        }
+    }
+
+    pub(super) fn accepted(&mut self, peer: Option<SocketAddr>) {
+        if self.is_verbose {
+            self.aside(&format!("accepted {}\n", text::peer(peer)));
+        }
+    }
+
+    pub(super) fn ended(&mut self, ended: &Ended) {
+        match (self.format, self.log) {
+            (Format::Quiet, _) => return,
+            (Format::Json, _) | (_, LogArg::Json) => self.record(&json::connection(ended)),
+            (_, LogArg::Text) => {
+                let line = text::connection(ended, self.stdout);
+                self.write(&line);
+            }
+        }
+        self.flush();
+    }
+
+    /// The totals, in between.
+    pub(super) fn stats(&mut self, totals: &Totals, after: Duration) {
+        match self.format {
+            Format::Quiet => {}
+            Format::Json => self.record(&json::stats(totals, after)),
+            _ => self.aside(&format!("{}\n", text::totals(totals, after))),
+        }
+        self.flush();
+    }
+
+    /// One frame of the status line.
+    pub(super) fn draw(&mut self, totals: &Totals, now: Instant) {
+        if let Some(status) = &mut self.status {
+            status.draw(totals, now);
+        }
+    }
+
+    /// Last of all.
+    pub(super) fn summary(&mut self, totals: &Totals, took: Duration, slow: &SlowLog) {
+        self.status = None;
+        match (self.format, self.log) {
+            (Format::Quiet, _) => {}
+            (Format::Json, _) | (_, LogArg::Json) => {
+                self.record(&json::summary(totals, took, self.seed, slow));
+            }
+            (_, LogArg::Text) => self.write(&text::summary(totals, took)),
+        }
+    }
+
+    pub(super) fn slow(&mut self, log: &SlowLog, threshold: Duration) {
+        if self.format == Format::Human {
+            self.write(&slow::text(log, threshold));
+        }
+    }
+
+    /// Whether something could not be written.
+    pub(super) fn has_failed(&self) -> bool {
+        self.writer.has_failed()
+    }
+
+    /// What became of the output.
+    pub(super) fn finish(&mut self) -> Exit {
+        self.writer.finish(self.stderr)
+    }
+
+    pub(super) fn message(&mut self, message: &Message) {
+        self.aside(&message.render(self.stderr));
+    }
+
+    fn record(&mut self, record: &Value) {
+        self.write(&format!("{record}\n"));
+    }
+
+    fn write(&mut self, text: &str) {
+        self.writer.write(text);
+    }
+
+    fn flush(&mut self) {
+        let writer = &mut self.writer;
+        match &self.status {
+            Some(status) => status.suspend(|| writer.flush()),
+            None => writer.flush(),
+        }
+    }
+
+    /// To standard error. Where nobody listens there, nobody can be told.
+    fn aside(&self, text: &str) {
+        let write = || drop(stderr().write_all(text.as_bytes()));
+        match &self.status {
+            Some(status) => status.suspend(write),
+            None => write(),
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Slow callbacks, while the loop runs.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use loopctl::LoopRef;
+use loopctl::plan::SlowLog;
+
+use crate::request::SlowRequest;
+
+/// How many kinds of slow callback a report lists.
+const WORST: usize = 10;
+
+/// Listens to the loop, and remembers what was slow.
+pub(crate) struct SlowWatch(Rc<RefCell<SlowLog>>);
+
+impl Default for SlowWatch {
+    fn default() -> Self {
+        Self(Rc::new(RefCell::new(SlowLog::new(WORST))))
+    }
+}
+
+impl SlowWatch {
+    /// Turns on what was asked for.
+    pub(crate) fn listen(&self, lp: &LoopRef, request: &SlowRequest) {
+        lp.set_debug(request.debug || lp.debug());
+        if let Some(threshold) = request.threshold {
+            lp.set_slow_callback_duration(threshold);
+            let heard = Rc::clone(&self.0);
+            lp.on_slow_callback(move |slow| {
+                heard.borrow_mut().record(&slow.job.name, slow.job.origin, slow.took);
+            });
+            let heard = Rc::clone(&self.0);
+            lp.on_slow_turn(move |slow| heard.borrow_mut().record("whole turn", None, slow.took));
+        }
+    }
+
+    /// What was slow since the last call.
+    pub(crate) fn take(&self) -> SlowLog {
+        self.0.replace(SlowLog::new(WORST))
+    }
+}

@@ -1,0 +1,290 @@
+//! `serve`: what clients get, what is told, how it ends.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use crate::served::{Served, timed};
+use crate::support::{loopctl, run};
+
+#[test]
+fn echo_sends_back_and_the_first_line_is_the_address() {
+    let server = Served::start(&[]);
+    assert_eq!(server.ask(b"hello\n"), b"hello\n");
+    let all: Vec<u8> = (0..=255).cycle().take(100_000).collect();
+    assert_eq!(server.ask(&all), all);
+    let ran = server.terminate();
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stdout.contains("6 B in        6 B out"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("100.0 kB in   100.0 kB out"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("\n2 clients in "), "{}", ran.stdout);
+}
+
+#[test]
+fn listen_is_another_name_for_it() {
+    let mut command = loopctl();
+    command.args(["listen", "127.0.0.1:0", "-n", "1"]);
+    let server = Served::spawn(&mut command);
+    assert_eq!(server.ask(b"x"), b"x");
+    assert_eq!(server.end().code, Some(0));
+}
+
+#[test]
+fn discard_chargen_daytime_and_blackhole() {
+    let server = Served::start(&["--mode", "discard"]);
+    assert_eq!(server.ask(&[7; 200_000]), b"");
+
+    let server = Served::start(&["--mode", "chargen"]);
+    let mut stream = server.connect();
+    let mut received = vec![0; 100_000];
+    stream.read_exact(&mut received).unwrap();
+    assert!(received.starts_with(b" !\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOP"));
+    assert_eq!(&received[72..75], b"\r\n!");
+
+    let server = Served::start(&["--mode", "daytime"]);
+    let date = String::from_utf8(server.ask(b"")).unwrap();
+    assert!(date.ends_with("Z\r\n") && date.starts_with("20"), "{date}");
+
+    let server = Served::start(&["--mode", "blackhole"]);
+    let mut stream = server.connect();
+    stream.write_all(b"anybody?").unwrap();
+    stream.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+    assert!(stream.read(&mut [0; 8]).is_err());
+    assert_eq!(server.terminate().code, Some(0), "it does not wait for such a client");
+}
+
+#[test]
+fn a_blackhole_stops_a_client_that_sends() {
+    let server = Served::start(&["--mode", "blackhole"]);
+    let mut stream = server.connect();
+    stream.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
+    let mut sent = 0;
+    while sent < 64 << 20 {
+        match stream.write(&[0; 1 << 16]) {
+            Ok(count) => sent += count,
+            Err(_) => return,
+        }
+    }
+    panic!("{sent} bytes went down the hole");
+}
+
+#[test]
+fn localhost_has_both_families_and_can_have_one_port() {
+    let mut command = loopctl();
+    command.args(["serve", "--same-port"]);
+    let mut server = Served::spawn(&mut command);
+    assert_eq!(server.address.ip().to_string(), "127.0.0.1");
+    if TcpStream::connect(("::1", server.address.port())).is_ok() {
+        assert_eq!(server.line(), format!("listening on [::1]:{}\n", server.address.port()));
+    }
+}
+
+#[test]
+fn json_has_a_record_for_each_socket_connection_and_the_sum() {
+    let mut server = Served::start(&["--json", "-n", "2"]);
+    assert_eq!(server.ask(b"one"), b"one");
+    let record = server.record();
+    assert_eq!(record["record"], "connection");
+    assert_eq!((&record["bytes_in"], &record["bytes_out"]), (&3.into(), &3.into()));
+    assert_eq!((&record["end"], &record["error"]), (&"eof".into(), &().into()));
+    assert_eq!(record["local"]["port"], server.address.port());
+    drop(server.connect());
+    assert_eq!(server.record()["end"], "eof");
+    let ran = server.end();
+    assert_eq!(ran.code, Some(0));
+    let summary = ran.json();
+    assert_eq!(summary["record"], "summary");
+    assert_eq!((&summary["accepted"], &summary["closed"]), (&2.into(), &2.into()));
+}
+
+#[test]
+fn log_json_leaves_the_first_line_for_people() {
+    let mut server = Served::start(&["--log", "json", "--once"]);
+    server.ask(b"x");
+    assert_eq!(server.record()["record"], "connection");
+    assert_eq!(server.record()["record"], "summary");
+}
+
+#[test]
+fn once_refuses_the_second_client_and_waits_for_the_first() {
+    let server = Served::start(&["--once"]);
+    let mut first = server.connect();
+    first.write_all(b"a").unwrap();
+    first.read_exact(&mut [0]).unwrap();
+    assert!(TcpStream::connect(server.address).is_err(), "only one is accepted");
+    first.write_all(b"b").unwrap();
+    first.read_exact(&mut [0]).unwrap();
+    drop(first);
+    assert_eq!(server.end().code, Some(0));
+}
+
+#[test]
+fn quiet_says_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("port");
+    let path = file.to_str().unwrap();
+    let mut command = loopctl();
+    command.args(["serve", "-q", "127.0.0.1:0", "--once", "--port-file", path]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let begin = Instant::now();
+    let port: u16 = loop {
+        if let Ok(port) = std::fs::read_to_string(&file) {
+            break port.trim().parse().unwrap();
+        }
+        assert!(begin.elapsed() < Duration::from_secs(10), "there is no port file");
+    };
+    drop(TcpStream::connect(("127.0.0.1", port)).unwrap());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stdout.len(), output.stderr.len()), (Some(0), 0, 0));
+}
+
+#[test]
+fn sigterm_lets_idle_clients_go_and_those_who_are_served_finish() {
+    let server = Served::start(&["--json"]);
+    let mut idle = server.connect();
+    let (took, mut ran) = timed(|| server.terminate());
+    assert_eq!(idle.read(&mut [0]).unwrap(), 0, "a proper end-of-file");
+    assert!(took < Duration::from_secs(4), "the grace is not used up: {took:?}");
+    assert_eq!(ran.code, Some(0));
+    ran.stdout = ran.stdout.lines().next().unwrap().to_owned();
+    assert_eq!(ran.json()["end"], "shutdown");
+}
+
+#[test]
+fn what_does_not_finish_within_the_grace_is_cut_off() {
+    let server = Served::start(&["--json", "--mode", "chargen", "--grace", "300ms"]);
+    let stuck = server.connect();
+    // It is being sent more than it takes.
+    std::thread::sleep(Duration::from_millis(200));
+    let (took, ran) = timed(|| server.terminate());
+    assert!(took >= Duration::from_millis(300), "{took:?}");
+    assert_eq!(ran.code, Some(28), "{}", ran.stdout);
+    assert!(ran.stdout.contains(r#""aborted":1"#), "{}", ran.stdout);
+    drop(stuck);
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let server = Served::start(&["--mode", "chargen", "--grace", "1h"]);
+    let stuck = server.connect();
+    std::thread::sleep(Duration::from_millis(200));
+    server.signal("-INT");
+    std::thread::sleep(Duration::from_millis(200));
+    server.signal("-INT");
+    let ran = server.end();
+    assert_eq!(ran.code, None, "it ends by the signal");
+    assert!(ran.stdout.contains("shutdown: cut off"), "{}", ran.stdout);
+    drop(stuck);
+}
+
+#[test]
+fn time_up_is_a_failure_only_if_clients_were_to_come() {
+    let (took, ran) = timed(|| run(&["serve", "127.0.0.1:0", "--timeout", "200ms"]));
+    assert!(took >= Duration::from_millis(200));
+    assert_eq!(ran.code, Some(0));
+    assert_eq!(run(&["serve", "127.0.0.1:0", "--timeout", "100ms", "--once"]).code, Some(28));
+}
+
+#[test]
+fn idle_connections_are_closed_and_busy_ones_are_not() {
+    let mut server = Served::start(&["--json", "--idle-timeout", "300ms"]);
+    let mut busy = server.connect();
+    let begin = Instant::now();
+    for _ in 0..8 {
+        std::thread::sleep(Duration::from_millis(100));
+        busy.write_all(b"x").unwrap();
+        busy.read_exact(&mut [0]).unwrap();
+    }
+    assert_eq!(busy.read(&mut [0]).unwrap(), 0);
+    assert!(begin.elapsed() >= Duration::from_millis(1100));
+    assert_eq!(server.record()["end"], "idle");
+}
+
+#[test]
+fn allow_keeps_others_out() {
+    let server = Served::start(&["--allow", "192.0.2.0/24", "--allow", "127.0.0.2"]);
+    assert_eq!(server.ask(b""), b"");
+    let ran = server.terminate();
+    assert!(ran.stdout.contains("limit: the client's network is not allowed"), "{}", ran.stdout);
+    let server = Served::start(&["--allow", "127.0.0.0/8"]);
+    assert_eq!(server.ask(b"x"), b"x");
+}
+
+#[test]
+fn rate_holds_in_both_directions() {
+    let server = Served::start(&["--rate", "100kB/s", "--mode", "chargen"]);
+    let mut stream = server.connect();
+    let (took, ()) = timed(|| stream.read_exact(&mut [0; 50_000]).unwrap());
+    assert!(took >= Duration::from_millis(450), "{took:?}");
+}
+
+#[test]
+fn max_conns_has_the_others_wait() {
+    let server = Served::start(&["--max-conns", "1"]);
+    let first = server.connect();
+    let mut second = server.connect();
+    second.write_all(b"x").unwrap();
+    second.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+    assert!(second.read(&mut [0]).is_err(), "it waits");
+    drop(first);
+    second.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    second.read_exact(&mut [0]).unwrap();
+}
+
+#[test]
+fn a_closed_output_ends_it_as_a_signal_would() {
+    let mut server = Served::start(&[]);
+    assert_eq!(server.ask(b"x"), b"x");
+    server.line();
+    server.close_stdout();
+    assert_eq!(server.ask(b"x"), b"x");
+    assert_eq!(server.end().code, None, "SIGPIPE");
+}
+
+#[test]
+fn clients_that_break_off_are_told_and_harm_nobody() {
+    let mut server = Served::start(&["--json", "--mode", "chargen"]);
+    let mut stream = server.connect();
+    stream.read_exact(&mut [0; 1000]).unwrap();
+    stream.shutdown(Shutdown::Both).unwrap();
+    drop(stream);
+    assert_eq!(server.record()["end"], "reset");
+    assert_eq!(server.connect().read(&mut [0]).unwrap(), 1);
+}
+
+#[test]
+fn addresses_that_cannot_be_had_are_errors_with_hints() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let ran = run(&["serve", &format!("127.0.0.1:{port}")]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(45), ""));
+    assert!(ran.stderr.contains("Address already in use"), "{}", ran.stderr);
+    assert!(ran.stderr.contains(&format!("ss -ltnp sport = :{port}")), "{}", ran.stderr);
+    assert_eq!(run(&["serve", "192.0.2.1:0"]).code, Some(45));
+    assert_eq!(run(&["serve", "no-such-host.invalid:0"]).code, Some(6));
+}
+
+#[test]
+fn what_makes_no_sense_is_a_usage_error() {
+    let wrong: [&[&str]; 12] = [
+        &["8080"],
+        &["99999"],
+        &["localhost"],
+        &["--root", "."],
+        &["--output", "x"],
+        &["--mode", "echo", "--exec", "cat"],
+        &["--exec", "cat 'x"],
+        &["--fault", "drop"],
+        &["--udp", "--exec", "cat"],
+        &["--udp", "--fault", "reset"],
+        &["--qlog", "x"],
+        &["--mode", "sink", "--output", "x", "--max-conns", "2"],
+    ];
+    for args in wrong {
+        let ran = run(&[&["serve"], args].concat());
+        assert_eq!(ran.code, Some(2), "{args:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains("error: ") && ran.stdout.is_empty(), "{args:?}");
+    }
+    assert!(run(&["serve", "8080"]).stderr.contains("localhost:8080"));
+}
