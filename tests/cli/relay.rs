@@ -324,6 +324,23 @@ fn a_signal_ends_it_after_a_word() {
 }
 
 #[test]
+fn an_interrupted_relay_has_a_document_as_well() {
+    let (address, _) = peer(|mut stream| {
+        stream.write_all(b"x").unwrap();
+        read_all(stream)
+    });
+    let mut open = Open::start(&["--json", &address]);
+    open.stdout.read_exact(&mut [0]).unwrap();
+    signal(&open.child, "-INT");
+    let (status, told) = open.end();
+    assert_eq!(status.signal(), Some(2));
+    let document: Value = serde_json::from_str(&told).unwrap();
+    assert_valid(&document);
+    assert_eq!((&document["exit_code"], &document["outcome"]), (&130.into(), &"success".into()));
+    assert_eq!(document["relay"]["end"], "interrupted");
+}
+
+#[test]
 fn exit_28_when_idle_and_not_before() {
     let (address, _) = peer(|mut stream| {
         for _ in 0..3 {

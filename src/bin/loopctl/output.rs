@@ -190,7 +190,8 @@ impl Output {
             return;
         }
         // Whoever closed standard output knows.
-        let relayed = report.beside.relay.as_ref().filter(|relay| relay.end != "closed");
+        let relayed =
+            report.beside.relay.as_ref().filter(|relay| relay.exit != Exit::Signal(SIGPIPE));
         let relayed = relayed.map_or_else(String::new, text::relayed);
         let message = cause::explain(report).render(self.request.stderr);
         self.message(&(relayed + &message));

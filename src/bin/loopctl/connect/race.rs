@@ -58,9 +58,10 @@ impl Session {
         let report = Rc::new(RefCell::new(self.blank(lp, this)));
         self.output.borrow_mut().begin(&this.session, &report.borrow());
         if self.stop.wish().is_none() {
-            let begun = match self.request.race.udp {
-                true => self.reach(lp, this, &report).await,
-                false => self.connect(lp, this, &report).await,
+            let begun = if self.request.race.udp {
+                self.reach(lp, this, &report).await
+            } else {
+                self.connect(lp, this, &report).await
             };
             if let Err(why) = begun {
                 report.borrow_mut().refuse(why, lp.time());

@@ -71,10 +71,10 @@ fn headline(report: &Report, style: Style) -> String {
 
 /// What the winner did in the time that follows.
 fn success(report: &Report) -> (String, AnsiColor) {
-    match report.selected.map(|number| report.reached(number)) {
-        Some("silent") => ("silent for".to_owned(), AnsiColor::Yellow),
-        Some(reached) => (format!("{reached} in"), AnsiColor::Green),
-        None => (String::new(), AnsiColor::Green),
+    let number = report.selected.unwrap_or_default();
+    match report.answered(number) {
+        Some(false) => ("silent for".to_owned(), AnsiColor::Yellow),
+        _ => (format!("{} in", report.reached(number)), AnsiColor::Green),
     }
 }
 
