@@ -51,7 +51,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l concurrency 
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l happy-eyeballs -d 'The Connection Attempt Delay, on by default; `off`: one address after another' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l interleave -d 'The First Address Family Count; 0 keeps the resolver\'s order [default: 1, with `off` 0]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l max-parallel -d 'At most this many attempts at a time' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l attempt-timeout -d 'Time for one attempt [default: as long as the kernel tries]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l attempt-timeout -d 'Time for one attempt [default: as long as the kernel tries; with --udp 200ms]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l prefer -d 'Try the addresses of this family first' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l resolve -d 'Use these addresses for a host instead of asking the resolver; curl\'s HOST:PORT:ADDR works too' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s s -l source -d 'Connect from this address; give one of each family to cover both' -r
@@ -60,12 +60,13 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l ttl -d 'How 
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l dscp -d 'Differentiated Services Code Point' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l mark -d 'Mark for this host\'s routing and firewall rules' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l keepalive -d 'Test silent connections: after IDLE, every INTVL, CNT times (2h, 75s and 9 unless given)' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l idle-timeout -d 'End a relay when nothing has come or gone for this long' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l require -d 'The connection must be over this family' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l max-cost -d 'Waiting for addresses that did not win must cost no more than this' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s c -l count -d 'Connect N times; with --interval alone, until interrupted' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s i -l interval -d 'Time from one start to the next [default: 1s]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s w -l wait -d 'Try until it connects, at most this long [60s where no time is given]' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l report -d 'Write the report to FILE instead of standard output' -r -F
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l report -d 'Write the report to FILE instead of standard output (with --relay: standard error)' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l qlog -d 'Write every event to FILE, as qlog (JSON text sequences)' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb'
 always\t'Always'
@@ -73,9 +74,11 @@ never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l slow-callback -d 'Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l timeout -d 'Time for the whole of one target: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; serve: none]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l all -d 'Let every attempt finish: probe every address'
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s u -l udp -d 'Datagrams instead of connections: which addresses answer an empty one, stay silent, or refuse it?'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l mptcp -d 'Multipath TCP; a plain socket where the kernel has none'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l tfo -d 'TCP Fast Open: uses a cookie of the server\'s, or asks for one'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l nodelay -d 'Send small writes at once'
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s r -l relay -d 'Relay standard input to the connection, and what comes back to standard output; the report goes to standard error'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l fail-on-fallback -d 'The first address must win'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l fresh-dns -d 'Resolve the name anew every time, and tell when its addresses change'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l histogram -d 'Show how the times are distributed'
@@ -186,7 +189,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -s h -l help -d 
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l happy-eyeballs -d 'The Connection Attempt Delay, on by default; `off`: one address after another' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l interleave -d 'The First Address Family Count; 0 keeps the resolver\'s order [default: 1, with `off` 0]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l max-parallel -d 'At most this many attempts at a time' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l attempt-timeout -d 'Time for one attempt [default: as long as the kernel tries]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l attempt-timeout -d 'Time for one attempt [default: as long as the kernel tries; with --udp 200ms]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l prefer -d 'Try the addresses of this family first' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l qlog -d 'Write every event to FILE, as qlog (JSON text sequences)' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb'

@@ -3,9 +3,10 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
 use super::Failure;
 use super::attempt::InContext;
@@ -102,6 +103,40 @@ impl fmt::Display for SocketOption {
 pub(crate) type Refusals = Vec<(SocketOption, Failure)>;
 
 impl SocketOptions {
+    /// Sets these on a socket of one's own that will send to `to`; returns what the kernel refused. The
+    /// options of TCP are refused by other sockets, and multipath is a matter of making the socket.
+    ///
+    /// ```
+    /// use loopctl::SocketOptions;
+    ///
+    /// let socket = std::net::UdpSocket::bind("127.0.0.1:0")?;
+    /// let options = SocketOptions { ttl: Some(8), ..Default::default() };
+    /// let refused = options.set_on(&socket, socket.local_addr()?)?;
+    /// assert!(refused.is_empty());
+    /// assert_eq!(SocketOptions::in_force_on(&socket).ttl, Some(8));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When it cannot be bound to the interface: any other way to the peer would answer another question.
+    pub fn set_on(
+        &self,
+        socket: &impl AsFd,
+        to: SocketAddr,
+    ) -> io::Result<Vec<(SocketOption, Failure)>> {
+        let (socket, mut refused) = (SockRef::from(socket), Refusals::new());
+        self.bind_interface(&socket)?;
+        self.apply(&socket, to, &mut refused);
+        Ok(refused)
+    }
+
+    /// What is in force on a socket of one's own, whoever set it.
+    pub fn in_force_on(socket: &impl AsFd) -> Self {
+        let socket = SockRef::from(socket);
+        let is_ipv6 = socket.local_addr().is_ok_and(|address| address.is_ipv6());
+        Self::in_force(&socket, is_ipv6)
+    }
+
     /// A TCP socket; a plain one where the kernel has no multipath.
     pub(crate) fn socket(&self, to: SocketAddr, refused: &mut Refusals) -> io::Result<Socket> {
         let (domain, kind) = (Domain::for_address(to), Type::STREAM.nonblocking());

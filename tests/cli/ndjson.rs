@@ -14,7 +14,7 @@ static SCHEMA: LazyLock<Validator> = LazyLock::new(|| {
 });
 
 /// The events of a run, checked one by one and together, and its documents.
-fn records(args: &[&str]) -> (Vec<Value>, Vec<Value>) {
+pub(crate) fn records(args: &[&str]) -> (Vec<Value>, Vec<Value>) {
     let ran = run(&[&["connect", "--ndjson"], args].concat());
     let lines = ran.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let (events, documents): (Vec<_>, Vec<_>) =

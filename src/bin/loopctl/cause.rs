@@ -39,7 +39,7 @@ impl Cause {
     }
 
     /// The same number can come from this host and from a router.
-    fn of_failure(failure: &Failure) -> Self {
+    pub(crate) fn of_failure(failure: &Failure) -> Self {
         let unreachable = ["ENETUNREACH", "EHOSTUNREACH", "EADDRNOTAVAIL", "EINVAL", "EACCES"];
         match (failure.name().unwrap_or_default(), failure.kind) {
             (name, _) if failure.at_once && unreachable.contains(&name) => Self::NoRoute,
@@ -148,7 +148,10 @@ pub(crate) fn explain(report: &Report) -> Message {
             let unmet = report.beside.unmet.iter().map(|(flag, why)| format!("--{flag}: {why}"));
             (Some(format!("connected to `{target}`, but not as expected")), unmet.collect())
         }
-        End::Connected => (None, Vec::new()),
+        End::Connected => {
+            let failure = report.beside.relay.as_ref().and_then(|relay| relay.failure.as_ref());
+            (failure.map(|(what, failure)| format!("{what}: {}", brief(failure))), Vec::new())
+        }
         End::Interrupted(_) => {
             (Some(format!("interrupted while connecting to `{target}`")), causes(report))
         }

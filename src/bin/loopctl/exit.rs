@@ -18,12 +18,15 @@ pub(crate) enum Exit {
     CannotRead,
     TimedOut,
     CannotBind,
+    /// On a connection that was there.
+    SendFailed,
+    ReceiveFailed,
     /// By this signal, as if there had been no handler.
     Signal(i32),
 }
 
 /// Code and meaning, as the man pages list them.
-pub(crate) const TABLE: [(&str, &str); 13] = [
+pub(crate) const TABLE: [(&str, &str); 15] = [
     ("0", "Everything asked for succeeded."),
     ("1", "Several targets or tries ended in different ways, or an internal error occurred."),
     ("2", "The command line is wrong."),
@@ -37,6 +40,8 @@ pub(crate) const TABLE: [(&str, &str); 13] = [
     ("26", "A file could not be read."),
     ("28", "Time was up: a deadline cut the last attempt that was under way."),
     ("45", "The source address could not be bound."),
+    ("55", "Sending failed on a connection that was there (--relay)."),
+    ("56", "Receiving failed: the peer reset the connection, or refuses datagrams (--relay)."),
     ("130", "Interrupted (SIGINT, raised again)."),
     ("141", "Standard output was closed (SIGPIPE, raised again)."),
     ("143", "Terminated (SIGTERM, raised again)."),
@@ -55,6 +60,8 @@ impl Exit {
             Self::CannotRead => 26,
             Self::TimedOut => 28,
             Self::CannotBind => 45,
+            Self::SendFailed => 55,
+            Self::ReceiveFailed => 56,
             Self::Signal(number) => u8::try_from(128 + number).unwrap_or(u8::MAX),
         }
     }
@@ -104,6 +111,8 @@ mod tests {
             Exit::CannotRead,
             Exit::TimedOut,
             Exit::CannotBind,
+            Exit::SendFailed,
+            Exit::ReceiveFailed,
             Exit::Signal(2),
             Exit::Signal(13),
             Exit::Signal(15),

@@ -127,7 +127,21 @@ tried, the next one also when the newest has connected.
 With --count or --interval, the same race is run again and again; a name is resolved once, unless --fresh-dns is given. \
 With --wait, it is run again, after pauses of 0.1 s that double up to 2 s, until it connects.
 
-Targets are told in the order in which they were given.";
+Targets are told in the order in which they were given.
+
+With --relay, the connection is kept: what standard input gives goes to the peer, and what the peer sends to standard \
+output, which then carries nothing else; the report goes to standard error. The end of the input is passed on, and \
+what the peer still sends is written; the peer's end ends the relay, also while the input is open; what the input gives without a pause is still sent. Each side is read \
+only as fast as the other one takes it. --timeout limits the connection, not the relay. A connection that is not as \
+expected is not used.
+
+With --udp, one address after another is sent an empty datagram, and has 0.2 s (--attempt-timeout) to answer or to \
+refuse: the first that does not refuse is taken. `answered` is proof that somebody is there, and `silent` is none: a \
+service that ignores an empty datagram, a firewall and a dead host look the same. With --relay as well, nothing is sent \
+but what standard input gives: the first address that there is a route to is taken, every read of the input (a line \
+of a terminal, at most 64 KiB of a file, 256 KiB of a pipe) is a datagram, or several where it is longer than 65507 \
+bytes, and what comes back is written as it is. After the end of the input, 0.5 s of silence (--idle-timeout) end the \
+relay.";
 
 const SERVE: &str = "\
 Listens on each ADDR, and does with every client what --mode, --exec or --shell says. Unless an address beyond \
@@ -182,7 +196,9 @@ A row says when its attempt started and how long it took, both in milliseconds s
 its outcome. `lost` is an attempt that was under way when another one won. `SYN +2` says that the kernel sent the \
 first packet again twice. On a terminal each row has a bar on a common time axis.
 
-Errors, their causes and hints go to standard error.";
+Errors, their causes and hints go to standard error. With --relay the report goes there, too, and is told when there \
+is a connection; a line about what was relayed follows. A format for programs comes at the end, and is alone on \
+standard error, unless --report gives it a file.";
 
 const JSON: &str = "\
 With `--json`, every target gives one document (schema loopctl.connect.v1), also when it failed or was interrupted; \
@@ -191,13 +207,14 @@ draft-kuehlewind-happy-qlog), followed by the document.
 
 All `_ms` are milliseconds since work on the target began. `result` is success, failure (the network or the kernel \
 said no), timeout (a deadline fell) or canceled (another attempt won, or the user interrupted). null means that \
-something did not happen or is not known.";
+something did not happen or is not known. `relay` says how many bytes went each way and what ended that: eof, reset, \
+idle, closed (standard output), interrupted or error. `answered` tells over UDP whether anything came back.";
 
 const SIGNALS: &str = "\
 SIGINT and SIGTERM end the attempts under way, print the report, and end the process by the same signal. A second \
 one ends it at once. When connecting again and again, they end the series and print its summary; the exit status is \
 then 0 if anything connected. SIGQUIT prints an interim line of every series and goes on. A closed standard output \
-ends the process by SIGPIPE.";
+ends the process by SIGPIPE. SIGINT and SIGTERM end a relay, too; it says before what was relayed.";
 
 const ENVIRONMENT: [(&str, &str); 6] = [
     ("NO_COLOR", "Not empty: no colours, unless --color=always."),

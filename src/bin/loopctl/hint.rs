@@ -12,6 +12,8 @@ use crate::report::{Attempt, End, Outcome, Report};
 pub(crate) fn hint(report: &Report) -> Option<String> {
     match report.end {
         End::Interrupted(_) => None,
+        // It was given when the relay began.
+        End::Connected if report.beside.relay.is_some() => None,
         End::Connected => of_connection(report),
         End::Failed(_) if report.resolve.error.is_some() => of_name(report),
         End::Failed(exit) => of_failure(report, exit),
@@ -21,6 +23,13 @@ pub(crate) fn hint(report: &Report) -> Option<String> {
 /// The connection came about, but it took a detour, or longer than it should.
 fn of_connection(report: &Report) -> Option<String> {
     let winner = report.winner()?;
+    if report.selected.and_then(|number| report.answered(number)) == Some(false) {
+        return Some(format!(
+            "`{}` neither answered nor refused, which proves nothing: a service that ignores an empty datagram, \
+             a firewall and a dead host look the same",
+            bare(winner)
+        ));
+    }
     if winner.resends() > 0 {
         return Some(format!(
             "the first packet to `{}` got lost and was sent again ({}x): loss on the way, not a slow path",

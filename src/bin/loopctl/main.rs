@@ -19,6 +19,7 @@ mod request;
 mod series;
 mod serve;
 mod slow;
+mod stdio;
 mod style;
 mod targets;
 mod told;

@@ -18,7 +18,7 @@ use crate::render::live::Live;
 use crate::render::prom::Metrics;
 use crate::render::{events, json, qlog, rows, series, slow, text};
 use crate::report::Report;
-use crate::request::{ConnectRequest, Format, Mode, OutputRequest};
+use crate::request::{ConnectRequest, Format, Mode, OutputRequest, ReportTo};
 use crate::series::Series;
 use crate::style::Style;
 use crate::told::Told;
@@ -69,8 +69,9 @@ impl Output {
     pub(crate) fn new(request: &ConnectRequest) -> Result<Self, Message> {
         let output = request.output.clone();
         let report = match &output.files.report {
-            Some(path) => Writer::create(path)?,
-            None => Writer::stdout(),
+            ReportTo::File(path) => Writer::create(path)?,
+            ReportTo::Stdout => Writer::stdout(),
+            ReportTo::Stderr => Writer::new(Box::new(stderr()), "the report".to_owned()),
         };
         let qlog = output.files.qlog.as_deref().map(Qlog::create).transpose()?;
         let histogram = matches!(request.mode, Mode::Repeat(repeat) if repeat.histogram);
@@ -91,7 +92,7 @@ impl Output {
 
     /// Before the first event of a race.
     pub(crate) fn begin(&mut self, session: &str, report: &Report) {
-        let record = events::config_set(session, &report.subject.policy, self.stage.prefer);
+        let record = events::config_set(session, &report.subject, self.stage.prefer);
         self.record(record, report);
     }
 
@@ -150,6 +151,16 @@ impl Output {
         }
     }
 
+    /// Before a relay, which may last: people read about the connection at once.
+    pub(crate) fn connected(&mut self, report: &Report) {
+        self.live = None;
+        if self.request.format == Format::Human {
+            self.tell_report(report);
+            self.flush();
+            self.explain(report);
+        }
+    }
+
     /// The final word on a target.
     pub(crate) fn tell(&mut self, told: &Told) {
         match told {
@@ -160,10 +171,8 @@ impl Output {
         self.flush();
         if let Told::Report(report) = told
             && !self.has_failed()
-            && self.request.format != Format::Quiet
         {
-            let message = cause::explain(report).render(self.request.stderr);
-            self.message(&message);
+            self.explain(report);
         }
         if let Told::Series(series) = told
             && let Some((count, why)) = &series.tries.unmet
@@ -175,9 +184,24 @@ impl Output {
         }
     }
 
+    /// Errors, causes, hints, and what was relayed.
+    fn explain(&mut self, report: &Report) {
+        if self.request.format == Format::Quiet || self.request.has_stderr_alone() {
+            return;
+        }
+        // Whoever closed standard output knows.
+        let relayed =
+            report.beside.relay.as_ref().filter(|relay| relay.exit != Exit::Signal(SIGPIPE));
+        let relayed = relayed.map_or_else(String::new, text::relayed);
+        let message = cause::explain(report).render(self.request.stderr);
+        self.message(&(relayed + &message));
+    }
+
     fn tell_report(&mut self, report: &Report) {
         match self.request.format {
             Format::Quiet => {}
+            // Told when it was connected.
+            Format::Human if report.beside.relay.is_some() => {}
             Format::Human => {
                 let gap = if self.told > 0 { "\n" } else { "" };
                 let text = text::report(report, self.request.stdout, self.request.tcp_info);

@@ -34,6 +34,40 @@ pub(crate) struct Beside {
     /// Expectations that did not hold: their flags, and why.
     pub(crate) unmet: Vec<(&'static str, String)>,
     pub(crate) waited: Option<Waited>,
+    pub(crate) relay: Option<Relayed>,
+    /// By the number of the attempt: whether a datagram was answered. `None` where none was sent.
+    pub(crate) answers: Vec<Option<bool>>,
+}
+
+/// What `--relay` did with the connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Relayed {
+    pub(crate) sent: u64,
+    pub(crate) received: u64,
+    pub(crate) took: Duration,
+    /// One word for it.
+    pub(crate) end: &'static str,
+    pub(crate) exit: Exit,
+    /// What failed, and how.
+    pub(crate) failure: Option<(String, Failure)>,
+}
+
+/// What carries the bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Carrier {
+    Tcp,
+    Udp,
+    Unix,
+}
+
+impl Carrier {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+            Self::Unix => "unix",
+        }
+    }
 }
 
 /// What `--wait` saw before this race, which was its last.
@@ -51,6 +85,7 @@ pub(crate) struct Subject {
     pub(crate) text: String,
     pub(crate) host: Option<String>,
     pub(crate) port: Option<u16>,
+    pub(crate) carrier: Carrier,
     /// The only family asked for, if it was one.
     pub(crate) family: Family,
     pub(crate) policy: Policy,
@@ -202,8 +237,23 @@ impl Report {
     pub(crate) fn exit(&self) -> Exit {
         match self.end {
             End::Connected if !self.beside.unmet.is_empty() => Exit::Unexpected,
-            End::Connected => Exit::Success,
+            End::Connected => self.beside.relay.as_ref().map_or(Exit::Success, |relay| relay.exit),
             End::Failed(exit) | End::Interrupted(exit) => exit,
+        }
+    }
+
+    /// Whether the datagram of an attempt was answered; `None` where none was sent.
+    pub(crate) fn answered(&self, number: usize) -> Option<bool> {
+        self.beside.answers.get(number).copied().flatten()
+    }
+
+    /// What an attempt that succeeded is: UDP has no connections, and silence proves nothing.
+    pub(crate) fn reached(&self, number: usize) -> &'static str {
+        match (self.subject.carrier, self.answered(number)) {
+            (Carrier::Udp, Some(true)) => "answered",
+            (Carrier::Udp, Some(false)) => "silent",
+            (Carrier::Udp, None) => "open",
+            _ => "connected",
         }
     }
 

@@ -4,17 +4,17 @@ mod serve;
 
 use std::net::SocketAddr;
 use std::num::NonZero;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use loopctl::SocketOptions;
-use loopctl::plan::{Family, Policy};
+use loopctl::plan::{Family, Policy, Target};
 
 pub(crate) use serve::{Faults, Place, ServeRequest, Service};
 
 use crate::args::{
     ConnectArgs, DebugArgs, ExpectArgs, ExportArgs, FamilyArg, FamilyArgs, GlobalArgs, OutputArgs,
-    Pace, RaceArgs, RepeatArgs, SocketArgs,
+    Pace, RaceArgs, RelayArgs, RepeatArgs, SocketArgs,
 };
 use crate::env::Environment;
 use crate::exit::Exit;
@@ -30,6 +30,8 @@ pub(crate) struct ConnectRequest {
     pub(crate) concurrency: usize,
     pub(crate) race: RaceRequest,
     pub(crate) mode: Mode,
+    /// What to do with the connection of the only target; otherwise, it is closed at once.
+    pub(crate) relay: Option<RelayRequest>,
     pub(crate) expect: Expectations,
     pub(crate) output: OutputRequest,
     pub(crate) slow: SlowRequest,
@@ -54,6 +56,13 @@ pub(crate) struct RepeatRequest {
     pub(crate) histogram: bool,
 }
 
+/// Standard input to the peer, and the peer to standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RelayRequest {
+    /// Ends it when nothing has come or gone for this long.
+    pub(crate) idle_timeout: Option<Duration>,
+}
+
 /// What a connection must be like, besides being one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Expectations {
@@ -71,13 +80,19 @@ pub(crate) struct RaceRequest {
     pub(crate) sources: Vec<SocketAddr>,
     pub(crate) options: Option<SocketOptions>,
     pub(crate) timeout: Duration,
+    /// Datagrams, one address after another, in the place of connections.
+    pub(crate) udp: bool,
 }
+
+/// How long a datagram may stay without an answer where nothing was said. A refusal takes a round trip.
+const SILENCE: Duration = Duration::from_millis(200);
 
 /// What is told, and how it looks.
 #[derive(Debug, Clone)]
 pub(crate) struct OutputRequest {
     pub(crate) format: Format,
     pub(crate) verbosity: u8,
+    /// Of the report.
     pub(crate) stdout: Style,
     pub(crate) stderr: Style,
     pub(crate) files: Files,
@@ -88,11 +103,19 @@ pub(crate) struct OutputRequest {
     pub(crate) live: bool,
 }
 
-/// Where to write what does not go to standard output.
-#[derive(Debug, Clone, Default)]
+/// Where to write to.
+#[derive(Debug, Clone)]
 pub(crate) struct Files {
-    pub(crate) report: Option<PathBuf>,
+    pub(crate) report: ReportTo,
     pub(crate) qlog: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ReportTo {
+    Stdout,
+    /// A relay has standard output for itself.
+    Stderr,
+    File(PathBuf),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,14 +156,35 @@ impl ConnectRequest {
         request.concurrency = args.targets.concurrency.get();
         request.mode = Mode::from(&args.repeat);
         request.expect = Expectations::from(&args.expect);
-        request.output.export(args.export);
-        if let (Mode::Repeat(RepeatRequest { count: None, .. }), Format::Json) =
-            (request.mode, request.output.format)
-        {
-            let error = "--json keeps every try until the end: give --count, or use --ndjson";
+        request.relay = Option::from(&args.relay);
+        if request.relay.is_some() && args.export.report.as_deref() == Some(Path::new("-")) {
+            let error =
+                "--relay keeps standard output for what the peer sends: give --report a file";
             return Err((Message::error(error), Exit::Usage));
         }
+        request.output.export(args.export);
+        if request.relay.is_some() {
+            request.output.leave_stdout();
+        }
+        request.refuse_what_makes_no_sense()?;
         Ok(request)
+    }
+
+    fn refuse_what_makes_no_sense(&self) -> Result<(), (Message, Exit)> {
+        let is_unix = |target: &TargetRequest| matches!(target.target, Target::Unix(_));
+        let error = match (self.mode, self.output.format) {
+            (Mode::Repeat(RepeatRequest { count: None, .. }), Format::Json) => {
+                "--json keeps every try until the end: give --count, or use --ndjson"
+            }
+            _ if self.relay.is_some() && self.targets.len() != 1 => {
+                "--relay takes exactly one target"
+            }
+            _ if self.race.udp && self.targets.iter().any(is_unix) => {
+                "--udp takes host:port: a Unix socket is no UDP port"
+            }
+            _ => return Ok(()),
+        };
+        Err((Message::error(error), Exit::Usage))
     }
 
     /// One connection to each target, nothing expected.
@@ -152,8 +196,8 @@ impl ConnectRequest {
     ) -> Self {
         let slow = SlowRequest::from(&global.debug);
         let output = OutputRequest::new(&global.output, env);
-        let (mode, expect) = (Mode::Once, Expectations::default());
-        Self { targets, concurrency: 1, race, mode, expect, output, slow }
+        let (mode, relay, expect) = (Mode::Once, None, Expectations::default());
+        Self { targets, concurrency: 1, race, mode, relay, expect, output, slow }
     }
 
     /// What is allowed but deserves a word.
@@ -162,6 +206,7 @@ impl ConnectRequest {
         let recommended = Duration::from_millis(100)..=Duration::from_secs(2);
         let delay = self.race.policy.connection_attempt_delay;
         let odd = delay.filter(|delay| !recommended.contains(delay));
+        let odd = odd.filter(|_| !self.output.has_stderr_alone());
         odd.map(|delay| {
             format!("a Connection Attempt Delay of {delay:?} is outside 100ms to 2s (RFC 8305 section 8)")
         })
@@ -187,6 +232,12 @@ impl From<&RepeatArgs> for Mode {
     }
 }
 
+impl From<&RelayArgs> for Option<RelayRequest> {
+    fn from(args: &RelayArgs) -> Self {
+        args.relay.then_some(RelayRequest { idle_timeout: args.idle_timeout })
+    }
+}
+
 impl From<&ExpectArgs> for Expectations {
     fn from(args: &ExpectArgs) -> Self {
         let family = args.require.map(Family::from);
@@ -209,9 +260,9 @@ impl RaceRequest {
         };
         let prefer = args.prefer.map(Family::from);
         let family = Family::from(&global.family);
-        let (sources, options) = (Vec::new(), None);
+        let (sources, options, udp) = (Vec::new(), None, false);
         let timeout = global.timeout.unwrap_or(TIMEOUT);
-        Self { policy, family, prefer, sources, options, timeout }
+        Self { policy, family, prefer, sources, options, timeout, udp }
     }
 
     fn with_sockets(mut self, args: &SocketArgs) -> Self {
@@ -227,6 +278,14 @@ impl RaceRequest {
         };
         self.options = Some(options).filter(|options| *options != SocketOptions::default());
         self.sources.clone_from(&args.source);
+        if args.udp { self.over_udp() } else { self }
+    }
+
+    /// Without a handshake there is nothing to race: one address after another has its time to refuse.
+    fn over_udp(mut self) -> Self {
+        self.policy.connection_attempt_delay = None;
+        self.policy.attempt_timeout.get_or_insert(SILENCE);
+        self.udp = true;
         self
     }
 }
@@ -267,7 +326,7 @@ impl OutputRequest {
         };
         let style = |stream| Style::new(args.color, stream, env);
         let (stdout, stderr) = (style(env.stdout), style(env.stderr));
-        let files = Files { report: None, qlog: args.qlog.clone() };
+        let files = Files { report: ReportTo::Stdout, qlog: args.qlog.clone() };
         let may_move = env.stderr.is_terminal && !env.is_dumb;
         let live = may_move && !args.no_progress && !args.quiet && args.verbose == 0;
         let (tcp_info, timestamps, verbosity) = (false, false, args.verbose);
@@ -281,10 +340,24 @@ impl OutputRequest {
         if let (Some((_, format)), Format::Human) = (wanted, self.format) {
             self.format = format;
         }
-        if args.report.as_ref().is_some_and(|path| path.as_os_str() != "-") {
+        if let Some(path) = args.report.filter(|path| path.as_os_str() != "-") {
             self.stdout = Style { color: false, width: None, ..self.stdout };
-            self.files.report = args.report;
+            self.files.report = ReportTo::File(path);
         }
         (self.tcp_info, self.timestamps) = (args.tcp_info, args.timestamps);
+    }
+
+    /// A document on standard error is alone there: it says what went wrong.
+    pub(crate) fn has_stderr_alone(&self) -> bool {
+        let is_for_people = matches!(self.format, Format::Human | Format::Quiet);
+        self.files.report == ReportTo::Stderr && !is_for_people
+    }
+
+    /// Standard output is for the peer's bytes alone.
+    fn leave_stdout(&mut self) {
+        if self.files.report == ReportTo::Stdout {
+            self.files.report = ReportTo::Stderr;
+            self.stdout = self.stderr;
+        }
     }
 }

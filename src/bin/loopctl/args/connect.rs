@@ -22,6 +22,9 @@ Examples:
   loopctl connect --wait=1m db:5432 && start-the-app
   loopctl connect --targets hosts.txt --csv > probe.csv
   loopctl connect --require 6 --max-cost 50ms www:443  fail in a cron job
+  printf 'GET / HTTP/1.0\r\n\r\n' | loopctl connect --relay www:80
+  loopctl connect -r db:5432 < dump > answer           files and pipes, both ways
+  loopctl connect --udp ns1:53 ns2:53                  does anybody refuse?
   loopctl connect --json example.com:443 | jq '.attempts[].result'")]
 pub(crate) struct ConnectArgs {
     #[command(flatten)]
@@ -32,6 +35,8 @@ pub(crate) struct ConnectArgs {
     pub(crate) resolve: ResolveArgs,
     #[command(flatten)]
     pub(crate) socket: SocketArgs,
+    #[command(flatten)]
+    pub(crate) relay: RelayArgs,
     #[command(flatten)]
     pub(crate) expect: ExpectArgs,
     #[command(flatten)]
@@ -66,7 +71,7 @@ pub(crate) struct RaceArgs {
     /// At most this many attempts at a time
     #[arg(long, value_name = "N")]
     pub(crate) max_parallel: Option<NonZero<usize>>,
-    /// Time for one attempt [default: as long as the kernel tries]
+    /// Time for one attempt [default: as long as the kernel tries; with --udp 200ms]
     #[arg(long, value_name = "DUR", value_parser = positive)]
     pub(crate) attempt_timeout: Option<Duration>,
     /// Let every attempt finish: probe every address
@@ -96,6 +101,11 @@ pub(crate) struct SocketArgs {
     pub(crate) interface: Option<String>,
     #[command(flatten)]
     pub(crate) packets: PacketArgs,
+    /// Datagrams instead of connections: which addresses answer an empty one, stay silent, or refuse it?
+    #[arg(short, long, conflicts_with_all = [
+        "happy_eyeballs", "max_parallel", "mptcp", "tfo", "nodelay", "keepalive", "tcp_info", "again",
+    ])]
+    pub(crate) udp: bool,
     /// Multipath TCP; a plain socket where the kernel has none
     #[arg(long)]
     pub(crate) mptcp: bool,
@@ -122,6 +132,18 @@ pub(crate) struct PacketArgs {
     /// Mark for this host's routing and firewall rules
     #[arg(long, value_name = "N", value_parser = values::mark)]
     pub(crate) mark: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Relay")]
+pub(crate) struct RelayArgs {
+    /// Relay standard input to the connection, and what comes back to standard output; the report goes to
+    /// standard error
+    #[arg(short, long, conflicts_with_all = ["again", "all", "targets_from"])]
+    pub(crate) relay: bool,
+    /// End a relay when nothing has come or gone for this long
+    #[arg(long, value_name = "DUR", value_parser = positive, requires = "relay")]
+    pub(crate) idle_timeout: Option<Duration>,
 }
 
 #[derive(Debug, Args)]
@@ -177,7 +199,7 @@ pub(crate) struct ExportArgs {
     /// Show more of what the kernel knows of the connection
     #[arg(long, conflicts_with = "again")]
     pub(crate) tcp_info: bool,
-    /// Write the report to FILE instead of standard output
+    /// Write the report to FILE instead of standard output (with --relay: standard error)
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
     /// Begin lines with the time, in seconds since 1970

@@ -12,7 +12,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub(crate) use connect::{
-    ConnectArgs, ExpectArgs, ExportArgs, RaceArgs, RepeatArgs, SocketArgs, TargetArgs,
+    ConnectArgs, ExpectArgs, ExportArgs, RaceArgs, RelayArgs, RepeatArgs, SocketArgs, TargetArgs,
 };
 pub(crate) use fault::{Fault, FaultArg, Spread};
 pub(crate) use serve::{LimitArgs, ListenArgs, LogArg, ModeArg, ModeArgs, ServeArgs};

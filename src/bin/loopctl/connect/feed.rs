@@ -83,7 +83,7 @@ impl Session {
         }
     }
 
-    fn tell(&self, result: Option<Told>) {
+    pub(super) fn tell(&self, result: Option<Told>) {
         let Some(mut told) = result else { return };
         let slow = self.slow.take();
         if let Told::Report(report) = &mut told {

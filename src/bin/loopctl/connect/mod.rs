@@ -2,8 +2,11 @@
 
 mod feed;
 mod race;
+mod relay;
 mod repeat;
 mod stop;
+mod traffic;
+mod udp;
 mod wait;
 
 use std::cell::RefCell;
@@ -21,6 +24,7 @@ use crate::series::Series;
 use crate::slow::SlowWatch;
 
 use feed::Finished;
+use relay::Kept;
 use stop::Stop;
 
 const SIGINT: i32 = 2;
@@ -43,6 +47,7 @@ pub(crate) fn run(mut request: ConnectRequest) -> Exit {
         request,
         output,
         stop: Stop::default(),
+        kept: RefCell::default(),
         finished: Finished::default(),
         series: RefCell::default(),
         slow: SlowWatch::default(),
@@ -71,6 +76,8 @@ pub(crate) struct Session {
     request: ConnectRequest,
     output: RefCell<Output>,
     stop: Stop,
+    /// The connection that won, where it is not closed at once.
+    kept: RefCell<Option<Kept>>,
     finished: Finished,
     /// The series under way, for whoever asks in between.
     series: RefCell<BTreeMap<usize, Rc<RefCell<Series>>>>,
@@ -88,7 +95,10 @@ impl Session {
         if self.request.output.live {
             self.keep_moving(lp);
         }
-        self.feed(lp).await
+        match self.request.relay {
+            Some(relay) => self.relay(lp, relay).await,
+            None => self.feed(lp).await,
+        }
     }
 
     /// Draws the live view again and again, until the loop ends.

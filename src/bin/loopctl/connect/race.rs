@@ -11,9 +11,10 @@ use loopctl::{
 };
 
 use super::Session;
+use super::relay::Kept;
 use crate::env::Environment;
 use crate::exit::Exit;
-use crate::report::{Began, Report, Subject, Via};
+use crate::report::{Began, Carrier, Report, Subject, Via};
 use crate::request::RaceRequest;
 use crate::targets::TargetRequest;
 
@@ -57,9 +58,13 @@ impl Session {
         let report = Rc::new(RefCell::new(self.blank(lp, this)));
         self.output.borrow_mut().begin(&this.session, &report.borrow());
         if self.stop.wish().is_none() {
-            match self.connection(lp, this).await {
-                Ok(connection) => self.connect(connection, &this.session, &report).await,
-                Err(why) => report.borrow_mut().refuse(why, lp.time()),
+            let begun = if self.request.race.udp {
+                self.reach(lp, this, &report).await
+            } else {
+                self.connect(lp, this, &report).await
+            };
+            if let Err(why) = begun {
+                report.borrow_mut().refuse(why, lp.time());
             }
         }
         let mut report = report.borrow().clone();
@@ -80,41 +85,66 @@ impl Session {
     /// Opens the connection unless somebody ends it first. All that matters is told to the listener.
     async fn connect(
         self: &Rc<Self>,
-        connection: CreateConnection,
-        name: &str,
+        lp: &LoopRef,
+        this: &Try<'_>,
         report: &Rc<RefCell<Report>>,
-    ) {
-        let (session, name, heard) = (Rc::clone(self), name.to_owned(), Rc::clone(report));
-        let listen = move |event: &Event| {
+    ) -> Result<(), String> {
+        let connection = self.connection(lp, this).await?.trace(self.listener(this, report));
+        if self.request.relay.is_none() {
+            self.stop.or(connection.open(|| Probe)).await;
+        } else if let Some(Ok((reader, writer))) = self.stop.or(connection.open_stream()).await {
+            self.kept.replace(Some(Kept::Stream(reader, writer)));
+        }
+        Ok(())
+    }
+
+    /// Folds what happens into the report, and tells those who watch.
+    pub(super) fn listener(
+        self: &Rc<Self>,
+        this: &Try<'_>,
+        report: &Rc<RefCell<Report>>,
+    ) -> impl FnMut(&Event) + 'static {
+        let (session, name, heard) = (Rc::clone(self), this.session.clone(), Rc::clone(report));
+        move |event: &Event| {
             heard.borrow_mut().hear(event);
             let mut output = session.output.borrow_mut();
             output.event(&name, event, &heard.borrow());
             if output.has_failed() {
                 session.stop.now(Exit::CannotWrite);
             }
-        };
-        self.stop.or(connection.trace(listen).open(|| Probe)).await;
+        }
     }
 
     async fn connection(&self, lp: &LoopRef, this: &Try<'_>) -> Result<CreateConnection, String> {
         let race = &self.request.race;
-        let connection = match (&this.target.target, &this.target.pinned, &this.known) {
-            (Target::Unix(path), ..) => lp.create_unix_connection(path),
-            (Target::Tcp(..), _, Some(known)) => lp.create_connection_to(known.iter().copied()),
-            (Target::Tcp(host, port), None, None) => {
+        let connection = match (&this.target.target, self.given(lp, this).await?) {
+            (Target::Unix(path), _) => lp.create_unix_connection(path),
+            (Target::Tcp(..), Some(given)) => lp.create_connection_to(given),
+            (Target::Tcp(host, port), None) => {
                 lp.create_connection(host.clone(), port.clone()).family(race.family)
-            }
-            (Target::Tcp(_, port), Some(addresses), None) => {
-                let port = number(lp, port).await.map_err(|error| error.to_string())?;
-                let wanted = addresses.iter().filter(|ip| race.family.admits(Family::of(ip)));
-                let wanted: Vec<_> = wanted.map(|ip| SocketAddr::new(*ip, port)).collect();
-                if wanted.is_empty() {
-                    return Err("--resolve gives no address of the family asked for".to_owned());
-                }
-                lp.create_connection_to(wanted)
             }
         };
         Ok(race.configure(connection.timeout(this.timeout)))
+    }
+
+    /// The addresses for which no resolver is to be asked.
+    pub(super) async fn given(
+        &self,
+        lp: &LoopRef,
+        this: &Try<'_>,
+    ) -> Result<Option<Vec<SocketAddr>>, String> {
+        let (port, addresses) = match (&this.target.target, &this.target.pinned, &this.known) {
+            (Target::Tcp(_, port), Some(addresses), None) => (port, addresses),
+            (_, _, known) => return Ok(known.clone()),
+        };
+        let port = number(lp, port).await.map_err(|error| error.to_string())?;
+        let family = self.request.race.family;
+        let wanted = addresses.iter().filter(|ip| family.admits(Family::of(ip)));
+        let wanted: Vec<_> = wanted.map(|ip| SocketAddr::new(*ip, port)).collect();
+        if wanted.is_empty() {
+            return Err("--resolve gives no address of the family asked for".to_owned());
+        }
+        Ok(Some(wanted))
     }
 }
 
@@ -140,8 +170,13 @@ impl Subject {
             Target::Tcp(host, Port::Service(_)) => (Some(host.to_string()), None),
             Target::Unix(_) => (None, None),
         };
+        let carrier = match &target.target {
+            Target::Unix(_) => Carrier::Unix,
+            Target::Tcp(..) if race.udp => Carrier::Udp,
+            Target::Tcp(..) => Carrier::Tcp,
+        };
         let (text, policy, family) = (target.text.clone(), race.policy.clone(), race.family);
-        Self { text, host, port, family, policy, timeout }
+        Self { text, host, port, carrier, family, policy, timeout }
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::json::AddressRecord;
 use super::units::{self, ms};
-use crate::report::{End, Outcome, Report, Via};
+use crate::report::{Carrier, End, Outcome, Report, Subject, Via};
 
 /// The records that one event gives; `report` has heard it already.
 pub(crate) fn records(session: &str, event: &Event, report: &Report) -> Vec<Value> {
@@ -28,7 +28,7 @@ pub(crate) fn records(session: &str, event: &Event, report: &Report) -> Vec<Valu
         }
         EventKind::CandidatesSorted { candidates } => sorted(candidates, record),
         EventKind::AttemptStarted { attempt, address } => {
-            let data = json!({ "attempt_id": id(*attempt), "target": target(address), "transport": "tcp" });
+            let data = json!({ "attempt_id": id(*attempt), "target": target(address), "transport": transport(report) });
             vec![record("attempt_started", data)]
         }
         EventKind::AttemptSucceeded { attempt, .. }
@@ -58,8 +58,9 @@ pub(crate) fn records(session: &str, event: &Event, report: &Report) -> Vec<Valu
 }
 
 /// The record that opens a session: the rules in force.
-pub(crate) fn config_set(session: &str, policy: &Policy, prefer: Option<Family>) -> Value {
-    let Policy { connection_attempt_delay, interleave, max_parallel, .. } = policy;
+pub(crate) fn config_set(session: &str, subject: &Subject, prefer: Option<Family>) -> Value {
+    let Policy { connection_attempt_delay, interleave, max_parallel, .. } = &subject.policy;
+    let is_udp = subject.carrier == Carrier::Udp;
     let preferred = match prefer {
         Some(Family::Inet) => "ipv4",
         Some(Family::Inet6) => "ipv6",
@@ -70,7 +71,7 @@ pub(crate) fn config_set(session: &str, policy: &Policy, prefer: Option<Family>)
         "connection_attempt_delay_ms": connection_attempt_delay.map(whole_ms),
         "max_parallel_attempts": max_parallel,
         "preferred_family": preferred,
-        "success_definition": "tcp_connected",
+        "success_definition": if is_udp { "not_refused" } else { "tcp_connected" },
     });
     let data = json!({ "policy": without_nulls(policy), "reason": "app_config" });
     record(session, Duration::ZERO, "config_set", data)
@@ -86,7 +87,7 @@ pub(crate) fn metrics(session: &str, report: &Report) -> Value {
         "total_duration_ms": whole_ms(report.total),
         "tt_first_success_ms": first.map(|attempt| whole_ms(attempt.end())),
         "first_success_family": first.map(|attempt| AddressRecord::family_of(&attempt.address)),
-        "first_success_transport": first.map(|_| "tcp"),
+        "first_success_transport": first.map(|_| transport(report)),
         "attempts_total": report.attempts.len(),
         "attempts_success": successes.len(),
         "attempts_failure": report.attempts.len() - successes.len(),
@@ -192,6 +193,11 @@ fn abort(reason: AbortReason) -> &'static str {
     }
 }
 
+/// The draft knows no Unix sockets.
+fn transport(report: &Report) -> &'static str {
+    if report.subject.carrier == Carrier::Udp { "udp" } else { "tcp" }
+}
+
 /// The draft numbers attempts with texts.
 fn id(attempt: usize) -> String {
     (attempt + 1).to_string()
@@ -223,7 +229,9 @@ pub(crate) fn line(event: &Event, report: &Report) -> Option<String> {
         EventKind::AttemptStarted { attempt, address } => {
             format!("#{} {address} started", attempt + 1)
         }
-        EventKind::AttemptSucceeded { attempt, .. } => format!("#{} connected", attempt + 1),
+        EventKind::AttemptSucceeded { attempt, .. } => {
+            format!("#{} {}", attempt + 1, report.reached(*attempt))
+        }
         EventKind::AttemptFailed { attempt, failure, .. } => {
             format!("#{} {}", attempt + 1, crate::cause::brief(failure))
         }

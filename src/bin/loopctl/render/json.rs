@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::units::ms;
 use crate::cause::{self, Cause};
 use crate::exit::Exit;
-use crate::report::{Attempt, End, Outcome, Report, Via, Waited};
+use crate::report::{Attempt, End, Outcome, Relayed, Report, Via, Waited};
 use crate::series::{AddressStats, Series, Times};
 
 /// Keys in the order in which people look for them.
@@ -33,6 +33,8 @@ struct Document<'a> {
     selected: Option<usize>,
     tls: Value,
     tcp_info: Option<TcpRecord>,
+    transport: &'static str,
+    relay: Option<Value>,
     slow_callbacks: Vec<Value>,
     unmet: Vec<Value>,
     waited: Option<Value>,
@@ -48,6 +50,7 @@ struct AttemptRecord {
     start_ms: f64,
     duration_ms: f64,
     result: &'static str,
+    answered: Option<bool>,
     phase: Option<String>,
     error: Option<ErrorRecord>,
     tcp_info: Option<TcpRecord>,
@@ -98,16 +101,39 @@ pub(crate) fn document(report: &Report) -> Value {
         cost_ms: report.cost().map(ms),
         policy: policy(report),
         resolve: resolve(report),
-        attempts: report.attempts.iter().enumerate().map(AttemptRecord::from).collect(),
+        attempts: attempts(report),
         selected: report.selected.map(|number| number + 1),
         tls: Value::Null,
         tcp_info: report.winner().and_then(|winner| winner.tcp).map(TcpRecord::from),
+        transport: subject.carrier.name(),
+        relay: report.beside.relay.as_ref().map(relay),
         slow_callbacks: slow_callbacks(&report.beside.slow),
         unmet: unmet(report),
         waited: report.beside.waited.as_ref().map(waited),
         error: error(report),
     };
     serde_json::to_value(document).unwrap_or_default()
+}
+
+fn attempts(report: &Report) -> Vec<AttemptRecord> {
+    let attempts = report.attempts.iter().enumerate();
+    attempts
+        .map(|(number, attempt)| AttemptRecord::new(number, attempt, report.answered(number)))
+        .collect()
+}
+
+fn relay(relay: &Relayed) -> Value {
+    let error = relay.failure.as_ref().map(|(what, failure)| {
+        let record = ErrorRecord::of_failure(failure, Some(Cause::of_failure(failure)));
+        ErrorRecord { message: format!("{what}: {}", record.message), ..record }
+    });
+    json!({
+        "bytes_sent": relay.sent,
+        "bytes_received": relay.received,
+        "duration_ms": ms(relay.took),
+        "end": relay.end,
+        "error": error,
+    })
 }
 
 fn outcome(report: &Report) -> &'static str {
@@ -260,8 +286,8 @@ impl ErrorRecord {
     }
 }
 
-impl From<(usize, &Attempt)> for AttemptRecord {
-    fn from((number, attempt): (usize, &Attempt)) -> Self {
+impl AttemptRecord {
+    fn new(number: usize, attempt: &Attempt, answered: Option<bool>) -> Self {
         let phase = match &attempt.outcome {
             Outcome::Failure(phase, _) => Some(phase.to_string()),
             _ => None,
@@ -273,6 +299,7 @@ impl From<(usize, &Attempt)> for AttemptRecord {
             start_ms: ms(attempt.start),
             duration_ms: ms(attempt.took),
             result: attempt.outcome.name(),
+            answered,
             phase,
             error: ErrorRecord::of(attempt),
             tcp_info: attempt.tcp.map(TcpRecord::from),

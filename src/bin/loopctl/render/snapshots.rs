@@ -12,7 +12,7 @@ use loopctl::{Address, Event, EventKind, Failure, Phase, SocketFacts};
 
 use super::{live, text};
 use crate::cause;
-use crate::report::{Began, Report, Subject, Via};
+use crate::report::{Began, Carrier, Report, Subject, Via};
 use crate::style::Style;
 
 /// Times are in milliseconds since the start.
@@ -28,6 +28,7 @@ impl Story {
             text: target.to_owned(),
             host: Some(host.to_owned()),
             port: Some(port),
+            carrier: Carrier::Tcp,
             family: loopctl::plan::Family::Unspecified,
             policy: Policy::happy_eyeballs(Duration::from_millis(250)),
             timeout: Duration::from_secs(10),

@@ -6,7 +6,7 @@ use comfy_table::{Cell, CellAlignment, Table, presets};
 use super::timeline::Timeline;
 use super::units;
 use crate::cause::{Cause, brief};
-use crate::report::{Attempt, Outcome, Report};
+use crate::report::{Attempt, Carrier, Outcome, Report};
 use crate::style::Style;
 
 /// One line of the table, before it is laid out.
@@ -47,23 +47,25 @@ fn lines(report: &Report) -> Vec<Line> {
 impl Line {
     fn of(number: usize, attempt: &Attempt, report: &Report) -> Self {
         let is_winner = report.selected == Some(number);
+        let has_won = is_winner && report.subject.carrier != Carrier::Udp;
+        let success = if has_won { "won" } else { report.reached(number) };
         let cells = [
             (number + 1).to_string(),
             attempt.address.to_string(),
             units::column(attempt.start),
             units::column(attempt.took),
-            outcome(attempt, is_winner, report.selected.is_some()),
+            outcome(attempt, success, report.selected.is_some()),
         ];
-        Self { cells, bar: String::new(), ansi: ansi(attempt, is_winner) }
+        let is_silent = report.answered(number) == Some(false);
+        Self { cells, bar: String::new(), ansi: ansi(attempt, is_winner, is_silent) }
     }
 }
 
 /// What became of an attempt, in few words. The colour repeats it, and never stands alone.
-fn outcome(attempt: &Attempt, is_winner: bool, somebody_won: bool) -> String {
+fn outcome(attempt: &Attempt, success: &str, somebody_won: bool) -> String {
     let lost = if somebody_won { "lost" } else { "given up" };
     let words = match (&attempt.outcome, Cause::of(attempt)) {
-        (Outcome::Success, _) if is_winner => "won".to_owned(),
-        (Outcome::Success, _) => "connected".to_owned(),
+        (Outcome::Success, _) => success.to_owned(),
         (Outcome::Canceled, None) => format!("{lost}, had connected"),
         (Outcome::Canceled, _) => format!("{lost}, no answer"),
         (Outcome::Timeout, _) => "timed out".to_owned(),
@@ -82,8 +84,9 @@ fn outcome(attempt: &Attempt, is_winner: bool, somebody_won: bool) -> String {
     }
 }
 
-fn ansi(attempt: &Attempt, is_winner: bool) -> Ansi {
+fn ansi(attempt: &Attempt, is_winner: bool, is_silent: bool) -> Ansi {
     match attempt.outcome {
+        Outcome::Success if is_silent => AnsiColor::Yellow.on_default(),
         Outcome::Success if is_winner => AnsiColor::Green.on_default().bold(),
         Outcome::Success => AnsiColor::Green.on_default(),
         Outcome::Failure(..) => AnsiColor::Red.on_default(),

@@ -3,18 +3,17 @@
 use std::time::Duration;
 
 use anstyle::AnsiColor;
-use loopctl::Address;
 use loopctl::plan::Family;
 
 use super::{table, units};
 use crate::cause;
-use crate::report::{End, Report, Via};
+use crate::report::{Carrier, End, Relayed, Report, Via};
 use crate::style::Style;
 
 /// Headline, names, attempts, sums.
 pub(crate) fn report(report: &Report, style: Style, tcp_info: bool) -> String {
     let mut parts = vec![fit(&headline(report, style), style)];
-    if transport(report) == "tcp" {
+    if report.subject.carrier != Carrier::Unix {
         parts.push(fit(&resolve_line(report), style));
     }
     if !report.resolve.candidates.is_empty() {
@@ -53,11 +52,12 @@ fn headline(report: &Report, style: Style) -> String {
     let arrow = if style.unicode { "→" } else { "->" };
     let total = report.beside.waited.as_ref().map_or(report.total, |waited| waited.took);
     let (target, total) = (&report.subject.text, units::prose(total));
-    let (winner, transport) = (report.winner(), transport(report));
+    let (winner, transport) = (report.winner(), report.subject.carrier.name());
     match (report.end, winner) {
         (End::Connected, Some(winner)) => {
-            let connected = format!("connected in {}", units::prose(winner.end()));
-            let ok = style.paint(AnsiColor::Green.on_default().bold(), &connected);
+            let (words, color) = success(report);
+            let success = format!("{words} {}", units::prose(winner.end()));
+            let ok = style.paint(color.on_default().bold(), &success);
             format!("{target} {arrow} {}  {transport}  {ok}\n", winner.address)
         }
         (End::Interrupted(_), _) => format!("{target}  {transport}  interrupted after {total}\n"),
@@ -69,10 +69,12 @@ fn headline(report: &Report, style: Style) -> String {
     }
 }
 
-fn transport(report: &Report) -> &'static str {
-    match report.resolve.candidates.first() {
-        Some(Address::Unix(_)) => "unix",
-        _ => "tcp",
+/// What the winner did in the time that follows.
+fn success(report: &Report) -> (String, AnsiColor) {
+    let number = report.selected.unwrap_or_default();
+    match report.answered(number) {
+        Some(false) => ("silent for".to_owned(), AnsiColor::Yellow),
+        _ => (format!("{} in", report.reached(number)), AnsiColor::Green),
     }
 }
 
@@ -199,7 +201,7 @@ fn sum(report: &Report) -> String {
     let (Some(winner), Some(stagger)) = (report.winner(), report.cost()) else {
         return String::new();
     };
-    let own = transport(report);
+    let own = report.subject.carrier.name();
     let parts = [("resolve", report.resolved_at()), ("stagger", stagger), (own, winner.took)];
     let parts =
         parts.iter().filter(|(part, took)| *part == own || *took >= Duration::from_micros(50));
@@ -214,4 +216,10 @@ fn waited_line(report: &Report) -> String {
         waited.seen.iter().map(|(what, count)| format!("{what} {count}x")).collect();
     let seen = if seen.is_empty() { "nothing before".to_owned() } else { seen.join(", ") };
     format!("  waited   {}  saw {seen}\n", units::prose(waited.took))
+}
+
+/// What went through a relay, on one line.
+pub(crate) fn relayed(relay: &Relayed) -> String {
+    let (sent, received) = (units::bytes(relay.sent), units::bytes(relay.received));
+    format!("relayed {sent} out, {received} in, in {}\n", units::prose(relay.took))
 }

@@ -1,0 +1,108 @@
+//! `--relay`: standard input to the peer, and the peer to standard output.
+
+use std::io;
+use std::net::UdpSocket;
+use std::rc::Rc;
+
+use loopctl::{Failure, LoopRef, StreamReader, StreamWriter};
+
+use super::Session;
+use super::traffic::{Fault, Traffic};
+use crate::exit::Exit;
+use crate::render::units;
+use crate::report::{Relayed, Report};
+use crate::request::{Mode, RelayRequest};
+use crate::stdio::{Sink, Source};
+use crate::told::Told;
+
+/// What a race leaves for the relay.
+pub(crate) enum Kept {
+    Stream(StreamReader, StreamWriter),
+    Datagrams(UdpSocket),
+}
+
+const SIGPIPE: i32 = 13;
+
+impl Session {
+    /// Connects to the only target; if that is as expected, relays until one side ends it.
+    pub(super) async fn relay(self: &Rc<Self>, lp: &LoopRef, relay: RelayRequest) -> Exit {
+        let target = &self.request.targets[0];
+        let mut report = match self.request.mode {
+            Mode::Wait(limit) => self.wait(lp, target, 0, limit).await,
+            Mode::Once | Mode::Repeat(_) => self.race(lp, target, 0).await,
+        };
+        if let (Some(kept), Exit::Success) = (self.kept.take(), report.exit()) {
+            self.output.borrow_mut().connected(&report);
+            report.beside.relay = Some(self.use_connection(lp, kept, relay, &report).await);
+        }
+        let exit = report.exit();
+        self.tell(Some(Told::Report(Box::new(report))));
+        exit
+    }
+
+    async fn use_connection(
+        &self,
+        lp: &LoopRef,
+        kept: Kept,
+        relay: RelayRequest,
+        report: &Report,
+    ) -> Relayed {
+        let traffic = Traffic::new(lp, relay.idle_timeout);
+        let ended = self.stop.or(run(lp, &traffic, kept)).await;
+        let (sent, received) = (traffic.sent.get(), traffic.received.get());
+        let took = lp.time() - traffic.began;
+        let (end, exit, failure) = match ended {
+            Some(Ok(())) => ("eof", Exit::Success, None),
+            None => ("interrupted", self.stop.wish().unwrap_or(Exit::Mixed), None),
+            Some(Err(fault)) => {
+                let address = report.winner().map(|winner| winner.address.to_string());
+                fault.explain(&address.unwrap_or_default())
+            }
+        };
+        Relayed { sent, received, took, end, exit, failure }
+    }
+}
+
+/// The ends of the process are taken only for as long as they are needed.
+async fn run(lp: &LoopRef, traffic: &Traffic, kept: Kept) -> Result<(), Fault> {
+    let sink = Sink::stdout(lp).await.map_err(Fault::Output)?;
+    let source = Source::stdin(lp).await.map_err(Fault::Input)?;
+    match kept {
+        Kept::Stream(reader, writer) => traffic.over_stream((reader, writer), source, &sink).await,
+        Kept::Datagrams(socket) => traffic.over_datagrams(&socket, source, &sink).await,
+    }
+}
+
+impl Fault {
+    /// One word, how the process ends, and what there is to say.
+    fn explain(self, address: &str) -> (&'static str, Exit, Option<(String, Failure)>) {
+        let (end, exit, what, error) = match self {
+            Self::Input(error) => {
+                ("error", Exit::CannotRead, "cannot read standard input".to_owned(), error)
+            }
+            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                return ("closed", Exit::Signal(SIGPIPE), None);
+            }
+            Self::Output(error) => {
+                ("error", Exit::CannotWrite, "cannot write output".to_owned(), error)
+            }
+            Self::Receive(error) | Self::Send(error)
+                if error.kind() == io::ErrorKind::ConnectionReset =>
+            {
+                ("reset", Exit::ReceiveFailed, format!("cannot receive from `{address}`"), error)
+            }
+            Self::Receive(error) => {
+                ("error", Exit::ReceiveFailed, format!("cannot receive from `{address}`"), error)
+            }
+            Self::Send(error) => {
+                ("error", Exit::SendFailed, format!("cannot send to `{address}`"), error)
+            }
+            Self::Idle(limit) => {
+                let what = format!("nothing came from or went to `{address}`");
+                let text = format!("idle for {}", units::prose(limit));
+                ("idle", Exit::TimedOut, what, io::Error::new(io::ErrorKind::TimedOut, text))
+            }
+        };
+        (end, exit, Some((what, Failure::from(&error))))
+    }
+}

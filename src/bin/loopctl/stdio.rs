@@ -1,0 +1,335 @@
+//! Bytes from standard input, to standard output, from and to files: whatever they are, nothing blocks.
+//!
+//! Pipes, sockets and devices are transports of the loop. A regular file is always "ready" and always blocks,
+//! so it is read and written on a thread.
+
+use std::fs::File;
+use std::future::{pending, poll_fn};
+use std::io::{self, Read, Write, stdin, stdout};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::FileTypeExt;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use loopctl::{Endpoint, LoopRef, ReadPipe, ReadPipeProtocol, WritePipe, WritePipeProtocol};
+
+/// What is read from a file, and handed to a transport, at a time.
+const CHUNK: usize = 64 * 1024;
+
+/// Where bytes come from. Nothing is read before somebody asks for it.
+pub(crate) enum Source {
+    Pipe(Endpoint<ReadPipe, Intake>),
+    File(Blocking),
+}
+
+/// Where bytes go.
+pub(crate) enum Sink {
+    Pipe(Endpoint<WritePipe, Outflow>),
+    File(Blocking),
+}
+
+impl Source {
+    pub(crate) async fn stdin(lp: &LoopRef) -> io::Result<Self> {
+        Self::new(lp, stdin().as_fd().try_clone_to_owned()?).await
+    }
+
+    /// Of anything that can be read. It is closed, and blocks again if it did, when this is dropped.
+    pub(crate) async fn new(lp: &LoopRef, from: impl Into<OwnedFd>) -> io::Result<Self> {
+        let file = File::from(from.into());
+        if is_waited_for(&file)? {
+            Ok(Self::Pipe(lp.connect_read_pipe(file, Intake::default).await?))
+        } else {
+            Ok(Self::File(Blocking::new(lp, file)))
+        }
+    }
+
+    /// Whether it never waits for anybody, except for the disk.
+    pub(crate) fn is_file(&self) -> bool {
+        matches!(self, Self::File(_))
+    }
+
+    /// What is there, at most 256 KiB, waiting for the first byte of it; empty at the end.
+    pub(crate) async fn read(&mut self) -> io::Result<Vec<u8>> {
+        match self {
+            Self::Pipe(pipe) => {
+                pipe.transport.resume_reading();
+                poll_fn(|cx| pipe.with(|intake| intake.poll(cx))).await
+            }
+            Self::File(blocking) => {
+                let read = |mut file: &File| {
+                    let mut bytes = vec![0; CHUNK];
+                    let count = file.read(&mut bytes)?;
+                    bytes.truncate(count);
+                    Ok(bytes)
+                };
+                blocking.run(read).await
+            }
+        }
+    }
+}
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        if let Self::Pipe(pipe) = self {
+            pipe.transport.close();
+        }
+    }
+}
+
+impl Sink {
+    pub(crate) async fn stdout(lp: &LoopRef) -> io::Result<Self> {
+        Self::new(lp, stdout().as_fd().try_clone_to_owned()?).await
+    }
+
+    /// To anything that can be written to. It is closed, and blocks again if it did, when this is dropped.
+    pub(crate) async fn new(lp: &LoopRef, to: impl Into<OwnedFd>) -> io::Result<Self> {
+        let file = File::from(to.into());
+        if is_waited_for(&file)? {
+            Ok(Self::Pipe(lp.connect_write_pipe(file, Outflow::default).await?))
+        } else {
+            Ok(Self::File(Blocking::new(lp, file)))
+        }
+    }
+
+    /// Writes all of it, at the pace of whoever reads: some 128 KiB may be on their way when this returns.
+    ///
+    /// # Errors
+    /// The system's, `BrokenPipe` where nobody reads any more; also of what was on its way.
+    pub(crate) async fn write_all(&self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Pipe(pipe) => {
+                for piece in bytes.chunks(CHUNK) {
+                    pipe.transport.write(piece);
+                    if pipe.transport.drain().await.is_err() {
+                        return Err(failure(pipe).await.unwrap_or_else(nobody_reads));
+                    }
+                }
+                Ok(())
+            }
+            Self::File(blocking) => {
+                let bytes = bytes.to_vec();
+                blocking.run(move |mut file| file.write_all(&bytes)).await
+            }
+        }
+    }
+
+    /// Waits until everything has been written. Nothing can be written afterwards.
+    ///
+    /// # Errors
+    /// As [`write_all`](Self::write_all).
+    pub(crate) async fn finish(&self) -> io::Result<()> {
+        match self {
+            Self::Pipe(pipe) => {
+                pipe.transport.close();
+                failure(pipe).await.map_or(Ok(()), Err)
+            }
+            Self::File(_) => Ok(()),
+        }
+    }
+
+    /// Ends when nobody reads any more, or writing has failed; that is noticed without a write, except for
+    /// devices and files, where this never ends.
+    pub(crate) async fn broken(&self) -> io::Error {
+        match self {
+            Self::Pipe(pipe) => failure(pipe).await.unwrap_or_else(nobody_reads),
+            Self::File(_) => pending().await,
+        }
+    }
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        if let Self::Pipe(pipe) = self {
+            pipe.transport.abort();
+        }
+    }
+}
+
+/// Whether a poller can tell when it is ready.
+fn is_waited_for(file: &File) -> io::Result<bool> {
+    let kind = file.metadata()?.file_type();
+    Ok(kind.is_fifo() || kind.is_socket() || kind.is_char_device())
+}
+
+/// What ended the pipe, once it has ended.
+async fn failure(pipe: &Endpoint<WritePipe, Outflow>) -> Option<io::Error> {
+    pipe.transport.wait_closed().await;
+    pipe.with(|outflow| outflow.failure.take())
+}
+
+fn nobody_reads() -> io::Error {
+    io::ErrorKind::BrokenPipe.into()
+}
+
+/// One chunk from a pipe, until somebody takes it: meanwhile, no more is read.
+#[derive(Default)]
+pub(crate) struct Intake {
+    bytes: Vec<u8>,
+    end: Option<io::Result<()>>,
+    reader: Option<Waker>,
+}
+
+impl Intake {
+    fn poll(&mut self, cx: &Context<'_>) -> Poll<io::Result<Vec<u8>>> {
+        if !self.bytes.is_empty() {
+            return Poll::Ready(Ok(std::mem::take(&mut self.bytes)));
+        }
+        if let Some(end) = &mut self.end {
+            return Poll::Ready(std::mem::replace(end, Ok(())).map(|()| Vec::new()));
+        }
+        self.reader = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    fn wake(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
+    }
+}
+
+impl ReadPipeProtocol for Intake {
+    fn connection_made(&mut self, pipe: &ReadPipe) {
+        pipe.pause_reading();
+    }
+
+    fn data_received(&mut self, pipe: &ReadPipe, data: &[u8]) {
+        pipe.pause_reading();
+        self.bytes.extend_from_slice(data);
+        self.wake();
+    }
+
+    fn connection_lost(&mut self, error: Option<io::Error>) {
+        self.end = Some(error.map_or(Ok(()), Err));
+        self.wake();
+    }
+}
+
+/// Keeps what ended a pipe that is written to.
+#[derive(Default)]
+pub(crate) struct Outflow {
+    failure: Option<io::Error>,
+}
+
+impl WritePipeProtocol for Outflow {
+    fn connection_lost(&mut self, error: Option<io::Error>) {
+        self.failure = error;
+    }
+}
+
+/// A file that is read or written on a thread, one call after another.
+pub(crate) struct Blocking {
+    lp: LoopRef,
+    file: Arc<File>,
+}
+
+impl Blocking {
+    fn new(lp: &LoopRef, file: File) -> Self {
+        Self { lp: lp.clone(), file: Arc::new(file) }
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&File) -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        let file = Arc::clone(&self.file);
+        let done = self.lp.run_in_executor(move || work(&file)).await;
+        done.unwrap_or_else(|cancelled| Err(io::Error::other(cancelled)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run<T>(main: impl AsyncFnOnce(LoopRef) -> io::Result<T>) -> io::Result<T> {
+        loopctl::run(main).map_err(io::Error::other)?
+    }
+
+    async fn read_to_end(source: &mut Source) -> io::Result<Vec<u8>> {
+        let mut all = Vec::new();
+        loop {
+            let bytes = source.read().await?;
+            if bytes.is_empty() {
+                return Ok(all);
+            }
+            all.extend(bytes);
+        }
+    }
+
+    fn every_byte(size: usize) -> Vec<u8> {
+        (0..size).map(|n| (n % 251) as u8).collect()
+    }
+
+    #[test]
+    fn a_pipe_and_a_file_give_the_same_bytes() {
+        let text = every_byte(1 << 20);
+        let mut file = tempfile::tempfile().unwrap();
+        let copy = text.clone();
+        let read = run(async |lp| {
+            let sink = Sink::new(&lp, file.try_clone()?).await?;
+            sink.write_all(&copy).await?;
+            sink.finish().await?;
+            io::Seek::rewind(&mut file)?;
+            let (reader, writer) = io::pipe()?;
+            let sink = Sink::new(&lp, writer).await?;
+            let inside = lp.clone();
+            let copying = lp.create_task(async move {
+                let mut source = Source::new(&inside, file).await?;
+                loop {
+                    let bytes = source.read().await?;
+                    if bytes.is_empty() {
+                        return sink.finish().await;
+                    }
+                    sink.write_all(&bytes).await?;
+                }
+            });
+            let read = read_to_end(&mut Source::new(&lp, reader).await?).await?;
+            copying.await.map_err(io::Error::other)??;
+            Ok(read)
+        });
+        assert!(read.unwrap() == text);
+    }
+
+    #[test]
+    fn nothing_is_read_that_nobody_asked_for() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        let mut again = reader.try_clone().unwrap();
+        writer.write_all(b"ours").unwrap();
+        run(async |lp| {
+            let _source = Source::new(&lp, reader).await?;
+            lp.sleep(std::time::Duration::from_millis(20)).await;
+            Ok(())
+        })
+        .unwrap();
+        let mut bytes = [0; 4];
+        again.read_exact(&mut bytes).unwrap();
+        assert_eq!(&bytes, b"ours");
+    }
+
+    #[test]
+    fn a_reader_that_has_gone_is_noticed_without_a_write() {
+        let (reader, writer) = io::pipe().unwrap();
+        let error = run(async |lp| {
+            let sink = Sink::new(&lp, writer).await?;
+            drop(reader);
+            let error = sink.broken().await;
+            assert_eq!(sink.write_all(b"x").await.unwrap_err().kind(), error.kind());
+            Ok(error)
+        });
+        assert_eq!(error.unwrap().kind(), io::ErrorKind::BrokenPipe);
+    }
+
+    #[test]
+    fn errors_come_out_of_files_and_devices() {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let error = run(async |lp| Sink::new(&lp, full).await?.write_all(b"x").await).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+        let folder = File::open("/").unwrap();
+        let error = run(async |lp| Source::new(&lp, folder).await?.read().await).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::IsADirectory);
+        let (_, writer) = io::pipe().unwrap();
+        let error = run(async |lp| Source::new(&lp, writer).await?.read().await).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(9), "{error}");
+    }
+}
