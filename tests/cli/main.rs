@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stderr, clippy::disallowed_methods)]
 
 mod demo;
+mod exec;
 mod exits;
 mod exports;
 mod faults;
@@ -14,6 +15,7 @@ mod repeat;
 mod screen;
 mod serve;
 mod served;
+mod sink;
 mod socket;
 mod support;
 mod typed;
