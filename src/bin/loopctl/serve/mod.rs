@@ -68,7 +68,10 @@ impl Session {
         let exit = self.finish(wish).await;
         let told = self.sum_up(began, &slow.take());
         let stored = match self.store() {
-            Some(store) => store.finish(self.request.output.stderr).await,
+            Some(store) => {
+                let (grace, style) = (self.request.limits.grace, self.request.output.stderr);
+                store.finish(&self.lp, grace, style).await
+            }
             None => Exit::Success,
         };
         [stored, told].into_iter().find(|exit| *exit != Exit::Success).unwrap_or(exit)

@@ -1,12 +1,13 @@
 //! Where `--mode sink` puts what it receives.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::rc::Rc;
+use std::time::Duration;
 
-use loopctl::{DatagramTransport, LoopRef};
+use loopctl::{DatagramTransport, LoopRef, Task};
 
 use super::refuse::Refusal;
 use super::session::{Session, Wish};
@@ -28,7 +29,8 @@ pub(super) struct Store {
     failure: RefCell<Option<io::Error>>,
     /// Datagrams that have come while others are being written.
     waiting: RefCell<Vec<u8>>,
-    is_writing: Cell<bool>,
+    /// Who writes them.
+    writer: RefCell<Option<Task<()>>>,
 }
 
 impl Store {
@@ -40,8 +42,8 @@ impl Store {
             _ => (Self::file(lp, outlet).await, format!("to `{}`", path.display())),
         };
         let sink = sink.map_err(|error| refuse(path, &error))?;
-        let (failure, waiting, is_writing) = Default::default();
-        Ok(Self { sink, name, failure, waiting, is_writing })
+        let (failure, waiting, writer) = Default::default();
+        Ok(Self { sink, name, failure, waiting, writer })
     }
 
     async fn file(lp: &LoopRef, outlet: &Outlet) -> io::Result<Sink> {
@@ -65,9 +67,18 @@ impl Store {
         result
     }
 
-    /// Waits until all is written, and tells what became of it.
-    pub(super) async fn finish(&self, style: Style) -> Exit {
-        let finished = self.sink.finish().await;
+    /// Waits until all is written, so long, and tells what became of it.
+    pub(super) async fn finish(&self, lp: &LoopRef, longest: Duration, style: Style) -> Exit {
+        let writer = self.writer.take();
+        let finish = async {
+            if let Some(writer) = writer {
+                // If it was broken off, its failure is known.
+                let _ = writer.await;
+            }
+            self.sink.finish().await
+        };
+        let nobody_reads = |_| Err(io::Error::new(io::ErrorKind::TimedOut, "nobody reads it"));
+        let finished = lp.timeout(longest, finish).await.unwrap_or_else(nobody_reads);
         written(self.failure.take().map_or(finished, Err), &self.name, style)
     }
 }
@@ -80,9 +91,10 @@ impl Session {
         if store.waiting.borrow().len() > MOST_WAITING {
             from.pause_reading();
         }
-        if !store.is_writing.replace(true) {
+        let mut writer = store.writer.borrow_mut();
+        if writer.as_ref().is_none_or(Task::is_finished) {
             let (session, from) = (Rc::clone(self), from.clone());
-            self.lp.create_task(async move { session.empty(&from).await });
+            *writer = Some(self.lp.create_task(async move { session.empty(&from).await }));
         }
     }
 
@@ -92,7 +104,6 @@ impl Session {
             let data = store.waiting.take();
             from.resume_reading();
             if data.is_empty() {
-                store.is_writing.set(false);
                 return;
             }
             if store.write(&data).await.is_err() {
