@@ -5,6 +5,7 @@ mod conn;
 mod datagram;
 mod exec;
 mod fault;
+mod http;
 mod listen;
 mod modes;
 mod pace;
@@ -29,7 +30,8 @@ use crate::render::status;
 use crate::request::{ServeRequest, Service};
 use crate::slow::SlowWatch;
 
-use refuse::Refusal;
+use http::Root;
+use refuse::{Refusal, unreadable};
 use report::End;
 use session::{Session, Stage, Wish};
 use store::Store;
@@ -93,6 +95,10 @@ impl Session {
             // A FIFO waits for its reader here, and a signal still ends that.
             let store = Store::open(&self.lp, outlet).await?;
             self.opened.store.get_or_init(|| store);
+        }
+        if let Service::Http(Some(path)) = &self.request.service {
+            let root = Root::open(path).map_err(|error| unreadable(path, &error))?;
+            self.opened.root.get_or_init(|| root);
         }
         self.heed_signals().map_err(|error| {
             (Message::error(format!("cannot handle signals: {error}")), Exit::Mixed)

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use super::client::Client;
 use super::conn::{Input, Output};
 use super::exec;
+use super::http;
 use super::report::{End, Halt};
 use super::session::Wish;
 use crate::env::Environment;
@@ -30,7 +31,7 @@ pub(super) fn talk<'a>(
         Service::Sink(_) => Box::pin(sink(client, input)),
         Service::Exec(words) => Box::pin(exec::talk(client, input, output, exec::program(words))),
         Service::Shell(line) => Box::pin(exec::talk(client, input, output, exec::shell(line))),
-        Service::Http(_) => Box::pin(input.skip()),
+        Service::Http(_) => Box::pin(http::talk(client, input, output)),
     }
 }
 

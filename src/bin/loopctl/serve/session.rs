@@ -13,6 +13,7 @@ use loopctl::LoopRef;
 
 use super::client::Client;
 use super::fault::Plan;
+use super::http::Root;
 use super::listen::Listening;
 use super::report::{Datagram, Ended, Totals};
 use super::store::Store;
@@ -36,6 +37,8 @@ pub(super) struct Session {
 pub(super) struct Opened {
     pub(super) listening: RefCell<Listening>,
     pub(super) store: OnceCell<Store>,
+    /// The files of `--mode http`.
+    pub(super) root: OnceCell<Root>,
 }
 
 /// How far it has come.
