@@ -6,6 +6,7 @@ mod exec;
 mod exits;
 mod exports;
 mod faults;
+mod http;
 mod human;
 mod json;
 mod many;

@@ -78,6 +78,14 @@ impl Served {
         signal(self.child.as_ref().unwrap(), name);
     }
 
+    /// The most memory it has had so far, in bytes.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let status = format!("/proc/{}/status", self.child.as_ref().unwrap().id());
+        let status = std::fs::read_to_string(status).unwrap();
+        let kib = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        1024 * kib.trim().trim_end_matches(" kB").parse::<u64>().unwrap()
+    }
+
     /// Waits for its end, and tells the rest of what it said.
     pub(crate) fn end(mut self) -> Ran {
         let child = self.child.take().unwrap();
