@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::future::pending;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use loopctl::{LoopRef, StreamReader, StreamWriter, Transport};
@@ -76,7 +77,8 @@ impl Traffic {
         let input = Cell::new(Input::Open);
         let mut outward = Box::pin(self.send_stream(writer, source, &input));
         let inward = self.receive_stream(&mut reader, sink);
-        match first(inward, first(outward.as_mut(), self.ends_early(sink))).await {
+        let ended = async { first(outward.as_mut(), pin!(self.ends_early(sink))).await };
+        match first(pin!(inward), pin!(ended)).await {
             Err(Fault::Receive(error)) if input.get() == Input::Refused => {
                 return Err(Fault::Send(error));
             }
@@ -86,7 +88,7 @@ impl Traffic {
             self.pause(&input, &transport, patience).await;
             Ok(())
         };
-        first(outward.as_mut(), pause).await?;
+        first(outward.as_mut(), pin!(pause)).await?;
         // Closes the connection, which sends what it has taken.
         drop(outward);
         if input.get() == Input::Refused || transport.write_buffer_size() > 0 {
@@ -164,7 +166,8 @@ impl Traffic {
     ) -> Result<(), Fault> {
         let outward = self.send_datagrams(socket, source);
         let inward = self.receive_datagrams(socket, sink);
-        first(inward, first(outward, self.ends_early(sink))).await?;
+        let ended = async { first(pin!(outward), pin!(self.ends_early(sink))).await };
+        first(pin!(inward), pin!(ended)).await?;
         sink.finish().await.map_err(Fault::Output)
     }
 
@@ -224,7 +227,7 @@ impl Traffic {
                 None => pending().await,
             }
         };
-        first(broken, idle).await
+        first(pin!(broken), pin!(idle)).await
     }
 
     /// Ends when nothing has come or gone for so long.

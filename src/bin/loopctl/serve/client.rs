@@ -84,12 +84,13 @@ impl Client {
     async fn serve(self: &Rc<Self>, reader: StreamReader, writer: StreamWriter) -> Ended {
         let mut input = Input::new(reader, self);
         let mut output = Output::new(writer, self);
-        let life = async {
+        let life = pin!(async {
             let halt = self.converse(&mut input, &mut output).await;
             self.note_unsent();
-            Some(self.wind_up(halt, &mut input, &mut output).await)
-        };
-        let last = first(life, self.cut_off()).await;
+            // Boxed: of many clients, few are at their end.
+            Some(Box::pin(self.wind_up(halt, &mut input, &mut output)).await)
+        });
+        let last = first(life, pin!(self.cut_off())).await;
         let aborted = last.is_none();
         if aborted {
             self.break_off(false);
@@ -112,7 +113,7 @@ impl Client {
         if !self.session.allows(self.peer()) {
             return Halt::limit("the client's network is not allowed");
         }
-        let talk = async {
+        let talk = pin!(async {
             if let Some(delay) = self.accept_delay() {
                 self.lp.sleep(delay).await;
                 self.transport.resume_reading();
@@ -121,9 +122,10 @@ impl Client {
                 Ok(()) => Halt::End(End::Eof, None),
                 Err(halt) => halt,
             }
-        };
+        });
         // What is to happen at once comes before anything is said.
-        first(first(self.misfortune(), talk), self.idleness()).await
+        let talk = pin!(async { first(pin!(self.misfortune()), talk).await });
+        first(talk, pin!(self.idleness())).await
     }
 
     /// What follows the conversation, until the connection is closed.
@@ -134,7 +136,7 @@ impl Client {
                 (End::Eof, error)
             }
             Halt::End(end, error) => (end, error),
-            Halt::Stall => match first(self.stall(input), self.idleness()).await {
+            Halt::Stall => match first(pin!(self.stall(input)), pin!(self.idleness())).await {
                 Halt::End(end, error) => (end, error),
                 Halt::Stall | Halt::Reset => (End::Fault, None),
             },
@@ -148,7 +150,7 @@ impl Client {
             self.break_off(false);
         }
         self.transport.close();
-        first(self.flush(last, output), self.give_up()).await
+        first(pin!(self.flush(last, output)), pin!(self.give_up())).await
     }
 
     /// Says that no more comes, and gives the client time to hear it.
@@ -193,7 +195,7 @@ impl Client {
                 },
             }
         };
-        match first(gone, self.misfortune()).await {
+        match first(pin!(gone), pin!(self.misfortune())).await {
             Halt::End(End::Shutdown, error) => Halt::End(End::Shutdown, error),
             _ => Halt::End(End::Fault, None),
         }

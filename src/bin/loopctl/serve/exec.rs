@@ -4,6 +4,7 @@ use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
+use std::pin::pin;
 use std::process::Command;
 
 use loopctl::{ChildStdio, Endpoint, SubprocessProtocol, SubprocessTransport};
@@ -54,7 +55,7 @@ pub(super) async fn talk(
         output.finish();
         child.exited().await
     };
-    first(telling, feeding).await
+    first(pin!(telling), pin!(feeding)).await
 }
 
 /// What the client sends, until it or the program has had enough. A program has the time that the server

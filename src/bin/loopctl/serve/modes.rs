@@ -1,7 +1,7 @@
 //! What is said to a client, mode by mode.
 
 use std::future::pending;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 
 use super::client::Client;
 use super::conn::{Input, Output};
@@ -58,7 +58,7 @@ async fn chargen(input: &mut Input, output: &mut Output) -> Result<(), Halt> {
         input.skip().await?;
         pending().await
     };
-    first(receiving, sending).await
+    first(pin!(receiving), pin!(sending)).await
 }
 
 /// RFC 864's pattern: lines of 72 of the 95 printable characters, each beginning one further.
