@@ -13,6 +13,7 @@ mod hint;
 mod log;
 mod message;
 mod output;
+mod pages;
 mod render;
 mod report;
 mod request;

@@ -28,6 +28,7 @@ Examples:
   loopctl connect example.com:443            why did this take 3 s, and which address failed with what?
   loopctl connect --all [::1]:22 db:5432     probe every address of every target
   loopctl connect --json api:443 | jq .attempts
+  loopctl serve --fault delay=200ms~50ms     how does my client cope with a slow server?
   loopctl demo                               see it work, without a network")]
 pub(crate) struct Cli {
     #[command(subcommand)]

@@ -1,0 +1,199 @@
+//! The texts of the man pages, and which page has which.
+
+/// What a page has beside the definitions of its flags.
+pub(crate) struct Page {
+    pub(crate) description: &'static str,
+    pub(crate) sections: &'static [(&'static str, &'static str)],
+    pub(crate) signals: &'static str,
+    /// Beside what every command heeds.
+    pub(crate) environment: &'static [(&'static str, &'static str)],
+}
+
+pub(crate) fn page_of(name: &str) -> Page {
+    let page =
+        |description, sections| Page { description, sections, signals: SIGNALS, environment: &[] };
+    match name {
+        "loopctl-connect" => page(CONNECT, &[("OUTPUT", OUTPUT), ("JSON", JSON)]),
+        "loopctl-demo" => page(DEMO, &[("OUTPUT", OUTPUT), ("JSON", JSON)]),
+        "loopctl-completions" => page(COMPLETIONS, &[]),
+        "loopctl-serve" => Page {
+            description: SERVE,
+            sections: &[
+                ("FAULTS", FAULTS),
+                ("HTTP", HTTP),
+                ("OUTPUT", SERVE_OUTPUT),
+                ("JSON", SERVE_JSON),
+            ],
+            signals: SERVE_SIGNALS,
+            environment: &SERVE_ENVIRONMENT,
+        },
+        _ => page(LOOPCTL, &[]),
+    }
+}
+
+const LOOPCTL: &str = "\
+Says why a connection is slow, picks the wrong path or fails. It races every address of a host the way browsers do \
+(Happy Eyeballs, RFC 8305) and reports every attempt: when it started, how long it took, and what became of it, also \
+of the ones that lost.
+
+The other end is here, too: servers that behave, and servers that do not, to try clients against.";
+
+const CONNECT: &str = "\
+Connects to each TARGET, several at a time, and closes the connection at once. The addresses of a target are tried in \
+the resolver's order with the address families interleaved. The next attempt starts when the Connection Attempt Delay \
+has passed since the last start, or at once when the newest attempt fails. The first connection wins, and the \
+attempts that are still under way are given up.
+
+With --happy-eyeballs=off, the next address is tried only when the one before has failed. With --all, every address is \
+tried, the next one also when the newest has connected.
+
+With --count or --interval, the same race is run again and again; a name is resolved once, unless --fresh-dns is given. \
+With --wait, it is run again, after pauses of 0.1 s that double up to 2 s, until it connects.
+
+Targets are told in the order in which they were given.
+
+With --relay, the connection is kept: what standard input gives goes to the peer, and what the peer sends to standard \
+output, which then carries nothing else; the report goes to standard error. The end of the input is passed on, and \
+what the peer still sends is written; the peer's end ends the relay, also while the input is open; what the input gives without a pause is still sent. Each side is read \
+only as fast as the other one takes it. --timeout limits the connection, not the relay. A connection that is not as \
+expected is not used.
+
+With --udp, one address after another is sent an empty datagram, and has 0.2 s (--attempt-timeout) to answer or to \
+refuse: the first that does not refuse is taken. `answered` is proof that somebody is there, and `silent` is none: a \
+service that ignores an empty datagram, a firewall and a dead host look the same. With --relay as well, nothing is sent \
+but what standard input gives: the first address that there is a route to is taken, every read of the input (a line \
+of a terminal, at most 64 KiB of a file, 256 KiB of a pipe) is a datagram, or several where it is longer than 65507 \
+bytes, and what comes back is written as it is. After the end of the input, 0.5 s of silence (--idle-timeout) end the \
+relay.";
+
+const SERVE: &str = "\
+Listens on each ADDR, and does with every client what --mode, --exec or --shell says. Unless an address beyond \
+loopback is asked for, only this machine can connect. Of `localhost`, both families are served; `:port` is every \
+interface, with a socket for each family.
+
+It ends after SIGINT or SIGTERM, after the clients that -n asks for, or after --timeout. Clients that are being \
+answered may finish what they are at, within --grace; idle ones are closed at once.
+
+A program that --exec or --shell runs has the connection as its input and output. When the client has finished, the \
+program's input ends; when the program has exited, the connection is closed; when the client breaks off, the program \
+and what it has started are sent SIGTERM.
+
+A sink with --output takes one client after another, so that their bytes do not mix.";
+
+const DEMO: &str = "\
+Plays a host with three addresses on this machine's loopback, and races them as connect would: one address never \
+answers, one refuses, one works. Needs neither a network nor privileges.";
+
+const COMPLETIONS: &str = "Prints the completions of a shell to standard output.";
+
+const FAULTS: &str = "\
+Each --fault is drawn for each client anew when it is accepted, by its percentage; several combine. Durations count \
+from the acceptance, sizes what was sent to the client, or received where the mode sends nothing.
+
+accept-delay: nothing is read or sent for so long. delay: each reply is sent so much later. close and reset: the \
+connection ends after so long, the latter with a reset. half-close: the client is told that no more will come, and is \
+read from. stall-after: after so many bytes nothing moves any more, and the connection stays. reset-after: the client \
+gets so many bytes, then a reset. slice: replies leave in pieces of so many bytes with a pause between them. rate: as \
+--rate. backlog: connections are not accepted; N of them find room in the queue, without a number none, and the others \
+get no answer at all.
+
+A client that has left a connection on which nothing moves is noticed when it resets it, or after its kernel has \
+forgotten it (a minute on Linux).";
+
+const SERVE_OUTPUT: &str = "\
+The first lines say where it listens, so that a script can wait for them; --port-file writes the ports to a file, \
+complete when it appears. Then comes a line for each connection that has ended: the client, what it sent and was sent, \
+how long it was there, and why it ended. `eof`: all had been said. `reset`: the client broke it off. `idle`: the idle \
+timeout. `limit`: against a rule, such as --allow. `fault`: as was asked for. `shutdown`: the server ended. `error`: \
+something failed here. The totals are told last. With --output -, all of this goes to standard error.
+
+With --udp there is a line for each datagram.";
+
+const SERVE_JSON: &str = "\
+With --json there is one record a line (schema loopctl.serve.v1), written at once: `listening` for each socket, \
+`connection` for each that has ended, `datagram` with --udp, `stats` with --stats, and `summary` at the end. --log json \
+writes only the records of connections and the summary, after the lines that say where it listens.
+
+bytes_in is what the client sent and the mode took; bytes_out is what the system took to send: of a connection that \
+broke off, at least so much. `aborted` clients were cut off when --grace was over.";
+
+const SERVE_SIGNALS: &str = "\
+SIGINT and SIGTERM stop accepting, let clients finish within --grace, and print the totals; the exit status is 0, or \
+28 if clients had to be cut off. A second one cuts them off at once and ends the process by the signal. A closed \
+standard output ends it by SIGPIPE.";
+
+const SERVE_ENVIRONMENT: [(&str, &str); 3] = [
+    (
+        "LISTEN_FDS, LISTEN_PID",
+        "Sockets handed over by systemd or the like; they are served where no ADDR is given.",
+    ),
+    (
+        "LOOPCTL_REMOTE_ADDR, LOOPCTL_REMOTE_PORT, LOOPCTL_LOCAL_ADDR, LOOPCTL_LOCAL_PORT",
+        "Set for the programs of --exec and --shell: both ends of a connection over IP.",
+    ),
+    (
+        "PROTO, TCPREMOTEIP, TCPREMOTEPORT, TCPLOCALIP, TCPLOCALPORT",
+        "The same in the words of UCSPI; PROTO is TCP or UNIX.",
+    ),
+];
+
+const OUTPUT: &str = "\
+A headline; where the addresses came from and how they are ordered; a row for every address; what the kernel \
+measured; the socket's options, where some were asked for; and what the total is made of.
+
+A row says when its attempt started and how long it took, both in milliseconds since work on the target began, and \
+its outcome. `lost` is an attempt that was under way when another one won. `SYN +2` says that the kernel sent the \
+first packet again twice. On a terminal each row has a bar on a common time axis.
+
+Errors, their causes and hints go to standard error. With --relay the report goes there, too, and is told when there \
+is a connection; a line about what was relayed follows. A format for programs comes at the end, and is alone on \
+standard error, unless --report gives it a file.";
+
+const JSON: &str = "\
+With `--json`, every target gives one document (schema loopctl.connect.v1), also when it failed or was interrupted; \
+several targets give an array, and repeated tries a document of their own (loopctl.repeat.v1). With `--ndjson`, every event is a line (schema loopctl.event.v1, named as in \
+draft-kuehlewind-happy-qlog), followed by the document.
+
+All `_ms` are milliseconds since work on the target began. `result` is success, failure (the network or the kernel \
+said no), timeout (a deadline fell) or canceled (another attempt won, or the user interrupted). null means that \
+something did not happen or is not known. `relay` says how many bytes went each way and what ended that: eof, reset, \
+idle, closed (standard output), interrupted or error. `answered` tells over UDP whether anything came back.";
+
+const HTTP: &str = "\
+With --root, GET and HEAD get the files below DIR, or one range of bytes of them, unless the client has them already \
+(If-None-Match, If-Modified-Since). A folder is shown by its index.html or as a list, hidden files included. Nothing \
+leads out of DIR: symbolic links work if they are relative and stay inside. What is no file, such as a pipe or a \
+device, is never opened. A request with a body is answered, and the connection closed.
+
+Without --root, every request is answered with what it looked like: its head as it came, and how many bytes of body \
+followed.
+
+Connections stay open for more requests. One that breaks a rule is told why and closed, and recorded as `limit`: a \
+head of over 16 KiB or 64 fields, one that takes longer than 10 s, or what is no HTTP/1. -v tells each request, with \
+the status and the length of its answer.";
+
+const SIGNALS: &str = "\
+SIGINT and SIGTERM end the attempts under way, print the report, and end the process by the same signal. A second \
+one ends it at once. When connecting again and again, they end the series and print its summary; the exit status is \
+then 0 if anything connected. SIGQUIT prints an interim line of every series and goes on. A closed standard output \
+ends the process by SIGPIPE. SIGINT and SIGTERM end a relay, too; it says before what was relayed.";
+
+/// What every command heeds.
+pub(crate) const ENVIRONMENT: &[(&str, &str)] = &[
+    ("NO_COLOR", "Not empty: no colours, unless --color=always."),
+    ("CLICOLOR_FORCE", "Not 0: colours also where standard output is no terminal."),
+    ("COLUMNS", "The width of the terminal, instead of what the terminal says."),
+    ("LC_ALL, LC_CTYPE, LANG", "A locale without UTF-8 gives ASCII output."),
+    ("LOOPCTL_DEBUG", "Not empty: the event loop's debug mode, as --debug."),
+    (
+        "LOOPCTL_LOG",
+        "What the event loop logs to standard error: error, warn, info, debug or trace.",
+    ),
+];
+
+/// What every command may read.
+pub(crate) const FILES: [(&str, &str); 3] = [
+    ("/etc/hosts, /etc/resolv.conf, /etc/nsswitch.conf", "Read by the system's resolver."),
+    ("/etc/gai.conf", "Decides the order of addresses (RFC 6724)."),
+    ("/etc/services", "Names of ports."),
+];
