@@ -115,6 +115,9 @@ impl Transport {
 impl Transport {
     /// Sends what the socket takes now and keeps a copy of the rest.
     ///
+    /// A send that fails, now or later, ends the connection, but a peer that answers early and closes has its
+    /// answer heard: the protocol receives what had come by then before `connection_lost` is called.
+    ///
     /// On a connection that is closed, or whose end was sent with [`write_eof`](Self::write_eof), nothing is
     /// taken and the answer is [`Flow::Closed`]; for those who do not look at it, the log has a warning: for
     /// each write after `write_eof`, and from the fifth write after the end of the connection.
@@ -196,16 +199,16 @@ impl Transport {
     /// On a closing connection it lets the loop have a turn, so that an error that is under way is seen.
     ///
     /// # Errors
-    /// `ConnectionReset` when the connection is lost.
+    /// `ConnectionReset` when the connection is lost; before that, the error of the send that ends it.
     pub async fn drain(&self) -> io::Result<()> {
-        if self.0.state().life == Life::Closing {
+        if matches!(self.0.state().life, Life::Broken | Life::Closing) {
             next_turn().await;
         }
         self.0.wait(|link| link.state().life == Life::Lost || !link.is_full()).await;
         if self.0.state().life == Life::Lost {
             return Err(io::Error::new(io::ErrorKind::ConnectionReset, "Connection lost"));
         }
-        Ok(())
+        self.0.failure().map_or(Ok(()), Err)
     }
 }
 
@@ -213,7 +216,13 @@ impl Transport {
 impl Transport {
     /// Has the protocol receive nothing until [`resume_reading`](Self::resume_reading). Harmless twice; no data
     /// arrives at all where `connection_made` does this. While it lasts, neither the peer's end nor a reset
-    /// is noticed.
+    /// is noticed, so that no bytes are lost.
+    ///
+    /// A send that fails is noticed: nothing more can be written, and if nothing has been received that the
+    /// protocol does not have, the connection is lost at once. Otherwise `connection_lost` waits for
+    /// `resume_reading`, and the bytes come first; a protocol that was told to pause writing is told to resume,
+    /// in case that is what it waits for. A pause that then lasts a minute ends the connection, and the log
+    /// says that bytes were lost.
     pub fn pause_reading(&self) {
         self.0.pause_reading(true);
     }
@@ -226,7 +235,7 @@ impl Transport {
 
     /// Whether reading is neither paused nor over because of a close.
     pub fn is_reading(&self) -> bool {
-        !self.is_closing() && !self.0.state().is_paused()
+        self.0.state().is_reading()
     }
 }
 
@@ -330,7 +339,7 @@ impl fmt::Debug for Transport {
         f.write_str("<Transport")?;
         match state.life {
             Life::Open => {}
-            Life::Closing => f.write_str(" closing")?,
+            Life::Broken | Life::Closing => f.write_str(" closing")?,
             Life::Lost => return f.write_str(" closed>"),
         }
         if let Some(number) = self.socket().number() {
