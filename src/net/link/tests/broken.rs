@@ -1,5 +1,8 @@
 //! A peer that answers early and closes: the error of a send overtakes what has been received.
 
+use std::pin::pin;
+use std::task::{Context, Waker};
+
 use super::*;
 use crate::event_loop::Clock;
 
@@ -137,6 +140,7 @@ fn trans_26_and_29_a_close_or_an_abort_loses_what_had_come() {
         end(&bench.transport);
         bench.turns(1);
         assert_eq!(bench.log(), ["made", "lost BrokenPipe"], "abort: {is_abort}");
+        assert_eq!(Rc::weak_count(&bench.transport.0), 0, "no timer is left");
 
         let mut bench = Bench::new();
         bench.transport.write(b"queued");
@@ -168,8 +172,10 @@ fn trans_21_a_failed_send_is_told_at_once_where_nothing_had_come() {
         let mut bench = Bench::new();
         bench.transport.pause_reading();
         bench.has_received(reads);
-        bench.fails_to_send(false, ErrorKind::BrokenPipe);
-        assert_eq!(bench.log(), ["made", "lost BrokenPipe"]);
+        bench.transport.write(&[0; 100_000]);
+        bench.turns(2);
+        bench.fails_to_send(true, ErrorKind::BrokenPipe);
+        assert_eq!(bench.log(), ["made", "pause", "lost BrokenPipe"], "nothing to go on for");
     }
 }
 
@@ -178,7 +184,10 @@ fn trans_21_a_failed_send_is_told_at_once_where_nothing_had_come() {
 fn trans_21_who_reads_only_while_there_is_room_to_write_is_told_to_go_on() {
     let mut bench = Bench::reacting(|what, transport| match what {
         "pause" => transport.pause_reading(),
-        "resume" => transport.resume_reading(),
+        "resume" => {
+            assert_eq!(transport.write(b"x"), Flow::Closed);
+            transport.resume_reading();
+        }
         _ => {}
     });
     bench.transport.write(&[0; 100_000]);
@@ -187,6 +196,14 @@ fn trans_21_who_reads_only_while_there_is_room_to_write_is_told_to_go_on() {
     bench.fails_to_send(true, ErrorKind::ConnectionReset);
     let wanted = ["made", "pause", "resume", "data bye", "lost ConnectionReset"];
     assert_eq!(bench.log(), wanted);
+
+    let mut bench = Bench::new();
+    bench.transport.write(&[0; 100_000]);
+    bench.turns(2);
+    bench.has_received(vec![Ok(BYE.to_vec())]);
+    bench.fails_to_send(true, ErrorKind::ConnectionReset);
+    let wanted = ["made", "pause", "data bye", "lost ConnectionReset"];
+    assert_eq!(bench.log(), wanted, "who reads all the time hears no more of writing");
 }
 
 #[test]
@@ -242,6 +259,9 @@ fn strm_02_who_waits_for_room_hears_of_a_failed_send_although_reading_is_paused(
     bench.has_received(vec![Ok(BYE.to_vec())]);
     bench.fails_to_send(true, ErrorKind::BrokenPipe);
     let late = drain(&bench);
+    let mut again = pin!(bench.transport.drain());
+    let now = again.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    assert!(now.is_pending(), "who tries again and again lets others have a turn");
     for task in [early, late] {
         let drained = bench.event_loop.run_until_complete(task).unwrap();
         assert_eq!(drained.unwrap(), Err(ErrorKind::BrokenPipe));
