@@ -13,7 +13,7 @@ use super::link::{Life, Link};
 use super::protocol::Receiver;
 use super::socket_view::Names;
 use super::wire::Wire;
-use super::{BufferedProtocol, Connection, Protocol, SocketView};
+use super::{Address, BufferedProtocol, Connection, Protocol, SocketView};
 use crate::event_loop::LoopRef;
 use crate::plan::{Flow, LimitsError, WriteLimits};
 
@@ -299,12 +299,46 @@ impl Transport {
         Connection { transport: self.clone(), protocol }
     }
 
-    /// The peer's address, also after the connection has ended.
+    /// The peer's name, also after the connection has ended; asyncio's `peername`.
+    ///
+    /// It is what `accept` or the kernel said when there was a transport. Most clients of Unix sockets have no
+    /// name: that is `None`, where asyncio has an empty text. On the client's side it is the path that the
+    /// server gave its socket, which a client may know by another; an abstract name has a leading NUL.
+    ///
+    /// ```
+    /// use loopctl::Address;
+    /// # struct Quiet;
+    /// # impl loopctl::Protocol for Quiet {
+    /// #     fn data_received(&mut self, _: &loopctl::Transport, _: &[u8]) {}
+    /// # }
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("socket");
+    /// loopctl::run(async |lp| {
+    ///     let _server = lp.create_unix_server(&path).serve(|| Quiet).await?;
+    ///     let client = lp.create_unix_connection(&path).open(|| Quiet).await?.transport;
+    ///     assert_eq!(client.peer(), Some(Address::Unix(path)));
+    ///     assert_eq!(client.local(), None);
+    ///     Ok::<_, loopctl::BoxError>(())
+    /// })??;
+    /// # Ok::<(), loopctl::BoxError>(())
+    /// ```
+    pub fn peer(&self) -> Option<Address> {
+        self.0.names.peer()
+    }
+
+    /// Our name, also after the connection has ended; asyncio's `sockname`. `None` for a Unix socket without
+    /// one, as with [`peer`](Self::peer).
+    pub fn local(&self) -> Option<Address> {
+        self.0.names.local()
+    }
+
+    /// The peer's address, also after the connection has ended; [`peer`](Self::peer) knows those of other
+    /// kinds, too.
     ///
     /// # Errors
     /// When the connection is not over IP, or was gone before there was a transport.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.0.names.peer().ok_or_else(|| io::ErrorKind::Unsupported.into())
+        inet(self.peer())
     }
 
     /// Our address, also after the connection has ended.
@@ -312,7 +346,7 @@ impl Transport {
     /// # Errors
     /// When the connection is not over IP.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.names.local().ok_or_else(|| io::ErrorKind::Unsupported.into())
+        inet(self.local())
     }
 
     /// The socket, for its options.
@@ -324,6 +358,10 @@ impl Transport {
     pub fn lp(&self) -> LoopRef {
         self.0.lp.clone()
     }
+}
+
+fn inet(name: Option<Address>) -> io::Result<SocketAddr> {
+    name.and_then(|name| name.as_inet()).ok_or_else(|| io::ErrorKind::Unsupported.into())
 }
 
 impl fmt::Display for Transport {
