@@ -41,7 +41,7 @@ struct Inner {
     names: Names,
     queue: RefCell<Queue>,
     /// Errors of sending, which the protocol has not heard of yet.
-    errors: RefCell<Vec<io::Error>>,
+    errors: RefCell<VecDeque<io::Error>>,
     marks: Cell<Watermarks>,
     state: Cell<State>,
 }
@@ -313,7 +313,7 @@ impl Inner {
     }
 
     fn note_error(self: &Rc<Self>, error: io::Error) {
-        self.errors.borrow_mut().push(error);
+        self.errors.borrow_mut().push_back(error);
         self.enqueue();
     }
 
@@ -351,7 +351,11 @@ impl Inner {
 
     fn tell_errors(self: &Rc<Self>) {
         let transport = DatagramTransport(Rc::clone(self));
-        for error in self.errors.take() {
+        // What goes wrong meanwhile is for the next turn, and what waits is kept if the protocol ends the run.
+        let count = self.errors.borrow().len();
+        for _ in 0..count {
+            let next = self.errors.borrow_mut().pop_front();
+            let Some(error) = next else { return };
             self.tell("error_received", |protocol| protocol.error_received(&transport, error));
         }
     }
