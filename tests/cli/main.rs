@@ -2,9 +2,11 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stderr, clippy::disallowed_methods)]
 
 mod demo;
+mod exec;
 mod exits;
 mod exports;
 mod faults;
+mod http;
 mod human;
 mod json;
 mod many;
@@ -14,6 +16,7 @@ mod repeat;
 mod screen;
 mod serve;
 mod served;
+mod sink;
 mod socket;
 mod support;
 mod typed;

@@ -5,7 +5,7 @@ use std::net::{Shutdown, TcpStream};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::served::{Served, timed};
+use crate::served::{Served, parse, timed};
 use crate::support::{loopctl, run};
 
 #[test]
@@ -93,9 +93,30 @@ fn json_has_a_record_for_each_socket_connection_and_the_sum() {
     assert_eq!(server.record()["end"], "eof");
     let ran = server.end();
     assert_eq!(ran.code, Some(0));
-    let summary = ran.json();
+    let summary = parse(&ran.stdout);
     assert_eq!(summary["record"], "summary");
     assert_eq!((&summary["accepted"], &summary["closed"]), (&2.into(), &2.into()));
+}
+
+#[test]
+fn every_kind_of_record_is_as_the_schema_says() {
+    let directory = tempfile::tempdir().unwrap();
+    let unix = format!("unix:{}", directory.path().join("s").display());
+    let args = ["--json", &unix, "--stats", "50ms", "--debug", "--slow-callback", "0"];
+    let server = Served::start(&args);
+    server.ask(b"x");
+    std::thread::sleep(Duration::from_millis(120));
+    let ran = server.terminate();
+    let kinds: Vec<String> =
+        ran.stdout.lines().map(|line| parse(line)["record"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(kinds[..2], ["listening", "connection"]);
+    assert!(kinds[2..kinds.len() - 1].iter().all(|kind| kind == "stats") && kinds.len() > 4);
+    assert_eq!(kinds.last().unwrap(), "summary");
+
+    let mut server = Served::start(&["--json", "--udp"]);
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.send_to(b"x", server.address).unwrap();
+    assert_eq!(server.record()["record"], "datagram");
 }
 
 #[test]
@@ -260,7 +281,7 @@ fn addresses_that_cannot_be_had_are_errors_with_hints() {
     let ran = run(&["serve", &format!("127.0.0.1:{port}")]);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(45), ""));
     assert!(ran.stderr.contains("Address already in use"), "{}", ran.stderr);
-    assert!(ran.stderr.contains(&format!("ss -ltnp sport = :{port}")), "{}", ran.stderr);
+    assert!(ran.stderr.contains(&format!("ss -lnp sport = :{port}")), "{}", ran.stderr);
     assert_eq!(run(&["serve", "192.0.2.1:0"]).code, Some(45));
     assert_eq!(run(&["serve", "no-such-host.invalid:0"]).code, Some(6));
 }

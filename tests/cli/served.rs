@@ -3,8 +3,10 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
+use jsonschema::Validator;
 use serde_json::Value;
 
 use crate::support::{Ran, loopctl, signal};
@@ -61,10 +63,9 @@ impl Served {
         line
     }
 
-    /// The next line, as JSON.
+    /// The next line, a record that is what the schema says.
     pub(crate) fn record(&mut self) -> Value {
-        let line = self.line();
-        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"))
+        parse(&self.line())
     }
 
     /// Nobody reads on.
@@ -75,6 +76,14 @@ impl Served {
 
     pub(crate) fn signal(&self, name: &str) {
         signal(self.child.as_ref().unwrap(), name);
+    }
+
+    /// The most memory it has had so far, in bytes.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let status = format!("/proc/{}/status", self.child.as_ref().unwrap().id());
+        let status = std::fs::read_to_string(status).unwrap();
+        let kib = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        1024 * kib.trim().trim_end_matches(" kB").parse::<u64>().unwrap()
     }
 
     /// Waits for its end, and tells the rest of what it said.
@@ -103,11 +112,23 @@ impl Drop for Served {
     }
 }
 
+static SCHEMA: LazyLock<Validator> = LazyLock::new(|| {
+    let schema = include_str!("../../schemas/serve.v1.json");
+    jsonschema::validator_for(&serde_json::from_str(schema).unwrap()).unwrap()
+});
+
+pub(crate) fn parse(line: &str) -> Value {
+    let record = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
+    let errors: Vec<String> = SCHEMA.iter_errors(&record).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:#?}\n{record:#}");
+    record
+}
+
 fn address_in(line: &str) -> Option<SocketAddr> {
     if let Some(address) = line.trim().strip_prefix("listening on ") {
         return address.parse().ok();
     }
-    let record: Value = serde_json::from_str(line).ok()?;
+    let record = line.starts_with('{').then(|| parse(line))?;
     format!("{}:{}", record["ip"].as_str()?, record["port"]).parse().ok()
 }
 

@@ -1,6 +1,7 @@
 //! Children: signals, closing, zombies, descriptors.
 
 use std::fs::File;
+use std::os::unix::process::CommandExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 
@@ -168,6 +169,34 @@ fn proc_06_a_signal_to_a_child_that_has_ended_reaches_nobody() {
         assert!(!child.transport.send_signal(1).unwrap());
         assert!(child.transport.send_signal(12345).is_err());
         assert_eq!(child.transport.returncode(), Some(0));
+    });
+}
+
+#[test]
+fn proc_06_a_signal_to_a_group_reaches_what_a_shell_has_started() {
+    let status = run(async |lp| {
+        let mut command = Command::new("sh");
+        command.args(["-c", "sleep 600 & echo $!; wait"]).process_group(0);
+        let child = lp.subprocess_exec(command).open(Diary::new).await.unwrap();
+        until(&lp, || child.with(|diary| diary.output.ends_with(b"\n"))).await;
+        assert!(child.transport.send_signal_to_group(15).unwrap());
+        // The pipes end when the last process that has them ends.
+        child.transport.wait_closed().await;
+        assert!(!child.transport.send_signal_to_group(15).unwrap(), "it has exited");
+        child.transport.returncode()
+    });
+    assert_eq!(status, Some(-15));
+}
+
+#[test]
+fn proc_06_a_child_that_leads_no_group_is_not_reached_as_one() {
+    run(async |lp| {
+        let child = lp.subprocess_shell("sleep 600").open(Diary::new).await.unwrap();
+        assert!(!child.transport.send_signal_to_group(15).unwrap());
+        assert!(child.transport.send_signal_to_group(99).is_err());
+        child.transport.close();
+        child.transport.wait_closed().await;
+        assert_eq!(child.transport.returncode(), Some(-9));
     });
 }
 

@@ -178,6 +178,9 @@ fn sections(command: &Command, name: &str) -> Vec<(&'static str, String)> {
         sections.push(("OUTPUT", prose(OUTPUT)));
         sections.push(("JSON", prose(JSON)));
     }
+    if name == "loopctl-serve" {
+        sections.push(("HTTP", prose(HTTP)));
+    }
     sections.push(("EXIT STATUS", exit_status()));
     sections.push(("SIGNALS", prose(SIGNALS)));
     sections.push(("ENVIRONMENT", definitions(&ENVIRONMENT)));
@@ -209,6 +212,19 @@ All `_ms` are milliseconds since work on the target began. `result` is success, 
 said no), timeout (a deadline fell) or canceled (another attempt won, or the user interrupted). null means that \
 something did not happen or is not known. `relay` says how many bytes went each way and what ended that: eof, reset, \
 idle, closed (standard output), interrupted or error. `answered` tells over UDP whether anything came back.";
+
+const HTTP: &str = "\
+With --root, GET and HEAD get the files below DIR, or one range of bytes of them, unless the client has them already \
+(If-None-Match, If-Modified-Since). A folder is shown by its index.html or as a list, hidden files included. Nothing \
+leads out of DIR: symbolic links work if they are relative and stay inside. What is no file, such as a pipe or a \
+device, is never opened. A request with a body is answered, and the connection closed.
+
+Without --root, every request is answered with what it looked like: its head as it came, and how many bytes of body \
+followed.
+
+Connections stay open for more requests. One that breaks a rule is told why and closed, and recorded as `limit`: a \
+head of over 16 KiB or 64 fields, one that takes longer than 10 s, or what is no HTTP/1. -v tells each request, with \
+the status and the length of its answer.";
 
 const SIGNALS: &str = "\
 SIGINT and SIGTERM end the attempts under way, print the report, and end the process by the same signal. A second \

@@ -7,7 +7,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ExitStatus};
 
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, pidfd_send_signal};
 
 /// asyncio's exit code of a child that someone else has waited for.
 const UNKNOWN: i32 = 255;
@@ -54,6 +54,16 @@ impl Reaper {
     /// Tells whether there was a process to receive it; one that has exited is none.
     pub(crate) fn signal(&self, signal: Signal) -> io::Result<bool> {
         match pidfd_send_signal(&self.pidfd, signal) {
+            Ok(()) => Ok(true),
+            Err(Errno::SRCH) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// As [`signal`](Self::signal), to the group that the process leads; `false` where it leads none. Its
+    /// number cannot belong to others while the process has not been reaped.
+    pub(crate) fn signal_group(&self, signal: Signal) -> io::Result<bool> {
+        match kill_process_group(Pid::from_child(&self.child.borrow()), signal) {
             Ok(()) => Ok(true),
             Err(Errno::SRCH) => Ok(false),
             Err(error) => Err(error.into()),

@@ -115,10 +115,36 @@ impl SubprocessTransport {
     /// `InvalidInput` for a number that is no named signal; `PermissionDenied` where the child runs as
     /// another user by now.
     pub fn send_signal(&self, signal: i32) -> io::Result<bool> {
-        let signal = Signal::from_named_raw(signal).ok_or_else(|| {
-            io::Error::new(io::ErrorKind::InvalidInput, format!("there is no signal {signal}"))
-        })?;
-        self.0.signal(signal)
+        self.0.signal(named(signal)?)
+    }
+
+    /// As [`send_signal`](Self::send_signal), to all processes of the group that the child leads: what a
+    /// shell has started is reached, too. Only a child that was given a group of its own leads one; nobody
+    /// is reached otherwise, and nobody once the child has exited.
+    ///
+    /// ```
+    /// use std::os::unix::process::CommandExt;
+    ///
+    /// # struct Quiet;
+    /// # impl loopctl::SubprocessProtocol for Quiet {}
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// # let lp = event_loop.lp();
+    /// let mut command = std::process::Command::new("sh");
+    /// command.args(["-c", "sleep 60; true"]).process_group(0);
+    /// event_loop.run_until_complete(async {
+    ///     let child = lp.subprocess_exec(command).open(|| Quiet).await?;
+    ///     assert!(child.transport.send_signal_to_group(15)?);
+    ///     child.transport.wait().await?;
+    ///     Ok::<(), std::io::Error>(())
+    /// })??;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`send_signal`](Self::send_signal).
+    pub fn send_signal_to_group(&self, signal: i32) -> io::Result<bool> {
+        let signal = named(signal)?;
+        self.0.process.with(|process| process.signal_group(signal)).unwrap_or(Ok(false))
     }
 
     /// Asks the child to end (`SIGTERM`); see [`send_signal`](Self::send_signal).
@@ -177,6 +203,12 @@ impl SubprocessTransport {
     pub async fn wait_closed(&self) {
         self.0.bond.wait_closed().await;
     }
+}
+
+fn named(signal: i32) -> io::Result<Signal> {
+    Signal::from_named_raw(signal).ok_or_else(|| {
+        io::Error::new(io::ErrorKind::InvalidInput, format!("there is no signal {signal}"))
+    })
 }
 
 /// Our ends of a child's pipes, as they were made.

@@ -130,9 +130,7 @@ impl Client {
     async fn wind_up(&self, halt: Halt, input: &mut Input, output: &mut Output) -> Last {
         let last = match halt {
             Halt::End(End::Eof, error) => {
-                output.finish();
-                // However it goes, all has been said.
-                let _ = self.lp.timeout(LINGER, input.skip()).await;
+                self.linger(input, output).await;
                 (End::Eof, error)
             }
             Halt::End(end, error) => (end, error),
@@ -151,6 +149,13 @@ impl Client {
         }
         self.transport.close();
         first(self.flush(last, output), self.give_up()).await
+    }
+
+    /// Says that no more comes, and gives the client time to hear it.
+    pub(super) async fn linger(&self, input: &mut Input, output: &mut Output) {
+        output.finish();
+        // However it goes, all has been said.
+        let _ = self.lp.timeout(LINGER, input.skip()).await;
     }
 
     /// The client is sent what is left. Only then can a conversation that ended well be called so.

@@ -94,6 +94,9 @@ impl DatagramProtocol for Endpoint {
         }
         let is_allowed = self.session.allows(from.and_then(Address::as_inet));
         let answer = self.answer(data).filter(|_| is_allowed);
+        if is_allowed {
+            self.session.keep(data, transport);
+        }
         let bytes = Bytes { received: data.len() as u64, sent: 0 };
         let mut datagram = Datagram { peer: from.cloned(), bytes, is_allowed, error: None };
         let (session, transport) = (Rc::clone(&self.session), transport.clone());

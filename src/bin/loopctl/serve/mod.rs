@@ -3,7 +3,9 @@
 mod client;
 mod conn;
 mod datagram;
+mod exec;
 mod fault;
+mod http;
 mod listen;
 mod modes;
 mod pace;
@@ -12,22 +14,27 @@ mod refuse;
 pub(crate) mod report;
 mod session;
 mod silent;
+mod store;
 mod tell;
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use loopctl::Address;
+use loopctl::plan::SlowLog;
 
 use crate::exit::Exit;
 use crate::message::Message;
 use crate::output::Writer;
 use crate::render::status;
-use crate::request::ServeRequest;
+use crate::request::{ServeRequest, Service};
 use crate::slow::SlowWatch;
 
-use refuse::Refusal;
+use http::Root;
+use refuse::{Refusal, unreadable};
+use report::End;
 use session::{Session, Stage, Wish};
+use store::Store;
 use tell::Teller;
 
 const SIGINT: i32 = 2;
@@ -61,27 +68,44 @@ impl Session {
         self.keep_telling(began);
         let wish = self.until_wish().await;
         let exit = self.finish(wish).await;
+        let told = self.sum_up(began, &slow.take());
+        let stored = match self.store() {
+            Some(store) => {
+                let (grace, style) = (self.request.limits.grace, self.request.output.stderr);
+                store.finish(&self.lp, grace, style).await
+            }
+            None => Exit::Success,
+        };
+        [stored, told].into_iter().find(|exit| *exit != Exit::Success).unwrap_or(exit)
+    }
+
+    fn sum_up(&self, began: Instant, slow: &SlowLog) -> Exit {
         let (totals, took) = (self.totals(), self.lp.time() - began);
         let mut teller = self.teller.borrow_mut();
-        let log = slow.take();
-        teller.summary(&totals, took, &log);
+        teller.summary(&totals, took, slow);
         if let Some(threshold) = self.request.slow.threshold {
-            teller.slow(&log, threshold);
+            teller.slow(slow, threshold);
         }
-        match teller.finish() {
-            Exit::Success => exit,
-            failed => failed,
-        }
+        teller.finish()
     }
 
     /// From here on clients can connect, and those who wait for that are told.
     async fn begin(self: &Rc<Self>) -> Result<(), Refusal> {
+        if let Service::Sink(Some(outlet)) = &self.request.service {
+            // A FIFO waits for its reader here, and a signal still ends that.
+            let store = Store::open(&self.lp, outlet).await?;
+            self.opened.store.get_or_init(|| store);
+        }
+        if let Service::Http(Some(path)) = &self.request.service {
+            let root = Root::open(path).map_err(|error| unreadable(path, &error))?;
+            self.opened.root.get_or_init(|| root);
+        }
         self.heed_signals().map_err(|error| {
             (Message::error(format!("cannot handle signals: {error}")), Exit::Mixed)
         })?;
         let listening = self.listen().await?;
         let (addresses, skipped) = (listening.addresses(), listening.skipped());
-        self.listening.replace(listening);
+        self.opened.listening.replace(listening);
         self.tell(|teller| teller.listening(&addresses, skipped));
         if let Some(path) = &self.request.listen.port_file {
             let ports = addresses.iter().filter_map(Address::as_inet);
@@ -136,7 +160,7 @@ impl Session {
 
     /// Lets clients finish, and cuts off those who do not within the time they get.
     async fn finish(&self, wish: Wish) -> Exit {
-        self.listening.borrow_mut().close();
+        self.opened.listening.borrow_mut().close();
         self.advance(Stage::Closing);
         let grace = match wish {
             Wish::CannotWrite => Duration::ZERO,
@@ -149,8 +173,15 @@ impl Session {
         match (again, wish) {
             (Some(Wish::Signal(signal)), _) => Exit::Signal(signal),
             _ if aborted > 0 => Exit::TimedOut,
+            (_, Wish::Done) if self.lost_some() => Exit::ReceiveFailed,
             (_, Wish::TimeUp) if self.request.limits.count.is_some() => Exit::TimedOut,
             _ => Exit::Success,
         }
+    }
+
+    /// Whether a sink that was to receive so many transfers did not get all of one.
+    fn lost_some(&self) -> bool {
+        let is_sink = matches!(self.request.service, Service::Sink(_));
+        is_sink && self.totals().ends.keys().any(|end| *end != End::Eof)
     }
 }

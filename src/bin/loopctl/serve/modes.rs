@@ -5,7 +5,10 @@ use std::pin::Pin;
 
 use super::client::Client;
 use super::conn::{Input, Output};
-use super::report::Halt;
+use super::exec;
+use super::http;
+use super::report::{End, Halt};
+use super::session::Wish;
 use crate::env::Environment;
 use crate::first::first;
 use crate::request::Service;
@@ -25,7 +28,10 @@ pub(super) fn talk<'a>(
         Service::Chargen => Box::pin(chargen(input, output)),
         Service::Daytime => Box::pin(daytime(output)),
         Service::Blackhole => Box::pin(async { Err(client.gone().await) }),
-        _ => Box::pin(input.skip()),
+        Service::Sink(_) => Box::pin(sink(client, input)),
+        Service::Exec(words) => Box::pin(exec::talk(client, input, output, exec::program(words))),
+        Service::Shell(line) => Box::pin(exec::talk(client, input, output, exec::shell(line))),
+        Service::Http(_) => Box::pin(http::talk(client, input, output)),
     }
 }
 
@@ -61,6 +67,21 @@ pub(super) fn generated_lines() -> Vec<u8> {
     let printable = || (b' '..=b'~').cycle();
     let lines = (0..95).map(|at| printable().skip(at).take(WIDTH).chain(*b"\r\n"));
     lines.flatten().collect()
+}
+
+/// Keeps what comes, where there is a place for it.
+async fn sink(client: &Client, input: &mut Input) -> Result<(), Halt> {
+    let Some(store) = client.session.store() else { return input.skip().await };
+    loop {
+        let data = input.read().await?;
+        if data.is_empty() {
+            return Ok(());
+        }
+        if let Err(error) = store.write(&data).await {
+            client.session.wish(Wish::CannotWrite);
+            return Err(Halt::because(End::Error, error));
+        }
+    }
 }
 
 /// RFC 867, with a date of RFC 3339.

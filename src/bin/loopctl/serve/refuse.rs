@@ -1,6 +1,7 @@
 //! Why there is no server, with what may help.
 
 use std::io::{self, ErrorKind};
+use std::path::Path;
 
 use loopctl::{Address, BindError, ServerError};
 
@@ -30,6 +31,12 @@ fn not_bound(place: &str, errors: &[BindError]) -> Refusal {
     message.hints = errors.iter().filter_map(|error| hint(&error.address, &error.error)).collect();
     message.hints.dedup();
     (message, Exit::CannotBind)
+}
+
+/// What clients are to get is not there.
+pub(super) fn unreadable(path: &Path, error: &io::Error) -> Refusal {
+    let message = format!("cannot read `{}`: {error}", path.display());
+    (Message::error(message), Exit::CannotRead)
 }
 
 /// A reason in words.

@@ -1,6 +1,6 @@
 //! One run of the server: who is there, how far it has come, what is known so far.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -13,8 +13,10 @@ use loopctl::LoopRef;
 
 use super::client::Client;
 use super::fault::Plan;
+use super::http::Root;
 use super::listen::Listening;
 use super::report::{Datagram, Ended, Totals};
+use super::store::Store;
 use super::tell::Teller;
 use crate::request::{ServeRequest, Service};
 
@@ -22,12 +24,21 @@ use crate::request::{ServeRequest, Service};
 pub(super) struct Session {
     pub(super) lp: LoopRef,
     pub(super) request: ServeRequest,
-    pub(super) listening: RefCell<Listening>,
+    pub(super) opened: Opened,
     pub(super) teller: RefCell<Teller>,
     clients: RefCell<BTreeMap<u64, Rc<Client>>>,
     totals: RefCell<Totals>,
     rng: RefCell<Rng>,
     course: Course,
+}
+
+/// What was opened before the first client could come.
+#[derive(Default)]
+pub(super) struct Opened {
+    pub(super) listening: RefCell<Listening>,
+    pub(super) store: OnceCell<Store>,
+    /// The files of `--mode http`.
+    pub(super) root: OnceCell<Root>,
 }
 
 /// How far it has come.
@@ -65,7 +76,7 @@ impl Session {
         Rc::new(Self {
             lp: lp.clone(),
             request,
-            listening: RefCell::default(),
+            opened: Opened::default(),
             teller: RefCell::new(teller),
             clients: RefCell::default(),
             totals: RefCell::default(),
@@ -78,6 +89,11 @@ impl Session {
     pub(super) fn draw(&self) -> Option<Box<Plan>> {
         let rng = self.rng.borrow_mut().fork();
         Plan::draw(&self.request.faults, self.request.limits.rate, rng)
+    }
+
+    /// Where `--mode sink` puts what it receives, if anywhere.
+    pub(super) fn store(&self) -> Option<&Store> {
+        self.opened.store.get()
     }
 
     pub(super) fn is_blackhole(&self) -> bool {
@@ -102,7 +118,7 @@ impl Session {
         self.clients.borrow_mut().insert(number, Rc::clone(client));
         self.teller.borrow_mut().accepted(client.peer());
         if self.has_enough() {
-            self.listening.borrow_mut().close();
+            self.opened.listening.borrow_mut().close();
         }
         number
     }

@@ -16,20 +16,16 @@ use crate::output::Writer;
 use crate::render::serve::{json, text};
 use crate::render::slow;
 use crate::render::status::Status;
-use crate::request::{Format, ServeRequest};
-use crate::style::Style;
+use crate::request::{Format, OutputRequest, ServeRequest};
 
 /// Tells in the format that was asked for, as it happens.
 pub(super) struct Teller {
     writer: Writer,
-    format: Format,
+    output: OutputRequest,
     log: LogArg,
-    is_verbose: bool,
     noun: &'static str,
     /// What repeats the faults of this run, if luck had a part in them.
     seed: Option<u64>,
-    stdout: Style,
-    stderr: Style,
     status: Option<Status>,
 }
 
@@ -39,47 +35,44 @@ impl Teller {
         let writer = if request.takes_stdout() { Writer::stderr() } else { Writer::stdout() };
         Self {
             writer,
-            format: output.format,
+            output: output.clone(),
             log: request.log.format,
-            is_verbose: output.verbosity > 0,
             noun: if request.listen.udp { "datagram" } else { "client" },
             seed: request.faults.has_luck().then_some(request.faults.seed),
-            stdout: output.stdout,
-            stderr: output.stderr,
             status: output.live.then(|| Status::new(output.stderr)),
         }
     }
 
     /// First of all: where clients can connect, and what was not to be had.
     pub(super) fn listening(&mut self, addresses: &[Address], skipped: Vec<String>) {
-        if self.format != Format::Quiet {
+        if self.output.format != Format::Quiet {
             self.message(&Message::warnings(skipped));
         }
         for address in addresses {
-            match self.format {
+            match self.output.format {
                 Format::Quiet => {}
                 Format::Json => self.record(&json::listening(address)),
                 _ => self.write(&format!("listening on {address}\n")),
             }
         }
         self.flush();
-        if let (Format::Human, Some(seed)) = (self.format, self.seed) {
+        if let (Format::Human, Some(seed)) = (self.output.format, self.seed) {
             self.aside(&format!("--fault-seed {seed} repeats the faults of this run\n"));
         }
     }
 
     pub(super) fn accepted(&self, peer: Option<SocketAddr>) {
-        if self.is_verbose {
+        if self.output.verbosity > 0 {
             self.remark(&format!("accepted {}", text::peer(peer)));
         }
     }
 
     pub(super) fn ended(&mut self, ended: &Ended) {
-        match (self.format, self.log) {
+        match (self.output.format, self.log) {
             (Format::Quiet, _) => return,
             (Format::Json, _) | (_, LogArg::Json) => self.record(&json::connection(ended)),
             (_, LogArg::Text) => {
-                let line = text::connection(ended, self.stdout);
+                let line = text::connection(ended, self.output.stdout);
                 self.write(&line);
             }
         }
@@ -87,11 +80,11 @@ impl Teller {
     }
 
     pub(super) fn datagram(&mut self, datagram: &Datagram) {
-        match (self.format, self.log) {
+        match (self.output.format, self.log) {
             (Format::Quiet, _) => return,
             (Format::Json, _) | (_, LogArg::Json) => self.record(&json::datagram(datagram)),
             (_, LogArg::Text) => {
-                let line = text::datagram(datagram, self.stdout);
+                let line = text::datagram(datagram, self.output.stdout);
                 self.write(&line);
             }
         }
@@ -100,14 +93,14 @@ impl Teller {
 
     /// Something by the way.
     pub(super) fn remark(&self, remark: &str) {
-        if self.is_verbose {
+        if self.output.verbosity > 0 {
             self.aside(&format!("{remark}\n"));
         }
     }
 
     /// The totals, in between.
     pub(super) fn stats(&mut self, totals: &Totals, after: Duration) {
-        match self.format {
+        match self.output.format {
             Format::Quiet => {}
             Format::Json => self.record(&json::stats(totals, after)),
             _ => self.aside(&format!("{}\n", text::totals(totals, after))),
@@ -125,7 +118,7 @@ impl Teller {
     /// Last of all.
     pub(super) fn summary(&mut self, totals: &Totals, took: Duration, slow: &SlowLog) {
         self.status = None;
-        match (self.format, self.log) {
+        match (self.output.format, self.log) {
             (Format::Quiet, _) => {}
             (Format::Json, _) | (_, LogArg::Json) => {
                 self.record(&json::summary(totals, took, self.seed, slow));
@@ -135,7 +128,7 @@ impl Teller {
     }
 
     pub(super) fn slow(&mut self, log: &SlowLog, threshold: Duration) {
-        if self.format == Format::Human {
+        if self.output.format == Format::Human {
             self.write(&slow::text(log, threshold));
         }
     }
@@ -147,11 +140,11 @@ impl Teller {
 
     /// What became of the output.
     pub(super) fn finish(&mut self) -> Exit {
-        self.writer.finish(self.stderr)
+        self.writer.finish(self.output.stderr)
     }
 
     pub(super) fn message(&mut self, message: &Message) {
-        self.aside(&message.render(self.stderr));
+        self.aside(&message.render(self.output.stderr));
     }
 
     fn record(&mut self, record: &Value) {

@@ -42,7 +42,9 @@ fn reason(ended: &Ended) -> String {
         reason += &format!(" ({})", ended.faults.join(", "));
     }
     match (&ended.error, ended.end) {
-        (Some(error), End::Error | End::Limit) => reason += &format!(": {}", error.message),
+        (Some(error), End::Error | End::Limit | End::Eof) => {
+            reason += &format!(": {}", error.message)
+        }
         _ if ended.aborted => reason += ": cut off",
         _ => {}
     }
