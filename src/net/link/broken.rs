@@ -97,7 +97,7 @@ impl Link {
     fn lose_unread(self: &Rc<Self>) {
         let (names, pause) = (&self.names, PATIENCE.as_secs());
         log::warn!(
-            "{names:?}: what was received is lost: a send failed {pause} s ago, and reading is paused"
+            "{names:?}: what was received is lost: a send failed, and reading has been paused for {pause} s"
         );
         self.close();
     }

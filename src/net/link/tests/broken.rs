@@ -1,6 +1,7 @@
 //! A peer that answers early and closes: the error of a send overtakes what has been received.
 
 use std::pin::pin;
+use std::sync::OnceLock;
 use std::task::{Context, Waker};
 
 use super::*;
@@ -221,6 +222,25 @@ fn trans_21_a_pause_in_the_midst_of_what_had_come_is_kept_too() {
     assert_eq!(bench.log(), ["made", "data early", "data bye", "lost BrokenPipe"], "nothing more");
 }
 
+/// The log's word on bytes that are lost; other tests log as well.
+struct Warnings(OnceLock<()>);
+
+static WARNINGS: Warnings = Warnings(OnceLock::new());
+
+impl log::Log for Warnings {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        if record.args().to_string().contains("what was received is lost") {
+            self.0.get_or_init(|| ());
+        }
+    }
+
+    fn flush(&self) {}
+}
+
 #[test]
 fn trans_21_a_pause_that_does_not_end_does_not_keep_the_connection_for_ever() {
     let start = EventLoop::new().unwrap().lp().time();
@@ -239,8 +259,11 @@ fn trans_21_a_pause_that_does_not_end_does_not_keep_the_connection_for_ever() {
     bench.turns(2);
     pass(&mut bench, 59);
     assert_eq!(bench.log(), ["made"]);
+    log::set_logger(&WARNINGS).expect("the only test that looks");
+    log::set_max_level(log::LevelFilter::Warn);
     pass(&mut bench, 1);
     assert_eq!(bench.log(), ["made", "lost BrokenPipe"]);
+    assert!(WARNINGS.0.get().is_some(), "not without a word");
     assert!(bench.transport.0.parts.borrow().wire.is_none());
 }
 
