@@ -1,12 +1,13 @@
 //! What an attempt connects to.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
 
+use rustix::net::{SocketAddrAny, SocketAddrUnix};
 use socket2::SockAddr;
 
 use crate::plan::Family;
@@ -46,13 +47,34 @@ impl Address {
 
     /// What a socket says its address is; `None` where it is of neither kind.
     pub(crate) fn of(address: &SockAddr) -> Option<Self> {
-        if let Some(inet) = address.as_socket() {
+        let unnamed = || address.is_unix().then(PathBuf::new).map(Self::Unix);
+        Self::named(address).or_else(unnamed)
+    }
+
+    /// As [`of`](Self::of); also `None` for a Unix socket without a name.
+    pub(crate) fn named(address: &SockAddr) -> Option<Self> {
+        let inet = || address.as_socket().map(Self::Inet);
+        let path = || address.as_pathname().map(|path| Self::Unix(path.to_owned()));
+        let hidden = || address.as_abstract_namespace().and_then(Self::hidden);
+        inet().or_else(path).or_else(hidden)
+    }
+
+    /// As [`named`](Self::named), for what a system call says of the peer.
+    pub(crate) fn of_peer(address: SocketAddrAny) -> Option<Self> {
+        if let Ok(inet) = address.clone().try_into() {
             return Some(Self::Inet(inet));
         }
-        let name = |name: &[u8]| PathBuf::from(OsStr::from_bytes(&[b"\0", name].concat()));
-        let path = address.as_pathname().map(Path::to_owned);
-        let path = path.or_else(|| address.as_abstract_namespace().map(name));
-        path.or_else(|| address.is_unix().then(PathBuf::new)).map(Self::Unix)
+        let unix = SocketAddrUnix::try_from(address).ok()?;
+        let path = || {
+            let path = unix.path()?.into_owned().into_bytes();
+            Some(Self::Unix(OsString::from_vec(path).into()))
+        };
+        unix.abstract_name().and_then(Self::hidden).or_else(path)
+    }
+
+    fn hidden(name: &[u8]) -> Option<Self> {
+        let path = || OsString::from_vec([b"\0", name].concat());
+        (!name.is_empty()).then(|| Self::Unix(path().into()))
     }
 
     pub(crate) fn to_sock_addr(&self) -> io::Result<SockAddr> {

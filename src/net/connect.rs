@@ -420,8 +420,7 @@ impl CreateConnection {
     }
 
     fn finish(self, socket: Socket, names: Names) -> Result<Won, ConnectError> {
-        let is_inet = names.local().is_some();
-        if is_inet {
+        if names.is_inet() {
             socket.set_tcp_nodelay(self.nodelay).map_err(ConnectError::Transport)?;
         }
         Ok(Won { lp: self.lp, socket, names })

@@ -144,3 +144,11 @@ impl From<ConnectError> for io::Error {
         Self::new(error.kind(), error)
     }
 }
+
+/// For one more who is to hear of it.
+pub(super) fn copy_of(error: &io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => io::Error::new(error.kind(), error.to_string()),
+    }
+}

@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::task::Waker;
 
+use super::error::copy_of;
+
 /// A buffer that has grown beyond this many bytes is given back when it is empty.
 const KEPT: usize = 4096;
 
@@ -130,11 +132,7 @@ impl Inbox {
 
     /// The error that ended the stream, as often as someone asks.
     pub(super) fn error(&self) -> Option<io::Error> {
-        let error = self.error.as_ref()?;
-        Some(match error.raw_os_error() {
-            Some(code) => io::Error::from_raw_os_error(code),
-            None => io::Error::new(error.kind(), error.to_string()),
-        })
+        self.error.as_ref().map(copy_of)
     }
 }
 

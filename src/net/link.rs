@@ -3,6 +3,7 @@
 //! Everything that a handle or the poller wants comes down to changes of [`State`] and a place in the loop's
 //! queue; [`Link::run`](Run::run) is the only place that calls the protocol.
 
+mod broken;
 mod pump;
 #[cfg(test)]
 mod tests;
@@ -21,7 +22,7 @@ use super::wire::{Wire, send_pieces};
 use crate::BoxError;
 use crate::event_loop::{
     ErrorContext, Interest, Job, JobInfo, JobKind, LoopRef, PanicError, Readiness, Registration,
-    Run, Source, catch,
+    Run, Source, TimerHandle, catch,
 };
 use crate::plan::{Flow, FlowCall, Watermarks, WriteLimits};
 use waiting::wake;
@@ -57,6 +58,8 @@ struct Rare {
     marks: Watermarks,
     error: Option<io::Error>,
     waiting: Vec<(u32, Waker)>,
+    /// Ends the pause that keeps a broken connection.
+    patience: Option<TimerHandle>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -71,6 +74,8 @@ pub(super) struct State {
 pub(super) enum Life {
     #[default]
     Open,
+    /// A send has failed: what has been received is delivered, and then it is lost.
+    Broken,
     /// Sends what is queued, if anything, and then is lost.
     Closing,
     /// `connection_lost` has been called.
@@ -131,6 +136,14 @@ impl Parts {
         rare.outbox.flush(wire.stream())?;
         let opens = rare.marks.shrank(rare.outbox.size());
         Ok(if opens { std::mem::take(&mut rare.waiting) } else { Vec::new() })
+    }
+
+    /// Nothing more is sent; what was to be is for the caller to drop.
+    fn give_up(&mut self, error: Option<io::Error>) -> Outbox {
+        if let Some(error) = error {
+            self.rare().error.get_or_insert(error);
+        }
+        self.rare.as_mut().map(|rare| std::mem::take(&mut rare.outbox)).unwrap_or_default()
     }
 
     /// Gives back the memory of what has passed.
@@ -206,7 +219,7 @@ impl Link {
                 flow
             }
             Err(error) => {
-                self.break_off(Some(error));
+                self.stop_sending(error);
                 Flow::Closed
             }
         }
@@ -233,7 +246,7 @@ impl Link {
     }
 
     pub(super) fn close(self: &Rc<Self>) {
-        if self.state().life == Life::Open {
+        if matches!(self.state().life, Life::Open | Life::Broken) {
             self.update(|state| {
                 state.life = Life::Closing;
                 state.writing.is_resuming = false;
@@ -248,13 +261,9 @@ impl Link {
             return;
         }
         let mut parts = self.parts.borrow_mut();
-        let mut unsent = Outbox::default();
+        let unsent = parts.give_up(error);
         if let Some(rare) = &mut parts.rare {
-            unsent = std::mem::take(&mut rare.outbox);
             rare.marks.end();
-        }
-        if let Some(error) = error {
-            parts.rare().error.get_or_insert(error);
         }
         drop(parts);
         drop(unsent);
@@ -267,12 +276,19 @@ impl Link {
 
     pub(super) fn pause_reading(&self, pause: bool) {
         self.update(|state| state.reading.is_paused = pause);
+        if !pause {
+            self.end_patience();
+        }
     }
 
     /// Has the next turn look whether there is something to do.
     pub(super) fn enqueue_if_due(self: &Rc<Self>) {
         let (state, parts) = (self.state(), self.parts.borrow());
-        let ends = state.life == Life::Closing && parts.unsent() == 0;
+        let ends = match state.life {
+            Life::Closing => parts.unsent() == 0,
+            Life::Broken => !parts.is_held(),
+            Life::Open | Life::Lost => false,
+        };
         if state.may_read() || ends || parts.owes_call() {
             drop(parts);
             self.enqueue();
@@ -322,13 +338,14 @@ impl Link {
 }
 
 impl State {
-    pub(super) fn is_paused(self) -> bool {
-        self.reading.is_paused
+    /// Whether reading is neither paused nor over because of a close.
+    pub(super) fn is_reading(self) -> bool {
+        matches!(self.life, Life::Open | Life::Broken) && !self.reading.is_paused
     }
 
     /// Whether data would be delivered if it came.
     pub(super) fn is_polling(self) -> bool {
-        self.life == Life::Open && !self.reading.is_paused && !self.reading.at_eof
+        self.is_reading() && !self.reading.at_eof
     }
 
     fn may_read(self) -> bool {
@@ -339,7 +356,7 @@ impl State {
         let takes = match self.life {
             Life::Open => true,
             Life::Closing => self.writing.is_resuming,
-            Life::Lost => false,
+            Life::Broken | Life::Lost => false,
         };
         !takes || self.writing.wants_eof
     }
@@ -432,6 +449,7 @@ impl Link {
 
     /// Closes the descriptor and breaks the cycle through the protocol, which most often keeps its transport.
     fn release(&self) {
+        self.end_patience();
         let mut parts = self.parts.borrow_mut();
         let ended = (parts.watch.take(), parts.wire.take(), parts.receiver.take());
         let rare = parts.rare.take();
@@ -498,6 +516,9 @@ impl Run for Link {
             self.read();
         } else if before.reading.has_data && before.reading.at_eof && before.life == Life::Open {
             self.check_for_reset();
+        }
+        if self.state().life == Life::Broken {
+            self.end_if_read();
         }
         self.settle();
         Ok(())

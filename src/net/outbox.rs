@@ -106,6 +106,10 @@ mod tests {
             Err(io::ErrorKind::WouldBlock.into())
         }
 
+        fn has_more(&self) -> bool {
+            false
+        }
+
         fn send(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
             let count = self.counts.borrow_mut().pop_front();
             let count = count.ok_or(io::ErrorKind::WouldBlock)?;

@@ -13,7 +13,7 @@ use super::link::{Life, Link};
 use super::protocol::Receiver;
 use super::socket_view::Names;
 use super::wire::Wire;
-use super::{BufferedProtocol, Connection, Protocol, SocketView};
+use super::{Address, BufferedProtocol, Connection, Protocol, SocketView};
 use crate::event_loop::LoopRef;
 use crate::plan::{Flow, LimitsError, WriteLimits};
 
@@ -115,6 +115,9 @@ impl Transport {
 impl Transport {
     /// Sends what the socket takes now and keeps a copy of the rest.
     ///
+    /// A send that fails, now or later, ends the connection, but a peer that answers early and closes has its
+    /// answer heard: the protocol receives what had come by then before `connection_lost` is called.
+    ///
     /// On a connection that is closed, or whose end was sent with [`write_eof`](Self::write_eof), nothing is
     /// taken and the answer is [`Flow::Closed`]; for those who do not look at it, the log has a warning: for
     /// each write after `write_eof`, and from the fifth write after the end of the connection.
@@ -196,16 +199,16 @@ impl Transport {
     /// On a closing connection it lets the loop have a turn, so that an error that is under way is seen.
     ///
     /// # Errors
-    /// `ConnectionReset` when the connection is lost.
+    /// `ConnectionReset` when the connection is lost; before that, the error of the send that ends it.
     pub async fn drain(&self) -> io::Result<()> {
-        if self.0.state().life == Life::Closing {
+        if matches!(self.0.state().life, Life::Broken | Life::Closing) {
             next_turn().await;
         }
         self.0.wait(|link| link.state().life == Life::Lost || !link.is_full()).await;
         if self.0.state().life == Life::Lost {
             return Err(io::Error::new(io::ErrorKind::ConnectionReset, "Connection lost"));
         }
-        Ok(())
+        self.0.failure().map_or(Ok(()), Err)
     }
 }
 
@@ -213,7 +216,13 @@ impl Transport {
 impl Transport {
     /// Has the protocol receive nothing until [`resume_reading`](Self::resume_reading). Harmless twice; no data
     /// arrives at all where `connection_made` does this. While it lasts, neither the peer's end nor a reset
-    /// is noticed.
+    /// is noticed, so that no bytes are lost.
+    ///
+    /// A send that fails is noticed: nothing more can be written, and if nothing has been received that the
+    /// protocol does not have, the connection is lost at once. Otherwise `connection_lost` waits for
+    /// `resume_reading`, and the bytes come first; a protocol that was told to pause writing is told to resume,
+    /// in case that is what it waits for. A pause that then lasts a minute ends the connection, and the log
+    /// says that bytes were lost.
     pub fn pause_reading(&self) {
         self.0.pause_reading(true);
     }
@@ -226,7 +235,7 @@ impl Transport {
 
     /// Whether reading is neither paused nor over because of a close.
     pub fn is_reading(&self) -> bool {
-        !self.is_closing() && !self.0.state().is_paused()
+        self.0.state().is_reading()
     }
 }
 
@@ -290,12 +299,46 @@ impl Transport {
         Connection { transport: self.clone(), protocol }
     }
 
-    /// The peer's address, also after the connection has ended.
+    /// The peer's name, also after the connection has ended; asyncio's `peername`.
+    ///
+    /// It is what `accept` or the kernel said when there was a transport. Most clients of Unix sockets have no
+    /// name: that is `None`, where asyncio has an empty text. On the client's side it is the path that the
+    /// server gave its socket, which a client may know by another; an abstract name has a leading NUL.
+    ///
+    /// ```
+    /// use loopctl::Address;
+    /// # struct Quiet;
+    /// # impl loopctl::Protocol for Quiet {
+    /// #     fn data_received(&mut self, _: &loopctl::Transport, _: &[u8]) {}
+    /// # }
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("socket");
+    /// loopctl::run(async |lp| {
+    ///     let _server = lp.create_unix_server(&path).serve(|| Quiet).await?;
+    ///     let client = lp.create_unix_connection(&path).open(|| Quiet).await?.transport;
+    ///     assert_eq!(client.peer(), Some(Address::Unix(path)));
+    ///     assert_eq!(client.local(), None);
+    ///     Ok::<_, loopctl::BoxError>(())
+    /// })??;
+    /// # Ok::<(), loopctl::BoxError>(())
+    /// ```
+    pub fn peer(&self) -> Option<Address> {
+        self.0.names.peer()
+    }
+
+    /// Our name, also after the connection has ended; asyncio's `sockname`. `None` for a Unix socket without
+    /// one, as with [`peer`](Self::peer).
+    pub fn local(&self) -> Option<Address> {
+        self.0.names.local()
+    }
+
+    /// The peer's address, also after the connection has ended; [`peer`](Self::peer) knows those of other
+    /// kinds, too.
     ///
     /// # Errors
     /// When the connection is not over IP, or was gone before there was a transport.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.0.names.peer().ok_or_else(|| io::ErrorKind::Unsupported.into())
+        inet(self.peer())
     }
 
     /// Our address, also after the connection has ended.
@@ -303,7 +346,7 @@ impl Transport {
     /// # Errors
     /// When the connection is not over IP.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.names.local().ok_or_else(|| io::ErrorKind::Unsupported.into())
+        inet(self.local())
     }
 
     /// The socket, for its options.
@@ -315,6 +358,10 @@ impl Transport {
     pub fn lp(&self) -> LoopRef {
         self.0.lp.clone()
     }
+}
+
+fn inet(name: Option<Address>) -> io::Result<SocketAddr> {
+    name.and_then(|name| name.as_inet()).ok_or_else(|| io::ErrorKind::Unsupported.into())
 }
 
 impl fmt::Display for Transport {
@@ -330,7 +377,7 @@ impl fmt::Debug for Transport {
         f.write_str("<Transport")?;
         match state.life {
             Life::Open => {}
-            Life::Closing => f.write_str(" closing")?,
+            Life::Broken | Life::Closing => f.write_str(" closing")?,
             Life::Lost => return f.write_str(" closed>"),
         }
         if let Some(number) = self.socket().number() {

@@ -14,6 +14,9 @@ pub(super) trait ByteStream {
     /// Receives at most `buffer.len()` bytes; 0 at the end of the stream.
     fn recv(&self, buffer: &mut [u8]) -> io::Result<usize>;
 
+    /// Whether there is something to receive; the end of the stream is nothing.
+    fn has_more(&self) -> bool;
+
     /// Sends some of the pieces, at most [`MOST_PIECES`] of them; returns how many bytes went.
     fn send(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize>;
 
@@ -27,6 +30,11 @@ pub(super) trait ByteStream {
 impl ByteStream for Socket {
     fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
         Ok(rustix::net::recv(self, buffer, RecvFlags::empty())?.0)
+    }
+
+    fn has_more(&self) -> bool {
+        let peeked = rustix::net::recv(self, &mut [0_u8], RecvFlags::PEEK);
+        peeked.is_ok_and(|(count, _)| count > 0)
     }
 
     /// A peer that is gone is an error, not a signal, also in programs that leave SIGPIPE deadly.

@@ -9,7 +9,8 @@ pub enum Flow {
     Open,
     /// The bytes were taken, but more than the high mark waits: hold back until `resume_writing`.
     Full,
-    /// The bytes were not taken, and no later ones will be: the connection is closed, or its end was sent.
+    /// The bytes were not taken, and no later ones will be: the connection is closed or broken, or its end was
+    /// sent.
     Closed,
 }
 

@@ -11,6 +11,7 @@ use loopctl::{
 
 use crate::datagram::Diary;
 use crate::support::{Reports, in_child, run, start_logging, take_logged, turns, until};
+use crate::transport::{exit, run_to_exit};
 
 type Pair = (Endpoint<DatagramTransport, Diary>, UnixDatagram);
 
@@ -273,5 +274,64 @@ fn dbg_10_the_start_is_logged_in_debug_mode() {
                     <DatagramTransport open bufsize=0>";
         let logged = take_logged();
         assert!(logged.iter().any(|it| it == line), "{logged:?}");
+    });
+}
+
+/// Ends the run at every error, or answers it with a datagram that fails as well.
+struct Errors {
+    codes: Vec<Option<i32>>,
+    exits: bool,
+}
+
+impl DatagramProtocol for Errors {
+    fn datagram_received(&mut self, _: &DatagramTransport, _: &[u8], _: Option<&Address>) {}
+
+    fn error_received(&mut self, transport: &DatagramTransport, error: std::io::Error) {
+        self.codes.push(error.raw_os_error());
+        if self.exits {
+            exit();
+        }
+        fail(transport, 1);
+    }
+}
+
+/// Too long, not allowed without an option, no port.
+fn fail(transport: &DatagramTransport, count: usize) {
+    let long = vec![0; 70_000];
+    let cases = [("127.0.0.1:9", &long[..]), ("255.255.255.255:9", b"x"), ("127.0.0.1:0", b"x")];
+    for (to, data) in &cases[..count] {
+        let to = Address::from(to.parse::<std::net::SocketAddr>().unwrap());
+        transport.send_to(data, Some(&to)).unwrap();
+    }
+}
+
+async fn open(lp: &LoopRef, exits: bool) -> Endpoint<DatagramTransport, Errors> {
+    let creating = lp.create_datagram_endpoint().family(loopctl::plan::Family::Inet);
+    creating.open(|| Errors { codes: Vec::new(), exits }).await.unwrap()
+}
+
+#[test]
+fn exc_10_an_exit_in_error_received_loses_none_of_the_other_errors() {
+    let mut event_loop = EventLoop::new().unwrap();
+    let lp = event_loop.lp();
+    let endpoint = event_loop.run_until_complete(open(&lp, true)).unwrap();
+    fail(&endpoint.transport, 3);
+    for count in 1..=3 {
+        run_to_exit(&mut event_loop);
+        assert_eq!(endpoint.with(|errors| errors.codes.len()), count);
+    }
+    let wanted = [libc::EMSGSIZE, libc::EACCES, libc::EINVAL].map(Some);
+    assert_eq!(endpoint.with(|errors| errors.codes.clone()), wanted, "in their order");
+}
+
+#[test]
+fn udp_12_an_error_that_provokes_another_leaves_others_their_turn() {
+    run(async |lp| {
+        let endpoint = open(&lp, false).await;
+        fail(&endpoint.transport, 1);
+        turns(&lp, 5).await;
+        let told = endpoint.with(|errors| errors.codes.len());
+        assert!((2..=6).contains(&told), "{told}");
+        endpoint.transport.abort();
     });
 }

@@ -12,6 +12,7 @@ mod cancel;
 mod connect;
 mod datagram;
 mod datagram_flow;
+mod early;
 mod errors;
 mod leaks;
 mod limits;

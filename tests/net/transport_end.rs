@@ -237,6 +237,8 @@ fn trans_33_addresses_are_known_after_the_end() {
             (transport.local_addr().unwrap(), transport.peer_addr().unwrap())
         };
         assert_eq!(addresses(), (ours, theirs));
+        let names = (connection.transport.local(), connection.transport.peer());
+        assert_eq!(names, (Some(ours.into()), Some(theirs.into())));
         connection.transport.close();
         connection.transport.wait_closed().await;
         assert_eq!(addresses(), (ours, theirs));

@@ -2,11 +2,14 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
 
 use loopctl::{Address, EventKind, Phase};
+use socket2::{Domain, SockAddr, Socket, Type};
 
-use crate::support::{Outcome, Recorder, Trace, run, until};
+use crate::support::{Guests, Outcome, Recorder, Trace, run, until};
 
 #[test]
 fn unix_05_a_path_gives_a_connection() {
@@ -97,5 +100,96 @@ fn conn_04_a_unix_stream_is_a_stream() {
         theirs.write_all(b"pair").unwrap();
         until(&lp, || connection.with(|recorder| recorder.data() == b"pair")).await;
         connection.transport.abort();
+    });
+}
+
+/// A client with a name of its own: std has no way to bind and connect.
+fn named_client(own: &Path, to: &Path) -> UnixStream {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+    socket.bind(&SockAddr::unix(own).unwrap()).unwrap();
+    socket.connect(&SockAddr::unix(to).unwrap()).unwrap();
+    socket.into()
+}
+
+/// A name without a file.
+fn hidden(what: &str) -> PathBuf {
+    format!("\0loopctl-{what}-{}", std::process::id()).into()
+}
+
+fn listen_on(hidden: &Path) -> UnixListener {
+    let name = &hidden.as_os_str().as_bytes()[1..];
+    UnixListener::bind_addr(&SocketAddr::from_abstract_name(name).unwrap()).unwrap()
+}
+
+#[test]
+fn unix_names_trans_33_of_clients_are_known_also_after_the_end() {
+    let (directory, own) = (tempfile::tempdir().unwrap(), hidden("client"));
+    let path = directory.path().join("socket");
+    run(async |lp| {
+        let guests = Guests::new();
+        let _server = lp.create_unix_server(&path).serve(guests.factory()).await.unwrap();
+        let named = named_client(&own, &path);
+        until(&lp, || guests.made() == 1).await;
+        let unnamed = UnixStream::connect(&path).unwrap();
+        until(&lp, || guests.made() == 2).await;
+        let clients = guests.transports();
+        let names = || -> Vec<_> { clients.iter().map(|it| (it.local(), it.peer())).collect() };
+        let ours = Some(Address::Unix(path.clone()));
+        let wanted = [(ours.clone(), Some(Address::Unix(own))), (ours, None)];
+        assert_eq!(names(), wanted);
+        let text = format!("{:?}", clients[0].socket());
+        let pair =
+            format!("unix:{} -> unix:@loopctl-client-{}", path.display(), std::process::id());
+        assert!(text.contains(&pair), "{text}");
+        drop((named, unnamed));
+        until(&lp, || guests.lost() == 2).await;
+        assert_eq!(names(), wanted);
+        let text = format!("{:?}", clients[1].socket());
+        assert_eq!(text, format!("<SocketView closed unix:{} -> unnamed>", path.display()));
+        assert_eq!(clients[0].peer_addr().unwrap_err().kind(), ErrorKind::Unsupported);
+        assert_eq!(clients[0].local_addr().unwrap_err().kind(), ErrorKind::Unsupported);
+    });
+}
+
+/// The name is the server's own, as `getpeername` has it, whatever way led to it.
+#[test]
+fn unix_names_trans_33_of_servers_are_what_they_call_themselves() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, link) = (directory.path().join("socket"), directory.path().join("link"));
+    let listener = UnixListener::bind(&path).unwrap();
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    let other = hidden("server");
+    let listeners = (listener, listen_on(&other));
+    run(async |lp| {
+        let through_link = lp.create_unix_connection(&link).open(Recorder::new).await.unwrap();
+        let to_hidden = lp.create_unix_connection(&other).open(Recorder::new).await.unwrap();
+        let clients = [&through_link.transport, &to_hidden.transport];
+        let names = || clients.map(|client| (client.local(), client.peer()));
+        let wanted = [path.clone(), other.clone()].map(|name| (None, Some(Address::Unix(name))));
+        assert_eq!(names(), wanted);
+        drop(listeners);
+        clients[0].wait_closed().await;
+        clients[1].wait_closed().await;
+        assert_eq!(names(), wanted);
+    });
+}
+
+#[test]
+fn unix_names_acc_01_of_sockets_that_others_made() {
+    let (own, to) = (hidden("own"), hidden("to"));
+    let listener = listen_on(&to);
+    let client = named_client(&own, &to);
+    let (accepted, _) = listener.accept().unwrap();
+    let (one, _other) = UnixStream::pair().unwrap();
+    let [own, to] = [own, to].map(|name| Some(Address::Unix(name)));
+    run(async |lp| {
+        let server = lp.connect_accepted_socket(accepted, Recorder::new).unwrap().transport;
+        assert_eq!((server.local(), server.peer()), (to.clone(), own.clone()));
+        let client = lp.create_connection_on(client).open(Recorder::new).await.unwrap().transport;
+        assert_eq!((client.local(), client.peer()), (own, to));
+        let pair = lp.create_connection_on(one).open(Recorder::new).await.unwrap().transport;
+        assert_eq!((pair.local(), pair.peer()), (None, None));
+        let text = format!("{:?}", pair.socket());
+        assert!(text.ends_with(" a connection without addresses>"), "{text}");
     });
 }

@@ -5,9 +5,6 @@ mod transport;
 
 use std::io;
 
-use rustix::net::{SocketAddrAny, SocketAddrUnix};
-use socket2::SockAddr;
-
 pub use create::CreateDatagram;
 pub use transport::DatagramTransport;
 
@@ -71,38 +68,4 @@ pub trait DatagramProtocol: 'static {
     fn connection_lost(&mut self, error: Option<io::Error>) {
         let _ = error;
     }
-}
-
-/// `None` for a socket without a name.
-fn address_of(address: &SockAddr) -> Option<Address> {
-    let inet = || address.as_socket().map(Address::Inet);
-    let path = || address.as_pathname().map(|path| Address::Unix(path.to_owned()));
-    let hidden = || address.as_abstract_namespace().and_then(abstract_name);
-    inet().or_else(path).or_else(hidden)
-}
-
-/// As [`address_of`], for what the system call says.
-fn sender_of(address: SocketAddrAny) -> Option<Address> {
-    use std::os::unix::ffi::OsStringExt;
-
-    if let Ok(inet) = address.clone().try_into() {
-        return Some(Address::Inet(inet));
-    }
-    let unix = SocketAddrUnix::try_from(address).ok()?;
-    let path = || {
-        let path = unix.path()?.into_owned().into_bytes();
-        Some(Address::Unix(std::ffi::OsString::from_vec(path).into()))
-    };
-    unix.abstract_name().and_then(abstract_name).or_else(path)
-}
-
-/// As in asyncio and in [`Address::Unix`] elsewhere, a NUL stands before the name.
-fn abstract_name(name: &[u8]) -> Option<Address> {
-    use std::os::unix::ffi::OsStringExt;
-
-    if name.is_empty() {
-        return None;
-    }
-    let path = std::ffi::OsString::from_vec([b"\0", name].concat());
-    Some(Address::Unix(path.into()))
 }

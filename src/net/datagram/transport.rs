@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use rustix::net::RecvFlags;
 use socket2::{Domain, SockAddr, Socket};
 
-use super::{DatagramProtocol, address_of, sender_of};
+use super::DatagramProtocol;
 use crate::event_loop::{Interest, LoopRef, Readiness};
 use crate::net::line::{Bond, Line, Queueing, Scratch, Stage, Watched};
 use crate::net::{Address, Endpoint};
@@ -41,7 +41,7 @@ struct Inner {
     names: Names,
     queue: RefCell<Queue>,
     /// Errors of sending, which the protocol has not heard of yet.
-    errors: RefCell<Vec<io::Error>>,
+    errors: RefCell<VecDeque<io::Error>>,
     marks: Cell<Watermarks>,
     state: Cell<State>,
 }
@@ -217,8 +217,8 @@ impl Names {
     fn of(socket: &Socket, remote: Option<Address>) -> io::Result<Self> {
         let (local, peer) = (socket.local_addr()?, socket.peer_addr().ok());
         let is_connected = peer.is_some();
-        let remote = peer.as_ref().and_then(address_of).or(remote);
-        Ok(Self { domain: local.domain(), local: address_of(&local), remote, is_connected })
+        let remote = peer.as_ref().and_then(Address::named).or(remote);
+        Ok(Self { domain: local.domain(), local: Address::named(&local), remote, is_connected })
     }
 
     /// `None` where the socket itself knows.
@@ -313,7 +313,7 @@ impl Inner {
     }
 
     fn note_error(self: &Rc<Self>, error: io::Error) {
-        self.errors.borrow_mut().push(error);
+        self.errors.borrow_mut().push_back(error);
         self.enqueue();
     }
 
@@ -331,7 +331,7 @@ impl Inner {
                 .with(|socket| rustix::net::recvfrom(socket, &mut buffer[..], RecvFlags::empty()));
             match received {
                 Some(Ok((count, _, from))) => {
-                    let (data, from) = (&buffer[..count], from.and_then(sender_of));
+                    let (data, from) = (&buffer[..count], from.and_then(Address::of_peer));
                     self.tell("datagram_received", |protocol| {
                         protocol.datagram_received(&transport, data, from.as_ref());
                     });
@@ -351,7 +351,11 @@ impl Inner {
 
     fn tell_errors(self: &Rc<Self>) {
         let transport = DatagramTransport(Rc::clone(self));
-        for error in self.errors.take() {
+        // What goes wrong meanwhile is for the next turn, and what waits is kept if the protocol ends the run.
+        let count = self.errors.borrow().len();
+        for _ in 0..count {
+            let next = self.errors.borrow_mut().pop_front();
+            let Some(error) = next else { return };
             self.tell("error_received", |protocol| protocol.error_received(&transport, error));
         }
     }

@@ -40,7 +40,7 @@ impl Link {
                 super::waiting::wake(waiting);
                 self.end_if_sent();
             }
-            Err(error) => self.break_off(Some(error)),
+            Err(error) => self.stop_sending(error),
         }
     }
 
@@ -132,6 +132,9 @@ impl Link {
 
     fn receive_eof(self: &Rc<Self>) {
         self.update(|state| state.reading.at_eof = true);
+        if !self.is_end_genuine() {
+            return;
+        }
         match self.call("eof_received", Receiver::eof_received) {
             Some(AfterEof::Close) => self.close(),
             // The event that told of the end may have been the one that tells of a reset, too.

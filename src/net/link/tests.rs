@@ -1,6 +1,8 @@
 //! Rows of the catalogue on a wire that follows a script: would-block, partial results and errors come when a
 //! test says so, not when luck has it.
 
+mod broken;
+
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice};
@@ -38,6 +40,10 @@ impl ByteStream for End {
             self.0.reads.borrow_mut().push_front(Ok(data[count..].to_vec()));
         }
         Ok(count)
+    }
+
+    fn has_more(&self) -> bool {
+        matches!(self.0.reads.borrow().front(), Some(Ok(data)) if !data.is_empty())
     }
 
     fn send(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
@@ -129,8 +135,11 @@ impl Bench {
     }
 
     fn reacting(react: impl FnMut(&'static str, &Transport) + 'static) -> Self {
+        Self::on(EventLoop::new().unwrap(), react)
+    }
+
+    fn on(event_loop: EventLoop, react: impl FnMut(&'static str, &Transport) + 'static) -> Self {
         let (script, log, reports) = (Rc::<Script>::default(), Log::default(), Log::default());
-        let event_loop = EventLoop::new().unwrap();
         let texts = Rc::clone(&reports);
         event_loop.lp().set_exception_handler(Some(Rc::new(move |_, context| {
             texts.borrow_mut().push(context.to_string());

@@ -122,10 +122,9 @@ impl Listener {
     fn accept(&self) -> Option<io::Result<Accepted>> {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let accepted = self.with_socket(|socket| acceptfrom_with(socket, flags))?;
-        Some(accepted.map_err(io::Error::from).map(|(socket, peer)| {
-            // A peer of a Unix socket has no IP address.
-            let peer = peer.and_then(|peer| peer.try_into().ok());
-            Accepted { socket: socket.into(), peer }
+        Some(accepted.map_err(io::Error::from).map(|(socket, peer)| Accepted {
+            socket: socket.into(),
+            peer: peer.and_then(Address::of_peer),
         }))
     }
 

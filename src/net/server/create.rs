@@ -163,7 +163,7 @@ impl LoopRef {
     ) -> io::Result<Connection<P>> {
         let socket = Socket::from(socket.into());
         let names = prepare_stream(&socket)?;
-        if names.local().is_some() {
+        if names.is_inet() {
             socket.set_tcp_nodelay(true)?;
         }
         let connection = Transport::attach(self, socket, names, protocol)?;

@@ -2,7 +2,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
-use std::net::SocketAddr;
 use std::num::NonZero;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
@@ -17,7 +16,7 @@ use super::error::{BindError, ServerError};
 use crate::BoxError;
 use crate::event_loop::{ErrorContext, LoopRef, PanicError, catch};
 use crate::net::socket_view::Names;
-use crate::net::{Phase, Protocol, Transport};
+use crate::net::{Address, Phase, Protocol, Transport};
 
 pub(super) struct Hub {
     pub(super) lp: LoopRef,
@@ -49,7 +48,8 @@ pub(super) type Welcome = Box<dyn FnMut(&Rc<Hub>, Accepted)>;
 /// A connection fresh from the kernel.
 pub(super) struct Accepted {
     pub(super) socket: Socket,
-    pub(super) peer: Option<SocketAddr>,
+    /// `None` where the client of a Unix socket has no name.
+    pub(super) peer: Option<Address>,
 }
 
 pub(super) fn welcome<P: Protocol>(mut factory: impl FnMut() -> P + 'static) -> Welcome {
@@ -149,9 +149,10 @@ impl Hub {
 
     fn attach<P: Protocol>(self: &Rc<Self>, accepted: Accepted, factory: &mut impl FnMut() -> P) {
         let Accepted { socket, peer } = accepted;
+        let known = peer.clone();
         let report = |error: BoxError| {
             let message = "Error on transport creation for incoming connection";
-            let peer = peer.map_or_else(|| "unix".to_owned(), |peer| peer.to_string());
+            let peer = known.as_ref().map_or_else(|| "unix".to_owned(), Address::to_string);
             let context = ErrorContext::new(message).error(error);
             self.lp.call_exception_handler(context.with("peer", peer));
         };
