@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::json::assert_valid;
-use crate::support::{Ran, loopctl, refusing, run, signal};
+use crate::support::{Ran, loopctl, refusing, run, signal, wait_until_sent};
 
 const MIB: usize = 1 << 20;
 
@@ -242,7 +242,11 @@ fn exit_56_when_the_peer_resets_after_all_that_came_before() {
 #[test]
 fn exit_55_when_the_peer_takes_no_more() {
     // More than the pipe behind the program takes: as long as we read nothing, it does not get to the end.
-    let (address, serving) = peer(|mut stream| stream.write_all(&vec![7; 300_000]).unwrap());
+    let (address, serving) = peer(|mut stream| {
+        stream.write_all(&vec![7; 300_000]).unwrap();
+        // What is still on its way when it closes is lost as soon as we send something.
+        wait_until_sent(&stream);
+    });
     let mut open = Open::start(&[&address]);
     serving.join().unwrap();
     for _ in 0..5 {

@@ -109,3 +109,23 @@ pub(crate) fn syns_sent(to: SocketAddr) -> usize {
     };
     table.lines().filter(is_ours).count()
 }
+
+/// Waits until the kernel at the other end, on this machine, has all that was written to an IPv4 socket.
+pub(crate) fn wait_until_sent(stream: &TcpStream) {
+    let ends = [stream.local_addr().unwrap().port(), stream.peer_addr().unwrap().port()];
+    let ends = ends.map(|port| format!(":{port:04X}"));
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+        let mut sockets = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let is_ours = |fields: &Vec<&str>| {
+            fields.len() > 4 && fields[1].ends_with(&ends[0]) && fields[2].ends_with(&ends[1])
+        };
+        let ours = sockets.find(is_ours).unwrap();
+        if ours[4].starts_with("00000000:") {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{ours:?}");
+        std::thread::yield_now();
+    }
+}

@@ -67,10 +67,15 @@ impl Session {
 async fn run(lp: &LoopRef, traffic: &Traffic, kept: Kept) -> Result<(), Fault> {
     let sink = Sink::stdout(lp).await.map_err(Fault::Output)?;
     let source = Source::stdin(lp).await.map_err(Fault::Input)?;
-    match kept {
+    let ended = match kept {
         Kept::Stream(reader, writer) => traffic.over_stream((reader, writer), source, &sink).await,
         Kept::Datagrams(socket) => traffic.over_datagrams(&socket, source, &sink).await,
+    };
+    if let Err(Fault::Receive(_) | Fault::Send(_) | Fault::Input(_)) = &ended {
+        // What had come is still written.
+        sink.finish().await.map_err(Fault::Output)?;
     }
+    ended
 }
 
 impl Fault {
