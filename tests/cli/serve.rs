@@ -259,7 +259,30 @@ fn a_closed_output_ends_it_as_a_signal_would() {
     assert_eq!(server.ask(b"x"), b"x");
     server.line();
     server.close_stdout();
-    assert_eq!(server.ask(b"x"), b"x");
+    assert_eq!(server.end().code, None, "SIGPIPE");
+}
+
+#[test]
+fn a_reader_of_the_output_that_pauses_holds_up_no_client() {
+    const CLIENTS: usize = 3000;
+    let server = Served::start(&["--json"]);
+    // Far more records than a pipe has room for, and nobody reads them.
+    for _ in 0..CLIENTS {
+        let mut stream = server.connect();
+        stream.write_all(b"x").unwrap();
+        stream.read_exact(&mut [0]).unwrap();
+    }
+    server.signal("-TERM");
+    let ran = server.end();
+    assert_eq!(ran.code, Some(0));
+    let ended = ran.stdout.lines().filter(|line| parse(line)["record"] == "connection").count();
+    assert_eq!(ended, CLIENTS, "and nothing of it is lost");
+}
+
+#[test]
+fn an_output_that_nobody_reads_ends_it_without_a_client() {
+    let mut server = Served::start(&[]);
+    server.close_stdout();
     assert_eq!(server.end().code, None, "SIGPIPE");
 }
 

@@ -75,6 +75,7 @@ impl Session {
         async move {
             let ended = client.serve(reader, writer).await;
             client.session.end(number, &ended);
+            client.session.room().await;
         }
     }
 }

@@ -10,6 +10,7 @@ use super::modes::{date, generated_lines};
 use super::refuse::{Refusal, unbound};
 use super::report::{Bytes, Datagram};
 use super::session::Session;
+use super::spool::Spool;
 use crate::request::{Place, Service};
 
 /// RFC 864: a datagram of up to so many characters.
@@ -61,6 +62,20 @@ impl Session {
     }
 }
 
+impl Session {
+    /// Where what is said or kept cannot be written as fast, the system keeps datagrams, as far as it does.
+    fn hold_up(self: &Rc<Self>, from: &DatagramTransport) {
+        if from.is_reading() && self.spools().iter().any(Spool::is_full) {
+            from.pause_reading();
+            let (session, from) = (Rc::clone(self), from.clone());
+            self.lp.create_task(async move {
+                session.room().await;
+                from.resume_reading();
+            });
+        }
+    }
+}
+
 impl Endpoint {
     /// `None` where the mode has nothing to say.
     fn answer(&self, data: &[u8]) -> Option<Vec<u8>> {
@@ -94,9 +109,10 @@ impl DatagramProtocol for Endpoint {
         }
         let is_allowed = self.session.allows(from.and_then(Address::as_inet));
         let answer = self.answer(data).filter(|_| is_allowed);
-        if is_allowed {
-            self.session.keep(data, transport);
+        if let (true, Some(store)) = (is_allowed, self.session.store()) {
+            store.spool.push(data);
         }
+        self.session.hold_up(transport);
         let bytes = Bytes { received: data.len() as u64, sent: 0 };
         let mut datagram = Datagram { peer: from.cloned(), bytes, is_allowed, error: None };
         let (session, transport) = (Rc::clone(&self.session), transport.clone());

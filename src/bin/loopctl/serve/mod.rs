@@ -14,6 +14,7 @@ mod refuse;
 pub(crate) mod report;
 mod session;
 mod silent;
+mod spool;
 mod store;
 mod tell;
 
@@ -25,7 +26,7 @@ use loopctl::plan::SlowLog;
 
 use crate::exit::Exit;
 use crate::message::Message;
-use crate::output::Writer;
+use crate::output::{self, Writer};
 use crate::render::status;
 use crate::request::{ServeRequest, Service};
 use crate::slow::SlowWatch;
@@ -45,8 +46,8 @@ pub(crate) fn run(request: ServeRequest) -> Exit {
     let style = request.output.stderr;
     // What there is; too few are told when they are short.
     let _ = loopctl::raise_descriptor_limit();
-    let teller = Teller::new(&request);
     let ran = loopctl::run(async |lp| {
+        let teller = Teller::new(&lp, &request).await;
         let session = Session::new(&lp, request, teller);
         session.run().await
     });
@@ -69,14 +70,24 @@ impl Session {
         let wish = self.until_wish().await;
         let exit = self.finish(wish).await;
         let told = self.sum_up(began, &slow.take());
+        let exits = [told, self.written().await, exit];
+        exits.into_iter().find(|exit| *exit != Exit::Success).unwrap_or(Exit::Success)
+    }
+
+    /// What is on its way gets as much time as clients did.
+    async fn written(&self) -> Exit {
+        let (grace, style) = (self.request.limits.grace, self.request.output.stderr);
         let stored = match self.store() {
-            Some(store) => {
-                let (grace, style) = (self.request.limits.grace, self.request.output.stderr);
-                store.finish(&self.lp, grace, style).await
-            }
+            Some(store) => store.finish(grace, style).await,
             None => Exit::Success,
         };
-        [stored, told].into_iter().find(|exit| *exit != Exit::Success).unwrap_or(exit)
+        let spool = self.teller.borrow().spool();
+        match spool {
+            Some(spool) if stored == Exit::Success => {
+                output::written(spool.finish(grace).await, "output", style)
+            }
+            _ => stored,
+        }
     }
 
     fn sum_up(&self, began: Instant, slow: &SlowLog) -> Exit {
@@ -99,6 +110,10 @@ impl Session {
         if let Service::Http(Some(path)) = &self.request.service {
             let root = Root::open(path).map_err(|error| unreadable(path, &error))?;
             self.opened.root.get_or_init(|| root);
+        }
+        for spool in self.spools() {
+            let session = Rc::clone(self);
+            spool.on_failure(move || session.wish(Wish::CannotWrite));
         }
         self.heed_signals().map_err(|error| {
             (Message::error(format!("cannot handle signals: {error}")), Exit::Mixed)

@@ -1,6 +1,7 @@
 //! What is said to a client, mode by mode.
 
 use std::future::pending;
+use std::io;
 use std::pin::{Pin, pin};
 
 use super::client::Client;
@@ -8,7 +9,6 @@ use super::conn::{Input, Output};
 use super::exec;
 use super::http;
 use super::report::{End, Halt};
-use super::session::Wish;
 use crate::env::Environment;
 use crate::first::first;
 use crate::request::Service;
@@ -77,9 +77,11 @@ async fn sink(client: &Client, input: &mut Input) -> Result<(), Halt> {
         if data.is_empty() {
             return Ok(());
         }
-        if let Err(error) = store.write(&data).await {
-            client.session.wish(Wish::CannotWrite);
-            return Err(Halt::because(End::Error, error));
+        store.spool.push(&data);
+        // At the pace of whoever takes it.
+        store.spool.room().await;
+        if store.spool.has_failed() {
+            return Err(Halt::because(End::Error, io::Error::other("the output has failed")));
         }
     }
 }

@@ -16,6 +16,7 @@ use super::fault::Plan;
 use super::http::Root;
 use super::listen::Listening;
 use super::report::{Datagram, Ended, Totals};
+use super::spool::Spool;
 use super::store::Store;
 use super::tell::Teller;
 use crate::request::{ServeRequest, Service};
@@ -149,6 +150,19 @@ impl Session {
         self.totals.borrow_mut().count(ended);
         self.tell(|teller| teller.ended(ended));
         self.wake();
+    }
+
+    /// What is on its way to whoever reads it.
+    pub(super) fn spools(&self) -> Vec<Spool> {
+        let told = self.teller.borrow().spool();
+        told.into_iter().chain(self.store().map(|store| store.spool.clone())).collect()
+    }
+
+    /// Waits until there is room for more to tell.
+    pub(super) async fn room(&self) {
+        for spool in self.spools() {
+            spool.room().await;
+        }
     }
 
     /// Tells something, and ends the run where nobody can hear it.

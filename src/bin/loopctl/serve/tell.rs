@@ -4,11 +4,12 @@ use std::io::{Write as _, stderr};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use loopctl::Address;
 use loopctl::plan::SlowLog;
+use loopctl::{Address, LoopRef};
 use serde_json::Value;
 
 use super::report::{Datagram, Ended, Totals};
+use super::spool::Spool;
 use crate::args::LogArg;
 use crate::exit::Exit;
 use crate::message::Message;
@@ -17,10 +18,11 @@ use crate::render::serve::{json, text};
 use crate::render::slow;
 use crate::render::status::Status;
 use crate::request::{Format, OutputRequest, ServeRequest};
+use crate::stdio::Sink;
 
 /// Tells in the format that was asked for, as it happens.
 pub(super) struct Teller {
-    writer: Writer,
+    out: Out,
     output: OutputRequest,
     log: LogArg,
     noun: &'static str,
@@ -29,12 +31,19 @@ pub(super) struct Teller {
     status: Option<Status>,
 }
 
+/// Where it is told.
+enum Out {
+    /// A terminal, or what lies beside the bytes of a sink: line by line.
+    Direct(Writer),
+    /// A pipe or a file, whose reader or disk may pause while clients go on.
+    Spooled(Spool),
+}
+
 impl Teller {
-    pub(super) fn new(request: &ServeRequest) -> Self {
+    pub(super) async fn new(lp: &LoopRef, request: &ServeRequest) -> Self {
         let output = &request.output;
-        let writer = if request.takes_stdout() { Writer::stderr() } else { Writer::stdout() };
         Self {
-            writer,
+            out: Out::new(lp, request).await,
             output: output.clone(),
             log: request.log.format,
             noun: if request.listen.udp { "datagram" } else { "client" },
@@ -135,12 +144,25 @@ impl Teller {
 
     /// Whether something could not be written.
     pub(super) fn has_failed(&self) -> bool {
-        self.writer.has_failed()
+        match &self.out {
+            Out::Direct(writer) => writer.has_failed(),
+            Out::Spooled(spool) => spool.has_failed(),
+        }
     }
 
-    /// What became of the output.
+    pub(super) fn spool(&self) -> Option<Spool> {
+        match &self.out {
+            Out::Direct(_) => None,
+            Out::Spooled(spool) => Some(spool.clone()),
+        }
+    }
+
+    /// What became of what was told directly.
     pub(super) fn finish(&mut self) -> Exit {
-        self.writer.finish(self.output.stderr)
+        match &mut self.out {
+            Out::Direct(writer) => writer.finish(self.output.stderr),
+            Out::Spooled(_) => Exit::Success,
+        }
     }
 
     pub(super) fn message(&mut self, message: &Message) {
@@ -152,11 +174,14 @@ impl Teller {
     }
 
     fn write(&mut self, text: &str) {
-        self.writer.write(text);
+        match &mut self.out {
+            Out::Direct(writer) => writer.write(text),
+            Out::Spooled(spool) => spool.push(text.as_bytes()),
+        }
     }
 
     fn flush(&mut self) {
-        let writer = &mut self.writer;
+        let Out::Direct(writer) = &mut self.out else { return };
         match &self.status {
             Some(status) => status.suspend(|| writer.flush()),
             None => writer.flush(),
@@ -169,6 +194,22 @@ impl Teller {
         match &self.status {
             Some(status) => status.suspend(write),
             None => write(),
+        }
+    }
+}
+
+impl Out {
+    async fn new(lp: &LoopRef, request: &ServeRequest) -> Self {
+        if request.takes_stdout() {
+            return Self::Direct(Writer::stderr());
+        }
+        if request.output.stdout.width.is_some() {
+            return Self::Direct(Writer::stdout());
+        }
+        match Sink::stdout(lp).await {
+            Ok(sink) => Self::Spooled(Spool::new(lp, sink)),
+            // What it is that cannot be written to is told by a write.
+            Err(_) => Self::Direct(Writer::stdout()),
         }
     }
 }
