@@ -39,7 +39,7 @@ fn srv_01_flags_replace_passive() {
 }
 
 #[test]
-fn srv_01_several_hosts_in_their_order_and_duplicates_once() {
+fn srv_01_02_several_hosts_in_their_order_and_duplicates_once() {
     run(async |lp| {
         let port = TcpListener::bind("127.0.0.3:0").unwrap().local_addr().unwrap().port();
         let hosts = vec!["127.0.0.3", "127.0.0.2", "127.0.0.3", "127.0.0.1"];
@@ -68,7 +68,7 @@ fn srv_01_a_name_without_addresses() {
 }
 
 #[test]
-fn srv_04_each_family_has_its_port_unless_asked_for_the_same() {
+fn srv_03_04_each_family_has_its_port_unless_asked_for_the_same() {
     if !has_ipv6("srv_04_each_family_has_its_port_unless_asked_for_the_same") {
         return;
     }

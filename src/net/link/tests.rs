@@ -454,7 +454,7 @@ impl BufferedProtocol for Buffered {
 }
 
 #[test]
-fn buf_01_and_trans_35_plain_and_buffered_protocols_take_turns() {
+fn buf_01_03_and_trans_35_plain_and_buffered_protocols_take_turns() {
     let (mut bench, all) = (Bench::new(), Rc::<RefCell<Vec<u8>>>::default());
     bench.receives(vec![Ok(b"plain".to_vec())]);
     let buffered = Buffered { buffer: vec![0; 4], all: Rc::clone(&all), panics: false };
