@@ -1,5 +1,9 @@
 //! What a terminal shows: the layout at three widths, the live view, nothing left behind.
 
+use std::net::TcpStream;
+use std::thread;
+use std::time::Duration;
+
 use crate::exports::on_a_terminal;
 use crate::support::{Dead, refusing, run};
 
@@ -97,6 +101,42 @@ fn nothing_is_wider_than_the_terminal() {
         assert!(widest <= columns.max(longest_address), "{columns}: {widest}\n{table:#?}");
         let has_bars = screen.iter().any(|line| line.contains('▕'));
         assert_eq!(has_bars, columns >= 120, "beside such an address, {columns} columns");
+    }
+}
+
+/// What a terminal shows of a server with two clients, one of which stays for a second.
+fn serve_on_a_terminal(columns: usize) -> Option<String> {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("port");
+    let arguments = format!("serve 127.0.0.1:0 -n 2 --port-file {}", file.display());
+    let server = thread::spawn(move || on_a_terminal(columns, &arguments));
+    let port = loop {
+        if let Ok(port) = std::fs::read_to_string(&file) {
+            break port.trim().parse::<u16>().unwrap();
+        }
+        if server.is_finished() {
+            return server.join().unwrap();
+        }
+        thread::yield_now();
+    };
+    let stays = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    drop(TcpStream::connect(("127.0.0.1", port)).unwrap());
+    thread::sleep(Duration::from_millis(1100));
+    drop(stays);
+    server.join().unwrap()
+}
+
+#[test]
+fn a_server_tells_how_it_is_doing_and_leaves_lines_that_fit() {
+    for columns in [40, 80] {
+        let Some(sent) = serve_on_a_terminal(columns) else { return };
+        assert!(sent.matches("1 open  2 accepted").count() >= 1, "{sent:?}");
+        let screen = screen(&sent);
+        assert!(screen.iter().all(|line| !line.contains(" open ")), "{screen:#?}");
+        let widest = screen.iter().map(|line| line.chars().count()).max().unwrap();
+        assert!(widest <= columns, "{columns}: {screen:#?}");
+        assert_eq!(screen.iter().filter(|line| line.contains("127.0.0.1:")).count(), 3);
+        assert!(screen.iter().any(|line| line.starts_with("  eof") && line.contains("0 B  0 B")));
     }
 }
 

@@ -132,7 +132,9 @@ impl Teller {
             (Format::Json, _) | (_, LogArg::Json) => {
                 self.record(&json::summary(totals, took, self.seed, slow));
             }
-            (_, LogArg::Text) => self.write(&text::summary(totals, self.noun, took)),
+            (_, LogArg::Text) => {
+                self.write(&text::summary(totals, self.noun, took, self.output.stdout))
+            }
         }
     }
 

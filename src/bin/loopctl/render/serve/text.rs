@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style as Ansi};
 use comfy_table::{Cell, CellAlignment, Table, presets};
 use loopctl::Address;
 
-use super::super::units::{bytes, prose};
+use super::super::units::{bytes, fit, prose};
 use crate::serve::report::{Datagram, End, Ended, Share, Totals};
 use crate::style::Style;
 
@@ -16,7 +16,8 @@ pub(crate) fn connection(ended: &Ended, style: Style) -> String {
     let (received, sent) = (bytes(ended.bytes.received), bytes(ended.bytes.sent));
     let end = style.paint(ansi(ended.end), &reason(ended));
     let (peer, took) = (peer(ended.peer), prose(ended.took));
-    format!("{peer:<21}  {received:>9} in  {sent:>9} out  {took:>8}  {end}\n")
+    let line = format!("{peer:<21}  {received:>9} in  {sent:>9} out  {took:>8}  {end}");
+    fit(&line, style.width)
 }
 
 /// One datagram.
@@ -29,7 +30,7 @@ pub(crate) fn datagram(datagram: &Datagram, style: Style) -> String {
         None => String::new(),
     };
     let note = style.paint(AnsiColor::Yellow.on_default(), &note);
-    format!("{peer:<21}  {received:>9} in  {sent:>9} out{note}\n")
+    fit(&format!("{peer:<21}  {received:>9} in  {sent:>9} out{note}"), style.width)
 }
 
 pub(crate) fn peer(peer: Option<SocketAddr>) -> String {
@@ -72,7 +73,7 @@ pub(crate) fn totals(totals: &Totals, after: Duration) -> String {
 }
 
 /// How it was, when it is over: a row for each way to end.
-pub(crate) fn summary(totals: &Totals, noun: &str, took: Duration) -> String {
+pub(crate) fn summary(totals: &Totals, noun: &str, took: Duration, style: Style) -> String {
     let plural = if totals.accepted == 1 { "" } else { "s" };
     let headline = format!("{} {noun}{plural} in {}", totals.accepted, prose(took));
     if totals.ends.is_empty() {
@@ -81,27 +82,33 @@ pub(crate) fn summary(totals: &Totals, noun: &str, took: Duration) -> String {
         let moved = if totals.accepted == 0 { String::new() } else { moved };
         return format!("\n{headline}{moved}\n");
     }
+    format!("\n{headline}\n\n{}", table(totals, style))
+}
+
+fn table(totals: &Totals, style: Style) -> String {
+    // On a narrow terminal, the last column is left out.
+    let columns = if style.width.is_some_and(|width| width < 50) { 4 } else { 5 };
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    table.set_header(["end", "clients", "in", "out", "longest"]);
+    table.set_header(["end", "clients", "in", "out", "longest"].into_iter().take(columns));
     for (end, share) in &totals.ends {
-        table.add_row(row(end.name(), share));
+        table.add_row(row(end.name(), share).into_iter().take(columns));
     }
     if totals.ends.len() > 1 {
         let longest = totals.ends.values().map(|share| share.longest).max().unwrap_or_default();
         let count = totals.closed + totals.aborted;
-        table.add_row(row("total", &Share { count, bytes: totals.bytes, longest }));
+        let all = row("total", &Share { count, bytes: totals.bytes, longest });
+        table.add_row(all.into_iter().take(columns));
     }
     for column in table.column_iter_mut() {
         column.set_padding((2, 0));
     }
-    for right in 1..5 {
+    for right in 1..columns {
         if let Some(column) = table.column_mut(right) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    let lines: String = table.lines().map(|line| format!("{}\n", line.trim_end())).collect();
-    format!("\n{headline}\n\n{lines}")
+    table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
 fn row(name: &str, share: &Share) -> [Cell; 5] {
