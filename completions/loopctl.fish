@@ -29,10 +29,10 @@ complete -c loopctl -n "__fish_loopctl_needs_command" -l color -d 'When to use c
 always\t'Always'
 never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_needs_command" -l slow-callback -d 'Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)' -r
-complete -c loopctl -n "__fish_loopctl_needs_command" -l timeout -d 'Time for the whole of one target: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; serve: none]' -r
+complete -c loopctl -n "__fish_loopctl_needs_command" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; serve: none]' -r
 complete -c loopctl -n "__fish_loopctl_needs_command" -s 4 -l ipv4 -d 'Only IPv4'
 complete -c loopctl -n "__fish_loopctl_needs_command" -s 6 -l ipv6 -d 'Only IPv6'
-complete -c loopctl -n "__fish_loopctl_needs_command" -l json -d 'One JSON document at the end; an array of them for several targets'
+complete -c loopctl -n "__fish_loopctl_needs_command" -l json -d 'One JSON document at the end; an array of them for several targets; for serve, a record a line'
 complete -c loopctl -n "__fish_loopctl_needs_command" -l ndjson -d 'One JSON record a line: every event as it happens, then the document'
 complete -c loopctl -n "__fish_loopctl_needs_command" -l no-progress -d 'Show no live view'
 complete -c loopctl -n "__fish_loopctl_needs_command" -s v -l verbose -d 'Tell attempts as they happen; twice: also what the event loop does'
@@ -72,7 +72,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l color -d 'Wh
 always\t'Always'
 never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l slow-callback -d 'Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l timeout -d 'Time for the whole of one target: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; serve: none]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; serve: none]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l all -d 'Let every attempt finish: probe every address'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s u -l udp -d 'Datagrams instead of connections: which addresses answer an empty one, stay silent, or refuse it?'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l mptcp -d 'Multipath TCP; a plain socket where the kernel has none'
@@ -89,7 +89,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l tcp-info -d 
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s D -l timestamps -d 'Begin lines with the time, in seconds since 1970'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s 4 -l ipv4 -d 'Only IPv4'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s 6 -l ipv6 -d 'Only IPv6'
-complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l json -d 'One JSON document at the end; an array of them for several targets'
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l json -d 'One JSON document at the end; an array of them for several targets; for serve, a record a line'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l ndjson -d 'One JSON record a line: every event as it happens, then the document'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l no-progress -d 'Show no live view'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s v -l verbose -d 'Tell attempts as they happen; twice: also what the event loop does'
@@ -125,16 +125,16 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l color -d 'When
 always\t'Always'
 never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l slow-callback -d 'Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l timeout -d 'Time for the whole of one target: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; serve: none]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; serve: none]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l force -d 'Let --output replace a file that exists'
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -s u -l udp -d 'Datagrams instead of connections'
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l reuse-port -d 'Share the address with other servers; the kernel deals out the clients'
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l v6only -d '[::]:port takes IPv6 only; IPv4 clients come to it otherwise'
-complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l same-port -d 'The same free port on every address'
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l same-port -d 'Port 0 becomes the same port on all addresses of an ADDR, such as both of localhost'
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l once -d 'End after one client: -n 1'
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -s 4 -l ipv4 -d 'Only IPv4'
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -s 6 -l ipv6 -d 'Only IPv6'
-complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l json -d 'One JSON document at the end; an array of them for several targets'
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l json -d 'One JSON document at the end; an array of them for several targets; for serve, a record a line'
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l ndjson -d 'One JSON record a line: every event as it happens, then the document'
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l no-progress -d 'Show no live view'
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -s v -l verbose -d 'Tell attempts as they happen; twice: also what the event loop does'
@@ -170,16 +170,16 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l color -d 'Whe
 always\t'Always'
 never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l slow-callback -d 'Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l timeout -d 'Time for the whole of one target: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; serve: none]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; serve: none]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l force -d 'Let --output replace a file that exists'
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -s u -l udp -d 'Datagrams instead of connections'
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l reuse-port -d 'Share the address with other servers; the kernel deals out the clients'
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l v6only -d '[::]:port takes IPv6 only; IPv4 clients come to it otherwise'
-complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l same-port -d 'The same free port on every address'
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l same-port -d 'Port 0 becomes the same port on all addresses of an ADDR, such as both of localhost'
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l once -d 'End after one client: -n 1'
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -s 4 -l ipv4 -d 'Only IPv4'
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -s 6 -l ipv6 -d 'Only IPv6'
-complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l json -d 'One JSON document at the end; an array of them for several targets'
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l json -d 'One JSON document at the end; an array of them for several targets; for serve, a record a line'
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l ndjson -d 'One JSON record a line: every event as it happens, then the document'
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l no-progress -d 'Show no live view'
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -s v -l verbose -d 'Tell attempts as they happen; twice: also what the event loop does'
@@ -196,11 +196,11 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l color -d 'When 
 always\t'Always'
 never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l slow-callback -d 'Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l timeout -d 'Time for the whole of one target: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; serve: none]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; serve: none]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l all -d 'Let every attempt finish: probe every address'
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -s 4 -l ipv4 -d 'Only IPv4'
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -s 6 -l ipv6 -d 'Only IPv6'
-complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l json -d 'One JSON document at the end; an array of them for several targets'
+complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l json -d 'One JSON document at the end; an array of them for several targets; for serve, a record a line'
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l ndjson -d 'One JSON record a line: every event as it happens, then the document'
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l no-progress -d 'Show no live view'
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -s v -l verbose -d 'Tell attempts as they happen; twice: also what the event loop does'
@@ -212,10 +212,10 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -l color -d
 always\t'Always'
 never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -l slow-callback -d 'Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -l timeout -d 'Time for the whole of one target: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; serve: none]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; serve: none]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -s 4 -l ipv4 -d 'Only IPv4'
 complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -s 6 -l ipv6 -d 'Only IPv6'
-complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -l json -d 'One JSON document at the end; an array of them for several targets'
+complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -l json -d 'One JSON document at the end; an array of them for several targets; for serve, a record a line'
 complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -l ndjson -d 'One JSON record a line: every event as it happens, then the document'
 complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -l no-progress -d 'Show no live view'
 complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -s v -l verbose -d 'Tell attempts as they happen; twice: also what the event loop does'
@@ -227,10 +227,10 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -l color -d 
 always\t'Always'
 never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -l slow-callback -d 'Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -l timeout -d 'Time for the whole of one target: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; serve: none]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; serve: none]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -s 4 -l ipv4 -d 'Only IPv4'
 complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -s 6 -l ipv6 -d 'Only IPv6'
-complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -l json -d 'One JSON document at the end; an array of them for several targets'
+complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -l json -d 'One JSON document at the end; an array of them for several targets; for serve, a record a line'
 complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -l ndjson -d 'One JSON record a line: every event as it happens, then the document'
 complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -l no-progress -d 'Show no live view'
 complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -s v -l verbose -d 'Tell attempts as they happen; twice: also what the event loop does'

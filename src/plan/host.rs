@@ -240,7 +240,7 @@ impl fmt::Display for TargetError {
                 write!(f, "`{text}` has no IPv6 address between `[` and `]`")
             }
             Self::Url(text) => write!(f, "`{}` is a URL", text.escape_debug()),
-            Self::NoPath => write!(f, "`unix:` has no path"),
+            Self::NoPath => write!(f, "`unix:` needs a path, without control characters"),
         }
     }
 }

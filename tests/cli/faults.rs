@@ -60,6 +60,29 @@ fn delay_makes_each_reply_late_within_its_jitter() {
 }
 
 #[test]
+fn accept_delay_comes_before_what_else_has_its_time() {
+    let server = with(&["accept-delay=200ms", "close"]);
+    let (took, read) = timed(|| server.connect().read(&mut [0]));
+    assert_eq!(read.unwrap(), 0);
+    assert!(took >= ms(200), "{took:?}");
+}
+
+#[test]
+fn a_client_that_takes_all_it_gets_does_not_hold_up_the_clock() {
+    let mut server = Served::start(&["--json", "--mode", "chargen", "--fault", "close=100ms"]);
+    let took = best(|| {
+        let mut stream = server.connect();
+        let (took, read) = timed(|| std::io::copy(&mut stream, &mut std::io::sink()));
+        // The server may have had more to send when it closed.
+        let _ = read;
+        server.record();
+        took
+    });
+    // Counted from the acceptance, which the client hears of a little later.
+    assert!((ms(90)..ms(150)).contains(&took), "{took:?}");
+}
+
+#[test]
 fn close_ends_the_connection_after_its_time() {
     let mut server = with(&["close=150ms"]);
     let took = best(|| {

@@ -342,6 +342,7 @@ fn an_interrupted_relay_has_a_document_as_well() {
     assert_valid(&document);
     assert_eq!((&document["exit_code"], &document["outcome"]), (&130.into(), &"success".into()));
     assert_eq!(document["relay"]["end"], "interrupted");
+    assert_eq!(document["end"], "interrupted");
 }
 
 #[test]

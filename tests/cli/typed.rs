@@ -17,7 +17,7 @@ fn mistakes_name_what_to_type_instead() {
         ("/run/x.sock", "has no port", "hint: write `unix:/run/x.sock`"),
         ("host:99999", "`99999` is not a port", "hint: a port is a number up to 65535"),
         ("host:-1", "`-1` is not a port", "hint: a port is a number up to 65535"),
-        ("unix:", "`unix:` has no path", "hint: write `unix:/path"),
+        ("unix:", "`unix:` needs a path", "hint: write `unix:/path"),
     ];
     for (typed, error, hint) in cases {
         let ran = run(&["connect", "--", typed]);

@@ -71,8 +71,9 @@ Listens on each ADDR, and does with every client what --mode, --exec or --shell 
 loopback is asked for, only this machine can connect. Of `localhost`, both families are served; `:port` is every \
 interface, with a socket for each family.
 
-It ends after SIGINT or SIGTERM, after the clients that -n asks for, or after --timeout. Clients that are being \
-answered may finish what they are at, within --grace; idle ones are closed at once.
+It ends after SIGINT, SIGTERM or SIGHUP, after the clients that -n asks for, or after --timeout. Clients that have been \
+quiet for 250 ms are closed then; others may finish what they are at, within --grace. One that has sent something to \
+a sink is waited for until its end-of-file.
 
 A program that --exec or --shell runs has the connection as its input and output. When the client has finished, the \
 program's input ends; when the program has exited, the connection is closed; when the client breaks off, the program \
@@ -87,10 +88,12 @@ answers, one refuses, one works. Needs neither a network nor privileges.";
 const COMPLETIONS: &str = "Prints the completions of a shell to standard output.";
 
 const FAULTS: &str = "\
-Each --fault is drawn for each client anew when it is accepted, by its percentage; several combine. Durations count \
-from the acceptance, sizes what was sent to the client, or received where the mode sends nothing.
+Each --fault is drawn for each client anew when it is accepted, by its percentage; faults of several kinds combine, and \
+a record lists those drawn. Durations count from the acceptance, or the end of an accept-delay; sizes count what was \
+sent to the client, or received where the mode sends nothing.
 
-accept-delay: nothing is read or sent for so long. delay: each reply is sent so much later. close and reset: the \
+accept-delay: nothing is read or sent for so long. delay: each reply is sent so much later, one after another, so that much \
+data takes as long as over a slow line; datagrams may change their order. close and reset: the \
 connection ends after so long, the latter with a reset. half-close: the client is told that no more will come, and is \
 read from. stall-after: after so many bytes nothing moves any more, and the connection stays. reset-after: the client \
 gets so many bytes, then a reset. slice: replies leave in pieces of so many bytes with a pause between them. rate: as \
@@ -118,9 +121,9 @@ bytes_in is what the client sent and the mode took; bytes_out is what the system
 broke off, at least so much. `aborted` clients were cut off when --grace was over.";
 
 const SERVE_SIGNALS: &str = "\
-SIGINT and SIGTERM stop accepting, let clients finish within --grace, and print the totals; the exit status is 0, or \
-28 if clients had to be cut off. A second one cuts them off at once and ends the process by the signal. A closed \
-standard output ends it by SIGPIPE.";
+SIGINT, SIGTERM and SIGHUP stop accepting, let clients finish within --grace, and print the totals; the exit status is 0, or \
+28 if clients had to be cut off. A second one cuts them off at once and ends the process by the signal. SIGQUIT \
+prints the totals so far, and it goes on. A closed standard output ends it by SIGPIPE.";
 
 const SERVE_ENVIRONMENT: [(&str, &str); 3] = [
     (
@@ -157,7 +160,7 @@ draft-kuehlewind-happy-qlog), followed by the document.
 All `_ms` are milliseconds since work on the target began. `result` is success, failure (the network or the kernel \
 said no), timeout (a deadline fell) or canceled (another attempt won, or the user interrupted). null means that \
 something did not happen or is not known. `relay` says how many bytes went each way and what ended that: eof, reset, \
-idle, closed (standard output), interrupted or error. `answered` tells over UDP whether anything came back.";
+idle, closed (standard output), interrupted or error; `outcome` is about the connection alone. `answered` tells over UDP whether anything came back.";
 
 const HTTP: &str = "\
 With --root, GET and HEAD get the files below DIR, or one range of bytes of them, unless the client has them already \

@@ -117,9 +117,10 @@ fn remove_stale(path: &Path, address: &SockAddr) {
     }
 }
 
-/// The kernel refuses where no process has the socket of the file, or it does not listen.
+/// The kernel refuses where no process has the socket of the file. A probe of another kind is told of the
+/// wrong kind otherwise, and does not bother the server with a client.
 fn is_deserted(address: &SockAddr) -> bool {
-    let connected = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)
+    let connected = Socket::new(Domain::UNIX, Type::DGRAM.nonblocking(), None)
         .and_then(|probe| probe.connect(address));
     connected.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
 }

@@ -22,7 +22,7 @@ Examples:
   loopctl connect --wait=1m db:5432 && start-the-app
   loopctl connect --targets hosts.txt --csv > probe.csv
   loopctl connect --require 6 --max-cost 50ms www:443  fail in a cron job
-  printf 'GET / HTTP/1.0\r\n\r\n' | loopctl connect --relay www:80
+  printf 'GET / HTTP/1.0\\r\\n\\r\\n' | loopctl connect --relay www:80
   loopctl connect -r db:5432 < dump > answer           files and pipes, both ways
   loopctl connect --udp ns1:53 ns2:53                  does anybody refuse?
   loopctl connect --json example.com:443 | jq '.attempts[].result'")]

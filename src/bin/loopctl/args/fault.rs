@@ -137,7 +137,7 @@ fn nanoseconds(text: &str) -> Result<u64, String> {
 fn percentage(text: &str) -> Result<f64, String> {
     let number = text.strip_suffix('%').unwrap_or(text).parse().ok();
     let share = number.filter(|share| (0.0..=100.0).contains(share));
-    share.ok_or_else(|| format!("`{text}` is no percentage from 0% to 100%"))
+    share.ok_or_else(|| format!("`{text}` is not a percentage from 0% to 100%"))
 }
 
 #[cfg(test)]

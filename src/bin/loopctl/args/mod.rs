@@ -77,8 +77,8 @@ pub(crate) struct GlobalArgs {
     pub(crate) output: OutputArgs,
     #[command(flatten)]
     pub(crate) debug: DebugArgs,
-    /// Time for the whole of one target: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s;
-    /// serve: none]
+    /// Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare
+    /// number is seconds [default: 10s; serve: none]
     #[arg(long, global = true, value_name = "DUR", value_parser = positive)]
     pub(crate) timeout: Option<Duration>,
 }
@@ -95,7 +95,7 @@ pub(crate) struct FamilyArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct OutputArgs {
-    /// One JSON document at the end; an array of them for several targets
+    /// One JSON document at the end; an array of them for several targets; for serve, a record a line
     #[arg(long, global = true, conflicts_with = "ndjson")]
     pub(crate) json: bool,
     /// One JSON record a line: every event as it happens, then the document

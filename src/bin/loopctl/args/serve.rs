@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 
 use super::fault::FaultArg;
-use super::values::{duration, network, positive, rate};
+use super::values::{at_least_one, duration, network, positive, rate};
 
 #[derive(Debug, Args)]
 #[command(before_long_help = "\
@@ -77,7 +77,7 @@ pub(crate) struct ListenArgs {
     /// [::]:port takes IPv6 only; IPv4 clients come to it otherwise
     #[arg(long)]
     pub(crate) v6only: bool,
-    /// The same free port on every address
+    /// Port 0 becomes the same port on all addresses of an ADDR, such as both of localhost
     #[arg(long)]
     pub(crate) same_port: bool,
     /// Write the ports to FILE, one a line, once clients can connect
@@ -89,11 +89,11 @@ pub(crate) struct ListenArgs {
 #[command(next_help_heading = "Limits")]
 pub(crate) struct LimitArgs {
     /// At most N clients at a time; others wait in the backlog
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub(crate) max_conns: Option<NonZero<usize>>,
     /// End after N clients (with --udp, N datagrams)
-    #[arg(short = 'n', long, value_name = "N")]
-    pub(crate) count: Option<NonZero<u64>>,
+    #[arg(short = 'n', long, value_name = "N", value_parser = at_least_one)]
+    pub(crate) count: Option<NonZero<usize>>,
     /// End after one client: -n 1
     #[arg(long, conflicts_with = "count")]
     pub(crate) once: bool,

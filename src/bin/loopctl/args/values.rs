@@ -23,6 +23,11 @@ pub(crate) fn positive(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// A number of things of which there are some.
+pub(crate) fn at_least_one(text: &str) -> Result<NonZero<usize>, String> {
+    text.parse().map_err(|_| "it is a number, at least 1".to_owned())
+}
+
 /// `512`, `10kB`, `1.5MiB`: a number of bytes.
 pub(crate) fn size(text: &str) -> Result<u64, String> {
     parse_size::parse_size(text).map_err(|_| "write it as 512, 10kB or 1MiB".to_owned())

@@ -95,7 +95,7 @@ pub(crate) fn document(report: &Report) -> Value {
         port: subject.port,
         start: humantime::format_rfc3339_micros(report.began.wall).to_string(),
         outcome: outcome(report),
-        end: if matches!(report.end, End::Interrupted(_)) { "interrupted" } else { "completed" },
+        end: if is_interrupted(report) { "interrupted" } else { "completed" },
         exit_code: report.exit().code(),
         total_ms: ms(report.total),
         cost_ms: report.cost().map(ms),
@@ -123,17 +123,26 @@ fn attempts(report: &Report) -> Vec<AttemptRecord> {
 }
 
 fn relay(relay: &Relayed) -> Value {
-    let error = relay.failure.as_ref().map(|(what, failure)| {
-        let record = ErrorRecord::of_failure(failure, Some(Cause::of_failure(failure)));
-        ErrorRecord { message: format!("{what}: {}", record.message), ..record }
-    });
     json!({
         "bytes_sent": relay.sent,
         "bytes_received": relay.received,
         "duration_ms": ms(relay.took),
         "end": relay.end,
-        "error": error,
+        "error": relay_error(relay),
     })
+}
+
+/// The race, or what went over the connection that it gave.
+fn is_interrupted(report: &Report) -> bool {
+    let relay = report.beside.relay.as_ref();
+    matches!(report.end, End::Interrupted(_))
+        || relay.is_some_and(|relay| relay.end == "interrupted")
+}
+
+fn relay_error(relay: &Relayed) -> Option<ErrorRecord> {
+    let (what, failure) = relay.failure.as_ref()?;
+    let record = ErrorRecord::of_failure(failure, Some(Cause::of_failure(failure)));
+    Some(ErrorRecord { message: format!("{what}: {}", record.message), ..record })
 }
 
 fn outcome(report: &Report) -> &'static str {

@@ -37,10 +37,15 @@ impl Drop for Picture {
     }
 }
 
-/// What is too wide is cut: a wrapped row would not be taken away.
+/// What is too wide is cut: a wrapped row would not be taken away. There is room for the `^C` that a terminal
+/// echoes at its end.
 pub(super) fn cut(row: String, style: Style) -> String {
-    let width = style.width.unwrap_or(80);
-    if row.chars().count() <= width { row } else { row.chars().take(width - 1).collect() }
+    let width = style.width.unwrap_or(80).saturating_sub("^C".len());
+    if row.chars().count() < width {
+        row
+    } else {
+        row.chars().take(width.saturating_sub(1)).collect()
+    }
 }
 
 /// Standard error, one write a frame.

@@ -15,23 +15,21 @@ pub(crate) const FRAME: Duration = Duration::from_millis(500);
 pub(crate) struct Status {
     picture: Picture,
     style: Style,
-    began: Option<Instant>,
     last: Option<(Instant, u64)>,
 }
 
 impl Status {
     pub(crate) fn new(style: Style) -> Self {
-        Self { picture: Picture::new(style), style, began: None, last: None }
+        Self { picture: Picture::new(style), style, last: None }
     }
 
-    pub(crate) fn draw(&mut self, totals: &Totals, now: Instant) {
-        let began = *self.began.get_or_insert(now);
+    pub(crate) fn draw(&mut self, totals: &Totals, after: Duration, now: Instant) {
         let moved = totals.bytes.received + totals.bytes.sent;
         let rate = self.last.map_or(0.0, |(then, before)| {
             moved.saturating_sub(before) as f64 / (now - then).as_secs_f64().max(1e-9)
         });
         self.last = Some((now, moved));
-        let line = format!("  {}  {}/s", text::totals(totals, now - began), bytes(rate as u64));
+        let line = format!("  {}  {}/s", text::totals(totals, after), bytes(rate as u64));
         self.picture.draw(&[cut(line, self.style)]);
     }
 

@@ -81,7 +81,7 @@ pub(crate) struct Place {
 pub(crate) struct Limits {
     pub(crate) max_clients: Option<NonZero<usize>>,
     /// End after so many clients.
-    pub(crate) count: Option<NonZero<u64>>,
+    pub(crate) count: Option<NonZero<usize>>,
     pub(crate) idle: Option<Duration>,
     /// In bytes a second.
     pub(crate) rate: Option<NonZero<u64>>,
@@ -149,6 +149,12 @@ impl ServeRequest {
         let several = self.limits.max_clients.is_some_and(|most| most.get() > 1);
         if several && matches!(self.service, Service::Sink(Some(_))) {
             return refuse("--output takes one client after another: --max-conns can only be 1");
+        }
+        let kinds = || self.faults.faults.iter().map(|arg| arg.fault.name());
+        if let Some((_, twice)) =
+            kinds().enumerate().find(|(at, kind)| kinds().take(*at).any(|k| k == *kind))
+        {
+            return Err(Message::error(format!("--fault {twice} is given twice")));
         }
         let is_backlog = |arg: &FaultArg| matches!(arg.fault, Fault::Backlog(_));
         let has_unix =
@@ -246,8 +252,13 @@ impl Place {
                 let error = format!("`{text}` has no host");
                 Err(Message { hints: vec![hint], ..Message::error(error) })
             }
+            Err(_) if text.is_empty() => Err(Message::error("an ADDR is empty")),
             Err(TargetError::NoPort(_)) if text.bytes().all(|byte| byte.is_ascii_digit()) => {
                 Err(Message::error(format!("`{text}` is no port: the highest is 65535")))
+            }
+            Err(error @ TargetError::NoPort(_)) => {
+                let hint = format!("write `{text}:0` for a free port, or `{text}:8080`");
+                Err(Message { hints: vec![hint], ..Message::from(error) })
             }
             Err(error) => Err(Message::from(error)),
         }

@@ -22,6 +22,9 @@ use crate::first::first;
 /// which something is still coming in, and what was sent could be lost.
 const LINGER: Duration = Duration::from_secs(2);
 
+/// A client that has been quiet for so long when the server ends has nothing under way.
+const PAUSE: Duration = Duration::from_millis(250);
+
 /// How often a client is looked for that nobody reads from or writes to.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
@@ -100,7 +103,7 @@ impl Client {
         let (end, error) = last.unwrap_or((End::Shutdown, None));
         Ended {
             peer: self.peer(),
-            local: self.transport.local_addr().ok(),
+            local: self.local(),
             bytes: self.bytes(),
             took: self.lp.time() - self.began,
             end,
@@ -164,6 +167,8 @@ impl Client {
     /// The client is sent what is left. Only then can a conversation that ended well be called so.
     async fn flush(&self, last: Last, output: &Output) -> Last {
         match (output.closed().await, &last) {
+            // Broken off: what was not sent by then is lost.
+            (Ok(()), (End::Idle, _)) => last,
             (Ok(()), _) => {
                 self.update(|traffic| traffic.unsent = 0);
                 last
@@ -220,11 +225,12 @@ impl Client {
         }
     }
 
-    /// The faults that have their time.
+    /// The faults that have their time, which begins when the client is no longer ignored.
     async fn misfortune(&self) -> Halt {
         let turns = self.plan.as_ref().map_or(&[][..], |plan| &plan.turns[..]);
+        let began = self.began + self.accept_delay().unwrap_or_default();
         for (after, turn) in turns {
-            let left = after.saturating_sub(self.lp.time() - self.began);
+            let left = (began + *after).saturating_duration_since(self.lp.time());
             if left > Duration::ZERO {
                 self.lp.sleep(left).await;
             }
@@ -266,10 +272,11 @@ impl Client {
         let _ = self.lp.timeout(LONGEST, sent).await;
     }
 
-    /// Ends the connection with what is queued lost; with a reset if that is wanted.
+    /// Ends the connection with what is queued lost; with a reset if that is wanted, or the client would take
+    /// a part for the whole.
     fn break_off(&self, with_reset: bool) {
         self.note_unsent();
-        if with_reset {
+        if with_reset || self.transport.write_buffer_size() > 0 {
             // A Unix socket knows no reset, and ends like this, too.
             let _ = self.transport.socket().set_linger(Some(Duration::ZERO));
         }
@@ -293,6 +300,32 @@ impl Client {
             Poll::Pending => Poll::Pending,
         })
         .await
+    }
+
+    /// Ends when the server is about to, and nothing is under way: the client has been quiet for a while. One
+    /// that sends something to be kept has all the time that there is.
+    pub(super) async fn dismissed(&self) -> Halt {
+        self.until_closing().await;
+        loop {
+            let traffic = self.traffic.get();
+            if self.session.is_sink() && traffic.received > 0 {
+                return pending().await;
+            }
+            let quiet = self.lp.time().saturating_duration_since(traffic.moved);
+            if quiet >= PAUSE {
+                return Halt::End(End::Shutdown, None);
+            }
+            self.lp.sleep(PAUSE - quiet).await;
+        }
+    }
+
+    async fn until_closing(&self) {
+        poll_fn(|_| match self.session.stage() {
+            // Its task is woken when that changes.
+            Stage::Serving => Poll::Pending,
+            _ => Poll::Ready(()),
+        })
+        .await;
     }
 
     /// Ends when the time that the server gives its clients is up.
@@ -355,7 +388,11 @@ impl Client {
 /// What is known of it.
 impl Client {
     pub(super) fn peer(&self) -> Option<SocketAddr> {
-        self.transport.peer_addr().ok()
+        self.transport.peer_addr().ok().map(canonical)
+    }
+
+    pub(super) fn local(&self) -> Option<SocketAddr> {
+        self.transport.local_addr().ok().map(canonical)
     }
 
     pub(super) fn only_receives(&self) -> bool {
@@ -389,9 +426,7 @@ impl Client {
 
     fn count(&self, change: impl FnOnce(&mut Traffic)) {
         self.update(change);
-        if self.session.request.limits.idle.is_some() {
-            self.update(|traffic| traffic.moved = self.lp.time());
-        }
+        self.update(|traffic| traffic.moved = self.lp.time());
     }
 
     fn update(&self, change: impl FnOnce(&mut Traffic)) {
@@ -399,4 +434,9 @@ impl Client {
         change(&mut traffic);
         self.traffic.set(traffic);
     }
+}
+
+/// An IPv4 client of an IPv6 socket is one of IPv4.
+pub(super) fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
 }

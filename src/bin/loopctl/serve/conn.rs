@@ -2,6 +2,7 @@
 //! that a mode says only what it has to say.
 
 use std::io;
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -10,9 +11,13 @@ use loopctl::{Flow, LoopRef, StreamReader, StreamWriter};
 use super::client::Client;
 use super::pace::Pace;
 use super::report::{End, Halt};
+use crate::first::first;
 
 /// How much is read at a time, in bytes.
 const MOST: usize = 64 * 1024;
+
+/// How much is sent in one turn of the loop.
+const MOST_IN_A_ROW: usize = 256 * 1024;
 
 /// What the client sends.
 pub(super) struct Input {
@@ -26,6 +31,8 @@ pub(super) struct Output {
     writer: StreamWriter,
     client: Rc<Client>,
     pace: Option<Pace>,
+    /// Sent without a wait.
+    in_a_row: usize,
 }
 
 impl Input {
@@ -35,11 +42,14 @@ impl Input {
 
     /// What has come; nothing once the client has finished.
     pub(super) async fn read(&mut self) -> Result<Vec<u8>, Halt> {
+        wait(&self.client.lp, self.pace.as_ref()).await;
         let most = self.pace.as_ref().map_or(MOST, Pace::piece);
         let most = self.client.allowance(most, self.client.only_receives())?;
-        let data = self.client.unless_closing(self.reader.read_some(most)).await??;
+        let read = async { Ok(self.reader.read_some(most).await?) };
+        let dismissed = async { Err(self.client.dismissed().await) };
+        let data = first(pin!(read), pin!(dismissed)).await?;
         self.client.count_received(data.len());
-        pause(&self.client.lp, self.pace.as_mut(), data.len()).await;
+        count(&self.client.lp, self.pace.as_mut(), data.len());
         Ok(data)
     }
 
@@ -52,7 +62,7 @@ impl Input {
 
 impl Output {
     pub(super) fn new(writer: StreamWriter, client: &Rc<Client>) -> Self {
-        Self { writer, client: Rc::clone(client), pace: client.pace() }
+        Self { writer, client: Rc::clone(client), pace: client.pace(), in_a_row: 0 }
     }
 
     /// Sends all of it, at the pace of the client and of the faults.
@@ -63,10 +73,11 @@ impl Output {
         let (piece, rest) = self.pieces();
         let mut left = data;
         while !left.is_empty() && !self.client.is_shut() {
-            let count = self.client.allowance(piece.min(left.len()), true)?;
-            self.send(&left[..count]).await?;
-            left = &left[count..];
-            pause(&self.client.lp, self.pace.as_mut(), count).await;
+            wait(&self.client.lp, self.pace.as_ref()).await;
+            let bytes = self.client.allowance(piece.min(left.len()), true)?;
+            self.send(&left[..bytes]).await?;
+            left = &left[bytes..];
+            count(&self.client.lp, self.pace.as_mut(), bytes);
             if !left.is_empty() && rest > Duration::ZERO {
                 self.client.lp.sleep(rest).await;
             }
@@ -96,8 +107,15 @@ impl Output {
             self.client.count_sent(piece.len());
         }
         if flow == Flow::Open {
+            // A client that takes all at once leaves others, and the clock, their turn.
+            self.in_a_row += piece.len();
+            if self.in_a_row > MOST_IN_A_ROW {
+                self.in_a_row = 0;
+                self.client.lp.sleep(Duration::ZERO).await;
+            }
             return Ok(());
         }
+        self.in_a_row = 0;
         // Before the wait, too: a connection that breaks meanwhile does not tell.
         self.client.note_unsent();
         let drained = self.writer.drain().await;
@@ -109,9 +127,16 @@ impl Output {
     }
 }
 
-async fn pause(lp: &LoopRef, pace: Option<&mut Pace>, bytes: usize) {
-    if let Some(pace) = pace {
-        let pause = pace.pause(bytes, lp.time());
+/// Until the pace allows more. Before something moves, not after it: what was received can be answered at once.
+async fn wait(lp: &LoopRef, pace: Option<&Pace>) {
+    let pause = pace.map_or(Duration::ZERO, |pace| pace.wait(lp.time()));
+    if pause > Duration::ZERO {
         lp.sleep(pause).await;
+    }
+}
+
+fn count(lp: &LoopRef, pace: Option<&mut Pace>, bytes: usize) {
+    if let Some(pace) = pace {
+        pace.count(bytes, lp.time());
     }
 }

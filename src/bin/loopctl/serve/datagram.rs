@@ -104,10 +104,11 @@ impl DatagramProtocol for Endpoint {
         data: &[u8],
         from: Option<&Address>,
     ) {
-        if !self.session.count_datagram() {
+        let inet = from.and_then(Address::as_inet);
+        if !self.session.count_datagram(inet) {
             return;
         }
-        let is_allowed = self.session.allows(from.and_then(Address::as_inet));
+        let is_allowed = self.session.allows(inet);
         let answer = self.answer(data).filter(|_| is_allowed);
         if let (true, Some(store)) = (is_allowed, self.session.store()) {
             store.spool.push(data);

@@ -6,16 +6,19 @@ use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
 use std::pin::pin;
 use std::process::Command;
+use std::rc::Rc;
 
-use loopctl::{ChildStdio, Endpoint, SubprocessProtocol, SubprocessTransport};
+use loopctl::{ChildStdio, Endpoint, Failure, SubprocessProtocol, SubprocessTransport};
 
 use super::client::Client;
 use super::conn::{Input, Output};
 use super::report::{End, Halt};
+use super::session::{Session, Stage};
 use crate::args::Words;
 use crate::first::first;
 use crate::stdio::{Sink, Source};
 
+const SIGKILL: i32 = 9;
 const SIGTERM: i32 = 15;
 
 /// Runs the words as they are.
@@ -79,7 +82,10 @@ async fn feed(input: &mut Input, to_child: Sink) -> Result<(), Halt> {
 }
 
 /// A child that does not outlive the conversation, nor does what it has started.
-struct Child(Endpoint<SubprocessTransport, Quiet>);
+struct Child {
+    child: Endpoint<SubprocessTransport, Quiet>,
+    session: Rc<Session>,
+}
 
 /// Its pipes are ours, and its end is waited for.
 struct Quiet;
@@ -90,7 +96,8 @@ impl Child {
     /// With our ends of the pipes to it and from it. Its errors go where ours go.
     async fn start(client: &Client, mut command: Command) -> Result<(Self, Sink, Source), Halt> {
         command.process_group(0);
-        tell_peer(&mut command, client.peer(), client.transport.local_addr().ok());
+        let name = command.get_program().display().to_string();
+        tell_peer(&mut command, client.peer(), client.local());
         let start = async {
             let (input, to_child) = io::pipe()?;
             let (from_child, output) = io::pipe()?;
@@ -98,14 +105,18 @@ impl Child {
             let child = child.stdin(ChildStdio::File(input.into()));
             let child = child.stdout(ChildStdio::File(output.into())).open(|| Quiet).await?;
             let to_child = Sink::new(&client.lp, to_child).await?;
-            Ok((Self(child), to_child, Source::new(&client.lp, from_child).await?))
+            let child = Self { child, session: Rc::clone(&client.session) };
+            Ok((child, to_child, Source::new(&client.lp, from_child).await?))
         };
-        start.await.map_err(ours)
+        start.await.map_err(|error: io::Error| {
+            let message = format!("cannot run `{name}`: {error}");
+            Halt::End(End::Error, Some(Failure { message, ..Failure::from(&error) }))
+        })
     }
 
     /// A failure is told, and is no failure of the connection.
     async fn exited(&self) -> Result<(), Halt> {
-        let status = self.0.transport.wait().await.map_err(ours)?;
+        let status = self.child.transport.wait().await.map_err(ours)?;
         match status.success() {
             true => Ok(()),
             false => Err(Halt::because(End::Eof, io::Error::other(status.to_string()))),
@@ -116,8 +127,9 @@ impl Child {
 /// The client has left or its time is up: nobody needs the rest.
 impl Drop for Child {
     fn drop(&mut self) {
+        let is_late = self.session.stage() == Stage::CutOff;
         // They may have exited, which is as good.
-        let _ = self.0.transport.send_signal_to_group(SIGTERM);
+        let _ = self.child.transport.send_signal_to_group(if is_late { SIGKILL } else { SIGTERM });
     }
 }
 
@@ -132,7 +144,7 @@ fn tell_peer(command: &mut Command, peer: Option<SocketAddr>, local: Option<Sock
     let names = [("REMOTE", peer), ("LOCAL", local)];
     for (side, address) in names {
         let Some(address) = address else { continue };
-        let (ip, port) = (address.ip().to_canonical().to_string(), address.port().to_string());
+        let (ip, port) = (address.ip().to_string(), address.port().to_string());
         command.env(format!("LOOPCTL_{side}_ADDR"), &ip).env(format!("TCP{side}IP"), ip);
         command.env(format!("LOOPCTL_{side}_PORT"), &port).env(format!("TCP{side}PORT"), port);
     }

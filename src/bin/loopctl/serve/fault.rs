@@ -128,7 +128,7 @@ impl Spread {
 }
 
 impl Fault {
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::AcceptDelay(_) => "accept-delay",
             Self::Delay(_) => "delay",

@@ -27,7 +27,10 @@ impl Listening {
     /// Nobody else is let in.
     pub(super) fn close(&mut self) {
         self.servers.iter().for_each(Server::close);
-        self.endpoints.iter().for_each(DatagramTransport::close);
+        for endpoint in self.endpoints.drain(..) {
+            endpoint.close();
+            remove_file(&endpoint);
+        }
         self.silent.clear();
     }
 
@@ -42,6 +45,16 @@ impl Listening {
     pub(super) fn skipped(&self) -> Vec<String> {
         let skipped = self.servers.iter().flat_map(Server::skipped);
         skipped.map(|at| format!("not listening on {}: {}", at.address, at.error)).collect()
+    }
+}
+
+/// A server removes its socket file by itself; an endpoint of datagrams, like asyncio's, leaves it.
+fn remove_file(endpoint: &DatagramTransport) {
+    if let Some(Address::Unix(path)) = endpoint.local_addr()
+        && !path.as_os_str().as_encoded_bytes().starts_with(b"\0")
+    {
+        // Somebody else may have removed it.
+        let _ = std::fs::remove_file(path);
     }
 }
 

@@ -21,8 +21,8 @@ mod tell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use loopctl::Address;
 use loopctl::plan::SlowLog;
+use loopctl::{Address, ExceptionHandler};
 
 use crate::exit::Exit;
 use crate::message::Message;
@@ -38,7 +38,9 @@ use session::{Session, Stage, Wish};
 use store::Store;
 use tell::Teller;
 
+const SIGHUP: i32 = 1;
 const SIGINT: i32 = 2;
+const SIGQUIT: i32 = 3;
 const SIGTERM: i32 = 15;
 
 /// Serves until it is told to end, or has served as many clients as were asked for.
@@ -63,8 +65,9 @@ impl Session {
         let slow = SlowWatch::default();
         slow.listen(&self.lp, &self.request.slow);
         if let Err((message, exit)) = self.begin().await {
-            self.teller.borrow_mut().message(&message);
-            return exit;
+            self.teller.borrow_mut().refused(&message, self.lp.time() - began);
+            let written = self.written().await;
+            return if written == Exit::Success { exit } else { written };
         }
         self.keep_telling(began);
         let wish = self.until_wish().await;
@@ -115,6 +118,7 @@ impl Session {
             let session = Rc::clone(self);
             spool.on_failure(move || session.wish(Wish::CannotWrite));
         }
+        self.lp.set_exception_handler(Some(self.report_trouble()));
         self.heed_signals().map_err(|error| {
             (Message::error(format!("cannot handle signals: {error}")), Exit::Mixed)
         })?;
@@ -139,27 +143,47 @@ impl Session {
         Ok(())
     }
 
+    /// What goes wrong on the way of a client, above all a shortage of descriptors.
+    fn report_trouble(self: &Rc<Self>) -> ExceptionHandler {
+        let session = Rc::downgrade(self);
+        Rc::new(move |_, context| {
+            let hint = "the descriptors of this process are used up: `ulimit -n` says how many it may have";
+            let is_shortage = context.message.contains("out of system resource");
+            let message = Message {
+                causes: context.error.iter().map(ToString::to_string).collect(),
+                hints: is_shortage.then(|| hint.to_owned()).into_iter().collect(),
+                ..Message::error(&context.message)
+            };
+            if let Some(session) = session.upgrade() {
+                session.teller.borrow().message(&message);
+            }
+        })
+    }
+
     fn heed_signals(self: &Rc<Self>) -> std::io::Result<()> {
-        for signal in [SIGINT, SIGTERM] {
+        for signal in [SIGHUP, SIGINT, SIGTERM] {
             let session = Rc::clone(self);
             self.lp.add_signal_handler(signal, move || session.wish(Wish::Signal(signal)))?;
         }
-        Ok(())
+        let (session, began) = (Rc::clone(self), self.lp.time());
+        self.lp.add_signal_handler(SIGQUIT, move || session.tell_totals(began))
+    }
+
+    fn tell_totals(&self, began: Instant) {
+        let (totals, after) = (self.totals(), self.lp.time() - began);
+        self.tell(|teller| teller.stats(&totals, after));
     }
 
     /// The status line and the totals in between, until the loop ends.
     fn keep_telling(self: &Rc<Self>, began: Instant) {
         if self.request.output.live {
             self.every(status::FRAME, move |session| {
-                let totals = session.totals();
-                session.teller.borrow_mut().draw(&totals, session.lp.time());
+                let (totals, now) = (session.totals(), session.lp.time());
+                session.teller.borrow_mut().draw(&totals, now - began, now);
             });
         }
         if let Some(period) = self.request.log.stats {
-            self.every(period, move |session| {
-                let (totals, after) = (session.totals(), session.lp.time() - began);
-                session.tell(|teller| teller.stats(&totals, after));
-            });
+            self.every(period, move |session| session.tell_totals(began));
         }
     }
 

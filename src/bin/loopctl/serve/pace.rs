@@ -24,12 +24,15 @@ impl Pace {
         usize::try_from((self.rate.get() / PIECES).max(1)).unwrap_or(usize::MAX)
     }
 
-    /// How long to wait after these bytes. Time in which nothing moved is not made up for.
-    pub(super) fn pause(&mut self, bytes: usize, now: Instant) -> Duration {
+    /// Counts bytes that move now. Time in which nothing moved is not made up for.
+    pub(super) fn count(&mut self, bytes: usize, now: Instant) {
         let begin = self.due.map_or(now, |due| due.max(now));
-        let due = begin + Duration::from_secs_f64(bytes as f64 / self.rate.get() as f64);
-        self.due = Some(due);
-        due - now
+        self.due = Some(begin + Duration::from_secs_f64(bytes as f64 / self.rate.get() as f64));
+    }
+
+    /// How long to wait before more may move.
+    pub(super) fn wait(&self, now: Instant) -> Duration {
+        self.due.map_or(Duration::ZERO, |due| due.saturating_duration_since(now))
     }
 }
 
@@ -43,10 +46,14 @@ mod tests {
         let now = EventLoop::new().unwrap().lp().time();
         let mut pace = Pace::new(NonZero::new(1000).unwrap());
         let ms = Duration::from_millis;
-        assert_eq!((pace.piece(), pace.pause(20, now)), (20, ms(20)));
-        assert_eq!(pace.pause(20, now), ms(40), "written without waiting");
-        assert_eq!(pace.pause(20, now + ms(40)), ms(20), "on time");
-        assert_eq!(pace.pause(20, now + ms(500)), ms(20), "idle time is not saved up");
+        assert_eq!((pace.piece(), pace.wait(now)), (20, ms(0)));
+        pace.count(20, now);
+        assert_eq!(pace.wait(now), ms(20));
+        pace.count(20, now);
+        assert_eq!(pace.wait(now), ms(40), "written without waiting");
+        assert_eq!(pace.wait(now + ms(40)), ms(0), "on time");
+        pace.count(20, now + ms(500));
+        assert_eq!(pace.wait(now + ms(500)), ms(20), "idle time is not saved up");
         assert_eq!(Pace::new(NonZero::new(3).unwrap()).piece(), 1);
     }
 }

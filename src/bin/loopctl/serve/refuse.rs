@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
-use loopctl::{Address, BindError, ServerError};
+use loopctl::{Address, BindError, ResolveError, ServerError};
 
 use crate::exit::Exit;
 use crate::message::Message;
@@ -14,15 +14,20 @@ pub(super) type Refusal = (Message, Exit);
 /// The library's reasons.
 pub(super) fn refused(place: &str, error: ServerError) -> Refusal {
     match error {
-        ServerError::Resolve(why) => not_resolved(place, &why.to_string()),
+        ServerError::Resolve(why) => not_resolved(place, &why),
         ServerError::Bind(error) => not_bound(place, &[error]),
         ServerError::NoneAvailable(errors) => not_bound(place, &errors),
         other => unbound(place, &other.to_string()),
     }
 }
 
-pub(super) fn not_resolved(place: &str, why: &str) -> Refusal {
-    (because(place, vec![why.to_owned()]), Exit::NotResolved)
+pub(super) fn not_resolved(place: &str, why: &ResolveError) -> Refusal {
+    let cause = match why.name() {
+        Some("EAI_SERVICE") => "its port is no service that this host knows".to_owned(),
+        Some("EAI_ADDRFAMILY") => "it has no address of the family asked for".to_owned(),
+        _ => why.to_string(),
+    };
+    (because(place, vec![cause]), Exit::NotResolved)
 }
 
 fn not_bound(place: &str, errors: &[BindError]) -> Refusal {

@@ -64,6 +64,8 @@ pub(crate) struct Totals {
     pub(crate) accepted: u64,
     pub(crate) closed: u64,
     pub(crate) aborted: u64,
+    /// Of those accepted, who were not allowed.
+    pub(crate) refused: u64,
     pub(crate) bytes: Bytes,
     pub(crate) ends: BTreeMap<End, Share>,
 }

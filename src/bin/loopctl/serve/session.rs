@@ -109,13 +109,14 @@ impl Session {
         allowed.iter().any(|network| network.contains(&ip))
     }
 
+    /// Whether what clients send is to be kept.
+    pub(super) fn is_sink(&self) -> bool {
+        matches!(self.request.service, Service::Sink(_))
+    }
+
     /// Counts a client in, and stops accepting if it is the last one.
     pub(super) fn accept(&self, client: &Rc<Client>) -> u64 {
-        let number = {
-            let mut totals = self.totals.borrow_mut();
-            totals.accepted += 1;
-            totals.accepted
-        };
+        let number = self.count(client.peer());
         self.clients.borrow_mut().insert(number, Rc::clone(client));
         self.teller.borrow_mut().accepted(client.peer());
         if self.has_enough() {
@@ -125,12 +126,20 @@ impl Session {
     }
 
     /// Counts a datagram in; `false` if it is one too many.
-    pub(super) fn count_datagram(&self) -> bool {
-        if self.has_enough() {
-            return false;
+    pub(super) fn count_datagram(&self, from: Option<SocketAddr>) -> bool {
+        let is_wanted = !self.has_enough();
+        if is_wanted {
+            self.count(from);
         }
-        self.totals.borrow_mut().accepted += 1;
-        true
+        is_wanted
+    }
+
+    /// Those who are not allowed are none of those who were asked for.
+    fn count(&self, peer: Option<SocketAddr>) -> u64 {
+        let mut totals = self.totals.borrow_mut();
+        totals.accepted += 1;
+        totals.refused += u64::from(!self.allows(peer));
+        totals.accepted
     }
 
     /// A datagram's record.
@@ -185,15 +194,15 @@ impl Session {
     }
 
     fn has_enough(&self) -> bool {
-        let accepted = self.totals.borrow().accepted;
-        self.request.limits.count.is_some_and(|count| accepted >= count.get())
+        let totals = self.totals.borrow();
+        let wanted = totals.accepted - totals.refused;
+        self.request.limits.count.is_some_and(|count| wanted >= count.get() as u64)
     }
 
     /// Whether all who were asked for have come and gone.
     fn is_done(&self) -> bool {
-        let totals = self.totals.borrow();
-        let ended = totals.closed + totals.aborted;
-        self.request.limits.count.is_some_and(|count| ended >= count.get())
+        let open = self.totals.borrow().open();
+        self.has_enough() && open == 0
     }
 
     fn is_empty(&self) -> bool {

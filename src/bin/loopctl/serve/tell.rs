@@ -100,6 +100,17 @@ impl Teller {
         self.flush();
     }
 
+    /// There is no server.
+    pub(super) fn refused(&mut self, message: &Message, took: Duration) {
+        self.status = None;
+        if self.output.format == Format::Json {
+            let why = message.causes.first().or(message.error.as_ref());
+            let record = json::refused(why.map_or("", |why| why), took);
+            self.record(&record);
+        }
+        self.message(message);
+    }
+
     /// Something by the way.
     pub(super) fn remark(&self, remark: &str) {
         if self.output.verbosity > 0 {
@@ -118,9 +129,9 @@ impl Teller {
     }
 
     /// One frame of the status line.
-    pub(super) fn draw(&mut self, totals: &Totals, now: Instant) {
+    pub(super) fn draw(&mut self, totals: &Totals, after: Duration, now: Instant) {
         if let Some(status) = &mut self.status {
-            status.draw(totals, now);
+            status.draw(totals, after, now);
         }
     }
 
@@ -167,7 +178,7 @@ impl Teller {
         }
     }
 
-    pub(super) fn message(&mut self, message: &Message) {
+    pub(super) fn message(&self, message: &Message) {
         self.aside(&message.render(self.output.stderr));
     }
 

@@ -77,7 +77,16 @@ pub(crate) fn summary(totals: &Totals, took: Duration, seed: Option<u64>, slow: 
     record.insert("duration_ms".to_owned(), ms(took).into());
     record.insert("fault_seed".to_owned(), seed.into());
     record.insert("slow_callbacks".to_owned(), slow_callbacks(slow).into());
+    record.insert("error".to_owned(), Value::Null);
     Value::Object(record)
+}
+
+/// All of it, where nothing could begin.
+pub(crate) fn refused(why: &str, took: Duration) -> Value {
+    let mut summary = summary(&Totals::default(), took, None, &SlowLog::new(0));
+    let error = json!({"kind": "io", "errno": null, "name": null, "message": why});
+    summary["error"] = error;
+    summary
 }
 
 fn record(kind: &str) -> Map<String, Value> {
