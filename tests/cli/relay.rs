@@ -328,6 +328,22 @@ fn a_signal_ends_it_after_a_word() {
 }
 
 #[test]
+fn sigquit_tells_how_much_has_gone_and_it_goes_on() {
+    let (address, serving) = peer(|mut stream| {
+        stream.write_all(b"x").unwrap();
+        read_all(stream)
+    });
+    let mut open = Open::start(&[&address]);
+    open.stdout.read_exact(&mut [0]).unwrap();
+    signal(&open.child, "-QUIT");
+    open.stdin.write_all(b"more").unwrap();
+    let (status, told) = open.end();
+    assert!(status.success());
+    assert_eq!(told.matches("relayed ").count(), 2, "{told}");
+    assert_eq!(serving.join().unwrap(), b"more");
+}
+
+#[test]
 fn an_interrupted_relay_has_a_document_as_well() {
     let (address, _) = peer(|mut stream| {
         stream.write_all(b"x").unwrap();

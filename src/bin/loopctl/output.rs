@@ -192,7 +192,9 @@ impl Output {
         // Whoever closed standard output knows.
         let relayed =
             report.beside.relay.as_ref().filter(|relay| relay.exit != Exit::Signal(SIGPIPE));
-        let relayed = relayed.map_or_else(String::new, text::relayed);
+        let relayed = relayed.map_or_else(String::new, |relay| {
+            text::relayed(relay.sent, relay.received, relay.took)
+        });
         let message = cause::explain(report).render(self.request.stderr);
         self.message(&(relayed + &message));
     }
@@ -234,6 +236,11 @@ impl Output {
     /// One line about a series under way, for whoever sent SIGQUIT.
     pub(crate) fn interim(&mut self, series: &Series, took: Duration) {
         self.message(&series::interim(series, took));
+    }
+
+    /// A line in between, for people.
+    pub(crate) fn remark(&mut self, line: &str) {
+        self.message(line);
     }
 
     /// Slow callbacks, in the format for people only.

@@ -179,7 +179,7 @@ const SIGNALS: &str = "\
 SIGINT and SIGTERM end the attempts under way, print the report, and end the process by the same signal. A second \
 one ends it at once. When connecting again and again, they end the series and print its summary; the exit status is \
 then 0 if anything connected. SIGQUIT prints an interim line of every series and goes on. A closed standard output \
-ends the process by SIGPIPE. SIGINT and SIGTERM end a relay, too; it says before what was relayed.";
+ends the process by SIGPIPE. SIGINT and SIGTERM end a relay, too; it says before what was relayed, and on SIGQUIT what has been so far.";
 
 /// What every command heeds.
 pub(crate) const ENVIRONMENT: &[(&str, &str)] = &[

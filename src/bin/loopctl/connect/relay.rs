@@ -6,10 +6,10 @@ use std::rc::Rc;
 
 use loopctl::{Failure, LoopRef, StreamReader, StreamWriter};
 
-use super::Session;
 use super::traffic::{Fault, Traffic};
+use super::{SIGQUIT, Session};
 use crate::exit::Exit;
-use crate::render::units;
+use crate::render::{text, units};
 use crate::report::{Relayed, Report};
 use crate::request::{Mode, RelayRequest};
 use crate::stdio::{Sink, Source};
@@ -41,13 +41,14 @@ impl Session {
     }
 
     async fn use_connection(
-        &self,
+        self: &Rc<Self>,
         lp: &LoopRef,
         kept: Kept,
         relay: RelayRequest,
         report: &Report,
     ) -> Relayed {
-        let traffic = Traffic::new(lp, relay.idle_timeout);
+        let traffic = Rc::new(Traffic::new(lp, relay.idle_timeout));
+        self.tell_on_sigquit(lp, &traffic);
         let ended = self.stop.or(run(lp, &traffic, kept)).await;
         let (sent, received) = (traffic.sent.get(), traffic.received.get());
         let took = lp.time() - traffic.began;
@@ -60,6 +61,21 @@ impl Session {
             }
         };
         Relayed { sent, received, took, end, exit, failure }
+    }
+}
+
+impl Session {
+    /// How much has gone so far, for whoever asks.
+    fn tell_on_sigquit(self: &Rc<Self>, lp: &LoopRef, traffic: &Rc<Traffic>) {
+        let (session, traffic, inside) = (Rc::clone(self), Rc::clone(traffic), lp.clone());
+        let told = lp.add_signal_handler(SIGQUIT, move || {
+            let took = inside.time() - traffic.began;
+            let so_far = text::relayed(traffic.sent.get(), traffic.received.get(), took);
+            session.output.borrow_mut().remark(&so_far);
+        });
+        if let Err(error) = told {
+            log::warn!("cannot handle SIGQUIT: {error}");
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use loopctl::plan::Family;
 
 use super::{table, units};
 use crate::cause;
-use crate::report::{Carrier, End, Relayed, Report, Via};
+use crate::report::{Carrier, End, Report, Via};
 use crate::style::Style;
 
 /// Headline, names, attempts, sums.
@@ -219,7 +219,7 @@ fn waited_line(report: &Report) -> String {
 }
 
 /// What went through a relay, on one line.
-pub(crate) fn relayed(relay: &Relayed) -> String {
-    let (sent, received) = (units::bytes(relay.sent), units::bytes(relay.received));
-    format!("relayed {sent} out, {received} in, in {}\n", units::prose(relay.took))
+pub(crate) fn relayed(sent: u64, received: u64, took: Duration) -> String {
+    let (sent, received) = (units::bytes(sent), units::bytes(received));
+    format!("relayed {sent} out, {received} in, in {}\n", units::prose(took))
 }
