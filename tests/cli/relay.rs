@@ -337,8 +337,10 @@ fn sigquit_tells_how_much_has_gone_and_it_goes_on() {
     open.stdout.read_exact(&mut [0]).unwrap();
     signal(&open.child, "-QUIT");
     open.stdin.write_all(b"more").unwrap();
-    let (status, told) = open.end();
-    assert!(status.success());
+    drop(open.stdin);
+    let output = open.child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let told = String::from_utf8(output.stderr).unwrap();
     assert_eq!(told.matches("relayed ").count(), 2, "{told}");
     assert_eq!(serving.join().unwrap(), b"more");
 }
