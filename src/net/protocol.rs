@@ -212,6 +212,18 @@ macro_rules! tell {
 }
 
 impl Receiver {
+    pub(super) fn plain<P: Protocol>(protocol: P) -> (Rc<RefCell<P>>, Self) {
+        let protocol = Rc::new(RefCell::new(protocol));
+        let receiver = Self::Plain(Rc::clone(&protocol) as Rc<RefCell<dyn Protocol>>);
+        (protocol, receiver)
+    }
+
+    pub(super) fn buffered<P: BufferedProtocol>(protocol: P) -> (Rc<RefCell<P>>, Self) {
+        let protocol = Rc::new(RefCell::new(protocol));
+        let receiver = Self::Buffered(Rc::clone(&protocol) as Rc<RefCell<dyn BufferedProtocol>>);
+        (protocol, receiver)
+    }
+
     pub(super) fn connection_made(&self, transport: &Transport) {
         tell!(self, connection_made(transport));
     }
