@@ -26,6 +26,7 @@
 //! | task | [`Task`], [`Promise`] and [`Deferred`], [`Sleep`], [`Executor`], [`Tracked`], [`run`] |
 //! | net | [`Lookup`], [`CreateConnection`], [`CreateServer`], [`Transport`], [`Protocol`], [`BufferedProtocol`] |
 //! | net | [`StreamReader`], [`CreateDatagram`], [`ReadPipe`], [`WritePipe`], [`CreateSubprocess`], [`Event`] |
+//! | net | with the feature `tls`: `TlsClient`, `TlsServer`, `TlsInfo`, `TlsError` |
 //!
 //! # One turn
 //!

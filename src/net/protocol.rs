@@ -61,7 +61,8 @@ pub trait Protocol: 'static {
         let _ = transport;
     }
 
-    /// The connection is over: with the error that ended it, or with none after a close.
+    /// The connection is over: with the error that ended it, or with none after a close. Over TLS it is
+    /// `UnexpectedEof` where the stream ended and the peer had not said that it would: something may be missing.
     fn connection_lost(&mut self, error: Option<io::Error>) {
         let _ = error;
     }

@@ -526,9 +526,16 @@ impl StreamWriter {
     #[cfg(feature = "tls")]
     pub async fn start_tls(&mut self, role: impl Into<super::TlsRole>) -> io::Result<()> {
         let role = role.into();
+        let already_read = self.hand_over(matches!(role, super::TlsRole::Client(_)))?;
+        self.transport.start_tls(role, already_read).await
+    }
+
+    /// Takes what nobody has read.
+    #[cfg(feature = "tls")]
+    fn hand_over(&self, is_client: bool) -> io::Result<Vec<u8>> {
         let mut inbox = self.inbox.borrow_mut();
         let unread = inbox.unread().len();
-        if matches!(role, super::TlsRole::Client(_)) && unread > 0 {
+        if is_client && unread > 0 {
             let text = "the peer has sent something in plain that TLS would have hidden";
             return Err(io::Error::new(io::ErrorKind::InvalidData, text));
         }
@@ -538,7 +545,7 @@ impl StreamWriter {
         if was_paused {
             self.transport.resume_reading();
         }
-        self.transport.start_tls(role, already_read).await
+        Ok(already_read)
     }
 
     /// As [`Transport::close`]: sends what is queued; nothing more is received.

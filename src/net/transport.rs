@@ -133,6 +133,9 @@ impl Transport {
 
     /// Tells the peer, once everything is sent, that no more will come. Reading goes on. Harmless twice, and
     /// on a closing connection.
+    ///
+    /// Over TLS the peer is told by TLS (`close_notify`), not by TCP. Many implementations close their end, too,
+    /// when they hear of it, as TLS 1.2 had it.
     pub fn write_eof(&self) {
         self.0.write_eof();
     }
@@ -142,7 +145,7 @@ impl Transport {
         true
     }
 
-    /// How many bytes wait to be sent.
+    /// How many bytes wait to be sent; those that are encrypted already, as they are.
     pub fn write_buffer_size(&self) -> usize {
         self.0.unsent()
     }
@@ -231,6 +234,9 @@ impl Transport {
 /// The end.
 impl Transport {
     /// Sends what is queued, then closes. Nothing more is received.
+    ///
+    /// Over TLS the peer is told that nothing is missing, and its answer is not waited for. A handshake under way
+    /// is broken off.
     pub fn close(&self) {
         self.0.close();
     }

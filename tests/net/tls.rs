@@ -169,12 +169,13 @@ fn tls_05_a_server_that_leaves_in_the_handshake_is_a_reset() {
     run(async |lp| {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let leaving = std::thread::spawn(move || {
+        let leaving = std::thread::Builder::new().spawn(move || {
             use std::io::Read;
             let (mut client, _) = listener.accept().unwrap();
             let hello = client.read(&mut [0; 4096]).unwrap();
             assert!(hello > 100);
         });
+        let leaving = leaving.unwrap();
         let (client, _) = pair();
         let error = to(&lp, address, &client).open(Recorder::new).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConnectionReset);

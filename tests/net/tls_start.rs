@@ -110,19 +110,9 @@ fn stls_03_what_was_read_with_the_command_belongs_to_tls() {
         near.transport.pause_reading();
         let client = client.server_name("localhost").unwrap();
         let upgrades = || Upgrades { tls: Some(server), recorder: Recorder::new() };
-        let mut peek = theirs.try_clone().unwrap();
-        let _ = &mut peek;
-        // The answer in plain is taken off by hand.
-        let hand = near.transport.clone();
-        let far = lp.create_connection_on(theirs);
-        let starting = async {
-            // Before the far end reads, both are in its socket.
-            let mut starting = Box::pin(hand.start_tls(client, Vec::new()));
-            let far = far.open(upgrades).await.unwrap();
-            let failed = starting.as_mut().await.unwrap_err();
-            (far, failed)
-        };
-        let (far, failed) = starting.await;
+        let starting = near.transport.start_tls(client, Vec::new());
+        let far = lp.create_connection_on(theirs).open(upgrades).await.unwrap();
+        let failed = starting.await.unwrap_err();
         // `ready` came in plain where only TLS was expected: that client was too impatient.
         assert_eq!(TlsError::within(&failed).unwrap().kind(), TlsErrorKind::Protocol);
         let text = "the peer does not speak TLS: its answer begins with 0x72";

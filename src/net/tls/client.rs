@@ -29,28 +29,18 @@ use crate::plan::Host;
 /// # let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()])?;
 /// # let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
 /// let server_tls = TlsServer::builder().identity_pem(&certificate, key).build()?;
-/// let client_tls = TlsClient::builder().ca_pem(certificate).alpn(["http/1.1"]).build()?;
+/// let client_tls = TlsClient::builder().ca_pem(certificate).build()?;
 /// loopctl::run(async |lp| {
-///     let server = lp.create_server("localhost", 0).tls(server_tls);
-///     let server = server.serve_streams(async |_, mut writer| {
+///     let serving = lp.create_server("localhost", 0).tls(server_tls);
+///     let server = serving.serve_streams(async |_, mut writer| {
 ///         let _ = writer.write_all(b"hello").await;
 ///     });
-///     let port = server.await?.local_addrs()[0].port();
-/// #   Ok::<_, loopctl::BoxError>(port)
-/// # })??;
-/// # let client_tls = client_tls;
-/// # loopctl::run(async |lp| {
-/// #   let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()])?;
-/// #   let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
-/// #   let tls = TlsServer::builder().identity_pem(&certificate, key).build()?;
-/// #   let server = lp.create_server("localhost", 0).tls(tls).serve_streams(async |_, mut writer| {
-/// #       let _ = writer.write_all(b"hello").await;
-/// #   }).await?;
-/// #   let port = server.local_addrs()[0].port();
-/// #   let client_tls = TlsClient::builder().ca_pem(certificate).build()?;
+///     let server = server.await?;
+///     let port = server.local_addrs()[0].port();
 ///     let connecting = lp.create_connection("localhost", port).tls(client_tls);
 ///     let (mut reader, _writer) = connecting.open_stream().await?;
 ///     assert_eq!(reader.read_exactly(5).await?, b"hello");
+///     println!("{}", reader.transport().tls().expect("it is TLS").version);
 ///     Ok::<_, loopctl::BoxError>(())
 /// })??;
 /// # Ok::<(), loopctl::BoxError>(())
@@ -118,7 +108,10 @@ impl TlsClient {
                 return Err(TlsConfigError::new("the server's name", why));
             }
             (Name::Any, _) => {
-                Arc::make_mut(&mut config).enable_sni = false;
+                let nameless = Arc::make_mut(&mut config);
+                nameless.enable_sni = false;
+                // Sessions are kept by name, and these have none of their own.
+                nameless.resumption = Resumption::disabled();
                 parse(NOBODY)?
             }
         };

@@ -93,7 +93,12 @@ struct Core {
     sending: Sending,
     /// The peer has said that it sends no more.
     is_finished: bool,
+    /// The last look at the stream ended before all was seen.
+    is_cut: bool,
 }
+
+/// How many messages' worth of 4 KiB are looked at in one go: records may be empty, and come without end.
+const MOST_LOOKS: usize = 64;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sending {
@@ -151,6 +156,7 @@ impl Tls {
             peer: TlsPeer::default(),
             sending: Sending::Open,
             is_finished: false,
+            is_cut: false,
         };
         Self {
             below,
@@ -226,7 +232,8 @@ impl Tls {
     pub(in crate::net) fn holds_more(&self) -> bool {
         let core = self.core.borrow();
         let is_full = !core.incoming.unread().is_empty() && !core.is_finished;
-        core.fault.is_some() || core.is_finished || is_full || self.below.holds_more()
+        let knows_more = core.fault.is_some() || core.is_finished || core.is_cut;
+        knows_more || is_full || self.below.holds_more()
     }
 
     /// Nothing more is sent, not even what waits.
@@ -307,6 +314,7 @@ impl ByteStream for Tls {
     }
 }
 
+/// What rustls is asked to do with the bytes.
 impl Core {
     fn shake_hands(
         &mut self,
@@ -317,7 +325,7 @@ impl Core {
         while self.session.is_handshaking() {
             match self.fill(stream, 0) {
                 Ok(0) if self.is_finished => return Err(TlsError::closed().into()),
-                Ok(0) => return Ok(Step::Waits),
+                Ok(0) if !self.is_cut => return Ok(Step::Waits),
                 Ok(_) => {}
                 Err(error) => {
                     // Told already, if there was anything to tell.
@@ -333,7 +341,8 @@ impl Core {
     }
 
     fn recv(&mut self, stream: &dyn ByteStream, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut filled = 0;
+        let (mut filled, mut looks) = (0, 0);
+        self.is_cut = false;
         while filled < buffer.len() {
             match self.session.reader().read(&mut buffer[filled..]) {
                 Ok(0) => break,
@@ -345,6 +354,11 @@ impl Core {
                 // Of an end of the stream below, `fill` tells in words of ours.
                 Err(_) => {}
             }
+            looks += 1;
+            if looks > MOST_LOOKS {
+                self.is_cut = true;
+                break;
+            }
             match self.fill(stream, buffer.len() - filled) {
                 Ok(0) => break,
                 Ok(_) => {}
@@ -353,6 +367,7 @@ impl Core {
         }
         match self.fault.take_if(|_| filled == 0) {
             Some(fault) => Err(fault),
+            None if filled == 0 && self.is_cut => Err(io::ErrorKind::Interrupted.into()),
             None if filled == 0 && !self.is_finished => Err(io::ErrorKind::WouldBlock.into()),
             None => Ok(filled),
         }
@@ -361,6 +376,7 @@ impl Core {
     /// Gives rustls something to understand, from the stream if there is nothing else; returns how many bytes
     /// it took, 0 where there are none, or where there will be no more.
     fn fill(&mut self, stream: &dyn ByteStream, most: usize) -> io::Result<usize> {
+        self.is_cut = false;
         if self.is_finished {
             return Ok(0);
         }
@@ -371,7 +387,8 @@ impl Core {
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(0),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                    return self.fill(stream, most);
+                    self.is_cut = true;
+                    return Ok(0);
                 }
                 Err(error) => return Err(error),
             }
@@ -408,7 +425,7 @@ impl Core {
     }
 
     fn has_plaintext(&mut self, stream: &dyn ByteStream) -> bool {
-        loop {
+        for _ in 0..MOST_LOOKS {
             let state = self.session.process_new_packets();
             if state.is_ok_and(|state| state.plaintext_bytes_to_read() > 0) {
                 return true;
@@ -417,11 +434,13 @@ impl Core {
                 return false;
             }
             match self.fill(stream, 0) {
-                Ok(0) => return false,
+                Ok(0) if !self.is_cut => return false,
                 Ok(_) => {}
                 Err(error) => self.fault = Some(error),
             }
         }
+        // Perhaps; whoever reads will see.
+        true
     }
 
     fn send(&mut self, stream: &dyn ByteStream, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
@@ -512,3 +531,7 @@ impl Write for Sink<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;
