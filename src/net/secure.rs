@@ -38,9 +38,9 @@ impl Securing {
         let transport = Transport::attach_veiled(lp, socket, names, receiver, secure, |_| ());
         let transport = transport.map_err(ConnectError::Transport)?;
         let established = Established::new(Rc::clone(&transport.0), progress);
-        let mut telling = Telling { lp, tracer, established };
+        let mut telling = Telling { tracer, established };
         let shaken = poll_fn(|cx| {
-            let Telling { tracer, established, .. } = &mut telling;
+            let Telling { tracer, established } = &mut telling;
             established.poll(cx, &mut |at, kind| tracer.tell(at, kind))
         })
         .await;
@@ -59,16 +59,15 @@ impl Securing {
 }
 
 /// Tells the listener when nobody waits any more.
-struct Telling<'a> {
-    lp: &'a LoopRef,
+struct Telling {
     tracer: Tracer,
     established: Established,
 }
 
-impl Drop for Telling<'_> {
+impl Drop for Telling {
     fn drop(&mut self) {
         if let Some(failed) = self.established.abandoned() {
-            let now = self.lp.time();
+            let now = self.established.now();
             self.tracer.tell(now, failed);
             let aborted = EventKind::ConnectionAborted { reason: AbortReason::Canceled };
             self.tracer.tell(now, aborted);

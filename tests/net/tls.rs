@@ -11,7 +11,9 @@ use loopctl::{
 };
 
 use crate::support::tls::{Authority, pair, serve_tls, to};
-use crate::support::{Recorder, Reports, Seen, descriptors, in_child, ms, run, until};
+use crate::support::{
+    Recorder, Reports, Seen, descriptors, in_child, ms, run, start_logging, take_logged, until,
+};
 
 /// What a connection does with what it is sent: it sends it back.
 struct Echo;
@@ -336,5 +338,51 @@ fn tls_29_what_was_agreed_on_ends_with_the_connection() {
         );
         let plain = lp.create_connection_to([address]).open(Recorder::new).await.unwrap();
         assert_eq!(plain.transport.tls(), None);
+    });
+}
+
+#[test]
+fn tls_04_a_loop_that_is_closed_closes_handshakes() {
+    in_child("tls::tls_04_a_loop_that_is_closed_closes_handshakes", || {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let before = descriptors();
+        run(async |lp| {
+            let (client, server) = pair();
+            let (server, address) = serve_tls(&lp, server, || Echo).await;
+            let there = lp.create_connection_to([address]).open(Recorder::new).await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let connecting = to(&lp, address, &client).open(Recorder::new);
+            let task = lp.create_task(async { connecting.await.map(drop) });
+            lp.sleep(ms(20)).await;
+            assert!(!task.is_finished() && server.client_count() == 1);
+            drop(there);
+        });
+        assert_eq!(descriptors(), before);
+    });
+}
+
+#[test]
+fn tls_30_the_log_knows_of_failed_handshakes_at_the_level_of_debugging() {
+    in_child("tls::tls_30_the_log_knows_of_failed_handshakes_at_the_level_of_debugging", || {
+        start_logging();
+        run(async |lp| {
+            let (_, server) = pair();
+            let (server, address) = serve_tls(&lp, server, || Echo).await;
+            let other = Authority::new("Another CA").client();
+            to(&lp, address, &other).open(Recorder::new).await.unwrap_err();
+            let mut scanner = std::net::TcpStream::connect(address).unwrap();
+            until(&lp, || server.client_count() == 1).await;
+            std::io::Write::write_all(&mut scanner, b"GET / HTTP/1.0\r\n\r\n").unwrap();
+            until(&lp, || server.client_count() == 0).await;
+        });
+        let logged = take_logged();
+        let failed: Vec<_> =
+            logged.iter().filter(|line| line.contains("TLS handshake failed")).collect();
+        assert!(
+            failed.len() == 3 && failed.iter().all(|line| line.starts_with("DEBUG: ")),
+            "{logged:?}"
+        );
+        let is_quiet = |line: &String| line.starts_with("DEBUG: ") || line.starts_with("TRACE: ");
+        assert!(logged.iter().all(is_quiet), "{logged:?}");
     });
 }

@@ -1,9 +1,13 @@
 //! TLS on connections that are there already, also where it is TLS already.
 
+use std::cell::RefCell;
 use std::io::ErrorKind;
 use std::os::unix::net::UnixStream;
+use std::rc::Rc;
 
-use loopctl::{LoopRef, Protocol, StreamReader, StreamWriter, TlsError, TlsErrorKind, Transport};
+use loopctl::{
+    EventKind, LoopRef, Protocol, StreamReader, StreamWriter, TlsError, TlsErrorKind, Transport,
+};
 
 use crate::support::tls::{Authority, pair};
 use crate::support::{Recorder, Reports, Seen, ms, pattern, run, turns, until};
@@ -228,6 +232,28 @@ fn stls_04_a_failure_or_nobody_waiting_ends_the_connection() {
         assert_eq!(TlsError::within(&error).unwrap().kind(), TlsErrorKind::Alert);
         assert_eq!(error.to_string(), "the peer refused: alert UnknownCA");
         assert!(reports.texts().is_empty(), "{:?}", reports.texts());
+    });
+}
+
+#[test]
+fn stls_05_the_steps_are_told_with_their_times() {
+    run(async |lp| {
+        let (client, server) = pair();
+        let (near, mut far) = plain(&lp).await;
+        let accepting = lp.create_task(async move { far.1.start_tls(server).await.map(|()| far) });
+        let events = Rc::new(RefCell::new(Vec::new()));
+        let heard = Rc::clone(&events);
+        let client = client.server_name("localhost").unwrap();
+        let starting = near.1.transport().start_tls(client, Vec::new());
+        starting.trace(move |event| heard.borrow_mut().push(event.clone())).await.unwrap();
+        let events = events.borrow();
+        let kinds: Vec<_> = events.iter().map(|event| &event.kind).collect();
+        let wanted = matches!(
+            kinds[..],
+            [EventKind::TlsStarted, EventKind::TlsFirstByte, EventKind::TlsEstablished { .. }]
+        );
+        assert!(wanted && events.is_sorted_by_key(|event| event.at), "{kinds:?}");
+        drop(accepting.await.unwrap().unwrap());
     });
 }
 

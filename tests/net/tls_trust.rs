@@ -183,12 +183,16 @@ fn tls_06_a_server_may_ask_who_the_client_is() {
         assert_eq!(names.borrow()[0].chain.len(), 1);
         assert_eq!(names.borrow()[0].verdict, TlsVerdict::Verified);
 
-        // In TLS 1.3 a client learns only later that it was not let in.
+        // In TLS 1.3 a client learns only later that it was not let in. What it sends meanwhile may fail, and
+        // why it was refused is what it is told.
         let stranger = authority.papers("stranger");
         let strange = TlsClient::builder().ca_pem(authority.pem());
         let strange = strange.identity_pem(stranger.chain, stranger.key).build().unwrap();
         for client in [authority.client(), strange] {
-            let (mut reader, _writer) = to(&lp, address, &client).open_stream().await.unwrap();
+            let (mut reader, mut writer) = to(&lp, address, &client).open_stream().await.unwrap();
+            writer.write(b"hello");
+            lp.sleep(crate::support::ms(5)).await;
+            writer.write(&[0; 100_000]);
             let error = reader.read(&mut [0]).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::ConnectionAborted, "{error}");
             assert_eq!(TlsError::within(&error).unwrap().kind(), TlsErrorKind::Alert);

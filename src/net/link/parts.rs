@@ -70,7 +70,12 @@ impl Parts {
     /// Nothing more is sent; what was to be is for the caller to drop.
     pub(super) fn give_up(&mut self, error: Option<io::Error>) -> Outbox {
         if let Some(error) = error {
-            self.rare().error.get_or_insert(error);
+            let explains = explains(&error);
+            let known = &mut self.rare().error;
+            match explains {
+                true => *known = Some(error),
+                false => _ = known.get_or_insert(error),
+            }
         }
         #[cfg(feature = "tls")]
         if let Some(tls) = self.rare.as_ref().and_then(|rare| rare.tls.as_ref()) {
@@ -126,5 +131,17 @@ impl Rare {
             self.outbox.flush(&**tls)?;
         }
         Ok(())
+    }
+}
+
+/// Whether the peer has said why it leaves, which says more than that it is gone.
+fn explains(error: &io::Error) -> bool {
+    #[cfg(feature = "tls")]
+    return crate::net::TlsError::within(error)
+        .is_some_and(|error| error.kind() == crate::net::TlsErrorKind::Alert);
+    #[cfg(not(feature = "tls"))]
+    {
+        let _ = error;
+        false
     }
 }

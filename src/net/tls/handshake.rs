@@ -94,6 +94,10 @@ impl Established {
         Self { link, progress, told: Told::default() }
     }
 
+    pub(in crate::net) fn now(&self) -> Instant {
+        self.progress.lp.time()
+    }
+
     /// Tells the listener what has happened since it was told last.
     pub(in crate::net) fn poll(
         &mut self,

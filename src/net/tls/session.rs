@@ -321,11 +321,12 @@ impl Core {
         stream: &dyn ByteStream,
         progress: Option<&Progress>,
     ) -> io::Result<Step> {
-        self.push_out(stream)?;
+        // A peer that has left may have said why.
+        let mut pushed = self.push_out(stream);
         while self.session.is_handshaking() {
             match self.fill(stream, 0) {
                 Ok(0) if self.is_finished => return Err(TlsError::closed().into()),
-                Ok(0) if !self.is_cut => return Ok(Step::Waits),
+                Ok(0) if !self.is_cut => return pushed.map(|()| Step::Waits),
                 Ok(_) => {}
                 Err(error) => {
                     // Told already, if there was anything to tell.
@@ -336,6 +337,7 @@ impl Core {
             if let Some(progress) = progress {
                 progress.heard();
             }
+            pushed = Ok(());
         }
         Ok(Step::Done)
     }

@@ -9,7 +9,8 @@ use std::task::{Context, Poll};
 use super::handshake::{Established, Progress};
 use super::session::Secure;
 use super::{TlsClient, TlsConfigError, TlsInfo, TlsServer};
-use crate::net::Transport;
+use crate::net::contest::Tracer;
+use crate::net::{Event, Transport};
 
 /// On which side of a handshake one is. Both kinds of configuration turn into one.
 #[derive(Debug, Clone)]
@@ -43,14 +44,36 @@ impl TlsRole {
 
 /// The handshake that [`Transport::start_tls`] has begun.
 #[must_use = "dropping it ends the connection"]
-pub struct StartTls(Result<Established, Option<io::Error>>);
+pub struct StartTls {
+    begun: Result<Established, Option<io::Error>>,
+    tracer: Tracer,
+}
+
+impl StartTls {
+    /// Hears of every step, with the time at which it happened; those before the future is awaited, then.
+    pub fn trace(mut self, listen: impl FnMut(&Event) + 'static) -> Self {
+        self.tracer = Tracer::new(listen);
+        self
+    }
+}
+
+impl Drop for StartTls {
+    fn drop(&mut self) {
+        if let Ok(established) = &self.begun
+            && let Some(failed) = established.abandoned()
+        {
+            self.tracer.tell(established.now(), failed);
+        }
+    }
+}
 
 impl Future for StartTls {
     type Output = io::Result<()>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().0 {
-            Ok(established) => established.poll(cx, &mut |_, _| ()),
+        let Self { begun, tracer } = self.get_mut();
+        match begun {
+            Ok(established) => established.poll(cx, &mut |at, kind| tracer.tell(at, kind)),
             Err(error) => Poll::Ready(Err(error.take().unwrap_or_else(|| {
                 io::Error::other("the future of start_tls was asked again after its end")
             }))),
@@ -60,7 +83,7 @@ impl Future for StartTls {
 
 impl fmt::Debug for StartTls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "<StartTls begun={}>", self.0.is_ok())
+        write!(f, "<StartTls begun={}>", self.begun.is_ok())
     }
 }
 
@@ -122,7 +145,8 @@ impl Transport {
     /// for a client without a name; `NotConnected` where the connection, or one direction of it, is over, or a
     /// handshake is under way. After these two the connection is as it was.
     pub fn start_tls(&self, role: impl Into<TlsRole>, already_read: Vec<u8>) -> StartTls {
-        StartTls(self.begin_tls(&role.into(), already_read).map_err(Some))
+        let begun = self.begin_tls(&role.into(), already_read).map_err(Some);
+        StartTls { begun, tracer: Tracer::default() }
     }
 
     fn begin_tls(&self, role: &TlsRole, already_read: Vec<u8>) -> io::Result<Established> {

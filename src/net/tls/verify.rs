@@ -119,3 +119,29 @@ impl ServerCertVerifier for Verifier {
         self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::tls::pem::certificates;
+
+    #[test]
+    fn tls_01_a_stapled_statement_is_noted() {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let chain = certificates("test", made.cert.pem().as_bytes()).unwrap();
+        let roots = trust::only(chain.clone()).unwrap();
+        let verifier = Verifier::new(Some(roots), false).unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        for statement in [&b""[..], b"good"] {
+            let now = UnixTime::now();
+            verifier.verify_server_cert(&chain[0], &[], &name, statement, now).unwrap();
+            let mut peer = TlsPeer::default();
+            take_verdict(&mut peer);
+            assert_eq!(
+                (peer.verdict, peer.ocsp_stapled),
+                (TlsVerdict::Verified, !statement.is_empty())
+            );
+            assert_eq!(peer.chain, [chain[0].to_vec()]);
+        }
+    }
+}
