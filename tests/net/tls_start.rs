@@ -246,6 +246,7 @@ fn stls_05_the_steps_are_told_with_their_times() {
         let client = client.server_name("localhost").unwrap();
         let starting = near.1.transport().start_tls(client, Vec::new());
         starting.trace(move |event| heard.borrow_mut().push(event.clone())).await.unwrap();
+        drop(accepting.await.unwrap().unwrap());
         let events = events.borrow();
         let kinds: Vec<_> = events.iter().map(|event| &event.kind).collect();
         let wanted = matches!(
@@ -253,7 +254,6 @@ fn stls_05_the_steps_are_told_with_their_times() {
             [EventKind::TlsStarted, EventKind::TlsFirstByte, EventKind::TlsEstablished { .. }]
         );
         assert!(wanted && events.is_sorted_by_key(|event| event.at), "{kinds:?}");
-        drop(accepting.await.unwrap().unwrap());
     });
 }
 
