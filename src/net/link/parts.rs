@@ -27,6 +27,16 @@ impl Parts {
         }
     }
 
+    pub(super) fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match &self.wire {
+            Some(wire) => wire.stream().recv(buffer),
+            None => match self.stream() {
+                Some(layer) => layer.recv(buffer),
+                None => Err(io::ErrorKind::WouldBlock.into()),
+            },
+        }
+    }
+
     pub(super) fn socket(&self) -> Option<&Socket> {
         match &self.wire {
             Some(wire) => wire.socket(),
@@ -43,10 +53,17 @@ impl Parts {
 
     /// Sends what the wire takes now and keeps a copy of the rest.
     pub(super) fn write(&mut self, mut pieces: &mut [IoSlice<'_>]) -> io::Result<Flow> {
-        if self.unsent() == 0
-            && let Some(stream) = self.stream()
-        {
-            send_pieces(stream, &mut pieces)?;
+        if self.unsent() == 0 {
+            // Apart, so that a call for a socket is known to be one.
+            match (&self.wire, &self.rare) {
+                (Some(wire), _) => send_pieces(wire.stream(), &mut pieces)?,
+                (None, Some(rare)) => {
+                    if let Some(layer) = rare.layer() {
+                        send_pieces(layer, &mut pieces)?;
+                    }
+                }
+                (None, None) => {}
+            }
             if pieces.is_empty() && self.rare.is_none() {
                 return Ok(Flow::Open);
             }

@@ -107,10 +107,7 @@ impl Link {
     fn receive(self: &Rc<Self>, buffer: &mut [u8]) -> Received {
         let most = buffer.len().min(READ_BUDGET);
         let parts = self.parts.borrow();
-        let received = match parts.stream() {
-            Some(stream) => stream.recv(&mut buffer[..most]),
-            None => Err(io::ErrorKind::WouldBlock.into()),
-        };
+        let received = parts.recv(&mut buffer[..most]);
         let holds_more = parts.rare.as_ref().is_some_and(|rare| rare.holds_more());
         drop(parts);
         match received {
