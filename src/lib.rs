@@ -26,6 +26,7 @@
 //! | task | [`Task`], [`Promise`] and [`Deferred`], [`Sleep`], [`Executor`], [`Tracked`], [`run`] |
 //! | net | [`Lookup`], [`CreateConnection`], [`CreateServer`], [`Transport`], [`Protocol`], [`BufferedProtocol`] |
 //! | net | [`StreamReader`], [`CreateDatagram`], [`ReadPipe`], [`WritePipe`], [`CreateSubprocess`], [`Event`] |
+//! | net | with the feature `tls`: `TlsClient`, `TlsServer`, `TlsInfo`, `TlsError` |
 //!
 //! # One turn
 //!
@@ -67,6 +68,11 @@ pub use net::{
     SocketOptions, SocketView, StreamError, StreamProtocol, StreamReader, StreamWriter,
     SubprocessProtocol, SubprocessTransport, TcpInfo, TcpOptions, TimerEnd, Transport, WritePipe,
     WritePipeProtocol, listen, raise_descriptor_limit,
+};
+#[cfg(feature = "tls")]
+pub use net::{
+    StartTls, TlsClient, TlsClientBuilder, TlsConfigError, TlsError, TlsErrorKind, TlsInfo,
+    TlsPeer, TlsRole, TlsServer, TlsServerBuilder, TlsVerdict, TlsVersion,
 };
 pub use plan::{Flow, LimitsError, WriteLimits};
 pub use task::{

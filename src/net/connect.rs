@@ -15,7 +15,12 @@ use socket2::{Socket, Type};
 
 use super::attempt::SocketSetup;
 use super::contest::{Contest, Tracer};
+use super::protocol::Receiver;
+#[cfg(feature = "tls")]
+use super::secure::Securing;
 use super::socket_view::Names;
+#[cfg(feature = "tls")]
+use super::tls::{Secure, TlsClient};
 use super::{
     AbortReason, AddrInfo, AddrInfoFlags, Address, BufferedProtocol, ConnectError, Connection,
     Event, EventKind, Lookup, Protocol, ResolveError, SocketOptions, Transport,
@@ -93,8 +98,15 @@ pub struct CreateConnection {
     policy: Policy,
     timeout: Option<Duration>,
     setup: SocketSetup,
-    nodelay: bool,
+    then: Then,
     tracer: Tracer,
+}
+
+/// What becomes of the socket that has won.
+struct Then {
+    nodelay: bool,
+    #[cfg(feature = "tls")]
+    tls: Option<TlsClient>,
 }
 
 enum Destination {
@@ -190,7 +202,11 @@ impl CreateConnection {
             policy: Policy::default(),
             timeout: None,
             setup: SocketSetup::default(),
-            nodelay: true,
+            then: Then {
+                nodelay: true,
+                #[cfg(feature = "tls")]
+                tls: None,
+            },
             tracer: Tracer::default(),
         }
     }
@@ -264,7 +280,7 @@ impl CreateConnection {
         self
     }
 
-    /// How long all of it may take: the name, every attempt.
+    /// How long all of it may take: the name, every attempt, TLS.
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.timeout = Some(limit);
         self
@@ -294,7 +310,28 @@ impl CreateConnection {
 
     /// Whether small writes are sent at once (`TCP_NODELAY`); so it is unless told otherwise.
     pub fn nodelay(mut self, nodelay: bool) -> Self {
-        self.nodelay = nodelay;
+        self.then.nodelay = nodelay;
+        self
+    }
+
+    /// Speaks TLS: `connection_made` is called after the handshake, and the race is won before it. The server's
+    /// name is the host, unless [the configuration has one](TlsClient::server_name), as it must where there is
+    /// no host.
+    ///
+    /// ```no_run
+    /// # loopctl::run(async |lp| {
+    /// let tls = loopctl::TlsClient::builder().alpn(["http/1.1"]).build()?;
+    /// let (mut reader, mut writer) =
+    ///     lp.create_connection("example.com", 443).tls(tls).open_stream().await?;
+    /// writer.write_all(b"HEAD / HTTP/1.1\r\nHost: example.com\r\n\r\n").await?;
+    /// println!("{}", String::from_utf8_lossy(&reader.read_line().await?));
+    /// # Ok::<_, loopctl::BoxError>(())
+    /// # })??;
+    /// # Ok::<(), loopctl::BoxError>(())
+    /// ```
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: TlsClient) -> Self {
+        self.then.tls = Some(tls);
         self
     }
 
@@ -314,8 +351,9 @@ impl CreateConnection {
         self,
         protocol: impl FnOnce() -> P,
     ) -> Result<Connection<P>, ConnectError> {
-        let Won { lp, socket, names } = self.connect().await?;
-        Transport::attach(&lp, socket, names, protocol).map_err(ConnectError::Transport)
+        let won = self.connect().await?;
+        let (protocol, receiver) = Receiver::plain(protocol());
+        Ok(Connection { transport: won.attach(receiver).await?, protocol })
     }
 
     /// As [`open`](Self::open), for a protocol with buffers of its own.
@@ -326,18 +364,47 @@ impl CreateConnection {
         self,
         protocol: impl FnOnce() -> P,
     ) -> Result<Connection<P>, ConnectError> {
-        let Won { lp, socket, names } = self.connect().await?;
-        Transport::attach_buffered(&lp, socket, names, protocol).map_err(ConnectError::Transport)
+        let won = self.connect().await?;
+        let (protocol, receiver) = Receiver::buffered(protocol());
+        Ok(Connection { transport: won.attach(receiver).await?, protocol })
     }
 
     async fn connect(mut self) -> Result<Won, ConnectError> {
         let deadline = self.timeout.and_then(|limit| self.lp.time().checked_add(limit));
+        #[cfg(feature = "tls")]
+        let secure = self.secure()?;
+        let (socket, names) = self.race(deadline).await?;
+        if names.is_inet() {
+            socket.set_tcp_nodelay(self.then.nodelay).map_err(ConnectError::Transport)?;
+        }
+        Ok(Won {
+            lp: self.lp,
+            socket,
+            names,
+            #[cfg(feature = "tls")]
+            secure: secure.map(|secure| Securing { secure, tracer: self.tracer, deadline }),
+        })
+    }
+
+    /// A session for the connection: a name that cannot be is told before anybody is connected to.
+    #[cfg(feature = "tls")]
+    fn secure(&self) -> Result<Option<Secure>, ConnectError> {
+        let host = match &self.to {
+            Destination::Host(lookup) => Some(lookup.host()),
+            Destination::Known(_) | Destination::Socket(_) => None,
+        };
+        let secure = self.then.tls.as_ref().map(|tls| tls.secure(host)).transpose();
+        secure.map_err(|error| ConnectError::Transport(error.into()))
+    }
+
+    /// A connected socket.
+    async fn race(&mut self, deadline: Option<Instant>) -> Result<(Socket, Names), ConnectError> {
         let known = Destination::Known(Vec::new());
         let candidates = match std::mem::replace(&mut self.to, known) {
             Destination::Socket(socket) => {
                 let socket = Socket::from(socket);
                 let names = prepare_stream(&socket).map_err(ConnectError::Transport)?;
-                return self.finish(socket, names);
+                return Ok((socket, names));
             }
             Destination::Known(candidates) => candidates,
             Destination::Host(lookup) => self.resolve(lookup, deadline).await?,
@@ -351,8 +418,7 @@ impl CreateConnection {
         // What a peer on this host decides at once would otherwise never let the loop turn, and a task that
         // connects and closes would run out of descriptors.
         next_turn().await;
-        let (socket, names) = won?;
-        self.finish(socket, names)
+        won
     }
 
     fn lookup(mut self, change: impl FnOnce(Lookup) -> Lookup) -> Self {
@@ -419,13 +485,6 @@ impl CreateConnection {
         candidates
     }
 
-    fn finish(self, socket: Socket, names: Names) -> Result<Won, ConnectError> {
-        if names.is_inet() {
-            socket.set_tcp_nodelay(self.nodelay).map_err(ConnectError::Transport)?;
-        }
-        Ok(Won { lp: self.lp, socket, names })
-    }
-
     fn tell(&mut self, kind: EventKind) {
         let now = self.lp.time();
         self.tracer.tell(now, kind);
@@ -460,6 +519,19 @@ struct Won {
     lp: LoopRef,
     socket: Socket,
     names: Names,
+    #[cfg(feature = "tls")]
+    secure: Option<Securing>,
+}
+
+impl Won {
+    async fn attach(self, receiver: Receiver) -> Result<Transport, ConnectError> {
+        #[cfg(feature = "tls")]
+        if let Some(securing) = self.secure {
+            return securing.attach(&self.lp, self.socket, self.names, receiver).await;
+        }
+        let attached = Transport::attach(&self.lp, self.socket, self.names, receiver, |_| ());
+        attached.map_err(ConnectError::Transport)
+    }
 }
 
 /// Tells the listener when a lookup is dropped half-way.

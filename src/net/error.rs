@@ -20,6 +20,8 @@ pub enum Phase {
     Connect,
     /// Listening on it.
     Listen,
+    /// The TLS handshake.
+    Tls,
 }
 
 impl fmt::Display for Phase {
@@ -30,6 +32,7 @@ impl fmt::Display for Phase {
             Self::Bind => "bind",
             Self::Connect => "connect",
             Self::Listen => "listen",
+            Self::Tls => "TLS handshake with",
         })
     }
 }
@@ -83,6 +86,11 @@ pub enum ConnectError {
     Attempts(Vec<AttemptError>),
     /// The time for the whole operation was up; the attempts under way are among these.
     TimedOut(Vec<AttemptError>),
+    /// There was a connection, but TLS failed on it: the phase is [`Phase::Tls`]. Where the peer of a Unix
+    /// socket has no name, its address is an empty path. The error has a [`TlsError`](crate::TlsError) within
+    /// if it is one of TLS.
+    #[cfg(feature = "tls")]
+    Tls(AttemptError),
     /// There is a socket, but it could not be put to use.
     Transport(io::Error),
 }
@@ -92,6 +100,8 @@ impl ConnectError {
     pub fn attempts(&self) -> &[AttemptError] {
         match self {
             Self::Attempts(attempts) | Self::TimedOut(attempts) => attempts,
+            #[cfg(feature = "tls")]
+            Self::Tls(attempt) => std::slice::from_ref(attempt),
             Self::Resolve(_) | Self::Transport(_) => &[],
         }
     }
@@ -102,6 +112,8 @@ impl ConnectError {
             Self::Resolve(_) => io::ErrorKind::NotFound,
             Self::TimedOut(_) => io::ErrorKind::TimedOut,
             Self::Transport(error) => error.kind(),
+            #[cfg(feature = "tls")]
+            Self::Tls(attempt) => attempt.error.kind(),
             Self::Attempts(attempts) => {
                 let mut kinds = attempts.iter().map(|attempt| attempt.error.kind());
                 let first = kinds.next().unwrap_or(io::ErrorKind::TimedOut);
@@ -117,6 +129,8 @@ impl fmt::Display for ConnectError {
         let attempts = match self {
             Self::Resolve(error) => return error.fmt(f),
             Self::Transport(error) => return error.fmt(f),
+            #[cfg(feature = "tls")]
+            Self::Tls(attempt) => return attempt.fmt(f),
             Self::TimedOut(_) => return f.write_str("timed out"),
             Self::Attempts(attempts) => attempts,
         };
@@ -134,6 +148,8 @@ impl std::error::Error for ConnectError {
         match self {
             Self::Resolve(error) => Some(error),
             Self::Transport(error) => Some(error),
+            #[cfg(feature = "tls")]
+            Self::Tls(attempt) => Some(attempt),
             Self::Attempts(_) | Self::TimedOut(_) => None,
         }
     }
@@ -147,6 +163,10 @@ impl From<ConnectError> for io::Error {
 
 /// For one more who is to hear of it.
 pub(super) fn copy_of(error: &io::Error) -> io::Error {
+    #[cfg(feature = "tls")]
+    if let Some(tls) = super::TlsError::within(error) {
+        return tls.clone().into();
+    }
     match error.raw_os_error() {
         Some(code) => io::Error::from_raw_os_error(code),
         None => io::Error::new(error.kind(), error.to_string()),

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::{Address, Phase, SocketOption, SocketOptions, TcpInfo};
+#[cfg(feature = "tls")]
+use super::{TlsErrorKind, TlsInfo, TlsPeer};
 
 /// One thing that happened while connecting.
 #[derive(Debug, Clone)]
@@ -104,6 +106,28 @@ pub enum EventKind {
     ConnectionSelected {
         /// Its number.
         attempt: usize,
+    },
+    /// The TLS handshake begins: the client's first message is on its way.
+    #[cfg(feature = "tls")]
+    TlsStarted,
+    /// The server has answered, in whatever words.
+    #[cfg(feature = "tls")]
+    TlsFirstByte,
+    /// The TLS handshake is over.
+    #[cfg(feature = "tls")]
+    TlsEstablished {
+        /// What was agreed on.
+        info: Box<TlsInfo>,
+    },
+    /// The TLS handshake has failed.
+    #[cfg(feature = "tls")]
+    TlsFailed {
+        /// What kind of failure it is; `None` if it is one of the network's.
+        why: Option<TlsErrorKind>,
+        /// Why, in words.
+        failure: Failure,
+        /// What the server's certificates were, as far as they came.
+        peer: Box<TlsPeer>,
     },
     /// There will be no connection.
     ConnectionAborted {

@@ -4,9 +4,12 @@
 //! queue; [`Link::run`](Run::run) is the only place that calls the protocol.
 
 mod broken;
+mod parts;
 mod pump;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "tls")]
+mod veil;
 mod waiting;
 
 use std::cell::{Cell, RefCell};
@@ -14,11 +17,15 @@ use std::io::{self, IoSlice};
 use std::rc::Rc;
 use std::task::Waker;
 
+use socket2::Socket;
+
 use super::Transport;
 use super::outbox::Outbox;
 use super::protocol::Receiver;
 use super::socket_view::Names;
-use super::wire::{Wire, send_pieces};
+#[cfg(feature = "tls")]
+use super::tls::Tls;
+use super::wire::Wire;
 use crate::BoxError;
 use crate::event_loop::{
     ErrorContext, Interest, Job, JobInfo, JobKind, LoopRef, PanicError, Readiness, Registration,
@@ -46,12 +53,14 @@ type OnLost = Box<dyn FnOnce()>;
 struct Parts {
     /// Dropped before the socket.
     watch: Option<Registration>,
+    /// Under TLS it belongs to the TLS session, which is in [`Rare`].
     wire: Option<Wire>,
     receiver: Option<Receiver>,
     rare: Option<Box<Rare>>,
 }
 
-/// Made when something is left unsent, goes wrong or is waited for, and dropped when that is over.
+/// Made when something is left unsent, goes wrong or is waited for, and dropped when that is over. A
+/// connection with TLS keeps it: so one without is as small as if there were no TLS.
 #[derive(Default)]
 struct Rare {
     outbox: Outbox,
@@ -60,6 +69,8 @@ struct Rare {
     waiting: Vec<(u32, Waker)>,
     /// Ends the pause that keeps a broken connection.
     patience: Option<TimerHandle>,
+    #[cfg(feature = "tls")]
+    tls: Option<Box<Tls>>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -68,6 +79,8 @@ pub(super) struct State {
     reading: Reading,
     writing: Writing,
     is_queued: bool,
+    /// A TLS handshake is under way: nothing passes between the protocol and the wire.
+    is_veiled: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -102,64 +115,6 @@ struct Writing {
     refused: u8,
 }
 
-impl Parts {
-    fn rare(&mut self) -> &mut Rare {
-        self.rare.get_or_insert_default()
-    }
-
-    fn unsent(&self) -> usize {
-        self.rare.as_ref().map_or(0, |rare| rare.outbox.size())
-    }
-
-    fn owes_call(&self) -> bool {
-        self.rare.as_ref().is_some_and(|rare| rare.marks.owes_call())
-    }
-
-    /// Sends what the wire takes now and keeps a copy of the rest.
-    fn write(&mut self, mut pieces: &mut [IoSlice<'_>]) -> io::Result<Flow> {
-        if self.unsent() == 0
-            && let Some(wire) = &self.wire
-        {
-            send_pieces(wire.stream(), &mut pieces)?;
-            if pieces.is_empty() && self.rare.is_none() {
-                return Ok(Flow::Open);
-            }
-        }
-        let rare = self.rare();
-        pieces.iter().for_each(|piece| rare.outbox.push(piece));
-        Ok(rare.marks.grew(rare.outbox.size()))
-    }
-
-    /// Returns whom to wake.
-    fn flush(&mut self) -> io::Result<Vec<(u32, Waker)>> {
-        let (Some(wire), Some(rare)) = (&self.wire, &mut self.rare) else { return Ok(Vec::new()) };
-        rare.outbox.flush(wire.stream())?;
-        let opens = rare.marks.shrank(rare.outbox.size());
-        Ok(if opens { std::mem::take(&mut rare.waiting) } else { Vec::new() })
-    }
-
-    /// Nothing more is sent; what was to be is for the caller to drop.
-    fn give_up(&mut self, error: Option<io::Error>) -> Outbox {
-        if let Some(error) = error {
-            self.rare().error.get_or_insert(error);
-        }
-        self.rare.as_mut().map(|rare| std::mem::take(&mut rare.outbox)).unwrap_or_default()
-    }
-
-    /// Gives back the memory of what has passed.
-    fn slim(&mut self) {
-        let is_over = |rare: &Rare| {
-            rare.outbox.size() == 0
-                && rare.marks.is_default()
-                && rare.error.is_none()
-                && rare.waiting.is_empty()
-        };
-        if self.rare.as_deref().is_some_and(is_over) {
-            self.rare = None;
-        }
-    }
-}
-
 /// What a handle asks for.
 impl Link {
     /// Watches the wire and tells the receiver that there is a connection; `admit` sees it before.
@@ -170,6 +125,16 @@ impl Link {
         receiver: Receiver,
         admit: impl FnOnce(&Transport),
     ) -> io::Result<Rc<Self>> {
+        let link = Self::watch(lp, wire, names)?;
+        link.parts.borrow_mut().receiver = Some(receiver);
+        admit(&Transport(Rc::clone(&link)));
+        // As in asyncio, a connection is there whether its protocol liked to hear of it or not.
+        link.tell("protocol.connection_made() call failed.", Receiver::connection_made);
+        Ok(link)
+    }
+
+    /// A connection without a protocol.
+    fn watch(lp: &LoopRef, wire: Wire, names: Names) -> io::Result<Rc<Self>> {
         let link = Rc::new(Self {
             lp: lp.clone(),
             names,
@@ -183,11 +148,7 @@ impl Link {
             .socket()
             .map(|socket| lp.register(socket, Interest::Both, Rc::clone(&link) as Rc<dyn Source>));
         let watch = watch.transpose()?;
-        *link.parts.borrow_mut() =
-            Parts { watch, wire: Some(wire), receiver: Some(receiver), rare: None };
-        admit(&Transport(Rc::clone(&link)));
-        // As in asyncio, a connection is there whether its protocol liked to hear of it or not.
-        link.tell("protocol.connection_made() call failed.", Receiver::connection_made);
+        *link.parts.borrow_mut() = Parts { watch, wire: Some(wire), receiver: None, rare: None };
         Ok(link)
     }
 
@@ -246,11 +207,16 @@ impl Link {
     }
 
     pub(super) fn close(self: &Rc<Self>) {
+        if self.state().is_veiled {
+            return self.break_off(None);
+        }
         if matches!(self.state().life, Life::Open | Life::Broken) {
             self.update(|state| {
                 state.life = Life::Closing;
                 state.writing.is_resuming = false;
             });
+            #[cfg(feature = "tls")]
+            self.limit_farewell();
             self.enqueue();
         }
     }
@@ -313,7 +279,8 @@ impl Link {
     pub(super) fn set_limits(self: &Rc<Self>, limits: WriteLimits) {
         let mut parts = self.parts.borrow_mut();
         let rare = parts.rare();
-        rare.marks.set_limits(limits, rare.outbox.size());
+        let unsent = rare.unsent();
+        rare.marks.set_limits(limits, unsent);
         let waiting = if rare.marks.is_full() { Vec::new() } else { rare.waiting.split_off(0) };
         drop(parts);
         wake(waiting);
@@ -332,8 +299,8 @@ impl Link {
         self.parts.borrow().unsent()
     }
 
-    pub(super) fn with_wire<R>(&self, look: impl FnOnce(Option<&Wire>) -> R) -> R {
-        look(self.parts.borrow().wire.as_ref())
+    pub(super) fn with_socket<R>(&self, look: impl FnOnce(Option<&Socket>) -> R) -> R {
+        look(self.parts.borrow().socket())
     }
 }
 
@@ -349,7 +316,7 @@ impl State {
     }
 
     fn may_read(self) -> bool {
-        self.is_polling() && self.reading.has_data
+        self.is_polling() && self.reading.has_data && !self.is_veiled
     }
 
     fn is_over_for_writers(self) -> bool {
@@ -428,11 +395,20 @@ impl Link {
             };
             self.update(|state| state.writing.is_resuming = false);
         }
-        if self.state().life == Life::Closing && self.unsent() == 0 {
+        if self.state().life == Life::Closing && self.unsent() == 0 && self.says_farewell() {
             self.lose();
         } else {
             self.parts.borrow_mut().slim();
         }
+    }
+
+    /// Whether nothing is left to be said on the wire, now that all is sent.
+    fn says_farewell(&self) -> bool {
+        #[cfg(feature = "tls")]
+        if let Some(tls) = self.parts.borrow().rare.as_ref().and_then(|rare| rare.tls.as_ref()) {
+            return tls.says_farewell();
+        }
+        true
     }
 
     fn next_call(&self) -> Option<FlowCall> {
@@ -509,7 +485,11 @@ impl Run for Link {
             state.writing.is_resuming = false;
         });
         let _again = Again(&self);
-        if before.writing.has_room && self.unsent() > 0 {
+        #[cfg(feature = "tls")]
+        if before.is_veiled {
+            self.shake_hands();
+        }
+        if before.writing.has_room && self.unsent() > 0 && !self.state().is_veiled {
             self.flush();
         }
         if self.state().may_read() {

@@ -18,11 +18,15 @@ mod process;
 mod protocol;
 mod readiness;
 mod resolve;
+#[cfg(feature = "tls")]
+mod secure;
 mod server;
 mod sock;
 mod socket_view;
 mod stream;
 mod tcp_info;
+#[cfg(feature = "tls")]
+mod tls;
 mod transport;
 mod wire;
 
@@ -46,4 +50,9 @@ pub use sock::listen;
 pub use socket_view::SocketView;
 pub use stream::{StreamProtocol, StreamReader, StreamWriter};
 pub use tcp_info::{TcpInfo, TcpOptions};
+#[cfg(feature = "tls")]
+pub use tls::{
+    StartTls, TlsClient, TlsClientBuilder, TlsConfigError, TlsError, TlsErrorKind, TlsInfo,
+    TlsPeer, TlsRole, TlsServer, TlsServerBuilder, TlsVerdict, TlsVersion,
+};
 pub use transport::Transport;

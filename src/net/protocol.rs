@@ -61,7 +61,8 @@ pub trait Protocol: 'static {
         let _ = transport;
     }
 
-    /// The connection is over: with the error that ended it, or with none after a close.
+    /// The connection is over: with the error that ended it, or with none after a close. Over TLS it is
+    /// `UnexpectedEof` where the stream ended and the peer had not said that it would: something may be missing.
     fn connection_lost(&mut self, error: Option<io::Error>) {
         let _ = error;
     }
@@ -212,6 +213,18 @@ macro_rules! tell {
 }
 
 impl Receiver {
+    pub(super) fn plain<P: Protocol>(protocol: P) -> (Rc<RefCell<P>>, Self) {
+        let protocol = Rc::new(RefCell::new(protocol));
+        let receiver = Self::Plain(Rc::clone(&protocol) as Rc<RefCell<dyn Protocol>>);
+        (protocol, receiver)
+    }
+
+    pub(super) fn buffered<P: BufferedProtocol>(protocol: P) -> (Rc<RefCell<P>>, Self) {
+        let protocol = Rc::new(RefCell::new(protocol));
+        let receiver = Self::Buffered(Rc::clone(&protocol) as Rc<RefCell<dyn BufferedProtocol>>);
+        (protocol, receiver)
+    }
+
     pub(super) fn connection_made(&self, transport: &Transport) {
         tell!(self, connection_made(transport));
     }

@@ -112,7 +112,7 @@ pub struct SocketView<'a>(pub(super) &'a Link);
 
 impl SocketView<'_> {
     fn look<T>(&self, look: impl FnOnce(&Socket) -> io::Result<T>) -> io::Result<T> {
-        self.0.with_wire(|wire| match wire.and_then(|wire| wire.socket()) {
+        self.0.with_socket(|socket| match socket {
             Some(socket) => look(socket),
             None => Err(io::ErrorKind::NotConnected.into()),
         })

@@ -516,6 +516,38 @@ impl StreamWriter {
         self.transport.can_write_eof()
     }
 
+    /// As [`Transport::start_tls`]; asyncio's `StreamWriter.start_tls`. What the reader has and nobody has read
+    /// is given to TLS, and so fails the handshake unless it is the beginning of one. A client lets nothing be
+    /// left: a server says nothing before the client's first message.
+    ///
+    /// # Errors
+    /// As [`Transport::start_tls`]. For a client, `InvalidData` where the peer has said more than was read;
+    /// the connection is as it was.
+    #[cfg(feature = "tls")]
+    pub async fn start_tls(&mut self, role: impl Into<super::TlsRole>) -> io::Result<()> {
+        let role = role.into();
+        let already_read = self.hand_over(matches!(role, super::TlsRole::Client(_)))?;
+        self.transport.start_tls(role, already_read).await
+    }
+
+    /// Takes what nobody has read.
+    #[cfg(feature = "tls")]
+    fn hand_over(&self, is_client: bool) -> io::Result<Vec<u8>> {
+        let mut inbox = self.inbox.borrow_mut();
+        let unread = inbox.unread().len();
+        if is_client && unread > 0 {
+            let text = "the peer has sent something in plain that TLS would have hidden";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+        }
+        let already_read = inbox.take(unread);
+        let was_paused = std::mem::take(&mut inbox.is_paused);
+        drop(inbox);
+        if was_paused {
+            self.transport.resume_reading();
+        }
+        Ok(already_read)
+    }
+
     /// As [`Transport::close`]: sends what is queued; nothing more is received.
     pub fn close(&mut self) {
         self.transport.close();

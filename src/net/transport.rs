@@ -1,6 +1,5 @@
 //! A connection in use: sends, receives, and tells its protocol.
 
-use std::cell::RefCell;
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
@@ -12,6 +11,8 @@ use super::connect::next_turn;
 use super::link::{Life, Link};
 use super::protocol::Receiver;
 use super::socket_view::Names;
+#[cfg(feature = "tls")]
+use super::tls::Secure;
 use super::wire::Wire;
 use super::{Address, BufferedProtocol, Connection, Protocol, SocketView};
 use crate::event_loop::LoopRef;
@@ -67,42 +68,30 @@ use crate::plan::{Flow, LimitsError, WriteLimits};
 pub struct Transport(pub(super) Rc<Link>);
 
 impl Transport {
-    /// Puts a protocol on a connected socket: `connection_made` first, then the first read.
-    pub(crate) fn attach<P: Protocol>(
+    /// Puts a protocol on a connected socket: `connection_made` first, then the first read. A server's `admit`
+    /// sees the transport before its protocol does.
+    pub(super) fn attach(
         lp: &LoopRef,
         socket: Socket,
         names: Names,
-        protocol: impl FnOnce() -> P,
-    ) -> io::Result<Connection<P>> {
-        Self::attach_accepted(lp, socket, names, protocol, |_| ())
-    }
-
-    /// The same for a server: `admit` sees the transport before its protocol does.
-    pub(crate) fn attach_accepted<P: Protocol>(
-        lp: &LoopRef,
-        socket: Socket,
-        names: Names,
-        protocol: impl FnOnce() -> P,
+        receiver: Receiver,
         admit: impl FnOnce(&Self),
-    ) -> io::Result<Connection<P>> {
-        let protocol = Rc::new(RefCell::new(protocol()));
-        let receiver = Receiver::Plain(Rc::clone(&protocol) as Rc<RefCell<dyn Protocol>>);
-        let link = Link::start(lp, Wire::Socket(socket), names, receiver, admit)?;
-        Ok(Connection { transport: Self(link), protocol })
+    ) -> io::Result<Self> {
+        Ok(Self(Link::start(lp, Wire::Socket(socket), names, receiver, admit)?))
     }
 
-    /// As [`attach`](Self::attach), for a protocol with buffers of its own.
-    pub(crate) fn attach_buffered<P: BufferedProtocol>(
+    /// As [`attach`](Self::attach), with a TLS handshake before `connection_made`.
+    #[cfg(feature = "tls")]
+    pub(super) fn attach_veiled(
         lp: &LoopRef,
         socket: Socket,
         names: Names,
-        protocol: impl FnOnce() -> P,
-    ) -> io::Result<Connection<P>> {
-        let protocol = Rc::new(RefCell::new(protocol()));
-        let receiver =
-            Receiver::Buffered(Rc::clone(&protocol) as Rc<RefCell<dyn BufferedProtocol>>);
-        let link = Link::start(lp, Wire::Socket(socket), names, receiver, |_| ())?;
-        Ok(Connection { transport: Self(link), protocol })
+        receiver: Receiver,
+        secure: Secure,
+        admit: impl FnOnce(&Self),
+    ) -> io::Result<Self> {
+        let wire = Wire::Socket(socket);
+        Ok(Self(Link::start_veiled(lp, wire, names, receiver, secure, admit)?))
     }
 
     /// Calls `then` once the connection is over and its protocol has heard of it, or the loop is closed.
@@ -144,6 +133,9 @@ impl Transport {
 
     /// Tells the peer, once everything is sent, that no more will come. Reading goes on. Harmless twice, and
     /// on a closing connection.
+    ///
+    /// Over TLS the peer is told by TLS (`close_notify`), not by TCP. Many implementations close their end, too,
+    /// when they hear of it, as TLS 1.2 had it.
     pub fn write_eof(&self) {
         self.0.write_eof();
     }
@@ -153,7 +145,7 @@ impl Transport {
         true
     }
 
-    /// How many bytes wait to be sent.
+    /// How many bytes wait to be sent; those that are encrypted already, as they are.
     pub fn write_buffer_size(&self) -> usize {
         self.0.unsent()
     }
@@ -242,6 +234,9 @@ impl Transport {
 /// The end.
 impl Transport {
     /// Sends what is queued, then closes. Nothing more is received.
+    ///
+    /// Over TLS the peer is told that nothing is missing, and its answer is not waited for. A handshake under way
+    /// is broken off.
     pub fn close(&self) {
         self.0.close();
     }
@@ -286,16 +281,15 @@ impl Transport {
     /// }
     /// ```
     pub fn set_protocol<P: Protocol>(&self, protocol: P) -> Connection<P> {
-        let protocol = Rc::new(RefCell::new(protocol));
-        self.0.set_receiver(Receiver::Plain(Rc::clone(&protocol) as Rc<RefCell<dyn Protocol>>));
+        let (protocol, receiver) = Receiver::plain(protocol);
+        self.0.set_receiver(receiver);
         Connection { transport: self.clone(), protocol }
     }
 
     /// As [`set_protocol`](Self::set_protocol), for a protocol with buffers of its own.
     pub fn set_buffered_protocol<P: BufferedProtocol>(&self, protocol: P) -> Connection<P> {
-        let protocol = Rc::new(RefCell::new(protocol));
-        let receiver = Rc::clone(&protocol) as Rc<RefCell<dyn BufferedProtocol>>;
-        self.0.set_receiver(Receiver::Buffered(receiver));
+        let (protocol, receiver) = Receiver::buffered(protocol);
+        self.0.set_receiver(receiver);
         Connection { transport: self.clone(), protocol }
     }
 

@@ -30,6 +30,18 @@ mod server;
 mod server_bind;
 mod sock;
 mod stream;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(feature = "tls")]
+mod tls_bytes;
+#[cfg(feature = "tls")]
+mod tls_end;
+#[cfg(feature = "tls")]
+mod tls_peers;
+#[cfg(feature = "tls")]
+mod tls_start;
+#[cfg(feature = "tls")]
+mod tls_trust;
 mod transport;
 mod transport_end;
 mod unix;

@@ -22,7 +22,7 @@ impl Parts {
     }
 
     fn has_more(&self) -> bool {
-        self.wire.as_ref().is_some_and(|wire| wire.stream().has_more())
+        self.stream().is_some_and(|stream| stream.has_more())
     }
 }
 

@@ -49,11 +49,12 @@ impl Link {
         let parts = self.parts.borrow();
         if state.writing.wants_eof
             && state.life == Life::Open
+            && !state.is_veiled
             && parts.unsent() == 0
-            && let Some(wire) = &parts.wire
+            && let Some(stream) = parts.stream()
         {
             // A peer that is gone already needs no end of file.
-            let _ = wire.stream().shutdown();
+            let _ = stream.shutdown();
         }
     }
 
@@ -105,15 +106,16 @@ impl Link {
 
     fn receive(self: &Rc<Self>, buffer: &mut [u8]) -> Received {
         let most = buffer.len().min(READ_BUDGET);
-        let received = self.with_wire(|wire| match wire {
-            Some(wire) => wire.stream().recv(&mut buffer[..most]),
-            None => Err(io::ErrorKind::WouldBlock.into()),
-        });
+        let parts = self.parts.borrow();
+        let received = parts.recv(&mut buffer[..most]);
+        let holds_more = parts.rare.as_ref().is_some_and(|rare| rare.holds_more());
+        drop(parts);
         match received {
             Ok(0) => Received::Eof,
             Ok(count) => {
-                // A short read has drained the socket, unless there is the end still to be read.
-                let is_drained = count < most && !self.state().reading.is_last;
+                // A short read has drained the socket, unless there is the end still to be read, or TLS has
+                // read ahead.
+                let is_drained = count < most && !self.state().reading.is_last && !holds_more;
                 self.update(|state| state.reading.has_data = !is_drained);
                 Received::Data(count)
             }
@@ -123,11 +125,20 @@ impl Link {
                         self.update(|state| state.reading.has_data = false)
                     }
                     io::ErrorKind::Interrupted => {}
+                    // Sockets have no such error; TLS does.
+                    io::ErrorKind::UnexpectedEof => self.end_truncated(error),
                     _ => self.break_off(Some(error)),
                 }
                 Received::Nothing
             }
         }
+    }
+
+    /// The stream ended in the middle. What is queued may still reach a peer that only forgot its manners.
+    fn end_truncated(self: &Rc<Self>, error: io::Error) {
+        self.parts.borrow_mut().rare().error.get_or_insert(error);
+        self.update(|state| state.reading.at_eof = true);
+        self.close();
     }
 
     fn receive_eof(self: &Rc<Self>) {
@@ -146,7 +157,7 @@ impl Link {
     /// After the peer's last byte the only news can be that the connection broke.
     pub(super) fn check_for_reset(self: &Rc<Self>) {
         self.update(|state| state.reading.has_data = false);
-        let error = self.with_wire(|wire| wire?.stream().take_error().ok()?);
+        let error = self.parts.borrow().stream().and_then(|stream| stream.take_error().ok()?);
         if error.is_some() {
             self.break_off(error);
         }

@@ -180,6 +180,14 @@ impl Bench {
     }
 }
 
+/// A server keeps one for each client, in a block of 144 bytes.
+#[test]
+fn tls_01_a_connection_without_tls_is_as_small_as_if_there_were_none() {
+    // The scripted wires of these tests are wider than sockets.
+    let scripted = size_of::<Option<Wire>>() - size_of::<u64>();
+    assert!(size_of::<Link>() - scripted <= 120, "{}", size_of::<Link>());
+}
+
 #[test]
 fn trans_08_what_the_wire_does_not_take_is_kept() {
     let mut bench = Bench::new();

@@ -5,15 +5,20 @@ use std::io;
 use std::num::NonZero;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+#[cfg(feature = "tls")]
+use std::{future::poll_fn, rc::Rc};
 
 use socket2::Socket;
 
 use super::bind::{Bound, Bounds, SocketRules, bind_all, resolve};
-use super::hub::{Hub, welcome};
+use super::hub::{Hub, Security, welcome};
 use super::unix::{self, FileRules};
 use super::{Hosts, Server, ServerError};
 use crate::event_loop::LoopRef;
 use crate::net::connect::prepare_stream;
+use crate::net::protocol::Receiver;
+#[cfg(feature = "tls")]
+use crate::net::tls::{Established, Progress, TlsServer};
 use crate::net::{AddrInfoFlags, Connection, Keepalive, Lookup, Protocol, Transport};
 use crate::plan::{Family, Host, Port, SocketKind};
 
@@ -53,6 +58,7 @@ pub struct CreateServer {
     backlog: u32,
     max_connections: Option<NonZero<usize>>,
     start_serving: bool,
+    security: Security,
 }
 
 enum Place {
@@ -166,11 +172,57 @@ impl LoopRef {
         if names.is_inet() {
             socket.set_tcp_nodelay(true)?;
         }
-        let connection = Transport::attach(self, socket, names, protocol)?;
+        let (protocol, receiver) = Receiver::plain(protocol());
+        let transport = Transport::attach(self, socket, names, receiver, |_| ())?;
         if self.debug() {
-            log::debug!("accepted socket handled: {:?}", connection.transport);
+            log::debug!("accepted socket handled: {transport:?}");
         }
-        Ok(connection)
+        Ok(Connection { transport, protocol })
+    }
+
+    /// As [`connect_accepted_socket`](Self::connect_accepted_socket), with a TLS handshake before
+    /// `connection_made`, which is what is waited for. Dropping the future half-way closes the connection.
+    ///
+    /// ```
+    /// # use loopctl::{Protocol, TlsClient, TlsServer, Transport};
+    /// # struct Mute;
+    /// # impl Protocol for Mute { fn data_received(&mut self, _: &Transport, _: &[u8]) {} }
+    /// # let made = rcgen::generate_simple_self_signed(vec!["a.example".to_owned()])?;
+    /// # let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+    /// # let tls = TlsServer::builder().identity_pem(&certificate, key).build()?;
+    /// # let client = TlsClient::builder().ca_pem(certificate).build()?.server_name("a.example")?;
+    /// # loopctl::run(async |lp| {
+    /// # let (accepted, theirs) = std::os::unix::net::UnixStream::pair()?;
+    /// # let connecting = lp.create_connection_on(theirs).tls(client).open(|| Mute);
+    /// # lp.create_task(async { connecting.await.map(drop) });
+    /// let connection = lp.connect_accepted_tls(accepted, tls, || Mute).await?;
+    /// assert!(connection.transport.tls().is_some());
+    /// # Ok::<_, loopctl::BoxError>(())
+    /// # })??;
+    /// # Ok::<(), loopctl::BoxError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`connect_accepted_socket`](Self::connect_accepted_socket), and that of the handshake.
+    #[cfg(feature = "tls")]
+    pub async fn connect_accepted_tls<P: Protocol>(
+        &self,
+        socket: impl Into<OwnedFd>,
+        tls: TlsServer,
+        protocol: impl FnOnce() -> P,
+    ) -> io::Result<Connection<P>> {
+        let socket = Socket::from(socket.into());
+        let names = prepare_stream(&socket)?;
+        if names.is_inet() {
+            socket.set_tcp_nodelay(true)?;
+        }
+        let (protocol, receiver) = Receiver::plain(protocol());
+        let progress = Progress::new(self);
+        let secure = tls.secure()?.watched(&progress);
+        let transport = Transport::attach_veiled(self, socket, names, receiver, secure, |_| ())?;
+        let mut established = Established::new(Rc::clone(&transport.0), progress);
+        poll_fn(|cx| established.poll(cx, &mut |_, _| ())).await?;
+        Ok(Connection { transport, protocol })
     }
 }
 
@@ -192,6 +244,7 @@ impl CreateServer {
             backlog: 100,
             max_connections: None,
             start_serving: true,
+            security: Security::default(),
         }
     }
 
@@ -290,6 +343,29 @@ impl CreateServer {
         self
     }
 
+    /// Speaks TLS with every client: a protocol hears of its client when the handshake is over. Until then the
+    /// client counts as one, and can be [closed](Server::close_clients) with the others. A handshake that fails
+    /// is the client's affair: the log has it at the level of debugging, the exception handler does not.
+    ///
+    /// ```
+    /// # use loopctl::{Protocol, Transport};
+    /// # struct Mute;
+    /// # impl Protocol for Mute { fn data_received(&mut self, _: &Transport, _: &[u8]) {} }
+    /// # let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()])?;
+    /// # let (chain, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+    /// # loopctl::run(async |lp| {
+    /// let tls = loopctl::TlsServer::builder().identity_pem(chain, key).build()?;
+    /// let server = lp.create_server("localhost", 0).tls(tls).serve(|| Mute).await?;
+    /// # Ok::<_, loopctl::BoxError>(server.close())
+    /// # })??;
+    /// # Ok::<(), loopctl::BoxError>(())
+    /// ```
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: TlsServer) -> Self {
+        self.security = Security::Tls(tls);
+        self
+    }
+
     pub(in crate::net) fn lp(&self) -> &LoopRef {
         &self.lp
     }
@@ -307,13 +383,14 @@ impl CreateServer {
         self,
         factory: impl FnMut() -> P + 'static,
     ) -> Result<Server, ServerError> {
-        let Self { lp, at, sockets, file, backlog, max_connections, start_serving } = self;
+        let Self { lp, at, sockets, file, backlog, max_connections, start_serving, security } =
+            self;
         let Bounds { bound, skipped } = match at {
             Place::Hosts(names) => bind_all(resolve(&lp, names.lookups()).await?, &sockets)?,
             Place::Unix(path) => only(unix::bind(&path, file)?),
             Place::Socket(socket) => only(Bound::adopt(socket, &sockets)?),
         };
-        let hub = Hub::new(&lp, bound, backlog, max_connections, welcome(factory));
+        let hub = Hub::new(&lp, bound, backlog, max_connections, welcome(factory, security));
         let server = Server::new(hub, skipped);
         if start_serving {
             server.start_serving()?;

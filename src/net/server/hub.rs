@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
+use std::io;
 use std::num::NonZero;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
@@ -15,6 +16,9 @@ use super::bind::Bound;
 use super::error::{BindError, ServerError};
 use crate::BoxError;
 use crate::event_loop::{ErrorContext, LoopRef, PanicError, catch};
+#[cfg(feature = "tls")]
+use crate::net::TlsServer;
+use crate::net::protocol::Receiver;
 use crate::net::socket_view::Names;
 use crate::net::{Address, Phase, Protocol, Transport};
 
@@ -52,8 +56,39 @@ pub(super) struct Accepted {
     pub(super) peer: Option<Address>,
 }
 
-pub(super) fn welcome<P: Protocol>(mut factory: impl FnMut() -> P + 'static) -> Welcome {
-    Box::new(move |hub, accepted| hub.attach(accepted, &mut factory))
+pub(super) fn welcome<P: Protocol>(
+    mut factory: impl FnMut() -> P + 'static,
+    security: Security,
+) -> Welcome {
+    Box::new(move |hub, accepted| hub.attach(accepted, &security, &mut factory))
+}
+
+/// What is put between a client and its protocol.
+#[derive(Clone, Default)]
+pub(super) enum Security {
+    #[default]
+    None,
+    #[cfg(feature = "tls")]
+    Tls(TlsServer),
+}
+
+impl Security {
+    fn attach(
+        &self,
+        lp: &LoopRef,
+        socket: Socket,
+        names: Names,
+        receiver: Receiver,
+        admit: impl FnOnce(&Transport),
+    ) -> io::Result<Transport> {
+        match self {
+            Self::None => Transport::attach(lp, socket, names, receiver, admit),
+            #[cfg(feature = "tls")]
+            Self::Tls(tls) => {
+                Transport::attach_veiled(lp, socket, names, receiver, tls.secure()?, admit)
+            }
+        }
+    }
 }
 
 impl Hub {
@@ -147,7 +182,12 @@ impl Hub {
         }
     }
 
-    fn attach<P: Protocol>(self: &Rc<Self>, accepted: Accepted, factory: &mut impl FnMut() -> P) {
+    fn attach<P: Protocol>(
+        self: &Rc<Self>,
+        accepted: Accepted,
+        security: &Security,
+        factory: &mut impl FnMut() -> P,
+    ) {
         let Accepted { socket, peer } = accepted;
         let known = peer.clone();
         let report = |error: BoxError| {
@@ -162,7 +202,8 @@ impl Hub {
         };
         let admit = |client: &Transport| self.admit(client);
         let names = Names::of_accepted(&socket, peer);
-        let attached = Transport::attach_accepted(&self.lp, socket, names, || protocol, admit);
+        let (_, receiver) = Receiver::plain(protocol);
+        let attached = security.attach(&self.lp, socket, names, receiver, admit);
         if let Err(error) = attached {
             report(error.into());
         }

@@ -5,6 +5,8 @@ mod guests;
 mod logged;
 mod peers;
 mod recorder;
+#[cfg(feature = "tls")]
+pub(crate) mod tls;
 mod trace;
 
 pub(crate) use child::{descriptors, in_child, in_child_with_descriptors};

@@ -1,0 +1,29 @@
+//! TLS: what is asked for, and the session between a protocol and its socket.
+//!
+//! [`client`] and [`server`] are what is asked for, made of [`pem`], [`trust`] and [`choose`]; [`session`] is
+//! TLS as a byte stream over another one, so that it takes the place of a socket under a connection, or of
+//! another session; [`handshake`] is what those see who wait for one; [`info`] and [`error`] tell how it went.
+
+mod choose;
+mod client;
+mod error;
+mod handshake;
+mod incoming;
+mod info;
+mod key_log;
+mod pem;
+mod rules;
+mod server;
+mod session;
+mod start;
+mod trust;
+mod verify;
+
+pub use client::{TlsClient, TlsClientBuilder};
+pub use error::{TlsConfigError, TlsError, TlsErrorKind};
+pub use info::{TlsInfo, TlsPeer, TlsVerdict, TlsVersion};
+pub use server::{TlsServer, TlsServerBuilder};
+pub use start::{StartTls, TlsRole};
+
+pub(in crate::net) use handshake::{Established, Progress};
+pub(in crate::net) use session::{Below, Secure, Step, Tls};

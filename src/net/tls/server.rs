@@ -1,0 +1,151 @@
+//! What a server asks of TLS.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::pki_types::CertificateDer;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::sign::CertifiedKey;
+use rustls::{Connection, ServerConfig, ServerConnection};
+
+use super::choose::Choice;
+use super::key_log::KeyLog;
+use super::pem::{self, Identity};
+use super::rules::{Rules, shared_methods};
+use super::session::{Limits, Secure};
+use super::{TlsConfigError, TlsVersion, trust};
+
+/// TLS as a server speaks it: who it is, and whom it lets in; asyncio's `ssl` on the server's side.
+///
+/// It is made once and used for all connections: a copy costs nothing.
+/// [`CreateServer::tls`](crate::CreateServer::tls) and [`Transport::start_tls`](crate::Transport::start_tls)
+/// take one. For an example see [`TlsClient`](crate::TlsClient).
+#[derive(Clone)]
+pub struct TlsServer {
+    config: Arc<ServerConfig>,
+    limits: Limits,
+}
+
+impl TlsServer {
+    /// A server needs a certificate at least.
+    pub fn builder() -> TlsServerBuilder {
+        TlsServerBuilder { own: Vec::new(), client_ca: None, rules: Rules::default() }
+    }
+
+    pub(in crate::net) fn secure(&self) -> Result<Secure, TlsConfigError> {
+        let session = ServerConnection::new(Arc::clone(&self.config))
+            .map_err(|error| TlsConfigError::new("TLS", error))?;
+        Ok(Secure { session: Connection::Server(session), limits: self.limits, progress: None })
+    }
+}
+
+impl fmt::Debug for TlsServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("<TlsServer>")
+    }
+}
+
+/// What a [`TlsServer`] is made of.
+///
+/// ```
+/// use loopctl::{TlsServer, TlsVersion};
+///
+/// # let made = rcgen::generate_simple_self_signed(vec!["a.example".to_owned()])?;
+/// # let (a_chain, a_key) = (made.cert.pem(), made.signing_key.serialize_pem());
+/// # let made = rcgen::generate_simple_self_signed(vec!["*.b.example".to_owned()])?;
+/// # let (b_chain, b_key) = (made.cert.pem(), made.signing_key.serialize_pem());
+/// let tls = TlsServer::builder()
+///     .identity_pem(a_chain, a_key)
+///     .identity_pem(b_chain, b_key)
+///     .alpn(["h2", "http/1.1"])
+///     .min_version(TlsVersion::Tls13)
+///     .build()?;
+/// # Ok::<(), loopctl::BoxError>(())
+/// ```
+#[must_use = "nothing happens until it is built"]
+pub struct TlsServerBuilder {
+    own: Vec<Result<Identity, TlsConfigError>>,
+    client_ca: Option<Result<Vec<CertificateDer<'static>>, TlsConfigError>>,
+    rules: Rules,
+}
+
+impl TlsServerBuilder {
+    /// A certificate with its chain, and its key, both in PEM. Of several, a client is shown the first that is
+    /// for the name which it asks for (SNI), and the very first if there is none.
+    pub fn identity_pem(mut self, chain: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> Self {
+        self.own.push(Identity::from_pem(chain.as_ref(), key.as_ref()));
+        self
+    }
+
+    /// As [`identity_pem`](Self::identity_pem), from two files, or twice the same.
+    pub fn identity_files(mut self, chain: impl AsRef<Path>, key: impl AsRef<Path>) -> Self {
+        self.own.push(Identity::from_files(chain.as_ref(), key.as_ref()));
+        self
+    }
+
+    /// Lets in only clients with a certificate that leads to one of these, in PEM.
+    pub fn client_ca_pem(mut self, pem: impl AsRef<[u8]>) -> Self {
+        self.client_ca = Some(pem::certificates("client CA", pem.as_ref()));
+        self
+    }
+
+    /// As [`client_ca_pem`](Self::client_ca_pem), from a file.
+    pub fn client_ca_file(mut self, path: impl AsRef<Path>) -> Self {
+        let path = path.as_ref();
+        let text = pem::read(path);
+        self.client_ca = Some(text.and_then(|text| pem::certificates(path.display(), &text)));
+        self
+    }
+
+    shared_methods!();
+
+    /// Makes it.
+    ///
+    /// # Errors
+    /// [`TlsConfigError`], for the first thing that cannot be; also where there is no certificate.
+    pub fn build(self) -> Result<TlsServer, TlsConfigError> {
+        if self.own.is_empty() {
+            return Err(TlsConfigError::new("a TLS server", "needs a certificate"));
+        }
+        let (provider, limits) = (self.rules.provider()?, self.rules.limits()?);
+        let failed = |error| TlsConfigError::new("TLS", error);
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_protocol_versions(&self.rules.versions())
+            .map_err(failed)?;
+        let builder = match self.client_ca.transpose()? {
+            None => builder.with_no_client_auth(),
+            Some(certificates) => {
+                let roots = trust::only(certificates)?;
+                let all = Arc::clone(&provider);
+                let verifier = WebPkiClientVerifier::builder_with_provider(roots, all).build();
+                let failed = |error| TlsConfigError::new("client CA", error);
+                builder.with_client_cert_verifier(verifier.map_err(failed)?)
+            }
+        };
+        let certified = |own: Result<Identity, TlsConfigError>| {
+            let Identity { chain, key } = own?;
+            CertifiedKey::from_der(chain, key, &provider)
+                .map(Arc::new)
+                .map_err(|error| TlsConfigError::new("certificate", error))
+        };
+        let own = self.own.into_iter().map(certified).collect::<Result<_, _>>()?;
+        let mut config = builder.with_cert_resolver(Arc::new(Choice(own)));
+        config.alpn_protocols = self.rules.alpn;
+        if !self.rules.resumes {
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+            config.send_tls13_tickets = 0;
+        }
+        if let Some(key_log) = self.rules.key_log {
+            config.key_log = Arc::new(key_log);
+        }
+        Ok(TlsServer { config: Arc::new(config), limits })
+    }
+}
+
+impl fmt::Debug for TlsServerBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<TlsServerBuilder {:?}>", self.rules)
+    }
+}

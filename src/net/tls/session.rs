@@ -1,0 +1,539 @@
+//! TLS as a byte stream over another one.
+
+use std::cell::{Cell, RefCell};
+use std::io::{self, IoSlice, Read, Write};
+use std::rc::Rc;
+use std::time::Duration;
+
+use rustls::Connection;
+use socket2::Socket;
+
+use super::error::TlsError;
+use super::handshake::Progress;
+use super::incoming::Incoming;
+use super::info::{TlsInfo, TlsPeer};
+use super::verify;
+use crate::event_loop::TimerHandle;
+use crate::net::outbox::Outbox;
+use crate::net::protocol::Receiver;
+use crate::net::wire::{ByteStream, Wire, send_pieces};
+
+/// A TLS session, and the stream that it owns. rustls does no I/O: here its bytes are moved.
+///
+/// What the stream below does not take is kept in an outbox here, so that nothing waits inside rustls, and so
+/// that what waits is counted.
+pub(in crate::net) struct Tls {
+    below: Below,
+    core: RefCell<Core>,
+    info: RefCell<Option<Rc<TlsInfo>>>,
+    /// Who waits for the handshake, if anybody does.
+    pub(in crate::net) progress: Option<Rc<Progress>>,
+    /// Whom to tell of the connection once there is one.
+    pub(in crate::net) pending: RefCell<Option<Receiver>>,
+    /// Ends the handshake, later the farewell.
+    timer: Cell<Option<TimerHandle>>,
+    pub(in crate::net) limits: Limits,
+}
+
+/// A session that is to begin.
+pub(in crate::net) struct Secure {
+    pub(super) session: Connection,
+    pub(super) limits: Limits,
+    /// Who waits for the handshake, if anybody does.
+    pub(super) progress: Option<Rc<Progress>>,
+}
+
+impl Secure {
+    pub(in crate::net) fn watched(self, progress: &Rc<Progress>) -> Self {
+        Self { progress: Some(Rc::clone(progress)), ..self }
+    }
+
+    pub(in crate::net) fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// The handshake may take no longer than this either.
+    pub(in crate::net) fn within(mut self, limit: Option<Duration>) -> Self {
+        self.limits.handshake = self.limits.handshake.min(limit.unwrap_or(Duration::MAX));
+        self
+    }
+}
+
+/// How long things may take.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::net) struct Limits {
+    pub(in crate::net) handshake: Duration,
+    pub(in crate::net) shutdown: Duration,
+}
+
+/// What a session speaks over: a socket, or a session.
+pub(in crate::net) enum Below {
+    Wire(Wire),
+    Tls(Box<Tls>),
+}
+
+/// How far a handshake is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::net) enum Step {
+    /// It waits for the peer.
+    Waits,
+    Done,
+}
+
+struct Core {
+    session: Connection,
+    /// Ciphertext not yet understood.
+    incoming: Incoming,
+    /// Ciphertext not yet sent.
+    outgoing: Outbox,
+    /// What the reader hears of after the last byte.
+    fault: Option<io::Error>,
+    /// What the certificate verifier said.
+    peer: TlsPeer,
+    sending: Sending,
+    /// The peer has said that it sends no more.
+    is_finished: bool,
+    /// The last look at the stream ended before all was seen.
+    is_cut: bool,
+}
+
+/// How many messages' worth of 4 KiB are looked at in one go: records may be empty, and come without end.
+const MOST_LOOKS: usize = 64;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sending {
+    Open,
+    /// The peer was told that no more will come.
+    Finished,
+    /// Nothing is sent any more.
+    GivenUp,
+}
+
+impl Below {
+    fn stream(&self) -> &dyn ByteStream {
+        match self {
+            Self::Wire(wire) => wire.stream(),
+            Self::Tls(tls) => &**tls,
+        }
+    }
+
+    fn backlog(&self) -> usize {
+        match self {
+            Self::Wire(_) => 0,
+            Self::Tls(tls) => tls.backlog(),
+        }
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        match self {
+            Self::Wire(_) => Ok(()),
+            Self::Tls(tls) => tls.flush(),
+        }
+    }
+
+    fn holds_more(&self) -> bool {
+        match self {
+            Self::Wire(_) => false,
+            Self::Tls(tls) => tls.holds_more(),
+        }
+    }
+}
+
+impl Tls {
+    /// `before` is what is still to be sent in plain, `already` what was read and is part of the handshake.
+    pub(in crate::net) fn new(
+        secure: Secure,
+        below: Below,
+        before: Outbox,
+        already: Vec<u8>,
+    ) -> Self {
+        let Secure { session, limits, progress } = secure;
+        let core = Core {
+            session,
+            incoming: Incoming::of(already),
+            outgoing: before,
+            fault: None,
+            peer: TlsPeer::default(),
+            sending: Sending::Open,
+            is_finished: false,
+            is_cut: false,
+        };
+        Self {
+            below,
+            core: RefCell::new(core),
+            info: RefCell::default(),
+            progress,
+            pending: RefCell::default(),
+            timer: Cell::default(),
+            limits,
+        }
+    }
+
+    pub(in crate::net) fn socket(&self) -> Option<&Socket> {
+        match &self.below {
+            Below::Wire(wire) => wire.socket(),
+            Below::Tls(tls) => tls.socket(),
+        }
+    }
+
+    /// Goes on with the handshake as far as it goes now. After an error, the peer has been told why if it can
+    /// be told.
+    pub(in crate::net) fn shake_hands(&self) -> io::Result<Step> {
+        let stream = self.below.stream();
+        self.below.flush()?;
+        let core = &mut *self.core.borrow_mut();
+        let step = core.shake_hands(stream, self.progress.as_deref());
+        core.incoming.rest();
+        let step = match step {
+            Err(error) => {
+                core.discard(stream);
+                Err(error)
+            }
+            step => step,
+        };
+        if !matches!(step, Ok(Step::Waits)) {
+            core.peer.fill(&core.session);
+        }
+        step
+    }
+
+    /// What the handshake brought about, or what is known of the peer after it failed.
+    pub(in crate::net) fn peer(&self) -> TlsPeer {
+        self.core.borrow().peer.clone()
+    }
+
+    /// The handshake is over.
+    pub(in crate::net) fn establish(&self) {
+        self.set_timer(None);
+        let core = self.core.borrow();
+        let info = TlsInfo::of(&core.session, core.peer.clone()).map(Rc::new);
+        drop(core);
+        if let (Some(progress), Some(info)) = (&self.progress, &info) {
+            progress.established(Rc::clone(info));
+        }
+        self.info.replace(info);
+    }
+
+    pub(in crate::net) fn info(&self) -> Option<Rc<TlsInfo>> {
+        self.info.borrow().clone()
+    }
+
+    /// How many bytes have been taken and not been sent.
+    pub(in crate::net) fn backlog(&self) -> usize {
+        self.core.borrow().outgoing.size() + self.below.backlog()
+    }
+
+    pub(in crate::net) fn flush(&self) -> io::Result<()> {
+        self.below.flush()?;
+        self.core.borrow_mut().push_out(self.below.stream())
+    }
+
+    /// Whether there is something for the reader of which nobody below will tell.
+    pub(in crate::net) fn holds_more(&self) -> bool {
+        let core = self.core.borrow();
+        let is_full = !core.incoming.unread().is_empty() && !core.is_finished;
+        let knows_more = core.fault.is_some() || core.is_finished || core.is_cut;
+        knows_more || is_full || self.below.holds_more()
+    }
+
+    /// Nothing more is sent, not even what waits.
+    pub(in crate::net) fn give_up(&self) {
+        let mut core = self.core.borrow_mut();
+        core.sending = Sending::GivenUp;
+        let unsent = std::mem::take(&mut core.outgoing);
+        drop(core);
+        drop(unsent);
+        if let Below::Tls(tls) = &self.below {
+            tls.give_up();
+        }
+    }
+
+    /// Tells the peer that no more will come, once; whether it has been told and all is sent.
+    pub(in crate::net) fn says_farewell(&self) -> bool {
+        let stream = self.below.stream();
+        let mut core = self.core.borrow_mut();
+        core.finish(stream);
+        let is_said = core.sending == Sending::GivenUp || core.outgoing.size() == 0;
+        let is_over = is_said
+            && match &self.below {
+                Below::Wire(_) => true,
+                Below::Tls(tls) => tls.says_farewell(),
+            };
+        if is_over && core.sending != Sending::GivenUp {
+            core.discard(stream);
+        }
+        is_over
+    }
+
+    /// In the place of the timer that was there.
+    pub(in crate::net) fn set_timer(&self, timer: Option<TimerHandle>) {
+        if let Some(former) = self.timer.replace(timer) {
+            former.cancel();
+        }
+    }
+}
+
+impl Drop for Tls {
+    fn drop(&mut self) {
+        self.set_timer(None);
+        if let Some(progress) = &self.progress {
+            progress.end();
+        }
+    }
+}
+
+impl ByteStream for Tls {
+    /// Fills the buffer as far as what has come goes: what is less has drained everything below, unless
+    /// [`holds_more`](Tls::holds_more) says otherwise.
+    fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let core = &mut *self.core.borrow_mut();
+        let received = core.recv(self.below.stream(), buffer);
+        core.incoming.rest();
+        received
+    }
+
+    fn has_more(&self) -> bool {
+        let core = &mut *self.core.borrow_mut();
+        let has_more = core.has_plaintext(self.below.stream());
+        core.incoming.rest();
+        has_more
+    }
+
+    fn send(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.below.flush()?;
+        self.core.borrow_mut().send(self.below.stream(), pieces)
+    }
+
+    fn shutdown(&self) -> io::Result<()> {
+        self.core.borrow_mut().finish(self.below.stream());
+        Ok(())
+    }
+
+    fn take_error(&self) -> io::Result<Option<io::Error>> {
+        self.below.stream().take_error()
+    }
+}
+
+/// What rustls is asked to do with the bytes.
+impl Core {
+    fn shake_hands(
+        &mut self,
+        stream: &dyn ByteStream,
+        progress: Option<&Progress>,
+    ) -> io::Result<Step> {
+        // A peer that has left may have said why.
+        let mut pushed = self.push_out(stream);
+        while self.session.is_handshaking() {
+            match self.fill(stream, 0) {
+                Ok(0) if self.is_finished => return Err(TlsError::closed().into()),
+                Ok(0) if !self.is_cut => return pushed.map(|()| Step::Waits),
+                Ok(_) => {}
+                Err(error) => {
+                    // Told already, if there was anything to tell.
+                    self.sending = Sending::GivenUp;
+                    return Err(error);
+                }
+            }
+            if let Some(progress) = progress {
+                progress.heard();
+            }
+            pushed = Ok(());
+        }
+        Ok(Step::Done)
+    }
+
+    fn recv(&mut self, stream: &dyn ByteStream, buffer: &mut [u8]) -> io::Result<usize> {
+        let (mut filled, mut looks) = (0, 0);
+        self.is_cut = false;
+        while filled < buffer.len() {
+            match self.session.reader().read(&mut buffer[filled..]) {
+                Ok(0) => break,
+                Ok(count) => {
+                    filled += count;
+                    continue;
+                }
+                Err(_) if self.fault.is_some() => break,
+                // Of an end of the stream below, `fill` tells in words of ours.
+                Err(_) => {}
+            }
+            looks += 1;
+            if looks > MOST_LOOKS {
+                self.is_cut = true;
+                break;
+            }
+            match self.fill(stream, buffer.len() - filled) {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(error) => self.fault = Some(error),
+            }
+        }
+        match self.fault.take_if(|_| filled == 0) {
+            Some(fault) => Err(fault),
+            None if filled == 0 && self.is_cut => Err(io::ErrorKind::Interrupted.into()),
+            None if filled == 0 && !self.is_finished => Err(io::ErrorKind::WouldBlock.into()),
+            None => Ok(filled),
+        }
+    }
+
+    /// Gives rustls something to understand, from the stream if there is nothing else; returns how many bytes
+    /// it took, 0 where there are none, or where there will be no more.
+    fn fill(&mut self, stream: &dyn ByteStream, most: usize) -> io::Result<usize> {
+        self.is_cut = false;
+        if self.is_finished {
+            return Ok(0);
+        }
+        if self.incoming.unread().is_empty() {
+            match self.incoming.refill(stream, most) {
+                Ok(0) if self.session.is_handshaking() => return Err(TlsError::closed().into()),
+                Ok(0) => return Err(TlsError::truncated().into()),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(0),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                    self.is_cut = true;
+                    return Ok(0);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        self.understand(stream)
+    }
+
+    fn understand(&mut self, stream: &dyn ByteStream) -> io::Result<usize> {
+        let first = self.incoming.unread().first().copied();
+        let mut unread = self.incoming.unread();
+        let before = unread.len();
+        let taken = self.session.read_tls(&mut unread).map(|_| before - unread.len());
+        let state = self.session.process_new_packets();
+        verify::take_verdict(&mut self.peer);
+        if self.session.wants_write() {
+            // Also an alert. A stream that takes no more is known to the writer soon enough.
+            let _ = self.push_out(stream);
+        }
+        let state = state.map_err(|error| match &error {
+            rustls::Error::InvalidMessage(_) if self.session.is_handshaking() => {
+                TlsError::no_tls(&error, first)
+            }
+            _ => TlsError::of_rustls(&error, &self.peer),
+        })?;
+        let taken = taken?;
+        self.incoming.skip(taken);
+        self.is_finished = state.peer_has_closed();
+        match taken {
+            _ if self.is_finished => self.incoming.clear(),
+            0 => return Err(TlsError::stuck().into()),
+            _ => {}
+        }
+        Ok(before)
+    }
+
+    fn has_plaintext(&mut self, stream: &dyn ByteStream) -> bool {
+        for _ in 0..MOST_LOOKS {
+            let state = self.session.process_new_packets();
+            if state.is_ok_and(|state| state.plaintext_bytes_to_read() > 0) {
+                return true;
+            }
+            if self.fault.is_some() {
+                return false;
+            }
+            match self.fill(stream, 0) {
+                Ok(0) if !self.is_cut => return false,
+                Ok(_) => {}
+                Err(error) => self.fault = Some(error),
+            }
+        }
+        // Perhaps; whoever reads will see.
+        true
+    }
+
+    fn send(&mut self, stream: &dyn ByteStream, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        if self.session.is_handshaking() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        if self.sending != Sending::Open {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        self.push_out(stream)?;
+        let mut left = pieces.to_vec();
+        let (mut left, mut taken) = (&mut left[..], 0);
+        while !left.is_empty() && self.outgoing.size() == 0 {
+            // At most as much as rustls buffers, 64 KiB.
+            let count = self.session.writer().write_vectored(left)?;
+            if count == 0 && left.iter().any(|piece| !piece.is_empty()) {
+                break;
+            }
+            IoSlice::advance_slices(&mut left, count);
+            taken += count;
+            self.push_out(stream)?;
+        }
+        if taken == 0 { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(taken) }
+    }
+
+    fn finish(&mut self, stream: &dyn ByteStream) {
+        if self.sending == Sending::Open && !self.session.is_handshaking() {
+            self.sending = Sending::Finished;
+            self.session.send_close_notify();
+            if self.push_out(stream).is_err() {
+                self.sending = Sending::GivenUp;
+            }
+        }
+    }
+
+    /// Takes from rustls all that it wants to send; what the stream does not take is kept.
+    fn push_out(&mut self, stream: &dyn ByteStream) -> io::Result<()> {
+        if self.sending == Sending::GivenUp {
+            while self.session.wants_write() {
+                self.session.write_tls(&mut io::sink())?;
+            }
+            return Ok(());
+        }
+        self.outgoing.flush(stream)?;
+        while self.session.wants_write() {
+            let mut sink = Sink { stream, outbox: &mut self.outgoing };
+            self.session.write_tls(&mut sink)?;
+        }
+        Ok(())
+    }
+
+    /// Reads what is there and forgets it: a socket that is closed with bytes unread resets the connection, and
+    /// the peer may lose what it was sent last.
+    fn discard(&mut self, stream: &dyn ByteStream) {
+        const MOST_READS: usize = 16;
+        for _ in 0..MOST_READS {
+            if !self.incoming.refill(stream, usize::MAX).is_ok_and(|count| count > 0) {
+                break;
+            }
+        }
+        self.incoming.clear();
+    }
+}
+
+/// Sends what can be sent now and keeps the rest: takes everything.
+struct Sink<'a> {
+    stream: &'a dyn ByteStream,
+    outbox: &'a mut Outbox,
+}
+
+impl Write for Sink<'_> {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        self.write_vectored(&[IoSlice::new(data)])
+    }
+
+    fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        let offered = pieces.iter().map(|piece| piece.len()).sum();
+        let mut left = pieces.to_vec();
+        let mut left = &mut left[..];
+        if self.outbox.size() == 0 {
+            send_pieces(self.stream, &mut left)?;
+        }
+        left.iter().for_each(|piece| self.outbox.push(piece));
+        Ok(offered)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

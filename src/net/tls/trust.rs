@@ -1,0 +1,42 @@
+//! Whom to trust, and with which cryptography.
+
+use std::sync::{Arc, OnceLock};
+
+use rustls::RootCertStore;
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::CertificateDer;
+
+use super::TlsConfigError;
+
+pub(super) fn provider() -> Arc<CryptoProvider> {
+    static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
+    Arc::clone(PROVIDER.get_or_init(|| Arc::new(ring::default_provider())))
+}
+
+/// The platform's store: read from disk once, when first asked for.
+pub(super) fn platform() -> Result<Arc<RootCertStore>, TlsConfigError> {
+    static STORE: OnceLock<Arc<RootCertStore>> = OnceLock::new();
+    if let Some(store) = STORE.get() {
+        return Ok(Arc::clone(store));
+    }
+    let found = rustls_native_certs::load_native_certs();
+    for error in &found.errors {
+        log::warn!("the platform's certificates: {error}");
+    }
+    let mut store = RootCertStore::empty();
+    store.add_parsable_certificates(found.certs);
+    if store.is_empty() {
+        return Err(TlsConfigError::new("the platform's certificates", "there are none"));
+    }
+    Ok(Arc::clone(STORE.get_or_init(|| Arc::new(store))))
+}
+
+pub(super) fn only(
+    certificates: Vec<CertificateDer<'static>>,
+) -> Result<Arc<RootCertStore>, TlsConfigError> {
+    let mut store = RootCertStore::empty();
+    for certificate in certificates {
+        store.add(certificate).map_err(|error| TlsConfigError::new("CA", error))?;
+    }
+    Ok(Arc::new(store))
+}

@@ -1,0 +1,203 @@
+//! TLS: who is believed, and in which words others are not.
+
+use std::io::ErrorKind;
+
+use loopctl::{ConnectError, EventKind, TlsClient, TlsError, TlsErrorKind, TlsServer, TlsVerdict};
+
+use crate::support::tls::{Authority, Papers, serve_tls, to};
+use crate::support::{Recorder, Reports, run};
+
+/// The error of a client that trusts `trusted` and connects to `localhost` with these papers.
+fn refused(trusted: &Authority, papers: &Papers) -> String {
+    run(async |lp| {
+        let reports = Reports::of(&lp);
+        let (_server, address) = serve_tls(&lp, papers.server(), Recorder::new).await;
+        let error = to(&lp, address, &trusted.client()).open(Recorder::new).await.unwrap_err();
+        let ConnectError::Tls(attempt) = &error else { panic!("{error:?}") };
+        assert_eq!(attempt.error.kind(), ErrorKind::InvalidData);
+        let within = TlsError::within(&attempt.error).unwrap();
+        assert_eq!(within.kind(), TlsErrorKind::Certificate);
+        lp.sleep(crate::support::ms(5)).await;
+        assert!(reports.texts().is_empty(), "{:?}", reports.texts());
+        within.to_string()
+    })
+}
+
+#[test]
+fn tls_06_why_a_certificate_is_not_accepted() {
+    let (known, unknown) = (Authority::new("Known CA"), Authority::new("Unknown CA"));
+    let text = refused(&known, &known.expired_papers("localhost"));
+    let (start, end) = ("the certificate has expired: ", " d ago, on 2021-01-01 00:00:00 UTC");
+    assert!(text.starts_with(start) && text.ends_with(end), "{text}");
+    assert_eq!(
+        refused(&known, &unknown.papers("localhost")),
+        "the issuer is unknown: no trusted certificate has signed any of the 1 that were sent"
+    );
+    assert_eq!(
+        refused(&known, &known.papers("elsewhere.example")),
+        "the certificate is not for localhost, only for elsewhere.example"
+    );
+}
+
+#[test]
+fn tls_06_a_chain_has_to_be_complete() {
+    let root = Authority::new("Root");
+    let deputy = root.deputy("Deputy");
+    let mut papers = deputy.papers("localhost");
+    let text = refused(&root, &papers);
+    assert!(text.starts_with("the issuer is unknown"), "{text}");
+    papers.chain.push_str(&deputy.pem());
+    run(async |lp| {
+        let (_server, address) = serve_tls(&lp, papers.server(), Recorder::new).await;
+        let connection = to(&lp, address, &root.client()).open(Recorder::new).await.unwrap();
+        assert_eq!(connection.transport.tls().unwrap().peer.chain.len(), 2);
+    });
+}
+
+#[test]
+fn tls_06_the_chain_is_told_although_it_is_not_trusted() {
+    run(async |lp| {
+        let (known, unknown) = (Authority::new("Known CA"), Authority::new("Unknown CA"));
+        let (_server, address) = serve_tls(&lp, unknown.server(), Recorder::new).await;
+        let chain = std::rc::Rc::new(std::cell::RefCell::new(None));
+        let heard = std::rc::Rc::clone(&chain);
+        let connecting = to(&lp, address, &known.client()).trace(move |event| {
+            if let EventKind::TlsFailed { why, failure, peer } = &event.kind {
+                assert_eq!(*why, Some(TlsErrorKind::Certificate));
+                assert!(failure.message.starts_with("the issuer is unknown"));
+                *heard.borrow_mut() = Some((**peer).clone());
+            }
+        });
+        connecting.open(Recorder::new).await.unwrap_err();
+        let peer = chain.borrow().clone().unwrap();
+        assert_eq!(peer.chain.len(), 1);
+        assert!(matches!(peer.verdict, TlsVerdict::Failed { .. }));
+    });
+}
+
+#[test]
+fn tls_07_the_name_is_the_host_unless_it_is_given_and_empty_only_when_asked() {
+    run(async |lp| {
+        let authority = Authority::new("Test CA");
+        let server = authority.papers("a.example").server();
+        let (_server, address) = serve_tls(&lp, server, Recorder::new).await;
+        let client = authority.client();
+        let connecting = || lp.create_connection("localhost", address.port());
+        let error = connecting().tls(client.clone()).open(Recorder::new).await.unwrap_err();
+        assert!(error.to_string().ends_with("not for localhost, only for a.example"), "{error}");
+        let named = client.clone().server_name("a.example.").unwrap();
+        assert!(connecting().tls(named).open(Recorder::new).await.is_ok());
+        let any = client.clone().any_server_name();
+        let connection = connecting().tls(any).open(Recorder::new).await.unwrap();
+        assert_eq!(connection.transport.tls().unwrap().peer.verdict, TlsVerdict::Verified);
+        // The chain is checked all the same.
+        let other = Authority::new("Another CA").client().any_server_name();
+        assert!(connecting().tls(other).open(Recorder::new).await.is_err());
+
+        let error =
+            lp.create_connection_to([address]).tls(client.clone()).open(Recorder::new).await;
+        let ConnectError::Transport(error) = error.unwrap_err() else { panic!("no socket") };
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        let text = "the server's name: must be given when using TLS without a host";
+        assert_eq!(error.to_string(), text);
+        assert!(client.server_name("a b").is_err());
+    });
+}
+
+#[test]
+fn tls_07_an_address_can_be_the_name() {
+    run(async |lp| {
+        let authority = Authority::new("Test CA");
+        let server = authority.papers("127.0.0.1").server();
+        let (_server, address) = serve_tls(&lp, server, Recorder::new).await;
+        let connecting = lp.create_connection("127.0.0.1", address.port());
+        assert!(connecting.tls(authority.client()).open(Recorder::new).await.is_ok());
+    });
+}
+
+#[test]
+fn tls_07_any_certificate_is_taken_only_on_demand() {
+    run(async |lp| {
+        let (known, unknown) = (Authority::new("Known CA"), Authority::new("Unknown CA"));
+        let (_server, address) = serve_tls(&lp, unknown.server(), Recorder::new).await;
+        let client = TlsClient::builder().ca_pem(known.pem()).dangerous_accept_any_certificate();
+        let client = client.build().unwrap();
+        let connection = to(&lp, address, &client).open(Recorder::new).await.unwrap();
+        let verdict = connection.transport.tls().unwrap().peer.verdict;
+        let TlsVerdict::Failed { reason } = verdict else { panic!("{verdict:?}") };
+        assert!(reason.starts_with("the issuer is unknown"), "{reason}");
+    });
+}
+
+#[test]
+fn tls_26_a_server_shows_the_certificate_that_is_asked_for() {
+    run(async |lp| {
+        let authority = Authority::new("Test CA");
+        let mut builder = TlsServer::builder();
+        for name in ["first.example", "*.second.example"] {
+            let papers = authority.papers(name);
+            builder = builder.identity_pem(papers.chain, papers.key);
+        }
+        let (_server, address) = serve_tls(&lp, builder.build().unwrap(), Recorder::new).await;
+        let mut shown = Vec::new();
+        for name in ["first.example", "a.second.example", "b.second.example"] {
+            let tls = authority.client().server_name(name).unwrap();
+            let connecting = lp.create_connection_to([address]).tls(tls);
+            let connection = connecting.open(Recorder::new).await.unwrap();
+            shown.push(connection.transport.tls().unwrap().peer.chain);
+        }
+        assert!(shown[0] != shown[1] && shown[1] == shown[2]);
+        // Without a name, and with one that nobody has, it is the first.
+        let any = authority.client().any_server_name();
+        let connecting = lp.create_connection_to([address]).tls(any);
+        let connection = connecting.open(Recorder::new).await.unwrap();
+        assert_eq!(connection.transport.tls().unwrap().peer.chain, shown[0]);
+    });
+}
+
+#[test]
+fn tls_06_a_server_may_ask_who_the_client_is() {
+    run(async |lp| {
+        let (authority, clients) = (Authority::new("Test CA"), Authority::new("Client CA"));
+        let papers = authority.papers("localhost");
+        let server = TlsServer::builder().identity_pem(papers.chain, papers.key);
+        let server = server.client_ca_pem(clients.pem()).build().unwrap();
+        let reports = Reports::of(&lp);
+        let names = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+        struct Asks(std::rc::Rc<std::cell::RefCell<Vec<loopctl::TlsPeer>>>);
+        impl loopctl::Protocol for Asks {
+            fn connection_made(&mut self, transport: &loopctl::Transport) {
+                self.0.borrow_mut().push(transport.tls().unwrap().peer);
+                transport.write(b"welcome");
+            }
+            fn data_received(&mut self, _: &loopctl::Transport, _: &[u8]) {}
+        }
+        let peers = std::rc::Rc::clone(&names);
+        let (_server, address) =
+            serve_tls(&lp, server, move || Asks(std::rc::Rc::clone(&peers))).await;
+        let own = clients.papers("somebody");
+        let client = TlsClient::builder().ca_pem(authority.pem());
+        let client = client.identity_pem(own.chain, own.key).build().unwrap();
+        let (mut reader, _writer) = to(&lp, address, &client).open_stream().await.unwrap();
+        assert_eq!(reader.read_exactly(7).await.unwrap(), b"welcome");
+        assert_eq!(names.borrow()[0].chain.len(), 1);
+        assert_eq!(names.borrow()[0].verdict, TlsVerdict::Verified);
+
+        // In TLS 1.3 a client learns only later that it was not let in. What it sends meanwhile may fail, and
+        // why it was refused is what it is told.
+        let stranger = authority.papers("stranger");
+        let strange = TlsClient::builder().ca_pem(authority.pem());
+        let strange = strange.identity_pem(stranger.chain, stranger.key).build().unwrap();
+        for client in [authority.client(), strange] {
+            let (mut reader, mut writer) = to(&lp, address, &client).open_stream().await.unwrap();
+            writer.write(b"hello");
+            lp.sleep(crate::support::ms(5)).await;
+            writer.write(&[0; 100_000]);
+            let error = reader.read(&mut [0]).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ConnectionAborted, "{error}");
+            assert_eq!(TlsError::within(&error).unwrap().kind(), TlsErrorKind::Alert);
+        }
+        assert!(reports.texts().is_empty(), "{:?}", reports.texts());
+        assert_eq!(names.borrow().len(), 1);
+    });
+}
