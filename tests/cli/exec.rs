@@ -100,6 +100,7 @@ fn a_client_that_leaves_takes_its_program_along() {
         if state().is_none() {
             return;
         }
+        // Another process's end cannot be waited for, only looked for.
         std::thread::sleep(Duration::from_millis(20));
     }
     panic!("{:?}", state());
@@ -130,6 +131,7 @@ fn at_the_end_a_program_may_finish_within_the_grace() {
 
     let server = Served::start(&["--shell", "sleep 600", "--grace", "200ms"]);
     let _stream = server.connect();
+    // Nothing tells that the program has been started.
     std::thread::sleep(Duration::from_millis(100));
     let (took, ran) = timed(|| server.terminate());
     assert_eq!(ran.code, Some(28), "{}", ran.stdout);

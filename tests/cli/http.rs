@@ -130,6 +130,7 @@ fn requests_follow_one_another_on_a_connection() {
     assert_eq!(all, expected);
     for piece in get("/a").as_bytes().chunks(7) {
         stream.write_all(piece).unwrap();
+        // So that the pieces do not arrive as one.
         std::thread::sleep(Duration::from_millis(2));
     }
     assert_eq!(undated(&receive(&mut stream, length)), single);
@@ -438,6 +439,7 @@ fn a_download_is_finished_when_the_server_ends() {
     write!(stream, "GET /big HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
     stream.read_exact(&mut [0; 100]).unwrap();
     site.server.signal("-TERM");
+    // The signal is taken in a later turn, which nothing tells of.
     std::thread::sleep(Duration::from_millis(100));
     assert!(TcpStream::connect(site.server.address).is_err(), "nobody else is let in");
     let mut rest = Vec::new();

@@ -289,6 +289,29 @@ fn sigquit_tells_the_totals_and_sighup_ends_it() {
 }
 
 #[test]
+fn what_nohup_has_set_stays() {
+    let mut command = std::process::Command::new("sh");
+    let script = "trap '' HUP; exec \"$0\" serve 127.0.0.1:0 --once";
+    command.args(["-c", script, env!("CARGO_BIN_EXE_loopctl")]);
+    let server = Served::spawn(&mut command);
+    server.signal("-HUP");
+    assert_eq!(server.ask(b"x"), b"x");
+    assert_eq!(server.end().code, Some(0));
+}
+
+#[test]
+fn what_never_ends_by_itself_ends_with_the_server() {
+    let server = Served::start(&["--json", "--mode", "chargen"]);
+    let mut stream = server.connect();
+    stream.read_exact(&mut [0; 1000]).unwrap();
+    let reading = std::thread::spawn(move || std::io::copy(&mut stream, &mut std::io::sink()));
+    let (took, ran) = timed(|| server.terminate());
+    assert!(reading.join().unwrap().unwrap() > 0);
+    assert_eq!(ran.code, Some(0), "{}", ran.stdout);
+    assert!(took < Duration::from_secs(4), "the grace is not used up: {took:?}");
+}
+
+#[test]
 fn a_second_server_does_not_bother_the_first() {
     let directory = tempfile::tempdir().unwrap();
     let unix = format!("unix:{}", directory.path().join("s").display());
@@ -404,6 +427,8 @@ fn addresses_that_cannot_be_had_are_errors_with_hints() {
     assert!(ran.stderr.contains("Address already in use"), "{}", ran.stderr);
     assert!(ran.stderr.contains(&format!("ss -lnp sport = :{port}")), "{}", ran.stderr);
     assert_eq!(run(&["serve", "192.0.2.1:0"]).code, Some(45));
+    let quiet = run(&["serve", "-q", "192.0.2.1:0"]);
+    assert_eq!((quiet.code, quiet.stderr.as_str()), (Some(45), ""));
     assert_eq!(run(&["serve", "no-such-host.invalid:0"]).code, Some(6));
 }
 

@@ -71,7 +71,7 @@ Listens on each ADDR, and does with every client what --mode, --exec or --shell 
 loopback is asked for, only this machine can connect. Of `localhost`, both families are served; `:port` is every \
 interface, with a socket for each family.
 
-It ends after SIGINT, SIGTERM or SIGHUP, after the clients that -n asks for, or after --timeout. Clients that have been \
+It ends after SIGINT, SIGTERM or SIGHUP (unless nohup(1) has it ignored), after the clients that -n asks for, or after --timeout. Clients that have been \
 quiet for 250 ms are closed then; others may finish what they are at, within --grace. One that has sent something to \
 a sink is waited for until its end-of-file.
 

@@ -266,6 +266,7 @@ impl Client {
         let sent = async {
             let is_on_its_way = || self.transport.socket().is_acknowledged() == Some(false);
             while self.transport.write_buffer_size() > 0 || is_on_its_way() {
+                // The kernel says so only when it is asked.
                 self.lp.sleep(Duration::from_millis(1)).await;
             }
         };

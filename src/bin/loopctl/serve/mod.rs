@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 use loopctl::plan::SlowLog;
 use loopctl::{Address, ExceptionHandler};
 
+use crate::env;
 use crate::exit::Exit;
 use crate::message::Message;
 use crate::output::{self, Writer};
@@ -161,7 +162,9 @@ impl Session {
     }
 
     fn heed_signals(self: &Rc<Self>) -> std::io::Result<()> {
-        for signal in [SIGHUP, SIGINT, SIGTERM] {
+        // What nohup(1) has set stays.
+        let hangup = (!env::ignores(SIGHUP)).then_some(SIGHUP);
+        for signal in [SIGINT, SIGTERM].into_iter().chain(hangup) {
             let session = Rc::clone(self);
             self.lp.add_signal_handler(signal, move || session.wish(Wish::Signal(signal)))?;
         }
@@ -220,7 +223,6 @@ impl Session {
 
     /// Whether a sink that was to receive so many transfers did not get all of one.
     fn lost_some(&self) -> bool {
-        let is_sink = matches!(self.request.service, Service::Sink(_));
-        is_sink && self.totals().ends.keys().any(|end| *end != End::Eof)
+        self.is_sink() && self.totals().ends.keys().any(|end| *end != End::Eof)
     }
 }

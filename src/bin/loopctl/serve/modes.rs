@@ -9,6 +9,7 @@ use super::conn::{Input, Output};
 use super::exec;
 use super::http;
 use super::report::{End, Halt};
+use super::session::Stage;
 use crate::env::Environment;
 use crate::first::first;
 use crate::request::Service;
@@ -25,7 +26,7 @@ pub(super) fn talk<'a>(
     match &client.session.request.service {
         Service::Echo => Box::pin(echo(input, output)),
         Service::Discard => Box::pin(input.skip()),
-        Service::Chargen => Box::pin(chargen(input, output)),
+        Service::Chargen => Box::pin(chargen(client, input, output)),
         Service::Daytime => Box::pin(daytime(output)),
         Service::Blackhole => Box::pin(async { Err(client.gone().await) }),
         Service::Sink(_) => Box::pin(sink(client, input)),
@@ -46,13 +47,14 @@ async fn echo(input: &mut Input, output: &mut Output) -> Result<(), Halt> {
     }
 }
 
-/// RFC 864: what the client sends is thrown away.
-async fn chargen(input: &mut Input, output: &mut Output) -> Result<(), Halt> {
+/// RFC 864: what the client sends is thrown away. There is always more to say, so the server's end is the end.
+async fn chargen(client: &Client, input: &mut Input, output: &mut Output) -> Result<(), Halt> {
     let lines = generated_lines();
     let sending = async {
-        loop {
+        while client.session.stage() == Stage::Serving {
             output.write(&lines).await?;
         }
+        Err(Halt::End(End::Shutdown, None))
     };
     let receiving = async {
         input.skip().await?;

@@ -54,9 +54,7 @@ impl Teller {
 
     /// First of all: where clients can connect, and what was not to be had.
     pub(super) fn listening(&mut self, addresses: &[Address], skipped: Vec<String>) {
-        if self.output.format != Format::Quiet {
-            self.message(&Message::warnings(skipped));
-        }
+        self.message(&Message::warnings(skipped));
         for address in addresses {
             match self.output.format {
                 Format::Quiet => {}
@@ -179,7 +177,9 @@ impl Teller {
     }
 
     pub(super) fn message(&self, message: &Message) {
-        self.aside(&message.render(self.output.stderr));
+        if self.output.format != Format::Quiet {
+            self.aside(&message.render(self.output.stderr));
+        }
     }
 
     fn record(&mut self, record: &Value) {
