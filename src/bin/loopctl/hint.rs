@@ -69,7 +69,7 @@ fn of_connection(report: &Report) -> Option<String> {
 fn of_tls(tls: &Secured, failure: &TlsFailure) -> Option<String> {
     let text = match (failure.kind?, tls.problem(), failure.phase) {
         (TlsErrorKind::Certificate, Some(problem), _) => return of_certificate(tls, problem),
-        (_, _, TlsPhase::After) if tls.peer.asks_for_certificate => {
+        (TlsErrorKind::Alert, _, _) if tls.peer.asks_for_certificate => {
             "the server asks for a certificate of the client: --cert and --key give one"
         }
         (TlsErrorKind::TimedOut, _, TlsPhase::Handshake) => {
