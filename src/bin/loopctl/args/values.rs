@@ -46,6 +46,14 @@ pub(crate) fn network(text: &str) -> Result<IpNet, String> {
     network.map_err(|_| "write it as 192.0.2.0/24 or 2001:db8::/32".to_owned())
 }
 
+/// A protocol's name in ALPN (RFC 7301): 1 to 255 bytes.
+pub(crate) fn protocol(text: &str) -> Result<String, String> {
+    match text.len() {
+        1..=255 => Ok(text.to_owned()),
+        _ => Err("a protocol's name has 1 to 255 bytes, such as h2 or http/1.1".to_owned()),
+    }
+}
+
 /// A program and its arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Words {
