@@ -524,10 +524,12 @@ impl StreamWriter {
     /// As [`Transport::start_tls`]. For a client, `InvalidData` where the peer has said more than was read;
     /// the connection is as it was.
     #[cfg(feature = "tls")]
-    pub async fn start_tls(&mut self, role: impl Into<super::TlsRole>) -> io::Result<()> {
+    pub fn start_tls(&mut self, role: impl Into<super::TlsRole>) -> super::StartTls {
         let role = role.into();
-        let already_read = self.hand_over(matches!(role, super::TlsRole::Client(_)))?;
-        self.transport.start_tls(role, already_read).await
+        match self.hand_over(matches!(role, super::TlsRole::Client(_))) {
+            Ok(already_read) => self.transport.start_tls(role, already_read),
+            Err(error) => super::StartTls::refused(error),
+        }
     }
 
     /// Takes what nobody has read.

@@ -1,11 +1,12 @@
 //! `serve --tls` and clients of other make: modes, versions, certificates, names, sessions.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use crate::served::Served;
-use crate::support::loopctl;
-use crate::tls_peers::{Papers, Private, has, python, text};
+use crate::support::{loopctl, signal};
+use crate::tls_clients::{Papers, Private, has, python, text};
 
 const VERSIONS: [&str; 2] = ["1.2", "1.3"];
 
@@ -130,6 +131,25 @@ fn tls_01_the_first_lines_tell_the_certificate_and_how_to_trust_it() {
     assert!(String::from_utf8_lossy(&peer.stderr).contains("Verification: OK"), "{peer:?}");
     let line = server.line();
     assert!(line.contains("  TLS 1.3  eof"), "{line}");
+}
+
+#[test]
+fn tls_01_the_line_that_is_printed_works_as_it_stands() {
+    let dir = tempfile::tempdir().unwrap();
+    let unix = format!("unix:{}", dir.path().join("s").display());
+    for place in ["127.0.0.1:0", "[::1]:0", ":0", "localhost:0", &unix] {
+        let mut command = loopctl();
+        command.args(["serve", "--tls", "--mode", "daytime", place]);
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let is_command = |line: &String| line.trim().starts_with("loopctl connect ");
+        let line = lines.find(is_command).unwrap();
+        let ran = loopctl().args(&shell_words(&line)[1..]).output().unwrap();
+        signal(&child, "-TERM");
+        child.wait().unwrap();
+        let told = String::from_utf8_lossy(&ran.stdout);
+        assert!(ran.status.success() && told.contains("TLS 1.3"), "{line}: {ran:?}");
+    }
 }
 
 /// There is nothing to quote in them.

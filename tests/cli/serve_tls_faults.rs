@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use crate::support::run;
-use crate::tls_peers::Private;
+use crate::tls_clients::Private;
 
 #[test]
 fn tls_stall_never_answers_and_stays() {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::served::Served;
 use crate::support::{good, run};
-use crate::tls_peers::{Papers, Private};
+use crate::tls_clients::{Papers, Private};
 
 #[test]
 fn tls_30_scanners_are_told_in_a_line_each_and_disturb_nobody() {
@@ -111,7 +111,7 @@ fn files_that_cannot_be_read_or_hold_something_else() {
         (2, vec!["--tls".to_owned(); 2], "--tls is given twice"),
         (2, vec![fine.clone(), "--tls-cert-file=x".to_owned()], "--tls-cert-file is for"),
         (2, vec![fine.clone(), "--udp".to_owned()], "there is no TLS over --udp"),
-        (2, vec!["--tls".to_owned(), "--alpn=h2,".to_owned()], "1 to 255 bytes"),
+        (2, vec!["--tls".to_owned(), "--alpn=h2,".to_owned()], "write it as h2,http/1.1"),
         (2, vec!["--alpn=h2".to_owned()], "--tls"),
         (2, vec!["--client-ca=x".to_owned()], "--tls"),
         (2, vec!["--tls-min=1.3".to_owned()], "--tls"),

@@ -13,7 +13,10 @@ pub(crate) fn page_of(name: &str) -> Page {
     let page =
         |description, sections| Page { description, sections, signals: SIGNALS, environment: &[] };
     match name {
-        "loopctl-connect" => page(CONNECT, &[("OUTPUT", OUTPUT), ("JSON", JSON)]),
+        "loopctl-connect" => Page {
+            environment: &CONNECT_ENVIRONMENT,
+            ..page(CONNECT, &[("OUTPUT", OUTPUT), ("JSON", JSON)])
+        },
         "loopctl-demo" => page(DEMO, &[("OUTPUT", OUTPUT), ("JSON", JSON)]),
         "loopctl-completions" => page(COMPLETIONS, &[]),
         "loopctl-serve" => Page {
@@ -58,6 +61,13 @@ output, which then carries nothing else; the report goes to standard error. The 
 what the peer still sends is written; the peer's end ends the relay, also while the input is open; what the input gives without a pause is still sent. Each side is read \
 only as fast as the other one takes it. --timeout limits the connection, not the relay. A connection that is not as \
 expected is not used.
+
+With --tls, TLS is spoken over the connection that has won, within the same --timeout, and the connection is what was asked \
+for when the handshake is done. The peer's certificates have to lead to one that the system trusts, or that --ca \
+gives, and have to be for the host of the target, or for --sni. They are shown whether they are trusted or not; \
+--insecure takes any, and tells what is wrong. No session is resumed: every handshake is a whole one. Where the peer asks \
+for a certificate of ours, its judgement is waited for, at least 50 ms and at most 1 s. --starttls asks for TLS in the words of a protocol that begins \
+in plain; what the peer sends in plain after that is refused.
 
 With --udp, one address after another is sent an empty datagram, and has 0.2 s (--attempt-timeout) to answer or to \
 refuse: the first that does not refuse is taken. `answered` is proof that somebody is there, and `silent` is none: a \
@@ -151,6 +161,17 @@ SIGINT, SIGTERM and SIGHUP stop accepting, let clients finish within --grace, an
 28 if clients had to be cut off. A second one cuts them off at once and ends the process by the signal. SIGQUIT \
 prints the totals so far, and it goes on. A closed standard output ends it by SIGPIPE.";
 
+const CONNECT_ENVIRONMENT: [(&str, &str); 2] = [
+    (
+        "SSL_CERT_FILE, SSL_CERT_DIR",
+        "Certificates to trust, in the place of the system's (--tls without --ca).",
+    ),
+    (
+        "SSLKEYLOGFILE",
+        "The secrets of TLS are appended to this file, for those who look at captured packets.",
+    ),
+];
+
 const SERVE_ENVIRONMENT: [(&str, &str); 4] = [
     ("XDG_RUNTIME_DIR, TMPDIR", "Where the certificate is written that --tls makes."),
     (
@@ -172,7 +193,8 @@ A headline; where the addresses came from and how they are ordered; a row for ev
 measured; the socket's options, where some were asked for; and what the total is made of.
 
 A row says when its attempt started and how long it took, both in milliseconds since work on the target began, and \
-its outcome. `lost` is an attempt that was under way when another one won. `SYN +2` says that the kernel sent the \
+its outcome. With --tls, two lines more say what was agreed on and whom the peer says it is, and -v shows all of its certificates; \
+the bar of the connection goes on with the handshake. `lost` is an attempt that was under way when another one won. `SYN +2` says that the kernel sent the \
 first packet again twice. On a terminal each row has a bar on a common time axis.
 
 Errors, their causes and hints go to standard error. With --relay the report goes there, too, and is told when there \

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
-use loopctl::TlsVersion;
 
 use super::fault::FaultArg;
-use super::values::{at_least_one, duration, network, positive, protocol, rate};
+use super::tls::{Protocols, VersionArg};
+use super::values::{alpn, at_least_one, duration, network, positive, rate};
 
 #[derive(Debug, Args)]
 #[command(before_long_help = "\
@@ -31,7 +31,7 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) listen: ListenArgs,
     #[command(flatten)]
-    pub(crate) tls: TlsArgs,
+    pub(crate) tls: ServerTlsArgs,
     #[command(flatten)]
     pub(crate) limits: LimitArgs,
     #[command(flatten)]
@@ -93,7 +93,7 @@ pub(crate) struct ListenArgs {
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "TLS")]
-pub(crate) struct TlsArgs {
+pub(crate) struct ServerTlsArgs {
     /// Speak TLS, with a certificate made for this run; or with that of a PEM file, its key in a second one
     /// unless it is in the same. Given again, clients get the one for the name that they ask for (SNI)
     #[arg(long, value_name = "CERT[,KEY]", num_args = 0..=1, require_equals = true, default_missing_value = "")]
@@ -105,11 +105,11 @@ pub(crate) struct TlsArgs {
     #[arg(long, value_name = "FILE", requires = "tls")]
     pub(crate) client_ca: Option<PathBuf>,
     /// The protocols to agree on, the best first: h2,http/1.1
-    #[arg(long, value_name = "PROTOCOL,...", requires = "tls", value_delimiter = ',', value_parser = protocol)]
-    pub(crate) alpn: Vec<String>,
+    #[arg(long, value_name = "NAME[,NAME...]", requires = "tls", value_parser = alpn)]
+    pub(crate) alpn: Option<Protocols>,
     /// No version of TLS below this one
     #[arg(long, value_name = "VERSION", requires = "tls", default_value = "1.2")]
-    pub(crate) tls_min: TlsVersionArg,
+    pub(crate) tls_min: VersionArg,
 }
 
 #[derive(Debug, Args)]
@@ -179,25 +179,6 @@ pub(crate) enum ModeArg {
     Sink,
     /// Accepts, and never reads or answers
     Blackhole,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum TlsVersionArg {
-    /// TLS 1.2
-    #[value(name = "1.2")]
-    Tls12,
-    /// TLS 1.3
-    #[value(name = "1.3")]
-    Tls13,
-}
-
-impl From<TlsVersionArg> for TlsVersion {
-    fn from(version: TlsVersionArg) -> Self {
-        match version {
-            TlsVersionArg::Tls12 => Self::Tls12,
-            TlsVersionArg::Tls13 => Self::Tls13,
-        }
-    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

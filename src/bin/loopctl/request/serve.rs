@@ -10,8 +10,8 @@ use loopctl::plan::{Family, Target, TargetError};
 
 use super::{Format, OutputRequest, SlowRequest};
 use crate::args::{
-    Fault, FaultArg, GlobalArgs, LimitArgs, ListenArgs, LogArg, ModeArg, ModeArgs, ServeArgs,
-    TlsArgs, Words,
+    Fault, FaultArg, GlobalArgs, LimitArgs, ListenArgs, LogArg, ModeArg, ModeArgs, Protocols,
+    ServeArgs, ServerTlsArgs, Words,
 };
 use crate::env::Environment;
 use crate::message::Message;
@@ -62,12 +62,12 @@ pub(crate) struct ListenRequest {
     pub(crate) sharing: Sharing,
     pub(crate) port_file: Option<PathBuf>,
     /// None: in plain.
-    pub(crate) tls: Option<TlsRequest>,
+    pub(crate) tls: Option<ServerTls>,
 }
 
 /// TLS as clients find it.
 #[derive(Debug)]
-pub(crate) struct TlsRequest {
+pub(crate) struct ServerTls {
     /// None: one is made for this run.
     pub(crate) identities: Vec<IdentityFiles>,
     /// Where the certificate goes that is made.
@@ -273,7 +273,7 @@ impl Service {
 }
 
 impl ListenRequest {
-    fn new(args: ListenArgs, tls: TlsArgs, family: Family) -> Result<Self, Message> {
+    fn new(args: ListenArgs, tls: ServerTlsArgs, family: Family) -> Result<Self, Message> {
         let places = args.addresses.iter().map(|text| Place::new(text));
         let places = places.collect::<Result<Vec<_>, _>>()?;
         let (reuse_port, v6only, same_port) = (args.reuse_port, args.v6only, args.same_port);
@@ -284,13 +284,13 @@ impl ListenRequest {
             backlog: args.backlog,
             sharing: Sharing { reuse_port, v6only, same_port },
             port_file: args.port_file,
-            tls: TlsRequest::new(tls)?,
+            tls: ServerTls::new(tls)?,
         })
     }
 }
 
-impl TlsRequest {
-    fn new(args: TlsArgs) -> Result<Option<Self>, Message> {
+impl ServerTls {
+    fn new(args: ServerTlsArgs) -> Result<Option<Self>, Message> {
         if args.tls.is_empty() {
             return Ok(None);
         }
@@ -310,7 +310,7 @@ impl TlsRequest {
             identities: given.map(|value| IdentityFiles::new(value)).collect::<Result<_, _>>()?,
             cert_file: args.tls_cert_file,
             client_ca: args.client_ca,
-            alpn: args.alpn,
+            alpn: args.alpn.map_or_else(Vec::new, |Protocols(names)| names),
             least: TlsVersion::from(args.tls_min),
         }))
     }

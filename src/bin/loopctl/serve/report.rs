@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use loopctl::{Address, Failure, TlsError, TlsErrorKind, TlsInfo};
 
+use crate::certificate::Certificate;
+
 /// Why a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum End {
@@ -82,17 +84,6 @@ pub(crate) struct Shown {
     pub(crate) certificates: Vec<Certificate>,
     /// Where a client finds what it has to trust, if it was made for this run.
     pub(crate) ca_file: Option<PathBuf>,
-}
-
-/// What there is to tell of a certificate.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Certificate {
-    /// `None` where it cannot be read.
-    pub(crate) subject: Option<String>,
-    /// Hosts and addresses that it is for.
-    pub(crate) names: Vec<String>,
-    /// Of all of it, in hexadecimal digits.
-    pub(crate) sha256: String,
 }
 
 /// A datagram, and what was sent back.

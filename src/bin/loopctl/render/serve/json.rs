@@ -9,9 +9,8 @@ use serde_json::{Map, Value, json};
 
 use super::super::json::slow_callbacks;
 use super::super::units::ms;
-use crate::serve::report::{
-    Area, Certificate, Datagram, End, Ended, Security, Shown, Totals, Trouble,
-};
+use crate::certificate::Certificate;
+use crate::serve::report::{Area, Datagram, End, Ended, Security, Shown, Totals, Trouble};
 
 /// A socket that clients can connect to.
 pub(crate) fn listening(address: &Address, shown: Option<&Shown>) -> Value {
@@ -31,7 +30,7 @@ pub(crate) fn listening(address: &Address, shown: Option<&Shown>) -> Value {
 
 /// That of the first, and those that clients get who ask for another name.
 fn certificates(shown: &Shown) -> Value {
-    let told = |one: &Certificate| json!({"sha256": one.sha256, "names": one.names});
+    let told = |one: &Certificate| json!({"sha256": one.sha256, "names": one.names()});
     let mut all = shown.certificates.iter().map(told);
     let mut record = all.next().unwrap_or_else(|| json!({}));
     record["ca_file"] = shown.ca_file.as_ref().map(|path| path.to_string_lossy()).into();
@@ -131,8 +130,8 @@ fn socket(address: SocketAddr) -> Value {
 
 fn tls(info: &TlsInfo) -> Value {
     let client = info.peer.chain.first().map(|der| {
-        let client = Certificate::of(der);
-        json!({"subject": client.subject, "sha256": client.sha256})
+        let client = Certificate::new(der);
+        json!({"subject": client.said.as_ref().map(|said| &said.subject), "sha256": client.sha256})
     });
     json!({
         "version": match info.version {

@@ -42,7 +42,7 @@ pub(crate) fn datagram(datagram: &Datagram, style: Style) -> String {
 pub(crate) fn shown(shown: &Shown, address: &Address) -> String {
     let mut text = String::new();
     for certificate in &shown.certificates {
-        let names = match &certificate.names[..] {
+        let names = match certificate.names() {
             [] => "nobody".to_owned(),
             names => names.join(", "),
         };

@@ -1,6 +1,5 @@
 //! `--tls`: who the server is, and the handshake with each client.
 
-mod certificate;
 mod handshake;
 mod made;
 
@@ -13,14 +12,15 @@ use loopctl::{TlsConfigError, TlsServer};
 use tempfile::TempPath;
 
 use super::refuse::{Refusal, unreadable};
-use super::report::{Certificate, Shown};
+use super::report::Shown;
 use super::session::Session;
 use crate::args::Fault;
+use crate::certificate::Certificate;
 use crate::env::Environment;
 use crate::exit::Exit;
 use crate::message::Message;
 use crate::output::Writer;
-use crate::request::{IdentityFiles, TlsRequest};
+use crate::request::{IdentityFiles, ServerTls};
 use crate::style::Style;
 use made::{Made, Papers};
 
@@ -52,7 +52,7 @@ impl Tls {
 
 impl Session {
     /// Everything that can be wrong with it is told before anybody can connect.
-    pub(super) fn open_tls(&self, request: &TlsRequest) -> Result<Tls, Refusal> {
+    pub(super) fn open_tls(&self, request: &ServerTls) -> Result<Tls, Refusal> {
         let rules = Rules::new(request)?;
         match &request.identities[..] {
             [] => self.make_identity(request, &rules),
@@ -60,7 +60,7 @@ impl Session {
         }
     }
 
-    fn make_identity(&self, request: &TlsRequest, rules: &Rules<'_>) -> Result<Tls, Refusal> {
+    fn make_identity(&self, request: &ServerTls, rules: &Rules<'_>) -> Result<Tls, Refusal> {
         let failed = |error: rcgen::Error| {
             (Message::error(format!("cannot make a certificate: {error}")), Exit::Mixed)
         };
@@ -104,12 +104,12 @@ fn read_identities(files: &[IdentityFiles], rules: &Rules<'_>) -> Result<Tls, Re
 
 /// What is the same whatever the certificate.
 struct Rules<'a> {
-    request: &'a TlsRequest,
+    request: &'a ServerTls,
     client_ca: Option<String>,
 }
 
 impl<'a> Rules<'a> {
-    fn new(request: &'a TlsRequest) -> Result<Self, Refusal> {
+    fn new(request: &'a ServerTls) -> Result<Self, Refusal> {
         let client_ca = request.client_ca.as_deref().map(read).transpose()?;
         let rules = Self { request, client_ca };
         if let (Some(path), Some(ca)) = (&request.client_ca, &rules.client_ca) {
@@ -135,7 +135,7 @@ impl<'a> Rules<'a> {
 }
 
 fn certificates(server: &TlsServer) -> Vec<Certificate> {
-    server.certificates().map(Certificate::of).collect()
+    server.certificates().map(Certificate::new).collect()
 }
 
 /// Where it is asked for, or else where only this user can read it, until the end.
