@@ -131,6 +131,7 @@ fn tls_01_the_first_lines_tell_the_certificate_and_how_to_trust_it() {
     assert!(String::from_utf8_lossy(&peer.stderr).contains("Verification: OK"), "{peer:?}");
     let line = server.line();
     assert!(line.contains("  TLS 1.3  eof"), "{line}");
+    assert_eq!(server.terminate().code, Some(0));
 }
 
 #[test]

@@ -10,11 +10,14 @@ use rcgen::{
 use serde_json::Value;
 
 use crate::served::{Served, parse};
+use crate::support::loopctl;
 
 /// A server with `--json --tls`, and what its clients have to know.
 pub(crate) struct Private {
     pub(crate) server: Served,
     pub(crate) listening: Value,
+    /// A server that is killed removes nothing.
+    _runtime: tempfile::TempDir,
 }
 
 impl Private {
@@ -24,9 +27,12 @@ impl Private {
     }
 
     pub(crate) fn with(args: &[&str]) -> Self {
-        let server = Served::start(&[&["--json"], args].concat());
+        let runtime = tempfile::tempdir().unwrap();
+        let mut command = loopctl();
+        command.args(["serve", "--json", "127.0.0.1:0"]).args(args);
+        let server = Served::spawn(command.env("XDG_RUNTIME_DIR", runtime.path()));
         let listening = parse(&server.listening);
-        Self { server, listening }
+        Self { server, listening, _runtime: runtime }
     }
 
     pub(crate) fn ca(&self) -> PathBuf {
