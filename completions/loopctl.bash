@@ -347,7 +347,7 @@ _loopctl() {
             return 0
             ;;
         loopctl__subcmd__serve)
-            opts="-u -n -4 -6 -v -q -h --mode --root --exec --shell --output --force --udp --backlog --reuse-port --v6only --same-port --port-file --max-conns --count --once --idle-timeout --rate --allow --grace --fault --fault-seed --log --stats --ipv4 --ipv6 --json --ndjson --qlog --no-progress --color --verbose --quiet --debug --slow-callback --timeout --help"
+            opts="-u -n -4 -6 -v -q -h --mode --root --exec --shell --output --force --udp --backlog --reuse-port --v6only --same-port --port-file --tls --tls-cert-file --client-ca --alpn --tls-min --max-conns --count --once --idle-timeout --rate --allow --grace --fault --fault-seed --log --stats --ipv4 --ipv6 --json --ndjson --qlog --no-progress --color --verbose --quiet --debug --slow-callback --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -379,6 +379,26 @@ _loopctl() {
                     ;;
                 --port-file)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-cert-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --client-ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --alpn)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-min)
+                    COMPREPLY=($(compgen -W "1.2 1.3" -- "${cur}"))
                     return 0
                     ;;
                 --max-conns)

@@ -126,13 +126,19 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l shell -d 'As -
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l output -d 'Where --mode sink puts what it receives, one client after another; `-` is standard output' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l backlog -d 'How many connections may wait to be accepted' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l port-file -d 'Write the ports to FILE, one a line, once clients can connect' -r -F
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l tls -d 'Speak TLS, with a certificate made for this run; or with that of a PEM file, its key in a second one unless it is in the same. Given again, clients get the one for the name that they ask for (SNI)' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l tls-cert-file -d 'Write the certificate made for this run to FILE, where it stays, instead of to a temporary file' -r -F
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l client-ca -d 'Let in only clients with a certificate that one of those in FILE has signed' -r -F
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l alpn -d 'The protocols to agree on, the best first: h2,http/1.1' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l tls-min -d 'No version of TLS below this one' -r -f -a "1.2\t'RFC 5246'
+1.3\t'RFC 8446'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l max-conns -d 'At most N clients at a time; others wait in the backlog' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -s n -l count -d 'End after N clients (with --udp, N datagrams)' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l idle-timeout -d 'Close a connection over which nothing has gone for so long' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l rate -d 'Send and receive no faster, for each connection: 1MiB/s, 64kB/s' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l allow -d 'Serve clients of this network only; may be given again' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l grace -d 'Time for clients to finish after SIGINT or SIGTERM' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l fault -d 'Misbehave; may be given again. accept-delay=DUR, delay=DUR, close[=DUR], reset[=DUR], half-close[=DUR], stall-after=SIZE, reset-after=SIZE, slice=SIZE/DUR, rate=SIZE/s or backlog[=N]; ~JITTER varies the value, @PERCENT the clients that are hit' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l fault -d 'Misbehave; may be given again. accept-delay=DUR, delay=DUR, close[=DUR], reset[=DUR], half-close[=DUR], stall-after=SIZE, reset-after=SIZE, slice=SIZE/DUR, rate=SIZE/s or backlog[=N]; with --tls also tls-stall, tls-close, tls-wrong-name, tls-expired or tls-bare-fin; ~JITTER varies the value, @PERCENT the clients that are hit' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l fault-seed -d 'Repeat the choices of an earlier run' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l log -d 'How each closed connection is told' -r -f -a "text\t'One line for people'
 json\t'One JSON record a line'"
@@ -171,13 +177,19 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l shell -d 'As 
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l output -d 'Where --mode sink puts what it receives, one client after another; `-` is standard output' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l backlog -d 'How many connections may wait to be accepted' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l port-file -d 'Write the ports to FILE, one a line, once clients can connect' -r -F
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l tls -d 'Speak TLS, with a certificate made for this run; or with that of a PEM file, its key in a second one unless it is in the same. Given again, clients get the one for the name that they ask for (SNI)' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l tls-cert-file -d 'Write the certificate made for this run to FILE, where it stays, instead of to a temporary file' -r -F
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l client-ca -d 'Let in only clients with a certificate that one of those in FILE has signed' -r -F
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l alpn -d 'The protocols to agree on, the best first: h2,http/1.1' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l tls-min -d 'No version of TLS below this one' -r -f -a "1.2\t'RFC 5246'
+1.3\t'RFC 8446'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l max-conns -d 'At most N clients at a time; others wait in the backlog' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -s n -l count -d 'End after N clients (with --udp, N datagrams)' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l idle-timeout -d 'Close a connection over which nothing has gone for so long' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l rate -d 'Send and receive no faster, for each connection: 1MiB/s, 64kB/s' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l allow -d 'Serve clients of this network only; may be given again' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l grace -d 'Time for clients to finish after SIGINT or SIGTERM' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l fault -d 'Misbehave; may be given again. accept-delay=DUR, delay=DUR, close[=DUR], reset[=DUR], half-close[=DUR], stall-after=SIZE, reset-after=SIZE, slice=SIZE/DUR, rate=SIZE/s or backlog[=N]; ~JITTER varies the value, @PERCENT the clients that are hit' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l fault -d 'Misbehave; may be given again. accept-delay=DUR, delay=DUR, close[=DUR], reset[=DUR], half-close[=DUR], stall-after=SIZE, reset-after=SIZE, slice=SIZE/DUR, rate=SIZE/s or backlog[=N]; with --tls also tls-stall, tls-close, tls-wrong-name, tls-expired or tls-bare-fin; ~JITTER varies the value, @PERCENT the clients that are hit' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l fault-seed -d 'Repeat the choices of an earlier run' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l log -d 'How each closed connection is told' -r -f -a "text\t'One line for people'
 json\t'One JSON record a line'"

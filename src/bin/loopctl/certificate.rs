@@ -48,6 +48,11 @@ impl Certificate {
         Self { sha256, said: Said::read(der).map(Box::new) }
     }
 
+    /// Hosts and addresses that it is for.
+    pub(crate) fn names(&self) -> &[String] {
+        self.said.as_ref().map_or(&[], |said| &said.names)
+    }
+
     /// What a line has room for: the common name, or whatever there is.
     pub(crate) fn short_name(&self) -> &str {
         self.said.as_ref().map_or("unreadable", |said| said.subject_or_name())

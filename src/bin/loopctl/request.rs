@@ -11,7 +11,7 @@ use std::time::Duration;
 use loopctl::SocketOptions;
 use loopctl::plan::{Family, Policy, Target};
 
-pub(crate) use serve::{Faults, Outlet, Place, ServeRequest, Service};
+pub(crate) use serve::{Faults, IdentityFiles, Outlet, Place, ServeRequest, ServerTls, Service};
 pub(crate) use tls::TlsRequest;
 
 use crate::args::{

@@ -17,7 +17,9 @@ pub(crate) use connect::{
     SocketArgs, TargetArgs,
 };
 pub(crate) use fault::{Fault, FaultArg, Spread};
-pub(crate) use serve::{LimitArgs, ListenArgs, LogArg, ModeArg, ModeArgs, ServeArgs};
+pub(crate) use serve::{
+    LimitArgs, ListenArgs, LogArg, ModeArg, ModeArgs, ServeArgs, ServerTlsArgs,
+};
 pub(crate) use tls::{OwnArgs, Protocols, StartTlsArg, TlsArgs, TrustArgs, VersionArg};
 pub(crate) use values::{FamilyArg, Pace, Pinned, Words, duration};
 
