@@ -3,6 +3,8 @@
 mod child;
 mod guests;
 mod logged;
+#[cfg(feature = "dns")]
+pub(crate) mod name_server;
 mod peers;
 mod recorder;
 #[cfg(feature = "tls")]
