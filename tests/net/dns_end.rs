@@ -1,6 +1,7 @@
 //! Queries by the thousand, queries that nobody waits for any more, and loops that close in their middle.
 
 use std::cell::{Cell, RefCell};
+use std::fs::File;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use loopctl::{
 };
 
 use crate::support::name_server::{Act, NameServer, send};
-use crate::support::{descriptors, in_child, ms, run, step};
+use crate::support::{descriptors, in_child, in_child_with_descriptors, ms, run, step};
 
 /// The address that a name of this number has.
 fn address_of(number: usize) -> [u8; 4] {
@@ -188,6 +189,24 @@ fn dns_15_a_loop_can_close_with_queries_in_flight() {
             drop(task);
             assert_eq!(descriptors(), before, "{transport}");
         }
+    });
+}
+
+#[test]
+fn o4_no_descriptor_left_is_an_error_of_this_host() {
+    const NAME: &str = "dns_end::o4_no_descriptor_left_is_an_error_of_this_host";
+    in_child_with_descriptors(64, NAME, || {
+        let server = NameServer::new(|asked| send(asked.answer().a(60, [192, 0, 2, 1])));
+        run(async |lp| {
+            let client = server.client().build(&lp).unwrap();
+            let held: Vec<_> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+            assert!(held.len() > 10 && held.len() < 64, "the limit is in force");
+            let error = client.query("example.test", RecordType::A).await.unwrap_err();
+            assert_eq!(error.kind, DnsErrorKind::Network);
+            assert_eq!(error.failure.as_ref().unwrap().name(), Some("EMFILE"), "{error}");
+            drop(held);
+            assert!(client.query("example.test", RecordType::A).await.is_ok());
+        });
     });
 }
 

@@ -17,6 +17,8 @@ mod dns_end;
 #[cfg(feature = "dns")]
 mod dns_lookup;
 #[cfg(feature = "dns")]
+mod dns_peers;
+#[cfg(feature = "dns")]
 mod dns_query;
 #[cfg(all(feature = "dns", feature = "tls"))]
 mod dns_tls;
