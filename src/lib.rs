@@ -24,8 +24,9 @@
 //! | [`plan`] | decisions without I/O: [`Race`](plan::Race), [`interleave`](plan::interleave), [`Timers`](plan::Timers), [`Watermarks`](plan::Watermarks) |
 //! | event_loop | [`EventLoop`], [`LoopRef`], [`Handle`], [`Remote`], [`ErrorContext`], [`SlowCallback`] |
 //! | task | [`Task`], [`Promise`] and [`Deferred`], [`Sleep`], [`Executor`], [`Tracked`], [`run`] |
-//! | net | [`Lookup`], [`CreateConnection`], [`CreateServer`], [`Transport`], [`Protocol`], [`BufferedProtocol`] |
+//! | net | [`Lookup`], [`Resolver`], [`CreateConnection`], [`CreateServer`], [`Transport`], [`Protocol`], [`BufferedProtocol`] |
 //! | net | [`StreamReader`], [`CreateDatagram`], [`ReadPipe`], [`WritePipe`], [`CreateSubprocess`], [`Event`] |
+//! | net | with the feature `dns`: `DnsClient`, `DnsAnswer`, `DnsError`, `DnsEvent` |
 //! | net | with the feature `tls`: `TlsClient`, `TlsServer`, `TlsInfo`, `TlsError` |
 //!
 //! # One turn
@@ -64,10 +65,17 @@ pub use net::{
     BufferedProtocol, ChildPipe, ChildStdio, ConnectError, Connection, CreateConnection,
     CreateDatagram, CreateServer, CreateSubprocess, DatagramProtocol, DatagramTransport, Endpoint,
     Event, EventKind, Failure, Hosts, Keepalive, Lookup, NameInfoFlags, Phase, Protocol, ReadPipe,
-    ReadPipeProtocol, ResolveError, Server, ServerError, Shutdown, SocketFacts, SocketOption,
-    SocketOptions, SocketView, StreamError, StreamProtocol, StreamReader, StreamWriter,
-    SubprocessProtocol, SubprocessTransport, TcpInfo, TcpOptions, TimerEnd, Transport, WritePipe,
-    WritePipeProtocol, listen, raise_descriptor_limit,
+    ReadPipeProtocol, ResolveError, Resolver, Resolving, Server, ServerError, Shutdown,
+    SocketFacts, SocketOption, SocketOptions, SocketView, StreamError, StreamProtocol,
+    StreamReader, StreamWriter, SubprocessProtocol, SubprocessTransport, TcpInfo, TcpOptions,
+    TimerEnd, Transport, WritePipe, WritePipeProtocol, listen, raise_descriptor_limit,
+    source_address,
+};
+#[cfg(feature = "dns")]
+pub use net::{
+    DnsAddress, DnsAnswer, DnsClient, DnsClientBuilder, DnsConfigError, DnsData, DnsError,
+    DnsErrorKind, DnsEvent, DnsEventKind, DnsExchange, DnsFlags, DnsIgnored, DnsLookup, DnsRecord,
+    DnsServer, ExtendedError, Rcode, RecordType, RecordTypeError, ServiceBinding, StartOfAuthority,
 };
 #[cfg(feature = "tls")]
 pub use net::{

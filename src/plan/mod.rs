@@ -15,20 +15,26 @@
 //! assert_eq!(race.poll(t0 + Duration::from_millis(9)), Step::Start(1), "a failure starts the next");
 //! ```
 
+mod destination;
 mod flow;
 mod host;
 mod interleave;
 mod literal;
 mod policy;
+mod query;
 mod race;
+mod search;
 mod slow;
 mod timers;
 
+pub use destination::{Destination, DestinationRule, sort_destinations};
 pub use flow::{Flow, FlowCall, LimitsError, Watermarks, WriteLimits};
 pub use host::{Host, Port, Target, TargetError};
 pub use interleave::interleave;
 pub use literal::{Family, SocketKind, literal};
 pub use policy::Policy;
+pub use query::{Ask, DnsTransport, Query, QueryPolicy, QueryStep, Reply};
 pub use race::{Race, Step};
+pub use search::SearchList;
 pub use slow::{SlowJob, SlowLog, SlowTotals};
 pub use timers::{TimerKey, Timers};
