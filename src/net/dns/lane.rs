@@ -13,8 +13,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::message::Sent;
 use crate::event_loop::{Interest, LoopRef};
+use crate::net::CreateConnection;
 use crate::net::readiness::Ready;
-use crate::net::{CreateConnection, Transport};
 
 /// How long the longest datagram is, in bytes.
 const LONGEST: usize = 65_535;
@@ -109,27 +109,18 @@ impl Connected {
     }
 }
 
-/// Messages on connections have their length before them (RFC 1035 section 4.2.2).
+/// Messages on connections have their length before them (RFC 1035 section 4.2.2). Nothing else is asked on the
+/// connection: it closes when both of its ends are dropped.
 async fn ask(
     connecting: CreateConnection,
     sent: Rc<Sent>,
     connected: impl FnOnce(),
 ) -> io::Result<Vec<u8>> {
     let (mut reader, mut writer) = connecting.open_stream().await?;
-    let _hang_up = HangUp(reader.transport().clone());
     connected();
     let length = u16::try_from(sent.bytes.len()).map_err(io::Error::other)?;
     writer.write_all(&[&length.to_be_bytes(), sent.bytes.as_slice()].concat()).await?;
     let length = reader.read_exactly(2).await?;
     let length = length.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
     Ok(reader.read_exactly(length).await?)
-}
-
-/// Nothing else is asked on the connection: it ends with the question, at once.
-struct HangUp(Transport);
-
-impl Drop for HangUp {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }
