@@ -31,6 +31,9 @@ _loopctl() {
             loopctl,listen)
                 cmd="loopctl__subcmd__serve"
                 ;;
+            loopctl,resolve)
+                cmd="loopctl__subcmd__resolve"
+                ;;
             loopctl,serve)
                 cmd="loopctl__subcmd__serve"
                 ;;
@@ -41,7 +44,7 @@ _loopctl() {
 
     case "${cmd}" in
         loopctl)
-            opts="-4 -6 -v -q -h -V --ipv4 --ipv6 --json --ndjson --qlog --no-progress --color --verbose --quiet --debug --slow-callback --timeout --help --version connect serve listen demo completions __generate"
+            opts="-4 -6 -v -q -h -V --ipv4 --ipv6 --json --ndjson --qlog --no-progress --color --verbose --quiet --debug --slow-callback --timeout --help --version connect serve listen resolve demo completions __generate"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -320,6 +323,80 @@ _loopctl() {
                     return 0
                     ;;
                 --prefer)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --qlog)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --slow-callback)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        loopctl__subcmd__resolve)
+            opts="-x -t -4 -6 -v -q -h --reverse --targets --names --concurrency --type --via --server --search --no-search --dnssec --trace --short --order --interleave --ipv4 --ipv6 --json --ndjson --qlog --no-progress --color --verbose --quiet --debug --slow-callback --timeout --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --reverse)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -x)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --names)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --targets)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --concurrency)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --type)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -t)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --via)
+                    COMPREPLY=($(compgen -W "system dns both" -- "${cur}"))
+                    return 0
+                    ;;
+                --server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --order)
+                    COMPREPLY=($(compgen -W "connection system dns" -- "${cur}"))
+                    return 0
+                    ;;
+                --interleave)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -29,7 +29,7 @@ complete -c loopctl -n "__fish_loopctl_needs_command" -l color -d 'When to use c
 always\t'Always'
 never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_needs_command" -l slow-callback -d 'Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)' -r
-complete -c loopctl -n "__fish_loopctl_needs_command" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; serve: none]' -r
+complete -c loopctl -n "__fish_loopctl_needs_command" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: 5s; serve: none]' -r
 complete -c loopctl -n "__fish_loopctl_needs_command" -s 4 -l ipv4 -d 'Only IPv4'
 complete -c loopctl -n "__fish_loopctl_needs_command" -s 6 -l ipv6 -d 'Only IPv6'
 complete -c loopctl -n "__fish_loopctl_needs_command" -l json -d 'One JSON document at the end; an array of them for several targets; for serve, a record a line'
@@ -43,6 +43,7 @@ complete -c loopctl -n "__fish_loopctl_needs_command" -s V -l version -d 'Print 
 complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "connect" -d 'Connect to each TARGET, racing its addresses; report every attempt'
 complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "serve" -d 'Listen: echo, files over HTTP, a program for each client, or nothing at all; with faults on demand'
 complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "listen" -d 'Listen: echo, files over HTTP, a program for each client, or nothing at all; with faults on demand'
+complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "resolve" -d 'Show what names resolve to, in the order in which a connection would use it'
 complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "demo" -d 'Race a scripted dual-stack host on loopback; needs no network'
 complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "completions" -d 'Print the completions of a shell'
 complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "__generate" -d 'Write the completions of every shell and the man pages'
@@ -87,7 +88,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l color -d 'Wh
 always\t'Always'
 never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l slow-callback -d 'Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; serve: none]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: 5s; serve: none]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l all -d 'Let every attempt finish: probe every address'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l mptcp -d 'Multipath TCP; a plain socket where the kernel has none'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l tfo -d 'TCP Fast Open: uses a cookie of the server\'s, or asks for one'
@@ -148,7 +149,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l color -d 'When
 always\t'Always'
 never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l slow-callback -d 'Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; serve: none]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: 5s; serve: none]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l force -d 'Let --output replace a file that exists'
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -s u -l udp -d 'Datagrams instead of connections'
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l reuse-port -d 'Share the address with other servers; the kernel deals out the clients'
@@ -199,7 +200,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l color -d 'Whe
 always\t'Always'
 never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l slow-callback -d 'Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; serve: none]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: 5s; serve: none]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l force -d 'Let --output replace a file that exists'
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -s u -l udp -d 'Datagrams instead of connections'
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l reuse-port -d 'Share the address with other servers; the kernel deals out the clients'
@@ -215,6 +216,38 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -s v -l verbose 
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -s q -l quiet -d 'Print nothing; the exit status tells'
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l debug -d 'Turn on the event loop\'s debug mode, and report slow callbacks after the result'
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -s x -l reverse -d 'Ask for the names of this address' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l names -l targets -d 'Read names from FILE, one a line, `#` begins a comment; `-` is standard input' -r -F
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l concurrency -d 'At most this many names at a time' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -s t -l type -d 'Ask for records of these types [default: A,AAAA]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l via -d 'Who is asked: the system (getaddrinfo), name servers, or both side by side' -r -f -a "system\t'getaddrinfo: what programs of this host get'
+dns\t'Name servers, asked directly'
+both\t'Both side by side'"
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l server -d 'Ask this name server and not those of resolv.conf(5): [udp|tcp|tls|https://]HOST[:PORT]; may be given again' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l order -d 'The order of addresses: that of a connection, the system\'s, or the name servers\'' -r -f -a "connection\t'In which `loopctl connect` would try them'
+system\t'In which getaddrinfo gives them'
+dns\t'In which name servers give them'"
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l interleave -d 'The First Address Family Count of the connection; 0 keeps the resolver\'s order' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l qlog -d 'Write every event to FILE, as qlog (JSON text sequences)' -r -F
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb'
+always\t'Always'
+never\t'Never'"
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l slow-callback -d 'Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: 5s; serve: none]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l search -d 'Complete short names with the search list, as the system does, which is the default'
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l no-search -d 'Take names as complete'
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l dnssec -d 'Ask for signatures, and whether the server has verified the answer; nothing is verified here'
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l trace -d 'Go the way from the root servers (or from --server) down to those in charge of the name'
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l short -d 'Print addresses alone, or the data of records, one a line'
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -s 4 -l ipv4 -d 'Only IPv4'
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -s 6 -l ipv6 -d 'Only IPv6'
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l json -d 'One JSON document at the end; an array of them for several targets; for serve, a record a line'
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l ndjson -d 'One JSON record a line: every event as it happens, then the document'
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l no-progress -d 'Show no live view'
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -s v -l verbose -d 'Tell attempts as they happen; twice: also what the event loop does'
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -s q -l quiet -d 'Print nothing; the exit status tells'
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l debug -d 'Turn on the event loop\'s debug mode, and report slow callbacks after the result'
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l happy-eyeballs -d 'The Connection Attempt Delay, on by default; `off`: one address after another' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l interleave -d 'The First Address Family Count; 0 keeps the resolver\'s order [default: 1, with `off` 0]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l max-parallel -d 'At most this many attempts at a time' -r
@@ -225,7 +258,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l color -d 'When 
 always\t'Always'
 never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l slow-callback -d 'Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; serve: none]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: 5s; serve: none]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l all -d 'Let every attempt finish: probe every address'
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -s 4 -l ipv4 -d 'Only IPv4'
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -s 6 -l ipv6 -d 'Only IPv6'
@@ -241,7 +274,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -l color -d
 always\t'Always'
 never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -l slow-callback -d 'Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; serve: none]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: 5s; serve: none]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -s 4 -l ipv4 -d 'Only IPv4'
 complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -s 6 -l ipv6 -d 'Only IPv6'
 complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -l json -d 'One JSON document at the end; an array of them for several targets; for serve, a record a line'
@@ -256,7 +289,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -l color -d 
 always\t'Always'
 never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -l slow-callback -d 'Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; serve: none]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: 5s; serve: none]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -s 4 -l ipv4 -d 'Only IPv4'
 complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -s 6 -l ipv6 -d 'Only IPv6'
 complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -l json -d 'One JSON document at the end; an array of them for several targets; for serve, a record a line'

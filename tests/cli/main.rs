@@ -14,9 +14,15 @@ mod http;
 mod human;
 mod json;
 mod many;
+#[path = "../net/support/name_server.rs"]
+#[expect(dead_code, reason = "the tests of the library use more of it")]
+mod name_server;
 mod ndjson;
 mod relay;
 mod repeat;
+mod resolve;
+mod resolve_beside;
+mod resolve_trace;
 mod screen;
 mod serve;
 mod serve_tls;

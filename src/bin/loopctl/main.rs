@@ -8,6 +8,7 @@ mod connect;
 mod demo;
 mod env;
 mod exit;
+mod feed;
 mod first;
 mod generate;
 mod hint;
@@ -18,10 +19,12 @@ mod pages;
 mod render;
 mod report;
 mod request;
+mod resolve;
 mod series;
 mod serve;
 mod slow;
 mod stdio;
+mod stop;
 mod style;
 mod targets;
 mod told;
@@ -33,7 +36,7 @@ use clap::Parser;
 use args::{Cli, ColorArg, Command};
 use env::Environment;
 use exit::Exit;
-use request::{ConnectRequest, OutputRequest, ServeRequest};
+use request::{ConnectRequest, OutputRequest, ResolveRequest, ServeRequest};
 use style::Style;
 
 fn main() -> ExitCode {
@@ -60,6 +63,13 @@ fn run(cli: Cli, env: &Environment) -> Exit {
             Err(message) => {
                 message.print(style);
                 Exit::Usage
+            }
+        },
+        Command::Resolve(args) => match ResolveRequest::new(*args, &cli.global, env) {
+            Ok(request) => resolve::run(request),
+            Err((message, exit)) => {
+                message.print(style);
+                exit
             }
         },
         Command::Demo(args) => demo::run(&args, &cli.global, env),

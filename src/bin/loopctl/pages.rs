@@ -18,6 +18,11 @@ pub(crate) fn page_of(name: &str) -> Page {
             ..page(CONNECT, &[("OUTPUT", OUTPUT), ("JSON", JSON)])
         },
         "loopctl-demo" => page(DEMO, &[("OUTPUT", OUTPUT), ("JSON", JSON)]),
+        "loopctl-resolve" => Page {
+            environment: &RESOLVE_ENVIRONMENT,
+            signals: RESOLVE_SIGNALS,
+            ..page(RESOLVE, &[("OUTPUT", RESOLVE_OUTPUT), ("JSON", RESOLVE_JSON)])
+        },
         "loopctl-completions" => page(COMPLETIONS, &[]),
         "loopctl-serve" => Page {
             description: SERVE,
@@ -93,6 +98,31 @@ and what it has started are sent SIGTERM.
 With --tls, all of this is spoken over TLS, also on Unix sockets.
 
 A sink with --output takes one client after another, so that their bytes do not mix.";
+
+const RESOLVE: &str = "\
+Shows what each NAME resolves to: for the programs of this host (getaddrinfo), and by name servers asked directly, side \
+by side, in the order in which connect would try the addresses. Name servers are those of resolv.conf(5), or those that \
+@SERVER and --server name, without a hosts file. Short names are completed with the search list on both sides.
+
+The answer of the system decides whether a name resolves, and the order of a connection; with --server, @SERVER or \
+--via dns, the answer of the name servers does, whose addresses are put in the order of RFC 6724. Types other than A \
+and AAAA are asked of name servers alone.
+
+A server is udp:// (the default, which turns to TCP for what does not fit), tcp://, tls:// (port 853) or https:// (HTTP/1.1), \
+and a host with or without a port. A name after `#` is the one that the certificate must be for. Each server is asked \
+twice, if need be, and all tries share the --timeout of a name evenly.
+
+With --trace, name servers are asked for what they know themselves: those of the root first, or those of --server, then \
+those that each referral names, at the addresses that came with it. Where none came, the system is asked for them. \
+Aliases are followed from the beginning. The port of --server is that of all servers on the way.
+
+With --dnssec, signatures are asked for, and whether the server has verified them (AD). That is the server's claim, \
+worth as much as the server and the way to it: nothing is verified here.
+
+An address in the place of a name needs no resolver; -x asks for its names. Letters beyond ASCII are encoded (IDNA), \
+and both spellings are told. localhost is this host, and nobody is asked.
+
+Names are told in the order in which they were given.";
 
 const DEMO: &str = "\
 Plays a host with three addresses on this machine's loopback, and races them as connect would: one address never \
@@ -187,6 +217,37 @@ const SERVE_ENVIRONMENT: [(&str, &str); 4] = [
         "The same in the words of UCSPI; PROTO is TCP or UNIX.",
     ),
 ];
+
+const RESOLVE_ENVIRONMENT: [(&str, &str); 1] = [(
+    "SSL_CERT_FILE, SSL_CERT_DIR",
+    "Certificates to trust, in the place of the system's, for servers over TLS and HTTPS.",
+)];
+
+const RESOLVE_SIGNALS: &str = "\
+SIGINT and SIGTERM end the questions under way, print the report, and end the process by the same signal. A second one \
+ends it at once. A closed standard output ends the process by SIGPIPE.";
+
+const RESOLVE_OUTPUT: &str = "\
+A row for each address: its place in a connection, in the system's answer and in that of the name servers (first those \
+of A, then those of AAAA records, as they were sent), how many seconds it may be kept, and why it is there. `rule 9 (longest \
+prefix) puts it before` an address that name servers have before it: the rule of RFC 6724 that decides between the \
+two. `puts it behind` is about the address before it in the resolver's order, which connect then interleaves. glibc knows \
+more than RFC 6724 says, and gai.conf(5) may say otherwise; that is told as well. `-` in the first column: a connection \
+would not try it, for the side that decides does not give it.
+
+Then who was asked, for what, and how long it took; a question with something to tell, such as why there is no answer, \
+retries, or messages that were ignored because they may be forged, has a line of its own. Other types have a table of \
+records, and traces a row for each zone.
+
+Errors, causes and hints go to standard error. With --short, nothing but addresses, names or the data of records is \
+printed.";
+
+const RESOLVE_JSON: &str = "\
+With --json, every name gives one document (schema loopctl.resolve.v1), also when it failed or was interrupted; several \
+names give an array, and --ndjson a document a line. `outcome` is success, nxdomain, nodata, servfail, refused, timeout, \
+error or interrupted; all but the first and the last are exit status 6. `queries` has every question with its server, times, flags and \
+answers; `result` is answered, nxdomain, nodata, servfail, refused, timeout or error. The system's resolver has no codes of \
+its own: `error.name` is what it said, such as EAI_NONAME. `rule` is the last column of the table. `authentic` is the server's claim (AD).";
 
 const OUTPUT: &str = "\
 A headline; where the addresses came from and how they are ordered; a row for every address; what the kernel \

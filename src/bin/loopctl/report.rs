@@ -1,6 +1,10 @@
 //! What happened, as plain data: a fold over events.
 
+pub(crate) mod names;
+pub(crate) mod order;
+pub(crate) mod query;
 mod tls;
+pub(crate) mod trace;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime};

@@ -1,5 +1,6 @@
 //! What was meant.
 
+mod resolve;
 mod serve;
 mod tls;
 
@@ -11,6 +12,7 @@ use std::time::Duration;
 use loopctl::SocketOptions;
 use loopctl::plan::{Family, Policy, Target};
 
+pub(crate) use resolve::{NameRequest, QuestionRequest, ResolveRequest, Subject as NameSubject};
 pub(crate) use serve::{Faults, IdentityFiles, Outlet, Place, ServeRequest, ServerTls, Service};
 pub(crate) use tls::TlsRequest;
 

@@ -6,7 +6,6 @@ mod relay;
 mod repeat;
 mod secure;
 mod starttls;
-mod stop;
 mod traffic;
 mod udp;
 mod wait;
@@ -18,16 +17,17 @@ use std::rc::Rc;
 use loopctl::LoopRef;
 
 use crate::exit::Exit;
+use crate::feed::Finished;
 use crate::message::Message;
 use crate::output::Output;
 use crate::render::live;
 use crate::request::{ConnectRequest, Mode};
 use crate::series::Series;
 use crate::slow::SlowWatch;
+use crate::stop::Stop;
+use crate::told::Told;
 
-use feed::Finished;
 use relay::Kept;
-use stop::Stop;
 
 const SIGINT: i32 = 2;
 const SIGQUIT: i32 = 3;
@@ -80,7 +80,7 @@ pub(crate) struct Session {
     stop: Stop,
     /// The connection that won, where it is not closed at once.
     kept: RefCell<Option<Kept>>,
-    finished: Finished,
+    finished: Finished<Told>,
     /// The series under way, for whoever asks in between.
     series: RefCell<BTreeMap<usize, Rc<RefCell<Series>>>>,
     slow: SlowWatch,

@@ -190,7 +190,7 @@ fn resolve(report: &Report) -> Value {
     })
 }
 
-pub(super) fn slow_callbacks(slow: &SlowLog) -> Vec<Value> {
+pub(crate) fn slow_callbacks(slow: &SlowLog) -> Vec<Value> {
     let record = |job: &loopctl::plan::SlowJob| {
         json!({
             "what": job.what,
