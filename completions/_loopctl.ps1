@@ -59,6 +59,8 @@ Register-ArgumentCompleter -Native -CommandName 'loopctl' -ScriptBlock {
             [CompletionResult]::new('--attempt-timeout', '--attempt-timeout', [CompletionResultType]::ParameterName, 'Time for one attempt [default: as long as the kernel tries; with --udp 200ms]')
             [CompletionResult]::new('--prefer', '--prefer', [CompletionResultType]::ParameterName, 'Try the addresses of this family first')
             [CompletionResult]::new('--resolve', '--resolve', [CompletionResultType]::ParameterName, 'Use these addresses for a host instead of asking the resolver; curl''s HOST:PORT:ADDR works too')
+            [CompletionResult]::new('--via', '--via', [CompletionResultType]::ParameterName, 'Who is asked for addresses: the system (getaddrinfo), or name servers [default: system; with --server dns]')
+            [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'Ask this name server and not those of resolv.conf(5): [udp|tcp|tls|https://]HOST[:PORT]; may be given again')
             [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Connect from this address; give one of each family to cover both')
             [CompletionResult]::new('--source', '--source', [CompletionResultType]::ParameterName, 'Connect from this address; give one of each family to cover both')
             [CompletionResult]::new('-I', '-I ', [CompletionResultType]::ParameterName, 'Connect through this network interface')

@@ -55,6 +55,8 @@ set edit:completion:arg-completer[loopctl] = {|@words|
             cand --attempt-timeout 'Time for one attempt [default: as long as the kernel tries; with --udp 200ms]'
             cand --prefer 'Try the addresses of this family first'
             cand --resolve 'Use these addresses for a host instead of asking the resolver; curl''s HOST:PORT:ADDR works too'
+            cand --via 'Who is asked for addresses: the system (getaddrinfo), or name servers [default: system; with --server dns]'
+            cand --server 'Ask this name server and not those of resolv.conf(5): [udp|tcp|tls|https://]HOST[:PORT]; may be given again'
             cand -s 'Connect from this address; give one of each family to cover both'
             cand --source 'Connect from this address; give one of each family to cover both'
             cand -I 'Connect through this network interface'

@@ -55,6 +55,9 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l max-parallel
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l attempt-timeout -d 'Time for one attempt [default: as long as the kernel tries; with --udp 200ms]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l prefer -d 'Try the addresses of this family first' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l resolve -d 'Use these addresses for a host instead of asking the resolver; curl\'s HOST:PORT:ADDR works too' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l via -d 'Who is asked for addresses: the system (getaddrinfo), or name servers [default: system; with --server dns]' -r -f -a "system\t'What other programs of this host get'
+dns\t'Name servers, every question of which is told'"
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l server -d 'Ask this name server and not those of resolv.conf(5): [udp|tcp|tls|https://]HOST[:PORT]; may be given again' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s s -l source -d 'Connect from this address; give one of each family to cover both' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s I -l interface -d 'Connect through this network interface' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l ttl -d 'How many routers a packet may pass' -r

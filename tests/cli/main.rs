@@ -37,3 +37,4 @@ mod tls_clients;
 mod tls_peer;
 mod typed;
 mod udp;
+mod via;

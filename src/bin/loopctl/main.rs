@@ -14,6 +14,7 @@ mod generate;
 mod hint;
 mod log;
 mod message;
+mod name_servers;
 mod output;
 mod pages;
 mod render;

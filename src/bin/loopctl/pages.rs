@@ -61,6 +61,11 @@ With --wait, it is run again, after pauses of 0.1 s that double up to 2 s, until
 
 Targets are told in the order in which they were given.
 
+With --via dns, or --server, names are not looked up by the system: name servers are asked for AAAA and A at the same time, \
+and their answers are put in the order of RFC 6724. Without --server, they are those of resolv.conf(5), with its search list, and \
+/etc/hosts comes first; with it, nothing but their answers counts. Servers may take half of the --timeout, which all \
+tries share evenly. Every question is told.
+
 With --relay, the connection is kept: what standard input gives goes to the peer, and what the peer sends to standard \
 output, which then carries nothing else; the report goes to standard error. The end of the input is passed on, and \
 what the peer still sends is written; the peer's end ends the relay, also while the input is open; what the input gives without a pause is still sent. Each side is read \
@@ -250,7 +255,7 @@ answers; `result` is answered, nxdomain, nodata, servfail, refused, timeout or e
 its own: `error.name` is what it said, such as EAI_NONAME. `rule` is the last column of the table. `authentic` is the server's claim (AD).";
 
 const OUTPUT: &str = "\
-A headline; where the addresses came from and how they are ordered; a row for every address; what the kernel \
+A headline; where the addresses came from and how they are ordered; with --via dns, each question to a name server; a row for every address; what the kernel \
 measured; the socket's options, where some were asked for; and what the total is made of.
 
 A row says when its attempt started and how long it took, both in milliseconds since work on the target began, and \
@@ -268,7 +273,7 @@ several targets give an array, and repeated tries a document of their own (loopc
 draft-kuehlewind-happy-qlog), followed by the document.
 
 All `_ms` are milliseconds since work on the target began. `result` is success, failure (the network or the kernel \
-said no), timeout (a deadline fell) or canceled (another attempt won, or the user interrupted). null means that \
+said no), timeout (a deadline fell) or canceled (another attempt won, or the user interrupted). `resolve.queries` has every question to a name server, as loopctl.resolve.v1 has them. null means that \
 something did not happen or is not known. `relay` says how many bytes went each way and what ended that: eof, reset, \
 idle, closed (standard output), interrupted or error; `outcome` is about the connection alone. `answered` tells over UDP whether anything came back.";
 

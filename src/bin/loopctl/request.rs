@@ -9,8 +9,8 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use loopctl::SocketOptions;
 use loopctl::plan::{Family, Policy, Target};
+use loopctl::{DnsServer, SocketOptions};
 
 pub(crate) use resolve::{NameRequest, QuestionRequest, ResolveRequest, Subject as NameSubject};
 pub(crate) use serve::{Faults, IdentityFiles, Outlet, Place, ServeRequest, ServerTls, Service};
@@ -18,7 +18,8 @@ pub(crate) use tls::TlsRequest;
 
 use crate::args::{
     ConnectArgs, ConnectionArgs, DebugArgs, ExpectArgs, ExportArgs, FamilyArg, FamilyArgs,
-    GlobalArgs, OutputArgs, Pace, RaceArgs, RelayArgs, RepeatArgs, SocketArgs,
+    GlobalArgs, LookupArg, LookupArgs, OutputArgs, Pace, RaceArgs, RelayArgs, RepeatArgs,
+    SocketArgs,
 };
 use crate::env::Environment;
 use crate::exit::Exit;
@@ -83,12 +84,26 @@ pub(crate) struct RaceRequest {
     pub(crate) policy: Policy,
     pub(crate) family: Family,
     pub(crate) prefer: Option<Family>,
-    pub(crate) sources: Vec<SocketAddr>,
-    pub(crate) options: Option<SocketOptions>,
+    pub(crate) sockets: SocketRequest,
     pub(crate) timeout: Duration,
     /// Datagrams, one address after another, in the place of connections.
     pub(crate) udp: bool,
     pub(crate) tls: Option<TlsRequest>,
+    /// Name servers, in the place of the system's resolver.
+    pub(crate) dns: Option<DnsRequest>,
+}
+
+/// What each socket is like.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SocketRequest {
+    pub(crate) sources: Vec<SocketAddr>,
+    pub(crate) options: Option<SocketOptions>,
+}
+
+/// Which name servers are asked; none: those of resolv.conf(5).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DnsRequest {
+    pub(crate) servers: Vec<DnsServer>,
 }
 
 /// How long a datagram may stay without an answer where nothing was said. A refusal takes a round trip.
@@ -157,7 +172,7 @@ impl ConnectRequest {
         global: &GlobalArgs,
         env: &Environment,
     ) -> Result<Self, (Message, Exit)> {
-        let targets = targets::read(&args.targets, &args.connection.resolve.resolve)?;
+        let targets = targets::read(&args.targets, &args.connection.names.resolve)?;
         let mut race = RaceRequest::of(&args.connection, global)?;
         if args.udp {
             race = race.over_udp();
@@ -276,18 +291,18 @@ impl RaceRequest {
         };
         let prefer = args.prefer.map(Family::from);
         let family = Family::from(&global.family);
-        let (sources, options, udp, tls) = (Vec::new(), None, false, None);
+        let (sockets, udp, tls, dns) = (SocketRequest::default(), false, None, None);
         let timeout = global.timeout.unwrap_or(TIMEOUT);
-        Self { policy, family, prefer, sources, options, timeout, udp, tls }
+        Self { policy, family, prefer, sockets, timeout, udp, tls, dns }
     }
 
-    /// With sockets and TLS.
+    /// With sockets, TLS and name servers.
     ///
     /// # Errors
-    /// What TLS cannot be, and how to exit.
+    /// What TLS or a resolver cannot be, and how to exit.
     fn of(args: &ConnectionArgs, global: &GlobalArgs) -> Result<Self, (Message, Exit)> {
         let race = Self::new(&args.race, global).with_sockets(&args.socket);
-        Ok(Self { tls: TlsRequest::new(&args.tls)?, ..race })
+        Ok(Self { tls: TlsRequest::new(&args.tls)?, dns: DnsRequest::new(&args.names)?, ..race })
     }
 
     fn with_sockets(mut self, args: &SocketArgs) -> Self {
@@ -301,8 +316,8 @@ impl RaceRequest {
             nodelay: args.nodelay,
             keepalive: args.keepalive,
         };
-        self.options = Some(options).filter(|options| *options != SocketOptions::default());
-        self.sources.clone_from(&args.source);
+        self.sockets.options = Some(options).filter(|it| *it != SocketOptions::default());
+        self.sockets.sources.clone_from(&args.source);
         self
     }
 
@@ -312,6 +327,23 @@ impl RaceRequest {
         self.policy.attempt_timeout.get_or_insert(SILENCE);
         self.udp = true;
         self
+    }
+}
+
+impl DnsRequest {
+    /// # Errors
+    /// Servers that nobody would ask.
+    fn new(args: &LookupArgs) -> Result<Option<Self>, (Message, Exit)> {
+        let servers = args.server.clone();
+        match args.via {
+            Some(LookupArg::System) if !servers.is_empty() => {
+                let error = "the system asks whom it wants to: --server needs --via dns";
+                Err((Message::error(error), Exit::Usage))
+            }
+            Some(LookupArg::System) => Ok(None),
+            None if servers.is_empty() => Ok(None),
+            Some(LookupArg::Dns) | None => Ok(Some(Self { servers })),
+        }
     }
 }
 

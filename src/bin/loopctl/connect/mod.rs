@@ -1,6 +1,7 @@
 //! `loopctl connect`: request to events to report.
 
 mod feed;
+mod names;
 mod race;
 mod relay;
 mod repeat;
@@ -14,7 +15,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use loopctl::LoopRef;
+use loopctl::{DnsClient, LoopRef};
 
 use crate::exit::Exit;
 use crate::feed::Finished;
@@ -53,6 +54,7 @@ pub(crate) fn run(mut request: ConnectRequest) -> Exit {
         finished: Finished::default(),
         series: RefCell::default(),
         slow: SlowWatch::default(),
+        dns: RefCell::default(),
     });
     let raced = loopctl::run(async |lp| session.visit_all(&lp).await);
     let written = session.output.borrow_mut().finish();
@@ -84,6 +86,8 @@ pub(crate) struct Session {
     /// The series under way, for whoever asks in between.
     series: RefCell<BTreeMap<usize, Rc<RefCell<Series>>>>,
     slow: SlowWatch,
+    /// Made when it is needed.
+    dns: RefCell<Option<DnsClient>>,
 }
 
 impl Session {

@@ -25,6 +25,8 @@ pub(crate) struct Query {
 /// What happened on the way.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Course {
+    /// How many messages were sent, or were to be.
+    messages: usize,
     pub(crate) retries: usize,
     /// An answer did not fit into a datagram.
     pub(crate) truncated: bool,
@@ -174,6 +176,12 @@ impl Queries {
         self.0[known].hear(at, &event.kind);
     }
 
+    /// Whether this is the first that is heard of a question.
+    pub(crate) fn is_first(&self, event: &DnsEvent) -> bool {
+        let id = Some((0, event.query));
+        self.0.iter().any(|query| query.id == id && query.course.messages == 1)
+    }
+
     /// The system is asked. Gives the place of the question.
     pub(crate) fn ask_system(
         &mut self,
@@ -245,6 +253,7 @@ impl Query {
         match kind {
             DnsEventKind::Asked { server, transport, attempt, .. } => {
                 self.server = Some((server.clone(), *transport));
+                self.course.messages += 1;
                 self.course.retries = attempt.saturating_sub(1);
             }
             DnsEventKind::Answered { truncated, .. } => self.course.truncated |= truncated,

@@ -8,7 +8,6 @@ mod trace;
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::time::Duration;
 
 use loopctl::{DnsClient, DnsConfigError, LoopRef};
 
@@ -16,6 +15,7 @@ use crate::args::ViaArg;
 use crate::exit::Exit;
 use crate::feed::Finished;
 use crate::message::Message;
+use crate::name_servers;
 use crate::report::names::NameReport;
 use crate::request::{QuestionRequest, ResolveRequest};
 use crate::slow::SlowWatch;
@@ -109,18 +109,10 @@ impl Session {
         }
         // What the hosts file says is the system's answer; name servers have one of their own.
         let mut builder = DnsClient::system()?.hosts("").dnssec(question.dnssec);
-        if !question.servers.is_empty() {
-            builder = builder.servers(question.servers.iter().cloned());
-        }
         if !question.search {
             builder = builder.search([""; 0], 1);
         }
-        let servers = match question.servers.len() {
-            0 => builder.clone().build(lp)?.servers().len(),
-            count => count,
-        };
-        let share = self.request.timeout / u32::try_from(servers).unwrap_or(1).max(1) / TRIES;
-        builder.timeout(share.max(LEAST)).attempts(TRIES).build(lp).map(Some)
+        name_servers::client(lp, builder, &question.servers, self.request.timeout).map(Some)
     }
 
     fn heed_signals(self: &Rc<Self>, lp: &LoopRef) -> std::io::Result<()> {
@@ -135,10 +127,6 @@ impl Session {
         Ok(())
     }
 }
-
-/// How often a server is asked. All tries share the time of a name evenly, so that a lost datagram is not the end.
-const TRIES: u32 = 2;
-const LEAST: Duration = Duration::from_millis(1);
 
 impl QuestionRequest {
     /// Whether the answer of name servers decides, because the system was not asked or one was named.
