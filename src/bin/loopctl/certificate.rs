@@ -29,6 +29,7 @@ pub(crate) struct Certificate {
 pub(crate) struct Said {
     /// As RFC 4514 writes names.
     pub(crate) subject: String,
+    pub(crate) common_name: Option<String>,
     pub(crate) issuer: String,
     /// Its subject alternative names; hosts and addresses only.
     pub(crate) names: Vec<String>,
@@ -54,8 +55,12 @@ impl Certificate {
     }
 
     /// What a line has room for: the common name, or whatever there is.
-    pub(crate) fn short_name(&self) -> &str {
-        self.said.as_ref().map_or("unreadable", |said| said.subject_or_name())
+    pub(crate) fn short_name(&self) -> String {
+        let Some(said) = &self.said else { return "unreadable".to_owned() };
+        match &said.common_name {
+            Some(name) => format!("CN={name}"),
+            None => said.subject_or_name().to_owned(),
+        }
     }
 }
 
@@ -64,7 +69,9 @@ impl Said {
         let parsed = Parsed::from_der(der).ok()?;
         let body = parsed.tbs_certificate();
         let key = body.subject_public_key_info();
+        let common_name = body.subject().common_name().ok().flatten();
         Some(Self {
+            common_name: common_name.map(|name| units::printable(&name.value())),
             subject: units::printable(&body.subject().to_string()),
             issuer: units::printable(&body.issuer().to_string()),
             names: names(&parsed),

@@ -12,7 +12,7 @@ use loopctl::SocketOptions;
 use loopctl::plan::{Family, Policy, Target};
 
 pub(crate) use serve::{Faults, IdentityFiles, Outlet, Place, ServeRequest, ServerTls, Service};
-pub(crate) use tls::TlsRequest;
+pub(crate) use tls::{KeyLog, TlsRequest, key_log};
 
 use crate::args::{
     ConnectArgs, ConnectionArgs, DebugArgs, ExpectArgs, ExportArgs, FamilyArg, FamilyArgs,

@@ -111,7 +111,9 @@ fn in_short(at: usize, certificate: &Certificate, now: SystemTime, style: Style)
 }
 
 fn in_words(at: usize, certificate: &Certificate, now: SystemTime, style: Style) -> String {
-    let mut lines = vec![format!("  {}  {}", at + 1, certificate.short_name())];
+    let name = certificate.said.as_ref().map(|said| said.subject_or_name().to_owned());
+    let name = name.unwrap_or_else(|| certificate.short_name());
+    let mut lines = vec![format!("  {}  {name}", at + 1)];
     if let Some(said) = &certificate.said {
         let dates = [said.not_before, said.not_after].map(units::date);
         lines.push(format!("     issuer  {}", said.issuer));
