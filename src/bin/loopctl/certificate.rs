@@ -33,14 +33,20 @@ pub(crate) struct Said {
     pub(crate) issuer: String,
     /// Its subject alternative names; hosts and addresses only.
     pub(crate) names: Vec<String>,
-    pub(crate) not_before: SystemTime,
-    pub(crate) not_after: SystemTime,
+    pub(crate) valid: Validity,
     /// Kind and size, such as `RSA 2048`.
     pub(crate) key: String,
     /// The algorithm that its issuer signed it with.
     pub(crate) signature: String,
     /// SHA-256 of the key in base 64, as `curl --pinnedpubkey` takes it (RFC 7469).
     pub(crate) pin: Option<String>,
+}
+
+/// From when until when it is good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Validity {
+    pub(crate) not_before: SystemTime,
+    pub(crate) not_after: SystemTime,
 }
 
 impl Certificate {
@@ -75,8 +81,10 @@ impl Said {
             subject: units::printable(&body.subject().to_string()),
             issuer: units::printable(&body.issuer().to_string()),
             names: names(&parsed),
-            not_before: body.validity().not_before.to_system_time(),
-            not_after: body.validity().not_after.to_system_time(),
+            valid: Validity {
+                not_before: body.validity().not_before.to_system_time(),
+                not_after: body.validity().not_after.to_system_time(),
+            },
             key: kind_of(key),
             signature: name_of(&parsed.signature_algorithm().oid),
             pin: key.fingerprint_base64().ok(),
@@ -97,7 +105,7 @@ impl Said {
 
     /// From `now` to its end; `Err` with how long ago that was.
     pub(crate) fn left(&self, now: SystemTime) -> Result<Duration, Duration> {
-        self.not_after.duration_since(now).map_err(|past| past.duration())
+        self.valid.not_after.duration_since(now).map_err(|past| past.duration())
     }
 }
 
