@@ -20,6 +20,7 @@ mod readiness;
 mod resolve;
 #[cfg(feature = "tls")]
 mod secure;
+mod sendfile;
 mod server;
 mod sock;
 mod socket_view;
@@ -45,6 +46,10 @@ pub use process::{
 };
 pub use protocol::{AfterEof, BufferedProtocol, Connection, Protocol};
 pub use resolve::{AddrInfo, AddrInfoFlags, Lookup, NameInfoFlags, ResolveError};
+pub use sendfile::{
+    CopyReason, Sendfile, SendfileError, SendfileMethod, SendfilePath, SendfilePhase, Sent,
+    kernel_tls,
+};
 pub use server::{BindError, CreateServer, Hosts, Server, ServerError, Shutdown};
 pub use sock::listen;
 pub use socket_view::SocketView;

@@ -15,6 +15,7 @@
 //! assert_eq!(race.poll(t0 + Duration::from_millis(9)), Step::Start(1), "a failure starts the next");
 //! ```
 
+mod chunks;
 mod flow;
 mod host;
 mod interleave;
@@ -24,6 +25,7 @@ mod race;
 mod slow;
 mod timers;
 
+pub use chunks::Chunks;
 pub use flow::{Flow, FlowCall, LimitsError, Watermarks, WriteLimits};
 pub use host::{Host, Port, Target, TargetError};
 pub use interleave::interleave;
