@@ -135,7 +135,9 @@ impl<'a> Transfer<'a> {
     }
 
     fn sent(&self, path: SendfilePath) -> Sent {
-        Sent { bytes: self.chunks.sent(), path, calls: self.calls }
+        let sent = Sent { bytes: self.chunks.sent(), path, calls: self.calls };
+        log::debug!("{:?}: {sent:?}", self.what);
+        sent
     }
 
     pub(super) fn failed(&self, phase: SendfilePhase, error: io::Error) -> SendfileError {

@@ -358,6 +358,11 @@ impl Client {
         self.plan.as_ref()?.accept_delay
     }
 
+    /// Whether nothing was drawn.
+    pub(super) fn is_spared(&self) -> bool {
+        self.plan.is_none()
+    }
+
     pub(super) fn delay(&self) -> Option<Duration> {
         self.plan.as_ref()?.delay()
     }
