@@ -10,7 +10,7 @@ use std::time::Duration;
 use loopctl::SocketOptions;
 use loopctl::plan::{Family, Policy, Target};
 
-pub(crate) use serve::{Faults, Outlet, Place, ServeRequest, Service};
+pub(crate) use serve::{Faults, Outlet, Place, ServeRequest, Service, SinkRequest};
 
 use crate::args::{
     ConnectArgs, DebugArgs, ExpectArgs, ExportArgs, FamilyArg, FamilyArgs, GlobalArgs, OutputArgs,

@@ -15,7 +15,7 @@ pub(crate) use connect::{
     ConnectArgs, ExpectArgs, ExportArgs, RaceArgs, RelayArgs, RepeatArgs, SocketArgs, TargetArgs,
 };
 pub(crate) use fault::{Fault, FaultArg, Spread};
-pub(crate) use serve::{LimitArgs, ListenArgs, LogArg, ModeArg, ModeArgs, ServeArgs};
+pub(crate) use serve::{LimitArgs, ListenArgs, LogArg, ModeArg, ModeArgs, ServeArgs, SinkArgs};
 pub(crate) use values::{FamilyArg, Pace, Pinned, Words, duration};
 
 use values::positive;

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::json::slow_callbacks;
 use super::super::units::ms;
-use crate::serve::report::{Datagram, End, Ended, Totals};
+use crate::serve::report::{Datagram, End, Ended, Stored, Totals};
 
 /// A socket that clients can connect to.
 pub(crate) fn listening(address: &Address) -> Value {
@@ -57,6 +57,22 @@ pub(crate) fn datagram(datagram: &Datagram) -> Value {
             "bytes_out": datagram.bytes.sent,
             "allowed": datagram.is_allowed,
             "error": datagram.error.as_ref().map(|failure| error(failure, End::Error)),
+        }),
+    );
+    Value::Object(record)
+}
+
+/// What a sink has received.
+pub(crate) fn stored(stored: &Stored) -> Value {
+    let mut record = record("transfer");
+    let sum = stored.sum.as_ref();
+    extend(
+        &mut record,
+        json!({
+            "path": stored.path.as_ref().map(|path| path.to_string_lossy()),
+            "bytes": stored.bytes,
+            "complete": stored.is_whole,
+            "checksum": sum.map(|sum| json!({"algorithm": sum.algorithm.name(), "hex": sum.hex})),
         }),
     );
     Value::Object(record)
