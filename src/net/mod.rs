@@ -5,6 +5,8 @@ mod attempt;
 mod connect;
 mod contest;
 mod datagram;
+#[cfg(feature = "dns")]
+mod dns;
 mod error;
 mod event;
 mod inbox;
@@ -18,6 +20,7 @@ mod process;
 mod protocol;
 mod readiness;
 mod resolve;
+mod resolver;
 #[cfg(feature = "tls")]
 mod secure;
 mod sendfile;
@@ -34,6 +37,12 @@ mod wire;
 pub use address::Address;
 pub use connect::CreateConnection;
 pub use datagram::{CreateDatagram, DatagramProtocol, DatagramTransport};
+#[cfg(feature = "dns")]
+pub use dns::{
+    DnsAddress, DnsAnswer, DnsClient, DnsClientBuilder, DnsConfigError, DnsData, DnsError,
+    DnsErrorKind, DnsEvent, DnsEventKind, DnsExchange, DnsFlags, DnsIgnored, DnsLookup, DnsRecord,
+    DnsServer, ExtendedError, Rcode, RecordType, RecordTypeError, ServiceBinding, StartOfAuthority,
+};
 pub use error::{AttemptError, ConnectError, Phase};
 pub use event::{AbortReason, Event, EventKind, Failure, SocketFacts, TimerEnd};
 pub use inbox::StreamError;
@@ -46,6 +55,7 @@ pub use process::{
 };
 pub use protocol::{AfterEof, BufferedProtocol, Connection, Protocol};
 pub use resolve::{AddrInfo, AddrInfoFlags, Lookup, NameInfoFlags, ResolveError};
+pub use resolver::{Resolver, Resolving, source_address};
 pub use sendfile::{
     CopyReason, Sendfile, SendfileError, SendfileMethod, SendfilePath, SendfilePhase, Sent,
     kernel_tls,
@@ -57,7 +67,7 @@ pub use stream::{StreamProtocol, StreamReader, StreamWriter};
 pub use tcp_info::{TcpInfo, TcpOptions};
 #[cfg(feature = "tls")]
 pub use tls::{
-    StartTls, TlsClient, TlsClientBuilder, TlsConfigError, TlsError, TlsErrorKind, TlsInfo,
-    TlsPeer, TlsRole, TlsServer, TlsServerBuilder, TlsVerdict, TlsVersion,
+    CertificateProblem, StartTls, TlsClient, TlsClientBuilder, TlsConfigError, TlsError,
+    TlsErrorKind, TlsInfo, TlsPeer, TlsRole, TlsServer, TlsServerBuilder, TlsVerdict, TlsVersion,
 };
 pub use transport::Transport;

@@ -16,21 +16,27 @@
 //! ```
 
 mod chunks;
+mod destination;
 mod flow;
 mod host;
 mod interleave;
 mod literal;
 mod policy;
+mod query;
 mod race;
+mod search;
 mod slow;
 mod timers;
 
 pub use chunks::Chunks;
+pub use destination::{Destination, DestinationRule, sort_destinations};
 pub use flow::{Flow, FlowCall, LimitsError, Watermarks, WriteLimits};
 pub use host::{Host, Port, Target, TargetError};
 pub use interleave::interleave;
 pub use literal::{Family, SocketKind, literal};
 pub use policy::Policy;
+pub use query::{Ask, DnsTransport, Query, QueryPolicy, QueryStep, Reply};
 pub use race::{Race, Step};
+pub use search::SearchList;
 pub use slow::{SlowJob, SlowLog, SlowTotals};
 pub use timers::{TimerKey, Timers};

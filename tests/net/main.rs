@@ -12,6 +12,18 @@ mod cancel;
 mod connect;
 mod datagram;
 mod datagram_flow;
+#[cfg(feature = "dns")]
+mod dns_end;
+#[cfg(feature = "dns")]
+mod dns_lookup;
+#[cfg(feature = "dns")]
+mod dns_peers;
+#[cfg(feature = "dns")]
+mod dns_query;
+#[cfg(all(feature = "dns", feature = "tls"))]
+mod dns_tls;
+#[cfg(feature = "dns")]
+mod dns_wire;
 mod early;
 mod errors;
 mod leaks;

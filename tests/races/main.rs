@@ -7,5 +7,6 @@ mod before;
 mod course;
 mod flow;
 mod properties;
+mod queries;
 mod rules;
 mod scenarios;

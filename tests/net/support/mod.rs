@@ -1,8 +1,12 @@
 //! What the tests of this directory share.
 
+#[cfg(feature = "tls")]
+pub(crate) mod authority;
 mod child;
 mod guests;
 mod logged;
+#[cfg(feature = "dns")]
+pub(crate) mod name_server;
 mod peers;
 mod recorder;
 #[cfg(feature = "tls")]
