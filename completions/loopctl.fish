@@ -123,7 +123,10 @@ blackhole\t'Accepts, and never reads or answers'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l root -d 'The files of --mode http; nothing outside of DIR is shown' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l exec -d 'Run CMD for each client, without a shell: its input and output are the connection' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l shell -d 'As --exec, with /bin/sh' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l output -d 'Where --mode sink puts what it receives, one client after another; `-` is standard output' -r -F
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l output -d 'Where it goes: into a file, one client after another; into a directory, a file for each client; `-` is standard output. A file has .part at the end of its name until it is whole' -r -F
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l checksum -d 'Print the checksum of what was received, as sha256sum and b3sum do' -r -f -a "sha256\t'As sha256sum(1)'
+blake3\t'As b3sum(1)'"
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l max-size -d 'Break off transfers that are larger' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l backlog -d 'How many connections may wait to be accepted' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l port-file -d 'Write the ports to FILE, one a line, once clients can connect' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l tls -d 'Speak TLS, with a certificate made for this run; or with that of a PEM file, its key in a second one unless it is in the same. Given again, clients get the one for the name that they ask for (SNI)' -r
@@ -150,6 +153,7 @@ never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l slow-callback -d 'Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; serve: none]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l force -d 'Let --output replace a file that exists'
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l resume -d 'Go on with what there is of FILE.part: tell the client how much that is (`loopctl sendfile --resume`)'
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -s u -l udp -d 'Datagrams instead of connections'
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l reuse-port -d 'Share the address with other servers; the kernel deals out the clients'
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l v6only -d '[::]:port takes IPv6 only; IPv4 clients come to it otherwise'
@@ -174,7 +178,10 @@ blackhole\t'Accepts, and never reads or answers'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l root -d 'The files of --mode http; nothing outside of DIR is shown' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l exec -d 'Run CMD for each client, without a shell: its input and output are the connection' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l shell -d 'As --exec, with /bin/sh' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l output -d 'Where --mode sink puts what it receives, one client after another; `-` is standard output' -r -F
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l output -d 'Where it goes: into a file, one client after another; into a directory, a file for each client; `-` is standard output. A file has .part at the end of its name until it is whole' -r -F
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l checksum -d 'Print the checksum of what was received, as sha256sum and b3sum do' -r -f -a "sha256\t'As sha256sum(1)'
+blake3\t'As b3sum(1)'"
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l max-size -d 'Break off transfers that are larger' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l backlog -d 'How many connections may wait to be accepted' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l port-file -d 'Write the ports to FILE, one a line, once clients can connect' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l tls -d 'Speak TLS, with a certificate made for this run; or with that of a PEM file, its key in a second one unless it is in the same. Given again, clients get the one for the name that they ask for (SNI)' -r
@@ -201,6 +208,7 @@ never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l slow-callback -d 'Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; serve: none]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l force -d 'Let --output replace a file that exists'
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l resume -d 'Go on with what there is of FILE.part: tell the client how much that is (`loopctl sendfile --resume`)'
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -s u -l udp -d 'Datagrams instead of connections'
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l reuse-port -d 'Share the address with other servers; the kernel deals out the clients'
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l v6only -d '[::]:port takes IPv6 only; IPv4 clients come to it otherwise'

@@ -15,6 +15,7 @@
 //! assert_eq!(race.poll(t0 + Duration::from_millis(9)), Step::Start(1), "a failure starts the next");
 //! ```
 
+mod chunks;
 mod destination;
 mod flow;
 mod host;
@@ -27,6 +28,7 @@ mod search;
 mod slow;
 mod timers;
 
+pub use chunks::Chunks;
 pub use destination::{Destination, DestinationRule, sort_destinations};
 pub use flow::{Flow, FlowCall, LimitsError, Watermarks, WriteLimits};
 pub use host::{Host, Port, Target, TargetError};

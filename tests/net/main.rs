@@ -40,6 +40,7 @@ mod process_end;
 mod race;
 mod readers;
 mod resolve;
+mod sendfile;
 mod server;
 mod server_bind;
 mod sock;

@@ -4,6 +4,7 @@ mod args;
 mod backlog;
 mod cause;
 mod certificate;
+mod checksum;
 mod connect;
 mod demo;
 mod env;

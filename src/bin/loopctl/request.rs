@@ -11,7 +11,9 @@ use std::time::Duration;
 use loopctl::SocketOptions;
 use loopctl::plan::{Family, Policy, Target};
 
-pub(crate) use serve::{Faults, IdentityFiles, Outlet, Place, ServeRequest, ServerTls, Service};
+pub(crate) use serve::{
+    Faults, IdentityFiles, Outlet, Place, ServeRequest, ServerTls, Service, SinkRequest,
+};
 pub(crate) use tls::{KeyLog, TlsRequest, key_log};
 
 use crate::args::{

@@ -18,7 +18,7 @@ pub(crate) use connect::{
 };
 pub(crate) use fault::{Fault, FaultArg, Spread};
 pub(crate) use serve::{
-    LimitArgs, ListenArgs, LogArg, ModeArg, ModeArgs, ServeArgs, ServerTlsArgs,
+    LimitArgs, ListenArgs, LogArg, ModeArg, ModeArgs, ServeArgs, ServerTlsArgs, SinkArgs,
 };
 pub(crate) use tls::{OwnArgs, Protocols, StartTlsArg, TlsArgs, TrustArgs, VersionArg};
 pub(crate) use values::{FamilyArg, Pace, Pinned, Words, duration};

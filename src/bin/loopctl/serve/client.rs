@@ -394,6 +394,11 @@ impl Client {
         self.plan.as_ref()?.accept_delay
     }
 
+    /// Whether nothing was drawn.
+    pub(super) fn is_spared(&self) -> bool {
+        self.plan.is_none()
+    }
+
     pub(super) fn meets(&self, fault: Fault) -> bool {
         self.plan.as_ref().is_some_and(|plan| plan.drawn.contains(&fault))
     }
