@@ -60,6 +60,21 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l ttl -d 'How 
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l dscp -d 'Differentiated Services Code Point' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l mark -d 'Mark for this host\'s routing and firewall rules' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l keepalive -d 'Test silent connections: after IDLE, every INTVL, CNT times (2h, 75s and 9 unless given)' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l starttls -d 'Ask for TLS in the words of a protocol that begins in plain' -r -f -a "smtp\t'RFC 3207'
+imap\t'RFC 9051'
+pop3\t'RFC 2595'
+ftp\t'RFC 4217'
+postgres\t'PostgreSQL\'s SSLRequest'
+ldap\t'RFC 4511'
+xmpp\t'RFC 6120'"
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l sni -d 'The name that the peer is asked for and must have a certificate for, if it is not the target\'s host; an empty one asks for none, and takes any' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l alpn -d 'What is offered to be spoken over TLS, the best first' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l tls-min -d 'No version below this one' -r -f -a "1.2\t'RFC 5246'
+1.3\t'RFC 8446'"
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l ca -d 'Trust the certificates of FILE (PEM) and not the system\'s; may be given again' -r -F
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l cert-expiry -d 'Fail (60) if a certificate of the peer\'s ends sooner than this, such as 14d' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l cert -d 'Our own certificate with its chain (PEM), for peers that ask' -r -F
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l key -d 'The key of --cert (PEM), if it is in a file of its own' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l idle-timeout -d 'End a relay when nothing has come or gone for this long' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l require -d 'The connection must be over this family' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l max-cost -d 'Waiting for addresses that did not win must cost no more than this' -r
@@ -74,10 +89,12 @@ never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l slow-callback -d 'Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; serve: none]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l all -d 'Let every attempt finish: probe every address'
-complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s u -l udp -d 'Datagrams instead of connections: which addresses answer an empty one, stay silent, or refuse it?'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l mptcp -d 'Multipath TCP; a plain socket where the kernel has none'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l tfo -d 'TCP Fast Open: uses a cookie of the server\'s, or asks for one'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l nodelay -d 'Send small writes at once'
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l tls -d 'Speak TLS, and report what was agreed on and whom the peer says it is; with -v its whole chain of certificates'
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l insecure -d 'Take any certificate; what is wrong with it is told all the same'
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s u -l udp -d 'Datagrams instead of connections: which addresses answer an empty one, stay silent, or refuse it?'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s r -l relay -d 'Relay standard input to the connection, and what comes back to standard output; the report goes to standard error'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l fail-on-fallback -d 'The first address must win'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l fresh-dns -d 'Resolve the name anew every time, and tell when its addresses change'
@@ -109,13 +126,19 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l shell -d 'As -
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l output -d 'Where --mode sink puts what it receives, one client after another; `-` is standard output' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l backlog -d 'How many connections may wait to be accepted' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l port-file -d 'Write the ports to FILE, one a line, once clients can connect' -r -F
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l tls -d 'Speak TLS, with a certificate made for this run; or with that of a PEM file, its key in a second one unless it is in the same. Given again, clients get the one for the name that they ask for (SNI)' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l tls-cert-file -d 'Write the certificate made for this run to FILE, where it stays, instead of to a temporary file' -r -F
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l client-ca -d 'Let in only clients with a certificate that one of those in FILE has signed' -r -F
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l alpn -d 'The protocols to agree on, the best first: h2,http/1.1' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l tls-min -d 'No version of TLS below this one' -r -f -a "1.2\t'RFC 5246'
+1.3\t'RFC 8446'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l max-conns -d 'At most N clients at a time; others wait in the backlog' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -s n -l count -d 'End after N clients (with --udp, N datagrams)' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l idle-timeout -d 'Close a connection over which nothing has gone for so long' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l rate -d 'Send and receive no faster, for each connection: 1MiB/s, 64kB/s' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l allow -d 'Serve clients of this network only; may be given again' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l grace -d 'Time for clients to finish after SIGINT or SIGTERM' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l fault -d 'Misbehave; may be given again. accept-delay=DUR, delay=DUR, close[=DUR], reset[=DUR], half-close[=DUR], stall-after=SIZE, reset-after=SIZE, slice=SIZE/DUR, rate=SIZE/s or backlog[=N]; ~JITTER varies the value, @PERCENT the clients that are hit' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l fault -d 'Misbehave; may be given again. accept-delay=DUR, delay=DUR, close[=DUR], reset[=DUR], half-close[=DUR], stall-after=SIZE, reset-after=SIZE, slice=SIZE/DUR, rate=SIZE/s or backlog[=N]; with --tls also tls-stall, tls-close, tls-wrong-name, tls-expired or tls-bare-fin; ~JITTER varies the value, @PERCENT the clients that are hit' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l fault-seed -d 'Repeat the choices of an earlier run' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l log -d 'How each closed connection is told' -r -f -a "text\t'One line for people'
 json\t'One JSON record a line'"
@@ -154,13 +177,19 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l shell -d 'As 
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l output -d 'Where --mode sink puts what it receives, one client after another; `-` is standard output' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l backlog -d 'How many connections may wait to be accepted' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l port-file -d 'Write the ports to FILE, one a line, once clients can connect' -r -F
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l tls -d 'Speak TLS, with a certificate made for this run; or with that of a PEM file, its key in a second one unless it is in the same. Given again, clients get the one for the name that they ask for (SNI)' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l tls-cert-file -d 'Write the certificate made for this run to FILE, where it stays, instead of to a temporary file' -r -F
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l client-ca -d 'Let in only clients with a certificate that one of those in FILE has signed' -r -F
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l alpn -d 'The protocols to agree on, the best first: h2,http/1.1' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l tls-min -d 'No version of TLS below this one' -r -f -a "1.2\t'RFC 5246'
+1.3\t'RFC 8446'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l max-conns -d 'At most N clients at a time; others wait in the backlog' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -s n -l count -d 'End after N clients (with --udp, N datagrams)' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l idle-timeout -d 'Close a connection over which nothing has gone for so long' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l rate -d 'Send and receive no faster, for each connection: 1MiB/s, 64kB/s' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l allow -d 'Serve clients of this network only; may be given again' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l grace -d 'Time for clients to finish after SIGINT or SIGTERM' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l fault -d 'Misbehave; may be given again. accept-delay=DUR, delay=DUR, close[=DUR], reset[=DUR], half-close[=DUR], stall-after=SIZE, reset-after=SIZE, slice=SIZE/DUR, rate=SIZE/s or backlog[=N]; ~JITTER varies the value, @PERCENT the clients that are hit' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l fault -d 'Misbehave; may be given again. accept-delay=DUR, delay=DUR, close[=DUR], reset[=DUR], half-close[=DUR], stall-after=SIZE, reset-after=SIZE, slice=SIZE/DUR, rate=SIZE/s or backlog[=N]; with --tls also tls-stall, tls-close, tls-wrong-name, tls-expired or tls-bare-fin; ~JITTER varies the value, @PERCENT the clients that are hit' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l fault-seed -d 'Repeat the choices of an earlier run' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l log -d 'How each closed connection is told' -r -f -a "text\t'One line for people'
 json\t'One JSON record a line'"

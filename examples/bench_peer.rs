@@ -1,7 +1,8 @@
 //! What other event loops are measured against: the workloads of the peers' protocol, on the public API.
 //!
 //! `bench_peer WORKLOAD ARGS…` prints one JSON object for each figure and exits with 64 for a workload it does
-//! not know. Build it with `cargo build --release --example bench_peer --no-default-features`.
+//! not know. Build it with `cargo build --release --example bench_peer --no-default-features`, for the workloads of
+//! TLS with `--features tls` as well.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -39,6 +40,12 @@ fn main() -> Result<ExitCode> {
         ["connect", host, port, n, parallel] => {
             let peer = SocketAddr::new(host.parse()?, port.parse()?);
             connect(peer, n.parse()?, parallel.parse()?)?;
+        }
+        #[cfg(feature = "tls")]
+        ["tls", port, certificate, key] => tls::serve(port.parse()?, certificate, key)?,
+        #[cfg(feature = "tls")]
+        ["tlsconnect", host, port, n] => {
+            tls::connect(SocketAddr::new(host.parse()?, port.parse()?), n.parse()?)?;
         }
         _ => return Ok(ExitCode::from(UNSUPPORTED)),
     }
@@ -256,6 +263,12 @@ fn connect(peer: SocketAddr, n: usize, parallel: usize) -> Result {
     let (wall, cpu) = (span.wall(), span.cpu());
 
     let mut took = took.take();
+    report_connects(&mut took, wall, cpu)
+}
+
+/// A line for each connection, then rate, cost and spread of all.
+fn report_connects(took: &mut [Duration], wall: Duration, cpu: Duration) -> Result {
+    let n = took.len();
     let mut out = io::BufWriter::new(io::stdout().lock());
     for (number, took) in took.iter().enumerate() {
         writeln!(out, "{number}\t{}", took.as_nanos())?;
@@ -265,8 +278,58 @@ fn connect(peer: SocketAddr, n: usize, parallel: usize) -> Result {
     emit("rate", n as f64 / wall.as_secs_f64(), "conn/s")?;
     emit("cpu", per_op(cpu, n as u64) / 1e3, "us/conn")?;
     took.sort_unstable();
-    emit("lat_p50", micros(percentile(&took, 50)), "us")?;
-    emit("lat_p99", micros(percentile(&took, 99)), "us")
+    emit("lat_p50", micros(percentile(took, 50)), "us")?;
+    emit("lat_p99", micros(percentile(took, 99)), "us")
+}
+
+/// TLS 1.3 at both ends, every handshake a whole one.
+#[cfg(feature = "tls")]
+mod tls {
+    use std::io::{self, Write};
+    use std::net::SocketAddr;
+
+    use loopctl::{Protocol, TlsClient, TlsServer, Transport};
+
+    use super::{Result, Span, monotonic, new_loop, report_connects};
+
+    struct Discard;
+
+    impl Protocol for Discard {
+        fn data_received(&mut self, _: &Transport, _: &[u8]) {}
+    }
+
+    pub(super) fn serve(port: u16, certificate: &str, key: &str) -> Result {
+        let tls =
+            TlsServer::builder().identity_files(certificate, key).resumption(false).build()?;
+        let (lp, mut event_loop) = new_loop()?;
+        event_loop.run_until_complete(async {
+            let server = lp.create_server("127.0.0.1", port).backlog(4096).tls(tls);
+            let server = server.serve(|| Discard).await?;
+            let port = server.local_addrs().first().ok_or("no address")?.port();
+            writeln!(io::stdout(), "READY {port}")?;
+            server.serve_forever().await?;
+            Result::Ok(())
+        })?
+    }
+
+    pub(super) fn connect(peer: SocketAddr, n: usize) -> Result {
+        let tls = TlsClient::builder().dangerous_accept_any_certificate().resumption(false);
+        let tls = tls.build()?.server_name("localhost")?;
+        let (lp, mut event_loop) = new_loop()?;
+        let mut took = Vec::with_capacity(n);
+        let span = Span::begin();
+        event_loop.run_until_complete(async {
+            for _ in 0..n {
+                let began = monotonic();
+                let connection = lp.create_connection_to([peer]).tls(tls.clone());
+                let connection = connection.open(|| Discard).await?;
+                took.push(monotonic() - began);
+                connection.transport.close();
+            }
+            Result::Ok(())
+        })??;
+        report_connects(&mut took, span.wall(), span.cpu())
+    }
 }
 
 fn new_loop() -> Result<(LoopRef, EventLoop)> {

@@ -71,16 +71,16 @@ pub use net::{
     TimerEnd, Transport, WritePipe, WritePipeProtocol, listen, raise_descriptor_limit,
     source_address,
 };
+#[cfg(feature = "tls")]
+pub use net::{
+    CertificateProblem, StartTls, TlsClient, TlsClientBuilder, TlsConfigError, TlsError,
+    TlsErrorKind, TlsInfo, TlsPeer, TlsRole, TlsServer, TlsServerBuilder, TlsVerdict, TlsVersion,
+};
 #[cfg(feature = "dns")]
 pub use net::{
     DnsAddress, DnsAnswer, DnsClient, DnsClientBuilder, DnsConfigError, DnsData, DnsError,
     DnsErrorKind, DnsEvent, DnsEventKind, DnsExchange, DnsFlags, DnsIgnored, DnsLookup, DnsRecord,
     DnsServer, ExtendedError, Rcode, RecordType, RecordTypeError, ServiceBinding, StartOfAuthority,
-};
-#[cfg(feature = "tls")]
-pub use net::{
-    StartTls, TlsClient, TlsClientBuilder, TlsConfigError, TlsError, TlsErrorKind, TlsInfo,
-    TlsPeer, TlsRole, TlsServer, TlsServerBuilder, TlsVerdict, TlsVersion,
 };
 pub use plan::{Flow, LimitsError, WriteLimits};
 pub use task::{

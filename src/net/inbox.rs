@@ -78,6 +78,8 @@ pub(super) struct Inbox {
     pub(super) limit: usize,
     pub(super) is_paused: bool,
     pub(super) ended: bool,
+    /// The peer has said so: what comes after, such as a reset, takes nothing away from what there is to read.
+    pub(super) is_complete: bool,
     pub(super) error: Option<io::Error>,
     pub(super) reader: Option<Waker>,
     pub(super) held: Held,

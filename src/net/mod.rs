@@ -62,7 +62,7 @@ pub use stream::{StreamProtocol, StreamReader, StreamWriter};
 pub use tcp_info::{TcpInfo, TcpOptions};
 #[cfg(feature = "tls")]
 pub use tls::{
-    StartTls, TlsClient, TlsClientBuilder, TlsConfigError, TlsError, TlsErrorKind, TlsInfo,
-    TlsPeer, TlsRole, TlsServer, TlsServerBuilder, TlsVerdict, TlsVersion,
+    CertificateProblem, StartTls, TlsClient, TlsClientBuilder, TlsConfigError, TlsError,
+    TlsErrorKind, TlsInfo, TlsPeer, TlsRole, TlsServer, TlsServerBuilder, TlsVerdict, TlsVersion,
 };
 pub use transport::Transport;

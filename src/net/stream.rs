@@ -133,7 +133,7 @@ impl Protocol for StreamProtocol {
     }
 
     fn eof_received(&mut self, _: &Transport) -> AfterEof {
-        self.change(|inbox| inbox.ended = true);
+        self.change(|inbox| (inbox.ended, inbox.is_complete) = (true, true));
         if self.shared.borrow().held.writer { AfterEof::KeepOpen } else { AfterEof::Close }
     }
 
@@ -240,8 +240,8 @@ impl LoopRef {
 
 /// The receiving end of a stream; asyncio's `StreamReader`.
 ///
-/// What came before an error can be read; then every read gives the error. Dropping a read half-way loses
-/// nothing, unless it says otherwise.
+/// What came before an error can be read; then every read gives the error, unless the peer had said before that
+/// it sends no more: then that is the end. Dropping a read half-way loses nothing, unless it says otherwise.
 pub struct StreamReader {
     inbox: Shared,
     transport: Transport,
@@ -420,7 +420,7 @@ impl StreamReader {
             if inbox.unread().len() > known {
                 return Poll::Ready(Ok(true));
             }
-            if let Some(error) = inbox.error() {
+            if let Some(error) = inbox.error().filter(|_| !inbox.is_complete) {
                 return Poll::Ready(Err(error));
             }
             if inbox.ended {
@@ -524,10 +524,12 @@ impl StreamWriter {
     /// As [`Transport::start_tls`]. For a client, `InvalidData` where the peer has said more than was read;
     /// the connection is as it was.
     #[cfg(feature = "tls")]
-    pub async fn start_tls(&mut self, role: impl Into<super::TlsRole>) -> io::Result<()> {
+    pub fn start_tls(&mut self, role: impl Into<super::TlsRole>) -> super::StartTls {
         let role = role.into();
-        let already_read = self.hand_over(matches!(role, super::TlsRole::Client(_)))?;
-        self.transport.start_tls(role, already_read).await
+        match self.hand_over(matches!(role, super::TlsRole::Client(_))) {
+            Ok(already_read) => self.transport.start_tls(role, already_read),
+            Err(error) => super::StartTls::refused(error),
+        }
     }
 
     /// Takes what nobody has read.

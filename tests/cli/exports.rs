@@ -15,11 +15,11 @@ fn csv_has_a_header_and_plain_has_none() {
     assert!(lines.next().unwrap().starts_with("target,try,attempt_id,ip,port,family,"));
     let rows: Vec<Vec<&str>> = lines.map(|line| line.split(',').collect()).collect();
     assert_eq!(rows.len(), 2);
-    assert!(rows.iter().all(|row| row.len() == 13 && row[9] == "failure" && row[10] == "refused"));
+    assert!(rows.iter().all(|row| row.len() == 15 && row[9] == "failure" && row[10] == "refused"));
     let plain = run(&[&["connect", "--plain", &target], &pins[..]].concat());
     let rows: Vec<Vec<&str>> =
         plain.stdout.lines().map(|line| line.split('\t').collect()).collect();
-    assert_eq!((rows.len(), rows[0].len(), rows[1][3]), (2, 13, "127.0.0.2"));
+    assert_eq!((rows.len(), rows[0].len(), rows[1][3]), (2, 15, "127.0.0.2"));
     let unresolved = run(&["connect", "--csv", "nosuchname.invalid:1"]);
     assert_eq!(unresolved.stdout.lines().count(), 2, "a target without attempts has a line, too");
 }

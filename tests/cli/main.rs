@@ -1,6 +1,11 @@
 //! The real program: what it prints, in every format, and how it exits.
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stderr, clippy::disallowed_methods)]
 
+#[path = "../net/support/authority.rs"]
+#[expect(dead_code, reason = "the tests of the library use more of it")]
+mod authority;
+mod connect_tls;
+mod connect_tls_peers;
 mod demo;
 mod exec;
 mod exits;
@@ -15,9 +20,15 @@ mod relay;
 mod repeat;
 mod screen;
 mod serve;
+mod serve_tls;
+mod serve_tls_faults;
+mod serve_tls_limits;
 mod served;
 mod sink;
 mod socket;
+mod starttls;
 mod support;
+mod tls_clients;
+mod tls_peer;
 mod typed;
 mod udp;

@@ -124,7 +124,7 @@ fn tls_07_any_certificate_is_taken_only_on_demand() {
         let client = client.build().unwrap();
         let connection = to(&lp, address, &client).open(Recorder::new).await.unwrap();
         let verdict = connection.transport.tls().unwrap().peer.verdict;
-        let TlsVerdict::Failed { reason } = verdict else { panic!("{verdict:?}") };
+        let TlsVerdict::Failed { reason, .. } = verdict else { panic!("{verdict:?}") };
         assert!(reason.starts_with("the issuer is unknown"), "{reason}");
     });
 }
@@ -180,6 +180,7 @@ fn tls_06_a_server_may_ask_who_the_client_is() {
         let client = client.identity_pem(own.chain, own.key).build().unwrap();
         let (mut reader, _writer) = to(&lp, address, &client).open_stream().await.unwrap();
         assert_eq!(reader.read_exactly(7).await.unwrap(), b"welcome");
+        assert!(reader.transport().tls().unwrap().peer.asks_for_certificate);
         assert_eq!(names.borrow()[0].chain.len(), 1);
         assert_eq!(names.borrow()[0].verdict, TlsVerdict::Verified);
 

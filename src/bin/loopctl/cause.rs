@@ -2,13 +2,13 @@
 
 use std::io::ErrorKind;
 
-use loopctl::{Failure, Phase};
+use loopctl::{CertificateProblem, Failure, Phase, TlsErrorKind};
 
 use crate::exit::Exit;
 use crate::hint;
 use crate::message::Message;
 use crate::render::units;
-use crate::report::{Attempt, End, Outcome, Report};
+use crate::report::{Attempt, End, Outcome, Report, Secured, TlsFailure, TlsPhase};
 
 /// Why an attempt is not a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,6 +105,41 @@ pub(crate) fn brief(failure: &Failure) -> String {
     }
 }
 
+/// Why there is no TLS, in words that help.
+pub(crate) fn of_tls(tls: &Secured, failure: &TlsFailure) -> String {
+    let doubt = tls.doubt().filter(|_| failure.kind == Some(TlsErrorKind::Certificate));
+    let timed_out = failure.kind == Some(TlsErrorKind::TimedOut);
+    match (doubt, failure.phase) {
+        (Some(doubt), _) => doubt,
+        (None, TlsPhase::Handshake) if timed_out => "no answer to the handshake".to_owned(),
+        _ => brief(&failure.failure),
+    }
+}
+
+/// The same in a few words, for a line that tells it among others.
+fn word_of_tls(tls: &Secured, failure: &TlsFailure) -> String {
+    let word = match tls.problem().filter(|_| failure.kind == Some(TlsErrorKind::Certificate)) {
+        Some(CertificateProblem::Expired) => "the certificate has expired",
+        Some(CertificateProblem::NotYetValid) => "the certificate is not valid yet",
+        Some(CertificateProblem::WrongName) => "the certificate is for another name",
+        Some(CertificateProblem::UnknownIssuer) => "the certificate's issuer is unknown",
+        _ => return of_tls(tls, failure),
+    };
+    word.to_owned()
+}
+
+/// One line about TLS that failed.
+fn sentence_of_tls(tls: &Secured, failure: &TlsFailure) -> String {
+    let why = of_tls(tls, failure);
+    let after =
+        tls.took().map_or_else(String::new, |took| format!(" after {}", units::prose(took)));
+    match failure.phase {
+        TlsPhase::StartTls => format!("no TLS: {why}"),
+        TlsPhase::Handshake => format!("TLS failed{after}: {why}"),
+        TlsPhase::After => format!("refused after the TLS handshake: {why}"),
+    }
+}
+
 /// Why a race came to nothing, in a few words: each cause once.
 pub(crate) fn summary(report: &Report) -> String {
     let words = words(report).into_iter().map(|(word, _)| word);
@@ -127,6 +162,8 @@ fn words(report: &Report) -> Vec<(String, Vec<String>)> {
             None => words.push((word, vec![bare(attempt)])),
         }
     }
+    let of_tls = report.winner().zip(report.tls_failure());
+    words.extend(of_tls.map(|(winner, (tls, why))| (word_of_tls(tls, why), vec![bare(winner)])));
     words
 }
 
@@ -155,7 +192,10 @@ pub(crate) fn explain(report: &Report) -> Message {
         End::Interrupted(_) => {
             (Some(format!("interrupted while connecting to `{target}`")), causes(report))
         }
-        End::Failed(_) => (Some(format!("could not connect to `{target}`")), causes(report)),
+        End::Failed(_) => {
+            let over = if report.tls_failure().is_some() { " over TLS" } else { "" };
+            (Some(format!("could not connect to `{target}`{over}")), causes(report))
+        }
     };
     Message { error, causes, warnings: Vec::new(), hints: hint::hint(report).into_iter().collect() }
 }
@@ -168,9 +208,12 @@ fn causes(report: &Report) -> Vec<String> {
         }
         _ => error.clone(),
     });
-    let attempts =
-        report.attempts.iter().map(|attempt| format!("{}: {}", attempt.address, sentence(attempt)));
-    unresolved.chain(attempts).collect()
+    let failed = report.attempts.iter().filter(|attempt| attempt.outcome != Outcome::Success);
+    let failed = failed.map(|attempt| format!("{}: {}", attempt.address, sentence(attempt)));
+    let of_tls = report.winner().zip(report.tls_failure());
+    let of_tls = of_tls
+        .map(|(winner, (tls, why))| format!("{}: {}", winner.address, sentence_of_tls(tls, why)));
+    unresolved.chain(failed).chain(of_tls).collect()
 }
 
 /// The address without its port.

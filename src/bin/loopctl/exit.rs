@@ -17,16 +17,20 @@ pub(crate) enum Exit {
     CannotWrite,
     CannotRead,
     TimedOut,
+    /// Connected, but without the TLS that was asked for.
+    NoTls,
     CannotBind,
     /// On a connection that was there.
     SendFailed,
     ReceiveFailed,
+    /// A certificate that is not to be trusted, or not for long enough.
+    NotTrusted,
     /// By this signal, as if there had been no handler.
     Signal(i32),
 }
 
 /// Code and meaning, as the man pages list them.
-pub(crate) const TABLE: [(&str, &str); 15] = [
+pub(crate) const TABLE: [(&str, &str); 17] = [
     ("0", "Everything asked for succeeded."),
     ("1", "Several targets or tries ended in different ways, or an internal error occurred."),
     ("2", "The command line is wrong."),
@@ -42,11 +46,16 @@ pub(crate) const TABLE: [(&str, &str); 15] = [
         "28",
         "Time was up: a deadline cut the last attempt under way, or clients that had not finished.",
     ),
+    ("35", "The TLS handshake failed, or the peer would not begin one (--tls, --starttls)."),
     ("45", "An address could not be bound, to connect from or to listen on."),
     ("55", "Sending failed on a connection that was there (--relay)."),
     (
         "56",
         "Receiving failed: the peer reset the connection or refuses datagrams (--relay), or a sink did not get all (-n).",
+    ),
+    (
+        "60",
+        "The peer's certificate is not trusted, not for that name, or ends too soon (--cert-expiry).",
     ),
     ("130", "Interrupted (SIGINT, raised again)."),
     ("141", "Standard output was closed (SIGPIPE, raised again)."),
@@ -65,9 +74,11 @@ impl Exit {
             Self::CannotWrite => 23,
             Self::CannotRead => 26,
             Self::TimedOut => 28,
+            Self::NoTls => 35,
             Self::CannotBind => 45,
             Self::SendFailed => 55,
             Self::ReceiveFailed => 56,
+            Self::NotTrusted => 60,
             Self::Signal(number) => u8::try_from(128 + number).unwrap_or(u8::MAX),
         }
     }
@@ -116,9 +127,11 @@ mod tests {
             Exit::CannotWrite,
             Exit::CannotRead,
             Exit::TimedOut,
+            Exit::NoTls,
             Exit::CannotBind,
             Exit::SendFailed,
             Exit::ReceiveFailed,
+            Exit::NotTrusted,
             Exit::Signal(2),
             Exit::Signal(13),
             Exit::Signal(15),

@@ -1,12 +1,13 @@
 //! What a result means, and what to do about it.
 
 use loopctl::plan::Family;
-use loopctl::{Address, Phase};
+use loopctl::{Address, CertificateProblem, Phase, TlsErrorKind};
 
 use crate::cause::{Cause, bare};
+use crate::certificate::Said;
 use crate::exit::Exit;
 use crate::render::units;
-use crate::report::{Attempt, End, Outcome, Report};
+use crate::report::{Attempt, End, Outcome, Report, Secured, TlsFailure, TlsPhase};
 
 /// One hint at most: the one that helps most.
 pub(crate) fn hint(report: &Report) -> Option<String> {
@@ -16,7 +17,10 @@ pub(crate) fn hint(report: &Report) -> Option<String> {
         End::Connected if report.beside.relay.is_some() => None,
         End::Connected => of_connection(report),
         End::Failed(_) if report.resolve.error.is_some() => of_name(report),
-        End::Failed(exit) => of_failure(report, exit),
+        End::Failed(exit) => match report.tls_failure() {
+            Some((tls, failure)) => of_tls(tls, failure),
+            None => of_failure(report, exit),
+        },
     }
 }
 
@@ -59,6 +63,54 @@ fn of_connection(report: &Report) -> Option<String> {
         (_, Some(first)) => of_first_loser(first),
         _ => None,
     }
+}
+
+/// There is a connection, but no TLS over it.
+fn of_tls(tls: &Secured, failure: &TlsFailure) -> Option<String> {
+    let text = match (failure.kind?, tls.problem(), failure.phase) {
+        (TlsErrorKind::Certificate, Some(problem), _) => return of_certificate(tls, problem),
+        (TlsErrorKind::Alert, _, _) if tls.peer.asks_for_certificate => {
+            "the server asks for a certificate of the client: --cert and --key give one"
+        }
+        (TlsErrorKind::TimedOut, _, TlsPhase::Handshake) => {
+            "the port is open, but nobody answers TLS: the service waits for plain words first (--starttls), or hangs"
+        }
+        (TlsErrorKind::Protocol, _, _) if tls.info.is_none() && tls.chain.is_empty() => {
+            "a service that begins in plain may switch to TLS when it is asked: --starttls"
+        }
+        (TlsErrorKind::Alert, _, _) => {
+            "the server took offence at what was offered: the name (--sni), the version, or --alpn"
+        }
+        _ => return None,
+    };
+    Some(text.to_owned())
+}
+
+fn of_certificate(tls: &Secured, problem: CertificateProblem) -> Option<String> {
+    let own = tls.chain.first().and_then(|own| own.said.as_deref());
+    let is_alone = tls.chain.len() == 1;
+    let text = match problem {
+        CertificateProblem::Other if own.is_some_and(Said::is_self_signed) => {
+            "`openssl req -x509` makes such certificates, and OpenSSL takes them: `-addext basicConstraints=CA:FALSE` makes better ones"
+        }
+        CertificateProblem::UnknownIssuer if own.is_some_and(Said::is_self_signed) => {
+            "if you know it to be the right one, `--ca FILE` trusts it; `--insecure` takes any"
+        }
+        CertificateProblem::UnknownIssuer if is_alone => {
+            "the server sends its own certificate alone: the one that signed it may be missing in its configuration"
+        }
+        CertificateProblem::UnknownIssuer => {
+            "`--ca FILE` trusts another authority; a proxy that looks into TLS has one of its own"
+        }
+        CertificateProblem::WrongName => {
+            "`--sni NAME` asks for another name; without a match, servers show their default certificate"
+        }
+        CertificateProblem::Expired | CertificateProblem::NotYetValid => {
+            "the server needs another certificate, unless the clock of this host is wrong (`date -u`)"
+        }
+        _ => return None,
+    };
+    Some(text.to_owned())
 }
 
 fn of_first_loser(first: &Attempt) -> Option<String> {

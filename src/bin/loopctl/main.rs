@@ -3,6 +3,7 @@
 mod args;
 mod backlog;
 mod cause;
+mod certificate;
 mod connect;
 mod demo;
 mod env;

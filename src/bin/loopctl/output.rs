@@ -16,6 +16,7 @@ use crate::exit::Exit;
 use crate::message::Message;
 use crate::render::live::Live;
 use crate::render::prom::Metrics;
+use crate::render::text::Detail;
 use crate::render::{events, json, qlog, rows, series, slow, text};
 use crate::report::Report;
 use crate::request::{ConnectRequest, Format, Mode, OutputRequest, ReportTo};
@@ -206,7 +207,9 @@ impl Output {
             Format::Human if report.beside.relay.is_some() => {}
             Format::Human => {
                 let gap = if self.told > 0 { "\n" } else { "" };
-                let text = text::report(report, self.request.stdout, self.request.tcp_info);
+                let chain = self.request.verbosity > 0;
+                let detail = Detail { tcp_info: self.request.tcp_info, chain };
+                let text = text::report(report, self.request.stdout, detail);
                 self.write(&format!("{gap}{}{text}", self.stamp()));
             }
             Format::Json => self.document(&json::document(report)),

@@ -13,12 +13,16 @@ pub(crate) fn page_of(name: &str) -> Page {
     let page =
         |description, sections| Page { description, sections, signals: SIGNALS, environment: &[] };
     match name {
-        "loopctl-connect" => page(CONNECT, &[("OUTPUT", OUTPUT), ("JSON", JSON)]),
+        "loopctl-connect" => Page {
+            environment: &CONNECT_ENVIRONMENT,
+            ..page(CONNECT, &[("OUTPUT", OUTPUT), ("JSON", JSON)])
+        },
         "loopctl-demo" => page(DEMO, &[("OUTPUT", OUTPUT), ("JSON", JSON)]),
         "loopctl-completions" => page(COMPLETIONS, &[]),
         "loopctl-serve" => Page {
             description: SERVE,
             sections: &[
+                ("TLS", SERVE_TLS),
                 ("FAULTS", FAULTS),
                 ("HTTP", HTTP),
                 ("OUTPUT", SERVE_OUTPUT),
@@ -58,6 +62,13 @@ what the peer still sends is written; the peer's end ends the relay, also while 
 only as fast as the other one takes it. --timeout limits the connection, not the relay. A connection that is not as \
 expected is not used.
 
+With --tls, TLS is spoken over the connection that has won, within the same --timeout, and the connection is what was asked \
+for when the handshake is done. The peer's certificates have to lead to one that the system trusts, or that --ca \
+gives, and have to be for the host of the target, or for --sni. They are shown whether they are trusted or not; \
+--insecure takes any, and tells what is wrong. No session is resumed: every handshake is a whole one. Where the peer asks \
+for a certificate of ours, its judgement is waited for, at least 50 ms and at most 1 s. --starttls asks for TLS in the words of a protocol that begins \
+in plain; what the peer sends in plain after that is refused.
+
 With --udp, one address after another is sent an empty datagram, and has 0.2 s (--attempt-timeout) to answer or to \
 refuse: the first that does not refuse is taken. `answered` is proof that somebody is there, and `silent` is none: a \
 service that ignores an empty datagram, a firewall and a dead host look the same. With --relay as well, nothing is sent \
@@ -79,6 +90,8 @@ A program that --exec or --shell runs has the connection as its input and output
 program's input ends; when the program has exited, the connection is closed; when the client breaks off, the program \
 and what it has started are sent SIGTERM.
 
+With --tls, all of this is spoken over TLS, also on Unix sockets.
+
 A sink with --output takes one client after another, so that their bytes do not mix.";
 
 const DEMO: &str = "\
@@ -89,7 +102,7 @@ const COMPLETIONS: &str = "Prints the completions of a shell to standard output.
 
 const FAULTS: &str = "\
 Each --fault is drawn for each client anew when it is accepted, by its percentage; faults of several kinds combine, and \
-a record lists those drawn. Durations count from the acceptance, or the end of an accept-delay; sizes count what was \
+a record lists those drawn. Durations count from the acceptance, or the end of an accept-delay or of the TLS handshake; sizes count what was \
 sent to the client, or received where the mode sends nothing.
 
 accept-delay: nothing is read or sent for so long. delay: each reply is sent so much later, one after another, so that much \
@@ -100,15 +113,37 @@ gets so many bytes, then a reset. slice: replies leave in pieces of so many byte
 --rate. backlog: connections are not accepted; N of them find room in the queue, without a number none, and the others \
 get no answer at all.
 
+With --tls there are five more, without values. tls-stall: the first message of the handshake is never answered. \
+tls-close: the connection is closed when that message has come. tls-wrong-name and tls-expired: the certificate is for \
+another name, or until yesterday; both are in the file that a client is told to trust, so that it can find nothing else \
+wrong with them. tls-bare-fin: when all is sent, the connection ends without close_notify, so that it looks as if it had \
+been cut short. Of several that concern the handshake, the first in this order counts.
+
 A client that has left a connection on which nothing moves is noticed when it resets it, or after its kernel has \
 forgotten it (a minute on Linux).";
+
+const SERVE_TLS: &str = "\
+Without a value, --tls makes a key and a certificate for this run: for localhost, 127.0.0.1, ::1, each host that an \
+ADDR names and the name of this machine, good for 90 days. Neither is kept. What a client has to trust is written \
+to a file in $XDG_RUNTIME_DIR or else in $TMPDIR (/tmp), which only this user can read and which is removed at the end, \
+unless SIGKILL ends it; --tls-cert-file writes it to a file that stays. The first lines of the output tell the names, \
+the SHA-256 of the certificate, and how connect can be called to trust it.
+
+With files, the certificate comes first, then the chain that leads to it, in PEM. Of several --tls=CERT,KEY, a client \
+is shown the first that is for the name it asks for, and the very first if there is none. A file that cannot be read \
+ends with status 26, one that holds something else with 2.
+
+TLS 1.2 and 1.3 are spoken, and sessions may be resumed. A handshake may take 60 s. It counts as a client: for \
+--max-conns, -n, --idle-timeout and --grace. One that fails, such as that of a port scanner, is told as a connection that \
+ended with `error`. Where both sides name protocols (--alpn) and have none in common, it fails, too.";
 
 const SERVE_OUTPUT: &str = "\
 The first lines say where it listens, so that a script can wait for them; --port-file writes the ports to a file, \
 complete when it appears. Then comes a line for each connection that has ended: the client, what it sent and was sent, \
-how long it was there, and why it ended. `eof`: all had been said. `reset`: the client broke it off. `idle`: the idle \
+how long it was there, and why it ended. `eof`: all had been said. `reset`: the client broke it off. `truncated`: \
+the client's TLS stream ended without close_notify, so that what came last may be missing; many clients end like this. `idle`: the idle \
 timeout. `limit`: against a rule, such as --allow. `fault`: as was asked for. `shutdown`: the server ended. `error`: \
-something failed here. The totals are told last. With --output -, all of this goes to standard error.
+something failed here, or the TLS handshake did. With --tls its version stands before that. The totals are told last. With --output -, all of this goes to standard error.
 
 With --udp there is a line for each datagram.";
 
@@ -118,14 +153,31 @@ With --json there is one record a line (schema loopctl.serve.v1), written at onc
 writes only the records of connections and the summary, after the lines that say where it listens.
 
 bytes_in is what the client sent and the mode took; bytes_out is what the system took to send: of a connection that \
-broke off, at least so much. `aborted` clients were cut off when --grace was over.";
+broke off, at least so much. `tls` has the version, cipher suite, group, protocol (ALPN), name (SNI) and client certificate of a handshake that came to its end. The kind of an `error` is reset, io, tls, or \
+cert where it is about the client's certificate. `aborted` clients were cut off when --grace was over.";
 
 const SERVE_SIGNALS: &str = "\
 SIGINT, SIGTERM and SIGHUP stop accepting, let clients finish within --grace, and print the totals; the exit status is 0, or \
 28 if clients had to be cut off. A second one cuts them off at once and ends the process by the signal. SIGQUIT \
 prints the totals so far, and it goes on. A closed standard output ends it by SIGPIPE.";
 
-const SERVE_ENVIRONMENT: [(&str, &str); 3] = [
+const CONNECT_ENVIRONMENT: [(&str, &str); 2] = [
+    (
+        "SSL_CERT_FILE, SSL_CERT_DIR",
+        "Certificates to trust, in the place of the system's (--tls without --ca).",
+    ),
+    (
+        "SSLKEYLOGFILE",
+        "The secrets of TLS are appended to this file, for those who look at captured packets.",
+    ),
+];
+
+const SERVE_ENVIRONMENT: [(&str, &str); 5] = [
+    (
+        "SSLKEYLOGFILE",
+        "The secrets of TLS are appended to this file, for those who look at captured packets.",
+    ),
+    ("XDG_RUNTIME_DIR, TMPDIR", "Where the certificate is written that --tls makes."),
     (
         "LISTEN_FDS, LISTEN_PID",
         "Sockets handed over by systemd or the like; they are served where no ADDR is given.",
@@ -145,7 +197,8 @@ A headline; where the addresses came from and how they are ordered; a row for ev
 measured; the socket's options, where some were asked for; and what the total is made of.
 
 A row says when its attempt started and how long it took, both in milliseconds since work on the target began, and \
-its outcome. `lost` is an attempt that was under way when another one won. `SYN +2` says that the kernel sent the \
+its outcome. With --tls, two lines more say what was agreed on and whom the peer says it is, and -v shows all of its certificates; \
+the bar of the connection goes on with the handshake. `lost` is an attempt that was under way when another one won. `SYN +2` says that the kernel sent the \
 first packet again twice. On a terminal each row has a bar on a common time axis.
 
 Errors, their causes and hints go to standard error. With --relay the report goes there, too, and is told when there \

@@ -1,17 +1,24 @@
 //! What happened, as plain data: a fold over events.
 
+mod tls;
+
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime};
 
 use loopctl::plan::{Family, Policy, SlowLog};
 use loopctl::{
     AbortReason, Address, Event, EventKind, Failure, Phase, SocketFacts, SocketOption,
-    SocketOptions, TcpInfo,
+    SocketOptions, TcpInfo, TlsPeer,
 };
+
+pub(crate) use tls::{Dialogue, Secured, TlsFailure, TlsPhase, Wanted};
 
 use crate::exit::Exit;
 use crate::render::units;
 use crate::request::Expectations;
+
+/// The expectation that is one of trust.
+const CERT_EXPIRY: &str = "cert-expiry";
 
 /// One target, from the first question to the last outcome.
 #[derive(Debug, Clone)]
@@ -35,6 +42,8 @@ pub(crate) struct Beside {
     pub(crate) unmet: Vec<(&'static str, String)>,
     pub(crate) waited: Option<Waited>,
     pub(crate) relay: Option<Relayed>,
+    /// Where TLS was asked for and there is a connection for it.
+    pub(crate) tls: Option<Secured>,
     /// By the number of the attempt: whether a datagram was answered. `None` where none was sent.
     pub(crate) answers: Vec<Option<bool>>,
 }
@@ -90,6 +99,8 @@ pub(crate) struct Subject {
     pub(crate) family: Family,
     pub(crate) policy: Policy,
     pub(crate) timeout: Duration,
+    /// TLS, if it was asked for.
+    pub(crate) tls: Option<Wanted>,
 }
 
 /// When it began, on both clocks.
@@ -207,14 +218,64 @@ impl Report {
             EventKind::AttemptCanceled { attempt, facts } => {
                 self.settle(*attempt, at, Outcome::Canceled, facts);
             }
-            EventKind::ConnectionSelected { attempt } => {
-                (self.selected, self.total, self.end) = (Some(*attempt), at, End::Connected);
-            }
+            EventKind::ConnectionSelected { attempt } => self.select(*attempt, at),
             EventKind::ConnectionAborted { reason } => {
-                (self.total, self.end) = (at, End::Failed(self.exit_of(*reason)));
+                self.end = End::Failed(self.exit_of(*reason));
+                if self.tls_failure().is_none() {
+                    self.total = at;
+                }
+            }
+            kind => self.hear_of_tls(at, kind),
+        }
+    }
+
+    /// Where TLS was asked for, there is more to come.
+    fn select(&mut self, attempt: usize, at: Duration) {
+        (self.selected, self.total) = (Some(attempt), at);
+        self.end = match self.subject.tls {
+            None => End::Connected,
+            Some(_) => {
+                self.beside.tls = Some(Secured::default());
+                End::Failed(Exit::NoTls)
+            }
+        };
+    }
+
+    fn hear_of_tls(&mut self, at: Duration, kind: &EventKind) {
+        let Some(tls) = &mut self.beside.tls else { return };
+        match kind {
+            EventKind::TlsStarted => tls.started = Some(at),
+            EventKind::TlsFirstByte => tls.first_byte = Some(at),
+            EventKind::TlsEstablished { info } => {
+                tls.establish(at, info);
+                (self.total, self.end) = (at, End::Connected);
+            }
+            EventKind::TlsFailed { why, failure, peer } => {
+                let (failure, phase) = (failure.clone(), TlsPhase::Handshake);
+                self.fail_tls(at, TlsFailure { kind: *why, failure, phase }, peer);
             }
             _ => {}
         }
+    }
+
+    fn fail_tls(&mut self, at: Duration, failure: TlsFailure, peer: &TlsPeer) {
+        let Some(tls) = &mut self.beside.tls else { return };
+        (self.total, self.end) = (at, End::Failed(failure.exit()));
+        tls.fail(at, failure, peer);
+    }
+
+    /// The words before TLS have been said.
+    pub(crate) fn agree(&mut self, dialogue: Dialogue) {
+        if let Some(tls) = &mut self.beside.tls {
+            tls.dialogue = Some(dialogue);
+        }
+    }
+
+    /// There is no TLS, for another reason than the handshake.
+    pub(crate) fn decline(&mut self, failure: TlsFailure, now: Instant) {
+        let at = self.since_start(now);
+        let peer = self.beside.tls.as_ref().map(|tls| tls.peer.clone()).unwrap_or_default();
+        self.fail_tls(at, failure, &peer);
     }
 
     /// It could not even begin.
@@ -236,6 +297,7 @@ impl Report {
 
     pub(crate) fn exit(&self) -> Exit {
         match self.end {
+            End::Connected if self.is_unmet(CERT_EXPIRY) => Exit::NotTrusted,
             End::Connected if !self.beside.unmet.is_empty() => Exit::Unexpected,
             End::Connected => self.beside.relay.as_ref().map_or(Exit::Success, |relay| relay.exit),
             End::Failed(exit) | End::Interrupted(exit) => exit,
@@ -254,6 +316,20 @@ impl Report {
             (Carrier::Udp, Some(false)) => "silent",
             (Carrier::Udp, None) => "open",
             _ => "connected",
+        }
+    }
+
+    /// Why there is no TLS over the connection that there is.
+    pub(crate) fn tls_failure(&self) -> Option<(&Secured, &TlsFailure)> {
+        let tls = self.beside.tls.as_ref()?;
+        Some((tls, tls.failure.as_ref()?))
+    }
+
+    /// When there was what was asked for: a connection, or TLS over it.
+    pub(crate) fn connected_after(&self) -> Option<Duration> {
+        match &self.beside.tls {
+            Some(tls) => tls.ended,
+            None => Some(self.winner()?.end()),
         }
     }
 
@@ -299,7 +375,14 @@ impl Report {
             let (cost, most) = (units::prose(cost), units::prose(most));
             unmet.push(("max-cost", format!("other addresses cost {cost}, more than {most}")));
         }
+        let soon = expected.cert_expiry.zip(self.beside.tls.as_ref());
+        let soon = soon.and_then(|(least, tls)| tls.ends_too_soon(self.began.wall, least));
+        unmet.extend(soon.map(|text| (CERT_EXPIRY, text)));
         self.beside.unmet = unmet;
+    }
+
+    fn is_unmet(&self, flag: &str) -> bool {
+        self.beside.unmet.iter().any(|(unmet, _)| *unmet == flag)
     }
 
     /// The candidates that were never tried.
@@ -324,6 +407,9 @@ impl Report {
 
     /// Every attempt has ended by now; what ended the last one is the cause.
     fn exit_of(&self, reason: AbortReason) -> Exit {
+        if let Some((_, failure)) = self.tls_failure() {
+            return failure.exit();
+        }
         let last = self.attempts.iter().max_by_key(|attempt| attempt.end());
         match reason {
             AbortReason::NotResolved => Exit::NotResolved,

@@ -1,6 +1,7 @@
 //! What was meant.
 
 mod serve;
+mod tls;
 
 use std::net::SocketAddr;
 use std::num::NonZero;
@@ -10,11 +11,12 @@ use std::time::Duration;
 use loopctl::SocketOptions;
 use loopctl::plan::{Family, Policy, Target};
 
-pub(crate) use serve::{Faults, Outlet, Place, ServeRequest, Service};
+pub(crate) use serve::{Faults, IdentityFiles, Outlet, Place, ServeRequest, ServerTls, Service};
+pub(crate) use tls::{KeyLog, TlsRequest, key_log};
 
 use crate::args::{
-    ConnectArgs, DebugArgs, ExpectArgs, ExportArgs, FamilyArg, FamilyArgs, GlobalArgs, OutputArgs,
-    Pace, RaceArgs, RelayArgs, RepeatArgs, SocketArgs,
+    ConnectArgs, ConnectionArgs, DebugArgs, ExpectArgs, ExportArgs, FamilyArg, FamilyArgs,
+    GlobalArgs, OutputArgs, Pace, RaceArgs, RelayArgs, RepeatArgs, SocketArgs,
 };
 use crate::env::Environment;
 use crate::exit::Exit;
@@ -69,6 +71,8 @@ pub(crate) struct Expectations {
     pub(crate) family: Option<Family>,
     pub(crate) first_address: bool,
     pub(crate) max_cost: Option<Duration>,
+    /// How long the peer's certificates must last.
+    pub(crate) cert_expiry: Option<Duration>,
 }
 
 /// How every target is raced.
@@ -82,6 +86,7 @@ pub(crate) struct RaceRequest {
     pub(crate) timeout: Duration,
     /// Datagrams, one address after another, in the place of connections.
     pub(crate) udp: bool,
+    pub(crate) tls: Option<TlsRequest>,
 }
 
 /// How long a datagram may stay without an answer where nothing was said. A refusal takes a round trip.
@@ -150,12 +155,18 @@ impl ConnectRequest {
         global: &GlobalArgs,
         env: &Environment,
     ) -> Result<Self, (Message, Exit)> {
-        let targets = targets::read(&args.targets, &args.resolve.resolve)?;
-        let race = RaceRequest::new(&args.race, global).with_sockets(&args.socket);
+        let targets = targets::read(&args.targets, &args.connection.resolve.resolve)?;
+        let mut race = RaceRequest::of(&args.connection, global)?;
+        if args.udp {
+            race = race.over_udp();
+        }
         let mut request = Self::of(targets, race, global, env);
         request.concurrency = args.targets.concurrency.get();
         request.mode = Mode::from(&args.repeat);
-        request.expect = Expectations::from(&args.expect);
+        request.expect = Expectations {
+            cert_expiry: args.connection.tls.trust.cert_expiry,
+            ..Expectations::from(&args.expect)
+        };
         request.relay = Option::from(&args.relay);
         if request.relay.is_some() && args.export.report.as_deref() == Some(Path::new("-")) {
             let error =
@@ -182,7 +193,9 @@ impl ConnectRequest {
             _ if self.race.udp && self.targets.iter().any(is_unix) => {
                 "--udp takes host:port: a Unix socket is no UDP port"
             }
-            _ => return Ok(()),
+            _ => {
+                return self.race.tls.iter().try_for_each(|tls| tls.refuse_nameless(&self.targets));
+            }
         };
         Err((Message::error(error), Exit::Usage))
     }
@@ -241,7 +254,8 @@ impl From<&RelayArgs> for Option<RelayRequest> {
 impl From<&ExpectArgs> for Expectations {
     fn from(args: &ExpectArgs) -> Self {
         let family = args.require.map(Family::from);
-        Self { family, first_address: args.fail_on_fallback, max_cost: args.max_cost }
+        let (first_address, max_cost) = (args.fail_on_fallback, args.max_cost);
+        Self { family, first_address, max_cost, cert_expiry: None }
     }
 }
 
@@ -260,9 +274,18 @@ impl RaceRequest {
         };
         let prefer = args.prefer.map(Family::from);
         let family = Family::from(&global.family);
-        let (sources, options, udp) = (Vec::new(), None, false);
+        let (sources, options, udp, tls) = (Vec::new(), None, false, None);
         let timeout = global.timeout.unwrap_or(TIMEOUT);
-        Self { policy, family, prefer, sources, options, timeout, udp }
+        Self { policy, family, prefer, sources, options, timeout, udp, tls }
+    }
+
+    /// With sockets and TLS.
+    ///
+    /// # Errors
+    /// What TLS cannot be, and how to exit.
+    fn of(args: &ConnectionArgs, global: &GlobalArgs) -> Result<Self, (Message, Exit)> {
+        let race = Self::new(&args.race, global).with_sockets(&args.socket);
+        Ok(Self { tls: TlsRequest::new(&args.tls)?, ..race })
     }
 
     fn with_sockets(mut self, args: &SocketArgs) -> Self {
@@ -278,7 +301,7 @@ impl RaceRequest {
         };
         self.options = Some(options).filter(|options| *options != SocketOptions::default());
         self.sources.clone_from(&args.source);
-        if args.udp { self.over_udp() } else { self }
+        self
     }
 
     /// Without a handshake there is nothing to race: one address after another has its time to refuse.

@@ -119,8 +119,8 @@ impl Series {
             return None;
         }
         self.tries.add(report);
-        if let Some(winner) = report.winner() {
-            self.times.record(winner.end());
+        if let (End::Connected, Some(after)) = (report.end, report.connected_after()) {
+            self.times.record(after);
         }
         for (number, attempt) in report.attempts.iter().enumerate() {
             self.of(&attempt.address).add(attempt, report.selected == Some(number));

@@ -10,6 +10,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, Connection};
 
 use super::key_log::KeyLog;
+use super::own::Own;
 use super::pem::{self, Identity};
 use super::rules::{Rules, shared_methods};
 use super::session::{Limits, Secure};
@@ -178,7 +179,7 @@ impl TlsClientBuilder {
     /// said is in [`TlsPeer::verdict`](crate::TlsPeer::verdict).
     ///
     /// ```
-    /// use loopctl::{TlsClient, TlsServer, TlsVerdict};
+    /// use loopctl::{CertificateProblem, TlsClient, TlsServer, TlsVerdict};
     ///
     /// # let made = rcgen::generate_simple_self_signed(vec!["another.example".to_owned()])?;
     /// # let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
@@ -193,7 +194,8 @@ impl TlsClientBuilder {
     /// let (reader, _) = lp.create_connection("localhost", port).tls(tls).open_stream().await?;
     /// let info = reader.transport().tls().expect("it is TLS");
     /// let reason = "the certificate is not for localhost, only for another.example".to_owned();
-    /// assert_eq!(info.peer.verdict, TlsVerdict::Failed { reason });
+    /// let problem = CertificateProblem::WrongName;
+    /// assert_eq!(info.peer.verdict, TlsVerdict::Failed { problem, reason });
     /// # Ok::<_, loopctl::BoxError>(())
     /// # })??;
     /// # Ok::<(), loopctl::BoxError>(())
@@ -236,12 +238,8 @@ impl TlsClientBuilder {
             .map_err(failed)?
             .dangerous()
             .with_custom_certificate_verifier(verifier);
-        let mut config = match self.own.transpose()? {
-            None => builder.with_no_client_auth(),
-            Some(Identity { chain, key }) => {
-                builder.with_client_auth_cert(chain, key).map_err(failed)?
-            }
-        };
+        let own = Own::new(self.own.transpose()?)?;
+        let mut config = builder.with_client_cert_resolver(Arc::new(own));
         config.alpn_protocols = self.rules.alpn;
         if !self.rules.resumes {
             config.resumption = Resumption::disabled();

@@ -204,8 +204,17 @@ pub(super) fn certificate(error: &CertificateError, chain: usize) -> String {
         CertificateError::Revoked => "the certificate has been revoked".to_owned(),
         CertificateError::BadSignature => "the certificate's signature is wrong".to_owned(),
         CertificateError::BadEncoding => "the certificate cannot be read".to_owned(),
+        error if is_that_of_an_authority(error) => {
+            "the certificate is that of an authority (CA:TRUE), which a server must not show as its own"
+                .to_owned()
+        }
         error => format!("the certificate is not acceptable: {error}"),
     }
+}
+
+/// rustls has no name for it: it passes on what the crate below it says.
+fn is_that_of_an_authority(error: &CertificateError) -> bool {
+    matches!(error, CertificateError::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity"))
 }
 
 /// As in `DnsName("a.example")`, without the wrapping.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use rustls::{Connection, HandshakeKind, ProtocolVersion};
+use rustls::{CertificateError, Connection, HandshakeKind, ProtocolVersion};
 
 /// What two ends have agreed on; asyncio's extra info `cipher`, `peercert` and the like.
 /// [`Transport::tls`](crate::Transport::tls) has it.
@@ -35,6 +35,9 @@ pub struct TlsPeer {
     pub verdict: TlsVerdict,
     /// Whether a statement came with them that they have not been revoked. It is not looked at.
     pub ocsp_stapled: bool,
+    /// On a client, whether the server has asked for a certificate of ours. One that refuses what it is given,
+    /// or that nothing is given, says so in TLS 1.3 only after the handshake, which is over for the client.
+    pub asks_for_certificate: bool,
 }
 
 /// Whether a peer's certificates are to be trusted.
@@ -49,11 +52,45 @@ pub enum TlsVerdict {
     /// They do not. The connection is there all the same if
     /// [that was asked for](crate::TlsClientBuilder::dangerous_accept_any_certificate).
     Failed {
-        /// Why not.
+        /// What is wrong.
+        problem: CertificateProblem,
+        /// The same in words.
         reason: String,
     },
     /// The session is an earlier one resumed; it was judged then.
     Resumed,
+}
+
+/// Why certificates are not to be trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CertificateProblem {
+    /// Its time is over.
+    Expired,
+    /// Its time has not come.
+    NotYetValid,
+    /// It is for other names.
+    WrongName,
+    /// The chain does not lead to a certificate that is trusted.
+    UnknownIssuer,
+    /// Its issuer has taken it back.
+    Revoked,
+    /// Anything else.
+    Other,
+}
+
+impl From<&CertificateError> for CertificateProblem {
+    fn from(error: &CertificateError) -> Self {
+        use CertificateError as E;
+        match error {
+            E::Expired | E::ExpiredContext { .. } => Self::Expired,
+            E::NotValidYet | E::NotValidYetContext { .. } => Self::NotYetValid,
+            E::NotValidForName | E::NotValidForNameContext { .. } => Self::WrongName,
+            E::UnknownIssuer => Self::UnknownIssuer,
+            E::Revoked => Self::Revoked,
+            _ => Self::Other,
+        }
+    }
 }
 
 /// A version of TLS. Older ones are not spoken.

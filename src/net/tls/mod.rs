@@ -11,6 +11,7 @@ mod handshake;
 mod incoming;
 mod info;
 mod key_log;
+mod own;
 mod pem;
 mod rules;
 mod server;
@@ -21,7 +22,7 @@ mod verify;
 
 pub use client::{TlsClient, TlsClientBuilder};
 pub use error::{TlsConfigError, TlsError, TlsErrorKind};
-pub use info::{TlsInfo, TlsPeer, TlsVerdict, TlsVersion};
+pub use info::{CertificateProblem, TlsInfo, TlsPeer, TlsVerdict, TlsVersion};
 pub use server::{TlsServer, TlsServerBuilder};
 pub use start::{StartTls, TlsRole};
 

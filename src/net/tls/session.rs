@@ -12,7 +12,7 @@ use super::error::TlsError;
 use super::handshake::Progress;
 use super::incoming::Incoming;
 use super::info::{TlsInfo, TlsPeer};
-use super::verify;
+use super::{own, verify};
 use crate::event_loop::TimerHandle;
 use crate::net::outbox::Outbox;
 use crate::net::protocol::Receiver;
@@ -405,6 +405,7 @@ impl Core {
         let taken = self.session.read_tls(&mut unread).map(|_| before - unread.len());
         let state = self.session.process_new_packets();
         verify::take_verdict(&mut self.peer);
+        own::take_question(&mut self.peer);
         if self.session.wants_write() {
             // Also an alert. A stream that takes no more is known to the writer soon enough.
             let _ = self.push_out(stream);

@@ -50,6 +50,11 @@ pub struct StartTls {
 }
 
 impl StartTls {
+    /// One that has not begun.
+    pub(in crate::net) fn refused(error: io::Error) -> Self {
+        Self { begun: Err(Some(error)), tracer: Tracer::default() }
+    }
+
     /// Hears of every step, with the time at which it happened; those before the future is awaited, then.
     pub fn trace(mut self, listen: impl FnMut(&Event) + 'static) -> Self {
         self.tracer = Tracer::new(listen);

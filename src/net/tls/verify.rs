@@ -10,7 +10,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
 use super::error::certificate;
-use super::info::{TlsPeer, TlsVerdict};
+use super::info::{CertificateProblem, TlsPeer, TlsVerdict};
 use super::{TlsConfigError, trust};
 
 /// The name in the place of one that is not to be checked. It cannot be anybody's (RFC 6761).
@@ -25,7 +25,7 @@ thread_local! {
 /// Moves what a verifier has said to the peer that it was about.
 pub(super) fn take_verdict(peer: &mut TlsPeer) {
     if let Some(said) = VERDICT.take() {
-        *peer = said;
+        *peer = TlsPeer { asks_for_certificate: peer.asks_for_certificate, ..said };
     }
 }
 
@@ -83,12 +83,16 @@ impl ServerCertVerifier for Verifier {
             None => TlsVerdict::NotChecked,
             Some(Ok(_)) => TlsVerdict::Verified,
             Some(Err(Error::InvalidCertificate(error))) => {
-                TlsVerdict::Failed { reason: certificate(error, chain.len()) }
+                let reason = certificate(error, chain.len());
+                TlsVerdict::Failed { problem: error.into(), reason }
             }
-            Some(Err(error)) => TlsVerdict::Failed { reason: error.to_string() },
+            Some(Err(error)) => {
+                let problem = CertificateProblem::Other;
+                TlsVerdict::Failed { problem, reason: error.to_string() }
+            }
         };
         let ocsp_stapled = !ocsp_response.is_empty();
-        VERDICT.set(Some(TlsPeer { chain, verdict, ocsp_stapled }));
+        VERDICT.set(Some(TlsPeer { chain, verdict, ocsp_stapled, ..TlsPeer::default() }));
         match checked {
             Some(Err(error)) if !self.accepts_any => Err(error),
             _ => Ok(ServerCertVerified::assertion()),

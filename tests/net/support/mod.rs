@@ -1,5 +1,7 @@
 //! What the tests of this directory share.
 
+#[cfg(feature = "tls")]
+pub(crate) mod authority;
 mod child;
 mod guests;
 mod logged;

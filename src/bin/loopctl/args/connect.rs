@@ -9,6 +9,7 @@ use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use loopctl::Keepalive;
 
+use super::TlsArgs;
 use super::values::{self, FamilyArg, Pace, Pinned, duration, positive, source};
 
 #[derive(Debug, Args)]
@@ -24,17 +25,21 @@ Examples:
   loopctl connect --require 6 --max-cost 50ms www:443  fail in a cron job
   printf 'GET / HTTP/1.0\\r\\n\\r\\n' | loopctl connect --relay www:80
   loopctl connect -r db:5432 < dump > answer           files and pipes, both ways
+  loopctl connect --tls --alpn h2,http/1.1 example.com:443
+  loopctl connect --tls --cert-expiry 14d -v api:443   the whole chain, and fail if it ends soon
+  loopctl connect --starttls smtp mail.example:587
   loopctl connect --udp ns1:53 ns2:53                  does anybody refuse?
   loopctl connect --json example.com:443 | jq '.attempts[].result'")]
 pub(crate) struct ConnectArgs {
     #[command(flatten)]
     pub(crate) targets: TargetArgs,
     #[command(flatten)]
-    pub(crate) race: RaceArgs,
-    #[command(flatten)]
-    pub(crate) resolve: ResolveArgs,
-    #[command(flatten)]
-    pub(crate) socket: SocketArgs,
+    pub(crate) connection: ConnectionArgs,
+    /// Datagrams instead of connections: which addresses answer an empty one, stay silent, or refuse it?
+    #[arg(short, long, help_heading = "Socket", conflicts_with_all = [
+        "happy_eyeballs", "max_parallel", "mptcp", "tfo", "nodelay", "keepalive", "tcp_info", "again", "secure",
+    ])]
+    pub(crate) udp: bool,
     #[command(flatten)]
     pub(crate) relay: RelayArgs,
     #[command(flatten)]
@@ -43,6 +48,19 @@ pub(crate) struct ConnectArgs {
     pub(crate) repeat: RepeatArgs,
     #[command(flatten)]
     pub(crate) export: ExportArgs,
+}
+
+/// How a connection is made.
+#[derive(Debug, Args)]
+pub(crate) struct ConnectionArgs {
+    #[command(flatten)]
+    pub(crate) race: RaceArgs,
+    #[command(flatten)]
+    pub(crate) resolve: ResolveArgs,
+    #[command(flatten)]
+    pub(crate) socket: SocketArgs,
+    #[command(flatten)]
+    pub(crate) tls: TlsArgs,
 }
 
 #[derive(Debug, Args)]
@@ -101,11 +119,6 @@ pub(crate) struct SocketArgs {
     pub(crate) interface: Option<String>,
     #[command(flatten)]
     pub(crate) packets: PacketArgs,
-    /// Datagrams instead of connections: which addresses answer an empty one, stay silent, or refuse it?
-    #[arg(short, long, conflicts_with_all = [
-        "happy_eyeballs", "max_parallel", "mptcp", "tfo", "nodelay", "keepalive", "tcp_info", "again",
-    ])]
-    pub(crate) udp: bool,
     /// Multipath TCP; a plain socket where the kernel has none
     #[arg(long)]
     pub(crate) mptcp: bool,

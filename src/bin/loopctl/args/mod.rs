@@ -3,6 +3,7 @@
 mod connect;
 mod fault;
 mod serve;
+mod tls;
 mod values;
 
 use std::path::PathBuf;
@@ -12,10 +13,14 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub(crate) use connect::{
-    ConnectArgs, ExpectArgs, ExportArgs, RaceArgs, RelayArgs, RepeatArgs, SocketArgs, TargetArgs,
+    ConnectArgs, ConnectionArgs, ExpectArgs, ExportArgs, RaceArgs, RelayArgs, RepeatArgs,
+    SocketArgs, TargetArgs,
 };
 pub(crate) use fault::{Fault, FaultArg, Spread};
-pub(crate) use serve::{LimitArgs, ListenArgs, LogArg, ModeArg, ModeArgs, ServeArgs};
+pub(crate) use serve::{
+    LimitArgs, ListenArgs, LogArg, ModeArg, ModeArgs, ServeArgs, ServerTlsArgs,
+};
+pub(crate) use tls::{OwnArgs, Protocols, StartTlsArg, TlsArgs, TrustArgs, VersionArg};
 pub(crate) use values::{FamilyArg, Pace, Pinned, Words, duration};
 
 use values::positive;

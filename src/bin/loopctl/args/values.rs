@@ -8,6 +8,8 @@ use std::time::Duration;
 use ipnet::IpNet;
 use loopctl::Keepalive;
 
+use super::Protocols;
+
 /// `250ms`, `2s`, `1m30s`; a bare number is seconds.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let seconds = text.parse::<f64>().ok().and_then(|s| Duration::try_from_secs_f64(s).ok());
@@ -44,6 +46,14 @@ pub(crate) fn rate(text: &str) -> Result<NonZero<u64>, String> {
 pub(crate) fn network(text: &str) -> Result<IpNet, String> {
     let network = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
     network.map_err(|_| "write it as 192.0.2.0/24 or 2001:db8::/32".to_owned())
+}
+
+/// `h2,http/1.1`: names of at most 255 bytes.
+pub(crate) fn alpn(text: &str) -> Result<Protocols, String> {
+    let names: Vec<String> = text.split(',').map(str::to_owned).collect();
+    let is_one = |name: &String| (1..=255).contains(&name.len());
+    let wrong = || "write it as h2,http/1.1".to_owned();
+    names.iter().all(is_one).then_some(Protocols(names)).ok_or_else(wrong)
 }
 
 /// A program and its arguments.

@@ -4,6 +4,8 @@ mod feed;
 mod race;
 mod relay;
 mod repeat;
+mod secure;
+mod starttls;
 mod stop;
 mod traffic;
 mod udp;

@@ -12,10 +12,11 @@ use loopctl::{
 
 use super::Session;
 use super::relay::Kept;
+use super::secure::Securing;
 use crate::env::Environment;
 use crate::exit::Exit;
-use crate::report::{Began, Carrier, Report, Subject, Via};
-use crate::request::RaceRequest;
+use crate::report::{Began, Carrier, End, Report, Subject, Via, Wanted};
+use crate::request::{RaceRequest, TlsRequest};
 use crate::targets::TargetRequest;
 
 /// One race among several of a run.
@@ -68,7 +69,9 @@ impl Session {
             }
         }
         let mut report = report.borrow().clone();
-        if let (Some(exit), None) = (self.stop.wish(), report.selected) {
+        if let Some(exit) = self.stop.wish()
+            && report.end != End::Connected
+        {
             report.interrupt(exit, lp.time());
         }
         report.expect(&self.request.expect);
@@ -90,10 +93,18 @@ impl Session {
         report: &Rc<RefCell<Report>>,
     ) -> Result<(), String> {
         let connection = self.connection(lp, this).await?.trace(self.listener(this, report));
-        if self.request.relay.is_none() {
+        let tls = self.request.race.tls.as_ref();
+        if self.request.relay.is_none() && tls.is_none() {
             self.stop.or(connection.open(|| Probe)).await;
-        } else if let Some(Ok((reader, writer))) = self.stop.or(connection.open_stream()).await {
-            self.kept.replace(Some(Kept::Stream(reader, writer)));
+            return Ok(());
+        }
+        let opened = self.stop.or(connection.open_stream()).await;
+        let Some(Ok(mut stream)) = opened else { return Ok(()) };
+        if let Some(tls) = tls {
+            Securing { session: self, lp, this, report, tls }.run(&mut stream).await;
+        }
+        if self.request.relay.is_some() {
+            self.kept.replace(Some(Kept::Stream(stream.0, stream.1)));
         }
         Ok(())
     }
@@ -124,7 +135,15 @@ impl Session {
                 lp.create_connection(host.clone(), port.clone()).family(race.family)
             }
         };
-        Ok(race.configure(connection.timeout(this.timeout)))
+        let connection = race.configure(connection.timeout(this.timeout));
+        // TLS that begins in plain comes later.
+        match race.tls.as_ref().filter(|tls| tls.dialogue.is_none()) {
+            None => Ok(connection),
+            Some(tls) => {
+                let client = tls.client_for(&this.target.target);
+                Ok(connection.tls(client.map_err(|error| error.to_string())?))
+            }
+        }
     }
 
     /// The addresses for which no resolver is to be asked.
@@ -176,7 +195,16 @@ impl Subject {
             Target::Tcp(..) => Carrier::Tcp,
         };
         let (text, policy, family) = (target.text.clone(), race.policy.clone(), race.family);
-        Self { text, host, port, carrier, family, policy, timeout }
+        let tls = race.tls.as_ref().map(|tls| Wanted::of(tls, host.as_deref()));
+        Self { text, host, port, carrier, family, policy, timeout, tls }
+    }
+}
+
+impl Wanted {
+    fn of(tls: &TlsRequest, host: Option<&str>) -> Self {
+        let name = tls.name.as_deref().or(host);
+        let name = name.filter(|name| !name.is_empty()).map(str::to_owned);
+        Self { name, dialogue: tls.dialogue }
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::json::AddressRecord;
 use super::units::{self, ms};
-use crate::report::{Carrier, End, Outcome, Report, Subject, Via};
+use crate::report::{Carrier, End, Outcome, Report, Subject, TlsFailure, Via};
 
 /// The records that one event gives; `report` has heard it already.
 pub(crate) fn records(session: &str, event: &Event, report: &Report) -> Vec<Value> {
@@ -52,6 +52,11 @@ pub(crate) fn records(session: &str, event: &Event, report: &Report) -> Vec<Valu
         }
         EventKind::ConnectionAborted { reason } => {
             vec![record("connection_aborted", json!({ "reason": abort(*reason) }))]
+        }
+        EventKind::TlsStarted => vec![tls_record(session, at, "handshake_started", json!({}))],
+        EventKind::TlsFirstByte => vec![tls_record(session, at, "first_byte", json!({}))],
+        EventKind::TlsEstablished { .. } | EventKind::TlsFailed { .. } => {
+            vec![tls_record(session, at, "handshake_finished", handshake(report))]
         }
         _ => Vec::new(),
     }
@@ -99,6 +104,26 @@ fn record(session: &str, at: Duration, name: &str, mut data: Value) -> Value {
     data["he_session_id"] = session.into();
     let name = format!("hev3:{name}");
     json!({ "schema": "loopctl.event.v1", "time_ms": ms(at), "name": name, "data": data })
+}
+
+/// The draft has no events of TLS; these are ours.
+fn tls_record(session: &str, at: Duration, name: &str, mut data: Value) -> Value {
+    data["he_session_id"] = session.into();
+    let name = format!("tls:{name}");
+    json!({ "schema": "loopctl.event.v1", "time_ms": ms(at), "name": name, "data": data })
+}
+
+fn handshake(report: &Report) -> Value {
+    let Some(tls) = &report.beside.tls else { return json!({}) };
+    let info = tls.info.as_deref();
+    let failure = tls.failure.as_ref();
+    without_nulls(json!({
+        "result": failure.map_or("success", TlsFailure::result),
+        "version": info.map(|info| super::json::tls_version(info.version)),
+        "cipher": info.map(|info| &info.cipher_suite),
+        "duration_ms": tls.took().map(whole_ms),
+        "error_message": failure.map(|failure| crate::cause::of_tls(tls, failure)),
+    }))
 }
 
 fn query(host: &str) -> Value {
@@ -237,6 +262,12 @@ pub(crate) fn line(event: &Event, report: &Report) -> Option<String> {
         }
         EventKind::AttemptTimedOut { attempt, .. } => format!("#{} timed out", attempt + 1),
         EventKind::AttemptCanceled { attempt, .. } => format!("#{} given up", attempt + 1),
+        EventKind::TlsStarted => "TLS handshake started".to_owned(),
+        EventKind::TlsFirstByte => "the peer answers".to_owned(),
+        EventKind::TlsEstablished { info } => {
+            format!("{} established, {}", info.version, info.cipher_suite)
+        }
+        EventKind::TlsFailed { failure, .. } => crate::cause::brief(failure),
         EventKind::NextAttemptTimerFired => "no answer yet, starting the next attempt".to_owned(),
         _ => return None,
     };

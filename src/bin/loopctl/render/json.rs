@@ -1,5 +1,7 @@
 //! The report as one JSON document: `schemas/connect.v1.json`.
 
+mod tls;
+
 use std::time::Duration;
 
 use loopctl::plan::{Family, SlowLog};
@@ -12,6 +14,8 @@ use crate::cause::{self, Cause};
 use crate::exit::Exit;
 use crate::report::{Attempt, End, Outcome, Relayed, Report, Via, Waited};
 use crate::series::{AddressStats, Series, Times};
+
+pub(crate) use tls::version as tls_version;
 
 /// Keys in the order in which people look for them.
 #[derive(Serialize)]
@@ -31,7 +35,7 @@ struct Document<'a> {
     resolve: Value,
     attempts: Vec<AttemptRecord>,
     selected: Option<usize>,
-    tls: Value,
+    tls: Option<Value>,
     tcp_info: Option<TcpRecord>,
     transport: &'static str,
     relay: Option<Value>,
@@ -103,7 +107,7 @@ pub(crate) fn document(report: &Report) -> Value {
         resolve: resolve(report),
         attempts: attempts(report),
         selected: report.selected.map(|number| number + 1),
-        tls: Value::Null,
+        tls: tls::tls(report),
         tcp_info: report.winner().and_then(|winner| winner.tcp).map(TcpRecord::from),
         transport: subject.carrier.name(),
         relay: report.beside.relay.as_ref().map(relay),
@@ -267,6 +271,9 @@ fn error(report: &Report) -> Option<ErrorRecord> {
         let timed_out = exit == Exit::TimedOut;
         let kind = if timed_out { "timeout" } else { "dns" };
         return Some(ErrorRecord::plain(kind, message.clone()));
+    }
+    if let Some((tls, failure)) = report.tls_failure() {
+        return Some(tls::error(tls, failure));
     }
     if exit == Exit::TimedOut {
         let message = format!("timed out after {}", super::units::prose(report.total));

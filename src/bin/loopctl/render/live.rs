@@ -82,10 +82,16 @@ fn attempts(report: &Report, now: Instant, style: Style) -> Vec<String> {
     let row = |(number, attempt): (usize, &Attempt)| {
         let took = match attempt.outcome {
             Outcome::Pending => elapsed.saturating_sub(attempt.start),
+            Outcome::Success if is_securing(report, number) => {
+                elapsed.saturating_sub(attempt.start)
+            }
             _ => attempt.took,
         };
         let (words, ansi) = match &attempt.outcome {
             Outcome::Pending => ("no answer yet", AnsiColor::Yellow.on_default()),
+            Outcome::Success if is_securing(report, number) => {
+                ("no TLS yet", AnsiColor::Yellow.on_default())
+            }
             Outcome::Success => ("connected", AnsiColor::Green.on_default()),
             _ => ("failed", Ansi::new().effects(Effects::DIMMED)),
         };
@@ -98,12 +104,19 @@ fn attempts(report: &Report, now: Instant, style: Style) -> Vec<String> {
     report.attempts.iter().enumerate().map(row).collect()
 }
 
+/// The winner's handshake is under way, or what goes before it.
+fn is_securing(report: &Report, number: usize) -> bool {
+    let tls = report.beside.tls.as_ref();
+    report.selected == Some(number) && tls.is_some_and(|tls| tls.ended.is_none())
+}
+
 /// Several targets: one row each.
 fn race(report: &Report, now: Instant, style: Style) -> String {
     let elapsed = seconds(report.since_start(now));
     let pending = report.attempts.iter().filter(|attempt| attempt.outcome == Outcome::Pending);
     let pending: Vec<String> = pending.map(|attempt| attempt.address.to_string()).collect();
     let what = match pending.as_slice() {
+        [] if report.beside.tls.is_some() => "no TLS yet".to_owned(),
         [] => "resolving".to_owned(),
         [only] if *only == report.subject.text => "no answer yet".to_owned(),
         several => several.join(" "),

@@ -16,4 +16,5 @@ pub(crate) mod status;
 mod table;
 pub(crate) mod text;
 mod timeline;
+mod tls;
 pub(crate) mod units;

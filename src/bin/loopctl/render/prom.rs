@@ -1,9 +1,9 @@
 //! Metrics in the text exposition format, as Prometheus' textfile collector takes them.
 
 use std::fmt::Write as _;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use crate::report::{Outcome, Report};
+use crate::report::{End, Outcome, Report, Secured};
 
 /// All targets of a run, metric by metric: a family of metrics must not be split.
 #[derive(Default)]
@@ -12,12 +12,13 @@ pub(crate) struct Metrics {
     duration: String,
     attempts: String,
     unmet: String,
+    expiry: String,
 }
 
 impl Metrics {
     pub(crate) fn add(&mut self, report: &Report) {
         let target = escape(&report.subject.text);
-        let connected = u8::from(report.winner().is_some());
+        let connected = u8::from(report.end == End::Connected);
         let _ = writeln!(self.success, "loopctl_probe_success{{target=\"{target}\"}} {connected}");
         let unmet = report.beside.unmet.len();
         let _ = writeln!(self.unmet, "loopctl_unmet_expectations{{target=\"{target}\"}} {unmet}");
@@ -33,7 +34,18 @@ impl Metrics {
             phase("stagger", stagger);
             phase("connect", winner.took);
         }
+        if let Some(tls) = &report.beside.tls {
+            if let Some(dialogue) = &tls.dialogue {
+                phase("starttls", dialogue.took);
+            }
+            if let Some(took) = tls.took() {
+                phase("tls", took);
+            }
+        }
         phase("total", report.total);
+        if let Some(tls) = &report.beside.tls {
+            self.add_expiry(&target, tls);
+        }
         let results =
             [Outcome::Success.name(), Outcome::Timeout.name(), Outcome::Canceled.name(), "failure"];
         for result in results {
@@ -46,17 +58,34 @@ impl Metrics {
         }
     }
 
+    fn add_expiry(&mut self, target: &str, tls: &Secured) {
+        let end = tls.earliest_end().map(|said| said.valid.not_after);
+        if let Some(end) = end.and_then(|end| end.duration_since(SystemTime::UNIX_EPOCH).ok()) {
+            let seconds = end.as_secs();
+            let _ = writeln!(
+                self.expiry,
+                "loopctl_ssl_earliest_cert_expiry{{target=\"{target}\"}} {seconds}"
+            );
+        }
+    }
+
     pub(crate) fn exposition(&self) -> String {
         let families = [
             ("loopctl_probe_success", "Whether the target could be connected to.", &self.success),
             ("loopctl_probe_duration_seconds", "How long each phase took.", &self.duration),
             ("loopctl_attempts", "Connection attempts by their result.", &self.attempts),
             ("loopctl_unmet_expectations", "Stated expectations that did not hold.", &self.unmet),
+            (
+                "loopctl_ssl_earliest_cert_expiry",
+                "When the first certificate of a chain ends, in seconds since 1970.",
+                &self.expiry,
+            ),
         ];
+        let families = families.iter().filter(|(_, _, samples)| !samples.is_empty());
         let text = families.map(|(name, help, samples)| {
             format!("# HELP {name} {help}\n# TYPE {name} gauge\n{samples}")
         });
-        text.concat()
+        text.collect()
     }
 }
 

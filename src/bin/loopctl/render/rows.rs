@@ -3,10 +3,10 @@
 use super::json::AddressRecord;
 use super::units::ms;
 use crate::cause::Cause;
-use crate::report::{Attempt, Outcome, Report};
+use crate::report::{Attempt, Outcome, Report, Secured};
 
 /// The columns, in order.
-const HEADER: [&str; 13] = [
+const HEADER: [&str; 15] = [
     "target",
     "try",
     "attempt_id",
@@ -20,6 +20,8 @@ const HEADER: [&str; 13] = [
     "error",
     "errno",
     "syn_retransmits",
+    "tls_ms",
+    "tls_error",
 ];
 
 /// The header, for CSV.
@@ -35,11 +37,11 @@ pub(crate) fn lines(report: &Report, nth: u64, as_csv: bool) -> String {
     if rows.is_empty() {
         rows.push(row_without_attempt(report, nth));
     }
-    let line = |row: &[String; 13]| if as_csv { csv(row) } else { tabs(row) };
+    let line = |row: &[String; 15]| if as_csv { csv(row) } else { tabs(row) };
     rows.iter().map(line).collect()
 }
 
-fn row(report: &Report, nth: u64, number: usize, attempt: &Attempt) -> [String; 13] {
+fn row(report: &Report, nth: u64, number: usize, attempt: &Attempt) -> [String; 15] {
     let (host, port) = AddressRecord::host_and_port(&attempt.address);
     let (error, errno) = match (&attempt.outcome, Cause::of(attempt)) {
         (Outcome::Failure(_, failure), cause) => {
@@ -48,6 +50,8 @@ fn row(report: &Report, nth: u64, number: usize, attempt: &Attempt) -> [String; 
         (Outcome::Timeout, _) => ("timeout", None),
         _ => ("", None),
     };
+    let tls = report.beside.tls.as_ref().filter(|_| report.selected == Some(number));
+    let failure = tls.and_then(|tls| tls.failure.as_ref());
     [
         report.subject.text.clone(),
         nth.to_string(),
@@ -62,11 +66,13 @@ fn row(report: &Report, nth: u64, number: usize, attempt: &Attempt) -> [String; 
         error.to_owned(),
         errno.unwrap_or_default(),
         attempt.resends().to_string(),
+        tls.and_then(Secured::took).map_or_else(String::new, |took| ms(took).to_string()),
+        failure.map_or_else(String::new, |failure| failure.json_kind().to_owned()),
     ]
 }
 
-fn row_without_attempt(report: &Report, nth: u64) -> [String; 13] {
-    let mut row = [const { String::new() }; 13];
+fn row_without_attempt(report: &Report, nth: u64) -> [String; 15] {
+    let mut row = [const { String::new() }; 15];
     row[0].clone_from(&report.subject.text);
     row[1] = nth.to_string();
     row[8] = ms(report.total).to_string();
@@ -75,13 +81,13 @@ fn row_without_attempt(report: &Report, nth: u64) -> [String; 13] {
     row
 }
 
-fn csv(row: &[String; 13]) -> String {
+fn csv(row: &[String; 15]) -> String {
     let mut writer = csv::WriterBuilder::new().from_writer(Vec::new());
     // Writing to memory does not fail.
     let _ = writer.write_record(row);
     String::from_utf8(writer.into_inner().unwrap_or_default()).unwrap_or_default()
 }
 
-fn tabs(row: &[String; 13]) -> String {
+fn tabs(row: &[String; 15]) -> String {
     row.join("\t") + "\n"
 }

@@ -8,11 +8,15 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use loopctl::plan::Policy;
-use loopctl::{Address, Event, EventKind, Failure, Phase, SocketFacts};
+use loopctl::{
+    Address, CertificateProblem, Event, EventKind, Failure, Phase, SocketFacts, TlsErrorKind,
+    TlsPeer, TlsVerdict,
+};
 
+use super::text::Detail;
 use super::{live, text};
 use crate::cause;
-use crate::report::{Began, Carrier, Report, Subject, Via};
+use crate::report::{Began, Carrier, Report, Subject, Via, Wanted};
 use crate::style::Style;
 
 /// Times are in milliseconds since the start.
@@ -32,6 +36,7 @@ impl Story {
             family: loopctl::plan::Family::Unspecified,
             policy: Policy::happy_eyeballs(Duration::from_millis(250)),
             timeout: Duration::from_secs(10),
+            tls: None,
         };
         let wall = SystemTime::UNIX_EPOCH;
         Self { began, report: Report::new(subject, Via::System, Began { at: began, wall }) }
@@ -91,6 +96,32 @@ fn deadline() -> Report {
     story.report
 }
 
+/// A connection over which there is no TLS, because the server's certificate has expired.
+fn untrusted() -> Report {
+    let mut story = Story::new("many.test:8443", "many.test", 8443);
+    let wanted = Wanted { name: Some("many.test".to_owned()), dialogue: None };
+    story.report.subject.tls = Some(wanted);
+    // 2026-11-23.
+    story.report.began.wall += Duration::from_secs(1_795_392_000);
+    story.resolved(1.1, &["10.77.0.2:8443"]);
+    story.started(1.2, 0);
+    story.at(1.6, EventKind::AttemptSucceeded { attempt: 0, facts: SocketFacts::default() });
+    story.at(1.6, EventKind::ConnectionSelected { attempt: 0 });
+    story.at(1.6, EventKind::TlsStarted);
+    story.at(3.0, EventKind::TlsFirstByte);
+    let mut peer = TlsPeer::default();
+    let certificate = include_bytes!("../../../../tests/cli/snapshots/expired.der");
+    peer.chain = vec![certificate.to_vec()];
+    let (problem, why) = (CertificateProblem::Expired, Some(TlsErrorKind::Certificate));
+    let reason = "the certificate has expired: 26 d ago, on 2026-10-28 00:00:00 UTC".to_owned();
+    peer.verdict = TlsVerdict::Failed { problem, reason };
+    let failure = Failure::from(&io::Error::other("the certificate has expired"));
+    story.at(9.5, EventKind::TlsFailed { why, failure, peer: Box::new(peer) });
+    let reason = loopctl::AbortReason::AllFailed;
+    story.at(9.5, EventKind::ConnectionAborted { reason });
+    story.report
+}
+
 fn assert_snapshot(name: &str, shown: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/snapshots").join(name);
     if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
@@ -115,9 +146,12 @@ fn reports_at_three_widths_without_colour_in_ascii_and_in_a_pipe() {
         ("pipe", style(None, false, true)),
     ];
     for (look, style) in looks {
-        for (story, report) in [("fallback", fallback()), ("deadline", deadline())] {
+        let stories =
+            [("fallback", fallback()), ("deadline", deadline()), ("untrusted", untrusted())];
+        for (story, report) in stories {
+            let detail = Detail { chain: true, ..Detail::default() };
             let shown =
-                text::report(&report, style, false) + &cause::explain(&report).render(style);
+                text::report(&report, style, detail) + &cause::explain(&report).render(style);
             assert_snapshot(&format!("{story}-{look}.txt"), &shown);
         }
     }

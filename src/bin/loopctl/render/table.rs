@@ -23,8 +23,9 @@ pub(crate) fn table(report: &Report, style: Style) -> String {
     let room = style.width.map_or(0, |width| width.saturating_sub(plain + 2));
     let timeline = Timeline::new(report, room, style.unicode);
     if let Some(timeline) = &timeline {
-        for (line, attempt) in lines.iter_mut().zip(&report.attempts) {
-            line.bar = timeline.bar(attempt);
+        for (number, (line, attempt)) in lines.iter_mut().zip(&report.attempts).enumerate() {
+            let tls = report.beside.tls.as_ref().filter(|_| report.selected == Some(number));
+            line.bar = timeline.bar(attempt, tls);
         }
     }
     match style.width {

@@ -5,13 +5,21 @@ use std::time::Duration;
 use anstyle::AnsiColor;
 use loopctl::plan::Family;
 
-use super::{table, units};
+use super::{table, tls, units};
 use crate::cause;
 use crate::report::{Carrier, End, Report, Via};
 use crate::style::Style;
 
+/// What is told beside what everybody wants to know.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Detail {
+    pub(crate) tcp_info: bool,
+    /// Certificates in full.
+    pub(crate) chain: bool,
+}
+
 /// Headline, names, attempts, sums.
-pub(crate) fn report(report: &Report, style: Style, tcp_info: bool) -> String {
+pub(crate) fn report(report: &Report, style: Style, detail: Detail) -> String {
     let mut parts = vec![fit(&headline(report, style), style)];
     if report.subject.carrier != Carrier::Unix {
         parts.push(fit(&resolve_line(report), style));
@@ -19,11 +27,15 @@ pub(crate) fn report(report: &Report, style: Style, tcp_info: bool) -> String {
     if !report.resolve.candidates.is_empty() {
         parts.push(table::table(report, style) + &fit(&refused_options(report), style));
     }
-    let kernel = if tcp_info { tcp_info_lines(report) } else { String::new() };
-    let sums = kernel_line(report, style) + &kernel + &options_line(report) + &total_line(report);
-    let sums = sums + &waited_line(report);
+    let kernel = if detail.tcp_info { tcp_info_lines(report) } else { String::new() };
+    let below = kernel_line(report, style) + &kernel + &options_line(report);
+    let sums = tls::lines(report, style) + &below + &total_line(report) + &waited_line(report);
     if !sums.is_empty() {
         parts.push(fit(&sums, style));
+    }
+    let chain = tls::chain(report, style, detail.chain);
+    if !chain.is_empty() {
+        parts.push(chain);
     }
     parts.join("\n")
 }
@@ -39,7 +51,14 @@ pub(crate) fn try_line(nth: u64, report: &Report, style: Style) -> String {
         let failed = style.paint(AnsiColor::Red.on_default(), "failed");
         return format!("{nth:>4}  {failed} after {}: {why}\n", units::prose(report.total));
     };
-    let mut line = format!("{nth:>4}  {}  {:>8} ms", winner.address, units::column(winner.end()));
+    if report.end != End::Connected {
+        let (address, why) = (&winner.address, cause::summary_by_address(report));
+        let failed = style.paint(AnsiColor::Red.on_default(), "failed");
+        let after = units::prose(report.total);
+        return format!("{nth:>4}  {address}  {failed} after {after}: {why}\n");
+    }
+    let after = report.connected_after().unwrap_or_default();
+    let mut line = format!("{nth:>4}  {}  {:>8} ms", winner.address, units::column(after));
     line += &format!("  = {}", sum(report));
     if winner.resends() > 0 {
         line += &format!("  SYN +{}", winner.resends());
@@ -52,11 +71,12 @@ fn headline(report: &Report, style: Style) -> String {
     let arrow = if style.unicode { "→" } else { "->" };
     let total = report.beside.waited.as_ref().map_or(report.total, |waited| waited.took);
     let (target, total) = (&report.subject.text, units::prose(total));
-    let (winner, transport) = (report.winner(), report.subject.carrier.name());
+    let (winner, transport) = (report.winner(), transport(report));
     match (report.end, winner) {
         (End::Connected, Some(winner)) => {
             let (words, color) = success(report);
-            let success = format!("{words} {}", units::prose(winner.end()));
+            let after = report.connected_after().unwrap_or_default();
+            let success = format!("{words} {}", units::prose(after));
             let ok = style.paint(color.on_default().bold(), &success);
             format!("{target} {arrow} {}  {transport}  {ok}\n", winner.address)
         }
@@ -67,6 +87,12 @@ fn headline(report: &Report, style: Style) -> String {
             format!("{target}  {transport}  {failed}\n")
         }
     }
+}
+
+/// What carries the bytes, and what protects them.
+fn transport(report: &Report) -> String {
+    let carrier = report.subject.carrier.name();
+    if report.subject.tls.is_some() { format!("{carrier}+tls") } else { carrier.to_owned() }
 }
 
 /// What the winner did in the time that follows.
@@ -188,7 +214,8 @@ fn refused_options(report: &Report) -> String {
 /// What the connection took, and what that is made of.
 fn total_line(report: &Report) -> String {
     let Some(winner) = report.winner() else { return String::new() };
-    let connected = format!("  total    {} ms  = {}\n", units::column(winner.end()), sum(report));
+    let after = report.connected_after().unwrap_or_else(|| winner.end());
+    let connected = format!("  total    {} ms  = {}\n", units::column(after), sum(report));
     if !report.subject.policy.run_all {
         return connected;
     }
@@ -204,9 +231,11 @@ fn sum(report: &Report) -> String {
     let own = report.subject.carrier.name();
     let parts = [("resolve", report.resolved_at()), ("stagger", stagger), (own, winner.took)];
     let parts =
-        parts.iter().filter(|(part, took)| *part == own || *took >= Duration::from_micros(50));
-    let parts: Vec<String> =
-        parts.map(|(part, took)| format!("{part} {}", units::column(*took))).collect();
+        parts.into_iter().filter(|(part, took)| *part == own || *took >= Duration::from_micros(50));
+    let parts: Vec<String> = parts
+        .chain(tls::parts(report))
+        .map(|(part, took)| format!("{part} {}", units::column(took)))
+        .collect();
     parts.join(" + ")
 }
 

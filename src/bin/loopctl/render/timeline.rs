@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::units;
-use crate::report::{Attempt, Outcome, Report};
+use crate::report::{Attempt, Outcome, Report, Secured};
 
 /// Fewer columns than this show nothing worth looking at.
 pub(crate) const NARROWEST: usize = 12;
@@ -22,11 +22,12 @@ struct Glyphs {
     end: char,
     failed: char,
     won: char,
+    tls: char,
 }
 
 const UNICODE: Glyphs =
-    Glyphs { edge: '▕', pending: '━', end: '╸', failed: '╳', won: '█' };
-const ASCII: Glyphs = Glyphs { edge: '|', pending: '.', end: '.', failed: 'x', won: '#' };
+    Glyphs { edge: '▕', pending: '━', end: '╸', failed: '╳', won: '█', tls: '▒' };
+const ASCII: Glyphs = Glyphs { edge: '|', pending: '.', end: '.', failed: 'x', won: '#', tls: '=' };
 
 impl Timeline {
     /// `None` where there is no room.
@@ -43,11 +44,14 @@ impl Timeline {
         format!("0 ms{total:>width$}", width = (self.columns + 1).saturating_sub(4))
     }
 
-    /// Nothing is drawn narrower than one column, so that a quick answer can be seen.
-    pub(crate) fn bar(&self, attempt: &Attempt) -> String {
+    /// Nothing is drawn narrower than one column, so that a quick answer can be seen. What follows an attempt is
+    /// its TLS.
+    pub(crate) fn bar(&self, attempt: &Attempt, tls: Option<&Secured>) -> String {
         let glyphs = &self.glyphs;
-        let first = self.column(attempt.start).min(self.columns - 1);
-        let last = self.column(attempt.end()).clamp(first + 1, self.columns);
+        let secured = tls.and_then(|tls| Some((tls.ended?, tls.failure.is_some())));
+        let most = self.columns - usize::from(secured.is_some());
+        let first = self.column(attempt.start).min(most - 1);
+        let last = self.column(attempt.end()).clamp(first + 1, most);
         let body = last - first - 1;
         let (fill, tip) = match &attempt.outcome {
             Outcome::Success => (glyphs.won, glyphs.won),
@@ -55,7 +59,11 @@ impl Timeline {
             _ => (glyphs.pending, glyphs.end),
         };
         let lead = " ".repeat(first);
-        format!("{}{lead}{}{tip}", glyphs.edge, String::from(fill).repeat(body))
+        let bar = format!("{}{lead}{}{tip}", glyphs.edge, String::from(fill).repeat(body));
+        let Some((end, has_failed)) = secured else { return bar };
+        let length = self.column(end).clamp(last + 1, self.columns) - last;
+        let tip = if has_failed { glyphs.failed } else { glyphs.tls };
+        format!("{bar}{}{tip}", String::from(glyphs.tls).repeat(length - 1))
     }
 
     fn column(&self, at: Duration) -> usize {

@@ -1,6 +1,6 @@
 //! Durations as people read them.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// Milliseconds for a column: one decimal, two below 1 ms.
 pub(crate) fn column(duration: Duration) -> String {
@@ -15,6 +15,21 @@ pub(crate) fn prose(duration: Duration) -> String {
         d if d >= Duration::from_millis(1) => format!("{} ms", column(d)),
         d => format!("{} us", d.as_micros()),
     }
+}
+
+/// A long time, in the largest unit that says enough: `3 d`, `5 h`, `40 min`.
+pub(crate) fn long(duration: Duration) -> String {
+    match duration.as_secs() {
+        seconds @ 0..120 => format!("{seconds} s"),
+        seconds @ 120..7_200 => format!("{} min", seconds / 60),
+        seconds @ 7_200..172_800 => format!("{} h", seconds / 3_600),
+        seconds => format!("{} d", seconds / 86_400),
+    }
+}
+
+/// A date and time of day, in UTC (RFC 3339).
+pub(crate) fn date(time: SystemTime) -> String {
+    humantime::format_rfc3339_seconds(time.max(SystemTime::UNIX_EPOCH)).to_string()
 }
 
 /// Milliseconds for JSON, to the microsecond.
@@ -40,6 +55,12 @@ pub(crate) fn bytes(count: u64) -> String {
     format!("{value:.1} {unit}")
 }
 
+/// What a peer says, without what would move the cursor or change colours.
+pub(crate) fn printable(text: &str) -> String {
+    let shown = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+    text.chars().map(shown).collect()
+}
+
 /// Columns without the escape sequences.
 pub(crate) fn visible_width(row: &str) -> usize {
     let mut width = 0;
@@ -61,11 +82,11 @@ pub(crate) fn fit(line: &str, width: Option<usize>) -> String {
     let Some(width) = width.filter(|width| visible_width(line) > *width) else {
         return format!("{line}\n");
     };
-    let lead = &line[..line.len() - line.trim_start().len()];
+    let (lead, rest) = line.split_at(lead(line, INDENT.len()));
     let mut fitted = String::from(lead);
     let mut used = lead.len();
     let mut is_first = true;
-    for column in line.trim_start().split("  ").map(str::trim).filter(|column| !column.is_empty()) {
+    for column in rest.split("  ").map(str::trim).filter(|column| !column.is_empty()) {
         let wide = visible_width(column);
         if !is_first && used + 2 + wide > width {
             fitted += &format!("\n{INDENT}");
@@ -79,6 +100,14 @@ pub(crate) fn fit(line: &str, width: Option<usize>) -> String {
         is_first = false;
     }
     fitted + "\n"
+}
+
+/// What stays as it is at the beginning of a line: the blanks, and a label in a column of its own.
+fn lead(line: &str, labels: usize) -> usize {
+    let blanks = line.len() - line.trim_start().len();
+    let has_label = line.get(..labels).is_some_and(|label| label.ends_with("  "));
+    let ends_there = line.get(labels..).is_some_and(|rest| !rest.starts_with(' '));
+    if has_label && ends_there { labels } else { blanks }
 }
 
 #[cfg(test)]

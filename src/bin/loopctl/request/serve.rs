@@ -1,15 +1,17 @@
 //! What `serve` is to do.
 
 use std::num::NonZero;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
+use loopctl::TlsVersion;
 use loopctl::plan::{Family, Target, TargetError};
 
 use super::{Format, OutputRequest, SlowRequest};
 use crate::args::{
-    Fault, FaultArg, GlobalArgs, LimitArgs, ListenArgs, LogArg, ModeArg, ModeArgs, ServeArgs, Words,
+    Fault, FaultArg, GlobalArgs, LimitArgs, ListenArgs, LogArg, ModeArg, ModeArgs, Protocols,
+    ServeArgs, ServerTlsArgs, Words,
 };
 use crate::env::Environment;
 use crate::message::Message;
@@ -59,6 +61,27 @@ pub(crate) struct ListenRequest {
     pub(crate) backlog: u32,
     pub(crate) sharing: Sharing,
     pub(crate) port_file: Option<PathBuf>,
+    /// None: in plain.
+    pub(crate) tls: Option<ServerTls>,
+}
+
+/// TLS as clients find it.
+#[derive(Debug)]
+pub(crate) struct ServerTls {
+    /// None: one is made for this run.
+    pub(crate) identities: Vec<IdentityFiles>,
+    /// Where the certificate goes that is made.
+    pub(crate) cert_file: Option<PathBuf>,
+    pub(crate) client_ca: Option<PathBuf>,
+    pub(crate) alpn: Vec<String>,
+    pub(crate) least: TlsVersion,
+}
+
+/// Where a certificate with its chain is, and where its key is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct IdentityFiles {
+    pub(crate) chain: PathBuf,
+    pub(crate) key: PathBuf,
 }
 
 /// How addresses and ports are shared.
@@ -118,7 +141,7 @@ impl ServeRequest {
         };
         let mut request = Self {
             service: Service::new(args.mode)?,
-            listen: ListenRequest::new(args.listen, Family::from(&global.family))?,
+            listen: ListenRequest::new(args.listen, args.tls, Family::from(&global.family))?,
             limits: Limits::from(args.limits),
             faults,
             timeout: global.timeout,
@@ -156,6 +179,7 @@ impl ServeRequest {
         {
             return Err(Message::error(format!("--fault {twice} is given twice")));
         }
+        self.check_tls()?;
         let is_backlog = |arg: &FaultArg| matches!(arg.fault, Fault::Backlog(_));
         let has_unix =
             self.listen.places.iter().any(|place| matches!(place.target, Target::Unix(_)));
@@ -178,6 +202,28 @@ impl ServeRequest {
         match self.faults.faults.iter().all(is_for_datagrams) {
             true => Ok(()),
             false => refuse("--udp has no connections: of the faults, only delay is for datagrams"),
+        }
+    }
+
+    fn check_tls(&self) -> Result<(), Message> {
+        let mut faults = self.faults.faults.iter().map(|arg| arg.fault);
+        match &self.listen.tls {
+            Some(_) if self.listen.udp => {
+                Err(Message::error("--tls is for connections: there is no TLS over --udp"))
+            }
+            Some(tls) if !tls.identities.is_empty() => {
+                let forged = |fault| matches!(fault, Fault::TlsWrongName | Fault::TlsExpired);
+                faults.find(|fault| forged(*fault)).map_or(Ok(()), |fault| {
+                    let hint = "write --tls without files".to_owned();
+                    let name = fault.name();
+                    let error = format!("--fault {name} shows a certificate that it makes itself");
+                    Err(Message { hints: vec![hint], ..Message::error(error) })
+                })
+            }
+            Some(_) => Ok(()),
+            None => faults.find(|fault| fault.is_of_tls()).map_or(Ok(()), |fault| {
+                Err(Message::error(format!("--fault {} needs --tls", fault.name())))
+            }),
         }
     }
 
@@ -227,7 +273,7 @@ impl Service {
 }
 
 impl ListenRequest {
-    fn new(args: ListenArgs, family: Family) -> Result<Self, Message> {
+    fn new(args: ListenArgs, tls: ServerTlsArgs, family: Family) -> Result<Self, Message> {
         let places = args.addresses.iter().map(|text| Place::new(text));
         let places = places.collect::<Result<Vec<_>, _>>()?;
         let (reuse_port, v6only, same_port) = (args.reuse_port, args.v6only, args.same_port);
@@ -238,7 +284,54 @@ impl ListenRequest {
             backlog: args.backlog,
             sharing: Sharing { reuse_port, v6only, same_port },
             port_file: args.port_file,
+            tls: ServerTls::new(tls)?,
         })
+    }
+}
+
+impl ServerTls {
+    fn new(args: ServerTlsArgs) -> Result<Option<Self>, Message> {
+        if args.tls.is_empty() {
+            return Ok(None);
+        }
+        let are_made = args.tls.iter().filter(|value| value.is_empty()).count();
+        if are_made > 0 && args.tls.len() > 1 {
+            return Err(Message::error(match are_made == args.tls.len() {
+                true => "--tls is given twice",
+                false => "--tls makes a certificate, and --tls=FILE brings one: take one of them",
+            }));
+        }
+        if are_made == 0 && args.tls_cert_file.is_some() {
+            let why = "--tls-cert-file is for the certificate that --tls without a file makes";
+            return Err(Message::error(why));
+        }
+        let given = args.tls.iter().filter(|value| !value.is_empty());
+        Ok(Some(Self {
+            identities: given.map(|value| IdentityFiles::new(value)).collect::<Result<_, _>>()?,
+            cert_file: args.tls_cert_file,
+            client_ca: args.client_ca,
+            alpn: args.alpn.map_or_else(Vec::new, |Protocols(names)| names),
+            least: TlsVersion::from(args.tls_min),
+        }))
+    }
+}
+
+impl IdentityFiles {
+    fn new(value: &str) -> Result<Self, Message> {
+        let (chain, key) = value.split_once(',').unwrap_or((value, value));
+        if chain.is_empty() || key.is_empty() {
+            return Err(Message::error(format!("`--tls={value}` is not CERT or CERT,KEY")));
+        }
+        Ok(Self { chain: PathBuf::from(chain), key: PathBuf::from(key) })
+    }
+
+    /// As it was typed.
+    pub(crate) fn text(&self) -> String {
+        let show = |path: &Path| path.display().to_string();
+        match self.chain == self.key {
+            true => show(&self.chain),
+            false => format!("{},{}", show(&self.chain), show(&self.key)),
+        }
     }
 }
 

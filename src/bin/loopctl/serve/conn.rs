@@ -6,11 +6,12 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use loopctl::{Flow, LoopRef, StreamReader, StreamWriter};
+use loopctl::{Flow, LoopRef, StreamReader, StreamWriter, TlsServer};
 
 use super::client::Client;
 use super::pace::Pace;
 use super::report::{End, Halt};
+use crate::args::Fault;
 use crate::first::first;
 
 /// How much is read at a time, in bytes.
@@ -53,6 +54,13 @@ impl Input {
         Ok(data)
     }
 
+    /// As [`read`](Self::read), for what is not for the mode: it is not counted.
+    pub(super) async fn overhear(&mut self) -> Result<Vec<u8>, Halt> {
+        let read = async { Ok(self.reader.read_some(MOST).await?) };
+        let dismissed = async { Err(self.client.dismissed().await) };
+        first(pin!(read), pin!(dismissed)).await
+    }
+
     /// Takes what comes and forgets it, until the client has finished.
     pub(super) async fn skip(&mut self) -> Result<(), Halt> {
         while !self.read().await?.is_empty() {}
@@ -85,9 +93,22 @@ impl Output {
         Ok(())
     }
 
-    /// Tells the client that no more will come.
+    /// Speaks TLS from here on, once the handshake is over.
+    pub(super) async fn start_tls(&mut self, tls: &TlsServer) -> io::Result<()> {
+        self.writer.start_tls(tls.clone()).await
+    }
+
+    /// Waits until the system has taken all.
+    pub(super) async fn emptied(&mut self) -> io::Result<()> {
+        self.writer.transport().set_write_buffer_limits(Some(0), None).map_err(io::Error::other)?;
+        self.writer.drain().await
+    }
+
+    /// Tells the client that no more will come, unless it is not to hear that.
     pub(super) fn finish(&mut self) {
-        self.writer.write_eof();
+        if !self.client.meets(Fault::TlsBareFin) {
+            self.writer.write_eof();
+        }
     }
 
     /// Waits until the connection is closed, and tells whether it was closed well.

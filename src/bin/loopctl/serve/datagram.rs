@@ -4,11 +4,11 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
 use loopctl::plan::{SocketKind, Target};
-use loopctl::{Address, CreateDatagram, DatagramProtocol, DatagramTransport, Failure};
+use loopctl::{Address, CreateDatagram, DatagramProtocol, DatagramTransport};
 
 use super::modes::{date, generated_lines};
 use super::refuse::{Refusal, unbound};
-use super::report::{Bytes, Datagram};
+use super::report::{Bytes, Datagram, Trouble};
 use super::session::Session;
 use super::spool::Spool;
 use crate::request::{Place, Service};
@@ -121,7 +121,7 @@ impl DatagramProtocol for Endpoint {
             if let Some(answer) = answer {
                 match transport.send_to(&answer, datagram.peer.as_ref()) {
                     Ok(()) => datagram.bytes.sent = answer.len() as u64,
-                    Err(error) => datagram.error = Some(Failure::from(&error)),
+                    Err(error) => datagram.error = Some(Trouble::from(&error)),
                 }
             }
             session.end_datagram(&datagram);

@@ -17,6 +17,7 @@ mod silent;
 mod spool;
 mod store;
 mod tell;
+mod tls;
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -38,6 +39,7 @@ use report::End;
 use session::{Session, Stage, Wish};
 use store::Store;
 use tell::Teller;
+use tls::Tls;
 
 const SIGHUP: i32 = 1;
 const SIGINT: i32 = 2;
@@ -115,6 +117,10 @@ impl Session {
             let root = Root::open(path).map_err(|error| unreadable(path, &error))?;
             self.opened.root.get_or_init(|| root);
         }
+        if let Some(request) = &self.request.listen.tls {
+            let tls = self.open_tls(request)?;
+            self.opened.tls.get_or_init(|| tls);
+        }
         for spool in self.spools() {
             let session = Rc::clone(self);
             spool.on_failure(move || session.wish(Wish::CannotWrite));
@@ -126,7 +132,8 @@ impl Session {
         let listening = self.listen().await?;
         let (addresses, skipped) = (listening.addresses(), listening.skipped());
         self.opened.listening.replace(listening);
-        self.tell(|teller| teller.listening(&addresses, skipped));
+        let shown = self.opened.tls.get().map(Tls::shown);
+        self.tell(|teller| teller.listening(&addresses, skipped, shown));
         if let Some(path) = &self.request.listen.port_file {
             let ports = addresses.iter().filter_map(Address::as_inet);
             let ports: String = ports.map(|address| format!("{}\n", address.port())).collect();

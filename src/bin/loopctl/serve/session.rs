@@ -19,6 +19,7 @@ use super::report::{Datagram, Ended, Totals};
 use super::spool::Spool;
 use super::store::Store;
 use super::tell::Teller;
+use super::tls::Tls;
 use crate::request::{ServeRequest, Service};
 
 /// What all clients and the server itself share.
@@ -40,6 +41,7 @@ pub(super) struct Opened {
     pub(super) store: OnceCell<Store>,
     /// The files of `--mode http`.
     pub(super) root: OnceCell<Root>,
+    pub(super) tls: OnceCell<Tls>,
 }
 
 /// How far it has come.

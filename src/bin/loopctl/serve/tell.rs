@@ -8,7 +8,7 @@ use loopctl::plan::SlowLog;
 use loopctl::{Address, LoopRef};
 use serde_json::Value;
 
-use super::report::{Datagram, Ended, Totals};
+use super::report::{Datagram, Ended, Shown, Totals};
 use super::spool::Spool;
 use crate::args::LogArg;
 use crate::exit::Exit;
@@ -53,14 +53,24 @@ impl Teller {
     }
 
     /// First of all: where clients can connect, and what was not to be had.
-    pub(super) fn listening(&mut self, addresses: &[Address], skipped: Vec<String>) {
+    pub(super) fn listening(
+        &mut self,
+        addresses: &[Address],
+        skipped: Vec<String>,
+        shown: Option<&Shown>,
+    ) {
         self.message(&Message::warnings(skipped));
         for address in addresses {
             match self.output.format {
                 Format::Quiet => {}
-                Format::Json => self.record(&json::listening(address)),
+                Format::Json => self.record(&json::listening(address, shown)),
                 _ => self.write(&format!("listening on {address}\n")),
             }
+        }
+        if let (Some(shown), Some(address), Format::Human) =
+            (shown, addresses.first(), self.output.format)
+        {
+            self.write(&text::shown(shown, address));
         }
         self.flush();
         if let (Format::Human, Some(seed)) = (self.output.format, self.seed) {

@@ -1,0 +1,180 @@
+//! How TLS went over the connection that won the race.
+
+use std::time::{Duration, SystemTime};
+
+use loopctl::{CertificateProblem, Failure, TlsErrorKind, TlsInfo, TlsPeer, TlsVerdict};
+
+use crate::args::StartTlsArg;
+use crate::certificate::{Certificate, Said};
+use crate::exit::Exit;
+use crate::render::units;
+
+/// What was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    /// The name that the peer is to have a certificate for; `None` for any.
+    pub(crate) name: Option<String>,
+    /// What goes before TLS in plain.
+    pub(crate) dialogue: Option<StartTlsArg>,
+}
+
+/// What happened, step by step. Times count from the moment work on the target began.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Secured {
+    pub(crate) dialogue: Option<Dialogue>,
+    /// When the client's first message left.
+    pub(crate) started: Option<Duration>,
+    pub(crate) first_byte: Option<Duration>,
+    /// When the handshake was over, one way or the other.
+    pub(crate) ended: Option<Duration>,
+    pub(crate) info: Option<Box<TlsInfo>>,
+    pub(crate) failure: Option<TlsFailure>,
+    /// The peer's certificates as they were received, its own first.
+    pub(crate) chain: Vec<Certificate>,
+    pub(crate) peer: TlsPeer,
+}
+
+/// The plain words before TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Dialogue {
+    pub(crate) protocol: StartTlsArg,
+    pub(crate) start: Duration,
+    pub(crate) took: Duration,
+    /// The first thing that the peer said.
+    pub(crate) greeting: Option<String>,
+}
+
+/// Why there is no TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TlsFailure {
+    /// What kind of error of TLS it is; `None` for what the network or the dialogue before it did.
+    pub(crate) kind: Option<TlsErrorKind>,
+    pub(crate) failure: Failure,
+    /// Where it went wrong: the plain words, the handshake, or after it.
+    pub(crate) phase: TlsPhase,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TlsPhase {
+    StartTls,
+    Handshake,
+    /// A server of TLS 1.3 refuses a client after the handshake, which is over for the client.
+    After,
+}
+
+impl TlsFailure {
+    pub(crate) fn exit(&self) -> Exit {
+        match self.kind {
+            Some(TlsErrorKind::Certificate) => Exit::NotTrusted,
+            Some(TlsErrorKind::TimedOut) => Exit::TimedOut,
+            _ => Exit::NoTls,
+        }
+    }
+
+    /// qlog's word for it.
+    pub(crate) fn result(&self) -> &'static str {
+        match self.kind {
+            Some(TlsErrorKind::TimedOut) => "timeout",
+            Some(TlsErrorKind::Canceled) => "canceled",
+            _ => "failure",
+        }
+    }
+
+    /// The `kind` of errors in JSON.
+    pub(crate) fn json_kind(&self) -> &'static str {
+        match self.kind {
+            Some(TlsErrorKind::Certificate) => "cert",
+            Some(TlsErrorKind::TimedOut) => "timeout",
+            _ => "tls",
+        }
+    }
+}
+
+impl Secured {
+    pub(super) fn establish(&mut self, at: Duration, info: &TlsInfo) {
+        self.ended = Some(at);
+        self.know(&info.peer);
+        self.info = Some(Box::new(info.clone()));
+    }
+
+    pub(super) fn fail(&mut self, at: Duration, failure: TlsFailure, peer: &TlsPeer) {
+        self.ended = Some(at);
+        self.know(peer);
+        self.failure.get_or_insert(failure);
+    }
+
+    fn know(&mut self, peer: &TlsPeer) {
+        self.chain = peer.chain.iter().map(|der| Certificate::new(der)).collect();
+        self.peer = peer.clone();
+    }
+
+    /// How long the handshake took.
+    pub(crate) fn took(&self) -> Option<Duration> {
+        Some(self.ended?.saturating_sub(self.started?))
+    }
+
+    pub(crate) fn problem(&self) -> Option<CertificateProblem> {
+        match self.peer.verdict {
+            TlsVerdict::Failed { problem, .. } => Some(problem),
+            _ => None,
+        }
+    }
+
+    /// What is wrong with the certificates, in words that help.
+    pub(crate) fn doubt(&self) -> Option<String> {
+        let TlsVerdict::Failed { problem, reason } = &self.peer.verdict else { return None };
+        match problem {
+            CertificateProblem::UnknownIssuer => Some(self.unknown_issuer()),
+            _ => Some(reason.clone()),
+        }
+    }
+
+    /// Where the chain ends, and who would have to be known.
+    fn unknown_issuer(&self) -> String {
+        let own = self.chain.first().and_then(|own| own.said.as_ref());
+        if let Some(own) = own.filter(|own| self.chain.len() == 1 && own.is_self_signed()) {
+            return format!("the certificate is signed by itself: {}", own.subject_or_name());
+        }
+        match self.last() {
+            Some(last) if last.is_self_signed() => {
+                format!("issuer unknown: the chain ends at {}", last.subject_or_name())
+            }
+            Some(last) => format!(
+                "issuer unknown: the chain ends at {}, signed by {}",
+                last.subject_or_name(),
+                last.issuer
+            ),
+            None => "issuer unknown".to_owned(),
+        }
+    }
+
+    /// The end of the chain: each certificate is signed by the next, in whichever order they were sent.
+    fn last(&self) -> Option<&Said> {
+        let known: Vec<&Said> = self.chain.iter().filter_map(|one| one.said.as_deref()).collect();
+        let mut last = *known.first()?;
+        for _ in &known {
+            let issuer = known.iter().find(|one| one.subject == last.issuer);
+            match issuer {
+                Some(issuer) if !last.is_self_signed() => last = issuer,
+                _ => break,
+            }
+        }
+        Some(last)
+    }
+
+    /// The certificate that ends first.
+    pub(crate) fn earliest_end(&self) -> Option<&Said> {
+        let said = self.chain.iter().filter_map(|one| one.said.as_deref());
+        said.min_by_key(|said| said.valid.not_after)
+    }
+
+    /// Whether what `--cert-expiry` asks for holds, and why not.
+    pub(super) fn ends_too_soon(&self, now: SystemTime, least: Duration) -> Option<String> {
+        let first = self.earliest_end()?;
+        let left = first.left(now).unwrap_or_default();
+        (left < least).then(|| {
+            let (name, left) = (first.subject_or_name(), units::long(left));
+            format!("the certificate of {name} ends in {left}, sooner than {}", units::long(least))
+        })
+    }
+}
