@@ -18,6 +18,7 @@ mod ndjson;
 mod relay;
 mod repeat;
 mod screen;
+mod sendfile;
 mod serve;
 mod serve_tls;
 mod serve_tls_faults;
