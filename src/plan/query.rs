@@ -13,6 +13,21 @@ pub enum DnsTransport {
     Tcp,
     /// A connection with TLS (RFC 7858).
     Tls,
+    /// A connection with TLS, on which HTTP is spoken (RFC 8484).
+    Https,
+}
+
+impl DnsTransport {
+    /// Whether nobody can read it on its way.
+    ///
+    /// ```
+    /// use loopctl::plan::DnsTransport;
+    ///
+    /// assert!(DnsTransport::Tls.is_encrypted() && !DnsTransport::Tcp.is_encrypted());
+    /// ```
+    pub fn is_encrypted(self) -> bool {
+        matches!(self, Self::Tls | Self::Https)
+    }
 }
 
 impl fmt::Display for DnsTransport {
@@ -21,6 +36,7 @@ impl fmt::Display for DnsTransport {
             Self::Udp => "udp",
             Self::Tcp => "tcp",
             Self::Tls => "tls",
+            Self::Https => "https",
         })
     }
 }

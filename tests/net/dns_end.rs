@@ -196,16 +196,22 @@ fn dns_15_a_loop_can_close_with_queries_in_flight() {
 fn o4_no_descriptor_left_is_an_error_of_this_host() {
     const NAME: &str = "dns_end::o4_no_descriptor_left_is_an_error_of_this_host";
     in_child_with_descriptors(64, NAME, || {
-        let server = NameServer::new(|asked| send(asked.answer().a(60, [192, 0, 2, 1])));
         run(async |lp| {
-            let client = server.client().build(&lp).unwrap();
-            let held: Vec<_> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+            let (client, _) = client(&lp, DnsTransport::Udp, "127.0.0.1:9".parse().unwrap());
+            let mut held: Vec<_> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
             assert!(held.len() > 10 && held.len() < 64, "the limit is in force");
-            let error = client.query("example.test", RecordType::A).await.unwrap_err();
-            assert_eq!(error.kind, DnsErrorKind::Network);
-            assert_eq!(error.failure.as_ref().unwrap().name(), Some("EMFILE"), "{error}");
-            drop(held);
-            assert!(client.query("example.test", RecordType::A).await.is_ok());
+            let errno = async || {
+                let error = client.query("example.test", RecordType::A).await.unwrap_err();
+                assert_eq!(error.kind, DnsErrorKind::Network, "{error}");
+                error.failure.unwrap().name()
+            };
+            assert_eq!(errno().await, Some("EMFILE"));
+            held.pop();
+            assert_eq!(
+                errno().await,
+                Some("ECONNREFUSED"),
+                "the next one gets as far as the network"
+            );
         });
     });
 }
@@ -234,6 +240,29 @@ fn o4_a_flood_of_forgeries_holds_up_nothing() {
         assert!(error.exchange.took >= ms(60) && error.exchange.took < ms(1000), "{error:?}");
         assert!(ticks.get() > 5, "{} ticks", ticks.get());
     });
+}
+
+/// More datagrams are there than are looked at in one go, and no time passes before the rest is.
+#[test]
+fn o4_an_answer_behind_a_hundred_forgeries_is_found_at_once() {
+    let server = NameServer::new(|asked| {
+        let mut forged = asked.answer().bytes();
+        forged[0] ^= 1;
+        let forgeries = (0..100).map(|_| Act::Send(forged.clone()));
+        forgeries.chain(send(asked.answer().a(60, [192, 0, 2, 1]))).collect()
+    });
+    let mut event_loop = EventLoop::new().unwrap();
+    let lp = event_loop.lp();
+    let client = server.client().build(&lp).unwrap();
+    let mut asking = Box::pin(client.query("example.test", RecordType::A));
+    let entered = event_loop.enter().unwrap();
+    assert!(step(&mut asking).is_pending());
+    // Until everything is there, the loop does not turn.
+    std::thread::sleep(ms(100));
+    drop(entered);
+    let answer = event_loop.run_until_complete(asking).unwrap().unwrap();
+    assert_eq!((answer.records.len(), answer.exchange.retries), (1, 0));
+    assert!(answer.exchange.took < ms(4000), "{:?}", answer.exchange);
 }
 
 /// A listener that asks for something itself, and one that panics, are the listener's own affair.

@@ -14,6 +14,8 @@ mod datagram;
 mod datagram_flow;
 #[cfg(feature = "dns")]
 mod dns_end;
+#[cfg(all(feature = "dns", feature = "tls"))]
+mod dns_https;
 #[cfg(feature = "dns")]
 mod dns_lookup;
 #[cfg(feature = "dns")]

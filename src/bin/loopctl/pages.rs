@@ -238,7 +238,11 @@ const CONNECT_ENVIRONMENT: [(&str, &str); 2] = [
     ),
 ];
 
-const SERVE_ENVIRONMENT: [(&str, &str); 4] = [
+const SERVE_ENVIRONMENT: [(&str, &str); 5] = [
+    (
+        "SSLKEYLOGFILE",
+        "The secrets of TLS are appended to this file, for those who look at captured packets.",
+    ),
     ("XDG_RUNTIME_DIR, TMPDIR", "Where the certificate is written that --tls makes."),
     (
         "LISTEN_FDS, LISTEN_PID",

@@ -16,7 +16,7 @@ pub(crate) use sendfile::{Part, SendRequest};
 pub(crate) use serve::{
     Faults, IdentityFiles, Outlet, Place, ServeRequest, ServerTls, Service, SinkRequest,
 };
-pub(crate) use tls::TlsRequest;
+pub(crate) use tls::{KeyLog, TlsRequest, key_log};
 
 use crate::args::{
     ConnectArgs, ConnectionArgs, DebugArgs, ExpectArgs, ExportArgs, FamilyArg, FamilyArgs,

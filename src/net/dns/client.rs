@@ -19,7 +19,7 @@ use super::{DnsConfigError, DnsServer, RecordType};
 use crate::event_loop::LoopRef;
 use crate::net::connect::next_turn;
 use crate::net::{CreateConnection, Failure, Lookup};
-use crate::plan::{Ask, DnsTransport, SocketKind};
+use crate::plan::{Ask, SocketKind};
 
 /// Asks name servers on the loop itself: no thread, no getaddrinfo, and every query can be cancelled by dropping
 /// it.
@@ -225,11 +225,11 @@ impl DnsClient {
         let connecting = self.lp.create_connection_to(addresses);
         let connecting = connecting.happy_eyeballs_delay(ATTEMPT_DELAY);
         #[cfg(feature = "tls")]
-        if let (DnsTransport::Tls, Some(tls)) = (ask.transport, &self.shared.config.tls) {
+        if let (true, Some(tls)) = (ask.transport.is_encrypted(), &self.shared.config.tls) {
             let name = self.servers()[ask.server].tls_name();
             return Ok(connecting.tls(tls.clone().server_name(&name)?));
         }
-        if ask.transport == DnsTransport::Tls {
+        if ask.transport.is_encrypted() {
             return Err(io::ErrorKind::Unsupported.into());
         }
         Ok(connecting)

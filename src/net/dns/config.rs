@@ -197,7 +197,7 @@ impl DnsClientBuilder {
         if self.0.servers.is_empty() {
             return Err(DnsConfigError::new("the resolver", "it has no name server"));
         }
-        let over_tls = |server: &&DnsServer| server.transport() == DnsTransport::Tls;
+        let over_tls = |server: &&DnsServer| server.transport().is_encrypted();
         if let Some(server) = self.0.servers.iter().find(over_tls) {
             let what = format!("the name server `{server}`");
             #[cfg(not(feature = "tls"))]

@@ -9,6 +9,7 @@ use super::answer::{DnsAnswer, DnsExchange, Rcode};
 use super::client::DnsClient;
 use super::error::{DnsError, DnsErrorKind};
 use super::event::{DnsEventKind, Teller};
+use super::https::NoMessage;
 use super::lane::{Connected, Datagrams};
 use super::message::{self, Question, Response, Sent};
 use crate::net::Failure;
@@ -124,7 +125,9 @@ impl Exchange {
         let mut addresses = self.client.addresses_of(ask.server)?;
         let next = lane.failures % addresses.len().max(1);
         addresses.rotate_left(next);
-        let sent = self.question.message(ask.edns, self.client.shared.config.style)?;
+        let is_numbered = ask.transport != DnsTransport::Https;
+        let style = self.client.shared.config.style;
+        let sent = self.question.message(ask.edns, style, is_numbered)?;
         let lp = &self.client.lp;
         lane.via = if ask.transport == DnsTransport::Udp {
             let datagrams = Datagrams::open(lp, &addresses, sent)?;
@@ -137,7 +140,8 @@ impl Exchange {
             let connected = move |now| {
                 teller.tell(now, || DnsEventKind::Connected { server, transport });
             };
-            Via::Connected(Connected::open(lp, connecting, sent, connected))
+            let server = &self.client.shared.config.servers[ask.server];
+            Via::Connected(Connected::open(lp, connecting, server, sent, connected))
         };
         Ok(())
     }
@@ -153,7 +157,12 @@ impl Exchange {
             match came {
                 Poll::Pending => return,
                 Poll::Ready(Ok(message)) => self.take(server, &message),
-                Poll::Ready(Err(error)) => self.fail(server, DnsErrorKind::Network, &error),
+                Poll::Ready(Err(error)) => {
+                    let is_malformed = NoMessage::is_within(&error);
+                    let kind =
+                        if is_malformed { DnsErrorKind::Malformed } else { DnsErrorKind::Network };
+                    self.fail(server, kind, &error);
+                }
             }
         }
         cx.waker().wake_by_ref();

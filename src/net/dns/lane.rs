@@ -12,9 +12,11 @@ use rustix::net::{RecvFlags, SendFlags};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::message::Sent;
+use super::{DnsServer, https};
 use crate::event_loop::{Interest, LoopRef};
+use crate::net::CreateConnection;
 use crate::net::readiness::Ready;
-use crate::net::{CreateConnection, Transport};
+use crate::plan::DnsTransport;
 
 /// How long the longest datagram is, in bytes.
 const LONGEST: usize = 65_535;
@@ -92,6 +94,7 @@ impl Connected {
     pub(super) fn open(
         lp: &LoopRef,
         connecting: CreateConnection,
+        server: &DnsServer,
         sent: Sent,
         connected: impl FnOnce(Instant) + 'static,
     ) -> Self {
@@ -101,7 +104,10 @@ impl Connected {
             began.set(Some(lp.time()));
             connected(lp.time());
         };
-        Self { asking: Box::pin(ask(connecting, question, connected)), sent, since }
+        let is_https = server.transport() == DnsTransport::Https;
+        let request = is_https.then(|| https::request(server, &question.bytes));
+        let asking = Box::pin(ask(connecting, request, question, connected));
+        Self { asking, sent, since }
     }
 
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Vec<u8>>> {
@@ -109,27 +115,23 @@ impl Connected {
     }
 }
 
-/// Messages on connections have their length before them (RFC 1035 section 4.2.2).
+/// Messages on connections have their length before them (RFC 1035 section 4.2.2). Nothing else is asked on the
+/// connection: it closes when both of its ends are dropped.
 async fn ask(
     connecting: CreateConnection,
+    request: Option<Vec<u8>>,
     sent: Rc<Sent>,
     connected: impl FnOnce(),
 ) -> io::Result<Vec<u8>> {
     let (mut reader, mut writer) = connecting.open_stream().await?;
-    let _hang_up = HangUp(reader.transport().clone());
     connected();
+    if let Some(request) = request {
+        writer.write_all(&request).await?;
+        return https::response(&mut reader).await;
+    }
     let length = u16::try_from(sent.bytes.len()).map_err(io::Error::other)?;
     writer.write_all(&[&length.to_be_bytes(), sent.bytes.as_slice()].concat()).await?;
     let length = reader.read_exactly(2).await?;
     let length = length.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
     Ok(reader.read_exactly(length).await?)
-}
-
-/// Nothing else is asked on the connection: it ends with the question, at once.
-struct HangUp(Transport);
-
-impl Drop for HangUp {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }

@@ -74,12 +74,13 @@ impl Question {
         self.record_type
     }
 
-    /// A message with a random number.
-    pub(super) fn message(&self, edns: bool, style: Style) -> io::Result<Sent> {
+    /// A message with a random number; without one if `is_numbered` says so, for caches of HTTP (RFC 8484 section
+    /// 4.1).
+    pub(super) fn message(&self, edns: bool, style: Style, is_numbered: bool) -> io::Result<Sent> {
         // Two for the number, the rest to spell with: a name has at most 255 bytes.
         let mut random = [0; 34];
         getrandom(&mut random, GetRandomFlags::empty())?;
-        let id = u16::from_be_bytes([random[0], random[1]]);
+        let id = if is_numbered { u16::from_be_bytes([random[0], random[1]]) } else { 0 };
         let mut message = Message::new(id, MessageType::Query, OpCode::Query);
         message.metadata.recursion_desired = true;
         message.metadata.authentic_data = style.authentic;
@@ -197,7 +198,7 @@ mod tests {
     use super::*;
 
     fn sent(name: &str, style: Style) -> Sent {
-        Question::new(name, RecordType::A).unwrap().message(true, style).unwrap()
+        Question::new(name, RecordType::A).unwrap().message(true, style, true).unwrap()
     }
 
     /// The question itself, turned into an answer.

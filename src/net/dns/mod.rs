@@ -1,7 +1,7 @@
 //! Names, asked for on the loop itself.
 //!
 //! [`client`] asks, [`config`], [`hosts`] and [`server`] are what it is told; [`exchange`] is one question, which
-//! goes over a [`lane`] to each server, and [`lookup`] makes addresses of
+//! goes over a [`lane`] to each server ([`https`] is how it looks there on the web), and [`lookup`] makes addresses of
 //! several; [`message`] and [`decode`] are the only files that know the codec's
 //! messages; [`answer`], [`record`], [`error`] and [`event`] tell how it went.
 
@@ -13,6 +13,7 @@ mod error;
 mod event;
 mod exchange;
 mod hosts;
+mod https;
 mod lane;
 mod lookup;
 mod message;

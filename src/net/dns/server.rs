@@ -7,11 +7,11 @@ use std::str::FromStr;
 use crate::plan::{DnsTransport, Host, Port, Target};
 
 /// A name server: `udp://1.1.1.1`, `tcp://[2606:4700:4700::1111]:53`, `tls://dns.google`,
-/// `tls://1.1.1.1#one.one.one.one`, or `@1.1.1.1` as dig has it.
+/// `tls://1.1.1.1#one.one.one.one`, `https://dns.google/dns-query`, or `@1.1.1.1` as dig has it.
 ///
-/// Without a scheme it is UDP, which turns to TCP for what is too long. Without a port it is 53, for TLS 853. What
-/// follows `#` is the name that the certificate must be for, in the place of the host. A server that has a name is
-/// looked up by the system.
+/// Without a scheme it is UDP, which turns to TCP for what is too long. Without a port it is 53, for TLS 853, for
+/// HTTPS 443, and without a path that is `/dns-query`. What follows `#` is the name that the certificate must be
+/// for, in the place of the host. A server that has a name is looked up by the system.
 ///
 /// ```
 /// use loopctl::DnsServer;
@@ -19,8 +19,8 @@ use crate::plan::{DnsTransport, Host, Port, Target};
 /// let server: DnsServer = "@1.1.1.1".parse()?;
 /// assert_eq!(server.to_string(), "udp://1.1.1.1:53");
 /// assert_eq!(server.endpoint(), "1.1.1.1:53");
-/// let refused = "https://dns.google/dns-query".parse::<DnsServer>().unwrap_err();
-/// assert!(refused.to_string().contains("udp, tcp and tls"));
+/// let refused = "quic://dns.adguard.com".parse::<DnsServer>().unwrap_err();
+/// assert!(refused.to_string().contains("udp, tcp, tls and https"));
 /// # Ok::<(), loopctl::DnsConfigError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -29,6 +29,8 @@ pub struct DnsServer {
     host: Host,
     port: u16,
     tls_name: Option<String>,
+    /// Of HTTPS, with its slash; empty of all else.
+    path: String,
 }
 
 impl DnsServer {
@@ -48,7 +50,8 @@ impl DnsServer {
             }
             _ => Host::Literal(address.ip()),
         };
-        Self { transport, host, port: address.port(), tls_name: None }
+        let path = default_path(transport).to_owned();
+        Self { transport, host, port: address.port(), tls_name: None, path }
     }
 
     /// How it is spoken to.
@@ -71,6 +74,11 @@ impl DnsServer {
         Target::Tcp(self.host.clone(), Port::Number(self.port)).to_string()
     }
 
+    /// Where on the server questions go, of HTTPS; empty of all else.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
     /// The name that its certificate must be for.
     #[cfg(feature = "tls")]
     pub(super) fn tls_name(&self) -> String {
@@ -78,7 +86,8 @@ impl DnsServer {
     }
 
     pub(super) fn of_system(host: Host, transport: DnsTransport) -> Self {
-        Self { transport, host, port: default_port(transport), tls_name: None }
+        let (port, path) = (default_port(transport), default_path(transport).to_owned());
+        Self { transport, host, port, tls_name: None, path }
     }
 
     pub(super) fn literal(&self) -> Option<SocketAddr> {
@@ -93,7 +102,12 @@ fn default_port(transport: DnsTransport) -> u16 {
     match transport {
         DnsTransport::Udp | DnsTransport::Tcp => 53,
         DnsTransport::Tls => 853,
+        DnsTransport::Https => 443,
     }
+}
+
+fn default_path(transport: DnsTransport) -> &'static str {
+    if transport == DnsTransport::Https { "/dns-query" } else { "" }
 }
 
 impl FromStr for DnsServer {
@@ -107,22 +121,41 @@ impl FromStr for DnsServer {
             Some(("udp", rest)) => (DnsTransport::Udp, rest),
             Some(("tcp", rest)) => (DnsTransport::Tcp, rest),
             Some(("tls", rest)) => (DnsTransport::Tls, rest),
+            Some(("https", rest)) => (DnsTransport::Https, rest),
             Some((scheme, _)) => {
-                let why = format!("`{scheme}` is not spoken here, only udp, tcp and tls");
+                let why = format!("`{scheme}` is not spoken here, only udp, tcp, tls and https");
                 return Err(refuse(&why));
             }
         };
         let (rest, tls_name) = match rest.split_once('#') {
-            Some((_, name)) if name.is_empty() || transport != DnsTransport::Tls => {
-                return Err(refuse("a name after `#` is for the certificate of a tls server"));
+            Some((_, name)) if name.is_empty() || !transport.is_encrypted() => {
+                return Err(refuse(
+                    "a name after `#` is for the certificate of a tls or https server",
+                ));
             }
             Some((rest, name)) => (rest, Some(name.to_owned())),
             None => (rest, None),
         };
-        let place = place(rest.strip_suffix('/').unwrap_or(rest), default_port(transport));
+        let (rest, path) = match rest.split_once('/') {
+            None | Some((_, "")) => {
+                (rest.trim_end_matches('/'), default_path(transport).to_owned())
+            }
+            Some((rest, path)) if transport == DnsTransport::Https && is_path(path) => {
+                (rest, format!("/{path}"))
+            }
+            Some(_) => {
+                return Err(refuse("only an https server has a path, and that is plain text"));
+            }
+        };
+        let place = place(rest, default_port(transport));
         let (host, port) = place.ok_or_else(|| refuse("it is no host, with or without a port"))?;
-        Ok(Self { transport, host, port, tls_name })
+        Ok(Self { transport, host, port, tls_name, path })
     }
+}
+
+/// Whether it can stand in the first line of a request as it is.
+fn is_path(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// Host and port; an IPv6 address without a port needs no brackets.
@@ -141,7 +174,7 @@ fn place(text: &str, default_port: u16) -> Option<(Host, u16)> {
 
 impl fmt::Display for DnsServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}", self.transport, self.endpoint())?;
+        write!(f, "{}://{}{}", self.transport, self.endpoint(), self.path)?;
         match &self.tls_name {
             Some(name) => write!(f, "#{name}"),
             None => Ok(()),
@@ -185,6 +218,9 @@ mod tests {
             ("tls://1.1.1.1", "tls://1.1.1.1:853"),
             ("tls://1.1.1.1:8853#one.one.one.one", "tls://1.1.1.1:8853#one.one.one.one"),
             ("tls://dns.google", "tls://dns.google:853"),
+            ("https://dns.google", "https://dns.google:443/dns-query"),
+            ("https://[::1]:8443/", "https://[::1]:8443/dns-query"),
+            ("https://1.1.1.1/a/b?c#name.test", "https://1.1.1.1:443/a/b?c#name.test"),
             ("fe80::1%eth0", "udp://[fe80::1%eth0]:53"),
             ("[fe80::1%eth0]:5353", "udp://[fe80::1%eth0]:5353"),
             ("localhost:5353", "udp://localhost:5353"),
@@ -210,7 +246,9 @@ mod tests {
             ("udp://1.1.1.1#name", "for the certificate"),
             ("tls://1.1.1.1#", "for the certificate"),
             ("quic://1.1.1.1", "not spoken here"),
-            ("https://1.1.1.1/dns-query", "not spoken here"),
+            ("http://1.1.1.1/dns-query", "not spoken here"),
+            ("tls://1.1.1.1/dns-query", "has a path"),
+            ("https://1.1.1.1/a b", "has a path"),
         ];
         for (typed, why) in table {
             let error = typed.parse::<DnsServer>().unwrap_err().to_string();
