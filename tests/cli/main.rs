@@ -19,6 +19,7 @@ mod ndjson;
 mod relay;
 mod repeat;
 mod screen;
+mod sendfile;
 mod serve;
 mod serve_tls;
 mod serve_tls_faults;

@@ -10,10 +10,10 @@ use std::time::Duration;
 use loopctl::{Flow, LoopRef, Sendfile, SendfilePhase, StreamReader, StreamWriter, TlsServer};
 
 use super::client::Client;
-use super::pace::Pace;
 use super::report::{End, Halt};
 use crate::args::Fault;
 use crate::first::first;
+use crate::pace::Pace;
 
 /// How much is read at a time, in bytes.
 const MOST: usize = 64 * 1024;

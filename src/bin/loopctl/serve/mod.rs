@@ -8,7 +8,6 @@ mod fault;
 mod http;
 mod listen;
 mod modes;
-mod pace;
 mod place;
 mod refuse;
 pub(crate) mod report;
