@@ -19,8 +19,6 @@ pub struct TcpInfo {
     pub rto: Duration,
     /// Segments sent again so far; before the handshake is over, SYNs sent again.
     pub retransmits: u32,
-    /// How many bytes the peer's kernel has acknowledged.
-    pub bytes_acked: u64,
     /// Maximum segment size for sending, in bytes.
     pub send_mss: u32,
     /// Path MTU, in bytes.
@@ -58,7 +56,6 @@ impl TcpInfo {
             rtt_variance: micros(info.tcpi_rttvar),
             rto: micros(info.tcpi_rto),
             retransmits: info.tcpi_total_retrans,
-            bytes_acked: info.tcpi_bytes_acked,
             send_mss: info.tcpi_snd_mss,
             path_mtu: info.tcpi_pmtu,
             negotiated: TcpOptions::from_bits(info.tcpi_options),
@@ -70,6 +67,11 @@ impl TcpInfo {
 pub(super) fn is_acknowledged(socket: &impl AsFd) -> Option<bool> {
     let info = sys::tcp_info::tcp_info(socket).ok()?;
     Some(info.tcpi_unacked == 0 && info.tcpi_notsent_bytes == 0)
+}
+
+/// How many bytes the peer has acknowledged. `None` for what is not a TCP socket.
+pub(super) fn acknowledged(socket: &impl AsFd) -> Option<u64> {
+    Some(sys::tcp_info::tcp_info(socket).ok()?.tcpi_bytes_acked)
 }
 
 impl TcpOptions {

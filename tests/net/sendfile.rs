@@ -547,6 +547,26 @@ fn sf_15_the_last_words_of_a_peer_that_leaves_are_heard() {
 }
 
 #[test]
+fn sf_16_what_the_peer_has_acknowledged_is_known() {
+    run(async |lp| {
+        let file = file_of(&pattern(300_000));
+        let (connection, theirs) = connected(&lp).await;
+        let socket = connection.transport.socket();
+        let before = socket.acknowledged().unwrap();
+        let receiving = receive(theirs);
+        connection.transport.sendfile(&file).await.unwrap();
+        until(&lp, || socket.is_acknowledged() == Some(true)).await;
+        assert_eq!(socket.acknowledged(), Some(before + 300_000));
+        connection.transport.close();
+        received(&lp, receiving).await;
+        assert_eq!(socket.acknowledged(), None, "there is no socket any more");
+        let (ours, _theirs) = UnixStream::pair().unwrap();
+        let connection = lp.create_connection_on(ours).open(Recorder::new).await.unwrap();
+        assert_eq!(connection.transport.socket().acknowledged(), None);
+    });
+}
+
+#[test]
 fn sf_16_a_peer_that_leaves_with_everything_is_no_error() {
     let data = pattern(300_000);
     run(async |lp| {

@@ -178,7 +178,7 @@ impl Course {
     async fn idleness(&self, limit: Duration) -> Result<(), Fault> {
         let (mut known, mut since) = (None, self.lp.time());
         loop {
-            let acknowledged = self.transport.socket().tcp_info().map(|info| info.bytes_acked);
+            let acknowledged = self.transport.socket().acknowledged();
             let now = Some((self.went().bytes, acknowledged, self.transport.write_buffer_size()));
             if now != known {
                 (known, since) = (now, self.lp.time());
