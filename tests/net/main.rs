@@ -21,6 +21,7 @@ mod local;
 mod made;
 mod pipe;
 mod pipe_end;
+mod policies;
 mod process;
 mod process_end;
 mod race;

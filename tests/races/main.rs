@@ -7,5 +7,7 @@ mod before;
 mod course;
 mod flow;
 mod properties;
+mod reasons;
 mod rules;
 mod scenarios;
+mod whole;
