@@ -4,6 +4,7 @@
 //! properties over random orders of events. A test's name begins with the catalogue row it proves.
 
 mod before;
+mod clients;
 mod course;
 mod flow;
 mod properties;
