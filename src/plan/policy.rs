@@ -109,8 +109,6 @@ pub enum Kick {
     Newest,
     /// The last one's under way: while any is, only time starts another (curl 8).
     Idle,
-    /// That of every attempt younger than the delay (mozilla/happy-eyeballs).
-    Young,
     /// Nobody's (RFC 8305 section 5, to the letter).
     Never,
 }

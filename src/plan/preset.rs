@@ -204,7 +204,7 @@ fn chrome() -> Policy {
 
 fn firefox_nightly() -> Policy {
     let plain = apart(50, 50);
-    let pacing = Pacing { kick: Kick::Young, multiplier: 2, success: Success::Tls, ..plain.pacing };
+    let pacing = Pacing { multiplier: 2, success: Success::Tls, ..plain.pacing };
     Policy { pacing, ..plain }
 }
 

@@ -74,28 +74,14 @@ impl<A: Endpoint> Race<A> {
 
     /// When the end of an attempt starts the successor of the newest one.
     fn kick(&self, newest: &Attempt) -> Option<(Instant, Reason)> {
-        let youngest = self.attempts.iter().rfind(|attempt| attempt.is_running());
-        let rule =
-            self.policy.connection_attempt_delay.map_or(Kick::Newest, |_| self.policy.pacing.kick);
-        match (rule, youngest) {
-            (Kick::Never, _) | (Kick::Idle, Some(_)) => None,
-            (Kick::Newest, _) => newest.end_that_kicks().map(|at| (at, self.newest_kicks())),
-            (Kick::Young, Some(youngest)) => {
-                let ended = newest.end_that_kicks()?;
-                let grown_up = youngest.started.checked_add(youngest.delay?)?;
-                Some((ended.max(grown_up), self.newest_kicks()))
-            }
-            (Kick::Idle | Kick::Young, None) => {
-                let ends = self.attempts.iter().enumerate();
-                let ends =
-                    ends.filter_map(|(nth, it)| Some((it.end_that_kicks()?, Reason::Kick(nth))));
-                ends.max_by_key(|(at, _)| *at)
-            }
+        let delay = self.policy.connection_attempt_delay;
+        let ends = self.attempts.iter().enumerate();
+        let mut ends = ends.filter_map(|(nth, it)| Some((it.end_that_kicks()?, Reason::Kick(nth))));
+        match delay.map_or(Kick::Newest, |_| self.policy.pacing.kick) {
+            Kick::Newest => newest.end_that_kicks().and_then(|_| ends.next_back()),
+            Kick::Idle if self.pending().next().is_none() => ends.max_by_key(|(at, _)| *at),
+            Kick::Idle | Kick::Never => None,
         }
-    }
-
-    fn newest_kicks(&self) -> Reason {
-        Reason::Kick(self.attempts.len() - 1)
     }
 
     /// What has to wait for its address, for room, or for the Minimum Connection Attempt Delay.
