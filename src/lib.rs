@@ -24,8 +24,10 @@
 //! | [`plan`] | decisions without I/O: [`Race`](plan::Race), [`interleave`](plan::interleave), [`Timers`](plan::Timers), [`Watermarks`](plan::Watermarks) |
 //! | event_loop | [`EventLoop`], [`LoopRef`], [`Handle`], [`Remote`], [`ErrorContext`], [`SlowCallback`] |
 //! | task | [`Task`], [`Promise`] and [`Deferred`], [`Sleep`], [`Executor`], [`Tracked`], [`run`] |
-//! | net | [`Lookup`], [`CreateConnection`], [`CreateServer`], [`Transport`], [`Protocol`], [`BufferedProtocol`] |
+//! | net | [`Lookup`], [`Resolver`], [`CreateConnection`], [`CreateServer`], [`Transport`], [`Protocol`], [`BufferedProtocol`] |
 //! | net | [`StreamReader`], [`CreateDatagram`], [`ReadPipe`], [`WritePipe`], [`CreateSubprocess`], [`Event`] |
+//! | net | [`Sendfile`], [`Sent`], [`SendfileError`]: files, by the kernel where it can |
+//! | net | with the feature `dns`: `DnsClient`, `DnsAnswer`, `DnsError`, `DnsEvent` |
 //! | net | with the feature `tls`: `TlsClient`, `TlsServer`, `TlsInfo`, `TlsError` |
 //!
 //! # One turn
@@ -61,18 +63,26 @@ pub use event_loop::{
 };
 pub use net::{
     AbortReason, AddrInfo, AddrInfoFlags, Address, AfterEof, AttemptError, BindError,
-    BufferedProtocol, ChildPipe, ChildStdio, ConnectError, Connection, CreateConnection,
-    CreateDatagram, CreateServer, CreateSubprocess, DatagramProtocol, DatagramTransport, Endpoint,
-    Event, EventKind, Failure, Hosts, Keepalive, Lookup, NameInfoFlags, Phase, Protocol, ReadPipe,
-    ReadPipeProtocol, ResolveError, Server, ServerError, Shutdown, SocketFacts, SocketOption,
-    SocketOptions, SocketView, StreamError, StreamProtocol, StreamReader, StreamWriter,
-    SubprocessProtocol, SubprocessTransport, TcpInfo, TcpOptions, TimerEnd, Transport, WritePipe,
-    WritePipeProtocol, listen, raise_descriptor_limit,
+    BufferedProtocol, ChildPipe, ChildStdio, ConnectError, Connection, CopyReason,
+    CreateConnection, CreateDatagram, CreateServer, CreateSubprocess, DatagramProtocol,
+    DatagramTransport, Endpoint, Event, EventKind, Failure, Hosts, Keepalive, Lookup,
+    NameInfoFlags, Phase, Protocol, ReadPipe, ReadPipeProtocol, ResolveError, Resolver, Resolving,
+    Sendfile, SendfileError, SendfileMethod, SendfilePath, SendfilePhase, Sent, Server,
+    ServerError, Shutdown, SocketFacts, SocketOption, SocketOptions, SocketView, StreamError,
+    StreamProtocol, StreamReader, StreamWriter, SubprocessProtocol, SubprocessTransport, TcpInfo,
+    TcpOptions, TimerEnd, Transport, WritePipe, WritePipeProtocol, kernel_tls, listen,
+    raise_descriptor_limit, source_address,
 };
 #[cfg(feature = "tls")]
 pub use net::{
     CertificateProblem, StartTls, TlsClient, TlsClientBuilder, TlsConfigError, TlsError,
     TlsErrorKind, TlsInfo, TlsPeer, TlsRole, TlsServer, TlsServerBuilder, TlsVerdict, TlsVersion,
+};
+#[cfg(feature = "dns")]
+pub use net::{
+    DnsAddress, DnsAnswer, DnsClient, DnsClientBuilder, DnsConfigError, DnsData, DnsError,
+    DnsErrorKind, DnsEvent, DnsEventKind, DnsExchange, DnsFlags, DnsIgnored, DnsLookup, DnsRecord,
+    DnsServer, ExtendedError, Rcode, RecordType, RecordTypeError, ServiceBinding, StartOfAuthority,
 };
 pub use plan::{Flow, LimitsError, WriteLimits};
 pub use task::{

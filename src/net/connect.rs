@@ -23,7 +23,7 @@ use super::socket_view::Names;
 use super::tls::{Secure, TlsClient};
 use super::{
     AbortReason, AddrInfo, AddrInfoFlags, Address, BufferedProtocol, ConnectError, Connection,
-    Event, EventKind, Lookup, Protocol, ResolveError, SocketOptions, Transport,
+    Event, EventKind, Lookup, Protocol, ResolveError, Resolver, SocketOptions, Transport,
 };
 use crate::event_loop::LoopRef;
 use crate::plan::{Family, Host, Policy, Port};
@@ -110,7 +110,7 @@ struct Then {
 }
 
 enum Destination {
-    Host(Lookup),
+    Host(Lookup, Option<Rc<dyn Resolver>>),
     Known(Vec<Address>),
     Socket(OwnedFd),
 }
@@ -135,7 +135,7 @@ impl LoopRef {
         host: impl Into<Host>,
         port: impl Into<Port>,
     ) -> CreateConnection {
-        CreateConnection::new(self, Destination::Host(Lookup::new(host, port)))
+        CreateConnection::new(self, Destination::Host(Lookup::new(host, port), None))
     }
 
     /// A connection to whichever of these addresses the race gives; no resolver is asked.
@@ -224,6 +224,14 @@ impl CreateConnection {
     /// How the resolver looks.
     pub fn flags(self, flags: AddrInfoFlags) -> Self {
         self.lookup(|lookup| lookup.flags(flags))
+    }
+
+    /// Who is asked for the addresses of a host, in the place of the system; see [`Resolver`].
+    pub fn resolver(mut self, resolver: impl Resolver + 'static) -> Self {
+        if let Destination::Host(lookup, _) = self.to {
+            self.to = Destination::Host(lookup, Some(Rc::new(resolver)));
+        }
+        self
     }
 
     /// Races the addresses with this Connection Attempt Delay (RFC 8305), interleaving families unless
@@ -390,7 +398,7 @@ impl CreateConnection {
     #[cfg(feature = "tls")]
     fn secure(&self) -> Result<Option<Secure>, ConnectError> {
         let host = match &self.to {
-            Destination::Host(lookup) => Some(lookup.host()),
+            Destination::Host(lookup, _) => Some(lookup.host()),
             Destination::Known(_) | Destination::Socket(_) => None,
         };
         let secure = self.then.tls.as_ref().map(|tls| tls.secure(host)).transpose();
@@ -407,7 +415,7 @@ impl CreateConnection {
                 return Ok((socket, names));
             }
             Destination::Known(candidates) => candidates,
-            Destination::Host(lookup) => self.resolve(lookup, deadline).await?,
+            Destination::Host(lookup, resolver) => self.resolve(lookup, resolver, deadline).await?,
         };
         let candidates = self.sort(candidates);
         let (setup, policy) = (self.setup.clone(), self.policy.clone());
@@ -422,8 +430,8 @@ impl CreateConnection {
     }
 
     fn lookup(mut self, change: impl FnOnce(Lookup) -> Lookup) -> Self {
-        if let Destination::Host(lookup) = self.to {
-            self.to = Destination::Host(change(lookup));
+        if let Destination::Host(lookup, resolver) = self.to {
+            self.to = Destination::Host(change(lookup), resolver);
         }
         self
     }
@@ -431,12 +439,13 @@ impl CreateConnection {
     async fn resolve(
         &mut self,
         lookup: Lookup,
+        resolver: Option<Rc<dyn Resolver>>,
         deadline: Option<Instant>,
     ) -> Result<Vec<Address>, ConnectError> {
         let host = lookup.host().to_string();
         self.tell(EventKind::ResolveStarted { host });
         let mut giving_up = GivesUp { connecting: self, reason: Some(AbortReason::Canceled) };
-        let answer = giving_up.connecting.ask(lookup, deadline).await;
+        let answer = giving_up.connecting.ask(lookup, resolver, deadline).await;
         giving_up.reason = None;
         drop(giving_up);
         match answer {
@@ -459,9 +468,13 @@ impl CreateConnection {
     async fn ask(
         &self,
         lookup: Lookup,
+        resolver: Option<Rc<dyn Resolver>>,
         deadline: Option<Instant>,
     ) -> Result<Vec<AddrInfo>, ConnectError> {
-        let asking = self.lp.getaddrinfo(lookup);
+        let asking = match &resolver {
+            None => self.lp.resolve(lookup),
+            Some(resolver) => resolver.resolve(lookup),
+        };
         let answer = match deadline {
             None => asking.await,
             Some(deadline) => {

@@ -5,6 +5,8 @@ mod attempt;
 mod connect;
 mod contest;
 mod datagram;
+#[cfg(feature = "dns")]
+mod dns;
 mod error;
 mod event;
 mod inbox;
@@ -18,8 +20,10 @@ mod process;
 mod protocol;
 mod readiness;
 mod resolve;
+mod resolver;
 #[cfg(feature = "tls")]
 mod secure;
+mod sendfile;
 mod server;
 mod sock;
 mod socket_view;
@@ -33,6 +37,12 @@ mod wire;
 pub use address::Address;
 pub use connect::CreateConnection;
 pub use datagram::{CreateDatagram, DatagramProtocol, DatagramTransport};
+#[cfg(feature = "dns")]
+pub use dns::{
+    DnsAddress, DnsAnswer, DnsClient, DnsClientBuilder, DnsConfigError, DnsData, DnsError,
+    DnsErrorKind, DnsEvent, DnsEventKind, DnsExchange, DnsFlags, DnsIgnored, DnsLookup, DnsRecord,
+    DnsServer, ExtendedError, Rcode, RecordType, RecordTypeError, ServiceBinding, StartOfAuthority,
+};
 pub use error::{AttemptError, ConnectError, Phase};
 pub use event::{AbortReason, Event, EventKind, Failure, SocketFacts, TimerEnd};
 pub use inbox::StreamError;
@@ -45,6 +55,11 @@ pub use process::{
 };
 pub use protocol::{AfterEof, BufferedProtocol, Connection, Protocol};
 pub use resolve::{AddrInfo, AddrInfoFlags, Lookup, NameInfoFlags, ResolveError};
+pub use resolver::{Resolver, Resolving, source_address};
+pub use sendfile::{
+    CopyReason, Sendfile, SendfileError, SendfileMethod, SendfilePath, SendfilePhase, Sent,
+    kernel_tls,
+};
 pub use server::{BindError, CreateServer, Hosts, Server, ServerError, Shutdown};
 pub use sock::listen;
 pub use socket_view::SocketView;

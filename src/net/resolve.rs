@@ -2,10 +2,13 @@
 
 use std::fmt;
 use std::io;
+#[cfg(feature = "dns")]
+use std::net::IpAddr;
 use std::net::SocketAddr;
 use std::ops::BitOr;
 use std::time::Duration;
 
+use crate::BoxError;
 use crate::event_loop::{LoopRef, Room};
 use crate::plan::{Family, Host, Port, SocketKind, literal};
 use crate::sys::addrinfo::{self, Hints};
@@ -124,6 +127,14 @@ pub enum ResolveError {
         /// What was asked for.
         host: String,
     },
+    /// A [resolver](super::Resolver) that is not the system's had a reason of its own. A `DnsClient` gives a
+    /// `DnsError` here.
+    Failed {
+        /// What was asked for.
+        host: String,
+        /// Why, host included.
+        error: BoxError,
+    },
     /// The loop was closed, or the answer came too late.
     Cancelled,
 }
@@ -159,6 +170,15 @@ impl ResolveError {
         })
     }
 
+    /// The failed query that it is about, if name servers were asked on the loop.
+    #[cfg(feature = "dns")]
+    pub fn dns(&self) -> Option<&super::DnsError> {
+        match self {
+            Self::Failed { error, .. } => error.downcast_ref(),
+            _ => None,
+        }
+    }
+
     fn new(host: &str, failure: addrinfo::Failure) -> Self {
         let described = addrinfo::describe(failure.code);
         let message = failure.system.map_or(described, |error| error.to_string());
@@ -175,12 +195,20 @@ impl fmt::Display for ResolveError {
             },
             Self::NoAddresses { host } => write!(f, "getaddrinfo(`{host}`) returned empty list"),
             Self::BadName { host } => write!(f, "`{}` cannot be a name", host.escape_debug()),
+            Self::Failed { error, .. } => error.fmt(f),
             Self::Cancelled => f.write_str("name resolution was cancelled"),
         }
     }
 }
 
-impl std::error::Error for ResolveError {}
+impl std::error::Error for ResolveError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Failed { error, .. } => Some(error.as_ref()),
+            _ => None,
+        }
+    }
+}
 
 impl From<Cancelled> for ResolveError {
     fn from(_: Cancelled) -> Self {
@@ -229,8 +257,42 @@ impl Lookup {
         self
     }
 
-    pub(crate) fn host(&self) -> &Host {
+    /// Whose addresses are wanted.
+    pub fn host(&self) -> &Host {
         &self.host
+    }
+
+    /// The port they are for.
+    pub fn port(&self) -> &Port {
+        &self.port
+    }
+
+    /// Which addresses are wanted.
+    pub fn wanted_family(&self) -> Family {
+        self.family
+    }
+
+    #[cfg(feature = "dns")]
+    pub(super) fn has(&self, flag: AddrInfoFlags) -> bool {
+        self.flags.0 & flag.0 != 0
+    }
+
+    #[cfg(feature = "dns")]
+    pub(super) fn of_host(self, host: impl Into<Host>) -> Self {
+        Self { host: host.into(), ..self }
+    }
+
+    /// An address that was found for it.
+    #[cfg(feature = "dns")]
+    pub(super) fn info_of(&self, address: IpAddr, port: u16) -> AddrInfo {
+        let plain = AddrInfo {
+            socktype: self.socktype(),
+            protocol: self.protocol,
+            address: SocketAddr::new(address, port),
+            canonical_name: None,
+        };
+        let known = Self { port: Port::Number(port), ..self.clone() }.of_host(address);
+        known.literal().unwrap_or(plain)
     }
 
     /// The answer where no resolver is needed.

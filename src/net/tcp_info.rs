@@ -19,6 +19,8 @@ pub struct TcpInfo {
     pub rto: Duration,
     /// Segments sent again so far; before the handshake is over, SYNs sent again.
     pub retransmits: u32,
+    /// How many bytes the peer's kernel has acknowledged.
+    pub bytes_acked: u64,
     /// Maximum segment size for sending, in bytes.
     pub send_mss: u32,
     /// Path MTU, in bytes.
@@ -56,6 +58,7 @@ impl TcpInfo {
             rtt_variance: micros(info.tcpi_rttvar),
             rto: micros(info.tcpi_rto),
             retransmits: info.tcpi_total_retrans,
+            bytes_acked: info.tcpi_bytes_acked,
             send_mss: info.tcpi_snd_mss,
             path_mtu: info.tcpi_pmtu,
             negotiated: TcpOptions::from_bits(info.tcpi_options),

@@ -20,16 +20,22 @@
 //! # Ok::<(), std::net::AddrParseError>(())
 //! ```
 
+mod chunks;
+mod destination;
 mod flow;
 mod host;
 mod interleave;
 mod literal;
 mod policy;
 mod preset;
+mod query;
 mod race;
+mod search;
 mod slow;
 mod timers;
 
+pub use chunks::Chunks;
+pub use destination::{Destination, DestinationRule, sort_destinations};
 pub use flow::{Flow, FlowCall, LimitsError, Watermarks, WriteLimits};
 pub use host::{Host, Port, Target, TargetError};
 pub use interleave::interleave;
@@ -39,8 +45,10 @@ pub use policy::{
     WhenFull,
 };
 pub use preset::{Preset, PresetError};
+pub use query::{Ask, DnsTransport, Query, QueryPolicy, QueryStep, Reply};
 pub use race::{
     Answer, CancelReason, Endpoint, Intake, LossReason, Race, Ready, Reason, Stage, Start, Step,
 };
+pub use search::SearchList;
 pub use slow::{SlowJob, SlowLog, SlowTotals};
 pub use timers::{TimerKey, Timers};

@@ -5,6 +5,7 @@
 #[expect(dead_code, reason = "the tests of the library use more of it")]
 mod authority;
 mod connect_tls;
+mod connect_tls_peers;
 mod demo;
 mod exec;
 mod exits;
@@ -18,12 +19,17 @@ mod ndjson;
 mod relay;
 mod repeat;
 mod screen;
+mod sendfile;
 mod serve;
+mod serve_tls;
+mod serve_tls_faults;
+mod serve_tls_limits;
 mod served;
 mod sink;
 mod socket;
 mod starttls;
 mod support;
+mod tls_clients;
 mod tls_peer;
 mod typed;
 mod udp;

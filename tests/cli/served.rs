@@ -15,6 +15,8 @@ use crate::support::{Ran, loopctl, signal};
 pub(crate) struct Served {
     child: Option<Child>,
     stdout: BufReader<ChildStdout>,
+    /// The first line.
+    pub(crate) listening: String,
     pub(crate) address: SocketAddr,
 }
 
@@ -37,7 +39,7 @@ impl Served {
             let _ = child.stderr.take().unwrap().read_to_string(&mut stderr);
             panic!("no address in {line:?}; {stderr}")
         });
-        Self { child: Some(child), stdout, address }
+        Self { child: Some(child), stdout, listening: line, address }
     }
 
     pub(crate) fn connect(&self) -> TcpStream {
@@ -76,6 +78,10 @@ impl Served {
 
     pub(crate) fn signal(&self, name: &str) {
         signal(self.child.as_ref().unwrap(), name);
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
     }
 
     /// The most memory it has had so far, in bytes.

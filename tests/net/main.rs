@@ -12,6 +12,20 @@ mod cancel;
 mod connect;
 mod datagram;
 mod datagram_flow;
+#[cfg(feature = "dns")]
+mod dns_end;
+#[cfg(all(feature = "dns", feature = "tls"))]
+mod dns_https;
+#[cfg(feature = "dns")]
+mod dns_lookup;
+#[cfg(feature = "dns")]
+mod dns_peers;
+#[cfg(feature = "dns")]
+mod dns_query;
+#[cfg(all(feature = "dns", feature = "tls"))]
+mod dns_tls;
+#[cfg(feature = "dns")]
+mod dns_wire;
 mod early;
 mod errors;
 mod leaks;
@@ -27,6 +41,7 @@ mod process_end;
 mod race;
 mod readers;
 mod resolve;
+mod sendfile;
 mod server;
 mod server_bind;
 mod sock;

@@ -251,3 +251,19 @@ fn strm_01_a_server_gives_each_client_a_task() {
         assert_eq!(server.client_count(), 0);
     });
 }
+
+#[test]
+fn strm_01_a_reset_after_the_end_takes_nothing_away() {
+    run(async |lp| {
+        let (mut reader, writer, mut peer) = connect(&lp).await;
+        peer.write_all(b"all of it").unwrap();
+        peer.shutdown(std::net::Shutdown::Write).unwrap();
+        // The end is heard of before the reset.
+        assert_eq!(reader.read_exactly(9).await.unwrap(), b"all of it");
+        until(&lp, || reader.at_eof()).await;
+        reset(peer);
+        let error = writer.wait_closed().await.unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset));
+        assert_eq!(reader.read(&mut [0; 4]).await.unwrap(), 0);
+    });
+}

@@ -8,6 +8,7 @@ mod clients;
 mod course;
 mod flow;
 mod properties;
+mod queries;
 mod reasons;
 mod rules;
 mod scenarios;

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, stderr, stdout};
+use std::path::PathBuf;
 use std::time::SystemTime;
 
 /// The surroundings that decide how output looks.
@@ -44,6 +45,18 @@ impl Environment {
             colors: ColorWish::of_process(),
             is_dumb: is_dumb(),
         }
+    }
+
+    /// The name of this machine, where the system tells it.
+    pub(crate) fn host_name() -> Option<String> {
+        let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+        Some(name.trim().to_owned()).filter(|name| !name.is_empty() && name != "(none)")
+    }
+
+    /// Where files that only this run needs belong, the best place first.
+    pub(crate) fn runtime_dirs() -> Vec<PathBuf> {
+        let own = std::env::var_os("XDG_RUNTIME_DIR").filter(|dir| !dir.is_empty());
+        own.map(PathBuf::from).into_iter().chain([std::env::temp_dir()]).collect()
     }
 
     /// The only wall-clock reading there is; all other times are offsets from it.

@@ -136,8 +136,14 @@ fn definitions(table: &[(&str, &str)]) -> String {
 }
 
 fn see_also(name: &str) -> String {
-    let pages =
-        ["loopctl", "loopctl-connect", "loopctl-serve", "loopctl-demo", "loopctl-completions"];
+    let pages = [
+        "loopctl",
+        "loopctl-connect",
+        "loopctl-serve",
+        "loopctl-sendfile",
+        "loopctl-demo",
+        "loopctl-completions",
+    ];
     let others = pages.iter().filter(|page| **page != name);
     let mut references: Vec<String> =
         others.map(|page| format!("\\fB{}\\fR(1)", roff(page))).collect();

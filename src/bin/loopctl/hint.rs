@@ -15,6 +15,7 @@ pub(crate) fn hint(report: &Report) -> Option<String> {
         End::Interrupted(_) => None,
         // It was given when the relay began.
         End::Connected if report.beside.relay.is_some() => None,
+        End::Connected if report.beside.sending.is_some() => None,
         End::Connected => of_connection(report),
         End::Failed(_) if report.resolve.error.is_some() => of_name(report),
         End::Failed(exit) => match report.tls_failure() {
@@ -69,7 +70,7 @@ fn of_connection(report: &Report) -> Option<String> {
 fn of_tls(tls: &Secured, failure: &TlsFailure) -> Option<String> {
     let text = match (failure.kind?, tls.problem(), failure.phase) {
         (TlsErrorKind::Certificate, Some(problem), _) => return of_certificate(tls, problem),
-        (_, _, TlsPhase::After) if tls.peer.asks_for_certificate => {
+        (TlsErrorKind::Alert, _, _) if tls.peer.asks_for_certificate => {
             "the server asks for a certificate of the client: --cert and --key give one"
         }
         (TlsErrorKind::TimedOut, _, TlsPhase::Handshake) => {

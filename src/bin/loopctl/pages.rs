@@ -17,13 +17,25 @@ pub(crate) fn page_of(name: &str) -> Page {
             environment: &CONNECT_ENVIRONMENT,
             ..page(CONNECT, &[("OUTPUT", OUTPUT), ("JSON", JSON)])
         },
+        "loopctl-sendfile" => Page {
+            description: SENDFILE,
+            sections: &[
+                ("OUTPUT", SENDFILE_OUTPUT),
+                ("RESUMING", RESUMING),
+                ("JSON", SENDFILE_JSON),
+            ],
+            signals: SENDFILE_SIGNALS,
+            environment: &[],
+        },
         "loopctl-demo" => page(DEMO, &[("OUTPUT", OUTPUT), ("JSON", JSON)]),
         "loopctl-completions" => page(COMPLETIONS, &[]),
         "loopctl-serve" => Page {
             description: SERVE,
             sections: &[
+                ("TLS", SERVE_TLS),
                 ("FAULTS", FAULTS),
                 ("HTTP", HTTP),
+                ("SINKS", SINKS),
                 ("OUTPUT", SERVE_OUTPUT),
                 ("JSON", SERVE_JSON),
             ],
@@ -89,7 +101,64 @@ A program that --exec or --shell runs has the connection as its input and output
 program's input ends; when the program has exited, the connection is closed; when the client breaks off, the program \
 and what it has started are sent SIGTERM.
 
-A sink with --output takes one client after another, so that their bytes do not mix.";
+With --tls, all of this is spoken over TLS, also on Unix sockets.
+
+A sink with --output FILE or - takes one client after another, so that their bytes do not mix.";
+
+const SENDFILE: &str = "\
+Connects to TARGET as connect does, and sends FILE over the connection. The kernel moves the bytes (sendfile(2)): they \
+never come into this process. It cannot do so for pipes, devices and files that only look like some, such as those of \
+/proc: those are read and sent, unless --no-fallback is given. What was done and why is told at the end.
+
+The file is opened before anybody is connected to. What it had then is sent, also where it grows meanwhile; one that \
+becomes shorter, or has fewer bytes than --count asks for, gives status 18. Standard input that is a file is sent from \
+where it is. --checksum reads the file once more, beside what the kernel does; it is right as long as the file does not \
+change meanwhile.
+
+After the last byte the peer is told that no more comes, and it is waited for until its kernel has all; what it says is \
+not read. A transfer that fails or is interrupted ends with a reset, so that the peer does not take a part for the whole; \
+a Unix socket knows none, and ends like any other.
+
+--timeout limits connecting to 10 s where it is not given, and all of it where it is. A peer that takes nothing for \
+--idle-timeout ends it with status 28.";
+
+const SENDFILE_OUTPUT: &str = "\
+The report of the connection, as connect gives it, is told when it is there; then, at the end, a line: how much went, in \
+what time, by sendfile or by copy and why, in how many calls (or reads of the file), and how many segments were sent \
+again. With --checksum, a line for sha256sum(1) or b3sum(1) follows. A terminal has a bar meanwhile, on standard error, \
+unless --no-progress is given.";
+
+const RESUMING: &str = "\
+With --resume, the other end has to be `loopctl serve --mode sink --output FILE --once --resume`. It says `loopctl-sink 1 \
+SIZE` at first, the bytes that it has in FILE.part; what follows in the file is sent. When all is stored, it says \
+`loopctl-sink 1 SIZE SUM`, where SUM is `sha256:HEX`, `blake3:HEX` or `-`; a size or a sum that is not that of the file \
+gives status 18. Give both ends the same --checksum: only that tells whether FILE.part was the beginning of this file. A \
+peer that says something else gives status 56.";
+
+const SENDFILE_JSON: &str = "\
+With --json there is one document (schema loopctl.sendfile.v1), also when the file could not be read or nobody was \
+connected to; `connect` is the document that connect would give. `fallback_reason` is null, asked, tls, \
+not_a_regular_file or refused. With --ndjson, every event of the connection is a line before it.";
+
+const SENDFILE_SIGNALS: &str = "\
+SIGINT and SIGTERM break the transfer off, print how much went, and end the process by the same signal. A second one \
+ends it at once. SIGQUIT prints how much has gone so far, and it goes on.";
+
+const SINKS: &str = "\
+--mode sink receives until the client's end-of-file. With --output FILE, what comes goes to FILE.part, which becomes FILE \
+in one step when the server ends and every transfer came to its end; with --output DIR, each client's goes to a file of \
+its own, 000001.part, which becomes 000001 when it is whole. What was broken off keeps its .part and is told; it is not \
+replaced by the next run, unless --force is given. What is no file, such as a FIFO, and standard output take what comes \
+as it comes.
+
+--checksum prints a line for each file that is whole, or for each client where there is none, as sha256sum(1) or b3sum(1) \
+would. With --json there is a record `transfer` for each.
+
+--resume goes on with FILE.part, and tells the client how much that is and what was stored in the end; see \
+loopctl-sendfile(1).
+
+A disk that is full ends the transfer with a reset. With FILE it ends the server, too; with DIR the others go on, and the \
+exit status is 23 in the end.";
 
 const DEMO: &str = "\
 Plays a host with three addresses on this machine's loopback, and races them as connect would: one address never \
@@ -99,7 +168,7 @@ const COMPLETIONS: &str = "Prints the completions of a shell to standard output.
 
 const FAULTS: &str = "\
 Each --fault is drawn for each client anew when it is accepted, by its percentage; faults of several kinds combine, and \
-a record lists those drawn. Durations count from the acceptance, or the end of an accept-delay; sizes count what was \
+a record lists those drawn. Durations count from the acceptance, or the end of an accept-delay or of the TLS handshake; sizes count what was \
 sent to the client, or received where the mode sends nothing.
 
 accept-delay: nothing is read or sent for so long. delay: each reply is sent so much later, one after another, so that much \
@@ -110,15 +179,37 @@ gets so many bytes, then a reset. slice: replies leave in pieces of so many byte
 --rate. backlog: connections are not accepted; N of them find room in the queue, without a number none, and the others \
 get no answer at all.
 
+With --tls there are five more, without values. tls-stall: the first message of the handshake is never answered. \
+tls-close: the connection is closed when that message has come. tls-wrong-name and tls-expired: the certificate is for \
+another name, or until yesterday; both are in the file that a client is told to trust, so that it can find nothing else \
+wrong with them. tls-bare-fin: when all is sent, the connection ends without close_notify, so that it looks as if it had \
+been cut short. Of several that concern the handshake, the first in this order counts.
+
 A client that has left a connection on which nothing moves is noticed when it resets it, or after its kernel has \
 forgotten it (a minute on Linux).";
+
+const SERVE_TLS: &str = "\
+Without a value, --tls makes a key and a certificate for this run: for localhost, 127.0.0.1, ::1, each host that an \
+ADDR names and the name of this machine, good for 90 days. Neither is kept. What a client has to trust is written \
+to a file in $XDG_RUNTIME_DIR or else in $TMPDIR (/tmp), which only this user can read and which is removed at the end, \
+unless SIGKILL ends it; --tls-cert-file writes it to a file that stays. The first lines of the output tell the names, \
+the SHA-256 of the certificate, and how connect can be called to trust it.
+
+With files, the certificate comes first, then the chain that leads to it, in PEM. Of several --tls=CERT,KEY, a client \
+is shown the first that is for the name it asks for, and the very first if there is none. A file that cannot be read \
+ends with status 26, one that holds something else with 2.
+
+TLS 1.2 and 1.3 are spoken, and sessions may be resumed. A handshake may take 60 s. It counts as a client: for \
+--max-conns, -n, --idle-timeout and --grace. One that fails, such as that of a port scanner, is told as a connection that \
+ended with `error`. Where both sides name protocols (--alpn) and have none in common, it fails, too.";
 
 const SERVE_OUTPUT: &str = "\
 The first lines say where it listens, so that a script can wait for them; --port-file writes the ports to a file, \
 complete when it appears. Then comes a line for each connection that has ended: the client, what it sent and was sent, \
-how long it was there, and why it ended. `eof`: all had been said. `reset`: the client broke it off. `idle`: the idle \
+how long it was there, and why it ended. `eof`: all had been said. `reset`: the client broke it off. `truncated`: \
+the client's TLS stream ended without close_notify, so that what came last may be missing; many clients end like this. `idle`: the idle \
 timeout. `limit`: against a rule, such as --allow. `fault`: as was asked for. `shutdown`: the server ended. `error`: \
-something failed here. The totals are told last. With --output -, all of this goes to standard error.
+something failed here, or the TLS handshake did. With --tls its version stands before that. The totals are told last. With --output -, all of this goes to standard error.
 
 With --udp there is a line for each datagram.";
 
@@ -128,7 +219,8 @@ With --json there is one record a line (schema loopctl.serve.v1), written at onc
 writes only the records of connections and the summary, after the lines that say where it listens.
 
 bytes_in is what the client sent and the mode took; bytes_out is what the system took to send: of a connection that \
-broke off, at least so much. `aborted` clients were cut off when --grace was over.";
+broke off, at least so much. `tls` has the version, cipher suite, group, protocol (ALPN), name (SNI) and client certificate of a handshake that came to its end. The kind of an `error` is reset, io, tls, or \
+cert where it is about the client's certificate. `aborted` clients were cut off when --grace was over.";
 
 const SERVE_SIGNALS: &str = "\
 SIGINT, SIGTERM and SIGHUP stop accepting, let clients finish within --grace, and print the totals; the exit status is 0, or \
@@ -146,7 +238,12 @@ const CONNECT_ENVIRONMENT: [(&str, &str); 2] = [
     ),
 ];
 
-const SERVE_ENVIRONMENT: [(&str, &str); 3] = [
+const SERVE_ENVIRONMENT: [(&str, &str); 5] = [
+    (
+        "SSLKEYLOGFILE",
+        "The secrets of TLS are appended to this file, for those who look at captured packets.",
+    ),
+    ("XDG_RUNTIME_DIR, TMPDIR", "Where the certificate is written that --tls makes."),
     (
         "LISTEN_FDS, LISTEN_PID",
         "Sockets handed over by systemd or the like; they are served where no ADDR is given.",

@@ -25,6 +25,7 @@ use super::{TlsConfigError, TlsVersion, trust};
 #[derive(Clone)]
 pub struct TlsServer {
     config: Arc<ServerConfig>,
+    own: Arc<Choice>,
     limits: Limits,
 }
 
@@ -32,6 +33,23 @@ impl TlsServer {
     /// A server needs a certificate at least.
     pub fn builder() -> TlsServerBuilder {
         TlsServerBuilder { own: Vec::new(), client_ca: None, rules: Rules::default() }
+    }
+
+    /// Its certificates, in DER and in the order in which they were given, each without the chain that leads to
+    /// it: what clients that pin one compare.
+    ///
+    /// ```
+    /// use loopctl::TlsServer;
+    ///
+    /// let made = rcgen::generate_simple_self_signed(vec!["a.example".to_owned()])?;
+    /// let tls = TlsServer::builder()
+    ///     .identity_pem(made.cert.pem(), made.signing_key.serialize_pem())
+    ///     .build()?;
+    /// assert!(tls.certificates().eq([&made.cert.der()[..]]));
+    /// # Ok::<(), loopctl::BoxError>(())
+    /// ```
+    pub fn certificates(&self) -> impl Iterator<Item = &[u8]> {
+        self.own.0.iter().filter_map(|own| own.cert.first().map(|certificate| &certificate[..]))
     }
 
     pub(in crate::net) fn secure(&self) -> Result<Secure, TlsConfigError> {
@@ -131,7 +149,8 @@ impl TlsServerBuilder {
                 .map_err(|error| TlsConfigError::new("certificate", error))
         };
         let own = self.own.into_iter().map(certified).collect::<Result<_, _>>()?;
-        let mut config = builder.with_cert_resolver(Arc::new(Choice(own)));
+        let own = Arc::new(Choice(own));
+        let mut config = builder.with_cert_resolver(Arc::clone(&own) as _);
         config.alpn_protocols = self.rules.alpn;
         if !self.rules.resumes {
             config.session_storage = Arc::new(NoServerSessionStorage {});
@@ -140,7 +159,7 @@ impl TlsServerBuilder {
         if let Some(key_log) = self.rules.key_log {
             config.key_log = Arc::new(key_log);
         }
-        Ok(TlsServer { config: Arc::new(config), limits })
+        Ok(TlsServer { config: Arc::new(config), own, limits })
     }
 }
 

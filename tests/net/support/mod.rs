@@ -5,6 +5,8 @@ pub(crate) mod authority;
 mod child;
 mod guests;
 mod logged;
+#[cfg(feature = "dns")]
+pub(crate) mod name_server;
 mod peers;
 mod recorder;
 #[cfg(feature = "tls")]

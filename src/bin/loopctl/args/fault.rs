@@ -36,6 +36,16 @@ pub(crate) enum Fault {
     Rate(Spread),
     /// Connections are not accepted at all: the queue holds so many, or is full.
     Backlog(Option<u32>),
+    /// The first message of a TLS handshake is never answered.
+    TlsStall,
+    /// The connection is closed after that message.
+    TlsClose,
+    /// The certificate shown is for another name.
+    TlsWrongName,
+    /// The certificate shown has expired.
+    TlsExpired,
+    /// The connection ends without TLS's farewell.
+    TlsBareFin,
 }
 
 /// A value and how far it may be off, either way.
@@ -46,7 +56,8 @@ pub(crate) struct Spread {
 }
 
 const KINDS: &str = "accept-delay=DUR, delay=DUR, close[=DUR], reset[=DUR], half-close[=DUR], \
-                     stall-after=SIZE, reset-after=SIZE, slice=SIZE/DUR, rate=SIZE/s, backlog[=N]";
+                     stall-after=SIZE, reset-after=SIZE, slice=SIZE/DUR, rate=SIZE/s, backlog[=N], \
+                     tls-stall, tls-close, tls-wrong-name, tls-expired, tls-bare-fin";
 
 impl FromStr for FaultArg {
     type Err = String;
@@ -76,6 +87,12 @@ impl Fault {
     fn parse(kind: &str, value: Option<&str>, jitter: Option<&str>) -> Result<Self, String> {
         let needed = || value.ok_or_else(|| format!("{kind} needs a value: {KINDS}"));
         let spread = |parse: Parse, value: &str| Spread::parse(parse, value, jitter);
+        if let Some(fault) = Self::of_tls(kind) {
+            return match value.or(jitter) {
+                None => Ok(fault),
+                Some(_) => Err(format!("{kind} has no value")),
+            };
+        }
         match kind {
             "accept-delay" => spread(nanoseconds, needed()?).map(Self::AcceptDelay),
             "delay" => spread(nanoseconds, needed()?).map(Self::Delay),
@@ -105,6 +122,22 @@ impl Fault {
 }
 
 impl Fault {
+    fn of_tls(kind: &str) -> Option<Self> {
+        Some(match kind {
+            "tls-stall" => Self::TlsStall,
+            "tls-close" => Self::TlsClose,
+            "tls-wrong-name" => Self::TlsWrongName,
+            "tls-expired" => Self::TlsExpired,
+            "tls-bare-fin" => Self::TlsBareFin,
+            _ => return None,
+        })
+    }
+
+    /// Whether it is one of TLS.
+    pub(crate) fn is_of_tls(self) -> bool {
+        Self::of_tls(self.name()).is_some()
+    }
+
     pub(crate) fn has_jitter(self) -> bool {
         match self {
             Self::AcceptDelay(spread)
@@ -116,7 +149,12 @@ impl Fault {
             | Self::ResetAfter(spread)
             | Self::Slice(spread, _)
             | Self::Rate(spread) => spread.jitter > 0,
-            Self::Backlog(_) => false,
+            Self::Backlog(_)
+            | Self::TlsStall
+            | Self::TlsClose
+            | Self::TlsWrongName
+            | Self::TlsExpired
+            | Self::TlsBareFin => false,
         }
     }
 }
@@ -159,6 +197,11 @@ mod tests {
             ("rate=1MiB/s~64kB", Fault::Rate(Spread { value: 1 << 20, jitter: 64_000 }), 100.0),
             ("backlog", Fault::Backlog(None), 100.0),
             ("backlog=3", Fault::Backlog(Some(3)), 100.0),
+            ("tls-stall", Fault::TlsStall, 100.0),
+            ("tls-close@10", Fault::TlsClose, 10.0),
+            ("tls-wrong-name", Fault::TlsWrongName, 100.0),
+            ("tls-expired@0.5%", Fault::TlsExpired, 0.5),
+            ("tls-bare-fin", Fault::TlsBareFin, 100.0),
         ];
         for (text, fault, percent) in cases {
             assert_eq!(text.parse(), Ok(FaultArg { fault, percent }), "{text}");
@@ -185,6 +228,9 @@ mod tests {
             "backlog~1",
             "backlog=x",
             "rate=0",
+            "tls-stall=1s",
+            "tls-close~1s",
+            "tls-",
             "",
         ];
         for text in wrong {

@@ -2,6 +2,7 @@
 
 mod connect;
 mod fault;
+mod sendfile;
 mod serve;
 mod tls;
 mod values;
@@ -17,7 +18,10 @@ pub(crate) use connect::{
     SocketArgs, TargetArgs,
 };
 pub(crate) use fault::{Fault, FaultArg, Spread};
-pub(crate) use serve::{LimitArgs, ListenArgs, LogArg, ModeArg, ModeArgs, ServeArgs};
+pub(crate) use sendfile::{MethodArg, SendfileArgs};
+pub(crate) use serve::{
+    LimitArgs, ListenArgs, LogArg, ModeArg, ModeArgs, ServeArgs, ServerTlsArgs, SinkArgs,
+};
 pub(crate) use tls::{OwnArgs, Protocols, StartTlsArg, TlsArgs, TrustArgs, VersionArg};
 pub(crate) use values::{FamilyArg, Pace, Pinned, Words, duration};
 
@@ -32,6 +36,7 @@ Examples:
   loopctl connect --all [::1]:22 db:5432     probe every address of every target
   loopctl connect --json api:443 | jq .attempts
   loopctl serve --fault delay=200ms~50ms     how does my client cope with a slow server?
+  loopctl sendfile big.bin host:9000         how fast does it take a file?
   loopctl demo                               see it work, without a network")]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -47,6 +52,8 @@ pub(crate) enum Command {
     /// Listen: echo, files over HTTP, a program for each client, or nothing at all; with faults on demand
     #[command(visible_alias = "listen")]
     Serve(Box<ServeArgs>),
+    /// Send a file over a connection, by the kernel where it can; measure and verify
+    Sendfile(Box<SendfileArgs>),
     /// Race a scripted dual-stack host on loopback; needs no network
     #[command(before_long_help = "\
 Examples:
@@ -81,7 +88,7 @@ pub(crate) struct GlobalArgs {
     #[command(flatten)]
     pub(crate) debug: DebugArgs,
     /// Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare
-    /// number is seconds [default: 10s; serve: none]
+    /// number is seconds [default: 10s; serve: none; sendfile: 10s to connect, none to send]
     #[arg(long, global = true, value_name = "DUR", value_parser = positive)]
     pub(crate) timeout: Option<Duration>,
 }

@@ -8,7 +8,9 @@ use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 
 use super::fault::FaultArg;
-use super::values::{at_least_one, duration, network, positive, rate};
+use super::tls::{Protocols, VersionArg};
+use super::values::{alpn, at_least_one, duration, network, positive, rate, size};
+use crate::checksum::Algorithm;
 
 #[derive(Debug, Args)]
 #[command(before_long_help = "\
@@ -20,12 +22,17 @@ Examples:
   loopctl serve --once --mode sink --output got.bin
   loopctl serve --shell 'date; cat' unix:/tmp/app.sock
   loopctl serve --udp localhost:5353 --mode discard
+  loopctl serve --tls                        with a certificate made for this run
+  loopctl serve --tls=a.pem,a.key --tls=b.pem,b.key --client-ca ca.pem --mode http
+  loopctl serve --tls --fault tls-expired    does my client look at the date?
   loopctl serve --json | jq 'select(.record == \"connection\")'")]
 pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) mode: ModeArgs,
     #[command(flatten)]
     pub(crate) listen: ListenArgs,
+    #[command(flatten)]
+    pub(crate) tls: ServerTlsArgs,
     #[command(flatten)]
     pub(crate) limits: LimitArgs,
     #[command(flatten)]
@@ -50,12 +57,29 @@ pub(crate) struct ModeArgs {
     /// As --exec, with /bin/sh
     #[arg(long, value_name = "CMD", group = "program")]
     pub(crate) shell: Option<String>,
-    /// Where --mode sink puts what it receives, one client after another; `-` is standard output
-    #[arg(long, value_name = "FILE|-")]
+    #[command(flatten)]
+    pub(crate) sink: SinkArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "What --mode sink does with what it receives")]
+pub(crate) struct SinkArgs {
+    /// Where it goes: into a file, one client after another; into a directory, a file for each client; `-` is
+    /// standard output. A file has .part at the end of its name until it is whole
+    #[arg(long, value_name = "FILE|DIR|-")]
     pub(crate) output: Option<PathBuf>,
     /// Let --output replace a file that exists
     #[arg(long, requires = "output")]
     pub(crate) force: bool,
+    /// Print the checksum of what was received, as sha256sum and b3sum do
+    #[arg(long, value_name = "ALGORITHM")]
+    pub(crate) checksum: Option<Algorithm>,
+    /// Break off transfers that are larger
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) max_size: Option<u64>,
+    /// Go on with what there is of FILE.part: tell the client how much that is (`loopctl sendfile --resume`)
+    #[arg(long, requires_all = ["output", "once"], conflicts_with = "force")]
+    pub(crate) resume: bool,
 }
 
 #[derive(Debug, Args)]
@@ -83,6 +107,27 @@ pub(crate) struct ListenArgs {
     /// Write the ports to FILE, one a line, once clients can connect
     #[arg(long, value_name = "FILE")]
     pub(crate) port_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "TLS")]
+pub(crate) struct ServerTlsArgs {
+    /// Speak TLS, with a certificate made for this run; or with that of a PEM file, its key in a second one
+    /// unless it is in the same. Given again, clients get the one for the name that they ask for (SNI)
+    #[arg(long, value_name = "CERT[,KEY]", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub(crate) tls: Vec<String>,
+    /// Write the certificate made for this run to FILE, where it stays, instead of to a temporary file
+    #[arg(long, value_name = "FILE", requires = "tls")]
+    pub(crate) tls_cert_file: Option<PathBuf>,
+    /// Let in only clients with a certificate that one of those in FILE has signed
+    #[arg(long, value_name = "FILE", requires = "tls")]
+    pub(crate) client_ca: Option<PathBuf>,
+    /// The protocols to agree on, the best first: h2,http/1.1
+    #[arg(long, value_name = "NAME[,NAME...]", requires = "tls", value_parser = alpn)]
+    pub(crate) alpn: Option<Protocols>,
+    /// No version of TLS below this one
+    #[arg(long, value_name = "VERSION", requires = "tls", default_value = "1.2")]
+    pub(crate) tls_min: VersionArg,
 }
 
 #[derive(Debug, Args)]
@@ -116,6 +161,7 @@ pub(crate) struct LimitArgs {
 pub(crate) struct FaultArgs {
     /// Misbehave; may be given again. accept-delay=DUR, delay=DUR, close[=DUR], reset[=DUR],
     /// half-close[=DUR], stall-after=SIZE, reset-after=SIZE, slice=SIZE/DUR, rate=SIZE/s or backlog[=N];
+    /// with --tls also tls-stall, tls-close, tls-wrong-name, tls-expired or tls-bare-fin;
     /// ~JITTER varies the value, @PERCENT the clients that are hit
     #[arg(long = "fault", value_name = "KIND[=VALUE][~JITTER][@PERCENT]")]
     pub(crate) faults: Vec<FaultArg>,

@@ -7,6 +7,7 @@ mod picture;
 pub(crate) mod prom;
 pub(crate) mod qlog;
 pub(crate) mod rows;
+pub(crate) mod sendfile;
 pub(crate) mod series;
 pub(crate) mod serve;
 pub(crate) mod slow;

@@ -1,16 +1,19 @@
 //! What `serve` is to do.
 
 use std::num::NonZero;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
+use loopctl::TlsVersion;
 use loopctl::plan::{Family, Target, TargetError};
 
 use super::{Format, OutputRequest, SlowRequest};
 use crate::args::{
-    Fault, FaultArg, GlobalArgs, LimitArgs, ListenArgs, LogArg, ModeArg, ModeArgs, ServeArgs, Words,
+    Fault, FaultArg, GlobalArgs, LimitArgs, ListenArgs, LogArg, ModeArg, ModeArgs, Protocols,
+    ServeArgs, ServerTlsArgs, SinkArgs, Words,
 };
+use crate::checksum::Algorithm;
 use crate::env::Environment;
 use crate::message::Message;
 
@@ -37,16 +40,27 @@ pub(crate) enum Service {
     Daytime,
     /// The files of a directory, or a description of the request.
     Http(Option<PathBuf>),
-    /// What comes goes into a file, to standard output (`-`), or is counted only.
-    Sink(Option<Outlet>),
+    Sink(SinkRequest),
     Blackhole,
     Exec(Words),
     Shell(String),
 }
 
+/// What is done with what comes, besides counting it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct SinkRequest {
+    pub(crate) outlet: Option<Outlet>,
+    pub(crate) checksum: Option<Algorithm>,
+    /// In bytes.
+    pub(crate) max_size: Option<u64>,
+    pub(crate) resume: bool,
+}
+
+/// A file, a folder, or standard output (`-`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Outlet {
     pub(crate) path: PathBuf,
+    pub(crate) is_folder: bool,
     pub(crate) may_replace: bool,
 }
 
@@ -59,6 +73,27 @@ pub(crate) struct ListenRequest {
     pub(crate) backlog: u32,
     pub(crate) sharing: Sharing,
     pub(crate) port_file: Option<PathBuf>,
+    /// None: in plain.
+    pub(crate) tls: Option<ServerTls>,
+}
+
+/// TLS as clients find it.
+#[derive(Debug)]
+pub(crate) struct ServerTls {
+    /// None: one is made for this run.
+    pub(crate) identities: Vec<IdentityFiles>,
+    /// Where the certificate goes that is made.
+    pub(crate) cert_file: Option<PathBuf>,
+    pub(crate) client_ca: Option<PathBuf>,
+    pub(crate) alpn: Vec<String>,
+    pub(crate) least: TlsVersion,
+}
+
+/// Where a certificate with its chain is, and where its key is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct IdentityFiles {
+    pub(crate) chain: PathBuf,
+    pub(crate) key: PathBuf,
 }
 
 /// How addresses and ports are shared.
@@ -118,7 +153,7 @@ impl ServeRequest {
         };
         let mut request = Self {
             service: Service::new(args.mode)?,
-            listen: ListenRequest::new(args.listen, Family::from(&global.family))?,
+            listen: ListenRequest::new(args.listen, args.tls, Family::from(&global.family))?,
             limits: Limits::from(args.limits),
             faults,
             timeout: global.timeout,
@@ -133,7 +168,19 @@ impl ServeRequest {
 
     /// Whether standard output carries what clients send, so that all else goes to standard error.
     pub(crate) fn takes_stdout(&self) -> bool {
-        matches!(&self.service, Service::Sink(Some(outlet)) if outlet.path.as_os_str() == "-")
+        self.outlet().is_some_and(|outlet| outlet.path.as_os_str() == "-")
+    }
+
+    fn outlet(&self) -> Option<&Outlet> {
+        match &self.service {
+            Service::Sink(sink) => sink.outlet.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Whether what clients send goes to one place, so that one has to come after another.
+    fn takes_turns(&self) -> bool {
+        self.outlet().is_some_and(|outlet| !outlet.is_folder)
     }
 
     /// Whether nothing is ever sent to clients.
@@ -147,8 +194,13 @@ impl ServeRequest {
             return refuse("--qlog tells of attempts to connect; serve makes none");
         }
         let several = self.limits.max_clients.is_some_and(|most| most.get() > 1);
-        if several && matches!(self.service, Service::Sink(Some(_))) {
+        if several && self.takes_turns() {
             return refuse("--output takes one client after another: --max-conns can only be 1");
+        }
+        if matches!(&self.service, Service::Sink(sink) if sink.resume)
+            && (self.takes_stdout() || !self.takes_turns())
+        {
+            return refuse("--resume goes on with a file: --output must name one");
         }
         let kinds = || self.faults.faults.iter().map(|arg| arg.fault.name());
         if let Some((_, twice)) =
@@ -156,6 +208,7 @@ impl ServeRequest {
         {
             return Err(Message::error(format!("--fault {twice} is given twice")));
         }
+        self.check_tls()?;
         let is_backlog = |arg: &FaultArg| matches!(arg.fault, Fault::Backlog(_));
         let has_unix =
             self.listen.places.iter().any(|place| matches!(place.target, Target::Unix(_)));
@@ -164,6 +217,13 @@ impl ServeRequest {
         }
         if !self.listen.udp {
             return Ok(());
+        }
+        if let Service::Sink(sink) = &self.service
+            && (sink.resume
+                || sink.max_size.is_some()
+                || !self.takes_turns() && *sink != SinkRequest::default())
+        {
+            return refuse("--udp has no transfers: --output FILE or - alone is for datagrams");
         }
         if matches!(self.service, Service::Http(_) | Service::Exec(_) | Service::Shell(_)) {
             return refuse("--udp has no connections: http, --exec and --shell need one");
@@ -181,9 +241,31 @@ impl ServeRequest {
         }
     }
 
+    fn check_tls(&self) -> Result<(), Message> {
+        let mut faults = self.faults.faults.iter().map(|arg| arg.fault);
+        match &self.listen.tls {
+            Some(_) if self.listen.udp => {
+                Err(Message::error("--tls is for connections: there is no TLS over --udp"))
+            }
+            Some(tls) if !tls.identities.is_empty() => {
+                let forged = |fault| matches!(fault, Fault::TlsWrongName | Fault::TlsExpired);
+                faults.find(|fault| forged(*fault)).map_or(Ok(()), |fault| {
+                    let hint = "write --tls without files".to_owned();
+                    let name = fault.name();
+                    let error = format!("--fault {name} shows a certificate that it makes itself");
+                    Err(Message { hints: vec![hint], ..Message::error(error) })
+                })
+            }
+            Some(_) => Ok(()),
+            None => faults.find(|fault| fault.is_of_tls()).map_or(Ok(()), |fault| {
+                Err(Message::error(format!("--fault {} needs --tls", fault.name())))
+            }),
+        }
+    }
+
     /// What follows from the rest.
     fn adapt(&mut self) {
-        if matches!(self.service, Service::Sink(Some(_))) {
+        if self.takes_turns() {
             self.limits.max_clients = NonZero::new(1);
         }
         if self.takes_stdout() {
@@ -202,8 +284,9 @@ impl Service {
         if args.root.is_some() && args.mode != ModeArg::Http {
             return refuse("--root is for --mode http");
         }
-        if args.output.is_some() && args.mode != ModeArg::Sink {
-            return refuse("--output is for --mode sink");
+        let sink = SinkRequest::from(args.sink);
+        if sink != SinkRequest::default() && args.mode != ModeArg::Sink {
+            return refuse("--output, --checksum, --max-size and --resume are for --mode sink");
         }
         if let Some(words) = args.exec {
             return Ok(Self::Exec(words));
@@ -217,17 +300,24 @@ impl Service {
             ModeArg::Chargen => Self::Chargen,
             ModeArg::Daytime => Self::Daytime,
             ModeArg::Http => Self::Http(args.root),
-            ModeArg::Sink => {
-                let may_replace = args.force;
-                Self::Sink(args.output.map(|path| Outlet { path, may_replace }))
-            }
+            ModeArg::Sink => Self::Sink(sink),
             ModeArg::Blackhole => Self::Blackhole,
         })
     }
 }
 
+impl From<SinkArgs> for SinkRequest {
+    fn from(args: SinkArgs) -> Self {
+        let outlet = args.output.map(|path| {
+            let is_folder = path.is_dir();
+            Outlet { path, is_folder, may_replace: args.force }
+        });
+        Self { outlet, checksum: args.checksum, max_size: args.max_size, resume: args.resume }
+    }
+}
+
 impl ListenRequest {
-    fn new(args: ListenArgs, family: Family) -> Result<Self, Message> {
+    fn new(args: ListenArgs, tls: ServerTlsArgs, family: Family) -> Result<Self, Message> {
         let places = args.addresses.iter().map(|text| Place::new(text));
         let places = places.collect::<Result<Vec<_>, _>>()?;
         let (reuse_port, v6only, same_port) = (args.reuse_port, args.v6only, args.same_port);
@@ -238,7 +328,54 @@ impl ListenRequest {
             backlog: args.backlog,
             sharing: Sharing { reuse_port, v6only, same_port },
             port_file: args.port_file,
+            tls: ServerTls::new(tls)?,
         })
+    }
+}
+
+impl ServerTls {
+    fn new(args: ServerTlsArgs) -> Result<Option<Self>, Message> {
+        if args.tls.is_empty() {
+            return Ok(None);
+        }
+        let are_made = args.tls.iter().filter(|value| value.is_empty()).count();
+        if are_made > 0 && args.tls.len() > 1 {
+            return Err(Message::error(match are_made == args.tls.len() {
+                true => "--tls is given twice",
+                false => "--tls makes a certificate, and --tls=FILE brings one: take one of them",
+            }));
+        }
+        if are_made == 0 && args.tls_cert_file.is_some() {
+            let why = "--tls-cert-file is for the certificate that --tls without a file makes";
+            return Err(Message::error(why));
+        }
+        let given = args.tls.iter().filter(|value| !value.is_empty());
+        Ok(Some(Self {
+            identities: given.map(|value| IdentityFiles::new(value)).collect::<Result<_, _>>()?,
+            cert_file: args.tls_cert_file,
+            client_ca: args.client_ca,
+            alpn: args.alpn.map_or_else(Vec::new, |Protocols(names)| names),
+            least: TlsVersion::from(args.tls_min),
+        }))
+    }
+}
+
+impl IdentityFiles {
+    fn new(value: &str) -> Result<Self, Message> {
+        let (chain, key) = value.split_once(',').unwrap_or((value, value));
+        if chain.is_empty() || key.is_empty() {
+            return Err(Message::error(format!("`--tls={value}` is not CERT or CERT,KEY")));
+        }
+        Ok(Self { chain: PathBuf::from(chain), key: PathBuf::from(key) })
+    }
+
+    /// As it was typed.
+    pub(crate) fn text(&self) -> String {
+        let show = |path: &Path| path.display().to_string();
+        match self.chain == self.key {
+            true => show(&self.chain),
+            false => format!("{},{}", show(&self.chain), show(&self.key)),
+        }
     }
 }
 

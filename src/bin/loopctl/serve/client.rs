@@ -8,15 +8,16 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
-use loopctl::{Failure, Keepalive, LoopRef, StreamReader, StreamWriter, Transport};
+use loopctl::{Keepalive, LoopRef, StreamReader, StreamWriter, TlsInfo, Transport};
 
 use super::conn::{Input, Output};
 use super::fault::{Plan, Spent, Turn};
 use super::modes;
-use super::pace::Pace;
-use super::report::{Bytes, End, Ended, Halt};
+use super::report::{Bytes, End, Ended, Halt, Names, Security, Trouble};
 use super::session::{Session, Stage};
+use crate::args::Fault;
 use crate::first::first;
+use crate::pace::Pace;
 
 /// How long a client that has been told all may take to leave. Closing at once would reset a connection on
 /// which something is still coming in, and what was sent could be lost.
@@ -36,6 +37,8 @@ pub(super) struct Client {
     plan: Option<Box<Plan>>,
     began: Instant,
     traffic: Cell<Traffic>,
+    /// What was agreed on; a connection that is over does not tell any more.
+    tls: Cell<Option<Box<TlsInfo>>>,
     /// Its task, which has to hear when the server ends.
     waiting: RefCell<Option<Waker>>,
 }
@@ -49,9 +52,11 @@ struct Traffic {
     /// Our side of the connection is closed.
     is_shut: bool,
     moved: Instant,
+    /// When it was no longer ignored, and the handshake was over.
+    opened: Instant,
 }
 
-type Last = (End, Option<Failure>);
+pub(super) type Last = (End, Option<Trouble>);
 
 impl Session {
     /// A client has come. What is not in the future runs in the step that accepted it.
@@ -61,7 +66,14 @@ impl Session {
         writer: StreamWriter,
     ) -> impl Future<Output = ()> + use<> {
         let began = self.lp.time();
-        let nothing = Traffic { received: 0, written: 0, unsent: 0, is_shut: false, moved: began };
+        let nothing = Traffic {
+            received: 0,
+            written: 0,
+            unsent: 0,
+            is_shut: false,
+            moved: began,
+            opened: began,
+        };
         let client = Rc::new(Client {
             lp: self.lp.clone(),
             transport: reader.transport().clone(),
@@ -69,6 +81,7 @@ impl Session {
             plan: self.draw(),
             began,
             traffic: Cell::new(nothing),
+            tls: Cell::default(),
             waiting: RefCell::default(),
         });
         if self.is_blackhole() || client.accept_delay().is_some() {
@@ -102,12 +115,12 @@ impl Client {
         }
         let (end, error) = last.unwrap_or((End::Shutdown, None));
         Ended {
-            peer: self.peer(),
-            local: self.local(),
+            names: Names { peer: self.peer(), local: self.local() },
+            tls: self.security(),
             bytes: self.bytes(),
             took: self.lp.time() - self.began,
             end,
-            faults: self.plan.as_ref().map_or_else(Vec::new, |plan| plan.names.clone()),
+            faults: self.plan.as_ref().map_or_else(Vec::new, |plan| plan.names()),
             error,
             aborted,
         }
@@ -117,25 +130,43 @@ impl Client {
         if !self.session.allows(self.peer()) {
             return Halt::limit("the client's network is not allowed");
         }
-        let talk = pin!(async {
-            if let Some(delay) = self.accept_delay() {
-                self.lp.sleep(delay).await;
-                self.transport.resume_reading();
+        let life = pin!(async {
+            if let Err(halt) = self.open(input, output).await {
+                return halt;
             }
-            match modes::talk(self, input, output).await {
-                Ok(()) => Halt::End(End::Eof, None),
-                Err(halt) => halt,
-            }
+            let talk = pin!(async {
+                match modes::talk(self, input, output).await {
+                    Ok(()) => Halt::End(End::Eof, None),
+                    Err(halt) => halt,
+                }
+            });
+            // What is to happen at once comes before anything is said.
+            first(pin!(self.misfortune()), talk).await
         });
-        // What is to happen at once comes before anything is said.
-        let talk = pin!(async { first(pin!(self.misfortune()), talk).await });
-        first(talk, pin!(self.idleness())).await
+        first(life, pin!(self.idleness())).await
+    }
+
+    /// What comes before a mode has its say.
+    async fn open(&self, input: &mut Input, output: &mut Output) -> Result<(), Halt> {
+        if let Some(delay) = self.accept_delay() {
+            self.lp.sleep(delay).await;
+        }
+        if let Some(tls) = self.session.opened.tls.get() {
+            Box::pin(self.shake_hands(tls, input, output)).await?;
+        }
+        if self.accept_delay().is_some() {
+            self.transport.resume_reading();
+        }
+        let now = self.lp.time();
+        self.update(|traffic| (traffic.opened, traffic.moved) = (now, now));
+        Ok(())
     }
 
     /// What follows the conversation, until the connection is closed.
     async fn wind_up(&self, halt: Halt, input: &mut Input, output: &mut Output) -> Last {
         let last = match halt {
-            Halt::End(End::Eof, error) => {
+            // To linger is to have said farewell.
+            Halt::End(End::Eof, error) if !self.meets(Fault::TlsBareFin) => {
                 self.linger(input, output).await;
                 (End::Eof, error)
             }
@@ -152,6 +183,9 @@ impl Client {
         };
         if last.0 == End::Idle {
             self.break_off(false);
+        }
+        if self.meets(Fault::TlsBareFin) && last.0.is_orderly() {
+            return first(pin!(self.end_bare(output)), pin!(self.give_up())).await;
         }
         self.transport.close();
         first(pin!(self.flush(last, output)), pin!(self.give_up())).await
@@ -174,8 +208,9 @@ impl Client {
                 last
             }
             (Err(error), (End::Eof, None)) => match Halt::from(error) {
+                // All had been said when the client left without a farewell.
+                Halt::End(End::Truncated, _) | Halt::Stall | Halt::Reset => last,
                 Halt::End(end, error) => (end, error),
-                Halt::Stall | Halt::Reset => last,
             },
             (Err(_), _) => last,
         }
@@ -225,10 +260,11 @@ impl Client {
         }
     }
 
-    /// The faults that have their time, which begins when the client is no longer ignored.
+    /// The faults that have their time, which begins when the client is no longer ignored and the handshake is
+    /// over.
     async fn misfortune(&self) -> Halt {
         let turns = self.plan.as_ref().map_or(&[][..], |plan| &plan.turns[..]);
-        let began = self.began + self.accept_delay().unwrap_or_default();
+        let began = self.traffic.get().opened;
         for (after, turn) in turns {
             let left = (began + *after).saturating_duration_since(self.lp.time());
             if left > Duration::ZERO {
@@ -358,6 +394,15 @@ impl Client {
         self.plan.as_ref()?.accept_delay
     }
 
+    /// Whether nothing was drawn.
+    pub(super) fn is_spared(&self) -> bool {
+        self.plan.is_none()
+    }
+
+    pub(super) fn meets(&self, fault: Fault) -> bool {
+        self.plan.as_ref().is_some_and(|plan| plan.drawn.contains(&fault))
+    }
+
     pub(super) fn delay(&self) -> Option<Duration> {
         self.plan.as_ref()?.delay()
     }
@@ -406,7 +451,21 @@ impl Client {
 
     pub(super) fn bytes(&self) -> Bytes {
         let traffic = self.traffic.get();
-        Bytes { received: traffic.received, sent: traffic.written - traffic.unsent }
+        // What TLS adds is unsent, too, and was never written.
+        Bytes { received: traffic.received, sent: traffic.written.saturating_sub(traffic.unsent) }
+    }
+
+    /// Remembers what the handshake has brought about.
+    pub(super) fn note_tls(&self) {
+        self.tls.set(self.transport.tls().map(Box::new));
+    }
+
+    fn security(&self) -> Security {
+        match self.tls.take() {
+            Some(info) => Security::Tls(info),
+            None if self.session.opened.tls.get().is_some() => Security::Missing,
+            None => Security::Plain,
+        }
     }
 
     pub(super) fn count_received(&self, bytes: usize) {

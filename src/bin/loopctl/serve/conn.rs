@@ -1,17 +1,19 @@
 //! The two directions of a client's connection, as a mode uses them. Faults, pace and counts are in here, so
 //! that a mode says only what it has to say.
 
+use std::cell::Cell;
 use std::io;
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use loopctl::{Flow, LoopRef, StreamReader, StreamWriter};
+use loopctl::{Flow, LoopRef, Sendfile, SendfilePhase, StreamReader, StreamWriter, TlsServer};
 
 use super::client::Client;
-use super::pace::Pace;
 use super::report::{End, Halt};
+use crate::args::Fault;
 use crate::first::first;
+use crate::pace::Pace;
 
 /// How much is read at a time, in bytes.
 const MOST: usize = 64 * 1024;
@@ -53,6 +55,13 @@ impl Input {
         Ok(data)
     }
 
+    /// As [`read`](Self::read), for what is not for the mode: it is not counted.
+    pub(super) async fn overhear(&mut self) -> Result<Vec<u8>, Halt> {
+        let read = async { Ok(self.reader.read_some(MOST).await?) };
+        let dismissed = async { Err(self.client.dismissed().await) };
+        first(pin!(read), pin!(dismissed)).await
+    }
+
     /// Takes what comes and forgets it, until the client has finished.
     pub(super) async fn skip(&mut self) -> Result<(), Halt> {
         while !self.read().await?.is_empty() {}
@@ -85,9 +94,41 @@ impl Output {
         Ok(())
     }
 
-    /// Tells the client that no more will come.
+    /// Whether nothing has to see what is sent: neither a fault nor the pace.
+    pub(super) fn is_plain(&self) -> bool {
+        self.client.is_spared()
+    }
+
+    /// Sends a file as fast as the client takes it; returns how much of it there was.
+    pub(super) async fn send_file(&mut self, what: Sendfile<'_>) -> Result<u64, Halt> {
+        let (client, counted) = (&self.client, Cell::new(0));
+        let count = |bytes: u64| {
+            client.note_unsent();
+            client.count_sent((bytes - counted.replace(bytes)) as usize);
+        };
+        match self.writer.sendfile(what.progress(&count)).await {
+            Ok(sent) => Ok(sent.bytes),
+            Err(error) if error.phase == SendfilePhase::Send => Err(error.error.into()),
+            Err(error) => Err(Halt::because(End::Error, error.into())),
+        }
+    }
+
+    /// Speaks TLS from here on, once the handshake is over.
+    pub(super) async fn start_tls(&mut self, tls: &TlsServer) -> io::Result<()> {
+        self.writer.start_tls(tls.clone()).await
+    }
+
+    /// Waits until the system has taken all.
+    pub(super) async fn emptied(&mut self) -> io::Result<()> {
+        self.writer.transport().set_write_buffer_limits(Some(0), None).map_err(io::Error::other)?;
+        self.writer.drain().await
+    }
+
+    /// Tells the client that no more will come, unless it is not to hear that.
     pub(super) fn finish(&mut self) {
-        self.writer.write_eof();
+        if !self.client.meets(Fault::TlsBareFin) {
+            self.writer.write_eof();
+        }
     }
 
     /// Waits until the connection is closed, and tells whether it was closed well.

@@ -4,12 +4,13 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
 use loopctl::plan::{SocketKind, Target};
-use loopctl::{Address, CreateDatagram, DatagramProtocol, DatagramTransport, Failure};
+use loopctl::{Address, CreateDatagram, DatagramProtocol, DatagramTransport};
 
 use super::modes::{date, generated_lines};
 use super::refuse::{Refusal, unbound};
-use super::report::{Bytes, Datagram};
+use super::report::{Bytes, Datagram, Trouble};
 use super::session::Session;
+use super::sink::Store;
 use super::spool::Spool;
 use crate::request::{Place, Service};
 
@@ -110,8 +111,9 @@ impl DatagramProtocol for Endpoint {
         }
         let is_allowed = self.session.allows(inet);
         let answer = self.answer(data).filter(|_| is_allowed);
-        if let (true, Some(store)) = (is_allowed, self.session.store()) {
-            store.spool.push(data);
+        let shared = self.session.store().and_then(Store::shared);
+        if let (true, Some(parcel)) = (is_allowed, shared) {
+            parcel.push(data);
         }
         self.session.hold_up(transport);
         let bytes = Bytes { received: data.len() as u64, sent: 0 };
@@ -121,7 +123,7 @@ impl DatagramProtocol for Endpoint {
             if let Some(answer) = answer {
                 match transport.send_to(&answer, datagram.peer.as_ref()) {
                     Ok(()) => datagram.bytes.sent = answer.len() as u64,
-                    Err(error) => datagram.error = Some(Failure::from(&error)),
+                    Err(error) => datagram.error = Some(Trouble::from(&error)),
                 }
             }
             session.end_datagram(&datagram);

@@ -12,7 +12,7 @@ use loopctl::{ChildStdio, Endpoint, Failure, SubprocessProtocol, SubprocessTrans
 
 use super::client::Client;
 use super::conn::{Input, Output};
-use super::report::{End, Halt};
+use super::report::{Area, End, Halt, Trouble};
 use super::session::{Session, Stage};
 use crate::args::Words;
 use crate::first::first;
@@ -110,7 +110,8 @@ impl Child {
         };
         start.await.map_err(|error: io::Error| {
             let message = format!("cannot run `{name}`: {error}");
-            Halt::End(End::Error, Some(Failure { message, ..Failure::from(&error) }))
+            let failure = Failure { message, ..Failure::from(&error) };
+            Halt::End(End::Error, Some(Trouble { failure, area: Area::Io }))
         })
     }
 

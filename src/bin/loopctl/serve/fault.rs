@@ -12,8 +12,8 @@ use crate::request::Faults;
 /// What will happen to one client.
 #[derive(Debug)]
 pub(super) struct Plan {
-    /// The faults it was drawn for, as they are called.
-    pub(super) names: Vec<&'static str>,
+    /// The faults it was drawn for.
+    pub(super) drawn: Vec<Fault>,
     pub(super) accept_delay: Option<Duration>,
     /// By time after the start, the earliest first.
     pub(super) turns: Vec<(Duration, Turn)>,
@@ -50,7 +50,7 @@ impl Plan {
     /// `None` where nothing is out of the ordinary.
     pub(super) fn draw(faults: &Faults, rate: Option<NonZero<u64>>, rng: Rng) -> Option<Box<Self>> {
         let mut plan = Self {
-            names: Vec::new(),
+            drawn: Vec::new(),
             accept_delay: None,
             turns: Vec::new(),
             budget: None,
@@ -67,7 +67,7 @@ impl Plan {
             }
         }
         plan.turns.sort_by_key(|(after, _)| *after);
-        (rate.is_some() || !plan.names.is_empty()).then(|| Box::new(plan))
+        (rate.is_some() || !plan.drawn.is_empty()).then(|| Box::new(plan))
     }
 
     fn add(&mut self, fault: Fault) {
@@ -89,8 +89,14 @@ impl Plan {
             }
             // It is the listener's: no client is ever accepted.
             Fault::Backlog(_) => return,
+            // They are looked for among those drawn.
+            Fault::TlsStall
+            | Fault::TlsClose
+            | Fault::TlsWrongName
+            | Fault::TlsExpired
+            | Fault::TlsBareFin => {}
         }
-        self.names.push(fault.name());
+        self.drawn.push(fault);
     }
 
     fn turn(&mut self, after: Spread, turn: Turn) {
@@ -104,6 +110,11 @@ impl Plan {
         if self.budget.is_none_or(|known| budget.bytes < known.bytes) {
             self.budget = Some(budget);
         }
+    }
+
+    /// As they are called.
+    pub(super) fn names(&self) -> Vec<&'static str> {
+        self.drawn.iter().map(|fault| fault.name()).collect()
     }
 
     /// How much later the next reply is sent.
@@ -140,6 +151,11 @@ impl Fault {
             Self::Slice(..) => "slice",
             Self::Rate(_) => "rate",
             Self::Backlog(_) => "backlog",
+            Self::TlsStall => "tls-stall",
+            Self::TlsClose => "tls-close",
+            Self::TlsWrongName => "tls-wrong-name",
+            Self::TlsExpired => "tls-expired",
+            Self::TlsBareFin => "tls-bare-fin",
         }
     }
 }
@@ -157,7 +173,7 @@ mod tests {
         let faults = faults(&["reset@10%", "delay=5ms@50%"]);
         let hits = |seed: u64| {
             let mut master = Rng::with_seed(seed);
-            let mut draw = || Plan::draw(&faults, None, master.fork()).map(|plan| plan.names);
+            let mut draw = || Plan::draw(&faults, None, master.fork()).map(|plan| plan.names());
             (0..1000).map(|_| draw().unwrap_or_default()).collect::<Vec<_>>()
         };
         let resets = hits(1).iter().filter(|names| names.contains(&"reset")).count();

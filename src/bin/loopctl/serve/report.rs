@@ -3,9 +3,14 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use loopctl::{Address, Failure};
+use loopctl::{Address, Failure, TlsError, TlsErrorKind, TlsInfo};
+
+use crate::certificate::Certificate;
+
+use crate::checksum::Sum;
 
 /// Why a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,6 +19,8 @@ pub(crate) enum End {
     Eof,
     /// The client broke it off.
     Reset,
+    /// The client's stream ended without TLS's farewell: what came last may be missing.
+    Truncated,
     /// Nothing moved for the idle timeout.
     Idle,
     /// Against a rule: not a network that is allowed, a request too large or too slow.
@@ -29,16 +36,66 @@ pub(crate) enum End {
 /// A connection that is over.
 #[derive(Debug, Clone)]
 pub(crate) struct Ended {
-    /// `None` for a Unix socket.
-    pub(crate) peer: Option<SocketAddr>,
-    pub(crate) local: Option<SocketAddr>,
+    pub(crate) names: Names,
+    pub(crate) tls: Security,
     pub(crate) bytes: Bytes,
     pub(crate) took: Duration,
     pub(crate) end: End,
     pub(crate) faults: Vec<&'static str>,
-    pub(crate) error: Option<Failure>,
+    pub(crate) error: Option<Trouble>,
     /// It had to be cut off, with something still to send.
     pub(crate) aborted: bool,
+}
+
+/// What a sink has received.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Stored {
+    /// `None` where it is not kept in a file.
+    pub(crate) path: Option<PathBuf>,
+    pub(crate) bytes: u64,
+    pub(crate) is_whole: bool,
+    pub(crate) sum: Option<Sum>,
+}
+
+/// Both ends of a connection; `None` for a Unix socket.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Names {
+    pub(crate) peer: Option<SocketAddr>,
+    pub(crate) local: Option<SocketAddr>,
+}
+
+/// Whether a connection was private.
+#[derive(Debug, Clone)]
+pub(crate) enum Security {
+    /// Nobody asked for that.
+    Plain,
+    /// The handshake did not come to its end.
+    Missing,
+    Tls(Box<TlsInfo>),
+}
+
+/// What went wrong, and whose affair it is.
+#[derive(Debug, Clone)]
+pub(crate) struct Trouble {
+    pub(crate) failure: Failure,
+    pub(crate) area: Area,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Area {
+    Io,
+    Tls,
+    /// The client's certificate.
+    Certificate,
+}
+
+/// What a server with TLS shows its clients.
+#[derive(Debug, Clone)]
+pub(crate) struct Shown {
+    /// The one for clients that ask for no name comes first.
+    pub(crate) certificates: Vec<Certificate>,
+    /// Where a client finds what it has to trust, if it was made for this run.
+    pub(crate) ca_file: Option<PathBuf>,
 }
 
 /// A datagram, and what was sent back.
@@ -48,7 +105,7 @@ pub(crate) struct Datagram {
     pub(crate) peer: Option<Address>,
     pub(crate) bytes: Bytes,
     pub(crate) is_allowed: bool,
-    pub(crate) error: Option<Failure>,
+    pub(crate) error: Option<Trouble>,
 }
 
 /// Received, and taken by the system to be sent.
@@ -79,16 +136,35 @@ pub(crate) struct Share {
 }
 
 impl End {
+    /// Whether what is queued is still sent.
+    pub(crate) fn is_orderly(self) -> bool {
+        matches!(self, Self::Eof | Self::Limit | Self::Fault | Self::Shutdown)
+    }
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Eof => "eof",
             Self::Reset => "reset",
+            Self::Truncated => "truncated",
             Self::Idle => "idle",
             Self::Limit => "limit",
             Self::Fault => "fault",
             Self::Shutdown => "shutdown",
             Self::Error => "error",
         }
+    }
+}
+
+impl Stored {
+    pub(crate) fn name(&self) -> String {
+        let path = self.path.as_ref();
+        path.map_or_else(|| "-".to_owned(), |path| path.to_string_lossy().into_owned())
+    }
+
+    /// What a client that resumes is told at the end.
+    pub(crate) fn last_line(&self) -> String {
+        let sum = self.sum.as_ref().map(|sum| format!("{}:{}", sum.algorithm.name(), sum.hex));
+        format!("loopctl-sink 1 {} {}\n", self.bytes, sum.as_deref().unwrap_or("-"))
     }
 }
 
@@ -128,7 +204,7 @@ impl Bytes {
 /// Why a conversation stops.
 #[derive(Debug)]
 pub(crate) enum Halt {
-    End(End, Option<Failure>),
+    End(End, Option<Trouble>),
     /// The connection stays, and nothing moves on it any more.
     Stall,
     /// The client sees a reset once it has what was sent.
@@ -137,7 +213,7 @@ pub(crate) enum Halt {
 
 impl Halt {
     pub(crate) fn because(end: End, error: io::Error) -> Self {
-        Self::End(end, Some(Failure::from(&error)))
+        Self::End(end, Some(Trouble::from(&error)))
     }
 
     pub(crate) fn limit(why: &str) -> Self {
@@ -149,7 +225,22 @@ impl Halt {
 impl From<io::Error> for Halt {
     fn from(error: io::Error) -> Self {
         use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+        if let Some(of_tls) = TlsError::within(&error) {
+            let is_truncated = of_tls.kind() == TlsErrorKind::Truncated;
+            return Self::because(if is_truncated { End::Truncated } else { End::Error }, error);
+        }
         let left = [BrokenPipe, ConnectionAborted, ConnectionReset].contains(&error.kind());
         Self::because(if left { End::Reset } else { End::Error }, error)
+    }
+}
+
+impl From<&io::Error> for Trouble {
+    fn from(error: &io::Error) -> Self {
+        let area = match TlsError::within(error).map(TlsError::kind) {
+            None => Area::Io,
+            Some(TlsErrorKind::Certificate) => Area::Certificate,
+            Some(_) => Area::Tls,
+        };
+        Self { failure: Failure::from(error), area }
     }
 }

@@ -4,15 +4,16 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use loopctl::plan::SlowLog;
-use loopctl::{Address, Failure};
+use loopctl::{Address, TlsInfo, TlsVersion};
 use serde_json::{Map, Value, json};
 
 use super::super::json::slow_callbacks;
 use super::super::units::ms;
-use crate::serve::report::{Datagram, End, Ended, Totals};
+use crate::certificate::Certificate;
+use crate::serve::report::{Area, Datagram, End, Ended, Security, Shown, Stored, Totals, Trouble};
 
 /// A socket that clients can connect to.
-pub(crate) fn listening(address: &Address) -> Value {
+pub(crate) fn listening(address: &Address, shown: Option<&Shown>) -> Value {
     let mut record = record("listening");
     let place = match address {
         Address::Inet(address) => socket(*address),
@@ -21,7 +22,20 @@ pub(crate) fn listening(address: &Address) -> Value {
         }
     };
     extend(&mut record, place);
+    if let Some(shown) = shown {
+        record.insert("tls".to_owned(), certificates(shown));
+    }
     Value::Object(record)
+}
+
+/// That of the first, and those that clients get who ask for another name.
+fn certificates(shown: &Shown) -> Value {
+    let told = |one: &Certificate| json!({"sha256": one.sha256, "names": one.names()});
+    let mut all = shown.certificates.iter().map(told);
+    let mut record = all.next().unwrap_or_else(|| json!({}));
+    record["ca_file"] = shown.ca_file.as_ref().map(|path| path.to_string_lossy()).into();
+    record["others"] = all.collect();
+    record
 }
 
 /// A connection that is over.
@@ -30,16 +44,19 @@ pub(crate) fn connection(ended: &Ended) -> Value {
     extend(
         &mut record,
         json!({
-            "peer": ended.peer.map(socket),
-            "local": ended.local.map(socket),
+            "peer": ended.names.peer.map(socket),
+            "local": ended.names.local.map(socket),
             "bytes_in": ended.bytes.received,
             "bytes_out": ended.bytes.sent,
             "duration_ms": ms(ended.took),
             "end": ended.end.name(),
             "aborted": ended.aborted,
             "faults": ended.faults,
-            "tls": null,
-            "error": ended.error.as_ref().map(|failure| error(failure, ended.end)),
+            "tls": match &ended.tls {
+                Security::Tls(info) => tls(info),
+                Security::Plain | Security::Missing => Value::Null,
+            },
+            "error": ended.error.as_ref().map(|trouble| error(trouble, ended.end)),
         }),
     );
     Value::Object(record)
@@ -56,7 +73,23 @@ pub(crate) fn datagram(datagram: &Datagram) -> Value {
             "bytes_in": datagram.bytes.received,
             "bytes_out": datagram.bytes.sent,
             "allowed": datagram.is_allowed,
-            "error": datagram.error.as_ref().map(|failure| error(failure, End::Error)),
+            "error": datagram.error.as_ref().map(|trouble| error(trouble, End::Error)),
+        }),
+    );
+    Value::Object(record)
+}
+
+/// What a sink has received.
+pub(crate) fn stored(stored: &Stored) -> Value {
+    let mut record = record("transfer");
+    let sum = stored.sum.as_ref();
+    extend(
+        &mut record,
+        json!({
+            "path": stored.path.as_ref().map(|path| path.to_string_lossy()),
+            "bytes": stored.bytes,
+            "complete": stored.is_whole,
+            "checksum": sum.map(|sum| json!({"algorithm": sum.algorithm.name(), "hex": sum.hex})),
         }),
     );
     Value::Object(record)
@@ -111,8 +144,33 @@ fn socket(address: SocketAddr) -> Value {
     json!({"ip": address.ip().to_string(), "port": address.port(), "family": family})
 }
 
-fn error(failure: &Failure, end: End) -> Value {
-    let kind = if end == End::Reset { "reset" } else { "io" };
+fn tls(info: &TlsInfo) -> Value {
+    let client = info.peer.chain.first().map(|der| {
+        let client = Certificate::new(der);
+        json!({"subject": client.said.as_ref().map(|said| &said.subject), "sha256": client.sha256})
+    });
+    json!({
+        "version": match info.version {
+            TlsVersion::Tls12 => "TLSv1.2",
+            TlsVersion::Tls13 => "TLSv1.3",
+        },
+        "cipher": info.cipher_suite,
+        "group": info.key_exchange,
+        "alpn": info.alpn.as_deref().map(String::from_utf8_lossy),
+        "sni": info.server_name,
+        "resumed": info.resumed,
+        "client": client,
+    })
+}
+
+fn error(trouble: &Trouble, end: End) -> Value {
+    let Trouble { failure, area } = trouble;
+    let kind = match area {
+        Area::Tls => "tls",
+        Area::Certificate => "cert",
+        Area::Io if end == End::Reset => "reset",
+        Area::Io => "io",
+    };
     json!({
         "kind": kind,
         "errno": failure.errno,

@@ -8,15 +8,20 @@ use comfy_table::{Cell, CellAlignment, Table, presets};
 use loopctl::Address;
 
 use super::super::units::{bytes, fit, prose};
-use crate::serve::report::{Datagram, End, Ended, Share, Totals};
+use crate::serve::report::{Datagram, End, Ended, Security, Share, Shown, Stored, Totals};
 use crate::style::Style;
 
 /// One closed connection.
 pub(crate) fn connection(ended: &Ended, style: Style) -> String {
     let (received, sent) = (bytes(ended.bytes.received), bytes(ended.bytes.sent));
     let end = style.paint(ansi(ended.end), &reason(ended));
-    let (peer, took) = (peer(ended.peer), prose(ended.took));
-    let line = format!("{peer:<21}  {received:>9} in  {sent:>9} out  {took:>8}  {end}");
+    let (peer, took) = (peer(ended.names.peer), prose(ended.took));
+    let tls = match &ended.tls {
+        Security::Plain => String::new(),
+        Security::Missing => "no TLS   ".to_owned(),
+        Security::Tls(info) => format!("{}  ", info.version),
+    };
+    let line = format!("{peer:<21}  {received:>9} in  {sent:>9} out  {took:>8}  {tls}{end}");
     fit(&line, style.width)
 }
 
@@ -25,12 +30,50 @@ pub(crate) fn datagram(datagram: &Datagram, style: Style) -> String {
     let (received, sent) = (bytes(datagram.bytes.received), bytes(datagram.bytes.sent));
     let peer = datagram.peer.as_ref().map_or_else(|| "unix".to_owned(), Address::to_string);
     let note = match &datagram.error {
-        Some(error) => format!("  error: {}", error.message),
+        Some(error) => format!("  error: {}", error.failure.message),
         None if !datagram.is_allowed => "  limit: the client's network is not allowed".to_owned(),
         None => String::new(),
     };
     let note = style.paint(AnsiColor::Yellow.on_default(), &note);
     fit(&format!("{peer:<21}  {received:>9} in  {sent:>9} out{note}"), style.width)
+}
+
+/// What is said of a transfer that did not come to its end.
+pub(crate) fn partial(stored: &Stored) -> String {
+    let kept = stored.path.as_ref().filter(|_| stored.bytes > 0);
+    let kept = kept.map_or_else(String::new, |path| format!(" are in `{}`", path.display()));
+    format!("a transfer was broken off: {} bytes{kept}", stored.bytes)
+}
+
+/// The certificates, and what a client can type that is to trust the one made for this run.
+pub(crate) fn shown(shown: &Shown, address: &Address) -> String {
+    let mut text = String::new();
+    for certificate in &shown.certificates {
+        let names = match certificate.names() {
+            [] => "nobody".to_owned(),
+            names => names.join(", "),
+        };
+        text += &format!("certificate for {names}\n  SHA-256 {}\n", certificate.sha256);
+    }
+    if let Some(file) = &shown.ca_file {
+        let file = file.to_string_lossy();
+        // A path with a NUL, which has no quotation, is none.
+        let file = shlex::try_quote(&file).unwrap_or_default();
+        text += &format!("  loopctl connect --tls --ca {file} {}\n", target(address));
+    }
+    text
+}
+
+/// How a client comes here, by a name that is in a certificate made for this run.
+fn target(address: &Address) -> String {
+    match address.as_inet() {
+        Some(any) if any.ip().is_unspecified() => format!("localhost:{}", any.port()),
+        Some(address) => address.to_string(),
+        None => {
+            let path = address.to_string();
+            format!("--sni localhost {}", shlex::try_quote(&path).unwrap_or_default())
+        }
+    }
 }
 
 pub(crate) fn peer(peer: Option<SocketAddr>) -> String {
@@ -43,8 +86,9 @@ fn reason(ended: &Ended) -> String {
         reason += &format!(" ({})", ended.faults.join(", "));
     }
     match (&ended.error, ended.end) {
-        (Some(error), End::Error | End::Limit | End::Eof) => {
-            reason += &format!(": {}", error.message)
+        (Some(error), End::Error | End::Limit | End::Eof | End::Truncated) => {
+            let message = &error.failure.message;
+            reason += &format!(": {}", message.strip_prefix("truncated: ").unwrap_or(message))
         }
         _ if ended.aborted => reason += ": cut off",
         _ => {}
@@ -56,7 +100,9 @@ fn ansi(end: End) -> Ansi {
     match end {
         End::Eof => AnsiColor::Green.on_default(),
         End::Reset | End::Error => AnsiColor::Red.on_default(),
-        End::Idle | End::Limit | End::Fault | End::Shutdown => AnsiColor::Yellow.on_default(),
+        End::Truncated | End::Idle | End::Limit | End::Fault | End::Shutdown => {
+            AnsiColor::Yellow.on_default()
+        }
     }
 }
 

@@ -1,0 +1,206 @@
+//! Questions as requests of HTTP/1.1, and answers as their responses (RFC 8484).
+
+use std::fmt;
+use std::io;
+
+use httparse::{EMPTY_HEADER, Header, Status, parse_chunk_size};
+
+use super::DnsServer;
+use crate::net::StreamReader;
+use crate::plan::{Host, Port, Target};
+
+/// The type of the messages.
+const DNS_MESSAGE: &str = "application/dns-message";
+
+/// How long a message can be, in bytes.
+const LONGEST: usize = 65_535;
+
+/// A response without a message in it, and why.
+#[derive(Debug)]
+pub(super) struct NoMessage(String);
+
+impl NoMessage {
+    pub(super) fn is_within(error: &io::Error) -> bool {
+        error.get_ref().is_some_and(|error| error.is::<Self>())
+    }
+}
+
+impl fmt::Display for NoMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for NoMessage {}
+
+fn no_message(why: impl fmt::Display) -> io::Error {
+    let why = why.to_string().escape_debug().to_string();
+    io::Error::new(io::ErrorKind::InvalidData, NoMessage(why))
+}
+
+pub(super) fn request(server: &DnsServer, message: &[u8]) -> Vec<u8> {
+    // The port goes without saying where it is the usual one, and the zone is this host's own affair.
+    let host = server.host().to_string();
+    let host = Host::from(host.split('%').next().unwrap_or_default());
+    let authority = match (Target::Tcp(host.clone(), Port::Number(server.port())), server.port()) {
+        (_, 443) => match host {
+            Host::Literal(ip) if ip.is_ipv6() => format!("[{ip}]"),
+            host => host.to_string(),
+        },
+        (target, _) => target.to_string(),
+    };
+    let (path, length) = (server.path(), message.len());
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: {authority}\r\nContent-Type: {DNS_MESSAGE}\r\n\
+         Accept: {DNS_MESSAGE}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+    );
+    [head.as_bytes(), message].concat()
+}
+
+/// How a body ends.
+#[derive(Debug, PartialEq, Eq)]
+enum Body {
+    Counted(usize),
+    Chunked,
+    /// With the connection.
+    Open,
+}
+
+/// The message in a response.
+pub(super) async fn response(reader: &mut StreamReader) -> io::Result<Vec<u8>> {
+    loop {
+        let head = reader.read_until(b"\r\n\r\n").await?;
+        match read_head(&head)? {
+            None => {}
+            Some(Body::Counted(length)) => return Ok(reader.read_exactly(length).await?),
+            Some(Body::Chunked) => return chunks(reader).await,
+            Some(Body::Open) => {
+                let mut body = Vec::new();
+                while let more = reader.read_some(LONGEST).await?
+                    && !more.is_empty()
+                {
+                    append(&mut body, &more)?;
+                }
+                return Ok(body);
+            }
+        }
+    }
+}
+
+/// `None`: that was not the response yet (1xx).
+fn read_head(head: &[u8]) -> io::Result<Option<Body>> {
+    const MOST_HEADERS: usize = 100;
+    let mut headers = [EMPTY_HEADER; MOST_HEADERS];
+    let mut response = httparse::Response::new(&mut headers);
+    if !matches!(response.parse(head), Ok(Status::Complete(_))) {
+        return Err(no_message("it is no response of HTTP/1.1"));
+    }
+    match response.code.unwrap_or_default() {
+        100..=199 => return Ok(None),
+        200 => {}
+        code => {
+            let reason = response.reason.unwrap_or_default();
+            return Err(no_message(format!("the server said {code} {reason}").trim_end()));
+        }
+    }
+    let found = |name: &str| find(response.headers, name);
+    let kind = found("content-type").unwrap_or("nothing");
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    if !kind.eq_ignore_ascii_case(DNS_MESSAGE) {
+        return Err(no_message(format!("it is {kind}, not {DNS_MESSAGE}")));
+    }
+    match (found("transfer-encoding"), found("content-length")) {
+        (Some(coding), _) if coding.eq_ignore_ascii_case("chunked") => Ok(Some(Body::Chunked)),
+        (Some(coding), _) => Err(no_message(format!("its coding is {coding}"))),
+        (None, None) => Ok(Some(Body::Open)),
+        (None, Some(length)) => match length.parse() {
+            Ok(length) if length <= LONGEST => Ok(Some(Body::Counted(length))),
+            _ => Err(no_message(format!("its length is {length}"))),
+        },
+    }
+}
+
+fn find<'a>(headers: &[Header<'a>], name: &str) -> Option<&'a str> {
+    let found = headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));
+    found.and_then(|header| std::str::from_utf8(header.value).ok()).map(str::trim)
+}
+
+/// What follows the last chunk is of no interest.
+async fn chunks(reader: &mut StreamReader) -> io::Result<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let line = reader.read_until(b"\r\n").await?;
+        let Ok(Status::Complete((_, size))) = parse_chunk_size(&line) else {
+            return Err(no_message("a chunk of it has no size"));
+        };
+        if size == 0 {
+            return Ok(body);
+        }
+        let size = usize::try_from(size).ok().filter(|size| *size <= LONGEST);
+        let size = size.ok_or_else(|| no_message("a chunk of it is too long"))?;
+        let chunk = reader.read_exactly(size + 2).await?;
+        append(&mut body, &chunk[..size])?;
+    }
+}
+
+fn append(body: &mut Vec<u8>, more: &[u8]) -> io::Result<()> {
+    if body.len() + more.len() > LONGEST {
+        return Err(no_message("it is longer than a message can be"));
+    }
+    body.extend_from_slice(more);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{any, prop, proptest};
+
+    use super::*;
+
+    fn head(lines: &str) -> Result<Option<Body>, String> {
+        let text = format!("HTTP/1.1 {}\r\n\r\n", lines.replace('\n', "\r\n"));
+        read_head(text.as_bytes()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn o4_heads_of_responses() {
+        const TYPE: &str = "200 OK\nContent-Type: application/dns-message";
+        assert_eq!(head(&format!("{TYPE}; x=y\ncontent-length: 12")), Ok(Some(Body::Counted(12))));
+        assert_eq!(head(&format!("{TYPE}\nTransfer-Encoding: Chunked")), Ok(Some(Body::Chunked)));
+        assert_eq!(head(TYPE), Ok(Some(Body::Open)));
+        assert_eq!(head("103 Early Hints\nLink: x"), Ok(None));
+        let refused = [
+            ("404 Not Found", "the server said 404 Not Found"),
+            ("500", "the server said 500"),
+            ("200 OK\nContent-Type: text/html", "it is text/html, not application/dns-message"),
+            ("200 OK", "it is nothing, not application/dns-message"),
+            ("nonsense", "it is no response of HTTP/1.1"),
+            (&format!("{TYPE}\nContent-Length: 70000"), "its length is 70000"),
+            (&format!("{TYPE}\nContent-Length: -1"), "its length is -1"),
+            (&format!("{TYPE}\nTransfer-Encoding: gzip"), "its coding is gzip"),
+        ];
+        for (lines, why) in refused {
+            assert_eq!(head(lines).unwrap_err(), why, "{lines}");
+        }
+    }
+
+    #[test]
+    fn o4_hosts_of_requests() {
+        let host = |server: &str| {
+            let text = String::from_utf8(request(&server.parse().unwrap(), b"")).unwrap();
+            text.lines().nth(1).unwrap().to_owned()
+        };
+        assert_eq!(host("https://dns.google"), "Host: dns.google");
+        assert_eq!(host("https://[::1]/"), "Host: [::1]");
+        assert_eq!(host("https://[::1]:8443/"), "Host: [::1]:8443");
+        assert_eq!(host("https://[fe80::1%eth0]:8443/"), "Host: [fe80::1]:8443");
+    }
+
+    proptest! {
+        #[test]
+        fn o4_arbitrary_heads_are_no_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _ = read_head(&bytes);
+            let _ = read_head(&[b"HTTP/1.1 200 OK\r\n", bytes.as_slice(), b"\r\n\r\n"].concat());
+        }
+    }
+}

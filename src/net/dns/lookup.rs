@@ -1,0 +1,213 @@
+//! The addresses of a host: the hosts file, the search list, A and AAAA side by side, and their order.
+
+use std::future::poll_fn;
+use std::net::IpAddr;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use super::answer::DnsAnswer;
+use super::client::DnsClient;
+use super::error::{DnsError, DnsErrorKind};
+use super::{DnsData, RecordType};
+use crate::net::resolver::{Resolver, Resolving, source_address};
+use crate::net::{AddrInfo, AddrInfoFlags, Lookup, ResolveError};
+use crate::plan::{Destination, Family, Host, Port, sort_destinations};
+
+/// What is known of a name's addresses.
+#[derive(Debug, Clone)]
+pub struct DnsLookup {
+    /// The addresses, in the order in which to try them (RFC 6724).
+    pub addresses: Vec<DnsAddress>,
+    /// Whether they are the hosts file's. Then nobody was asked.
+    pub is_from_hosts: bool,
+    /// Every query, in the order in which they began.
+    pub queries: Vec<Result<DnsAnswer, DnsError>>,
+}
+
+/// An address of a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DnsAddress {
+    /// The address, where this host would connect from, and why it is in this place.
+    pub destination: Destination,
+    /// How long it may be kept; `None` if it is the hosts file's.
+    pub ttl: Option<Duration>,
+}
+
+impl DnsLookup {
+    /// Why there is no address: of all queries, the failure that leaves the most open.
+    pub fn error(&self) -> Option<&DnsError> {
+        let failures = self.queries.iter().filter_map(|query| query.as_ref().err());
+        let failures = failures.filter(|_| self.addresses.is_empty());
+        // Of equals the last, which is about the name as it was typed unless that was asked for first.
+        failures.max_by_key(|error| openness(error.kind))
+    }
+
+    fn canonical_name(&self) -> Option<String> {
+        let answer = self.queries.iter().find_map(|query| query.as_ref().ok())?;
+        Some(answer.canonical_name().trim_end_matches('.').to_owned())
+    }
+}
+
+/// How little a failure says about whether the name exists.
+fn openness(kind: DnsErrorKind) -> u8 {
+    match kind {
+        DnsErrorKind::NxDomain => 0,
+        DnsErrorKind::NoData => 1,
+        DnsErrorKind::ServFail => 2,
+        _ => 3,
+    }
+}
+
+impl DnsClient {
+    /// The addresses of a host, as getaddrinfo would find them, but with every query told: first the hosts file,
+    /// then the names that the search list makes of it, one after another until one has an address.
+    ///
+    /// Names that end in `localhost` are this host. The search goes on after NXDOMAIN, NODATA and SERVFAIL, as
+    /// glibc's does; silence and other failures end it.
+    ///
+    /// ```
+    /// use loopctl::{DnsClient, DnsServer, plan::Family};
+    ///
+    /// let found = loopctl::run(async |lp| {
+    ///     let nobody: DnsServer = "127.0.0.1:9".parse()?;
+    ///     let hosts = "192.0.2.1 printer\n2001:db8::1 printer\n";
+    ///     let client = DnsClient::builder().servers([nobody]).hosts(hosts).build(&lp)?;
+    ///     Ok::<_, loopctl::DnsConfigError>(client.lookup("printer", Family::Inet).await)
+    /// })??;
+    /// assert_eq!(found.addresses[0].destination.address.to_string(), "192.0.2.1");
+    /// assert!(found.is_from_hosts && found.queries.is_empty());
+    /// # Ok::<(), loopctl::BoxError>(())
+    /// ```
+    pub async fn lookup(&self, name: &str, family: Family) -> DnsLookup {
+        let known = self.shared.config.hosts.find(name).unwrap_or_default().into_iter();
+        let wanted = known.filter(|ip| family.admits(Family::of(ip)));
+        let addresses = in_order(wanted.map(|address| (address, None)).collect());
+        let is_from_hosts = !addresses.is_empty();
+        let mut lookup = DnsLookup { addresses, is_from_hosts, queries: Vec::new() };
+        if is_from_hosts {
+            return lookup;
+        }
+        for name in self.shared.config.search.names(name) {
+            let answers = self.ask_families(&name, family).await;
+            let found = answers.iter().flatten().flat_map(found_in).collect::<Vec<_>>();
+            let ends =
+                |query: &Result<_, DnsError>| matches!(query, Err(e) if openness(e.kind) > 2);
+            let is_over = !found.is_empty() || answers.iter().any(ends);
+            lookup.queries.extend(answers);
+            if is_over {
+                lookup.addresses = in_order(found);
+                break;
+            }
+        }
+        lookup
+    }
+
+    /// AAAA and A at the same time, unless resolv.conf says otherwise.
+    async fn ask_families(&self, name: &str, family: Family) -> Vec<Result<DnsAnswer, DnsError>> {
+        let habits = self.shared.config.habits;
+        let wants_v6 = family.admits(Family::Inet6) && (!habits.no_ipv6 || family == Family::Inet6);
+        let wants_v4 = family.admits(Family::Inet);
+        let v6 =
+            async { if wants_v6 { Some(self.query(name, RecordType::Aaaa).await) } else { None } };
+        let v4 =
+            async { if wants_v4 { Some(self.query(name, RecordType::A).await) } else { None } };
+        let (v6, v4) = if habits.one_at_a_time { (v6.await, v4.await) } else { both(v6, v4).await };
+        [v6, v4].into_iter().flatten().collect()
+    }
+
+    async fn addresses(&self, lookup: Lookup) -> Result<Vec<AddrInfo>, ResolveError> {
+        let Host::Name(name) = lookup.host() else { return self.lp.getaddrinfo(lookup).await };
+        // Zones are the system's business, and so is what must not be asked for.
+        let is_for_system = name.is_empty() || name.contains(['%', ':']);
+        if is_for_system || lookup.has(AddrInfoFlags::NUMERICHOST) {
+            return self.lp.getaddrinfo(lookup).await;
+        }
+        let port = self.port(&lookup).await?;
+        let found = self.lookup(name, lookup.wanted_family()).await;
+        if let Some(error) = found.error() {
+            let error = Box::new(error.clone());
+            return Err(ResolveError::Failed { host: name.clone(), error });
+        }
+        if found.addresses.is_empty() {
+            return Err(ResolveError::NoAddresses { host: name.clone() });
+        }
+        let wants_name = lookup.has(AddrInfoFlags::CANONNAME);
+        let mut canonical_name = if wants_name { found.canonical_name() } else { None };
+        let ips = found.addresses.iter().map(|found| found.destination.address);
+        let infos = ips.map(|ip| {
+            let info = lookup.info_of(ip, port);
+            AddrInfo { canonical_name: canonical_name.take(), ..info }
+        });
+        Ok(infos.collect())
+    }
+
+    /// Services have their numbers from the system.
+    async fn port(&self, lookup: &Lookup) -> Result<u16, ResolveError> {
+        if let Port::Number(port) = lookup.port() {
+            return Ok(*port);
+        }
+        let any_host = lookup.clone().of_host(IpAddr::from([127, 0, 0, 1])).family(Family::Inet);
+        let found = self.lp.getaddrinfo(any_host).await?;
+        Ok(found.first().map_or(0, |info| info.address.port()))
+    }
+}
+
+/// Names are asked for here; addresses, zones and services are the system's. Of the flags, `CANONNAME`,
+/// `NUMERICHOST` and `NUMERICSERV` are obeyed.
+impl Resolver for DnsClient {
+    fn resolve(&self, lookup: Lookup) -> Resolving<'_> {
+        Box::pin(self.addresses(lookup))
+    }
+}
+
+type Found = (IpAddr, Option<Duration>);
+
+fn found_in(answer: &DnsAnswer) -> Vec<Found> {
+    let ttl = answer.ttl();
+    let addresses =
+        answer.matching().filter(|record| matches!(record.data, DnsData::A(_) | DnsData::Aaaa(_)));
+    addresses.filter_map(|record| Some((record.data.address()?, ttl))).collect()
+}
+
+fn in_order(found: Vec<Found>) -> Vec<DnsAddress> {
+    let mut unique: Vec<Found> = Vec::new();
+    for (address, ttl) in found {
+        if unique.iter().all(|(known, _)| *known != address) {
+            unique.push((address, ttl));
+        }
+    }
+    let addresses: Vec<IpAddr> = unique.iter().map(|(address, _)| *address).collect();
+    let sorted = sort_destinations(addresses, source_address).into_iter();
+    let with_ttl = sorted.map(|destination| {
+        let known = unique.iter().find(|(address, _)| *address == destination.address);
+        DnsAddress { destination, ttl: known.and_then(|(_, ttl)| *ttl) }
+    });
+    with_ttl.collect()
+}
+
+/// Two futures at the same time, until both are done.
+async fn both<A, B>(a: impl Future<Output = A>, b: impl Future<Output = B>) -> (A, B) {
+    let (mut a, mut b) = (pin!(a), pin!(b));
+    let (mut first, mut second) = (None, None);
+    poll_fn(|cx| {
+        if first.is_none()
+            && let Poll::Ready(value) = a.as_mut().poll(cx)
+        {
+            first = Some(value);
+        }
+        if second.is_none()
+            && let Poll::Ready(value) = b.as_mut().poll(cx)
+        {
+            second = Some(value);
+        }
+        match (first.take(), second.take()) {
+            (Some(a), Some(b)) => Poll::Ready((a, b)),
+            unfinished => {
+                (first, second) = unfinished;
+                Poll::Pending
+            }
+        }
+    })
+    .await
+}

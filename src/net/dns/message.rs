@@ -1,0 +1,287 @@
+//! What goes over the wire: a question, and the checks that its answer has to pass.
+
+use std::io;
+
+use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query};
+use hickory_proto::rr::Name;
+use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
+use rustix::rand::{GetRandomFlags, getrandom};
+
+use super::answer::{DnsFlags, ExtendedError, Rcode};
+use super::{DnsIgnored, DnsRecord, RecordType, decode};
+
+/// The longest answer that is asked for over UDP, in bytes: what fits through all networks without being cut into
+/// fragments, as agreed on DNS Flag Day 2020.
+const UDP_PAYLOAD: u16 = 1232;
+
+/// The header of every message (RFC 1035 section 4.1.1), in bytes, and where in it things are.
+const HEADER: usize = 12;
+const FLAGS: usize = 2;
+const COUNTS: usize = 4;
+
+/// A name and a type.
+#[derive(Debug, Clone)]
+pub(super) struct Question {
+    name: Name,
+    record_type: RecordType,
+}
+
+/// What a question says besides its name.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Style {
+    /// Asks for DNSSEC's records as well.
+    pub(super) dnssec: bool,
+    /// Asks whether the server has verified the answer.
+    pub(super) authentic: bool,
+    /// Spells the name in a random mix of cases, which the answer must repeat.
+    pub(super) mixed_case: bool,
+}
+
+/// A message that was sent, to which answers are held.
+pub(super) struct Sent {
+    pub(super) bytes: Vec<u8>,
+    /// Where the question ends.
+    end: usize,
+}
+
+/// What a server has said.
+pub(super) struct Response {
+    pub(super) rcode: Rcode,
+    pub(super) flags: DnsFlags,
+    pub(super) records: Vec<DnsRecord>,
+    pub(super) authority: Vec<DnsRecord>,
+    pub(super) extended_errors: Vec<ExtendedError>,
+}
+
+impl Question {
+    /// A name of letters beyond ASCII is encoded (IDNA).
+    pub(super) fn new(name: &str, record_type: RecordType) -> Result<Self, String> {
+        let parsed = if name.is_ascii() { Name::from_ascii(name) } else { Name::from_utf8(name) };
+        let mut parsed = parsed.map_err(|error| escaped(&error))?;
+        if name.is_empty() {
+            return Err("it is empty".to_owned());
+        }
+        parsed.set_fqdn(true);
+        Ok(Self { name: parsed, record_type })
+    }
+
+    /// The name, with its dot at the end.
+    pub(super) fn name(&self) -> String {
+        decode::name(&self.name)
+    }
+
+    pub(super) fn record_type(&self) -> RecordType {
+        self.record_type
+    }
+
+    /// A message with a random number; without one if `is_numbered` says so, for caches of HTTP (RFC 8484 section
+    /// 4.1).
+    pub(super) fn message(&self, edns: bool, style: Style, is_numbered: bool) -> io::Result<Sent> {
+        // Two for the number, the rest to spell with: a name has at most 255 bytes.
+        let mut random = [0; 34];
+        getrandom(&mut random, GetRandomFlags::empty())?;
+        let id = if is_numbered { u16::from_be_bytes([random[0], random[1]]) } else { 0 };
+        let mut message = Message::new(id, MessageType::Query, OpCode::Query);
+        message.metadata.recursion_desired = true;
+        message.metadata.authentic_data = style.authentic;
+        message.add_query(Query::query(self.name.clone(), self.record_type.wire()));
+        if edns {
+            let mut options = Edns::new();
+            options.set_max_payload(UDP_PAYLOAD).set_dnssec_ok(style.dnssec);
+            message.set_edns(options);
+        }
+        let mut bytes = message.to_vec().map_err(io::Error::other)?;
+        let end = question_end(&bytes).ok_or_else(|| io::Error::other("no question"))?;
+        if style.mixed_case {
+            mix_case(&mut bytes[HEADER..end], &random[2..]);
+        }
+        Ok(Sent { bytes, end })
+    }
+}
+
+/// The codec repeats what it cannot read, and that may be anything.
+fn escaped(error: &impl ToString) -> String {
+    error.to_string().escape_debug().to_string()
+}
+
+/// Lengths of labels are never letters: the longest is 63, and `A` is 65.
+fn mix_case(name: &mut [u8], random: &[u8]) {
+    for (at, byte) in name.iter_mut().enumerate() {
+        let flips = random.get(at / 8).is_some_and(|bits| bits >> (at % 8) & 1 == 1);
+        if flips && byte.is_ascii_alphabetic() {
+            *byte ^= 0x20;
+        }
+    }
+}
+
+/// Where the only question of a message ends: name, type and class. Names of questions are never compressed.
+fn question_end(message: &[u8]) -> Option<usize> {
+    let mut at = HEADER;
+    loop {
+        match *message.get(at)? {
+            0 => break,
+            length @ 1..=63 => at += usize::from(length) + 1,
+            _ => return None,
+        }
+    }
+    let end = at + 1 + 4;
+    (end <= message.len()).then_some(end)
+}
+
+impl Sent {
+    /// Whether a message is an answer to this one. What is not may be late, or forged (RFC 5452).
+    pub(super) fn check(&self, received: &[u8]) -> Result<(), DnsIgnored> {
+        if received.len() < HEADER {
+            return Err(DnsIgnored::TooShort);
+        }
+        if received[..2] != self.bytes[..2] {
+            return Err(DnsIgnored::WrongId);
+        }
+        if received[FLAGS] & 0x80 == 0 {
+            return Err(DnsIgnored::NotAnAnswer);
+        }
+        let questions = u16::from_be_bytes([received[COUNTS], received[COUNTS + 1]]);
+        let is_same = received.get(HEADER..self.end) == Some(&self.bytes[HEADER..self.end]);
+        // Whoever cannot make sense of a question need not repeat it; NOERROR and NXDOMAIN make sense.
+        let is_refusal = !matches!(received[FLAGS + 1] & 0x0f, 0 | 3);
+        match questions {
+            1 if is_same => Ok(()),
+            0 if is_refusal => Ok(()),
+            _ => Err(DnsIgnored::OtherQuestion),
+        }
+    }
+}
+
+/// Whether the answer says that it is cut off. Then its end may make no sense. It has passed
+/// [`check`](Sent::check).
+pub(super) fn is_truncated(received: &[u8]) -> bool {
+    received.get(FLAGS).is_some_and(|flags| flags & 0x02 != 0)
+}
+
+/// The code of an answer that has passed [`check`](Sent::check), without what EDNS adds to it.
+pub(super) fn plain_rcode(received: &[u8]) -> Rcode {
+    Rcode(received.get(FLAGS + 1).map_or(0, |flags| u16::from(flags & 0x0f)))
+}
+
+pub(super) fn read(received: &[u8]) -> Result<Response, String> {
+    let message = Message::from_vec(received).map_err(|error| escaped(&error))?;
+    let header = &message.metadata;
+    Ok(Response {
+        rcode: Rcode(header.response_code.into()),
+        flags: DnsFlags {
+            authoritative: header.authoritative,
+            truncated: header.truncation,
+            recursion_available: header.recursion_available,
+            authentic: header.authentic_data,
+        },
+        records: message.answers.iter().map(decode::record).collect(),
+        authority: message.authorities.iter().map(decode::record).collect(),
+        extended_errors: message.edns.as_ref().map(extended_errors).unwrap_or_default(),
+    })
+}
+
+/// Why an answer is what it is (RFC 8914).
+fn extended_errors(edns: &Edns) -> Vec<ExtendedError> {
+    const CODE: u16 = 15;
+    let options = edns.options().get_all(EdnsCode::Unknown(CODE)).into_iter();
+    let errors = options.filter_map(|option| match option {
+        EdnsOption::Unknown(_, bytes) => ExtendedError::of(bytes),
+        _ => None,
+    });
+    errors.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{any, prop, prop_assert_eq, proptest};
+
+    use super::*;
+
+    fn sent(name: &str, style: Style) -> Sent {
+        Question::new(name, RecordType::A).unwrap().message(true, style, true).unwrap()
+    }
+
+    /// The question itself, turned into an answer.
+    fn echo(sent: &Sent) -> Vec<u8> {
+        let mut bytes = sent.bytes.clone();
+        bytes[FLAGS] |= 0x80;
+        bytes
+    }
+
+    #[test]
+    fn o4_every_bit_of_an_answers_number_and_question_counts() {
+        let sent = sent("www.example.test", Style { mixed_case: true, ..Style::default() });
+        let answer = echo(&sent);
+        assert_eq!(sent.check(&answer), Ok(()));
+        let counted = [0..2, COUNTS..COUNTS + 2, HEADER..sent.end];
+        for (at, bit) in counted.into_iter().flatten().flat_map(|at| (0..8).map(move |b| (at, b))) {
+            let mut changed = answer.clone();
+            changed[at] ^= 1 << bit;
+            assert!(sent.check(&changed).is_err(), "bit {bit} of byte {at}");
+        }
+        for length in 0..sent.end {
+            assert!(sent.check(&answer[..length]).is_err(), "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn o4_letters_alone_change_their_case() {
+        let plain = sent("a-1.example.test", Style::default());
+        let lower = plain.bytes[HEADER..plain.end].to_ascii_lowercase();
+        let spellings: std::collections::BTreeSet<Vec<u8>> = (0..50)
+            .map(|_| {
+                let mixed =
+                    sent("a-1.example.test", Style { mixed_case: true, ..Style::default() });
+                assert_eq!(mixed.bytes[HEADER..mixed.end].to_ascii_lowercase(), lower);
+                mixed.bytes[HEADER..mixed.end].to_vec()
+            })
+            .collect();
+        assert!(spellings.len() > 40, "{} of 50 differ", spellings.len());
+    }
+
+    #[test]
+    fn o4_the_root_and_the_longest_name_fit() {
+        assert_eq!(sent(".", Style::default()).end, HEADER + 5);
+        let longest =
+            [["a"; 63].concat(), ["b"; 63].concat(), ["c"; 63].concat(), ["d"; 61].concat()];
+        let sent = sent(&longest.join("."), Style { mixed_case: true, ..Style::default() });
+        assert_eq!(sent.end, HEADER + 255 + 4);
+        assert!(Question::new(&format!("{}e", longest.join(".")), RecordType::A).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn o4_arbitrary_bytes_are_no_panic(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
+            let _ = (sent("example.test", Style::default()).check(&bytes), read(&bytes));
+            let _ = (is_truncated(&bytes), plain_rcode(&bytes), question_end(&bytes));
+        }
+
+        /// What follows a good beginning gets further into the codec than noise does.
+        #[test]
+        fn o4_arbitrary_records_are_no_panic(
+            counts in any::<[u8; 3]>(),
+            kind in any::<u16>(),
+            data in prop::collection::vec(any::<u8>(), 0..80),
+            rest in prop::collection::vec(any::<u8>(), 0..200),
+        ) {
+            let question = sent("example.test", Style::default());
+            let mut bytes = echo(&question);
+            bytes.truncate(question.end);
+            for (at, count) in counts.into_iter().enumerate() {
+                bytes[COUNTS + 3 + 2 * at] = count % 4;
+            }
+            bytes.extend([0xc0, 12]);
+            bytes.extend((kind % 70).to_be_bytes());
+            bytes.extend([0, 1, 0, 0, 0, 60, 0, data.len() as u8]);
+            bytes.extend(data);
+            bytes.extend(rest);
+            prop_assert_eq!(question.check(&bytes), Ok(()));
+            if let Ok(response) = read(&bytes) {
+                for record in response.records.iter().chain(&response.authority) {
+                    let text = record.to_string();
+                    assert!(!text.contains(char::is_control), "{text:?}");
+                }
+            }
+        }
+    }
+}
