@@ -293,6 +293,16 @@ fn t43_what_ended_meanwhile_does_not_excuse_a_late_owner() {
 }
 
 #[test]
+fn t43_a_late_owner_of_lanes_starts_first_what_was_due_first() {
+    // The second lane was to open at 300; at 500 the owner learns that the first lane is free again.
+    let owner = Owner { late: vec![ms(200)], ..Owner::default() };
+    let fates = addresses("6a fails@400, 6b dead, 4a dead");
+    let course = Course::among(&Preset::Go.into(), &fates, &owner);
+    assert_eq!(course.peers, ["6a", "4a", "6b"]);
+    assert_eq!(reasons(&course)[1..], [(300, Reason::Timer), (500, Reason::Kick(0))]);
+}
+
+#[test]
 fn t41_of_two_handshakes_in_one_poll_the_lower_number_wins() {
     let fates = addresses("6a tls-ok@30+10, 4a tls-ok@10+20");
     let policy = Policy { connection_attempt_delay: Some(ms(10)), ..hev3() };
@@ -311,6 +321,16 @@ fn t30_a_handshake_is_a_success_only_where_tcp_is_enough() {
         let course = Course::among(&policy, &addresses("6a tls-ok@10+30"), &Owner::default());
         assert_eq!(course.end(), (Some(0), ms(expected)));
     }
+}
+
+#[test]
+fn t30_with_room_for_one_a_silent_handshake_makes_room() {
+    let policy = Policy { max_parallel: NonZero::new(1), ..hev3() };
+    let fates = addresses("6a tls-silent@10, 4a tls-ok@10+10");
+    let course = Course::among(&policy, &fates, &Owner::default());
+    assert_eq!(course.line(), "6a@0 4a@260 -> 4a@280");
+    let ended = (ms(260), Event::Ended(0, Outcome::Canceled));
+    assert!(course.events.contains(&ended), "{course}");
 }
 
 #[test]

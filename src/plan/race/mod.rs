@@ -150,11 +150,11 @@ impl<A: Endpoint> Race<A> {
 
     /// The question for this family has an answer. What comes twice, unasked, or after the end changes nothing.
     pub fn answered(&mut self, family: Family, answer: Answer<A>, now: Instant) -> Intake {
-        let ((verdict, addresses), is_over) = (answer.parts(), self.is_over());
+        let (verdict, addresses) = answer.parts();
         let Some(rank) = self.questions.note(family, verdict, now) else {
             return Intake::nothing(Stage::Unasked);
         };
-        if is_over {
+        if self.is_decided() {
             return Intake::nothing(Stage::TooLate);
         }
         let stage = if self.attempts.is_empty() { Stage::InTime } else { Stage::Merged };
@@ -246,10 +246,6 @@ impl<A: Endpoint> Race<A> {
     fn is_exhausted(&self) -> bool {
         let is_idle = self.pending().next().is_none();
         is_idle && !self.questions.is_open() && self.next_start().is_none()
-    }
-
-    fn is_over(&self) -> bool {
-        self.is_decided() || self.is_exhausted()
     }
 
     fn start(&mut self, next: Next, now: Instant) -> Step {
