@@ -35,6 +35,7 @@ mod local;
 mod made;
 mod pipe;
 mod pipe_end;
+mod policies;
 mod process;
 mod process_end;
 mod race;
