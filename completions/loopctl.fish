@@ -29,7 +29,7 @@ complete -c loopctl -n "__fish_loopctl_needs_command" -l color -d 'When to use c
 always\t'Always'
 never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_needs_command" -l slow-callback -d 'Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)' -r
-complete -c loopctl -n "__fish_loopctl_needs_command" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: 5s; serve: none]' -r
+complete -c loopctl -n "__fish_loopctl_needs_command" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: 5s; serve: none; sendfile: 10s to connect, none to send]' -r
 complete -c loopctl -n "__fish_loopctl_needs_command" -s 4 -l ipv4 -d 'Only IPv4'
 complete -c loopctl -n "__fish_loopctl_needs_command" -s 6 -l ipv6 -d 'Only IPv6'
 complete -c loopctl -n "__fish_loopctl_needs_command" -l json -d 'One JSON document at the end; an array of them for several targets; for serve, a record a line'
@@ -44,6 +44,7 @@ complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "connect" -d 'Connec
 complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "serve" -d 'Listen: echo, files over HTTP, a program for each client, or nothing at all; with faults on demand'
 complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "listen" -d 'Listen: echo, files over HTTP, a program for each client, or nothing at all; with faults on demand'
 complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "resolve" -d 'Show what names resolve to, in the order in which a connection would use it'
+complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "sendfile" -d 'Send a file over a connection, by the kernel where it can; measure and verify'
 complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "demo" -d 'Race a scripted dual-stack host on loopback; needs no network'
 complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "completions" -d 'Print the completions of a shell'
 complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "__generate" -d 'Write the completions of every shell and the man pages'
@@ -91,7 +92,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l color -d 'Wh
 always\t'Always'
 never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l slow-callback -d 'Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: 5s; serve: none]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: 5s; serve: none; sendfile: 10s to connect, none to send]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l all -d 'Let every attempt finish: probe every address'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l mptcp -d 'Multipath TCP; a plain socket where the kernel has none'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l tfo -d 'TCP Fast Open: uses a cookie of the server\'s, or asks for one'
@@ -127,7 +128,10 @@ blackhole\t'Accepts, and never reads or answers'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l root -d 'The files of --mode http; nothing outside of DIR is shown' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l exec -d 'Run CMD for each client, without a shell: its input and output are the connection' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l shell -d 'As --exec, with /bin/sh' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l output -d 'Where --mode sink puts what it receives, one client after another; `-` is standard output' -r -F
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l output -d 'Where it goes: into a file, one client after another; into a directory, a file for each client; `-` is standard output. A file has .part at the end of its name until it is whole' -r -F
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l checksum -d 'Print the checksum of what was received, as sha256sum and b3sum do' -r -f -a "sha256\t'As sha256sum(1)'
+blake3\t'As b3sum(1)'"
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l max-size -d 'Break off transfers that are larger' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l backlog -d 'How many connections may wait to be accepted' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l port-file -d 'Write the ports to FILE, one a line, once clients can connect' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l tls -d 'Speak TLS, with a certificate made for this run; or with that of a PEM file, its key in a second one unless it is in the same. Given again, clients get the one for the name that they ask for (SNI)' -r
@@ -152,8 +156,9 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l color -d 'When
 always\t'Always'
 never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l slow-callback -d 'Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: 5s; serve: none]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: 5s; serve: none; sendfile: 10s to connect, none to send]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l force -d 'Let --output replace a file that exists'
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l resume -d 'Go on with what there is of FILE.part: tell the client how much that is (`loopctl sendfile --resume`)'
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -s u -l udp -d 'Datagrams instead of connections'
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l reuse-port -d 'Share the address with other servers; the kernel deals out the clients'
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l v6only -d '[::]:port takes IPv6 only; IPv4 clients come to it otherwise'
@@ -178,7 +183,10 @@ blackhole\t'Accepts, and never reads or answers'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l root -d 'The files of --mode http; nothing outside of DIR is shown' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l exec -d 'Run CMD for each client, without a shell: its input and output are the connection' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l shell -d 'As --exec, with /bin/sh' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l output -d 'Where --mode sink puts what it receives, one client after another; `-` is standard output' -r -F
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l output -d 'Where it goes: into a file, one client after another; into a directory, a file for each client; `-` is standard output. A file has .part at the end of its name until it is whole' -r -F
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l checksum -d 'Print the checksum of what was received, as sha256sum and b3sum do' -r -f -a "sha256\t'As sha256sum(1)'
+blake3\t'As b3sum(1)'"
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l max-size -d 'Break off transfers that are larger' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l backlog -d 'How many connections may wait to be accepted' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l port-file -d 'Write the ports to FILE, one a line, once clients can connect' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l tls -d 'Speak TLS, with a certificate made for this run; or with that of a PEM file, its key in a second one unless it is in the same. Given again, clients get the one for the name that they ask for (SNI)' -r
@@ -203,8 +211,9 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l color -d 'Whe
 always\t'Always'
 never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l slow-callback -d 'Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: 5s; serve: none]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: 5s; serve: none; sendfile: 10s to connect, none to send]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l force -d 'Let --output replace a file that exists'
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l resume -d 'Go on with what there is of FILE.part: tell the client how much that is (`loopctl sendfile --resume`)'
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -s u -l udp -d 'Datagrams instead of connections'
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l reuse-port -d 'Share the address with other servers; the kernel deals out the clients'
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l v6only -d '[::]:port takes IPv6 only; IPv4 clients come to it otherwise'
@@ -236,7 +245,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l color -d 'Wh
 always\t'Always'
 never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l slow-callback -d 'Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: 5s; serve: none]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: 5s; serve: none; sendfile: 10s to connect, none to send]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l search -d 'Complete short names with the search list, as the system does, which is the default'
 complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l no-search -d 'Take names as complete'
 complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l dnssec -d 'Ask for signatures, and whether the server has verified the answer; nothing is verified here'
@@ -251,6 +260,68 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -s v -l verbose
 complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -s q -l quiet -d 'Print nothing; the exit status tells'
 complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l debug -d 'Turn on the event loop\'s debug mode, and report slow callbacks after the result'
 complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l offset -d 'Begin at this byte of the file' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l count -d 'Send so many bytes [default: to the end of the file]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l method -d 'By the kernel, or read and sent, or by the kernel if it can' -r -f -a "auto\t'sendfile(2) if the kernel can, otherwise a copy'
+sendfile\t'sendfile(2)'
+copy\t'Read and sent'"
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l rate -d 'No faster than this: 1MiB/s, 64kB/s' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l checksum -d 'Print the checksum of what was sent, as sha256sum and b3sum do; with --resume, that of the file' -r -f -a "sha256\t'As sha256sum(1)'
+blake3\t'As b3sum(1)'"
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l idle-timeout -d 'Give up when the peer has taken nothing for this long' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l happy-eyeballs -d 'The Connection Attempt Delay, on by default; `off`: one address after another' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l interleave -d 'The First Address Family Count; 0 keeps the resolver\'s order [default: 1, with `off` 0]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l max-parallel -d 'At most this many attempts at a time' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l attempt-timeout -d 'Time for one attempt [default: as long as the kernel tries; with --udp 200ms]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l prefer -d 'Try the addresses of this family first' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l resolve -d 'Use these addresses for a host instead of asking the resolver; curl\'s HOST:PORT:ADDR works too' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l via -d 'Who is asked for addresses: the system (getaddrinfo), or name servers [default: system; with --server dns]' -r -f -a "system\t'What other programs of this host get'
+dns\t'Name servers, every question of which is told'"
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l server -d 'Ask this name server and not those of resolv.conf(5): [udp|tcp|tls|https://]HOST[:PORT]; may be given again' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -s s -l source -d 'Connect from this address; give one of each family to cover both' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -s I -l interface -d 'Connect through this network interface' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l ttl -d 'How many routers a packet may pass' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l dscp -d 'Differentiated Services Code Point' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l mark -d 'Mark for this host\'s routing and firewall rules' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l keepalive -d 'Test silent connections: after IDLE, every INTVL, CNT times (2h, 75s and 9 unless given)' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l starttls -d 'Ask for TLS in the words of a protocol that begins in plain' -r -f -a "smtp\t'RFC 3207'
+imap\t'RFC 9051'
+pop3\t'RFC 2595'
+ftp\t'RFC 4217'
+postgres\t'PostgreSQL\'s SSLRequest'
+ldap\t'RFC 4511'
+xmpp\t'RFC 6120'"
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l sni -d 'The name that the peer is asked for and must have a certificate for, if it is not the target\'s host; an empty one asks for none, and takes any' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l alpn -d 'What is offered to be spoken over TLS, the best first' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l tls-min -d 'No version below this one' -r -f -a "1.2\t'RFC 5246'
+1.3\t'RFC 8446'"
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l ca -d 'Trust the certificates of FILE (PEM) and not the system\'s; may be given again' -r -F
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l cert-expiry -d 'Fail (60) if a certificate of the peer\'s ends sooner than this, such as 14d' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l cert -d 'Our own certificate with its chain (PEM), for peers that ask' -r -F
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l key -d 'The key of --cert (PEM), if it is in a file of its own' -r -F
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l qlog -d 'Write every event to FILE, as qlog (JSON text sequences)' -r -F
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb'
+always\t'Always'
+never\t'Never'"
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l slow-callback -d 'Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: 5s; serve: none; sendfile: 10s to connect, none to send]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l resume -d 'Ask the sink how much it has, and send the rest (`loopctl serve --mode sink --resume`)'
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l no-fallback -d 'Fail where the kernel cannot: --method sendfile'
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l all -d 'Let every attempt finish: probe every address'
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l mptcp -d 'Multipath TCP; a plain socket where the kernel has none'
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l tfo -d 'TCP Fast Open: uses a cookie of the server\'s, or asks for one'
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l nodelay -d 'Send small writes at once'
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l tls -d 'Speak TLS, and report what was agreed on and whom the peer says it is; with -v its whole chain of certificates'
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l insecure -d 'Take any certificate; what is wrong with it is told all the same'
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -s 4 -l ipv4 -d 'Only IPv4'
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -s 6 -l ipv6 -d 'Only IPv6'
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l json -d 'One JSON document at the end; an array of them for several targets; for serve, a record a line'
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l ndjson -d 'One JSON record a line: every event as it happens, then the document'
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l no-progress -d 'Show no live view'
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -s v -l verbose -d 'Tell attempts as they happen; twice: also what the event loop does'
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -s q -l quiet -d 'Print nothing; the exit status tells'
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l debug -d 'Turn on the event loop\'s debug mode, and report slow callbacks after the result'
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l happy-eyeballs -d 'The Connection Attempt Delay, on by default; `off`: one address after another' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l interleave -d 'The First Address Family Count; 0 keeps the resolver\'s order [default: 1, with `off` 0]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l max-parallel -d 'At most this many attempts at a time' -r
@@ -261,7 +332,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l color -d 'When 
 always\t'Always'
 never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l slow-callback -d 'Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: 5s; serve: none]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: 5s; serve: none; sendfile: 10s to connect, none to send]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l all -d 'Let every attempt finish: probe every address'
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -s 4 -l ipv4 -d 'Only IPv4'
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -s 6 -l ipv6 -d 'Only IPv6'
@@ -277,7 +348,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -l color -d
 always\t'Always'
 never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -l slow-callback -d 'Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: 5s; serve: none]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: 5s; serve: none; sendfile: 10s to connect, none to send]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -s 4 -l ipv4 -d 'Only IPv4'
 complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -s 6 -l ipv6 -d 'Only IPv6'
 complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -l json -d 'One JSON document at the end; an array of them for several targets; for serve, a record a line'
@@ -292,7 +363,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -l color -d 
 always\t'Always'
 never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -l slow-callback -d 'Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: 5s; serve: none]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: 5s; serve: none; sendfile: 10s to connect, none to send]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -s 4 -l ipv4 -d 'Only IPv4'
 complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -s 6 -l ipv6 -d 'Only IPv6'
 complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -l json -d 'One JSON document at the end; an array of them for several targets; for serve, a record a line'

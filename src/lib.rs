@@ -26,6 +26,7 @@
 //! | task | [`Task`], [`Promise`] and [`Deferred`], [`Sleep`], [`Executor`], [`Tracked`], [`run`] |
 //! | net | [`Lookup`], [`Resolver`], [`CreateConnection`], [`CreateServer`], [`Transport`], [`Protocol`], [`BufferedProtocol`] |
 //! | net | [`StreamReader`], [`CreateDatagram`], [`ReadPipe`], [`WritePipe`], [`CreateSubprocess`], [`Event`] |
+//! | net | [`Sendfile`], [`Sent`], [`SendfileError`]: files, by the kernel where it can |
 //! | net | with the feature `dns`: `DnsClient`, `DnsAnswer`, `DnsError`, `DnsEvent` |
 //! | net | with the feature `tls`: `TlsClient`, `TlsServer`, `TlsInfo`, `TlsError` |
 //!
@@ -62,14 +63,15 @@ pub use event_loop::{
 };
 pub use net::{
     AbortReason, AddrInfo, AddrInfoFlags, Address, AfterEof, AttemptError, BindError,
-    BufferedProtocol, ChildPipe, ChildStdio, ConnectError, Connection, CreateConnection,
-    CreateDatagram, CreateServer, CreateSubprocess, DatagramProtocol, DatagramTransport, Endpoint,
-    Event, EventKind, Failure, Hosts, Keepalive, Lookup, NameInfoFlags, Phase, Protocol, ReadPipe,
-    ReadPipeProtocol, ResolveError, Resolver, Resolving, Server, ServerError, Shutdown,
-    SocketFacts, SocketOption, SocketOptions, SocketView, StreamError, StreamProtocol,
-    StreamReader, StreamWriter, SubprocessProtocol, SubprocessTransport, TcpInfo, TcpOptions,
-    TimerEnd, Transport, WritePipe, WritePipeProtocol, listen, raise_descriptor_limit,
-    source_address,
+    BufferedProtocol, ChildPipe, ChildStdio, ConnectError, Connection, CopyReason,
+    CreateConnection, CreateDatagram, CreateServer, CreateSubprocess, DatagramProtocol,
+    DatagramTransport, Endpoint, Event, EventKind, Failure, Hosts, Keepalive, Lookup,
+    NameInfoFlags, Phase, Protocol, ReadPipe, ReadPipeProtocol, ResolveError, Resolver, Resolving,
+    Sendfile, SendfileError, SendfileMethod, SendfilePath, SendfilePhase, Sent, Server,
+    ServerError, Shutdown, SocketFacts, SocketOption, SocketOptions, SocketView, StreamError,
+    StreamProtocol, StreamReader, StreamWriter, SubprocessProtocol, SubprocessTransport, TcpInfo,
+    TcpOptions, TimerEnd, Transport, WritePipe, WritePipeProtocol, kernel_tls, listen,
+    raise_descriptor_limit, source_address,
 };
 #[cfg(feature = "tls")]
 pub use net::{

@@ -26,7 +26,7 @@ use super::{
     Event, EventKind, Lookup, Protocol, ResolveError, Resolver, SocketOptions, Transport,
 };
 use crate::event_loop::LoopRef;
-use crate::plan::{Family, Host, Policy, Port, interleave};
+use crate::plan::{Family, Host, Policy, Port};
 
 /// A connection to be made; asyncio's `create_connection`, with its arguments as methods.
 ///
@@ -491,9 +491,7 @@ impl CreateConnection {
         if let Some(family) = self.prefer {
             candidates.sort_by_key(|address| address.family() != Some(family));
         }
-        if self.policy.interleave > 0 {
-            candidates = interleave(candidates, self.policy.interleave, Address::family);
-        }
+        candidates = self.policy.order(candidates, Address::family);
         self.tell(EventKind::CandidatesSorted { candidates: candidates.clone() });
         candidates
     }

@@ -13,7 +13,7 @@ use super::{
     AbortReason, Address, AttemptError, ConnectError, Event, EventKind, Failure, Phase, SocketFacts,
 };
 use crate::event_loop::LoopRef;
-use crate::plan::{Policy, Race, Step};
+use crate::plan::{Answer, CancelReason, Endpoint, Family, Policy, Race, Step};
 use crate::task::Alarm;
 
 /// Hears every step as it happens.
@@ -46,8 +46,7 @@ pub(crate) struct Contest<'a> {
     lp: LoopRef,
     tracer: &'a mut Tracer,
     setup: SocketSetup,
-    candidates: Vec<Address>,
-    race: Race,
+    race: Race<Address>,
     lanes: Vec<Lane>,
     clock: Clockwork,
     is_over: bool,
@@ -71,6 +70,12 @@ struct Clockwork {
     next_attempt: Option<Instant>,
 }
 
+impl Endpoint for Address {
+    fn family(&self) -> Family {
+        self.family().unwrap_or_default()
+    }
+}
+
 impl<'a> Contest<'a> {
     pub(crate) fn new(
         lp: &LoopRef,
@@ -80,9 +85,9 @@ impl<'a> Contest<'a> {
         policy: Policy,
     ) -> Self {
         let clock = Clockwork { alarm: Alarm::new(lp), deadline: None, next_attempt: None };
-        let race = Race::new(candidates.len(), policy);
+        let race = Race::among(candidates, policy);
         let (lp, lanes) = (lp.clone(), Vec::new());
-        Self { lp, tracer, setup, candidates, race, lanes, clock, is_over: false }
+        Self { lp, tracer, setup, race, lanes, clock, is_over: false }
     }
 
     pub(crate) fn deadline(mut self, deadline: Option<Instant>) -> Self {
@@ -100,12 +105,16 @@ impl<'a> Contest<'a> {
             let now = self.lp.time();
             match self.race.poll(now) {
                 Step::Won(winner) => return Poll::Ready(self.finish(winner, now)),
-                Step::Lost => return Poll::Ready(Err(self.abort(AbortReason::AllFailed, now))),
-                Step::TimeOut(number) => self.time_out(number, now),
+                Step::Lost(_) => return Poll::Ready(Err(self.abort(AbortReason::AllFailed, now))),
+                Step::Cancel { attempt, why } => self.cancel(attempt, why, now),
                 _ if self.clock.deadline.is_some_and(|deadline| deadline <= now) => {
                     return Poll::Ready(self.run_out_of_time(now));
                 }
-                Step::Start(number) => self.start(number, now, cx),
+                Step::Start(start) => self.start(start.attempt, now, cx),
+                Step::Query(family) => {
+                    // All addresses are known: whoever asks for more hears that there are none.
+                    self.race.answered(family, Answer::NoData, now);
+                }
                 Step::Wait(until) => {
                     self.note_timer(now);
                     let until = until.into_iter().chain(self.clock.deadline).min();
@@ -120,7 +129,7 @@ impl<'a> Contest<'a> {
         if self.clock.next_attempt.take_if(|at| *at <= now).is_some() {
             self.tracer.tell(now, EventKind::NextAttemptTimerFired);
         }
-        let address = self.candidates[number].clone();
+        let Some(address) = self.race.address(number).cloned() else { return };
         let started = EventKind::AttemptStarted { attempt: number, address: address.clone() };
         self.tracer.tell(now, started);
         match Attempt::new(&address, now, &self.setup) {
@@ -168,9 +177,10 @@ impl<'a> Contest<'a> {
             return;
         };
         let (now, facts) = (self.lp.time(), self.facts(&attempt));
-        match progress.and_then(|_| attempt.names(&self.candidates[number])) {
+        let Some(address) = self.race.address(number) else { return };
+        match progress.and_then(|_| attempt.names(address)) {
             Ok(names) => {
-                self.race.succeeded(number);
+                self.race.succeeded(number, now);
                 self.lanes[number] = Lane::Connected(attempt.into_socket(), names);
                 self.tracer.tell(now, EventKind::AttemptSucceeded { attempt: number, facts });
             }
@@ -182,10 +192,20 @@ impl<'a> Contest<'a> {
         let now = self.lp.time();
         let Fault { phase, error, at_once } = fault;
         let failure = Failure { at_once, ..Failure::from(&error) };
-        self.race.failed(number);
+        match at_once {
+            true => self.race.failed_unsent(number, now),
+            false => self.race.failed(number, now),
+        }
         self.record_failure(number, phase, error, now - started);
         let kind = EventKind::AttemptFailed { attempt: number, phase, failure, facts };
         self.tracer.tell(now, kind);
+    }
+
+    fn cancel(&mut self, number: usize, why: CancelReason, now: Instant) {
+        match why {
+            CancelReason::TimedOut => self.time_out(number, now),
+            CancelReason::Replaced => self.give_up(number, now),
+        }
     }
 
     fn time_out(&mut self, number: usize, now: Instant) {
@@ -208,7 +228,7 @@ impl<'a> Contest<'a> {
         error: io::Error,
         took: std::time::Duration,
     ) {
-        let address = self.candidates[number].clone();
+        let Some(address) = self.race.address(number).cloned() else { return };
         self.lanes[number] = Lane::Failed(AttemptError { address, phase, error, took });
     }
 
@@ -221,7 +241,7 @@ impl<'a> Contest<'a> {
             self.clock.next_attempt = next;
             let delay = at.saturating_duration_since(now);
             self.tracer.tell(now, EventKind::NextAttemptTimerSet { delay });
-        } else if self.lanes.len() == self.candidates.len() {
+        } else if self.race.untried().next().is_none() {
             self.end_timer(TimerEnd::ListExhausted, now);
         }
     }
@@ -246,7 +266,7 @@ impl<'a> Contest<'a> {
     fn run_out_of_time(&mut self, now: Instant) -> Result<(Socket, Names), ConnectError> {
         let pending: Vec<usize> = self.race.pending().collect();
         for number in pending {
-            self.race.failed(number);
+            self.race.failed(number, now);
             self.time_out(number, now);
         }
         match self.race.winner() {
@@ -271,12 +291,14 @@ impl<'a> Contest<'a> {
     }
 
     fn cancel_running(&mut self, now: Instant) {
-        for number in 0..self.lanes.len() {
-            if let Lane::Running(attempt) = &self.lanes[number] {
-                let facts = self.facts(attempt);
-                self.lanes[number] = Lane::Canceled;
-                self.tracer.tell(now, EventKind::AttemptCanceled { attempt: number, facts });
-            }
+        (0..self.lanes.len()).for_each(|number| self.give_up(number, now));
+    }
+
+    fn give_up(&mut self, number: usize, now: Instant) {
+        if let Some(Lane::Running(attempt)) = self.lanes.get(number) {
+            let facts = self.facts(attempt);
+            self.lanes[number] = Lane::Canceled;
+            self.tracer.tell(now, EventKind::AttemptCanceled { attempt: number, facts });
         }
     }
 }

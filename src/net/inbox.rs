@@ -77,12 +77,22 @@ pub(super) struct Inbox {
     taken: usize,
     pub(super) limit: usize,
     pub(super) is_paused: bool,
-    pub(super) ended: bool,
-    /// The peer has said so: what comes after, such as a reset, takes nothing away from what there is to read.
-    pub(super) is_complete: bool,
+    pub(super) end: End,
     pub(super) error: Option<io::Error>,
     pub(super) reader: Option<Waker>,
     pub(super) held: Held,
+}
+
+/// Whether more can come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum End {
+    #[default]
+    Open,
+    /// The peer has said that it sends no more. What comes after, such as a reset, takes nothing away from what
+    /// there is to read.
+    Eof,
+    /// The connection is gone.
+    Lost,
 }
 
 /// Which ends of a stream someone still has.
@@ -130,6 +140,10 @@ impl Inbox {
             self.bytes.clear();
             self.bytes.shrink_to(KEPT);
         }
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.end != End::Open
     }
 
     /// The error that ended the stream, as often as someone asks.

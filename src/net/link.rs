@@ -4,6 +4,7 @@
 //! queue; [`Link::run`](Run::run) is the only place that calls the protocol.
 
 mod broken;
+mod lent;
 mod parts;
 mod pump;
 #[cfg(test)]
@@ -32,6 +33,8 @@ use crate::event_loop::{
     Run, Source, TimerHandle, catch,
 };
 use crate::plan::{Flow, FlowCall, Watermarks, WriteLimits};
+use lent::Later;
+pub(super) use lent::Lent;
 use waiting::wake;
 
 /// A connection. Ten thousand idle ones are cheap: what most have no need of is in [`Rare`].
@@ -64,6 +67,7 @@ struct Parts {
 #[derive(Default)]
 struct Rare {
     outbox: Outbox,
+    later: Later,
     marks: Watermarks,
     error: Option<io::Error>,
     waiting: Vec<(u32, Waker)>,
@@ -81,6 +85,17 @@ pub(super) struct State {
     is_queued: bool,
     /// A TLS handshake is under way: nothing passes between the protocol and the wire.
     is_veiled: bool,
+    loan: Loan,
+}
+
+/// Whether somebody else sends on the wire: then nothing is read, and what is written waits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Loan {
+    #[default]
+    None,
+    Lent,
+    /// The poller has said that there is room, and no attempt since has said otherwise.
+    HasRoom,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -170,6 +185,7 @@ impl Link {
         }
         let written = match is_empty {
             true => Ok(if self.is_full() { Flow::Full } else { Flow::Open }),
+            false if self.state().is_lent() => Ok(self.parts.borrow_mut().keep(pieces)),
             false => self.parts.borrow_mut().write(pieces),
         };
         match written {
@@ -217,6 +233,7 @@ impl Link {
             });
             #[cfg(feature = "tls")]
             self.limit_farewell();
+            self.wake_borrower();
             self.enqueue();
         }
     }
@@ -307,12 +324,16 @@ impl Link {
 impl State {
     /// Whether reading is neither paused nor over because of a close.
     pub(super) fn is_reading(self) -> bool {
-        matches!(self.life, Life::Open | Life::Broken) && !self.reading.is_paused
+        matches!(self.life, Life::Open | Life::Broken) && !self.reading.is_paused && !self.is_lent()
     }
 
     /// Whether data would be delivered if it came.
     pub(super) fn is_polling(self) -> bool {
         self.is_reading() && !self.reading.at_eof
+    }
+
+    fn is_lent(self) -> bool {
+        self.loan != Loan::None
     }
 
     fn may_read(self) -> bool {
@@ -463,6 +484,10 @@ impl Source for Link {
             state.reading.is_last |= readiness.read_closed;
             state.writing.has_room |= readiness.writable;
         });
+        if readiness.writable && self.state().is_lent() {
+            self.update(|state| state.loan = Loan::HasRoom);
+            self.wake_borrower();
+        }
         self.enqueue();
     }
 

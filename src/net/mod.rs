@@ -23,6 +23,7 @@ mod resolve;
 mod resolver;
 #[cfg(feature = "tls")]
 mod secure;
+mod sendfile;
 mod server;
 mod sock;
 mod socket_view;
@@ -55,6 +56,10 @@ pub use process::{
 pub use protocol::{AfterEof, BufferedProtocol, Connection, Protocol};
 pub use resolve::{AddrInfo, AddrInfoFlags, Lookup, NameInfoFlags, ResolveError};
 pub use resolver::{Resolver, Resolving, source_address};
+pub use sendfile::{
+    CopyReason, Sendfile, SendfileError, SendfileMethod, SendfilePath, SendfilePhase, Sent,
+    kernel_tls,
+};
 pub use server::{BindError, CreateServer, Hosts, Server, ServerError, Shutdown};
 pub use sock::listen;
 pub use socket_view::SocketView;

@@ -42,6 +42,12 @@ impl Outbox {
         }
     }
 
+    /// Appends what waited elsewhere, and of which nothing is sent; its memory stays where it is.
+    pub(super) fn append(&mut self, mut later: Self) {
+        self.size += later.size;
+        self.pieces.append(&mut later.pieces);
+    }
+
     /// Sends until nothing is left or the stream has no room.
     pub(super) fn flush(&mut self, stream: &dyn ByteStream) -> io::Result<()> {
         while self.size > 0 {

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::pin::Pin;
+use std::rc::Rc;
 
 use super::{AddrInfo, Lookup, ResolveError};
 use crate::event_loop::LoopRef;
@@ -48,6 +49,13 @@ pub type Resolving<'a> = Pin<Box<dyn Future<Output = Result<Vec<AddrInfo>, Resol
 impl Resolver for LoopRef {
     fn resolve(&self, lookup: Lookup) -> Resolving<'_> {
         Box::pin(self.getaddrinfo(lookup))
+    }
+}
+
+/// One resolver for many connections.
+impl<R: Resolver + ?Sized> Resolver for Rc<R> {
+    fn resolve(&self, lookup: Lookup) -> Resolving<'_> {
+        self.as_ref().resolve(lookup)
     }
 }
 

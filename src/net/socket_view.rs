@@ -11,7 +11,7 @@ use socket2::{SockAddr, Socket};
 
 use super::Address::{self, Inet};
 use super::link::Link;
-use super::tcp_info::is_acknowledged;
+use super::tcp_info::{acknowledged, is_acknowledged};
 use super::{Keepalive, TcpInfo};
 
 /// Both addresses of a connection. They are known after it has ended, too, and small in the common case: a
@@ -221,6 +221,12 @@ impl SocketView<'_> {
     /// ```
     pub fn is_acknowledged(&self) -> Option<bool> {
         self.look(|socket| Ok(is_acknowledged(socket))).ok().flatten()
+    }
+
+    /// How many bytes the peer's kernel has acknowledged so far: whether a slow connection still moves. `None`
+    /// for what is not TCP, and after the end.
+    pub fn acknowledged(&self) -> Option<u64> {
+        self.look(|socket| Ok(acknowledged(socket))).ok().flatten()
     }
 }
 

@@ -7,7 +7,7 @@ use std::io;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
-use super::inbox::{Held, Inbox, Search, StreamError};
+use super::inbox::{End, Held, Inbox, Search, StreamError};
 use super::{
     AfterEof, ConnectError, Connection, CreateConnection, CreateServer, Hosts, Protocol, Server,
     ServerError, Transport,
@@ -133,13 +133,15 @@ impl Protocol for StreamProtocol {
     }
 
     fn eof_received(&mut self, _: &Transport) -> AfterEof {
-        self.change(|inbox| (inbox.ended, inbox.is_complete) = (true, true));
+        self.change(|inbox| inbox.end = End::Eof);
         if self.shared.borrow().held.writer { AfterEof::KeepOpen } else { AfterEof::Close }
     }
 
     fn connection_lost(&mut self, error: Option<io::Error>) {
         self.change(|inbox| {
-            inbox.ended = true;
+            if inbox.end == End::Open {
+                inbox.end = End::Lost;
+            }
             inbox.error = error;
         });
     }
@@ -387,7 +389,7 @@ impl StreamReader {
     /// Whether everything has been read, and no more will come.
     pub fn at_eof(&self) -> bool {
         let inbox = self.inbox.borrow();
-        inbox.ended && inbox.unread().is_empty()
+        inbox.has_ended() && inbox.unread().is_empty()
     }
 
     /// The transport below.
@@ -420,10 +422,10 @@ impl StreamReader {
             if inbox.unread().len() > known {
                 return Poll::Ready(Ok(true));
             }
-            if let Some(error) = inbox.error().filter(|_| !inbox.is_complete) {
+            if let Some(error) = inbox.error().filter(|_| inbox.end != End::Eof) {
                 return Poll::Ready(Err(error));
             }
-            if inbox.ended {
+            if inbox.has_ended() {
                 return Poll::Ready(Ok(false));
             }
             // Who asks for more than the limit would wait for ever otherwise.
@@ -580,7 +582,7 @@ impl Drop for StreamWriter {
     fn drop(&mut self) {
         let mut inbox = self.inbox.borrow_mut();
         inbox.held.writer = false;
-        let is_over = inbox.ended || !inbox.held.reader;
+        let is_over = inbox.has_ended() || !inbox.held.reader;
         drop(inbox);
         if is_over { self.transport.close() } else { self.transport.write_eof() }
     }

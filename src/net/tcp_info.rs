@@ -69,6 +69,11 @@ pub(super) fn is_acknowledged(socket: &impl AsFd) -> Option<bool> {
     Some(info.tcpi_unacked == 0 && info.tcpi_notsent_bytes == 0)
 }
 
+/// How many bytes the peer has acknowledged. `None` for what is not a TCP socket.
+pub(super) fn acknowledged(socket: &impl AsFd) -> Option<u64> {
+    Some(sys::tcp_info::tcp_info(socket).ok()?.tcpi_bytes_acked)
+}
+
 impl TcpOptions {
     /// The bits of Linux's `tcpi_options`.
     fn from_bits(bits: u8) -> Self {

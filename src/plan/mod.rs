@@ -4,37 +4,51 @@
 //! rules of the race testable in tables and in virtual time; the other rooms only carry them out.
 //!
 //! ```
-//! use loopctl::plan::{Policy, Race, Step};
+//! use loopctl::plan::{Policy, Race, Reason, Start, Step};
+//! use std::net::SocketAddr;
 //! use std::time::{Duration, Instant};
 //!
 //! let t0 = Instant::now();
-//! let mut race = Race::new(2, Policy::happy_eyeballs(Duration::from_millis(250)));
-//! assert_eq!(race.poll(t0), Step::Start(0));
+//! let addresses: [SocketAddr; 2] = ["[2001:db8::1]:443".parse()?, "192.0.2.1:443".parse()?];
+//! let mut race = Race::among(addresses, Policy::happy_eyeballs(Duration::from_millis(250)));
+//! assert!(matches!(race.poll(t0), Step::Start(Start { attempt: 0, .. })));
 //! assert_eq!(race.poll(t0), Step::Wait(Some(t0 + Duration::from_millis(250))));
-//! race.failed(0);
-//! assert_eq!(race.poll(t0 + Duration::from_millis(9)), Step::Start(1), "a failure starts the next");
+//! let now = t0 + Duration::from_millis(9);
+//! race.failed(0, now);
+//! let next = Start { attempt: 1, planned: now, reason: Reason::Kick(0) };
+//! assert_eq!(race.poll(now), Step::Start(next), "a failure starts the next");
+//! # Ok::<(), std::net::AddrParseError>(())
 //! ```
 
+mod chunks;
 mod destination;
 mod flow;
 mod host;
 mod interleave;
 mod literal;
 mod policy;
+mod preset;
 mod query;
 mod race;
 mod search;
 mod slow;
 mod timers;
 
+pub use chunks::Chunks;
 pub use destination::{Destination, DestinationRule, sort_destinations};
 pub use flow::{Flow, FlowCall, LimitsError, Watermarks, WriteLimits};
 pub use host::{Host, Port, Target, TargetError};
 pub use interleave::interleave;
 pub use literal::{Family, SocketKind, literal};
-pub use policy::Policy;
+pub use policy::{
+    Endpoints, Floor, GivesUp, Kick, Lanes, Pacing, Policy, Resolution, Since, Spread, Success,
+    WhenFull,
+};
+pub use preset::{Preset, PresetError};
 pub use query::{Ask, DnsTransport, Query, QueryPolicy, QueryStep, Reply};
-pub use race::{Race, Step};
+pub use race::{
+    Answer, CancelReason, Endpoint, Intake, LossReason, Race, Ready, Reason, Stage, Start, Step,
+};
 pub use search::SearchList;
 pub use slow::{SlowJob, SlowLog, SlowTotals};
 pub use timers::{TimerKey, Timers};

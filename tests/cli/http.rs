@@ -494,6 +494,35 @@ fn a_file_of_any_size_needs_no_more_memory() {
     assert!(memory < 32 << 20, "{memory} bytes");
 }
 
+/// With a rate, the pieces have to be counted; without one, the kernel sends the file.
+#[test]
+fn sf_09_files_are_sent_by_the_kernel_unless_something_has_to_see_the_bytes() {
+    for (args, natively) in [(&["-vv"][..], true), (&["-vv", "--rate", "100MB/s"], false)] {
+        let site = Site::new(args);
+        let data: String = (0..30_000).map(|n| format!("{n:05}\n")).collect();
+        site.write("big", data.as_bytes());
+        assert!(body_of(&site.get("/big", "")) == data);
+        assert_eq!(body_of(&site.get("/big", "Range: bytes=60000-60005\r\n")), "10000\n");
+        let ran = site.server.terminate();
+        let told = ran.stderr.matches("path: Native").count();
+        assert_eq!(told, if natively { 2 } else { 0 }, "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn sf_15_what_a_client_did_not_take_is_not_counted_as_sent() {
+    let mut site = Site::new(&["--json"]);
+    File::create(site.path("sparse")).unwrap().set_len(1 << 30).unwrap();
+    let mut client = site.server.connect();
+    client.write_all(b"GET /sparse HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    client.read_exact(&mut [0; 100_000]).unwrap();
+    drop(client);
+    let record = site.server.record();
+    assert_eq!(record["end"], "reset", "{record:#}");
+    let sent = record["bytes_out"].as_u64().unwrap();
+    assert!((100_000..1 << 29).contains(&sent), "{record:#}");
+}
+
 #[test]
 fn verbose_tells_every_request() {
     let site = Site::new(&["-v"]);

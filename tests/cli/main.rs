@@ -5,6 +5,7 @@
 #[expect(dead_code, reason = "the tests of the library use more of it")]
 mod authority;
 mod connect_tls;
+mod connect_tls_peers;
 mod demo;
 mod exec;
 mod exits;
@@ -24,6 +25,7 @@ mod resolve;
 mod resolve_beside;
 mod resolve_trace;
 mod screen;
+mod sendfile;
 mod serve;
 mod serve_tls;
 mod serve_tls_faults;

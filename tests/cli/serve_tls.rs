@@ -387,3 +387,31 @@ fn tls_01_over_a_unix_socket() {
     assert_eq!(server.terminate().code, Some(0));
     assert!(ca.exists(), "a file that was asked for stays");
 }
+
+#[test]
+fn tls_01_gnutls_is_understood_and_secrets_are_logged_on_demand() {
+    if !has("gnutls-cli") {
+        return;
+    }
+    let runtime = tempfile::tempdir().unwrap();
+    let log = runtime.path().join("keys");
+    let mut command = loopctl();
+    command.args(["serve", "--json", "--tls", "127.0.0.1:0"]).env("SSLKEYLOGFILE", &log);
+    let mut server = Served::spawn(command.env("XDG_RUNTIME_DIR", runtime.path()));
+    let listening = crate::served::parse(&server.listening);
+    let ca = listening["tls"]["ca_file"].as_str().unwrap();
+    for priority in ["NORMAL:-VERS-ALL:+VERS-TLS1.2", "NORMAL:-VERS-ALL:+VERS-TLS1.3"] {
+        let mut client = Command::new("gnutls-cli");
+        client.args(["--x509cafile", ca, "--priority", priority, "--verify-hostname", "localhost"]);
+        client.args(["--port", &server.address.port().to_string(), "127.0.0.1"]);
+        let mut client = client.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        std::io::Write::write_all(&mut client.stdin.take().unwrap(), b"hello\n").unwrap();
+        let told = text(client.wait_with_output().unwrap());
+        assert!(told.contains("The certificate is trusted.") && told.contains("\nhello"), "{told}");
+        let record = server.record();
+        let version = &priority[priority.len() - 3..];
+        assert_eq!(record["tls"]["version"], format!("TLSv{version}"), "{record}");
+    }
+    let kept = fs::read_to_string(&log).unwrap();
+    assert!(kept.contains("CLIENT_RANDOM ") && kept.contains("SERVER_TRAFFIC_SECRET_0 "), "{kept}");
+}

@@ -50,6 +50,194 @@ fn a_file_that_exists_is_kept_unless_force_is_given() {
     assert_eq!(ran.code, Some(23));
 }
 
+fn names(directory: &std::path::Path) -> Vec<String> {
+    let names = std::fs::read_dir(directory).unwrap();
+    let mut names: Vec<_> =
+        names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+fn sha256sum(path: &std::path::Path) -> String {
+    let output = Command::new("sha256sum").arg(path).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn a_file_has_its_name_when_it_is_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("got");
+    let path = file.to_str().unwrap();
+    let args = ["--mode", "sink", "--output", path, "--once", "--checksum", "sha256"];
+    let server = Served::start(&args);
+    let mut stream = server.connect();
+    stream.write_all(b"the first half, ").unwrap();
+    let part = directory.path().join("got.part");
+    while std::fs::read(&part).unwrap() != b"the first half, " {
+        std::thread::yield_now();
+    }
+    assert_eq!(names(directory.path()), ["got.part"]);
+    stream.write_all(b"the second half").unwrap();
+    drop(stream);
+    let ran = server.end();
+    assert_eq!((ran.code, names(directory.path())), (Some(0), vec!["got".to_owned()]));
+    assert_eq!(std::fs::read(&file).unwrap(), b"the first half, the second half");
+    assert!(ran.stdout.contains(&sha256sum(&file)), "{}", ran.stdout);
+}
+
+#[test]
+fn what_is_not_whole_is_kept_apart() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("got");
+    let path = file.to_str().unwrap();
+    let args = ["--mode", "sink", "--output", path, "--checksum", "blake3"];
+    let server = Served::start(&[&args[..], &["--once", "--idle-timeout", "200ms"]].concat());
+    let mut stream = server.connect();
+    stream.write_all(b"half of it").unwrap();
+    let ran = server.end();
+    assert_eq!((ran.code, names(directory.path())), (Some(56), vec!["got.part".to_owned()]));
+    let warning = format!("warning: a transfer was broken off: 10 bytes are in `{path}.part`\n");
+    assert!(ran.stderr.contains(&warning), "{}", ran.stderr);
+    // It is not replaced either.
+    let ran = run(&[&["serve", "127.0.0.1:0"][..], &args].concat());
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(23), ""));
+    assert!(ran.stderr.contains("got.part` exists"), "{}", ran.stderr);
+    let server = Served::start(&[&args[..], &["--once", "--force"]].concat());
+    server.ask(b"abc");
+    let ran = server.end();
+    assert_eq!((ran.code, names(directory.path())), (Some(0), vec!["got".to_owned()]));
+    // printf abc | b3sum
+    let sum = "6437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85";
+    assert!(ran.stdout.contains(&format!("{sum}  {path}\n")), "{}", ran.stdout);
+}
+
+#[test]
+fn where_nobody_came_nothing_is_left() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("got");
+    let server = Served::start(&["--mode", "sink", "--output", file.to_str().unwrap()]);
+    assert_eq!(names(directory.path()), ["got.part"]);
+    assert_eq!(server.terminate().code, Some(0));
+    assert_eq!(names(directory.path()), [""; 0]);
+}
+
+#[test]
+fn a_directory_gets_a_file_for_each_client() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("000002"), "was there").unwrap();
+    let path = directory.path().to_str().unwrap();
+    let args = ["--json", "--mode", "sink", "--output", path, "--checksum", "sha256", "-n", "3"];
+    let mut server = Served::start(&args);
+    let mut first = server.connect();
+    first.write_all(b"one").unwrap();
+    while !names(directory.path()).contains(&"000001.part".to_owned()) {
+        std::thread::yield_now();
+    }
+    // Both are there at the same time.
+    let second = every_byte(300_000);
+    server.ask(&second);
+    let record = server.record();
+    let third = directory.path().join("000003");
+    assert_eq!((&record["record"], &record["complete"]), (&"transfer".into(), &true.into()));
+    assert_eq!(record["path"], third.to_str().unwrap());
+    let hex = record["checksum"]["hex"].as_str().unwrap();
+    assert!(sha256sum(&third).starts_with(hex));
+    assert_eq!(server.record()["end"], "eof");
+    drop(first);
+    assert_eq!(server.record()["bytes"], 3);
+    assert_eq!(server.record()["end"], "eof");
+    socket2::SockRef::from(&{
+        let mut last = server.connect();
+        last.write_all(b"never whole").unwrap();
+        last
+    })
+    .set_linger(Some(Duration::ZERO))
+    .unwrap();
+    let record = server.record();
+    assert_eq!((&record["complete"], &record["checksum"]), (&false.into(), &().into()));
+    assert_eq!(server.end().code, Some(56));
+    assert!(std::fs::read(third).unwrap() == second);
+    assert_eq!(std::fs::read(directory.path().join("000002")).unwrap(), b"was there");
+    let kept = names(directory.path());
+    assert_eq!(kept[..3], ["000001", "000002", "000003"]);
+    assert!(kept.len() == 3 || kept[3..] == ["000004.part"], "a reset may overtake the bytes");
+}
+
+#[test]
+fn what_is_too_large_is_broken_off() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("got");
+    let path = file.to_str().unwrap();
+    let args = ["--mode", "sink", "--output", path, "--once", "--max-size", "1kB"];
+    for (size, code, name) in [(1001, 56, "got.part"), (1000, 0, "got")] {
+        let server = Served::start(&[&args[..], &["--force"]].concat());
+        let mut stream = server.connect();
+        stream.write_all(&every_byte(size)).unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        let ran = server.end();
+        assert_eq!((ran.code, names(directory.path())), (Some(code), vec![name.to_owned()]));
+        assert_eq!(std::fs::read(directory.path().join(name)).unwrap(), every_byte(1000));
+        assert_eq!(code == 56, ran.stdout.contains("limit: larger than --max-size"));
+    }
+}
+
+#[test]
+fn a_directory_on_a_disk_that_is_full_fails_one_transfer_and_tells() {
+    let directory = tempfile::tempdir().unwrap();
+    // The largest file is 64 KiB, which is an error rather than a signal.
+    let script = "trap '' XFSZ; ulimit -f 64; exec \"$0\" serve 127.0.0.1:0 --mode sink -n 2 --output \"$1\"";
+    let mut command = Command::new("bash");
+    command.args(["-c", script, env!("CARGO_BIN_EXE_loopctl")]).arg(directory.path());
+    let server = Served::spawn(&mut command);
+    let mut stream = server.connect();
+    let data = every_byte(64 << 20);
+    assert!(stream.write_all(&data).is_err(), "the client hears of it");
+    server.ask(b"small enough");
+    let ran = server.end();
+    assert_eq!(ran.code, Some(23), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("error: cannot store what comes: File too large"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(names(directory.path()), ["000001.part", "000002"]);
+    assert!(std::fs::read(directory.path().join("000001.part")).unwrap() == data[..64 << 10]);
+}
+
+#[test]
+fn a_client_that_resumes_is_told_how_much_there_is_and_how_it_ended() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("got");
+    std::fs::write(directory.path().join("got.part"), "the first half, ").unwrap();
+    let path = file.to_str().unwrap();
+    let args = ["--mode", "sink", "--output", path, "--once", "--resume", "--checksum", "sha256"];
+    let server = Served::start(&args);
+    let answer = String::from_utf8(server.ask(b"the second half")).unwrap();
+    let ran = server.end();
+    assert_eq!((ran.code, names(directory.path())), (Some(0), vec!["got".to_owned()]));
+    assert_eq!(std::fs::read(&file).unwrap(), b"the first half, the second half");
+    let sum = sha256sum(&file);
+    let end = format!("loopctl-sink 1 31 sha256:{}\n", &sum[..64]);
+    assert_eq!(answer, format!("loopctl-sink 1 16\n{end}"));
+    assert!(ran.stdout.contains(&sum), "{}", ran.stdout);
+}
+
+#[test]
+fn what_a_sink_cannot_do_is_refused() {
+    for (args, word) in [
+        (&["--checksum", "sha256"][..], "--mode sink"),
+        (&["--mode", "sink", "--resume", "--once", "--output", "-"], "--resume"),
+        (&["--mode", "sink", "--resume", "--once", "--output", "/tmp"], "--resume"),
+        (&["--mode", "sink", "--resume", "--output", "x"], "--once"),
+        (&["--mode", "sink", "--udp", "--output", "/tmp"], "--udp"),
+        (&["--mode", "sink", "--udp", "--max-size", "1"], "--udp"),
+    ] {
+        let ran = run(&[&["serve", "127.0.0.1:0"], args].concat());
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{args:?}");
+        assert!(ran.stderr.contains(word), "{args:?}: {}", ran.stderr);
+    }
+}
+
 #[test]
 fn standard_output_is_for_what_is_received_alone() {
     let mut command = loopctl();

@@ -4,9 +4,12 @@
 //! properties over random orders of events. A test's name begins with the catalogue row it proves.
 
 mod before;
+mod clients;
 mod course;
 mod flow;
 mod properties;
 mod queries;
+mod reasons;
 mod rules;
 mod scenarios;
+mod whole;

@@ -8,7 +8,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
-use crate::course::{Course, Event, Fate, Outcome, Owner, ms};
+use crate::course::{Course, Event, Fate, Outcome, Owner, Then, ms};
 
 /// Few different times, so that many things happen at once.
 fn time() -> impl Strategy<Value = Duration> {
@@ -16,7 +16,10 @@ fn time() -> impl Strategy<Value = Duration> {
 }
 
 fn fate() -> impl Strategy<Value = Fate> {
-    (time(), any::<bool>()).prop_map(|(after, connects)| Fate { after: Some(after), connects })
+    (time(), any::<bool>()).prop_map(|(after, connects)| Fate {
+        after: Some(after),
+        then: if connects { Then::Connects } else { Then::Fails },
+    })
 }
 
 fn policy() -> impl Strategy<Value = Policy> {
@@ -27,6 +30,7 @@ fn policy() -> impl Strategy<Value = Policy> {
             max_parallel: at_a_time.and_then(NonZero::new),
             attempt_timeout,
             run_all,
+            ..Policy::default()
         },
     )
 }
@@ -64,7 +68,7 @@ proptest! {
         for (nth, (number, _)) in starts.iter().enumerate() {
             prop_assert_eq!(*number, nth);
         }
-        prop_assert!(course.0.windows(2).all(|pair| pair[0].0 <= pair[1].0), "{}", course);
+        prop_assert!(course.events.windows(2).all(|pair| pair[0].0 <= pair[1].0), "{}", course);
     }
 
     #[test]
@@ -74,7 +78,7 @@ proptest! {
             let expected = usize::from(number < started);
             prop_assert_eq!(course.outcomes(number).len(), expected, "{} in {}", number, course);
         }
-        let ends = course.0.iter().filter(|(_, event)| {
+        let ends = course.events.iter().filter(|(_, event)| {
             matches!(event, Event::Selected(_) | Event::Aborted)
         });
         prop_assert_eq!(ends.count(), 1, "exactly one end");
@@ -93,11 +97,11 @@ proptest! {
     fn race_16_no_more_run_at_a_time_than_may((policy, _, course) in course()) {
         let most = policy.max_parallel.map_or(usize::MAX, NonZero::get);
         let mut running = 0;
-        for (_, event) in &course.0 {
+        for (_, event) in &course.events {
             match event {
                 Event::Started(_) => running += 1,
                 Event::Ended(..) => running -= 1,
-                Event::Selected(_) | Event::Aborted => {}
+                _ => {}
             }
             prop_assert!(running <= most, "{}", course);
         }
@@ -160,7 +164,7 @@ fn model(delay: Option<Duration>, fates: &[Fate]) -> (Vec<Duration>, (Option<usi
         let end = start + fate.after.unwrap_or_default();
         last_end = last_end.max(end);
         let by_timer = delay.map(|delay| start + delay);
-        next = if fate.connects {
+        next = if fate.then == Then::Connects {
             best = Some(best.map_or((end, number), |known| known.min((end, number))));
             by_timer
         } else {

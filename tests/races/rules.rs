@@ -3,27 +3,37 @@
 use std::num::NonZero;
 use std::time::Duration;
 
-use loopctl::plan::{Policy, Race, Step};
+use loopctl::plan::{LossReason, Policy, Race, Ready, Reason, Start, Step};
 
-use crate::course::{Course, Fate, Outcome, Owner, START, ms};
+use crate::course::{Course, Fate, Outcome, Owner, Peer, START, Then, ms};
 
 const DELAY: Duration = Duration::from_millis(250);
 
 fn connects(after: u64) -> Fate {
-    Fate { after: Some(ms(after)), connects: true }
+    Fate { after: Some(ms(after)), then: Then::Connects }
 }
 
 fn fails(after: u64) -> Fate {
-    Fate { after: Some(ms(after)), connects: false }
+    Fate { after: Some(ms(after)), then: Then::Fails }
 }
 
 /// Never answers; only the end of the race, or of its own time, ends it.
 fn silent() -> Fate {
-    Fate { after: None, connects: false }
+    Fate { after: None, then: Then::Fails }
 }
 
 fn staggered(fates: &[Fate]) -> Course {
     Course::of(&Policy::happy_eyeballs(DELAY), fates, &Owner::default())
+}
+
+/// A race among so many addresses of one family.
+fn nameless(count: usize, policy: Policy) -> Race<Peer> {
+    Race::among((0..count).map(|nth| Peer(nth.to_string())), policy)
+}
+
+fn first() -> Step {
+    let reason = Reason::First(Ready::Known);
+    Step::Start(Start { attempt: 0, planned: *START, reason })
 }
 
 /// Who starts when, in milliseconds.
@@ -34,8 +44,8 @@ fn starts(course: &Course) -> Vec<(usize, u128)> {
 #[test]
 fn race_01_nobody_to_start_is_lost_at_once() {
     assert_eq!(staggered(&[]).end(), (None, Duration::ZERO));
-    let mut race = Race::new(0, Policy::default());
-    assert_eq!(race.poll(*START), Step::Lost);
+    let mut race = nameless(0, Policy::default());
+    assert_eq!(race.poll(*START), Step::Lost(LossReason::NoAddress));
     assert_eq!(race.winner(), None);
 }
 
@@ -55,8 +65,8 @@ fn race_03_without_a_delay_one_follows_another() {
         Course::of(&Policy::default(), &[fails(60_000), fails(5), connects(1)], &Owner::default());
     assert_eq!(starts(&course), [(0, 0), (1, 60_000), (2, 60_005)]);
     assert_eq!(course.end(), (Some(2), ms(60_006)));
-    let mut race = Race::new(2, Policy::default());
-    assert_eq!(race.poll(*START), Step::Start(0));
+    let mut race = nameless(2, Policy::default());
+    assert_eq!(race.poll(*START), first());
     assert_eq!(race.poll(*START), Step::Wait(None), "no timer would start the second");
     assert_eq!(race.next_attempt_at(), None);
 }
@@ -96,11 +106,12 @@ fn race_07_of_two_successes_in_one_turn_the_lower_number_wins() {
 
 #[test]
 fn race_07_a_winner_stays_the_winner() {
-    let mut race = Race::new(2, Policy { run_all: true, ..Policy::happy_eyeballs(ms(0)) });
-    assert_eq!([race.poll(*START), race.poll(*START)], [Step::Start(0), Step::Start(1)]);
-    race.succeeded(1);
+    let mut race = nameless(2, Policy { run_all: true, ..Policy::happy_eyeballs(ms(0)) });
+    let second = Start { attempt: 1, planned: *START, reason: Reason::Timer };
+    assert_eq!([race.poll(*START), race.poll(*START)], [first(), Step::Start(second)]);
+    race.succeeded(1, *START);
     assert_eq!(race.poll(*START), Step::Wait(None));
-    race.succeeded(0);
+    race.succeeded(0, *START);
     assert_eq!(race.poll(*START), Step::Won(1), "0 came later, though its number is lower");
     assert_eq!(race.poll(*START), Step::Won(1));
 }
@@ -150,8 +161,8 @@ fn race_16_a_start_beyond_the_cap_waits_for_an_end() {
     let course = Course::of(&policy, &fates, &Owner::default());
     assert_eq!(starts(&course), [(0, 0), (1, 10), (2, 100), (3, 500)], "as soon as there is room");
     assert_eq!(course.end(), (Some(3), ms(501)));
-    let mut race = Race::new(2, Policy { max_parallel: NonZero::new(1), ..policy });
-    assert_eq!(race.poll(*START), Step::Start(0));
+    let mut race = nameless(2, Policy { max_parallel: NonZero::new(1), ..policy });
+    assert_eq!(race.poll(*START), first());
     assert_eq!(race.poll(*START), Step::Wait(None), "no timer can start what has no room");
 }
 
@@ -175,11 +186,11 @@ fn race_05_run_all_waits_for_everyone_and_keeps_the_first() {
 
 #[test]
 fn race_10_outcomes_of_attempts_that_do_not_exist_are_ignored() {
-    let mut race = Race::new(2, Policy::happy_eyeballs(DELAY));
-    race.succeeded(0);
-    race.failed(7);
-    assert_eq!(race.poll(*START), Step::Start(0), "nothing has started, so nothing can end");
-    race.succeeded(1);
+    let mut race = nameless(2, Policy::happy_eyeballs(DELAY));
+    race.succeeded(0, *START);
+    race.failed(7, *START);
+    assert_eq!(race.poll(*START), first(), "nothing has started, so nothing can end");
+    race.succeeded(1, *START);
     assert_eq!(race.winner(), None);
     assert_eq!(race.poll(*START), Step::Wait(Some(*START + DELAY)));
 }

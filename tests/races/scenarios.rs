@@ -5,23 +5,31 @@ use std::fs;
 use std::num::NonZero;
 use std::path::Path;
 
-use loopctl::plan::{Policy, interleave};
+use loopctl::plan::{Answer, Endpoint, Family, Policy, Preset};
 use serde::Deserialize;
 
-use crate::course::{Course, Fate, Owner, ms};
+use crate::course::{Course, Fate, Owner, Peer, Reply, Then, ms};
 
-/// One condition. Times are milliseconds since the first start, or since an attempt's own.
+/// One condition. Times are milliseconds since the race began, or since an attempt's own start.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Scenario {
     /// In the resolver's order: `6a ok@10, 4a fails@10, 4b dead`.
     addresses: String,
+    /// When, and how, the questions for addresses are answered. Without these, nobody asks.
+    aaaa: Option<String>,
+    a: Option<String>,
+    /// Whose rules these changes are made to; asyncio's unless told otherwise.
+    preset: Option<String>,
     interleave: Option<usize>,
     max_parallel: Option<NonZero<usize>>,
     attempt_timeout: Option<u64>,
     #[serde(default)]
     run_all: bool,
-    /// By Connection Attempt Delay (`off`: none, `any`: each of the usual ones): `6a@0 4a@250 -> 4a@260`.
+    /// Whether the minimum delay holds after an attempt that sent no packet.
+    strict_floor: Option<bool>,
+    /// By Connection Attempt Delay (`off`: none, `any`: each of the usual ones, `own`: the preset's):
+    /// `6a@0 4a@250 -> 4a@260`.
     delay: BTreeMap<String, String>,
 }
 
@@ -29,88 +37,139 @@ struct Scenario {
 const DEAD: u64 = 131_000;
 const USUAL: [&str; 4] = ["10", "100", "250", "2000"];
 
+/// Every file of conditions, and how many courses are in it.
+const FILES: [(&str, usize); 8] = [
+    ("one_dead", 50),
+    ("many", 29),
+    ("limits", 13),
+    ("hev3/one_of_each", 48),
+    ("hev3/lookups", 40),
+    ("hev3/many", 28),
+    ("hev3/tls", 11),
+    ("clients/courses", 19),
+];
+
 #[test]
 fn every_scenario_takes_its_course() {
     let mut failures = Vec::new();
-    let mut checked = 0;
-    for (name, scenario) in scenarios() {
-        for (delay, expected) in &scenario.delay {
-            let delays = if delay == "any" { &USUAL[..] } else { &[delay.as_str()] };
-            for delay in delays {
-                checked += 1;
-                let course = scenario.run(delay);
-                if course != *expected {
-                    failures.push(format!("{name} at {delay}: {course}, expected {expected}"));
+    let mut counts = Vec::new();
+    for (file, _) in FILES {
+        let mut checked = 0;
+        for (name, scenario) in scenarios(file) {
+            for (delay, expected) in &scenario.delay {
+                let delays = if delay == "any" { &USUAL[..] } else { &[delay.as_str()] };
+                for delay in delays {
+                    checked += 1;
+                    let course = scenario.run(delay).line();
+                    if course != *expected {
+                        failures.push(format!("{name} at {delay}: {course}, expected {expected}"));
+                    }
                 }
             }
         }
+        counts.push((file, checked));
     }
     assert!(failures.is_empty(), "\n{}", failures.join("\n"));
-    assert!(checked >= 80, "only {checked} courses were checked");
+    assert_eq!(counts, FILES, "courses that were checked");
 }
 
 #[test]
 fn the_matrix_is_complete() {
-    let known: Vec<String> = scenarios().into_iter().map(|(name, _)| name).collect();
-    let expected = (1..=11).chain(18..=22).chain([24, 26, 29]);
-    for number in expected {
-        let id = format!("T{number:02}");
-        assert!(known.iter().any(|name| name.starts_with(&id)), "{id} is missing");
+    let rows = [1..=11, 13..=22].into_iter().flatten().chain([24, 26, 29]);
+    let rows = rows.map(|row| format!("T{row:02}"));
+    let known: Vec<String> = FILES
+        .iter()
+        .filter(|(file, _)| file.starts_with("hev3/"))
+        .flat_map(|(file, _)| scenarios(file).into_iter().map(|(name, _)| name))
+        .collect();
+    let others = ["T12a", "T12b", "T12c", "T12d", "T13b"].map(str::to_owned);
+    for id in rows.chain(others) {
+        assert!(known.iter().any(|name| name.starts_with(&format!("{id}-"))), "{id} is missing");
     }
 }
 
-fn scenarios() -> Vec<(String, Scenario)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/races");
-    let files = fs::read_dir(folder).expect("the folder of the scenarios");
-    let mut scenarios = Vec::new();
-    for file in files.map(|file| file.expect("a file").path()) {
-        if file.extension().is_some_and(|extension| extension == "toml") {
-            let text = fs::read_to_string(&file).expect("a readable scenario");
-            let parsed: BTreeMap<String, Scenario> =
-                toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-            scenarios.extend(parsed);
-        }
-    }
-    scenarios
+fn scenarios(file: &str) -> Vec<(String, Scenario)> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/races/{file}.toml"));
+    let text = fs::read_to_string(path).expect("a readable scenario");
+    let parsed: BTreeMap<String, Scenario> =
+        toml::from_str(&text).unwrap_or_else(|error| panic!("{file}: {error}"));
+    parsed.into_iter().collect()
 }
 
 impl Scenario {
-    /// The course in the words of the file.
-    fn run(&self, delay: &str) -> String {
-        let addresses = self.addresses.split(", ").map(address).collect::<Vec<_>>();
-        let delay = delay.parse().ok().map(ms);
-        let policy = Policy {
-            connection_attempt_delay: delay,
-            interleave: self.interleave.unwrap_or_else(|| usize::from(delay.is_some())),
-            max_parallel: self.max_parallel,
+    fn run(&self, delay: &str) -> Course {
+        let (fates, policy) = (addresses(&self.addresses), self.policy(delay));
+        let replies = replies(self.aaaa.as_deref(), self.a.as_deref(), &fates);
+        if replies.is_empty() {
+            return Course::among(&policy, &fates, &Owner::default());
+        }
+        Course::resolving(&policy, &replies, &fates, &Owner::default())
+    }
+
+    fn policy(&self, delay: &str) -> Policy {
+        let plain = match &self.preset {
+            None if delay == "off" => Policy::default(),
+            None => Policy::from(Preset::Asyncio),
+            Some(preset) => preset.parse::<Preset>().expect("a preset").into(),
+        };
+        let mut policy = Policy {
+            connection_attempt_delay: match delay {
+                "own" => plain.connection_attempt_delay,
+                _ => delay.parse().ok().map(ms),
+            },
+            interleave: self.interleave.unwrap_or(plain.interleave),
+            max_parallel: self.max_parallel.or(plain.max_parallel),
             attempt_timeout: self.attempt_timeout.map(ms),
             run_all: self.run_all,
+            ..plain
         };
-        let ordered = match policy.interleave {
-            0 => addresses,
-            first => interleave(addresses, first, |(name, _)| name.as_bytes()[0]),
-        };
-        let fates: Vec<Fate> = ordered.iter().map(|(_, fate)| *fate).collect();
-        let course = Course::of(&policy, &fates, &Owner::default());
-        let name = |number: usize| ordered[number].0;
-        let starts: Vec<String> = course
-            .starts()
-            .iter()
-            .map(|(number, at)| format!("{}@{}", name(*number), at.as_millis()))
-            .collect();
-        let (winner, at) = course.end();
-        format!("{} -> {}@{}", starts.join(" "), winner.map_or("lost", name), at.as_millis())
+        let floor = &mut policy.pacing.floor;
+        floor.spares_unsent = self.strict_floor.map_or(floor.spares_unsent, |strict| !strict);
+        policy
     }
 }
 
-/// `6a ok@10` is an address and its fate.
-fn address(text: &str) -> (&str, Fate) {
+/// `6a ok@10, 4a dead` are addresses and their fates.
+pub(crate) fn addresses(text: &str) -> Vec<(Peer, Fate)> {
+    text.split(", ").map(address).collect()
+}
+
+/// What comes of the questions for AAAA and A, where these addresses are known: `2`, `servfail@2`, `silent`.
+pub(crate) fn replies(aaaa: Option<&str>, a: Option<&str>, fates: &[(Peer, Fate)]) -> Vec<Reply> {
+    let questions = [(Family::Inet6, aaaa), (Family::Inet, a)];
+    let asked = questions.into_iter().filter_map(|(family, text)| Some((family, text?)));
+    asked
+        .map(|(family, text)| {
+            let (word, after) = text.split_once('@').unwrap_or(("addresses", text));
+            let known = fates.iter().map(|(peer, _)| peer).filter(|peer| peer.family() == family);
+            let answer = match word {
+                "addresses" => Answer::Addresses(known.cloned().collect()),
+                "nodata" => Answer::NoData,
+                "nxdomain" => Answer::NoName,
+                "servfail" => Answer::Failed,
+                "timeout" => Answer::TimedOut,
+                _ => panic!("`{word}` is no answer"),
+            };
+            Reply { family, after: Some(ms(after.parse().expect("milliseconds"))), answer }
+        })
+        .collect()
+}
+
+/// `6a ok@10` is an address and its fate; of `tls-ok@10+30`, 30 ms are the handshake.
+fn address(text: &str) -> (Peer, Fate) {
     let (name, fate) = text.split_once(' ').expect("an address and its fate");
-    let (word, after) = fate.split_once('@').unwrap_or((fate, ""));
-    let after = match word {
-        "dead" => DEAD,
-        "ok" | "fails" => after.parse().expect("milliseconds"),
+    let (word, times) = fate.split_once('@').unwrap_or((fate, ""));
+    let (after, handshake) = times.split_once('+').unwrap_or((times, ""));
+    let number = |text: &str| text.parse().map(ms).expect("milliseconds");
+    let then = match word {
+        "ok" => Then::Connects,
+        "dead" | "fails" => Then::Fails,
+        "unsent" => Then::Unsent,
+        "tls-ok" => Then::Handshakes(Some(number(handshake)), true),
+        "tls-bad" => Then::Handshakes(Some(number(handshake)), false),
+        "tls-silent" => Then::Handshakes(None, false),
         _ => panic!("`{word}` is no fate"),
     };
-    (name, Fate { after: Some(ms(after)), connects: word == "ok" })
+    let after = if word == "dead" { ms(DEAD) } else { number(after) };
+    (Peer(name.to_owned()), Fate { after: Some(after), then })
 }

@@ -185,6 +185,9 @@ pub(crate) fn explain(report: &Report) -> Message {
             let unmet = report.beside.unmet.iter().map(|(flag, why)| format!("--{flag}: {why}"));
             (Some(format!("connected to `{target}`, but not as expected")), unmet.collect())
         }
+        _ if report.beside.sending.as_ref().is_some_and(|sending| sending.end.is_told()) => {
+            return of_sending(report);
+        }
         End::Connected => {
             let failure = report.beside.relay.as_ref().and_then(|relay| relay.failure.as_ref());
             (failure.map(|(what, failure)| format!("{what}: {}", brief(failure))), Vec::new())
@@ -198,6 +201,17 @@ pub(crate) fn explain(report: &Report) -> Message {
         }
     };
     Message { error, causes, warnings: Vec::new(), hints: hint::hint(report).into_iter().collect() }
+}
+
+/// A file that was not sent, or not as a whole.
+fn of_sending(report: &Report) -> Message {
+    let Some(sending) = &report.beside.sending else { return Message::default() };
+    let failure = sending.end.failure.as_ref();
+    Message {
+        error: failure.map(|(what, failure)| format!("{what}: {}", brief(failure))),
+        warnings: sending.end.warning.iter().cloned().collect(),
+        ..Message::default()
+    }
 }
 
 fn causes(report: &Report) -> Vec<String> {

@@ -29,17 +29,24 @@ pub(crate) struct Certificate {
 pub(crate) struct Said {
     /// As RFC 4514 writes names.
     pub(crate) subject: String,
+    pub(crate) common_name: Option<String>,
     pub(crate) issuer: String,
     /// Its subject alternative names; hosts and addresses only.
     pub(crate) names: Vec<String>,
-    pub(crate) not_before: SystemTime,
-    pub(crate) not_after: SystemTime,
+    pub(crate) valid: Validity,
     /// Kind and size, such as `RSA 2048`.
     pub(crate) key: String,
     /// The algorithm that its issuer signed it with.
     pub(crate) signature: String,
     /// SHA-256 of the key in base 64, as `curl --pinnedpubkey` takes it (RFC 7469).
     pub(crate) pin: Option<String>,
+}
+
+/// From when until when it is good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Validity {
+    pub(crate) not_before: SystemTime,
+    pub(crate) not_after: SystemTime,
 }
 
 impl Certificate {
@@ -54,8 +61,12 @@ impl Certificate {
     }
 
     /// What a line has room for: the common name, or whatever there is.
-    pub(crate) fn short_name(&self) -> &str {
-        self.said.as_ref().map_or("unreadable", |said| said.subject_or_name())
+    pub(crate) fn short_name(&self) -> String {
+        let Some(said) = &self.said else { return "unreadable".to_owned() };
+        match &said.common_name {
+            Some(name) => format!("CN={name}"),
+            None => said.subject_or_name().to_owned(),
+        }
     }
 }
 
@@ -64,12 +75,16 @@ impl Said {
         let parsed = Parsed::from_der(der).ok()?;
         let body = parsed.tbs_certificate();
         let key = body.subject_public_key_info();
+        let common_name = body.subject().common_name().ok().flatten();
         Some(Self {
+            common_name: common_name.map(|name| units::printable(&name.value())),
             subject: units::printable(&body.subject().to_string()),
             issuer: units::printable(&body.issuer().to_string()),
             names: names(&parsed),
-            not_before: body.validity().not_before.to_system_time(),
-            not_after: body.validity().not_after.to_system_time(),
+            valid: Validity {
+                not_before: body.validity().not_before.to_system_time(),
+                not_after: body.validity().not_after.to_system_time(),
+            },
             key: kind_of(key),
             signature: name_of(&parsed.signature_algorithm().oid),
             pin: key.fingerprint_base64().ok(),
@@ -90,7 +105,7 @@ impl Said {
 
     /// From `now` to its end; `Err` with how long ago that was.
     pub(crate) fn left(&self, now: SystemTime) -> Result<Duration, Duration> {
-        self.not_after.duration_since(now).map_err(|past| past.duration())
+        self.valid.not_after.duration_since(now).map_err(|past| past.duration())
     }
 }
 

@@ -14,6 +14,8 @@ pub(crate) enum Exit {
     Unexpected,
     NotResolved,
     NotConnected,
+    /// A file went in part, or arrived otherwise than it was.
+    Partial,
     CannotWrite,
     CannotRead,
     TimedOut,
@@ -30,7 +32,7 @@ pub(crate) enum Exit {
 }
 
 /// Code and meaning, as the man pages list them.
-pub(crate) const TABLE: [(&str, &str); 17] = [
+pub(crate) const TABLE: [(&str, &str); 18] = [
     ("0", "Everything asked for succeeded."),
     ("1", "Several targets or tries ended in different ways, or an internal error occurred."),
     ("2", "The command line is wrong."),
@@ -40,18 +42,22 @@ pub(crate) const TABLE: [(&str, &str); 17] = [
     ),
     ("6", "A name did not resolve."),
     ("7", "Every address refused the connection or could not be reached."),
+    (
+        "18",
+        "A file was not sent as it should have been: it became shorter, or its checksum is another one at the other end.",
+    ),
     ("23", "The output could not be written."),
     ("26", "A file could not be read."),
     (
         "28",
-        "Time was up: a deadline cut the last attempt under way, or clients that had not finished.",
+        "Time was up: a deadline cut the last attempt under way, or clients that had not finished, or nothing moved any more.",
     ),
     ("35", "The TLS handshake failed, or the peer would not begin one (--tls, --starttls)."),
     ("45", "An address could not be bound, to connect from or to listen on."),
-    ("55", "Sending failed on a connection that was there (--relay)."),
+    ("55", "Sending failed on a connection that was there (--relay, sendfile)."),
     (
         "56",
-        "Receiving failed: the peer reset the connection or refuses datagrams (--relay), or a sink did not get all (-n).",
+        "Receiving failed: the peer reset the connection or refuses datagrams (--relay, sendfile --resume), or a sink did not get all (-n).",
     ),
     (
         "60",
@@ -71,6 +77,7 @@ impl Exit {
             Self::Unexpected => 3,
             Self::NotResolved => 6,
             Self::NotConnected => 7,
+            Self::Partial => 18,
             Self::CannotWrite => 23,
             Self::CannotRead => 26,
             Self::TimedOut => 28,
@@ -124,6 +131,7 @@ mod tests {
             Exit::Unexpected,
             Exit::NotResolved,
             Exit::NotConnected,
+            Exit::Partial,
             Exit::CannotWrite,
             Exit::CannotRead,
             Exit::TimedOut,

@@ -141,6 +141,7 @@ fn see_also(name: &str) -> String {
         "loopctl-connect",
         "loopctl-serve",
         "loopctl-resolve",
+        "loopctl-sendfile",
         "loopctl-demo",
         "loopctl-completions",
     ];

@@ -15,6 +15,7 @@ pub(crate) fn hint(report: &Report) -> Option<String> {
         End::Interrupted(_) => None,
         // It was given when the relay began.
         End::Connected if report.beside.relay.is_some() => None,
+        End::Connected if report.beside.sending.is_some() => None,
         End::Connected => of_connection(report),
         End::Failed(_) if report.resolve.error.is_some() => of_name(report),
         End::Failed(exit) => match report.tls_failure() {

@@ -4,6 +4,7 @@ mod args;
 mod backlog;
 mod cause;
 mod certificate;
+mod checksum;
 mod connect;
 mod demo;
 mod env;
@@ -16,11 +17,13 @@ mod log;
 mod message;
 mod name_servers;
 mod output;
+mod pace;
 mod pages;
 mod render;
 mod report;
 mod request;
 mod resolve;
+mod sendfile;
 mod series;
 mod serve;
 mod slow;
@@ -53,6 +56,13 @@ fn run(cli: Cli, env: &Environment) -> Exit {
     let style = OutputRequest::new(&cli.global.output, env).stderr;
     match cli.command {
         Command::Connect(args) => match ConnectRequest::new(*args, &cli.global, env) {
+            Ok(request) => connect::run(request),
+            Err((message, exit)) => {
+                message.print(style);
+                exit
+            }
+        },
+        Command::Sendfile(args) => match ConnectRequest::to_send(*args, &cli.global, env) {
             Ok(request) => connect::run(request),
             Err((message, exit)) => {
                 message.print(style);

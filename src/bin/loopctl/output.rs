@@ -17,9 +17,10 @@ use crate::message::Message;
 use crate::render::live::Live;
 use crate::render::prom::Metrics;
 use crate::render::resolve::words;
+use crate::render::sendfile::{self, text as sent};
 use crate::render::text::Detail;
 use crate::render::{events, json, qlog, rows, series, slow, text};
-use crate::report::Report;
+use crate::report::{End, Report};
 use crate::request::{ConnectRequest, Format, Mode, OutputRequest, ReportTo};
 use crate::series::Series;
 use crate::style::Style;
@@ -215,6 +216,9 @@ impl Output {
     }
 
     fn tell_report(&mut self, report: &Report) {
+        if self.request.format == Format::Human && self.told_sending(report) {
+            return;
+        }
         match self.request.format {
             Format::Quiet => {}
             // Told when it was connected.
@@ -226,12 +230,23 @@ impl Output {
                 let text = text::report(report, self.request.stdout, detail);
                 self.write(&format!("{gap}{}{text}", self.stamp()));
             }
-            Format::Json => self.document(&json::document(report)),
-            Format::Ndjson => self.line(&json::document(report)),
+            Format::Json => self.document(&document(report)),
+            Format::Ndjson => self.line(&document(report)),
             Format::Csv => self.write(&rows::lines(report, 1, true)),
             Format::Plain => self.write(&rows::lines(report, 1, false)),
             Format::Prom => self.metrics.add(report),
         }
+    }
+
+    /// What became of a file, where there was one: the connection was told before.
+    fn told_sending(&mut self, report: &Report) -> bool {
+        let Some(sending) = &report.beside.sending else { return false };
+        if let (End::Connected, false) = (report.end, sending.end.before) {
+            let sum = sending.sum.as_ref().map(|sum| sum.line(&sending.file));
+            self.write(&format!("\n{}{}", sent::sent(sending), sum.unwrap_or_default()));
+            return true;
+        }
+        sending.end.before
     }
 
     fn tell_series(&mut self, series: &Series) {
@@ -347,6 +362,14 @@ impl Output {
         let now =
             Environment::wall_clock().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         format!("[{}.{:06}] ", now.as_secs(), now.subsec_micros())
+    }
+}
+
+/// About the file that was sent, or about the connection alone.
+fn document(report: &Report) -> Value {
+    match &report.beside.sending {
+        Some(sending) => sendfile::json::document(report, sending),
+        None => json::document(report),
     }
 }
 

@@ -17,6 +17,16 @@ pub(crate) fn page_of(name: &str) -> Page {
             environment: &CONNECT_ENVIRONMENT,
             ..page(CONNECT, &[("OUTPUT", OUTPUT), ("JSON", JSON)])
         },
+        "loopctl-sendfile" => Page {
+            description: SENDFILE,
+            sections: &[
+                ("OUTPUT", SENDFILE_OUTPUT),
+                ("RESUMING", RESUMING),
+                ("JSON", SENDFILE_JSON),
+            ],
+            signals: SENDFILE_SIGNALS,
+            environment: &[],
+        },
         "loopctl-demo" => page(DEMO, &[("OUTPUT", OUTPUT), ("JSON", JSON)]),
         "loopctl-resolve" => Page {
             environment: &RESOLVE_ENVIRONMENT,
@@ -30,6 +40,7 @@ pub(crate) fn page_of(name: &str) -> Page {
                 ("TLS", SERVE_TLS),
                 ("FAULTS", FAULTS),
                 ("HTTP", HTTP),
+                ("SINKS", SINKS),
                 ("OUTPUT", SERVE_OUTPUT),
                 ("JSON", SERVE_JSON),
             ],
@@ -102,7 +113,62 @@ and what it has started are sent SIGTERM.
 
 With --tls, all of this is spoken over TLS, also on Unix sockets.
 
-A sink with --output takes one client after another, so that their bytes do not mix.";
+A sink with --output FILE or - takes one client after another, so that their bytes do not mix.";
+
+const SENDFILE: &str = "\
+Connects to TARGET as connect does, and sends FILE over the connection. The kernel moves the bytes (sendfile(2)): they \
+never come into this process. It cannot do so for pipes, devices and files that only look like some, such as those of \
+/proc: those are read and sent, unless --no-fallback is given. What was done and why is told at the end.
+
+The file is opened before anybody is connected to. What it had then is sent, also where it grows meanwhile; one that \
+becomes shorter, or has fewer bytes than --count asks for, gives status 18. Standard input that is a file is sent from \
+where it is. --checksum reads the file once more, beside what the kernel does; it is right as long as the file does not \
+change meanwhile.
+
+After the last byte the peer is told that no more comes, and it is waited for until its kernel has all; what it says is \
+not read. A transfer that fails or is interrupted ends with a reset, so that the peer does not take a part for the whole; \
+a Unix socket knows none, and ends like any other.
+
+--timeout limits connecting to 10 s where it is not given, and all of it where it is. A peer that takes nothing for \
+--idle-timeout ends it with status 28.";
+
+const SENDFILE_OUTPUT: &str = "\
+The report of the connection, as connect gives it, is told when it is there; then, at the end, a line: how much went, in \
+what time, by sendfile or by copy and why, in how many calls (or reads of the file), and how many segments were sent \
+again. With --checksum, a line for sha256sum(1) or b3sum(1) follows. A terminal has a bar meanwhile, on standard error, \
+unless --no-progress is given.";
+
+const RESUMING: &str = "\
+With --resume, the other end has to be `loopctl serve --mode sink --output FILE --once --resume`. It says `loopctl-sink 1 \
+SIZE` at first, the bytes that it has in FILE.part; what follows in the file is sent. When all is stored, it says \
+`loopctl-sink 1 SIZE SUM`, where SUM is `sha256:HEX`, `blake3:HEX` or `-`; a size or a sum that is not that of the file \
+gives status 18. Give both ends the same --checksum: only that tells whether FILE.part was the beginning of this file. A \
+peer that says something else gives status 56.";
+
+const SENDFILE_JSON: &str = "\
+With --json there is one document (schema loopctl.sendfile.v1), also when the file could not be read or nobody was \
+connected to; `connect` is the document that connect would give. `fallback_reason` is null, asked, tls, \
+not_a_regular_file or refused. With --ndjson, every event of the connection is a line before it.";
+
+const SENDFILE_SIGNALS: &str = "\
+SIGINT and SIGTERM break the transfer off, print how much went, and end the process by the same signal. A second one \
+ends it at once. SIGQUIT prints how much has gone so far, and it goes on.";
+
+const SINKS: &str = "\
+--mode sink receives until the client's end-of-file. With --output FILE, what comes goes to FILE.part, which becomes FILE \
+in one step when the server ends and every transfer came to its end; with --output DIR, each client's goes to a file of \
+its own, 000001.part, which becomes 000001 when it is whole. What was broken off keeps its .part and is told; it is not \
+replaced by the next run, unless --force is given. What is no file, such as a FIFO, and standard output take what comes \
+as it comes.
+
+--checksum prints a line for each file that is whole, or for each client where there is none, as sha256sum(1) or b3sum(1) \
+would. With --json there is a record `transfer` for each.
+
+--resume goes on with FILE.part, and tells the client how much that is and what was stored in the end; see \
+loopctl-sendfile(1).
+
+A disk that is full ends the transfer with a reset. With FILE it ends the server, too; with DIR the others go on, and the \
+exit status is 23 in the end.";
 
 const RESOLVE: &str = "\
 Shows what each NAME resolves to: for the programs of this host (getaddrinfo), and by name servers asked directly, side \
@@ -207,7 +273,11 @@ const CONNECT_ENVIRONMENT: [(&str, &str); 2] = [
     ),
 ];
 
-const SERVE_ENVIRONMENT: [(&str, &str); 4] = [
+const SERVE_ENVIRONMENT: [(&str, &str); 5] = [
+    (
+        "SSLKEYLOGFILE",
+        "The secrets of TLS are appended to this file, for those who look at captured packets.",
+    ),
     ("XDG_RUNTIME_DIR, TMPDIR", "Where the certificate is written that --tls makes."),
     (
         "LISTEN_FDS, LISTEN_PID",

@@ -20,6 +20,7 @@ pub(crate) use tls::{Dialogue, Secured, TlsFailure, TlsPhase, Wanted};
 use crate::exit::Exit;
 use crate::render::units;
 use crate::request::Expectations;
+use crate::sendfile::Sending;
 
 use query::{Queries, QueryEnd};
 
@@ -50,6 +51,7 @@ pub(crate) struct Beside {
     pub(crate) relay: Option<Relayed>,
     /// Where TLS was asked for and there is a connection for it.
     pub(crate) tls: Option<Secured>,
+    pub(crate) sending: Option<Box<Sending>>,
     /// By the number of the attempt: whether a datagram was answered. `None` where none was sent.
     pub(crate) answers: Vec<Option<bool>>,
 }
@@ -319,7 +321,11 @@ impl Report {
         match self.end {
             End::Connected if self.is_unmet(CERT_EXPIRY) => Exit::NotTrusted,
             End::Connected if !self.beside.unmet.is_empty() => Exit::Unexpected,
-            End::Connected => self.beside.relay.as_ref().map_or(Exit::Success, |relay| relay.exit),
+            End::Connected => {
+                let relayed = self.beside.relay.as_ref().map(|relay| relay.exit);
+                let sent = self.beside.sending.as_ref().map(|sending| sending.end.exit);
+                relayed.or(sent).unwrap_or(Exit::Success)
+            }
             End::Failed(exit) | End::Interrupted(exit) => exit,
         }
     }

@@ -1,6 +1,7 @@
 //! What was meant.
 
 mod resolve;
+mod sendfile;
 mod serve;
 mod tls;
 
@@ -13,8 +14,11 @@ use loopctl::plan::{Family, Policy, Target};
 use loopctl::{DnsServer, SocketOptions};
 
 pub(crate) use resolve::{NameRequest, QuestionRequest, ResolveRequest, Subject as NameSubject};
-pub(crate) use serve::{Faults, IdentityFiles, Outlet, Place, ServeRequest, ServerTls, Service};
-pub(crate) use tls::TlsRequest;
+pub(crate) use sendfile::{Part, SendRequest};
+pub(crate) use serve::{
+    Faults, IdentityFiles, Outlet, Place, ServeRequest, ServerTls, Service, SinkRequest,
+};
+pub(crate) use tls::{KeyLog, TlsRequest, key_log};
 
 use crate::args::{
     ConnectArgs, ConnectionArgs, DebugArgs, ExpectArgs, ExportArgs, FamilyArg, FamilyArgs,
@@ -36,10 +40,17 @@ pub(crate) struct ConnectRequest {
     pub(crate) race: RaceRequest,
     pub(crate) mode: Mode,
     /// What to do with the connection of the only target; otherwise, it is closed at once.
-    pub(crate) relay: Option<RelayRequest>,
+    pub(crate) purpose: Option<Purpose>,
     pub(crate) expect: Expectations,
     pub(crate) output: OutputRequest,
     pub(crate) slow: SlowRequest,
+}
+
+/// What a connection is for.
+#[derive(Debug, Clone)]
+pub(crate) enum Purpose {
+    Relay(RelayRequest),
+    Send(Box<SendRequest>),
 }
 
 /// How often each target is connected to.
@@ -184,14 +195,14 @@ impl ConnectRequest {
             cert_expiry: args.connection.tls.trust.cert_expiry,
             ..Expectations::from(&args.expect)
         };
-        request.relay = Option::from(&args.relay);
-        if request.relay.is_some() && args.export.report.as_deref() == Some(Path::new("-")) {
+        request.purpose = Option::from(&args.relay).map(Purpose::Relay);
+        if request.purpose.is_some() && args.export.report.as_deref() == Some(Path::new("-")) {
             let error =
                 "--relay keeps standard output for what the peer sends: give --report a file";
             return Err((Message::error(error), Exit::Usage));
         }
         request.output.export(args.export);
-        if request.relay.is_some() {
+        if request.purpose.is_some() {
             request.output.leave_stdout();
         }
         request.refuse_what_makes_no_sense()?;
@@ -204,7 +215,7 @@ impl ConnectRequest {
             (Mode::Repeat(RepeatRequest { count: None, .. }), Format::Json) => {
                 "--json keeps every try until the end: give --count, or use --ndjson"
             }
-            _ if self.relay.is_some() && self.targets.len() != 1 => {
+            _ if self.purpose.is_some() && self.targets.len() != 1 => {
                 "--relay takes exactly one target"
             }
             _ if self.race.udp && self.targets.iter().any(is_unix) => {
@@ -226,8 +237,8 @@ impl ConnectRequest {
     ) -> Self {
         let slow = SlowRequest::from(&global.debug);
         let output = OutputRequest::new(&global.output, env);
-        let (mode, relay, expect) = (Mode::Once, None, Expectations::default());
-        Self { targets, concurrency: 1, race, mode, relay, expect, output, slow }
+        let (mode, purpose, expect) = (Mode::Once, None, Expectations::default());
+        Self { targets, concurrency: 1, race, mode, purpose, expect, output, slow }
     }
 
     /// What is allowed but deserves a word.

@@ -101,7 +101,7 @@ fn parse_line(line: &[u8], pins: &[Pinned]) -> Result<Option<TargetRequest>, Str
 }
 
 impl TargetRequest {
-    fn new(text: &str, pins: &[Pinned]) -> Result<Self, TargetError> {
+    pub(crate) fn new(text: &str, pins: &[Pinned]) -> Result<Self, TargetError> {
         let target: Target = text.parse()?;
         let pins = pins.iter().filter(|pin| pin.is_for(&target));
         let addresses: Vec<IpAddr> = pins.flat_map(|pin| pin.addresses.clone()).collect();

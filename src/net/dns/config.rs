@@ -280,6 +280,18 @@ mod tests {
     }
 
     #[test]
+    fn o4_both_files_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let [conf, hosts] = ["resolv.conf", "hosts"].map(|name| folder.path().join(name));
+        fs::write(&conf, "nameserver 192.0.2.53\nsearch a.test\n").unwrap();
+        fs::write(&hosts, "192.0.2.1 box\n").unwrap();
+        let config = DnsClientBuilder::of_files(&conf, &hosts).unwrap().0;
+        assert_eq!(config.servers[0].to_string(), "udp://192.0.2.53:53");
+        assert_eq!(config.search.names("box"), ["box.a.test.", "box."]);
+        assert_eq!(config.hosts.find("box"), Some(vec![[192, 0, 2, 1].into()]));
+    }
+
+    #[test]
     fn o4_files_that_are_not_there_mean_the_defaults() {
         let nowhere = Path::new("/no/such/file");
         let config = DnsClientBuilder::of_files(nowhere, nowhere).unwrap().0;

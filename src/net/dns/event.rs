@@ -70,7 +70,7 @@ pub enum DnsEventKind {
         /// What is wrong with it.
         why: DnsIgnored,
     },
-    /// A server was silent for as long as it may be. Over UDP, its answer still counts.
+    /// A server was silent for as long as it may be. Its answer still counts, unless a new connection to it is begun.
     TimedOut {
         /// Which.
         server: DnsServer,

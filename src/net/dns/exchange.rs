@@ -253,13 +253,10 @@ impl Exchange {
         self.query.heard(server, Reply::Failed);
     }
 
-    /// The socket stays, for a late answer; a connection that is this slow is given up.
+    /// The socket stays, for a late answer.
     fn time_out(&mut self, server: usize, now: Instant) {
-        let (transport, lane) = (self.transport(server), &mut self.lanes[server]);
+        let (transport, lane) = (self.transport(server), &self.lanes[server]);
         let after = now.saturating_duration_since(lane.at);
-        if let Via::Connected(_) = lane.via {
-            lane.via = Via::Nothing;
-        }
         let told = self.client.shared.config.servers[server].clone();
         self.teller.tell(now, || DnsEventKind::TimedOut { server: told, transport, after });
         let kind = Some(DnsErrorKind::TimedOut);

@@ -98,7 +98,9 @@ impl Parts {
         if let Some(tls) = self.rare.as_ref().and_then(|rare| rare.tls.as_ref()) {
             tls.give_up();
         }
-        self.rare.as_mut().map(|rare| std::mem::take(&mut rare.outbox)).unwrap_or_default()
+        let Some(rare) = &mut self.rare else { return Outbox::default() };
+        rare.later = None;
+        std::mem::take(&mut rare.outbox)
     }
 
     /// Gives back the memory of what has passed.
@@ -122,7 +124,8 @@ impl Rare {
         let kept = self.tls.as_ref().map_or(0, |tls| tls.backlog());
         #[cfg(not(feature = "tls"))]
         let kept = 0;
-        self.outbox.size() + kept
+        let later = self.later.as_ref().map_or(0, |later| later.size());
+        self.outbox.size() + later + kept
     }
 
     /// What is between the protocol and the wire.

@@ -38,6 +38,9 @@ impl Link {
         match flushed {
             Ok(waiting) => {
                 super::waiting::wake(waiting);
+                if self.state().is_lent() {
+                    self.wake_borrower();
+                }
                 self.end_if_sent();
             }
             Err(error) => self.stop_sending(error),
@@ -50,6 +53,7 @@ impl Link {
         if state.writing.wants_eof
             && state.life == Life::Open
             && !state.is_veiled
+            && !state.is_lent()
             && parts.unsent() == 0
             && let Some(stream) = parts.stream()
         {

@@ -17,6 +17,7 @@ impl State {
     pub(in crate::net) fn takes_tls(self) -> bool {
         self.life == Life::Open
             && !self.is_veiled
+            && !self.is_lent()
             && !self.reading.at_eof
             && !self.writing.wants_eof
     }

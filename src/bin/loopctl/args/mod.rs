@@ -3,6 +3,7 @@
 mod connect;
 mod fault;
 mod resolve;
+mod sendfile;
 mod serve;
 mod tls;
 mod values;
@@ -19,8 +20,9 @@ pub(crate) use connect::{
 };
 pub(crate) use fault::{Fault, FaultArg, Spread};
 pub(crate) use resolve::{OrderArg, ResolveArgs, ViaArg};
+pub(crate) use sendfile::{MethodArg, SendfileArgs};
 pub(crate) use serve::{
-    LimitArgs, ListenArgs, LogArg, ModeArg, ModeArgs, ServeArgs, ServerTlsArgs,
+    LimitArgs, ListenArgs, LogArg, ModeArg, ModeArgs, ServeArgs, ServerTlsArgs, SinkArgs,
 };
 pub(crate) use tls::{OwnArgs, Protocols, StartTlsArg, TlsArgs, TrustArgs, VersionArg};
 pub(crate) use values::{FamilyArg, Pace, Pinned, Words, duration};
@@ -37,6 +39,7 @@ Examples:
   loopctl connect --json api:443 | jq .attempts
   loopctl resolve example.com                what the system says, what DNS says, and in which order it is tried
   loopctl serve --fault delay=200ms~50ms     how does my client cope with a slow server?
+  loopctl sendfile big.bin host:9000         how fast does it take a file?
   loopctl demo                               see it work, without a network")]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -54,6 +57,8 @@ pub(crate) enum Command {
     Serve(Box<ServeArgs>),
     /// Show what names resolve to, in the order in which a connection would use it
     Resolve(Box<ResolveArgs>),
+    /// Send a file over a connection, by the kernel where it can; measure and verify
+    Sendfile(Box<SendfileArgs>),
     /// Race a scripted dual-stack host on loopback; needs no network
     #[command(before_long_help = "\
 Examples:
@@ -88,7 +93,7 @@ pub(crate) struct GlobalArgs {
     #[command(flatten)]
     pub(crate) debug: DebugArgs,
     /// Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare
-    /// number is seconds [default: 10s; resolve: 5s; serve: none]
+    /// number is seconds [default: 10s; resolve: 5s; serve: none; sendfile: 10s to connect, none to send]
     #[arg(long, global = true, value_name = "DUR", value_parser = positive)]
     pub(crate) timeout: Option<Duration>,
 }

@@ -9,7 +9,8 @@ use ipnet::IpNet;
 
 use super::fault::FaultArg;
 use super::tls::{Protocols, VersionArg};
-use super::values::{alpn, at_least_one, duration, network, positive, rate};
+use super::values::{alpn, at_least_one, duration, network, positive, rate, size};
+use crate::checksum::Algorithm;
 
 #[derive(Debug, Args)]
 #[command(before_long_help = "\
@@ -56,12 +57,29 @@ pub(crate) struct ModeArgs {
     /// As --exec, with /bin/sh
     #[arg(long, value_name = "CMD", group = "program")]
     pub(crate) shell: Option<String>,
-    /// Where --mode sink puts what it receives, one client after another; `-` is standard output
-    #[arg(long, value_name = "FILE|-")]
+    #[command(flatten)]
+    pub(crate) sink: SinkArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "What --mode sink does with what it receives")]
+pub(crate) struct SinkArgs {
+    /// Where it goes: into a file, one client after another; into a directory, a file for each client; `-` is
+    /// standard output. A file has .part at the end of its name until it is whole
+    #[arg(long, value_name = "FILE|DIR|-")]
     pub(crate) output: Option<PathBuf>,
     /// Let --output replace a file that exists
     #[arg(long, requires = "output")]
     pub(crate) force: bool,
+    /// Print the checksum of what was received, as sha256sum and b3sum do
+    #[arg(long, value_name = "ALGORITHM")]
+    pub(crate) checksum: Option<Algorithm>,
+    /// Break off transfers that are larger
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) max_size: Option<u64>,
+    /// Go on with what there is of FILE.part: tell the client how much that is (`loopctl sendfile --resume`)
+    #[arg(long, requires_all = ["output", "once"], conflicts_with = "force")]
+    pub(crate) resume: bool,
 }
 
 #[derive(Debug, Args)]

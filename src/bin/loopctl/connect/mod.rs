@@ -6,6 +6,7 @@ mod race;
 mod relay;
 mod repeat;
 mod secure;
+mod send;
 mod starttls;
 mod traffic;
 mod udp;
@@ -22,7 +23,7 @@ use crate::feed::Finished;
 use crate::message::Message;
 use crate::output::Output;
 use crate::render::live;
-use crate::request::{ConnectRequest, Mode};
+use crate::request::{ConnectRequest, Mode, Purpose};
 use crate::series::Series;
 use crate::slow::SlowWatch;
 use crate::stop::Stop;
@@ -101,8 +102,9 @@ impl Session {
         if self.request.output.live {
             self.keep_moving(lp);
         }
-        match self.request.relay {
-            Some(relay) => self.relay(lp, relay).await,
+        match &self.request.purpose {
+            Some(Purpose::Relay(relay)) => self.relay(lp, *relay).await,
+            Some(Purpose::Send(send)) => self.send(lp, send).await,
             None => self.feed(lp).await,
         }
     }

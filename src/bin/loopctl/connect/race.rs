@@ -80,7 +80,7 @@ impl Session {
         report
     }
 
-    fn blank(&self, lp: &LoopRef, this: &Try<'_>) -> Report {
+    pub(super) fn blank(&self, lp: &LoopRef, this: &Try<'_>) -> Report {
         let began = Began { at: lp.time(), wall: Environment::wall_clock() };
         let race = &self.request.race;
         let via =
@@ -98,7 +98,7 @@ impl Session {
         let connection = self.connection(lp, this, report).await?;
         let connection = connection.trace(self.listener(this, report));
         let tls = self.request.race.tls.as_ref();
-        if self.request.relay.is_none() && tls.is_none() {
+        if self.request.purpose.is_none() && tls.is_none() {
             self.stop.or(connection.open(|| Probe)).await;
             return Ok(());
         }
@@ -107,7 +107,7 @@ impl Session {
         if let Some(tls) = tls {
             Securing { session: self, lp, this, report, tls }.run(&mut stream).await;
         }
-        if self.request.relay.is_some() {
+        if self.request.purpose.is_some() {
             self.kept.replace(Some(Kept::Stream(stream.0, stream.1)));
         }
         Ok(())

@@ -45,7 +45,7 @@ impl Securing<'_> {
             let error = io::Error::new(io::ErrorKind::TimedOut, "no answer in time");
             self.decline(Some(TlsErrorKind::TimedOut), phase, &error);
         }
-        if self.session.request.relay.is_none() {
+        if self.session.request.purpose.is_none() {
             self.hear_refusal(&mut stream.0).await;
         }
     }

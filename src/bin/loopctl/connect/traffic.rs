@@ -71,11 +71,11 @@ impl Traffic {
         source: Source,
         sink: &Sink,
     ) -> Result<(), Fault> {
-        let (mut reader, writer) = stream;
+        let (mut reader, mut writer) = stream;
         let transport = reader.transport().clone();
         let patience = if source.is_file() { LINGER } else { PAUSE };
         let input = Cell::new(Input::Open);
-        let mut outward = Box::pin(self.send_stream(writer, source, &input));
+        let mut outward = Box::pin(self.send_stream(&mut writer, source, &input));
         let inward = self.receive_stream(&mut reader, sink);
         let ended = async { first(outward.as_mut(), pin!(self.ends_early(sink))).await };
         match first(pin!(inward), pin!(ended)).await {
@@ -89,10 +89,14 @@ impl Traffic {
             Ok(())
         };
         first(outward.as_mut(), pin!(pause)).await?;
-        // Closes the connection, which sends what it has taken.
         drop(outward);
-        if input.get() == Input::Refused || transport.write_buffer_size() > 0 {
-            self.send_rest(&mut reader).await.map_err(Fault::Send)?;
+        // A connection that broke under what we sent has lost some of it. Where both had said that they were
+        // done, it may break.
+        let has_lost = transport.is_closing() && input.get() == Input::Open && self.sent.get() > 0;
+        // Sends what it has taken.
+        writer.close();
+        if has_lost || input.get() == Input::Refused || transport.write_buffer_size() > 0 {
+            self.send_rest(&writer).await.map_err(Fault::Send)?;
         }
         Ok(())
     }
@@ -101,7 +105,7 @@ impl Traffic {
     /// receiving side that ends the relay.
     async fn send_stream(
         &self,
-        mut writer: StreamWriter,
+        writer: &mut StreamWriter,
         mut source: Source,
         input: &Cell<Input>,
     ) -> Result<(), Fault> {
@@ -136,13 +140,15 @@ impl Traffic {
     }
 
     /// The writer is closed by now, and sends what it had taken.
-    async fn send_rest(&self, reader: &mut StreamReader) -> io::Result<()> {
-        let transport = reader.transport().clone();
-        if self.lp.timeout(LINGER, transport.wait_closed()).await.is_err() {
-            self.sent.set(self.sent.get().saturating_sub(transport.write_buffer_size() as u64));
-            return Err(io::ErrorKind::TimedOut.into());
+    async fn send_rest(&self, writer: &StreamWriter) -> io::Result<()> {
+        match self.lp.timeout(LINGER, writer.wait_closed()).await {
+            Ok(closed) => closed,
+            Err(_) => {
+                let unsent = writer.transport().write_buffer_size() as u64;
+                self.sent.set(self.sent.get().saturating_sub(unsent));
+                Err(io::ErrorKind::TimedOut.into())
+            }
         }
-        reader.read(&mut [0]).await.map(drop)
     }
 
     async fn receive_stream(&self, reader: &mut StreamReader, sink: &Sink) -> Result<(), Fault> {

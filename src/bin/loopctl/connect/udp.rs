@@ -124,7 +124,7 @@ impl Reach<'_> {
             self.tell(EventKind::OptionRefused { attempt, option, failure });
         }
         // A relay sends what it is given and nothing else.
-        let is_asked = self.session.request.relay.is_none();
+        let is_asked = self.session.request.purpose.is_none();
         let answered = if is_asked { self.ask(&socket, address).await.map(Some) } else { Ok(None) };
         let facts = self.race().facts(&socket);
         match answered {

@@ -144,9 +144,17 @@ fn is_interrupted(report: &Report) -> bool {
 }
 
 fn relay_error(relay: &Relayed) -> Option<ErrorRecord> {
-    let (what, failure) = relay.failure.as_ref()?;
+    relay.failure.as_ref().map(|(what, failure)| failed(what, failure))
+}
+
+fn failed(what: &str, failure: &Failure) -> ErrorRecord {
     let record = ErrorRecord::of_failure(failure, Some(Cause::of_failure(failure)));
-    Some(ErrorRecord { message: format!("{what}: {}", record.message), ..record })
+    ErrorRecord { message: format!("{what}: {}", record.message), ..record }
+}
+
+/// What failed on a connection that was there.
+pub(super) fn failure(what: &str, failure: &Failure) -> Value {
+    serde_json::to_value(failed(what, failure)).unwrap_or_default()
 }
 
 fn outcome(report: &Report) -> &'static str {

@@ -8,6 +8,7 @@ pub(crate) mod prom;
 pub(crate) mod qlog;
 pub(crate) mod resolve;
 pub(crate) mod rows;
+pub(crate) mod sendfile;
 pub(crate) mod series;
 pub(crate) mod serve;
 pub(crate) mod slow;

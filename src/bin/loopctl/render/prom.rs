@@ -59,7 +59,7 @@ impl Metrics {
     }
 
     fn add_expiry(&mut self, target: &str, tls: &Secured) {
-        let end = tls.earliest_end().map(|said| said.not_after);
+        let end = tls.earliest_end().map(|said| said.valid.not_after);
         if let Some(end) = end.and_then(|end| end.duration_since(SystemTime::UNIX_EPOCH).ok()) {
             let seconds = end.as_secs();
             let _ = writeln!(

@@ -94,7 +94,7 @@ fn certificate_line(report: &Report, tls: &Secured, style: Style) -> String {
 
 /// `89 d left`, or since when it is none any more.
 fn left(said: &Said, now: SystemTime) -> String {
-    if let Ok(ahead) = said.not_before.duration_since(now)
+    if let Ok(ahead) = said.valid.not_before.duration_since(now)
         && ahead > Duration::ZERO
     {
         return format!("valid in {}", units::long(ahead));
@@ -111,9 +111,11 @@ fn in_short(at: usize, certificate: &Certificate, now: SystemTime, style: Style)
 }
 
 fn in_words(at: usize, certificate: &Certificate, now: SystemTime, style: Style) -> String {
-    let mut lines = vec![format!("  {}  {}", at + 1, certificate.short_name())];
+    let name = certificate.said.as_ref().map(|said| said.subject_or_name().to_owned());
+    let name = name.unwrap_or_else(|| certificate.short_name());
+    let mut lines = vec![format!("  {}  {name}", at + 1)];
     if let Some(said) = &certificate.said {
-        let dates = [said.not_before, said.not_after].map(units::date);
+        let dates = [said.valid.not_before, said.valid.not_after].map(units::date);
         lines.push(format!("     issuer  {}", said.issuer));
         lines.push(match said.names.as_slice() {
             [] => "     names   none".to_owned(),

@@ -165,7 +165,7 @@ impl Secured {
     /// The certificate that ends first.
     pub(crate) fn earliest_end(&self) -> Option<&Said> {
         let said = self.chain.iter().filter_map(|one| one.said.as_deref());
-        said.min_by_key(|said| said.not_after)
+        said.min_by_key(|said| said.valid.not_after)
     }
 
     /// Whether what `--cert-expiry` asks for holds, and why not.

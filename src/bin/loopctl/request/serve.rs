@@ -11,8 +11,9 @@ use loopctl::plan::{Family, Target, TargetError};
 use super::{Format, OutputRequest, SlowRequest};
 use crate::args::{
     Fault, FaultArg, GlobalArgs, LimitArgs, ListenArgs, LogArg, ModeArg, ModeArgs, Protocols,
-    ServeArgs, ServerTlsArgs, Words,
+    ServeArgs, ServerTlsArgs, SinkArgs, Words,
 };
+use crate::checksum::Algorithm;
 use crate::env::Environment;
 use crate::message::Message;
 
@@ -39,16 +40,27 @@ pub(crate) enum Service {
     Daytime,
     /// The files of a directory, or a description of the request.
     Http(Option<PathBuf>),
-    /// What comes goes into a file, to standard output (`-`), or is counted only.
-    Sink(Option<Outlet>),
+    Sink(SinkRequest),
     Blackhole,
     Exec(Words),
     Shell(String),
 }
 
+/// What is done with what comes, besides counting it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct SinkRequest {
+    pub(crate) outlet: Option<Outlet>,
+    pub(crate) checksum: Option<Algorithm>,
+    /// In bytes.
+    pub(crate) max_size: Option<u64>,
+    pub(crate) resume: bool,
+}
+
+/// A file, a folder, or standard output (`-`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Outlet {
     pub(crate) path: PathBuf,
+    pub(crate) is_folder: bool,
     pub(crate) may_replace: bool,
 }
 
@@ -156,7 +168,19 @@ impl ServeRequest {
 
     /// Whether standard output carries what clients send, so that all else goes to standard error.
     pub(crate) fn takes_stdout(&self) -> bool {
-        matches!(&self.service, Service::Sink(Some(outlet)) if outlet.path.as_os_str() == "-")
+        self.outlet().is_some_and(|outlet| outlet.path.as_os_str() == "-")
+    }
+
+    fn outlet(&self) -> Option<&Outlet> {
+        match &self.service {
+            Service::Sink(sink) => sink.outlet.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Whether what clients send goes to one place, so that one has to come after another.
+    fn takes_turns(&self) -> bool {
+        self.outlet().is_some_and(|outlet| !outlet.is_folder)
     }
 
     /// Whether nothing is ever sent to clients.
@@ -170,8 +194,13 @@ impl ServeRequest {
             return refuse("--qlog tells of attempts to connect; serve makes none");
         }
         let several = self.limits.max_clients.is_some_and(|most| most.get() > 1);
-        if several && matches!(self.service, Service::Sink(Some(_))) {
+        if several && self.takes_turns() {
             return refuse("--output takes one client after another: --max-conns can only be 1");
+        }
+        if matches!(&self.service, Service::Sink(sink) if sink.resume)
+            && (self.takes_stdout() || !self.takes_turns())
+        {
+            return refuse("--resume goes on with a file: --output must name one");
         }
         let kinds = || self.faults.faults.iter().map(|arg| arg.fault.name());
         if let Some((_, twice)) =
@@ -188,6 +217,13 @@ impl ServeRequest {
         }
         if !self.listen.udp {
             return Ok(());
+        }
+        if let Service::Sink(sink) = &self.service
+            && (sink.resume
+                || sink.max_size.is_some()
+                || !self.takes_turns() && *sink != SinkRequest::default())
+        {
+            return refuse("--udp has no transfers: --output FILE or - alone is for datagrams");
         }
         if matches!(self.service, Service::Http(_) | Service::Exec(_) | Service::Shell(_)) {
             return refuse("--udp has no connections: http, --exec and --shell need one");
@@ -229,7 +265,7 @@ impl ServeRequest {
 
     /// What follows from the rest.
     fn adapt(&mut self) {
-        if matches!(self.service, Service::Sink(Some(_))) {
+        if self.takes_turns() {
             self.limits.max_clients = NonZero::new(1);
         }
         if self.takes_stdout() {
@@ -248,8 +284,9 @@ impl Service {
         if args.root.is_some() && args.mode != ModeArg::Http {
             return refuse("--root is for --mode http");
         }
-        if args.output.is_some() && args.mode != ModeArg::Sink {
-            return refuse("--output is for --mode sink");
+        let sink = SinkRequest::from(args.sink);
+        if sink != SinkRequest::default() && args.mode != ModeArg::Sink {
+            return refuse("--output, --checksum, --max-size and --resume are for --mode sink");
         }
         if let Some(words) = args.exec {
             return Ok(Self::Exec(words));
@@ -263,12 +300,19 @@ impl Service {
             ModeArg::Chargen => Self::Chargen,
             ModeArg::Daytime => Self::Daytime,
             ModeArg::Http => Self::Http(args.root),
-            ModeArg::Sink => {
-                let may_replace = args.force;
-                Self::Sink(args.output.map(|path| Outlet { path, may_replace }))
-            }
+            ModeArg::Sink => Self::Sink(sink),
             ModeArg::Blackhole => Self::Blackhole,
         })
+    }
+}
+
+impl From<SinkArgs> for SinkRequest {
+    fn from(args: SinkArgs) -> Self {
+        let outlet = args.output.map(|path| {
+            let is_folder = path.is_dir();
+            Outlet { path, is_folder, may_replace: args.force }
+        });
+        Self { outlet, checksum: args.checksum, max_size: args.max_size, resume: args.resume }
     }
 }
 

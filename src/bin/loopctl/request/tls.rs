@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use loopctl::plan::Target;
 use loopctl::{TlsClient, TlsClientBuilder, TlsConfigError, TlsVersion};
@@ -40,8 +40,8 @@ impl TlsRequest {
         }
         builder = with_trust(builder, &args.trust)?;
         builder = with_identity(builder, &args.own)?;
-        if let Some(path) = std::env::var_os("SSLKEYLOGFILE").filter(|path| !path.is_empty()) {
-            builder = with_key_log(builder, &PathBuf::from(path))?;
+        if let Some(log) = key_log()? {
+            builder = builder.key_log(move |line| log(line));
         }
         // Every connection shows the whole handshake, and has its certificates judged.
         let client = builder.resumption(false).build().map_err(unusable)?;
@@ -101,24 +101,29 @@ fn with_identity(
     Ok(builder.identity_files(cert, key))
 }
 
-/// Lines are appended, for several programs may write to the file; nobody else may read them.
-fn with_key_log(
-    builder: TlsClientBuilder,
-    path: &Path,
-) -> Result<TlsClientBuilder, (Message, Exit)> {
-    let opened = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
-    let file = opened.map_err(|error| {
+/// Takes a line of secrets.
+pub(crate) type KeyLog = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// Where `SSLKEYLOGFILE` wants secrets to go. Lines are appended, for several programs may write to the file;
+/// nobody else may read them.
+///
+/// # Errors
+/// A file that cannot be written.
+pub(crate) fn key_log() -> Result<Option<KeyLog>, (Message, Exit)> {
+    let path = std::env::var_os("SSLKEYLOGFILE").filter(|path| !path.is_empty());
+    let Some(path) = path.map(PathBuf::from) else { return Ok(None) };
+    let opened = OpenOptions::new().append(true).create(true).mode(0o600).open(&path);
+    let file = Mutex::new(opened.map_err(|error| {
         let text = format!("cannot write to `{}` (SSLKEYLOGFILE): {error}", path.display());
         (Message::error(text), Exit::CannotWrite)
-    })?;
-    let file = Mutex::new(file);
-    Ok(builder.key_log(move |line| {
+    })?);
+    Ok(Some(Arc::new(move |line: &str| {
         let line = format!("{line}\n");
         let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = file.write_all(line.as_bytes()) {
             log::warn!("cannot write to SSLKEYLOGFILE: {error}");
         }
-    }))
+    })))
 }
 
 /// What cannot be read is told apart from what makes no sense.

@@ -13,11 +13,11 @@ use loopctl::{Keepalive, LoopRef, StreamReader, StreamWriter, TlsInfo, Transport
 use super::conn::{Input, Output};
 use super::fault::{Plan, Spent, Turn};
 use super::modes;
-use super::pace::Pace;
 use super::report::{Bytes, End, Ended, Halt, Names, Security, Trouble};
 use super::session::{Session, Stage};
 use crate::args::Fault;
 use crate::first::first;
+use crate::pace::Pace;
 
 /// How long a client that has been told all may take to leave. Closing at once would reset a connection on
 /// which something is still coming in, and what was sent could be lost.
@@ -392,6 +392,11 @@ impl Client {
 impl Client {
     pub(super) fn accept_delay(&self) -> Option<Duration> {
         self.plan.as_ref()?.accept_delay
+    }
+
+    /// Whether nothing was drawn.
+    pub(super) fn is_spared(&self) -> bool {
+        self.plan.is_none()
     }
 
     pub(super) fn meets(&self, fault: Fault) -> bool {

@@ -1,18 +1,19 @@
 //! The two directions of a client's connection, as a mode uses them. Faults, pace and counts are in here, so
 //! that a mode says only what it has to say.
 
+use std::cell::Cell;
 use std::io;
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use loopctl::{Flow, LoopRef, StreamReader, StreamWriter, TlsServer};
+use loopctl::{Flow, LoopRef, Sendfile, SendfilePhase, StreamReader, StreamWriter, TlsServer};
 
 use super::client::Client;
-use super::pace::Pace;
 use super::report::{End, Halt};
 use crate::args::Fault;
 use crate::first::first;
+use crate::pace::Pace;
 
 /// How much is read at a time, in bytes.
 const MOST: usize = 64 * 1024;
@@ -91,6 +92,25 @@ impl Output {
             }
         }
         Ok(())
+    }
+
+    /// Whether nothing has to see what is sent: neither a fault nor the pace.
+    pub(super) fn is_plain(&self) -> bool {
+        self.client.is_spared()
+    }
+
+    /// Sends a file as fast as the client takes it; returns how much of it there was.
+    pub(super) async fn send_file(&mut self, what: Sendfile<'_>) -> Result<u64, Halt> {
+        let (client, counted) = (&self.client, Cell::new(0));
+        let count = |bytes: u64| {
+            client.note_unsent();
+            client.count_sent((bytes - counted.replace(bytes)) as usize);
+        };
+        match self.writer.sendfile(what.progress(&count)).await {
+            Ok(sent) => Ok(sent.bytes),
+            Err(error) if error.phase == SendfilePhase::Send => Err(error.error.into()),
+            Err(error) => Err(Halt::because(End::Error, error.into())),
+        }
     }
 
     /// Speaks TLS from here on, once the handshake is over.

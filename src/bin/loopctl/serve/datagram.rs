@@ -10,6 +10,7 @@ use super::modes::{date, generated_lines};
 use super::refuse::{Refusal, unbound};
 use super::report::{Bytes, Datagram, Trouble};
 use super::session::Session;
+use super::sink::Store;
 use super::spool::Spool;
 use crate::request::{Place, Service};
 
@@ -110,8 +111,9 @@ impl DatagramProtocol for Endpoint {
         }
         let is_allowed = self.session.allows(inet);
         let answer = self.answer(data).filter(|_| is_allowed);
-        if let (true, Some(store)) = (is_allowed, self.session.store()) {
-            store.spool.push(data);
+        let shared = self.session.store().and_then(Store::shared);
+        if let (true, Some(parcel)) = (is_allowed, shared) {
+            parcel.push(data);
         }
         self.session.hold_up(transport);
         let bytes = Bytes { received: data.len() as u64, sent: 0 };

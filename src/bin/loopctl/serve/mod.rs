@@ -8,14 +8,13 @@ mod fault;
 mod http;
 mod listen;
 mod modes;
-mod pace;
 mod place;
 mod refuse;
 pub(crate) mod report;
 mod session;
 mod silent;
+mod sink;
 mod spool;
-mod store;
 mod tell;
 mod tls;
 
@@ -30,14 +29,14 @@ use crate::exit::Exit;
 use crate::message::Message;
 use crate::output::{self, Writer};
 use crate::render::status;
-use crate::request::{ServeRequest, Service};
+use crate::request::{ServeRequest, Service, SinkRequest};
 use crate::slow::SlowWatch;
 
 use http::Root;
 use refuse::{Refusal, unreadable};
 use report::End;
 use session::{Session, Stage, Wish};
-use store::Store;
+use sink::Store;
 use tell::Teller;
 use tls::Tls;
 
@@ -69,30 +68,35 @@ impl Session {
         slow.listen(&self.lp, &self.request.slow);
         if let Err((message, exit)) = self.begin().await {
             self.teller.borrow_mut().refused(&message, self.lp.time() - began);
+            self.stored().await;
             let written = self.written().await;
             return if written == Exit::Success { exit } else { written };
         }
         self.keep_telling(began);
         let wish = self.until_wish().await;
         let exit = self.finish(wish).await;
+        let stored = self.stored().await;
         let told = self.sum_up(began, &slow.take());
-        let exits = [told, self.written().await, exit];
+        let exits = [told, stored, self.written().await, exit];
         exits.into_iter().find(|exit| *exit != Exit::Success).unwrap_or(Exit::Success)
     }
 
-    /// What is on its way gets as much time as clients did.
+    /// What was received gets its name, as much time as clients did.
+    async fn stored(&self) -> Exit {
+        let (grace, style) = (self.request.limits.grace, self.request.output.stderr);
+        let Some(store) = self.store() else { return Exit::Success };
+        let (stored, exit) = store.finish(grace, style).await;
+        self.tell(|teller| stored.iter().for_each(|stored| teller.stored(stored)));
+        exit
+    }
+
+    /// So does what was told.
     async fn written(&self) -> Exit {
         let (grace, style) = (self.request.limits.grace, self.request.output.stderr);
-        let stored = match self.store() {
-            Some(store) => store.finish(grace, style).await,
-            None => Exit::Success,
-        };
         let spool = self.teller.borrow().spool();
         match spool {
-            Some(spool) if stored == Exit::Success => {
-                output::written(spool.finish(grace).await, "output", style)
-            }
-            _ => stored,
+            Some(spool) => output::written(spool.finish(grace).await, "output", style),
+            None => Exit::Success,
         }
     }
 
@@ -108,9 +112,11 @@ impl Session {
 
     /// From here on clients can connect, and those who wait for that are told.
     async fn begin(self: &Rc<Self>) -> Result<(), Refusal> {
-        if let Service::Sink(Some(outlet)) = &self.request.service {
+        if let Service::Sink(sink) = &self.request.service
+            && *sink != SinkRequest::default()
+        {
             // A FIFO waits for its reader here, and a signal still ends that.
-            let store = Store::open(&self.lp, outlet).await?;
+            let store = Store::open(&self.lp, sink).await?;
             self.opened.store.get_or_init(|| store);
         }
         if let Service::Http(Some(path)) = &self.request.service {

@@ -1,7 +1,6 @@
 //! What is said to a client, mode by mode.
 
 use std::future::pending;
-use std::io;
 use std::pin::{Pin, pin};
 
 use super::client::Client;
@@ -10,6 +9,7 @@ use super::exec;
 use super::http;
 use super::report::{End, Halt};
 use super::session::Stage;
+use super::sink;
 use crate::env::Environment;
 use crate::first::first;
 use crate::request::Service;
@@ -29,7 +29,7 @@ pub(super) fn talk<'a>(
         Service::Chargen => Box::pin(chargen(client, input, output)),
         Service::Daytime => Box::pin(daytime(output)),
         Service::Blackhole => Box::pin(async { Err(client.gone().await) }),
-        Service::Sink(_) => Box::pin(sink(client, input)),
+        Service::Sink(request) => Box::pin(sink::talk(client, input, output, request)),
         Service::Exec(words) => Box::pin(exec::talk(client, input, output, exec::program(words))),
         Service::Shell(line) => Box::pin(exec::talk(client, input, output, exec::shell(line))),
         Service::Http(_) => Box::pin(http::talk(client, input, output)),
@@ -69,23 +69,6 @@ pub(super) fn generated_lines() -> Vec<u8> {
     let printable = || (b' '..=b'~').cycle();
     let lines = (0..95).map(|at| printable().skip(at).take(WIDTH).chain(*b"\r\n"));
     lines.flatten().collect()
-}
-
-/// Keeps what comes, where there is a place for it.
-async fn sink(client: &Client, input: &mut Input) -> Result<(), Halt> {
-    let Some(store) = client.session.store() else { return input.skip().await };
-    loop {
-        let data = input.read().await?;
-        if data.is_empty() {
-            return Ok(());
-        }
-        store.spool.push(&data);
-        // At the pace of whoever takes it.
-        store.spool.room().await;
-        if store.spool.has_failed() {
-            return Err(Halt::because(End::Error, io::Error::other("the output has failed")));
-        }
-    }
 }
 
 /// RFC 867, with a date of RFC 3339.

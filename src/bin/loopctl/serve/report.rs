@@ -10,6 +10,8 @@ use loopctl::{Address, Failure, TlsError, TlsErrorKind, TlsInfo};
 
 use crate::certificate::Certificate;
 
+use crate::checksum::Sum;
+
 /// Why a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum End {
@@ -43,6 +45,16 @@ pub(crate) struct Ended {
     pub(crate) error: Option<Trouble>,
     /// It had to be cut off, with something still to send.
     pub(crate) aborted: bool,
+}
+
+/// What a sink has received.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Stored {
+    /// `None` where it is not kept in a file.
+    pub(crate) path: Option<PathBuf>,
+    pub(crate) bytes: u64,
+    pub(crate) is_whole: bool,
+    pub(crate) sum: Option<Sum>,
 }
 
 /// Both ends of a connection; `None` for a Unix socket.
@@ -140,6 +152,19 @@ impl End {
             Self::Shutdown => "shutdown",
             Self::Error => "error",
         }
+    }
+}
+
+impl Stored {
+    pub(crate) fn name(&self) -> String {
+        let path = self.path.as_ref();
+        path.map_or_else(|| "-".to_owned(), |path| path.to_string_lossy().into_owned())
+    }
+
+    /// What a client that resumes is told at the end.
+    pub(crate) fn last_line(&self) -> String {
+        let sum = self.sum.as_ref().map(|sum| format!("{}:{}", sum.algorithm.name(), sum.hex));
+        format!("loopctl-sink 1 {} {}\n", self.bytes, sum.as_deref().unwrap_or("-"))
     }
 }
 

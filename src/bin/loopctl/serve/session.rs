@@ -16,8 +16,8 @@ use super::fault::Plan;
 use super::http::Root;
 use super::listen::Listening;
 use super::report::{Datagram, Ended, Totals};
+use super::sink::Store;
 use super::spool::Spool;
-use super::store::Store;
 use super::tell::Teller;
 use super::tls::Tls;
 use crate::request::{ServeRequest, Service};
@@ -166,7 +166,8 @@ impl Session {
     /// What is on its way to whoever reads it.
     pub(super) fn spools(&self) -> Vec<Spool> {
         let told = self.teller.borrow().spool();
-        told.into_iter().chain(self.store().map(|store| store.spool.clone())).collect()
+        let shared = self.store().and_then(Store::shared);
+        told.into_iter().chain(shared.and_then(|parcel| parcel.spool.clone())).collect()
     }
 
     /// Waits until there is room for more to tell.

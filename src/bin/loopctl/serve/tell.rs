@@ -8,7 +8,7 @@ use loopctl::plan::SlowLog;
 use loopctl::{Address, LoopRef};
 use serde_json::Value;
 
-use super::report::{Datagram, Ended, Shown, Totals};
+use super::report::{Datagram, Ended, Shown, Stored, Totals};
 use super::spool::Spool;
 use crate::args::LogArg;
 use crate::exit::Exit;
@@ -103,6 +103,23 @@ impl Teller {
             (_, LogArg::Text) => {
                 let line = text::datagram(datagram, self.output.stdout);
                 self.write(&line);
+            }
+        }
+        self.flush();
+    }
+
+    /// What a sink has received, or the part of it that came.
+    pub(super) fn stored(&mut self, stored: &Stored) {
+        if !stored.is_whole {
+            self.message(&Message::warnings(vec![text::partial(stored)]));
+        }
+        match (self.output.format, self.log) {
+            (Format::Quiet, _) => return,
+            (Format::Json, _) | (_, LogArg::Json) => self.record(&json::stored(stored)),
+            (_, LogArg::Text) => {
+                if let Some(sum) = &stored.sum {
+                    self.write(&sum.line(&stored.name()));
+                }
             }
         }
         self.flush();

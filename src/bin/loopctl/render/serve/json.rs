@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::super::json::slow_callbacks;
 use super::super::units::ms;
 use crate::certificate::Certificate;
-use crate::serve::report::{Area, Datagram, End, Ended, Security, Shown, Totals, Trouble};
+use crate::serve::report::{Area, Datagram, End, Ended, Security, Shown, Stored, Totals, Trouble};
 
 /// A socket that clients can connect to.
 pub(crate) fn listening(address: &Address, shown: Option<&Shown>) -> Value {
@@ -74,6 +74,22 @@ pub(crate) fn datagram(datagram: &Datagram) -> Value {
             "bytes_out": datagram.bytes.sent,
             "allowed": datagram.is_allowed,
             "error": datagram.error.as_ref().map(|trouble| error(trouble, End::Error)),
+        }),
+    );
+    Value::Object(record)
+}
+
+/// What a sink has received.
+pub(crate) fn stored(stored: &Stored) -> Value {
+    let mut record = record("transfer");
+    let sum = stored.sum.as_ref();
+    extend(
+        &mut record,
+        json!({
+            "path": stored.path.as_ref().map(|path| path.to_string_lossy()),
+            "bytes": stored.bytes,
+            "complete": stored.is_whole,
+            "checksum": sum.map(|sum| json!({"algorithm": sum.algorithm.name(), "hex": sum.hex})),
         }),
     );
     Value::Object(record)

@@ -8,7 +8,7 @@ use comfy_table::{Cell, CellAlignment, Table, presets};
 use loopctl::Address;
 
 use super::super::units::{bytes, fit, prose};
-use crate::serve::report::{Datagram, End, Ended, Security, Share, Shown, Totals};
+use crate::serve::report::{Datagram, End, Ended, Security, Share, Shown, Stored, Totals};
 use crate::style::Style;
 
 /// One closed connection.
@@ -36,6 +36,13 @@ pub(crate) fn datagram(datagram: &Datagram, style: Style) -> String {
     };
     let note = style.paint(AnsiColor::Yellow.on_default(), &note);
     fit(&format!("{peer:<21}  {received:>9} in  {sent:>9} out{note}"), style.width)
+}
+
+/// What is said of a transfer that did not come to its end.
+pub(crate) fn partial(stored: &Stored) -> String {
+    let kept = stored.path.as_ref().filter(|_| stored.bytes > 0);
+    let kept = kept.map_or_else(String::new, |path| format!(" are in `{}`", path.display()));
+    format!("a transfer was broken off: {} bytes{kept}", stored.bytes)
 }
 
 /// The certificates, and what a client can type that is to trust the one made for this run.

@@ -1,14 +1,16 @@
 //! The files below the root. All of it blocks, and runs in the executor.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
-use std::os::unix::fs::MetadataExt;
+use std::io::{self, ErrorKind};
+use std::num::NonZero;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, Metadata};
+use loopctl::Sendfile;
 
 use super::conditions::{Verdict, Version, Wanted};
 use super::listing::{self, Entry};
@@ -28,6 +30,7 @@ pub(in super::super) struct Root(Arc<Dir>);
 #[derive(Debug)]
 pub(super) struct Excerpt {
     file: File,
+    offset: u64,
     left: u64,
 }
 
@@ -69,12 +72,12 @@ impl Root {
             }
             (Verdict::Send, Wanted::Part(part)) => {
                 let range = format!("bytes {}-{}/{size}", part.start, part.end - 1);
-                let content = Content::File(Excerpt::new(file, part.start, part.end)?);
+                let content = Content::File(Excerpt::new(file, part.start, part.end));
                 let response = Response::new(Status::PARTIAL_CONTENT, content);
                 response.with("Content-Type", type_of(path)).with("Content-Range", range)
             }
             (Verdict::Send, Wanted::All) => {
-                let content = Content::File(Excerpt::new(file, 0, size)?);
+                let content = Content::File(Excerpt::new(file, 0, size));
                 Response::new(Status::OK, content).with("Content-Type", type_of(path))
             }
         };
@@ -139,9 +142,8 @@ fn failed(error: &io::Error) -> Status {
 }
 
 impl Excerpt {
-    fn new(mut file: File, start: u64, end: u64) -> io::Result<Self> {
-        file.seek(SeekFrom::Start(start))?;
-        Ok(Self { file, left: end - start })
+    fn new(file: File, start: u64, end: u64) -> Self {
+        Self { file, offset: start, left: end - start }
     }
 
     pub(super) fn left(&self) -> u64 {
@@ -152,20 +154,32 @@ impl Excerpt {
         self.left == 0
     }
 
+    /// What is left, for the kernel to send.
+    pub(super) fn rest(&self) -> Option<Sendfile<'_>> {
+        let left = NonZero::new(self.left)?;
+        Some(Sendfile::new(&self.file).offset(self.offset).count(left))
+    }
+
     /// Appends the next piece, all of it or nothing.
     pub(super) fn read(&mut self, buffer: &mut Vec<u8>) -> io::Result<()> {
         let (start, count) = (buffer.len(), self.left.min(PIECE));
         buffer.resize(start + count as usize, 0);
-        let read = self.file.read_exact(&mut buffer[start..]);
+        let read = self.file.read_exact_at(&mut buffer[start..], self.offset);
         if read.is_err() {
             buffer.truncate(start);
         }
+        self.offset += count;
         self.left -= count;
         read.map_err(|error| match error.kind() {
-            ErrorKind::UnexpectedEof => io::Error::other("the file became shorter meanwhile"),
+            ErrorKind::UnexpectedEof => became_shorter(),
             _ => error,
         })
     }
+}
+
+/// Its length has been told already.
+pub(super) fn became_shorter() -> io::Error {
+    io::Error::other("the file became shorter meanwhile")
 }
 
 fn version(metadata: &std::fs::Metadata) -> Version {

@@ -124,8 +124,23 @@ impl Conversation<'_> {
         Ok(Response::text(Status::OK, text))
     }
 
-    /// A file goes out in pieces, so that its size is no matter.
+    /// A file goes out by the kernel, or in pieces where a fault or the pace has to see them.
     async fn send_file(&mut self, head: Vec<u8>, excerpt: Excerpt) -> Result<(), Halt> {
+        if !self.output.is_plain() {
+            return self.send_pieces(head, excerpt).await;
+        }
+        self.output.write(&head).await?;
+        let Some(rest) = excerpt.rest() else { return Ok(()) };
+        match self.output.send_file(rest).await? {
+            bytes if bytes < excerpt.left() => {
+                Err(Halt::because(End::Error, files::became_shorter()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// So that the size of a file is no matter.
+    async fn send_pieces(&mut self, head: Vec<u8>, excerpt: Excerpt) -> Result<(), Halt> {
         let (mut buffer, mut excerpt) = (head, excerpt);
         loop {
             let reading = self.client.lp.run_in_executor(move || {

@@ -20,7 +20,7 @@ use crate::env::Environment;
 use crate::exit::Exit;
 use crate::message::Message;
 use crate::output::Writer;
-use crate::request::{IdentityFiles, ServerTls};
+use crate::request::{IdentityFiles, KeyLog, ServerTls, key_log};
 use crate::style::Style;
 use made::{Made, Papers};
 
@@ -106,12 +106,13 @@ fn read_identities(files: &[IdentityFiles], rules: &Rules<'_>) -> Result<Tls, Re
 struct Rules<'a> {
     request: &'a ServerTls,
     client_ca: Option<String>,
+    key_log: Option<KeyLog>,
 }
 
 impl<'a> Rules<'a> {
     fn new(request: &'a ServerTls) -> Result<Self, Refusal> {
         let client_ca = request.client_ca.as_deref().map(read).transpose()?;
-        let rules = Self { request, client_ca };
+        let rules = Self { request, client_ca, key_log: key_log()? };
         if let (Some(path), Some(ca)) = (&request.client_ca, &rules.client_ca) {
             let wrong = |error| nonsense(&format!("--client-ca {}", path.display()), &error);
             loopctl::TlsClient::builder().ca_pem(ca).build().map_err(wrong)?;
@@ -126,6 +127,9 @@ impl<'a> Rules<'a> {
             .shutdown_timeout(NO_LIMIT);
         if let Some(ca) = &self.client_ca {
             builder = builder.client_ca_pem(ca);
+        }
+        if let Some(log) = self.key_log.clone() {
+            builder = builder.key_log(move |line| log(line));
         }
         for identity in identities {
             builder = builder.identity_pem(&identity.chain, &identity.key);

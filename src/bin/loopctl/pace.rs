@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 /// Spreads bytes over time. A decision: it takes the time and says how long to wait.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(crate) struct Pace {
     rate: NonZero<u64>,
     /// When what has been counted so far is due.
     due: Option<Instant>,
@@ -15,23 +15,23 @@ pub(super) struct Pace {
 const PIECES: u64 = 50;
 
 impl Pace {
-    pub(super) fn new(rate: NonZero<u64>) -> Self {
+    pub(crate) fn new(rate: NonZero<u64>) -> Self {
         Self { rate, due: None }
     }
 
     /// How many bytes to move at a time.
-    pub(super) fn piece(&self) -> usize {
+    pub(crate) fn piece(&self) -> usize {
         usize::try_from((self.rate.get() / PIECES).max(1)).unwrap_or(usize::MAX)
     }
 
     /// Counts bytes that move now. Time in which nothing moved is not made up for.
-    pub(super) fn count(&mut self, bytes: usize, now: Instant) {
+    pub(crate) fn count(&mut self, bytes: usize, now: Instant) {
         let begin = self.due.map_or(now, |due| due.max(now));
         self.due = Some(begin + Duration::from_secs_f64(bytes as f64 / self.rate.get() as f64));
     }
 
     /// How long to wait before more may move.
-    pub(super) fn wait(&self, now: Instant) -> Duration {
+    pub(crate) fn wait(&self, now: Instant) -> Duration {
         self.due.map_or(Duration::ZERO, |due| due.saturating_duration_since(now))
     }
 }

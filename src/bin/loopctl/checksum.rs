@@ -1,0 +1,109 @@
+//! Checksums, as sha256sum(1) and b3sum(1) print them.
+
+use std::fmt::Write as _;
+
+use clap::ValueEnum;
+use sha2::Digest;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Algorithm {
+    /// As sha256sum(1)
+    Sha256,
+    /// As b3sum(1)
+    Blake3,
+}
+
+/// The sum of what has been added so far.
+pub(crate) enum Checksum {
+    Sha256(sha2::Sha256),
+    Blake3(Box<blake3::Hasher>),
+}
+
+/// A sum that is known, and of which kind it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Sum {
+    pub(crate) algorithm: Algorithm,
+    pub(crate) hex: String,
+}
+
+impl Algorithm {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Sha256 => "sha256",
+            Self::Blake3 => "blake3",
+        }
+    }
+}
+
+impl Checksum {
+    pub(crate) fn new(algorithm: Algorithm) -> Self {
+        match algorithm {
+            Algorithm::Sha256 => Self::Sha256(sha2::Sha256::new()),
+            Algorithm::Blake3 => Self::Blake3(Box::default()),
+        }
+    }
+
+    pub(crate) fn add(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Sha256(hasher) => hasher.update(bytes),
+            Self::Blake3(hasher) => drop(hasher.update(bytes)),
+        }
+    }
+
+    pub(crate) fn sum(&self) -> Sum {
+        match self {
+            Self::Sha256(hasher) => {
+                Sum { algorithm: Algorithm::Sha256, hex: hex(&hasher.clone().finalize()) }
+            }
+            Self::Blake3(hasher) => {
+                Sum { algorithm: Algorithm::Blake3, hex: hex(hasher.finalize().as_bytes()) }
+            }
+        }
+    }
+}
+
+impl Sum {
+    /// The line that the tools print and check, of something with this name. They mark names that have to be
+    /// escaped with a backslash in front.
+    pub(crate) fn line(&self, name: &str) -> String {
+        let escaped = name.replace('\\', "\\\\").replace('\n', "\\n").replace('\r', "\\r");
+        let mark = if escaped == name { "" } else { "\\" };
+        format!("{mark}{}  {escaped}\n", self.hex)
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sum_of(algorithm: Algorithm, pieces: &[&str]) -> Sum {
+        let mut checksum = Checksum::new(algorithm);
+        pieces.iter().for_each(|piece| checksum.add(piece.as_bytes()));
+        checksum.sum()
+    }
+
+    /// `printf abc | sha256sum`, `printf abc | b3sum`, and the same of nothing.
+    #[test]
+    fn sums_are_those_of_the_tools() {
+        let sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        let blake3 = "6437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85";
+        assert_eq!(sum_of(Algorithm::Sha256, &["a", "", "bc"]).hex, sha256);
+        assert_eq!(sum_of(Algorithm::Blake3, &["ab", "c"]).hex, blake3);
+        let nothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        assert_eq!(sum_of(Algorithm::Sha256, &[]).line("-"), format!("{nothing}  -\n"));
+    }
+
+    #[test]
+    fn names_that_would_break_a_line_are_escaped() {
+        let sum = Sum { algorithm: Algorithm::Sha256, hex: "00".to_owned() };
+        assert_eq!(sum.line("a b"), "00  a b\n");
+        assert_eq!(sum.line("a\nb\\"), "\\00  a\\nb\\\\\n");
+    }
+}

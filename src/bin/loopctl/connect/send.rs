@@ -1,0 +1,131 @@
+//! `loopctl sendfile`: a connection, and a file over it.
+
+use std::future::pending;
+use std::num::NonZero;
+use std::pin::pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use loopctl::{LoopRef, StreamReader, StreamWriter, Transport};
+
+use super::race::Try;
+use super::relay::Kept;
+use super::{SIGQUIT, Session};
+use crate::exit::Exit;
+use crate::first::first;
+use crate::render::sendfile::bar::{self, Bar};
+use crate::render::sendfile::text;
+use crate::report::{End, Report};
+use crate::request::SendRequest;
+use crate::sendfile::{Course, Fault, Input, Sending};
+use crate::told::Told;
+
+impl Session {
+    /// Opens the file, connects to the only target, and sends it.
+    pub(super) async fn send(self: &Rc<Self>, lp: &LoopRef, request: &SendRequest) -> Exit {
+        let opened = self.stop.or(Input::open(lp, request)).await;
+        let mut report = match opened {
+            Some(Ok(input)) => self.send_input(lp, request, input).await,
+            unopened => self.without_file(lp, request, unopened.and_then(Result::err)),
+        };
+        report.beside.sending.get_or_insert_with(|| Box::new(Sending::new(request.name())));
+        let exit = report.exit();
+        self.tell(Some(Told::Report(Box::new(report))));
+        exit
+    }
+
+    async fn send_input(
+        self: &Rc<Self>,
+        lp: &LoopRef,
+        request: &SendRequest,
+        mut input: Input,
+    ) -> Report {
+        let mut report = self.race(lp, &self.request.targets[0], 0).await;
+        let kept = self.kept.take();
+        let (Some(Kept::Stream(reader, writer)), Exit::Success) = (kept, report.exit()) else {
+            return report;
+        };
+        self.output.borrow_mut().connected(&report);
+        let mut sending = Sending::new(request.name());
+        let left = request.limit.map(|limit| limit.saturating_sub(report.total));
+        let course = Course::new(lp, writer.transport(), left);
+        self.send_over(&course, request, &mut input, (reader, writer), &mut sending).await;
+        report.beside.sending = Some(Box::new(sending));
+        report
+    }
+
+    /// Nobody was connected to.
+    fn without_file(&self, lp: &LoopRef, request: &SendRequest, fault: Option<Fault>) -> Report {
+        let (target, timeout) = (&self.request.targets[0], self.request.race.timeout);
+        let session = "1".to_owned();
+        let mut report = self.blank(lp, &Try { target, session, known: None, timeout });
+        let mut sending = Sending::new(request.name());
+        sending.end.before = true;
+        report.end = match (fault, self.stop.wish()) {
+            (Some(fault), _) => {
+                sending.fail(fault);
+                End::Failed(sending.end.exit)
+            }
+            (None, wish) => End::Interrupted(wish.unwrap_or(Exit::Mixed)),
+        };
+        report.beside.sending = Some(Box::new(sending));
+        report
+    }
+
+    async fn send_over(
+        self: &Rc<Self>,
+        course: &Rc<Course>,
+        request: &SendRequest,
+        input: &mut Input,
+        mut stream: (StreamReader, StreamWriter),
+        sending: &mut Sending,
+    ) {
+        let transport = stream.1.transport().clone();
+        self.tell_progress_on_sigquit(course);
+        let total = input.count.map(NonZero::get);
+        let ended = {
+            let running = async { Some(course.run(request, input, &mut stream, sending).await) };
+            let drawing = self.draw(course, request.name(), total);
+            let both = async { first(pin!(running), pin!(drawing)).await };
+            self.stop.or(both).await.flatten()
+        };
+        (sending.went, sending.took) = (course.went(), course.took());
+        match ended {
+            Some(Ok(())) => return transport.close(),
+            Some(Err(fault)) => sending.fail(fault),
+            None => sending.end.exit = self.stop.wish().unwrap_or(Exit::Mixed),
+        }
+        // Before the writer goes, which would tell the peer of an end.
+        break_off(&transport);
+    }
+
+    /// A progress bar, where there is somebody to see it. It never ends by itself.
+    async fn draw<T>(&self, course: &Course, name: String, total: Option<u64>) -> T {
+        if !self.request.output.live {
+            return pending().await;
+        }
+        let bar = Bar::new(name, total, self.request.output.stderr);
+        loop {
+            course.lp.sleep(bar::FRAME).await;
+            bar.draw(course.went().bytes, course.took());
+        }
+    }
+
+    /// How much has gone so far, for whoever asks.
+    fn tell_progress_on_sigquit(self: &Rc<Self>, course: &Rc<Course>) {
+        let (session, inside) = (Rc::clone(self), Rc::clone(course));
+        let told = course.lp.add_signal_handler(SIGQUIT, move || {
+            let so_far = text::so_far(inside.went().bytes, inside.took());
+            session.output.borrow_mut().remark(&so_far);
+        });
+        if let Err(error) = told {
+            log::warn!("cannot handle SIGQUIT: {error}");
+        }
+    }
+}
+
+/// With a reset: an end would make the peer take a part for the whole. A Unix socket knows none.
+fn break_off(transport: &Transport) {
+    let _ = transport.socket().set_linger(Some(Duration::ZERO));
+    transport.abort();
+}

@@ -1,0 +1,74 @@
+//! Why a file was not sent, or not as a whole.
+
+use std::io;
+use std::time::Duration;
+
+use loopctl::{Failure, SendfileError, SendfilePhase};
+
+use crate::exit::Exit;
+use crate::render::units;
+
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// It cannot be opened or read.
+    File(io::Error),
+    /// What was asked for cannot be done with it.
+    Method(io::Error),
+    Send(io::Error),
+    Receive(io::Error),
+    /// The peer took nothing for so long.
+    Idle(Duration),
+    /// All of it took too long.
+    TimeUp(Duration),
+    /// It ended too early.
+    Short {
+        sent: u64,
+        wanted: u64,
+    },
+    /// The peer has something else.
+    Differs(String),
+}
+
+impl Fault {
+    /// How the process ends, what failed, and how.
+    pub(super) fn explain(self, file: &str) -> (Exit, String, Failure) {
+        let late = |text: String| io::Error::new(io::ErrorKind::TimedOut, text);
+        let (exit, what, error) = match self {
+            Self::File(error) => (Exit::CannotRead, format!("cannot read `{file}`"), error),
+            Self::Method(error) => {
+                (Exit::SendFailed, format!("`{file}` cannot be sent like this"), error)
+            }
+            Self::Send(error) => (Exit::SendFailed, format!("cannot send `{file}`"), error),
+            Self::Receive(error) => {
+                (Exit::ReceiveFailed, "the peer does not resume".to_owned(), error)
+            }
+            Self::Idle(limit) => {
+                let text = format!("the peer took nothing for {}", units::prose(limit));
+                (Exit::TimedOut, format!("cannot send `{file}`"), late(text))
+            }
+            Self::TimeUp(limit) => {
+                let text = format!("timed out after {}", units::prose(limit));
+                (Exit::TimedOut, format!("cannot send `{file}`"), late(text))
+            }
+            Self::Short { sent, wanted } => {
+                let text = format!("it ended after {sent} of {wanted} bytes");
+                (Exit::Partial, format!("`{file}` was sent in part"), io::Error::other(text))
+            }
+            Self::Differs(text) => {
+                let what = format!("the peer does not have `{file}` as it is here");
+                (Exit::Partial, what, io::Error::other(text))
+            }
+        };
+        (exit, what, Failure::from(&error))
+    }
+}
+
+impl From<SendfileError> for Fault {
+    fn from(error: SendfileError) -> Self {
+        match (error.phase, error.kind()) {
+            (SendfilePhase::Send, _) => Self::Send(error.error),
+            (SendfilePhase::Check, io::ErrorKind::Unsupported) => Self::Method(error.error),
+            (SendfilePhase::Check | SendfilePhase::Read, _) => Self::File(error.error),
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! The copy: read by the executor, sent as the peer takes it.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use rustix::net::SendFlags;
+
+use super::error::{SendfileError, SendfilePhase};
+use super::transfer::{Kind, Transfer};
+use super::way::Way;
+use crate::event_loop::LoopRef;
+use crate::net::link::Lent;
+
+/// How much is read at a time, in bytes: asyncio's `SENDFILE_FALLBACK_READBUFFER_SIZE`.
+const BLOCK: usize = 256 * 1024;
+
+/// The file, for threads to read. The buffer goes back and forth.
+struct Source {
+    file: Arc<File>,
+    kind: Kind,
+    buffer: Vec<u8>,
+}
+
+impl Transfer<'_> {
+    pub(super) async fn copy(
+        &mut self,
+        lp: &LoopRef,
+        way: &impl Way,
+        kind: Kind,
+    ) -> Result<(), SendfileError> {
+        let mut source = self.open(kind)?;
+        while let Some(count) = self.read(lp, &mut source).await? {
+            if let Err(error) = self.send_all(way, &source.buffer[..count]).await {
+                return Err(self.failed(SendfilePhase::Send, error));
+            }
+        }
+        Ok(())
+    }
+
+    /// Each block is taken by the system as a whole before the next one is read: all that waits is one.
+    pub(super) async fn copy_secure(
+        &mut self,
+        lp: &LoopRef,
+        lent: &Lent,
+        kind: Kind,
+    ) -> Result<(), SendfileError> {
+        let mut source = self.open(kind)?;
+        while let Some(count) = self.read(lp, &mut source).await? {
+            let passed = async {
+                lent.pass(&source.buffer[..count])?;
+                lent.emptied().await
+            };
+            passed.await.map_err(|error| self.failed(SendfilePhase::Send, error))?;
+            self.went(count);
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, kind: Kind) -> Result<Source, SendfileError> {
+        self.calls = 0;
+        let file = self.file().try_clone();
+        let file = file.map_err(|error| self.failed(SendfilePhase::Read, error))?;
+        Ok(Source { file: Arc::new(file), kind, buffer: Vec::new() })
+    }
+
+    /// How many bytes are in the buffer; `None` at the end.
+    async fn read(
+        &mut self,
+        lp: &LoopRef,
+        source: &mut Source,
+    ) -> Result<Option<usize>, SendfileError> {
+        let wanted = self.chunks.next(BLOCK);
+        if wanted == 0 {
+            return Ok(None);
+        }
+        self.calls += 1;
+        let read = source.read(lp, self.chunks.offset(), wanted).await;
+        let count = read.map_err(|error| self.failed(SendfilePhase::Read, error))?;
+        Ok((count > 0).then_some(count))
+    }
+
+    async fn send_all(&mut self, way: &impl Way, mut data: &[u8]) -> io::Result<()> {
+        while !data.is_empty() {
+            let sent =
+                way.attempt(|socket| Ok(rustix::net::send(socket, data, SendFlags::NOSIGNAL)?));
+            match sent {
+                Ok(sent) => {
+                    self.went(sent);
+                    data = &data[sent..];
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => way.room().await?,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    way.fail(&error);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Source {
+    async fn read(&mut self, lp: &LoopRef, offset: u64, wanted: usize) -> io::Result<usize> {
+        let (file, kind) = (Arc::clone(&self.file), self.kind);
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let reading = lp.run_in_executor(move || {
+            buffer.resize(wanted, 0);
+            let read = read(&file, kind, offset, &mut buffer);
+            (buffer, read)
+        });
+        let (buffer, read) = reading.await.map_err(io::Error::other)?;
+        self.buffer = buffer;
+        read
+    }
+}
+
+fn read(mut file: &File, kind: Kind, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+    loop {
+        let read = match kind {
+            Kind::Regular | Kind::Seekable => file.read_at(buffer, offset),
+            Kind::Stream => file.read(buffer),
+        };
+        match read {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            read => return read,
+        }
+    }
+}
