@@ -9,6 +9,7 @@ use jsonschema::Validator;
 use serde_json::{Value, json};
 
 use crate::name_server::{A, AAAA, Act, Asked, CNAME, NameServer, SOA, send, wire};
+use crate::served::Served;
 use crate::support::{Ran, loopctl, run, signal, start};
 
 static SCHEMA: LazyLock<Validator> = LazyLock::new(|| {
@@ -308,6 +309,41 @@ fn o4_dnssec_is_the_servers_claim_and_never_ours() {
     assert!(told.contains("not verified here"), "{told}");
     let plain = document(&server, &["-4", "many.test"]);
     assert_eq!(plain["queries"][0]["signed"], false, "nobody asked for it");
+}
+
+/// The server of `serve --tls` hands each connection on to one that speaks plain TCP.
+#[test]
+fn o4_servers_over_tls_are_trusted_by_the_certificates_of_this_host() {
+    let server = NameServer::new(dual);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("cert.pem");
+    let program = env!("CARGO_BIN_EXE_loopctl");
+    let relay = format!("{program} connect --relay {}", server.address);
+    let served =
+        Served::start(&["--tls", "--tls-cert-file", file.to_str().unwrap(), "--exec", &relay]);
+    let asked = |name: &str, trusted: bool| -> Ran {
+        let at = format!("@tls://{}#{name}", served.address);
+        let mut command = loopctl();
+        command.args(["resolve", "--via", "dns", "--no-search", "-4", "--json", &at, "many.test"]);
+        if trusted {
+            command.env("SSL_CERT_FILE", &file);
+        }
+        command.output().unwrap().into()
+    };
+    let found = asked("localhost", true).json();
+    assert_valid(&found);
+    assert_eq!(
+        (&found["outcome"], found["addresses"].as_array().unwrap().len()),
+        (&"success".into(), 2)
+    );
+    assert_eq!(found["queries"][0]["transport"], "tls");
+    for (name, trusted) in [("localhost", false), ("other.test", true)] {
+        let ran = asked(name, trusted);
+        let found = ran.json();
+        assert_valid(&found);
+        assert_eq!((ran.code, &found["outcome"]), (Some(6), &"error".into()));
+        assert!(ran.stderr.contains("certificate"), "{}", ran.stderr);
+    }
 }
 
 #[test]

@@ -96,19 +96,21 @@ impl NameReport {
         at.saturating_duration_since(self.began.at)
     }
 
-    /// Everybody has answered, or nobody waits any more: `cut` says why.
-    pub(crate) fn settle(&mut self, now: Instant, cut: Option<QueryEnd>) {
+    /// Everybody has answered, or the time is up and nobody waits any more.
+    pub(crate) fn settle(&mut self, now: Instant, is_time_up: bool) {
         self.total = self.since_start(now);
-        // What was dropped on the way has lost to another answer or to the clock.
-        self.queries.end_all(self.total, &cut.unwrap_or(QueryEnd::TimedOut));
-        self.end = match self.verdict() {
+        self.queries.end_all(self.total, &QueryEnd::TimedOut);
+        // Even the address of a name server may be what was waited for.
+        let unasked = if is_time_up { Verdict::Timeout } else { Verdict::Error };
+        self.end = match self.verdict().unwrap_or(unasked) {
             Verdict::Answered => NameEnd::Found,
             verdict => NameEnd::Failed(verdict),
         };
     }
 
     pub(crate) fn interrupt(&mut self, exit: Exit, now: Instant) {
-        self.settle(now, Some(QueryEnd::Interrupted));
+        self.queries.end_all(self.since_start(now), &QueryEnd::Interrupted);
+        self.settle(now, false);
         if self.end != NameEnd::Found {
             self.end = NameEnd::Interrupted(exit);
         }
@@ -224,25 +226,26 @@ impl NameReport {
         self.queries.0.iter().filter(counts).collect()
     }
 
-    fn verdict(&self) -> Verdict {
+    /// `None` where nobody was asked.
+    fn verdict(&self) -> Option<Verdict> {
         if self.beside.is_local && self.subject.dns_leads {
-            return Verdict::Answered;
+            return Some(Verdict::Answered);
         }
         if let Some(last) = self.hops.last() {
-            return last.verdict();
+            return Some(last.verdict());
         }
         let verdicts = self.deciding().into_iter().map(Query::verdict);
         let verdicts: Vec<Verdict> = verdicts.collect();
         if verdicts.contains(&Verdict::Answered) {
-            return Verdict::Answered;
+            return Some(Verdict::Answered);
         }
         // What the system leaves in the dark, name servers may have said.
         let said = self.dns_queries().map(Query::verdict).max_by_key(|it| it.openness());
         let said = said.filter(|_| self.answers().next().is_none());
         let worst = verdicts.into_iter().max_by_key(|it| it.openness());
         match (worst, said) {
-            (Some(Verdict::Error | Verdict::NxDomain), Some(said)) => said,
-            (worst, _) => worst.unwrap_or(Verdict::Error),
+            (Some(Verdict::Error | Verdict::NxDomain), Some(said)) => Some(said),
+            (worst, _) => worst,
         }
     }
 

@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use loopctl::plan::{Family, Port};
 use loopctl::{
-    DnsClient, DnsError, DnsErrorKind, DnsEvent, Lookup, LoopRef, NameInfoFlags, RecordType,
-    ResolveError, source_address,
+    DnsClient, DnsError, DnsErrorKind, DnsEvent, Elapsed, Lookup, LoopRef, NameInfoFlags,
+    RecordType, ResolveError, source_address,
 };
 
 use super::Session;
@@ -17,7 +17,6 @@ use crate::args::ViaArg;
 use crate::env::Environment;
 use crate::report::Began;
 use crate::report::names::{NameReport, NameSubject as Told};
-use crate::report::query::QueryEnd;
 use crate::request::{NameRequest, NameSubject};
 
 /// A report that grows while its parts are asked for.
@@ -34,17 +33,17 @@ impl Session {
         let name = &self.request.names[number];
         let report = Rc::new(RefCell::new(self.blank(lp, name)));
         let local = RefCell::default();
+        let mut is_time_up = false;
         if self.stop.wish().is_none() {
             let asking = self.ask(lp, name, client, &report, &local);
             let asking = lp.timeout(self.request.timeout, asking);
-            // Both ends are seen in what the report has by then.
-            let _ = self.stop.or(asking).await;
+            is_time_up = self.stop.or(asking).await == Some(Err(Elapsed));
         }
         let mut report = report.borrow().clone();
         report.beside.is_local = !local.borrow().is_empty();
         match self.stop.wish() {
             Some(exit) => report.interrupt(exit, lp.time()),
-            None => report.settle(lp.time(), Some(QueryEnd::TimedOut)),
+            None => report.settle(lp.time(), is_time_up),
         }
         report.arrange(&local.take(), source_address);
         report
