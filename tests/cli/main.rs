@@ -16,6 +16,7 @@ mod human;
 mod json;
 mod many;
 mod ndjson;
+mod policy;
 mod relay;
 mod repeat;
 mod screen;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use loopctl::SocketOptions;
-use loopctl::plan::{Family, Policy, Target};
+use loopctl::plan::{Family, Policy, Resolution, Target};
 
 pub(crate) use sendfile::{Part, SendRequest};
 pub(crate) use serve::{
@@ -272,17 +272,7 @@ impl From<&ExpectArgs> for Expectations {
 
 impl RaceRequest {
     pub(crate) fn new(args: &RaceArgs, global: &GlobalArgs) -> Self {
-        let paced = match args.happy_eyeballs {
-            Pace::Off => Policy::default(),
-            Pace::Delay(delay) => Policy::happy_eyeballs(delay),
-        };
-        let policy = Policy {
-            interleave: args.interleave.unwrap_or(paced.interleave),
-            max_parallel: args.max_parallel,
-            attempt_timeout: args.attempt_timeout,
-            run_all: args.all,
-            ..paced
-        };
+        let policy = policy(args);
         let prefer = args.prefer.map(Family::from);
         let family = Family::from(&global.family);
         let (sources, options, udp, tls) = (Vec::new(), None, false, None);
@@ -321,6 +311,34 @@ impl RaceRequest {
         self.policy.attempt_timeout.get_or_insert(SILENCE);
         self.udp = true;
         self
+    }
+}
+
+/// What connections use where nothing is said (RFC 8305 section 8).
+const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+
+/// A policy, and what the other flags make of it.
+fn policy(args: &RaceArgs) -> Policy {
+    let mut policy =
+        args.policy.map_or_else(|| Policy::happy_eyeballs(ATTEMPT_DELAY), Policy::from);
+    match args.happy_eyeballs {
+        None => {}
+        Some(Pace::Off) => (policy.connection_attempt_delay, policy.interleave) = (None, 0),
+        Some(Pace::Delay(delay)) => policy.connection_attempt_delay = Some(delay),
+    }
+    if let Some(delay) = args.resolution_delay {
+        let (since, gives_up) = match policy.resolution {
+            Resolution::Apart { since, gives_up, .. } => (since, gives_up),
+            Resolution::Together { .. } => Default::default(),
+        };
+        policy.resolution = Resolution::Apart { delay, since, gives_up };
+    }
+    Policy {
+        interleave: args.interleave.unwrap_or(policy.interleave),
+        max_parallel: args.max_parallel.or(policy.max_parallel),
+        attempt_timeout: args.attempt_timeout.or(policy.attempt_timeout),
+        run_all: args.all,
+        ..policy
     }
 }
 
