@@ -31,6 +31,9 @@ _loopctl() {
             loopctl,listen)
                 cmd="loopctl__subcmd__serve"
                 ;;
+            loopctl,resolve)
+                cmd="loopctl__subcmd__resolve"
+                ;;
             loopctl,sendfile)
                 cmd="loopctl__subcmd__sendfile"
                 ;;
@@ -44,7 +47,7 @@ _loopctl() {
 
     case "${cmd}" in
         loopctl)
-            opts="-4 -6 -v -q -h -V --ipv4 --ipv6 --json --ndjson --qlog --no-progress --color --verbose --quiet --debug --slow-callback --timeout --help --version connect serve listen sendfile demo completions __generate"
+            opts="-4 -6 -v -q -h -V --ipv4 --ipv6 --json --ndjson --qlog --no-progress --color --verbose --quiet --debug --slow-callback --timeout --help --version connect serve listen resolve sendfile demo completions __generate"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -134,7 +137,7 @@ _loopctl() {
             return 0
             ;;
         loopctl__subcmd__connect)
-            opts="-s -I -u -r -c -i -w -D -4 -6 -v -q -h --targets --concurrency --policy --happy-eyeballs --resolution-delay --interleave --max-parallel --attempt-timeout --all --prefer --resolve --source --interface --ttl --dscp --mark --mptcp --tfo --nodelay --keepalive --tls --starttls --sni --alpn --tls-min --ca --insecure --cert-expiry --cert --key --udp --relay --idle-timeout --require --fail-on-fallback --max-cost --count --interval --fresh-dns --histogram --wait --csv --plain --prom --tcp-info --report --timestamps --ipv4 --ipv6 --json --ndjson --qlog --no-progress --color --verbose --quiet --debug --slow-callback --timeout --help"
+            opts="-s -I -u -r -c -i -w -D -4 -6 -v -q -h --targets --concurrency --policy --happy-eyeballs --resolution-delay --interleave --max-parallel --attempt-timeout --all --prefer --resolve --via --server --source --interface --ttl --dscp --mark --mptcp --tfo --nodelay --keepalive --tls --starttls --sni --alpn --tls-min --ca --insecure --cert-expiry --cert --key --udp --relay --idle-timeout --require --fail-on-fallback --max-cost --count --interval --fresh-dns --histogram --wait --csv --plain --prom --tcp-info --report --timestamps --ipv4 --ipv6 --json --ndjson --qlog --no-progress --color --verbose --quiet --debug --slow-callback --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -177,6 +180,14 @@ _loopctl() {
                     return 0
                     ;;
                 --resolve)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --via)
+                    COMPREPLY=($(compgen -W "system dns" -- "${cur}"))
+                    return 0
+                    ;;
+                --server)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -365,8 +376,82 @@ _loopctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        loopctl__subcmd__resolve)
+            opts="-x -t -4 -6 -v -q -h --reverse --targets --names --concurrency --type --via --server --search --no-search --dnssec --trace --short --order --interleave --ipv4 --ipv6 --json --ndjson --qlog --no-progress --color --verbose --quiet --debug --slow-callback --timeout --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --reverse)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -x)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --names)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --targets)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --concurrency)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --type)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -t)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --via)
+                    COMPREPLY=($(compgen -W "system dns both" -- "${cur}"))
+                    return 0
+                    ;;
+                --server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --order)
+                    COMPREPLY=($(compgen -W "connection system dns" -- "${cur}"))
+                    return 0
+                    ;;
+                --interleave)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --qlog)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --slow-callback)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         loopctl__subcmd__sendfile)
-            opts="-s -I -4 -6 -v -q -h --offset --count --resume --method --no-fallback --rate --checksum --idle-timeout --policy --happy-eyeballs --resolution-delay --interleave --max-parallel --attempt-timeout --all --prefer --resolve --source --interface --ttl --dscp --mark --mptcp --tfo --nodelay --keepalive --tls --starttls --sni --alpn --tls-min --ca --insecure --cert-expiry --cert --key --ipv4 --ipv6 --json --ndjson --qlog --no-progress --color --verbose --quiet --debug --slow-callback --timeout --help"
+            opts="-s -I -4 -6 -v -q -h --offset --count --resume --method --no-fallback --rate --checksum --idle-timeout --policy --happy-eyeballs --resolution-delay --interleave --max-parallel --attempt-timeout --all --prefer --resolve --via --server --source --interface --ttl --dscp --mark --mptcp --tfo --nodelay --keepalive --tls --starttls --sni --alpn --tls-min --ca --insecure --cert-expiry --cert --key --ipv4 --ipv6 --json --ndjson --qlog --no-progress --color --verbose --quiet --debug --slow-callback --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -425,6 +510,14 @@ _loopctl() {
                     return 0
                     ;;
                 --resolve)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --via)
+                    COMPREPLY=($(compgen -W "system dns" -- "${cur}"))
+                    return 0
+                    ;;
+                --server)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -29,7 +29,7 @@ complete -c loopctl -n "__fish_loopctl_needs_command" -l color -d 'When to use c
 always\t'Always'
 never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_needs_command" -l slow-callback -d 'Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)' -r
-complete -c loopctl -n "__fish_loopctl_needs_command" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; serve: none; sendfile: 10s to connect, none to send]' -r
+complete -c loopctl -n "__fish_loopctl_needs_command" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: 5s; serve: none; sendfile: 10s to connect, none to send]' -r
 complete -c loopctl -n "__fish_loopctl_needs_command" -s 4 -l ipv4 -d 'Only IPv4'
 complete -c loopctl -n "__fish_loopctl_needs_command" -s 6 -l ipv6 -d 'Only IPv6'
 complete -c loopctl -n "__fish_loopctl_needs_command" -l json -d 'One JSON document at the end; an array of them for several targets; for serve, a record a line'
@@ -43,6 +43,7 @@ complete -c loopctl -n "__fish_loopctl_needs_command" -s V -l version -d 'Print 
 complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "connect" -d 'Connect to each TARGET, racing its addresses; report every attempt'
 complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "serve" -d 'Listen: echo, files over HTTP, a program for each client, or nothing at all; with faults on demand'
 complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "listen" -d 'Listen: echo, files over HTTP, a program for each client, or nothing at all; with faults on demand'
+complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "resolve" -d 'Show what names resolve to, in the order in which a connection would use it'
 complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "sendfile" -d 'Send a file over a connection, by the kernel where it can; measure and verify'
 complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "demo" -d 'Race a scripted dual-stack host on loopback; needs no network'
 complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "completions" -d 'Print the completions of a shell'
@@ -57,6 +58,9 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l max-parallel
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l attempt-timeout -d 'Time for one attempt [default: as long as the kernel tries; with --udp 200ms]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l prefer -d 'Try the addresses of this family first' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l resolve -d 'Use these addresses for a host instead of asking the resolver; curl\'s HOST:PORT:ADDR works too' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l via -d 'Who is asked for addresses: the system (getaddrinfo), or name servers [default: system; with --server dns]' -r -f -a "system\t'What other programs of this host get'
+dns\t'Name servers, every question of which is told'"
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l server -d 'Ask this name server and not those of resolv.conf(5): [udp|tcp|tls|https://]HOST[:PORT]; may be given again' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s s -l source -d 'Connect from this address; give one of each family to cover both' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s I -l interface -d 'Connect through this network interface' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l ttl -d 'How many routers a packet may pass' -r
@@ -90,7 +94,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l color -d 'Wh
 always\t'Always'
 never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l slow-callback -d 'Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; serve: none; sendfile: 10s to connect, none to send]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: 5s; serve: none; sendfile: 10s to connect, none to send]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l all -d 'Let every attempt finish: probe every address'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l mptcp -d 'Multipath TCP; a plain socket where the kernel has none'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l tfo -d 'TCP Fast Open: uses a cookie of the server\'s, or asks for one'
@@ -154,7 +158,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l color -d 'When
 always\t'Always'
 never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l slow-callback -d 'Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; serve: none; sendfile: 10s to connect, none to send]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: 5s; serve: none; sendfile: 10s to connect, none to send]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l force -d 'Let --output replace a file that exists'
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l resume -d 'Go on with what there is of FILE.part: tell the client how much that is (`loopctl sendfile --resume`)'
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -s u -l udp -d 'Datagrams instead of connections'
@@ -209,7 +213,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l color -d 'Whe
 always\t'Always'
 never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l slow-callback -d 'Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; serve: none; sendfile: 10s to connect, none to send]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: 5s; serve: none; sendfile: 10s to connect, none to send]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l force -d 'Let --output replace a file that exists'
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l resume -d 'Go on with what there is of FILE.part: tell the client how much that is (`loopctl sendfile --resume`)'
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -s u -l udp -d 'Datagrams instead of connections'
@@ -226,6 +230,38 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -s v -l verbose 
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -s q -l quiet -d 'Print nothing; the exit status tells'
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l debug -d 'Turn on the event loop\'s debug mode, and report slow callbacks after the result'
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -s x -l reverse -d 'Ask for the names of this address' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l names -l targets -d 'Read names from FILE, one a line, `#` begins a comment; `-` is standard input' -r -F
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l concurrency -d 'At most this many names at a time' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -s t -l type -d 'Ask for records of these types [default: A,AAAA]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l via -d 'Who is asked: the system (getaddrinfo), name servers, or both side by side' -r -f -a "system\t'getaddrinfo: what programs of this host get'
+dns\t'Name servers, asked directly'
+both\t'Both side by side'"
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l server -d 'Ask this name server and not those of resolv.conf(5): [udp|tcp|tls|https://]HOST[:PORT]; may be given again' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l order -d 'The order of addresses: that of a connection, the system\'s, or the name servers\'' -r -f -a "connection\t'In which `loopctl connect` would try them'
+system\t'In which getaddrinfo gives them'
+dns\t'In which name servers give them'"
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l interleave -d 'The First Address Family Count of the connection; 0 keeps the resolver\'s order' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l qlog -d 'Write every event to FILE, as qlog (JSON text sequences)' -r -F
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb'
+always\t'Always'
+never\t'Never'"
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l slow-callback -d 'Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: 5s; serve: none; sendfile: 10s to connect, none to send]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l search -d 'Complete short names with the search list, as the system does, which is the default'
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l no-search -d 'Take names as complete'
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l dnssec -d 'Ask for signatures, and whether the server has verified the answer; nothing is verified here'
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l trace -d 'Go the way from the root servers (or from --server) down to those in charge of the name'
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l short -d 'Print addresses alone, or the data of records, one a line'
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -s 4 -l ipv4 -d 'Only IPv4'
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -s 6 -l ipv6 -d 'Only IPv6'
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l json -d 'One JSON document at the end; an array of them for several targets; for serve, a record a line'
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l ndjson -d 'One JSON record a line: every event as it happens, then the document'
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l no-progress -d 'Show no live view'
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -s v -l verbose -d 'Tell attempts as they happen; twice: also what the event loop does'
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -s q -l quiet -d 'Print nothing; the exit status tells'
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l debug -d 'Turn on the event loop\'s debug mode, and report slow callbacks after the result'
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l offset -d 'Begin at this byte of the file' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l count -d 'Send so many bytes [default: to the end of the file]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l method -d 'By the kernel, or read and sent, or by the kernel if it can' -r -f -a "auto\t'sendfile(2) if the kernel can, otherwise a copy'
@@ -243,6 +279,9 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l max-paralle
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l attempt-timeout -d 'Time for one attempt [default: as long as the kernel tries; with --udp 200ms]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l prefer -d 'Try the addresses of this family first' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l resolve -d 'Use these addresses for a host instead of asking the resolver; curl\'s HOST:PORT:ADDR works too' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l via -d 'Who is asked for addresses: the system (getaddrinfo), or name servers [default: system; with --server dns]' -r -f -a "system\t'What other programs of this host get'
+dns\t'Name servers, every question of which is told'"
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l server -d 'Ask this name server and not those of resolv.conf(5): [udp|tcp|tls|https://]HOST[:PORT]; may be given again' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -s s -l source -d 'Connect from this address; give one of each family to cover both' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -s I -l interface -d 'Connect through this network interface' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l ttl -d 'How many routers a packet may pass' -r
@@ -269,7 +308,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l color -d 'W
 always\t'Always'
 never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l slow-callback -d 'Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; serve: none; sendfile: 10s to connect, none to send]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: 5s; serve: none; sendfile: 10s to connect, none to send]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l resume -d 'Ask the sink how much it has, and send the rest (`loopctl serve --mode sink --resume`)'
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l no-fallback -d 'Fail where the kernel cannot: --method sendfile'
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l all -d 'Let every attempt finish: probe every address'
@@ -299,7 +338,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l color -d 'When 
 always\t'Always'
 never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l slow-callback -d 'Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; serve: none; sendfile: 10s to connect, none to send]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: 5s; serve: none; sendfile: 10s to connect, none to send]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l all -d 'Let every attempt finish: probe every address'
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -s 4 -l ipv4 -d 'Only IPv4'
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -s 6 -l ipv6 -d 'Only IPv6'
@@ -315,7 +354,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -l color -d
 always\t'Always'
 never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -l slow-callback -d 'Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; serve: none; sendfile: 10s to connect, none to send]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: 5s; serve: none; sendfile: 10s to connect, none to send]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -s 4 -l ipv4 -d 'Only IPv4'
 complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -s 6 -l ipv6 -d 'Only IPv6'
 complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -l json -d 'One JSON document at the end; an array of them for several targets; for serve, a record a line'
@@ -330,7 +369,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -l color -d 
 always\t'Always'
 never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -l slow-callback -d 'Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; serve: none; sendfile: 10s to connect, none to send]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: 5s; serve: none; sendfile: 10s to connect, none to send]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -s 4 -l ipv4 -d 'Only IPv4'
 complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -s 6 -l ipv6 -d 'Only IPv6'
 complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -l json -d 'One JSON document at the end; an array of them for several targets; for serve, a record a line'

@@ -15,10 +15,16 @@ mod http;
 mod human;
 mod json;
 mod many;
+#[path = "../net/support/name_server.rs"]
+#[expect(dead_code, reason = "the tests of the library use more of it")]
+mod name_server;
 mod ndjson;
 mod policy;
 mod relay;
 mod repeat;
+mod resolve;
+mod resolve_beside;
+mod resolve_trace;
 mod screen;
 mod sendfile;
 mod serve;
@@ -34,3 +40,4 @@ mod tls_clients;
 mod tls_peer;
 mod typed;
 mod udp;
+mod via;

@@ -11,7 +11,7 @@ use loopctl::{
     RecordType,
 };
 
-use crate::support::name_server::{A, AAAA, Act, Asked, NameServer, SOA, send, wire};
+use crate::support::name_server::{A, AAAA, Act, Asked, NS, NameServer, SOA, send, wire};
 use crate::support::{best_of, ms, run};
 
 const ADDRESS: [u8; 4] = [192, 0, 2, 7];
@@ -37,7 +37,8 @@ fn error_of(server: &NameServer) -> DnsError {
 
 /// What happened, in short words.
 fn story(events: &[DnsEvent]) -> Vec<String> {
-    let told = events.iter().map(|event| match &event.kind {
+    let steps = events.iter().filter(|it| !matches!(it.kind, DnsEventKind::Finished { .. }));
+    let told = steps.map(|event| match &event.kind {
         DnsEventKind::Asked { transport, attempt, edns, .. } => {
             format!("ask {transport} {attempt}{}", if *edns { "" } else { " plain" })
         }
@@ -64,6 +65,9 @@ fn o4_an_answer_with_everything_that_is_known_of_it() {
         send(asked.answer().a(60, ADDRESS).a(30, [192, 0, 2, 8]).flags(0x0420))
     });
     let (result, events) = ask(server.client());
+    let last = events.last().map(|event| &event.kind);
+    let Some(DnsEventKind::Finished { result: told }) = last else { panic!("{last:?}") };
+    assert_eq!(told.as_ref().as_ref().ok(), result.as_ref().ok(), "listeners have it, too");
     let answer = result.unwrap();
     let texts: Vec<String> = answer.records.iter().map(ToString::to_string).collect();
     assert_eq!(texts, ["example.test. 60 A 192.0.2.7", "example.test. 30 A 192.0.2.8"]);
@@ -188,6 +192,23 @@ fn o4_servfail_and_refused_move_on_and_are_told_in_the_end() {
     let both = [failing.over(DnsTransport::Udp), NameServer::silent().over(DnsTransport::Udp)];
     let (result, _) = ask(server.client().servers(both).timeout(ms(30)));
     assert_eq!(result.unwrap_err().kind, DnsErrorKind::ServFail);
+}
+
+#[test]
+fn o4_a_referral_is_nodata_with_the_servers_below_and_their_addresses() {
+    let server = NameServer::new(|asked| {
+        assert_eq!(asked.message[2] & 1, 0, "recursion is not desired");
+        let answer = asked.answer().raw(2, &wire("test"), NS, 60, &wire("ns.test"));
+        let answer = answer.raw(3, &wire("elsewhere.test"), A, 30, &[192, 0, 2, 54]);
+        send(answer.raw(3, &wire("ns.test"), A, 30, &[192, 0, 2, 53]))
+    });
+    let (result, _) = ask(server.client().recursion(false));
+    let error = result.unwrap_err();
+    assert_eq!(error.kind, DnsErrorKind::NoData);
+    let answer = error.answer.unwrap();
+    assert_eq!(answer.authority[0].to_string(), "test. 60 NS ns.test.");
+    assert_eq!(answer.authority[1].to_string(), "ns.test. 30 A 192.0.2.53");
+    assert_eq!(answer.authority.len(), 2, "nobody asked about elsewhere.test");
 }
 
 #[test]

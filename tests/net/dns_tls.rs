@@ -49,6 +49,7 @@ fn ask(tls: TlsClient, papers: TlsServer, server: &str) -> (Result<String, DnsEr
                 DnsEventKind::Connected { .. } => "connected".to_owned(),
                 DnsEventKind::Answered { rcode, .. } => rcode.to_string(),
                 DnsEventKind::Failed { .. } => "failed".to_owned(),
+                DnsEventKind::Finished { .. } => return,
                 other => format!("{other:?}"),
             };
             events.borrow_mut().push(word);

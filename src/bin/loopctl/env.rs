@@ -53,6 +53,20 @@ impl Environment {
         Some(name.trim().to_owned()).filter(|name| !name.is_empty() && name != "(none)")
     }
 
+    /// Where the system looks for hosts, in its own words (nsswitch.conf(5)): `files`, `dns` and so on.
+    pub(crate) fn name_sources() -> Vec<String> {
+        let text = std::fs::read_to_string("/etc/nsswitch.conf").unwrap_or_default();
+        let hosts = text.lines().find_map(|line| line.trim_start().strip_prefix("hosts:"));
+        let words = hosts.unwrap_or("dns files").split('#').next().unwrap_or_default();
+        let mut is_action = false;
+        let is_source = |word: &&str| {
+            let is_one = !is_action && !word.starts_with('[');
+            is_action = (is_action || word.starts_with('[')) && !word.ends_with(']');
+            is_one
+        };
+        words.split_whitespace().filter(is_source).map(str::to_owned).collect()
+    }
+
     /// Where files that only this run needs belong, the best place first.
     pub(crate) fn runtime_dirs() -> Vec<PathBuf> {
         let own = std::env::var_os("XDG_RUNTIME_DIR").filter(|dir| !dir.is_empty());

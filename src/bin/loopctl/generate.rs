@@ -140,6 +140,7 @@ fn see_also(name: &str) -> String {
         "loopctl",
         "loopctl-connect",
         "loopctl-serve",
+        "loopctl-resolve",
         "loopctl-sendfile",
         "loopctl-demo",
         "loopctl-completions",

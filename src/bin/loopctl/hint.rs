@@ -170,6 +170,10 @@ fn of_name(report: &Report) -> Option<String> {
         (_, Some((family, flag))) if is_unknown || error.contains("EAI_ADDRFAMILY") => {
             format!("there may be no {family} address of it: try without {flag}")
         }
+        _ if error.contains("NXDOMAIN") => {
+            "check the spelling; `loopctl resolve --trace NAME` shows which zone says that there is no such name".to_owned()
+        }
+        _ if error.contains("(NODATA)") => "the name exists, but has no address".to_owned(),
         _ if error.contains("EAI_NODATA") => "the name exists, but has no address".to_owned(),
         _ if is_unknown => {
             "check the spelling; `getent ahosts NAME` shows what this host resolves".to_owned()

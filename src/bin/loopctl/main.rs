@@ -9,22 +9,26 @@ mod connect;
 mod demo;
 mod env;
 mod exit;
+mod feed;
 mod first;
 mod generate;
 mod hint;
 mod log;
 mod message;
+mod name_servers;
 mod output;
 mod pace;
 mod pages;
 mod render;
 mod report;
 mod request;
+mod resolve;
 mod sendfile;
 mod series;
 mod serve;
 mod slow;
 mod stdio;
+mod stop;
 mod style;
 mod targets;
 mod told;
@@ -36,7 +40,7 @@ use clap::Parser;
 use args::{Cli, ColorArg, Command};
 use env::Environment;
 use exit::Exit;
-use request::{ConnectRequest, OutputRequest, ServeRequest};
+use request::{ConnectRequest, OutputRequest, ResolveRequest, ServeRequest};
 use style::Style;
 
 fn main() -> ExitCode {
@@ -70,6 +74,13 @@ fn run(cli: Cli, env: &Environment) -> Exit {
             Err(message) => {
                 message.print(style);
                 Exit::Usage
+            }
+        },
+        Command::Resolve(args) => match ResolveRequest::new(*args, &cli.global, env) {
+            Ok(request) => resolve::run(request),
+            Err((message, exit)) => {
+                message.print(style);
+                exit
             }
         },
         Command::Demo(args) => demo::run(&args, &cli.global, env),

@@ -6,8 +6,8 @@ use std::io::{self, BufWriter, ErrorKind, Write, stderr, stdout};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-use loopctl::Event;
 use loopctl::plan::{Family, SlowLog};
+use loopctl::{DnsEvent, Event};
 use serde_json::Value;
 
 use crate::cause;
@@ -16,6 +16,7 @@ use crate::exit::Exit;
 use crate::message::Message;
 use crate::render::live::Live;
 use crate::render::prom::Metrics;
+use crate::render::resolve::words;
 use crate::render::sendfile::{self, text as sent};
 use crate::render::text::Detail;
 use crate::render::{events, json, qlog, rows, series, slow, text};
@@ -109,6 +110,19 @@ impl Output {
         }
         if self.request.verbosity > 0
             && let Some(line) = events::line(event, report)
+        {
+            let line = format!("{}{line}\n", self.stamp());
+            self.message(&line);
+        }
+    }
+
+    /// A step of a question to a name server.
+    pub(crate) fn query(&mut self, session: &str, event: &DnsEvent, report: &Report) {
+        for record in events::query_records(session, event, report) {
+            self.record(record, report);
+        }
+        if self.request.verbosity > 0
+            && let Some(line) = words::event(event, report.since_start(event.at))
         {
             let line = format!("{}{line}\n", self.stamp());
             self.message(&line);

@@ -28,6 +28,11 @@ pub(crate) fn page_of(name: &str) -> Page {
             environment: &[],
         },
         "loopctl-demo" => page(DEMO, &[("OUTPUT", OUTPUT), ("JSON", JSON)]),
+        "loopctl-resolve" => Page {
+            environment: &RESOLVE_ENVIRONMENT,
+            signals: RESOLVE_SIGNALS,
+            ..page(RESOLVE, &[("OUTPUT", RESOLVE_OUTPUT), ("JSON", RESOLVE_JSON)])
+        },
         "loopctl-completions" => page(COMPLETIONS, &[]),
         "loopctl-serve" => Page {
             description: SERVE,
@@ -72,6 +77,11 @@ With --count or --interval, the same race is run again and again; a name is reso
 With --wait, it is run again, after pauses of 0.1 s that double up to 2 s, until it connects.
 
 Targets are told in the order in which they were given.
+
+With --via dns, or --server, names are not looked up by the system: name servers are asked for AAAA and A at the same time, \
+and their answers are put in the order of RFC 6724. Without --server, they are those of resolv.conf(5), with its search list, and \
+/etc/hosts comes first; with it, nothing but their answers counts. Servers may take half of the --timeout, which all \
+tries share evenly. Every question is told.
 
 With --relay, the connection is kept: what standard input gives goes to the peer, and what the peer sends to standard \
 output, which then carries nothing else; the report goes to standard error. The end of the input is passed on, and \
@@ -165,6 +175,31 @@ loopctl-sendfile(1).
 
 A disk that is full ends the transfer with a reset. With FILE it ends the server, too; with DIR the others go on, and the \
 exit status is 23 in the end.";
+
+const RESOLVE: &str = "\
+Shows what each NAME resolves to: for the programs of this host (getaddrinfo), and by name servers asked directly, side \
+by side, in the order in which connect would try the addresses. Name servers are those of resolv.conf(5), or those that \
+@SERVER and --server name, without a hosts file. Short names are completed with the search list on both sides.
+
+The answer of the system decides whether a name resolves, and the order of a connection; with --server, @SERVER or \
+--via dns, the answer of the name servers does, whose addresses are put in the order of RFC 6724. Types other than A \
+and AAAA are asked of name servers alone.
+
+A server is udp:// (the default, which turns to TCP for what does not fit), tcp://, tls:// (port 853) or https:// (HTTP/1.1), \
+and a host with or without a port. A name after `#` is the one that the certificate must be for. Each server is asked \
+twice, if need be, and all tries share the --timeout of a name evenly.
+
+With --trace, name servers are asked for what they know themselves: those of the root first, or those of --server, then \
+those that each referral names, at the addresses that came with it. Where none came, the system is asked for them. \
+Aliases are followed from the beginning. The port of --server is that of all servers on the way.
+
+With --dnssec, signatures are asked for, and whether the server has verified them (AD). That is the server's claim, \
+worth as much as the server and the way to it: nothing is verified here.
+
+An address in the place of a name needs no resolver; -x asks for its names. Letters beyond ASCII are encoded (IDNA), \
+and both spellings are told. localhost is this host, and nobody is asked.
+
+Names are told in the order in which they were given.";
 
 const DEMO: &str = "\
 Plays a host with three addresses on this machine's loopback, and races them as connect would: one address never \
@@ -264,8 +299,39 @@ const SERVE_ENVIRONMENT: [(&str, &str); 5] = [
     ),
 ];
 
+const RESOLVE_ENVIRONMENT: [(&str, &str); 1] = [(
+    "SSL_CERT_FILE, SSL_CERT_DIR",
+    "Certificates to trust, in the place of the system's, for servers over TLS and HTTPS.",
+)];
+
+const RESOLVE_SIGNALS: &str = "\
+SIGINT and SIGTERM end the questions under way, print the report, and end the process by the same signal. A second one \
+ends it at once. A closed standard output ends the process by SIGPIPE.";
+
+const RESOLVE_OUTPUT: &str = "\
+A row for each address: its place in a connection, in the system's answer and in that of the name servers (first those \
+of A, then those of AAAA records, as they were sent), how many seconds it may be kept, and why it is there. `rule 9 (longest \
+prefix) puts it before` an address that name servers have before it: the rule of RFC 6724 that decides between the \
+two. `puts it behind` is about the address before it in the resolver's order, which connect then interleaves. glibc knows \
+more than RFC 6724 says, and gai.conf(5) may say otherwise; that is told as well. `-` in the first column: a connection \
+would not try it, for the side that decides does not give it.
+
+Then who was asked, for what, and how long it took; a question with something to tell, such as why there is no answer, \
+retries, or messages that were ignored because they may be forged, has a line of its own. Other types have a table of \
+records, and traces a row for each zone.
+
+Errors, causes and hints go to standard error. With --short, nothing but addresses, names or the data of records is \
+printed.";
+
+const RESOLVE_JSON: &str = "\
+With --json, every name gives one document (schema loopctl.resolve.v1), also when it failed or was interrupted; several \
+names give an array, and --ndjson a document a line. `outcome` is success, nxdomain, nodata, servfail, refused, timeout, \
+error or interrupted; all but the first and the last are exit status 6. `queries` has every question with its server, times, flags and \
+answers; `result` is answered, nxdomain, nodata, servfail, refused, timeout or error. The system's resolver has no codes of \
+its own: `error.name` is what it said, such as EAI_NONAME. `rule` is the last column of the table. `authentic` is the server's claim (AD).";
+
 const OUTPUT: &str = "\
-A headline; where the addresses came from and how they are ordered; a row for every address; what the kernel \
+A headline; where the addresses came from and how they are ordered; with --via dns, each question to a name server; a row for every address; what the kernel \
 measured; the socket's options, where some were asked for; and what the total is made of.
 
 A row says when its attempt started and how long it took, both in milliseconds since work on the target began, and \
@@ -283,7 +349,7 @@ several targets give an array, and repeated tries a document of their own (loopc
 draft-kuehlewind-happy-qlog), followed by the document.
 
 All `_ms` are milliseconds since work on the target began. `result` is success, failure (the network or the kernel \
-said no), timeout (a deadline fell) or canceled (another attempt won, or the user interrupted). null means that \
+said no), timeout (a deadline fell) or canceled (another attempt won, or the user interrupted). `resolve.queries` has every question to a name server, as loopctl.resolve.v1 has them. null means that \
 something did not happen or is not known. `relay` says how many bytes went each way and what ended that: eof, reset, \
 idle, closed (standard output), interrupted or error; `outcome` is about the connection alone. `answered` tells over UDP whether anything came back.";
 

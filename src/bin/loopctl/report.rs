@@ -1,6 +1,10 @@
 //! What happened, as plain data: a fold over events.
 
+pub(crate) mod names;
+pub(crate) mod order;
+pub(crate) mod query;
 mod tls;
+pub(crate) mod trace;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime};
@@ -17,6 +21,8 @@ use crate::exit::Exit;
 use crate::render::units;
 use crate::request::Expectations;
 use crate::sendfile::Sending;
+
+use query::{Queries, QueryEnd};
 
 /// The expectation that is one of trust.
 const CERT_EXPIRY: &str = "cert-expiry";
@@ -121,12 +127,16 @@ pub(crate) struct Resolution {
     /// In the order in which they are tried.
     pub(crate) candidates: Vec<Address>,
     pub(crate) error: Option<String>,
+    /// To name servers.
+    pub(crate) queries: Queries,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Via {
     /// `getaddrinfo`.
     System,
+    /// Name servers.
+    Dns,
     /// The target is an address itself.
     Literal,
     /// `--resolve`.
@@ -173,8 +183,9 @@ pub(crate) enum End {
 
 impl Report {
     pub(crate) fn new(subject: Subject, via: Via, began: Began) -> Self {
-        let resolve =
-            Resolution { via, started: None, took: None, candidates: Vec::new(), error: None };
+        let (started, took, error, candidates) = Default::default();
+        let queries = Queries::default();
+        let resolve = Resolution { via, started, took, candidates, error, queries };
         Self {
             subject,
             began,
@@ -293,6 +304,15 @@ impl Report {
     pub(crate) fn interrupt(&mut self, exit: Exit, now: Instant) {
         self.end = End::Interrupted(exit);
         self.total = self.since_start(now);
+    }
+
+    /// Those that nobody waits for any more.
+    pub(crate) fn end_queries(&mut self) {
+        let end = match self.end {
+            End::Interrupted(_) => QueryEnd::Interrupted,
+            _ => QueryEnd::TimedOut,
+        };
+        self.resolve.queries.end_all(self.total, &end);
     }
 
     pub(crate) fn since_start(&self, at: Instant) -> Duration {

@@ -1,5 +1,6 @@
 //! What was meant.
 
+mod resolve;
 mod sendfile;
 mod serve;
 mod tls;
@@ -9,9 +10,10 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use loopctl::SocketOptions;
-use loopctl::plan::{Family, Policy, Resolution, Target};
+use loopctl::plan::{Family, Policy, Preset, Resolution, Target};
+use loopctl::{DnsServer, SocketOptions};
 
+pub(crate) use resolve::{NameRequest, QuestionRequest, ResolveRequest, Subject as NameSubject};
 pub(crate) use sendfile::{Part, SendRequest};
 pub(crate) use serve::{
     Faults, IdentityFiles, Outlet, Place, ServeRequest, ServerTls, Service, SinkRequest,
@@ -20,7 +22,8 @@ pub(crate) use tls::{KeyLog, TlsRequest, key_log};
 
 use crate::args::{
     ConnectArgs, ConnectionArgs, DebugArgs, ExpectArgs, ExportArgs, FamilyArg, FamilyArgs,
-    GlobalArgs, OutputArgs, Pace, RaceArgs, RelayArgs, RepeatArgs, SocketArgs,
+    GlobalArgs, LookupArg, LookupArgs, OutputArgs, Pace, RaceArgs, RelayArgs, RepeatArgs,
+    SocketArgs,
 };
 use crate::env::Environment;
 use crate::exit::Exit;
@@ -92,12 +95,26 @@ pub(crate) struct RaceRequest {
     pub(crate) policy: Policy,
     pub(crate) family: Family,
     pub(crate) prefer: Option<Family>,
-    pub(crate) sources: Vec<SocketAddr>,
-    pub(crate) options: Option<SocketOptions>,
+    pub(crate) sockets: SocketRequest,
     pub(crate) timeout: Duration,
     /// Datagrams, one address after another, in the place of connections.
     pub(crate) udp: bool,
     pub(crate) tls: Option<TlsRequest>,
+    /// Name servers, in the place of the system's resolver.
+    pub(crate) dns: Option<DnsRequest>,
+}
+
+/// What each socket is like.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SocketRequest {
+    pub(crate) sources: Vec<SocketAddr>,
+    pub(crate) options: Option<SocketOptions>,
+}
+
+/// Which name servers are asked; none: those of resolv.conf(5).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DnsRequest {
+    pub(crate) servers: Vec<DnsServer>,
 }
 
 /// How long a datagram may stay without an answer where nothing was said. A refusal takes a round trip.
@@ -166,7 +183,7 @@ impl ConnectRequest {
         global: &GlobalArgs,
         env: &Environment,
     ) -> Result<Self, (Message, Exit)> {
-        let targets = targets::read(&args.targets, &args.connection.resolve.resolve)?;
+        let targets = targets::read(&args.targets, &args.connection.names.resolve)?;
         let mut race = RaceRequest::of(&args.connection, global)?;
         if args.udp {
             race = race.over_udp();
@@ -275,17 +292,21 @@ impl RaceRequest {
         let policy = policy(args);
         let prefer = args.prefer.map(Family::from);
         let family = Family::from(&global.family);
-        let (sources, options, udp, tls) = (Vec::new(), None, false, None);
+        let (sockets, udp, tls, dns) = (SocketRequest::default(), false, None, None);
         let timeout = global.timeout.unwrap_or(TIMEOUT);
-        Self { policy, family, prefer, sources, options, timeout, udp, tls }
+        Self { policy, family, prefer, sockets, timeout, udp, tls, dns }
     }
 
-    /// With sockets and TLS.
+    /// With sockets, TLS and name servers.
     ///
     /// # Errors
-    /// What TLS cannot be, and how to exit.
+    /// What TLS or a resolver cannot be, and how to exit.
     fn of(args: &ConnectionArgs, global: &GlobalArgs) -> Result<Self, (Message, Exit)> {
-        let race = Self::new(&args.race, global).with_sockets(&args.socket);
+        let mut race = Self::new(&args.race, global).with_sockets(&args.socket);
+        race.dns = DnsRequest::new(&args.names)?;
+        if race.dns.is_some() && !says_when_to_begin(&args.race) {
+            race.policy.resolution = Policy::from(Preset::Hev3).resolution;
+        }
         Ok(Self { tls: TlsRequest::new(&args.tls)?, ..race })
     }
 
@@ -300,8 +321,8 @@ impl RaceRequest {
             nodelay: args.nodelay,
             keepalive: args.keepalive,
         };
-        self.options = Some(options).filter(|options| *options != SocketOptions::default());
-        self.sources.clone_from(&args.source);
+        self.sockets.options = Some(options).filter(|it| *it != SocketOptions::default());
+        self.sockets.sources.clone_from(&args.source);
         self
     }
 
@@ -316,6 +337,12 @@ impl RaceRequest {
 
 /// What connections use where nothing is said (RFC 8305 section 8).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+
+/// Where nothing is said, a name server that is slow about one family holds nobody up.
+fn says_when_to_begin(args: &RaceArgs) -> bool {
+    let is_off = args.happy_eyeballs == Some(Pace::Off);
+    is_off || args.policy.is_some() || args.resolution_delay.is_some()
+}
 
 /// A policy, and what the other flags make of it.
 fn policy(args: &RaceArgs) -> Policy {
@@ -339,6 +366,23 @@ fn policy(args: &RaceArgs) -> Policy {
         attempt_timeout: args.attempt_timeout.or(policy.attempt_timeout),
         run_all: args.all,
         ..policy
+    }
+}
+
+impl DnsRequest {
+    /// # Errors
+    /// Servers that nobody would ask.
+    fn new(args: &LookupArgs) -> Result<Option<Self>, (Message, Exit)> {
+        let servers = args.server.clone();
+        match args.via {
+            Some(LookupArg::System) if !servers.is_empty() => {
+                let error = "the system asks whom it wants to: --server needs --via dns";
+                Err((Message::error(error), Exit::Usage))
+            }
+            Some(LookupArg::System) => Ok(None),
+            None if servers.is_empty() => Ok(None),
+            Some(LookupArg::Dns) | None => Ok(Some(Self { servers })),
+        }
     }
 }
 

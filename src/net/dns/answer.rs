@@ -21,7 +21,8 @@ pub struct DnsAnswer {
     pub flags: DnsFlags,
     /// The answer itself, aliases included, in the server's order.
     pub records: Vec<DnsRecord>,
-    /// Who is in charge: of an answer that there is nothing, the start of the zone.
+    /// Who is in charge: of an answer that there is nothing, the start of the zone; of a referral, the name servers
+    /// of the zone below, and then those of their addresses that came along.
     pub authority: Vec<DnsRecord>,
     /// Why, where the server says so.
     pub extended_errors: Vec<ExtendedError>,

@@ -114,6 +114,21 @@ impl DnsClient {
         &self.shared.config.servers
     }
 
+    /// The complete names that a name may stand for, by the search list, in the order in which to ask for them.
+    ///
+    /// ```
+    /// # use loopctl::{DnsClient, DnsServer};
+    /// # let event_loop = loopctl::EventLoop::new()?;
+    /// # let server: DnsServer = "127.0.0.1".parse()?;
+    /// let client = DnsClient::builder().servers([server]).search(["corp.example"], 1);
+    /// let client = client.build(&event_loop.lp())?;
+    /// assert_eq!(client.names("db"), ["db.corp.example.", "db."]);
+    /// # Ok::<(), loopctl::BoxError>(())
+    /// ```
+    pub fn names(&self, name: &str) -> Vec<String> {
+        self.shared.config.search.names(name)
+    }
+
     /// Asks for records of a name, which is complete: no search list, no hosts file.
     ///
     /// There is an answer where there is at least one record of the type, at the end of whatever aliases.

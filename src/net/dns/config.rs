@@ -55,6 +55,7 @@ pub(super) struct Habits {
 ///     .mixed_case(true)
 ///     .dnssec(true)
 ///     .edns(true)
+///     .recursion(true)
 ///     .build(&lp)?;
 /// assert_eq!(client.servers()[0].endpoint(), "127.0.0.1:5353");
 /// # Ok::<(), loopctl::BoxError>(())
@@ -178,6 +179,14 @@ impl DnsClientBuilder {
     /// it; they seem silent then.
     pub fn mixed_case(mut self, mixed_case: bool) -> Self {
         self.0.style.mixed_case = mixed_case;
+        self
+    }
+
+    /// Whether servers are to ask others for what they do not know, as they are unless told otherwise. Without,
+    /// whoever is in charge of a zone answers with the name servers of the zone below: they are in
+    /// [`authority`](super::DnsAnswer::authority) of a NODATA answer, with their addresses.
+    pub fn recursion(mut self, recursion: bool) -> Self {
+        self.0.style.no_recursion = !recursion;
         self
     }
 

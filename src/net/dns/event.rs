@@ -5,7 +5,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::{DnsServer, Rcode, RecordType};
+use super::{DnsAnswer, DnsError, DnsServer, Rcode, RecordType};
 use crate::net::Failure;
 use crate::plan::DnsTransport;
 
@@ -87,6 +87,11 @@ pub enum DnsEventKind {
         transport: DnsTransport,
         /// Why.
         failure: Failure,
+    },
+    /// It is over: what the query gives to whoever asked, answers that say no included.
+    Finished {
+        /// The answer, or why there is none.
+        result: Box<Result<DnsAnswer, DnsError>>,
     },
     /// Nobody waits for the answer any more.
     Canceled,

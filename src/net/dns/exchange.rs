@@ -96,7 +96,12 @@ impl Exchange {
                     self.alarm.set(Some(until), cx.waker());
                     return Poll::Pending;
                 }
-                QueryStep::Answered(_) | QueryStep::GaveUp => return Poll::Ready(self.finish(now)),
+                QueryStep::Answered(_) | QueryStep::GaveUp => {
+                    let result = self.finish(now);
+                    let told = || DnsEventKind::Finished { result: Box::new(result.clone()) };
+                    self.teller.tell(now, told);
+                    return Poll::Ready(result);
+                }
             }
         }
     }

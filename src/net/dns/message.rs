@@ -8,7 +8,7 @@ use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 use rustix::rand::{GetRandomFlags, getrandom};
 
 use super::answer::{DnsFlags, ExtendedError, Rcode};
-use super::{DnsIgnored, DnsRecord, RecordType, decode};
+use super::{DnsData, DnsIgnored, DnsRecord, RecordType, decode};
 
 /// The longest answer that is asked for over UDP, in bytes: what fits through all networks without being cut into
 /// fragments, as agreed on DNS Flag Day 2020.
@@ -35,6 +35,8 @@ pub(super) struct Style {
     pub(super) authentic: bool,
     /// Spells the name in a random mix of cases, which the answer must repeat.
     pub(super) mixed_case: bool,
+    /// Asks for what the server knows itself.
+    pub(super) no_recursion: bool,
 }
 
 /// A message that was sent, to which answers are held.
@@ -82,7 +84,7 @@ impl Question {
         getrandom(&mut random, GetRandomFlags::empty())?;
         let id = if is_numbered { u16::from_be_bytes([random[0], random[1]]) } else { 0 };
         let mut message = Message::new(id, MessageType::Query, OpCode::Query);
-        message.metadata.recursion_desired = true;
+        message.metadata.recursion_desired = !style.no_recursion;
         message.metadata.authentic_data = style.authentic;
         message.add_query(Query::query(self.name.clone(), self.record_type.wire()));
         if edns {
@@ -175,9 +177,26 @@ pub(super) fn read(received: &[u8]) -> Result<Response, String> {
             authentic: header.authentic_data,
         },
         records: message.answers.iter().map(decode::record).collect(),
-        authority: message.authorities.iter().map(decode::record).collect(),
+        authority: authority(&message),
         extended_errors: message.edns.as_ref().map(extended_errors).unwrap_or_default(),
     })
+}
+
+/// Who is in charge, and where they are to be found. What else a server thinks useful is none of our business.
+fn authority(message: &Message) -> Vec<DnsRecord> {
+    let mut records: Vec<DnsRecord> = message.authorities.iter().map(decode::record).collect();
+    let is_named = |record: &DnsRecord| {
+        let names = records.iter().filter_map(|it| match &it.data {
+            DnsData::Ns(name) => Some(name),
+            _ => None,
+        });
+        record.data.address().is_some()
+            && names.into_iter().any(|name| name.eq_ignore_ascii_case(&record.name))
+    };
+    let additional = message.additionals.iter().map(decode::record);
+    let glue: Vec<DnsRecord> = additional.filter(is_named).collect();
+    records.extend(glue);
+    records
 }
 
 /// Why an answer is what it is (RFC 8914).

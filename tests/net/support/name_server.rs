@@ -168,7 +168,13 @@ struct Shared {
 
 impl NameServer {
     pub(crate) fn new(script: impl Fn(&Asked) -> Vec<Act> + Send + Sync + 'static) -> Self {
-        let (udp, tcp) = both_sockets();
+        Self::on(both_sockets(), script)
+    }
+
+    pub(crate) fn on(
+        (udp, tcp): (UdpSocket, TcpListener),
+        script: impl Fn(&Asked) -> Vec<Act> + Send + Sync + 'static,
+    ) -> Self {
         udp.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
         let address = udp.local_addr().unwrap();
         let shared = Arc::new(Shared {
@@ -207,7 +213,7 @@ impl NameServer {
 }
 
 /// One port for both.
-fn both_sockets() -> (UdpSocket, TcpListener) {
+pub(crate) fn both_sockets() -> (UdpSocket, TcpListener) {
     for _ in 0..100 {
         let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
         if let Ok(udp) = UdpSocket::bind(tcp.local_addr().unwrap()) {

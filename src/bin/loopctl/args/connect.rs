@@ -5,10 +5,10 @@ use std::num::NonZero;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
-use loopctl::Keepalive;
+use clap::{Args, ValueEnum};
 use loopctl::plan::Preset;
+use loopctl::{DnsServer, Keepalive};
 
 use super::TlsArgs;
 use super::values::{self, FamilyArg, Pace, Pinned, duration, positive, source};
@@ -21,6 +21,8 @@ Examples:
   loopctl connect --all --happy-eyeballs=100ms db.internal:5432
   loopctl connect --resolve api.test:192.0.2.1,2001:db8::1 api.test:443
   loopctl connect --policy node api.test:443           what Node would have done here
+  loopctl connect --via dns example.com:443             how long did A take, how long AAAA, and from whom?
+  loopctl connect --server tls://9.9.9.9 example.com:443
   loopctl connect -c 20 -i 200ms --histogram api:443   which address is flaky?
   loopctl connect --wait=1m db:5432 && start-the-app
   loopctl connect --targets hosts.txt --csv > probe.csv
@@ -58,7 +60,7 @@ pub(crate) struct ConnectionArgs {
     #[command(flatten)]
     pub(crate) race: RaceArgs,
     #[command(flatten)]
-    pub(crate) resolve: ResolveArgs,
+    pub(crate) names: LookupArgs,
     #[command(flatten)]
     pub(crate) socket: SocketArgs,
     #[command(flatten)]
@@ -110,10 +112,24 @@ pub(crate) struct RaceArgs {
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Names")]
-pub(crate) struct ResolveArgs {
+pub(crate) struct LookupArgs {
     /// Use these addresses for a host instead of asking the resolver; curl's HOST:PORT:ADDR works too
     #[arg(long, value_name = "HOST:ADDR[,ADDR...]")]
     pub(crate) resolve: Vec<Pinned>,
+    /// Who is asked for addresses: the system (getaddrinfo), or name servers [default: system; with --server dns]
+    #[arg(long, value_name = "WHO")]
+    pub(crate) via: Option<LookupArg>,
+    /// Ask this name server and not those of resolv.conf(5): [udp|tcp|tls|https://]HOST[:PORT]; may be given again
+    #[arg(long, value_name = "SERVER")]
+    pub(crate) server: Vec<DnsServer>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LookupArg {
+    /// What other programs of this host get
+    System,
+    /// Name servers, every question of which is told
+    Dns,
 }
 
 #[derive(Debug, Args)]

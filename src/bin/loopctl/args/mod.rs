@@ -2,6 +2,7 @@
 
 mod connect;
 mod fault;
+mod resolve;
 mod sendfile;
 mod serve;
 mod tls;
@@ -14,10 +15,11 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub(crate) use connect::{
-    ConnectArgs, ConnectionArgs, ExpectArgs, ExportArgs, RaceArgs, RelayArgs, RepeatArgs,
-    SocketArgs, TargetArgs,
+    ConnectArgs, ConnectionArgs, ExpectArgs, ExportArgs, LookupArg, LookupArgs, RaceArgs,
+    RelayArgs, RepeatArgs, SocketArgs, TargetArgs,
 };
 pub(crate) use fault::{Fault, FaultArg, Spread};
+pub(crate) use resolve::{OrderArg, ResolveArgs, ViaArg};
 pub(crate) use sendfile::{MethodArg, SendfileArgs};
 pub(crate) use serve::{
     LimitArgs, ListenArgs, LogArg, ModeArg, ModeArgs, ServeArgs, ServerTlsArgs, SinkArgs,
@@ -35,6 +37,7 @@ Examples:
   loopctl connect example.com:443            why did this take 3 s, and which address failed with what?
   loopctl connect --all [::1]:22 db:5432     probe every address of every target
   loopctl connect --json api:443 | jq .attempts
+  loopctl resolve example.com                what the system says, what DNS says, and in which order it is tried
   loopctl serve --fault delay=200ms~50ms     how does my client cope with a slow server?
   loopctl sendfile big.bin host:9000         how fast does it take a file?
   loopctl demo                               see it work, without a network")]
@@ -52,6 +55,8 @@ pub(crate) enum Command {
     /// Listen: echo, files over HTTP, a program for each client, or nothing at all; with faults on demand
     #[command(visible_alias = "listen")]
     Serve(Box<ServeArgs>),
+    /// Show what names resolve to, in the order in which a connection would use it
+    Resolve(Box<ResolveArgs>),
     /// Send a file over a connection, by the kernel where it can; measure and verify
     Sendfile(Box<SendfileArgs>),
     /// Race a scripted dual-stack host on loopback; needs no network
@@ -88,7 +93,7 @@ pub(crate) struct GlobalArgs {
     #[command(flatten)]
     pub(crate) debug: DebugArgs,
     /// Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare
-    /// number is seconds [default: 10s; serve: none; sendfile: 10s to connect, none to send]
+    /// number is seconds [default: 10s; resolve: 5s; serve: none; sendfile: 10s to connect, none to send]
     #[arg(long, global = true, value_name = "DUR", value_parser = positive)]
     pub(crate) timeout: Option<Duration>,
 }

@@ -1,13 +1,13 @@
 //! `loopctl connect`: request to events to report.
 
 mod feed;
+mod names;
 mod race;
 mod relay;
 mod repeat;
 mod secure;
 mod send;
 mod starttls;
-mod stop;
 mod traffic;
 mod udp;
 mod wait;
@@ -16,19 +16,20 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use loopctl::LoopRef;
+use loopctl::{DnsClient, LoopRef};
 
 use crate::exit::Exit;
+use crate::feed::Finished;
 use crate::message::Message;
 use crate::output::Output;
 use crate::render::live;
 use crate::request::{ConnectRequest, Mode, Purpose};
 use crate::series::Series;
 use crate::slow::SlowWatch;
+use crate::stop::Stop;
+use crate::told::Told;
 
-use feed::Finished;
 use relay::Kept;
-use stop::Stop;
 
 const SIGINT: i32 = 2;
 const SIGQUIT: i32 = 3;
@@ -54,6 +55,7 @@ pub(crate) fn run(mut request: ConnectRequest) -> Exit {
         finished: Finished::default(),
         series: RefCell::default(),
         slow: SlowWatch::default(),
+        dns: RefCell::default(),
     });
     let raced = loopctl::run(async |lp| session.visit_all(&lp).await);
     let written = session.output.borrow_mut().finish();
@@ -81,10 +83,12 @@ pub(crate) struct Session {
     stop: Stop,
     /// The connection that won, where it is not closed at once.
     kept: RefCell<Option<Kept>>,
-    finished: Finished,
+    finished: Finished<Told>,
     /// The series under way, for whoever asks in between.
     series: RefCell<BTreeMap<usize, Rc<RefCell<Series>>>>,
     slow: SlowWatch,
+    /// Made when it is needed.
+    dns: RefCell<Option<DnsClient>>,
 }
 
 impl Session {

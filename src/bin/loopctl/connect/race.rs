@@ -74,6 +74,7 @@ impl Session {
         {
             report.interrupt(exit, lp.time());
         }
+        report.end_queries();
         report.expect(&self.request.expect);
         self.output.borrow_mut().end(&this.session, &report);
         report
@@ -81,8 +82,10 @@ impl Session {
 
     pub(super) fn blank(&self, lp: &LoopRef, this: &Try<'_>) -> Report {
         let began = Began { at: lp.time(), wall: Environment::wall_clock() };
-        let via = if this.known.is_some() { Via::Cached } else { via(this.target) };
-        Report::new(Subject::of(this.target, &self.request.race, this.timeout), via, began)
+        let race = &self.request.race;
+        let via =
+            if this.known.is_some() { Via::Cached } else { via(this.target, race.dns.is_some()) };
+        Report::new(Subject::of(this.target, race, this.timeout), via, began)
     }
 
     /// Opens the connection unless somebody ends it first. All that matters is told to the listener.
@@ -92,7 +95,8 @@ impl Session {
         this: &Try<'_>,
         report: &Rc<RefCell<Report>>,
     ) -> Result<(), String> {
-        let connection = self.connection(lp, this).await?.trace(self.listener(this, report));
+        let connection = self.connection(lp, this, report).await?;
+        let connection = connection.trace(self.listener(this, report));
         let tls = self.request.race.tls.as_ref();
         if self.request.purpose.is_none() && tls.is_none() {
             self.stop.or(connection.open(|| Probe)).await;
@@ -126,13 +130,23 @@ impl Session {
         }
     }
 
-    async fn connection(&self, lp: &LoopRef, this: &Try<'_>) -> Result<CreateConnection, String> {
+    async fn connection(
+        self: &Rc<Self>,
+        lp: &LoopRef,
+        this: &Try<'_>,
+        report: &Rc<RefCell<Report>>,
+    ) -> Result<CreateConnection, String> {
         let race = &self.request.race;
         let connection = match (&this.target.target, self.given(lp, this).await?) {
             (Target::Unix(path), _) => lp.create_unix_connection(path),
             (Target::Tcp(..), Some(given)) => lp.create_connection_to(given),
             (Target::Tcp(host, port), None) => {
-                lp.create_connection(host.clone(), port.clone()).family(race.family)
+                let connection =
+                    lp.create_connection(host.clone(), port.clone()).family(race.family);
+                match self.resolver(lp, this, report)? {
+                    Some(resolver) => connection.resolver(resolver),
+                    None => connection,
+                }
             }
         };
         let connection = race.configure(connection.timeout(this.timeout));
@@ -174,10 +188,10 @@ impl RaceRequest {
         if let Some(family) = self.prefer {
             connection = connection.prefer(family);
         }
-        if let Some(options) = &self.options {
+        if let Some(options) = &self.sockets.options {
             connection = connection.socket_options(options.clone());
         }
-        let sources = self.sources.iter();
+        let sources = self.sockets.sources.iter();
         sources.fold(connection, |connection, source| connection.local_addr(*source))
     }
 }
@@ -208,9 +222,10 @@ impl Wanted {
     }
 }
 
-fn via(target: &TargetRequest) -> Via {
+fn via(target: &TargetRequest, by_dns: bool) -> Via {
     match (&target.target, &target.pinned) {
         (_, Some(_)) => Via::Given,
+        (Target::Tcp(Host::Name(_), _), None) if by_dns => Via::Dns,
         (Target::Tcp(Host::Name(_), _), None) => Via::System,
         (Target::Tcp(Host::Literal(_), _) | Target::Unix(_), None) => Via::Literal,
     }

@@ -58,7 +58,8 @@ impl Session {
 
 /// The addresses that the resolver gave, in the order in which they are tried.
 fn answer(report: &Report) -> Option<Vec<SocketAddr>> {
-    let resolved = report.resolve.via == Via::System && report.resolve.error.is_none();
+    let resolved =
+        matches!(report.resolve.via, Via::System | Via::Dns) && report.resolve.error.is_none();
     let addresses: Vec<_> = report.resolve.candidates.iter().filter_map(|a| a.as_inet()).collect();
     (resolved && !addresses.is_empty()).then_some(addresses)
 }

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use loopctl::plan::{Family, Policy, SocketKind, Target, interleave};
 use loopctl::{
-    AbortReason, Address, Event, EventKind, Failure, Lookup, LoopRef, Phase, SocketFacts,
-    SocketOption, SocketOptions,
+    AbortReason, Address, DnsClient, Event, EventKind, Failure, Lookup, LoopRef, Phase, Resolver,
+    SocketFacts, SocketOption, SocketOptions,
 };
 
 use super::Session;
@@ -25,6 +25,8 @@ struct Reach<'a> {
     report: &'a RefCell<Report>,
     listen: RefCell<Listener>,
     deadline: Instant,
+    /// `None`: the system.
+    resolver: Option<DnsClient>,
 }
 
 type Listener = Box<dyn FnMut(&Event)>;
@@ -43,7 +45,8 @@ impl Session {
         let given = self.given(lp, this).await?;
         let listen: Listener = Box::new(self.listener(this, report));
         let (listen, deadline) = (RefCell::new(listen), lp.time() + this.timeout);
-        let reach = Reach { session: self, lp, report, listen, deadline };
+        let resolver = self.resolver(lp, this, report)?;
+        let reach = Reach { session: self, lp, report, listen, deadline, resolver };
         if self.stop.or(reach.run(this, given)).await.is_none() {
             reach.give_up();
         }
@@ -86,7 +89,11 @@ impl Reach<'_> {
         let (Target::Tcp(host, port), None) = (&this.target.target, &given) else { return given };
         self.tell(EventKind::ResolveStarted { host: host.to_string() });
         let lookup = Lookup::new(host.clone(), port.clone()).kind(SocketKind::Datagram);
-        let asking = self.lp.getaddrinfo(lookup.family(self.race().family));
+        let lookup = lookup.family(self.race().family);
+        let asking = match &self.resolver {
+            Some(resolver) => resolver.resolve(lookup),
+            None => self.lp.resolve(lookup),
+        };
         let (why, reason) = match self.lp.timeout(self.left(), asking).await {
             Ok(Ok(found)) => {
                 let addresses: Vec<_> = found.iter().map(|info| info.address).collect();
@@ -190,7 +197,7 @@ impl RaceRequest {
     fn open(&self, to: SocketAddr) -> Result<(UdpSocket, Vec<(SocketOption, Failure)>), Refusal> {
         let at = |phase| move |error: io::Error| (phase, Failure::from(&error));
         let socket = self.bind(to).map_err(at(Phase::Bind))?;
-        let refused = match &self.options {
+        let refused = match &self.sockets.options {
             Some(options) => options.set_on(&socket, to).map_err(at(Phase::Bind))?,
             None => Vec::new(),
         };
@@ -203,7 +210,7 @@ impl RaceRequest {
 
     /// From the first source of the family that can be had.
     fn bind(&self, to: SocketAddr) -> io::Result<UdpSocket> {
-        if self.sources.is_empty() {
+        if self.sockets.sources.is_empty() {
             return match to {
                 SocketAddr::V4(_) => UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)),
                 SocketAddr::V6(_) => UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)),
@@ -212,7 +219,8 @@ impl RaceRequest {
         let name = if to.is_ipv6() { "IPv6" } else { "IPv4" };
         let text = format!("no matching local address with family={name} found");
         let mut result = Err(io::Error::new(io::ErrorKind::AddrNotAvailable, text));
-        for source in self.sources.iter().filter(|source| source.is_ipv6() == to.is_ipv6()) {
+        for source in self.sockets.sources.iter().filter(|source| source.is_ipv6() == to.is_ipv6())
+        {
             result = UdpSocket::bind(source).map_err(|error| {
                 let text = format!("error while attempting to bind on address {source}: {error}");
                 io::Error::new(error.kind(), text)
@@ -225,7 +233,7 @@ impl RaceRequest {
     }
 
     fn facts(&self, socket: &UdpSocket) -> SocketFacts {
-        let options = self.options.as_ref().map(|_| SocketOptions::in_force_on(socket));
+        let options = self.sockets.options.as_ref().map(|_| SocketOptions::in_force_on(socket));
         SocketFacts { local: socket.local_addr().ok(), tcp: None, options }
     }
 }

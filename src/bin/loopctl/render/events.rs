@@ -1,9 +1,10 @@
 //! Events as they happen: for scripts in the words of draft-kuehlewind-happy-qlog, for people in a line.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use loopctl::plan::{Family, Policy};
-use loopctl::{AbortReason, Address, Event, EventKind, TimerEnd};
+use loopctl::{AbortReason, Address, DnsEvent, DnsEventKind, Event, EventKind, TimerEnd};
 use serde_json::{Value, json};
 
 use super::json::AddressRecord;
@@ -23,7 +24,7 @@ pub(crate) fn records(session: &str, event: &Event, report: &Report) -> Vec<Valu
                 addresses.iter().map(|a| dns_result(&Address::from(*a))).collect();
             vec![record("dns_query_finished", answer(report, "positive", &results))]
         }
-        EventKind::ResolveFailed { .. } => {
+        EventKind::ResolveFailed { .. } if report.resolve.via != Via::Dns => {
             vec![record("dns_query_finished", answer(report, "error", &[]))]
         }
         EventKind::CandidatesSorted { candidates } => sorted(candidates, record),
@@ -57,6 +58,43 @@ pub(crate) fn records(session: &str, event: &Event, report: &Report) -> Vec<Valu
         EventKind::TlsFirstByte => vec![tls_record(session, at, "first_byte", json!({}))],
         EventKind::TlsEstablished { .. } | EventKind::TlsFailed { .. } => {
             vec![tls_record(session, at, "handshake_finished", handshake(report))]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The records of one question to a name server; the report has heard of it already.
+pub(crate) fn query_records(session: &str, event: &DnsEvent, report: &Report) -> Vec<Value> {
+    let at = report.since_start(event.at);
+    let id = (event.query + 1).to_string();
+    let hostname = event.name.trim_end_matches('.');
+    match &event.kind {
+        // Of the first message alone; the others are retries.
+        DnsEventKind::Asked { .. } if report.resolve.queries.is_first(event) => {
+            let qtypes = [event.record_type.to_string()];
+            let data = json!({ "dns_id": id, "hostname": hostname, "qtypes": qtypes });
+            vec![record(session, at, "dns_query_started", data)]
+        }
+        DnsEventKind::Finished { result } => {
+            let (kind, error, exchange) = match &**result {
+                Ok(answer) => ("positive", None, &answer.exchange),
+                Err(error) if error.answer.is_some() => {
+                    ("negative", Some(error.to_string()), &*error.exchange)
+                }
+                Err(error) => ("error", Some(error.to_string()), &*error.exchange),
+            };
+            let found = result.iter().flat_map(|answer| answer.addresses());
+            let results: Vec<Value> =
+                found.map(|ip| dns_result(&Address::from(SocketAddr::new(ip, 0)))).collect();
+            let data = without_nulls(json!({
+                "dns_id": id,
+                "hostname": hostname,
+                "results": results,
+                "answer_type": kind,
+                "error_message": error,
+                "duration_ms": whole_ms(exchange.took),
+            }));
+            vec![record(session, at, "dns_query_finished", data)]
         }
         _ => Vec::new(),
     }
@@ -248,11 +286,12 @@ fn query_type(family: Family) -> &'static str {
 
 /// One line about an event, for `-v`.
 pub(crate) fn line(event: &Event, report: &Report) -> Option<String> {
+    let is_looked_up = matches!(report.resolve.via, Via::System | Via::Dns);
     let what = match &event.kind {
-        EventKind::ResolveStarted { host } if report.resolve.via == Via::System => {
+        EventKind::ResolveStarted { host } if is_looked_up => {
             format!("resolving {host}")
         }
-        EventKind::Resolved { addresses } if report.resolve.via == Via::System => {
+        EventKind::Resolved { addresses } if is_looked_up => {
             format!("resolved to {} addresses", addresses.len())
         }
         EventKind::ResolveFailed { reason } => reason.clone(),

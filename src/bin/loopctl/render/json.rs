@@ -183,22 +183,24 @@ fn resolve(report: &Report) -> Value {
     let candidates: Vec<_> = resolve.candidates.iter().map(AddressRecord::from).collect();
     let kind = if report.exit() == Exit::TimedOut { "timeout" } else { "dns" };
     let error = resolve.error.as_ref().map(|message| ErrorRecord::plain(kind, message.clone()));
+    let is_looked_up = matches!(resolve.via, Via::System | Via::Dns);
     let via = match resolve.via {
         Via::System => "system",
+        Via::Dns => "dns",
         Via::Literal => "literal",
         Via::Given => "given",
         Via::Cached => "cached",
     };
     json!({
         "via": via,
-        "duration_ms": resolve.took.filter(|_| resolve.via == Via::System).map(ms),
-        "queries": [],
+        "duration_ms": resolve.took.filter(|_| is_looked_up).map(ms),
+        "queries": super::resolve::json::queries(&resolve.queries),
         "candidates": candidates,
         "error": error,
     })
 }
 
-pub(super) fn slow_callbacks(slow: &SlowLog) -> Vec<Value> {
+pub(crate) fn slow_callbacks(slow: &SlowLog) -> Vec<Value> {
     let record = |job: &loopctl::plan::SlowJob| {
         json!({
             "what": job.what,

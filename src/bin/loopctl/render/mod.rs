@@ -6,6 +6,7 @@ pub(crate) mod live;
 mod picture;
 pub(crate) mod prom;
 pub(crate) mod qlog;
+pub(crate) mod resolve;
 pub(crate) mod rows;
 pub(crate) mod sendfile;
 pub(crate) mod series;

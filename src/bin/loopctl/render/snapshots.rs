@@ -122,7 +122,7 @@ fn untrusted() -> Report {
     story.report
 }
 
-fn assert_snapshot(name: &str, shown: &str) {
+pub(super) fn assert_snapshot(name: &str, shown: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/snapshots").join(name);
     if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
         std::fs::write(&path, shown).unwrap();
@@ -131,7 +131,7 @@ fn assert_snapshot(name: &str, shown: &str) {
     assert_eq!(shown, kept, "{name}");
 }
 
-fn style(width: Option<usize>, color: bool, unicode: bool) -> Style {
+pub(super) fn style(width: Option<usize>, color: bool, unicode: bool) -> Style {
     Style { color, unicode, width }
 }
 

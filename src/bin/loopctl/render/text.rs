@@ -5,6 +5,7 @@ use std::time::Duration;
 use anstyle::AnsiColor;
 use loopctl::plan::Family;
 
+use super::resolve::queries;
 use super::{table, tls, units};
 use crate::cause;
 use crate::report::{Carrier, End, Report, Via};
@@ -22,7 +23,7 @@ pub(crate) struct Detail {
 pub(crate) fn report(report: &Report, style: Style, detail: Detail) -> String {
     let mut parts = vec![fit(&headline(report, style), style)];
     if report.subject.carrier != Carrier::Unix {
-        parts.push(fit(&resolve_line(report), style));
+        parts.push(fit(&(resolve_line(report) + &query_lines(report)), style));
     }
     if !report.resolve.candidates.is_empty() {
         parts.push(table::table(report, style) + &fit(&refused_options(report), style));
@@ -108,13 +109,14 @@ fn success(report: &Report) -> (String, AnsiColor) {
 fn resolve_line(report: &Report) -> String {
     let resolve = &report.resolve;
     let took = match resolve.via {
-        Via::System => resolve
+        Via::System | Via::Dns => resolve
             .took
             .map_or_else(|| "-".to_owned(), |took| format!("{} ms", units::column(took))),
         Via::Literal | Via::Given | Via::Cached => "-".to_owned(),
     };
     let via = match resolve.via {
         Via::System => "system",
+        Via::Dns => "dns",
         Via::Literal => "literal",
         Via::Given => "given",
         Via::Cached => "cached",
@@ -132,6 +134,18 @@ fn resolve_line(report: &Report) -> String {
         _ => format!("   {}", order(report)),
     };
     format!("  resolve  {took}  {via}   {}{order}", counts.join(", ")).trim_end().to_owned() + "\n"
+}
+
+/// The questions to name servers.
+fn query_lines(report: &Report) -> String {
+    let resolve = &report.resolve;
+    let is_known = resolve.via == Via::Dns && !resolve.candidates.is_empty();
+    if is_known && resolve.queries.0.is_empty() {
+        return "  dns      nobody was asked: /etc/hosts has it\n".to_owned();
+    }
+    let host = report.subject.host.as_deref().unwrap_or_default();
+    let lines = queries::of_servers(&resolve.queries.0.iter().collect::<Vec<_>>(), host);
+    lines.into_iter().map(|line| line + "\n").collect()
 }
 
 fn order(report: &Report) -> String {

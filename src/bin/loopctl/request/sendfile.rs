@@ -52,7 +52,7 @@ impl ConnectRequest {
         env: &Environment,
     ) -> Result<Self, (Message, Exit)> {
         let refuse = |message| (message, Exit::Usage);
-        let target = TargetRequest::new(&args.target, &args.connection.resolve.resolve);
+        let target = TargetRequest::new(&args.target, &args.connection.names.resolve);
         let target = target.map_err(|error| refuse(error.into()))?;
         if args.connection.race.all {
             return Err(refuse(Message::error(

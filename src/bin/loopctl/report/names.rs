@@ -1,0 +1,261 @@
+//! What is known of one name in the end.
+
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use loopctl::plan::SlowLog;
+use loopctl::{DnsAnswer, DnsData, DnsRecord, RecordType};
+
+use super::Began;
+use super::order::{self, AddressRow, Found};
+use super::query::{Queries, Query, QueryEnd, Verdict};
+use super::trace::Hop;
+use crate::exit::Exit;
+
+/// One name, from the first question to the last answer.
+#[derive(Debug, Clone)]
+pub(crate) struct NameReport {
+    pub(crate) subject: NameSubject,
+    pub(crate) began: Began,
+    pub(crate) queries: Queries,
+    pub(crate) addresses: Vec<AddressRow>,
+    /// Of a trace.
+    pub(crate) hops: Vec<Hop>,
+    pub(crate) total: Duration,
+    pub(crate) end: NameEnd,
+    pub(crate) beside: NameBeside,
+}
+
+/// What the report is about.
+#[derive(Debug, Clone)]
+pub(crate) struct NameSubject {
+    /// As it was typed.
+    pub(crate) text: String,
+    /// As it goes over the wire, without the port.
+    pub(crate) name: String,
+    pub(crate) port: Option<u16>,
+    /// Whose answer decides: that of name servers, or the system's.
+    pub(crate) dns_leads: bool,
+    /// Whether addresses are what is wanted.
+    pub(crate) wants_addresses: bool,
+    /// First Address Family Count.
+    pub(crate) interleave: usize,
+    pub(crate) dnssec: bool,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct NameBeside {
+    pub(crate) slow: SlowLog,
+    /// Where the system looks for hosts, by nsswitch.conf(5).
+    pub(crate) sources: Vec<String>,
+    /// Nobody was asked: the name is this host by its nature.
+    pub(crate) is_local: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NameEnd {
+    Found,
+    Failed(Verdict),
+    Interrupted(Exit),
+}
+
+impl NameEnd {
+    /// In the words of JSON.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Found => "success",
+            Self::Failed(verdict) => verdict.name(),
+            Self::Interrupted(_) => "interrupted",
+        }
+    }
+}
+
+impl NameReport {
+    pub(crate) fn new(subject: NameSubject, began: Began) -> Self {
+        Self {
+            subject,
+            began,
+            queries: Queries::default(),
+            addresses: Vec::new(),
+            hops: Vec::new(),
+            total: Duration::ZERO,
+            end: NameEnd::Failed(Verdict::Error),
+            beside: NameBeside::default(),
+        }
+    }
+
+    pub(crate) fn exit(&self) -> Exit {
+        match self.end {
+            NameEnd::Found => Exit::Success,
+            NameEnd::Failed(_) => Exit::NotResolved,
+            NameEnd::Interrupted(exit) => exit,
+        }
+    }
+
+    pub(crate) fn since_start(&self, at: Instant) -> Duration {
+        at.saturating_duration_since(self.began.at)
+    }
+
+    /// Everybody has answered, or nobody waits any more: `cut` says why.
+    pub(crate) fn settle(&mut self, now: Instant, cut: Option<QueryEnd>) {
+        self.total = self.since_start(now);
+        // What was dropped on the way has lost to another answer or to the clock.
+        self.queries.end_all(self.total, &cut.unwrap_or(QueryEnd::TimedOut));
+        self.end = match self.verdict() {
+            Verdict::Answered => NameEnd::Found,
+            verdict => NameEnd::Failed(verdict),
+        };
+    }
+
+    pub(crate) fn interrupt(&mut self, exit: Exit, now: Instant) {
+        self.settle(now, Some(QueryEnd::Interrupted));
+        if self.end != NameEnd::Found {
+            self.end = NameEnd::Interrupted(exit);
+        }
+    }
+
+    /// Puts the addresses in order. `local` are those that need no name server.
+    pub(crate) fn arrange(&mut self, local: &[IpAddr], source: impl Fn(IpAddr) -> Option<IpAddr>) {
+        if !self.subject.wants_addresses {
+            return;
+        }
+        let of_system = self.queries.0.iter().filter(|query| query.is_of_system());
+        let system = of_system.map(|query| match &query.end {
+            QueryEnd::System(texts) => texts.iter().filter_map(|text| text.parse().ok()).collect(),
+            _ => Vec::new(),
+        });
+        let was_asked = !local.is_empty() || self.dns_queries().next().is_some();
+        let told = [RecordType::A, RecordType::Aaaa].into_iter().flat_map(|it| self.told(it));
+        let local = local.iter().map(|ip| (*ip, None));
+        let found = Found {
+            system: system.reduce(|all, more| [all, more].concat()),
+            dns: was_asked.then(|| told.chain(local).collect()),
+            dns_leads: self.subject.dns_leads,
+        };
+        self.addresses = order::rows(&found, self.subject.interleave, source);
+    }
+
+    /// The addresses that name servers have told of one type.
+    fn told(&self, record_type: RecordType) -> Vec<(IpAddr, Option<Duration>)> {
+        let answers = self.answers().filter(|answer| answer.record_type == record_type);
+        let address = |record: &DnsRecord| Some((record.data.address()?, Some(record.ttl)));
+        answers.flat_map(|answer| answer.matching().filter_map(address)).collect()
+    }
+
+    pub(crate) fn dns_queries(&self) -> impl Iterator<Item = &Query> {
+        self.queries.0.iter().filter(|query| !query.is_of_system())
+    }
+
+    /// The answers that say yes. A trace ends with them.
+    pub(crate) fn answers(&self) -> impl Iterator<Item = &DnsAnswer> {
+        self.dns_queries().filter_map(|query| match &query.end {
+            QueryEnd::Answered(answer) => Some(&**answer),
+            _ => None,
+        })
+    }
+
+    /// The records of a table of their own: all but addresses, which have places, and what leads to them.
+    pub(crate) fn records(&self) -> Vec<&DnsRecord> {
+        let is_address = |it: RecordType| matches!(it, RecordType::A | RecordType::Aaaa);
+        let has_places = |answer: &DnsAnswer| {
+            self.subject.wants_addresses && is_address(answer.record_type) && self.hops.is_empty()
+        };
+        let mut records: Vec<&DnsRecord> = Vec::new();
+        for record in self.answers().filter(|it| !has_places(it)).flat_map(|it| &it.records) {
+            if !records.contains(&record) {
+                records.push(record);
+            }
+        }
+        records
+    }
+
+    /// Other names on the way to the addresses, each with its target.
+    pub(crate) fn aliases(&self) -> Vec<(&DnsRecord, &str)> {
+        let mut aliases: Vec<(&DnsRecord, &str)> = Vec::new();
+        let answers = self.dns_queries().filter_map(Query::answer);
+        for record in answers.flat_map(|answer| &answer.records) {
+            let is_known = aliases.iter().any(|(known, _)| known.name == record.name);
+            if let (DnsData::Cname(target), false) = (&record.data, is_known) {
+                aliases.push((record, target));
+            }
+        }
+        aliases
+    }
+
+    /// What `--short` prints, in the order of a connection: addresses, names, the data of records.
+    pub(crate) fn short(&self) -> Vec<String> {
+        let mut lines: Vec<String> = Vec::new();
+        let places = self.addresses.iter().filter(|row| row.ranks.connect.is_some());
+        lines.extend(places.map(|row| row.ip.to_string()));
+        if !self.subject.wants_addresses {
+            lines.extend(self.system_texts().cloned());
+        }
+        for record in self.records().into_iter().filter(|it| !is_signature(it.record_type)) {
+            let text = record.data.to_string();
+            // The system's names have no dot at their end.
+            if !lines.iter().any(|line| *line == text || format!("{line}.") == text) {
+                lines.push(text);
+            }
+        }
+        lines
+    }
+
+    pub(crate) fn system_texts(&self) -> impl Iterator<Item = &String> {
+        let of_system = self.queries.0.iter().filter(|query| query.is_of_system());
+        of_system.flat_map(|query| match &query.end {
+            QueryEnd::System(texts) => texts.as_slice(),
+            _ => &[],
+        })
+    }
+
+    /// The questions whose answers decide: of the system, unless it was not asked or is not what a connection
+    /// would use. Types that the system does not know are always the name servers'.
+    fn deciding(&self) -> Vec<&Query> {
+        let is_address = |query: &Query| {
+            query.types.iter().all(|it| matches!(it, RecordType::A | RecordType::Aaaa))
+        };
+        let system_counts = !self.subject.dns_leads;
+        let has_system = self.queries.0.iter().any(Query::is_of_system);
+        let counts = |query: &&Query| {
+            query.is_of_system() == (system_counts && has_system)
+                || (!query.is_of_system() && !is_address(query))
+                || (!self.subject.wants_addresses)
+        };
+        self.queries.0.iter().filter(counts).collect()
+    }
+
+    fn verdict(&self) -> Verdict {
+        if self.beside.is_local && self.subject.dns_leads {
+            return Verdict::Answered;
+        }
+        if let Some(last) = self.hops.last() {
+            return last.verdict();
+        }
+        let verdicts = self.deciding().into_iter().map(Query::verdict);
+        let verdicts: Vec<Verdict> = verdicts.collect();
+        if verdicts.contains(&Verdict::Answered) {
+            return Verdict::Answered;
+        }
+        // What the system leaves in the dark, name servers may have said.
+        let said = self.dns_queries().map(Query::verdict).max_by_key(|it| it.openness());
+        let said = said.filter(|_| self.answers().next().is_none());
+        let worst = verdicts.into_iter().max_by_key(|it| it.openness());
+        match (worst, said) {
+            (Some(Verdict::Error | Verdict::NxDomain), Some(said)) => said,
+            (worst, _) => worst.unwrap_or(Verdict::Error),
+        }
+    }
+
+    /// The question that says best why there is nothing.
+    pub(crate) fn failing(&self) -> Option<&Query> {
+        let NameEnd::Failed(verdict) = self.end else { return None };
+        let mut deciding = self.deciding().into_iter().chain(self.dns_queries());
+        deciding.find(|query| query.verdict() == verdict && query.failure().is_some())
+    }
+}
+
+/// What is shown beside what was asked for.
+pub(crate) fn is_signature(record_type: RecordType) -> bool {
+    const RRSIG: RecordType = RecordType::Other(46);
+    record_type == RRSIG
+}

@@ -1,0 +1,289 @@
+//! Questions to name servers and to the system, as plain data: a fold over events.
+
+use std::time::{Duration, Instant};
+
+use loopctl::plan::DnsTransport;
+use loopctl::{
+    DnsAnswer, DnsError, DnsErrorKind, DnsEvent, DnsEventKind, DnsServer, RecordType, ResolveError,
+};
+
+/// One question, from the first message to the last.
+#[derive(Debug, Clone)]
+pub(crate) struct Query {
+    /// Which client has asked, and the how manieth question of it this is; `None` for the system.
+    id: Option<(usize, u64)>,
+    pub(crate) name: String,
+    pub(crate) types: Vec<RecordType>,
+    pub(crate) started: Duration,
+    pub(crate) took: Duration,
+    /// Who has answered, or was asked last, and over what.
+    pub(crate) server: Option<(DnsServer, DnsTransport)>,
+    pub(crate) course: Course,
+    pub(crate) end: QueryEnd,
+}
+
+/// What happened on the way.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Course {
+    /// How many messages were sent, or were to be.
+    messages: usize,
+    pub(crate) retries: usize,
+    /// An answer did not fit into a datagram.
+    pub(crate) truncated: bool,
+    /// Messages that were no answers, such as forged ones, with what was wrong with them.
+    pub(crate) ignored: Vec<String>,
+    /// How often a server was silent.
+    pub(crate) silences: usize,
+    /// Servers that could not be asked, or whose answers could not be read.
+    pub(crate) failures: Vec<String>,
+}
+
+/// What became of a question.
+#[derive(Debug, Clone)]
+pub(crate) enum QueryEnd {
+    /// It has not ended.
+    Pending,
+    Answered(Box<DnsAnswer>),
+    Failed(Box<DnsError>),
+    /// What the system gave, as text.
+    System(Vec<String>),
+    SystemFailed {
+        /// Such as `EAI_NONAME`.
+        symbol: Option<&'static str>,
+        message: String,
+    },
+    /// The time of the whole was up.
+    TimedOut,
+    Interrupted,
+}
+
+/// How a question ended, in the words of JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Answered,
+    NxDomain,
+    NoData,
+    Refused,
+    ServFail,
+    Error,
+    Timeout,
+}
+
+impl Verdict {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::NxDomain => "nxdomain",
+            Self::NoData => "nodata",
+            Self::Refused => "refused",
+            Self::ServFail => "servfail",
+            Self::Error => "error",
+            Self::Timeout => "timeout",
+        }
+    }
+
+    /// How little is known of the name: the larger, the more is left open.
+    pub(crate) fn openness(self) -> u8 {
+        match self {
+            Self::Answered => 0,
+            Self::NxDomain => 1,
+            Self::NoData => 2,
+            Self::Refused => 3,
+            Self::ServFail => 4,
+            Self::Error => 5,
+            Self::Timeout => 6,
+        }
+    }
+}
+
+impl Query {
+    pub(crate) fn is_of_system(&self) -> bool {
+        self.id.is_none()
+    }
+
+    pub(crate) fn verdict(&self) -> Verdict {
+        match &self.end {
+            QueryEnd::Answered(_) | QueryEnd::System(_) => Verdict::Answered,
+            QueryEnd::Failed(error) => match error.kind {
+                DnsErrorKind::NxDomain => Verdict::NxDomain,
+                DnsErrorKind::NoData => Verdict::NoData,
+                DnsErrorKind::ServFail => Verdict::ServFail,
+                DnsErrorKind::Refused => Verdict::Refused,
+                DnsErrorKind::TimedOut => Verdict::Timeout,
+                _ => Verdict::Error,
+            },
+            QueryEnd::SystemFailed { symbol, .. } => match *symbol {
+                Some("EAI_NONAME") => Verdict::NxDomain,
+                Some("EAI_NODATA" | "EAI_ADDRFAMILY") => Verdict::NoData,
+                _ => Verdict::Error,
+            },
+            QueryEnd::TimedOut => Verdict::Timeout,
+            QueryEnd::Pending | QueryEnd::Interrupted => Verdict::Error,
+        }
+    }
+
+    /// The answer, also one that says no.
+    pub(crate) fn answer(&self) -> Option<&DnsAnswer> {
+        match &self.end {
+            QueryEnd::Answered(answer) => Some(answer),
+            QueryEnd::Failed(error) => error.answer.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Why there is no answer, in a sentence.
+    pub(crate) fn failure(&self) -> Option<String> {
+        match &self.end {
+            QueryEnd::Pending | QueryEnd::Answered(_) | QueryEnd::System(_) => None,
+            QueryEnd::Failed(error) => Some(error.to_string()),
+            QueryEnd::SystemFailed { message, .. } => Some(format!("the system: {message}")),
+            QueryEnd::TimedOut => {
+                let seconds = self.took.as_secs_f64();
+                Some(format!("cannot resolve `{}`: no answer within {seconds:.1} s", self.name))
+            }
+            QueryEnd::Interrupted => Some("interrupted".to_owned()),
+        }
+    }
+
+    /// `A`, or `A,AAAA` where one question is for both.
+    pub(crate) fn type_names(&self) -> String {
+        self.types.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+    }
+}
+
+/// What the system says of a failure. Which name it is about is known.
+fn without_host(error: &ResolveError) -> String {
+    match (error, error.name()) {
+        (ResolveError::Resolver { message, .. }, Some(name)) => format!("{message} ({name})"),
+        _ => error.to_string(),
+    }
+}
+
+/// The questions about one name, in the order in which they began.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Queries(pub(crate) Vec<Query>);
+
+impl Queries {
+    /// Takes in one event of a client's; `began` is what times are counted from.
+    pub(crate) fn hear(&mut self, client: usize, began: Instant, event: &DnsEvent) {
+        let at = event.at.saturating_duration_since(began);
+        let id = (client, event.query);
+        let known = self.0.iter().position(|query| query.id == Some(id));
+        let known = known.unwrap_or_else(|| {
+            self.0.push(Query::new(Some(id), event.name.clone(), vec![event.record_type], at));
+            self.0.len() - 1
+        });
+        self.0[known].hear(at, &event.kind);
+    }
+
+    /// Whether this is the first that is heard of a question.
+    pub(crate) fn is_first(&self, event: &DnsEvent) -> bool {
+        let id = Some((0, event.query));
+        self.0.iter().any(|query| query.id == id && query.course.messages == 1)
+    }
+
+    /// The system is asked. Gives the place of the question.
+    pub(crate) fn ask_system(
+        &mut self,
+        name: String,
+        types: Vec<RecordType>,
+        at: Duration,
+    ) -> usize {
+        self.0.push(Query::new(None, name, types, at));
+        self.0.len() - 1
+    }
+
+    /// The system has answered.
+    pub(crate) fn end_system(
+        &mut self,
+        place: usize,
+        at: Duration,
+        result: Result<Vec<String>, ResolveError>,
+    ) {
+        let Some(query) = self.0.get_mut(place) else { return };
+        query.took = at.saturating_sub(query.started);
+        query.end = match result {
+            Ok(found) => QueryEnd::System(found),
+            Err(error) => {
+                QueryEnd::SystemFailed { symbol: error.name(), message: without_host(&error) }
+            }
+        };
+    }
+
+    /// What a client would not even ask.
+    pub(crate) fn refuse(&mut self, at: Duration, error: &DnsError) {
+        if error.kind == DnsErrorKind::BadName {
+            let id = Some((usize::MAX, self.0.len() as u64));
+            let mut query = Query::new(id, error.name.clone(), vec![error.record_type], at);
+            query.end = QueryEnd::Failed(Box::new(error.clone()));
+            self.0.push(query);
+        }
+    }
+
+    /// Ends what is still under way, and what was dropped on the way.
+    pub(crate) fn end_all(&mut self, at: Duration, end: &QueryEnd) {
+        for query in self.0.iter_mut().filter(|query| matches!(query.end, QueryEnd::Pending)) {
+            query.took = at.saturating_sub(query.started);
+            query.end = end.clone();
+        }
+    }
+}
+
+impl Query {
+    fn new(
+        id: Option<(usize, u64)>,
+        name: String,
+        types: Vec<RecordType>,
+        started: Duration,
+    ) -> Self {
+        Self {
+            id,
+            name,
+            types,
+            started,
+            took: Duration::ZERO,
+            server: None,
+            course: Course::default(),
+            end: QueryEnd::Pending,
+        }
+    }
+
+    fn hear(&mut self, at: Duration, kind: &DnsEventKind) {
+        self.took = at.saturating_sub(self.started);
+        match kind {
+            DnsEventKind::Asked { server, transport, attempt, .. } => {
+                self.server = Some((server.clone(), *transport));
+                self.course.messages += 1;
+                self.course.retries = attempt.saturating_sub(1);
+            }
+            DnsEventKind::Answered { truncated, .. } => self.course.truncated |= truncated,
+            DnsEventKind::Ignored { why, .. } => self.course.ignored.push(why.to_string()),
+            DnsEventKind::TimedOut { .. } => self.course.silences += 1,
+            DnsEventKind::Failed { server, failure, .. } => {
+                self.course.failures.push(format!(
+                    "{}: {}",
+                    server.endpoint(),
+                    crate::cause::brief(failure)
+                ));
+            }
+            DnsEventKind::Finished { result } => self.finish(result),
+            _ => {}
+        }
+    }
+
+    fn finish(&mut self, result: &Result<DnsAnswer, DnsError>) {
+        let exchange = match result {
+            Ok(answer) => &answer.exchange,
+            Err(error) => &error.exchange,
+        };
+        if let (Some(server), Some(transport)) = (&exchange.server, exchange.transport) {
+            self.server = Some((server.clone(), transport));
+        }
+        self.course.retries = exchange.retries;
+        self.course.truncated = exchange.truncated;
+        self.end = match result {
+            Ok(answer) => QueryEnd::Answered(Box::new(answer.clone())),
+            Err(error) => QueryEnd::Failed(Box::new(error.clone())),
+        };
+    }
+}

@@ -1,0 +1,51 @@
+//! The way down from the root, a hop for each zone.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::query::Verdict;
+
+/// One zone on the way: who was asked, and whom it named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Hop {
+    /// Whose servers were asked, with the dot at the end.
+    pub(crate) zone: String,
+    /// Which name they were asked for.
+    pub(crate) name: String,
+    /// The one that answered, or was asked last.
+    pub(crate) server: Option<NamedServer>,
+    pub(crate) started: Duration,
+    pub(crate) took: Duration,
+    pub(crate) step: Step,
+}
+
+/// A server in charge of a zone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NamedServer {
+    /// `None` where only its address is known.
+    pub(crate) name: Option<String>,
+    pub(crate) address: SocketAddr,
+}
+
+/// Where the way leads from a hop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// To these servers of a zone below.
+    Referral { zone: String, servers: Vec<String> },
+    /// To another name, which is looked for from the beginning.
+    Alias(String),
+    /// Here is the answer, with so many records; or that there is none.
+    End(Verdict, usize),
+    /// Nowhere: the servers of a zone are not to be found, or send back where the way came from.
+    Lost(String),
+}
+
+impl Hop {
+    pub(crate) fn verdict(&self) -> Verdict {
+        match self.step {
+            Step::End(verdict, _) => verdict,
+            Step::Referral { .. } => Verdict::Timeout,
+            Step::Alias(_) | Step::Lost(_) => Verdict::Error,
+        }
+    }
+}

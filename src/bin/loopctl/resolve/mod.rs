@@ -1,0 +1,136 @@
+//! `loopctl resolve`: request to events to report.
+
+mod ask;
+mod roots;
+mod tell;
+mod together;
+mod trace;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use loopctl::{DnsClient, DnsConfigError, LoopRef};
+
+use crate::args::ViaArg;
+use crate::exit::Exit;
+use crate::feed::Finished;
+use crate::message::Message;
+use crate::name_servers;
+use crate::report::names::NameReport;
+use crate::request::{QuestionRequest, ResolveRequest};
+use crate::slow::SlowWatch;
+use crate::stop::Stop;
+
+use tell::Teller;
+
+const SIGINT: i32 = 2;
+const SIGTERM: i32 = 15;
+
+/// Resolves every name and tells about it.
+pub(crate) fn run(request: ResolveRequest) -> Exit {
+    let style = request.output.stderr;
+    let teller = RefCell::new(Teller::new(&request));
+    let (stop, finished, slow) = Default::default();
+    let session = Rc::new(Session { request, teller, stop, finished, slow });
+    let resolved = loopctl::run(async |lp| session.resolve_all(&lp).await);
+    let written = session.teller.borrow_mut().finish();
+    match resolved {
+        _ if written != Exit::Success => written,
+        Ok(Ok(exit)) => exit,
+        Ok(Err((message, exit))) => {
+            message.print(style);
+            exit
+        }
+        Err(error) => {
+            Message::error(error.to_string()).print(style);
+            Exit::Mixed
+        }
+    }
+}
+
+/// One run of the program.
+struct Session {
+    request: ResolveRequest,
+    teller: RefCell<Teller>,
+    stop: Stop,
+    finished: Finished<NameReport>,
+    slow: SlowWatch,
+}
+
+impl Session {
+    async fn resolve_all(self: &Rc<Self>, lp: &LoopRef) -> Result<Exit, (Message, Exit)> {
+        self.slow.listen(lp, &self.request.slow);
+        self.heed_signals(lp).map_err(|error| {
+            (Message::error(format!("cannot handle signals: {error}")), Exit::Mixed)
+        })?;
+        let client = self.client(lp).map_err(|error| {
+            (Message::error(format!("cannot ask name servers: {error}")), Exit::CannotRead)
+        })?;
+        let total = self.request.names.len();
+        let mut exits = Vec::with_capacity(total);
+        let tell = |result: Option<NameReport>| {
+            exits.push(result.as_ref().map_or(Exit::Mixed, NameReport::exit));
+            self.tell(result);
+        };
+        let begin = |number| self.begin(lp, number, client.clone());
+        self.finished.feed(lp, (total, self.request.concurrency), begin, tell).await;
+        Ok(Exit::of_all(&exits))
+    }
+
+    /// A task of its own, so that slow steps are told apart by name.
+    fn begin(self: &Rc<Self>, lp: &LoopRef, number: usize, client: Option<DnsClient>) {
+        let place = self.finished.place(number);
+        let (session, inside) = (Rc::clone(self), lp.clone());
+        let task = lp.create_task(async move {
+            let report = session.resolve(&inside, number, client).await;
+            place.hand_in(report);
+        });
+        task.set_name(&self.request.names[number].text);
+    }
+
+    fn tell(&self, result: Option<NameReport>) {
+        let Some(mut report) = result else { return };
+        report.beside.slow = self.slow.take();
+        let mut teller = self.teller.borrow_mut();
+        teller.tell(&report);
+        if let Some(threshold) = self.request.slow.threshold {
+            teller.slow(&report.beside.slow, threshold);
+        }
+        if teller.has_failed() {
+            self.stop.now(Exit::CannotWrite);
+        }
+    }
+
+    /// Who asks name servers, if they are to be asked at all.
+    fn client(&self, lp: &LoopRef) -> Result<Option<DnsClient>, DnsConfigError> {
+        let question = &self.request.question;
+        if question.via == ViaArg::System || question.trace {
+            return Ok(None);
+        }
+        // What the hosts file says is the system's answer; name servers have one of their own.
+        let mut builder = DnsClient::system()?.hosts("").dnssec(question.dnssec);
+        if !question.search {
+            builder = builder.search([""; 0], 1);
+        }
+        name_servers::client(lp, builder, &question.servers, self.request.timeout).map(Some)
+    }
+
+    fn heed_signals(self: &Rc<Self>, lp: &LoopRef) -> std::io::Result<()> {
+        for signal in [SIGINT, SIGTERM] {
+            let (session, inside) = (Rc::clone(self), lp.clone());
+            lp.add_signal_handler(signal, move || {
+                session.stop.now(Exit::Signal(signal));
+                // A second one ends the process at once.
+                inside.remove_signal_handler(signal);
+            })?;
+        }
+        Ok(())
+    }
+}
+
+impl QuestionRequest {
+    /// Whether the answer of name servers decides, because the system was not asked or one was named.
+    fn dns_leads(&self) -> bool {
+        self.via == ViaArg::Dns || !self.servers.is_empty() || self.trace
+    }
+}
