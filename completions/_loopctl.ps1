@@ -54,8 +54,10 @@ Register-ArgumentCompleter -Native -CommandName 'loopctl' -ScriptBlock {
         'loopctl;connect' {
             [CompletionResult]::new('--targets', '--targets', [CompletionResultType]::ParameterName, 'Read targets from FILE, one a line, `#` begins a comment; `-` is standard input')
             [CompletionResult]::new('--concurrency', '--concurrency', [CompletionResultType]::ParameterName, 'At most this many targets at a time')
-            [CompletionResult]::new('--happy-eyeballs', '--happy-eyeballs', [CompletionResultType]::ParameterName, 'The Connection Attempt Delay, on by default; `off`: one address after another')
-            [CompletionResult]::new('--interleave', '--interleave', [CompletionResultType]::ParameterName, 'The First Address Family Count; 0 keeps the resolver''s order [default: 1, with `off` 0]')
+            [CompletionResult]::new('--policy', '--policy', [CompletionResultType]::ParameterName, 'The rules of a standard or of a well-known client; what other flags say goes before')
+            [CompletionResult]::new('--happy-eyeballs', '--happy-eyeballs', [CompletionResultType]::ParameterName, 'The Connection Attempt Delay; `off`: one address after another [default: 250ms, or the policy''s]')
+            [CompletionResult]::new('--resolution-delay', '--resolution-delay', [CompletionResultType]::ParameterName, 'Ask for each family by itself, and let addresses in hand wait this long for IPv6 [default: the policy''s]')
+            [CompletionResult]::new('--interleave', '--interleave', [CompletionResultType]::ParameterName, 'The First Address Family Count; 0 keeps the resolver''s order [default: 1, with `off` 0, or the policy''s]')
             [CompletionResult]::new('--max-parallel', '--max-parallel', [CompletionResultType]::ParameterName, 'At most this many attempts at a time')
             [CompletionResult]::new('--attempt-timeout', '--attempt-timeout', [CompletionResultType]::ParameterName, 'Time for one attempt [default: as long as the kernel tries; with --udp 200ms]')
             [CompletionResult]::new('--prefer', '--prefer', [CompletionResultType]::ParameterName, 'Try the addresses of this family first')
@@ -279,8 +281,10 @@ Register-ArgumentCompleter -Native -CommandName 'loopctl' -ScriptBlock {
             [CompletionResult]::new('--rate', '--rate', [CompletionResultType]::ParameterName, 'No faster than this: 1MiB/s, 64kB/s')
             [CompletionResult]::new('--checksum', '--checksum', [CompletionResultType]::ParameterName, 'Print the checksum of what was sent, as sha256sum and b3sum do; with --resume, that of the file')
             [CompletionResult]::new('--idle-timeout', '--idle-timeout', [CompletionResultType]::ParameterName, 'Give up when the peer has taken nothing for this long')
-            [CompletionResult]::new('--happy-eyeballs', '--happy-eyeballs', [CompletionResultType]::ParameterName, 'The Connection Attempt Delay, on by default; `off`: one address after another')
-            [CompletionResult]::new('--interleave', '--interleave', [CompletionResultType]::ParameterName, 'The First Address Family Count; 0 keeps the resolver''s order [default: 1, with `off` 0]')
+            [CompletionResult]::new('--policy', '--policy', [CompletionResultType]::ParameterName, 'The rules of a standard or of a well-known client; what other flags say goes before')
+            [CompletionResult]::new('--happy-eyeballs', '--happy-eyeballs', [CompletionResultType]::ParameterName, 'The Connection Attempt Delay; `off`: one address after another [default: 250ms, or the policy''s]')
+            [CompletionResult]::new('--resolution-delay', '--resolution-delay', [CompletionResultType]::ParameterName, 'Ask for each family by itself, and let addresses in hand wait this long for IPv6 [default: the policy''s]')
+            [CompletionResult]::new('--interleave', '--interleave', [CompletionResultType]::ParameterName, 'The First Address Family Count; 0 keeps the resolver''s order [default: 1, with `off` 0, or the policy''s]')
             [CompletionResult]::new('--max-parallel', '--max-parallel', [CompletionResultType]::ParameterName, 'At most this many attempts at a time')
             [CompletionResult]::new('--attempt-timeout', '--attempt-timeout', [CompletionResultType]::ParameterName, 'Time for one attempt [default: as long as the kernel tries; with --udp 200ms]')
             [CompletionResult]::new('--prefer', '--prefer', [CompletionResultType]::ParameterName, 'Try the addresses of this family first')
@@ -332,8 +336,10 @@ Register-ArgumentCompleter -Native -CommandName 'loopctl' -ScriptBlock {
             break
         }
         'loopctl;demo' {
-            [CompletionResult]::new('--happy-eyeballs', '--happy-eyeballs', [CompletionResultType]::ParameterName, 'The Connection Attempt Delay, on by default; `off`: one address after another')
-            [CompletionResult]::new('--interleave', '--interleave', [CompletionResultType]::ParameterName, 'The First Address Family Count; 0 keeps the resolver''s order [default: 1, with `off` 0]')
+            [CompletionResult]::new('--policy', '--policy', [CompletionResultType]::ParameterName, 'The rules of a standard or of a well-known client; what other flags say goes before')
+            [CompletionResult]::new('--happy-eyeballs', '--happy-eyeballs', [CompletionResultType]::ParameterName, 'The Connection Attempt Delay; `off`: one address after another [default: 250ms, or the policy''s]')
+            [CompletionResult]::new('--resolution-delay', '--resolution-delay', [CompletionResultType]::ParameterName, 'Ask for each family by itself, and let addresses in hand wait this long for IPv6 [default: the policy''s]')
+            [CompletionResult]::new('--interleave', '--interleave', [CompletionResultType]::ParameterName, 'The First Address Family Count; 0 keeps the resolver''s order [default: 1, with `off` 0, or the policy''s]')
             [CompletionResult]::new('--max-parallel', '--max-parallel', [CompletionResultType]::ParameterName, 'At most this many attempts at a time')
             [CompletionResult]::new('--attempt-timeout', '--attempt-timeout', [CompletionResultType]::ParameterName, 'Time for one attempt [default: as long as the kernel tries; with --udp 200ms]')
             [CompletionResult]::new('--prefer', '--prefer', [CompletionResultType]::ParameterName, 'Try the addresses of this family first')

@@ -50,8 +50,10 @@ complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "completions" -d 'Pr
 complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "__generate" -d 'Write the completions of every shell and the man pages'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l targets -d 'Read targets from FILE, one a line, `#` begins a comment; `-` is standard input' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l concurrency -d 'At most this many targets at a time' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l happy-eyeballs -d 'The Connection Attempt Delay, on by default; `off`: one address after another' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l interleave -d 'The First Address Family Count; 0 keeps the resolver\'s order [default: 1, with `off` 0]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l policy -d 'The rules of a standard or of a well-known client; what other flags say goes before' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l happy-eyeballs -d 'The Connection Attempt Delay; `off`: one address after another [default: 250ms, or the policy\'s]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l resolution-delay -d 'Ask for each family by itself, and let addresses in hand wait this long for IPv6 [default: the policy\'s]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l interleave -d 'The First Address Family Count; 0 keeps the resolver\'s order [default: 1, with `off` 0, or the policy\'s]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l max-parallel -d 'At most this many attempts at a time' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l attempt-timeout -d 'Time for one attempt [default: as long as the kernel tries; with --udp 200ms]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l prefer -d 'Try the addresses of this family first' -r
@@ -269,8 +271,10 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l rate -d 'No
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l checksum -d 'Print the checksum of what was sent, as sha256sum and b3sum do; with --resume, that of the file' -r -f -a "sha256\t'As sha256sum(1)'
 blake3\t'As b3sum(1)'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l idle-timeout -d 'Give up when the peer has taken nothing for this long' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l happy-eyeballs -d 'The Connection Attempt Delay, on by default; `off`: one address after another' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l interleave -d 'The First Address Family Count; 0 keeps the resolver\'s order [default: 1, with `off` 0]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l policy -d 'The rules of a standard or of a well-known client; what other flags say goes before' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l happy-eyeballs -d 'The Connection Attempt Delay; `off`: one address after another [default: 250ms, or the policy\'s]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l resolution-delay -d 'Ask for each family by itself, and let addresses in hand wait this long for IPv6 [default: the policy\'s]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l interleave -d 'The First Address Family Count; 0 keeps the resolver\'s order [default: 1, with `off` 0, or the policy\'s]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l max-parallel -d 'At most this many attempts at a time' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l attempt-timeout -d 'Time for one attempt [default: as long as the kernel tries; with --udp 200ms]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l prefer -d 'Try the addresses of this family first' -r
@@ -322,8 +326,10 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -s v -l verbos
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -s q -l quiet -d 'Print nothing; the exit status tells'
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l debug -d 'Turn on the event loop\'s debug mode, and report slow callbacks after the result'
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l happy-eyeballs -d 'The Connection Attempt Delay, on by default; `off`: one address after another' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l interleave -d 'The First Address Family Count; 0 keeps the resolver\'s order [default: 1, with `off` 0]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l policy -d 'The rules of a standard or of a well-known client; what other flags say goes before' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l happy-eyeballs -d 'The Connection Attempt Delay; `off`: one address after another [default: 250ms, or the policy\'s]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l resolution-delay -d 'Ask for each family by itself, and let addresses in hand wait this long for IPv6 [default: the policy\'s]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l interleave -d 'The First Address Family Count; 0 keeps the resolver\'s order [default: 1, with `off` 0, or the policy\'s]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l max-parallel -d 'At most this many attempts at a time' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l attempt-timeout -d 'Time for one attempt [default: as long as the kernel tries; with --udp 200ms]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l prefer -d 'Try the addresses of this family first' -r

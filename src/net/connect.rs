@@ -15,6 +15,7 @@ use socket2::{Socket, Type};
 
 use super::attempt::SocketSetup;
 use super::contest::{Contest, Tracer};
+use super::inquiry::Inquiry;
 use super::protocol::Receiver;
 #[cfg(feature = "tls")]
 use super::secure::Securing;
@@ -26,7 +27,7 @@ use super::{
     Event, EventKind, Lookup, Protocol, ResolveError, Resolver, SocketOptions, Transport,
 };
 use crate::event_loop::LoopRef;
-use crate::plan::{Family, Host, Policy, Port};
+use crate::plan::{Family, Host, Policy, Port, Resolution};
 
 /// A connection to be made; asyncio's `create_connection`, with its arguments as methods.
 ///
@@ -408,18 +409,21 @@ impl CreateConnection {
     /// A connected socket.
     async fn race(&mut self, deadline: Option<Instant>) -> Result<(Socket, Names), ConnectError> {
         let known = Destination::Known(Vec::new());
-        let candidates = match std::mem::replace(&mut self.to, known) {
+        let contest = match std::mem::replace(&mut self.to, known) {
             Destination::Socket(socket) => {
                 let socket = Socket::from(socket);
                 let names = prepare_stream(&socket).map_err(ConnectError::Transport)?;
                 return Ok((socket, names));
             }
-            Destination::Known(candidates) => candidates,
-            Destination::Host(lookup, resolver) => self.resolve(lookup, resolver, deadline).await?,
+            Destination::Known(candidates) => self.contest(candidates),
+            Destination::Host(lookup, resolver) if self.asks_apart(&lookup) => {
+                self.contest_while_resolving(lookup, resolver)
+            }
+            Destination::Host(lookup, resolver) => {
+                let candidates = self.resolve(lookup, resolver, deadline).await?;
+                self.contest(candidates)
+            }
         };
-        let candidates = self.sort(candidates);
-        let (setup, policy) = (self.setup.clone(), self.policy.clone());
-        let contest = Contest::new(&self.lp, &mut self.tracer, setup, candidates, policy);
         let mut contest = contest.deadline(deadline);
         let won = poll_fn(|cx| contest.poll(cx)).await;
         drop(contest);
@@ -427,6 +431,30 @@ impl CreateConnection {
         // connects and closes would run out of descriptors.
         next_turn().await;
         won
+    }
+
+    fn contest(&mut self, candidates: Vec<Address>) -> Contest<'_> {
+        let candidates = self.sort(candidates);
+        let (setup, policy) = (self.setup.clone(), self.policy.clone());
+        Contest::new(&self.lp, &mut self.tracer, setup, candidates, policy)
+    }
+
+    /// Whether the families have a question each. Of an address, or of one family, there is one at most.
+    fn asks_apart(&self, lookup: &Lookup) -> bool {
+        let is_apart = matches!(self.policy.resolution, Resolution::Apart { .. });
+        let is_name = matches!(lookup.host(), Host::Name(_));
+        is_apart && is_name && lookup.wanted_family() == Family::Unspecified
+    }
+
+    fn contest_while_resolving(
+        &mut self,
+        lookup: Lookup,
+        resolver: Option<Rc<dyn Resolver>>,
+    ) -> Contest<'_> {
+        let resolver = resolver.unwrap_or_else(|| Rc::new(self.lp.clone()));
+        let inquiry = Inquiry::new(resolver, lookup, self.prefer);
+        let (setup, policy) = (self.setup.clone(), self.policy.clone());
+        Contest::resolving(&self.lp, &mut self.tracer, setup, inquiry, policy)
     }
 
     fn lookup(mut self, change: impl FnOnce(Lookup) -> Lookup) -> Self {

@@ -8,12 +8,14 @@ use socket2::Socket;
 
 use super::attempt::{Attempt, Fault, Progress, SocketSetup};
 use super::event::TimerEnd;
+use super::inquiry::{Answered, Inquiry};
 use super::socket_view::Names;
 use super::{
-    AbortReason, Address, AttemptError, ConnectError, Event, EventKind, Failure, Phase, SocketFacts,
+    AbortReason, Address, AttemptError, ConnectError, Event, EventKind, Failure, Phase,
+    ResolveError, SocketFacts,
 };
 use crate::event_loop::LoopRef;
-use crate::plan::{Answer, CancelReason, Endpoint, Family, Policy, Race, Step};
+use crate::plan::{Answer, CancelReason, Endpoint, Family, Policy, Race, Stage, Step};
 use crate::task::Alarm;
 
 /// Hears every step as it happens.
@@ -49,6 +51,8 @@ pub(crate) struct Contest<'a> {
     race: Race<Address>,
     lanes: Vec<Lane>,
     clock: Clockwork,
+    /// Where not all addresses are known when it begins.
+    inquiry: Option<Inquiry>,
     is_over: bool,
 }
 
@@ -86,8 +90,23 @@ impl<'a> Contest<'a> {
     ) -> Self {
         let clock = Clockwork { alarm: Alarm::new(lp), deadline: None, next_attempt: None };
         let race = Race::among(candidates, policy);
-        let (lp, lanes) = (lp.clone(), Vec::new());
-        Self { lp, tracer, setup, race, lanes, clock, is_over: false }
+        let (lp, lanes, inquiry) = (lp.clone(), Vec::new(), None);
+        Self { lp, tracer, setup, race, lanes, clock, inquiry, is_over: false }
+    }
+
+    /// A race that asks for its addresses, a question for each family, and begins as soon as the policy lets it.
+    pub(crate) fn resolving(
+        lp: &LoopRef,
+        tracer: &'a mut Tracer,
+        setup: SocketSetup,
+        inquiry: Inquiry,
+        policy: Policy,
+    ) -> Self {
+        let race = Race::resolving(inquiry.families(), policy.clone());
+        let mut contest = Self::new(lp, tracer, setup, Vec::new(), policy);
+        contest.tracer.tell(lp.time(), EventKind::ResolveStarted { host: inquiry.host() });
+        (contest.race, contest.inquiry) = (race, Some(inquiry));
+        contest
     }
 
     pub(crate) fn deadline(mut self, deadline: Option<Instant>) -> Self {
@@ -100,21 +119,19 @@ impl<'a> Contest<'a> {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(Socket, Names), ConnectError>> {
+        self.collect_answers(cx);
         self.collect_outcomes(cx);
         loop {
             let now = self.lp.time();
             match self.race.poll(now) {
                 Step::Won(winner) => return Poll::Ready(self.finish(winner, now)),
-                Step::Lost(_) => return Poll::Ready(Err(self.abort(AbortReason::AllFailed, now))),
+                Step::Lost(_) => return Poll::Ready(Err(self.lose(now))),
                 Step::Cancel { attempt, why } => self.cancel(attempt, why, now),
                 _ if self.clock.deadline.is_some_and(|deadline| deadline <= now) => {
                     return Poll::Ready(self.run_out_of_time(now));
                 }
                 Step::Start(start) => self.start(start.attempt, now, cx),
-                Step::Query(family) => {
-                    // All addresses are known: whoever asks for more hears that there are none.
-                    self.race.answered(family, Answer::NoData, now);
-                }
+                Step::Query(family) => self.ask(family, now, cx),
                 Step::Wait(until) => {
                     self.note_timer(now);
                     let until = until.into_iter().chain(self.clock.deadline).min();
@@ -125,11 +142,63 @@ impl<'a> Contest<'a> {
         }
     }
 
+    fn ask(&mut self, family: Family, now: Instant, cx: &mut Context<'_>) {
+        let Some(inquiry) = &mut self.inquiry else {
+            // All addresses are known: whoever asks for more hears that there are none.
+            self.race.answered(family, Answer::NoData, now);
+            return;
+        };
+        inquiry.ask(family);
+        self.tracer.tell(now, EventKind::QueryStarted { family });
+        self.collect_answers(cx);
+    }
+
+    fn collect_answers(&mut self, cx: &mut Context<'_>) {
+        while let Some(answered) = self.inquiry.as_mut().and_then(|inquiry| inquiry.poll(cx)) {
+            let (now, Answered { family, said, answer }) = (self.lp.time(), answered);
+            self.tracer.tell(
+                now,
+                match said {
+                    Ok(addresses) => EventKind::QueryAnswered { family, addresses },
+                    Err(reason) => EventKind::QueryFailed { family, reason },
+                },
+            );
+            let intake = self.race.answered(family, answer, now);
+            if let Some(inquiry) = &self.inquiry {
+                self.race.sort_by_key(inquiry.ranking());
+            }
+            if intake.stage == Stage::Merged && intake.added > 0 {
+                let candidates = self.candidates();
+                self.tracer.tell(now, EventKind::CandidatesResorted { candidates });
+            }
+        }
+    }
+
+    /// Those that have been tried, then the others, in the order in which they would be.
+    fn candidates(&self) -> Vec<Address> {
+        let tried = (0..self.lanes.len()).filter_map(|number| self.race.address(number));
+        tried.chain(self.race.untried()).cloned().collect()
+    }
+
+    /// There is enough of an answer to begin. The attempt that begins is the first of the list.
+    fn use_answers(&mut self, first: &Address, now: Instant) {
+        let Some(inquiry) = self.inquiry.as_mut().filter(|inquiry| !inquiry.is_used) else {
+            return;
+        };
+        inquiry.is_used = true;
+        let addresses = inquiry.known().to_vec();
+        self.tracer.tell(now, EventKind::Resolved { addresses });
+        let others = self.race.untried().cloned();
+        let candidates = [first.clone()].into_iter().chain(others).collect();
+        self.tracer.tell(now, EventKind::CandidatesSorted { candidates });
+    }
+
     fn start(&mut self, number: usize, now: Instant, cx: &mut Context<'_>) {
         if self.clock.next_attempt.take_if(|at| *at <= now).is_some() {
             self.tracer.tell(now, EventKind::NextAttemptTimerFired);
         }
         let Some(address) = self.race.address(number).cloned() else { return };
+        self.use_answers(&address, now);
         let started = EventKind::AttemptStarted { attempt: number, address: address.clone() };
         self.tracer.tell(now, started);
         match Attempt::new(&address, now, &self.setup) {
@@ -255,6 +324,7 @@ impl<'a> Contest<'a> {
     fn finish(&mut self, winner: usize, now: Instant) -> Result<(Socket, Names), ConnectError> {
         self.is_over = true;
         self.end_timer(TimerEnd::Success, now);
+        self.cancel_questions(now);
         self.cancel_running(now);
         self.tracer.tell(now, EventKind::ConnectionSelected { attempt: winner });
         match std::mem::replace(&mut self.lanes[winner], Lane::Canceled) {
@@ -275,9 +345,43 @@ impl<'a> Contest<'a> {
         }
     }
 
+    /// No attempt is left, and no question.
+    fn lose(&mut self, now: Instant) -> ConnectError {
+        let unused = self.inquiry.as_mut().filter(|inquiry| !inquiry.is_used);
+        let Some(error) = unused.map(Inquiry::error) else {
+            return self.abort(AbortReason::AllFailed, now);
+        };
+        self.tracer.tell(now, EventKind::ResolveFailed { reason: error.to_string() });
+        self.abort(AbortReason::NotResolved, now);
+        ConnectError::Resolve(error)
+    }
+
+    /// Nobody waits for the answers any more, nor for the first of them.
+    fn cancel_questions(&mut self, now: Instant) {
+        let Some(inquiry) = &mut self.inquiry else { return };
+        for family in inquiry.give_up() {
+            self.tracer.tell(now, EventKind::QueryCanceled { family });
+        }
+    }
+
+    /// The race ends before it had enough of an answer.
+    fn fail_to_resolve(&mut self, reason: AbortReason, now: Instant) {
+        if self.inquiry.as_ref().is_none_or(|inquiry| inquiry.is_used) {
+            return;
+        }
+        let reason = match reason {
+            AbortReason::TimedOut => ConnectError::TimedOut(Vec::new()).to_string(),
+            AbortReason::Canceled => ResolveError::Cancelled.to_string(),
+            _ => return,
+        };
+        self.tracer.tell(now, EventKind::ResolveFailed { reason });
+    }
+
     fn abort(&mut self, reason: AbortReason, now: Instant) -> ConnectError {
         self.is_over = true;
         self.end_timer(TimerEnd::Abort, now);
+        self.cancel_questions(now);
+        self.fail_to_resolve(reason, now);
         self.tracer.tell(now, EventKind::ConnectionAborted { reason });
         let lanes = std::mem::take(&mut self.lanes).into_iter();
         let attempts = lanes.filter_map(|lane| match lane {

@@ -4,6 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use crate::plan::Family;
+
 use super::{Address, Phase, SocketOption, SocketOptions, TcpInfo};
 #[cfg(feature = "tls")]
 use super::{TlsErrorKind, TlsInfo, TlsPeer};
@@ -37,9 +39,38 @@ pub enum EventKind {
         /// Why.
         reason: String,
     },
+    /// A race that does not wait for all addresses has asked for those of one family.
+    QueryStarted {
+        /// Which.
+        family: Family,
+    },
+    /// They have come.
+    QueryAnswered {
+        /// Which.
+        family: Family,
+        /// In the resolver's order.
+        addresses: Vec<SocketAddr>,
+    },
+    /// There are none, or nobody could tell.
+    QueryFailed {
+        /// Which.
+        family: Family,
+        /// Why.
+        reason: String,
+    },
+    /// Nobody waits for them any more.
+    QueryCanceled {
+        /// Which.
+        family: Family,
+    },
     /// The order in which addresses will be tried is settled.
     CandidatesSorted {
         /// All of them.
+        candidates: Vec<Address>,
+    },
+    /// An answer that came after the first attempt had started has changed the order.
+    CandidatesResorted {
+        /// Those that have been tried, in the order in which they were, and then the others.
         candidates: Vec<Address>,
     },
     /// An attempt begins.

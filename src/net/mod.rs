@@ -10,6 +10,7 @@ mod dns;
 mod error;
 mod event;
 mod inbox;
+mod inquiry;
 mod limits;
 mod line;
 mod link;

@@ -39,6 +39,8 @@ mod policies;
 mod process;
 mod process_end;
 mod race;
+#[cfg(feature = "dns")]
+mod race_names;
 mod readers;
 mod resolve;
 mod sendfile;

@@ -67,6 +67,12 @@ attempts that are still under way are given up.
 With --happy-eyeballs=off, the next address is tried only when the one before has failed. With --all, every address is \
 tried, the next one also when the newest has connected.
 
+With --policy, the race is run by the rules of a standard or of a well-known client: hev3 \
+(draft-ietf-happy-happyeyeballs-v3), rfc8305, asyncio, curl, curl-7.88, node, go, chrome, chrome-hev3, firefox, \
+firefox-nightly, trio, sequential and simultaneous. Those of hev3, rfc8305, curl, chrome-hev3 and firefox-nightly, and \
+--resolution-delay, ask for the IPv6 and the IPv4 addresses separately: the first attempt does not wait for a name server \
+that is slow about one of them, and what comes late joins the race.
+
 With --count or --interval, the same race is run again and again; a name is resolved once, unless --fresh-dns is given. \
 With --wait, it is run again, after pauses of 0.1 s that double up to 2 s, until it connects.
 

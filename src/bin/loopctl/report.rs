@@ -208,10 +208,12 @@ impl Report {
                 self.resolve.end(at);
                 self.resolve.error = Some(reason.clone());
             }
-            EventKind::CandidatesSorted { candidates } => {
+            EventKind::CandidatesSorted { candidates }
+            | EventKind::CandidatesResorted { candidates } => {
                 self.resolve.candidates.clone_from(candidates);
             }
             EventKind::AttemptStarted { address, .. } => {
+                self.resolve.take(self.attempts.len(), address);
                 self.attempts.push(Attempt::new(address.clone(), at));
             }
             EventKind::OptionRefused { attempt, option, failure } => {
@@ -450,6 +452,14 @@ impl Report {
 }
 
 impl Resolution {
+    /// Some policies start attempts out of the order of the list: what has been tried stands before the rest.
+    fn take(&mut self, number: usize, address: &Address) {
+        let rest = self.candidates.get_mut(number..).unwrap_or_default();
+        if let Some(at) = rest.iter().position(|candidate| candidate == address) {
+            rest[..=at].rotate_right(1);
+        }
+    }
+
     fn end(&mut self, at: Duration) {
         self.took = self.started.map(|started| at.saturating_sub(started));
     }

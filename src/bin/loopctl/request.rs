@@ -10,7 +10,7 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use loopctl::plan::{Family, Policy, Target};
+use loopctl::plan::{Family, Policy, Preset, Resolution, Target};
 use loopctl::{DnsServer, SocketOptions};
 
 pub(crate) use resolve::{NameRequest, QuestionRequest, ResolveRequest, Subject as NameSubject};
@@ -289,17 +289,7 @@ impl From<&ExpectArgs> for Expectations {
 
 impl RaceRequest {
     pub(crate) fn new(args: &RaceArgs, global: &GlobalArgs) -> Self {
-        let paced = match args.happy_eyeballs {
-            Pace::Off => Policy::default(),
-            Pace::Delay(delay) => Policy::happy_eyeballs(delay),
-        };
-        let policy = Policy {
-            interleave: args.interleave.unwrap_or(paced.interleave),
-            max_parallel: args.max_parallel,
-            attempt_timeout: args.attempt_timeout,
-            run_all: args.all,
-            ..paced
-        };
+        let policy = policy(args);
         let prefer = args.prefer.map(Family::from);
         let family = Family::from(&global.family);
         let (sockets, udp, tls, dns) = (SocketRequest::default(), false, None, None);
@@ -312,8 +302,12 @@ impl RaceRequest {
     /// # Errors
     /// What TLS or a resolver cannot be, and how to exit.
     fn of(args: &ConnectionArgs, global: &GlobalArgs) -> Result<Self, (Message, Exit)> {
-        let race = Self::new(&args.race, global).with_sockets(&args.socket);
-        Ok(Self { tls: TlsRequest::new(&args.tls)?, dns: DnsRequest::new(&args.names)?, ..race })
+        let mut race = Self::new(&args.race, global).with_sockets(&args.socket);
+        race.dns = DnsRequest::new(&args.names)?;
+        if race.dns.is_some() && !says_when_to_begin(&args.race) {
+            race.policy.resolution = Policy::from(Preset::Hev3).resolution;
+        }
+        Ok(Self { tls: TlsRequest::new(&args.tls)?, ..race })
     }
 
     fn with_sockets(mut self, args: &SocketArgs) -> Self {
@@ -338,6 +332,40 @@ impl RaceRequest {
         self.policy.attempt_timeout.get_or_insert(SILENCE);
         self.udp = true;
         self
+    }
+}
+
+/// What connections use where nothing is said (RFC 8305 section 8).
+const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+
+/// Where nothing is said, a name server that is slow about one family holds nobody up.
+fn says_when_to_begin(args: &RaceArgs) -> bool {
+    let is_off = args.happy_eyeballs == Some(Pace::Off);
+    is_off || args.policy.is_some() || args.resolution_delay.is_some()
+}
+
+/// A policy, and what the other flags make of it.
+fn policy(args: &RaceArgs) -> Policy {
+    let mut policy =
+        args.policy.map_or_else(|| Policy::happy_eyeballs(ATTEMPT_DELAY), Policy::from);
+    match args.happy_eyeballs {
+        None => {}
+        Some(Pace::Off) => (policy.connection_attempt_delay, policy.interleave) = (None, 0),
+        Some(Pace::Delay(delay)) => policy.connection_attempt_delay = Some(delay),
+    }
+    if let Some(delay) = args.resolution_delay {
+        let (since, gives_up) = match policy.resolution {
+            Resolution::Apart { since, gives_up, .. } => (since, gives_up),
+            Resolution::Together { .. } => Default::default(),
+        };
+        policy.resolution = Resolution::Apart { delay, since, gives_up };
+    }
+    Policy {
+        interleave: args.interleave.unwrap_or(policy.interleave),
+        max_parallel: args.max_parallel.or(policy.max_parallel),
+        attempt_timeout: args.attempt_timeout.or(policy.attempt_timeout),
+        run_all: args.all,
+        ..policy
     }
 }
 

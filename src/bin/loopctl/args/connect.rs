@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
+use loopctl::plan::Preset;
 use loopctl::{DnsServer, Keepalive};
 
 use super::TlsArgs;
@@ -19,6 +20,7 @@ Examples:
   loopctl connect '[2001:db8::1]:https' unix:/run/app.sock
   loopctl connect --all --happy-eyeballs=100ms db.internal:5432
   loopctl connect --resolve api.test:192.0.2.1,2001:db8::1 api.test:443
+  loopctl connect --policy node api.test:443           what Node would have done here
   loopctl connect --via dns example.com:443             how long did A take, how long AAAA, and from whom?
   loopctl connect --server tls://9.9.9.9 example.com:443
   loopctl connect -c 20 -i 200ms --histogram api:443   which address is flaky?
@@ -39,7 +41,7 @@ pub(crate) struct ConnectArgs {
     pub(crate) connection: ConnectionArgs,
     /// Datagrams instead of connections: which addresses answer an empty one, stay silent, or refuse it?
     #[arg(short, long, help_heading = "Socket", conflicts_with_all = [
-        "happy_eyeballs", "max_parallel", "mptcp", "tfo", "nodelay", "keepalive", "tcp_info", "again", "secure",
+        "policy", "happy_eyeballs", "resolution_delay", "max_parallel", "mptcp", "tfo", "nodelay", "keepalive", "tcp_info", "again", "secure",
     ])]
     pub(crate) udp: bool,
     #[command(flatten)]
@@ -81,11 +83,17 @@ pub(crate) struct TargetArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Race")]
 pub(crate) struct RaceArgs {
-    /// The Connection Attempt Delay, on by default; `off`: one address after another
+    /// The rules of a standard or of a well-known client; what other flags say goes before
+    #[arg(long, value_name = "NAME", value_parser = values::preset)]
+    pub(crate) policy: Option<Preset>,
+    /// The Connection Attempt Delay; `off`: one address after another [default: 250ms, or the policy's]
     #[arg(long, value_name = "DELAY|off", require_equals = true, num_args = 0..=1)]
-    #[arg(default_value = "250ms", default_missing_value = "250ms")]
-    pub(crate) happy_eyeballs: Pace,
-    /// The First Address Family Count; 0 keeps the resolver's order [default: 1, with `off` 0]
+    #[arg(default_missing_value = "250ms")]
+    pub(crate) happy_eyeballs: Option<Pace>,
+    /// Ask for each family by itself, and let addresses in hand wait this long for IPv6 [default: the policy's]
+    #[arg(long, value_name = "DUR", value_parser = duration)]
+    pub(crate) resolution_delay: Option<Duration>,
+    /// The First Address Family Count; 0 keeps the resolver's order [default: 1, with `off` 0, or the policy's]
     #[arg(long, value_name = "N")]
     pub(crate) interleave: Option<usize>,
     /// At most this many attempts at a time

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use loopctl::Keepalive;
+use loopctl::plan::Preset;
 
 use super::Protocols;
 
@@ -135,6 +136,12 @@ impl FromStr for Pace {
             },
         }
     }
+}
+
+/// A policy by its name.
+pub(crate) fn preset(text: &str) -> Result<Preset, String> {
+    let known = || Preset::ALL.map(Preset::name).join(", ");
+    text.parse().map_err(|_| format!("it is one of {}", known()))
 }
 
 /// `4` or `6`.

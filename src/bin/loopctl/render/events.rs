@@ -279,6 +279,11 @@ fn without_nulls(mut data: Value) -> Value {
     data
 }
 
+/// What is asked for to have addresses of a family.
+fn query_type(family: Family) -> &'static str {
+    if family == Family::Inet6 { "AAAA" } else { "A" }
+}
+
 /// One line about an event, for `-v`.
 pub(crate) fn line(event: &Event, report: &Report) -> Option<String> {
     let is_looked_up = matches!(report.resolve.via, Via::System | Via::Dns);
@@ -290,6 +295,13 @@ pub(crate) fn line(event: &Event, report: &Report) -> Option<String> {
             format!("resolved to {} addresses", addresses.len())
         }
         EventKind::ResolveFailed { reason } => reason.clone(),
+        EventKind::QueryAnswered { family, addresses } => {
+            format!("{} has {} addresses", query_type(*family), addresses.len())
+        }
+        EventKind::QueryFailed { family, reason } => format!("{}: {reason}", query_type(*family)),
+        EventKind::QueryCanceled { family } => {
+            format!("{} has no answer, and nobody waits for it", query_type(*family))
+        }
         EventKind::AttemptStarted { attempt, address } => {
             format!("#{} {address} started", attempt + 1)
         }
