@@ -242,7 +242,7 @@ Register-ArgumentCompleter -Native -CommandName 'loopctl' -ScriptBlock {
             [CompletionResult]::new('--reverse', '--reverse', [CompletionResultType]::ParameterName, 'Ask for the names of this address')
             [CompletionResult]::new('--names', '--names', [CompletionResultType]::ParameterName, 'Read names from FILE, one a line, `#` begins a comment; `-` is standard input')
             [CompletionResult]::new('--targets', '--targets', [CompletionResultType]::ParameterName, 'Read names from FILE, one a line, `#` begins a comment; `-` is standard input')
-            [CompletionResult]::new('--concurrency', '--concurrency', [CompletionResultType]::ParameterName, 'At most this many names at a time')
+            [CompletionResult]::new('--concurrency', '--concurrency', [CompletionResultType]::ParameterName, 'At most this many names at a time; where the system is asked, no more than it has threads for')
             [CompletionResult]::new('-t', '-t', [CompletionResultType]::ParameterName, 'Ask for records of these types [default: A,AAAA]')
             [CompletionResult]::new('--type', '--type', [CompletionResultType]::ParameterName, 'Ask for records of these types [default: A,AAAA]')
             [CompletionResult]::new('--via', '--via', [CompletionResultType]::ParameterName, 'Who is asked: the system (getaddrinfo), name servers, or both side by side')

@@ -235,7 +235,7 @@ set edit:completion:arg-completer[loopctl] = {|@words|
             cand --reverse 'Ask for the names of this address'
             cand --names 'Read names from FILE, one a line, `#` begins a comment; `-` is standard input'
             cand --targets 'Read names from FILE, one a line, `#` begins a comment; `-` is standard input'
-            cand --concurrency 'At most this many names at a time'
+            cand --concurrency 'At most this many names at a time; where the system is asked, no more than it has threads for'
             cand -t 'Ask for records of these types [default: A,AAAA]'
             cand --type 'Ask for records of these types [default: A,AAAA]'
             cand --via 'Who is asked: the system (getaddrinfo), name servers, or both side by side'

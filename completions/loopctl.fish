@@ -232,7 +232,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l debug -d 'Tur
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -s x -l reverse -d 'Ask for the names of this address' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l names -l targets -d 'Read names from FILE, one a line, `#` begins a comment; `-` is standard input' -r -F
-complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l concurrency -d 'At most this many names at a time' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l concurrency -d 'At most this many names at a time; where the system is asked, no more than it has threads for' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -s t -l type -d 'Ask for records of these types [default: A,AAAA]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l via -d 'Who is asked: the system (getaddrinfo), name servers, or both side by side' -r -f -a "system\t'getaddrinfo: what programs of this host get'
 dns\t'Name servers, asked directly'

@@ -39,7 +39,7 @@ pub(crate) struct NamesArgs {
     /// Read names from FILE, one a line, `#` begins a comment; `-` is standard input
     #[arg(long = "names", visible_alias = "targets", id = "names_from", value_name = "FILE|-")]
     pub(crate) from: Option<PathBuf>,
-    /// At most this many names at a time
+    /// At most this many names at a time; where the system is asked, no more than it has threads for
     #[arg(long, value_name = "N", default_value = "16")]
     pub(crate) concurrency: NonZero<usize>,
 }

@@ -7,6 +7,7 @@ mod together;
 mod trace;
 
 use std::cell::RefCell;
+use std::num::NonZero;
 use std::rc::Rc;
 
 use loopctl::{DnsClient, DnsConfigError, LoopRef};
@@ -73,8 +74,19 @@ impl Session {
             self.tell(result);
         };
         let begin = |number| self.begin(lp, number, client.clone());
-        self.finished.feed(lp, (total, self.request.concurrency), begin, tell).await;
+        self.finished.feed(lp, (total, self.at_a_time()), begin, tell).await;
         Ok(Exit::of_all(&exits))
+    }
+
+    /// The system's resolver has a thread for each processor and four more. A name that waits for a thread would
+    /// look as if nobody answered.
+    fn at_a_time(&self) -> usize {
+        let question = &self.request.question;
+        if question.via == ViaArg::Dns || question.trace {
+            return self.request.concurrency;
+        }
+        let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+        self.request.concurrency.min((processors + 4).min(32))
     }
 
     /// A task of its own, so that slow steps are told apart by name.
