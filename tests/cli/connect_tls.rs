@@ -117,7 +117,7 @@ fn tls_06_why_a_certificate_is_not_trusted() {
     let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let own = Papers { chain: own.cert.pem(), key: own.signing_key.serialize_pem() };
     let own = echoing(server(&own).build().unwrap());
-    assert_not_trusted(own, &ca, "unknown_issuer", "signed by itself: CN=");
+    assert_not_trusted(own, &ca, "unknown_issuer", "the certificate is self-signed");
 }
 
 #[test]
@@ -159,6 +159,8 @@ fn tls_06_a_certificate_that_ends_soon_is_not_good_enough() {
     let seen = document(address, &["--ca", files.ca(), "--cert-expiry", "9999999d"]);
     assert_eq!((&seen["exit_code"], &seen["outcome"]), (&60.into(), &"success".into()));
     assert_eq!(seen["unmet"][0]["expectation"], "cert-expiry");
+    let again = ["--ca", files.ca(), "--cert-expiry", "9999999d", "-c", "2", "-i", "10ms"];
+    assert_eq!(connect(address, &again).code, Some(60));
 }
 
 #[test]
@@ -213,6 +215,51 @@ fn tls_06_a_client_certificate_is_given_and_its_absence_told() {
     let words = "refused after the TLS handshake: the peer refused: alert CertificateRequired";
     assert!(unknown.stderr.contains(words), "{}", unknown.stderr);
     assert!(unknown.stderr.contains("hint: the server asks for a certificate of the client"));
+    let relayed = connect(address, &["--ca", files.ca(), "--relay"]);
+    assert_eq!(relayed.code, Some(35), "{}", relayed.stderr);
+    let wrong = files.write("wrong.pem", &Authority::new("Strange CA").papers("client"));
+    let refused = connect(address, &["--ca", files.ca(), "--cert", &wrong]);
+    assert_eq!(refused.code, Some(35));
+    assert!(refused.stderr.contains("does not take the one of --cert"), "{}", refused.stderr);
+}
+
+#[test]
+fn tls_03_a_handshake_that_stops_half_way() {
+    let files = Files::new();
+    // The head of a record that does not come.
+    let half = rude(|mut stream| {
+        stream.write_all(&[22, 3, 3, 0, 200, 2, 0, 0]).unwrap();
+        thread::sleep(Duration::from_secs(20));
+    });
+    let seen = connect(half, &["--ca", files.ca(), "--timeout", "300ms"]);
+    assert_eq!(seen.code, Some(28));
+    assert!(
+        seen.stderr.contains("the peer stopped in the middle of the handshake"),
+        "{}",
+        seen.stderr
+    );
+}
+
+#[test]
+fn tls_07_several_targets_each_have_their_report() {
+    let files = Files::new();
+    let good = as_localhost(files.server());
+    let ran = run(&[
+        "connect",
+        "--tls",
+        "--json",
+        "--ca",
+        files.ca(),
+        &good[0],
+        &good[1],
+        &good[2],
+        "127.1:1",
+    ]);
+    let documents = ran.json();
+    assert_eq!(documents.as_array().unwrap().len(), 2, "{documents:#}");
+    documents.as_array().unwrap().iter().for_each(assert_valid);
+    assert_eq!((&documents[0]["exit_code"], ran.code), (&0.into(), Some(1)));
+    assert_ne!(documents[1]["exit_code"], 0);
 }
 
 /// A server that does this with its only client, which has sent its first message.

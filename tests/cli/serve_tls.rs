@@ -415,3 +415,31 @@ fn tls_01_gnutls_is_understood_and_secrets_are_logged_on_demand() {
     let kept = fs::read_to_string(&log).unwrap();
     assert!(kept.contains("CLIENT_RANDOM ") && kept.contains("SERVER_TRAFFIC_SECRET_0 "), "{kept}");
 }
+
+/// A probe that leaves at once has had its handshake all the same.
+#[test]
+fn tls_01_a_client_that_leaves_at_once_is_told_with_what_was_agreed_on() {
+    let mut tls = Private::start(&[]);
+    let (ca, address) = (tls.ca().display().to_string(), tls.server.address.to_string());
+    for _ in 0..20 {
+        let mut probe = loopctl();
+        probe.args(["connect", "-q", "--tls", "--ca", &ca, &address]);
+        assert_eq!(probe.output().unwrap().status.code(), Some(0));
+        let record = tls.server.record();
+        assert_eq!(record["tls"]["version"], "TLSv1.3", "{record}");
+    }
+}
+
+#[test]
+fn tls_11_an_idle_client_hears_a_farewell() {
+    let mut tls = Private::start(&["--idle-timeout", "200ms"]);
+    let Some(told) = tls.python(
+        "",
+        "c.options &= ~0x80 # SSL_OP_IGNORE_UNEXPECTED_EOF, which Python sets
+s = connect(suppress_ragged_eofs=False); print(s.recv(1))",
+    ) else {
+        return;
+    };
+    assert_eq!(told, "b''", "an end, and no error");
+    assert_eq!(tls.server.record()["end"], "idle");
+}

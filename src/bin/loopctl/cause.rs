@@ -100,6 +100,8 @@ pub(crate) fn brief(failure: &Failure) -> String {
     let text = failure.message.split(" (os error").next().unwrap_or_default();
     let mut letters = text.chars();
     match letters.next() {
+        // An abbreviation stays one.
+        Some(_) if letters.clone().next().is_some_and(char::is_uppercase) => text.to_owned(),
         Some(first) => first.to_lowercase().chain(letters).collect(),
         None => failure.kind.to_string(),
     }
@@ -111,6 +113,9 @@ pub(crate) fn of_tls(tls: &Secured, failure: &TlsFailure) -> String {
     let timed_out = failure.kind == Some(TlsErrorKind::TimedOut);
     match (doubt, failure.phase) {
         (Some(doubt), _) => doubt,
+        (None, TlsPhase::Handshake) if timed_out && tls.first_byte.is_some() => {
+            "the peer stopped in the middle of the handshake".to_owned()
+        }
         (None, TlsPhase::Handshake) if timed_out => "no answer to the handshake".to_owned(),
         _ => brief(&failure.failure),
     }
@@ -134,7 +139,13 @@ fn sentence_of_tls(tls: &Secured, failure: &TlsFailure) -> String {
     let after =
         tls.took().map_or_else(String::new, |took| format!(" after {}", units::prose(took)));
     match failure.phase {
-        TlsPhase::StartTls => format!("no TLS: {why}"),
+        TlsPhase::StartTls => {
+            let took = tls.dialogue.as_ref().map(|dialogue| units::prose(dialogue.took));
+            format!("no TLS after {}: {why}", took.unwrap_or_default())
+        }
+        TlsPhase::Handshake if failure.kind == Some(TlsErrorKind::Canceled) => {
+            format!("given up{after}, in the TLS handshake")
+        }
         TlsPhase::Handshake => format!("TLS failed{after}: {why}"),
         TlsPhase::After => format!("refused after the TLS handshake: {why}"),
     }

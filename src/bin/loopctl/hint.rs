@@ -19,7 +19,7 @@ pub(crate) fn hint(report: &Report) -> Option<String> {
         End::Connected => of_connection(report),
         End::Failed(_) if report.resolve.error.is_some() => of_name(report),
         End::Failed(exit) => match report.tls_failure() {
-            Some((tls, failure)) => of_tls(tls, failure),
+            Some((tls, failure)) => of_tls(report, tls, failure),
             None => of_failure(report, exit),
         },
     }
@@ -67,24 +67,45 @@ fn of_connection(report: &Report) -> Option<String> {
 }
 
 /// There is a connection, but no TLS over it.
-fn of_tls(tls: &Secured, failure: &TlsFailure) -> Option<String> {
-    let text = match (failure.kind?, tls.problem(), failure.phase) {
-        (TlsErrorKind::Certificate, Some(problem), _) => return of_certificate(tls, problem),
-        (TlsErrorKind::Alert, _, _) if tls.peer.asks_for_certificate => {
+fn of_tls(report: &Report, tls: &Secured, failure: &TlsFailure) -> Option<String> {
+    let has_own = report.subject.tls.as_ref().is_some_and(|wanted| wanted.has_own);
+    let text = match (failure.kind, failure.phase) {
+        (Some(TlsErrorKind::Certificate), _) => return of_certificate(tls, tls.problem()?),
+        (Some(TlsErrorKind::Alert), _) if tls.peer.asks_for_certificate && has_own => {
+            "the server asks for a certificate of the client, and does not take the one of --cert"
+        }
+        (Some(TlsErrorKind::Alert), _) if tls.peer.asks_for_certificate => {
             "the server asks for a certificate of the client: --cert and --key give one"
         }
-        (TlsErrorKind::TimedOut, _, TlsPhase::Handshake) => {
-            "the port is open, but nobody answers TLS: the service waits for plain words first (--starttls), or hangs"
+        (Some(TlsErrorKind::Alert), _) => return Some(of_alert(&failure.failure.message)),
+        (Some(TlsErrorKind::TimedOut), TlsPhase::StartTls) => {
+            "a server that says nothing in plain may want TLS at once: --tls without --starttls"
         }
-        (TlsErrorKind::Protocol, _, _) if tls.info.is_none() && tls.chain.is_empty() => {
+        (Some(TlsErrorKind::TimedOut), _) if tls.first_byte.is_none() => {
+            "the port is open, but nobody answers TLS: the service waits for plain words first (--starttls), is busy, or hangs"
+        }
+        (Some(TlsErrorKind::Protocol), _)
+            if failure.failure.message.contains("does not speak TLS") =>
+        {
             "a service that begins in plain may switch to TLS when it is asked: --starttls"
-        }
-        (TlsErrorKind::Alert, _, _) => {
-            "the server took offence at what was offered: the name (--sni), the version, or --alpn"
         }
         _ => return None,
     };
     Some(text.to_owned())
+}
+
+/// Alerts have names (RFC 8446, section 6.2).
+fn of_alert(message: &str) -> String {
+    let cause = if message.contains("ProtocolVersion") {
+        "the server speaks none of the versions that are offered: TLS 1.2 and 1.3, see --tls-min"
+    } else if message.contains("NoApplicationProtocol") {
+        "the server speaks none of the protocols of --alpn"
+    } else if message.contains("UnrecognisedName") {
+        "the server has no such name: --sni asks for another"
+    } else {
+        "the server took offence at what was offered: the name (--sni), the version, or --alpn"
+    };
+    cause.to_owned()
 }
 
 fn of_certificate(tls: &Secured, problem: CertificateProblem) -> Option<String> {
@@ -102,6 +123,9 @@ fn of_certificate(tls: &Secured, problem: CertificateProblem) -> Option<String> 
         }
         CertificateProblem::UnknownIssuer => {
             "`--ca FILE` trusts another authority; a proxy that looks into TLS has one of its own"
+        }
+        CertificateProblem::WrongName if own.is_some_and(|own| own.names.is_empty()) => {
+            "clients look at subjectAltName, of which there is none; a common name does not count"
         }
         CertificateProblem::WrongName => {
             "`--sni NAME` asks for another name; without a match, servers show their default certificate"

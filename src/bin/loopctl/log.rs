@@ -7,11 +7,15 @@ use log::{LevelFilter, Log, Metadata, Record};
 struct ToStderr;
 
 impl Log for ToStderr {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
+    /// What libraries below say is for whoever asks with LOOPCTL_LOG.
+    fn enabled(&self, about: &Metadata<'_>) -> bool {
+        about.target().starts_with("loopctl") || std::env::var_os("LOOPCTL_LOG").is_some()
     }
 
     fn log(&self, record: &Record<'_>) {
+        if !self.enabled(record.metadata()) {
+            return;
+        }
         let level = record.level().as_str().to_lowercase();
         let _ = writeln!(stderr(), "{level}: {}", record.args());
     }

@@ -275,11 +275,14 @@ impl Report {
 
     fn fail_tls(&mut self, at: Duration, failure: TlsFailure, peer: &TlsPeer) {
         let Some(tls) = &mut self.beside.tls else { return };
+        if let (TlsPhase::StartTls, Some(dialogue)) = (failure.phase, &mut tls.dialogue) {
+            dialogue.took = at.saturating_sub(dialogue.start);
+        }
         (self.total, self.end) = (at, End::Failed(failure.exit()));
         tls.fail(at, failure, peer);
     }
 
-    /// The words before TLS have been said.
+    /// The words before TLS begin, or have been said.
     pub(crate) fn agree(&mut self, dialogue: Dialogue) {
         if let Some(tls) = &mut self.beside.tls {
             tls.dialogue = Some(dialogue);

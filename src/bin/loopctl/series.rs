@@ -147,7 +147,7 @@ impl Series {
         match self.tries.failures.as_slice() {
             [] => Exit::Success,
             [only] if self.tries.connected == 0 => *only,
-            [Exit::Unexpected] => Exit::Unexpected,
+            [only @ (Exit::Unexpected | Exit::NotTrusted)] => *only,
             _ => Exit::Mixed,
         }
     }

@@ -193,7 +193,7 @@ pub(super) fn certificate(error: &CertificateError, chain: usize) -> String {
             match &presented[..] {
                 [] => format!("the certificate is not for {name}: it names nobody"),
                 names => {
-                    let names: Vec<&str> = names.iter().map(|name| plain(name)).collect();
+                    let names: Vec<String> = names.iter().map(|name| plain(name)).collect();
                     format!("the certificate is not for {name}, only for {}", names.join(", "))
                 }
             }
@@ -217,9 +217,12 @@ fn is_that_of_an_authority(error: &CertificateError) -> bool {
     matches!(error, CertificateError::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity"))
 }
 
-/// As in `DnsName("a.example")`, without the wrapping.
-fn plain(name: &str) -> &str {
-    name.split('"').nth(1).unwrap_or(name)
+/// As in `DnsName("a.example")` and `IpAddress(192.0.2.1)`, without the wrapping.
+fn plain(name: &str) -> String {
+    let inner = name.split('"').nth(1).unwrap_or(name);
+    let inner =
+        inner.strip_prefix("IpAddress(").and_then(|ip| ip.strip_suffix(')')).unwrap_or(inner);
+    inner.parse::<std::net::IpAddr>().map_or_else(|_| inner.to_owned(), |ip| ip.to_string())
 }
 
 fn since(from: UnixTime, to: UnixTime) -> String {
@@ -270,10 +273,10 @@ mod tests {
         let text = certificate(&expired, 1);
         assert_eq!(text, "the certificate has expired: 11016 d ago, on 1970-01-01 00:00:00 UTC");
         let name = rustls::pki_types::ServerName::try_from("a.example").unwrap();
-        let presented = vec!["DnsName(\"b.example\")".to_owned()];
+        let presented = ["DnsName(\"b.example\")", "IpAddress(0::1)"].map(str::to_owned).to_vec();
         let wrong = CertificateError::NotValidForNameContext { expected: name, presented };
         let text = certificate(&wrong, 1);
-        assert_eq!(text, "the certificate is not for a.example, only for b.example");
+        assert_eq!(text, "the certificate is not for a.example, only for b.example, ::1");
         let text = certificate(&CertificateError::UnknownIssuer, 2);
         assert!(text.ends_with("has signed any of the 2 that were sent"), "{text}");
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::TlsConfigError;
@@ -17,18 +17,30 @@ pub(super) struct Identity {
 impl Identity {
     pub(super) fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, TlsConfigError> {
         let chain = certificates("certificate", chain)?;
-        let key = PrivateKeyDer::from_pem_slice(key)
-            .map_err(|error| TlsConfigError::new("key", error))?;
-        Ok(Self { chain, key })
+        Ok(Self { chain, key: private_key("key", key)? })
     }
 
     pub(super) fn from_files(chain: &Path, key: &Path) -> Result<Self, TlsConfigError> {
         let (chain_pem, key_pem) = (read(chain)?, read(key)?);
         let parts = certificates(chain.display(), &chain_pem)?;
-        let key = PrivateKeyDer::from_pem_slice(&key_pem)
-            .map_err(|error| TlsConfigError::new(key.display(), error))?;
-        Ok(Self { chain: parts, key })
+        Ok(Self { chain: parts, key: private_key(key.display(), &key_pem)? })
     }
+}
+
+/// The first private key of a text.
+fn private_key(
+    what: impl std::fmt::Display,
+    pem: &[u8],
+) -> Result<PrivateKeyDer<'static>, TlsConfigError> {
+    let is_encrypted = pem.windows(9).any(|window| window == b"ENCRYPTED");
+    PrivateKeyDer::from_pem_slice(pem).map_err(|error| match error {
+        _ if is_encrypted => TlsConfigError::new(
+            what,
+            "the private key is encrypted (`openssl pkey` takes that off)",
+        ),
+        pem::Error::NoItemsFound => TlsConfigError::new(what, "there is no private key in it"),
+        error => TlsConfigError::new(what, error),
+    })
 }
 
 /// All certificates of a text, of which there has to be one.
@@ -38,6 +50,10 @@ pub(super) fn certificates(
 ) -> Result<Vec<CertificateDer<'static>>, TlsConfigError> {
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     match found {
+        Ok(found) if found.is_empty() && pem.starts_with(&[0x30, 0x82]) => {
+            let why = "it is DER, not PEM (`openssl x509 -inform der` makes one of the other)";
+            Err(TlsConfigError::new(what, why))
+        }
         Ok(found) if found.is_empty() => {
             Err(TlsConfigError::new(what, "there is no certificate in it"))
         }

@@ -329,6 +329,8 @@ impl Core {
                 Ok(0) if !self.is_cut => return pushed.map(|()| Step::Waits),
                 Ok(_) => {}
                 Err(error) => {
+                    let has_heard = !self.incoming.unread().is_empty();
+                    progress.iter().filter(|_| has_heard).for_each(|progress| progress.heard());
                     // Told already, if there was anything to tell.
                     self.sending = Sending::GivenUp;
                     return Err(error);

@@ -218,7 +218,8 @@ impl Wanted {
     fn of(tls: &TlsRequest, host: Option<&str>) -> Self {
         let name = tls.name.as_deref().or(host);
         let name = name.filter(|name| !name.is_empty()).map(str::to_owned);
-        Self { name, dialogue: tls.dialogue }
+        let TlsRequest { dialogue, has_own, offers_alpn, .. } = *tls;
+        Self { name, dialogue, has_own, offers_alpn }
     }
 }
 

@@ -45,14 +45,14 @@ impl Securing<'_> {
             let error = io::Error::new(io::ErrorKind::TimedOut, "no answer in time");
             self.decline(Some(TlsErrorKind::TimedOut), phase, &error);
         }
-        if self.session.request.purpose.is_none() {
-            self.hear_refusal(&mut stream.0).await;
-        }
+        self.hear_refusal(&mut stream.0).await;
     }
 
     async fn upgrade(&self, protocol: StartTlsArg, (reader, writer): &mut Stream) {
         let start = self.report.borrow().since_start(self.lp.time());
         let name = self.report.borrow().subject.tls.as_ref().and_then(|tls| tls.name.clone());
+        let begun = Dialogue { protocol, start, took: Duration::ZERO, greeting: None };
+        self.report.borrow_mut().agree(begun);
         let spoken =
             starttls::speak(protocol, reader, writer, name.as_deref().unwrap_or_default()).await;
         let greeting = match spoken {
@@ -92,8 +92,16 @@ impl Securing<'_> {
         const LONGEST: Duration = Duration::from_secs(1);
         let Some(took) = self.judged_by_peer() else { return };
         let patience = (2 * took).clamp(SHORTEST, LONGEST);
+        let is_kept = self.session.request.purpose.is_some();
         let mut byte = [0];
-        let heard = self.lp.timeout(patience, reader.read(&mut byte));
+        let heard = async {
+            if is_kept {
+                // What is said instead is for whoever uses the connection.
+                reader.transport().wait_closed().await;
+            }
+            reader.read(&mut byte).await
+        };
+        let heard = self.lp.timeout(patience, heard);
         if let Some(Ok(Err(error))) = self.session.stop.or(heard).await {
             let kind = TlsError::within(&error).map(TlsError::kind);
             self.decline(kind, TlsPhase::After, &error);

@@ -279,6 +279,10 @@ fn without_nulls(mut data: Value) -> Value {
     data
 }
 
+fn count(addresses: usize) -> String {
+    if addresses == 1 { "1 address".to_owned() } else { format!("{addresses} addresses") }
+}
+
 /// What is asked for to have addresses of a family.
 fn query_type(family: Family) -> &'static str {
     if family == Family::Inet6 { "AAAA" } else { "A" }
@@ -292,11 +296,11 @@ pub(crate) fn line(event: &Event, report: &Report) -> Option<String> {
             format!("resolving {host}")
         }
         EventKind::Resolved { addresses } if is_looked_up => {
-            format!("resolved to {} addresses", addresses.len())
+            format!("resolved to {}", count(addresses.len()))
         }
         EventKind::ResolveFailed { reason } => reason.clone(),
         EventKind::QueryAnswered { family, addresses } => {
-            format!("{} has {} addresses", query_type(*family), addresses.len())
+            format!("{} has {}", query_type(*family), count(addresses.len()))
         }
         EventKind::QueryFailed { family, reason } => format!("{}: {reason}", query_type(*family)),
         EventKind::QueryCanceled { family } => {

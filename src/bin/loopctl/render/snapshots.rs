@@ -99,7 +99,8 @@ fn deadline() -> Report {
 /// A connection over which there is no TLS, because the server's certificate has expired.
 fn untrusted() -> Report {
     let mut story = Story::new("many.test:8443", "many.test", 8443);
-    let wanted = Wanted { name: Some("many.test".to_owned()), dialogue: None };
+    let name = Some("many.test".to_owned());
+    let wanted = Wanted { name, dialogue: None, has_own: false, offers_alpn: false };
     story.report.subject.tls = Some(wanted);
     // 2026-11-23.
     story.report.began.wall += Duration::from_secs(1_795_392_000);

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use anstyle::AnsiColor;
-use loopctl::TlsVerdict;
+use loopctl::{CertificateProblem, TlsVerdict};
 
 use super::units;
 use crate::args::StartTlsArg;
@@ -14,7 +14,7 @@ use crate::style::Style;
 /// A line for each step, and one for the peer's certificate.
 pub(super) fn lines(report: &Report, style: Style) -> String {
     let Some(tls) = &report.beside.tls else { return String::new() };
-    dialogue_line(tls) + &handshake_line(tls, style) + &certificate_line(report, tls, style)
+    dialogue_line(tls) + &handshake_line(report, tls, style) + &certificate_line(report, tls, style)
 }
 
 /// The certificates as they were received: in full where that was asked for, in short where one is at fault.
@@ -50,9 +50,10 @@ fn dialogue_line(tls: &Secured) -> String {
     line.trim_end().to_owned() + "\n"
 }
 
-fn handshake_line(tls: &Secured, style: Style) -> String {
+fn handshake_line(report: &Report, tls: &Secured, style: Style) -> String {
     let took =
         tls.took().map_or_else(|| "-".to_owned(), |took| format!("{} ms", units::column(took)));
+    let offers = report.subject.tls.as_ref().is_some_and(|wanted| wanted.offers_alpn);
     let mut parts = vec![took];
     if tls.failure.is_some() || tls.info.is_none() {
         let words = if tls.failure.is_some() { "failed" } else { "not finished" };
@@ -62,7 +63,8 @@ fn handshake_line(tls: &Secured, style: Style) -> String {
         parts.push(info.version.to_string());
         parts.push(info.cipher_suite.trim_start_matches("TLS_").to_owned());
         parts.extend(info.key_exchange.clone());
-        parts.extend(alpn(info.alpn.as_deref()));
+        let agreed = alpn(info.alpn.as_deref());
+        parts.extend(agreed.or_else(|| offers.then(|| "no ALPN".to_owned())));
         parts.extend(info.resumed.then(|| "resumed".to_owned()));
     }
     parts.extend(tls.peer.ocsp_stapled.then(|| "OCSP stapled".to_owned()));
@@ -81,7 +83,7 @@ fn certificate_line(report: &Report, tls: &Secured, style: Style) -> String {
     let (words, color) = match (&tls.peer.verdict, name) {
         (TlsVerdict::Verified, Some(name)) => (format!("ok for {name}"), AnsiColor::Green),
         (TlsVerdict::Verified, None) => ("ok, for whatever name".to_owned(), AnsiColor::Green),
-        (TlsVerdict::Failed { .. }, _) => ("not trusted".to_owned(), AnsiColor::Red),
+        (TlsVerdict::Failed { problem, .. }, _) => (fault(*problem).to_owned(), AnsiColor::Red),
         _ => ("not checked".to_owned(), AnsiColor::Yellow),
     };
     let verdict = style.paint(color.on_default(), &words);
@@ -90,6 +92,15 @@ fn certificate_line(report: &Report, tls: &Secured, style: Style) -> String {
     let doubt = tls.doubt().filter(|_| tls.failure.is_none());
     let doubt = doubt.map_or_else(String::new, |doubt| format!("           {doubt}\n"));
     format!("  cert     {}  {verdict}  {left}\n{doubt}", own.short_name())
+}
+
+/// What is wrong, in two words.
+fn fault(problem: CertificateProblem) -> &'static str {
+    match problem {
+        CertificateProblem::WrongName => "another name",
+        CertificateProblem::Expired | CertificateProblem::NotYetValid => "not valid",
+        _ => "not trusted",
+    }
 }
 
 /// `89 d left`, or since when it is none any more.

@@ -16,6 +16,10 @@ pub(crate) struct Wanted {
     pub(crate) name: Option<String>,
     /// What goes before TLS in plain.
     pub(crate) dialogue: Option<StartTlsArg>,
+    /// Whether there is a certificate of ours to show.
+    pub(crate) has_own: bool,
+    /// Whether protocols are offered (ALPN).
+    pub(crate) offers_alpn: bool,
 }
 
 /// What happened, step by step. Times count from the moment work on the target began.
@@ -85,6 +89,7 @@ impl TlsFailure {
         match self.kind {
             Some(TlsErrorKind::Certificate) => "cert",
             Some(TlsErrorKind::TimedOut) => "timeout",
+            Some(TlsErrorKind::Canceled) => "io",
             _ => "tls",
         }
     }
@@ -125,15 +130,24 @@ impl Secured {
         let TlsVerdict::Failed { problem, reason } = &self.peer.verdict else { return None };
         match problem {
             CertificateProblem::UnknownIssuer => Some(self.unknown_issuer()),
+            CertificateProblem::Other if self.is_self_signed() => Some(format!(
+                "self-signed, and {}",
+                reason.trim_start_matches("the certificate is ")
+            )),
             _ => Some(reason.clone()),
         }
     }
 
+    /// Whether the peer vouches for itself, and nobody else does.
+    pub(crate) fn is_self_signed(&self) -> bool {
+        let own = self.chain.first().and_then(|own| own.said.as_ref());
+        self.chain.len() == 1 && own.is_some_and(|own| own.is_self_signed())
+    }
+
     /// Where the chain ends, and who would have to be known.
     fn unknown_issuer(&self) -> String {
-        let own = self.chain.first().and_then(|own| own.said.as_ref());
-        if let Some(own) = own.filter(|own| self.chain.len() == 1 && own.is_self_signed()) {
-            return format!("the certificate is signed by itself: {}", own.subject_or_name());
+        if self.is_self_signed() {
+            return "the certificate is self-signed".to_owned();
         }
         match self.last() {
             Some(last) if last.is_self_signed() => {
@@ -171,9 +185,15 @@ impl Secured {
     /// Whether what `--cert-expiry` asks for holds, and why not.
     pub(super) fn ends_too_soon(&self, now: SystemTime, least: Duration) -> Option<String> {
         let first = self.earliest_end()?;
-        let left = first.left(now).unwrap_or_default();
+        let name = first.subject_or_name();
+        let left = match first.left(now) {
+            Ok(left) => left,
+            Err(ago) => {
+                return Some(format!("the certificate of {name} ended {} ago", units::long(ago)));
+            }
+        };
         (left < least).then(|| {
-            let (name, left) = (first.subject_or_name(), units::long(left));
+            let left = units::long(left);
             format!("the certificate of {name} ends in {left}, sooner than {}", units::long(least))
         })
     }

@@ -22,6 +22,10 @@ pub(crate) struct TlsRequest {
     pub(crate) dialogue: Option<StartTlsArg>,
     /// In the place of the target's host; an empty one is none.
     pub(crate) name: Option<String>,
+    /// Whether there is a certificate of ours to show.
+    pub(crate) has_own: bool,
+    /// Whether protocols are offered (ALPN).
+    pub(crate) offers_alpn: bool,
 }
 
 impl TlsRequest {
@@ -50,7 +54,9 @@ impl TlsRequest {
             Some("") => client.any_server_name(),
             Some(name) => client.server_name(name).map_err(unusable)?,
         };
-        Ok(Some(Self { client, dialogue: args.starttls, name: args.sni.clone() }))
+        let (has_own, offers_alpn) = (args.own.cert.is_some(), args.alpn.is_some());
+        let (dialogue, name) = (args.starttls, args.sni.clone());
+        Ok(Some(Self { client, dialogue, name, has_own, offers_alpn }))
     }
 
     /// The client for this target: its host is the name, if no other was given.
@@ -73,9 +79,12 @@ impl TlsRequest {
                     "a Unix socket has no name for TLS: give one with --sni, or --sni '' for none";
                 return Err((Message::error(error), Exit::Usage));
             }
-            self.client_for(&target.target).map_err(unusable)?;
         }
-        Ok(())
+        // Of several, each has a report of its own.
+        match targets {
+            [only] => self.client_for(&only.target).map(drop).map_err(unusable),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -139,7 +148,7 @@ fn readable(path: &Path) -> Result<(), (Message, Exit)> {
 }
 
 fn unusable(error: TlsConfigError) -> (Message, Exit) {
-    (Message::error(format!("cannot speak TLS so: {error}")), Exit::Usage)
+    (Message::error(format!("cannot speak TLS like this: {error}")), Exit::Usage)
 }
 
 impl From<VersionArg> for TlsVersion {

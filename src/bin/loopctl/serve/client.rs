@@ -182,6 +182,8 @@ impl Client {
             }
         };
         if last.0 == End::Idle {
+            // Where nothing waits to be sent, TLS has its farewell.
+            output.finish();
             self.break_off(false);
         }
         if self.meets(Fault::TlsBareFin) && last.0.is_orderly() {
@@ -456,8 +458,8 @@ impl Client {
     }
 
     /// Remembers what the handshake has brought about.
-    pub(super) fn note_tls(&self) {
-        self.tls.set(self.transport.tls().map(Box::new));
+    pub(super) fn note_tls(&self, info: &TlsInfo) {
+        self.tls.set(Some(Box::new(info.clone())));
     }
 
     fn security(&self) -> Security {

@@ -7,7 +7,9 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use loopctl::{Flow, LoopRef, Sendfile, SendfilePhase, StreamReader, StreamWriter, TlsServer};
+use loopctl::{
+    Event, EventKind, Flow, LoopRef, Sendfile, SendfilePhase, StreamReader, StreamWriter, TlsServer,
+};
 
 use super::client::Client;
 use super::report::{End, Halt};
@@ -115,7 +117,14 @@ impl Output {
 
     /// Speaks TLS from here on, once the handshake is over.
     pub(super) async fn start_tls(&mut self, tls: &TlsServer) -> io::Result<()> {
-        self.writer.start_tls(tls.clone()).await
+        // The connection may be gone by the time that we hear of the handshake.
+        let client = Rc::clone(&self.client);
+        let note = move |event: &Event| {
+            if let EventKind::TlsEstablished { info } = &event.kind {
+                client.note_tls(info);
+            }
+        };
+        self.writer.start_tls(tls.clone()).trace(note).await
     }
 
     /// Waits until the system has taken all.

@@ -32,9 +32,7 @@ impl Client {
         let server = tls.server(|fault| self.meets(fault));
         let shaken = async { Ok(output.start_tls(server).await?) };
         let dismissed = async { Err(self.dismissed().await) };
-        first(pin!(shaken), pin!(dismissed)).await?;
-        self.note_tls();
-        Ok(())
+        first(pin!(shaken), pin!(dismissed)).await
     }
 
     /// Hears the client out.
