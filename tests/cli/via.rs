@@ -66,7 +66,7 @@ fn o4_the_questions_are_lines_of_the_report_and_steps_of_v() {
         "resolving host.test",
         &format!("host.test. A  ask {}/udp", server.address),
         "host.test. A  NOERROR",
-        "resolved to 1 addresses",
+        "resolved to 1 address",
         "connected",
     ];
     let places: Vec<_> = steps.iter().map(|step| ran.stderr.find(step)).collect();
