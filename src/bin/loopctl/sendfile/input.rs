@@ -41,6 +41,10 @@ impl Input {
             let text = "only of a regular file a part can be sent";
             return Err(Fault::File(io::Error::other(text)));
         }
+        if request.checksum.is_some() && size.is_none() {
+            let text = "there is a checksum of regular files only: they are read a second time";
+            return Err(Fault::File(io::Error::other(text)));
+        }
         input.fix_end()?;
         Ok(input)
     }
