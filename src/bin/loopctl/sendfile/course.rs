@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use loopctl::{LoopRef, Sendfile, StreamReader, StreamWriter, Transport};
+use loopctl::{LoopRef, Sendfile, SendfilePhase, StreamReader, StreamWriter, Transport};
 
 use super::fault::Fault;
 use super::input::Input;
@@ -20,6 +20,9 @@ use crate::request::SendRequest;
 
 /// How often it is looked whether the peer has taken something.
 const LOOK: Duration = Duration::from_millis(250);
+
+/// How long the peer may take to say that it has read everything.
+const FAREWELL: Duration = Duration::from_millis(250);
 
 /// A transfer, for those who send and those who watch.
 pub(crate) struct Course {
@@ -128,7 +131,11 @@ impl Course {
             // The receipt says more.
             return Ok(());
         }
-        first(pin!(self.arrived()), pin!(skip(reader))).await
+        first(pin!(self.arrived()), pin!(skip(reader))).await?;
+        // What the peer's kernel has is lost if the peer leaves without reading it, which a reset tells. Most
+        // say at once that they have it all, by their own end.
+        let ended = self.lp.timeout(FAREWELL, end(reader)).await;
+        ended.unwrap_or(Ok(()))
     }
 
     async fn send(
@@ -150,7 +157,15 @@ impl Course {
             if let Some(count) = count {
                 what = what.count(count);
             }
-            let sent = writer.sendfile(what.method(request.method).progress(&count_up)).await?;
+            let sending = writer.sendfile(what.method(request.method).progress(&count_up)).await;
+            let sent = match sending {
+                Err(error) if error.phase == SendfilePhase::Check && writer.is_closing() => {
+                    // Between two pieces the connection has broken.
+                    let why = writer.wait_closed().await.err();
+                    return Err(Fault::Send(why.unwrap_or(error.error)));
+                }
+                sent => sent?,
+            };
             let (bytes, calls) = (before.bytes + sent.bytes, before.calls + sent.calls);
             self.went.set(Went { bytes, path: Some(sent.path), calls, ..before });
             left = left.map(|left| left - sent.bytes);
@@ -232,6 +247,12 @@ async fn both<A, B>(
         }
     })
     .await
+}
+
+/// Ends with the peer's end.
+async fn end(reader: &mut StreamReader) -> Result<(), Fault> {
+    while !reader.read_some(64 * 1024).await.map_err(Fault::Send)?.is_empty() {}
+    Ok(())
 }
 
 /// What the peer says is of no interest; that it breaks off is.
