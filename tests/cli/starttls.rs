@@ -41,7 +41,7 @@ fn server(files: &Files, steps: &'static [Step]) -> SocketAddr {
                         }
                     }
                     StartTls => drop(writer.start_tls(tls.clone()).await),
-                    Wait => drop(reader.read(&mut [0]).await),
+                    Wait => drop(reader.read(&mut [0; 4096]).await),
                 }
             }
         }
@@ -259,4 +259,19 @@ fn stls_05_the_plain_words_are_a_phase_of_their_own() {
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert!(ran.stdout.contains("\n  pop3     "), "{}", ran.stdout);
     assert!(ran.stdout.contains(" + pop3 ") && ran.stdout.contains(" + tls "), "{}", ran.stdout);
+}
+
+/// The time for all of it is up in the middle of a handshake that only the plain words have led to.
+#[test]
+fn stls_05_a_server_that_stops_after_the_plain_words_is_left_as_well() {
+    let files = Files::new();
+    let steps: &'static [Step] =
+        &[Say(b"+OK pop\r\n"), Hear(b"STLS\r\n"), Say(b"+OK begin\r\n"), Wait, Wait];
+    let (began, address) = (Instant::now(), server(&files, steps));
+    let ran = connect(&files, "pop3", address, &["--json", "--timeout", "300ms"]);
+    assert!(began.elapsed() >= Duration::from_millis(300));
+    let document = ran.json();
+    assert_valid(&document);
+    assert_eq!((ran.code, &document["tls"]["result"]), (Some(28), &"timeout".into()));
+    assert_eq!(document["error"]["message"], "no answer to the handshake");
 }

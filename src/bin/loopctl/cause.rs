@@ -117,7 +117,8 @@ pub(crate) fn of_tls(tls: &Secured, failure: &TlsFailure) -> String {
             "the peer stopped in the middle of the handshake".to_owned()
         }
         (None, TlsPhase::Handshake) if timed_out => "no answer to the handshake".to_owned(),
-        _ => brief(&failure.failure),
+        // Whoever tells it has said already that TLS failed.
+        _ => brief(&failure.failure).trim_start_matches("TLS failed: ").to_owned(),
     }
 }
 

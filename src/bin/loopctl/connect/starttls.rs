@@ -228,7 +228,7 @@ fn ended(error: StreamError) -> io::Error {
 }
 
 fn answered(line: &str) -> io::Error {
-    refused(format!("the server answered `{}`", shorten(line)))
+    refused(format!("the server answered `{}`", shorten(&units::printable(line))))
 }
 
 /// What a message has room for.

@@ -103,9 +103,12 @@ impl Secured {
     }
 
     pub(super) fn fail(&mut self, at: Duration, failure: TlsFailure, peer: &TlsPeer) {
-        self.ended = Some(at);
+        self.ended.get_or_insert(at);
         self.know(peer);
-        self.failure.get_or_insert(failure);
+        // A deadline of ours gives a handshake up, and is the reason for that.
+        if self.failure.as_ref().is_none_or(|known| known.kind == Some(TlsErrorKind::Canceled)) {
+            self.failure = Some(failure);
+        }
     }
 
     fn know(&mut self, peer: &TlsPeer) {
