@@ -10,7 +10,7 @@ use rcgen::{
 use serde_json::Value;
 
 use crate::served::{Served, parse};
-use crate::support::loopctl;
+use crate::support::{loopctl, skipped};
 
 /// A server with `--json --tls`, and what its clients have to know.
 pub(crate) struct Private {
@@ -93,7 +93,7 @@ pub(crate) fn text(output: Output) -> String {
 pub(crate) fn has(program: &str) -> bool {
     let is_there = Command::new(program).arg("--help").output().is_ok();
     if !is_there {
-        eprintln!("SKIPPED: there is no {program} on this machine");
+        skipped(&format!("there is no {program} on this machine"));
     }
     is_there
 }

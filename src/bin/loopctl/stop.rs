@@ -6,6 +6,8 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::task::{Poll, Waker};
 
+use loopctl::LoopRef;
+
 use crate::exit::Exit;
 
 /// Set once; wakes everyone who raced against it.
@@ -14,6 +16,27 @@ pub(crate) struct Stop {
     wish: Cell<Option<Exit>>,
     waiting: RefCell<BTreeMap<u64, Waker>>,
     next: Cell<u64>,
+}
+
+const SIGINT: i32 = 2;
+const SIGTERM: i32 = 15;
+
+/// Has SIGINT and SIGTERM wish for the end. A second one ends the process at once.
+///
+/// # Errors
+/// The system's.
+pub(crate) fn heed_signals(
+    lp: &LoopRef,
+    wish: impl Fn(Exit) + Clone + 'static,
+) -> std::io::Result<()> {
+    for signal in [SIGINT, SIGTERM] {
+        let (wish, inside) = (wish.clone(), lp.clone());
+        lp.add_signal_handler(signal, move || {
+            wish(Exit::Signal(signal));
+            inside.remove_signal_handler(signal);
+        })?;
+    }
+    Ok(())
 }
 
 impl Stop {

@@ -59,7 +59,8 @@ fn mistyped(error: TargetError) -> Message {
     message
 }
 
-fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
+/// All of a file; `-` is standard input.
+pub(crate) fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
     if path == Path::new("-") {
         let mut bytes = Vec::new();
         stdin().read_to_end(&mut bytes)?;

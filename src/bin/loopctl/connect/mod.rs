@@ -26,14 +26,12 @@ use crate::render::live;
 use crate::request::{ConnectRequest, Mode, Purpose};
 use crate::series::Series;
 use crate::slow::SlowWatch;
-use crate::stop::Stop;
+use crate::stop::{self, Stop};
 use crate::told::Told;
 
 use relay::Kept;
 
-const SIGINT: i32 = 2;
 const SIGQUIT: i32 = 3;
-const SIGTERM: i32 = 15;
 
 /// Connects to every target and tells about it.
 pub(crate) fn run(mut request: ConnectRequest) -> Exit {
@@ -122,14 +120,8 @@ impl Session {
     }
 
     fn heed_signals(self: &Rc<Self>, lp: &LoopRef) -> std::io::Result<()> {
-        for signal in [SIGINT, SIGTERM] {
-            let (session, inside) = (Rc::clone(self), lp.clone());
-            lp.add_signal_handler(signal, move || {
-                session.stop.now(Exit::Signal(signal));
-                // A second one ends the process at once.
-                inside.remove_signal_handler(signal);
-            })?;
-        }
+        let session = Rc::clone(self);
+        stop::heed_signals(lp, move |exit| session.stop.now(exit))?;
         if matches!(self.request.mode, Mode::Repeat(_)) {
             let (session, inside) = (Rc::clone(self), lp.clone());
             lp.add_signal_handler(SIGQUIT, move || {

@@ -69,6 +69,19 @@ pub(crate) enum Verdict {
     Timeout,
 }
 
+impl From<DnsErrorKind> for Verdict {
+    fn from(kind: DnsErrorKind) -> Self {
+        match kind {
+            DnsErrorKind::NxDomain => Self::NxDomain,
+            DnsErrorKind::NoData => Self::NoData,
+            DnsErrorKind::ServFail => Self::ServFail,
+            DnsErrorKind::Refused => Self::Refused,
+            DnsErrorKind::TimedOut => Self::Timeout,
+            _ => Self::Error,
+        }
+    }
+}
+
 impl Verdict {
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -104,14 +117,7 @@ impl Query {
     pub(crate) fn verdict(&self) -> Verdict {
         match &self.end {
             QueryEnd::Answered(_) | QueryEnd::System(_) => Verdict::Answered,
-            QueryEnd::Failed(error) => match error.kind {
-                DnsErrorKind::NxDomain => Verdict::NxDomain,
-                DnsErrorKind::NoData => Verdict::NoData,
-                DnsErrorKind::ServFail => Verdict::ServFail,
-                DnsErrorKind::Refused => Verdict::Refused,
-                DnsErrorKind::TimedOut => Verdict::Timeout,
-                _ => Verdict::Error,
-            },
+            QueryEnd::Failed(error) => Verdict::from(error.kind),
             QueryEnd::SystemFailed { symbol, .. } => match *symbol {
                 Some("EAI_NONAME") => Verdict::NxDomain,
                 Some("EAI_NODATA" | "EAI_ADDRFAMILY") => Verdict::NoData,

@@ -1,6 +1,5 @@
 //! What `resolve` is to do.
 
-use std::io::{self, Read, stdin};
 use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -13,6 +12,7 @@ use crate::args::{GlobalArgs, OrderArg, ResolveArgs, ViaArg};
 use crate::env::Environment;
 use crate::exit::Exit;
 use crate::message::Message;
+use crate::targets;
 
 /// Which names, what about them, and how it is told.
 #[derive(Debug)]
@@ -247,7 +247,7 @@ pub(crate) fn ascii(name: &str) -> Result<String, String> {
 
 /// One name a line; what follows a `#` is a comment.
 fn read(path: &Path) -> Result<Vec<NameRequest>, Refusal> {
-    let bytes = read_bytes(path).map_err(|error| {
+    let bytes = targets::read_bytes(path).map_err(|error| {
         let error = format!("cannot read names from `{}`: {error}", path.display());
         (Message::error(error), Exit::CannotRead)
     })?;
@@ -265,15 +265,6 @@ fn read(path: &Path) -> Result<Vec<NameRequest>, Refusal> {
     let error = format!("`{}` has lines that are not names", path.display());
     let message = Message { error: Some(error), causes: faults, ..Message::default() };
     Err((message, Exit::Usage))
-}
-
-fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
-    if path == Path::new("-") {
-        let mut bytes = Vec::new();
-        stdin().read_to_end(&mut bytes)?;
-        return Ok(bytes);
-    }
-    std::fs::read(path)
 }
 
 /// `None` for a line without a name.

@@ -20,12 +20,9 @@ use crate::name_servers;
 use crate::report::names::NameReport;
 use crate::request::{QuestionRequest, ResolveRequest};
 use crate::slow::SlowWatch;
-use crate::stop::Stop;
+use crate::stop::{self, Stop};
 
 use tell::Teller;
-
-const SIGINT: i32 = 2;
-const SIGTERM: i32 = 15;
 
 /// Resolves every name and tells about it.
 pub(crate) fn run(request: ResolveRequest) -> Exit {
@@ -128,15 +125,8 @@ impl Session {
     }
 
     fn heed_signals(self: &Rc<Self>, lp: &LoopRef) -> std::io::Result<()> {
-        for signal in [SIGINT, SIGTERM] {
-            let (session, inside) = (Rc::clone(self), lp.clone());
-            lp.add_signal_handler(signal, move || {
-                session.stop.now(Exit::Signal(signal));
-                // A second one ends the process at once.
-                inside.remove_signal_handler(signal);
-            })?;
-        }
-        Ok(())
+        let session = Rc::clone(self);
+        stop::heed_signals(lp, move |exit| session.stop.now(exit))
     }
 }
 

@@ -148,7 +148,7 @@ impl Tracing<'_> {
         }
         let below = referral(answer, name).filter(|_| error.kind == DnsErrorKind::NoData);
         let Some((below, servers)) = below.filter(|_| !answer.flags.authoritative) else {
-            return (Step::End(verdict(error.kind), 0), None);
+            return (Step::End(Verdict::from(error.kind), 0), None);
         };
         if !is_below(&below, &zone.name) {
             let why = format!("these servers point back to `{below}`");
@@ -232,17 +232,6 @@ impl Tracing<'_> {
 enum Way {
     Down(Zone),
     Again(String),
-}
-
-fn verdict(kind: DnsErrorKind) -> Verdict {
-    match kind {
-        DnsErrorKind::NxDomain => Verdict::NxDomain,
-        DnsErrorKind::NoData => Verdict::NoData,
-        DnsErrorKind::ServFail => Verdict::ServFail,
-        DnsErrorKind::Refused => Verdict::Refused,
-        DnsErrorKind::TimedOut => Verdict::Timeout,
-        _ => Verdict::Error,
-    }
 }
 
 /// The zone below that an answer points to, and its servers.
