@@ -6,7 +6,7 @@ use loopctl::{CertificateProblem, Failure, Phase, TlsErrorKind};
 
 use crate::exit::Exit;
 use crate::hint;
-use crate::message::Message;
+use crate::message::{Message, plain};
 use crate::render::units;
 use crate::report::{Attempt, End, Outcome, Report, Secured, TlsFailure, TlsPhase};
 
@@ -97,13 +97,9 @@ fn resends(attempt: &Attempt) -> String {
 
 /// What the system says, without the number that Rust appends.
 pub(crate) fn brief(failure: &Failure) -> String {
-    let text = failure.message.split(" (os error").next().unwrap_or_default();
-    let mut letters = text.chars();
-    match letters.next() {
-        // An abbreviation stays one.
-        Some(_) if letters.clone().next().is_some_and(char::is_uppercase) => text.to_owned(),
-        Some(first) => first.to_lowercase().chain(letters).collect(),
-        None => failure.kind.to_string(),
+    match plain(&failure.message) {
+        text if text.is_empty() => failure.kind.to_string(),
+        text => text,
     }
 }
 

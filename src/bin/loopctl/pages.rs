@@ -186,7 +186,7 @@ that stays in FILE.part. One that does not is refused with a reset, and nothing 
 --resume goes on with FILE.part, and tells the client how much that is, with its checksum, and what was stored in the end; \
 see loopctl-sendfile(1).
 
-A disk that is full ends the transfer with a reset. With FILE it ends the server, too; with DIR the others go on, and the \
+A disk that is full, or a file that may not become larger (`ulimit -f`), ends the transfer with a reset. With FILE it ends the server, too; with DIR the others go on, and the \
 exit status is 23 in the end.";
 
 const RESOLVE: &str = "\
