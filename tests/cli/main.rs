@@ -27,6 +27,8 @@ mod resolve_beside;
 mod resolve_trace;
 mod screen;
 mod sendfile;
+mod sendfile_peers;
+mod sendfile_resume;
 mod serve;
 mod serve_tls;
 mod serve_tls_faults;

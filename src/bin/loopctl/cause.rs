@@ -204,6 +204,10 @@ pub(crate) fn explain(report: &Report) -> Message {
             let failure = report.beside.relay.as_ref().and_then(|relay| relay.failure.as_ref());
             (failure.map(|(what, failure)| format!("{what}: {}", brief(failure))), Vec::new())
         }
+        End::Interrupted(_) if report.beside.sending.as_ref().is_some_and(|s| s.end.before) => {
+            let file = report.beside.sending.as_ref().map_or("", |sending| &sending.file);
+            (Some(format!("interrupted while opening `{file}`")), Vec::new())
+        }
         End::Interrupted(_) => {
             (Some(format!("interrupted while connecting to `{target}`")), causes(report))
         }

@@ -126,17 +126,18 @@ Connects to TARGET as connect does, and sends FILE over the connection. The kern
 never come into this process. It cannot do so for pipes, devices and files that only look like some, such as those of \
 /proc: those are read and sent, unless --no-fallback is given. What was done and why is told at the end.
 
-The file is opened before anybody is connected to. What it had then is sent, also where it grows meanwhile; one that \
-becomes shorter, or has fewer bytes than --count asks for, gives status 18. Standard input that is a file is sent from \
-where it is. --checksum reads the file once more, beside what the kernel does; it is right as long as the file does not \
-change meanwhile.
+The file is opened before anybody is connected to; for the writer of a FIFO it waits afterwards. What the file had then is \
+sent, also where it grows meanwhile; one that becomes shorter, or has fewer bytes than --count asks for, gives status 18. \
+One that is written to meanwhile gives a warning. Standard input that is a file is sent from where it is. --checksum reads \
+the file once more, beside what the kernel does; where the file was written to meanwhile, it is read again, and another \
+sum gives status 18.
 
-After the last byte the peer is told that no more comes, and it is waited for until its kernel has all; what it says is \
-not read. A transfer that fails or is interrupted ends with a reset, so that the peer does not take a part for the whole; \
+After the last byte the peer is told that no more comes, and it is waited for until its kernel has all, or on a Unix \
+socket, until it has read all. What it says is thrown away. A transfer that fails or is interrupted ends with a reset, so that the peer does not take a part for the whole; \
 a Unix socket knows none, and ends like any other.
 
---timeout limits connecting to 10 s where it is not given, and all of it where it is. A peer that takes nothing for \
---idle-timeout ends it with status 28.";
+--timeout limits connecting to 10 s where it is not given, and all of it where it is. A peer that has something to take, or \
+with --resume to say, and does not for --idle-timeout, ends it with status 28. The writer of a pipe may take its time.";
 
 const SENDFILE_OUTPUT: &str = "\
 The report of the connection, as connect gives it, is told when it is there; then, at the end, a line: how much went, in \
@@ -161,7 +162,7 @@ first time.";
 
 const SENDFILE_JSON: &str = "\
 With --json there is one document (schema loopctl.sendfile.v1), also when the file could not be read or nobody was \
-connected to; `connect` is the document that connect would give. `fallback_reason` is null, asked, tls, \
+connected to. `sent_bytes` is what the kernel here has taken, which the peer has got only if the outcome is success; `connect` is the document that connect would give. `fallback_reason` is null, asked, tls, \
 not_a_regular_file or refused. With --ndjson, every event of the connection is a line before it.";
 
 const SENDFILE_SIGNALS: &str = "\
