@@ -160,7 +160,7 @@ impl<'a> Contest<'a> {
                 now,
                 match said {
                     Ok(addresses) => EventKind::QueryAnswered { family, addresses },
-                    Err(reason) => EventKind::QueryFailed { family, reason },
+                    Err((reason, symbol)) => EventKind::QueryFailed { family, reason, symbol },
                 },
             );
             let intake = self.race.answered(family, answer, now);
@@ -353,7 +353,8 @@ impl<'a> Contest<'a> {
         let Some(error) = unused.map(Inquiry::error) else {
             return self.abort(AbortReason::AllFailed, now);
         };
-        self.tracer.tell(now, EventKind::ResolveFailed { reason: error.to_string() });
+        let (reason, symbol) = (error.to_string(), error.name());
+        self.tracer.tell(now, EventKind::ResolveFailed { reason, symbol });
         self.abort(AbortReason::NotResolved, now);
         ConnectError::Resolve(error)
     }
@@ -376,7 +377,7 @@ impl<'a> Contest<'a> {
             AbortReason::Canceled => ResolveError::Cancelled.to_string(),
             _ => return,
         };
-        self.tracer.tell(now, EventKind::ResolveFailed { reason });
+        self.tracer.tell(now, EventKind::ResolveFailed { reason, symbol: None });
     }
 
     fn abort(&mut self, reason: AbortReason, now: Instant) -> ConnectError {

@@ -38,6 +38,8 @@ pub enum EventKind {
     ResolveFailed {
         /// Why.
         reason: String,
+        /// The symbol of the system's resolver for it, such as `EAI_NONAME`.
+        symbol: Option<&'static str>,
     },
     /// A race that does not wait for all addresses has asked for those of one family.
     QueryStarted {
@@ -57,6 +59,8 @@ pub enum EventKind {
         family: Family,
         /// Why.
         reason: String,
+        /// The symbol of the system's resolver for it, such as `EAI_NODATA`.
+        symbol: Option<&'static str>,
     },
     /// Nobody waits for them any more.
     QueryCanceled {

@@ -3,26 +3,26 @@
 pub(crate) mod names;
 pub(crate) mod order;
 pub(crate) mod query;
+mod resolution;
 mod tls;
 pub(crate) mod trace;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime};
 
-use loopctl::plan::{Family, Policy, Ready, Reason, SlowLog};
+use loopctl::plan::{Family, Reason, SlowLog};
 use loopctl::{
     AbortReason, Address, Event, EventKind, Failure, Phase, SocketFacts, SocketOption,
     SocketOptions, TcpInfo, TlsPeer,
 };
 
+pub(crate) use resolution::{Resolution, Via};
 pub(crate) use tls::{Dialogue, Secured, TlsFailure, TlsPhase, Wanted};
 
 use crate::exit::Exit;
 use crate::render::units;
-use crate::request::Expectations;
+use crate::request::{Expectations, Rules};
 use crate::sendfile::Sending;
-
-use query::{Queries, QueryEnd};
 
 /// The expectation that is one of trust.
 const CERT_EXPIRY: &str = "cert-expiry";
@@ -105,7 +105,7 @@ pub(crate) struct Subject {
     pub(crate) carrier: Carrier,
     /// The only family asked for, if it was one.
     pub(crate) family: Family,
-    pub(crate) policy: Policy,
+    pub(crate) policy: Rules,
     pub(crate) timeout: Duration,
     /// TLS, if it was asked for.
     pub(crate) tls: Option<Wanted>,
@@ -116,33 +116,6 @@ pub(crate) struct Subject {
 pub(crate) struct Began {
     pub(crate) at: Instant,
     pub(crate) wall: SystemTime,
-}
-
-/// Where the addresses came from.
-#[derive(Debug, Clone)]
-pub(crate) struct Resolution {
-    pub(crate) via: Via,
-    pub(crate) started: Option<Duration>,
-    pub(crate) took: Option<Duration>,
-    /// In the order in which they are tried.
-    pub(crate) candidates: Vec<Address>,
-    pub(crate) error: Option<String>,
-    /// To name servers.
-    pub(crate) queries: Queries,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Via {
-    /// `getaddrinfo`.
-    System,
-    /// Name servers.
-    Dns,
-    /// The target is an address itself.
-    Literal,
-    /// `--resolve`.
-    Given,
-    /// The answer to an earlier try.
-    Cached,
 }
 
 /// One attempt that was started.
@@ -198,9 +171,7 @@ pub(crate) enum End {
 
 impl Report {
     pub(crate) fn new(subject: Subject, via: Via, began: Began) -> Self {
-        let (started, took, error, candidates) = Default::default();
-        let queries = Queries::default();
-        let resolve = Resolution { via, started, took, candidates, error, queries };
+        let resolve = Resolution::new(via);
         Self {
             subject,
             began,
@@ -217,12 +188,6 @@ impl Report {
     pub(crate) fn hear(&mut self, event: &Event) {
         let at = self.since_start(event.at);
         match &event.kind {
-            EventKind::ResolveStarted { .. } => self.resolve.started = Some(at),
-            EventKind::Resolved { .. } => self.resolve.end(at),
-            EventKind::ResolveFailed { reason } => {
-                self.resolve.end(at);
-                self.resolve.error = Some(reason.clone());
-            }
             EventKind::CandidatesSorted { candidates }
             | EventKind::CandidatesResorted { candidates } => {
                 self.resolve.candidates.clone_from(candidates);
@@ -257,7 +222,10 @@ impl Report {
                     self.total = at;
                 }
             }
-            kind => self.hear_of_tls(at, kind),
+            kind => {
+                self.hear_of_names(at, kind);
+                self.hear_of_tls(at, kind);
+            }
         }
     }
 
@@ -324,15 +292,6 @@ impl Report {
     pub(crate) fn interrupt(&mut self, exit: Exit, now: Instant) {
         self.end = End::Interrupted(exit);
         self.total = self.since_start(now);
-    }
-
-    /// Those that nobody waits for any more.
-    pub(crate) fn end_queries(&mut self) {
-        let end = match self.end {
-            End::Interrupted(_) => QueryEnd::Interrupted,
-            _ => QueryEnd::TimedOut,
-        };
-        self.resolve.queries.end_all(self.total, &end);
     }
 
     pub(crate) fn since_start(&self, at: Instant) -> Duration {
@@ -468,28 +427,6 @@ impl Report {
             _ if self.attempts.iter().all(Attempt::had_no_socket) => Exit::Mixed,
             _ => Exit::NotConnected,
         }
-    }
-}
-
-impl Resolution {
-    /// Some policies start attempts out of the order of the list: what has been tried stands before the rest.
-    fn take(&mut self, number: usize, address: &Address) {
-        let rest = self.candidates.get_mut(number..).unwrap_or_default();
-        if let Some(at) = rest.iter().position(|candidate| candidate == address) {
-            rest[..=at].rotate_right(1);
-        }
-    }
-
-    /// A race that begins with all addresses does not know that somebody had to be asked for them.
-    fn reason(&self, reason: Reason) -> Reason {
-        match (reason, self.via) {
-            (Reason::First(Ready::Known), Via::System | Via::Dns) => Reason::First(Ready::Complete),
-            (reason, _) => reason,
-        }
-    }
-
-    fn end(&mut self, at: Duration) {
-        self.took = self.started.map(|started| at.saturating_sub(started));
     }
 }
 

@@ -173,9 +173,14 @@ fn outcome(report: &Report) -> &'static str {
 fn policy(report: &Report) -> Value {
     let policy = &report.subject.policy;
     json!({
+        "name": policy.base.name(),
+        "changed": policy.changed(),
         "connection_attempt_delay_ms": policy.connection_attempt_delay.map(ms),
+        "resolution_delay_ms": policy.resolution_delay().map(ms),
+        "floor_ms": ms(policy.pacing.floor.least),
         "interleave": policy.interleave,
         "max_parallel": policy.max_parallel,
+        "max_addresses": policy.endpoints.most,
         "attempt_timeout_ms": policy.attempt_timeout.map(ms),
         "deadline_ms": ms(report.subject.timeout),
         "all": policy.run_all,
