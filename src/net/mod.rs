@@ -34,6 +34,7 @@ mod tcp_info;
 mod tls;
 mod transport;
 mod wire;
+mod won;
 
 pub use address::Address;
 pub use connect::CreateConnection;

@@ -92,12 +92,14 @@ what the peer still sends is written; the peer's end ends the relay, also while 
 only as fast as the other one takes it. --timeout limits the connection, not the relay. A connection that is not as \
 expected is not used.
 
-With --tls, TLS is spoken over the connection that has won, within the same --timeout, and the connection is what was asked \
-for when the handshake is done. The peer's certificates have to lead to one that the system trusts, or that --ca \
+With --tls, TLS is spoken within the same --timeout, and the connection is what was asked \
+for when the handshake is done. With --success tcp, it is spoken over the connection that has won. With --success tls, as the policies hev3 and \
+firefox-nightly have it, the handshake is a part of every attempt, also of its --attempt-timeout: the first that is done wins, and one that fails starts the next attempt. While one is under \
+way, the next attempt waits until TCP has been up for the Connection Attempt Delay, and for three times what it took. The peer's certificates have to lead to one that the system trusts, or that --ca \
 gives, and have to be for the host of the target, or for --sni. They are shown whether they are trusted or not; \
 --insecure takes any, and tells what is wrong. No session is resumed: every handshake is a whole one. Where the peer asks \
 for a certificate of ours, its judgement is waited for, at least 50 ms and at most 1 s. --starttls asks for TLS in the words of a protocol that begins \
-in plain; what the peer sends in plain after that is refused.
+in plain, over the connection that has won: the success is always that of TCP; what the peer sends in plain after that is refused.
 
 With --udp, one address after another is sent an empty datagram, and has 0.2 s (--attempt-timeout) to answer or to \
 refuse: the first that does not refuse is taken. `answered` is proof that somebody is there, and `silent` is none: a \
