@@ -26,6 +26,8 @@ mod dns_query;
 mod dns_tls;
 #[cfg(feature = "dns")]
 mod dns_wire;
+#[cfg(feature = "dnssec")]
+mod dnssec;
 mod early;
 mod errors;
 mod leaks;
