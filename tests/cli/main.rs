@@ -25,6 +25,7 @@ mod repeat;
 mod resolve;
 mod resolve_beside;
 mod resolve_trace;
+mod rules;
 mod screen;
 mod sendfile;
 mod sendfile_peers;

@@ -59,21 +59,24 @@ of the ones that lost.
 The other end is here, too: servers that behave, and servers that do not, to try clients against.";
 
 const CONNECT: &str = "\
-Connects to each TARGET, several at a time, and closes the connection at once. The addresses of a target are tried in \
-the resolver's order with the address families interleaved. The next attempt starts when the Connection Attempt Delay \
-has passed since the last start, or at once when the newest attempt fails. The first connection wins, and the \
-attempts that are still under way are given up.
+Connects to each TARGET, several at a time, and closes the connection at once. This is Happy Eyeballs version 3: the \
+system (getaddrinfo) is asked for AAAA and for A apart. The first attempt starts when AAAA is answered, or the Resolution \
+Delay (50 ms) after A; what comes later joins the race. What /etc/hosts has is asked for as a whole. Addresses \
+are tried in the order of RFC 6724 with the families interleaved: 16 of them at most, six at a time. The next attempt starts \
+when the Connection Attempt Delay (250 ms) has passed since the last start, or when the newest attempt fails, though not \
+within 10 ms of its packet. The first connection wins, and the attempts that are still under way are given up.
 
 With --happy-eyeballs=off, the next address is tried only when the one before has failed. With --all, every address is \
 tried, the next one also when the newest has connected.
 
 With --policy, the race is run by the rules of a standard or of a well-known client: hev3 \
 (draft-ietf-happy-happyeyeballs-v3), rfc8305, asyncio, curl, curl-7.88, node, go, chrome, chrome-hev3, firefox, \
-firefox-nightly, trio, sequential and simultaneous. Those of hev3, rfc8305, curl, chrome-hev3 and firefox-nightly, and \
---resolution-delay, ask for the IPv6 and the IPv4 addresses separately: the first attempt does not wait for a name server \
-that is slow about one of them, and what comes late joins the race.
+firefox-nightly, trio, sequential and simultaneous. Those of hev3, rfc8305, curl, chrome-hev3, firefox-nightly and \
+simultaneous, and --resolution-delay, ask for each family by itself; the others wait for both. Without --policy it is \
+hev3, and with --happy-eyeballs=off sequential. -v says which rules are in force, and why each attempt started.
 
-With --count or --interval, the same race is run again and again; a name is resolved once, unless --fresh-dns is given. \
+With --count or --interval, the same race is run again and again; a name is resolved once, unless --fresh-dns is given, or \
+the race was over before all questions had their answers. \
 With --wait, it is run again, after pauses of 0.1 s that double up to 2 s, until it connects.
 
 Targets are told in the order in which they were given.
@@ -89,12 +92,14 @@ what the peer still sends is written; the peer's end ends the relay, also while 
 only as fast as the other one takes it. --timeout limits the connection, not the relay. A connection that is not as \
 expected is not used.
 
-With --tls, TLS is spoken over the connection that has won, within the same --timeout, and the connection is what was asked \
-for when the handshake is done. The peer's certificates have to lead to one that the system trusts, or that --ca \
+With --tls, TLS is spoken within the same --timeout, and the connection is what was asked \
+for when the handshake is done. With --success tcp, it is spoken over the connection that has won. With --success tls, as the policies hev3 and \
+firefox-nightly have it, the handshake is a part of every attempt, also of its --attempt-timeout: the first that is done wins, and one that fails starts the next attempt. While one is under \
+way, the next attempt waits until TCP has been up for the Connection Attempt Delay, and for three times what it took. The peer's certificates have to lead to one that the system trusts, or that --ca \
 gives, and have to be for the host of the target, or for --sni. They are shown whether they are trusted or not; \
 --insecure takes any, and tells what is wrong. No session is resumed: every handshake is a whole one. Where the peer asks \
 for a certificate of ours, its judgement is waited for, at least 50 ms and at most 1 s. --starttls asks for TLS in the words of a protocol that begins \
-in plain; what the peer sends in plain after that is refused.
+in plain, over the connection that has won: the success is always that of TCP; what the peer sends in plain after that is refused.
 
 With --udp, one address after another is sent an empty datagram, and has 0.2 s (--attempt-timeout) to answer or to \
 refuse: the first that does not refuse is taken. `answered` is proof that somebody is there, and `silent` is none: a \
