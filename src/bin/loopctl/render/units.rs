@@ -76,6 +76,24 @@ pub(crate) fn visible_width(row: &str) -> usize {
     width
 }
 
+/// Lines of words, none wider than there is room unless a single word is.
+pub(crate) fn wrap(text: &str, room: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.last_mut().map_or(0, |line| line.chars().count());
+        if line > 0 && line + 1 + word.chars().count() > room {
+            lines.push(String::new());
+        }
+        if let Some(line) = lines.last_mut() {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    lines
+}
+
 /// A line that is too wide goes on below, broken where its columns are.
 pub(crate) fn fit(line: &str, width: Option<usize>) -> String {
     const INDENT: &str = "           ";

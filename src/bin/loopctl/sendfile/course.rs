@@ -16,6 +16,7 @@ use super::sum::Sums;
 use super::{Sending, Went, resume};
 use crate::first::first;
 use crate::pace::Pace;
+use crate::render::sendfile::bar::Progress;
 use crate::request::SendRequest;
 
 /// How often it is looked whether the peer has taken something.
@@ -63,6 +64,11 @@ impl Course {
     /// How much has gone so far.
     pub(crate) fn went(&self) -> Went {
         self.went.get()
+    }
+
+    /// The same for people.
+    pub(crate) fn progress(&self) -> Progress {
+        Progress { had: self.went().had, sent: self.went().bytes, took: self.took() }
     }
 
     /// All of it, within its time.
@@ -172,6 +178,7 @@ impl Course {
         if let Some(ours) = sums.of(held.sum.algorithm) {
             held.check_beginning(&ours)?;
         }
+        self.went.set(Went { had: held.size, ..self.went() });
         resume::announce(writer, input);
         Ok(sums)
     }

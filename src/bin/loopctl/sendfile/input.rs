@@ -121,6 +121,11 @@ impl Input {
         self.count.map(NonZero::get).or_else(|| self.size().map(|_| 0))
     }
 
+    /// Whether it is not all of the file.
+    pub(super) fn is_part(&self) -> bool {
+        self.size().is_some_and(|size| self.wanted() != Some(size))
+    }
+
     /// Where it goes on after so many bytes. What is read from where it is has no offsets.
     pub(super) fn after(&self, sent: u64) -> u64 {
         if self.kind == Kind::Stream { 0 } else { self.offset + sent }
