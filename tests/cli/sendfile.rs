@@ -543,6 +543,7 @@ fn sf_09_over_tls_it_is_a_copy_and_says_so() {
     let ran = send(&["--tls", "--insecure", &file, &to]);
     let why = " by copy: TLS encrypts in this process, ";
     assert!(ran.code == Some(0) && ran.stdout.contains(why), "{}{}", ran.stdout, ran.stderr);
+    assert!(!ran.stdout.contains("os error"), "{}", ran.stdout);
     let ran = send(&["--tls", "--insecure", "--no-fallback", &file, &to]);
     assert_eq!(ran.code, Some(55), "{}", ran.stderr);
     assert!(ran.stderr.contains("cannot be sent like this"), "{}", ran.stderr);

@@ -22,6 +22,9 @@ use crate::request::SendRequest;
 /// How often it is looked whether the peer has taken something.
 const LOOK: Duration = Duration::from_millis(250);
 
+/// How much a Unix socket is to hold, in bytes.
+const UNIX_BUFFER: usize = 2 << 20;
+
 /// How long the peer may take to say that it has read everything.
 const FAREWELL: Duration = Duration::from_millis(250);
 
@@ -53,6 +56,11 @@ enum Stage {
 impl Course {
     /// `left`: of the time that there is for connecting and sending.
     pub(crate) fn new(lp: &LoopRef, transport: &Transport, left: Option<Duration>) -> Rc<Self> {
+        if transport.peer().is_some_and(|peer| peer.as_inet().is_none()) {
+            // The kernel gives Unix sockets a fixed buffer, a fraction of what TCP's grow to. What it refuses
+            // costs calls, and nothing else.
+            let _ = transport.socket().set_send_buffer_size(UNIX_BUFFER);
+        }
         let (began, stage, went) = (lp.time(), Cell::default(), Cell::default());
         Rc::new(Self { lp: lp.clone(), transport: transport.clone(), began, left, stage, went })
     }

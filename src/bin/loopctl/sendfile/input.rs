@@ -152,6 +152,9 @@ fn open(path: &Path) -> io::Result<Input> {
         true => File::from(stdin().as_fd().try_clone_to_owned()?),
         false => loopctl::open_to_send(path)?,
     };
+    if is_stdin && is_nothing(&file) {
+        return Err(io::Error::other("standard input is closed"));
+    }
     let metadata = file.metadata()?;
     if metadata.is_dir() {
         return Err(ErrorKind::IsADirectory.into());
@@ -165,6 +168,17 @@ fn open(path: &Path) -> io::Result<Input> {
     let offset = position.ok().filter(|_| is_stdin && kind != Kind::Stream).unwrap_or(0);
     let modified = metadata.modified().ok();
     Ok(Input { file: Arc::new(file), kind, offset, count: None, modified })
+}
+
+/// Where a process is given no standard input, Rust opens `/dev/null` in its place, for reading and writing; who
+/// wants nothing to be sent opens it for reading.
+fn is_nothing(stdin: &File) -> bool {
+    let number = stdin.as_raw_fd();
+    let path = std::fs::read_link(format!("/proc/self/fd/{number}"));
+    let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{number}")).unwrap_or_default();
+    let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
+    path.is_ok_and(|path| path == Path::new("/dev/null"))
+        && flags.is_some_and(|flags| flags.trim().ends_with('2'))
 }
 
 /// Files of `/proc` say that they are empty and are not; those of `/sys`, that they have 4096 bytes.

@@ -1,5 +1,7 @@
 //! For people.
 
+use std::io::ErrorKind;
+
 use loopctl::{CopyReason, SendfilePath};
 
 use super::super::units::{bytes, printable, prose, wrap};
@@ -59,6 +61,10 @@ fn why(reason: CopyReason) -> String {
     }
     match loopctl::kernel_tls() {
         Ok(()) => format!("{reason}, though the kernel could"),
+        // It was built without, or its module is not there.
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            format!("{reason}, and this kernel knows no TLS")
+        }
         Err(error) => format!("{reason}, and the kernel could not ({})", plain(error)),
     }
 }
