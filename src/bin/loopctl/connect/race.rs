@@ -8,6 +8,7 @@ use std::time::Duration;
 use loopctl::plan::{Family, Host, Policy, Port, Target};
 use loopctl::{
     AddrInfoFlags, CreateConnection, Event, Lookup, LoopRef, Protocol, ResolveError, Transport,
+    source_address,
 };
 
 use super::Session;
@@ -75,6 +76,10 @@ impl Session {
             report.interrupt(exit, lp.time());
         }
         report.end_queries();
+        let families = [Family::Inet, Family::Inet6];
+        if families.into_iter().all(|family| report.count(family) > 0) {
+            report.resolve.note_sources(source_address);
+        }
         report.expect(&self.request.expect);
         self.output.borrow_mut().end(&this.session, &report);
         report
