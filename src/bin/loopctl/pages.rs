@@ -61,7 +61,7 @@ The other end is here, too: servers that behave, and servers that do not, to try
 const CONNECT: &str = "\
 Connects to each TARGET, several at a time, and closes the connection at once. This is Happy Eyeballs version 3: the \
 system (getaddrinfo) is asked for AAAA and for A apart. The first attempt starts when AAAA is answered, or the Resolution \
-Delay (50 ms) after A; what comes later joins the race. What /etc/hosts has is asked for as a whole. Addresses \
+Delay (50 ms) after A; what comes later joins the race. What /etc/hosts has is asked for as a whole, and where gai.conf(5) puts IPv4 first, A is what is waited for. Addresses \
 are tried in the order of RFC 6724 with the families interleaved: 16 of them at most, six at a time. The next attempt starts \
 when the Connection Attempt Delay (250 ms) has passed since the last start, or when the newest attempt fails, though not \
 within 10 ms of its packet. The first connection wins, and the attempts that are still under way are given up.

@@ -31,7 +31,7 @@ pub(super) fn lines(report: &Report, style: Style) -> String {
 }
 
 fn is_worth_telling(why: &Why) -> bool {
-    matches!(why.kind, "no_source_address" | "late_start") || why.cost >= TRIFLE
+    matches!(why.kind, "no_source_address" | "gai_conf" | "late_start") || why.cost >= TRIFLE
 }
 
 /// What explains the family goes before what explains the time.

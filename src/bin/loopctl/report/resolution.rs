@@ -21,6 +21,8 @@ pub(crate) struct Resolution {
     pub(crate) error: Option<String>,
     /// To the system or to name servers.
     pub(crate) queries: Queries,
+    /// The system is told to put IPv4 first.
+    pub(crate) is_ipv4_preferred: bool,
     /// The only family that this host has no address for to connect from.
     pub(crate) sourceless: Option<Family>,
 }
@@ -112,8 +114,8 @@ impl Report {
 impl Resolution {
     pub(super) fn new(via: Via) -> Self {
         let (started, took, error, candidates) = Default::default();
-        let (queries, sourceless) = Default::default();
-        Self { via, started, took, candidates, error, queries, sourceless }
+        let (queries, is_ipv4_preferred, sourceless) = Default::default();
+        Self { via, started, took, candidates, error, queries, is_ipv4_preferred, sourceless }
     }
 
     /// Some policies start attempts out of the order of the list: what has been tried stands before the rest.

@@ -145,9 +145,15 @@ fn symbol(query: &Query) -> &'static str {
     }
 }
 
-/// A family that sorts last, because this host has no address to connect from (RFC 6724 section 5, rule 1).
+/// A family that sorts last, because this host is told so, or has no address of it to connect from (RFC 6724
+/// section 6, rule 1).
 fn of_source(report: &Report) -> Option<Why> {
     let won = report.attempts.first()?.address.family()?;
+    if report.resolve.is_ipv4_preferred && won == Family::Inet && report.count(Family::Inet6) > 0 {
+        let text = "v4 first because /etc/gai.conf prefers it".to_owned();
+        let (kind, blame) = ("gai_conf", Blame::Family(Family::Inet));
+        return Some(Why { kind, blame, cost: Duration::ZERO, text });
+    }
     let lacking = report.resolve.sourceless?;
     if lacking == won || !matches!(report.resolve.via, Via::System | Via::Dns) {
         return None;

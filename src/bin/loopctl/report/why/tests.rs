@@ -228,6 +228,10 @@ fn why_rule_1_a_family_without_a_source() {
     report.resolve.note_sources(|ip| ip.is_ipv4().then_some(ip));
     let text = "v4 because of rule 1 (RFC 6724): this host has no IPv6 source address";
     assert_eq!(told(&report), [("no_source_address", 0, text.to_owned())]);
+    report.resolve.is_ipv4_preferred = true;
+    let text = "v4 first because /etc/gai.conf prefers it";
+    assert_eq!(told(&report), [("gai_conf", 0, text.to_owned())]);
+    report.resolve.is_ipv4_preferred = false;
     // Neither family has one: that decides nothing.
     report.resolve.note_sources(|_| None);
     assert_eq!(told(&report), []);
