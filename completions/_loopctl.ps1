@@ -83,7 +83,7 @@ Register-ArgumentCompleter -Native -CommandName 'loopctl' -ScriptBlock {
             [CompletionResult]::new('--key', '--key', [CompletionResultType]::ParameterName, 'The key of --cert (PEM), if it is in a file of its own')
             [CompletionResult]::new('--idle-timeout', '--idle-timeout', [CompletionResultType]::ParameterName, 'End a relay when nothing has come or gone for this long')
             [CompletionResult]::new('--require', '--require', [CompletionResultType]::ParameterName, 'The connection must be over this family')
-            [CompletionResult]::new('--max-cost', '--max-cost', [CompletionResultType]::ParameterName, 'Waiting for addresses that did not win must cost no more than this')
+            [CompletionResult]::new('--max-cost', '--max-cost', [CompletionResultType]::ParameterName, 'Waiting for answers and for addresses that did not win must cost no more than this')
             [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'Connect N times; with --interval alone, until interrupted')
             [CompletionResult]::new('--count', '--count', [CompletionResultType]::ParameterName, 'Connect N times; with --interval alone, until interrupted')
             [CompletionResult]::new('-i', '-i', [CompletionResultType]::ParameterName, 'Time from one start to the next [default: 1s]')

@@ -79,7 +79,7 @@ set edit:completion:arg-completer[loopctl] = {|@words|
             cand --key 'The key of --cert (PEM), if it is in a file of its own'
             cand --idle-timeout 'End a relay when nothing has come or gone for this long'
             cand --require 'The connection must be over this family'
-            cand --max-cost 'Waiting for addresses that did not win must cost no more than this'
+            cand --max-cost 'Waiting for answers and for addresses that did not win must cost no more than this'
             cand -c 'Connect N times; with --interval alone, until interrupted'
             cand --count 'Connect N times; with --interval alone, until interrupted'
             cand -i 'Time from one start to the next [default: 1s]'

@@ -86,7 +86,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l cert -d 'Our
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l key -d 'The key of --cert (PEM), if it is in a file of its own' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l idle-timeout -d 'End a relay when nothing has come or gone for this long' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l require -d 'The connection must be over this family' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l max-cost -d 'Waiting for addresses that did not win must cost no more than this' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l max-cost -d 'Waiting for answers and for addresses that did not win must cost no more than this' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s c -l count -d 'Connect N times; with --interval alone, until interrupted' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s i -l interval -d 'Time from one start to the next [default: 1s]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s w -l wait -d 'Try until it connects, at most this long [60s where no time is given]' -r

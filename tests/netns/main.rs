@@ -26,6 +26,7 @@ mod timeline;
 mod tries;
 
 mod asyncio;
+mod files;
 mod interrupt;
 mod scenarios;
 mod several;

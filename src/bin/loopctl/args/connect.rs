@@ -206,7 +206,7 @@ pub(crate) struct ExpectArgs {
     /// The first address must win
     #[arg(long)]
     pub(crate) fail_on_fallback: bool,
-    /// Waiting for addresses that did not win must cost no more than this
+    /// Waiting for answers and for addresses that did not win must cost no more than this
     #[arg(long, value_name = "DUR", value_parser = duration)]
     pub(crate) max_cost: Option<Duration>,
 }

@@ -13,6 +13,7 @@ use super::events;
 use super::units::ms;
 use crate::cause::{self, Cause};
 use crate::exit::Exit;
+use crate::report::why::{Blame, Why, why};
 use crate::report::{Attempt, End, Outcome, Relayed, Report, Secured, Subject, Via, Waited};
 use crate::series::{AddressStats, Series, Times};
 
@@ -32,6 +33,8 @@ struct Document<'a> {
     exit_code: u8,
     total_ms: f64,
     cost_ms: Option<f64>,
+    he_cost_ms: Option<f64>,
+    why: Vec<Value>,
     policy: Value,
     resolve: Value,
     attempts: Vec<AttemptRecord>,
@@ -108,6 +111,8 @@ pub(crate) fn document(report: &Report) -> Value {
         exit_code: report.exit().code(),
         total_ms: ms(report.total),
         cost_ms: report.cost().map(ms),
+        he_cost_ms: report.race_cost().map(ms),
+        why: reasons(report),
         policy: policy(report),
         resolve: resolve(report),
         attempts: attempts(report),
@@ -127,6 +132,27 @@ pub(crate) fn document(report: &Report) -> Value {
 fn attempts(report: &Report) -> Vec<AttemptRecord> {
     let attempts = report.attempts.iter().enumerate();
     attempts.map(|(number, attempt)| AttemptRecord::new(report, number, attempt)).collect()
+}
+
+fn reasons(report: &Report) -> Vec<Value> {
+    let record = |why: Why| {
+        let (attempt, family, query) = match why.blame {
+            Blame::Attempt(number) => (Some(number + 1), None, None),
+            Blame::Family(Family::Inet6) => (None, Some("ipv6"), None),
+            Blame::Family(_) => (None, Some("ipv4"), None),
+            Blame::Query(Family::Inet6) => (None, None, Some("AAAA")),
+            Blame::Query(_) => (None, None, Some("A")),
+        };
+        json!({
+            "kind": why.kind,
+            "attempt_id": attempt,
+            "family": family,
+            "query": query,
+            "cost_ms": ms(why.cost),
+            "message": why.text,
+        })
+    };
+    why(report).into_iter().map(record).collect()
 }
 
 fn relay(relay: &Relayed) -> Value {
