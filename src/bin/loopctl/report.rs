@@ -1,5 +1,6 @@
 //! What happened, as plain data: a fold over events.
 
+pub(crate) mod compare;
 pub(crate) mod names;
 pub(crate) mod order;
 pub(crate) mod query;
@@ -15,6 +16,7 @@ use loopctl::{
     SocketOptions, TcpInfo, TlsPeer,
 };
 
+pub(crate) use compare::Comparison;
 pub(crate) use tls::{Dialogue, Secured, TlsFailure, TlsPhase, Wanted};
 
 use crate::exit::Exit;
@@ -54,6 +56,8 @@ pub(crate) struct Beside {
     pub(crate) sending: Option<Box<Sending>>,
     /// By the number of the attempt: whether a datagram was answered. `None` where none was sent.
     pub(crate) answers: Vec<Option<bool>>,
+    /// What every policy would get.
+    pub(crate) compare: Option<Box<Comparison>>,
 }
 
 /// What `--relay` did with the connection.

@@ -1,5 +1,6 @@
 //! The report as one JSON document: `schemas/connect.v1.json`.
 
+mod compare;
 mod tls;
 
 use std::time::Duration;
@@ -42,6 +43,7 @@ struct Document<'a> {
     slow_callbacks: Vec<Value>,
     unmet: Vec<Value>,
     waited: Option<Value>,
+    compare: Option<Value>,
     error: Option<ErrorRecord>,
 }
 
@@ -114,6 +116,7 @@ pub(crate) fn document(report: &Report) -> Value {
         slow_callbacks: slow_callbacks(&report.beside.slow),
         unmet: unmet(report),
         waited: report.beside.waited.as_ref().map(waited),
+        compare: compare::compare(report),
         error: error(report),
     };
     serde_json::to_value(document).unwrap_or_default()
@@ -281,6 +284,9 @@ fn error(report: &Report) -> Option<ErrorRecord> {
         let timed_out = exit == Exit::TimedOut;
         let kind = if timed_out { "timeout" } else { "dns" };
         return Some(ErrorRecord::plain(kind, message.clone()));
+    }
+    if let Some(own) = report.left_behind() {
+        return Some(compare::error(own, exit));
     }
     if let Some((tls, failure)) = report.tls_failure() {
         return Some(tls::error(tls, failure));

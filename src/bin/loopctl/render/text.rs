@@ -6,7 +6,7 @@ use anstyle::AnsiColor;
 use loopctl::plan::Family;
 
 use super::resolve::queries;
-use super::{table, tls, units};
+use super::{compare, table, tls, units};
 use crate::cause;
 use crate::report::{Carrier, End, Report, Via};
 use crate::style::Style;
@@ -21,6 +21,9 @@ pub(crate) struct Detail {
 
 /// Headline, names, attempts, sums.
 pub(crate) fn report(report: &Report, style: Style, detail: Detail) -> String {
+    if let Some(comparison) = &report.beside.compare {
+        return compare::text(report, comparison, style);
+    }
     let mut parts = vec![fit(&headline(report, style), style)];
     if report.subject.carrier != Carrier::Unix {
         parts.push(fit(&(resolve_line(report) + &query_lines(report)), style));

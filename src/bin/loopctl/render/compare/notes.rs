@@ -1,0 +1,239 @@
+//! What cost a policy its time, and what all of it comes to.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use loopctl::plan::{Family, Preset, Reason, Resolution};
+
+use crate::cause::Cause;
+use crate::forecast::{Begun, End, Fate, How, LegEnd};
+use crate::render::units;
+use crate::report::compare::{Comparison, Row, Survey};
+use crate::report::{Attempt, Report};
+
+/// Less than this needs no words.
+const WORTH_TELLING: Duration = Duration::from_millis(1);
+
+/// Who behaves like that.
+pub(in crate::render) fn client(name: &str) -> &'static str {
+    let Ok(preset) = name.parse::<Preset>() else { return "with your flags" };
+    match preset {
+        Preset::Hev3 => "HEv3 draft",
+        Preset::Rfc8305 => "RFC 8305",
+        Preset::Asyncio => "asyncio, aiohttp",
+        Preset::Curl => "curl 8.22",
+        Preset::Curl7 => "curl 7.88",
+        Preset::Node => "Node 20",
+        Preset::Go => "Go, reqwest",
+        Preset::Chrome => "Chrome 156",
+        Preset::ChromeHev3 => "Chrome, HEv3 on",
+        Preset::Firefox => "Firefox ESR 153",
+        Preset::FirefoxNightly => "Firefox Nightly",
+        Preset::Trio => "trio 0.35",
+        Preset::Sequential => "requests, wget",
+        Preset::Simultaneous => "all at once",
+        _ => "",
+    }
+}
+
+/// What an attempt that failed came to, in a word.
+pub(super) fn word(attempt: &Attempt) -> Option<&'static str> {
+    Some(match Cause::of(attempt)? {
+        Cause::Refused => "refused",
+        Cause::Silent => "silent",
+        Cause::Unreachable => "unreachable",
+        Cause::NoRoute => "no route",
+        Cause::Prohibited => "prohibited by a router",
+        Cause::Reset => "reset",
+        Cause::Bind => "cannot bind",
+        Cause::Other => return None,
+    })
+}
+
+/// What a row owes its time to, or its failure.
+pub(super) fn why(row: &Row, survey: &Survey) -> String {
+    let forecast = &row.forecast;
+    let starts = &forecast.starts;
+    if forecast.certain_until.is_some() {
+        return match forecast.end {
+            None if starts.is_empty() => "no answer from the resolver".to_owned(),
+            None => format!("{}: no answer to TLS", labels(starts, survey)),
+            Some(end) => format!("{}; {} if it stays so", silent(row, survey), later(end, survey)),
+        };
+    }
+    match forecast.end.map(|end| end.how) {
+        Some(How::Connects(to)) => cost(row, to, survey),
+        Some(How::AllFail) => outcomes(starts.iter(), survey),
+        Some(How::NoTls(to)) => format!("{}: TLS fails", survey.label(to)),
+        Some(How::NotResolved) => "no address".to_owned(),
+        None => String::new(),
+    }
+}
+
+/// How it goes on after a silence that lasts.
+fn later(end: End, survey: &Survey) -> String {
+    let at = whole_seconds(end.after);
+    match end.how {
+        How::Connects(to) => format!("{} at {at}", survey.label(to)),
+        _ => format!("fails at {at}"),
+    }
+}
+
+fn whole_seconds(time: Duration) -> String {
+    format!("{:.0} s", time.as_secs_f64())
+}
+
+/// What a connection has waited for.
+fn cost(row: &Row, to: SocketAddr, survey: &Survey) -> String {
+    let starts = &row.forecast.starts;
+    let Some(at) = starts.iter().rposition(|begun| begun.to == to) else { return String::new() };
+    let known = survey.first_answer();
+    let cost = starts[at].at.saturating_sub(known);
+    if cost < WORTH_TELLING {
+        return String::new();
+    }
+    let waited = starts.first().map_or(known, |first| first.at).saturating_sub(known);
+    let is_late = waited >= WORTH_TELLING.max(cost / 20) || starts[at].why == Reason::LateAnswer;
+    let mut parts: Vec<String> = is_late.then(|| late(row, survey)).into_iter().collect();
+    parts.extend(Some(outcomes(starts[..at].iter(), survey)).filter(|text| !text.is_empty()));
+    format!("+{}: {}", units::column(cost), parts.join(", "))
+}
+
+/// Whose answer was waited for.
+fn late(row: &Row, survey: &Survey) -> String {
+    let apart = survey.lookups.iter().filter(|it| it.family != Family::Unspecified);
+    let slowest = apart.max_by_key(|lookup| lookup.took);
+    let first = survey.first_answer();
+    match (row.policy.resolution, slowest) {
+        (_, Some(slowest)) if slowest.took >= first + WORTH_TELLING => {
+            let is_ipv6 = slowest.family == Family::Inet6;
+            format!("{} late", if is_ipv6 { "AAAA" } else { "A" })
+        }
+        (Resolution::Together { .. }, _) => "slow getaddrinfo".to_owned(),
+        _ => "late answer".to_owned(),
+    }
+}
+
+/// What became of attempts, those with the same word together.
+fn outcomes<'a>(starts: impl Iterator<Item = &'a Begun>, survey: &Survey) -> String {
+    let mut words: Vec<(String, Vec<&str>)> = Vec::new();
+    for begun in starts {
+        let Some(probe) = survey.probe(begun.to) else { continue };
+        let word = match probe.fate() {
+            Some(Fate { tls: Some(leg), .. }) if leg.end != LegEnd::Succeeds => "without TLS",
+            Some(fate) if fate.tcp.end == LegEnd::Succeeds => "slow",
+            _ => word(&probe.attempt).unwrap_or("failed"),
+        };
+        match words.iter_mut().find(|(known, _)| known == word) {
+            Some((_, labels)) => labels.push(&probe.label),
+            None => words.push((word.to_owned(), vec![&probe.label])),
+        }
+    }
+    let words = words.into_iter().map(|(word, labels)| format!("{} {word}", labels.join(" ")));
+    words.collect::<Vec<_>>().join(", ")
+}
+
+/// The attempts that are waited for in vain.
+fn silent(row: &Row, survey: &Survey) -> String {
+    let is_silent = |begun: &&Begun| {
+        let fate = survey.probe(begun.to).and_then(|probe| probe.fate());
+        fate.is_none_or(|fate| fate.tcp.end == LegEnd::Silent)
+    };
+    outcomes(row.forecast.starts.iter().filter(is_silent), survey)
+}
+
+fn labels(starts: &[Begun], survey: &Survey) -> String {
+    starts.iter().map(|begun| survey.label(begun.to)).collect::<Vec<_>>().join(" ")
+}
+
+/// The main thing, in a sentence or two.
+pub(super) fn sum(report: &Report, comparison: &Comparison) -> String {
+    let Comparison { rows, survey, .. } = comparison;
+    if rows.is_empty() {
+        return String::new();
+    }
+    let fails =
+        |row: &&Row| row.forecast.certain().is_some_and(|end| !matches!(end.how, How::Connects(_)));
+    let failing = match rows.iter().filter(fails).count() {
+        0 => None,
+        count if count == rows.len() => Some(format!("all {count} fail")),
+        1 => Some("1 fails".to_owned()),
+        count => Some(format!("{count} fail")),
+    };
+    let parts: Vec<String> =
+        [connecting(rows), hanging(rows), failing].into_iter().flatten().collect();
+    let silent = silent_addresses(survey).map_or_else(String::new, |text| format!(": {text}"));
+    parts.join("; ") + &silent + &differences(report, comparison)
+}
+
+/// Who connects, and how fast.
+fn connecting(rows: &[Row]) -> Option<String> {
+    let times = rows.iter().filter_map(|row| Some(row.forecast.connection()?.1));
+    let (min, max) = (times.clone().min()?, times.clone().max()?);
+    let who = match (times.count(), rows.len()) {
+        (count, total) if count == total => format!("all {total} connect"),
+        (1, total) => format!("1 of {total} connects"),
+        (count, total) => format!("{count} of {total} connect"),
+    };
+    let (least, most) = (units::prose(min), units::prose(max));
+    Some(match (least.split_once(' '), most.split_once(' ')) {
+        _ if least == most => format!("{who} in {least}"),
+        (Some((number, unit)), Some((_, other))) if unit == other => {
+            format!("{who} in {number} to {most}")
+        }
+        _ => format!("{who} in {least} to {most}"),
+    })
+}
+
+/// Who hangs, and for how long.
+fn hanging(rows: &[Row]) -> Option<String> {
+    let waiting: Vec<&Row> =
+        rows.iter().filter(|row| row.forecast.certain_until.is_some()).collect();
+    let least = waiting.iter().filter_map(|row| row.forecast.certain_until).min()?;
+    let most: Option<Vec<Duration>> =
+        waiting.iter().map(|row| Some(row.forecast.end?.after)).collect();
+    let names: Vec<&str> = waiting.iter().map(|row| row.name).collect();
+    let who = match names.as_slice() {
+        few if few.len() <= 3 => few.join(", "),
+        many if many.len() == rows.len() => format!("all {}", rows.len()),
+        many => many.len().to_string(),
+    };
+    let verb = if names.len() == 1 { "hangs" } else { "hang" };
+    let long = match most.and_then(|most| most.into_iter().max()) {
+        Some(most) => format!("for up to {}", whole_seconds(most)),
+        None => format!("for more than {}", units::prose(least)),
+    };
+    Some(format!("{who} {verb} {long}"))
+}
+
+fn silent_addresses(survey: &Survey) -> Option<String> {
+    let silent: Vec<String> = survey
+        .probes
+        .iter()
+        .filter(|probe| probe.fate().is_some_and(|fate| fate.tcp.end == LegEnd::Silent))
+        .map(|probe| format!("`{}`", probe.to.ip()))
+        .collect();
+    Some(match silent.as_slice() {
+        [] => return None,
+        [one] => format!("{one} does not answer"),
+        [some @ .., last] if silent.len() < 4 => {
+            format!("{} and {last} do not answer", some.join(", "))
+        }
+        many => format!("{} addresses do not answer", many.len()),
+    })
+}
+
+/// How many runs were otherwise than foretold.
+fn differences(report: &Report, comparison: &Comparison) -> String {
+    let run = comparison.rows.iter().filter(|row| row.measured.is_some());
+    let count = run.clone().count();
+    if count == 0 {
+        return String::new();
+    }
+    let limit = report.subject.timeout;
+    match run.filter(|row| row.mismatch(limit).is_some()).count() {
+        0 if count == comparison.rows.len() => ". Every run was as predicted".to_owned(),
+        0 => format!(". {count} runs were as predicted"),
+        others => format!(". {others} of {count} runs differ from what was predicted"),
+    }
+}
