@@ -17,6 +17,7 @@ use super::attempt::SocketSetup;
 use super::contest::{Contest, Tracer};
 use super::inquiry::Inquiry;
 use super::protocol::Receiver;
+use super::resolver::ByFamily;
 #[cfg(feature = "tls")]
 use super::secure::Securing;
 use super::socket_view::Names;
@@ -451,7 +452,7 @@ impl CreateConnection {
         lookup: Lookup,
         resolver: Option<Rc<dyn Resolver>>,
     ) -> Contest<'_> {
-        let resolver = resolver.unwrap_or_else(|| Rc::new(self.lp.clone()));
+        let resolver = resolver.unwrap_or_else(|| Rc::new(ByFamily(self.lp.clone())));
         let inquiry = Inquiry::new(resolver, lookup, self.prefer);
         let (setup, policy) = (self.setup.clone(), self.policy.clone());
         Contest::resolving(&self.lp, &mut self.tracer, setup, inquiry, policy)
@@ -486,7 +487,8 @@ impl CreateConnection {
                 let timed_out = matches!(error, ConnectError::TimedOut(_));
                 let reason =
                     if timed_out { AbortReason::TimedOut } else { AbortReason::NotResolved };
-                self.tell(EventKind::ResolveFailed { reason: error.to_string() });
+                let (symbol, why) = (error.resolver_symbol(), error.to_string());
+                self.tell(EventKind::ResolveFailed { reason: why, symbol });
                 self.tell(EventKind::ConnectionAborted { reason });
                 Err(error)
             }
@@ -583,7 +585,7 @@ impl Drop for GivesUp<'_> {
     fn drop(&mut self) {
         if let Some(reason) = self.reason {
             let cancelled = ResolveError::Cancelled.to_string();
-            self.connecting.tell(EventKind::ResolveFailed { reason: cancelled });
+            self.connecting.tell(EventKind::ResolveFailed { reason: cancelled, symbol: None });
             self.connecting.tell(EventKind::ConnectionAborted { reason });
         }
     }

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use crate::plan::Family;
+use crate::plan::{Family, Reason};
 
 use super::{Address, Phase, SocketOption, SocketOptions, TcpInfo};
 #[cfg(feature = "tls")]
@@ -38,6 +38,8 @@ pub enum EventKind {
     ResolveFailed {
         /// Why.
         reason: String,
+        /// The symbol of the system's resolver for it, such as `EAI_NONAME`.
+        symbol: Option<&'static str>,
     },
     /// A race that does not wait for all addresses has asked for those of one family.
     QueryStarted {
@@ -57,6 +59,8 @@ pub enum EventKind {
         family: Family,
         /// Why.
         reason: String,
+        /// The symbol of the system's resolver for it, such as `EAI_NODATA`.
+        symbol: Option<&'static str>,
     },
     /// Nobody waits for them any more.
     QueryCanceled {
@@ -79,6 +83,10 @@ pub enum EventKind {
         attempt: usize,
         /// Where it connects to.
         address: Address,
+        /// Why it begins when it does.
+        reason: Reason,
+        /// When it was to begin: how much later it does is this process's delay, not the network's.
+        planned: Instant,
     },
     /// The kernel refused an option of an attempt's socket; the attempt goes on without it.
     OptionRefused {

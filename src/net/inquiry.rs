@@ -26,8 +26,8 @@ type Asking = Pin<Box<dyn Future<Output = Result<Vec<AddrInfo>, ResolveError>>>>
 /// A question with its answer.
 pub(super) struct Answered {
     pub(super) family: Family,
-    /// Addresses, or why there are none.
-    pub(super) said: Result<Vec<SocketAddr>, String>,
+    /// Addresses, or why there are none, in words and with the symbol of the system's resolver.
+    pub(super) said: Result<Vec<SocketAddr>, (String, Option<&'static str>)>,
     /// What it means for the race.
     pub(super) answer: Answer<Address>,
 }
@@ -74,7 +74,8 @@ impl Inquiry {
                 Answered { family, said: Ok(addresses), answer: Answer::Addresses(candidates) }
             }
             Err(error) => {
-                let (said, answer) = (Err(error.to_string()), error.answer());
+                let said = Err((error.to_string(), error.name()));
+                let answer = error.answer();
                 self.errors.push(error);
                 Answered { family, said, answer }
             }

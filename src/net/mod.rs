@@ -59,7 +59,7 @@ pub use resolve::{AddrInfo, AddrInfoFlags, Lookup, NameInfoFlags, ResolveError};
 pub use resolver::{Resolver, Resolving, source_address};
 pub use sendfile::{
     CopyReason, Sendfile, SendfileError, SendfileMethod, SendfilePath, SendfilePhase, Sent,
-    kernel_tls,
+    kernel_tls, open_to_send,
 };
 pub use server::{BindError, CreateServer, Hosts, Server, ServerError, Shutdown};
 pub use sock::listen;

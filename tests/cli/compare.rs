@@ -8,6 +8,7 @@ use crate::json::assert_valid;
 use crate::name_server::{A, Asked, NameServer, send};
 use crate::ndjson::records;
 use crate::support::{Dead, Ran, good, refusing, run, signal, start, wait_for_syn};
+use crate::tls_peer::{Files, as_localhost};
 
 /// A silent address, and one that works; a third refuses.
 struct Place {
@@ -125,7 +126,7 @@ fn a_policy_that_others_outdo_is_told_as_such() {
     let ran = place.run(&[&limits[..], &["--policy", "sequential"]].concat());
     assert!(ran.stderr.contains("the policy sequential does not reach `h.test"), "{}", ran.stderr);
     let own = ran.stdout.lines().find(|line| line.starts_with('*')).unwrap();
-    assert!(own.contains("sequential") && own.contains("> 20"), "{}", ran.stdout);
+    assert!(own.contains("sequential") && own.contains(" > "), "{}", ran.stdout);
 }
 
 #[test]
@@ -301,4 +302,47 @@ fn what_cannot_be_compared_is_refused() {
     }
     let ran = run(&["connect", "--compare=dead", "a.test:1"]);
     assert!(ran.stderr.contains("predict") && ran.stderr.contains("live"), "{}", ran.stderr);
+}
+
+/// The silence of a server that speaks no TLS is not the end for those who race for TLS.
+#[test]
+fn race_t30_each_address_has_its_handshake() {
+    let files = Files::new();
+    let address = files.server();
+    let _silent = TcpListener::bind(("127.0.0.2", address.port())).unwrap();
+    let target = format!("localhost:{}", address.port());
+    let tls = ["--tls", "--ca", files.ca(), "--resolve", "localhost:127.0.0.2,127.0.0.1", &target];
+    let limits = ["connect", "--compare", "--json", "--attempt-timeout", "1s"];
+    let document = document(&run(&[&limits[..], &tls].concat()));
+    let probes = document["compare"]["probes"]["addresses"].as_array().unwrap();
+    let results: Vec<_> = probes.iter().map(|it| it["tls"]["result"].clone()).collect();
+    assert_eq!(results, ["timeout", "success"], "{probes:#?}");
+    let took = ms(&probes[1]["duration_ms"]) + ms(&probes[1]["tls"]["duration_ms"]);
+    let predicted = &policy(&document, "hev3")["predicted"];
+    assert_eq!(predicted["ip"], "127.0.0.1", "{predicted:#}");
+    // The delay counts from when the silent one had its connection.
+    let delay = 250.0 + ms(&probes[0]["duration_ms"]);
+    assert!((ms(&predicted["ms"]) - delay - took).abs() < 2.0, "{predicted:#} {probes:#?}");
+    let curl = &policy(&document, "curl")["predicted"];
+    assert_eq!((&curl["outcome"], &curl["if_silent"]), (&"unknown".into(), &Value::Null));
+    assert!(ms(&curl["at_least_ms"]) >= 1000.0, "{curl:#}");
+}
+
+#[test]
+fn a_certificate_that_nobody_trusts_fails_everybody() {
+    let (files, others) = (Files::new(), Files::new());
+    let target = as_localhost(files.server());
+    let target = target.each_ref().map(String::as_str);
+    let tls = ["connect", "--compare", "--tls", "--ca", others.ca()];
+    let ran = run(&[&tls[..], &["--json"], &target].concat());
+    let found = document(&ran);
+    assert_eq!((&found["exit_code"], &found["error"]["kind"]), (&60.into(), &"cert".into()));
+    assert_eq!(policy(&found, "go")["predicted"]["outcome"], "no_tls");
+    let ran = run(&[&tls[..], &target].concat());
+    assert!(
+        ran.stderr.contains("127.0.0.1:") && ran.stderr.contains("TLS failed"),
+        "{}",
+        ran.stderr
+    );
+    assert!(ran.stdout.contains("all 14 fail"), "{}", ran.stdout);
 }

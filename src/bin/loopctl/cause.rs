@@ -204,6 +204,10 @@ pub(crate) fn explain(report: &Report) -> Message {
             let failure = report.beside.relay.as_ref().and_then(|relay| relay.failure.as_ref());
             (failure.map(|(what, failure)| format!("{what}: {}", brief(failure))), Vec::new())
         }
+        End::Interrupted(_) if report.beside.sending.as_ref().is_some_and(|s| s.end.before) => {
+            let file = report.beside.sending.as_ref().map_or("", |sending| &sending.file);
+            (Some(format!("interrupted while opening `{file}`")), Vec::new())
+        }
         End::Interrupted(_) => {
             (Some(format!("interrupted while connecting to `{target}`")), causes(report))
         }
@@ -249,7 +253,10 @@ fn causes(report: &Report) -> Vec<String> {
     let of_tls = report.winner().zip(report.tls_failure());
     let of_tls = of_tls
         .map(|(winner, (tls, why))| format!("{}: {}", winner.address, sentence_of_tls(tls, why)));
-    unresolved.chain(failed).chain(of_tls).collect()
+    let of_probes = report.probes_without_tls().filter_map(|(probe, tls)| {
+        Some(format!("{}: {}", probe.to, sentence_of_tls(tls, tls.failure.as_ref()?)))
+    });
+    unresolved.chain(failed).chain(of_tls).chain(of_probes).collect()
 }
 
 /// The address without its port.

@@ -55,6 +55,14 @@ pub(crate) struct Fate {
     pub(crate) tls: Option<Leg>,
 }
 
+impl Fate {
+    /// Whether it is unknown what becomes of it.
+    pub(crate) fn is_silent(self) -> bool {
+        let is = |leg: Leg| leg.end == LegEnd::Silent;
+        is(self.tcp) || self.tls.is_some_and(is)
+    }
+}
+
 /// A part of the way, and how long it takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Leg {

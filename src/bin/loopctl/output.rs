@@ -225,8 +225,8 @@ impl Output {
             Format::Human if report.beside.relay.is_some() => {}
             Format::Human => {
                 let gap = if self.told > 0 { "\n" } else { "" };
-                let chain = self.request.verbosity > 0;
-                let detail = Detail { tcp_info: self.request.tcp_info, chain };
+                let is_verbose = self.request.verbosity > 0;
+                let detail = Detail { tcp_info: self.request.tcp_info, is_verbose };
                 let text = text::report(report, self.request.stdout, detail);
                 self.write(&format!("{gap}{}{text}", self.stamp()));
             }

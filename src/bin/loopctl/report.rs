@@ -4,27 +4,27 @@ pub(crate) mod compare;
 pub(crate) mod names;
 pub(crate) mod order;
 pub(crate) mod query;
+mod resolution;
 mod tls;
 pub(crate) mod trace;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime};
 
-use loopctl::plan::{Family, Policy, SlowLog};
+use loopctl::plan::{Family, Reason, SlowLog};
 use loopctl::{
     AbortReason, Address, Event, EventKind, Failure, Phase, SocketFacts, SocketOption,
     SocketOptions, TcpInfo, TlsPeer,
 };
 
 pub(crate) use compare::Comparison;
+pub(crate) use resolution::{Resolution, Via};
 pub(crate) use tls::{Dialogue, Secured, TlsFailure, TlsPhase, Wanted};
 
 use crate::exit::Exit;
 use crate::render::units;
-use crate::request::Expectations;
+use crate::request::{Expectations, Rules};
 use crate::sendfile::Sending;
-
-use query::{Queries, QueryEnd};
 
 /// The expectation that is one of trust.
 const CERT_EXPIRY: &str = "cert-expiry";
@@ -109,7 +109,7 @@ pub(crate) struct Subject {
     pub(crate) carrier: Carrier,
     /// The only family asked for, if it was one.
     pub(crate) family: Family,
-    pub(crate) policy: Policy,
+    pub(crate) policy: Rules,
     pub(crate) timeout: Duration,
     /// TLS, if it was asked for.
     pub(crate) tls: Option<Wanted>,
@@ -122,33 +122,6 @@ pub(crate) struct Began {
     pub(crate) wall: SystemTime,
 }
 
-/// Where the addresses came from.
-#[derive(Debug, Clone)]
-pub(crate) struct Resolution {
-    pub(crate) via: Via,
-    pub(crate) started: Option<Duration>,
-    pub(crate) took: Option<Duration>,
-    /// In the order in which they are tried.
-    pub(crate) candidates: Vec<Address>,
-    pub(crate) error: Option<String>,
-    /// To name servers.
-    pub(crate) queries: Queries,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Via {
-    /// `getaddrinfo`.
-    System,
-    /// Name servers.
-    Dns,
-    /// The target is an address itself.
-    Literal,
-    /// `--resolve`.
-    Given,
-    /// The answer to an earlier try.
-    Cached,
-}
-
 /// One attempt that was started.
 #[derive(Debug, Clone)]
 pub(crate) struct Attempt {
@@ -158,9 +131,24 @@ pub(crate) struct Attempt {
     pub(crate) took: Duration,
     pub(crate) outcome: Outcome,
     pub(crate) tcp: Option<TcpInfo>,
-    /// The socket's options in force, where some were asked for.
-    pub(crate) options: Option<SocketOptions>,
+    pub(crate) options: Options,
+    pub(crate) schedule: Schedule,
+}
+
+/// The options of an attempt's socket.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Options {
+    /// Those in force, where some were asked for.
+    pub(crate) in_force: Option<SocketOptions>,
     pub(crate) refused: Vec<(SocketOption, Failure)>,
+}
+
+/// Why an attempt started when it did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Schedule {
+    pub(crate) reason: Reason,
+    /// How much later it started than it was to: this process's own delay.
+    pub(crate) slip: Duration,
 }
 
 /// How an attempt ended, in qlog's words.
@@ -187,9 +175,7 @@ pub(crate) enum End {
 
 impl Report {
     pub(crate) fn new(subject: Subject, via: Via, began: Began) -> Self {
-        let (started, took, error, candidates) = Default::default();
-        let queries = Queries::default();
-        let resolve = Resolution { via, started, took, candidates, error, queries };
+        let resolve = Resolution::new(via);
         Self {
             subject,
             began,
@@ -206,23 +192,19 @@ impl Report {
     pub(crate) fn hear(&mut self, event: &Event) {
         let at = self.since_start(event.at);
         match &event.kind {
-            EventKind::ResolveStarted { .. } => self.resolve.started = Some(at),
-            EventKind::Resolved { .. } => self.resolve.end(at),
-            EventKind::ResolveFailed { reason } => {
-                self.resolve.end(at);
-                self.resolve.error = Some(reason.clone());
-            }
             EventKind::CandidatesSorted { candidates }
             | EventKind::CandidatesResorted { candidates } => {
                 self.resolve.candidates.clone_from(candidates);
             }
-            EventKind::AttemptStarted { address, .. } => {
+            EventKind::AttemptStarted { address, reason, planned, .. } => {
                 self.resolve.take(self.attempts.len(), address);
-                self.attempts.push(Attempt::new(address.clone(), at));
+                let slip = event.at.saturating_duration_since(*planned);
+                let schedule = Schedule { reason: self.resolve.reason(*reason), slip };
+                self.attempts.push(Attempt::new(address.clone(), at, schedule));
             }
             EventKind::OptionRefused { attempt, option, failure } => {
                 if let Some(attempt) = self.attempts.get_mut(*attempt) {
-                    attempt.refused.push((*option, failure.clone()));
+                    attempt.options.refused.push((*option, failure.clone()));
                 }
             }
             EventKind::AttemptSucceeded { attempt, facts } => {
@@ -244,7 +226,10 @@ impl Report {
                     self.total = at;
                 }
             }
-            kind => self.hear_of_tls(at, kind),
+            kind => {
+                self.hear_of_names(at, kind);
+                self.hear_of_tls(at, kind);
+            }
         }
     }
 
@@ -311,15 +296,6 @@ impl Report {
     pub(crate) fn interrupt(&mut self, exit: Exit, now: Instant) {
         self.end = End::Interrupted(exit);
         self.total = self.since_start(now);
-    }
-
-    /// Those that nobody waits for any more.
-    pub(crate) fn end_queries(&mut self) {
-        let end = match self.end {
-            End::Interrupted(_) => QueryEnd::Interrupted,
-            _ => QueryEnd::TimedOut,
-        };
-        self.resolve.queries.end_all(self.total, &end);
     }
 
     pub(crate) fn since_start(&self, at: Instant) -> Duration {
@@ -436,7 +412,7 @@ impl Report {
             attempt.took = at.saturating_sub(attempt.start);
             attempt.outcome = outcome;
             (attempt.local, attempt.tcp) = (facts.local, facts.tcp);
-            attempt.options.clone_from(&facts.options);
+            attempt.options.in_force.clone_from(&facts.options);
         }
     }
 
@@ -458,20 +434,6 @@ impl Report {
     }
 }
 
-impl Resolution {
-    /// Some policies start attempts out of the order of the list: what has been tried stands before the rest.
-    fn take(&mut self, number: usize, address: &Address) {
-        let rest = self.candidates.get_mut(number..).unwrap_or_default();
-        if let Some(at) = rest.iter().position(|candidate| candidate == address) {
-            rest[..=at].rotate_right(1);
-        }
-    }
-
-    fn end(&mut self, at: Duration) {
-        self.took = self.started.map(|started| at.saturating_sub(started));
-    }
-}
-
 impl Outcome {
     /// qlog's word for it.
     pub(crate) fn name(&self) -> &'static str {
@@ -484,11 +446,21 @@ impl Outcome {
     }
 }
 
+impl Schedule {
+    /// The attempt whose end started this one.
+    pub(crate) fn after(&self) -> Option<usize> {
+        match self.reason {
+            Reason::Kick(number) => Some(number),
+            _ => None,
+        }
+    }
+}
+
 impl Attempt {
-    fn new(address: Address, start: Duration) -> Self {
+    pub(crate) fn new(address: Address, start: Duration, schedule: Schedule) -> Self {
         let (took, outcome) = (Duration::ZERO, Outcome::Pending);
-        let (local, tcp, options, refused) = (None, None, None, Vec::new());
-        Self { address, local, start, took, outcome, tcp, options, refused }
+        let (local, tcp, options) = (None, None, Options::default());
+        Self { address, local, start, took, outcome, tcp, options, schedule }
     }
 
     /// When it ended, since work on the target began.

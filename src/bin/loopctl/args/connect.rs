@@ -87,26 +87,28 @@ pub(crate) struct TargetArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Race")]
 pub(crate) struct RaceArgs {
-    /// The rules of a standard or of a well-known client; what other flags say goes before
+    /// The rules of a standard or of a well-known client; what other flags say goes before [default: hev3]
     #[arg(long, value_name = "NAME", value_parser = values::preset)]
     pub(crate) policy: Option<Preset>,
-    /// The Connection Attempt Delay; `off`: one address after another [default: 250ms, or the policy's]
+    /// The Connection Attempt Delay; 0: all at once; `off`: one address after another [default: 250ms, or the
+    /// policy's]
     #[arg(long, value_name = "DELAY|off", require_equals = true, num_args = 0..=1)]
     #[arg(default_missing_value = "250ms")]
     pub(crate) happy_eyeballs: Option<Pace>,
-    /// Ask for each family by itself, and let addresses in hand wait this long for IPv6 [default: the policy's]
+    /// Ask for each family by itself, and let addresses in hand wait this long for IPv6 [default: 50ms, or the
+    /// policy's]
     #[arg(long, value_name = "DUR", value_parser = duration)]
     pub(crate) resolution_delay: Option<Duration>,
     /// The First Address Family Count; 0 keeps the resolver's order [default: 1, with `off` 0, or the policy's]
     #[arg(long, value_name = "N")]
     pub(crate) interleave: Option<usize>,
-    /// At most this many attempts at a time
+    /// At most this many attempts at a time [default: 6, or the policy's]
     #[arg(long, value_name = "N")]
     pub(crate) max_parallel: Option<NonZero<usize>>,
     /// Time for one attempt [default: as long as the kernel tries; with --udp 200ms, with --compare 3s]
     #[arg(long, value_name = "DUR", value_parser = positive)]
     pub(crate) attempt_timeout: Option<Duration>,
-    /// Let every attempt finish: probe every address
+    /// Let every attempt finish: probe every address, however many there are
     #[arg(long)]
     pub(crate) all: bool,
     /// Try the addresses of this family first

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use loopctl::plan::{Family, Host, Port, Target};
+use loopctl::plan::{Family, Host, Policy, Port, Target};
 use loopctl::{
     AddrInfoFlags, CreateConnection, Event, Lookup, LoopRef, Protocol, ResolveError, Transport,
 };
@@ -186,7 +186,7 @@ impl Session {
 impl RaceRequest {
     /// Everything but the target and its time.
     fn configure(&self, connection: CreateConnection) -> CreateConnection {
-        let mut connection = connection.policy(self.policy.clone());
+        let mut connection = connection.policy(Policy::clone(&self.policy));
         if let Some(family) = self.prefer {
             connection = connection.prefer(family);
         }

@@ -57,10 +57,12 @@ impl Session {
     }
 }
 
-/// The addresses that the resolver gave, in the order in which they are tried.
+/// The addresses that the resolver gave, in the order in which they are tried. Where the race was over before all
+/// questions had their answers, it is not all of them: the next try asks again.
 fn answer(report: &Report) -> Option<Vec<SocketAddr>> {
     let resolved =
         matches!(report.resolve.via, Via::System | Via::Dns) && report.resolve.error.is_none();
     let addresses: Vec<_> = report.resolve.candidates.iter().filter_map(|a| a.as_inet()).collect();
-    (resolved && !addresses.is_empty()).then_some(addresses)
+    let is_whole = report.resolve.queries.are_all_answered();
+    (resolved && is_whole && !addresses.is_empty()).then_some(addresses)
 }

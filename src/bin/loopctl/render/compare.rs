@@ -3,6 +3,8 @@
 mod grid;
 mod live;
 mod notes;
+#[cfg(test)]
+mod tests;
 
 use anstyle::{AnsiColor, Style as Ansi};
 use loopctl::plan::Family;
@@ -73,7 +75,7 @@ fn found(lookup: &Lookup, survey: &Survey) -> (String, Ansi) {
         LookupEnd::Found(found) => {
             let labels: Vec<&str> = found.iter().map(|to| survey.label(*to)).collect();
             let is_joint = lookup.family == Family::Unspecified;
-            let note = if is_joint { "  (getaddrinfo's way)" } else { "" };
+            let note = if is_joint { " (getaddrinfo)" } else { "" };
             (format!("{}{note}", labels.join(" ")), Ansi::new())
         }
         LookupEnd::Failed { message, .. } => {

@@ -1,14 +1,15 @@
 //! Events as they happen: for scripts in the words of draft-kuehlewind-happy-qlog, for people in a line.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use loopctl::plan::{Family, Policy};
+use loopctl::plan::{Family, Policy, Ready, Reason};
 use loopctl::{AbortReason, Address, DnsEvent, DnsEventKind, Event, EventKind, TimerEnd};
 use serde_json::{Value, json};
 
 use super::json::AddressRecord;
 use super::units::{self, ms};
+use crate::report::query::{QueryEnd, Verdict, types};
 use crate::report::{Carrier, End, Outcome, Report, Subject, TlsFailure, Via};
 
 /// The records that one event gives; `report` has heard it already.
@@ -16,21 +17,24 @@ pub(crate) fn records(session: &str, event: &Event, report: &Report) -> Vec<Valu
     let at = report.since_start(event.at);
     let record = |name: &str, data: Value| record(session, at, name, data);
     match &event.kind {
-        EventKind::ResolveStarted { host } if report.resolve.via == Via::System => {
-            vec![record("dns_query_started", query(host))]
+        EventKind::ResolveStarted { .. }
+        | EventKind::Resolved { .. }
+        | EventKind::ResolveFailed { .. }
+            if report.resolve.via == Via::System && !report.asks_apart() =>
+        {
+            of_system(report, report.subject.family, record)
         }
-        EventKind::Resolved { addresses } if report.resolve.via == Via::System => {
-            let results: Vec<_> =
-                addresses.iter().map(|a| dns_result(&Address::from(*a))).collect();
-            vec![record("dns_query_finished", answer(report, "positive", &results))]
-        }
-        EventKind::ResolveFailed { .. } if report.resolve.via != Via::Dns => {
-            vec![record("dns_query_finished", answer(report, "error", &[]))]
+        EventKind::QueryStarted { family }
+        | EventKind::QueryAnswered { family, .. }
+        | EventKind::QueryFailed { family, .. }
+        | EventKind::QueryCanceled { family }
+            if report.resolve.via == Via::System =>
+        {
+            of_system(report, *family, record)
         }
         EventKind::CandidatesSorted { candidates } => sorted(candidates, record),
-        EventKind::AttemptStarted { attempt, address } => {
-            let data = json!({ "attempt_id": id(*attempt), "target": target(address), "transport": transport(report) });
-            vec![record("attempt_started", data)]
+        EventKind::AttemptStarted { attempt, address, reason, .. } => {
+            started(*attempt, address, *reason, report, record)
         }
         EventKind::AttemptSucceeded { attempt, .. }
         | EventKind::AttemptFailed { attempt, .. }
@@ -84,8 +88,7 @@ pub(crate) fn query_records(session: &str, event: &DnsEvent, report: &Report) ->
                 Err(error) => ("error", Some(error.to_string()), &*error.exchange),
             };
             let found = result.iter().flat_map(|answer| answer.addresses());
-            let results: Vec<Value> =
-                found.map(|ip| dns_result(&Address::from(SocketAddr::new(ip, 0)))).collect();
+            let results: Vec<Value> = found.map(dns_result).collect();
             let data = without_nulls(json!({
                 "dns_id": id,
                 "hostname": hostname,
@@ -102,7 +105,7 @@ pub(crate) fn query_records(session: &str, event: &DnsEvent, report: &Report) ->
 
 /// The record that opens a session: the rules in force.
 pub(crate) fn config_set(session: &str, subject: &Subject, prefer: Option<Family>) -> Value {
-    let Policy { connection_attempt_delay, interleave, max_parallel, .. } = &subject.policy;
+    let Policy { connection_attempt_delay, interleave, max_parallel, .. } = &*subject.policy;
     let is_udp = subject.carrier == Carrier::Udp;
     let preferred = match prefer {
         Some(Family::Inet) => "ipv4",
@@ -164,23 +167,60 @@ fn handshake(report: &Report) -> Value {
     }))
 }
 
-fn query(host: &str) -> Value {
-    json!({ "dns_id": "1", "hostname": host, "qtypes": ["AAAA", "A"] })
+/// The record of a question to the system, when it is asked and when it has its end.
+fn of_system(report: &Report, family: Family, record: impl Fn(&str, Value) -> Value) -> Vec<Value> {
+    let types = types(family);
+    let queries = &report.resolve.queries.0;
+    let Some(place) = queries.iter().position(|query| query.types == types) else {
+        return Vec::new();
+    };
+    let query = &queries[place];
+    let qtypes: Vec<String> = types.iter().rev().map(ToString::to_string).collect();
+    let data = json!({ "dns_id": id(place), "hostname": query.name });
+    let data = match &query.end {
+        QueryEnd::Pending if report.resolve.error.is_none() => {
+            let asked = json!({ "qtypes": qtypes });
+            return vec![record("dns_query_started", joined(data, asked))];
+        }
+        QueryEnd::System(found) => {
+            let results: Vec<Value> = addresses(found).collect();
+            joined(data, json!({ "results": results, "answer_type": "positive" }))
+        }
+        end => {
+            let is_negative = matches!(query.verdict(), Verdict::NxDomain | Verdict::NoData);
+            let kind = if is_negative { "negative" } else { "error" };
+            let message = match end {
+                QueryEnd::Canceled => Some("canceled".to_owned()),
+                _ => query.failure().or_else(|| report.resolve.error.clone()),
+            };
+            let results: [Value; 0] = [];
+            joined(
+                data,
+                json!({ "results": results, "answer_type": kind, "error_message": message }),
+            )
+        }
+    };
+    let took = match query.end {
+        QueryEnd::Pending => report.resolve.took.unwrap_or_default(),
+        _ => query.took,
+    };
+    let took = json!({ "duration_ms": whole_ms(took) });
+    vec![record("dns_query_finished", without_nulls(joined(data, took)))]
 }
 
-fn answer(report: &Report, kind: &str, results: &[Value]) -> Value {
-    without_nulls(json!({
-        "dns_id": "1",
-        "hostname": report.subject.host,
-        "results": results,
-        "answer_type": kind,
-        "error_message": report.resolve.error,
-        "duration_ms": whole_ms(report.resolve.took.unwrap_or_default()),
-    }))
+fn joined(mut data: Value, more: Value) -> Value {
+    if let (Some(data), Value::Object(more)) = (data.as_object_mut(), more) {
+        data.extend(more);
+    }
+    data
 }
 
-fn dns_result(address: &Address) -> Value {
-    let target = target(address);
+fn addresses(texts: &[String]) -> impl Iterator<Item = Value> {
+    texts.iter().filter_map(|text| text.parse().ok()).map(dns_result)
+}
+
+fn dns_result(ip: IpAddr) -> Value {
+    let target = target(&Address::from(SocketAddr::new(ip, 0)));
     json!({ "type": "address", "address": target["address"], "family": target["family"] })
 }
 
@@ -192,13 +232,51 @@ fn sorted(candidates: &[Address], record: impl Fn(&str, Value) -> Value) -> Vec<
     let mut records: Vec<Value> = discovered.collect();
     let groups = json!([{ "group_id": "1", "candidates": targets }]);
     records.push(record("candidates_sorted", json!({ "groups": groups })));
-    if let Some(first) = targets.first() {
-        records.push(record(
-            "attempt_scheduled",
-            scheduled(0, first, Duration::ZERO, "dns_completed"),
-        ));
-    }
     records
+}
+
+/// An attempt, and before it how it came to be scheduled, where no timer has told that already.
+fn started(
+    number: usize,
+    address: &Address,
+    why: Reason,
+    report: &Report,
+    record: impl Fn(&str, Value) -> Value,
+) -> Vec<Value> {
+    let target = target(address);
+    let trigger = match why {
+        Reason::First(Ready::DelayPassed) => Some("resolution_delay_expired"),
+        Reason::First(_) | Reason::LateAnswer => Some("dns_completed"),
+        _ => None,
+    };
+    let scheduled = trigger.map(|trigger| {
+        record("attempt_scheduled", scheduled(number, &target, Duration::ZERO, trigger))
+    });
+    let schedule = report.attempts.get(number).map(|attempt| attempt.schedule);
+    let data = without_nulls(json!({
+        "attempt_id": id(number),
+        "target": target,
+        "transport": transport(report),
+        "reason": reason(why),
+        "after_attempt_id": schedule.and_then(|schedule| schedule.after()).map(id),
+        "slip_ms": schedule.map(|schedule| ms(schedule.slip)),
+    }));
+    scheduled.into_iter().chain([record("attempt_started", data)]).collect()
+}
+
+/// Why an attempt started when it did, in the words of JSON.
+pub(super) fn reason(reason: Reason) -> &'static str {
+    match reason {
+        Reason::First(Ready::Known) => "addresses_known",
+        Reason::First(Ready::Preferred) => "preferred_family_answered",
+        Reason::First(Ready::Complete) => "all_answered",
+        Reason::First(Ready::GaveUp) => "preferred_family_has_none",
+        Reason::First(Ready::DelayPassed) => "resolution_delay_passed",
+        Reason::Timer => "attempt_delay_passed",
+        Reason::Kick(_) => "attempt_ended",
+        Reason::LateAnswer => "late_answer",
+        Reason::Room => "room",
+    }
 }
 
 /// The timer, and the attempt it will start.
@@ -288,6 +366,18 @@ fn query_type(family: Family) -> &'static str {
     if family == Family::Inet6 { "AAAA" } else { "A" }
 }
 
+/// What an attempt did not start without, for `-v`.
+fn occasion(reason: Reason) -> String {
+    match reason {
+        Reason::First(Ready::DelayPassed) => ", the Resolution Delay has passed".to_owned(),
+        Reason::First(_) => String::new(),
+        Reason::Timer => ", no answer yet".to_owned(),
+        Reason::Kick(number) => format!(" after #{}", number + 1),
+        Reason::LateAnswer => ", its address came late".to_owned(),
+        Reason::Room => ", now that there is room".to_owned(),
+    }
+}
+
 /// One line about an event, for `-v`.
 pub(crate) fn line(event: &Event, report: &Report) -> Option<String> {
     let is_looked_up = matches!(report.resolve.via, Via::System | Via::Dns);
@@ -298,16 +388,18 @@ pub(crate) fn line(event: &Event, report: &Report) -> Option<String> {
         EventKind::Resolved { addresses } if is_looked_up => {
             format!("resolved to {}", count(addresses.len()))
         }
-        EventKind::ResolveFailed { reason } => reason.clone(),
+        EventKind::ResolveFailed { reason, .. } => reason.clone(),
         EventKind::QueryAnswered { family, addresses } => {
             format!("{} has {}", query_type(*family), count(addresses.len()))
         }
-        EventKind::QueryFailed { family, reason } => format!("{}: {reason}", query_type(*family)),
+        EventKind::QueryFailed { family, reason, .. } => {
+            format!("{}: {reason}", query_type(*family))
+        }
         EventKind::QueryCanceled { family } => {
             format!("{} has no answer, and nobody waits for it", query_type(*family))
         }
-        EventKind::AttemptStarted { attempt, address } => {
-            format!("#{} {address} started", attempt + 1)
+        EventKind::AttemptStarted { attempt, address, reason, .. } => {
+            format!("#{} {address} started{}", attempt + 1, occasion(*reason))
         }
         EventKind::AttemptSucceeded { attempt, .. } => {
             format!("#{} {}", attempt + 1, report.reached(*attempt))
@@ -323,7 +415,6 @@ pub(crate) fn line(event: &Event, report: &Report) -> Option<String> {
             format!("{} established, {}", info.version, info.cipher_suite)
         }
         EventKind::TlsFailed { failure, .. } => crate::cause::brief(failure),
-        EventKind::NextAttemptTimerFired => "no answer yet, starting the next attempt".to_owned(),
         _ => return None,
     };
     Some(format!("{:>9} ms  {what}", units::column(report.since_start(event.at))))

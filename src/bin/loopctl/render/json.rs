@@ -10,6 +10,7 @@ use loopctl::{Address, Failure, SocketOption, SocketOptions, TcpInfo};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::events;
 use super::units::ms;
 use crate::cause::{self, Cause};
 use crate::exit::Exit;
@@ -54,6 +55,9 @@ struct AttemptRecord {
     address: AddressRecord,
     local: Option<String>,
     start_ms: f64,
+    reason: &'static str,
+    after: Option<usize>,
+    slip_ms: f64,
     duration_ms: f64,
     result: &'static str,
     answered: Option<bool>,
@@ -172,9 +176,14 @@ fn outcome(report: &Report) -> &'static str {
 fn policy(report: &Report) -> Value {
     let policy = &report.subject.policy;
     json!({
+        "name": policy.base.name(),
+        "changed": policy.changed(),
         "connection_attempt_delay_ms": policy.connection_attempt_delay.map(ms),
+        "resolution_delay_ms": policy.resolution_delay().map(ms),
+        "floor_ms": ms(policy.pacing.floor.least),
         "interleave": policy.interleave,
         "max_parallel": policy.max_parallel,
+        "max_addresses": policy.endpoints.most,
         "attempt_timeout_ms": policy.attempt_timeout.map(ms),
         "deadline_ms": ms(report.subject.timeout),
         "all": policy.run_all,
@@ -288,7 +297,9 @@ fn error(report: &Report) -> Option<ErrorRecord> {
     if let Some(own) = report.left_behind() {
         return Some(compare::error(own, exit));
     }
-    if let Some((tls, failure)) = report.tls_failure() {
+    let of_probes = report.probes_without_tls().next();
+    let of_probes = of_probes.and_then(|(_, tls)| Some((tls, tls.failure.as_ref()?)));
+    if let Some((tls, failure)) = report.tls_failure().or(of_probes) {
         return Some(tls::error(tls, failure));
     }
     if exit == Exit::TimedOut {
@@ -329,14 +340,17 @@ impl AttemptRecord {
             address: AddressRecord::from(&attempt.address),
             local: attempt.local.map(|local| local.to_string()),
             start_ms: ms(attempt.start),
+            reason: events::reason(attempt.schedule.reason),
+            after: attempt.schedule.after().map(|number| number + 1),
+            slip_ms: ms(attempt.schedule.slip),
             duration_ms: ms(attempt.took),
             result: attempt.outcome.name(),
             answered,
             phase,
             error: ErrorRecord::of(attempt),
             tcp_info: attempt.tcp.map(TcpRecord::from),
-            socket: attempt.options.as_ref().map(socket),
-            refused_options: attempt.refused.iter().map(refused).collect(),
+            socket: attempt.options.in_force.as_ref().map(socket),
+            refused_options: attempt.options.refused.iter().map(refused).collect(),
         }
     }
 }

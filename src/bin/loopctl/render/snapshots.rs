@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
-use loopctl::plan::Policy;
+use loopctl::plan::{Family, Preset, Ready, Reason};
 use loopctl::{
     Address, CertificateProblem, Event, EventKind, Failure, Phase, SocketFacts, TlsErrorKind,
     TlsPeer, TlsVerdict,
@@ -33,8 +33,8 @@ impl Story {
             host: Some(host.to_owned()),
             port: Some(port),
             carrier: Carrier::Tcp,
-            family: loopctl::plan::Family::Unspecified,
-            policy: Policy::happy_eyeballs(Duration::from_millis(250)),
+            family: Family::Unspecified,
+            policy: Preset::Hev3.into(),
             timeout: Duration::from_secs(10),
             tls: None,
         };
@@ -50,6 +50,21 @@ impl Story {
     fn resolved(&mut self, ms: f64, addresses: &[&str]) {
         let addresses: Vec<SocketAddr> = addresses.iter().map(|a| a.parse().unwrap()).collect();
         self.at(0.1, EventKind::ResolveStarted { host: "many.test".to_owned() });
+        for family in [Family::Inet6, Family::Inet] {
+            self.at(0.1, EventKind::QueryStarted { family });
+        }
+        for (family, at) in [(Family::Inet, ms - 0.3), (Family::Inet6, ms - 0.1)] {
+            let of_family = addresses.iter().filter(|it| Family::of(&it.ip()) == family);
+            let addresses: Vec<_> = of_family.copied().collect();
+            let (reason, symbol) = ("none".to_owned(), Some("EAI_NODATA"));
+            self.at(
+                at,
+                match addresses.is_empty() {
+                    true => EventKind::QueryFailed { family, reason, symbol },
+                    false => EventKind::QueryAnswered { family, addresses },
+                },
+            );
+        }
         self.at(ms, EventKind::Resolved { addresses: addresses.clone() });
         let candidates = addresses.into_iter().map(Address::from).collect();
         self.at(ms, EventKind::CandidatesSorted { candidates });
@@ -57,7 +72,12 @@ impl Story {
 
     fn started(&mut self, ms: f64, attempt: usize) {
         let address = self.report.resolve.candidates[attempt].clone();
-        self.at(ms, EventKind::AttemptStarted { attempt, address });
+        let planned = self.began + Duration::from_secs_f64(ms / 1000.0);
+        let reason = match attempt {
+            0 => Reason::First(Ready::Complete),
+            _ => Reason::Timer,
+        };
+        self.at(ms, EventKind::AttemptStarted { attempt, address, reason, planned });
     }
 
     fn refused(&mut self, ms: f64, attempt: usize) {
@@ -150,7 +170,8 @@ fn reports_at_three_widths_without_colour_in_ascii_and_in_a_pipe() {
         let stories =
             [("fallback", fallback()), ("deadline", deadline()), ("untrusted", untrusted())];
         for (story, report) in stories {
-            let detail = Detail { chain: true, ..Detail::default() };
+            let is_verbose = story == "untrusted";
+            let detail = Detail { is_verbose, ..Detail::default() };
             let shown =
                 text::report(&report, style, detail) + &cause::explain(&report).render(style);
             assert_snapshot(&format!("{story}-{look}.txt"), &shown);

@@ -4,12 +4,13 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use loopctl::TlsErrorKind;
-use loopctl::plan::{Answer, Family, Policy, Preset};
+use loopctl::plan::{Answer, Family, Preset};
 
 use super::{Attempt, End as ReportEnd, Outcome, Report, Secured};
 use crate::cause;
 use crate::exit::Exit;
 use crate::forecast::{Fate, Forecast, How, Leg, LegEnd, Names, Reply, World, forecast};
+use crate::request::Rules;
 
 /// What was measured, and what each policy makes of it.
 #[derive(Debug, Clone)]
@@ -73,7 +74,7 @@ pub(crate) struct Probe {
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
     pub(crate) name: &'static str,
-    pub(crate) policy: Policy,
+    pub(crate) policy: Rules,
     /// Whether it is the one that was asked for.
     pub(crate) is_own: bool,
     pub(crate) forecast: Forecast,
@@ -109,15 +110,15 @@ const TOLERANCE: Duration = Duration::from_millis(15);
 
 impl Comparison {
     /// A row for each preset, and one for the policy that was asked for if it is none of them.
-    pub(crate) fn new(survey: Survey, own: &Policy, is_live: bool, epoch: Instant) -> Self {
-        let presets = Preset::ALL.map(|preset| (preset.name(), Policy::from(preset)));
-        let is_known = presets.iter().any(|(_, policy)| policy == own);
-        let other = (!is_known).then(|| (OWN, own.clone()));
+    pub(crate) fn new(survey: Survey, own: &Rules, is_live: bool, epoch: Instant) -> Self {
+        let presets = Preset::ALL.map(|preset| (preset.name(), Rules::from(preset)));
+        let is_changed = !own.changed().is_empty();
+        let other = is_changed.then(|| (OWN, own.clone()));
         let world = survey.world();
-        let row = |(name, policy): (&'static str, Policy)| Row {
+        let row = |(name, policy): (&'static str, Rules)| Row {
             name,
             forecast: forecast(&policy, &world, epoch),
-            is_own: policy == *own,
+            is_own: if is_changed { name == OWN } else { policy.base == own.base },
             policy,
             measured: None,
         };
@@ -136,11 +137,23 @@ impl Comparison {
 }
 
 impl Report {
-    /// The policy that was asked for, where it has no connection although there could be one.
+    /// The policy that was asked for, where it has no connection and others have one.
     pub(crate) fn left_behind(&self) -> Option<&Row> {
-        let own = self.beside.compare.as_ref()?.own()?;
-        let could = self.attempts.iter().any(|attempt| attempt.outcome == Outcome::Success);
-        (could && matches!(self.end, ReportEnd::Failed(_))).then_some(own)
+        let comparison = self.beside.compare.as_ref()?;
+        let connects = |row: &Row| match &row.measured {
+            Some(Measured { to: Some(_), .. }) => true,
+            _ => row.forecast.connection().is_some(),
+        };
+        let do_others = comparison.rows.iter().any(connects);
+        let is_one = do_others && matches!(self.end, ReportEnd::Failed(_));
+        comparison.own().filter(|_| is_one)
+    }
+
+    /// Addresses that have connected, and failed in TLS, when each was tried by itself.
+    pub(crate) fn probes_without_tls(&self) -> impl Iterator<Item = (&Probe, &Secured)> {
+        let probes = self.beside.compare.iter().flat_map(|it| &it.survey.probes);
+        let with_tls = probes.filter_map(|probe| Some((probe, probe.tls.as_ref()?)));
+        with_tls.filter(|(_, tls)| tls.failure.is_some())
     }
 }
 
@@ -157,12 +170,12 @@ impl Row {
             None => Exit::TimedOut,
             Some(How::Connects(_)) => Exit::Success,
             Some(How::NotResolved) => Exit::NotResolved,
-            Some(How::AllFail) => Exit::NotConnected,
-            Some(How::NoTls(to)) => {
-                let tls = survey.probe(to).and_then(|probe| probe.tls.as_ref());
-                let failure = tls.and_then(|tls| tls.failure.as_ref());
-                failure.map_or(Exit::NoTls, |failure| failure.exit())
+            Some(How::AllFail) => {
+                let tried = self.forecast.starts.iter().filter_map(|it| survey.probe(it.to));
+                // What has come furthest tells most.
+                tried.map(Probe::exit).max().unwrap_or(Exit::NotConnected)
             }
+            Some(How::NoTls(to)) => survey.probe(to).map_or(Exit::NoTls, Probe::exit),
         }
     }
 
@@ -286,6 +299,14 @@ impl Lookup {
 }
 
 impl Probe {
+    /// How an attempt to this address alone would end.
+    fn exit(&self) -> Exit {
+        match self.tls.as_ref().and_then(|tls| tls.failure.as_ref()) {
+            Some(failure) => failure.exit(),
+            None => Exit::NotConnected,
+        }
+    }
+
     pub(crate) fn fate(&self) -> Option<Fate> {
         let end = match &self.attempt.outcome {
             Outcome::Success => LegEnd::Succeeds,

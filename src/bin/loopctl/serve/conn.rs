@@ -8,7 +8,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use loopctl::{
-    Event, EventKind, Flow, LoopRef, Sendfile, SendfilePhase, StreamReader, StreamWriter, TlsServer,
+    Event, EventKind, Flow, LoopRef, Sendfile, SendfilePhase, Sent, StreamReader, StreamWriter,
+    TlsServer,
 };
 
 use super::client::Client;
@@ -104,9 +105,9 @@ impl Output {
     /// Sends a file as fast as the client takes it; returns how much of it there was.
     pub(super) async fn send_file(&mut self, what: Sendfile<'_>) -> Result<u64, Halt> {
         let (client, counted) = (&self.client, Cell::new(0));
-        let count = |bytes: u64| {
+        let count = |sent: Sent| {
             client.note_unsent();
-            client.count_sent((bytes - counted.replace(bytes)) as usize);
+            client.count_sent((sent.bytes - counted.replace(sent.bytes)) as usize);
         };
         match self.writer.sendfile(what.progress(&count)).await {
             Ok(sent) => Ok(sent.bytes),

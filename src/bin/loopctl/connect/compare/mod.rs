@@ -6,14 +6,13 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use loopctl::LoopRef;
-use loopctl::plan::Policy;
 
 use super::Session;
 use super::race::Try;
 use crate::exit::Exit;
 use crate::report::compare::{LookupEnd, Measured};
 use crate::report::{Comparison, End, Report, Via};
-use crate::request::{CompareRequest, RaceRequest};
+use crate::request::{CompareRequest, RaceRequest, Rules};
 use crate::targets::TargetRequest;
 
 use survey::Surveyor;
@@ -67,7 +66,7 @@ impl Session {
 
 impl RaceRequest {
     /// The same by other rules.
-    fn by(&self, policy: Policy) -> Self {
+    fn by(&self, policy: Rules) -> Self {
         Self { policy, ..self.clone() }
     }
 }
@@ -105,6 +104,9 @@ impl Report {
                 exit => End::Failed(exit),
             };
             self.selected = selected.filter(|_| exit == Exit::Success && winner.is_some());
+            let probe = winner.and_then(|winner| survey.probe(winner));
+            self.beside.tls =
+                probe.filter(|_| self.selected.is_some()).and_then(|it| it.tls.clone());
         }
         self.beside.compare = Some(Box::new(comparison));
     }

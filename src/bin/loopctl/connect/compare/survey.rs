@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use loopctl::plan::{Family, Policy, Target, sort_destinations};
-use loopctl::{LoopRef, Resolver, source_address};
+use loopctl::plan::{Family, Preset, Target, sort_destinations};
+use loopctl::{DnsClient, LoopRef, Resolver, source_address};
 
 use super::super::Session;
 use super::super::race::Try;
@@ -44,7 +44,7 @@ impl<'a> Surveyor<'a> {
         patience: Duration,
         report: &'a Rc<RefCell<Report>>,
     ) -> Self {
-        let race = this.race.by(Policy::default());
+        let race = this.race.by(Preset::Sequential.into());
         let (lookups, probes) = Default::default();
         Self { session, lp, this, patience, race, report, lookups, probes }
     }
@@ -65,10 +65,6 @@ impl<'a> Surveyor<'a> {
 
     async fn look_up(&self, via: Via) -> Result<(), String> {
         let resolver = self.session.resolver(self.lp, self.this, self.report)?;
-        let resolver: Rc<dyn Resolver> = match resolver {
-            Some(resolver) => Rc::new(resolver),
-            None => Rc::new(self.lp.clone()),
-        };
         let families = match (self.this.race.family, via) {
             // Name servers have no word for both.
             (Family::Unspecified, Via::Dns) => vec![Family::Inet6, Family::Inet],
@@ -76,9 +72,9 @@ impl<'a> Surveyor<'a> {
             (family, _) => vec![family],
         };
         let asking = families.into_iter().map(|family| {
-            let resolver = Rc::clone(&resolver);
+            let resolver = &resolver;
             Box::pin(async move {
-                let found = self.ask(&*resolver, family).await;
+                let found = self.ask(resolver.as_ref(), family).await;
                 self.probe_all(&found).await;
             }) as Part<'_>
         });
@@ -87,12 +83,22 @@ impl<'a> Surveyor<'a> {
     }
 
     /// The addresses that a question gives, which is noted with its time.
-    async fn ask(&self, resolver: &dyn Resolver, family: Family) -> Vec<SocketAddr> {
+    async fn ask(&self, resolver: Option<&DnsClient>, family: Family) -> Vec<SocketAddr> {
         let Target::Tcp(host, port) = &self.this.target.target else { return Vec::new() };
         let lookup = loopctl::Lookup::new(host.clone(), port.clone()).family(family);
         let start = self.since_start();
-        let asking = self.lp.timeout(self.this.timeout, resolver.resolve(lookup));
-        let end = match self.session.stop.or(asking).await {
+        let asking = async {
+            match resolver {
+                Some(resolver) => resolver.resolve(lookup).await,
+                // As a race would have it asked.
+                None if self.this.race.family == Family::Unspecified => {
+                    self.lp.getaddrinfo_of_family(lookup).await
+                }
+                None => self.lp.getaddrinfo(lookup).await,
+            }
+        };
+        let limited = self.lp.timeout(self.this.timeout, asking);
+        let end = match self.session.stop.or(limited).await {
             None => LookupEnd::Interrupted,
             Some(Err(_)) => LookupEnd::Silent,
             Some(Ok(Ok(found))) => {

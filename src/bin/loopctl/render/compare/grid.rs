@@ -76,7 +76,7 @@ impl Grid {
             let Some((last, beside)) = row.split_last() else { continue };
             let mut line = String::new();
             for (column, cell) in beside.iter().enumerate() {
-                let gap = if column == 0 && widths[0] < 2 { "" } else { "  " };
+                let gap = " ".repeat(gap(column, &widths));
                 let _ = write!(line, "{gap}{}", cell.padded(widths[column], style));
             }
             let (indent, room) = match fit {
@@ -107,8 +107,8 @@ impl Grid {
         let (Some((last, beside)), Some(width)) = (widths.split_last(), style.width) else {
             return Fit::Beside(None);
         };
-        let before = beside.iter().map(|width| width + 2).sum::<usize>() + 2;
-        let before = before - if beside.first().is_some_and(|first| *first < 2) { 2 } else { 0 };
+        let before = beside.iter().enumerate().map(|(nth, width)| gap(nth, &widths) + width);
+        let before = before.sum::<usize>() + 2;
         match width.saturating_sub(before) {
             room if room >= NARROWEST.min(*last) => Fit::Beside(Some(room)),
             _ => Fit::Below,
@@ -121,6 +121,12 @@ impl Grid {
 enum Fit {
     Beside(Option<usize>),
     Below,
+}
+
+/// The blanks before a column: a mark stands at the margin, close to what it marks.
+fn gap(column: usize, widths: &[usize]) -> usize {
+    let has_marks = widths.first().is_some_and(|first| *first < 2);
+    if has_marks { column.min(2) } else { 2 }
 }
 
 /// How far what stands below is moved to the right.

@@ -11,8 +11,13 @@ use crate::style::Style;
 
 /// In the order in which they were run.
 pub(super) fn rows(report: &Report, comparison: &Comparison, style: Style) -> String {
+    /// What two results and their times take.
+    const NARROW: usize = 60;
     if comparison.rows.is_empty() {
         return String::new();
+    }
+    if style.width.is_some_and(|width| width < NARROW) {
+        return narrow_rows(report, comparison, style);
     }
     let header = ["", "policy", "predicted", "", "measured", "", "why"];
     let [mark, policy, predicted, ms, measured, took, why] = header.map(Cell::left);
@@ -38,6 +43,33 @@ pub(super) fn rows(report: &Report, comparison: &Comparison, style: Style) -> St
             Cell::left(measured).paint(warning),
             Cell::right(took).paint(warning),
             Cell::left(words).paint(warning),
+        ]);
+    }
+    grid.render(style)
+}
+
+/// What was foretold stands below what came.
+fn narrow_rows(report: &Report, comparison: &Comparison, style: Style) -> String {
+    let [mark, policy, measured, took, why] = ["", "policy", "measured", "", ""].map(Cell::left);
+    let mut grid = Grid::new([mark, policy, measured, took, why]);
+    for row in &comparison.rows {
+        let survey = &comparison.survey;
+        let (winner, ms, ansi) = result(row, survey);
+        let (measured, took) = of_run(row.measured.as_ref(), survey);
+        let mismatch = row.mismatch(report.subject.timeout);
+        let (words, ansi) = match mismatch {
+            Some(mismatch) => (
+                format!("{}, predicted {winner} {ms}", words(mismatch, row, survey)),
+                AnsiColor::Yellow.on_default().bold(),
+            ),
+            None => (format!("predicted {winner} {ms}"), ansi),
+        };
+        grid.push([
+            Cell::left(if row.is_own { "*" } else { "" }),
+            Cell::left(row.name),
+            Cell::left(measured),
+            Cell::right(took),
+            Cell::left(words).paint(ansi),
         ]);
     }
     grid.render(style)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use loopctl::plan::{Family, Preset, Reason, Resolution};
 
 use crate::cause::Cause;
-use crate::forecast::{Begun, End, Fate, How, LegEnd};
+use crate::forecast::{Begun, End, Fate, How, Leg, LegEnd};
 use crate::render::units;
 use crate::report::compare::{Comparison, Row, Survey};
 use crate::report::{Attempt, Report};
@@ -20,15 +20,15 @@ pub(in crate::render) fn client(name: &str) -> &'static str {
     match preset {
         Preset::Hev3 => "HEv3 draft",
         Preset::Rfc8305 => "RFC 8305",
-        Preset::Asyncio => "asyncio, aiohttp",
+        Preset::Asyncio => "aiohttp, anyio",
         Preset::Curl => "curl 8.22",
         Preset::Curl7 => "curl 7.88",
         Preset::Node => "Node 20",
         Preset::Go => "Go, reqwest",
         Preset::Chrome => "Chrome 156",
-        Preset::ChromeHev3 => "Chrome, HEv3 on",
-        Preset::Firefox => "Firefox ESR 153",
-        Preset::FirefoxNightly => "Firefox Nightly",
+        Preset::ChromeHev3 => "Chrome, flag",
+        Preset::Firefox => "Firefox 153",
+        Preset::FirefoxNightly => "Nightly",
         Preset::Trio => "trio 0.35",
         Preset::Sequential => "requests, wget",
         Preset::Simultaneous => "all at once",
@@ -57,14 +57,14 @@ pub(super) fn why(row: &Row, survey: &Survey) -> String {
     if forecast.certain_until.is_some() {
         return match forecast.end {
             None if starts.is_empty() => "no answer from the resolver".to_owned(),
-            None => format!("{}: no answer to TLS", labels(starts, survey)),
+            None => silent(row, survey),
             Some(end) => format!("{}; {} if it stays so", silent(row, survey), later(end, survey)),
         };
     }
     match forecast.end.map(|end| end.how) {
         Some(How::Connects(to)) => cost(row, to, survey),
         Some(How::AllFail) => outcomes(starts.iter(), survey),
-        Some(How::NoTls(to)) => format!("{}: TLS fails", survey.label(to)),
+        Some(How::NoTls(to)) => format!("{} TLS failed", survey.label(to)),
         Some(How::NotResolved) => "no address".to_owned(),
         None => String::new(),
     }
@@ -79,8 +79,12 @@ fn later(end: End, survey: &Survey) -> String {
     }
 }
 
+/// Beyond ten seconds, tenths say nothing.
 fn whole_seconds(time: Duration) -> String {
-    format!("{:.0} s", time.as_secs_f64())
+    match time.as_secs() {
+        0..10 => units::prose(time),
+        _ => format!("{:.0} s", time.as_secs_f64()),
+    }
 }
 
 /// What a connection has waited for.
@@ -120,7 +124,8 @@ fn outcomes<'a>(starts: impl Iterator<Item = &'a Begun>, survey: &Survey) -> Str
     for begun in starts {
         let Some(probe) = survey.probe(begun.to) else { continue };
         let word = match probe.fate() {
-            Some(Fate { tls: Some(leg), .. }) if leg.end != LegEnd::Succeeds => "without TLS",
+            Some(Fate { tls: Some(Leg { end: LegEnd::Silent, .. }), .. }) => "TLS silent",
+            Some(Fate { tls: Some(Leg { end: LegEnd::Fails, .. }), .. }) => "TLS failed",
             Some(fate) if fate.tcp.end == LegEnd::Succeeds => "slow",
             _ => word(&probe.attempt).unwrap_or("failed"),
         };
@@ -137,13 +142,9 @@ fn outcomes<'a>(starts: impl Iterator<Item = &'a Begun>, survey: &Survey) -> Str
 fn silent(row: &Row, survey: &Survey) -> String {
     let is_silent = |begun: &&Begun| {
         let fate = survey.probe(begun.to).and_then(|probe| probe.fate());
-        fate.is_none_or(|fate| fate.tcp.end == LegEnd::Silent)
+        fate.is_none_or(Fate::is_silent)
     };
     outcomes(row.forecast.starts.iter().filter(is_silent), survey)
-}
-
-fn labels(starts: &[Begun], survey: &Survey) -> String {
-    starts.iter().map(|begun| survey.label(begun.to)).collect::<Vec<_>>().join(" ")
 }
 
 /// The main thing, in a sentence or two.
@@ -160,20 +161,33 @@ pub(super) fn sum(report: &Report, comparison: &Comparison) -> String {
         1 => Some("1 fails".to_owned()),
         count => Some(format!("{count} fail")),
     };
-    let parts: Vec<String> =
-        [connecting(rows), hanging(rows), failing].into_iter().flatten().collect();
+    let without = match rows.iter().filter(|row| row.measured.is_some()).count() {
+        0 => [hanging(rows), failing],
+        run => [without_connection(rows, run), None],
+    };
+    let parts: Vec<String> = [connecting(rows)].into_iter().chain(without).flatten().collect();
     let silent = silent_addresses(survey).map_or_else(String::new, |text| format!(": {text}"));
     parts.join("; ") + &silent + &differences(report, comparison)
 }
 
-/// Who connects, and how fast.
+/// Who connects, or has, and how fast.
 fn connecting(rows: &[Row]) -> Option<String> {
-    let times = rows.iter().filter_map(|row| Some(row.forecast.connection()?.1));
-    let (min, max) = (times.clone().min()?, times.clone().max()?);
-    let who = match (times.count(), rows.len()) {
-        (count, total) if count == total => format!("all {total} connect"),
-        (1, total) => format!("1 of {total} connects"),
-        (count, total) => format!("{count} of {total} connect"),
+    let is_run = rows.iter().any(|row| row.measured.is_some());
+    let time = |row: &Row| match &row.measured {
+        Some(measured) => measured.to.map(|_| measured.after),
+        None if is_run => None,
+        None => Some(row.forecast.connection()?.1),
+    };
+    let times: Vec<Duration> = rows.iter().filter_map(time).collect();
+    let (min, max) = (*times.iter().min()?, *times.iter().max()?);
+    let verb = match (is_run, times.len()) {
+        (true, _) => "connected",
+        (false, 1) => "connects",
+        (false, _) => "connect",
+    };
+    let who = match (times.len(), rows.len()) {
+        (count, total) if count == total => format!("all {total} {verb}"),
+        (count, total) => format!("{count} of {total} {verb}"),
     };
     let (least, most) = (units::prose(min), units::prose(max));
     Some(match (least.split_once(' '), most.split_once(' ')) {
@@ -182,6 +196,18 @@ fn connecting(rows: &[Row]) -> Option<String> {
             format!("{who} in {number} to {most}")
         }
         _ => format!("{who} in {least} to {most}"),
+    })
+}
+
+/// Of those that were run, who has no connection.
+fn without_connection(rows: &[Row], run: usize) -> Option<String> {
+    let is_without = |row: &&Row| row.measured.as_ref().is_some_and(|it| it.to.is_none());
+    let names: Vec<&str> = rows.iter().filter(is_without).map(|row| row.name).collect();
+    Some(match names.as_slice() {
+        [] => return None,
+        all if all.len() == run => format!("all {run} failed"),
+        few if few.len() <= 3 => format!("{} failed", few.join(", ")),
+        many => format!("{} failed", many.len()),
     })
 }
 
@@ -210,7 +236,7 @@ fn silent_addresses(survey: &Survey) -> Option<String> {
     let silent: Vec<String> = survey
         .probes
         .iter()
-        .filter(|probe| probe.fate().is_some_and(|fate| fate.tcp.end == LegEnd::Silent))
+        .filter(|probe| probe.fate().is_some_and(Fate::is_silent))
         .map(|probe| format!("`{}`", probe.to.ip()))
         .collect();
     Some(match silent.as_slice() {

@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use loopctl::plan::{Answer, Family, Ready, Reason};
+use loopctl::plan::{Answer, Family};
 use serde_json::{Value, json};
 
 use super::super::compare::client;
+use super::super::events::reason;
 use super::super::units::ms;
 use super::{AddressRecord, ErrorRecord};
 use crate::exit::Exit;
@@ -149,21 +150,6 @@ fn start(begun: &Begun) -> Value {
         "start_ms": ms(begun.at),
         "reason": reason(begun.why),
     })
-}
-
-/// Why an attempt starts when it does.
-fn reason(reason: Reason) -> &'static str {
-    match reason {
-        Reason::First(Ready::Known) => "addresses_known",
-        Reason::First(Ready::Preferred) => "preferred_family_answered",
-        Reason::First(Ready::Complete) => "all_answered",
-        Reason::First(Ready::GaveUp) => "preferred_family_has_none",
-        Reason::First(Ready::DelayPassed) => "resolution_delay_passed",
-        Reason::Timer => "attempt_delay_passed",
-        Reason::Kick(_) => "attempt_ended",
-        Reason::LateAnswer => "late_answer",
-        Reason::Room => "room",
-    }
 }
 
 fn measured(measured: &Measured) -> Value {
