@@ -26,6 +26,7 @@ mod timeline;
 mod tries;
 
 mod asyncio;
+mod compare;
 mod interrupt;
 mod scenarios;
 mod several;

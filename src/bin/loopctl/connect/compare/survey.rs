@@ -78,7 +78,10 @@ impl<'a> Surveyor<'a> {
                 self.probe_all(&found).await;
             }) as Part<'_>
         });
-        together(asking.collect()).await;
+        let asking = asking.collect();
+        self.session.output.borrow_mut().looking_up(&self.this.session, &self.report.borrow());
+        together(asking).await;
+        self.session.output.borrow_mut().looked_up(&self.this.session);
         Ok(())
     }
 

@@ -126,7 +126,10 @@ fn outcomes<'a>(starts: impl Iterator<Item = &'a Begun>, survey: &Survey) -> Str
         let word = match probe.fate() {
             Some(Fate { tls: Some(Leg { end: LegEnd::Silent, .. }), .. }) => "TLS silent",
             Some(Fate { tls: Some(Leg { end: LegEnd::Fails, .. }), .. }) => "TLS failed",
-            Some(fate) if fate.tcp.end == LegEnd::Succeeds => "slow",
+            Some(fate) if fate.tcp.end == LegEnd::Succeeds => match probe.attempt.resends() {
+                0 => "slow",
+                _ => "SYN lost",
+            },
             _ => word(&probe.attempt).unwrap_or("failed"),
         };
         match words.iter_mut().find(|(known, _)| known == word) {
