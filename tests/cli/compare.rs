@@ -167,6 +167,19 @@ fn live_runs_that_differ_are_marked() {
     assert_eq!(ran.code, Some(7), "the run counts, not what was foretold");
 }
 
+#[test]
+fn race_t15_name_servers_that_say_nothing_leave_everything_open() {
+    let silent = NameServer::silent();
+    let place = silent.address.to_string();
+    let args =
+        ["connect", "--compare", "--json", "--timeout", "400ms", "--server", &place, "host.test:1"];
+    let document = document(&run(&args));
+    assert_eq!(document["exit_code"], 6, "as without --compare");
+    let asyncio = &policy(&document, "asyncio")["predicted"];
+    assert_eq!((&asyncio["outcome"], &asyncio["if_silent"]), (&"unknown".into(), &Value::Null));
+    assert!(ms(&asyncio["at_least_ms"]) >= 200.0, "{asyncio:#}");
+}
+
 fn slow_aaaa(asked: &Asked) -> Vec<crate::name_server::Act> {
     send(match asked.kind {
         A => asked.answer().a(60, [127, 0, 0, 1]),

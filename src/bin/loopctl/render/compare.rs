@@ -39,7 +39,7 @@ pub(super) fn text(report: &Report, comparison: &Comparison, style: Style) -> St
 fn headline(report: &Report, comparison: &Comparison) -> String {
     let tls = if report.subject.tls.is_some() { "+tls" } else { "" };
     let what = match (comparison.rows.len(), comparison.is_live) {
-        (0, _) => "measured, not compared".to_owned(),
+        (0, _) => "not compared".to_owned(),
         (count, true) => format!("{count} policies run from here"),
         (count, false) => format!("{count} policies compared from here"),
     };

@@ -167,6 +167,8 @@ impl Row {
             return measured.exit;
         }
         match self.forecast.end.filter(|end| end.after <= limit).map(|end| end.how) {
+            // Nobody has anything to connect to, for servers that did not answer.
+            None if survey.probes.is_empty() && survey.is_dns => Exit::NotResolved,
             None => Exit::TimedOut,
             Some(How::Connects(_)) => Exit::Success,
             Some(How::NotResolved) => Exit::NotResolved,

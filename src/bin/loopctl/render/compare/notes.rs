@@ -164,18 +164,31 @@ pub(super) fn sum(report: &Report, comparison: &Comparison) -> String {
         1 => Some("1 fails".to_owned()),
         count => Some(format!("{count} fail")),
     };
-    let without = match rows.iter().filter(|row| row.measured.is_some()).count() {
-        0 => [hanging(rows), failing],
-        run => [without_connection(rows, run), None],
+    let without = match runs(rows) {
+        0 => [hanging(rows, survey), uncertain(rows, survey), failing],
+        run => [without_connection(rows, run), not_run(rows.len() - run), None],
     };
     let parts: Vec<String> = [connecting(rows)].into_iter().chain(without).flatten().collect();
     let silent = silent_addresses(survey).map_or_else(String::new, |text| format!(": {text}"));
     parts.join("; ") + &silent + &differences(report, comparison)
 }
 
+/// How many policies were run.
+fn runs(rows: &[Row]) -> usize {
+    rows.iter().filter(|row| row.measured.is_some()).count()
+}
+
+fn not_run(count: usize) -> Option<String> {
+    match count {
+        0 => None,
+        1 => Some("1 was not run".to_owned()),
+        count => Some(format!("{count} were not run")),
+    }
+}
+
 /// Who connects, or has, and how fast.
 fn connecting(rows: &[Row]) -> Option<String> {
-    let is_run = rows.iter().any(|row| row.measured.is_some());
+    let is_run = runs(rows) > 0;
     let time = |row: &Row| match &row.measured {
         Some(measured) => measured.to.map(|_| measured.after),
         None if is_run => None,
@@ -188,7 +201,9 @@ fn connecting(rows: &[Row]) -> Option<String> {
         (false, 1) => "connects",
         (false, _) => "connect",
     };
-    let who = match (times.len(), rows.len()) {
+    let total = if is_run { runs(rows) } else { rows.len() };
+    let who = match (times.len(), total) {
+        (1, 1) => format!("1 {verb}"),
         (count, total) if count == total => format!("all {total} {verb}"),
         (count, total) => format!("{count} of {total} {verb}"),
     };
@@ -215,24 +230,43 @@ fn without_connection(rows: &[Row], run: usize) -> Option<String> {
 }
 
 /// Who hangs, and for how long.
-fn hanging(rows: &[Row]) -> Option<String> {
-    let waiting: Vec<&Row> =
-        rows.iter().filter(|row| row.forecast.certain_until.is_some()).collect();
+fn hanging(rows: &[Row], survey: &Survey) -> Option<String> {
+    let waiting: Vec<&Row> = rows.iter().filter(|row| hangs(row, survey)).collect();
     let least = waiting.iter().filter_map(|row| row.forecast.certain_until).min()?;
     let most: Option<Vec<Duration>> =
         waiting.iter().map(|row| Some(row.forecast.end?.after)).collect();
-    let names: Vec<&str> = waiting.iter().map(|row| row.name).collect();
-    let who = match names.as_slice() {
-        few if few.len() <= 3 => few.join(", "),
-        many if many.len() == rows.len() => format!("all {}", rows.len()),
-        many => many.len().to_string(),
-    };
-    let verb = if names.len() == 1 { "hangs" } else { "hang" };
+    let who = names(&waiting, rows.len());
+    let verb = if waiting.len() == 1 { "hangs" } else { "hang" };
     let long = match most.and_then(|most| most.into_iter().max()) {
         Some(most) => format!("for up to {}", whole_seconds(most)),
         None => format!("for more than {}", units::prose(least)),
     };
     Some(format!("{who} {verb} {long}"))
+}
+
+/// Whether nothing but the silence ends it.
+fn hangs(row: &Row, survey: &Survey) -> bool {
+    let is_short = |end: End| end.after < survey.kernel;
+    row.forecast.certain_until.is_some() && !row.forecast.end.is_some_and(is_short)
+}
+
+/// Who was waited for too briefly to tell.
+fn uncertain(rows: &[Row], survey: &Survey) -> Option<String> {
+    let is_one = |row: &&Row| row.forecast.certain_until.is_some() && !hangs(row, survey);
+    let some: Vec<&Row> = rows.iter().filter(is_one).collect();
+    match some.len() {
+        0 => None,
+        1 => Some(format!("{} is not certain", some[0].name)),
+        _ => Some(format!("{} are not certain", names(&some, rows.len()))),
+    }
+}
+
+fn names(rows: &[&Row], total: usize) -> String {
+    match rows {
+        few if few.len() <= 3 => few.iter().map(|row| row.name).collect::<Vec<_>>().join(", "),
+        many if many.len() == total => format!("all {total}"),
+        many => many.len().to_string(),
+    }
 }
 
 fn silent_addresses(survey: &Survey) -> Option<String> {
@@ -255,14 +289,15 @@ fn silent_addresses(survey: &Survey) -> Option<String> {
 /// How many runs were otherwise than foretold.
 fn differences(report: &Report, comparison: &Comparison) -> String {
     let run = comparison.rows.iter().filter(|row| row.measured.is_some());
-    let count = run.clone().count();
+    let count = runs(&comparison.rows);
     if count == 0 {
         return String::new();
     }
     let limit = report.subject.timeout;
     match run.filter(|row| row.mismatch(limit).is_some()).count() {
         0 if count == comparison.rows.len() => ". Every run was as predicted".to_owned(),
-        0 => format!(". {count} runs were as predicted"),
+        0 => ". Those that were run were as predicted".to_owned(),
+        1 => format!(". 1 of {count} runs differs from what was predicted"),
         others => format!(". {others} of {count} runs differ from what was predicted"),
     }
 }

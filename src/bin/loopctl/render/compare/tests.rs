@@ -145,6 +145,37 @@ fn what_is_all_silent_or_all_refused_is_told_in_a_sentence() {
 }
 
 #[test]
+fn who_was_waited_for_too_briefly_is_not_said_to_hang() {
+    let probes = vec![
+        probe("4a", "192.0.2.1:1", 260.0, Outcome::Timeout),
+        probe("4b", "192.0.2.2:1", 0.4, Outcome::Success),
+    ];
+    let lookups = vec![lookup(Family::Inet, 1.0, found(&probes, |_| true))];
+    let comparison = compared(survey(lookups, probes));
+    let text = shown(&report(comparison), style(None, false, true));
+    let last = text.lines().last().unwrap();
+    let expected = "9 of 14 connect in 1.4 to 251.4 ms; 4 hang for up to 131 s; chrome is not certain: \
+                    `192.0.2.1` does not answer";
+    assert_eq!(last, expected);
+    assert!(text.contains("4a silent; 4b at 301.4 ms if it stays so"), "{text}");
+}
+
+#[test]
+fn runs_that_were_broken_off_are_told() {
+    let mut comparison = compared(many(1.1));
+    comparison.is_live = true;
+    for row in comparison.rows.iter_mut().take(2) {
+        let (to, after) = row.forecast.connection().unwrap();
+        let (exit, why) = (Exit::Success, None);
+        row.measured = Some(Measured { exit, to: Some(to), after, why });
+    }
+    let text = shown(&report(comparison), style(None, false, true));
+    let expected = "all 2 connected in 251.5 ms; 12 were not run: `fd77::dead` does not answer. \
+                    Those that were run were as predicted";
+    assert_eq!(text.lines().last().unwrap(), expected);
+}
+
+#[test]
 fn a_resolver_that_says_nothing_is_told() {
     let answer = Answer::Failed;
     let lookups = vec![
