@@ -4,6 +4,7 @@
 #[path = "../net/support/authority.rs"]
 #[expect(dead_code, reason = "the tests of the library use more of it")]
 mod authority;
+mod compare;
 mod connect_tls;
 mod connect_tls_peers;
 mod demo;

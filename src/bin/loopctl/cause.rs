@@ -275,12 +275,22 @@ pub(crate) fn explain(report: &Report) -> Message {
         End::Interrupted(_) => {
             (Some(format!("interrupted while connecting to `{target}`")), causes(report))
         }
+        End::Failed(_) if report.left_behind().is_some() => return of_policy(report),
         End::Failed(_) => {
             let over = if report.tls_failure().is_some() { " over TLS" } else { "" };
             (Some(format!("could not connect to `{target}`{over}")), causes(report))
         }
     };
     Message { error, causes, warnings: Vec::new(), hints: hint::hint(report).into_iter().collect() }
+}
+
+/// Others connect, and the policy that was asked for does not.
+fn of_policy(report: &Report) -> Message {
+    let Some(own) = report.left_behind() else { return Message::default() };
+    let (target, within) = (&report.subject.text, units::prose(report.subject.timeout));
+    let error = format!("the policy {} does not reach `{target}` within {within}", own.name);
+    let why = own.measured.as_ref().and_then(|measured| measured.why.clone());
+    Message { causes: why.into_iter().collect(), ..Message::error(error) }
 }
 
 /// A file that was not sent, or not as a whole.
@@ -307,7 +317,10 @@ fn causes(report: &Report) -> Vec<String> {
     let of_tls = report.winner().zip(report.tls_failure());
     let of_tls = of_tls
         .map(|(winner, (tls, why))| format!("{}: {}", winner.address, sentence_of_tls(tls, why)));
-    unresolved.chain(failed).chain(of_tls).collect()
+    let of_probes = report.probes_without_tls().filter_map(|(probe, tls)| {
+        Some(format!("{}: {}", probe.to, sentence_of_tls(tls, tls.failure.as_ref()?)))
+    });
+    unresolved.chain(failed).chain(of_tls).chain(of_probes).collect()
 }
 
 /// The address without its port.

@@ -15,7 +15,7 @@ pub(crate) fn page_of(name: &str) -> Page {
     match name {
         "loopctl-connect" => Page {
             environment: &CONNECT_ENVIRONMENT,
-            ..page(CONNECT, &[("OUTPUT", OUTPUT), ("JSON", JSON)])
+            ..page(CONNECT, &[("OUTPUT", OUTPUT), ("COMPARING", COMPARING), ("JSON", JSON)])
         },
         "loopctl-sendfile" => Page {
             description: SENDFILE,
@@ -366,6 +366,27 @@ Errors, their causes and hints go to standard error. With --relay the report goe
 is a connection; a line about what was relayed follows. A format for programs comes at the end, and is alone on \
 standard error, unless --report gives it a file.";
 
+const COMPARING: &str = "\
+With --compare, nothing is raced. The questions for AAAA, for A and for both at once, which is what programs wait for that \
+call getaddrinfo, are put at the same time, and each is timed by itself; with --via dns, only the first two. Each address is \
+connected to by itself as soon as it is known, with --tls also its handshake is done. Questions have the --timeout, and \
+addresses --attempt-timeout (3 s). From that follows what the policies would get: the winner, when it would be there, and what \
+it would have waited for. Addresses have short names: 6a is the first IPv6 address in the order of RFC 6724, 4b the second of IPv4. \
+`+250.0: 6a silent` is time that went by between the first address known and the start of the attempt that wins, and what it went to.
+
+What was silent for as long as it was waited for makes what comes after it uncertain: `> 3.0 s` says up to when the policy has no \
+connection for sure. Behind it stands how it goes on if the silence lasts, and the kernel gives up after tcp_syn_retries.
+
+The policy that was asked for has a `*`; where flags have made it another than all presets, it is the last one, `yours`. The \
+exit status is the one that it would have, within --timeout and if what is silent stays so. Clients differ in more than their \
+policies, such as timeouts of their own; those are left out.
+
+With --compare=live, every policy is then run, one after another, with a lookup and the --timeout of its own. A run that is not as \
+predicted is marked: another address has won, or the times are more than 15 ms and a tenth apart. The exit status is that of \
+the run of the policy that was asked for. Caches and networks change between the two, and a differing run says so.
+
+--ndjson and --qlog have each attempt of the measurement and each run as a race of its own. An interrupt tells what was measured so far.";
+
 const JSON: &str = "\
 With `--json`, every target gives one document (schema loopctl.connect.v1), also when it failed or was interrupted; \
 several targets give an array, and repeated tries a document of their own (loopctl.repeat.v1). With `--ndjson`, every event is a line (schema loopctl.event.v1, named as in \
@@ -376,7 +397,8 @@ said no), timeout (a deadline fell) or canceled (another attempt won, or the use
 `policy.name` says whose rules were in force, and `policy.changed` what flags made of them. `attempts[].reason` says why an attempt started when it did, and `slip_ms` how \
 much later that was than planned: time of this process, not of the network. `he_cost_ms` is what Happy Eyeballs cost, and `why` who had it. null means that \
 something did not happen or is not known. `relay` says how many bytes went each way and what ended that: eof, reset, \
-idle, closed (standard output), interrupted or error; `outcome` is about the connection alone. `answered` tells over UDP whether anything came back.";
+idle, closed (standard output), interrupted or error; `outcome` is about the connection alone. `answered` tells over UDP whether anything came back. `compare` has what --compare \
+measured and predicted for each policy.";
 
 const HTTP: &str = "\
 With --root, GET and HEAD get the files below DIR, or one range of bytes of them, unless the client has them already \
