@@ -7,6 +7,7 @@ mod authority;
 mod connect_tls;
 mod connect_tls_peers;
 mod demo;
+mod dnssec;
 mod exec;
 mod exits;
 mod exports;
@@ -32,6 +33,9 @@ mod serve_tls;
 mod serve_tls_faults;
 mod serve_tls_limits;
 mod served;
+#[path = "../net/support/signed.rs"]
+#[expect(dead_code, reason = "the tests of the library use more of it")]
+mod signed;
 mod sink;
 mod socket;
 mod starttls;

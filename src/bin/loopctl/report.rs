@@ -2,6 +2,7 @@
 
 pub(crate) mod names;
 pub(crate) mod order;
+pub(crate) mod proof;
 pub(crate) mod query;
 mod tls;
 pub(crate) mod trace;
