@@ -242,6 +242,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l via -d 'Who 
 dns\t'Name servers, asked directly'
 both\t'Both side by side'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l server -d 'Ask this name server and not those of resolv.conf(5): [udp|tcp|tls|https://]HOST[:PORT]; may be given again' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l trust-anchor -d 'Trust these keys (DNSKEY or DS records) in the place of the root\'s; `-` is standard input' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l order -d 'The order of addresses: that of a connection, the system\'s, or the name servers\'' -r -f -a "connection\t'In which `loopctl connect` would try them'
 system\t'In which getaddrinfo gives them'
 dns\t'In which name servers give them'"
@@ -254,7 +255,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l slow-callbac
 complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: 5s; serve: none; sendfile: 10s to connect, none to send]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l search -d 'Complete short names with the search list, as the system does, which is the default'
 complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l no-search -d 'Take names as complete'
-complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l dnssec -d 'Ask for signatures, and whether the server has verified the answer; nothing is verified here'
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l dnssec -d 'Verify every answer of name servers by its signatures, from the root\'s keys down'
 complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l trace -d 'Go the way from the root servers (or from --server) down to those in charge of the name'
 complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l short -d 'Print addresses alone, or the data of records, one a line'
 complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -s 4 -l ipv4 -d 'Only IPv4'

@@ -4,6 +4,7 @@ pub(crate) mod compare;
 mod cost;
 pub(crate) mod names;
 pub(crate) mod order;
+pub(crate) mod proof;
 pub(crate) mod query;
 mod resolution;
 mod tls;
