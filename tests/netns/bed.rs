@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Condvar, Mutex, OnceLock};
 
+use serde::Deserialize;
+
 use crate::timeline::Timeline;
 
 /// The exit status of a test bed that this machine does not allow.
@@ -53,11 +55,32 @@ impl Bed {
 
     /// The same, with the packets.
     pub(crate) fn record(&self, scenario: &str, command: &[&str]) -> Recording {
+        let command = [urgently(), command].concat();
+        self.capture(&[], scenario, &command)
+    }
+
+    /// Runs commands one after another in a network that stands in no file: the table of its scenario is given.
+    pub(crate) fn record_each(&self, network: &str, commands: &[Vec<String>]) -> Vec<Recording> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("scenario.toml");
+        std::fs::write(&file, format!("[network]\n{network}")).unwrap();
+        let urgent = |command: &Vec<String>| -> Vec<String> {
+            let urgently = urgently().iter().map(|word| (*word).to_owned());
+            urgently.chain(command.iter().cloned()).collect()
+        };
+        let commands: Vec<Vec<String>> = commands.iter().map(urgent).collect();
+        let commands = serde_json::to_string(&commands).unwrap();
+        let script = path("one_by_one.py");
+        let driver = ["python3", script.to_str().unwrap(), &commands];
+        let options = ["--file", file.to_str().unwrap()];
+        self.capture(&options, "network", &driver).each()
+    }
+
+    fn capture(&self, options: &[&str], scenario: &str, command: &[&str]) -> Recording {
         let folder = tempfile::tempdir().unwrap();
         let pcap = folder.path().join("pcap");
         let pcap = pcap.to_str().unwrap();
-        let command = [urgently(), command].concat();
-        let output = self.start(&["--pcap", pcap], scenario, &command);
+        let output = self.start(&[options, &["--pcap", pcap]].concat(), scenario, command);
         let lines = testbed(&["timeline", pcap]).output().unwrap();
         assert!(lines.status.success(), "{}", text(&lines.stderr));
         let marks = std::fs::read_to_string(format!("{pcap}.events")).unwrap();
@@ -82,6 +105,33 @@ impl Bed {
         assert!(!complaint.contains("Traceback"), "the test bed broke:\n{complaint}");
         assert!(!complaint.contains("testbed: "), "the test bed failed: {complaint}");
         output
+    }
+}
+
+impl Recording {
+    /// What `one_by_one.py` ran, each by itself.
+    fn each(&self) -> Vec<Self> {
+        #[derive(Deserialize)]
+        struct Record {
+            began: f64,
+            status: i32,
+            stdout: String,
+            stderr: String,
+        }
+        let records = self.stdout.lines().map(|line| serde_json::from_str(line).unwrap());
+        let records: Vec<Record> = records.collect();
+        let begins: Vec<f64> = records.iter().map(|record| record.began).collect();
+        let parts = self.timeline.split(&begins);
+        records
+            .into_iter()
+            .zip(parts)
+            .map(|(Record { status, stdout, stderr, .. }, timeline)| Self {
+                status,
+                stdout,
+                stderr,
+                timeline,
+            })
+            .collect()
     }
 }
 

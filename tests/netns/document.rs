@@ -22,8 +22,15 @@ pub(crate) struct Document {
 pub(crate) struct Resolve {
     pub(crate) via: String,
     pub(crate) duration_ms: Option<f64>,
+    #[serde(default)]
+    queries: Vec<Query>,
     candidates: Vec<Candidate>,
     pub(crate) error: Option<Error>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Query {
+    start_ms: f64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -74,6 +81,13 @@ impl Document {
         self.resolve.candidates.iter().map(|candidate| candidate.ip.as_str()).collect()
     }
 
+    /// When the race was over: somebody had won, or the last one had failed.
+    pub(crate) fn end_ms(&self) -> f64 {
+        let end = |attempt: &Attempt| attempt.start_ms + attempt.duration_ms;
+        let ends = self.attempts.iter().map(end);
+        self.winner().map_or_else(|| ends.fold(0.0, f64::max), end)
+    }
+
     pub(crate) fn winner(&self) -> Option<&Attempt> {
         self.selected.map(|id| &self.attempts[id - 1])
     }
@@ -96,6 +110,13 @@ impl Document {
         assert_eq!(is_success, won, "a success selects an attempt that succeeded");
         assert_eq!(is_success, self.exit_code == 0);
         assert_eq!(is_success, self.error.is_none(), "{:?}", self.error);
+    }
+}
+
+impl Resolve {
+    /// When the first question was asked.
+    pub(crate) fn asked_ms(&self) -> f64 {
+        self.queries.iter().map(|query| query.start_ms).fold(f64::INFINITY, f64::min)
     }
 }
 
