@@ -160,7 +160,7 @@ never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l slow-callback -d 'Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: 5s; serve: none; sendfile: 10s to connect, none to send]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l force -d 'Let --output replace a file that exists'
-complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l resume -d 'Go on with what there is of FILE.part: tell the client how much that is (`loopctl sendfile --resume`)'
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l resume -d 'Go on with what there is of FILE.part, and take only clients that say how long the file is, so that one that is killed leaves no half of it as the whole (`loopctl sendfile --resume`)'
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -s u -l udp -d 'Datagrams instead of connections'
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l reuse-port -d 'Share the address with other servers; the kernel deals out the clients'
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l v6only -d '[::]:port takes IPv6 only; IPv4 clients come to it otherwise'
@@ -215,7 +215,7 @@ never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l slow-callback -d 'Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: 5s; serve: none; sendfile: 10s to connect, none to send]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l force -d 'Let --output replace a file that exists'
-complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l resume -d 'Go on with what there is of FILE.part: tell the client how much that is (`loopctl sendfile --resume`)'
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l resume -d 'Go on with what there is of FILE.part, and take only clients that say how long the file is, so that one that is killed leaves no half of it as the whole (`loopctl sendfile --resume`)'
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -s u -l udp -d 'Datagrams instead of connections'
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l reuse-port -d 'Share the address with other servers; the kernel deals out the clients'
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l v6only -d '[::]:port takes IPv6 only; IPv4 clients come to it otherwise'
@@ -309,7 +309,7 @@ always\t'Always'
 never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l slow-callback -d 'Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: 5s; serve: none; sendfile: 10s to connect, none to send]' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l resume -d 'Ask the sink how much it has, and send the rest (`loopctl serve --mode sink --resume`)'
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l resume -d 'Ask the sink how much it has, and send the rest; it has to be `loopctl serve --mode sink --resume`. Without this, the other end cannot tell the end of the file from that of a sender that is killed'
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l no-fallback -d 'Fail where the kernel cannot: --method sendfile'
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l all -d 'Let every attempt finish: probe every address'
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l mptcp -d 'Multipath TCP; a plain socket where the kernel has none'

@@ -15,7 +15,7 @@ use super::{
     ResolveError, SocketFacts,
 };
 use crate::event_loop::LoopRef;
-use crate::plan::{Answer, CancelReason, Endpoint, Family, Policy, Race, Stage, Step};
+use crate::plan::{Answer, CancelReason, Endpoint, Family, Policy, Race, Stage, Start, Step};
 use crate::task::Alarm;
 
 /// Hears every step as it happens.
@@ -130,7 +130,7 @@ impl<'a> Contest<'a> {
                 _ if self.clock.deadline.is_some_and(|deadline| deadline <= now) => {
                     return Poll::Ready(self.run_out_of_time(now));
                 }
-                Step::Start(start) => self.start(start.attempt, now, cx),
+                Step::Start(start) => self.start(start, now, cx),
                 Step::Query(family) => self.ask(family, now, cx),
                 Step::Wait(until) => {
                     self.note_timer(now);
@@ -193,13 +193,15 @@ impl<'a> Contest<'a> {
         self.tracer.tell(now, EventKind::CandidatesSorted { candidates });
     }
 
-    fn start(&mut self, number: usize, now: Instant, cx: &mut Context<'_>) {
+    fn start(&mut self, start: Start, now: Instant, cx: &mut Context<'_>) {
+        let Start { attempt: number, planned, reason } = start;
         if self.clock.next_attempt.take_if(|at| *at <= now).is_some() {
             self.tracer.tell(now, EventKind::NextAttemptTimerFired);
         }
         let Some(address) = self.race.address(number).cloned() else { return };
         self.use_answers(&address, now);
-        let started = EventKind::AttemptStarted { attempt: number, address: address.clone() };
+        let to = address.clone();
+        let started = EventKind::AttemptStarted { attempt: number, address: to, reason, planned };
         self.tracer.tell(now, started);
         match Attempt::new(&address, now, &self.setup) {
             Err(fault) => {

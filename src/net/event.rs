@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use crate::plan::Family;
+use crate::plan::{Family, Reason};
 
 use super::{Address, Phase, SocketOption, SocketOptions, TcpInfo};
 #[cfg(feature = "tls")]
@@ -79,6 +79,10 @@ pub enum EventKind {
         attempt: usize,
         /// Where it connects to.
         address: Address,
+        /// Why it begins when it does.
+        reason: Reason,
+        /// When it was to begin: how much later it does is this process's delay, not the network's.
+        planned: Instant,
     },
     /// The kernel refused an option of an attempt's socket; the attempt goes on without it.
     OptionRefused {

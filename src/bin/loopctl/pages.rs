@@ -145,11 +145,19 @@ again. With --checksum, a line for sha256sum(1) or b3sum(1) follows. A terminal 
 unless --no-progress is given.";
 
 const RESUMING: &str = "\
-With --resume, the other end has to be `loopctl serve --mode sink --output FILE --once --resume`. It says `loopctl-sink 1 \
-SIZE` at first, the bytes that it has in FILE.part; what follows in the file is sent. When all is stored, it says \
-`loopctl-sink 1 SIZE SUM`, where SUM is `sha256:HEX`, `blake3:HEX` or `-`; a size or a sum that is not that of the file \
-gives status 18. Give both ends the same --checksum: only that tells whether FILE.part was the beginning of this file. A \
-peer that says something else gives status 56.";
+With --resume, the other end has to be `loopctl serve --mode sink --output FILE --once --resume`. The conversation: the \
+sink begins with `loopctl-sink 2 SIZE SUM`, the bytes that it has in FILE.part and their checksum; the client says \
+`loopctl-send 2 OFFSET TOTAL`, where it goes on and how long the file is, and sends the rest; the sink ends with the \
+first line again, once all is stored. SUM is `sha256:HEX` or `blake3:HEX`.
+
+Before anything is sent, the checksum of what the sink has is compared with that of the beginning of the file; where they \
+differ, nothing is sent, both files stay as they are, and the status is 18. With --checksum, the whole is compared in the \
+end, too. A peer that says something else, or does not say in the end what it has stored, gives status 56.
+
+Only with --resume does the other end know how long the file is. Otherwise nothing is sent but the bytes of the file, as \
+any receiver expects, and the end of the connection is the end of the file: when the sender is killed, its kernel ends the \
+connection in the same way, and a receiver takes the part for the whole. Where that matters, use --resume, also for the \
+first time.";
 
 const SENDFILE_JSON: &str = "\
 With --json there is one document (schema loopctl.sendfile.v1), also when the file could not be read or nobody was \
@@ -170,8 +178,12 @@ as it comes.
 --checksum prints a line for each file that is whole, or for each client where there is none, as sha256sum(1) or b3sum(1) \
 would. With --json there is a record `transfer` for each.
 
---resume goes on with FILE.part, and tells the client how much that is and what was stored in the end; see \
-loopctl-sendfile(1).
+A client that just sends cannot say how much there is: when it is killed, its kernel ends the connection as if the file \
+had come to its end, and the part counts as whole. With --resume a client has to say how long the file is, and less than \
+that stays in FILE.part. One that does not is refused with a reset, and nothing of it is kept.
+
+--resume goes on with FILE.part, and tells the client how much that is, with its checksum, and what was stored in the end; \
+see loopctl-sendfile(1).
 
 A disk that is full ends the transfer with a reset. With FILE it ends the server, too; with DIR the others go on, and the \
 exit status is 23 in the end.";

@@ -9,7 +9,7 @@ pub(crate) mod trace;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime};
 
-use loopctl::plan::{Family, Policy, SlowLog};
+use loopctl::plan::{Family, Policy, Ready, Reason, SlowLog};
 use loopctl::{
     AbortReason, Address, Event, EventKind, Failure, Phase, SocketFacts, SocketOption,
     SocketOptions, TcpInfo, TlsPeer,
@@ -154,9 +154,24 @@ pub(crate) struct Attempt {
     pub(crate) took: Duration,
     pub(crate) outcome: Outcome,
     pub(crate) tcp: Option<TcpInfo>,
-    /// The socket's options in force, where some were asked for.
-    pub(crate) options: Option<SocketOptions>,
+    pub(crate) options: Options,
+    pub(crate) schedule: Schedule,
+}
+
+/// The options of an attempt's socket.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Options {
+    /// Those in force, where some were asked for.
+    pub(crate) in_force: Option<SocketOptions>,
     pub(crate) refused: Vec<(SocketOption, Failure)>,
+}
+
+/// Why an attempt started when it did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Schedule {
+    pub(crate) reason: Reason,
+    /// How much later it started than it was to: this process's own delay.
+    pub(crate) slip: Duration,
 }
 
 /// How an attempt ended, in qlog's words.
@@ -212,13 +227,15 @@ impl Report {
             | EventKind::CandidatesResorted { candidates } => {
                 self.resolve.candidates.clone_from(candidates);
             }
-            EventKind::AttemptStarted { address, .. } => {
+            EventKind::AttemptStarted { address, reason, planned, .. } => {
                 self.resolve.take(self.attempts.len(), address);
-                self.attempts.push(Attempt::new(address.clone(), at));
+                let slip = event.at.saturating_duration_since(*planned);
+                let schedule = Schedule { reason: self.resolve.reason(*reason), slip };
+                self.attempts.push(Attempt::new(address.clone(), at, schedule));
             }
             EventKind::OptionRefused { attempt, option, failure } => {
                 if let Some(attempt) = self.attempts.get_mut(*attempt) {
-                    attempt.refused.push((*option, failure.clone()));
+                    attempt.options.refused.push((*option, failure.clone()));
                 }
             }
             EventKind::AttemptSucceeded { attempt, facts } => {
@@ -432,7 +449,7 @@ impl Report {
             attempt.took = at.saturating_sub(attempt.start);
             attempt.outcome = outcome;
             (attempt.local, attempt.tcp) = (facts.local, facts.tcp);
-            attempt.options.clone_from(&facts.options);
+            attempt.options.in_force.clone_from(&facts.options);
         }
     }
 
@@ -463,6 +480,14 @@ impl Resolution {
         }
     }
 
+    /// A race that begins with all addresses does not know that somebody had to be asked for them.
+    fn reason(&self, reason: Reason) -> Reason {
+        match (reason, self.via) {
+            (Reason::First(Ready::Known), Via::System | Via::Dns) => Reason::First(Ready::Complete),
+            (reason, _) => reason,
+        }
+    }
+
     fn end(&mut self, at: Duration) {
         self.took = self.started.map(|started| at.saturating_sub(started));
     }
@@ -480,11 +505,21 @@ impl Outcome {
     }
 }
 
+impl Schedule {
+    /// The attempt whose end started this one.
+    pub(crate) fn after(&self) -> Option<usize> {
+        match self.reason {
+            Reason::Kick(number) => Some(number),
+            _ => None,
+        }
+    }
+}
+
 impl Attempt {
-    fn new(address: Address, start: Duration) -> Self {
+    fn new(address: Address, start: Duration, schedule: Schedule) -> Self {
         let (took, outcome) = (Duration::ZERO, Outcome::Pending);
-        let (local, tcp, options, refused) = (None, None, None, Vec::new());
-        Self { address, local, start, took, outcome, tcp, options, refused }
+        let (local, tcp, options) = (None, None, Options::default());
+        Self { address, local, start, took, outcome, tcp, options, schedule }
     }
 
     /// When it ended, since work on the target began.

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use loopctl::plan::{Family, Policy, SocketKind, Target, interleave};
+use loopctl::plan::{Family, Policy, Ready, Reason, SocketKind, Target, interleave};
 use loopctl::{
     AbortReason, Address, DnsClient, Event, EventKind, Failure, Lookup, LoopRef, Phase, Resolver,
     SocketFacts, SocketOption, SocketOptions,
@@ -110,7 +110,10 @@ impl Reach<'_> {
 
     /// Tells how it went, and whether nobody refused.
     async fn attempt(&self, attempt: usize, address: SocketAddr) -> bool {
-        self.tell(EventKind::AttemptStarted { attempt, address: address.into() });
+        let planned = self.lp.time();
+        let before = attempt.checked_sub(1);
+        let reason = before.map_or(Reason::First(Ready::Known), Reason::Kick);
+        self.tell(EventKind::AttemptStarted { attempt, address: address.into(), reason, planned });
         let opened = self.race().open(address);
         let (socket, refused) = match opened {
             Ok(opened) => opened,

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use loopctl::plan::{Family, Policy};
+use loopctl::plan::{Family, Policy, Ready, Reason};
 use loopctl::{AbortReason, Address, DnsEvent, DnsEventKind, Event, EventKind, TimerEnd};
 use serde_json::{Value, json};
 
@@ -28,9 +28,8 @@ pub(crate) fn records(session: &str, event: &Event, report: &Report) -> Vec<Valu
             vec![record("dns_query_finished", answer(report, "error", &[]))]
         }
         EventKind::CandidatesSorted { candidates } => sorted(candidates, record),
-        EventKind::AttemptStarted { attempt, address } => {
-            let data = json!({ "attempt_id": id(*attempt), "target": target(address), "transport": transport(report) });
-            vec![record("attempt_started", data)]
+        EventKind::AttemptStarted { attempt, address, reason, .. } => {
+            started(*attempt, address, *reason, report, record)
         }
         EventKind::AttemptSucceeded { attempt, .. }
         | EventKind::AttemptFailed { attempt, .. }
@@ -192,13 +191,51 @@ fn sorted(candidates: &[Address], record: impl Fn(&str, Value) -> Value) -> Vec<
     let mut records: Vec<Value> = discovered.collect();
     let groups = json!([{ "group_id": "1", "candidates": targets }]);
     records.push(record("candidates_sorted", json!({ "groups": groups })));
-    if let Some(first) = targets.first() {
-        records.push(record(
-            "attempt_scheduled",
-            scheduled(0, first, Duration::ZERO, "dns_completed"),
-        ));
-    }
     records
+}
+
+/// An attempt, and before it how it came to be scheduled, where no timer has told that already.
+fn started(
+    number: usize,
+    address: &Address,
+    why: Reason,
+    report: &Report,
+    record: impl Fn(&str, Value) -> Value,
+) -> Vec<Value> {
+    let target = target(address);
+    let trigger = match why {
+        Reason::First(Ready::DelayPassed) => Some("resolution_delay_expired"),
+        Reason::First(_) | Reason::LateAnswer => Some("dns_completed"),
+        _ => None,
+    };
+    let scheduled = trigger.map(|trigger| {
+        record("attempt_scheduled", scheduled(number, &target, Duration::ZERO, trigger))
+    });
+    let schedule = report.attempts.get(number).map(|attempt| attempt.schedule);
+    let data = without_nulls(json!({
+        "attempt_id": id(number),
+        "target": target,
+        "transport": transport(report),
+        "reason": reason(why),
+        "after_attempt_id": schedule.and_then(|schedule| schedule.after()).map(id),
+        "slip_ms": schedule.map(|schedule| ms(schedule.slip)),
+    }));
+    scheduled.into_iter().chain([record("attempt_started", data)]).collect()
+}
+
+/// Why an attempt started when it did, in the words of JSON.
+pub(super) fn reason(reason: Reason) -> &'static str {
+    match reason {
+        Reason::First(Ready::Known) => "addresses_known",
+        Reason::First(Ready::Preferred) => "preferred_family_answered",
+        Reason::First(Ready::Complete) => "all_answered",
+        Reason::First(Ready::GaveUp) => "preferred_family_has_none",
+        Reason::First(Ready::DelayPassed) => "resolution_delay_passed",
+        Reason::Timer => "attempt_delay_passed",
+        Reason::Kick(_) => "attempt_ended",
+        Reason::LateAnswer => "late_answer",
+        Reason::Room => "room",
+    }
 }
 
 /// The timer, and the attempt it will start.
@@ -306,7 +343,7 @@ pub(crate) fn line(event: &Event, report: &Report) -> Option<String> {
         EventKind::QueryCanceled { family } => {
             format!("{} has no answer, and nobody waits for it", query_type(*family))
         }
-        EventKind::AttemptStarted { attempt, address } => {
+        EventKind::AttemptStarted { attempt, address, .. } => {
             format!("#{} {address} started", attempt + 1)
         }
         EventKind::AttemptSucceeded { attempt, .. } => {

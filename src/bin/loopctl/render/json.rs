@@ -9,6 +9,7 @@ use loopctl::{Address, Failure, SocketOption, SocketOptions, TcpInfo};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::events;
 use super::units::ms;
 use crate::cause::{self, Cause};
 use crate::exit::Exit;
@@ -52,6 +53,9 @@ struct AttemptRecord {
     address: AddressRecord,
     local: Option<String>,
     start_ms: f64,
+    reason: &'static str,
+    after: Option<usize>,
+    slip_ms: f64,
     duration_ms: f64,
     result: &'static str,
     answered: Option<bool>,
@@ -323,14 +327,17 @@ impl AttemptRecord {
             address: AddressRecord::from(&attempt.address),
             local: attempt.local.map(|local| local.to_string()),
             start_ms: ms(attempt.start),
+            reason: events::reason(attempt.schedule.reason),
+            after: attempt.schedule.after().map(|number| number + 1),
+            slip_ms: ms(attempt.schedule.slip),
             duration_ms: ms(attempt.took),
             result: attempt.outcome.name(),
             answered,
             phase,
             error: ErrorRecord::of(attempt),
             tcp_info: attempt.tcp.map(TcpRecord::from),
-            socket: attempt.options.as_ref().map(socket),
-            refused_options: attempt.refused.iter().map(refused).collect(),
+            socket: attempt.options.in_force.as_ref().map(socket),
+            refused_options: attempt.options.refused.iter().map(refused).collect(),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
-use loopctl::plan::Policy;
+use loopctl::plan::{Policy, Ready, Reason};
 use loopctl::{
     Address, CertificateProblem, Event, EventKind, Failure, Phase, SocketFacts, TlsErrorKind,
     TlsPeer, TlsVerdict,
@@ -57,7 +57,12 @@ impl Story {
 
     fn started(&mut self, ms: f64, attempt: usize) {
         let address = self.report.resolve.candidates[attempt].clone();
-        self.at(ms, EventKind::AttemptStarted { attempt, address });
+        let planned = self.began + Duration::from_secs_f64(ms / 1000.0);
+        let reason = match attempt {
+            0 => Reason::First(Ready::Complete),
+            _ => Reason::Timer,
+        };
+        self.at(ms, EventKind::AttemptStarted { attempt, address, reason, planned });
     }
 
     fn refused(&mut self, ms: f64, attempt: usize) {

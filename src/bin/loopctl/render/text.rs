@@ -195,7 +195,7 @@ fn tcp_info_lines(report: &Report) -> String {
 
 /// What is in force on the socket of the connection, where options were asked for.
 fn options_line(report: &Report) -> String {
-    let Some(options) = report.winner().and_then(|winner| winner.options.as_ref()) else {
+    let Some(options) = report.winner().and_then(|winner| winner.options.in_force.as_ref()) else {
         return String::new();
     };
     let mut parts = Vec::new();
@@ -218,7 +218,7 @@ fn options_line(report: &Report) -> String {
 fn refused_options(report: &Report) -> String {
     let attempts = report.attempts.iter().enumerate();
     let lines = attempts.flat_map(|(number, attempt)| {
-        attempt.refused.iter().map(move |(option, failure)| {
+        attempt.options.refused.iter().map(move |(option, failure)| {
             format!("  {}  {option} refused by the kernel: {}\n", number + 1, cause::brief(failure))
         })
     });

@@ -12,8 +12,8 @@ use loopctl::{LoopRef, Sendfile, SendfilePhase, StreamReader, StreamWriter, Tran
 
 use super::fault::Fault;
 use super::input::Input;
-use super::{Sending, Went, resume, sum};
-use crate::checksum::Sum;
+use super::sum::Sums;
+use super::{Sending, Went, resume};
 use crate::first::first;
 use crate::pace::Pace;
 use crate::request::SendRequest;
@@ -82,33 +82,49 @@ impl Course {
         sending: &mut Sending,
     ) -> Result<(), Fault> {
         let (reader, writer) = stream;
-        if request.resumes() {
-            input.resume_at(resume::offer(reader).await?)?;
-        }
+        let sums = match request.resumes() {
+            true => self.agree(request, input, reader, writer).await?,
+            false => Sums::new(request.checksum),
+        };
         sending.offset = input.offset;
         sending.wanted = input.count.map(NonZero::get).or_else(|| input.size.map(|_| 0));
-        let summing = self.sum(request, input);
+        let summing = async {
+            let Some(algorithm) = request.checksum else { return Ok(sums) };
+            debug_assert!(sums.of(algorithm).is_some());
+            let count = input.count.map_or(0, NonZero::get);
+            sums.add(&self.lp, &input.file, input.offset, count).await.map_err(Fault::File)
+        };
         let sending_all = self.send_all(request, input, writer, reader);
-        let (sum, ()) = both(summing, sending_all).await?;
-        let bytes = self.went().bytes;
-        sending.sum = sum;
+        let (sums, ()) = both(summing, sending_all).await?;
+        sending.sum = request.checksum.and_then(|algorithm| sums.of(algorithm));
         sending.end.warning = input.growth().map(|growth| {
             format!("`{}` has grown by {growth} bytes meanwhile, which were not sent", sending.file)
         });
         if request.resumes() {
             let receipt = resume::receipt(reader).await?;
-            receipt.check(input.offset + bytes, sending.sum.as_ref())?;
+            let ours = request.checksum.map(|_| sums.of(receipt.sum.algorithm));
+            receipt.check(input.offset + self.went().bytes, ours)?;
         }
         Ok(())
     }
 
-    /// The sum of what goes, or with `--resume` of what the peer has in the end.
-    async fn sum(&self, request: &SendRequest, input: &Input) -> Result<Option<Sum>, Fault> {
-        let Some(algorithm) = request.checksum else { return Ok(None) };
-        let end = input.offset + input.count.map_or(0, NonZero::get);
-        let start = if request.resumes() { 0 } else { input.offset };
-        let sum = sum::of_file(&self.lp, &input.file, algorithm, start, end - start).await;
-        sum.map(Some).map_err(Fault::File)
+    /// With a sink that resumes: what it has must be how the file begins, and the rest is announced to it.
+    async fn agree(
+        &self,
+        request: &SendRequest,
+        input: &mut Input,
+        reader: &mut StreamReader,
+        writer: &mut StreamWriter,
+    ) -> Result<Sums, Fault> {
+        let held = resume::offer(reader).await?;
+        input.resume_at(held.size)?;
+        let sums = Sums::new([held.sum.algorithm].into_iter().chain(request.checksum));
+        let sums = sums.add(&self.lp, &input.file, 0, held.size).await.map_err(Fault::File)?;
+        if let Some(ours) = sums.of(held.sum.algorithm) {
+            held.check_beginning(&ours)?;
+        }
+        resume::announce(writer, input);
+        Ok(sums)
     }
 
     async fn send_all(

@@ -15,7 +15,10 @@ pub(crate) enum Fault {
     /// What was asked for cannot be done with it.
     Method(io::Error),
     Send(io::Error),
-    Receive(io::Error),
+    /// The peer does not speak as a sink that resumes.
+    Speech(io::Error),
+    /// It did not say what it has stored in the end.
+    Unconfirmed(io::Error),
     /// The peer took nothing for so long.
     Idle(Duration),
     /// All of it took too long.
@@ -39,8 +42,12 @@ impl Fault {
                 (Exit::SendFailed, format!("`{file}` cannot be sent like this"), error)
             }
             Self::Send(error) => (Exit::SendFailed, format!("cannot send `{file}`"), error),
-            Self::Receive(error) => {
+            Self::Speech(error) => {
                 (Exit::ReceiveFailed, "the peer does not resume".to_owned(), error)
+            }
+            Self::Unconfirmed(error) => {
+                let what = format!("the peer did not confirm that it has stored `{file}`");
+                (Exit::ReceiveFailed, what, error)
             }
             Self::Idle(limit) => {
                 let text = format!("the peer took nothing for {}", units::prose(limit));
