@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 use std::sync::{Condvar, Mutex, OnceLock};
 
 use serde::Deserialize;
+use toml::Table;
 
 use crate::timeline::Timeline;
 
@@ -59,11 +60,14 @@ impl Bed {
         self.capture(&[], scenario, &command)
     }
 
-    /// Runs commands one after another in a network that stands in no file: the table of its scenario is given.
-    pub(crate) fn record_each(&self, network: &str, commands: &[Vec<String>]) -> Vec<Recording> {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("scenario.toml");
-        std::fs::write(&file, format!("[network]\n{network}")).unwrap();
+    /// Runs a command in a network that stands in no file.
+    pub(crate) fn record_in(&self, network: &Table, command: &[&str]) -> Recording {
+        let command = [urgently(), command].concat();
+        self.capture_in(network, &command)
+    }
+
+    /// Runs commands one after another in such a network.
+    pub(crate) fn record_each(&self, network: &Table, commands: &[Vec<String>]) -> Vec<Recording> {
         let urgent = |command: &Vec<String>| -> Vec<String> {
             let urgently = urgently().iter().map(|word| (*word).to_owned());
             urgently.chain(command.iter().cloned()).collect()
@@ -72,8 +76,17 @@ impl Bed {
         let commands = serde_json::to_string(&commands).unwrap();
         let script = path("one_by_one.py");
         let driver = ["python3", script.to_str().unwrap(), &commands];
-        let options = ["--file", file.to_str().unwrap()];
-        self.capture(&options, "network", &driver).each()
+        self.capture_in(network, &driver).each()
+    }
+
+    fn capture_in(&self, network: &Table, command: &[&str]) -> Recording {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("scenario.toml");
+        let mut network = network.clone();
+        network.entry("about").or_insert_with(|| "made for a test".into());
+        let scenarios = Table::from_iter([("network".to_owned(), network.into())]);
+        std::fs::write(&file, toml::to_string(&scenarios).unwrap()).unwrap();
+        self.capture(&["--file", file.to_str().unwrap()], "network", command)
     }
 
     fn capture(&self, options: &[&str], scenario: &str, command: &[&str]) -> Recording {

@@ -30,6 +30,11 @@ pub(crate) struct Resolve {
 
 #[derive(Debug, Deserialize)]
 struct Query {
+    #[serde(rename = "type")]
+    record_type: String,
+    server: Option<String>,
+    transport: Option<String>,
+    result: String,
     start_ms: f64,
 }
 
@@ -44,6 +49,8 @@ pub(crate) struct Attempt {
     pub(crate) ip: String,
     pub(crate) local: Option<String>,
     pub(crate) start_ms: f64,
+    /// How much later than planned it started.
+    pub(crate) slip_ms: f64,
     pub(crate) duration_ms: f64,
     pub(crate) result: String,
     pub(crate) error: Option<Error>,
@@ -114,6 +121,16 @@ impl Document {
 }
 
 impl Resolve {
+    /// `AAAA 203.0.113.53:53/udp answered`
+    pub(crate) fn questions(&self) -> Vec<String> {
+        let told = |query: &Query| {
+            let (server, transport) = (query.server.as_deref(), query.transport.as_deref());
+            let (server, transport) = (server.unwrap_or("-"), transport.unwrap_or("-"));
+            format!("{} {server}/{transport} {}", query.record_type, query.result)
+        };
+        self.queries.iter().map(told).collect()
+    }
+
     /// When the first question was asked.
     pub(crate) fn asked_ms(&self) -> f64 {
         self.queries.iter().map(|query| query.start_ms).fold(f64::INFINITY, f64::min)

@@ -41,5 +41,6 @@ mod course;
 mod asyncio;
 mod interrupt;
 mod matrix;
+mod rows;
 mod scenarios;
 mod several;

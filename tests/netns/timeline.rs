@@ -91,6 +91,12 @@ impl Timeline {
         attempts
     }
 
+    /// How many FINs and resets the client sent on a socket.
+    pub(crate) fn ends_of(&self, local: &str) -> usize {
+        let ends = self.of("fin").chain(self.of("rst"));
+        ends.filter(|end| end.local == local && end.by == "client").count()
+    }
+
     /// Record types that were asked for.
     pub(crate) fn queries(&self) -> BTreeSet<String> {
         let types = self.of("dns-query").map(|query| query.record_type.as_str());

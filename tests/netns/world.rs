@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use loopctl::plan::{Answer, Endpoint, Family, Policy};
+use toml::Table;
 
 use crate::conditions::{DEAD, Scenario, addresses, replies};
 use crate::course::{Course, Fate, Owner, Peer, Reply, Then};
@@ -39,9 +40,9 @@ impl World {
     }
 
     /// The table of its scenario for the test bed.
-    pub(crate) fn network(&self) -> String {
+    pub(crate) fn network(&self) -> Table {
         let mut zone: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-        let mut lines = vec![format!("about = \"{}\"", self.id)];
+        let mut lines = Vec::new();
         for (peer, fate) in &self.fates {
             let ip = ip_of(peer);
             lines.push(format!("link.\"{ip}\" = {{ {} }}", self.link(fate)));
@@ -62,7 +63,7 @@ impl World {
         if self.is_hopeless() {
             lines.push(GIVES_UP.to_owned());
         }
-        lines.join("\n")
+        toml::from_str(&lines.join("\n")).expect("a table")
     }
 
     /// What the row says in `tests/races`, where the kernel has other patience there.
