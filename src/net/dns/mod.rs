@@ -2,10 +2,12 @@
 //!
 //! [`client`] asks, [`config`], [`hosts`] and [`server`] are what it is told; [`exchange`] is one question, which
 //! goes over a [`lane`] to each server ([`https`] is how it looks there on the web), and [`lookup`] makes addresses of
-//! several; [`message`] and [`decode`] are the only files that know the codec's
+//! several; `anything` is how tests and fuzzers come in; [`message`] and [`decode`] are the only files that know the codec's
 //! messages; [`answer`], [`record`], [`error`] and [`event`] tell how it went.
 
 mod answer;
+#[cfg(any(test, fuzzing))]
+mod anything;
 mod client;
 mod config;
 mod decode;
@@ -22,6 +24,8 @@ mod record_type;
 mod server;
 
 pub use answer::{DnsAnswer, DnsExchange, DnsFlags, ExtendedError, Rcode};
+#[cfg(fuzzing)]
+pub use anything::take_answer;
 pub use client::DnsClient;
 pub use config::DnsClientBuilder;
 pub use error::{DnsError, DnsErrorKind};
