@@ -36,9 +36,7 @@ impl Bed {
         static OBSTACLE: OnceLock<Option<String>> = OnceLock::new();
         if let Some(why) = OBSTACLE.get_or_init(obstacle) {
             let test = std::thread::current();
-            // Not `eprintln!`: the test harness hides that when a test passes.
-            let line = format!("SKIPPED: {}: {why}\n", test.name().unwrap_or("netns"));
-            std::io::stderr().write_all(line.as_bytes()).unwrap();
+            say(&format!("SKIPPED: {}: {why}", test.name().unwrap_or("netns")));
             return None;
         }
         let mut unused = UNUSED.lock().unwrap();
@@ -158,6 +156,11 @@ impl Drop for Bed {
 /// A file of this test.
 pub(crate) fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/netns").join(name)
+}
+
+/// Not `eprintln!`: the test harness hides that when a test passes.
+pub(crate) fn say(line: &str) {
+    std::io::stderr().write_all(format!("{line}\n").as_bytes()).unwrap();
 }
 
 pub(crate) fn text(bytes: &[u8]) -> String {

@@ -39,6 +39,7 @@ mod conditions;
 mod course;
 
 mod asyncio;
+mod clients;
 mod interrupt;
 mod matrix;
 mod rows;
