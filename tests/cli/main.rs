@@ -24,6 +24,7 @@ mod relay;
 mod repeat;
 mod resolve;
 mod resolve_beside;
+mod resolve_many;
 mod resolve_trace;
 mod screen;
 mod sendfile;
