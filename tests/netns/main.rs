@@ -42,6 +42,7 @@ mod asyncio;
 mod clients;
 mod interrupt;
 mod matrix;
+mod presets;
 mod rows;
 mod scenarios;
 mod several;
