@@ -11,6 +11,7 @@ mod env;
 mod exit;
 mod feed;
 mod first;
+mod forecast;
 mod generate;
 mod hint;
 mod log;
@@ -31,6 +32,7 @@ mod stdio;
 mod stop;
 mod style;
 mod targets;
+mod together;
 mod told;
 
 use std::process::ExitCode;

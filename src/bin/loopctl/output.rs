@@ -116,6 +116,20 @@ impl Output {
         }
     }
 
+    /// Names are looked up, for what is no race yet.
+    pub(crate) fn looking_up(&mut self, session: &str, report: &Report) {
+        if let Some(live) = &mut self.live {
+            live.hear(session, report);
+        }
+    }
+
+    /// There is no more to look up.
+    pub(crate) fn looked_up(&mut self, session: &str) {
+        if let Some(live) = &mut self.live {
+            live.forget(session);
+        }
+    }
+
     /// A step of a question to a name server.
     pub(crate) fn query(&mut self, session: &str, event: &DnsEvent, report: &Report) {
         for record in events::query_records(session, event, report) {
