@@ -198,7 +198,7 @@ impl ConnectRequest {
     ) -> Result<Self, (Message, Exit)> {
         let targets = targets::read(&args.targets, &args.connection.names.resolve)?;
         let mut race = RaceRequest::of(&args.connection, global)?;
-        if args.probe.all {
+        if args.targets.probe.all {
             race.policy.probe(args.connection.race.max_parallel);
         }
         if args.udp {

@@ -42,8 +42,6 @@ pub(crate) struct ConnectArgs {
     pub(crate) targets: TargetArgs,
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
-    #[command(flatten)]
-    pub(crate) probe: ProbeArgs,
     /// Datagrams instead of connections: which addresses answer an empty one, stay silent, or refuse it?
     #[arg(short, long, help_heading = "Socket", conflicts_with_all = [
         "policy", "happy_eyeballs", "resolution_delay", "success", "max_parallel", "mptcp", "tfo", "nodelay", "keepalive", "tcp_info", "again", "secure",
@@ -88,6 +86,8 @@ pub(crate) struct TargetArgs {
     /// At most this many targets at a time
     #[arg(long, value_name = "N", default_value = "16")]
     pub(crate) concurrency: NonZero<usize>,
+    #[command(flatten)]
+    pub(crate) probe: ProbeArgs,
 }
 
 #[derive(Debug, Args)]
