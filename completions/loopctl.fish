@@ -57,6 +57,8 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l interleave -
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l max-parallel -d 'At most this many attempts at a time [default: 6, or the policy\'s]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l attempt-timeout -d 'Time for one attempt [default: as long as the kernel tries; with --udp 200ms]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l prefer -d 'Try the addresses of this family first' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l success -d 'What an attempt has to reach to win: TCP, or the end of the TLS handshake [default: the policy\'s]' -r -f -a "tcp\t'A connection; TLS follows over the one that has won'
+tls\t'TLS: an address that is silent, or has a bad certificate, loses to the next'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l resolve -d 'Use these addresses for a host instead of asking the resolver; curl\'s HOST:PORT:ADDR works too' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l via -d 'Who is asked for addresses: the system (getaddrinfo), or name servers [default: system; with --server dns]' -r -f -a "system\t'What other programs of this host get'
 dns\t'Name servers, every question of which is told'"
@@ -160,7 +162,7 @@ never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l slow-callback -d 'Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: 5s; serve: none; sendfile: 10s to connect, none to send]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l force -d 'Let --output replace a file that exists'
-complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l resume -d 'Go on with what there is of FILE.part: tell the client how much that is (`loopctl sendfile --resume`)'
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l resume -d 'Go on with what there is of FILE.part, and take only clients that say how long the file is, so that one that is killed leaves no half of it as the whole (`loopctl sendfile --resume`)'
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -s u -l udp -d 'Datagrams instead of connections'
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l reuse-port -d 'Share the address with other servers; the kernel deals out the clients'
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l v6only -d '[::]:port takes IPv6 only; IPv4 clients come to it otherwise'
@@ -215,7 +217,7 @@ never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l slow-callback -d 'Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: 5s; serve: none; sendfile: 10s to connect, none to send]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l force -d 'Let --output replace a file that exists'
-complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l resume -d 'Go on with what there is of FILE.part: tell the client how much that is (`loopctl sendfile --resume`)'
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l resume -d 'Go on with what there is of FILE.part, and take only clients that say how long the file is, so that one that is killed leaves no half of it as the whole (`loopctl sendfile --resume`)'
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -s u -l udp -d 'Datagrams instead of connections'
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l reuse-port -d 'Share the address with other servers; the kernel deals out the clients'
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l v6only -d '[::]:port takes IPv6 only; IPv4 clients come to it otherwise'
@@ -278,6 +280,8 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l interleave 
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l max-parallel -d 'At most this many attempts at a time [default: 6, or the policy\'s]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l attempt-timeout -d 'Time for one attempt [default: as long as the kernel tries; with --udp 200ms]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l prefer -d 'Try the addresses of this family first' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l success -d 'What an attempt has to reach to win: TCP, or the end of the TLS handshake [default: the policy\'s]' -r -f -a "tcp\t'A connection; TLS follows over the one that has won'
+tls\t'TLS: an address that is silent, or has a bad certificate, loses to the next'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l resolve -d 'Use these addresses for a host instead of asking the resolver; curl\'s HOST:PORT:ADDR works too' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l via -d 'Who is asked for addresses: the system (getaddrinfo), or name servers [default: system; with --server dns]' -r -f -a "system\t'What other programs of this host get'
 dns\t'Name servers, every question of which is told'"
@@ -309,7 +313,7 @@ always\t'Always'
 never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l slow-callback -d 'Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: 5s; serve: none; sendfile: 10s to connect, none to send]' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l resume -d 'Ask the sink how much it has, and send the rest (`loopctl serve --mode sink --resume`)'
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l resume -d 'Ask the sink how much it has, and send the rest; it has to be `loopctl serve --mode sink --resume`. Without this, the other end cannot tell the end of the file from that of a sender that is killed'
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l no-fallback -d 'Fail where the kernel cannot: --method sendfile'
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l all -d 'Let every attempt finish: probe every address, however many there are'
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l mptcp -d 'Multipath TCP; a plain socket where the kernel has none'

@@ -63,12 +63,6 @@ impl TcpInfo {
     }
 }
 
-/// Whether the peer has acknowledged all that the kernel was given. `None` for what is not a TCP socket.
-pub(super) fn is_acknowledged(socket: &impl AsFd) -> Option<bool> {
-    let info = sys::tcp_info::tcp_info(socket).ok()?;
-    Some(info.tcpi_unacked == 0 && info.tcpi_notsent_bytes == 0)
-}
-
 /// How many bytes the peer has acknowledged. `None` for what is not a TCP socket.
 pub(super) fn acknowledged(socket: &impl AsFd) -> Option<u64> {
     Some(sys::tcp_info::tcp_info(socket).ok()?.tcpi_bytes_acked)

@@ -28,6 +28,8 @@ mod resolve_trace;
 mod rules;
 mod screen;
 mod sendfile;
+mod sendfile_peers;
+mod sendfile_resume;
 mod serve;
 mod serve_tls;
 mod serve_tls_faults;

@@ -204,22 +204,76 @@ fn a_directory_on_a_disk_that_is_full_fails_one_transfer_and_tells() {
     assert!(std::fs::read(directory.path().join("000001.part")).unwrap() == data[..64 << 10]);
 }
 
-#[test]
-fn a_client_that_resumes_is_told_how_much_there_is_and_how_it_ended() {
+/// A sink that resumes, with something of an earlier transfer.
+fn resuming(part: &[u8]) -> (tempfile::TempDir, Served) {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("got");
-    std::fs::write(directory.path().join("got.part"), "the first half, ").unwrap();
-    let path = file.to_str().unwrap();
-    let args = ["--mode", "sink", "--output", path, "--once", "--resume", "--checksum", "sha256"];
-    let server = Served::start(&args);
-    let answer = String::from_utf8(server.ask(b"the second half")).unwrap();
+    std::fs::write(directory.path().join("got.part"), part).unwrap();
+    let args = ["--mode", "sink", "--once", "--resume", "--checksum", "sha256", "--output"];
+    let server = Served::start(&[&args[..], &[file.to_str().unwrap()]].concat());
+    (directory, server)
+}
+
+#[test]
+fn a_client_that_resumes_is_told_how_much_there_is_and_how_it_ended() {
+    let (directory, server) = resuming(b"the first half, ");
+    let half = &sha256sum(&directory.path().join("got.part"))[..64];
+    let answer = server.ask(b"loopctl-send 2 16 31\nthe second half");
     let ran = server.end();
     assert_eq!((ran.code, names(directory.path())), (Some(0), vec!["got".to_owned()]));
+    let file = directory.path().join("got");
     assert_eq!(std::fs::read(&file).unwrap(), b"the first half, the second half");
     let sum = sha256sum(&file);
-    let end = format!("loopctl-sink 1 31 sha256:{}\n", &sum[..64]);
-    assert_eq!(answer, format!("loopctl-sink 1 16\n{end}"));
+    let end = format!("loopctl-sink 2 31 sha256:{}\n", &sum[..64]);
+    let told = format!("loopctl-sink 2 16 sha256:{half}\n{end}");
+    assert_eq!(String::from_utf8(answer).unwrap(), told);
     assert!(ran.stdout.contains(&sum), "{}", ran.stdout);
+}
+
+/// The announcement may come in pieces, and what follows it with it.
+#[test]
+fn an_announcement_may_come_byte_by_byte() {
+    let (directory, server) = resuming(b"ab");
+    let mut stream = server.connect();
+    stream.set_nodelay(true).unwrap();
+    for byte in b"loopctl-send 2 2 4\ncd" {
+        stream.write_all(&[*byte]).unwrap();
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    stream.read_to_end(&mut Vec::new()).unwrap();
+    assert_eq!(server.end().code, Some(0));
+    assert_eq!(std::fs::read(directory.path().join("got")).unwrap(), b"abcd");
+}
+
+#[test]
+fn what_is_not_what_was_announced_is_never_a_whole_file_and_never_mixed_with_a_part() {
+    for (said, kept, why) in [
+        (&b"just a file"[..], &b"ab"[..], "error: the client does not resume, as "),
+        (b"loopctl-send 1 2 4\ncd", b"ab", "error: the client does not resume, as "),
+        (b"loopctl-send 2 1 4\nbcd", b"ab", "error: the client does not resume, as "),
+        (b"loopctl-send 2 2 1\n", b"ab", "error: the client does not resume, as "),
+        (&[b'0'; 200_000], b"ab", "error: the client does not resume, as "),
+        (b"", b"ab", "error: the client left without a word"),
+        (b"loopctl-send 2", b"ab", "error: the client left without a word"),
+        (b"loopctl-send 2 2 5\ncd", b"abcd", "error: the file ended after 4 of 5 bytes"),
+        (b"loopctl-send 2 2 5\n", b"ab", "error: the file ended after 2 of 5 bytes"),
+        (b"loopctl-send 2 2 4\ncdef", b"ab", "error: more came than the 4 bytes"),
+    ] {
+        let (directory, server) = resuming(b"ab");
+        let mut stream = server.connect();
+        // The refusal may come before all is written.
+        let _ = stream.write_all(said);
+        let _ = stream.shutdown(std::net::Shutdown::Write);
+        let mut answer = Vec::new();
+        let error = stream.read_to_end(&mut answer).map_err(|error| error.kind());
+        assert_eq!(error, Err(std::io::ErrorKind::ConnectionReset), "no end is heard: {why}");
+        let ran = server.end();
+        assert_eq!(ran.code, Some(56), "{why}: {}", ran.stderr);
+        assert!(ran.stderr.contains(why), "{why}: {}", ran.stderr);
+        assert_eq!(names(directory.path()), ["got.part"], "{why}");
+        assert_eq!(std::fs::read(directory.path().join("got.part")).unwrap(), kept, "{why}");
+    }
 }
 
 #[test]

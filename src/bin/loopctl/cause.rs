@@ -23,6 +23,12 @@ pub(crate) enum Cause {
     NoRoute,
     Prohibited,
     Reset,
+    /// TCP was up, and the TLS handshake not over, when the time was up or another one had won.
+    NoAnswerToTls,
+    /// The certificate.
+    Untrusted,
+    /// TLS failed, for another reason.
+    NoTls,
     Bind,
     Other,
 }
@@ -32,9 +38,17 @@ impl Cause {
     pub(crate) fn of(attempt: &Attempt) -> Option<Self> {
         match &attempt.outcome {
             Outcome::Success | Outcome::Pending => None,
+            Outcome::Timeout | Outcome::Canceled if attempt.tls.is_some() => {
+                Some(Self::NoAnswerToTls)
+            }
             Outcome::Canceled if attempt.tcp.is_some_and(|tcp| tcp.established) => None,
             Outcome::Timeout | Outcome::Canceled => Some(Self::Silent),
             Outcome::Failure(Phase::Bind, _) => Some(Self::Bind),
+            Outcome::Failure(Phase::Tls, _) => {
+                let kind = attempt.tls.as_ref().and_then(|tls| tls.failure.as_ref()?.kind);
+                let untrusted = kind == Some(TlsErrorKind::Certificate);
+                Some(if untrusted { Self::Untrusted } else { Self::NoTls })
+            }
             Outcome::Failure(_, failure) => Some(Self::of_failure(failure)),
         }
     }
@@ -61,6 +75,9 @@ impl Cause {
             Self::Unreachable => "unreachable",
             Self::NoRoute => "no_route",
             Self::Prohibited => "prohibited",
+            Self::NoAnswerToTls => "tls_silent",
+            Self::Untrusted => "untrusted",
+            Self::NoTls => "tls_failed",
             Self::Reset => "reset",
             Self::Bind => "cannot_bind",
             Self::Other => "failed",
@@ -71,7 +88,9 @@ impl Cause {
     pub(crate) fn kind(self) -> &'static str {
         match self {
             Self::Refused => "refused",
-            Self::Silent => "timeout",
+            Self::Silent | Self::NoAnswerToTls => "timeout",
+            Self::Untrusted => "cert",
+            Self::NoTls => "tls",
             Self::Unreachable | Self::NoRoute | Self::Prohibited => "unreachable",
             Self::Reset => "reset",
             Self::Bind | Self::Other => "io",
@@ -81,6 +100,9 @@ impl Cause {
 
 /// One line about an attempt that failed.
 fn sentence(attempt: &Attempt) -> String {
+    if let Some((tls, failure)) = attempt.tls_failure() {
+        return sentence_of_tls(tls, failure);
+    }
     let after = units::prose(attempt.took);
     match (&attempt.outcome, Cause::of(attempt)) {
         (Outcome::Timeout, _) => format!("timed out after {after}{}", resends(attempt)),
@@ -221,7 +243,11 @@ fn words(report: &Report) -> Vec<(String, Vec<String>)> {
     words
 }
 
-fn word(attempt: &Attempt) -> Option<String> {
+/// The same about one attempt.
+pub(crate) fn word(attempt: &Attempt) -> Option<String> {
+    if let Some((tls, failure)) = attempt.tls_failure() {
+        return Some(word_of_tls(tls, failure));
+    }
     match (&attempt.outcome, Cause::of(attempt)?) {
         (_, Cause::Silent) => Some("no answer".to_owned()),
         (_, Cause::Refused) => Some("refused".to_owned()),
@@ -245,6 +271,10 @@ pub(crate) fn explain(report: &Report) -> Message {
         End::Connected => {
             let failure = report.beside.relay.as_ref().and_then(|relay| relay.failure.as_ref());
             (failure.map(|(what, failure)| format!("{what}: {}", brief(failure))), Vec::new())
+        }
+        End::Interrupted(_) if report.beside.sending.as_ref().is_some_and(|s| s.end.before) => {
+            let file = report.beside.sending.as_ref().map_or("", |sending| &sending.file);
+            (Some(format!("interrupted while opening `{file}`")), Vec::new())
         }
         End::Interrupted(_) => {
             (Some(format!("interrupted while connecting to `{target}`")), causes(report))

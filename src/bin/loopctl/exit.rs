@@ -44,7 +44,7 @@ pub(crate) const TABLE: [(&str, &str); 18] = [
     ("7", "Every address refused the connection or could not be reached."),
     (
         "18",
-        "A file was not sent as it should have been: it became shorter, or its checksum is another one at the other end.",
+        "A file was not sent as it should have been: it became shorter, or what the other end has of it is something else.",
     ),
     ("23", "The output could not be written."),
     ("26", "A file could not be read."),

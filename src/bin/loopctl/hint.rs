@@ -81,6 +81,9 @@ fn of_tls(report: &Report, tls: &Secured, failure: &TlsFailure) -> Option<String
         (Some(TlsErrorKind::TimedOut), TlsPhase::StartTls) => {
             "a server that says nothing in plain may want TLS at once: --tls without --starttls"
         }
+        (Some(TlsErrorKind::TimedOut), _) if stopped_at_tcp(report) => {
+            "the port is open, but nobody answers TLS; another address was not tried over TLS: `--success tls` goes on to it"
+        }
         (Some(TlsErrorKind::TimedOut), _) if tls.first_byte.is_none() => {
             "the port is open, but nobody answers TLS: the service waits for plain words first (--starttls), is busy, or hangs"
         }
@@ -92,6 +95,13 @@ fn of_tls(report: &Report, tls: &Secured, failure: &TlsFailure) -> Option<String
         _ => return None,
     };
     Some(text.to_owned())
+}
+
+/// Whether there is an address of which nobody knows whether it speaks TLS, because another one had connected.
+fn stopped_at_tcp(report: &Report) -> bool {
+    report.selected.is_some()
+        && report.resolve.candidates.len() > 1
+        && report.subject.may_race_tls()
 }
 
 /// Alerts have names (RFC 8446, section 6.2).
@@ -147,6 +157,13 @@ fn of_first_loser(first: &Attempt) -> Option<String> {
         Cause::NoRoute => {
             Some(format!("this host has no route to `{address}`; other clients skip it too"))
         }
+        Cause::NoAnswerToTls => Some(format!(
+            "`{address}` connects, but did not finish TLS within {}; clients that take the first connection hang there",
+            units::prose(first.tls_took())
+        )),
+        Cause::Untrusted | Cause::NoTls => Some(format!(
+            "`{address}` connects, but TLS fails there; clients that take the first connection fail with it"
+        )),
         // Who says no to the others stands in the report.
         _ => None,
     }
@@ -247,6 +264,7 @@ fn of_failure(report: &Report, exit: Exit) -> Option<String> {
         Cause::Prohibited => {
             "a router on the path forbids it (ICMP), not a permission on this host"
         }
+        Cause::NoAnswerToTls | Cause::Untrusted | Cause::NoTls => return None,
         Cause::Bind | Cause::Reset | Cause::Other => return None,
     };
     Some(text.to_owned())

@@ -92,12 +92,14 @@ what the peer still sends is written; the peer's end ends the relay, also while 
 only as fast as the other one takes it. --timeout limits the connection, not the relay. A connection that is not as \
 expected is not used.
 
-With --tls, TLS is spoken over the connection that has won, within the same --timeout, and the connection is what was asked \
-for when the handshake is done. The peer's certificates have to lead to one that the system trusts, or that --ca \
+With --tls, TLS is spoken within the same --timeout, and the connection is what was asked \
+for when the handshake is done. With --success tcp, it is spoken over the connection that has won. With --success tls, as the policies hev3 and \
+firefox-nightly have it, the handshake is a part of every attempt, also of its --attempt-timeout: the first that is done wins, and one that fails starts the next attempt. While one is under \
+way, the next attempt waits until TCP has been up for the Connection Attempt Delay, and for three times what it took. The peer's certificates have to lead to one that the system trusts, or that --ca \
 gives, and have to be for the host of the target, or for --sni. They are shown whether they are trusted or not; \
 --insecure takes any, and tells what is wrong. No session is resumed: every handshake is a whole one. Where the peer asks \
 for a certificate of ours, its judgement is waited for, at least 50 ms and at most 1 s. --starttls asks for TLS in the words of a protocol that begins \
-in plain; what the peer sends in plain after that is refused.
+in plain, over the connection that has won: the success is always that of TCP; what the peer sends in plain after that is refused.
 
 With --udp, one address after another is sent an empty datagram, and has 0.2 s (--attempt-timeout) to answer or to \
 refuse: the first that does not refuse is taken. `answered` is proof that somebody is there, and `silent` is none: a \
@@ -129,17 +131,18 @@ Connects to TARGET as connect does, and sends FILE over the connection. The kern
 never come into this process. It cannot do so for pipes, devices and files that only look like some, such as those of \
 /proc: those are read and sent, unless --no-fallback is given. What was done and why is told at the end.
 
-The file is opened before anybody is connected to. What it had then is sent, also where it grows meanwhile; one that \
-becomes shorter, or has fewer bytes than --count asks for, gives status 18. Standard input that is a file is sent from \
-where it is. --checksum reads the file once more, beside what the kernel does; it is right as long as the file does not \
-change meanwhile.
+The file is opened before anybody is connected to; for the writer of a FIFO it waits afterwards. What the file had then is \
+sent, also where it grows meanwhile; one that becomes shorter, or has fewer bytes than --count asks for, gives status 18. \
+One that is written to meanwhile gives a warning. Standard input that is a file is sent from where it is. --checksum reads \
+the file once more, beside what the kernel does; where the file was written to meanwhile, it is read again, and another \
+sum gives status 18.
 
-After the last byte the peer is told that no more comes, and it is waited for until its kernel has all; what it says is \
-not read. A transfer that fails or is interrupted ends with a reset, so that the peer does not take a part for the whole; \
+After the last byte the peer is told that no more comes, and it is waited for until its kernel has all, or on a Unix \
+socket, until it has read all. What it says is thrown away. A transfer that fails or is interrupted ends with a reset, so that the peer does not take a part for the whole; \
 a Unix socket knows none, and ends like any other.
 
---timeout limits connecting to 10 s where it is not given, and all of it where it is. A peer that takes nothing for \
---idle-timeout ends it with status 28.";
+--timeout limits connecting to 10 s where it is not given, and all of it where it is. A peer that has something to take, or \
+with --resume to say, and does not for --idle-timeout, ends it with status 28. The writer of a pipe may take its time.";
 
 const SENDFILE_OUTPUT: &str = "\
 The report of the connection, as connect gives it, is told when it is there; then, at the end, a line: how much went, in \
@@ -148,15 +151,23 @@ again. With --checksum, a line for sha256sum(1) or b3sum(1) follows. A terminal 
 unless --no-progress is given.";
 
 const RESUMING: &str = "\
-With --resume, the other end has to be `loopctl serve --mode sink --output FILE --once --resume`. It says `loopctl-sink 1 \
-SIZE` at first, the bytes that it has in FILE.part; what follows in the file is sent. When all is stored, it says \
-`loopctl-sink 1 SIZE SUM`, where SUM is `sha256:HEX`, `blake3:HEX` or `-`; a size or a sum that is not that of the file \
-gives status 18. Give both ends the same --checksum: only that tells whether FILE.part was the beginning of this file. A \
-peer that says something else gives status 56.";
+With --resume, the other end has to be `loopctl serve --mode sink --output FILE --once --resume`. The conversation: the \
+sink begins with `loopctl-sink 2 SIZE SUM`, the bytes that it has in FILE.part and their checksum; the client says \
+`loopctl-send 2 OFFSET TOTAL`, where it goes on and how long the file is, and sends the rest; the sink ends with the \
+first line again, once all is stored. SUM is `sha256:HEX` or `blake3:HEX`.
+
+Before anything is sent, the checksum of what the sink has is compared with that of the beginning of the file; where they \
+differ, nothing is sent, both files stay as they are, and the status is 18. With --checksum, the whole is compared in the \
+end, too. A peer that says something else, or does not say in the end what it has stored, gives status 56.
+
+Only with --resume does the other end know how long the file is. Otherwise nothing is sent but the bytes of the file, as \
+any receiver expects, and the end of the connection is the end of the file: when the sender is killed, its kernel ends the \
+connection in the same way, and a receiver takes the part for the whole. Where that matters, use --resume, also for the \
+first time.";
 
 const SENDFILE_JSON: &str = "\
 With --json there is one document (schema loopctl.sendfile.v1), also when the file could not be read or nobody was \
-connected to; `connect` is the document that connect would give. `fallback_reason` is null, asked, tls, \
+connected to. `sent_bytes` is what the kernel here has taken, which the peer has got only if the outcome is success; `connect` is the document that connect would give. `fallback_reason` is null, asked, tls, \
 not_a_regular_file or refused. With --ndjson, every event of the connection is a line before it.";
 
 const SENDFILE_SIGNALS: &str = "\
@@ -173,8 +184,12 @@ as it comes.
 --checksum prints a line for each file that is whole, or for each client where there is none, as sha256sum(1) or b3sum(1) \
 would. With --json there is a record `transfer` for each.
 
---resume goes on with FILE.part, and tells the client how much that is and what was stored in the end; see \
-loopctl-sendfile(1).
+A client that just sends cannot say how much there is: when it is killed, its kernel ends the connection as if the file \
+had come to its end, and the part counts as whole. With --resume a client has to say how long the file is, and less than \
+that stays in FILE.part. One that does not is refused with a reset, and nothing of it is kept.
+
+--resume goes on with FILE.part, and tells the client how much that is, with its checksum, and what was stored in the end; \
+see loopctl-sendfile(1).
 
 A disk that is full ends the transfer with a reset. With FILE it ends the server, too; with DIR the others go on, and the \
 exit status is 23 in the end.";

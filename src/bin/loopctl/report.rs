@@ -124,20 +124,23 @@ pub(crate) struct Began {
 #[derive(Debug, Clone)]
 pub(crate) struct Attempt {
     pub(crate) address: Address,
-    pub(crate) local: Option<SocketAddr>,
     pub(crate) start: Duration,
+    /// Until TCP was up, or was given up.
     pub(crate) took: Duration,
     pub(crate) outcome: Outcome,
     pub(crate) tcp: Option<TcpInfo>,
-    pub(crate) options: Options,
+    pub(crate) socket: OwnSocket,
+    /// Where TLS is a part of the attempt: from TCP on. What follows for the winner is [beside](Beside::tls).
+    pub(crate) tls: Option<Box<Secured>>,
     pub(crate) schedule: Schedule,
 }
 
-/// The options of an attempt's socket.
+/// This end of an attempt.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Options {
-    /// Those in force, where some were asked for.
-    pub(crate) in_force: Option<SocketOptions>,
+pub(crate) struct OwnSocket {
+    pub(crate) local: Option<SocketAddr>,
+    /// The options in force, where some were asked for.
+    pub(crate) options: Option<SocketOptions>,
     pub(crate) refused: Vec<(SocketOption, Failure)>,
 }
 
@@ -202,7 +205,7 @@ impl Report {
             }
             EventKind::OptionRefused { attempt, option, failure } => {
                 if let Some(attempt) = self.attempts.get_mut(*attempt) {
-                    attempt.options.refused.push((*option, failure.clone()));
+                    attempt.socket.refused.push((*option, failure.clone()));
                 }
             }
             EventKind::AttemptSucceeded { attempt, facts } => {
@@ -223,6 +226,7 @@ impl Report {
                 if self.tls_failure().is_none() {
                     self.total = at;
                 }
+                self.blame_handshake(*reason);
             }
             kind => {
                 self.hear_of_names(at, kind);
@@ -234,30 +238,18 @@ impl Report {
     /// Where TLS was asked for, there is more to come.
     fn select(&mut self, attempt: usize, at: Duration) {
         (self.selected, self.total) = (Some(attempt), at);
+        let raced = self.attempts.get(attempt).and_then(|attempt| attempt.tls.as_deref());
         self.end = match self.subject.tls {
             None => End::Connected,
+            Some(_) if raced.is_some() => {
+                self.beside.tls = raced.cloned();
+                End::Connected
+            }
             Some(_) => {
                 self.beside.tls = Some(Secured::default());
                 End::Failed(Exit::NoTls)
             }
         };
-    }
-
-    fn hear_of_tls(&mut self, at: Duration, kind: &EventKind) {
-        let Some(tls) = &mut self.beside.tls else { return };
-        match kind {
-            EventKind::TlsStarted => tls.started = Some(at),
-            EventKind::TlsFirstByte => tls.first_byte = Some(at),
-            EventKind::TlsEstablished { info } => {
-                tls.establish(at, info);
-                (self.total, self.end) = (at, End::Connected);
-            }
-            EventKind::TlsFailed { why, failure, peer } => {
-                let (failure, phase) = (failure.clone(), TlsPhase::Handshake);
-                self.fail_tls(at, TlsFailure { kind: *why, failure, phase }, peer);
-            }
-            _ => {}
-        }
     }
 
     fn fail_tls(&mut self, at: Duration, failure: TlsFailure, peer: &TlsPeer) {
@@ -393,10 +385,11 @@ impl Report {
 
     fn settle(&mut self, number: usize, at: Duration, outcome: Outcome, facts: &SocketFacts) {
         if let Some(attempt) = self.attempts.get_mut(number) {
-            attempt.took = at.saturating_sub(attempt.start);
+            let up = attempt.tls.as_ref().and_then(|tls| tls.started);
+            attempt.took = up.unwrap_or(at).saturating_sub(attempt.start);
             attempt.outcome = outcome;
-            (attempt.local, attempt.tcp) = (facts.local, facts.tcp);
-            attempt.options.in_force.clone_from(&facts.options);
+            (attempt.socket.local, attempt.tcp) = (facts.local, facts.tcp);
+            attempt.socket.options.clone_from(&facts.options);
         }
     }
 
@@ -406,9 +399,14 @@ impl Report {
             return failure.exit();
         }
         let last = self.attempts.iter().max_by_key(|attempt| attempt.end());
+        let handshakes =
+            self.attempts.iter().filter_map(|attempt| attempt.tls.as_ref()?.failure.as_ref());
+        let furthest = |exit| handshakes.clone().any(|failure| failure.exit() == exit);
         match reason {
             AbortReason::NotResolved => Exit::NotResolved,
             AbortReason::TimedOut => Exit::TimedOut,
+            AbortReason::AllFailed if furthest(Exit::NotTrusted) => Exit::NotTrusted,
+            AbortReason::AllFailed if furthest(Exit::NoTls) => Exit::NoTls,
             _ if last.is_some_and(Attempt::ran_out_of_time) => Exit::TimedOut,
             AbortReason::AllFailed if self.attempts.is_empty() => Exit::NotResolved,
             _ if self.attempts.iter().all(Attempt::could_not_bind) => Exit::CannotBind,
@@ -443,13 +441,14 @@ impl Schedule {
 impl Attempt {
     fn new(address: Address, start: Duration, schedule: Schedule) -> Self {
         let (took, outcome) = (Duration::ZERO, Outcome::Pending);
-        let (local, tcp, options) = (None, None, Options::default());
-        Self { address, local, start, took, outcome, tcp, options, schedule }
+        let (tcp, socket, tls) = (None, OwnSocket::default(), None);
+        Self { address, start, took, outcome, tcp, socket, tls, schedule }
     }
 
-    /// When it ended, since work on the target began.
+    /// When it ended, since work on the target began; with a handshake that is a part of it.
     pub(crate) fn end(&self) -> Duration {
-        self.start + self.took
+        let handshake = self.tls.as_ref().and_then(|tls| tls.ended);
+        handshake.unwrap_or(self.start + self.took)
     }
 
     /// By a deadline of ours, or by the kernel's own.

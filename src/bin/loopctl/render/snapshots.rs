@@ -160,8 +160,8 @@ fn untrusted() -> Report {
     story.started(1.2, 0);
     story.at(1.6, EventKind::AttemptSucceeded { attempt: 0, facts: SocketFacts::default() });
     story.at(1.6, EventKind::ConnectionSelected { attempt: 0 });
-    story.at(1.6, EventKind::TlsStarted);
-    story.at(3.0, EventKind::TlsFirstByte);
+    story.at(1.6, EventKind::TlsStarted { attempt: Some(0) });
+    story.at(3.0, EventKind::TlsFirstByte { attempt: Some(0) });
     let mut peer = TlsPeer::default();
     let certificate = include_bytes!("../../../../tests/cli/snapshots/expired.der");
     peer.chain = vec![certificate.to_vec()];
@@ -169,7 +169,8 @@ fn untrusted() -> Report {
     let reason = "the certificate has expired: 26 d ago, on 2026-10-28 00:00:00 UTC".to_owned();
     peer.verdict = TlsVerdict::Failed { problem, reason };
     let failure = Failure::from(&io::Error::other("the certificate has expired"));
-    story.at(9.5, EventKind::TlsFailed { why, failure, peer: Box::new(peer) });
+    let (attempt, peer) = (Some(0), Box::new(peer));
+    story.at(9.5, EventKind::TlsFailed { attempt, why, failure, peer });
     let reason = loopctl::AbortReason::AllFailed;
     story.at(9.5, EventKind::ConnectionAborted { reason });
     story.report

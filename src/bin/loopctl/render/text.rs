@@ -225,7 +225,7 @@ fn tcp_info_lines(report: &Report) -> String {
     let options: Vec<&str> =
         options.iter().filter(|(has, _)| *has).map(|(_, name)| *name).collect();
     let options = if options.is_empty() { "none".to_owned() } else { options.join(" ") };
-    let local = report.winner().and_then(|winner| winner.local);
+    let local = report.winner().and_then(|winner| winner.socket.local);
     let from = local.map_or_else(String::new, |local| format!("  from {local}"));
     let rto = units::prose(tcp.rto);
     format!("           rto {rto}  path mtu {}{from}\n           options {options}\n", tcp.path_mtu)
@@ -233,7 +233,7 @@ fn tcp_info_lines(report: &Report) -> String {
 
 /// What is in force on the socket of the connection, where options were asked for.
 fn options_line(report: &Report) -> String {
-    let Some(options) = report.winner().and_then(|winner| winner.options.in_force.as_ref()) else {
+    let Some(options) = report.winner().and_then(|winner| winner.socket.options.as_ref()) else {
         return String::new();
     };
     let mut parts = Vec::new();
@@ -256,7 +256,7 @@ fn options_line(report: &Report) -> String {
 fn refused_options(report: &Report) -> String {
     let attempts = report.attempts.iter().enumerate();
     let lines = attempts.flat_map(|(number, attempt)| {
-        attempt.options.refused.iter().map(move |(option, failure)| {
+        attempt.socket.refused.iter().map(move |(option, failure)| {
             format!("  {}  {option} refused by the kernel: {}\n", number + 1, cause::brief(failure))
         })
     });

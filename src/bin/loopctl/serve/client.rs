@@ -313,7 +313,7 @@ impl Client {
 
     /// Ends the connection with what is queued lost; with a reset if that is wanted, or the client would take
     /// a part for the whole.
-    fn break_off(&self, with_reset: bool) {
+    pub(super) fn break_off(&self, with_reset: bool) {
         self.note_unsent();
         if with_reset || self.transport.write_buffer_size() > 0 {
             // A Unix socket knows no reset, and ends like this, too.

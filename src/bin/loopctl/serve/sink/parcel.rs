@@ -10,7 +10,7 @@ use loopctl::LoopRef;
 
 use super::super::report::Stored;
 use super::super::spool::Spool;
-use crate::checksum::{Algorithm, Checksum};
+use crate::checksum::{Algorithm, Checksum, Sum};
 use crate::request::Outlet;
 use crate::stdio::Sink;
 
@@ -94,6 +94,8 @@ impl Parcel {
             ErrorKind::AlreadyExists => exists(&place.part),
             _ => error,
         })?;
+        // Who resumes compares what there is.
+        let algorithm = algorithm.or_else(|| resumes.then_some(Algorithm::Sha256));
         let mut checksum = algorithm.map(Checksum::new);
         let mut known = 0;
         if resumes {
@@ -114,6 +116,11 @@ impl Parcel {
     /// How many bytes there are, those of an earlier transfer among them.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes.get()
+    }
+
+    /// Their checksum, where one is made.
+    pub(super) fn sum(&self) -> Option<Sum> {
+        self.checksum.borrow().as_ref().map(Checksum::sum)
     }
 
     pub(super) fn begin(&self) {
