@@ -61,6 +61,9 @@ pub use event_loop::{
     LoopExit, LoopRef, Outcome, Remote, RemoteHandle, RunError, SlowCallback, SlowTurn,
     TimerHandle, Turns, running_loop,
 };
+#[cfg(all(fuzzing, feature = "dns"))]
+#[doc(hidden)]
+pub use net::take_answer;
 pub use net::{
     AbortReason, AddrInfo, AddrInfoFlags, Address, AfterEof, AttemptError, BindError,
     BufferedProtocol, ChildPipe, ChildStdio, ConnectError, Connection, CopyReason,

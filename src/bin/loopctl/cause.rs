@@ -7,7 +7,7 @@ use loopctl::{CertificateProblem, Failure, Phase, TlsErrorKind};
 
 use crate::exit::Exit;
 use crate::hint;
-use crate::message::Message;
+use crate::message::{Message, plain};
 use crate::render::units;
 use crate::report::{Attempt, End, Outcome, Report, Secured, TlsFailure, TlsPhase};
 
@@ -79,6 +79,9 @@ impl Cause {
             Self::Untrusted => "untrusted",
             Self::NoTls => "tls_failed",
             Self::Reset => "reset",
+            Self::NoAnswerToTls => "tls_silent",
+            Self::Untrusted => "untrusted",
+            Self::NoTls => "tls_failed",
             Self::Bind => "cannot_bind",
             Self::Other => "failed",
         }
@@ -161,13 +164,9 @@ pub(crate) fn who_says(attempt: &Attempt, failure: &Failure) -> String {
 
 /// What the system says, without the number that Rust appends.
 pub(crate) fn brief(failure: &Failure) -> String {
-    let text = failure.message.split(" (os error").next().unwrap_or_default();
-    let mut letters = text.chars();
-    match letters.next() {
-        // An abbreviation stays one.
-        Some(_) if letters.clone().next().is_some_and(char::is_uppercase) => text.to_owned(),
-        Some(first) => first.to_lowercase().chain(letters).collect(),
-        None => failure.kind.to_string(),
+    match plain(&failure.message) {
+        text if text.is_empty() => failure.kind.to_string(),
+        text => text,
     }
 }
 
@@ -279,12 +278,22 @@ pub(crate) fn explain(report: &Report) -> Message {
         End::Interrupted(_) => {
             (Some(format!("interrupted while connecting to `{target}`")), causes(report))
         }
+        End::Failed(_) if report.left_behind().is_some() => return of_policy(report),
         End::Failed(_) => {
             let over = if report.tls_failure().is_some() { " over TLS" } else { "" };
             (Some(format!("could not connect to `{target}`{over}")), causes(report))
         }
     };
     Message { error, causes, warnings: Vec::new(), hints: hint::hint(report).into_iter().collect() }
+}
+
+/// Others connect, and the policy that was asked for does not.
+fn of_policy(report: &Report) -> Message {
+    let Some(own) = report.left_behind() else { return Message::default() };
+    let (target, within) = (&report.subject.text, units::prose(report.subject.timeout));
+    let error = format!("the policy {} does not reach `{target}` within {within}", own.name);
+    let why = own.measured.as_ref().and_then(|measured| measured.why.clone());
+    Message { causes: why.into_iter().collect(), ..Message::error(error) }
 }
 
 /// A file that was not sent, or not as a whole.
@@ -311,7 +320,10 @@ fn causes(report: &Report) -> Vec<String> {
     let of_tls = report.winner().zip(report.tls_failure());
     let of_tls = of_tls
         .map(|(winner, (tls, why))| format!("{}: {}", winner.address, sentence_of_tls(tls, why)));
-    unresolved.chain(failed).chain(of_tls).collect()
+    let of_probes = report.probes_without_tls().filter_map(|(probe, tls)| {
+        Some(format!("{}: {}", probe.to, sentence_of_tls(tls, tls.failure.as_ref()?)))
+    });
+    unresolved.chain(failed).chain(of_tls).chain(of_probes).collect()
 }
 
 /// The address without its port.

@@ -12,6 +12,8 @@ use crate::report::{Attempt, End, Outcome, Report, Secured, TlsFailure, TlsPhase
 /// One hint at most: the one that helps most.
 pub(crate) fn hint(report: &Report) -> Option<String> {
     match report.end {
+        // The table says more.
+        _ if report.beside.compare.is_some() => None,
         End::Interrupted(_) => None,
         // It was given when the relay began.
         End::Connected if report.beside.relay.is_some() => None,

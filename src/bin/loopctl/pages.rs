@@ -15,7 +15,7 @@ pub(crate) fn page_of(name: &str) -> Page {
     match name {
         "loopctl-connect" => Page {
             environment: &CONNECT_ENVIRONMENT,
-            ..page(CONNECT, &[("OUTPUT", OUTPUT), ("JSON", JSON)])
+            ..page(CONNECT, &[("OUTPUT", OUTPUT), ("COMPARING", COMPARING), ("JSON", JSON)])
         },
         "loopctl-sendfile" => Page {
             description: SENDFILE,
@@ -84,7 +84,7 @@ Targets are told in the order in which they were given.
 With --via dns, or --server, names are not looked up by the system: name servers are asked for AAAA and A at the same time, \
 and their answers are put in the order of RFC 6724. Without --server, they are those of resolv.conf(5), with its search list, and \
 /etc/hosts comes first; with it, nothing but their answers counts. Servers may take half of the --timeout, which all \
-tries share evenly. Every question is told.
+tries share evenly; the `timeout` and `attempts` of resolv.conf(5) hold for its servers, where that is sooner. Every question is told.
 
 With --relay, the connection is kept: what standard input gives goes to the peer, and what the peer sends to standard \
 output, which then carries nothing else; the report goes to standard error. The end of the input is passed on, and \
@@ -191,7 +191,7 @@ that stays in FILE.part. One that does not is refused with a reset, and nothing 
 --resume goes on with FILE.part, and tells the client how much that is, with its checksum, and what was stored in the end; \
 see loopctl-sendfile(1).
 
-A disk that is full ends the transfer with a reset. With FILE it ends the server, too; with DIR the others go on, and the \
+A disk that is full, or a file that may not become larger (`ulimit -f`), ends the transfer with a reset. With FILE it ends the server, too; with DIR the others go on, and the \
 exit status is 23 in the end.";
 
 const RESOLVE: &str = "\
@@ -205,14 +205,20 @@ and AAAA are asked of name servers alone.
 
 A server is udp:// (the default, which turns to TCP for what does not fit), tcp://, tls:// (port 853) or https:// (HTTP/1.1), \
 and a host with or without a port. A name after `#` is the one that the certificate must be for. Each server is asked \
-twice, if need be, and all tries share the --timeout of a name evenly.
+twice, if need be, and all tries share the --timeout of a name evenly; the `timeout` and `attempts` of resolv.conf(5) hold \
+for its servers, where that is sooner.
 
 With --trace, name servers are asked for what they know themselves: those of the root first, or those of --server, then \
 those that each referral names, at the addresses that came with it. Where none came, the system is asked for them. \
 Aliases are followed from the beginning. The port of --server is that of all servers on the way.
 
-With --dnssec, signatures are asked for, and whether the server has verified them (AD). That is the server's claim, \
-worth as much as the server and the way to it: nothing is verified here.
+With --dnssec, the answers of name servers are verified here, from the keys of the root down, or from those of \
+--trust-anchor: DNSKEY or DS records as zone files have them. secure: signatures lead to the answer. insecure: the zone is \
+proved not to be signed. bogus: it ought to be signed well, and is not; the first fault is named. indeterminate: what would \
+tell cannot be had. A name of which an answer is bogus or indeterminate does not resolve (exit status 6), even if the \
+system thinks so; but where no trust anchor is in charge of a name, nothing is expected of it. Servers are told not to \
+verify anything themselves (CD), so that the fault can be seen. The keys of zones are asked for once in a run. With \
+--trace nothing is verified: signatures are only shown, and what the servers claim.
 
 An address in the place of a name needs no resolver; -x asks for its names. Letters beyond ASCII are encoded (IDNA), \
 and both spellings are told. localhost is this host, and nobody is asked.
@@ -366,6 +372,27 @@ Errors, their causes and hints go to standard error. With --relay the report goe
 is a connection; a line about what was relayed follows. A format for programs comes at the end, and is alone on \
 standard error, unless --report gives it a file.";
 
+const COMPARING: &str = "\
+With --compare, nothing is raced. The questions for AAAA, for A and for both at once, which is what programs wait for that \
+call getaddrinfo, are put at the same time, and each is timed by itself; with --via dns, only the first two. Each address is \
+connected to by itself as soon as it is known, with --tls also its handshake is done. Questions have the --timeout, and \
+addresses --attempt-timeout (3 s). From that follows what the policies would get: the winner, when it would be there, and what \
+it would have waited for. Addresses have short names: 6a is the first IPv6 address in the order of RFC 6724, 4b the second of IPv4. \
+`+250.0: 6a silent` is time that went by between the first address known and the start of the attempt that wins, and what it went to.
+
+What was silent for as long as it was waited for makes what comes after it uncertain: `> 3.0 s` says up to when the policy has no \
+connection for sure. Behind it stands how it goes on if the silence lasts, and the kernel gives up after tcp_syn_retries.
+
+The policy that was asked for has a `*`; where flags have made it another than all presets, it is the last one, `yours`. The \
+exit status is the one that it would have, within --timeout and if what is silent stays so. Clients differ in more than their \
+policies, such as timeouts of their own; those are left out.
+
+With --compare=live, every policy is then run, one after another, with a lookup and the --timeout of its own. A run that is not as \
+predicted is marked: another address has won, or the times are more than 15 ms and a tenth apart. The exit status is that of \
+the run of the policy that was asked for. Caches and networks change between the two, and a differing run says so.
+
+--ndjson and --qlog have each attempt of the measurement and each run as a race of its own. An interrupt tells what was measured so far.";
+
 const JSON: &str = "\
 With `--json`, every target gives one document (schema loopctl.connect.v1), also when it failed or was interrupted; \
 several targets give an array, and repeated tries a document of their own (loopctl.repeat.v1). With `--ndjson`, every event is a line (schema loopctl.event.v1, named as in \
@@ -376,7 +403,8 @@ said no), timeout (a deadline fell) or canceled (another attempt won, or the use
 `policy.name` says whose rules were in force, and `policy.changed` what flags made of them. `attempts[].reason` says why an attempt started when it did, and `slip_ms` how \
 much later that was than planned: time of this process, not of the network. `he_cost_ms` is what Happy Eyeballs cost, and `why` who had it. null means that \
 something did not happen or is not known. `relay` says how many bytes went each way and what ended that: eof, reset, \
-idle, closed (standard output), interrupted or error; `outcome` is about the connection alone. `answered` tells over UDP whether anything came back.";
+idle, closed (standard output), interrupted or error; `outcome` is about the connection alone. `answered` tells over UDP whether anything came back. `compare` has what --compare \
+measured and predicted for each policy.";
 
 const HTTP: &str = "\
 With --root, GET and HEAD get the files below DIR, or one range of bytes of them, unless the client has them already \

@@ -1,8 +1,10 @@
 //! What happened, as plain data: a fold over events.
 
+pub(crate) mod compare;
 mod cost;
 pub(crate) mod names;
 pub(crate) mod order;
+pub(crate) mod proof;
 pub(crate) mod query;
 mod resolution;
 mod tls;
@@ -18,6 +20,7 @@ use loopctl::{
     SocketOptions, TcpInfo, TlsPeer,
 };
 
+pub(crate) use compare::Comparison;
 pub(crate) use resolution::{Resolution, Via};
 pub(crate) use tls::{Dialogue, Secured, TlsFailure, TlsPhase, Wanted};
 
@@ -56,6 +59,8 @@ pub(crate) struct Beside {
     pub(crate) sending: Option<Box<Sending>>,
     /// By the number of the attempt: whether a datagram was answered. `None` where none was sent.
     pub(crate) answers: Vec<Option<bool>>,
+    /// What every policy would get.
+    pub(crate) compare: Option<Box<Comparison>>,
 }
 
 /// What `--relay` did with the connection.
@@ -439,7 +444,7 @@ impl Schedule {
 }
 
 impl Attempt {
-    fn new(address: Address, start: Duration, schedule: Schedule) -> Self {
+    pub(crate) fn new(address: Address, start: Duration, schedule: Schedule) -> Self {
         let (took, outcome) = (Duration::ZERO, Outcome::Pending);
         let (tcp, socket, tls) = (None, OwnSocket::default(), None);
         Self { address, start, took, outcome, tcp, socket, tls, schedule }

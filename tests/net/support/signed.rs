@@ -367,7 +367,7 @@ pub(crate) fn relay(server: SocketAddr, message: &[u8]) -> Vec<u8> {
 }
 
 /// A port that is free for UDP and TCP.
-fn free_address() -> SocketAddr {
+pub(crate) fn free_address() -> SocketAddr {
     for _ in 0..100 {
         let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = tcp.local_addr().unwrap();

@@ -29,6 +29,7 @@ pub(super) struct Try<'a> {
     /// The addresses that an earlier try was given by the resolver.
     pub(super) known: Option<Vec<SocketAddr>>,
     pub(super) timeout: Duration,
+    pub(super) race: &'a RaceRequest,
 }
 
 /// Wants the connection, not what comes over it.
@@ -52,7 +53,8 @@ impl Session {
     ) -> Report {
         let session = (number + 1).to_string();
         let timeout = self.request.race.timeout;
-        self.race_once(lp, &Try { target, session, known: None, timeout }).await
+        let race = &self.request.race;
+        self.race_once(lp, &Try { target, session, known: None, timeout, race }).await
     }
 
     /// One race. What was asked to stop before it began is told as interrupted.
@@ -60,7 +62,7 @@ impl Session {
         let report = Rc::new(RefCell::new(self.blank(lp, this)));
         self.output.borrow_mut().begin(&this.session, &report.borrow());
         if self.stop.wish().is_none() {
-            let begun = if self.request.race.udp {
+            let begun = if this.race.udp {
                 self.reach(lp, this, &report).await
             } else {
                 self.connect(lp, this, &report).await
@@ -87,7 +89,7 @@ impl Session {
 
     pub(super) fn blank(&self, lp: &LoopRef, this: &Try<'_>) -> Report {
         let began = Began { at: lp.time(), wall: Environment::wall_clock() };
-        let race = &self.request.race;
+        let race = this.race;
         let via =
             if this.known.is_some() { Via::Cached } else { via(this.target, race.dns.is_some()) };
         let mut report = Report::new(Subject::of(this.target, race, this.timeout), via, began);
@@ -108,7 +110,7 @@ impl Session {
     ) -> Result<(), String> {
         let connection = self.connection(lp, this, report).await?;
         let connection = connection.trace(self.listener(this, report));
-        let tls = self.request.race.tls.as_ref();
+        let tls = this.race.tls.as_ref();
         if self.request.purpose.is_none() && tls.is_none() {
             self.stop.or(connection.open(|| Probe)).await;
             return Ok(());
@@ -147,7 +149,7 @@ impl Session {
         this: &Try<'_>,
         report: &Rc<RefCell<Report>>,
     ) -> Result<CreateConnection, String> {
-        let race = &self.request.race;
+        let race = this.race;
         let connection = match (&this.target.target, self.given(lp, this).await?) {
             (Target::Unix(path), _) => lp.create_unix_connection(path),
             (Target::Tcp(..), Some(given)) => lp.create_connection_to(given),
@@ -185,7 +187,7 @@ impl Session {
             (_, _, known) => return Ok(known.clone()),
         };
         let port = number(lp, port).await.map_err(|error| error.to_string())?;
-        let family = self.request.race.family;
+        let family = this.race.family;
         let wanted = addresses.iter().filter(|ip| family.admits(Family::of(ip)));
         let wanted: Vec<_> = wanted.map(|ip| SocketAddr::new(*ip, port)).collect();
         if wanted.is_empty() {

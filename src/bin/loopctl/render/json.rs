@@ -1,5 +1,6 @@
 //! The report as one JSON document: `schemas/connect.v1.json`.
 
+mod compare;
 mod tls;
 
 use std::time::Duration;
@@ -46,6 +47,7 @@ struct Document<'a> {
     slow_callbacks: Vec<Value>,
     unmet: Vec<Value>,
     waited: Option<Value>,
+    compare: Option<Value>,
     error: Option<ErrorRecord>,
 }
 
@@ -124,6 +126,7 @@ pub(crate) fn document(report: &Report) -> Value {
         slow_callbacks: slow_callbacks(&report.beside.slow),
         unmet: unmet(report),
         waited: report.beside.waited.as_ref().map(waited),
+        compare: compare::compare(report),
         error: error(report),
     };
     serde_json::to_value(document).unwrap_or_default()
@@ -323,7 +326,12 @@ fn error(report: &Report) -> Option<ErrorRecord> {
         let kind = if timed_out { "timeout" } else { "dns" };
         return Some(ErrorRecord::plain(kind, message.clone()));
     }
-    if let Some((tls, failure)) = report.tls_failure() {
+    if let Some(own) = report.left_behind() {
+        return Some(compare::error(own, exit));
+    }
+    let of_probes = report.probes_without_tls().next();
+    let of_probes = of_probes.and_then(|(_, tls)| Some((tls, tls.failure.as_ref()?)));
+    if let Some((tls, failure)) = report.tls_failure().or(of_probes) {
         return Some(tls::error(tls, failure));
     }
     if exit == Exit::TimedOut {

@@ -1,5 +1,6 @@
 //! Report to bytes.
 
+mod compare;
 pub(crate) mod events;
 pub(crate) mod json;
 pub(crate) mod live;

@@ -6,7 +6,7 @@ use anstyle::AnsiColor;
 use loopctl::plan::Family;
 
 use super::resolve::{queries, words};
-use super::{table, tls, units, why};
+use super::{compare, table, tls, units, why};
 use crate::cause;
 use crate::report::query::{Query, Verdict, types};
 use crate::report::{Carrier, End, Report, Via};
@@ -22,6 +22,9 @@ pub(crate) struct Detail {
 
 /// Headline, names, attempts, sums.
 pub(crate) fn report(report: &Report, style: Style, detail: Detail) -> String {
+    if let Some(comparison) = &report.beside.compare {
+        return compare::text(report, comparison, style);
+    }
     let mut parts = vec![fit(&headline(report, style), style)];
     if report.subject.carrier != Carrier::Unix {
         let rules = if detail.is_verbose { policy_line(report) } else { String::new() };
