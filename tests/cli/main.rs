@@ -38,6 +38,7 @@ mod served;
 mod sink;
 mod socket;
 mod starttls;
+mod success;
 mod support;
 mod tls_clients;
 mod tls_peer;
