@@ -175,7 +175,10 @@ fn tls_02_trust_comes_from_the_environment_where_no_file_is_given() {
     assert_eq!(connect(files.ca()).code, Some(0));
     let nothing = connect("/no/such/file");
     assert_eq!(nothing.code, Some(2), "{}", nothing.stderr);
-    assert!(nothing.stderr.contains("the platform's certificates: there are none"));
+    let none = "the certificates of SSL_CERT_FILE and SSL_CERT_DIR: there are none";
+    assert!(nothing.stderr.contains(none), "{}", nothing.stderr);
+    let lost = "warn: the certificates of SSL_CERT_FILE: ";
+    assert!(nothing.stderr.contains(lost), "{}", nothing.stderr);
 }
 
 #[test]
