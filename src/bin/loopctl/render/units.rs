@@ -145,7 +145,7 @@ pub(crate) fn fit(line: &str, width: Option<usize>) -> String {
 }
 
 /// A sentence behind a label, which goes on below it, broken between words.
-pub(crate) fn wrap(label: &str, sentence: &str, width: Option<usize>) -> String {
+pub(crate) fn labelled(label: &str, sentence: &str, width: Option<usize>) -> String {
     format!("{label:<LABELS$}{}\n", broken(sentence, LABELS, width.unwrap_or(usize::MAX)))
 }
 
@@ -233,10 +233,10 @@ mod tests {
 
     #[test]
     fn sentences_are_broken_between_words() {
-        let wrapped = wrap("  why", "one two three four", Some(20));
+        let wrapped = labelled("  why", "one two three four", Some(20));
         assert_eq!(wrapped, "  why      one two\n           three\n           four\n");
-        assert_eq!(wrap("", "one two", None), "           one two\n");
-        assert_eq!(wrap("", "one 2.0 ms", Some(16)), "           one\n           2.0 ms\n");
+        assert_eq!(labelled("", "one two", None), "           one two\n");
+        assert_eq!(labelled("", "one 2.0 ms", Some(16)), "           one\n           2.0 ms\n");
     }
 
     #[test]
