@@ -72,7 +72,7 @@ pub use net::{
     ServerError, Shutdown, SocketFacts, SocketOption, SocketOptions, SocketView, StreamError,
     StreamProtocol, StreamReader, StreamWriter, SubprocessProtocol, SubprocessTransport, TcpInfo,
     TcpOptions, TimerEnd, Transport, WritePipe, WritePipeProtocol, kernel_tls, listen,
-    raise_descriptor_limit, source_address,
+    open_to_send, raise_descriptor_limit, source_address,
 };
 #[cfg(feature = "tls")]
 pub use net::{

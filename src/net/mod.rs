@@ -34,6 +34,7 @@ mod tcp_info;
 mod tls;
 mod transport;
 mod wire;
+mod won;
 
 pub use address::Address;
 pub use connect::CreateConnection;
@@ -61,7 +62,7 @@ pub use resolve::{AddrInfo, AddrInfoFlags, Lookup, NameInfoFlags, ResolveError};
 pub use resolver::{Resolver, Resolving, source_address};
 pub use sendfile::{
     CopyReason, Sendfile, SendfileError, SendfileMethod, SendfilePath, SendfilePhase, Sent,
-    kernel_tls,
+    kernel_tls, open_to_send,
 };
 pub use server::{BindError, CreateServer, Hosts, Server, ServerError, Shutdown};
 pub use sock::listen;

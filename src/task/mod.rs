@@ -40,6 +40,9 @@ use table::{Membership, Tasks};
 /// Awaiting it gives what the future returned, or [`Cancelled`]. If the future panicked, awaiting panics the
 /// same way; if nobody awaits it, the panic goes to the exception handler ("Task exception was never
 /// retrieved"). Dropping the handle does not cancel the task.
+///
+/// A task is a future like any other: what asyncio calls `gather`, `wait` and `as_completed` are `join_all`,
+/// `try_join_all`, `select` and `FuturesUnordered` of futures-util, or of whichever library is at hand.
 pub struct Task<T> {
     /// `None` only while the handle is being dropped.
     running: Option<Running<T>>,

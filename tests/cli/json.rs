@@ -31,8 +31,25 @@ fn assert_consistent(document: &Value) {
         let end = attempt["start_ms"].as_f64().unwrap() + attempt["duration_ms"].as_f64().unwrap();
         assert!(end <= document["total_ms"].as_f64().unwrap() + 0.002, "{document:#}");
     }
+    assert_costs(document);
     if let Some(selected) = document["selected"].as_u64() {
         assert_eq!(attempts[selected as usize - 1]["result"], "success");
+    }
+}
+
+/// What Happy Eyeballs cost is what those had who are to blame.
+fn assert_costs(document: &Value) {
+    let reasons = document["why"].as_array().unwrap();
+    let blamed: f64 = reasons.iter().map(|why| why["cost_ms"].as_f64().unwrap()).sum();
+    let Some(cost) = document["he_cost_ms"].as_f64() else {
+        assert_eq!(blamed, 0.0, "{document:#}");
+        return;
+    };
+    assert!(document["cost_ms"].as_f64().unwrap() <= cost, "{document:#}");
+    assert!(blamed <= cost + 0.01, "{document:#}");
+    for why in reasons {
+        let blame = ["attempt_id", "family", "query"].map(|key| !why[key].is_null());
+        assert_eq!(blame.into_iter().filter(|is_it| *is_it).count(), 1, "{why:#}");
     }
 }
 
@@ -107,6 +124,26 @@ fn race_13_a_silent_address_costs_the_connection_attempt_delay() {
     let gap = document["attempts"][1]["start_ms"].as_f64().unwrap()
         - document["attempts"][0]["start_ms"].as_f64().unwrap();
     assert!(gap >= 100.0, "never early: {gap}");
+    let (first, second) = (&document["attempts"][0], &document["attempts"][1]);
+    assert_eq!(
+        (&first["reason"], &second["reason"]),
+        (&"addresses_known".into(), &"attempt_delay_passed".into())
+    );
+    let slip = second["slip_ms"].as_f64().unwrap();
+    assert!(
+        (gap - slip - 100.0).abs() < 0.003,
+        "what is over the delay is the program's: {gap}, {slip}"
+    );
+    assert_eq!(second["after"], Value::Null);
+}
+
+#[test]
+fn race_02_an_attempt_names_the_one_whose_end_started_it() {
+    let (_listener, address) = good("127.0.0.2");
+    let target = format!("host.test:{}", address.port());
+    let document = document(&["--resolve", "host.test:127.0.0.1,127.0.0.2", &target]);
+    let second = &document["attempts"][1];
+    assert_eq!((&second["reason"], &second["after"]), (&"attempt_ended".into(), &1.into()));
 }
 
 #[test]

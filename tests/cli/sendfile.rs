@@ -25,7 +25,7 @@ static SCHEMA: LazyLock<Validator> = LazyLock::new(|| {
 });
 
 /// The document, which is what the schema says, and agrees with the exit status.
-fn document(ran: &Ran) -> Value {
+pub(crate) fn document(ran: &Ran) -> Value {
     let document = ran.json();
     let errors: Vec<String> =
         SCHEMA.iter_errors(&document).map(|error| error.to_string()).collect();
@@ -39,29 +39,29 @@ fn document(ran: &Ran) -> Value {
     document
 }
 
-fn every_byte(size: usize) -> Vec<u8> {
+pub(crate) fn every_byte(size: usize) -> Vec<u8> {
     (0..size).map(|n| (n % 251) as u8 ^ (n >> 12) as u8).collect()
 }
 
 /// A folder for files to send.
-struct Files(TempDir);
+pub(crate) struct Files(TempDir);
 
 impl Files {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    fn write(&self, name: &str, content: &[u8]) -> String {
+    pub(crate) fn write(&self, name: &str, content: &[u8]) -> String {
         fs::write(self.path(name), content).unwrap();
         self.path(name).to_str().unwrap().to_owned()
     }
 
     /// A file of this size with something at its end, that needs no room.
-    fn sparse(&self, name: &str, size: u64, end: &[u8]) -> String {
+    pub(crate) fn sparse(&self, name: &str, size: u64, end: &[u8]) -> String {
         let mut file = File::create(self.path(name)).unwrap();
         file.seek(SeekFrom::Start(size - end.len() as u64)).unwrap();
         file.write_all(end).unwrap();
@@ -70,7 +70,7 @@ impl Files {
 }
 
 /// A listener, and what its first client sends.
-fn receiver() -> (String, JoinHandle<Vec<u8>>) {
+pub(crate) fn receiver() -> (String, JoinHandle<Vec<u8>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let receiving = spawn(move || {
@@ -83,7 +83,7 @@ fn receiver() -> (String, JoinHandle<Vec<u8>>) {
 }
 
 /// Somebody who listens, and what is to happen to the connection.
-fn peer<T: Send + 'static>(
+pub(crate) fn peer<T: Send + 'static>(
     then: impl FnOnce(TcpStream) -> T + Send + 'static,
 ) -> (String, JoinHandle<T>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -92,11 +92,11 @@ fn peer<T: Send + 'static>(
     (address, spawn(move || then(listener.accept().unwrap().0)))
 }
 
-fn send(args: &[&str]) -> Ran {
+pub(crate) fn send(args: &[&str]) -> Ran {
     run(&[&["sendfile"], args].concat())
 }
 
-fn sha256sum(path: &Path) -> String {
+pub(crate) fn sha256sum(path: &Path) -> String {
     let output = Command::new("sha256sum").arg(path).output().unwrap();
     String::from_utf8(output.stdout).unwrap()
 }
@@ -393,6 +393,8 @@ fn a_peer_that_stops_reading_is_28() {
         let (took, ran) = timed(|| send(&args));
         let document = document(&ran);
         assert_eq!((ran.code, &document["outcome"]), (Some(28), &"timeout".into()));
+        assert_eq!(document["method"], method, "it was chosen");
+        assert!(document["calls"].as_u64() > Some(0), "{document:#}");
         assert!(took >= Duration::from_millis(300), "{took:?}");
         assert!(ran.stderr.contains("the peer took nothing for 300.0 ms"), "{}", ran.stderr);
         drop(sleeping.join().unwrap());
@@ -448,7 +450,7 @@ fn sf_28_a_file_that_shrinks_is_18_and_one_that_grows_is_sent_as_it_was() {
     assert_eq!((ran.code, receiving.join().unwrap()), (Some(18), b"0123456789".to_vec()));
 }
 
-fn spawned(args: &[&str]) -> Child {
+pub(crate) fn spawned(args: &[&str]) -> Child {
     let mut command = loopctl();
     command.arg("sendfile").args(args);
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
@@ -494,72 +496,6 @@ fn sigquit_tells_how_much_has_gone() {
     let ran = Ran::from(child.wait_with_output().unwrap());
     assert_eq!((ran.code, receiving.join().unwrap().len()), (Some(0), 100_000));
     assert!(ran.stderr.starts_with("sent ") && ran.stderr.contains(" so far\n"), "{}", ran.stderr);
-}
-
-#[test]
-fn what_was_broken_off_is_resumed() {
-    let files = Files::new();
-    let data = every_byte(300_000);
-    let file = files.write("file", &data);
-    let got = files.path("got");
-    let sink = ["--mode", "sink", "--once", "--resume", "--checksum", "sha256", "--output"];
-    let sink = [&sink[..], &[got.to_str().unwrap()]].concat();
-    let server = Served::start(&sink);
-    let to = server.address.to_string();
-    let child = spawned(&["--resume", "--rate", "500kB/s", &file, &to]);
-    let part = files.path("got.part");
-    while fs::metadata(&part).map_or(0, |found| found.len()) < 50_000 {
-        std::thread::yield_now();
-    }
-    signal(&child, "-INT");
-    child.wait_with_output().unwrap();
-    assert_eq!(server.end().code, Some(56));
-    let had = fs::metadata(&part).unwrap().len();
-    let server = Served::start(&sink);
-    let to = server.address.to_string();
-    let ran = send(&["--json", "--resume", "--checksum", "sha256", &file, &to]);
-    let document = document(&ran);
-    assert_eq!((ran.code, server.end().code), (Some(0), Some(0)), "{}", ran.stderr);
-    assert_eq!(
-        (&document["offset_bytes"], &document["sent_bytes"]),
-        (&had.into(), &(300_000 - had).into())
-    );
-    assert_eq!(document["sha256"], sha256sum(&got)[..64]);
-    assert!(fs::read(&got).unwrap() == data);
-}
-
-#[test]
-fn a_part_of_something_else_is_noticed() {
-    let files = Files::new();
-    let file = files.write("file", b"0123456789");
-    let got = files.path("got");
-    let sink = ["--mode", "sink", "--once", "--resume", "--checksum", "sha256", "--output"];
-    let sink = [&sink[..], &[got.to_str().unwrap()]].concat();
-    for (part, why) in [
-        (&b"01234567890"[..], "it has 11 bytes there, and 10 here"),
-        (b"x", "its checksum is sha256:"),
-    ] {
-        let _ = fs::remove_file(&got);
-        fs::write(files.path("got.part"), part).unwrap();
-        let server = Served::start(&sink);
-        let to = server.address.to_string();
-        let ran = send(&["--resume", "--checksum", "sha256", &file, &to]);
-        assert_eq!(ran.code, Some(18), "{}", ran.stderr);
-        assert!(ran.stderr.contains("the peer does not have"), "{}", ran.stderr);
-        assert!(ran.stderr.contains(why), "{}", ran.stderr);
-    }
-    // Nobody who resumes.
-    for answer in [&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], b""] {
-        let (to, talking) = peer(move |mut client| client.write_all(answer).unwrap());
-        let ran = send(&["--resume", &file, &to]);
-        talking.join().unwrap();
-        assert_eq!(ran.code, Some(56), "{}", ran.stderr);
-        assert!(ran.stderr.contains("the peer does not resume: "), "{}", ran.stderr);
-    }
-    let (to, silent) = peer(|client| client);
-    let ran = send(&["--resume", "--idle-timeout", "200ms", &file, &to]);
-    assert_eq!(ran.code, Some(28), "{}", ran.stderr);
-    drop(silent.join().unwrap());
 }
 
 #[test]

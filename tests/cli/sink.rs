@@ -184,8 +184,8 @@ fn what_is_too_large_is_broken_off() {
 #[test]
 fn a_directory_on_a_disk_that_is_full_fails_one_transfer_and_tells() {
     let directory = tempfile::tempdir().unwrap();
-    // The largest file is 64 KiB, which is an error rather than a signal.
-    let script = "trap '' XFSZ; ulimit -f 64; exec \"$0\" serve 127.0.0.1:0 --mode sink -n 2 --output \"$1\"";
+    // The largest file is 64 KiB.
+    let script = "ulimit -f 64; exec \"$0\" serve 127.0.0.1:0 --mode sink -n 2 --output \"$1\"";
     let mut command = Command::new("bash");
     command.args(["-c", script, env!("CARGO_BIN_EXE_loopctl")]).arg(directory.path());
     let server = Served::spawn(&mut command);
@@ -196,30 +196,153 @@ fn a_directory_on_a_disk_that_is_full_fails_one_transfer_and_tells() {
     let ran = server.end();
     assert_eq!(ran.code, Some(23), "{}", ran.stderr);
     assert!(
-        ran.stderr.contains("error: cannot store what comes: File too large"),
+        ran.stderr.contains("error: cannot store what comes: file too large\n"),
         "{}",
         ran.stderr
     );
+    let told = format!("65536 bytes are in `{}/000001.part`", directory.path().display());
+    assert!(ran.stderr.contains(&told), "as many as there are: {}", ran.stderr);
     assert_eq!(names(directory.path()), ["000001.part", "000002"]);
     assert!(std::fs::read(directory.path().join("000001.part")).unwrap() == data[..64 << 10]);
 }
 
-#[test]
-fn a_client_that_resumes_is_told_how_much_there_is_and_how_it_ended() {
+/// A sink that resumes, with something of an earlier transfer.
+fn resuming(part: &[u8]) -> (tempfile::TempDir, Served) {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("got");
-    std::fs::write(directory.path().join("got.part"), "the first half, ").unwrap();
-    let path = file.to_str().unwrap();
-    let args = ["--mode", "sink", "--output", path, "--once", "--resume", "--checksum", "sha256"];
-    let server = Served::start(&args);
-    let answer = String::from_utf8(server.ask(b"the second half")).unwrap();
+    std::fs::write(directory.path().join("got.part"), part).unwrap();
+    let args = ["--mode", "sink", "--once", "--resume", "--checksum", "sha256", "--output"];
+    let server = Served::start(&[&args[..], &[file.to_str().unwrap()]].concat());
+    (directory, server)
+}
+
+#[test]
+fn a_client_that_resumes_is_told_how_much_there_is_and_how_it_ended() {
+    let (directory, server) = resuming(b"the first half, ");
+    let half = &sha256sum(&directory.path().join("got.part"))[..64];
+    let answer = server.ask(b"loopctl-send 2 16 31\nthe second half");
     let ran = server.end();
     assert_eq!((ran.code, names(directory.path())), (Some(0), vec!["got".to_owned()]));
+    let file = directory.path().join("got");
     assert_eq!(std::fs::read(&file).unwrap(), b"the first half, the second half");
     let sum = sha256sum(&file);
-    let end = format!("loopctl-sink 1 31 sha256:{}\n", &sum[..64]);
-    assert_eq!(answer, format!("loopctl-sink 1 16\n{end}"));
+    let end = format!("loopctl-sink 2 31 sha256:{}\n", &sum[..64]);
+    let told = format!("loopctl-sink 2 16 sha256:{half}\n{end}");
+    assert_eq!(String::from_utf8(answer).unwrap(), told);
     assert!(ran.stdout.contains(&sum), "{}", ran.stdout);
+}
+
+/// The announcement may come in pieces, and what follows it with it.
+#[test]
+fn an_announcement_may_come_byte_by_byte() {
+    let (directory, server) = resuming(b"ab");
+    let mut stream = server.connect();
+    stream.set_nodelay(true).unwrap();
+    for byte in b"loopctl-send 2 2 4\ncd" {
+        stream.write_all(&[*byte]).unwrap();
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    stream.read_to_end(&mut Vec::new()).unwrap();
+    assert_eq!(server.end().code, Some(0));
+    assert_eq!(std::fs::read(directory.path().join("got")).unwrap(), b"abcd");
+}
+
+#[test]
+fn what_is_not_what_was_announced_is_never_a_whole_file_and_never_mixed_with_a_part() {
+    for (said, kept, why) in [
+        (&b"just a file"[..], &b"ab"[..], "error: the client does not resume, as "),
+        (b"loopctl-send 1 2 4\ncd", b"ab", "error: the client does not resume, as "),
+        (b"loopctl-send 2 1 4\nbcd", b"ab", "error: the client does not resume, as "),
+        (b"loopctl-send 2 2 1\n", b"ab", "error: the client does not resume, as "),
+        (&[b'0'; 200_000], b"ab", "error: the client does not resume, as "),
+        (b"", b"ab", "error: the client left without a word"),
+        (b"loopctl-send 2", b"ab", "error: the client left without a word"),
+        (b"loopctl-send 2 2 5\ncd", b"abcd", "error: the file ended after 4 of 5 bytes"),
+        (b"loopctl-send 2 2 5\n", b"ab", "error: the file ended after 2 of 5 bytes"),
+        (b"loopctl-send 2 2 4\ncdef", b"ab", "error: more came than the 4 bytes"),
+    ] {
+        let (directory, server) = resuming(b"ab");
+        let mut stream = server.connect();
+        // The refusal may come before all is written.
+        let _ = stream.write_all(said);
+        let _ = stream.shutdown(std::net::Shutdown::Write);
+        let mut answer = Vec::new();
+        let error = stream.read_to_end(&mut answer).map_err(|error| error.kind());
+        assert_eq!(error, Err(std::io::ErrorKind::ConnectionReset), "no end is heard: {why}");
+        let ran = server.end();
+        assert_eq!(ran.code, Some(56), "{why}: {}", ran.stderr);
+        assert!(ran.stderr.contains(why), "{why}: {}", ran.stderr);
+        assert_eq!(names(directory.path()), ["got.part"], "{why}");
+        assert_eq!(std::fs::read(directory.path().join("got.part")).unwrap(), kept, "{why}");
+    }
+}
+
+/// What is told of it is what is there, in every record.
+#[test]
+fn a_file_on_a_disk_that_is_full_ends_the_server_and_tells() {
+    for resume in [&[][..], &["--resume"]] {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("got");
+        let script = "ulimit -f 64; exec \"$0\" \"$@\"";
+        let mut command = Command::new("bash");
+        command.args(["-c", script, env!("CARGO_BIN_EXE_loopctl"), "serve", "127.0.0.1:0"]);
+        command.args(["--json", "--once", "--mode", "sink"]).args(resume).arg("--output");
+        let mut server = Served::spawn(command.arg(&file));
+        let mut stream = server.connect();
+        let data = every_byte(64 << 20);
+        let said = format!("loopctl-send 2 0 {}\n", data.len());
+        let said = if resume.is_empty() { String::new() } else { said };
+        stream.write_all(said.as_bytes()).unwrap();
+        assert!(stream.write_all(&data).is_err(), "the client hears of it");
+        let records: Vec<_> = (0..3).map(|_| server.record()).collect();
+        let of = |kind: &str| records.iter().find(|record| record["record"] == kind).unwrap();
+        let (connection, transfer, summary) = (of("connection"), of("transfer"), of("summary"));
+        assert_eq!((&connection["end"], &connection["aborted"]), (&"error".into(), &false.into()));
+        assert_eq!(connection["error"]["name"], "EFBIG", "{connection}");
+        assert_eq!((&transfer["complete"], &transfer["bytes"]), (&false.into(), &65_536.into()));
+        assert_eq!(summary["error"]["name"], "EFBIG", "{summary}");
+        let ran = server.end();
+        assert_eq!(ran.code, Some(23), "{}", ran.stderr);
+        assert!(ran.stderr.contains("got`: file too large\n"), "{}", ran.stderr);
+        assert_eq!(names(directory.path()), ["got.part"]);
+        let part = std::fs::read(directory.path().join("got.part")).unwrap();
+        assert!(part == data[..64 << 10]);
+    }
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_to_is_told_before_anybody_comes() {
+    let ran = run(&["serve", "127.0.0.1:0", "--mode", "sink", "--output", "/proc"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(23), ""));
+    assert!(ran.stderr.starts_with("error: cannot write to `/proc`: "), "{}", ran.stderr);
+}
+
+#[test]
+fn hints_can_be_followed() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("got");
+    std::fs::write(&file, "whole").unwrap();
+    let args = ["serve", "127.0.0.1:0", "--mode", "sink", "--once", "--output"];
+    let args = [&args[..], &[file.to_str().unwrap()]].concat();
+    let ran = run(&args);
+    assert!(ran.code == Some(23) && ran.stderr.contains("hint: --force replaces it\n"));
+    let ran = run(&[&args[..], &["--resume"]].concat());
+    assert!(ran.code == Some(23) && !ran.stderr.contains("--force"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("got` exists\n\nhint: it is whole: "), "{}", ran.stderr);
+}
+
+#[test]
+fn a_deadline_that_cut_nobody_off_is_no_failure() {
+    let server = Served::start(&["--mode", "sink", "--once", "--timeout", "300ms"]);
+    let mut stream = server.connect();
+    stream.write_all(b"slow, ").unwrap();
+    // It has all the time that there is: --grace.
+    std::thread::sleep(Duration::from_millis(600));
+    stream.write_all(b"but whole").unwrap();
+    drop(stream);
+    let ran = server.end();
+    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
 }
 
 #[test]
@@ -271,10 +394,16 @@ fn first_line(from: &mut impl Read) -> String {
 #[test]
 fn an_output_that_fails_ends_it() {
     let server = Served::start(&["--mode", "sink", "--output", "/dev/full"]);
-    server.ask(b"x");
+    let mut stream = server.connect();
+    stream.write_all(b"x").unwrap();
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    let heard = stream.read(&mut [0]).map_err(|error| error.kind());
+    assert_eq!(heard, Err(std::io::ErrorKind::ConnectionReset), "no end is heard");
     let ran = server.end();
     assert_eq!(ran.code, Some(23), "{}", ran.stdout);
-    assert!(ran.stderr.contains("cannot write to `/dev/full`"), "{}", ran.stderr);
+    let error = "error: cannot write to `/dev/full`: no space left on device\n";
+    assert!(ran.stderr.contains(error), "{}", ran.stderr);
+    assert!(ran.stdout.contains("  error: "), "{}", ran.stdout);
 }
 
 #[test]

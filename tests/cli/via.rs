@@ -96,6 +96,19 @@ fn o4_each_question_is_an_event_of_its_own() {
 }
 
 #[test]
+fn race_t15_the_first_attempt_says_that_the_resolution_delay_has_passed() {
+    let (_listener, address) = good("127.0.0.1");
+    let server = NameServer::new(|asked| if asked.kind == A { here(asked) } else { Vec::new() });
+    let place = server.address.to_string();
+    let (events, documents) = records(&["--server", &place, &target(address)]);
+    assert_eq!(documents[0]["attempts"][0]["reason"], "resolution_delay_passed");
+    let scheduled = events.iter().find(|event| event["name"] == "hev3:attempt_scheduled").unwrap();
+    assert_eq!(scheduled["data"]["reason"], "resolution_delay_expired");
+    let started = events.iter().find(|event| event["name"] == "hev3:attempt_started").unwrap();
+    assert_eq!(started["data"]["reason"], "resolution_delay_passed");
+}
+
+#[test]
 fn o4_no_such_name_is_exit_6_and_silence_is_told_as_such() {
     let none = NameServer::new(|asked| send(asked.rcode(3)));
     let found = document(&none, &["host.test:1"]);

@@ -61,6 +61,8 @@ mod tls_end;
 #[cfg(feature = "tls")]
 mod tls_peers;
 #[cfg(feature = "tls")]
+mod tls_race;
+#[cfg(feature = "tls")]
 mod tls_start;
 #[cfg(feature = "tls")]
 mod tls_trust;

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use loopctl::plan::{Policy, Preset};
+use loopctl::plan::{Policy, Preset, Ready, Reason};
 use loopctl::{EventKind, LoopRef, Phase};
 
 use crate::support::{Dead, Outcome, Recorder, Refusing, Server, Trace, has_ipv6, ms, run};
@@ -61,4 +61,23 @@ fn t36_hev3_tries_an_address_that_comes_twice_once() {
     let trace = run(async |lp| race(&lp, Preset::Hev3, ms(250), &addresses).await);
     assert_eq!(started(&trace), [refusing.address(), server.address()]);
     assert_eq!(trace.selected(), Some(1));
+}
+
+#[test]
+fn race_02_each_attempt_says_why_it_started_and_when_it_was_to() {
+    let (dead, refusing, server) = (Dead::new(), Refusing::new(), Server::new());
+    let addresses = [dead.address(), refusing.address(), server.address()];
+    let trace = run(async |lp| race(&lp, Preset::Hev3, ms(50), &addresses).await);
+    let schedule = |kind: &EventKind| match kind {
+        EventKind::AttemptStarted { reason, planned, .. } => Some((*reason, *planned)),
+        _ => None,
+    };
+    let events = trace.events();
+    let schedules: Vec<_> = events.iter().filter_map(|event| schedule(&event.kind)).collect();
+    let reasons: Vec<_> = schedules.iter().map(|(reason, _)| *reason).collect();
+    assert_eq!(reasons, [Reason::First(Ready::Known), Reason::Timer, Reason::Kick(1)]);
+    let starts = trace.starts();
+    let late = starts.iter().zip(&schedules).all(|(start, (_, planned))| start >= planned);
+    assert!(late, "never early: {starts:?} {schedules:?}");
+    assert_eq!(schedules[1].1, starts[0] + ms(50), "what was planned, whatever came of it");
 }

@@ -17,3 +17,4 @@ mod signal;
 mod support;
 mod task;
 mod timer;
+mod together;

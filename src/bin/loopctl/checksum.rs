@@ -1,6 +1,7 @@
 //! Checksums, as sha256sum(1) and b3sum(1) print them.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
+use std::str::FromStr;
 
 use clap::ValueEnum;
 use sha2::Digest;
@@ -72,6 +73,29 @@ impl Sum {
     }
 }
 
+/// `sha256:HEX` or `blake3:HEX`.
+impl fmt::Display for Sum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.algorithm.name(), self.hex)
+    }
+}
+
+impl FromStr for Sum {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (name, hex) = text.split_once(':').ok_or(())?;
+        let known = [Algorithm::Sha256, Algorithm::Blake3];
+        let algorithm = known.into_iter().find(|known| known.name() == name).ok_or(())?;
+        let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        // Both are of 256 bits.
+        match hex.len() == 64 && hex.bytes().all(is_digit) {
+            true => Ok(Self { algorithm, hex: hex.to_owned() }),
+            false => Err(()),
+        }
+    }
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut hex, byte| {
         let _ = write!(hex, "{byte:02x}");
@@ -98,6 +122,17 @@ mod tests {
         assert_eq!(sum_of(Algorithm::Blake3, &["ab", "c"]).hex, blake3);
         let nothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         assert_eq!(sum_of(Algorithm::Sha256, &[]).line("-"), format!("{nothing}  -\n"));
+    }
+
+    #[test]
+    fn sums_are_read_as_they_are_written() {
+        for algorithm in [Algorithm::Sha256, Algorithm::Blake3] {
+            let sum = sum_of(algorithm, &["abc"]);
+            assert_eq!(sum.to_string().parse(), Ok(sum.clone()));
+            assert_eq!(sum.to_string()[1..].parse::<Sum>(), Err(()));
+            assert_eq!(sum.to_string().to_uppercase().parse::<Sum>(), Err(()));
+        }
+        assert_eq!("-".parse::<Sum>(), Err(()));
     }
 
     #[test]

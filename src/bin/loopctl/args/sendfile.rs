@@ -46,7 +46,8 @@ pub(crate) struct PartArgs {
     /// Send so many bytes [default: to the end of the file]
     #[arg(long, value_name = "SIZE", value_parser = some_bytes)]
     pub(crate) count: Option<NonZero<u64>>,
-    /// Ask the sink how much it has, and send the rest (`loopctl serve --mode sink --resume`)
+    /// Ask the sink how much it has, and send the rest; it has to be `loopctl serve --mode sink --resume`. Without
+    /// this, the other end cannot tell the end of the file from that of a sender that is killed
     #[arg(long, conflicts_with_all = ["offset", "count"])]
     pub(crate) resume: bool,
 }

@@ -77,7 +77,8 @@ pub(crate) struct SinkArgs {
     /// Break off transfers that are larger
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) max_size: Option<u64>,
-    /// Go on with what there is of FILE.part: tell the client how much that is (`loopctl sendfile --resume`)
+    /// Go on with what there is of FILE.part, and take only clients that say how long the file is, so that one
+    /// that is killed leaves no half of it as the whole (`loopctl sendfile --resume`)
     #[arg(long, requires_all = ["output", "once"], conflicts_with = "force")]
     pub(crate) resume: bool,
 }

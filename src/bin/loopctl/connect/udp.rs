@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use loopctl::plan::{Family, Policy, SocketKind, Target, interleave};
+use loopctl::plan::{Family, Ready, Reason, SocketKind, Target, interleave};
 use loopctl::{
     AbortReason, Address, DnsClient, Event, EventKind, Failure, Lookup, LoopRef, Phase, Resolver,
     SocketFacts, SocketOption, SocketOptions,
@@ -94,23 +94,26 @@ impl Reach<'_> {
             Some(resolver) => resolver.resolve(lookup),
             None => self.lp.resolve(lookup),
         };
-        let (why, reason) = match self.lp.timeout(self.left(), asking).await {
+        let (why, symbol, reason) = match self.lp.timeout(self.left(), asking).await {
             Ok(Ok(found)) => {
                 let addresses: Vec<_> = found.iter().map(|info| info.address).collect();
                 self.tell(EventKind::Resolved { addresses: addresses.clone() });
                 return Some(addresses);
             }
-            Ok(Err(error)) => (error.to_string(), AbortReason::NotResolved),
-            Err(elapsed) => (elapsed.to_string(), AbortReason::TimedOut),
+            Ok(Err(error)) => (error.to_string(), error.name(), AbortReason::NotResolved),
+            Err(elapsed) => (elapsed.to_string(), None, AbortReason::TimedOut),
         };
-        self.tell(EventKind::ResolveFailed { reason: why });
+        self.tell(EventKind::ResolveFailed { reason: why, symbol });
         self.tell(EventKind::ConnectionAborted { reason });
         None
     }
 
     /// Tells how it went, and whether nobody refused.
     async fn attempt(&self, attempt: usize, address: SocketAddr) -> bool {
-        self.tell(EventKind::AttemptStarted { attempt, address: address.into() });
+        let planned = self.lp.time();
+        let before = attempt.checked_sub(1);
+        let reason = before.map_or(Reason::First(Ready::Known), Reason::Kick);
+        self.tell(EventKind::AttemptStarted { attempt, address: address.into(), reason, planned });
         let opened = self.race().open(address);
         let (socket, refused) = match opened {
             Ok(opened) => opened,
@@ -185,7 +188,7 @@ impl Reach<'_> {
 impl RaceRequest {
     /// The order in which the addresses are tried.
     fn sort(&self, mut addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
-        let Policy { interleave: first, .. } = self.policy;
+        let first = self.policy.interleave;
         let family = |address: &SocketAddr| Family::of(&address.ip());
         if let Some(preferred) = self.prefer {
             addresses.sort_by_key(|address| family(address) != preferred);

@@ -21,35 +21,54 @@ impl Drop for Wanted {
     }
 }
 
-/// The sum of a part of a file.
-///
-/// # Errors
-/// The file's. One that ends early gives the sum of what there is.
-pub(super) async fn of_file(
-    lp: &LoopRef,
-    file: &Arc<File>,
-    algorithm: Algorithm,
-    offset: u64,
-    count: u64,
-) -> io::Result<Sum> {
-    let wanted = Wanted(Arc::new(AtomicBool::new(true)));
-    let (file, is_wanted) = (Arc::clone(file), Arc::clone(&wanted.0));
-    let work = move || {
-        let (mut checksum, mut buffer) = (Checksum::new(algorithm), vec![0; BLOCK]);
-        let mut at = offset;
-        while at < offset + count && is_wanted.load(Ordering::Relaxed) {
-            let most = usize::try_from(offset + count - at).map_or(BLOCK, |left| left.min(BLOCK));
-            match file.read_at(&mut buffer[..most], at) {
-                Ok(0) => break,
-                Ok(read) => {
-                    checksum.add(&buffer[..read]);
-                    at += read as u64;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
+/// Sums of the same bytes, each of another kind.
+pub(super) struct Sums(Vec<Checksum>);
+
+impl Sums {
+    pub(super) fn new(algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
+        let mut kinds: Vec<Algorithm> = algorithms.into_iter().collect();
+        kinds.dedup();
+        Self(kinds.into_iter().map(Checksum::new).collect())
+    }
+
+    /// With a part of a file added. One that ends early adds what there is.
+    ///
+    /// # Errors
+    /// The file's.
+    pub(super) async fn add(
+        mut self,
+        lp: &LoopRef,
+        file: &Arc<File>,
+        offset: u64,
+        count: u64,
+    ) -> io::Result<Self> {
+        if self.0.is_empty() || count == 0 {
+            return Ok(self);
         }
-        Ok(checksum.sum())
-    };
-    lp.run_in_executor(work).await.map_err(io::Error::other)?
+        let wanted = Wanted(Arc::new(AtomicBool::new(true)));
+        let (file, is_wanted) = (Arc::clone(file), Arc::clone(&wanted.0));
+        let work = move || {
+            let (mut buffer, mut at) = (vec![0; BLOCK], offset);
+            while at < offset + count && is_wanted.load(Ordering::Relaxed) {
+                let left = usize::try_from(offset + count - at);
+                let most = left.map_or(BLOCK, |left| left.min(BLOCK));
+                match file.read_at(&mut buffer[..most], at) {
+                    Ok(0) => break,
+                    Ok(read) => {
+                        self.0.iter_mut().for_each(|sum| sum.add(&buffer[..read]));
+                        at += read as u64;
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(self)
+        };
+        lp.run_in_executor(work).await.map_err(io::Error::other)?
+    }
+
+    /// The one of this kind, if there is one.
+    pub(super) fn of(&self, algorithm: Algorithm) -> Option<Sum> {
+        self.0.iter().map(Checksum::sum).find(|sum| sum.algorithm == algorithm)
+    }
 }

@@ -160,12 +160,6 @@ impl Stored {
         let path = self.path.as_ref();
         path.map_or_else(|| "-".to_owned(), |path| path.to_string_lossy().into_owned())
     }
-
-    /// What a client that resumes is told at the end.
-    pub(crate) fn last_line(&self) -> String {
-        let sum = self.sum.as_ref().map(|sum| format!("{}:{}", sum.algorithm.name(), sum.hex));
-        format!("loopctl-sink 1 {} {}\n", self.bytes, sum.as_deref().unwrap_or("-"))
-    }
 }
 
 impl Totals {

@@ -23,6 +23,7 @@ pub(crate) fn verdict(verdict: Verdict) -> &'static str {
         Verdict::Indeterminate => "not to be verified (DNSSEC)",
         Verdict::Bogus => "bogus (DNSSEC)",
         Verdict::Error => "failed",
+        Verdict::Canceled => "no answer before the connection was there",
     }
 }
 
@@ -131,9 +132,11 @@ fn hint(report: &NameReport, why: Verdict) -> String {
         Verdict::Timeout => {
             "is there a name server at that address? A firewall may drop UDP: `--server tcp://HOST` goes another way"
         }
-        Verdict::Error | Verdict::Answered | Verdict::Indeterminate | Verdict::Bogus => {
-            "`-v` shows every step"
-        }
+        Verdict::Error
+        | Verdict::Answered
+        | Verdict::Canceled
+        | Verdict::Indeterminate
+        | Verdict::Bogus => "`-v` shows every step",
     };
     text.to_owned()
 }

@@ -2,7 +2,7 @@
 
 use httparse::{EMPTY_HEADER, parse_chunk_size, parse_headers};
 
-use super::request::{LONGEST, MOST_FIELDS, Refused};
+use super::refused::{LONGEST, MOST_FIELDS, Refused};
 
 /// How far it has come. Nobody wants its bytes: they are counted.
 #[derive(Debug)]

@@ -2,37 +2,26 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
-use std::num::NonZero;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, Metadata};
-use loopctl::Sendfile;
 
 use super::conditions::{Verdict, Version, Wanted};
+use super::excerpt::Excerpt;
 use super::listing::{self, Entry};
 use super::path::UrlPath;
 use super::request::Request;
-use super::response::{Content, Response, Status};
+use super::response::{Content, Response};
+use super::status::Status;
 use crate::env::Environment;
-
-/// How much of a file is in memory for a client.
-const PIECE: u64 = 256 * 1024;
 
 /// A directory that nothing leads out of: neither a name nor a symbolic link.
 #[derive(Debug, Clone)]
 pub(in super::super) struct Root(Arc<Dir>);
-
-/// A part of a file that is open, and has not been read yet.
-#[derive(Debug)]
-pub(super) struct Excerpt {
-    file: File,
-    offset: u64,
-    left: u64,
-}
 
 impl Root {
     pub(in super::super) fn open(path: &Path) -> io::Result<Self> {
@@ -139,47 +128,6 @@ fn failed(error: &io::Error) -> Status {
         PermissionDenied => Status::FORBIDDEN,
         _ => Status::INTERNAL_SERVER_ERROR,
     }
-}
-
-impl Excerpt {
-    fn new(file: File, start: u64, end: u64) -> Self {
-        Self { file, offset: start, left: end - start }
-    }
-
-    pub(super) fn left(&self) -> u64 {
-        self.left
-    }
-
-    pub(super) fn is_over(&self) -> bool {
-        self.left == 0
-    }
-
-    /// What is left, for the kernel to send.
-    pub(super) fn rest(&self) -> Option<Sendfile<'_>> {
-        let left = NonZero::new(self.left)?;
-        Some(Sendfile::new(&self.file).offset(self.offset).count(left))
-    }
-
-    /// Appends the next piece, all of it or nothing.
-    pub(super) fn read(&mut self, buffer: &mut Vec<u8>) -> io::Result<()> {
-        let (start, count) = (buffer.len(), self.left.min(PIECE));
-        buffer.resize(start + count as usize, 0);
-        let read = self.file.read_exact_at(&mut buffer[start..], self.offset);
-        if read.is_err() {
-            buffer.truncate(start);
-        }
-        self.offset += count;
-        self.left -= count;
-        read.map_err(|error| match error.kind() {
-            ErrorKind::UnexpectedEof => became_shorter(),
-            _ => error,
-        })
-    }
-}
-
-/// Its length has been told already.
-pub(super) fn became_shorter() -> io::Error {
-    io::Error::other("the file became shorter meanwhile")
 }
 
 fn version(metadata: &std::fs::Metadata) -> Version {

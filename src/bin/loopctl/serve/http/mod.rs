@@ -2,11 +2,14 @@
 
 mod body;
 mod conditions;
+mod excerpt;
 mod files;
 mod listing;
 mod path;
+mod refused;
 mod request;
 mod response;
+mod status;
 
 use std::io;
 
@@ -20,10 +23,12 @@ use crate::render::serve::text;
 use crate::render::units;
 
 use body::Body;
-use files::Excerpt;
+use excerpt::{Excerpt, became_shorter};
 pub(super) use files::Root;
-use request::{Inbox, Refused, Request};
-use response::{Content, Response, Status};
+use refused::Refused;
+use request::{Inbox, Request};
+use response::{Content, Response};
+use status::Status;
 
 /// Answers one request after the other, until the client has enough.
 pub(super) async fn talk(
@@ -132,9 +137,7 @@ impl Conversation<'_> {
         self.output.write(&head).await?;
         let Some(rest) = excerpt.rest() else { return Ok(()) };
         match self.output.send_file(rest).await? {
-            bytes if bytes < excerpt.left() => {
-                Err(Halt::because(End::Error, files::became_shorter()))
-            }
+            bytes if bytes < excerpt.left() => Err(Halt::because(End::Error, became_shorter())),
             _ => Ok(()),
         }
     }

@@ -2,15 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use httparse::{EMPTY_HEADER, Error};
+use httparse::EMPTY_HEADER;
 
 use super::body::Body;
-use super::response::Status;
+use super::refused::{LONGEST, MOST_FIELDS, Refused};
+use super::status::Status;
 
-/// How long a head may be, in bytes.
-pub(super) const LONGEST: usize = 16 * 1024;
-/// How many fields it may have.
-pub(super) const MOST_FIELDS: usize = 64;
 /// How long it may take from its first byte to its end.
 const SLOWEST: Duration = Duration::from_secs(10);
 
@@ -32,13 +29,6 @@ pub(super) struct Request {
     fields: Vec<(String, String)>,
     /// As it came.
     pub(super) head: Vec<u8>,
-}
-
-/// Why a request is not answered, and the connection ends.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Refused {
-    pub(super) status: Status,
-    pub(super) why: &'static str,
 }
 
 impl Inbox {
@@ -141,39 +131,6 @@ impl Request {
     fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         let matching = self.fields.iter().filter(move |field| field.0.eq_ignore_ascii_case(name));
         matching.map(|field| &*field.1)
-    }
-}
-
-impl Refused {
-    pub(super) fn new(status: Status, why: &'static str) -> Self {
-        Self { status, why }
-    }
-
-    pub(super) fn malformed(why: &'static str) -> Self {
-        Self::new(Status::BAD_REQUEST, why)
-    }
-
-    fn too_long(bytes: &[u8]) -> Self {
-        match bytes[..LONGEST].contains(&b'\n') {
-            true => Self::new(Status::FIELDS_TOO_LARGE, "the request's head is over 16 KiB"),
-            false => Self::new(Status::URI_TOO_LONG, "the request's first line is over 16 KiB"),
-        }
-    }
-}
-
-impl From<Error> for Refused {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::HeaderName => Self::malformed("a field's name is malformed"),
-            Error::HeaderValue => Self::malformed("a field's value is malformed"),
-            Error::TooManyHeaders => {
-                Self::new(Status::FIELDS_TOO_LARGE, "the request has more than 64 fields")
-            }
-            Error::Version => Self::new(Status::VERSION_NOT_SUPPORTED, "this is HTTP/1.1"),
-            Error::NewLine | Error::Status | Error::Token => {
-                Self::malformed("the request is malformed")
-            }
-        }
     }
 }
 

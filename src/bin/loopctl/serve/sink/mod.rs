@@ -1,11 +1,10 @@
 //! `--mode sink`: what clients send is counted, summed, limited and kept.
 //!
-//! What is not whole yet has `.part` at the end of its name. With `--resume` there is a conversation of two
-//! lines: the sink begins with `loopctl-sink 1 SIZE`, the bytes that it has; the client sends those after them;
-//! the sink ends with `loopctl-sink 1 SIZE SUM`, once all is stored, where SUM is `sha256:HEX`, `blake3:HEX`
-//! or `-`.
+//! What is not whole yet has `.part` at the end of its name. A client that just sends cannot say how much there
+//! is: its end-of-file is the end of the file, also where it was killed. With `--resume` it has to say so.
 
 mod parcel;
+mod resume;
 mod store;
 
 use std::io;
@@ -14,7 +13,7 @@ use std::rc::Rc;
 use super::client::Client;
 use super::conn::{Input, Output};
 use super::report::{End, Halt};
-use crate::message::Message;
+use crate::message::{Message, plain};
 use crate::request::SinkRequest;
 
 use parcel::{Fault, Parcel};
@@ -31,39 +30,93 @@ pub(super) async fn talk(
     let parcel = store.receive(&client.lp).await.map_err(|error| failed(client, error))?;
     let mut delivery = Delivery { client, parcel, is_whole: false };
     let parcel = &delivery.parcel;
-    if request.resume {
-        output.write(format!("loopctl-sink 1 {}\n", parcel.bytes()).as_bytes()).await?;
+    match request.resume {
+        true => receive_announced(client, input, output, parcel, request).await?,
+        false => while receive(client, input, parcel, request).await? > 0 {},
     }
-    loop {
-        let data = input.read().await?;
-        if data.is_empty() {
-            break;
-        }
-        match parcel.take(&data, request.max_size).await {
-            Ok(()) => {}
-            Err(Fault::TooLarge) => return Err(Halt::limit("larger than --max-size")),
-            // What all share ends the server, which tells why.
-            Err(Fault::Failed) if !store.is_folder() => {
-                let failed = io::Error::other("the output has failed");
-                return Err(Halt::because(End::Error, failed));
-            }
-            Err(Fault::Failed) => {
-                let error = parcel.finish().await.err();
-                let error = error.unwrap_or_else(|| io::Error::other("the output has failed"));
-                return Err(failed(client, error));
-            }
-        }
+    if parcel.settle().await.is_err() {
+        return Err(not_stored(client, parcel).await);
     }
     delivery.is_whole = true;
     if store.is_folder() || request.resume {
-        let stored = delivery.parcel.complete().await.map_err(|error| failed(client, error))?;
-        let end = stored.as_ref().map(|stored| stored.last_line());
+        let mut stored = delivery.parcel.complete().await.map_err(|error| failed(client, error))?;
+        if let (Some(stored), None) = (&mut stored, request.checksum) {
+            // It was for the client alone.
+            stored.sum = None;
+        }
+        let receipt = resume::line(&delivery.parcel);
         client.session.tell(|teller| stored.iter().for_each(|stored| teller.stored(stored)));
-        if let (true, Some(end)) = (request.resume, end) {
-            output.write(end.as_bytes()).await?;
+        if request.resume && stored.is_some() {
+            output.write(receipt.as_bytes()).await?;
         }
     }
     Ok(())
+}
+
+/// From a client that says what it has, and is believed only when all of that has come.
+async fn receive_announced(
+    client: &Client,
+    input: &mut Input,
+    output: &mut Output,
+    parcel: &Parcel,
+    request: &SinkRequest,
+) -> Result<(), Halt> {
+    let announced = resume::agree(client, input, output, parcel).await?;
+    let total = announced.total;
+    let is_too_much = |size: usize| size as u64 > total - parcel.bytes();
+    let mut data = announced.early;
+    loop {
+        if is_too_much(data.len()) {
+            return Err(resume::excess(client, total));
+        }
+        keep(client, parcel, &data, request).await?;
+        data = input.read().await?;
+        if data.is_empty() {
+            break;
+        }
+    }
+    match parcel.bytes() {
+        bytes if bytes < total => Err(resume::incomplete(client, bytes, total)),
+        _ => Ok(()),
+    }
+}
+
+/// What comes next; how much it was.
+async fn receive(
+    client: &Client,
+    input: &mut Input,
+    parcel: &Parcel,
+    request: &SinkRequest,
+) -> Result<usize, Halt> {
+    let data = input.read().await?;
+    if !data.is_empty() {
+        keep(client, parcel, &data, request).await?;
+    }
+    Ok(data.len())
+}
+
+async fn keep(
+    client: &Client,
+    parcel: &Parcel,
+    data: &[u8],
+    request: &SinkRequest,
+) -> Result<(), Halt> {
+    match parcel.take(data, request.max_size).await {
+        Ok(()) => Ok(()),
+        Err(Fault::TooLarge) => Err(Halt::limit("larger than --max-size")),
+        Err(Fault::Failed) => Err(not_stored(client, parcel).await),
+    }
+}
+
+/// What came cannot be written.
+async fn not_stored(client: &Client, parcel: &Parcel) -> Halt {
+    if let Some(store) = client.session.store().filter(|store| !store.is_folder()) {
+        // What all share ends the server, which tells why.
+        client.break_off(true);
+        return Halt::End(End::Error, store.trouble());
+    }
+    let error = parcel.finish().await.err();
+    failed(client, error.unwrap_or_else(|| io::Error::other("the output has failed")))
 }
 
 /// What one client brings. It is left as a part unless it came to its end.
@@ -87,12 +140,20 @@ impl Drop for Delivery<'_> {
     }
 }
 
+/// What a client brings is not taken: it hears of it by a reset, or would take silence for consent.
+fn refused(client: &Client, end: End, why: &str) -> Halt {
+    client.break_off(true);
+    client.session.teller.borrow().message(&Message::error(why));
+    Halt::because(end, io::Error::other(why.to_owned()))
+}
+
 /// Something failed here: the client hears of it by a reset, and the exit status tells.
 fn failed(client: &Client, error: io::Error) -> Halt {
     if let Some(store) = client.session.store() {
-        store.note_failure();
+        store.note_failure(&error);
     }
-    let message = Message::error(format!("cannot store what comes: {error}"));
+    client.break_off(true);
+    let message = Message::error(format!("cannot store what comes: {}", plain(&error)));
     client.session.teller.borrow().message(&message);
     Halt::because(End::Error, error)
 }
