@@ -79,9 +79,6 @@ impl Cause {
             Self::Untrusted => "untrusted",
             Self::NoTls => "tls_failed",
             Self::Reset => "reset",
-            Self::NoAnswerToTls => "tls_silent",
-            Self::Untrusted => "untrusted",
-            Self::NoTls => "tls_failed",
             Self::Bind => "cannot_bind",
             Self::Other => "failed",
         }

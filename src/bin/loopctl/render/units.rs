@@ -221,7 +221,7 @@ mod tests {
         let wrapped = labelled("  why", "one two three four", Some(20));
         assert_eq!(wrapped, "  why      one two\n           three\n           four\n");
         assert_eq!(labelled("", "one two", None), "           one two\n");
-        assert_eq!(wrap("", "one 2.0 ms", Some(16)), "           one\n           2.0 ms\n");
+        assert_eq!(labelled("", "one 2.0 ms", Some(16)), "           one\n           2.0 ms\n");
     }
 
     #[test]

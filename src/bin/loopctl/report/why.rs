@@ -200,17 +200,6 @@ fn of_attempt(report: &Report, number: usize, attempt: &Attempt, cost: Duration)
         (Outcome::Failure(..), Cause::Refused) => {
             ("refused", format!("`{address}` refused after {took}"))
         }
-        (_, Cause::Untrusted) => (
-            cause.word(),
-            format!("`{address}` has a certificate that is not trusted: known after {took}"),
-        ),
-        (_, Cause::NoTls) => {
-            (cause.word(), format!("`{address}` connected, but TLS failed after {took}"))
-        }
-        (_, Cause::NoAnswerToTls) => (
-            cause.word(),
-            format!("`{address}` connected, but its TLS handshake was not over after {took}"),
-        ),
         (Outcome::Failure(_, failure), cause) => {
             let name = failure.name().unwrap_or("failed");
             let when = if failure.at_once { "at once".to_owned() } else { format!("after {took}") };
