@@ -64,7 +64,9 @@ fn tls_01_what_was_agreed_on_is_in_the_report() {
     let steps = ["start_ms", "first_byte_ms"].map(|key| tls[key].as_f64().unwrap());
     let end = tls["start_ms"].as_f64().unwrap() + tls["duration_ms"].as_f64().unwrap();
     assert!(steps[0] <= steps[1] && steps[1] <= end);
-    assert!((end - document["total_ms"].as_f64().unwrap()).abs() < 0.01, "{document:#}");
+    // The race is over when the loop has heard of it.
+    let total = document["total_ms"].as_f64().unwrap();
+    assert!(end <= total + 0.002, "{document:#}");
 }
 
 #[test]
