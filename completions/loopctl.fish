@@ -55,7 +55,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l happy-eyebal
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l resolution-delay -d 'Ask for each family by itself, and let addresses in hand wait this long for IPv6 [default: 50ms, or the policy\'s]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l interleave -d 'The First Address Family Count; 0 keeps the resolver\'s order [default: 1, with `off` 0, or the policy\'s]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l max-parallel -d 'At most this many attempts at a time [default: 6, or the policy\'s]' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l attempt-timeout -d 'Time for one attempt [default: as long as the kernel tries; with --udp 200ms]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l attempt-timeout -d 'Time for one attempt [default: as long as the kernel tries; with --udp 200ms, with --compare 3s]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l prefer -d 'Try the addresses of this family first' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l success -d 'What an attempt has to reach to win: TCP, or the end of the TLS handshake [default: the policy\'s]' -r -f -a "tcp\t'A connection; TLS follows over the one that has won'
 tls\t'TLS: an address that is silent, or has a bad certificate, loses to the next'"
@@ -84,9 +84,11 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l ca -d 'Trust
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l cert-expiry -d 'Fail (60) if a certificate of the peer\'s ends sooner than this, such as 14d' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l cert -d 'Our own certificate with its chain (PEM), for peers that ask' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l key -d 'The key of --cert (PEM), if it is in a file of its own' -r -F
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l compare -d 'Measure each lookup and each address by itself, and tell what every policy would get from here; `live`: run each policy as well, and tell where that differs' -r -f -a "predict\t'What every policy would get'
+live\t'What it gets, beside that'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l idle-timeout -d 'End a relay when nothing has come or gone for this long' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l require -d 'The connection must be over this family' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l max-cost -d 'Waiting for addresses that did not win must cost no more than this' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l max-cost -d 'Waiting for answers and for addresses that did not win must cost no more than this' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s c -l count -d 'Connect N times; with --interval alone, until interrupted' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s i -l interval -d 'Time from one start to the next [default: 1s]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s w -l wait -d 'Try until it connects, at most this long [60s where no time is given]' -r
@@ -240,6 +242,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l via -d 'Who 
 dns\t'Name servers, asked directly'
 both\t'Both side by side'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l server -d 'Ask this name server and not those of resolv.conf(5): [udp|tcp|tls|https://]HOST[:PORT]; may be given again' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l trust-anchor -d 'Trust these keys (DNSKEY or DS records) in the place of the root\'s; `-` is standard input' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l order -d 'The order of addresses: that of a connection, the system\'s, or the name servers\'' -r -f -a "connection\t'In which `loopctl connect` would try them'
 system\t'In which getaddrinfo gives them'
 dns\t'In which name servers give them'"
@@ -252,7 +255,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l slow-callbac
 complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: 5s; serve: none; sendfile: 10s to connect, none to send]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l search -d 'Complete short names with the search list, as the system does, which is the default'
 complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l no-search -d 'Take names as complete'
-complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l dnssec -d 'Ask for signatures, and whether the server has verified the answer; nothing is verified here'
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l dnssec -d 'Verify every answer of name servers by its signatures, from the root\'s keys down'
 complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l trace -d 'Go the way from the root servers (or from --server) down to those in charge of the name'
 complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l short -d 'Print addresses alone, or the data of records, one a line'
 complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -s 4 -l ipv4 -d 'Only IPv4'
@@ -278,7 +281,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l happy-eyeba
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l resolution-delay -d 'Ask for each family by itself, and let addresses in hand wait this long for IPv6 [default: 50ms, or the policy\'s]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l interleave -d 'The First Address Family Count; 0 keeps the resolver\'s order [default: 1, with `off` 0, or the policy\'s]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l max-parallel -d 'At most this many attempts at a time [default: 6, or the policy\'s]' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l attempt-timeout -d 'Time for one attempt [default: as long as the kernel tries; with --udp 200ms]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l attempt-timeout -d 'Time for one attempt [default: as long as the kernel tries; with --udp 200ms, with --compare 3s]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l prefer -d 'Try the addresses of this family first' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l success -d 'What an attempt has to reach to win: TCP, or the end of the TLS handshake [default: the policy\'s]' -r -f -a "tcp\t'A connection; TLS follows over the one that has won'
 tls\t'TLS: an address that is silent, or has a bad certificate, loses to the next'"
@@ -335,7 +338,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l happy-eyeballs 
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l resolution-delay -d 'Ask for each family by itself, and let addresses in hand wait this long for IPv6 [default: 50ms, or the policy\'s]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l interleave -d 'The First Address Family Count; 0 keeps the resolver\'s order [default: 1, with `off` 0, or the policy\'s]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l max-parallel -d 'At most this many attempts at a time [default: 6, or the policy\'s]' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l attempt-timeout -d 'Time for one attempt [default: as long as the kernel tries; with --udp 200ms]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l attempt-timeout -d 'Time for one attempt [default: as long as the kernel tries; with --udp 200ms, with --compare 3s]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l prefer -d 'Try the addresses of this family first' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l qlog -d 'Write every event to FILE, as qlog (JSON text sequences)' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb'

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::BoxError;
 use crate::event_loop::{LoopRef, Room};
-use crate::plan::{Family, Host, Port, SocketKind, literal};
+use crate::plan::{Answer, Family, Host, Port, SocketKind, literal};
 use crate::sys::addrinfo::{self, Hints};
 use crate::task::{Cancelled, Executor};
 
@@ -176,6 +176,39 @@ impl ResolveError {
         match self {
             Self::Failed { error, .. } => error.downcast_ref(),
             _ => None,
+        }
+    }
+
+    /// What it tells a [race](crate::plan::Race) that asked for addresses. `EAI_AGAIN` is taken for silence: glibc has
+    /// no word of its own for that.
+    ///
+    /// ```
+    /// use loopctl::plan::Answer;
+    /// # use loopctl::{AddrInfoFlags, Lookup};
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// # let lp = event_loop.lp();
+    /// let not_an_address = Lookup::new("example.test", 80).flags(AddrInfoFlags::NUMERICHOST);
+    /// let error = event_loop.run_until_complete(lp.getaddrinfo(not_an_address))?.unwrap_err();
+    /// assert_eq!(error.answer::<std::net::IpAddr>(), Answer::NoName);
+    /// # Ok::<(), loopctl::RunError>(())
+    /// ```
+    pub fn answer<A>(&self) -> Answer<A> {
+        #[cfg(feature = "dns")]
+        if let Some(error) = self.dns() {
+            use super::DnsErrorKind;
+            return match error.kind {
+                DnsErrorKind::NxDomain => Answer::NoName,
+                DnsErrorKind::NoData => Answer::NoData,
+                DnsErrorKind::TimedOut => Answer::TimedOut,
+                _ => Answer::Failed,
+            };
+        }
+        match (self, self.name()) {
+            (Self::NoAddresses { .. }, _) => Answer::NoData,
+            (_, Some("EAI_NODATA" | "EAI_ADDRFAMILY")) => Answer::NoData,
+            (_, Some("EAI_NONAME")) => Answer::NoName,
+            (_, Some("EAI_AGAIN")) => Answer::TimedOut,
+            _ => Answer::Failed,
         }
     }
 
@@ -408,7 +441,24 @@ impl LoopRef {
     }
 
     /// The addresses of one family, for a race that asks for the other at the same time.
-    pub(super) async fn getaddrinfo_of_family(
+    ///
+    /// A name that is in the hosts file, or this host by its nature, is asked for as a whole, and what is of another
+    /// family left out: asked for one family alone, getaddrinfo would turn to name servers for what the file does not
+    /// have.
+    ///
+    /// ```
+    /// # use loopctl::{Lookup, plan::Family};
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// # let lp = event_loop.lp();
+    /// let lookup = Lookup::new("localhost", 80).family(Family::Inet);
+    /// let found = event_loop.run_until_complete(lp.getaddrinfo_of_family(lookup))??;
+    /// assert!(found[0].address.ip().is_loopback());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`getaddrinfo`](Self::getaddrinfo).
+    pub async fn getaddrinfo_of_family(
         &self,
         lookup: Lookup,
     ) -> Result<Vec<AddrInfo>, ResolveError> {

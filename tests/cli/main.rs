@@ -4,9 +4,11 @@
 #[path = "../net/support/authority.rs"]
 #[expect(dead_code, reason = "the tests of the library use more of it")]
 mod authority;
+mod compare;
 mod connect_tls;
 mod connect_tls_peers;
 mod demo;
+mod dnssec;
 mod exec;
 mod exits;
 mod exports;
@@ -35,6 +37,9 @@ mod serve_tls;
 mod serve_tls_faults;
 mod serve_tls_limits;
 mod served;
+#[path = "../net/support/signed.rs"]
+#[expect(dead_code, reason = "the tests of the library use more of it")]
+mod signed;
 mod sink;
 mod socket;
 mod starttls;
@@ -45,3 +50,4 @@ mod tls_peer;
 mod typed;
 mod udp;
 mod via;
+mod why;

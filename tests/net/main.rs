@@ -26,6 +26,10 @@ mod dns_query;
 mod dns_tls;
 #[cfg(feature = "dns")]
 mod dns_wire;
+#[cfg(feature = "dnssec")]
+mod dnssec;
+#[cfg(feature = "dnssec")]
+mod dnssec_peers;
 mod early;
 mod errors;
 mod leaks;

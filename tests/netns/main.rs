@@ -26,6 +26,8 @@ mod timeline;
 mod tries;
 
 mod asyncio;
+mod compare;
+mod files;
 mod interrupt;
 mod scenarios;
 mod several;

@@ -12,6 +12,8 @@ use crate::report::{Attempt, End, Outcome, Report, Secured, TlsFailure, TlsPhase
 /// One hint at most: the one that helps most.
 pub(crate) fn hint(report: &Report) -> Option<String> {
     match report.end {
+        // The table says more.
+        _ if report.beside.compare.is_some() => None,
         End::Interrupted(_) => None,
         // It was given when the relay began.
         End::Connected if report.beside.relay.is_some() => None,
@@ -154,10 +156,6 @@ fn of_first_loser(first: &Attempt) -> Option<String> {
         Cause::Refused => {
             Some(format!("`{address}` refuses: nothing listens there, or a firewall says so"))
         }
-        Cause::Prohibited => Some(format!(
-            "`{address}`: a router on the path forbids it (ICMP), not a permission on this host"
-        )),
-        Cause::Unreachable => Some(format!("`{address}` cannot be reached: {}", who_says(first))),
         Cause::NoRoute => {
             Some(format!("this host has no route to `{address}`; other clients skip it too"))
         }
@@ -169,18 +167,24 @@ fn of_first_loser(first: &Attempt) -> Option<String> {
             "`{address}` connects, but TLS fails there ({}); clients that take the first connection fail with it",
             word(first).unwrap_or_default()
         )),
+        // Who says no to the others stands in the report.
         _ => None,
     }
 }
 
 /// A router answers within a round trip; a neighbour that is not there is asked for seconds.
 fn who_says(attempt: &Attempt) -> &'static str {
-    const NEIGHBOUR: std::time::Duration = std::time::Duration::from_millis(900);
-    if attempt.took < NEIGHBOUR {
-        "a router on the path says so"
-    } else {
+    if is_neighbour(attempt) {
         "nobody on its network answers for that address (ARP or neighbour discovery got no reply)"
+    } else {
+        "a router on the path says so"
     }
+}
+
+/// Whether what is unreachable should have been on the same network: so long only neighbours are asked for.
+pub(crate) fn is_neighbour(attempt: &Attempt) -> bool {
+    const NEIGHBOUR: std::time::Duration = std::time::Duration::from_millis(900);
+    attempt.took >= NEIGHBOUR
 }
 
 /// The family of which several addresses were tried and none answered, while the other one connected.

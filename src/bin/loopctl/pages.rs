@@ -15,7 +15,7 @@ pub(crate) fn page_of(name: &str) -> Page {
     match name {
         "loopctl-connect" => Page {
             environment: &CONNECT_ENVIRONMENT,
-            ..page(CONNECT, &[("OUTPUT", OUTPUT), ("JSON", JSON)])
+            ..page(CONNECT, &[("OUTPUT", OUTPUT), ("COMPARING", COMPARING), ("JSON", JSON)])
         },
         "loopctl-sendfile" => Page {
             description: SENDFILE,
@@ -61,7 +61,7 @@ The other end is here, too: servers that behave, and servers that do not, to try
 const CONNECT: &str = "\
 Connects to each TARGET, several at a time, and closes the connection at once. This is Happy Eyeballs version 3: the \
 system (getaddrinfo) is asked for AAAA and for A apart. The first attempt starts when AAAA is answered, or the Resolution \
-Delay (50 ms) after A; what comes later joins the race. What /etc/hosts has is asked for as a whole. Addresses \
+Delay (50 ms) after A; what comes later joins the race. What /etc/hosts has is asked for as a whole, and where gai.conf(5) puts IPv4 first, A is what is waited for. Addresses \
 are tried in the order of RFC 6724 with the families interleaved: 16 of them at most, six at a time. The next attempt starts \
 when the Connection Attempt Delay (250 ms) has passed since the last start, or when the newest attempt fails, though not \
 within 10 ms of its packet. The first connection wins, and the attempts that are still under way are given up.
@@ -191,7 +191,7 @@ that stays in FILE.part. One that does not is refused with a reset, and nothing 
 --resume goes on with FILE.part, and tells the client how much that is, with its checksum, and what was stored in the end; \
 see loopctl-sendfile(1).
 
-A disk that is full ends the transfer with a reset. With FILE it ends the server, too; with DIR the others go on, and the \
+A disk that is full, or a file that may not become larger (`ulimit -f`), ends the transfer with a reset. With FILE it ends the server, too; with DIR the others go on, and the \
 exit status is 23 in the end.";
 
 const RESOLVE: &str = "\
@@ -211,8 +211,13 @@ With --trace, name servers are asked for what they know themselves: those of the
 those that each referral names, at the addresses that came with it. Where none came, the system is asked for them. \
 Aliases are followed from the beginning. The port of --server is that of all servers on the way.
 
-With --dnssec, signatures are asked for, and whether the server has verified them (AD). That is the server's claim, \
-worth as much as the server and the way to it: nothing is verified here.
+With --dnssec, the answers of name servers are verified here, from the keys of the root down, or from those of \
+--trust-anchor: DNSKEY or DS records as zone files have them. secure: signatures lead to the answer. insecure: the zone is \
+proved not to be signed. bogus: it ought to be signed well, and is not; the first fault is named. indeterminate: what would \
+tell cannot be had. A name of which an answer is bogus or indeterminate does not resolve (exit status 6), even if the \
+system thinks so; but where no trust anchor is in charge of a name, nothing is expected of it. Servers are told not to \
+verify anything themselves (CD), so that the fault can be seen. The keys of zones are asked for once in a run. With \
+--trace nothing is verified: signatures are only shown, and what the servers claim.
 
 An address in the place of a name needs no resolver; -x asks for its names. Letters beyond ASCII are encoded (IDNA), \
 and both spellings are told. localhost is this host, and nobody is asked.
@@ -349,17 +354,43 @@ answers; `result` is answered, nxdomain, nodata, servfail, refused, timeout or e
 its own: `error.name` is what it said, such as EAI_NONAME. `rule` is the last column of the table. `authentic` is the server's claim (AD).";
 
 const OUTPUT: &str = "\
-A headline; where the addresses came from and how they are ordered; with --via dns, each question to a name server; a row for every address; what the kernel \
-measured; the socket's options, where some were asked for; and what the total is made of.
+A headline; where the addresses came from, how long the system or name servers took for each family, and how the addresses are ordered; a row for every address; what the kernel \
+measured; the socket's options, where some were asked for; what the total is made of; and why, where there is something to explain.
+
+`wait for AAAA` in the total is time in which addresses of the other family were at hand, `stagger` time that went to addresses \
+which did not win. Both together are what Happy Eyeballs cost: --max-cost judges it, and `why` says which answer, family or \
+address is to blame, and for how much. A number of the system is told with who said it: the same EACCES comes from this host at \
+once, and from a router after a round trip. Nothing is told of a first address that won.
 
 A row says when its attempt started and how long it took, both in milliseconds since work on the target began, and \
 its outcome. With --tls, two lines more say what was agreed on and whom the peer says it is, and -v shows all of its certificates; \
-the bar of the connection goes on with the handshake. `lost` is an attempt that was under way when another one won. `SYN +2` says that the kernel sent the \
-first packet again twice. On a terminal each row has a bar on a common time axis.
+the bar of the connection goes on with the handshake. `lost` is an attempt that was under way when another one won. `SYN resent 2` says that the kernel sent the \
+first packet again twice; a winner's `SYN lost once` is loss on the way, and no slow path. On a terminal each row has a bar on a common time axis.
 
 Errors, their causes and hints go to standard error. With --relay the report goes there, too, and is told when there \
 is a connection; a line about what was relayed follows. A format for programs comes at the end, and is alone on \
 standard error, unless --report gives it a file.";
+
+const COMPARING: &str = "\
+With --compare, nothing is raced. The questions for AAAA, for A and for both at once, which is what programs wait for that \
+call getaddrinfo, are put at the same time, and each is timed by itself; with --via dns, only the first two. Each address is \
+connected to by itself as soon as it is known, with --tls also its handshake is done. Questions have the --timeout, and \
+addresses --attempt-timeout (3 s). From that follows what the policies would get: the winner, when it would be there, and what \
+it would have waited for. Addresses have short names: 6a is the first IPv6 address in the order of RFC 6724, 4b the second of IPv4. \
+`+250.0: 6a silent` is time that went by between the first address known and the start of the attempt that wins, and what it went to.
+
+What was silent for as long as it was waited for makes what comes after it uncertain: `> 3.0 s` says up to when the policy has no \
+connection for sure. Behind it stands how it goes on if the silence lasts, and the kernel gives up after tcp_syn_retries.
+
+The policy that was asked for has a `*`; where flags have made it another than all presets, it is the last one, `yours`. The \
+exit status is the one that it would have, within --timeout and if what is silent stays so. Clients differ in more than their \
+policies, such as timeouts of their own; those are left out.
+
+With --compare=live, every policy is then run, one after another, with a lookup and the --timeout of its own. A run that is not as \
+predicted is marked: another address has won, or the times are more than 15 ms and a tenth apart. The exit status is that of \
+the run of the policy that was asked for. Caches and networks change between the two, and a differing run says so.
+
+--ndjson and --qlog have each attempt of the measurement and each run as a race of its own. An interrupt tells what was measured so far.";
 
 const JSON: &str = "\
 With `--json`, every target gives one document (schema loopctl.connect.v1), also when it failed or was interrupted; \
@@ -367,9 +398,12 @@ several targets give an array, and repeated tries a document of their own (loopc
 draft-kuehlewind-happy-qlog), followed by the document.
 
 All `_ms` are milliseconds since work on the target began. `result` is success, failure (the network or the kernel \
-said no), timeout (a deadline fell) or canceled (another attempt won, or the user interrupted). `resolve.queries` has every question to a name server, as loopctl.resolve.v1 has them. null means that \
+said no), timeout (a deadline fell) or canceled (another attempt won, or the user interrupted). `resolve.queries` has every question to the system or to a name server, as loopctl.resolve.v1 has them; canceled is one that nobody waited for in the end. \
+`policy.name` says whose rules were in force, and `policy.changed` what flags made of them. `attempts[].reason` says why an attempt started when it did, and `slip_ms` how \
+much later that was than planned: time of this process, not of the network. `he_cost_ms` is what Happy Eyeballs cost, and `why` who had it. null means that \
 something did not happen or is not known. `relay` says how many bytes went each way and what ended that: eof, reset, \
-idle, closed (standard output), interrupted or error; `outcome` is about the connection alone. `answered` tells over UDP whether anything came back.";
+idle, closed (standard output), interrupted or error; `outcome` is about the connection alone. `answered` tells over UDP whether anything came back. `compare` has what --compare \
+measured and predicted for each policy.";
 
 const HTTP: &str = "\
 With --root, GET and HEAD get the files below DIR, or one range of bytes of them, unless the client has them already \

@@ -1,11 +1,15 @@
 //! What happened, as plain data: a fold over events.
 
+pub(crate) mod compare;
+mod cost;
 pub(crate) mod names;
 pub(crate) mod order;
+pub(crate) mod proof;
 pub(crate) mod query;
 mod resolution;
 mod tls;
 pub(crate) mod trace;
+pub(crate) mod why;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime};
@@ -16,6 +20,7 @@ use loopctl::{
     SocketOptions, TcpInfo, TlsPeer,
 };
 
+pub(crate) use compare::Comparison;
 pub(crate) use resolution::{Resolution, Via};
 pub(crate) use tls::{Dialogue, Secured, TlsFailure, TlsPhase, Wanted};
 
@@ -54,6 +59,8 @@ pub(crate) struct Beside {
     pub(crate) sending: Option<Box<Sending>>,
     /// By the number of the attempt: whether a datagram was answered. `None` where none was sent.
     pub(crate) answers: Vec<Option<bool>>,
+    /// What every policy would get.
+    pub(crate) compare: Option<Box<Comparison>>,
 }
 
 /// What `--relay` did with the connection.
@@ -345,23 +352,9 @@ impl Report {
         self.attempts.get(self.selected?)
     }
 
-    /// When the addresses were known.
-    pub(crate) fn resolved_at(&self) -> Duration {
-        match (self.resolve.started, self.resolve.took) {
-            (Some(started), Some(took)) => started + took,
-            _ => Duration::ZERO,
-        }
-    }
-
-    /// What waiting for other addresses cost the connection: from the answer of the resolver to the start of
-    /// the attempt that won.
-    pub(crate) fn cost(&self) -> Option<Duration> {
-        Some(self.winner()?.start.saturating_sub(self.resolved_at()))
-    }
-
     /// Notes which expectations the connection does not meet. Without one there is nothing to expect.
     pub(crate) fn expect(&mut self, expected: &Expectations) {
-        let (Some(winner), Some(cost)) = (self.winner(), self.cost()) else { return };
+        let (Some(winner), Some(cost)) = (self.winner(), self.race_cost()) else { return };
         let mut unmet = Vec::new();
         if let Some(family) =
             expected.family.filter(|wanted| winner.address.family() != Some(*wanted))
@@ -381,7 +374,7 @@ impl Report {
         }
         if let Some(most) = expected.max_cost.filter(|most| cost > *most) {
             let (cost, most) = (units::prose(cost), units::prose(most));
-            unmet.push(("max-cost", format!("other addresses cost {cost}, more than {most}")));
+            unmet.push(("max-cost", format!("waiting cost {cost}, more than {most}")));
         }
         let soon = expected.cert_expiry.zip(self.beside.tls.as_ref());
         let soon = soon.and_then(|(least, tls)| tls.ends_too_soon(self.began.wall, least));
@@ -461,7 +454,7 @@ impl Schedule {
 }
 
 impl Attempt {
-    fn new(address: Address, start: Duration, schedule: Schedule) -> Self {
+    pub(crate) fn new(address: Address, start: Duration, schedule: Schedule) -> Self {
         let (took, outcome) = (Duration::ZERO, Outcome::Pending);
         let (tcp, socket, tls) = (None, OwnSocket::default(), None);
         Self { address, start, took, outcome, tcp, socket, tls, schedule }

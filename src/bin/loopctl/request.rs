@@ -23,9 +23,9 @@ pub(crate) use serve::{
 pub(crate) use tls::{KeyLog, TlsRequest, key_log};
 
 use crate::args::{
-    ConnectArgs, ConnectionArgs, DebugArgs, ExpectArgs, ExportArgs, FamilyArg, FamilyArgs,
-    GlobalArgs, LookupArg, LookupArgs, OutputArgs, RaceArgs, RelayArgs, RepeatArgs, SocketArgs,
-    SuccessArg,
+    CompareArg, ConnectArgs, ConnectionArgs, DebugArgs, ExpectArgs, ExportArgs, FamilyArg,
+    FamilyArgs, GlobalArgs, LookupArg, LookupArgs, OutputArgs, RaceArgs, RelayArgs, RepeatArgs,
+    SocketArgs, SuccessArg,
 };
 use crate::env::Environment;
 use crate::exit::Exit;
@@ -62,6 +62,17 @@ pub(crate) enum Mode {
     Repeat(RepeatRequest),
     /// Until it connects, at most this long.
     Wait(Duration),
+    /// By every policy.
+    Compare(CompareRequest),
+}
+
+/// How policies are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CompareRequest {
+    /// Whether they are run, and not only foretold.
+    pub(crate) is_live: bool,
+    /// How long an address may stay silent.
+    pub(crate) patience: Duration,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -193,6 +204,9 @@ impl ConnectRequest {
         let mut request = Self::of(targets, race, global, env);
         request.concurrency = args.targets.concurrency.get();
         request.mode = Mode::from(&args.repeat);
+        if let Some(compare) = args.compare.compare {
+            request.compare(compare);
+        }
         request.expect = Expectations {
             cert_expiry: args.connection.tls.trust.cert_expiry,
             ..Expectations::from(&args.expect)
@@ -217,6 +231,9 @@ impl ConnectRequest {
             (Mode::Repeat(RepeatRequest { count: None, .. }), Format::Json) => {
                 "--json keeps every try until the end: give --count, or use --ndjson"
             }
+            (Mode::Compare(_), _) if self.targets.iter().any(is_unix) => {
+                "--compare takes host:port: a Unix socket has one address, and nothing to race"
+            }
             _ if self.purpose.is_some() && self.targets.len() != 1 => {
                 "--relay takes exactly one target"
             }
@@ -228,6 +245,18 @@ impl ConnectRequest {
             }
         };
         Err((Message::error(error), Exit::Usage))
+    }
+
+    /// Targets one after another: they would disturb each other's times. What limits an attempt is how long an address
+    /// is waited for; the policies have limits of their own.
+    fn compare(&mut self, what: CompareArg) {
+        /// Long enough for a SYN that was lost twice.
+        const PATIENCE: Duration = Duration::from_secs(3);
+        let limit = self.race.policy.attempt_timeout.take();
+        let patience = limit.unwrap_or(PATIENCE).min(self.race.timeout);
+        let is_live = what == CompareArg::Live;
+        self.mode = Mode::Compare(CompareRequest { is_live, patience });
+        self.concurrency = 1;
     }
 
     /// One connection to each target, nothing expected.

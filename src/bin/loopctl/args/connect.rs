@@ -21,6 +21,8 @@ Examples:
   loopctl connect --all --happy-eyeballs=100ms db.internal:5432
   loopctl connect --resolve api.test:192.0.2.1,2001:db8::1 api.test:443
   loopctl connect --policy node api.test:443           what Node would have done here
+  loopctl connect --compare api.test:443               what would every client get from here?
+  loopctl connect --compare=live api.test:443          and what does it really get?
   loopctl connect --via dns example.com:443             how long did A take, how long AAAA, and from whom?
   loopctl connect --server tls://9.9.9.9 example.com:443
   loopctl connect -c 20 -i 200ms --histogram api:443   which address is flaky?
@@ -45,6 +47,8 @@ pub(crate) struct ConnectArgs {
         "policy", "happy_eyeballs", "resolution_delay", "success", "max_parallel", "mptcp", "tfo", "nodelay", "keepalive", "tcp_info", "again", "secure",
     ])]
     pub(crate) udp: bool,
+    #[command(flatten)]
+    pub(crate) compare: CompareArgs,
     #[command(flatten)]
     pub(crate) relay: RelayArgs,
     #[command(flatten)]
@@ -105,7 +109,7 @@ pub(crate) struct RaceArgs {
     /// At most this many attempts at a time [default: 6, or the policy's]
     #[arg(long, value_name = "N")]
     pub(crate) max_parallel: Option<NonZero<usize>>,
-    /// Time for one attempt [default: as long as the kernel tries; with --udp 200ms]
+    /// Time for one attempt [default: as long as the kernel tries; with --udp 200ms, with --compare 3s]
     #[arg(long, value_name = "DUR", value_parser = positive)]
     pub(crate) attempt_timeout: Option<Duration>,
     /// Let every attempt finish: probe every address, however many there are
@@ -122,6 +126,27 @@ pub(crate) enum SuccessArg {
     Tcp,
     /// TLS: an address that is silent, or has a bad certificate, loses to the next
     Tls,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Race")]
+pub(crate) struct CompareArgs {
+    /// Measure each lookup and each address by itself, and tell what every policy would get from here; `live`:
+    /// run each policy as well, and tell where that differs
+    #[arg(long, value_name = "WHAT", require_equals = true, num_args = 0..=1)]
+    #[arg(default_missing_value = "predict", conflicts_with_all = [
+        "udp", "relay", "again", "wait", "all", "require", "fail_on_fallback", "max_cost", "cert_expiry",
+        "csv", "plain", "prom", "tcp_info",
+    ])]
+    pub(crate) compare: Option<CompareArg>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CompareArg {
+    /// What every policy would get
+    Predict,
+    /// What it gets, beside that
+    Live,
 }
 
 #[derive(Debug, Args)]
@@ -206,7 +231,7 @@ pub(crate) struct ExpectArgs {
     /// The first address must win
     #[arg(long)]
     pub(crate) fail_on_fallback: bool,
-    /// Waiting for addresses that did not win must cost no more than this
+    /// Waiting for answers and for addresses that did not win must cost no more than this
     #[arg(long, value_name = "DUR", value_parser = duration)]
     pub(crate) max_cost: Option<Duration>,
 }

@@ -21,14 +21,15 @@ impl Session {
         number: usize,
         repeat: RepeatRequest,
     ) -> Series {
-        let timeout = self.request.race.timeout;
-        let subject = Subject::of(target, &self.request.race, timeout);
+        let race = &self.request.race;
+        let timeout = race.timeout;
+        let subject = Subject::of(target, race, timeout);
         let series = Rc::new(RefCell::new(Series::new(subject, lp.time())));
         self.series.borrow_mut().insert(number, Rc::clone(&series));
         let (mut next, mut known) = (lp.time(), None);
         for nth in 1..=repeat.count.unwrap_or(u64::MAX) {
             let session = format!("{}.{nth}", number + 1);
-            let this = Try { target, session, known: known.clone(), timeout };
+            let this = Try { target, session, known: known.clone(), timeout, race };
             let report = self.race_once(lp, &this).await;
             if !repeat.fresh_dns {
                 known = known.or_else(|| answer(&report));

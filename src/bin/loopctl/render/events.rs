@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use loopctl::plan::{Family, Policy, Ready, Reason};
 use loopctl::{
-    AbortReason, Address, DnsEvent, DnsEventKind, Event, EventKind, Phase, TimerEnd, TlsErrorKind,
+    AbortReason, Address, DnsEvent, DnsEventKind, Event, EventKind, Phase, SocketFacts, TimerEnd,
+    TlsErrorKind,
 };
 use serde_json::{Value, json};
 
@@ -391,6 +392,15 @@ fn query_type(family: Family) -> &'static str {
     if family == Family::Inet6 { "AAAA" } else { "A" }
 }
 
+/// Where an attempt came from, and how often it had to ask, for `-v`.
+fn socket(facts: &SocketFacts) -> String {
+    let from = facts.local.map_or_else(String::new, |local| format!(", from {local}"));
+    match facts.tcp.map_or(0, |tcp| tcp.retransmits) {
+        0 => from,
+        count => format!("{from}, SYN resent {count}"),
+    }
+}
+
 /// What an attempt did not start without, for `-v`.
 fn occasion(reason: Reason) -> String {
     match reason {
@@ -433,14 +443,18 @@ pub(crate) fn line(event: &Event, report: &Report) -> Option<String> {
             // Its handshake has said so.
             return None;
         }
-        EventKind::AttemptSucceeded { attempt, .. } => {
-            format!("#{} {}", attempt + 1, report.reached(*attempt))
+        EventKind::AttemptSucceeded { attempt, facts } => {
+            format!("#{} {}{}", attempt + 1, report.reached(*attempt), socket(facts))
         }
-        EventKind::AttemptFailed { attempt, failure, .. } => {
-            format!("#{} {}", attempt + 1, crate::cause::brief(failure))
+        EventKind::AttemptFailed { attempt, failure, facts, .. } => {
+            format!("#{} {}{}", attempt + 1, crate::cause::brief(failure), socket(facts))
         }
-        EventKind::AttemptTimedOut { attempt, .. } => format!("#{} timed out", attempt + 1),
-        EventKind::AttemptCanceled { attempt, .. } => format!("#{} given up", attempt + 1),
+        EventKind::AttemptTimedOut { attempt, facts } => {
+            format!("#{} timed out{}", attempt + 1, socket(facts))
+        }
+        EventKind::AttemptCanceled { attempt, facts } => {
+            format!("#{} given up{}", attempt + 1, socket(facts))
+        }
         kind @ (EventKind::TlsStarted { .. }
         | EventKind::TlsFirstByte { .. }
         | EventKind::TlsEstablished { .. }

@@ -1,5 +1,6 @@
 //! The report as one JSON document: `schemas/connect.v1.json`.
 
+mod compare;
 mod tls;
 
 use std::time::Duration;
@@ -13,6 +14,7 @@ use super::events;
 use super::units::ms;
 use crate::cause::{self, Cause};
 use crate::exit::Exit;
+use crate::report::why::{Blame, Why, why};
 use crate::report::{Attempt, End, Outcome, Relayed, Report, Secured, Subject, Via, Waited};
 use crate::series::{AddressStats, Series, Times};
 
@@ -32,6 +34,8 @@ struct Document<'a> {
     exit_code: u8,
     total_ms: f64,
     cost_ms: Option<f64>,
+    he_cost_ms: Option<f64>,
+    why: Vec<Value>,
     policy: Value,
     resolve: Value,
     attempts: Vec<AttemptRecord>,
@@ -43,6 +47,7 @@ struct Document<'a> {
     slow_callbacks: Vec<Value>,
     unmet: Vec<Value>,
     waited: Option<Value>,
+    compare: Option<Value>,
     error: Option<ErrorRecord>,
 }
 
@@ -108,6 +113,8 @@ pub(crate) fn document(report: &Report) -> Value {
         exit_code: report.exit().code(),
         total_ms: ms(report.total),
         cost_ms: report.cost().map(ms),
+        he_cost_ms: report.race_cost().map(ms),
+        why: reasons(report),
         policy: policy(report),
         resolve: resolve(report),
         attempts: attempts(report),
@@ -119,6 +126,7 @@ pub(crate) fn document(report: &Report) -> Value {
         slow_callbacks: slow_callbacks(&report.beside.slow),
         unmet: unmet(report),
         waited: report.beside.waited.as_ref().map(waited),
+        compare: compare::compare(report),
         error: error(report),
     };
     serde_json::to_value(document).unwrap_or_default()
@@ -127,6 +135,27 @@ pub(crate) fn document(report: &Report) -> Value {
 fn attempts(report: &Report) -> Vec<AttemptRecord> {
     let attempts = report.attempts.iter().enumerate();
     attempts.map(|(number, attempt)| AttemptRecord::new(report, number, attempt)).collect()
+}
+
+fn reasons(report: &Report) -> Vec<Value> {
+    let record = |why: Why| {
+        let (attempt, family, query) = match why.blame {
+            Blame::Attempt(number) => (Some(number + 1), None, None),
+            Blame::Family(Family::Inet6) => (None, Some("ipv6"), None),
+            Blame::Family(_) => (None, Some("ipv4"), None),
+            Blame::Query(Family::Inet6) => (None, None, Some("AAAA")),
+            Blame::Query(_) => (None, None, Some("A")),
+        };
+        json!({
+            "kind": why.kind,
+            "attempt_id": attempt,
+            "family": family,
+            "query": query,
+            "cost_ms": ms(why.cost),
+            "message": why.text,
+        })
+    };
+    why(report).into_iter().map(record).collect()
 }
 
 fn relay(relay: &Relayed) -> Value {
@@ -297,7 +326,12 @@ fn error(report: &Report) -> Option<ErrorRecord> {
         let kind = if timed_out { "timeout" } else { "dns" };
         return Some(ErrorRecord::plain(kind, message.clone()));
     }
-    if let Some((tls, failure)) = report.tls_failure() {
+    if let Some(own) = report.left_behind() {
+        return Some(compare::error(own, exit));
+    }
+    let of_probes = report.probes_without_tls().next();
+    let of_probes = of_probes.and_then(|(_, tls)| Some((tls, tls.failure.as_ref()?)));
+    if let Some((tls, failure)) = report.tls_failure().or(of_probes) {
         return Some(tls::error(tls, failure));
     }
     if exit == Exit::TimedOut {

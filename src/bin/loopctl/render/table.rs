@@ -81,9 +81,12 @@ fn outcome(attempt: &Attempt, success: &str, somebody_won: bool) -> String {
         (Outcome::Failure(..), Some(Cause::Bind)) => "cannot bind".to_owned(),
         (Outcome::Failure(_, failure), _) => brief(failure),
     };
-    match attempt.resends() {
-        0 => words,
-        count => format!("{words}, SYN +{count}"),
+    match (&attempt.outcome, attempt.resends()) {
+        (_, 0) => words,
+        (Outcome::Success, 1) => format!("{words}, SYN lost once"),
+        (Outcome::Success, count) => format!("{words}, SYN lost {count} times"),
+        (Outcome::Canceled, count) if somebody_won => format!("no answer, SYN resent {count}"),
+        (_, count) => format!("{words}, SYN resent {count}"),
     }
 }
 

@@ -6,7 +6,7 @@ use anstyle::AnsiColor;
 use loopctl::plan::Family;
 
 use super::resolve::{queries, words};
-use super::{table, tls, units};
+use super::{compare, table, tls, units, why};
 use crate::cause;
 use crate::report::query::{Query, Verdict, types};
 use crate::report::{Carrier, End, Report, Via};
@@ -22,6 +22,9 @@ pub(crate) struct Detail {
 
 /// Headline, names, attempts, sums.
 pub(crate) fn report(report: &Report, style: Style, detail: Detail) -> String {
+    if let Some(comparison) = &report.beside.compare {
+        return compare::text(report, comparison, style);
+    }
     let mut parts = vec![fit(&headline(report, style), style)];
     if report.subject.carrier != Carrier::Unix {
         let rules = if detail.is_verbose { policy_line(report) } else { String::new() };
@@ -36,6 +39,7 @@ pub(crate) fn report(report: &Report, style: Style, detail: Detail) -> String {
     if !sums.is_empty() {
         parts.push(fit(&sums, style));
     }
+    parts.last_mut().into_iter().for_each(|last| last.push_str(&why::lines(report, style)));
     let chain = tls::chain(report, style, detail.is_verbose);
     if !chain.is_empty() {
         parts.push(chain);
@@ -274,20 +278,27 @@ fn total_line(report: &Report) -> String {
         + &format!("  all      {}  until the last attempt ended\n", units::prose(report.total))
 }
 
-/// The phases of the winner that took any time.
+/// The phases of the winner that took any time. They add up to the total as it is shown.
 fn sum(report: &Report) -> String {
     let (Some(winner), Some(stagger)) = (report.winner(), report.cost()) else {
         return String::new();
     };
     let own = report.subject.carrier.name();
-    let parts = [("resolve", report.resolved_at()), ("stagger", stagger), (own, winner.took)];
+    let awaited = report.awaited().map(Query::type_names).unwrap_or_default();
+    let parts = [
+        ("resolve".to_owned(), report.answered_at()),
+        (format!("wait for {awaited}"), report.answer_wait()),
+        ("stagger".to_owned(), stagger),
+        (own.to_owned(), winner.took),
+    ];
     let parts =
         parts.into_iter().filter(|(part, took)| *part == own || *took >= Duration::from_micros(50));
-    let parts: Vec<String> = parts
-        .chain(tls::parts(report))
-        .map(|(part, took)| format!("{part} {}", units::column(took)))
-        .collect();
-    parts.join(" + ")
+    let after = tls::parts(report).map(|(part, took)| (part.to_owned(), took));
+    let parts: Vec<(String, Duration)> = parts.chain(after).collect();
+    let total = report.connected_after().unwrap_or_else(|| winner.end());
+    let shown = units::shares(total, &parts.iter().map(|(_, took)| *took).collect::<Vec<_>>());
+    let parts = parts.iter().zip(shown).map(|((part, _), took)| format!("{part} {took}"));
+    parts.collect::<Vec<_>>().join(" + ")
 }
 
 fn waited_line(report: &Report) -> String {

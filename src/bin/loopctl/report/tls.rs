@@ -214,6 +214,16 @@ impl Secured {
         self.peer = peer.clone();
     }
 
+    /// The same, counted from an earlier beginning.
+    pub(crate) fn later(mut self, by: Duration) -> Self {
+        let times = [&mut self.started, &mut self.first_byte, &mut self.ended];
+        times.into_iter().flatten().for_each(|time| *time += by);
+        if let Some(dialogue) = &mut self.dialogue {
+            dialogue.start += by;
+        }
+        self
+    }
+
     /// How long the handshake took.
     pub(crate) fn took(&self) -> Option<Duration> {
         Some(self.ended?.saturating_sub(self.started?))

@@ -11,7 +11,6 @@ use loopctl::{
 };
 
 use super::Session;
-use super::together::{Part, together};
 use super::trace::Tracing;
 use crate::args::ViaArg;
 use crate::env::Environment;
@@ -19,6 +18,7 @@ use crate::report::Began;
 use crate::report::names::{NameReport, NameSubject as Told};
 use crate::report::query::types;
 use crate::request::{NameRequest, NameSubject};
+use crate::together::{Part, together};
 
 /// A report that grows while its parts are asked for.
 pub(super) type Shared = Rc<RefCell<NameReport>>;
@@ -65,7 +65,7 @@ impl Session {
             dns_leads: question.dns_leads() && !is_literal,
             wants_addresses: question.family.is_some() && !is_reverse,
             interleave: self.request.look.interleave,
-            dnssec: question.dnssec,
+            dnssec: question.dnssec.is_some(),
         };
         let began = Began { at: lp.time(), wall: Environment::wall_clock() };
         let mut report = NameReport::new(subject, began);

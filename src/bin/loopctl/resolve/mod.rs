@@ -3,7 +3,6 @@
 mod ask;
 mod roots;
 mod tell;
-mod together;
 mod trace;
 
 use std::cell::RefCell;
@@ -117,7 +116,10 @@ impl Session {
             return Ok(None);
         }
         // What the hosts file says is the system's answer; name servers have one of their own.
-        let mut builder = DnsClient::system()?.hosts("").dnssec(question.dnssec);
+        let mut builder = DnsClient::system()?.hosts("");
+        if let Some(anchors) = &question.dnssec {
+            builder = builder.validate(anchors.clone());
+        }
         if !question.search {
             builder = builder.search([""; 0], 1);
         }

@@ -13,9 +13,9 @@ use loopctl::{
 use super::Session;
 use super::ask::Shared;
 use super::roots::root_servers;
-use super::together::{Part, together};
 use crate::report::query::Verdict;
 use crate::report::trace::{Hop, NamedServer, Step};
+use crate::together::{Part, together};
 
 /// A way that is longer leads round in a circle.
 const MOST_HOPS: usize = 32;
@@ -197,7 +197,7 @@ impl Tracing<'_> {
         }
         let builder = DnsClient::builder().servers(servers).attempts(1).recursion(false);
         let patience = PATIENCE.min(self.session.request.timeout);
-        let builder = builder.dnssec(question.dnssec).timeout(patience);
+        let builder = builder.dnssec(question.dnssec.is_some()).timeout(patience);
         let client = builder.build(self.lp).map_err(|error: DnsConfigError| error.to_string())?;
         Ok(self.session.listening(client, number + 1, self.report))
     }
