@@ -26,6 +26,7 @@ mod relay;
 mod repeat;
 mod resolve;
 mod resolve_beside;
+mod resolve_many;
 mod resolve_trace;
 mod rules;
 mod screen;

@@ -256,8 +256,8 @@ impl Output {
     fn told_sending(&mut self, report: &Report) -> bool {
         let Some(sending) = &report.beside.sending else { return false };
         if let (End::Connected, false) = (report.end, sending.end.before) {
-            let sum = sending.sum.as_ref().map(|sum| sum.line(&sending.file));
-            self.write(&format!("\n{}{}", sent::sent(sending), sum.unwrap_or_default()));
+            let text = sent::sent(sending, self.request.stdout.width);
+            self.write(&format!("\n{text}{}", sent::sum(sending)));
             return true;
         }
         sending.end.before
