@@ -50,13 +50,15 @@ complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "completions" -d 'Pr
 complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "__generate" -d 'Write the completions of every shell and the man pages'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l targets -d 'Read targets from FILE, one a line, `#` begins a comment; `-` is standard input' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l concurrency -d 'At most this many targets at a time' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l policy -d 'The rules of a standard or of a well-known client; what other flags say goes before' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l happy-eyeballs -d 'The Connection Attempt Delay; `off`: one address after another [default: 250ms, or the policy\'s]' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l resolution-delay -d 'Ask for each family by itself, and let addresses in hand wait this long for IPv6 [default: the policy\'s]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l policy -d 'The rules of a standard or of a well-known client; what other flags say goes before [default: hev3]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l happy-eyeballs -d 'The Connection Attempt Delay; 0: all at once; `off`: one address after another [default: 250ms, or the policy\'s]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l resolution-delay -d 'Ask for each family by itself, and let addresses in hand wait this long for IPv6 [default: 50ms, or the policy\'s]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l interleave -d 'The First Address Family Count; 0 keeps the resolver\'s order [default: 1, with `off` 0, or the policy\'s]' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l max-parallel -d 'At most this many attempts at a time' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l attempt-timeout -d 'Time for one attempt [default: as long as the kernel tries; with --udp 200ms]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l max-parallel -d 'At most this many attempts at a time [default: 6, or the policy\'s]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l attempt-timeout -d 'Time for one attempt [default: as long as the kernel tries; with --udp 200ms, with --compare 3s]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l prefer -d 'Try the addresses of this family first' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l success -d 'What an attempt has to reach to win: TCP, or the end of the TLS handshake [default: the policy\'s]' -r -f -a "tcp\t'A connection; TLS follows over the one that has won'
+tls\t'TLS: an address that is silent, or has a bad certificate, loses to the next'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l resolve -d 'Use these addresses for a host instead of asking the resolver; curl\'s HOST:PORT:ADDR works too' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l via -d 'Who is asked for addresses: the system (getaddrinfo), or name servers [default: system; with --server dns]' -r -f -a "system\t'What other programs of this host get'
 dns\t'Name servers, every question of which is told'"
@@ -82,9 +84,11 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l ca -d 'Trust
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l cert-expiry -d 'Fail (60) if a certificate of the peer\'s ends sooner than this, such as 14d' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l cert -d 'Our own certificate with its chain (PEM), for peers that ask' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l key -d 'The key of --cert (PEM), if it is in a file of its own' -r -F
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l compare -d 'Measure each lookup and each address by itself, and tell what every policy would get from here; `live`: run each policy as well, and tell where that differs' -r -f -a "predict\t'What every policy would get'
+live\t'What it gets, beside that'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l idle-timeout -d 'End a relay when nothing has come or gone for this long' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l require -d 'The connection must be over this family' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l max-cost -d 'Waiting for addresses that did not win must cost no more than this' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l max-cost -d 'Waiting for answers and for addresses that did not win must cost no more than this' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s c -l count -d 'Connect N times; with --interval alone, until interrupted' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s i -l interval -d 'Time from one start to the next [default: 1s]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s w -l wait -d 'Try until it connects, at most this long [60s where no time is given]' -r
@@ -95,7 +99,7 @@ always\t'Always'
 never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l slow-callback -d 'Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: 5s; serve: none; sendfile: 10s to connect, none to send]' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l all -d 'Let every attempt finish: probe every address'
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l all -d 'Let every attempt finish: probe every address, however many there are'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l mptcp -d 'Multipath TCP; a plain socket where the kernel has none'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l tfo -d 'TCP Fast Open: uses a cookie of the server\'s, or asks for one'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l nodelay -d 'Send small writes at once'
@@ -271,13 +275,15 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l rate -d 'No
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l checksum -d 'Print the checksum of what was sent, as sha256sum and b3sum do; with --resume, that of the file' -r -f -a "sha256\t'As sha256sum(1)'
 blake3\t'As b3sum(1)'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l idle-timeout -d 'Give up when the peer has taken nothing for this long' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l policy -d 'The rules of a standard or of a well-known client; what other flags say goes before' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l happy-eyeballs -d 'The Connection Attempt Delay; `off`: one address after another [default: 250ms, or the policy\'s]' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l resolution-delay -d 'Ask for each family by itself, and let addresses in hand wait this long for IPv6 [default: the policy\'s]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l policy -d 'The rules of a standard or of a well-known client; what other flags say goes before [default: hev3]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l happy-eyeballs -d 'The Connection Attempt Delay; 0: all at once; `off`: one address after another [default: 250ms, or the policy\'s]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l resolution-delay -d 'Ask for each family by itself, and let addresses in hand wait this long for IPv6 [default: 50ms, or the policy\'s]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l interleave -d 'The First Address Family Count; 0 keeps the resolver\'s order [default: 1, with `off` 0, or the policy\'s]' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l max-parallel -d 'At most this many attempts at a time' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l attempt-timeout -d 'Time for one attempt [default: as long as the kernel tries; with --udp 200ms]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l max-parallel -d 'At most this many attempts at a time [default: 6, or the policy\'s]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l attempt-timeout -d 'Time for one attempt [default: as long as the kernel tries; with --udp 200ms, with --compare 3s]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l prefer -d 'Try the addresses of this family first' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l success -d 'What an attempt has to reach to win: TCP, or the end of the TLS handshake [default: the policy\'s]' -r -f -a "tcp\t'A connection; TLS follows over the one that has won'
+tls\t'TLS: an address that is silent, or has a bad certificate, loses to the next'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l resolve -d 'Use these addresses for a host instead of asking the resolver; curl\'s HOST:PORT:ADDR works too' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l via -d 'Who is asked for addresses: the system (getaddrinfo), or name servers [default: system; with --server dns]' -r -f -a "system\t'What other programs of this host get'
 dns\t'Name servers, every question of which is told'"
@@ -311,7 +317,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l slow-callba
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: 5s; serve: none; sendfile: 10s to connect, none to send]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l resume -d 'Ask the sink how much it has, and send the rest; it has to be `loopctl serve --mode sink --resume`. Without this, the other end cannot tell the end of the file from that of a sender that is killed'
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l no-fallback -d 'Fail where the kernel cannot: --method sendfile'
-complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l all -d 'Let every attempt finish: probe every address'
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l all -d 'Let every attempt finish: probe every address, however many there are'
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l mptcp -d 'Multipath TCP; a plain socket where the kernel has none'
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l tfo -d 'TCP Fast Open: uses a cookie of the server\'s, or asks for one'
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l nodelay -d 'Send small writes at once'
@@ -326,12 +332,12 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -s v -l verbos
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -s q -l quiet -d 'Print nothing; the exit status tells'
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l debug -d 'Turn on the event loop\'s debug mode, and report slow callbacks after the result'
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l policy -d 'The rules of a standard or of a well-known client; what other flags say goes before' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l happy-eyeballs -d 'The Connection Attempt Delay; `off`: one address after another [default: 250ms, or the policy\'s]' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l resolution-delay -d 'Ask for each family by itself, and let addresses in hand wait this long for IPv6 [default: the policy\'s]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l policy -d 'The rules of a standard or of a well-known client; what other flags say goes before [default: hev3]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l happy-eyeballs -d 'The Connection Attempt Delay; 0: all at once; `off`: one address after another [default: 250ms, or the policy\'s]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l resolution-delay -d 'Ask for each family by itself, and let addresses in hand wait this long for IPv6 [default: 50ms, or the policy\'s]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l interleave -d 'The First Address Family Count; 0 keeps the resolver\'s order [default: 1, with `off` 0, or the policy\'s]' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l max-parallel -d 'At most this many attempts at a time' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l attempt-timeout -d 'Time for one attempt [default: as long as the kernel tries; with --udp 200ms]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l max-parallel -d 'At most this many attempts at a time [default: 6, or the policy\'s]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l attempt-timeout -d 'Time for one attempt [default: as long as the kernel tries; with --udp 200ms, with --compare 3s]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l prefer -d 'Try the addresses of this family first' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l qlog -d 'Write every event to FILE, as qlog (JSON text sequences)' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb'
@@ -339,7 +345,7 @@ always\t'Always'
 never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l slow-callback -d 'Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: 5s; serve: none; sendfile: 10s to connect, none to send]' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l all -d 'Let every attempt finish: probe every address'
+complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l all -d 'Let every attempt finish: probe every address, however many there are'
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -s 4 -l ipv4 -d 'Only IPv4'
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -s 6 -l ipv6 -d 'Only IPv6'
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l json -d 'One JSON document at the end; an array of them for several targets; for serve, a record a line'

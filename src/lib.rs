@@ -74,7 +74,7 @@ pub use net::{
     ServerError, Shutdown, SocketFacts, SocketOption, SocketOptions, SocketView, StreamError,
     StreamProtocol, StreamReader, StreamWriter, SubprocessProtocol, SubprocessTransport, TcpInfo,
     TcpOptions, TimerEnd, Transport, WritePipe, WritePipeProtocol, kernel_tls, listen,
-    raise_descriptor_limit, source_address,
+    open_to_send, raise_descriptor_limit, source_address,
 };
 #[cfg(feature = "tls")]
 pub use net::{
@@ -87,6 +87,8 @@ pub use net::{
     DnsErrorKind, DnsEvent, DnsEventKind, DnsExchange, DnsFlags, DnsIgnored, DnsLookup, DnsRecord,
     DnsServer, ExtendedError, Rcode, RecordType, RecordTypeError, ServiceBinding, StartOfAuthority,
 };
+#[cfg(feature = "dnssec")]
+pub use net::{DnsProof, DnsProofReason, DnsSetProof, DnsValidation, TrustAnchors};
 pub use plan::{Flow, LimitsError, WriteLimits};
 pub use task::{
     AsyncGenerator, Cancelled, Deferred, Elapsed, Executor, LocalFuture, Promise, Sleep, Task,

@@ -96,6 +96,14 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
+    /// The symbol of the system's resolver, where it is to blame.
+    pub(super) fn resolver_symbol(&self) -> Option<&'static str> {
+        match self {
+            Self::Resolve(error) => error.name(),
+            _ => None,
+        }
+    }
+
     /// The attempts that were made.
     pub fn attempts(&self) -> &[AttemptError] {
         match self {

@@ -26,8 +26,8 @@ type Asking = Pin<Box<dyn Future<Output = Result<Vec<AddrInfo>, ResolveError>>>>
 /// A question with its answer.
 pub(super) struct Answered {
     pub(super) family: Family,
-    /// Addresses, or why there are none.
-    pub(super) said: Result<Vec<SocketAddr>, String>,
+    /// Addresses, or why there are none, in words and with the symbol of the system's resolver.
+    pub(super) said: Result<Vec<SocketAddr>, (String, Option<&'static str>)>,
     /// What it means for the race.
     pub(super) answer: Answer<Address>,
 }
@@ -74,7 +74,8 @@ impl Inquiry {
                 Answered { family, said: Ok(addresses), answer: Answer::Addresses(candidates) }
             }
             Err(error) => {
-                let (said, answer) = (Err(error.to_string()), verdict(&error));
+                let said = Err((error.to_string(), error.name()));
+                let answer = error.answer();
                 self.errors.push(error);
                 Answered { family, said, answer }
             }
@@ -106,7 +107,7 @@ impl Inquiry {
 
     /// Why there is no address: what leaves the most open.
     pub(super) fn error(&mut self) -> ResolveError {
-        let openness = |error: &ResolveError| match verdict(error) {
+        let openness = |error: &ResolveError| match error.answer::<Address>() {
             Answer::NoName => 0,
             Answer::NoData => 1,
             Answer::Failed => 2,
@@ -114,26 +115,5 @@ impl Inquiry {
         };
         let worst = std::mem::take(&mut self.errors).into_iter().max_by_key(openness);
         worst.unwrap_or_else(|| ResolveError::NoAddresses { host: self.host() })
-    }
-}
-
-/// What a failure means for the race.
-fn verdict(error: &ResolveError) -> Answer<Address> {
-    #[cfg(feature = "dns")]
-    if let Some(error) = error.dns() {
-        use super::DnsErrorKind;
-        return match error.kind {
-            DnsErrorKind::NxDomain => Answer::NoName,
-            DnsErrorKind::NoData => Answer::NoData,
-            DnsErrorKind::TimedOut => Answer::TimedOut,
-            _ => Answer::Failed,
-        };
-    }
-    match (error, error.name()) {
-        (ResolveError::NoAddresses { .. }, _) => Answer::NoData,
-        (_, Some("EAI_NODATA" | "EAI_ADDRFAMILY")) => Answer::NoData,
-        (_, Some("EAI_NONAME")) => Answer::NoName,
-        (_, Some("EAI_AGAIN")) => Answer::TimedOut,
-        _ => Answer::Failed,
     }
 }

@@ -88,7 +88,7 @@ pub(super) struct State {
     loan: Loan,
 }
 
-/// Whether somebody else sends on the wire: then nothing is read, and what is written waits.
+/// Whether somebody else sends on the wire: then what is written waits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Loan {
     #[default]
@@ -117,6 +117,8 @@ struct Reading {
     /// The peer has sent its last byte: the next read will not wait, whatever the last one brought.
     is_last: bool,
     is_paused: bool,
+    /// Also while somebody else sends.
+    goes_on: bool,
     at_eof: bool,
 }
 
@@ -324,7 +326,8 @@ impl Link {
 impl State {
     /// Whether reading is neither paused nor over because of a close.
     pub(super) fn is_reading(self) -> bool {
-        matches!(self.life, Life::Open | Life::Broken) && !self.reading.is_paused && !self.is_lent()
+        let is_lent = self.is_lent() && !self.reading.goes_on;
+        matches!(self.life, Life::Open | Life::Broken) && !self.reading.is_paused && !is_lent
     }
 
     /// Whether data would be delivered if it came.

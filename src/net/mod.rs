@@ -34,6 +34,7 @@ mod tcp_info;
 mod tls;
 mod transport;
 mod wire;
+mod won;
 
 pub use address::Address;
 pub use connect::CreateConnection;
@@ -46,6 +47,8 @@ pub use dns::{
     DnsErrorKind, DnsEvent, DnsEventKind, DnsExchange, DnsFlags, DnsIgnored, DnsLookup, DnsRecord,
     DnsServer, ExtendedError, Rcode, RecordType, RecordTypeError, ServiceBinding, StartOfAuthority,
 };
+#[cfg(feature = "dnssec")]
+pub use dns::{DnsProof, DnsProofReason, DnsSetProof, DnsValidation, TrustAnchors};
 pub use error::{AttemptError, ConnectError, Phase};
 pub use event::{AbortReason, Event, EventKind, Failure, SocketFacts, TimerEnd};
 pub use inbox::StreamError;
@@ -61,7 +64,7 @@ pub use resolve::{AddrInfo, AddrInfoFlags, Lookup, NameInfoFlags, ResolveError};
 pub use resolver::{Resolver, Resolving, source_address};
 pub use sendfile::{
     CopyReason, Sendfile, SendfileError, SendfileMethod, SendfilePath, SendfilePhase, Sent,
-    kernel_tls,
+    kernel_tls, open_to_send,
 };
 pub use server::{BindError, CreateServer, Hosts, Server, ServerError, Shutdown};
 pub use sock::listen;

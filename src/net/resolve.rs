@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::BoxError;
 use crate::event_loop::{LoopRef, Room};
-use crate::plan::{Family, Host, Port, SocketKind, literal};
+use crate::plan::{Answer, Family, Host, Port, SocketKind, literal};
 use crate::sys::addrinfo::{self, Hints};
 use crate::task::{Cancelled, Executor};
 
@@ -179,6 +179,39 @@ impl ResolveError {
         }
     }
 
+    /// What it tells a [race](crate::plan::Race) that asked for addresses. `EAI_AGAIN` is taken for silence: glibc has
+    /// no word of its own for that.
+    ///
+    /// ```
+    /// use loopctl::plan::Answer;
+    /// # use loopctl::{AddrInfoFlags, Lookup};
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// # let lp = event_loop.lp();
+    /// let not_an_address = Lookup::new("example.test", 80).flags(AddrInfoFlags::NUMERICHOST);
+    /// let error = event_loop.run_until_complete(lp.getaddrinfo(not_an_address))?.unwrap_err();
+    /// assert_eq!(error.answer::<std::net::IpAddr>(), Answer::NoName);
+    /// # Ok::<(), loopctl::RunError>(())
+    /// ```
+    pub fn answer<A>(&self) -> Answer<A> {
+        #[cfg(feature = "dns")]
+        if let Some(error) = self.dns() {
+            use super::DnsErrorKind;
+            return match error.kind {
+                DnsErrorKind::NxDomain => Answer::NoName,
+                DnsErrorKind::NoData => Answer::NoData,
+                DnsErrorKind::TimedOut => Answer::TimedOut,
+                _ => Answer::Failed,
+            };
+        }
+        match (self, self.name()) {
+            (Self::NoAddresses { .. }, _) => Answer::NoData,
+            (_, Some("EAI_NODATA" | "EAI_ADDRFAMILY")) => Answer::NoData,
+            (_, Some("EAI_NONAME")) => Answer::NoName,
+            (_, Some("EAI_AGAIN")) => Answer::TimedOut,
+            _ => Answer::Failed,
+        }
+    }
+
     fn new(host: &str, failure: addrinfo::Failure) -> Self {
         let described = addrinfo::describe(failure.code);
         let message = failure.system.map_or(described, |error| error.to_string());
@@ -310,6 +343,19 @@ impl Lookup {
         }
     }
 
+    /// As [`ask`](Self::ask), but of a name that is this host's own business everything is asked for, and what is
+    /// of another family left out.
+    fn ask_apart(&self) -> Result<Vec<AddrInfo>, ResolveError> {
+        let host = self.host.to_string();
+        if !is_local(&host, &std::fs::read("/etc/hosts").unwrap_or_default()) {
+            return self.ask();
+        }
+        let mut found = self.clone().family(Family::Unspecified).ask()?;
+        found.retain(|info| self.family.admits(Family::of(&info.address.ip())));
+        let none = || addrinfo::Failure { code: addrinfo::EAI_ADDRFAMILY, system: None };
+        if found.is_empty() { Err(ResolveError::new(&host, none())) } else { Ok(found) }
+    }
+
     /// Asks the system, which may block for as long as it likes.
     fn ask(&self) -> Result<Vec<AddrInfo>, ResolveError> {
         /// Names that are not ASCII are to be encoded by the resolver (glibc's `AI_IDN`).
@@ -335,6 +381,19 @@ impl Lookup {
     }
 }
 
+/// Whether a name is in the hosts file, or is this host by its nature (RFC 6761 section 6.3).
+fn is_local(name: &str, hosts_file: &[u8]) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let has_label =
+        |label: &str| name.rsplit('.').next().is_some_and(|it| it.eq_ignore_ascii_case(label));
+    let of_line = |line: &[u8]| {
+        let line = line.split(|byte| *byte == b'#').next().unwrap_or_default();
+        let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).skip(1);
+        words.any(|word| word.eq_ignore_ascii_case(name.as_bytes()))
+    };
+    has_label("localhost") || hosts_file.split(|byte| *byte == b'\n').any(of_line)
+}
+
 impl From<addrinfo::Entry> for AddrInfo {
     fn from(entry: addrinfo::Entry) -> Self {
         let addrinfo::Entry { socktype, protocol, address, canonical_name } = entry;
@@ -346,8 +405,11 @@ impl From<addrinfo::Entry> for AddrInfo {
 struct Lookups(Executor);
 
 impl Default for Lookups {
+    /// They wait and do not compute: there may be more of them than processors, so that what nobody waits for any
+    /// more leaves room for the others.
     fn default() -> Self {
-        Self(Executor::with_default_size("loopctl-dns"))
+        const MOST: usize = 64;
+        Self(Executor::new("loopctl-dns", MOST))
     }
 }
 
@@ -375,6 +437,39 @@ impl LoopRef {
     /// # Errors
     /// [`ResolveError`], with the `EAI_*` number and name.
     pub async fn getaddrinfo(&self, lookup: Lookup) -> Result<Vec<AddrInfo>, ResolveError> {
+        self.look_up(lookup, Lookup::ask).await
+    }
+
+    /// The addresses of one family, for a race that asks for the other at the same time.
+    ///
+    /// A name that is in the hosts file, or this host by its nature, is asked for as a whole, and what is of another
+    /// family left out: asked for one family alone, getaddrinfo would turn to name servers for what the file does not
+    /// have.
+    ///
+    /// ```
+    /// # use loopctl::{Lookup, plan::Family};
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// # let lp = event_loop.lp();
+    /// let lookup = Lookup::new("localhost", 80).family(Family::Inet);
+    /// let found = event_loop.run_until_complete(lp.getaddrinfo_of_family(lookup))??;
+    /// assert!(found[0].address.ip().is_loopback());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`getaddrinfo`](Self::getaddrinfo).
+    pub async fn getaddrinfo_of_family(
+        &self,
+        lookup: Lookup,
+    ) -> Result<Vec<AddrInfo>, ResolveError> {
+        self.look_up(lookup, Lookup::ask_apart).await
+    }
+
+    async fn look_up(
+        &self,
+        lookup: Lookup,
+        ask: fn(&Lookup) -> Result<Vec<AddrInfo>, ResolveError>,
+    ) -> Result<Vec<AddrInfo>, ResolveError> {
         if let Some(literal) = lookup.literal() {
             return Ok(vec![literal]);
         }
@@ -383,7 +478,7 @@ impl LoopRef {
             log::debug!("Get address info {}", describe(asked));
         }
         let lookups = self.room::<Lookups>();
-        let result = self.run_in(&lookups.0, move || lookup.ask()).await?;
+        let result = self.run_in(&lookups.0, move || ask(&lookup)).await?;
         if let Some(asked) = &asked {
             self.log_lookup(asked, self.time() - began, &result);
         }
@@ -442,4 +537,20 @@ fn describe(lookup: &Lookup) -> String {
         "{host}:{port}, family={family:?}, type={kind:?}, proto={protocol}, flags={:#x}",
         flags.0
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn o4_what_the_hosts_file_has_is_known_by_any_of_its_names() {
+        let file = b"127.0.0.1\tbox  box.test # old.test\n#192.0.2.1 gone.test\n::1 six\n";
+        for name in ["box", "BOX.test", "box.test.", "six", "localhost", "a.localhost."] {
+            assert!(is_local(name, file), "{name}");
+        }
+        for name in ["old.test", "gone.test", "127.0.0.1", "x.box", "localhost.test", ""] {
+            assert!(!is_local(name, file), "{name}");
+        }
+    }
 }

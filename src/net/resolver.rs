@@ -52,6 +52,18 @@ impl Resolver for LoopRef {
     }
 }
 
+/// The system's resolver, for a race that asks for each family by itself.
+///
+/// What the hosts file has is asked for as a whole: getaddrinfo for one family alone would ask name servers for the
+/// other, and so connect to a host that the file is there to replace.
+pub(super) struct ByFamily(pub(super) LoopRef);
+
+impl Resolver for ByFamily {
+    fn resolve(&self, lookup: Lookup) -> Resolving<'_> {
+        Box::pin(self.0.getaddrinfo_of_family(lookup))
+    }
+}
+
 /// One resolver for many connections.
 impl<R: Resolver + ?Sized> Resolver for Rc<R> {
     fn resolve(&self, lookup: Lookup) -> Resolving<'_> {

@@ -11,8 +11,9 @@ use socket2::{SockAddr, Socket};
 
 use super::Address::{self, Inet};
 use super::link::Link;
-use super::tcp_info::{acknowledged, is_acknowledged};
+use super::tcp_info::acknowledged;
 use super::{Keepalive, TcpInfo};
+use crate::sys::sockopt;
 
 /// Both addresses of a connection. They are known after it has ended, too, and small in the common case: a
 /// server keeps a pair of them for each client.
@@ -201,8 +202,8 @@ impl SocketView<'_> {
         self.look(|socket| Ok(TcpInfo::of(socket))).ok().flatten()
     }
 
-    /// Whether the peer's kernel has all that ours was given to send. `None` for what is not TCP, and after
-    /// the end. A reset that must not overtake what was sent waits for this.
+    /// Whether the peer's kernel has all that ours was given to send; of a Unix socket, whether the peer has
+    /// read it. `None` after the end. A reset that must not overtake what was sent waits for this.
     ///
     /// ```
     /// # let mut event_loop = loopctl::EventLoop::new()?;
@@ -220,7 +221,31 @@ impl SocketView<'_> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn is_acknowledged(&self) -> Option<bool> {
-        self.look(|socket| Ok(is_acknowledged(socket))).ok().flatten()
+        self.send_memory().map(|bytes| bytes == 0)
+    }
+
+    /// How much memory the kernel holds of what it was given to send and the peer does not have, in bytes, its
+    /// own records of it included: whether anything moves, and whether the peer owes anything. `None` after
+    /// the end.
+    ///
+    /// ```
+    /// # struct Quiet;
+    /// # impl loopctl::Protocol for Quiet {
+    /// #     fn data_received(&mut self, _: &loopctl::Transport, _: &[u8]) {}
+    /// # }
+    /// let (ours, mut theirs) = std::os::unix::net::UnixStream::pair()?;
+    /// loopctl::run(async |lp| {
+    ///     let transport = lp.create_connection_on(ours).open(|| Quiet).await?.transport;
+    ///     transport.write(b"hello");
+    ///     assert!(transport.socket().send_memory() >= Some(5));
+    ///     std::io::Read::read_exact(&mut theirs, &mut [0; 5])?;
+    ///     assert_eq!(transport.socket().send_memory(), Some(0));
+    ///     Ok::<_, loopctl::BoxError>(())
+    /// })??;
+    /// # Ok::<(), loopctl::BoxError>(())
+    /// ```
+    pub fn send_memory(&self) -> Option<u64> {
+        self.look(sockopt::send_memory).ok()
     }
 
     /// How many bytes the peer's kernel has acknowledged so far: whether a slow connection still moves. `None`

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::sys;
 
 /// What the kernel knows of a TCP connection (Linux `TCP_INFO`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TcpInfo {
     /// Whether the handshake is over.
@@ -61,12 +61,6 @@ impl TcpInfo {
             negotiated: TcpOptions::from_bits(info.tcpi_options),
         })
     }
-}
-
-/// Whether the peer has acknowledged all that the kernel was given. `None` for what is not a TCP socket.
-pub(super) fn is_acknowledged(socket: &impl AsFd) -> Option<bool> {
-    let info = sys::tcp_info::tcp_info(socket).ok()?;
-    Some(info.tcpi_unacked == 0 && info.tcpi_notsent_bytes == 0)
 }
 
 /// How many bytes the peer has acknowledged. `None` for what is not a TCP socket.

@@ -31,8 +31,9 @@ fn the_demo_explains_itself() {
 }
 
 #[test]
-fn the_best_of_several_demos_is_close_to_the_connection_attempt_delay() {
+fn the_best_of_several_demos_is_close_to_what_the_delays_add_up_to() {
     let total = || run(&["demo", "--json"]).json()["total_ms"].as_f64().unwrap();
     let best = (0..3).map(|_| total()).fold(f64::INFINITY, f64::min);
-    assert!((250.0..265.0).contains(&best), "{best} ms");
+    // The address that refuses is the second: the third starts 10 ms after it (RFC 8305 section 8).
+    assert!((260.0..275.0).contains(&best), "{best} ms");
 }

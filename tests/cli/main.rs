@@ -4,6 +4,7 @@
 #[path = "../net/support/authority.rs"]
 #[expect(dead_code, reason = "the tests of the library use more of it")]
 mod authority;
+mod compare;
 mod connect_tls;
 mod connect_tls_peers;
 mod demo;
@@ -26,8 +27,11 @@ mod resolve;
 mod resolve_beside;
 mod resolve_many;
 mod resolve_trace;
+mod rules;
 mod screen;
 mod sendfile;
+mod sendfile_peers;
+mod sendfile_resume;
 mod serve;
 mod serve_tls;
 mod serve_tls_faults;
@@ -42,3 +46,4 @@ mod tls_peer;
 mod typed;
 mod udp;
 mod via;
+mod why;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use jsonschema::Validator;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{Dead, good, refusing, run};
 
@@ -115,12 +115,22 @@ fn failures_and_deadlines_end_in_connection_aborted() {
 }
 
 #[test]
-fn the_system_resolver_is_a_query_with_an_answer() {
-    let (events, _) = records(&["localhost:1"]);
-    let finished = named(&events, "dns_query_finished").next().unwrap();
-    assert_eq!(named(&events, "dns_query_started").count(), 1);
-    assert_eq!(finished["data"]["answer_type"], "positive");
-    assert!(!finished["data"]["results"].as_array().unwrap().is_empty());
+fn the_system_resolver_has_a_query_for_each_family_or_one_for_all() {
+    let types = |args: &[&str]| -> Vec<Value> {
+        let (events, _) = records(args);
+        let ids = |name| named(&events, name).map(|event| event["data"]["dns_id"].clone());
+        let mut ends: Vec<Value> = ids("dns_query_finished").collect();
+        ends.sort_by_key(Value::to_string);
+        assert_eq!(ends, ids("dns_query_started").collect::<Vec<_>>(), "each has one end");
+        let found = named(&events, "dns_query_finished");
+        let found = found.filter(|event| event["data"]["answer_type"] == "positive");
+        let results = found.map(|event| event["data"]["results"].as_array().unwrap().len());
+        assert!(results.sum::<usize>() > 0, "{events:#?}");
+        named(&events, "dns_query_started").map(|event| event["data"]["qtypes"].clone()).collect()
+    };
+    assert_eq!(types(&["localhost:1"]), [json!(["AAAA"]), json!(["A"])]);
+    assert_eq!(types(&["-4", "localhost:1"]), [json!(["A"])]);
+    assert_eq!(types(&["--policy=asyncio", "localhost:1"]), [json!(["AAAA", "A"])]);
 }
 
 #[test]

@@ -5,14 +5,15 @@ use std::fs::File;
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::net::{TcpStream, UdpSocket};
 use std::num::NonZero;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::process::Command;
 use std::rc::Rc;
 use std::thread::{Builder, JoinHandle};
 
 use loopctl::{
     CopyReason, Flow, LoopRef, Sendfile, SendfileError, SendfileMethod, SendfilePath,
-    SendfilePhase, Sent, Transport,
+    SendfilePhase, Sent, SocketOptions, Transport,
 };
 use socket2::{Domain, SockRef, Socket, Type};
 
@@ -211,7 +212,7 @@ fn sf_07_what_is_no_regular_file_is_copied() {
         let (pipe, mut writer) = std::io::pipe().unwrap();
         writer.write_all(b"from a pipe").unwrap();
         drop(writer);
-        let pipe = File::from(std::os::fd::OwnedFd::from(pipe));
+        let pipe = File::from(OwnedFd::from(pipe));
         let (ours, theirs) = tcp_pair();
         let sent = lp.sock_sendfile(&ours, &pipe).await.unwrap();
         drop(ours);
@@ -236,6 +237,37 @@ fn sf_07_what_is_no_regular_file_is_copied() {
     });
 }
 
+/// No thread waits with it, which nobody could end: the program's test of a FIFO hears of one that is left.
+#[test]
+fn sf_07_a_pipe_that_nobody_fills_is_waited_for_by_the_loop() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("fifo");
+    assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+    run(async |lp| {
+        let (ours, theirs) = tcp_pair();
+        let receiving = receive(theirs);
+        let fifo = loopctl::open_to_send(&path).unwrap();
+        let sending = lp.timeout(ms(30), lp.sock_sendfile(&ours, &fifo)).await;
+        assert!(sending.is_err(), "nothing, not even an end, before somebody writes");
+        let (end, writing) = (path.clone(), ms(50));
+        let writer = spawn(move || {
+            let mut file = File::options().write(true).open(end).unwrap();
+            for piece in 0..3 {
+                std::thread::sleep(writing);
+                file.write_all(&[b'0' + piece; 3]).unwrap();
+            }
+        });
+        assert_eq!(lp.sock_sendfile(&ours, &fifo).await.unwrap().bytes, 9);
+        received(&lp, writer).await;
+        drop(ours);
+        assert_eq!(received(&lp, receiving).await, b"000111222");
+        let (silent, _writer) = std::io::pipe().unwrap();
+        let silent = File::from(OwnedFd::from(silent));
+        let (ours, _theirs) = tcp_pair();
+        assert!(lp.timeout(ms(30), lp.sock_sendfile(&ours, &silent)).await.is_err());
+    });
+}
+
 #[test]
 fn sf_07_what_cannot_be_read_is_an_error() {
     let directory = tempfile::tempdir().unwrap();
@@ -256,7 +288,7 @@ fn sf_07_what_cannot_be_read_is_an_error() {
         assert!(error.to_string().starts_with("sendfile: reading the file, after 0 bytes: "));
 
         let (pipe, _writer) = std::io::pipe().unwrap();
-        let pipe = File::from(std::os::fd::OwnedFd::from(pipe));
+        let pipe = File::from(OwnedFd::from(pipe));
         let error = lp.sock_sendfile(&ours, Sendfile::new(&pipe).offset(1)).await.unwrap_err();
         assert_eq!(error.to_string(), "sendfile: there is no offset in what can only be read on");
     });
@@ -267,7 +299,7 @@ fn sf_08_without_a_copy_what_the_kernel_cannot_do_is_an_error() {
     run(async |lp| {
         let status = File::open("/proc/self/status").unwrap();
         let (pipe, _writer) = std::io::pipe().unwrap();
-        let pipe = File::from(std::os::fd::OwnedFd::from(pipe));
+        let pipe = File::from(OwnedFd::from(pipe));
         for (file, text) in [(&status, "Invalid argument"), (&pipe, "not a regular file")] {
             let (ours, theirs) = tcp_pair();
             let what = Sendfile::new(file).method(SendfileMethod::Native);
@@ -413,6 +445,39 @@ fn sf_13_sf_23_reading_is_paused_meanwhile_and_restored() {
     });
 }
 
+/// One that sends back what it gets takes nothing more until it has been heard.
+#[test]
+fn sf_13_a_peer_that_talks_meanwhile_is_heard_where_that_is_wanted() {
+    run(async |lp| {
+        let data = pattern(8 * MIB);
+        for method in METHODS {
+            let file = file_of(&data);
+            let (connection, mut theirs) = connected(&lp).await;
+            let echo = spawn(move || {
+                let mut buffer = vec![0; 64 * KIB];
+                loop {
+                    match theirs.read(&mut buffer).unwrap() {
+                        0 => return,
+                        count => theirs.write_all(&buffer[..count]).unwrap(),
+                    }
+                }
+            });
+            let what = Sendfile::new(&file).method(method).hearing();
+            let sent = connection.transport.sendfile(what).await.unwrap();
+            assert_eq!(sent.bytes, 8 * MIB as u64);
+            assert!(connection.with(|p| p.data().len()) > MIB, "it was heard meanwhile");
+            connection.transport.write_eof();
+            until(&lp, || connection.with(|p| p.data().len() == data.len())).await;
+            assert!(connection.with(|p| p.data() == data));
+            received(&lp, echo).await;
+            // The next one is asyncio's again.
+            let (file, transport) = (file_of(b"x"), connection.transport.clone());
+            let error = transport.sendfile(&file).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::BrokenPipe);
+        }
+    });
+}
+
 #[test]
 fn sf_13_an_error_of_the_file_leaves_the_connection_as_it_was() {
     run(async |lp| {
@@ -471,7 +536,7 @@ fn sf_14_a_cancel_in_the_middle_leaves_a_connection_that_can_be_used() {
             let sent = Rc::new(Cell::new(0));
             let known = Rc::clone(&sent);
             let task = lp.create_task(async move {
-                let tell = |bytes| known.set(bytes);
+                let tell = |sent: Sent| known.set(sent.bytes);
                 let what = Sendfile::new(&what).method(method).progress(&tell);
                 transport.sendfile(what).await
             });
@@ -566,6 +631,46 @@ fn sf_16_what_the_peer_has_acknowledged_is_known() {
     });
 }
 
+/// `TCP_INFO` of a multipath socket whose peer knows only TCP tells of bytes that are not sent, for ever.
+#[test]
+fn sf_16_every_kind_of_socket_tells_when_the_peer_has_it_all() {
+    let data = pattern(10 * MIB);
+    run(async |lp| {
+        for multipath in [None, Some(false), Some(true)] {
+            let file = file_of(&data);
+            let (server, (ours, theirs)) = (Server::new(), unix_pair());
+            let (connection, receiver): (_, Box<dyn Read + Send>) = match multipath {
+                None => {
+                    let opening = lp.create_connection_on(ours).open(Recorder::new);
+                    (opening.await.unwrap(), Box::new(theirs))
+                }
+                Some(multipath) => {
+                    let options = SocketOptions { multipath, ..Default::default() };
+                    let address = server.address();
+                    let to =
+                        lp.create_connection(address.ip().to_string().as_str(), address.port());
+                    let connection = to.socket_options(options).open(Recorder::new).await.unwrap();
+                    (connection, Box::new(server.accept()))
+                }
+            };
+            let transport = connection.transport;
+            let sent = || transport.socket().is_acknowledged();
+            assert_eq!(sent(), Some(true), "{multipath:?}: nothing yet");
+            let sending = {
+                let transport = transport.clone();
+                lp.create_task(async move { transport.sendfile(&file).await })
+            };
+            until(&lp, || transport.socket().send_memory() > Some(100_000)).await;
+            assert_eq!(sent(), Some(false), "{multipath:?}: nobody reads");
+            let receiving = receive(receiver);
+            sending.await.unwrap().unwrap();
+            transport.write_eof();
+            assert!(received(&lp, receiving).await == data, "{multipath:?}");
+            until(&lp, || sent() != Some(false)).await;
+        }
+    });
+}
+
 #[test]
 fn sf_16_a_peer_that_leaves_with_everything_is_no_error() {
     let data = pattern(300_000);
@@ -595,7 +700,7 @@ fn sf_15_close_and_abort_in_the_middle_break_the_transfer_off() {
             let known = Rc::clone(&sent);
             let task = lp.create_task(async move {
                 let file = file_of(&pattern(8 * MIB));
-                let tell = |bytes| known.set(bytes);
+                let tell = |sent: Sent| known.set(sent.bytes);
                 transport.sendfile(Sendfile::new(&file).method(method).progress(&tell)).await
             });
             until(&lp, || sent.get() > 0).await;
@@ -828,14 +933,16 @@ fn sf_progress_only_grows_and_ends_with_all() {
             let (ours, theirs) = tcp_pair();
             let receiving = receive(theirs);
             let told = RefCell::new(Vec::new());
-            let tell = |bytes| told.borrow_mut().push(bytes);
+            let tell = |sent: Sent| told.borrow_mut().push(sent);
             let what = Sendfile::new(&file).offset(MIB as u64).method(method).progress(&tell);
-            lp.sock_sendfile(&ours, what).await.unwrap();
+            let whole = lp.sock_sendfile(&ours, what).await.unwrap();
+            assert_eq!(whole.bytes, 2 * MIB as u64);
             drop(ours);
             received(&lp, receiving).await;
             let told = told.borrow();
-            assert!(told.is_sorted_by(|a, b| a < b), "{told:?}");
-            assert_eq!(told.last(), Some(&(2 * MIB as u64)));
+            assert!(told.is_sorted_by_key(|sent| (sent.bytes, sent.calls)), "{told:?}");
+            assert_eq!(told.last(), Some(&whole), "the last word is that of the result");
+            assert!(told.iter().all(|sent| sent.path == whole.path), "{told:?}");
         }
     });
 }
@@ -921,7 +1028,13 @@ mod secure {
             transport.write(&before);
             let file = file_of(&data);
             let most = Cell::new(0);
-            let tell = |_| most.set(most.get().max(transport.write_buffer_size()));
+            let look = || most.set(most.get().max(transport.write_buffer_size()));
+            // It is told of the way while what was written before still waits.
+            let tell = |sent: Sent| {
+                if sent.bytes > 0 {
+                    look()
+                }
+            };
             let sending = transport.sendfile(Sendfile::new(&file).progress(&tell));
             let watching = async {
                 // What was written before has gone by the time the first block is there.
@@ -929,7 +1042,7 @@ mod secure {
                     lp.sleep(ms(1)).await;
                 }
                 loop {
-                    tell(0);
+                    look();
                     lp.sleep(ms(1)).await;
                 }
             };

@@ -16,6 +16,8 @@ pub(crate) struct Case {
     pub(crate) scenario: String,
     #[serde(default = "target_test")]
     pub(crate) target: String,
+    #[serde(default = "asyncio")]
+    pub(crate) policy: String,
     #[serde(default)]
     pub(crate) flags: Vec<String>,
     #[serde(default)]
@@ -74,9 +76,11 @@ impl Case {
             ["sh", "-c", &format!("{before}\n{AFTER}"), "sh"].map(str::to_owned)
         });
         let program = [env!("CARGO_BIN_EXE_loopctl"), "connect", &self.target, "--json"];
-        let rules: &[&str] = match self.via.as_str() {
-            "dns" => &["--via", "dns", "--policy", "hev3"],
-            _ => &[],
+        // The program's own rules are those that it has where nothing is said.
+        let rules: &[&str] = match (self.via.as_str(), self.policy.as_str()) {
+            ("dns", _) => &["--via", "dns", "--policy", "hev3"],
+            (_, "hev3") => &[],
+            (_, policy) => &["--policy", policy],
         };
         let words = program.iter().chain(rules).map(|word| (*word).to_owned());
         first.chain(words).chain(self.flags.iter().cloned()).collect()
@@ -102,6 +106,11 @@ fn target_test() -> String {
 
 fn system() -> String {
     "system".to_owned()
+}
+
+/// Its lookups wait for both families, and a failure starts the next attempt at once: most cases are about that.
+fn asyncio() -> String {
+    "asyncio".to_owned()
 }
 
 fn both_types() -> Vec<String> {

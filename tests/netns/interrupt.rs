@@ -44,7 +44,7 @@ fn netns_sigint_in_a_race_leaves_no_half_open_socket_t40_race_08_race_09() {
 fn netns_sigint_in_a_lookup_does_not_wait_for_the_resolver() {
     let Some(bed) = Bed::open() else { return };
     // getaddrinfo blocks for many seconds here, and a blocked thread cannot be interrupted.
-    for interrupt in interrupt(&bed, "aaaa-silent", 4, 300) {
+    for interrupt in interrupt(&bed, "dns-silent", 4, 300) {
         let document = interrupt.assert_clean();
         assert_eq!(document.attempts.len(), 0, "{interrupt:#?}");
     }

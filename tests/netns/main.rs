@@ -40,6 +40,8 @@ mod course;
 
 mod asyncio;
 mod clients;
+mod compare;
+mod files;
 mod interrupt;
 mod matrix;
 mod presets;

@@ -57,6 +57,14 @@ cases! {
     netns_nxdomain_exits_with_6 => "nxdomain",
     netns_nodata_exits_with_6 => "nodata",
 
+    netns_hev3_v6_blackhole_starts_v4_after_250_ms_t02 => "hev3-v6-blackhole",
+    netns_hev3_v6_refused_keeps_its_distance_t03 => "hev3-v6-refused",
+    netns_hev3_aaaa_slow_100_is_not_waited_for_t12 => "hev3-aaaa-slow-100",
+    netns_hev3_aaaa_silent_costs_50_ms_t15 => "hev3-aaaa-silent",
+    netns_hev3_aaaa_servfail_costs_nothing_t14 => "hev3-aaaa-servfail",
+    netns_hev3_a_slow_400_is_not_waited_for_t13 => "hev3-a-slow-400",
+    netns_hev3_a_silent_is_not_waited_for_t16 => "hev3-a-silent",
+
     netns_delay_100ms_paces_six_attempts => "delay-100ms",
     netns_delay_2s_waits_that_long => "delay-2s",
     netns_one_after_another_race_03_conn_06 => "one-after-another",

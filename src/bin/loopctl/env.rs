@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::io::{IsTerminal, stderr, stdout};
 use std::path::PathBuf;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// The surroundings that decide how output looks.
 #[derive(Debug, Clone)]
@@ -67,6 +67,22 @@ impl Environment {
         words.split_whitespace().filter(is_source).map(str::to_owned).collect()
     }
 
+    /// Whether the system's resolver is told to put IPv4 before IPv6 (gai.conf(5)).
+    pub(crate) fn prefers_ipv4() -> bool {
+        prefers_ipv4(&std::fs::read_to_string("/etc/gai.conf").unwrap_or_default())
+    }
+
+    /// How long the kernel tries to connect where nothing answers (tcp(7)); what it does not tell is as in Linux 6.18.
+    pub(crate) fn connect_patience() -> Duration {
+        let setting = |name: &str| {
+            let text = std::fs::read_to_string(format!("/proc/sys/net/ipv4/{name}")).ok()?;
+            text.trim().parse::<u32>().ok()
+        };
+        let retries = setting("tcp_syn_retries");
+        let linear = setting("tcp_syn_linear_timeouts").or_else(|| retries.map(|_| 0));
+        syn_patience(retries.unwrap_or(6), linear.unwrap_or(4))
+    }
+
     /// Where files that only this run needs belong, the best place first.
     pub(crate) fn runtime_dirs() -> Vec<PathBuf> {
         let own = std::env::var_os("XDG_RUNTIME_DIR").filter(|dir| !dir.is_empty());
@@ -112,8 +128,30 @@ pub(crate) fn ignores(signal: i32) -> bool {
     ignored.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
+/// The first SYN and some others wait 1 s each, the rest twice as long as the one before, at most two minutes.
+fn syn_patience(retries: u32, linear: u32) -> Duration {
+    const LONGEST: u64 = 120;
+    let doubling = (1..=retries).map(|nth| 1_u64.checked_shl(nth).unwrap_or(LONGEST).min(LONGEST));
+    Duration::from_secs(u64::from(linear) + 1 + doubling.sum::<u64>())
+}
+
 fn is_dumb() -> bool {
     std::env::var_os("TERM").is_some_and(|term| term == "dumb")
+}
+
+/// Whether `precedence` is larger for IPv4 than for what nothing else is said of.
+fn prefers_ipv4(gai_conf: &str) -> bool {
+    let precedence = |network: &str| {
+        let lines = gai_conf.lines().map(|line| line.split('#').next().unwrap_or_default());
+        let words = lines.map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let mut values = words.filter_map(|words| match words.as_slice() {
+            ["precedence", it, value] if *it == network => value.parse::<u32>().ok(),
+            _ => None,
+        });
+        values.next()
+    };
+    // 40 is what glibc has for the rest.
+    precedence("::ffff:0:0/96").is_some_and(|ipv4| ipv4 > precedence("::/0").unwrap_or(40))
 }
 
 /// The first of the variables that is set decides, as in setlocale(3).
@@ -126,6 +164,29 @@ fn is_utf8(variables: [Option<OsString>; 3]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn gai_conf_may_put_ipv4_first() {
+        let cases = [
+            ("", false),
+            ("#precedence ::ffff:0:0/96  100\n", false),
+            ("precedence ::ffff:0:0/96  100 # legacy\n", true),
+            ("precedence ::ffff:0:0/96 10\nprecedence ::/0 40\n", false),
+            ("label ::/0 1\nprecedence  ::/0  5\nprecedence ::ffff:0:0/96 10\n", true),
+            ("precedence ::ffff:0:0/96 much\n", false),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(prefers_ipv4(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_kernel_tries_for_two_minutes_unless_told_otherwise() {
+        let cases = [((6, 4), 131), ((6, 0), 127), ((1, 0), 3), ((0, 0), 1), ((8, 4), 371)];
+        for ((retries, linear), seconds) in cases {
+            assert_eq!(syn_patience(retries, linear), Duration::from_secs(seconds), "{retries}");
+        }
+    }
 
     #[test]
     fn the_first_locale_variable_that_is_set_decides() {

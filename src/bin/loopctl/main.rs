@@ -11,6 +11,7 @@ mod env;
 mod exit;
 mod feed;
 mod first;
+mod forecast;
 mod generate;
 mod hint;
 mod log;
@@ -31,6 +32,7 @@ mod stdio;
 mod stop;
 mod style;
 mod targets;
+mod together;
 mod told;
 
 use std::process::ExitCode;
@@ -44,6 +46,7 @@ use request::{ConnectRequest, OutputRequest, ResolveRequest, ServeRequest};
 use style::Style;
 
 fn main() -> ExitCode {
+    exit::survive_file_limits();
     let env = Environment::of_process();
     match Cli::try_parse() {
         Ok(cli) => run(cli, &env).end(),

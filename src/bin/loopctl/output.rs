@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::cause;
 use crate::env::Environment;
 use crate::exit::Exit;
-use crate::message::Message;
+use crate::message::{Message, plain};
 use crate::render::live::Live;
 use crate::render::prom::Metrics;
 use crate::render::resolve::words;
@@ -113,6 +113,20 @@ impl Output {
         {
             let line = format!("{}{line}\n", self.stamp());
             self.message(&line);
+        }
+    }
+
+    /// Names are looked up, for what is no race yet.
+    pub(crate) fn looking_up(&mut self, session: &str, report: &Report) {
+        if let Some(live) = &mut self.live {
+            live.hear(session, report);
+        }
+    }
+
+    /// There is no more to look up.
+    pub(crate) fn looked_up(&mut self, session: &str) {
+        if let Some(live) = &mut self.live {
+            live.forget(session);
         }
     }
 
@@ -225,8 +239,8 @@ impl Output {
             Format::Human if report.beside.relay.is_some() => {}
             Format::Human => {
                 let gap = if self.told > 0 { "\n" } else { "" };
-                let chain = self.request.verbosity > 0;
-                let detail = Detail { tcp_info: self.request.tcp_info, chain };
+                let is_verbose = self.request.verbosity > 0;
+                let detail = Detail { tcp_info: self.request.tcp_info, is_verbose };
                 let text = text::report(report, self.request.stdout, detail);
                 self.write(&format!("{gap}{}{text}", self.stamp()));
             }
@@ -404,7 +418,7 @@ impl Writer {
         let name = format!("to `{}`", path.display());
         match File::create(path) {
             Ok(file) => Ok(Self::new(Box::new(file), name)),
-            Err(error) => Err(Message::error(format!("cannot write {name}: {error}"))),
+            Err(error) => Err(Message::error(format!("cannot write {name}: {}", plain(error)))),
         }
     }
 
@@ -420,7 +434,7 @@ impl Writer {
         let mut writer = match File::create(&unfinished) {
             Ok(file) => Self::new(Box::new(file), String::new()),
             Err(error) => {
-                let error = format!("cannot write to `{}`: {error}", path.display());
+                let error = format!("cannot write to `{}`: {}", path.display(), plain(error));
                 return Err(Message::error(error));
             }
         };
@@ -490,7 +504,7 @@ pub(crate) fn written(result: io::Result<()>, what: &str, style: Style) -> Exit 
         Ok(()) => Exit::Success,
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Exit::Signal(SIGPIPE),
         Err(error) => {
-            Message::error(format!("cannot write {what}: {error}")).print(style);
+            Message::error(format!("cannot write {what}: {}", plain(error))).print(style);
             Exit::CannotWrite
         }
     }

@@ -15,7 +15,7 @@ pub(crate) fn page_of(name: &str) -> Page {
     match name {
         "loopctl-connect" => Page {
             environment: &CONNECT_ENVIRONMENT,
-            ..page(CONNECT, &[("OUTPUT", OUTPUT), ("JSON", JSON)])
+            ..page(CONNECT, &[("OUTPUT", OUTPUT), ("COMPARING", COMPARING), ("JSON", JSON)])
         },
         "loopctl-sendfile" => Page {
             description: SENDFILE,
@@ -59,21 +59,24 @@ of the ones that lost.
 The other end is here, too: servers that behave, and servers that do not, to try clients against.";
 
 const CONNECT: &str = "\
-Connects to each TARGET, several at a time, and closes the connection at once. The addresses of a target are tried in \
-the resolver's order with the address families interleaved. The next attempt starts when the Connection Attempt Delay \
-has passed since the last start, or at once when the newest attempt fails. The first connection wins, and the \
-attempts that are still under way are given up.
+Connects to each TARGET, several at a time, and closes the connection at once. This is Happy Eyeballs version 3: the \
+system (getaddrinfo) is asked for AAAA and for A apart. The first attempt starts when AAAA is answered, or the Resolution \
+Delay (50 ms) after A; what comes later joins the race. What /etc/hosts has is asked for as a whole, and where gai.conf(5) puts IPv4 first, A is what is waited for. Addresses \
+are tried in the order of RFC 6724 with the families interleaved: 16 of them at most, six at a time. The next attempt starts \
+when the Connection Attempt Delay (250 ms) has passed since the last start, or when the newest attempt fails, though not \
+within 10 ms of its packet. The first connection wins, and the attempts that are still under way are given up.
 
 With --happy-eyeballs=off, the next address is tried only when the one before has failed. With --all, every address is \
 tried, the next one also when the newest has connected.
 
 With --policy, the race is run by the rules of a standard or of a well-known client: hev3 \
 (draft-ietf-happy-happyeyeballs-v3), rfc8305, asyncio, curl, curl-7.88, node, go, chrome, chrome-hev3, firefox, \
-firefox-nightly, trio, sequential and simultaneous. Those of hev3, rfc8305, curl, chrome-hev3 and firefox-nightly, and \
---resolution-delay, ask for the IPv6 and the IPv4 addresses separately: the first attempt does not wait for a name server \
-that is slow about one of them, and what comes late joins the race.
+firefox-nightly, trio, sequential and simultaneous. Those of hev3, rfc8305, curl, chrome-hev3, firefox-nightly and \
+simultaneous, and --resolution-delay, ask for each family by itself; the others wait for both. Without --policy it is \
+hev3, and with --happy-eyeballs=off sequential. -v says which rules are in force, and why each attempt started.
 
-With --count or --interval, the same race is run again and again; a name is resolved once, unless --fresh-dns is given. \
+With --count or --interval, the same race is run again and again; a name is resolved once, unless --fresh-dns is given, or \
+the race was over before all questions had their answers. \
 With --wait, it is run again, after pauses of 0.1 s that double up to 2 s, until it connects.
 
 Targets are told in the order in which they were given.
@@ -89,12 +92,14 @@ what the peer still sends is written; the peer's end ends the relay, also while 
 only as fast as the other one takes it. --timeout limits the connection, not the relay. A connection that is not as \
 expected is not used.
 
-With --tls, TLS is spoken over the connection that has won, within the same --timeout, and the connection is what was asked \
-for when the handshake is done. The peer's certificates have to lead to one that the system trusts, or that --ca \
+With --tls, TLS is spoken within the same --timeout, and the connection is what was asked \
+for when the handshake is done. With --success tcp, it is spoken over the connection that has won. With --success tls, as the policies hev3 and \
+firefox-nightly have it, the handshake is a part of every attempt, also of its --attempt-timeout: the first that is done wins, and one that fails starts the next attempt. While one is under \
+way, the next attempt waits until TCP has been up for the Connection Attempt Delay, and for three times what it took. The peer's certificates have to lead to one that the system trusts, or that --ca \
 gives, and have to be for the host of the target, or for --sni. They are shown whether they are trusted or not; \
 --insecure takes any, and tells what is wrong. No session is resumed: every handshake is a whole one. Where the peer asks \
 for a certificate of ours, its judgement is waited for, at least 50 ms and at most 1 s. --starttls asks for TLS in the words of a protocol that begins \
-in plain; what the peer sends in plain after that is refused.
+in plain, over the connection that has won: the success is always that of TCP; what the peer sends in plain after that is refused.
 
 With --udp, one address after another is sent an empty datagram, and has 0.2 s (--attempt-timeout) to answer or to \
 refuse: the first that does not refuse is taken. `answered` is proof that somebody is there, and `silent` is none: a \
@@ -126,17 +131,18 @@ Connects to TARGET as connect does, and sends FILE over the connection. The kern
 never come into this process. It cannot do so for pipes, devices and files that only look like some, such as those of \
 /proc: those are read and sent, unless --no-fallback is given. What was done and why is told at the end.
 
-The file is opened before anybody is connected to. What it had then is sent, also where it grows meanwhile; one that \
-becomes shorter, or has fewer bytes than --count asks for, gives status 18. Standard input that is a file is sent from \
-where it is. --checksum reads the file once more, beside what the kernel does; it is right as long as the file does not \
-change meanwhile.
+The file is opened before anybody is connected to; for the writer of a FIFO it waits afterwards. What the file had then is \
+sent, also where it grows meanwhile; one that becomes shorter, or has fewer bytes than --count asks for, gives status 18. \
+One that is written to meanwhile gives a warning. Standard input that is a file is sent from where it is. --checksum reads \
+the file once more, beside what the kernel does; where the file was written to meanwhile, it is read again, and another \
+sum gives status 18.
 
-After the last byte the peer is told that no more comes, and it is waited for until its kernel has all; what it says is \
-not read. A transfer that fails or is interrupted ends with a reset, so that the peer does not take a part for the whole; \
+After the last byte the peer is told that no more comes, and it is waited for until its kernel has all, or on a Unix \
+socket, until it has read all. What it says is thrown away. A transfer that fails or is interrupted ends with a reset, so that the peer does not take a part for the whole; \
 a Unix socket knows none, and ends like any other.
 
---timeout limits connecting to 10 s where it is not given, and all of it where it is. A peer that takes nothing for \
---idle-timeout ends it with status 28.";
+--timeout limits connecting to 10 s where it is not given, and all of it where it is. A peer that has something to take, or \
+with --resume to say, and does not for --idle-timeout, ends it with status 28. The writer of a pipe may take its time.";
 
 const SENDFILE_OUTPUT: &str = "\
 The report of the connection, as connect gives it, is told when it is there; then, at the end, a line: how much went, in \
@@ -161,7 +167,7 @@ first time.";
 
 const SENDFILE_JSON: &str = "\
 With --json there is one document (schema loopctl.sendfile.v1), also when the file could not be read or nobody was \
-connected to; `connect` is the document that connect would give. `fallback_reason` is null, asked, tls, \
+connected to. `sent_bytes` is what the kernel here has taken, which the peer has got only if the outcome is success; `connect` is the document that connect would give. `fallback_reason` is null, asked, tls, \
 not_a_regular_file or refused. With --ndjson, every event of the connection is a line before it.";
 
 const SENDFILE_SIGNALS: &str = "\
@@ -185,7 +191,7 @@ that stays in FILE.part. One that does not is refused with a reset, and nothing 
 --resume goes on with FILE.part, and tells the client how much that is, with its checksum, and what was stored in the end; \
 see loopctl-sendfile(1).
 
-A disk that is full ends the transfer with a reset. With FILE it ends the server, too; with DIR the others go on, and the \
+A disk that is full, or a file that may not become larger (`ulimit -f`), ends the transfer with a reset. With FILE it ends the server, too; with DIR the others go on, and the \
 exit status is 23 in the end.";
 
 const RESOLVE: &str = "\
@@ -344,17 +350,43 @@ answers; `result` is answered, nxdomain, nodata, servfail, refused, timeout or e
 its own: `error.name` is what it said, such as EAI_NONAME. `rule` is the last column of the table. `authentic` is the server's claim (AD).";
 
 const OUTPUT: &str = "\
-A headline; where the addresses came from and how they are ordered; with --via dns, each question to a name server; a row for every address; what the kernel \
-measured; the socket's options, where some were asked for; and what the total is made of.
+A headline; where the addresses came from, how long the system or name servers took for each family, and how the addresses are ordered; a row for every address; what the kernel \
+measured; the socket's options, where some were asked for; what the total is made of; and why, where there is something to explain.
+
+`wait for AAAA` in the total is time in which addresses of the other family were at hand, `stagger` time that went to addresses \
+which did not win. Both together are what Happy Eyeballs cost: --max-cost judges it, and `why` says which answer, family or \
+address is to blame, and for how much. A number of the system is told with who said it: the same EACCES comes from this host at \
+once, and from a router after a round trip. Nothing is told of a first address that won.
 
 A row says when its attempt started and how long it took, both in milliseconds since work on the target began, and \
 its outcome. With --tls, two lines more say what was agreed on and whom the peer says it is, and -v shows all of its certificates; \
-the bar of the connection goes on with the handshake. `lost` is an attempt that was under way when another one won. `SYN +2` says that the kernel sent the \
-first packet again twice. On a terminal each row has a bar on a common time axis.
+the bar of the connection goes on with the handshake. `lost` is an attempt that was under way when another one won. `SYN resent 2` says that the kernel sent the \
+first packet again twice; a winner's `SYN lost once` is loss on the way, and no slow path. On a terminal each row has a bar on a common time axis.
 
 Errors, their causes and hints go to standard error. With --relay the report goes there, too, and is told when there \
 is a connection; a line about what was relayed follows. A format for programs comes at the end, and is alone on \
 standard error, unless --report gives it a file.";
+
+const COMPARING: &str = "\
+With --compare, nothing is raced. The questions for AAAA, for A and for both at once, which is what programs wait for that \
+call getaddrinfo, are put at the same time, and each is timed by itself; with --via dns, only the first two. Each address is \
+connected to by itself as soon as it is known, with --tls also its handshake is done. Questions have the --timeout, and \
+addresses --attempt-timeout (3 s). From that follows what the policies would get: the winner, when it would be there, and what \
+it would have waited for. Addresses have short names: 6a is the first IPv6 address in the order of RFC 6724, 4b the second of IPv4. \
+`+250.0: 6a silent` is time that went by between the first address known and the start of the attempt that wins, and what it went to.
+
+What was silent for as long as it was waited for makes what comes after it uncertain: `> 3.0 s` says up to when the policy has no \
+connection for sure. Behind it stands how it goes on if the silence lasts, and the kernel gives up after tcp_syn_retries.
+
+The policy that was asked for has a `*`; where flags have made it another than all presets, it is the last one, `yours`. The \
+exit status is the one that it would have, within --timeout and if what is silent stays so. Clients differ in more than their \
+policies, such as timeouts of their own; those are left out.
+
+With --compare=live, every policy is then run, one after another, with a lookup and the --timeout of its own. A run that is not as \
+predicted is marked: another address has won, or the times are more than 15 ms and a tenth apart. The exit status is that of \
+the run of the policy that was asked for. Caches and networks change between the two, and a differing run says so.
+
+--ndjson and --qlog have each attempt of the measurement and each run as a race of its own. An interrupt tells what was measured so far.";
 
 const JSON: &str = "\
 With `--json`, every target gives one document (schema loopctl.connect.v1), also when it failed or was interrupted; \
@@ -362,9 +394,12 @@ several targets give an array, and repeated tries a document of their own (loopc
 draft-kuehlewind-happy-qlog), followed by the document.
 
 All `_ms` are milliseconds since work on the target began. `result` is success, failure (the network or the kernel \
-said no), timeout (a deadline fell) or canceled (another attempt won, or the user interrupted). `resolve.queries` has every question to a name server, as loopctl.resolve.v1 has them. null means that \
+said no), timeout (a deadline fell) or canceled (another attempt won, or the user interrupted). `resolve.queries` has every question to the system or to a name server, as loopctl.resolve.v1 has them; canceled is one that nobody waited for in the end. \
+`policy.name` says whose rules were in force, and `policy.changed` what flags made of them. `attempts[].reason` says why an attempt started when it did, and `slip_ms` how \
+much later that was than planned: time of this process, not of the network. `he_cost_ms` is what Happy Eyeballs cost, and `why` who had it. null means that \
 something did not happen or is not known. `relay` says how many bytes went each way and what ended that: eof, reset, \
-idle, closed (standard output), interrupted or error; `outcome` is about the connection alone. `answered` tells over UDP whether anything came back.";
+idle, closed (standard output), interrupted or error; `outcome` is about the connection alone. `answered` tells over UDP whether anything came back. `compare` has what --compare \
+measured and predicted for each policy.";
 
 const HTTP: &str = "\
 With --root, GET and HEAD get the files below DIR, or one range of bytes of them, unless the client has them already \

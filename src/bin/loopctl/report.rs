@@ -1,28 +1,32 @@
 //! What happened, as plain data: a fold over events.
 
+pub(crate) mod compare;
+mod cost;
 pub(crate) mod names;
 pub(crate) mod order;
 pub(crate) mod query;
+mod resolution;
 mod tls;
 pub(crate) mod trace;
+pub(crate) mod why;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime};
 
-use loopctl::plan::{Family, Policy, Ready, Reason, SlowLog};
+use loopctl::plan::{Family, Reason, SlowLog};
 use loopctl::{
     AbortReason, Address, Event, EventKind, Failure, Phase, SocketFacts, SocketOption,
     SocketOptions, TcpInfo, TlsPeer,
 };
 
+pub(crate) use compare::Comparison;
+pub(crate) use resolution::{Resolution, Via};
 pub(crate) use tls::{Dialogue, Secured, TlsFailure, TlsPhase, Wanted};
 
 use crate::exit::Exit;
 use crate::render::units;
-use crate::request::Expectations;
+use crate::request::{Expectations, Rules};
 use crate::sendfile::Sending;
-
-use query::{Queries, QueryEnd};
 
 /// The expectation that is one of trust.
 const CERT_EXPIRY: &str = "cert-expiry";
@@ -54,6 +58,8 @@ pub(crate) struct Beside {
     pub(crate) sending: Option<Box<Sending>>,
     /// By the number of the attempt: whether a datagram was answered. `None` where none was sent.
     pub(crate) answers: Vec<Option<bool>>,
+    /// What every policy would get.
+    pub(crate) compare: Option<Box<Comparison>>,
 }
 
 /// What `--relay` did with the connection.
@@ -105,7 +111,7 @@ pub(crate) struct Subject {
     pub(crate) carrier: Carrier,
     /// The only family asked for, if it was one.
     pub(crate) family: Family,
-    pub(crate) policy: Policy,
+    pub(crate) policy: Rules,
     pub(crate) timeout: Duration,
     /// TLS, if it was asked for.
     pub(crate) tls: Option<Wanted>,
@@ -118,51 +124,27 @@ pub(crate) struct Began {
     pub(crate) wall: SystemTime,
 }
 
-/// Where the addresses came from.
-#[derive(Debug, Clone)]
-pub(crate) struct Resolution {
-    pub(crate) via: Via,
-    pub(crate) started: Option<Duration>,
-    pub(crate) took: Option<Duration>,
-    /// In the order in which they are tried.
-    pub(crate) candidates: Vec<Address>,
-    pub(crate) error: Option<String>,
-    /// To name servers.
-    pub(crate) queries: Queries,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Via {
-    /// `getaddrinfo`.
-    System,
-    /// Name servers.
-    Dns,
-    /// The target is an address itself.
-    Literal,
-    /// `--resolve`.
-    Given,
-    /// The answer to an earlier try.
-    Cached,
-}
-
 /// One attempt that was started.
 #[derive(Debug, Clone)]
 pub(crate) struct Attempt {
     pub(crate) address: Address,
-    pub(crate) local: Option<SocketAddr>,
     pub(crate) start: Duration,
+    /// Until TCP was up, or was given up.
     pub(crate) took: Duration,
     pub(crate) outcome: Outcome,
     pub(crate) tcp: Option<TcpInfo>,
-    pub(crate) options: Options,
+    pub(crate) socket: OwnSocket,
+    /// Where TLS is a part of the attempt: from TCP on. What follows for the winner is [beside](Beside::tls).
+    pub(crate) tls: Option<Box<Secured>>,
     pub(crate) schedule: Schedule,
 }
 
-/// The options of an attempt's socket.
+/// This end of an attempt.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Options {
-    /// Those in force, where some were asked for.
-    pub(crate) in_force: Option<SocketOptions>,
+pub(crate) struct OwnSocket {
+    pub(crate) local: Option<SocketAddr>,
+    /// The options in force, where some were asked for.
+    pub(crate) options: Option<SocketOptions>,
     pub(crate) refused: Vec<(SocketOption, Failure)>,
 }
 
@@ -198,9 +180,7 @@ pub(crate) enum End {
 
 impl Report {
     pub(crate) fn new(subject: Subject, via: Via, began: Began) -> Self {
-        let (started, took, error, candidates) = Default::default();
-        let queries = Queries::default();
-        let resolve = Resolution { via, started, took, candidates, error, queries };
+        let resolve = Resolution::new(via);
         Self {
             subject,
             began,
@@ -217,12 +197,6 @@ impl Report {
     pub(crate) fn hear(&mut self, event: &Event) {
         let at = self.since_start(event.at);
         match &event.kind {
-            EventKind::ResolveStarted { .. } => self.resolve.started = Some(at),
-            EventKind::Resolved { .. } => self.resolve.end(at),
-            EventKind::ResolveFailed { reason } => {
-                self.resolve.end(at);
-                self.resolve.error = Some(reason.clone());
-            }
             EventKind::CandidatesSorted { candidates }
             | EventKind::CandidatesResorted { candidates } => {
                 self.resolve.candidates.clone_from(candidates);
@@ -235,7 +209,7 @@ impl Report {
             }
             EventKind::OptionRefused { attempt, option, failure } => {
                 if let Some(attempt) = self.attempts.get_mut(*attempt) {
-                    attempt.options.refused.push((*option, failure.clone()));
+                    attempt.socket.refused.push((*option, failure.clone()));
                 }
             }
             EventKind::AttemptSucceeded { attempt, facts } => {
@@ -256,38 +230,30 @@ impl Report {
                 if self.tls_failure().is_none() {
                     self.total = at;
                 }
+                self.blame_handshake(*reason);
             }
-            kind => self.hear_of_tls(at, kind),
+            kind => {
+                self.hear_of_names(at, kind);
+                self.hear_of_tls(at, kind);
+            }
         }
     }
 
     /// Where TLS was asked for, there is more to come.
     fn select(&mut self, attempt: usize, at: Duration) {
         (self.selected, self.total) = (Some(attempt), at);
+        let raced = self.attempts.get(attempt).and_then(|attempt| attempt.tls.as_deref());
         self.end = match self.subject.tls {
             None => End::Connected,
+            Some(_) if raced.is_some() => {
+                self.beside.tls = raced.cloned();
+                End::Connected
+            }
             Some(_) => {
                 self.beside.tls = Some(Secured::default());
                 End::Failed(Exit::NoTls)
             }
         };
-    }
-
-    fn hear_of_tls(&mut self, at: Duration, kind: &EventKind) {
-        let Some(tls) = &mut self.beside.tls else { return };
-        match kind {
-            EventKind::TlsStarted => tls.started = Some(at),
-            EventKind::TlsFirstByte => tls.first_byte = Some(at),
-            EventKind::TlsEstablished { info } => {
-                tls.establish(at, info);
-                (self.total, self.end) = (at, End::Connected);
-            }
-            EventKind::TlsFailed { why, failure, peer } => {
-                let (failure, phase) = (failure.clone(), TlsPhase::Handshake);
-                self.fail_tls(at, TlsFailure { kind: *why, failure, phase }, peer);
-            }
-            _ => {}
-        }
     }
 
     fn fail_tls(&mut self, at: Duration, failure: TlsFailure, peer: &TlsPeer) {
@@ -324,15 +290,6 @@ impl Report {
     pub(crate) fn interrupt(&mut self, exit: Exit, now: Instant) {
         self.end = End::Interrupted(exit);
         self.total = self.since_start(now);
-    }
-
-    /// Those that nobody waits for any more.
-    pub(crate) fn end_queries(&mut self) {
-        let end = match self.end {
-            End::Interrupted(_) => QueryEnd::Interrupted,
-            _ => QueryEnd::TimedOut,
-        };
-        self.resolve.queries.end_all(self.total, &end);
     }
 
     pub(crate) fn since_start(&self, at: Instant) -> Duration {
@@ -385,23 +342,9 @@ impl Report {
         self.attempts.get(self.selected?)
     }
 
-    /// When the addresses were known.
-    pub(crate) fn resolved_at(&self) -> Duration {
-        match (self.resolve.started, self.resolve.took) {
-            (Some(started), Some(took)) => started + took,
-            _ => Duration::ZERO,
-        }
-    }
-
-    /// What waiting for other addresses cost the connection: from the answer of the resolver to the start of
-    /// the attempt that won.
-    pub(crate) fn cost(&self) -> Option<Duration> {
-        Some(self.winner()?.start.saturating_sub(self.resolved_at()))
-    }
-
     /// Notes which expectations the connection does not meet. Without one there is nothing to expect.
     pub(crate) fn expect(&mut self, expected: &Expectations) {
-        let (Some(winner), Some(cost)) = (self.winner(), self.cost()) else { return };
+        let (Some(winner), Some(cost)) = (self.winner(), self.race_cost()) else { return };
         let mut unmet = Vec::new();
         if let Some(family) =
             expected.family.filter(|wanted| winner.address.family() != Some(*wanted))
@@ -421,7 +364,7 @@ impl Report {
         }
         if let Some(most) = expected.max_cost.filter(|most| cost > *most) {
             let (cost, most) = (units::prose(cost), units::prose(most));
-            unmet.push(("max-cost", format!("other addresses cost {cost}, more than {most}")));
+            unmet.push(("max-cost", format!("waiting cost {cost}, more than {most}")));
         }
         let soon = expected.cert_expiry.zip(self.beside.tls.as_ref());
         let soon = soon.and_then(|(least, tls)| tls.ends_too_soon(self.began.wall, least));
@@ -446,10 +389,11 @@ impl Report {
 
     fn settle(&mut self, number: usize, at: Duration, outcome: Outcome, facts: &SocketFacts) {
         if let Some(attempt) = self.attempts.get_mut(number) {
-            attempt.took = at.saturating_sub(attempt.start);
+            let up = attempt.tls.as_ref().and_then(|tls| tls.started);
+            attempt.took = up.unwrap_or(at).saturating_sub(attempt.start);
             attempt.outcome = outcome;
-            (attempt.local, attempt.tcp) = (facts.local, facts.tcp);
-            attempt.options.in_force.clone_from(&facts.options);
+            (attempt.socket.local, attempt.tcp) = (facts.local, facts.tcp);
+            attempt.socket.options.clone_from(&facts.options);
         }
     }
 
@@ -459,37 +403,20 @@ impl Report {
             return failure.exit();
         }
         let last = self.attempts.iter().max_by_key(|attempt| attempt.end());
+        let handshakes =
+            self.attempts.iter().filter_map(|attempt| attempt.tls.as_ref()?.failure.as_ref());
+        let furthest = |exit| handshakes.clone().any(|failure| failure.exit() == exit);
         match reason {
             AbortReason::NotResolved => Exit::NotResolved,
             AbortReason::TimedOut => Exit::TimedOut,
+            AbortReason::AllFailed if furthest(Exit::NotTrusted) => Exit::NotTrusted,
+            AbortReason::AllFailed if furthest(Exit::NoTls) => Exit::NoTls,
             _ if last.is_some_and(Attempt::ran_out_of_time) => Exit::TimedOut,
             AbortReason::AllFailed if self.attempts.is_empty() => Exit::NotResolved,
             _ if self.attempts.iter().all(Attempt::could_not_bind) => Exit::CannotBind,
             _ if self.attempts.iter().all(Attempt::had_no_socket) => Exit::Mixed,
             _ => Exit::NotConnected,
         }
-    }
-}
-
-impl Resolution {
-    /// Some policies start attempts out of the order of the list: what has been tried stands before the rest.
-    fn take(&mut self, number: usize, address: &Address) {
-        let rest = self.candidates.get_mut(number..).unwrap_or_default();
-        if let Some(at) = rest.iter().position(|candidate| candidate == address) {
-            rest[..=at].rotate_right(1);
-        }
-    }
-
-    /// A race that begins with all addresses does not know that somebody had to be asked for them.
-    fn reason(&self, reason: Reason) -> Reason {
-        match (reason, self.via) {
-            (Reason::First(Ready::Known), Via::System | Via::Dns) => Reason::First(Ready::Complete),
-            (reason, _) => reason,
-        }
-    }
-
-    fn end(&mut self, at: Duration) {
-        self.took = self.started.map(|started| at.saturating_sub(started));
     }
 }
 
@@ -516,15 +443,16 @@ impl Schedule {
 }
 
 impl Attempt {
-    fn new(address: Address, start: Duration, schedule: Schedule) -> Self {
+    pub(crate) fn new(address: Address, start: Duration, schedule: Schedule) -> Self {
         let (took, outcome) = (Duration::ZERO, Outcome::Pending);
-        let (local, tcp, options) = (None, None, Options::default());
-        Self { address, local, start, took, outcome, tcp, options, schedule }
+        let (tcp, socket, tls) = (None, OwnSocket::default(), None);
+        Self { address, start, took, outcome, tcp, socket, tls, schedule }
     }
 
-    /// When it ended, since work on the target began.
+    /// When it ended, since work on the target began; with a handshake that is a part of it.
     pub(crate) fn end(&self) -> Duration {
-        self.start + self.took
+        let handshake = self.tls.as_ref().and_then(|tls| tls.ended);
+        handshake.unwrap_or(self.start + self.took)
     }
 
     /// By a deadline of ours, or by the kernel's own.

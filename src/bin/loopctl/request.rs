@@ -1,6 +1,7 @@
 //! What was meant.
 
 mod resolve;
+mod rules;
 mod sendfile;
 mod serve;
 mod tls;
@@ -10,10 +11,11 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use loopctl::plan::{Family, Policy, Preset, Resolution, Target};
+use loopctl::plan::{Family, Success, Target};
 use loopctl::{DnsServer, SocketOptions};
 
 pub(crate) use resolve::{NameRequest, QuestionRequest, ResolveRequest, Subject as NameSubject};
+pub(crate) use rules::Rules;
 pub(crate) use sendfile::{Part, SendRequest};
 pub(crate) use serve::{
     Faults, IdentityFiles, Outlet, Place, ServeRequest, ServerTls, Service, SinkRequest,
@@ -21,9 +23,9 @@ pub(crate) use serve::{
 pub(crate) use tls::{KeyLog, TlsRequest, key_log};
 
 use crate::args::{
-    ConnectArgs, ConnectionArgs, DebugArgs, ExpectArgs, ExportArgs, FamilyArg, FamilyArgs,
-    GlobalArgs, LookupArg, LookupArgs, OutputArgs, Pace, RaceArgs, RelayArgs, RepeatArgs,
-    SocketArgs,
+    CompareArg, ConnectArgs, ConnectionArgs, DebugArgs, ExpectArgs, ExportArgs, FamilyArg,
+    FamilyArgs, GlobalArgs, LookupArg, LookupArgs, OutputArgs, RaceArgs, RelayArgs, RepeatArgs,
+    SocketArgs, SuccessArg,
 };
 use crate::env::Environment;
 use crate::exit::Exit;
@@ -60,6 +62,17 @@ pub(crate) enum Mode {
     Repeat(RepeatRequest),
     /// Until it connects, at most this long.
     Wait(Duration),
+    /// By every policy.
+    Compare(CompareRequest),
+}
+
+/// How policies are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CompareRequest {
+    /// Whether they are run, and not only foretold.
+    pub(crate) is_live: bool,
+    /// How long an address may stay silent.
+    pub(crate) patience: Duration,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,7 +105,7 @@ pub(crate) struct Expectations {
 /// How every target is raced.
 #[derive(Debug, Clone)]
 pub(crate) struct RaceRequest {
-    pub(crate) policy: Policy,
+    pub(crate) policy: Rules,
     pub(crate) family: Family,
     pub(crate) prefer: Option<Family>,
     pub(crate) sockets: SocketRequest,
@@ -191,6 +204,9 @@ impl ConnectRequest {
         let mut request = Self::of(targets, race, global, env);
         request.concurrency = args.targets.concurrency.get();
         request.mode = Mode::from(&args.repeat);
+        if let Some(compare) = args.compare.compare {
+            request.compare(compare);
+        }
         request.expect = Expectations {
             cert_expiry: args.connection.tls.trust.cert_expiry,
             ..Expectations::from(&args.expect)
@@ -215,6 +231,9 @@ impl ConnectRequest {
             (Mode::Repeat(RepeatRequest { count: None, .. }), Format::Json) => {
                 "--json keeps every try until the end: give --count, or use --ndjson"
             }
+            (Mode::Compare(_), _) if self.targets.iter().any(is_unix) => {
+                "--compare takes host:port: a Unix socket has one address, and nothing to race"
+            }
             _ if self.purpose.is_some() && self.targets.len() != 1 => {
                 "--relay takes exactly one target"
             }
@@ -226,6 +245,18 @@ impl ConnectRequest {
             }
         };
         Err((Message::error(error), Exit::Usage))
+    }
+
+    /// Targets one after another: they would disturb each other's times. What limits an attempt is how long an address
+    /// is waited for; the policies have limits of their own.
+    fn compare(&mut self, what: CompareArg) {
+        /// Long enough for a SYN that was lost twice.
+        const PATIENCE: Duration = Duration::from_secs(3);
+        let limit = self.race.policy.attempt_timeout.take();
+        let patience = limit.unwrap_or(PATIENCE).min(self.race.timeout);
+        let is_live = what == CompareArg::Live;
+        self.mode = Mode::Compare(CompareRequest { is_live, patience });
+        self.concurrency = 1;
     }
 
     /// One connection to each target, nothing expected.
@@ -243,16 +274,11 @@ impl ConnectRequest {
 
     /// What is allowed but deserves a word.
     pub(crate) fn warnings(&self) -> Vec<String> {
-        // RFC 8305 section 8: at least 100 ms and at most 2 s recommended.
-        let recommended = Duration::from_millis(100)..=Duration::from_secs(2);
-        let delay = self.race.policy.connection_attempt_delay;
-        let odd = delay.filter(|delay| !recommended.contains(delay));
-        let odd = odd.filter(|_| !self.output.has_stderr_alone());
-        odd.map(|delay| {
-            format!("a Connection Attempt Delay of {delay:?} is outside 100ms to 2s (RFC 8305 section 8)")
-        })
-        .into_iter()
-        .collect()
+        match self.output.format {
+            Format::Quiet => Vec::new(),
+            _ if self.output.has_stderr_alone() => Vec::new(),
+            _ => self.race.policy.warning().into_iter().collect(),
+        }
     }
 }
 
@@ -289,7 +315,7 @@ impl From<&ExpectArgs> for Expectations {
 
 impl RaceRequest {
     pub(crate) fn new(args: &RaceArgs, global: &GlobalArgs) -> Self {
-        let policy = policy(args);
+        let policy = Rules::new(args);
         let prefer = args.prefer.map(Family::from);
         let family = Family::from(&global.family);
         let (sockets, udp, tls, dns) = (SocketRequest::default(), false, None, None);
@@ -304,10 +330,26 @@ impl RaceRequest {
     fn of(args: &ConnectionArgs, global: &GlobalArgs) -> Result<Self, (Message, Exit)> {
         let mut race = Self::new(&args.race, global).with_sockets(&args.socket);
         race.dns = DnsRequest::new(&args.names)?;
-        if race.dns.is_some() && !says_when_to_begin(&args.race) {
-            race.policy.resolution = Policy::from(Preset::Hev3).resolution;
-        }
-        Ok(Self { tls: TlsRequest::new(&args.tls)?, ..race })
+        race.tls = TlsRequest::new(&args.tls)?;
+        race.ends_with(args.success)?;
+        Ok(race)
+    }
+
+    /// Says what an attempt has to reach.
+    fn ends_with(&mut self, success: Option<SuccessArg>) -> Result<(), (Message, Exit)> {
+        let dialogue = self.tls.as_ref().map(|tls| tls.dialogue.is_some());
+        let error = match (success, dialogue) {
+            (Some(SuccessArg::Tls), None) => "--success tls needs --tls",
+            (Some(SuccessArg::Tls), Some(true)) => {
+                "--success tls goes with --tls: what --starttls asks for begins after the race"
+            }
+            (success, _) => {
+                self.policy.pacing.success =
+                    success.map_or(self.policy.pacing.success, Success::from);
+                return Ok(());
+            }
+        };
+        Err((Message::error(error), Exit::Usage))
     }
 
     fn with_sockets(mut self, args: &SocketArgs) -> Self {
@@ -326,46 +368,10 @@ impl RaceRequest {
         self
     }
 
-    /// Without a handshake there is nothing to race: one address after another has its time to refuse.
     fn over_udp(mut self) -> Self {
-        self.policy.connection_attempt_delay = None;
-        self.policy.attempt_timeout.get_or_insert(SILENCE);
+        self.policy.over_udp(SILENCE);
         self.udp = true;
         self
-    }
-}
-
-/// What connections use where nothing is said (RFC 8305 section 8).
-const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
-
-/// Where nothing is said, a name server that is slow about one family holds nobody up.
-fn says_when_to_begin(args: &RaceArgs) -> bool {
-    let is_off = args.happy_eyeballs == Some(Pace::Off);
-    is_off || args.policy.is_some() || args.resolution_delay.is_some()
-}
-
-/// A policy, and what the other flags make of it.
-fn policy(args: &RaceArgs) -> Policy {
-    let mut policy =
-        args.policy.map_or_else(|| Policy::happy_eyeballs(ATTEMPT_DELAY), Policy::from);
-    match args.happy_eyeballs {
-        None => {}
-        Some(Pace::Off) => (policy.connection_attempt_delay, policy.interleave) = (None, 0),
-        Some(Pace::Delay(delay)) => policy.connection_attempt_delay = Some(delay),
-    }
-    if let Some(delay) = args.resolution_delay {
-        let (since, gives_up) = match policy.resolution {
-            Resolution::Apart { since, gives_up, .. } => (since, gives_up),
-            Resolution::Together { .. } => Default::default(),
-        };
-        policy.resolution = Resolution::Apart { delay, since, gives_up };
-    }
-    Policy {
-        interleave: args.interleave.unwrap_or(policy.interleave),
-        max_parallel: args.max_parallel.or(policy.max_parallel),
-        attempt_timeout: args.attempt_timeout.or(policy.attempt_timeout),
-        run_all: args.all,
-        ..policy
     }
 }
 
@@ -382,6 +388,15 @@ impl DnsRequest {
             Some(LookupArg::System) => Ok(None),
             None if servers.is_empty() => Ok(None),
             Some(LookupArg::Dns) | None => Ok(Some(Self { servers })),
+        }
+    }
+}
+
+impl From<SuccessArg> for Success {
+    fn from(arg: SuccessArg) -> Self {
+        match arg {
+            SuccessArg::Tcp => Self::Tcp,
+            SuccessArg::Tls => Self::Tls,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A connection that somebody else writes to for a while, past its queue: sendfile.
 //!
-//! Meanwhile nothing is read, and what is written waits until the connection is given back, so that it follows
-//! what was sent past the queue.
+//! Meanwhile nothing is read unless that is wanted, and what is written waits until the connection is given back,
+//! so that it follows what was sent past the queue.
 
 use std::io::{self, IoSlice};
 use std::rc::Rc;
@@ -17,11 +17,11 @@ use crate::plan::Flow;
 pub(in crate::net) struct Lent(Rc<Link>);
 
 impl Link {
-    /// Lends the wire to one at a time.
+    /// Lends the wire to one at a time. `hears`: what the peer says is delivered meanwhile.
     ///
     /// # Errors
     /// `BrokenPipe` when nothing more can be sent; `ResourceBusy` when it is lent.
-    pub(in crate::net) fn lend(self: &Rc<Self>) -> io::Result<Lent> {
+    pub(in crate::net) fn lend(self: &Rc<Self>, hears: bool) -> io::Result<Lent> {
         let state = self.state();
         let refuse = |kind, text: &str| Err(io::Error::new(kind, text));
         if state.is_lent() {
@@ -33,7 +33,7 @@ impl Link {
         if state.writing.wants_eof {
             return refuse(io::ErrorKind::BrokenPipe, "Cannot call sendfile() after write_eof()");
         }
-        self.update(|state| state.loan = Loan::Lent);
+        self.update(|state| (state.loan, state.reading.goes_on) = (Loan::Lent, hears));
         Ok(Lent(Rc::clone(self)))
     }
 

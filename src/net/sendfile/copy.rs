@@ -1,6 +1,7 @@
 //! The copy: read by the executor, sent as the peer takes it.
 
 use std::fs::File;
+use std::future::poll_fn;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
@@ -10,8 +11,9 @@ use rustix::net::SendFlags;
 use super::error::{SendfileError, SendfilePhase};
 use super::transfer::{Kind, Transfer};
 use super::way::Way;
-use crate::event_loop::LoopRef;
+use crate::event_loop::{Interest, LoopRef};
 use crate::net::link::Lent;
+use crate::net::readiness::Ready;
 
 /// How much is read at a time, in bytes: asyncio's `SENDFILE_FALLBACK_READBUFFER_SIZE`.
 const BLOCK: usize = 256 * 1024;
@@ -58,8 +60,7 @@ impl Transfer<'_> {
         Ok(())
     }
 
-    fn open(&mut self, kind: Kind) -> Result<Source, SendfileError> {
-        self.calls = 0;
+    fn open(&self, kind: Kind) -> Result<Source, SendfileError> {
         let file = self.file().try_clone();
         let file = file.map_err(|error| self.failed(SendfilePhase::Read, error))?;
         Ok(Source { file: Arc::new(file), kind, buffer: Vec::new() })
@@ -103,7 +104,25 @@ impl Transfer<'_> {
 }
 
 impl Source {
+    /// What a pipe is filled with may take its time: the poller waits for it, and no thread.
     async fn read(&mut self, lp: &LoopRef, offset: u64, wanted: usize) -> io::Result<usize> {
+        loop {
+            if self.kind == Kind::Stream {
+                match Ready::new(lp, &*self.file, Interest::Readable) {
+                    Ok(ready) => poll_fn(|cx| ready.poll(cx)).await,
+                    // A device that is always ready.
+                    Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            match self.read_once(lp, offset, wanted).await {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                read => return read,
+            }
+        }
+    }
+
+    async fn read_once(&mut self, lp: &LoopRef, offset: u64, wanted: usize) -> io::Result<usize> {
         let (file, kind) = (Arc::clone(&self.file), self.kind);
         let mut buffer = std::mem::take(&mut self.buffer);
         let reading = lp.run_in_executor(move || {

@@ -4,6 +4,7 @@ mod copy;
 mod error;
 mod kernel_tls;
 mod native;
+mod open;
 mod transfer;
 mod way;
 
@@ -21,6 +22,7 @@ use crate::plan::Chunks;
 
 pub use error::{SendfileError, SendfilePhase};
 pub use kernel_tls::kernel_tls;
+pub use open::open_to_send;
 
 use transfer::Transfer;
 use way::OwnSocket;
@@ -57,7 +59,8 @@ pub struct Sendfile<'a> {
     offset: u64,
     count: Option<NonZero<u64>>,
     method: SendfileMethod,
-    progress: Option<&'a dyn Fn(u64)>,
+    hears: bool,
+    progress: Option<&'a dyn Fn(Sent)>,
 }
 
 /// How the bytes are to go.
@@ -111,7 +114,7 @@ impl<'a> Sendfile<'a> {
     /// The whole file, from its start, wherever its position is.
     pub fn new(file: &'a File) -> Self {
         let (count, progress) = (None, None);
-        Self { file, offset: 0, count, method: SendfileMethod::Auto, progress }
+        Self { file, offset: 0, count, method: SendfileMethod::Auto, hears: false, progress }
     }
 
     /// From this byte on, counted from the start of the file.
@@ -129,8 +132,14 @@ impl<'a> Sendfile<'a> {
         Self { method, ..self }
     }
 
-    /// Tells how many bytes have gone so far, whenever some have. It must not wait.
-    pub fn progress(self, progress: &'a dyn Fn(u64)) -> Self {
+    /// Goes on receiving meanwhile, which asyncio does not: a peer that talks while it is sent to, and takes
+    /// nothing more until it has been heard, would wait for ever. A socket of one's own is one's own to read.
+    pub fn hearing(self) -> Self {
+        Self { hears: true, ..self }
+    }
+
+    /// Tells how far it is: when the way is known, and whenever some bytes have gone. It must not wait.
+    pub fn progress(self, progress: &'a dyn Fn(Sent)) -> Self {
         Self { progress: Some(progress), ..self }
     }
 }
@@ -143,7 +152,7 @@ impl<'a> From<&'a File> for Sendfile<'a> {
 
 impl fmt::Debug for Sendfile<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { file, offset, count, method, progress: _ } = self;
+        let Self { file, offset, count, method, hears: _, progress: _ } = self;
         write!(f, "<Sendfile {file:?} offset={offset} count={count:?} {method:?}>")
     }
 }
@@ -213,8 +222,8 @@ impl Transport {
     /// encrypted here: that is said in what is returned, and [`kernel_tls`] tells whether it has to be so.
     /// In either case no more than 256 KiB of the file is in memory.
     ///
-    /// Reading is paused meanwhile, so nothing is noticed of the peer but that it takes no more. What is
-    /// written meanwhile waits, and so does [`write_eof`](Self::write_eof); a [`close`](Self::close) or
+    /// Reading is paused meanwhile, so nothing is noticed of the peer but that it takes no more
+    /// ([`Sendfile::hearing`] changes that). What is written meanwhile waits, and so does [`write_eof`](Self::write_eof); a [`close`](Self::close) or
     /// [`abort`](Self::abort) breaks the transfer off. When this is over, or dropped, all is as it was.
     ///
     /// ```
@@ -246,8 +255,9 @@ impl Transport {
     /// `ResourceBusy` while another file is being sent. A peer that goes away in the middle is the error of the
     /// send, which ends the connection as any other does; the bytes that went are told.
     pub async fn sendfile<'a>(&self, what: impl Into<Sendfile<'a>>) -> Result<Sent, SendfileError> {
-        let mut transfer = Transfer::new(what.into(), self.peer());
-        let lent = match self.0.lend() {
+        let what = what.into();
+        let mut transfer = Transfer::new(what, self.peer());
+        let lent = match self.0.lend(what.hears) {
             Ok(lent) => lent,
             Err(error) => return Err(transfer.failed(SendfilePhase::Check, error)),
         };

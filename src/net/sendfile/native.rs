@@ -25,7 +25,14 @@ enum Step {
 impl Transfer<'_> {
     pub(super) async fn send(&mut self, way: &impl Way) -> io::Result<()> {
         loop {
-            match way.attempt(|socket| self.step(socket)) {
+            let stepped = way.attempt(|socket| self.step(socket));
+            if let (1, Err(error)) = (self.calls, &stepped)
+                && self.refusal(error).is_none()
+            {
+                // Nothing has gone, but this is the way.
+                self.tell();
+            }
+            match stepped {
                 Ok(Step::Over) => return Ok(()),
                 Ok(Step::Whole) => next_turn().await,
                 Ok(Step::Short) => way.room().await?,

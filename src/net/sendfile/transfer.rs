@@ -16,6 +16,7 @@ pub(super) struct Transfer<'a> {
     what: Sendfile<'a>,
     pub(super) chunks: Chunks,
     pub(super) calls: u64,
+    path: SendfilePath,
     peer: Option<Address>,
 }
 
@@ -32,7 +33,8 @@ pub(super) enum Kind {
 
 impl<'a> Transfer<'a> {
     pub(super) fn new(what: Sendfile<'a>, peer: Option<Address>) -> Self {
-        Self { what, chunks: Chunks::new(what.offset, what.count), calls: 0, peer }
+        let chunks = Chunks::new(what.offset, what.count);
+        Self { what, chunks, calls: 0, path: SendfilePath::Native, peer }
     }
 
     /// Over a socket that nobody else writes to.
@@ -45,7 +47,7 @@ impl<'a> Transfer<'a> {
         let reason = match (self.what.method, kind) {
             (SendfileMethod::Copy, _) => CopyReason::Asked,
             (_, Kind::Regular) => match self.send(way).await {
-                Ok(()) => return Ok(self.sent(SendfilePath::Native)),
+                Ok(()) => return Ok(self.sent()),
                 Err(error) => match self.refusal(&error) {
                     Some(refusal) => refusal,
                     None => return Err(self.failed(phase_of(&error), error)),
@@ -55,7 +57,7 @@ impl<'a> Transfer<'a> {
         };
         self.allow_copy(reason)?;
         self.copy(lp, way, kind).await?;
-        Ok(self.sent(SendfilePath::Copied(reason)))
+        Ok(self.sent())
     }
 
     /// Through TLS.
@@ -71,7 +73,7 @@ impl<'a> Transfer<'a> {
         };
         self.allow_copy(reason)?;
         self.copy_secure(lp, lent, kind).await?;
-        Ok(self.sent(SendfilePath::Copied(reason)))
+        Ok(self.sent())
     }
 
     fn kind(&self) -> io::Result<Kind> {
@@ -96,15 +98,17 @@ impl<'a> Transfer<'a> {
     }
 
     /// A first call that the kernel refuses for what it was given, not for what has become of the connection.
-    fn refusal(&self, error: &io::Error) -> Option<CopyReason> {
+    pub(super) fn refusal(&self, error: &io::Error) -> Option<CopyReason> {
         const REFUSALS: [i32; 5] =
             [libc::EINVAL, libc::ENOSYS, libc::ENOTSOCK, libc::EOPNOTSUPP, libc::ESPIPE];
         let code = error.raw_os_error().filter(|code| REFUSALS.contains(code))?;
         (self.calls == 1).then_some(CopyReason::Refused(code))
     }
 
-    fn allow_copy(&self, reason: CopyReason) -> Result<(), SendfileError> {
+    fn allow_copy(&mut self, reason: CopyReason) -> Result<(), SendfileError> {
         if self.what.method != SendfileMethod::Native {
+            (self.path, self.calls) = (SendfilePath::Copied(reason), 0);
+            self.tell();
             return Ok(());
         }
         let error = match reason {
@@ -129,13 +133,26 @@ impl<'a> Transfer<'a> {
     /// Counts bytes that the system has taken.
     pub(super) fn went(&mut self, bytes: usize) {
         self.chunks.went(bytes);
-        if let (Some(progress), 1..) = (self.what.progress, bytes) {
-            progress(self.chunks.sent());
+        if bytes > 0 {
+            self.tell();
         }
     }
 
-    fn sent(&self, path: SendfilePath) -> Sent {
-        let sent = Sent { bytes: self.chunks.sent(), path, calls: self.calls };
+    /// How far it is, for those who watch.
+    pub(super) fn tell(&self) {
+        if let Some(progress) = self.what.progress {
+            progress(self.so_far());
+        }
+    }
+
+    fn so_far(&self) -> Sent {
+        Sent { bytes: self.chunks.sent(), path: self.path, calls: self.calls }
+    }
+
+    fn sent(&self) -> Sent {
+        let sent = self.so_far();
+        // The last call may have found nothing but the end.
+        self.tell();
         log::debug!("{:?}: {sent:?}", self.what);
         sent
     }

@@ -21,6 +21,8 @@ Examples:
   loopctl connect --all --happy-eyeballs=100ms db.internal:5432
   loopctl connect --resolve api.test:192.0.2.1,2001:db8::1 api.test:443
   loopctl connect --policy node api.test:443           what Node would have done here
+  loopctl connect --compare api.test:443               what would every client get from here?
+  loopctl connect --compare=live api.test:443          and what does it really get?
   loopctl connect --via dns example.com:443             how long did A take, how long AAAA, and from whom?
   loopctl connect --server tls://9.9.9.9 example.com:443
   loopctl connect -c 20 -i 200ms --histogram api:443   which address is flaky?
@@ -30,6 +32,7 @@ Examples:
   printf 'GET / HTTP/1.0\\r\\n\\r\\n' | loopctl connect --relay www:80
   loopctl connect -r db:5432 < dump > answer           files and pipes, both ways
   loopctl connect --tls --alpn h2,http/1.1 example.com:443
+  loopctl connect --tls --success tls api.test:443     go on past an address that connects, but does not speak TLS
   loopctl connect --tls --cert-expiry 14d -v api:443   the whole chain, and fail if it ends soon
   loopctl connect --starttls smtp mail.example:587
   loopctl connect --udp ns1:53 ns2:53                  does anybody refuse?
@@ -41,9 +44,11 @@ pub(crate) struct ConnectArgs {
     pub(crate) connection: ConnectionArgs,
     /// Datagrams instead of connections: which addresses answer an empty one, stay silent, or refuse it?
     #[arg(short, long, help_heading = "Socket", conflicts_with_all = [
-        "policy", "happy_eyeballs", "resolution_delay", "max_parallel", "mptcp", "tfo", "nodelay", "keepalive", "tcp_info", "again", "secure",
+        "policy", "happy_eyeballs", "resolution_delay", "success", "max_parallel", "mptcp", "tfo", "nodelay", "keepalive", "tcp_info", "again", "secure",
     ])]
     pub(crate) udp: bool,
+    #[command(flatten)]
+    pub(crate) compare: CompareArgs,
     #[command(flatten)]
     pub(crate) relay: RelayArgs,
     #[command(flatten)]
@@ -59,6 +64,9 @@ pub(crate) struct ConnectArgs {
 pub(crate) struct ConnectionArgs {
     #[command(flatten)]
     pub(crate) race: RaceArgs,
+    /// What an attempt has to reach to win: TCP, or the end of the TLS handshake [default: the policy's]
+    #[arg(long, value_name = "WHAT", help_heading = "Race")]
+    pub(crate) success: Option<SuccessArg>,
     #[command(flatten)]
     pub(crate) names: LookupArgs,
     #[command(flatten)]
@@ -83,31 +91,62 @@ pub(crate) struct TargetArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Race")]
 pub(crate) struct RaceArgs {
-    /// The rules of a standard or of a well-known client; what other flags say goes before
+    /// The rules of a standard or of a well-known client; what other flags say goes before [default: hev3]
     #[arg(long, value_name = "NAME", value_parser = values::preset)]
     pub(crate) policy: Option<Preset>,
-    /// The Connection Attempt Delay; `off`: one address after another [default: 250ms, or the policy's]
+    /// The Connection Attempt Delay; 0: all at once; `off`: one address after another [default: 250ms, or the
+    /// policy's]
     #[arg(long, value_name = "DELAY|off", require_equals = true, num_args = 0..=1)]
     #[arg(default_missing_value = "250ms")]
     pub(crate) happy_eyeballs: Option<Pace>,
-    /// Ask for each family by itself, and let addresses in hand wait this long for IPv6 [default: the policy's]
+    /// Ask for each family by itself, and let addresses in hand wait this long for IPv6 [default: 50ms, or the
+    /// policy's]
     #[arg(long, value_name = "DUR", value_parser = duration)]
     pub(crate) resolution_delay: Option<Duration>,
     /// The First Address Family Count; 0 keeps the resolver's order [default: 1, with `off` 0, or the policy's]
     #[arg(long, value_name = "N")]
     pub(crate) interleave: Option<usize>,
-    /// At most this many attempts at a time
+    /// At most this many attempts at a time [default: 6, or the policy's]
     #[arg(long, value_name = "N")]
     pub(crate) max_parallel: Option<NonZero<usize>>,
-    /// Time for one attempt [default: as long as the kernel tries; with --udp 200ms]
+    /// Time for one attempt [default: as long as the kernel tries; with --udp 200ms, with --compare 3s]
     #[arg(long, value_name = "DUR", value_parser = positive)]
     pub(crate) attempt_timeout: Option<Duration>,
-    /// Let every attempt finish: probe every address
+    /// Let every attempt finish: probe every address, however many there are
     #[arg(long)]
     pub(crate) all: bool,
     /// Try the addresses of this family first
     #[arg(long, value_name = "4|6")]
     pub(crate) prefer: Option<FamilyArg>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SuccessArg {
+    /// A connection; TLS follows over the one that has won
+    Tcp,
+    /// TLS: an address that is silent, or has a bad certificate, loses to the next
+    Tls,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Race")]
+pub(crate) struct CompareArgs {
+    /// Measure each lookup and each address by itself, and tell what every policy would get from here; `live`:
+    /// run each policy as well, and tell where that differs
+    #[arg(long, value_name = "WHAT", require_equals = true, num_args = 0..=1)]
+    #[arg(default_missing_value = "predict", conflicts_with_all = [
+        "udp", "relay", "again", "wait", "all", "require", "fail_on_fallback", "max_cost", "cert_expiry",
+        "csv", "plain", "prom", "tcp_info",
+    ])]
+    pub(crate) compare: Option<CompareArg>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CompareArg {
+    /// What every policy would get
+    Predict,
+    /// What it gets, beside that
+    Live,
 }
 
 #[derive(Debug, Args)]
@@ -192,7 +231,7 @@ pub(crate) struct ExpectArgs {
     /// The first address must win
     #[arg(long)]
     pub(crate) fail_on_fallback: bool,
-    /// Waiting for addresses that did not win must cost no more than this
+    /// Waiting for answers and for addresses that did not win must cost no more than this
     #[arg(long, value_name = "DUR", value_parser = duration)]
     pub(crate) max_cost: Option<Duration>,
 }

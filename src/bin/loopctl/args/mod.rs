@@ -15,8 +15,8 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub(crate) use connect::{
-    ConnectArgs, ConnectionArgs, ExpectArgs, ExportArgs, LookupArg, LookupArgs, RaceArgs,
-    RelayArgs, RepeatArgs, SocketArgs, TargetArgs,
+    CompareArg, ConnectArgs, ConnectionArgs, ExpectArgs, ExportArgs, LookupArg, LookupArgs,
+    RaceArgs, RelayArgs, RepeatArgs, SocketArgs, SuccessArg, TargetArgs,
 };
 pub(crate) use fault::{Fault, FaultArg, Spread};
 pub(crate) use resolve::{OrderArg, ResolveArgs, ViaArg};

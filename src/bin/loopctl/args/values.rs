@@ -129,8 +129,9 @@ impl FromStr for Pace {
         match text {
             "off" => Ok(Self::Off),
             _ => match duration(text)? {
-                delay if delay < FLOOR => {
-                    Err("RFC 8305 allows no delay under 10ms (section 8)".to_owned())
+                delay if delay < FLOOR && !delay.is_zero() => {
+                    Err("RFC 8305 allows no delay under 10ms (section 8); 0 is all at once"
+                        .to_owned())
                 }
                 delay => Ok(Self::Delay(delay)),
             },
@@ -219,6 +220,7 @@ mod tests {
         assert_eq!("off".parse(), Ok(Pace::Off));
         assert_eq!("10ms".parse(), Ok(Pace::Delay(Duration::from_millis(10))));
         assert!("9ms".parse::<Pace>().is_err());
+        assert_eq!("0".parse(), Ok(Pace::Delay(Duration::ZERO)));
     }
 
     #[test]

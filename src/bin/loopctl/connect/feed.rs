@@ -40,6 +40,9 @@ impl Session {
             Mode::Repeat(repeat) => {
                 Told::Series(Box::new(self.repeat(lp, target, number, repeat).await))
             }
+            Mode::Compare(how) => {
+                Told::Report(Box::new(self.compare(lp, target, number, how).await))
+            }
             Mode::Wait(limit) => Told::Report(Box::new(self.wait(lp, target, number, limit).await)),
         }
     }

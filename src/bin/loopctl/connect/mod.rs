@@ -1,5 +1,6 @@
 //! `loopctl connect`: request to events to report.
 
+mod compare;
 mod feed;
 mod names;
 mod race;

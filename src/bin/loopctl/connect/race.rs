@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use loopctl::plan::{Family, Host, Port, Target};
+use loopctl::plan::{Family, Host, Policy, Port, Target};
 use loopctl::{
     AddrInfoFlags, CreateConnection, Event, Lookup, LoopRef, Protocol, ResolveError, Transport,
+    source_address,
 };
 
 use super::Session;
@@ -28,6 +29,7 @@ pub(super) struct Try<'a> {
     /// The addresses that an earlier try was given by the resolver.
     pub(super) known: Option<Vec<SocketAddr>>,
     pub(super) timeout: Duration,
+    pub(super) race: &'a RaceRequest,
 }
 
 /// Wants the connection, not what comes over it.
@@ -51,7 +53,8 @@ impl Session {
     ) -> Report {
         let session = (number + 1).to_string();
         let timeout = self.request.race.timeout;
-        self.race_once(lp, &Try { target, session, known: None, timeout }).await
+        let race = &self.request.race;
+        self.race_once(lp, &Try { target, session, known: None, timeout, race }).await
     }
 
     /// One race. What was asked to stop before it began is told as interrupted.
@@ -59,7 +62,7 @@ impl Session {
         let report = Rc::new(RefCell::new(self.blank(lp, this)));
         self.output.borrow_mut().begin(&this.session, &report.borrow());
         if self.stop.wish().is_none() {
-            let begun = if self.request.race.udp {
+            let begun = if this.race.udp {
                 self.reach(lp, this, &report).await
             } else {
                 self.connect(lp, this, &report).await
@@ -75,6 +78,10 @@ impl Session {
             report.interrupt(exit, lp.time());
         }
         report.end_queries();
+        let families = [Family::Inet, Family::Inet6];
+        if families.into_iter().all(|family| report.count(family) > 0) {
+            report.resolve.note_sources(source_address);
+        }
         report.expect(&self.request.expect);
         self.output.borrow_mut().end(&this.session, &report);
         report
@@ -82,10 +89,16 @@ impl Session {
 
     pub(super) fn blank(&self, lp: &LoopRef, this: &Try<'_>) -> Report {
         let began = Began { at: lp.time(), wall: Environment::wall_clock() };
-        let race = &self.request.race;
+        let race = this.race;
         let via =
             if this.known.is_some() { Via::Cached } else { via(this.target, race.dns.is_some()) };
-        Report::new(Subject::of(this.target, race, this.timeout), via, began)
+        let mut report = Report::new(Subject::of(this.target, race, this.timeout), via, began);
+        // Asked for both families at once, it obeys by itself.
+        report.resolve.is_ipv4_preferred = via == Via::System
+            && report.asks_apart()
+            && race.prefer.is_none()
+            && Environment::prefers_ipv4();
+        report
     }
 
     /// Opens the connection unless somebody ends it first. All that matters is told to the listener.
@@ -97,7 +110,7 @@ impl Session {
     ) -> Result<(), String> {
         let connection = self.connection(lp, this, report).await?;
         let connection = connection.trace(self.listener(this, report));
-        let tls = self.request.race.tls.as_ref();
+        let tls = this.race.tls.as_ref();
         if self.request.purpose.is_none() && tls.is_none() {
             self.stop.or(connection.open(|| Probe)).await;
             return Ok(());
@@ -136,7 +149,7 @@ impl Session {
         this: &Try<'_>,
         report: &Rc<RefCell<Report>>,
     ) -> Result<CreateConnection, String> {
-        let race = &self.request.race;
+        let race = this.race;
         let connection = match (&this.target.target, self.given(lp, this).await?) {
             (Target::Unix(path), _) => lp.create_unix_connection(path),
             (Target::Tcp(..), Some(given)) => lp.create_connection_to(given),
@@ -145,6 +158,9 @@ impl Session {
                     lp.create_connection(host.clone(), port.clone()).family(race.family);
                 match self.resolver(lp, this, report)? {
                     Some(resolver) => connection.resolver(resolver),
+                    None if report.borrow().resolve.is_ipv4_preferred => {
+                        connection.prefer(Family::Inet)
+                    }
                     None => connection,
                 }
             }
@@ -171,7 +187,7 @@ impl Session {
             (_, _, known) => return Ok(known.clone()),
         };
         let port = number(lp, port).await.map_err(|error| error.to_string())?;
-        let family = self.request.race.family;
+        let family = this.race.family;
         let wanted = addresses.iter().filter(|ip| family.admits(Family::of(ip)));
         let wanted: Vec<_> = wanted.map(|ip| SocketAddr::new(*ip, port)).collect();
         if wanted.is_empty() {
@@ -184,7 +200,7 @@ impl Session {
 impl RaceRequest {
     /// Everything but the target and its time.
     fn configure(&self, connection: CreateConnection) -> CreateConnection {
-        let mut connection = connection.policy(self.policy.clone());
+        let mut connection = connection.policy(Policy::clone(&self.policy));
         if let Some(family) = self.prefer {
             connection = connection.prefer(family);
         }

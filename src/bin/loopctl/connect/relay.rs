@@ -29,7 +29,7 @@ impl Session {
         let target = &self.request.targets[0];
         let mut report = match self.request.mode {
             Mode::Wait(limit) => self.wait(lp, target, 0, limit).await,
-            Mode::Once | Mode::Repeat(_) => self.race(lp, target, 0).await,
+            Mode::Once | Mode::Repeat(_) | Mode::Compare(_) => self.race(lp, target, 0).await,
         };
         if let (Some(kept), Exit::Success) = (self.kept.take(), report.exit()) {
             self.output.borrow_mut().connected(&report);

@@ -21,14 +21,15 @@ impl Session {
         number: usize,
         repeat: RepeatRequest,
     ) -> Series {
-        let timeout = self.request.race.timeout;
-        let subject = Subject::of(target, &self.request.race, timeout);
+        let race = &self.request.race;
+        let timeout = race.timeout;
+        let subject = Subject::of(target, race, timeout);
         let series = Rc::new(RefCell::new(Series::new(subject, lp.time())));
         self.series.borrow_mut().insert(number, Rc::clone(&series));
         let (mut next, mut known) = (lp.time(), None);
         for nth in 1..=repeat.count.unwrap_or(u64::MAX) {
             let session = format!("{}.{nth}", number + 1);
-            let this = Try { target, session, known: known.clone(), timeout };
+            let this = Try { target, session, known: known.clone(), timeout, race };
             let report = self.race_once(lp, &this).await;
             if !repeat.fresh_dns {
                 known = known.or_else(|| answer(&report));
@@ -56,10 +57,12 @@ impl Session {
     }
 }
 
-/// The addresses that the resolver gave, in the order in which they are tried.
+/// The addresses that the resolver gave, in the order in which they are tried. Where the race was over before all
+/// questions had their answers, it is not all of them: the next try asks again.
 fn answer(report: &Report) -> Option<Vec<SocketAddr>> {
     let resolved =
         matches!(report.resolve.via, Via::System | Via::Dns) && report.resolve.error.is_none();
     let addresses: Vec<_> = report.resolve.candidates.iter().filter_map(|a| a.as_inet()).collect();
-    (resolved && !addresses.is_empty()).then_some(addresses)
+    let is_whole = report.resolve.queries.are_all_answered();
+    (resolved && is_whole && !addresses.is_empty()).then_some(addresses)
 }

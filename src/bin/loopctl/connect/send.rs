@@ -56,9 +56,10 @@ impl Session {
 
     /// Nobody was connected to.
     fn without_file(&self, lp: &LoopRef, request: &SendRequest, fault: Option<Fault>) -> Report {
-        let (target, timeout) = (&self.request.targets[0], self.request.race.timeout);
+        let (target, race) = (&self.request.targets[0], &self.request.race);
+        let timeout = race.timeout;
         let session = "1".to_owned();
-        let mut report = self.blank(lp, &Try { target, session, known: None, timeout });
+        let mut report = self.blank(lp, &Try { target, session, known: None, timeout, race });
         let mut sending = Sending::new(request.name());
         sending.end.before = true;
         report.end = match (fault, self.stop.wish()) {

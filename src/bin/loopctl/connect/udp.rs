@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use loopctl::plan::{Family, Policy, Ready, Reason, SocketKind, Target, interleave};
+use loopctl::plan::{Family, Ready, Reason, SocketKind, Target, interleave};
 use loopctl::{
     AbortReason, Address, DnsClient, Event, EventKind, Failure, Lookup, LoopRef, Phase, Resolver,
     SocketFacts, SocketOption, SocketOptions,
@@ -94,16 +94,16 @@ impl Reach<'_> {
             Some(resolver) => resolver.resolve(lookup),
             None => self.lp.resolve(lookup),
         };
-        let (why, reason) = match self.lp.timeout(self.left(), asking).await {
+        let (why, symbol, reason) = match self.lp.timeout(self.left(), asking).await {
             Ok(Ok(found)) => {
                 let addresses: Vec<_> = found.iter().map(|info| info.address).collect();
                 self.tell(EventKind::Resolved { addresses: addresses.clone() });
                 return Some(addresses);
             }
-            Ok(Err(error)) => (error.to_string(), AbortReason::NotResolved),
-            Err(elapsed) => (elapsed.to_string(), AbortReason::TimedOut),
+            Ok(Err(error)) => (error.to_string(), error.name(), AbortReason::NotResolved),
+            Err(elapsed) => (elapsed.to_string(), None, AbortReason::TimedOut),
         };
-        self.tell(EventKind::ResolveFailed { reason: why });
+        self.tell(EventKind::ResolveFailed { reason: why, symbol });
         self.tell(EventKind::ConnectionAborted { reason });
         None
     }
@@ -188,7 +188,7 @@ impl Reach<'_> {
 impl RaceRequest {
     /// The order in which the addresses are tried.
     fn sort(&self, mut addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
-        let Policy { interleave: first, .. } = self.policy;
+        let first = self.policy.interleave;
         let family = |address: &SocketAddr| Family::of(&address.ip());
         if let Some(preferred) = self.prefer {
             addresses.sort_by_key(|address| family(address) != preferred);

@@ -32,8 +32,12 @@ impl Session {
             let left = limit.saturating_sub(lp.time() - began);
             let timeout = self.request.race.timeout.min(left);
             let session = format!("{}.{nth}", number + 1);
-            let mut report =
-                self.race_once(lp, &Try { target, session, known: None, timeout }).await;
+            let mut report = self
+                .race_once(
+                    lp,
+                    &Try { target, session, known: None, timeout, race: &self.request.race },
+                )
+                .await;
             waited.took = lp.time() - began;
             if !matches!(report.end, End::Failed(_)) {
                 report.beside.waited = Some(waited);

@@ -1,31 +1,40 @@
 //! Events as they happen: for scripts in the words of draft-kuehlewind-happy-qlog, for people in a line.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use loopctl::plan::{Family, Policy, Ready, Reason};
-use loopctl::{AbortReason, Address, DnsEvent, DnsEventKind, Event, EventKind, TimerEnd};
+use loopctl::{
+    AbortReason, Address, DnsEvent, DnsEventKind, Event, EventKind, Phase, SocketFacts, TimerEnd,
+    TlsErrorKind,
+};
 use serde_json::{Value, json};
 
-use super::json::AddressRecord;
+use super::json::{AddressRecord, success};
 use super::units::{self, ms};
-use crate::report::{Carrier, End, Outcome, Report, Subject, TlsFailure, Via};
+use crate::cause::Cause;
+use crate::report::query::{QueryEnd, Verdict, types};
+use crate::report::{Carrier, End, Outcome, Report, Secured, Subject, TlsFailure, Via};
 
 /// The records that one event gives; `report` has heard it already.
 pub(crate) fn records(session: &str, event: &Event, report: &Report) -> Vec<Value> {
     let at = report.since_start(event.at);
     let record = |name: &str, data: Value| record(session, at, name, data);
     match &event.kind {
-        EventKind::ResolveStarted { host } if report.resolve.via == Via::System => {
-            vec![record("dns_query_started", query(host))]
+        EventKind::ResolveStarted { .. }
+        | EventKind::Resolved { .. }
+        | EventKind::ResolveFailed { .. }
+            if report.resolve.via == Via::System && !report.asks_apart() =>
+        {
+            of_system(report, report.subject.family, record)
         }
-        EventKind::Resolved { addresses } if report.resolve.via == Via::System => {
-            let results: Vec<_> =
-                addresses.iter().map(|a| dns_result(&Address::from(*a))).collect();
-            vec![record("dns_query_finished", answer(report, "positive", &results))]
-        }
-        EventKind::ResolveFailed { .. } if report.resolve.via != Via::Dns => {
-            vec![record("dns_query_finished", answer(report, "error", &[]))]
+        EventKind::QueryStarted { family }
+        | EventKind::QueryAnswered { family, .. }
+        | EventKind::QueryFailed { family, .. }
+        | EventKind::QueryCanceled { family }
+            if report.resolve.via == Via::System =>
+        {
+            of_system(report, *family, record)
         }
         EventKind::CandidatesSorted { candidates } => sorted(candidates, record),
         EventKind::AttemptStarted { attempt, address, reason, .. } => {
@@ -53,12 +62,10 @@ pub(crate) fn records(session: &str, event: &Event, report: &Report) -> Vec<Valu
         EventKind::ConnectionAborted { reason } => {
             vec![record("connection_aborted", json!({ "reason": abort(*reason) }))]
         }
-        EventKind::TlsStarted => vec![tls_record(session, at, "handshake_started", json!({}))],
-        EventKind::TlsFirstByte => vec![tls_record(session, at, "first_byte", json!({}))],
-        EventKind::TlsEstablished { .. } | EventKind::TlsFailed { .. } => {
-            vec![tls_record(session, at, "handshake_finished", handshake(report))]
-        }
-        _ => Vec::new(),
+        kind => match tls_event(kind, report) {
+            Some((name, data)) => vec![tls_record(session, at, name, data)],
+            None => Vec::new(),
+        },
     }
 }
 
@@ -83,8 +90,7 @@ pub(crate) fn query_records(session: &str, event: &DnsEvent, report: &Report) ->
                 Err(error) => ("error", Some(error.to_string()), &*error.exchange),
             };
             let found = result.iter().flat_map(|answer| answer.addresses());
-            let results: Vec<Value> =
-                found.map(|ip| dns_result(&Address::from(SocketAddr::new(ip, 0)))).collect();
+            let results: Vec<Value> = found.map(dns_result).collect();
             let data = without_nulls(json!({
                 "dns_id": id,
                 "hostname": hostname,
@@ -101,8 +107,12 @@ pub(crate) fn query_records(session: &str, event: &DnsEvent, report: &Report) ->
 
 /// The record that opens a session: the rules in force.
 pub(crate) fn config_set(session: &str, subject: &Subject, prefer: Option<Family>) -> Value {
-    let Policy { connection_attempt_delay, interleave, max_parallel, .. } = &subject.policy;
-    let is_udp = subject.carrier == Carrier::Udp;
+    let Policy { connection_attempt_delay, interleave, max_parallel, .. } = &*subject.policy;
+    let success = match (subject.carrier, success(subject)) {
+        (Carrier::Udp, _) => "not_refused",
+        (_, "tls") => "tls_connected",
+        _ => "tcp_connected",
+    };
     let preferred = match prefer {
         Some(Family::Inet) => "ipv4",
         Some(Family::Inet6) => "ipv6",
@@ -113,7 +123,7 @@ pub(crate) fn config_set(session: &str, subject: &Subject, prefer: Option<Family
         "connection_attempt_delay_ms": connection_attempt_delay.map(whole_ms),
         "max_parallel_attempts": max_parallel,
         "preferred_family": preferred,
-        "success_definition": if is_udp { "not_refused" } else { "tcp_connected" },
+        "success_definition": success,
     });
     let data = json!({ "policy": without_nulls(policy), "reason": "app_config" });
     record(session, Duration::ZERO, "config_set", data)
@@ -150,8 +160,26 @@ fn tls_record(session: &str, at: Duration, name: &str, mut data: Value) -> Value
     json!({ "schema": "loopctl.event.v1", "time_ms": ms(at), "name": name, "data": data })
 }
 
-fn handshake(report: &Report) -> Value {
-    let Some(tls) = &report.beside.tls else { return json!({}) };
+fn tls_event(kind: &EventKind, report: &Report) -> Option<(&'static str, Value)> {
+    let id = |attempt: &Option<usize>| attempt.map(id);
+    let (name, attempt, data) = match kind {
+        EventKind::TlsStarted { attempt } => ("handshake_started", attempt, json!({})),
+        EventKind::TlsFirstByte { attempt } => ("first_byte", attempt, json!({})),
+        EventKind::TlsEstablished { attempt, .. } | EventKind::TlsFailed { attempt, .. } => {
+            ("handshake_finished", attempt, handshake(report, *attempt))
+        }
+        _ => return None,
+    };
+    let mut data = data;
+    if let Some(id) = id(attempt) {
+        data["attempt_id"] = id.into();
+    }
+    Some((name, data))
+}
+
+fn handshake(report: &Report, attempt: Option<usize>) -> Value {
+    let raced = attempt.and_then(|number| report.tls_of(number));
+    let Some(tls) = raced.or(report.beside.tls.as_ref()) else { return json!({}) };
     let info = tls.info.as_deref();
     let failure = tls.failure.as_ref();
     without_nulls(json!({
@@ -163,23 +191,60 @@ fn handshake(report: &Report) -> Value {
     }))
 }
 
-fn query(host: &str) -> Value {
-    json!({ "dns_id": "1", "hostname": host, "qtypes": ["AAAA", "A"] })
+/// The record of a question to the system, when it is asked and when it has its end.
+fn of_system(report: &Report, family: Family, record: impl Fn(&str, Value) -> Value) -> Vec<Value> {
+    let types = types(family);
+    let queries = &report.resolve.queries.0;
+    let Some(place) = queries.iter().position(|query| query.types == types) else {
+        return Vec::new();
+    };
+    let query = &queries[place];
+    let qtypes: Vec<String> = types.iter().rev().map(ToString::to_string).collect();
+    let data = json!({ "dns_id": id(place), "hostname": query.name });
+    let data = match &query.end {
+        QueryEnd::Pending if report.resolve.error.is_none() => {
+            let asked = json!({ "qtypes": qtypes });
+            return vec![record("dns_query_started", joined(data, asked))];
+        }
+        QueryEnd::System(found) => {
+            let results: Vec<Value> = addresses(found).collect();
+            joined(data, json!({ "results": results, "answer_type": "positive" }))
+        }
+        end => {
+            let is_negative = matches!(query.verdict(), Verdict::NxDomain | Verdict::NoData);
+            let kind = if is_negative { "negative" } else { "error" };
+            let message = match end {
+                QueryEnd::Canceled => Some("canceled".to_owned()),
+                _ => query.failure().or_else(|| report.resolve.error.clone()),
+            };
+            let results: [Value; 0] = [];
+            joined(
+                data,
+                json!({ "results": results, "answer_type": kind, "error_message": message }),
+            )
+        }
+    };
+    let took = match query.end {
+        QueryEnd::Pending => report.resolve.took.unwrap_or_default(),
+        _ => query.took,
+    };
+    let took = json!({ "duration_ms": whole_ms(took) });
+    vec![record("dns_query_finished", without_nulls(joined(data, took)))]
 }
 
-fn answer(report: &Report, kind: &str, results: &[Value]) -> Value {
-    without_nulls(json!({
-        "dns_id": "1",
-        "hostname": report.subject.host,
-        "results": results,
-        "answer_type": kind,
-        "error_message": report.resolve.error,
-        "duration_ms": whole_ms(report.resolve.took.unwrap_or_default()),
-    }))
+fn joined(mut data: Value, more: Value) -> Value {
+    if let (Some(data), Value::Object(more)) = (data.as_object_mut(), more) {
+        data.extend(more);
+    }
+    data
 }
 
-fn dns_result(address: &Address) -> Value {
-    let target = target(address);
+fn addresses(texts: &[String]) -> impl Iterator<Item = Value> {
+    texts.iter().filter_map(|text| text.parse().ok()).map(dns_result)
+}
+
+fn dns_result(ip: IpAddr) -> Value {
+    let target = target(&Address::from(SocketAddr::new(ip, 0)));
     json!({ "type": "address", "address": target["address"], "family": target["family"] })
 }
 
@@ -265,6 +330,7 @@ fn scheduled(attempt: usize, target: &Value, after: Duration, reason: &str) -> V
 fn outcome(number: usize, report: &Report) -> Value {
     let Some(attempt) = report.attempts.get(number) else { return json!({}) };
     let code = match &attempt.outcome {
+        Outcome::Failure(Phase::Tls, _) => Cause::of(attempt).map(Cause::kind),
         Outcome::Failure(_, failure) => Some(failure.name().unwrap_or("EIO")),
         _ => None,
     };
@@ -273,7 +339,8 @@ fn outcome(number: usize, report: &Report) -> Value {
         "result": attempt.outcome.name(),
         "error_code": code,
         "connect_duration_ms": whole_ms(attempt.took),
-        "local": attempt.local.map(|local| local.to_string()),
+        "tls_duration_ms": report.tls_of(number).and_then(Secured::took).map(whole_ms),
+        "local": attempt.socket.local.map(|local| local.to_string()),
         "syn_retransmits": attempt.resends(),
     }))
 }
@@ -325,6 +392,27 @@ fn query_type(family: Family) -> &'static str {
     if family == Family::Inet6 { "AAAA" } else { "A" }
 }
 
+/// Where an attempt came from, and how often it had to ask, for `-v`.
+fn socket(facts: &SocketFacts) -> String {
+    let from = facts.local.map_or_else(String::new, |local| format!(", from {local}"));
+    match facts.tcp.map_or(0, |tcp| tcp.retransmits) {
+        0 => from,
+        count => format!("{from}, SYN resent {count}"),
+    }
+}
+
+/// What an attempt did not start without, for `-v`.
+fn occasion(reason: Reason) -> String {
+    match reason {
+        Reason::First(Ready::DelayPassed) => ", the Resolution Delay has passed".to_owned(),
+        Reason::First(_) => String::new(),
+        Reason::Timer => ", no answer yet".to_owned(),
+        Reason::Kick(number) => format!(" after #{}", number + 1),
+        Reason::LateAnswer => ", its address came late".to_owned(),
+        Reason::Room => ", now that there is room".to_owned(),
+    }
+}
+
 /// One line about an event, for `-v`.
 pub(crate) fn line(event: &Event, report: &Report) -> Option<String> {
     let is_looked_up = matches!(report.resolve.via, Via::System | Via::Dns);
@@ -335,33 +423,65 @@ pub(crate) fn line(event: &Event, report: &Report) -> Option<String> {
         EventKind::Resolved { addresses } if is_looked_up => {
             format!("resolved to {}", count(addresses.len()))
         }
-        EventKind::ResolveFailed { reason } => reason.clone(),
+        EventKind::ResolveFailed { reason, .. } => reason.clone(),
         EventKind::QueryAnswered { family, addresses } => {
             format!("{} has {}", query_type(*family), count(addresses.len()))
         }
-        EventKind::QueryFailed { family, reason } => format!("{}: {reason}", query_type(*family)),
+        EventKind::QueryFailed { family, reason, .. } => {
+            format!("{}: {reason}", query_type(*family))
+        }
         EventKind::QueryCanceled { family } => {
             format!("{} has no answer, and nobody waits for it", query_type(*family))
         }
-        EventKind::AttemptStarted { attempt, address, .. } => {
-            format!("#{} {address} started", attempt + 1)
+        EventKind::AttemptStarted { attempt, address, reason, .. } => {
+            format!("#{} {address} started{}", attempt + 1, occasion(*reason))
         }
-        EventKind::AttemptSucceeded { attempt, .. } => {
-            format!("#{} {}", attempt + 1, report.reached(*attempt))
+        EventKind::AttemptSucceeded { attempt, .. } | EventKind::AttemptFailed { attempt, .. }
+            if report.attempts.get(*attempt)?.tls.is_some() =>
+        {
+            // Its handshake has said so.
+            return None;
         }
-        EventKind::AttemptFailed { attempt, failure, .. } => {
-            format!("#{} {}", attempt + 1, crate::cause::brief(failure))
+        EventKind::AttemptSucceeded { attempt, facts } => {
+            format!("#{} {}{}", attempt + 1, report.reached(*attempt), socket(facts))
         }
-        EventKind::AttemptTimedOut { attempt, .. } => format!("#{} timed out", attempt + 1),
-        EventKind::AttemptCanceled { attempt, .. } => format!("#{} given up", attempt + 1),
-        EventKind::TlsStarted => "TLS handshake started".to_owned(),
-        EventKind::TlsFirstByte => "the peer answers".to_owned(),
-        EventKind::TlsEstablished { info } => {
-            format!("{} established, {}", info.version, info.cipher_suite)
+        EventKind::AttemptFailed { attempt, failure, facts, .. } => {
+            format!("#{} {}{}", attempt + 1, crate::cause::brief(failure), socket(facts))
         }
-        EventKind::TlsFailed { failure, .. } => crate::cause::brief(failure),
-        EventKind::NextAttemptTimerFired => "no answer yet, starting the next attempt".to_owned(),
+        EventKind::AttemptTimedOut { attempt, facts } => {
+            format!("#{} timed out{}", attempt + 1, socket(facts))
+        }
+        EventKind::AttemptCanceled { attempt, facts } => {
+            format!("#{} given up{}", attempt + 1, socket(facts))
+        }
+        kind @ (EventKind::TlsStarted { .. }
+        | EventKind::TlsFirstByte { .. }
+        | EventKind::TlsEstablished { .. }
+        | EventKind::TlsFailed { .. }) => tls_line(kind, report)?,
         _ => return None,
     };
     Some(format!("{:>9} ms  {what}", units::column(report.since_start(event.at))))
+}
+
+/// One line about a handshake. In a race there may be several.
+fn tls_line(kind: &EventKind, report: &Report) -> Option<String> {
+    let (attempt, text) = match kind {
+        EventKind::TlsStarted { attempt } => (attempt, "TLS handshake started".to_owned()),
+        EventKind::TlsFirstByte { attempt } => (attempt, "the peer answers".to_owned()),
+        EventKind::TlsEstablished { attempt, info } => {
+            (attempt, format!("{} established, {}", info.version, info.cipher_suite))
+        }
+        EventKind::TlsFailed { attempt, why, failure, .. } => {
+            // The end of the attempt says so.
+            let is_given_up = matches!(why, Some(TlsErrorKind::Canceled | TlsErrorKind::TimedOut));
+            if is_given_up && attempt.is_some() && report.selected.is_none() {
+                return None;
+            }
+            (attempt, crate::cause::brief(failure))
+        }
+        _ => return None,
+    };
+    let raced = attempt
+        .filter(|number| report.attempts.get(*number).is_some_and(|attempt| attempt.tls.is_some()));
+    Some(raced.map_or_else(|| text.clone(), |number| format!("#{} {text}", number + 1)))
 }

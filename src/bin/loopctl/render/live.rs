@@ -37,8 +37,13 @@ impl Live {
     }
 
     pub(crate) fn end(&mut self, session: &str) {
-        self.races.retain(|(known, _)| known != session);
+        self.forget(session);
         self.done += 1;
+    }
+
+    /// What was no race of its own.
+    pub(crate) fn forget(&mut self, session: &str) {
+        self.races.retain(|(known, _)| known != session);
     }
 
     pub(crate) fn draw(&self, now: Instant) {
@@ -53,7 +58,7 @@ impl Live {
     }
 }
 
-/// A single target shows its attempts, several show themselves.
+/// A single target shows its attempts, several show themselves. What is compared has several races of one target.
 pub(crate) fn rows<'a>(
     races: impl ExactSizeIterator<Item = &'a Report>,
     targets: usize,
@@ -63,7 +68,7 @@ pub(crate) fn rows<'a>(
 ) -> Vec<String> {
     let under_way = races.len();
     let mut rows: Vec<String> = match targets {
-        1 => races.take(1).flat_map(|report| attempts(report, now, style)).take(ROWS).collect(),
+        1 => races.flat_map(|report| attempts(report, now, style)).take(ROWS).collect(),
         _ => races.take(ROWS).map(|report| race(report, now, style)).collect(),
     };
     if targets > 1 {
@@ -88,6 +93,9 @@ fn attempts(report: &Report, now: Instant, style: Style) -> Vec<String> {
             _ => attempt.took,
         };
         let (words, ansi) = match &attempt.outcome {
+            Outcome::Pending if attempt.tls.is_some() => {
+                ("no TLS yet", AnsiColor::Yellow.on_default())
+            }
             Outcome::Pending => ("no answer yet", AnsiColor::Yellow.on_default()),
             Outcome::Success if is_securing(report, number) => {
                 ("no TLS yet", AnsiColor::Yellow.on_default())

@@ -1,5 +1,6 @@
 //! Report to bytes.
 
+mod compare;
 pub(crate) mod events;
 pub(crate) mod json;
 pub(crate) mod live;
@@ -20,3 +21,4 @@ pub(crate) mod text;
 mod timeline;
 mod tls;
 pub(crate) mod units;
+mod why;

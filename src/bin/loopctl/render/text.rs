@@ -5,9 +5,10 @@ use std::time::Duration;
 use anstyle::AnsiColor;
 use loopctl::plan::Family;
 
-use super::resolve::queries;
-use super::{table, tls, units};
+use super::resolve::{queries, words};
+use super::{compare, table, tls, units, why};
 use crate::cause;
+use crate::report::query::{Query, Verdict, types};
 use crate::report::{Carrier, End, Report, Via};
 use crate::style::Style;
 
@@ -15,15 +16,19 @@ use crate::style::Style;
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Detail {
     pub(crate) tcp_info: bool,
-    /// Certificates in full.
-    pub(crate) chain: bool,
+    /// The rules of the race, where each attempt came from, certificates in full.
+    pub(crate) is_verbose: bool,
 }
 
 /// Headline, names, attempts, sums.
 pub(crate) fn report(report: &Report, style: Style, detail: Detail) -> String {
+    if let Some(comparison) = &report.beside.compare {
+        return compare::text(report, comparison, style);
+    }
     let mut parts = vec![fit(&headline(report, style), style)];
     if report.subject.carrier != Carrier::Unix {
-        parts.push(fit(&(resolve_line(report) + &query_lines(report)), style));
+        let rules = if detail.is_verbose { policy_line(report) } else { String::new() };
+        parts.push(fit(&(rules + &resolve_line(report) + &query_lines(report)), style));
     }
     if !report.resolve.candidates.is_empty() {
         parts.push(table::table(report, style) + &fit(&refused_options(report), style));
@@ -34,7 +39,8 @@ pub(crate) fn report(report: &Report, style: Style, detail: Detail) -> String {
     if !sums.is_empty() {
         parts.push(fit(&sums, style));
     }
-    let chain = tls::chain(report, style, detail.chain);
+    parts.last_mut().into_iter().for_each(|last| last.push_str(&why::lines(report, style)));
+    let chain = tls::chain(report, style, detail.is_verbose);
     if !chain.is_empty() {
         parts.push(chain);
     }
@@ -121,22 +127,50 @@ fn resolve_line(report: &Report) -> String {
         Via::Given => "given",
         Via::Cached => "cached",
     };
-    let found = [(Family::Inet6, "AAAA"), (Family::Inet, "A")];
-    let counts: Vec<String> = found
-        .iter()
-        .filter_map(|(family, name)| match report.count(*family) {
-            0 => None,
-            count => Some(format!("{count} {name}")),
-        })
-        .collect();
+    let found = found(report);
     let order = match resolve.candidates.len() {
         0 | 1 => String::new(),
         _ => format!("   {}", order(report)),
     };
-    format!("  resolve  {took}  {via}   {}{order}", counts.join(", ")).trim_end().to_owned() + "\n"
+    format!("  resolve  {took}  {via}   {found}{order}").trim_end().to_owned() + "\n"
 }
 
-/// The questions to name servers.
+/// How many addresses of each family there are; where the system was asked for each by itself, how long that took.
+fn found(report: &Report) -> String {
+    let queries = &report.resolve.queries.0;
+    let of_system = queries.iter().filter(|query| query.is_of_system() && query.types.len() == 1);
+    let of_system: Vec<&Query> = of_system.collect();
+    let families = [(Family::Inet6, "AAAA"), (Family::Inet, "A")];
+    let found = families.iter().filter_map(|(family, name)| {
+        let query = of_system.iter().find(|query| query.types == types(*family));
+        let query = query.filter(|query| is_plain(query));
+        let took =
+            query.map_or_else(String::new, |query| format!(" {}", units::column(query.took)));
+        match (report.count(*family), query) {
+            (0, None) => None,
+            (0, Some(_)) => Some(format!("no {name}{took}")),
+            (count, _) => Some(format!("{count} {name}{took}")),
+        }
+    });
+    let found = found.collect::<Vec<_>>().join(", ");
+    let has_times = of_system.iter().any(|query| is_plain(query));
+    if has_times { found + " ms" } else { found }
+}
+
+/// There are addresses, or there are none: nothing else is to be told.
+fn is_plain(query: &Query) -> bool {
+    matches!(query.verdict(), Verdict::Answered | Verdict::NoData | Verdict::NxDomain)
+}
+
+/// By whose rules.
+fn policy_line(report: &Report) -> String {
+    if report.subject.carrier != Carrier::Tcp {
+        return String::new();
+    }
+    format!("  policy   {}\n", report.subject.policy.describe())
+}
+
+/// The questions to name servers, and those to the system of which there is more to tell than their time.
 fn query_lines(report: &Report) -> String {
     let resolve = &report.resolve;
     let is_known = resolve.via == Via::Dns && !resolve.candidates.is_empty();
@@ -144,8 +178,15 @@ fn query_lines(report: &Report) -> String {
         return "  dns      nobody was asked: /etc/hosts has it\n".to_owned();
     }
     let host = report.subject.host.as_deref().unwrap_or_default();
-    let lines = queries::of_servers(&resolve.queries.0.iter().collect::<Vec<_>>(), host);
-    lines.into_iter().map(|line| line + "\n").collect()
+    let (system, dns): (Vec<&Query>, Vec<&Query>) =
+        resolve.queries.0.iter().partition(|query| query.is_of_system());
+    let odd = system.into_iter().filter(|query| query.types.len() == 1 && !is_plain(query));
+    let odd = odd.map(|query| {
+        let notes = words::notes(query).join("  ");
+        format!("  system   {} ms {}  {notes}", units::column(query.took), query.type_names())
+    });
+    let lines = odd.chain(queries::of_servers(&dns, host));
+    lines.map(|line| line + "\n").collect()
 }
 
 fn order(report: &Report) -> String {
@@ -187,7 +228,7 @@ fn tcp_info_lines(report: &Report) -> String {
     let options: Vec<&str> =
         options.iter().filter(|(has, _)| *has).map(|(_, name)| *name).collect();
     let options = if options.is_empty() { "none".to_owned() } else { options.join(" ") };
-    let local = report.winner().and_then(|winner| winner.local);
+    let local = report.winner().and_then(|winner| winner.socket.local);
     let from = local.map_or_else(String::new, |local| format!("  from {local}"));
     let rto = units::prose(tcp.rto);
     format!("           rto {rto}  path mtu {}{from}\n           options {options}\n", tcp.path_mtu)
@@ -195,7 +236,7 @@ fn tcp_info_lines(report: &Report) -> String {
 
 /// What is in force on the socket of the connection, where options were asked for.
 fn options_line(report: &Report) -> String {
-    let Some(options) = report.winner().and_then(|winner| winner.options.in_force.as_ref()) else {
+    let Some(options) = report.winner().and_then(|winner| winner.socket.options.as_ref()) else {
         return String::new();
     };
     let mut parts = Vec::new();
@@ -218,7 +259,7 @@ fn options_line(report: &Report) -> String {
 fn refused_options(report: &Report) -> String {
     let attempts = report.attempts.iter().enumerate();
     let lines = attempts.flat_map(|(number, attempt)| {
-        attempt.options.refused.iter().map(move |(option, failure)| {
+        attempt.socket.refused.iter().map(move |(option, failure)| {
             format!("  {}  {option} refused by the kernel: {}\n", number + 1, cause::brief(failure))
         })
     });
@@ -237,20 +278,27 @@ fn total_line(report: &Report) -> String {
         + &format!("  all      {}  until the last attempt ended\n", units::prose(report.total))
 }
 
-/// The phases of the winner that took any time.
+/// The phases of the winner that took any time. They add up to the total as it is shown.
 fn sum(report: &Report) -> String {
     let (Some(winner), Some(stagger)) = (report.winner(), report.cost()) else {
         return String::new();
     };
     let own = report.subject.carrier.name();
-    let parts = [("resolve", report.resolved_at()), ("stagger", stagger), (own, winner.took)];
+    let awaited = report.awaited().map(Query::type_names).unwrap_or_default();
+    let parts = [
+        ("resolve".to_owned(), report.answered_at()),
+        (format!("wait for {awaited}"), report.answer_wait()),
+        ("stagger".to_owned(), stagger),
+        (own.to_owned(), winner.took),
+    ];
     let parts =
         parts.into_iter().filter(|(part, took)| *part == own || *took >= Duration::from_micros(50));
-    let parts: Vec<String> = parts
-        .chain(tls::parts(report))
-        .map(|(part, took)| format!("{part} {}", units::column(took)))
-        .collect();
-    parts.join(" + ")
+    let after = tls::parts(report).map(|(part, took)| (part.to_owned(), took));
+    let parts: Vec<(String, Duration)> = parts.chain(after).collect();
+    let total = report.connected_after().unwrap_or_else(|| winner.end());
+    let shown = units::shares(total, &parts.iter().map(|(_, took)| *took).collect::<Vec<_>>());
+    let parts = parts.iter().zip(shown).map(|((part, _), took)| format!("{part} {took}"));
+    parts.collect::<Vec<_>>().join(" + ")
 }
 
 fn waited_line(report: &Report) -> String {

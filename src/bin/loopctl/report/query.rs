@@ -1,8 +1,9 @@
 //! Questions to name servers and to the system, as plain data: a fold over events.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use loopctl::plan::DnsTransport;
+use loopctl::plan::{DnsTransport, Family};
 use loopctl::{
     DnsAnswer, DnsError, DnsErrorKind, DnsEvent, DnsEventKind, DnsServer, RecordType, ResolveError,
 };
@@ -54,6 +55,8 @@ pub(crate) enum QueryEnd {
     },
     /// The time of the whole was up.
     TimedOut,
+    /// There was a connection before it had an answer.
+    Canceled,
     Interrupted,
 }
 
@@ -67,6 +70,7 @@ pub(crate) enum Verdict {
     ServFail,
     Error,
     Timeout,
+    Canceled,
 }
 
 impl From<DnsErrorKind> for Verdict {
@@ -92,6 +96,7 @@ impl Verdict {
             Self::ServFail => "servfail",
             Self::Error => "error",
             Self::Timeout => "timeout",
+            Self::Canceled => "canceled",
         }
     }
 
@@ -105,6 +110,7 @@ impl Verdict {
             Self::ServFail => 4,
             Self::Error => 5,
             Self::Timeout => 6,
+            Self::Canceled => 7,
         }
     }
 }
@@ -112,6 +118,11 @@ impl Verdict {
 impl Query {
     pub(crate) fn is_of_system(&self) -> bool {
         self.id.is_none()
+    }
+
+    /// When it had its answer, or was given up.
+    pub(crate) fn ended_at(&self) -> Duration {
+        self.started + self.took
     }
 
     pub(crate) fn verdict(&self) -> Verdict {
@@ -124,6 +135,7 @@ impl Query {
                 _ => Verdict::Error,
             },
             QueryEnd::TimedOut => Verdict::Timeout,
+            QueryEnd::Canceled => Verdict::Canceled,
             QueryEnd::Pending | QueryEnd::Interrupted => Verdict::Error,
         }
     }
@@ -140,7 +152,8 @@ impl Query {
     /// Why there is no answer, in a sentence.
     pub(crate) fn failure(&self) -> Option<String> {
         match &self.end {
-            QueryEnd::Pending | QueryEnd::Answered(_) | QueryEnd::System(_) => None,
+            QueryEnd::Pending | QueryEnd::Canceled => None,
+            QueryEnd::Answered(_) | QueryEnd::System(_) => None,
             QueryEnd::Failed(error) => Some(error.to_string()),
             QueryEnd::SystemFailed { message, .. } => Some(format!("the system: {message}")),
             QueryEnd::TimedOut => {
@@ -216,6 +229,53 @@ impl Queries {
         };
     }
 
+    /// The system has answered a question of a race, for one family or for all.
+    pub(crate) fn answer_system(
+        &mut self,
+        family: Option<Family>,
+        at: Duration,
+        addresses: &[SocketAddr],
+    ) {
+        let told = addresses.iter().map(|address| address.ip().to_string()).collect();
+        if let Some(query) = self.open_of_system(family) {
+            query.end_at(at, QueryEnd::System(told));
+        }
+    }
+
+    /// The system has no answer.
+    pub(crate) fn fail_system(
+        &mut self,
+        family: Option<Family>,
+        at: Duration,
+        symbol: Option<&'static str>,
+        reason: &str,
+    ) {
+        let Some(query) = self.open_of_system(family) else { return };
+        // Which name it is about is known.
+        let lead = format!("cannot resolve `{}`: ", query.name);
+        let message = reason.strip_prefix(&lead).unwrap_or(reason).to_owned();
+        query.end_at(at, QueryEnd::SystemFailed { symbol, message });
+    }
+
+    /// Nobody waits for the addresses of a family any more.
+    pub(crate) fn cancel(&mut self, family: Family, at: Duration) {
+        let types = types(family);
+        let open =
+            |query: &&mut Query| matches!(query.end, QueryEnd::Pending) && query.types == types;
+        for query in self.0.iter_mut().filter(open) {
+            query.end_at(at, QueryEnd::Canceled);
+        }
+    }
+
+    /// The question to the system that is still open: that for a family, or the only one.
+    fn open_of_system(&mut self, family: Option<Family>) -> Option<&mut Query> {
+        let types = family.map(types);
+        self.0.iter_mut().find(|query| {
+            let is_it = types.as_ref().is_none_or(|types| *types == query.types);
+            is_it && query.is_of_system() && matches!(query.end, QueryEnd::Pending)
+        })
+    }
+
     /// What a client would not even ask.
     pub(crate) fn refuse(&mut self, at: Duration, error: &DnsError) {
         if error.kind == DnsErrorKind::BadName {
@@ -226,12 +286,31 @@ impl Queries {
         }
     }
 
+    /// Whether none was given up.
+    pub(crate) fn are_all_answered(&self) -> bool {
+        self.0.iter().all(|query| !matches!(query.end, QueryEnd::Pending | QueryEnd::Canceled))
+    }
+
     /// Ends what is still under way, and what was dropped on the way.
     pub(crate) fn end_all(&mut self, at: Duration, end: &QueryEnd) {
-        for query in self.0.iter_mut().filter(|query| matches!(query.end, QueryEnd::Pending)) {
-            query.took = at.saturating_sub(query.started);
-            query.end = end.clone();
+        let is_connected = matches!(end, QueryEnd::Canceled);
+        for query in &mut self.0 {
+            match query.end {
+                QueryEnd::Pending => query.end_at(at, end.clone()),
+                // What was given up with everything else had its time.
+                QueryEnd::Canceled if !is_connected => query.end = end.clone(),
+                _ => {}
+            }
         }
+    }
+}
+
+/// What is asked for to have addresses of a family.
+pub(crate) fn types(family: Family) -> Vec<RecordType> {
+    match family {
+        Family::Inet => vec![RecordType::A],
+        Family::Inet6 => vec![RecordType::Aaaa],
+        Family::Unspecified => vec![RecordType::A, RecordType::Aaaa],
     }
 }
 
@@ -252,6 +331,11 @@ impl Query {
             course: Course::default(),
             end: QueryEnd::Pending,
         }
+    }
+
+    fn end_at(&mut self, at: Duration, end: QueryEnd) {
+        self.took = at.saturating_sub(self.started);
+        self.end = end;
     }
 
     fn hear(&mut self, at: Duration, kind: &DnsEventKind) {

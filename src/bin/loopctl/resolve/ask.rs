@@ -11,13 +11,14 @@ use loopctl::{
 };
 
 use super::Session;
-use super::together::{Part, together};
 use super::trace::Tracing;
 use crate::args::ViaArg;
 use crate::env::Environment;
 use crate::report::Began;
 use crate::report::names::{NameReport, NameSubject as Told};
+use crate::report::query::types;
 use crate::request::{NameRequest, NameSubject};
+use crate::together::{Part, together};
 
 /// A report that grows while its parts are asked for.
 pub(super) type Shared = Rc<RefCell<NameReport>>;
@@ -114,11 +115,9 @@ impl Session {
 
     async fn ask_system(&self, lp: &LoopRef, subject: &NameSubject, report: &Shared) {
         let family = self.request.question.family.unwrap_or_default();
-        let types = match (subject, family) {
-            (NameSubject::Reverse(_), _) => vec![RecordType::Ptr],
-            (_, Family::Inet) => vec![RecordType::A],
-            (_, Family::Inet6) => vec![RecordType::Aaaa],
-            (_, Family::Unspecified) => vec![RecordType::A, RecordType::Aaaa],
+        let types = match subject {
+            NameSubject::Reverse(_) => vec![RecordType::Ptr],
+            _ => types(family),
         };
         let at = report.borrow().since_start(lp.time());
         let host = subject.host();

@@ -3,7 +3,6 @@
 mod ask;
 mod roots;
 mod tell;
-mod together;
 mod trace;
 
 use std::cell::RefCell;

@@ -13,9 +13,9 @@ use loopctl::{
 use super::Session;
 use super::ask::Shared;
 use super::roots::root_servers;
-use super::together::{Part, together};
 use crate::report::query::Verdict;
 use crate::report::trace::{Hop, NamedServer, Step};
+use crate::together::{Part, together};
 
 /// A way that is longer leads round in a circle.
 const MOST_HOPS: usize = 32;

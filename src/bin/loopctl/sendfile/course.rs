@@ -8,10 +8,10 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use loopctl::{LoopRef, Sendfile, SendfilePhase, StreamReader, StreamWriter, Transport};
+use loopctl::{LoopRef, Sendfile, SendfilePhase, Sent, StreamReader, StreamWriter, Transport};
 
 use super::fault::Fault;
-use super::input::Input;
+use super::input::{Change, Input};
 use super::sum::Sums;
 use super::{Sending, Went, resume};
 use crate::first::first;
@@ -31,14 +31,29 @@ pub(crate) struct Course {
     began: Instant,
     /// Of the time for the whole, if there is a limit.
     left: Option<Duration>,
+    stage: Cell<Stage>,
     went: Cell<Went>,
+}
+
+/// What it waits for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Stage {
+    /// What is done here.
+    #[default]
+    Here,
+    /// What the peer has.
+    Offer,
+    /// The peer to take what it is sent.
+    Body,
+    /// What the peer has stored.
+    Receipt,
 }
 
 impl Course {
     /// `left`: of the time that there is for connecting and sending.
     pub(crate) fn new(lp: &LoopRef, transport: &Transport, left: Option<Duration>) -> Rc<Self> {
-        let (began, went) = (lp.time(), Cell::default());
-        Rc::new(Self { lp: lp.clone(), transport: transport.clone(), began, left, went })
+        let (began, stage, went) = (lp.time(), Cell::default(), Cell::default());
+        Rc::new(Self { lp: lp.clone(), transport: transport.clone(), began, left, stage, went })
     }
 
     pub(crate) fn took(&self) -> Duration {
@@ -87,7 +102,7 @@ impl Course {
             false => Sums::new(request.checksum),
         };
         sending.offset = input.offset;
-        sending.wanted = input.count.map(NonZero::get).or_else(|| input.size.map(|_| 0));
+        sending.wanted = input.wanted();
         let summing = async {
             let Some(algorithm) = request.checksum else { return Ok(sums) };
             debug_assert!(sums.of(algorithm).is_some());
@@ -97,15 +112,47 @@ impl Course {
         let sending_all = self.send_all(request, input, writer, reader);
         let (sums, ()) = both(summing, sending_all).await?;
         sending.sum = request.checksum.and_then(|algorithm| sums.of(algorithm));
-        sending.end.warning = input.growth().map(|growth| {
-            format!("`{}` has grown by {growth} bytes meanwhile, which were not sent", sending.file)
-        });
+        sending.end.warning = self.change(request, input, sending).await?;
         if request.resumes() {
+            self.stage.set(Stage::Receipt);
             let receipt = resume::receipt(reader).await?;
             let ours = request.checksum.map(|_| sums.of(receipt.sum.algorithm));
             receipt.check(input.offset + self.went().bytes, ours)?;
         }
         Ok(())
+    }
+
+    /// What is to be said of a file that was written to meanwhile.
+    async fn change(
+        &self,
+        request: &SendRequest,
+        input: &Input,
+        sending: &Sending,
+    ) -> Result<Option<String>, Fault> {
+        let Some(change) = input.change() else { return Ok(None) };
+        if let (Some(then), false) = (&sending.sum, request.resumes()) {
+            let (start, count) = (input.offset, self.went().bytes);
+            let sums = Sums::new([then.algorithm]);
+            let sums = sums.add(&self.lp, &input.file, start, count).await.map_err(Fault::File)?;
+            match sums.of(then.algorithm) {
+                Some(now) if now != *then => {
+                    return Err(Fault::Changed { then: then.clone(), now });
+                }
+                _ => {}
+            }
+        }
+        Ok(Some(match change {
+            Change::Growth(bytes) => {
+                format!(
+                    "`{}` has grown by {bytes} bytes meanwhile, which were not sent",
+                    sending.file
+                )
+            }
+            Change::Content => format!(
+                "`{}` was written to while it was sent: what arrived may be partly old, partly new",
+                sending.file
+            ),
+        }))
     }
 
     /// With a sink that resumes: what it has must be how the file begins, and the rest is announced to it.
@@ -116,7 +163,9 @@ impl Course {
         reader: &mut StreamReader,
         writer: &mut StreamWriter,
     ) -> Result<Sums, Fault> {
+        self.stage.set(Stage::Offer);
         let held = resume::offer(reader).await?;
+        self.stage.set(Stage::Here);
         input.resume_at(held.size)?;
         let sums = Sums::new([held.sum.algorithm].into_iter().chain(request.checksum));
         let sums = sums.add(&self.lp, &input.file, 0, held.size).await.map_err(Fault::File)?;
@@ -134,23 +183,31 @@ impl Course {
         writer: &mut StreamWriter,
         reader: &mut StreamReader,
     ) -> Result<(), Fault> {
-        if !input.is_empty() {
-            self.send(request, input, writer).await?;
-        }
-        let (sent, wanted) = (self.went().bytes, input.count.map_or(0, NonZero::get));
-        if sent < wanted {
-            // Without an end, so that the peer does not take it for the whole.
-            return Err(Fault::Short { sent, wanted });
-        }
-        writer.write_eof();
+        self.stage.set(Stage::Body);
+        let sending = async {
+            if !input.is_empty() {
+                self.send(request, input, writer).await?;
+            }
+            let (sent, wanted) = (self.went().bytes, input.count.map_or(0, NonZero::get));
+            if sent < wanted {
+                // Without an end, so that the peer does not take it for the whole.
+                return Err(Fault::Short { sent, wanted });
+            }
+            writer.write_eof();
+            if !request.resumes() {
+                self.arrived().await;
+            }
+            Ok(())
+        };
         if request.resumes() {
-            // The receipt says more.
-            return Ok(());
+            // What the sink says is for those who wait for the receipt.
+            return sending.await;
         }
-        first(pin!(self.arrived()), pin!(skip(reader))).await?;
+        let mut peer = Peer::default();
+        first(pin!(sending), pin!(peer.breaks_off(reader))).await?;
         // What the peer's kernel has is lost if the peer leaves without reading it, which a reset tells. Most
         // say at once that they have it all, by their own end.
-        let ended = self.lp.timeout(FAREWELL, end(reader)).await;
+        let ended = self.lp.timeout(FAREWELL, peer.ends(reader)).await;
         ended.unwrap_or(Ok(()))
     }
 
@@ -162,14 +219,12 @@ impl Course {
     ) -> Result<(), Fault> {
         let mut pace = request.rate.map(Pace::new);
         let mut left = input.count.map(NonZero::get);
-        // What has no size may have no offsets either.
-        let at = |sent: u64| if input.size.is_some() { input.offset + sent } else { input.offset };
         loop {
             let before = self.went();
             let piece = pace.as_ref().map(|pace| pace.piece() as u64);
             let count = left.into_iter().chain(piece).min().and_then(NonZero::new);
-            let count_up = |bytes| self.went.set(Went { bytes: before.bytes + bytes, ..before });
-            let mut what = Sendfile::new(&input.file).offset(at(before.bytes));
+            let count_up = |sent: Sent| self.went.set(before.and(sent));
+            let mut what = Sendfile::new(&input.file).offset(input.after(before.bytes)).hearing();
             if let Some(count) = count {
                 what = what.count(count);
             }
@@ -182,8 +237,6 @@ impl Course {
                 }
                 sent => sent?,
             };
-            let (bytes, calls) = (before.bytes + sent.bytes, before.calls + sent.calls);
-            self.went.set(Went { bytes, path: Some(sent.path), calls, ..before });
             left = left.map(|left| left - sent.bytes);
             let is_over = count.is_none_or(|count| sent.bytes < count.get());
             let Some(pace) = pace.as_mut().filter(|_| !is_over && left != Some(0)) else {
@@ -194,29 +247,43 @@ impl Course {
         }
     }
 
-    /// Waits until the peer's kernel has all that ours was given; that of a Unix socket has it at once.
-    async fn arrived(&self) -> Result<(), Fault> {
+    /// Waits until the peer's kernel has all that ours was given; on a Unix socket, until the peer has read it.
+    async fn arrived(&self) {
         let mut pause = Duration::from_micros(100);
-        let is_under_way = || self.transport.socket().is_acknowledged() == Some(false);
-        while self.transport.write_buffer_size() > 0 || is_under_way() {
+        while self.is_owed() {
             self.lp.sleep(pause).await;
             pause = (pause * 2).min(Duration::from_millis(20));
         }
-        Ok(())
     }
 
-    /// Ends when nothing has moved for so long, not even in the network.
+    /// Whether the peer has not taken all that it was sent.
+    fn is_owed(&self) -> bool {
+        let socket = self.transport.socket();
+        self.transport.write_buffer_size() > 0 || socket.is_acknowledged() == Some(false)
+    }
+
+    /// Ends when the peer has let us wait for so long: it has something to take, or to say, and nothing has
+    /// moved. A pipe that is filled slowly is not its fault, nor is a rate.
     async fn idleness(&self, limit: Duration) -> Result<(), Fault> {
         let (mut known, mut since) = (None, self.lp.time());
         loop {
-            let acknowledged = self.transport.socket().acknowledged();
-            let now = Some((self.went().bytes, acknowledged, self.transport.write_buffer_size()));
-            if now != known {
+            let (stage, held) = (self.stage.get(), self.transport.socket().send_memory());
+            let now = Some((stage, self.went(), held, self.transport.write_buffer_size()));
+            let is_its_turn = match stage {
+                Stage::Here => false,
+                Stage::Body => self.is_owed(),
+                Stage::Offer | Stage::Receipt => true,
+            };
+            if now != known || !is_its_turn {
                 (known, since) = (now, self.lp.time());
             }
             let left = limit.saturating_sub(self.lp.time() - since);
             if left.is_zero() {
-                return Err(Fault::Idle(limit));
+                return Err(match stage {
+                    Stage::Offer => Fault::Silent(limit),
+                    Stage::Receipt => Fault::NoReceipt(limit),
+                    Stage::Body | Stage::Here => Fault::Idle(limit),
+                });
             }
             self.lp.sleep(left.min(LOOK)).await;
         }
@@ -265,20 +332,35 @@ async fn both<A, B>(
     .await
 }
 
-/// Ends with the peer's end.
-async fn end(reader: &mut StreamReader) -> Result<(), Fault> {
-    while !reader.read_some(64 * 1024).await.map_err(Fault::Send)?.is_empty() {}
-    Ok(())
+/// What the peer says, who is not asked anything.
+#[derive(Default)]
+struct Peer {
+    /// How it began.
+    words: Vec<u8>,
 }
 
-/// What the peer says is of no interest; that it breaks off is.
-async fn skip(reader: &mut StreamReader) -> Result<(), Fault> {
-    loop {
-        match reader.read_some(64 * 1024).await {
-            Ok(data) if data.is_empty() => return pending().await,
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return pending().await,
-            Err(error) => return Err(Fault::Send(error)),
+impl Peer {
+    /// Ends with the peer's end. What it says is of no interest, unless it is a sink that waits to be answered.
+    async fn ends(&mut self, reader: &mut StreamReader) -> Result<(), Fault> {
+        loop {
+            let data = reader.read_some(64 * 1024).await.map_err(Fault::Send)?;
+            if data.is_empty() {
+                return Ok(());
+            }
+            let room = resume::GREETING.len() - self.words.len();
+            self.words.extend(data.iter().take(room));
+            if self.words == resume::GREETING {
+                return Err(Fault::Resumes);
+            }
+        }
+    }
+
+    /// Ends when the peer breaks off. That it has no more to say means nothing.
+    async fn breaks_off(&mut self, reader: &mut StreamReader) -> Result<(), Fault> {
+        match self.ends(reader).await {
+            Ok(()) => pending().await,
+            Err(Fault::Send(error)) if error.kind() == io::ErrorKind::BrokenPipe => pending().await,
+            Err(fault) => Err(fault),
         }
     }
 }

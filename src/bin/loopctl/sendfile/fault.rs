@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use loopctl::{Failure, SendfileError, SendfilePhase};
 
+use crate::checksum::Sum;
 use crate::exit::Exit;
 use crate::render::units;
 
@@ -19,14 +20,25 @@ pub(crate) enum Fault {
     Speech(io::Error),
     /// It did not say what it has stored in the end.
     Unconfirmed(io::Error),
+    /// The peer is a sink with `--resume`, and this is a client without.
+    Resumes,
     /// The peer took nothing for so long.
     Idle(Duration),
+    /// It did not say what it has.
+    Silent(Duration),
+    /// It did not say what it has stored.
+    NoReceipt(Duration),
     /// All of it took too long.
     TimeUp(Duration),
     /// It ended too early.
     Short {
         sent: u64,
         wanted: u64,
+    },
+    /// It is no longer what it was when its checksum was taken.
+    Changed {
+        then: Sum,
+        now: Sum,
     },
     /// The peer has something else.
     Differs(String),
@@ -53,6 +65,20 @@ impl Fault {
                 let text = format!("the peer took nothing for {}", units::prose(limit));
                 (Exit::TimedOut, format!("cannot send `{file}`"), late(text))
             }
+            Self::Resumes => {
+                let text =
+                    "the peer is a sink with --resume, which takes only clients with --resume";
+                (Exit::SendFailed, format!("cannot send `{file}`"), io::Error::other(text))
+            }
+            Self::Silent(limit) => {
+                let text = format!("it did not say in {} what it has", units::prose(limit));
+                (Exit::TimedOut, "the peer does not resume".to_owned(), late(text))
+            }
+            Self::NoReceipt(limit) => {
+                let text = format!("it said nothing for {}", units::prose(limit));
+                let what = format!("the peer did not confirm that it has stored `{file}`");
+                (Exit::TimedOut, what, late(text))
+            }
             Self::TimeUp(limit) => {
                 let text = format!("timed out after {}", units::prose(limit));
                 (Exit::TimedOut, format!("cannot send `{file}`"), late(text))
@@ -60,6 +86,11 @@ impl Fault {
             Self::Short { sent, wanted } => {
                 let text = format!("it ended after {sent} of {wanted} bytes");
                 (Exit::Partial, format!("`{file}` was sent in part"), io::Error::other(text))
+            }
+            Self::Changed { then, now } => {
+                let text = format!("its checksum was {then}, and is {now} now");
+                let what = format!("`{file}` was written to while it was sent");
+                (Exit::Partial, what, io::Error::other(text))
             }
             Self::Differs(text) => {
                 let what = format!("the peer does not have `{file}` as it is here");

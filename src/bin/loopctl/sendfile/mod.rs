@@ -8,7 +8,7 @@ mod sum;
 
 use std::time::Duration;
 
-use loopctl::{Failure, SendfilePath};
+use loopctl::{Failure, SendfilePath, Sent};
 
 use crate::checksum::Sum;
 use crate::exit::Exit;
@@ -34,11 +34,19 @@ pub(crate) struct Sending {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Went {
     pub(crate) bytes: u64,
-    /// `None` where nothing has gone.
+    /// `None` where nothing was tried.
     pub(crate) path: Option<SendfilePath>,
     pub(crate) calls: u64,
     /// Segments that were sent again. `None` for what is not TCP.
     pub(crate) retransmits: Option<u32>,
+}
+
+impl Went {
+    /// With what one more call to the library has done.
+    fn and(self, sent: Sent) -> Self {
+        let (bytes, calls) = (self.bytes + sent.bytes, self.calls + sent.calls);
+        Self { bytes, path: Some(sent.path), calls, ..self }
+    }
 }
 
 /// How it ended.

@@ -8,6 +8,9 @@ use super::fault::Fault;
 use super::input::Input;
 use crate::checksum::Sum;
 
+/// How a sink begins that resumes, of whatever version.
+pub(super) const GREETING: &[u8] = b"loopctl-sink ";
+
 /// What a sink has, by its own account.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Held {
@@ -29,7 +32,7 @@ pub(super) async fn offer(reader: &mut StreamReader) -> Result<Held, Fault> {
 
 /// Says where it goes on, and how long the file is: less than that is no whole file.
 pub(super) fn announce(writer: &mut StreamWriter, input: &Input) {
-    let (offset, total) = (input.offset, input.size.unwrap_or(0));
+    let (offset, total) = (input.offset, input.size().unwrap_or(0));
     writer.write(format!("loopctl-send 2 {offset} {total}\n").as_bytes());
 }
 

@@ -8,7 +8,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use loopctl::{
-    Event, EventKind, Flow, LoopRef, Sendfile, SendfilePhase, StreamReader, StreamWriter, TlsServer,
+    Event, EventKind, Flow, LoopRef, Sendfile, SendfilePhase, Sent, StreamReader, StreamWriter,
+    TlsServer,
 };
 
 use super::client::Client;
@@ -104,9 +105,9 @@ impl Output {
     /// Sends a file as fast as the client takes it; returns how much of it there was.
     pub(super) async fn send_file(&mut self, what: Sendfile<'_>) -> Result<u64, Halt> {
         let (client, counted) = (&self.client, Cell::new(0));
-        let count = |bytes: u64| {
+        let count = |sent: Sent| {
             client.note_unsent();
-            client.count_sent((bytes - counted.replace(bytes)) as usize);
+            client.count_sent((sent.bytes - counted.replace(sent.bytes)) as usize);
         };
         match self.writer.sendfile(what.progress(&count)).await {
             Ok(sent) => Ok(sent.bytes),
@@ -120,7 +121,7 @@ impl Output {
         // The connection may be gone by the time that we hear of the handshake.
         let client = Rc::clone(&self.client);
         let note = move |event: &Event| {
-            if let EventKind::TlsEstablished { info } = &event.kind {
+            if let EventKind::TlsEstablished { info, .. } = &event.kind {
                 client.note_tls(info);
             }
         };

@@ -48,7 +48,7 @@ pub(crate) fn version(version: TlsVersion) -> &'static str {
     }
 }
 
-fn result(tls: &Secured) -> &'static str {
+pub(super) fn result(tls: &Secured) -> &'static str {
     match &tls.failure {
         Some(failure) => failure.result(),
         None if tls.info.is_some() => "success",

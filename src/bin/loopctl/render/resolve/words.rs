@@ -20,6 +20,7 @@ pub(crate) fn verdict(verdict: Verdict) -> &'static str {
         Verdict::Refused => "the server refused (REFUSED)",
         Verdict::Timeout => "no answer",
         Verdict::Error => "failed",
+        Verdict::Canceled => "no answer before the connection was there",
     }
 }
 
@@ -125,7 +126,7 @@ fn hint(report: &NameReport, why: Verdict) -> String {
         Verdict::Timeout => {
             "is there a name server at that address? A firewall may drop UDP: `--server tcp://HOST` goes another way"
         }
-        Verdict::Error | Verdict::Answered => "`-v` shows every step",
+        Verdict::Error | Verdict::Answered | Verdict::Canceled => "`-v` shows every step",
     };
     text.to_owned()
 }

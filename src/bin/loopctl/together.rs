@@ -5,10 +5,10 @@ use std::pin::Pin;
 use std::task::Poll;
 
 /// A future of a part of the work, which notes its results where it finds them.
-pub(super) type Part<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
+pub(crate) type Part<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
 /// Runs all of them, until the last one is done.
-pub(super) async fn together(mut parts: Vec<Part<'_>>) {
+pub(crate) async fn together(mut parts: Vec<Part<'_>>) {
     poll_fn(|cx| {
         parts.retain_mut(|part| part.as_mut().poll(cx).is_pending());
         if parts.is_empty() { Poll::Ready(()) } else { Poll::Pending }

@@ -1,0 +1,155 @@
+//! Names and what came of them, as plain data: a fold over events.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use loopctl::plan::{Family, Ready, Reason};
+use loopctl::{Address, EventKind};
+
+use super::query::{self, Queries, QueryEnd};
+use super::{Carrier, End, Report, Subject};
+use crate::exit::Exit;
+
+/// Where the addresses came from.
+#[derive(Debug, Clone)]
+pub(crate) struct Resolution {
+    pub(crate) via: Via,
+    pub(crate) started: Option<Duration>,
+    pub(crate) took: Option<Duration>,
+    /// In the order in which they are tried.
+    pub(crate) candidates: Vec<Address>,
+    pub(crate) error: Option<String>,
+    /// To the system or to name servers.
+    pub(crate) queries: Queries,
+    /// The system is told to put IPv4 first.
+    pub(crate) is_ipv4_preferred: bool,
+    /// The only family that this host has no address for to connect from.
+    pub(crate) sourceless: Option<Family>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Via {
+    /// `getaddrinfo`.
+    System,
+    /// Name servers.
+    Dns,
+    /// The target is an address itself.
+    Literal,
+    /// `--resolve`.
+    Given,
+    /// The answer to an earlier try.
+    Cached,
+}
+
+impl Report {
+    pub(super) fn hear_of_names(&mut self, at: Duration, kind: &EventKind) {
+        let is_joint = !self.asks_apart();
+        match kind {
+            EventKind::ResolveStarted { .. } => {
+                self.resolve.started = Some(at);
+                if is_joint {
+                    self.ask_system(self.subject.family, at);
+                }
+            }
+            EventKind::Resolved { addresses } => {
+                self.resolve.end(at);
+                if is_joint {
+                    self.resolve.queries.answer_system(None, at, addresses);
+                }
+            }
+            EventKind::ResolveFailed { reason, symbol } => {
+                self.resolve.end(at);
+                // Without a symbol it may be the time that was up: how it all ended will say.
+                if symbol.is_some() {
+                    self.resolve.queries.fail_system(None, at, *symbol, reason);
+                }
+                self.resolve.error = Some(reason.clone());
+            }
+            EventKind::QueryStarted { family } => self.ask_system(*family, at),
+            EventKind::QueryAnswered { family, addresses } => {
+                self.resolve.queries.answer_system(Some(*family), at, addresses);
+            }
+            EventKind::QueryFailed { family, reason, symbol } => {
+                self.resolve.queries.fail_system(Some(*family), at, *symbol, reason);
+            }
+            EventKind::QueryCanceled { family } => self.resolve.queries.cancel(*family, at),
+            _ => {}
+        }
+    }
+
+    /// Those that nobody waits for any more.
+    pub(crate) fn end_queries(&mut self) {
+        let end = match self.end {
+            End::Interrupted(_) => QueryEnd::Interrupted,
+            _ if self.selected.is_some() => QueryEnd::Canceled,
+            End::Failed(Exit::NotResolved) if self.resolve.via == Via::System => {
+                let message = self.resolve.error.clone().unwrap_or_default();
+                QueryEnd::SystemFailed { symbol: None, message }
+            }
+            _ => QueryEnd::TimedOut,
+        };
+        self.resolve.queries.end_all(self.total, &end);
+    }
+
+    /// Whether each family is asked for by itself.
+    pub(crate) fn asks_apart(&self) -> bool {
+        let is_race = self.subject.carrier == Carrier::Tcp;
+        let is_looked_up = matches!(self.resolve.via, Via::System | Via::Dns);
+        let Subject { policy, family, .. } = &self.subject;
+        is_race
+            && is_looked_up
+            && *family == Family::Unspecified
+            && policy.resolution_delay().is_some()
+    }
+
+    /// Name servers tell of each question themselves.
+    fn ask_system(&mut self, family: Family, at: Duration) {
+        if self.resolve.via == Via::System {
+            let host = self.subject.host.clone().unwrap_or_default();
+            self.resolve.queries.ask_system(host, query::types(family), at);
+        }
+    }
+}
+
+impl Resolution {
+    pub(super) fn new(via: Via) -> Self {
+        let (started, took, error, candidates) = Default::default();
+        let (queries, is_ipv4_preferred, sourceless) = Default::default();
+        Self { via, started, took, candidates, error, queries, is_ipv4_preferred, sourceless }
+    }
+
+    /// Some policies start attempts out of the order of the list: what has been tried stands before the rest.
+    pub(super) fn take(&mut self, number: usize, address: &Address) {
+        let rest = self.candidates.get_mut(number..).unwrap_or_default();
+        if let Some(at) = rest.iter().position(|candidate| candidate == address) {
+            rest[..=at].rotate_right(1);
+        }
+    }
+
+    /// A race that begins with all addresses does not know that somebody had to be asked for them.
+    pub(super) fn reason(&self, reason: Reason) -> Reason {
+        match (reason, self.via) {
+            (Reason::First(Ready::Known), Via::System | Via::Dns) => Reason::First(Ready::Complete),
+            (reason, _) => reason,
+        }
+    }
+
+    /// Notes which family this host cannot connect to, where it can to the other: such addresses sort last.
+    pub(crate) fn note_sources(&mut self, source: impl Fn(IpAddr) -> Option<IpAddr>) {
+        let lacks = |family| {
+            let of_family = |it: &&Address| it.family() == Some(family);
+            let mut known =
+                self.candidates.iter().filter(of_family).filter_map(Address::as_inet).peekable();
+            known.peek().is_some() && known.all(|address| source(address.ip()).is_none())
+        };
+        self.sourceless = match (lacks(Family::Inet6), lacks(Family::Inet)) {
+            (true, false) => Some(Family::Inet6),
+            (false, true) => Some(Family::Inet),
+            _ => None,
+        };
+    }
+
+    fn end(&mut self, at: Duration) {
+        self.took = self.started.map(|started| at.saturating_sub(started));
+    }
+}
