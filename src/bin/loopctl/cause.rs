@@ -75,10 +75,10 @@ impl Cause {
             Self::Unreachable => "unreachable",
             Self::NoRoute => "no_route",
             Self::Prohibited => "prohibited",
-            Self::Reset => "reset",
             Self::NoAnswerToTls => "tls_silent",
             Self::Untrusted => "untrusted",
             Self::NoTls => "tls_failed",
+            Self::Reset => "reset",
             Self::Bind => "cannot_bind",
             Self::Other => "failed",
         }

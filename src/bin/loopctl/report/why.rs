@@ -194,20 +194,12 @@ fn of_attempt(report: &Report, number: usize, attempt: &Attempt, cost: Duration)
         );
     };
     let (kind, text) = match (&attempt.outcome, cause) {
+        (_, Cause::NoAnswerToTls | Cause::Untrusted | Cause::NoTls) => {
+            (cause.word(), of_tls(attempt, cause))
+        }
         (Outcome::Failure(..), Cause::Refused) => {
             ("refused", format!("`{address}` refused after {took}"))
         }
-        (_, Cause::Untrusted) => (
-            cause.word(),
-            format!("`{address}` has a certificate that is not trusted: known after {took}"),
-        ),
-        (_, Cause::NoTls) => {
-            (cause.word(), format!("`{address}` connected, but TLS failed after {took}"))
-        }
-        (_, Cause::NoAnswerToTls) => (
-            cause.word(),
-            format!("`{address}` connected, but its TLS handshake was not over after {took}"),
-        ),
         (Outcome::Failure(_, failure), cause) => {
             let name = failure.name().unwrap_or("failed");
             let when = if failure.at_once { "at once".to_owned() } else { format!("after {took}") };
@@ -220,6 +212,16 @@ fn of_attempt(report: &Report, number: usize, attempt: &Attempt, cost: Duration)
         }
     };
     why(kind, text)
+}
+
+/// There was a connection, but no TLS over it.
+fn of_tls(attempt: &Attempt, cause: Cause) -> String {
+    let (address, after) = (bare(attempt), units::prose(attempt.tls_took()));
+    match cause {
+        Cause::NoAnswerToTls => format!("`{address}` connected, but TLS was not done in {after}"),
+        Cause::Untrusted => format!("`{address}` connected, but its certificate is refused"),
+        _ => format!("`{address}` connected, but TLS failed after {after}"),
+    }
 }
 
 /// An attempt that started late, because this process was busy with something else. The delay of the first is one of
