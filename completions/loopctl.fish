@@ -99,12 +99,12 @@ always\t'Always'
 never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l slow-callback -d 'Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: 5s; serve: none; sendfile: 10s to connect, none to send]' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l all -d 'Let every attempt finish: probe every address, however many there are'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l mptcp -d 'Multipath TCP; a plain socket where the kernel has none'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l tfo -d 'TCP Fast Open: uses a cookie of the server\'s, or asks for one'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l nodelay -d 'Send small writes at once'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l tls -d 'Speak TLS, and report what was agreed on and whom the peer says it is; with -v its whole chain of certificates'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l insecure -d 'Take any certificate; what is wrong with it is told all the same'
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l all -d 'Let every attempt finish: probe every address, however many there are'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s u -l udp -d 'Datagrams instead of connections: which addresses answer an empty one, stay silent, or refuse it?'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s r -l relay -d 'Relay standard input to the connection, and what comes back to standard output; the report goes to standard error'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l fail-on-fallback -d 'The first address must win'

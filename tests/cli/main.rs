@@ -44,6 +44,7 @@ mod signed;
 mod sink;
 mod socket;
 mod starttls;
+mod success;
 mod support;
 mod tls_clients;
 mod tls_peer;

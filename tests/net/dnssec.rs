@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use hickory_proto::op::Message;
 use hickory_proto::rr::RecordType::{NSEC, NSEC3, RRSIG};
-use hickory_proto::rr::{Name, Record};
+use hickory_proto::rr::{Name, RData, Record};
 use loopctl::plan::DnsTransport;
 use loopctl::{
     DnsAnswer, DnsClient, DnsClientBuilder, DnsError, DnsErrorKind, DnsEventKind, DnsProof,
@@ -70,6 +70,8 @@ fn dnssec_what_is_signed_is_secure_and_its_chain_is_told() {
             ("WWW.Signed.Test", "AAAA", "secure", ". test. signed.test."),
             ("alias.signed.test", "A", "secure", ". test. signed.test."),
             ("alias.signed.test", "CNAME", "secure", ". test. signed.test."),
+            ("www.old.signed.test", "A", "secure", ". test. nsec3.test."),
+            ("nothing.old.signed.test", "A", "secure", ". test. nsec3.test."),
             ("www.nsec3.test", "A", "secure", ". test. nsec3.test."),
             ("www.test", "A", "secure", ". test."),
             ("anything.wild.test", "A", "secure", ". test. wild.test."),
@@ -257,6 +259,34 @@ fn dnssec_signatures_that_are_taken_away_are_missed() {
     assert_eq!(known.to_string(), wanted);
     let known = validation(&ask_between(&signed, &server, "nothing.signed.test"));
     assert_eq!(known.to_string(), "bogus: no signature of SOA of signed.test.");
+}
+
+/// An alias that is made from a DNAME is not signed, so that the DNAME has to say it.
+#[test]
+fn dnssec_an_alias_that_its_dname_does_not_make_is_bogus() {
+    let Some(signed) = Signed::start() else { return };
+    let server = between(&signed, |asked, mut message| {
+        if asked.name.starts_with("www.old.") {
+            for record in &mut message.answers {
+                if let RData::CNAME(target) = &mut record.data {
+                    target.0 = Name::from_ascii("www.test.").unwrap();
+                }
+            }
+        }
+        message
+    });
+    let result = ask_between(&signed, &server, "www.old.signed.test");
+    assert_eq!(validation(&result).to_string(), "bogus: no signature", "{result:#?}");
+}
+
+#[test]
+fn dnssec_names_in_mixed_case_are_verified() {
+    let Some(signed) = Signed::start() else { return };
+    for name in ["www.signed.test", "anything.wild.test", "nothing.nsec3.test", "alias.signed.test"]
+    {
+        let result = ask_of(client(&signed).mixed_case(true), name, "A");
+        assert_eq!(validation(&result).to_string(), "secure", "{name}");
+    }
 }
 
 #[test]

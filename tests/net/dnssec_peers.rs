@@ -13,7 +13,8 @@ use crate::support::signed::{Signed, free_address};
 use crate::support::{ms, run};
 
 /// What is asked of everybody, and what has to come out.
-const NAMES: [(&str, &str, &str); 27] = [
+const NAMES: [(&str, &str, &str); 28] = [
+    ("www.old.signed.test", "A", "secure"),
     ("www.signed.test", "A", "secure"),
     ("alias.signed.test", "A", "secure"),
     ("www.nsec3.test", "A", "secure"),

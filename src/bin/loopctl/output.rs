@@ -144,8 +144,8 @@ impl Output {
     }
 
     /// After the last event of a race.
-    pub(crate) fn end(&mut self, session: &str, report: &Report) {
-        self.record(events::metrics(session, report), report);
+    pub(crate) fn end(&mut self, session: &str, now: Instant, report: &Report) {
+        self.record(events::metrics(session, now, report), report);
         if let Some(live) = &mut self.live {
             live.end(session);
         }

@@ -198,7 +198,7 @@ impl ConnectRequest {
     ) -> Result<Self, (Message, Exit)> {
         let targets = targets::read(&args.targets, &args.connection.names.resolve)?;
         let mut race = RaceRequest::of(&args.connection, global)?;
-        if args.targets.probe.all {
+        if args.survey.probe.all {
             race.policy.probe(args.connection.race.max_parallel);
         }
         if args.udp {
@@ -207,7 +207,7 @@ impl ConnectRequest {
         let mut request = Self::of(targets, race, global, env);
         request.concurrency = args.targets.concurrency.get();
         request.mode = Mode::from(&args.repeat);
-        if let Some(compare) = args.compare.compare {
+        if let Some(compare) = args.survey.compare.compare {
             request.compare(compare);
         }
         request.expect = Expectations {

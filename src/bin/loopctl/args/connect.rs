@@ -42,13 +42,13 @@ pub(crate) struct ConnectArgs {
     pub(crate) targets: TargetArgs,
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
+    #[command(flatten)]
+    pub(crate) survey: SurveyArgs,
     /// Datagrams instead of connections: which addresses answer an empty one, stay silent, or refuse it?
     #[arg(short, long, help_heading = "Socket", conflicts_with_all = [
         "policy", "happy_eyeballs", "resolution_delay", "success", "max_parallel", "mptcp", "tfo", "nodelay", "keepalive", "tcp_info", "again", "secure",
     ])]
     pub(crate) udp: bool,
-    #[command(flatten)]
-    pub(crate) compare: CompareArgs,
     #[command(flatten)]
     pub(crate) relay: RelayArgs,
     #[command(flatten)]
@@ -86,8 +86,6 @@ pub(crate) struct TargetArgs {
     /// At most this many targets at a time
     #[arg(long, value_name = "N", default_value = "16")]
     pub(crate) concurrency: NonZero<usize>,
-    #[command(flatten)]
-    pub(crate) probe: ProbeArgs,
 }
 
 #[derive(Debug, Args)]
@@ -117,6 +115,15 @@ pub(crate) struct RaceArgs {
     /// Try the addresses of this family first
     #[arg(long, value_name = "4|6")]
     pub(crate) prefer: Option<FamilyArg>,
+}
+
+/// More than one connection is made, to see what there is.
+#[derive(Debug, Args)]
+pub(crate) struct SurveyArgs {
+    #[command(flatten)]
+    pub(crate) probe: ProbeArgs,
+    #[command(flatten)]
+    pub(crate) compare: CompareArgs,
 }
 
 /// For those who do nothing with the connection.

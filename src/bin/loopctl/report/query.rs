@@ -80,9 +80,9 @@ pub(crate) enum Verdict {
     ServFail,
     Error,
     Timeout,
+    Canceled,
     Indeterminate,
     Bogus,
-    Canceled,
 }
 
 impl From<DnsErrorKind> for Verdict {
@@ -110,9 +110,9 @@ impl Verdict {
             Self::ServFail => "servfail",
             Self::Error => "error",
             Self::Timeout => "timeout",
+            Self::Canceled => "canceled",
             Self::Indeterminate => "indeterminate",
             Self::Bogus => "bogus",
-            Self::Canceled => "canceled",
         }
     }
 
@@ -131,9 +131,9 @@ impl Verdict {
             Self::ServFail => 4,
             Self::Error => 5,
             Self::Timeout => 6,
-            Self::Indeterminate => 7,
-            Self::Bogus => 8,
-            Self::Canceled => 9,
+            Self::Canceled => 7,
+            Self::Indeterminate => 8,
+            Self::Bogus => 9,
         }
     }
 }

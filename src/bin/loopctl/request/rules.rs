@@ -55,9 +55,11 @@ impl Rules {
 
     /// Without a handshake there is nothing to race: one address after another has its time to refuse.
     pub(super) fn over_udp(&mut self, silence: Duration) {
-        self.base = Preset::Sequential;
-        self.connection_attempt_delay = None;
-        self.attempt_timeout.get_or_insert(silence);
+        let Policy { interleave, attempt_timeout, run_all, .. } = self.policy;
+        let attempt_timeout = Some(attempt_timeout.unwrap_or(silence));
+        let base = Preset::Sequential;
+        let policy = Policy { interleave, attempt_timeout, run_all, ..base.into() };
+        *self = Self { base, policy };
     }
 
     /// What RFC 8305 section 8 would say of the Connection Attempt Delay.

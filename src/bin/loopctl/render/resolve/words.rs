@@ -134,9 +134,9 @@ fn hint(report: &NameReport, why: Verdict) -> String {
         }
         Verdict::Error
         | Verdict::Answered
+        | Verdict::Canceled
         | Verdict::Indeterminate
-        | Verdict::Bogus
-        | Verdict::Canceled => "`-v` shows every step",
+        | Verdict::Bogus => "`-v` shows every step",
     };
     text.to_owned()
 }
