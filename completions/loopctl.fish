@@ -57,6 +57,8 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l interleave -
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l max-parallel -d 'At most this many attempts at a time [default: 6, or the policy\'s]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l attempt-timeout -d 'Time for one attempt [default: as long as the kernel tries; with --udp 200ms, with --compare 3s]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l prefer -d 'Try the addresses of this family first' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l success -d 'What an attempt has to reach to win: TCP, or the end of the TLS handshake [default: the policy\'s]' -r -f -a "tcp\t'A connection; TLS follows over the one that has won'
+tls\t'TLS: an address that is silent, or has a bad certificate, loses to the next'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l resolve -d 'Use these addresses for a host instead of asking the resolver; curl\'s HOST:PORT:ADDR works too' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l via -d 'Who is asked for addresses: the system (getaddrinfo), or name servers [default: system; with --server dns]' -r -f -a "system\t'What other programs of this host get'
 dns\t'Name servers, every question of which is told'"
@@ -86,7 +88,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l compare -d '
 live\t'What it gets, beside that'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l idle-timeout -d 'End a relay when nothing has come or gone for this long' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l require -d 'The connection must be over this family' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l max-cost -d 'Waiting for addresses that did not win must cost no more than this' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l max-cost -d 'Waiting for answers and for addresses that did not win must cost no more than this' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s c -l count -d 'Connect N times; with --interval alone, until interrupted' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s i -l interval -d 'Time from one start to the next [default: 1s]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s w -l wait -d 'Try until it connects, at most this long [60s where no time is given]' -r
@@ -280,6 +282,8 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l interleave 
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l max-parallel -d 'At most this many attempts at a time [default: 6, or the policy\'s]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l attempt-timeout -d 'Time for one attempt [default: as long as the kernel tries; with --udp 200ms, with --compare 3s]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l prefer -d 'Try the addresses of this family first' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l success -d 'What an attempt has to reach to win: TCP, or the end of the TLS handshake [default: the policy\'s]' -r -f -a "tcp\t'A connection; TLS follows over the one that has won'
+tls\t'TLS: an address that is silent, or has a bad certificate, loses to the next'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l resolve -d 'Use these addresses for a host instead of asking the resolver; curl\'s HOST:PORT:ADDR works too' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l via -d 'Who is asked for addresses: the system (getaddrinfo), or name servers [default: system; with --server dns]' -r -f -a "system\t'What other programs of this host get'
 dns\t'Name servers, every question of which is told'"

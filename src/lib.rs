@@ -84,6 +84,8 @@ pub use net::{
     DnsErrorKind, DnsEvent, DnsEventKind, DnsExchange, DnsFlags, DnsIgnored, DnsLookup, DnsRecord,
     DnsServer, ExtendedError, Rcode, RecordType, RecordTypeError, ServiceBinding, StartOfAuthority,
 };
+#[cfg(feature = "dnssec")]
+pub use net::{DnsProof, DnsProofReason, DnsSetProof, DnsValidation, TrustAnchors};
 pub use plan::{Flow, LimitsError, WriteLimits};
 pub use task::{
     AsyncGenerator, Cancelled, Deferred, Elapsed, Executor, LocalFuture, Promise, Sleep, Task,

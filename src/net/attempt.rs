@@ -14,19 +14,38 @@ use socket2::{Domain, SockRef, Socket, Type};
 
 use super::options::Refusals;
 use super::readiness::Ready;
+#[cfg(feature = "tls")]
+use super::secure::Sessions;
 use super::socket_view::Names;
 use super::{Address, Phase, SocketFacts, SocketOptions, TcpInfo};
 use crate::event_loop::{Interest, LoopRef};
 use crate::plan::Family;
 
 /// How every socket of a race is made.
-#[derive(Clone, Default)]
 pub(crate) struct SocketSetup {
     /// Where the sockets are bound; those of another family than the remote address are passed over.
     pub(crate) local_addresses: Vec<SocketAddr>,
     pub(crate) configure: Option<Configure>,
     /// Where options were asked for, what is in force is read back.
     pub(crate) options: Option<SocketOptions>,
+    /// Of the socket that wins.
+    pub(crate) nodelay: bool,
+    /// Where TLS is a part of every attempt.
+    #[cfg(feature = "tls")]
+    pub(super) sessions: Option<Sessions>,
+}
+
+impl Default for SocketSetup {
+    fn default() -> Self {
+        Self {
+            local_addresses: Vec::new(),
+            configure: None,
+            options: None,
+            nodelay: true,
+            #[cfg(feature = "tls")]
+            sessions: None,
+        }
+    }
 }
 
 /// Sets options of a socket before it is bound.
@@ -51,6 +70,12 @@ pub(crate) struct Fault {
 impl Fault {
     fn at(phase: Phase) -> impl Fn(io::Error) -> Self {
         move |error| Self { phase, error, at_once: true }
+    }
+
+    /// The connection was there, but not TLS.
+    #[cfg(feature = "tls")]
+    pub(super) fn of_tls(error: io::Error) -> Self {
+        Self { phase: Phase::Tls, error, at_once: false }
     }
 
     /// The handshake was answered, with an error.
@@ -151,16 +176,22 @@ impl Attempt {
     }
 
     pub(crate) fn facts(&self) -> SocketFacts {
-        // Without a port the kernel has not chosen one yet.
-        let local = self.socket.local_addr().ok().and_then(|local| local.as_socket());
-        let local = local.filter(|local| local.port() != 0);
-        let is_ipv6 = local.is_some_and(|local| local.is_ipv6());
-        let options = self.options.as_ref().map(|_| SocketOptions::in_force(&self.socket, is_ipv6));
-        SocketFacts { local, tcp: TcpInfo::of(&self.socket), options }
+        SocketFacts::of(&self.socket, self.options.is_some())
     }
 
     pub(crate) fn into_socket(self) -> Socket {
         self.socket
+    }
+}
+
+impl SocketFacts {
+    pub(super) fn of(socket: &Socket, with_options: bool) -> Self {
+        // Without a port the kernel has not chosen one yet.
+        let local = socket.local_addr().ok().and_then(|local| local.as_socket());
+        let local = local.filter(|local| local.port() != 0);
+        let is_ipv6 = local.is_some_and(|local| local.is_ipv6());
+        let options = with_options.then(|| SocketOptions::in_force(socket, is_ipv6));
+        Self { local, tcp: TcpInfo::of(socket), options }
     }
 }
 

@@ -19,15 +19,18 @@ use super::inquiry::Inquiry;
 use super::protocol::Receiver;
 use super::resolver::ByFamily;
 #[cfg(feature = "tls")]
-use super::secure::Securing;
+use super::secure::{Securing, Sessions};
 use super::socket_view::Names;
 #[cfg(feature = "tls")]
-use super::tls::{Secure, TlsClient};
+use super::tls::TlsClient;
+use super::won::{Prize, Won};
 use super::{
     AbortReason, AddrInfo, AddrInfoFlags, Address, BufferedProtocol, ConnectError, Connection,
-    Event, EventKind, Lookup, Protocol, ResolveError, Resolver, SocketOptions, Transport,
+    Event, EventKind, Lookup, Protocol, ResolveError, Resolver, SocketOptions,
 };
 use crate::event_loop::LoopRef;
+#[cfg(feature = "tls")]
+use crate::plan::Success;
 use crate::plan::{Family, Host, Policy, Port, Resolution};
 
 /// A connection to be made; asyncio's `create_connection`, with its arguments as methods.
@@ -100,15 +103,9 @@ pub struct CreateConnection {
     policy: Policy,
     timeout: Option<Duration>,
     setup: SocketSetup,
-    then: Then,
-    tracer: Tracer,
-}
-
-/// What becomes of the socket that has won.
-struct Then {
-    nodelay: bool,
     #[cfg(feature = "tls")]
     tls: Option<TlsClient>,
+    tracer: Tracer,
 }
 
 enum Destination {
@@ -204,11 +201,8 @@ impl CreateConnection {
             policy: Policy::default(),
             timeout: None,
             setup: SocketSetup::default(),
-            then: Then {
-                nodelay: true,
-                #[cfg(feature = "tls")]
-                tls: None,
-            },
+            #[cfg(feature = "tls")]
+            tls: None,
             tracer: Tracer::default(),
         }
     }
@@ -320,13 +314,16 @@ impl CreateConnection {
 
     /// Whether small writes are sent at once (`TCP_NODELAY`); so it is unless told otherwise.
     pub fn nodelay(mut self, nodelay: bool) -> Self {
-        self.then.nodelay = nodelay;
+        self.setup.nodelay = nodelay;
         self
     }
 
-    /// Speaks TLS: `connection_made` is called after the handshake, and the race is won before it. The server's
-    /// name is the host, unless [the configuration has one](TlsClient::server_name), as it must where there is
-    /// no host.
+    /// Speaks TLS: `connection_made` is called after the handshake. The server's name is the host, unless
+    /// [the configuration has one](TlsClient::server_name), as it must where there is no host.
+    ///
+    /// The race is won before the handshake, as in asyncio, unless the policy has
+    /// [`Success::Tls`](crate::plan::Success::Tls): then every attempt has its own, the others stay until one is
+    /// over, and one that fails or takes too long makes way for the next address.
     ///
     /// ```no_run
     /// # loopctl::run(async |lp| {
@@ -341,7 +338,7 @@ impl CreateConnection {
     /// ```
     #[cfg(feature = "tls")]
     pub fn tls(mut self, tls: TlsClient) -> Self {
-        self.then.tls = Some(tls);
+        self.tls = Some(tls);
         self
     }
 
@@ -382,39 +379,48 @@ impl CreateConnection {
     async fn connect(mut self) -> Result<Won, ConnectError> {
         let deadline = self.timeout.and_then(|limit| self.lp.time().checked_add(limit));
         #[cfg(feature = "tls")]
-        let secure = self.secure()?;
-        let (socket, names) = self.race(deadline).await?;
-        if names.is_inet() {
-            socket.set_tcp_nodelay(self.then.nodelay).map_err(ConnectError::Transport)?;
+        let sessions = self.sessions()?;
+        let nodelay = self.setup.nodelay;
+        let prize = self.race(deadline).await?;
+        if let Prize::Socket(socket, names, _) = &prize
+            && names.is_inet()
+        {
+            socket.set_tcp_nodelay(nodelay).map_err(ConnectError::Transport)?;
         }
         Ok(Won {
             lp: self.lp,
-            socket,
-            names,
+            prize,
             #[cfg(feature = "tls")]
-            secure: secure.map(|secure| Securing { secure, tracer: self.tracer, deadline }),
+            securing: sessions.map(|sessions| Securing { sessions, tracer: self.tracer, deadline }),
         })
     }
 
-    /// A session for the connection: a name that cannot be is told before anybody is connected to.
+    /// Sessions for what comes after the race; those for inside it are kept with its sockets.
     #[cfg(feature = "tls")]
-    fn secure(&self) -> Result<Option<Secure>, ConnectError> {
+    fn sessions(&mut self) -> Result<Option<Sessions>, ConnectError> {
+        let Some(tls) = self.tls.take() else { return Ok(None) };
         let host = match &self.to {
             Destination::Host(lookup, _) => Some(lookup.host()),
             Destination::Known(_) | Destination::Socket(_) => None,
         };
-        let secure = self.then.tls.as_ref().map(|tls| tls.secure(host)).transpose();
-        secure.map_err(|error| ConnectError::Transport(error.into()))
+        let sessions = Sessions::new(tls, host);
+        let sessions = sessions.map_err(|error| ConnectError::Transport(error.into()))?;
+        let is_raced = !matches!(self.to, Destination::Socket(_));
+        if is_raced && self.policy.pacing.success == Success::Tls {
+            self.setup.sessions = Some(sessions);
+            return Ok(None);
+        }
+        Ok(Some(sessions))
     }
 
-    /// A connected socket.
-    async fn race(&mut self, deadline: Option<Instant>) -> Result<(Socket, Names), ConnectError> {
+    /// A connection.
+    async fn race(&mut self, deadline: Option<Instant>) -> Result<Prize, ConnectError> {
         let known = Destination::Known(Vec::new());
         let contest = match std::mem::replace(&mut self.to, known) {
             Destination::Socket(socket) => {
                 let socket = Socket::from(socket);
                 let names = prepare_stream(&socket).map_err(ConnectError::Transport)?;
-                return Ok((socket, names));
+                return Ok(Prize::Socket(socket, names, None));
             }
             Destination::Known(candidates) => self.contest(candidates),
             Destination::Host(lookup, resolver) if self.asks_apart(&lookup) => {
@@ -436,7 +442,7 @@ impl CreateConnection {
 
     fn contest(&mut self, candidates: Vec<Address>) -> Contest<'_> {
         let candidates = self.sort(candidates);
-        let (setup, policy) = (self.setup.clone(), self.policy.clone());
+        let (setup, policy) = (std::mem::take(&mut self.setup), self.policy.clone());
         Contest::new(&self.lp, &mut self.tracer, setup, candidates, policy)
     }
 
@@ -454,7 +460,7 @@ impl CreateConnection {
     ) -> Contest<'_> {
         let resolver = resolver.unwrap_or_else(|| Rc::new(ByFamily(self.lp.clone())));
         let inquiry = Inquiry::new(resolver, lookup, self.prefer);
-        let (setup, policy) = (self.setup.clone(), self.policy.clone());
+        let (setup, policy) = (std::mem::take(&mut self.setup), self.policy.clone());
         Contest::resolving(&self.lp, &mut self.tracer, setup, inquiry, policy)
     }
 
@@ -553,26 +559,6 @@ pub(super) async fn next_turn() {
         Poll::Pending
     })
     .await;
-}
-
-/// A socket that is connected and has no transport yet.
-struct Won {
-    lp: LoopRef,
-    socket: Socket,
-    names: Names,
-    #[cfg(feature = "tls")]
-    secure: Option<Securing>,
-}
-
-impl Won {
-    async fn attach(self, receiver: Receiver) -> Result<Transport, ConnectError> {
-        #[cfg(feature = "tls")]
-        if let Some(securing) = self.secure {
-            return securing.attach(&self.lp, self.socket, self.names, receiver).await;
-        }
-        let attached = Transport::attach(&self.lp, self.socket, self.names, receiver, |_| ());
-        attached.map_err(ConnectError::Transport)
-    }
 }
 
 /// Tells the listener when a lookup is dropped half-way.

@@ -1,15 +1,19 @@
 //! A race on real sockets: `plan::Race` decides, this acts.
 
+mod lane;
+#[cfg(feature = "tls")]
+mod securing;
+
 use std::io;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use socket2::Socket;
-
 use super::attempt::{Attempt, Fault, Progress, SocketSetup};
 use super::event::TimerEnd;
 use super::inquiry::{Answered, Inquiry};
-use super::socket_view::Names;
+#[cfg(feature = "tls")]
+use super::tls::Established;
+use super::won::Prize;
 use super::{
     AbortReason, Address, AttemptError, ConnectError, Event, EventKind, Failure, Phase,
     ResolveError, SocketFacts,
@@ -17,28 +21,35 @@ use super::{
 use crate::event_loop::LoopRef;
 use crate::plan::{Answer, CancelReason, Endpoint, Family, Policy, Race, Stage, Start, Step};
 use crate::task::Alarm;
+use lane::Lane;
 
 /// Hears every step as it happens.
 #[derive(Default)]
-pub(crate) struct Tracer(Option<Listener>);
+pub(crate) struct Tracer {
+    listener: Option<Listener>,
+    latest: Option<Instant>,
+}
 
 type Listener = Box<dyn FnMut(&Event)>;
 
 impl Tracer {
     pub(crate) fn new(listen: impl FnMut(&Event) + 'static) -> Self {
-        Self(Some(Box::new(listen)))
+        Self { listener: Some(Box::new(listen)), latest: None }
     }
 
     pub(crate) fn is_listening(&self) -> bool {
-        self.0.is_some()
+        self.listener.is_some()
     }
 
     /// A listener that panics hears no more: what the panic drops has things to tell, and a second panic
-    /// there would end the process.
+    /// there would end the process. Time never runs backwards, though what a connection has noted may be told
+    /// after what has happened since.
     pub(crate) fn tell(&mut self, at: Instant, kind: EventKind) {
-        if let Some(mut listen) = self.0.take() {
+        if let Some(mut listen) = self.listener.take() {
+            let at = self.latest.map_or(at, |latest| latest.max(at));
+            self.latest = Some(at);
             listen(&Event { at, kind });
-            self.0 = Some(listen);
+            self.listener = Some(listen);
         }
     }
 }
@@ -54,15 +65,6 @@ pub(crate) struct Contest<'a> {
     /// Where not all addresses are known when it begins.
     inquiry: Option<Inquiry>,
     is_over: bool,
-}
-
-/// One attempt, from its start to its outcome.
-enum Lane {
-    Running(Attempt),
-    Connected(Socket, Names),
-    Failed(AttemptError),
-    /// Given up.
-    Canceled,
 }
 
 /// The instants the race waits for.
@@ -115,10 +117,7 @@ impl<'a> Contest<'a> {
     }
 
     /// Runs the race as far as it goes now.
-    pub(crate) fn poll(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(Socket, Names), ConnectError>> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Prize, ConnectError>> {
         self.collect_answers(cx);
         self.collect_outcomes(cx);
         loop {
@@ -218,8 +217,8 @@ impl<'a> Contest<'a> {
                     Ok(Progress::Pending) => attempt.poll(cx),
                     settled => settled,
                 };
-                self.lanes.push(Lane::Running(attempt));
-                self.advance(number, progress);
+                self.lanes.push(Lane::Connecting(attempt));
+                self.advance(number, progress, cx);
             }
         }
     }
@@ -231,32 +230,46 @@ impl<'a> Contest<'a> {
             if self.race.is_decided() {
                 break;
             }
-            if let Lane::Running(attempt) = &mut self.lanes[number] {
-                let progress = attempt.poll(cx);
-                self.advance(number, progress);
+            match &mut self.lanes[number] {
+                Lane::Connecting(attempt) => {
+                    let progress = attempt.poll(cx);
+                    self.advance(number, progress, cx);
+                }
+                #[cfg(feature = "tls")]
+                Lane::Securing(_) => self.shake_hands(number, cx),
+                Lane::Ready(_) | Lane::Failed(_) | Lane::Canceled => {}
             }
         }
     }
 
     /// Takes note of what a socket said.
-    fn advance(&mut self, number: usize, progress: Result<Progress, Fault>) {
+    fn advance(&mut self, number: usize, progress: Result<Progress, Fault>, cx: &mut Context<'_>) {
         if matches!(progress, Ok(Progress::Pending)) {
             return;
         }
-        let Lane::Running(attempt) = std::mem::replace(&mut self.lanes[number], Lane::Canceled)
+        let facts = self.facts(number);
+        let Lane::Connecting(attempt) = std::mem::replace(&mut self.lanes[number], Lane::Canceled)
         else {
             return;
         };
-        let (now, facts) = (self.lp.time(), self.facts(&attempt));
         let Some(address) = self.race.address(number) else { return };
-        match progress.and_then(|_| attempt.names(address)) {
-            Ok(names) => {
-                self.race.succeeded(number, now);
-                self.lanes[number] = Lane::Connected(attempt.into_socket(), names);
-                self.tracer.tell(now, EventKind::AttemptSucceeded { attempt: number, facts });
-            }
-            Err(fault) => self.fail(number, fault, attempt.started, facts),
+        let names = match progress.and_then(|_| attempt.names(address)) {
+            Ok(names) => names,
+            Err(fault) => return self.fail(number, fault, attempt.started, facts),
+        };
+        #[cfg(feature = "tls")]
+        if self.setup.sessions.is_some() {
+            return self.secure(number, attempt, names, facts, cx);
         }
+        let _ = cx;
+        self.succeed(number, Prize::Socket(attempt.into_socket(), names, Some(number)), facts);
+    }
+
+    fn succeed(&mut self, number: usize, prize: Prize, facts: SocketFacts) {
+        let now = self.lp.time();
+        self.race.succeeded(number, now);
+        self.lanes[number] = Lane::Ready(prize);
+        self.tracer.tell(now, EventKind::AttemptSucceeded { attempt: number, facts });
     }
 
     fn fail(&mut self, number: usize, fault: Fault, started: Instant, facts: SocketFacts) {
@@ -281,15 +294,19 @@ impl<'a> Contest<'a> {
 
     fn time_out(&mut self, number: usize, now: Instant) {
         // Without a lane it was about to start when the time for everything was up.
-        let Some(Lane::Running(attempt)) = self.lanes.get(number) else { return };
-        let (facts, took) = (self.facts(attempt), now - attempt.started);
-        self.record_failure(number, Phase::Connect, io::ErrorKind::TimedOut.into(), took);
+        let lane = self.lanes.get(number);
+        let Some((started, phase)) = lane.and_then(Lane::under_way) else { return };
+        let facts = self.facts(number);
+        #[cfg(feature = "tls")]
+        self.end_handshake(number, now, Established::timed_out);
+        self.record_failure(number, phase, io::ErrorKind::TimedOut.into(), now - started);
         self.tracer.tell(now, EventKind::AttemptTimedOut { attempt: number, facts });
     }
 
     /// What a socket says of itself; it is asked only where someone hears the answer.
-    fn facts(&self, attempt: &Attempt) -> SocketFacts {
-        if self.tracer.is_listening() { attempt.facts() } else { SocketFacts::default() }
+    fn facts(&self, number: usize) -> SocketFacts {
+        let lane = self.lanes.get(number).filter(|_| self.tracer.is_listening());
+        lane.map(Lane::facts).unwrap_or_default()
     }
 
     fn record_failure(
@@ -323,19 +340,19 @@ impl<'a> Contest<'a> {
         }
     }
 
-    fn finish(&mut self, winner: usize, now: Instant) -> Result<(Socket, Names), ConnectError> {
+    fn finish(&mut self, winner: usize, now: Instant) -> Result<Prize, ConnectError> {
         self.is_over = true;
         self.end_timer(TimerEnd::Success, now);
         self.cancel_questions(now);
         self.cancel_running(now);
         self.tracer.tell(now, EventKind::ConnectionSelected { attempt: winner });
         match std::mem::replace(&mut self.lanes[winner], Lane::Canceled) {
-            Lane::Connected(socket, names) => Ok((socket, names)),
+            Lane::Ready(prize) => Ok(prize),
             _ => Err(ConnectError::Transport(io::Error::other("the winner has no socket"))),
         }
     }
 
-    fn run_out_of_time(&mut self, now: Instant) -> Result<(Socket, Names), ConnectError> {
+    fn run_out_of_time(&mut self, now: Instant) -> Result<Prize, ConnectError> {
         let pending: Vec<usize> = self.race.pending().collect();
         for number in pending {
             self.race.failed(number, now);
@@ -387,10 +404,7 @@ impl<'a> Contest<'a> {
         self.fail_to_resolve(reason, now);
         self.tracer.tell(now, EventKind::ConnectionAborted { reason });
         let lanes = std::mem::take(&mut self.lanes).into_iter();
-        let attempts = lanes.filter_map(|lane| match lane {
-            Lane::Failed(error) => Some(error),
-            Lane::Running(_) | Lane::Connected(..) | Lane::Canceled => None,
-        });
+        let attempts = lanes.filter_map(Lane::into_error);
         match reason {
             AbortReason::TimedOut => ConnectError::TimedOut(attempts.collect()),
             _ => ConnectError::Attempts(attempts.collect()),
@@ -402,8 +416,10 @@ impl<'a> Contest<'a> {
     }
 
     fn give_up(&mut self, number: usize, now: Instant) {
-        if let Some(Lane::Running(attempt)) = self.lanes.get(number) {
-            let facts = self.facts(attempt);
+        if self.lanes.get(number).and_then(Lane::under_way).is_some() {
+            let facts = self.facts(number);
+            #[cfg(feature = "tls")]
+            self.end_handshake(number, now, Established::abandoned);
             self.lanes[number] = Lane::Canceled;
             self.tracer.tell(now, EventKind::AttemptCanceled { attempt: number, facts });
         }

@@ -97,7 +97,7 @@ pub enum EventKind {
         /// Why.
         failure: Failure,
     },
-    /// An attempt has become a connection.
+    /// An attempt has become a connection, with TLS where [that is what decides](crate::plan::Success::Tls).
     AttemptSucceeded {
         /// Its number.
         attempt: usize,
@@ -146,21 +146,32 @@ pub enum EventKind {
         /// Its number.
         attempt: usize,
     },
-    /// The TLS handshake begins: the client's first message is on its way.
+    /// The TLS handshake begins: the client's first message is on its way. So TCP is up.
     #[cfg(feature = "tls")]
-    TlsStarted,
+    TlsStarted {
+        /// The attempt whose connection it is; `None` where no race has made the connection.
+        attempt: Option<usize>,
+    },
     /// The server has answered, in whatever words.
     #[cfg(feature = "tls")]
-    TlsFirstByte,
-    /// The TLS handshake is over.
+    TlsFirstByte {
+        /// The attempt, as above.
+        attempt: Option<usize>,
+    },
+    /// The TLS handshake is over. Where [TLS is what decides](crate::plan::Success::Tls), the attempt has
+    /// succeeded with it.
     #[cfg(feature = "tls")]
     TlsEstablished {
+        /// The attempt, as above.
+        attempt: Option<usize>,
         /// What was agreed on.
         info: Box<TlsInfo>,
     },
-    /// The TLS handshake has failed.
+    /// The TLS handshake has failed, or was given up. Where TLS is what decides, the end of the attempt follows.
     #[cfg(feature = "tls")]
     TlsFailed {
+        /// The attempt, as above.
+        attempt: Option<usize>,
         /// What kind of failure it is; `None` if it is one of the network's.
         why: Option<TlsErrorKind>,
         /// Why, in words.
@@ -244,9 +255,13 @@ impl Failure {
             libc::ECONNABORTED => "ECONNABORTED",
             libc::ECONNREFUSED => "ECONNREFUSED",
             libc::ECONNRESET => "ECONNRESET",
+            libc::EDQUOT => "EDQUOT",
+            libc::EFBIG => "EFBIG",
             libc::EHOSTDOWN => "EHOSTDOWN",
             libc::EHOSTUNREACH => "EHOSTUNREACH",
             libc::EINVAL => "EINVAL",
+            libc::EIO => "EIO",
+            libc::EISDIR => "EISDIR",
             libc::EMFILE => "EMFILE",
             libc::ENETDOWN => "ENETDOWN",
             libc::ENETUNREACH => "ENETUNREACH",
@@ -255,10 +270,12 @@ impl Failure {
             libc::ENOENT => "ENOENT",
             libc::ENOMEM => "ENOMEM",
             libc::ENOPROTOOPT => "ENOPROTOOPT",
+            libc::ENOSPC => "ENOSPC",
             libc::ENOTSOCK => "ENOTSOCK",
             libc::EPERM => "EPERM",
             libc::EPIPE => "EPIPE",
             libc::EPROTOTYPE => "EPROTOTYPE",
+            libc::EROFS => "EROFS",
             libc::ETIMEDOUT => "ETIMEDOUT",
             _ => return None,
         })

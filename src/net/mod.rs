@@ -34,6 +34,7 @@ mod tcp_info;
 mod tls;
 mod transport;
 mod wire;
+mod won;
 
 pub use address::Address;
 pub use connect::CreateConnection;
@@ -44,6 +45,8 @@ pub use dns::{
     DnsErrorKind, DnsEvent, DnsEventKind, DnsExchange, DnsFlags, DnsIgnored, DnsLookup, DnsRecord,
     DnsServer, ExtendedError, Rcode, RecordType, RecordTypeError, ServiceBinding, StartOfAuthority,
 };
+#[cfg(feature = "dnssec")]
+pub use dns::{DnsProof, DnsProofReason, DnsSetProof, DnsValidation, TrustAnchors};
 pub use error::{AttemptError, ConnectError, Phase};
 pub use event::{AbortReason, Event, EventKind, Failure, SocketFacts, TimerEnd};
 pub use inbox::StreamError;

@@ -1,7 +1,7 @@
-//! TLS on a socket that has just been connected, with every step told.
+//! TLS on a socket that has just been connected, with every step told: inside the race, where it decides who
+//! wins, or after it.
 
 use std::future::poll_fn;
-use std::rc::Rc;
 use std::time::Instant;
 
 use socket2::Socket;
@@ -9,13 +9,64 @@ use socket2::Socket;
 use super::contest::Tracer;
 use super::protocol::Receiver;
 use super::socket_view::Names;
-use super::tls::{Established, Progress, Secure};
-use super::{AbortReason, Address, AttemptError, ConnectError, EventKind, Phase, Transport};
+use super::tls::{Established, Secure, TlsClient};
+use super::{
+    AbortReason, Address, AttemptError, ConnectError, EventKind, Phase, TlsConfigError, Transport,
+};
 use crate::event_loop::LoopRef;
+use crate::plan::Host;
 
-/// A session, and who hears of it.
+/// Makes the sessions of one operation. The first is there before anybody is connected to, so that a name that
+/// cannot be is told before.
+pub(super) struct Sessions {
+    client: TlsClient,
+    host: Option<Host>,
+    /// Boxed: it is large, and most connections have none.
+    first: Option<Box<Secure>>,
+}
+
+impl Sessions {
+    pub(super) fn new(client: TlsClient, host: Option<&Host>) -> Result<Self, TlsConfigError> {
+        let first = Some(Box::new(client.secure(host)?));
+        Ok(Self { client, host: host.cloned(), first })
+    }
+
+    pub(super) fn next(&mut self) -> Result<Secure, TlsConfigError> {
+        match self.first.take() {
+            Some(first) => Ok(*first),
+            None => self.client.secure(self.host.as_ref()),
+        }
+    }
+}
+
+/// A connection with TLS that nobody has taken over. If nobody does it is closed, with a farewell: the session
+/// is there, and its end is to be told from one that somebody cut off (RFC 8446, section 6.1).
+pub(super) struct Held(Option<Transport>);
+
+impl Held {
+    pub(super) fn new(transport: Transport) -> Self {
+        Self(Some(transport))
+    }
+
+    pub(super) fn adopt(mut self, receiver: Receiver) -> Result<Transport, ConnectError> {
+        let gone = || std::io::Error::from(std::io::ErrorKind::NotConnected);
+        let transport = self.0.take().ok_or_else(gone).map_err(ConnectError::Transport)?;
+        transport.0.adopt(receiver).map_err(ConnectError::Transport)?;
+        Ok(transport)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(transport) = &self.0 {
+            transport.close();
+        }
+    }
+}
+
+/// Who hears of a handshake after the race, and when it has to be over.
 pub(super) struct Securing {
-    pub(super) secure: Secure,
+    pub(super) sessions: Sessions,
     pub(super) tracer: Tracer,
     /// When the whole operation is out of time.
     pub(super) deadline: Option<Instant>,
@@ -23,32 +74,30 @@ pub(super) struct Securing {
 
 impl Securing {
     pub(super) async fn attach(
-        self,
+        mut self,
         lp: &LoopRef,
-        socket: Socket,
-        names: Names,
+        (socket, names, attempt): (Socket, Names, Option<usize>),
         receiver: Receiver,
     ) -> Result<Transport, ConnectError> {
-        let Self { secure, tracer, deadline } = self;
-        let (started, progress) = (lp.time(), Progress::new(lp));
+        let secure = self.sessions.next().map_err(|e| ConnectError::Transport(e.into()))?;
+        let Self { tracer, deadline, .. } = self;
         let address = names.peer().unwrap_or_else(|| Address::Unix(Default::default()));
-        let left = deadline.map(|deadline| deadline.saturating_duration_since(started));
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(lp.time()));
         let is_short = left.is_some_and(|left| left < secure.limits().handshake);
-        let secure = secure.watched(&progress).within(left);
-        let transport = Transport::attach_veiled(lp, socket, names, receiver, secure, |_| ());
-        let transport = transport.map_err(ConnectError::Transport)?;
-        let established = Established::new(Rc::clone(&transport.0), progress);
+        let secure = secure.within(left);
+        let established = Established::begin(lp, socket, names, Some(receiver), secure);
+        let established = established.map_err(ConnectError::Transport)?.of_attempt(attempt);
         let mut telling = Telling { tracer, established };
         let shaken = poll_fn(|cx| {
             let Telling { tracer, established } = &mut telling;
             established.poll(cx, &mut |at, kind| tracer.tell(at, kind))
         })
         .await;
-        let Err(error) = shaken else { return Ok(transport) };
+        let Err(error) = shaken else { return Ok(telling.established.transport()) };
         let is_late = is_short && deadline.is_some_and(|deadline| deadline <= lp.time());
         let reason = if is_late { AbortReason::TimedOut } else { AbortReason::AllFailed };
         telling.tracer.tell(lp.time(), EventKind::ConnectionAborted { reason });
-        let took = lp.time() - started;
+        let took = lp.time() - telling.established.started();
         let attempt = AttemptError { address, phase: Phase::Tls, error, took };
         Err(if is_late {
             ConnectError::TimedOut(vec![attempt])

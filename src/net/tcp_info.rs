@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::sys;
 
 /// What the kernel knows of a TCP connection (Linux `TCP_INFO`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TcpInfo {
     /// Whether the handshake is over.

@@ -80,13 +80,14 @@ impl Transport {
         Ok(Self(Link::start(lp, Wire::Socket(socket), names, receiver, admit)?))
     }
 
-    /// As [`attach`](Self::attach), with a TLS handshake before `connection_made`.
+    /// As [`attach`](Self::attach), with a TLS handshake before `connection_made`. Without a receiver, the
+    /// connection waits for [one to adopt it](Link::adopt).
     #[cfg(feature = "tls")]
     pub(super) fn attach_veiled(
         lp: &LoopRef,
         socket: Socket,
         names: Names,
-        receiver: Receiver,
+        receiver: Option<Receiver>,
         secure: Secure,
         admit: impl FnOnce(&Self),
     ) -> io::Result<Self> {

@@ -80,7 +80,7 @@ fn exit_23_when_the_disk_is_full() {
         let output = loopctl().args(args).stdout(full).output().unwrap();
         let ran = Ran::from(output);
         assert_eq!(ran.code, Some(23), "{args:?}: {}", ran.stderr);
-        assert!(ran.stderr.contains("error: cannot write output: No space left"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("error: cannot write output: no space left"), "{}", ran.stderr);
         assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
     }
 }

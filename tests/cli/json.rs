@@ -31,8 +31,25 @@ fn assert_consistent(document: &Value) {
         let end = attempt["start_ms"].as_f64().unwrap() + attempt["duration_ms"].as_f64().unwrap();
         assert!(end <= document["total_ms"].as_f64().unwrap() + 0.002, "{document:#}");
     }
+    assert_costs(document);
     if let Some(selected) = document["selected"].as_u64() {
         assert_eq!(attempts[selected as usize - 1]["result"], "success");
+    }
+}
+
+/// What Happy Eyeballs cost is what those had who are to blame.
+fn assert_costs(document: &Value) {
+    let reasons = document["why"].as_array().unwrap();
+    let blamed: f64 = reasons.iter().map(|why| why["cost_ms"].as_f64().unwrap()).sum();
+    let Some(cost) = document["he_cost_ms"].as_f64() else {
+        assert_eq!(blamed, 0.0, "{document:#}");
+        return;
+    };
+    assert!(document["cost_ms"].as_f64().unwrap() <= cost, "{document:#}");
+    assert!(blamed <= cost + 0.01, "{document:#}");
+    for why in reasons {
+        let blame = ["attempt_id", "family", "query"].map(|key| !why[key].is_null());
+        assert_eq!(blame.into_iter().filter(|is_it| *is_it).count(), 1, "{why:#}");
     }
 }
 

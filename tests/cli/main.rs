@@ -45,3 +45,4 @@ mod tls_peer;
 mod typed;
 mod udp;
 mod via;
+mod why;

@@ -424,7 +424,7 @@ fn addresses_that_cannot_be_had_are_errors_with_hints() {
     let port = taken.local_addr().unwrap().port();
     let ran = run(&["serve", &format!("127.0.0.1:{port}")]);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(45), ""));
-    assert!(ran.stderr.contains("Address already in use"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("address already in use"), "{}", ran.stderr);
     assert!(ran.stderr.contains(&format!("ss -lnp sport = :{port}")), "{}", ran.stderr);
     assert_eq!(run(&["serve", "192.0.2.1:0"]).code, Some(45));
     let quiet = run(&["serve", "-q", "192.0.2.1:0"]);

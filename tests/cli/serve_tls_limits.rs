@@ -97,9 +97,9 @@ fn files_that_cannot_be_read_or_hold_something_else() {
     let ca = |path: &str| vec![fine.clone(), "--client-ca".to_owned(), path.to_owned()];
     let own = |value: &str| vec![fine.clone(), format!("--tls={value}")];
     let cases = [
-        (26, own("/nowhere,/nowhere"), "cannot read `/nowhere`: No such file"),
-        (26, own(&format!("{cert},/nowhere")), "cannot read `/nowhere`: No such file"),
-        (26, ca("/nowhere"), "cannot read `/nowhere`: No such file"),
+        (26, own("/nowhere,/nowhere"), "cannot read `/nowhere`: no such file"),
+        (26, own(&format!("{cert},/nowhere")), "cannot read `/nowhere`: no such file"),
+        (26, ca("/nowhere"), "cannot read `/nowhere`: no such file"),
         (2, own(&format!("{cert},{other}")), "KeyMismatch"),
         (2, own(&cert), "key: "),
         (2, own(&format!("{key},{key}")), "there is no certificate in it"),

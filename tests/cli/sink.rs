@@ -184,8 +184,8 @@ fn what_is_too_large_is_broken_off() {
 #[test]
 fn a_directory_on_a_disk_that_is_full_fails_one_transfer_and_tells() {
     let directory = tempfile::tempdir().unwrap();
-    // The largest file is 64 KiB, which is an error rather than a signal.
-    let script = "trap '' XFSZ; ulimit -f 64; exec \"$0\" serve 127.0.0.1:0 --mode sink -n 2 --output \"$1\"";
+    // The largest file is 64 KiB.
+    let script = "ulimit -f 64; exec \"$0\" serve 127.0.0.1:0 --mode sink -n 2 --output \"$1\"";
     let mut command = Command::new("bash");
     command.args(["-c", script, env!("CARGO_BIN_EXE_loopctl")]).arg(directory.path());
     let server = Served::spawn(&mut command);
@@ -196,10 +196,12 @@ fn a_directory_on_a_disk_that_is_full_fails_one_transfer_and_tells() {
     let ran = server.end();
     assert_eq!(ran.code, Some(23), "{}", ran.stderr);
     assert!(
-        ran.stderr.contains("error: cannot store what comes: File too large"),
+        ran.stderr.contains("error: cannot store what comes: file too large\n"),
         "{}",
         ran.stderr
     );
+    let told = format!("65536 bytes are in `{}/000001.part`", directory.path().display());
+    assert!(ran.stderr.contains(&told), "as many as there are: {}", ran.stderr);
     assert_eq!(names(directory.path()), ["000001.part", "000002"]);
     assert!(std::fs::read(directory.path().join("000001.part")).unwrap() == data[..64 << 10]);
 }
@@ -276,6 +278,73 @@ fn what_is_not_what_was_announced_is_never_a_whole_file_and_never_mixed_with_a_p
     }
 }
 
+/// What is told of it is what is there, in every record.
+#[test]
+fn a_file_on_a_disk_that_is_full_ends_the_server_and_tells() {
+    for resume in [&[][..], &["--resume"]] {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("got");
+        let script = "ulimit -f 64; exec \"$0\" \"$@\"";
+        let mut command = Command::new("bash");
+        command.args(["-c", script, env!("CARGO_BIN_EXE_loopctl"), "serve", "127.0.0.1:0"]);
+        command.args(["--json", "--once", "--mode", "sink"]).args(resume).arg("--output");
+        let mut server = Served::spawn(command.arg(&file));
+        let mut stream = server.connect();
+        let data = every_byte(64 << 20);
+        let said = format!("loopctl-send 2 0 {}\n", data.len());
+        let said = if resume.is_empty() { String::new() } else { said };
+        stream.write_all(said.as_bytes()).unwrap();
+        assert!(stream.write_all(&data).is_err(), "the client hears of it");
+        let records: Vec<_> = (0..3).map(|_| server.record()).collect();
+        let of = |kind: &str| records.iter().find(|record| record["record"] == kind).unwrap();
+        let (connection, transfer, summary) = (of("connection"), of("transfer"), of("summary"));
+        assert_eq!((&connection["end"], &connection["aborted"]), (&"error".into(), &false.into()));
+        assert_eq!(connection["error"]["name"], "EFBIG", "{connection}");
+        assert_eq!((&transfer["complete"], &transfer["bytes"]), (&false.into(), &65_536.into()));
+        assert_eq!(summary["error"]["name"], "EFBIG", "{summary}");
+        let ran = server.end();
+        assert_eq!(ran.code, Some(23), "{}", ran.stderr);
+        assert!(ran.stderr.contains("got`: file too large\n"), "{}", ran.stderr);
+        assert_eq!(names(directory.path()), ["got.part"]);
+        let part = std::fs::read(directory.path().join("got.part")).unwrap();
+        assert!(part == data[..64 << 10]);
+    }
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_to_is_told_before_anybody_comes() {
+    let ran = run(&["serve", "127.0.0.1:0", "--mode", "sink", "--output", "/proc"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(23), ""));
+    assert!(ran.stderr.starts_with("error: cannot write to `/proc`: "), "{}", ran.stderr);
+}
+
+#[test]
+fn hints_can_be_followed() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("got");
+    std::fs::write(&file, "whole").unwrap();
+    let args = ["serve", "127.0.0.1:0", "--mode", "sink", "--once", "--output"];
+    let args = [&args[..], &[file.to_str().unwrap()]].concat();
+    let ran = run(&args);
+    assert!(ran.code == Some(23) && ran.stderr.contains("hint: --force replaces it\n"));
+    let ran = run(&[&args[..], &["--resume"]].concat());
+    assert!(ran.code == Some(23) && !ran.stderr.contains("--force"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("got` exists\n\nhint: it is whole: "), "{}", ran.stderr);
+}
+
+#[test]
+fn a_deadline_that_cut_nobody_off_is_no_failure() {
+    let server = Served::start(&["--mode", "sink", "--once", "--timeout", "300ms"]);
+    let mut stream = server.connect();
+    stream.write_all(b"slow, ").unwrap();
+    // It has all the time that there is: --grace.
+    std::thread::sleep(Duration::from_millis(600));
+    stream.write_all(b"but whole").unwrap();
+    drop(stream);
+    let ran = server.end();
+    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+}
+
 #[test]
 fn what_a_sink_cannot_do_is_refused() {
     for (args, word) in [
@@ -325,10 +394,16 @@ fn first_line(from: &mut impl Read) -> String {
 #[test]
 fn an_output_that_fails_ends_it() {
     let server = Served::start(&["--mode", "sink", "--output", "/dev/full"]);
-    server.ask(b"x");
+    let mut stream = server.connect();
+    stream.write_all(b"x").unwrap();
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    let heard = stream.read(&mut [0]).map_err(|error| error.kind());
+    assert_eq!(heard, Err(std::io::ErrorKind::ConnectionReset), "no end is heard");
     let ran = server.end();
     assert_eq!(ran.code, Some(23), "{}", ran.stdout);
-    assert!(ran.stderr.contains("cannot write to `/dev/full`"), "{}", ran.stderr);
+    let error = "error: cannot write to `/dev/full`: no space left on device\n";
+    assert!(ran.stderr.contains(error), "{}", ran.stderr);
+    assert!(ran.stdout.contains("  error: "), "{}", ran.stdout);
 }
 
 #[test]

@@ -26,6 +26,8 @@ mod dns_query;
 mod dns_tls;
 #[cfg(feature = "dns")]
 mod dns_wire;
+#[cfg(feature = "dnssec")]
+mod dnssec;
 mod early;
 mod errors;
 mod leaks;
@@ -56,6 +58,8 @@ mod tls_bytes;
 mod tls_end;
 #[cfg(feature = "tls")]
 mod tls_peers;
+#[cfg(feature = "tls")]
+mod tls_race;
 #[cfg(feature = "tls")]
 mod tls_start;
 #[cfg(feature = "tls")]

@@ -241,8 +241,8 @@ fn tls_01_the_steps_are_told_with_their_times() {
         let events = events.borrow();
         let last: Vec<_> = events.iter().rev().take(4).rev().collect();
         assert!(matches!(last[0].kind, EventKind::ConnectionSelected { .. }));
-        assert!(matches!(last[1].kind, EventKind::TlsStarted));
-        assert!(matches!(last[2].kind, EventKind::TlsFirstByte));
+        assert!(matches!(last[1].kind, EventKind::TlsStarted { .. }));
+        assert!(matches!(last[2].kind, EventKind::TlsFirstByte { .. }));
         assert!(matches!(last[3].kind, EventKind::TlsEstablished { .. }));
         assert!(events.is_sorted_by_key(|event| event.at));
     });

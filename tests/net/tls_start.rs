@@ -251,7 +251,11 @@ fn stls_05_the_steps_are_told_with_their_times() {
         let kinds: Vec<_> = events.iter().map(|event| &event.kind).collect();
         let wanted = matches!(
             kinds[..],
-            [EventKind::TlsStarted, EventKind::TlsFirstByte, EventKind::TlsEstablished { .. }]
+            [
+                EventKind::TlsStarted { attempt: None },
+                EventKind::TlsFirstByte { attempt: None },
+                EventKind::TlsEstablished { attempt: None, .. }
+            ]
         );
         assert!(wanted && events.is_sorted_by_key(|event| event.at), "{kinds:?}");
     });

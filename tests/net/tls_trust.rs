@@ -62,7 +62,7 @@ fn tls_06_the_chain_is_told_although_it_is_not_trusted() {
         let chain = std::rc::Rc::new(std::cell::RefCell::new(None));
         let heard = std::rc::Rc::clone(&chain);
         let connecting = to(&lp, address, &known.client()).trace(move |event| {
-            if let EventKind::TlsFailed { why, failure, peer } = &event.kind {
+            if let EventKind::TlsFailed { why, failure, peer, .. } = &event.kind {
                 assert_eq!(*why, Some(TlsErrorKind::Certificate));
                 assert!(failure.message.starts_with("the issuer is unknown"));
                 *heard.borrow_mut() = Some((**peer).clone());

@@ -27,6 +27,7 @@ mod tries;
 
 mod asyncio;
 mod compare;
+mod files;
 mod interrupt;
 mod scenarios;
 mod several;

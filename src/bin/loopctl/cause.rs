@@ -2,11 +2,12 @@
 
 use std::io::ErrorKind;
 
+use loopctl::plan::Family;
 use loopctl::{CertificateProblem, Failure, Phase, TlsErrorKind};
 
 use crate::exit::Exit;
 use crate::hint;
-use crate::message::Message;
+use crate::message::{Message, plain};
 use crate::render::units;
 use crate::report::{Attempt, End, Outcome, Report, Secured, TlsFailure, TlsPhase};
 
@@ -22,6 +23,12 @@ pub(crate) enum Cause {
     NoRoute,
     Prohibited,
     Reset,
+    /// TCP was up, and the TLS handshake not over, when the time was up or another one had won.
+    NoAnswerToTls,
+    /// The certificate.
+    Untrusted,
+    /// TLS failed, for another reason.
+    NoTls,
     Bind,
     Other,
 }
@@ -31,9 +38,17 @@ impl Cause {
     pub(crate) fn of(attempt: &Attempt) -> Option<Self> {
         match &attempt.outcome {
             Outcome::Success | Outcome::Pending => None,
+            Outcome::Timeout | Outcome::Canceled if attempt.tls.is_some() => {
+                Some(Self::NoAnswerToTls)
+            }
             Outcome::Canceled if attempt.tcp.is_some_and(|tcp| tcp.established) => None,
             Outcome::Timeout | Outcome::Canceled => Some(Self::Silent),
             Outcome::Failure(Phase::Bind, _) => Some(Self::Bind),
+            Outcome::Failure(Phase::Tls, _) => {
+                let kind = attempt.tls.as_ref().and_then(|tls| tls.failure.as_ref()?.kind);
+                let untrusted = kind == Some(TlsErrorKind::Certificate);
+                Some(if untrusted { Self::Untrusted } else { Self::NoTls })
+            }
             Outcome::Failure(_, failure) => Some(Self::of_failure(failure)),
         }
     }
@@ -52,11 +67,30 @@ impl Cause {
         }
     }
 
+    /// One word for it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Silent => "silent",
+            Self::Unreachable => "unreachable",
+            Self::NoRoute => "no_route",
+            Self::Prohibited => "prohibited",
+            Self::Reset => "reset",
+            Self::NoAnswerToTls => "tls_silent",
+            Self::Untrusted => "untrusted",
+            Self::NoTls => "tls_failed",
+            Self::Bind => "cannot_bind",
+            Self::Other => "failed",
+        }
+    }
+
     /// The `kind` of errors in JSON.
     pub(crate) fn kind(self) -> &'static str {
         match self {
             Self::Refused => "refused",
-            Self::Silent => "timeout",
+            Self::Silent | Self::NoAnswerToTls => "timeout",
+            Self::Untrusted => "cert",
+            Self::NoTls => "tls",
             Self::Unreachable | Self::NoRoute | Self::Prohibited => "unreachable",
             Self::Reset => "reset",
             Self::Bind | Self::Other => "io",
@@ -66,6 +100,9 @@ impl Cause {
 
 /// One line about an attempt that failed.
 fn sentence(attempt: &Attempt) -> String {
+    if let Some((tls, failure)) = attempt.tls_failure() {
+        return sentence_of_tls(tls, failure);
+    }
     let after = units::prose(attempt.took);
     match (&attempt.outcome, Cause::of(attempt)) {
         (Outcome::Timeout, _) => format!("timed out after {after}{}", resends(attempt)),
@@ -95,15 +132,38 @@ fn resends(attempt: &Attempt) -> String {
     }
 }
 
+/// Who has said no: the same number comes from this host, at once, and from a router, after a round trip.
+pub(crate) fn who_says(attempt: &Attempt, failure: &Failure) -> String {
+    let is_ipv6 = attempt.address.family() == Some(Family::Inet6);
+    let text = match (failure.name().unwrap_or_default(), failure.at_once) {
+        ("ENETUNREACH", true) => "this host has no route to it",
+        ("EHOSTUNREACH", true) => "an `unreachable` route of this host",
+        ("EACCES", true) => "a `prohibit` route of this host",
+        ("EPERM", true) => "a firewall of this host",
+        ("EINVAL", true) => {
+            "a `blackhole` route of this host, or a link-local address without its interface"
+        }
+        ("EADDRNOTAVAIL", true) => "this host has no address to connect from",
+        ("ENETUNREACH", false) => "a router said that it has no route",
+        ("EHOSTUNREACH", false) if hint::is_neighbour(attempt) => {
+            "nobody on its network answers for that address"
+        }
+        ("EHOSTUNREACH", false) if is_ipv6 => "a router said that the address is unreachable",
+        ("EHOSTUNREACH", false) => {
+            "a router said that the host is unreachable, or administratively prohibited"
+        }
+        ("EACCES", false) => "a router said administratively prohibited, not a local permission",
+        ("ENOPROTOOPT", false) => "the host said that it has no TCP",
+        _ => return brief(failure),
+    };
+    text.to_owned()
+}
+
 /// What the system says, without the number that Rust appends.
 pub(crate) fn brief(failure: &Failure) -> String {
-    let text = failure.message.split(" (os error").next().unwrap_or_default();
-    let mut letters = text.chars();
-    match letters.next() {
-        // An abbreviation stays one.
-        Some(_) if letters.clone().next().is_some_and(char::is_uppercase) => text.to_owned(),
-        Some(first) => first.to_lowercase().chain(letters).collect(),
-        None => failure.kind.to_string(),
+    match plain(&failure.message) {
+        text if text.is_empty() => failure.kind.to_string(),
+        text => text,
     }
 }
 
@@ -179,7 +239,11 @@ fn words(report: &Report) -> Vec<(String, Vec<String>)> {
     words
 }
 
-fn word(attempt: &Attempt) -> Option<String> {
+/// The same about one attempt.
+pub(crate) fn word(attempt: &Attempt) -> Option<String> {
+    if let Some((tls, failure)) = attempt.tls_failure() {
+        return Some(word_of_tls(tls, failure));
+    }
     match (&attempt.outcome, Cause::of(attempt)?) {
         (_, Cause::Silent) => Some("no answer".to_owned()),
         (_, Cause::Refused) => Some("refused".to_owned()),

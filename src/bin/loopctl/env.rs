@@ -78,6 +78,11 @@ impl Environment {
         syn_patience(retries.unwrap_or(6), linear.unwrap_or(4))
     }
 
+    /// Whether the system's resolver is told to put IPv4 before IPv6 (gai.conf(5)).
+    pub(crate) fn prefers_ipv4() -> bool {
+        prefers_ipv4(&std::fs::read_to_string("/etc/gai.conf").unwrap_or_default())
+    }
+
     /// Where files that only this run needs belong, the best place first.
     pub(crate) fn runtime_dirs() -> Vec<PathBuf> {
         let own = std::env::var_os("XDG_RUNTIME_DIR").filter(|dir| !dir.is_empty());
@@ -134,6 +139,21 @@ fn is_dumb() -> bool {
     std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
 
+/// Whether `precedence` is larger for IPv4 than for what nothing else is said of.
+fn prefers_ipv4(gai_conf: &str) -> bool {
+    let precedence = |network: &str| {
+        let lines = gai_conf.lines().map(|line| line.split('#').next().unwrap_or_default());
+        let words = lines.map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let mut values = words.filter_map(|words| match words.as_slice() {
+            ["precedence", it, value] if *it == network => value.parse::<u32>().ok(),
+            _ => None,
+        });
+        values.next()
+    };
+    // 40 is what glibc has for the rest.
+    precedence("::ffff:0:0/96").is_some_and(|ipv4| ipv4 > precedence("::/0").unwrap_or(40))
+}
+
 /// The first of the variables that is set decides, as in setlocale(3).
 fn is_utf8(variables: [Option<OsString>; 3]) -> bool {
     let locale = variables.into_iter().flatten().find(|value| !value.is_empty());
@@ -150,6 +170,21 @@ mod tests {
         let cases = [((6, 4), 131), ((6, 0), 127), ((1, 0), 3), ((0, 0), 1), ((8, 4), 371)];
         for ((retries, linear), seconds) in cases {
             assert_eq!(syn_patience(retries, linear), Duration::from_secs(seconds), "{retries}");
+        }
+    }
+
+    #[test]
+    fn gai_conf_may_put_ipv4_first() {
+        let cases = [
+            ("", false),
+            ("#precedence ::ffff:0:0/96  100\n", false),
+            ("precedence ::ffff:0:0/96  100 # legacy\n", true),
+            ("precedence ::ffff:0:0/96 10\nprecedence ::/0 40\n", false),
+            ("label ::/0 1\nprecedence  ::/0  5\nprecedence ::ffff:0:0/96 10\n", true),
+            ("precedence ::ffff:0:0/96 much\n", false),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(prefers_ipv4(text), expected, "{text}");
         }
     }
 

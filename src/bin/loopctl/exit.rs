@@ -1,7 +1,10 @@
 //! The exit codes, each with its reason. Where curl has a number for it, it is curl's.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use signal_hook::consts::SIGXFSZ;
+use signal_hook::flag;
 use signal_hook::low_level::emulate_default_handler;
 
 /// How the process ends.
@@ -109,6 +112,13 @@ impl Exit {
         }
         ExitCode::from(self.code())
     }
+}
+
+/// Has a file that may not grow any more (`ulimit -f`) be an error of the write, like a disk that is full, and not
+/// the end of the process. Programs that are started hear of it as usual.
+pub(crate) fn survive_file_limits() {
+    // Where there is no handler, the signal ends the process as it always did.
+    let _ = flag::register(SIGXFSZ, Arc::default());
 }
 
 #[cfg(test)]

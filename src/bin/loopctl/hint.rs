@@ -83,6 +83,9 @@ fn of_tls(report: &Report, tls: &Secured, failure: &TlsFailure) -> Option<String
         (Some(TlsErrorKind::TimedOut), TlsPhase::StartTls) => {
             "a server that says nothing in plain may want TLS at once: --tls without --starttls"
         }
+        (Some(TlsErrorKind::TimedOut), _) if stopped_at_tcp(report) => {
+            "the port is open, but nobody answers TLS; another address was not tried over TLS: `--success tls` goes on to it"
+        }
         (Some(TlsErrorKind::TimedOut), _) if tls.first_byte.is_none() => {
             "the port is open, but nobody answers TLS: the service waits for plain words first (--starttls), is busy, or hangs"
         }
@@ -94,6 +97,13 @@ fn of_tls(report: &Report, tls: &Secured, failure: &TlsFailure) -> Option<String
         _ => return None,
     };
     Some(text.to_owned())
+}
+
+/// Whether there is an address of which nobody knows whether it speaks TLS, because another one had connected.
+fn stopped_at_tcp(report: &Report) -> bool {
+    report.selected.is_some()
+        && report.resolve.candidates.len() > 1
+        && report.subject.may_race_tls()
 }
 
 /// Alerts have names (RFC 8446, section 6.2).
@@ -146,25 +156,34 @@ fn of_first_loser(first: &Attempt) -> Option<String> {
         Cause::Refused => {
             Some(format!("`{address}` refuses: nothing listens there, or a firewall says so"))
         }
-        Cause::Prohibited => Some(format!(
-            "`{address}`: a router on the path forbids it (ICMP), not a permission on this host"
-        )),
-        Cause::Unreachable => Some(format!("`{address}` cannot be reached: {}", who_says(first))),
         Cause::NoRoute => {
             Some(format!("this host has no route to `{address}`; other clients skip it too"))
         }
+        Cause::NoAnswerToTls => Some(format!(
+            "`{address}` connects, but did not finish TLS within {}; clients that take the first connection hang there",
+            units::prose(first.tls_took())
+        )),
+        Cause::Untrusted | Cause::NoTls => Some(format!(
+            "`{address}` connects, but TLS fails there; clients that take the first connection fail with it"
+        )),
+        // Who says no to the others stands in the report.
         _ => None,
     }
 }
 
 /// A router answers within a round trip; a neighbour that is not there is asked for seconds.
 fn who_says(attempt: &Attempt) -> &'static str {
-    const NEIGHBOUR: std::time::Duration = std::time::Duration::from_millis(900);
-    if attempt.took < NEIGHBOUR {
-        "a router on the path says so"
-    } else {
+    if is_neighbour(attempt) {
         "nobody on its network answers for that address (ARP or neighbour discovery got no reply)"
+    } else {
+        "a router on the path says so"
     }
+}
+
+/// Whether what is unreachable should have been on the same network: so long only neighbours are asked for.
+pub(crate) fn is_neighbour(attempt: &Attempt) -> bool {
+    const NEIGHBOUR: std::time::Duration = std::time::Duration::from_millis(900);
+    attempt.took >= NEIGHBOUR
 }
 
 /// The family of which several addresses were tried and none answered, while the other one connected.
@@ -247,6 +266,7 @@ fn of_failure(report: &Report, exit: Exit) -> Option<String> {
         Cause::Prohibited => {
             "a router on the path forbids it (ICMP), not a permission on this host"
         }
+        Cause::NoAnswerToTls | Cause::Untrusted | Cause::NoTls => return None,
         Cause::Bind | Cause::Reset | Cause::Other => return None,
     };
     Some(text.to_owned())

@@ -46,6 +46,7 @@ use request::{ConnectRequest, OutputRequest, ResolveRequest, ServeRequest};
 use style::Style;
 
 fn main() -> ExitCode {
+    exit::survive_file_limits();
     let env = Environment::of_process();
     match Cli::try_parse() {
         Ok(cli) => run(cli, &env).end(),

@@ -55,6 +55,19 @@ impl Message {
     }
 }
 
+/// What the system says, as part of a sentence: without the number that Rust appends, and its capital.
+pub(crate) fn plain(error: impl ToString) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut letters = text.chars();
+    match letters.next() {
+        // An abbreviation stays one.
+        Some(_) if letters.clone().next().is_some_and(char::is_uppercase) => text.to_owned(),
+        Some(first) => first.to_lowercase().chain(letters).collect(),
+        None => String::new(),
+    }
+}
+
 impl From<TargetError> for Message {
     fn from(error: TargetError) -> Self {
         let hints = error.hint().into_iter().collect();

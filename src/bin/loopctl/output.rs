@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::cause;
 use crate::env::Environment;
 use crate::exit::Exit;
-use crate::message::Message;
+use crate::message::{Message, plain};
 use crate::render::live::Live;
 use crate::render::prom::Metrics;
 use crate::render::resolve::words;
@@ -418,7 +418,7 @@ impl Writer {
         let name = format!("to `{}`", path.display());
         match File::create(path) {
             Ok(file) => Ok(Self::new(Box::new(file), name)),
-            Err(error) => Err(Message::error(format!("cannot write {name}: {error}"))),
+            Err(error) => Err(Message::error(format!("cannot write {name}: {}", plain(error)))),
         }
     }
 
@@ -434,7 +434,7 @@ impl Writer {
         let mut writer = match File::create(&unfinished) {
             Ok(file) => Self::new(Box::new(file), String::new()),
             Err(error) => {
-                let error = format!("cannot write to `{}`: {error}", path.display());
+                let error = format!("cannot write to `{}`: {}", path.display(), plain(error));
                 return Err(Message::error(error));
             }
         };
@@ -504,7 +504,7 @@ pub(crate) fn written(result: io::Result<()>, what: &str, style: Style) -> Exit 
         Ok(()) => Exit::Success,
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Exit::Signal(SIGPIPE),
         Err(error) => {
-            Message::error(format!("cannot write {what}: {error}")).print(style);
+            Message::error(format!("cannot write {what}: {}", plain(error))).print(style);
             Exit::CannotWrite
         }
     }

@@ -61,7 +61,7 @@ The other end is here, too: servers that behave, and servers that do not, to try
 const CONNECT: &str = "\
 Connects to each TARGET, several at a time, and closes the connection at once. This is Happy Eyeballs version 3: the \
 system (getaddrinfo) is asked for AAAA and for A apart. The first attempt starts when AAAA is answered, or the Resolution \
-Delay (50 ms) after A; what comes later joins the race. What /etc/hosts has is asked for as a whole. Addresses \
+Delay (50 ms) after A; what comes later joins the race. What /etc/hosts has is asked for as a whole, and where gai.conf(5) puts IPv4 first, A is what is waited for. Addresses \
 are tried in the order of RFC 6724 with the families interleaved: 16 of them at most, six at a time. The next attempt starts \
 when the Connection Attempt Delay (250 ms) has passed since the last start, or when the newest attempt fails, though not \
 within 10 ms of its packet. The first connection wins, and the attempts that are still under way are given up.
@@ -92,12 +92,14 @@ what the peer still sends is written; the peer's end ends the relay, also while 
 only as fast as the other one takes it. --timeout limits the connection, not the relay. A connection that is not as \
 expected is not used.
 
-With --tls, TLS is spoken over the connection that has won, within the same --timeout, and the connection is what was asked \
-for when the handshake is done. The peer's certificates have to lead to one that the system trusts, or that --ca \
+With --tls, TLS is spoken within the same --timeout, and the connection is what was asked \
+for when the handshake is done. With --success tcp, it is spoken over the connection that has won. With --success tls, as the policies hev3 and \
+firefox-nightly have it, the handshake is a part of every attempt, also of its --attempt-timeout: the first that is done wins, and one that fails starts the next attempt. While one is under \
+way, the next attempt waits until TCP has been up for the Connection Attempt Delay, and for three times what it took. The peer's certificates have to lead to one that the system trusts, or that --ca \
 gives, and have to be for the host of the target, or for --sni. They are shown whether they are trusted or not; \
 --insecure takes any, and tells what is wrong. No session is resumed: every handshake is a whole one. Where the peer asks \
 for a certificate of ours, its judgement is waited for, at least 50 ms and at most 1 s. --starttls asks for TLS in the words of a protocol that begins \
-in plain; what the peer sends in plain after that is refused.
+in plain, over the connection that has won: the success is always that of TCP; what the peer sends in plain after that is refused.
 
 With --udp, one address after another is sent an empty datagram, and has 0.2 s (--attempt-timeout) to answer or to \
 refuse: the first that does not refuse is taken. `answered` is proof that somebody is there, and `silent` is none: a \
@@ -189,7 +191,7 @@ that stays in FILE.part. One that does not is refused with a reset, and nothing 
 --resume goes on with FILE.part, and tells the client how much that is, with its checksum, and what was stored in the end; \
 see loopctl-sendfile(1).
 
-A disk that is full ends the transfer with a reset. With FILE it ends the server, too; with DIR the others go on, and the \
+A disk that is full, or a file that may not become larger (`ulimit -f`), ends the transfer with a reset. With FILE it ends the server, too; with DIR the others go on, and the \
 exit status is 23 in the end.";
 
 const RESOLVE: &str = "\
@@ -347,13 +349,18 @@ answers; `result` is answered, nxdomain, nodata, servfail, refused, timeout or e
 its own: `error.name` is what it said, such as EAI_NONAME. `rule` is the last column of the table. `authentic` is the server's claim (AD).";
 
 const OUTPUT: &str = "\
-A headline; where the addresses came from and how they are ordered; with --via dns, each question to a name server; a row for every address; what the kernel \
-measured; the socket's options, where some were asked for; and what the total is made of.
+A headline; where the addresses came from, how long the system or name servers took for each family, and how the addresses are ordered; a row for every address; what the kernel \
+measured; the socket's options, where some were asked for; what the total is made of; and why, where there is something to explain.
+
+`wait for AAAA` in the total is time in which addresses of the other family were at hand, `stagger` time that went to addresses \
+which did not win. Both together are what Happy Eyeballs cost: --max-cost judges it, and `why` says which answer, family or \
+address is to blame, and for how much. A number of the system is told with who said it: the same EACCES comes from this host at \
+once, and from a router after a round trip. Nothing is told of a first address that won.
 
 A row says when its attempt started and how long it took, both in milliseconds since work on the target began, and \
 its outcome. With --tls, two lines more say what was agreed on and whom the peer says it is, and -v shows all of its certificates; \
-the bar of the connection goes on with the handshake. `lost` is an attempt that was under way when another one won. `SYN +2` says that the kernel sent the \
-first packet again twice. On a terminal each row has a bar on a common time axis.
+the bar of the connection goes on with the handshake. `lost` is an attempt that was under way when another one won. `SYN resent 2` says that the kernel sent the \
+first packet again twice; a winner's `SYN lost once` is loss on the way, and no slow path. On a terminal each row has a bar on a common time axis.
 
 Errors, their causes and hints go to standard error. With --relay the report goes there, too, and is told when there \
 is a connection; a line about what was relayed follows. A format for programs comes at the end, and is alone on \
@@ -386,7 +393,9 @@ several targets give an array, and repeated tries a document of their own (loopc
 draft-kuehlewind-happy-qlog), followed by the document.
 
 All `_ms` are milliseconds since work on the target began. `result` is success, failure (the network or the kernel \
-said no), timeout (a deadline fell) or canceled (another attempt won, or the user interrupted). `resolve.queries` has every question to a name server, as loopctl.resolve.v1 has them. null means that \
+said no), timeout (a deadline fell) or canceled (another attempt won, or the user interrupted). `resolve.queries` has every question to the system or to a name server, as loopctl.resolve.v1 has them; canceled is one that nobody waited for in the end. \
+`policy.name` says whose rules were in force, and `policy.changed` what flags made of them. `attempts[].reason` says why an attempt started when it did, and `slip_ms` how \
+much later that was than planned: time of this process, not of the network. `he_cost_ms` is what Happy Eyeballs cost, and `why` who had it. null means that \
 something did not happen or is not known. `relay` says how many bytes went each way and what ended that: eof, reset, \
 idle, closed (standard output), interrupted or error; `outcome` is about the connection alone. `answered` tells over UDP whether anything came back. `compare` has what --compare \
 measured and predicted for each policy.";

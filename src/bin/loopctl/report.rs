@@ -1,12 +1,14 @@
 //! What happened, as plain data: a fold over events.
 
 pub(crate) mod compare;
+mod cost;
 pub(crate) mod names;
 pub(crate) mod order;
 pub(crate) mod query;
 mod resolution;
 mod tls;
 pub(crate) mod trace;
+pub(crate) mod why;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime};
@@ -126,20 +128,23 @@ pub(crate) struct Began {
 #[derive(Debug, Clone)]
 pub(crate) struct Attempt {
     pub(crate) address: Address,
-    pub(crate) local: Option<SocketAddr>,
     pub(crate) start: Duration,
+    /// Until TCP was up, or was given up.
     pub(crate) took: Duration,
     pub(crate) outcome: Outcome,
     pub(crate) tcp: Option<TcpInfo>,
-    pub(crate) options: Options,
+    pub(crate) socket: OwnSocket,
+    /// Where TLS is a part of the attempt: from TCP on. What follows for the winner is [beside](Beside::tls).
+    pub(crate) tls: Option<Box<Secured>>,
     pub(crate) schedule: Schedule,
 }
 
-/// The options of an attempt's socket.
+/// This end of an attempt.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Options {
-    /// Those in force, where some were asked for.
-    pub(crate) in_force: Option<SocketOptions>,
+pub(crate) struct OwnSocket {
+    pub(crate) local: Option<SocketAddr>,
+    /// The options in force, where some were asked for.
+    pub(crate) options: Option<SocketOptions>,
     pub(crate) refused: Vec<(SocketOption, Failure)>,
 }
 
@@ -204,7 +209,7 @@ impl Report {
             }
             EventKind::OptionRefused { attempt, option, failure } => {
                 if let Some(attempt) = self.attempts.get_mut(*attempt) {
-                    attempt.options.refused.push((*option, failure.clone()));
+                    attempt.socket.refused.push((*option, failure.clone()));
                 }
             }
             EventKind::AttemptSucceeded { attempt, facts } => {
@@ -225,6 +230,7 @@ impl Report {
                 if self.tls_failure().is_none() {
                     self.total = at;
                 }
+                self.blame_handshake(*reason);
             }
             kind => {
                 self.hear_of_names(at, kind);
@@ -236,30 +242,18 @@ impl Report {
     /// Where TLS was asked for, there is more to come.
     fn select(&mut self, attempt: usize, at: Duration) {
         (self.selected, self.total) = (Some(attempt), at);
+        let raced = self.attempts.get(attempt).and_then(|attempt| attempt.tls.as_deref());
         self.end = match self.subject.tls {
             None => End::Connected,
+            Some(_) if raced.is_some() => {
+                self.beside.tls = raced.cloned();
+                End::Connected
+            }
             Some(_) => {
                 self.beside.tls = Some(Secured::default());
                 End::Failed(Exit::NoTls)
             }
         };
-    }
-
-    fn hear_of_tls(&mut self, at: Duration, kind: &EventKind) {
-        let Some(tls) = &mut self.beside.tls else { return };
-        match kind {
-            EventKind::TlsStarted => tls.started = Some(at),
-            EventKind::TlsFirstByte => tls.first_byte = Some(at),
-            EventKind::TlsEstablished { info } => {
-                tls.establish(at, info);
-                (self.total, self.end) = (at, End::Connected);
-            }
-            EventKind::TlsFailed { why, failure, peer } => {
-                let (failure, phase) = (failure.clone(), TlsPhase::Handshake);
-                self.fail_tls(at, TlsFailure { kind: *why, failure, phase }, peer);
-            }
-            _ => {}
-        }
     }
 
     fn fail_tls(&mut self, at: Duration, failure: TlsFailure, peer: &TlsPeer) {
@@ -348,23 +342,9 @@ impl Report {
         self.attempts.get(self.selected?)
     }
 
-    /// When the addresses were known.
-    pub(crate) fn resolved_at(&self) -> Duration {
-        match (self.resolve.started, self.resolve.took) {
-            (Some(started), Some(took)) => started + took,
-            _ => Duration::ZERO,
-        }
-    }
-
-    /// What waiting for other addresses cost the connection: from the answer of the resolver to the start of
-    /// the attempt that won.
-    pub(crate) fn cost(&self) -> Option<Duration> {
-        Some(self.winner()?.start.saturating_sub(self.resolved_at()))
-    }
-
     /// Notes which expectations the connection does not meet. Without one there is nothing to expect.
     pub(crate) fn expect(&mut self, expected: &Expectations) {
-        let (Some(winner), Some(cost)) = (self.winner(), self.cost()) else { return };
+        let (Some(winner), Some(cost)) = (self.winner(), self.race_cost()) else { return };
         let mut unmet = Vec::new();
         if let Some(family) =
             expected.family.filter(|wanted| winner.address.family() != Some(*wanted))
@@ -384,7 +364,7 @@ impl Report {
         }
         if let Some(most) = expected.max_cost.filter(|most| cost > *most) {
             let (cost, most) = (units::prose(cost), units::prose(most));
-            unmet.push(("max-cost", format!("other addresses cost {cost}, more than {most}")));
+            unmet.push(("max-cost", format!("waiting cost {cost}, more than {most}")));
         }
         let soon = expected.cert_expiry.zip(self.beside.tls.as_ref());
         let soon = soon.and_then(|(least, tls)| tls.ends_too_soon(self.began.wall, least));
@@ -409,10 +389,11 @@ impl Report {
 
     fn settle(&mut self, number: usize, at: Duration, outcome: Outcome, facts: &SocketFacts) {
         if let Some(attempt) = self.attempts.get_mut(number) {
-            attempt.took = at.saturating_sub(attempt.start);
+            let up = attempt.tls.as_ref().and_then(|tls| tls.started);
+            attempt.took = up.unwrap_or(at).saturating_sub(attempt.start);
             attempt.outcome = outcome;
-            (attempt.local, attempt.tcp) = (facts.local, facts.tcp);
-            attempt.options.in_force.clone_from(&facts.options);
+            (attempt.socket.local, attempt.tcp) = (facts.local, facts.tcp);
+            attempt.socket.options.clone_from(&facts.options);
         }
     }
 
@@ -422,9 +403,14 @@ impl Report {
             return failure.exit();
         }
         let last = self.attempts.iter().max_by_key(|attempt| attempt.end());
+        let handshakes =
+            self.attempts.iter().filter_map(|attempt| attempt.tls.as_ref()?.failure.as_ref());
+        let furthest = |exit| handshakes.clone().any(|failure| failure.exit() == exit);
         match reason {
             AbortReason::NotResolved => Exit::NotResolved,
             AbortReason::TimedOut => Exit::TimedOut,
+            AbortReason::AllFailed if furthest(Exit::NotTrusted) => Exit::NotTrusted,
+            AbortReason::AllFailed if furthest(Exit::NoTls) => Exit::NoTls,
             _ if last.is_some_and(Attempt::ran_out_of_time) => Exit::TimedOut,
             AbortReason::AllFailed if self.attempts.is_empty() => Exit::NotResolved,
             _ if self.attempts.iter().all(Attempt::could_not_bind) => Exit::CannotBind,
@@ -459,13 +445,14 @@ impl Schedule {
 impl Attempt {
     pub(crate) fn new(address: Address, start: Duration, schedule: Schedule) -> Self {
         let (took, outcome) = (Duration::ZERO, Outcome::Pending);
-        let (local, tcp, options) = (None, None, Options::default());
-        Self { address, local, start, took, outcome, tcp, options, schedule }
+        let (tcp, socket, tls) = (None, OwnSocket::default(), None);
+        Self { address, start, took, outcome, tcp, socket, tls, schedule }
     }
 
-    /// When it ended, since work on the target began.
+    /// When it ended, since work on the target began; with a handshake that is a part of it.
     pub(crate) fn end(&self) -> Duration {
-        self.start + self.took
+        let handshake = self.tls.as_ref().and_then(|tls| tls.ended);
+        handshake.unwrap_or(self.start + self.took)
     }
 
     /// By a deadline of ours, or by the kernel's own.

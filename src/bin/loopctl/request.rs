@@ -11,7 +11,7 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use loopctl::plan::{Family, Target};
+use loopctl::plan::{Family, Success, Target};
 use loopctl::{DnsServer, SocketOptions};
 
 pub(crate) use resolve::{NameRequest, QuestionRequest, ResolveRequest, Subject as NameSubject};
@@ -25,7 +25,7 @@ pub(crate) use tls::{KeyLog, TlsRequest, key_log};
 use crate::args::{
     CompareArg, ConnectArgs, ConnectionArgs, DebugArgs, ExpectArgs, ExportArgs, FamilyArg,
     FamilyArgs, GlobalArgs, LookupArg, LookupArgs, OutputArgs, RaceArgs, RelayArgs, RepeatArgs,
-    SocketArgs,
+    SocketArgs, SuccessArg,
 };
 use crate::env::Environment;
 use crate::exit::Exit;
@@ -330,7 +330,26 @@ impl RaceRequest {
     fn of(args: &ConnectionArgs, global: &GlobalArgs) -> Result<Self, (Message, Exit)> {
         let mut race = Self::new(&args.race, global).with_sockets(&args.socket);
         race.dns = DnsRequest::new(&args.names)?;
-        Ok(Self { tls: TlsRequest::new(&args.tls)?, ..race })
+        race.tls = TlsRequest::new(&args.tls)?;
+        race.ends_with(args.success)?;
+        Ok(race)
+    }
+
+    /// Says what an attempt has to reach.
+    fn ends_with(&mut self, success: Option<SuccessArg>) -> Result<(), (Message, Exit)> {
+        let dialogue = self.tls.as_ref().map(|tls| tls.dialogue.is_some());
+        let error = match (success, dialogue) {
+            (Some(SuccessArg::Tls), None) => "--success tls needs --tls",
+            (Some(SuccessArg::Tls), Some(true)) => {
+                "--success tls goes with --tls: what --starttls asks for begins after the race"
+            }
+            (success, _) => {
+                self.policy.pacing.success =
+                    success.map_or(self.policy.pacing.success, Success::from);
+                return Ok(());
+            }
+        };
+        Err((Message::error(error), Exit::Usage))
     }
 
     fn with_sockets(mut self, args: &SocketArgs) -> Self {
@@ -369,6 +388,15 @@ impl DnsRequest {
             Some(LookupArg::System) => Ok(None),
             None if servers.is_empty() => Ok(None),
             Some(LookupArg::Dns) | None => Ok(Some(Self { servers })),
+        }
+    }
+}
+
+impl From<SuccessArg> for Success {
+    fn from(arg: SuccessArg) -> Self {
+        match arg {
+            SuccessArg::Tcp => Self::Tcp,
+            SuccessArg::Tls => Self::Tls,
         }
     }
 }

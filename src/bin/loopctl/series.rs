@@ -209,7 +209,9 @@ impl AddressStats {
             Outcome::Failure(..) if Cause::of(attempt) == Some(Cause::Refused) => {
                 self.fail("refused".to_owned());
             }
-            Outcome::Failure(_, failure) => self.fail(cause::brief(failure)),
+            Outcome::Failure(_, failure) => {
+                self.fail(cause::word(attempt).unwrap_or_else(|| cause::brief(failure)));
+            }
         }
     }
 

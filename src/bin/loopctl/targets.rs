@@ -8,7 +8,7 @@ use loopctl::plan::{Host, Port, Target, TargetError};
 
 use crate::args::{Pinned, TargetArgs, duration};
 use crate::exit::Exit;
-use crate::message::Message;
+use crate::message::{Message, plain};
 
 /// One place to connect to.
 #[derive(Debug, Clone)]
@@ -70,7 +70,7 @@ pub(crate) fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> (Message, Exit) {
-    let error = format!("cannot read targets from `{}`: {error}", path.display());
+    let error = format!("cannot read targets from `{}`: {}", path.display(), plain(error));
     (Message::error(error), Exit::CannotRead)
 }
 

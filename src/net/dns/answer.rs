@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "dnssec")]
+use super::DnsValidation;
 use super::record::printable;
 use super::{DnsData, DnsRecord, DnsServer, RecordType};
 use crate::plan::DnsTransport;
@@ -47,6 +49,9 @@ pub struct DnsExchange {
     pub retries: usize,
     /// Whether an answer did not fit into a datagram.
     pub truncated: bool,
+    /// What signatures prove of the answer, where the client verifies them.
+    #[cfg(feature = "dnssec")]
+    pub validation: Option<Box<DnsValidation>>,
 }
 
 /// What a server says of its answer (RFC 1035 section 4.1.1, RFC 4035 section 3.2.3).

@@ -12,8 +12,10 @@ use std::time::Duration;
 use super::answer::{DnsAnswer, DnsExchange};
 use super::config::{Config, DnsClientBuilder};
 use super::error::{DnsError, DnsErrorKind};
-use super::event::{DnsEvent, Listening, Teller};
+use super::event::{DnsEvent, Ending, Listening, Teller};
 use super::exchange::Exchange;
+#[cfg(feature = "dnssec")]
+use super::keys::KnownKeys;
 use super::message::Question;
 use super::{DnsConfigError, DnsServer, RecordType};
 use crate::event_loop::LoopRef;
@@ -67,6 +69,9 @@ pub(super) struct Shared {
     known: RefCell<Vec<Result<Vec<SocketAddr>, Failure>>>,
     /// How many queries there have been.
     queries: Cell<u64>,
+    /// What is known of the keys of zones.
+    #[cfg(feature = "dnssec")]
+    pub(super) keys: KnownKeys,
 }
 
 impl DnsClient {
@@ -97,7 +102,13 @@ impl DnsClient {
     }
 
     pub(super) fn new(lp: &LoopRef, config: Config) -> Self {
-        let shared = Shared { config, known: RefCell::default(), queries: Cell::new(0) };
+        let shared = Shared {
+            config,
+            known: RefCell::default(),
+            queries: Cell::new(0),
+            #[cfg(feature = "dnssec")]
+            keys: KnownKeys::default(),
+        };
         Self { lp: lp.clone(), shared: Rc::new(shared), listening: Listening::default() }
     }
 
@@ -141,15 +152,50 @@ impl DnsClient {
             Err(why) => return Err(self.no_name(name, record_type, why)),
         };
         self.find_servers().await;
-        let query = self.shared.queries.replace(self.shared.queries.get() + 1);
-        let name = question.name();
-        let teller = Teller { listening: self.listening.clone(), query, name, record_type };
-        let mut exchange = Exchange::new(self, question, teller);
-        let result = poll_fn(|cx| exchange.poll(cx)).await;
-        drop(exchange);
+        let teller = self.teller(&question, None);
+        let ending = Ending::new(&self.lp, &teller);
+        let (result, wire) = self.exchange(question, &teller).await;
+        #[cfg(feature = "dnssec")]
+        let result = self.verified(result, &wire, teller.query).await;
+        #[cfg(not(feature = "dnssec"))]
+        drop(wire);
+        ending.tell(&result);
         // A server on this host may answer at once, again and again; the loop must turn all the same.
         next_turn().await;
         result
+    }
+
+    /// Asks a question that is part of another one. The servers have been found.
+    #[cfg(feature = "dnssec")]
+    pub(super) async fn query_beside(
+        &self,
+        question: Question,
+        verifies: u64,
+    ) -> (Result<DnsAnswer, DnsError>, Vec<u8>) {
+        let teller = self.teller(&question, Some(verifies));
+        let ending = Ending::new(&self.lp, &teller);
+        let (result, wire) = self.exchange(question, &teller).await;
+        ending.tell(&result);
+        next_turn().await;
+        (result, wire)
+    }
+
+    fn teller(&self, question: &Question, verifies: Option<u64>) -> Rc<Teller> {
+        let query = self.shared.queries.replace(self.shared.queries.get() + 1);
+        let (name, record_type) = (question.name(), question.record_type());
+        let listening = self.listening.clone();
+        Rc::new(Teller { listening, query, name, record_type, verifies })
+    }
+
+    /// The answer, and the message that it was made of.
+    async fn exchange(
+        &self,
+        question: Question,
+        teller: &Rc<Teller>,
+    ) -> (Result<DnsAnswer, DnsError>, Vec<u8>) {
+        let mut exchange = Exchange::new(self, question, Rc::clone(teller));
+        let result = poll_fn(|cx| exchange.poll(cx)).await;
+        (result, exchange.take_wire())
     }
 
     /// Asks for the names of an address (PTR).
@@ -182,6 +228,8 @@ impl DnsClient {
             round_trip: None,
             retries: 0,
             truncated: false,
+            #[cfg(feature = "dnssec")]
+            validation: None,
         });
         DnsError {
             kind: DnsErrorKind::BadName,

@@ -5,6 +5,8 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+#[cfg(feature = "dnssec")]
+use super::TrustAnchors;
 use super::client::DnsClient;
 use super::hosts::HostsTable;
 use super::message::Style;
@@ -25,6 +27,9 @@ pub(super) struct Config {
     pub(super) habits: Habits,
     #[cfg(feature = "tls")]
     pub(super) tls: Option<TlsClient>,
+    /// Whose keys are trusted, if answers are to be verified.
+    #[cfg(feature = "dnssec")]
+    pub(super) anchors: Option<TrustAnchors>,
 }
 
 /// How servers and types are gone through.
@@ -75,6 +80,8 @@ impl DnsClientBuilder {
             habits: Habits::default(),
             #[cfg(feature = "tls")]
             tls: None,
+            #[cfg(feature = "dnssec")]
+            anchors: None,
         })
     }
 
@@ -167,11 +174,37 @@ impl DnsClientBuilder {
         self
     }
 
-    /// Asks for the records of DNSSEC, and whether the server has verified the answer. Nothing is verified here.
+    /// Asks for the records of DNSSEC, and whether the server has verified the answer. Nothing is verified here
+    /// by that alone.
     pub fn dnssec(mut self, dnssec: bool) -> Self {
         self.0.style.dnssec = dnssec;
         self.0.style.authentic |= dnssec;
         self
+    }
+
+    /// Verifies every answer, from these anchors down: [`validation`](super::DnsExchange::validation) tells what
+    /// the signatures prove. What they disprove is a [`Bogus`](super::DnsErrorKind::Bogus) error, and what an
+    /// anchor is in charge of but nobody gives the keys of an [`Indeterminate`](super::DnsErrorKind::Indeterminate)
+    /// one. Servers are asked for signatures, and not to verify anything themselves (CD), so that what is wrong
+    /// can be seen. The keys of zones are asked for once.
+    ///
+    /// ```no_run
+    /// use loopctl::{DnsClient, DnsProof, RecordType, TrustAnchors};
+    ///
+    /// let answer = loopctl::run(async |lp| {
+    ///     let client = DnsClient::system()?.validate(TrustAnchors::root()).build(&lp)?;
+    ///     Ok::<_, loopctl::BoxError>(client.query("iana.org", RecordType::A).await?)
+    /// })??;
+    /// let validation = answer.exchange.validation.ok_or("it was not verified")?;
+    /// assert_eq!(validation.proof, DnsProof::Secure);
+    /// assert_eq!(validation.chain, [".", "org.", "iana.org."]);
+    /// # Ok::<(), loopctl::BoxError>(())
+    /// ```
+    #[cfg(feature = "dnssec")]
+    pub fn validate(mut self, anchors: TrustAnchors) -> Self {
+        self.0.anchors = Some(anchors);
+        self.0.style.unchecked = true;
+        self.dnssec(true)
     }
 
     /// Spells names in a random mix of upper and lower case, which an answer must repeat ("0x20"): one more thing

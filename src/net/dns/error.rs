@@ -29,6 +29,10 @@ pub enum DnsErrorKind {
     Network,
     /// The name cannot be asked for.
     BadName,
+    /// There is an answer, but its signatures do not prove it.
+    Bogus,
+    /// There is an answer, but what would prove it cannot be had.
+    Indeterminate,
 }
 
 /// A query without the answer that was wanted: which question, who said no, and how long it took.
@@ -49,10 +53,21 @@ pub struct DnsError {
     pub exchange: Box<DnsExchange>,
 }
 
-impl fmt::Display for DnsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, record_type, exchange, .. } = self;
-        write!(f, "cannot resolve `{}` ({record_type}): ", name.escape_debug())?;
+impl DnsError {
+    /// What went wrong, without what it is about.
+    #[cfg(feature = "dnssec")]
+    pub(super) fn brief(&self) -> String {
+        struct Why<'a>(&'a DnsError);
+        impl fmt::Display for Why<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.tell(f)
+            }
+        }
+        Why(self).to_string()
+    }
+
+    fn tell(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let exchange = &self.exchange;
         let why = self.failure.as_ref().map_or("", |failure| failure.message.as_str());
         match self.kind {
             DnsErrorKind::NxDomain => f.write_str("no such name (NXDOMAIN)")?,
@@ -66,6 +81,8 @@ impl fmt::Display for DnsError {
             }
             DnsErrorKind::Malformed => write!(f, "the answer cannot be read: {why}")?,
             DnsErrorKind::Network => f.write_str(why)?,
+            DnsErrorKind::Bogus => write!(f, "bogus: {why}")?,
+            DnsErrorKind::Indeterminate => write!(f, "it cannot be verified: {why}")?,
             DnsErrorKind::BadName => return write!(f, "not a name: {why}"),
         }
         match (&exchange.server, exchange.transport) {
@@ -77,6 +94,13 @@ impl fmt::Display for DnsError {
         }
         let said = self.answer.iter().flat_map(|answer| &answer.extended_errors);
         said.into_iter().try_for_each(|error| write!(f, " ({error})"))
+    }
+}
+
+impl fmt::Display for DnsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot resolve `{}` ({}): ", self.name.escape_debug(), self.record_type)?;
+        self.tell(f)
     }
 }
 

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::{DnsAnswer, DnsError, DnsServer, Rcode, RecordType};
+use crate::event_loop::LoopRef;
 use crate::net::Failure;
 use crate::plan::DnsTransport;
 
@@ -20,6 +21,8 @@ pub struct DnsEvent {
     pub name: String,
     /// What is asked for.
     pub record_type: RecordType,
+    /// The query whose answer is to be verified with this one; `None` of a query that somebody has asked for.
+    pub verifies: Option<u64>,
     /// What happened.
     pub kind: DnsEventKind,
 }
@@ -151,14 +154,42 @@ pub(super) struct Teller {
     pub(super) query: u64,
     pub(super) name: String,
     pub(super) record_type: RecordType,
+    pub(super) verifies: Option<u64>,
 }
 
 impl Teller {
     pub(super) fn tell(&self, at: Instant, kind: impl FnOnce() -> DnsEventKind) {
         self.listening.hear(|| {
-            let Self { query, name, record_type, .. } = self;
-            let (name, record_type) = (name.clone(), *record_type);
-            DnsEvent { at, query: *query, name, record_type, kind: kind() }
+            let Self { query, name, record_type, verifies, .. } = self;
+            let (name, record_type, verifies) = (name.clone(), *record_type, *verifies);
+            DnsEvent { at, query: *query, name, record_type, verifies, kind: kind() }
         });
+    }
+}
+
+/// Tells how a query ends: with its result, or that nobody waits for it any more.
+pub(super) struct Ending {
+    lp: LoopRef,
+    teller: Rc<Teller>,
+    is_told: bool,
+}
+
+impl Ending {
+    pub(super) fn new(lp: &LoopRef, teller: &Rc<Teller>) -> Self {
+        Self { lp: lp.clone(), teller: Rc::clone(teller), is_told: false }
+    }
+
+    pub(super) fn tell(mut self, result: &Result<DnsAnswer, DnsError>) {
+        self.is_told = true;
+        let told = || DnsEventKind::Finished { result: Box::new(result.clone()) };
+        self.teller.tell(self.lp.time(), told);
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if !self.is_told {
+            self.teller.tell(self.lp.time(), || DnsEventKind::Canceled);
+        }
     }
 }

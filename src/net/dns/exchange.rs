@@ -53,7 +53,8 @@ struct Tally {
     truncated: bool,
     /// The server, when its answer came, and after how long, of what ends the query or tells the most so far.
     end: Option<End>,
-    is_over: bool,
+    /// The message that the result was made of.
+    wire: Vec<u8>,
 }
 
 struct End {
@@ -66,7 +67,7 @@ struct End {
 }
 
 impl Exchange {
-    pub(super) fn new(client: &DnsClient, question: Question, teller: Teller) -> Self {
+    pub(super) fn new(client: &DnsClient, question: Question, teller: Rc<Teller>) -> Self {
         let (lp, config) = (&client.lp, &client.shared.config);
         let (started, transports) = (lp.time(), config.servers.iter().map(|it| it.transport()));
         let query = Query::new(transports, client.first_server(), config.policy.clone());
@@ -76,8 +77,8 @@ impl Exchange {
             query,
             lanes: config.servers.iter().map(lane).collect(),
             alarm: Alarm::new(lp),
-            teller: Rc::new(teller),
-            tally: Tally { started, truncated: false, end: None, is_over: false },
+            teller,
+            tally: Tally { started, truncated: false, end: None, wire: Vec::new() },
             client: client.clone(),
         }
     }
@@ -97,13 +98,15 @@ impl Exchange {
                     return Poll::Pending;
                 }
                 QueryStep::Answered(_) | QueryStep::GaveUp => {
-                    let result = self.finish(now);
-                    let told = || DnsEventKind::Finished { result: Box::new(result.clone()) };
-                    self.teller.tell(now, told);
-                    return Poll::Ready(result);
+                    return Poll::Ready(self.finish(now));
                 }
             }
         }
+    }
+
+    /// The message that the result was made of; empty where there is none.
+    pub(super) fn take_wire(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.tally.wire)
     }
 
     fn ask(&mut self, ask: Ask, now: Instant) {
@@ -200,7 +203,7 @@ impl Exchange {
             }
         }
         match message::read(message) {
-            Ok(response) => self.judge(server, now, round_trip, response, message.len()),
+            Ok(response) => self.judge(server, now, round_trip, response, message),
             Err(why) => {
                 let error = io::Error::new(io::ErrorKind::InvalidData, why);
                 self.fail(server, DnsErrorKind::Malformed, &error);
@@ -214,11 +217,11 @@ impl Exchange {
         now: Instant,
         round_trip: Option<Duration>,
         response: Response,
-        bytes: usize,
+        message: &[u8],
     ) {
         let (rcode, truncated) = (response.rcode, response.flags.truncated);
         let seen = (response.records.len(), response.records.iter().map(|it| it.ttl).min());
-        self.tell_answer(server, now, rcode, seen, bytes, truncated);
+        self.tell_answer(server, now, rcode, seen, message.len(), truncated);
         let (reply, kind) = match rcode {
             Rcode::NOERROR => (Reply::Final, None),
             Rcode::NXDOMAIN => (Reply::Final, Some(DnsErrorKind::NxDomain)),
@@ -232,7 +235,9 @@ impl Exchange {
         let transport = self.transport(server);
         let end =
             End { kind, server, transport, round_trip, failure: None, response: Some(response) };
-        self.keep(end, reply == Reply::Final);
+        if self.keep(end, reply == Reply::Final) {
+            self.tally.wire = message.to_vec();
+        }
         self.query.heard(server, reply);
     }
 
@@ -265,11 +270,13 @@ impl Exchange {
     }
 
     /// The answer replaces everything; of failures, the one that tells the most stays, and of equals the last.
-    fn keep(&mut self, end: End, is_final: bool) {
+    fn keep(&mut self, end: End, is_final: bool) -> bool {
         let known = self.tally.end.as_ref().map_or(0, |known| rank(known.kind));
-        if is_final || rank(end.kind) >= known {
+        let is_kept = is_final || rank(end.kind) >= known;
+        if is_kept {
             self.tally.end = Some(end);
         }
+        is_kept
     }
 
     fn tell_answer(
@@ -300,7 +307,6 @@ impl Exchange {
     }
 
     fn finish(&mut self, now: Instant) -> Result<DnsAnswer, DnsError> {
-        self.tally.is_over = true;
         let end = self.tally.end.take();
         let servers = &self.client.shared.config.servers;
         let exchange = DnsExchange {
@@ -311,6 +317,8 @@ impl Exchange {
             round_trip: end.as_ref().and_then(|end| end.round_trip),
             retries: self.query.tries().saturating_sub(1),
             truncated: self.tally.truncated,
+            #[cfg(feature = "dnssec")]
+            validation: None,
         };
         let (name, record_type) = (self.question.name(), self.question.record_type());
         let Some(End { kind, failure, response, .. }) = end else {
@@ -346,14 +354,5 @@ fn rank(kind: Option<DnsErrorKind>) -> u8 {
         Some(DnsErrorKind::Network) => 1,
         Some(DnsErrorKind::Malformed) => 2,
         _ => 3,
-    }
-}
-
-/// Tells the listener when nobody waits any more.
-impl Drop for Exchange {
-    fn drop(&mut self) {
-        if !self.tally.is_over {
-            self.teller.tell(self.client.lp.time(), || DnsEventKind::Canceled);
-        }
     }
 }

@@ -33,6 +33,8 @@ pub(super) struct Style {
     pub(super) dnssec: bool,
     /// Asks whether the server has verified the answer.
     pub(super) authentic: bool,
+    /// Asks the server to verify nothing itself (CD), and so to hide nothing that is wrong.
+    pub(super) unchecked: bool,
     /// Spells the name in a random mix of cases, which the answer must repeat.
     pub(super) mixed_case: bool,
     /// Asks for what the server knows itself.
@@ -67,6 +69,12 @@ impl Question {
         Ok(Self { name: parsed, record_type })
     }
 
+    /// A name that the codec has read.
+    #[cfg(feature = "dnssec")]
+    pub(super) fn of(name: Name, record_type: RecordType) -> Self {
+        Self { name, record_type }
+    }
+
     /// The name, with its dot at the end.
     pub(super) fn name(&self) -> String {
         decode::name(&self.name)
@@ -86,6 +94,7 @@ impl Question {
         let mut message = Message::new(id, MessageType::Query, OpCode::Query);
         message.metadata.recursion_desired = !style.no_recursion;
         message.metadata.authentic_data = style.authentic;
+        message.metadata.checking_disabled = style.unchecked;
         message.add_query(Query::query(self.name.clone(), self.record_type.wire()));
         if edns {
             let mut options = Edns::new();

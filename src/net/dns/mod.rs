@@ -4,7 +4,13 @@
 //! goes over a [`lane`] to each server ([`https`] is how it looks there on the web), and [`lookup`] makes addresses of
 //! several; [`message`] and [`decode`] are the only files that know the codec's
 //! messages; [`answer`], [`record`], [`error`] and [`event`] tell how it went.
+//!
+//! With the feature `dnssec`, [`verify`] has the answer proved by hickory, from the [`anchors`] down: [`parts`] are
+//! what is proved one by one, [`handle`] is how hickory asks for more, [`keys`] remembers what it was given,
+//! [`reason`] finds out what is wrong, and [`proof`] tells.
 
+#[cfg(feature = "dnssec")]
+mod anchors;
 mod answer;
 mod client;
 mod config;
@@ -12,21 +18,37 @@ mod decode;
 mod error;
 mod event;
 mod exchange;
+#[cfg(feature = "dnssec")]
+mod handle;
 mod hosts;
 mod https;
+#[cfg(feature = "dnssec")]
+mod keys;
 mod lane;
 mod lookup;
 mod message;
+#[cfg(feature = "dnssec")]
+mod parts;
+#[cfg(feature = "dnssec")]
+mod proof;
+#[cfg(feature = "dnssec")]
+mod reason;
 mod record;
 mod record_type;
 mod server;
+#[cfg(feature = "dnssec")]
+mod verify;
 
+#[cfg(feature = "dnssec")]
+pub use anchors::TrustAnchors;
 pub use answer::{DnsAnswer, DnsExchange, DnsFlags, ExtendedError, Rcode};
 pub use client::DnsClient;
 pub use config::DnsClientBuilder;
 pub use error::{DnsError, DnsErrorKind};
 pub use event::{DnsEvent, DnsEventKind, DnsIgnored};
 pub use lookup::{DnsAddress, DnsLookup};
+#[cfg(feature = "dnssec")]
+pub use proof::{DnsProof, DnsProofReason, DnsSetProof, DnsValidation};
 pub use record::{DnsData, DnsRecord, ServiceBinding, StartOfAuthority};
 pub use record_type::{RecordType, RecordTypeError};
 pub use server::{DnsConfigError, DnsServer};

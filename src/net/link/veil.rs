@@ -25,19 +25,40 @@ impl State {
 
 impl Link {
     /// As [`start`](Self::start), with a handshake before the receiver hears of the connection; `admit` sees it
-    /// before that.
+    /// before that. Without a receiver, nothing is read behind the handshake until one is [there](Self::adopt).
     pub(in crate::net) fn start_veiled(
         lp: &LoopRef,
         wire: Wire,
         names: Names,
-        receiver: Receiver,
+        receiver: Option<Receiver>,
         secure: Secure,
         admit: impl FnOnce(&Transport),
     ) -> io::Result<Rc<Self>> {
         let link = Self::watch(lp, wire, names)?;
         admit(&Transport(Rc::clone(&link)));
-        link.veil(secure, Some(receiver), Vec::new())?;
+        link.pause_reading(receiver.is_none());
+        link.veil(secure, receiver, Vec::new())?;
         Ok(link)
+    }
+
+    /// Gives a connection that was started without a receiver its own, which hears first that there is one.
+    ///
+    /// # Errors
+    /// The one that ended the connection meanwhile.
+    pub(in crate::net) fn adopt(self: &Rc<Self>, receiver: Receiver) -> io::Result<()> {
+        if self.state().life != Life::Open {
+            let gone = || io::Error::new(io::ErrorKind::NotConnected, "the connection is over");
+            return Err(self.failure().unwrap_or_else(gone));
+        }
+        self.pause_reading(false);
+        self.introduce(receiver);
+        self.enqueue_if_due();
+        Ok(())
+    }
+
+    fn introduce(self: &Rc<Self>, receiver: Receiver) {
+        self.parts.borrow_mut().receiver = Some(receiver);
+        self.tell("protocol.connection_made() call failed.", Receiver::connection_made);
     }
 
     /// Puts TLS on the wire, which may be TLS already. A `receiver` is told of the connection when the handshake
@@ -89,8 +110,7 @@ impl Link {
         self.with_tls(Tls::establish);
         let pending = self.with_tls(|tls| tls.pending.take()).flatten();
         if let Some(receiver) = pending {
-            self.parts.borrow_mut().receiver = Some(receiver);
-            self.tell("protocol.connection_made() call failed.", Receiver::connection_made);
+            self.introduce(receiver);
         }
         // What was written meanwhile.
         self.flush();

@@ -1,12 +1,12 @@
 //! `create_server` and `create_unix_server`: what is asked for, and the way from there to a server.
 
 use std::fmt;
+#[cfg(feature = "tls")]
+use std::future::poll_fn;
 use std::io;
 use std::num::NonZero;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-#[cfg(feature = "tls")]
-use std::{future::poll_fn, rc::Rc};
 
 use socket2::Socket;
 
@@ -18,7 +18,7 @@ use crate::event_loop::LoopRef;
 use crate::net::connect::prepare_stream;
 use crate::net::protocol::Receiver;
 #[cfg(feature = "tls")]
-use crate::net::tls::{Established, Progress, TlsServer};
+use crate::net::tls::{Established, TlsServer};
 use crate::net::{AddrInfoFlags, Connection, Keepalive, Lookup, Protocol, Transport};
 use crate::plan::{Family, Host, Port, SocketKind};
 
@@ -217,12 +217,10 @@ impl LoopRef {
             socket.set_tcp_nodelay(true)?;
         }
         let (protocol, receiver) = Receiver::plain(protocol());
-        let progress = Progress::new(self);
-        let secure = tls.secure()?.watched(&progress);
-        let transport = Transport::attach_veiled(self, socket, names, receiver, secure, |_| ())?;
-        let mut established = Established::new(Rc::clone(&transport.0), progress);
+        let receiver = Some(receiver);
+        let mut established = Established::begin(self, socket, names, receiver, tls.secure()?)?;
         poll_fn(|cx| established.poll(cx, &mut |_, _| ())).await?;
-        Ok(Connection { transport, protocol })
+        Ok(Connection { transport: established.transport(), protocol })
     }
 }
 

@@ -85,7 +85,7 @@ impl Security {
             Self::None => Transport::attach(lp, socket, names, receiver, admit),
             #[cfg(feature = "tls")]
             Self::Tls(tls) => {
-                Transport::attach_veiled(lp, socket, names, receiver, tls.secure()?, admit)
+                Transport::attach_veiled(lp, socket, names, Some(receiver), tls.secure()?, admit)
             }
         }
     }

@@ -6,12 +6,17 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
+use socket2::Socket;
+
 use super::error::{TlsError, TlsErrorKind};
 use super::info::{TlsInfo, TlsPeer};
+use super::session::Secure;
 use crate::event_loop::LoopRef;
 use crate::net::error::copy_of;
 use crate::net::link::Link;
-use crate::net::{EventKind, Failure};
+use crate::net::protocol::Receiver;
+use crate::net::socket_view::Names;
+use crate::net::{EventKind, Failure, Transport};
 
 /// How far a handshake has got, and when: noted by the connection, read by who waits.
 pub(in crate::net) struct Progress {
@@ -79,6 +84,8 @@ impl Progress {
 pub(in crate::net) struct Established {
     link: Rc<Link>,
     progress: Rc<Progress>,
+    /// The attempt of a race whose connection it is.
+    attempt: Option<usize>,
     told: Told,
 }
 
@@ -91,11 +98,39 @@ struct Told {
 
 impl Established {
     pub(in crate::net) fn new(link: Rc<Link>, progress: Rc<Progress>) -> Self {
-        Self { link, progress, told: Told::default() }
+        Self { link, progress, attempt: None, told: Told::default() }
+    }
+
+    /// Begins TLS on a socket that is connected. The receiver hears of the connection when the handshake is over;
+    /// without one, the connection waits to be [adopted](Link::adopt).
+    pub(in crate::net) fn begin(
+        lp: &LoopRef,
+        socket: Socket,
+        names: Names,
+        receiver: Option<Receiver>,
+        secure: Secure,
+    ) -> io::Result<Self> {
+        let progress = Progress::new(lp);
+        let secure = secure.watched(&progress);
+        let transport = Transport::attach_veiled(lp, socket, names, receiver, secure, |_| ())?;
+        Ok(Self::new(transport.0, progress))
+    }
+
+    pub(in crate::net) fn of_attempt(mut self, attempt: Option<usize>) -> Self {
+        self.attempt = attempt;
+        self
+    }
+
+    pub(in crate::net) fn transport(&self) -> Transport {
+        Transport(Rc::clone(&self.link))
     }
 
     pub(in crate::net) fn now(&self) -> Instant {
         self.progress.lp.time()
+    }
+
+    pub(in crate::net) fn started(&self) -> Instant {
+        self.progress.started
     }
 
     /// Tells the listener what has happened since it was told last.
@@ -104,13 +139,13 @@ impl Established {
         cx: &mut Context<'_>,
         tell: &mut dyn FnMut(Instant, EventKind),
     ) -> Poll<io::Result<()>> {
-        let progress = &self.progress;
+        let (progress, attempt) = (&self.progress, self.attempt);
         if !std::mem::replace(&mut self.told.started, true) {
-            tell(progress.started, EventKind::TlsStarted);
+            tell(progress.started, EventKind::TlsStarted { attempt });
         }
         if let Some(at) = progress.first_byte.get().filter(|_| !self.told.first_byte) {
             self.told.first_byte = true;
-            tell(at, EventKind::TlsFirstByte);
+            tell(at, EventKind::TlsFirstByte { attempt });
         }
         let outcome = progress.outcome.borrow();
         let Some(Outcome { at, result }) = &*outcome else {
@@ -119,13 +154,14 @@ impl Established {
         };
         match result {
             Ok(info) => {
-                tell(*at, EventKind::TlsEstablished { info: Box::new((**info).clone()) });
+                let info = Box::new((**info).clone());
+                tell(*at, EventKind::TlsEstablished { attempt, info });
                 Poll::Ready(Ok(()))
             }
             Err((error, peer)) => {
                 let why = TlsError::within(error).map(TlsError::kind);
                 let (failure, peer) = (Failure::from(error), Box::new(peer.clone()));
-                tell(*at, EventKind::TlsFailed { why, failure, peer });
+                tell(*at, EventKind::TlsFailed { attempt, why, failure, peer });
                 Poll::Ready(Err(copy_of(error)))
             }
         }
@@ -133,12 +169,20 @@ impl Established {
 
     /// What the listener has to be told when nobody waits any more; `None` where there is nothing.
     pub(in crate::net) fn abandoned(&self) -> Option<EventKind> {
+        self.ended_by(TlsErrorKind::Canceled, &TlsError::canceled().into())
+    }
+
+    /// The same where a time limit is what ended the wait.
+    pub(in crate::net) fn timed_out(&self) -> Option<EventKind> {
+        self.ended_by(TlsErrorKind::TimedOut, &io::ErrorKind::TimedOut.into())
+    }
+
+    fn ended_by(&self, why: TlsErrorKind, error: &io::Error) -> Option<EventKind> {
         if self.progress.outcome.borrow().is_some() {
             return None;
         }
-        let error = io::Error::from(TlsError::canceled());
-        let (why, failure) = (Some(TlsErrorKind::Canceled), Failure::from(&error));
-        Some(EventKind::TlsFailed { why, failure, peer: Box::default() })
+        let (attempt, why, failure) = (self.attempt, Some(why), Failure::from(error));
+        Some(EventKind::TlsFailed { attempt, why, failure, peer: Box::default() })
     }
 }
 

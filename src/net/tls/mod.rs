@@ -26,5 +26,5 @@ pub use info::{CertificateProblem, TlsInfo, TlsPeer, TlsVerdict, TlsVersion};
 pub use server::{TlsServer, TlsServerBuilder};
 pub use start::{StartTls, TlsRole};
 
-pub(in crate::net) use handshake::{Established, Progress};
+pub(in crate::net) use handshake::Established;
 pub(in crate::net) use session::{Below, Secure, Step, Tls};

@@ -9,6 +9,8 @@ mod logged;
 pub(crate) mod name_server;
 mod peers;
 mod recorder;
+#[cfg(feature = "dnssec")]
+pub(crate) mod signed;
 #[cfg(feature = "tls")]
 pub(crate) mod tls;
 mod trace;

@@ -32,6 +32,7 @@ Examples:
   printf 'GET / HTTP/1.0\\r\\n\\r\\n' | loopctl connect --relay www:80
   loopctl connect -r db:5432 < dump > answer           files and pipes, both ways
   loopctl connect --tls --alpn h2,http/1.1 example.com:443
+  loopctl connect --tls --success tls api.test:443     go on past an address that connects, but does not speak TLS
   loopctl connect --tls --cert-expiry 14d -v api:443   the whole chain, and fail if it ends soon
   loopctl connect --starttls smtp mail.example:587
   loopctl connect --udp ns1:53 ns2:53                  does anybody refuse?
@@ -43,7 +44,7 @@ pub(crate) struct ConnectArgs {
     pub(crate) connection: ConnectionArgs,
     /// Datagrams instead of connections: which addresses answer an empty one, stay silent, or refuse it?
     #[arg(short, long, help_heading = "Socket", conflicts_with_all = [
-        "policy", "happy_eyeballs", "resolution_delay", "max_parallel", "mptcp", "tfo", "nodelay", "keepalive", "tcp_info", "again", "secure",
+        "policy", "happy_eyeballs", "resolution_delay", "success", "max_parallel", "mptcp", "tfo", "nodelay", "keepalive", "tcp_info", "again", "secure",
     ])]
     pub(crate) udp: bool,
     #[command(flatten)]
@@ -63,6 +64,9 @@ pub(crate) struct ConnectArgs {
 pub(crate) struct ConnectionArgs {
     #[command(flatten)]
     pub(crate) race: RaceArgs,
+    /// What an attempt has to reach to win: TCP, or the end of the TLS handshake [default: the policy's]
+    #[arg(long, value_name = "WHAT", help_heading = "Race")]
+    pub(crate) success: Option<SuccessArg>,
     #[command(flatten)]
     pub(crate) names: LookupArgs,
     #[command(flatten)]
@@ -114,6 +118,14 @@ pub(crate) struct RaceArgs {
     /// Try the addresses of this family first
     #[arg(long, value_name = "4|6")]
     pub(crate) prefer: Option<FamilyArg>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SuccessArg {
+    /// A connection; TLS follows over the one that has won
+    Tcp,
+    /// TLS: an address that is silent, or has a bad certificate, loses to the next
+    Tls,
 }
 
 #[derive(Debug, Args)]
@@ -219,7 +231,7 @@ pub(crate) struct ExpectArgs {
     /// The first address must win
     #[arg(long)]
     pub(crate) fail_on_fallback: bool,
-    /// Waiting for addresses that did not win must cost no more than this
+    /// Waiting for answers and for addresses that did not win must cost no more than this
     #[arg(long, value_name = "DUR", value_parser = duration)]
     pub(crate) max_cost: Option<Duration>,
 }

@@ -16,7 +16,7 @@ use clap_complete::Shell;
 
 pub(crate) use connect::{
     CompareArg, ConnectArgs, ConnectionArgs, ExpectArgs, ExportArgs, LookupArg, LookupArgs,
-    RaceArgs, RelayArgs, RepeatArgs, SocketArgs, TargetArgs,
+    RaceArgs, RelayArgs, RepeatArgs, SocketArgs, SuccessArg, TargetArgs,
 };
 pub(crate) use fault::{Fault, FaultArg, Spread};
 pub(crate) use resolve::{OrderArg, ResolveArgs, ViaArg};

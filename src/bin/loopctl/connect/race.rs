@@ -8,6 +8,7 @@ use std::time::Duration;
 use loopctl::plan::{Family, Host, Policy, Port, Target};
 use loopctl::{
     AddrInfoFlags, CreateConnection, Event, Lookup, LoopRef, Protocol, ResolveError, Transport,
+    source_address,
 };
 
 use super::Session;
@@ -77,6 +78,10 @@ impl Session {
             report.interrupt(exit, lp.time());
         }
         report.end_queries();
+        let families = [Family::Inet, Family::Inet6];
+        if families.into_iter().all(|family| report.count(family) > 0) {
+            report.resolve.note_sources(source_address);
+        }
         report.expect(&self.request.expect);
         self.output.borrow_mut().end(&this.session, &report);
         report
@@ -87,7 +92,13 @@ impl Session {
         let race = this.race;
         let via =
             if this.known.is_some() { Via::Cached } else { via(this.target, race.dns.is_some()) };
-        Report::new(Subject::of(this.target, race, this.timeout), via, began)
+        let mut report = Report::new(Subject::of(this.target, race, this.timeout), via, began);
+        // Asked for both families at once, it obeys by itself.
+        report.resolve.is_ipv4_preferred = via == Via::System
+            && report.asks_apart()
+            && race.prefer.is_none()
+            && Environment::prefers_ipv4();
+        report
     }
 
     /// Opens the connection unless somebody ends it first. All that matters is told to the listener.
@@ -147,6 +158,9 @@ impl Session {
                     lp.create_connection(host.clone(), port.clone()).family(race.family);
                 match self.resolver(lp, this, report)? {
                     Some(resolver) => connection.resolver(resolver),
+                    None if report.borrow().resolve.is_ipv4_preferred => {
+                        connection.prefer(Family::Inet)
+                    }
                     None => connection,
                 }
             }

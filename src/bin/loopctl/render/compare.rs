@@ -23,7 +23,7 @@ pub(super) use notes::client;
 pub(super) fn text(report: &Report, comparison: &Comparison, style: Style) -> String {
     let survey = &comparison.survey;
     let parts = [
-        units::fit(&headline(report, comparison), style.width),
+        wrapped(&headline(report, comparison), style.width),
         lookups(survey, style),
         addresses(survey, style),
         match comparison.is_live {

@@ -4,13 +4,17 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use loopctl::plan::{Family, Policy, Ready, Reason};
-use loopctl::{AbortReason, Address, DnsEvent, DnsEventKind, Event, EventKind, TimerEnd};
+use loopctl::{
+    AbortReason, Address, DnsEvent, DnsEventKind, Event, EventKind, Phase, SocketFacts, TimerEnd,
+    TlsErrorKind,
+};
 use serde_json::{Value, json};
 
-use super::json::AddressRecord;
+use super::json::{AddressRecord, success};
 use super::units::{self, ms};
+use crate::cause::Cause;
 use crate::report::query::{QueryEnd, Verdict, types};
-use crate::report::{Carrier, End, Outcome, Report, Subject, TlsFailure, Via};
+use crate::report::{Carrier, End, Outcome, Report, Secured, Subject, TlsFailure, Via};
 
 /// The records that one event gives; `report` has heard it already.
 pub(crate) fn records(session: &str, event: &Event, report: &Report) -> Vec<Value> {
@@ -58,12 +62,10 @@ pub(crate) fn records(session: &str, event: &Event, report: &Report) -> Vec<Valu
         EventKind::ConnectionAborted { reason } => {
             vec![record("connection_aborted", json!({ "reason": abort(*reason) }))]
         }
-        EventKind::TlsStarted => vec![tls_record(session, at, "handshake_started", json!({}))],
-        EventKind::TlsFirstByte => vec![tls_record(session, at, "first_byte", json!({}))],
-        EventKind::TlsEstablished { .. } | EventKind::TlsFailed { .. } => {
-            vec![tls_record(session, at, "handshake_finished", handshake(report))]
-        }
-        _ => Vec::new(),
+        kind => match tls_event(kind, report) {
+            Some((name, data)) => vec![tls_record(session, at, name, data)],
+            None => Vec::new(),
+        },
     }
 }
 
@@ -106,7 +108,11 @@ pub(crate) fn query_records(session: &str, event: &DnsEvent, report: &Report) ->
 /// The record that opens a session: the rules in force.
 pub(crate) fn config_set(session: &str, subject: &Subject, prefer: Option<Family>) -> Value {
     let Policy { connection_attempt_delay, interleave, max_parallel, .. } = &*subject.policy;
-    let is_udp = subject.carrier == Carrier::Udp;
+    let success = match (subject.carrier, success(subject)) {
+        (Carrier::Udp, _) => "not_refused",
+        (_, "tls") => "tls_connected",
+        _ => "tcp_connected",
+    };
     let preferred = match prefer {
         Some(Family::Inet) => "ipv4",
         Some(Family::Inet6) => "ipv6",
@@ -117,7 +123,7 @@ pub(crate) fn config_set(session: &str, subject: &Subject, prefer: Option<Family
         "connection_attempt_delay_ms": connection_attempt_delay.map(whole_ms),
         "max_parallel_attempts": max_parallel,
         "preferred_family": preferred,
-        "success_definition": if is_udp { "not_refused" } else { "tcp_connected" },
+        "success_definition": success,
     });
     let data = json!({ "policy": without_nulls(policy), "reason": "app_config" });
     record(session, Duration::ZERO, "config_set", data)
@@ -154,8 +160,26 @@ fn tls_record(session: &str, at: Duration, name: &str, mut data: Value) -> Value
     json!({ "schema": "loopctl.event.v1", "time_ms": ms(at), "name": name, "data": data })
 }
 
-fn handshake(report: &Report) -> Value {
-    let Some(tls) = &report.beside.tls else { return json!({}) };
+fn tls_event(kind: &EventKind, report: &Report) -> Option<(&'static str, Value)> {
+    let id = |attempt: &Option<usize>| attempt.map(id);
+    let (name, attempt, data) = match kind {
+        EventKind::TlsStarted { attempt } => ("handshake_started", attempt, json!({})),
+        EventKind::TlsFirstByte { attempt } => ("first_byte", attempt, json!({})),
+        EventKind::TlsEstablished { attempt, .. } | EventKind::TlsFailed { attempt, .. } => {
+            ("handshake_finished", attempt, handshake(report, *attempt))
+        }
+        _ => return None,
+    };
+    let mut data = data;
+    if let Some(id) = id(attempt) {
+        data["attempt_id"] = id.into();
+    }
+    Some((name, data))
+}
+
+fn handshake(report: &Report, attempt: Option<usize>) -> Value {
+    let raced = attempt.and_then(|number| report.tls_of(number));
+    let Some(tls) = raced.or(report.beside.tls.as_ref()) else { return json!({}) };
     let info = tls.info.as_deref();
     let failure = tls.failure.as_ref();
     without_nulls(json!({
@@ -306,6 +330,7 @@ fn scheduled(attempt: usize, target: &Value, after: Duration, reason: &str) -> V
 fn outcome(number: usize, report: &Report) -> Value {
     let Some(attempt) = report.attempts.get(number) else { return json!({}) };
     let code = match &attempt.outcome {
+        Outcome::Failure(Phase::Tls, _) => Cause::of(attempt).map(Cause::kind),
         Outcome::Failure(_, failure) => Some(failure.name().unwrap_or("EIO")),
         _ => None,
     };
@@ -314,7 +339,8 @@ fn outcome(number: usize, report: &Report) -> Value {
         "result": attempt.outcome.name(),
         "error_code": code,
         "connect_duration_ms": whole_ms(attempt.took),
-        "local": attempt.local.map(|local| local.to_string()),
+        "tls_duration_ms": report.tls_of(number).and_then(Secured::took).map(whole_ms),
+        "local": attempt.socket.local.map(|local| local.to_string()),
         "syn_retransmits": attempt.resends(),
     }))
 }
@@ -366,6 +392,15 @@ fn query_type(family: Family) -> &'static str {
     if family == Family::Inet6 { "AAAA" } else { "A" }
 }
 
+/// Where an attempt came from, and how often it had to ask, for `-v`.
+fn socket(facts: &SocketFacts) -> String {
+    let from = facts.local.map_or_else(String::new, |local| format!(", from {local}"));
+    match facts.tcp.map_or(0, |tcp| tcp.retransmits) {
+        0 => from,
+        count => format!("{from}, SYN resent {count}"),
+    }
+}
+
 /// What an attempt did not start without, for `-v`.
 fn occasion(reason: Reason) -> String {
     match reason {
@@ -401,21 +436,52 @@ pub(crate) fn line(event: &Event, report: &Report) -> Option<String> {
         EventKind::AttemptStarted { attempt, address, reason, .. } => {
             format!("#{} {address} started{}", attempt + 1, occasion(*reason))
         }
-        EventKind::AttemptSucceeded { attempt, .. } => {
-            format!("#{} {}", attempt + 1, report.reached(*attempt))
+        EventKind::AttemptSucceeded { attempt, .. } | EventKind::AttemptFailed { attempt, .. }
+            if report.attempts.get(*attempt)?.tls.is_some() =>
+        {
+            // Its handshake has said so.
+            return None;
         }
-        EventKind::AttemptFailed { attempt, failure, .. } => {
-            format!("#{} {}", attempt + 1, crate::cause::brief(failure))
+        EventKind::AttemptSucceeded { attempt, facts } => {
+            format!("#{} {}{}", attempt + 1, report.reached(*attempt), socket(facts))
         }
-        EventKind::AttemptTimedOut { attempt, .. } => format!("#{} timed out", attempt + 1),
-        EventKind::AttemptCanceled { attempt, .. } => format!("#{} given up", attempt + 1),
-        EventKind::TlsStarted => "TLS handshake started".to_owned(),
-        EventKind::TlsFirstByte => "the peer answers".to_owned(),
-        EventKind::TlsEstablished { info } => {
-            format!("{} established, {}", info.version, info.cipher_suite)
+        EventKind::AttemptFailed { attempt, failure, facts, .. } => {
+            format!("#{} {}{}", attempt + 1, crate::cause::brief(failure), socket(facts))
         }
-        EventKind::TlsFailed { failure, .. } => crate::cause::brief(failure),
+        EventKind::AttemptTimedOut { attempt, facts } => {
+            format!("#{} timed out{}", attempt + 1, socket(facts))
+        }
+        EventKind::AttemptCanceled { attempt, facts } => {
+            format!("#{} given up{}", attempt + 1, socket(facts))
+        }
+        kind @ (EventKind::TlsStarted { .. }
+        | EventKind::TlsFirstByte { .. }
+        | EventKind::TlsEstablished { .. }
+        | EventKind::TlsFailed { .. }) => tls_line(kind, report)?,
         _ => return None,
     };
     Some(format!("{:>9} ms  {what}", units::column(report.since_start(event.at))))
+}
+
+/// One line about a handshake. In a race there may be several.
+fn tls_line(kind: &EventKind, report: &Report) -> Option<String> {
+    let (attempt, text) = match kind {
+        EventKind::TlsStarted { attempt } => (attempt, "TLS handshake started".to_owned()),
+        EventKind::TlsFirstByte { attempt } => (attempt, "the peer answers".to_owned()),
+        EventKind::TlsEstablished { attempt, info } => {
+            (attempt, format!("{} established, {}", info.version, info.cipher_suite))
+        }
+        EventKind::TlsFailed { attempt, why, failure, .. } => {
+            // The end of the attempt says so.
+            let is_given_up = matches!(why, Some(TlsErrorKind::Canceled | TlsErrorKind::TimedOut));
+            if is_given_up && attempt.is_some() && report.selected.is_none() {
+                return None;
+            }
+            (attempt, crate::cause::brief(failure))
+        }
+        _ => return None,
+    };
+    let raced = attempt
+        .filter(|number| report.attempts.get(*number).is_some_and(|attempt| attempt.tls.is_some()));
+    Some(raced.map_or_else(|| text.clone(), |number| format!("#{} {text}", number + 1)))
 }

@@ -5,8 +5,8 @@ mod tls;
 
 use std::time::Duration;
 
-use loopctl::plan::{Family, SlowLog};
-use loopctl::{Address, Failure, SocketOption, SocketOptions, TcpInfo};
+use loopctl::plan::{Family, SlowLog, Success};
+use loopctl::{Address, Failure, Phase, SocketOption, SocketOptions, TcpInfo};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -14,7 +14,8 @@ use super::events;
 use super::units::ms;
 use crate::cause::{self, Cause};
 use crate::exit::Exit;
-use crate::report::{Attempt, End, Outcome, Relayed, Report, Via, Waited};
+use crate::report::why::{Blame, Why, why};
+use crate::report::{Attempt, End, Outcome, Relayed, Report, Secured, Subject, Via, Waited};
 use crate::series::{AddressStats, Series, Times};
 
 pub(crate) use tls::version as tls_version;
@@ -33,6 +34,8 @@ struct Document<'a> {
     exit_code: u8,
     total_ms: f64,
     cost_ms: Option<f64>,
+    he_cost_ms: Option<f64>,
+    why: Vec<Value>,
     policy: Value,
     resolve: Value,
     attempts: Vec<AttemptRecord>,
@@ -59,6 +62,7 @@ struct AttemptRecord {
     after: Option<usize>,
     slip_ms: f64,
     duration_ms: f64,
+    tls_ms: Option<f64>,
     result: &'static str,
     answered: Option<bool>,
     phase: Option<String>,
@@ -109,6 +113,8 @@ pub(crate) fn document(report: &Report) -> Value {
         exit_code: report.exit().code(),
         total_ms: ms(report.total),
         cost_ms: report.cost().map(ms),
+        he_cost_ms: report.race_cost().map(ms),
+        why: reasons(report),
         policy: policy(report),
         resolve: resolve(report),
         attempts: attempts(report),
@@ -128,9 +134,28 @@ pub(crate) fn document(report: &Report) -> Value {
 
 fn attempts(report: &Report) -> Vec<AttemptRecord> {
     let attempts = report.attempts.iter().enumerate();
-    attempts
-        .map(|(number, attempt)| AttemptRecord::new(number, attempt, report.answered(number)))
-        .collect()
+    attempts.map(|(number, attempt)| AttemptRecord::new(report, number, attempt)).collect()
+}
+
+fn reasons(report: &Report) -> Vec<Value> {
+    let record = |why: Why| {
+        let (attempt, family, query) = match why.blame {
+            Blame::Attempt(number) => (Some(number + 1), None, None),
+            Blame::Family(Family::Inet6) => (None, Some("ipv6"), None),
+            Blame::Family(_) => (None, Some("ipv4"), None),
+            Blame::Query(Family::Inet6) => (None, None, Some("AAAA")),
+            Blame::Query(_) => (None, None, Some("A")),
+        };
+        json!({
+            "kind": why.kind,
+            "attempt_id": attempt,
+            "family": family,
+            "query": query,
+            "cost_ms": ms(why.cost),
+            "message": why.text,
+        })
+    };
+    why(report).into_iter().map(record).collect()
 }
 
 fn relay(relay: &Relayed) -> Value {
@@ -187,7 +212,14 @@ fn policy(report: &Report) -> Value {
         "attempt_timeout_ms": policy.attempt_timeout.map(ms),
         "deadline_ms": ms(report.subject.timeout),
         "all": policy.run_all,
+        "success": success(&report.subject),
     })
+}
+
+/// What an attempt had to reach to win.
+pub(super) fn success(subject: &Subject) -> &'static str {
+    let by_tls = subject.policy.pacing.success == Success::Tls && subject.may_race_tls();
+    if by_tls { "tls" } else { "tcp" }
 }
 
 fn resolve(report: &Report) -> Value {
@@ -316,7 +348,16 @@ impl ErrorRecord {
     }
 
     fn of(attempt: &Attempt) -> Option<Self> {
-        match &attempt.outcome {
+        match (&attempt.outcome, attempt.tls_failure()) {
+            (Outcome::Failure(..) | Outcome::Timeout, Some((tls, failure))) => {
+                Some(tls::error(tls, failure))
+            }
+            (outcome, _) => Self::of_outcome(outcome, attempt),
+        }
+    }
+
+    fn of_outcome(outcome: &Outcome, attempt: &Attempt) -> Option<Self> {
+        match outcome {
             Outcome::Failure(_, failure) => Some(Self::of_failure(failure, Cause::of(attempt))),
             Outcome::Timeout => Some(Self::plain("timeout", "timed out".to_owned())),
             Outcome::Success | Outcome::Canceled | Outcome::Pending => None,
@@ -330,27 +371,30 @@ impl ErrorRecord {
 }
 
 impl AttemptRecord {
-    fn new(number: usize, attempt: &Attempt, answered: Option<bool>) -> Self {
+    fn new(report: &Report, number: usize, attempt: &Attempt) -> Self {
         let phase = match &attempt.outcome {
+            Outcome::Failure(Phase::Tls, _) => Some("tls".to_owned()),
             Outcome::Failure(phase, _) => Some(phase.to_string()),
             _ => None,
         };
+        let tls = report.tls_of(number).and_then(Secured::took);
         Self {
             attempt_id: number + 1,
             address: AddressRecord::from(&attempt.address),
-            local: attempt.local.map(|local| local.to_string()),
+            local: attempt.socket.local.map(|local| local.to_string()),
             start_ms: ms(attempt.start),
             reason: events::reason(attempt.schedule.reason),
             after: attempt.schedule.after().map(|number| number + 1),
             slip_ms: ms(attempt.schedule.slip),
             duration_ms: ms(attempt.took),
+            tls_ms: tls.map(ms),
             result: attempt.outcome.name(),
-            answered,
+            answered: report.answered(number),
             phase,
             error: ErrorRecord::of(attempt),
             tcp_info: attempt.tcp.map(TcpRecord::from),
-            socket: attempt.options.in_force.as_ref().map(socket),
-            refused_options: attempt.options.refused.iter().map(refused).collect(),
+            socket: attempt.socket.options.as_ref().map(socket),
+            refused_options: attempt.socket.refused.iter().map(refused).collect(),
         }
     }
 }

@@ -93,6 +93,9 @@ fn attempts(report: &Report, now: Instant, style: Style) -> Vec<String> {
             _ => attempt.took,
         };
         let (words, ansi) = match &attempt.outcome {
+            Outcome::Pending if attempt.tls.is_some() => {
+                ("no TLS yet", AnsiColor::Yellow.on_default())
+            }
             Outcome::Pending => ("no answer yet", AnsiColor::Yellow.on_default()),
             Outcome::Success if is_securing(report, number) => {
                 ("no TLS yet", AnsiColor::Yellow.on_default())

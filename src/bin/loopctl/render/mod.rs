@@ -21,3 +21,4 @@ pub(crate) mod text;
 mod timeline;
 mod tls;
 pub(crate) mod units;
+mod why;

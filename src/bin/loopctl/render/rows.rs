@@ -50,7 +50,7 @@ fn row(report: &Report, nth: u64, number: usize, attempt: &Attempt) -> [String; 
         (Outcome::Timeout, _) => ("timeout", None),
         _ => ("", None),
     };
-    let tls = report.beside.tls.as_ref().filter(|_| report.selected == Some(number));
+    let tls = report.tls_of(number);
     let failure = tls.and_then(|tls| tls.failure.as_ref());
     [
         report.subject.text.clone(),
@@ -59,7 +59,7 @@ fn row(report: &Report, nth: u64, number: usize, attempt: &Attempt) -> [String; 
         host,
         port.map_or_else(String::new, |port| port.to_string()),
         AddressRecord::family_of(&attempt.address).to_owned(),
-        attempt.local.map_or_else(String::new, |local| local.to_string()),
+        attempt.socket.local.map_or_else(String::new, |local| local.to_string()),
         ms(attempt.start).to_string(),
         ms(attempt.took).to_string(),
         attempt.outcome.name().to_owned(),

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use loopctl::plan::{Family, Preset, Ready, Reason};
 use loopctl::{
-    Address, CertificateProblem, Event, EventKind, Failure, Phase, SocketFacts, TlsErrorKind,
-    TlsPeer, TlsVerdict,
+    Address, CertificateProblem, Event, EventKind, Failure, Phase, SocketFacts, TcpInfo,
+    TlsErrorKind, TlsPeer, TlsVerdict,
 };
 
 use super::text::Detail;
@@ -71,12 +71,16 @@ impl Story {
     }
 
     fn started(&mut self, ms: f64, attempt: usize) {
-        let address = self.report.resolve.candidates[attempt].clone();
-        let planned = self.began + Duration::from_secs_f64(ms / 1000.0);
         let reason = match attempt {
-            0 => Reason::First(Ready::Complete),
+            0 => Reason::First(Ready::Preferred),
             _ => Reason::Timer,
         };
+        self.started_because(ms, attempt, reason);
+    }
+
+    fn started_because(&mut self, ms: f64, attempt: usize, reason: Reason) {
+        let address = self.report.resolve.candidates[attempt].clone();
+        let planned = self.began + Duration::from_secs_f64(ms / 1000.0);
         self.at(ms, EventKind::AttemptStarted { attempt, address, reason, planned });
     }
 
@@ -100,6 +104,34 @@ fn fallback() -> Report {
     story.at(262.4, EventKind::AttemptSucceeded { attempt: 2, facts: facts() });
     story.at(262.4, EventKind::AttemptCanceled { attempt: 0, facts: facts() });
     story.at(262.4, EventKind::ConnectionSelected { attempt: 2 });
+    story.report
+}
+
+/// An answer that was later than the Resolution Delay, a router that forbids, and a SYN that was lost.
+fn late() -> Report {
+    let mut story = Story::new("many.test:8443", "many.test", 8443);
+    let addresses: [SocketAddr; 2] =
+        ["192.0.2.1:8443", "192.0.2.2:8443"].map(|text| text.parse().unwrap());
+    story.at(0.1, EventKind::ResolveStarted { host: "many.test".to_owned() });
+    for family in [Family::Inet6, Family::Inet] {
+        story.at(0.1, EventKind::QueryStarted { family });
+    }
+    let told = addresses.to_vec();
+    story.at(2.1, EventKind::QueryAnswered { family: Family::Inet, addresses: told.clone() });
+    story.at(52.2, EventKind::Resolved { addresses: told });
+    let candidates = addresses.into_iter().map(Address::from).collect();
+    story.at(52.2, EventKind::CandidatesSorted { candidates });
+    story.started_because(52.2, 0, Reason::First(Ready::DelayPassed));
+    let failure = Failure::from(&io::Error::from_raw_os_error(113));
+    let (phase, facts) = (Phase::Connect, SocketFacts::default());
+    story.at(72.6, EventKind::AttemptFailed { attempt: 0, phase, failure, facts });
+    story.started_because(72.7, 1, Reason::Kick(0));
+    let mut tcp = TcpInfo::default();
+    (tcp.established, tcp.retransmits, tcp.send_mss) = (true, 1, 1448);
+    let facts = SocketFacts { tcp: Some(tcp), ..SocketFacts::default() };
+    story.at(1093.1, EventKind::AttemptSucceeded { attempt: 1, facts });
+    story.at(1093.1, EventKind::QueryCanceled { family: Family::Inet6 });
+    story.at(1093.1, EventKind::ConnectionSelected { attempt: 1 });
     story.report
 }
 
@@ -128,8 +160,8 @@ fn untrusted() -> Report {
     story.started(1.2, 0);
     story.at(1.6, EventKind::AttemptSucceeded { attempt: 0, facts: SocketFacts::default() });
     story.at(1.6, EventKind::ConnectionSelected { attempt: 0 });
-    story.at(1.6, EventKind::TlsStarted);
-    story.at(3.0, EventKind::TlsFirstByte);
+    story.at(1.6, EventKind::TlsStarted { attempt: Some(0) });
+    story.at(3.0, EventKind::TlsFirstByte { attempt: Some(0) });
     let mut peer = TlsPeer::default();
     let certificate = include_bytes!("../../../../tests/cli/snapshots/expired.der");
     peer.chain = vec![certificate.to_vec()];
@@ -137,7 +169,8 @@ fn untrusted() -> Report {
     let reason = "the certificate has expired: 26 d ago, on 2026-10-28 00:00:00 UTC".to_owned();
     peer.verdict = TlsVerdict::Failed { problem, reason };
     let failure = Failure::from(&io::Error::other("the certificate has expired"));
-    story.at(9.5, EventKind::TlsFailed { why, failure, peer: Box::new(peer) });
+    let (attempt, peer) = (Some(0), Box::new(peer));
+    story.at(9.5, EventKind::TlsFailed { attempt, why, failure, peer });
     let reason = loopctl::AbortReason::AllFailed;
     story.at(9.5, EventKind::ConnectionAborted { reason });
     story.report
@@ -167,8 +200,12 @@ fn reports_at_three_widths_without_colour_in_ascii_and_in_a_pipe() {
         ("pipe", style(None, false, true)),
     ];
     for (look, style) in looks {
-        let stories =
-            [("fallback", fallback()), ("deadline", deadline()), ("untrusted", untrusted())];
+        let stories = [
+            ("fallback", fallback()),
+            ("late", late()),
+            ("deadline", deadline()),
+            ("untrusted", untrusted()),
+        ];
         for (story, report) in stories {
             let is_verbose = story == "untrusted";
             let detail = Detail { is_verbose, ..Detail::default() };

@@ -4,7 +4,7 @@ use anstyle::{AnsiColor, Effects, Style as Ansi};
 use comfy_table::{Cell, CellAlignment, Table, presets};
 
 use super::timeline::Timeline;
-use super::units;
+use super::{tls, units};
 use crate::cause::{Cause, brief};
 use crate::report::{Attempt, Carrier, Outcome, Report};
 use crate::style::Style;
@@ -24,8 +24,7 @@ pub(crate) fn table(report: &Report, style: Style) -> String {
     let timeline = Timeline::new(report, room, style.unicode);
     if let Some(timeline) = &timeline {
         for (number, (line, attempt)) in lines.iter_mut().zip(&report.attempts).enumerate() {
-            let tls = report.beside.tls.as_ref().filter(|_| report.selected == Some(number));
-            line.bar = timeline.bar(attempt, tls);
+            line.bar = timeline.bar(attempt, report.tls_of(number));
         }
     }
     match style.width {
@@ -65,6 +64,9 @@ impl Line {
 /// What became of an attempt, in few words. The colour repeats it, and never stands alone.
 fn outcome(attempt: &Attempt, success: &str, somebody_won: bool) -> String {
     let lost = if somebody_won { "lost" } else { "given up" };
+    if let Some((tls, failure)) = attempt.tls_failure() {
+        return tls::outcome(tls, failure, lost);
+    }
     let words = match (&attempt.outcome, Cause::of(attempt)) {
         (Outcome::Success, _) => success.to_owned(),
         (Outcome::Canceled, None) => format!("{lost}, had connected"),
@@ -79,9 +81,12 @@ fn outcome(attempt: &Attempt, success: &str, somebody_won: bool) -> String {
         (Outcome::Failure(..), Some(Cause::Bind)) => "cannot bind".to_owned(),
         (Outcome::Failure(_, failure), _) => brief(failure),
     };
-    match attempt.resends() {
-        0 => words,
-        count => format!("{words}, SYN +{count}"),
+    match (&attempt.outcome, attempt.resends()) {
+        (_, 0) => words,
+        (Outcome::Success, 1) => format!("{words}, SYN lost once"),
+        (Outcome::Success, count) => format!("{words}, SYN lost {count} times"),
+        (Outcome::Canceled, count) if somebody_won => format!("no answer, SYN resent {count}"),
+        (_, count) => format!("{words}, SYN resent {count}"),
     }
 }
 

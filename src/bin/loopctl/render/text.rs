@@ -6,7 +6,7 @@ use anstyle::AnsiColor;
 use loopctl::plan::Family;
 
 use super::resolve::{queries, words};
-use super::{compare, table, tls, units};
+use super::{compare, table, tls, units, why};
 use crate::cause;
 use crate::report::query::{Query, Verdict, types};
 use crate::report::{Carrier, End, Report, Via};
@@ -39,6 +39,7 @@ pub(crate) fn report(report: &Report, style: Style, detail: Detail) -> String {
     if !sums.is_empty() {
         parts.push(fit(&sums, style));
     }
+    parts.last_mut().into_iter().for_each(|last| last.push_str(&why::lines(report, style)));
     let chain = tls::chain(report, style, detail.is_verbose);
     if !chain.is_empty() {
         parts.push(chain);
@@ -227,7 +228,7 @@ fn tcp_info_lines(report: &Report) -> String {
     let options: Vec<&str> =
         options.iter().filter(|(has, _)| *has).map(|(_, name)| *name).collect();
     let options = if options.is_empty() { "none".to_owned() } else { options.join(" ") };
-    let local = report.winner().and_then(|winner| winner.local);
+    let local = report.winner().and_then(|winner| winner.socket.local);
     let from = local.map_or_else(String::new, |local| format!("  from {local}"));
     let rto = units::prose(tcp.rto);
     format!("           rto {rto}  path mtu {}{from}\n           options {options}\n", tcp.path_mtu)
@@ -235,7 +236,7 @@ fn tcp_info_lines(report: &Report) -> String {
 
 /// What is in force on the socket of the connection, where options were asked for.
 fn options_line(report: &Report) -> String {
-    let Some(options) = report.winner().and_then(|winner| winner.options.in_force.as_ref()) else {
+    let Some(options) = report.winner().and_then(|winner| winner.socket.options.as_ref()) else {
         return String::new();
     };
     let mut parts = Vec::new();
@@ -258,7 +259,7 @@ fn options_line(report: &Report) -> String {
 fn refused_options(report: &Report) -> String {
     let attempts = report.attempts.iter().enumerate();
     let lines = attempts.flat_map(|(number, attempt)| {
-        attempt.options.refused.iter().map(move |(option, failure)| {
+        attempt.socket.refused.iter().map(move |(option, failure)| {
             format!("  {}  {option} refused by the kernel: {}\n", number + 1, cause::brief(failure))
         })
     });
@@ -277,20 +278,27 @@ fn total_line(report: &Report) -> String {
         + &format!("  all      {}  until the last attempt ended\n", units::prose(report.total))
 }
 
-/// The phases of the winner that took any time.
+/// The phases of the winner that took any time. They add up to the total as it is shown.
 fn sum(report: &Report) -> String {
     let (Some(winner), Some(stagger)) = (report.winner(), report.cost()) else {
         return String::new();
     };
     let own = report.subject.carrier.name();
-    let parts = [("resolve", report.resolved_at()), ("stagger", stagger), (own, winner.took)];
+    let awaited = report.awaited().map(Query::type_names).unwrap_or_default();
+    let parts = [
+        ("resolve".to_owned(), report.answered_at()),
+        (format!("wait for {awaited}"), report.answer_wait()),
+        ("stagger".to_owned(), stagger),
+        (own.to_owned(), winner.took),
+    ];
     let parts =
         parts.into_iter().filter(|(part, took)| *part == own || *took >= Duration::from_micros(50));
-    let parts: Vec<String> = parts
-        .chain(tls::parts(report))
-        .map(|(part, took)| format!("{part} {}", units::column(took)))
-        .collect();
-    parts.join(" + ")
+    let after = tls::parts(report).map(|(part, took)| (part.to_owned(), took));
+    let parts: Vec<(String, Duration)> = parts.chain(after).collect();
+    let total = report.connected_after().unwrap_or_else(|| winner.end());
+    let shown = units::shares(total, &parts.iter().map(|(_, took)| *took).collect::<Vec<_>>());
+    let parts = parts.iter().zip(shown).map(|((part, _), took)| format!("{part} {took}"));
+    parts.collect::<Vec<_>>().join(" + ")
 }
 
 fn waited_line(report: &Report) -> String {

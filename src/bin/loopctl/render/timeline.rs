@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use loopctl::TlsErrorKind;
+
 use super::units;
 use crate::report::{Attempt, Outcome, Report, Secured};
 
@@ -48,21 +50,26 @@ impl Timeline {
     /// its TLS.
     pub(crate) fn bar(&self, attempt: &Attempt, tls: Option<&Secured>) -> String {
         let glyphs = &self.glyphs;
-        let secured = tls.and_then(|tls| Some((tls.ended?, tls.failure.is_some())));
+        let secured = tls.and_then(|tls| Some((tls.ended?, tls.failure.as_ref())));
         let most = self.columns - usize::from(secured.is_some());
         let first = self.column(attempt.start).min(most - 1);
-        let last = self.column(attempt.end()).clamp(first + 1, most);
+        let last = self.column(attempt.start + attempt.took).clamp(first + 1, most);
         let body = last - first - 1;
         let (fill, tip) = match &attempt.outcome {
             Outcome::Success => (glyphs.won, glyphs.won),
+            _ if attempt.tls.is_some() => (glyphs.pending, glyphs.pending),
             Outcome::Failure(..) => (glyphs.pending, glyphs.failed),
             _ => (glyphs.pending, glyphs.end),
         };
         let lead = " ".repeat(first);
         let bar = format!("{}{lead}{}{tip}", glyphs.edge, String::from(fill).repeat(body));
-        let Some((end, has_failed)) = secured else { return bar };
+        let Some((end, failure)) = secured else { return bar };
         let length = self.column(end).clamp(last + 1, self.columns) - last;
-        let tip = if has_failed { glyphs.failed } else { glyphs.tls };
+        let tip = match failure.map(|failure| failure.kind) {
+            None => glyphs.tls,
+            Some(Some(TlsErrorKind::Canceled)) => glyphs.end,
+            Some(_) => glyphs.failed,
+        };
         format!("{bar}{}{tip}", String::from(glyphs.tls).repeat(length - 1))
     }
 

@@ -3,18 +3,33 @@
 use std::time::{Duration, SystemTime};
 
 use anstyle::AnsiColor;
-use loopctl::{CertificateProblem, TlsVerdict};
+use loopctl::{CertificateProblem, TlsErrorKind, TlsVerdict};
 
 use super::units;
 use crate::args::StartTlsArg;
 use crate::certificate::{Certificate, Said};
-use crate::report::{Report, Secured};
+use crate::report::{Report, Secured, TlsFailure};
 use crate::style::Style;
 
 /// A line for each step, and one for the peer's certificate.
 pub(super) fn lines(report: &Report, style: Style) -> String {
     let Some(tls) = &report.beside.tls else { return String::new() };
     dialogue_line(tls) + &handshake_line(report, tls, style) + &certificate_line(report, tls, style)
+}
+
+/// What became of an attempt in its handshake, and how long that took; `lost`: what one is called that was given up.
+pub(super) fn outcome(tls: &Secured, failure: &TlsFailure, lost: &str) -> String {
+    let took = units::column(tls.took().unwrap_or_default());
+    let silent = if tls.first_byte.is_some() { "in TLS" } else { "TLS silent" };
+    match failure.kind {
+        Some(TlsErrorKind::Canceled) => format!("{lost}, {silent} {took}"),
+        Some(TlsErrorKind::TimedOut) => format!("timed out, {silent} {took}"),
+        Some(TlsErrorKind::Certificate) => {
+            let word = tls.problem().map_or("no certificate", fault);
+            format!("cert {word}, TLS {took}")
+        }
+        _ => format!("TLS failed {took}"),
+    }
 }
 
 /// The certificates as they were received: in full where that was asked for, in short where one is at fault.

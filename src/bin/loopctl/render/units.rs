@@ -8,6 +8,19 @@ pub(crate) fn column(duration: Duration) -> String {
     if ms >= 1.0 || ms == 0.0 { format!("{ms:.1}") } else { format!("{ms:.2}") }
 }
 
+/// Parts of a whole as columns that add up to its own: what rounding leaves over is the largest part's.
+pub(crate) fn shares(whole: Duration, parts: &[Duration]) -> Vec<String> {
+    let shown = |duration: &Duration| column(*duration).parse::<f64>().unwrap_or_default();
+    let mut shares: Vec<f64> = parts.iter().map(shown).collect();
+    let over = shown(&whole) - shares.iter().sum::<f64>();
+    let largest = (0..parts.len()).max_by_key(|part| parts[*part]);
+    // More than that is no rounding.
+    if let (Some(largest), true) = (largest, over.abs() > 0.051 && over.abs() < 0.25) {
+        shares[largest] += (over * 10.0).round() / 10.0;
+    }
+    shares.into_iter().map(|ms| column(Duration::from_secs_f64(ms.max(0.0) / 1000.0))).collect()
+}
+
 /// With its unit, for a sentence.
 pub(crate) fn prose(duration: Duration) -> String {
     match duration {
@@ -15,6 +28,12 @@ pub(crate) fn prose(duration: Duration) -> String {
         d if d >= Duration::from_millis(1) => format!("{} ms", column(d)),
         d => format!("{} us", d.as_micros()),
     }
+}
+
+/// A limit that somebody has set, as it was meant: `50 ms`.
+pub(crate) fn limit(duration: Duration) -> String {
+    let ms = duration.as_secs_f64() * 1000.0;
+    if ms >= 1000.0 { format!("{} s", ms / 1000.0) } else { format!("{ms} ms") }
 }
 
 /// A long time, in the largest unit that says enough: `3 d`, `5 h`, `40 min`.
@@ -76,13 +95,17 @@ pub(crate) fn visible_width(row: &str) -> usize {
     width
 }
 
+/// Where the columns behind labels begin.
+const LABELS: usize = 11;
+
 /// A line that is too wide goes on below, broken where its columns are.
 pub(crate) fn fit(line: &str, width: Option<usize>) -> String {
     const INDENT: &str = "           ";
+    let broken = |column| broken(column, LABELS, width.unwrap_or(usize::MAX));
     let Some(width) = width.filter(|width| visible_width(line) > *width) else {
         return format!("{line}\n");
     };
-    let (lead, rest) = line.split_at(lead(line, INDENT.len()));
+    let (lead, rest) = line.split_at(lead(line, LABELS));
     let mut fitted = String::from(lead);
     let mut used = lead.len();
     let mut is_first = true;
@@ -90,16 +113,42 @@ pub(crate) fn fit(line: &str, width: Option<usize>) -> String {
         let wide = visible_width(column);
         if !is_first && used + 2 + wide > width {
             fitted += &format!("\n{INDENT}");
-            used = INDENT.len();
+            used = LABELS;
         } else if !is_first {
             fitted += "  ";
             used += 2;
         }
-        fitted += column;
+        // What no line has room for goes over several.
+        fitted += &if used == LABELS { broken(column) } else { column.to_owned() };
         used += wide;
         is_first = false;
     }
     fitted + "\n"
+}
+
+/// A sentence behind a label, which goes on below it, broken between words.
+pub(crate) fn wrap(label: &str, sentence: &str, width: Option<usize>) -> String {
+    format!("{label:<LABELS$}{}\n", broken(sentence, LABELS, width.unwrap_or(usize::MAX)))
+}
+
+/// Words from this column on, and no further than the width; a number stays with its unit.
+fn broken(sentence: &str, column: usize, width: usize) -> String {
+    const GLUE: char = '\u{a0}';
+    let glued = sentence.replace(" ms", &format!("{GLUE}ms"));
+    let (mut broken, mut used) = (String::new(), column);
+    for word in glued.split(' ') {
+        let wide = visible_width(word);
+        if used > column && used + 1 + wide > width {
+            broken += &format!("\n{:column$}", "");
+            used = column;
+        } else if used > column {
+            broken.push(' ');
+            used += 1;
+        }
+        broken += word;
+        used += wide;
+    }
+    broken.replace(GLUE, " ")
 }
 
 /// What stays as it is at the beginning of a line: the blanks, and a label in a column of its own.
@@ -145,6 +194,39 @@ mod tests {
         assert_eq!(fit(line, Some(80)), format!("{line}\n"));
         let fitted = fit(line, Some(40));
         assert_eq!(fitted, "  resolve  -  given  1 AAAA, 1 A\n           order v6,v4\n");
+    }
+
+    #[test]
+    fn parts_add_up_to_the_whole_as_it_is_shown() {
+        let us = Duration::from_micros;
+        let cases = [
+            (25_049, &[3_849, 150, 21_050][..], "3.8 0.15 21.1"),
+            (262_449, &[1_149, 250_649, 10_651], "1.1 250.6 10.7"),
+            (10_160, &[5_049, 5_049, 62], "5.0 5.1 0.06"),
+            (350, &[130, 220], "0.13 0.22"),
+            // What is missing is no rounding.
+            (10_000, &[5_000, 4_000], "5.0 4.0"),
+        ];
+        for (whole, parts, expected) in cases {
+            let parts: Vec<_> = parts.iter().copied().map(us).collect();
+            assert_eq!(shares(us(whole), &parts).join(" "), expected);
+        }
+    }
+
+    #[test]
+    fn sentences_are_broken_between_words() {
+        let wrapped = wrap("  why", "one two three four", Some(20));
+        assert_eq!(wrapped, "  why      one two\n           three\n           four\n");
+        assert_eq!(wrap("", "one two", None), "           one two\n");
+        assert_eq!(wrap("", "one 2.0 ms", Some(16)), "           one\n           2.0 ms\n");
+    }
+
+    #[test]
+    fn limits_are_told_as_they_were_meant() {
+        let cases = [(50_000, "50 ms"), (2_500_000, "2.5 s"), (1_500, "1.5 ms")];
+        for (us, expected) in cases {
+            assert_eq!(limit(Duration::from_micros(us)), expected);
+        }
     }
 
     #[test]

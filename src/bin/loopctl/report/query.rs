@@ -120,6 +120,11 @@ impl Query {
         self.id.is_none()
     }
 
+    /// When it had its answer, or was given up.
+    pub(crate) fn ended_at(&self) -> Duration {
+        self.started + self.took
+    }
+
     pub(crate) fn verdict(&self) -> Verdict {
         match &self.end {
             QueryEnd::Answered(_) | QueryEnd::System(_) => Verdict::Answered,

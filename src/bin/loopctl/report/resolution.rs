@@ -1,5 +1,6 @@
 //! Names and what came of them, as plain data: a fold over events.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use loopctl::plan::{Family, Ready, Reason};
@@ -20,6 +21,10 @@ pub(crate) struct Resolution {
     pub(crate) error: Option<String>,
     /// To the system or to name servers.
     pub(crate) queries: Queries,
+    /// The system is told to put IPv4 first.
+    pub(crate) is_ipv4_preferred: bool,
+    /// The only family that this host has no address for to connect from.
+    pub(crate) sourceless: Option<Family>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,7 +114,8 @@ impl Report {
 impl Resolution {
     pub(super) fn new(via: Via) -> Self {
         let (started, took, error, candidates) = Default::default();
-        Self { via, started, took, candidates, error, queries: Queries::default() }
+        let (queries, is_ipv4_preferred, sourceless) = Default::default();
+        Self { via, started, took, candidates, error, queries, is_ipv4_preferred, sourceless }
     }
 
     /// Some policies start attempts out of the order of the list: what has been tried stands before the rest.
@@ -126,6 +132,21 @@ impl Resolution {
             (Reason::First(Ready::Known), Via::System | Via::Dns) => Reason::First(Ready::Complete),
             (reason, _) => reason,
         }
+    }
+
+    /// Notes which family this host cannot connect to, where it can to the other: such addresses sort last.
+    pub(crate) fn note_sources(&mut self, source: impl Fn(IpAddr) -> Option<IpAddr>) {
+        let lacks = |family| {
+            let of_family = |it: &&Address| it.family() == Some(family);
+            let mut known =
+                self.candidates.iter().filter(of_family).filter_map(Address::as_inet).peekable();
+            known.peek().is_some() && known.all(|address| source(address.ip()).is_none())
+        };
+        self.sourceless = match (lacks(Family::Inet6), lacks(Family::Inet)) {
+            (true, false) => Some(Family::Inet6),
+            (false, true) => Some(Family::Inet),
+            _ => None,
+        };
     }
 
     fn end(&mut self, at: Duration) {

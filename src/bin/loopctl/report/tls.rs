@@ -1,9 +1,12 @@
-//! How TLS went over the connection that won the race.
+//! How TLS went, over the connection that has won a race or over one that is to win it.
 
 use std::time::{Duration, SystemTime};
 
-use loopctl::{CertificateProblem, Failure, TlsErrorKind, TlsInfo, TlsPeer, TlsVerdict};
+use loopctl::{
+    AbortReason, CertificateProblem, EventKind, Failure, TlsErrorKind, TlsInfo, TlsPeer, TlsVerdict,
+};
 
+use super::{Attempt, End, Report, Subject};
 use crate::args::StartTlsArg;
 use crate::certificate::{Certificate, Said};
 use crate::exit::Exit;
@@ -66,6 +69,80 @@ pub(crate) enum TlsPhase {
     After,
 }
 
+impl Report {
+    pub(super) fn hear_of_tls(&mut self, at: Duration, kind: &EventKind) {
+        let attempt = match kind {
+            EventKind::TlsStarted { attempt }
+            | EventKind::TlsFirstByte { attempt }
+            | EventKind::TlsEstablished { attempt, .. }
+            | EventKind::TlsFailed { attempt, .. } => *attempt,
+            _ => return,
+        };
+        // After the race, it is the winner's.
+        if self.selected.is_none()
+            && let Some(attempt) = attempt.and_then(|number| self.attempts.get_mut(number))
+        {
+            return attempt.hear_of_tls(at, kind);
+        }
+        let Some(tls) = &mut self.beside.tls else { return };
+        tls.hear(at, kind);
+        match (&tls.info, &tls.failure) {
+            (_, Some(failure)) => (self.total, self.end) = (at, End::Failed(failure.exit())),
+            (Some(_), None) => (self.total, self.end) = (at, End::Connected),
+            (None, None) => {}
+        }
+    }
+
+    /// Where no attempt has won, the handshake that explains how it ended.
+    pub(super) fn blame_handshake(&mut self, reason: AbortReason) {
+        let End::Failed(exit) = self.end else { return };
+        let explains = |tls: &&Secured| match &tls.failure {
+            Some(failure) => reason == AbortReason::Canceled || failure.exit() == exit,
+            None => false,
+        };
+        let mut handshakes = self.attempts.iter().filter_map(|attempt| attempt.tls.as_deref());
+        if self.beside.tls.is_none() {
+            self.beside.tls = handshakes.find(explains).cloned();
+        }
+    }
+
+    /// The handshake of an attempt, as far as it came to one.
+    pub(crate) fn tls_of(&self, number: usize) -> Option<&Secured> {
+        match self.selected == Some(number) {
+            true => self.beside.tls.as_ref(),
+            false => self.attempts.get(number)?.tls.as_deref(),
+        }
+    }
+}
+
+impl Subject {
+    /// Whether TLS could be a part of each attempt: not where it begins in plain.
+    pub(crate) fn may_race_tls(&self) -> bool {
+        self.tls.as_ref().is_some_and(|wanted| wanted.dialogue.is_none())
+    }
+}
+
+impl Attempt {
+    /// How long its handshake was under way.
+    pub(crate) fn tls_took(&self) -> Duration {
+        self.tls.as_deref().and_then(Secured::took).unwrap_or_default()
+    }
+
+    /// Why its handshake, which is a part of it, did not come to its end.
+    pub(crate) fn tls_failure(&self) -> Option<(&Secured, &TlsFailure)> {
+        let tls = self.tls.as_deref()?;
+        Some((tls, tls.failure.as_ref()?))
+    }
+
+    fn hear_of_tls(&mut self, at: Duration, kind: &EventKind) {
+        let tls = self.tls.get_or_insert_default();
+        tls.hear(at, kind);
+        if let EventKind::TlsStarted { .. } = kind {
+            self.took = at.saturating_sub(self.start);
+        }
+    }
+}
+
 impl TlsFailure {
     pub(crate) fn exit(&self) -> Exit {
         match self.kind {
@@ -96,7 +173,21 @@ impl TlsFailure {
 }
 
 impl Secured {
-    pub(super) fn establish(&mut self, at: Duration, info: &TlsInfo) {
+    /// Takes in one event of the handshake.
+    pub(super) fn hear(&mut self, at: Duration, kind: &EventKind) {
+        match kind {
+            EventKind::TlsStarted { .. } => self.started = Some(at),
+            EventKind::TlsFirstByte { .. } => self.first_byte = Some(at),
+            EventKind::TlsEstablished { info, .. } => self.establish(at, info),
+            EventKind::TlsFailed { why, failure, peer, .. } => {
+                let (failure, phase) = (failure.clone(), TlsPhase::Handshake);
+                self.fail(at, TlsFailure { kind: *why, failure, phase }, peer);
+            }
+            _ => {}
+        }
+    }
+
+    fn establish(&mut self, at: Duration, info: &TlsInfo) {
         self.ended = Some(at);
         self.know(&info.peer);
         self.info = Some(Box::new(info.clone()));

@@ -11,7 +11,7 @@ use super::{OutputRequest, SlowRequest};
 use crate::args::{GlobalArgs, OrderArg, ResolveArgs, ViaArg};
 use crate::env::Environment;
 use crate::exit::Exit;
-use crate::message::Message;
+use crate::message::{Message, plain};
 use crate::targets;
 
 /// Which names, what about them, and how it is told.
@@ -248,7 +248,7 @@ pub(crate) fn ascii(name: &str) -> Result<String, String> {
 /// One name a line; what follows a `#` is a comment.
 fn read(path: &Path) -> Result<Vec<NameRequest>, Refusal> {
     let bytes = targets::read_bytes(path).map_err(|error| {
-        let error = format!("cannot read names from `{}`: {error}", path.display());
+        let error = format!("cannot read names from `{}`: {}", path.display(), plain(error));
         (Message::error(error), Exit::CannotRead)
     })?;
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&bytes);

@@ -109,6 +109,7 @@ impl Rules {
             ("max_parallel", self.max_parallel != own.max_parallel),
             ("max_addresses", self.endpoints.most != own.endpoints.most),
             ("attempt_timeout_ms", self.attempt_timeout != own.attempt_timeout),
+            ("success", self.pacing.success != own.pacing.success),
         ];
         fields.into_iter().filter(|(_, is_changed)| *is_changed).map(|(name, _)| name).collect()
     }

@@ -11,7 +11,7 @@ use loopctl::{TlsClient, TlsClientBuilder, TlsConfigError, TlsVersion};
 
 use crate::args::{OwnArgs, Protocols, StartTlsArg, TlsArgs, TrustArgs, VersionArg};
 use crate::exit::Exit;
-use crate::message::Message;
+use crate::message::{Message, plain};
 use crate::targets::TargetRequest;
 
 /// TLS as a client speaks it.
@@ -123,7 +123,8 @@ pub(crate) fn key_log() -> Result<Option<KeyLog>, (Message, Exit)> {
     let Some(path) = path.map(PathBuf::from) else { return Ok(None) };
     let opened = OpenOptions::new().append(true).create(true).mode(0o600).open(&path);
     let file = Mutex::new(opened.map_err(|error| {
-        let text = format!("cannot write to `{}` (SSLKEYLOGFILE): {error}", path.display());
+        let text =
+            format!("cannot write to `{}` (SSLKEYLOGFILE): {}", path.display(), plain(error));
         (Message::error(text), Exit::CannotWrite)
     })?);
     Ok(Some(Arc::new(move |line: &str| {
@@ -141,7 +142,7 @@ fn readable(path: &Path) -> Result<(), (Message, Exit)> {
     let error = match read {
         Ok(found) if found.is_dir() => "it is a directory".to_owned(),
         Ok(_) => return Ok(()),
-        Err(error) => error.to_string(),
+        Err(error) => plain(error),
     };
     let text = format!("cannot read `{}`: {error}", path.display());
     Err((Message::error(text), Exit::CannotRead))

@@ -15,6 +15,7 @@ use super::fault::{Plan, Spent, Turn};
 use super::modes;
 use super::report::{Bytes, End, Ended, Halt, Names, Security, Trouble};
 use super::session::{Session, Stage};
+use super::sink::Store;
 use crate::args::Fault;
 use crate::first::first;
 use crate::pace::Pace;
@@ -108,12 +109,16 @@ impl Client {
             Some(Box::pin(self.wind_up(halt, &mut input, &mut output)).await)
         });
         let last = first(life, pin!(self.cut_off())).await;
-        let aborted = last.is_none();
-        if aborted {
-            self.break_off(false);
+        // Where the output of all has failed, that is what has ended it, and not the clock.
+        let store = self.session.store().filter(|store| last.is_none() && !store.is_folder());
+        let trouble = store.and_then(Store::trouble);
+        let aborted = last.is_none() && trouble.is_none();
+        if last.is_none() {
+            self.break_off(trouble.is_some());
             self.transport.wait_closed().await;
         }
-        let (end, error) = last.unwrap_or((End::Shutdown, None));
+        let end = if trouble.is_some() { End::Error } else { End::Shutdown };
+        let (end, error) = last.unwrap_or((end, trouble));
         Ended {
             names: Names { peer: self.peer(), local: self.local() },
             tls: self.security(),

@@ -121,7 +121,7 @@ impl Output {
         // The connection may be gone by the time that we hear of the handshake.
         let client = Rc::clone(&self.client);
         let note = move |event: &Event| {
-            if let EventKind::TlsEstablished { info } = &event.kind {
+            if let EventKind::TlsEstablished { info, .. } = &event.kind {
                 client.note_tls(info);
             }
         };

@@ -16,6 +16,7 @@ use super::report::{Area, End, Halt, Trouble};
 use super::session::{Session, Stage};
 use crate::args::Words;
 use crate::first::first;
+use crate::message::plain;
 use crate::stdio::{Sink, Source};
 
 const SIGKILL: i32 = 9;
@@ -109,7 +110,7 @@ impl Child {
             Ok((child, to_child, Source::new(&client.lp, from_child).await?))
         };
         start.await.map_err(|error: io::Error| {
-            let message = format!("cannot run `{name}`: {error}");
+            let message = format!("cannot run `{name}`: {}", plain(&error));
             let failure = Failure { message, ..Failure::from(&error) };
             Halt::End(End::Error, Some(Trouble { failure, area: Area::Io }))
         })

@@ -103,7 +103,8 @@ impl Session {
     fn sum_up(&self, began: Instant, slow: &SlowLog) -> Exit {
         let (totals, took) = (self.totals(), self.lp.time() - began);
         let mut teller = self.teller.borrow_mut();
-        teller.summary(&totals, took, slow);
+        let trouble = self.store().and_then(Store::trouble);
+        teller.summary(&totals, took, slow, trouble.as_ref());
         if let Some(threshold) = self.request.slow.threshold {
             teller.slow(slow, threshold);
         }
@@ -228,8 +229,12 @@ impl Session {
         match (again, wish) {
             (Some(Wish::Signal(signal)), _) => Exit::Signal(signal),
             _ if aborted > 0 => Exit::TimedOut,
-            (_, Wish::Done) if self.lost_some() => Exit::ReceiveFailed,
-            (_, Wish::TimeUp) if self.request.limits.count.is_some() => Exit::TimedOut,
+            (_, Wish::Done | Wish::TimeUp) if self.has_enough() && self.lost_some() => {
+                Exit::ReceiveFailed
+            }
+            (_, Wish::TimeUp) if self.request.limits.count.is_some() && !self.has_enough() => {
+                Exit::TimedOut
+            }
             _ => Exit::Success,
         }
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use loopctl::{Address, BindError, ResolveError, ServerError};
 
 use crate::exit::Exit;
-use crate::message::Message;
+use crate::message::{Message, plain};
 
 /// What is said, and how the process ends.
 pub(super) type Refusal = (Message, Exit);
@@ -31,7 +31,8 @@ pub(super) fn not_resolved(place: &str, why: &ResolveError) -> Refusal {
 }
 
 fn not_bound(place: &str, errors: &[BindError]) -> Refusal {
-    let cause = |error: &BindError| format!("{}: {}: {}", error.address, error.phase, error.error);
+    let cause =
+        |error: &BindError| format!("{}: {}: {}", error.address, error.phase, plain(&error.error));
     let mut message = because(place, errors.iter().map(cause).collect());
     message.hints = errors.iter().filter_map(|error| hint(&error.address, &error.error)).collect();
     message.hints.dedup();
@@ -40,7 +41,7 @@ fn not_bound(place: &str, errors: &[BindError]) -> Refusal {
 
 /// What clients are to get is not there.
 pub(super) fn unreadable(path: &Path, error: &io::Error) -> Refusal {
-    let message = format!("cannot read `{}`: {error}", path.display());
+    let message = format!("cannot read `{}`: {}", path.display(), plain(error));
     (Message::error(message), Exit::CannotRead)
 }
 
@@ -51,7 +52,7 @@ pub(super) fn unbound(place: &str, why: &str) -> Refusal {
 
 /// One address failed, for those who bind by themselves.
 pub(super) fn unavailable(place: &str, address: &Address, error: &io::Error) -> Refusal {
-    let mut message = because(place, vec![format!("{address}: {error}")]);
+    let mut message = because(place, vec![format!("{address}: {}", plain(error))]);
     message.hints.extend(hint(address, error));
     (message, Exit::CannotBind)
 }

@@ -196,7 +196,7 @@ impl Session {
         totals
     }
 
-    fn has_enough(&self) -> bool {
+    pub(super) fn has_enough(&self) -> bool {
         let totals = self.totals.borrow();
         let wanted = totals.accepted - totals.refused;
         self.request.limits.count.is_some_and(|count| wanted >= count.get() as u64)

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use loopctl::{LoopRef, Task};
 
+use super::report::Trouble;
 use crate::first::first;
 use crate::stdio::Sink;
 
@@ -60,12 +61,29 @@ impl Spool {
         .await;
     }
 
+    /// Waits until nothing is on its way here any more, or there is no hope of it. What a pipe has taken may still
+    /// be on its way there.
+    pub(super) async fn emptied(&self) {
+        poll_fn(|cx| {
+            if self.0.writer.borrow().as_ref().is_none_or(Task::is_finished) || self.has_failed() {
+                return Poll::Ready(());
+            }
+            self.wait(cx)
+        })
+        .await;
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.0.queue.borrow().len() > MOST
     }
 
     pub(super) fn has_failed(&self) -> bool {
         self.0.failure.borrow().is_some()
+    }
+
+    /// What went wrong, until that has been told.
+    pub(super) fn trouble(&self) -> Option<Trouble> {
+        self.0.failure.borrow().as_ref().map(Trouble::from)
     }
 
     /// Calls `then` when writing has failed, or nobody reads any more.

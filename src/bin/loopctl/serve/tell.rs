@@ -8,7 +8,7 @@ use loopctl::plan::SlowLog;
 use loopctl::{Address, LoopRef};
 use serde_json::Value;
 
-use super::report::{Datagram, Ended, Shown, Stored, Totals};
+use super::report::{Datagram, Ended, Shown, Stored, Totals, Trouble};
 use super::spool::Spool;
 use crate::args::LogArg;
 use crate::exit::Exit;
@@ -161,12 +161,18 @@ impl Teller {
     }
 
     /// Last of all.
-    pub(super) fn summary(&mut self, totals: &Totals, took: Duration, slow: &SlowLog) {
+    pub(super) fn summary(
+        &mut self,
+        totals: &Totals,
+        took: Duration,
+        slow: &SlowLog,
+        trouble: Option<&Trouble>,
+    ) {
         self.status = None;
         match (self.output.format, self.log) {
             (Format::Quiet, _) => {}
             (Format::Json, _) | (_, LogArg::Json) => {
-                self.record(&json::summary(totals, took, self.seed, slow));
+                self.record(&json::summary(totals, took, self.seed, slow, trouble));
             }
             (_, LogArg::Text) => {
                 self.write(&text::summary(totals, self.noun, took, self.output.stdout))

@@ -156,5 +156,6 @@ pub(super) fn wrapped(text: &str, width: Option<usize>) -> String {
             _ => lines.push(word.to_owned()),
         }
     }
-    lines.into_iter().filter(|line| !line.is_empty()).map(|line| line + "\n").collect()
+    let lines = lines.iter().map(|line| line.trim_end()).filter(|line| !line.is_empty());
+    lines.map(|line| format!("{line}\n")).collect()
 }

@@ -45,6 +45,8 @@ pub(super) fn word(attempt: &Attempt) -> Option<&'static str> {
         Cause::NoRoute => "no route",
         Cause::Prohibited => "prohibited by a router",
         Cause::Reset => "reset",
+        Cause::NoAnswerToTls => "TLS silent",
+        Cause::Untrusted | Cause::NoTls => "TLS failed",
         Cause::Bind => "cannot bind",
         Cause::Other => return None,
     })
@@ -273,8 +275,11 @@ fn silent_addresses(survey: &Survey) -> Option<String> {
     let silent: Vec<String> = survey
         .probes
         .iter()
-        .filter(|probe| probe.fate().is_some_and(Fate::is_silent))
-        .map(|probe| format!("`{}`", probe.to.ip()))
+        .filter_map(|probe| {
+            let fate = probe.fate().filter(|fate| fate.is_silent())?;
+            let about = if fate.tcp.end == LegEnd::Silent { "" } else { " (TLS)" };
+            Some(format!("`{}`{about}", probe.to.ip()))
+        })
         .collect();
     Some(match silent.as_slice() {
         [] => return None,

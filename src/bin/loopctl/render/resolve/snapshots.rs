@@ -44,7 +44,11 @@ impl Story {
     fn at(&mut self, ms: f64, query: u64, record_type: RecordType, kind: DnsEventKind) {
         let at = self.began + Duration::from_secs_f64(ms / 1000.0);
         let name = format!("{}.", self.report.subject.name);
-        self.report.queries.hear(0, self.began, &DnsEvent { at, query, name, record_type, kind });
+        self.report.queries.hear(
+            0,
+            self.began,
+            &DnsEvent { at, query, name, record_type, verifies: None, kind },
+        );
     }
 
     fn asked(&mut self, ms: f64, query: u64, record_type: RecordType) {
@@ -109,6 +113,7 @@ impl Story {
                 round_trip: None,
                 retries: 0,
                 truncated: false,
+                validation: None,
             },
         }
     }

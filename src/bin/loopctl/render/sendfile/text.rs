@@ -5,6 +5,7 @@ use std::time::Duration;
 use loopctl::{CopyReason, SendfilePath};
 
 use super::super::units::{bytes, prose};
+use crate::message::plain;
 use crate::sendfile::Sending;
 
 /// How much went, in what time, and which way.
@@ -32,11 +33,11 @@ pub(crate) fn sent(sending: &Sending) -> String {
 
 fn why(reason: CopyReason) -> String {
     if reason != CopyReason::Tls {
-        return reason.to_string();
+        return plain(reason);
     }
     match loopctl::kernel_tls() {
         Ok(()) => format!("{reason}, though the kernel could"),
-        Err(error) => format!("{reason}, and the kernel could not ({error})"),
+        Err(error) => format!("{reason}, and the kernel could not ({})", plain(error)),
     }
 }
 

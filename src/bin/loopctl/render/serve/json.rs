@@ -103,20 +103,27 @@ pub(crate) fn stats(totals: &Totals, after: Duration) -> Value {
     Value::Object(record)
 }
 
-/// All of it, at the end.
-pub(crate) fn summary(totals: &Totals, took: Duration, seed: Option<u64>, slow: &SlowLog) -> Value {
+/// All of it, at the end; `trouble`: what went wrong with what a sink has to store.
+pub(crate) fn summary(
+    totals: &Totals,
+    took: Duration,
+    seed: Option<u64>,
+    slow: &SlowLog,
+    trouble: Option<&Trouble>,
+) -> Value {
     let mut record = record("summary");
     extend(&mut record, counts(totals));
     record.insert("duration_ms".to_owned(), ms(took).into());
     record.insert("fault_seed".to_owned(), seed.into());
     record.insert("slow_callbacks".to_owned(), slow_callbacks(slow).into());
-    record.insert("error".to_owned(), Value::Null);
+    let error = trouble.map(|trouble| error(trouble, End::Error));
+    record.insert("error".to_owned(), error.into());
     Value::Object(record)
 }
 
 /// All of it, where nothing could begin.
 pub(crate) fn refused(why: &str, took: Duration) -> Value {
-    let mut summary = summary(&Totals::default(), took, None, &SlowLog::new(0));
+    let mut summary = summary(&Totals::default(), took, None, &SlowLog::new(0), None);
     let error = json!({"kind": "io", "errno": null, "name": null, "message": why});
     summary["error"] = error;
     summary

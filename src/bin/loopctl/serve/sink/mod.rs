@@ -13,7 +13,7 @@ use std::rc::Rc;
 use super::client::Client;
 use super::conn::{Input, Output};
 use super::report::{End, Halt};
-use crate::message::Message;
+use crate::message::{Message, plain};
 use crate::request::SinkRequest;
 
 use parcel::{Fault, Parcel};
@@ -33,6 +33,9 @@ pub(super) async fn talk(
     match request.resume {
         true => receive_announced(client, input, output, parcel, request).await?,
         false => while receive(client, input, parcel, request).await? > 0 {},
+    }
+    if parcel.settle().await.is_err() {
+        return Err(not_stored(client, parcel).await);
     }
     delivery.is_whole = true;
     if store.is_folder() || request.resume {
@@ -101,17 +104,19 @@ async fn keep(
     match parcel.take(data, request.max_size).await {
         Ok(()) => Ok(()),
         Err(Fault::TooLarge) => Err(Halt::limit("larger than --max-size")),
-        // What all share ends the server, which tells why.
-        Err(Fault::Failed) if !client.session.store().is_some_and(Store::is_folder) => {
-            let failed = io::Error::other("the output has failed");
-            Err(Halt::because(End::Error, failed))
-        }
-        Err(Fault::Failed) => {
-            let error = parcel.finish().await.err();
-            let error = error.unwrap_or_else(|| io::Error::other("the output has failed"));
-            Err(failed(client, error))
-        }
+        Err(Fault::Failed) => Err(not_stored(client, parcel).await),
     }
+}
+
+/// What came cannot be written.
+async fn not_stored(client: &Client, parcel: &Parcel) -> Halt {
+    if let Some(store) = client.session.store().filter(|store| !store.is_folder()) {
+        // What all share ends the server, which tells why.
+        client.break_off(true);
+        return Halt::End(End::Error, store.trouble());
+    }
+    let error = parcel.finish().await.err();
+    failed(client, error.unwrap_or_else(|| io::Error::other("the output has failed")))
 }
 
 /// What one client brings. It is left as a part unless it came to its end.
@@ -145,9 +150,10 @@ fn refused(client: &Client, end: End, why: &str) -> Halt {
 /// Something failed here: the client hears of it by a reset, and the exit status tells.
 fn failed(client: &Client, error: io::Error) -> Halt {
     if let Some(store) = client.session.store() {
-        store.note_failure();
+        store.note_failure(&error);
     }
-    let message = Message::error(format!("cannot store what comes: {error}"));
+    client.break_off(true);
+    let message = Message::error(format!("cannot store what comes: {}", plain(&error)));
     client.session.teller.borrow().message(&message);
     Halt::because(End::Error, error)
 }

@@ -41,6 +41,8 @@ struct Course {
     has_begun: bool,
     is_broken: bool,
     is_over: bool,
+    /// Not all that came could be written.
+    has_failed: bool,
 }
 
 /// Why nothing more is taken.
@@ -139,11 +141,25 @@ impl Parcel {
         self.push(&data[..fits]);
         if let Some(spool) = &self.spool {
             spool.room().await;
-            if spool.has_failed() {
-                return Err(Fault::Failed);
-            }
+            self.check()?;
         }
         if fits < data.len() { Err(Fault::TooLarge) } else { Ok(()) }
+    }
+
+    /// Waits until all that came is on its way, so that whoever brought it hears if it is not.
+    pub(super) async fn settle(&self) -> Result<(), Fault> {
+        if let Some(spool) = &self.spool {
+            spool.emptied().await;
+        }
+        self.check()
+    }
+
+    fn check(&self) -> Result<(), Fault> {
+        if self.spool.as_ref().is_some_and(Spool::has_failed) {
+            self.update(|course| course.has_failed = true);
+            return Err(Fault::Failed);
+        }
+        Ok(())
     }
 
     /// The same for who cannot wait.
@@ -181,6 +197,7 @@ impl Parcel {
             return None;
         }
         self.update(|course| course.is_over = true);
+        self.count_what_is_written();
         if let (Some(place), 0) = (&self.place, self.bytes.get()) {
             // It is empty, and this run has made it or may replace it.
             let _ = fs::remove_file(&place.part);
@@ -194,9 +211,17 @@ impl Parcel {
     }
 
     pub(super) async fn finish_within(&self, longest: Duration) -> io::Result<()> {
-        match &self.spool {
-            Some(spool) => spool.finish(longest).await,
-            None => Ok(()),
+        let Some(spool) = &self.spool else { return Ok(()) };
+        spool.finish(longest).await.inspect_err(|_| self.update(|course| course.has_failed = true))
+    }
+
+    /// What came and could not be written is not there.
+    fn count_what_is_written(&self) {
+        let has_failed = self.course.get().has_failed;
+        if let Some(place) = self.place.as_ref().filter(|_| has_failed)
+            && let Ok(found) = fs::metadata(&place.part)
+        {
+            self.bytes.set(found.len());
         }
     }
 

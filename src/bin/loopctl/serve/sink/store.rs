@@ -1,6 +1,6 @@
 //! Where parcels go: one file, a folder with a file for each client, standard output, or nowhere.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -9,10 +9,10 @@ use std::time::Duration;
 use loopctl::LoopRef;
 
 use super::super::refuse::Refusal;
-use super::super::report::Stored;
+use super::super::report::{Stored, Trouble};
 use super::parcel::Parcel;
 use crate::exit::Exit;
-use crate::message::Message;
+use crate::message::{Message, plain};
 use crate::output::written;
 use crate::request::{Outlet, SinkRequest};
 use crate::stdio::Sink;
@@ -24,7 +24,8 @@ pub(in super::super) struct Store {
     shared: OnceCell<Rc<Parcel>>,
     /// The number of the last file.
     number: Cell<u64>,
-    has_failed: Cell<bool>,
+    /// The first thing that went wrong.
+    trouble: RefCell<Option<Trouble>>,
     /// How it is called when it fails.
     name: String,
 }
@@ -39,13 +40,18 @@ impl Store {
             request: request.clone(),
             shared: OnceCell::new(),
             number: Cell::default(),
-            has_failed: Cell::default(),
+            trouble: RefCell::default(),
             name: name(request.outlet.as_ref()),
         };
         if let Some(outlet) = request.outlet.as_ref().filter(|outlet| !outlet.is_folder) {
             let parcel = store.one(lp, outlet).await;
-            let parcel = parcel.map_err(|error| refuse(&outlet.path, &error))?;
+            let parcel = parcel.map_err(|error| refuse(&outlet.path, &error, request.resume))?;
             store.shared.get_or_init(|| Rc::new(parcel));
+        }
+        if let Some(folder) = request.outlet.as_ref().filter(|outlet| outlet.is_folder) {
+            // Before the first client has sent a file in vain.
+            let tried = tempfile::tempfile_in(&folder.path);
+            tried.map_err(|error| refuse(&folder.path, &error, false))?;
         }
         Ok(store)
     }
@@ -88,7 +94,7 @@ impl Store {
     }
 
     /// Whether what a client brings is a thing of its own.
-    pub(super) fn is_folder(&self) -> bool {
+    pub(in super::super) fn is_folder(&self) -> bool {
         self.shared.get().is_none()
     }
 
@@ -97,8 +103,14 @@ impl Store {
         self.shared.get()
     }
 
-    pub(super) fn note_failure(&self) {
-        self.has_failed.set(true);
+    pub(super) fn note_failure(&self, error: &io::Error) {
+        self.trouble.borrow_mut().get_or_insert_with(|| Trouble::from(error));
+    }
+
+    /// What went wrong here.
+    pub(in super::super) fn trouble(&self) -> Option<Trouble> {
+        let of_shared = || self.shared.get()?.spool.as_ref()?.trouble();
+        self.trouble.borrow().clone().or_else(of_shared)
     }
 
     /// Waits until all is written, so long, and gives it its name; what was stored, and how that went.
@@ -107,15 +119,20 @@ impl Store {
         longest: Duration,
         style: Style,
     ) -> (Option<Stored>, Exit) {
-        let failed = if self.has_failed.get() { Exit::CannotWrite } else { Exit::Success };
+        let has_failed = self.trouble.borrow().is_some();
+        let failed = if has_failed { Exit::CannotWrite } else { Exit::Success };
         let Some(shared) = self.shared.get() else { return (None, failed) };
         if let Err(error) = shared.finish_within(longest).await {
+            self.note_failure(&error);
             shared.break_off();
             return (shared.abandon(), written(Err(error), &self.name, style));
         }
         match shared.complete().await {
             Ok(stored) => (stored, failed),
-            Err(error) => (None, written(Err(error), &self.name, style)),
+            Err(error) => {
+                self.note_failure(&error);
+                (None, written(Err(error), &self.name, style))
+            }
         }
     }
 }
@@ -127,10 +144,16 @@ fn name(outlet: Option<&Outlet>) -> String {
     }
 }
 
-fn refuse(path: &Path, error: &io::Error) -> Refusal {
-    let mut message = Message::error(format!("cannot write to `{}`: {error}", path.display()));
+fn refuse(path: &Path, error: &io::Error, resumes: bool) -> Refusal {
+    let text = format!("cannot write to `{}`: {}", path.display(), plain(error));
+    let mut message = Message::error(text);
     if error.kind() == io::ErrorKind::AlreadyExists {
-        message.hints.push("--force replaces it".to_owned());
+        message.hints.push(match resumes {
+            // The part is gone on with, so it can only be the whole.
+            true => "it is whole: --resume goes on with what has .part at the end of its name"
+                .to_owned(),
+            false => "--force replaces it".to_owned(),
+        });
     }
     (message, Exit::CannotWrite)
 }

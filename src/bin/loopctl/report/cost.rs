@@ -1,0 +1,61 @@
+//! What the time until the connection is made of.
+
+use std::time::Duration;
+
+use loopctl::plan::{Ready, Reason};
+
+use super::Report;
+use super::query::{Query, Verdict};
+
+/// Answers that come so close to each other make nobody wait.
+const TRIFLE: Duration = Duration::from_millis(1);
+
+impl Report {
+    /// When there was enough of an answer to begin.
+    pub(crate) fn resolved_at(&self) -> Duration {
+        match (self.resolve.started, self.resolve.took) {
+            (Some(started), Some(took)) => started + took,
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// When the first addresses were known that could have been connected to.
+    pub(crate) fn answered_at(&self) -> Duration {
+        let resolved = self.resolved_at();
+        let Some(awaited) = self.awaited() else { return resolved };
+        let queries = self.resolve.queries.0.iter();
+        let others = queries.filter(|it| it.types != awaited.types);
+        let answers = others.filter(|query| query.verdict() == Verdict::Answered);
+        let first = answers.map(Query::ended_at).min().unwrap_or(resolved);
+        if first + TRIFLE > resolved { resolved } else { first }
+    }
+
+    /// What waiting for other addresses cost the connection: from the answer that was enough to the start of the
+    /// attempt that won. Where each address was tried by itself, nobody has waited.
+    pub(crate) fn cost(&self) -> Option<Duration> {
+        let raced = self.winner().filter(|_| self.beside.compare.is_none());
+        Some(raced?.start.saturating_sub(self.resolved_at()))
+    }
+
+    /// What waiting for other answers cost, with addresses in hand.
+    pub(crate) fn answer_wait(&self) -> Duration {
+        self.resolved_at() - self.answered_at()
+    }
+
+    /// What Happy Eyeballs cost: the time to the connection without the first answer and without the handshake.
+    pub(crate) fn race_cost(&self) -> Option<Duration> {
+        Some(self.cost()? + self.answer_wait())
+    }
+
+    /// The question that the first attempt waited for.
+    pub(crate) fn awaited(&self) -> Option<&Query> {
+        let queries = &self.resolve.queries.0;
+        let Reason::First(ready) = self.attempts.first()?.schedule.reason else { return None };
+        match ready {
+            // The preferred family is asked for first.
+            Ready::Preferred | Ready::GaveUp | Ready::DelayPassed => queries.first(),
+            Ready::Complete => queries.iter().max_by_key(|query| query.ended_at()),
+            Ready::Known => None,
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! How hickory asks for what it needs: its questions are noted, and whoever polls it answers them on the loop.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_channel::oneshot;
+use futures_io::{AsyncRead, AsyncWrite};
+use hickory_net::NetError;
+use hickory_net::proto::op::{DnsRequest, DnsResponse, Query};
+use hickory_net::runtime::{DnsTcpStream, DnsUdpSocket, RuntimeProvider, Spawn, Time};
+use hickory_net::xfer::{DnsHandle, DnsResponseStream};
+
+/// A question of hickory's, and where its answer goes.
+pub(super) struct Wanted {
+    pub(super) query: Query,
+    pub(super) reply: oneshot::Sender<Result<DnsResponse, NetError>>,
+}
+
+/// Must be [`Send`] for hickory, although it never leaves the loop.
+#[derive(Clone, Default)]
+pub(super) struct Asking(Arc<Mutex<Vec<Wanted>>>);
+
+impl Asking {
+    /// What has been asked for since the last time.
+    pub(super) fn take(&self) -> Vec<Wanted> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl DnsHandle for Asking {
+    type Response = DnsResponseStream;
+    type Runtime = NoRuntime;
+
+    fn send(&self, request: DnsRequest) -> DnsResponseStream {
+        let Some(query) = request.queries.first().cloned() else {
+            return NetError::from("no question").into();
+        };
+        let (reply, answer) = oneshot::channel();
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Wanted { query, reply });
+        let answer = async move { answer.await.unwrap_or(Err(NetError::Timeout)) };
+        Box::pin(answer).into()
+    }
+}
+
+/// The time by which signatures are judged, in seconds since 1970.
+pub(super) fn now() -> u32 {
+    // Of times in signatures only the low bits are there (RFC 4034 section 3.1.5).
+    <NoTimer as Time>::current_time() as u32
+}
+
+/// hickory opens no sockets and sets no timers here; of its runtime, only the time of day is used.
+#[derive(Clone)]
+pub(super) struct NoRuntime;
+
+#[derive(Clone)]
+pub(super) struct NoSpawn;
+
+pub(super) struct NoTimer;
+
+/// What never is.
+pub(super) enum NoSocket {}
+
+fn unsupported() -> io::Error {
+    io::ErrorKind::Unsupported.into()
+}
+
+impl RuntimeProvider for NoRuntime {
+    type Handle = NoSpawn;
+    type Timer = NoTimer;
+    type Udp = NoSocket;
+    type Tcp = NoSocket;
+
+    fn create_handle(&self) -> NoSpawn {
+        NoSpawn
+    }
+
+    fn connect_tcp(
+        &self,
+        _: SocketAddr,
+        _: Option<SocketAddr>,
+        _: Option<Duration>,
+    ) -> Pin<Box<dyn Send + Future<Output = io::Result<NoSocket>>>> {
+        Box::pin(async { Err(unsupported()) })
+    }
+
+    fn bind_udp(
+        &self,
+        _: SocketAddr,
+        _: SocketAddr,
+    ) -> Pin<Box<dyn Send + Future<Output = io::Result<NoSocket>>>> {
+        Box::pin(async { Err(unsupported()) })
+    }
+}
+
+impl Spawn for NoSpawn {
+    fn spawn_bg(&mut self, _: impl Future<Output = ()> + Send + 'static) {}
+}
+
+#[async_trait]
+impl Time for NoTimer {
+    async fn delay_for(_: Duration) {}
+
+    async fn timeout<F: 'static + Future + Send>(_: Duration, future: F) -> io::Result<F::Output> {
+        Ok(future.await)
+    }
+}
+
+impl DnsUdpSocket for NoSocket {
+    type Time = NoTimer;
+
+    fn poll_recv_from(
+        &self,
+        _: &mut Context<'_>,
+        _: &mut [u8],
+    ) -> Poll<io::Result<(usize, SocketAddr)>> {
+        match *self {}
+    }
+
+    fn poll_send_to(
+        &self,
+        _: &mut Context<'_>,
+        _: &[u8],
+        _: SocketAddr,
+    ) -> Poll<io::Result<usize>> {
+        match *self {}
+    }
+}
+
+impl DnsTcpStream for NoSocket {
+    type Time = NoTimer;
+}
+
+impl AsyncRead for NoSocket {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        match *self {}
+    }
+}
+
+impl AsyncWrite for NoSocket {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+        match *self {}
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match *self {}
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match *self {}
+    }
+}

@@ -1,0 +1,103 @@
+//! What servers have said of the keys of zones, so that each is asked for once.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+use std::time::{Duration, Instant};
+
+use hickory_net::proto::op::{DnsResponse, Query};
+use hickory_net::proto::rr::{Name, RecordType};
+
+use crate::event_loop::LoopRef;
+
+/// An answer, or why there is none.
+pub(super) type Given = Rc<Result<DnsResponse, String>>;
+
+/// For how long at least: those who wait for the same answer must not ask again one after the other.
+const SHORTEST: Duration = Duration::from_secs(5);
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How many answers are kept at most.
+const MOST: usize = 4096;
+
+#[derive(Default)]
+pub(super) struct KnownKeys(RefCell<HashMap<Key, State>>);
+
+type Key = (Name, RecordType);
+
+enum State {
+    /// Somebody asks, and these wait.
+    Asked(Vec<Waker>),
+    Given(Given, Instant),
+}
+
+impl KnownKeys {
+    /// What is known, or what `ask` gives, with how long it may be kept.
+    pub(super) async fn get(
+        &self,
+        lp: &LoopRef,
+        query: &Query,
+        ask: impl Future<Output = (Result<DnsResponse, String>, Option<Duration>)>,
+    ) -> Given {
+        let key = (query.name().clone(), query.query_type());
+        if let Some(given) = poll_fn(|cx| self.poll_known(&key, lp.time(), cx.waker())).await {
+            return given;
+        }
+        let asking = Slot { keys: self, key: &key };
+        let (given, ttl) = ask.await;
+        let given = Rc::new(given);
+        let ttl = ttl.unwrap_or(SHORTEST).clamp(SHORTEST, LONGEST);
+        asking.fill(Some(State::Given(Rc::clone(&given), lp.time() + ttl)));
+        given
+    }
+
+    /// `None`: it is for the caller to ask now.
+    fn poll_known(&self, key: &Key, now: Instant, waker: &Waker) -> Poll<Option<Given>> {
+        let mut known = self.0.borrow_mut();
+        match known.get_mut(key) {
+            Some(State::Asked(waiting)) => {
+                waiting.push(waker.clone());
+                return Poll::Pending;
+            }
+            Some(State::Given(given, until)) if now < *until => {
+                return Poll::Ready(Some(Rc::clone(given)));
+            }
+            _ => {}
+        }
+        if known.len() >= MOST {
+            known.retain(|_, state| matches!(state, State::Asked(_)));
+        }
+        known.insert(key.clone(), State::Asked(Vec::new()));
+        Poll::Ready(None)
+    }
+}
+
+/// The place of an answer that is asked for. If nobody asks any more, another one does who waits for it.
+struct Slot<'a> {
+    keys: &'a KnownKeys,
+    key: &'a Key,
+}
+
+impl Slot<'_> {
+    fn fill(&self, state: Option<State>) {
+        let mut known = self.keys.0.borrow_mut();
+        let before = match state {
+            Some(state) => known.insert(self.key.clone(), state),
+            None => known.remove(self.key),
+        };
+        drop(known);
+        if let Some(State::Asked(waiting)) = before {
+            waiting.into_iter().for_each(Waker::wake);
+        }
+    }
+}
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        if matches!(self.keys.0.borrow().get(self.key), Some(State::Asked(_))) {
+            self.fill(None);
+        }
+    }
+}

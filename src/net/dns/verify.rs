@@ -1,0 +1,355 @@
+//! Has answers proved by hickory, which is polled here and whose questions are asked here: no task, no thread.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use hickory_net::dnssec::DnssecDnsHandle;
+use hickory_net::proto::dnssec::rdata::{DNSKEY, DNSSECRData};
+use hickory_net::proto::dnssec::{self, Proof, Verifier};
+use hickory_net::proto::op::{DnsRequest, DnsRequestOptions, DnsResponse, Message, Query};
+use hickory_net::proto::rr::{LowerName, Name, RData, Record, RecordType};
+use hickory_net::xfer::{DnsHandle, FirstAnswer};
+use hickory_net::{DnsError as NetDnsError, NetError};
+
+use super::handle::{Asking, Wanted, now};
+use super::keys::Given;
+use super::message::Question;
+use super::parts::{self, Part, signature};
+use super::reason::Seen;
+use super::{
+    DnsAnswer, DnsClient, DnsError, DnsErrorKind, DnsProof, DnsProofReason, DnsSetProof,
+    DnsValidation, TrustAnchors, decode,
+};
+use crate::net::Failure;
+
+/// How many questions one answer may take. Whoever made the answer may want it to take thousands.
+const MOST_QUESTIONS: usize = 100;
+
+impl DnsClient {
+    /// The same result, with what its signatures prove, if that is to be found out.
+    pub(super) async fn verified(
+        &self,
+        result: Result<DnsAnswer, DnsError>,
+        wire: &[u8],
+        query: u64,
+    ) -> Result<DnsAnswer, DnsError> {
+        let Some(anchors) = &self.shared.config.anchors else { return result };
+        let is_answer = match &result {
+            Ok(_) => true,
+            Err(error) => matches!(error.kind, DnsErrorKind::NxDomain | DnsErrorKind::NoData),
+        };
+        let message = Message::from_vec(wire).ok().filter(|_| is_answer);
+        let Some((message, question)) =
+            message.and_then(|it| it.queries.first().cloned().map(|question| (it, question)))
+        else {
+            return result;
+        };
+        let verifying = Verifying {
+            client: self,
+            anchors,
+            query,
+            asked: Cell::new(0),
+            seen: RefCell::new(HashMap::new()),
+        };
+        attached(result, verifying.run(&message, &question).await)
+    }
+}
+
+/// One answer that is verified.
+struct Verifying<'a> {
+    client: &'a DnsClient,
+    anchors: &'a TrustAnchors,
+    query: u64,
+    asked: Cell<usize>,
+    /// What hickory was given.
+    seen: RefCell<HashMap<(Name, RecordType), Given>>,
+}
+
+impl Verifying<'_> {
+    async fn run(&self, message: &Message, question: &Query) -> DnsValidation {
+        let mut all = DnsValidation {
+            proof: DnsProof::Secure,
+            reason: None,
+            chain: Vec::new(),
+            sets: Vec::new(),
+        };
+        for part in parts::of(message, question) {
+            let (set, chain) = self.judge(&part).await;
+            if all.reason.is_none() || rank(set.proof) > rank(all.proof) {
+                (all.proof, all.reason, all.chain) = (set.proof, set.reason.clone(), chain);
+            }
+            if !part.is_denial {
+                all.sets.push(set);
+            }
+        }
+        all
+    }
+
+    /// What is known of one part, and the zones that prove it.
+    async fn judge(&self, part: &Part) -> (DnsSetProof, Vec<String>) {
+        let set = |proof, reason| DnsSetProof {
+            name: decode::name(&part.name),
+            record_type: super::RecordType::of(part.record_type),
+            proof,
+            reason,
+        };
+        let Some(top) = self.anchors.above(&part.name) else {
+            return (set(DnsProof::Indeterminate, Some(DnsProofReason::NoAnchor)), Vec::new());
+        };
+        let trusted = match self.trusted(&top).await {
+            Ok(trusted) => trusted,
+            Err(reason) => return (set(DnsProof::Indeterminate, Some(reason)), Vec::new()),
+        };
+        let trusted = Arc::new(trusted);
+        let proof = match part.of_wildcard() {
+            Some(pieces) => self.prove_wildcard(&pieces, &trusted).await,
+            None => self.prove(part, &trusted).await,
+        };
+        let seen = self.seen.borrow();
+        let seen = Seen { given: &seen, anchors: self.anchors, top: &top, now: now() };
+        let (reason, chain) = seen.explain(part, proof);
+        let proof = match reason {
+            // It may be signed well: nobody has said.
+            Some(DnsProofReason::Unanswered { .. }) => DnsProof::Indeterminate,
+            _ => proof,
+        };
+        (set(proof, reason), chain)
+    }
+
+    /// The keys of an anchor's zone that are trusted.
+    async fn trusted(&self, top: &Name) -> Result<dnssec::TrustAnchors, DnsProofReason> {
+        let given = self.get(&Query::query(top.clone(), RecordType::DNSKEY)).await;
+        let what = || format!("DNSKEY of {}", decode::name(top));
+        let response = match &*given {
+            Ok(response) => response,
+            Err(why) => {
+                return Err(DnsProofReason::Unanswered { what: what(), why: why.clone() });
+            }
+        };
+        let keys: Vec<(&Record, &DNSKEY)> = response.answers.iter().filter_map(dnskey).collect();
+        let signatures: Vec<_> = response.answers.iter().filter_map(signature).collect();
+        if keys.is_empty() || signatures.is_empty() {
+            return Err(DnsProofReason::NoDnssec);
+        }
+        let anchored = keys.iter().filter(|(_, key)| self.anchors.has(top, key));
+        let anchored: Vec<&DNSKEY> = anchored.map(|(_, key)| *key).collect();
+        // hickory would look for a DS of the other keys above an anchor that is not the root's.
+        let vouches = |key: &&DNSKEY| {
+            signatures.iter().any(|signature| {
+                let records = keys.iter().map(|(record, _)| *record);
+                let (class, input) = (keys[0].0.dns_class, signature.input());
+                let (now, from, to) =
+                    (now(), input.sig_inception.get(), input.sig_expiration.get());
+                let is_now = now.wrapping_sub(from).cast_signed() >= 0
+                    && to.wrapping_sub(now).cast_signed() >= 0;
+                is_now && key.verify_rrsig(top, class, signature, records).is_ok()
+            })
+        };
+        let all_count = !top.is_root() && anchored.iter().any(vouches);
+        let mut trusted = dnssec::TrustAnchors::empty();
+        for (_, key) in &keys {
+            if all_count || anchored.contains(key) {
+                trusted.insert_with_name(key.public_key(), LowerName::from(top));
+            }
+        }
+        Ok(trusted)
+    }
+
+    /// Of records from a wildcard: it must have them, and there must be nothing closer.
+    async fn prove_wildcard(
+        &self,
+        (original, denials): &(Part, Vec<Part>),
+        trusted: &Arc<dnssec::TrustAnchors>,
+    ) -> DnsProof {
+        match (self.prove(original, trusted).await, denials.first()) {
+            (DnsProof::Secure, Some(denial)) => self.prove(denial, trusted).await,
+            (DnsProof::Secure, None) => DnsProof::Bogus,
+            (other, _) => other,
+        }
+    }
+
+    /// Polls hickory, and what it asks for, until it knows.
+    async fn prove(&self, part: &Part, trusted: &Arc<dnssec::TrustAnchors>) -> DnsProof {
+        let Ok(own) = DnsResponse::from_message(part.message.clone()) else {
+            return DnsProof::Bogus;
+        };
+        let key = (part.name.clone(), part.record_type);
+        self.seen.borrow_mut().insert(key, Rc::new(Ok(own.clone())));
+        let asking = Asking::default();
+        let handle = DnssecDnsHandle::with_trust_anchor(asking.clone(), Arc::clone(trusted));
+        let request = DnsRequest::from_query(part.query(), DnsRequestOptions::default());
+        let mut proving = handle.send(request).first_answer();
+        let mut answering: Vec<Pin<Box<dyn Future<Output = ()> + '_>>> = Vec::new();
+        let proved = poll_fn(|cx: &mut Context<'_>| {
+            loop {
+                if let Poll::Ready(proved) = Pin::new(&mut proving).poll(cx) {
+                    return Poll::Ready(proved);
+                }
+                let wanted = asking.take();
+                let under_way = answering.len();
+                let is_new = !wanted.is_empty();
+                for wanted in wanted {
+                    answering.push(Box::pin(self.answer(wanted, part, &own)));
+                }
+                answering.retain_mut(|answer| answer.as_mut().poll(cx).is_pending());
+                if !is_new && answering.len() == under_way {
+                    return Poll::Pending;
+                }
+            }
+        });
+        verdict(part, proved.await)
+    }
+
+    /// Gives hickory what it asks for: first of all the answer itself.
+    async fn answer(&self, wanted: Wanted, part: &Part, own: &DnsResponse) {
+        let Wanted { query, reply } = wanted;
+        let answer = if query == part.query() {
+            Ok(own.clone())
+        } else {
+            match &*self.get(&query).await {
+                Ok(response) => Ok(response.clone()),
+                Err(why) => Err(NetError::from(why.clone())),
+            }
+        };
+        // Whoever does not wait any more has found out without it.
+        let _ = reply.send(answer);
+    }
+
+    async fn get(&self, query: &Query) -> Given {
+        let asked = self.asked.replace(self.asked.get() + 1);
+        let given = if asked < MOST_QUESTIONS {
+            let client = self.client;
+            client.shared.keys.get(&client.lp, query, self.ask(query)).await
+        } else {
+            Rc::new(Err(format!("given up after {MOST_QUESTIONS} questions")))
+        };
+        let key = (query.name().clone(), query.query_type());
+        self.seen.borrow_mut().insert(key, Rc::clone(&given));
+        given
+    }
+
+    /// One question to the servers, with how long its answer may be kept.
+    async fn ask(
+        &self,
+        query: &Query,
+    ) -> (Result<DnsResponse, String>, Option<std::time::Duration>) {
+        let record_type = super::RecordType::of(query.query_type());
+        let question = Question::of(query.name().clone(), record_type);
+        let (result, wire) = self.client.query_beside(question, self.query).await;
+        let answer = match &result {
+            Ok(answer) => Some(answer),
+            Err(error) => match error.kind {
+                DnsErrorKind::NxDomain | DnsErrorKind::NoData => error.answer.as_deref(),
+                _ => None,
+            },
+        };
+        let ttl = answer.and_then(DnsAnswer::ttl);
+        let response = match (answer, result.as_ref().err()) {
+            (Some(_), _) => DnsResponse::from_buffer(wire).map_err(|error| error.to_string()),
+            (None, error) => Err(error.map_or_else(String::new, DnsError::brief)),
+        };
+        (response, ttl)
+    }
+}
+
+fn dnskey(record: &Record) -> Option<(&Record, &DNSKEY)> {
+    match &record.data {
+        RData::DNSSEC(DNSSECRData::DNSKEY(key)) => Some((record, key)),
+        _ => None,
+    }
+}
+
+/// What hickory's answer means for the part.
+fn verdict(part: &Part, proved: Result<DnsResponse, NetError>) -> DnsProof {
+    let response = match proved {
+        Ok(response) => response,
+        Err(NetError::Dns(NetDnsError::Nsec { proof, .. })) => return proof_of(proof),
+        Err(_) => return DnsProof::Bogus,
+    };
+    if !part.is_denial {
+        let records = response.answers.iter();
+        let records = records.filter(|record| record.record_type() == part.record_type);
+        let proofs = records.map(|record| proof_of(record.proof));
+        return proofs.reduce(worse).unwrap_or(DnsProof::Bogus);
+    }
+    let denies = |record: &&Record| {
+        matches!(record.record_type(), RecordType::NSEC | RecordType::NSEC3)
+            && record.proof.is_secure()
+    };
+    match response.authorities.iter().find(denies) {
+        Some(_) => DnsProof::Secure,
+        None => DnsProof::Insecure,
+    }
+}
+
+fn proof_of(proof: Proof) -> DnsProof {
+    match proof {
+        Proof::Secure => DnsProof::Secure,
+        Proof::Insecure => DnsProof::Insecure,
+        Proof::Bogus => DnsProof::Bogus,
+        Proof::Indeterminate => DnsProof::Indeterminate,
+    }
+}
+
+fn worse(a: DnsProof, b: DnsProof) -> DnsProof {
+    if rank(a) < rank(b) { b } else { a }
+}
+
+/// The larger, the worse.
+fn rank(proof: DnsProof) -> u8 {
+    match proof {
+        DnsProof::Secure => 0,
+        DnsProof::Insecure => 1,
+        DnsProof::Indeterminate => 2,
+        DnsProof::Bogus => 3,
+    }
+}
+
+/// What an anchor is in charge of must be secure, or proved not to be signed.
+fn failure(validation: &DnsValidation) -> Option<DnsErrorKind> {
+    match (validation.proof, &validation.reason) {
+        (DnsProof::Bogus, _) => Some(DnsErrorKind::Bogus),
+        (DnsProof::Indeterminate, Some(DnsProofReason::NoAnchor)) => None,
+        (DnsProof::Indeterminate, _) => Some(DnsErrorKind::Indeterminate),
+        (DnsProof::Secure | DnsProof::Insecure, _) => None,
+    }
+}
+
+fn attached(
+    result: Result<DnsAnswer, DnsError>,
+    validation: DnsValidation,
+) -> Result<DnsAnswer, DnsError> {
+    let kind = failure(&validation);
+    let why = validation.reason.as_ref().map(ToString::to_string).unwrap_or_default();
+    let why = Failure::from(&io::Error::new(io::ErrorKind::InvalidData, why));
+    let validation = Some(Box::new(validation));
+    match (result, kind) {
+        (Ok(mut answer), None) => {
+            answer.exchange.validation = validation;
+            Ok(answer)
+        }
+        (Ok(mut answer), Some(kind)) => {
+            answer.exchange.validation = validation;
+            let (name, record_type) = (answer.name.clone(), answer.record_type);
+            let exchange = Box::new(answer.exchange.clone());
+            let (failure, answer) = (Some(why), Some(Box::new(answer)));
+            Err(DnsError { kind, name, record_type, failure, answer, exchange })
+        }
+        (Err(mut error), kind) => {
+            if let Some(kind) = kind {
+                (error.kind, error.failure) = (kind, Some(why));
+            }
+            if let Some(answer) = &mut error.answer {
+                answer.exchange.validation.clone_from(&validation);
+            }
+            error.exchange.validation = validation;
+            Err(error)
+        }
+    }
+}
