@@ -28,6 +28,7 @@
 //! | net | [`StreamReader`], [`CreateDatagram`], [`ReadPipe`], [`WritePipe`], [`CreateSubprocess`], [`Event`] |
 //! | net | [`Sendfile`], [`Sent`], [`SendfileError`]: files, by the kernel where it can |
 //! | net | with the feature `dns`: `DnsClient`, `DnsAnswer`, `DnsError`, `DnsEvent` |
+//! | net | with the feature `dnssec`: `TrustAnchors`, `DnsValidation`, `DnsProof` |
 //! | net | with the feature `tls`: `TlsClient`, `TlsServer`, `TlsInfo`, `TlsError` |
 //!
 //! # One turn
@@ -61,6 +62,9 @@ pub use event_loop::{
     LoopExit, LoopRef, Outcome, Remote, RemoteHandle, RunError, SlowCallback, SlowTurn,
     TimerHandle, Turns, running_loop,
 };
+#[cfg(all(fuzzing, feature = "dns"))]
+#[doc(hidden)]
+pub use net::take_answer;
 pub use net::{
     AbortReason, AddrInfo, AddrInfoFlags, Address, AfterEof, AttemptError, BindError,
     BufferedProtocol, ChildPipe, ChildStdio, ConnectError, Connection, CopyReason,

@@ -39,6 +39,8 @@ mod won;
 pub use address::Address;
 pub use connect::CreateConnection;
 pub use datagram::{CreateDatagram, DatagramProtocol, DatagramTransport};
+#[cfg(all(fuzzing, feature = "dns"))]
+pub use dns::take_answer;
 #[cfg(feature = "dns")]
 pub use dns::{
     DnsAddress, DnsAnswer, DnsClient, DnsClientBuilder, DnsConfigError, DnsData, DnsError,

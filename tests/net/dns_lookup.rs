@@ -280,3 +280,35 @@ fn o4_a_connection_without_an_address_says_what_the_name_servers_said() {
     );
     assert!(std::error::Error::source(&error).is_some());
 }
+
+/// A race asks for each family by itself, and must not end up at two hosts.
+#[test]
+fn o4_addresses_of_one_family_are_of_the_host_that_has_the_others() {
+    let knows = || {
+        knows(
+            &[("db.a.test.", "192.0.2.1"), ("db.b.test.", "2001:db8::2"), ("web.", "2001:db8::3")],
+            3,
+        )
+    };
+    let client = |server: &NameServer| server.client().search(["a.test", "b.test"], 1);
+    let v6_of = |client: DnsClientBuilder, name: &str| {
+        let lookup = Lookup::new(name, 80).family(Family::Inet6);
+        resolve(client, lookup).map(|found| found[0].address.ip().to_string())
+    };
+    let server = knows();
+    assert!(
+        v6_of(client(&server), "db").is_err(),
+        "db.a.test has no IPv6, and db.b.test is another"
+    );
+    assert_eq!(names_of(&server), [("db.a.test.".to_owned(), AAAA)]);
+    let server = knows();
+    let hosts = client(&server).hosts("192.0.2.3 web\n");
+    assert!(v6_of(hosts, "web").is_err(), "the hosts file has the last word");
+    assert_eq!(server.asked().len(), 0);
+    // Who wants to know what there is goes as far as getaddrinfo.
+    let server = knows();
+    let everywhere = run(async |lp: loopctl::LoopRef| {
+        client(&server).build(&lp).unwrap().lookup("db", Family::Inet6).await
+    });
+    assert_eq!(addresses(&everywhere), ["2001:db8::2"]);
+}

@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Condvar, Mutex, OnceLock};
 
+use serde::Deserialize;
+use toml::Table;
+
 use crate::timeline::Timeline;
 
 /// The exit status of a test bed that this machine does not allow.
@@ -33,9 +36,7 @@ impl Bed {
         static OBSTACLE: OnceLock<Option<String>> = OnceLock::new();
         if let Some(why) = OBSTACLE.get_or_init(obstacle) {
             let test = std::thread::current();
-            // Not `eprintln!`: the test harness hides that when a test passes.
-            let line = format!("SKIPPED: {}: {why}\n", test.name().unwrap_or("netns"));
-            std::io::stderr().write_all(line.as_bytes()).unwrap();
+            say(&format!("SKIPPED: {}: {why}", test.name().unwrap_or("netns")));
             return None;
         }
         let mut unused = UNUSED.lock().unwrap();
@@ -53,11 +54,44 @@ impl Bed {
 
     /// The same, with the packets.
     pub(crate) fn record(&self, scenario: &str, command: &[&str]) -> Recording {
+        let command = [urgently(), command].concat();
+        self.capture(&[], scenario, &command)
+    }
+
+    /// Runs a command in a network that stands in no file.
+    pub(crate) fn record_in(&self, network: &Table, command: &[&str]) -> Recording {
+        let command = [urgently(), command].concat();
+        self.capture_in(network, &command)
+    }
+
+    /// Runs commands one after another in such a network.
+    pub(crate) fn record_each(&self, network: &Table, commands: &[Vec<String>]) -> Vec<Recording> {
+        let urgent = |command: &Vec<String>| -> Vec<String> {
+            let urgently = urgently().iter().map(|word| (*word).to_owned());
+            urgently.chain(command.iter().cloned()).collect()
+        };
+        let commands: Vec<Vec<String>> = commands.iter().map(urgent).collect();
+        let commands = serde_json::to_string(&commands).unwrap();
+        let script = path("one_by_one.py");
+        let driver = ["python3", script.to_str().unwrap(), &commands];
+        self.capture_in(network, &driver).each()
+    }
+
+    fn capture_in(&self, network: &Table, command: &[&str]) -> Recording {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("scenario.toml");
+        let mut network = network.clone();
+        network.entry("about").or_insert_with(|| "made for a test".into());
+        let scenarios = Table::from_iter([("network".to_owned(), network.into())]);
+        std::fs::write(&file, toml::to_string(&scenarios).unwrap()).unwrap();
+        self.capture(&["--file", file.to_str().unwrap()], "network", command)
+    }
+
+    fn capture(&self, options: &[&str], scenario: &str, command: &[&str]) -> Recording {
         let folder = tempfile::tempdir().unwrap();
         let pcap = folder.path().join("pcap");
         let pcap = pcap.to_str().unwrap();
-        let command = [urgently(), command].concat();
-        let output = self.start(&["--pcap", pcap], scenario, &command);
+        let output = self.start(&[options, &["--pcap", pcap]].concat(), scenario, command);
         let lines = testbed(&["timeline", pcap]).output().unwrap();
         assert!(lines.status.success(), "{}", text(&lines.stderr));
         let marks = std::fs::read_to_string(format!("{pcap}.events")).unwrap();
@@ -85,6 +119,33 @@ impl Bed {
     }
 }
 
+impl Recording {
+    /// What `one_by_one.py` ran, each by itself.
+    fn each(&self) -> Vec<Self> {
+        #[derive(Deserialize)]
+        struct Record {
+            began: f64,
+            status: i32,
+            stdout: String,
+            stderr: String,
+        }
+        let records = self.stdout.lines().map(|line| serde_json::from_str(line).unwrap());
+        let records: Vec<Record> = records.collect();
+        let begins: Vec<f64> = records.iter().map(|record| record.began).collect();
+        let parts = self.timeline.split(&begins);
+        records
+            .into_iter()
+            .zip(parts)
+            .map(|(Record { status, stdout, stderr, .. }, timeline)| Self {
+                status,
+                stdout,
+                stderr,
+                timeline,
+            })
+            .collect()
+    }
+}
+
 impl Drop for Bed {
     fn drop(&mut self) {
         *UNUSED.lock().unwrap() += 1;
@@ -95,6 +156,11 @@ impl Drop for Bed {
 /// A file of this test.
 pub(crate) fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/netns").join(name)
+}
+
+/// Not `eprintln!`: the test harness hides that when a test passes.
+pub(crate) fn say(line: &str) {
+    std::io::stderr().write_all(format!("{line}\n").as_bytes()).unwrap();
 }
 
 pub(crate) fn text(bytes: &[u8]) -> String {

@@ -10,9 +10,9 @@ use crate::tries::{Slip, best_of_three};
 /// The program rounds its times to microseconds.
 const ROUNDING: f64 = 0.01;
 
-/// Runs a case of `expected.toml`.
-pub(crate) fn holds(name: &str) {
-    let case = Case::called(name);
+/// Runs a case of `expected.toml` or `rows.toml`.
+pub(crate) fn holds(file: &str, name: &str) {
+    let case = Case::called(file, name);
     let Some(bed) = Bed::open() else { return };
     best_of_three(name, || Run::of(&bed, &case).judge());
 }
@@ -27,13 +27,12 @@ pub(crate) struct Run<'a> {
 
 impl<'a> Run<'a> {
     pub(crate) fn of(bed: &Bed, case: &'a Case) -> Self {
-        let program = [env!("CARGO_BIN_EXE_loopctl"), "connect", &case.target, "--json"];
-        // The program's own rules are those that it has where nothing is said.
-        let named = ["--policy", &case.policy];
-        let policy = if case.policy == "hev3" { &[][..] } else { &named[..] };
-        let flags = policy.iter().copied().chain(case.flags.iter().map(String::as_str));
-        let command: Vec<&str> = program.into_iter().chain(flags).collect();
-        let recording = bed.record(&case.scenario, &command);
+        let command = case.command();
+        let command: Vec<&str> = command.iter().map(String::as_str).collect();
+        let recording = match &case.network {
+            Some(network) => bed.record_in(network, &command),
+            None => bed.record(&case.scenario, &command),
+        };
         // Shown when the test fails.
         let Recording { timeline, stdout, stderr, .. } = &recording;
         println!("--- {} {:?}\n{timeline}{stdout}{stderr}", case.scenario, &command[1..]);
@@ -90,18 +89,25 @@ impl<'a> Run<'a> {
         let (timeline, resolve) = (&self.recording.timeline, &self.document.resolve);
         let asked: Vec<String> = timeline.queries().into_iter().collect();
         assert_eq!(asked, self.case.queries, "record types that were asked for");
-        let via = if asked.is_empty() { "literal" } else { "system" };
+        let is_literal = asked.is_empty() && self.case.questions.is_none();
+        let via = if is_literal { "literal" } else { &self.case.via };
         assert_eq!(resolve.via, via);
-        assert_eq!(resolve.duration_ms.is_some(), via == "system", "a literal takes no time");
+        assert_eq!(resolve.duration_ms.is_none(), is_literal, "a literal takes no time");
+        if let Some(questions) = &self.case.questions {
+            assert_eq!(resolve.questions(), *questions);
+        }
         let found = !self.document.candidates().is_empty();
         assert_eq!(resolve.error.is_none(), found, "addresses or an error: {:?}", resolve.error);
         let least = self.case.resolve.unwrap_or_default();
+        assert!(is_literal || resolve.duration_ms.unwrap() >= least - FUZZ);
         let Some(first) = self.attempts.first() else { return };
+        if self.case.via != "system" {
+            return;
+        }
         if let (Some(query), Some(answer)) = (timeline.first_query(), timeline.last_answer()) {
             assert!(first.syn >= query + least, "a SYN before it was time");
             let is_joint = self.case.policy != "hev3";
             assert!(!is_joint || first.syn >= answer, "a SYN before the last answer");
-            assert!(resolve.duration_ms.unwrap() >= least - FUZZ);
         }
     }
 
@@ -119,7 +125,10 @@ impl<'a> Run<'a> {
 
     /// The program's word against the packets.
     fn assert_same(&self, told: &document::Attempt, attempt: &Attempt) {
-        assert_eq!(told.local.as_ref(), Some(&attempt.local), "local port");
+        // On the wire it is IPv4.
+        let local = told.local.as_deref().unwrap_or_default().replace("[::ffff:", "");
+        let local = if local.starts_with('[') { local } else { local.replace(']', "") };
+        assert_eq!(local, attempt.local, "local port");
         assert_resends(told, attempt);
         if let ("success", Some(answer)) = (told.result.as_str(), attempt.answer) {
             let handshake = answer - attempt.syn;
@@ -168,7 +177,7 @@ impl<'a> Run<'a> {
     /// How late answers and deadlines were noticed.
     fn ends(&self) -> Vec<Slip> {
         let mut slips = Vec::new();
-        let first = self.attempts.first();
+        let first = self.attempts.first().filter(|_| self.case.via == "system");
         let timeline = &self.recording.timeline;
         match (first, timeline.first_query(), timeline.last_answer()) {
             (Some(first), Some(query), _) if self.case.policy == "hev3" => {

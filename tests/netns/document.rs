@@ -22,8 +22,20 @@ pub(crate) struct Document {
 pub(crate) struct Resolve {
     pub(crate) via: String,
     pub(crate) duration_ms: Option<f64>,
+    #[serde(default)]
+    queries: Vec<Query>,
     candidates: Vec<Candidate>,
     pub(crate) error: Option<Error>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Query {
+    #[serde(rename = "type")]
+    record_type: String,
+    server: Option<String>,
+    transport: Option<String>,
+    result: String,
+    start_ms: f64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -37,6 +49,8 @@ pub(crate) struct Attempt {
     pub(crate) ip: String,
     pub(crate) local: Option<String>,
     pub(crate) start_ms: f64,
+    /// How much later than planned it started.
+    pub(crate) slip_ms: f64,
     pub(crate) duration_ms: f64,
     pub(crate) result: String,
     pub(crate) error: Option<Error>,
@@ -74,6 +88,13 @@ impl Document {
         self.resolve.candidates.iter().map(|candidate| candidate.ip.as_str()).collect()
     }
 
+    /// When the race was over: somebody had won, or the last one had failed.
+    pub(crate) fn end_ms(&self) -> f64 {
+        let end = |attempt: &Attempt| attempt.start_ms + attempt.duration_ms;
+        let ends = self.attempts.iter().map(end);
+        self.winner().map_or_else(|| ends.fold(0.0, f64::max), end)
+    }
+
     pub(crate) fn winner(&self) -> Option<&Attempt> {
         self.selected.map(|id| &self.attempts[id - 1])
     }
@@ -96,6 +117,23 @@ impl Document {
         assert_eq!(is_success, won, "a success selects an attempt that succeeded");
         assert_eq!(is_success, self.exit_code == 0);
         assert_eq!(is_success, self.error.is_none(), "{:?}", self.error);
+    }
+}
+
+impl Resolve {
+    /// `AAAA 203.0.113.53:53/udp answered`
+    pub(crate) fn questions(&self) -> Vec<String> {
+        let told = |query: &Query| {
+            let (server, transport) = (query.server.as_deref(), query.transport.as_deref());
+            let (server, transport) = (server.unwrap_or("-"), transport.unwrap_or("-"));
+            format!("{} {server}/{transport} {}", query.record_type, query.result)
+        };
+        self.queries.iter().map(told).collect()
+    }
+
+    /// When the first question was asked.
+    pub(crate) fn asked_ms(&self) -> f64 {
+        self.queries.iter().map(|query| query.start_ms).fold(f64::INFINITY, f64::min)
     }
 }
 

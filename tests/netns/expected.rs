@@ -1,4 +1,4 @@
-//! What must happen: `expected.toml`, where the keys are explained.
+//! What must happen: `expected.toml` and `rows.toml`, where the keys are explained.
 
 use std::collections::BTreeMap;
 
@@ -23,6 +23,12 @@ pub(crate) struct Case {
     #[serde(default)]
     pub(crate) exit: i32,
     pub(crate) winner: Option<String>,
+    /// The table of the scenario, where it stands in no file.
+    pub(crate) network: Option<toml::Table>,
+    #[serde(default = "system")]
+    pub(crate) via: String,
+    pub(crate) before: Option<String>,
+    pub(crate) questions: Option<Vec<String>>,
     #[serde(default = "both_types")]
     pub(crate) queries: Vec<String>,
     pub(crate) resolve: Option<f64>,
@@ -51,16 +57,33 @@ pub(crate) struct Expected {
 }
 
 impl Case {
-    /// All of them, in the order of their names.
-    pub(crate) fn all() -> Vec<Self> {
-        let text = std::fs::read_to_string(bed::path("expected.toml")).unwrap();
+    /// All of a file, in the order of their names.
+    pub(crate) fn all(file: &str) -> Vec<Self> {
+        let text = std::fs::read_to_string(bed::path(file)).unwrap();
         let tables: BTreeMap<String, Self> = toml::from_str(&text).unwrap();
         tables.into_iter().map(|(name, case)| case.named(name)).collect()
     }
 
-    pub(crate) fn called(name: &str) -> Self {
-        let found = Self::all().into_iter().find(|case| case.name == name);
-        found.unwrap_or_else(|| panic!("expected.toml has no [{name}]"))
+    pub(crate) fn called(file: &str, name: &str) -> Self {
+        let found = Self::all(file).into_iter().find(|case| case.name == name);
+        found.unwrap_or_else(|| panic!("{file} has no [{name}]"))
+    }
+
+    /// The program with everything that it is told.
+    pub(crate) fn command(&self) -> Vec<String> {
+        const AFTER: &str = r#"exec "$@""#;
+        let first = self.before.iter().flat_map(|before| {
+            ["sh", "-c", &format!("{before}\n{AFTER}"), "sh"].map(str::to_owned)
+        });
+        let program = [env!("CARGO_BIN_EXE_loopctl"), "connect", &self.target, "--json"];
+        let rules: &[&str] = match (self.via.as_str(), self.policy.as_str()) {
+            ("dns", _) => &["--via", "dns", "--policy", "hev3"],
+            // The program's own rules are those that it has where nothing is said.
+            (_, "hev3") => &[],
+            (_, policy) => &["--policy", policy],
+        };
+        let words = program.iter().chain(rules).map(|word| (*word).to_owned());
+        first.chain(words).chain(self.flags.iter().cloned()).collect()
     }
 
     /// Those that put a packet on the wire.
@@ -84,6 +107,10 @@ fn target_test() -> String {
 /// Its lookups wait for both families, and a failure starts the next attempt at once: most cases are about that.
 fn asyncio() -> String {
     "asyncio".to_owned()
+}
+
+fn system() -> String {
+    "system".to_owned()
 }
 
 fn both_types() -> Vec<String> {

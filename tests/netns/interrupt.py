@@ -44,8 +44,9 @@ def interrupt(command, after_ms):
     return {"after_ms": after_ms, "before": before, "status": status, "took_ms": took, "stdout": out, "stderr": err, "left": after}
 
 
-seed, times, last = (int(argument) for argument in sys.argv[1:4])
-moments = random.Random(seed)
-for number in range(times):
-    after_ms = (number + moments.random()) * last / times
-    print(json.dumps(interrupt(sys.argv[4:], after_ms)), flush=True)
+if __name__ == "__main__":
+    seed, times, last = (int(argument) for argument in sys.argv[1:4])
+    moments = random.Random(seed)
+    for number in range(times):
+        after_ms = (number + moments.random()) * last / times
+        print(json.dumps(interrupt(sys.argv[4:], after_ms)), flush=True)

@@ -50,14 +50,32 @@ fn netns_sigint_in_a_lookup_does_not_wait_for_the_resolver() {
     }
 }
 
+#[test]
+fn race_t40_sigint_with_a_question_open_and_an_attempt_under_way() {
+    let Some(bed) = Bed::open() else { return };
+    let scenario = "aaaa-silent-v4-dead";
+    let output = drive(&bed, scenario, 6, 400, &["--via", "dns", "--policy", "hev3"]);
+    let interrupts = output.iter().filter(|interrupt| !interrupt.before.is_empty());
+    assert!(interrupts.count() > 2, "the moments miss the race: {output:#?}");
+    for interrupt in &output {
+        let document = interrupt.assert_clean();
+        assert!(document.attempts.iter().all(|attempt| attempt.result == "canceled"));
+        assert!(document.attempts.len() >= interrupt.before.len(), "{interrupt:#?}");
+    }
+}
+
 fn interrupt(bed: &Bed, scenario: &str, times: u32, last_ms: u32) -> Vec<Interrupt> {
+    drive(bed, scenario, times, last_ms, &[])
+}
+
+fn drive(bed: &Bed, scenario: &str, times: u32, last_ms: u32, flags: &[&str]) -> Vec<Interrupt> {
     let seed = RandomState::new().hash_one(scenario);
     println!("{scenario}, seed {seed}");
     let (seed, times, last_ms) = (seed.to_string(), times.to_string(), last_ms.to_string());
     let script = bed::path("interrupt.py");
     let driver = ["python3", script.to_str().unwrap(), &seed, &times, &last_ms];
     let program = [env!("CARGO_BIN_EXE_loopctl"), "connect", "target.test:7", "--json"];
-    let output = bed.run(scenario, &[&driver[..], &program[..]].concat());
+    let output = bed.run(scenario, &[&driver[..], &program[..], flags].concat());
     let lines = bed::text(&output.stdout);
     let interrupts: Vec<Interrupt> =
         lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

@@ -6,6 +6,10 @@
 //! packets, `Document` the program's JSON, and `check` compares the three. `asyncio` runs CPython's race in the
 //! same networks.
 //!
+//! `matrix` takes its rows from `tests/races/hev3`: what a race does there in virtual time, the program does here.
+//! `world` makes a network of a row, and asks the race in virtual time what it would have done in the network that
+//! there was.
+//!
 //! Lower bounds, order, outcomes and exit statuses hold on every run. Upper bounds measure the machine as well
 //! as the program, so they are asserted on the best of up to three runs (`tries`).
 //!
@@ -24,10 +28,23 @@ mod expected;
 mod pace;
 mod timeline;
 mod tries;
+mod world;
+
+// The race in virtual time, and the conditions that it is held to there.
+#[path = "../races/conditions.rs"]
+#[allow(dead_code)]
+mod conditions;
+#[path = "../races/course.rs"]
+#[allow(dead_code)]
+mod course;
 
 mod asyncio;
+mod clients;
 mod compare;
 mod files;
 mod interrupt;
+mod matrix;
+mod presets;
+mod rows;
 mod scenarios;
 mod several;

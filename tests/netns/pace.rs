@@ -53,5 +53,7 @@ fn cause(expected: &Expected, attempts: &[Attempt]) -> Option<f64> {
 }
 
 fn at_port(ip: &str) -> String {
+    // On the wire it is IPv4.
+    let ip = ip.strip_prefix("::ffff:").unwrap_or(ip);
     if ip.contains(':') { format!("[{ip}]:7") } else { format!("{ip}:7") }
 }

@@ -10,7 +10,7 @@ macro_rules! cases {
         $(
             #[test]
             fn $test() {
-                check::holds($case);
+                check::holds("expected.toml", $case);
             }
         )*
 
@@ -85,7 +85,7 @@ cases! {
 
 #[test]
 fn netns_every_expected_timeline_is_tested() {
-    let cases = Case::all();
+    let cases = Case::all("expected.toml");
     let expected: BTreeSet<&str> = cases.iter().map(|case| case.name.as_str()).collect();
     let tested: BTreeSet<&str> = TESTED.iter().copied().collect();
     assert_eq!(expected, tested);

@@ -59,6 +59,24 @@ impl Timeline {
         Self { began, events }
     }
 
+    /// The parts that begin at these times, in seconds since 1970. What comes late for a socket of an earlier part
+    /// stays with that.
+    pub(crate) fn split(&self, begins: &[f64]) -> Vec<Self> {
+        let begins: Vec<f64> = begins.iter().map(|at| (at - self.began) * 1000.0).collect();
+        let mut parts: Vec<Self> =
+            begins.iter().map(|_| Self { began: self.began, events: Vec::new() }).collect();
+        for (nth, event) in self.events.iter().enumerate() {
+            let asks = |earlier: &&Event| {
+                earlier.local == event.local && ["syn", "dns-query"].contains(&&*earlier.event)
+            };
+            let since = self.events[..=nth].iter().rev().find(asks).unwrap_or(event).t;
+            if let Some(part) = begins.iter().rposition(|begin| *begin <= since) {
+                parts[part].events.push(event.clone());
+            }
+        }
+        parts
+    }
+
     /// In the order of their first SYNs.
     pub(crate) fn attempts(&self) -> Vec<Attempt> {
         let mut attempts: Vec<Attempt> = Vec::new();
@@ -73,6 +91,12 @@ impl Timeline {
         attempts
     }
 
+    /// How many FINs and resets the client sent on a socket.
+    pub(crate) fn ends_of(&self, local: &str) -> usize {
+        let ends = self.of("fin").chain(self.of("rst"));
+        ends.filter(|end| end.local == local && end.by == "client").count()
+    }
+
     /// Record types that were asked for.
     pub(crate) fn queries(&self) -> BTreeSet<String> {
         let types = self.of("dns-query").map(|query| query.record_type.as_str());
@@ -81,6 +105,12 @@ impl Timeline {
 
     pub(crate) fn first_query(&self) -> Option<f64> {
         self.of("dns-query").map(|query| query.t).next()
+    }
+
+    /// When the name server said its last word on this record type.
+    pub(crate) fn answer_for(&self, record_type: &str) -> Option<f64> {
+        let of_type = |answer: &&Event| answer.record_type.as_str() == Some(record_type);
+        self.of("dns-answer").filter(of_type).map(|answer| answer.t).last()
     }
 
     pub(crate) fn last_answer(&self) -> Option<f64> {

@@ -1,9 +1,17 @@
 //! Upper bounds on a machine that has other things to do.
 
 use std::fmt;
+use std::sync::LazyLock;
 
-/// How late something may be, in milliseconds. The goal is 3 on an idle machine; this allows for a busy one.
-pub(crate) const TOLERANCE: f64 = 15.0;
+/// How late something may be, in milliseconds: 15, for a busy machine; the goal on an idle one is 3, and
+/// `NETNS_TOLERANCE_MS=3` holds to it.
+fn tolerance() -> f64 {
+    static TOLERANCE: LazyLock<f64> = LazyLock::new(|| {
+        let given = std::env::var("NETNS_TOLERANCE_MS");
+        given.map_or(15.0, |text| text.parse().expect("NETNS_TOLERANCE_MS: milliseconds"))
+    });
+    *TOLERANCE
+}
 
 /// Runs of which the best is judged. What the program itself adds, it adds to each of them.
 const RUNS: usize = 3;
@@ -19,8 +27,8 @@ impl Slip {
         Self { what: what.into(), ms }
     }
 
-    fn is_within_bounds(&self) -> bool {
-        self.ms <= TOLERANCE
+    pub(crate) fn is_within_bounds(&self) -> bool {
+        self.ms <= tolerance()
     }
 }
 
@@ -43,5 +51,5 @@ pub(crate) fn best_of_three(name: &str, mut run: impl FnMut() -> Vec<Slip>) {
         println!("{name}: run {number} was late: {}", over.join(", "));
         late.push(over.join(", "));
     }
-    panic!("{name}: every run was more than {TOLERANCE} ms late: {late:#?}");
+    panic!("{name}: every run was more than {} ms late: {late:#?}", tolerance());
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use loopctl::plan::{Policy, Preset};
 use serde::Deserialize;
 
+use crate::conditions::{addresses, replies};
 use crate::course::{Course, Owner, ms};
-use crate::scenarios::{addresses, replies};
 
 /// One condition, as in the scenarios. `timeout` is a question that no server answers.
 #[derive(Deserialize)]

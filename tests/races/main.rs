@@ -5,6 +5,7 @@
 
 mod before;
 mod clients;
+mod conditions;
 mod course;
 mod flow;
 mod properties;

@@ -7,8 +7,8 @@ use loopctl::plan::{
     Stage, Start, Step, Success, WhenFull,
 };
 
+use crate::conditions::{addresses, replies};
 use crate::course::{Course, Event, Outcome, Owner, Peer, START, ms};
-use crate::scenarios::{addresses, replies};
 
 fn hev3() -> Policy {
     Preset::Hev3.into()

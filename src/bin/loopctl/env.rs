@@ -67,6 +67,11 @@ impl Environment {
         words.split_whitespace().filter(is_source).map(str::to_owned).collect()
     }
 
+    /// Whether the system's resolver is told to put IPv4 before IPv6 (gai.conf(5)).
+    pub(crate) fn prefers_ipv4() -> bool {
+        prefers_ipv4(&std::fs::read_to_string("/etc/gai.conf").unwrap_or_default())
+    }
+
     /// How long the kernel tries to connect where nothing answers (tcp(7)); what it does not tell is as in Linux 6.18.
     pub(crate) fn connect_patience() -> Duration {
         let setting = |name: &str| {
@@ -76,11 +81,6 @@ impl Environment {
         let retries = setting("tcp_syn_retries");
         let linear = setting("tcp_syn_linear_timeouts").or_else(|| retries.map(|_| 0));
         syn_patience(retries.unwrap_or(6), linear.unwrap_or(4))
-    }
-
-    /// Whether the system's resolver is told to put IPv4 before IPv6 (gai.conf(5)).
-    pub(crate) fn prefers_ipv4() -> bool {
-        prefers_ipv4(&std::fs::read_to_string("/etc/gai.conf").unwrap_or_default())
     }
 
     /// Where files that only this run needs belong, the best place first.
@@ -166,14 +166,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_kernel_tries_for_two_minutes_unless_told_otherwise() {
-        let cases = [((6, 4), 131), ((6, 0), 127), ((1, 0), 3), ((0, 0), 1), ((8, 4), 371)];
-        for ((retries, linear), seconds) in cases {
-            assert_eq!(syn_patience(retries, linear), Duration::from_secs(seconds), "{retries}");
-        }
-    }
-
-    #[test]
     fn gai_conf_may_put_ipv4_first() {
         let cases = [
             ("", false),
@@ -185,6 +177,14 @@ mod tests {
         ];
         for (text, expected) in cases {
             assert_eq!(prefers_ipv4(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_kernel_tries_for_two_minutes_unless_told_otherwise() {
+        let cases = [((6, 4), 131), ((6, 0), 127), ((1, 0), 3), ((0, 0), 1), ((8, 4), 371)];
+        for ((retries, linear), seconds) in cases {
+            assert_eq!(syn_patience(retries, linear), Duration::from_secs(seconds), "{retries}");
         }
     }
 

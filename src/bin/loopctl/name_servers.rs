@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use loopctl::{DnsClient, DnsClientBuilder, DnsConfigError, DnsServer, LoopRef};
 
-/// How often a server is asked, so that a lost datagram is not the end.
+/// How often a server is asked unless resolv.conf(5) knows better, so that a lost datagram is not the end.
 const TRIES: u32 = 2;
 const LEAST: Duration = Duration::from_millis(1);
 
-/// Asks these servers, or those that the builder has already. All tries share the time evenly.
+/// Asks these servers, or those of resolv.conf(5), which the builder has already. All tries share the time evenly; the
+/// system's may be more or fewer, and may take less each.
 ///
 /// # Errors
 /// As [`DnsClientBuilder::build`].
@@ -18,13 +19,13 @@ pub(crate) fn client(
     servers: &[DnsServer],
     limit: Duration,
 ) -> Result<DnsClient, DnsConfigError> {
-    if !servers.is_empty() {
+    let (count, tries, longest) = if servers.is_empty() {
+        let system = builder.clone().build(lp)?;
+        (system.servers().len(), system.attempts(), system.timeout())
+    } else {
         builder = builder.servers(servers.iter().cloned());
-    }
-    let count = match servers.len() {
-        0 => builder.clone().build(lp)?.servers().len(),
-        count => count,
+        (servers.len(), TRIES, limit)
     };
-    let share = limit / u32::try_from(count).unwrap_or(1).max(1) / TRIES;
-    builder.timeout(share.max(LEAST)).attempts(TRIES).build(lp)
+    let share = limit / u32::try_from(count).unwrap_or(1).max(1) / tries.max(1);
+    builder.timeout(share.clamp(LEAST, longest.max(LEAST))).attempts(tries).build(lp)
 }

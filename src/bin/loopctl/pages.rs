@@ -84,7 +84,7 @@ Targets are told in the order in which they were given.
 With --via dns, or --server, names are not looked up by the system: name servers are asked for AAAA and A at the same time, \
 and their answers are put in the order of RFC 6724. Without --server, they are those of resolv.conf(5), with its search list, and \
 /etc/hosts comes first; with it, nothing but their answers counts. Servers may take half of the --timeout, which all \
-tries share evenly. Every question is told.
+tries share evenly; the `timeout` and `attempts` of resolv.conf(5) hold for its servers, where that is sooner. Every question is told.
 
 With --relay, the connection is kept: what standard input gives goes to the peer, and what the peer sends to standard \
 output, which then carries nothing else; the report goes to standard error. The end of the input is passed on, and \
@@ -205,14 +205,20 @@ and AAAA are asked of name servers alone.
 
 A server is udp:// (the default, which turns to TCP for what does not fit), tcp://, tls:// (port 853) or https:// (HTTP/1.1), \
 and a host with or without a port. A name after `#` is the one that the certificate must be for. Each server is asked \
-twice, if need be, and all tries share the --timeout of a name evenly.
+twice, if need be, and all tries share the --timeout of a name evenly; the `timeout` and `attempts` of resolv.conf(5) hold \
+for its servers, where that is sooner.
 
 With --trace, name servers are asked for what they know themselves: those of the root first, or those of --server, then \
 those that each referral names, at the addresses that came with it. Where none came, the system is asked for them. \
 Aliases are followed from the beginning. The port of --server is that of all servers on the way.
 
-With --dnssec, signatures are asked for, and whether the server has verified them (AD). That is the server's claim, \
-worth as much as the server and the way to it: nothing is verified here.
+With --dnssec, the answers of name servers are verified here, from the keys of the root down, or from those of \
+--trust-anchor: DNSKEY or DS records as zone files have them. secure: signatures lead to the answer. insecure: the zone is \
+proved not to be signed. bogus: it ought to be signed well, and is not; the first fault is named. indeterminate: what would \
+tell cannot be had. A name of which an answer is bogus or indeterminate does not resolve (exit status 6), even if the \
+system thinks so; but where no trust anchor is in charge of a name, nothing is expected of it. Servers are told not to \
+verify anything themselves (CD), so that the fault can be seen. The keys of zones are asked for once in a run. With \
+--trace nothing is verified: signatures are only shown, and what the servers claim.
 
 An address in the place of a name needs no resolver; -x asks for its names. Letters beyond ASCII are encoded (IDNA), \
 and both spellings are told. localhost is this host, and nobody is asked.

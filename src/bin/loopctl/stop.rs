@@ -20,8 +20,10 @@ pub(crate) struct Stop {
 
 const SIGINT: i32 = 2;
 const SIGTERM: i32 = 15;
+const SIGCONT: i32 = 18;
 
-/// Has SIGINT and SIGTERM wish for the end. A second one ends the process at once.
+/// Has SIGINT and SIGTERM wish for the end. A second one ends the process at once. What came due while the process
+/// was stopped is done as soon as it goes on: a wait of the kernel's would else go on for what was left of it.
 ///
 /// # Errors
 /// The system's.
@@ -36,7 +38,7 @@ pub(crate) fn heed_signals(
             inside.remove_signal_handler(signal);
         })?;
     }
-    Ok(())
+    lp.add_signal_handler(SIGCONT, || {})
 }
 
 impl Stop {

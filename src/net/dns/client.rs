@@ -125,6 +125,16 @@ impl DnsClient {
         &self.shared.config.servers
     }
 
+    /// How long a server may take each time it is asked.
+    pub fn timeout(&self) -> Duration {
+        self.shared.config.policy.timeout
+    }
+
+    /// How many times each server is asked.
+    pub fn attempts(&self) -> u32 {
+        self.shared.config.policy.attempts
+    }
+
     /// The complete names that a name may stand for, by the search list, in the order in which to ask for them.
     ///
     /// ```

@@ -59,6 +59,17 @@ fn openness(kind: DnsErrorKind) -> u8 {
     }
 }
 
+/// How far a lookup goes for addresses of its family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// As far as getaddrinfo: past a hosts file that has the name with addresses of another family only, and past
+    /// names that exist without such an address.
+    Everywhere,
+    /// Not past these: a connection may ask for the other family at the same time, and the addresses of both must be
+    /// those of one host.
+    OneHost,
+}
+
 impl DnsClient {
     /// The addresses of a host, as getaddrinfo would find them, but with every query told: first the hosts file,
     /// then the names that the search list makes of it, one after another until one has an address.
@@ -80,10 +91,15 @@ impl DnsClient {
     /// # Ok::<(), loopctl::BoxError>(())
     /// ```
     pub async fn lookup(&self, name: &str, family: Family) -> DnsLookup {
-        let known = self.shared.config.hosts.find(name).unwrap_or_default().into_iter();
-        let wanted = known.filter(|ip| family.admits(Family::of(ip)));
+        self.search(name, family, Reach::Everywhere).await
+    }
+
+    async fn search(&self, name: &str, family: Family, reach: Reach) -> DnsLookup {
+        let known = self.shared.config.hosts.find(name).unwrap_or_default();
+        let is_elsewhere = reach == Reach::OneHost && !known.is_empty();
+        let wanted = known.into_iter().filter(|ip| family.admits(Family::of(ip)));
         let addresses = in_order(wanted.map(|address| (address, None)).collect());
-        let is_from_hosts = !addresses.is_empty();
+        let is_from_hosts = is_elsewhere || !addresses.is_empty();
         let mut lookup = DnsLookup { addresses, is_from_hosts, queries: Vec::new() };
         if is_from_hosts {
             return lookup;
@@ -91,8 +107,11 @@ impl DnsClient {
         for name in self.shared.config.search.names(name) {
             let answers = self.ask_families(&name, family).await;
             let found = answers.iter().flatten().flat_map(found_in).collect::<Vec<_>>();
-            let ends =
-                |query: &Result<_, DnsError>| matches!(query, Err(e) if openness(e.kind) > 2);
+            let ends = |query: &Result<_, DnsError>| match query {
+                Err(error) if reach == Reach::OneHost && error.kind == DnsErrorKind::NoData => true,
+                Err(error) => openness(error.kind) > 2,
+                Ok(_) => false,
+            };
             let is_over = !found.is_empty() || answers.iter().any(ends);
             lookup.queries.extend(answers);
             if is_over {
@@ -124,7 +143,9 @@ impl DnsClient {
             return self.lp.getaddrinfo(lookup).await;
         }
         let port = self.port(&lookup).await?;
-        let found = self.lookup(name, lookup.wanted_family()).await;
+        let family = lookup.wanted_family();
+        let reach = if family == Family::Unspecified { Reach::Everywhere } else { Reach::OneHost };
+        let found = self.search(name, family, reach).await;
         if let Some(error) = found.error() {
             let error = Box::new(error.clone());
             return Err(ResolveError::Failed { host: name.clone(), error });

@@ -2,7 +2,7 @@
 //!
 //! [`client`] asks, [`config`], [`hosts`] and [`server`] are what it is told; [`exchange`] is one question, which
 //! goes over a [`lane`] to each server ([`https`] is how it looks there on the web), and [`lookup`] makes addresses of
-//! several; [`message`] and [`decode`] are the only files that know the codec's
+//! several; `anything` is how tests and fuzzers come in; [`message`] and [`decode`] are the only files that know the codec's
 //! messages; [`answer`], [`record`], [`error`] and [`event`] tell how it went.
 //!
 //! With the feature `dnssec`, [`verify`] has the answer proved by hickory, from the [`anchors`] down: [`parts`] are
@@ -12,6 +12,8 @@
 #[cfg(feature = "dnssec")]
 mod anchors;
 mod answer;
+#[cfg(any(test, fuzzing))]
+mod anything;
 mod client;
 mod config;
 mod decode;
@@ -42,6 +44,8 @@ mod verify;
 #[cfg(feature = "dnssec")]
 pub use anchors::TrustAnchors;
 pub use answer::{DnsAnswer, DnsExchange, DnsFlags, ExtendedError, Rcode};
+#[cfg(fuzzing)]
+pub use anything::take_answer;
 pub use client::DnsClient;
 pub use config::DnsClientBuilder;
 pub use error::{DnsError, DnsErrorKind};

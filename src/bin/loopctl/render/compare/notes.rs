@@ -46,7 +46,8 @@ pub(super) fn word(attempt: &Attempt) -> Option<&'static str> {
         Cause::Prohibited => "prohibited by a router",
         Cause::Reset => "reset",
         Cause::NoAnswerToTls => "TLS silent",
-        Cause::Untrusted | Cause::NoTls => "TLS failed",
+        Cause::Untrusted => "not trusted",
+        Cause::NoTls => "TLS failed",
         Cause::Bind => "cannot bind",
         Cause::Other => return None,
     })

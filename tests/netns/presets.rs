@@ -1,0 +1,127 @@
+//! The policies named after clients, in the conditions of `tests/races/clients/model.toml` in which clients differ most.
+
+use std::collections::BTreeMap;
+
+use loopctl::plan::{Policy, Preset};
+use serde::Deserialize;
+
+use crate::bed::{Bed, Recording};
+use crate::conditions::{addresses, replies};
+use crate::course::Peer;
+use crate::document::Document;
+use crate::tries::{Slip, best_of_three};
+use crate::world::{Line, World, ip_of, remote_of};
+
+macro_rules! conditions {
+    ($($test:ident => $condition:literal,)*) => {
+        $(
+            #[test]
+            fn $test() {
+                holds($condition);
+            }
+        )*
+    };
+}
+
+conditions! {
+    race_presets_t02 => "T02",
+    race_presets_t07 => "T07",
+    race_presets_t10 => "T10",
+    race_presets_t12b => "T12b",
+    race_presets_t12c => "T12c",
+    race_presets_t13b => "T13b",
+    race_presets_t14 => "T14",
+    race_presets_t18 => "T18",
+    race_presets_t20 => "T20",
+    race_presets_t22 => "T22",
+    race_presets_t24 => "T24",
+}
+
+/// What each client makes of a condition: the winner and when, or `none`.
+#[derive(Deserialize)]
+struct Condition {
+    addresses: String,
+    aaaa: String,
+    a: String,
+    client: BTreeMap<String, String>,
+}
+
+/// How long a run takes at most: some clients need minutes. Name servers have a quarter of it each time they are asked,
+/// and in T13 they take a second.
+fn limit_ms(id: &str) -> f64 {
+    if id.starts_with("T13") { 4500.0 } else { 1800.0 }
+}
+
+fn holds(id: &str) {
+    let text = include_str!("../races/clients/model.toml");
+    let all: BTreeMap<String, Condition> = toml::from_str(text).unwrap();
+    let (name, condition) =
+        all.iter().find(|(name, _)| name.split('-').next() == Some(id)).expect("a condition");
+    let Some(bed) = Bed::open() else { return };
+    let fates = addresses(&condition.addresses);
+    let world =
+        World::new(name, &fates, &replies(Some(&condition.aaaa), Some(&condition.a), &fates));
+    let mut presets: Vec<&String> = condition.client.keys().collect();
+    assert!(presets.len() >= 11);
+    best_of_three(name, || {
+        let commands: Vec<_> = presets.iter().map(|preset| command(preset, limit_ms(id))).collect();
+        let recordings = bed.record_each(&world.network(), &commands);
+        assert_eq!(recordings.len(), presets.len());
+        let runs = presets.iter().copied().zip(&recordings);
+        let judged: Vec<_> = runs
+            .map(|(preset, run)| (preset, judge(&world, preset, &condition.client[preset], run)))
+            .collect();
+        let late = judged.iter().filter(|(_, slips)| !slips.iter().all(Slip::is_within_bounds));
+        presets = late.map(|(preset, _)| *preset).collect();
+        judged.into_iter().flat_map(|(_, slips)| slips).collect()
+    });
+}
+
+fn command(preset: &str, limit: f64) -> Vec<String> {
+    let program = env!("CARGO_BIN_EXE_loopctl");
+    let line = format!(
+        "{program} connect target.test:7 --json --via dns --policy {preset} --timeout {limit}ms"
+    );
+    line.split(' ').map(str::to_owned).collect()
+}
+
+/// Asserts order and winner; gives what may be late.
+fn judge(world: &World, preset: &str, cell: &str, recording: &Recording) -> Vec<Slip> {
+    let Recording { timeline, stdout, stderr, .. } = recording;
+    println!("--- {} --policy {preset}: {cell}\n{timeline}{stdout}{stderr}", world.id);
+    let policy = Policy::from(preset.parse::<Preset>().expect("a preset"));
+    let limit = limit_ms(&world.id);
+    let in_time = |line: Line| -> Vec<(String, f64)> {
+        line.starts.into_iter().filter(|(_, at)| *at < limit).collect()
+    };
+    let attempts = timeline.attempts();
+    let seen: Vec<&str> = attempts.iter().map(|attempt| attempt.remote.as_str()).collect();
+    let nominal = in_time(Line::of(&world.ideal(&policy)));
+    let wanted: Vec<String> =
+        nominal.iter().map(|(name, _)| remote_of(&Peer(name.clone()))).collect();
+    assert_eq!(seen, wanted, "{} --policy {preset}: the SYNs", world.id);
+    // The table's own word: `4a 262`, `fail 42`, `4a 131.0s`, `none`.
+    let winner = match cell.split_once(' ') {
+        Some((name, time)) if name != "lost" && time.parse().is_ok_and(|at: f64| at < limit) => {
+            Some(ip_of(&Peer(name.to_owned())))
+        }
+        _ => None,
+    };
+    let document = Document::parse(stdout);
+    assert_eq!(document.winner().map(|winner| winner.ip.clone()), winner, "{preset}: {cell}");
+    let course = Line::of(&world.course(&policy, timeline));
+    let (end, by_program) = (course.end, document.end_ms() - document.resolve.asked_ms());
+    let asked = timeline.first_query().expect("a question");
+    let starts = attempts.iter().zip(in_time(course));
+    let starts = starts.map(|(attempt, (name, at))| {
+        let late = attempt.syn - asked - at;
+        assert!(late >= -0.01, "{preset}: {name} {late:.3} ms after its time");
+        Slip::new(format!("{} {preset}: {name} at {at:.1}", world.id), late)
+    });
+    let mut slips: Vec<Slip> = starts.collect();
+    if winner.is_some() {
+        slips.push(Slip::new(format!("{} {preset}: end at {end:.1}", world.id), by_program - end));
+    }
+    slips.iter().for_each(|slip| println!("{slip}"));
+    slips
+}
