@@ -33,6 +33,7 @@ fn bounded(arguments: &[&str]) -> Command {
 }
 
 #[test]
+#[allow(clippy::print_stdout)]
 fn o4_ten_thousand_names_from_standard_input() {
     let server = server();
     let at = format!("@{}", server.address);

@@ -76,9 +76,9 @@ impl Case {
             ["sh", "-c", &format!("{before}\n{AFTER}"), "sh"].map(str::to_owned)
         });
         let program = [env!("CARGO_BIN_EXE_loopctl"), "connect", &self.target, "--json"];
+        // The program's own rules are those that it has where nothing is said.
         let rules: &[&str] = match (self.via.as_str(), self.policy.as_str()) {
             ("dns", _) => &["--via", "dns", "--policy", "hev3"],
-            // The program's own rules are those that it has where nothing is said.
             (_, "hev3") => &[],
             (_, policy) => &["--policy", policy],
         };
@@ -104,13 +104,13 @@ fn target_test() -> String {
     "target.test:7".to_owned()
 }
 
+fn system() -> String {
+    "system".to_owned()
+}
+
 /// Its lookups wait for both families, and a failure starts the next attempt at once: most cases are about that.
 fn asyncio() -> String {
     "asyncio".to_owned()
-}
-
-fn system() -> String {
-    "system".to_owned()
 }
 
 fn both_types() -> Vec<String> {

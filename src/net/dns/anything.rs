@@ -18,7 +18,6 @@ pub fn take_answer(bytes: &[u8], now: Instant) -> bool {
     let (_, _) = (message::is_truncated(bytes), message::plain_rcode(bytes));
     let Ok(response) = message::read(bytes) else { return false };
     let exchange = DnsExchange {
-        validation: None,
         server: None,
         transport: None,
         started: now,
@@ -26,6 +25,7 @@ pub fn take_answer(bytes: &[u8], now: Instant) -> bool {
         round_trip: None,
         retries: 0,
         truncated: response.flags.truncated,
+        validation: None,
     };
     let answer = DnsAnswer {
         name: question.name(),

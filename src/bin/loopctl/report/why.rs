@@ -198,6 +198,9 @@ fn of_attempt(report: &Report, number: usize, attempt: &Attempt, cost: Duration)
         );
     };
     let (kind, text) = match (&attempt.outcome, cause) {
+        (_, Cause::NoAnswerToTls | Cause::Untrusted | Cause::NoTls) => {
+            (cause.word(), of_tls(attempt, cause))
+        }
         (Outcome::Failure(..), Cause::Refused) => {
             ("refused", format!("`{address}` refused after {took}"))
         }
@@ -213,6 +216,16 @@ fn of_attempt(report: &Report, number: usize, attempt: &Attempt, cost: Duration)
         }
     };
     why(kind, text)
+}
+
+/// There was a connection, but no TLS over it.
+fn of_tls(attempt: &Attempt, cause: Cause) -> String {
+    let (address, after) = (bare(attempt), units::prose(attempt.tls_took()));
+    match cause {
+        Cause::NoAnswerToTls => format!("`{address}` connected, but TLS was not done in {after}"),
+        Cause::Untrusted => format!("`{address}` connected, but its certificate is refused"),
+        _ => format!("`{address}` connected, but TLS failed after {after}"),
+    }
 }
 
 /// An attempt that started late, because this process was busy with something else. The delay of the first is one of

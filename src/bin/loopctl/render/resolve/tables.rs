@@ -1,5 +1,6 @@
 //! Addresses with their places, records, and the hops of a trace.
 
+use super::super::units::wrap;
 use comfy_table::{Cell, CellAlignment, Table, presets};
 use loopctl::{DnsRecord, DnsSetProof};
 
@@ -206,22 +207,4 @@ fn stacked(header: &[(&str, Side)], rows: &[Vec<String>], width: usize) -> Strin
         }
     }
     text
-}
-
-/// Lines of words, none wider than there is room unless a single word is.
-fn wrap(text: &str, room: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let line = lines.last_mut().map_or(0, |line| line.chars().count());
-        if line > 0 && line + 1 + word.chars().count() > room {
-            lines.push(String::new());
-        }
-        if let Some(line) = lines.last_mut() {
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
-        }
-    }
-    lines
 }

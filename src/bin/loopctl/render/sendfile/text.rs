@@ -4,17 +4,22 @@ use std::io::ErrorKind;
 
 use loopctl::{CopyReason, SendfilePath};
 
-use super::super::units::{broken, bytes, printable, prose};
+use super::super::units::{bytes, printable, prose, wrap};
 use super::bar::Progress;
 use crate::message::plain;
 use crate::sendfile::Sending;
 
-/// Where it goes on below, in columns.
-const INDENT: usize = 2;
+/// Before what goes on below.
+const INDENT: &str = "  ";
 
 /// How much went, in what time, and which way; in lines of this width.
 pub(crate) fn sent(sending: &Sending, width: Option<usize>) -> String {
-    broken(&line(sending), INDENT, width.unwrap_or(usize::MAX)) + "\n"
+    let line = line(sending);
+    let lines = width.map_or_else(
+        || vec![line.clone()],
+        |width| wrap(&line, width.saturating_sub(INDENT.len())),
+    );
+    lines.join(&format!("\n{INDENT}")) + "\n"
 }
 
 /// The checksum, as the tools print it. Of a part it is a line that they pass over: there is no such file.
