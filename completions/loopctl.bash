@@ -137,7 +137,7 @@ _loopctl() {
             return 0
             ;;
         loopctl__subcmd__connect)
-            opts="-s -I -u -r -c -i -w -D -4 -6 -v -q -h --targets --concurrency --policy --happy-eyeballs --resolution-delay --interleave --max-parallel --attempt-timeout --all --prefer --success --resolve --via --server --source --interface --ttl --dscp --mark --mptcp --tfo --nodelay --keepalive --tls --starttls --sni --alpn --tls-min --ca --insecure --cert-expiry --cert --key --udp --compare --relay --idle-timeout --require --fail-on-fallback --max-cost --count --interval --fresh-dns --histogram --wait --csv --plain --prom --tcp-info --report --timestamps --ipv4 --ipv6 --json --ndjson --qlog --no-progress --color --verbose --quiet --debug --slow-callback --timeout --help"
+            opts="-s -I -u -r -c -i -w -D -4 -6 -v -q -h --targets --concurrency --policy --happy-eyeballs --resolution-delay --interleave --max-parallel --attempt-timeout --prefer --success --resolve --via --server --source --interface --ttl --dscp --mark --mptcp --tfo --nodelay --keepalive --tls --starttls --sni --alpn --tls-min --ca --insecure --cert-expiry --cert --key --all --udp --compare --relay --idle-timeout --require --fail-on-fallback --max-cost --count --interval --fresh-dns --histogram --wait --csv --plain --prom --tcp-info --report --timestamps --ipv4 --ipv6 --json --ndjson --qlog --no-progress --color --verbose --quiet --debug --slow-callback --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -327,7 +327,7 @@ _loopctl() {
             return 0
             ;;
         loopctl__subcmd__demo)
-            opts="-4 -6 -v -q -h --policy --happy-eyeballs --resolution-delay --interleave --max-parallel --attempt-timeout --all --prefer --ipv4 --ipv6 --json --ndjson --qlog --no-progress --color --verbose --quiet --debug --slow-callback --timeout --help"
+            opts="-4 -6 -v -q -h --policy --happy-eyeballs --resolution-delay --interleave --max-parallel --attempt-timeout --prefer --all --ipv4 --ipv6 --json --ndjson --qlog --no-progress --color --verbose --quiet --debug --slow-callback --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -385,7 +385,7 @@ _loopctl() {
             return 0
             ;;
         loopctl__subcmd__resolve)
-            opts="-x -t -4 -6 -v -q -h --reverse --targets --names --concurrency --type --via --server --search --no-search --dnssec --trace --short --order --interleave --ipv4 --ipv6 --json --ndjson --qlog --no-progress --color --verbose --quiet --debug --slow-callback --timeout --help"
+            opts="-x -t -4 -6 -v -q -h --reverse --targets --names --concurrency --type --via --server --search --no-search --dnssec --trust-anchor --trace --short --order --interleave --ipv4 --ipv6 --json --ndjson --qlog --no-progress --color --verbose --quiet --debug --slow-callback --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -427,6 +427,10 @@ _loopctl() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --trust-anchor)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --order)
                     COMPREPLY=($(compgen -W "connection system dns" -- "${cur}"))
                     return 0
@@ -459,7 +463,7 @@ _loopctl() {
             return 0
             ;;
         loopctl__subcmd__sendfile)
-            opts="-s -I -4 -6 -v -q -h --offset --count --resume --method --no-fallback --rate --checksum --idle-timeout --policy --happy-eyeballs --resolution-delay --interleave --max-parallel --attempt-timeout --all --prefer --success --resolve --via --server --source --interface --ttl --dscp --mark --mptcp --tfo --nodelay --keepalive --tls --starttls --sni --alpn --tls-min --ca --insecure --cert-expiry --cert --key --ipv4 --ipv6 --json --ndjson --qlog --no-progress --color --verbose --quiet --debug --slow-callback --timeout --help"
+            opts="-s -I -4 -6 -v -q -h --offset --count --resume --method --no-fallback --rate --checksum --idle-timeout --policy --happy-eyeballs --resolution-delay --interleave --max-parallel --attempt-timeout --prefer --success --resolve --via --server --source --interface --ttl --dscp --mark --mptcp --tfo --nodelay --keepalive --tls --starttls --sni --alpn --tls-min --ca --insecure --cert-expiry --cert --key --ipv4 --ipv6 --json --ndjson --qlog --no-progress --color --verbose --quiet --debug --slow-callback --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

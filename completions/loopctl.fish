@@ -99,12 +99,12 @@ always\t'Always'
 never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l slow-callback -d 'Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: 5s; serve: none; sendfile: 10s to connect, none to send]' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l all -d 'Let every attempt finish: probe every address, however many there are'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l mptcp -d 'Multipath TCP; a plain socket where the kernel has none'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l tfo -d 'TCP Fast Open: uses a cookie of the server\'s, or asks for one'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l nodelay -d 'Send small writes at once'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l tls -d 'Speak TLS, and report what was agreed on and whom the peer says it is; with -v its whole chain of certificates'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l insecure -d 'Take any certificate; what is wrong with it is told all the same'
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l all -d 'Let every attempt finish: probe every address, however many there are'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s u -l udp -d 'Datagrams instead of connections: which addresses answer an empty one, stay silent, or refuse it?'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s r -l relay -d 'Relay standard input to the connection, and what comes back to standard output; the report goes to standard error'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l fail-on-fallback -d 'The first address must win'
@@ -242,6 +242,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l via -d 'Who 
 dns\t'Name servers, asked directly'
 both\t'Both side by side'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l server -d 'Ask this name server and not those of resolv.conf(5): [udp|tcp|tls|https://]HOST[:PORT]; may be given again' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l trust-anchor -d 'Trust these keys (DNSKEY or DS records) in the place of the root\'s; `-` is standard input' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l order -d 'The order of addresses: that of a connection, the system\'s, or the name servers\'' -r -f -a "connection\t'In which `loopctl connect` would try them'
 system\t'In which getaddrinfo gives them'
 dns\t'In which name servers give them'"
@@ -254,7 +255,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l slow-callbac
 complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: 5s; serve: none; sendfile: 10s to connect, none to send]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l search -d 'Complete short names with the search list, as the system does, which is the default'
 complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l no-search -d 'Take names as complete'
-complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l dnssec -d 'Ask for signatures, and whether the server has verified the answer; nothing is verified here'
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l dnssec -d 'Verify every answer of name servers by its signatures, from the root\'s keys down'
 complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l trace -d 'Go the way from the root servers (or from --server) down to those in charge of the name'
 complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l short -d 'Print addresses alone, or the data of records, one a line'
 complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -s 4 -l ipv4 -d 'Only IPv4'
@@ -317,7 +318,6 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l slow-callba
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l timeout -d 'Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: 5s; serve: none; sendfile: 10s to connect, none to send]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l resume -d 'Ask the sink how much it has, and send the rest; it has to be `loopctl serve --mode sink --resume`. Without this, the other end cannot tell the end of the file from that of a sender that is killed'
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l no-fallback -d 'Fail where the kernel cannot: --method sendfile'
-complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l all -d 'Let every attempt finish: probe every address, however many there are'
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l mptcp -d 'Multipath TCP; a plain socket where the kernel has none'
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l tfo -d 'TCP Fast Open: uses a cookie of the server\'s, or asks for one'
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l nodelay -d 'Send small writes at once'

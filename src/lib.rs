@@ -28,6 +28,7 @@
 //! | net | [`StreamReader`], [`CreateDatagram`], [`ReadPipe`], [`WritePipe`], [`CreateSubprocess`], [`Event`] |
 //! | net | [`Sendfile`], [`Sent`], [`SendfileError`]: files, by the kernel where it can |
 //! | net | with the feature `dns`: `DnsClient`, `DnsAnswer`, `DnsError`, `DnsEvent` |
+//! | net | with the feature `dnssec`: `TrustAnchors`, `DnsValidation`, `DnsProof` |
 //! | net | with the feature `tls`: `TlsClient`, `TlsServer`, `TlsInfo`, `TlsError` |
 //!
 //! # One turn

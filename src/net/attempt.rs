@@ -32,7 +32,7 @@ pub(crate) struct SocketSetup {
     pub(crate) nodelay: bool,
     /// Where TLS is a part of every attempt.
     #[cfg(feature = "tls")]
-    pub(super) sessions: Option<Sessions>,
+    pub(super) sessions: Option<Box<Sessions>>,
 }
 
 impl Default for SocketSetup {

@@ -397,14 +397,14 @@ impl CreateConnection {
 
     /// Sessions for what comes after the race; those for inside it are kept with its sockets.
     #[cfg(feature = "tls")]
-    fn sessions(&mut self) -> Result<Option<Sessions>, ConnectError> {
+    fn sessions(&mut self) -> Result<Option<Box<Sessions>>, ConnectError> {
         let Some(tls) = self.tls.take() else { return Ok(None) };
         let host = match &self.to {
             Destination::Host(lookup, _) => Some(lookup.host()),
             Destination::Known(_) | Destination::Socket(_) => None,
         };
         let sessions = Sessions::new(tls, host);
-        let sessions = sessions.map_err(|error| ConnectError::Transport(error.into()))?;
+        let sessions = Box::new(sessions.map_err(|error| ConnectError::Transport(error.into()))?);
         let is_raced = !matches!(self.to, Destination::Socket(_));
         if is_raced && self.policy.pacing.success == Success::Tls {
             self.setup.sessions = Some(sessions);

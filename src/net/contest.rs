@@ -213,6 +213,12 @@ impl<'a> Contest<'a> {
                     self.tracer.tell(now, refused);
                 }
                 let connecting = attempt.connect(&self.lp, &address);
+                #[cfg(feature = "tls")]
+                if let (Ok(Progress::Pending), Some(sessions)) =
+                    (&connecting, &mut self.setup.sessions)
+                {
+                    sessions.prepare();
+                }
                 let progress = match connecting {
                     Ok(Progress::Pending) => attempt.poll(cx),
                     settled => settled,

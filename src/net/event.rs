@@ -97,6 +97,13 @@ pub enum EventKind {
         /// Why.
         failure: Failure,
     },
+    /// TCP is up, and the attempt goes on with TLS, which is [what decides](crate::plan::Success::Tls).
+    AttemptConnected {
+        /// Its number.
+        attempt: usize,
+        /// What its socket says of itself.
+        facts: SocketFacts,
+    },
     /// An attempt has become a connection, with TLS where [that is what decides](crate::plan::Success::Tls).
     AttemptSucceeded {
         /// Its number.
@@ -146,7 +153,7 @@ pub enum EventKind {
         /// Its number.
         attempt: usize,
     },
-    /// The TLS handshake begins: the client's first message is on its way. So TCP is up.
+    /// The TLS handshake begins: the client's first message is on its way.
     #[cfg(feature = "tls")]
     TlsStarted {
         /// The attempt whose connection it is; `None` where no race has made the connection.

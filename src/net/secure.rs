@@ -17,23 +17,30 @@ use crate::event_loop::LoopRef;
 use crate::plan::Host;
 
 /// Makes the sessions of one operation. The first is there before anybody is connected to, so that a name that
-/// cannot be is told before.
+/// cannot be is told before. They are large, and most connections have none: to be boxed.
 pub(super) struct Sessions {
     client: TlsClient,
     host: Option<Host>,
-    /// Boxed: it is large, and most connections have none.
-    first: Option<Box<Secure>>,
+    ready: Option<Secure>,
 }
 
 impl Sessions {
     pub(super) fn new(client: TlsClient, host: Option<&Host>) -> Result<Self, TlsConfigError> {
-        let first = Some(Box::new(client.secure(host)?));
-        Ok(Self { client, host: host.cloned(), first })
+        let ready = Some(client.secure(host)?);
+        Ok(Self { client, host: host.cloned(), ready })
+    }
+
+    /// Makes the next one beforehand: while a packet is on its way there is time.
+    pub(super) fn prepare(&mut self) {
+        if self.ready.is_none() {
+            // What fails now fails then, too.
+            self.ready = self.client.secure(self.host.as_ref()).ok();
+        }
     }
 
     pub(super) fn next(&mut self) -> Result<Secure, TlsConfigError> {
-        match self.first.take() {
-            Some(first) => Ok(*first),
+        match self.ready.take() {
+            Some(ready) => Ok(ready),
             None => self.client.secure(self.host.as_ref()),
         }
     }
@@ -66,7 +73,7 @@ impl Drop for Held {
 
 /// Who hears of a handshake after the race, and when it has to be over.
 pub(super) struct Securing {
-    pub(super) sessions: Sessions,
+    pub(super) sessions: Box<Sessions>,
     pub(super) tracer: Tracer,
     /// When the whole operation is out of time.
     pub(super) deadline: Option<Instant>,

@@ -64,7 +64,9 @@ fn tls_01_what_was_agreed_on_is_in_the_report() {
     let steps = ["start_ms", "first_byte_ms"].map(|key| tls[key].as_f64().unwrap());
     let end = tls["start_ms"].as_f64().unwrap() + tls["duration_ms"].as_f64().unwrap();
     assert!(steps[0] <= steps[1] && steps[1] <= end);
-    assert!((end - document["total_ms"].as_f64().unwrap()).abs() < 0.01, "{document:#}");
+    // The race is over when the loop has heard of it.
+    let total = document["total_ms"].as_f64().unwrap();
+    assert!(end <= total + 0.002, "{document:#}");
 }
 
 #[test]
@@ -175,7 +177,10 @@ fn tls_02_trust_comes_from_the_environment_where_no_file_is_given() {
     assert_eq!(connect(files.ca()).code, Some(0));
     let nothing = connect("/no/such/file");
     assert_eq!(nothing.code, Some(2), "{}", nothing.stderr);
-    assert!(nothing.stderr.contains("the platform's certificates: there are none"));
+    let none = "the certificates of SSL_CERT_FILE and SSL_CERT_DIR: there are none";
+    assert!(nothing.stderr.contains(none), "{}", nothing.stderr);
+    let lost = "warn: the certificates of SSL_CERT_FILE: ";
+    assert!(nothing.stderr.contains(lost), "{}", nothing.stderr);
 }
 
 #[test]

@@ -95,7 +95,8 @@ fn qlog_is_a_json_text_sequence_that_keeps_the_drafts_rules() {
     let header = &records[0];
     assert_eq!(header["serialization_format"], "application/qlog+json-seq");
     assert_eq!(header["file_schema"], "urn:ietf:params:qlog:file:sequential");
-    assert_eq!(header["trace"]["event_schemas"][0], "urn:ietf:params:qlog:events:hev3-00");
+    let namespaces = ["urn:ietf:params:qlog:events:hev3-00", "urn:loopctl:qlog:events:tls-01"];
+    assert_eq!(header["trace"]["event_schemas"], serde_json::json!(namespaces));
     let events = &records[1..];
     for event in events {
         let keys: Vec<_> = event.as_object().unwrap().keys().map(String::as_str).collect();

@@ -8,6 +8,7 @@ mod compare;
 mod connect_tls;
 mod connect_tls_peers;
 mod demo;
+mod dnssec;
 mod exec;
 mod exits;
 mod exports;
@@ -37,9 +38,13 @@ mod serve_tls;
 mod serve_tls_faults;
 mod serve_tls_limits;
 mod served;
+#[path = "../net/support/signed.rs"]
+#[expect(dead_code, reason = "the tests of the library use more of it")]
+mod signed;
 mod sink;
 mod socket;
 mod starttls;
+mod success;
 mod support;
 mod tls_clients;
 mod tls_peer;

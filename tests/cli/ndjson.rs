@@ -55,6 +55,15 @@ fn assert_conforms(events: &[Value]) {
             named(events, "attempt_started").count(),
             named(events, "attempt_outcome").count()
         );
+        let handshakes = |name: &str| {
+            let of_tls = events.iter().filter(|event| event["name"] == name);
+            let mut ids: Vec<_> =
+                of_tls.map(|event| event["data"]["attempt_id"].to_string()).collect();
+            ids.sort();
+            ids
+        };
+        let [begun, ended] = ["tls:handshake_started", "tls:handshake_finished"].map(handshakes);
+        assert_eq!(begun, ended, "each handshake has an end");
         for selected in named(events, "connection_selected") {
             assert_eq!(outcome_of(&selected["data"]["attempt_id"]), "success");
         }

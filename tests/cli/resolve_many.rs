@@ -47,7 +47,7 @@ fn o4_ten_thousand_names_from_standard_input() {
     let writing = std::thread::spawn(move || input.write_all(names.as_bytes()).unwrap());
     let ran = Ran::from(child.wait_with_output().unwrap());
     writing.join().unwrap();
-    println!("{NAMES} names in {:?}", began.elapsed());
+    eprintln!("{NAMES} names in {:?}", began.elapsed());
     let wanted = (1..=NAMES).filter(|number| number % 1000 != 0);
     let wanted = wanted.map(|number| format!("10.0.{}.{}", number >> 8, number & 255));
     let told: Vec<&str> = ran.stdout.lines().collect();

@@ -1,6 +1,6 @@
 //! What a terminal shows: the layout at three widths, the live view, nothing left behind.
 
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
@@ -138,6 +138,58 @@ fn a_server_tells_how_it_is_doing_and_leaves_lines_that_fit() {
         assert_eq!(screen.iter().filter(|line| line.contains("127.0.0.1:")).count(), 3);
         assert!(screen.iter().any(|line| line.starts_with("  eof") && line.contains("0 B  0 B")));
     }
+}
+
+/// Shows a file on its way to a receiver that reads it, with more arguments.
+fn sendfile_on_a_terminal(columns: usize, more: &str, then: &str) -> Option<String> {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("a-file-with-a-long-name.bin");
+    std::fs::write(&file, vec![7; 100_000]).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = listener.local_addr().unwrap();
+    let reading = thread::spawn(move || {
+        std::io::copy(&mut listener.accept().unwrap().0, &mut std::io::sink()).unwrap()
+    });
+    let arguments = format!("sendfile --rate 100kB/s {more} {} {to}{then}", file.display());
+    let sent = on_a_terminal(columns, &arguments)?;
+    assert_eq!(reading.join().unwrap(), 100_000);
+    Some(sent)
+}
+
+#[test]
+fn a_bar_keeps_its_figures_and_leaves_nothing_behind() {
+    for columns in [40, 80, 200] {
+        let Some(sent) = sendfile_on_a_terminal(columns, "", "") else { return };
+        assert!(sent.matches(" eta 0:0").count() >= 3, "{columns}: {sent:?}");
+        let widest = sent.split(['\r', '\n', '\u{1b}']).filter(|row| row.contains(" eta "));
+        let widest = widest.map(|row| row.trim_end().chars().count()).max().unwrap();
+        assert!(widest < columns, "{columns}: {widest}");
+        assert_eq!(columns == 200, sent.contains('━'), "a bar, where there is room for it");
+        let screen = screen(&sent);
+        assert!(screen.iter().all(|line| !line.contains(" eta ")), "{screen:#?}");
+        let last = screen.iter().position(|line| line.starts_with("sent 100.0 kB in ")).unwrap();
+        let lines: Vec<_> = screen[last..].iter().map(|line| line.trim()).collect();
+        let lines = lines.join(" ");
+        assert!(lines.contains(" by sendfile, ") && lines.contains(" retransmit"), "{screen:#?}");
+        assert!(screen[last..].iter().all(|line| line.chars().count() <= columns), "{screen:#?}");
+    }
+    let quiet = sendfile_on_a_terminal(80, "--no-progress", "").unwrap();
+    assert!(!quiet.contains(" eta "), "{quiet:?}");
+}
+
+#[test]
+fn what_is_told_meanwhile_stands_above_the_bar() {
+    let then = " & sleep 0.4; kill -QUIT $!; sleep 0.1; stty cols 30; wait";
+    let Some(sent) = sendfile_on_a_terminal(80, "", then) else { return };
+    let screen = screen(&sent);
+    let told = |line: &&String| line.starts_with("sent ") && line.ends_with(" so far");
+    assert_eq!(screen.iter().filter(told).count(), 1, "{screen:#?}");
+    assert!(screen.iter().all(|line| !line.contains(" eta ")), "{screen:#?}");
+    // It was made narrower meanwhile.
+    let (_, narrow) = sent.split_once(" so far").unwrap();
+    let rows = narrow.split(['\r', '\n', '\u{1b}']).filter(|row| row.contains(" eta "));
+    let widths: Vec<_> = rows.map(|row| row.trim_end().chars().count()).collect();
+    assert!(widths.last().unwrap() < &30, "{widths:?}");
 }
 
 #[test]

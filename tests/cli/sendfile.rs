@@ -287,7 +287,14 @@ fn checksums_are_those_of_the_tools_and_of_the_sink() {
     let args = ["--json", "--checksum", "sha256", "--offset", "5", "--count", "7"];
     let document = document(&send(&[&args[..], &[&file, &to]].concat()));
     let part = files.write("part", &receiving.join().unwrap());
-    assert_eq!(document["sha256"], sha256sum(Path::new(&part))[..64]);
+    let sum = &sha256sum(Path::new(&part))[..64];
+    assert_eq!(document["sha256"], sum);
+    // The tools have no line for that; this is one that they pass over.
+    let (to, receiving) = receiver();
+    let ran = send(&[&args[1..], &[&file, &to]].concat());
+    let line = format!("# sha256 {sum}  7 bytes from 5 on of {file}\n");
+    assert!(ran.stdout.ends_with(&line), "{}", ran.stdout);
+    receiving.join().unwrap();
 }
 
 #[test]
@@ -336,7 +343,7 @@ fn what_cannot_be_read_is_told_before_anybody_is_connected_to() {
 #[test]
 fn what_makes_no_sense_is_a_usage_error() {
     for (args, word) in [
-        (&["--all", "file", "host:1"][..], "--all"),
+        (&["--all", "file", "host:1"][..], "unexpected argument '--all'"),
         (&["--resume", "-", "host:1"], "--resume"),
         (&["--resume", "--offset", "1", "file", "host:1"], "--offset"),
         (&["--count", "0", "file", "host:1"], "more than nothing"),
@@ -361,6 +368,7 @@ fn a_target_that_refuses_is_told_as_connect_tells_it() {
     assert!(ran.stderr.contains("could not connect to"), "{}", ran.stderr);
     let document = document(&send(&["--json", &file, &to]));
     assert_eq!((&document["sent_bytes"], &document["outcome"]), (&0.into(), &"failure".into()));
+    assert_eq!((&document["count_bytes"], &document["method"]), (&6.into(), &Value::Null));
     assert_eq!(document["error"]["kind"], "refused");
 }
 
@@ -535,6 +543,7 @@ fn sf_09_over_tls_it_is_a_copy_and_says_so() {
     let ran = send(&["--tls", "--insecure", &file, &to]);
     let why = " by copy: TLS encrypts in this process, ";
     assert!(ran.code == Some(0) && ran.stdout.contains(why), "{}{}", ran.stdout, ran.stderr);
+    assert!(!ran.stdout.contains("os error"), "{}", ran.stdout);
     let ran = send(&["--tls", "--insecure", "--no-fallback", &file, &to]);
     assert_eq!(ran.code, Some(55), "{}", ran.stderr);
     assert!(ran.stderr.contains("cannot be sent like this"), "{}", ran.stderr);

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::FileExt;
+use std::os::unix::net::UnixListener;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -67,6 +68,40 @@ fn who_fills_a_pipe_slowly_is_not_the_peer() {
     let ran = Ran::from(child.wait_with_output().unwrap());
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert_eq!(receiving.join().unwrap(), b"first, second, third");
+}
+
+/// As few as over TCP, where the kernel lets its sockets have as much memory.
+#[test]
+fn sf_17_a_unix_socket_takes_ten_megabytes_in_few_calls() {
+    let files = Files::new();
+    let file = files.write("file", &every_byte(10_000_000));
+    let listener = UnixListener::bind(files.path("socket")).unwrap();
+    let receiving = std::thread::spawn(move || {
+        std::io::copy(&mut listener.accept().unwrap().0, &mut std::io::sink()).unwrap()
+    });
+    let ran = send(&["--json", &file, &format!("unix:{}", files.path("socket").display())]);
+    assert_eq!((ran.code, receiving.join().unwrap()), (Some(0), 10_000_000), "{}", ran.stderr);
+    let most = fs::read_to_string("/proc/sys/net/core/wmem_max").unwrap();
+    let most: u64 = most.trim().parse().unwrap();
+    let few = if most >= 2 << 20 { 20 } else { 60 };
+    let calls = document(&ran)["calls"].as_u64().unwrap();
+    assert!((1..=few).contains(&calls), "{calls} calls");
+}
+
+#[test]
+fn a_standard_input_that_is_closed_is_not_an_empty_file() {
+    for (from, code) in [("<&-", 26), ("</dev/null", 0)] {
+        let (to, receiving) = receiver();
+        let script = format!("exec \"$0\" sendfile - {to} {from}");
+        let mut command = Command::new("sh");
+        let ran = command.args(["-c", &script, env!("CARGO_BIN_EXE_loopctl")]).output().unwrap();
+        let ran = Ran::from(ran);
+        assert_eq!(ran.code, Some(code), "{from}: {}", ran.stderr);
+        match code {
+            0 => assert!(receiving.join().unwrap().is_empty()),
+            _ => assert_eq!(ran.stderr, "error: cannot read `-`: standard input is closed\n"),
+        }
+    }
 }
 
 fn fifo(files: &Files) -> String {

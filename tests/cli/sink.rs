@@ -403,7 +403,7 @@ fn an_output_that_fails_ends_it() {
     assert_eq!(ran.code, Some(23), "{}", ran.stdout);
     let error = "error: cannot write to `/dev/full`: no space left on device\n";
     assert!(ran.stderr.contains(error), "{}", ran.stderr);
-    assert!(ran.stdout.contains("  error: "), "{}", ran.stdout);
+    assert!(ran.stdout.contains("  error: no space left on device\n"), "{}", ran.stdout);
 }
 
 #[test]

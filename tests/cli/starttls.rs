@@ -176,7 +176,7 @@ fn stls_05_every_protocol_switches_in_its_own_words() {
 #[test]
 fn stls_04_what_a_server_says_instead_is_told() {
     let files = Files::new();
-    let cases: [(&str, &'static [Step], &str); 9] = [
+    let cases: [(&str, &'static [Step], &str); 10] = [
         (
             "smtp",
             &[Say(b"220 a\r\n"), Hear(b"EHLO [127.0.0.1]\r\n"), Say(b"250 HELP\r\n"), Wait],
@@ -216,6 +216,11 @@ fn stls_04_what_a_server_says_instead_is_told() {
         (
             "xmpp",
             &[Hear(XMPP_OPENING), Say(b"<stream:stream><stream:features></stream:features>"), Wait],
+            "the server does not offer STARTTLS",
+        ),
+        (
+            "xmpp",
+            &[Hear(XMPP_OPENING), Say(b"<stream:stream><stream:features/>"), Wait],
             "the server does not offer STARTTLS",
         ),
     ];

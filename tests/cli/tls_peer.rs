@@ -13,8 +13,12 @@ use crate::authority::{Authority, Papers};
 
 /// A server that says back what it hears, for as long as the tests run.
 pub(crate) fn echoing(tls: TlsServer) -> SocketAddr {
+    echoing_at("127.0.0.1", 0, tls)
+}
+
+pub(crate) fn echoing_at(ip: &'static str, port: u16, tls: TlsServer) -> SocketAddr {
     serving(async move |lp, found| {
-        let server = lp.create_server("127.0.0.1", 0).tls(tls);
+        let server = lp.create_server(ip, port).tls(tls);
         let server = server.serve_streams(async |mut reader, mut writer| {
             while let Ok(bytes) = reader.read_some(4096).await {
                 if bytes.is_empty() || writer.write_all(&bytes).await.is_err() {

@@ -2,10 +2,11 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 
 use hickory_proto::op::Message;
 use hickory_proto::rr::RecordType::{NSEC, NSEC3, RRSIG};
-use hickory_proto::rr::{Name, Record};
+use hickory_proto::rr::{Name, RData, Record};
 use loopctl::plan::DnsTransport;
 use loopctl::{
     DnsAnswer, DnsClient, DnsClientBuilder, DnsError, DnsErrorKind, DnsEventKind, DnsProof,
@@ -69,6 +70,8 @@ fn dnssec_what_is_signed_is_secure_and_its_chain_is_told() {
             ("WWW.Signed.Test", "AAAA", "secure", ". test. signed.test."),
             ("alias.signed.test", "A", "secure", ". test. signed.test."),
             ("alias.signed.test", "CNAME", "secure", ". test. signed.test."),
+            ("www.old.signed.test", "A", "secure", ". test. nsec3.test."),
+            ("nothing.old.signed.test", "A", "secure", ". test. nsec3.test."),
             ("www.nsec3.test", "A", "secure", ". test. nsec3.test."),
             ("www.test", "A", "secure", ". test."),
             ("anything.wild.test", "A", "secure", ". test. wild.test."),
@@ -196,6 +199,15 @@ fn dnssec_what_is_signed_badly_is_bogus_and_its_fault_is_told() {
     assert!(told.starts_with(wanted) && told.contains("from udp://127.0.0.1:"), "{told}");
 }
 
+#[test]
+fn dnssec_signatures_are_not_signed_themselves() {
+    let Some(signed) = Signed::start() else { return };
+    let answer = ask(&signed, "www.signed.test", "RRSIG");
+    let wanted = "indeterminate: signatures are not signed themselves";
+    assert_eq!(validation(&answer).to_string(), wanted);
+    assert!(answer.is_ok(), "nothing else can be expected of them");
+}
+
 /// Between the client and NSD: every answer goes through `change`, with the name and the type that were asked for.
 fn between(
     signed: &Signed,
@@ -247,6 +259,34 @@ fn dnssec_signatures_that_are_taken_away_are_missed() {
     assert_eq!(known.to_string(), wanted);
     let known = validation(&ask_between(&signed, &server, "nothing.signed.test"));
     assert_eq!(known.to_string(), "bogus: no signature of SOA of signed.test.");
+}
+
+/// An alias that is made from a DNAME is not signed, so that the DNAME has to say it.
+#[test]
+fn dnssec_an_alias_that_its_dname_does_not_make_is_bogus() {
+    let Some(signed) = Signed::start() else { return };
+    let server = between(&signed, |asked, mut message| {
+        if asked.name.starts_with("www.old.") {
+            for record in &mut message.answers {
+                if let RData::CNAME(target) = &mut record.data {
+                    target.0 = Name::from_ascii("www.test.").unwrap();
+                }
+            }
+        }
+        message
+    });
+    let result = ask_between(&signed, &server, "www.old.signed.test");
+    assert_eq!(validation(&result).to_string(), "bogus: no signature", "{result:#?}");
+}
+
+#[test]
+fn dnssec_names_in_mixed_case_are_verified() {
+    let Some(signed) = Signed::start() else { return };
+    for name in ["www.signed.test", "anything.wild.test", "nothing.nsec3.test", "alias.signed.test"]
+    {
+        let result = ask_of(client(&signed).mixed_case(true), name, "A");
+        assert_eq!(validation(&result).to_string(), "secure", "{name}");
+    }
 }
 
 #[test]
@@ -430,4 +470,48 @@ fn dnssec_whoever_gives_up_leaves_the_keys_to_others() {
     let canceled = heard.iter().filter(|it| matches!(it.kind, DnsEventKind::Canceled));
     let canceled: Vec<bool> = canceled.map(|it| it.verifies.is_some()).collect();
     assert_eq!(canceled, [true, false], "the question for keys, and what it was for");
+}
+
+/// Every few bytes of every message that a proof takes, one after another, are changed on the way.
+#[test]
+fn dnssec_no_changed_byte_makes_anything_else_secure() {
+    const HEADER: usize = 12;
+    let Some(signed) = Signed::start() else { return };
+    let address = signed.address;
+    let change = Arc::new(Mutex::new((String::new(), 0_u16, 0_usize)));
+    let (at, reached) = (Arc::clone(&change), Arc::new(Mutex::new(false)));
+    let hit = Arc::clone(&reached);
+    let server = NameServer::new(move |asked| {
+        let mut answer = relay(address, &asked.message);
+        let (name, kind, offset) = at.lock().unwrap().clone();
+        let question = HEADER + asked.name.trim_end_matches('.').len() + 2 + 4;
+        if (asked.name.as_str(), asked.kind) == (name.as_str(), kind)
+            && let Some(byte) = answer.get_mut(question + offset)
+        {
+            *byte ^= 0x55;
+            *hit.lock().unwrap() = true;
+        }
+        vec![Act::Send(answer)]
+    });
+    let (mut count, mut secure) = (0, 0);
+    let messages =
+        [("www.signed.test.", 1), ("signed.test.", DNSKEY), ("signed.test.", DS), (".", DNSKEY)];
+    for (name, kind) in messages {
+        for offset in (0..).step_by(7) {
+            *reached.lock().unwrap() = false;
+            *change.lock().unwrap() = (name.to_owned(), kind, offset);
+            let result = ask_between(&signed, &server, "www.signed.test");
+            if !*reached.lock().unwrap() {
+                break;
+            }
+            count += 1;
+            let Ok(answer) = result else { continue };
+            let known = validation(&Ok(answer.clone()));
+            assert_eq!(known.proof, DnsProof::Secure, "{name} {kind} +{offset}: {known}");
+            let told: Vec<String> = answer.matching().map(|it| it.data.to_string()).collect();
+            assert_eq!(told, ["192.0.2.1"], "{name} {kind} +{offset}");
+            secure += 1;
+        }
+    }
+    assert!(count > 100 && secure > 0 && secure < count, "{secure} of {count} do not matter");
 }

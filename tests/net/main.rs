@@ -28,6 +28,8 @@ mod dns_tls;
 mod dns_wire;
 #[cfg(feature = "dnssec")]
 mod dnssec;
+#[cfg(feature = "dnssec")]
+mod dnssec_peers;
 mod early;
 mod errors;
 mod leaks;

@@ -75,10 +75,10 @@ impl Cause {
             Self::Unreachable => "unreachable",
             Self::NoRoute => "no_route",
             Self::Prohibited => "prohibited",
-            Self::Reset => "reset",
             Self::NoAnswerToTls => "tls_silent",
             Self::Untrusted => "untrusted",
             Self::NoTls => "tls_failed",
+            Self::Reset => "reset",
             Self::Bind => "cannot_bind",
             Self::Other => "failed",
         }
@@ -234,8 +234,12 @@ fn words(report: &Report) -> Vec<(String, Vec<String>)> {
             None => words.push((word, vec![bare(attempt)])),
         }
     }
-    let of_tls = report.winner().zip(report.tls_failure());
-    words.extend(of_tls.map(|(winner, (tls, why))| (word_of_tls(tls, why), vec![bare(winner)])));
+    let of_tls = of_tls_alone(report);
+    words.extend(
+        of_tls.map(|(winner, tls, why)| {
+            (word_of_tls(tls, why), winner.map(bare).into_iter().collect())
+        }),
+    );
     words
 }
 
@@ -314,13 +318,21 @@ fn causes(report: &Report) -> Vec<String> {
     });
     let failed = report.attempts.iter().filter(|attempt| attempt.outcome != Outcome::Success);
     let failed = failed.map(|attempt| format!("{}: {}", attempt.address, sentence(attempt)));
-    let of_tls = report.winner().zip(report.tls_failure());
-    let of_tls = of_tls
-        .map(|(winner, (tls, why))| format!("{}: {}", winner.address, sentence_of_tls(tls, why)));
+    let of_tls = of_tls_alone(report).map(|(winner, tls, why)| {
+        let address = winner.map_or_else(String::new, |winner| format!("{}: ", winner.address));
+        format!("{address}{}", sentence_of_tls(tls, why))
+    });
     let of_probes = report.probes_without_tls().filter_map(|(probe, tls)| {
         Some(format!("{}: {}", probe.to, sentence_of_tls(tls, tls.failure.as_ref()?)))
     });
     unresolved.chain(failed).chain(of_tls).chain(of_probes).collect()
+}
+
+/// TLS that failed over the connection that had won, or before there was any attempt; others tell of their own.
+fn of_tls_alone(report: &Report) -> Option<(Option<&Attempt>, &Secured, &TlsFailure)> {
+    let (tls, failure) = report.tls_failure()?;
+    let is_alone = report.winner().is_some() || report.attempts.is_empty();
+    is_alone.then_some((report.winner(), tls, failure))
 }
 
 /// The address without its port.

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use loopctl::listen;
 use loopctl::plan::{Host, Port, Target};
 
-use crate::args::{GlobalArgs, RaceArgs};
+use crate::args::{DemoArgs, GlobalArgs};
 use crate::backlog::fill;
 use crate::connect;
 use crate::env::Environment;
@@ -21,8 +21,11 @@ const WORKS: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 /// Stands in for the silent IPv6 address where this machine has no IPv6.
 const NO_IPV6: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 3));
 
-pub(crate) fn run(args: &RaceArgs, global: &GlobalArgs, env: &Environment) -> Exit {
-    let race = RaceRequest::new(args, global);
+pub(crate) fn run(args: &DemoArgs, global: &GlobalArgs, env: &Environment) -> Exit {
+    let mut race = RaceRequest::new(&args.race, global);
+    if args.probe.all {
+        race.policy.probe(args.race.max_parallel);
+    }
     let mut request = ConnectRequest::of(Vec::new(), race, global, env);
     let style = request.output.stderr;
     let host = match DemoHost::new() {

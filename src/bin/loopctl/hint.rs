@@ -3,7 +3,7 @@
 use loopctl::plan::Family;
 use loopctl::{Address, CertificateProblem, Phase, TlsErrorKind};
 
-use crate::cause::{Cause, bare};
+use crate::cause::{Cause, bare, word};
 use crate::certificate::Said;
 use crate::exit::Exit;
 use crate::render::units;
@@ -164,7 +164,8 @@ fn of_first_loser(first: &Attempt) -> Option<String> {
             units::prose(first.tls_took())
         )),
         Cause::Untrusted | Cause::NoTls => Some(format!(
-            "`{address}` connects, but TLS fails there; clients that take the first connection fail with it"
+            "`{address}` connects, but TLS fails there ({}); clients that take the first connection fail with it",
+            word(first).unwrap_or_default()
         )),
         // Who says no to the others stands in the report.
         _ => None,

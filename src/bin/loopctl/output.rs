@@ -144,8 +144,8 @@ impl Output {
     }
 
     /// After the last event of a race.
-    pub(crate) fn end(&mut self, session: &str, report: &Report) {
-        self.record(events::metrics(session, report), report);
+    pub(crate) fn end(&mut self, session: &str, now: Instant, report: &Report) {
+        self.record(events::metrics(session, now, report), report);
         if let Some(live) = &mut self.live {
             live.end(session);
         }
@@ -256,8 +256,8 @@ impl Output {
     fn told_sending(&mut self, report: &Report) -> bool {
         let Some(sending) = &report.beside.sending else { return false };
         if let (End::Connected, false) = (report.end, sending.end.before) {
-            let sum = sending.sum.as_ref().map(|sum| sum.line(&sending.file));
-            self.write(&format!("\n{}{}", sent::sent(sending), sum.unwrap_or_default()));
+            let text = sent::sent(sending, self.request.stdout.width);
+            self.write(&format!("\n{text}{}", sent::sum(sending)));
             return true;
         }
         sending.end.before

@@ -212,8 +212,13 @@ With --trace, name servers are asked for what they know themselves: those of the
 those that each referral names, at the addresses that came with it. Where none came, the system is asked for them. \
 Aliases are followed from the beginning. The port of --server is that of all servers on the way.
 
-With --dnssec, signatures are asked for, and whether the server has verified them (AD). That is the server's claim, \
-worth as much as the server and the way to it: nothing is verified here.
+With --dnssec, the answers of name servers are verified here, from the keys of the root down, or from those of \
+--trust-anchor: DNSKEY or DS records as zone files have them. secure: signatures lead to the answer. insecure: the zone is \
+proved not to be signed. bogus: it ought to be signed well, and is not; the first fault is named. indeterminate: what would \
+tell cannot be had. A name of which an answer is bogus or indeterminate does not resolve (exit status 6), even if the \
+system thinks so; but where no trust anchor is in charge of a name, nothing is expected of it. Servers are told not to \
+verify anything themselves (CD), so that the fault can be seen. The keys of zones are asked for once in a run. With \
+--trace nothing is verified: signatures are only shown, and what the servers claim.
 
 An address in the place of a name needs no resolver; -x asks for its names. Letters beyond ASCII are encoded (IDNA), \
 and both spellings are told. localhost is this host, and nobody is asked.

@@ -4,6 +4,7 @@ pub(crate) mod compare;
 mod cost;
 pub(crate) mod names;
 pub(crate) mod order;
+pub(crate) mod proof;
 pub(crate) mod query;
 mod resolution;
 mod tls;
@@ -212,6 +213,12 @@ impl Report {
                     attempt.socket.refused.push((*option, failure.clone()));
                 }
             }
+            EventKind::AttemptConnected { attempt, .. } => {
+                if let Some(attempt) = self.attempts.get_mut(*attempt) {
+                    attempt.took = at.saturating_sub(attempt.start);
+                    attempt.tls = Some(Box::default());
+                }
+            }
             EventKind::AttemptSucceeded { attempt, facts } => {
                 self.settle(*attempt, at, Outcome::Success, facts);
             }
@@ -247,6 +254,9 @@ impl Report {
             None => End::Connected,
             Some(_) if raced.is_some() => {
                 self.beside.tls = raced.cloned();
+                // With --all, this is when the last one has ended.
+                let won = self.connected_after().filter(|_| !self.subject.policy.run_all);
+                self.total = won.unwrap_or(at);
                 End::Connected
             }
             Some(_) => {
@@ -389,8 +399,9 @@ impl Report {
 
     fn settle(&mut self, number: usize, at: Duration, outcome: Outcome, facts: &SocketFacts) {
         if let Some(attempt) = self.attempts.get_mut(number) {
-            let up = attempt.tls.as_ref().and_then(|tls| tls.started);
-            attempt.took = up.unwrap_or(at).saturating_sub(attempt.start);
+            if attempt.tls.is_none() {
+                attempt.took = at.saturating_sub(attempt.start);
+            }
             attempt.outcome = outcome;
             (attempt.socket.local, attempt.tcp) = (facts.local, facts.tcp);
             attempt.socket.options.clone_from(&facts.options);

@@ -198,6 +198,9 @@ impl ConnectRequest {
     ) -> Result<Self, (Message, Exit)> {
         let targets = targets::read(&args.targets, &args.connection.names.resolve)?;
         let mut race = RaceRequest::of(&args.connection, global)?;
+        if args.probe.all {
+            race.policy.probe(args.connection.race.max_parallel);
+        }
         if args.udp {
             race = race.over_udp();
         }

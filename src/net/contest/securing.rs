@@ -43,8 +43,10 @@ impl Contest<'_> {
         facts: SocketFacts,
         cx: &mut Context<'_>,
     ) {
-        let started = attempt.started;
-        self.race.connected(number, self.lp.time());
+        let (started, now) = (attempt.started, self.lp.time());
+        self.race.connected(number, now);
+        let connected = EventKind::AttemptConnected { attempt: number, facts: facts.clone() };
+        self.tracer.tell(now, connected);
         match self.begin_tls(number, attempt, names) {
             Ok(established) => {
                 let held = Held::new(established.transport());

@@ -54,37 +54,44 @@ pub struct DnsError {
 }
 
 impl DnsError {
-    /// What went wrong, without what it is about.
+    /// What went wrong, without what it is about and who was asked.
     #[cfg(feature = "dnssec")]
     pub(super) fn brief(&self) -> String {
         struct Why<'a>(&'a DnsError);
         impl fmt::Display for Why<'_> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.tell(f)
+                self.0.tell_why(f)
             }
         }
         Why(self).to_string()
     }
 
-    fn tell(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let exchange = &self.exchange;
+    fn tell_why(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let why = self.failure.as_ref().map_or("", |failure| failure.message.as_str());
         match self.kind {
-            DnsErrorKind::NxDomain => f.write_str("no such name (NXDOMAIN)")?,
-            DnsErrorKind::NoData => f.write_str("the name has no such record (NODATA)")?,
-            DnsErrorKind::ServFail => f.write_str("the server failed (SERVFAIL)")?,
-            DnsErrorKind::Refused => f.write_str("the server refused (REFUSED)")?,
-            DnsErrorKind::Code(code) => write!(f, "the server said {code}")?,
+            DnsErrorKind::NxDomain => f.write_str("no such name (NXDOMAIN)"),
+            DnsErrorKind::NoData => f.write_str("the name has no such record (NODATA)"),
+            DnsErrorKind::ServFail => f.write_str("the server failed (SERVFAIL)"),
+            DnsErrorKind::Refused => f.write_str("the server refused (REFUSED)"),
+            DnsErrorKind::Code(code) => write!(f, "the server said {code}"),
             DnsErrorKind::TimedOut => {
-                let seconds = exchange.took.as_secs_f64();
-                write!(f, "no answer within {seconds:.1} s")?;
+                let seconds = self.exchange.took.as_secs_f64();
+                write!(f, "no answer within {seconds:.1} s")
             }
-            DnsErrorKind::Malformed => write!(f, "the answer cannot be read: {why}")?,
-            DnsErrorKind::Network => f.write_str(why)?,
-            DnsErrorKind::Bogus => write!(f, "bogus: {why}")?,
-            DnsErrorKind::Indeterminate => write!(f, "it cannot be verified: {why}")?,
-            DnsErrorKind::BadName => return write!(f, "not a name: {why}"),
+            DnsErrorKind::Malformed => write!(f, "the answer cannot be read: {why}"),
+            DnsErrorKind::Network => f.write_str(why),
+            DnsErrorKind::Bogus => write!(f, "bogus: {why}"),
+            DnsErrorKind::Indeterminate => write!(f, "it cannot be verified: {why}"),
+            DnsErrorKind::BadName => write!(f, "not a name: {why}"),
         }
+    }
+}
+
+impl fmt::Display for DnsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let exchange = &self.exchange;
+        write!(f, "cannot resolve `{}` ({}): ", self.name.escape_debug(), self.record_type)?;
+        self.tell_why(f)?;
         match (&exchange.server, exchange.transport) {
             (Some(server), Some(transport)) if transport != server.transport() => {
                 write!(f, ", from {server} over {transport}")?;
@@ -94,13 +101,6 @@ impl DnsError {
         }
         let said = self.answer.iter().flat_map(|answer| &answer.extended_errors);
         said.into_iter().try_for_each(|error| write!(f, " ({error})"))
-    }
-}
-
-impl fmt::Display for DnsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot resolve `{}` ({}): ", self.name.escape_debug(), self.record_type)?;
-        self.tell(f)
     }
 }
 

@@ -3,6 +3,7 @@
 use hickory_net::proto::dnssec::rdata::{DNSSECRData, RRSIG};
 use hickory_net::proto::op::{Message, Query, ResponseCode};
 use hickory_net::proto::rr::{Name, RData, Record, RecordType};
+use hickory_net::proto::serialize::binary::{BinDecodable, BinDecoder};
 
 /// One set of records, or that there is none. hickory judges an answer that is about several zones as if it were
 /// about one, and so takes what denies the end of an alias for a contradiction.
@@ -87,11 +88,32 @@ pub(super) fn of(message: &Message, question: &Query) -> Vec<Part> {
             _ => None,
         });
         let Some(target) = alias.filter(|_| wanted != RecordType::CNAME) else { break };
-        parts.push(part(message, name, RecordType::CNAME));
+        parts.push(match above(message, &name, &target) {
+            Some(owner) => part(message, owner, RecordType::DNAME),
+            None => part(message, name, RecordType::CNAME),
+        });
         name = target;
     }
     parts.push(part(message, name, wanted));
     parts
+}
+
+/// Whose DNAME an alias was made from, which is not signed itself (RFC 6672 section 5.3.1).
+fn above(message: &Message, name: &Name, target: &Name) -> Option<Name> {
+    let is_signed = message.answers.iter().filter(|record| record.name == *name).any(|record| {
+        signature(record).is_some_and(|it| it.input().type_covered == RecordType::CNAME)
+    });
+    let owners = message.answers.iter().filter(|_| !is_signed).filter_map(|record| {
+        let RData::Unknown { code: RecordType::DNAME, rdata } = &record.data else { return None };
+        let to = Name::read(&mut BinDecoder::new(&rdata.anything)).ok()?;
+        let owner = &record.name;
+        let is_below = owner != name && owner.zone_of(name);
+        let kept = usize::from(name.num_labels()).checked_sub(owner.num_labels().into())?;
+        let labels = name.iter().take(kept).chain(to.iter());
+        let made = Name::from_labels(labels).ok().filter(|_| is_below)?;
+        (made == *target).then(|| owner.clone())
+    });
+    owners.into_iter().next()
 }
 
 fn part(message: &Message, name: Name, record_type: RecordType) -> Part {

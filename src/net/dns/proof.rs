@@ -91,6 +91,8 @@ fn tell(
 pub enum DnsProofReason {
     /// No trust anchor is in charge of the name.
     NoAnchor,
+    /// They are signatures, which are not signed themselves.
+    Signatures,
     /// The zone above proves that this one is not signed.
     Unsigned {
         /// The zone that is not signed.
@@ -175,6 +177,7 @@ impl fmt::Display for DnsProofReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoAnchor => f.write_str("no trust anchor is in charge of the name"),
+            Self::Signatures => f.write_str("signatures are not signed themselves"),
             Self::Unsigned { zone } => write!(f, "`{zone}` is not signed"),
             Self::UnknownAlgorithm { zone } => {
                 write!(f, "`{zone}` is signed with an algorithm that is not known here")

@@ -21,12 +21,15 @@ use super::handle::{Asking, Wanted, now};
 use super::keys::Given;
 use super::message::Question;
 use super::parts::{self, Part, signature};
-use super::reason::Seen;
+use super::reason::{MOST_SIGNATURES, Seen};
 use super::{
     DnsAnswer, DnsClient, DnsError, DnsErrorKind, DnsProof, DnsProofReason, DnsSetProof,
     DnsValidation, TrustAnchors, decode,
 };
 use crate::net::Failure;
+
+/// How many signatures of an anchor's zone are looked at.
+const MOST_SIGNATURES_OF_KEYS: usize = 8;
 
 /// How many questions one answer may take. Whoever made the answer may want it to take thousands.
 const MOST_QUESTIONS: usize = 100;
@@ -99,6 +102,10 @@ impl Verifying<'_> {
             proof,
             reason,
         };
+        if part.record_type == RecordType::RRSIG && !part.is_denial {
+            let reason = Some(DnsProofReason::Signatures);
+            return (set(DnsProof::Indeterminate, reason), Vec::new());
+        }
         let Some(top) = self.anchors.above(&part.name) else {
             return (set(DnsProof::Indeterminate, Some(DnsProofReason::NoAnchor)), Vec::new());
         };
@@ -112,7 +119,8 @@ impl Verifying<'_> {
             None => self.prove(part, &trusted).await,
         };
         let seen = self.seen.borrow();
-        let seen = Seen { given: &seen, anchors: self.anchors, top: &top, now: now() };
+        let left = Cell::new(MOST_SIGNATURES);
+        let seen = Seen { given: &seen, anchors: self.anchors, top: &top, now: now(), left };
         let (reason, chain) = seen.explain(part, proof);
         let proof = match reason {
             // It may be signed well: nobody has said.
@@ -141,7 +149,7 @@ impl Verifying<'_> {
         let anchored: Vec<&DNSKEY> = anchored.map(|(_, key)| *key).collect();
         // hickory would look for a DS of the other keys above an anchor that is not the root's.
         let vouches = |key: &&DNSKEY| {
-            signatures.iter().any(|signature| {
+            signatures.iter().take(MOST_SIGNATURES_OF_KEYS).any(|signature| {
                 let records = keys.iter().map(|(record, _)| *record);
                 let (class, input) = (keys[0].0.dns_class, signature.input());
                 let (now, from, to) =
@@ -315,7 +323,9 @@ fn rank(proof: DnsProof) -> u8 {
 fn failure(validation: &DnsValidation) -> Option<DnsErrorKind> {
     match (validation.proof, &validation.reason) {
         (DnsProof::Bogus, _) => Some(DnsErrorKind::Bogus),
-        (DnsProof::Indeterminate, Some(DnsProofReason::NoAnchor)) => None,
+        (DnsProof::Indeterminate, Some(DnsProofReason::NoAnchor | DnsProofReason::Signatures)) => {
+            None
+        }
         (DnsProof::Indeterminate, _) => Some(DnsErrorKind::Indeterminate),
         (DnsProof::Secure | DnsProof::Insecure, _) => None,
     }

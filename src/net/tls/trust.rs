@@ -21,14 +21,27 @@ pub(super) fn platform() -> Result<Arc<RootCertStore>, TlsConfigError> {
     }
     let found = rustls_native_certs::load_native_certs();
     for error in &found.errors {
-        log::warn!("the platform's certificates: {error}");
+        let text = error.to_string();
+        log::warn!("{}: {text}", whose(|value| text.contains(value)));
     }
     let mut store = RootCertStore::empty();
     store.add_parsable_certificates(found.certs);
     if store.is_empty() {
-        return Err(TlsConfigError::new("the platform's certificates", "there are none"));
+        return Err(TlsConfigError::new(whose(|_| true), "there are none"));
     }
     Ok(Arc::clone(STORE.get_or_init(|| Arc::new(store))))
+}
+
+/// Whoever has set a variable looks there first; `is_meant` is asked for its value.
+fn whose(is_meant: impl Fn(&str) -> bool) -> String {
+    let value = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let names = ["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter();
+    let meant: Vec<&str> =
+        names.filter(|name| value(name).is_some_and(|value| is_meant(&value))).collect();
+    match meant.as_slice() {
+        [] => "the platform's certificates".to_owned(),
+        meant => format!("the certificates of {}", meant.join(" and ")),
+    }
 }
 
 pub(super) fn only(

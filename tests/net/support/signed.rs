@@ -13,6 +13,7 @@ use hickory_proto::dnssec::rdata::{DNSKEY, DNSSECRData, DS, NSEC, NSEC3, NSEC3PA
 use hickory_proto::dnssec::{
     Algorithm, DigestType, DnssecSigner, Nsec3HashAlgorithm, PublicKeyBuf, SigningKey,
 };
+use hickory_proto::rr::rdata::NULL;
 use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordSet, RecordType};
 use hickory_proto::serialize::binary::{BinEncodable, BinEncoder};
 use hickory_proto::serialize::txt::Parser;
@@ -256,6 +257,14 @@ impl Signed {
             let text =
                 if zone.starts_with("wild") { "* A 192.0.2.7\nwww A 192.0.2.1\n" } else { NAMES };
             let mut sets = sets(&owner, text);
+            if zone == "signed.test." {
+                let (owner, target) = (name("old.signed.test."), name("nsec3.test."));
+                let rdata = NULL::with(target.to_bytes().unwrap());
+                let data = RData::Unknown { code: RecordType::DNAME, rdata };
+                let mut set = RecordSet::with_ttl(owner.clone(), RecordType::DNAME, TTL);
+                set.insert(Record::from_rdata(owner.clone(), TTL, data), 1);
+                sets.insert((owner, RecordType::DNAME), set);
+            }
             if let Some(signing) = signing {
                 sign(&owner, &mut sets, &keys, &signing);
             }
@@ -367,7 +376,7 @@ pub(crate) fn relay(server: SocketAddr, message: &[u8]) -> Vec<u8> {
 }
 
 /// A port that is free for UDP and TCP.
-fn free_address() -> SocketAddr {
+pub(crate) fn free_address() -> SocketAddr {
     for _ in 0..100 {
         let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = tcp.local_addr().unwrap();

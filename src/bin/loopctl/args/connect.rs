@@ -42,6 +42,8 @@ pub(crate) struct ConnectArgs {
     pub(crate) targets: TargetArgs,
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
+    #[command(flatten)]
+    pub(crate) probe: ProbeArgs,
     /// Datagrams instead of connections: which addresses answer an empty one, stay silent, or refuse it?
     #[arg(short, long, help_heading = "Socket", conflicts_with_all = [
         "policy", "happy_eyeballs", "resolution_delay", "success", "max_parallel", "mptcp", "tfo", "nodelay", "keepalive", "tcp_info", "again", "secure",
@@ -112,12 +114,18 @@ pub(crate) struct RaceArgs {
     /// Time for one attempt [default: as long as the kernel tries; with --udp 200ms, with --compare 3s]
     #[arg(long, value_name = "DUR", value_parser = positive)]
     pub(crate) attempt_timeout: Option<Duration>,
-    /// Let every attempt finish: probe every address, however many there are
-    #[arg(long)]
-    pub(crate) all: bool,
     /// Try the addresses of this family first
     #[arg(long, value_name = "4|6")]
     pub(crate) prefer: Option<FamilyArg>,
+}
+
+/// For those who do nothing with the connection.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Race")]
+pub(crate) struct ProbeArgs {
+    /// Let every attempt finish: probe every address, however many there are
+    #[arg(long)]
+    pub(crate) all: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

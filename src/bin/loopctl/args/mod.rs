@@ -16,7 +16,7 @@ use clap_complete::Shell;
 
 pub(crate) use connect::{
     CompareArg, ConnectArgs, ConnectionArgs, ExpectArgs, ExportArgs, LookupArg, LookupArgs,
-    RaceArgs, RelayArgs, RepeatArgs, SocketArgs, SuccessArg, TargetArgs,
+    ProbeArgs, RaceArgs, RelayArgs, RepeatArgs, SocketArgs, SuccessArg, TargetArgs,
 };
 pub(crate) use fault::{Fault, FaultArg, Spread};
 pub(crate) use resolve::{OrderArg, ResolveArgs, ViaArg};
@@ -65,7 +65,7 @@ Examples:
   loopctl demo
   loopctl demo --happy-eyeballs=off          the same host, one address after another
   loopctl demo --json | jq .attempts")]
-    Demo(RaceArgs),
+    Demo(DemoArgs),
     /// Print the completions of a shell
     #[command(before_long_help = "\
 Examples:
@@ -80,6 +80,14 @@ Examples:
         /// Where to: DIR/completions and DIR/man
         dir: PathBuf,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    #[command(flatten)]
+    pub(crate) race: RaceArgs,
+    #[command(flatten)]
+    pub(crate) probe: ProbeArgs,
 }
 
 /// Flags of every subcommand, before or after its name.

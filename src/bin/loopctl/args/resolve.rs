@@ -17,6 +17,7 @@ Examples:
   loopctl resolve -x 192.0.2.1               the names of an address
   loopctl resolve --short example.com        addresses alone, in the order of a connection
   loopctl resolve --trace example.com        from the root, a row for each delegation
+  loopctl resolve --dnssec -v example.com    secure, insecure or bogus, and by whose keys
   loopctl resolve --names hosts.txt --ndjson | jq -r 'select(.exit_code != 0).name'")]
 pub(crate) struct ResolveArgs {
     #[command(flatten)]
@@ -63,9 +64,12 @@ pub(crate) struct QuestionArgs {
     /// Take names as complete
     #[arg(long)]
     pub(crate) no_search: bool,
-    /// Ask for signatures, and whether the server has verified the answer; nothing is verified here
+    /// Verify every answer of name servers by its signatures, from the root's keys down
     #[arg(long)]
     pub(crate) dnssec: bool,
+    /// Trust these keys (DNSKEY or DS records) in the place of the root's; `-` is standard input
+    #[arg(long, value_name = "FILE|-", requires = "dnssec", conflicts_with = "trace")]
+    pub(crate) trust_anchor: Option<PathBuf>,
     /// Go the way from the root servers (or from --server) down to those in charge of the name
     #[arg(long)]
     pub(crate) trace: bool,

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use loopctl::plan::{Family, Host, Policy, Port, Target};
 use loopctl::{
-    AddrInfoFlags, CreateConnection, Event, Lookup, LoopRef, Protocol, ResolveError, Transport,
-    source_address,
+    AddrInfoFlags, CreateConnection, Event, Lookup, LoopRef, Protocol, ResolveError,
+    TlsConfigError, Transport, source_address,
 };
 
 use super::Session;
@@ -30,6 +30,20 @@ pub(super) struct Try<'a> {
     pub(super) known: Option<Vec<SocketAddr>>,
     pub(super) timeout: Duration,
     pub(super) race: &'a RaceRequest,
+}
+
+/// Why a race cannot even begin.
+enum Refused {
+    /// There is no address.
+    Address(String),
+    /// The target's name can be none for TLS.
+    Tls(TlsConfigError),
+}
+
+impl From<String> for Refused {
+    fn from(why: String) -> Self {
+        Self::Address(why)
+    }
 }
 
 /// Wants the connection, not what comes over it.
@@ -63,12 +77,14 @@ impl Session {
         self.output.borrow_mut().begin(&this.session, &report.borrow());
         if self.stop.wish().is_none() {
             let begun = if this.race.udp {
-                self.reach(lp, this, &report).await
+                self.reach(lp, this, &report).await.map_err(Refused::Address)
             } else {
                 self.connect(lp, this, &report).await
             };
-            if let Err(why) = begun {
-                report.borrow_mut().refuse(why, lp.time());
+            match begun {
+                Ok(()) => {}
+                Err(Refused::Address(why)) => report.borrow_mut().refuse(why, lp.time()),
+                Err(Refused::Tls(why)) => report.borrow_mut().refuse_tls(why, lp.time()),
             }
         }
         let mut report = report.borrow().clone();
@@ -83,7 +99,7 @@ impl Session {
             report.resolve.note_sources(source_address);
         }
         report.expect(&self.request.expect);
-        self.output.borrow_mut().end(&this.session, &report);
+        self.output.borrow_mut().end(&this.session, lp.time(), &report);
         report
     }
 
@@ -107,7 +123,7 @@ impl Session {
         lp: &LoopRef,
         this: &Try<'_>,
         report: &Rc<RefCell<Report>>,
-    ) -> Result<(), String> {
+    ) -> Result<(), Refused> {
         let connection = self.connection(lp, this, report).await?;
         let connection = connection.trace(self.listener(this, report));
         let tls = this.race.tls.as_ref();
@@ -148,7 +164,7 @@ impl Session {
         lp: &LoopRef,
         this: &Try<'_>,
         report: &Rc<RefCell<Report>>,
-    ) -> Result<CreateConnection, String> {
+    ) -> Result<CreateConnection, Refused> {
         let race = this.race;
         let connection = match (&this.target.target, self.given(lp, this).await?) {
             (Target::Unix(path), _) => lp.create_unix_connection(path),
@@ -171,7 +187,7 @@ impl Session {
             None => Ok(connection),
             Some(tls) => {
                 let client = tls.client_for(&this.target.target);
-                Ok(connection.tls(client.map_err(|error| error.to_string())?))
+                Ok(connection.tls(client.map_err(Refused::Tls)?))
             }
         }
     }

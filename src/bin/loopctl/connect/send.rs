@@ -3,7 +3,7 @@
 use std::future::pending;
 use std::num::NonZero;
 use std::pin::pin;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use loopctl::{LoopRef, StreamReader, StreamWriter, Transport};
@@ -42,11 +42,12 @@ impl Session {
     ) -> Report {
         let mut report = self.race(lp, &self.request.targets[0], 0).await;
         let kept = self.kept.take();
+        let mut sending = Sending::of(request.name(), &input);
         let (Some(Kept::Stream(reader, writer)), Exit::Success) = (kept, report.exit()) else {
+            report.beside.sending = Some(Box::new(sending));
             return report;
         };
         self.output.borrow_mut().connected(&report);
-        let mut sending = Sending::new(request.name());
         let left = request.limit.map(|limit| limit.saturating_sub(report.total));
         let course = Course::new(lp, writer.transport(), left);
         self.send_over(&course, request, &mut input, (reader, writer), &mut sending).await;
@@ -82,11 +83,15 @@ impl Session {
         sending: &mut Sending,
     ) {
         let transport = stream.1.transport().clone();
-        self.tell_progress_on_sigquit(course);
-        let total = input.count.map(NonZero::get);
+        let style = self.request.output.stderr;
+        let bar = self.request.output.live.then(|| {
+            let total = input.count.map(NonZero::get);
+            Rc::new(Bar::new(&sending.file, total, style))
+        });
+        self.tell_progress_on_sigquit(course, bar.as_ref());
         let ended = {
             let running = async { Some(course.run(request, input, &mut stream, sending).await) };
-            let drawing = self.draw(course, request.name(), total);
+            let drawing = draw(course, bar.as_deref());
             let both = async { first(pin!(running), pin!(drawing)).await };
             self.stop.or(both).await.flatten()
         };
@@ -100,28 +105,30 @@ impl Session {
         break_off(&transport);
     }
 
-    /// A progress bar, where there is somebody to see it. It never ends by itself.
-    async fn draw<T>(&self, course: &Course, name: String, total: Option<u64>) -> T {
-        if !self.request.output.live {
-            return pending().await;
-        }
-        let bar = Bar::new(name, total, self.request.output.stderr);
-        loop {
-            course.lp.sleep(bar::FRAME).await;
-            bar.draw(course.went().bytes, course.took());
-        }
-    }
-
-    /// How much has gone so far, for whoever asks.
-    fn tell_progress_on_sigquit(self: &Rc<Self>, course: &Rc<Course>) {
+    /// How far it is, for whoever asks; above the bar, if there is one.
+    fn tell_progress_on_sigquit(self: &Rc<Self>, course: &Rc<Course>, bar: Option<&Rc<Bar>>) {
         let (session, inside) = (Rc::clone(self), Rc::clone(course));
+        let bar = bar.map(Rc::downgrade);
         let told = course.lp.add_signal_handler(SIGQUIT, move || {
-            let so_far = text::so_far(inside.went().bytes, inside.took());
-            session.output.borrow_mut().remark(&so_far);
+            let so_far = text::so_far(inside.progress());
+            let tell = || session.output.borrow_mut().remark(&so_far);
+            match bar.as_ref().and_then(Weak::upgrade) {
+                Some(bar) => bar.suspend(tell),
+                None => tell(),
+            }
         });
         if let Err(error) = told {
             log::warn!("cannot handle SIGQUIT: {error}");
         }
+    }
+}
+
+/// Moves the bar, where there is somebody to see it. It never ends by itself.
+async fn draw<T>(course: &Course, bar: Option<&Bar>) -> T {
+    let Some(bar) = bar else { return pending().await };
+    loop {
+        course.lp.sleep(bar::FRAME).await;
+        bar.draw(course.progress());
     }
 }
 

@@ -154,6 +154,8 @@ async fn xmpp(talk: &mut Talk<'_>, name: &str) -> io::Result<Greeting> {
         match talk.tag().await? {
             tag if tag.starts_with("<starttls") => offered = true,
             tag if tag.starts_with("</stream:features") => break,
+            // Nothing is offered at all.
+            tag if tag.starts_with("<stream:features") && tag.ends_with("/>") => break,
             tag if tag.starts_with("<stream:error") => return Err(answered(&tag)),
             _ => {}
         }

@@ -1,5 +1,7 @@
 //! The conditions of the Happy Eyeballs test matrix as measurements, and what each policy makes of them.
 
+mod honesty;
+
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 

@@ -16,7 +16,7 @@ use crate::report::compare::{Comparison, Lookup, LookupEnd, Probe, Row, Survey};
 use crate::report::{Outcome, Report};
 use crate::style::Style;
 
-use grid::{Cell, Grid, wrapped};
+use grid::{Cell, Grid};
 pub(super) use notes::client;
 
 /// Headline, lookups, addresses, policies, and what it comes to.
@@ -30,7 +30,8 @@ pub(super) fn text(report: &Report, comparison: &Comparison, style: Style) -> St
             true => live::rows(report, comparison, style),
             false => rows(comparison, style),
         },
-        wrapped(&notes::sum(report, comparison), style.width),
+        units::wrap(&notes::sum(report, comparison), style.width.unwrap_or(usize::MAX)).join("\n")
+            + "\n",
     ];
     let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     parts.join("\n")

@@ -1,7 +1,7 @@
 //! Events as they happen: for scripts in the words of draft-kuehlewind-happy-qlog, for people in a line.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use loopctl::plan::{Family, Policy, Ready, Reason};
 use loopctl::{
@@ -130,7 +130,7 @@ pub(crate) fn config_set(session: &str, subject: &Subject, prefer: Option<Family
 }
 
 /// The record that closes a session.
-pub(crate) fn metrics(session: &str, report: &Report) -> Value {
+pub(crate) fn metrics(session: &str, now: Instant, report: &Report) -> Value {
     let successes: Vec<_> =
         report.attempts.iter().filter(|attempt| attempt.outcome == Outcome::Success).collect();
     let first = successes.iter().min_by_key(|attempt| attempt.end());
@@ -144,7 +144,7 @@ pub(crate) fn metrics(session: &str, report: &Report) -> Value {
         "attempts_success": successes.len(),
         "attempts_failure": report.attempts.len() - successes.len(),
     });
-    record(session, report.total, "metrics", without_nulls(data))
+    record(session, report.since_start(now), "metrics", without_nulls(data))
 }
 
 fn record(session: &str, at: Duration, name: &str, mut data: Value) -> Value {
@@ -436,6 +436,7 @@ pub(crate) fn line(event: &Event, report: &Report) -> Option<String> {
         EventKind::AttemptStarted { attempt, address, reason, .. } => {
             format!("#{} {address} started{}", attempt + 1, occasion(*reason))
         }
+        EventKind::AttemptConnected { attempt, .. } => format!("#{} connected", attempt + 1),
         EventKind::AttemptSucceeded { attempt, .. } | EventKind::AttemptFailed { attempt, .. }
             if report.attempts.get(*attempt)?.tls.is_some() =>
         {

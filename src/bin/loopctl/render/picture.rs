@@ -8,44 +8,79 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 use crate::style::Style;
 
 /// Rows of text, drawn as one: it never flickers.
-pub(super) struct Picture(ProgressBar);
+pub(super) struct Picture {
+    bar: ProgressBar,
+    width: Width,
+}
+
+/// How wide the terminal is: as it was said to be, until it is seen to change.
+#[derive(Debug, Clone, Copy)]
+struct Width {
+    said: u16,
+    seen: Option<u16>,
+}
+
+impl Width {
+    fn new(style: Style) -> Self {
+        let said = style.width.and_then(|width| width.try_into().ok()).unwrap_or(80);
+        Self { said, seen: Self::seen() }
+    }
+
+    fn seen() -> Option<u16> {
+        terminal_size::terminal_size_of(stderr()).map(|(width, _)| width.0)
+    }
+
+    fn now(self) -> u16 {
+        match Self::seen() {
+            seen if seen == self.seen => self.said,
+            seen => seen.unwrap_or(self.said),
+        }
+    }
+}
 
 impl Picture {
     pub(super) fn new(style: Style) -> Self {
-        let target = ProgressDrawTarget::term_like_with_hz(Box::new(Terminal::new(style)), 20);
+        let width = Width::new(style);
+        let terminal = Terminal { width, frame: Mutex::default() };
+        let target = ProgressDrawTarget::term_like_with_hz(Box::new(terminal), 20);
         let bar = ProgressBar::with_draw_target(None, target);
         // A template of one placeholder is always valid; the default one would do as well.
         let template = ProgressStyle::with_template("{msg}");
         bar.set_style(template.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-        Self(bar)
+        Self { bar, width }
+    }
+
+    /// How many columns a row may have now. There is room for the `^C` that a terminal echoes at its end.
+    pub(super) fn room(&self) -> usize {
+        usize::from(self.width.now()).saturating_sub("^C".len() + 1)
     }
 
     pub(super) fn draw(&self, rows: &[String]) {
-        self.0.set_message(rows.join("\n"));
-        self.0.tick();
+        self.bar.set_message(rows.join("\n"));
+        self.bar.tick();
     }
 
     /// Takes the picture away while something is written that stays.
     pub(super) fn suspend<R>(&self, write: impl FnOnce() -> R) -> R {
-        self.0.suspend(write)
+        self.bar.suspend(write)
     }
 }
 
 impl Drop for Picture {
     fn drop(&mut self) {
-        self.0.finish_and_clear();
+        self.bar.finish_and_clear();
     }
 }
 
 /// What is too wide is cut: a wrapped row would not be taken away. There is room for the `^C` that a terminal
 /// echoes at its end.
 pub(super) fn cut(row: String, style: Style) -> String {
-    let width = style.width.unwrap_or(80).saturating_sub("^C".len());
-    if row.chars().count() < width {
-        row
-    } else {
-        row.chars().take(width.saturating_sub(1)).collect()
-    }
+    cut_to(row, style.width.unwrap_or(80).saturating_sub("^C".len() + 1))
+}
+
+/// So many columns of it.
+pub(super) fn cut_to(row: String, room: usize) -> String {
+    if row.chars().count() <= room { row } else { row.chars().take(room).collect() }
 }
 
 /// Standard error, one write a frame.
@@ -55,7 +90,7 @@ pub(super) fn cut(row: String, style: Style) -> String {
 /// row only when another one follows.
 #[derive(Debug)]
 struct Terminal {
-    width: u16,
+    width: Width,
     frame: Mutex<Frame>,
 }
 
@@ -66,11 +101,6 @@ struct Frame {
 }
 
 impl Terminal {
-    fn new(style: Style) -> Self {
-        let width = style.width.and_then(|width| width.try_into().ok()).unwrap_or(80);
-        Self { width, frame: Mutex::default() }
-    }
-
     fn change(&self, change: impl FnOnce(&mut Frame)) -> io::Result<()> {
         change(&mut self.frame.lock().unwrap_or_else(PoisonError::into_inner));
         Ok(())
@@ -89,7 +119,7 @@ impl Terminal {
 
 impl TermLike for Terminal {
     fn width(&self) -> u16 {
-        self.width
+        self.width.now()
     }
 
     fn height(&self) -> u16 {

@@ -6,6 +6,9 @@ use crate::env::Environment;
 
 const RECORD_SEPARATOR: char = '\u{1e}';
 
+/// The draft has no events of TLS; these are ours, as `schemas/event.v1.json` has them.
+const TLS_EVENTS: &str = "urn:loopctl:qlog:events:tls-01";
+
 /// The first record of a file.
 pub(crate) fn header() -> String {
     let reference = humantime::format_rfc3339_millis(Environment::wall_clock()).to_string();
@@ -15,7 +18,7 @@ pub(crate) fn header() -> String {
         "title": "loopctl",
         "trace": {
             "vantage_point": { "name": "loopctl", "type": "client" },
-            "event_schemas": ["urn:ietf:params:qlog:events:hev3-00"],
+            "event_schemas": ["urn:ietf:params:qlog:events:hev3-00", TLS_EVENTS],
             "common_fields": {
                 "time_format": "relative_to_epoch",
                 "reference_time": { "clock_type": "monotonic", "epoch": "unknown", "wall_clock_time": reference },

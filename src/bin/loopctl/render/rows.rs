@@ -52,6 +52,7 @@ fn row(report: &Report, nth: u64, number: usize, attempt: &Attempt) -> [String; 
     };
     let tls = report.tls_of(number);
     let failure = tls.and_then(|tls| tls.failure.as_ref());
+    let failure = failure.filter(|_| attempt.outcome != Outcome::Canceled);
     [
         report.subject.text.clone(),
         nth.to_string(),
@@ -77,7 +78,7 @@ fn row_without_attempt(report: &Report, nth: u64) -> [String; 15] {
     row[1] = nth.to_string();
     row[8] = ms(report.total).to_string();
     row[9] = "failure".to_owned();
-    row[10] = "dns".to_owned();
+    row[10] = report.tls_failure().map_or("dns", |(_, failure)| failure.json_kind()).to_owned();
     row
 }
 

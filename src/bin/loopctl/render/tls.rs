@@ -71,7 +71,11 @@ fn handshake_line(report: &Report, tls: &Secured, style: Style) -> String {
     let offers = report.subject.tls.as_ref().is_some_and(|wanted| wanted.offers_alpn);
     let mut parts = vec![took];
     if tls.failure.is_some() || tls.info.is_none() {
-        let words = if tls.failure.is_some() { "failed" } else { "not finished" };
+        let words = match &tls.failure {
+            Some(failure) if failure.kind == Some(TlsErrorKind::Canceled) => "given up",
+            Some(_) => "failed",
+            None => "not finished",
+        };
         parts.push(style.paint(AnsiColor::Red.on_default(), words));
     }
     if let Some(info) = &tls.info {

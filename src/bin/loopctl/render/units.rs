@@ -95,13 +95,29 @@ pub(crate) fn visible_width(row: &str) -> usize {
     width
 }
 
+/// Lines of words, none wider than there is room unless a single word is; a number stays with its unit.
+pub(crate) fn wrap(text: &str, room: usize) -> Vec<String> {
+    const GLUE: &str = "\u{a0}ms";
+    let mut lines = vec![String::new()];
+    for word in text.replace(" ms", GLUE).split(' ') {
+        let line = lines.last().map_or(0, |line| visible_width(line));
+        if line > 0 && line + 1 + visible_width(word) > room {
+            lines.push(String::new());
+        }
+        if let Some(line) = lines.last_mut() {
+            line.push_str(if line.is_empty() { "" } else { " " });
+            line.push_str(&word.replace(GLUE, " ms"));
+        }
+    }
+    lines
+}
+
 /// Where the columns behind labels begin.
 const LABELS: usize = 11;
 
 /// A line that is too wide goes on below, broken where its columns are.
 pub(crate) fn fit(line: &str, width: Option<usize>) -> String {
     const INDENT: &str = "           ";
-    let broken = |column| broken(column, LABELS, width.unwrap_or(usize::MAX));
     let Some(width) = width.filter(|width| visible_width(line) > *width) else {
         return format!("{line}\n");
     };
@@ -119,7 +135,8 @@ pub(crate) fn fit(line: &str, width: Option<usize>) -> String {
             used += 2;
         }
         // What no line has room for goes over several.
-        fitted += &if used == LABELS { broken(column) } else { column.to_owned() };
+        fitted +=
+            &if used == LABELS { below_label(column, Some(width)) } else { column.to_owned() };
         used += wide;
         is_first = false;
     }
@@ -127,28 +144,14 @@ pub(crate) fn fit(line: &str, width: Option<usize>) -> String {
 }
 
 /// A sentence behind a label, which goes on below it, broken between words.
-pub(crate) fn wrap(label: &str, sentence: &str, width: Option<usize>) -> String {
-    format!("{label:<LABELS$}{}\n", broken(sentence, LABELS, width.unwrap_or(usize::MAX)))
+pub(crate) fn labelled(label: &str, sentence: &str, width: Option<usize>) -> String {
+    format!("{label:<LABELS$}{}\n", below_label(sentence, width))
 }
 
-/// Words from this column on, and no further than the width; a number stays with its unit.
-fn broken(sentence: &str, column: usize, width: usize) -> String {
-    const GLUE: char = '\u{a0}';
-    let glued = sentence.replace(" ms", &format!("{GLUE}ms"));
-    let (mut broken, mut used) = (String::new(), column);
-    for word in glued.split(' ') {
-        let wide = visible_width(word);
-        if used > column && used + 1 + wide > width {
-            broken += &format!("\n{:column$}", "");
-            used = column;
-        } else if used > column {
-            broken.push(' ');
-            used += 1;
-        }
-        broken += word;
-        used += wide;
-    }
-    broken.replace(GLUE, " ")
+/// Words behind a label, and no further than the width.
+fn below_label(sentence: &str, width: Option<usize>) -> String {
+    let room = width.map_or(usize::MAX, |width| width.saturating_sub(LABELS));
+    wrap(sentence, room).join(&format!("\n{:LABELS$}", ""))
 }
 
 /// What stays as it is at the beginning of a line: the blanks, and a label in a column of its own.
@@ -215,10 +218,10 @@ mod tests {
 
     #[test]
     fn sentences_are_broken_between_words() {
-        let wrapped = wrap("  why", "one two three four", Some(20));
+        let wrapped = labelled("  why", "one two three four", Some(20));
         assert_eq!(wrapped, "  why      one two\n           three\n           four\n");
-        assert_eq!(wrap("", "one two", None), "           one two\n");
-        assert_eq!(wrap("", "one 2.0 ms", Some(16)), "           one\n           2.0 ms\n");
+        assert_eq!(labelled("", "one two", None), "           one two\n");
+        assert_eq!(labelled("", "one 2.0 ms", Some(16)), "           one\n           2.0 ms\n");
     }
 
     #[test]

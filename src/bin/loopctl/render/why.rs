@@ -26,7 +26,7 @@ pub(super) fn lines(report: &Report, style: Style) -> String {
     let labels = ["  why", ""].into_iter();
     labels
         .zip(&reasons)
-        .map(|(label, why)| units::wrap(label, &sentence(why), style.width))
+        .map(|(label, why)| units::labelled(label, &sentence(why), style.width))
         .collect()
 }
 

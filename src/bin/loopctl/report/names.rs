@@ -145,7 +145,7 @@ impl NameReport {
     }
 
     pub(crate) fn dns_queries(&self) -> impl Iterator<Item = &Query> {
-        self.queries.0.iter().filter(|query| !query.is_of_system())
+        self.queries.wanted().filter(|query| !query.is_of_system())
     }
 
     /// The answers that say yes. A trace ends with them.
@@ -184,9 +184,13 @@ impl NameReport {
         aliases
     }
 
-    /// What `--short` prints, in the order of a connection: addresses, names, the data of records.
+    /// What `--short` prints, in the order of a connection: addresses, names, the data of records. Nothing of a
+    /// name that is not proved, whatever the system says.
     pub(crate) fn short(&self) -> Vec<String> {
         let mut lines: Vec<String> = Vec::new();
+        if matches!(self.end, NameEnd::Failed(verdict) if verdict.is_unproven()) {
+            return lines;
+        }
         let places = self.addresses.iter().filter(|row| row.ranks.connect.is_some());
         lines.extend(places.map(|row| row.ip.to_string()));
         if !self.subject.wants_addresses {
@@ -217,13 +221,13 @@ impl NameReport {
             query.types.iter().all(|it| matches!(it, RecordType::A | RecordType::Aaaa))
         };
         let system_counts = !self.subject.dns_leads;
-        let has_system = self.queries.0.iter().any(Query::is_of_system);
+        let has_system = self.queries.wanted().any(Query::is_of_system);
         let counts = |query: &&Query| {
             query.is_of_system() == (system_counts && has_system)
                 || (!query.is_of_system() && !is_address(query))
                 || (!self.subject.wants_addresses)
         };
-        self.queries.0.iter().filter(counts).collect()
+        self.queries.wanted().filter(counts).collect()
     }
 
     /// `None` where nobody was asked.
@@ -233,6 +237,10 @@ impl NameReport {
         }
         if let Some(last) = self.hops.last() {
             return Some(last.verdict());
+        }
+        let unproven = self.dns_queries().map(Query::verdict).filter(|it| it.is_unproven());
+        if let Some(worst) = unproven.max_by_key(|it| it.openness()) {
+            return Some(worst);
         }
         let verdicts = self.deciding().into_iter().map(Query::verdict);
         let verdicts: Vec<Verdict> = verdicts.collect();

@@ -13,19 +13,29 @@ use loopctl::{
 pub(crate) struct Query {
     /// Which client has asked, and the how manieth question of it this is; `None` for the system.
     id: Option<(usize, u64)>,
+    pub(crate) purpose: Purpose,
     pub(crate) name: String,
     pub(crate) types: Vec<RecordType>,
     pub(crate) started: Duration,
     pub(crate) took: Duration,
-    /// Who has answered, or was asked last, and over what.
-    pub(crate) server: Option<(DnsServer, DnsTransport)>,
     pub(crate) course: Course,
     pub(crate) end: QueryEnd,
+}
+
+/// What a question is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// It is what the user wants to know.
+    Answer,
+    /// Keys, and what proves them: an answer is verified with it.
+    Verification,
 }
 
 /// What happened on the way.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Course {
+    /// Who has answered, or was asked last, and over what.
+    pub(crate) server: Option<(DnsServer, DnsTransport)>,
     /// How many messages were sent, or were to be.
     messages: usize,
     pub(crate) retries: usize,
@@ -71,6 +81,8 @@ pub(crate) enum Verdict {
     Error,
     Timeout,
     Canceled,
+    Indeterminate,
+    Bogus,
 }
 
 impl From<DnsErrorKind> for Verdict {
@@ -81,6 +93,8 @@ impl From<DnsErrorKind> for Verdict {
             DnsErrorKind::ServFail => Self::ServFail,
             DnsErrorKind::Refused => Self::Refused,
             DnsErrorKind::TimedOut => Self::Timeout,
+            DnsErrorKind::Indeterminate => Self::Indeterminate,
+            DnsErrorKind::Bogus => Self::Bogus,
             _ => Self::Error,
         }
     }
@@ -97,7 +111,14 @@ impl Verdict {
             Self::Error => "error",
             Self::Timeout => "timeout",
             Self::Canceled => "canceled",
+            Self::Indeterminate => "indeterminate",
+            Self::Bogus => "bogus",
         }
+    }
+
+    /// There is an answer, which is not proved although it ought to be.
+    pub(crate) fn is_unproven(self) -> bool {
+        matches!(self, Self::Indeterminate | Self::Bogus)
     }
 
     /// How little is known of the name: the larger, the more is left open.
@@ -111,6 +132,8 @@ impl Verdict {
             Self::Error => 5,
             Self::Timeout => 6,
             Self::Canceled => 7,
+            Self::Indeterminate => 8,
+            Self::Bogus => 9,
         }
     }
 }
@@ -189,10 +212,19 @@ impl Queries {
         let id = (client, event.query);
         let known = self.0.iter().position(|query| query.id == Some(id));
         let known = known.unwrap_or_else(|| {
-            self.0.push(Query::new(Some(id), event.name.clone(), vec![event.record_type], at));
+            let mut query = Query::new(Some(id), event.name.clone(), vec![event.record_type], at);
+            if event.verifies.is_some() {
+                query.purpose = Purpose::Verification;
+            }
+            self.0.push(query);
             self.0.len() - 1
         });
         self.0[known].hear(at, &event.kind);
+    }
+
+    /// Those whose answers somebody wants.
+    pub(crate) fn wanted(&self) -> impl Iterator<Item = &Query> {
+        self.0.iter().filter(|query| query.purpose == Purpose::Answer)
     }
 
     /// Whether this is the first that is heard of a question.
@@ -323,11 +355,11 @@ impl Query {
     ) -> Self {
         Self {
             id,
+            purpose: Purpose::Answer,
             name,
             types,
             started,
             took: Duration::ZERO,
-            server: None,
             course: Course::default(),
             end: QueryEnd::Pending,
         }
@@ -342,7 +374,7 @@ impl Query {
         self.took = at.saturating_sub(self.started);
         match kind {
             DnsEventKind::Asked { server, transport, attempt, .. } => {
-                self.server = Some((server.clone(), *transport));
+                self.course.server = Some((server.clone(), *transport));
                 self.course.messages += 1;
                 self.course.retries = attempt.saturating_sub(1);
             }
@@ -367,10 +399,14 @@ impl Query {
             Err(error) => &error.exchange,
         };
         if let (Some(server), Some(transport)) = (&exchange.server, exchange.transport) {
-            self.server = Some((server.clone(), transport));
+            self.course.server = Some((server.clone(), transport));
         }
         self.course.retries = exchange.retries;
         self.course.truncated = exchange.truncated;
+        if exchange.validation.is_some() {
+            // The questions that this took have times of their own.
+            self.took = exchange.took;
+        }
         self.end = match result {
             Ok(answer) => QueryEnd::Answered(Box::new(answer.clone())),
             Err(error) => QueryEnd::Failed(Box::new(error.clone())),

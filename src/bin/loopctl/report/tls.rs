@@ -1,9 +1,11 @@
 //! How TLS went, over the connection that has won a race or over one that is to win it.
 
-use std::time::{Duration, SystemTime};
+use std::io;
+use std::time::{Duration, Instant, SystemTime};
 
 use loopctl::{
-    AbortReason, CertificateProblem, EventKind, Failure, TlsErrorKind, TlsInfo, TlsPeer, TlsVerdict,
+    AbortReason, CertificateProblem, EventKind, Failure, TlsConfigError, TlsErrorKind, TlsInfo,
+    TlsPeer, TlsVerdict,
 };
 
 use super::{Attempt, End, Report, Subject};
@@ -93,6 +95,13 @@ impl Report {
         }
     }
 
+    /// There is no TLS to be had with that name, so that nobody was connected to.
+    pub(crate) fn refuse_tls(&mut self, why: TlsConfigError, now: Instant) {
+        self.beside.tls = Some(Secured::default());
+        let failure = Failure::from(&io::Error::from(why));
+        self.decline(TlsFailure { kind: None, failure, phase: TlsPhase::Handshake }, now);
+    }
+
     /// Where no attempt has won, the handshake that explains how it ended.
     pub(super) fn blame_handshake(&mut self, reason: AbortReason) {
         let End::Failed(exit) = self.end else { return };
@@ -135,10 +144,8 @@ impl Attempt {
     }
 
     fn hear_of_tls(&mut self, at: Duration, kind: &EventKind) {
-        let tls = self.tls.get_or_insert_default();
-        tls.hear(at, kind);
-        if let EventKind::TlsStarted { .. } = kind {
-            self.took = at.saturating_sub(self.start);
+        if let Some(tls) = &mut self.tls {
+            tls.hear(at, kind);
         }
     }
 }

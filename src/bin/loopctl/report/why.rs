@@ -126,7 +126,8 @@ fn of_late_address(report: &Report, number: usize) -> Option<Why> {
 /// How long an attempt holds the next one up, were that known in time.
 fn own_share(report: &Report, attempt: &Attempt) -> Duration {
     let delay = report.subject.policy.connection_attempt_delay;
-    delay.map_or(attempt.took, |delay| delay.min(attempt.took))
+    let took = attempt.end().saturating_sub(attempt.start);
+    delay.map_or(took, |delay| delay.min(took))
 }
 
 fn family_of(query: &Query) -> Family {
@@ -170,7 +171,8 @@ fn of_source(report: &Report) -> Option<Why> {
 /// An attempt that did not become the connection.
 fn of_attempt(report: &Report, number: usize, attempt: &Attempt, cost: Duration) -> Option<Why> {
     let address = bare(attempt);
-    let took = units::prose(attempt.took);
+    let all = attempt.end().saturating_sub(attempt.start);
+    let took = units::prose(all);
     let why = |kind, text| Some(Why { kind, blame: Blame::Attempt(number), cost, text });
     if report.selected == Some(number) {
         let resends = attempt.resends();
@@ -183,7 +185,7 @@ fn of_attempt(report: &Report, number: usize, attempt: &Attempt, cost: Duration)
     }
     let Some(cause) = Cause::of(attempt) else {
         let delay = report.subject.policy.connection_attempt_delay;
-        let delay = delay.filter(|delay| *delay < attempt.took).map(|delay| {
+        let delay = delay.filter(|delay| *delay < all).map(|delay| {
             format!(", more than the Connection Attempt Delay of {}", units::limit(delay))
         });
         return why(
@@ -192,20 +194,12 @@ fn of_attempt(report: &Report, number: usize, attempt: &Attempt, cost: Duration)
         );
     };
     let (kind, text) = match (&attempt.outcome, cause) {
+        (_, Cause::NoAnswerToTls | Cause::Untrusted | Cause::NoTls) => {
+            (cause.word(), of_tls(attempt, cause))
+        }
         (Outcome::Failure(..), Cause::Refused) => {
             ("refused", format!("`{address}` refused after {took}"))
         }
-        (_, Cause::Untrusted) => (
-            cause.word(),
-            format!("`{address}` has a certificate that is not trusted: known after {took}"),
-        ),
-        (_, Cause::NoTls) => {
-            (cause.word(), format!("`{address}` connected, but TLS failed after {took}"))
-        }
-        (_, Cause::NoAnswerToTls) => (
-            cause.word(),
-            format!("`{address}` connected, but its TLS handshake was not over after {took}"),
-        ),
         (Outcome::Failure(_, failure), cause) => {
             let name = failure.name().unwrap_or("failed");
             let when = if failure.at_once { "at once".to_owned() } else { format!("after {took}") };
@@ -218,6 +212,16 @@ fn of_attempt(report: &Report, number: usize, attempt: &Attempt, cost: Duration)
         }
     };
     why(kind, text)
+}
+
+/// There was a connection, but no TLS over it.
+fn of_tls(attempt: &Attempt, cause: Cause) -> String {
+    let (address, after) = (bare(attempt), units::prose(attempt.tls_took()));
+    match cause {
+        Cause::NoAnswerToTls => format!("`{address}` connected, but TLS was not done in {after}"),
+        Cause::Untrusted => format!("`{address}` connected, but its certificate is refused"),
+        _ => format!("`{address}` connected, but TLS failed after {after}"),
+    }
 }
 
 /// An attempt that started late, because this process was busy with something else. The delay of the first is one of

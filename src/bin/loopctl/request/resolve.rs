@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use loopctl::plan::{DnsTransport, Family, Host, Port, Target};
-use loopctl::{DnsServer, RecordType};
+use loopctl::{DnsConfigError, DnsServer, RecordType, TrustAnchors};
 
 use super::{OutputRequest, SlowRequest};
 use crate::args::{GlobalArgs, OrderArg, ResolveArgs, ViaArg};
@@ -58,7 +58,8 @@ pub(crate) struct QuestionRequest {
     /// None: those of resolv.conf(5); for a trace, the root's.
     pub(crate) servers: Vec<DnsServer>,
     pub(crate) search: bool,
-    pub(crate) dnssec: bool,
+    /// From which keys answers are verified, if they are.
+    pub(crate) dnssec: Option<TrustAnchors>,
     pub(crate) trace: bool,
 }
 
@@ -121,7 +122,7 @@ impl ResolveRequest {
         let request = Self {
             names,
             concurrency: args.names.concurrency.get(),
-            question: QuestionRequest::new(&args, servers, global),
+            question: QuestionRequest::new(&args, servers, global)?,
             timeout: global.timeout.unwrap_or(TIMEOUT),
             look,
             output: OutputRequest::new(&global.output, env),
@@ -141,7 +142,8 @@ impl ResolveRequest {
             "--qlog tells of attempts to connect; resolve makes none"
         } else if *via == ViaArg::System && !types.is_empty() {
             "the system's resolver gives addresses only: leave out --via system"
-        } else if *via == ViaArg::System && (!servers.is_empty() || self.question.dnssec) {
+        } else if *via == ViaArg::System && (!servers.is_empty() || self.question.dnssec.is_some())
+        {
             "the system asks whom it wants to: --server and --dnssec need --via dns or both"
         } else if *trace && *via == ViaArg::System {
             "--trace asks name servers: leave out --via system"
@@ -157,7 +159,13 @@ impl ResolveRequest {
 }
 
 impl QuestionRequest {
-    fn new(args: &ResolveArgs, servers: Vec<DnsServer>, global: &GlobalArgs) -> Self {
+    /// # Errors
+    /// As [`anchors`].
+    fn new(
+        args: &ResolveArgs,
+        servers: Vec<DnsServer>,
+        global: &GlobalArgs,
+    ) -> Result<Self, Refusal> {
         let asked = &args.question;
         let is_address = |it: &RecordType| matches!(it, RecordType::A | RecordType::Aaaa);
         let has = |it| asked.types.is_empty() || asked.types.contains(&it);
@@ -173,16 +181,32 @@ impl QuestionRequest {
                 types.push(*record_type);
             }
         }
-        Self {
+        Ok(Self {
             types,
             family,
             via: asked.via,
             servers,
             search: !asked.no_search,
-            dnssec: asked.dnssec,
+            dnssec: if asked.dnssec { Some(anchors(asked.trust_anchor.as_deref())?) } else { None },
             trace: asked.trace,
-        }
+        })
     }
+}
+
+/// The root's, or those of a file.
+fn anchors(path: Option<&Path>) -> Result<TrustAnchors, Refusal> {
+    let Some(path) = path else { return Ok(TrustAnchors::root()) };
+    let bytes = targets::read_bytes(path).map_err(|error| {
+        let error = format!("cannot read trust anchors from `{}`: {error}", path.display());
+        (Message::error(error), Exit::CannotRead)
+    })?;
+    String::from_utf8_lossy(&bytes).parse().map_err(|error: DnsConfigError| {
+        let mut message = Message::error(format!("`{}` has no trust anchors", path.display()));
+        message.causes = vec![error.to_string()];
+        message.hints =
+            vec!["it takes DNSKEY or DS records, as `dig . DNSKEY` prints them".to_owned()];
+        (message, Exit::Usage)
+    })
 }
 
 fn usage(error: impl Into<String>) -> Refusal {

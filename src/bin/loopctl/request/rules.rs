@@ -1,5 +1,6 @@
 //! The rules of a race: whose they are, and what flags make of them.
 
+use std::num::NonZero;
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
@@ -36,22 +37,29 @@ impl Rules {
         if at_once {
             rules.pacing.floor = Floor::default();
         }
-        if at_once || args.all {
-            // Neither can be had a few at a time.
+        if at_once {
+            // They cannot be had a few at a time.
             (rules.max_parallel, rules.endpoints.most) = (None, None);
         }
         rules.interleave = args.interleave.unwrap_or(rules.interleave);
         rules.max_parallel = args.max_parallel.or(rules.max_parallel);
         rules.attempt_timeout = args.attempt_timeout.or(rules.attempt_timeout);
-        rules.run_all = args.all;
         rules
+    }
+
+    /// Every address is tried, and no connection ends the race. `most`: how many at a time.
+    pub(crate) fn probe(&mut self, most: Option<NonZero<usize>>) {
+        (self.max_parallel, self.endpoints.most) = (most, None);
+        self.run_all = true;
     }
 
     /// Without a handshake there is nothing to race: one address after another has its time to refuse.
     pub(super) fn over_udp(&mut self, silence: Duration) {
-        self.base = Preset::Sequential;
-        self.connection_attempt_delay = None;
-        self.attempt_timeout.get_or_insert(silence);
+        let Policy { interleave, attempt_timeout, run_all, .. } = self.policy;
+        let attempt_timeout = Some(attempt_timeout.unwrap_or(silence));
+        let base = Preset::Sequential;
+        let policy = Policy { interleave, attempt_timeout, run_all, ..base.into() };
+        *self = Self { base, policy };
     }
 
     /// What RFC 8305 section 8 would say of the Connection Attempt Delay.

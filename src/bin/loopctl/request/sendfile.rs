@@ -54,11 +54,6 @@ impl ConnectRequest {
         let refuse = |message| (message, Exit::Usage);
         let target = TargetRequest::new(&args.target, &args.connection.names.resolve);
         let target = target.map_err(|error| refuse(error.into()))?;
-        if args.connection.race.all {
-            return Err(refuse(Message::error(
-                "--all is for connect: a file goes over one connection",
-            )));
-        }
         if args.part.resume && args.file == Path::new("-") {
             let error = "--resume sends a part of a file: standard input may have only one end";
             return Err(refuse(Message::error(error)));

@@ -65,7 +65,7 @@ impl Session {
             dns_leads: question.dns_leads() && !is_literal,
             wants_addresses: question.family.is_some() && !is_reverse,
             interleave: self.request.look.interleave,
-            dnssec: question.dnssec,
+            dnssec: question.dnssec.is_some(),
         };
         let began = Began { at: lp.time(), wall: Environment::wall_clock() };
         let mut report = NameReport::new(subject, began);

@@ -6,7 +6,6 @@ mod tell;
 mod trace;
 
 use std::cell::RefCell;
-use std::num::NonZero;
 use std::rc::Rc;
 
 use loopctl::{DnsClient, DnsConfigError, LoopRef};
@@ -74,15 +73,14 @@ impl Session {
         Ok(Exit::of_all(&exits))
     }
 
-    /// The system's resolver has a thread for each processor and four more. A name that waits for a thread would
-    /// look as if nobody answered.
+    /// The system's resolver has so many threads. A name that waits for one would look as if nobody answered.
     fn at_a_time(&self) -> usize {
+        const THREADS: usize = 64;
         let question = &self.request.question;
         if question.via == ViaArg::Dns || question.trace {
             return self.request.concurrency;
         }
-        let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
-        self.request.concurrency.min((processors + 4).min(32))
+        self.request.concurrency.min(THREADS)
     }
 
     /// A task of its own, so that slow steps are told apart by name.
@@ -116,7 +114,10 @@ impl Session {
             return Ok(None);
         }
         // What the hosts file says is the system's answer; name servers have one of their own.
-        let mut builder = DnsClient::system()?.hosts("").dnssec(question.dnssec);
+        let mut builder = DnsClient::system()?.hosts("");
+        if let Some(anchors) = &question.dnssec {
+            builder = builder.validate(anchors.clone());
+        }
         if !question.search {
             builder = builder.search([""; 0], 1);
         }

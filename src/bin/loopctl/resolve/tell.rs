@@ -31,7 +31,11 @@ impl Teller {
         Self {
             out: Writer::stdout(),
             output: request.output.clone(),
-            view: View { order: request.look.order, has_headline: are_many },
+            view: View {
+                order: request.look.order,
+                has_headline: are_many,
+                is_verbose: request.output.verbosity > 0,
+            },
             is_short: request.look.short,
             is_array: are_many && request.output.format == Format::Json,
             told: 0,

@@ -197,7 +197,7 @@ impl Tracing<'_> {
         }
         let builder = DnsClient::builder().servers(servers).attempts(1).recursion(false);
         let patience = PATIENCE.min(self.session.request.timeout);
-        let builder = builder.dnssec(question.dnssec).timeout(patience);
+        let builder = builder.dnssec(question.dnssec.is_some()).timeout(patience);
         let client = builder.build(self.lp).map_err(|error: DnsConfigError| error.to_string())?;
         Ok(self.session.listening(client, number + 1, self.report))
     }

@@ -16,10 +16,14 @@ use super::sum::Sums;
 use super::{Sending, Went, resume};
 use crate::first::first;
 use crate::pace::Pace;
+use crate::render::sendfile::bar::Progress;
 use crate::request::SendRequest;
 
 /// How often it is looked whether the peer has taken something.
 const LOOK: Duration = Duration::from_millis(250);
+
+/// How much a Unix socket is to hold, in bytes.
+const UNIX_BUFFER: usize = 2 << 20;
 
 /// How long the peer may take to say that it has read everything.
 const FAREWELL: Duration = Duration::from_millis(250);
@@ -52,6 +56,11 @@ enum Stage {
 impl Course {
     /// `left`: of the time that there is for connecting and sending.
     pub(crate) fn new(lp: &LoopRef, transport: &Transport, left: Option<Duration>) -> Rc<Self> {
+        if transport.peer().is_some_and(|peer| peer.as_inet().is_none()) {
+            // The kernel gives Unix sockets a fixed buffer, a fraction of what TCP's grow to. What it refuses
+            // costs calls, and nothing else.
+            let _ = transport.socket().set_send_buffer_size(UNIX_BUFFER);
+        }
         let (began, stage, went) = (lp.time(), Cell::default(), Cell::default());
         Rc::new(Self { lp: lp.clone(), transport: transport.clone(), began, left, stage, went })
     }
@@ -63,6 +72,11 @@ impl Course {
     /// How much has gone so far.
     pub(crate) fn went(&self) -> Went {
         self.went.get()
+    }
+
+    /// The same for people.
+    pub(crate) fn progress(&self) -> Progress {
+        Progress { had: self.went().had, sent: self.went().bytes, took: self.took() }
     }
 
     /// All of it, within its time.
@@ -172,6 +186,7 @@ impl Course {
         if let Some(ours) = sums.of(held.sum.algorithm) {
             held.check_beginning(&ours)?;
         }
+        self.went.set(Went { had: held.size, ..self.went() });
         resume::announce(writer, input);
         Ok(sums)
     }

@@ -121,6 +121,11 @@ impl Input {
         self.count.map(NonZero::get).or_else(|| self.size().map(|_| 0))
     }
 
+    /// Whether it is not all of the file.
+    pub(super) fn is_part(&self) -> bool {
+        self.size().is_some_and(|size| self.wanted() != Some(size))
+    }
+
     /// Where it goes on after so many bytes. What is read from where it is has no offsets.
     pub(super) fn after(&self, sent: u64) -> u64 {
         if self.kind == Kind::Stream { 0 } else { self.offset + sent }
@@ -147,6 +152,9 @@ fn open(path: &Path) -> io::Result<Input> {
         true => File::from(stdin().as_fd().try_clone_to_owned()?),
         false => loopctl::open_to_send(path)?,
     };
+    if is_stdin && is_nothing(&file) {
+        return Err(io::Error::other("standard input is closed"));
+    }
     let metadata = file.metadata()?;
     if metadata.is_dir() {
         return Err(ErrorKind::IsADirectory.into());
@@ -160,6 +168,17 @@ fn open(path: &Path) -> io::Result<Input> {
     let offset = position.ok().filter(|_| is_stdin && kind != Kind::Stream).unwrap_or(0);
     let modified = metadata.modified().ok();
     Ok(Input { file: Arc::new(file), kind, offset, count: None, modified })
+}
+
+/// Where a process is given no standard input, Rust opens `/dev/null` in its place, for reading and writing; who
+/// wants nothing to be sent opens it for reading.
+fn is_nothing(stdin: &File) -> bool {
+    let number = stdin.as_raw_fd();
+    let path = std::fs::read_link(format!("/proc/self/fd/{number}"));
+    let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{number}")).unwrap_or_default();
+    let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
+    path.is_ok_and(|path| path == Path::new("/dev/null"))
+        && flags.is_some_and(|flags| flags.trim().ends_with('2'))
 }
 
 /// Files of `/proc` say that they are empty and are not; those of `/sys`, that they have 4096 bytes.

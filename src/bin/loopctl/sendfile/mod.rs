@@ -24,6 +24,8 @@ pub(crate) struct Sending {
     pub(crate) offset: u64,
     /// How many bytes were to go, where that is known.
     pub(crate) wanted: Option<u64>,
+    /// It is not all of the file.
+    pub(crate) is_part: bool,
     pub(crate) went: Went,
     pub(crate) took: Duration,
     pub(crate) sum: Option<Sum>,
@@ -33,6 +35,8 @@ pub(crate) struct Sending {
 /// How much went, and which way.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Went {
+    /// What a sink that resumes had before.
+    pub(crate) had: u64,
     pub(crate) bytes: u64,
     /// `None` where nothing was tried.
     pub(crate) path: Option<SendfilePath>,
@@ -71,7 +75,13 @@ impl Sending {
     pub(crate) fn new(file: String) -> Self {
         let end = Ending { exit: Exit::Success, failure: None, warning: None, before: false };
         let (went, took) = (Went::default(), Duration::ZERO);
-        Self { file, offset: 0, wanted: None, went, took, sum: None, end }
+        Self { file, offset: 0, wanted: None, is_part: false, went, took, sum: None, end }
+    }
+
+    /// Of a file that could be opened.
+    pub(crate) fn of(file: String, input: &Input) -> Self {
+        let (offset, wanted, is_part) = (input.offset, input.wanted(), input.is_part());
+        Self { offset, wanted, is_part, ..Self::new(file) }
     }
 
     pub(crate) fn fail(&mut self, fault: Fault) {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use anstyle::Style as Ansi;
 
-use crate::render::units::visible_width;
+use crate::render::units::{visible_width, wrap};
 use crate::style::Style;
 
 /// What stands in a column.
@@ -83,9 +83,9 @@ impl Grid {
                 Fit::Beside(room) => (visible_width(&line) + 2, room),
                 Fit::Below => (BELOW, style.width.map(|width| width.saturating_sub(BELOW))),
             };
-            let wrapped = wrapped(&last.text, room);
-            let lines: Vec<String> =
-                wrapped.lines().map(|text| style.paint(last.ansi, text)).collect();
+            let lines = wrap(&last.text, room.unwrap_or(usize::MAX)).into_iter();
+            let lines = lines.filter(|line| !line.is_empty());
+            let lines: Vec<String> = lines.map(|line| style.paint(last.ansi, &line)).collect();
             text += &match (fit, lines.as_slice()) {
                 (Fit::Beside(_), [first, rest @ ..]) => {
                     format!("{line}  {first}\n") + &indented(rest, indent)
@@ -140,21 +140,4 @@ fn widths(rows: &[Vec<Cell>]) -> Vec<usize> {
     let columns = rows.first().map_or(0, Vec::len);
     let widest = |column: usize| rows.iter().map(|row| row[column].width()).max().unwrap_or(0);
     (0..columns).map(widest).collect()
-}
-
-/// Lines of whole words.
-pub(super) fn wrapped(text: &str, width: Option<usize>) -> String {
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let line = lines.last_mut().map_or(0, |line| visible_width(line));
-        let is_full = width.is_some_and(|width| line > 0 && line + 1 + visible_width(word) > width);
-        match lines.last_mut() {
-            Some(line) if !is_full => {
-                line.push_str(if line.is_empty() { "" } else { " " });
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines.into_iter().filter(|line| !line.is_empty()).map(|line| line + "\n").collect()
 }

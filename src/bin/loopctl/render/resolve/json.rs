@@ -1,6 +1,6 @@
 //! A name as one JSON document: `schemas/resolve.v1.json`.
 
-use loopctl::{DnsAnswer, DnsRecord, RecordType};
+use loopctl::{DnsAnswer, DnsRecord, DnsSetProof, RecordType};
 use serde_json::{Value, json};
 
 use super::words;
@@ -8,14 +8,20 @@ use crate::render::json::slow_callbacks;
 use crate::render::units::ms;
 use crate::report::names::{NameEnd, NameReport, is_signature};
 use crate::report::order::AddressRow;
-use crate::report::query::{Queries, Query, QueryEnd, Verdict};
+use crate::report::proof;
+use crate::report::query::{Purpose, Queries, Query, QueryEnd, Verdict};
 use crate::report::trace::{Hop, Step};
 
 /// One name's document, keys in the order in which people look for them.
 pub(crate) fn document(report: &NameReport) -> Value {
     let subject = &report.subject;
     let is_interrupted = matches!(report.end, NameEnd::Interrupted(_));
-    let records: Vec<Value> = report.records().into_iter().map(record).collect();
+    let records = report.records().into_iter();
+    let records: Vec<Value> =
+        records.map(|it| with_proof(record(it), report.proof_of(it))).collect();
+    let addresses = report.addresses.iter();
+    let addresses: Vec<Value> =
+        addresses.map(|it| with_proof(address(it), report.proof_of_address(it.ip))).collect();
     json!({
         "schema": "loopctl.resolve.v1",
         "version": env!("CARGO_PKG_VERSION"),
@@ -27,8 +33,8 @@ pub(crate) fn document(report: &NameReport) -> Value {
         "end": if is_interrupted { "interrupted" } else { "completed" },
         "exit_code": report.exit().code(),
         "duration_ms": ms(report.total),
-        "queries": queries(&report.queries),
-        "addresses": report.addresses.iter().map(address).collect::<Vec<_>>(),
+        "queries": report.queries.0.iter().map(query_with_proof).collect::<Vec<_>>(),
+        "addresses": addresses,
         "records": records,
         "trace": report.hops.iter().map(hop).collect::<Vec<_>>(),
         "slow_callbacks": slow_callbacks(&report.beside.slow),
@@ -41,9 +47,39 @@ pub(crate) fn queries(queries: &Queries) -> Vec<Value> {
     queries.0.iter().map(query).collect()
 }
 
+/// With what signatures prove of the answer, and of each of its records.
+fn query_with_proof(query: &Query) -> Value {
+    let mut value = self::query(query);
+    let proofs = query.answer().into_iter().flat_map(|it| &it.records).map(|it| query.proof_of(it));
+    if let Some(answers) = value["answers"].as_array_mut() {
+        let proofs = proofs.chain(std::iter::repeat(None));
+        for (answer, proof) in answers.iter_mut().zip(proofs) {
+            *answer = with_proof(answer.take(), proof);
+        }
+    }
+    value["purpose"] = match query.purpose {
+        Purpose::Answer => "answer",
+        Purpose::Verification => "verification",
+    }
+    .into();
+    value["dnssec"] = query.validation().map_or(Value::Null, |known| {
+        let why = known.reason.as_ref().map(ToString::to_string);
+        json!({ "proof": proof::name(known.proof), "why": why, "chain": known.chain })
+    });
+    value
+}
+
+fn with_proof(mut record: Value, known: Option<&DnsSetProof>) -> Value {
+    record["dnssec"] = known.map_or(Value::Null, |known| {
+        let why = known.reason.as_ref().map(ToString::to_string);
+        json!({ "proof": proof::name(known.proof), "why": why })
+    });
+    record
+}
+
 fn query(query: &Query) -> Value {
     let answer = query.answer();
-    let (server, transport) = match &query.server {
+    let (server, transport) = match &query.course.server {
         Some((server, transport)) => (Some(server.endpoint()), Some(transport.to_string())),
         None => (None, None),
     };
@@ -77,7 +113,7 @@ fn query(query: &Query) -> Value {
     })
 }
 
-/// Whether there is a signature in it, which nobody has verified here.
+/// Whether there is a signature in it, good or bad.
 fn is_signed(answer: &DnsAnswer) -> bool {
     answer.records.iter().chain(&answer.authority).any(|it| is_signature(it.record_type))
 }

@@ -1,6 +1,7 @@
 //! Names and what is known of them.
 
 pub(crate) mod json;
+pub(crate) mod proofs;
 pub(crate) mod queries;
 #[cfg(test)]
 mod snapshots;

@@ -7,24 +7,43 @@ use loopctl::{DnsAnswer, DnsRecord};
 use super::words;
 use crate::render::units;
 use crate::report::names::{NameReport, is_signature};
-use crate::report::query::Query;
+use crate::report::query::{Purpose, Query};
 use crate::style::Style;
 
 /// The system on one line, the servers on another; questions with something to tell have lines of their own.
-pub(crate) fn lines(report: &NameReport, style: Style) -> String {
-    let queries = report.queries.0.iter();
+pub(crate) fn lines(report: &NameReport, is_verbose: bool, style: Style) -> String {
+    let queries = report.queries.wanted();
     let (system, dns): (Vec<&Query>, Vec<&Query>) = queries.partition(|query| query.is_of_system());
     let mut lines: Vec<String> = system.iter().map(|query| of_system(query, report)).collect();
     lines.extend(of_servers(&dns, &report.subject.name));
     if report.beside.is_local {
         lines.push("  dns      nobody is asked: localhost is this host (RFC 6761)".to_owned());
     }
+    lines.extend(for_proofs(report, is_verbose));
     let together = lines.iter().map(|line| line.trim_start()).collect::<Vec<_>>().join("   ");
     let is_short = lines.len() == 2 && together.chars().count() + 2 <= style.width.unwrap_or(80);
     if is_short {
         lines = vec![format!("  {together}")];
     }
     lines.iter().map(|line| units::fit(line, style.width)).collect()
+}
+
+/// The questions that verifying took: how many, unless more is wanted. That there is nothing is no failure there.
+fn for_proofs(report: &NameReport, is_verbose: bool) -> Vec<String> {
+    let asked = report.queries.0.iter().filter(|it| it.purpose == Purpose::Verification);
+    let asked: Vec<&Query> = asked.collect();
+    let Some(first) = asked.iter().map(|query| query.started).min() else { return Vec::new() };
+    let end = asked.iter().map(|query| query.started + query.took).max().unwrap_or(first);
+    let questions = if asked.len() == 1 { "question" } else { "questions" };
+    let mut lines =
+        vec![format!("  keys     {} for {} {questions}", time(end - first), asked.len())];
+    if is_verbose {
+        lines.extend(asked.iter().map(|query| {
+            let (types, from) = (query.type_names(), from(&server(query)));
+            format!("           {} {types} {}{from}", time(query.took), query.name)
+        }));
+    }
+    lines
 }
 
 fn of_system(query: &Query, report: &NameReport) -> String {
@@ -70,7 +89,7 @@ fn what(query: &Query, name: &str) -> String {
 }
 
 fn server(query: &Query) -> String {
-    let server = query.server.as_ref();
+    let server = query.course.server.as_ref();
     server.map_or_else(String::new, |(server, transport)| {
         format!("{}/{transport}", server.endpoint())
     })
@@ -84,8 +103,8 @@ fn time(took: Duration) -> String {
     format!("{} ms", units::column(took))
 }
 
-/// Who has signed, and what the server says of it. Nothing is verified here.
-pub(crate) fn dnssec(report: &NameReport, style: Style) -> String {
+/// Who has signed the end of a trace, and what the server says of it. Nothing of that is verified.
+pub(crate) fn claims(report: &NameReport, style: Style) -> String {
     if !report.subject.dnssec {
         return String::new();
     }

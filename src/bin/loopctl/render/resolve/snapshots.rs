@@ -183,7 +183,7 @@ fn names_at_three_widths_without_colour_and_in_a_pipe() {
     ];
     for (look, style) in looks {
         for (story, report) in [("found", found()), ("denied", denied())] {
-            let view = View { order: OrderArg::Connection, has_headline: false };
+            let view = View { order: OrderArg::Connection, has_headline: false, is_verbose: false };
             let shown = text::report(&report, view, style) + &words::explain(&report).render(style);
             assert_snapshot(&format!("resolve-{story}-{look}.txt"), &shown);
         }

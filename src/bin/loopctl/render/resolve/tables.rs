@@ -1,13 +1,15 @@
 //! Addresses with their places, records, and the hops of a trace.
 
+use super::super::units::wrap;
 use comfy_table::{Cell, CellAlignment, Table, presets};
-use loopctl::DnsRecord;
+use loopctl::{DnsRecord, DnsSetProof};
 
 use super::words;
 use crate::args::OrderArg;
 use crate::render::units;
 use crate::report::names::{NameReport, is_signature};
 use crate::report::order::AddressRow;
+use crate::report::proof;
 use crate::report::query::Verdict;
 use crate::report::trace::{Hop, Step};
 use crate::style::Style;
@@ -38,6 +40,8 @@ pub(super) fn addresses(report: &NameReport, order: OrderArg, style: Style) -> S
     header.extend(has_system.then_some(("system", Right)));
     header.extend(has_dns.then_some(("dns", Right)));
     header.extend(has_dns.then_some(("ttl", Right)));
+    let has_proofs = report.has_proofs();
+    header.extend(has_proofs.then_some(("dnssec", Left)));
     header.push(("why", Left));
     let cells = rows.into_iter().map(|row| {
         let (family, kind) = if row.ip.is_ipv4() { ("v4", "A") } else { ("v6", "AAAA") };
@@ -46,6 +50,7 @@ pub(super) fn addresses(report: &NameReport, order: OrderArg, style: Style) -> S
         cells.extend(has_dns.then(|| place(row.ranks.dns)));
         let ttl = row.ttl.map(|ttl| ttl.as_secs().to_string());
         cells.extend(has_dns.then(|| ttl.unwrap_or_else(|| "-".to_owned())));
+        cells.extend(has_proofs.then(|| proof_cell(report.proof_of_address(row.ip))));
         let rule = row.rule.iter().map(|rule| format!("; {rule}"));
         cells.push(kind.to_owned() + &rule.collect::<String>());
         cells
@@ -57,16 +62,28 @@ fn place(rank: Option<usize>) -> String {
     rank.map_or_else(|| "-".to_owned(), |rank| rank.to_string())
 }
 
+fn proof_cell(proof: Option<&DnsSetProof>) -> String {
+    proof.map_or_else(|| "-".to_owned(), |set| proof::name(set.proof).to_owned())
+}
+
 /// Records of other types, aliases and signatures included.
-pub(super) fn records(records: &[&DnsRecord], style: Style) -> String {
-    let header = [("name", Left), ("ttl", Right), ("type", Left), ("data", Left)];
-    let cells = records.iter().map(|record| {
-        vec![
+pub(super) fn records(report: &NameReport, style: Style) -> String {
+    let has_proofs = report.has_proofs();
+    let mut header = vec![("name", Left), ("ttl", Right), ("type", Left)];
+    header.extend(has_proofs.then_some(("dnssec", Left)));
+    header.push(("data", Left));
+    let records = report.records();
+    // Where signatures are verified, there is nothing more to be seen in them.
+    let records = records.iter().filter(|it| !(has_proofs && is_signature(it.record_type)));
+    let cells = records.map(|record| {
+        let mut cells = vec![
             record.name.clone(),
             record.ttl.as_secs().to_string(),
             record.record_type.to_string(),
-            data(record),
-        ]
+        ];
+        cells.extend(has_proofs.then(|| proof_cell(report.proof_of(record))));
+        cells.push(data(record));
+        cells
     });
     table(&header, cells.collect(), style)
 }
@@ -190,22 +207,4 @@ fn stacked(header: &[(&str, Side)], rows: &[Vec<String>], width: usize) -> Strin
         }
     }
     text
-}
-
-/// Lines of words, none wider than there is room unless a single word is.
-fn wrap(text: &str, room: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let line = lines.last_mut().map_or(0, |line| line.chars().count());
-        if line > 0 && line + 1 + word.chars().count() > room {
-            lines.push(String::new());
-        }
-        if let Some(line) = lines.last_mut() {
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
-        }
-    }
-    lines
 }

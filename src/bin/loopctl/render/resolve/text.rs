@@ -3,7 +3,7 @@
 use anstyle::AnsiColor;
 use loopctl::plan::Family;
 
-use super::{queries, tables, words};
+use super::{proofs, queries, tables, words};
 use crate::args::OrderArg;
 use crate::render::units;
 use crate::report::names::{NameEnd, NameReport};
@@ -15,6 +15,8 @@ pub(crate) struct View {
     pub(crate) order: OrderArg,
     /// Among others, a name needs a headline.
     pub(crate) has_headline: bool,
+    /// What is shown at the end of the way is shown on the way as well.
+    pub(crate) is_verbose: bool,
 }
 
 /// Headline, aliases, addresses, records, hops, and who was asked.
@@ -35,13 +37,14 @@ pub(crate) fn report(report: &NameReport, view: View, style: Style) -> String {
     if is_reverse {
         text += &tables::names(report, style);
     } else if !report.records().is_empty() {
-        text += &tables::records(&report.records(), style);
+        text += &tables::records(report, style);
     }
     text += &interleaved(report, style);
     if report.hops.is_empty() {
-        text += &queries::lines(report, style);
+        text += &queries::lines(report, view.is_verbose, style);
+        return text + &proofs::lines(report, view.is_verbose, style);
     }
-    text + &queries::dnssec(report, style)
+    text + &queries::claims(report, style)
 }
 
 /// A name alone that is found needs none, unless it goes over the wire in other letters.

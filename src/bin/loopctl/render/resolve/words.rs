@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use loopctl::{DnsData, DnsEvent, DnsEventKind, ExtendedError};
 
+use super::proofs;
 use crate::message::Message;
 use crate::render::units;
 use crate::report::names::{NameEnd, NameReport};
@@ -19,6 +20,8 @@ pub(crate) fn verdict(verdict: Verdict) -> &'static str {
         Verdict::ServFail => "the server failed (SERVFAIL)",
         Verdict::Refused => "the server refused (REFUSED)",
         Verdict::Timeout => "no answer",
+        Verdict::Indeterminate => "not to be verified (DNSSEC)",
+        Verdict::Bogus => "bogus (DNSSEC)",
         Verdict::Error => "failed",
         Verdict::Canceled => "no answer before the connection was there",
     }
@@ -54,7 +57,7 @@ fn course(course: &Course, query: &Query) -> Vec<String> {
         notes.push(format!("asked {} times", course.retries + 1));
     }
     if course.truncated {
-        let transport = query.server.as_ref().map(|(_, transport)| transport.to_string());
+        let transport = query.course.server.as_ref().map(|(_, transport)| transport.to_string());
         let again = transport.filter(|name| name != "udp");
         let again = again.map_or_else(String::new, |name| format!(", asked again over {name}"));
         notes.push(format!("truncated{again}"));
@@ -96,7 +99,7 @@ fn causes(report: &NameReport) -> Vec<String> {
     });
     let mut causes: Vec<String> = lost.collect();
     if report.hops.is_empty() {
-        causes.extend(report.queries.0.iter().filter_map(Query::failure));
+        causes.extend(report.queries.wanted().filter_map(Query::failure));
     } else {
         causes.extend(report.failing().and_then(Query::failure));
     }
@@ -105,6 +108,9 @@ fn causes(report: &NameReport) -> Vec<String> {
 }
 
 fn hint(report: &NameReport, why: Verdict) -> String {
+    if let Some(known) = report.unproven() {
+        return proofs::hint(known).to_owned();
+    }
     let was_system_alone = report.dns_queries().next().is_none();
     let text = match why {
         _ if report.answers().next().is_some() => {
@@ -126,7 +132,11 @@ fn hint(report: &NameReport, why: Verdict) -> String {
         Verdict::Timeout => {
             "is there a name server at that address? A firewall may drop UDP: `--server tcp://HOST` goes another way"
         }
-        Verdict::Error | Verdict::Answered | Verdict::Canceled => "`-v` shows every step",
+        Verdict::Error
+        | Verdict::Answered
+        | Verdict::Canceled
+        | Verdict::Indeterminate
+        | Verdict::Bogus => "`-v` shows every step",
     };
     text.to_owned()
 }
@@ -135,7 +145,7 @@ fn hint(report: &NameReport, why: Verdict) -> String {
 fn disagreement(report: &NameReport) -> Option<String> {
     let is_found = |query: &&Query| query.verdict() == Verdict::Answered;
     let (system, dns): (Vec<&Query>, Vec<&Query>) =
-        report.queries.0.iter().partition(|query| query.is_of_system());
+        report.queries.wanted().partition(|query| query.is_of_system());
     if !report.subject.wants_addresses || system.is_empty() || dns.is_empty() {
         return None;
     }

@@ -1,15 +1,39 @@
 //! For people.
 
-use std::time::Duration;
+use std::io::ErrorKind;
 
 use loopctl::{CopyReason, SendfilePath};
 
-use super::super::units::{bytes, prose};
+use super::super::units::{bytes, printable, prose, wrap};
+use super::bar::Progress;
 use crate::message::plain;
 use crate::sendfile::Sending;
 
-/// How much went, in what time, and which way.
-pub(crate) fn sent(sending: &Sending) -> String {
+/// Before what goes on below.
+const INDENT: &str = "  ";
+
+/// How much went, in what time, and which way; in lines of this width.
+pub(crate) fn sent(sending: &Sending, width: Option<usize>) -> String {
+    let line = line(sending);
+    let lines = width.map_or_else(
+        || vec![line.clone()],
+        |width| wrap(&line, width.saturating_sub(INDENT.len())),
+    );
+    lines.join(&format!("\n{INDENT}")) + "\n"
+}
+
+/// The checksum, as the tools print it. Of a part it is a line that they pass over: there is no such file.
+pub(crate) fn sum(sending: &Sending) -> String {
+    let Some(sum) = &sending.sum else { return String::new() };
+    if !sending.is_part {
+        return sum.line(&sending.file);
+    }
+    let (count, offset) = (sending.went.bytes, sending.offset);
+    let name = printable(&sending.file);
+    format!("# {} {}  {count} bytes from {offset} on of {name}\n", sum.algorithm.name(), sum.hex)
+}
+
+fn line(sending: &Sending) -> String {
     let went = &sending.went;
     let of = sending.wanted.filter(|wanted| went.bytes < *wanted);
     let of = of.map_or_else(String::new, |wanted| format!(" of {}", bytes(wanted)));
@@ -28,7 +52,7 @@ pub(crate) fn sent(sending: &Sending) -> String {
         let plural = if retransmits == 1 { "" } else { "s" };
         line += &format!(", {retransmits} retransmit{plural}");
     }
-    line + "\n"
+    line
 }
 
 fn why(reason: CopyReason) -> String {
@@ -37,11 +61,18 @@ fn why(reason: CopyReason) -> String {
     }
     match loopctl::kernel_tls() {
         Ok(()) => format!("{reason}, though the kernel could"),
+        // It was built without, or its module is not there.
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            format!("{reason}, and this kernel knows no TLS")
+        }
         Err(error) => format!("{reason}, and the kernel could not ({})", plain(error)),
     }
 }
 
 /// In between.
-pub(crate) fn so_far(count: u64, took: Duration) -> String {
-    format!("sent {} in {} so far\n", bytes(count), prose(took))
+pub(crate) fn so_far(progress: Progress) -> String {
+    let Progress { had, sent, took } = progress;
+    let had =
+        if had > 0 { format!(", after {} that were there", bytes(had)) } else { String::new() };
+    format!("sent {} in {}{had} so far\n", bytes(sent), prose(took))
 }

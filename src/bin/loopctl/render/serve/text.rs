@@ -8,6 +8,7 @@ use comfy_table::{Cell, CellAlignment, Table, presets};
 use loopctl::Address;
 
 use super::super::units::{bytes, fit, prose};
+use crate::message::plain;
 use crate::serve::report::{Datagram, End, Ended, Security, Share, Shown, Stored, Totals};
 use crate::style::Style;
 
@@ -30,7 +31,7 @@ pub(crate) fn datagram(datagram: &Datagram, style: Style) -> String {
     let (received, sent) = (bytes(datagram.bytes.received), bytes(datagram.bytes.sent));
     let peer = datagram.peer.as_ref().map_or_else(|| "unix".to_owned(), Address::to_string);
     let note = match &datagram.error {
-        Some(error) => format!("  error: {}", error.failure.message),
+        Some(error) => format!("  error: {}", plain(&error.failure.message)),
         None if !datagram.is_allowed => "  limit: the client's network is not allowed".to_owned(),
         None => String::new(),
     };
@@ -87,8 +88,8 @@ fn reason(ended: &Ended) -> String {
     }
     match (&ended.error, ended.end) {
         (Some(error), End::Error | End::Limit | End::Eof | End::Truncated) => {
-            let message = &error.failure.message;
-            reason += &format!(": {}", message.strip_prefix("truncated: ").unwrap_or(message))
+            let message = plain(&error.failure.message);
+            reason += &format!(": {}", message.strip_prefix("truncated: ").unwrap_or(&message))
         }
         _ if ended.aborted => reason += ": cut off",
         _ => {}

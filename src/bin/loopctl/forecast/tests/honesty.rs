@@ -1,0 +1,131 @@
+//! What a forecast calls certain, nothing that the silence hid contradicts.
+
+use loopctl::plan::Preset;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::*;
+
+/// Something that was measured, and what would have come of it, had it been waited for longer.
+#[derive(Debug, Clone, Copy)]
+struct Hidden {
+    measured: Leg,
+    truth: Leg,
+}
+
+/// Few different times, so that many things happen at once.
+fn time() -> impl Strategy<Value = Duration> {
+    (0..14_u64).prop_map(|step| ms(step * 25))
+}
+
+fn hidden() -> impl Strategy<Value = Hidden> {
+    let ends = vec![LegEnd::Succeeds, LegEnd::Fails];
+    (time(), select(ends), any::<bool>(), time()).prop_map(|(took, end, is_silent, more)| {
+        let plain = Leg { took, end };
+        if !is_silent {
+            return Hidden { measured: plain, truth: plain };
+        }
+        let measured = Leg { took, end: LegEnd::Silent };
+        Hidden { measured, truth: Leg { took: took + more + ms(1), end } }
+    })
+}
+
+/// An address: its way to TCP, and from there to TLS.
+fn way() -> impl Strategy<Value = (Hidden, Hidden)> {
+    (hidden(), hidden())
+}
+
+/// A question for addresses: its time, and whether the answer is one.
+fn question() -> impl Strategy<Value = Hidden> {
+    hidden()
+}
+
+#[derive(Debug, Clone)]
+struct Setting {
+    preset: Preset,
+    ways: Vec<(Hidden, Hidden)>,
+    with_tls: bool,
+    questions: Option<[Hidden; 3]>,
+    prefer: Option<Family>,
+}
+
+fn setting() -> impl Strategy<Value = Setting> {
+    let questions = proptest::option::of((question(), question(), question()));
+    let preset = select(Preset::ALL.to_vec());
+    let prefer = select(vec![None, Some(Family::Inet), Some(Family::Inet6)]);
+    (preset, vec(way(), 1..7), any::<bool>(), questions, prefer).prop_map(
+        |(preset, ways, with_tls, questions, prefer)| {
+            let questions = questions.map(|(v6, v4, both)| [v6, v4, both]);
+            Setting { preset, ways, with_tls, questions, prefer }
+        },
+    )
+}
+
+impl Setting {
+    /// As it was measured, or as it is.
+    fn world(&self, side: impl Fn(Hidden) -> Leg) -> World {
+        let names = ["6a", "4a", "6b", "4b", "6c", "4c"];
+        let order: Vec<SocketAddr> = names.into_iter().map(address).take(self.ways.len()).collect();
+        let fate = |(tcp, tls): &(Hidden, Hidden)| {
+            let (tcp, tls) = (side(*tcp), side(*tls));
+            let is_connected = tcp.end == LegEnd::Succeeds;
+            // A handshake that nobody got to is measured as soon as there is a connection for it.
+            Fate { tcp, tls: (self.with_tls && is_connected).then_some(tls) }
+        };
+        let fates = order.iter().copied().zip(self.ways.iter().map(fate)).collect();
+        let reply = |question: Hidden, found: Vec<SocketAddr>| {
+            let leg = side(question);
+            let answer = match leg.end {
+                LegEnd::Silent => None,
+                LegEnd::Succeeds => Some(Answer::Addresses(found)),
+                _ => Some(Answer::NoData),
+            };
+            Reply { after: leg.took, answer }
+        };
+        let of = |is_v6| order.iter().copied().filter(|to| to.is_ipv6() == is_v6).collect();
+        let names = match self.questions {
+            None => Names::Known(order.clone()),
+            Some([v6, v4, both]) => Names::Asked {
+                apart: vec![
+                    (Family::Inet6, reply(v6, of(true))),
+                    (Family::Inet, reply(v4, of(false))),
+                ],
+                joint: reply(both, order.clone()),
+            },
+        };
+        World { names, order, fates, prefer: self.prefer, kernel: KERNEL }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3_000))]
+
+    #[test]
+    fn race_05_what_the_silence_hid_contradicts_nothing_that_was_certain(setting in setting()) {
+        let (policy, epoch) = (Policy::from(setting.preset), epoch());
+        let told = forecast(&policy, &setting.world(|it| it.measured), epoch);
+        let truth = forecast(&policy, &setting.world(|it| it.truth), epoch);
+        prop_assert_eq!(truth.certain_until, None, "nothing is hidden there");
+        let Some(until) = told.certain_until else {
+            prop_assert_eq!(told, truth);
+            return Ok(());
+        };
+        let end = truth.end.expect("an end");
+        prop_assert!(end.after > until, "{:?} ended before {:?}", truth, told);
+        let before = |forecast: &Forecast| -> Vec<Begun> {
+            forecast.starts.iter().copied().filter(|begun| begun.at <= until).collect()
+        };
+        prop_assert_eq!(before(&told), before(&truth));
+    }
+
+    #[test]
+    fn race_06_every_forecast_ends_where_nothing_is_silent(setting in setting()) {
+        let truth = forecast(&setting.preset.into(), &setting.world(|it| it.truth), epoch());
+        prop_assert!(truth.end.is_some() && truth.certain_until.is_none(), "{truth:?}");
+        let starts: Vec<Duration> = truth.starts.iter().map(|begun| begun.at).collect();
+        prop_assert!(starts.is_sorted(), "{starts:?}");
+        let connected = truth.connection().is_none_or(|(to, _)| truth.starts.iter().any(|it| it.to == to));
+        prop_assert!(connected, "{truth:?}");
+    }
+}
