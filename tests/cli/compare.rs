@@ -1,6 +1,7 @@
 //! `connect --compare`: what every policy would get from here, and gets.
 
 use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 
@@ -136,6 +137,10 @@ fn live_runs_are_beside_what_was_foretold() {
         place.run(&["--compare=live", "--json", "--attempt-timeout", "300ms", "--timeout", "1s"]);
     let document = document(&ran);
     assert_eq!(document["compare"]["live"], true);
+    assert!(
+        document["cost_ms"].is_null() && document["why"] == serde_json::json!([]),
+        "no race of its own"
+    );
     for (name, delay) in [("hev3", 250.0), ("curl", 200.0), ("firefox-nightly", 50.0)] {
         let measured = &policy(&document, name)["measured"];
         assert_eq!(
@@ -154,17 +159,28 @@ fn live_runs_are_beside_what_was_foretold() {
 
 #[test]
 fn live_runs_that_differ_are_marked() {
-    // Refuses after the first connection, which is that of the measurement.
-    let (listener, address) = good("127.0.0.1");
-    let closing = std::thread::spawn(move || drop(listener.accept().unwrap()));
-    let ran = run(&["connect", "--compare=live", "--json", &address.to_string()]);
-    closing.join().unwrap();
+    // The name moves after the measurement, to where nobody listens.
+    let (_listener, address) = good("127.0.0.1");
+    let asked = AtomicUsize::new(0);
+    let server = NameServer::new(move |question| {
+        let last = if asked.fetch_add(1, Ordering::Relaxed) < 2 { 1 } else { 2 };
+        send(match question.kind {
+            A => question.answer().a(60, [127, 0, 0, last]),
+            _ => question.answer(),
+        })
+    });
+    let (place, target) = (server.address.to_string(), format!("host.test:{}", address.port()));
+    let ran = run(&["connect", "--compare=live", "--json", "--server", &place, &target]);
     let document = document(&ran);
     assert_eq!(document["compare"]["probes"]["addresses"][0]["result"], "success");
-    let last = policy(&document, "simultaneous");
-    assert_eq!((&last["matches"], &last["mismatch"]), (&false.into(), &"not_connected".into()));
-    assert_eq!(last["measured"]["exit_code"], 7);
+    for name in ["hev3", "sequential"] {
+        let row = policy(&document, name);
+        assert_eq!(row["predicted"]["ip"], "127.0.0.1");
+        assert_eq!((&row["matches"], &row["mismatch"]), (&false.into(), &"not_connected".into()));
+        assert_eq!(row["measured"]["exit_code"], 7);
+    }
     assert_eq!(ran.code, Some(7), "the run counts, not what was foretold");
+    assert_eq!(document["error"]["message"], "by the policy hev3: 127.0.0.2 refused");
 }
 
 #[test]

@@ -22,6 +22,8 @@ pub(crate) struct World {
     pub(crate) fates: Vec<(SocketAddr, Fate)>,
     /// Addresses of this family go before others.
     pub(crate) prefer: Option<Family>,
+    /// Whether TLS begins with the connection; otherwise something is said before it, and no race is about it.
+    pub(crate) begins_with_tls: bool,
     /// How long the kernel tries to connect.
     pub(crate) kernel: Duration,
 }
@@ -302,11 +304,15 @@ impl<'a> Run<'a> {
         self.race.connected(attempt, self.now);
         let to = self.race.address(attempt).copied();
         match to.and_then(|to| self.world.fate(to)).and_then(|fate| fate.tls) {
-            Some(leg) if self.policy.pacing.success == Success::Tls => {
+            Some(leg) if self.races_for_tls() => {
                 self.running.push(Running { attempt, since: self.now, leg, is_tls: true });
             }
             _ => self.race.succeeded(attempt, self.now),
         }
+    }
+
+    fn races_for_tls(&self) -> bool {
+        self.policy.pacing.success == Success::Tls && self.world.begins_with_tls
     }
 
     /// To the next instant at which anything is known to happen. Whether there is one.
@@ -340,7 +346,7 @@ impl<'a> Run<'a> {
     fn win(mut self, winner: usize) -> Forecast {
         let Some(to) = self.race.address(winner).copied() else { return self.told };
         let tls = self.world.fate(to).and_then(|fate| fate.tls);
-        match tls.filter(|_| self.policy.pacing.success == Success::Tcp) {
+        match tls.filter(|_| !self.races_for_tls()) {
             None => self.end(ZERO, How::Connects(to)),
             Some(Leg { took, end: LegEnd::Succeeds }) => self.end(took, How::Connects(to)),
             Some(Leg { took, end: LegEnd::Silent }) => {

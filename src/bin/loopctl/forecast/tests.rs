@@ -100,7 +100,7 @@ fn world(addresses: &str, aaaa: &str, a: &str) -> World {
         }
     };
     let names = Names::Asked { apart: vec![(Family::Inet6, v6), (Family::Inet, v4)], joint };
-    World { names, order, fates, prefer: None, kernel: KERNEL }
+    World { names, order, fates, prefer: None, begins_with_tls: true, kernel: KERNEL }
 }
 
 /// `262`, `131s` or `131.3s`, and how far that may be from what was rounded.
@@ -224,6 +224,13 @@ fn race_t30_tls_is_waited_for_by_those_who_race_for_it() {
     let bad = "6a tls-bad@10+20, 4a tls-ok@10+20";
     assert_eq!(told(Preset::Hev3, bad, "2", "2"), "6a@2 4a@32 4a@62");
     assert_eq!(told(Preset::Curl, bad, "2", "2"), "6a@2 no tls 6a@32");
+    let mut world = world(bad, "2", "2");
+    world.begins_with_tls = false;
+    let told_in_plain = line(&forecast(&Preset::Hev3.into(), &world, epoch()));
+    assert_eq!(
+        told_in_plain, "6a@2 no tls 6a@32",
+        "what --starttls asks for begins after the race"
+    );
     let good = "6a tls-ok@10+20, 4a tls-ok@10+20";
     assert_eq!(told(Preset::Curl, good, "2", "2"), "6a@2 6a@32");
 }

@@ -23,18 +23,24 @@ pub(super) use notes::client;
 pub(super) fn text(report: &Report, comparison: &Comparison, style: Style) -> String {
     let survey = &comparison.survey;
     let parts = [
-        units::fit(&headline(report, comparison), style.width),
+        sentence(&headline(report, comparison), style),
         lookups(survey, style),
         addresses(survey, style),
         match comparison.is_live {
             true => live::rows(report, comparison, style),
             false => rows(comparison, style),
         },
-        units::wrap(&notes::sum(report, comparison), style.width.unwrap_or(usize::MAX)).join("\n")
-            + "\n",
+        sentence(&notes::sum(report, comparison), style),
     ];
     let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     parts.join("\n")
+}
+
+/// Lines of whole words; of nothing, none.
+fn sentence(text: &str, style: Style) -> String {
+    let lines = units::wrap(text, style.width.unwrap_or(usize::MAX)).into_iter();
+    let lines = lines.map(|line| line.trim_end().to_owned()).filter(|line| !line.is_empty());
+    lines.map(|line| line + "\n").collect()
 }
 
 fn headline(report: &Report, comparison: &Comparison) -> String {

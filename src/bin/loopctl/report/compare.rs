@@ -31,6 +31,8 @@ pub(crate) struct Survey {
     /// In the order of RFC 6724.
     pub(crate) probes: Vec<Probe>,
     pub(crate) prefer: Option<Family>,
+    /// Whether those who ask for each family by itself are told to take IPv4 first (gai.conf(5)).
+    pub(crate) is_ipv4_first: bool,
     /// How long each address was waited for at most, and how long the kernel tries.
     pub(crate) patience: Duration,
     pub(crate) kernel: Duration,
@@ -246,8 +248,15 @@ impl Survey {
     fn world(&self) -> World {
         let order = self.probes.iter().map(|probe| probe.to).collect();
         let fates = self.probes.iter().filter_map(|probe| Some((probe.to, probe.fate()?)));
-        let (prefer, kernel) = (self.prefer, self.kernel);
-        World { names: self.names(), order, fates: fates.collect(), prefer, kernel }
+        let in_plain = |probe: &Probe| probe.tls.as_ref().is_some_and(|tls| tls.dialogue.is_some());
+        World {
+            names: self.names(),
+            order,
+            fates: fates.collect(),
+            prefer: self.prefer,
+            begins_with_tls: !self.probes.iter().any(in_plain),
+            kernel: self.kernel,
+        }
     }
 
     fn names(&self) -> Names {
@@ -260,7 +269,8 @@ impl Survey {
         if apart.is_empty() {
             return Names::Known(self.given.clone());
         }
-        let preferred = self.prefer.unwrap_or(Family::Inet6);
+        let told = self.is_ipv4_first.then_some(Family::Inet);
+        let preferred = self.prefer.or(told).unwrap_or(Family::Inet6);
         apart.sort_by_key(|(family, _)| *family != preferred);
         let joint = match self.lookup(Family::Unspecified) {
             Some(lookup) => lookup.reply(self.is_dns),

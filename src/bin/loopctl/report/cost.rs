@@ -31,9 +31,10 @@ impl Report {
     }
 
     /// What waiting for other addresses cost the connection: from the answer that was enough to the start of the
-    /// attempt that won.
+    /// attempt that won. Where each address was tried by itself, nobody has waited.
     pub(crate) fn cost(&self) -> Option<Duration> {
-        Some(self.winner()?.start.saturating_sub(self.resolved_at()))
+        let raced = self.winner().filter(|_| self.beside.compare.is_none());
+        Some(raced?.start.saturating_sub(self.resolved_at()))
     }
 
     /// What waiting for other answers cost, with addresses in hand.

@@ -38,6 +38,10 @@ const SLIP: Duration = Duration::from_millis(5);
 
 /// Everything that had a part in it, in the order in which it happened.
 pub(crate) fn why(report: &Report) -> Vec<Why> {
+    if report.beside.compare.is_some() {
+        // Each address was tried by itself.
+        return Vec::new();
+    }
     let mut found: Vec<Why> = of_names(report).into_iter().collect();
     found.extend(of_source(report));
     // Without a connection nothing was late for it.

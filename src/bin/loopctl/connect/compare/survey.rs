@@ -164,13 +164,19 @@ impl<'a> Surveyor<'a> {
     }
 
     fn survey(self, given: Vec<SocketAddr>, is_dns: bool) -> Survey {
-        let prefer = self.this.race.prefer;
+        let RaceRequest { prefer, family, .. } = *self.this.race;
+        let is_ipv4_first = !is_dns
+            && given.is_empty()
+            && family == Family::Unspecified
+            && prefer.is_none()
+            && Environment::prefers_ipv4();
         let mut lookups = self.lookups.into_inner();
         let place = |family| [Family::Inet6, Family::Inet].iter().position(|it| *it == family);
         lookups.sort_by_key(|lookup| place(lookup.family).unwrap_or(usize::MAX));
-        let probes = in_order(self.probes.into_inner().over, &lookups, &given, prefer);
+        let first = prefer.or_else(|| is_ipv4_first.then_some(Family::Inet));
+        let probes = in_order(self.probes.into_inner().over, &lookups, &given, first);
         let (patience, kernel) = (self.patience, Environment::connect_patience());
-        Survey { lookups, given, probes, prefer, patience, kernel, is_dns }
+        Survey { lookups, given, probes, prefer, is_ipv4_first, patience, kernel, is_dns }
     }
 }
 

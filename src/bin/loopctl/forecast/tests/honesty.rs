@@ -94,7 +94,7 @@ impl Setting {
                 joint: reply(both, order.clone()),
             },
         };
-        World { names, order, fates, prefer: self.prefer, kernel: KERNEL }
+        World { names, order, fates, prefer: self.prefer, begins_with_tls: true, kernel: KERNEL }
     }
 }
 

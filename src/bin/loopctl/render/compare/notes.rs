@@ -276,8 +276,11 @@ fn silent_addresses(survey: &Survey) -> Option<String> {
     let silent: Vec<String> = survey
         .probes
         .iter()
-        .filter(|probe| probe.fate().is_some_and(Fate::is_silent))
-        .map(|probe| format!("`{}`", probe.to.ip()))
+        .filter_map(|probe| {
+            let fate = probe.fate().filter(|fate| fate.is_silent())?;
+            let about = if fate.tcp.end == LegEnd::Silent { "" } else { " (TLS)" };
+            Some(format!("`{}`{about}", probe.to.ip()))
+        })
         .collect();
     Some(match silent.as_slice() {
         [] => return None,

@@ -42,7 +42,16 @@ fn lookup(family: Family, took: f64, end: LookupEnd) -> Lookup {
 
 fn survey(lookups: Vec<Lookup>, probes: Vec<Probe>) -> Survey {
     let (patience, kernel) = (ms(3000.0), ms(131_000.0));
-    Survey { lookups, given: Vec::new(), probes, prefer: None, patience, kernel, is_dns: false }
+    Survey {
+        lookups,
+        given: Vec::new(),
+        probes,
+        prefer: None,
+        is_ipv4_first: false,
+        patience,
+        kernel,
+        is_dns: false,
+    }
 }
 
 fn found(probes: &[Probe], is_wanted: impl Fn(&SocketAddr) -> bool) -> LookupEnd {
