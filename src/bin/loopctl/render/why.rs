@@ -67,7 +67,7 @@ fn several(why: &Why, count: u32) -> String {
     match why.kind {
         "silent" => format!("{count} addresses silent for {each} each"),
         "refused" => format!("{count} addresses refused"),
-        "late_start" => format!("{count} attempts started late: this process was busy"),
+        "late_start" => format!("{count} attempts started late: this host was busy"),
         kind => format!("{count} addresses {}", kind.replace('_', " ")),
     }
 }

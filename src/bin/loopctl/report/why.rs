@@ -228,12 +228,12 @@ fn of_tls(attempt: &Attempt, cause: Cause) -> String {
     }
 }
 
-/// An attempt that started late, because this process was busy with something else. The delay of the first is one of
+/// An attempt that started late, because this host was busy with something else. The delay of the first is one of
 /// the answer: nobody else is blamed for it.
 fn of_slip(number: usize, attempt: &Attempt, cost: Duration) -> Option<Why> {
     let late = Some(slip(attempt)).filter(|slip| !slip.is_zero())?;
     let text =
-        format!("`{}` started {} late: this process was busy", bare(attempt), units::prose(late));
+        format!("`{}` started {} late: this host was busy", bare(attempt), units::prose(late));
     Some(Why { kind: "late_start", blame: Blame::Attempt(number), cost, text })
 }
 

@@ -339,7 +339,7 @@ fn why_a_start_that_is_late_is_this_process_own() {
     assert_eq!(told[0], ("silent", 250, "`fd77::6` silent for 250.0 ms".to_owned()));
     assert_eq!(
         told[1],
-        ("late_start", 10, "`192.0.2.4` started 10.0 ms late: this process was busy".to_owned())
+        ("late_start", 10, "`192.0.2.4` started 10.0 ms late: this host was busy".to_owned())
     );
 }
 
