@@ -33,8 +33,8 @@ use crate::event_loop::{
     Run, Source, TimerHandle, catch,
 };
 use crate::plan::{Flow, FlowCall, Watermarks, WriteLimits};
-use lent::Later;
 pub(super) use lent::Lent;
+use lent::{Later, Loan};
 use waiting::wake;
 
 /// A connection. Ten thousand idle ones are cheap: what most have no need of is in [`Rare`].
@@ -88,16 +88,6 @@ pub(super) struct State {
     loan: Loan,
 }
 
-/// Whether somebody else sends on the wire: then what is written waits.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Loan {
-    #[default]
-    None,
-    Lent,
-    /// The poller has said that there is room, and no attempt since has said otherwise.
-    HasRoom,
-}
-
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Life {
     #[default]
@@ -117,8 +107,6 @@ struct Reading {
     /// The peer has sent its last byte: the next read will not wait, whatever the last one brought.
     is_last: bool,
     is_paused: bool,
-    /// Also while somebody else sends.
-    goes_on: bool,
     at_eof: bool,
 }
 
@@ -326,8 +314,8 @@ impl Link {
 impl State {
     /// Whether reading is neither paused nor over because of a close.
     pub(super) fn is_reading(self) -> bool {
-        let is_lent = self.is_lent() && !self.reading.goes_on;
-        matches!(self.life, Life::Open | Life::Broken) && !self.reading.is_paused && !is_lent
+        let is_open = matches!(self.life, Life::Open | Life::Broken);
+        is_open && !self.reading.is_paused && self.loan.lets_read()
     }
 
     /// Whether data would be delivered if it came.
@@ -488,7 +476,7 @@ impl Source for Link {
             state.writing.has_room |= readiness.writable;
         });
         if readiness.writable && self.state().is_lent() {
-            self.update(|state| state.loan = Loan::HasRoom);
+            self.update(|state| state.loan = state.loan.with_room(true));
             self.wake_borrower();
         }
         self.enqueue();

@@ -10,9 +10,14 @@ use crate::support::{Dead, good, run, skipped};
 
 /// Races a silent IPv6 address and an IPv4 address that works.
 fn race(args: &[&str]) -> Value {
-    let dead = Dead::new("[::1]");
+    // The port may be taken on the other address.
+    let pair = (0..16).find_map(|_| {
+        let dead = Dead::new("[::1]");
+        let listener = TcpListener::bind(("127.0.0.1", dead.address.port())).ok()?;
+        Some((dead, listener))
+    });
+    let (dead, _listener) = pair.unwrap();
     let port = dead.address.port();
-    let _listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
     let target = format!("h.test:{port}");
     let pins = ["--resolve", "h.test:::1,127.0.0.1", &target];
     let ran = run(&[&["connect", "--json"], args, &pins].concat());

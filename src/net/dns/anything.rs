@@ -25,6 +25,7 @@ pub fn take_answer(bytes: &[u8], now: Instant) -> bool {
         round_trip: None,
         retries: 0,
         truncated: response.flags.truncated,
+        #[cfg(feature = "dnssec")]
         validation: None,
     };
     let answer = DnsAnswer {

@@ -9,12 +9,45 @@ use std::rc::Rc;
 use socket2::Socket;
 
 use super::waiting::wake;
-use super::{Life, Link, Loan, Parts, Rare};
+use super::{Life, Link, Parts, Rare};
 use crate::net::outbox::Outbox;
 use crate::plan::Flow;
 
 /// The wire of a connection. Dropping it gives the connection back as it was.
 pub(in crate::net) struct Lent(Rc<Link>);
+
+/// Whether somebody else sends on the wire: then what is written waits. One byte, of which each connection has
+/// one. Room: the poller has said that there is some, and no attempt since has said otherwise.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Loan {
+    #[default]
+    None,
+    /// Nothing is read meanwhile.
+    Deaf,
+    DeafWithRoom,
+    Hearing,
+    HearingWithRoom,
+}
+
+impl Loan {
+    pub(super) fn lets_read(self) -> bool {
+        !matches!(self, Self::Deaf | Self::DeafWithRoom)
+    }
+
+    pub(super) fn with_room(self, has_room: bool) -> Self {
+        match (self, has_room) {
+            (Self::None, _) => Self::None,
+            (Self::Deaf | Self::DeafWithRoom, false) => Self::Deaf,
+            (Self::Deaf | Self::DeafWithRoom, true) => Self::DeafWithRoom,
+            (Self::Hearing | Self::HearingWithRoom, false) => Self::Hearing,
+            (Self::Hearing | Self::HearingWithRoom, true) => Self::HearingWithRoom,
+        }
+    }
+
+    fn has_room(self) -> bool {
+        matches!(self, Self::DeafWithRoom | Self::HearingWithRoom)
+    }
+}
 
 impl Link {
     /// Lends the wire to one at a time. `hears`: what the peer says is delivered meanwhile.
@@ -33,7 +66,7 @@ impl Link {
         if state.writing.wants_eof {
             return refuse(io::ErrorKind::BrokenPipe, "Cannot call sendfile() after write_eof()");
         }
-        self.update(|state| (state.loan, state.reading.goes_on) = (Loan::Lent, hears));
+        self.update(|state| state.loan = if hears { Loan::Hearing } else { Loan::Deaf });
         Ok(Lent(Rc::clone(self)))
     }
 
@@ -88,7 +121,7 @@ impl Lent {
         attempt: impl FnOnce(&Socket) -> io::Result<T>,
     ) -> io::Result<T> {
         self.check()?;
-        self.0.update(|state| state.loan = Loan::Lent);
+        self.0.update(|state| state.loan = state.loan.with_room(false));
         self.0.with_socket(|socket| match socket {
             Some(socket) => attempt(socket),
             None => Err(io::ErrorKind::NotConnected.into()),
@@ -103,7 +136,7 @@ impl Lent {
     pub(in crate::net) async fn room(&self) -> io::Result<()> {
         let watch = |parts: &Parts| parts.watch.as_ref().map_or(Ok(()), |watch| watch.rearm());
         watch(&self.0.parts.borrow())?;
-        let has_room = |link: &Link| link.state().loan == Loan::HasRoom;
+        let has_room = |link: &Link| link.state().loan.has_room();
         self.0.wait(|link| link.state().life != Life::Open || has_room(link)).await;
         self.check()
     }
