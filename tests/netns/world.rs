@@ -136,6 +136,11 @@ pub(crate) struct Line {
 }
 
 impl Line {
+    /// Who started, in order.
+    pub(crate) fn names(&self) -> Vec<&str> {
+        self.starts.iter().map(|(name, _)| name.as_str()).collect()
+    }
+
     pub(crate) fn parse(line: &str) -> Self {
         let timed = |word: &str| -> (String, f64) {
             let (name, at) = word.split_once('@').expect("a name and a time");
