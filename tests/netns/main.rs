@@ -32,10 +32,10 @@ mod world;
 
 // The race in virtual time, and the conditions that it is held to there.
 #[path = "../races/conditions.rs"]
-#[allow(dead_code)]
+#[expect(dead_code, reason = "tests/races uses more of it")]
 mod conditions;
 #[path = "../races/course.rs"]
-#[allow(dead_code)]
+#[expect(dead_code, reason = "tests/races uses more of it")]
 mod course;
 
 mod asyncio;

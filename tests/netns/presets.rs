@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 
 use loopctl::plan::{Policy, Preset, Resolution, Since};
-use serde::Deserialize;
 
 use crate::bed::{Bed, Recording};
-use crate::conditions::{addresses, replies};
+use crate::conditions::{ClientTable, addresses, replies};
 use crate::course::Peer;
 use crate::document::Document;
 use crate::tries::{Slip, best_of_three};
@@ -37,15 +36,6 @@ conditions! {
     race_presets_t24 => "T24",
 }
 
-/// What each client makes of a condition: the winner and when, or `none`.
-#[derive(Deserialize)]
-struct Condition {
-    addresses: String,
-    aaaa: String,
-    a: String,
-    client: BTreeMap<String, String>,
-}
-
 /// Times are told in microseconds.
 const EXACT: f64 = 0.01;
 
@@ -57,7 +47,7 @@ fn limit_ms(id: &str) -> f64 {
 
 fn holds(id: &str) {
     let text = include_str!("../races/clients/model.toml");
-    let all: BTreeMap<String, Condition> = toml::from_str(text).unwrap();
+    let all: BTreeMap<String, ClientTable> = toml::from_str(text).unwrap();
     let (name, condition) =
         all.iter().find(|(name, _)| name.split('-').next() == Some(id)).expect("a condition");
     let Some(bed) = Bed::open() else { return };

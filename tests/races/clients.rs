@@ -4,21 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use loopctl::plan::{Policy, Preset};
-use serde::Deserialize;
 
-use crate::conditions::{addresses, replies};
+use crate::conditions::{ClientTable, addresses, replies};
 use crate::course::{Course, Owner, ms};
-
-/// One condition, as in the scenarios. `timeout` is a question that no server answers.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Condition {
-    addresses: String,
-    aaaa: String,
-    a: String,
-    /// By client: `4a 262`, `4a 131.3s`, `lost 42`, `none`.
-    client: BTreeMap<String, String>,
-}
 
 /// How closely a table is to be met.
 struct Bar {
@@ -45,7 +33,7 @@ fn race_02_presets_do_as_the_clients_did_on_the_wire() {
 
 /// How many cells there were, and how many clients.
 fn check(table: &str, bar: &Bar) -> (usize, usize) {
-    let conditions: BTreeMap<String, Condition> = toml::from_str(table).expect("a table");
+    let conditions: BTreeMap<String, ClientTable> = toml::from_str(table).expect("a table");
     let (mut failures, mut checked, mut clients) = (Vec::new(), 0, BTreeSet::new());
     for (name, condition) in &conditions {
         for (client, expected) in &condition.client {
@@ -61,7 +49,7 @@ fn check(table: &str, bar: &Bar) -> (usize, usize) {
     (checked, clients.len())
 }
 
-impl Condition {
+impl ClientTable {
     fn run(&self, client: Preset) -> Course {
         let fates = addresses(&self.addresses);
         let silence = format!("timeout@{}", resolver_patience(client));

@@ -34,6 +34,17 @@ pub(crate) struct Scenario {
     pub(crate) delay: BTreeMap<String, String>,
 }
 
+/// What each client makes of one condition. `timeout` is a question that no server answers.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ClientTable {
+    pub(crate) addresses: String,
+    pub(crate) aaaa: String,
+    pub(crate) a: String,
+    /// By client, the winner and when: `4a 262`, `4a 131.3s`, `lost 42`, `none`.
+    pub(crate) client: BTreeMap<String, String>,
+}
+
 /// How long the kernel tries: it resends the SYN six times, then gives up.
 pub(crate) const DEAD: u64 = 131_000;
 /// The usual Connection Attempt Delays.

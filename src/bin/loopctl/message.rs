@@ -57,12 +57,16 @@ impl Message {
 
 /// What the system says, as part of a sentence: without the number that Rust appends, and its capital.
 pub(crate) fn plain(error: impl ToString) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut text = error.to_string();
+    while let Some(start) = text.find(" (os error ")
+        && let Some(length) = text[start..].find(')')
+    {
+        text.replace_range(start..=start + length, "");
+    }
     let mut letters = text.chars();
     match letters.next() {
         // An abbreviation stays one.
-        Some(_) if letters.clone().next().is_some_and(char::is_uppercase) => text.to_owned(),
+        Some(_) if letters.clone().next().is_some_and(char::is_uppercase) => text,
         Some(first) => first.to_lowercase().chain(letters).collect(),
         None => String::new(),
     }

@@ -8,6 +8,8 @@ use loopctl::{
     DnsAnswer, DnsError, DnsErrorKind, DnsEvent, DnsEventKind, DnsServer, RecordType, ResolveError,
 };
 
+use crate::message::plain;
+
 /// One question, from the first message to the last.
 #[derive(Debug, Clone)]
 pub(crate) struct Query {
@@ -177,7 +179,7 @@ impl Query {
         match &self.end {
             QueryEnd::Pending | QueryEnd::Canceled => None,
             QueryEnd::Answered(_) | QueryEnd::System(_) => None,
-            QueryEnd::Failed(error) => Some(error.to_string()),
+            QueryEnd::Failed(error) => Some(plain(error)),
             QueryEnd::SystemFailed { message, .. } => Some(format!("the system: {message}")),
             QueryEnd::TimedOut => {
                 let seconds = self.took.as_secs_f64();

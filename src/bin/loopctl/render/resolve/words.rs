@@ -5,7 +5,7 @@ use std::time::Duration;
 use loopctl::{DnsData, DnsEvent, DnsEventKind, ExtendedError};
 
 use super::proofs;
-use crate::message::Message;
+use crate::message::{Message, plain};
 use crate::render::units;
 use crate::report::names::{NameEnd, NameReport};
 use crate::report::query::{Course, Query, QueryEnd, Verdict};
@@ -34,6 +34,10 @@ pub(crate) fn notes(query: &Query) -> Vec<String> {
         (QueryEnd::Pending, _) => notes.push("pending".to_owned()),
         (QueryEnd::Interrupted, _) => notes.push("interrupted".to_owned()),
         (_, Verdict::Answered) => {}
+        // What it is about, and who was asked, stands beside it.
+        (QueryEnd::Failed(error), Verdict::Error) if error.failure.is_some() => {
+            notes.extend(error.failure.iter().map(|failure| plain(&failure.message)));
+        }
         (_, Verdict::Error) => notes.extend(query.failure()),
         (QueryEnd::SystemFailed { message, .. }, _) => notes.push(message.clone()),
         (_, other) => notes.push(verdict(other).to_owned()),
