@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use loopctl::{EventLoop, LoopRef, TimerHandle, Turns};
+use loopctl::{EventLoop, LoopHandle, TimerHandle, Turns};
 
 /// Jobs in one batch; the figures are for the whole batch, the rates for one job.
 const BATCH: u32 = 1000;
@@ -30,21 +30,21 @@ fn turn_idle(bencher: Bencher) {
 /// A turn that runs one callback, which schedules itself again.
 #[divan::bench]
 fn turn_chain(bencher: Bencher) {
-    fn link(lp: LoopRef) {
-        lp.clone().call_soon(move || link(lp));
+    fn link(event_loop: LoopHandle) {
+        event_loop.clone().call_soon(move || link(event_loop));
     }
-    with_turns(|lp, turns| {
-        link(lp.clone());
+    with_turns(|event_loop, turns| {
+        link(event_loop.clone());
         bencher.bench_local(|| turn(turns));
     });
 }
 
 #[divan::bench]
 fn call_soon(bencher: Bencher) {
-    with_turns(|lp, turns| {
+    with_turns(|event_loop, turns| {
         batches(bencher).bench_local(|| {
             (0..BATCH).for_each(|i| {
-                drop(lp.call_soon(move || {
+                drop(event_loop.call_soon(move || {
                     black_box(i);
                 }))
             });
@@ -55,13 +55,14 @@ fn call_soon(bencher: Bencher) {
 
 #[divan::bench]
 fn call_soon_cancel(bencher: Bencher) {
-    with_turns(|lp, turns| {
+    with_turns(|event_loop, turns| {
         batches(bencher).bench_local(|| {
             (0..BATCH).for_each(|i| {
-                lp.call_soon(move || {
-                    black_box(i);
-                })
-                .cancel()
+                event_loop
+                    .call_soon(move || {
+                        black_box(i);
+                    })
+                    .cancel()
             });
             turn(turns);
         });
@@ -70,17 +71,19 @@ fn call_soon_cancel(bencher: Bencher) {
 
 #[divan::bench]
 fn timer_insert(bencher: Bencher) {
-    with_turns(|lp, turns| {
-        batches(bencher).with_inputs(|| turn(turns)).bench_local_values(|()| CancelAll(arm(lp)));
+    with_turns(|event_loop, turns| {
+        batches(bencher)
+            .with_inputs(|| turn(turns))
+            .bench_local_values(|()| CancelAll(arm(event_loop)));
     });
 }
 
 #[divan::bench]
 fn timer_cancel(bencher: Bencher) {
-    with_turns(|lp, turns| {
+    with_turns(|event_loop, turns| {
         let armed = || {
             turn(turns);
-            arm(lp)
+            arm(event_loop)
         };
         batches(bencher).with_inputs(armed).bench_local_refs(|timers| cancel(timers));
     });
@@ -89,11 +92,11 @@ fn timer_cancel(bencher: Bencher) {
 /// Timers that are all overdue.
 #[divan::bench]
 fn timer_fire(bencher: Bencher) {
-    with_turns(|lp, turns| {
+    with_turns(|event_loop, turns| {
         let overdue = || {
-            let now = lp.time();
+            let now = event_loop.time();
             (0..BATCH).for_each(|i| {
-                drop(lp.call_at(now, move || {
+                drop(event_loop.call_at(now, move || {
                     black_box(i);
                 }))
             });
@@ -105,8 +108,8 @@ fn timer_fire(bencher: Bencher) {
 /// Posts from another thread, until the loop has run them all.
 #[divan::bench]
 fn call_soon_threadsafe(bencher: Bencher) {
-    with_turns(|lp, turns| {
-        let remote = lp.remote();
+    with_turns(|event_loop, turns| {
+        let remote = event_loop.remote();
         let (order, orders) = mpsc::channel::<mpsc::Sender<()>>();
         let poster = thread::Builder::new().spawn(move || {
             for done in orders {
@@ -134,9 +137,9 @@ fn call_soon_threadsafe(bencher: Bencher) {
 /// Tasks that end at their first step.
 #[divan::bench]
 fn task_spawn(bencher: Bencher) {
-    with_turns(|lp, turns| {
+    with_turns(|event_loop, turns| {
         batches(bencher).bench_local(|| {
-            (0..BATCH).for_each(|i| drop(lp.create_task(async move { black_box(i) })));
+            (0..BATCH).for_each(|i| drop(event_loop.create_task(async move { black_box(i) })));
             turn(turns);
         });
     });
@@ -145,11 +148,11 @@ fn task_spawn(bencher: Bencher) {
 /// Steps of tasks that wake themselves; the argument is how many tasks there are.
 #[divan::bench(args = [1, 1000])]
 fn task_step(bencher: Bencher, tasks: u32) {
-    with_turns(|lp, turns| {
+    with_turns(|event_loop, turns| {
         let end = Rc::new(Cell::new(false));
         for _ in 0..tasks {
             let end = Rc::clone(&end);
-            drop(lp.create_task(poll_fn(move |cx| {
+            drop(event_loop.create_task(poll_fn(move |cx| {
                 cx.waker().wake_by_ref();
                 if end.get() { Poll::Ready(()) } else { Poll::Pending }
             })));
@@ -160,11 +163,11 @@ fn task_step(bencher: Bencher, tasks: u32) {
     });
 }
 
-fn with_turns(measure: impl FnOnce(&LoopRef, &Turns<'_>)) {
+fn with_turns(measure: impl FnOnce(&LoopHandle, &Turns<'_>)) {
     let mut event_loop = EventLoop::new().expect("the system has a poller");
-    let lp = event_loop.lp();
+    let handle = event_loop.handle();
     let turns = event_loop.enter().expect("no other loop runs here");
-    measure(&lp, &turns);
+    measure(&handle, &turns);
 }
 
 fn turn(turns: &Turns<'_>) {
@@ -175,9 +178,9 @@ fn batches<'a, 'b>(bencher: Bencher<'a, 'b>) -> Bencher<'a, 'b> {
     bencher.counter(ItemsCount::new(BATCH))
 }
 
-fn arm(lp: &LoopRef) -> Vec<TimerHandle> {
-    let later = lp.time() + AN_HOUR;
-    (0..BATCH).map(|i| lp.call_at(later + Duration::from_micros(i.into()), || ())).collect()
+fn arm(event_loop: &LoopHandle) -> Vec<TimerHandle> {
+    let later = event_loop.time() + AN_HOUR;
+    (0..BATCH).map(|i| event_loop.call_at(later + Duration::from_micros(i.into()), || ())).collect()
 }
 
 fn cancel(timers: &[TimerHandle]) {

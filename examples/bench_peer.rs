@@ -16,7 +16,7 @@ use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
-use loopctl::{BoxError, EventLoop, LoopRef, Protocol, Transport, Turns};
+use loopctl::{BoxError, EventLoop, LoopHandle, Protocol, Transport, Turns};
 use rustix::time::{ClockId, clock_gettime};
 
 type Result<T = ()> = std::result::Result<T, BoxError>;
@@ -53,22 +53,24 @@ fn main() -> Result<ExitCode> {
 }
 
 fn callbacks(n: u64, burst: u64) -> Result {
-    in_bursts("cb", n, burst, |lp, i| drop(lp.call_soon(move || count_job(i))))
+    in_bursts("cb", n, burst, |event_loop, i| drop(event_loop.call_soon(move || count_job(i))))
 }
 
 fn spawn(n: u64, burst: u64) -> Result {
-    in_bursts("spawn", n, burst, |lp, i| drop(lp.create_task(async move { count_job(i) })))
+    in_bursts("spawn", n, burst, |event_loop, i| {
+        drop(event_loop.create_task(async move { count_job(i) }))
+    })
 }
 
 /// Schedules `n` jobs, `burst` at a time (0: all at once), and turns until each burst has run.
-fn in_bursts(name: &str, n: u64, burst: u64, schedule: impl Fn(&LoopRef, u64)) -> Result {
-    let (lp, mut event_loop) = new_loop()?;
+fn in_bursts(name: &str, n: u64, burst: u64, schedule: impl Fn(&LoopHandle, u64)) -> Result {
+    let (handle, mut event_loop) = new_loop()?;
     let turns = event_loop.enter()?;
     let burst = if burst == 0 { n } else { burst };
     let span = Span::begin();
     let mut scheduled = 0;
     while scheduled < n {
-        (scheduled..scheduled + burst).for_each(|i| schedule(&lp, i));
+        (scheduled..scheduled + burst).for_each(|i| schedule(&handle, i));
         scheduled += burst;
         turn_until(&turns, scheduled)?;
     }
@@ -76,25 +78,25 @@ fn in_bursts(name: &str, n: u64, burst: u64, schedule: impl Fn(&LoopRef, u64)) -
 }
 
 fn chain(n: u64) -> Result {
-    fn link(lp: LoopRef, left: u64) {
+    fn link(handle: LoopHandle, left: u64) {
         match left.checked_sub(1) {
-            Some(left) => drop(lp.clone().call_soon(move || link(lp, left))),
-            None => lp.stop(),
+            Some(left) => drop(handle.clone().call_soon(move || link(handle, left))),
+            None => handle.stop(),
         }
     }
-    let (lp, mut event_loop) = new_loop()?;
+    let (handle, mut event_loop) = new_loop()?;
     let span = Span::begin();
-    link(lp, n);
+    link(handle, n);
     event_loop.run_forever()?;
     span.report("iter", n)
 }
 
 fn yields(tasks: u64, n: u64) -> Result {
-    let (lp, mut event_loop) = new_loop()?;
+    let (handle, mut event_loop) = new_loop()?;
     let turns = event_loop.enter()?;
     let span = Span::begin();
     for _ in 0..tasks {
-        drop(lp.create_task(async move {
+        drop(handle.create_task(async move {
             for _ in 0..n {
                 yield_now().await;
             }
@@ -118,16 +120,16 @@ async fn yield_now() {
 }
 
 fn timers(n: u64, seed: u64) -> Result {
-    let (lp, mut event_loop) = new_loop()?;
+    let (handle, mut event_loop) = new_loop()?;
     let turns = event_loop.enter()?;
     let mut random = Random(seed);
     let whole = Span::begin();
 
     let inserting = Span::begin();
-    let begin = lp.time();
+    let begin = handle.time();
     let insert = |i| {
         let delay = Duration::from_nanos(random.next() % 1_000_000_000);
-        lp.call_at(begin + delay, move || count_job(i))
+        handle.call_at(begin + delay, move || count_job(i))
     };
     let handles: Vec<_> = (0..n).map(insert).collect();
     inserting.report("insert", n)?;
@@ -142,7 +144,7 @@ fn timers(n: u64, seed: u64) -> Result {
     }
     cancelling.report("cancel", cancelled)?;
 
-    thread::sleep((begin + Duration::from_millis(1050)).saturating_duration_since(lp.time()));
+    thread::sleep((begin + Duration::from_millis(1050)).saturating_duration_since(handle.time()));
     let firing = Span::begin();
     turn_until(&turns, n - cancelled)?;
     firing.report("fire", n - cancelled)?;
@@ -150,12 +152,12 @@ fn timers(n: u64, seed: u64) -> Result {
 }
 
 fn sleeps(n: u64, delay: Duration) -> Result {
-    let (lp, mut event_loop) = new_loop()?;
+    let (handle, mut event_loop) = new_loop()?;
     let (mut late, mut early) = (Vec::new(), 0_u32);
     event_loop.run_until_complete(async {
         for _ in 0..n {
             let began = monotonic();
-            lp.sleep(delay).await;
+            handle.sleep(delay).await;
             let took = monotonic() - began;
             early += u32::from(took < delay);
             late.push(took.saturating_sub(delay));
@@ -166,9 +168,9 @@ fn sleeps(n: u64, delay: Duration) -> Result {
 }
 
 fn wake(n: u64) -> Result {
-    let (lp, mut event_loop) = new_loop()?;
+    let (handle, mut event_loop) = new_loop()?;
     let turns = event_loop.enter()?;
-    let remote = lp.remote();
+    let remote = handle.remote();
     let span = Span::begin();
     let poster = thread::Builder::new().spawn(move || {
         (0..n).try_for_each(|i| remote.call_soon_threadsafe(move || count_job(i)).map(drop))
@@ -180,9 +182,9 @@ fn wake(n: u64) -> Result {
 }
 
 fn pingpong(n: u64) -> Result {
-    let (lp, mut event_loop) = new_loop()?;
+    let (handle, mut event_loop) = new_loop()?;
     let turns = event_loop.enter()?;
-    let remote = lp.remote();
+    let remote = handle.remote();
     let (ping, pings) = mpsc::channel::<()>();
     thread::Builder::new().spawn(move || {
         pings.iter().try_for_each(|()| remote.call_soon_threadsafe(|| count(1)).map(drop))
@@ -219,9 +221,9 @@ fn echo(port: u16) -> Result {
     }
 
     loopctl::raise_descriptor_limit()?;
-    let (lp, mut event_loop) = new_loop()?;
+    let (handle, mut event_loop) = new_loop()?;
     event_loop.run_until_complete(async {
-        let server = lp.create_server("127.0.0.1", port).backlog(4096).serve(|| Echo).await?;
+        let server = handle.create_server("127.0.0.1", port).backlog(4096).serve(|| Echo).await?;
         let port = server.local_addrs().first().ok_or("no address")?.port();
         writeln!(io::stdout(), "READY {port}")?;
         server.serve_forever().await?;
@@ -236,24 +238,24 @@ fn connect(peer: SocketAddr, n: usize, parallel: usize) -> Result {
         fn data_received(&mut self, _: &Transport, _: &[u8]) {}
     }
 
-    let (lp, mut event_loop) = new_loop()?;
+    let (handle, mut event_loop) = new_loop()?;
     let next = Rc::new(Cell::new(0));
     let took = Rc::new(RefCell::new(vec![Duration::ZERO; n]));
     let span = Span::begin();
     let connect = |_| {
-        let (lp, next, took) = (lp.clone(), Rc::clone(&next), Rc::clone(&took));
+        let (handle, next, took) = (handle.clone(), Rc::clone(&next), Rc::clone(&took));
         async move {
             while next.get() < n {
                 let number = next.replace(next.get() + 1);
                 let began = monotonic();
-                let connection = lp.create_connection_to([peer]).open(|| Discard).await?;
+                let connection = handle.create_connection_to([peer]).open(|| Discard).await?;
                 took.borrow_mut()[number] = monotonic() - began;
                 connection.transport.close();
             }
             Result::Ok(())
         }
     };
-    let tasks: Vec<_> = (0..parallel).map(connect).map(|task| lp.create_task(task)).collect();
+    let tasks: Vec<_> = (0..parallel).map(connect).map(|task| handle.create_task(task)).collect();
     event_loop.run_until_complete(async {
         for task in tasks {
             task.await??;
@@ -301,9 +303,9 @@ mod tls {
     pub(super) fn serve(port: u16, certificate: &str, key: &str) -> Result {
         let tls =
             TlsServer::builder().identity_files(certificate, key).resumption(false).build()?;
-        let (lp, mut event_loop) = new_loop()?;
+        let (handle, mut event_loop) = new_loop()?;
         event_loop.run_until_complete(async {
-            let server = lp.create_server("127.0.0.1", port).backlog(4096).tls(tls);
+            let server = handle.create_server("127.0.0.1", port).backlog(4096).tls(tls);
             let server = server.serve(|| Discard).await?;
             let port = server.local_addrs().first().ok_or("no address")?.port();
             writeln!(io::stdout(), "READY {port}")?;
@@ -315,13 +317,13 @@ mod tls {
     pub(super) fn connect(peer: SocketAddr, n: usize) -> Result {
         let tls = TlsClient::builder().dangerous_accept_any_certificate().resumption(false);
         let tls = tls.build()?.server_name("localhost")?;
-        let (lp, mut event_loop) = new_loop()?;
+        let (handle, mut event_loop) = new_loop()?;
         let mut took = Vec::with_capacity(n);
         let span = Span::begin();
         event_loop.run_until_complete(async {
             for _ in 0..n {
                 let began = monotonic();
-                let connection = lp.create_connection_to([peer]).tls(tls.clone());
+                let connection = handle.create_connection_to([peer]).tls(tls.clone());
                 let connection = connection.open(|| Discard).await?;
                 took.push(monotonic() - began);
                 connection.transport.close();
@@ -332,9 +334,9 @@ mod tls {
     }
 }
 
-fn new_loop() -> Result<(LoopRef, EventLoop)> {
+fn new_loop() -> Result<(LoopHandle, EventLoop)> {
     let event_loop = EventLoop::new()?;
-    Ok((event_loop.lp(), event_loop))
+    Ok((event_loop.handle(), event_loop))
 }
 
 thread_local! {

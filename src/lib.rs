@@ -6,9 +6,9 @@
 //! ```
 //! use std::time::Duration;
 //!
-//! let answer = loopctl::run(async |lp| {
-//!     let task = lp.create_task(async { 40 });
-//!     lp.sleep(Duration::from_millis(1)).await;
+//! let answer = loopctl::run(async |event_loop| {
+//!     let task = event_loop.create_task(async { 40 });
+//!     event_loop.sleep(Duration::from_millis(1)).await;
 //!     task.await.unwrap_or(0) + 2
 //! })?;
 //! assert_eq!(answer, 42);
@@ -22,7 +22,7 @@
 //! | room | what is in it |
 //! |---|---|
 //! | [`plan`] | decisions without I/O: [`Race`](plan::Race), [`interleave`](plan::interleave), [`Timers`](plan::Timers), [`Watermarks`](plan::Watermarks) |
-//! | event_loop | [`EventLoop`], [`LoopRef`], [`Handle`], [`Remote`], [`ErrorContext`], [`SlowCallback`] |
+//! | event_loop | [`EventLoop`], [`LoopHandle`], [`Handle`], [`Remote`], [`ErrorContext`], [`SlowCallback`] |
 //! | task | [`Task`], [`Promise`] and [`Deferred`], [`Sleep`], [`Executor`], [`Tracked`], [`run`] |
 //! | net | [`Lookup`], [`Resolver`], [`CreateConnection`], [`CreateServer`], [`Transport`], [`Protocol`], [`BufferedProtocol`] |
 //! | net | [`StreamReader`], [`CreateDatagram`], [`ReadPipe`], [`WritePipe`], [`CreateSubprocess`], [`Event`] |
@@ -59,7 +59,7 @@ mod task;
 
 pub use event_loop::{
     Clock, ErrorContext, EventLoop, ExceptionHandler, Handle, JobInfo, JobKind, LoopClosed,
-    LoopExit, LoopRef, Outcome, Remote, RemoteHandle, RunError, SlowCallback, SlowTurn,
+    LoopExit, LoopHandle, Outcome, Remote, RemoteHandle, RunError, SlowCallback, SlowTurn,
     TimerHandle, Turns, running_loop,
 };
 #[cfg(all(fuzzing, feature = "dns"))]

@@ -16,9 +16,9 @@ use std::time::{Duration, Instant};
 ///
 /// let t0 = Instant::now();
 /// let mut event_loop = EventLoop::with_clock(Clock::Manual(t0))?;
-/// let lp = event_loop.lp();
-/// event_loop.run_until_complete(lp.sleep(Duration::from_secs(3600)))?;
-/// assert_eq!(lp.time(), t0 + Duration::from_secs(3600));
+/// let handle = event_loop.handle();
+/// event_loop.run_until_complete(handle.sleep(Duration::from_secs(3600)))?;
+/// assert_eq!(handle.time(), t0 + Duration::from_secs(3600));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, Copy, Default)]

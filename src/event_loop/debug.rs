@@ -5,7 +5,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::LoopRef;
+use super::LoopHandle;
 use super::job::{JobInfo, Label};
 
 /// asyncio's `slow_callback_duration`.
@@ -87,11 +87,11 @@ impl Watch {
         self.close_asked_for.set(true);
     }
 
-    pub(crate) fn report_close(&self, lp: &LoopRef) {
+    pub(crate) fn report_close(&self, event_loop: &LoopHandle) {
         match (self.debug.get(), self.close_asked_for.get()) {
             (false, _) => {}
-            (true, true) => log::debug!("Close {lp:?}"),
-            (true, false) => log::warn!("unclosed event loop {lp:?}"),
+            (true, true) => log::debug!("Close {event_loop:?}"),
+            (true, false) => log::warn!("unclosed event loop {event_loop:?}"),
         }
     }
 
@@ -111,7 +111,7 @@ impl Drop for Current<'_> {
     }
 }
 
-impl LoopRef {
+impl LoopHandle {
     /// Turns debug mode on or off, at once; asyncio's `set_debug`.
     ///
     /// In debug mode, slow callbacks and slow turns are logged at level `warn` and errors name the callback
@@ -119,9 +119,9 @@ impl LoopRef {
     ///
     /// ```
     /// # let event_loop = loopctl::EventLoop::new()?;
-    /// let lp = event_loop.lp();
-    /// lp.set_debug(true);
-    /// assert!(lp.debug());
+    /// let handle = event_loop.handle();
+    /// handle.set_debug(true);
+    /// assert!(handle.debug());
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn set_debug(&self, debug: bool) {
@@ -133,9 +133,9 @@ impl LoopRef {
     ///
     /// ```
     /// # let event_loop = loopctl::EventLoop::new()?;
-    /// let lp = event_loop.lp();
-    /// lp.set_debug(false);
-    /// assert!(!lp.debug());
+    /// let handle = event_loop.handle();
+    /// handle.set_debug(false);
+    /// assert!(!handle.debug());
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn debug(&self) -> bool {
@@ -148,9 +148,9 @@ impl LoopRef {
     /// ```
     /// # use std::time::Duration;
     /// # let event_loop = loopctl::EventLoop::new()?;
-    /// let lp = event_loop.lp();
-    /// lp.set_slow_callback_duration(Duration::from_millis(5));
-    /// assert_eq!(lp.slow_callback_duration(), Duration::from_millis(5));
+    /// let handle = event_loop.handle();
+    /// handle.set_slow_callback_duration(Duration::from_millis(5));
+    /// assert_eq!(handle.slow_callback_duration(), Duration::from_millis(5));
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn set_slow_callback_duration(&self, threshold: Duration) {
@@ -162,7 +162,7 @@ impl LoopRef {
     ///
     /// ```
     /// # let event_loop = loopctl::EventLoop::new()?;
-    /// assert_eq!(event_loop.lp().slow_callback_duration().as_millis(), 100);
+    /// assert_eq!(event_loop.handle().slow_callback_duration().as_millis(), 100);
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn slow_callback_duration(&self) -> Duration {
@@ -174,13 +174,13 @@ impl LoopRef {
     /// ```
     /// # use std::{cell::Cell, rc::Rc, time::Duration};
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// let lp = event_loop.lp();
-    /// lp.set_slow_callback_duration(Duration::ZERO);
+    /// let handle = event_loop.handle();
+    /// handle.set_slow_callback_duration(Duration::ZERO);
     /// let line = Rc::new(Cell::new(0));
     /// let seen = Rc::clone(&line);
-    /// lp.on_slow_callback(move |slow| seen.set(slow.job.origin.map_or(0, |at| at.line())));
-    /// lp.call_soon(|| ()); let here = line!();
-    /// # lp.stop();
+    /// handle.on_slow_callback(move |slow| seen.set(slow.job.origin.map_or(0, |at| at.line())));
+    /// handle.call_soon(|| ()); let here = line!();
+    /// # handle.stop();
     /// # event_loop.run_forever()?;
     /// assert_eq!(line.get(), here);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -196,9 +196,9 @@ impl LoopRef {
     /// ```
     /// # use std::time::Duration;
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// let lp = event_loop.lp();
-    /// lp.set_slow_callback_duration(Duration::from_millis(20));
-    /// lp.on_slow_turn(|slow| println!("{} jobs took {:?}", slow.jobs, slow.took));
+    /// let handle = event_loop.handle();
+    /// handle.set_slow_callback_duration(Duration::from_millis(20));
+    /// handle.on_slow_turn(|slow| println!("{} jobs took {:?}", slow.jobs, slow.took));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn on_slow_turn(&self, report: impl Fn(&SlowTurn) + 'static) {

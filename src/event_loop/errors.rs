@@ -8,7 +8,7 @@ use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 
-use super::LoopRef;
+use super::LoopHandle;
 use super::job::JobInfo;
 use crate::BoxError;
 
@@ -36,13 +36,13 @@ pub struct ErrorContext {
 }
 
 /// Receives errors instead of the default handler.
-pub type ExceptionHandler = Rc<dyn Fn(&LoopRef, &ErrorContext)>;
+pub type ExceptionHandler = Rc<dyn Fn(&LoopHandle, &ErrorContext)>;
 
 /// A panic payload that no net catches: it ends the run and comes out of `run_forever`.
 ///
 /// ```should_panic
 /// # let mut event_loop = loopctl::EventLoop::new().unwrap();
-/// event_loop.lp().call_soon(|| -> () { std::panic::resume_unwind(Box::new(loopctl::LoopExit)) });
+/// event_loop.handle().call_soon(|| -> () { std::panic::resume_unwind(Box::new(loopctl::LoopExit)) });
 /// event_loop.run_forever().unwrap();
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,18 +136,18 @@ impl Handlers {
     }
 }
 
-impl LoopRef {
+impl LoopHandle {
     /// Replaces the default handler, or restores it with `None`; asyncio's `set_exception_handler`.
     ///
     /// ```
     /// # use std::{cell::RefCell, rc::Rc};
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// let lp = event_loop.lp();
+    /// let handle = event_loop.handle();
     /// let seen = Rc::new(RefCell::new(String::new()));
     /// let log = Rc::clone(&seen);
-    /// lp.set_exception_handler(Some(Rc::new(move |_, context| *log.borrow_mut() = context.to_string())));
-    /// lp.call_soon(|| std::fs::remove_file("/no/such/file"));
-    /// # lp.stop();
+    /// handle.set_exception_handler(Some(Rc::new(move |_, context| *log.borrow_mut() = context.to_string())));
+    /// handle.call_soon(|| std::fs::remove_file("/no/such/file"));
+    /// # handle.stop();
     /// event_loop.run_forever()?;
     /// assert!(seen.borrow().starts_with("Exception in callback"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -161,10 +161,10 @@ impl LoopRef {
     ///
     /// ```
     /// # let event_loop = loopctl::EventLoop::new()?;
-    /// let lp = event_loop.lp();
-    /// assert!(lp.exception_handler().is_none());
-    /// lp.set_exception_handler(Some(std::rc::Rc::new(|_, context| println!("{context}"))));
-    /// assert!(lp.exception_handler().is_some());
+    /// let handle = event_loop.handle();
+    /// assert!(handle.exception_handler().is_none());
+    /// handle.set_exception_handler(Some(std::rc::Rc::new(|_, context| println!("{context}"))));
+    /// assert!(handle.exception_handler().is_some());
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn exception_handler(&self) -> Option<ExceptionHandler> {
@@ -177,7 +177,7 @@ impl LoopRef {
     /// ```
     /// # let event_loop = loopctl::EventLoop::new()?;
     /// let context = loopctl::ErrorContext::new("the cache is gone").with("cache", "/var/cache/x");
-    /// event_loop.lp().call_exception_handler(context);
+    /// event_loop.handle().call_exception_handler(context);
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn call_exception_handler(&self, mut context: ErrorContext) {
@@ -204,9 +204,9 @@ impl LoopRef {
     /// ```
     /// # use std::rc::Rc;
     /// # let event_loop = loopctl::EventLoop::new()?;
-    /// event_loop.lp().set_exception_handler(Some(Rc::new(|lp, context| {
+    /// event_loop.handle().set_exception_handler(Some(Rc::new(|handle, context| {
     ///     if context.message != "harmless" {
-    ///         lp.default_exception_handler(context);
+    ///         handle.default_exception_handler(context);
     ///     }
     /// })));
     /// # Ok::<(), std::io::Error>(())

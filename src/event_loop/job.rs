@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::LoopRef;
+use super::LoopHandle;
 use super::errors::{PanicError, Payload, catch};
 use super::remote::Posted;
 use crate::BoxError;
@@ -43,9 +43,9 @@ pub(crate) trait Run {
 ///
 /// ```
 /// # let event_loop = loopctl::EventLoop::new()?;
-/// let lp = event_loop.lp();
-/// lp.call_soon(|| ());
-/// lp.call_soon(|| std::fs::remove_file("/no/such/file"));
+/// let handle = event_loop.handle();
+/// handle.call_soon(|| ());
+/// handle.call_soon(|| std::fs::remove_file("/no/such/file"));
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub trait Outcome {
@@ -226,11 +226,11 @@ impl Label {
 ///
 /// ```
 /// # let mut event_loop = loopctl::EventLoop::new()?;
-/// let lp = event_loop.lp();
-/// let handle = lp.call_soon(|| println!("never printed: cancelled before its turn"));
-/// handle.cancel();
-/// assert!(handle.is_cancelled());
-/// # lp.stop();
+/// let handle = event_loop.handle();
+/// let callback = handle.call_soon(|| println!("never printed: cancelled before its turn"));
+/// callback.cancel();
+/// assert!(callback.is_cancelled());
+/// # handle.stop();
 /// # event_loop.run_forever()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -262,9 +262,9 @@ impl fmt::Debug for Handle {
 ///
 /// ```
 /// # let event_loop = loopctl::EventLoop::new()?;
-/// let lp = event_loop.lp();
-/// let timer = lp.call_later(std::time::Duration::from_secs(5), || ());
-/// assert!(timer.when() > lp.time());
+/// let handle = event_loop.handle();
+/// let timer = handle.call_later(std::time::Duration::from_secs(5), || ());
+/// assert!(timer.when() > handle.time());
 /// timer.cancel();
 /// assert!(timer.is_cancelled());
 /// # Ok::<(), std::io::Error>(())
@@ -272,7 +272,7 @@ impl fmt::Debug for Handle {
 #[derive(Clone)]
 pub struct TimerHandle {
     pub(crate) job: Rc<dyn Run>,
-    pub(crate) lp: LoopRef,
+    pub(crate) event_loop: LoopHandle,
     pub(crate) key: TimerKey,
     pub(crate) when: Instant,
 }
@@ -281,7 +281,7 @@ impl TimerHandle {
     /// Prevents the call, if it has not begun, and frees what the callback captured. Harmless twice.
     pub fn cancel(&self) {
         self.job.cancel();
-        self.lp.cancel_timer(self.key);
+        self.event_loop.cancel_timer(self.key);
     }
 
     /// Whether [`cancel`](Self::cancel) was called, or the loop was closed before the callback could run.

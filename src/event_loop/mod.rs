@@ -53,9 +53,9 @@ use rooms::Rooms;
 /// use loopctl::EventLoop;
 ///
 /// let mut event_loop = EventLoop::new()?;
-/// let lp = event_loop.lp();
+/// let handle = event_loop.handle();
 /// let answer = event_loop.run_until_complete(async move {
-///     lp.sleep(std::time::Duration::from_millis(1)).await;
+///     handle.sleep(std::time::Duration::from_millis(1)).await;
 ///     42
 /// })?;
 /// assert_eq!(answer, 42);
@@ -63,16 +63,16 @@ use rooms::Rooms;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct EventLoop {
-    lp: LoopRef,
+    handle: LoopHandle,
 }
 
 /// Counted reference to a loop, for code that runs on its thread.
 ///
 /// It outlives the loop harmlessly: what is scheduled on a closed loop comes back cancelled.
 #[derive(Clone)]
-pub struct LoopRef(Rc<Core>);
+pub struct LoopHandle(Rc<Core>);
 
-/// What a loop is made of. Other rooms reach it through the methods of [`LoopRef`].
+/// What a loop is made of. Other rooms reach it through the methods of [`LoopHandle`].
 struct Core {
     clock: Ticking,
     ready: RefCell<VecDeque<Job>>,
@@ -104,7 +104,7 @@ impl Due {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum RunError {
-    /// [`stop`](LoopRef::stop) was called before the future completed.
+    /// [`stop`](LoopHandle::stop) was called before the future completed.
     Stopped,
     /// A loop runs on this thread already; loops do not nest.
     Nested,
@@ -142,13 +142,13 @@ impl From<io::Error> for RunError {
 thread_local! {
     /// The loops made on this thread, so that a waker finds its queue without a lock.
     static LOOPS: RefCell<Vec<(u64, Weak<Core>)>> = const { RefCell::new(Vec::new()) };
-    static RUNNING: RefCell<Option<LoopRef>> = const { RefCell::new(None) };
+    static RUNNING: RefCell<Option<LoopHandle>> = const { RefCell::new(None) };
 }
 
 /// The loop with this number, if it lives on this thread.
-fn home(id: u64) -> Option<LoopRef> {
+fn home(id: u64) -> Option<LoopHandle> {
     let find = |loops: &RefCell<Vec<(u64, Weak<Core>)>>| {
-        loops.borrow().iter().find(|(known, _)| *known == id)?.1.upgrade().map(LoopRef)
+        loops.borrow().iter().find(|(known, _)| *known == id)?.1.upgrade().map(LoopHandle)
     };
     LOOPS.try_with(find).ok().flatten()
 }
@@ -161,7 +161,7 @@ fn home(id: u64) -> Option<LoopRef> {
 /// event_loop.run_until_complete(async { assert!(loopctl::running_loop().is_some()) })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn running_loop() -> Option<LoopRef> {
+pub fn running_loop() -> Option<LoopHandle> {
     RUNNING.try_with(|running| running.borrow().clone()).ok().flatten()
 }
 
@@ -170,7 +170,7 @@ impl EventLoop {
     ///
     /// ```
     /// let event_loop = loopctl::EventLoop::new()?;
-    /// assert!(!event_loop.lp().is_running());
+    /// assert!(!event_loop.handle().is_running());
     /// # Ok::<(), std::io::Error>(())
     /// ```
     ///
@@ -184,9 +184,9 @@ impl EventLoop {
     ///
     /// ```
     /// # use loopctl::{Clock, EventLoop};
-    /// let t0 = EventLoop::new()?.lp().time();
+    /// let t0 = EventLoop::new()?.handle().time();
     /// let event_loop = EventLoop::with_clock(Clock::Manual(t0))?;
-    /// assert_eq!(event_loop.lp().time(), t0);
+    /// assert_eq!(event_loop.handle().time(), t0);
     /// # Ok::<(), std::io::Error>(())
     /// ```
     ///
@@ -209,29 +209,29 @@ impl EventLoop {
             loops.retain(|(_, core)| core.strong_count() > 0);
             loops.push((core.remote.id(), Rc::downgrade(&core)));
         });
-        Ok(Self { lp: LoopRef(core) })
+        Ok(Self { handle: LoopHandle(core) })
     }
 
     /// A reference to schedule with.
     ///
     /// ```
     /// let event_loop = loopctl::EventLoop::new()?;
-    /// let lp = event_loop.lp();
+    /// let handle = event_loop.handle();
     /// drop(event_loop);
-    /// assert!(lp.is_closed());
+    /// assert!(handle.is_closed());
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    pub fn lp(&self) -> LoopRef {
-        self.lp.clone()
+    pub fn handle(&self) -> LoopHandle {
+        self.handle.clone()
     }
 
-    /// Runs until [`stop`](LoopRef::stop); the turn in which it was called runs to its end, and what
+    /// Runs until [`stop`](LoopHandle::stop); the turn in which it was called runs to its end, and what
     /// that turn scheduled waits for the next run. A stop before the run makes it last one turn.
     ///
     /// ```
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// let lp = event_loop.lp();
-    /// lp.clone().call_soon(move || lp.stop());
+    /// let handle = event_loop.handle();
+    /// handle.clone().call_soon(move || handle.stop());
     /// event_loop.run_forever()?;
     /// # Ok::<(), loopctl::RunError>(())
     /// ```
@@ -252,8 +252,8 @@ impl EventLoop {
     ///
     /// ```
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// # let lp = event_loop.lp();
-    /// let task = lp.create_task(async { "done" });
+    /// # let handle = event_loop.handle();
+    /// let task = handle.create_task(async { "done" });
     /// assert_eq!(event_loop.run_until_complete(task)?, Ok("done"));
     /// # Ok::<(), loopctl::RunError>(())
     /// ```
@@ -267,8 +267,8 @@ impl EventLoop {
         let mut future = pin!(future);
         let mut output = Poll::Pending;
         let turns = self.enter()?;
-        let waker = Waker::from(Arc::new(MainWaker(turns.lp().remote())));
-        turns.lp().push(Job::Main);
+        let waker = Waker::from(Arc::new(MainWaker(turns.handle().remote())));
+        turns.handle().push(Job::Main);
         while output.is_pending() {
             turns.turn_with(None, &mut || {
                 if output.is_pending() {
@@ -292,7 +292,7 @@ impl EventLoop {
     ///
     /// ```
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// event_loop.lp().call_soon(|| ());
+    /// event_loop.handle().call_soon(|| ());
     /// let turns = event_loop.enter()?;
     /// turns.turn(Some(std::time::Duration::ZERO))?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -309,25 +309,25 @@ impl EventLoop {
     ///
     /// ```
     /// let event_loop = loopctl::EventLoop::new()?;
-    /// let lp = event_loop.lp();
+    /// let handle = event_loop.handle();
     /// event_loop.close();
-    /// assert!(lp.call_soon(|| ()).is_cancelled());
+    /// assert!(handle.call_soon(|| ()).is_cancelled());
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn close(self) {
-        self.lp.watch().note_close();
+        self.handle.watch().note_close();
     }
 }
 
 impl Drop for EventLoop {
     fn drop(&mut self) {
-        self.lp.close();
+        self.handle.close();
     }
 }
 
 impl fmt::Debug for EventLoop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.lp.fmt(f)
+        self.handle.fmt(f)
     }
 }
 
@@ -339,12 +339,12 @@ impl Wake for MainWaker {
     }
 }
 
-impl LoopRef {
+impl LoopHandle {
     /// The loop's clock, read now.
     ///
     /// ```
     /// # let event_loop = loopctl::EventLoop::new()?;
-    /// assert!(event_loop.lp().time() <= event_loop.lp().time());
+    /// assert!(event_loop.handle().time() <= event_loop.handle().time());
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn time(&self) -> Instant {
@@ -355,9 +355,9 @@ impl LoopRef {
     ///
     /// ```
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// let lp = event_loop.lp();
-    /// lp.call_soon(|| println!("next turn"));
-    /// # lp.stop();
+    /// let handle = event_loop.handle();
+    /// handle.call_soon(|| println!("next turn"));
+    /// # handle.stop();
     /// # event_loop.run_forever()?;
     /// # Ok::<(), loopctl::RunError>(())
     /// ```
@@ -374,7 +374,7 @@ impl LoopRef {
     ///
     /// ```
     /// # let event_loop = loopctl::EventLoop::new()?;
-    /// let never = event_loop.lp().call_later(std::time::Duration::MAX, || ());
+    /// let never = event_loop.handle().call_later(std::time::Duration::MAX, || ());
     /// never.cancel();
     /// # Ok::<(), std::io::Error>(())
     /// ```
@@ -394,12 +394,12 @@ impl LoopRef {
     /// ```
     /// # use std::time::Duration;
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// let lp = event_loop.lp();
-    /// let when = lp.time() + Duration::from_millis(1);
-    /// let inside = lp.clone();
-    /// assert_eq!(lp.call_at(when, move || inside.stop()).when(), when);
+    /// let handle = event_loop.handle();
+    /// let when = handle.time() + Duration::from_millis(1);
+    /// let inside = handle.clone();
+    /// assert_eq!(handle.call_at(when, move || inside.stop()).when(), when);
     /// event_loop.run_forever()?;
-    /// assert!(lp.time() >= when);
+    /// assert!(handle.time() >= when);
     /// # Ok::<(), loopctl::RunError>(())
     /// ```
     #[track_caller]
@@ -410,16 +410,16 @@ impl LoopRef {
     ) -> TimerHandle {
         let job = Callback::new(JobKind::Timer, Location::caller(), call);
         let key = self.schedule(when, Due::Run(Job::Call(Rc::clone(&job) as Rc<dyn Run>)));
-        TimerHandle { job, lp: self.clone(), key, when }
+        TimerHandle { job, event_loop: self.clone(), key, when }
     }
 
     /// Ends the run at the end of the turn under way; asyncio's `stop`.
     ///
     /// ```
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// let lp = event_loop.lp();
-    /// lp.clone().call_soon(move || {
-    ///     lp.stop();
+    /// let handle = event_loop.handle();
+    /// handle.clone().call_soon(move || {
+    ///     handle.stop();
     ///     println!("the turn still runs to its end");
     /// });
     /// event_loop.run_forever()?;
@@ -433,9 +433,9 @@ impl LoopRef {
     ///
     /// ```
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// let lp = event_loop.lp();
-    /// assert!(!lp.is_running());
-    /// event_loop.run_until_complete(async { assert!(lp.is_running()) })?;
+    /// let handle = event_loop.handle();
+    /// assert!(!handle.is_running());
+    /// event_loop.run_until_complete(async { assert!(handle.is_running()) })?;
     /// # Ok::<(), loopctl::RunError>(())
     /// ```
     pub fn is_running(&self) -> bool {
@@ -446,10 +446,10 @@ impl LoopRef {
     ///
     /// ```
     /// # let event_loop = loopctl::EventLoop::new()?;
-    /// let lp = event_loop.lp();
-    /// assert!(!lp.is_closed());
+    /// let handle = event_loop.handle();
+    /// assert!(!handle.is_closed());
     /// drop(event_loop);
-    /// assert!(lp.is_closed());
+    /// assert!(handle.is_closed());
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn is_closed(&self) -> bool {
@@ -527,7 +527,7 @@ impl LoopRef {
     }
 }
 
-impl fmt::Debug for LoopRef {
+impl fmt::Debug for LoopHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (running, closed, debug) = (self.is_running(), self.is_closed(), self.debug());
         write!(f, "<EventLoop running={running} closed={closed} debug={debug}>")

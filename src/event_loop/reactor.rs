@@ -14,7 +14,7 @@ use mio::{Events, Poll, Token, Waker};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use slab::Slab;
 
-use super::LoopRef;
+use super::LoopHandle;
 
 /// How many events one wait takes in; more stay with the kernel for the next turn.
 const EVENTS: usize = 1024;
@@ -22,7 +22,7 @@ const WAKEUP: Token = Token(usize::MAX);
 
 /// Told about readiness while the loop collects events. It may queue jobs and wake tasks, nothing else.
 pub(crate) trait Source {
-    fn ready(self: Rc<Self>, lp: &LoopRef, readiness: Readiness);
+    fn ready(self: Rc<Self>, event_loop: &LoopHandle, readiness: Readiness);
 
     /// The loop is closed. A source that keeps itself alive must let go of itself here.
     fn loop_closed(&self) {}
@@ -129,7 +129,7 @@ impl Reactor {
     }
 
     /// Tells the sources what the last wait brought.
-    pub(crate) fn dispatch(&self, lp: &LoopRef) {
+    pub(crate) fn dispatch(&self, event_loop: &LoopHandle) {
         let events = self.events.borrow();
         for event in events.iter().filter(|event| event.token() != WAKEUP) {
             let failed = event.is_error();
@@ -143,7 +143,7 @@ impl Reactor {
             while let Some((interest, source)) = self.listener(event.token(), nth) {
                 nth += 1;
                 if interest.covers(readiness) {
-                    source.ready(lp, readiness);
+                    source.ready(event_loop, readiness);
                 }
             }
         }
@@ -324,31 +324,31 @@ fn is_readable_within(fd: BorrowedFd<'_>, wait: Duration) -> io::Result<bool> {
 ///
 /// It must be dropped before the descriptor is closed: declare it first in a struct that owns both.
 pub(crate) struct Registration {
-    lp: LoopRef,
+    event_loop: LoopHandle,
     fd: RawFd,
     number: u64,
 }
 
 impl Registration {
     pub(crate) fn new(
-        lp: &LoopRef,
+        event_loop: &LoopHandle,
         fd: BorrowedFd<'_>,
         interest: Interest,
         source: Rc<dyn Source>,
     ) -> io::Result<Self> {
         let fd = fd.as_raw_fd();
-        let number = lp.core().reactor.add(fd, interest, source)?;
-        Ok(Self { lp: lp.clone(), fd, number })
+        let number = event_loop.core().reactor.add(fd, interest, source)?;
+        Ok(Self { event_loop: event_loop.clone(), fd, number })
     }
 
     /// Makes the watch level-triggered for once: what is still ready is notified again.
     pub(crate) fn rearm(&self) -> io::Result<()> {
-        self.lp.core().reactor.rearm(self.fd)
+        self.event_loop.core().reactor.rearm(self.fd)
     }
 }
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        self.lp.core().reactor.remove(self.fd, self.number);
+        self.event_loop.core().reactor.remove(self.fd, self.number);
     }
 }

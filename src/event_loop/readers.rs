@@ -10,7 +10,7 @@ use std::rc::Rc;
 use super::job::{Handle, Job, JobInfo, JobKind, Outcome, Run, short_type_name};
 use super::reactor::{Interest, Readiness, Registration, Source};
 use super::rooms::Room;
-use super::{LoopClosed, LoopRef};
+use super::{LoopClosed, LoopHandle};
 use crate::BoxError;
 
 #[derive(Default)]
@@ -25,7 +25,7 @@ struct Watcher<F> {
     origin: &'static Location<'static>,
 }
 
-impl LoopRef {
+impl LoopHandle {
     /// Runs `callback` whenever `fd` can be read from, as long as that is so; asyncio's `add_reader`.
     ///
     /// It replaces the reader the descriptor had. Remove it before the descriptor is closed.
@@ -33,17 +33,17 @@ impl LoopRef {
     /// ```
     /// # use std::{io::{Read, Write}, os::unix::net::UnixStream, rc::Rc};
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// # let lp = event_loop.lp();
+    /// # let handle = event_loop.handle();
     /// let (ours, mut theirs) = UnixStream::pair()?;
-    /// let (ours, inside) = (Rc::new(ours), lp.clone());
+    /// let (ours, inside) = (Rc::new(ours), handle.clone());
     /// let reader = Rc::clone(&ours);
-    /// lp.add_reader(&ours, move || {
+    /// handle.add_reader(&ours, move || {
     ///     inside.stop();
     ///     (&*reader).read(&mut [0; 16]).map(|count| assert_eq!(count, 5))
     /// })?;
     /// theirs.write_all(b"hello")?;
     /// event_loop.run_forever()?;
-    /// assert!(lp.remove_reader(&ours));
+    /// assert!(handle.remove_reader(&ours));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -63,17 +63,17 @@ impl LoopRef {
     /// ```
     /// # use std::{io::Write, os::unix::net::UnixStream, rc::Rc};
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// # let lp = event_loop.lp();
+    /// # let handle = event_loop.handle();
     /// let (ours, _theirs) = UnixStream::pair()?;
-    /// let (ours, inside) = (Rc::new(ours), lp.clone());
+    /// let (ours, inside) = (Rc::new(ours), handle.clone());
     /// let writer = Rc::clone(&ours);
-    /// lp.add_writer(&ours, move || {
+    /// handle.add_writer(&ours, move || {
     ///     inside.remove_writer(&writer);
     ///     inside.stop();
     ///     (&*writer).write_all(b"hello")
     /// })?;
     /// event_loop.run_forever()?;
-    /// assert!(!lp.remove_writer(&ours));
+    /// assert!(!handle.remove_writer(&ours));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -92,11 +92,11 @@ impl LoopRef {
     ///
     /// ```
     /// # let event_loop = loopctl::EventLoop::new()?;
-    /// # let lp = event_loop.lp();
+    /// # let handle = event_loop.handle();
     /// let (ours, _theirs) = std::os::unix::net::UnixStream::pair()?;
-    /// lp.add_reader(&ours, || ())?;
-    /// assert!(lp.remove_reader(&ours));
-    /// assert!(!lp.remove_reader(&ours));
+    /// handle.add_reader(&ours, || ())?;
+    /// assert!(handle.remove_reader(&ours));
+    /// assert!(!handle.remove_reader(&ours));
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn remove_reader(&self, fd: &impl AsFd) -> bool {
@@ -107,11 +107,11 @@ impl LoopRef {
     ///
     /// ```
     /// # let event_loop = loopctl::EventLoop::new()?;
-    /// # let lp = event_loop.lp();
+    /// # let handle = event_loop.handle();
     /// let (ours, _theirs) = std::os::unix::net::UnixStream::pair()?;
-    /// lp.add_writer(&ours, || ())?;
-    /// assert!(lp.remove_writer(&ours));
-    /// assert!(!lp.remove_writer(&ours));
+    /// handle.add_writer(&ours, || ())?;
+    /// assert!(handle.remove_writer(&ours));
+    /// assert!(!handle.remove_writer(&ours));
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn remove_writer(&self, fd: &impl AsFd) -> bool {
@@ -155,15 +155,15 @@ impl LoopRef {
 }
 
 impl Room for Watchers {
-    fn close(&self, _: &LoopRef) {
+    fn close(&self, _: &LoopHandle) {
         self.0.take().into_values().for_each(|watcher| watcher.cancel());
     }
 }
 
 impl<F: FnMut() -> O + 'static, O: Outcome> Source for Watcher<F> {
-    fn ready(self: Rc<Self>, lp: &LoopRef, _: Readiness) {
+    fn ready(self: Rc<Self>, event_loop: &LoopHandle, _: Readiness) {
         if !self.is_queued.replace(true) {
-            lp.push(Job::Call(self));
+            event_loop.push(Job::Call(self));
         }
     }
 }

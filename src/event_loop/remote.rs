@@ -8,15 +8,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::job::{Job, JobInfo, JobKind, Outcome, Step, short_type_name};
 use super::reactor::Wakeup;
-use super::{LoopRef, home};
+use super::{LoopHandle, home};
 use crate::BoxError;
 
 /// Schedules callbacks on a loop from any thread.
 ///
 /// ```
 /// # let mut event_loop = loopctl::EventLoop::new()?;
-/// let lp = event_loop.lp();
-/// let remote = lp.remote();
+/// let handle = event_loop.handle();
+/// let remote = handle.remote();
 /// let worker = std::thread::Builder::new().spawn(move || {
 ///     let stop = remote.clone();
 ///     remote.call_soon_threadsafe(move || stop.stop())
@@ -91,12 +91,12 @@ impl Remote {
     /// Schedules `call` on the loop and wakes it; asyncio's `call_soon_threadsafe`.
     ///
     /// Calls run in the order in which they were posted, each at most once. From the loop's own thread
-    /// they keep their place among [`call_soon`](LoopRef::call_soon)s.
+    /// they keep their place among [`call_soon`](LoopHandle::call_soon)s.
     ///
     /// ```
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// let remote = event_loop.lp().remote();
-    /// let task = event_loop.lp().run_in_executor(move || {
+    /// let remote = event_loop.handle().remote();
+    /// let task = event_loop.handle().run_in_executor(move || {
     ///     let from_the_worker = remote.call_soon_threadsafe(|| println!("on the loop's thread"));
     ///     from_the_worker.is_ok()
     /// });
@@ -118,7 +118,7 @@ impl Remote {
             PostedCall { state: Mutex::new(State::Waiting(call)), origin: Location::caller() };
         let call: Arc<dyn Posted> = Arc::new(call);
         match home(self.id()) {
-            Some(lp) => lp.push(Job::Posted(Arc::clone(&call))),
+            Some(event_loop) => event_loop.push(Job::Posted(Arc::clone(&call))),
             None => self.post(Parcel::Call(Arc::clone(&call)))?,
         }
         Ok(RemoteHandle(call))
@@ -128,7 +128,7 @@ impl Remote {
     ///
     /// ```
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// let remote = event_loop.lp().remote();
+    /// let remote = event_loop.handle().remote();
     /// let worker = std::thread::Builder::new().spawn(move || remote.stop())?;
     /// event_loop.run_forever()?;
     /// # worker.join().unwrap();
@@ -143,7 +143,7 @@ impl Remote {
     ///
     /// ```
     /// # let event_loop = loopctl::EventLoop::new()?;
-    /// assert!(!event_loop.lp().remote().is_running());
+    /// assert!(!event_loop.handle().remote().is_running());
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn is_running(&self) -> bool {
@@ -154,7 +154,7 @@ impl Remote {
     ///
     /// ```
     /// # let event_loop = loopctl::EventLoop::new()?;
-    /// let remote = event_loop.lp().remote();
+    /// let remote = event_loop.handle().remote();
     /// event_loop.close();
     /// assert!(remote.is_closed());
     /// assert!(remote.call_soon_threadsafe(|| ()).is_err());
@@ -189,14 +189,14 @@ impl Remote {
     /// Queues a task's step, from whichever thread woke it.
     pub(crate) fn schedule(&self, step: Step) {
         match home(self.id()) {
-            Some(lp) => lp.push(Job::Step(step)),
+            Some(event_loop) => event_loop.push(Job::Step(step)),
             None => drop(self.post(Parcel::Step(step))),
         }
     }
 
     pub(crate) fn schedule_main(&self) {
         match home(self.id()) {
-            Some(lp) => lp.push(Job::Main),
+            Some(event_loop) => event_loop.push(Job::Main),
             None => drop(self.post(Parcel::Main)),
         }
     }
@@ -297,7 +297,7 @@ impl<F: FnOnce() -> O + Send, O: Outcome> Posted for PostedCall<F> {
 ///
 /// ```
 /// # let event_loop = loopctl::EventLoop::new()?;
-/// let handle = event_loop.lp().remote().call_soon_threadsafe(|| ())?;
+/// let handle = event_loop.handle().remote().call_soon_threadsafe(|| ())?;
 /// assert!(handle.cancel(), "it had not begun");
 /// assert!(!handle.cancel(), "nothing left to prevent");
 /// assert!(handle.is_cancelled());
@@ -328,13 +328,13 @@ impl fmt::Debug for RemoteHandle {
     }
 }
 
-impl LoopRef {
+impl LoopHandle {
     /// The part of this loop that other threads may hold.
     ///
     /// ```
     /// # let event_loop = loopctl::EventLoop::new()?;
     /// fn crosses_threads(_: impl Send + Sync) {}
-    /// crosses_threads(event_loop.lp().remote());
+    /// crosses_threads(event_loop.handle().remote());
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn remote(&self) -> Remote {

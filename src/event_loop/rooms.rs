@@ -4,12 +4,12 @@ use std::any::{Any, TypeId};
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::LoopRef;
+use super::LoopHandle;
 
 /// Something kept on a loop and closed with it.
 pub(crate) trait Room: 'static {
     /// Lets go of everything; called once, on the loop's thread, after the loop has refused new work.
-    fn close(&self, lp: &LoopRef);
+    fn close(&self, event_loop: &LoopHandle);
 
     /// Whether nothing is left that only the loop's thread may drop.
     fn is_idle(&self) -> bool {
@@ -28,9 +28,9 @@ struct Entry {
 }
 
 impl Rooms {
-    pub(crate) fn close(&self, lp: &LoopRef) {
+    pub(crate) fn close(&self, event_loop: &LoopHandle) {
         let rooms = self.0.borrow().clone();
-        rooms.iter().for_each(|entry| entry.room.close(lp));
+        rooms.iter().for_each(|entry| entry.room.close(event_loop));
     }
 
     pub(crate) fn are_idle(&self) -> bool {
@@ -43,7 +43,7 @@ impl Rooms {
     }
 }
 
-impl LoopRef {
+impl LoopHandle {
     /// The one `R` of this loop, made on first use.
     pub(crate) fn room<R: Room + Default>(&self) -> Rc<R> {
         let (of, rooms) = (TypeId::of::<R>(), &self.core().rooms);

@@ -13,7 +13,8 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use signal_hook::{SigId, consts::FORBIDDEN, flag, low_level};
 
 use super::{
-    Interest, Job, JobInfo, JobKind, LoopRef, Outcome, Readiness, Registration, Room, Run, Source,
+    Interest, Job, JobInfo, JobKind, LoopHandle, Outcome, Readiness, Registration, Room, Run,
+    Source,
 };
 use crate::BoxError;
 
@@ -43,7 +44,7 @@ struct Action {
     signal: i32,
 }
 
-impl LoopRef {
+impl LoopHandle {
     /// Runs `callback` on the loop whenever the process receives `signal`, instead of what the process
     /// would do otherwise; asyncio's `add_signal_handler`. A second handler of this loop replaces the first.
     ///
@@ -52,9 +53,9 @@ impl LoopRef {
     /// ```
     /// # let event_loop = loopctl::EventLoop::new()?;
     /// const SIGUSR1: i32 = 10;
-    /// let lp = event_loop.lp();
-    /// lp.add_signal_handler(SIGUSR1, || println!("still here"))?;
-    /// assert!(lp.remove_signal_handler(SIGUSR1));
+    /// let handle = event_loop.handle();
+    /// handle.add_signal_handler(SIGUSR1, || println!("still here"))?;
+    /// assert!(handle.remove_signal_handler(SIGUSR1));
     /// # Ok::<(), std::io::Error>(())
     /// ```
     ///
@@ -91,10 +92,10 @@ impl LoopRef {
     /// ```
     /// # let event_loop = loopctl::EventLoop::new()?;
     /// const SIGUSR2: i32 = 12;
-    /// let lp = event_loop.lp();
-    /// lp.add_signal_handler(SIGUSR2, || ())?;
-    /// assert!(lp.remove_signal_handler(SIGUSR2));
-    /// assert!(!lp.remove_signal_handler(SIGUSR2));
+    /// let handle = event_loop.handle();
+    /// handle.add_signal_handler(SIGUSR2, || ())?;
+    /// assert!(handle.remove_signal_handler(SIGUSR2));
+    /// assert!(!handle.remove_signal_handler(SIGUSR2));
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn remove_signal_handler(&self, signal: i32) -> bool {
@@ -115,20 +116,20 @@ fn check(signal: i32) -> io::Result<()> {
 }
 
 impl Room for Signals {
-    fn close(&self, _: &LoopRef) {
+    fn close(&self, _: &LoopHandle) {
         drop(self.0.take());
     }
 }
 
 impl Source for SignalPipe {
-    fn ready(self: Rc<Self>, lp: &LoopRef, _: Readiness) {
+    fn ready(self: Rc<Self>, event_loop: &LoopHandle, _: Readiness) {
         let mut bytes = [0; 64];
         let mut received = false;
         while matches!((&self.reader).read(&mut bytes), Ok(count) if count > 0) {
             received = true;
         }
         if received {
-            lp.push(Job::Call(self));
+            event_loop.push(Job::Call(self));
         }
     }
 }

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
 use super::job::{Failure, Job};
-use super::{Due, ErrorContext, EventLoop, LoopRef, RUNNING, RunError};
+use super::{Due, ErrorContext, EventLoop, LoopHandle, RUNNING, RunError};
 
 /// asyncio's `MAXIMUM_SELECT_TIMEOUT`: no wait is longer than a day, whatever the next timer says.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
@@ -15,42 +15,42 @@ const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 /// Dropping it, also while a panic passes through, leaves the loop as it was before.
 #[derive(Debug)]
 pub struct Turns<'a> {
-    lp: LoopRef,
+    event_loop: LoopHandle,
     borrowed: PhantomData<&'a mut EventLoop>,
 }
 
 impl<'a> Turns<'a> {
     pub(crate) fn enter(event_loop: &'a mut EventLoop) -> Result<Self, RunError> {
-        let lp = event_loop.lp();
+        let handle = event_loop.handle();
         RUNNING.with_borrow_mut(|running| match running {
             Some(_) => Err(RunError::Nested),
             None => {
-                *running = Some(lp.clone());
+                *running = Some(handle.clone());
                 Ok(())
             }
         })?;
-        lp.core().remote.set_running(true);
-        Ok(Self { lp, borrowed: PhantomData })
+        handle.core().remote.set_running(true);
+        Ok(Self { event_loop: handle, borrowed: PhantomData })
     }
 
-    pub(crate) fn lp(&self) -> &LoopRef {
-        &self.lp
+    pub(crate) fn handle(&self) -> &LoopHandle {
+        &self.event_loop
     }
 
-    /// Whether [`stop`](LoopRef::stop) was called since the run began.
+    /// Whether [`stop`](LoopHandle::stop) was called since the run began.
     ///
     /// ```
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// # let lp = event_loop.lp();
+    /// # let handle = event_loop.handle();
     /// let turns = event_loop.enter()?;
-    /// lp.clone().call_soon(move || lp.stop());
+    /// handle.clone().call_soon(move || handle.stop());
     /// while !turns.is_stopping() {
     ///     turns.turn(None)?;
     /// }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn is_stopping(&self) -> bool {
-        self.lp.core().remote.is_stopping()
+        self.event_loop.core().remote.is_stopping()
     }
 
     /// One turn, waiting for events no longer than `max_wait`.
@@ -75,24 +75,24 @@ impl<'a> Turns<'a> {
         max_wait: Option<Duration>,
         main: &mut dyn FnMut(),
     ) -> io::Result<()> {
-        self.lp.sweep();
-        self.lp.wait(max_wait)?;
-        self.lp.collect();
-        self.lp.run_ready(main);
+        self.event_loop.sweep();
+        self.event_loop.wait(max_wait)?;
+        self.event_loop.collect();
+        self.event_loop.run_ready(main);
         Ok(())
     }
 }
 
 impl Drop for Turns<'_> {
     fn drop(&mut self) {
-        let remote = &self.lp.core().remote;
+        let remote = &self.event_loop.core().remote;
         remote.clear_stop();
         remote.set_running(false);
         RUNNING.with_borrow_mut(Option::take);
     }
 }
 
-impl LoopRef {
+impl LoopHandle {
     fn sweep(&self) {
         self.core().timers.borrow_mut().sweep();
     }

@@ -18,7 +18,7 @@ use super::readiness::Ready;
 use super::secure::Sessions;
 use super::socket_view::Names;
 use super::{Address, Phase, SocketFacts, SocketOptions, TcpInfo};
-use crate::event_loop::{Interest, LoopRef};
+use crate::event_loop::{Interest, LoopHandle};
 use crate::plan::Family;
 
 /// How every socket of a race is made.
@@ -122,7 +122,11 @@ impl Attempt {
 
     /// Starts the handshake and looks at once whether it is over: a watch costs more than a handshake on
     /// this host does, and a start that has to wait for its turn would time the turn.
-    pub(crate) fn connect(&mut self, lp: &LoopRef, to: &Address) -> Result<Progress, Fault> {
+    pub(crate) fn connect(
+        &mut self,
+        event_loop: &LoopHandle,
+        to: &Address,
+    ) -> Result<Progress, Fault> {
         let at_connect = Fault::at(Phase::Connect);
         let address = to.to_sock_addr().map_err(&at_connect)?;
         match self.socket.connect(&address) {
@@ -133,7 +137,7 @@ impl Attempt {
         }
         let progress = progress(&SockRef::from(&self.socket)).map_err(Fault::answered)?;
         if progress == Progress::Pending {
-            let watch = Ready::new(lp, &self.socket, Interest::Writable);
+            let watch = Ready::new(event_loop, &self.socket, Interest::Writable);
             self.ready = Some(watch.map_err(&at_connect)?);
         }
         Ok(progress)

@@ -28,7 +28,7 @@ use super::{
     AbortReason, AddrInfo, AddrInfoFlags, Address, BufferedProtocol, ConnectError, Connection,
     Event, EventKind, Lookup, Protocol, ResolveError, Resolver, SocketOptions,
 };
-use crate::event_loop::LoopRef;
+use crate::event_loop::LoopHandle;
 #[cfg(feature = "tls")]
 use crate::plan::Success;
 use crate::plan::{Family, Host, Policy, Port, Resolution};
@@ -51,9 +51,9 @@ use crate::plan::{Family, Host, Policy, Port, Resolution};
 /// }
 ///
 /// # let mut event_loop = loopctl::EventLoop::new()?;
-/// # let lp = event_loop.lp();
+/// # let handle = event_loop.handle();
 /// let listener = loopctl::listen("127.0.0.1:0".parse()?, 1)?;
-/// let connecting = lp
+/// let connecting = handle
 ///     .create_connection("127.0.0.1", listener.local_addr()?.port())
 ///     .happy_eyeballs_delay(Duration::from_millis(250))
 ///     .trace(|event| println!("{event:?}"))
@@ -71,10 +71,10 @@ use crate::plan::{Family, Host, Policy, Port, Resolution};
 /// # struct Quiet;
 /// # impl Protocol for Quiet { fn data_received(&mut self, _: &Transport, _: &[u8]) {} }
 /// # let mut event_loop = loopctl::EventLoop::new()?;
-/// # let lp = event_loop.lp();
+/// # let handle = event_loop.handle();
 /// # let listener = loopctl::listen("127.0.0.1:0".parse()?, 1)?;
 /// # let port = listener.local_addr()?.port();
-/// let connecting = lp
+/// let connecting = handle
 ///     .create_connection("127.0.0.1", port)
 ///     // which addresses
 ///     .family(Family::Inet)
@@ -97,7 +97,7 @@ use crate::plan::{Family, Host, Policy, Port, Resolution};
 /// ```
 #[must_use = "nothing happens until it is opened"]
 pub struct CreateConnection {
-    lp: LoopRef,
+    event_loop: LoopHandle,
     to: Destination,
     prefer: Option<Family>,
     policy: Policy,
@@ -114,7 +114,7 @@ enum Destination {
     Socket(OwnedFd),
 }
 
-impl LoopRef {
+impl LoopHandle {
     /// A connection to a host; see [`CreateConnection`].
     ///
     /// ```
@@ -122,10 +122,10 @@ impl LoopRef {
     /// # struct Quiet;
     /// # impl Protocol for Quiet { fn data_received(&mut self, _: &Transport, _: &[u8]) {} }
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// # let lp = event_loop.lp();
+    /// # let handle = event_loop.handle();
     /// let listener = loopctl::listen("127.0.0.1:0".parse()?, 1)?;
     /// let port = listener.local_addr()?.port();
-    /// let connecting = lp.create_connection("localhost", port).open(|| Quiet);
+    /// let connecting = handle.create_connection("localhost", port).open(|| Quiet);
     /// assert!(event_loop.run_until_complete(connecting)?.is_ok());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -144,9 +144,9 @@ impl LoopRef {
     /// # struct Quiet;
     /// # impl Protocol for Quiet { fn data_received(&mut self, _: &Transport, _: &[u8]) {} }
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// # let lp = event_loop.lp();
+    /// # let handle = event_loop.handle();
     /// let listener = loopctl::listen("127.0.0.1:0".parse()?, 1)?;
-    /// let connecting = lp.create_connection_to([listener.local_addr()?]).open(|| Quiet);
+    /// let connecting = handle.create_connection_to([listener.local_addr()?]).open(|| Quiet);
     /// assert!(event_loop.run_until_complete(connecting)?.is_ok());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -165,8 +165,8 @@ impl LoopRef {
     /// # struct Quiet;
     /// # impl Protocol for Quiet { fn data_received(&mut self, _: &Transport, _: &[u8]) {} }
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// # let lp = event_loop.lp();
-    /// let error = event_loop.run_until_complete(lp.create_unix_connection("/no/such").open(|| Quiet))?;
+    /// # let handle = event_loop.handle();
+    /// let error = event_loop.run_until_complete(handle.create_unix_connection("/no/such").open(|| Quiet))?;
     /// assert_eq!(error.unwrap_err().kind(), std::io::ErrorKind::NotFound);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -181,9 +181,9 @@ impl LoopRef {
     /// # struct Quiet;
     /// # impl Protocol for Quiet { fn data_received(&mut self, _: &Transport, _: &[u8]) {} }
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// # let lp = event_loop.lp();
+    /// # let handle = event_loop.handle();
     /// let (ours, _theirs) = std::os::unix::net::UnixStream::pair()?;
-    /// let connecting = lp.create_connection_on(ours).open(|| Quiet);
+    /// let connecting = handle.create_connection_on(ours).open(|| Quiet);
     /// assert!(event_loop.run_until_complete(connecting)?.is_ok());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -193,9 +193,9 @@ impl LoopRef {
 }
 
 impl CreateConnection {
-    fn new(lp: &LoopRef, to: Destination) -> Self {
+    fn new(event_loop: &LoopHandle, to: Destination) -> Self {
         Self {
-            lp: lp.clone(),
+            event_loop: event_loop.clone(),
             to,
             prefer: None,
             policy: Policy::default(),
@@ -264,12 +264,12 @@ impl CreateConnection {
     /// # struct Quiet;
     /// # impl Protocol for Quiet { fn data_received(&mut self, _: &Transport, _: &[u8]) {} }
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// # let lp = event_loop.lp();
+    /// # let handle = event_loop.handle();
     /// # let listener = loopctl::listen("127.0.0.1:0".parse()?, 1)?;
     /// # let port = listener.local_addr()?.port();
     /// use loopctl::plan::Policy;
     /// let policy = Policy::happy_eyeballs(std::time::Duration::from_millis(100));
-    /// let connecting = lp.create_connection("127.0.0.1", port).policy(policy);
+    /// let connecting = handle.create_connection("127.0.0.1", port).policy(policy);
     /// assert!(event_loop.run_until_complete(connecting.open(|| Quiet))?.is_ok());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -326,10 +326,10 @@ impl CreateConnection {
     /// over, and one that fails or takes too long makes way for the next address.
     ///
     /// ```no_run
-    /// # loopctl::run(async |lp| {
+    /// # loopctl::run(async |event_loop| {
     /// let tls = loopctl::TlsClient::builder().alpn(["http/1.1"]).build()?;
     /// let (mut reader, mut writer) =
-    ///     lp.create_connection("example.com", 443).tls(tls).open_stream().await?;
+    ///     event_loop.create_connection("example.com", 443).tls(tls).open_stream().await?;
     /// writer.write_all(b"HEAD / HTTP/1.1\r\nHost: example.com\r\n\r\n").await?;
     /// println!("{}", String::from_utf8_lossy(&reader.read_line().await?));
     /// # Ok::<_, loopctl::BoxError>(())
@@ -377,7 +377,7 @@ impl CreateConnection {
     }
 
     async fn connect(mut self) -> Result<Won, ConnectError> {
-        let deadline = self.timeout.and_then(|limit| self.lp.time().checked_add(limit));
+        let deadline = self.timeout.and_then(|limit| self.event_loop.time().checked_add(limit));
         #[cfg(feature = "tls")]
         let sessions = self.sessions()?;
         let nodelay = self.setup.nodelay;
@@ -388,7 +388,7 @@ impl CreateConnection {
             socket.set_tcp_nodelay(nodelay).map_err(ConnectError::Transport)?;
         }
         Ok(Won {
-            lp: self.lp,
+            event_loop: self.event_loop,
             prize,
             #[cfg(feature = "tls")]
             securing: sessions.map(|sessions| Securing { sessions, tracer: self.tracer, deadline }),
@@ -443,7 +443,7 @@ impl CreateConnection {
     fn contest(&mut self, candidates: Vec<Address>) -> Contest<'_> {
         let candidates = self.sort(candidates);
         let (setup, policy) = (std::mem::take(&mut self.setup), self.policy.clone());
-        Contest::new(&self.lp, &mut self.tracer, setup, candidates, policy)
+        Contest::new(&self.event_loop, &mut self.tracer, setup, candidates, policy)
     }
 
     /// Whether the families have a question each. Of an address, or of one family, there is one at most.
@@ -458,10 +458,10 @@ impl CreateConnection {
         lookup: Lookup,
         resolver: Option<Rc<dyn Resolver>>,
     ) -> Contest<'_> {
-        let resolver = resolver.unwrap_or_else(|| Rc::new(ByFamily(self.lp.clone())));
+        let resolver = resolver.unwrap_or_else(|| Rc::new(ByFamily(self.event_loop.clone())));
         let inquiry = Inquiry::new(resolver, lookup, self.prefer);
         let (setup, policy) = (std::mem::take(&mut self.setup), self.policy.clone());
-        Contest::resolving(&self.lp, &mut self.tracer, setup, inquiry, policy)
+        Contest::resolving(&self.event_loop, &mut self.tracer, setup, inquiry, policy)
     }
 
     fn lookup(mut self, change: impl FnOnce(Lookup) -> Lookup) -> Self {
@@ -508,14 +508,14 @@ impl CreateConnection {
         deadline: Option<Instant>,
     ) -> Result<Vec<AddrInfo>, ConnectError> {
         let asking = match &resolver {
-            None => self.lp.resolve(lookup),
+            None => self.event_loop.resolve(lookup),
             Some(resolver) => resolver.resolve(lookup),
         };
         let answer = match deadline {
             None => asking.await,
             Some(deadline) => {
-                let left = deadline.saturating_duration_since(self.lp.time());
-                let answer = self.lp.timeout(left, asking).await;
+                let left = deadline.saturating_duration_since(self.event_loop.time());
+                let answer = self.event_loop.timeout(left, asking).await;
                 answer.map_err(|_| ConnectError::TimedOut(Vec::new()))?
             }
         };
@@ -533,7 +533,7 @@ impl CreateConnection {
     }
 
     fn tell(&mut self, kind: EventKind) {
-        let now = self.lp.time();
+        let now = self.event_loop.time();
         self.tracer.tell(now, kind);
     }
 }

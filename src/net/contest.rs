@@ -18,7 +18,7 @@ use super::{
     AbortReason, Address, AttemptError, ConnectError, Event, EventKind, Failure, Phase,
     ResolveError, SocketFacts,
 };
-use crate::event_loop::LoopRef;
+use crate::event_loop::LoopHandle;
 use crate::plan::{Answer, CancelReason, Endpoint, Family, Policy, Race, Stage, Start, Step};
 use crate::task::Alarm;
 use lane::Lane;
@@ -56,7 +56,7 @@ impl Tracer {
 
 /// One race, from the first start to the last outcome. Dropping it half-way cancels what is under way.
 pub(crate) struct Contest<'a> {
-    lp: LoopRef,
+    event_loop: LoopHandle,
     tracer: &'a mut Tracer,
     setup: SocketSetup,
     race: Race<Address>,
@@ -84,29 +84,29 @@ impl Endpoint for Address {
 
 impl<'a> Contest<'a> {
     pub(crate) fn new(
-        lp: &LoopRef,
+        event_loop: &LoopHandle,
         tracer: &'a mut Tracer,
         setup: SocketSetup,
         candidates: Vec<Address>,
         policy: Policy,
     ) -> Self {
-        let clock = Clockwork { alarm: Alarm::new(lp), deadline: None, next_attempt: None };
+        let clock = Clockwork { alarm: Alarm::new(event_loop), deadline: None, next_attempt: None };
         let race = Race::among(candidates, policy);
-        let (lp, lanes, inquiry) = (lp.clone(), Vec::new(), None);
-        Self { lp, tracer, setup, race, lanes, clock, inquiry, is_over: false }
+        let (event_loop, lanes, inquiry) = (event_loop.clone(), Vec::new(), None);
+        Self { event_loop, tracer, setup, race, lanes, clock, inquiry, is_over: false }
     }
 
     /// A race that asks for its addresses, a question for each family, and begins as soon as the policy lets it.
     pub(crate) fn resolving(
-        lp: &LoopRef,
+        event_loop: &LoopHandle,
         tracer: &'a mut Tracer,
         setup: SocketSetup,
         inquiry: Inquiry,
         policy: Policy,
     ) -> Self {
         let race = Race::resolving(inquiry.families(), policy.clone());
-        let mut contest = Self::new(lp, tracer, setup, Vec::new(), policy);
-        contest.tracer.tell(lp.time(), EventKind::ResolveStarted { host: inquiry.host() });
+        let mut contest = Self::new(event_loop, tracer, setup, Vec::new(), policy);
+        contest.tracer.tell(event_loop.time(), EventKind::ResolveStarted { host: inquiry.host() });
         (contest.race, contest.inquiry) = (race, Some(inquiry));
         contest
     }
@@ -121,7 +121,7 @@ impl<'a> Contest<'a> {
         self.collect_answers(cx);
         self.collect_outcomes(cx);
         loop {
-            let now = self.lp.time();
+            let now = self.event_loop.time();
             match self.race.poll(now) {
                 Step::Won(winner) => return Poll::Ready(self.finish(winner, now)),
                 Step::Lost(_) => return Poll::Ready(Err(self.lose(now))),
@@ -154,7 +154,7 @@ impl<'a> Contest<'a> {
 
     fn collect_answers(&mut self, cx: &mut Context<'_>) {
         while let Some(answered) = self.inquiry.as_mut().and_then(|inquiry| inquiry.poll(cx)) {
-            let (now, Answered { family, said, answer }) = (self.lp.time(), answered);
+            let (now, Answered { family, said, answer }) = (self.event_loop.time(), answered);
             self.tracer.tell(
                 now,
                 match said {
@@ -212,7 +212,7 @@ impl<'a> Contest<'a> {
                     let refused = EventKind::OptionRefused { attempt: number, option, failure };
                     self.tracer.tell(now, refused);
                 }
-                let connecting = attempt.connect(&self.lp, &address);
+                let connecting = attempt.connect(&self.event_loop, &address);
                 #[cfg(feature = "tls")]
                 if let (Ok(Progress::Pending), Some(sessions)) =
                     (&connecting, &mut self.setup.sessions)
@@ -272,14 +272,14 @@ impl<'a> Contest<'a> {
     }
 
     fn succeed(&mut self, number: usize, prize: Prize, facts: SocketFacts) {
-        let now = self.lp.time();
+        let now = self.event_loop.time();
         self.race.succeeded(number, now);
         self.lanes[number] = Lane::Ready(prize);
         self.tracer.tell(now, EventKind::AttemptSucceeded { attempt: number, facts });
     }
 
     fn fail(&mut self, number: usize, fault: Fault, started: Instant, facts: SocketFacts) {
-        let now = self.lp.time();
+        let now = self.event_loop.time();
         let Fault { phase, error, at_once } = fault;
         let failure = Failure { at_once, ..Failure::from(&error) };
         match at_once {
@@ -435,7 +435,7 @@ impl<'a> Contest<'a> {
 impl Drop for Contest<'_> {
     fn drop(&mut self) {
         if !self.is_over {
-            let now = self.lp.time();
+            let now = self.event_loop.time();
             self.cancel_running(now);
             self.abort(AbortReason::Canceled, now);
         }

@@ -70,8 +70,8 @@ impl std::error::Error for AttemptError {
 /// # struct Quiet;
 /// # impl Protocol for Quiet { fn data_received(&mut self, _: &Transport, _: &[u8]) {} }
 /// # let mut event_loop = loopctl::EventLoop::new()?;
-/// # let lp = event_loop.lp();
-/// let connecting = lp.create_unix_connection("/no/such/socket").open(|| Quiet);
+/// # let handle = event_loop.handle();
+/// let connecting = handle.create_unix_connection("/no/such/socket").open(|| Quiet);
 /// let error = event_loop.run_until_complete(connecting)?.unwrap_err();
 /// assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
 /// assert_eq!(error.attempts()[0].phase, loopctl::Phase::Connect);

@@ -10,7 +10,7 @@ use std::task::{Poll, Waker};
 
 use crate::BoxError;
 use crate::event_loop::{
-    ErrorContext, Interest, Job, JobInfo, JobKind, LoopRef, PanicError, Readiness, Registration,
+    ErrorContext, Interest, Job, JobInfo, JobKind, LoopHandle, PanicError, Readiness, Registration,
     Room, Run, Source, catch,
 };
 use crate::plan::{LimitsError, Watermarks, WriteLimits};
@@ -30,12 +30,12 @@ use crate::plan::{LimitsError, Watermarks, WriteLimits};
 ///     }
 /// }
 /// # let mut event_loop = loopctl::EventLoop::new()?;
-/// # let lp = event_loop.lp();
+/// # let handle = event_loop.handle();
 /// let (reader, mut writer) = std::io::pipe()?;
 /// writer.write_all(b"hello")?;
 /// drop(writer);
 /// event_loop.run_until_complete(async {
-///     let pair = lp.connect_read_pipe(reader, Count::default).await?;
+///     let pair = handle.connect_read_pipe(reader, Count::default).await?;
 ///     pair.transport.wait_closed().await;
 ///     assert_eq!(pair.with(|count| count.0), 5);
 ///     Ok::<(), std::io::Error>(())
@@ -93,7 +93,7 @@ impl Stage {
 
 /// A transport's tie to its loop and its protocol.
 pub(crate) struct Bond<P: ?Sized> {
-    pub(crate) lp: LoopRef,
+    pub(crate) event_loop: LoopHandle,
     protocol: RefCell<Option<Rc<RefCell<P>>>>,
     error: RefCell<Option<io::Error>>,
     waiting: RefCell<Vec<Waker>>,
@@ -104,9 +104,9 @@ pub(crate) struct Bond<P: ?Sized> {
 }
 
 impl<P: ?Sized> Bond<P> {
-    pub(crate) fn new(lp: &LoopRef, protocol: Rc<RefCell<P>>) -> Self {
+    pub(crate) fn new(event_loop: &LoopHandle, protocol: Rc<RefCell<P>>) -> Self {
         Self {
-            lp: lp.clone(),
+            event_loop: event_loop.clone(),
             protocol: RefCell::new(Some(protocol)),
             error: RefCell::default(),
             waiting: RefCell::default(),
@@ -207,7 +207,7 @@ pub(crate) trait Line: Sized + 'static {
     fn enqueue(self: &Rc<Self>) {
         let bond = self.bond();
         if bond.stage() != Stage::Lost && !bond.is_queued.replace(true) {
-            bond.lp.push(Job::Call(Rc::clone(self) as Rc<dyn Run>));
+            bond.event_loop.push(Job::Call(Rc::clone(self) as Rc<dyn Run>));
         }
     }
 
@@ -229,7 +229,7 @@ pub(crate) trait Line: Sized + 'static {
 
     fn report(&self, message: &str, error: PanicError) {
         let context = ErrorContext::new(message).error(error).with("transport", self.describe());
-        self.bond().lp.call_exception_handler(context);
+        self.bond().event_loop.call_exception_handler(context);
     }
 
     /// Nothing more is sent or received. The first error is the one that is told.
@@ -335,7 +335,7 @@ impl<L: Line> Run for L {
 }
 
 impl<L: Line> Source for L {
-    fn ready(self: Rc<Self>, _: &LoopRef, readiness: Readiness) {
+    fn ready(self: Rc<Self>, _: &LoopHandle, readiness: Readiness) {
         self.note(readiness);
         self.enqueue();
     }
@@ -360,7 +360,7 @@ impl<F: AsFd> Watched<F> {
         let fd = self.fd.borrow();
         let Some(fd) = &*fd else { return Ok(()) };
         let source = Rc::clone(line) as Rc<dyn Source>;
-        let registration = line.bond().lp.register(fd, interest, source)?;
+        let registration = line.bond().event_loop.register(fd, interest, source)?;
         self.registration.replace(Some(registration));
         Ok(())
     }
@@ -387,5 +387,5 @@ impl Default for Scratch {
 }
 
 impl Room for Scratch {
-    fn close(&self, _: &LoopRef) {}
+    fn close(&self, _: &LoopHandle) {}
 }

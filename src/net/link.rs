@@ -29,7 +29,7 @@ use super::tls::Tls;
 use super::wire::Wire;
 use crate::BoxError;
 use crate::event_loop::{
-    ErrorContext, Interest, Job, JobInfo, JobKind, LoopRef, PanicError, Readiness, Registration,
+    ErrorContext, Interest, Job, JobInfo, JobKind, LoopHandle, PanicError, Readiness, Registration,
     Run, Source, TimerHandle, catch,
 };
 use crate::plan::{Flow, FlowCall, Watermarks, WriteLimits};
@@ -39,7 +39,7 @@ use waiting::wake;
 
 /// A connection. Ten thousand idle ones are cheap: what most have no need of is in [`Rare`].
 pub(super) struct Link {
-    pub(super) lp: LoopRef,
+    pub(super) event_loop: LoopHandle,
     pub(super) names: Names,
     state: Cell<State>,
     /// Numbers those who wait.
@@ -124,13 +124,13 @@ struct Writing {
 impl Link {
     /// Watches the wire and tells the receiver that there is a connection; `admit` sees it before.
     pub(super) fn start(
-        lp: &LoopRef,
+        event_loop: &LoopHandle,
         wire: Wire,
         names: Names,
         receiver: Receiver,
         admit: impl FnOnce(&Transport),
     ) -> io::Result<Rc<Self>> {
-        let link = Self::watch(lp, wire, names)?;
+        let link = Self::watch(event_loop, wire, names)?;
         link.parts.borrow_mut().receiver = Some(receiver);
         admit(&Transport(Rc::clone(&link)));
         // As in asyncio, a connection is there whether its protocol liked to hear of it or not.
@@ -139,9 +139,9 @@ impl Link {
     }
 
     /// A connection without a protocol.
-    fn watch(lp: &LoopRef, wire: Wire, names: Names) -> io::Result<Rc<Self>> {
+    fn watch(event_loop: &LoopHandle, wire: Wire, names: Names) -> io::Result<Rc<Self>> {
         let link = Rc::new(Self {
-            lp: lp.clone(),
+            event_loop: event_loop.clone(),
             names,
             state: Cell::default(),
             waits: Cell::default(),
@@ -149,9 +149,9 @@ impl Link {
             on_lost: Cell::default(),
         });
         // The watch first: a protocol hears of a connection only if there will be one.
-        let watch = wire
-            .socket()
-            .map(|socket| lp.register(socket, Interest::Both, Rc::clone(&link) as Rc<dyn Source>));
+        let watch = wire.socket().map(|socket| {
+            event_loop.register(socket, Interest::Both, Rc::clone(&link) as Rc<dyn Source>)
+        });
         let watch = watch.transpose()?;
         *link.parts.borrow_mut() = Parts { watch, wire: Some(wire), receiver: None, rare: None };
         Ok(link)
@@ -352,7 +352,7 @@ impl Link {
     fn enqueue(self: &Rc<Self>) {
         if !self.state().is_queued && self.state().life != Life::Lost {
             self.update(|state| state.is_queued = true);
-            self.lp.push(Job::Call(Rc::clone(self) as Rc<dyn Run>));
+            self.event_loop.push(Job::Call(Rc::clone(self) as Rc<dyn Run>));
         }
     }
 
@@ -390,7 +390,8 @@ impl Link {
 
     fn report(self: &Rc<Self>, message: &str, error: BoxError) {
         let context = ErrorContext::new(message).error(error);
-        self.lp.call_exception_handler(context.with("transport", Transport(Rc::clone(self))));
+        self.event_loop
+            .call_exception_handler(context.with("transport", Transport(Rc::clone(self))));
     }
 
     /// Tells the writer of its queue, and the protocol of the end when everything is sent or lost.
@@ -469,7 +470,7 @@ impl Drop for Again<'_> {
 }
 
 impl Source for Link {
-    fn ready(self: Rc<Self>, _: &LoopRef, readiness: Readiness) {
+    fn ready(self: Rc<Self>, _: &LoopHandle, readiness: Readiness) {
         self.update(|state| {
             state.reading.has_data |= readiness.readable;
             state.reading.is_last |= readiness.read_closed;
@@ -483,7 +484,7 @@ impl Source for Link {
     }
 
     fn loop_closed(&self) {
-        if self.lp.debug() && self.state().life != Life::Lost {
+        if self.event_loop.debug() && self.state().life != Life::Lost {
             log::warn!("unclosed transport of {:?}", self.names);
         }
         self.update(|state| state.life = Life::Lost);

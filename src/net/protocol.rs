@@ -94,11 +94,11 @@ pub trait Protocol: 'static {
 ///     }
 /// }
 /// # let mut event_loop = loopctl::EventLoop::new()?;
-/// # let lp = event_loop.lp();
+/// # let handle = event_loop.handle();
 /// let (ours, mut theirs) = std::os::unix::net::UnixStream::pair()?;
 /// std::io::Write::write_all(&mut theirs, b"abcdef")?;
 /// let header = event_loop.run_until_complete(async move {
-///     let connecting = lp.create_connection_on(ours);
+///     let connecting = handle.create_connection_on(ours);
 ///     let connection = connecting.open_buffered(Header::default).await?;
 ///     connection.transport.wait_closed().await;
 ///     Ok::<_, loopctl::ConnectError>(connection.with(|header| header.bytes))
@@ -171,11 +171,11 @@ impl<P> Connection<P> {
     /// }
     ///
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// # let lp = event_loop.lp();
+    /// # let handle = event_loop.handle();
     /// # let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
     /// # std::io::Write::write_all(&mut &theirs, b"hello")?;
     /// # drop(theirs);
-    /// let connecting = lp.create_connection_on(ours).open(|| Counter(0));
+    /// let connecting = handle.create_connection_on(ours).open(|| Counter(0));
     /// let connection = event_loop.run_until_complete(connecting)??;
     /// event_loop.run_until_complete(connection.transport.wait_closed())?;
     /// assert_eq!(connection.with(|counter| counter.0), 5);

@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use crate::event_loop::{Interest, LoopRef, Readiness, Registration, Source};
+use crate::event_loop::{Interest, LoopHandle, Readiness, Registration, Source};
 
 /// A watch over one descriptor, for one future. Must be dropped before the descriptor is closed.
 pub(crate) struct Ready {
@@ -23,7 +23,7 @@ struct Flag {
 
 impl Source for Flag {
     /// Wakes while the loop collects, so that the future's step runs in the same turn.
-    fn ready(self: Rc<Self>, _: &LoopRef, _: Readiness) {
+    fn ready(self: Rc<Self>, _: &LoopHandle, _: Readiness) {
         self.raised.set(true);
         if let Some(waker) = self.waker.take() {
             waker.wake();
@@ -32,9 +32,13 @@ impl Source for Flag {
 }
 
 impl Ready {
-    pub(crate) fn new(lp: &LoopRef, fd: impl AsFd, interest: Interest) -> io::Result<Self> {
+    pub(crate) fn new(
+        event_loop: &LoopHandle,
+        fd: impl AsFd,
+        interest: Interest,
+    ) -> io::Result<Self> {
         let flag = Rc::<Flag>::default();
-        let registration = lp.register(fd, interest, Rc::clone(&flag) as Rc<dyn Source>)?;
+        let registration = event_loop.register(fd, interest, Rc::clone(&flag) as Rc<dyn Source>)?;
         Ok(Self { flag, _registration: registration })
     }
 
@@ -54,7 +58,7 @@ impl Ready {
 /// The watch begins with the first wait and ends with the future, so that a cancelled operation leaves
 /// nothing behind and takes nothing from the next one.
 pub(crate) async fn retry<T>(
-    lp: &LoopRef,
+    event_loop: &LoopHandle,
     fd: impl AsFd,
     interest: Interest,
     mut operation: impl FnMut() -> io::Result<T>,
@@ -68,7 +72,7 @@ pub(crate) async fn retry<T>(
         }
         let ready = match &watch {
             Some(ready) => ready,
-            None => watch.insert(Ready::new(lp, fd.as_fd(), interest)?),
+            None => watch.insert(Ready::new(event_loop, fd.as_fd(), interest)?),
         };
         poll_fn(|cx| ready.poll(cx)).await;
     }

@@ -9,12 +9,12 @@ use std::ops::BitOr;
 use std::time::Duration;
 
 use crate::BoxError;
-use crate::event_loop::{LoopRef, Room};
+use crate::event_loop::{LoopHandle, Room};
 use crate::plan::{Answer, Family, Host, Port, SocketKind, literal};
 use crate::sys::addrinfo::{self, Hints};
 use crate::task::{Cancelled, Executor};
 
-/// What to ask [`getaddrinfo`](LoopRef::getaddrinfo): addresses of every family for streams, unless said
+/// What to ask [`getaddrinfo`](LoopHandle::getaddrinfo): addresses of every family for streams, unless said
 /// otherwise.
 ///
 /// ```
@@ -24,8 +24,8 @@ use crate::task::{Cancelled, Executor};
 /// let lookup = Lookup::new("127.0.0.1", 53).family(Family::Inet).kind(SocketKind::Datagram);
 /// let lookup = lookup.protocol(17).flags(AddrInfoFlags::NUMERICHOST);
 /// # let mut event_loop = loopctl::EventLoop::new()?;
-/// # let lp = event_loop.lp();
-/// let found = event_loop.run_until_complete(lp.getaddrinfo(lookup))??;
+/// # let handle = event_loop.handle();
+/// let found = event_loop.run_until_complete(handle.getaddrinfo(lookup))??;
 /// assert_eq!((found.len(), found[0].protocol), (1, 17));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -145,9 +145,9 @@ impl ResolveError {
     /// ```
     /// # use loopctl::{AddrInfoFlags, Lookup};
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// # let lp = event_loop.lp();
+    /// # let handle = event_loop.handle();
     /// let not_an_address = Lookup::new("example.test", 80).flags(AddrInfoFlags::NUMERICHOST);
-    /// let error = event_loop.run_until_complete(lp.getaddrinfo(not_an_address))?.unwrap_err();
+    /// let error = event_loop.run_until_complete(handle.getaddrinfo(not_an_address))?.unwrap_err();
     /// assert_eq!(error.name(), Some("EAI_NONAME"));
     /// # Ok::<(), loopctl::RunError>(())
     /// ```
@@ -186,9 +186,9 @@ impl ResolveError {
     /// use loopctl::plan::Answer;
     /// # use loopctl::{AddrInfoFlags, Lookup};
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// # let lp = event_loop.lp();
+    /// # let handle = event_loop.handle();
     /// let not_an_address = Lookup::new("example.test", 80).flags(AddrInfoFlags::NUMERICHOST);
-    /// let error = event_loop.run_until_complete(lp.getaddrinfo(not_an_address))?.unwrap_err();
+    /// let error = event_loop.run_until_complete(handle.getaddrinfo(not_an_address))?.unwrap_err();
     /// assert_eq!(error.answer::<std::net::IpAddr>(), Answer::NoName);
     /// # Ok::<(), loopctl::RunError>(())
     /// ```
@@ -414,12 +414,12 @@ impl Default for Lookups {
 }
 
 impl Room for Lookups {
-    fn close(&self, _: &LoopRef) {
+    fn close(&self, _: &LoopHandle) {
         self.0.shutdown();
     }
 }
 
-impl LoopRef {
+impl LoopHandle {
     /// The addresses of a host, in the system's order; asyncio's `getaddrinfo`.
     ///
     /// An address needs no lookup and answers in the same turn. Dropping the future gives up waiting; the
@@ -428,8 +428,8 @@ impl LoopRef {
     /// ```
     /// # use loopctl::Lookup;
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// let lp = event_loop.lp();
-    /// let found = event_loop.run_until_complete(lp.getaddrinfo(Lookup::new("127.0.0.1", 80)))??;
+    /// let handle = event_loop.handle();
+    /// let found = event_loop.run_until_complete(handle.getaddrinfo(Lookup::new("127.0.0.1", 80)))??;
     /// assert_eq!(found[0].address, "127.0.0.1:80".parse()?);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -449,9 +449,9 @@ impl LoopRef {
     /// ```
     /// # use loopctl::{Lookup, plan::Family};
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// # let lp = event_loop.lp();
+    /// # let handle = event_loop.handle();
     /// let lookup = Lookup::new("localhost", 80).family(Family::Inet);
-    /// let found = event_loop.run_until_complete(lp.getaddrinfo_of_family(lookup))??;
+    /// let found = event_loop.run_until_complete(handle.getaddrinfo_of_family(lookup))??;
     /// assert!(found[0].address.ip().is_loopback());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -490,9 +490,9 @@ impl LoopRef {
     /// ```
     /// # use loopctl::NameInfoFlags;
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// let lp = event_loop.lp();
+    /// let handle = event_loop.handle();
     /// let numeric = NameInfoFlags::NUMERICHOST | NameInfoFlags::NUMERICSERV;
-    /// let names = lp.getnameinfo("[::1]:80".parse()?, numeric);
+    /// let names = handle.getnameinfo("[::1]:80".parse()?, numeric);
     /// assert_eq!(event_loop.run_until_complete(names)??, ("::1".to_owned(), "80".to_owned()));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

@@ -5,9 +5,9 @@ use std::pin::Pin;
 use std::rc::Rc;
 
 use super::{AddrInfo, Lookup, ResolveError};
-use crate::event_loop::LoopRef;
+use crate::event_loop::LoopHandle;
 
-/// Turns names into addresses for [`create_connection`](LoopRef::create_connection): the system's getaddrinfo, with
+/// Turns names into addresses for [`create_connection`](LoopHandle::create_connection): the system's getaddrinfo, with
 /// the feature `dns` a `DnsClient`, or one of your own.
 ///
 /// ```
@@ -26,11 +26,11 @@ use crate::event_loop::LoopRef;
 /// # struct Quiet;
 /// # impl Protocol for Quiet { fn data_received(&mut self, _: &Transport, _: &[u8]) {} }
 /// # let mut event_loop = loopctl::EventLoop::new()?;
-/// # let lp = event_loop.lp();
+/// # let handle = event_loop.handle();
 /// # let listener = loopctl::listen("127.0.0.1:0".parse()?, 1)?;
 /// # let port = listener.local_addr()?.port();
 /// let resolver = Fixed([127, 0, 0, 1].into());
-/// let connecting = lp.create_connection("service.test", port).resolver(resolver);
+/// let connecting = handle.create_connection("service.test", port).resolver(resolver);
 /// assert!(event_loop.run_until_complete(connecting.open(|| Quiet))?.is_ok());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -45,8 +45,8 @@ pub trait Resolver {
 /// A lookup under way.
 pub type Resolving<'a> = Pin<Box<dyn Future<Output = Result<Vec<AddrInfo>, ResolveError>> + 'a>>;
 
-/// The system's resolver: [`getaddrinfo`](LoopRef::getaddrinfo).
-impl Resolver for LoopRef {
+/// The system's resolver: [`getaddrinfo`](LoopHandle::getaddrinfo).
+impl Resolver for LoopHandle {
     fn resolve(&self, lookup: Lookup) -> Resolving<'_> {
         Box::pin(self.getaddrinfo(lookup))
     }
@@ -56,7 +56,7 @@ impl Resolver for LoopRef {
 ///
 /// What the hosts file has is asked for as a whole: getaddrinfo for one family alone would ask name servers for the
 /// other, and so connect to a host that the file is there to replace.
-pub(super) struct ByFamily(pub(super) LoopRef);
+pub(super) struct ByFamily(pub(super) LoopHandle);
 
 impl Resolver for ByFamily {
     fn resolve(&self, lookup: Lookup) -> Resolving<'_> {

@@ -13,7 +13,7 @@ use super::tls::{Established, Secure, TlsClient};
 use super::{
     AbortReason, Address, AttemptError, ConnectError, EventKind, Phase, TlsConfigError, Transport,
 };
-use crate::event_loop::LoopRef;
+use crate::event_loop::LoopHandle;
 use crate::plan::Host;
 
 /// Makes the sessions of one operation. The first is there before anybody is connected to, so that a name that
@@ -82,17 +82,17 @@ pub(super) struct Securing {
 impl Securing {
     pub(super) async fn attach(
         mut self,
-        lp: &LoopRef,
+        event_loop: &LoopHandle,
         (socket, names, attempt): (Socket, Names, Option<usize>),
         receiver: Receiver,
     ) -> Result<Transport, ConnectError> {
         let secure = self.sessions.next().map_err(|e| ConnectError::Transport(e.into()))?;
         let Self { tracer, deadline, .. } = self;
         let address = names.peer().unwrap_or_else(|| Address::Unix(Default::default()));
-        let left = deadline.map(|deadline| deadline.saturating_duration_since(lp.time()));
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(event_loop.time()));
         let is_short = left.is_some_and(|left| left < secure.limits().handshake);
         let secure = secure.within(left);
-        let established = Established::begin(lp, socket, names, Some(receiver), secure);
+        let established = Established::begin(event_loop, socket, names, Some(receiver), secure);
         let established = established.map_err(ConnectError::Transport)?.of_attempt(attempt);
         let mut telling = Telling { tracer, established };
         let shaken = poll_fn(|cx| {
@@ -101,10 +101,10 @@ impl Securing {
         })
         .await;
         let Err(error) = shaken else { return Ok(telling.established.transport()) };
-        let is_late = is_short && deadline.is_some_and(|deadline| deadline <= lp.time());
+        let is_late = is_short && deadline.is_some_and(|deadline| deadline <= event_loop.time());
         let reason = if is_late { AbortReason::TimedOut } else { AbortReason::AllFailed };
-        telling.tracer.tell(lp.time(), EventKind::ConnectionAborted { reason });
-        let took = lp.time() - telling.established.started();
+        telling.tracer.tell(event_loop.time(), EventKind::ConnectionAborted { reason });
+        let took = event_loop.time() - telling.established.started();
         let attempt = AttemptError { address, phase: Phase::Tls, error, took };
         Err(if is_late {
             ConnectError::TimedOut(vec![attempt])

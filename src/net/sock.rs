@@ -9,9 +9,9 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::attempt::{Progress, progress};
 use super::readiness::retry;
-use crate::event_loop::{Interest, LoopRef};
+use crate::event_loop::{Interest, LoopHandle};
 
-/// A listening TCP socket that does not block, to be used with [`LoopRef::sock_accept`].
+/// A listening TCP socket that does not block, to be used with [`LoopHandle::sock_accept`].
 ///
 /// `SO_REUSEADDR` is set, and an IPv6 socket takes IPv6 connections only. `backlog` is how many finished
 /// handshakes may wait to be accepted; the kernel lets one more wait than it is told.
@@ -36,7 +36,7 @@ pub fn listen(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-impl LoopRef {
+impl LoopHandle {
     /// Connects a socket; asyncio's `sock_connect`. The socket must not block.
     ///
     /// Dropping the future leaves the kernel's attempt under way; a second call on the same socket waits for it.
@@ -44,11 +44,11 @@ impl LoopRef {
     /// ```
     /// # use socket2::{Domain, Socket, Type};
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// # let lp = event_loop.lp();
+    /// # let handle = event_loop.handle();
     /// let listener = loopctl::listen("127.0.0.1:0".parse()?, 1)?;
     /// let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
     /// socket.set_nonblocking(true)?;
-    /// event_loop.run_until_complete(lp.sock_connect(&socket, listener.local_addr()?))??;
+    /// event_loop.run_until_complete(handle.sock_connect(&socket, listener.local_addr()?))??;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -82,10 +82,10 @@ impl LoopRef {
     ///
     /// ```
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// # let lp = event_loop.lp();
+    /// # let handle = event_loop.handle();
     /// let listener = loopctl::listen("127.0.0.1:0".parse()?, 1)?;
     /// let client = std::net::TcpStream::connect(listener.local_addr()?)?;
-    /// let (_stream, peer) = event_loop.run_until_complete(lp.sock_accept(&listener))??;
+    /// let (_stream, peer) = event_loop.run_until_complete(handle.sock_accept(&listener))??;
     /// assert_eq!(peer, client.local_addr()?);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -104,12 +104,12 @@ impl LoopRef {
     /// ```
     /// # use std::{io::Write, os::unix::net::UnixStream};
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// # let lp = event_loop.lp();
+    /// # let handle = event_loop.handle();
     /// let (ours, mut theirs) = UnixStream::pair()?;
     /// ours.set_nonblocking(true)?;
     /// theirs.write_all(b"hello")?;
     /// let mut buffer = [0; 16];
-    /// let count = event_loop.run_until_complete(lp.sock_recv(&ours, &mut buffer))??;
+    /// let count = event_loop.run_until_complete(handle.sock_recv(&ours, &mut buffer))??;
     /// assert_eq!(&buffer[..count], b"hello");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -126,10 +126,10 @@ impl LoopRef {
     /// ```
     /// # use std::os::unix::net::UnixStream;
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// # let lp = event_loop.lp();
+    /// # let handle = event_loop.handle();
     /// let (ours, _theirs) = UnixStream::pair()?;
     /// ours.set_nonblocking(true)?;
-    /// event_loop.run_until_complete(lp.sock_sendall(&ours, b"hello"))??;
+    /// event_loop.run_until_complete(handle.sock_sendall(&ours, b"hello"))??;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -150,13 +150,13 @@ impl LoopRef {
     /// ```
     /// # use std::net::UdpSocket;
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// # let lp = event_loop.lp();
+    /// # let handle = event_loop.handle();
     /// let ours = UdpSocket::bind("127.0.0.1:0")?;
     /// ours.set_nonblocking(true)?;
     /// let address = ours.local_addr()?;
-    /// event_loop.run_until_complete(lp.sock_sendto(&ours, b"to myself", address))??;
+    /// event_loop.run_until_complete(handle.sock_sendto(&ours, b"to myself", address))??;
     /// let mut buffer = [0; 64];
-    /// let received = event_loop.run_until_complete(lp.sock_recvfrom(&ours, &mut buffer))??;
+    /// let received = event_loop.run_until_complete(handle.sock_recvfrom(&ours, &mut buffer))??;
     /// assert_eq!(received, (9, address));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -183,10 +183,10 @@ impl LoopRef {
     /// ```
     /// # use std::net::UdpSocket;
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// # let lp = event_loop.lp();
+    /// # let handle = event_loop.handle();
     /// let (ours, theirs) = (UdpSocket::bind("127.0.0.1:0")?, UdpSocket::bind("127.0.0.1:0")?);
     /// ours.set_nonblocking(true)?;
-    /// let sending = lp.sock_sendto(&ours, b"hello", theirs.local_addr()?);
+    /// let sending = handle.sock_sendto(&ours, b"hello", theirs.local_addr()?);
     /// assert_eq!(event_loop.run_until_complete(sending)??, 5);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

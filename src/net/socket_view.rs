@@ -207,14 +207,14 @@ impl SocketView<'_> {
     ///
     /// ```
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// # let lp = event_loop.lp();
+    /// # let handle = event_loop.handle();
     /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
     /// let port = listener.local_addr()?.port();
     /// event_loop.run_until_complete(async {
-    ///     let (_, mut writer) = lp.open_connection("127.0.0.1", port).await?;
+    ///     let (_, mut writer) = handle.open_connection("127.0.0.1", port).await?;
     ///     writer.write(b"hello");
     ///     while writer.transport().socket().is_acknowledged() == Some(false) {
-    ///         lp.sleep(std::time::Duration::from_millis(1)).await;
+    ///         handle.sleep(std::time::Duration::from_millis(1)).await;
     ///     }
     ///     Ok::<(), loopctl::ConnectError>(())
     /// })??;
@@ -234,8 +234,8 @@ impl SocketView<'_> {
     /// #     fn data_received(&mut self, _: &loopctl::Transport, _: &[u8]) {}
     /// # }
     /// let (ours, mut theirs) = std::os::unix::net::UnixStream::pair()?;
-    /// loopctl::run(async |lp| {
-    ///     let transport = lp.create_connection_on(ours).open(|| Quiet).await?.transport;
+    /// loopctl::run(async |event_loop| {
+    ///     let transport = event_loop.create_connection_on(ours).open(|| Quiet).await?.transport;
     ///     transport.write(b"hello");
     ///     assert!(transport.socket().send_memory() >= Some(5));
     ///     std::io::Read::read_exact(&mut theirs, &mut [0; 5])?;

@@ -12,7 +12,7 @@ use super::{
     AfterEof, ConnectError, Connection, CreateConnection, CreateServer, Hosts, Protocol, Server,
     ServerError, Transport,
 };
-use crate::event_loop::LoopRef;
+use crate::event_loop::LoopHandle;
 use crate::plan::{Flow, Host, Port};
 
 /// How much may wait to be read before the peer is held up, in bytes: asyncio's 64 KiB.
@@ -29,10 +29,10 @@ type Shared = Rc<RefCell<Inbox>>;
 /// use loopctl::{StreamError, StreamProtocol};
 /// # use std::os::unix::net::UnixStream;
 /// # let mut event_loop = loopctl::EventLoop::new()?;
-/// # let lp = event_loop.lp();
+/// # let handle = event_loop.handle();
 /// # let (ours, theirs) = UnixStream::pair()?;
 /// let line = event_loop.run_until_complete(async move {
-///     let inside = lp.clone();
+///     let inside = handle.clone();
 ///     // What a server does with each client:
 ///     let serve = move || {
 ///         StreamProtocol::serving(&inside, async |mut reader, mut writer| {
@@ -41,9 +41,9 @@ type Shared = Rc<RefCell<Inbox>>;
 ///             }
 ///         })
 ///     };
-///     lp.create_connection_on(theirs).open(serve).await?;
+///     handle.create_connection_on(theirs).open(serve).await?;
 ///     // What its client does:
-///     let (mut reader, mut writer) = lp.create_connection_on(ours).open_stream().await?;
+///     let (mut reader, mut writer) = handle.create_connection_on(ours).open_stream().await?;
 ///     writer.write_all(b"hello\nworld\n").await?;
 ///     Ok::<_, Box<dyn std::error::Error>>(reader.read_line().await?)
 /// })??;
@@ -67,11 +67,11 @@ impl StreamProtocol {
     /// closed, after what is queued has been sent, when the task has dropped both.
     #[track_caller]
     pub fn serving<F: Future<Output = ()> + 'static>(
-        lp: &LoopRef,
+        event_loop: &LoopHandle,
         handler: impl FnOnce(StreamReader, StreamWriter) -> F + 'static,
     ) -> Self {
-        let lp = lp.clone();
-        let made = move |reader, writer| drop(lp.create_task(handler(reader, writer)));
+        let event_loop = event_loop.clone();
+        let made = move |reader, writer| drop(event_loop.create_task(handler(reader, writer)));
         Self { made: Some(Box::new(made)), ..Self::new() }
     }
 
@@ -174,29 +174,29 @@ impl CreateServer {
         self,
         handler: impl Fn(StreamReader, StreamWriter) -> F + 'static,
     ) -> Result<Server, ServerError> {
-        let (lp, handler) = (self.lp().clone(), Rc::new(handler));
+        let (event_loop, handler) = (self.handle().clone(), Rc::new(handler));
         let factory = move || {
             let handler = Rc::clone(&handler);
-            StreamProtocol::serving(&lp, move |reader, writer| handler(reader, writer))
+            StreamProtocol::serving(&event_loop, move |reader, writer| handler(reader, writer))
         };
         self.serve(factory).await
     }
 }
 
-impl LoopRef {
+impl LoopHandle {
     /// Serves every connection to a host, to several hosts, or to all interfaces (an empty text) with a task of
     /// its own; asyncio's `start_server`. For options, see [`CreateServer::serve_streams`].
     ///
     /// ```
-    /// loopctl::run(async |lp| {
-    ///     let server = lp.start_server("127.0.0.1", 0, async |mut reader, mut writer| {
+    /// loopctl::run(async |event_loop| {
+    ///     let server = event_loop.start_server("127.0.0.1", 0, async |mut reader, mut writer| {
     ///         while let Ok(line) = reader.read_line().await && !line.is_empty() {
     ///             let _ = writer.write_all(&line.to_ascii_uppercase()).await;
     ///         }
     ///     });
     ///     let server = server.await?;
     ///     let port = server.local_addrs()[0].port();
-    ///     let (mut reader, mut writer) = lp.open_connection("127.0.0.1", port).await?;
+    ///     let (mut reader, mut writer) = event_loop.open_connection("127.0.0.1", port).await?;
     ///     writer.write_all(b"hello\n").await?;
     ///     assert_eq!(reader.read_line().await?, b"HELLO\n");
     ///     Ok::<_, loopctl::BoxError>(())
@@ -220,11 +220,11 @@ impl LoopRef {
     ///
     /// ```
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// # let lp = event_loop.lp();
+    /// # let handle = event_loop.handle();
     /// let listener = loopctl::listen("127.0.0.1:0".parse()?, 1)?;
     /// let port = listener.local_addr()?.port();
     /// let (reader, writer) =
-    ///     event_loop.run_until_complete(lp.open_connection("127.0.0.1", port))??;
+    ///     event_loop.run_until_complete(handle.open_connection("127.0.0.1", port))??;
     /// assert!(!reader.at_eof() && !writer.is_closing());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -273,12 +273,12 @@ impl StreamReader {
     ///
     /// ```
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// # let lp = event_loop.lp();
+    /// # let handle = event_loop.handle();
     /// # let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
     /// std::io::Write::write_all(&mut &theirs, b"hello")?;
     /// drop(theirs);
     /// event_loop.run_until_complete(async move {
-    ///     let (mut reader, _writer) = lp.create_connection_on(ours).open_stream().await?;
+    ///     let (mut reader, _writer) = handle.create_connection_on(ours).open_stream().await?;
     ///     assert_eq!(reader.read_some(4).await?, b"hell");
     ///     assert_eq!(reader.read_some(4).await?, b"o");
     ///     assert_eq!(reader.read_some(4).await?, b"");
@@ -337,11 +337,11 @@ impl StreamReader {
     /// ```
     /// # use std::{io::Write, os::unix::net::UnixStream};
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// # let lp = event_loop.lp();
+    /// # let handle = event_loop.handle();
     /// let (ours, mut theirs) = UnixStream::pair()?;
     /// theirs.write_all(b"Host: here\r\n\r\nbody")?;
     /// let head = event_loop.run_until_complete(async move {
-    ///     let (mut reader, _writer) = lp.create_connection_on(ours).open_stream().await?;
+    ///     let (mut reader, _writer) = handle.create_connection_on(ours).open_stream().await?;
     ///     Ok::<_, Box<dyn std::error::Error>>(reader.read_until(b"\r\n\r\n").await?)
     /// })??;
     /// assert_eq!(head, b"Host: here\r\n\r\n");

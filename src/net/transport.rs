@@ -15,7 +15,7 @@ use super::socket_view::Names;
 use super::tls::Secure;
 use super::wire::Wire;
 use super::{Address, BufferedProtocol, Connection, Protocol, SocketView};
-use crate::event_loop::LoopRef;
+use crate::event_loop::LoopHandle;
 use crate::plan::{Flow, LimitsError, WriteLimits};
 
 /// Counted handle to a connection, for code on the loop's thread; asyncio's `Transport`.
@@ -52,12 +52,12 @@ use crate::plan::{Flow, LimitsError, WriteLimits};
 ///     fn data_received(&mut self, _: &Transport, _: &[u8]) {}
 /// }
 /// # let mut event_loop = loopctl::EventLoop::new()?;
-/// # let lp = event_loop.lp();
+/// # let handle = event_loop.handle();
 /// # let (ours, mut theirs) = std::os::unix::net::UnixStream::pair()?;
 /// # let reader = std::thread::Builder::new()
 /// #     .spawn(move || std::io::copy(&mut theirs, &mut std::io::sink()))?;
 /// # event_loop.run_until_complete(async move {
-/// let connection = lp.create_connection_on(ours).open(|| Lines(100_000)).await?;
+/// let connection = handle.create_connection_on(ours).open(|| Lines(100_000)).await?;
 /// connection.transport.wait_closed().await;
 /// # Ok::<_, loopctl::ConnectError>(())
 /// # })??;
@@ -71,20 +71,20 @@ impl Transport {
     /// Puts a protocol on a connected socket: `connection_made` first, then the first read. A server's `admit`
     /// sees the transport before its protocol does.
     pub(super) fn attach(
-        lp: &LoopRef,
+        event_loop: &LoopHandle,
         socket: Socket,
         names: Names,
         receiver: Receiver,
         admit: impl FnOnce(&Self),
     ) -> io::Result<Self> {
-        Ok(Self(Link::start(lp, Wire::Socket(socket), names, receiver, admit)?))
+        Ok(Self(Link::start(event_loop, Wire::Socket(socket), names, receiver, admit)?))
     }
 
     /// As [`attach`](Self::attach), with a TLS handshake before `connection_made`. Without a receiver, the
     /// connection waits for [one to adopt it](Link::adopt).
     #[cfg(feature = "tls")]
     pub(super) fn attach_veiled(
-        lp: &LoopRef,
+        event_loop: &LoopHandle,
         socket: Socket,
         names: Names,
         receiver: Option<Receiver>,
@@ -92,7 +92,7 @@ impl Transport {
         admit: impl FnOnce(&Self),
     ) -> io::Result<Self> {
         let wire = Wire::Socket(socket);
-        Ok(Self(Link::start_veiled(lp, wire, names, receiver, secure, admit)?))
+        Ok(Self(Link::start_veiled(event_loop, wire, names, receiver, secure, admit)?))
     }
 
     /// Calls `then` once the connection is over and its protocol has heard of it, or the loop is closed.
@@ -156,14 +156,14 @@ impl Transport {
     ///
     /// ```
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// # let lp = event_loop.lp();
+    /// # let handle = event_loop.handle();
     /// # let (ours, _theirs) = std::os::unix::net::UnixStream::pair()?;
     /// # event_loop.run_until_complete(async move {
     /// # struct Quiet;
     /// # impl loopctl::Protocol for Quiet {
     /// #     fn data_received(&mut self, _: &loopctl::Transport, _: &[u8]) {}
     /// # }
-    /// let transport = lp.create_connection_on(ours).open(|| Quiet).await?.transport;
+    /// let transport = handle.create_connection_on(ours).open(|| Quiet).await?.transport;
     /// transport.set_write_buffer_limits(Some(1 << 20), None)?;
     /// assert_eq!(transport.write_buffer_limits().low, 256 * 1024);
     /// # Ok::<_, Box<dyn std::error::Error>>(())
@@ -308,9 +308,9 @@ impl Transport {
     /// # }
     /// # let directory = tempfile::tempdir()?;
     /// # let path = directory.path().join("socket");
-    /// loopctl::run(async |lp| {
-    ///     let _server = lp.create_unix_server(&path).serve(|| Quiet).await?;
-    ///     let client = lp.create_unix_connection(&path).open(|| Quiet).await?.transport;
+    /// loopctl::run(async |event_loop| {
+    ///     let _server = event_loop.create_unix_server(&path).serve(|| Quiet).await?;
+    ///     let client = event_loop.create_unix_connection(&path).open(|| Quiet).await?.transport;
     ///     assert_eq!(client.peer(), Some(Address::Unix(path)));
     ///     assert_eq!(client.local(), None);
     ///     Ok::<_, loopctl::BoxError>(())
@@ -350,8 +350,8 @@ impl Transport {
     }
 
     /// The loop that serves the connection.
-    pub fn lp(&self) -> LoopRef {
-        self.0.lp.clone()
+    pub fn handle(&self) -> LoopHandle {
+        self.0.event_loop.clone()
     }
 }
 

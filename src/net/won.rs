@@ -7,7 +7,7 @@ use super::protocol::Receiver;
 use super::secure::{Held, Securing};
 use super::socket_view::Names;
 use super::{ConnectError, Transport};
-use crate::event_loop::LoopRef;
+use crate::event_loop::LoopHandle;
 
 /// A connection, as far as its attempt had to bring it.
 pub(super) enum Prize {
@@ -19,7 +19,7 @@ pub(super) enum Prize {
 
 /// A connection that has no protocol yet.
 pub(super) struct Won {
-    pub(super) lp: LoopRef,
+    pub(super) event_loop: LoopHandle,
     pub(super) prize: Prize,
     /// TLS that is yet to begin.
     #[cfg(feature = "tls")]
@@ -35,9 +35,9 @@ impl Won {
         };
         #[cfg(feature = "tls")]
         if let Some(securing) = self.securing {
-            return securing.attach(&self.lp, (socket, names, _attempt), receiver).await;
+            return securing.attach(&self.event_loop, (socket, names, _attempt), receiver).await;
         }
-        let attached = Transport::attach(&self.lp, socket, names, receiver, |_| ());
+        let attached = Transport::attach(&self.event_loop, socket, names, receiver, |_| ());
         attached.map_err(ConnectError::Transport)
     }
 }

@@ -9,7 +9,7 @@ use std::rc::{Rc, Weak};
 use std::task::Poll;
 
 use crate::BoxError;
-use crate::event_loop::{ErrorContext, LoopRef, PanicError, Room, catch};
+use crate::event_loop::{ErrorContext, LoopHandle, PanicError, Room, catch};
 
 /// A stream that has something to do when it is closed, and may have to wait for it: what an asynchronous
 /// generator is in Python.
@@ -27,7 +27,7 @@ pub trait AsyncGenerator: 'static {
 
 /// A generator that the loop knows of from its first [`anext`](Self::anext) on.
 ///
-/// [`shutdown_asyncgens`](LoopRef::shutdown_asyncgens) closes it if nobody else does; dropping it has the loop
+/// [`shutdown_asyncgens`](LoopHandle::shutdown_asyncgens) closes it if nobody else does; dropping it has the loop
 /// close it in a task of its own.
 ///
 /// ```
@@ -47,17 +47,17 @@ pub trait AsyncGenerator: 'static {
 /// }
 ///
 /// # let mut event_loop = EventLoop::new()?;
-/// let lp = event_loop.lp();
+/// let handle = event_loop.handle();
 /// event_loop.run_until_complete(async move {
-///     let mut countdown = lp.track_asyncgen(Countdown(3));
+///     let mut countdown = handle.track_asyncgen(Countdown(3));
 ///     assert_eq!(countdown.anext().await, Some(2));
-///     lp.shutdown_asyncgens().await;
+///     handle.shutdown_asyncgens().await;
 ///     assert_eq!(countdown.anext().await, None, "closed");
 /// })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Tracked<G: AsyncGenerator> {
-    lp: LoopRef,
+    event_loop: LoopHandle,
     /// Empty while the generator runs, and once it is closed.
     generator: Rc<RefCell<Option<G>>>,
     number: Option<u64>,
@@ -76,12 +76,12 @@ struct Registry {
 }
 
 impl Room for AsyncGens {
-    fn close(&self, _: &LoopRef) {
+    fn close(&self, _: &LoopHandle) {
         drop(std::mem::take(&mut self.0.borrow_mut().live));
     }
 }
 
-impl LoopRef {
+impl LoopHandle {
     /// Has the loop look after `generator` from its first use on; see [`Tracked`].
     ///
     /// ```
@@ -92,13 +92,13 @@ impl LoopRef {
     /// #     async fn aclose(&mut self) -> Result<(), loopctl::BoxError> { Err("not clean".into()) }
     /// # }
     /// # let event_loop = loopctl::EventLoop::new()?;
-    /// let generator = event_loop.lp().track_asyncgen(Nothing);
+    /// let generator = event_loop.handle().track_asyncgen(Nothing);
     /// assert_eq!(format!("{generator:?}"), "<AsyncGenerator tracked=false open=true>");
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn track_asyncgen<G: AsyncGenerator>(&self, generator: G) -> Tracked<G> {
         let generator = Rc::new(RefCell::new(Some(generator)));
-        Tracked { lp: self.clone(), generator, number: None }
+        Tracked { event_loop: self.clone(), generator, number: None }
     }
 
     /// Closes every tracked generator that is open; asyncio's `shutdown_asyncgens`.
@@ -114,11 +114,11 @@ impl LoopRef {
     /// #     async fn aclose(&mut self) -> Result<(), loopctl::BoxError> { Err("not clean".into()) }
     /// # }
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// let lp = event_loop.lp();
+    /// let handle = event_loop.handle();
     /// event_loop.run_until_complete(async move {
-    ///     let mut generator = lp.track_asyncgen(Nothing);
+    ///     let mut generator = handle.track_asyncgen(Nothing);
     ///     generator.anext().await;
-    ///     lp.shutdown_asyncgens().await;
+    ///     handle.shutdown_asyncgens().await;
     ///     assert_eq!(format!("{generator:?}"), "<AsyncGenerator tracked=true open=false>");
     /// })?;
     /// # Ok::<(), loopctl::RunError>(())
@@ -140,7 +140,7 @@ impl LoopRef {
 }
 
 /// Closes one generator. Its error is reported, and so is its panic: the others are closed all the same.
-async fn close(lp: LoopRef, closing: impl Future<Output = Result<(), BoxError>>) {
+async fn close(event_loop: LoopHandle, closing: impl Future<Output = Result<(), BoxError>>) {
     let mut closing = pin!(closing);
     let closed = poll_fn(|cx| {
         let polled = catch(|| closing.as_mut().poll(cx));
@@ -148,7 +148,7 @@ async fn close(lp: LoopRef, closing: impl Future<Output = Result<(), BoxError>>)
     });
     if let Err(error) = closed.await {
         let message = "an error occurred during closing of asynchronous generator";
-        lp.call_exception_handler(ErrorContext::new(message).error(error));
+        event_loop.call_exception_handler(ErrorContext::new(message).error(error));
     }
 }
 
@@ -163,7 +163,7 @@ impl<G: AsyncGenerator> Tracked<G> {
     /// #     async fn aclose(&mut self) -> Result<(), loopctl::BoxError> { Err("not clean".into()) }
     /// # }
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// let mut generator = event_loop.lp().track_asyncgen(Nothing);
+    /// let mut generator = event_loop.handle().track_asyncgen(Nothing);
     /// assert_eq!(event_loop.run_until_complete(generator.anext())?, None);
     /// # Ok::<(), loopctl::RunError>(())
     /// ```
@@ -184,7 +184,7 @@ impl<G: AsyncGenerator> Tracked<G> {
     /// #     async fn aclose(&mut self) -> Result<(), loopctl::BoxError> { Err("not clean".into()) }
     /// # }
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// let generator = event_loop.lp().track_asyncgen(Nothing);
+    /// let generator = event_loop.handle().track_asyncgen(Nothing);
     /// let error = event_loop.run_until_complete(generator.aclose())?.unwrap_err();
     /// assert_eq!(error.to_string(), "not clean");
     /// # Ok::<(), loopctl::RunError>(())
@@ -205,7 +205,7 @@ impl<G: AsyncGenerator> Tracked<G> {
         if self.number.is_some() {
             return;
         }
-        let asyncgens = self.lp.room::<AsyncGens>();
+        let asyncgens = self.event_loop.room::<AsyncGens>();
         let mut registry = asyncgens.0.borrow_mut();
         if registry.shut {
             log::warn!("asynchronous generator was scheduled after shutdown_asyncgens() call");
@@ -219,7 +219,7 @@ impl<G: AsyncGenerator> Tracked<G> {
 
     fn unregister(&mut self) {
         if let Some(number) = self.number {
-            let entry = self.lp.room::<AsyncGens>().0.borrow_mut().live.remove(&number);
+            let entry = self.event_loop.room::<AsyncGens>().0.borrow_mut().live.remove(&number);
             drop(entry);
         }
     }
@@ -249,7 +249,7 @@ impl<G: AsyncGenerator> Drop for Tracked<G> {
         let generator = self.generator.borrow_mut().take();
         let (Some(mut generator), Some(_)) = (generator, self.number) else { return };
         let closing = async move { generator.aclose().await };
-        drop(self.lp.create_task(close(self.lp.clone(), closing)));
+        drop(self.event_loop.create_task(close(self.event_loop.clone(), closing)));
     }
 }
 

@@ -12,16 +12,16 @@ use std::thread;
 use std::time::Duration;
 
 use super::{Deferred, Elapsed};
-use crate::event_loop::{ErrorContext, LoopRef, PanicError, Remote, Room};
+use crate::event_loop::{ErrorContext, LoopHandle, PanicError, Remote, Room};
 
 /// A pool of named threads for blocking calls. Threads are started as work comes in, up to a limit; they end
 /// when the last handle to the pool is dropped, or at its [`shutdown`](Self::shutdown).
 ///
 /// ```
 /// # let mut event_loop = loopctl::EventLoop::new()?;
-/// let lp = event_loop.lp();
+/// let handle = event_loop.handle();
 /// let disk = loopctl::Executor::new("disk", 2);
-/// let work = lp.run_in(&disk, || std::fs::metadata("/").is_ok());
+/// let work = handle.run_in(&disk, || std::fs::metadata("/").is_ok());
 /// assert_eq!(event_loop.run_until_complete(work)?, Ok(true));
 /// # Ok::<(), loopctl::RunError>(())
 /// ```
@@ -58,7 +58,7 @@ impl Executor {
     /// ```
     /// # let mut event_loop = loopctl::EventLoop::new()?;
     /// let disk = loopctl::Executor::new("disk", 2);
-    /// let name = event_loop.lp().run_in(&disk, || std::thread::current().name().map(str::to_owned));
+    /// let name = event_loop.handle().run_in(&disk, || std::thread::current().name().map(str::to_owned));
     /// assert_eq!(event_loop.run_until_complete(name)?, Ok(Some("disk-0".to_owned())));
     /// # Ok::<(), loopctl::RunError>(())
     /// ```
@@ -79,7 +79,7 @@ impl Executor {
     /// # let mut event_loop = loopctl::EventLoop::new()?;
     /// let disk = loopctl::Executor::new("disk", 2);
     /// disk.shutdown();
-    /// let refused = event_loop.lp().run_in(&disk, || ());
+    /// let refused = event_loop.handle().run_in(&disk, || ());
     /// assert!(event_loop.run_until_complete(refused)?.is_err());
     /// # Ok::<(), loopctl::RunError>(())
     /// ```
@@ -182,14 +182,14 @@ impl DefaultExecutor {
 }
 
 impl Room for DefaultExecutor {
-    fn close(&self, _: &LoopRef) {
+    fn close(&self, _: &LoopHandle) {
         if let Some(executor) = self.executor.take() {
             executor.shutdown();
         }
     }
 }
 
-impl LoopRef {
+impl LoopHandle {
     /// Runs `work` on a thread of the default executor; asyncio's `run_in_executor(None, …)`.
     ///
     /// Dropping the result before the work has begun prevents it; afterwards the thread goes on and its
@@ -198,8 +198,8 @@ impl LoopRef {
     ///
     /// ```
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// # let lp = event_loop.lp();
-    /// let name = lp.run_in_executor(|| std::thread::current().name().map(str::to_owned));
+    /// # let handle = event_loop.handle();
+    /// let name = handle.run_in_executor(|| std::thread::current().name().map(str::to_owned));
     /// assert_eq!(event_loop.run_until_complete(name)?, Ok(Some("loopctl-0".to_owned())));
     /// # Ok::<(), loopctl::RunError>(())
     /// ```
@@ -217,7 +217,7 @@ impl LoopRef {
     /// ```
     /// # let mut event_loop = loopctl::EventLoop::new()?;
     /// let pool = loopctl::Executor::new("sums", 1);
-    /// let sum = event_loop.lp().run_in(&pool, || (1..=100).sum::<u32>());
+    /// let sum = event_loop.handle().run_in(&pool, || (1..=100).sum::<u32>());
     /// assert_eq!(event_loop.run_until_complete(sum)?, Ok(5050));
     /// # Ok::<(), loopctl::RunError>(())
     /// ```
@@ -260,7 +260,7 @@ impl LoopRef {
     ///
     /// ```
     /// # let event_loop = loopctl::EventLoop::new()?;
-    /// event_loop.lp().set_default_executor(loopctl::Executor::new("worker", 4));
+    /// event_loop.handle().set_default_executor(loopctl::Executor::new("worker", 4));
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn set_default_executor(&self, executor: Executor) {
@@ -272,9 +272,9 @@ impl LoopRef {
     ///
     /// ```
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// let lp = event_loop.lp();
+    /// let handle = event_loop.handle();
     /// let limit = std::time::Duration::from_secs(1);
-    /// event_loop.run_until_complete(lp.shutdown_default_executor(limit))??;
+    /// event_loop.run_until_complete(handle.shutdown_default_executor(limit))??;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -295,9 +295,9 @@ impl LoopRef {
 /// From a worker thread, about work whose result nobody waits for. A closed loop has nobody to tell.
 fn report_unretrieved(remote: &Remote, error: PanicError) {
     let report = move || {
-        if let Some(lp) = crate::event_loop::running_loop() {
+        if let Some(event_loop) = crate::event_loop::running_loop() {
             let context = ErrorContext::new("Future exception was never retrieved");
-            lp.call_exception_handler(context.error(error));
+            event_loop.call_exception_handler(context.error(error));
         }
     };
     let _ = remote.call_soon_threadsafe(report);

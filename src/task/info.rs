@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::table::Tasks;
-use crate::event_loop::{Describe, JobInfo, JobKind, LoopRef};
+use crate::event_loop::{Describe, JobInfo, JobKind, LoopHandle};
 
 /// Shared with the task's steps, which other threads may hold.
 #[derive(Debug)]
@@ -60,20 +60,20 @@ impl Describe for TaskInfo {
     }
 }
 
-/// A task whose result belongs to someone else: what [`all_tasks`](LoopRef::all_tasks) lists.
+/// A task whose result belongs to someone else: what [`all_tasks`](LoopHandle::all_tasks) lists.
 #[derive(Clone)]
 pub struct TaskRef {
-    lp: LoopRef,
+    event_loop: LoopHandle,
     info: Arc<TaskInfo>,
 }
 
 impl TaskRef {
-    pub(crate) fn new(lp: &LoopRef, info: Arc<TaskInfo>) -> Self {
-        Self { lp: lp.clone(), info }
+    pub(crate) fn new(event_loop: &LoopHandle, info: Arc<TaskInfo>) -> Self {
+        Self { event_loop: event_loop.clone(), info }
     }
 
-    pub(crate) fn lp(&self) -> &LoopRef {
-        &self.lp
+    pub(crate) fn handle(&self) -> &LoopHandle {
+        &self.event_loop
     }
 
     pub(crate) fn info(&self) -> &TaskInfo {
@@ -84,24 +84,24 @@ impl TaskRef {
     ///
     /// ```
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// # let lp = event_loop.lp();
-    /// let task = lp.create_task(std::future::pending::<()>());
-    /// lp.all_tasks().iter().for_each(|task| assert!(task.cancel()));
+    /// # let handle = event_loop.handle();
+    /// let task = handle.create_task(std::future::pending::<()>());
+    /// handle.all_tasks().iter().for_each(|task| assert!(task.cancel()));
     /// assert!(event_loop.run_until_complete(task)?.is_err());
-    /// assert!(lp.all_tasks().is_empty());
+    /// assert!(handle.all_tasks().is_empty());
     /// # Ok::<(), loopctl::RunError>(())
     /// ```
     pub fn cancel(&self) -> bool {
-        self.lp.room::<Tasks>().cancel(&self.info)
+        self.event_loop.room::<Tasks>().cancel(&self.info)
     }
 
     /// The task's name.
     ///
     /// ```
     /// # let event_loop = loopctl::EventLoop::new()?;
-    /// # let lp = event_loop.lp();
-    /// let _task = lp.create_task(async {});
-    /// let task = &lp.all_tasks()[0];
+    /// # let handle = event_loop.handle();
+    /// let _task = handle.create_task(async {});
+    /// let task = &handle.all_tasks()[0];
     /// assert_eq!(task.name(), "Task-1");
     /// # Ok::<(), std::io::Error>(())
     /// ```
@@ -113,9 +113,9 @@ impl TaskRef {
     ///
     /// ```
     /// # let event_loop = loopctl::EventLoop::new()?;
-    /// # let lp = event_loop.lp();
-    /// let _task = lp.create_task(async {});
-    /// let task = &lp.all_tasks()[0];
+    /// # let handle = event_loop.handle();
+    /// let _task = handle.create_task(async {});
+    /// let task = &handle.all_tasks()[0];
     /// task.set_name("fetch");
     /// assert_eq!(task.name(), "fetch");
     /// # Ok::<(), std::io::Error>(())
@@ -128,9 +128,9 @@ impl TaskRef {
     ///
     /// ```
     /// # let event_loop = loopctl::EventLoop::new()?;
-    /// # let lp = event_loop.lp();
-    /// let _task = lp.create_task(async {}); let here = line!();
-    /// assert_eq!(lp.all_tasks()[0].origin().line(), here);
+    /// # let handle = event_loop.handle();
+    /// let _task = handle.create_task(async {}); let here = line!();
+    /// assert_eq!(handle.all_tasks()[0].origin().line(), here);
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn origin(&self) -> &'static Location<'static> {

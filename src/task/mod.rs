@@ -20,7 +20,9 @@ use std::task::{Context, Poll, Waker};
 
 use async_task::{Builder, FallibleTask};
 
-use crate::event_loop::{Describe, ErrorContext, Job, LoopRef, PanicError, Payload, Step, catch};
+use crate::event_loop::{
+    Describe, ErrorContext, Job, LoopHandle, PanicError, Payload, Step, catch,
+};
 
 pub use asyncgen::{AsyncGenerator, Tracked};
 pub use executor::Executor;
@@ -58,15 +60,15 @@ enum Ended {
     Panicked(Payload),
 }
 
-impl LoopRef {
+impl LoopHandle {
     /// Runs `future` as a task, its first step in the next turn; asyncio's `create_task`.
     ///
     /// On a closed loop the future is dropped and the task is cancelled.
     ///
     /// ```
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// let lp = event_loop.lp();
-    /// let task = lp.create_task(async { 6 * 7 });
+    /// let handle = event_loop.handle();
+    /// let task = handle.create_task(async { 6 * 7 });
     /// assert_eq!(task.name(), "Task-1");
     /// assert_eq!(event_loop.run_until_complete(task)?, Ok(42));
     /// # Ok::<(), loopctl::RunError>(())
@@ -84,9 +86,9 @@ impl LoopRef {
     ///
     /// ```
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// # let lp = event_loop.lp();
-    /// let inside = lp.clone();
-    /// let task = lp.create_task(async move { inside.current_task().map(|task| task.name()) });
+    /// # let handle = event_loop.handle();
+    /// let inside = handle.clone();
+    /// let task = handle.create_task(async move { inside.current_task().map(|task| task.name()) });
     /// assert_eq!(event_loop.run_until_complete(task)?, Ok(Some("Task-1".to_owned())));
     /// # Ok::<(), loopctl::RunError>(())
     /// ```
@@ -99,9 +101,9 @@ impl LoopRef {
     ///
     /// ```
     /// # let event_loop = loopctl::EventLoop::new()?;
-    /// # let lp = event_loop.lp();
-    /// let _task = lp.create_task(std::future::pending::<()>());
-    /// let names: Vec<_> = lp.all_tasks().iter().map(|task| task.name()).collect();
+    /// # let handle = event_loop.handle();
+    /// let _task = handle.create_task(std::future::pending::<()>());
+    /// let names: Vec<_> = handle.all_tasks().iter().map(|task| task.name()).collect();
     /// assert_eq!(names, ["Task-1"]);
     /// # Ok::<(), std::io::Error>(())
     /// ```
@@ -118,13 +120,13 @@ impl LoopRef {
     /// ```
     /// # use std::rc::Rc;
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// # let lp = event_loop.lp();
-    /// lp.set_task_factory(Some(Rc::new(|_, future| Box::pin(async move {
+    /// # let handle = event_loop.handle();
+    /// handle.set_task_factory(Some(Rc::new(|_, future| Box::pin(async move {
     ///     println!("begins");
     ///     future.await;
     ///     println!("ends");
     /// }))));
-    /// let task = lp.create_task(async { "result" });
+    /// let task = handle.create_task(async { "result" });
     /// assert_eq!(event_loop.run_until_complete(task)?, Ok("result"));
     /// # Ok::<(), loopctl::RunError>(())
     /// ```
@@ -136,10 +138,10 @@ impl LoopRef {
     ///
     /// ```
     /// # let event_loop = loopctl::EventLoop::new()?;
-    /// let lp = event_loop.lp();
-    /// assert!(lp.task_factory().is_none());
-    /// lp.set_task_factory(Some(std::rc::Rc::new(|_, future| future)));
-    /// assert!(lp.task_factory().is_some());
+    /// let handle = event_loop.handle();
+    /// assert!(handle.task_factory().is_none());
+    /// handle.set_task_factory(Some(std::rc::Rc::new(|_, future| future)));
+    /// assert!(handle.task_factory().is_some());
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn task_factory(&self) -> Option<TaskFactory> {
@@ -150,12 +152,12 @@ impl LoopRef {
 /// The result goes round the factory, which sees only that there is a future.
 fn wrap<T: 'static>(
     factory: &TaskFactory,
-    lp: &LoopRef,
+    event_loop: &LoopHandle,
     future: impl Future<Output = T> + 'static,
 ) -> impl Future<Output = Option<T>> + 'static {
     let result = Rc::new(Cell::new(None));
     let slot = Rc::clone(&result);
-    let wrapped = factory(lp, Box::pin(async move { slot.set(Some(future.await)) }));
+    let wrapped = factory(event_loop, Box::pin(async move { slot.set(Some(future.await)) }));
     async move {
         wrapped.await;
         result.take()
@@ -164,22 +166,22 @@ fn wrap<T: 'static>(
 
 /// `result` gives `None` where a factory cancelled the future.
 fn spawn<F: Future + 'static, T: 'static>(
-    lp: &LoopRef,
+    event_loop: &LoopHandle,
     tasks: &Rc<Tasks>,
     origin: &'static Location<'static>,
     future: F,
     result: fn(F::Output) -> Option<T>,
 ) -> Task<T> {
-    let membership = Membership::new(lp, tasks, origin);
-    let reference = TaskRef::new(lp, Arc::clone(membership.info()));
+    let membership = Membership::new(event_loop, tasks, origin);
+    let reference = TaskRef::new(event_loop, Arc::clone(membership.info()));
     let described = Arc::clone(membership.info()) as Arc<dyn Describe>;
-    let remote = lp.remote();
+    let remote = event_loop.remote();
     let (step, running) = Builder::new().metadata(described).spawn_local(
         move |_| supervise(membership, future, result),
         move |step: Step| remote.schedule(step),
     );
     tasks.set_waker(reference.info(), step.waker());
-    lp.push(Job::Step(step));
+    event_loop.push(Job::Step(step));
     Task { running: Some(running.fallible()), reference, of_this_thread: PhantomData }
 }
 
@@ -192,7 +194,7 @@ async fn supervise<F: Future, T>(
     let mut future = pin!(Some(future));
     let ended = poll_fn(|cx| {
         let Some(future) = future.as_mut().as_pin_mut() else { return Poll::Pending };
-        if membership.info().is_cancelled() || membership.lp().is_closed() {
+        if membership.info().is_cancelled() || membership.handle().is_closed() {
             return Poll::Ready(Err(Ended::Cancelled));
         }
         let polled = membership.as_current(|| catch(|| future.poll(cx)));
@@ -206,19 +208,19 @@ async fn supervise<F: Future, T>(
     let dropped = membership.as_current(|| catch(|| future.set(None)));
     match dropped.map_err(Ended::Panicked).and(ended) {
         Err(Ended::Panicked(payload)) if membership.info().is_detached() => {
-            report_unretrieved(membership.lp(), membership.info(), payload);
+            report_unretrieved(membership.handle(), membership.info(), payload);
             Err(Ended::Cancelled)
         }
         ended => ended,
     }
 }
 
-fn report_unretrieved(lp: &LoopRef, info: &TaskInfo, payload: Payload) {
+fn report_unretrieved(event_loop: &LoopHandle, info: &TaskInfo, payload: Payload) {
     let context = ErrorContext::new("Task exception was never retrieved")
         .error(PanicError::from(payload))
         .job(info.describe())
         .with("future", info.name());
-    lp.call_exception_handler(context);
+    event_loop.call_exception_handler(context);
 }
 
 impl<T> Task<T> {
@@ -228,8 +230,8 @@ impl<T> Task<T> {
     ///
     /// ```
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// # let lp = event_loop.lp();
-    /// let task = lp.create_task(std::future::pending::<()>());
+    /// # let handle = event_loop.handle();
+    /// let task = handle.create_task(std::future::pending::<()>());
     /// assert!(task.cancel());
     /// assert!(event_loop.run_until_complete(task)?.is_err());
     /// # Ok::<(), loopctl::RunError>(())
@@ -242,10 +244,10 @@ impl<T> Task<T> {
     ///
     /// ```
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// # let lp = event_loop.lp();
-    /// let task = lp.create_task(async {});
+    /// # let handle = event_loop.handle();
+    /// let task = handle.create_task(async {});
     /// assert!(!task.is_finished(), "its first step is in the next turn");
-    /// event_loop.run_until_complete(lp.sleep(std::time::Duration::ZERO))?;
+    /// event_loop.run_until_complete(handle.sleep(std::time::Duration::ZERO))?;
     /// assert!(task.is_finished());
     /// # Ok::<(), loopctl::RunError>(())
     /// ```
@@ -257,8 +259,8 @@ impl<T> Task<T> {
     ///
     /// ```
     /// # let event_loop = loopctl::EventLoop::new()?;
-    /// # let lp = event_loop.lp();
-    /// let task = lp.create_task(async {});
+    /// # let handle = event_loop.handle();
+    /// let task = handle.create_task(async {});
     /// assert_eq!(task.name(), "Task-1");
     /// # Ok::<(), std::io::Error>(())
     /// ```
@@ -270,8 +272,8 @@ impl<T> Task<T> {
     ///
     /// ```
     /// # let event_loop = loopctl::EventLoop::new()?;
-    /// # let lp = event_loop.lp();
-    /// let task = lp.create_task(async {});
+    /// # let handle = event_loop.handle();
+    /// let task = handle.create_task(async {});
     /// task.set_name("fetch");
     /// assert_eq!(task.name(), "fetch");
     /// # Ok::<(), std::io::Error>(())
@@ -303,7 +305,7 @@ impl<T> Drop for Task<T> {
         }
         let result = Pin::new(&mut running).poll(&mut Context::from_waker(Waker::noop()));
         if let Poll::Ready(Some(Err(Ended::Panicked(payload)))) = result {
-            report_unretrieved(self.reference.lp(), self.reference.info(), payload);
+            report_unretrieved(self.reference.handle(), self.reference.info(), payload);
         }
     }
 }

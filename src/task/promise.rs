@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use crate::event_loop::{ErrorContext, LoopRef, PanicError, Payload};
+use crate::event_loop::{ErrorContext, LoopHandle, PanicError, Payload};
 
 /// The setting end of a future. Any thread may hold it; setting it wakes whoever awaits the other end,
 /// in the next turn of that loop.
@@ -20,7 +20,7 @@ pub struct Promise<T> {
 /// Dropping it tells the setting end that nobody waits any more.
 pub struct Deferred<T> {
     shared: Arc<Shared<T>>,
-    lp: LoopRef,
+    event_loop: LoopHandle,
 }
 
 /// What was awaited has been cancelled.
@@ -42,9 +42,9 @@ impl Cancelled {
     ///
     /// ```
     /// # let event_loop = loopctl::EventLoop::new()?;
-    /// # let lp = event_loop.lp();
+    /// # let handle = event_loop.handle();
     /// event_loop.close();
-    /// let work = lp.run_in_executor(|| ()).try_result();
+    /// let work = handle.run_in_executor(|| ()).try_result();
     /// assert_eq!(work.unwrap().unwrap_err().reason(), Some("event loop is closed"));
     /// # Ok::<(), std::io::Error>(())
     /// ```
@@ -83,21 +83,21 @@ enum Failure {
     Panicked(Payload),
 }
 
-impl LoopRef {
+impl LoopHandle {
     /// A future and what sets it; asyncio's `create_future`.
     ///
     /// ```
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// # let lp = event_loop.lp();
-    /// let (promise, deferred) = lp.create_future();
-    /// lp.call_soon(move || promise.set("arrived"));
+    /// # let handle = event_loop.handle();
+    /// let (promise, deferred) = handle.create_future();
+    /// handle.call_soon(move || promise.set("arrived"));
     /// assert_eq!(event_loop.run_until_complete(deferred)?, Ok("arrived"));
     /// # Ok::<(), loopctl::RunError>(())
     /// ```
     pub fn create_future<T: 'static>(&self) -> (Promise<T>, Deferred<T>) {
         let shared = Arc::new(Shared(Mutex::new(State::Pending(None))));
         let promise = Promise { shared: Arc::clone(&shared) };
-        (promise, Deferred { shared, lp: self.clone() })
+        (promise, Deferred { shared, event_loop: self.clone() })
     }
 }
 
@@ -106,7 +106,7 @@ impl<T> Promise<T> {
     ///
     /// ```
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// let (promise, arrived) = event_loop.lp().create_future();
+    /// let (promise, arrived) = event_loop.handle().create_future();
     /// let worker = std::thread::Builder::new().spawn(move || promise.set(42))?;
     /// assert_eq!(event_loop.run_until_complete(arrived)?, Ok(42));
     /// # worker.join().unwrap();
@@ -120,7 +120,7 @@ impl<T> Promise<T> {
     ///
     /// ```
     /// # let event_loop = loopctl::EventLoop::new()?;
-    /// let (promise, deferred) = event_loop.lp().create_future::<()>();
+    /// let (promise, deferred) = event_loop.handle().create_future::<()>();
     /// assert!(promise.is_awaited());
     /// drop(deferred);
     /// assert!(!promise.is_awaited());
@@ -155,7 +155,7 @@ impl<T> Deferred<T> {
     ///
     /// ```
     /// # let event_loop = loopctl::EventLoop::new()?;
-    /// let (promise, mut deferred) = event_loop.lp().create_future();
+    /// let (promise, mut deferred) = event_loop.handle().create_future();
     /// assert_eq!(deferred.try_result(), None);
     /// promise.set("arrived");
     /// assert_eq!(deferred.try_result(), Some(Ok("arrived")));
@@ -173,7 +173,7 @@ impl<T> Deferred<T> {
     ///
     /// ```
     /// # let event_loop = loopctl::EventLoop::new()?;
-    /// let (promise, deferred) = event_loop.lp().create_future::<()>();
+    /// let (promise, deferred) = event_loop.handle().create_future::<()>();
     /// assert!(!deferred.is_done());
     /// drop(promise);
     /// assert!(deferred.is_done(), "it will never arrive");
@@ -187,7 +187,7 @@ impl<T> Deferred<T> {
     ///
     /// ```
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// let (_promise, deferred) = event_loop.lp().create_future::<()>();
+    /// let (_promise, deferred) = event_loop.handle().create_future::<()>();
     /// assert!(deferred.cancel());
     /// assert!(!deferred.cancel());
     /// assert!(event_loop.run_until_complete(deferred)?.is_err());
@@ -214,7 +214,7 @@ impl<T> Drop for Deferred<T> {
     fn drop(&mut self) {
         if let Some(Err(Failure::Panicked(payload))) = self.shared.take() {
             let context = ErrorContext::new("Future exception was never retrieved");
-            self.lp.call_exception_handler(context.error(PanicError::from(payload)));
+            self.event_loop.call_exception_handler(context.error(PanicError::from(payload)));
         }
     }
 }

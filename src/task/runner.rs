@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::event_loop::{EventLoop, LoopRef, RunError};
+use crate::event_loop::{EventLoop, LoopHandle, RunError};
 
 /// How long each of two things may hold up the end: tasks that the clean-up itself brings about, and blocking
 /// calls. A lookup that hangs must not keep a program from exiting.
@@ -15,8 +15,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// here; what was left is then dropped instead.
 ///
 /// ```
-/// let sum = loopctl::run(async |lp| {
-///     let task = lp.create_task(async { 20 });
+/// let sum = loopctl::run(async |event_loop| {
+///     let task = event_loop.create_task(async { 20 });
 ///     task.await.unwrap_or(0) + 22
 /// })?;
 /// assert_eq!(sum, 42);
@@ -25,30 +25,30 @@ const PATIENCE: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// [`RunError`]; an error of `main` itself is part of its result.
-pub fn run<T>(main: impl AsyncFnOnce(LoopRef) -> T) -> Result<T, RunError> {
+pub fn run<T>(main: impl AsyncFnOnce(LoopHandle) -> T) -> Result<T, RunError> {
     let mut event_loop = EventLoop::new()?;
-    let lp = event_loop.lp();
-    let result = event_loop.run_until_complete(main(lp.clone()));
-    event_loop.run_until_complete(clean_up(&lp))?;
+    let handle = event_loop.handle();
+    let result = event_loop.run_until_complete(main(handle.clone()));
+    event_loop.run_until_complete(clean_up(&handle))?;
     event_loop.close();
     result
 }
 
-async fn clean_up(lp: &LoopRef) {
-    let left = lp.all_tasks();
+async fn clean_up(event_loop: &LoopHandle) {
+    let left = event_loop.all_tasks();
     while left.iter().filter(|task| task.cancel()).count() > 0 {
-        lp.sleep(Duration::ZERO).await;
+        event_loop.sleep(Duration::ZERO).await;
     }
     // What those dropped may have begun others, as a generator does to close itself.
-    let _ = lp.timeout(PATIENCE, ended(lp)).await;
-    lp.shutdown_asyncgens().await;
+    let _ = event_loop.timeout(PATIENCE, ended(event_loop)).await;
+    event_loop.shutdown_asyncgens().await;
     // The warning has been logged, and there is nothing else to do about it.
-    let _ = lp.shutdown_default_executor(PATIENCE).await;
+    let _ = event_loop.shutdown_default_executor(PATIENCE).await;
 }
 
 /// Ends when no task is left. Nobody wakes for that, so it looks again from time to time.
-async fn ended(lp: &LoopRef) {
-    while !lp.all_tasks().is_empty() {
-        lp.sleep(Duration::from_millis(1)).await;
+async fn ended(event_loop: &LoopHandle) {
+    while !event_loop.all_tasks().is_empty() {
+        event_loop.sleep(Duration::from_millis(1)).await;
     }
 }

@@ -6,7 +6,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use crate::event_loop::{Due, LoopRef, deadline};
+use crate::event_loop::{Due, LoopHandle, deadline};
 use crate::plan::TimerKey;
 
 /// A future that ends at an instant; dropping it cancels its timer.
@@ -20,13 +20,13 @@ pub struct Sleep {
 
 /// At most one timer, which wakes a task. Dropping it cancels the timer.
 pub(crate) struct Alarm {
-    lp: LoopRef,
+    event_loop: LoopHandle,
     set: Option<(Instant, TimerKey, Waker)>,
 }
 
 impl Alarm {
-    pub(crate) fn new(lp: &LoopRef) -> Self {
-        Self { lp: lp.clone(), set: None }
+    pub(crate) fn new(event_loop: &LoopHandle) -> Self {
+        Self { event_loop: event_loop.clone(), set: None }
     }
 
     /// Wakes at this instant, and at no other one set before.
@@ -38,13 +38,14 @@ impl Alarm {
             return;
         }
         self.clear();
-        self.set = when
-            .map(|when| (when, self.lp.schedule(when, Due::Wake(waker.clone())), waker.clone()));
+        self.set = when.map(|when| {
+            (when, self.event_loop.schedule(when, Due::Wake(waker.clone())), waker.clone())
+        });
     }
 
     fn clear(&mut self) {
         if let Some((_, key, _)) = self.set.take() {
-            self.lp.cancel_timer(key);
+            self.event_loop.cancel_timer(key);
         }
     }
 }
@@ -67,16 +68,16 @@ impl fmt::Display for Elapsed {
 
 impl std::error::Error for Elapsed {}
 
-impl LoopRef {
+impl LoopHandle {
     /// Ends when `delay` has passed, never earlier; asyncio's `sleep`. A delay of zero lets every other job
     /// that is ready run once.
     ///
     /// ```
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// let lp = event_loop.lp();
-    /// let began = lp.time();
-    /// event_loop.run_until_complete(lp.sleep(std::time::Duration::from_millis(2)))?;
-    /// assert!(lp.time() - began >= std::time::Duration::from_millis(2));
+    /// let handle = event_loop.handle();
+    /// let began = handle.time();
+    /// event_loop.run_until_complete(handle.sleep(std::time::Duration::from_millis(2)))?;
+    /// assert!(handle.time() - began >= std::time::Duration::from_millis(2));
     /// # Ok::<(), loopctl::RunError>(())
     /// ```
     pub fn sleep(&self, delay: Duration) -> Sleep {
@@ -91,9 +92,9 @@ impl LoopRef {
     /// ```
     /// # use std::time::Duration;
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// let lp = event_loop.lp();
-    /// let slow = lp.sleep(Duration::from_secs(60));
-    /// let result = event_loop.run_until_complete(lp.timeout(Duration::from_millis(1), slow))?;
+    /// let handle = event_loop.handle();
+    /// let slow = handle.sleep(Duration::from_secs(60));
+    /// let result = event_loop.run_until_complete(handle.timeout(Duration::from_millis(1), slow))?;
     /// assert_eq!(result, Err(loopctl::Elapsed));
     /// # Ok::<(), loopctl::RunError>(())
     /// ```
@@ -120,7 +121,7 @@ impl Future for Sleep {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if self.yielded && self.alarm.lp.time() >= self.until {
+        if self.yielded && self.alarm.event_loop.time() >= self.until {
             self.alarm.clear();
             return Poll::Ready(());
         }

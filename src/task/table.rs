@@ -10,13 +10,13 @@ use std::task::Waker;
 use slab::Slab;
 
 use super::info::TaskInfo;
-use crate::event_loop::{Describe, ErrorContext, LoopRef, Room};
+use crate::event_loop::{Describe, ErrorContext, LoopHandle, Room};
 
 /// A boxed future for one thread.
 pub type LocalFuture = Pin<Box<dyn Future<Output = ()>>>;
 
-/// Wraps the futures of new tasks; see [`LoopRef::set_task_factory`].
-pub type TaskFactory = Rc<dyn Fn(&LoopRef, LocalFuture) -> LocalFuture>;
+/// Wraps the futures of new tasks; see [`LoopHandle::set_task_factory`].
+pub type TaskFactory = Rc<dyn Fn(&LoopHandle, LocalFuture) -> LocalFuture>;
 
 #[derive(Default)]
 pub(crate) struct Tasks {
@@ -86,12 +86,12 @@ impl Tasks {
 
 impl Room for Tasks {
     /// The next step of a task on a closed loop drops its future.
-    fn close(&self, lp: &LoopRef) {
+    fn close(&self, event_loop: &LoopHandle) {
         self.set_factory(None);
         for info in self.alive() {
-            if lp.debug() && !info.is_cancelled() {
+            if event_loop.debug() && !info.is_cancelled() {
                 let context = ErrorContext::new("Task was destroyed but it is pending!");
-                lp.call_exception_handler(context.job(info.describe()));
+                event_loop.call_exception_handler(context.job(info.describe()));
             }
             self.cancel(&info);
         }
@@ -104,18 +104,22 @@ impl Room for Tasks {
 
 /// A task's place among the living, held by its future.
 pub(crate) struct Membership {
-    lp: LoopRef,
+    event_loop: LoopHandle,
     tasks: Rc<Tasks>,
     info: Arc<TaskInfo>,
 }
 
 impl Membership {
-    pub(crate) fn new(lp: &LoopRef, tasks: &Rc<Tasks>, origin: &'static Location<'static>) -> Self {
-        Self { lp: lp.clone(), tasks: Rc::clone(tasks), info: tasks.enlist(origin) }
+    pub(crate) fn new(
+        event_loop: &LoopHandle,
+        tasks: &Rc<Tasks>,
+        origin: &'static Location<'static>,
+    ) -> Self {
+        Self { event_loop: event_loop.clone(), tasks: Rc::clone(tasks), info: tasks.enlist(origin) }
     }
 
-    pub(crate) fn lp(&self) -> &LoopRef {
-        &self.lp
+    pub(crate) fn handle(&self) -> &LoopHandle {
+        &self.event_loop
     }
 
     pub(crate) fn info(&self) -> &Arc<TaskInfo> {

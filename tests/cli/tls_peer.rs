@@ -17,8 +17,8 @@ pub(crate) fn echoing(tls: TlsServer) -> SocketAddr {
 }
 
 pub(crate) fn echoing_at(ip: &'static str, port: u16, tls: TlsServer) -> SocketAddr {
-    serving(async move |lp, found| {
-        let server = lp.create_server(ip, port).tls(tls);
+    serving(async move |event_loop, found| {
+        let server = event_loop.create_server(ip, port).tls(tls);
         let server = server.serve_streams(async |mut reader, mut writer| {
             while let Ok(bytes) = reader.read_some(4096).await {
                 if bytes.is_empty() || writer.write_all(&bytes).await.is_err() {
@@ -36,18 +36,18 @@ pub(crate) fn echoing_at(ip: &'static str, port: u16, tls: TlsServer) -> SocketA
 pub(crate) fn plain<F: Future<Output = ()> + 'static>(
     handler: impl Fn(StreamReader, StreamWriter) -> F + Send + 'static,
 ) -> SocketAddr {
-    serving(async move |lp, found| {
-        let server = lp.create_server("127.0.0.1", 0).serve_streams(handler).await.unwrap();
+    serving(async move |event_loop, found| {
+        let server = event_loop.create_server("127.0.0.1", 0).serve_streams(handler).await.unwrap();
         found.send(server.local_addrs()[0]).unwrap();
         server.serve_forever().await.unwrap();
     })
 }
 
 fn serving(
-    main: impl AsyncFnOnce(loopctl::LoopRef, mpsc::Sender<SocketAddr>) + Send + 'static,
+    main: impl AsyncFnOnce(loopctl::LoopHandle, mpsc::Sender<SocketAddr>) + Send + 'static,
 ) -> SocketAddr {
     let (found, address) = mpsc::channel();
-    thread::spawn(move || loopctl::run(async |lp| main(lp, found).await));
+    thread::spawn(move || loopctl::run(async |event_loop| main(event_loop, found).await));
     address.recv_timeout(Duration::from_secs(10)).unwrap()
 }
 

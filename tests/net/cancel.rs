@@ -5,28 +5,28 @@ use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use loopctl::{CreateConnection, EventLoop, LoopRef};
+use loopctl::{CreateConnection, EventLoop, LoopHandle};
 
 use crate::support::{
     Dead, Recorder, Refusing, Server, Trace, descriptors, in_child, ms, step, syn_sent_to,
 };
 
 /// Drops a connect after this many turns; the loop must then have nothing to wake up for.
-fn drop_after(turns: usize, quiet: Duration, connecting: impl Fn(&LoopRef) -> CreateConnection) {
+fn drop_after(turns: usize, quiet: Duration, connecting: impl Fn(&LoopHandle) -> CreateConnection) {
     let mut event_loop = EventLoop::new().unwrap();
-    let lp = event_loop.lp();
+    let handle = event_loop.handle();
     let before = descriptors();
     let entered = event_loop.enter().unwrap();
-    let mut opening = Box::pin(connecting(&lp).open(Recorder::new));
+    let mut opening = Box::pin(connecting(&handle).open(Recorder::new));
     for _ in 0..turns {
         assert!(step(&mut opening).is_pending());
         entered.turn(Some(ms(2))).unwrap();
     }
     drop(opening);
     assert_eq!(descriptors(), before, "dropped after {turns} turns");
-    let began = lp.time();
+    let began = handle.time();
     entered.turn(Some(quiet)).unwrap();
-    let waited = lp.time() - began;
+    let waited = handle.time() - began;
     assert!(waited >= quiet, "something was left: woken after {waited:?}, {turns} turns");
 }
 
@@ -45,9 +45,9 @@ fn conn_18_26_dropped_at_any_moment_nothing_is_left() {
         let (refusing, one, two) = (Refusing::new(), Dead::new(), Dead::new());
         for turns in 0..16 {
             let trace = Trace::new();
-            drop_after(turns, ms(30), |lp| {
+            drop_after(turns, ms(30), |event_loop| {
                 let addresses = [refusing.address(), one.address(), two.address()];
-                let connecting = lp.create_connection_to(addresses).trace(trace.listener());
+                let connecting = event_loop.create_connection_to(addresses).trace(trace.listener());
                 connecting.happy_eyeballs_delay(ms(10))
             });
             assert_eq!(syn_sent_to(one.address()) + syn_sent_to(two.address()), 0);
@@ -63,8 +63,8 @@ fn conn_18_26_dropped_no_time_limit_is_left() {
         for turns in 0..3 {
             for limit_all in [false, true] {
                 let trace = Trace::new();
-                drop_after(turns, ms(320), |lp| {
-                    let connecting = lp.create_connection_to([dead.address()]);
+                drop_after(turns, ms(320), |event_loop| {
+                    let connecting = event_loop.create_connection_to([dead.address()]);
                     let connecting = connecting.trace(trace.listener());
                     if limit_all {
                         connecting.timeout(ms(300))
@@ -83,9 +83,9 @@ fn conn_26_a_task_cancelled_at_any_moment_ends_in_the_next_turn() {
     let dead = Dead::new();
     for turns in 0..6 {
         let mut event_loop = EventLoop::new().unwrap();
-        let lp = event_loop.lp();
-        let connecting = lp.create_connection_to([dead.address()]);
-        let task = lp.create_task(connecting.open(Recorder::new));
+        let handle = event_loop.handle();
+        let connecting = handle.create_connection_to([dead.address()]);
+        let task = handle.create_task(connecting.open(Recorder::new));
         let entered = event_loop.enter().unwrap();
         for _ in 0..turns {
             entered.turn(Some(Duration::ZERO)).unwrap();
@@ -101,8 +101,8 @@ fn conn_26_a_task_cancelled_at_any_moment_ends_in_the_next_turn() {
 #[test]
 fn conn_18_cancelled_while_the_name_is_looked_up() {
     let mut event_loop = EventLoop::new().unwrap();
-    let (lp, trace) = (event_loop.lp(), Trace::new());
-    let connecting = lp.create_connection("localhost", 80).trace(trace.listener());
+    let (handle, trace) = (event_loop.handle(), Trace::new());
+    let connecting = handle.create_connection("localhost", 80).trace(trace.listener());
     let entered = event_loop.enter().unwrap();
     let mut opening = Box::pin(connecting.open(Recorder::new));
     assert!(step(&mut opening).is_pending());
@@ -119,10 +119,11 @@ fn conn_21_a_reused_descriptor_hears_nothing_of_the_attempt_before() {
     in_child("cancel::conn_21_a_reused_descriptor_hears_nothing_of_the_attempt_before", || {
         let dead = Dead::new();
         let mut event_loop = EventLoop::new().unwrap();
-        let lp = event_loop.lp();
+        let handle = event_loop.handle();
         let entered = event_loop.enter().unwrap();
         let number = UnixStream::pair().unwrap().0.as_raw_fd();
-        let mut opening = Box::pin(lp.create_connection_to([dead.address()]).open(Recorder::new));
+        let mut opening =
+            Box::pin(handle.create_connection_to([dead.address()]).open(Recorder::new));
         assert!(step(&mut opening).is_pending());
         entered.turn(Some(Duration::ZERO)).unwrap();
         drop(opening);
@@ -130,15 +131,15 @@ fn conn_21_a_reused_descriptor_hears_nothing_of_the_attempt_before() {
         assert_eq!(ours.as_raw_fd(), number, "the test is about a number that is used again");
         let calls = std::rc::Rc::new(std::cell::Cell::new(0));
         let seen = std::rc::Rc::clone(&calls);
-        lp.add_reader(&ours, move || seen.set(seen.get() + 1)).unwrap();
-        let began = lp.time();
+        handle.add_reader(&ours, move || seen.set(seen.get() + 1)).unwrap();
+        let began = handle.time();
         entered.turn(Some(ms(20))).unwrap();
         assert_eq!(calls.get(), 0, "nothing to read yet");
-        assert!(lp.time() - began >= ms(20), "it can be written to, but nobody asked for that");
+        assert!(handle.time() - began >= ms(20), "it can be written to, but nobody asked for that");
         theirs.write_all(b"x").unwrap();
         entered.turn(Some(ms(500))).unwrap();
         assert_eq!(calls.get(), 1);
-        lp.remove_reader(&ours);
+        handle.remove_reader(&ours);
     });
 }
 
@@ -148,10 +149,11 @@ fn conn_18_dropped_when_the_socket_is_ready() {
     in_child("cancel::conn_18_dropped_when_the_socket_is_ready", || {
         let dead = Dead::new();
         let mut event_loop = EventLoop::new().unwrap();
-        let lp = event_loop.lp();
+        let handle = event_loop.handle();
         let entered = event_loop.enter().unwrap();
         let before = descriptors();
-        let mut opening = Box::pin(lp.create_connection_to([dead.address()]).open(Recorder::new));
+        let mut opening =
+            Box::pin(handle.create_connection_to([dead.address()]).open(Recorder::new));
         assert!(step(&mut opening).is_pending());
         dead.revive();
         entered.turn(Some(ms(3000))).unwrap();
@@ -165,11 +167,12 @@ fn conn_18_dropped_when_the_socket_is_ready() {
 #[test]
 fn conn_20_the_connection_outlives_the_future_that_made_it() {
     let server = Server::new();
-    crate::support::run(async |lp| {
-        let task = lp.create_task(lp.create_connection_to([server.address()]).open(Recorder::new));
+    crate::support::run(async |event_loop| {
+        let task = event_loop
+            .create_task(event_loop.create_connection_to([server.address()]).open(Recorder::new));
         let connection = task.await.unwrap().unwrap();
         server.accept().write_all(b"still here").unwrap();
-        crate::support::until(&lp, || connection.with(|recorder| recorder.is_lost())).await;
+        crate::support::until(&event_loop, || connection.with(|recorder| recorder.is_lost())).await;
         assert_eq!(connection.with(|recorder| recorder.data()), b"still here");
     });
 }
@@ -180,15 +183,15 @@ fn conn_18_closing_the_loop_in_mid_race_leaves_nothing() {
         let dead = [Dead::new(), Dead::new()];
         let (before, trace) = (descriptors(), Trace::new());
         let mut event_loop = EventLoop::new().unwrap();
-        let lp = event_loop.lp();
-        let connecting = lp.create_connection_to(dead.each_ref().map(Dead::address));
+        let handle = event_loop.handle();
+        let connecting = handle.create_connection_to(dead.each_ref().map(Dead::address));
         let connecting = connecting.happy_eyeballs_delay(ms(5)).trace(trace.listener());
-        let task = lp.create_task(connecting.open(Recorder::new));
-        let racing = crate::support::until(&lp, || trace.starts().len() == 2);
+        let task = handle.create_task(connecting.open(Recorder::new));
+        let racing = crate::support::until(&handle, || trace.starts().len() == 2);
         event_loop.run_until_complete(racing).unwrap();
         assert_eq!(descriptors(), before + 4, "two sockets, and two of the loop");
         event_loop.close();
-        drop(lp);
+        drop(handle);
         assert!(task.is_finished());
         assert_eq!(dead.each_ref().map(|dead| syn_sent_to(dead.address())), [0, 0]);
         trace.check();

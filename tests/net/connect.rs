@@ -18,8 +18,8 @@ use crate::support::{
 fn conn_01_a_host_gives_a_transport_and_a_protocol() {
     let server = Server::new();
     let trace = Trace::new();
-    run(async |lp| {
-        let connecting = lp.create_connection("127.0.0.1", server.address().port());
+    run(async |event_loop| {
+        let connecting = event_loop.create_connection("127.0.0.1", server.address().port());
         let connection = connecting.trace(trace.listener()).open(Recorder::new).await.unwrap();
         assert_eq!(connection.with(|recorder| recorder.seen.clone()), [Seen::Made]);
         assert_eq!(connection.transport.peer_addr().unwrap(), server.address());
@@ -30,7 +30,8 @@ fn conn_01_a_host_gives_a_transport_and_a_protocol() {
         peer.read_exact(&mut buffer).unwrap();
         assert_eq!(&buffer, b"to the server");
         peer.write_all(b"to the client").unwrap();
-        until(&lp, || connection.with(|recorder| recorder.data() == b"to the client")).await;
+        until(&event_loop, || connection.with(|recorder| recorder.data() == b"to the client"))
+            .await;
     });
     trace.check();
     assert_eq!((trace.selected(), trace.outcomes()), (Some(0), vec![(0, Outcome::Succeeded)]));
@@ -40,8 +41,8 @@ fn conn_01_a_host_gives_a_transport_and_a_protocol() {
 fn conn_01_a_name_is_resolved_and_the_story_is_told_in_order() {
     let server = Server::new();
     let trace = Trace::new();
-    run(async |lp| {
-        let connecting = lp.create_connection("localhost", server.address().port());
+    run(async |event_loop| {
+        let connecting = event_loop.create_connection("localhost", server.address().port());
         connecting.family(Family::Inet).trace(trace.listener()).open(Recorder::new).await.unwrap();
     });
     trace.check();
@@ -63,8 +64,9 @@ fn conn_01_a_name_is_resolved_and_the_story_is_told_in_order() {
 fn conn_01_the_winners_facts_are_its_sockets() {
     let server = Server::new();
     let trace = Trace::new();
-    let local = run(async |lp| {
-        let connecting = lp.create_connection_to([server.address()]).trace(trace.listener());
+    let local = run(async |event_loop| {
+        let connecting =
+            event_loop.create_connection_to([server.address()]).trace(trace.listener());
         connecting.open(Recorder::new).await.unwrap().transport.local_addr().unwrap()
     });
     let facts = trace.events().into_iter().find_map(|event| match event.kind {
@@ -80,8 +82,9 @@ fn conn_01_the_winners_facts_are_its_sockets() {
 #[test]
 fn conn_01_a_name_that_is_none_is_told_as_such() {
     let trace = Trace::new();
-    let error = run(async |lp| {
-        let connecting = lp.create_connection("localhost", 80).flags(AddrInfoFlags::NUMERICHOST);
+    let error = run(async |event_loop| {
+        let connecting =
+            event_loop.create_connection("localhost", 80).flags(AddrInfoFlags::NUMERICHOST);
         connecting.trace(trace.listener()).open(Recorder::new).await.unwrap_err()
     });
     trace.check();
@@ -93,7 +96,8 @@ fn conn_01_a_name_that_is_none_is_told_as_such() {
 #[test]
 fn conn_04_a_datagram_socket_is_refused() {
     let datagram = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let error = run(async |lp| lp.create_connection_on(datagram).open(Recorder::new).await);
+    let error =
+        run(async |event_loop| event_loop.create_connection_on(datagram).open(Recorder::new).await);
     let error = error.unwrap_err();
     assert!(error.to_string().starts_with("A Stream Socket was expected, got "), "{error}");
     assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
@@ -102,14 +106,14 @@ fn conn_04_a_datagram_socket_is_refused() {
 #[test]
 fn conn_04_a_socket_that_is_connected_already_is_taken_over() {
     let server = Server::new();
-    run(async |lp| {
+    run(async |event_loop| {
         // Blocking, as the standard library makes them; the loop must not be blocked by it.
         let stream = std::net::TcpStream::connect(server.address()).unwrap();
         let local = stream.local_addr().unwrap();
-        let connection = lp.create_connection_on(stream).open(Recorder::new).await.unwrap();
+        let connection = event_loop.create_connection_on(stream).open(Recorder::new).await.unwrap();
         assert_eq!(connection.transport.local_addr().unwrap(), local);
         server.accept().write_all(b"hello").unwrap();
-        until(&lp, || connection.with(|recorder| recorder.is_lost())).await;
+        until(&event_loop, || connection.with(|recorder| recorder.is_lost())).await;
         let seen = connection.with(|recorder| recorder.seen.clone());
         let data = Seen::Data(b"hello".to_vec());
         assert_eq!(seen, [Seen::Made, data, Seen::Eof, Seen::Lost(None)]);
@@ -120,9 +124,9 @@ fn conn_04_a_socket_that_is_connected_already_is_taken_over() {
 fn conn_06_one_after_another_and_the_first_success_wins() {
     let (refusing, server, spare) = (Refusing::new(), Server::new(), Server::new());
     let trace = Trace::new();
-    run(async |lp| {
+    run(async |event_loop| {
         let addresses = [refusing.address(), server.address(), spare.address()];
-        let connecting = lp.create_connection_to(addresses).trace(trace.listener());
+        let connecting = event_loop.create_connection_to(addresses).trace(trace.listener());
         let connection = connecting.open(Recorder::new).await.unwrap();
         assert_eq!(connection.transport.peer_addr().unwrap(), server.address());
     });
@@ -135,11 +139,11 @@ fn conn_06_one_after_another_and_the_first_success_wins() {
 #[test]
 fn conn_22_small_writes_are_sent_at_once_unless_told_otherwise() {
     let server = Server::new();
-    run(async |lp| {
+    run(async |event_loop| {
         for nodelay in [true, false] {
             let copy: Rc<RefCell<Option<OwnedFd>>> = Rc::default();
             let slot = Rc::clone(&copy);
-            let connection = lp
+            let connection = event_loop
                 .create_connection_to([server.address()])
                 .configure(move |fd| {
                     slot.replace(Some(fd.try_clone_to_owned()?));
@@ -159,10 +163,12 @@ fn conn_22_small_writes_are_sent_at_once_unless_told_otherwise() {
 #[test]
 fn conn_28_a_hundred_connections_at_a_time() {
     let server = Server::new();
-    run(async |lp| {
+    run(async |event_loop| {
         let tasks: Vec<_> = (0..100)
             .map(|_| {
-                lp.create_task(lp.create_connection_to([server.address()]).open(Recorder::new))
+                event_loop.create_task(
+                    event_loop.create_connection_to([server.address()]).open(Recorder::new),
+                )
             })
             .collect();
         let mut connections = Vec::new();
@@ -176,7 +182,8 @@ fn conn_28_a_hundred_connections_at_a_time() {
         }
         for connection in &connections {
             let own = connection.transport.local_addr().unwrap().to_string();
-            until(&lp, || connection.with(|recorder| recorder.data() == own.as_bytes())).await;
+            until(&event_loop, || connection.with(|recorder| recorder.data() == own.as_bytes()))
+                .await;
         }
     });
 }
@@ -186,7 +193,9 @@ fn conn_29_family_protocol_and_flags_reach_the_resolver() {
     let server = Server::new();
     let port = server.address().port();
     let open = |change: fn(loopctl::CreateConnection) -> loopctl::CreateConnection| {
-        run(async |lp| change(lp.create_connection("127.0.0.1", port)).open(Recorder::new).await)
+        run(async |event_loop| {
+            change(event_loop.create_connection("127.0.0.1", port)).open(Recorder::new).await
+        })
     };
     let name = |error: ConnectError| match error {
         ConnectError::Resolve(error) => error.name(),
@@ -197,19 +206,19 @@ fn conn_29_family_protocol_and_flags_reach_the_resolver() {
     assert_eq!(name(family), Some("EAI_ADDRFAMILY"));
     let protocol = open(|connecting| connecting.protocol(132_000)).unwrap_err();
     assert_eq!(name(protocol), Some("EAI_SOCKTYPE"));
-    let by_name = |lp: loopctl::LoopRef| {
+    let by_name = |event_loop: loopctl::LoopHandle| {
         let port = Port::Service("http".into());
-        lp.create_connection("127.0.0.1", port).flags(AddrInfoFlags::NUMERICSERV)
+        event_loop.create_connection("127.0.0.1", port).flags(AddrInfoFlags::NUMERICSERV)
     };
-    let flags = run(async |lp| by_name(lp).open(Recorder::new).await).unwrap_err();
+    let flags = run(async |event_loop| by_name(event_loop).open(Recorder::new).await).unwrap_err();
     assert_eq!(name(flags), Some("EAI_NONAME"));
 }
 
 #[test]
 fn conn_33_a_socket_that_met_itself_is_refused() {
     let address: SocketAddr = Refusing::new().address();
-    let error = run(async |lp| {
-        let connecting = lp.create_connection_to([address]).local_addr(address);
+    let error = run(async |event_loop| {
+        let connecting = event_loop.create_connection_to([address]).local_addr(address);
         connecting.open(Recorder::new).await.unwrap_err()
     });
     assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
@@ -221,7 +230,7 @@ fn conn_options_are_set_before_bind_and_connect() {
     let server = Server::new();
     let calls = Rc::new(Cell::new(0));
     let seen = Rc::clone(&calls);
-    run(async |lp| {
+    run(async |event_loop| {
         let configure = move |fd: std::os::fd::BorrowedFd<'_>| {
             let socket = Socket::from(fd.as_fd().try_clone_to_owned()?);
             assert_eq!(socket.local_addr()?.as_socket().unwrap().port(), 0, "not bound");
@@ -229,7 +238,7 @@ fn conn_options_are_set_before_bind_and_connect() {
             seen.set(seen.get() + 1);
             socket.set_keepalive(true)
         };
-        let connecting = lp.create_connection_to([server.address()]).configure(configure);
+        let connecting = event_loop.create_connection_to([server.address()]).configure(configure);
         let connecting = connecting.local_addr("127.0.0.1:0".parse().unwrap());
         connecting.open(Recorder::new).await.unwrap();
     });
@@ -240,13 +249,13 @@ fn conn_options_are_set_before_bind_and_connect() {
 fn conn_an_option_that_fails_is_a_failure_of_its_own_phase() {
     let (first, second) = (Server::new(), Server::new());
     let trace = Trace::new();
-    run(async |lp| {
+    run(async |event_loop| {
         let calls = Cell::new(0);
         let configure = move |_: std::os::fd::BorrowedFd<'_>| {
             calls.set(calls.get() + 1);
             if calls.get() == 1 { Err(std::io::Error::other("no such option")) } else { Ok(()) }
         };
-        let connecting = lp.create_connection_to([first.address(), second.address()]);
+        let connecting = event_loop.create_connection_to([first.address(), second.address()]);
         let connecting = connecting.configure(configure).trace(trace.listener());
         let connection = connecting.open(Recorder::new).await.unwrap();
         assert_eq!(connection.transport.peer_addr().unwrap(), second.address());
@@ -263,8 +272,8 @@ fn il_06_prefer_and_interleave_decide_the_order() {
         let trace = Trace::new();
         let all: Vec<SocketAddr> =
             ["[::1]:1", "[::2]:1", "127.0.0.1:1"].map(|text| text.parse().unwrap()).into();
-        run(async |lp| {
-            let connecting = change(lp.create_connection_to(all)).trace(trace.listener());
+        run(async |event_loop| {
+            let connecting = change(event_loop.create_connection_to(all)).trace(trace.listener());
             drop(connecting.timeout(std::time::Duration::ZERO).open(Recorder::new).await);
         });
         let sorted = trace.events().into_iter().find_map(|event| match event.kind {
@@ -291,9 +300,9 @@ fn conn_01_ipv6_connects_too() {
         return;
     }
     let server = Server::at("[::1]:0");
-    run(async |lp| {
+    run(async |event_loop| {
         let host = Host::from("::1");
-        let connecting = lp.create_connection(host, server.address().port());
+        let connecting = event_loop.create_connection(host, server.address().port());
         let connection = connecting.open(Recorder::new).await.unwrap();
         assert_eq!(connection.transport.peer_addr().unwrap(), server.address());
     });
@@ -305,14 +314,14 @@ fn conn_a_listener_that_panics_hears_no_more() {
     let dead = Dead::new();
     let calls = Rc::new(Cell::new(0));
     let seen = Rc::clone(&calls);
-    run(async |lp| {
-        let reports = Reports::of(&lp);
-        let connecting = lp.create_connection_to([dead.address()]).trace(move |_| {
+    run(async |event_loop| {
+        let reports = Reports::of(&event_loop);
+        let connecting = event_loop.create_connection_to([dead.address()]).trace(move |_| {
             seen.set(seen.get() + 1);
             assert_eq!(seen.get(), 1, "the listener is broken");
         });
-        drop(lp.create_task(async { connecting.open(Recorder::new).await.map(drop) }));
-        until(&lp, || !reports.texts().is_empty()).await;
+        drop(event_loop.create_task(async { connecting.open(Recorder::new).await.map(drop) }));
+        until(&event_loop, || !reports.texts().is_empty()).await;
         assert!(reports.texts()[0].contains("the listener is broken"), "{:?}", reports.texts());
     });
     assert_eq!(calls.get(), 2);
@@ -323,9 +332,10 @@ fn conn_a_listener_that_panics_hears_no_more() {
 fn conn_the_peer_of_a_connection_to_an_unspecified_address_is_known() {
     let server = Server::new();
     let port = server.address().port();
-    run(async |lp| {
+    run(async |event_loop| {
         let anywhere: SocketAddr = ([0, 0, 0, 0], port).into();
-        let connection = lp.create_connection_to([anywhere]).open(Recorder::new).await.unwrap();
+        let connection =
+            event_loop.create_connection_to([anywhere]).open(Recorder::new).await.unwrap();
         assert_eq!(connection.transport.peer_addr().unwrap(), server.address());
         let peer = server.accept().peer_addr().unwrap();
         assert_eq!(connection.transport.local_addr().unwrap(), peer);

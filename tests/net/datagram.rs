@@ -74,13 +74,13 @@ fn said(error: &ConnectError) -> (ErrorKind, String) {
 
 #[test]
 fn udp_01_a_local_address_receives_from_anyone() {
-    run(async |lp| {
-        let endpoint = lp.create_datagram_endpoint().local("127.0.0.1", 0);
+    run(async |event_loop| {
+        let endpoint = event_loop.create_datagram_endpoint().local("127.0.0.1", 0);
         let endpoint = endpoint.open(Diary::new).await.unwrap();
         let ((one, at_one), (other, at_other)) = (peer(), peer());
         one.send_to(b"one", inet(&endpoint.transport)).unwrap();
         other.send_to(b"other", inet(&endpoint.transport)).unwrap();
-        until(&lp, || endpoint.with(|diary| diary.received.len()) == 2).await;
+        until(&event_loop, || endpoint.with(|diary| diary.received.len()) == 2).await;
         let wanted =
             [(b"one".to_vec(), Some(at_one.into())), (b"other".to_vec(), Some(at_other.into()))];
         assert_eq!(endpoint.with(|diary| diary.received.clone()), wanted);
@@ -93,8 +93,8 @@ fn udp_01_a_local_address_receives_from_anyone() {
 
 #[test]
 fn udp_01_a_family_is_enough() {
-    run(async |lp| {
-        let endpoint = lp.create_datagram_endpoint().family(Family::Inet);
+    run(async |event_loop| {
+        let endpoint = event_loop.create_datagram_endpoint().family(Family::Inet);
         let endpoint = endpoint.open(Diary::new).await.unwrap();
         let (peer, address) = peer();
         endpoint.transport.send_to(b"hello", Some(&address.into())).unwrap();
@@ -104,20 +104,23 @@ fn udp_01_a_family_is_enough() {
 
 #[test]
 fn udp_01_neither_address_nor_family_is_refused() {
-    let error = run(async |lp| lp.create_datagram_endpoint().open(Diary::new).await.unwrap_err());
+    let error = run(async |event_loop| {
+        event_loop.create_datagram_endpoint().open(Diary::new).await.unwrap_err()
+    });
     assert_eq!(said(&error), (ErrorKind::InvalidInput, "unexpected address family".to_owned()));
 }
 
 #[test]
 fn udp_02_addresses_without_a_common_family_are_refused() {
-    run(async |lp| {
+    run(async |event_loop| {
         let nothing = (ErrorKind::InvalidInput, "can not get address information".to_owned());
-        let mixed = lp.create_datagram_endpoint().local("127.0.0.1", 0).remote("::1", 9);
+        let mixed = event_loop.create_datagram_endpoint().local("127.0.0.1", 0).remote("::1", 9);
         assert_eq!(said(&mixed.open(Diary::new).await.unwrap_err()), nothing);
-        let mixed = lp.create_datagram_endpoint().local_path("/x").remote("::1", 9);
+        let mixed = event_loop.create_datagram_endpoint().local_path("/x").remote("::1", 9);
         assert_eq!(said(&mixed.open(Diary::new).await.unwrap_err()), nothing);
         let address = "127.0.0.1:9".parse().unwrap();
-        let mixed = lp.create_datagram_endpoint().family(Family::Inet6).remote_addr(address);
+        let mixed =
+            event_loop.create_datagram_endpoint().family(Family::Inet6).remote_addr(address);
         assert_eq!(said(&mixed.open(Diary::new).await.unwrap_err()), nothing);
     });
 }
@@ -125,9 +128,10 @@ fn udp_02_addresses_without_a_common_family_are_refused() {
 /// The resolver says both families of `localhost`; the other side decides.
 #[test]
 fn udp_02_names_are_joined_by_family() {
-    run(async |lp| {
+    run(async |event_loop| {
         let (_peer, address) = peer();
-        let endpoint = lp.create_datagram_endpoint().local("localhost", 0).remote_addr(address);
+        let endpoint =
+            event_loop.create_datagram_endpoint().local("localhost", 0).remote_addr(address);
         let endpoint = endpoint.open(Diary::new).await.unwrap();
         assert!(inet(&endpoint.transport).is_ipv4());
         assert_eq!(endpoint.transport.remote_addr(), Some(&address.into()));
@@ -137,15 +141,15 @@ fn udp_02_names_are_joined_by_family() {
 #[test]
 fn udp_04_every_pair_that_fails_is_told() {
     let (_taken, address) = peer();
-    run(async |lp| {
-        let endpoint = lp.create_datagram_endpoint().local_addr(address);
+    run(async |event_loop| {
+        let endpoint = event_loop.create_datagram_endpoint().local_addr(address);
         let error = endpoint.open(Diary::new).await.unwrap_err();
         let [attempt] = error.attempts() else { panic!("{error}") };
         assert_eq!((attempt.phase, &attempt.address), (Phase::Bind, &address.into()));
         assert_eq!(attempt.error.kind(), ErrorKind::AddrInUse);
         // Nobody reaches a broadcast address without having been allowed to.
         let remote = "255.255.255.255:9".parse().unwrap();
-        let endpoint = lp.create_datagram_endpoint().remote_addr(remote);
+        let endpoint = event_loop.create_datagram_endpoint().remote_addr(remote);
         let error = endpoint.open(Diary::new).await.unwrap_err();
         assert_eq!(error.attempts()[0].phase, Phase::Connect);
         assert_eq!(error.attempts()[0].address, remote.into());
@@ -157,11 +161,11 @@ fn udp_04_the_first_pair_that_works_is_taken() {
     if !has_ipv6("udp_04_the_first_pair_that_works_is_taken") {
         return;
     }
-    run(async |lp| {
+    run(async |event_loop| {
         // The port is taken in one family of `localhost`, whichever the resolver says first.
         let taken = UdpSocket::bind("[::1]:0").unwrap();
         let port = taken.local_addr().unwrap().port();
-        let endpoint = lp.create_datagram_endpoint().local("localhost", port);
+        let endpoint = event_loop.create_datagram_endpoint().local("localhost", port);
         let endpoint = endpoint.open(Diary::new).await.unwrap();
         assert_eq!(inet(&endpoint.transport), SocketAddr::from(([127, 0, 0, 1], port)));
     });
@@ -169,9 +173,9 @@ fn udp_04_the_first_pair_that_works_is_taken() {
 
 #[test]
 fn udp_05_a_remote_address_connects_the_socket() {
-    run(async |lp| {
+    run(async |event_loop| {
         let (peer, address) = peer();
-        let endpoint = lp.create_datagram_endpoint().remote("127.0.0.1", address.port());
+        let endpoint = event_loop.create_datagram_endpoint().remote("127.0.0.1", address.port());
         let endpoint = endpoint.open(Diary::new).await.unwrap();
         endpoint.transport.send_to(b"question", None).unwrap();
         let (_, from) = peer.recv_from(&mut [0; 16]).unwrap();
@@ -179,32 +183,33 @@ fn udp_05_a_remote_address_connects_the_socket() {
         let stranger = UdpSocket::bind("127.0.0.1:0").unwrap();
         stranger.send_to(b"not for us", from).unwrap();
         peer.send_to(b"answer", from).unwrap();
-        until(&lp, || endpoint.with(|diary| !diary.received.is_empty())).await;
+        until(&event_loop, || endpoint.with(|diary| !diary.received.is_empty())).await;
         assert_eq!(endpoint.with(|diary| diary.data()), [b"answer"]);
     });
 }
 
 #[test]
 fn udp_05_where_broadcast_is_allowed_the_socket_is_not_connected() {
-    run(async |lp| {
+    run(async |event_loop| {
         let (peer, address) = peer();
-        let endpoint = lp.create_datagram_endpoint().local("127.0.0.1", 0).remote_addr(address);
+        let endpoint =
+            event_loop.create_datagram_endpoint().local("127.0.0.1", 0).remote_addr(address);
         let endpoint = endpoint.allow_broadcast(true).open(Diary::new).await.unwrap();
         endpoint.transport.send_to(b"to the remote one", None).unwrap();
         let (_, from) = peer.recv_from(&mut [0; 32]).unwrap();
         let stranger = UdpSocket::bind("127.0.0.1:0").unwrap();
         stranger.send_to(b"from elsewhere", from).unwrap();
-        until(&lp, || endpoint.with(|diary| !diary.received.is_empty())).await;
+        until(&event_loop, || endpoint.with(|diary| !diary.received.is_empty())).await;
         assert_eq!(endpoint.with(|diary| diary.data()), [b"from elsewhere"]);
     });
 }
 
 #[test]
 fn udp_06_an_endpoint_with_a_remote_address_sends_nowhere_else() {
-    run(async |lp| {
+    run(async |event_loop| {
         let ((peer, address), (_other, elsewhere)) = (peer(), peer());
         for broadcast in [false, true] {
-            let endpoint = lp.create_datagram_endpoint().remote_addr(address);
+            let endpoint = event_loop.create_datagram_endpoint().remote_addr(address);
             let endpoint = endpoint.allow_broadcast(broadcast).open(Diary::new).await.unwrap();
             let refused = endpoint.transport.send_to(b"x", Some(&elsewhere.into())).unwrap_err();
             assert_eq!(refused.kind(), ErrorKind::InvalidInput);
@@ -212,7 +217,8 @@ fn udp_06_an_endpoint_with_a_remote_address_sends_nowhere_else() {
             endpoint.transport.send_to(b"same", Some(&address.into())).unwrap();
             assert_eq!(peer.recv(&mut [0; 16]).unwrap(), 4);
         }
-        let endpoint = lp.create_datagram_endpoint().family(Family::Inet).open(Diary::new).await;
+        let endpoint =
+            event_loop.create_datagram_endpoint().family(Family::Inet).open(Diary::new).await;
         let nowhere = endpoint.unwrap().transport.send_to(b"x", None).unwrap_err();
         assert_eq!(nowhere.kind(), ErrorKind::InvalidInput);
     });
@@ -220,8 +226,8 @@ fn udp_06_an_endpoint_with_a_remote_address_sends_nowhere_else() {
 
 #[test]
 fn udp_07_nobody_else_may_bind_our_address() {
-    run(async |lp| {
-        let endpoint = lp.create_datagram_endpoint().local("127.0.0.1", 0);
+    run(async |event_loop| {
+        let endpoint = event_loop.create_datagram_endpoint().local("127.0.0.1", 0);
         let endpoint = endpoint.open(Diary::new).await.unwrap();
         let thief =
             socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None).unwrap();
@@ -233,9 +239,10 @@ fn udp_07_nobody_else_may_bind_our_address() {
 
 #[test]
 fn udp_08_a_port_is_shared_only_when_asked() {
-    run(async |lp| {
+    run(async |event_loop| {
         let open = async |local, reuse| {
-            let endpoint = lp.create_datagram_endpoint().local_addr(local).reuse_port(reuse);
+            let endpoint =
+                event_loop.create_datagram_endpoint().local_addr(local).reuse_port(reuse);
             endpoint.open(Diary::new).await
         };
         let any = "127.0.0.1:0".parse().unwrap();
@@ -250,26 +257,31 @@ fn udp_08_a_port_is_shared_only_when_asked() {
 
 #[test]
 fn udp_09_an_existing_socket_is_taken_as_it_is() {
-    run(async |lp| {
+    run(async |event_loop| {
         let ((ours, at_ours), (theirs, _)) = (peer(), peer());
-        let endpoint = lp.create_datagram_endpoint().socket(ours).open(Diary::new).await.unwrap();
+        let endpoint =
+            event_loop.create_datagram_endpoint().socket(ours).open(Diary::new).await.unwrap();
         theirs.send_to(b"hello", at_ours).unwrap();
-        until(&lp, || endpoint.with(|diary| diary.data() == [b"hello"])).await;
+        until(&event_loop, || endpoint.with(|diary| diary.data() == [b"hello"])).await;
         assert_eq!(inet(&endpoint.transport), at_ours);
     });
 }
 
 #[test]
 fn udp_09_settings_besides_a_socket_are_refused_by_name() {
-    run(async |lp| {
-        let endpoint = lp.create_datagram_endpoint().socket(peer().0).reuse_port(true);
+    run(async |event_loop| {
+        let endpoint = event_loop.create_datagram_endpoint().socket(peer().0).reuse_port(true);
         let error = endpoint.local("127.0.0.1", 0).protocol(17).open(Diary::new).await.unwrap_err();
         let text = "socket modifier keyword arguments can not be used when sock is specified. \
                     (local_addr, proto, reuse_port)";
         assert_eq!(said(&error), (ErrorKind::InvalidInput, text.to_owned()));
         let stream = TcpListener::bind("127.0.0.1:0").unwrap();
-        let error =
-            lp.create_datagram_endpoint().socket(stream).open(Diary::new).await.unwrap_err();
+        let error = event_loop
+            .create_datagram_endpoint()
+            .socket(stream)
+            .open(Diary::new)
+            .await
+            .unwrap_err();
         assert!(error.to_string().starts_with("A datagram socket was expected, got "), "{error}");
     });
 }
@@ -278,24 +290,24 @@ fn udp_09_settings_besides_a_socket_are_refused_by_name() {
 fn udp_10_no_failure_leaves_a_descriptor() {
     in_child("datagram::udp_10_no_failure_leaves_a_descriptor", || {
         let mut event_loop = EventLoop::new().unwrap();
-        let lp = event_loop.lp();
+        let handle = event_loop.handle();
         let (_taken, address) = peer();
         let before = descriptors();
         let failing = [
-            lp.create_datagram_endpoint().local_addr(address),
-            lp.create_datagram_endpoint().remote_addr("255.255.255.255:9".parse().unwrap()),
-            lp.create_datagram_endpoint().socket(TcpListener::bind("127.0.0.1:0").unwrap()),
-            lp.create_datagram_endpoint().socket(peer().0).reuse_port(true),
+            handle.create_datagram_endpoint().local_addr(address),
+            handle.create_datagram_endpoint().remote_addr("255.255.255.255:9".parse().unwrap()),
+            handle.create_datagram_endpoint().socket(TcpListener::bind("127.0.0.1:0").unwrap()),
+            handle.create_datagram_endpoint().socket(peer().0).reuse_port(true),
         ];
         for failing in failing {
             event_loop.run_until_complete(failing.open(Diary::new)).unwrap().unwrap_err();
         }
-        let opening = lp.create_datagram_endpoint().family(Family::Inet);
+        let opening = handle.create_datagram_endpoint().family(Family::Inet);
         let opening = opening.open(|| -> Diary { panic!("no protocol today") });
         catch_unwind(AssertUnwindSafe(|| event_loop.run_until_complete(opening))).unwrap_err();
         assert_eq!(descriptors(), before);
         // Nor does closing the loop, whatever its protocols hold.
-        let opening = lp.create_datagram_endpoint().family(Family::Inet).open(Diary::new);
+        let opening = handle.create_datagram_endpoint().family(Family::Inet).open(Diary::new);
         let endpoint = event_loop.run_until_complete(opening).unwrap().unwrap();
         assert_eq!(descriptors(), before + 1);
         event_loop.close();
@@ -311,23 +323,23 @@ fn udp_11_a_stale_socket_file_is_replaced() {
     let (ours, theirs) = (directory.path().join("ours"), directory.path().join("theirs"));
     drop(UnixDatagram::bind(&ours).unwrap());
     let peer = UnixDatagram::bind(&theirs).unwrap();
-    run(async |lp| {
-        let endpoint = lp.create_datagram_endpoint().local_path(&ours).remote_path(&theirs);
+    run(async |event_loop| {
+        let endpoint = event_loop.create_datagram_endpoint().local_path(&ours).remote_path(&theirs);
         let endpoint = endpoint.open(Diary::new).await.unwrap();
         endpoint.transport.send_to(b"hello", None).unwrap();
         let mut buffer = [0; 16];
         let (count, from) = peer.recv_from(&mut buffer).unwrap();
         assert_eq!((&buffer[..count], from.as_pathname()), (&b"hello"[..], Some(&*ours)));
         peer.send_to(b"answer", &ours).unwrap();
-        until(&lp, || endpoint.with(|diary| !diary.received.is_empty())).await;
+        until(&event_loop, || endpoint.with(|diary| !diary.received.is_empty())).await;
         let wanted = [(b"answer".to_vec(), Some(Address::Unix(theirs.clone())))];
         assert_eq!(endpoint.with(|diary| diary.received.clone()), wanted);
     });
     // What is no socket is nobody's to remove.
     std::fs::remove_file(&ours).unwrap();
     std::fs::write(&ours, "precious").unwrap();
-    let error = run(async |lp| {
-        lp.create_datagram_endpoint().local_path(&ours).open(Diary::new).await.unwrap_err()
+    let error = run(async |event_loop| {
+        event_loop.create_datagram_endpoint().local_path(&ours).open(Diary::new).await.unwrap_err()
     });
     assert_eq!(error.kind(), ErrorKind::AddrInUse);
     assert_eq!(std::fs::read_to_string(&ours).unwrap(), "precious");
@@ -337,16 +349,16 @@ fn udp_11_a_stale_socket_file_is_replaced() {
 fn udp_11_abstract_names_are_kept() {
     let name = format!("loopctl-datagram-{}", std::process::id());
     let address = std::os::unix::net::SocketAddr::from_abstract_name(&name).unwrap();
-    run(async |lp| {
-        let endpoint = lp.create_datagram_endpoint().local_path(format!("\0{name}"));
+    run(async |event_loop| {
+        let endpoint = event_loop.create_datagram_endpoint().local_path(format!("\0{name}"));
         let endpoint = endpoint.open(Diary::new).await.unwrap();
         let wanted = Address::Unix(format!("\0{name}").into());
         assert_eq!(endpoint.transport.local_addr(), Some(&wanted));
-        let peer = lp.create_datagram_endpoint().local_path(format!("\0{name}-peer"));
+        let peer = event_loop.create_datagram_endpoint().local_path(format!("\0{name}-peer"));
         let peer = peer.open(Diary::new).await.unwrap();
         peer.transport.send_to(b"hello", Some(&wanted)).unwrap();
         UnixDatagram::unbound().unwrap().send_to_addr(b"unnamed", &address).unwrap();
-        until(&lp, || endpoint.with(|diary| diary.received.len()) == 2).await;
+        until(&event_loop, || endpoint.with(|diary| diary.received.len()) == 2).await;
         let from: Vec<_> =
             endpoint.with(|diary| diary.received.iter().map(|it| it.1.clone()).collect());
         // UDP-20: who has no name has no address.
@@ -356,14 +368,14 @@ fn udp_11_abstract_names_are_kept() {
 
 #[test]
 fn udp_12_icmp_is_an_error_received_and_the_endpoint_lives() {
-    run(async |lp| {
+    run(async |event_loop| {
         let (closed, address) = peer();
         drop(closed);
-        let endpoint = lp.create_datagram_endpoint().remote_addr(address);
+        let endpoint = event_loop.create_datagram_endpoint().remote_addr(address);
         let endpoint = endpoint.open(Diary::new).await.unwrap();
         endpoint.transport.send_to(b"anyone?", None).unwrap();
         let refused = |diary: &mut Diary| diary.told == ["made", "ConnectionRefused"];
-        until(&lp, || endpoint.with(refused)).await;
+        until(&event_loop, || endpoint.with(refused)).await;
         assert!(!endpoint.transport.is_closing());
         let back = UdpSocket::bind(address).unwrap();
         endpoint.transport.send_to(b"now", None).unwrap();
@@ -373,21 +385,21 @@ fn udp_12_icmp_is_an_error_received_and_the_endpoint_lives() {
 
 #[test]
 fn udp_12_an_error_of_sending_is_told_from_the_queue() {
-    run(async |lp| {
-        let endpoint = lp.create_datagram_endpoint().family(Family::Inet);
+    run(async |event_loop| {
+        let endpoint = event_loop.create_datagram_endpoint().family(Family::Inet);
         let endpoint = endpoint.open(Diary::new).await.unwrap();
         let to = Address::from(peer().1);
         endpoint.transport.send_to(&vec![0; 70_000], Some(&to)).unwrap();
         assert_eq!(endpoint.with(|diary| diary.told.len()), 1, "not from inside the call");
-        until(&lp, || endpoint.with(|diary| diary.told.len()) == 2).await;
+        until(&event_loop, || endpoint.with(|diary| diary.told.len()) == 2).await;
         assert!(!endpoint.transport.is_closing());
     });
 }
 
 #[test]
 fn udp_13_empty_datagrams_are_sent_and_received() {
-    run(async |lp| {
-        let endpoint = lp.create_datagram_endpoint().local("127.0.0.1", 0);
+    run(async |event_loop| {
+        let endpoint = event_loop.create_datagram_endpoint().local("127.0.0.1", 0);
         let endpoint = endpoint.open(Diary::new).await.unwrap();
         let (peer, address) = peer();
         endpoint.transport.send_to(b"", Some(&address.into())).unwrap();
@@ -395,15 +407,15 @@ fn udp_13_empty_datagrams_are_sent_and_received() {
         assert_eq!(count, 0);
         peer.send_to(b"", from).unwrap();
         peer.send_to(b"next", from).unwrap();
-        until(&lp, || endpoint.with(|diary| diary.received.len()) == 2).await;
+        until(&event_loop, || endpoint.with(|diary| diary.received.len()) == 2).await;
         assert_eq!(endpoint.with(|diary| diary.data()), [&b""[..], b"next"]);
     });
 }
 
 #[test]
 fn udp_19_an_address_of_another_family_is_refused() {
-    run(async |lp| {
-        let endpoint = lp.create_datagram_endpoint().family(Family::Inet);
+    run(async |event_loop| {
+        let endpoint = event_loop.create_datagram_endpoint().family(Family::Inet);
         let endpoint = endpoint.open(Diary::new).await.unwrap();
         for to in
             [Address::from("[::1]:9".parse::<SocketAddr>().unwrap()), Address::Unix("/x".into())]
@@ -417,11 +429,13 @@ fn udp_19_an_address_of_another_family_is_refused() {
 
 #[test]
 fn udp_20_unnamed_sockets_have_no_addresses() {
-    run(async |lp| {
+    run(async |event_loop| {
         let (ours, theirs) = UnixDatagram::pair().unwrap();
-        let endpoint = lp.create_datagram_endpoint().socket(ours).open(Diary::new).await.unwrap();
+        let endpoint =
+            event_loop.create_datagram_endpoint().socket(ours).open(Diary::new).await.unwrap();
         theirs.send(b"hello").unwrap();
-        until(&lp, || endpoint.with(|diary| diary.received == [(b"hello".to_vec(), None)])).await;
+        until(&event_loop, || endpoint.with(|diary| diary.received == [(b"hello".to_vec(), None)]))
+            .await;
         endpoint.transport.send_to(b"answer", None).unwrap();
         assert_eq!(theirs.recv(&mut [0; 16]).unwrap(), 6);
         assert_eq!(

@@ -6,7 +6,7 @@ use std::os::unix::net::UnixDatagram;
 use std::rc::Rc;
 
 use loopctl::{
-    Address, DatagramProtocol, DatagramTransport, Endpoint, EventLoop, LoopRef, WriteLimits,
+    Address, DatagramProtocol, DatagramTransport, Endpoint, EventLoop, LoopHandle, WriteLimits,
 };
 
 use crate::datagram::Diary;
@@ -15,10 +15,10 @@ use crate::transport::{exit, run_to_exit};
 
 type Pair = (Endpoint<DatagramTransport, Diary>, UnixDatagram);
 
-async fn pair(lp: &LoopRef) -> Pair {
+async fn pair(event_loop: &LoopHandle) -> Pair {
     let (ours, theirs) = UnixDatagram::pair().unwrap();
     theirs.set_nonblocking(true).unwrap();
-    (lp.create_datagram_endpoint().socket(ours).open(Diary::new).await.unwrap(), theirs)
+    (event_loop.create_datagram_endpoint().socket(ours).open(Diary::new).await.unwrap(), theirs)
 }
 
 /// Sends until something is queued; returns how many went.
@@ -36,10 +36,10 @@ fn number(at: usize) -> [u8; 8] {
 }
 
 /// Everything the peer has received and will receive, until `count` datagrams are there.
-async fn drain(lp: &LoopRef, theirs: &UnixDatagram, count: usize) -> Vec<Vec<u8>> {
+async fn drain(event_loop: &LoopHandle, theirs: &UnixDatagram, count: usize) -> Vec<Vec<u8>> {
     let mut received = Vec::new();
     let mut buffer = [0; 64];
-    until(lp, || {
+    until(event_loop, || {
         while let Ok(length) = theirs.recv(&mut buffer) {
             received.push(buffer[..length].to_vec());
         }
@@ -51,42 +51,42 @@ async fn drain(lp: &LoopRef, theirs: &UnixDatagram, count: usize) -> Vec<Vec<u8>
 
 #[test]
 fn udp_14_a_queued_datagram_counts_eight_bytes_more() {
-    run(async |lp| {
-        let (endpoint, theirs) = pair(&lp).await;
+    run(async |event_loop| {
+        let (endpoint, theirs) = pair(&event_loop).await;
         let transport = &endpoint.transport;
         let sent = fill(transport);
         assert_eq!(transport.write_buffer_size(), 8 + 8);
         transport.send_to(b"", None).unwrap();
         transport.send_to(b"abc", None).unwrap();
         assert_eq!(transport.write_buffer_size(), 16 + 8 + 11);
-        drain(&lp, &theirs, sent + 2).await;
+        drain(&event_loop, &theirs, sent + 2).await;
         assert_eq!(transport.write_buffer_size(), 0);
     });
 }
 
 #[test]
 fn udp_15_queued_datagrams_keep_their_order() {
-    run(async |lp| {
-        let (endpoint, theirs) = pair(&lp).await;
+    run(async |event_loop| {
+        let (endpoint, theirs) = pair(&event_loop).await;
         let mut count = fill(&endpoint.transport);
         for _ in 0..1000 {
             endpoint.transport.send_to(&number(count), None).unwrap();
             count += 1;
         }
         let wanted: Vec<_> = (0..count).map(|at| number(at).to_vec()).collect();
-        assert_eq!(drain(&lp, &theirs, count).await, wanted);
+        assert_eq!(drain(&event_loop, &theirs, count).await, wanted);
     });
 }
 
 #[test]
 fn udp_16_what_is_queued_is_a_copy() {
-    run(async |lp| {
-        let (endpoint, theirs) = pair(&lp).await;
+    run(async |event_loop| {
+        let (endpoint, theirs) = pair(&event_loop).await;
         let sent = fill(&endpoint.transport);
         let mut data = *b"before";
         endpoint.transport.send_to(&data, None).unwrap();
         data.copy_from_slice(b"after!");
-        let received = drain(&lp, &theirs, sent + 1).await;
+        let received = drain(&event_loop, &theirs, sent + 1).await;
         assert_eq!(received.last().unwrap(), b"before");
         assert_eq!(&data, b"after!");
     });
@@ -94,17 +94,17 @@ fn udp_16_what_is_queued_is_a_copy() {
 
 #[test]
 fn udp_17_close_sends_the_queue_first() {
-    run(async |lp| {
-        let (endpoint, theirs) = pair(&lp).await;
+    run(async |event_loop| {
+        let (endpoint, theirs) = pair(&event_loop).await;
         let sent = fill(&endpoint.transport);
         endpoint.transport.send_to(b"last", None).unwrap();
         endpoint.transport.close();
         endpoint.transport.close();
         assert!(endpoint.transport.is_closing());
         endpoint.transport.send_to(b"too late", None).unwrap();
-        turns(&lp, 5).await;
+        turns(&event_loop, 5).await;
         assert_eq!(endpoint.with(|diary| diary.told.clone()), ["made"], "not all is sent");
-        assert_eq!(drain(&lp, &theirs, sent + 1).await.last().unwrap(), b"last");
+        assert_eq!(drain(&event_loop, &theirs, sent + 1).await.last().unwrap(), b"last");
         endpoint.transport.wait_closed().await;
         assert_eq!(endpoint.with(|diary| diary.told.clone()), ["made", "lost None"]);
         assert!(theirs.recv(&mut [0; 16]).is_err(), "what came after the close is dropped");
@@ -113,13 +113,13 @@ fn udp_17_close_sends_the_queue_first() {
 
 #[test]
 fn udp_17_abort_drops_the_queue() {
-    run(async |lp| {
-        let (endpoint, theirs) = pair(&lp).await;
+    run(async |event_loop| {
+        let (endpoint, theirs) = pair(&event_loop).await;
         let sent = fill(&endpoint.transport);
         endpoint.transport.abort();
         endpoint.transport.wait_closed().await;
         assert_eq!(endpoint.with(|diary| diary.told.clone()), ["made", "lost None"]);
-        assert_eq!(drain(&lp, &theirs, sent - 1).await.len(), sent - 1);
+        assert_eq!(drain(&event_loop, &theirs, sent - 1).await.len(), sent - 1);
     });
 }
 
@@ -127,8 +127,8 @@ fn udp_17_abort_drops_the_queue() {
 fn udp_17_who_goes_on_sending_is_warned_from_the_fifth_time_on() {
     in_child("datagram_flow::udp_17_who_goes_on_sending_is_warned_from_the_fifth_time_on", || {
         start_logging();
-        run(async |lp| {
-            let (endpoint, _theirs) = pair(&lp).await;
+        run(async |event_loop| {
+            let (endpoint, _theirs) = pair(&event_loop).await;
             endpoint.transport.close();
             (0..4).for_each(|_| endpoint.transport.send_to(b"x", None).unwrap());
             assert_eq!(take_logged(), [""; 0]);
@@ -141,8 +141,8 @@ fn udp_17_who_goes_on_sending_is_warned_from_the_fifth_time_on() {
 
 #[test]
 fn trans_13_pause_and_resume_alternate_and_come_from_the_queue() {
-    run(async |lp| {
-        let (endpoint, theirs) = pair(&lp).await;
+    run(async |event_loop| {
+        let (endpoint, theirs) = pair(&event_loop).await;
         let transport = &endpoint.transport;
         transport.set_write_buffer_limits(Some(100), Some(20)).unwrap();
         assert_eq!(transport.write_buffer_limits(), WriteLimits { low: 20, high: 100 });
@@ -152,18 +152,18 @@ fn trans_13_pause_and_resume_alternate_and_come_from_the_queue() {
             sent += 1;
         }
         assert_eq!(endpoint.with(|diary| diary.told.len()), 1, "not from inside the call");
-        turns(&lp, 2).await;
+        turns(&event_loop, 2).await;
         assert_eq!(endpoint.with(|diary| diary.told.clone()), ["made", "pause"]);
-        drain(&lp, &theirs, sent).await;
-        until(&lp, || endpoint.with(|diary| diary.told.len()) == 3).await;
+        drain(&event_loop, &theirs, sent).await;
+        until(&event_loop, || endpoint.with(|diary| diary.told.len()) == 3).await;
         assert_eq!(endpoint.with(|diary| diary.told.clone()), ["made", "pause", "resume"]);
     });
 }
 
 #[test]
 fn trans_14_limits_that_contradict_each_other_change_nothing() {
-    run(async |lp| {
-        let (endpoint, _theirs) = pair(&lp).await;
+    run(async |event_loop| {
+        let (endpoint, _theirs) = pair(&event_loop).await;
         endpoint.transport.set_write_buffer_limits(None, Some(1024)).unwrap();
         let error = endpoint.transport.set_write_buffer_limits(Some(128), Some(256)).unwrap_err();
         assert_eq!(error.to_string(), "high (128) must be >= low (256) must be >= 0");
@@ -181,7 +181,7 @@ fn udp_18_a_burst_is_received_to_the_end_and_leaves_others_their_turn() {
             self.0.borrow_mut().push("datagram");
         }
     }
-    run(async |lp| {
+    run(async |event_loop| {
         let seen = Rc::new(RefCell::new(Vec::new()));
         let ours = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         let theirs = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -189,12 +189,12 @@ fn udp_18_a_burst_is_received_to_the_end_and_leaves_others_their_turn() {
             theirs.send_to(b"x", ours.local_addr().unwrap()).unwrap();
         }
         let notes = Rc::clone(&seen);
-        let opening = lp.create_datagram_endpoint().socket(ours).open(|| Counting(notes));
+        let opening = event_loop.create_datagram_endpoint().socket(ours).open(|| Counting(notes));
         let _endpoint = opening.await.unwrap();
         let received = || seen.borrow().iter().filter(|what| **what == "datagram").count();
         while received() < BURST {
             seen.borrow_mut().push("turn");
-            turns(&lp, 1).await;
+            turns(&event_loop, 1).await;
         }
         let longest = seen.borrow().split(|what| *what == "turn").map(<[_]>::len).max().unwrap();
         assert!(longest <= 32, "{longest} datagrams in one turn");
@@ -203,16 +203,16 @@ fn udp_18_a_burst_is_received_to_the_end_and_leaves_others_their_turn() {
 
 #[test]
 fn udp_21_a_pause_holds_datagrams_back() {
-    run(async |lp| {
-        let (endpoint, theirs) = pair(&lp).await;
+    run(async |event_loop| {
+        let (endpoint, theirs) = pair(&event_loop).await;
         endpoint.transport.pause_reading();
         endpoint.transport.pause_reading();
         assert!(!endpoint.transport.is_reading());
         theirs.send(b"later").unwrap();
-        turns(&lp, 5).await;
+        turns(&event_loop, 5).await;
         assert!(endpoint.with(|diary| diary.received.is_empty()));
         endpoint.transport.resume_reading();
-        until(&lp, || endpoint.with(|diary| diary.data() == [b"later"])).await;
+        until(&event_loop, || endpoint.with(|diary| diary.data() == [b"later"])).await;
     });
 }
 
@@ -223,16 +223,17 @@ fn udp_11_a_full_peer_that_we_are_not_connected_to_is_tried_again() {
     let path = directory.path().join("peer");
     let theirs = UnixDatagram::bind(&path).unwrap();
     theirs.set_nonblocking(true).unwrap();
-    run(async |lp| {
+    run(async |event_loop| {
         let to = Address::Unix(path.clone());
         let ours = UnixDatagram::unbound().unwrap();
-        let endpoint = lp.create_datagram_endpoint().socket(ours).open(Diary::new).await.unwrap();
+        let endpoint =
+            event_loop.create_datagram_endpoint().socket(ours).open(Diary::new).await.unwrap();
         let mut sent = 0;
         while endpoint.transport.write_buffer_size() < 100 {
             endpoint.transport.send_to(&number(sent), Some(&to)).unwrap();
             sent += 1;
         }
-        assert_eq!(drain(&lp, &theirs, sent).await.len(), sent);
+        assert_eq!(drain(&event_loop, &theirs, sent).await.len(), sent);
         assert_eq!(endpoint.transport.write_buffer_size(), 0);
     });
 }
@@ -246,14 +247,14 @@ fn udp_a_protocol_that_panics_is_reported_and_the_endpoint_lives() {
             assert!(self.0 > 1, "not today");
         }
     }
-    run(async |lp| {
-        let reports = Reports::of(&lp);
+    run(async |event_loop| {
+        let reports = Reports::of(&event_loop);
         let (ours, theirs) = UnixDatagram::pair().unwrap();
-        let opening = lp.create_datagram_endpoint().socket(ours).open(|| Fragile(0));
+        let opening = event_loop.create_datagram_endpoint().socket(ours).open(|| Fragile(0));
         let endpoint = opening.await.unwrap();
         theirs.send(b"one").unwrap();
         theirs.send(b"two").unwrap();
-        until(&lp, || endpoint.with(|fragile| fragile.0) == 2).await;
+        until(&event_loop, || endpoint.with(|fragile| fragile.0) == 2).await;
         let texts = reports.texts();
         assert!(texts[0].starts_with("protocol.datagram_received() call failed."), "{texts:?}");
         assert!(texts[0].contains("<DatagramTransport open bufsize=0>"), "{texts:?}");
@@ -266,9 +267,9 @@ fn dbg_10_the_start_is_logged_in_debug_mode() {
     in_child("datagram_flow::dbg_10_the_start_is_logged_in_debug_mode", || {
         start_logging();
         let mut event_loop = EventLoop::new().unwrap();
-        let lp = event_loop.lp();
-        lp.set_debug(true);
-        let opening = lp.create_datagram_endpoint().local("127.0.0.1", 0).open(Diary::new);
+        let handle = event_loop.handle();
+        handle.set_debug(true);
+        let opening = handle.create_datagram_endpoint().local("127.0.0.1", 0).open(Diary::new);
         let _endpoint = event_loop.run_until_complete(opening).unwrap().unwrap();
         let line = "DEBUG: Datagram endpoint local_addr=127.0.0.1 remote_addr=None created: \
                     <DatagramTransport open bufsize=0>";
@@ -305,16 +306,16 @@ fn fail(transport: &DatagramTransport, count: usize) {
     }
 }
 
-async fn open(lp: &LoopRef, exits: bool) -> Endpoint<DatagramTransport, Errors> {
-    let creating = lp.create_datagram_endpoint().family(loopctl::plan::Family::Inet);
+async fn open(event_loop: &LoopHandle, exits: bool) -> Endpoint<DatagramTransport, Errors> {
+    let creating = event_loop.create_datagram_endpoint().family(loopctl::plan::Family::Inet);
     creating.open(|| Errors { codes: Vec::new(), exits }).await.unwrap()
 }
 
 #[test]
 fn exc_10_an_exit_in_error_received_loses_none_of_the_other_errors() {
     let mut event_loop = EventLoop::new().unwrap();
-    let lp = event_loop.lp();
-    let endpoint = event_loop.run_until_complete(open(&lp, true)).unwrap();
+    let handle = event_loop.handle();
+    let endpoint = event_loop.run_until_complete(open(&handle, true)).unwrap();
     fail(&endpoint.transport, 3);
     for count in 1..=3 {
         run_to_exit(&mut event_loop);
@@ -326,10 +327,10 @@ fn exc_10_an_exit_in_error_received_loses_none_of_the_other_errors() {
 
 #[test]
 fn udp_12_an_error_that_provokes_another_leaves_others_their_turn() {
-    run(async |lp| {
-        let endpoint = open(&lp, false).await;
+    run(async |event_loop| {
+        let endpoint = open(&event_loop, false).await;
         fail(&endpoint.transport, 1);
-        turns(&lp, 5).await;
+        turns(&event_loop, 5).await;
         let told = endpoint.with(|errors| errors.codes.len());
         assert!((2..=6).contains(&told), "{told}");
         endpoint.transport.abort();

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use loopctl::plan::{DnsTransport, Family};
 use loopctl::{
-    DnsClient, DnsErrorKind, DnsEvent, DnsEventKind, DnsServer, EventLoop, LoopRef, RecordType,
+    DnsClient, DnsErrorKind, DnsEvent, DnsEventKind, DnsServer, EventLoop, LoopHandle, RecordType,
 };
 
 use crate::support::name_server::{Act, NameServer, send};
@@ -37,14 +37,15 @@ fn o4_ten_thousand_names_in_one_run() {
                 _ => send(asked.answer().a(60, address_of(number))),
             }
         });
-        run(async |lp| {
+        run(async |event_loop| {
             let before = descriptors();
-            let client = server.client().timeout(ms(300)).attempts(10).build(&lp).unwrap();
-            let (next, most, began) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)), lp.time());
+            let client = server.client().timeout(ms(300)).attempts(10).build(&event_loop).unwrap();
+            let (next, most, began) =
+                (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)), event_loop.time());
             let workers: Vec<_> = (0..AT_A_TIME)
                 .map(|_| {
                     let (client, next, most) = (client.clone(), Rc::clone(&next), Rc::clone(&most));
-                    lp.create_task(async move { work(&client, &next, NAMES, &most).await })
+                    event_loop.create_task(async move { work(&client, &next, NAMES, &most).await })
                 })
                 .collect();
             let mut done = 0;
@@ -52,7 +53,7 @@ fn o4_ten_thousand_names_in_one_run() {
                 done += worker.await.unwrap();
             }
             assert_eq!(done, NAMES);
-            eprintln!("{NAMES} names in {:?}", lp.time() - began);
+            eprintln!("{NAMES} names in {:?}", event_loop.time() - began);
             assert!(most.get() <= before + AT_A_TIME, "one descriptor a query at most");
             assert_eq!(descriptors(), before);
         });
@@ -90,11 +91,11 @@ const PATIENCE: Duration = ms(200);
 /// What the listeners of these tests keep.
 type Heard = Rc<RefCell<Vec<DnsEvent>>>;
 
-fn client(lp: &LoopRef, transport: DnsTransport, to: SocketAddr) -> (DnsClient, Heard) {
+fn client(event_loop: &LoopHandle, transport: DnsTransport, to: SocketAddr) -> (DnsClient, Heard) {
     let heard = Heard::default();
     let events = Rc::clone(&heard);
     let servers = [DnsServer::new(transport, to)];
-    let client = DnsClient::builder().servers(servers).timeout(PATIENCE).build(lp).unwrap();
+    let client = DnsClient::builder().servers(servers).timeout(PATIENCE).build(event_loop).unwrap();
     (client.trace(move |event| events.borrow_mut().push(event.clone())), heard)
 }
 
@@ -105,8 +106,8 @@ fn is_canceled(heard: &Heard) -> bool {
 /// Drops a query after so many turns; nothing must be left that would wake the loop.
 fn drop_after(turns: usize, transport: DnsTransport, to: SocketAddr) {
     let mut event_loop = EventLoop::new().unwrap();
-    let lp = event_loop.lp();
-    let (client, heard) = client(&lp, transport, to);
+    let handle = event_loop.handle();
+    let (client, heard) = client(&handle, transport, to);
     let before = descriptors();
     let entered = event_loop.enter().unwrap();
     let mut asking = Box::pin(client.query("example.test", RecordType::A));
@@ -119,9 +120,9 @@ fn drop_after(turns: usize, transport: DnsTransport, to: SocketAddr) {
     entered.turn(Some(Duration::ZERO)).unwrap();
     entered.turn(Some(Duration::ZERO)).unwrap();
     assert_eq!(descriptors(), before, "{transport}: dropped after {turns} turns");
-    let (began, quiet) = (lp.time(), PATIENCE + ms(20));
+    let (began, quiet) = (handle.time(), PATIENCE + ms(20));
     entered.turn(Some(quiet)).unwrap();
-    let waited = lp.time() - began;
+    let waited = handle.time() - began;
     assert!(waited >= quiet, "{transport}: woken after {waited:?}, {turns} turns");
     // Never polled, it has no story.
     assert_eq!(is_canceled(&heard), turns > 0);
@@ -156,10 +157,12 @@ fn dns_17_dropped_in_the_handshake_a_query_leaves_nothing() {
 fn dns_17_a_lookup_is_given_up_with_both_of_its_queries() {
     in_child("dns_end::dns_17_a_lookup_is_given_up_with_both_of_its_queries", || {
         let silent = NameServer::silent();
-        run(async |lp| {
+        run(async |event_loop| {
             let before = descriptors();
-            let (client, heard) = client(&lp, DnsTransport::Udp, silent.address);
-            let late = lp.timeout(ms(10), client.lookup("example.test", Family::Unspecified)).await;
+            let (client, heard) = client(&event_loop, DnsTransport::Udp, silent.address);
+            let late = event_loop
+                .timeout(ms(10), client.lookup("example.test", Family::Unspecified))
+                .await;
             assert!(late.is_err());
             assert_eq!(descriptors(), before);
             let events = heard.borrow();
@@ -181,13 +184,13 @@ fn dns_15_a_loop_can_close_with_queries_in_flight() {
             [(DnsTransport::Udp, silent.address), (DnsTransport::Tcp, deaf.local_addr().unwrap())]
         {
             let mut event_loop = EventLoop::new().unwrap();
-            let lp = event_loop.lp();
-            let (client, heard) = client(&lp, transport, to);
-            let task =
-                lp.create_task(async move { client.query("example.test", RecordType::A).await });
-            event_loop.run_until_complete(lp.sleep(ms(5))).unwrap();
+            let handle = event_loop.handle();
+            let (client, heard) = client(&handle, transport, to);
+            let task = handle
+                .create_task(async move { client.query("example.test", RecordType::A).await });
+            event_loop.run_until_complete(handle.sleep(ms(5))).unwrap();
             event_loop.close();
-            drop(lp);
+            drop(handle);
             assert!(task.is_finished() && is_canceled(&heard));
             drop(task);
             assert_eq!(descriptors(), before, "{transport}");
@@ -199,8 +202,9 @@ fn dns_15_a_loop_can_close_with_queries_in_flight() {
 fn o4_no_descriptor_left_is_an_error_of_this_host() {
     const NAME: &str = "dns_end::o4_no_descriptor_left_is_an_error_of_this_host";
     in_child_with_descriptors(64, NAME, || {
-        run(async |lp| {
-            let (client, _) = client(&lp, DnsTransport::Udp, "127.0.0.1:9".parse().unwrap());
+        run(async |event_loop| {
+            let (client, _) =
+                client(&event_loop, DnsTransport::Udp, "127.0.0.1:9".parse().unwrap());
             let mut held: Vec<_> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
             assert!(held.len() > 10 && held.len() < 64, "the limit is in force");
             let errno = async || {
@@ -227,11 +231,11 @@ fn o4_a_flood_of_forgeries_holds_up_nothing() {
         forged[0] ^= 1;
         (0..5_000).map(|_| Act::Send(forged.clone())).collect()
     });
-    run(async |lp| {
-        let client = server.client().timeout(ms(60)).attempts(1).build(&lp).unwrap();
-        let (ticks, counting) = (Rc::new(Cell::new(0)), lp.clone());
+    run(async |event_loop| {
+        let client = server.client().timeout(ms(60)).attempts(1).build(&event_loop).unwrap();
+        let (ticks, counting) = (Rc::new(Cell::new(0)), event_loop.clone());
         let counted = Rc::clone(&ticks);
-        let clock = lp.create_task(async move {
+        let clock = event_loop.create_task(async move {
             loop {
                 counting.sleep(ms(1)).await;
                 counted.set(counted.get() + 1);
@@ -255,8 +259,8 @@ fn o4_an_answer_behind_a_hundred_forgeries_is_found_at_once() {
         forgeries.chain(send(asked.answer().a(60, [192, 0, 2, 1]))).collect()
     });
     let mut event_loop = EventLoop::new().unwrap();
-    let lp = event_loop.lp();
-    let client = server.client().build(&lp).unwrap();
+    let handle = event_loop.handle();
+    let client = server.client().build(&handle).unwrap();
     let mut asking = Box::pin(client.query("example.test", RecordType::A));
     let entered = event_loop.enter().unwrap();
     assert!(step(&mut asking).is_pending());
@@ -272,13 +276,13 @@ fn o4_an_answer_behind_a_hundred_forgeries_is_found_at_once() {
 #[test]
 fn o4_failures_at_once_let_the_loop_turn() {
     const QUERIES: usize = 20;
-    run(async |lp| {
+    run(async |event_loop| {
         // Broadcast is not allowed to a plain socket: connecting it fails without a packet.
         let nowhere = "255.255.255.255:53".parse().unwrap();
-        let (client, _) = client(&lp, DnsTransport::Udp, nowhere);
-        let (turns, inside) = (Rc::new(Cell::new(0)), lp.clone());
+        let (client, _) = client(&event_loop, DnsTransport::Udp, nowhere);
+        let (turns, inside) = (Rc::new(Cell::new(0)), event_loop.clone());
         let counted = Rc::clone(&turns);
-        let other = lp.create_task(async move {
+        let other = event_loop.create_task(async move {
             loop {
                 inside.sleep(Duration::ZERO).await;
                 counted.set(counted.get() + 1);
@@ -297,9 +301,9 @@ fn o4_failures_at_once_let_the_loop_turn() {
 #[test]
 fn o4_a_listener_may_use_the_client() {
     let server = NameServer::new(|asked| send(asked.answer().a(60, [192, 0, 2, 1])));
-    run(async |lp| {
-        let client = server.client().build(&lp).unwrap();
-        let (inner, asked, inside) = (client.clone(), Rc::new(Cell::new(0)), lp.clone());
+    run(async |event_loop| {
+        let client = server.client().build(&event_loop).unwrap();
+        let (inner, asked, inside) = (client.clone(), Rc::new(Cell::new(0)), event_loop.clone());
         let count = Rc::clone(&asked);
         let client = client.trace(move |_| {
             count.set(count.get() + 1);
@@ -318,8 +322,8 @@ fn o4_the_systems_servers_are_those_of_its_file() {
     let lines = text.lines().filter_map(|line| line.strip_prefix("nameserver"));
     let listed: Vec<String> = lines.take(3).map(|it| it.trim().to_owned()).collect();
     let listed = if listed.is_empty() { vec!["127.0.0.1".to_owned()] } else { listed };
-    run(async |lp| {
-        let client = DnsClient::system().unwrap().build(&lp).unwrap();
+    run(async |event_loop| {
+        let client = DnsClient::system().unwrap().build(&event_loop).unwrap();
         let ours: Vec<String> = client.servers().iter().map(|it| it.host().to_string()).collect();
         assert_eq!(ours, listed);
         assert!(client.servers().iter().all(|server| server.port() == 53));

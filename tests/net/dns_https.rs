@@ -39,14 +39,14 @@ fn ask(answer: Responder) -> (Result<DnsAnswer, DnsError>, Requests) {
     let seen = Requests::default();
     let requests = Rc::clone(&seen);
     let (tls, papers) = pair();
-    let result = run(async move |lp| {
-        let serving = lp.create_server("127.0.0.1", 0).tls(papers);
+    let result = run(async move |event_loop| {
+        let serving = event_loop.create_server("127.0.0.1", 0).tls(papers);
         let handler = move |reader, writer| serve(reader, writer, answer, Rc::clone(&requests));
         let server = serving.serve_streams(handler).await.unwrap();
         let port = server.local_addrs()[0].port();
         let server = format!("https://localhost:{port}/ask?x=1").parse().unwrap();
         let client = DnsClient::builder().servers([server]).tls(tls).attempts(1).timeout(ms(3000));
-        client.build(&lp).unwrap().query("example.test", RecordType::A).await
+        client.build(&event_loop).unwrap().query("example.test", RecordType::A).await
     });
     (result, seen)
 }

@@ -35,7 +35,9 @@ fn knows(table: &[(&'static str, &'static str)], code: u16) -> NameServer {
 const NXDOMAIN: u16 = 3;
 
 fn lookup(client: DnsClientBuilder, name: &str) -> DnsLookup {
-    run(async |lp| client.build(&lp).unwrap().lookup(name, Family::Unspecified).await)
+    run(async |event_loop| {
+        client.build(&event_loop).unwrap().lookup(name, Family::Unspecified).await
+    })
 }
 
 fn addresses(found: &DnsLookup) -> Vec<String> {
@@ -43,7 +45,7 @@ fn addresses(found: &DnsLookup) -> Vec<String> {
 }
 
 fn resolve(client: DnsClientBuilder, lookup: Lookup) -> Result<Vec<AddrInfo>, ResolveError> {
-    run(async |lp| client.build(&lp).unwrap().resolve(lookup).await)
+    run(async |event_loop| client.build(&event_loop).unwrap().resolve(lookup).await)
 }
 
 /// What was asked for, in order; of names asked for at the same time, AAAA first.
@@ -108,7 +110,9 @@ fn o4_hosts_come_first_and_ask_nobody() {
     assert!(found.is_from_hosts && found.addresses[0].ttl.is_none());
     assert!(server.asked().is_empty());
     // Of the other family the file knows nothing, so the servers are asked.
-    let other = run(async |lp| client.build(&lp).unwrap().lookup("box", Family::Inet6).await);
+    let other = run(async |event_loop| {
+        client.build(&event_loop).unwrap().lookup("box", Family::Inet6).await
+    });
     assert!(!other.is_from_hosts);
     assert_eq!(names_of(&server), [("box.".to_owned(), AAAA)]);
 }
@@ -246,10 +250,11 @@ fn o4_a_connection_by_our_own_resolver() {
     let server = knows(&[("service.test.", "127.0.0.1")], NXDOMAIN);
     let peer = Server::new();
     let trace = Trace::new();
-    run(async |lp| {
-        let client = server.client().build(&lp).unwrap();
-        let connecting =
-            lp.create_connection("service.test", peer.address().port()).family(Family::Inet);
+    run(async |event_loop| {
+        let client = server.client().build(&event_loop).unwrap();
+        let connecting = event_loop
+            .create_connection("service.test", peer.address().port())
+            .family(Family::Inet);
         let connecting = connecting.resolver(client).trace(trace.listener());
         let connection = connecting.open(Recorder::new).await.unwrap();
         assert_eq!(connection.transport.peer_addr().unwrap(), peer.address());
@@ -263,9 +268,9 @@ fn o4_a_connection_by_our_own_resolver() {
 #[test]
 fn o4_a_connection_without_an_address_says_what_the_name_servers_said() {
     let server = knows(&[], NXDOMAIN);
-    let error = run(async |lp| {
-        let client = server.client().build(&lp).unwrap();
-        let connecting = lp.create_connection("nowhere.test", 80).resolver(client);
+    let error = run(async |event_loop| {
+        let client = server.client().build(&event_loop).unwrap();
+        let connecting = event_loop.create_connection("nowhere.test", 80).resolver(client);
         connecting.open(Recorder::new).await.unwrap_err()
     });
     let ConnectError::Resolve(error) = error else { panic!("{error}") };
@@ -307,8 +312,8 @@ fn o4_addresses_of_one_family_are_of_the_host_that_has_the_others() {
     assert_eq!(server.asked().len(), 0);
     // Who wants to know what there is goes as far as getaddrinfo.
     let server = knows();
-    let everywhere = run(async |lp: loopctl::LoopRef| {
-        client(&server).build(&lp).unwrap().lookup("db", Family::Inet6).await
+    let everywhere = run(async |event_loop: loopctl::LoopHandle| {
+        client(&server).build(&event_loop).unwrap().lookup("db", Family::Inet6).await
     });
     assert_eq!(addresses(&everywhere), ["2001:db8::2"]);
 }

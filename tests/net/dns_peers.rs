@@ -68,12 +68,12 @@ impl Peer {
 
     fn wait(&mut self) {
         let client = self.client(DnsTransport::Udp).timeout(ms(100)).attempts(1);
-        run(async |lp| {
-            let client = client.build(&lp).unwrap();
+        run(async |event_loop| {
+            let client = client.build(&event_loop).unwrap();
             while client.query("host.test", RecordType::A).await.is_err() {
                 let log = || fs::read_to_string(self.folder.path().join("log")).unwrap();
                 assert!(self.child.try_wait().unwrap().is_none(), "it ended: {}", log());
-                lp.sleep(ms(20)).await;
+                event_loop.sleep(ms(20)).await;
             }
         });
     }
@@ -86,7 +86,7 @@ impl Peer {
     fn ask(&self, name: &str, record_type: &str) -> Result<DnsAnswer, DnsError> {
         let client = self.client(DnsTransport::Udp);
         let record_type = record_type.parse().unwrap();
-        run(async |lp| client.build(&lp).unwrap().query(name, record_type).await)
+        run(async |event_loop| client.build(&event_loop).unwrap().query(name, record_type).await)
     }
 
     /// The data of all records of an answer, sorted.
@@ -113,8 +113,8 @@ impl Peer {
         assert_eq!(long.exchange.transport, Some(DnsTransport::Tcp));
         assert_eq!(long.records.len(), 8);
         let mixed = self.client(DnsTransport::Udp).mixed_case(true).dnssec(true);
-        run(async |lp| {
-            let client = mixed.build(&lp).unwrap();
+        run(async |event_loop| {
+            let client = mixed.build(&event_loop).unwrap();
             assert!(client.query("host.test", RecordType::A).await.is_ok());
             let found = client.lookup("host.test.", Family::Unspecified).await;
             assert_eq!(found.addresses.len(), 2);
@@ -248,9 +248,9 @@ fn o4_unbound_is_understood_over_tls() {
         return;
     };
     let server: DnsServer = format!("tls://127.0.0.1:{tls_port}#localhost").parse().unwrap();
-    run(async |lp| {
+    run(async |event_loop| {
         let client = DnsClient::builder().servers([server]).tls(authority.client());
-        let client = client.build(&lp).unwrap();
+        let client = client.build(&event_loop).unwrap();
         let long = client.query("long.test", RecordType::Txt).await.unwrap();
         assert_eq!((long.records.len(), long.exchange.truncated), (8, false));
         assert_eq!(long.exchange.transport, Some(DnsTransport::Tls));

@@ -20,8 +20,8 @@ const ADDRESS: [u8; 4] = [192, 0, 2, 7];
 fn ask(client: DnsClientBuilder) -> (Result<DnsAnswer, DnsError>, Vec<DnsEvent>) {
     let heard = Rc::new(RefCell::new(Vec::new()));
     let events = Rc::clone(&heard);
-    let result = run(async move |lp| {
-        let client = client.build(&lp).unwrap();
+    let result = run(async move |event_loop| {
+        let client = client.build(&event_loop).unwrap();
         let client = client.trace(move |event| events.borrow_mut().push(event.clone()));
         client.query("example.test", RecordType::A).await
     });
@@ -391,8 +391,8 @@ fn o4_forgeries_are_ignored_and_the_answer_is_still_heard() {
 fn o4_numbers_and_ports_cannot_be_foretold() {
     const COUNT: usize = 64;
     let server = NameServer::new(yes);
-    run(async |lp| {
-        let client = server.client().build(&lp).unwrap();
+    run(async |event_loop| {
+        let client = server.client().build(&event_loop).unwrap();
         for _ in 0..COUNT {
             client.query("example.test", RecordType::A).await.unwrap();
         }
@@ -417,7 +417,7 @@ fn o4_mixed_case_must_be_repeated() {
     let name = "a-name-with-many-letters.example.test";
     let ask = |server: &NameServer| {
         let client = server.client().mixed_case(true).timeout(ms(40));
-        run(async |lp| client.build(&lp).unwrap().query(name, RecordType::A).await)
+        run(async |event_loop| client.build(&event_loop).unwrap().query(name, RecordType::A).await)
     };
     let server = NameServer::new(yes);
     let answer = ask(&server).unwrap();
@@ -440,8 +440,8 @@ fn o4_rotation_begins_each_query_with_the_next_server() {
     let servers = [NameServer::new(yes), NameServer::new(yes), NameServer::new(yes)];
     let over_udp = servers.iter().map(|server| server.over(DnsTransport::Udp));
     let client = servers[0].client().servers(over_udp).rotate(true);
-    run(async |lp| {
-        let client = client.build(&lp).unwrap();
+    run(async |event_loop| {
+        let client = client.build(&event_loop).unwrap();
         for _ in 0..6 {
             client.clone().query("example.test", RecordType::A).await.unwrap();
         }
@@ -469,8 +469,8 @@ fn o4_dnssec_and_types_beyond_those_with_names() {
         AAAA => send(asked.answer().aaaa(60, "2001:db8::7")),
         kind => send(asked.answer().record(kind, 60, &[1, 2, 255])),
     });
-    run(async |lp| {
-        let client = server.client().dnssec(true).build(&lp).unwrap();
+    run(async |event_loop| {
+        let client = server.client().dnssec(true).build(&event_loop).unwrap();
         let answer = client.query("example.test.", RecordType::Aaaa).await.unwrap();
         assert_eq!(answer.records[0].to_string(), "example.test. 60 AAAA 2001:db8::7");
         let answer = client.query("example.test", RecordType::Other(4711)).await.unwrap();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use loopctl::plan::DnsTransport;
 use loopctl::{
-    DnsClient, DnsError, DnsErrorKind, DnsEventKind, LoopRef, RecordType, Server, StreamReader,
+    DnsClient, DnsError, DnsErrorKind, DnsEventKind, LoopHandle, RecordType, Server, StreamReader,
     StreamWriter, TlsClient, TlsServer,
 };
 
@@ -30,8 +30,9 @@ async fn answer(mut reader: StreamReader, mut writer: StreamWriter) {
     }
 }
 
-async fn serve(lp: &LoopRef, tls: TlsServer) -> (Server, u16) {
-    let server = lp.create_server("127.0.0.1", 0).tls(tls).serve_streams(answer).await.unwrap();
+async fn serve(event_loop: &LoopHandle, tls: TlsServer) -> (Server, u16) {
+    let server =
+        event_loop.create_server("127.0.0.1", 0).tls(tls).serve_streams(answer).await.unwrap();
     let port = server.local_addrs()[0].port();
     (server, port)
 }
@@ -39,11 +40,11 @@ async fn serve(lp: &LoopRef, tls: TlsServer) -> (Server, u16) {
 fn ask(tls: TlsClient, papers: TlsServer, server: &str) -> (Result<String, DnsError>, Vec<String>) {
     let heard = Rc::new(RefCell::new(Vec::new()));
     let events = Rc::clone(&heard);
-    let result = run(async move |lp| {
-        let (_serving, port) = serve(&lp, papers).await;
+    let result = run(async move |event_loop| {
+        let (_serving, port) = serve(&event_loop, papers).await;
         let server = server.replace("PORT", &port.to_string()).parse().unwrap();
         let client = DnsClient::builder().servers([server]).tls(tls).attempts(1).timeout(ms(2000));
-        let client = client.build(&lp).unwrap().trace(move |event| {
+        let client = client.build(&event_loop).unwrap().trace(move |event| {
             let word = match &event.kind {
                 DnsEventKind::Asked { transport, .. } => format!("ask {transport}"),
                 DnsEventKind::Connected { .. } => "connected".to_owned(),
@@ -96,11 +97,11 @@ fn o4_a_stranger_is_asked_nothing() {
 fn o4_a_handshake_without_end_is_silence() {
     let deaf = loopctl::listen("127.0.0.1:0".parse().unwrap(), 8).unwrap();
     let port = deaf.local_addr().unwrap().port();
-    let error = run(async |lp| {
+    let error = run(async |event_loop| {
         let server = format!("tls://127.0.0.1:{port}#localhost").parse().unwrap();
         let client =
             DnsClient::builder().servers([server]).tls(pair().0).attempts(1).timeout(ms(40));
-        client.build(&lp).unwrap().query("example.test", RecordType::A).await.unwrap_err()
+        client.build(&event_loop).unwrap().query("example.test", RecordType::A).await.unwrap_err()
     });
     assert_eq!(error.kind, DnsErrorKind::TimedOut);
     assert!(

@@ -18,7 +18,9 @@ fn read(
 ) -> Result<DnsAnswer, DnsError> {
     let server = NameServer::new(move |asked| vec![Act::Send(answer(asked))]);
     let client = server.client().timeout(ms(100)).attempts(1);
-    run(async |lp| client.build(&lp).unwrap().query("example.test", record_type).await)
+    run(async |event_loop| {
+        client.build(&event_loop).unwrap().query("example.test", record_type).await
+    })
 }
 
 /// The only record of an answer, with this data, as text.
@@ -183,8 +185,8 @@ fn o4_a_malformed_answer_moves_on_to_the_next_server() {
     let broken = NameServer::new(|asked| send(asked.answer().record(A, 60, &[1])));
     let server = NameServer::new(|asked| send(asked.answer().a(60, [192, 0, 2, 1])));
     let servers = [broken.over(DnsTransport::Udp), server.over(DnsTransport::Udp)];
-    let answer = run(async |lp| {
-        let client = broken.client().servers(servers).build(&lp).unwrap();
+    let answer = run(async |event_loop| {
+        let client = broken.client().servers(servers).build(&event_loop).unwrap();
         client.query("example.test", RecordType::A).await
     });
     assert_eq!(answer.unwrap().exchange.retries, 1);
@@ -212,8 +214,9 @@ fn o4_what_comes_over_tcp_is_held_to_the_question_as_well() {
         vec![Act::Send(bytes)]
     });
     let client = server.client().servers([server.over(DnsTransport::Tcp)]);
-    let error =
-        run(async |lp| client.build(&lp).unwrap().query("example.test", RecordType::A).await);
+    let error = run(async |event_loop| {
+        client.build(&event_loop).unwrap().query("example.test", RecordType::A).await
+    });
     let error = error.unwrap_err();
     assert_eq!(error.kind, DnsErrorKind::Malformed);
     assert!(error.to_string().contains("wrong number"), "{error}");
@@ -222,8 +225,8 @@ fn o4_what_comes_over_tcp_is_held_to_the_question_as_well() {
 #[test]
 fn dns_11_names_beyond_ascii_are_encoded() {
     let server = NameServer::new(|asked| send(asked.answer().a(60, [192, 0, 2, 1])));
-    let answer = run(async |lp| {
-        let client = server.client().build(&lp).unwrap();
+    let answer = run(async |event_loop| {
+        let client = server.client().build(&event_loop).unwrap();
         client.query("bücher.test", RecordType::A).await
     });
     assert_eq!(answer.unwrap().name, "xn--bcher-kva.test.");
@@ -236,8 +239,8 @@ fn dns_12_names_that_cannot_be_are_refused_and_never_cut() {
     let long_label = format!("{}.test", "a".repeat(64));
     let long_name = format!("0x000{}.test", ".7f000001".repeat(30));
     let bad = ["", "a..b", ".a", "a b", "a\0b", "\u{7}", "a\nb", &long_label, &long_name];
-    run(async |lp| {
-        let client = server.client().build(&lp).unwrap();
+    run(async |event_loop| {
+        let client = server.client().build(&event_loop).unwrap();
         for name in bad {
             let error = client.query(name, RecordType::A).await.unwrap_err();
             assert_eq!(error.kind, DnsErrorKind::BadName, "{name:?}");
@@ -252,8 +255,8 @@ fn dns_12_names_that_cannot_be_are_refused_and_never_cut() {
 #[test]
 fn o4_labels_of_services_are_names() {
     let server = NameServer::new(|asked| send(asked.answer().record(asked.kind, 60, &[255])));
-    run(async |lp| {
-        let client = server.client().build(&lp).unwrap();
+    run(async |event_loop| {
+        let client = server.client().build(&event_loop).unwrap();
         for name in ["_dmarc.example.test", "_443._tcp.example.test", "*.example.test", "."] {
             let answer = client.query(name, RecordType::Other(4711)).await.unwrap();
             assert_eq!(answer.name.trim_end_matches('.'), name.trim_end_matches('.'));
@@ -281,8 +284,8 @@ fn o4_whatever_comes_the_client_lives() {
         let with_tail = [&body, &fitting[12..], &tail[4..]].concat();
         vec![Act::Send(with_tail), Act::Send(tail)]
     });
-    run(async |lp| {
-        let client = server.client().timeout(ms(500)).attempts(1).build(&lp).unwrap();
+    run(async |event_loop| {
+        let client = server.client().timeout(ms(500)).attempts(1).build(&event_loop).unwrap();
         let client = client.trace(|event| assert!(!matches!(event.kind, DnsEventKind::Canceled)));
         let asking = std::cell::RefCell::new(Vec::new());
         proptest!(config, |(tail in prop::collection::vec(any::<u8>(), 4..120))| {

@@ -32,7 +32,7 @@ fn ask(signed: &Signed, name: &str, record_type: &str) -> Result<DnsAnswer, DnsE
 
 fn ask_of(client: DnsClientBuilder, name: &str, record_type: &str) -> Result<DnsAnswer, DnsError> {
     let record_type: RecordType = record_type.parse().unwrap();
-    run(async |lp| client.build(&lp).unwrap().query(name, record_type).await)
+    run(async |event_loop| client.build(&event_loop).unwrap().query(name, record_type).await)
 }
 
 fn validation(result: &Result<DnsAnswer, DnsError>) -> DnsValidation {
@@ -407,13 +407,13 @@ fn dnssec_keys_are_asked_for_once_even_at_the_same_time() {
     let client = client(&signed).servers([server.over(DnsTransport::Udp)]);
     let heard = Rc::new(RefCell::new(Vec::new()));
     let events = Rc::clone(&heard);
-    run(async |lp| {
-        let client = client.build(&lp).unwrap();
+    run(async |event_loop| {
+        let client = client.build(&event_loop).unwrap();
         let client = client.trace(move |event| events.borrow_mut().push(event.clone()));
         let tasks: Vec<_> = (0..100)
             .map(|number| {
                 let client = client.clone();
-                lp.create_task(async move {
+                event_loop.create_task(async move {
                     let name = format!("n{number}.wild.test");
                     client.query(&name, RecordType::A).await.unwrap()
                 })
@@ -455,14 +455,14 @@ fn dnssec_whoever_gives_up_leaves_the_keys_to_others() {
     let client = client(&signed).servers([server.over(DnsTransport::Udp)]);
     let heard = Rc::new(RefCell::new(Vec::new()));
     let events = Rc::clone(&heard);
-    run(async |lp| {
-        let client = client.build(&lp).unwrap();
+    run(async |event_loop| {
+        let client = client.build(&event_loop).unwrap();
         let waiting = client.clone();
         let client = client.trace(move |event| events.borrow_mut().push(event.clone()));
-        let other =
-            lp.create_task(async move { waiting.query("www.signed.test", RecordType::A).await });
+        let other = event_loop
+            .create_task(async move { waiting.query("www.signed.test", RecordType::A).await });
         let first = client.query("www.signed.test", RecordType::A);
-        assert!(lp.timeout(ms(40), first).await.is_err(), "it is given up half-way");
+        assert!(event_loop.timeout(ms(40), first).await.is_err(), "it is given up half-way");
         let answer = other.await.unwrap().unwrap();
         assert_eq!(answer.exchange.validation.unwrap().proof, DnsProof::Secure);
     });

@@ -70,7 +70,8 @@ fn our_verdict(signed: &Signed, address: SocketAddr, name: &str, kind: &str) -> 
     let builder = DnsClient::builder().servers([server(address)]);
     let builder = builder.validate(signed.anchor.parse().unwrap());
     let kind: RecordType = kind.parse().unwrap();
-    let result = run(async |lp| builder.build(&lp).unwrap().query(name, kind).await);
+    let result =
+        run(async |event_loop| builder.build(&event_loop).unwrap().query(name, kind).await);
     let exchange = match &result {
         Ok(answer) => &answer.exchange,
         Err(error) => &*error.exchange,
@@ -119,13 +120,13 @@ impl Unbound {
             .stderr(file)
             .spawn();
         let mut unbound = Self { address, child: child.unwrap(), log };
-        run(async |lp| {
+        run(async |event_loop| {
             let builder = DnsClient::builder().servers([server(address)]).timeout(ms(200));
-            let client = builder.attempts(1).build(&lp).unwrap();
+            let client = builder.attempts(1).build(&event_loop).unwrap();
             while client.query("www.signed.test", RecordType::A).await.is_err() {
                 let log = || fs::read_to_string(&unbound.log).unwrap();
                 assert!(unbound.child.try_wait().unwrap().is_none(), "it ended: {}", log());
-                lp.sleep(ms(20)).await;
+                event_loop.sleep(ms(20)).await;
             }
         });
         unbound
@@ -136,7 +137,7 @@ impl Unbound {
         let builder = DnsClient::builder().servers([server(self.address)]).dnssec(true);
         let kind: RecordType = kind.parse().unwrap();
         let result: Result<DnsAnswer, DnsError> =
-            run(async |lp| builder.build(&lp).unwrap().query(name, kind).await);
+            run(async |event_loop| builder.build(&event_loop).unwrap().query(name, kind).await);
         let answer = match &result {
             Ok(answer) => answer,
             Err(error) if error.kind == DnsErrorKind::ServFail => return "bogus".to_owned(),

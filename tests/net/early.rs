@@ -67,13 +67,14 @@ impl Protocol for Upload {
 
 #[test]
 fn trans_04_an_early_answer_is_heard_however_the_peer_closes() {
-    run(async |lp| {
+    run(async |event_loop| {
         for ending in [Ending::Unread, Ending::Finished] {
             for number in 0..RUNS {
                 let server = Server::new();
-                let connecting = lp.create_connection_to([server.address()]);
+                let connecting = event_loop.create_connection_to([server.address()]);
                 let upload = connecting.open(|| Upload(Recorder::new())).await.unwrap();
-                let peer = lp.run_in_executor(move || answer_early(server.accept(), ending));
+                let peer =
+                    event_loop.run_in_executor(move || answer_early(server.accept(), ending));
                 upload.transport.wait_closed().await;
                 peer.await.unwrap();
                 let seen = upload.with(|upload| upload.0.seen.clone());
@@ -96,13 +97,13 @@ fn trans_04_an_early_answer_is_heard_however_the_peer_closes() {
 /// The answer and the reset are there, and nobody has looked.
 #[test]
 fn strm_02_a_stream_gives_the_answer_and_then_the_error() {
-    run(async |lp| {
+    run(async |event_loop| {
         let server = Server::new();
-        let connecting = lp.create_connection_to([server.address()]);
+        let connecting = event_loop.create_connection_to([server.address()]);
         let (mut reader, mut writer) = connecting.open_stream().await.unwrap();
         let mut peer = server.accept();
         writer.write(b"question");
-        until(&lp, || peer.peek(&mut [0; 8]).unwrap() == 8).await;
+        until(&event_loop, || peer.peek(&mut [0; 8]).unwrap() == 8).await;
         peer.write_all(ANSWER).unwrap();
         drop(peer);
         assert_eq!(writer.write(b"more"), Flow::Closed);
@@ -117,17 +118,17 @@ fn strm_02_a_stream_gives_the_answer_and_then_the_error() {
 /// What the reader does not take yet stays in the kernel; the writer does not wait for that.
 #[test]
 fn strm_02_a_slow_reader_loses_nothing_and_holds_up_no_writer() {
-    run(async |lp| {
+    run(async |event_loop| {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         let answer = pattern(130_000);
         theirs.write_all(&answer).unwrap();
         drop(theirs);
         let protocol = || StreamProtocol::new().limit(1000);
-        let connection = lp.create_connection_on(ours).open(protocol).await.unwrap();
+        let connection = event_loop.create_connection_on(ours).open(protocol).await.unwrap();
         let (mut reader, mut writer) = connection.into_stream();
         let transport = reader.transport().clone();
         assert_eq!(writer.write_all(b"more").await.unwrap_err().kind(), ErrorKind::BrokenPipe);
-        turns(&lp, 5).await;
+        turns(&event_loop, 5).await;
         assert!(!transport.is_reading(), "more than twice the limit waits");
         assert!(transport.socket().number().is_some(), "and the kernel has more");
         assert_eq!(writer.drain().await.unwrap_err().kind(), ErrorKind::BrokenPipe);
@@ -145,16 +146,16 @@ fn strm_02_a_slow_reader_loses_nothing_and_holds_up_no_writer() {
 
 #[test]
 fn trans_21_a_pause_keeps_the_answer_on_a_unix_socket_too() {
-    run(async |lp| {
+    run(async |event_loop| {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
-        let connection = lp.create_connection_on(ours).open(Recorder::new).await.unwrap();
+        let connection = event_loop.create_connection_on(ours).open(Recorder::new).await.unwrap();
         connection.transport.pause_reading();
         theirs.write_all(ANSWER).unwrap();
         // Closing alone may not be the end of it yet: a child that another test forks has it until it is executed.
         theirs.shutdown(Shutdown::Both).unwrap();
         drop(theirs);
         assert_eq!(connection.transport.write(b"x"), Flow::Closed);
-        turns(&lp, 5).await;
+        turns(&event_loop, 5).await;
         assert_eq!(connection.with(|recorder| recorder.seen.clone()), [Seen::Made]);
         connection.transport.resume_reading();
         connection.transport.wait_closed().await;
@@ -167,9 +168,9 @@ fn trans_21_a_pause_keeps_the_answer_on_a_unix_socket_too() {
 /// A peer that only shuts its receiving side is there for ever: what has come is delivered, no more.
 #[test]
 fn trans_04_a_peer_that_takes_no_more_ends_the_connection() {
-    run(async |lp| {
+    run(async |event_loop| {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
-        let connection = lp.create_connection_on(ours).open(Recorder::new).await.unwrap();
+        let connection = event_loop.create_connection_on(ours).open(Recorder::new).await.unwrap();
         theirs.write_all(ANSWER).unwrap();
         theirs.shutdown(Shutdown::Read).unwrap();
         assert_eq!(connection.transport.write(b"x"), Flow::Closed);

@@ -9,7 +9,8 @@ use loopctl::{AbortReason, ConnectError, Phase};
 use crate::support::{Dead, Outcome, Recorder, Refusing, Trace, ms, run};
 
 fn fail(addresses: Vec<SocketAddr>) -> ConnectError {
-    run(async |lp| lp.create_connection_to(addresses).open(Recorder::new).await).unwrap_err()
+    run(async |event_loop| event_loop.create_connection_to(addresses).open(Recorder::new).await)
+        .unwrap_err()
 }
 
 #[test]
@@ -70,8 +71,8 @@ fn conn_09_every_error_is_there() {
 #[test]
 fn conn_10_nothing_to_try_is_a_timeout_not_a_crash() {
     let trace = Trace::new();
-    let error = run(async |lp| {
-        let connecting = lp.create_connection_to([]).trace(trace.listener());
+    let error = run(async |event_loop| {
+        let connecting = event_loop.create_connection_to([]).trace(trace.listener());
         connecting.open(Recorder::new).await.unwrap_err()
     });
     trace.check();
@@ -88,8 +89,8 @@ fn conn_11_errors_are_in_the_order_of_the_addresses() {
     let (dead, refusing) = (Dead::new(), Refusing::new());
     let trace = Trace::new();
     let addresses = [dead.address(), refusing.address()];
-    let error = run(async |lp| {
-        let connecting = lp.create_connection_to(addresses).trace(trace.listener());
+    let error = run(async |event_loop| {
+        let connecting = event_loop.create_connection_to(addresses).trace(trace.listener());
         let connecting = connecting.happy_eyeballs_delay(Duration::ZERO).attempt_timeout(ms(60));
         connecting.open(Recorder::new).await.unwrap_err()
     });

@@ -16,10 +16,10 @@ const MANY: usize = 10_000;
 fn conn_18_ten_thousand_connections_leave_no_descriptor() {
     in_child("leaks::conn_18_ten_thousand_connections_leave_no_descriptor", || {
         let server = Server::new();
-        run(async |lp| {
+        run(async |event_loop| {
             let before = descriptors();
             for _ in 0..MANY {
-                let connecting = lp.create_connection_to([server.address()]);
+                let connecting = event_loop.create_connection_to([server.address()]);
                 let connection = connecting.open(Recorder::new).await.unwrap();
                 // The peer goes first and hard, so that no port is left waiting.
                 crate::support::reset(server.accept());
@@ -34,10 +34,10 @@ fn conn_18_ten_thousand_connections_leave_no_descriptor() {
 fn conn_18_ten_thousand_refusals_leave_no_descriptor() {
     in_child("leaks::conn_18_ten_thousand_refusals_leave_no_descriptor", || {
         let refusing = Refusing::new();
-        run(async |lp| {
+        run(async |event_loop| {
             let before = descriptors();
             for _ in 0..MANY {
-                let connecting = lp.create_connection_to([refusing.address()]);
+                let connecting = event_loop.create_connection_to([refusing.address()]);
                 connecting.open(Recorder::new).await.unwrap_err();
             }
             assert_eq!(descriptors(), before);
@@ -50,11 +50,11 @@ fn conn_18_ten_thousand_cancellations_leave_no_descriptor() {
     in_child("leaks::conn_18_ten_thousand_cancellations_leave_no_descriptor", || {
         let dead = Dead::new();
         let mut event_loop = EventLoop::new().unwrap();
-        let lp = event_loop.lp();
+        let handle = event_loop.handle();
         let entered = event_loop.enter().unwrap();
         let before = descriptors();
         for number in 0..MANY {
-            let connecting = lp.create_connection_to([dead.address()]);
+            let connecting = handle.create_connection_to([dead.address()]);
             let mut opening = Box::pin(connecting.open(Recorder::new));
             assert!(step(&mut opening).is_pending());
             if number % 3 == 0 {
@@ -73,12 +73,15 @@ fn conn_no_descriptor_left_is_one_failed_attempt() {
         let (dead, missed, server) = (Dead::new(), Server::new(), Server::new());
         let trace = Trace::new();
         let mut listener = trace.listener();
-        run(async |lp| {
+        run(async |event_loop| {
             let mut held: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
             assert!(held.len() > 10 && held.len() < 64, "the limit is in force");
             held.pop();
-            let connecting =
-                lp.create_connection_to([dead.address(), missed.address(), server.address()]);
+            let connecting = event_loop.create_connection_to([
+                dead.address(),
+                missed.address(),
+                server.address(),
+            ]);
             let connecting = connecting.happy_eyeballs_delay(ms(10)).trace(move |event| {
                 listener(event);
                 if matches!(event.kind, EventKind::AttemptFailed { attempt: 1, .. }) {
@@ -103,9 +106,9 @@ fn conn_no_descriptor_at_all_is_told_as_the_systems_error() {
     const NAME: &str = "leaks::conn_no_descriptor_at_all_is_told_as_the_systems_error";
     in_child_with_descriptors(64, NAME, || {
         let server = Server::new();
-        let error = run(async |lp| {
+        let error = run(async |event_loop| {
             let held: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
-            let connecting = lp.create_connection_to([server.address(), server.address()]);
+            let connecting = event_loop.create_connection_to([server.address(), server.address()]);
             let error = connecting.open(Recorder::new).await.unwrap_err();
             drop(held);
             error
@@ -125,12 +128,12 @@ fn sock_06_no_descriptor_left_to_accept_with() {
     in_child_with_descriptors(64, NAME, || {
         let server = Server::new();
         let client = std::net::TcpStream::connect(server.address()).unwrap();
-        run(async |lp| {
+        run(async |event_loop| {
             let held: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
-            let error = lp.sock_accept(&server.0).await.unwrap_err();
+            let error = event_loop.sock_accept(&server.0).await.unwrap_err();
             assert_eq!(error.raw_os_error(), Some(libc::EMFILE));
             drop(held);
-            let (_, peer) = lp.sock_accept(&server.0).await.unwrap();
+            let (_, peer) = event_loop.sock_accept(&server.0).await.unwrap();
             assert_eq!(peer, client.local_addr().unwrap());
         });
     });
@@ -142,9 +145,9 @@ fn conn_19_a_protocol_that_cannot_be_made_leaves_no_descriptor() {
     in_child(NAME, || {
         let server = Server::new();
         let mut event_loop = EventLoop::new().unwrap();
-        let lp = event_loop.lp();
+        let handle = event_loop.handle();
         let before = descriptors();
-        let connecting = lp.create_connection_to([server.address()]);
+        let connecting = handle.create_connection_to([server.address()]);
         let opening = connecting.open(|| -> Recorder { panic!("no protocol today") });
         let panicked = catch_unwind(AssertUnwindSafe(|| event_loop.run_until_complete(opening)));
         assert!(panicked.is_err());
@@ -158,12 +161,12 @@ fn conn_19_a_transport_that_cannot_be_made_leaves_no_descriptor() {
     const NAME: &str = "leaks::conn_19_a_transport_that_cannot_be_made_leaves_no_descriptor";
     in_child(NAME, || {
         let server = Server::new();
-        let t0 = EventLoop::new().unwrap().lp().time();
+        let t0 = EventLoop::new().unwrap().handle().time();
         let mut event_loop = EventLoop::with_clock(Clock::Manual(t0)).unwrap();
-        let lp = event_loop.lp();
+        let handle = event_loop.handle();
         let before = descriptors();
         let stream = std::net::TcpStream::connect(server.address()).unwrap();
-        let opening = lp.create_connection_on(stream).open(Recorder::new);
+        let opening = handle.create_connection_on(stream).open(Recorder::new);
         let error = event_loop.run_until_complete(opening).unwrap().unwrap_err();
         assert_eq!(error.kind(), std::io::ErrorKind::Unsupported);
         assert_eq!(descriptors(), before);
@@ -177,9 +180,9 @@ fn trans_36_closing_the_loop_closes_every_connection() {
         let server = Server::new();
         let without_loop = descriptors();
         let mut event_loop = EventLoop::new().unwrap();
-        let lp = event_loop.lp();
+        let handle = event_loop.handle();
         let before = descriptors();
-        let opening = lp.create_connection_to([server.address()]).open(Recorder::new);
+        let opening = handle.create_connection_to([server.address()]).open(Recorder::new);
         let connection = event_loop.run_until_complete(opening).unwrap().unwrap();
         assert_eq!(descriptors(), before + 1);
         let kept = connection.transport.clone();
@@ -191,7 +194,7 @@ fn trans_36_closing_the_loop_closes_every_connection() {
         kept.write(b"into the void");
         kept.close();
         // The loop's own descriptors are kept by references to it, and by nothing else.
-        drop((connection, kept, lp));
+        drop((connection, kept, handle));
         assert_eq!(descriptors(), without_loop);
     });
 }
@@ -200,14 +203,14 @@ fn trans_36_closing_the_loop_closes_every_connection() {
 fn trans_36_a_connection_without_handles_lives_until_its_peer_ends_it() {
     in_child("leaks::trans_36_a_connection_without_handles_lives_until_its_peer_ends_it", || {
         let server = Server::new();
-        run(async |lp| {
+        run(async |event_loop| {
             let before = descriptors();
-            let connecting = lp.create_connection_to([server.address()]);
+            let connecting = event_loop.create_connection_to([server.address()]);
             drop(connecting.open(Recorder::new).await.unwrap());
             let peer = server.accept();
             assert_eq!(descriptors(), before + 2);
             drop(peer);
-            until(&lp, || descriptors() == before).await;
+            until(&event_loop, || descriptors() == before).await;
         });
     });
 }
@@ -218,9 +221,9 @@ fn conn_a_task_that_connects_and_closes_lets_the_loop_turn() {
     const NAME: &str = "leaks::conn_a_task_that_connects_and_closes_lets_the_loop_turn";
     in_child_with_descriptors(64, NAME, || {
         let server = Server::new();
-        run(async |lp| {
+        run(async |event_loop| {
             for _ in 0..200 {
-                let connecting = lp.create_connection_to([server.address()]);
+                let connecting = event_loop.create_connection_to([server.address()]);
                 connecting.open(Recorder::new).await.unwrap().transport.close();
                 drop(server.accept());
             }

@@ -16,8 +16,8 @@ use crate::support::{
 fn conn_attempt_timeout_ends_an_attempt_and_starts_the_next() {
     let (dead, server) = (Dead::new(), Server::new());
     let trace = Trace::new();
-    run(async |lp| {
-        let connecting = lp.create_connection_to([dead.address(), server.address()]);
+    run(async |event_loop| {
+        let connecting = event_loop.create_connection_to([dead.address(), server.address()]);
         let connecting = connecting.attempt_timeout(ms(50)).trace(trace.listener());
         connecting.open(Recorder::new).await.unwrap();
     });
@@ -30,8 +30,8 @@ fn conn_attempt_timeout_ends_an_attempt_and_starts_the_next() {
 #[test]
 fn conn_attempt_timeout_is_told_apart_from_the_kernels() {
     let dead = Dead::new();
-    let error = run(async |lp| {
-        let connecting = lp.create_connection_to([dead.address()]).attempt_timeout(ms(50));
+    let error = run(async |event_loop| {
+        let connecting = event_loop.create_connection_to([dead.address()]).attempt_timeout(ms(50));
         connecting.open(Recorder::new).await.unwrap_err()
     });
     let ConnectError::Attempts(attempts) = &error else { panic!("{error:?}") };
@@ -45,12 +45,12 @@ fn conn_overall_timeout_ends_everything_under_way() {
     let (one, two) = (Dead::new(), Dead::new());
     let took = best_of(3, || {
         let trace = Trace::new();
-        let (took, error) = run(async |lp| {
-            let began = lp.time();
-            let connecting = lp.create_connection_to([one.address(), two.address()]);
+        let (took, error) = run(async |event_loop| {
+            let began = event_loop.time();
+            let connecting = event_loop.create_connection_to([one.address(), two.address()]);
             let connecting = connecting.happy_eyeballs_delay(Duration::ZERO).timeout(ms(60));
             let result = connecting.trace(trace.listener()).open(Recorder::new).await;
-            (lp.time() - began, result.unwrap_err())
+            (event_loop.time() - began, result.unwrap_err())
         });
         assert!(took >= ms(60));
         trace.check();
@@ -68,16 +68,17 @@ fn conn_overall_timeout_ends_everything_under_way() {
 #[test]
 fn conn_overall_timeout_covers_the_name() {
     let trace = Trace::new();
-    let error = run(async |lp| {
+    let error = run(async |event_loop| {
         let names: Vec<_> = (0..200)
             .map(|_| {
-                let lp = lp.clone();
-                lp.clone()
-                    .create_task(async move { lp.getaddrinfo(Lookup::new("localhost", 1)).await })
+                let event_loop = event_loop.clone();
+                event_loop.clone().create_task(async move {
+                    event_loop.getaddrinfo(Lookup::new("localhost", 1)).await
+                })
             })
             .collect();
-        crate::support::turns(&lp, 1).await;
-        let connecting = lp.create_connection("localhost", 1).timeout(Duration::ZERO);
+        crate::support::turns(&event_loop, 1).await;
+        let connecting = event_loop.create_connection("localhost", 1).timeout(Duration::ZERO);
         let error = connecting.trace(trace.listener()).open(Recorder::new).await.unwrap_err();
         drop(names);
         error
@@ -90,8 +91,8 @@ fn conn_overall_timeout_covers_the_name() {
 #[test]
 fn conn_overall_timeout_longer_than_time_itself_is_none() {
     let server = Server::new();
-    run(async |lp| {
-        let connecting = lp.create_connection_to([server.address()]);
+    run(async |event_loop| {
+        let connecting = event_loop.create_connection_to([server.address()]);
         let connecting = connecting.timeout(Duration::MAX).attempt_timeout(Duration::MAX);
         connecting.happy_eyeballs_delay(Duration::MAX).open(Recorder::new).await.unwrap();
     });
@@ -102,9 +103,10 @@ fn race_16_no_more_attempts_at_a_time_than_allowed() {
     let dead: [Dead; 5] = std::array::from_fn(|_| Dead::new());
     let server = Server::new();
     let trace = Trace::new();
-    run(async |lp| {
+    run(async |event_loop| {
         let addresses = dead.iter().map(Dead::address).chain([server.address()]);
-        let connecting = lp.create_connection_to(addresses).happy_eyeballs_delay(Duration::ZERO);
+        let connecting =
+            event_loop.create_connection_to(addresses).happy_eyeballs_delay(Duration::ZERO);
         let connecting = connecting.max_parallel(NonZero::new(2).unwrap()).attempt_timeout(ms(40));
         connecting.trace(trace.listener()).open(Recorder::new).await.unwrap();
     });
@@ -118,8 +120,8 @@ fn race_16_no_more_attempts_at_a_time_than_allowed() {
 fn race_16_the_limit_holds_without_any_outcome() {
     let dead: [Dead; 4] = std::array::from_fn(|_| Dead::new());
     let trace = Trace::new();
-    run(async |lp| {
-        let connecting = lp.create_connection_to(dead.iter().map(Dead::address));
+    run(async |event_loop| {
+        let connecting = event_loop.create_connection_to(dead.iter().map(Dead::address));
         let connecting = connecting.happy_eyeballs_delay(Duration::ZERO).timeout(ms(80));
         let connecting = connecting.max_parallel(NonZero::new(2).unwrap());
         connecting.trace(trace.listener()).open(Recorder::new).await.unwrap_err();
@@ -136,9 +138,9 @@ fn run_all() -> Policy {
 fn race_run_all_starts_every_attempt_and_the_first_success_is_the_connection() {
     let (refusing, one, two) = (Refusing::new(), Server::new(), Server::new());
     let trace = Trace::new();
-    run(async |lp| {
+    run(async |event_loop| {
         let addresses = [refusing.address(), one.address(), two.address()];
-        let connecting = lp.create_connection_to(addresses).policy(run_all());
+        let connecting = event_loop.create_connection_to(addresses).policy(run_all());
         let connection = connecting.trace(trace.listener()).open(Recorder::new).await.unwrap();
         assert_eq!(connection.transport.peer_addr().unwrap(), one.address());
         // The other one is closed: its peer reads the end of the stream, or a reset.
@@ -156,8 +158,8 @@ fn race_run_all_starts_every_attempt_and_the_first_success_is_the_connection() {
 fn race_run_all_out_of_time_still_has_its_winner() {
     let (server, dead) = (Server::new(), Dead::new());
     let trace = Trace::new();
-    run(async |lp| {
-        let connecting = lp.create_connection_to([server.address(), dead.address()]);
+    run(async |event_loop| {
+        let connecting = event_loop.create_connection_to([server.address(), dead.address()]);
         let connecting = connecting.policy(run_all()).timeout(ms(60)).trace(trace.listener());
         let connection = connecting.open(Recorder::new).await.unwrap();
         assert_eq!(connection.transport.peer_addr().unwrap(), server.address());
@@ -171,13 +173,13 @@ fn race_run_all_out_of_time_still_has_its_winner() {
 #[test]
 fn conn_a_result_and_a_timeout_at_the_same_time_are_a_result() {
     let dead = Rc::new(Dead::new());
-    run(async |lp| {
+    run(async |event_loop| {
         let busy = Rc::clone(&dead);
-        lp.call_later(ms(20), move || {
+        event_loop.call_later(ms(20), move || {
             busy.revive();
             std::thread::sleep(ms(1400));
         });
-        let connecting = lp.create_connection_to([dead.address()]).timeout(ms(300));
+        let connecting = event_loop.create_connection_to([dead.address()]).timeout(ms(300));
         let connection = connecting.open(Recorder::new).await.unwrap();
         assert_eq!(connection.transport.peer_addr().unwrap(), dead.address());
     });
@@ -189,9 +191,9 @@ fn conn_a_result_and_a_timeout_at_the_same_time_are_a_result() {
 fn conn_every_limit_at_the_same_time() {
     let (one, two) = (Dead::new(), Dead::new());
     let trace = Trace::new();
-    let error = run(async |lp| {
-        lp.call_later(ms(10), || std::thread::sleep(ms(80)));
-        let connecting = lp.create_connection_to([one.address(), two.address()]);
+    let error = run(async |event_loop| {
+        event_loop.call_later(ms(10), || std::thread::sleep(ms(80)));
+        let connecting = event_loop.create_connection_to([one.address(), two.address()]);
         let connecting = connecting.happy_eyeballs_delay(ms(20)).attempt_timeout(ms(25));
         let connecting = connecting.timeout(ms(30)).trace(trace.listener());
         connecting.open(Recorder::new).await.unwrap_err()
@@ -205,8 +207,9 @@ fn conn_every_limit_at_the_same_time() {
 fn conn_no_time_at_all_starts_nothing() {
     let server = Server::new();
     let trace = Trace::new();
-    let error = run(async |lp| {
-        let connecting = lp.create_connection_to([server.address()]).timeout(Duration::ZERO);
+    let error = run(async |event_loop| {
+        let connecting =
+            event_loop.create_connection_to([server.address()]).timeout(Duration::ZERO);
         connecting.trace(trace.listener()).open(Recorder::new).await.unwrap_err()
     });
     trace.check();

@@ -34,7 +34,7 @@ fn o_06_an_idle_connection_is_small() {
     const MOST: usize = 256;
     in_child("load::o_06_an_idle_connection_is_small", || {
         let server = Server::new();
-        run(async |lp| {
+        run(async |event_loop| {
             // The clients are plain descriptors, made beforehand.
             let mut clients = Vec::with_capacity(CONNECTIONS);
             let mut accepted = Vec::with_capacity(CONNECTIONS);
@@ -44,14 +44,14 @@ fn o_06_an_idle_connection_is_small() {
             }
             let before = memory();
             for socket in accepted.drain(..) {
-                lp.create_connection_on(socket).open(|| Echo).await.unwrap();
+                event_loop.create_connection_on(socket).open(|| Echo).await.unwrap();
             }
-            turns(&lp, 3).await;
+            turns(&event_loop, 3).await;
             let idle = memory().saturating_sub(before) / CONNECTIONS;
             for client in &clients {
                 (&*client).write_all(&[7; 64]).unwrap();
             }
-            turns(&lp, 30).await;
+            turns(&event_loop, 30).await;
             for client in &clients {
                 (&*client).read_exact(&mut [0; 64]).unwrap();
             }
@@ -75,14 +75,14 @@ impl Protocol for Counts {
 #[test]
 fn trans_03_busy_connections_get_equal_shares() {
     const BUSY: usize = 20;
-    run(async |lp| {
+    run(async |event_loop| {
         let server = Server::new();
         let mut counts = Vec::new();
         let mut peers = Vec::new();
         for _ in 0..BUSY {
             let count = Rc::<Cell<usize>>::default();
             counts.push(Rc::clone(&count));
-            let connecting = lp.create_connection_to([server.address()]);
+            let connecting = event_loop.create_connection_to([server.address()]);
             let connection = connecting.open(|| Counts(count)).await.unwrap();
             connection.transport.pause_reading();
             let peer = server.accept();
@@ -90,10 +90,10 @@ fn trans_03_busy_connections_get_equal_shares() {
             while (&peer).write(&[0; 64 * 1024]).is_ok() {}
             peers.push((peer, connection.transport));
         }
-        turns(&lp, 3).await;
+        turns(&event_loop, 3).await;
         peers.iter().for_each(|(_, transport)| transport.resume_reading());
         while counts.iter().all(|count| count.get() < 512 * 1024) {
-            turns(&lp, 1).await;
+            turns(&event_loop, 1).await;
             let (least, most) = counts.iter().fold((usize::MAX, 0), |(least, most), count| {
                 (least.min(count.get()), most.max(count.get()))
             });
@@ -104,9 +104,9 @@ fn trans_03_busy_connections_get_equal_shares() {
 
 #[test]
 fn trans_20_ten_thousand_small_writes_none_lost() {
-    run(async |lp| {
+    run(async |event_loop| {
         let server = Server::new();
-        let connecting = lp.create_connection_to([server.address()]);
+        let connecting = event_loop.create_connection_to([server.address()]);
         let connection = connecting.open(Recorder::new).await.unwrap();
         let mut peer = server.accept();
         let whole = pattern(10_000 * 97);
@@ -114,7 +114,7 @@ fn trans_20_ten_thousand_small_writes_none_lost() {
             assert_ne!(connection.transport.write(piece), Flow::Closed);
         }
         connection.transport.close();
-        let reading = lp.run_in_executor(move || {
+        let reading = event_loop.run_in_executor(move || {
             let mut all = Vec::new();
             peer.read_to_end(&mut all).map(|_| all)
         });
@@ -126,9 +126,9 @@ fn trans_20_ten_thousand_small_writes_none_lost() {
 fn trans_30_a_warning_from_the_fifth_write_after_the_loss() {
     in_child("load::trans_30_a_warning_from_the_fifth_write_after_the_loss", || {
         start_logging();
-        run(async |lp| {
+        run(async |event_loop| {
             let server = Server::new();
-            let connecting = lp.create_connection_to([server.address()]);
+            let connecting = event_loop.create_connection_to([server.address()]);
             let connection = connecting.open(Recorder::new).await.unwrap();
             connection.transport.abort();
             connection.transport.wait_closed().await;
@@ -147,9 +147,9 @@ fn trans_30_a_warning_from_the_fifth_write_after_the_loss() {
 fn trans_24_a_write_after_write_eof_is_refused_and_logged() {
     in_child("load::trans_24_a_write_after_write_eof_is_refused_and_logged", || {
         start_logging();
-        run(async |lp| {
+        run(async |event_loop| {
             let server = Server::new();
-            let connecting = lp.create_connection_to([server.address()]);
+            let connecting = event_loop.create_connection_to([server.address()]);
             let connection = connecting.open(Recorder::new).await.unwrap();
             connection.transport.write_eof();
             assert_eq!(connection.transport.write(b"x"), Flow::Closed);
@@ -166,9 +166,9 @@ fn trans_36_closing_the_loop_closes_its_transports_and_debug_mode_says_so() {
             start_logging();
             let (ours, mut theirs) = std::os::unix::net::UnixStream::pair().unwrap();
             let mut event_loop = loopctl::EventLoop::new().unwrap();
-            let lp = event_loop.lp();
-            lp.set_debug(true);
-            let opening = lp.create_connection_on(ours).open(Recorder::new);
+            let handle = event_loop.handle();
+            handle.set_debug(true);
+            let opening = handle.create_connection_on(ours).open(Recorder::new);
             let connection = event_loop.run_until_complete(opening).unwrap().unwrap();
             event_loop.close();
             assert_eq!(format!("{:?}", connection.transport), "<Transport closed>");
@@ -184,9 +184,9 @@ fn trans_36_closing_the_loop_closes_its_transports_and_debug_mode_says_so() {
 
 #[test]
 fn trans_34_the_view_of_the_socket_sets_options_only() {
-    run(async |lp| {
+    run(async |event_loop| {
         let server = Server::new();
-        let connecting = lp.create_connection_to([server.address()]);
+        let connecting = event_loop.create_connection_to([server.address()]);
         let connection = connecting.open(Recorder::new).await.unwrap();
         let socket = connection.transport.socket();
         assert!(socket.nodelay().unwrap(), "set by create_connection");
@@ -229,20 +229,20 @@ impl Protocol for Polite {
 
 #[test]
 fn trans_13_a_peer_that_never_reads_costs_bounded_memory() {
-    run(async |lp| {
+    run(async |event_loop| {
         let server = Server::new();
         let client = TcpStream::connect(server.address()).unwrap();
-        let opening = lp.create_connection_on(server.accept()).open(|| Polite);
+        let opening = event_loop.create_connection_on(server.accept()).open(|| Polite);
         let transport = opening.await.unwrap().transport;
         let mut sender = client.try_clone().unwrap();
         let whole = pattern(16 << 20);
         let expected = whole.clone();
-        let sending = lp.run_in_executor(move || sender.write_all(&whole));
-        until(&lp, || !transport.is_reading()).await;
-        turns(&lp, 5).await;
+        let sending = event_loop.run_in_executor(move || sender.write_all(&whole));
+        until(&event_loop, || !transport.is_reading()).await;
+        turns(&event_loop, 5).await;
         assert!(transport.write_buffer_size() <= 3 * 64 * 1024, "{transport:?}");
         let mut reader = client;
-        let reading = lp.run_in_executor(move || {
+        let reading = event_loop.run_in_executor(move || {
             let mut all = vec![0; expected.len()];
             reader.read_exact(&mut all).map(|()| all == expected)
         });

@@ -13,8 +13,8 @@ fn address(text: &str) -> SocketAddr {
 
 /// The local address of a connection made from the first of these that can be had.
 fn connect_from(local: &[SocketAddr], to: SocketAddr) -> Result<SocketAddr, AttemptError> {
-    run(async |lp| {
-        let connecting = lp.create_connection_to([to]);
+    run(async |event_loop| {
+        let connecting = event_loop.create_connection_to([to]);
         let connecting = local.iter().fold(connecting, |it, local| it.local_addr(*local));
         match connecting.open(Recorder::new).await {
             Ok(connection) => Ok(connection.transport.local_addr().unwrap()),
@@ -74,8 +74,8 @@ fn conn_14_the_family_is_that_of_each_remote_address() {
     }
     let (six, four) = (Server::at("[::1]:0"), Server::new());
     let trace = Trace::new();
-    run(async |lp| {
-        let connecting = lp.create_connection_to([six.address(), four.address()]);
+    run(async |event_loop| {
+        let connecting = event_loop.create_connection_to([six.address(), four.address()]);
         let connecting = connecting.local_addr(address("127.0.0.9:0")).trace(trace.listener());
         let connection = connecting.open(Recorder::new).await.unwrap();
         assert_eq!(connection.transport.peer_addr().unwrap(), four.address());

@@ -41,10 +41,10 @@ impl<F: FnMut(&Transport) + 'static> Protocol for Doing<F> {
 #[test]
 fn conn_23_connection_made_comes_before_data() {
     let server = Server::new();
-    run(async |lp| {
+    run(async |event_loop| {
         let stream = std::net::TcpStream::connect(server.address()).unwrap();
         server.accept().write_all(b"early").unwrap();
-        let connection = lp.create_connection_on(stream).open(Recorder::new).await.unwrap();
+        let connection = event_loop.create_connection_on(stream).open(Recorder::new).await.unwrap();
         assert_eq!(connection.with(|recorder| recorder.seen.clone()), [Seen::Made]);
         connection.transport.wait_closed().await;
         let seen = connection.with(|recorder| recorder.seen.clone());
@@ -58,16 +58,16 @@ fn conn_23_connection_made_may_write_more_than_the_socket_takes() {
     let server = Server::new();
     let whole = pattern(8 << 20);
     let expected = whole.clone();
-    run(async |lp| {
+    run(async |event_loop| {
         let talk = move || {
             Doing::new(move |transport: &Transport| {
                 transport.write(&whole);
             })
         };
-        let connecting = lp.create_connection_to([server.address()]);
+        let connecting = event_loop.create_connection_to([server.address()]);
         let connection = connecting.open(talk).await.unwrap();
         let mut peer = server.accept();
-        let read = lp.run_in_executor(move || {
+        let read = event_loop.run_in_executor(move || {
             let mut all = vec![0; expected.len()];
             peer.read_exact(&mut all).map(|()| all == expected)
         });
@@ -79,17 +79,17 @@ fn conn_23_connection_made_may_write_more_than_the_socket_takes() {
 #[test]
 fn conn_24_a_panic_in_connection_made_is_reported_and_the_connection_lives() {
     let server = Server::new();
-    run(async |lp| {
-        let reports = Reports::of(&lp);
+    run(async |event_loop| {
+        let reports = Reports::of(&event_loop);
         let broken = || Doing::new(|_: &Transport| panic!("not today"));
-        let connecting = lp.create_connection_to([server.address()]);
+        let connecting = event_loop.create_connection_to([server.address()]);
         let connection = connecting.open(broken).await.unwrap();
-        turns(&lp, 3).await;
+        turns(&event_loop, 3).await;
         let texts = reports.texts();
         assert!(texts.len() == 1 && texts[0].contains("not today"), "{texts:?}");
         assert!(texts[0].contains("connection_made"), "{texts:?}");
         server.accept().write_all(b"data").unwrap();
-        until(&lp, || connection.with(|broken| broken.diary.data() == b"data")).await;
+        until(&event_loop, || connection.with(|broken| broken.diary.data() == b"data")).await;
         connection.transport.close();
         connection.transport.wait_closed().await;
         assert_eq!(
@@ -102,14 +102,14 @@ fn conn_24_a_panic_in_connection_made_is_reported_and_the_connection_lives() {
 #[test]
 fn conn_25_abort_in_connection_made_gives_a_closing_transport() {
     let server = Server::new();
-    run(async |lp| {
+    run(async |event_loop| {
         let aborting = || {
             Doing::new(|transport: &Transport| {
                 transport.write(b"never mind");
                 transport.abort();
             })
         };
-        let connecting = lp.create_connection_to([server.address()]);
+        let connecting = event_loop.create_connection_to([server.address()]);
         let connection = connecting.open(aborting).await.unwrap();
         assert!(connection.transport.is_closing());
         connection.transport.wait_closed().await;
@@ -121,14 +121,14 @@ fn conn_25_abort_in_connection_made_gives_a_closing_transport() {
 #[test]
 fn conn_25_close_in_connection_made_still_sends() {
     let server = Server::new();
-    run(async |lp| {
+    run(async |event_loop| {
         let farewell = || {
             Doing::new(|transport: &Transport| {
                 transport.write(b"good bye");
                 transport.close();
             })
         };
-        let connecting = lp.create_connection_to([server.address()]);
+        let connecting = event_loop.create_connection_to([server.address()]);
         let connection = connecting.open(farewell).await.unwrap();
         connection.transport.wait_closed().await;
         let mut text = String::new();
@@ -142,10 +142,10 @@ fn conn_25_close_in_connection_made_still_sends() {
 fn conn_01_connection_made_comes_before_open_returns() {
     let server = Server::new();
     let order = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
-    run(async |lp| {
+    run(async |event_loop| {
         let log = std::rc::Rc::clone(&order);
         let noting = || Doing::new(move |_: &Transport| log.borrow_mut().push("made"));
-        let connecting = lp.create_connection_to([server.address()]);
+        let connecting = event_loop.create_connection_to([server.address()]);
         connecting.open(noting).await.unwrap();
         order.borrow_mut().push("opened");
     });

@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind, Read, Write};
 
 use loopctl::{
-    Endpoint, EventLoop, LoopRef, ReadPipe, ReadPipeProtocol, WritePipe, WritePipeProtocol,
+    Endpoint, EventLoop, LoopHandle, ReadPipe, ReadPipeProtocol, WritePipe, WritePipeProtocol,
 };
 
 use crate::support::{Reports, in_child, pattern, run, start_logging, take_logged, turns, until};
@@ -69,21 +69,21 @@ impl WritePipeProtocol for Diary {
     }
 }
 
-async fn reading(lp: &LoopRef) -> (Endpoint<ReadPipe, Diary>, io::PipeWriter) {
+async fn reading(event_loop: &LoopHandle) -> (Endpoint<ReadPipe, Diary>, io::PipeWriter) {
     let (reader, writer) = io::pipe().unwrap();
-    (lp.connect_read_pipe(reader, Diary::new).await.unwrap(), writer)
+    (event_loop.connect_read_pipe(reader, Diary::new).await.unwrap(), writer)
 }
 
-async fn writing(lp: &LoopRef) -> (Endpoint<WritePipe, Diary>, io::PipeReader) {
+async fn writing(event_loop: &LoopHandle) -> (Endpoint<WritePipe, Diary>, io::PipeReader) {
     let (reader, writer) = io::pipe().unwrap();
     rustix::io::ioctl_fionbio(&reader, true).unwrap();
-    (lp.connect_write_pipe(writer, Diary::new).await.unwrap(), reader)
+    (event_loop.connect_write_pipe(writer, Diary::new).await.unwrap(), reader)
 }
 
 /// Reads until the writer has closed its end.
-async fn read_all(lp: &LoopRef, mut reader: io::PipeReader) -> Vec<u8> {
+async fn read_all(event_loop: &LoopHandle, mut reader: io::PipeReader) -> Vec<u8> {
     let (mut data, mut buffer) = (Vec::new(), vec![0; 64 * 1024]);
-    until(lp, || {
+    until(event_loop, || {
         loop {
             match reader.read(&mut buffer) {
                 Ok(0) => return true,
@@ -98,10 +98,10 @@ async fn read_all(lp: &LoopRef, mut reader: io::PipeReader) -> Vec<u8> {
 
 #[test]
 fn pipe_02_made_data_eof_lost() {
-    run(async |lp| {
-        let (pair, mut writer) = reading(&lp).await;
+    run(async |event_loop| {
+        let (pair, mut writer) = reading(&event_loop).await;
         writer.write_all(b"hello").unwrap();
-        until(&lp, || pair.with(|diary| diary.data == b"hello")).await;
+        until(&event_loop, || pair.with(|diary| diary.data == b"hello")).await;
         drop(writer);
         pair.transport.wait_closed().await;
         let told = pair.with(|diary| diary.told.clone());
@@ -113,11 +113,11 @@ fn pipe_02_made_data_eof_lost() {
 #[test]
 fn pipe_02_what_was_written_before_the_end_arrives() {
     let sent = pattern(60_000);
-    run(async |lp| {
+    run(async |event_loop| {
         let (reader, mut writer) = io::pipe().unwrap();
         writer.write_all(&sent).unwrap();
         drop(writer);
-        let pair = lp.connect_read_pipe(reader, Diary::new).await.unwrap();
+        let pair = event_loop.connect_read_pipe(reader, Diary::new).await.unwrap();
         pair.transport.wait_closed().await;
         assert!(pair.with(|diary| diary.data == sent));
     });
@@ -126,12 +126,12 @@ fn pipe_02_what_was_written_before_the_end_arrives() {
 #[test]
 fn pipe_04_what_the_pipe_does_not_take_is_queued() {
     let sent = pattern(1_000_000);
-    run(async |lp| {
-        let (pair, reader) = writing(&lp).await;
+    run(async |event_loop| {
+        let (pair, reader) = writing(&event_loop).await;
         sent.chunks(100_000).for_each(|chunk| pair.transport.write(chunk));
         assert!(pair.transport.write_buffer_size() > 900_000);
         pair.transport.close();
-        assert!(read_all(&lp, reader).await == sent);
+        assert!(read_all(&event_loop, reader).await == sent);
         pair.transport.wait_closed().await;
         assert_eq!(pair.with(|diary| diary.told.clone()), ["made", "pause", "resume", "lost None"]);
     });
@@ -139,31 +139,31 @@ fn pipe_04_what_the_pipe_does_not_take_is_queued() {
 
 #[test]
 fn pipe_04_twenty_thousand_small_writes_lose_nothing() {
-    run(async |lp| {
-        let (pair, reader) = writing(&lp).await;
+    run(async |event_loop| {
+        let (pair, reader) = writing(&event_loop).await;
         let numbers: Vec<u8> = (0..20_000_u32).flat_map(u32::to_be_bytes).collect();
         numbers.chunks(4).for_each(|number| pair.transport.write(number));
         pair.transport.write_eof();
-        assert!(read_all(&lp, reader).await == numbers);
+        assert!(read_all(&event_loop, reader).await == numbers);
     });
 }
 
 #[test]
 fn pipe_04_the_writer_is_paused_above_64_kib() {
-    run(async |lp| {
-        let (pair, mut reader) = writing(&lp).await;
+    run(async |event_loop| {
+        let (pair, mut reader) = writing(&event_loop).await;
         let room = 64 * 1024;
         pair.transport.write(&vec![0; room + room]);
-        turns(&lp, 2).await;
+        turns(&event_loop, 2).await;
         assert_eq!(pair.with(|diary| diary.told.clone()), ["made"], "at the limit, not above");
         pair.transport.write(b"x");
         assert_eq!(pair.with(|diary| diary.told.len()), 1, "not from inside the call");
-        turns(&lp, 2).await;
+        turns(&event_loop, 2).await;
         assert_eq!(pair.with(|diary| diary.told.clone()), ["made", "pause"]);
         let mut drained = Box::pin(pair.transport.drain());
         assert!(crate::support::step(&mut drained).is_pending());
         let mut buffer = vec![0; room];
-        until(&lp, || {
+        until(&event_loop, || {
             let _ = reader.read(&mut buffer);
             pair.with(|diary| diary.told.len()) == 3
         })
@@ -175,9 +175,9 @@ fn pipe_04_the_writer_is_paused_above_64_kib() {
 
 #[test]
 fn pipe_05_a_reader_that_goes_away_is_noticed_without_a_write() {
-    run(async |lp| {
-        let (pair, reader) = writing(&lp).await;
-        turns(&lp, 3).await;
+    run(async |event_loop| {
+        let (pair, reader) = writing(&event_loop).await;
+        turns(&event_loop, 3).await;
         drop(reader);
         pair.transport.wait_closed().await;
         assert_eq!(pair.with(|diary| diary.told.clone()), ["made", "lost None"]);
@@ -186,10 +186,10 @@ fn pipe_05_a_reader_that_goes_away_is_noticed_without_a_write() {
 
 #[test]
 fn pipe_05_a_reader_that_goes_away_with_data_queued_is_a_broken_pipe() {
-    run(async |lp| {
-        let (pair, reader) = writing(&lp).await;
+    run(async |event_loop| {
+        let (pair, reader) = writing(&event_loop).await;
         pair.transport.write(&vec![0; 200_000]);
-        turns(&lp, 3).await;
+        turns(&event_loop, 3).await;
         let mut drained = Box::pin(pair.transport.drain());
         assert!(crate::support::step(&mut drained).is_pending());
         drop(reader);
@@ -203,11 +203,11 @@ fn pipe_05_a_reader_that_goes_away_with_data_queued_is_a_broken_pipe() {
 /// The peer of a socket shows in the reading direction.
 #[test]
 fn pipe_05_a_socket_whose_peer_closes_is_noticed() {
-    run(async |lp| {
+    run(async |event_loop| {
         let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
-        let pair = lp.connect_write_pipe(ours, Diary::new).await.unwrap();
+        let pair = event_loop.connect_write_pipe(ours, Diary::new).await.unwrap();
         (&theirs).write_all(b"an answer is no end").unwrap();
-        turns(&lp, 3).await;
+        turns(&event_loop, 3).await;
         assert!(!pair.transport.is_closing());
         drop(theirs);
         pair.transport.wait_closed().await;
@@ -217,14 +217,14 @@ fn pipe_05_a_socket_whose_peer_closes_is_noticed() {
 
 #[test]
 fn pipe_06_close_flushes_and_is_idempotent() {
-    run(async |lp| {
-        let (pair, reader) = writing(&lp).await;
+    run(async |event_loop| {
+        let (pair, reader) = writing(&event_loop).await;
         pair.transport.write(&vec![7; 200_000]);
         pair.transport.close();
         pair.transport.close();
         pair.transport.write_eof();
         pair.transport.write(b"too late");
-        assert_eq!(read_all(&lp, reader).await, vec![7; 200_000]);
+        assert_eq!(read_all(&event_loop, reader).await, vec![7; 200_000]);
         pair.transport.wait_closed().await;
         pair.transport.close();
         pair.transport.abort();
@@ -235,11 +235,11 @@ fn pipe_06_close_flushes_and_is_idempotent() {
 
 #[test]
 fn pipe_06_abort_drops_what_is_queued() {
-    run(async |lp| {
-        let (pair, reader) = writing(&lp).await;
+    run(async |event_loop| {
+        let (pair, reader) = writing(&event_loop).await;
         pair.transport.write(&vec![7; 200_000]);
         pair.transport.abort();
-        assert!(read_all(&lp, reader).await.len() <= 64 * 1024);
+        assert!(read_all(&event_loop, reader).await.len() <= 64 * 1024);
         pair.transport.wait_closed().await;
         assert_eq!(pair.with(|diary| diary.told.clone()), ["made", "lost None"]);
     });
@@ -247,13 +247,13 @@ fn pipe_06_abort_drops_what_is_queued() {
 
 #[test]
 fn pipe_07_a_pause_holds_data_back_and_nothing_is_lost() {
-    run(async |lp| {
-        let (pair, mut writer) = reading(&lp).await;
+    run(async |event_loop| {
+        let (pair, mut writer) = reading(&event_loop).await;
         pair.transport.pause_reading();
         pair.transport.pause_reading();
         writer.write_all(b"later").unwrap();
         drop(writer);
-        turns(&lp, 5).await;
+        turns(&event_loop, 5).await;
         assert_eq!(pair.with(|diary| diary.told.clone()), ["made"]);
         pair.transport.resume_reading();
         pair.transport.resume_reading();
@@ -267,8 +267,8 @@ fn pipe_07_a_pause_holds_data_back_and_nothing_is_lost() {
 
 #[test]
 fn pipe_07_close_while_paused() {
-    run(async |lp| {
-        let (pair, mut writer) = reading(&lp).await;
+    run(async |event_loop| {
+        let (pair, mut writer) = reading(&event_loop).await;
         writer.write_all(b"never").unwrap();
         pair.transport.pause_reading();
         pair.transport.close();
@@ -290,10 +290,10 @@ fn pipe_a_reader_that_panics_ends_its_pipe_and_nothing_else() {
             self.0 = error.is_some();
         }
     }
-    run(async |lp| {
-        let reports = Reports::of(&lp);
+    run(async |event_loop| {
+        let reports = Reports::of(&event_loop);
         let (reader, mut writer) = io::pipe().unwrap();
-        let pair = lp.connect_read_pipe(reader, Fragile::default).await.unwrap();
+        let pair = event_loop.connect_read_pipe(reader, Fragile::default).await.unwrap();
         writer.write_all(b"x").unwrap();
         pair.transport.wait_closed().await;
         assert!(pair.with(|fragile| fragile.0));
@@ -307,8 +307,8 @@ fn pipe_a_reader_that_panics_ends_its_pipe_and_nothing_else() {
 fn pipe_04_who_goes_on_writing_is_warned_from_the_fifth_time_on() {
     in_child("pipe::pipe_04_who_goes_on_writing_is_warned_from_the_fifth_time_on", || {
         start_logging();
-        run(async |lp| {
-            let (pair, _reader) = writing(&lp).await;
+        run(async |event_loop| {
+            let (pair, _reader) = writing(&event_loop).await;
             pair.transport.close();
             (0..4).for_each(|_| pair.transport.write(b"x"));
             assert_eq!(take_logged(), [""; 0]);
@@ -340,9 +340,9 @@ impl ReadPipeProtocol for Exits {
 #[test]
 fn exc_10_what_came_before_an_exit_and_was_not_read_is_read_in_the_next_run() {
     let mut event_loop = EventLoop::new().unwrap();
-    let lp = event_loop.lp();
+    let handle = event_loop.handle();
     let (reader, mut writer) = io::pipe().unwrap();
-    let opening = lp.connect_read_pipe(reader, Exits::default);
+    let opening = handle.connect_read_pipe(reader, Exits::default);
     let pair = event_loop.run_until_complete(opening).unwrap().unwrap();
     // The end is there before the first read, so the poller will not speak of it again.
     writer.write_all(b"x").unwrap();
@@ -357,9 +357,9 @@ fn exc_10_what_came_before_an_exit_and_was_not_read_is_read_in_the_next_run() {
 #[test]
 fn exc_10_an_exit_in_connection_lost_closes_all_the_same() {
     let mut event_loop = EventLoop::new().unwrap();
-    let lp = event_loop.lp();
+    let handle = event_loop.handle();
     let (reader, mut writer) = io::pipe().unwrap();
-    let opening = lp.connect_read_pipe(reader, Exits::default);
+    let opening = handle.connect_read_pipe(reader, Exits::default);
     let pair = event_loop.run_until_complete(opening).unwrap().unwrap();
     pair.transport.close();
     run_to_exit(&mut event_loop);

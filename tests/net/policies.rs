@@ -4,15 +4,20 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use loopctl::plan::{Policy, Preset, Ready, Reason};
-use loopctl::{EventKind, LoopRef, Phase};
+use loopctl::{EventKind, LoopHandle, Phase};
 
 use crate::support::{Dead, Outcome, Recorder, Refusing, Server, Trace, has_ipv6, ms, run};
 
 /// Races these addresses as this client does, with a delay that suits a test.
-async fn race(lp: &LoopRef, preset: Preset, delay: Duration, addresses: &[SocketAddr]) -> Trace {
+async fn race(
+    event_loop: &LoopHandle,
+    preset: Preset,
+    delay: Duration,
+    addresses: &[SocketAddr],
+) -> Trace {
     let trace = Trace::new();
     let policy = Policy { connection_attempt_delay: Some(delay), ..preset.into() };
-    let connecting = lp.create_connection_to(addresses.to_vec()).policy(policy);
+    let connecting = event_loop.create_connection_to(addresses.to_vec()).policy(policy);
     let result = connecting.trace(trace.listener()).open(Recorder::new).await;
     trace.check();
     if let Ok(connection) = result {
@@ -34,7 +39,7 @@ fn started(trace: &Trace) -> Vec<SocketAddr> {
 fn race_16_node_closes_an_attempt_before_it_starts_the_next() {
     let (dead, server) = (Dead::new(), Server::new());
     let addresses = [dead.address(), server.address()];
-    let trace = run(async |lp| race(&lp, Preset::Node, ms(50), &addresses).await);
+    let trace = run(async |event_loop| race(&event_loop, Preset::Node, ms(50), &addresses).await);
     assert_eq!(trace.outcomes(), [(0, Outcome::Canceled), (1, Outcome::Succeeded)]);
     assert_eq!(trace.most_at_a_time(), 1);
     assert!(trace.offsets()[1] >= ms(50), "{:?}", trace.offsets());
@@ -48,7 +53,8 @@ fn race_02_go_keeps_to_a_family_and_opens_the_other_when_it_is_used_up() {
     let (one, two, server) = (Refusing::new(), Refusing::new(), Server::at("[::1]:0"));
     let addresses = [one.address(), server.address(), two.address()];
     // Ten minutes: only failures start anything.
-    let trace = run(async |lp| race(&lp, Preset::Go, ms(600_000), &addresses).await);
+    let trace =
+        run(async |event_loop| race(&event_loop, Preset::Go, ms(600_000), &addresses).await);
     let failed = Outcome::Failed(Phase::Connect);
     assert_eq!(trace.outcomes(), [(0, failed), (1, failed), (2, Outcome::Succeeded)]);
     assert_eq!(started(&trace), [one.address(), two.address(), server.address()]);
@@ -58,7 +64,7 @@ fn race_02_go_keeps_to_a_family_and_opens_the_other_when_it_is_used_up() {
 fn t36_hev3_tries_an_address_that_comes_twice_once() {
     let (refusing, server) = (Refusing::new(), Server::new());
     let addresses = [refusing.address(), refusing.address(), server.address()];
-    let trace = run(async |lp| race(&lp, Preset::Hev3, ms(250), &addresses).await);
+    let trace = run(async |event_loop| race(&event_loop, Preset::Hev3, ms(250), &addresses).await);
     assert_eq!(started(&trace), [refusing.address(), server.address()]);
     assert_eq!(trace.selected(), Some(1));
 }
@@ -67,7 +73,7 @@ fn t36_hev3_tries_an_address_that_comes_twice_once() {
 fn race_02_each_attempt_says_why_it_started_and_when_it_was_to() {
     let (dead, refusing, server) = (Dead::new(), Refusing::new(), Server::new());
     let addresses = [dead.address(), refusing.address(), server.address()];
-    let trace = run(async |lp| race(&lp, Preset::Hev3, ms(50), &addresses).await);
+    let trace = run(async |event_loop| race(&event_loop, Preset::Hev3, ms(50), &addresses).await);
     let schedule = |kind: &EventKind| match kind {
         EventKind::AttemptStarted { reason, planned, .. } => Some((*reason, *planned)),
         _ => None,

@@ -3,7 +3,9 @@
 use std::io::{self, ErrorKind};
 use std::process::{Command, ExitStatus};
 
-use loopctl::{ChildPipe, ChildStdio, Endpoint, LoopRef, SubprocessProtocol, SubprocessTransport};
+use loopctl::{
+    ChildPipe, ChildStdio, Endpoint, LoopHandle, SubprocessProtocol, SubprocessTransport,
+};
 
 use crate::support::{Reports, in_child, pattern, run, start_logging, take_logged, until};
 
@@ -68,14 +70,17 @@ impl SubprocessProtocol for Diary {
     }
 }
 
-pub(crate) async fn shell(lp: &LoopRef, line: &str) -> Endpoint<SubprocessTransport, Diary> {
-    lp.subprocess_shell(line).open(Diary::new).await.unwrap()
+pub(crate) async fn shell(
+    event_loop: &LoopHandle,
+    line: &str,
+) -> Endpoint<SubprocessTransport, Diary> {
+    event_loop.subprocess_shell(line).open(Diary::new).await.unwrap()
 }
 
 #[test]
 fn proc_01_output_errors_and_exit_code() {
-    run(async |lp| {
-        let child = shell(&lp, "printf out; printf err >&2; exit 7").await;
+    run(async |event_loop| {
+        let child = shell(&event_loop, "printf out; printf err >&2; exit 7").await;
         child.transport.wait_closed().await;
         assert_eq!(child.with(|diary| diary.output.clone()), b"out");
         assert_eq!(child.with(|diary| diary.errors.clone()), b"err");
@@ -86,11 +91,11 @@ fn proc_01_output_errors_and_exit_code() {
 
 #[test]
 fn proc_01_exec_passes_arguments_environment_and_directory() {
-    run(async |lp| {
+    run(async |event_loop| {
         let mut command = Command::new("sh");
         command.args(["-c", "echo \"$1 $WHO $(pwd)\"", "sh", "a b"]).env("WHO", "me");
         command.current_dir("/");
-        let child = lp.subprocess_exec(command).open(Diary::new).await.unwrap();
+        let child = event_loop.subprocess_exec(command).open(Diary::new).await.unwrap();
         child.transport.wait_closed().await;
         assert_eq!(child.with(|diary| diary.output.clone()), b"a b me /\n");
     });
@@ -98,18 +103,18 @@ fn proc_01_exec_passes_arguments_environment_and_directory() {
 
 #[test]
 fn proc_01_a_program_that_is_not_there_is_an_error() {
-    run(async |lp| {
+    run(async |event_loop| {
         let command = Command::new("/no/such/program");
-        let error = lp.subprocess_exec(command).open(Diary::new).await.unwrap_err();
+        let error = event_loop.subprocess_exec(command).open(Diary::new).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound);
     });
 }
 
 #[test]
 fn proc_01_a_killed_child_has_the_negative_signal_as_its_code() {
-    run(async |lp| {
+    run(async |event_loop| {
         for (signal, code) in [(15, -15), (9, -9), (1, -1)] {
-            let child = shell(&lp, "exec sleep 60").await;
+            let child = shell(&event_loop, "exec sleep 60").await;
             assert_eq!(child.transport.returncode(), None);
             assert!(child.transport.send_signal(signal).unwrap());
             child.transport.wait_closed().await;
@@ -122,8 +127,8 @@ fn proc_01_a_killed_child_has_the_negative_signal_as_its_code() {
 #[test]
 fn proc_01_a_megabyte_through_a_child() {
     let sent = pattern(1 << 20);
-    run(async |lp| {
-        let child = lp.subprocess_exec(Command::new("cat")).open(Diary::new).await.unwrap();
+    run(async |event_loop| {
+        let child = event_loop.subprocess_exec(Command::new("cat")).open(Diary::new).await.unwrap();
         let stdin = child.transport.stdin().unwrap();
         stdin.write(&sent);
         stdin.close();
@@ -136,10 +141,10 @@ fn proc_01_a_megabyte_through_a_child() {
 
 #[test]
 fn proc_01_standard_streams_may_be_other_things() {
-    run(async |lp| {
+    run(async |event_loop| {
         let file = tempfile::NamedTempFile::new().unwrap();
         let output = file.reopen().unwrap();
-        let creating = lp.subprocess_shell("cat; echo to the file").stdin(ChildStdio::Null);
+        let creating = event_loop.subprocess_shell("cat; echo to the file").stdin(ChildStdio::Null);
         let creating = creating.stdout(ChildStdio::File(output.into())).stderr(ChildStdio::Inherit);
         let child = creating.open(Diary::new).await.unwrap();
         let transport = &child.transport;
@@ -152,8 +157,8 @@ fn proc_01_standard_streams_may_be_other_things() {
 
 #[test]
 fn proc_01_standard_error_may_go_where_standard_output_goes() {
-    run(async |lp| {
-        let creating = lp.subprocess_shell("echo one; echo two >&2; echo three");
+    run(async |event_loop| {
+        let creating = event_loop.subprocess_shell("echo one; echo two >&2; echo three");
         let child = creating.stderr_to_stdout().open(Diary::new).await.unwrap();
         assert!(child.transport.stderr().is_none());
         child.transport.wait_closed().await;
@@ -163,8 +168,8 @@ fn proc_01_standard_error_may_go_where_standard_output_goes() {
 
 #[test]
 fn proc_03_made_comes_first_and_lost_last() {
-    run(async |lp| {
-        let child = shell(&lp, "echo x").await;
+    run(async |event_loop| {
+        let child = shell(&event_loop, "echo x").await;
         child.transport.wait_closed().await;
         let told = child.with(|diary| diary.told.clone());
         assert_eq!(told.first().unwrap(), "made");
@@ -180,8 +185,8 @@ fn proc_03_made_comes_first_and_lost_last() {
 /// A grandchild keeps the pipe open: the exit is told at once, the end when the last of it is there.
 #[test]
 fn proc_03_the_end_waits_for_the_exit_and_for_every_pipe() {
-    run(async |lp| {
-        let child = shell(&lp, "exec 3<&0; (read line <&3; echo $line) & exit 0").await;
+    run(async |event_loop| {
+        let child = shell(&event_loop, "exec 3<&0; (read line <&3; echo $line) & exit 0").await;
         child.transport.wait().await.unwrap();
         assert!(child.with(|diary| diary.has("exited")));
         assert!(child.with(|diary| !diary.has("lost None")), "output is still open");
@@ -193,11 +198,11 @@ fn proc_03_the_end_waits_for_the_exit_and_for_every_pipe() {
 
 #[test]
 fn proc_03_pipes_that_close_first_are_no_exit() {
-    run(async |lp| {
-        let child = shell(&lp, "exec >&- 2>&-; read line; exit 4").await;
+    run(async |event_loop| {
+        let child = shell(&event_loop, "exec >&- 2>&-; read line; exit 4").await;
         let closed =
             |diary: &mut Diary| diary.has("Stdout lost None") && diary.has("Stderr lost None");
-        until(&lp, || child.with(closed)).await;
+        until(&event_loop, || child.with(closed)).await;
         assert!(child.with(|diary| !diary.has("exited")));
         child.transport.stdin().unwrap().write(b"\n");
         child.transport.wait_closed().await;
@@ -207,8 +212,8 @@ fn proc_03_pipes_that_close_first_are_no_exit() {
 
 #[test]
 fn proc_08_a_child_that_does_not_read_breaks_its_pipe() {
-    run(async |lp| {
-        let child = shell(&lp, "exec <&-; echo closed; read line").await;
+    run(async |event_loop| {
+        let child = shell(&event_loop, "exec <&-; echo closed; read line").await;
         let stdin = child.transport.stdin().unwrap();
         stdin.write(&vec![0; 1 << 20]);
         let error = stdin.drain().await.unwrap_err();
@@ -226,9 +231,9 @@ fn proc_a_protocol_that_panics_is_reported_and_the_child_lives() {
             panic!("not today");
         }
     }
-    run(async |lp| {
-        let reports = Reports::of(&lp);
-        let child = lp.subprocess_shell("echo x; exit 3").open(|| Fragile).await.unwrap();
+    run(async |event_loop| {
+        let reports = Reports::of(&event_loop);
+        let child = event_loop.subprocess_shell("echo x; exit 3").open(|| Fragile).await.unwrap();
         child.transport.wait_closed().await;
         assert_eq!(child.transport.returncode(), Some(3));
         let texts = reports.texts();
@@ -241,14 +246,15 @@ fn proc_a_protocol_that_panics_is_reported_and_the_child_lives() {
 fn dbg_14_arguments_are_not_logged() {
     in_child("process::dbg_14_arguments_are_not_logged", || {
         start_logging();
-        run(async |lp| {
+        run(async |event_loop| {
             let mut command = Command::new("true");
             command.arg("--password=secret").env("TOKEN", "secret");
-            let quiet = lp.subprocess_exec(Command::new("true")).open(Diary::new).await.unwrap();
+            let quiet =
+                event_loop.subprocess_exec(Command::new("true")).open(Diary::new).await.unwrap();
             quiet.transport.wait_closed().await;
             assert_eq!(take_logged(), [""; 0], "only in debug mode");
-            lp.set_debug(true);
-            let creating = lp.subprocess_exec(command).stdin(ChildStdio::Inherit);
+            event_loop.set_debug(true);
+            let creating = event_loop.subprocess_exec(command).stdin(ChildStdio::Inherit);
             let child = creating.stderr_to_stdout().open(Diary::new).await.unwrap();
             child.transport.wait_closed().await;
             let logged = take_logged();
@@ -260,7 +266,7 @@ fn dbg_14_arguments_are_not_logged() {
                 assert!(logged.contains(&line), "{logged:?}");
             }
             assert!(!logged.concat().contains("secret"), "{logged:?}");
-            let child = lp.subprocess_shell("exit 1").open(Diary::new).await.unwrap();
+            let child = event_loop.subprocess_shell("exit 1").open(Diary::new).await.unwrap();
             child.transport.wait_closed().await;
             let line = "DEBUG: run shell command 'exit 1' stdin=<pipe> stdout=<pipe> stderr=<pipe>";
             assert!(take_logged().contains(&line.to_owned()));

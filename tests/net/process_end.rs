@@ -19,8 +19,8 @@ fn exists(pid: u32) -> bool {
 
 #[test]
 fn proc_04_close_kills_a_child_that_runs() {
-    run(async |lp| {
-        let child = shell(&lp, "exec sleep 60").await;
+    run(async |event_loop| {
+        let child = shell(&event_loop, "exec sleep 60").await;
         let stdin = child.transport.stdin().unwrap();
         stdin.write(&vec![0; 200_000]);
         child.transport.close();
@@ -36,8 +36,8 @@ fn proc_04_close_kills_a_child_that_runs() {
 /// It has exited, which the loop does not know yet: the code stays its own.
 #[test]
 fn proc_04_close_does_not_kill_a_child_that_has_finished() {
-    run(async |lp| {
-        let child = shell(&lp, "exit 3").await;
+    run(async |event_loop| {
+        let child = shell(&event_loop, "exit 3").await;
         let path = format!("/proc/{}/stat", child.transport.pid());
         // The loop has no turn meanwhile.
         while !std::fs::read_to_string(&path).unwrap().contains(") Z ") {
@@ -52,10 +52,10 @@ fn proc_04_close_does_not_kill_a_child_that_has_finished() {
 #[test]
 fn proc_04_a_hundred_children_leave_no_descriptor_and_no_zombie() {
     in_child("process_end::proc_04_a_hundred_children_leave_no_descriptor_and_no_zombie", || {
-        run(async |lp| {
+        run(async |event_loop| {
             let before = descriptors();
             for number in 0..100 {
-                let child = shell(&lp, "echo x; exit 1").await;
+                let child = shell(&event_loop, "echo x; exit 1").await;
                 if number % 3 == 0 {
                     child.transport.close();
                 }
@@ -72,15 +72,15 @@ fn proc_04_closing_the_loop_kills_and_reaps() {
     in_child("process_end::proc_04_closing_the_loop_kills_and_reaps", || {
         let before = descriptors();
         let mut event_loop = EventLoop::new().unwrap();
-        let lp = event_loop.lp();
-        let child = event_loop.run_until_complete(shell(&lp, "exec sleep 60")).unwrap();
+        let handle = event_loop.handle();
+        let child = event_loop.run_until_complete(shell(&handle, "exec sleep 60")).unwrap();
         assert!(exists(child.transport.pid()));
         event_loop.close();
         assert!(!exists(child.transport.pid()));
         assert!(!child.transport.kill().unwrap(), "harmless");
         child.transport.close();
         assert_eq!(child.with(|diary| diary.told.clone()), ["made"], "nobody is told");
-        drop((child, lp));
+        drop((child, handle));
         assert_eq!(descriptors(), before);
     });
 }
@@ -88,11 +88,11 @@ fn proc_04_closing_the_loop_kills_and_reaps() {
 #[test]
 fn proc_05_a_child_that_cannot_be_watched_is_killed_and_reaped() {
     in_child("process_end::proc_05_a_child_that_cannot_be_watched_is_killed_and_reaped", || {
-        let t0 = EventLoop::new().unwrap().lp().time();
+        let t0 = EventLoop::new().unwrap().handle().time();
         let mut event_loop = EventLoop::with_clock(Clock::Manual(t0)).unwrap();
-        let lp = event_loop.lp();
+        let handle = event_loop.handle();
         let before = descriptors();
-        let opening = lp.subprocess_shell("exec sleep 60").open(Diary::new);
+        let opening = handle.subprocess_shell("exec sleep 60").open(Diary::new);
         event_loop.run_until_complete(opening).unwrap().unwrap_err();
         assert_eq!(descriptors(), before);
         assert!(has_no_children());
@@ -103,14 +103,14 @@ fn proc_05_a_child_that_cannot_be_watched_is_killed_and_reaped() {
 fn proc_05_no_descriptors_left_is_an_error_and_leaves_nothing() {
     const NAME: &str = "process_end::proc_05_no_descriptors_left_is_an_error_and_leaves_nothing";
     in_child_with_descriptors(64, NAME, || {
-        run(async |lp| {
+        run(async |event_loop| {
             let fill = || std::iter::from_fn(|| File::open("/dev/null").ok()).collect::<Vec<_>>();
             let mut failures = 0;
             // However many are left, it works or leaves all as it was.
             for free in 1.. {
                 let mut held = fill();
                 held.truncate(held.len() - free);
-                match lp.subprocess_shell("exec sleep 60").open(Diary::new).await {
+                match event_loop.subprocess_shell("exec sleep 60").open(Diary::new).await {
                     Ok(child) => {
                         child.transport.close();
                         child.transport.wait_closed().await;
@@ -136,8 +136,8 @@ fn has_no_children() -> bool {
 fn proc_05_a_child_without_a_pidfd_is_killed_and_reaped() {
     const NAME: &str = "process_end::proc_05_a_child_without_a_pidfd_is_killed_and_reaped";
     in_child_with_descriptors(64, NAME, || {
-        run(async |lp| {
-            let creating = lp.subprocess_shell("exec sleep 60").stdin(ChildStdio::Inherit);
+        run(async |event_loop| {
+            let creating = event_loop.subprocess_shell("exec sleep 60").stdin(ChildStdio::Inherit);
             let creating = creating.stdout(ChildStdio::Inherit).stderr(ChildStdio::Inherit);
             let held: Vec<_> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
             let error = creating.open(Diary::new).await.unwrap_err();
@@ -152,7 +152,7 @@ fn proc_05_a_child_without_a_pidfd_is_killed_and_reaped() {
 fn proc_05_a_protocol_that_cannot_be_made_starts_no_child() {
     in_child("process_end::proc_05_a_protocol_that_cannot_be_made_starts_no_child", || {
         let mut event_loop = EventLoop::new().unwrap();
-        let opening = event_loop.lp().subprocess_shell("exec sleep 60");
+        let opening = event_loop.handle().subprocess_shell("exec sleep 60");
         let opening = opening.open(|| -> Diary { panic!("no protocol") });
         catch_unwind(AssertUnwindSafe(|| event_loop.run_until_complete(opening))).unwrap_err();
         assert!(has_no_children());
@@ -161,8 +161,8 @@ fn proc_05_a_protocol_that_cannot_be_made_starts_no_child() {
 
 #[test]
 fn proc_06_a_signal_to_a_child_that_has_ended_reaches_nobody() {
-    run(async |lp| {
-        let child = shell(&lp, "exit 0").await;
+    run(async |event_loop| {
+        let child = shell(&event_loop, "exit 0").await;
         child.transport.wait_closed().await;
         assert!(!child.transport.kill().unwrap());
         assert!(!child.transport.terminate().unwrap());
@@ -174,11 +174,11 @@ fn proc_06_a_signal_to_a_child_that_has_ended_reaches_nobody() {
 
 #[test]
 fn proc_06_a_signal_to_a_group_reaches_what_a_shell_has_started() {
-    let status = run(async |lp| {
+    let status = run(async |event_loop| {
         let mut command = Command::new("sh");
         command.args(["-c", "sleep 600 & echo $!; wait"]).process_group(0);
-        let child = lp.subprocess_exec(command).open(Diary::new).await.unwrap();
-        until(&lp, || child.with(|diary| diary.output.ends_with(b"\n"))).await;
+        let child = event_loop.subprocess_exec(command).open(Diary::new).await.unwrap();
+        until(&event_loop, || child.with(|diary| diary.output.ends_with(b"\n"))).await;
         assert!(child.transport.send_signal_to_group(15).unwrap());
         // The pipes end when the last process that has them ends.
         child.transport.wait_closed().await;
@@ -190,8 +190,8 @@ fn proc_06_a_signal_to_a_group_reaches_what_a_shell_has_started() {
 
 #[test]
 fn proc_06_a_child_that_leads_no_group_is_not_reached_as_one() {
-    run(async |lp| {
-        let child = lp.subprocess_shell("sleep 600").open(Diary::new).await.unwrap();
+    run(async |event_loop| {
+        let child = event_loop.subprocess_shell("sleep 600").open(Diary::new).await.unwrap();
         assert!(!child.transport.send_signal_to_group(15).unwrap());
         assert!(child.transport.send_signal_to_group(99).is_err());
         child.transport.close();
@@ -204,8 +204,8 @@ fn proc_06_a_child_that_leads_no_group_is_not_reached_as_one() {
 fn proc_07_a_status_that_someone_else_took_is_255_and_a_warning() {
     in_child("process_end::proc_07_a_status_that_someone_else_took_is_255_and_a_warning", || {
         start_logging();
-        run(async |lp| {
-            let child = shell(&lp, "exit 3").await;
+        run(async |event_loop| {
+            let child = shell(&event_loop, "exit 3").await;
             let pid = child.transport.pid();
             waitpid(Pid::from_raw(pid.try_into().unwrap()), WaitOptions::empty()).unwrap();
             assert!(!child.transport.kill().unwrap(), "the number may be someone else's by now");
@@ -221,9 +221,9 @@ fn proc_07_a_status_that_someone_else_took_is_255_and_a_warning() {
 #[test]
 fn proc_the_exit_wakes_a_loop_that_waits() {
     in_child("process_end::proc_the_exit_wakes_a_loop_that_waits", || {
-        run(async |lp| {
-            let child = shell(&lp, "exec >&- 2>&- <&-; sleep 0.1").await;
-            until(&lp, || child.with(|diary| diary.told.len()) == 4).await;
+        run(async |event_loop| {
+            let child = shell(&event_loop, "exec >&- 2>&- <&-; sleep 0.1").await;
+            until(&event_loop, || child.with(|diary| diary.told.len()) == 4).await;
             child.transport.wait().await.unwrap();
             assert!(child.with(|diary| diary.has("exited")));
             let threads = std::fs::read_dir("/proc/self/task").unwrap().count();
@@ -234,13 +234,13 @@ fn proc_the_exit_wakes_a_loop_that_waits() {
 
 #[test]
 fn proc_without_handles_the_child_runs_on() {
-    run(async |lp| {
+    run(async |event_loop| {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("done");
         let mut command = Command::new("touch");
         command.arg(&path);
-        drop(lp.subprocess_exec(command).open(Diary::new).await.unwrap());
-        until(&lp, || path.exists()).await;
-        turns(&lp, 2).await;
+        drop(event_loop.subprocess_exec(command).open(Diary::new).await.unwrap());
+        until(&event_loop, || path.exists()).await;
+        turns(&event_loop, 2).await;
     });
 }

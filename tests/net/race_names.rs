@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use loopctl::plan::{Family, Policy, Preset};
-use loopctl::{ConnectError, DnsErrorKind, EventKind, LoopRef, ResolveError};
+use loopctl::{ConnectError, DnsErrorKind, EventKind, LoopHandle, ResolveError};
 
 use crate::support::name_server::{A, AAAA, Act, Asked, NameServer};
 use crate::support::{Recorder, Trace, has_ipv6, ms, run, turns};
@@ -59,9 +59,9 @@ struct Raced {
 impl Raced {
     fn of(names: &NameServer, port: u16, policy: impl Into<Policy>) -> Self {
         let (client, policy) = (names.client().timeout(ms(3000)), policy.into());
-        run(async |lp: LoopRef| {
-            let (client, trace) = (client.build(&lp).unwrap(), Trace::new());
-            let connecting = lp.create_connection("name.test", port).policy(policy);
+        run(async |event_loop: LoopHandle| {
+            let (client, trace) = (client.build(&event_loop).unwrap(), Trace::new());
+            let connecting = event_loop.create_connection("name.test", port).policy(policy);
             let connecting = connecting.resolver(client).trace(trace.listener());
             let opened = connecting.open(Recorder::new).await;
             let result = opened.map(|connection| connection.transport.peer_addr().unwrap());
@@ -179,13 +179,13 @@ fn race_t33_no_address_of_either_family() {
 fn race_t40_giving_up_leaves_no_question_behind() {
     let names = server(Fate::Silent, Fate::Silent);
     let client = names.client();
-    run(async |lp: LoopRef| {
-        let (client, trace) = (client.build(&lp).unwrap(), Trace::new());
-        let connecting = lp.create_connection("name.test", 1).policy(Preset::Hev3.into());
+    run(async |event_loop: LoopHandle| {
+        let (client, trace) = (client.build(&event_loop).unwrap(), Trace::new());
+        let connecting = event_loop.create_connection("name.test", 1).policy(Preset::Hev3.into());
         let connecting = connecting.resolver(client).trace(trace.listener());
-        let given_up = lp.timeout(ms(50), connecting.open(Recorder::new)).await;
+        let given_up = event_loop.timeout(ms(50), connecting.open(Recorder::new)).await;
         assert!(given_up.is_err());
-        turns(&lp, 3).await;
+        turns(&event_loop, 3).await;
         let events = trace.events();
         let count =
             |is_it: fn(&EventKind) -> bool| events.iter().filter(|it| is_it(&it.kind)).count();
@@ -199,9 +199,10 @@ fn race_t40_giving_up_leaves_no_question_behind() {
 #[test]
 fn race_t42_localhost_by_the_system_in_two_questions() {
     let Some((_listeners, port)) = dual("race_t42") else { return };
-    run(async |lp: LoopRef| {
+    run(async |event_loop: LoopHandle| {
         let trace = Trace::new();
-        let connecting = lp.create_connection("localhost", port).policy(Preset::Hev3.into());
+        let connecting =
+            event_loop.create_connection("localhost", port).policy(Preset::Hev3.into());
         let connection = connecting.trace(trace.listener()).open(Recorder::new).await.unwrap();
         assert!(connection.transport.peer_addr().unwrap().ip().is_loopback());
         let events = trace.events();

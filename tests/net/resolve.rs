@@ -16,15 +16,15 @@ const UDP: i32 = 17;
 const MANY: usize = 200;
 
 fn ask(lookup: Lookup) -> Result<Vec<AddrInfo>, ResolveError> {
-    run(async |lp| lp.getaddrinfo(lookup).await)
+    run(async |event_loop| event_loop.getaddrinfo(lookup).await)
 }
 
 /// Says whether a lookup needs no resolver: a closed loop has none, and answers all the same.
 fn is_immediate(lookup: Lookup) -> bool {
     let event_loop = EventLoop::new().unwrap();
-    let lp = event_loop.lp();
+    let handle = event_loop.handle();
     event_loop.close();
-    let mut asking = Box::pin(lp.getaddrinfo(lookup));
+    let mut asking = Box::pin(handle.getaddrinfo(lookup));
     match crate::support::step(&mut asking) {
         Poll::Ready(Ok(_)) => true,
         Poll::Ready(Err(ResolveError::Cancelled)) => false,
@@ -80,7 +80,7 @@ fn dns_02_names_of_an_address_with_flags() {
     }
     let names = |address: &str, flags| {
         let address = address.parse().unwrap();
-        run(async |lp| lp.getnameinfo(address, flags).await).unwrap()
+        run(async |event_loop| event_loop.getnameinfo(address, flags).await).unwrap()
     };
     let numeric = NameInfoFlags::NUMERICHOST;
     let both = numeric | NameInfoFlags::NUMERICSERV;
@@ -139,8 +139,8 @@ fn dns_05_a_connection_to_a_service() {
         eprintln!("SKIPPED dns_05: no service of /etc/services is free here");
         return;
     };
-    run(async |lp| {
-        let connecting = lp.create_connection("127.0.0.5", Port::Service(name));
+    run(async |event_loop| {
+        let connecting = event_loop.create_connection("127.0.0.5", Port::Service(name));
         let connection = connecting.open(Recorder::new).await.unwrap();
         assert_eq!(connection.transport.peer_addr().unwrap(), server.address());
     });
@@ -159,7 +159,8 @@ fn dns_07_zones_become_scope_ids_and_stay() {
     let SocketAddr::V6(address) = found[0].address else { panic!("{found:?}") };
     assert_eq!((address.scope_id(), address.ip()), (index, &"fe80::1".parse().unwrap()));
     let flags = NameInfoFlags::NUMERICHOST | NameInfoFlags::NUMERICSERV;
-    let names = run(async |lp| lp.getnameinfo(address.into(), flags).await).unwrap();
+    let names =
+        run(async |event_loop| event_loop.getnameinfo(address.into(), flags).await).unwrap();
     assert_eq!(names.0, "fe80::1%lo");
     assert!(ask(Lookup::new("fe80::1%nosuchzone", 80)).is_err());
 }
@@ -227,9 +228,9 @@ fn dns_13_no_host_is_this_host_or_every_address() {
 #[test]
 fn dns_15_a_loop_closes_with_lookups_in_flight() {
     let mut event_loop = EventLoop::new().unwrap();
-    let lp = event_loop.lp();
+    let handle = event_loop.handle();
     let lookups: Vec<_> =
-        (0..MANY).map(|_| lp.create_task(lp.clone().lookup_localhost())).collect();
+        (0..MANY).map(|_| handle.create_task(handle.clone().lookup_localhost())).collect();
     event_loop.enter().unwrap().turn(Some(Duration::ZERO)).unwrap();
     let under_way = lookups.iter().filter(|task| !task.is_finished()).count();
     assert!(under_way > 0);
@@ -250,7 +251,7 @@ trait LookupLocalhost {
     async fn lookup_localhost(self) -> Result<Vec<AddrInfo>, ResolveError>;
 }
 
-impl LookupLocalhost for loopctl::LoopRef {
+impl LookupLocalhost for loopctl::LoopHandle {
     async fn lookup_localhost(self) -> Result<Vec<AddrInfo>, ResolveError> {
         self.getaddrinfo(Lookup::new("localhost", 80)).await
     }
@@ -259,10 +260,10 @@ impl LookupLocalhost for loopctl::LoopRef {
 #[test]
 fn dns_15_a_lookup_on_a_closed_loop_is_cancelled() {
     let event_loop = EventLoop::new().unwrap();
-    let lp = event_loop.lp();
+    let handle = event_loop.handle();
     event_loop.close();
     let mut later = EventLoop::new().unwrap();
-    let result = later.run_until_complete(lp.lookup_localhost()).unwrap();
+    let result = later.run_until_complete(handle.lookup_localhost()).unwrap();
     assert!(matches!(result, Err(ResolveError::Cancelled)));
 }
 
@@ -270,9 +271,9 @@ fn dns_15_a_lookup_on_a_closed_loop_is_cancelled() {
 #[test]
 fn dns_17_a_cancelled_lookup_frees_its_waiter_at_once() {
     let mut event_loop = EventLoop::new().unwrap();
-    let lp = event_loop.lp();
+    let handle = event_loop.handle();
     let waiters: Vec<_> =
-        (0..MANY).map(|_| lp.create_task(lp.clone().lookup_localhost())).collect();
+        (0..MANY).map(|_| handle.create_task(handle.clone().lookup_localhost())).collect();
     let entered = event_loop.enter().unwrap();
     entered.turn(Some(Duration::ZERO)).unwrap();
     let cancelled = waiters.iter().filter(|waiter| waiter.cancel()).count();
@@ -292,17 +293,17 @@ fn dns_17_a_cancelled_lookup_frees_its_waiter_at_once() {
 
 #[test]
 fn exec_09_lookups_do_not_wait_behind_other_work() {
-    run(async |lp| {
+    run(async |event_loop| {
         let (release, wait) = std::sync::mpsc::channel::<()>();
         let wait = std::sync::Arc::new(std::sync::Mutex::new(wait));
         let busy: Vec<_> = (0..64)
             .map(|_| {
                 let wait = std::sync::Arc::clone(&wait);
-                lp.run_in_executor(move || wait.lock().unwrap().recv().is_err())
+                event_loop.run_in_executor(move || wait.lock().unwrap().recv().is_err())
             })
             .collect();
-        lp.sleep(ms(1)).await;
-        lp.clone().lookup_localhost().await.unwrap();
+        event_loop.sleep(ms(1)).await;
+        event_loop.clone().lookup_localhost().await.unwrap();
         drop(release);
         for job in busy {
             assert!(job.await.unwrap());

@@ -5,21 +5,21 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use loopctl::{EventLoop, LoopRef, Server, ServerError, Shutdown};
+use loopctl::{EventLoop, LoopHandle, Server, ServerError, Shutdown};
 
 use crate::support::{Guests, guest, is_refused, ms, pattern, reset, run, step, turns, until};
 
-async fn serve(lp: &LoopRef, guests: &Guests) -> (Server, SocketAddr) {
-    let server = lp.create_server("127.0.0.1", 0).serve(guests.factory()).await.unwrap();
+async fn serve(event_loop: &LoopHandle, guests: &Guests) -> (Server, SocketAddr) {
+    let server = event_loop.create_server("127.0.0.1", 0).serve(guests.factory()).await.unwrap();
     let address = server.local_addrs()[0];
     (server, address)
 }
 
 #[test]
 fn srv_15_a_server_that_does_not_serve_yet_refuses() {
-    run(async |lp| {
+    run(async |event_loop| {
         let guests = Guests::new();
-        let creating = lp.create_server("127.0.0.1", 0).start_serving(false);
+        let creating = event_loop.create_server("127.0.0.1", 0).start_serving(false);
         let server = creating.serve(guests.factory()).await.unwrap();
         let address = server.local_addrs()[0];
         assert!(!server.is_serving() && address.port() != 0 && is_refused(address));
@@ -27,21 +27,21 @@ fn srv_15_a_server_that_does_not_serve_yet_refuses() {
             server.start_serving().unwrap();
             assert!(server.is_serving());
         }
-        guests.invite(&lp, address).await;
+        guests.invite(&event_loop, address).await;
     });
 }
 
 #[test]
 fn srv_16_serve_forever_starts_and_ends_with_the_server() {
-    run(async |lp| {
+    run(async |event_loop| {
         let guests = Guests::new();
-        let creating = lp.create_server("127.0.0.1", 0).start_serving(false);
+        let creating = event_loop.create_server("127.0.0.1", 0).start_serving(false);
         let server = Rc::new(creating.serve(guests.factory()).await.unwrap());
         let serving = Rc::clone(&server);
-        let task = lp.create_task(async move { serving.serve_forever().await });
-        turns(&lp, 2).await;
+        let task = event_loop.create_task(async move { serving.serve_forever().await });
+        turns(&event_loop, 2).await;
         assert!(server.is_serving());
-        let client = guests.invite(&lp, server.local_addrs()[0]).await;
+        let client = guests.invite(&event_loop, server.local_addrs()[0]).await;
         server.close();
         task.await.unwrap().unwrap();
         assert_eq!((server.client_count(), guests.lost()), (1, 0), "it does not wait for clients");
@@ -51,8 +51,8 @@ fn srv_16_serve_forever_starts_and_ends_with_the_server() {
 
 #[test]
 fn srv_16_serve_forever_twice_is_refused() {
-    run(async |lp| {
-        let (server, _) = serve(&lp, &Guests::new()).await;
+    run(async |event_loop| {
+        let (server, _) = serve(&event_loop, &Guests::new()).await;
         let mut first = Box::pin(server.serve_forever());
         assert!(step(&mut first).is_pending());
         let error = server.serve_forever().await.unwrap_err();
@@ -66,8 +66,8 @@ fn srv_16_serve_forever_twice_is_refused() {
 
 #[test]
 fn srv_16_a_closed_server_serves_no_more() {
-    run(async |lp| {
-        let (server, _) = serve(&lp, &Guests::new()).await;
+    run(async |event_loop| {
+        let (server, _) = serve(&event_loop, &Guests::new()).await;
         server.close();
         let error = server.serve_forever().await.unwrap_err();
         assert_eq!(
@@ -80,9 +80,9 @@ fn srv_16_a_closed_server_serves_no_more() {
 
 #[test]
 fn srv_17_cancelling_serve_forever_closes() {
-    run(async |lp| {
-        let (server, address) = serve(&lp, &Guests::new()).await;
-        lp.timeout(ms(5), server.serve_forever()).await.unwrap_err();
+    run(async |event_loop| {
+        let (server, address) = serve(&event_loop, &Guests::new()).await;
+        event_loop.timeout(ms(5), server.serve_forever()).await.unwrap_err();
         assert!(!server.is_serving() && is_refused(address));
         server.wait_closed().await;
     });
@@ -90,21 +90,21 @@ fn srv_17_cancelling_serve_forever_closes() {
 
 #[test]
 fn srv_18_close_wakes_serve_forever() {
-    run(async |lp| {
-        let (server, _) = serve(&lp, &Guests::new()).await;
+    run(async |event_loop| {
+        let (server, _) = serve(&event_loop, &Guests::new()).await;
         let server = Rc::new(server);
         let closing = Rc::clone(&server);
-        lp.call_later(ms(5), move || closing.close());
+        event_loop.call_later(ms(5), move || closing.close());
         server.serve_forever().await.unwrap();
     });
 }
 
 #[test]
 fn srv_19_close_refuses_at_once_and_leaves_clients_alone() {
-    run(async |lp| {
+    run(async |event_loop| {
         let guests = Guests::new();
-        let (server, address) = serve(&lp, &guests).await;
-        let mut client = guests.invite(&lp, address).await;
+        let (server, address) = serve(&event_loop, &guests).await;
+        let mut client = guests.invite(&event_loop, address).await;
         for _ in 0..2 {
             server.close();
             assert!(!server.is_serving() && is_refused(address));
@@ -112,7 +112,7 @@ fn srv_19_close_refuses_at_once_and_leaves_clients_alone() {
             assert_eq!(format!("{server:?}"), "<Server sockets=()>");
         }
         client.write_all(b"still there").unwrap();
-        turns(&lp, 4).await;
+        turns(&event_loop, 4).await;
         let mut answer = [0; 11];
         client.read_exact(&mut answer).unwrap();
         assert_eq!(&answer, b"still there");
@@ -123,10 +123,11 @@ fn srv_19_close_refuses_at_once_and_leaves_clients_alone() {
 #[test]
 fn srv_20_wait_closed_in_all_four_states() {
     for (closed, has_client) in [(false, false), (false, true), (true, false), (true, true)] {
-        run(async |lp| {
+        run(async |event_loop| {
             let guests = Guests::new();
-            let (server, address) = serve(&lp, &guests).await;
-            let client = if has_client { Some(guests.invite(&lp, address).await) } else { None };
+            let (server, address) = serve(&event_loop, &guests).await;
+            let client =
+                if has_client { Some(guests.invite(&event_loop, address).await) } else { None };
             if closed {
                 server.close();
             }
@@ -152,24 +153,27 @@ fn srv_20_wait_closed_in_all_four_states() {
 #[test]
 fn srv_20_either_order_of_close_and_the_last_client() {
     for close_first in [true, false] {
-        run(async |lp| {
+        run(async |event_loop| {
             let guests = Guests::new();
-            let (server, address) = serve(&lp, &guests).await;
-            let clients = [guests.invite(&lp, address).await, guests.invite(&lp, address).await];
+            let (server, address) = serve(&event_loop, &guests).await;
+            let clients = [
+                guests.invite(&event_loop, address).await,
+                guests.invite(&event_loop, address).await,
+            ];
             let server = Rc::new(server);
             let waiting = Rc::clone(&server);
-            let waiter = lp.create_task(async move { waiting.wait_closed().await });
+            let waiter = event_loop.create_task(async move { waiting.wait_closed().await });
             let mut leaving = clients.into_iter();
             if close_first {
                 server.close();
                 drop(leaving.next());
-                until(&lp, || guests.lost() == 1).await;
+                until(&event_loop, || guests.lost() == 1).await;
                 assert!(!waiter.is_finished(), "one client is left");
                 drop(leaving);
             } else {
                 drop(leaving);
-                until(&lp, || guests.lost() == 2).await;
-                turns(&lp, 3).await;
+                until(&event_loop, || guests.lost() == 2).await;
+                turns(&event_loop, 3).await;
                 assert!(!waiter.is_finished(), "the server is open");
                 server.close();
             }
@@ -180,12 +184,12 @@ fn srv_20_either_order_of_close_and_the_last_client() {
 
 #[test]
 fn srv_20_a_cancelled_waiter_is_harmless() {
-    run(async |lp| {
+    run(async |event_loop| {
         let guests = Guests::new();
-        let (server, address) = serve(&lp, &guests).await;
-        let client = guests.invite(&lp, address).await;
+        let (server, address) = serve(&event_loop, &guests).await;
+        let client = guests.invite(&event_loop, address).await;
         server.close();
-        lp.timeout(ms(2), server.wait_closed()).await.unwrap_err();
+        event_loop.timeout(ms(2), server.wait_closed()).await.unwrap_err();
         let other = server.wait_closed();
         drop(client);
         other.await;
@@ -194,10 +198,10 @@ fn srv_20_a_cancelled_waiter_is_harmless() {
 
 #[test]
 fn srv_22_close_clients_sends_what_is_queued() {
-    run(async |lp| {
+    run(async |event_loop| {
         let guests = Guests::new();
-        let (server, address) = serve(&lp, &guests).await;
-        let client = guests.invite(&lp, address).await;
+        let (server, address) = serve(&event_loop, &guests).await;
+        let client = guests.invite(&event_loop, address).await;
         let whole = pattern(4 << 20);
         guests.transports()[0].write(&whole);
         assert_eq!(server.close_clients(), 1);
@@ -206,23 +210,24 @@ fn srv_22_close_clients_sends_what_is_queued() {
             let mut received = Vec::new();
             (&client).read_to_end(&mut received).map(|_| received)
         });
-        until(&lp, || guests.lost() == 1).await;
+        until(&event_loop, || guests.lost() == 1).await;
         assert!(reader.unwrap().join().unwrap().unwrap() == whole, "every byte");
     });
 }
 
 #[test]
 fn srv_22_abort_clients_takes_two_turns_however_much_is_queued() {
-    run(async |lp| {
+    run(async |event_loop| {
         let guests = Guests::new();
-        let (server, address) = serve(&lp, &guests).await;
-        let clients = [guests.invite(&lp, address).await, guests.invite(&lp, address).await];
+        let (server, address) = serve(&event_loop, &guests).await;
+        let clients =
+            [guests.invite(&event_loop, address).await, guests.invite(&event_loop, address).await];
         for transport in guests.transports() {
             transport.write(&pattern(8 << 20));
         }
-        turns(&lp, 3).await;
+        turns(&event_loop, 3).await;
         assert_eq!((server.abort_clients(), guests.lost()), (2, 0));
-        turns(&lp, 2).await;
+        turns(&event_loop, 2).await;
         assert_eq!((guests.lost(), server.client_count()), (2, 0));
         drop(clients);
     });
@@ -230,18 +235,18 @@ fn srv_22_abort_clients_takes_two_turns_however_much_is_queued() {
 
 #[test]
 fn srv_21_shutdown_with_idle_and_stubborn_clients() {
-    run(async |lp| {
+    run(async |event_loop| {
         let guests = Guests::new();
-        let (server, address) = serve(&lp, &guests).await;
+        let (server, address) = serve(&event_loop, &guests).await;
         let mut idle = Vec::new();
         for _ in 0..3 {
-            idle.push(guests.invite(&lp, address).await);
+            idle.push(guests.invite(&event_loop, address).await);
         }
-        let _stubborn = guests.invite(&lp, address).await;
+        let _stubborn = guests.invite(&event_loop, address).await;
         guests.transports()[3].write(&pattern(8 << 20));
-        let began = lp.time();
+        let began = event_loop.time();
         let end = server.shutdown(ms(60)).await;
-        let took = lp.time() - began;
+        let took = event_loop.time() - began;
         assert_eq!(end, Shutdown { closed: 3, aborted: 1 });
         assert!(took >= ms(60) && took < Duration::from_secs(5), "{took:?}");
         assert_eq!((guests.lost(), server.client_count(), server.is_serving()), (4, 0, false));
@@ -253,45 +258,45 @@ fn srv_21_shutdown_with_idle_and_stubborn_clients() {
 
 #[test]
 fn srv_21_shutdown_is_at_once_when_nobody_holds_it_up() {
-    run(async |lp| {
+    run(async |event_loop| {
         let guests = Guests::new();
-        let (server, address) = serve(&lp, &guests).await;
-        let _idle = guests.invite(&lp, address).await;
-        let began = lp.time();
+        let (server, address) = serve(&event_loop, &guests).await;
+        let _idle = guests.invite(&event_loop, address).await;
+        let began = event_loop.time();
         let end = server.shutdown(Duration::from_secs(60)).await;
         assert_eq!(end, Shutdown { closed: 1, aborted: 0 });
-        assert!(lp.time() - began < Duration::from_secs(5));
+        assert!(event_loop.time() - began < Duration::from_secs(5));
         assert_eq!(server.shutdown(Duration::ZERO).await, Shutdown::default(), "twice");
     });
 }
 
 #[test]
 fn srv_29_dropping_a_server_closes_it_and_leaves_clients() {
-    run(async |lp| {
+    run(async |event_loop| {
         let guests = Guests::new();
-        let (server, address) = serve(&lp, &guests).await;
-        let mut client = guests.invite(&lp, address).await;
+        let (server, address) = serve(&event_loop, &guests).await;
+        let mut client = guests.invite(&event_loop, address).await;
         drop(server);
         assert!(is_refused(address));
         client.write_all(b"hello").unwrap();
-        turns(&lp, 4).await;
+        turns(&event_loop, 4).await;
         client.read_exact(&mut [0; 5]).unwrap();
         drop(client);
-        until(&lp, || guests.lost() == 1).await;
+        until(&event_loop, || guests.lost() == 1).await;
     });
 }
 
 /// A factory that holds its own server would keep it alive for ever, did not the close let go of it.
 #[test]
 fn srv_29_a_close_forgets_the_factory() {
-    run(async |lp| {
+    run(async |event_loop| {
         let witness = Rc::new(());
         let held = Rc::clone(&witness);
         let factory = move || {
             let _ = &held;
             crate::support::Recorder::new()
         };
-        let server = lp.create_server("127.0.0.1", 0).serve(factory).await.unwrap();
+        let server = event_loop.create_server("127.0.0.1", 0).serve(factory).await.unwrap();
         assert_eq!(Rc::strong_count(&witness), 2);
         server.close();
         assert_eq!(Rc::strong_count(&witness), 1);
@@ -300,22 +305,22 @@ fn srv_29_a_close_forgets_the_factory() {
 
 #[test]
 fn srv_32_the_loop_and_the_addresses() {
-    run(async |lp| {
-        let (server, address) = serve(&lp, &Guests::new()).await;
+    run(async |event_loop| {
+        let (server, address) = serve(&event_loop, &Guests::new()).await;
         assert_eq!(format!("{server:?}"), format!("<Server sockets=({address})>"));
-        assert!(server.lp().is_running());
+        assert!(server.handle().is_running());
     });
 }
 
 #[test]
 fn srv_34_the_name_of_a_client_that_is_gone_already() {
-    run(async |lp| {
+    run(async |event_loop| {
         let guests = Guests::new();
-        let (_server, address) = serve(&lp, &guests).await;
+        let (_server, address) = serve(&event_loop, &guests).await;
         let client = guest(address);
         let name = client.local_addr().unwrap();
         reset(client);
-        until(&lp, || guests.made() == 1).await;
+        until(&event_loop, || guests.made() == 1).await;
         assert_eq!(guests.transports()[0].peer_addr().unwrap(), name);
         assert_eq!(guests.transports()[0].local_addr().unwrap(), address);
     });
@@ -324,12 +329,12 @@ fn srv_34_the_name_of_a_client_that_is_gone_already() {
 #[test]
 fn srv_a_closed_loop_closes_its_servers() {
     let mut event_loop = EventLoop::new().unwrap();
-    let lp = event_loop.lp();
+    let handle = event_loop.handle();
     let guests = Guests::new();
     let (server, address, client) = event_loop
         .run_until_complete(async {
-            let (server, address) = serve(&lp, &guests).await;
-            let client = guests.invite(&lp, address).await;
+            let (server, address) = serve(&handle, &guests).await;
+            let client = guests.invite(&handle, address).await;
             (server, address, client)
         })
         .unwrap();
@@ -342,9 +347,9 @@ fn srv_a_closed_loop_closes_its_servers() {
 /// SRV-30: uvloop's test: everybody sends a megabyte, reads a word, and that twice.
 #[test]
 fn srv_30_twenty_five_clients_of_a_megabyte() {
-    run(async |lp| {
+    run(async |event_loop| {
         let guests = Guests::new();
-        let (server, address) = serve(&lp, &guests).await;
+        let (server, address) = serve(&event_loop, &guests).await;
         let whole = pattern(1 << 20);
         let clients: Vec<_> = (0..25)
             .map(|_| {
@@ -365,7 +370,7 @@ fn srv_30_twenty_five_clients_of_a_megabyte() {
                 std::thread::Builder::new().spawn(talk).unwrap()
             })
             .collect();
-        until(&lp, || guests.lost() == 25).await;
+        until(&event_loop, || guests.lost() == 25).await;
         clients.into_iter().for_each(|client| client.join().unwrap());
         assert_eq!(server.client_count(), 0);
     });

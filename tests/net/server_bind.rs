@@ -18,9 +18,9 @@ fn srv_01_no_host_is_all_interfaces() {
     if !has_ipv6("srv_01_no_host_is_all_interfaces") {
         return;
     }
-    run(async |lp| {
+    run(async |event_loop| {
         for hosts in [Hosts::from(""), Hosts::all()] {
-            let server = lp.create_server(hosts, 0).serve(Recorder::new).await.unwrap();
+            let server = event_loop.create_server(hosts, 0).serve(Recorder::new).await.unwrap();
             let mut ips: Vec<_> =
                 server.local_addrs().iter().map(|address| address.ip().to_string()).collect();
             ips.sort();
@@ -31,8 +31,8 @@ fn srv_01_no_host_is_all_interfaces() {
 
 #[test]
 fn srv_01_flags_replace_passive() {
-    run(async |lp| {
-        let creating = lp.create_server("", 0).flags(AddrInfoFlags::default());
+    run(async |event_loop| {
+        let creating = event_loop.create_server("", 0).flags(AddrInfoFlags::default());
         let server = creating.family(Family::Inet).serve(Recorder::new).await.unwrap();
         assert_eq!(server.local_addrs()[0].ip().to_string(), "127.0.0.1");
     });
@@ -40,10 +40,10 @@ fn srv_01_flags_replace_passive() {
 
 #[test]
 fn srv_01_02_several_hosts_in_their_order_and_duplicates_once() {
-    run(async |lp| {
+    run(async |event_loop| {
         let port = TcpListener::bind("127.0.0.3:0").unwrap().local_addr().unwrap().port();
         let hosts = vec!["127.0.0.3", "127.0.0.2", "127.0.0.3", "127.0.0.1"];
-        let server = lp.create_server(hosts, port).serve(Recorder::new).await.unwrap();
+        let server = event_loop.create_server(hosts, port).serve(Recorder::new).await.unwrap();
         let wanted = ["127.0.0.3", "127.0.0.2", "127.0.0.1"].map(|ip| format!("{ip}:{port}"));
         let found: Vec<_> = server.local_addrs().iter().map(ToString::to_string).collect();
         assert_eq!(found, wanted, "SRV-02: asyncio's order is that of a set");
@@ -52,17 +52,17 @@ fn srv_01_02_several_hosts_in_their_order_and_duplicates_once() {
 
 #[test]
 fn srv_01_an_empty_list_is_an_error() {
-    run(async |lp| {
-        let error = lp.create_server([""; 0], 0).serve(Recorder::new).await.unwrap_err();
+    run(async |event_loop| {
+        let error = event_loop.create_server([""; 0], 0).serve(Recorder::new).await.unwrap_err();
         assert_eq!(error.to_string(), "could not bind on any address out of []");
     });
 }
 
 #[test]
 fn srv_01_a_name_without_addresses() {
-    run(async |lp| {
+    run(async |event_loop| {
         let hosts = ["127.0.0.1", "no-such-host.invalid"];
-        let error = lp.create_server(hosts, 0).serve(Recorder::new).await.unwrap_err();
+        let error = event_loop.create_server(hosts, 0).serve(Recorder::new).await.unwrap_err();
         assert!(matches!(error, ServerError::Resolve(_)), "{error:?}");
     });
 }
@@ -72,14 +72,16 @@ fn srv_03_04_each_family_has_its_port_unless_asked_for_the_same() {
     if !has_ipv6("srv_04_each_family_has_its_port_unless_asked_for_the_same") {
         return;
     }
-    run(async |lp| {
+    run(async |event_loop| {
         for _ in 0..20 {
-            let creating = lp.create_server(["127.0.0.1", "::1", "127.0.0.2"], 0).same_port(true);
+            let creating =
+                event_loop.create_server(["127.0.0.1", "::1", "127.0.0.2"], 0).same_port(true);
             let server = creating.serve(Recorder::new).await.unwrap();
             let ports = ports(&server.local_addrs());
             assert!(ports[0] != 0 && ports == [ports[0]; 3], "{ports:?}");
         }
-        let each = lp.create_server(["127.0.0.1", "127.0.0.2"], 0).serve(Recorder::new).await;
+        let each =
+            event_loop.create_server(["127.0.0.1", "127.0.0.2"], 0).serve(Recorder::new).await;
         assert!(!ports(&each.unwrap().local_addrs()).contains(&0));
     });
 }
@@ -109,10 +111,10 @@ fn srv_04_the_same_port_is_tried_again() {
     let taken = (40000..=40015).filter(|port| *port != free);
     let _taken: Vec<_> =
         taken.map(|port| TcpListener::bind(("127.0.0.2", port)).unwrap()).collect();
-    run(async |lp| {
+    run(async |event_loop| {
         let (mut found, mut failed) = (0, 0);
         for _ in 0..20 {
-            let creating = lp.create_server(["127.0.0.1", "127.0.0.2"], 0).same_port(true);
+            let creating = event_loop.create_server(["127.0.0.1", "127.0.0.2"], 0).same_port(true);
             match creating.serve(Recorder::new).await {
                 Ok(server) => {
                     assert_eq!(ports(&server.local_addrs()), [free; 2]);
@@ -133,8 +135,9 @@ fn srv_05_both_families_share_a_port() {
     if !has_ipv6("srv_05_both_families_share_a_port") {
         return;
     }
-    run(async |lp| {
-        let server = lp.create_server("", 0).same_port(true).serve(Recorder::new).await.unwrap();
+    run(async |event_loop| {
+        let server =
+            event_loop.create_server("", 0).same_port(true).serve(Recorder::new).await.unwrap();
         let port = server.local_addrs()[0].port();
         assert_eq!(ports(&server.local_addrs()), [port; 2]);
         TcpStream::connect(("127.0.0.1", port)).unwrap();
@@ -147,8 +150,9 @@ fn srv_05_one_socket_for_both_families_where_asked_for() {
     if !has_ipv6("srv_05_one_socket_for_both_families_where_asked_for") {
         return;
     }
-    run(async |lp| {
-        let server = lp.create_server("", 0).v6_only(false).serve(Recorder::new).await.unwrap();
+    run(async |event_loop| {
+        let server =
+            event_loop.create_server("", 0).v6_only(false).serve(Recorder::new).await.unwrap();
         let addresses = server.local_addrs();
         assert_eq!((addresses.len(), addresses[0].ip().to_string().as_str()), (1, "::"));
         TcpStream::connect(("127.0.0.1", addresses[0].port())).unwrap();
@@ -158,8 +162,8 @@ fn srv_05_one_socket_for_both_families_where_asked_for() {
 
 #[test]
 fn srv_06_reuse_address_and_port() {
-    run(async |lp| {
-        let server = lp.create_server("127.0.0.1", 0).serve(Recorder::new).await.unwrap();
+    run(async |event_loop| {
+        let server = event_loop.create_server("127.0.0.1", 0).serve(Recorder::new).await.unwrap();
         let flags = |server: &loopctl::Server| {
             server.with_sockets(|socket| {
                 let socket = SockRef::from(&socket);
@@ -167,11 +171,13 @@ fn srv_06_reuse_address_and_port() {
             })
         };
         assert_eq!(flags(&server), [(true, false)]);
-        let creating = lp.create_server("127.0.0.1", 0).reuse_address(false).reuse_port(true);
+        let creating =
+            event_loop.create_server("127.0.0.1", 0).reuse_address(false).reuse_port(true);
         let first = creating.serve(Recorder::new).await.unwrap();
         assert_eq!(flags(&first), [(false, true)]);
         let port = first.local_addrs()[0].port();
-        let second = lp.create_server("127.0.0.1", port).reuse_address(false).reuse_port(true);
+        let second =
+            event_loop.create_server("127.0.0.1", port).reuse_address(false).reuse_port(true);
         assert_eq!(second.serve(Recorder::new).await.unwrap().local_addrs(), first.local_addrs());
     });
 }
@@ -181,10 +187,10 @@ fn srv_09_a_busy_port_says_which_and_closes_the_others() {
     in_child("server_bind::srv_09_a_busy_port_says_which_and_closes_the_others", || {
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = taken.local_addr().unwrap();
-        run(async |lp| {
+        run(async |event_loop| {
             let before = descriptors();
             let creating =
-                lp.create_server(["127.0.0.2", "127.0.0.1", "127.0.0.3"], address.port());
+                event_loop.create_server(["127.0.0.2", "127.0.0.1", "127.0.0.3"], address.port());
             let error = creating.serve(Recorder::new).await.unwrap_err();
             let text = format!("error while attempting to bind on address {address}: ");
             assert!(error.to_string().starts_with(&text), "{error}");
@@ -198,9 +204,9 @@ fn srv_09_a_busy_port_says_which_and_closes_the_others() {
 
 #[test]
 fn srv_10_an_address_that_is_not_there_is_skipped_and_told() {
-    run(async |lp| {
+    run(async |event_loop| {
         // TEST-NET-2: no host has it.
-        let creating = lp.create_server(["198.51.100.77", "127.0.0.1"], 0).same_port(true);
+        let creating = event_loop.create_server(["198.51.100.77", "127.0.0.1"], 0).same_port(true);
         let server = creating.serve(Recorder::new).await.unwrap();
         assert_eq!(server.local_addrs()[0].ip().to_string(), "127.0.0.1");
         let [skipped] = server.skipped() else { panic!("{:?}", server.skipped()) };
@@ -211,9 +217,9 @@ fn srv_10_an_address_that_is_not_there_is_skipped_and_told() {
 
 #[test]
 fn srv_10_no_address_left_is_an_error() {
-    run(async |lp| {
+    run(async |event_loop| {
         let hosts = ["198.51.100.77", "203.0.113.77"];
-        let error = lp.create_server(hosts, 80).serve(Recorder::new).await.unwrap_err();
+        let error = event_loop.create_server(hosts, 80).serve(Recorder::new).await.unwrap_err();
         let wanted = "could not bind on any address out of [198.51.100.77:80, 203.0.113.77:80]";
         assert_eq!(
             (error.kind(), error.to_string().as_str()),
@@ -224,14 +230,14 @@ fn srv_10_no_address_left_is_an_error() {
 
 #[test]
 fn srv_13_a_socket_that_was_bound_elsewhere() {
-    run(async |lp| {
+    run(async |event_loop| {
         let guests = Guests::new();
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         socket.bind(&"127.0.0.1:0".parse::<SocketAddr>().unwrap().into()).unwrap();
         let address = socket.local_addr().unwrap().as_socket().unwrap();
-        let server = lp.create_server_on(socket).serve(guests.factory()).await.unwrap();
+        let server = event_loop.create_server_on(socket).serve(guests.factory()).await.unwrap();
         assert_eq!(server.local_addrs(), [address]);
-        guests.invite(&lp, address).await;
+        guests.invite(&event_loop, address).await;
         server.close();
         assert!(is_refused(address), "the server owned it");
     });
@@ -240,20 +246,20 @@ fn srv_13_a_socket_that_was_bound_elsewhere() {
 /// As systemd hands it over: it listens, and has clients waiting.
 #[test]
 fn srv_13_a_socket_that_listens_already() {
-    run(async |lp| {
+    run(async |event_loop| {
         let guests = Guests::new();
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
         let _client = TcpStream::connect(socket.local_addr().unwrap()).unwrap();
-        let _server = lp.create_server_on(socket).serve(guests.factory()).await.unwrap();
-        crate::support::until(&lp, || guests.made() == 1).await;
+        let _server = event_loop.create_server_on(socket).serve(guests.factory()).await.unwrap();
+        crate::support::until(&event_loop, || guests.made() == 1).await;
     });
 }
 
 #[test]
 fn srv_13_a_stream_socket_was_expected() {
-    run(async |lp| {
+    run(async |event_loop| {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let error = lp.create_server_on(socket).serve(Recorder::new).await.unwrap_err();
+        let error = event_loop.create_server_on(socket).serve(Recorder::new).await.unwrap_err();
         assert!(error.to_string().starts_with("A Stream Socket was expected"), "{error}");
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
     });
@@ -262,11 +268,11 @@ fn srv_13_a_stream_socket_was_expected() {
 /// Two sockets can have an address as long as neither listens.
 #[test]
 fn srv_15_a_server_that_cannot_listen_is_closed() {
-    run(async |lp| {
-        let idle = lp.create_server("127.0.0.1", 0).start_serving(false);
+    run(async |event_loop| {
+        let idle = event_loop.create_server("127.0.0.1", 0).start_serving(false);
         let idle = idle.serve(Recorder::new).await.unwrap();
         let address = idle.local_addrs()[0];
-        let quicker = lp.create_server("127.0.0.1", address.port());
+        let quicker = event_loop.create_server("127.0.0.1", address.port());
         let quicker = quicker.serve(Recorder::new).await.unwrap();
         let error = idle.start_serving().unwrap_err();
         let text = format!("error while attempting to listen on address {address}: ");
@@ -279,16 +285,17 @@ fn srv_15_a_server_that_cannot_listen_is_closed() {
 #[test]
 fn srv_a_dropped_future_leaves_nothing() {
     in_child("server_bind::srv_a_dropped_future_leaves_nothing", || {
-        run(async |lp| {
-            lp.create_server("localhost", 0).serve(Recorder::new).await.unwrap();
+        run(async |event_loop| {
+            event_loop.create_server("localhost", 0).serve(Recorder::new).await.unwrap();
             let before = descriptors();
             for _ in 0..20 {
-                let mut serving = Box::pin(lp.create_server("localhost", 0).serve(Recorder::new));
+                let mut serving =
+                    Box::pin(event_loop.create_server("localhost", 0).serve(Recorder::new));
                 // Most often the resolver is not as quick as this.
                 let _ = step(&mut serving);
             }
             // The resolver's threads still read files for lookups that nobody waits for.
-            crate::support::until(&lp, || descriptors() == before).await;
+            crate::support::until(&event_loop, || descriptors() == before).await;
         });
     });
 }

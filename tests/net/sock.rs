@@ -5,7 +5,7 @@ use std::net::{TcpStream, UdpSocket};
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 
-use loopctl::LoopRef;
+use loopctl::LoopHandle;
 use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::support::{
@@ -25,32 +25,32 @@ fn tcp_socket() -> Rc<Socket> {
     Rc::new(socket)
 }
 
-async fn receive(lp: LoopRef, socket: Rc<UnixStream>) -> Vec<u8> {
+async fn receive(event_loop: LoopHandle, socket: Rc<UnixStream>) -> Vec<u8> {
     let mut buffer = [0; 64];
-    let count = lp.sock_recv(&*socket, &mut buffer).await.unwrap();
+    let count = event_loop.sock_recv(&*socket, &mut buffer).await.unwrap();
     buffer[..count].to_vec()
 }
 
 /// No turn of the loop is needed for what is there already: the first step has the answer.
 #[test]
 fn sock_01_what_is_ready_needs_no_waiting() {
-    run(async |lp| {
+    run(async |event_loop| {
         let (ours, theirs) = pair();
         (&*theirs).write_all(b"there").unwrap();
         let mut buffer = [0; 8];
-        let mut receiving = Box::pin(lp.sock_recv(&*ours, &mut buffer));
+        let mut receiving = Box::pin(event_loop.sock_recv(&*ours, &mut buffer));
         assert!(matches!(crate::support::step(&mut receiving), std::task::Poll::Ready(Ok(5))));
-        let mut sending = Box::pin(lp.sock_sendall(&*ours, b"at once"));
+        let mut sending = Box::pin(event_loop.sock_sendall(&*ours, b"at once"));
         assert!(crate::support::step(&mut sending).is_ready());
     });
 }
 
 #[test]
 fn sock_01_what_is_not_ready_is_waited_for() {
-    run(async |lp| {
+    run(async |event_loop| {
         let (ours, theirs) = pair();
-        let task = lp.create_task(receive(lp.clone(), ours));
-        turns(&lp, 3).await;
+        let task = event_loop.create_task(receive(event_loop.clone(), ours));
+        turns(&event_loop, 3).await;
         assert!(!task.is_finished());
         (&*theirs).write_all(b"later").unwrap();
         assert_eq!(task.await.unwrap(), b"later");
@@ -59,10 +59,10 @@ fn sock_01_what_is_not_ready_is_waited_for() {
 
 #[test]
 fn sock_01_the_end_of_the_stream_is_zero() {
-    run(async |lp| {
+    run(async |event_loop| {
         let (ours, theirs) = pair();
-        let task = lp.create_task(receive(lp.clone(), ours));
-        turns(&lp, 2).await;
+        let task = event_loop.create_task(receive(event_loop.clone(), ours));
+        turns(&event_loop, 2).await;
         drop(theirs);
         assert_eq!(task.await.unwrap(), b"");
     });
@@ -71,13 +71,13 @@ fn sock_01_the_end_of_the_stream_is_zero() {
 /// The second reader gets the data; the cancelled one neither takes it nor ends the second's watch.
 #[test]
 fn sock_03_a_cancelled_receive_takes_nothing_from_the_next() {
-    run(async |lp| {
+    run(async |event_loop| {
         let (ours, theirs) = pair();
-        let first = lp.create_task(receive(lp.clone(), Rc::clone(&ours)));
-        turns(&lp, 2).await;
+        let first = event_loop.create_task(receive(event_loop.clone(), Rc::clone(&ours)));
+        turns(&event_loop, 2).await;
         first.cancel();
-        let second = lp.create_task(receive(lp.clone(), Rc::clone(&ours)));
-        turns(&lp, 2).await;
+        let second = event_loop.create_task(receive(event_loop.clone(), Rc::clone(&ours)));
+        turns(&event_loop, 2).await;
         assert!(first.is_finished() && !second.is_finished());
         (&*theirs).write_all(b"for the second").unwrap();
         assert_eq!(second.await.unwrap(), b"for the second");
@@ -87,35 +87,37 @@ fn sock_03_a_cancelled_receive_takes_nothing_from_the_next() {
 /// Data and cancellation in the same turn: what was not received stays in the socket.
 #[test]
 fn sock_03_a_receive_cancelled_when_ready_leaves_the_data() {
-    run(async |lp| {
+    run(async |event_loop| {
         let (ours, theirs) = pair();
-        let first = lp.create_task(receive(lp.clone(), Rc::clone(&ours)));
-        turns(&lp, 2).await;
+        let first = event_loop.create_task(receive(event_loop.clone(), Rc::clone(&ours)));
+        turns(&event_loop, 2).await;
         (&*theirs).write_all(b"precious").unwrap();
         first.cancel();
         assert!(first.await.is_err());
-        assert_eq!(receive(lp.clone(), ours).await, b"precious");
+        assert_eq!(receive(event_loop.clone(), ours).await, b"precious");
     });
 }
 
 #[test]
 fn sock_03_a_cancelled_send_takes_nothing_from_the_next() {
-    run(async |lp| {
+    run(async |event_loop| {
         let (ours, theirs) = pair();
         while (&*ours).write(&[0; 4096]).is_ok() {}
         let send = |text: &'static [u8]| {
-            let (lp, ours) = (lp.clone(), Rc::clone(&ours));
-            lp.clone().create_task(async move { lp.sock_sendall(&*ours, text).await })
+            let (event_loop, ours) = (event_loop.clone(), Rc::clone(&ours));
+            event_loop
+                .clone()
+                .create_task(async move { event_loop.sock_sendall(&*ours, text).await })
         };
         let first = send(b"first");
-        turns(&lp, 2).await;
+        turns(&event_loop, 2).await;
         first.cancel();
         let second = send(b"second");
-        turns(&lp, 2).await;
+        turns(&event_loop, 2).await;
         assert!(first.is_finished() && !second.is_finished());
         let mut drained = Vec::new();
         while !second.is_finished() {
-            drained.extend(receive(lp.clone(), Rc::clone(&theirs)).await);
+            drained.extend(receive(event_loop.clone(), Rc::clone(&theirs)).await);
         }
         second.await.unwrap().unwrap();
         ours.shutdown(std::net::Shutdown::Write).unwrap();
@@ -128,18 +130,20 @@ fn sock_03_a_cancelled_send_takes_nothing_from_the_next() {
 #[test]
 fn sock_04_a_cancelled_connect_can_be_retried() {
     let dead = Dead::new();
-    run(async |lp| {
+    run(async |event_loop| {
         let socket = tcp_socket();
         let connect = || {
-            let (lp, socket, to) = (lp.clone(), Rc::clone(&socket), dead.address());
-            lp.clone().create_task(async move { lp.sock_connect(&*socket, to).await })
+            let (event_loop, socket, to) = (event_loop.clone(), Rc::clone(&socket), dead.address());
+            event_loop
+                .clone()
+                .create_task(async move { event_loop.sock_connect(&*socket, to).await })
         };
         let first = connect();
-        turns(&lp, 2).await;
+        turns(&event_loop, 2).await;
         first.cancel();
         assert!(first.await.is_err());
         let second = connect();
-        turns(&lp, 2).await;
+        turns(&event_loop, 2).await;
         assert!(!second.is_finished(), "{second:?}");
         dead.revive();
         second.await.unwrap().unwrap();
@@ -153,15 +157,15 @@ fn sock_05_everything_is_sent() {
     let server = Server::new();
     let whole = pattern(16 << 20);
     let expected = whole.clone();
-    run(async |lp| {
+    run(async |event_loop| {
         let stream = TcpStream::connect(server.address()).unwrap();
         stream.set_nonblocking(true).unwrap();
         let mut peer = server.accept();
-        let read = lp.run_in_executor(move || {
+        let read = event_loop.run_in_executor(move || {
             let mut all = Vec::new();
             peer.read_to_end(&mut all).map(|_| all == expected)
         });
-        lp.sock_sendall(&stream, &whole).await.unwrap();
+        event_loop.sock_sendall(&stream, &whole).await.unwrap();
         drop(stream);
         assert!(read.await.unwrap().unwrap());
     });
@@ -170,14 +174,14 @@ fn sock_05_everything_is_sent() {
 #[test]
 fn sock_05_sending_everything_can_be_cancelled() {
     let server = Server::new();
-    run(async |lp| {
+    run(async |event_loop| {
         let stream = TcpStream::connect(server.address()).unwrap();
         stream.set_nonblocking(true).unwrap();
-        let (inside, stream) = (lp.clone(), Rc::new(stream));
+        let (inside, stream) = (event_loop.clone(), Rc::new(stream));
         let copy = Rc::clone(&stream);
         let whole = pattern(50 << 20);
-        let task = lp.create_task(async move { inside.sock_sendall(&*copy, &whole).await });
-        turns(&lp, 20).await;
+        let task = event_loop.create_task(async move { inside.sock_sendall(&*copy, &whole).await });
+        turns(&event_loop, 20).await;
         assert!(!task.is_finished(), "nobody reads");
         task.cancel();
         assert!(task.await.is_err());
@@ -188,11 +192,11 @@ fn sock_05_sending_everything_can_be_cancelled() {
 #[test]
 fn sock_05_a_peer_that_is_gone_is_an_error() {
     let server = Server::new();
-    run(async |lp| {
+    run(async |event_loop| {
         let stream = TcpStream::connect(server.address()).unwrap();
         stream.set_nonblocking(true).unwrap();
         reset(server.accept());
-        let error = lp.sock_sendall(&stream, &pattern(16 << 20)).await.unwrap_err();
+        let error = event_loop.sock_sendall(&stream, &pattern(16 << 20)).await.unwrap_err();
         let kinds = [ErrorKind::ConnectionReset, ErrorKind::BrokenPipe];
         assert!(kinds.contains(&error.kind()), "{error:?}");
     });
@@ -201,9 +205,9 @@ fn sock_05_a_peer_that_is_gone_is_an_error() {
 #[test]
 fn sock_06_accept_gives_a_stream_that_does_not_block_and_its_peer() {
     let server = Server::new();
-    run(async |lp| {
+    run(async |event_loop| {
         let client = TcpStream::connect(server.address()).unwrap();
-        let (mut stream, peer) = lp.sock_accept(&server.0).await.unwrap();
+        let (mut stream, peer) = event_loop.sock_accept(&server.0).await.unwrap();
         assert_eq!(peer, client.local_addr().unwrap());
         assert_eq!(stream.read(&mut [0; 1]).unwrap_err().kind(), ErrorKind::WouldBlock);
     });
@@ -213,15 +217,15 @@ fn sock_06_accept_gives_a_stream_that_does_not_block_and_its_peer() {
 #[test]
 fn sock_07_an_accept_cancelled_when_ready_loses_no_connection() {
     let server = Rc::new(Server::new());
-    run(async |lp| {
-        let (inside, listener) = (lp.clone(), Rc::clone(&server));
+    run(async |event_loop| {
+        let (inside, listener) = (event_loop.clone(), Rc::clone(&server));
         let accepting =
-            lp.create_task(async move { inside.sock_accept(&listener.0).await.map(drop) });
-        turns(&lp, 2).await;
+            event_loop.create_task(async move { inside.sock_accept(&listener.0).await.map(drop) });
+        turns(&event_loop, 2).await;
         let client = TcpStream::connect(server.address()).unwrap();
         accepting.cancel();
         assert!(accepting.await.is_err());
-        let (_, peer) = lp.sock_accept(&server.0).await.unwrap();
+        let (_, peer) = event_loop.sock_accept(&server.0).await.unwrap();
         assert_eq!(peer, client.local_addr().unwrap());
     });
 }
@@ -229,8 +233,8 @@ fn sock_07_an_accept_cancelled_when_ready_loses_no_connection() {
 #[test]
 fn sock_08_a_refused_connect_says_so() {
     let refusing = Refusing::new();
-    run(async |lp| {
-        let error = lp.sock_connect(&*tcp_socket(), refusing.address()).await.unwrap_err();
+    run(async |event_loop| {
+        let error = event_loop.sock_connect(&*tcp_socket(), refusing.address()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
         assert_eq!(error.raw_os_error(), Some(libc::ECONNREFUSED));
     });
@@ -240,15 +244,17 @@ fn sock_08_a_refused_connect_says_so() {
 /// read. The other must not take the missing error for a connection.
 #[test]
 fn sock_09_writable_is_not_connected() {
-    run(async |lp| {
+    run(async |event_loop| {
         let (dead, socket) = (Dead::new(), tcp_socket());
         let to = dead.address();
         let connect = || {
-            let (lp, socket) = (lp.clone(), Rc::clone(&socket));
-            lp.clone().create_task(async move { lp.sock_connect(&*socket, to).await })
+            let (event_loop, socket) = (event_loop.clone(), Rc::clone(&socket));
+            event_loop
+                .clone()
+                .create_task(async move { event_loop.sock_connect(&*socket, to).await })
         };
         let (first, second) = (connect(), connect());
-        turns(&lp, 3).await;
+        turns(&event_loop, 3).await;
         drop(dead);
         let first = first.await.unwrap().unwrap_err();
         assert_eq!(first.kind(), ErrorKind::ConnectionRefused);
@@ -259,46 +265,46 @@ fn sock_09_writable_is_not_connected() {
 #[test]
 fn sock_09_a_connect_that_takes_a_while() {
     let dead = Rc::new(Dead::new());
-    run(async |lp| {
+    run(async |event_loop| {
         let late = Rc::clone(&dead);
-        lp.call_later(ms(20), move || late.revive());
-        let (socket, began) = (tcp_socket(), lp.time());
-        lp.sock_connect(&*socket, dead.address()).await.unwrap();
-        assert!(lp.time() - began >= ms(900), "the first SYN was dropped");
+        event_loop.call_later(ms(20), move || late.revive());
+        let (socket, began) = (tcp_socket(), event_loop.time());
+        event_loop.sock_connect(&*socket, dead.address()).await.unwrap();
+        assert!(event_loop.time() - began >= ms(900), "the first SYN was dropped");
         assert!(socket.peer_addr().is_ok());
     });
 }
 
 #[test]
 fn sock_11_datagrams_go_and_come_with_their_sender() {
-    run(async |lp| {
+    run(async |event_loop| {
         let sockets: [UdpSocket; 2] =
             std::array::from_fn(|_| UdpSocket::bind("127.0.0.1:0").unwrap());
         sockets.iter().for_each(|socket| socket.set_nonblocking(true).unwrap());
         let addresses = sockets.each_ref().map(|socket| socket.local_addr().unwrap());
         let mut buffer = [0; 4];
         {
-            let mut receiving = Box::pin(lp.sock_recvfrom(&sockets[1], &mut buffer));
+            let mut receiving = Box::pin(event_loop.sock_recvfrom(&sockets[1], &mut buffer));
             assert!(crate::support::step(&mut receiving).is_pending());
-            lp.sock_sendto(&sockets[0], b"hi", addresses[1]).await.unwrap();
+            event_loop.sock_sendto(&sockets[0], b"hi", addresses[1]).await.unwrap();
             assert_eq!(receiving.await.unwrap(), (2, addresses[0]));
         }
         // SOCK-10: what is longer than the buffer is cut off, and nothing is written beyond it.
-        lp.sock_sendto(&sockets[0], b"too long", addresses[1]).await.unwrap();
-        let received = lp.sock_recvfrom(&sockets[1], &mut buffer).await.unwrap();
+        event_loop.sock_sendto(&sockets[0], b"too long", addresses[1]).await.unwrap();
+        let received = event_loop.sock_recvfrom(&sockets[1], &mut buffer).await.unwrap();
         assert_eq!((received, &buffer), ((4, addresses[0]), b"too "));
         // An empty datagram is a datagram.
-        lp.sock_sendto(&sockets[0], b"", addresses[1]).await.unwrap();
-        assert_eq!(lp.sock_recvfrom(&sockets[1], &mut buffer).await.unwrap().0, 0);
+        event_loop.sock_sendto(&sockets[0], b"", addresses[1]).await.unwrap();
+        assert_eq!(event_loop.sock_recvfrom(&sockets[1], &mut buffer).await.unwrap().0, 0);
     });
 }
 
 #[test]
 fn sock_17_shutting_a_socket_down_ends_the_receive() {
-    run(async |lp| {
+    run(async |event_loop| {
         let (ours, _theirs) = pair();
-        let task = lp.create_task(receive(lp.clone(), Rc::clone(&ours)));
-        turns(&lp, 2).await;
+        let task = event_loop.create_task(receive(event_loop.clone(), Rc::clone(&ours)));
+        turns(&event_loop, 2).await;
         SockRef::from(&*ours).shutdown(std::net::Shutdown::Both).unwrap();
         assert_eq!(task.await.unwrap(), b"");
     });
@@ -307,19 +313,20 @@ fn sock_17_shutting_a_socket_down_ends_the_receive() {
 /// Two directions of one socket at the same time, each with a watch of its own.
 #[test]
 fn sock_12_a_receive_and_a_send_do_not_disturb_each_other() {
-    run(async |lp| {
+    run(async |event_loop| {
         let (ours, theirs) = pair();
         while (&*ours).write(&[0; 4096]).is_ok() {}
-        let receiving = lp.create_task(receive(lp.clone(), Rc::clone(&ours)));
-        let (inside, copy) = (lp.clone(), Rc::clone(&ours));
-        let sending = lp.create_task(async move { inside.sock_sendall(&*copy, b"x").await });
-        turns(&lp, 2).await;
+        let receiving = event_loop.create_task(receive(event_loop.clone(), Rc::clone(&ours)));
+        let (inside, copy) = (event_loop.clone(), Rc::clone(&ours));
+        let sending =
+            event_loop.create_task(async move { inside.sock_sendall(&*copy, b"x").await });
+        turns(&event_loop, 2).await;
         assert!(!receiving.is_finished() && !sending.is_finished());
         sending.cancel();
-        turns(&lp, 2).await;
+        turns(&event_loop, 2).await;
         (&*theirs).write_all(b"answer").unwrap();
         assert_eq!(receiving.await.unwrap(), b"answer");
-        until(&lp, || sending.is_finished()).await;
+        until(&event_loop, || sending.is_finished()).await;
     });
 }
 
@@ -330,13 +337,14 @@ fn sock_a_peer_that_is_gone_is_an_error_and_not_a_signal() {
         const SIGPIPE: i32 = 13;
         let yes = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
         signal_hook::flag::register_conditional_default(SIGPIPE, yes).unwrap();
-        run(async |lp| {
+        run(async |event_loop| {
             let (ours, theirs) = UnixStream::pair().unwrap();
             ours.set_nonblocking(true).unwrap();
             drop(theirs);
-            let error = lp.sock_sendall(&ours, b"x").await.unwrap_err();
+            let error = event_loop.sock_sendall(&ours, b"x").await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::BrokenPipe);
-            let connection = lp.create_connection_on(ours).open(Recorder::new).await.unwrap();
+            let connection =
+                event_loop.create_connection_on(ours).open(Recorder::new).await.unwrap();
             connection.transport.write(b"x");
             connection.transport.wait_closed().await;
             let lost = connection.with(|recorder| recorder.seen.last().cloned());

@@ -3,20 +3,22 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 
-use loopctl::{Connection, Flow, LoopRef, StreamError, StreamProtocol, StreamReader, StreamWriter};
+use loopctl::{
+    Connection, Flow, LoopHandle, StreamError, StreamProtocol, StreamReader, StreamWriter,
+};
 
 use crate::support::{Server, pattern, reset, run, turns, until};
 
-async fn connect(lp: &LoopRef) -> (StreamReader, StreamWriter, TcpStream) {
-    connect_with(lp, StreamProtocol::new()).await
+async fn connect(event_loop: &LoopHandle) -> (StreamReader, StreamWriter, TcpStream) {
+    connect_with(event_loop, StreamProtocol::new()).await
 }
 
 async fn connect_with(
-    lp: &LoopRef,
+    event_loop: &LoopHandle,
     protocol: StreamProtocol,
 ) -> (StreamReader, StreamWriter, TcpStream) {
     let server = Server::new();
-    let connecting = lp.create_connection_to([server.address()]);
+    let connecting = event_loop.create_connection_to([server.address()]);
     let connection: Connection<StreamProtocol> = connecting.open(|| protocol).await.unwrap();
     let (reader, writer) = connection.into_stream();
     (reader, writer, server.accept())
@@ -24,8 +26,8 @@ async fn connect_with(
 
 #[test]
 fn strm_01_exactly_until_and_line() {
-    run(async |lp| {
-        let (mut reader, _writer, mut peer) = connect(&lp).await;
+    run(async |event_loop| {
+        let (mut reader, _writer, mut peer) = connect(&event_loop).await;
         peer.write_all(b"1234head\r\n\r\nline\nrest").unwrap();
         drop(peer);
         assert_eq!(reader.read_exactly(4).await.unwrap(), b"1234");
@@ -42,8 +44,8 @@ fn strm_01_exactly_until_and_line() {
 
 #[test]
 fn strm_01_a_stream_that_ends_too_early_gives_what_came() {
-    run(async |lp| {
-        let (mut reader, _writer, mut peer) = connect(&lp).await;
+    run(async |event_loop| {
+        let (mut reader, _writer, mut peer) = connect(&event_loop).await;
         peer.write_all(b"abc").unwrap();
         drop(peer);
         let error = reader.read_exactly(10).await.unwrap_err();
@@ -60,9 +62,9 @@ fn strm_01_a_stream_that_ends_too_early_gives_what_came() {
 
 #[test]
 fn strm_01_a_line_beyond_the_limit_is_an_error() {
-    run(async |lp| {
+    run(async |event_loop| {
         let (mut reader, _writer, mut peer) =
-            connect_with(&lp, StreamProtocol::new().limit(4)).await;
+            connect_with(&event_loop, StreamProtocol::new().limit(4)).await;
         peer.write_all(b"too long\nok\n").unwrap();
         let error = reader.read_until(b"\n").await.unwrap_err();
         assert!(matches!(error, StreamError::LimitOverrun { .. }), "{error:?}");
@@ -75,14 +77,14 @@ fn strm_01_a_line_beyond_the_limit_is_an_error() {
 
 #[test]
 fn strm_01_reading_pauses_above_twice_the_limit_and_resumes_at_the_limit() {
-    run(async |lp| {
+    run(async |event_loop| {
         let (mut reader, _writer, mut peer) =
-            connect_with(&lp, StreamProtocol::new().limit(1000)).await;
+            connect_with(&event_loop, StreamProtocol::new().limit(1000)).await;
         peer.write_all(&[1; 2000]).unwrap();
-        turns(&lp, 5).await;
+        turns(&event_loop, 5).await;
         assert!(reader.transport().is_reading(), "twice the limit is not more than that");
         peer.write_all(&[1]).unwrap();
-        until(&lp, || !reader.transport().is_reading()).await;
+        until(&event_loop, || !reader.transport().is_reading()).await;
         reader.read_exactly(1000).await.unwrap();
         assert!(!reader.transport().is_reading());
         reader.read_exactly(1).await.unwrap();
@@ -92,12 +94,12 @@ fn strm_01_reading_pauses_above_twice_the_limit_and_resumes_at_the_limit() {
 
 #[test]
 fn strm_01_more_than_the_limit_can_be_asked_for() {
-    run(async |lp| {
+    run(async |event_loop| {
         let (mut reader, _writer, mut peer) =
-            connect_with(&lp, StreamProtocol::new().limit(1000)).await;
+            connect_with(&event_loop, StreamProtocol::new().limit(1000)).await;
         let whole = pattern(1 << 20);
         let expected = whole.clone();
-        let sending = lp.run_in_executor(move || peer.write_all(&whole).map(|()| peer));
+        let sending = event_loop.run_in_executor(move || peer.write_all(&whole).map(|()| peer));
         assert!(reader.read_exactly(1 << 20).await.unwrap() == expected);
         drop(sending.await.unwrap().unwrap());
         assert_eq!(reader.read_to_end(&mut Vec::new()).await.unwrap(), 0);
@@ -107,21 +109,21 @@ fn strm_01_more_than_the_limit_can_be_asked_for() {
 /// Nobody reads for a while: no more than the high mark and one piece wait.
 #[test]
 fn strm_02_write_all_goes_at_the_pace_of_the_peer() {
-    run(async |lp| {
-        let (_reader, mut writer, mut peer) = connect(&lp).await;
+    run(async |event_loop| {
+        let (_reader, mut writer, mut peer) = connect(&event_loop).await;
         let whole = pattern(16 << 20);
         let expected = whole.clone();
         let transport = writer.transport().clone();
-        let sending = lp.create_task(async move {
+        let sending = event_loop.create_task(async move {
             writer.write_all(&whole).await.unwrap();
             writer.close();
             writer.wait_closed().await
         });
-        until(&lp, || transport.write_buffer_size() > 64 * 1024).await;
-        turns(&lp, 5).await;
+        until(&event_loop, || transport.write_buffer_size() > 64 * 1024).await;
+        turns(&event_loop, 5).await;
         assert!(transport.write_buffer_size() <= 128 * 1024, "{transport:?}");
         assert!(!sending.is_finished());
-        let reading = lp.run_in_executor(move || {
+        let reading = event_loop.run_in_executor(move || {
             let mut all = Vec::new();
             peer.read_to_end(&mut all).map(|_| all)
         });
@@ -132,8 +134,8 @@ fn strm_02_write_all_goes_at_the_pace_of_the_peer() {
 
 #[test]
 fn strm_02_drain_after_the_loss_is_an_error() {
-    run(async |lp| {
-        let (mut reader, mut writer, peer) = connect(&lp).await;
+    run(async |event_loop| {
+        let (mut reader, mut writer, peer) = connect(&event_loop).await;
         reset(peer);
         assert_eq!(reader.read(&mut [0]).await.unwrap_err().kind(), ErrorKind::ConnectionReset);
         assert_eq!(writer.drain().await.unwrap_err().kind(), ErrorKind::ConnectionReset);
@@ -141,7 +143,7 @@ fn strm_02_drain_after_the_loss_is_an_error() {
         assert!(writer.write_all(b"x").await.is_err());
         assert_eq!(reader.read(&mut [0]).await.unwrap_err().kind(), ErrorKind::ConnectionReset);
 
-        let (_reader, writer, _peer) = connect(&lp).await;
+        let (_reader, writer, _peer) = connect(&event_loop).await;
         writer.transport().abort();
         let error = writer.transport().drain().await.unwrap_err();
         assert_eq!(error.to_string(), "Connection lost", "seen although it was only closing");
@@ -150,20 +152,20 @@ fn strm_02_drain_after_the_loss_is_an_error() {
 
 #[test]
 fn strm_02_many_may_drain_and_who_gives_up_leaves_nothing() {
-    run(async |lp| {
-        let (_reader, mut writer, mut peer) = connect(&lp).await;
+    run(async |event_loop| {
+        let (_reader, mut writer, mut peer) = connect(&event_loop).await;
         writer.transport().socket().set_send_buffer_size(4096).unwrap();
         while writer.write(&[0; 65536]) == Flow::Open {}
         let waiters: Vec<_> = (0..3)
             .map(|_| {
                 let transport = writer.transport().clone();
-                lp.create_task(async move { transport.drain().await })
+                event_loop.create_task(async move { transport.drain().await })
             })
             .collect();
-        turns(&lp, 2).await;
+        turns(&event_loop, 2).await;
         waiters[1].cancel();
         writer.close();
-        let reading = lp.run_in_executor(move || peer.read_to_end(&mut Vec::new()));
+        let reading = event_loop.run_in_executor(move || peer.read_to_end(&mut Vec::new()));
         for (number, waiter) in waiters.into_iter().enumerate() {
             let outcome = waiter.await;
             assert_eq!(outcome.is_err(), number == 1, "{outcome:?}");
@@ -174,13 +176,13 @@ fn strm_02_many_may_drain_and_who_gives_up_leaves_nothing() {
 
 #[test]
 fn strm_03_wait_closed_gives_the_error_that_ended_the_connection() {
-    run(async |lp| {
-        let (_reader, writer, peer) = connect(&lp).await;
+    run(async |event_loop| {
+        let (_reader, writer, peer) = connect(&event_loop).await;
         reset(peer);
         assert_eq!(writer.wait_closed().await.unwrap_err().kind(), ErrorKind::ConnectionReset);
         assert_eq!(writer.wait_closed().await.unwrap_err().kind(), ErrorKind::ConnectionReset);
 
-        let (_reader, mut writer, _peer) = connect(&lp).await;
+        let (_reader, mut writer, _peer) = connect(&event_loop).await;
         writer.close();
         assert!(writer.is_closing());
         writer.wait_closed().await.unwrap();
@@ -189,8 +191,8 @@ fn strm_03_wait_closed_gives_the_error_that_ended_the_connection() {
 
 #[test]
 fn strm_01_ends_that_are_dropped_end_the_connection() {
-    run(async |lp| {
-        let (mut reader, mut writer, mut peer) = connect(&lp).await;
+    run(async |event_loop| {
+        let (mut reader, mut writer, mut peer) = connect(&event_loop).await;
         let transport = reader.transport().clone();
         writer.write_all(b"question").await.unwrap();
         drop(writer);
@@ -207,16 +209,17 @@ fn strm_01_ends_that_are_dropped_end_the_connection() {
 #[test]
 fn strm_01_a_served_stream_closes_when_its_task_ends() {
     let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
-    run(async |lp| {
-        let inside = lp.clone();
+    run(async |event_loop| {
+        let inside = event_loop.clone();
         let serve = move || {
             StreamProtocol::serving(&inside, async |mut reader: StreamReader, mut writer| {
                 let line = reader.read_line().await.unwrap();
                 StreamWriter::write_all(&mut writer, &line.to_ascii_uppercase()).await.unwrap();
             })
         };
-        lp.create_connection_on(theirs).open(serve).await.unwrap();
-        let (mut reader, mut writer) = lp.create_connection_on(ours).open_stream().await.unwrap();
+        event_loop.create_connection_on(theirs).open(serve).await.unwrap();
+        let (mut reader, mut writer) =
+            event_loop.create_connection_on(ours).open_stream().await.unwrap();
         writer.write_all(b"hello\n").await.unwrap();
         let mut all = Vec::new();
         reader.read_to_end(&mut all).await.unwrap();
@@ -226,16 +229,16 @@ fn strm_01_a_served_stream_closes_when_its_task_ends() {
 
 #[test]
 fn strm_01_a_server_gives_each_client_a_task() {
-    run(async |lp| {
+    run(async |event_loop| {
         let answer = async |mut reader: StreamReader, mut writer: StreamWriter| {
             let line = reader.read_line().await.unwrap();
             writer.write_all(&line).await.unwrap();
         };
-        let server = lp.start_server("127.0.0.1", 0, answer).await.unwrap();
+        let server = event_loop.start_server("127.0.0.1", 0, answer).await.unwrap();
         let port = server.local_addrs()[0].port();
         let mut clients = Vec::new();
         for _ in 0..20 {
-            clients.push(lp.open_connection("127.0.0.1", port).await.unwrap());
+            clients.push(event_loop.open_connection("127.0.0.1", port).await.unwrap());
         }
         // In the other order: a task that served one client after the other would wait for the first.
         for (number, (reader, writer)) in clients.iter_mut().enumerate().rev() {
@@ -254,13 +257,13 @@ fn strm_01_a_server_gives_each_client_a_task() {
 
 #[test]
 fn strm_01_a_reset_after_the_end_takes_nothing_away() {
-    run(async |lp| {
-        let (mut reader, writer, mut peer) = connect(&lp).await;
+    run(async |event_loop| {
+        let (mut reader, writer, mut peer) = connect(&event_loop).await;
         peer.write_all(b"all of it").unwrap();
         peer.shutdown(std::net::Shutdown::Write).unwrap();
         // The end is heard of before the reset.
         assert_eq!(reader.read_exactly(9).await.unwrap(), b"all of it");
-        until(&lp, || reader.at_eof()).await;
+        until(&event_loop, || reader.at_eof()).await;
         reset(peer);
         let error = writer.wait_closed().await.unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset));

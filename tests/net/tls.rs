@@ -26,18 +26,19 @@ impl loopctl::Protocol for Echo {
 
 #[test]
 fn tls_01_both_versions_say_what_was_agreed_on() {
-    run(async |lp| {
+    run(async |event_loop| {
         let authority = Authority::new("Test CA");
         let papers = authority.papers("localhost");
         let server = TlsServer::builder().identity_pem(&papers.chain, &papers.key);
         let (_server, address) =
-            serve_tls(&lp, server.alpn(["h2", "http/1.1"]).build().unwrap(), || Echo).await;
+            serve_tls(&event_loop, server.alpn(["h2", "http/1.1"]).build().unwrap(), || Echo).await;
         for (version, suite) in [(TlsVersion::Tls12, "TLS_ECDHE_"), (TlsVersion::Tls13, "TLS_AES")]
         {
             let client = TlsClient::builder().ca_pem(authority.pem());
             let client = client.min_version(version).max_version(version);
             let client = client.alpn(["http/1.1", "smtp"]).build().unwrap();
-            let (mut reader, mut writer) = to(&lp, address, &client).open_stream().await.unwrap();
+            let (mut reader, mut writer) =
+                to(&event_loop, address, &client).open_stream().await.unwrap();
             writer.write(b"hello");
             assert_eq!(reader.read_exactly(5).await.unwrap(), b"hello");
             let info = writer.transport().tls().unwrap();
@@ -60,16 +61,17 @@ fn tls_01_made_comes_after_the_handshake_and_has_its_outcome() {
         }
         fn data_received(&mut self, _: &loopctl::Transport, _: &[u8]) {}
     }
-    run(async |lp| {
+    run(async |event_loop| {
         let (client, server) = pair();
         let seen = Rc::new(RefCell::new(None));
         let looks = Rc::clone(&seen);
-        let (_server, address) = serve_tls(&lp, server, move || Looks(Rc::clone(&looks))).await;
+        let (_server, address) =
+            serve_tls(&event_loop, server, move || Looks(Rc::clone(&looks))).await;
         let there = Rc::new(RefCell::new(None));
         let looks = Looks(Rc::clone(&there));
-        let connection = to(&lp, address, &client).open(|| looks).await.unwrap();
+        let connection = to(&event_loop, address, &client).open(|| looks).await.unwrap();
         assert_eq!(*there.borrow(), connection.transport.tls());
-        until(&lp, || seen.borrow().is_some()).await;
+        until(&event_loop, || seen.borrow().is_some()).await;
         assert_eq!(seen.borrow().as_ref().unwrap().server_name.as_deref(), Some("localhost"));
     });
 }
@@ -84,14 +86,14 @@ fn tls_02_no_time_is_no_limit() {
 
 #[test]
 fn tls_03_a_silent_server_is_waited_for_no_longer_than_told() {
-    run(async |lp| {
-        let reports = Reports::of(&lp);
+    run(async |event_loop| {
+        let reports = Reports::of(&event_loop);
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let authority = Authority::new("Test CA");
         let client = TlsClient::builder().ca_pem(authority.pem()).handshake_timeout(ms(50));
         let client = client.build().unwrap();
         let address = listener.local_addr().unwrap();
-        let error = to(&lp, address, &client).open(Recorder::new).await.unwrap_err();
+        let error = to(&event_loop, address, &client).open(Recorder::new).await.unwrap_err();
         let ConnectError::Tls(attempt) = &error else { panic!("{error:?}") };
         assert_eq!((attempt.phase, attempt.error.kind()), (Phase::Tls, ErrorKind::TimedOut));
         let within = TlsError::within(&attempt.error).unwrap();
@@ -101,7 +103,7 @@ fn tls_03_a_silent_server_is_waited_for_no_longer_than_told() {
         assert!(attempt.took >= ms(50) && error.attempts().len() == 1);
         assert!(reports.texts().is_empty(), "{:?}", reports.texts());
 
-        let connecting = to(&lp, address, &authority.client()).timeout(ms(50));
+        let connecting = to(&event_loop, address, &authority.client()).timeout(ms(50));
         let error = connecting.open(Recorder::new).await.unwrap_err();
         assert!(matches!(error, ConnectError::TimedOut(ref attempts) if attempts.len() == 1));
     });
@@ -109,8 +111,8 @@ fn tls_03_a_silent_server_is_waited_for_no_longer_than_told() {
 
 #[test]
 fn tls_03_a_silent_client_is_cut_off_and_no_error_of_ours() {
-    run(async |lp| {
-        let reports = Reports::of(&lp);
+    run(async |event_loop| {
+        let reports = Reports::of(&event_loop);
         let papers = Authority::new("Test CA").papers("localhost");
         let server = TlsServer::builder().identity_pem(papers.chain, papers.key);
         let server = server.handshake_timeout(ms(30)).build().unwrap();
@@ -122,10 +124,10 @@ fn tls_03_a_silent_client_is_cut_off_and_no_error_of_ours() {
                 Echo
             }
         };
-        let (server, address) = serve_tls(&lp, server, factory).await;
+        let (server, address) = serve_tls(&event_loop, server, factory).await;
         let _silent = std::net::TcpStream::connect(address).unwrap();
-        until(&lp, || server.client_count() == 1).await;
-        until(&lp, || server.client_count() == 0).await;
+        until(&event_loop, || server.client_count() == 1).await;
+        until(&event_loop, || server.client_count() == 0).await;
         assert!(reports.texts().is_empty(), "{:?}", reports.texts());
     });
 }
@@ -133,8 +135,8 @@ fn tls_03_a_silent_client_is_cut_off_and_no_error_of_ours() {
 #[test]
 fn tls_04_a_handshake_that_nobody_waits_for_leaves_nothing_behind() {
     in_child("tls::tls_04_a_handshake_that_nobody_waits_for_leaves_nothing_behind", || {
-        run(async |lp| {
-            let reports = Reports::of(&lp);
+        run(async |event_loop| {
+            let reports = Reports::of(&event_loop);
             let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
             let (client, _) = pair();
             let address = listener.local_addr().unwrap();
@@ -142,10 +144,10 @@ fn tls_04_a_handshake_that_nobody_waits_for_leaves_nothing_behind() {
             for _ in 0..5 {
                 let events = Rc::new(RefCell::new(Vec::new()));
                 let heard = Rc::clone(&events);
-                let connecting = to(&lp, address, &client)
+                let connecting = to(&event_loop, address, &client)
                     .trace(move |event| heard.borrow_mut().push(event.kind.clone()));
                 let opening = connecting.open(Recorder::new);
-                assert!(lp.timeout(ms(20), opening).await.is_err());
+                assert!(event_loop.timeout(ms(20), opening).await.is_err());
                 let events = events.borrow();
                 let last = &events[events.len() - 2..];
                 assert!(
@@ -159,7 +161,7 @@ fn tls_04_a_handshake_that_nobody_waits_for_leaves_nothing_behind() {
                     "{last:?}"
                 );
             }
-            lp.sleep(ms(5)).await;
+            event_loop.sleep(ms(5)).await;
             assert_eq!(descriptors(), before);
             assert!(reports.texts().is_empty(), "{:?}", reports.texts());
         });
@@ -168,7 +170,7 @@ fn tls_04_a_handshake_that_nobody_waits_for_leaves_nothing_behind() {
 
 #[test]
 fn tls_05_a_server_that_leaves_in_the_handshake_is_a_reset() {
-    run(async |lp| {
+    run(async |event_loop| {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let leaving = std::thread::Builder::new().spawn(move || {
@@ -179,7 +181,7 @@ fn tls_05_a_server_that_leaves_in_the_handshake_is_a_reset() {
         });
         let leaving = leaving.unwrap();
         let (client, _) = pair();
-        let error = to(&lp, address, &client).open(Recorder::new).await.unwrap_err();
+        let error = to(&event_loop, address, &client).open(Recorder::new).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConnectionReset);
         let text = "the peer closed the connection during the TLS handshake";
         assert!(error.to_string().ends_with(text), "{error}");
@@ -189,11 +191,11 @@ fn tls_05_a_server_that_leaves_in_the_handshake_is_a_reset() {
 
 #[test]
 fn tls_12_a_server_that_is_shut_down_ends_handshakes() {
-    run(async |lp| {
+    run(async |event_loop| {
         let (_, server) = pair();
-        let (server, address) = serve_tls(&lp, server, || Echo).await;
+        let (server, address) = serve_tls(&event_loop, server, || Echo).await;
         let mut silent = std::net::TcpStream::connect(address).unwrap();
-        until(&lp, || server.client_count() == 1).await;
+        until(&event_loop, || server.client_count() == 1).await;
         let end = server.shutdown(ms(5000)).await;
         assert_eq!((end.closed, end.aborted), (1, 0));
         assert_eq!(std::io::Read::read(&mut silent, &mut [0]).unwrap(), 0);
@@ -202,27 +204,28 @@ fn tls_12_a_server_that_is_shut_down_ends_handshakes() {
 
 #[test]
 fn tls_30_who_does_not_speak_tls_is_no_error_of_ours() {
-    run(async |lp| {
-        let reports = Reports::of(&lp);
+    run(async |event_loop| {
+        let reports = Reports::of(&event_loop);
         let (client, server) = pair();
-        let (server, address) = serve_tls(&lp, server, || Echo).await;
+        let (server, address) = serve_tls(&event_loop, server, || Echo).await;
         let mut scanner = std::net::TcpStream::connect(address).unwrap();
-        until(&lp, || server.client_count() == 1).await;
+        until(&event_loop, || server.client_count() == 1).await;
         std::io::Write::write_all(&mut scanner, b"GET / HTTP/1.0\r\n\r\n").unwrap();
-        until(&lp, || server.client_count() == 0).await;
+        until(&event_loop, || server.client_count() == 0).await;
         let mut said = Vec::new();
         std::io::Read::read_to_end(&mut scanner, &mut said).unwrap();
         assert_eq!(said[0], 21, "an alert: {said:?}");
         assert!(reports.texts().is_empty(), "{:?}", reports.texts());
 
         // And the other way round.
-        let plain =
-            lp.create_server("127.0.0.1", 0).serve_streams(async |mut reader, mut writer| {
+        let plain = event_loop.create_server("127.0.0.1", 0).serve_streams(
+            async |mut reader, mut writer| {
                 let _ = reader.read_some(1000).await;
                 let _ = writer.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
-            });
+            },
+        );
         let plain = plain.await.unwrap();
-        let error = to(&lp, plain.local_addrs()[0], &client).open(Recorder::new).await;
+        let error = to(&event_loop, plain.local_addrs()[0], &client).open(Recorder::new).await;
         let text = error.unwrap_err().to_string();
         assert!(text.ends_with("does not speak TLS: its answer begins with 0x48"), "{text}");
     });
@@ -230,13 +233,13 @@ fn tls_30_who_does_not_speak_tls_is_no_error_of_ours() {
 
 #[test]
 fn tls_01_the_steps_are_told_with_their_times() {
-    run(async |lp| {
+    run(async |event_loop| {
         let (client, server) = pair();
-        let (_server, address) = serve_tls(&lp, server, || Echo).await;
+        let (_server, address) = serve_tls(&event_loop, server, || Echo).await;
         let events = Rc::new(RefCell::new(Vec::new()));
         let heard = Rc::clone(&events);
-        let connecting =
-            to(&lp, address, &client).trace(move |event| heard.borrow_mut().push(event.clone()));
+        let connecting = to(&event_loop, address, &client)
+            .trace(move |event| heard.borrow_mut().push(event.clone()));
         connecting.open(Recorder::new).await.unwrap();
         let events = events.borrow();
         let last: Vec<_> = events.iter().rev().take(4).rev().collect();
@@ -250,15 +253,15 @@ fn tls_01_the_steps_are_told_with_their_times() {
 
 #[test]
 fn tls_01_a_second_connection_resumes_the_first() {
-    run(async |lp| {
+    run(async |event_loop| {
         let authority = Authority::new("Test CA");
-        let (_server, address) = serve_tls(&lp, authority.server(), || Echo).await;
+        let (_server, address) = serve_tls(&event_loop, authority.server(), || Echo).await;
         for version in [TlsVersion::Tls12, TlsVersion::Tls13] {
             let client = TlsClient::builder().ca_pem(authority.pem()).max_version(version);
             let client = client.build().unwrap();
             for is_resumed in [false, true] {
                 let (mut reader, mut writer) =
-                    to(&lp, address, &client).open_stream().await.unwrap();
+                    to(&event_loop, address, &client).open_stream().await.unwrap();
                 writer.write(b"x");
                 assert_eq!(reader.read_exactly(1).await.unwrap(), b"x");
                 let info = writer.transport().tls().unwrap();
@@ -270,7 +273,8 @@ fn tls_01_a_second_connection_resumes_the_first() {
         let client = TlsClient::builder().ca_pem(authority.pem()).resumption(false);
         let client = client.build().unwrap();
         for _ in 0..2 {
-            let (mut reader, mut writer) = to(&lp, address, &client).open_stream().await.unwrap();
+            let (mut reader, mut writer) =
+                to(&event_loop, address, &client).open_stream().await.unwrap();
             writer.write(b"x");
             assert_eq!(reader.read_exactly(1).await.unwrap(), b"x");
             assert!(!writer.transport().tls().unwrap().resumed);
@@ -280,14 +284,14 @@ fn tls_01_a_second_connection_resumes_the_first() {
 
 #[test]
 fn tls_01_keys_are_logged_for_those_who_ask() {
-    run(async |lp| {
+    run(async |event_loop| {
         let authority = Authority::new("Test CA");
-        let (_server, address) = serve_tls(&lp, authority.server(), || Echo).await;
+        let (_server, address) = serve_tls(&event_loop, authority.server(), || Echo).await;
         let lines = Arc::new(Mutex::new(Vec::new()));
         let logged = Arc::clone(&lines);
         let client = TlsClient::builder().ca_pem(authority.pem());
         let client = client.key_log(move |line| logged.lock().unwrap().push(line.to_owned()));
-        to(&lp, address, &client.build().unwrap()).open(Recorder::new).await.unwrap();
+        to(&event_loop, address, &client.build().unwrap()).open(Recorder::new).await.unwrap();
         let lines = lines.lock().unwrap();
         let first = lines.iter().find(|line| line.starts_with("CLIENT_TRAFFIC_SECRET_0 ")).unwrap();
         let lengths: Vec<usize> = first.split(' ').map(str::len).collect();
@@ -311,24 +315,24 @@ fn tls_08_a_server_needs_a_certificate_that_fits_its_key() {
 
 #[test]
 fn tls_01_only_the_suites_that_were_asked_for() {
-    run(async |lp| {
+    run(async |event_loop| {
         let authority = Authority::new("Test CA");
-        let (_server, address) = serve_tls(&lp, authority.server(), || Echo).await;
+        let (_server, address) = serve_tls(&event_loop, authority.server(), || Echo).await;
         let suite = "TLS_CHACHA20_POLY1305_SHA256";
         let client = TlsClient::builder().ca_pem(authority.pem()).cipher_suites([suite]);
         // Of TLS 1.2 there is none among them.
         let client = client.min_version(TlsVersion::Tls13).build().unwrap();
-        let connection = to(&lp, address, &client).open(Recorder::new).await.unwrap();
+        let connection = to(&event_loop, address, &client).open(Recorder::new).await.unwrap();
         assert_eq!(connection.transport.tls().unwrap().cipher_suite, suite);
     });
 }
 
 #[test]
 fn tls_29_what_was_agreed_on_ends_with_the_connection() {
-    run(async |lp| {
+    run(async |event_loop| {
         let (client, server) = pair();
-        let (_server, address) = serve_tls(&lp, server, || Echo).await;
-        let connection = to(&lp, address, &client).open(Recorder::new).await.unwrap();
+        let (_server, address) = serve_tls(&event_loop, server, || Echo).await;
+        let connection = to(&event_loop, address, &client).open(Recorder::new).await.unwrap();
         connection.transport.close();
         connection.transport.wait_closed().await;
         assert_eq!(connection.transport.tls(), None);
@@ -336,7 +340,7 @@ fn tls_29_what_was_agreed_on_ends_with_the_connection() {
             connection.with(|recorder| recorder.seen.clone()),
             [Seen::Made, Seen::Lost(None)]
         );
-        let plain = lp.create_connection_to([address]).open(Recorder::new).await.unwrap();
+        let plain = event_loop.create_connection_to([address]).open(Recorder::new).await.unwrap();
         assert_eq!(plain.transport.tls(), None);
     });
 }
@@ -346,14 +350,15 @@ fn tls_04_a_loop_that_is_closed_closes_handshakes() {
     in_child("tls::tls_04_a_loop_that_is_closed_closes_handshakes", || {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let before = descriptors();
-        run(async |lp| {
+        run(async |event_loop| {
             let (client, server) = pair();
-            let (server, address) = serve_tls(&lp, server, || Echo).await;
-            let there = lp.create_connection_to([address]).open(Recorder::new).await.unwrap();
+            let (server, address) = serve_tls(&event_loop, server, || Echo).await;
+            let there =
+                event_loop.create_connection_to([address]).open(Recorder::new).await.unwrap();
             let address = listener.local_addr().unwrap();
-            let connecting = to(&lp, address, &client).open(Recorder::new);
-            let task = lp.create_task(async { connecting.await.map(drop) });
-            lp.sleep(ms(20)).await;
+            let connecting = to(&event_loop, address, &client).open(Recorder::new);
+            let task = event_loop.create_task(async { connecting.await.map(drop) });
+            event_loop.sleep(ms(20)).await;
             assert!(!task.is_finished() && server.client_count() == 1);
             drop(there);
         });
@@ -365,15 +370,15 @@ fn tls_04_a_loop_that_is_closed_closes_handshakes() {
 fn tls_30_the_log_knows_of_failed_handshakes_at_the_level_of_debugging() {
     in_child("tls::tls_30_the_log_knows_of_failed_handshakes_at_the_level_of_debugging", || {
         start_logging();
-        run(async |lp| {
+        run(async |event_loop| {
             let (_, server) = pair();
-            let (server, address) = serve_tls(&lp, server, || Echo).await;
+            let (server, address) = serve_tls(&event_loop, server, || Echo).await;
             let other = Authority::new("Another CA").client();
-            to(&lp, address, &other).open(Recorder::new).await.unwrap_err();
+            to(&event_loop, address, &other).open(Recorder::new).await.unwrap_err();
             let mut scanner = std::net::TcpStream::connect(address).unwrap();
-            until(&lp, || server.client_count() == 1).await;
+            until(&event_loop, || server.client_count() == 1).await;
             std::io::Write::write_all(&mut scanner, b"GET / HTTP/1.0\r\n\r\n").unwrap();
-            until(&lp, || server.client_count() == 0).await;
+            until(&event_loop, || server.client_count() == 0).await;
         });
         let logged = take_logged();
         let failed: Vec<_> =

@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 
 use loopctl::{
-    BufferedProtocol, Flow, LoopRef, Protocol, StreamReader, StreamWriter, TlsClient, TlsError,
+    BufferedProtocol, Flow, LoopHandle, Protocol, StreamReader, StreamWriter, TlsClient, TlsError,
     TlsErrorKind, TlsServer, TlsVersion, Transport,
 };
 
@@ -17,29 +17,29 @@ const MEGABYTE: usize = 1 << 20;
 
 /// Both ends of a session over a pair of sockets, and a third hand on the server's socket.
 async fn ends(
-    lp: &LoopRef,
+    event_loop: &LoopHandle,
     client: TlsClient,
     server: TlsServer,
 ) -> ((StreamReader, StreamWriter), (StreamReader, StreamWriter), UnixStream) {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let hand = theirs.try_clone().unwrap();
-    let inside = lp.clone();
-    let accepting = lp.create_task(async move {
+    let inside = event_loop.clone();
+    let accepting = event_loop.create_task(async move {
         let factory = loopctl::StreamProtocol::new;
         inside.connect_accepted_tls(theirs, server, factory).await.unwrap().into_stream()
     });
     let client = client.server_name("localhost").unwrap();
-    let client = lp.create_connection_on(ours).tls(client).open_stream().await.unwrap();
+    let client = event_loop.create_connection_on(ours).tls(client).open_stream().await.unwrap();
     (client, accepting.await.unwrap(), hand)
 }
 
 #[test]
 fn tls_26_twenty_five_clients_send_and_receive_a_megabyte_each() {
     for version in [TlsVersion::Tls12, TlsVersion::Tls13] {
-        run(async |lp| {
-            let reports = Reports::of(&lp);
+        run(async |event_loop| {
+            let reports = Reports::of(&event_loop);
             let authority = Authority::new("Test CA");
-            let server = lp.create_server("127.0.0.1", 0).tls(authority.server());
+            let server = event_loop.create_server("127.0.0.1", 0).tls(authority.server());
             let server = server.serve_streams(async |mut reader, mut writer| {
                 let mut buffer = vec![0; 50_000];
                 while let Ok(count) = reader.read(&mut buffer).await
@@ -52,10 +52,10 @@ fn tls_26_twenty_five_clients_send_and_receive_a_megabyte_each() {
             let client = TlsClient::builder().ca_pem(authority.pem()).max_version(version);
             let (client, sent) = (client.build().unwrap(), Rc::new(pattern(MEGABYTE)));
             let clients = (0..25).map(|_| {
-                let connecting = to(&lp, server.local_addrs()[0], &client);
+                let connecting = to(&event_loop, server.local_addrs()[0], &client);
                 let sent = Rc::clone(&sent);
-                let inside = lp.clone();
-                lp.create_task(async move {
+                let inside = event_loop.clone();
+                event_loop.create_task(async move {
                     let (mut reader, mut writer) = connecting.open_stream().await.unwrap();
                     let data = Rc::clone(&sent);
                     let sending = inside.create_task(async move {
@@ -78,9 +78,9 @@ fn tls_26_twenty_five_clients_send_and_receive_a_megabyte_each() {
 
 #[test]
 fn tls_13_a_slow_reader_gets_all_that_was_queued_before_the_end() {
-    run(async |lp| {
+    run(async |event_loop| {
         let (client, server) = pair();
-        let (mut near, mut far, _) = ends(&lp, client, server).await;
+        let (mut near, mut far, _) = ends(&event_loop, client, server).await;
         let piece = pattern(128 * 1024);
         for _ in 0..32 {
             near.1.write(&piece);
@@ -121,18 +121,18 @@ fn tls_20_the_writer_is_told_to_pause_and_to_go_on() {
             assert!(transport.write_buffer_size() <= transport.write_buffer_limits().low);
         }
     }
-    run(async |lp| {
+    run(async |event_loop| {
         let (client, server) = pair();
         let told = Rc::<RefCell<Vec<_>>>::default();
         let (floods, sent) = (Rc::clone(&told), Rc::new(Cell::new(0)));
         let counted = Rc::clone(&sent);
         let factory = move || Floods(Rc::clone(&floods), Rc::clone(&counted));
-        let (_server, address) = serve_tls(&lp, server, factory).await;
-        let (mut reader, _writer) = to(&lp, address, &client).open_stream().await.unwrap();
-        until(&lp, || sent.get() > 0).await;
+        let (_server, address) = serve_tls(&event_loop, server, factory).await;
+        let (mut reader, _writer) = to(&event_loop, address, &client).open_stream().await.unwrap();
+        until(&event_loop, || sent.get() > 0).await;
         let all = reader.read_exactly(sent.get()).await.unwrap();
         assert!(all.iter().all(|byte| *byte == 7));
-        until(&lp, || told.borrow().len() == 2).await;
+        until(&event_loop, || told.borrow().len() == 2).await;
         assert_eq!(*told.borrow(), ["pause", "resume"]);
     });
 }
@@ -159,24 +159,25 @@ impl Protocol for Counts {
 
 #[test]
 fn tls_21_what_was_understood_during_a_pause_is_delivered_after_it() {
-    run(async |lp| {
+    run(async |event_loop| {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let authority = Authority::new("Test CA");
         let tls = authority.client().server_name("localhost").unwrap();
-        let opening = lp.create_connection_on(ours).tls(tls).open(Counts::default);
-        let opening = lp.create_task(opening);
+        let opening = event_loop.create_connection_on(ours).tls(tls).open(Counts::default);
+        let opening = event_loop.create_task(opening);
         let factory = loopctl::StreamProtocol::new;
-        let far = lp.connect_accepted_tls(theirs, authority.server(), factory).await.unwrap();
+        let far =
+            event_loop.connect_accepted_tls(theirs, authority.server(), factory).await.unwrap();
         let near = opening.await.unwrap().unwrap();
         let (_reader, mut writer) = far.into_stream();
         // Everything that the kernel takes arrives as one event.
         let sent = pattern(150_000);
         writer.write(&sent);
-        turns(&lp, 5).await;
+        turns(&event_loop, 5).await;
         assert_eq!(near.with(|counts| counts.calls), 0);
         for _ in 0..100 {
             near.transport.resume_reading();
-            turns(&lp, 2).await;
+            turns(&event_loop, 2).await;
         }
         assert!(near.with(|counts| counts.data == sent));
         assert!(near.with(|counts| counts.calls > 2));
@@ -185,14 +186,14 @@ fn tls_21_what_was_understood_during_a_pause_is_delivered_after_it() {
 
 #[test]
 fn tls_21_who_does_not_read_is_sent_no_more_than_fits() {
-    run(async |lp| {
+    run(async |event_loop| {
         let (client, server) = pair();
-        let (near, mut far, _) = ends(&lp, client, server).await;
+        let (near, mut far, _) = ends(&event_loop, client, server).await;
         near.0.transport().pause_reading();
         let taken = Cell::new(0);
         while far.1.write(&[1; 10_000]) == Flow::Open {
             taken.set(taken.get() + 10_000);
-            turns(&lp, 2).await;
+            turns(&event_loop, 2).await;
         }
         assert!(taken.get() < 2 * MEGABYTE, "{taken:?}");
     });
@@ -215,7 +216,7 @@ impl BufferedProtocol for Small {
 
 #[test]
 fn tls_10_small_buffers_get_everything_also_what_came_with_the_handshake() {
-    run(async |lp| {
+    run(async |event_loop| {
         let (client, server) = pair();
         struct Greets;
         impl Protocol for Greets {
@@ -225,10 +226,10 @@ fn tls_10_small_buffers_get_everything_also_what_came_with_the_handshake() {
             }
             fn data_received(&mut self, _: &Transport, _: &[u8]) {}
         }
-        let (_server, address) = serve_tls(&lp, server, || Greets).await;
+        let (_server, address) = serve_tls(&event_loop, server, || Greets).await;
         let all = Rc::<RefCell<Vec<u8>>>::default();
         let small = Small { buffer: [0; 7], all: Rc::clone(&all) };
-        let connecting = to(&lp, address, &client).open_buffered(|| small);
+        let connecting = to(&event_loop, address, &client).open_buffered(|| small);
         connecting.await.unwrap().transport.wait_closed().await;
         assert!(*all.borrow() == pattern(40_000));
     });
@@ -236,9 +237,9 @@ fn tls_10_small_buffers_get_everything_also_what_came_with_the_handshake() {
 
 #[test]
 fn tls_09_a_corrupted_record_ends_the_connection_after_what_was_right() {
-    run(async |lp| {
+    run(async |event_loop| {
         let (client, server) = pair();
-        let (mut near, mut far, mut hand) = ends(&lp, client, server).await;
+        let (mut near, mut far, mut hand) = ends(&event_loop, client, server).await;
         far.1.write(b"right");
         hand.write_all(&[23, 3, 3, 0, 20]).unwrap();
         hand.write_all(&[9; 20]).unwrap();
@@ -255,7 +256,7 @@ fn tls_09_a_corrupted_record_ends_the_connection_after_what_was_right() {
 
 #[test]
 fn tls_10_a_client_that_says_all_at_once_is_heard() {
-    run(async |lp| {
+    run(async |event_loop| {
         let (client, server) = pair();
         let kept = Rc::new(RefCell::new(None));
         let factory = {
@@ -266,12 +267,12 @@ fn tls_10_a_client_that_says_all_at_once_is_heard() {
                 Shared(recorder)
             }
         };
-        let (_server, address) = serve_tls(&lp, server, factory).await;
-        let (_, mut writer) = to(&lp, address, &client).open_stream().await.unwrap();
+        let (_server, address) = serve_tls(&event_loop, server, factory).await;
+        let (_, mut writer) = to(&event_loop, address, &client).open_stream().await.unwrap();
         writer.write(b"request");
         writer.close();
         let recorder = kept.borrow().clone().unwrap();
-        until(&lp, || recorder.borrow().is_lost()).await;
+        until(&event_loop, || recorder.borrow().is_lost()).await;
         let seen = &recorder.borrow().seen;
         let wanted = [Seen::Made, Seen::Data(b"request".to_vec()), Seen::Eof, Seen::Lost(None)];
         assert_eq!(*seen, wanted);
@@ -298,9 +299,9 @@ impl Protocol for Shared {
 
 #[test]
 fn tls_20_many_small_writes_arrive_in_order() {
-    run(async |lp| {
+    run(async |event_loop| {
         let (client, server) = pair();
-        let (mut near, mut far, _) = ends(&lp, client, server).await;
+        let (mut near, mut far, _) = ends(&event_loop, client, server).await;
         for number in 0..20_000_u32 {
             near.1.write(&number.to_be_bytes());
         }
@@ -310,6 +311,6 @@ fn tls_20_many_small_writes_arrive_in_order() {
         assert_eq!(near.1.transport().write_buffer_size(), 0);
         near.1.writelines(&["one", "", "two"]);
         assert_eq!(far.0.read_exactly(6).await.unwrap(), b"onetwo");
-        lp.sleep(ms(1)).await;
+        event_loop.sleep(ms(1)).await;
     });
 }

@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read};
 use std::os::unix::net::UnixStream;
 
 use loopctl::{
-    Connection, Flow, LoopRef, Protocol, StreamProtocol, TlsClient, TlsError, TlsErrorKind,
+    Connection, Flow, LoopHandle, Protocol, StreamProtocol, TlsClient, TlsError, TlsErrorKind,
     Transport,
 };
 
@@ -13,22 +13,23 @@ use crate::support::{Recorder, Reports, Seen, ms, pattern, run, until};
 
 /// A recorder with TLS, its peer, and a third hand on the peer's socket.
 async fn ends(
-    lp: &LoopRef,
+    event_loop: &LoopHandle,
     recorder: impl FnOnce() -> Recorder + 'static,
 ) -> (Connection<Recorder>, Connection<StreamProtocol>, UnixStream) {
     let (client, server) = pair();
     let (ours, theirs) = UnixStream::pair().unwrap();
     let hand = theirs.try_clone().unwrap();
     let client = client.server_name("localhost").unwrap();
-    let opening = lp.create_task(lp.create_connection_on(ours).tls(client).open(recorder));
-    let far = lp.connect_accepted_tls(theirs, server, StreamProtocol::new).await.unwrap();
+    let opening =
+        event_loop.create_task(event_loop.create_connection_on(ours).tls(client).open(recorder));
+    let far = event_loop.connect_accepted_tls(theirs, server, StreamProtocol::new).await.unwrap();
     (opening.await.unwrap().unwrap(), far, hand)
 }
 
 #[test]
 fn tls_19_an_end_that_was_not_announced_is_a_truncation() {
-    run(async |lp| {
-        let (near, far, hand) = ends(&lp, Recorder::new).await;
+    run(async |event_loop| {
+        let (near, far, hand) = ends(&event_loop, Recorder::new).await;
         far.transport.write(b"what came");
         far.transport.abort();
         drop(hand);
@@ -41,8 +42,8 @@ fn tls_19_an_end_that_was_not_announced_is_a_truncation() {
 
 #[test]
 fn tls_19_streams_tell_of_it_after_the_last_byte() {
-    run(async |lp| {
-        let (near, far, _hand) = ends(&lp, Recorder::new).await;
+    run(async |event_loop| {
+        let (near, far, _hand) = ends(&event_loop, Recorder::new).await;
         near.transport.write(b"some");
         let (mut reader, _writer) = far.into_stream();
         assert_eq!(reader.read_exactly(4).await.unwrap(), b"some");
@@ -57,8 +58,8 @@ fn tls_19_streams_tell_of_it_after_the_last_byte() {
 #[test]
 fn tls_14_what_is_queued_is_sent_although_the_peer_sends_no_more() {
     for announces in [true, false] {
-        run(async |lp| {
-            let (near, far, hand) = ends(&lp, Recorder::new).await;
+        run(async |event_loop| {
+            let (near, far, hand) = ends(&event_loop, Recorder::new).await;
             near.transport.pause_reading();
             near.transport.write(&pattern(1 << 20));
             assert!(near.transport.write_buffer_size() > 0);
@@ -67,7 +68,7 @@ fn tls_14_what_is_queued_is_sent_although_the_peer_sends_no_more() {
             if announces {
                 writer.write_eof();
             }
-            lp.sleep(ms(5)).await;
+            event_loop.sleep(ms(5)).await;
             // A FIN behind it.
             hand.shutdown(std::net::Shutdown::Write).unwrap();
             near.transport.resume_reading();
@@ -87,8 +88,8 @@ fn tls_14_what_is_queued_is_sent_although_the_peer_sends_no_more() {
 
 #[test]
 fn tls_22_each_direction_can_end_by_itself() {
-    run(async |lp| {
-        let (near, far, _hand) = ends(&lp, Recorder::keeping_open).await;
+    run(async |event_loop| {
+        let (near, far, _hand) = ends(&event_loop, Recorder::keeping_open).await;
         assert!(near.transport.can_write_eof());
         let (mut reader, mut writer) = far.into_stream();
         near.transport.write(b"question");
@@ -97,9 +98,9 @@ fn tls_22_each_direction_can_end_by_itself() {
         assert_eq!(reader.read_some(100).await.unwrap(), b"question");
         assert_eq!(reader.read(&mut [0]).await.unwrap(), 0);
         writer.write_all(b"answer").await.unwrap();
-        until(&lp, || near.with(|recorder| recorder.data() == b"answer")).await;
+        until(&event_loop, || near.with(|recorder| recorder.data() == b"answer")).await;
         writer.close();
-        until(&lp, || near.with(|recorder| recorder.has_eof())).await;
+        until(&event_loop, || near.with(|recorder| recorder.has_eof())).await;
         assert!(!near.with(|recorder| recorder.is_lost()));
         near.transport.close();
         near.transport.wait_closed().await;
@@ -109,8 +110,8 @@ fn tls_22_each_direction_can_end_by_itself() {
 
 #[test]
 fn tls_22_the_end_of_a_direction_waits_for_what_is_queued() {
-    run(async |lp| {
-        let (near, far, _hand) = ends(&lp, Recorder::keeping_open).await;
+    run(async |event_loop| {
+        let (near, far, _hand) = ends(&event_loop, Recorder::keeping_open).await;
         near.transport.write(&pattern(1 << 20));
         near.transport.write_eof();
         let (mut reader, _writer) = far.into_stream();
@@ -123,12 +124,12 @@ fn tls_22_the_end_of_a_direction_waits_for_what_is_queued() {
 
 #[test]
 fn tls_15_and_16_what_comes_after_a_close_is_nobodys_and_a_pause_holds_up_no_close() {
-    run(async |lp| {
-        let reports = Reports::of(&lp);
-        let (near, far, _hand) = ends(&lp, Recorder::new).await;
+    run(async |event_loop| {
+        let reports = Reports::of(&event_loop);
+        let (near, far, _hand) = ends(&event_loop, Recorder::new).await;
         near.transport.pause_reading();
         far.transport.write(&pattern(10_000));
-        lp.sleep(ms(2)).await;
+        event_loop.sleep(ms(2)).await;
         near.transport.write(b"last words");
         near.transport.close();
         near.transport.wait_closed().await;
@@ -142,34 +143,34 @@ fn tls_15_and_16_what_comes_after_a_close_is_nobodys_and_a_pause_holds_up_no_clo
 
 #[test]
 fn tls_18_a_close_waits_for_no_answer() {
-    run(async |lp| {
-        let (near, _far, _hand) = ends(&lp, Recorder::new).await;
-        let before = lp.time();
+    run(async |event_loop| {
+        let (near, _far, _hand) = ends(&event_loop, Recorder::new).await;
+        let before = event_loop.time();
         near.transport.close();
         near.transport.wait_closed().await;
-        assert!(lp.time() - before < ms(5000));
+        assert!(event_loop.time() - before < ms(5000));
         assert_eq!(near.with(|recorder| recorder.seen.clone()), [Seen::Made, Seen::Lost(None)]);
     });
 }
 
 #[test]
 fn tls_11_a_farewell_that_nobody_takes_is_cut_short() {
-    run(async |lp| {
+    run(async |event_loop| {
         let authority = Authority::new("Test CA");
         let client = TlsClient::builder().ca_pem(authority.pem()).shutdown_timeout(ms(50));
         let client = client.build().unwrap().server_name("localhost").unwrap();
         let (ours, theirs) = UnixStream::pair().unwrap();
-        let opening = lp.create_connection_on(ours).tls(client).open(Recorder::new);
-        let opening = lp.create_task(opening);
-        let far = lp.connect_accepted_tls(theirs, authority.server(), StreamProtocol::new);
+        let opening = event_loop.create_connection_on(ours).tls(client).open(Recorder::new);
+        let opening = event_loop.create_task(opening);
+        let far = event_loop.connect_accepted_tls(theirs, authority.server(), StreamProtocol::new);
         let far = far.await.unwrap();
         far.transport.pause_reading();
         let near = opening.await.unwrap().unwrap();
         near.transport.write(&pattern(1 << 20));
-        let before = lp.time();
+        let before = event_loop.time();
         near.transport.close();
         near.transport.wait_closed().await;
-        assert!(lp.time() - before >= ms(50));
+        assert!(event_loop.time() - before >= ms(50));
         let lost = Seen::Lost(Some(ErrorKind::TimedOut));
         assert_eq!(near.with(|recorder| recorder.seen.clone()), [Seen::Made, lost]);
     });
@@ -177,24 +178,24 @@ fn tls_11_a_farewell_that_nobody_takes_is_cut_short() {
 
 #[test]
 fn tls_17_a_reader_that_is_only_slow_is_not_cut_off() {
-    run(async |lp| {
+    run(async |event_loop| {
         let authority = Authority::new("Test CA");
         let client = TlsClient::builder().ca_pem(authority.pem()).shutdown_timeout(ms(100));
         let client = client.build().unwrap().server_name("localhost").unwrap();
         let (ours, theirs) = UnixStream::pair().unwrap();
-        let opening = lp.create_connection_on(ours).tls(client).open(Recorder::new);
-        let opening = lp.create_task(opening);
-        let far = lp.connect_accepted_tls(theirs, authority.server(), StreamProtocol::new);
+        let opening = event_loop.create_connection_on(ours).tls(client).open(Recorder::new);
+        let opening = event_loop.create_task(opening);
+        let far = event_loop.connect_accepted_tls(theirs, authority.server(), StreamProtocol::new);
         let (mut reader, _writer) = far.await.unwrap().into_stream();
         let near = opening.await.unwrap().unwrap();
         near.transport.write(&pattern(2 << 20));
         near.transport.close();
-        let (before, mut all) = (lp.time(), Vec::new());
+        let (before, mut all) = (event_loop.time(), Vec::new());
         while all.len() < 2 << 20 {
             all.extend(reader.read_some(100_000).await.unwrap());
-            lp.sleep(ms(15)).await;
+            event_loop.sleep(ms(15)).await;
         }
-        assert!(lp.time() - before > ms(200) && all == pattern(2 << 20));
+        assert!(event_loop.time() - before > ms(200) && all == pattern(2 << 20));
         near.transport.wait_closed().await;
         assert!(near.with(|recorder| recorder.seen.last() == Some(&Seen::Lost(None))));
     });
@@ -202,13 +203,13 @@ fn tls_17_a_reader_that_is_only_slow_is_not_cut_off() {
 
 #[test]
 fn tls_24_and_25_writing_after_the_end() {
-    run(async |lp| {
-        let (near, far, hand) = ends(&lp, Recorder::new).await;
+    run(async |event_loop| {
+        let (near, far, hand) = ends(&event_loop, Recorder::new).await;
         near.transport.close();
         assert_eq!(near.transport.write(b"late"), Flow::Closed);
         assert_eq!(near.transport.write_buffer_size(), 0);
         drop((far, near));
-        let (near, far, other) = ends(&lp, Recorder::new).await;
+        let (near, far, other) = ends(&event_loop, Recorder::new).await;
         far.transport.abort();
         far.transport.wait_closed().await;
         drop((hand, other));
@@ -230,14 +231,15 @@ fn tls_11_the_farewell_is_said_before_the_socket_is_closed() {
         }
         fn data_received(&mut self, _: &Transport, _: &[u8]) {}
     }
-    run(async |lp| {
+    run(async |event_loop| {
         let authority = Authority::new("Test CA");
         let tls = loopctl::TlsVersion::Tls12;
         let client = TlsClient::builder().ca_pem(authority.pem()).max_version(tls);
         let client = client.build().unwrap().server_name("localhost").unwrap();
         let (ours, theirs) = UnixStream::pair().unwrap();
         let mut hand = theirs.try_clone().unwrap();
-        let opening = lp.create_task(lp.create_connection_on(ours).tls(client).open(|| Says));
+        let opening =
+            event_loop.create_task(event_loop.create_connection_on(ours).tls(client).open(|| Says));
         struct Pauses;
         impl Protocol for Pauses {
             fn connection_made(&mut self, transport: &Transport) {
@@ -245,7 +247,8 @@ fn tls_11_the_farewell_is_said_before_the_socket_is_closed() {
             }
             fn data_received(&mut self, _: &Transport, _: &[u8]) {}
         }
-        let far = lp.connect_accepted_tls(theirs, authority.server(), || Pauses).await.unwrap();
+        let far =
+            event_loop.connect_accepted_tls(theirs, authority.server(), || Pauses).await.unwrap();
         opening.await.unwrap().unwrap().transport.wait_closed().await;
         let mut rest = Vec::new();
         hand.set_nonblocking(false).unwrap();

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use loopctl::{LoopRef, TlsClient, TlsError, TlsErrorKind, TlsServer, TlsVersion};
+use loopctl::{LoopHandle, TlsClient, TlsError, TlsErrorKind, TlsServer, TlsVersion};
 
 use crate::support::tls::{Authority, Papers, to};
 use crate::support::{Recorder, pattern, run};
@@ -97,11 +97,11 @@ fn tls_01_our_client_and_the_server_of_openssl() {
     let files = Files::new();
     for (version, flag) in VERSIONS {
         let (_peer, address) = s_server(&files, &[flag, "-alpn", "http/1.1"]);
-        run(async |lp| {
+        run(async |event_loop| {
             let client = files.client().alpn(["h2", "http/1.1"]).build().unwrap();
             for is_resumed in [false, true] {
                 let (mut reader, mut writer) =
-                    to(&lp, address, &client).open_stream().await.unwrap();
+                    to(&event_loop, address, &client).open_stream().await.unwrap();
                 writer.write(b"hello\n");
                 assert_eq!(reader.read_line().await.unwrap(), b"olleh\n");
                 let info = writer.transport().tls().unwrap();
@@ -124,15 +124,16 @@ fn tls_06_client_certificates_for_the_server_of_openssl() {
     for (_, flag) in VERSIONS {
         let more = [flag, "-Verify", "1", "-verify_return_error", "-CAfile", &ca];
         let (_peer, address) = s_server(&files, &more);
-        run(async |lp| {
+        run(async |event_loop| {
             let own = files.path("somebody");
             let known = files.client().identity_files(&own, &own).build().unwrap();
-            let (mut reader, mut writer) = to(&lp, address, &known).open_stream().await.unwrap();
+            let (mut reader, mut writer) =
+                to(&event_loop, address, &known).open_stream().await.unwrap();
             writer.write(b"hello\n");
             assert_eq!(reader.read_line().await.unwrap(), b"olleh\n");
             drop((reader, writer));
             let unknown = files.client().build().unwrap();
-            let error = match to(&lp, address, &unknown).open_stream().await {
+            let error = match to(&event_loop, address, &unknown).open_stream().await {
                 Err(error) => error.attempts()[0].error.to_string(),
                 Ok((mut reader, _writer)) => {
                     let error = reader.read(&mut [0]).await.unwrap_err();
@@ -146,8 +147,8 @@ fn tls_06_client_certificates_for_the_server_of_openssl() {
 }
 
 /// A server of ours that sends everything back.
-async fn echo(lp: &LoopRef, tls: TlsServer) -> (loopctl::Server, SocketAddr) {
-    let server = lp.create_server("127.0.0.1", 0).tls(tls);
+async fn echo(event_loop: &LoopHandle, tls: TlsServer) -> (loopctl::Server, SocketAddr) {
+    let server = event_loop.create_server("127.0.0.1", 0).tls(tls);
     let server = server.serve_streams(async |mut reader, mut writer| {
         let mut buffer = vec![0; 30_000];
         while let Ok(count) = reader.read(&mut buffer).await
@@ -164,8 +165,12 @@ async fn echo(lp: &LoopRef, tls: TlsServer) -> (loopctl::Server, SocketAddr) {
 }
 
 /// Runs a client beside our loop, and gives what it said.
-async fn outside(lp: &LoopRef, mut command: Command, input: &'static [u8]) -> (bool, String) {
-    let asking = lp.run_in_executor(move || {
+async fn outside(
+    event_loop: &LoopHandle,
+    mut command: Command,
+    input: &'static [u8],
+) -> (bool, String) {
+    let asking = event_loop.run_in_executor(move || {
         let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = Peer(command.spawn().unwrap());
         let mut stdin = child.0.stdin.take().unwrap();
@@ -195,8 +200,9 @@ fn tls_01_the_client_of_openssl_and_our_server() {
     }
     let files = Files::new();
     for (_, flag) in VERSIONS {
-        run(async |lp| {
-            let (_server, address) = echo(&lp, files.server().alpn(["h2"]).build().unwrap()).await;
+        run(async |event_loop| {
+            let (_server, address) =
+                echo(&event_loop, files.server().alpn(["h2"]).build().unwrap()).await;
             let session = files.path("session");
             let _ = fs::remove_file(&session);
             for (file, words) in [("-sess_out", "\nNew, "), ("-sess_in", "\nReused, ")] {
@@ -204,7 +210,7 @@ fn tls_01_the_client_of_openssl_and_our_server() {
                 client.args(["s_client", "-servername", "localhost", "-alpn", "h2", flag]);
                 client.args(["-verify_return_error", "-connect", &address.to_string()]);
                 client.arg("-CAfile").arg(files.path("ca")).arg(file).arg(&session);
-                let (is_well, said) = outside(&lp, client, b"hello there\n").await;
+                let (is_well, said) = outside(&event_loop, client, b"hello there\n").await;
                 assert!(is_well, "{said}");
                 for wanted in [words, "ALPN protocol: h2", "Verify return code: 0 (ok)"] {
                     assert!(said.contains(wanted), "{wanted:?} in {said}");
@@ -221,9 +227,9 @@ fn tls_06_the_client_of_openssl_has_to_say_who_it_is() {
     }
     let files = Files::new();
     for (_, flag) in VERSIONS {
-        run(async |lp| {
+        run(async |event_loop| {
             let tls = files.server().client_ca_file(files.path("ca")).build().unwrap();
-            let (_server, address) = echo(&lp, tls).await;
+            let (_server, address) = echo(&event_loop, tls).await;
             for is_known in [true, false] {
                 let mut client = Command::new("openssl");
                 client.args(["s_client", flag, "-quiet", "-no_ign_eof"]);
@@ -231,7 +237,7 @@ fn tls_06_the_client_of_openssl_has_to_say_who_it_is() {
                 if is_known {
                     client.arg("-cert").arg(files.path("somebody"));
                 }
-                let (_, said) = outside(&lp, client, b"hello there\n").await;
+                let (_, said) = outside(&event_loop, client, b"hello there\n").await;
                 assert_eq!(said.contains("hello there"), is_known, "{said}");
                 assert_eq!(said.contains("certificate required"), !is_known);
             }
@@ -284,12 +290,12 @@ fn tls_01_the_client_of_python_and_our_server() {
         return;
     }
     let files = Files::new();
-    run(async |lp| {
-        let (_server, address) = echo(&lp, files.server().build().unwrap()).await;
+    run(async |event_loop| {
+        let (_server, address) = echo(&event_loop, files.server().build().unwrap()).await;
         let mut client = Command::new("python3");
         client.arg("-c").arg(PYTHON_CLIENT).arg(files.path("ca"));
         client.arg(address.port().to_string());
-        let (is_well, said) = outside(&lp, client, b"").await;
+        let (is_well, said) = outside(&event_loop, client, b"").await;
         assert!(is_well && said == "all is well\n", "{said}");
     });
 }
@@ -306,10 +312,11 @@ fn tls_19_our_client_and_the_server_of_python() {
     let mut line = String::new();
     BufReader::new(peer.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let address = SocketAddr::from(([127, 0, 0, 1], line.trim().parse().unwrap()));
-    run(async |lp| {
+    run(async |event_loop| {
         let client = files.client().build().unwrap();
-        let (mut reader, mut writer) = to(&lp, address, &client).open_stream().await.unwrap();
-        let sending = lp.create_task(async move {
+        let (mut reader, mut writer) =
+            to(&event_loop, address, &client).open_stream().await.unwrap();
+        let sending = event_loop.create_task(async move {
             writer.write_all(&pattern(1 << 20)).await.unwrap();
             writer
         });
@@ -318,7 +325,7 @@ fn tls_19_our_client_and_the_server_of_python() {
         drop(sending.await.unwrap());
         assert_eq!(reader.read(&mut [0]).await.unwrap(), 0);
         drop(reader);
-        let connection = to(&lp, address, &client).open(Recorder::new).await.unwrap();
+        let connection = to(&event_loop, address, &client).open(Recorder::new).await.unwrap();
         connection.transport.wait_closed().await;
         assert_eq!(connection.with(|recorder| recorder.data()), b"cut sho");
         let lost = crate::support::Seen::Lost(Some(std::io::ErrorKind::UnexpectedEof));

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use loopctl::plan::{Policy, Preset, Success};
 use loopctl::{
-    AbortReason, AfterEof, ConnectError, CreateConnection, EventKind, LoopRef, Phase, Protocol,
+    AbortReason, AfterEof, ConnectError, CreateConnection, EventKind, LoopHandle, Phase, Protocol,
     TlsClient, TlsErrorKind, TlsServer, TlsVersion, Transport,
 };
 
@@ -28,9 +28,9 @@ fn by_tls() -> Policy {
 }
 
 /// To servers that are called `localhost`, in the order given.
-fn to(lp: &LoopRef, addresses: &[SocketAddr], tls: &TlsClient) -> CreateConnection {
+fn to(event_loop: &LoopHandle, addresses: &[SocketAddr], tls: &TlsClient) -> CreateConnection {
     let tls = tls.clone().server_name("localhost").unwrap();
-    lp.create_connection_to(addresses.to_vec()).policy(by_tls()).tls(tls)
+    event_loop.create_connection_to(addresses.to_vec()).policy(by_tls()).tls(tls)
 }
 
 /// Greets whoever comes.
@@ -56,11 +56,11 @@ impl Protocol for Leaver {
 }
 
 async fn serve(
-    lp: &LoopRef,
+    event_loop: &LoopHandle,
     tls: TlsServer,
     greeting: &'static [u8],
 ) -> (loopctl::Server, SocketAddr) {
-    serve_tls(lp, tls, || Greeter(greeting.to_vec())).await
+    serve_tls(event_loop, tls, || Greeter(greeting.to_vec())).await
 }
 
 /// What was told of the handshakes, in few words.
@@ -89,10 +89,11 @@ fn handshakes(trace: &Trace) -> Vec<(usize, &'static str)> {
 #[test]
 fn race_tls_the_winner_has_its_session_and_its_steps_are_in_order() {
     let trace = Trace::new();
-    run(async |lp| {
+    run(async |event_loop| {
         let (client, server) = pair();
-        let (_server, address) = serve(&lp, server, b"hello").await;
-        let opening = to(&lp, &[address], &client).trace(trace.listener()).open(Recorder::new);
+        let (_server, address) = serve(&event_loop, server, b"hello").await;
+        let opening =
+            to(&event_loop, &[address], &client).trace(trace.listener()).open(Recorder::new);
         let connection = opening.await.unwrap();
         assert_eq!(connection.transport.tls().unwrap().version, TlsVersion::Tls13);
         assert_eq!(
@@ -101,7 +102,7 @@ fn race_tls_the_winner_has_its_session_and_its_steps_are_in_order() {
             "made before anything else"
         );
         connection.transport.write(b"echo");
-        until(&lp, || connection.with(|it| it.data() == b"helloecho")).await;
+        until(&event_loop, || connection.with(|it| it.data() == b"helloecho")).await;
         connection.transport.close();
         connection.transport.wait_closed().await;
         assert_eq!(connection.with(|it| it.seen.last().cloned()), Some(Seen::Lost(None)));
@@ -129,11 +130,12 @@ fn race_tls_the_winner_has_its_session_and_its_steps_are_in_order() {
 fn check_silent(silent: &Server) {
     let took = best_of(3, || {
         let trace = Trace::new();
-        let took = run(async |lp| {
+        let took = run(async |event_loop| {
             let (client, server) = pair();
-            let (_server, good) = serve(&lp, server, b"").await;
-            let began = lp.time();
-            let connecting = to(&lp, &[silent.address(), good], &client).trace(trace.listener());
+            let (_server, good) = serve(&event_loop, server, b"").await;
+            let began = event_loop.time();
+            let connecting =
+                to(&event_loop, &[silent.address(), good], &client).trace(trace.listener());
             let connection = connecting.open(Recorder::new).await.unwrap();
             assert_eq!(connection.transport.peer_addr().unwrap(), good);
             let mut loser = silent.accept();
@@ -141,7 +143,7 @@ fn check_silent(silent: &Server) {
             let end = loser.read_to_end(&mut hello);
             assert!(end.is_ok() && hello[0] == 22, "a hello, and no alert: {hello:?}");
             assert!(hello.len() < 5 + usize::from(u16::from_be_bytes([hello[3], hello[4]])) + 1);
-            lp.time() - began
+            event_loop.time() - began
         });
         trace.check();
         assert_eq!(trace.outcomes(), [(1, Outcome::Succeeded), (0, Outcome::Canceled)]);
@@ -175,20 +177,20 @@ fn t30_a_silent_handshake_of_ipv6_costs_one_delay() {
 #[test]
 fn t30_a_slow_connection_pushes_the_next_attempt_further_than_the_delay() {
     let trace = Trace::new();
-    run(async |lp| {
+    run(async |event_loop| {
         let (client, server) = pair();
-        let (_second, good) = serve(&lp, server.clone(), b"").await;
+        let (_second, good) = serve(&event_loop, server.clone(), b"").await;
         let slow = Rc::new(Dead::new());
         let policy = Policy { connection_attempt_delay: Some(ms(1500)), ..by_tls() };
-        let connecting = to(&lp, &[slow.address(), good], &client).policy(policy);
-        let task = lp.create_task(connecting.trace(trace.listener()).open(Recorder::new));
-        until(&lp, || trace.starts().len() == 1).await;
+        let connecting = to(&event_loop, &[slow.address(), good], &client).policy(policy);
+        let task = event_loop.create_task(connecting.trace(trace.listener()).open(Recorder::new));
+        until(&event_loop, || trace.starts().len() == 1).await;
         slow.revive();
-        until(&lp, || !handshakes(&trace).is_empty()).await;
+        until(&event_loop, || !handshakes(&trace).is_empty()).await;
         let up = trace.starts()[0] + ms(1700);
-        lp.sleep(up.saturating_duration_since(lp.time())).await;
+        event_loop.sleep(up.saturating_duration_since(event_loop.time())).await;
         let stream = slow.accept_revived();
-        let accepting = lp.connect_accepted_tls(stream, server, Recorder::new);
+        let accepting = event_loop.connect_accepted_tls(stream, server, Recorder::new);
         let (connection, accepted) = (task, accepting.await);
         assert!(accepted.is_ok());
         let connection = connection.await.unwrap().unwrap();
@@ -208,16 +210,16 @@ fn t30_a_slow_connection_pushes_the_next_attempt_further_than_the_delay() {
 fn t31_a_certificate_that_is_not_trusted_starts_the_next_attempt() {
     let took = best_of(3, || {
         let trace = Trace::new();
-        let took = run(async |lp| {
-            let reports = Reports::of(&lp);
+        let took = run(async |event_loop| {
+            let reports = Reports::of(&event_loop);
             let (client, server) = pair();
             let (_, other) = pair();
-            let (_bad, bad) = serve(&lp, other, b"").await;
-            let (_good, good) = serve(&lp, server, b"").await;
-            let began = lp.time();
-            let connecting = to(&lp, &[bad, good], &client).trace(trace.listener());
+            let (_bad, bad) = serve(&event_loop, other, b"").await;
+            let (_good, good) = serve(&event_loop, server, b"").await;
+            let began = event_loop.time();
+            let connecting = to(&event_loop, &[bad, good], &client).trace(trace.listener());
             connecting.open(Recorder::new).await.unwrap();
-            let took = lp.time() - began;
+            let took = event_loop.time() - began;
             assert!(reports.texts().is_empty(), "{:?}", reports.texts());
             took
         });
@@ -233,27 +235,29 @@ fn t31_a_certificate_that_is_not_trusted_starts_the_next_attempt() {
 #[test]
 fn t31_whatever_ends_a_handshake_starts_the_next_attempt() {
     let trace = Trace::new();
-    run(async |lp| {
+    run(async |event_loop| {
         let (client, server) = pair();
-        let leaving = lp.create_server("127.0.0.1", 0).serve(|| Leaver).await.unwrap();
-        let plain = lp.create_server("127.0.0.1", 0).serve(|| Greeter(b"220 hi\r\n".to_vec()));
+        let leaving = event_loop.create_server("127.0.0.1", 0).serve(|| Leaver).await.unwrap();
+        let plain =
+            event_loop.create_server("127.0.0.1", 0).serve(|| Greeter(b"220 hi\r\n".to_vec()));
         let plain = plain.await.unwrap();
         let only = TlsClient::builder().ca_pem(Authority::new("x").pem()).alpn(["a"]);
         drop(only);
         let authority = Authority::new("Test CA");
         let Papers { chain, key } = authority.papers("localhost");
         let choosy = TlsServer::builder().identity_pem(chain, key).alpn(["other"]).build().unwrap();
-        let (_choosy, alert) = serve(&lp, choosy, b"").await;
-        let (_good, good) = serve(&lp, authority.server(), b"").await;
+        let (_choosy, alert) = serve(&event_loop, choosy, b"").await;
+        let (_good, good) = serve(&event_loop, authority.server(), b"").await;
         drop((client, server));
         let client = TlsClient::builder().ca_pem(authority.pem()).alpn(["h2"]).build().unwrap();
         let addresses = [leaving.local_addrs()[0], plain.local_addrs()[0], alert, good];
-        let began = lp.time();
+        let began = event_loop.time();
         let policy = Policy { connection_attempt_delay: Some(ms(20_000)), ..by_tls() };
-        let connecting = to(&lp, &addresses, &client).policy(policy).trace(trace.listener());
+        let connecting =
+            to(&event_loop, &addresses, &client).policy(policy).trace(trace.listener());
         let connection = connecting.open(Recorder::new).await.unwrap();
         assert_eq!(connection.transport.peer_addr().unwrap(), good);
-        assert!(lp.time() - began < ms(10_000), "nobody waited for the delay");
+        assert!(event_loop.time() - began < ms(10_000), "nobody waited for the delay");
     });
     trace.check();
     let outcomes = [(0, FAILED), (1, FAILED), (2, FAILED), (3, Outcome::Succeeded)];
@@ -274,13 +278,13 @@ fn t31_whatever_ends_a_handshake_starts_the_next_attempt() {
 #[test]
 fn race_tls_where_tcp_is_enough_a_silent_handshake_is_waited_for() {
     let trace = Trace::new();
-    let error = run(async |lp| {
+    let error = run(async |event_loop| {
         let (client, server) = pair();
-        let (_good, good) = serve(&lp, server, b"").await;
+        let (_good, good) = serve(&event_loop, server, b"").await;
         let silent = Server::new();
         let mut policy = by_tls();
         policy.pacing.success = Success::Tcp;
-        let connecting = to(&lp, &[silent.address(), good], &client).policy(policy);
+        let connecting = to(&event_loop, &[silent.address(), good], &client).policy(policy);
         let connecting = connecting.timeout(DELAY * 2).trace(trace.listener());
         connecting.open(Recorder::new).await.unwrap_err()
     });
@@ -292,17 +296,18 @@ fn race_tls_where_tcp_is_enough_a_silent_handshake_is_waited_for() {
 #[test]
 fn race_tls_what_came_with_the_last_flight_is_not_lost() {
     static GREETING: std::sync::LazyLock<Vec<u8>> = std::sync::LazyLock::new(|| pattern(300_000));
-    run(async |lp| {
+    run(async |event_loop| {
         let authority = Authority::new("Test CA");
-        let (_server, address) = serve(&lp, authority.server(), &GREETING).await;
+        let (_server, address) = serve(&event_loop, authority.server(), &GREETING).await;
         for version in [TlsVersion::Tls12, TlsVersion::Tls13] {
             let client = TlsClient::builder().ca_pem(authority.pem()).max_version(version);
             let client = client.build().unwrap();
             // The second handshake is shorter: its last flight is the server's in TLS 1.2.
             for _ in 0..2 {
-                let opening = to(&lp, &[address], &client).open(Recorder::keeping_open);
+                let opening = to(&event_loop, &[address], &client).open(Recorder::keeping_open);
                 let connection = opening.await.unwrap();
-                until(&lp, || connection.with(|it| it.data().len() >= GREETING.len())).await;
+                until(&event_loop, || connection.with(|it| it.data().len() >= GREETING.len()))
+                    .await;
                 assert!(connection.with(|it| it.data()) == *GREETING);
                 connection.transport.abort();
             }
@@ -328,14 +333,14 @@ impl Protocol for OneWord {
 
 #[test]
 fn race_tls_a_peer_that_has_left_by_then_is_heard_to_the_end() {
-    run(async |lp| {
+    run(async |event_loop| {
         let authority = Authority::new("Test CA");
-        let (_server, address) = serve_tls(&lp, authority.server(), || OneWord).await;
+        let (_server, address) = serve_tls(&event_loop, authority.server(), || OneWord).await;
         for version in [TlsVersion::Tls12, TlsVersion::Tls13] {
             let client = TlsClient::builder().ca_pem(authority.pem()).max_version(version);
-            let opening = to(&lp, &[address], &client.build().unwrap()).open(Recorder::new);
+            let opening = to(&event_loop, &[address], &client.build().unwrap()).open(Recorder::new);
             let connection = opening.await.unwrap();
-            until(&lp, || connection.with(|it| it.is_lost())).await;
+            until(&event_loop, || connection.with(|it| it.is_lost())).await;
             let seen = connection.with(|it| it.seen.clone());
             let all = [Seen::Made, Seen::Data(b"word".to_vec()), Seen::Eof, Seen::Lost(None)];
             assert_eq!(seen, all, "{version}");
@@ -347,20 +352,21 @@ fn race_tls_a_peer_that_has_left_by_then_is_heard_to_the_end() {
 #[test]
 fn t41_of_two_handshakes_in_one_turn_one_wins_and_the_other_ends_with_a_farewell() {
     let trace = Trace::new();
-    run(async |lp| {
+    run(async |event_loop| {
         let (client, server) = pair();
         let ends = Rc::new(std::cell::RefCell::new(Vec::new()));
         let heard = Rc::clone(&ends);
         let factory = move || Ending(Rc::clone(&heard));
-        let (_one, one) = serve_tls(&lp, server.clone(), factory.clone()).await;
-        let (_other, other) = serve_tls(&lp, server, factory).await;
+        let (_one, one) = serve_tls(&event_loop, server.clone(), factory.clone()).await;
+        let (_other, other) = serve_tls(&event_loop, server, factory).await;
         let policy = Policy { connection_attempt_delay: Some(Duration::ZERO), ..by_tls() };
         let policy = Policy { run_all: true, ..policy };
-        let connecting = to(&lp, &[one, other], &client).policy(policy).trace(trace.listener());
+        let connecting =
+            to(&event_loop, &[one, other], &client).policy(policy).trace(trace.listener());
         let connection = connecting.open(Recorder::new).await.unwrap();
         let winner = [one, other][trace.selected().unwrap()];
         assert_eq!(connection.transport.peer_addr().unwrap(), winner);
-        until(&lp, || ends.borrow().len() == 1).await;
+        until(&event_loop, || ends.borrow().len() == 1).await;
         assert_eq!(*ends.borrow(), [None], "a clean end: close_notify, then the end of the stream");
     });
     trace.check();
@@ -385,18 +391,19 @@ impl Protocol for Ending {
 #[test]
 fn race_tls_an_attempts_own_time_covers_its_handshake() {
     let trace = Trace::new();
-    run(async |lp| {
+    run(async |event_loop| {
         let (client, server) = pair();
-        let (_good, good) = serve(&lp, server, b"").await;
+        let (_good, good) = serve(&event_loop, server, b"").await;
         let silent = [Server::new(), Server::new()];
         let addresses = [silent[0].address(), good];
         let policy =
             Policy { connection_attempt_delay: None, attempt_timeout: Some(ms(50)), ..by_tls() };
-        let one = to(&lp, &addresses, &client).policy(policy.clone()).trace(trace.listener());
+        let one =
+            to(&event_loop, &addresses, &client).policy(policy.clone()).trace(trace.listener());
         one.open(Recorder::new).await.unwrap();
 
         let addresses = silent.each_ref().map(Server::address);
-        let none = to(&lp, &addresses, &client).policy(policy).open(Recorder::new);
+        let none = to(&event_loop, &addresses, &client).policy(policy).open(Recorder::new);
         let error = none.await.unwrap_err();
         assert_eq!((error.kind(), error.attempts().len()), (ErrorKind::TimedOut, 2));
         for attempt in error.attempts() {
@@ -414,11 +421,12 @@ fn race_tls_an_attempts_own_time_covers_its_handshake() {
 #[test]
 fn race_tls_the_time_for_all_of_it_covers_every_handshake() {
     let trace = Trace::new();
-    let error = run(async |lp| {
+    let error = run(async |event_loop| {
         let (client, _) = pair();
         let (silent, dead) = (Server::new(), Dead::new());
         let addresses = [silent.address(), dead.address()];
-        let connecting = to(&lp, &addresses, &client).timeout(DELAY * 2).trace(trace.listener());
+        let connecting =
+            to(&event_loop, &addresses, &client).timeout(DELAY * 2).trace(trace.listener());
         connecting.open(Recorder::new).await.unwrap_err()
     });
     trace.check();
@@ -432,19 +440,19 @@ fn race_tls_the_time_for_all_of_it_covers_every_handshake() {
 #[test]
 fn race_tls_one_that_nobody_waits_for_leaves_nothing_behind() {
     in_child("tls_race::race_tls_one_that_nobody_waits_for_leaves_nothing_behind", || {
-        run(async |lp| {
-            let reports = Reports::of(&lp);
+        run(async |event_loop| {
+            let reports = Reports::of(&event_loop);
             let (client, server) = pair();
-            let (good, address) = serve(&lp, server, b"hi").await;
+            let (good, address) = serve(&event_loop, server, b"hi").await;
             let silent = [Server::new(), Server::new()];
             let addresses = silent.each_ref().map(Server::address);
             let before = descriptors();
             for _ in 0..5 {
                 let trace = Trace::new();
                 let policy = Policy { connection_attempt_delay: Some(Duration::ZERO), ..by_tls() };
-                let connecting = to(&lp, &addresses, &client).policy(policy);
+                let connecting = to(&event_loop, &addresses, &client).policy(policy);
                 let opening = connecting.trace(trace.listener()).open(Recorder::new);
-                assert!(lp.timeout(ms(20), opening).await.is_err());
+                assert!(event_loop.timeout(ms(20), opening).await.is_err());
                 trace.check();
                 assert_eq!(trace.aborted(), Some(AbortReason::Canceled));
                 assert_eq!(trace.outcomes(), [0, 1].map(|it| (it, Outcome::Canceled)));
@@ -454,12 +462,12 @@ fn race_tls_one_that_nobody_waits_for_leaves_nothing_behind() {
 
                 let raced = [addresses[0], addresses[1], address];
                 let policy = Policy { connection_attempt_delay: Some(Duration::ZERO), ..by_tls() };
-                let connecting = to(&lp, &raced, &client).policy(policy);
+                let connecting = to(&event_loop, &raced, &client).policy(policy);
                 connecting.open(Recorder::new).await.unwrap().transport.abort();
                 silent.iter().for_each(|server| drop(server.accept()));
             }
-            until(&lp, || good.client_count() == 0).await;
-            lp.sleep(ms(5)).await;
+            until(&event_loop, || good.client_count() == 0).await;
+            event_loop.sleep(ms(5)).await;
             assert_eq!(descriptors(), before);
             assert!(reports.texts().is_empty(), "{:?}", reports.texts());
         });
@@ -470,24 +478,24 @@ fn race_tls_one_that_nobody_waits_for_leaves_nothing_behind() {
 #[test]
 fn race_tls_a_winner_that_nobody_takes_is_closed() {
     in_child("tls_race::race_tls_a_winner_that_nobody_takes_is_closed", || {
-        run(async |lp| {
+        run(async |event_loop| {
             let (client, server) = pair();
             let ends = Rc::new(std::cell::RefCell::new(Vec::new()));
             let heard = Rc::clone(&ends);
             let (_server, address) =
-                serve_tls(&lp, server, move || Ending(Rc::clone(&heard))).await;
+                serve_tls(&event_loop, server, move || Ending(Rc::clone(&heard))).await;
             let before = descriptors();
             let trace = Trace::new();
-            let connecting = to(&lp, &[address], &client).trace(trace.listener());
+            let connecting = to(&event_loop, &[address], &client).trace(trace.listener());
             let mut opening = Box::pin(connecting.open(Recorder::new));
             while trace.selected().is_none() {
                 assert!(crate::support::step(&mut opening).is_pending());
-                lp.sleep(Duration::ZERO).await;
+                event_loop.sleep(Duration::ZERO).await;
             }
             drop(opening);
-            until(&lp, || ends.borrow().len() == 1).await;
+            until(&event_loop, || ends.borrow().len() == 1).await;
             assert_eq!(*ends.borrow(), [None]);
-            lp.sleep(ms(5)).await;
+            event_loop.sleep(ms(5)).await;
             assert_eq!(descriptors(), before);
         });
     });
@@ -498,18 +506,19 @@ fn race_tls_a_loop_that_is_closed_closes_every_handshake() {
     in_child("tls_race::race_tls_a_loop_that_is_closed_closes_every_handshake", || {
         let silent = [Server::new(), Server::new()];
         let before = descriptors();
-        run(async |lp| {
+        run(async |event_loop| {
             let (client, server) = pair();
-            let (_server, good) = serve(&lp, server, b"").await;
+            let (_server, good) = serve(&event_loop, server, b"").await;
             let addresses = [silent[0].address(), good, silent[1].address()];
             let policy = Policy {
                 connection_attempt_delay: Some(Duration::ZERO),
                 run_all: true,
                 ..by_tls()
             };
-            let connecting = to(&lp, &addresses, &client).policy(policy).open(Recorder::new);
-            let task = lp.create_task(async { connecting.await.map(drop) });
-            lp.sleep(ms(50)).await;
+            let connecting =
+                to(&event_loop, &addresses, &client).policy(policy).open(Recorder::new);
+            let task = event_loop.create_task(async { connecting.await.map(drop) });
+            event_loop.sleep(ms(50)).await;
             assert!(!task.is_finished());
         });
         assert_eq!(descriptors(), before);
@@ -518,10 +527,11 @@ fn race_tls_a_loop_that_is_closed_closes_every_handshake() {
 
 #[test]
 fn race_tls_a_name_that_cannot_be_is_told_before_anybody_is_connected_to() {
-    run(async |lp| {
+    run(async |event_loop| {
         let (client, _) = pair();
         let server = Server::new();
-        let connecting = lp.create_connection_to([server.address()]).policy(by_tls()).tls(client);
+        let connecting =
+            event_loop.create_connection_to([server.address()]).policy(by_tls()).tls(client);
         let error = connecting.open(Recorder::new).await.unwrap_err();
         assert!(matches!(error, ConnectError::Transport(_)), "{error}");
         assert!(server.is_lonely());
@@ -531,9 +541,9 @@ fn race_tls_a_name_that_cannot_be_is_told_before_anybody_is_connected_to() {
 #[test]
 fn race_tls_without_tls_a_connection_is_enough() {
     let trace = Trace::new();
-    run(async |lp| {
+    run(async |event_loop| {
         let server = Server::new();
-        let connecting = lp.create_connection_to([server.address()]).policy(by_tls());
+        let connecting = event_loop.create_connection_to([server.address()]).policy(by_tls());
         connecting.trace(trace.listener()).open(Recorder::new).await.unwrap();
     });
     trace.check();

@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 
 use loopctl::{
-    EventKind, LoopRef, Protocol, StreamReader, StreamWriter, TlsError, TlsErrorKind, Transport,
+    EventKind, LoopHandle, Protocol, StreamReader, StreamWriter, TlsError, TlsErrorKind, Transport,
 };
 
 use crate::support::tls::{Authority, pair};
@@ -15,17 +15,17 @@ use crate::support::{Recorder, Reports, Seen, ms, pattern, run, turns, until};
 type Ends = (StreamReader, StreamWriter);
 
 /// Two ends of a connection without TLS.
-async fn plain(lp: &LoopRef) -> (Ends, Ends) {
+async fn plain(event_loop: &LoopHandle) -> (Ends, Ends) {
     let (ours, theirs) = UnixStream::pair().unwrap();
-    let near = lp.create_connection_on(ours).open_stream().await.unwrap();
-    (near, lp.create_connection_on(theirs).open_stream().await.unwrap())
+    let near = event_loop.create_connection_on(ours).open_stream().await.unwrap();
+    (near, event_loop.create_connection_on(theirs).open_stream().await.unwrap())
 }
 
 /// Puts a layer of TLS between them.
-async fn secure(lp: &LoopRef, near: Ends, far: Ends) -> (Ends, Ends) {
+async fn secure(event_loop: &LoopHandle, near: Ends, far: Ends) -> (Ends, Ends) {
     let (client, server) = pair();
     let client = client.server_name("localhost").unwrap();
-    let starting = lp.create_task(async move {
+    let starting = event_loop.create_task(async move {
         let (reader, mut writer) = far;
         writer.start_tls(server).await.unwrap();
         (reader, writer)
@@ -45,13 +45,13 @@ async fn talk(near: &mut Ends, far: &mut Ends) {
 
 #[test]
 fn stls_05_both_roles_over_streams() {
-    run(async |lp| {
-        let (mut near, mut far) = plain(&lp).await;
+    run(async |event_loop| {
+        let (mut near, mut far) = plain(&event_loop).await;
         near.1.write(b"STARTTLS\n");
         assert_eq!(far.0.read_line().await.unwrap(), b"STARTTLS\n");
         far.1.write(b"ready\n");
         assert_eq!(near.0.read_line().await.unwrap(), b"ready\n");
-        let (mut near, mut far) = secure(&lp, near, far).await;
+        let (mut near, mut far) = secure(&event_loop, near, far).await;
         talk(&mut near, &mut far).await;
         assert_eq!(far.1.transport().tls().unwrap().server_name.as_deref(), Some("localhost"));
         near.1.close();
@@ -61,12 +61,12 @@ fn stls_05_both_roles_over_streams() {
 
 #[test]
 fn tls_27_tls_in_tls_in_tls() {
-    run(async |lp| {
-        let reports = Reports::of(&lp);
-        let (near, far) = plain(&lp).await;
-        let (near, far) = secure(&lp, near, far).await;
-        let (near, far) = secure(&lp, near, far).await;
-        let (mut near, mut far) = secure(&lp, near, far).await;
+    run(async |event_loop| {
+        let reports = Reports::of(&event_loop);
+        let (near, far) = plain(&event_loop).await;
+        let (near, far) = secure(&event_loop, near, far).await;
+        let (near, far) = secure(&event_loop, near, far).await;
+        let (mut near, mut far) = secure(&event_loop, near, far).await;
         talk(&mut near, &mut far).await;
         near.1.write(&pattern(2 << 20));
         near.1.close();
@@ -96,7 +96,7 @@ impl Protocol for Upgrades {
         transport.write(b"ready\n");
         let starting = transport.start_tls(tls, rest.to_vec());
         transport.write(b"queued");
-        drop(transport.lp().create_task(starting));
+        drop(transport.handle().create_task(starting));
     }
     fn connection_lost(&mut self, error: Option<std::io::Error>) {
         self.recorder.connection_lost(error);
@@ -105,17 +105,17 @@ impl Protocol for Upgrades {
 
 #[test]
 fn stls_03_what_was_read_with_the_command_belongs_to_tls() {
-    run(async |lp| {
+    run(async |event_loop| {
         let (client, server) = pair();
         let (ours, theirs) = UnixStream::pair().unwrap();
-        let near = lp.create_connection_on(ours).open(Recorder::new).await.unwrap();
+        let near = event_loop.create_connection_on(ours).open(Recorder::new).await.unwrap();
         // A client that does not wait for the answer: its first message comes in the same read.
         near.transport.write(b"STARTTLS\n");
         near.transport.pause_reading();
         let client = client.server_name("localhost").unwrap();
         let upgrades = || Upgrades { tls: Some(server), recorder: Recorder::new() };
         let starting = near.transport.start_tls(client, Vec::new());
-        let far = lp.create_connection_on(theirs).open(upgrades).await.unwrap();
+        let far = event_loop.create_connection_on(theirs).open(upgrades).await.unwrap();
         let failed = starting.await.unwrap_err();
         // `ready` came in plain where only TLS was expected: that client was too impatient.
         assert_eq!(TlsError::within(&failed).unwrap().kind(), TlsErrorKind::Protocol);
@@ -130,19 +130,19 @@ fn stls_03_what_was_read_with_the_command_belongs_to_tls() {
 
 #[test]
 fn stls_03_an_impatient_client_whose_hello_was_read_by_the_plain_layer_is_served() {
-    run(async |lp| {
+    run(async |event_loop| {
         let (client, server) = pair();
-        let (mut near, mut far) = plain(&lp).await;
+        let (mut near, mut far) = plain(&event_loop).await;
         let client = client.server_name("localhost").unwrap();
         // The hello goes out at once and is read into the inbox of the other end.
         let mut starting = Box::pin(near.1.start_tls(client));
         assert!(crate::support::step(&mut starting).is_pending());
-        until(&lp, || {
+        until(&event_loop, || {
             format!("{:?}", far.0).starts_with("<StreamReader unread=")
                 && !format!("{:?}", far.0).starts_with("<StreamReader unread=0 ")
         })
         .await;
-        let accepting = lp.create_task(async move {
+        let accepting = event_loop.create_task(async move {
             far.1.start_tls(server).await.unwrap();
             far
         });
@@ -154,33 +154,34 @@ fn stls_03_an_impatient_client_whose_hello_was_read_by_the_plain_layer_is_served
 
 #[test]
 fn stls_02_what_was_written_before_goes_in_plain_and_what_comes_after_is_hidden() {
-    run(async |lp| {
+    run(async |event_loop| {
         let (client, server) = pair();
         let (ours, theirs) = UnixStream::pair().unwrap();
         let upgrades = || Upgrades { tls: Some(server), recorder: Recorder::new() };
-        let far = lp.create_connection_on(theirs).open(upgrades).await.unwrap();
-        let (mut reader, mut writer) = lp.create_connection_on(ours).open_stream().await.unwrap();
+        let far = event_loop.create_connection_on(theirs).open(upgrades).await.unwrap();
+        let (mut reader, mut writer) =
+            event_loop.create_connection_on(ours).open_stream().await.unwrap();
         writer.write(b"STARTTLS\n");
         assert_eq!(reader.read_line().await.unwrap(), b"ready\n");
         writer.start_tls(client.server_name("localhost").unwrap()).await.unwrap();
         assert_eq!(reader.read_exactly(6).await.unwrap(), b"queued");
         writer.write(b"private");
-        until(&lp, || far.with(|upgrades| upgrades.recorder.data() == b"private")).await;
+        until(&event_loop, || far.with(|upgrades| upgrades.recorder.data() == b"private")).await;
     });
 }
 
 #[test]
 fn stls_02_a_long_queue_is_sent_in_plain_first() {
-    run(async |lp| {
+    run(async |event_loop| {
         let (client, server) = pair();
-        let (mut near, mut far) = plain(&lp).await;
+        let (mut near, mut far) = plain(&event_loop).await;
         far.1.write(&pattern(1 << 20));
         assert!(far.1.transport().write_buffer_size() > 0);
-        let accepting = lp.create_task(async move {
+        let accepting = event_loop.create_task(async move {
             far.1.start_tls(server).await.unwrap();
             far
         });
-        turns(&lp, 2).await;
+        turns(&event_loop, 2).await;
         assert!(near.0.read_exactly(1 << 20).await.unwrap() == pattern(1 << 20));
         near.1.start_tls(client.server_name("localhost").unwrap()).await.unwrap();
         let mut far = accepting.await.unwrap();
@@ -190,11 +191,11 @@ fn stls_02_a_long_queue_is_sent_in_plain_first() {
 
 #[test]
 fn stls_06_what_was_sent_in_plain_never_passes_for_tls() {
-    run(async |lp| {
+    run(async |event_loop| {
         let (client, server) = pair();
         let client = client.server_name("localhost").unwrap();
         // To a client nothing may be left over.
-        let (mut near, mut far) = plain(&lp).await;
+        let (mut near, mut far) = plain(&event_loop).await;
         far.1.write(b"ready\ninjected");
         assert_eq!(near.0.read_line().await.unwrap(), b"ready\n");
         let error = near.1.start_tls(client).await.unwrap_err();
@@ -211,21 +212,21 @@ fn stls_06_what_was_sent_in_plain_never_passes_for_tls() {
 
 #[test]
 fn stls_04_a_failure_or_nobody_waiting_ends_the_connection() {
-    run(async |lp| {
-        let reports = Reports::of(&lp);
+    run(async |event_loop| {
+        let reports = Reports::of(&event_loop);
         let (client, _) = pair();
         let client = client.server_name("localhost").unwrap();
         let (ours, _theirs) = UnixStream::pair().unwrap();
-        let near = lp.create_connection_on(ours).open(Recorder::new).await.unwrap();
+        let near = event_loop.create_connection_on(ours).open(Recorder::new).await.unwrap();
         let starting = near.transport.start_tls(client.clone(), Vec::new());
-        assert!(lp.timeout(ms(10), starting).await.is_err());
+        assert!(event_loop.timeout(ms(10), starting).await.is_err());
         near.transport.wait_closed().await;
         assert_eq!(near.with(|recorder| recorder.seen.clone()), [Seen::Made, Seen::Lost(None)]);
 
         // A certificate of someone else.
-        let (near, mut far) = plain(&lp).await;
+        let (near, mut far) = plain(&event_loop).await;
         let other = Authority::new("Another CA").server();
-        let accepting = lp.create_task(async move { far.1.start_tls(other).await });
+        let accepting = event_loop.create_task(async move { far.1.start_tls(other).await });
         let error = near.1.transport().start_tls(client, Vec::new()).await.unwrap_err();
         assert_eq!(TlsError::within(&error).unwrap().kind(), TlsErrorKind::Certificate);
         let error = accepting.await.unwrap().unwrap_err();
@@ -237,10 +238,11 @@ fn stls_04_a_failure_or_nobody_waiting_ends_the_connection() {
 
 #[test]
 fn stls_05_the_steps_are_told_with_their_times() {
-    run(async |lp| {
+    run(async |event_loop| {
         let (client, server) = pair();
-        let (near, mut far) = plain(&lp).await;
-        let accepting = lp.create_task(async move { far.1.start_tls(server).await.map(|()| far) });
+        let (near, mut far) = plain(&event_loop).await;
+        let accepting =
+            event_loop.create_task(async move { far.1.start_tls(server).await.map(|()| far) });
         let events = Rc::new(RefCell::new(Vec::new()));
         let heard = Rc::clone(&events);
         let client = client.server_name("localhost").unwrap();
@@ -263,9 +265,9 @@ fn stls_05_the_steps_are_told_with_their_times() {
 
 #[test]
 fn stls_01_when_tls_cannot_be_started() {
-    run(async |lp| {
+    run(async |event_loop| {
         let (client, server) = pair();
-        let (near, _far) = plain(&lp).await;
+        let (near, _far) = plain(&event_loop).await;
         let transport = near.1.transport();
         let error = transport.start_tls(client.clone(), Vec::new()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput);

@@ -9,15 +9,16 @@ use crate::support::{Recorder, Reports, run};
 
 /// The error of a client that trusts `trusted` and connects to `localhost` with these papers.
 fn refused(trusted: &Authority, papers: &Papers) -> String {
-    run(async |lp| {
-        let reports = Reports::of(&lp);
-        let (_server, address) = serve_tls(&lp, papers.server(), Recorder::new).await;
-        let error = to(&lp, address, &trusted.client()).open(Recorder::new).await.unwrap_err();
+    run(async |event_loop| {
+        let reports = Reports::of(&event_loop);
+        let (_server, address) = serve_tls(&event_loop, papers.server(), Recorder::new).await;
+        let error =
+            to(&event_loop, address, &trusted.client()).open(Recorder::new).await.unwrap_err();
         let ConnectError::Tls(attempt) = &error else { panic!("{error:?}") };
         assert_eq!(attempt.error.kind(), ErrorKind::InvalidData);
         let within = TlsError::within(&attempt.error).unwrap();
         assert_eq!(within.kind(), TlsErrorKind::Certificate);
-        lp.sleep(crate::support::ms(5)).await;
+        event_loop.sleep(crate::support::ms(5)).await;
         assert!(reports.texts().is_empty(), "{:?}", reports.texts());
         within.to_string()
     })
@@ -47,21 +48,22 @@ fn tls_06_a_chain_has_to_be_complete() {
     let text = refused(&root, &papers);
     assert!(text.starts_with("the issuer is unknown"), "{text}");
     papers.chain.push_str(&deputy.pem());
-    run(async |lp| {
-        let (_server, address) = serve_tls(&lp, papers.server(), Recorder::new).await;
-        let connection = to(&lp, address, &root.client()).open(Recorder::new).await.unwrap();
+    run(async |event_loop| {
+        let (_server, address) = serve_tls(&event_loop, papers.server(), Recorder::new).await;
+        let connection =
+            to(&event_loop, address, &root.client()).open(Recorder::new).await.unwrap();
         assert_eq!(connection.transport.tls().unwrap().peer.chain.len(), 2);
     });
 }
 
 #[test]
 fn tls_06_the_chain_is_told_although_it_is_not_trusted() {
-    run(async |lp| {
+    run(async |event_loop| {
         let (known, unknown) = (Authority::new("Known CA"), Authority::new("Unknown CA"));
-        let (_server, address) = serve_tls(&lp, unknown.server(), Recorder::new).await;
+        let (_server, address) = serve_tls(&event_loop, unknown.server(), Recorder::new).await;
         let chain = std::rc::Rc::new(std::cell::RefCell::new(None));
         let heard = std::rc::Rc::clone(&chain);
-        let connecting = to(&lp, address, &known.client()).trace(move |event| {
+        let connecting = to(&event_loop, address, &known.client()).trace(move |event| {
             if let EventKind::TlsFailed { why, failure, peer, .. } = &event.kind {
                 assert_eq!(*why, Some(TlsErrorKind::Certificate));
                 assert!(failure.message.starts_with("the issuer is unknown"));
@@ -77,12 +79,12 @@ fn tls_06_the_chain_is_told_although_it_is_not_trusted() {
 
 #[test]
 fn tls_07_the_name_is_the_host_unless_it_is_given_and_empty_only_when_asked() {
-    run(async |lp| {
+    run(async |event_loop| {
         let authority = Authority::new("Test CA");
         let server = authority.papers("a.example").server();
-        let (_server, address) = serve_tls(&lp, server, Recorder::new).await;
+        let (_server, address) = serve_tls(&event_loop, server, Recorder::new).await;
         let client = authority.client();
-        let connecting = || lp.create_connection("localhost", address.port());
+        let connecting = || event_loop.create_connection("localhost", address.port());
         let error = connecting().tls(client.clone()).open(Recorder::new).await.unwrap_err();
         assert!(error.to_string().ends_with("not for localhost, only for a.example"), "{error}");
         let named = client.clone().server_name("a.example.").unwrap();
@@ -94,8 +96,11 @@ fn tls_07_the_name_is_the_host_unless_it_is_given_and_empty_only_when_asked() {
         let other = Authority::new("Another CA").client().any_server_name();
         assert!(connecting().tls(other).open(Recorder::new).await.is_err());
 
-        let error =
-            lp.create_connection_to([address]).tls(client.clone()).open(Recorder::new).await;
+        let error = event_loop
+            .create_connection_to([address])
+            .tls(client.clone())
+            .open(Recorder::new)
+            .await;
         let ConnectError::Transport(error) = error.unwrap_err() else { panic!("no socket") };
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
         let text = "the server's name: must be given when using TLS without a host";
@@ -106,23 +111,23 @@ fn tls_07_the_name_is_the_host_unless_it_is_given_and_empty_only_when_asked() {
 
 #[test]
 fn tls_07_an_address_can_be_the_name() {
-    run(async |lp| {
+    run(async |event_loop| {
         let authority = Authority::new("Test CA");
         let server = authority.papers("127.0.0.1").server();
-        let (_server, address) = serve_tls(&lp, server, Recorder::new).await;
-        let connecting = lp.create_connection("127.0.0.1", address.port());
+        let (_server, address) = serve_tls(&event_loop, server, Recorder::new).await;
+        let connecting = event_loop.create_connection("127.0.0.1", address.port());
         assert!(connecting.tls(authority.client()).open(Recorder::new).await.is_ok());
     });
 }
 
 #[test]
 fn tls_07_any_certificate_is_taken_only_on_demand() {
-    run(async |lp| {
+    run(async |event_loop| {
         let (known, unknown) = (Authority::new("Known CA"), Authority::new("Unknown CA"));
-        let (_server, address) = serve_tls(&lp, unknown.server(), Recorder::new).await;
+        let (_server, address) = serve_tls(&event_loop, unknown.server(), Recorder::new).await;
         let client = TlsClient::builder().ca_pem(known.pem()).dangerous_accept_any_certificate();
         let client = client.build().unwrap();
-        let connection = to(&lp, address, &client).open(Recorder::new).await.unwrap();
+        let connection = to(&event_loop, address, &client).open(Recorder::new).await.unwrap();
         let verdict = connection.transport.tls().unwrap().peer.verdict;
         let TlsVerdict::Failed { reason, .. } = verdict else { panic!("{verdict:?}") };
         assert!(reason.starts_with("the issuer is unknown"), "{reason}");
@@ -131,25 +136,26 @@ fn tls_07_any_certificate_is_taken_only_on_demand() {
 
 #[test]
 fn tls_26_a_server_shows_the_certificate_that_is_asked_for() {
-    run(async |lp| {
+    run(async |event_loop| {
         let authority = Authority::new("Test CA");
         let mut builder = TlsServer::builder();
         for name in ["first.example", "*.second.example"] {
             let papers = authority.papers(name);
             builder = builder.identity_pem(papers.chain, papers.key);
         }
-        let (_server, address) = serve_tls(&lp, builder.build().unwrap(), Recorder::new).await;
+        let (_server, address) =
+            serve_tls(&event_loop, builder.build().unwrap(), Recorder::new).await;
         let mut shown = Vec::new();
         for name in ["first.example", "a.second.example", "b.second.example"] {
             let tls = authority.client().server_name(name).unwrap();
-            let connecting = lp.create_connection_to([address]).tls(tls);
+            let connecting = event_loop.create_connection_to([address]).tls(tls);
             let connection = connecting.open(Recorder::new).await.unwrap();
             shown.push(connection.transport.tls().unwrap().peer.chain);
         }
         assert!(shown[0] != shown[1] && shown[1] == shown[2]);
         // Without a name, and with one that nobody has, it is the first.
         let any = authority.client().any_server_name();
-        let connecting = lp.create_connection_to([address]).tls(any);
+        let connecting = event_loop.create_connection_to([address]).tls(any);
         let connection = connecting.open(Recorder::new).await.unwrap();
         assert_eq!(connection.transport.tls().unwrap().peer.chain, shown[0]);
     });
@@ -157,12 +163,12 @@ fn tls_26_a_server_shows_the_certificate_that_is_asked_for() {
 
 #[test]
 fn tls_06_a_server_may_ask_who_the_client_is() {
-    run(async |lp| {
+    run(async |event_loop| {
         let (authority, clients) = (Authority::new("Test CA"), Authority::new("Client CA"));
         let papers = authority.papers("localhost");
         let server = TlsServer::builder().identity_pem(papers.chain, papers.key);
         let server = server.client_ca_pem(clients.pem()).build().unwrap();
-        let reports = Reports::of(&lp);
+        let reports = Reports::of(&event_loop);
         let names = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
         struct Asks(std::rc::Rc<std::cell::RefCell<Vec<loopctl::TlsPeer>>>);
         impl loopctl::Protocol for Asks {
@@ -174,11 +180,11 @@ fn tls_06_a_server_may_ask_who_the_client_is() {
         }
         let peers = std::rc::Rc::clone(&names);
         let (_server, address) =
-            serve_tls(&lp, server, move || Asks(std::rc::Rc::clone(&peers))).await;
+            serve_tls(&event_loop, server, move || Asks(std::rc::Rc::clone(&peers))).await;
         let own = clients.papers("somebody");
         let client = TlsClient::builder().ca_pem(authority.pem());
         let client = client.identity_pem(own.chain, own.key).build().unwrap();
-        let (mut reader, _writer) = to(&lp, address, &client).open_stream().await.unwrap();
+        let (mut reader, _writer) = to(&event_loop, address, &client).open_stream().await.unwrap();
         assert_eq!(reader.read_exactly(7).await.unwrap(), b"welcome");
         assert!(reader.transport().tls().unwrap().peer.asks_for_certificate);
         assert_eq!(names.borrow()[0].chain.len(), 1);
@@ -190,9 +196,10 @@ fn tls_06_a_server_may_ask_who_the_client_is() {
         let strange = TlsClient::builder().ca_pem(authority.pem());
         let strange = strange.identity_pem(stranger.chain, stranger.key).build().unwrap();
         for client in [authority.client(), strange] {
-            let (mut reader, mut writer) = to(&lp, address, &client).open_stream().await.unwrap();
+            let (mut reader, mut writer) =
+                to(&event_loop, address, &client).open_stream().await.unwrap();
             writer.write(b"hello");
-            lp.sleep(crate::support::ms(5)).await;
+            event_loop.sleep(crate::support::ms(5)).await;
             writer.write(&[0; 100_000]);
             let error = reader.read(&mut [0]).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::ConnectionAborted, "{error}");

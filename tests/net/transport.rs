@@ -6,13 +6,13 @@ use std::net::{Shutdown, TcpStream};
 use std::rc::Rc;
 use std::time::Duration;
 
-use loopctl::{AfterEof, Connection, LoopRef, Protocol, Transport};
+use loopctl::{AfterEof, Connection, LoopHandle, Protocol, Transport};
 
 use crate::support::{Recorder, Reports, Seen, Server, pattern, reset, run, turns, until};
 
-async fn connect<P: Protocol>(lp: &LoopRef, protocol: P) -> (Connection<P>, TcpStream) {
+async fn connect<P: Protocol>(event_loop: &LoopHandle, protocol: P) -> (Connection<P>, TcpStream) {
     let server = Server::new();
-    let connecting = lp.create_connection_to([server.address()]);
+    let connecting = event_loop.create_connection_to([server.address()]);
     let connection = connecting.open(|| protocol).await.unwrap();
     (connection, server.accept())
 }
@@ -27,14 +27,14 @@ impl Protocol for Echo {
 
 #[test]
 fn trans_01_made_data_eof_lost() {
-    run(async |lp| {
-        let (connection, mut peer) = connect(&lp, Recorder::new()).await;
+    run(async |event_loop| {
+        let (connection, mut peer) = connect(&event_loop, Recorder::new()).await;
         peer.write_all(b"one").unwrap();
-        until(&lp, || connection.with(|recorder| recorder.data() == b"one")).await;
+        until(&event_loop, || connection.with(|recorder| recorder.data() == b"one")).await;
         peer.write_all(b" two").unwrap();
         drop(peer);
         connection.transport.wait_closed().await;
-        turns(&lp, 3).await;
+        turns(&event_loop, 3).await;
         let data = Seen::Data(b"one two".to_vec());
         let wanted = [Seen::Made, data, Seen::Eof, Seen::Lost(None)];
         assert_eq!(connection.with(|recorder| recorder.seen.clone()), wanted);
@@ -44,11 +44,11 @@ fn trans_01_made_data_eof_lost() {
 /// Both ends are transports, and neither can take a megabyte at once.
 #[test]
 fn trans_08_a_megabyte_there_and_back() {
-    run(async |lp| {
+    run(async |event_loop| {
         let (server, whole) = (Server::new(), pattern(1 << 20));
-        let connecting = lp.create_connection_to([server.address()]);
+        let connecting = event_loop.create_connection_to([server.address()]);
         let client = connecting.open(Recorder::new).await.unwrap();
-        lp.create_connection_on(server.accept()).open(|| Echo).await.unwrap();
+        event_loop.create_connection_on(server.accept()).open(|| Echo).await.unwrap();
         for _ in 0..8 {
             client.transport.write(&whole);
         }
@@ -74,22 +74,22 @@ impl Protocol for Turns {
     }
 }
 
-fn count_turns(lp: &LoopRef, turn: Rc<Cell<usize>>) {
+fn count_turns(event_loop: &LoopHandle, turn: Rc<Cell<usize>>) {
     turn.set(turn.get() + 1);
-    let again = lp.clone();
-    lp.call_soon(move || count_turns(&again, turn));
+    let again = event_loop.clone();
+    event_loop.call_soon(move || count_turns(&again, turn));
 }
 
 #[test]
 fn trans_03_one_read_a_turn_leaves_room_for_others() {
-    run(async |lp| {
+    run(async |event_loop| {
         let turn = Rc::new(Cell::new(0));
         let protocol = Turns { turn: Rc::clone(&turn), seen: Vec::new() };
-        let (connection, peer) = connect(&lp, protocol).await;
+        let (connection, peer) = connect(&event_loop, protocol).await;
         peer.set_nonblocking(true).unwrap();
         while (&peer).write(&[0; 64 * 1024]).is_ok() {}
-        count_turns(&lp, turn);
-        until(&lp, || connection.with(|turns| turns.seen.len() >= 3)).await;
+        count_turns(&event_loop, turn);
+        until(&event_loop, || connection.with(|turns| turns.seen.len() >= 3)).await;
         let seen = connection.with(|turns| turns.seen.clone());
         assert!(seen.is_sorted_by(|earlier, later| earlier < later), "{seen:?}");
         connection.transport.abort();
@@ -98,9 +98,9 @@ fn trans_03_one_read_a_turn_leaves_room_for_others() {
 
 #[test]
 fn trans_04_a_reset_is_the_error_that_ended_the_connection() {
-    run(async |lp| {
-        let reports = Reports::of(&lp);
-        let (connection, peer) = connect(&lp, Recorder::new()).await;
+    run(async |event_loop| {
+        let reports = Reports::of(&event_loop);
+        let (connection, peer) = connect(&event_loop, Recorder::new()).await;
         reset(peer);
         connection.transport.wait_closed().await;
         let wanted = [Seen::Made, Seen::Lost(Some(ErrorKind::ConnectionReset))];
@@ -111,8 +111,8 @@ fn trans_04_a_reset_is_the_error_that_ended_the_connection() {
 
 #[test]
 fn trans_04_data_before_a_reset_of_the_writing_side() {
-    run(async |lp| {
-        let (connection, peer) = connect(&lp, Recorder::new()).await;
+    run(async |event_loop| {
+        let (connection, peer) = connect(&event_loop, Recorder::new()).await;
         reset(peer);
         connection.transport.write(&pattern(1 << 20));
         connection.transport.wait_closed().await;
@@ -150,10 +150,10 @@ impl Protocol for Broken {
     }
 }
 
-async fn break_in(lp: &LoopRef, at: &'static str) -> (Vec<String>, Vec<Option<String>>) {
-    let reports = Reports::of(lp);
+async fn break_in(event_loop: &LoopHandle, at: &'static str) -> (Vec<String>, Vec<Option<String>>) {
+    let reports = Reports::of(event_loop);
     let lost = Rc::new(RefCell::new(Vec::new()));
-    let (connection, mut peer) = connect(lp, Broken { at, lost: Rc::clone(&lost) }).await;
+    let (connection, mut peer) = connect(event_loop, Broken { at, lost: Rc::clone(&lost) }).await;
     peer.write_all(b"x").unwrap();
     peer.shutdown(Shutdown::Write).unwrap();
     connection.transport.wait_closed().await;
@@ -164,9 +164,9 @@ async fn break_in(lp: &LoopRef, at: &'static str) -> (Vec<String>, Vec<Option<St
 
 #[test]
 fn trans_05_a_panic_in_a_callback_is_fatal_and_reported() {
-    run(async |lp| {
+    run(async |event_loop| {
         for method in ["data_received", "eof_received"] {
-            let (reports, lost) = break_in(&lp, method).await;
+            let (reports, lost) = break_in(&event_loop, method).await;
             let first = format!("Fatal error: protocol.{method}() call failed.");
             assert!(reports.len() == 1 && reports[0].starts_with(&first), "{reports:?}");
             assert!(reports[0].contains(&format!("broken in {method}")), "{reports:?}");
@@ -179,8 +179,8 @@ fn trans_05_a_panic_in_a_callback_is_fatal_and_reported() {
 
 #[test]
 fn trans_32_a_panic_in_connection_lost_closes_all_the_same() {
-    run(async |lp| {
-        let (reports, lost) = break_in(&lp, "connection_lost").await;
+    run(async |event_loop| {
+        let (reports, lost) = break_in(&event_loop, "connection_lost").await;
         assert!(reports.len() == 1 && reports[0].contains("connection_lost"), "{reports:?}");
         assert_eq!(lost, [None], "called once");
     });
@@ -217,8 +217,8 @@ pub(crate) fn run_to_exit(event_loop: &mut loopctl::EventLoop) {
 #[test]
 fn exc_10_an_exit_in_connection_lost_closes_all_the_same() {
     let mut event_loop = loopctl::EventLoop::new().unwrap();
-    let lp = event_loop.lp();
-    let connecting = connect(&lp, Exits { in_the_end: true });
+    let handle = event_loop.handle();
+    let connecting = connect(&handle, Exits { in_the_end: true });
     let (connection, mut peer) = event_loop.run_until_complete(connecting).unwrap();
     connection.transport.close();
     run_to_exit(&mut event_loop);
@@ -229,13 +229,13 @@ fn exc_10_an_exit_in_connection_lost_closes_all_the_same() {
 #[test]
 fn exc_10_what_came_before_an_exit_and_was_not_read_is_read_in_the_next_run() {
     let mut event_loop = loopctl::EventLoop::new().unwrap();
-    let lp = event_loop.lp();
-    let connecting = connect(&lp, Exits { in_the_end: false });
+    let handle = event_loop.handle();
+    let connecting = connect(&handle, Exits { in_the_end: false });
     let (connection, mut peer) = event_loop.run_until_complete(connecting).unwrap();
     peer.write_all(b"x").unwrap();
     peer.shutdown(Shutdown::Write).unwrap();
     run_to_exit(&mut event_loop);
-    let end_of_file = lp.timeout(Duration::from_secs(10), connection.transport.wait_closed());
+    let end_of_file = handle.timeout(Duration::from_secs(10), connection.transport.wait_closed());
     assert_eq!(event_loop.run_until_complete(end_of_file).unwrap(), Ok(()));
 }
 
@@ -243,27 +243,31 @@ fn exc_10_what_came_before_an_exit_and_was_not_read_is_read_in_the_next_run() {
 #[test]
 fn exc_10_an_exit_in_a_protocol_leaves_the_others_readable() {
     let mut event_loop = loopctl::EventLoop::new().unwrap();
-    let lp = event_loop.lp();
+    let handle = event_loop.handle();
     let connecting = async {
-        (connect(&lp, Exits { in_the_end: false }).await, connect(&lp, Recorder::new()).await)
+        (
+            connect(&handle, Exits { in_the_end: false }).await,
+            connect(&handle, Recorder::new()).await,
+        )
     };
     let ((_exits, mut one), (recorder, mut two)) =
         event_loop.run_until_complete(connecting).unwrap();
     one.write_all(b"x").unwrap();
     run_to_exit(&mut event_loop);
     two.write_all(b"hello").unwrap();
-    let heard = async { until(&lp, || recorder.with(|recorder| recorder.seen.len() > 1)).await };
+    let heard =
+        async { until(&handle, || recorder.with(|recorder| recorder.seen.len() > 1)).await };
     event_loop.run_until_complete(heard).unwrap();
     assert_eq!(recorder.with(|recorder| recorder.data()), b"hello");
 }
 
 #[test]
 fn trans_06_a_connection_kept_open_after_eof_can_write() {
-    run(async |lp| {
-        let (connection, mut peer) = connect(&lp, Recorder::keeping_open()).await;
+    run(async |event_loop| {
+        let (connection, mut peer) = connect(&event_loop, Recorder::keeping_open()).await;
         peer.shutdown(Shutdown::Write).unwrap();
-        until(&lp, || connection.with(|recorder| recorder.has_eof())).await;
-        turns(&lp, 3).await;
+        until(&event_loop, || connection.with(|recorder| recorder.has_eof())).await;
+        turns(&event_loop, 3).await;
         assert!(!connection.transport.is_closing());
         connection.transport.write(b"after the end");
         connection.transport.close();
@@ -279,10 +283,10 @@ fn trans_06_a_connection_kept_open_after_eof_can_write() {
 /// CPython's transports sleep through it.
 #[test]
 fn trans_07_a_reset_after_eof_is_noticed_at_once() {
-    run(async |lp| {
-        let (connection, peer) = connect(&lp, Recorder::keeping_open()).await;
+    run(async |event_loop| {
+        let (connection, peer) = connect(&event_loop, Recorder::keeping_open()).await;
         peer.shutdown(Shutdown::Write).unwrap();
-        until(&lp, || connection.with(|recorder| recorder.has_eof())).await;
+        until(&event_loop, || connection.with(|recorder| recorder.has_eof())).await;
         reset(peer);
         connection.transport.wait_closed().await;
         let last = connection.with(|recorder| recorder.seen.last().cloned());
@@ -292,11 +296,11 @@ fn trans_07_a_reset_after_eof_is_noticed_at_once() {
 
 #[test]
 fn trans_38_all_bytes_before_the_end_are_delivered() {
-    run(async |lp| {
-        let (connection, mut peer) = connect(&lp, Recorder::new()).await;
+    run(async |event_loop| {
+        let (connection, mut peer) = connect(&event_loop, Recorder::new()).await;
         let whole = pattern(3 << 20);
         let expected = whole.clone();
-        let sent = lp.run_in_executor(move || peer.write_all(&whole));
+        let sent = event_loop.run_in_executor(move || peer.write_all(&whole));
         sent.await.unwrap().unwrap();
         connection.transport.wait_closed().await;
         assert!(connection.with(|recorder| recorder.data() == expected));

@@ -17,12 +17,12 @@ fn unix_05_a_path_gives_a_connection() {
     let path = directory.path().join("socket");
     let listener = UnixListener::bind(&path).unwrap();
     let trace = Trace::new();
-    run(async |lp| {
-        let connecting = lp.create_unix_connection(&path).trace(trace.listener());
+    run(async |event_loop| {
+        let connecting = event_loop.create_unix_connection(&path).trace(trace.listener());
         let connection = connecting.open(Recorder::new).await.unwrap();
         let (mut peer, _) = listener.accept().unwrap();
         peer.write_all(b"hello").unwrap();
-        until(&lp, || connection.with(|recorder| recorder.data() == b"hello")).await;
+        until(&event_loop, || connection.with(|recorder| recorder.data() == b"hello")).await;
         connection.transport.write(b"answer");
         connection.transport.close();
         let mut text = String::new();
@@ -48,8 +48,8 @@ fn unix_05_a_missing_path_is_not_found() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("nobody");
     let trace = Trace::new();
-    let error = run(async |lp| {
-        let connecting = lp.create_unix_connection(&path).trace(trace.listener());
+    let error = run(async |event_loop| {
+        let connecting = event_loop.create_unix_connection(&path).trace(trace.listener());
         connecting.open(Recorder::new).await.unwrap_err()
     });
     trace.check();
@@ -63,7 +63,8 @@ fn unix_05_a_path_that_nobody_listens_on_refuses() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("stale");
     drop(UnixListener::bind(&path).unwrap());
-    let error = run(async |lp| lp.create_unix_connection(&path).open(Recorder::new).await);
+    let error =
+        run(async |event_loop| event_loop.create_unix_connection(&path).open(Recorder::new).await);
     assert_eq!(error.unwrap_err().kind(), ErrorKind::ConnectionRefused);
 }
 
@@ -72,11 +73,11 @@ fn unix_04_an_abstract_address_needs_no_file() {
     let name = format!("loopctl-test-{}", std::process::id());
     let address = SocketAddr::from_abstract_name(&name).unwrap();
     let listener = UnixListener::bind_addr(&address).unwrap();
-    run(async |lp| {
-        let connecting = lp.create_unix_connection(format!("\0{name}"));
+    run(async |event_loop| {
+        let connecting = event_loop.create_unix_connection(format!("\0{name}"));
         let connection = connecting.open(Recorder::new).await.unwrap();
         listener.accept().unwrap().0.write_all(b"abstract").unwrap();
-        until(&lp, || connection.with(|recorder| recorder.is_lost())).await;
+        until(&event_loop, || connection.with(|recorder| recorder.is_lost())).await;
         assert_eq!(connection.with(|recorder| recorder.data()), b"abstract");
     });
 }
@@ -84,7 +85,8 @@ fn unix_04_an_abstract_address_needs_no_file() {
 #[test]
 fn unix_09_a_path_that_is_too_long_is_a_clear_error() {
     let path = format!("/tmp/{}", "x".repeat(200));
-    let error = run(async |lp| lp.create_unix_connection(path).open(Recorder::new).await);
+    let error =
+        run(async |event_loop| event_loop.create_unix_connection(path).open(Recorder::new).await);
     let error = error.unwrap_err();
     assert_eq!(
         (error.kind(), error.attempts()[0].phase),
@@ -95,10 +97,10 @@ fn unix_09_a_path_that_is_too_long_is_a_clear_error() {
 #[test]
 fn conn_04_a_unix_stream_is_a_stream() {
     let (ours, mut theirs) = UnixStream::pair().unwrap();
-    run(async |lp| {
-        let connection = lp.create_connection_on(ours).open(Recorder::new).await.unwrap();
+    run(async |event_loop| {
+        let connection = event_loop.create_connection_on(ours).open(Recorder::new).await.unwrap();
         theirs.write_all(b"pair").unwrap();
-        until(&lp, || connection.with(|recorder| recorder.data() == b"pair")).await;
+        until(&event_loop, || connection.with(|recorder| recorder.data() == b"pair")).await;
         connection.transport.abort();
     });
 }
@@ -125,13 +127,13 @@ fn listen_on(hidden: &Path) -> UnixListener {
 fn unix_names_trans_33_of_clients_are_known_also_after_the_end() {
     let (directory, own) = (tempfile::tempdir().unwrap(), hidden("client"));
     let path = directory.path().join("socket");
-    run(async |lp| {
+    run(async |event_loop| {
         let guests = Guests::new();
-        let _server = lp.create_unix_server(&path).serve(guests.factory()).await.unwrap();
+        let _server = event_loop.create_unix_server(&path).serve(guests.factory()).await.unwrap();
         let named = named_client(&own, &path);
-        until(&lp, || guests.made() == 1).await;
+        until(&event_loop, || guests.made() == 1).await;
         let unnamed = UnixStream::connect(&path).unwrap();
-        until(&lp, || guests.made() == 2).await;
+        until(&event_loop, || guests.made() == 2).await;
         let clients = guests.transports();
         let names = || -> Vec<_> { clients.iter().map(|it| (it.local(), it.peer())).collect() };
         let ours = Some(Address::Unix(path.clone()));
@@ -142,7 +144,7 @@ fn unix_names_trans_33_of_clients_are_known_also_after_the_end() {
             format!("unix:{} -> unix:@loopctl-client-{}", path.display(), std::process::id());
         assert!(text.contains(&pair), "{text}");
         drop((named, unnamed));
-        until(&lp, || guests.lost() == 2).await;
+        until(&event_loop, || guests.lost() == 2).await;
         assert_eq!(names(), wanted);
         let text = format!("{:?}", clients[1].socket());
         assert_eq!(text, format!("<SocketView closed unix:{} -> unnamed>", path.display()));
@@ -160,9 +162,11 @@ fn unix_names_trans_33_of_servers_are_what_they_call_themselves() {
     std::os::unix::fs::symlink(&path, &link).unwrap();
     let other = hidden("server");
     let listeners = (listener, listen_on(&other));
-    run(async |lp| {
-        let through_link = lp.create_unix_connection(&link).open(Recorder::new).await.unwrap();
-        let to_hidden = lp.create_unix_connection(&other).open(Recorder::new).await.unwrap();
+    run(async |event_loop| {
+        let through_link =
+            event_loop.create_unix_connection(&link).open(Recorder::new).await.unwrap();
+        let to_hidden =
+            event_loop.create_unix_connection(&other).open(Recorder::new).await.unwrap();
         let clients = [&through_link.transport, &to_hidden.transport];
         let names = || clients.map(|client| (client.local(), client.peer()));
         let wanted = [path.clone(), other.clone()].map(|name| (None, Some(Address::Unix(name))));
@@ -182,12 +186,14 @@ fn unix_names_acc_01_of_sockets_that_others_made() {
     let (accepted, _) = listener.accept().unwrap();
     let (one, _other) = UnixStream::pair().unwrap();
     let [own, to] = [own, to].map(|name| Some(Address::Unix(name)));
-    run(async |lp| {
-        let server = lp.connect_accepted_socket(accepted, Recorder::new).unwrap().transport;
+    run(async |event_loop| {
+        let server = event_loop.connect_accepted_socket(accepted, Recorder::new).unwrap().transport;
         assert_eq!((server.local(), server.peer()), (to.clone(), own.clone()));
-        let client = lp.create_connection_on(client).open(Recorder::new).await.unwrap().transport;
+        let client =
+            event_loop.create_connection_on(client).open(Recorder::new).await.unwrap().transport;
         assert_eq!((client.local(), client.peer()), (own, to));
-        let pair = lp.create_connection_on(one).open(Recorder::new).await.unwrap().transport;
+        let pair =
+            event_loop.create_connection_on(one).open(Recorder::new).await.unwrap().transport;
         assert_eq!((pair.local(), pair.peer()), (None, None));
         let text = format!("{:?}", pair.socket());
         assert!(text.ends_with(" a connection without addresses>"), "{text}");

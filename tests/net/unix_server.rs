@@ -8,19 +8,19 @@ use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 use loopctl::plan::Target;
-use loopctl::{Address, LoopRef, Phase, Server, ServerError};
+use loopctl::{Address, LoopHandle, Phase, Server, ServerError};
 
 use crate::support::{Guests, Recorder, descriptors, fails_soon, in_child, ms, run, turns, until};
 
-async fn serve(lp: &LoopRef, path: &Path) -> Result<Server, ServerError> {
-    lp.create_unix_server(path).serve(Recorder::new).await
+async fn serve(event_loop: &LoopHandle, path: &Path) -> Result<Server, ServerError> {
+    event_loop.create_unix_server(path).serve(Recorder::new).await
 }
 
 /// On a file that was left behind a moment ago; see [`fails_soon`] for why that takes patience.
-async fn serve_on_stale(lp: &LoopRef, path: &Path) -> Server {
+async fn serve_on_stale(event_loop: &LoopHandle, path: &Path) -> Server {
     loop {
-        match serve(lp, path).await {
-            Err(error) if error.kind() == ErrorKind::AddrInUse => lp.sleep(ms(1)).await,
+        match serve(event_loop, path).await {
+            Err(error) if error.kind() == ErrorKind::AddrInUse => event_loop.sleep(ms(1)).await,
             result => return result.unwrap(),
         }
     }
@@ -35,16 +35,16 @@ fn room() -> (tempfile::TempDir, PathBuf) {
 #[test]
 fn unix_a_server_has_clients() {
     let (_directory, path) = room();
-    run(async |lp| {
+    run(async |event_loop| {
         let guests = Guests::new();
-        let server = lp.create_unix_server(&path).serve(guests.factory()).await.unwrap();
+        let server = event_loop.create_unix_server(&path).serve(guests.factory()).await.unwrap();
         assert_eq!(server.addresses(), [Address::Unix(path.clone())]);
         assert!(server.local_addrs().is_empty());
         assert_eq!(format!("{server:?}"), format!("<Server sockets=(unix:{})>", path.display()));
         let mut client = UnixStream::connect(&path).unwrap();
         client.write_all(b"hello").unwrap();
-        until(&lp, || guests.made() == 1).await;
-        turns(&lp, 4).await;
+        until(&event_loop, || guests.made() == 1).await;
+        turns(&event_loop, 4).await;
         client.read_exact(&mut [0; 5]).unwrap();
         server.close();
         assert_eq!(server.close_clients(), 1);
@@ -56,8 +56,8 @@ fn unix_a_server_has_clients() {
 fn unix_03_a_stale_socket_file_is_replaced() {
     let (_directory, path) = room();
     drop(UnixListener::bind(&path).unwrap());
-    run(async |lp| {
-        let _server = serve_on_stale(&lp, &path).await;
+    run(async |event_loop| {
+        let _server = serve_on_stale(&event_loop, &path).await;
         UnixStream::connect(&path).unwrap();
     });
 }
@@ -67,16 +67,16 @@ fn unix_03_what_is_no_socket_is_never_removed() {
     let (directory, path) = room();
     let elsewhere = directory.path().join("elsewhere");
     drop(UnixListener::bind(&elsewhere).unwrap());
-    run(async |lp| {
+    run(async |event_loop| {
         fs::write(&path, "precious").unwrap();
-        let error = serve(&lp, &path).await.unwrap_err();
+        let error = serve(&event_loop, &path).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::AddrInUse);
         assert!(error.to_string().contains(&format!("unix:{}", path.display())), "{error}");
         assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
         fs::remove_file(&path).unwrap();
         // A link is not what it points to.
         std::os::unix::fs::symlink(&elsewhere, &path).unwrap();
-        assert_eq!(serve(&lp, &path).await.unwrap_err().kind(), ErrorKind::AddrInUse);
+        assert_eq!(serve(&event_loop, &path).await.unwrap_err().kind(), ErrorKind::AddrInUse);
         assert!(path.is_symlink() && elsewhere.exists());
     });
 }
@@ -84,13 +84,13 @@ fn unix_03_what_is_no_socket_is_never_removed() {
 #[test]
 fn unix_03_a_server_that_runs_keeps_its_file() {
     let (_directory, path) = room();
-    run(async |lp| {
+    run(async |event_loop| {
         let guests = Guests::new();
-        let _first = lp.create_unix_server(&path).serve(guests.factory()).await.unwrap();
-        let error = serve(&lp, &path).await.unwrap_err();
+        let _first = event_loop.create_unix_server(&path).serve(guests.factory()).await.unwrap();
+        let error = serve(&event_loop, &path).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::AddrInUse);
         let _client = UnixStream::connect(&path).unwrap();
-        until(&lp, || guests.made() == 1).await;
+        until(&event_loop, || guests.made() == 1).await;
         assert_eq!(guests.lost(), 0, "to look for it was no visit");
     });
 }
@@ -103,15 +103,15 @@ fn unix_04_an_abstract_name_needs_no_file() {
     assert_eq!(path, Path::new(&format!("\0{name}")));
     assert_eq!(Target::Unix(path.clone()).to_string(), text);
     assert_eq!("unix:./@x".parse(), Ok(Target::Unix("./@x".into())));
-    run(async |lp| {
+    run(async |event_loop| {
         let guests = Guests::new();
-        let server = lp.create_unix_server(&path).serve(guests.factory()).await.unwrap();
+        let server = event_loop.create_unix_server(&path).serve(guests.factory()).await.unwrap();
         assert_eq!(server.addresses(), [Address::Unix(path.clone())]);
         assert_eq!(format!("{server:?}"), format!("<Server sockets=({text})>"));
         let address = SocketAddr::from_abstract_name(&name).unwrap();
         let _client = UnixStream::connect_addr(&address).unwrap();
-        until(&lp, || guests.made() == 1).await;
-        let error = serve(&lp, &path).await.unwrap_err();
+        until(&event_loop, || guests.made() == 1).await;
+        let error = serve(&event_loop, &path).await.unwrap_err();
         assert!(error.to_string().contains(&text), "{error}");
         server.close();
         assert!(fails_soon(|| UnixStream::connect_addr(&address)).is_some());
@@ -123,13 +123,15 @@ fn unix_06_nothing_is_left_of_a_bind_that_fails() {
     in_child("unix_server::unix_06_nothing_is_left_of_a_bind_that_fails", || {
         let (directory, path) = room();
         let before = descriptors();
-        run(async |lp| {
+        run(async |event_loop| {
             let lost = directory.path().join("no/such/directory");
             let before = descriptors();
-            let ServerError::Bind(refused) = serve(&lp, &lost).await.unwrap_err() else { panic!() };
+            let ServerError::Bind(refused) = serve(&event_loop, &lost).await.unwrap_err() else {
+                panic!()
+            };
             assert_eq!((refused.phase, refused.error.kind()), (Phase::Bind, ErrorKind::NotFound));
             fs::write(&path, "in the way").unwrap();
-            serve(&lp, &path).await.unwrap_err();
+            serve(&event_loop, &path).await.unwrap_err();
             assert_eq!(descriptors(), before);
         });
         assert_eq!(descriptors(), before);
@@ -139,11 +141,11 @@ fn unix_06_nothing_is_left_of_a_bind_that_fails() {
 #[test]
 fn unix_07_the_file_goes_with_the_server() {
     let (_directory, path) = room();
-    run(async |lp| {
-        let server = serve(&lp, &path).await.unwrap();
+    run(async |event_loop| {
+        let server = serve(&event_loop, &path).await.unwrap();
         server.close();
         assert!(!path.exists());
-        let creating = lp.create_unix_server(&path).start_serving(false);
+        let creating = event_loop.create_unix_server(&path).start_serving(false);
         let idle = creating.serve(Recorder::new).await.unwrap();
         assert!(path.exists());
         drop(idle);
@@ -154,20 +156,20 @@ fn unix_07_the_file_goes_with_the_server() {
 #[test]
 fn unix_07_a_file_that_is_gone_or_replaced_is_left() {
     let (directory, path) = room();
-    run(async |lp| {
-        let server = serve(&lp, &path).await.unwrap();
+    run(async |event_loop| {
+        let server = serve(&event_loop, &path).await.unwrap();
         fs::remove_file(&path).unwrap();
         server.close();
-        let server = serve(&lp, &path).await.unwrap();
+        let server = serve(&event_loop, &path).await.unwrap();
         fs::remove_file(&path).unwrap();
         fs::write(&path, "someone else's").unwrap();
         server.close();
         assert_eq!(fs::read_to_string(&path).unwrap(), "someone else's");
         fs::remove_file(&path).unwrap();
-        let server = serve(&lp, &path).await.unwrap();
+        let server = serve(&event_loop, &path).await.unwrap();
         let elsewhere = directory.path().join("moved");
         fs::rename(&path, &elsewhere).unwrap();
-        let successor = serve(&lp, &path).await.unwrap();
+        let successor = serve(&event_loop, &path).await.unwrap();
         server.close();
         UnixStream::connect(&path).unwrap();
         drop(successor);
@@ -178,14 +180,14 @@ fn unix_07_a_file_that_is_gone_or_replaced_is_left() {
 #[test]
 fn unix_07_the_file_is_kept_where_asked_for() {
     let (_directory, path) = room();
-    run(async |lp| {
-        let creating = lp.create_unix_server(&path).cleanup_socket(false);
+    run(async |event_loop| {
+        let creating = event_loop.create_unix_server(&path).cleanup_socket(false);
         let server = creating.serve(Recorder::new).await.unwrap();
         server.close();
         assert!(path.exists());
-        serve_on_stale(&lp, &path).await;
+        serve_on_stale(&event_loop, &path).await;
         let given = UnixListener::bind(&path).unwrap();
-        let server = lp.create_server_on(given).serve(Recorder::new).await.unwrap();
+        let server = event_loop.create_server_on(given).serve(Recorder::new).await.unwrap();
         assert_eq!(server.addresses(), [Address::Unix(path.clone())]);
         server.close();
         assert!(path.exists(), "what was bound elsewhere is not ours to remove");
@@ -197,8 +199,8 @@ fn unix_08_a_directory_that_cannot_be_read_fails_in_bind() {
     let (directory, _) = room();
     let file = directory.path().join("file");
     fs::write(&file, "").unwrap();
-    run(async |lp| {
-        let error = serve(&lp, &file.join("socket")).await.unwrap_err();
+    run(async |event_loop| {
+        let error = serve(&event_loop, &file.join("socket")).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotADirectory);
     });
 }
@@ -214,22 +216,22 @@ fn unix_09_an_unusable_path_is_an_error_before_there_is_a_socket() {
         ("\0".to_owned(), "the path of a Unix socket is empty"),
         (format!("{longest}x"), "AF_UNIX path too long: 108 bytes, and there is room for 107"),
     ];
-    run(async |lp| {
+    run(async |event_loop| {
         for (path, wanted) in cases {
-            let error = serve(&lp, Path::new(&path)).await.unwrap_err();
+            let error = serve(&event_loop, Path::new(&path)).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidInput);
             assert!(error.to_string().ends_with(wanted), "{error}");
         }
-        serve(&lp, Path::new(&longest)).await.unwrap();
+        serve(&event_loop, Path::new(&longest)).await.unwrap();
     });
 }
 
 #[test]
 fn unix_permissions_are_what_was_asked_for() {
     let (_directory, path) = room();
-    run(async |lp| {
+    run(async |event_loop| {
         for mode in [0o600, 0o666, 0o777] {
-            let creating = lp.create_unix_server(&path).permissions(mode);
+            let creating = event_loop.create_unix_server(&path).permissions(mode);
             let _server = creating.serve(Recorder::new).await.unwrap();
             assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, mode);
         }
@@ -240,8 +242,8 @@ fn unix_permissions_are_what_was_asked_for() {
 #[test]
 fn srv_07_no_reuse_port_on_unix_sockets() {
     let (_directory, path) = room();
-    run(async |lp| {
-        let creating = lp.create_unix_server(&path).reuse_port(true);
+    run(async |event_loop| {
+        let creating = event_loop.create_unix_server(&path).reuse_port(true);
         creating.serve(Recorder::new).await.unwrap();
     });
 }

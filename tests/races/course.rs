@@ -10,7 +10,7 @@ use loopctl::plan::{
 
 /// Where virtual time begins. Any instant will do, but only a loop may read the clock.
 pub(crate) static START: LazyLock<Instant> =
-    LazyLock::new(|| loopctl::EventLoop::new().expect("a poller").lp().time());
+    LazyLock::new(|| loopctl::EventLoop::new().expect("a poller").handle().time());
 
 pub(crate) fn ms(count: u64) -> Duration {
     Duration::from_millis(count)

@@ -3,21 +3,21 @@
 use std::future::pending;
 
 use log::Level;
-use loopctl::{AsyncGenerator, BoxError, LoopRef};
+use loopctl::{AsyncGenerator, BoxError, LoopHandle};
 
 use crate::support::{Logged, Notes, SEC, collect_errors, manual, one_turn, throw};
 
 /// Counts, and takes a second to close.
 struct Counter {
-    lp: LoopRef,
+    event_loop: LoopHandle,
     notes: Notes,
     name: &'static str,
     next: u32,
 }
 
 impl Counter {
-    fn new(lp: &LoopRef, notes: &Notes, name: &'static str) -> Self {
-        Self { lp: lp.clone(), notes: notes.clone(), name, next: 0 }
+    fn new(event_loop: &LoopHandle, notes: &Notes, name: &'static str) -> Self {
+        Self { event_loop: event_loop.clone(), notes: notes.clone(), name, next: 0 }
     }
 }
 
@@ -33,7 +33,7 @@ impl AsyncGenerator for Counter {
     }
 
     async fn aclose(&mut self) -> Result<(), BoxError> {
-        self.lp.sleep(SEC).await;
+        self.event_loop.sleep(SEC).await;
         self.notes.add(format!("closed {}", self.name));
         match self.name {
             "fails" => Err("not this one".into()),
@@ -45,9 +45,9 @@ impl AsyncGenerator for Counter {
 
 #[test]
 fn gen_01_shutdown_closes_every_generator_that_was_used_and_waits_for_them() {
-    let (mut event_loop, lp, start) = manual();
+    let (mut event_loop, handle, start) = manual();
     let notes = Notes::default();
-    let (inside, seen) = (lp.clone(), notes.clone());
+    let (inside, seen) = (handle.clone(), notes.clone());
     event_loop
         .run_until_complete(async move {
             let track = |name| inside.track_asyncgen(Counter::new(&inside, &seen, name));
@@ -62,14 +62,14 @@ fn gen_01_shutdown_closes_every_generator_that_was_used_and_waits_for_them() {
         })
         .unwrap();
     assert_eq!(notes.take(), "closed a closed b then");
-    assert_eq!(lp.time(), start + SEC, "beside each other, not one after the other");
+    assert_eq!(handle.time(), start + SEC, "beside each other, not one after the other");
 }
 
 #[test]
 fn gen_01_errors_and_panics_of_closing_are_reported_and_the_others_are_closed() {
-    let (mut event_loop, lp, _) = manual();
-    let (errors, notes) = (collect_errors(&lp), Notes::default());
-    let (inside, seen) = (lp.clone(), notes.clone());
+    let (mut event_loop, handle, _) = manual();
+    let (errors, notes) = (collect_errors(&handle), Notes::default());
+    let (inside, seen) = (handle.clone(), notes.clone());
     event_loop
         .run_until_complete(async move {
             let track = |name| inside.track_asyncgen(Counter::new(&inside, &seen, name));
@@ -88,16 +88,16 @@ fn gen_01_errors_and_panics_of_closing_are_reported_and_the_others_are_closed() 
 
 #[test]
 fn gen_01_a_dropped_generator_is_closed_by_the_loop() {
-    let (mut event_loop, lp, _) = manual();
-    let (errors, notes) = (collect_errors(&lp), Notes::default());
+    let (mut event_loop, handle, _) = manual();
+    let (errors, notes) = (collect_errors(&handle), Notes::default());
     for name in ["dropped", "fails"] {
-        let mut generator = lp.track_asyncgen(Counter::new(&lp, &notes, name));
-        let unused = lp.track_asyncgen(Counter::new(&lp, &notes, "unused"));
+        let mut generator = handle.track_asyncgen(Counter::new(&handle, &notes, name));
+        let unused = handle.track_asyncgen(Counter::new(&handle, &notes, "unused"));
         let used = async move { generator.anext().await };
         assert_eq!(event_loop.run_until_complete(used).unwrap(), Some(1));
         drop(unused);
-        assert_eq!(lp.all_tasks().len(), 1, "a task closes the one that had begun");
-        event_loop.run_until_complete(lp.sleep(2 * SEC)).unwrap();
+        assert_eq!(handle.all_tasks().len(), 1, "a task closes the one that had begun");
+        event_loop.run_until_complete(handle.sleep(2 * SEC)).unwrap();
         assert_eq!(notes.take(), format!("closed {name}"));
     }
     assert_eq!(errors.take().matches("not this one").count(), 1);
@@ -105,9 +105,9 @@ fn gen_01_a_dropped_generator_is_closed_by_the_loop() {
 
 #[test]
 fn gen_01_closing_by_hand_closes_once_and_returns_the_error() {
-    let (mut event_loop, lp, _) = manual();
-    let (errors, notes) = (collect_errors(&lp), Notes::default());
-    let (inside, seen) = (lp.clone(), notes.clone());
+    let (mut event_loop, handle, _) = manual();
+    let (errors, notes) = (collect_errors(&handle), Notes::default());
+    let (inside, seen) = (handle.clone(), notes.clone());
     let closed = event_loop.run_until_complete(async move {
         let mut generator = inside.track_asyncgen(Counter::new(&inside, &seen, "fails"));
         generator.anext().await;
@@ -122,9 +122,9 @@ fn gen_01_closing_by_hand_closes_once_and_returns_the_error() {
 #[test]
 fn gen_01_a_generator_begun_after_the_shutdown_is_warned_of() {
     let logged = Logged::start();
-    let (mut event_loop, lp, _) = manual();
-    let inside = lp.clone();
-    let mut late = lp.track_asyncgen(Counter::new(&lp, &Notes::default(), "late"));
+    let (mut event_loop, handle, _) = manual();
+    let inside = handle.clone();
+    let mut late = handle.track_asyncgen(Counter::new(&handle, &Notes::default(), "late"));
     event_loop
         .run_until_complete(async move {
             inside.shutdown_asyncgens().await;
@@ -137,10 +137,10 @@ fn gen_01_a_generator_begun_after_the_shutdown_is_warned_of() {
 
 #[test]
 fn gen_01_a_generator_cancelled_in_its_step_can_still_be_closed() {
-    let (mut event_loop, lp, _) = manual();
+    let (mut event_loop, handle, _) = manual();
     let notes = Notes::default();
-    let inside = lp.clone();
-    let mut hangs = lp.track_asyncgen(Counter::new(&lp, &notes, "hangs"));
+    let inside = handle.clone();
+    let mut hangs = handle.track_asyncgen(Counter::new(&handle, &notes, "hangs"));
     event_loop
         .run_until_complete(async move {
             assert!(inside.timeout(SEC, hangs.anext()).await.is_err());
@@ -153,16 +153,16 @@ fn gen_01_a_generator_cancelled_in_its_step_can_still_be_closed() {
 
 #[test]
 fn gen_01_a_loop_that_closes_lets_go_of_what_is_still_open() {
-    let (mut event_loop, lp, _) = manual();
+    let (mut event_loop, handle, _) = manual();
     let notes = Notes::default();
-    let mut generator = lp.track_asyncgen(Counter::new(&lp, &notes, "open"));
-    let task = lp.create_task(async move {
+    let mut generator = handle.track_asyncgen(Counter::new(&handle, &notes, "open"));
+    let task = handle.create_task(async move {
         generator.anext().await;
         pending::<()>().await;
     });
     one_turn(&mut event_loop);
     event_loop.close();
     assert!(task.is_finished());
-    assert!(lp.all_tasks().is_empty());
+    assert!(handle.all_tasks().is_empty());
     assert_eq!(notes.take(), "", "there is no loop left to close it on");
 }

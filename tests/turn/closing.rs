@@ -14,7 +14,7 @@ use crate::support::{FAR, Logged, SEC, alone, collect_errors, one_turn, passed, 
 fn loop_16_references_outlive_the_loop_harmlessly() {
     let kept = {
         let event_loop = EventLoop::new().unwrap();
-        event_loop.lp()
+        event_loop.handle()
     };
     assert!(kept.is_closed() && !kept.is_running());
     kept.stop();
@@ -26,16 +26,16 @@ type Token = Rc<()>;
 
 #[test]
 fn loop_17_close_frees_what_was_scheduled_also_behind_handles() {
-    let (event_loop, lp) = real();
+    let (event_loop, handle) = real();
     let token = Token::default();
     let hold = || {
         let token = Rc::clone(&token);
         move || drop(token)
     };
-    let soon = lp.call_soon(hold());
-    let later = lp.call_later(SEC, hold());
+    let soon = handle.call_soon(hold());
+    let later = handle.call_later(SEC, hold());
     let held = Rc::clone(&token);
-    let task = lp.create_task(async move {
+    let task = handle.create_task(async move {
         pending::<()>().await;
         drop(held);
     });
@@ -47,10 +47,10 @@ fn loop_17_close_frees_what_was_scheduled_also_behind_handles() {
 
 #[test]
 fn loop_17_close_does_not_wait_for_executor_threads() {
-    let (mut event_loop, lp) = real();
+    let (mut event_loop, handle) = real();
     let (go, gate) = std::sync::mpsc::channel::<()>();
     let (tell, told) = std::sync::mpsc::channel();
-    let work = lp.run_in_executor(move || {
+    let work = handle.run_in_executor(move || {
         let _ = tell.send("begun");
         gate.recv().is_err()
     });
@@ -68,16 +68,16 @@ fn loop_17_and_22_closing_is_logged_in_debug_mode_only() {
     drop(real());
     assert_eq!(logged.take(), []);
 
-    let (event_loop, lp) = real();
-    lp.set_debug(true);
+    let (event_loop, handle) = real();
+    handle.set_debug(true);
     event_loop.close();
     let line = "Close <EventLoop running=false closed=false debug=true>".to_owned();
     assert_eq!(logged.take(), [(Level::Debug, line)]);
 
-    let (event_loop, lp) = real();
-    lp.set_debug(true);
+    let (event_loop, handle) = real();
+    handle.set_debug(true);
     drop(event_loop);
-    assert!(lp.is_closed(), "dropping closes");
+    assert!(handle.is_closed(), "dropping closes");
     let line = "unclosed event loop <EventLoop running=false closed=false debug=true>".to_owned();
     assert_eq!(logged.take(), [(Level::Warn, line)]);
 }
@@ -92,11 +92,11 @@ fn loop_18_close_gives_back_every_descriptor() {
     let open = || std::fs::read_dir("/proc/self/fd").map(Iterator::count).unwrap();
     let before = open();
     for _ in 0..20 {
-        let (mut event_loop, lp) = real();
+        let (mut event_loop, handle) = real();
         let (ours, _theirs) = UnixStream::pair().unwrap();
-        lp.add_reader(&ours, || ()).unwrap();
-        lp.add_signal_handler(libc::SIGUSR1, || ()).unwrap();
-        let _unfinished = lp.create_task(pending::<()>());
+        handle.add_reader(&ours, || ()).unwrap();
+        handle.add_signal_handler(libc::SIGUSR1, || ()).unwrap();
+        let _unfinished = handle.create_task(pending::<()>());
         one_turn(&mut event_loop);
         assert!(open() > before);
         event_loop.close();
@@ -106,53 +106,53 @@ fn loop_18_close_gives_back_every_descriptor() {
 
 #[test]
 fn loop_19_everything_scheduled_on_a_closed_loop_comes_back_refused() {
-    let (event_loop, lp) = real();
-    let remote = lp.remote();
+    let (event_loop, handle) = real();
+    let remote = handle.remote();
     let disk = loopctl::Executor::new("disk", 1);
     event_loop.close();
 
-    assert!(lp.call_soon(|| ()).is_cancelled());
-    assert!(lp.call_later(SEC, || ()).is_cancelled());
-    assert!(lp.call_at(lp.time(), || ()).is_cancelled());
+    assert!(handle.call_soon(|| ()).is_cancelled());
+    assert!(handle.call_later(SEC, || ()).is_cancelled());
+    assert!(handle.call_at(handle.time(), || ()).is_cancelled());
     assert_eq!(remote.call_soon_threadsafe(|| ()).err(), Some(LoopClosed));
     assert_eq!(LoopClosed.to_string(), "event loop is closed");
-    assert!(lp.create_task(async {}).is_finished());
-    let refusals = [lp.run_in_executor(|| ()), lp.run_in(&disk, || ())];
+    assert!(handle.create_task(async {}).is_finished());
+    let refusals = [handle.run_in_executor(|| ()), handle.run_in(&disk, || ())];
     for mut refused in refusals {
         let reason = refused.try_result().unwrap().unwrap_err().reason();
         assert_eq!(reason, Some("event loop is closed"));
     }
     let (ours, _theirs) = UnixStream::pair().unwrap();
     let closed = |error: io::Error| error.to_string() == "event loop is closed";
-    assert!(lp.add_reader(&ours, || ()).is_err_and(closed));
-    assert!(lp.add_writer(&ours, || ()).is_err_and(closed));
-    assert!(lp.add_signal_handler(libc::SIGUSR1, || ()).is_err_and(closed));
+    assert!(handle.add_reader(&ours, || ()).is_err_and(closed));
+    assert!(handle.add_writer(&ours, || ()).is_err_and(closed));
+    assert!(handle.add_signal_handler(libc::SIGUSR1, || ()).is_err_and(closed));
 }
 
 #[test]
 fn loop_19_a_closed_loop_holds_nothing_it_is_given() {
-    let (event_loop, lp) = real();
+    let (event_loop, handle) = real();
     event_loop.close();
     let token = Token::default();
     for _ in 0..3 {
         let (soon, later, task) = (Rc::clone(&token), Rc::clone(&token), Rc::clone(&token));
-        lp.call_soon(move || drop(soon));
-        lp.call_later(FAR, move || drop(later));
-        drop(lp.create_task(async move { drop(task) }));
+        handle.call_soon(move || drop(soon));
+        handle.call_later(FAR, move || drop(later));
+        drop(handle.create_task(async move { drop(task) }));
     }
     assert_eq!(Rc::strong_count(&token), 1);
 }
 
 #[test]
 fn loop_20_removing_from_a_closed_loop_is_false_and_no_error() {
-    let (event_loop, lp) = real();
+    let (event_loop, handle) = real();
     let (ours, _theirs) = UnixStream::pair().unwrap();
-    lp.add_reader(&ours, || ()).unwrap();
-    lp.add_writer(&ours, || ()).unwrap();
+    handle.add_reader(&ours, || ()).unwrap();
+    handle.add_writer(&ours, || ()).unwrap();
     event_loop.close();
-    assert!(!lp.remove_reader(&ours));
-    assert!(!lp.remove_writer(&ours));
-    assert!(!lp.remove_signal_handler(libc::SIGUSR1));
+    assert!(!handle.remove_reader(&ours));
+    assert!(!handle.remove_writer(&ours));
+    assert!(!handle.remove_signal_handler(libc::SIGUSR1));
 }
 
 /// What a task holds is dropped as it would be by a cancellation: its panic is reported.
@@ -166,11 +166,11 @@ fn loop_17_a_task_that_panics_when_dropped_does_not_end_the_process() {
         }
     }
 
-    let (mut event_loop, lp) = real();
-    let errors = collect_errors(&lp);
+    let (mut event_loop, handle) = real();
+    let errors = collect_errors(&handle);
     for begun in [true, false] {
         let fragile = Fragile;
-        drop(lp.create_task(async move {
+        drop(handle.create_task(async move {
             let _fragile = fragile;
             pending::<()>().await;
         }));
@@ -180,5 +180,5 @@ fn loop_17_a_task_that_panics_when_dropped_does_not_end_the_process() {
     }
     event_loop.close();
     assert_eq!(errors.take().matches("broken by the end").count(), 2);
-    assert!(lp.all_tasks().is_empty());
+    assert!(handle.all_tasks().is_empty());
 }

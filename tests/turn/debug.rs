@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use log::Level;
-use loopctl::{JobInfo, JobKind, Lookup, LoopRef};
+use loopctl::{JobInfo, JobKind, Lookup, LoopHandle};
 
 use crate::support::{Logged, MS, alone, manual, one_turn, passed, real, throw};
 
@@ -25,21 +25,21 @@ fn dbg_01_the_environment_turns_debug_mode_on_unless_empty() {
 }
 
 fn check_environment() {
-    let (_event_loop, lp) = real();
-    assert_eq!(std::env::var("EXPECTED").ok(), Some(lp.debug().to_string()));
-    lp.set_debug(false);
-    assert!(!lp.debug(), "what is said later counts");
+    let (_event_loop, handle) = real();
+    assert_eq!(std::env::var("EXPECTED").ok(), Some(handle.debug().to_string()));
+    handle.set_debug(false);
+    assert!(!handle.debug(), "what is said later counts");
 }
 
 #[test]
 fn dbg_02_debug_mode_can_be_set_while_the_loop_runs_and_counts_at_once() {
     let logged = Logged::start();
-    let (mut event_loop, lp, _) = manual();
-    lp.set_slow_callback_duration(Duration::ZERO);
+    let (mut event_loop, handle, _) = manual();
+    handle.set_slow_callback_duration(Duration::ZERO);
     for debug in [true, false] {
-        let inside = lp.clone();
-        lp.call_soon(move || inside.set_debug(debug));
-        lp.call_soon(|| ());
+        let inside = handle.clone();
+        handle.call_soon(move || inside.set_debug(debug));
+        handle.call_soon(|| ());
     }
     one_turn(&mut event_loop);
     let executed = logged.take().iter().filter(|(_, line)| line.starts_with("Executing")).count();
@@ -51,11 +51,11 @@ fn dbg_02_debug_mode_can_be_set_while_the_loop_runs_and_counts_at_once() {
 #[test]
 fn dbg_03_a_slow_callback_is_one_warning_that_says_what_where_and_how_long() {
     let logged = Logged::start();
-    let (mut event_loop, lp) = real();
-    lp.set_debug(true);
-    lp.set_slow_callback_duration(5 * MS);
+    let (mut event_loop, handle) = real();
+    handle.set_debug(true);
+    handle.set_slow_callback_duration(5 * MS);
     let line = line!() + 1;
-    lp.call_soon(|| thread::sleep(6 * MS));
+    handle.call_soon(|| thread::sleep(6 * MS));
     one_turn(&mut event_loop);
     let lines: Vec<_> =
         logged.take().into_iter().filter(|(_, line)| line.contains(file!())).collect();
@@ -69,21 +69,21 @@ fn dbg_03_a_slow_callback_is_one_warning_that_says_what_where_and_how_long() {
 }
 
 /// The jobs that the hook hears of.
-fn slow_jobs(lp: &LoopRef) -> Rc<RefCell<Vec<JobInfo>>> {
+fn slow_jobs(event_loop: &LoopHandle) -> Rc<RefCell<Vec<JobInfo>>> {
     let jobs = Rc::new(RefCell::new(Vec::new()));
     let seen = Rc::clone(&jobs);
-    lp.on_slow_callback(move |slow| seen.borrow_mut().push(slow.job.clone()));
+    event_loop.on_slow_callback(move |slow| seen.borrow_mut().push(slow.job.clone()));
     jobs
 }
 
 #[test]
 fn dbg_03_the_threshold_is_inclusive() {
     // On a manual clock every callback takes exactly no time.
-    let (mut event_loop, lp, _) = manual();
-    let jobs = slow_jobs(&lp);
+    let (mut event_loop, handle, _) = manual();
+    let jobs = slow_jobs(&handle);
     for (threshold, reported) in [(Duration::from_nanos(1), 0), (Duration::ZERO, 1)] {
-        lp.set_slow_callback_duration(threshold);
-        lp.call_soon(|| ());
+        handle.set_slow_callback_duration(threshold);
+        handle.call_soon(|| ());
         one_turn(&mut event_loop);
         assert_eq!(jobs.borrow().len(), reported, "{threshold:?}");
     }
@@ -91,30 +91,30 @@ fn dbg_03_the_threshold_is_inclusive() {
 
 #[test]
 fn dbg_04_a_threshold_of_zero_reports_all_and_can_be_set_at_any_time() {
-    let (mut event_loop, lp) = real();
-    let jobs = slow_jobs(&lp);
-    lp.set_slow_callback_duration(Duration::ZERO);
-    let inside = lp.clone();
-    lp.call_soon(|| ());
-    lp.call_soon(move || inside.set_slow_callback_duration(100 * MS));
-    lp.call_soon(|| ());
+    let (mut event_loop, handle) = real();
+    let jobs = slow_jobs(&handle);
+    handle.set_slow_callback_duration(Duration::ZERO);
+    let inside = handle.clone();
+    handle.call_soon(|| ());
+    handle.call_soon(move || inside.set_slow_callback_duration(100 * MS));
+    handle.call_soon(|| ());
     one_turn(&mut event_loop);
     assert_eq!(jobs.borrow().len(), 1);
-    assert_eq!(lp.slow_callback_duration(), 100 * MS);
+    assert_eq!(handle.slow_callback_duration(), 100 * MS);
 }
 
 #[test]
 fn dbg_05_a_hook_hears_without_debug_mode_and_instead_of_the_log() {
     let logged = Logged::start();
-    let (mut event_loop, lp) = real();
-    let jobs = slow_jobs(&lp);
-    assert!(!lp.debug());
-    lp.set_slow_callback_duration(Duration::ZERO);
-    lp.call_soon(|| ());
+    let (mut event_loop, handle) = real();
+    let jobs = slow_jobs(&handle);
+    assert!(!handle.debug());
+    handle.set_slow_callback_duration(Duration::ZERO);
+    handle.call_soon(|| ());
     one_turn(&mut event_loop);
     assert_eq!(jobs.borrow().len(), 1);
-    lp.set_slow_callback_duration(Duration::MAX);
-    lp.call_soon(|| ());
+    handle.set_slow_callback_duration(Duration::MAX);
+    handle.call_soon(|| ());
     one_turn(&mut event_loop);
     assert_eq!(jobs.borrow().len(), 1, "nothing is ever that slow");
     let about_jobs = logged.take().iter().filter(|(_, line)| line.starts_with("Exec")).count();
@@ -124,27 +124,27 @@ fn dbg_05_a_hook_hears_without_debug_mode_and_instead_of_the_log() {
 #[test]
 fn dbg_05_without_anyone_listening_nothing_is_reported() {
     let logged = Logged::start();
-    let (mut event_loop, lp) = real();
-    lp.set_slow_callback_duration(Duration::ZERO);
-    lp.call_soon(|| ());
+    let (mut event_loop, handle) = real();
+    handle.set_slow_callback_duration(Duration::ZERO);
+    handle.call_soon(|| ());
     one_turn(&mut event_loop);
     assert_eq!(logged.take(), []);
 }
 
 #[test]
 fn dbg_07_every_job_says_the_line_that_scheduled_it() {
-    let (mut event_loop, lp) = real();
-    let jobs = slow_jobs(&lp);
-    lp.set_slow_callback_duration(Duration::ZERO);
+    let (mut event_loop, handle) = real();
+    let jobs = slow_jobs(&handle);
+    handle.set_slow_callback_duration(Duration::ZERO);
     let (ours, mut theirs) = UnixStream::pair().unwrap();
     theirs.write_all(b"x").unwrap();
     let first = line!() + 1;
-    lp.call_soon(|| ());
-    lp.remote().call_soon_threadsafe(|| ()).unwrap();
-    let task = lp.create_task(async {});
-    lp.add_reader(&ours, || ()).unwrap();
-    lp.call_at(lp.time(), || ());
-    lp.call_later(Duration::ZERO, || ());
+    handle.call_soon(|| ());
+    handle.remote().call_soon_threadsafe(|| ()).unwrap();
+    let task = handle.create_task(async {});
+    handle.add_reader(&ours, || ()).unwrap();
+    handle.call_at(handle.time(), || ());
+    handle.call_later(Duration::ZERO, || ());
     one_turn(&mut event_loop);
     task.set_name("named later");
     let seen: Vec<_> = jobs
@@ -164,23 +164,23 @@ fn dbg_07_every_job_says_the_line_that_scheduled_it() {
 
 #[test]
 fn dbg_06_an_error_also_says_where_without_debug_mode() {
-    let (mut event_loop, lp) = real();
-    let errors = crate::support::collect_errors(&lp);
+    let (mut event_loop, handle) = real();
+    let errors = crate::support::collect_errors(&handle);
     let line = line!() + 1;
-    lp.call_soon(|| -> () { throw("boom") });
+    handle.call_soon(|| -> () { throw("boom") });
     one_turn(&mut event_loop);
     assert!(errors.take().contains(&format!(" at {}:{line}>", file!())));
 }
 
 #[test]
 fn task_12_a_slow_step_is_reported_as_its_task() {
-    let (mut event_loop, lp) = real();
+    let (mut event_loop, handle) = real();
     let texts = Rc::new(RefCell::new(Vec::new()));
     let seen = Rc::clone(&texts);
-    lp.on_slow_callback(move |slow| seen.borrow_mut().push(slow.to_string()));
-    lp.set_slow_callback_duration(2 * MS);
+    handle.on_slow_callback(move |slow| seen.borrow_mut().push(slow.to_string()));
+    handle.set_slow_callback_duration(2 * MS);
     let line = line!() + 1;
-    let task = lp.create_task(async { thread::sleep(3 * MS) });
+    let task = handle.create_task(async { thread::sleep(3 * MS) });
     task.set_name("parser");
     event_loop.run_until_complete(task).unwrap().unwrap();
     let expected = format!("Executing <Task parser at {}:{line}> took 0.", file!());
@@ -190,14 +190,14 @@ fn task_12_a_slow_step_is_reported_as_its_task() {
 #[test]
 fn dbg_09_a_lookup_is_timed_in_debug_mode() {
     let logged = Logged::start();
-    let (mut event_loop, lp) = real();
+    let (mut event_loop, handle) = real();
     for (threshold, level) in [(Duration::ZERO, Level::Info), (Duration::MAX, Level::Debug)] {
-        lp.set_debug(true);
-        lp.set_slow_callback_duration(threshold);
+        handle.set_debug(true);
+        handle.set_slow_callback_duration(threshold);
         // A service name needs the resolver, but no network.
         let lookup = Lookup::new("127.0.0.1", "80".parse::<loopctl::plan::Port>().unwrap());
         let lookup = lookup.kind(loopctl::plan::SocketKind::Any);
-        event_loop.run_until_complete(lp.getaddrinfo(lookup.clone())).unwrap().unwrap();
+        event_loop.run_until_complete(handle.getaddrinfo(lookup.clone())).unwrap().unwrap();
         let lines = logged.take();
         let lines: Vec<_> =
             lines.iter().filter(|(_, line)| line.contains("address info")).collect();
@@ -207,21 +207,21 @@ fn dbg_09_a_lookup_is_timed_in_debug_mode() {
         assert!(answer.starts_with("Getting address info 127.0.0.1:80, "), "{answer}");
         assert!(answer.contains("ms: [127.0.0.1:80"), "{answer}");
 
-        lp.set_debug(false);
-        event_loop.run_until_complete(lp.getaddrinfo(lookup)).unwrap().unwrap();
+        handle.set_debug(false);
+        event_loop.run_until_complete(handle.getaddrinfo(lookup)).unwrap().unwrap();
         assert_eq!(logged.take(), []);
     }
 }
 
 #[test]
 fn dbg_15_a_turn_of_many_small_callbacks_is_reported_as_slow() {
-    let (mut event_loop, lp) = real();
+    let (mut event_loop, handle) = real();
     let turns = Rc::new(RefCell::new(Vec::new()));
     let seen = Rc::clone(&turns);
-    lp.on_slow_turn(move |slow| seen.borrow_mut().push((slow.jobs, slow.took)));
-    lp.set_slow_callback_duration(8 * MS);
+    handle.on_slow_turn(move |slow| seen.borrow_mut().push((slow.jobs, slow.took)));
+    handle.set_slow_callback_duration(8 * MS);
     for _ in 0..8 {
-        lp.call_soon(|| thread::sleep(MS));
+        handle.call_soon(|| thread::sleep(MS));
     }
     one_turn(&mut event_loop);
     one_turn(&mut event_loop);

@@ -6,7 +6,7 @@ use std::io;
 use std::rc::Rc;
 
 use log::Level;
-use loopctl::{ErrorContext, ExceptionHandler, JobKind, LoopRef};
+use loopctl::{ErrorContext, ExceptionHandler, JobKind, LoopHandle};
 
 use crate::support::{
     Logged, Notes, SEC, alone, collect_errors, exit, exits, manual, one_turn, passed, real, throw,
@@ -30,19 +30,19 @@ fn refuse() -> Result<(), io::Error> {
 
 #[test]
 fn exc_01_a_failed_callback_is_reported_with_its_error_and_handle() {
-    let (mut event_loop, lp) = real();
+    let (mut event_loop, handle) = real();
     let seen = Notes::default();
     let notes = seen.clone();
-    lp.set_exception_handler(Some(Rc::new(move |_: &LoopRef, context: &ErrorContext| {
+    handle.set_exception_handler(Some(Rc::new(move |_: &LoopHandle, context: &ErrorContext| {
         let job = context.job.as_ref().expect("a job");
         let error = context.error.as_ref().expect("an error");
         let line = job.origin.map_or(0, |at| at.line());
         notes.add(format!("{}: {error} ({:?} line {line});", context.message, job.kind));
     })));
     let line = line!();
-    lp.call_soon(refuse);
-    lp.call_at(lp.time(), || -> () { throw("boom") });
-    lp.remote().call_soon_threadsafe(|| Err("from afar".to_owned())).unwrap();
+    handle.call_soon(refuse);
+    handle.call_at(handle.time(), || -> () { throw("boom") });
+    handle.remote().call_soon_threadsafe(|| Err("from afar".to_owned())).unwrap();
     one_turn(&mut event_loop);
     let expected = [
         format!("Exception in callback: refused ({:?} line {});", JobKind::Call, line + 1),
@@ -54,36 +54,36 @@ fn exc_01_a_failed_callback_is_reported_with_its_error_and_handle() {
 
 #[test]
 fn exc_02_the_loop_goes_on_after_a_failed_callback() {
-    let (mut event_loop, lp, start) = manual();
-    let (errors, notes) = (collect_errors(&lp), Notes::default());
-    lp.call_soon(refuse);
-    lp.call_soon(notes.adder("next"));
-    lp.call_later(SEC, || -> () { throw("boom") });
-    lp.call_later(SEC, notes.adder("timer"));
-    event_loop.run_until_complete(lp.sleep(2 * SEC)).unwrap();
+    let (mut event_loop, handle, start) = manual();
+    let (errors, notes) = (collect_errors(&handle), Notes::default());
+    handle.call_soon(refuse);
+    handle.call_soon(notes.adder("next"));
+    handle.call_later(SEC, || -> () { throw("boom") });
+    handle.call_later(SEC, notes.adder("timer"));
+    event_loop.run_until_complete(handle.sleep(2 * SEC)).unwrap();
     assert_eq!(notes.take(), "next timer");
-    assert_eq!(lp.time(), start + 2 * SEC);
+    assert_eq!(handle.time(), start + 2 * SEC);
     assert_eq!(errors.take().matches("Exception in callback").count(), 2);
 }
 
 #[test]
 fn exc_03_the_default_handler_logs_one_error_its_fields_in_order() {
     let logged = Logged::start();
-    let (mut event_loop, lp) = real();
+    let (mut event_loop, handle) = real();
     let cause = io::Error::other(io::Error::other("the cause"));
     let context = ErrorContext::new("it broke")
         .with("transport", "<Transport>")
         .with("cache", "/var/cache/x")
         .error(cause);
-    lp.call_exception_handler(context);
+    handle.call_exception_handler(context);
     let text = "it broke\ncache: /var/cache/x\ntransport: <Transport>\ncaused by: the cause";
     assert_eq!(logged.take(), [(Level::Error, text.to_owned())]);
 
-    lp.call_exception_handler(ErrorContext::default());
+    handle.call_exception_handler(ErrorContext::default());
     let text = "Unhandled exception in event loop".to_owned();
     assert_eq!(logged.take(), [(Level::Error, text)]);
 
-    lp.call_soon(refuse);
+    handle.call_soon(refuse);
     one_turn(&mut event_loop);
     let lines = logged.take();
     assert_eq!(lines.len(), 1);
@@ -102,72 +102,73 @@ fn exc_04_known_keys_have_fields_and_others_are_kept() {
 
 #[test]
 fn exc_05_and_06_an_error_inside_a_callback_names_it_in_debug_mode() {
-    let (mut event_loop, lp) = real();
-    let errors = collect_errors(&lp);
+    let (mut event_loop, handle) = real();
+    let errors = collect_errors(&handle);
     for debug in [false, true] {
-        lp.set_debug(debug);
-        let inside = lp.clone();
+        handle.set_debug(debug);
+        let inside = handle.clone();
         let line = line!() + 1;
-        lp.call_soon(move || inside.call_exception_handler(ErrorContext::new("inside")));
+        handle.call_soon(move || inside.call_exception_handler(ErrorContext::new("inside")));
         one_turn(&mut event_loop);
         let report = errors.take();
         let place = format!(" at {}:{line}>", file!());
         let expected = report.starts_with("inside\nhandle: <Handle ") && report.ends_with(&place);
         assert_eq!(expected, debug, "{report}");
     }
-    lp.call_exception_handler(ErrorContext::new("outside"));
+    handle.call_exception_handler(ErrorContext::new("outside"));
     assert_eq!(errors.take(), "outside");
 }
 
 #[test]
 fn exc_07_a_handler_replaces_the_default_until_it_is_taken_away() {
     let logged = Logged::start();
-    let (_event_loop, lp) = real();
-    let errors = collect_errors(&lp);
-    let handler: ExceptionHandler = lp.exception_handler().unwrap();
-    lp.call_exception_handler(ErrorContext::new("to the handler"));
+    let (_event_loop, handle) = real();
+    let errors = collect_errors(&handle);
+    let handler: ExceptionHandler = handle.exception_handler().unwrap();
+    handle.call_exception_handler(ErrorContext::new("to the handler"));
     assert_eq!((errors.take().as_str(), logged.take().len()), ("to the handler", 0));
 
-    handler(&lp, &ErrorContext::new("by hand"));
+    handler(&handle, &ErrorContext::new("by hand"));
     assert_eq!(errors.take(), "by hand");
-    lp.set_exception_handler(None);
-    assert!(lp.exception_handler().is_none());
-    lp.call_exception_handler(ErrorContext::new("to the log"));
+    handle.set_exception_handler(None);
+    assert!(handle.exception_handler().is_none());
+    handle.call_exception_handler(ErrorContext::new("to the log"));
     assert_eq!((errors.take().as_str(), logged.take().len()), ("", 1));
 }
 
 #[test]
 fn exc_07_a_handler_may_replace_itself() {
-    let (_event_loop, lp) = real();
+    let (_event_loop, handle) = real();
     let notes = Notes::default();
     let seen = notes.clone();
-    lp.set_exception_handler(Some(Rc::new(move |lp: &LoopRef, _: &ErrorContext| {
+    handle.set_exception_handler(Some(Rc::new(move |handle: &LoopHandle, _: &ErrorContext| {
         seen.add("once");
-        lp.set_exception_handler(None);
+        handle.set_exception_handler(None);
     })));
-    lp.call_exception_handler(ErrorContext::new("first"));
+    handle.call_exception_handler(ErrorContext::new("first"));
     let _logged = Logged::start();
-    lp.call_exception_handler(ErrorContext::new("second"));
+    handle.call_exception_handler(ErrorContext::new("second"));
     assert_eq!(notes.take(), "once");
 }
 
-fn break_handler(lp: &LoopRef) {
-    lp.set_exception_handler(Some(Rc::new(|_: &LoopRef, _: &ErrorContext| throw("broken"))));
+fn break_handler(event_loop: &LoopHandle) {
+    event_loop
+        .set_exception_handler(Some(Rc::new(|_: &LoopHandle, _: &ErrorContext| throw("broken"))));
 }
 
 #[test]
 fn exc_08_a_handler_that_fails_is_reported_with_what_it_was_given() {
     let logged = Logged::start();
-    let (mut event_loop, lp) = real();
+    let (mut event_loop, handle) = real();
     let notes = Notes::default();
-    break_handler(&lp);
-    lp.call_exception_handler(ErrorContext::new("original").with("socket", 3));
+    break_handler(&handle);
+    handle.call_exception_handler(ErrorContext::new("original").with("socket", 3));
     let text = "Unhandled error in exception handler\ncontext: original\nsocket: 3\ncaused by: \
                 panicked: broken";
     assert_eq!(logged.take(), [(Level::Error, text.to_owned())]);
 
-    lp.call_soon(refuse);
-    lp.call_soon(notes.adder("next"));
+    handle.call_soon(refuse);
+    handle.call_soon(notes.adder("next"));
     one_turn(&mut event_loop);
     assert_eq!(notes.take(), "next");
 }
@@ -175,14 +176,14 @@ fn exc_08_a_handler_that_fails_is_reported_with_what_it_was_given() {
 #[test]
 fn exc_09_the_loop_goes_on_when_the_logger_fails_too() {
     let logged = Logged::start();
-    let (mut event_loop, lp) = real();
+    let (mut event_loop, handle) = real();
     let notes = Notes::default();
     logged.is_broken(true);
-    lp.call_soon(refuse);
+    handle.call_soon(refuse);
     one_turn(&mut event_loop);
-    break_handler(&lp);
-    lp.call_soon(refuse);
-    lp.call_soon(notes.adder("next"));
+    break_handler(&handle);
+    handle.call_soon(refuse);
+    handle.call_soon(notes.adder("next"));
     one_turn(&mut event_loop);
     logged.is_broken(false);
     assert_eq!(notes.take(), "next");
@@ -205,37 +206,37 @@ fn exc_09_the_last_resort_is_standard_error() {
 }
 
 fn fail_in_every_net() {
-    let (_event_loop, lp) = real();
-    lp.call_exception_handler(ErrorContext::new("no logger at all"));
+    let (_event_loop, handle) = real();
+    handle.call_exception_handler(ErrorContext::new("no logger at all"));
     let logged = Logged::start();
     logged.is_broken(true);
-    lp.call_exception_handler(ErrorContext::new("with a broken logger"));
-    break_handler(&lp);
-    lp.call_exception_handler(ErrorContext::new("and a broken handler"));
+    handle.call_exception_handler(ErrorContext::new("with a broken logger"));
+    break_handler(&handle);
+    handle.call_exception_handler(ErrorContext::new("and a broken handler"));
 }
 
 #[test]
 fn exc_10_an_exit_passes_through_every_net() {
-    let (mut event_loop, lp) = real();
-    lp.call_soon(|| -> () { exit() });
+    let (mut event_loop, handle) = real();
+    handle.call_soon(|| -> () { exit() });
     assert!(exits(|| one_turn(&mut event_loop)), "a callback");
     assert!(exits(|| event_loop.run_until_complete(async { exit() })), "the main future");
-    lp.remote().call_soon_threadsafe(|| -> () { exit() }).unwrap();
+    handle.remote().call_soon_threadsafe(|| -> () { exit() }).unwrap();
     assert!(exits(|| one_turn(&mut event_loop)), "a post");
-    lp.set_exception_handler(Some(Rc::new(|_: &LoopRef, _: &ErrorContext| exit())));
-    lp.call_soon(refuse);
+    handle.set_exception_handler(Some(Rc::new(|_: &LoopHandle, _: &ErrorContext| exit())));
+    handle.call_soon(refuse);
     assert!(exits(|| one_turn(&mut event_loop)), "the handler");
-    lp.set_exception_handler(None);
-    let work = lp.run_in_executor(|| exit());
+    handle.set_exception_handler(None);
+    let work = handle.run_in_executor(|| exit());
     assert!(exits(|| event_loop.run_until_complete(work)), "a thread of the executor");
 }
 
 #[test]
 fn exc_10_what_was_ready_when_the_exit_came_runs_next_time() {
-    let (mut event_loop, lp) = real();
+    let (mut event_loop, handle) = real();
     let notes = Notes::default();
-    lp.call_soon(|| -> () { exit() });
-    lp.call_soon(notes.adder("kept"));
+    handle.call_soon(|| -> () { exit() });
+    handle.call_soon(notes.adder("kept"));
     assert!(exits(|| one_turn(&mut event_loop)));
     assert_eq!(notes.take(), "");
     one_turn(&mut event_loop);
@@ -245,14 +246,14 @@ fn exc_10_what_was_ready_when_the_exit_came_runs_next_time() {
 #[test]
 fn exc_12_an_error_without_words_does_not_kill_the_report() {
     let _logged = Logged::start();
-    let (mut event_loop, lp) = real();
+    let (mut event_loop, handle) = real();
     let notes = Notes::default();
-    lp.call_soon(|| Err::<(), _>(Unspeakable));
+    handle.call_soon(|| Err::<(), _>(Unspeakable));
     one_turn(&mut event_loop);
     // This handler fails over those words itself, and its failure is reported with them.
-    collect_errors(&lp);
-    lp.call_soon(|| Err::<(), _>(Unspeakable));
-    lp.call_soon(notes.adder("next"));
+    collect_errors(&handle);
+    handle.call_soon(|| Err::<(), _>(Unspeakable));
+    handle.call_soon(notes.adder("next"));
     one_turn(&mut event_loop);
     assert_eq!(notes.take(), "next");
 }
@@ -260,13 +261,13 @@ fn exc_12_an_error_without_words_does_not_kill_the_report() {
 #[test]
 fn exc_02_a_reader_that_panics_stays_and_is_called_again() {
     use std::io::Write;
-    let (mut event_loop, lp) = real();
-    let errors = collect_errors(&lp);
+    let (mut event_loop, handle) = real();
+    let errors = collect_errors(&handle);
     let (ours, mut theirs) = std::os::unix::net::UnixStream::pair().unwrap();
-    lp.add_reader(&ours, || -> () { throw("boom") }).unwrap();
+    handle.add_reader(&ours, || -> () { throw("boom") }).unwrap();
     theirs.write_all(b"x").unwrap();
     one_turn(&mut event_loop);
     one_turn(&mut event_loop);
     assert_eq!(errors.take().matches("panicked: boom").count(), 2, "there is still a byte to read");
-    assert!(lp.remove_reader(&ours));
+    assert!(handle.remove_reader(&ours));
 }

@@ -9,16 +9,16 @@ use crate::support::{Notes, collect_errors, manual, one_turn, real, throw, throw
 
 #[test]
 fn fut_01_a_new_future_is_pending_and_awaited() {
-    let (_event_loop, lp) = real();
-    let (promise, deferred) = lp.create_future::<u8>();
+    let (_event_loop, handle) = real();
+    let (promise, deferred) = handle.create_future::<u8>();
     assert!(promise.is_awaited());
     assert!(!deferred.is_done());
 }
 
 #[test]
 fn fut_02_there_is_no_result_before_it_is_set_and_only_one_after() {
-    let (_event_loop, lp) = real();
-    let (promise, mut deferred) = lp.create_future();
+    let (_event_loop, handle) = real();
+    let (promise, mut deferred) = handle.create_future();
     assert_eq!(deferred.try_result(), None);
     promise.set(1);
     assert_eq!(deferred.try_result(), Some(Ok(1)));
@@ -28,8 +28,8 @@ fn fut_02_there_is_no_result_before_it_is_set_and_only_one_after() {
 
 #[test]
 fn fut_04_cancel_is_true_once_and_wakes_who_waits() {
-    let (mut event_loop, lp) = real();
-    let (promise, deferred) = lp.create_future::<()>();
+    let (mut event_loop, handle) = real();
+    let (promise, deferred) = handle.create_future::<()>();
     let deferred = Rc::new(Cell::new(Some(deferred)));
     assert!(with(&deferred, Deferred::cancel));
     assert!(!with(&deferred, Deferred::cancel), "it is done");
@@ -37,7 +37,7 @@ fn fut_04_cancel_is_true_once_and_wakes_who_waits() {
     let waiting = deferred.take().unwrap();
     assert_eq!(event_loop.run_until_complete(waiting).unwrap(), Err(Cancelled::default()));
 
-    let (promise, deferred) = lp.create_future();
+    let (promise, deferred) = handle.create_future();
     promise.set(());
     assert!(!deferred.cancel(), "done before");
 }
@@ -52,31 +52,31 @@ fn with<T, R>(slot: &Cell<Option<Deferred<T>>>, look: impl FnOnce(&Deferred<T>) 
 
 #[test]
 fn fut_04_dropping_either_end_tells_the_other() {
-    let (mut event_loop, lp) = real();
-    let (promise, deferred) = lp.create_future::<()>();
+    let (mut event_loop, handle) = real();
+    let (promise, deferred) = handle.create_future::<()>();
     drop(deferred);
     assert!(!promise.is_awaited());
 
-    let (promise, deferred) = lp.create_future::<()>();
-    lp.call_soon(move || drop(promise));
+    let (promise, deferred) = handle.create_future::<()>();
+    handle.call_soon(move || drop(promise));
     assert!(event_loop.run_until_complete(deferred).unwrap().is_err());
 }
 
 #[test]
 fn fut_05_a_cancelled_future_says_why() {
-    let (event_loop, lp) = real();
+    let (event_loop, handle) = real();
     event_loop.close();
-    let error = lp.run_in_executor(|| ()).try_result().unwrap().unwrap_err();
+    let error = handle.run_in_executor(|| ()).try_result().unwrap().unwrap_err();
     assert_eq!(error.reason(), Some("event loop is closed"));
     assert_eq!(error.to_string(), "cancelled: event loop is closed");
     assert_eq!(Cancelled::default().to_string(), "cancelled");
 }
 
 /// A task that waits for a promise and notes that it has come.
-fn waiter(lp: &loopctl::LoopRef, notes: &Notes, name: &'static str) -> Promise<()> {
-    let (promise, deferred) = lp.create_future();
+fn waiter(event_loop: &loopctl::LoopHandle, notes: &Notes, name: &'static str) -> Promise<()> {
+    let (promise, deferred) = event_loop.create_future();
     let notes = notes.clone();
-    drop(lp.create_task(async move {
+    drop(event_loop.create_task(async move {
         deferred.await.expect("set");
         notes.add(name);
     }));
@@ -85,17 +85,17 @@ fn waiter(lp: &loopctl::LoopRef, notes: &Notes, name: &'static str) -> Promise<(
 
 #[test]
 fn fut_06_who_waits_runs_in_the_next_turn_never_inside_the_setter() {
-    let (mut event_loop, lp) = real();
+    let (mut event_loop, handle) = real();
     let notes = Notes::default();
-    let (first, second) = (waiter(&lp, &notes, "first"), waiter(&lp, &notes, "second"));
+    let (first, second) = (waiter(&handle, &notes, "first"), waiter(&handle, &notes, "second"));
     one_turn(&mut event_loop);
     let setter = notes.clone();
-    lp.call_soon(move || {
+    handle.call_soon(move || {
         second.set(());
         first.set(());
         setter.add("set");
     });
-    lp.call_soon(notes.adder("same turn"));
+    handle.call_soon(notes.adder("same turn"));
     one_turn(&mut event_loop);
     assert_eq!(notes.take(), "set same turn");
     one_turn(&mut event_loop);
@@ -104,42 +104,42 @@ fn fut_06_who_waits_runs_in_the_next_turn_never_inside_the_setter() {
 
 #[test]
 fn fut_07_awaiting_what_is_done_takes_no_turn() {
-    let (mut event_loop, lp) = real();
-    let (promise, deferred) = lp.create_future();
+    let (mut event_loop, handle) = real();
+    let (promise, deferred) = handle.create_future();
     promise.set(5);
-    lp.stop();
+    handle.stop();
     assert_eq!(event_loop.run_until_complete(deferred).unwrap(), Ok(5));
 }
 
 #[test]
 fn fut_09_a_panic_that_nobody_retrieves_is_reported() {
-    let (mut event_loop, lp) = real();
-    let errors = collect_errors(&lp);
+    let (mut event_loop, handle) = real();
+    let errors = collect_errors(&handle);
     let pool = Executor::new("one", 1);
-    let mut work = lp.run_in(&pool, || throw("lost"));
+    let mut work = handle.run_in(&pool, || throw("lost"));
     // One thread: when this has come back, the panic has happened.
-    event_loop.run_until_complete(lp.run_in(&pool, || ())).unwrap().unwrap();
+    event_loop.run_until_complete(handle.run_in(&pool, || ())).unwrap().unwrap();
     assert!(work.is_done());
     assert_eq!(errors.take(), "", "not while it can still be retrieved");
     drop(work);
     let report = "Future exception was never retrieved\ncaused by: panicked: lost";
     assert_eq!(errors.take(), report);
 
-    work = lp.run_in(&pool, || throw("found"));
+    work = handle.run_in(&pool, || throw("found"));
     assert!(thrown(|| event_loop.run_until_complete(work)).is_some());
-    drop(lp.run_in_executor(|| "a value"));
+    drop(handle.run_in_executor(|| "a value"));
     assert_eq!(errors.take(), "", "neither retrieved panics nor values are");
 }
 
 #[test]
 fn fut_10_setting_what_nobody_waits_for_is_silent() {
-    let (_event_loop, lp) = real();
-    let errors = collect_errors(&lp);
+    let (_event_loop, handle) = real();
+    let errors = collect_errors(&handle);
     let token = Rc::new(());
-    let (promise, deferred) = lp.create_future();
+    let (promise, deferred) = handle.create_future();
     drop(deferred);
     promise.set(Rc::clone(&token));
-    let (promise, deferred) = lp.create_future();
+    let (promise, deferred) = handle.create_future();
     deferred.cancel();
     promise.set(Rc::clone(&token));
     assert_eq!((errors.take().as_str(), Rc::strong_count(&token)), ("", 1));
@@ -147,14 +147,14 @@ fn fut_10_setting_what_nobody_waits_for_is_silent() {
 
 #[test]
 fn fut_13_debug_text_says_the_state_and_not_the_value() {
-    let (_event_loop, lp, _) = manual();
-    let (promise, mut deferred) = lp.create_future();
+    let (_event_loop, handle, _) = manual();
+    let (promise, mut deferred) = handle.create_future();
     assert_eq!(format!("{deferred:?} {promise:?}"), "<Future pending> <Promise awaited=true>");
     promise.set("hunter2");
     assert_eq!(format!("{deferred:?}"), "<Future finished>");
     assert!(deferred.try_result().is_some());
     assert_eq!(format!("{deferred:?}"), "<Future finished, result taken>");
-    let (_promise, deferred) = lp.create_future::<()>();
+    let (_promise, deferred) = handle.create_future::<()>();
     deferred.cancel();
     assert_eq!(format!("{deferred:?}"), "<Future cancelled>");
 }

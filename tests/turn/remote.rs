@@ -15,9 +15,9 @@ use crate::support::{FAR, Notes, one_turn, real, watchdog};
 
 #[test]
 fn call_10_a_post_wakes_a_loop_that_waits() {
-    let (mut event_loop, lp) = real();
-    let barked = watchdog(&lp);
-    let remote = lp.remote();
+    let (mut event_loop, handle) = real();
+    let barked = watchdog(&handle);
+    let remote = handle.remote();
     for _ in 0..100 {
         thread::scope(|scope| {
             // The loop waits by now, or will not: both must work, and a hundred rounds see both.
@@ -33,13 +33,13 @@ fn call_10_a_post_wakes_a_loop_that_waits() {
 
 #[test]
 fn call_11_posts_of_the_same_thread_keep_their_place_among_calls() {
-    let (mut event_loop, lp) = real();
+    let (mut event_loop, handle) = real();
     let notes = Notes::of_this_thread();
     let note = |text: &'static str| move || Notes::of_this_thread().add(text);
-    lp.call_soon(notes.adder("a"));
-    lp.remote().call_soon_threadsafe(note("b")).unwrap();
-    lp.call_soon(notes.adder("c"));
-    lp.remote().call_soon_threadsafe(note("d")).unwrap();
+    handle.call_soon(notes.adder("a"));
+    handle.remote().call_soon_threadsafe(note("b")).unwrap();
+    handle.call_soon(notes.adder("c"));
+    handle.remote().call_soon_threadsafe(note("d")).unwrap();
     one_turn(&mut event_loop);
     assert_eq!(notes.take(), "a b c d");
 }
@@ -49,17 +49,17 @@ const POSTS: usize = 1024;
 
 #[test]
 fn call_12_of_4096_posts_among_cancelled_timers_none_is_lost_and_none_doubled() {
-    let (mut event_loop, lp) = real();
-    let barked = watchdog(&lp);
+    let (mut event_loop, handle) = real();
+    let barked = watchdog(&handle);
     let runs: Arc<Vec<AtomicU32>> = Arc::new((0..THREADS * POSTS).map(|_| 0.into()).collect());
     let prevented: HashSet<usize> = thread::scope(|scope| {
         let posters: Vec<_> = (0..THREADS)
             .map(|nth| {
-                let (remote, runs) = (lp.remote(), Arc::clone(&runs));
+                let (remote, runs) = (handle.remote(), Arc::clone(&runs));
                 scope.spawn(move || post_all(&remote, &runs, nth * POSTS))
             })
             .collect();
-        let remote = lp.remote();
+        let remote = handle.remote();
         let joined = scope.spawn(move || {
             let prevented = posters.into_iter().flat_map(|poster| poster.join().unwrap()).collect();
             // Everything else was posted before, and posts keep their order.
@@ -85,8 +85,8 @@ fn post_all(remote: &Remote, runs: &Arc<Vec<AtomicU32>>, first: usize) -> Vec<us
         let handle = remote.call_soon_threadsafe(move || {
             runs[number].fetch_add(1, Ordering::Relaxed);
             if number % 3 == 0 {
-                let lp = running_loop().expect("posts run on the loop");
-                lp.call_later(FAR, || ()).cancel();
+                let event_loop = running_loop().expect("posts run on the loop");
+                event_loop.call_later(FAR, || ()).cancel();
             }
         });
         if number % 7 == 0 && handle.is_ok_and(|handle| handle.cancel()) {
@@ -98,8 +98,8 @@ fn post_all(remote: &Remote, runs: &Arc<Vec<AtomicU32>>, first: usize) -> Vec<us
 
 #[test]
 fn call_12_posts_of_one_thread_run_in_order() {
-    let (mut event_loop, lp) = real();
-    let remote = lp.remote();
+    let (mut event_loop, handle) = real();
+    let remote = handle.remote();
     thread::scope(|scope| {
         scope.spawn(move || {
             for number in 0..1000 {
@@ -116,31 +116,31 @@ fn call_12_posts_of_one_thread_run_in_order() {
 
 #[test]
 fn call_13_a_post_can_be_cancelled_from_any_thread_until_it_begins() {
-    let (mut event_loop, lp) = real();
+    let (mut event_loop, handle) = real();
     let token = Arc::new(());
     let held = Arc::clone(&token);
-    let handle = lp.remote().call_soon_threadsafe(move || drop(held)).unwrap();
-    let prevented = thread::scope(|scope| scope.spawn(|| handle.cancel()).join().unwrap());
-    assert!(prevented && handle.is_cancelled());
+    let posted = handle.remote().call_soon_threadsafe(move || drop(held)).unwrap();
+    let prevented = thread::scope(|scope| scope.spawn(|| posted.cancel()).join().unwrap());
+    assert!(prevented && posted.is_cancelled());
     assert_eq!(Arc::strong_count(&token), 1, "what it captured is freed at once");
-    assert!(!handle.cancel(), "nothing left to prevent");
+    assert!(!posted.cancel(), "nothing left to prevent");
     one_turn(&mut event_loop);
 }
 
 #[test]
 fn call_13_cancelling_a_post_that_runs_or_ran_prevents_nothing() {
-    let (mut event_loop, lp) = real();
+    let (mut event_loop, handle) = real();
     let (give, given) = mpsc::channel::<loopctl::RemoteHandle>();
     let (tell, told) = mpsc::channel();
     let call = move || {
         let own = given.recv().unwrap();
         tell.send((own.cancel(), own.is_cancelled())).unwrap();
     };
-    let handle = lp.remote().call_soon_threadsafe(call).unwrap();
-    give.send(handle.clone()).unwrap();
+    let posted = handle.remote().call_soon_threadsafe(call).unwrap();
+    give.send(posted.clone()).unwrap();
     one_turn(&mut event_loop);
     assert_eq!(told.recv().unwrap(), (false, false), "from inside");
-    assert!(!handle.cancel() && !handle.is_cancelled(), "afterwards");
+    assert!(!posted.cancel() && !posted.is_cancelled(), "afterwards");
 }
 
 /// Counts where a token that only the loop's thread may drop was dropped.
@@ -162,10 +162,10 @@ impl Drop for Witness {
 #[test]
 fn loop_21_posting_while_the_loop_closes_runs_or_drops_every_call() {
     for round in 0..50 {
-        let (mut event_loop, lp) = real();
+        let (mut event_loop, handle) = real();
         let (token, accepted) = (Arc::new(()), AtomicUsize::new(0));
         let ran = Arc::new(AtomicUsize::new(0));
-        let remotes: Vec<_> = (0..2).map(|_| lp.remote()).collect();
+        let remotes: Vec<_> = (0..2).map(|_| handle.remote()).collect();
         thread::scope(|scope| {
             for remote in &remotes {
                 scope.spawn(|| {
@@ -198,13 +198,13 @@ fn loop_21_waking_tasks_while_the_loop_closes_drops_their_futures_at_home() {
     let home = thread::current().id();
     let (dropped, abroad) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     for round in 0..200 {
-        let (mut event_loop, lp) = real();
+        let (mut event_loop, handle) = real();
         let promises: Vec<Promise<()>> = (0..TASKS)
             .map(|_| {
-                let (promise, deferred) = lp.create_future();
+                let (promise, deferred) = handle.create_future();
                 let (dropped, abroad) = (Arc::clone(&dropped), Arc::clone(&abroad));
                 let witness = Witness { home, dropped, abroad };
-                drop(lp.create_task(async move {
+                drop(handle.create_task(async move {
                     let _witness = witness;
                     let _ = deferred.await;
                     pending::<()>().await;
@@ -225,9 +225,9 @@ fn loop_21_waking_tasks_while_the_loop_closes_drops_their_futures_at_home() {
 
 #[test]
 fn loop_21_a_remote_of_a_closed_loop_is_harmless() {
-    let (event_loop, lp) = real();
-    let remote = lp.remote();
-    drop((event_loop, lp));
+    let (event_loop, handle) = real();
+    let remote = handle.remote();
+    drop((event_loop, handle));
     remote.stop();
     assert!(remote.is_closed() && !remote.is_running());
     assert_eq!(remote.call_soon_threadsafe(|| ()).err(), Some(LoopClosed));
@@ -235,10 +235,10 @@ fn loop_21_a_remote_of_a_closed_loop_is_harmless() {
 
 #[test]
 fn call_10_a_stop_from_another_thread_ends_the_run() {
-    let (mut event_loop, lp) = real();
-    let barked = watchdog(&lp);
+    let (mut event_loop, handle) = real();
+    let barked = watchdog(&handle);
     let turns = Rc::new(Cell::new(0));
-    let remote = lp.remote();
+    let remote = handle.remote();
     thread::scope(|scope| {
         scope.spawn(|| remote.stop());
         event_loop.run_forever().unwrap();

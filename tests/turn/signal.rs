@@ -6,14 +6,14 @@ use std::os::unix::process::ExitStatusExt;
 use std::rc::Rc;
 use std::thread;
 
-use loopctl::{ErrorContext, JobKind, LoopRef};
+use loopctl::{ErrorContext, JobKind, LoopHandle};
 use signal_hook::low_level::raise;
 
 use crate::support::{Notes, alone, collect_errors, one_turn, real, throw, watchdog};
 
 #[test]
 fn sig_01_what_is_no_signal_or_cannot_be_caught_is_refused() {
-    let (_event_loop, lp) = real();
+    let (_event_loop, handle) = real();
     for (signal, reason) in [
         (0, "there is no signal 0"),
         (-1, "there is no signal -1"),
@@ -21,45 +21,46 @@ fn sig_01_what_is_no_signal_or_cannot_be_caught_is_refused() {
         (libc::SIGKILL, "signal 9 cannot be caught"),
         (libc::SIGSTOP, "signal 19 cannot be caught"),
     ] {
-        let error = lp.add_signal_handler(signal, || ()).unwrap_err();
+        let error = handle.add_signal_handler(signal, || ()).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
         assert_eq!(error.to_string(), reason);
-        assert!(!lp.remove_signal_handler(signal));
+        assert!(!handle.remove_signal_handler(signal));
     }
 }
 
 #[test]
 fn sig_02_a_signal_wakes_the_wait_and_is_called_once_on_the_loop() {
-    let (mut event_loop, lp) = real();
-    let barked = watchdog(&lp);
+    let (mut event_loop, handle) = real();
+    let barked = watchdog(&handle);
     let (calls, home) = (Rc::new(Cell::new(0)), thread::current().id());
-    let (count, stop) = (Rc::clone(&calls), lp.clone());
-    lp.add_signal_handler(libc::SIGUSR1, move || {
-        assert_eq!(thread::current().id(), home);
-        count.set(count.get() + 1);
-        stop.stop();
-    })
-    .unwrap();
+    let (count, stop) = (Rc::clone(&calls), handle.clone());
+    handle
+        .add_signal_handler(libc::SIGUSR1, move || {
+            assert_eq!(thread::current().id(), home);
+            count.set(count.get() + 1);
+            stop.stop();
+        })
+        .unwrap();
     thread::scope(|scope| {
         scope.spawn(|| raise(libc::SIGUSR1));
         event_loop.run_forever().unwrap();
     });
     one_turn(&mut event_loop);
     assert_eq!((calls.get(), barked.get()), (1, false));
-    assert!(lp.remove_signal_handler(libc::SIGUSR1));
+    assert!(handle.remove_signal_handler(libc::SIGUSR1));
 }
 
 #[test]
 fn sig_02_a_handler_stays_after_a_failure_and_is_named() {
-    let (mut event_loop, lp) = real();
+    let (mut event_loop, handle) = real();
     let seen = Notes::default();
     let notes = seen.clone();
-    lp.set_exception_handler(Some(Rc::new(move |_: &LoopRef, context: &ErrorContext| {
+    handle.set_exception_handler(Some(Rc::new(move |_: &LoopHandle, context: &ErrorContext| {
         let job = context.job.as_ref().expect("a job");
         assert_eq!(job.kind, JobKind::Signal);
         notes.add(&job.name);
     })));
-    lp.add_signal_handler(libc::SIGCONT, || -> () { throw("boom") }).unwrap();
+    handle.add_signal_handler(libc::SIGCONT, || -> () { throw("boom") }).unwrap();
     for _ in 0..2 {
         raise(libc::SIGCONT).unwrap();
         one_turn(&mut event_loop);
@@ -69,16 +70,16 @@ fn sig_02_a_handler_stays_after_a_failure_and_is_named() {
 
 #[test]
 fn sig_03_remove_tells_whether_there_was_a_handler() {
-    let (mut event_loop, lp) = real();
+    let (mut event_loop, handle) = real();
     let notes = Notes::default();
-    assert!(!lp.remove_signal_handler(libc::SIGWINCH));
-    lp.add_signal_handler(libc::SIGWINCH, notes.adder("first")).unwrap();
-    lp.add_signal_handler(libc::SIGWINCH, notes.adder("second")).unwrap();
+    assert!(!handle.remove_signal_handler(libc::SIGWINCH));
+    handle.add_signal_handler(libc::SIGWINCH, notes.adder("first")).unwrap();
+    handle.add_signal_handler(libc::SIGWINCH, notes.adder("second")).unwrap();
     raise(libc::SIGWINCH).unwrap();
     one_turn(&mut event_loop);
     assert_eq!(notes.take(), "second", "one handler, the last");
-    assert!(lp.remove_signal_handler(libc::SIGWINCH));
-    assert!(!lp.remove_signal_handler(libc::SIGWINCH));
+    assert!(handle.remove_signal_handler(libc::SIGWINCH));
+    assert!(!handle.remove_signal_handler(libc::SIGWINCH));
     // The process ignores this signal by default, so raising it must reach nobody.
     raise(libc::SIGWINCH).unwrap();
     one_turn(&mut event_loop);
@@ -93,13 +94,13 @@ fn sig_03_the_last_removal_brings_the_default_back() {
 }
 
 fn die_after_the_removal() {
-    let (mut event_loop, lp) = real();
+    let (mut event_loop, handle) = real();
     let notes = Notes::default();
-    lp.add_signal_handler(libc::SIGINT, notes.adder("caught")).expect("a signal");
+    handle.add_signal_handler(libc::SIGINT, notes.adder("caught")).expect("a signal");
     raise(libc::SIGINT).expect("a signal");
     one_turn(&mut event_loop);
     assert_eq!(notes.take(), "caught");
-    lp.remove_signal_handler(libc::SIGINT);
+    handle.remove_signal_handler(libc::SIGINT);
     raise(libc::SIGINT).expect("a signal");
     // Reached only by a process that should be dead; exits then with success, which the test refuses.
 }
@@ -112,9 +113,9 @@ fn sig_04_close_removes_every_handler() {
 }
 
 fn die_after_the_close() {
-    let (event_loop, lp) = real();
+    let (event_loop, handle) = real();
     let (other_loop, other) = real();
-    lp.add_signal_handler(libc::SIGTERM, || ()).expect("a signal");
+    handle.add_signal_handler(libc::SIGTERM, || ()).expect("a signal");
     other.add_signal_handler(libc::SIGTERM, || ()).expect("a signal");
     event_loop.close();
     raise(libc::SIGTERM).expect("a signal");
@@ -125,11 +126,11 @@ fn die_after_the_close() {
 
 #[test]
 fn sig_05_signals_that_arrive_together_are_all_handled() {
-    let (mut event_loop, lp) = real();
+    let (mut event_loop, handle) = real();
     let notes = Notes::default();
     let signals = [(libc::SIGUSR2, "usr2"), (libc::SIGALRM, "alrm"), (libc::SIGIO, "io")];
     for (signal, name) in signals {
-        lp.add_signal_handler(signal, notes.adder(name)).unwrap();
+        handle.add_signal_handler(signal, notes.adder(name)).unwrap();
     }
     for (signal, _) in signals {
         raise(signal).unwrap();
@@ -143,14 +144,14 @@ fn sig_05_signals_that_arrive_together_are_all_handled() {
 
 #[test]
 fn sig_05_a_handler_removed_before_its_turn_is_not_called() {
-    let (mut event_loop, lp) = real();
+    let (mut event_loop, handle) = real();
     let notes = Notes::default();
-    let errors = collect_errors(&lp);
-    lp.add_signal_handler(libc::SIGHUP, notes.adder("never")).unwrap();
+    let errors = collect_errors(&handle);
+    handle.add_signal_handler(libc::SIGHUP, notes.adder("never")).unwrap();
     raise(libc::SIGHUP).unwrap();
-    let inside = lp.clone();
+    let inside = handle.clone();
     // Runs after the signal was collected and before its callback.
-    lp.call_soon(move || assert!(inside.remove_signal_handler(libc::SIGHUP)));
+    handle.call_soon(move || assert!(inside.remove_signal_handler(libc::SIGHUP)));
     one_turn(&mut event_loop);
     one_turn(&mut event_loop);
     assert_eq!((notes.take(), errors.take()), Default::default());
@@ -158,13 +159,14 @@ fn sig_05_a_handler_removed_before_its_turn_is_not_called() {
 
 #[test]
 fn sig_05_a_handler_may_remove_itself() {
-    let (mut event_loop, lp) = real();
+    let (mut event_loop, handle) = real();
     let notes = Notes::default();
-    let (inside, seen) = (lp.clone(), notes.clone());
-    lp.add_signal_handler(libc::SIGURG, move || {
-        seen.add(inside.remove_signal_handler(libc::SIGURG));
-    })
-    .unwrap();
+    let (inside, seen) = (handle.clone(), notes.clone());
+    handle
+        .add_signal_handler(libc::SIGURG, move || {
+            seen.add(inside.remove_signal_handler(libc::SIGURG));
+        })
+        .unwrap();
     raise(libc::SIGURG).unwrap();
     one_turn(&mut event_loop);
     raise(libc::SIGURG).unwrap();

@@ -10,7 +10,7 @@ use std::sync::Once;
 use std::time::{Duration, Instant};
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
-use loopctl::{Clock, ErrorContext, EventLoop, LoopExit, LoopRef, Turns};
+use loopctl::{Clock, ErrorContext, EventLoop, LoopExit, LoopHandle, Turns};
 
 pub(crate) const MS: Duration = Duration::from_millis(1);
 pub(crate) const SEC: Duration = Duration::from_secs(1);
@@ -18,23 +18,23 @@ pub(crate) const SEC: Duration = Duration::from_secs(1);
 pub(crate) const FAR: Duration = Duration::from_secs(3600);
 
 /// A loop on the system's clock, and a reference to it.
-pub(crate) fn real() -> (EventLoop, LoopRef) {
+pub(crate) fn real() -> (EventLoop, LoopHandle) {
     let event_loop = EventLoop::new().expect("a poller");
-    let lp = event_loop.lp();
-    (event_loop, lp)
+    let handle = event_loop.handle();
+    (event_loop, handle)
 }
 
 /// A loop in which time moves only where it would otherwise wait, and the instant at which it starts.
-pub(crate) fn manual() -> (EventLoop, LoopRef, Instant) {
+pub(crate) fn manual() -> (EventLoop, LoopHandle, Instant) {
     let start = real().1.time();
     let event_loop = EventLoop::with_clock(Clock::Manual(start)).expect("a poller");
-    let lp = event_loop.lp();
-    (event_loop, lp, start)
+    let handle = event_loop.handle();
+    (event_loop, handle, start)
 }
 
 /// One turn of a loop that has something to do in it.
 pub(crate) fn one_turn(event_loop: &mut EventLoop) {
-    event_loop.lp().stop();
+    event_loop.handle().stop();
     event_loop.run_forever().expect("a turn");
 }
 
@@ -49,10 +49,10 @@ pub(crate) fn turns_until(turns: &Turns<'_>, done: impl Fn() -> bool) -> usize {
 }
 
 /// Ends a run whose wake-up got lost, so that its test fails instead of hanging.
-pub(crate) fn watchdog(lp: &LoopRef) -> Rc<Cell<bool>> {
+pub(crate) fn watchdog(event_loop: &LoopHandle) -> Rc<Cell<bool>> {
     let barked = Rc::new(Cell::new(false));
-    let (flag, stop) = (Rc::clone(&barked), lp.clone());
-    lp.call_later(Duration::from_secs(60), move || {
+    let (flag, stop) = (Rc::clone(&barked), event_loop.clone());
+    event_loop.call_later(Duration::from_secs(60), move || {
         flag.set(true);
         stop.stop();
     });
@@ -89,12 +89,14 @@ impl Notes {
 }
 
 /// Notes every error the loop reports, as one text each.
-pub(crate) fn collect_errors(lp: &LoopRef) -> Notes {
+pub(crate) fn collect_errors(event_loop: &LoopHandle) -> Notes {
     let notes = Notes::default();
     let seen = notes.clone();
-    lp.set_exception_handler(Some(Rc::new(move |_: &LoopRef, context: &ErrorContext| {
-        seen.add(context);
-    })));
+    event_loop.set_exception_handler(Some(Rc::new(
+        move |_: &LoopHandle, context: &ErrorContext| {
+            seen.add(context);
+        },
+    )));
     notes
 }
 

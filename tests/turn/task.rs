@@ -5,7 +5,7 @@ use std::future::{pending, ready};
 use std::rc::Rc;
 use std::time::Duration;
 
-use loopctl::{Elapsed, LocalFuture, LoopRef, TaskRef};
+use loopctl::{Elapsed, LocalFuture, LoopHandle, TaskRef};
 
 use crate::support::{
     FAR, Notes, SEC, collect_errors, exit, exits, manual, one_turn, real, throw, thrown,
@@ -32,26 +32,26 @@ fn endless(notes: &Notes) -> impl Future<Output = ()> + use<> {
 
 #[test]
 fn task_01_a_task_of_a_closed_loop_is_cancelled_and_its_future_dropped() {
-    let (event_loop, lp) = real();
+    let (event_loop, handle) = real();
     let notes = Notes::default();
     event_loop.close();
     let guard = OnDrop(notes.clone(), "dropped");
-    let task = lp.create_task(async move {
+    let task = handle.create_task(async move {
         let _guard = guard;
         throw("never begins")
     });
     assert_eq!(notes.take(), "dropped");
     let (mut other, _) = real();
     assert!(other.run_until_complete(task).unwrap().is_err());
-    assert!(lp.all_tasks().is_empty());
+    assert!(handle.all_tasks().is_empty());
 }
 
 #[test]
 fn task_02_names_are_counted_up_unless_given() {
-    let (_event_loop, lp) = real();
-    let first = lp.create_task(pending::<()>());
-    let second = lp.create_task(pending::<()>());
-    let third = lp.create_task(pending::<()>());
+    let (_event_loop, handle) = real();
+    let first = handle.create_task(pending::<()>());
+    let second = handle.create_task(pending::<()>());
+    let third = handle.create_task(pending::<()>());
     second.set_name("dns");
     assert_eq!([first.name(), second.name(), third.name()], ["Task-1", "dns", "Task-3"]);
     let (_other_loop, other) = real();
@@ -60,10 +60,10 @@ fn task_02_names_are_counted_up_unless_given() {
 
 #[test]
 fn task_03_a_factory_wraps_new_tasks_until_it_is_taken_away() {
-    let (mut event_loop, lp) = real();
+    let (mut event_loop, handle) = real();
     let notes = Notes::default();
     let seen = notes.clone();
-    lp.set_task_factory(Some(Rc::new(move |_: &LoopRef, future| {
+    handle.set_task_factory(Some(Rc::new(move |_: &LoopHandle, future| {
         let seen = seen.clone();
         Box::pin(async move {
             seen.add("in");
@@ -71,11 +71,11 @@ fn task_03_a_factory_wraps_new_tasks_until_it_is_taken_away() {
             seen.add("out");
         })
     })));
-    assert!(lp.task_factory().is_some());
-    let wrapped = lp.create_task(async { 1 });
-    lp.set_task_factory(None);
-    assert!(lp.task_factory().is_none());
-    let plain = lp.create_task(async { 2 });
+    assert!(handle.task_factory().is_some());
+    let wrapped = handle.create_task(async { 1 });
+    handle.set_task_factory(None);
+    assert!(handle.task_factory().is_none());
+    let plain = handle.create_task(async { 2 });
     let sum = event_loop.run_until_complete(async { Ok(wrapped.await? + plain.await?) });
     assert_eq!(sum.unwrap(), Ok::<_, loopctl::Cancelled>(3));
     assert_eq!(notes.take(), "in out");
@@ -83,15 +83,15 @@ fn task_03_a_factory_wraps_new_tasks_until_it_is_taken_away() {
 
 #[test]
 fn task_04_a_factory_gets_the_loop_and_may_refuse_the_future() {
-    let (mut event_loop, lp) = real();
+    let (mut event_loop, handle) = real();
     let seen = Rc::new(Cell::new(None));
     let slot = Rc::clone(&seen);
-    lp.set_task_factory(Some(Rc::new(move |lp: &LoopRef, future| -> LocalFuture {
-        slot.set(Some(lp.is_closed()));
+    handle.set_task_factory(Some(Rc::new(move |handle: &LoopHandle, future| -> LocalFuture {
+        slot.set(Some(handle.is_closed()));
         drop(future);
         Box::pin(async {})
     })));
-    let task = lp.create_task(async { unreachable!() });
+    let task = handle.create_task(async { unreachable!() });
     task.set_name("refused");
     assert_eq!((task.name().as_str(), seen.get()), ("refused", Some(false)));
     assert_eq!(event_loop.run_until_complete(task).unwrap(), Err::<(), _>(Default::default()));
@@ -99,9 +99,9 @@ fn task_04_a_factory_gets_the_loop_and_may_refuse_the_future() {
 
 #[test]
 fn task_05_cancel_drops_the_future_at_its_next_step() {
-    let (mut event_loop, lp) = real();
+    let (mut event_loop, handle) = real();
     let notes = Notes::default();
-    let task = lp.create_task(endless(&notes));
+    let task = handle.create_task(endless(&notes));
     one_turn(&mut event_loop);
     assert!(task.cancel());
     assert!(!task.is_finished());
@@ -114,23 +114,23 @@ fn task_05_cancel_drops_the_future_at_its_next_step() {
 
 #[test]
 fn task_05_cancelling_who_waits_for_a_task_leaves_that_task_alone() {
-    let (mut event_loop, lp) = real();
+    let (mut event_loop, handle) = real();
     let notes = Notes::default();
-    let inner = lp.create_task(endless(&notes));
-    let outer = lp.create_task(inner);
+    let inner = handle.create_task(endless(&notes));
+    let outer = handle.create_task(inner);
     one_turn(&mut event_loop);
     outer.cancel();
     one_turn(&mut event_loop);
     assert!(outer.is_finished());
     assert_eq!(notes.take(), "began", "a handle that is dropped does not cancel");
-    assert_eq!(lp.all_tasks().len(), 1);
+    assert_eq!(handle.all_tasks().len(), 1);
 }
 
 #[test]
 fn task_06_a_task_cancelled_before_its_first_step_never_begins() {
-    let (mut event_loop, lp) = real();
+    let (mut event_loop, handle) = real();
     let notes = Notes::default();
-    let task = lp.create_task(endless(&notes));
+    let task = handle.create_task(endless(&notes));
     assert!(task.cancel());
     one_turn(&mut event_loop);
     assert_eq!(notes.take(), "");
@@ -139,13 +139,13 @@ fn task_06_a_task_cancelled_before_its_first_step_never_begins() {
 
 #[test]
 fn task_08_cancelling_what_has_ended_is_false() {
-    let (mut event_loop, lp) = real();
-    let task = lp.create_task(async { 3 });
-    let reference = lp.all_tasks().remove(0);
+    let (mut event_loop, handle) = real();
+    let task = handle.create_task(async { 3 });
+    let reference = handle.all_tasks().remove(0);
     one_turn(&mut event_loop);
     assert!(!task.cancel());
     assert!(!reference.cancel());
-    let successor = lp.create_task(pending::<()>());
+    let successor = handle.create_task(pending::<()>());
     assert!(!reference.cancel(), "not even when another task has taken its place");
     assert_eq!(event_loop.run_until_complete(task).unwrap(), Ok(3), "and the result stays");
     assert!(!successor.is_finished());
@@ -153,12 +153,12 @@ fn task_08_cancelling_what_has_ended_is_false() {
 
 #[test]
 fn task_10_tasks_pending_at_the_end_are_reported_in_debug_mode() {
-    let (mut event_loop, lp) = real();
-    let errors = collect_errors(&lp);
-    lp.set_debug(true);
-    let (line, ended) = (line!() + 1, lp.create_task(async {}));
-    let _pending = lp.create_task(pending::<()>());
-    let asked_to_end = lp.create_task(pending::<()>());
+    let (mut event_loop, handle) = real();
+    let errors = collect_errors(&handle);
+    handle.set_debug(true);
+    let (line, ended) = (line!() + 1, handle.create_task(async {}));
+    let _pending = handle.create_task(pending::<()>());
+    let asked_to_end = handle.create_task(pending::<()>());
     one_turn(&mut event_loop);
     asked_to_end.cancel();
     event_loop.close();
@@ -170,18 +170,18 @@ fn task_10_tasks_pending_at_the_end_are_reported_in_debug_mode() {
 
 #[test]
 fn task_11_an_exit_inside_a_task_leaves_the_loop() {
-    let (mut event_loop, lp) = real();
-    let errors = collect_errors(&lp);
-    let _task = lp.create_task(async { exit() });
+    let (mut event_loop, handle) = real();
+    let errors = collect_errors(&handle);
+    let _task = handle.create_task(async { exit() });
     assert!(exits(|| one_turn(&mut event_loop)));
     assert_eq!(errors.take(), "");
 }
 
 #[test]
 fn task_11_a_panic_comes_out_where_the_task_is_awaited() {
-    let (mut event_loop, lp) = real();
-    let errors = collect_errors(&lp);
-    let task = lp.create_task(async { throw("boom") });
+    let (mut event_loop, handle) = real();
+    let errors = collect_errors(&handle);
+    let task = handle.create_task(async { throw("boom") });
     one_turn(&mut event_loop);
     assert_eq!(errors.take(), "", "the loop lives, and somebody may still ask");
     let payload = thrown(|| event_loop.run_until_complete(task)).unwrap();
@@ -198,12 +198,12 @@ fn fut_09_a_panic_of_a_task_that_nobody_awaits_is_reported_once() {
              panicked: boom"
         )
     };
-    let (mut event_loop, lp) = real();
-    let errors = collect_errors(&lp);
-    drop(lp.create_task(async { throw("boom") }));
+    let (mut event_loop, handle) = real();
+    let errors = collect_errors(&handle);
+    drop(handle.create_task(async { throw("boom") }));
     one_turn(&mut event_loop);
     assert_eq!(errors.take(), report("Task-1", line!() - 2), "dropped before it ran");
-    let task = lp.create_task(async { throw("boom") });
+    let task = handle.create_task(async { throw("boom") });
     one_turn(&mut event_loop);
     drop(task);
     assert_eq!(errors.take(), report("Task-2", line!() - 3), "dropped afterwards");
@@ -220,10 +220,10 @@ impl Drop for Mine {
 
 #[test]
 fn exc_02_a_future_that_panics_when_dropped_does_not_end_the_loop() {
-    let (mut event_loop, lp) = real();
-    let errors = collect_errors(&lp);
+    let (mut event_loop, handle) = real();
+    let errors = collect_errors(&handle);
     let mine = Mine;
-    let task = lp.create_task(async move {
+    let task = handle.create_task(async move {
         let _mine = mine;
         pending::<()>().await
     });
@@ -233,14 +233,14 @@ fn exc_02_a_future_that_panics_when_dropped_does_not_end_the_loop() {
     assert!(task.is_finished());
     drop(task);
     assert!(errors.take().ends_with("caused by: panicked: dropped the wrong way"));
-    assert!(lp.all_tasks().is_empty());
+    assert!(handle.all_tasks().is_empty());
 }
 
 #[test]
 fn task_14_a_timeout_drops_the_future_before_it_returns() {
-    let (mut event_loop, lp, start) = manual();
+    let (mut event_loop, handle, start) = manual();
     let notes = Notes::default();
-    let (inside, work, seen) = (lp.clone(), endless(&notes), notes.clone());
+    let (inside, work, seen) = (handle.clone(), endless(&notes), notes.clone());
     let result = event_loop.run_until_complete(async move {
         let result = inside.timeout(SEC, work).await;
         seen.add("returned");
@@ -249,61 +249,61 @@ fn task_14_a_timeout_drops_the_future_before_it_returns() {
     assert_eq!(result.unwrap(), Err(Elapsed));
     assert_eq!(Elapsed.to_string(), "timed out");
     assert_eq!(notes.take(), "began dropped returned");
-    assert_eq!(lp.time(), start + SEC);
+    assert_eq!(handle.time(), start + SEC);
 }
 
 #[test]
 fn task_14_what_is_done_counts_under_any_limit() {
-    let (mut event_loop, lp, start) = manual();
+    let (mut event_loop, handle, start) = manual();
     for limit in [Duration::ZERO, SEC, Duration::MAX] {
-        let result = event_loop.run_until_complete(lp.timeout(limit, ready(1)));
+        let result = event_loop.run_until_complete(handle.timeout(limit, ready(1)));
         assert_eq!(result.unwrap(), Ok(1));
     }
-    let slow = lp.timeout(Duration::MAX, lp.sleep(FAR));
+    let slow = handle.timeout(Duration::MAX, handle.sleep(FAR));
     assert_eq!(event_loop.run_until_complete(slow).unwrap(), Ok(()), "no limit at all");
-    assert_eq!(lp.time(), start + FAR);
+    assert_eq!(handle.time(), start + FAR);
 }
 
 #[test]
 fn task_15_a_result_wins_a_tie_with_its_timeout() {
-    let (mut event_loop, lp, start) = manual();
-    let tie = event_loop.run_until_complete(lp.timeout(SEC, lp.sleep(SEC)));
+    let (mut event_loop, handle, start) = manual();
+    let tie = event_loop.run_until_complete(handle.timeout(SEC, handle.sleep(SEC)));
     assert_eq!(tie.unwrap(), Ok(()));
 
-    let (promise, deferred) = lp.create_future();
-    lp.call_later(SEC, move || promise.set("socket"));
-    let tie = event_loop.run_until_complete(lp.timeout(SEC, deferred));
+    let (promise, deferred) = handle.create_future();
+    handle.call_later(SEC, move || promise.set("socket"));
+    let tie = event_loop.run_until_complete(handle.timeout(SEC, deferred));
     assert_eq!(tie.unwrap(), Ok(Ok("socket")));
-    assert_eq!(lp.time(), start + 2 * SEC);
+    assert_eq!(handle.time(), start + 2 * SEC);
 }
 
 #[test]
 fn task_17_a_dropped_handle_shields_its_task() {
-    let (mut event_loop, lp, start) = manual();
+    let (mut event_loop, handle, start) = manual();
     let notes = Notes::default();
-    let (inside, seen) = (lp.clone(), notes.clone());
-    let work = lp.create_task(async move {
+    let (inside, seen) = (handle.clone(), notes.clone());
+    let work = handle.create_task(async move {
         inside.sleep(2 * SEC).await;
         seen.add("done");
     });
-    let gave_up = event_loop.run_until_complete(lp.timeout(SEC, work)).unwrap();
+    let gave_up = event_loop.run_until_complete(handle.timeout(SEC, work)).unwrap();
     assert_eq!(gave_up, Err(Elapsed));
-    event_loop.run_until_complete(lp.sleep(2 * SEC)).unwrap();
+    event_loop.run_until_complete(handle.sleep(2 * SEC)).unwrap();
     assert_eq!(notes.take(), "done");
-    assert_eq!(lp.time(), start + 3 * SEC);
+    assert_eq!(handle.time(), start + 3 * SEC);
 }
 
 #[test]
 fn task_19_a_task_never_begins_inside_create_task() {
-    let (mut event_loop, lp) = real();
+    let (mut event_loop, handle) = real();
     let notes = Notes::default();
-    let (inside, seen) = (lp.clone(), notes.clone());
-    lp.call_soon(move || {
+    let (inside, seen) = (handle.clone(), notes.clone());
+    handle.call_soon(move || {
         let eager = seen.clone();
         drop(inside.create_task(async move { eager.add("task") }));
         seen.add("created");
     });
-    lp.call_soon(notes.adder("neighbour"));
+    handle.call_soon(notes.adder("neighbour"));
     one_turn(&mut event_loop);
     assert_eq!(notes.take(), "created neighbour");
     one_turn(&mut event_loop);
@@ -312,19 +312,19 @@ fn task_19_a_task_never_begins_inside_create_task() {
 
 #[test]
 fn task_20_all_tasks_are_listed_oldest_first_and_the_current_one_is_known() {
-    let (mut event_loop, lp) = real();
+    let (mut event_loop, handle) = real();
     let names = |tasks: Vec<TaskRef>| tasks.iter().map(TaskRef::name).collect::<Vec<_>>().join(" ");
-    let ends = lp.create_task(async {});
-    let inside = lp.clone();
-    let asks = lp.create_task(async move { inside.current_task().map(|task| task.name()) });
-    let waits = lp.create_task(pending::<()>());
+    let ends = handle.create_task(async {});
+    let inside = handle.clone();
+    let asks = handle.create_task(async move { inside.current_task().map(|task| task.name()) });
+    let waits = handle.create_task(pending::<()>());
     waits.set_name("waits");
-    assert_eq!(names(lp.all_tasks()), "Task-1 Task-2 waits");
-    assert!(lp.current_task().is_none());
+    assert_eq!(names(handle.all_tasks()), "Task-1 Task-2 waits");
+    assert!(handle.current_task().is_none());
     let current = event_loop.run_until_complete(asks).unwrap().unwrap();
     assert_eq!(current.as_deref(), Some("Task-2"));
     assert!(ends.is_finished());
-    assert_eq!(names(lp.all_tasks()), "waits");
-    let text = format!("{:?}", lp.all_tasks()[0]);
+    assert_eq!(names(handle.all_tasks()), "waits");
+    let text = format!("{:?}", handle.all_tasks()[0]);
     assert!(text.starts_with("<Task waits at ") && text.contains(file!()), "{text}");
 }

@@ -81,40 +81,40 @@ fn timer_04_cancelling_what_has_fired_counts_nothing() {
 
 #[test]
 fn timer_05_when_is_the_deadline_also_after_firing_and_cancelling() {
-    let (mut event_loop, lp, start) = manual();
-    let (fires, cancelled) = (lp.call_later(SEC, || ()), lp.call_later(2 * SEC, || ()));
+    let (mut event_loop, handle, start) = manual();
+    let (fires, cancelled) = (handle.call_later(SEC, || ()), handle.call_later(2 * SEC, || ()));
     cancelled.cancel();
-    event_loop.run_until_complete(lp.sleep(3 * SEC)).unwrap();
+    event_loop.run_until_complete(handle.sleep(3 * SEC)).unwrap();
     assert_eq!((fires.when(), cancelled.when()), (start + SEC, start + 2 * SEC));
 }
 
 #[test]
 fn timer_06_cancel_frees_the_callback_and_is_harmless_twice() {
-    let (mut event_loop, lp, start) = manual();
+    let (mut event_loop, handle, start) = manual();
     let token = Rc::new(());
     let held = Rc::clone(&token);
-    let timer = lp.call_later(SEC, move || drop(held));
+    let timer = handle.call_later(SEC, move || drop(held));
     let twin = timer.clone();
     timer.cancel();
     assert_eq!(Rc::strong_count(&token), 1);
     twin.cancel();
     assert!(timer.is_cancelled() && twin.is_cancelled());
     one_turn(&mut event_loop);
-    assert_eq!(lp.time(), start);
+    assert_eq!(handle.time(), start);
 }
 
 #[test]
 fn timer_08_a_reader_cancelled_in_the_turn_of_its_event_does_not_run() {
-    let (mut event_loop, lp) = real();
+    let (mut event_loop, handle) = real();
     let notes = Notes::default();
     let (one, other) = UnixStream::pair().unwrap();
     (&one).write_all(b"x").unwrap();
     (&other).write_all(b"x").unwrap();
     let ends = Rc::new([one, other]);
     for nth in [0, 1] {
-        let (notes, inside, both) = (notes.clone(), lp.clone(), Rc::clone(&ends));
+        let (notes, inside, both) = (notes.clone(), handle.clone(), Rc::clone(&ends));
         let remove_other = move || notes.add(inside.remove_reader(&both[1 - nth]));
-        lp.add_reader(&ends[nth], remove_other).unwrap();
+        handle.add_reader(&ends[nth], remove_other).unwrap();
     }
     one_turn(&mut event_loop);
     assert_eq!(notes.take(), "true", "both were ready, one ran");
@@ -146,32 +146,32 @@ fn timer_10_timers_made_and_cancelled_leave_the_heap_small() {
 
 #[test]
 fn timer_10_cancelled_timers_hold_up_neither_the_loop_nor_the_clock() {
-    let (mut event_loop, lp, start) = manual();
+    let (mut event_loop, handle, start) = manual();
     for nth in 1..=10_000 {
-        lp.call_later(nth * MS, || ()).cancel();
+        handle.call_later(nth * MS, || ()).cancel();
     }
     let turns = event_loop.enter().unwrap();
     let fired = Rc::new(Cell::new(false));
     let flag = Rc::clone(&fired);
-    lp.call_later(FAR, move || flag.set(true));
+    handle.call_later(FAR, move || flag.set(true));
     assert_eq!(turns_until(&turns, || fired.get()), 1);
-    assert_eq!(lp.time(), start + FAR);
+    assert_eq!(handle.time(), start + FAR);
 }
 
 #[test]
 fn timer_11_a_handle_says_what_it_is_and_where_it_was_scheduled() {
-    let (_event_loop, lp) = real();
-    let handle = lp.call_soon(|| ());
+    let (_event_loop, handle) = real();
+    let callback = handle.call_soon(|| ());
     let line = line!() - 1;
-    let text = format!("{handle:?}");
+    let text = format!("{callback:?}");
     assert!(text.starts_with("<Handle "), "{text}");
     assert!(text.contains("timer_11"), "the type of the callback names its function: {text}");
     assert!(text.ends_with(&format!(" at {}:{line}>", file!())), "{text}");
-    handle.cancel();
-    handle.cancel();
-    assert_eq!(format!("{handle:?}"), "<Handle cancelled>");
+    callback.cancel();
+    callback.cancel();
+    assert_eq!(format!("{callback:?}"), "<Handle cancelled>");
 
-    let posted = lp.remote().call_soon_threadsafe(|| ()).unwrap();
+    let posted = handle.remote().call_soon_threadsafe(|| ()).unwrap();
     assert!(format!("{posted:?}").contains(file!()));
     posted.cancel();
     assert_eq!(format!("{posted:?}"), "<Handle cancelled>");
@@ -179,8 +179,8 @@ fn timer_11_a_handle_says_what_it_is_and_where_it_was_scheduled() {
 
 #[test]
 fn timer_12_a_timer_also_says_when() {
-    let (_event_loop, lp) = real();
-    let timer = lp.call_later(FAR, || ());
+    let (_event_loop, handle) = real();
+    let timer = handle.call_later(FAR, || ());
     let when = format!("when={:?}", timer.when());
     let text = format!("{timer:?}");
     assert!(text.starts_with(&format!("<TimerHandle {when}")), "{text}");
@@ -191,40 +191,40 @@ fn timer_12_a_timer_also_says_when() {
 
 #[test]
 fn timer_13_what_a_callback_captured_is_never_printed() {
-    let (_event_loop, lp) = real();
-    lp.set_debug(true);
+    let (_event_loop, handle) = real();
+    handle.set_debug(true);
     let secret = String::from("hunter2");
-    let soon = lp.call_soon({
+    let soon = handle.call_soon({
         let secret = secret.clone();
         move || drop(secret)
     });
-    let later = lp.call_later(SEC, move || drop(secret));
+    let later = handle.call_later(SEC, move || drop(secret));
     assert!(!format!("{soon:?} {later:?}").contains("hunter2"));
 }
 
 #[test]
 fn timer_14_a_sleep_of_zero_lasts_exactly_one_turn() {
-    let (mut event_loop, lp, start) = manual();
+    let (mut event_loop, handle, start) = manual();
     let notes = Notes::default();
-    let (inside, seen) = (lp.clone(), notes.clone());
+    let (inside, seen) = (handle.clone(), notes.clone());
     let done = Rc::new(Cell::new(false));
     let flag = Rc::clone(&done);
-    let _task = lp.create_task(async move {
+    let _task = handle.create_task(async move {
         inside.sleep(Duration::ZERO).await;
         seen.add("slept");
         flag.set(true);
     });
-    lp.call_soon(notes.adder("neighbour"));
+    handle.call_soon(notes.adder("neighbour"));
     let turns = event_loop.enter().unwrap();
     assert_eq!(turns_until(&turns, || done.get()), 2);
     assert_eq!(notes.take(), "neighbour slept");
-    assert_eq!(lp.time(), start);
+    assert_eq!(handle.time(), start);
 }
 
 #[test]
 fn timer_15_a_dropped_sleep_takes_its_timer_with_it() {
-    let (mut event_loop, lp, start) = manual();
-    let inside = lp.clone();
+    let (mut event_loop, handle, start) = manual();
+    let inside = handle.clone();
     event_loop
         .run_until_complete(async move {
             // Polled once, so that the timer is set, and then dropped by the time-out.
@@ -233,8 +233,8 @@ fn timer_15_a_dropped_sleep_takes_its_timer_with_it() {
         .unwrap();
     let fired = Rc::new(Cell::new(false));
     let flag = Rc::clone(&fired);
-    lp.call_later(2 * FAR, move || flag.set(true));
+    handle.call_later(2 * FAR, move || flag.set(true));
     let turns = event_loop.enter().unwrap();
     assert_eq!(turns_until(&turns, || fired.get()), 1, "nothing wakes the loop in between");
-    assert_eq!(lp.time(), start + SEC + 2 * FAR);
+    assert_eq!(handle.time(), start + SEC + 2 * FAR);
 }

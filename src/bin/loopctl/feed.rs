@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use loopctl::LoopRef;
+use loopctl::LoopHandle;
 
 /// Jobs begun in one turn. A burst would time itself: the answer to the first handshake waits until the last one
 /// has been sent.
@@ -38,7 +38,7 @@ impl<T> Finished<T> {
     /// [`place`](Self::place) when it begins.
     pub(crate) async fn feed(
         &self,
-        lp: &LoopRef,
+        event_loop: &LoopHandle,
         (total, at_a_time): (usize, usize),
         mut begin: impl FnMut(usize),
         mut tell: impl FnMut(Option<T>),
@@ -56,7 +56,7 @@ impl<T> Finished<T> {
                 told += 1;
             }
             if begun < total && has_room(begun - told) {
-                lp.sleep(Duration::ZERO).await;
+                event_loop.sleep(Duration::ZERO).await;
             } else if told < total {
                 self.next(told).await;
             }

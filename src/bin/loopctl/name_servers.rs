@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use loopctl::{DnsClient, DnsClientBuilder, DnsConfigError, DnsServer, LoopRef};
+use loopctl::{DnsClient, DnsClientBuilder, DnsConfigError, DnsServer, LoopHandle};
 
 /// How often a server is asked unless resolv.conf(5) knows better, so that a lost datagram is not the end.
 const TRIES: u32 = 2;
@@ -14,18 +14,18 @@ const LEAST: Duration = Duration::from_millis(1);
 /// # Errors
 /// As [`DnsClientBuilder::build`].
 pub(crate) fn client(
-    lp: &LoopRef,
+    event_loop: &LoopHandle,
     mut builder: DnsClientBuilder,
     servers: &[DnsServer],
     limit: Duration,
 ) -> Result<DnsClient, DnsConfigError> {
     let (count, tries, longest) = if servers.is_empty() {
-        let system = builder.clone().build(lp)?;
+        let system = builder.clone().build(event_loop)?;
         (system.servers().len(), system.attempts(), system.timeout())
     } else {
         builder = builder.servers(servers.iter().cloned());
         (servers.len(), TRIES, limit)
     };
     let share = limit / u32::try_from(count).unwrap_or(1).max(1) / tries.max(1);
-    builder.timeout(share.clamp(LEAST, longest.max(LEAST))).attempts(tries).build(lp)
+    builder.timeout(share.clamp(LEAST, longest.max(LEAST))).attempts(tries).build(event_loop)
 }

@@ -43,7 +43,7 @@ mod tests {
 
     #[test]
     fn bytes_take_the_time_that_the_rate_gives_them() {
-        let now = EventLoop::new().unwrap().lp().time();
+        let now = EventLoop::new().unwrap().handle().time();
         let mut pace = Pace::new(NonZero::new(1000).unwrap());
         let ms = Duration::from_millis;
         assert_eq!((pace.piece(), pace.wait(now)), (20, ms(0)));

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use loopctl::LoopRef;
+use loopctl::LoopHandle;
 use loopctl::plan::SlowLog;
 
 use crate::request::SlowRequest;
@@ -22,16 +22,17 @@ impl Default for SlowWatch {
 
 impl SlowWatch {
     /// Turns on what was asked for.
-    pub(crate) fn listen(&self, lp: &LoopRef, request: &SlowRequest) {
-        lp.set_debug(request.debug || lp.debug());
+    pub(crate) fn listen(&self, event_loop: &LoopHandle, request: &SlowRequest) {
+        event_loop.set_debug(request.debug || event_loop.debug());
         if let Some(threshold) = request.threshold {
-            lp.set_slow_callback_duration(threshold);
+            event_loop.set_slow_callback_duration(threshold);
             let heard = Rc::clone(&self.0);
-            lp.on_slow_callback(move |slow| {
+            event_loop.on_slow_callback(move |slow| {
                 heard.borrow_mut().record(&slow.job.name, slow.job.origin, slow.took);
             });
             let heard = Rc::clone(&self.0);
-            lp.on_slow_turn(move |slow| heard.borrow_mut().record("whole turn", None, slow.took));
+            event_loop
+                .on_slow_turn(move |slow| heard.borrow_mut().record("whole turn", None, slow.took));
         }
     }
 

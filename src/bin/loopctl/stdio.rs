@@ -11,7 +11,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use loopctl::{Endpoint, LoopRef, ReadPipe, ReadPipeProtocol, WritePipe, WritePipeProtocol};
+use loopctl::{Endpoint, LoopHandle, ReadPipe, ReadPipeProtocol, WritePipe, WritePipeProtocol};
 
 /// What is read from a file, and handed to a transport, at a time.
 const CHUNK: usize = 64 * 1024;
@@ -29,17 +29,17 @@ pub(crate) enum Sink {
 }
 
 impl Source {
-    pub(crate) async fn stdin(lp: &LoopRef) -> io::Result<Self> {
-        Self::new(lp, stdin().as_fd().try_clone_to_owned()?).await
+    pub(crate) async fn stdin(event_loop: &LoopHandle) -> io::Result<Self> {
+        Self::new(event_loop, stdin().as_fd().try_clone_to_owned()?).await
     }
 
     /// Of anything that can be read. It is closed, and blocks again if it did, when this is dropped.
-    pub(crate) async fn new(lp: &LoopRef, from: impl Into<OwnedFd>) -> io::Result<Self> {
+    pub(crate) async fn new(event_loop: &LoopHandle, from: impl Into<OwnedFd>) -> io::Result<Self> {
         let file = File::from(from.into());
         if is_waited_for(&file)? {
-            Ok(Self::Pipe(lp.connect_read_pipe(file, Intake::default).await?))
+            Ok(Self::Pipe(event_loop.connect_read_pipe(file, Intake::default).await?))
         } else {
-            Ok(Self::File(Blocking::new(lp, file)))
+            Ok(Self::File(Blocking::new(event_loop, file)))
         }
     }
 
@@ -77,17 +77,17 @@ impl Drop for Source {
 }
 
 impl Sink {
-    pub(crate) async fn stdout(lp: &LoopRef) -> io::Result<Self> {
-        Self::new(lp, stdout().as_fd().try_clone_to_owned()?).await
+    pub(crate) async fn stdout(event_loop: &LoopHandle) -> io::Result<Self> {
+        Self::new(event_loop, stdout().as_fd().try_clone_to_owned()?).await
     }
 
     /// To anything that can be written to. It is closed, and blocks again if it did, when this is dropped.
-    pub(crate) async fn new(lp: &LoopRef, to: impl Into<OwnedFd>) -> io::Result<Self> {
+    pub(crate) async fn new(event_loop: &LoopHandle, to: impl Into<OwnedFd>) -> io::Result<Self> {
         let file = File::from(to.into());
         if is_waited_for(&file)? {
-            Ok(Self::Pipe(lp.connect_write_pipe(file, Outflow::default).await?))
+            Ok(Self::Pipe(event_loop.connect_write_pipe(file, Outflow::default).await?))
         } else {
-            Ok(Self::File(Blocking::new(lp, file)))
+            Ok(Self::File(Blocking::new(event_loop, file)))
         }
     }
 
@@ -219,13 +219,13 @@ impl WritePipeProtocol for Outflow {
 
 /// A file that is read or written on a thread, one call after another.
 pub(crate) struct Blocking {
-    lp: LoopRef,
+    event_loop: LoopHandle,
     file: Arc<File>,
 }
 
 impl Blocking {
-    fn new(lp: &LoopRef, file: File) -> Self {
-        Self { lp: lp.clone(), file: Arc::new(file) }
+    fn new(event_loop: &LoopHandle, file: File) -> Self {
+        Self { event_loop: event_loop.clone(), file: Arc::new(file) }
     }
 
     async fn run<T: Send + 'static>(
@@ -233,7 +233,7 @@ impl Blocking {
         work: impl FnOnce(&File) -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
         let file = Arc::clone(&self.file);
-        let done = self.lp.run_in_executor(move || work(&file)).await;
+        let done = self.event_loop.run_in_executor(move || work(&file)).await;
         done.unwrap_or_else(|cancelled| Err(io::Error::other(cancelled)))
     }
 }
@@ -242,7 +242,7 @@ impl Blocking {
 mod tests {
     use super::*;
 
-    fn run<T>(main: impl AsyncFnOnce(LoopRef) -> io::Result<T>) -> io::Result<T> {
+    fn run<T>(main: impl AsyncFnOnce(LoopHandle) -> io::Result<T>) -> io::Result<T> {
         loopctl::run(main).map_err(io::Error::other)?
     }
 
@@ -266,15 +266,15 @@ mod tests {
         let text = every_byte(1 << 20);
         let mut file = tempfile::tempfile().unwrap();
         let copy = text.clone();
-        let read = run(async |lp| {
-            let sink = Sink::new(&lp, file.try_clone()?).await?;
+        let read = run(async |event_loop| {
+            let sink = Sink::new(&event_loop, file.try_clone()?).await?;
             sink.write_all(&copy).await?;
             sink.finish().await?;
             io::Seek::rewind(&mut file)?;
             let (reader, writer) = io::pipe()?;
-            let sink = Sink::new(&lp, writer).await?;
-            let inside = lp.clone();
-            let copying = lp.create_task(async move {
+            let sink = Sink::new(&event_loop, writer).await?;
+            let inside = event_loop.clone();
+            let copying = event_loop.create_task(async move {
                 let mut source = Source::new(&inside, file).await?;
                 loop {
                     let bytes = source.read().await?;
@@ -284,7 +284,7 @@ mod tests {
                     sink.write_all(&bytes).await?;
                 }
             });
-            let read = read_to_end(&mut Source::new(&lp, reader).await?).await?;
+            let read = read_to_end(&mut Source::new(&event_loop, reader).await?).await?;
             copying.await.map_err(io::Error::other)??;
             Ok(read)
         });
@@ -296,9 +296,9 @@ mod tests {
         let (reader, mut writer) = io::pipe().unwrap();
         let mut again = reader.try_clone().unwrap();
         writer.write_all(b"ours").unwrap();
-        run(async |lp| {
-            let _source = Source::new(&lp, reader).await?;
-            lp.sleep(std::time::Duration::from_millis(20)).await;
+        run(async |event_loop| {
+            let _source = Source::new(&event_loop, reader).await?;
+            event_loop.sleep(std::time::Duration::from_millis(20)).await;
             Ok(())
         })
         .unwrap();
@@ -310,8 +310,8 @@ mod tests {
     #[test]
     fn a_reader_that_has_gone_is_noticed_without_a_write() {
         let (reader, writer) = io::pipe().unwrap();
-        let error = run(async |lp| {
-            let sink = Sink::new(&lp, writer).await?;
+        let error = run(async |event_loop| {
+            let sink = Sink::new(&event_loop, writer).await?;
             drop(reader);
             let error = sink.broken().await;
             assert_eq!(sink.write_all(b"x").await.unwrap_err().kind(), error.kind());
@@ -323,13 +323,17 @@ mod tests {
     #[test]
     fn errors_come_out_of_files_and_devices() {
         let full = File::options().write(true).open("/dev/full").unwrap();
-        let error = run(async |lp| Sink::new(&lp, full).await?.write_all(b"x").await).unwrap_err();
+        let error =
+            run(async |event_loop| Sink::new(&event_loop, full).await?.write_all(b"x").await)
+                .unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::StorageFull);
         let folder = File::open("/").unwrap();
-        let error = run(async |lp| Source::new(&lp, folder).await?.read().await).unwrap_err();
+        let error = run(async |event_loop| Source::new(&event_loop, folder).await?.read().await)
+            .unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::IsADirectory);
         let (_, writer) = io::pipe().unwrap();
-        let error = run(async |lp| Source::new(&lp, writer).await?.read().await).unwrap_err();
+        let error = run(async |event_loop| Source::new(&event_loop, writer).await?.read().await)
+            .unwrap_err();
         assert_eq!(error.raw_os_error(), Some(9), "{error}");
     }
 }

@@ -6,7 +6,7 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::task::{Poll, Waker};
 
-use loopctl::LoopRef;
+use loopctl::LoopHandle;
 
 use crate::exit::Exit;
 
@@ -28,17 +28,17 @@ const SIGCONT: i32 = 18;
 /// # Errors
 /// The system's.
 pub(crate) fn heed_signals(
-    lp: &LoopRef,
+    event_loop: &LoopHandle,
     wish: impl Fn(Exit) + Clone + 'static,
 ) -> std::io::Result<()> {
     for signal in [SIGINT, SIGTERM] {
-        let (wish, inside) = (wish.clone(), lp.clone());
-        lp.add_signal_handler(signal, move || {
+        let (wish, inside) = (wish.clone(), event_loop.clone());
+        event_loop.add_signal_handler(signal, move || {
             wish(Exit::Signal(signal));
             inside.remove_signal_handler(signal);
         })?;
     }
-    lp.add_signal_handler(SIGCONT, || {})
+    event_loop.add_signal_handler(SIGCONT, || {})
 }
 
 impl Stop {

@@ -43,7 +43,7 @@ impl Contest<'_> {
         facts: SocketFacts,
         cx: &mut Context<'_>,
     ) {
-        let (started, now) = (attempt.started, self.lp.time());
+        let (started, now) = (attempt.started, self.event_loop.time());
         self.race.connected(number, now);
         let connected = EventKind::AttemptConnected { attempt: number, facts: facts.clone() };
         self.tracer.tell(now, connected);
@@ -69,7 +69,7 @@ impl Contest<'_> {
         if names.is_inet() {
             socket.set_tcp_nodelay(self.setup.nodelay)?;
         }
-        let established = Established::begin(&self.lp, socket, names, None, secure)?;
+        let established = Established::begin(&self.event_loop, socket, names, None, secure)?;
         Ok(established.of_attempt(Some(number)))
     }
 

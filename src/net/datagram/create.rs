@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::{DatagramProtocol, DatagramTransport};
-use crate::event_loop::LoopRef;
+use crate::event_loop::LoopHandle;
 use crate::net::{AddrInfo, Address, AttemptError, ConnectError, Endpoint, Lookup, Phase};
 use crate::plan::{Family, Host, Port, SocketKind};
 
@@ -33,11 +33,11 @@ use crate::plan::{Family, Host, Port, SocketKind};
 /// }
 ///
 /// # let mut event_loop = loopctl::EventLoop::new()?;
-/// # let lp = event_loop.lp();
+/// # let handle = event_loop.handle();
 /// event_loop.run_until_complete(async {
-///     let receiving = lp.create_datagram_endpoint().local("127.0.0.1", 0).open(Mailbox::default).await?;
+///     let receiving = handle.create_datagram_endpoint().local("127.0.0.1", 0).open(Mailbox::default).await?;
 ///     let to = receiving.transport.local_addr().and_then(Address::as_inet).unwrap();
-///     let sending = lp.create_datagram_endpoint().remote_addr(to).open(Mailbox::default).await?;
+///     let sending = handle.create_datagram_endpoint().remote_addr(to).open(Mailbox::default).await?;
 ///     sending.transport.send_to(b"hello", None)?;
 ///     receiving.transport.wait_closed().await;
 ///     assert_eq!(receiving.with(|mailbox| mailbox.0.clone()), [b"hello"]);
@@ -47,7 +47,7 @@ use crate::plan::{Family, Host, Port, SocketKind};
 /// ```
 #[must_use = "nothing happens until it is opened"]
 pub struct CreateDatagram {
-    lp: LoopRef,
+    event_loop: LoopHandle,
     local: Option<Place>,
     remote: Option<Place>,
     family: Family,
@@ -73,11 +73,11 @@ struct Pair {
     remote: Option<Address>,
 }
 
-impl LoopRef {
+impl LoopHandle {
     /// An endpoint that sends and receives datagrams; see [`CreateDatagram`].
     pub fn create_datagram_endpoint(&self) -> CreateDatagram {
         CreateDatagram {
-            lp: self.clone(),
+            event_loop: self.clone(),
             local: None,
             remote: None,
             family: Family::default(),
@@ -178,9 +178,9 @@ impl CreateDatagram {
             Some(socket) => (self.adopt(socket.into()).map_err(ConnectError::Transport)?, None),
             None => self.first_that_works(self.pairs().await?)?,
         };
-        let endpoint = DatagramTransport::attach(&self.lp, socket, remote, protocol)
+        let endpoint = DatagramTransport::attach(&self.event_loop, socket, remote, protocol)
             .map_err(ConnectError::Transport)?;
-        if self.lp.debug() {
+        if self.event_loop.debug() {
             log::debug!("Datagram endpoint {self:?} created: {:?}", endpoint.transport);
         }
         Ok(endpoint)
@@ -262,7 +262,7 @@ impl CreateDatagram {
             Some(Place::Host(lookup)) => lookup.clone(),
         };
         let lookup = lookup.kind(SocketKind::Datagram).family(self.family).protocol(self.protocol);
-        let found = self.lp.getaddrinfo(lookup).await.map_err(ConnectError::Resolve)?;
+        let found = self.event_loop.getaddrinfo(lookup).await.map_err(ConnectError::Resolve)?;
         Ok(found.into_iter().map(Some).collect())
     }
 
@@ -272,12 +272,12 @@ impl CreateDatagram {
     ) -> Result<(Socket, Option<Address>), ConnectError> {
         let mut failed = Vec::new();
         for pair in pairs {
-            let started = self.lp.time();
+            let started = self.event_loop.time();
             match self.make(&pair) {
                 Ok(socket) => return Ok((socket, pair.remote)),
                 Err((phase, error)) => {
                     let address = pair.address_in(phase);
-                    let took = self.lp.time().saturating_duration_since(started);
+                    let took = self.event_loop.time().saturating_duration_since(started);
                     failed.push(AttemptError { address, phase, error, took });
                 }
             }

@@ -12,7 +12,7 @@ use rustix::net::RecvFlags;
 use socket2::{Domain, SockAddr, Socket};
 
 use super::DatagramProtocol;
-use crate::event_loop::{Interest, LoopRef, Readiness};
+use crate::event_loop::{Interest, LoopHandle, Readiness};
 use crate::net::line::{Bond, Line, Queueing, Scratch, Stage, Watched};
 use crate::net::{Address, Endpoint};
 use crate::plan::{FlowCall, LimitsError, Watermarks, WriteLimits};
@@ -30,7 +30,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// Counted handle to a datagram endpoint, for code on the loop's thread; asyncio's `DatagramTransport`.
 ///
-/// It is made by [`create_datagram_endpoint`](LoopRef::create_datagram_endpoint), and lives until it is
+/// It is made by [`create_datagram_endpoint`](LoopHandle::create_datagram_endpoint), and lives until it is
 /// closed, whether handles are left or not; closing the loop closes it without a call to its protocol.
 #[derive(Clone)]
 pub struct DatagramTransport(Rc<Inner>);
@@ -69,7 +69,7 @@ struct State {
 
 impl DatagramTransport {
     pub(crate) fn attach<P: DatagramProtocol>(
-        lp: &LoopRef,
+        event_loop: &LoopHandle,
         socket: Socket,
         remote: Option<Address>,
         protocol: impl FnOnce() -> P,
@@ -77,7 +77,7 @@ impl DatagramTransport {
         let names = Names::of(&socket, remote)?;
         let protocol = Rc::new(RefCell::new(protocol()));
         let inner = Rc::new(Inner {
-            bond: Bond::new(lp, Rc::clone(&protocol) as Rc<RefCell<dyn DatagramProtocol>>),
+            bond: Bond::new(event_loop, Rc::clone(&protocol) as Rc<RefCell<dyn DatagramProtocol>>),
             socket: Watched::new(socket),
             names,
             queue: RefCell::default(),
@@ -95,7 +95,7 @@ impl DatagramTransport {
     /// Never calls the protocol; what the system makes of it is told to `error_received`.
     ///
     /// Without an address it goes to the endpoint's remote one. After a close it is dropped; from the fifth
-    /// time on that is logged as a warning. A name is not an address: [`getaddrinfo`](LoopRef::getaddrinfo)
+    /// time on that is logged as a warning. A name is not an address: [`getaddrinfo`](LoopHandle::getaddrinfo)
     /// makes one of it without blocking.
     ///
     /// # Errors
@@ -160,14 +160,14 @@ impl DatagramTransport {
     ///
     /// ```
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// # let lp = event_loop.lp();
+    /// # let handle = event_loop.handle();
     /// # struct Silent;
     /// # impl loopctl::DatagramProtocol for Silent {
     /// #     fn datagram_received(
     /// #         &mut self, _: &loopctl::DatagramTransport, _: &[u8], _: Option<&loopctl::Address>) {}
     /// # }
     /// let (ours, _theirs) = std::os::unix::net::UnixDatagram::pair()?;
-    /// let opening = lp.create_datagram_endpoint().socket(ours).open(|| Silent);
+    /// let opening = handle.create_datagram_endpoint().socket(ours).open(|| Silent);
     /// let transport = event_loop.run_until_complete(opening)??.transport;
     /// while transport.write_buffer_size() == 0 {
     ///     transport.send_to(b"into a queue that nobody empties", None)?;
@@ -303,7 +303,7 @@ impl Inner {
         self.update(|state| state.has_room = false);
         if self.names.domain == Domain::UNIX && to.is_some() {
             let line = Rc::downgrade(self);
-            self.bond.lp.call_later(LOOK_AGAIN, move || {
+            self.bond.event_loop.call_later(LOOK_AGAIN, move || {
                 if let Some(line) = line.upgrade() {
                     line.update(|state| state.has_room = true);
                     line.enqueue();
@@ -318,7 +318,7 @@ impl Inner {
     }
 
     fn receive(self: &Rc<Self>) {
-        let scratch = self.bond.lp.room::<Scratch>();
+        let scratch = self.bond.event_loop.room::<Scratch>();
         // Nobody else reads meanwhile: the protocol is called from here, and loops do not nest.
         let mut buffer = scratch.0.borrow_mut();
         let transport = DatagramTransport(Rc::clone(self));

@@ -71,7 +71,7 @@ mod tests {
     }
 
     fn now() -> Instant {
-        crate::EventLoop::new().unwrap().lp().time()
+        crate::EventLoop::new().unwrap().handle().time()
     }
 
     const NAME: &[u8] = b"\x07example\x04test\0";
@@ -204,11 +204,11 @@ mod tests {
 
     fn best_of_three_takes_at_most(limit: Duration, mut work: impl FnMut() -> bool) {
         let event_loop = crate::EventLoop::new().unwrap();
-        let lp = event_loop.lp();
+        let handle = event_loop.handle();
         let mut time = || {
-            let began = lp.time();
+            let began = handle.time();
             work();
-            lp.time() - began
+            handle.time() - began
         };
         let best = (0..3).map(|_| time()).min().unwrap();
         assert!(best <= limit, "{best:?}");

@@ -18,7 +18,7 @@ use super::exchange::Exchange;
 use super::keys::KnownKeys;
 use super::message::Question;
 use super::{DnsConfigError, DnsServer, RecordType};
-use crate::event_loop::LoopRef;
+use crate::event_loop::LoopHandle;
 use crate::net::connect::next_turn;
 use crate::net::{CreateConnection, Failure, Lookup};
 use crate::plan::{Ask, SocketKind};
@@ -44,9 +44,9 @@ use crate::plan::{Ask, SocketKind};
 /// #     let record = [0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 7];
 /// #     socket.send_to(&[&message[..count - 11], &record].concat(), from).unwrap();
 /// # })?;
-/// let answer = loopctl::run(async |lp| {
+/// let answer = loopctl::run(async |event_loop| {
 ///     let server = DnsServer::new(DnsTransport::Udp, address);
-///     let client = DnsClient::builder().servers([server]).build(&lp)?;
+///     let client = DnsClient::builder().servers([server]).build(&event_loop)?;
 ///     let client = client.trace(|event| println!("{event:?}"));
 ///     Ok::<_, loopctl::BoxError>(client.query("example.test", RecordType::A).await?)
 /// })??;
@@ -57,7 +57,7 @@ use crate::plan::{Ask, SocketKind};
 /// ```
 #[derive(Clone)]
 pub struct DnsClient {
-    pub(super) lp: LoopRef,
+    pub(super) event_loop: LoopHandle,
     pub(super) shared: Rc<Shared>,
     listening: Listening,
 }
@@ -80,8 +80,8 @@ impl DnsClient {
     /// ```no_run
     /// use loopctl::{DnsClient, RecordType};
     ///
-    /// loopctl::run(async |lp| {
-    ///     let client = DnsClient::system()?.build(&lp)?;
+    /// loopctl::run(async |event_loop| {
+    ///     let client = DnsClient::system()?.build(&event_loop)?;
     ///     for record in client.query("example.com", RecordType::Mx).await?.matching() {
     ///         println!("{record}");
     ///     }
@@ -101,7 +101,7 @@ impl DnsClient {
         DnsClientBuilder::new()
     }
 
-    pub(super) fn new(lp: &LoopRef, config: Config) -> Self {
+    pub(super) fn new(event_loop: &LoopHandle, config: Config) -> Self {
         let shared = Shared {
             config,
             known: RefCell::default(),
@@ -109,7 +109,11 @@ impl DnsClient {
             #[cfg(feature = "dnssec")]
             keys: KnownKeys::default(),
         };
-        Self { lp: lp.clone(), shared: Rc::new(shared), listening: Listening::default() }
+        Self {
+            event_loop: event_loop.clone(),
+            shared: Rc::new(shared),
+            listening: Listening::default(),
+        }
     }
 
     /// Hears every step of the queries of this clone, cancellation included. It is called on the loop, between
@@ -142,7 +146,7 @@ impl DnsClient {
     /// # let event_loop = loopctl::EventLoop::new()?;
     /// # let server: DnsServer = "127.0.0.1".parse()?;
     /// let client = DnsClient::builder().servers([server]).search(["corp.example"], 1);
-    /// let client = client.build(&event_loop.lp())?;
+    /// let client = client.build(&event_loop.handle())?;
     /// assert_eq!(client.names("db"), ["db.corp.example.", "db."]);
     /// # Ok::<(), loopctl::BoxError>(())
     /// ```
@@ -163,7 +167,7 @@ impl DnsClient {
         };
         self.find_servers().await;
         let teller = self.teller(&question, None);
-        let ending = Ending::new(&self.lp, &teller);
+        let ending = Ending::new(&self.event_loop, &teller);
         let (result, wire) = self.exchange(question, &teller).await;
         #[cfg(feature = "dnssec")]
         let result = self.verified(result, &wire, teller.query).await;
@@ -183,7 +187,7 @@ impl DnsClient {
         verifies: u64,
     ) -> (Result<DnsAnswer, DnsError>, Vec<u8>) {
         let teller = self.teller(&question, Some(verifies));
-        let ending = Ending::new(&self.lp, &teller);
+        let ending = Ending::new(&self.event_loop, &teller);
         let (result, wire) = self.exchange(question, &teller).await;
         ending.tell(&result);
         next_turn().await;
@@ -212,8 +216,8 @@ impl DnsClient {
     ///
     /// ```no_run
     /// # use loopctl::DnsClient;
-    /// # loopctl::run(async |lp| {
-    /// let client = DnsClient::system()?.build(&lp)?;
+    /// # loopctl::run(async |event_loop| {
+    /// let client = DnsClient::system()?.build(&event_loop)?;
     /// let answer = client.reverse("192.0.2.1".parse()?).await?;
     /// assert_eq!(answer.name, "1.2.0.192.in-addr.arpa.");
     /// # Ok::<_, loopctl::BoxError>(())
@@ -233,7 +237,7 @@ impl DnsClient {
         let exchange = Box::new(DnsExchange {
             server: None,
             transport: None,
-            started: self.lp.time(),
+            started: self.event_loop.time(),
             took: Duration::ZERO,
             round_trip: None,
             retries: 0,
@@ -278,7 +282,7 @@ impl DnsClient {
 
     async fn find(&self, server: &DnsServer) -> io::Result<Vec<SocketAddr>> {
         let lookup = Lookup::new(server.host().clone(), server.port()).kind(SocketKind::Datagram);
-        let found = self.lp.getaddrinfo(lookup).await?;
+        let found = self.event_loop.getaddrinfo(lookup).await?;
         Ok(found.into_iter().map(|info| info.address).collect())
     }
 
@@ -295,7 +299,7 @@ impl DnsClient {
         addresses: Vec<SocketAddr>,
     ) -> io::Result<CreateConnection> {
         const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
-        let connecting = self.lp.create_connection_to(addresses);
+        let connecting = self.event_loop.create_connection_to(addresses);
         let connecting = connecting.happy_eyeballs_delay(ATTEMPT_DELAY);
         #[cfg(feature = "tls")]
         if let (true, Some(tls)) = (ask.transport.is_encrypted(), &self.shared.config.tls) {

@@ -11,7 +11,7 @@ use super::client::DnsClient;
 use super::hosts::HostsTable;
 use super::message::Style;
 use super::{DnsConfigError, DnsServer};
-use crate::event_loop::LoopRef;
+use crate::event_loop::LoopHandle;
 #[cfg(feature = "tls")]
 use crate::net::TlsClient;
 use crate::plan::{DnsTransport, Host, QueryPolicy, SearchList};
@@ -49,7 +49,7 @@ pub(super) struct Habits {
 /// use loopctl::{DnsClient, DnsServer};
 ///
 /// # let event_loop = loopctl::EventLoop::new()?;
-/// # let lp = event_loop.lp();
+/// # let handle = event_loop.handle();
 /// let server: DnsServer = "udp://127.0.0.1:5353".parse()?;
 /// let client = DnsClient::builder()
 ///     .servers([server])
@@ -61,7 +61,7 @@ pub(super) struct Habits {
 ///     .dnssec(true)
 ///     .edns(true)
 ///     .recursion(true)
-///     .build(&lp)?;
+///     .build(&handle)?;
 /// assert_eq!(client.servers()[0].endpoint(), "127.0.0.1:5353");
 /// # Ok::<(), loopctl::BoxError>(())
 /// ```
@@ -191,8 +191,8 @@ impl DnsClientBuilder {
     /// ```no_run
     /// use loopctl::{DnsClient, DnsProof, RecordType, TrustAnchors};
     ///
-    /// let answer = loopctl::run(async |lp| {
-    ///     let client = DnsClient::system()?.validate(TrustAnchors::root()).build(&lp)?;
+    /// let answer = loopctl::run(async |event_loop| {
+    ///     let client = DnsClient::system()?.validate(TrustAnchors::root()).build(&event_loop)?;
     ///     Ok::<_, loopctl::BoxError>(client.query("iana.org", RecordType::A).await?)
     /// })??;
     /// let validation = answer.exchange.validation.ok_or("it was not verified")?;
@@ -235,7 +235,7 @@ impl DnsClientBuilder {
     /// # Errors
     /// Where there is no server, or no TLS for one that needs it.
     #[cfg_attr(not(feature = "tls"), allow(unused_mut))]
-    pub fn build(mut self, lp: &LoopRef) -> Result<DnsClient, DnsConfigError> {
+    pub fn build(mut self, event_loop: &LoopHandle) -> Result<DnsClient, DnsConfigError> {
         if self.0.servers.is_empty() {
             return Err(DnsConfigError::new("the resolver", "it has no name server"));
         }
@@ -250,7 +250,7 @@ impl DnsClientBuilder {
                 self.0.tls = Some(made.map_err(|error| DnsConfigError::new(what, error))?);
             }
         }
-        Ok(DnsClient::new(lp, self.0))
+        Ok(DnsClient::new(event_loop, self.0))
     }
 }
 

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::{DnsAnswer, DnsError, DnsServer, Rcode, RecordType};
-use crate::event_loop::LoopRef;
+use crate::event_loop::LoopHandle;
 use crate::net::Failure;
 use crate::plan::DnsTransport;
 
@@ -169,27 +169,27 @@ impl Teller {
 
 /// Tells how a query ends: with its result, or that nobody waits for it any more.
 pub(super) struct Ending {
-    lp: LoopRef,
+    event_loop: LoopHandle,
     teller: Rc<Teller>,
     is_told: bool,
 }
 
 impl Ending {
-    pub(super) fn new(lp: &LoopRef, teller: &Rc<Teller>) -> Self {
-        Self { lp: lp.clone(), teller: Rc::clone(teller), is_told: false }
+    pub(super) fn new(event_loop: &LoopHandle, teller: &Rc<Teller>) -> Self {
+        Self { event_loop: event_loop.clone(), teller: Rc::clone(teller), is_told: false }
     }
 
     pub(super) fn tell(mut self, result: &Result<DnsAnswer, DnsError>) {
         self.is_told = true;
         let told = || DnsEventKind::Finished { result: Box::new(result.clone()) };
-        self.teller.tell(self.lp.time(), told);
+        self.teller.tell(self.event_loop.time(), told);
     }
 }
 
 impl Drop for Ending {
     fn drop(&mut self) {
         if !self.is_told {
-            self.teller.tell(self.lp.time(), || DnsEventKind::Canceled);
+            self.teller.tell(self.event_loop.time(), || DnsEventKind::Canceled);
         }
     }
 }

@@ -68,15 +68,16 @@ struct End {
 
 impl Exchange {
     pub(super) fn new(client: &DnsClient, question: Question, teller: Rc<Teller>) -> Self {
-        let (lp, config) = (&client.lp, &client.shared.config);
-        let (started, transports) = (lp.time(), config.servers.iter().map(|it| it.transport()));
+        let (event_loop, config) = (&client.event_loop, &client.shared.config);
+        let (started, transports) =
+            (event_loop.time(), config.servers.iter().map(|it| it.transport()));
         let query = Query::new(transports, client.first_server(), config.policy.clone());
         let lane = |_| Lane { asked: None, at: started, failures: 0, via: Via::Nothing };
         Self {
             question,
             query,
             lanes: config.servers.iter().map(lane).collect(),
-            alarm: Alarm::new(lp),
+            alarm: Alarm::new(event_loop),
             teller,
             tally: Tally { started, truncated: false, end: None, wire: Vec::new() },
             client: client.clone(),
@@ -89,7 +90,7 @@ impl Exchange {
             for server in 0..self.lanes.len() {
                 self.listen(server, cx);
             }
-            let now = self.client.lp.time();
+            let now = self.client.event_loop.time();
             match self.query.poll(now) {
                 QueryStep::Ask(ask) => self.ask(ask, now),
                 QueryStep::TimeOut(server) => self.time_out(server, now),
@@ -136,9 +137,9 @@ impl Exchange {
         let is_numbered = ask.transport != DnsTransport::Https;
         let style = self.client.shared.config.style;
         let sent = self.question.message(ask.edns, style, is_numbered)?;
-        let lp = &self.client.lp;
+        let event_loop = &self.client.event_loop;
         lane.via = if ask.transport == DnsTransport::Udp {
-            let datagrams = Datagrams::open(lp, &addresses, sent)?;
+            let datagrams = Datagrams::open(event_loop, &addresses, sent)?;
             datagrams.send()?;
             Via::Datagrams(datagrams)
         } else {
@@ -149,7 +150,7 @@ impl Exchange {
                 teller.tell(now, || DnsEventKind::Connected { server, transport });
             };
             let server = &self.client.shared.config.servers[ask.server];
-            Via::Connected(Connected::open(lp, connecting, server, sent, connected))
+            Via::Connected(Connected::open(event_loop, connecting, server, sent, connected))
         };
         Ok(())
     }
@@ -177,7 +178,7 @@ impl Exchange {
     }
 
     fn take(&mut self, server: usize, message: &[u8]) {
-        let (now, lane) = (self.client.lp.time(), &self.lanes[server]);
+        let (now, lane) = (self.client.event_loop.time(), &self.lanes[server]);
         let (sent, since): (&Sent, _) = match &lane.via {
             Via::Nothing => return,
             Via::Datagrams(datagrams) => (&datagrams.sent, Some(lane.at)),
@@ -242,7 +243,7 @@ impl Exchange {
     }
 
     fn fail(&mut self, server: usize, kind: DnsErrorKind, error: &io::Error) {
-        let (now, failure) = (self.client.lp.time(), Failure::from(error));
+        let (now, failure) = (self.client.event_loop.time(), Failure::from(error));
         let transport = self.transport(server);
         let lane = &mut self.lanes[server];
         lane.via = Via::Nothing;

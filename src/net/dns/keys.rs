@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use hickory_net::proto::op::{DnsResponse, Query};
 use hickory_net::proto::rr::{Name, RecordType};
 
-use crate::event_loop::LoopRef;
+use crate::event_loop::LoopHandle;
 
 /// An answer, or why there is none.
 pub(super) type Given = Rc<Result<DnsResponse, String>>;
@@ -37,19 +37,21 @@ impl KnownKeys {
     /// What is known, or what `ask` gives, with how long it may be kept.
     pub(super) async fn get(
         &self,
-        lp: &LoopRef,
+        event_loop: &LoopHandle,
         query: &Query,
         ask: impl Future<Output = (Result<DnsResponse, String>, Option<Duration>)>,
     ) -> Given {
         let key = (query.name().clone(), query.query_type());
-        if let Some(given) = poll_fn(|cx| self.poll_known(&key, lp.time(), cx.waker())).await {
+        if let Some(given) =
+            poll_fn(|cx| self.poll_known(&key, event_loop.time(), cx.waker())).await
+        {
             return given;
         }
         let asking = Slot { keys: self, key: &key };
         let (given, ttl) = ask.await;
         let given = Rc::new(given);
         let ttl = ttl.unwrap_or(SHORTEST).clamp(SHORTEST, LONGEST);
-        asking.fill(Some(State::Given(Rc::clone(&given), lp.time() + ttl)));
+        asking.fill(Some(State::Given(Rc::clone(&given), event_loop.time() + ttl)));
         given
     }
 

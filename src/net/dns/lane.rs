@@ -13,7 +13,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::message::Sent;
 use super::{DnsServer, https};
-use crate::event_loop::{Interest, LoopRef};
+use crate::event_loop::{Interest, LoopHandle};
 use crate::net::CreateConnection;
 use crate::net::readiness::Ready;
 use crate::plan::DnsTransport;
@@ -36,12 +36,16 @@ pub(super) struct Datagrams {
 
 impl Datagrams {
     /// To the first of the server's addresses that there is a way to.
-    pub(super) fn open(lp: &LoopRef, server: &[SocketAddr], sent: Sent) -> io::Result<Self> {
+    pub(super) fn open(
+        event_loop: &LoopHandle,
+        server: &[SocketAddr],
+        sent: Sent,
+    ) -> io::Result<Self> {
         let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
         for address in server {
             match connected(*address) {
                 Ok(socket) => {
-                    let ready = Ready::new(lp, &socket, Interest::Readable)?;
+                    let ready = Ready::new(event_loop, &socket, Interest::Readable)?;
                     return Ok(Self { ready, socket, sent });
                 }
                 Err(error) => last = error,
@@ -92,17 +96,18 @@ pub(super) struct Connected {
 impl Connected {
     /// `connected` is called when there is a connection.
     pub(super) fn open(
-        lp: &LoopRef,
+        event_loop: &LoopHandle,
         connecting: CreateConnection,
         server: &DnsServer,
         sent: Sent,
         connected: impl FnOnce(Instant) + 'static,
     ) -> Self {
         let (sent, since) = (Rc::new(sent), Rc::new(Cell::new(None)));
-        let (lp, question, began) = (lp.clone(), Rc::clone(&sent), Rc::clone(&since));
+        let (event_loop, question, began) =
+            (event_loop.clone(), Rc::clone(&sent), Rc::clone(&since));
         let connected = move || {
-            began.set(Some(lp.time()));
-            connected(lp.time());
+            began.set(Some(event_loop.time()));
+            connected(event_loop.time());
         };
         let is_https = server.transport() == DnsTransport::Https;
         let request = is_https.then(|| https::request(server, &question.bytes));

@@ -80,10 +80,10 @@ impl DnsClient {
     /// ```
     /// use loopctl::{DnsClient, DnsServer, plan::Family};
     ///
-    /// let found = loopctl::run(async |lp| {
+    /// let found = loopctl::run(async |event_loop| {
     ///     let nobody: DnsServer = "127.0.0.1:9".parse()?;
     ///     let hosts = "192.0.2.1 printer\n2001:db8::1 printer\n";
-    ///     let client = DnsClient::builder().servers([nobody]).hosts(hosts).build(&lp)?;
+    ///     let client = DnsClient::builder().servers([nobody]).hosts(hosts).build(&event_loop)?;
     ///     Ok::<_, loopctl::DnsConfigError>(client.lookup("printer", Family::Inet).await)
     /// })??;
     /// assert_eq!(found.addresses[0].destination.address.to_string(), "192.0.2.1");
@@ -136,11 +136,13 @@ impl DnsClient {
     }
 
     async fn addresses(&self, lookup: Lookup) -> Result<Vec<AddrInfo>, ResolveError> {
-        let Host::Name(name) = lookup.host() else { return self.lp.getaddrinfo(lookup).await };
+        let Host::Name(name) = lookup.host() else {
+            return self.event_loop.getaddrinfo(lookup).await;
+        };
         // Zones are the system's business, and so is what must not be asked for.
         let is_for_system = name.is_empty() || name.contains(['%', ':']);
         if is_for_system || lookup.has(AddrInfoFlags::NUMERICHOST) {
-            return self.lp.getaddrinfo(lookup).await;
+            return self.event_loop.getaddrinfo(lookup).await;
         }
         let port = self.port(&lookup).await?;
         let family = lookup.wanted_family();
@@ -169,7 +171,7 @@ impl DnsClient {
             return Ok(*port);
         }
         let any_host = lookup.clone().of_host(IpAddr::from([127, 0, 0, 1])).family(Family::Inet);
-        let found = self.lp.getaddrinfo(any_host).await?;
+        let found = self.event_loop.getaddrinfo(any_host).await?;
         Ok(found.first().map_or(0, |info| info.address.port()))
     }
 }

@@ -233,7 +233,7 @@ impl Verifying<'_> {
         let asked = self.asked.replace(self.asked.get() + 1);
         let given = if asked < MOST_QUESTIONS {
             let client = self.client;
-            client.shared.keys.get(&client.lp, query, self.ask(query)).await
+            client.shared.keys.get(&client.event_loop, query, self.ask(query)).await
         } else {
             Rc::new(Err(format!("given up after {MOST_QUESTIONS} questions")))
         };

@@ -78,7 +78,7 @@ impl Link {
             self.close();
         } else if reading.is_paused && !self.parts.borrow().is_held() {
             let link = Rc::downgrade(self);
-            let patience = self.lp.call_later(PATIENCE, move || {
+            let patience = self.event_loop.call_later(PATIENCE, move || {
                 if let Some(link) = link.upgrade() {
                     link.lose_unread();
                 }

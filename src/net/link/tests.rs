@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::{Life, Link};
-use crate::event_loop::{EventLoop, LoopExit, LoopRef, Readiness, Source};
+use crate::event_loop::{EventLoop, LoopExit, LoopHandle, Readiness, Source};
 use crate::net::protocol::Receiver;
 use crate::net::socket_view::Names;
 use crate::net::wire::{ByteStream, Wire};
@@ -122,11 +122,11 @@ struct Bench {
     reports: Log,
 }
 
-fn attach(lp: &LoopRef, script: &Rc<Script>, log: &Log, react: Reaction) -> Transport {
+fn attach(event_loop: &LoopHandle, script: &Rc<Script>, log: &Log, react: Reaction) -> Transport {
     let diary = Diary { log: Rc::clone(log), react, transport: None };
     let wire = Wire::Scripted(Box::new(End(Rc::clone(script))));
     let receiver = Receiver::Plain(Rc::new(RefCell::new(diary)));
-    Transport(Link::start(lp, wire, Names::default(), receiver, |_| ()).unwrap())
+    Transport(Link::start(event_loop, wire, Names::default(), receiver, |_| ()).unwrap())
 }
 
 impl Bench {
@@ -141,11 +141,11 @@ impl Bench {
     fn on(event_loop: EventLoop, react: impl FnMut(&'static str, &Transport) + 'static) -> Self {
         let (script, log, reports) = (Rc::<Script>::default(), Log::default(), Log::default());
         let texts = Rc::clone(&reports);
-        event_loop.lp().set_exception_handler(Some(Rc::new(move |_, context| {
+        event_loop.handle().set_exception_handler(Some(Rc::new(move |_, context| {
             texts.borrow_mut().push(context.to_string());
         })));
         let react = Rc::new(RefCell::new(react));
-        let transport = attach(&event_loop.lp(), &script, &log, react);
+        let transport = attach(&event_loop.handle(), &script, &log, react);
         Self { event_loop, script, transport, log, reports }
     }
 
@@ -157,7 +157,7 @@ impl Bench {
     /// The poller speaks, and a few turns pass.
     fn ready(&mut self, readable: bool, writable: bool, read_closed: bool) {
         let link = Rc::clone(&self.transport.0);
-        link.ready(&self.event_loop.lp(), Readiness { readable, writable, read_closed });
+        link.ready(&self.event_loop.handle(), Readiness { readable, writable, read_closed });
         self.turns(4);
     }
 
@@ -292,7 +292,7 @@ fn trans_17_resume_writing_may_write_to_another_transport() {
     });
     let (script, log) = (Rc::<Script>::default(), Log::default());
     let quiet: Reaction = Rc::new(RefCell::new(|_: &'static str, _: &Transport| ()));
-    *other.borrow_mut() = Some(attach(&bench.event_loop.lp(), &script, &log, quiet));
+    *other.borrow_mut() = Some(attach(&bench.event_loop.handle(), &script, &log, quiet));
     bench.transport.write(&[0; 100_000]);
     bench.has_room(&[usize::MAX]);
     assert_eq!(*log.borrow(), ["made", "pause"]);
@@ -434,7 +434,7 @@ fn trans_03_a_read_takes_at_most_its_budget_and_asks_for_another_turn() {
     let mut bench = Bench::new();
     bench.script.reads.borrow_mut().push_back(Ok(vec![b'a'; 150 * 1024]));
     let link = Rc::clone(&bench.transport.0);
-    link.ready(&bench.event_loop.lp(), Readiness { readable: true, ..Readiness::default() });
+    link.ready(&bench.event_loop.handle(), Readiness { readable: true, ..Readiness::default() });
     for turn in 1..=3 {
         bench.turns(1);
         assert_eq!(bench.log().len(), 1 + turn);

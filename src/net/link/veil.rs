@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::{Life, Link, State};
-use crate::event_loop::LoopRef;
+use crate::event_loop::LoopHandle;
 use crate::net::Transport;
 use crate::net::protocol::Receiver;
 use crate::net::socket_view::Names;
@@ -27,14 +27,14 @@ impl Link {
     /// As [`start`](Self::start), with a handshake before the receiver hears of the connection; `admit` sees it
     /// before that. Without a receiver, nothing is read behind the handshake until one is [there](Self::adopt).
     pub(in crate::net) fn start_veiled(
-        lp: &LoopRef,
+        event_loop: &LoopHandle,
         wire: Wire,
         names: Names,
         receiver: Option<Receiver>,
         secure: Secure,
         admit: impl FnOnce(&Transport),
     ) -> io::Result<Rc<Self>> {
-        let link = Self::watch(lp, wire, names)?;
+        let link = Self::watch(event_loop, wire, names)?;
         admit(&Transport(Rc::clone(&link)));
         link.pause_reading(receiver.is_none());
         link.veil(secure, receiver, Vec::new())?;
@@ -167,7 +167,7 @@ impl Link {
         call: impl FnOnce(&Rc<Self>) + 'static,
     ) -> crate::event_loop::TimerHandle {
         let link = Rc::downgrade(self);
-        self.lp.call_later(delay, move || {
+        self.event_loop.call_later(delay, move || {
             if let Some(link) = link.upgrade() {
                 call(&link);
             }

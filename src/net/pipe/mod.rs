@@ -13,9 +13,9 @@ pub use write::{WritePipe, WritePipeProtocol};
 pub(crate) use end::PipeEnd;
 
 use super::Endpoint;
-use crate::event_loop::LoopRef;
+use crate::event_loop::LoopHandle;
 
-impl LoopRef {
+impl LoopHandle {
     /// Reads from a pipe, a FIFO, a socket or a character device (a terminal); asyncio's
     /// `connect_read_pipe`. `connection_made` has been called when this returns.
     ///
@@ -24,14 +24,14 @@ impl LoopRef {
     /// A device that cannot be waited for, such as `/dev/zero`, is read once a turn.
     ///
     /// ```no_run
-    /// # use loopctl::{LoopRef, ReadPipe, ReadPipeProtocol};
+    /// # use loopctl::{LoopHandle, ReadPipe, ReadPipeProtocol};
     /// # struct Print;
     /// # impl ReadPipeProtocol for Print { fn data_received(&mut self, _: &ReadPipe, _: &[u8]) {} }
     /// use std::os::fd::AsFd;
     ///
-    /// # async fn example(lp: LoopRef) -> std::io::Result<()> {
+    /// # async fn example(event_loop: LoopHandle) -> std::io::Result<()> {
     /// let stdin = std::io::stdin().as_fd().try_clone_to_owned()?;
-    /// let reading = lp.connect_read_pipe(stdin, || Print).await?;
+    /// let reading = event_loop.connect_read_pipe(stdin, || Print).await?;
     /// reading.transport.wait_closed().await;
     /// # Ok(())
     /// # }
@@ -65,10 +65,10 @@ impl LoopRef {
     /// impl WritePipeProtocol for Mute {}
     ///
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// # let lp = event_loop.lp();
+    /// # let handle = event_loop.handle();
     /// let (mut reader, writer) = std::io::pipe()?;
     /// event_loop.run_until_complete(async {
-    ///     let pair = lp.connect_write_pipe(writer, || Mute).await?;
+    ///     let pair = handle.connect_write_pipe(writer, || Mute).await?;
     ///     pair.transport.write(b"hello");
     ///     pair.transport.close();
     ///     pair.transport.wait_closed().await;

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 
 use super::end::{Kind, PipeEnd};
 use super::is_always_ready;
-use crate::event_loop::{Interest, LoopRef, Readiness};
+use crate::event_loop::{Interest, LoopHandle, Readiness};
 use crate::net::Endpoint;
 use crate::net::line::{Bond, Line, Scratch, Stage, Watched};
 
@@ -51,7 +51,7 @@ pub trait ReadPipeProtocol: 'static {
 }
 
 /// Counted handle to a pipe that is read from; asyncio's `ReadTransport`. It is made by
-/// [`connect_read_pipe`](LoopRef::connect_read_pipe).
+/// [`connect_read_pipe`](LoopHandle::connect_read_pipe).
 ///
 /// ```
 /// # use loopctl::{ReadPipe, ReadPipeProtocol};
@@ -60,9 +60,9 @@ pub trait ReadPipeProtocol: 'static {
 /// #     fn data_received(&mut self, _: &ReadPipe, _: &[u8]) { unreachable!() }
 /// # }
 /// # let mut event_loop = loopctl::EventLoop::new()?;
-/// # let lp = event_loop.lp();
+/// # let handle = event_loop.handle();
 /// let (reader, _writer) = std::io::pipe()?;
-/// let connecting = lp.connect_read_pipe(reader, || Never);
+/// let connecting = handle.connect_read_pipe(reader, || Never);
 /// let pipe = event_loop.run_until_complete(connecting)??.transport;
 /// pipe.pause_reading();
 /// assert!(!pipe.is_reading());
@@ -83,13 +83,13 @@ struct Inner {
 
 impl ReadPipe {
     pub(crate) fn attach<P: ReadPipeProtocol>(
-        lp: &LoopRef,
+        event_loop: &LoopHandle,
         pipe: PipeEnd,
         protocol: P,
     ) -> io::Result<Endpoint<Self, P>> {
         let protocol = Rc::new(RefCell::new(protocol));
         let inner = Rc::new(Inner {
-            bond: Bond::new(lp, Rc::clone(&protocol) as Rc<RefCell<dyn ReadPipeProtocol>>),
+            bond: Bond::new(event_loop, Rc::clone(&protocol) as Rc<RefCell<dyn ReadPipeProtocol>>),
             kind: pipe.kind,
             pipe: Watched::new(pipe),
             readable: Cell::default(),
@@ -150,7 +150,7 @@ impl ReadPipe {
 impl Inner {
     /// One read a turn, so that a busy writer leaves room for others.
     fn read(self: &Rc<Self>) {
-        let scratch = self.bond.lp.room::<Scratch>();
+        let scratch = self.bond.event_loop.room::<Scratch>();
         // Nobody else reads meanwhile: the protocol is called from here, and loops do not nest.
         let mut buffer = scratch.0.borrow_mut();
         let transport = ReadPipe(Rc::clone(self));

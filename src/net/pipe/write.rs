@@ -10,7 +10,7 @@ use rustix::io::Errno;
 
 use super::end::{Kind, PipeEnd};
 use super::is_always_ready;
-use crate::event_loop::{Interest, LoopRef, Readiness};
+use crate::event_loop::{Interest, LoopHandle, Readiness};
 use crate::net::Endpoint;
 use crate::net::line::{Bond, Line, Queueing, Stage, Watched};
 use crate::plan::{FlowCall, LimitsError, Watermarks, WriteLimits};
@@ -61,7 +61,7 @@ pub trait WritePipeProtocol: 'static {
 }
 
 /// Counted handle to a pipe that is written to; asyncio's `WriteTransport`. It is made by
-/// [`connect_write_pipe`](LoopRef::connect_write_pipe).
+/// [`connect_write_pipe`](LoopHandle::connect_write_pipe).
 ///
 /// That the reader has gone is noticed without a write, except on devices, where it may come back.
 ///
@@ -70,9 +70,9 @@ pub trait WritePipeProtocol: 'static {
 /// # struct Mute;
 /// # impl WritePipeProtocol for Mute {}
 /// # let mut event_loop = loopctl::EventLoop::new()?;
-/// # let lp = event_loop.lp();
+/// # let handle = event_loop.handle();
 /// let (_reader, writer) = std::io::pipe()?;
-/// let connecting = lp.connect_write_pipe(writer, || Mute);
+/// let connecting = handle.connect_write_pipe(writer, || Mute);
 /// let pipe = event_loop.run_until_complete(connecting)??.transport;
 /// assert_eq!(pipe.write_buffer_limits(), loopctl::WriteLimits::default());
 /// pipe.write(&[0; 100_000]);
@@ -94,13 +94,13 @@ struct Inner {
 
 impl WritePipe {
     pub(crate) fn attach<P: WritePipeProtocol>(
-        lp: &LoopRef,
+        event_loop: &LoopHandle,
         pipe: PipeEnd,
         protocol: P,
     ) -> io::Result<Endpoint<Self, P>> {
         let protocol = Rc::new(RefCell::new(protocol));
         let inner = Rc::new(Inner {
-            bond: Bond::new(lp, Rc::clone(&protocol) as Rc<RefCell<dyn WritePipeProtocol>>),
+            bond: Bond::new(event_loop, Rc::clone(&protocol) as Rc<RefCell<dyn WritePipeProtocol>>),
             kind: pipe.kind,
             pipe: Watched::new(pipe),
             unsent: RefCell::default(),

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::process::{Command, Stdio};
 
 use super::{SubprocessProtocol, SubprocessTransport};
-use crate::event_loop::LoopRef;
+use crate::event_loop::LoopHandle;
 use crate::net::Endpoint;
 
 /// What one of a child's standard streams is.
@@ -41,9 +41,9 @@ pub enum ChildStdio {
 /// }
 ///
 /// # let mut event_loop = loopctl::EventLoop::new()?;
-/// # let lp = event_loop.lp();
+/// # let handle = event_loop.handle();
 /// event_loop.run_until_complete(async {
-///     let child = lp.subprocess_shell("tr a-z A-Z; exit 3").open(Capture::default).await?;
+///     let child = handle.subprocess_shell("tr a-z A-Z; exit 3").open(Capture::default).await?;
 ///     let stdin = child.transport.stdin().unwrap();
 ///     stdin.write(b"hello");
 ///     stdin.close();
@@ -56,7 +56,7 @@ pub enum ChildStdio {
 /// ```
 #[must_use = "nothing is started until it is opened"]
 pub struct CreateSubprocess {
-    lp: LoopRef,
+    event_loop: LoopHandle,
     command: Command,
     /// For the log; made of what may be shown.
     label: String,
@@ -66,7 +66,7 @@ pub struct CreateSubprocess {
     merges_stderr: bool,
 }
 
-impl LoopRef {
+impl LoopHandle {
     /// A child process that runs a program; see [`CreateSubprocess`]. The command's arguments, environment,
     /// directory and process group count; its standard streams are set here.
     ///
@@ -77,11 +77,11 @@ impl LoopRef {
     /// # struct Quiet;
     /// # impl loopctl::SubprocessProtocol for Quiet {}
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// # let lp = event_loop.lp();
+    /// # let handle = event_loop.handle();
     /// let mut command = std::process::Command::new("sleep");
     /// command.arg("60");
     /// event_loop.run_until_complete(async {
-    ///     let child = lp.subprocess_exec(command).open(|| Quiet).await?;
+    ///     let child = handle.subprocess_exec(command).open(|| Quiet).await?;
     ///     assert!(child.transport.terminate()?);
     ///     child.transport.wait().await?;
     ///     assert_eq!(child.transport.returncode(), Some(-15));
@@ -104,9 +104,17 @@ impl LoopRef {
 }
 
 impl CreateSubprocess {
-    fn new(lp: &LoopRef, command: Command, label: String) -> Self {
+    fn new(event_loop: &LoopHandle, command: Command, label: String) -> Self {
         let (stdin, stdout, stderr) = Default::default();
-        Self { lp: lp.clone(), command, label, stdin, stdout, stderr, merges_stderr: false }
+        Self {
+            event_loop: event_loop.clone(),
+            command,
+            label,
+            stdin,
+            stdout,
+            stderr,
+            merges_stderr: false,
+        }
     }
 
     /// What the child's standard input is.
@@ -146,16 +154,16 @@ impl CreateSubprocess {
         protocol: impl FnOnce() -> P,
     ) -> io::Result<Endpoint<SubprocessTransport, P>> {
         let protocol = protocol();
-        let label = self.lp.debug().then(|| {
+        let label = self.event_loop.debug().then(|| {
             log::debug!("{self:?}");
             std::mem::take(&mut self.label)
         });
-        let lp = self.lp.clone();
+        let event_loop = self.event_loop.clone();
         let output = if self.merges_stderr { self.merge()? } else { self.separate() };
         let child = self.command.stdin(Stdio::from(self.stdin)).spawn()?;
         // Whoever still holds the child's ends keeps its pipes from ending.
         drop(self.command);
-        let endpoint = SubprocessTransport::attach(&lp, child, output, protocol)?;
+        let endpoint = SubprocessTransport::attach(&event_loop, child, output, protocol)?;
         if let Some(label) = label {
             log::info!("{label}: {:?}", endpoint.transport);
         }

@@ -12,15 +12,15 @@ use rustix::process::Signal;
 
 use super::child::Reaper;
 use super::{ChildPipe, SubprocessProtocol};
-use crate::event_loop::{Interest, LoopRef, Readiness};
+use crate::event_loop::{Interest, LoopHandle, Readiness};
 use crate::net::line::{Bond, Line, Stage, Watched};
 use crate::net::pipe::PipeEnd;
 use crate::net::{Endpoint, ReadPipe, ReadPipeProtocol, WritePipe, WritePipeProtocol};
 
 /// Counted handle to a child process, for code on the loop's thread; asyncio's `SubprocessTransport`.
 ///
-/// It is made by [`subprocess_exec`](LoopRef::subprocess_exec) and
-/// [`subprocess_shell`](LoopRef::subprocess_shell). The child runs on when all handles are dropped; closing
+/// It is made by [`subprocess_exec`](LoopHandle::subprocess_exec) and
+/// [`subprocess_shell`](LoopHandle::subprocess_shell). The child runs on when all handles are dropped; closing
 /// the loop kills it.
 #[derive(Clone)]
 pub struct SubprocessTransport(Rc<Inner>);
@@ -50,7 +50,7 @@ struct Relay {
 impl SubprocessTransport {
     /// Takes over a child. `output` is our end of a pipe that carries both its streams.
     pub(crate) fn attach<P: SubprocessProtocol>(
-        lp: &LoopRef,
+        event_loop: &LoopHandle,
         mut child: Child,
         output: Option<OwnedFd>,
         protocol: P,
@@ -59,7 +59,10 @@ impl SubprocessTransport {
         let process = Reaper::new(child)?;
         let protocol = Rc::new(RefCell::new(protocol));
         let transport = Self(Rc::new(Inner {
-            bond: Bond::new(lp, Rc::clone(&protocol) as Rc<RefCell<dyn SubprocessProtocol>>),
+            bond: Bond::new(
+                event_loop,
+                Rc::clone(&protocol) as Rc<RefCell<dyn SubprocessProtocol>>,
+            ),
             pid: process.pid(),
             process: Watched::new(process),
             status: Cell::default(),
@@ -128,11 +131,11 @@ impl SubprocessTransport {
     /// # struct Quiet;
     /// # impl loopctl::SubprocessProtocol for Quiet {}
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// # let lp = event_loop.lp();
+    /// # let handle = event_loop.handle();
     /// let mut command = std::process::Command::new("sh");
     /// command.args(["-c", "sleep 60; true"]).process_group(0);
     /// event_loop.run_until_complete(async {
-    ///     let child = lp.subprocess_exec(command).open(|| Quiet).await?;
+    ///     let child = handle.subprocess_exec(command).open(|| Quiet).await?;
     ///     assert!(child.transport.send_signal_to_group(15)?);
     ///     child.transport.wait().await?;
     ///     Ok::<(), std::io::Error>(())
@@ -249,7 +252,7 @@ impl Inner {
     fn write_to(self: &Rc<Self>, fd: Option<OwnedFd>) -> io::Result<Option<WritePipe>> {
         let Some(fd) = fd else { return Ok(None) };
         let (pipe, relay) = (PipeEnd::of_child(fd)?, self.relay(ChildPipe::Stdin));
-        Ok(Some(WritePipe::attach(&self.bond.lp, pipe, relay)?.transport))
+        Ok(Some(WritePipe::attach(&self.bond.event_loop, pipe, relay)?.transport))
     }
 
     fn read_from(
@@ -259,7 +262,7 @@ impl Inner {
     ) -> io::Result<Option<ReadPipe>> {
         let Some(fd) = fd else { return Ok(None) };
         let (pipe, relay) = (PipeEnd::of_child(fd)?, self.relay(which));
-        Ok(Some(ReadPipe::attach(&self.bond.lp, pipe, relay)?.transport))
+        Ok(Some(ReadPipe::attach(&self.bond.event_loop, pipe, relay)?.transport))
     }
 
     /// A child that was reaped has no descriptor left here, and gets no signal.

@@ -11,7 +11,7 @@ use rustix::net::SendFlags;
 use super::error::{SendfileError, SendfilePhase};
 use super::transfer::{Kind, Transfer};
 use super::way::Way;
-use crate::event_loop::{Interest, LoopRef};
+use crate::event_loop::{Interest, LoopHandle};
 use crate::net::link::Lent;
 use crate::net::readiness::Ready;
 
@@ -28,12 +28,12 @@ struct Source {
 impl Transfer<'_> {
     pub(super) async fn copy(
         &mut self,
-        lp: &LoopRef,
+        event_loop: &LoopHandle,
         way: &impl Way,
         kind: Kind,
     ) -> Result<(), SendfileError> {
         let mut source = self.open(kind)?;
-        while let Some(count) = self.read(lp, &mut source).await? {
+        while let Some(count) = self.read(event_loop, &mut source).await? {
             if let Err(error) = self.send_all(way, &source.buffer[..count]).await {
                 return Err(self.failed(SendfilePhase::Send, error));
             }
@@ -44,12 +44,12 @@ impl Transfer<'_> {
     /// Each block is taken by the system as a whole before the next one is read: all that waits is one.
     pub(super) async fn copy_secure(
         &mut self,
-        lp: &LoopRef,
+        event_loop: &LoopHandle,
         lent: &Lent,
         kind: Kind,
     ) -> Result<(), SendfileError> {
         let mut source = self.open(kind)?;
-        while let Some(count) = self.read(lp, &mut source).await? {
+        while let Some(count) = self.read(event_loop, &mut source).await? {
             let passed = async {
                 lent.pass(&source.buffer[..count])?;
                 lent.emptied().await
@@ -69,7 +69,7 @@ impl Transfer<'_> {
     /// How many bytes are in the buffer; `None` at the end.
     async fn read(
         &mut self,
-        lp: &LoopRef,
+        event_loop: &LoopHandle,
         source: &mut Source,
     ) -> Result<Option<usize>, SendfileError> {
         let wanted = self.chunks.next(BLOCK);
@@ -77,7 +77,7 @@ impl Transfer<'_> {
             return Ok(None);
         }
         self.calls += 1;
-        let read = source.read(lp, self.chunks.offset(), wanted).await;
+        let read = source.read(event_loop, self.chunks.offset(), wanted).await;
         let count = read.map_err(|error| self.failed(SendfilePhase::Read, error))?;
         Ok((count > 0).then_some(count))
     }
@@ -105,27 +105,37 @@ impl Transfer<'_> {
 
 impl Source {
     /// What a pipe is filled with may take its time: the poller waits for it, and no thread.
-    async fn read(&mut self, lp: &LoopRef, offset: u64, wanted: usize) -> io::Result<usize> {
+    async fn read(
+        &mut self,
+        event_loop: &LoopHandle,
+        offset: u64,
+        wanted: usize,
+    ) -> io::Result<usize> {
         loop {
             if self.kind == Kind::Stream {
-                match Ready::new(lp, &*self.file, Interest::Readable) {
+                match Ready::new(event_loop, &*self.file, Interest::Readable) {
                     Ok(ready) => poll_fn(|cx| ready.poll(cx)).await,
                     // A device that is always ready.
                     Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
                     Err(error) => return Err(error),
                 }
             }
-            match self.read_once(lp, offset, wanted).await {
+            match self.read_once(event_loop, offset, wanted).await {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 read => return read,
             }
         }
     }
 
-    async fn read_once(&mut self, lp: &LoopRef, offset: u64, wanted: usize) -> io::Result<usize> {
+    async fn read_once(
+        &mut self,
+        event_loop: &LoopHandle,
+        offset: u64,
+        wanted: usize,
+    ) -> io::Result<usize> {
         let (file, kind) = (Arc::clone(&self.file), self.kind);
         let mut buffer = std::mem::take(&mut self.buffer);
-        let reading = lp.run_in_executor(move || {
+        let reading = event_loop.run_in_executor(move || {
             buffer.resize(wanted, 0);
             let read = read(&file, kind, offset, &mut buffer);
             (buffer, read)

@@ -14,7 +14,7 @@ use super::Address;
 /// ours.set_nonblocking(true)?;
 /// let device = std::fs::File::open("/dev/zero")?;
 /// let sending = Sendfile::new(&device).method(SendfileMethod::Native);
-/// let error = loopctl::run(async |lp| lp.sock_sendfile(&ours, sending).await)?.unwrap_err();
+/// let error = loopctl::run(async |event_loop| event_loop.sock_sendfile(&ours, sending).await)?.unwrap_err();
 /// assert_eq!((error.bytes, error.phase), (0, SendfilePhase::Check));
 /// assert_eq!(error.kind(), std::io::ErrorKind::Unsupported);
 /// assert_eq!(error.to_string(), "sendfile: not a regular file");

@@ -17,7 +17,7 @@ use std::os::fd::AsFd;
 use socket2::{SockRef, Type};
 
 use super::{Address, StreamWriter, Transport};
-use crate::event_loop::LoopRef;
+use crate::event_loop::LoopHandle;
 use crate::plan::Chunks;
 
 pub use error::{SendfileError, SendfilePhase};
@@ -38,11 +38,11 @@ use way::OwnSocket;
 /// file.write_all(b"0123456789")?;
 /// let (ours, mut theirs) = std::os::unix::net::UnixStream::pair()?;
 /// ours.set_nonblocking(true)?;
-/// loopctl::run(async |lp| {
-///     let whole = lp.sock_sendfile(&ours, &file).await?;
+/// loopctl::run(async |event_loop| {
+///     let whole = event_loop.sock_sendfile(&ours, &file).await?;
 ///     assert_eq!((whole.bytes, whole.path), (10, SendfilePath::Native));
 ///     let part = Sendfile::new(&file).offset(2).count(NonZero::new(3).unwrap());
-///     let part = lp.sock_sendfile(&ours, part.method(SendfileMethod::Copy)).await?;
+///     let part = event_loop.sock_sendfile(&ours, part.method(SendfileMethod::Copy)).await?;
 ///     assert_eq!((part.bytes, part.path), (3, SendfilePath::Copied(CopyReason::Asked)));
 ///     Ok::<_, loopctl::SendfileError>(())
 /// })??;
@@ -182,7 +182,7 @@ impl fmt::Display for CopyReason {
     }
 }
 
-impl LoopRef {
+impl LoopHandle {
     /// Sends a file over a socket of one's own; asyncio's `sock_sendfile`.
     ///
     /// The socket must be a stream and must not block. The kernel moves the bytes if it can: as much at a time
@@ -218,7 +218,7 @@ impl Transport {
     /// Sends a file after all that was written before it, and before all that is written later; asyncio's
     /// `loop.sendfile`.
     ///
-    /// The kernel moves the bytes if it can, as [`LoopRef::sock_sendfile`] tells. Over TLS they are read and
+    /// The kernel moves the bytes if it can, as [`LoopHandle::sock_sendfile`] tells. Over TLS they are read and
     /// encrypted here: that is said in what is returned, and [`kernel_tls`] tells whether it has to be so.
     /// In either case no more than 256 KiB of the file is in memory.
     ///
@@ -235,8 +235,8 @@ impl Transport {
     /// # let (ours, mut theirs) = std::os::unix::net::UnixStream::pair()?;
     /// let mut file = tempfile::tempfile()?;
     /// file.write_all(b"the file")?;
-    /// loopctl::run(async |lp| {
-    ///     let transport = lp.create_connection_on(ours).open(|| Quiet).await?.transport;
+    /// loopctl::run(async |event_loop| {
+    ///     let transport = event_loop.create_connection_on(ours).open(|| Quiet).await?.transport;
     ///     transport.write(b"before, ");
     ///     let sent = transport.sendfile(&file).await?;
     ///     assert_eq!((sent.bytes, sent.path), (8, loopctl::SendfilePath::Native));
@@ -251,7 +251,7 @@ impl Transport {
     /// ```
     ///
     /// # Errors
-    /// As [`LoopRef::sock_sendfile`]; `BrokenPipe` when the transport is closing or its end was sent,
+    /// As [`LoopHandle::sock_sendfile`]; `BrokenPipe` when the transport is closing or its end was sent,
     /// `ResourceBusy` while another file is being sent. A peer that goes away in the middle is the error of the
     /// send, which ends the connection as any other does; the bytes that went are told.
     pub async fn sendfile<'a>(&self, what: impl Into<Sendfile<'a>>) -> Result<Sent, SendfileError> {
@@ -262,10 +262,10 @@ impl Transport {
             Err(error) => return Err(transfer.failed(SendfilePhase::Check, error)),
         };
         if lent.is_secure() {
-            return transfer.run_secure(&self.0.lp, &lent).await;
+            return transfer.run_secure(&self.0.event_loop, &lent).await;
         }
         match lent.emptied().await {
-            Ok(()) => transfer.run(&self.0.lp, &lent).await,
+            Ok(()) => transfer.run(&self.0.event_loop, &lent).await,
             Err(error) => Err(transfer.failed(SendfilePhase::Send, error)),
         }
     }
@@ -280,14 +280,14 @@ impl StreamWriter {
     /// let mut file = tempfile::tempfile()?;
     /// file.write_all(b"a file")?;
     /// let file = std::rc::Rc::new(file);
-    /// loopctl::run(async |lp| {
+    /// loopctl::run(async |event_loop| {
     ///     let serve = move |_, mut writer: loopctl::StreamWriter| {
     ///         let file = file.clone();
     ///         async move { drop(writer.sendfile(&*file).await) }
     ///     };
-    ///     let server = lp.start_server("127.0.0.1", 0, serve).await?;
+    ///     let server = event_loop.start_server("127.0.0.1", 0, serve).await?;
     ///     let port = server.local_addrs()[0].port();
-    ///     let (mut reader, _writer) = lp.open_connection("127.0.0.1", port).await?;
+    ///     let (mut reader, _writer) = event_loop.open_connection("127.0.0.1", port).await?;
     ///     assert_eq!(reader.read_exactly(6).await?, b"a file");
     ///     Ok::<_, loopctl::BoxError>(())
     /// })??;

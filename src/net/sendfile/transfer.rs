@@ -7,7 +7,7 @@ use std::os::unix::fs::FileTypeExt;
 use super::error::{SendfileError, SendfilePhase, phase_of};
 use super::way::Way;
 use super::{Chunks, CopyReason, Sendfile, SendfileMethod, SendfilePath, Sent};
-use crate::event_loop::LoopRef;
+use crate::event_loop::LoopHandle;
 use crate::net::Address;
 use crate::net::link::Lent;
 
@@ -40,7 +40,7 @@ impl<'a> Transfer<'a> {
     /// Over a socket that nobody else writes to.
     pub(super) async fn run(
         &mut self,
-        lp: &LoopRef,
+        event_loop: &LoopHandle,
         way: &impl Way,
     ) -> Result<Sent, SendfileError> {
         let kind = self.kind().map_err(|error| self.failed(SendfilePhase::Check, error))?;
@@ -56,14 +56,14 @@ impl<'a> Transfer<'a> {
             _ => CopyReason::NotRegularFile,
         };
         self.allow_copy(reason)?;
-        self.copy(lp, way, kind).await?;
+        self.copy(event_loop, way, kind).await?;
         Ok(self.sent())
     }
 
     /// Through TLS.
     pub(super) async fn run_secure(
         &mut self,
-        lp: &LoopRef,
+        event_loop: &LoopHandle,
         lent: &Lent,
     ) -> Result<Sent, SendfileError> {
         let kind = self.kind().map_err(|error| self.failed(SendfilePhase::Check, error))?;
@@ -72,7 +72,7 @@ impl<'a> Transfer<'a> {
             SendfileMethod::Auto | SendfileMethod::Native => CopyReason::Tls,
         };
         self.allow_copy(reason)?;
-        self.copy_secure(lp, lent, kind).await?;
+        self.copy_secure(event_loop, lent, kind).await?;
         Ok(self.sent())
     }
 

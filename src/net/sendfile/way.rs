@@ -5,7 +5,7 @@ use std::io;
 
 use socket2::{SockRef, Socket};
 
-use crate::event_loop::{Interest, LoopRef};
+use crate::event_loop::{Interest, LoopHandle};
 use crate::net::link::Lent;
 use crate::net::readiness::Ready;
 
@@ -22,13 +22,13 @@ pub(super) trait Way {
 }
 
 pub(super) struct OwnSocket<'a> {
-    lp: &'a LoopRef,
+    event_loop: &'a LoopHandle,
     socket: &'a SockRef<'a>,
 }
 
 impl<'a> OwnSocket<'a> {
-    pub(super) fn new(lp: &'a LoopRef, socket: &'a SockRef<'a>) -> Self {
-        Self { lp, socket }
+    pub(super) fn new(event_loop: &'a LoopHandle, socket: &'a SockRef<'a>) -> Self {
+        Self { event_loop, socket }
     }
 }
 
@@ -39,7 +39,7 @@ impl Way for OwnSocket<'_> {
 
     /// A new watch tells at once of room that is there already.
     async fn room(&self) -> io::Result<()> {
-        let ready = Ready::new(self.lp, &**self.socket, Interest::Writable)?;
+        let ready = Ready::new(self.event_loop, &**self.socket, Interest::Writable)?;
         poll_fn(|cx| ready.poll(cx)).await;
         Ok(())
     }

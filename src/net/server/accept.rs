@@ -12,8 +12,8 @@ use super::bind::Bound;
 use super::hub::{Accepted, Hub};
 use crate::BoxError;
 use crate::event_loop::{
-    ErrorContext, Interest, Job, JobInfo, JobKind, LoopRef, Readiness, Registration, Run, Source,
-    TimerHandle,
+    ErrorContext, Interest, Job, JobInfo, JobKind, LoopHandle, Readiness, Registration, Run,
+    Source, TimerHandle,
 };
 use crate::net::Address;
 
@@ -91,7 +91,8 @@ impl Listener {
         let Some(bound) = &*bound else { return Ok(()) };
         bound.socket.listen(self.backlog.try_into().unwrap_or(i32::MAX))?;
         let source = Rc::clone(self) as Rc<dyn Source>;
-        let registration = self.hub.lp.register(&bound.socket, Interest::Readable, source)?;
+        let registration =
+            self.hub.event_loop.register(&bound.socket, Interest::Readable, source)?;
         self.registration.replace(Some(registration));
         Ok(())
     }
@@ -114,7 +115,7 @@ impl Listener {
     /// Accepts in a later turn, unless accepting pauses.
     pub(super) fn enqueue(self: &Rc<Self>) {
         if self.retry.borrow().is_none() && !self.is_queued.replace(true) {
-            self.hub.lp.push(Job::Call(Rc::clone(self) as Rc<dyn Run>));
+            self.hub.event_loop.push(Job::Call(Rc::clone(self) as Rc<dyn Run>));
         }
     }
 
@@ -152,7 +153,7 @@ impl Listener {
 
     fn pause(self: &Rc<Self>, error: io::Error, is_shortage: bool) {
         let weak = Rc::downgrade(self);
-        let retry = self.hub.lp.call_later(RETRY_DELAY, move || {
+        let retry = self.hub.event_loop.call_later(RETRY_DELAY, move || {
             if let Some(listener) = weak.upgrade() {
                 listener.retry.take();
                 listener.enqueue();
@@ -165,12 +166,12 @@ impl Listener {
             false => "socket.accept() failed",
         };
         let context = ErrorContext::new(message).error(error).with("socket", &self.address);
-        self.hub.lp.call_exception_handler(context);
+        self.hub.event_loop.call_exception_handler(context);
     }
 }
 
 impl Source for Listener {
-    fn ready(self: Rc<Self>, _: &LoopRef, _: Readiness) {
+    fn ready(self: Rc<Self>, _: &LoopHandle, _: Readiness) {
         self.enqueue();
     }
 

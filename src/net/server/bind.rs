@@ -10,7 +10,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::error::{BindError, ServerError};
 use super::unix::SocketFile;
-use crate::event_loop::LoopRef;
+use crate::event_loop::LoopHandle;
 use crate::net::connect::prepare_stream;
 use crate::net::{AddrInfo, Address, Keepalive, Lookup, Phase, ResolveError};
 
@@ -63,10 +63,10 @@ impl Bound {
 /// The addresses of all hosts, in the order of the hosts and of the resolver, each once. The hosts are asked
 /// about all at once.
 pub(super) async fn resolve(
-    lp: &LoopRef,
+    event_loop: &LoopHandle,
     lookups: Vec<Lookup>,
 ) -> Result<Vec<SocketAddr>, ServerError> {
-    let ask = |lookup| Asked::Waiting(Box::pin(lp.getaddrinfo(lookup)));
+    let ask = |lookup| Asked::Waiting(Box::pin(event_loop.getaddrinfo(lookup)));
     let mut asked: Vec<_> = lookups.into_iter().map(ask).collect();
     poll_fn(|cx| {
         // Every one is polled, or only the first lookup would be under way.

@@ -14,7 +14,7 @@ use super::bind::{Bound, Bounds, SocketRules, bind_all, resolve};
 use super::hub::{Hub, Security, welcome};
 use super::unix::{self, FileRules};
 use super::{Hosts, Server, ServerError};
-use crate::event_loop::LoopRef;
+use crate::event_loop::LoopHandle;
 use crate::net::connect::prepare_stream;
 use crate::net::protocol::Receiver;
 #[cfg(feature = "tls")]
@@ -38,8 +38,8 @@ use crate::plan::{Family, Host, Port, SocketKind};
 /// }
 ///
 /// # let mut event_loop = loopctl::EventLoop::new()?;
-/// # let lp = event_loop.lp();
-/// let serving = lp.create_server(["127.0.0.1", "::1"], 0).same_port(true).backlog(32).serve(|| Echo);
+/// # let handle = event_loop.handle();
+/// let serving = handle.create_server(["127.0.0.1", "::1"], 0).same_port(true).backlog(32).serve(|| Echo);
 /// let server = event_loop.run_until_complete(serving)??;
 /// for address in server.local_addrs() {
 ///     println!("listening on {address}");
@@ -51,7 +51,7 @@ use crate::plan::{Family, Host, Port, SocketKind};
 /// ```
 #[must_use = "nothing happens until it is served"]
 pub struct CreateServer {
-    lp: LoopRef,
+    event_loop: LoopHandle,
     at: Place,
     sockets: SocketRules,
     file: FileRules,
@@ -74,7 +74,7 @@ struct Names {
     flags: AddrInfoFlags,
 }
 
-impl LoopRef {
+impl LoopHandle {
     /// A server on a host, several hosts, or all interfaces (an empty text); see [`CreateServer`].
     ///
     /// Port 0 lets the kernel choose; [`Server::local_addrs`] tells what it chose.
@@ -84,9 +84,9 @@ impl LoopRef {
     /// # struct Mute;
     /// # impl Protocol for Mute { fn data_received(&mut self, _: &Transport, _: &[u8]) {} }
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// # let lp = event_loop.lp();
+    /// # let handle = event_loop.handle();
     /// let most = std::num::NonZero::new(1000).unwrap();
-    /// let serving = lp.create_server("localhost", 0).max_connections(most).serve(|| Mute);
+    /// let serving = handle.create_server("localhost", 0).max_connections(most).serve(|| Mute);
     /// let server = event_loop.run_until_complete(serving)??;
     /// assert_ne!(server.local_addrs()[0].port(), 0);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -105,10 +105,10 @@ impl LoopRef {
     /// # struct Mute;
     /// # impl Protocol for Mute { fn data_received(&mut self, _: &Transport, _: &[u8]) {} }
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// # let lp = event_loop.lp();
+    /// # let handle = event_loop.handle();
     /// let socket = std::net::TcpListener::bind("127.0.0.1:0")?;
     /// let address = socket.local_addr()?;
-    /// let server = event_loop.run_until_complete(lp.create_server_on(socket).serve(|| Mute))??;
+    /// let server = event_loop.run_until_complete(handle.create_server_on(socket).serve(|| Mute))??;
     /// assert_eq!(server.local_addrs(), [address]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -128,10 +128,10 @@ impl LoopRef {
     /// # struct Mute;
     /// # impl Protocol for Mute { fn data_received(&mut self, _: &Transport, _: &[u8]) {} }
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// # let lp = event_loop.lp();
+    /// # let handle = event_loop.handle();
     /// # let directory = tempfile::tempdir()?;
     /// # let path = directory.path().join("app.sock");
-    /// let serving = lp.create_unix_server(&path).permissions(0o600).serve(|| Mute);
+    /// let serving = handle.create_unix_server(&path).permissions(0o600).serve(|| Mute);
     /// let server = event_loop.run_until_complete(serving)??;
     /// assert!(path.exists());
     /// drop(server);
@@ -152,10 +152,10 @@ impl LoopRef {
     /// # struct Mute;
     /// # impl Protocol for Mute { fn data_received(&mut self, _: &Transport, _: &[u8]) {} }
     /// # let event_loop = loopctl::EventLoop::new()?;
-    /// # let lp = event_loop.lp();
+    /// # let handle = event_loop.handle();
     /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
     /// let client = std::net::TcpStream::connect(listener.local_addr()?)?;
-    /// let connection = lp.connect_accepted_socket(listener.accept()?.0, || Mute)?;
+    /// let connection = handle.connect_accepted_socket(listener.accept()?.0, || Mute)?;
     /// assert_eq!(connection.transport.peer_addr()?, client.local_addr()?);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -191,11 +191,11 @@ impl LoopRef {
     /// # let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
     /// # let tls = TlsServer::builder().identity_pem(&certificate, key).build()?;
     /// # let client = TlsClient::builder().ca_pem(certificate).build()?.server_name("a.example")?;
-    /// # loopctl::run(async |lp| {
+    /// # loopctl::run(async |event_loop| {
     /// # let (accepted, theirs) = std::os::unix::net::UnixStream::pair()?;
-    /// # let connecting = lp.create_connection_on(theirs).tls(client).open(|| Mute);
-    /// # lp.create_task(async { connecting.await.map(drop) });
-    /// let connection = lp.connect_accepted_tls(accepted, tls, || Mute).await?;
+    /// # let connecting = event_loop.create_connection_on(theirs).tls(client).open(|| Mute);
+    /// # event_loop.create_task(async { connecting.await.map(drop) });
+    /// let connection = event_loop.connect_accepted_tls(accepted, tls, || Mute).await?;
     /// assert!(connection.transport.tls().is_some());
     /// # Ok::<_, loopctl::BoxError>(())
     /// # })??;
@@ -225,7 +225,7 @@ impl LoopRef {
 }
 
 impl CreateServer {
-    fn new(lp: &LoopRef, at: Place) -> Self {
+    fn new(event_loop: &LoopHandle, at: Place) -> Self {
         let sockets = SocketRules {
             reuse_address: true,
             reuse_port: false,
@@ -235,7 +235,7 @@ impl CreateServer {
             keep_alive: None,
         };
         Self {
-            lp: lp.clone(),
+            event_loop: event_loop.clone(),
             at,
             sockets,
             file: FileRules { permissions: None, cleanup: true },
@@ -351,9 +351,9 @@ impl CreateServer {
     /// # impl Protocol for Mute { fn data_received(&mut self, _: &Transport, _: &[u8]) {} }
     /// # let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()])?;
     /// # let (chain, key) = (made.cert.pem(), made.signing_key.serialize_pem());
-    /// # loopctl::run(async |lp| {
+    /// # loopctl::run(async |event_loop| {
     /// let tls = loopctl::TlsServer::builder().identity_pem(chain, key).build()?;
-    /// let server = lp.create_server("localhost", 0).tls(tls).serve(|| Mute).await?;
+    /// let server = event_loop.create_server("localhost", 0).tls(tls).serve(|| Mute).await?;
     /// # Ok::<_, loopctl::BoxError>(server.close())
     /// # })??;
     /// # Ok::<(), loopctl::BoxError>(())
@@ -364,8 +364,8 @@ impl CreateServer {
         self
     }
 
-    pub(in crate::net) fn lp(&self) -> &LoopRef {
-        &self.lp
+    pub(in crate::net) fn handle(&self) -> &LoopHandle {
+        &self.event_loop
     }
 
     /// Binds, and serves every connection with a protocol that `factory` makes for it.
@@ -381,19 +381,30 @@ impl CreateServer {
         self,
         factory: impl FnMut() -> P + 'static,
     ) -> Result<Server, ServerError> {
-        let Self { lp, at, sockets, file, backlog, max_connections, start_serving, security } =
-            self;
+        let Self {
+            event_loop,
+            at,
+            sockets,
+            file,
+            backlog,
+            max_connections,
+            start_serving,
+            security,
+        } = self;
         let Bounds { bound, skipped } = match at {
-            Place::Hosts(names) => bind_all(resolve(&lp, names.lookups()).await?, &sockets)?,
+            Place::Hosts(names) => {
+                bind_all(resolve(&event_loop, names.lookups()).await?, &sockets)?
+            }
             Place::Unix(path) => only(unix::bind(&path, file)?),
             Place::Socket(socket) => only(Bound::adopt(socket, &sockets)?),
         };
-        let hub = Hub::new(&lp, bound, backlog, max_connections, welcome(factory, security));
+        let hub =
+            Hub::new(&event_loop, bound, backlog, max_connections, welcome(factory, security));
         let server = Server::new(hub, skipped);
         if start_serving {
             server.start_serving()?;
         }
-        if lp.debug() {
+        if event_loop.debug() {
             log::info!("{server:?} is created");
         }
         Ok(server)

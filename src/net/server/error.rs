@@ -64,9 +64,9 @@ impl std::error::Error for BindError {
 /// }
 ///
 /// # let mut event_loop = loopctl::EventLoop::new()?;
-/// # let lp = event_loop.lp();
+/// # let handle = event_loop.handle();
 /// let taken = std::net::TcpListener::bind("127.0.0.1:0")?;
-/// let serving = lp.create_server("127.0.0.1", taken.local_addr()?.port()).serve(|| Mute);
+/// let serving = handle.create_server("127.0.0.1", taken.local_addr()?.port()).serve(|| Mute);
 /// let error = event_loop.run_until_complete(serving)?.unwrap_err();
 /// assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
 /// # Ok::<(), Box<dyn std::error::Error>>(())

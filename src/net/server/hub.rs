@@ -15,7 +15,7 @@ use super::accept::{Listener, RETRY_DELAY};
 use super::bind::Bound;
 use super::error::{BindError, ServerError};
 use crate::BoxError;
-use crate::event_loop::{ErrorContext, LoopRef, PanicError, catch};
+use crate::event_loop::{ErrorContext, LoopHandle, PanicError, catch};
 #[cfg(feature = "tls")]
 use crate::net::TlsServer;
 use crate::net::protocol::Receiver;
@@ -23,7 +23,7 @@ use crate::net::socket_view::Names;
 use crate::net::{Address, Phase, Protocol, Transport};
 
 pub(super) struct Hub {
-    pub(super) lp: LoopRef,
+    pub(super) event_loop: LoopHandle,
     stage: Cell<Stage>,
     /// None once the server is closed.
     listeners: RefCell<Vec<Rc<Listener>>>,
@@ -75,32 +75,37 @@ pub(super) enum Security {
 impl Security {
     fn attach(
         &self,
-        lp: &LoopRef,
+        event_loop: &LoopHandle,
         socket: Socket,
         names: Names,
         receiver: Receiver,
         admit: impl FnOnce(&Transport),
     ) -> io::Result<Transport> {
         match self {
-            Self::None => Transport::attach(lp, socket, names, receiver, admit),
+            Self::None => Transport::attach(event_loop, socket, names, receiver, admit),
             #[cfg(feature = "tls")]
-            Self::Tls(tls) => {
-                Transport::attach_veiled(lp, socket, names, Some(receiver), tls.secure()?, admit)
-            }
+            Self::Tls(tls) => Transport::attach_veiled(
+                event_loop,
+                socket,
+                names,
+                Some(receiver),
+                tls.secure()?,
+                admit,
+            ),
         }
     }
 }
 
 impl Hub {
     pub(super) fn new(
-        lp: &LoopRef,
+        event_loop: &LoopHandle,
         bound: Vec<Bound>,
         backlog: u32,
         limit: Option<NonZero<usize>>,
         welcome: Welcome,
     ) -> Rc<Self> {
         let hub = Rc::new(Self {
-            lp: lp.clone(),
+            event_loop: event_loop.clone(),
             stage: Cell::new(Stage::Bound),
             listeners: RefCell::default(),
             clients: RefCell::default(),
@@ -194,7 +199,7 @@ impl Hub {
             let message = "Error on transport creation for incoming connection";
             let peer = known.as_ref().map_or_else(|| "unix".to_owned(), Address::to_string);
             let context = ErrorContext::new(message).error(error);
-            self.lp.call_exception_handler(context.with("peer", peer));
+            self.event_loop.call_exception_handler(context.with("peer", peer));
         };
         let protocol = match catch(factory) {
             Ok(protocol) => protocol,
@@ -203,7 +208,7 @@ impl Hub {
         let admit = |client: &Transport| self.admit(client);
         let names = Names::of_accepted(&socket, peer);
         let (_, receiver) = Receiver::plain(protocol);
-        let attached = security.attach(&self.lp, socket, names, receiver, admit);
+        let attached = security.attach(&self.event_loop, socket, names, receiver, admit);
         if let Err(error) = attached {
             report(error.into());
         }
@@ -229,7 +234,7 @@ impl Hub {
 
     /// Every listener runs out of the same resource at the same time; that is one report.
     pub(super) fn is_news(&self) -> bool {
-        let now = self.lp.time();
+        let now = self.event_loop.time();
         let last = self.last_shortage.get();
         let is_news = last.is_none_or(|last| now.duration_since(last) >= RETRY_DELAY);
         if is_news {

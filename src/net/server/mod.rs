@@ -19,7 +19,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::Address;
-use crate::event_loop::LoopRef;
+use crate::event_loop::LoopHandle;
 use hub::{Hub, Stage};
 
 pub use create::CreateServer;
@@ -43,12 +43,12 @@ pub use hosts::Hosts;
 ///     }
 /// }
 ///
-/// loopctl::run(async |lp| {
-///     let server = lp.create_server("127.0.0.1", 0).serve(|| Echo).await?;
+/// loopctl::run(async |event_loop| {
+///     let server = event_loop.create_server("127.0.0.1", 0).serve(|| Echo).await?;
 ///     # let port = server.local_addrs()[0].port();
-///     # lp.create_connection("127.0.0.1", port).open(|| Echo).await.unwrap();
+///     # event_loop.create_connection("127.0.0.1", port).open(|| Echo).await.unwrap();
 ///     // A signal handler would end this.
-///     let _ = lp.timeout(Duration::from_millis(1), server.serve_forever()).await;
+///     let _ = event_loop.timeout(Duration::from_millis(1), server.serve_forever()).await;
 ///     let end = server.shutdown(Duration::from_secs(1)).await;
 ///     println!("{} connections closed, {} cut off", end.closed, end.aborted);
 ///     Ok::<(), loopctl::ServerError>(())
@@ -93,8 +93,8 @@ impl Server {
     /// # struct Mute;
     /// # impl Protocol for Mute { fn data_received(&mut self, _: &Transport, _: &[u8]) {} }
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// # let lp = event_loop.lp();
-    /// let server = event_loop.run_until_complete(lp.create_server("127.0.0.1", 0).serve(|| Mute))??;
+    /// # let handle = event_loop.handle();
+    /// let server = event_loop.run_until_complete(handle.create_server("127.0.0.1", 0).serve(|| Mute))??;
     /// let reused = server.with_sockets(|socket| socket2::SockRef::from(&socket).reuse_address());
     /// assert!(matches!(reused[..], [Ok(true)]));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -110,8 +110,8 @@ impl Server {
     }
 
     /// The loop it runs on; asyncio's `get_loop`.
-    pub fn lp(&self) -> LoopRef {
-        self.hub.lp.clone()
+    pub fn handle(&self) -> LoopHandle {
+        self.hub.event_loop.clone()
     }
 
     /// How many clients are connected: accepted, and not yet told `connection_lost`.
@@ -130,8 +130,8 @@ impl Server {
     /// # use loopctl::{Protocol, Transport};
     /// # struct Mute;
     /// # impl Protocol for Mute { fn data_received(&mut self, _: &Transport, _: &[u8]) {} }
-    /// # loopctl::run(async |lp| {
-    /// let server = lp.create_server("127.0.0.1", 0).start_serving(false).serve(|| Mute).await?;
+    /// # loopctl::run(async |event_loop| {
+    /// let server = event_loop.create_server("127.0.0.1", 0).start_serving(false).serve(|| Mute).await?;
     /// assert!(!server.is_serving());
     /// server.start_serving()?;
     /// assert!(server.is_serving());
@@ -169,10 +169,10 @@ impl Server {
     /// # use loopctl::{Protocol, Transport};
     /// # struct Mute;
     /// # impl Protocol for Mute { fn data_received(&mut self, _: &Transport, _: &[u8]) {} }
-    /// # loopctl::run(async |lp| {
-    /// let server = std::rc::Rc::new(lp.create_server("127.0.0.1", 0).serve(|| Mute).await?);
+    /// # loopctl::run(async |event_loop| {
+    /// let server = std::rc::Rc::new(event_loop.create_server("127.0.0.1", 0).serve(|| Mute).await?);
     /// let closing = std::rc::Rc::clone(&server);
-    /// lp.call_soon(move || closing.close());
+    /// event_loop.call_soon(move || closing.close());
     /// server.serve_forever().await?;
     /// assert!(server.local_addrs().is_empty());
     /// # Ok::<(), loopctl::ServerError>(())
@@ -214,8 +214,8 @@ impl Server {
     /// # struct Mute;
     /// # impl Protocol for Mute { fn data_received(&mut self, _: &Transport, _: &[u8]) {} }
     /// # use std::time::Duration;
-    /// # loopctl::run(async |lp| {
-    /// let server = lp.create_server("127.0.0.1", 0).serve(|| Mute).await?;
+    /// # loopctl::run(async |event_loop| {
+    /// let server = event_loop.create_server("127.0.0.1", 0).serve(|| Mute).await?;
     /// let end = server.shutdown(Duration::from_secs(1)).await;
     /// assert_eq!((end.closed, end.aborted), (0, 0));
     /// # Ok::<(), loopctl::ServerError>(())
@@ -225,7 +225,7 @@ impl Server {
     pub async fn shutdown(&self, grace: Duration) -> Shutdown {
         self.close();
         let clients = self.close_clients();
-        if self.hub.lp.timeout(grace, self.wait_closed()).await.is_ok() {
+        if self.hub.event_loop.timeout(grace, self.wait_closed()).await.is_ok() {
             return Shutdown { closed: clients, aborted: 0 };
         }
         let aborted = self.abort_clients();

@@ -31,14 +31,14 @@ use crate::plan::Host;
 /// # let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
 /// let server_tls = TlsServer::builder().identity_pem(&certificate, key).build()?;
 /// let client_tls = TlsClient::builder().ca_pem(certificate).build()?;
-/// loopctl::run(async |lp| {
-///     let serving = lp.create_server("localhost", 0).tls(server_tls);
+/// loopctl::run(async |event_loop| {
+///     let serving = event_loop.create_server("localhost", 0).tls(server_tls);
 ///     let server = serving.serve_streams(async |_, mut writer| {
 ///         let _ = writer.write_all(b"hello").await;
 ///     });
 ///     let server = server.await?;
 ///     let port = server.local_addrs()[0].port();
-///     let connecting = lp.create_connection("localhost", port).tls(client_tls);
+///     let connecting = event_loop.create_connection("localhost", port).tls(client_tls);
 ///     let (mut reader, _writer) = connecting.open_stream().await?;
 ///     assert_eq!(reader.read_exactly(5).await?, b"hello");
 ///     println!("{}", reader.transport().tls().expect("it is TLS").version);
@@ -185,13 +185,13 @@ impl TlsClientBuilder {
     /// # let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
     /// # let server_tls = TlsServer::builder().identity_pem(&certificate, key).build()?;
     /// let tls = TlsClient::builder().ca_pem(certificate).dangerous_accept_any_certificate().build()?;
-    /// # loopctl::run(async |lp| {
-    /// # let server = lp.create_server("localhost", 0).tls(server_tls);
+    /// # loopctl::run(async |event_loop| {
+    /// # let server = event_loop.create_server("localhost", 0).tls(server_tls);
     /// # let server = server.serve_streams(async |mut reader, _writer| {
     /// #     let _ = reader.read_line().await;
     /// # }).await?;
     /// # let port = server.local_addrs()[0].port();
-    /// let (reader, _) = lp.create_connection("localhost", port).tls(tls).open_stream().await?;
+    /// let (reader, _) = event_loop.create_connection("localhost", port).tls(tls).open_stream().await?;
     /// let info = reader.transport().tls().expect("it is TLS");
     /// let reason = "the certificate is not for localhost, only for another.example".to_owned();
     /// let problem = CertificateProblem::WrongName;

@@ -11,7 +11,7 @@ use socket2::Socket;
 use super::error::{TlsError, TlsErrorKind};
 use super::info::{TlsInfo, TlsPeer};
 use super::session::Secure;
-use crate::event_loop::LoopRef;
+use crate::event_loop::LoopHandle;
 use crate::net::error::copy_of;
 use crate::net::link::Link;
 use crate::net::protocol::Receiver;
@@ -20,7 +20,7 @@ use crate::net::{EventKind, Failure, Transport};
 
 /// How far a handshake has got, and when: noted by the connection, read by who waits.
 pub(in crate::net) struct Progress {
-    lp: LoopRef,
+    event_loop: LoopHandle,
     started: Instant,
     first_byte: Cell<Option<Instant>>,
     outcome: RefCell<Option<Outcome>>,
@@ -34,10 +34,10 @@ struct Outcome {
 
 impl Progress {
     /// It begins now.
-    pub(in crate::net) fn new(lp: &LoopRef) -> Rc<Self> {
+    pub(in crate::net) fn new(event_loop: &LoopHandle) -> Rc<Self> {
         Rc::new(Self {
-            lp: lp.clone(),
-            started: lp.time(),
+            event_loop: event_loop.clone(),
+            started: event_loop.time(),
             first_byte: Cell::default(),
             outcome: RefCell::default(),
             waker: Cell::default(),
@@ -47,7 +47,7 @@ impl Progress {
     /// The peer has said something.
     pub(super) fn heard(&self) {
         if self.first_byte.get().is_none() {
-            self.first_byte.set(Some(self.lp.time()));
+            self.first_byte.set(Some(self.event_loop.time()));
             self.wake();
         }
     }
@@ -68,7 +68,7 @@ impl Progress {
     }
 
     fn conclude(&self, result: Result<Rc<TlsInfo>, (io::Error, TlsPeer)>) {
-        let at = self.lp.time();
+        let at = self.event_loop.time();
         self.outcome.borrow_mut().get_or_insert(Outcome { at, result });
         self.wake();
     }
@@ -104,15 +104,16 @@ impl Established {
     /// Begins TLS on a socket that is connected. The receiver hears of the connection when the handshake is over;
     /// without one, the connection waits to be [adopted](Link::adopt).
     pub(in crate::net) fn begin(
-        lp: &LoopRef,
+        event_loop: &LoopHandle,
         socket: Socket,
         names: Names,
         receiver: Option<Receiver>,
         secure: Secure,
     ) -> io::Result<Self> {
-        let progress = Progress::new(lp);
+        let progress = Progress::new(event_loop);
         let secure = secure.watched(&progress);
-        let transport = Transport::attach_veiled(lp, socket, names, receiver, secure, |_| ())?;
+        let transport =
+            Transport::attach_veiled(event_loop, socket, names, receiver, secure, |_| ())?;
         Ok(Self::new(transport.0, progress))
     }
 
@@ -126,7 +127,7 @@ impl Established {
     }
 
     pub(in crate::net) fn now(&self) -> Instant {
-        self.progress.lp.time()
+        self.progress.event_loop.time()
     }
 
     pub(in crate::net) fn started(&self) -> Instant {

@@ -123,7 +123,7 @@ impl Transport {
     ///             transport.write(b"ready\n");
     ///             let upgrading = transport.start_tls(tls, rest.to_vec());
     ///             transport.write(b"private\n");
-    ///             transport.lp().create_task(upgrading);
+    ///             transport.handle().create_task(upgrading);
     ///         }
     ///     }
     /// }
@@ -132,10 +132,10 @@ impl Transport {
     /// # let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
     /// # let server_tls = TlsServer::builder().identity_pem(&certificate, key).build()?;
     /// # let client_tls = TlsClient::builder().ca_pem(certificate).build()?.server_name("a.example")?;
-    /// # loopctl::run(async |lp| {
+    /// # loopctl::run(async |event_loop| {
     /// # let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
-    /// # lp.create_connection_on(theirs).open(|| Upgrading(Some(server_tls))).await?;
-    /// let (mut reader, mut writer) = lp.create_connection_on(ours).open_stream().await?;
+    /// # event_loop.create_connection_on(theirs).open(|| Upgrading(Some(server_tls))).await?;
+    /// let (mut reader, mut writer) = event_loop.create_connection_on(ours).open_stream().await?;
     /// writer.write_all(b"STARTTLS\n").await?;
     /// assert_eq!(reader.read_line().await?, b"ready\n");
     /// writer.transport().start_tls(client_tls, Vec::new()).await?;
@@ -159,7 +159,7 @@ impl Transport {
             let text = "TLS cannot be started on a connection that is closing, or is starting it";
             return Err(io::Error::new(io::ErrorKind::NotConnected, text));
         }
-        let progress = Progress::new(&self.0.lp);
+        let progress = Progress::new(&self.0.event_loop);
         let secure = role.secure()?.watched(&progress);
         self.0.veil(secure, None, already_read)?;
         Ok(Established::new(Rc::clone(&self.0), progress))

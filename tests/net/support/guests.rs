@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::rc::Rc;
 use std::time::Duration;
 
-use loopctl::{LoopRef, Protocol, Transport};
+use loopctl::{LoopHandle, Protocol, Transport};
 
 use super::until;
 
@@ -44,10 +44,10 @@ impl Guests {
     }
 
     /// Connects, and waits until the server has noticed.
-    pub(crate) async fn invite(&self, lp: &LoopRef, to: SocketAddr) -> TcpStream {
+    pub(crate) async fn invite(&self, event_loop: &LoopHandle, to: SocketAddr) -> TcpStream {
         let known = self.made();
         let client = guest(to);
-        until(lp, || self.made() > known).await;
+        until(event_loop, || self.made() > known).await;
         client
     }
 }

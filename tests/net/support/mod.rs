@@ -26,7 +26,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use loopctl::LoopRef;
+use loopctl::LoopHandle;
 
 /// Long enough for a machine that is busy with something else.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -36,25 +36,25 @@ pub(crate) const fn ms(count: u64) -> Duration {
 }
 
 /// Runs `main` on a loop of its own. A test that hangs fails.
-pub(crate) fn run<T>(main: impl AsyncFnOnce(LoopRef) -> T) -> T {
-    let watched = async |lp: LoopRef| {
-        let main = main(lp.clone());
-        lp.timeout(PATIENCE, main).await.expect("the test hung")
+pub(crate) fn run<T>(main: impl AsyncFnOnce(LoopHandle) -> T) -> T {
+    let watched = async |event_loop: LoopHandle| {
+        let main = main(event_loop.clone());
+        event_loop.timeout(PATIENCE, main).await.expect("the test hung")
     };
     loopctl::run(watched).expect("the loop runs")
 }
 
 /// Waits until `is_so`; the watchdog of [`run`] ends a wait for what never comes.
-pub(crate) async fn until(lp: &LoopRef, mut is_so: impl FnMut() -> bool) {
+pub(crate) async fn until(event_loop: &LoopHandle, mut is_so: impl FnMut() -> bool) {
     while !is_so() {
-        lp.sleep(ms(1)).await;
+        event_loop.sleep(ms(1)).await;
     }
 }
 
 /// Lets the loop run this many turns.
-pub(crate) async fn turns(lp: &LoopRef, count: usize) {
+pub(crate) async fn turns(event_loop: &LoopHandle, count: usize) {
     for _ in 0..count {
-        lp.sleep(Duration::ZERO).await;
+        event_loop.sleep(Duration::ZERO).await;
     }
 }
 

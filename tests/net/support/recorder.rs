@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
 
-use loopctl::{AfterEof, LoopRef, Protocol, Transport};
+use loopctl::{AfterEof, LoopHandle, Protocol, Transport};
 
 /// What a protocol was told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,13 +79,13 @@ impl Protocol for Recorder {
 pub(crate) struct Reports(Rc<RefCell<Vec<String>>>);
 
 impl Reports {
-    pub(crate) fn of(lp: &LoopRef) -> Self {
+    pub(crate) fn of(event_loop: &LoopHandle) -> Self {
         let reports = Self::default();
         let texts = Rc::clone(&reports.0);
-        let note = move |_: &LoopRef, context: &loopctl::ErrorContext| {
+        let note = move |_: &LoopHandle, context: &loopctl::ErrorContext| {
             texts.borrow_mut().push(context.to_string());
         };
-        lp.set_exception_handler(Some(Rc::new(note)));
+        event_loop.set_exception_handler(Some(Rc::new(note)));
         reports
     }
 

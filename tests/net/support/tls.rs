@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use loopctl::{LoopRef, Protocol, Server, TlsClient, TlsServer};
+use loopctl::{LoopHandle, Protocol, Server, TlsClient, TlsServer};
 
 pub(crate) use super::authority::{Authority, Papers};
 
@@ -14,17 +14,21 @@ pub(crate) fn pair() -> (TlsClient, TlsServer) {
 
 /// A server on loopback, and where it is.
 pub(crate) async fn serve_tls<P: Protocol>(
-    lp: &LoopRef,
+    event_loop: &LoopHandle,
     tls: TlsServer,
     factory: impl FnMut() -> P + 'static,
 ) -> (Server, SocketAddr) {
-    let server = lp.create_server("127.0.0.1", 0).tls(tls).serve(factory).await.unwrap();
+    let server = event_loop.create_server("127.0.0.1", 0).tls(tls).serve(factory).await.unwrap();
     let address = server.local_addrs()[0];
     (server, address)
 }
 
 /// A connection to a server there that is called `localhost`.
-pub(crate) fn to(lp: &LoopRef, address: SocketAddr, tls: &TlsClient) -> loopctl::CreateConnection {
+pub(crate) fn to(
+    event_loop: &LoopHandle,
+    address: SocketAddr,
+    tls: &TlsClient,
+) -> loopctl::CreateConnection {
     let tls = tls.clone().server_name("localhost").unwrap();
-    lp.create_connection_to([address]).tls(tls)
+    event_loop.create_connection_to([address]).tls(tls)
 }

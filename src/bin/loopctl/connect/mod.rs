@@ -17,7 +17,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use loopctl::{DnsClient, LoopRef};
+use loopctl::{DnsClient, LoopHandle};
 
 use crate::exit::Exit;
 use crate::feed::Finished;
@@ -56,7 +56,7 @@ pub(crate) fn run(mut request: ConnectRequest) -> Exit {
         slow: SlowWatch::default(),
         dns: RefCell::default(),
     });
-    let raced = loopctl::run(async |lp| session.visit_all(&lp).await);
+    let raced = loopctl::run(async |event_loop| session.visit_all(&event_loop).await);
     let written = session.output.borrow_mut().finish();
     match raced {
         _ if written != Exit::Success => written,
@@ -91,27 +91,27 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    async fn visit_all(self: &Rc<Self>, lp: &LoopRef) -> Exit {
-        self.slow.listen(lp, &self.request.slow);
-        if let Err(error) = self.heed_signals(lp) {
+    async fn visit_all(self: &Rc<Self>, event_loop: &LoopHandle) -> Exit {
+        self.slow.listen(event_loop, &self.request.slow);
+        if let Err(error) = self.heed_signals(event_loop) {
             let style = self.request.output.stderr;
             Message::error(format!("cannot handle signals: {error}")).print(style);
             return Exit::Mixed;
         }
         if self.request.output.live {
-            self.keep_moving(lp);
+            self.keep_moving(event_loop);
         }
         match &self.request.purpose {
-            Some(Purpose::Relay(relay)) => self.relay(lp, *relay).await,
-            Some(Purpose::Send(send)) => self.send(lp, send).await,
-            None => self.feed(lp).await,
+            Some(Purpose::Relay(relay)) => self.relay(event_loop, *relay).await,
+            Some(Purpose::Send(send)) => self.send(event_loop, send).await,
+            None => self.feed(event_loop).await,
         }
     }
 
     /// Draws the live view again and again, until the loop ends.
-    fn keep_moving(self: &Rc<Self>, lp: &LoopRef) {
-        let (session, inside) = (Rc::clone(self), lp.clone());
-        let moving = lp.create_task(async move {
+    fn keep_moving(self: &Rc<Self>, event_loop: &LoopHandle) {
+        let (session, inside) = (Rc::clone(self), event_loop.clone());
+        let moving = event_loop.create_task(async move {
             loop {
                 inside.sleep(live::FRAME).await;
                 session.output.borrow_mut().draw(inside.time());
@@ -120,12 +120,12 @@ impl Session {
         moving.set_name("live view");
     }
 
-    fn heed_signals(self: &Rc<Self>, lp: &LoopRef) -> std::io::Result<()> {
+    fn heed_signals(self: &Rc<Self>, event_loop: &LoopHandle) -> std::io::Result<()> {
         let session = Rc::clone(self);
-        stop::heed_signals(lp, move |exit| session.stop.now(exit))?;
+        stop::heed_signals(event_loop, move |exit| session.stop.now(exit))?;
         if matches!(self.request.mode, Mode::Repeat(_)) {
-            let (session, inside) = (Rc::clone(self), lp.clone());
-            lp.add_signal_handler(SIGQUIT, move || {
+            let (session, inside) = (Rc::clone(self), event_loop.clone());
+            event_loop.add_signal_handler(SIGQUIT, move || {
                 for series in session.series.borrow().values() {
                     let series = series.borrow();
                     let took = inside.time() - series.began;

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use loopctl::{DnsClient, DnsConfigError, DnsEvent, LoopRef};
+use loopctl::{DnsClient, DnsConfigError, DnsEvent, LoopHandle};
 
 use super::Session;
 use super::race::Try;
@@ -16,13 +16,13 @@ impl Session {
     /// who watch.
     pub(super) fn resolver(
         self: &Rc<Self>,
-        lp: &LoopRef,
+        event_loop: &LoopHandle,
         this: &Try<'_>,
         report: &Rc<RefCell<Report>>,
     ) -> Result<Option<DnsClient>, String> {
         let Some(dns) = &self.request.race.dns else { return Ok(None) };
         let known = self.dns.borrow().clone();
-        let client = known.map_or_else(|| self.client(lp, dns), Ok);
+        let client = known.map_or_else(|| self.client(event_loop, dns), Ok);
         let client = client.map_err(|error| format!("cannot ask name servers: {error}"))?;
         self.dns.replace(Some(client.clone()));
         let (session, name, heard) = (Rc::clone(self), this.session.clone(), Rc::clone(report));
@@ -35,11 +35,15 @@ impl Session {
     }
 
     /// Whoever names a server wants its answer, not that of the hosts file. Half of the time is left for connecting.
-    fn client(&self, lp: &LoopRef, dns: &DnsRequest) -> Result<DnsClient, DnsConfigError> {
+    fn client(
+        &self,
+        event_loop: &LoopHandle,
+        dns: &DnsRequest,
+    ) -> Result<DnsClient, DnsConfigError> {
         let mut builder = DnsClient::system()?;
         if !dns.servers.is_empty() {
             builder = builder.hosts("");
         }
-        name_servers::client(lp, builder, &dns.servers, self.request.race.timeout / 2)
+        name_servers::client(event_loop, builder, &dns.servers, self.request.race.timeout / 2)
     }
 }

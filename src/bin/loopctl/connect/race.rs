@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use loopctl::plan::{Family, Host, Policy, Port, Target};
 use loopctl::{
-    AddrInfoFlags, CreateConnection, Event, Lookup, LoopRef, Protocol, ResolveError,
+    AddrInfoFlags, CreateConnection, Event, Lookup, LoopHandle, Protocol, ResolveError,
     TlsConfigError, Transport, source_address,
 };
 
@@ -61,37 +61,41 @@ impl Session {
     /// The only race of a target.
     pub(super) async fn race(
         self: &Rc<Self>,
-        lp: &LoopRef,
+        event_loop: &LoopHandle,
         target: &TargetRequest,
         number: usize,
     ) -> Report {
         let session = (number + 1).to_string();
         let timeout = self.request.race.timeout;
         let race = &self.request.race;
-        self.race_once(lp, &Try { target, session, known: None, timeout, race }).await
+        self.race_once(event_loop, &Try { target, session, known: None, timeout, race }).await
     }
 
     /// One race. What was asked to stop before it began is told as interrupted.
-    pub(super) async fn race_once(self: &Rc<Self>, lp: &LoopRef, this: &Try<'_>) -> Report {
-        let report = Rc::new(RefCell::new(self.blank(lp, this)));
+    pub(super) async fn race_once(
+        self: &Rc<Self>,
+        event_loop: &LoopHandle,
+        this: &Try<'_>,
+    ) -> Report {
+        let report = Rc::new(RefCell::new(self.blank(event_loop, this)));
         self.output.borrow_mut().begin(&this.session, &report.borrow());
         if self.stop.wish().is_none() {
             let begun = if this.race.udp {
-                self.reach(lp, this, &report).await.map_err(Refused::Address)
+                self.reach(event_loop, this, &report).await.map_err(Refused::Address)
             } else {
-                self.connect(lp, this, &report).await
+                self.connect(event_loop, this, &report).await
             };
             match begun {
                 Ok(()) => {}
-                Err(Refused::Address(why)) => report.borrow_mut().refuse(why, lp.time()),
-                Err(Refused::Tls(why)) => report.borrow_mut().refuse_tls(why, lp.time()),
+                Err(Refused::Address(why)) => report.borrow_mut().refuse(why, event_loop.time()),
+                Err(Refused::Tls(why)) => report.borrow_mut().refuse_tls(why, event_loop.time()),
             }
         }
         let mut report = report.borrow().clone();
         if let Some(exit) = self.stop.wish()
             && report.end != End::Connected
         {
-            report.interrupt(exit, lp.time());
+            report.interrupt(exit, event_loop.time());
         }
         report.end_queries();
         let families = [Family::Inet, Family::Inet6];
@@ -99,12 +103,12 @@ impl Session {
             report.resolve.note_sources(source_address);
         }
         report.expect(&self.request.expect);
-        self.output.borrow_mut().end(&this.session, lp.time(), &report);
+        self.output.borrow_mut().end(&this.session, event_loop.time(), &report);
         report
     }
 
-    pub(super) fn blank(&self, lp: &LoopRef, this: &Try<'_>) -> Report {
-        let began = Began { at: lp.time(), wall: Environment::wall_clock() };
+    pub(super) fn blank(&self, event_loop: &LoopHandle, this: &Try<'_>) -> Report {
+        let began = Began { at: event_loop.time(), wall: Environment::wall_clock() };
         let race = this.race;
         let via =
             if this.known.is_some() { Via::Cached } else { via(this.target, race.dns.is_some()) };
@@ -120,11 +124,11 @@ impl Session {
     /// Opens the connection unless somebody ends it first. All that matters is told to the listener.
     async fn connect(
         self: &Rc<Self>,
-        lp: &LoopRef,
+        event_loop: &LoopHandle,
         this: &Try<'_>,
         report: &Rc<RefCell<Report>>,
     ) -> Result<(), Refused> {
-        let connection = self.connection(lp, this, report).await?;
+        let connection = self.connection(event_loop, this, report).await?;
         let connection = connection.trace(self.listener(this, report));
         let tls = this.race.tls.as_ref();
         if self.request.purpose.is_none() && tls.is_none() {
@@ -134,7 +138,7 @@ impl Session {
         let opened = self.stop.or(connection.open_stream()).await;
         let Some(Ok(mut stream)) = opened else { return Ok(()) };
         if let Some(tls) = tls {
-            Securing { session: self, lp, this, report, tls }.run(&mut stream).await;
+            Securing { session: self, event_loop, this, report, tls }.run(&mut stream).await;
         }
         if self.request.purpose.is_some() {
             self.kept.replace(Some(Kept::Stream(stream.0, stream.1)));
@@ -161,18 +165,18 @@ impl Session {
 
     async fn connection(
         self: &Rc<Self>,
-        lp: &LoopRef,
+        event_loop: &LoopHandle,
         this: &Try<'_>,
         report: &Rc<RefCell<Report>>,
     ) -> Result<CreateConnection, Refused> {
         let race = this.race;
-        let connection = match (&this.target.target, self.given(lp, this).await?) {
-            (Target::Unix(path), _) => lp.create_unix_connection(path),
-            (Target::Tcp(..), Some(given)) => lp.create_connection_to(given),
+        let connection = match (&this.target.target, self.given(event_loop, this).await?) {
+            (Target::Unix(path), _) => event_loop.create_unix_connection(path),
+            (Target::Tcp(..), Some(given)) => event_loop.create_connection_to(given),
             (Target::Tcp(host, port), None) => {
                 let connection =
-                    lp.create_connection(host.clone(), port.clone()).family(race.family);
-                match self.resolver(lp, this, report)? {
+                    event_loop.create_connection(host.clone(), port.clone()).family(race.family);
+                match self.resolver(event_loop, this, report)? {
                     Some(resolver) => connection.resolver(resolver),
                     None if report.borrow().resolve.is_ipv4_preferred => {
                         connection.prefer(Family::Inet)
@@ -195,14 +199,14 @@ impl Session {
     /// The addresses for which no resolver is to be asked.
     pub(super) async fn given(
         &self,
-        lp: &LoopRef,
+        event_loop: &LoopHandle,
         this: &Try<'_>,
     ) -> Result<Option<Vec<SocketAddr>>, String> {
         let (port, addresses) = match (&this.target.target, &this.target.pinned, &this.known) {
             (Target::Tcp(_, port), Some(addresses), None) => (port, addresses),
             (_, _, known) => return Ok(known.clone()),
         };
-        let port = number(lp, port).await.map_err(|error| error.to_string())?;
+        let port = number(event_loop, port).await.map_err(|error| error.to_string())?;
         let family = this.race.family;
         let wanted = addresses.iter().filter(|ip| family.admits(Family::of(ip)));
         let wanted: Vec<_> = wanted.map(|ip| SocketAddr::new(*ip, port)).collect();
@@ -265,12 +269,12 @@ fn via(target: &TargetRequest, by_dns: bool) -> Via {
 }
 
 /// The number of a service, which the resolver knows without a name server.
-async fn number(lp: &LoopRef, port: &Port) -> Result<u16, ResolveError> {
+async fn number(event_loop: &LoopHandle, port: &Port) -> Result<u16, ResolveError> {
     match port {
         Port::Number(number) => Ok(*number),
         Port::Service(_) => {
             let lookup = Lookup::new("127.0.0.1", port.clone()).flags(AddrInfoFlags::NUMERICHOST);
-            let found = lp.getaddrinfo(lookup).await?;
+            let found = event_loop.getaddrinfo(lookup).await?;
             Ok(found.first().map_or(0, |info| info.address.port()))
         }
     }

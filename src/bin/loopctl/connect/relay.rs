@@ -4,7 +4,7 @@ use std::io;
 use std::net::UdpSocket;
 use std::rc::Rc;
 
-use loopctl::{Failure, LoopRef, StreamReader, StreamWriter};
+use loopctl::{Failure, LoopHandle, StreamReader, StreamWriter};
 
 use super::traffic::{Fault, Traffic};
 use super::{SIGQUIT, Session};
@@ -25,15 +25,21 @@ const SIGPIPE: i32 = 13;
 
 impl Session {
     /// Connects to the only target; if that is as expected, relays until one side ends it.
-    pub(super) async fn relay(self: &Rc<Self>, lp: &LoopRef, relay: RelayRequest) -> Exit {
+    pub(super) async fn relay(
+        self: &Rc<Self>,
+        event_loop: &LoopHandle,
+        relay: RelayRequest,
+    ) -> Exit {
         let target = &self.request.targets[0];
         let mut report = match self.request.mode {
-            Mode::Wait(limit) => self.wait(lp, target, 0, limit).await,
-            Mode::Once | Mode::Repeat(_) | Mode::Compare(_) => self.race(lp, target, 0).await,
+            Mode::Wait(limit) => self.wait(event_loop, target, 0, limit).await,
+            Mode::Once | Mode::Repeat(_) | Mode::Compare(_) => {
+                self.race(event_loop, target, 0).await
+            }
         };
         if let (Some(kept), Exit::Success) = (self.kept.take(), report.exit()) {
             self.output.borrow_mut().connected(&report);
-            report.beside.relay = Some(self.use_connection(lp, kept, relay, &report).await);
+            report.beside.relay = Some(self.use_connection(event_loop, kept, relay, &report).await);
         }
         let exit = report.exit();
         self.tell(Some(Told::Report(Box::new(report))));
@@ -42,16 +48,16 @@ impl Session {
 
     async fn use_connection(
         self: &Rc<Self>,
-        lp: &LoopRef,
+        event_loop: &LoopHandle,
         kept: Kept,
         relay: RelayRequest,
         report: &Report,
     ) -> Relayed {
-        let traffic = Rc::new(Traffic::new(lp, relay.idle_timeout));
-        self.tell_on_sigquit(lp, &traffic);
-        let ended = self.stop.or(run(lp, &traffic, kept)).await;
+        let traffic = Rc::new(Traffic::new(event_loop, relay.idle_timeout));
+        self.tell_on_sigquit(event_loop, &traffic);
+        let ended = self.stop.or(run(event_loop, &traffic, kept)).await;
         let (sent, received) = (traffic.sent.get(), traffic.received.get());
-        let took = lp.time() - traffic.began;
+        let took = event_loop.time() - traffic.began;
         let (end, exit, failure) = match ended {
             Some(Ok(())) => ("eof", Exit::Success, None),
             None => ("interrupted", self.stop.wish().unwrap_or(Exit::Mixed), None),
@@ -66,9 +72,9 @@ impl Session {
 
 impl Session {
     /// How much has gone so far, for whoever asks.
-    fn tell_on_sigquit(self: &Rc<Self>, lp: &LoopRef, traffic: &Rc<Traffic>) {
-        let (session, traffic, inside) = (Rc::clone(self), Rc::clone(traffic), lp.clone());
-        let told = lp.add_signal_handler(SIGQUIT, move || {
+    fn tell_on_sigquit(self: &Rc<Self>, event_loop: &LoopHandle, traffic: &Rc<Traffic>) {
+        let (session, traffic, inside) = (Rc::clone(self), Rc::clone(traffic), event_loop.clone());
+        let told = event_loop.add_signal_handler(SIGQUIT, move || {
             let took = inside.time() - traffic.began;
             let so_far = text::relayed(traffic.sent.get(), traffic.received.get(), took);
             session.output.borrow_mut().remark(&so_far);
@@ -80,9 +86,9 @@ impl Session {
 }
 
 /// The ends of the process are taken only for as long as they are needed.
-async fn run(lp: &LoopRef, traffic: &Traffic, kept: Kept) -> Result<(), Fault> {
-    let sink = Sink::stdout(lp).await.map_err(Fault::Output)?;
-    let source = Source::stdin(lp).await.map_err(Fault::Input)?;
+async fn run(event_loop: &LoopHandle, traffic: &Traffic, kept: Kept) -> Result<(), Fault> {
+    let sink = Sink::stdout(event_loop).await.map_err(Fault::Output)?;
+    let source = Source::stdin(event_loop).await.map_err(Fault::Input)?;
     let ended = match kept {
         Kept::Stream(reader, writer) => traffic.over_stream((reader, writer), source, &sink).await,
         Kept::Datagrams(socket) => traffic.over_datagrams(&socket, source, &sink).await,

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use loopctl::LoopRef;
+use loopctl::LoopHandle;
 
 use super::Session;
 use super::race::Try;
@@ -16,7 +16,7 @@ use crate::targets::TargetRequest;
 impl Session {
     pub(super) async fn repeat(
         self: &Rc<Self>,
-        lp: &LoopRef,
+        event_loop: &LoopHandle,
         target: &TargetRequest,
         number: usize,
         repeat: RepeatRequest,
@@ -24,13 +24,13 @@ impl Session {
         let race = &self.request.race;
         let timeout = race.timeout;
         let subject = Subject::of(target, race, timeout);
-        let series = Rc::new(RefCell::new(Series::new(subject, lp.time())));
+        let series = Rc::new(RefCell::new(Series::new(subject, event_loop.time())));
         self.series.borrow_mut().insert(number, Rc::clone(&series));
-        let (mut next, mut known) = (lp.time(), None);
+        let (mut next, mut known) = (event_loop.time(), None);
         for nth in 1..=repeat.count.unwrap_or(u64::MAX) {
             let session = format!("{}.{nth}", number + 1);
             let this = Try { target, session, known: known.clone(), timeout, race };
-            let report = self.race_once(lp, &this).await;
+            let report = self.race_once(event_loop, &this).await;
             if !repeat.fresh_dns {
                 known = known.or_else(|| answer(&report));
             }
@@ -40,19 +40,19 @@ impl Session {
             }
             next += repeat.interval;
             let is_last = repeat.count == Some(nth);
-            let pause = next.saturating_duration_since(lp.time());
+            let pause = next.saturating_duration_since(event_loop.time());
             if self.stop.wish().is_some()
-                || (!is_last && self.stop.or(lp.sleep(pause)).await.is_none())
+                || (!is_last && self.stop.or(event_loop.sleep(pause)).await.is_none())
             {
                 series.borrow_mut().interrupted = self.stop.wish();
                 break;
             }
             // A try that took longer than the interval does not make the next ones hurry.
-            next = next.max(lp.time());
+            next = next.max(event_loop.time());
         }
         self.series.borrow_mut().remove(&number);
         let mut series = series.borrow().clone();
-        series.took = lp.time() - series.began;
+        series.took = event_loop.time() - series.began;
         series
     }
 }

@@ -5,7 +5,9 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use loopctl::{Failure, LoopRef, StreamReader, StreamWriter, TlsError, TlsErrorKind, TlsVersion};
+use loopctl::{
+    Failure, LoopHandle, StreamReader, StreamWriter, TlsError, TlsErrorKind, TlsVersion,
+};
 
 use super::Session;
 use super::race::Try;
@@ -17,7 +19,7 @@ use crate::request::TlsRequest;
 /// A connection on which TLS is wanted.
 pub(super) struct Securing<'a> {
     pub(super) session: &'a Rc<Session>,
-    pub(super) lp: &'a LoopRef,
+    pub(super) event_loop: &'a LoopHandle,
     pub(super) this: &'a Try<'a>,
     pub(super) report: &'a Rc<RefCell<Report>>,
     pub(super) tls: &'a TlsRequest,
@@ -30,9 +32,9 @@ impl Securing<'_> {
     pub(super) async fn run(&self, stream: &mut Stream) {
         let ended = match self.tls.dialogue {
             Some(protocol) => {
-                let begun = self.report.borrow().since_start(self.lp.time());
+                let begun = self.report.borrow().since_start(self.event_loop.time());
                 let left = self.this.timeout.saturating_sub(begun);
-                let upgrading = self.lp.timeout(left, self.upgrade(protocol, stream));
+                let upgrading = self.event_loop.timeout(left, self.upgrade(protocol, stream));
                 self.session.stop.or(upgrading).await
             }
             None => Some(Ok(())),
@@ -49,7 +51,7 @@ impl Securing<'_> {
     }
 
     async fn upgrade(&self, protocol: StartTlsArg, (reader, writer): &mut Stream) {
-        let start = self.report.borrow().since_start(self.lp.time());
+        let start = self.report.borrow().since_start(self.event_loop.time());
         let name = self.report.borrow().subject.tls.as_ref().and_then(|tls| tls.name.clone());
         let begun = Dialogue { protocol, start, took: Duration::ZERO, greeting: None };
         self.report.borrow_mut().agree(begun);
@@ -59,7 +61,7 @@ impl Securing<'_> {
             Ok(greeting) => greeting,
             Err(error) => return self.decline(None, TlsPhase::StartTls, &error),
         };
-        let took = self.report.borrow().since_start(self.lp.time()).saturating_sub(start);
+        let took = self.report.borrow().since_start(self.event_loop.time()).saturating_sub(start);
         self.report.borrow_mut().agree(Dialogue { protocol, start, took, greeting });
         let begun = match self.tls.client_for(&self.this.target.target) {
             Ok(client) => {
@@ -82,7 +84,7 @@ impl Securing<'_> {
 
     fn decline(&self, kind: Option<TlsErrorKind>, phase: TlsPhase, error: &io::Error) {
         let failure = TlsFailure { kind, failure: Failure::from(error), phase };
-        self.report.borrow_mut().decline(failure, self.lp.time());
+        self.report.borrow_mut().decline(failure, self.event_loop.time());
     }
 
     /// A server of TLS 1.3 judges its client when the handshake is over for the client. Its word takes a round
@@ -101,7 +103,7 @@ impl Securing<'_> {
             }
             reader.read(&mut byte).await
         };
-        let heard = self.lp.timeout(patience, heard);
+        let heard = self.event_loop.timeout(patience, heard);
         if let Some(Ok(Err(error))) = self.session.stop.or(heard).await {
             let kind = TlsError::within(&error).map(TlsError::kind);
             self.decline(kind, TlsPhase::After, &error);

@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
-use loopctl::{LoopRef, StreamReader, StreamWriter, Transport};
+use loopctl::{LoopHandle, StreamReader, StreamWriter, Transport};
 
 use super::race::Try;
 use super::relay::Kept;
@@ -22,11 +22,15 @@ use crate::told::Told;
 
 impl Session {
     /// Opens the file, connects to the only target, and sends it.
-    pub(super) async fn send(self: &Rc<Self>, lp: &LoopRef, request: &SendRequest) -> Exit {
-        let opened = self.stop.or(Input::open(lp, request)).await;
+    pub(super) async fn send(
+        self: &Rc<Self>,
+        event_loop: &LoopHandle,
+        request: &SendRequest,
+    ) -> Exit {
+        let opened = self.stop.or(Input::open(event_loop, request)).await;
         let mut report = match opened {
-            Some(Ok(input)) => self.send_input(lp, request, input).await,
-            unopened => self.without_file(lp, request, unopened.and_then(Result::err)),
+            Some(Ok(input)) => self.send_input(event_loop, request, input).await,
+            unopened => self.without_file(event_loop, request, unopened.and_then(Result::err)),
         };
         report.beside.sending.get_or_insert_with(|| Box::new(Sending::new(request.name())));
         let exit = report.exit();
@@ -36,11 +40,11 @@ impl Session {
 
     async fn send_input(
         self: &Rc<Self>,
-        lp: &LoopRef,
+        event_loop: &LoopHandle,
         request: &SendRequest,
         mut input: Input,
     ) -> Report {
-        let mut report = self.race(lp, &self.request.targets[0], 0).await;
+        let mut report = self.race(event_loop, &self.request.targets[0], 0).await;
         let kept = self.kept.take();
         let mut sending = Sending::of(request.name(), &input);
         let (Some(Kept::Stream(reader, writer)), Exit::Success) = (kept, report.exit()) else {
@@ -49,18 +53,24 @@ impl Session {
         };
         self.output.borrow_mut().connected(&report);
         let left = request.limit.map(|limit| limit.saturating_sub(report.total));
-        let course = Course::new(lp, writer.transport(), left);
+        let course = Course::new(event_loop, writer.transport(), left);
         self.send_over(&course, request, &mut input, (reader, writer), &mut sending).await;
         report.beside.sending = Some(Box::new(sending));
         report
     }
 
     /// Nobody was connected to.
-    fn without_file(&self, lp: &LoopRef, request: &SendRequest, fault: Option<Fault>) -> Report {
+    fn without_file(
+        &self,
+        event_loop: &LoopHandle,
+        request: &SendRequest,
+        fault: Option<Fault>,
+    ) -> Report {
         let (target, race) = (&self.request.targets[0], &self.request.race);
         let timeout = race.timeout;
         let session = "1".to_owned();
-        let mut report = self.blank(lp, &Try { target, session, known: None, timeout, race });
+        let mut report =
+            self.blank(event_loop, &Try { target, session, known: None, timeout, race });
         let mut sending = Sending::new(request.name());
         sending.end.before = true;
         report.end = match (fault, self.stop.wish()) {
@@ -109,7 +119,7 @@ impl Session {
     fn tell_progress_on_sigquit(self: &Rc<Self>, course: &Rc<Course>, bar: Option<&Rc<Bar>>) {
         let (session, inside) = (Rc::clone(self), Rc::clone(course));
         let bar = bar.map(Rc::downgrade);
-        let told = course.lp.add_signal_handler(SIGQUIT, move || {
+        let told = course.event_loop.add_signal_handler(SIGQUIT, move || {
             let so_far = text::so_far(inside.progress());
             let tell = || session.output.borrow_mut().remark(&so_far);
             match bar.as_ref().and_then(Weak::upgrade) {
@@ -127,7 +137,7 @@ impl Session {
 async fn draw<T>(course: &Course, bar: Option<&Bar>) -> T {
     let Some(bar) = bar else { return pending().await };
     loop {
-        course.lp.sleep(bar::FRAME).await;
+        course.event_loop.sleep(bar::FRAME).await;
         bar.draw(course.progress());
     }
 }

@@ -7,7 +7,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
-use loopctl::{LoopRef, StreamReader, StreamWriter, Transport};
+use loopctl::{LoopHandle, StreamReader, StreamWriter, Transport};
 
 use crate::first::first;
 use crate::stdio::{Sink, Source};
@@ -48,7 +48,7 @@ enum Input {
 
 /// What both directions of a relay share.
 pub(super) struct Traffic {
-    lp: LoopRef,
+    event_loop: LoopHandle,
     pub(super) began: Instant,
     pub(super) sent: Cell<u64>,
     pub(super) received: Cell<u64>,
@@ -57,10 +57,10 @@ pub(super) struct Traffic {
 }
 
 impl Traffic {
-    pub(super) fn new(lp: &LoopRef, idle_timeout: Option<Duration>) -> Self {
-        let now = lp.time();
+    pub(super) fn new(event_loop: &LoopHandle, idle_timeout: Option<Duration>) -> Self {
+        let now = event_loop.time();
         let (sent, received, latest) = (Cell::new(0), Cell::new(0), Cell::new(now));
-        Self { lp: lp.clone(), began: now, sent, received, latest, idle_timeout }
+        Self { event_loop: event_loop.clone(), began: now, sent, received, latest, idle_timeout }
     }
 
     /// Over a connection, until the peer's end has come, everything before it is written, and the input has
@@ -130,7 +130,7 @@ impl Traffic {
         let mut quiet = Duration::ZERO;
         while input.get() == Input::Open && quiet < LINGER {
             let before = (self.sent.get(), transport.write_buffer_size());
-            self.lp.sleep(PAUSE).await;
+            self.event_loop.sleep(PAUSE).await;
             let after = (self.sent.get(), transport.write_buffer_size());
             quiet = if after == before { quiet + PAUSE } else { Duration::ZERO };
             if after.1 == 0 && quiet >= patience {
@@ -141,7 +141,7 @@ impl Traffic {
 
     /// The writer is closed by now, and sends what it had taken.
     async fn send_rest(&self, writer: &StreamWriter) -> io::Result<()> {
-        match self.lp.timeout(LINGER, writer.wait_closed()).await {
+        match self.event_loop.timeout(LINGER, writer.wait_closed()).await {
             Ok(closed) => closed,
             Err(_) => {
                 let unsent = writer.transport().write_buffer_size() as u64;
@@ -184,7 +184,7 @@ impl Traffic {
         loop {
             let bytes = source.read().await.map_err(Fault::Input)?;
             if bytes.is_empty() {
-                self.latest.set(self.lp.time());
+                self.latest.set(self.event_loop.time());
                 self.silence(self.idle_timeout.unwrap_or(SILENCE)).await;
                 return Ok(());
             }
@@ -201,7 +201,7 @@ impl Traffic {
         datagram: &[u8],
         to: SocketAddr,
     ) -> Result<(), Fault> {
-        match self.lp.sock_sendto(socket, datagram, to).await {
+        match self.event_loop.sock_sendto(socket, datagram, to).await {
             Ok(count) => self.count(&self.sent, count),
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                 return Err(Fault::Receive(error));
@@ -214,7 +214,7 @@ impl Traffic {
     async fn receive_datagrams(&self, socket: &UdpSocket, sink: &Sink) -> Result<(), Fault> {
         let mut buffer = vec![0; CHUNK];
         loop {
-            let received = self.lp.sock_recv(socket, &mut buffer).await;
+            let received = self.event_loop.sock_recv(socket, &mut buffer).await;
             let count = received.map_err(Fault::Receive)?;
             self.count(&self.received, count);
             sink.write_all(&buffer[..count]).await.map_err(Fault::Output)?;
@@ -239,16 +239,16 @@ impl Traffic {
     /// Ends when nothing has come or gone for so long.
     async fn silence(&self, limit: Duration) {
         loop {
-            let passed = self.lp.time().saturating_duration_since(self.latest.get());
+            let passed = self.event_loop.time().saturating_duration_since(self.latest.get());
             if passed >= limit {
                 return;
             }
-            self.lp.sleep(limit - passed).await;
+            self.event_loop.sleep(limit - passed).await;
         }
     }
 
     fn count(&self, bytes: &Cell<u64>, more: usize) {
         bytes.set(bytes.get() + more as u64);
-        self.latest.set(self.lp.time());
+        self.latest.set(self.event_loop.time());
     }
 }

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use loopctl::plan::{Family, Ready, Reason, SocketKind, Target, interleave};
 use loopctl::{
-    AbortReason, Address, DnsClient, Event, EventKind, Failure, Lookup, LoopRef, Phase, Resolver,
-    SocketFacts, SocketOption, SocketOptions,
+    AbortReason, Address, DnsClient, Event, EventKind, Failure, Lookup, LoopHandle, Phase,
+    Resolver, SocketFacts, SocketOption, SocketOptions,
 };
 
 use super::Session;
@@ -21,7 +21,7 @@ use crate::request::RaceRequest;
 /// The UDP race of one target.
 struct Reach<'a> {
     session: &'a Session,
-    lp: &'a LoopRef,
+    event_loop: &'a LoopHandle,
     report: &'a RefCell<Report>,
     listen: RefCell<Listener>,
     deadline: Instant,
@@ -38,15 +38,15 @@ impl Session {
     /// Looks for an address that does not refuse, and tells the report what it sees.
     pub(super) async fn reach(
         self: &Rc<Self>,
-        lp: &LoopRef,
+        event_loop: &LoopHandle,
         this: &Try<'_>,
         report: &Rc<RefCell<Report>>,
     ) -> Result<(), String> {
-        let given = self.given(lp, this).await?;
+        let given = self.given(event_loop, this).await?;
         let listen: Listener = Box::new(self.listener(this, report));
-        let (listen, deadline) = (RefCell::new(listen), lp.time() + this.timeout);
-        let resolver = self.resolver(lp, this, report)?;
-        let reach = Reach { session: self, lp, report, listen, deadline, resolver };
+        let (listen, deadline) = (RefCell::new(listen), event_loop.time() + this.timeout);
+        let resolver = self.resolver(event_loop, this, report)?;
+        let reach = Reach { session: self, event_loop, report, listen, deadline, resolver };
         if self.stop.or(reach.run(this, given)).await.is_none() {
             reach.give_up();
         }
@@ -92,9 +92,9 @@ impl Reach<'_> {
         let lookup = lookup.family(self.race().family);
         let asking = match &self.resolver {
             Some(resolver) => resolver.resolve(lookup),
-            None => self.lp.resolve(lookup),
+            None => self.event_loop.resolve(lookup),
         };
-        let (why, symbol, reason) = match self.lp.timeout(self.left(), asking).await {
+        let (why, symbol, reason) = match self.event_loop.timeout(self.left(), asking).await {
             Ok(Ok(found)) => {
                 let addresses: Vec<_> = found.iter().map(|info| info.address).collect();
                 self.tell(EventKind::Resolved { addresses: addresses.clone() });
@@ -110,7 +110,7 @@ impl Reach<'_> {
 
     /// Tells how it went, and whether nobody refused.
     async fn attempt(&self, attempt: usize, address: SocketAddr) -> bool {
-        let planned = self.lp.time();
+        let planned = self.event_loop.time();
         let before = attempt.checked_sub(1);
         let reason = before.map_or(Reason::First(Ready::Known), Reason::Kick);
         self.tell(EventKind::AttemptStarted { attempt, address: address.into(), reason, planned });
@@ -152,10 +152,10 @@ impl Reach<'_> {
 
     /// Whether anything came back; an error is a refusal.
     async fn ask(&self, socket: &UdpSocket, address: SocketAddr) -> io::Result<bool> {
-        self.lp.sock_sendto(socket, b"", address).await?;
+        self.event_loop.sock_sendto(socket, b"", address).await?;
         let limit = self.race().policy.attempt_timeout.unwrap_or(Duration::MAX).min(self.left());
         let mut answer = [0; 1];
-        match self.lp.timeout(limit, self.lp.sock_recv(socket, &mut answer)).await {
+        match self.event_loop.timeout(limit, self.event_loop.sock_recv(socket, &mut answer)).await {
             Ok(received) => received.map(|_| true),
             Err(_) => Ok(false),
         }
@@ -173,11 +173,11 @@ impl Reach<'_> {
     }
 
     fn tell(&self, kind: EventKind) {
-        (self.listen.borrow_mut())(&Event { at: self.lp.time(), kind });
+        (self.listen.borrow_mut())(&Event { at: self.event_loop.time(), kind });
     }
 
     fn left(&self) -> Duration {
-        self.deadline.saturating_duration_since(self.lp.time())
+        self.deadline.saturating_duration_since(self.event_loop.time())
     }
 
     fn race(&self) -> &RaceRequest {

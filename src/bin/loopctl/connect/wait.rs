@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use loopctl::LoopRef;
+use loopctl::LoopHandle;
 
 use super::Session;
 use super::race::Try;
@@ -19,26 +19,26 @@ const LONGEST: Duration = Duration::from_secs(2);
 impl Session {
     pub(super) async fn wait(
         self: &Rc<Self>,
-        lp: &LoopRef,
+        event_loop: &LoopHandle,
         target: &TargetRequest,
         number: usize,
         limit: Duration,
     ) -> Report {
-        let began = lp.time();
+        let began = event_loop.time();
         let (mut waited, mut pause) = (Waited::default(), SHORTEST);
         let mut nth = 0;
         loop {
             nth += 1;
-            let left = limit.saturating_sub(lp.time() - began);
+            let left = limit.saturating_sub(event_loop.time() - began);
             let timeout = self.request.race.timeout.min(left);
             let session = format!("{}.{nth}", number + 1);
             let mut report = self
                 .race_once(
-                    lp,
+                    event_loop,
                     &Try { target, session, known: None, timeout, race: &self.request.race },
                 )
                 .await;
-            waited.took = lp.time() - began;
+            waited.took = event_loop.time() - began;
             if !matches!(report.end, End::Failed(_)) {
                 report.beside.waited = Some(waited);
                 return report;
@@ -48,9 +48,9 @@ impl Session {
             }
             let is_late = waited.took + pause >= limit;
             let rest = limit.saturating_sub(waited.took);
-            let slept = self.stop.or(lp.sleep(if is_late { rest } else { pause })).await;
+            let slept = self.stop.or(event_loop.sleep(if is_late { rest } else { pause })).await;
             if slept.is_none() || is_late {
-                waited.took = lp.time() - began;
+                waited.took = event_loop.time() - began;
                 report.beside.waited = Some(waited);
                 report.end = self.stop.wish().map_or(End::Failed(Exit::TimedOut), End::Interrupted);
                 return report;

@@ -29,7 +29,7 @@ fn ms(count: u64) -> Duration {
 }
 
 fn epoch() -> Instant {
-    loopctl::EventLoop::new().unwrap().lp().time()
+    loopctl::EventLoop::new().unwrap().handle().time()
 }
 
 /// `6a` is the first address of its family.

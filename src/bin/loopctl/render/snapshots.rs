@@ -27,7 +27,7 @@ struct Story {
 
 impl Story {
     fn new(target: &str, host: &str, port: u16) -> Self {
-        let began = loopctl::EventLoop::new().unwrap().lp().time();
+        let began = loopctl::EventLoop::new().unwrap().handle().time();
         let subject = Subject {
             text: target.to_owned(),
             host: Some(host.to_owned()),

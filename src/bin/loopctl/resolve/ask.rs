@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use loopctl::plan::{Family, Port};
 use loopctl::{
-    DnsClient, DnsError, DnsErrorKind, DnsEvent, Elapsed, Lookup, LoopRef, NameInfoFlags,
+    DnsClient, DnsError, DnsErrorKind, DnsEvent, Elapsed, Lookup, LoopHandle, NameInfoFlags,
     RecordType, ResolveError, source_address,
 };
 
@@ -27,30 +27,30 @@ impl Session {
     /// What is known of a name when everybody has answered, the time is up, or the user has enough.
     pub(super) async fn resolve(
         self: &Rc<Self>,
-        lp: &LoopRef,
+        event_loop: &LoopHandle,
         number: usize,
         client: Option<DnsClient>,
     ) -> NameReport {
         let name = &self.request.names[number];
-        let report = Rc::new(RefCell::new(self.blank(lp, name)));
+        let report = Rc::new(RefCell::new(self.blank(event_loop, name)));
         let local = RefCell::default();
         let mut is_time_up = false;
         if self.stop.wish().is_none() {
-            let asking = self.ask(lp, name, client, &report, &local);
-            let asking = lp.timeout(self.request.timeout, asking);
+            let asking = self.ask(event_loop, name, client, &report, &local);
+            let asking = event_loop.timeout(self.request.timeout, asking);
             is_time_up = self.stop.or(asking).await == Some(Err(Elapsed));
         }
         let mut report = report.borrow().clone();
         report.beside.is_local = !local.borrow().is_empty();
         match self.stop.wish() {
-            Some(exit) => report.interrupt(exit, lp.time()),
-            None => report.settle(lp.time(), is_time_up),
+            Some(exit) => report.interrupt(exit, event_loop.time()),
+            None => report.settle(event_loop.time(), is_time_up),
         }
         report.arrange(&local.take(), source_address);
         report
     }
 
-    fn blank(&self, lp: &LoopRef, name: &NameRequest) -> NameReport {
+    fn blank(&self, event_loop: &LoopHandle, name: &NameRequest) -> NameReport {
         let question = &self.request.question;
         let port = match name.subject.port() {
             Port::Number(0) | Port::Service(_) => None,
@@ -67,7 +67,7 @@ impl Session {
             interleave: self.request.look.interleave,
             dnssec: question.dnssec.is_some(),
         };
-        let began = Began { at: lp.time(), wall: Environment::wall_clock() };
+        let began = Began { at: event_loop.time(), wall: Environment::wall_clock() };
         let mut report = NameReport::new(subject, began);
         if question.via != ViaArg::Dns && !question.trace {
             report.beside.sources = Environment::name_sources();
@@ -77,7 +77,7 @@ impl Session {
 
     async fn ask(
         self: &Rc<Self>,
-        lp: &LoopRef,
+        event_loop: &LoopHandle,
         name: &NameRequest,
         client: Option<DnsClient>,
         report: &Shared,
@@ -87,7 +87,7 @@ impl Session {
         let mut parts: Vec<Part<'_>> = Vec::new();
         match (&name.subject, client.map(|client| self.listening(client, 0, report))) {
             (NameSubject::Name(host, _), _) if question.trace => {
-                let tracing = Tracing { session: self, lp, report };
+                let tracing = Tracing { session: self, event_loop, report };
                 parts.push(Box::pin(tracing.run(host.clone())));
             }
             (NameSubject::Name(host, _), Some(client)) => {
@@ -108,29 +108,29 @@ impl Session {
         let is_for_system = question.via != ViaArg::Dns && question.family.is_some();
         let is_literal = matches!(name.subject, NameSubject::Literal(..));
         if (is_for_system && !question.trace) || is_literal {
-            parts.push(Box::pin(self.ask_system(lp, &name.subject, report)));
+            parts.push(Box::pin(self.ask_system(event_loop, &name.subject, report)));
         }
         together(parts).await;
     }
 
-    async fn ask_system(&self, lp: &LoopRef, subject: &NameSubject, report: &Shared) {
+    async fn ask_system(&self, event_loop: &LoopHandle, subject: &NameSubject, report: &Shared) {
         let family = self.request.question.family.unwrap_or_default();
         let types = match subject {
             NameSubject::Reverse(_) => vec![RecordType::Ptr],
             _ => types(family),
         };
-        let at = report.borrow().since_start(lp.time());
+        let at = report.borrow().since_start(event_loop.time());
         let host = subject.host();
         let place = report.borrow_mut().queries.ask_system(host.to_string(), types, at);
         let result = match subject {
-            NameSubject::Reverse(address) => name_of(lp, *address).await,
+            NameSubject::Reverse(address) => name_of(event_loop, *address).await,
             _ => {
                 let lookup = Lookup::new(host, subject.port()).family(family);
-                let found = lp.getaddrinfo(lookup).await;
+                let found = event_loop.getaddrinfo(lookup).await;
                 found.map(|found| found.iter().map(|it| it.address.ip().to_string()).collect())
             }
         };
-        let at = report.borrow().since_start(lp.time());
+        let at = report.borrow().since_start(event_loop.time());
         report.borrow_mut().queries.end_system(place, at, result);
     }
 
@@ -150,8 +150,9 @@ impl Session {
     }
 }
 
-async fn name_of(lp: &LoopRef, address: IpAddr) -> Result<Vec<String>, ResolveError> {
-    let names = lp.getnameinfo(SocketAddr::new(address, 0), NameInfoFlags::NAMEREQD).await?;
+async fn name_of(event_loop: &LoopHandle, address: IpAddr) -> Result<Vec<String>, ResolveError> {
+    let names =
+        event_loop.getnameinfo(SocketAddr::new(address, 0), NameInfoFlags::NAMEREQD).await?;
     Ok(vec![names.0])
 }
 

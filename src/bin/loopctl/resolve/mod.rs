@@ -8,7 +8,7 @@ mod trace;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use loopctl::{DnsClient, DnsConfigError, LoopRef};
+use loopctl::{DnsClient, DnsConfigError, LoopHandle};
 
 use crate::args::ViaArg;
 use crate::exit::Exit;
@@ -28,7 +28,7 @@ pub(crate) fn run(request: ResolveRequest) -> Exit {
     let teller = RefCell::new(Teller::new(&request));
     let (stop, finished, slow) = Default::default();
     let session = Rc::new(Session { request, teller, stop, finished, slow });
-    let resolved = loopctl::run(async |lp| session.resolve_all(&lp).await);
+    let resolved = loopctl::run(async |event_loop| session.resolve_all(&event_loop).await);
     let written = session.teller.borrow_mut().finish();
     match resolved {
         _ if written != Exit::Success => written,
@@ -54,12 +54,15 @@ struct Session {
 }
 
 impl Session {
-    async fn resolve_all(self: &Rc<Self>, lp: &LoopRef) -> Result<Exit, (Message, Exit)> {
-        self.slow.listen(lp, &self.request.slow);
-        self.heed_signals(lp).map_err(|error| {
+    async fn resolve_all(
+        self: &Rc<Self>,
+        event_loop: &LoopHandle,
+    ) -> Result<Exit, (Message, Exit)> {
+        self.slow.listen(event_loop, &self.request.slow);
+        self.heed_signals(event_loop).map_err(|error| {
             (Message::error(format!("cannot handle signals: {error}")), Exit::Mixed)
         })?;
-        let client = self.client(lp).map_err(|error| {
+        let client = self.client(event_loop).map_err(|error| {
             (Message::error(format!("cannot ask name servers: {error}")), Exit::CannotRead)
         })?;
         let total = self.request.names.len();
@@ -68,8 +71,8 @@ impl Session {
             exits.push(result.as_ref().map_or(Exit::Mixed, NameReport::exit));
             self.tell(result);
         };
-        let begin = |number| self.begin(lp, number, client.clone());
-        self.finished.feed(lp, (total, self.at_a_time()), begin, tell).await;
+        let begin = |number| self.begin(event_loop, number, client.clone());
+        self.finished.feed(event_loop, (total, self.at_a_time()), begin, tell).await;
         Ok(Exit::of_all(&exits))
     }
 
@@ -84,10 +87,10 @@ impl Session {
     }
 
     /// A task of its own, so that slow steps are told apart by name.
-    fn begin(self: &Rc<Self>, lp: &LoopRef, number: usize, client: Option<DnsClient>) {
+    fn begin(self: &Rc<Self>, event_loop: &LoopHandle, number: usize, client: Option<DnsClient>) {
         let place = self.finished.place(number);
-        let (session, inside) = (Rc::clone(self), lp.clone());
-        let task = lp.create_task(async move {
+        let (session, inside) = (Rc::clone(self), event_loop.clone());
+        let task = event_loop.create_task(async move {
             let report = session.resolve(&inside, number, client).await;
             place.hand_in(report);
         });
@@ -108,7 +111,7 @@ impl Session {
     }
 
     /// Who asks name servers, if they are to be asked at all.
-    fn client(&self, lp: &LoopRef) -> Result<Option<DnsClient>, DnsConfigError> {
+    fn client(&self, event_loop: &LoopHandle) -> Result<Option<DnsClient>, DnsConfigError> {
         let question = &self.request.question;
         if question.via == ViaArg::System || question.trace {
             return Ok(None);
@@ -121,12 +124,12 @@ impl Session {
         if !question.search {
             builder = builder.search([""; 0], 1);
         }
-        name_servers::client(lp, builder, &question.servers, self.request.timeout).map(Some)
+        name_servers::client(event_loop, builder, &question.servers, self.request.timeout).map(Some)
     }
 
-    fn heed_signals(self: &Rc<Self>, lp: &LoopRef) -> std::io::Result<()> {
+    fn heed_signals(self: &Rc<Self>, event_loop: &LoopHandle) -> std::io::Result<()> {
         let session = Rc::clone(self);
-        stop::heed_signals(lp, move |exit| session.stop.now(exit))
+        stop::heed_signals(event_loop, move |exit| session.stop.now(exit))
     }
 }
 

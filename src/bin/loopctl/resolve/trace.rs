@@ -7,7 +7,7 @@ use std::time::Duration;
 use loopctl::plan::{DnsTransport, Host, SocketKind};
 use loopctl::{
     DnsAnswer, DnsClient, DnsConfigError, DnsData, DnsError, DnsErrorKind, DnsExchange, DnsServer,
-    Lookup, LoopRef, RecordType, source_address,
+    Lookup, LoopHandle, RecordType, source_address,
 };
 
 use super::Session;
@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_millis(800);
 /// One trace under way.
 pub(super) struct Tracing<'a> {
     pub(super) session: &'a Rc<Session>,
-    pub(super) lp: &'a LoopRef,
+    pub(super) event_loop: &'a LoopHandle,
     pub(super) report: &'a Shared,
 }
 
@@ -93,7 +93,7 @@ impl Tracing<'_> {
     /// By the system, which knows the way already.
     async fn find(&self, host: impl Into<Host>, port: u16) -> Vec<SocketAddr> {
         let lookup = Lookup::new(host, port).kind(SocketKind::Datagram);
-        let found = self.lp.getaddrinfo(lookup).await.unwrap_or_default();
+        let found = self.event_loop.getaddrinfo(lookup).await.unwrap_or_default();
         found.into_iter().map(|it| it.address).collect()
     }
 
@@ -198,7 +198,8 @@ impl Tracing<'_> {
         let builder = DnsClient::builder().servers(servers).attempts(1).recursion(false);
         let patience = PATIENCE.min(self.session.request.timeout);
         let builder = builder.dnssec(question.dnssec.is_some()).timeout(patience);
-        let client = builder.build(self.lp).map_err(|error: DnsConfigError| error.to_string())?;
+        let client =
+            builder.build(self.event_loop).map_err(|error: DnsConfigError| error.to_string())?;
         Ok(self.session.listening(client, number + 1, self.report))
     }
 
@@ -212,7 +213,7 @@ impl Tracing<'_> {
 
     fn note(&self, zone: &Zone, name: &str, exchange: Option<&DnsExchange>, step: Step) {
         let mut report = self.report.borrow_mut();
-        let started = exchange.map_or_else(|| self.lp.time(), |exchange| exchange.started);
+        let started = exchange.map_or_else(|| self.event_loop.time(), |exchange| exchange.started);
         let server = exchange.and_then(|exchange| exchange.server.as_ref());
         let asked = server.and_then(|server| {
             zone.servers.iter().find(|it| it.address.to_string() == server.endpoint())

@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use loopctl::{LoopRef, Sendfile, SendfilePhase, Sent, StreamReader, StreamWriter, Transport};
+use loopctl::{LoopHandle, Sendfile, SendfilePhase, Sent, StreamReader, StreamWriter, Transport};
 
 use super::fault::Fault;
 use super::input::{Change, Input};
@@ -30,7 +30,7 @@ const FAREWELL: Duration = Duration::from_millis(250);
 
 /// A transfer, for those who send and those who watch.
 pub(crate) struct Course {
-    pub(crate) lp: LoopRef,
+    pub(crate) event_loop: LoopHandle,
     transport: Transport,
     began: Instant,
     /// Of the time for the whole, if there is a limit.
@@ -55,18 +55,29 @@ enum Stage {
 
 impl Course {
     /// `left`: of the time that there is for connecting and sending.
-    pub(crate) fn new(lp: &LoopRef, transport: &Transport, left: Option<Duration>) -> Rc<Self> {
+    pub(crate) fn new(
+        event_loop: &LoopHandle,
+        transport: &Transport,
+        left: Option<Duration>,
+    ) -> Rc<Self> {
         if transport.peer().is_some_and(|peer| peer.as_inet().is_none()) {
             // The kernel gives Unix sockets a fixed buffer, a fraction of what TCP's grow to. What it refuses
             // costs calls, and nothing else.
             let _ = transport.socket().set_send_buffer_size(UNIX_BUFFER);
         }
-        let (began, stage, went) = (lp.time(), Cell::default(), Cell::default());
-        Rc::new(Self { lp: lp.clone(), transport: transport.clone(), began, left, stage, went })
+        let (began, stage, went) = (event_loop.time(), Cell::default(), Cell::default());
+        Rc::new(Self {
+            event_loop: event_loop.clone(),
+            transport: transport.clone(),
+            began,
+            left,
+            stage,
+            went,
+        })
     }
 
     pub(crate) fn took(&self) -> Duration {
-        self.lp.time() - self.began
+        self.event_loop.time() - self.began
     }
 
     /// How much has gone so far.
@@ -95,7 +106,7 @@ impl Course {
             let (Some(limit), Some(left)) = (request.limit, self.left) else {
                 return pending().await;
             };
-            self.lp.sleep(left).await;
+            self.event_loop.sleep(left).await;
             Err(Fault::TimeUp(limit))
         };
         let result = first(pin!(sent), pin!(late)).await;
@@ -121,7 +132,7 @@ impl Course {
             let Some(algorithm) = request.checksum else { return Ok(sums) };
             debug_assert!(sums.of(algorithm).is_some());
             let count = input.count.map_or(0, NonZero::get);
-            sums.add(&self.lp, &input.file, input.offset, count).await.map_err(Fault::File)
+            sums.add(&self.event_loop, &input.file, input.offset, count).await.map_err(Fault::File)
         };
         let sending_all = self.send_all(request, input, writer, reader);
         let (sums, ()) = both(summing, sending_all).await?;
@@ -147,7 +158,8 @@ impl Course {
         if let (Some(then), false) = (&sending.sum, request.resumes()) {
             let (start, count) = (input.offset, self.went().bytes);
             let sums = Sums::new([then.algorithm]);
-            let sums = sums.add(&self.lp, &input.file, start, count).await.map_err(Fault::File)?;
+            let sums =
+                sums.add(&self.event_loop, &input.file, start, count).await.map_err(Fault::File)?;
             match sums.of(then.algorithm) {
                 Some(now) if now != *then => {
                     return Err(Fault::Changed { then: then.clone(), now });
@@ -182,7 +194,8 @@ impl Course {
         self.stage.set(Stage::Here);
         input.resume_at(held.size)?;
         let sums = Sums::new([held.sum.algorithm].into_iter().chain(request.checksum));
-        let sums = sums.add(&self.lp, &input.file, 0, held.size).await.map_err(Fault::File)?;
+        let sums =
+            sums.add(&self.event_loop, &input.file, 0, held.size).await.map_err(Fault::File)?;
         if let Some(ours) = sums.of(held.sum.algorithm) {
             held.check_beginning(&ours)?;
         }
@@ -222,7 +235,7 @@ impl Course {
         first(pin!(sending), pin!(peer.breaks_off(reader))).await?;
         // What the peer's kernel has is lost if the peer leaves without reading it, which a reset tells. Most
         // say at once that they have it all, by their own end.
-        let ended = self.lp.timeout(FAREWELL, peer.ends(reader)).await;
+        let ended = self.event_loop.timeout(FAREWELL, peer.ends(reader)).await;
         ended.unwrap_or(Ok(()))
     }
 
@@ -257,8 +270,8 @@ impl Course {
             let Some(pace) = pace.as_mut().filter(|_| !is_over && left != Some(0)) else {
                 return Ok(());
             };
-            pace.count(sent.bytes as usize, self.lp.time());
-            self.lp.sleep(pace.wait(self.lp.time())).await;
+            pace.count(sent.bytes as usize, self.event_loop.time());
+            self.event_loop.sleep(pace.wait(self.event_loop.time())).await;
         }
     }
 
@@ -266,7 +279,7 @@ impl Course {
     async fn arrived(&self) {
         let mut pause = Duration::from_micros(100);
         while self.is_owed() {
-            self.lp.sleep(pause).await;
+            self.event_loop.sleep(pause).await;
             pause = (pause * 2).min(Duration::from_millis(20));
         }
     }
@@ -280,7 +293,7 @@ impl Course {
     /// Ends when the peer has let us wait for so long: it has something to take, or to say, and nothing has
     /// moved. A pipe that is filled slowly is not its fault, nor is a rate.
     async fn idleness(&self, limit: Duration) -> Result<(), Fault> {
-        let (mut known, mut since) = (None, self.lp.time());
+        let (mut known, mut since) = (None, self.event_loop.time());
         loop {
             let (stage, held) = (self.stage.get(), self.transport.socket().send_memory());
             let now = Some((stage, self.went(), held, self.transport.write_buffer_size()));
@@ -290,9 +303,9 @@ impl Course {
                 Stage::Offer | Stage::Receipt => true,
             };
             if now != known || !is_its_turn {
-                (known, since) = (now, self.lp.time());
+                (known, since) = (now, self.event_loop.time());
             }
-            let left = limit.saturating_sub(self.lp.time() - since);
+            let left = limit.saturating_sub(self.event_loop.time() - since);
             if left.is_zero() {
                 return Err(match stage {
                     Stage::Offer => Fault::Silent(limit),
@@ -300,7 +313,7 @@ impl Course {
                     Stage::Body | Stage::Here => Fault::Idle(limit),
                 });
             }
-            self.lp.sleep(left.min(LOOK)).await;
+            self.event_loop.sleep(left.min(LOOK)).await;
         }
     }
 

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use loopctl::{LoopRef, SendfileMethod};
+use loopctl::{LoopHandle, SendfileMethod};
 
 use super::fault::Fault;
 use crate::request::{Part, SendRequest};
@@ -47,9 +47,12 @@ pub(super) enum Change {
 
 impl Input {
     /// A disk may take its time, so it is done on a thread.
-    pub(crate) async fn open(lp: &LoopRef, request: &SendRequest) -> Result<Self, Fault> {
+    pub(crate) async fn open(
+        event_loop: &LoopHandle,
+        request: &SendRequest,
+    ) -> Result<Self, Fault> {
         let path = request.file.clone();
-        let opening = lp.run_in_executor(move || open(&path));
+        let opening = event_loop.run_in_executor(move || open(&path));
         let mut input = opening
             .await
             .map_err(|gone| Fault::File(io::Error::other(gone)))?

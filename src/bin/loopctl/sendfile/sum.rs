@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use loopctl::LoopRef;
+use loopctl::LoopHandle;
 
 use crate::checksum::{Algorithm, Checksum, Sum};
 
@@ -37,7 +37,7 @@ impl Sums {
     /// The file's.
     pub(super) async fn add(
         mut self,
-        lp: &LoopRef,
+        event_loop: &LoopHandle,
         file: &Arc<File>,
         offset: u64,
         count: u64,
@@ -64,7 +64,7 @@ impl Sums {
             }
             Ok(self)
         };
-        lp.run_in_executor(work).await.map_err(io::Error::other)?
+        event_loop.run_in_executor(work).await.map_err(io::Error::other)?
     }
 
     /// The one of this kind, if there is one.

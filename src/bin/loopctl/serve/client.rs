@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
-use loopctl::{Keepalive, LoopRef, StreamReader, StreamWriter, TlsInfo, Transport};
+use loopctl::{Keepalive, LoopHandle, StreamReader, StreamWriter, TlsInfo, Transport};
 
 use super::conn::{Input, Output};
 use super::fault::{Plan, Spent, Turn};
@@ -32,7 +32,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// What everybody who is concerned with a client shares.
 pub(super) struct Client {
-    pub(super) lp: LoopRef,
+    pub(super) event_loop: LoopHandle,
     pub(super) transport: Transport,
     pub(super) session: Rc<Session>,
     plan: Option<Box<Plan>>,
@@ -66,7 +66,7 @@ impl Session {
         reader: StreamReader,
         writer: StreamWriter,
     ) -> impl Future<Output = ()> + use<> {
-        let began = self.lp.time();
+        let began = self.event_loop.time();
         let nothing = Traffic {
             received: 0,
             written: 0,
@@ -76,7 +76,7 @@ impl Session {
             opened: began,
         };
         let client = Rc::new(Client {
-            lp: self.lp.clone(),
+            event_loop: self.event_loop.clone(),
             transport: reader.transport().clone(),
             session: Rc::clone(self),
             plan: self.draw(),
@@ -123,7 +123,7 @@ impl Client {
             names: Names { peer: self.peer(), local: self.local() },
             tls: self.security(),
             bytes: self.bytes(),
-            took: self.lp.time() - self.began,
+            took: self.event_loop.time() - self.began,
             end,
             faults: self.plan.as_ref().map_or_else(Vec::new, |plan| plan.names()),
             error,
@@ -154,7 +154,7 @@ impl Client {
     /// What comes before a mode has its say.
     async fn open(&self, input: &mut Input, output: &mut Output) -> Result<(), Halt> {
         if let Some(delay) = self.accept_delay() {
-            self.lp.sleep(delay).await;
+            self.event_loop.sleep(delay).await;
         }
         if let Some(tls) = self.session.opened.tls.get() {
             Box::pin(self.shake_hands(tls, input, output)).await?;
@@ -162,7 +162,7 @@ impl Client {
         if self.accept_delay().is_some() {
             self.transport.resume_reading();
         }
-        let now = self.lp.time();
+        let now = self.event_loop.time();
         self.update(|traffic| (traffic.opened, traffic.moved) = (now, now));
         Ok(())
     }
@@ -202,7 +202,7 @@ impl Client {
     pub(super) async fn linger(&self, input: &mut Input, output: &mut Output) {
         output.finish();
         // However it goes, all has been said.
-        let _ = self.lp.timeout(LINGER, input.skip()).await;
+        let _ = self.event_loop.timeout(LINGER, input.skip()).await;
     }
 
     /// The client is sent what is left. Only then can a conversation that ended well be called so.
@@ -258,7 +258,7 @@ impl Client {
         let _ = self.transport.socket().set_keepalive(often);
         let looks = async {
             while self.transport.socket().tcp_info().is_none_or(|info| info.established) {
-                self.lp.sleep(LOOK_AGAIN).await;
+                self.event_loop.sleep(LOOK_AGAIN).await;
             }
         };
         match self.unless_closing(looks).await {
@@ -273,9 +273,9 @@ impl Client {
         let turns = self.plan.as_ref().map_or(&[][..], |plan| &plan.turns[..]);
         let began = self.traffic.get().opened;
         for (after, turn) in turns {
-            let left = (began + *after).saturating_duration_since(self.lp.time());
+            let left = (began + *after).saturating_duration_since(self.event_loop.time());
             if left > Duration::ZERO {
-                self.lp.sleep(left).await;
+                self.event_loop.sleep(left).await;
             }
             match turn {
                 Turn::Close => return Halt::End(End::Fault, None),
@@ -294,9 +294,9 @@ impl Client {
         let Some(limit) = self.session.request.limits.idle else { return pending().await };
         loop {
             let (moved, unsent) = (self.traffic.get().moved, self.transport.write_buffer_size());
-            self.lp.sleep(limit.saturating_sub(self.lp.time() - moved)).await;
+            self.event_loop.sleep(limit.saturating_sub(self.event_loop.time() - moved)).await;
             if self.transport.write_buffer_size() != unsent {
-                self.update(|traffic| traffic.moved = self.lp.time());
+                self.update(|traffic| traffic.moved = self.event_loop.time());
             } else if self.traffic.get().moved == moved {
                 return Halt::End(End::Idle, None);
             }
@@ -310,10 +310,10 @@ impl Client {
             let is_on_its_way = || self.transport.socket().is_acknowledged() == Some(false);
             while self.transport.write_buffer_size() > 0 || is_on_its_way() {
                 // The kernel says so only when it is asked.
-                self.lp.sleep(Duration::from_millis(1)).await;
+                self.event_loop.sleep(Duration::from_millis(1)).await;
             }
         };
-        let _ = self.lp.timeout(LONGEST, sent).await;
+        let _ = self.event_loop.timeout(LONGEST, sent).await;
     }
 
     /// Ends the connection with what is queued lost; with a reset if that is wanted, or the client would take
@@ -355,11 +355,11 @@ impl Client {
             if self.session.is_sink() && traffic.received > 0 {
                 return pending().await;
             }
-            let quiet = self.lp.time().saturating_duration_since(traffic.moved);
+            let quiet = self.event_loop.time().saturating_duration_since(traffic.moved);
             if quiet >= PAUSE {
                 return Halt::End(End::Shutdown, None);
             }
-            self.lp.sleep(PAUSE - quiet).await;
+            self.event_loop.sleep(PAUSE - quiet).await;
         }
     }
 
@@ -493,7 +493,7 @@ impl Client {
 
     fn count(&self, change: impl FnOnce(&mut Traffic)) {
         self.update(change);
-        self.update(|traffic| traffic.moved = self.lp.time());
+        self.update(|traffic| traffic.moved = self.event_loop.time());
     }
 
     fn update(&self, change: impl FnOnce(&mut Traffic)) {

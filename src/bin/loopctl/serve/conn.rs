@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use loopctl::{
-    Event, EventKind, Flow, LoopRef, Sendfile, SendfilePhase, Sent, StreamReader, StreamWriter,
+    Event, EventKind, Flow, LoopHandle, Sendfile, SendfilePhase, Sent, StreamReader, StreamWriter,
     TlsServer,
 };
 
@@ -47,14 +47,14 @@ impl Input {
 
     /// What has come; nothing once the client has finished.
     pub(super) async fn read(&mut self) -> Result<Vec<u8>, Halt> {
-        wait(&self.client.lp, self.pace.as_ref()).await;
+        wait(&self.client.event_loop, self.pace.as_ref()).await;
         let most = self.pace.as_ref().map_or(MOST, Pace::piece);
         let most = self.client.allowance(most, self.client.only_receives())?;
         let read = async { Ok(self.reader.read_some(most).await?) };
         let dismissed = async { Err(self.client.dismissed().await) };
         let data = first(pin!(read), pin!(dismissed)).await?;
         self.client.count_received(data.len());
-        count(&self.client.lp, self.pace.as_mut(), data.len());
+        count(&self.client.event_loop, self.pace.as_mut(), data.len());
         Ok(data)
     }
 
@@ -80,18 +80,18 @@ impl Output {
     /// Sends all of it, at the pace of the client and of the faults.
     pub(super) async fn write(&mut self, data: &[u8]) -> Result<(), Halt> {
         if let Some(delay) = self.client.delay() {
-            self.client.lp.sleep(delay).await;
+            self.client.event_loop.sleep(delay).await;
         }
         let (piece, rest) = self.pieces();
         let mut left = data;
         while !left.is_empty() && !self.client.is_shut() {
-            wait(&self.client.lp, self.pace.as_ref()).await;
+            wait(&self.client.event_loop, self.pace.as_ref()).await;
             let bytes = self.client.allowance(piece.min(left.len()), true)?;
             self.send(&left[..bytes]).await?;
             left = &left[bytes..];
-            count(&self.client.lp, self.pace.as_mut(), bytes);
+            count(&self.client.event_loop, self.pace.as_mut(), bytes);
             if !left.is_empty() && rest > Duration::ZERO {
-                self.client.lp.sleep(rest).await;
+                self.client.event_loop.sleep(rest).await;
             }
         }
         Ok(())
@@ -162,7 +162,7 @@ impl Output {
             self.in_a_row += piece.len();
             if self.in_a_row > MOST_IN_A_ROW {
                 self.in_a_row = 0;
-                self.client.lp.sleep(Duration::ZERO).await;
+                self.client.event_loop.sleep(Duration::ZERO).await;
             }
             return Ok(());
         }
@@ -179,15 +179,15 @@ impl Output {
 }
 
 /// Until the pace allows more. Before something moves, not after it: what was received can be answered at once.
-async fn wait(lp: &LoopRef, pace: Option<&Pace>) {
-    let pause = pace.map_or(Duration::ZERO, |pace| pace.wait(lp.time()));
+async fn wait(event_loop: &LoopHandle, pace: Option<&Pace>) {
+    let pause = pace.map_or(Duration::ZERO, |pace| pace.wait(event_loop.time()));
     if pause > Duration::ZERO {
-        lp.sleep(pause).await;
+        event_loop.sleep(pause).await;
     }
 }
 
-fn count(lp: &LoopRef, pace: Option<&mut Pace>, bytes: usize) {
+fn count(event_loop: &LoopHandle, pace: Option<&mut Pace>, bytes: usize) {
     if let Some(pace) = pace {
-        pace.count(bytes, lp.time());
+        pace.count(bytes, event_loop.time());
     }
 }

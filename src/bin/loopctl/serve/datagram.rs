@@ -29,7 +29,7 @@ impl Session {
         place: &Place,
     ) -> Result<Vec<DatagramTransport>, Refusal> {
         let sharing = self.request.listen.sharing;
-        let create = || self.lp.create_datagram_endpoint().reuse_port(sharing.reuse_port);
+        let create = || self.event_loop.create_datagram_endpoint().reuse_port(sharing.reuse_port);
         if let Target::Unix(path) = &place.target {
             return Ok(vec![self.open(&place.text, create().local_path(path)).await?]);
         }
@@ -49,7 +49,7 @@ impl Session {
         name: &str,
         socket: impl Into<OwnedFd>,
     ) -> Result<DatagramTransport, Refusal> {
-        self.open(name, self.lp.create_datagram_endpoint().socket(socket)).await
+        self.open(name, self.event_loop.create_datagram_endpoint().socket(socket)).await
     }
 
     async fn open(
@@ -69,7 +69,7 @@ impl Session {
         if from.is_reading() && self.spools().iter().any(Spool::is_full) {
             from.pause_reading();
             let (session, from) = (Rc::clone(self), from.clone());
-            self.lp.create_task(async move {
+            self.event_loop.create_task(async move {
                 session.room().await;
                 from.resume_reading();
             });
@@ -129,7 +129,7 @@ impl DatagramProtocol for Endpoint {
             session.end_datagram(&datagram);
         };
         match self.session.draw().and_then(|plan| plan.delay()) {
-            Some(delay) => drop(self.session.lp.call_later(delay, reply)),
+            Some(delay) => drop(self.session.event_loop.call_later(delay, reply)),
             None => reply(),
         }
     }

@@ -102,12 +102,12 @@ impl Child {
         let start = async {
             let (input, to_child) = io::pipe()?;
             let (from_child, output) = io::pipe()?;
-            let child = client.lp.subprocess_exec(command).stderr(ChildStdio::Inherit);
+            let child = client.event_loop.subprocess_exec(command).stderr(ChildStdio::Inherit);
             let child = child.stdin(ChildStdio::File(input.into()));
             let child = child.stdout(ChildStdio::File(output.into())).open(|| Quiet).await?;
-            let to_child = Sink::new(&client.lp, to_child).await?;
+            let to_child = Sink::new(&client.event_loop, to_child).await?;
             let child = Self { child, session: Rc::clone(&client.session) };
-            Ok((child, to_child, Source::new(&client.lp, from_child).await?))
+            Ok((child, to_child, Source::new(&client.event_loop, from_child).await?))
         };
         start.await.map_err(|error: io::Error| {
             let message = format!("cannot run `{name}`: {}", plain(&error));

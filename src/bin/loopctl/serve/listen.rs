@@ -104,7 +104,7 @@ impl Session {
             let stream =
                 tcp.or_else(|| fds.take_unix_listener(at).ok().flatten().map(OwnedFd::from));
             if let Some(socket) = stream {
-                let server = self.serve_streams(self.lp.create_server_on(socket)).await;
+                let server = self.serve_streams(self.event_loop.create_server_on(socket)).await;
                 listening.servers.push(server.map_err(|error| refused(HANDED_OVER, error))?);
             } else if let Ok(Some(socket)) = fds.take_udp_socket(at) {
                 let endpoint = self.serve_datagrams_on(HANDED_OVER, socket).await?;
@@ -117,11 +117,11 @@ impl Session {
     fn create_server(&self, place: &Place) -> CreateServer {
         let request = &self.request.listen;
         let port = match &place.target {
-            Target::Unix(path) => return self.lp.create_unix_server(path),
+            Target::Unix(path) => return self.event_loop.create_unix_server(path),
             Target::Tcp(_, port) => port.clone(),
         };
         let v6_only = !place.takes_both_families() || request.sharing.v6only;
-        let server = self.lp.create_server(Hosts::from(place.hosts(request.family)), port);
+        let server = self.event_loop.create_server(Hosts::from(place.hosts(request.family)), port);
         server.family(request.family).v6_only(v6_only).same_port(request.sharing.same_port)
     }
 

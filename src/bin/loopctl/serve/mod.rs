@@ -50,9 +50,9 @@ pub(crate) fn run(request: ServeRequest) -> Exit {
     let style = request.output.stderr;
     // What there is; too few are told when they are short.
     let _ = loopctl::raise_descriptor_limit();
-    let ran = loopctl::run(async |lp| {
-        let teller = Teller::new(&lp, &request).await;
-        let session = Session::new(&lp, request, teller);
+    let ran = loopctl::run(async |event_loop| {
+        let teller = Teller::new(&event_loop, &request).await;
+        let session = Session::new(&event_loop, request, teller);
         session.run().await
     });
     ran.unwrap_or_else(|error| {
@@ -63,11 +63,11 @@ pub(crate) fn run(request: ServeRequest) -> Exit {
 
 impl Session {
     async fn run(self: &Rc<Self>) -> Exit {
-        let began = self.lp.time();
+        let began = self.event_loop.time();
         let slow = SlowWatch::default();
-        slow.listen(&self.lp, &self.request.slow);
+        slow.listen(&self.event_loop, &self.request.slow);
         if let Err((message, exit)) = self.begin().await {
-            self.teller.borrow_mut().refused(&message, self.lp.time() - began);
+            self.teller.borrow_mut().refused(&message, self.event_loop.time() - began);
             self.stored().await;
             let written = self.written().await;
             return if written == Exit::Success { exit } else { written };
@@ -101,7 +101,7 @@ impl Session {
     }
 
     fn sum_up(&self, began: Instant, slow: &SlowLog) -> Exit {
-        let (totals, took) = (self.totals(), self.lp.time() - began);
+        let (totals, took) = (self.totals(), self.event_loop.time() - began);
         let mut teller = self.teller.borrow_mut();
         let trouble = self.store().and_then(Store::trouble);
         teller.summary(&totals, took, slow, trouble.as_ref());
@@ -117,7 +117,7 @@ impl Session {
             && *sink != SinkRequest::default()
         {
             // A FIFO waits for its reader here, and a signal still ends that.
-            let store = Store::open(&self.lp, sink).await?;
+            let store = Store::open(&self.event_loop, sink).await?;
             self.opened.store.get_or_init(|| store);
         }
         if let Service::Http(Some(path)) = &self.request.service {
@@ -132,7 +132,7 @@ impl Session {
             let session = Rc::clone(self);
             spool.on_failure(move || session.wish(Wish::CannotWrite));
         }
-        self.lp.set_exception_handler(Some(self.report_trouble()));
+        self.event_loop.set_exception_handler(Some(self.report_trouble()));
         self.heed_signals().map_err(|error| {
             (Message::error(format!("cannot handle signals: {error}")), Exit::Mixed)
         })?;
@@ -153,7 +153,7 @@ impl Session {
         }
         if let Some(timeout) = self.request.timeout {
             let session = Rc::clone(self);
-            self.lp.call_later(timeout, move || session.wish(Wish::TimeUp));
+            self.event_loop.call_later(timeout, move || session.wish(Wish::TimeUp));
         }
         Ok(())
     }
@@ -180,14 +180,15 @@ impl Session {
         let hangup = (!env::ignores(SIGHUP)).then_some(SIGHUP);
         for signal in [SIGINT, SIGTERM].into_iter().chain(hangup) {
             let session = Rc::clone(self);
-            self.lp.add_signal_handler(signal, move || session.wish(Wish::Signal(signal)))?;
+            self.event_loop
+                .add_signal_handler(signal, move || session.wish(Wish::Signal(signal)))?;
         }
-        let (session, began) = (Rc::clone(self), self.lp.time());
-        self.lp.add_signal_handler(SIGQUIT, move || session.tell_totals(began))
+        let (session, began) = (Rc::clone(self), self.event_loop.time());
+        self.event_loop.add_signal_handler(SIGQUIT, move || session.tell_totals(began))
     }
 
     fn tell_totals(&self, began: Instant) {
-        let (totals, after) = (self.totals(), self.lp.time() - began);
+        let (totals, after) = (self.totals(), self.event_loop.time() - began);
         self.tell(|teller| teller.stats(&totals, after));
     }
 
@@ -195,7 +196,7 @@ impl Session {
     fn keep_telling(self: &Rc<Self>, began: Instant) {
         if self.request.output.live {
             self.every(status::FRAME, move |session| {
-                let (totals, now) = (session.totals(), session.lp.time());
+                let (totals, now) = (session.totals(), session.event_loop.time());
                 session.teller.borrow_mut().draw(&totals, now - began, now);
             });
         }
@@ -206,9 +207,9 @@ impl Session {
 
     fn every(self: &Rc<Self>, period: Duration, what: impl Fn(&Self) + 'static) {
         let session = Rc::clone(self);
-        self.lp.create_task(async move {
+        self.event_loop.create_task(async move {
             loop {
-                session.lp.sleep(period).await;
+                session.event_loop.sleep(period).await;
                 what(&session);
             }
         });
@@ -222,7 +223,7 @@ impl Session {
             Wish::CannotWrite => Duration::ZERO,
             _ => self.request.limits.grace,
         };
-        let again = self.lp.timeout(grace, self.until_empty()).await.ok().flatten();
+        let again = self.event_loop.timeout(grace, self.until_empty()).await.ok().flatten();
         self.advance(Stage::CutOff);
         while self.until_empty().await.is_some() {}
         let aborted = self.totals().aborted;

@@ -55,7 +55,7 @@ impl Session {
         let mut addresses = Vec::new();
         for host in place.hosts(family) {
             let lookup = Lookup::new(host, port.clone()).family(family).kind(kind);
-            let found = self.lp.getaddrinfo(lookup.flags(AddrInfoFlags::PASSIVE)).await;
+            let found = self.event_loop.getaddrinfo(lookup.flags(AddrInfoFlags::PASSIVE)).await;
             let found = found.map_err(|error| not_resolved(&place.text, &error))?;
             addresses.extend(found.into_iter().map(|info| info.address));
         }

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 
 use fastrand::Rng;
-use loopctl::LoopRef;
+use loopctl::LoopHandle;
 
 use super::client::Client;
 use super::fault::Plan;
@@ -24,7 +24,7 @@ use crate::request::{ServeRequest, Service};
 
 /// What all clients and the server itself share.
 pub(super) struct Session {
-    pub(super) lp: LoopRef,
+    pub(super) event_loop: LoopHandle,
     pub(super) request: ServeRequest,
     pub(super) opened: Opened,
     pub(super) teller: RefCell<Teller>,
@@ -74,10 +74,10 @@ pub(super) enum Wish {
 }
 
 impl Session {
-    pub(super) fn new(lp: &LoopRef, request: ServeRequest, teller: Teller) -> Rc<Self> {
+    pub(super) fn new(event_loop: &LoopHandle, request: ServeRequest, teller: Teller) -> Rc<Self> {
         let rng = RefCell::new(Rng::with_seed(request.faults.seed));
         Rc::new(Self {
-            lp: lp.clone(),
+            event_loop: event_loop.clone(),
             request,
             opened: Opened::default(),
             teller: RefCell::new(teller),

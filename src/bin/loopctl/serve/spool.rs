@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use loopctl::{LoopRef, Task};
+use loopctl::{LoopHandle, Task};
 
 use super::report::Trouble;
 use crate::first::first;
@@ -22,7 +22,7 @@ const MOST: usize = 256 * 1024;
 pub(super) struct Spool(Rc<Inner>);
 
 struct Inner {
-    lp: LoopRef,
+    event_loop: LoopHandle,
     sink: Sink,
     queue: RefCell<Vec<u8>>,
     writer: RefCell<Option<Task<()>>>,
@@ -32,9 +32,17 @@ struct Inner {
 }
 
 impl Spool {
-    pub(super) fn new(lp: &LoopRef, sink: Sink) -> Self {
+    pub(super) fn new(event_loop: &LoopHandle, sink: Sink) -> Self {
         let (queue, writer, watching, failure, waiting) = Default::default();
-        Self(Rc::new(Inner { lp: lp.clone(), sink, queue, writer, watching, failure, waiting }))
+        Self(Rc::new(Inner {
+            event_loop: event_loop.clone(),
+            sink,
+            queue,
+            writer,
+            watching,
+            failure,
+            waiting,
+        }))
     }
 
     /// Adds to what is on its way. After a failure there is no way.
@@ -46,7 +54,7 @@ impl Spool {
         let mut writer = self.0.writer.borrow_mut();
         if writer.as_ref().is_none_or(Task::is_finished) {
             let spool = self.clone();
-            *writer = Some(self.0.lp.create_task(async move { spool.empty().await }));
+            *writer = Some(self.0.event_loop.create_task(async move { spool.empty().await }));
         }
     }
 
@@ -89,7 +97,7 @@ impl Spool {
     /// Calls `then` when writing has failed, or nobody reads any more.
     pub(super) fn on_failure(&self, then: impl FnOnce() + 'static) {
         let spool = self.clone();
-        let watching = self.0.lp.create_task(async move {
+        let watching = self.0.event_loop.create_task(async move {
             spool.failed().await;
             then();
         });
@@ -123,7 +131,8 @@ impl Spool {
             self.0.sink.finish().await
         };
         let nobody_reads = |_| Err(io::Error::new(io::ErrorKind::TimedOut, "nobody reads it"));
-        let finished = self.0.lp.timeout(longest, finish).await.unwrap_or_else(nobody_reads);
+        let finished =
+            self.0.event_loop.timeout(longest, finish).await.unwrap_or_else(nobody_reads);
         self.0.failure.take().map_or(finished, Err)
     }
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use loopctl::plan::SlowLog;
-use loopctl::{Address, LoopRef};
+use loopctl::{Address, LoopHandle};
 use serde_json::Value;
 
 use super::report::{Datagram, Ended, Shown, Stored, Totals, Trouble};
@@ -40,10 +40,10 @@ enum Out {
 }
 
 impl Teller {
-    pub(super) async fn new(lp: &LoopRef, request: &ServeRequest) -> Self {
+    pub(super) async fn new(event_loop: &LoopHandle, request: &ServeRequest) -> Self {
         let output = &request.output;
         Self {
-            out: Out::new(lp, request).await,
+            out: Out::new(event_loop, request).await,
             output: output.clone(),
             log: request.log.format,
             noun: if request.listen.udp { "datagram" } else { "client" },
@@ -245,15 +245,15 @@ impl Teller {
 }
 
 impl Out {
-    async fn new(lp: &LoopRef, request: &ServeRequest) -> Self {
+    async fn new(event_loop: &LoopHandle, request: &ServeRequest) -> Self {
         if request.takes_stdout() {
             return Self::Direct(Writer::stderr());
         }
         if request.output.stdout.width.is_some() {
             return Self::Direct(Writer::stdout());
         }
-        match Sink::stdout(lp).await {
-            Ok(sink) => Self::Spooled(Spool::new(lp, sink)),
+        match Sink::stdout(event_loop).await {
+            Ok(sink) => Self::Spooled(Spool::new(event_loop, sink)),
             // What it is that cannot be written to is told by a write.
             Err(_) => Self::Direct(Writer::stdout()),
         }

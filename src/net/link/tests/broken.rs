@@ -243,7 +243,7 @@ impl log::Log for Warnings {
 
 #[test]
 fn trans_21_a_pause_that_does_not_end_does_not_keep_the_connection_for_ever() {
-    let start = EventLoop::new().unwrap().lp().time();
+    let start = EventLoop::new().unwrap().handle().time();
     let event_loop = EventLoop::with_clock(Clock::Manual(start)).unwrap();
     let mut bench = Bench::on(event_loop, |_, _| ());
     let pass = |bench: &mut Bench, seconds| {
@@ -272,10 +272,10 @@ fn strm_02_who_waits_for_room_hears_of_a_failed_send_although_reading_is_paused(
     let mut bench = Bench::new();
     bench.transport.pause_reading();
     bench.transport.write(&[0; 100_000]);
-    let lp = bench.event_loop.lp();
+    let handle = bench.event_loop.handle();
     let drain = |bench: &Bench| {
         let transport = bench.transport.clone();
-        lp.create_task(async move { transport.drain().await.map_err(|error| error.kind()) })
+        handle.create_task(async move { transport.drain().await.map_err(|error| error.kind()) })
     };
     let early = drain(&bench);
     bench.turns(2);

@@ -5,7 +5,7 @@ mod survey;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use loopctl::LoopRef;
+use loopctl::LoopHandle;
 
 use super::Session;
 use super::race::Try;
@@ -21,7 +21,7 @@ impl Session {
     /// A report of the survey, with what follows from it.
     pub(super) async fn compare(
         self: &Rc<Self>,
-        lp: &LoopRef,
+        event_loop: &LoopHandle,
         target: &TargetRequest,
         number: usize,
         how: CompareRequest,
@@ -29,8 +29,8 @@ impl Session {
         let (race, session) = (&self.request.race, (number + 1).to_string());
         let timeout = race.timeout;
         let this = Try { target, session, known: None, timeout, race };
-        let report = Rc::new(RefCell::new(self.blank(lp, &this)));
-        let surveyor = Surveyor::new(self, lp, &this, how.patience, &report);
+        let report = Rc::new(RefCell::new(self.blank(event_loop, &this)));
+        let surveyor = Surveyor::new(self, event_loop, &this, how.patience, &report);
         let survey = surveyor.run().await;
         let mut report = report.borrow().clone();
         let epoch = report.began.at;
@@ -39,23 +39,29 @@ impl Session {
             _ => Comparison::unfinished(survey, how.is_live),
         };
         if how.is_live {
-            self.run_each(lp, &this, &mut comparison).await;
+            self.run_each(event_loop, &this, &mut comparison).await;
         }
-        report.total = report.since_start(lp.time());
+        report.total = report.since_start(event_loop.time());
         report.conclude(comparison);
         if let Some(exit) = self.stop.wish() {
-            report.interrupt(exit, lp.time());
+            report.interrupt(exit, event_loop.time());
         }
         report.end_queries();
         report
     }
 
     /// One policy after another, each with a lookup of its own.
-    async fn run_each(self: &Rc<Self>, lp: &LoopRef, this: &Try<'_>, comparison: &mut Comparison) {
+    async fn run_each(
+        self: &Rc<Self>,
+        event_loop: &LoopHandle,
+        this: &Try<'_>,
+        comparison: &mut Comparison,
+    ) {
         for row in &mut comparison.rows {
             let race = this.race.by(row.policy.clone());
             let session = format!("{}.{}", this.session, row.name);
-            let report = self.race_once(lp, &Try { session, race: &race, ..this.clone() }).await;
+            let report =
+                self.race_once(event_loop, &Try { session, race: &race, ..this.clone() }).await;
             if matches!(report.end, End::Interrupted(_)) {
                 return;
             }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use loopctl::plan::{Family, Preset, Target, sort_destinations};
-use loopctl::{DnsClient, LoopRef, Resolver, source_address};
+use loopctl::{DnsClient, LoopHandle, Resolver, source_address};
 
 use super::super::Session;
 use super::super::race::Try;
@@ -19,7 +19,7 @@ use crate::together::{Part, together};
 /// Measures, and notes what there is.
 pub(super) struct Surveyor<'a> {
     session: &'a Rc<Session>,
-    lp: &'a LoopRef,
+    event_loop: &'a LoopHandle,
     this: &'a Try<'a>,
     patience: Duration,
     /// An attempt to one address, for as long as the kernel tries.
@@ -39,14 +39,14 @@ struct Probes {
 impl<'a> Surveyor<'a> {
     pub(super) fn new(
         session: &'a Rc<Session>,
-        lp: &'a LoopRef,
+        event_loop: &'a LoopHandle,
         this: &'a Try<'a>,
         patience: Duration,
         report: &'a Rc<RefCell<Report>>,
     ) -> Self {
         let race = this.race.by(Preset::Sequential.into());
         let (lookups, probes) = Default::default();
-        Self { session, lp, this, patience, race, report, lookups, probes }
+        Self { session, event_loop, this, patience, race, report, lookups, probes }
     }
 
     /// All questions at once, for the answer to one would hasten the next; each address as soon as it is known.
@@ -58,13 +58,13 @@ impl<'a> Surveyor<'a> {
         };
         match &given {
             Ok(given) => self.probe_all(given).await,
-            Err(why) => self.report.borrow_mut().refuse(why.clone(), self.lp.time()),
+            Err(why) => self.report.borrow_mut().refuse(why.clone(), self.event_loop.time()),
         }
         self.survey(given.unwrap_or_default(), via == Via::Dns)
     }
 
     async fn look_up(&self, via: Via) -> Result<(), String> {
-        let resolver = self.session.resolver(self.lp, self.this, self.report)?;
+        let resolver = self.session.resolver(self.event_loop, self.this, self.report)?;
         let families = match (self.this.race.family, via) {
             // Name servers have no word for both.
             (Family::Unspecified, Via::Dns) => vec![Family::Inet6, Family::Inet],
@@ -95,12 +95,12 @@ impl<'a> Surveyor<'a> {
                 Some(resolver) => resolver.resolve(lookup).await,
                 // As a race would have it asked.
                 None if self.this.race.family == Family::Unspecified => {
-                    self.lp.getaddrinfo_of_family(lookup).await
+                    self.event_loop.getaddrinfo_of_family(lookup).await
                 }
-                None => self.lp.getaddrinfo(lookup).await,
+                None => self.event_loop.getaddrinfo(lookup).await,
             }
         };
-        let limited = self.lp.timeout(self.this.timeout, asking);
+        let limited = self.event_loop.timeout(self.this.timeout, asking);
         let end = match self.session.stop.or(limited).await {
             None => LookupEnd::Interrupted,
             Some(Err(_)) => LookupEnd::Silent,
@@ -122,12 +122,12 @@ impl<'a> Surveyor<'a> {
 
     /// Addresses for which nobody is asked, in the order in which they were given.
     async fn given(&self) -> Result<Vec<SocketAddr>, String> {
-        if let Some(given) = self.session.given(self.lp, self.this).await? {
+        if let Some(given) = self.session.given(self.event_loop, self.this).await? {
             return Ok(given);
         }
         let Target::Tcp(host, port) = &self.this.target.target else { return Ok(Vec::new()) };
         let lookup = loopctl::Lookup::new(host.clone(), port.clone());
-        let found = self.lp.getaddrinfo(lookup.family(self.this.race.family)).await;
+        let found = self.event_loop.getaddrinfo(lookup.family(self.this.race.family)).await;
         let found = found.map_err(|error| error.to_string())?;
         Ok(found.iter().map(|info| info.address).collect())
     }
@@ -150,7 +150,7 @@ impl<'a> Surveyor<'a> {
         let (known, timeout) = (Some(vec![to]), self.patience);
         let this = Try { session, known, timeout, race: &self.race, ..self.this.clone() };
         let began = self.since_start();
-        let mut report = self.session.race_once(self.lp, &this).await;
+        let mut report = self.session.race_once(self.event_loop, &this).await;
         let (Some(mut attempt), tls) = (report.attempts.pop(), report.beside.tls.take()) else {
             return;
         };
@@ -160,7 +160,7 @@ impl<'a> Surveyor<'a> {
     }
 
     fn since_start(&self) -> Duration {
-        self.report.borrow().since_start(self.lp.time())
+        self.report.borrow().since_start(self.event_loop.time())
     }
 
     fn survey(self, given: Vec<SocketAddr>, is_dns: bool) -> Survey {

@@ -21,7 +21,7 @@ fn ms(count: f64) -> Duration {
 }
 
 fn epoch() -> Instant {
-    loopctl::EventLoop::new().unwrap().lp().time()
+    loopctl::EventLoop::new().unwrap().handle().time()
 }
 
 fn probe(label: &str, to: &str, took: f64, outcome: Outcome) -> Probe {

@@ -25,7 +25,7 @@ struct Story {
 
 impl Story {
     fn new(name: &str) -> Self {
-        let began = loopctl::EventLoop::new().unwrap().lp().time();
+        let began = loopctl::EventLoop::new().unwrap().handle().time();
         let subject = NameSubject {
             text: name.to_owned(),
             name: name.to_owned(),

@@ -48,7 +48,7 @@ struct Telling {
 }
 
 fn report(story: &[(u64, Then)]) -> Report {
-    let began = loopctl::EventLoop::new().unwrap().lp().time();
+    let began = loopctl::EventLoop::new().unwrap().handle().time();
     let subject = Subject {
         text: "h.test:443".to_owned(),
         host: Some("h.test".to_owned()),

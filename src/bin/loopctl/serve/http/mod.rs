@@ -72,7 +72,7 @@ impl Conversation<'_> {
     /// The next request; `None` when the client has finished.
     async fn request(&mut self) -> Result<Option<Request>, Stop> {
         loop {
-            if let Some(request) = self.inbox.next(self.client.lp.time())? {
+            if let Some(request) = self.inbox.next(self.client.event_loop.time())? {
                 return Ok(Some(request));
             }
             if !self.receive().await? {
@@ -107,7 +107,7 @@ impl Conversation<'_> {
 
     async fn fetch(&self, root: Root, request: &Request) -> Response {
         let request = request.clone();
-        let work = self.client.lp.run_in_executor(move || files::answer(&root, &request));
+        let work = self.client.event_loop.run_in_executor(move || files::answer(&root, &request));
         work.await.unwrap_or_else(|_| Response::plain(Status::INTERNAL_SERVER_ERROR))
     }
 
@@ -146,7 +146,7 @@ impl Conversation<'_> {
     async fn send_pieces(&mut self, head: Vec<u8>, excerpt: Excerpt) -> Result<(), Halt> {
         let (mut buffer, mut excerpt) = (head, excerpt);
         loop {
-            let reading = self.client.lp.run_in_executor(move || {
+            let reading = self.client.event_loop.run_in_executor(move || {
                 let result = excerpt.read(&mut buffer);
                 (buffer, excerpt, result)
             });
@@ -165,10 +165,10 @@ impl Conversation<'_> {
     /// Takes what has come; `false` at the client's end. It may be nothing where a head has its time.
     async fn receive(&mut self) -> Result<bool, Halt> {
         let reading = self.input.read();
-        let lp = &self.client.lp;
-        let data = match self.inbox.left(lp.time()) {
+        let event_loop = &self.client.event_loop;
+        let data = match self.inbox.left(event_loop.time()) {
             None => reading.await?,
-            Some(left) => match lp.timeout(left, reading).await {
+            Some(left) => match event_loop.timeout(left, reading).await {
                 Ok(data) => data?,
                 Err(_) => return Ok(true),
             },

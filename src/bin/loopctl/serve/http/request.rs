@@ -150,7 +150,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_head_is_taken_when_it_is_complete_and_no_more_than_it() {
-        let now = EventLoop::new().unwrap().lp().time();
+        let now = EventLoop::new().unwrap().handle().time();
         let mut inbox = Inbox::default();
         assert!(inbox.next(now).unwrap().is_none());
         inbox.bytes.extend(b"\r\n\r\nGET /a HTTP/1.1\r\nHost: x\r\n");
@@ -165,7 +165,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_head_has_ten_seconds_from_its_first_byte() {
-        let now = EventLoop::new().unwrap().lp().time();
+        let now = EventLoop::new().unwrap().handle().time();
         let seconds = Duration::from_secs;
         let mut inbox = Inbox::default();
         assert_eq!((inbox.next(now).unwrap().is_none(), inbox.left(now)), (true, None));

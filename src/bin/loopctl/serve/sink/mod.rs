@@ -27,7 +27,7 @@ pub(super) async fn talk(
     request: &SinkRequest,
 ) -> Result<(), Halt> {
     let Some(store) = client.session.store() else { return input.skip().await };
-    let parcel = store.receive(&client.lp).await.map_err(|error| failed(client, error))?;
+    let parcel = store.receive(&client.event_loop).await.map_err(|error| failed(client, error))?;
     let mut delivery = Delivery { client, parcel, is_whole: false };
     let parcel = &delivery.parcel;
     match request.resume {

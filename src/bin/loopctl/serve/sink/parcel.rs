@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use loopctl::LoopRef;
+use loopctl::LoopHandle;
 
 use super::super::report::Stored;
 use super::super::spool::Spool;
@@ -65,8 +65,12 @@ impl Parcel {
     }
 
     /// What goes on as it comes.
-    pub(super) fn through(lp: &LoopRef, sink: Sink, algorithm: Option<Algorithm>) -> Self {
-        Self { spool: Some(Spool::new(lp, sink)), ..Self::nowhere(algorithm) }
+    pub(super) fn through(
+        event_loop: &LoopHandle,
+        sink: Sink,
+        algorithm: Option<Algorithm>,
+    ) -> Self {
+        Self { spool: Some(Spool::new(event_loop, sink)), ..Self::nowhere(algorithm) }
     }
 
     /// A file. `resumes`: what there is of it is kept.
@@ -74,7 +78,7 @@ impl Parcel {
     /// # Errors
     /// `AlreadyExists` where nothing may be replaced, the file or what is left of an earlier one.
     pub(super) async fn file(
-        lp: &LoopRef,
+        event_loop: &LoopHandle,
         outlet: &Outlet,
         path: PathBuf,
         algorithm: Option<Algorithm>,
@@ -106,10 +110,11 @@ impl Parcel {
                 let size = add(&mut earlier, checksum.as_mut())?;
                 Ok::<_, io::Error>((size, checksum))
             };
-            (known, checksum) = lp.run_in_executor(work).await.map_err(io::Error::other)??;
+            (known, checksum) =
+                event_loop.run_in_executor(work).await.map_err(io::Error::other)??;
         }
-        let sink = Sink::new(lp, file).await?;
-        let parcel = Self::through(lp, sink, None);
+        let sink = Sink::new(event_loop, file).await?;
+        let parcel = Self::through(event_loop, sink, None);
         parcel.bytes.set(known);
         parcel.checksum.replace(checksum);
         Ok(Self { place: Some(place), ..parcel })

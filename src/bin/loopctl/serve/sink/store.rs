@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use loopctl::LoopRef;
+use loopctl::LoopHandle;
 
 use super::super::refuse::Refusal;
 use super::super::report::{Stored, Trouble};
@@ -33,7 +33,7 @@ pub(in super::super) struct Store {
 impl Store {
     /// Opens it before anybody can send something.
     pub(in super::super) async fn open(
-        lp: &LoopRef,
+        event_loop: &LoopHandle,
         request: &SinkRequest,
     ) -> Result<Self, Refusal> {
         let store = Self {
@@ -44,7 +44,7 @@ impl Store {
             name: name(request.outlet.as_ref()),
         };
         if let Some(outlet) = request.outlet.as_ref().filter(|outlet| !outlet.is_folder) {
-            let parcel = store.one(lp, outlet).await;
+            let parcel = store.one(event_loop, outlet).await;
             let parcel = parcel.map_err(|error| refuse(&outlet.path, &error, request.resume))?;
             store.shared.get_or_init(|| Rc::new(parcel));
         }
@@ -56,24 +56,28 @@ impl Store {
         Ok(store)
     }
 
-    async fn one(&self, lp: &LoopRef, outlet: &Outlet) -> io::Result<Parcel> {
+    async fn one(&self, event_loop: &LoopHandle, outlet: &Outlet) -> io::Result<Parcel> {
         let (path, algorithm) = (&outlet.path, self.request.checksum);
         if path.as_os_str() == "-" {
-            return Ok(Parcel::through(lp, Sink::stdout(lp).await?, algorithm));
+            return Ok(Parcel::through(event_loop, Sink::stdout(event_loop).await?, algorithm));
         }
         // What is no file, such as a FIFO, has nothing that could be lost.
         if path.metadata().is_ok_and(|found| !found.is_file()) {
             let special = std::fs::File::options().write(true).open(path)?;
-            return Ok(Parcel::through(lp, Sink::new(lp, special).await?, algorithm));
+            return Ok(Parcel::through(
+                event_loop,
+                Sink::new(event_loop, special).await?,
+                algorithm,
+            ));
         }
-        Parcel::file(lp, outlet, path.clone(), algorithm, self.request.resume).await
+        Parcel::file(event_loop, outlet, path.clone(), algorithm, self.request.resume).await
     }
 
     /// For what the next client brings.
-    pub(super) async fn receive(&self, lp: &LoopRef) -> io::Result<Rc<Parcel>> {
+    pub(super) async fn receive(&self, event_loop: &LoopHandle) -> io::Result<Rc<Parcel>> {
         let parcel = match (self.shared.get(), &self.request.outlet) {
             (Some(shared), _) => Rc::clone(shared),
-            (None, Some(folder)) => Rc::new(self.next(lp, folder).await?),
+            (None, Some(folder)) => Rc::new(self.next(event_loop, folder).await?),
             (None, None) => Rc::new(Parcel::nowhere(self.request.checksum)),
         };
         parcel.begin();
@@ -81,12 +85,12 @@ impl Store {
     }
 
     /// The next file of the folder: the first number that is free.
-    async fn next(&self, lp: &LoopRef, folder: &Outlet) -> io::Result<Parcel> {
+    async fn next(&self, event_loop: &LoopHandle, folder: &Outlet) -> io::Result<Parcel> {
         let fresh = Outlet { may_replace: false, ..folder.clone() };
         loop {
             self.number.set(self.number.get() + 1);
             let path: PathBuf = folder.path.join(format!("{:06}", self.number.get()));
-            match Parcel::file(lp, &fresh, path, self.request.checksum, false).await {
+            match Parcel::file(event_loop, &fresh, path, self.request.checksum, false).await {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 parcel => return parcel,
             }
