@@ -13,6 +13,8 @@ mod feed;
 mod first;
 mod forecast;
 mod generate;
+#[cfg(test)]
+mod golden;
 mod hint;
 mod log;
 mod message;
