@@ -16,11 +16,12 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::cause;
-use crate::render::text::Detail;
-use crate::render::{events, json, prom, qlog, rows, text};
+use crate::diagnose::cause;
+use crate::output::human::text::{self, Detail};
+use crate::output::json::{connect as json, events};
+use crate::output::style::Style;
+use crate::output::{csv as rows, prometheus, qlog};
 use crate::report::Report;
-use crate::style::Style;
 
 use story::Story;
 
@@ -91,7 +92,7 @@ fn every_format(name: &str, story: &Story) {
     golden.section("ndjson", &format!("{ndjson}{document}\n"));
     golden.section("csv", &(rows::header() + &rows::lines(report, 1, true)));
     golden.section("plain", &rows::lines(report, 1, false));
-    let mut metrics = prom::Metrics::default();
+    let mut metrics = prometheus::Metrics::default();
     metrics.add(report);
     golden.section("prom", &metrics.exposition());
     golden.section("qlog", &records().map(|record| qlog::record(record, 0.0)).collect::<String>());

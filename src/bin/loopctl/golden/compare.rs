@@ -7,12 +7,12 @@ use loopctl::plan::{Answer, Family, Preset, Ready, Reason};
 
 use super::story::{began, epoch, errno, ms, subject};
 use super::{Golden, WIDTHS, human, plain};
+use crate::config::Rules;
 use crate::exit::Exit;
-use crate::render::json;
-use crate::render::text::Detail;
+use crate::output::human::text::Detail;
+use crate::output::json::connect as json;
 use crate::report::compare::{Lookup, LookupEnd, Measured, Probe, Survey};
 use crate::report::{Attempt, Comparison, End, Outcome, Report, Schedule, Via};
-use crate::request::Rules;
 
 fn probe(label: &str, to: &str, took: f64, outcome: Outcome) -> Probe {
     let to: SocketAddr = to.parse().unwrap();

@@ -12,10 +12,10 @@ use loopctl::{
 
 use super::story::{address, errno, facts, ms};
 use super::{Golden, Story, WIDTHS, every_format, human, in_short, plain};
+use crate::config::Expectations;
 use crate::exit::Exit;
-use crate::render::text::{self, Detail};
+use crate::output::human::text::{self, Detail};
 use crate::report::{Carrier, End, Relayed, Via, Waited};
-use crate::request::Expectations;
 
 /// An IPv6 address that answers at once, with every socket option.
 #[test]
@@ -291,7 +291,7 @@ fn relayed() {
         golden.section(&format!("{end}: stderr"), &text::relayed(sent, received, took));
         story.report.beside.relay = Some(Relayed { sent, received, took, end, exit, failure });
         in_short(&mut golden, end, &story);
-        let document = crate::render::json::document(&story.report);
+        let document = crate::output::json::connect::document(&story.report);
         golden.json(&format!("{end}: json relay, end"), &(&document["relay"], &document["end"]));
     }
     golden.assert("connect/relay.txt");
@@ -336,7 +336,7 @@ fn demo() {
         let shown = human(&story.report, plain(Some(width)), Detail::default());
         golden.section(&format!("human {width}"), &shown);
     }
-    golden.json("json", &crate::render::json::document(&story.report));
+    golden.json("json", &crate::output::json::connect::document(&story.report));
     golden.assert("demo/race.txt");
 }
 
@@ -346,7 +346,7 @@ fn slow_callbacks() {
     slow.record("task many.test:8443", None, ms(12.5));
     slow.record("whole turn", None, ms(2.5));
     let mut golden = Golden::default();
-    golden.section("none", &crate::render::slow::text(&SlowLog::new(8), ms(1.0)));
-    golden.section("some", &crate::render::slow::text(&slow, Duration::from_millis(1)));
+    golden.section("none", &crate::output::human::slow::text(&SlowLog::new(8), ms(1.0)));
+    golden.section("some", &crate::output::human::slow::text(&slow, Duration::from_millis(1)));
     golden.assert("connect/slow-callbacks.txt");
 }

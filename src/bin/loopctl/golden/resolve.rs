@@ -10,10 +10,11 @@ use loopctl::{
 
 use super::story::{address, began, dns_answer, dns_asked, dns_error, errno, ms, name_server};
 use super::{Golden, WIDTHS, plain};
-use crate::args::OrderArg;
+use crate::cli::OrderArg;
 use crate::exit::Exit;
-use crate::render::resolve::text::{self, View};
-use crate::render::resolve::{json, words};
+use crate::output::human::resolve::text::{self, View};
+use crate::output::human::resolve::words;
+use crate::output::json::resolve as json;
 use crate::report::names::{NameReport, NameSubject};
 use crate::report::query::Verdict;
 use crate::report::trace::{Hop, NamedServer, Step};

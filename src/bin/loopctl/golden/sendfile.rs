@@ -6,11 +6,13 @@ use loopctl::{CopyReason, Failure, SendfilePath};
 
 use super::story::{errno, ms};
 use super::{Golden, Story, WIDTHS, plain};
-use crate::cause;
-use crate::checksum::{Algorithm, Sum};
+use crate::commands::sendfile::{Sending, Went};
+use crate::diagnose::cause;
 use crate::exit::Exit;
-use crate::render::sendfile::{bar::Progress, json, text};
-use crate::sendfile::{Sending, Went};
+use crate::output::human::sendfile::text;
+use crate::output::json::sendfile as json;
+use crate::output::progress::bar::Progress;
+use crate::util::checksum::{Algorithm, Sum};
 
 fn golden(name: &str, story: Story, sending: Sending) {
     let mut golden = Golden::default();

@@ -5,9 +5,11 @@ use loopctl::{AbortReason, plan::Reason};
 use super::story::ms;
 use super::{Golden, Story, plain};
 use crate::exit::Exit;
-use crate::render::{json, rows, series, text};
+use crate::output::csv as rows;
+use crate::output::human::{series, text};
+use crate::output::json::connect as json;
 use crate::report::Report;
-use crate::series::Series;
+use crate::report::series::Series;
 
 /// A try that takes so long.
 fn tried(connect: f64, addresses: &[&str]) -> Report {

@@ -8,12 +8,13 @@ use loopctl::{Address, Failure};
 
 use super::story::{address, errno, ms};
 use super::{Golden, WIDTHS, plain};
-use crate::certificate::Certificate;
-use crate::checksum::{Algorithm, Sum};
-use crate::render::serve::{json, text};
-use crate::serve::report::{
+use crate::output::human::serve::text;
+use crate::output::json::serve as json;
+use crate::report::certificate::Certificate;
+use crate::report::served::{
     Area, Bytes, Datagram, End, Ended, Names, Security, Shown, Stored, Totals, Trouble,
 };
+use crate::util::checksum::{Algorithm, Sum};
 
 fn record(golden: &mut Golden, title: &str, record: &serde_json::Value) {
     golden.section(&format!("{title}: json"), &format!("{record}\n"));

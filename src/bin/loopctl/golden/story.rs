@@ -11,8 +11,8 @@ use loopctl::{
 };
 use serde_json::Value;
 
-use crate::render::events;
-use crate::render::resolve::words;
+use crate::output::human::resolve::words;
+use crate::output::json::events;
 use crate::report::{Began, Carrier, Report, Subject, Via, Wanted};
 
 pub(super) fn epoch() -> Instant {

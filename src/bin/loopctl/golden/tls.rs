@@ -12,9 +12,9 @@ use loopctl::{
 
 use super::story::{errno, facts, ms};
 use super::{Golden, Story, every_format, in_short};
-use crate::args::StartTlsArg;
+use crate::cli::StartTlsArg;
+use crate::config::Expectations;
 use crate::report::{Dialogue, TlsFailure, TlsPhase, Wanted};
-use crate::request::Expectations;
 
 struct Looks(Rc<RefCell<Option<TlsInfo>>>);
 
