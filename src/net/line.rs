@@ -276,7 +276,7 @@ pub(crate) trait Queueing: Line {
     }
 
     fn check_limits(self: &Rc<Self>) {
-        if self.update_marks(|marks, _| marks.owes_call()) {
+        if self.update_marks(|marks, _| marks.has_pending_call()) {
             self.enqueue();
         }
     }
