@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 /// Where a loop's time comes from.
 ///
 /// With [`Manual`](Self::Manual), time stands still while callbacks run and jumps where a loop would otherwise
-/// wait, to the next timer or as far as that [turn](crate::Turns::turn) may wait. So hours of timers run in
+/// wait, to the next timer or as far as that [turn](crate::EnteredLoop::turn) may wait. So hours of timers run in
 /// microseconds, in an order that never varies.
 /// Such a loop refuses descriptors: the network does not jump.
 ///

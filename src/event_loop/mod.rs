@@ -30,9 +30,9 @@ use crate::plan::{TimerKey, Timers};
 pub use clock::Clock;
 pub use debug::{SlowCallback, SlowTurn};
 pub use errors::{ErrorContext, ExceptionHandler, LoopExit};
-pub use job::{Handle, JobInfo, JobKind, Outcome, TimerHandle};
+pub use job::{CallbackOutput, Handle, JobInfo, JobKind, TimerHandle};
 pub use remote::{LoopClosed, Remote, RemoteHandle};
-pub use turn::Turns;
+pub use turn::EnteredLoop;
 
 pub(crate) use clock::deadline;
 pub(crate) use errors::{PanicError, Payload, catch};
@@ -300,8 +300,8 @@ impl EventLoop {
     ///
     /// # Errors
     /// [`RunError::Nested`] inside a running loop.
-    pub fn enter(&mut self) -> Result<Turns<'_>, RunError> {
-        Turns::enter(self)
+    pub fn enter(&mut self) -> Result<EnteredLoop<'_>, RunError> {
+        EnteredLoop::enter(self)
     }
 
     /// Closes the loop: drops every task, callback and timer, removes signal handlers, and shuts the
@@ -362,7 +362,7 @@ impl LoopHandle {
     /// # Ok::<(), loopctl::RunError>(())
     /// ```
     #[track_caller]
-    pub fn call_soon<O: Outcome>(&self, call: impl FnOnce() -> O + 'static) -> Handle {
+    pub fn call_soon<O: CallbackOutput>(&self, call: impl FnOnce() -> O + 'static) -> Handle {
         let job = Callback::new(JobKind::Call, Location::caller(), call);
         self.push(Job::Call(Rc::clone(&job) as Rc<dyn Run>));
         Handle(job)
@@ -379,7 +379,7 @@ impl LoopHandle {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     #[track_caller]
-    pub fn call_later<O: Outcome>(
+    pub fn call_later<O: CallbackOutput>(
         &self,
         delay: Duration,
         call: impl FnOnce() -> O + 'static,
@@ -403,7 +403,7 @@ impl LoopHandle {
     /// # Ok::<(), loopctl::RunError>(())
     /// ```
     #[track_caller]
-    pub fn call_at<O: Outcome>(
+    pub fn call_at<O: CallbackOutput>(
         &self,
         when: Instant,
         call: impl FnOnce() -> O + 'static,

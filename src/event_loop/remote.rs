@@ -6,7 +6,7 @@ use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::job::{Job, JobInfo, JobKind, Outcome, Step, short_type_name};
+use super::job::{CallbackOutput, Job, JobInfo, JobKind, Step, short_type_name};
 use super::reactor::Wakeup;
 use super::{LoopHandle, home};
 use crate::BoxError;
@@ -107,7 +107,7 @@ impl Remote {
     /// # Errors
     /// [`LoopClosed`] when the loop has been closed; the callback is then dropped here.
     #[track_caller]
-    pub fn call_soon_threadsafe<O: Outcome>(
+    pub fn call_soon_threadsafe<O: CallbackOutput>(
         &self,
         call: impl FnOnce() -> O + Send + 'static,
     ) -> Result<RemoteHandle, LoopClosed> {
@@ -275,7 +275,7 @@ impl<F> PostedCall<F> {
     }
 }
 
-impl<F: FnOnce() -> O + Send, O: Outcome> Posted for PostedCall<F> {
+impl<F: FnOnce() -> O + Send, O: CallbackOutput> Posted for PostedCall<F> {
     fn run(&self) -> Result<(), BoxError> {
         self.leave_waiting(State::Started).map_or(Ok(()), |call| call().into_result())
     }

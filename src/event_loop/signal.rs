@@ -13,8 +13,8 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use signal_hook::{SigId, consts::FORBIDDEN, flag, low_level};
 
 use super::{
-    Interest, Job, JobInfo, JobKind, LoopHandle, Outcome, Readiness, Registration, Room, Run,
-    Source,
+    CallbackOutput, Interest, Job, JobInfo, JobKind, LoopHandle, Readiness, Registration, Room,
+    Run, Source,
 };
 use crate::BoxError;
 
@@ -62,7 +62,7 @@ impl LoopHandle {
     /// # Errors
     /// `InvalidInput` for a number that is no signal, or one that cannot be caught (`SIGKILL`).
     #[track_caller]
-    pub fn add_signal_handler<O: Outcome>(
+    pub fn add_signal_handler<O: CallbackOutput>(
         &self,
         signal: i32,
         mut callback: impl FnMut() -> O + 'static,

@@ -14,12 +14,12 @@ const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 ///
 /// Dropping it, also while a panic passes through, leaves the loop as it was before.
 #[derive(Debug)]
-pub struct Turns<'a> {
+pub struct EnteredLoop<'a> {
     event_loop: LoopHandle,
     borrowed: PhantomData<&'a mut EventLoop>,
 }
 
-impl<'a> Turns<'a> {
+impl<'a> EnteredLoop<'a> {
     pub(crate) fn enter(event_loop: &'a mut EventLoop) -> Result<Self, RunError> {
         let handle = event_loop.handle();
         RUNNING.with_borrow_mut(|running| match running {
@@ -83,7 +83,7 @@ impl<'a> Turns<'a> {
     }
 }
 
-impl Drop for Turns<'_> {
+impl Drop for EnteredLoop<'_> {
     fn drop(&mut self) {
         let remote = &self.event_loop.core().remote;
         remote.clear_stop();

@@ -56,7 +56,7 @@ pub trait AsyncGenerator: 'static {
 /// })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Tracked<G: AsyncGenerator> {
+pub struct TrackedGenerator<G: AsyncGenerator> {
     event_loop: LoopHandle,
     /// Empty while the generator runs, and once it is closed.
     generator: Rc<RefCell<Option<G>>>,
@@ -82,7 +82,7 @@ impl Room for AsyncGens {
 }
 
 impl LoopHandle {
-    /// Has the loop look after `generator` from its first use on; see [`Tracked`].
+    /// Has the loop look after `generator` from its first use on; see [`TrackedGenerator`].
     ///
     /// ```
     /// # struct Nothing;
@@ -96,9 +96,9 @@ impl LoopHandle {
     /// assert_eq!(format!("{generator:?}"), "<AsyncGenerator tracked=false open=true>");
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    pub fn track_asyncgen<G: AsyncGenerator>(&self, generator: G) -> Tracked<G> {
+    pub fn track_asyncgen<G: AsyncGenerator>(&self, generator: G) -> TrackedGenerator<G> {
         let generator = Rc::new(RefCell::new(Some(generator)));
-        Tracked { event_loop: self.clone(), generator, number: None }
+        TrackedGenerator { event_loop: self.clone(), generator, number: None }
     }
 
     /// Closes every tracked generator that is open; asyncio's `shutdown_asyncgens`.
@@ -152,7 +152,7 @@ async fn close(event_loop: LoopHandle, closing: impl Future<Output = Result<(), 
     }
 }
 
-impl<G: AsyncGenerator> Tracked<G> {
+impl<G: AsyncGenerator> TrackedGenerator<G> {
     /// The next item; `None` at the end, and when the generator has been closed.
     ///
     /// ```
@@ -243,7 +243,7 @@ impl<G> Drop for Running<G> {
     }
 }
 
-impl<G: AsyncGenerator> Drop for Tracked<G> {
+impl<G: AsyncGenerator> Drop for TrackedGenerator<G> {
     fn drop(&mut self) {
         self.unregister();
         let generator = self.generator.borrow_mut().take();
@@ -253,7 +253,7 @@ impl<G: AsyncGenerator> Drop for Tracked<G> {
     }
 }
 
-impl<G: AsyncGenerator> fmt::Debug for Tracked<G> {
+impl<G: AsyncGenerator> fmt::Debug for TrackedGenerator<G> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let open = self.generator.borrow().is_some();
         write!(f, "<AsyncGenerator tracked={} open={open}>", self.number.is_some())

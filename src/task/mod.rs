@@ -24,7 +24,7 @@ use crate::event_loop::{
     Describe, ErrorContext, Job, LoopHandle, PanicError, Payload, Step, catch,
 };
 
-pub use asyncgen::{AsyncGenerator, Tracked};
+pub use asyncgen::{AsyncGenerator, TrackedGenerator};
 pub use executor::Executor;
 pub use info::TaskRef;
 pub use promise::{Cancelled, Deferred, Promise};
