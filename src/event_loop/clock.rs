@@ -33,12 +33,12 @@ pub enum Clock {
 
 /// A [`Clock`] in use.
 #[derive(Debug)]
-pub(crate) enum Ticking {
+pub(crate) enum LoopClock {
     System,
     Manual(Cell<Instant>),
 }
 
-impl From<Clock> for Ticking {
+impl From<Clock> for LoopClock {
     fn from(clock: Clock) -> Self {
         match clock {
             Clock::System => Self::System,
@@ -47,7 +47,7 @@ impl From<Clock> for Ticking {
     }
 }
 
-impl Ticking {
+impl LoopClock {
     #[expect(clippy::disallowed_methods, reason = "this is the one place that asks the system")]
     pub(crate) fn now(&self) -> Instant {
         match self {

@@ -8,8 +8,8 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::rc::Rc;
 
 use super::job::{CallbackOutput, Handle, Job, JobInfo, JobKind, Run, short_type_name};
+use super::loop_local::LoopLocal;
 use super::reactor::{Interest, Readiness, Registration, Source};
-use super::rooms::Room;
 use super::{LoopClosed, LoopHandle};
 use crate::BoxError;
 
@@ -139,13 +139,13 @@ impl LoopHandle {
         let registration = self.register(fd, interest, Rc::clone(&watcher) as Rc<dyn Source>)?;
         watcher.registration.replace(Some(registration));
         let key = (fd.as_fd().as_raw_fd(), interest);
-        self.room::<Watchers>().0.borrow_mut().insert(key, Rc::clone(&watcher) as Rc<dyn Run>);
+        self.local::<Watchers>().0.borrow_mut().insert(key, Rc::clone(&watcher) as Rc<dyn Run>);
         Ok(Handle(watcher))
     }
 
     fn remove_watcher(&self, fd: &impl AsFd, interest: Interest) -> bool {
         let key = (fd.as_fd().as_raw_fd(), interest);
-        let watcher = self.room::<Watchers>().0.borrow_mut().remove(&key);
+        let watcher = self.local::<Watchers>().0.borrow_mut().remove(&key);
         watcher.is_some_and(|watcher| {
             let was_active = !watcher.is_cancelled();
             watcher.cancel();
@@ -154,7 +154,7 @@ impl LoopHandle {
     }
 }
 
-impl Room for Watchers {
+impl LoopLocal for Watchers {
     fn close(&self, _: &LoopHandle) {
         self.0.take().into_values().for_each(|watcher| watcher.cancel());
     }

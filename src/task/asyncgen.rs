@@ -9,7 +9,7 @@ use std::rc::{Rc, Weak};
 use std::task::Poll;
 
 use crate::BoxError;
-use crate::event_loop::{ErrorContext, LoopHandle, PanicError, Room, catch};
+use crate::event_loop::{ErrorContext, LoopHandle, LoopLocal, PanicError, catch};
 
 /// A stream that has something to do when it is closed, and may have to wait for it: what an asynchronous
 /// generator is in Python.
@@ -75,7 +75,7 @@ struct Registry {
     shut: bool,
 }
 
-impl Room for AsyncGens {
+impl LoopLocal for AsyncGens {
     fn close(&self, _: &LoopHandle) {
         drop(std::mem::take(&mut self.0.borrow_mut().live));
     }
@@ -124,7 +124,7 @@ impl LoopHandle {
     /// # Ok::<(), loopctl::RunError>(())
     /// ```
     pub async fn shutdown_asyncgens(&self) {
-        let registry = self.room::<AsyncGens>();
+        let registry = self.local::<AsyncGens>();
         registry.0.borrow_mut().shut = true;
         let live = std::mem::take(&mut registry.0.borrow_mut().live);
         let closing: Vec<_> = live.values().filter_map(|close| close()).collect();
@@ -205,7 +205,7 @@ impl<G: AsyncGenerator> TrackedGenerator<G> {
         if self.number.is_some() {
             return;
         }
-        let asyncgens = self.event_loop.room::<AsyncGens>();
+        let asyncgens = self.event_loop.local::<AsyncGens>();
         let mut registry = asyncgens.0.borrow_mut();
         if registry.shut {
             log::warn!("asynchronous generator was scheduled after shutdown_asyncgens() call");
@@ -219,7 +219,7 @@ impl<G: AsyncGenerator> TrackedGenerator<G> {
 
     fn unregister(&mut self) {
         if let Some(number) = self.number {
-            let entry = self.event_loop.room::<AsyncGens>().0.borrow_mut().live.remove(&number);
+            let entry = self.event_loop.local::<AsyncGens>().0.borrow_mut().live.remove(&number);
             drop(entry);
         }
     }
