@@ -13,7 +13,7 @@ use socket2::{Domain, SockAddr, Socket};
 
 use super::DatagramProtocol;
 use crate::event_loop::{Interest, LoopHandle, Readiness};
-use crate::net::line::{Bond, Line, Queueing, Scratch, Stage, Watched};
+use crate::net::transport::base::{Bond, Line, Queueing, Scratch, Stage, Watched};
 use crate::net::{Address, Endpoint};
 use crate::plan::{FlowCall, LimitsError, Watermarks, WriteLimits};
 

@@ -15,7 +15,7 @@ use super::message::Sent;
 use super::{DnsServer, https};
 use crate::event_loop::{Interest, LoopHandle};
 use crate::net::CreateConnection;
-use crate::net::readiness::Ready;
+use crate::net::socket::readiness::Ready;
 use crate::plan::DnsTransport;
 
 /// How long the longest datagram is, in bytes.

@@ -11,7 +11,7 @@ use super::end::{Kind, PipeEnd};
 use super::is_always_ready;
 use crate::event_loop::{Interest, LoopHandle, Readiness};
 use crate::net::Endpoint;
-use crate::net::line::{Bond, Line, Scratch, Stage, Watched};
+use crate::net::transport::base::{Bond, Line, Scratch, Stage, Watched};
 
 /// Reacts to what comes out of a pipe; asyncio's `Protocol` without the methods that write.
 ///

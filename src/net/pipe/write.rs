@@ -12,7 +12,7 @@ use super::end::{Kind, PipeEnd};
 use super::is_always_ready;
 use crate::event_loop::{Interest, LoopHandle, Readiness};
 use crate::net::Endpoint;
-use crate::net::line::{Bond, Line, Queueing, Stage, Watched};
+use crate::net::transport::base::{Bond, Line, Queueing, Stage, Watched};
 use crate::plan::{FlowCall, LimitsError, Watermarks, WriteLimits};
 
 /// Hears how writing to a pipe goes; asyncio's `BaseProtocol`.

@@ -12,8 +12,8 @@ use super::error::{SendfileError, SendfilePhase};
 use super::transfer::{Kind, Transfer};
 use super::way::Way;
 use crate::event_loop::{Interest, LoopHandle};
-use crate::net::link::Lent;
-use crate::net::readiness::Ready;
+use crate::net::socket::readiness::Ready;
+use crate::net::transport::connection::Lent;
 
 /// How much is read at a time, in bytes: asyncio's `SENDFILE_FALLBACK_READBUFFER_SIZE`.
 const BLOCK: usize = 256 * 1024;

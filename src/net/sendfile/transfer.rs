@@ -9,7 +9,7 @@ use super::way::Way;
 use super::{Chunks, CopyReason, Sendfile, SendfileMethod, SendfilePath, Sent};
 use crate::event_loop::LoopHandle;
 use crate::net::Address;
-use crate::net::link::Lent;
+use crate::net::transport::connection::Lent;
 
 /// The state of a transfer. However it ends, the file's position is behind what went.
 pub(super) struct Transfer<'a> {

@@ -6,8 +6,8 @@ use std::io;
 use socket2::{SockRef, Socket};
 
 use crate::event_loop::{Interest, LoopHandle};
-use crate::net::link::Lent;
-use crate::net::readiness::Ready;
+use crate::net::socket::readiness::Ready;
+use crate::net::transport::connection::Lent;
 
 /// A socket that does not block, and a wait for room in it.
 pub(super) trait Way {

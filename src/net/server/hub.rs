@@ -19,7 +19,7 @@ use crate::event_loop::{ErrorContext, LoopHandle, PanicError, catch};
 #[cfg(feature = "tls")]
 use crate::net::TlsServer;
 use crate::net::protocol::Receiver;
-use crate::net::socket_view::Names;
+use crate::net::socket::view::Names;
 use crate::net::{Address, Phase, Protocol, Transport};
 
 pub(super) struct Hub {

@@ -13,9 +13,9 @@ use super::info::{TlsInfo, TlsPeer};
 use super::session::Secure;
 use crate::event_loop::LoopHandle;
 use crate::net::error::copy_of;
-use crate::net::link::Link;
 use crate::net::protocol::Receiver;
-use crate::net::socket_view::Names;
+use crate::net::socket::view::Names;
+use crate::net::transport::connection::Link;
 use crate::net::{EventKind, Failure, Transport};
 
 /// How far a handshake has got, and when: noted by the connection, read by who waits.

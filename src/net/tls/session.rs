@@ -14,9 +14,9 @@ use super::incoming::Incoming;
 use super::info::{TlsInfo, TlsPeer};
 use super::{own, verify};
 use crate::event_loop::TimerHandle;
-use crate::net::outbox::Outbox;
 use crate::net::protocol::Receiver;
-use crate::net::wire::{ByteStream, Wire, send_pieces};
+use crate::net::transport::raw_stream::{ByteStream, Wire, send_pieces};
+use crate::net::transport::write_queue::Outbox;
 
 /// A TLS session, and the stream that it owns. rustls does no I/O: here its bytes are moved.
 ///

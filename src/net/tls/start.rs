@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use super::handshake::{Established, Progress};
 use super::session::Secure;
 use super::{TlsClient, TlsConfigError, TlsInfo, TlsServer};
-use crate::net::contest::Tracer;
+use crate::net::connect::race_driver::Tracer;
 use crate::net::{Event, Transport};
 
 /// On which side of a handshake one is. Both kinds of configuration turn into one.

@@ -6,7 +6,8 @@ use std::time::Duration;
 use loopctl::plan::{Family, FirstAttemptReason, Reason};
 use loopctl::{Address, EventKind};
 
-use super::query::{self, Queries, QueryEnd};
+use super::query;
+use super::query::{Queries, QueryEnd};
 use super::{Carrier, End, Report, Subject};
 use crate::exit::Exit;
 
