@@ -21,7 +21,7 @@ use super::{DnsConfigError, DnsServer, RecordType};
 use crate::event_loop::LoopHandle;
 use crate::net::connect::next_turn;
 use crate::net::{CreateConnection, Failure, Lookup};
-use crate::plan::{Ask, SocketKind};
+use crate::plan::{SocketKind, Transmit};
 
 /// Asks name servers on the loop itself: no thread, no getaddrinfo, and every query can be cancelled by dropping
 /// it.
@@ -295,7 +295,7 @@ impl DnsClient {
     /// How to connect to a server: all of its addresses in a race.
     pub(super) fn connecting(
         &self,
-        ask: Ask,
+        ask: Transmit,
         addresses: Vec<SocketAddr>,
     ) -> io::Result<CreateConnection> {
         const ATTEMPT_DELAY: Duration = Duration::from_millis(250);

@@ -236,7 +236,7 @@ impl Link {
         let mut parts = self.parts.borrow_mut();
         let unsent = parts.give_up(error);
         if let Some(rare) = &mut parts.rare {
-            rare.marks.end();
+            rare.marks.reset();
         }
         drop(parts);
         drop(unsent);

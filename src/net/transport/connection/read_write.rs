@@ -5,7 +5,7 @@ use std::io;
 use std::rc::Rc;
 
 use super::{Life, Link};
-use crate::event_loop::{LoopHandle, PanicError, Room, catch};
+use crate::event_loop::{LoopHandle, LoopLocal, PanicError, catch};
 use crate::net::protocol::Receiver;
 use crate::net::{AfterEof, BufferedProtocol};
 
@@ -28,7 +28,7 @@ impl Default for ReadBuffer {
     }
 }
 
-impl Room for ReadBuffer {
+impl LoopLocal for ReadBuffer {
     fn close(&self, _: &LoopHandle) {}
 }
 
@@ -74,7 +74,7 @@ impl Link {
     }
 
     fn read_and_tell(self: &Rc<Self>) -> Received {
-        let room = self.event_loop.room::<ReadBuffer>();
+        let room = self.event_loop.local::<ReadBuffer>();
         // Nobody else reads meanwhile: the protocol is called from here, and loops do not nest.
         let mut buffer = room.0.borrow_mut();
         let received = self.receive(&mut buffer);
