@@ -13,9 +13,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use cli::{Cli, ColorArg, Command};
+use cli::{Cli, Command};
 use config::environment::Environment;
-use config::{ConnectRequest, OutputRequest, ResolveRequest, ServeRequest};
+use config::{ColorChoice, ConnectRequest, OutputRequest, ResolveRequest, ServeRequest};
 use exit::Exit;
 use output::style::Style;
 
@@ -76,5 +76,5 @@ fn told_by_clap(told: &clap::Error, env: &Environment) -> Exit {
     if told.use_stderr() {
         return Exit::Usage;
     }
-    output::printer::written(printed, "output", Style::new(ColorArg::Auto, env.stderr, env))
+    output::printer::written(printed, "output", Style::new(ColorChoice::Auto, env.stderr, env))
 }

@@ -4,8 +4,10 @@ use std::net::IpAddr;
 use std::num::NonZero;
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use loopctl::{DnsServer, RecordType};
+
+use crate::config::{AddressOrder, ResolverChoice};
 
 #[derive(Debug, Args)]
 #[command(before_long_help = "\
@@ -54,7 +56,7 @@ pub(crate) struct QuestionArgs {
     pub(crate) types: Vec<RecordType>,
     /// Who is asked: the system (getaddrinfo), name servers, or both side by side
     #[arg(long, value_name = "WHO", default_value = "both")]
-    pub(crate) via: ViaArg,
+    pub(crate) via: ResolverChoice,
     /// Ask this name server and not those of resolv.conf(5): [udp|tcp|tls|https://]HOST[:PORT]; may be given again
     #[arg(long, value_name = "SERVER")]
     pub(crate) server: Vec<DnsServer>,
@@ -83,28 +85,8 @@ pub(crate) struct LookArgs {
     pub(crate) short: bool,
     /// The order of addresses: that of a connection, the system's, or the name servers'
     #[arg(long, value_name = "WHOSE", default_value = "connection")]
-    pub(crate) order: OrderArg,
+    pub(crate) order: AddressOrder,
     /// The First Address Family Count of the connection; 0 keeps the resolver's order
     #[arg(long, value_name = "N", default_value = "1")]
     pub(crate) interleave: usize,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ViaArg {
-    /// getaddrinfo: what programs of this host get
-    System,
-    /// Name servers, asked directly
-    Dns,
-    /// Both side by side
-    Both,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum OrderArg {
-    /// In which `loopctl connect` would try them
-    Connection,
-    /// In which getaddrinfo gives them
-    System,
-    /// In which name servers give them
-    Dns,
 }

@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use super::tls::{Protocols, VersionArg};
 use super::values::{alpn, at_least_one, duration, network, positive, rate, size};
 use crate::config::fault::FaultArg;
+use crate::config::{CommandLine, LogFormat};
 use crate::util::checksum::Algorithm;
 
 #[derive(Debug, Args)]
@@ -53,7 +54,7 @@ pub(crate) struct ModeArgs {
     pub(crate) root: Option<PathBuf>,
     /// Run CMD for each client, without a shell: its input and output are the connection
     #[arg(long, value_name = "CMD", group = "program", value_parser = super::values::words)]
-    pub(crate) exec: Option<super::values::Words>,
+    pub(crate) exec: Option<CommandLine>,
     /// As --exec, with /bin/sh
     #[arg(long, value_name = "CMD", group = "program")]
     pub(crate) shell: Option<String>,
@@ -176,7 +177,7 @@ pub(crate) struct FaultArgs {
 pub(crate) struct ToldArgs {
     /// How each closed connection is told
     #[arg(long, value_name = "FORMAT", default_value = "text", conflicts_with_all = ["json", "ndjson"])]
-    pub(crate) log: LogArg,
+    pub(crate) log: LogFormat,
     /// Tell the totals this often
     #[arg(long, value_name = "DUR", value_parser = positive)]
     pub(crate) stats: Option<Duration>,
@@ -198,12 +199,4 @@ pub(crate) enum ModeArg {
     Sink,
     /// Accepts, and never reads or answers
     Blackhole,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LogArg {
-    /// One line for people
-    Text,
-    /// One JSON record a line
-    Json,
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::values::{alpn, duration};
+use crate::config::StartTls;
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "TLS")]
@@ -17,7 +18,7 @@ pub(crate) struct TlsArgs {
     pub(crate) tls: bool,
     /// Ask for TLS in the words of a protocol that begins in plain
     #[arg(long, value_name = "PROTOCOL", group = "secure")]
-    pub(crate) starttls: Option<StartTlsArg>,
+    pub(crate) starttls: Option<StartTls>,
     /// The name that the peer is asked for and must have a certificate for, if it is not the target's host;
     /// an empty one asks for none, and takes any
     #[arg(long, value_name = "NAME", requires = "secure")]
@@ -62,24 +63,6 @@ pub(crate) struct OwnArgs {
 /// Names of protocols, in the order of preference (RFC 7301).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Protocols(pub(crate) Vec<String>);
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum StartTlsArg {
-    /// RFC 3207
-    Smtp,
-    /// RFC 9051
-    Imap,
-    /// RFC 2595
-    Pop3,
-    /// RFC 4217
-    Ftp,
-    /// PostgreSQL's SSLRequest
-    Postgres,
-    /// RFC 4511
-    Ldap,
-    /// RFC 6120
-    Xmpp,
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum VersionArg {

@@ -10,6 +10,7 @@ use loopctl::Keepalive;
 use loopctl::plan::Preset;
 
 use super::Protocols;
+use crate::config::CommandLine;
 
 /// `250ms`, `2s`, `1m30s`; a bare number is seconds.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
@@ -57,19 +58,12 @@ pub(crate) fn alpn(text: &str) -> Result<Protocols, String> {
     names.iter().all(is_one).then_some(Protocols(names)).ok_or_else(wrong)
 }
 
-/// A program and its arguments.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Words {
-    pub(crate) program: String,
-    pub(crate) arguments: Vec<String>,
-}
-
 /// Words as a shell would tell them apart, quotes included.
-pub(crate) fn words(text: &str) -> Result<Words, String> {
+pub(crate) fn words(text: &str) -> Result<CommandLine, String> {
     let words = shlex::split(text).ok_or_else(|| "a quote is not closed".to_owned())?;
     let mut words = words.into_iter();
     let program = words.next().ok_or_else(|| "name a program".to_owned())?;
-    Ok(Words { program, arguments: words.collect() })
+    Ok(CommandLine { program, arguments: words.collect() })
 }
 
 /// `ADDR` or `ADDR:PORT`, IPv6 in brackets where a port follows.

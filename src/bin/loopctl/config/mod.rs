@@ -14,16 +14,21 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::ValueEnum;
 use loopctl::plan::{Family, Success, Target};
 use loopctl::{DnsServer, SocketOptions};
 
 pub(crate) use policy::Rules;
-pub(crate) use resolve::{NameRequest, QuestionRequest, ResolveRequest, Subject as NameSubject};
+pub(crate) use resolve::{
+    AddressOrder, NameRequest, QuestionRequest, ResolveRequest, ResolverChoice,
+    Subject as NameSubject,
+};
 pub(crate) use sendfile::{Part, SendRequest};
 pub(crate) use serve::{
-    Faults, IdentityFiles, Outlet, Place, ServeRequest, ServerTls, Service, SinkRequest,
+    CommandLine, Faults, IdentityFiles, LogFormat, Outlet, Place, ServeRequest, ServerTls, Service,
+    SinkRequest,
 };
-pub(crate) use tls::{KeyLog, TlsRequest, key_log};
+pub(crate) use tls::{KeyLog, StartTls, TlsRequest, key_log};
 
 use crate::cli::{
     CompareArg, ConnectArgs, ConnectionArgs, DebugArgs, ExpectArgs, ExportArgs, FamilyArg,
@@ -176,6 +181,17 @@ pub(crate) enum Format {
     Plain,
     Prom,
     Quiet,
+}
+
+/// When output is coloured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ColorChoice {
+    /// On a terminal, unless NO_COLOR is set or TERM is dumb
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
 }
 
 /// Whether slow callbacks are reported, and from which duration on.

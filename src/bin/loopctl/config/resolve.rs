@@ -4,13 +4,14 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use clap::ValueEnum;
 use loopctl::plan::{DnsTransport, Family, Host, Port, Target};
 use loopctl::{DnsConfigError, DnsServer, RecordType, TrustAnchors};
 
 use super::environment::Environment;
 use super::targets;
 use super::{OutputRequest, SlowRequest};
-use crate::cli::{GlobalArgs, OrderArg, ResolveArgs, ViaArg};
+use crate::cli::{GlobalArgs, ResolveArgs};
 use crate::exit::Exit;
 use crate::util::message::{Message, plain};
 
@@ -54,7 +55,7 @@ pub(crate) struct QuestionRequest {
     pub(crate) types: Vec<RecordType>,
     /// Of the addresses, if they are wanted.
     pub(crate) family: Option<Family>,
-    pub(crate) via: ViaArg,
+    pub(crate) via: ResolverChoice,
     /// None: those of resolv.conf(5); for a trace, the root's.
     pub(crate) servers: Vec<DnsServer>,
     pub(crate) search: bool,
@@ -77,9 +78,31 @@ impl QuestionRequest {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LookRequest {
     pub(crate) short: bool,
-    pub(crate) order: OrderArg,
+    pub(crate) order: AddressOrder,
     /// First Address Family Count; 0: none of that.
     pub(crate) interleave: usize,
+}
+
+/// The resolvers that are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ResolverChoice {
+    /// getaddrinfo: what programs of this host get
+    System,
+    /// Name servers, asked directly
+    Dns,
+    /// Both side by side
+    Both,
+}
+
+/// The order in which addresses are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AddressOrder {
+    /// In which `loopctl connect` would try them
+    Connection,
+    /// In which getaddrinfo gives them
+    System,
+    /// In which name servers give them
+    Dns,
 }
 
 /// How long a name may take where nothing was said.
@@ -140,12 +163,13 @@ impl ResolveRequest {
         let is_reverse = |name: &NameRequest| matches!(name.subject, Subject::Reverse(_));
         let error = if self.output.files.qlog.is_some() {
             "--qlog tells of attempts to connect; resolve makes none"
-        } else if *via == ViaArg::System && !types.is_empty() {
+        } else if *via == ResolverChoice::System && !types.is_empty() {
             "the system's resolver gives addresses only: leave out --via system"
-        } else if *via == ViaArg::System && (!servers.is_empty() || self.question.dnssec.is_some())
+        } else if *via == ResolverChoice::System
+            && (!servers.is_empty() || self.question.dnssec.is_some())
         {
             "the system asks whom it wants to: --server and --dnssec need --via dns or both"
-        } else if *trace && *via == ViaArg::System {
+        } else if *trace && *via == ResolverChoice::System {
             "--trace asks name servers: leave out --via system"
         } else if *trace && servers.iter().any(is_encrypted) {
             "servers in charge of zones are asked in plain: --trace takes udp:// and tcp:// only"

@@ -6,11 +6,12 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use clap::ValueEnum;
 use loopctl::plan::Target;
 use loopctl::{TlsClient, TlsClientBuilder, TlsConfigError, TlsVersion};
 
 use super::targets::TargetRequest;
-use crate::cli::{OwnArgs, Protocols, StartTlsArg, TlsArgs, TrustArgs, VersionArg};
+use crate::cli::{OwnArgs, Protocols, TlsArgs, TrustArgs, VersionArg};
 use crate::exit::Exit;
 use crate::util::message::{Message, plain};
 
@@ -19,13 +20,32 @@ use crate::util::message::{Message, plain};
 pub(crate) struct TlsRequest {
     pub(crate) client: TlsClient,
     /// What goes before it in plain.
-    pub(crate) dialogue: Option<StartTlsArg>,
+    pub(crate) dialogue: Option<StartTls>,
     /// In the place of the target's host; an empty one is none.
     pub(crate) name: Option<String>,
     /// Whether there is a certificate of ours to show.
     pub(crate) has_own: bool,
     /// Whether protocols are offered (ALPN).
     pub(crate) offers_alpn: bool,
+}
+
+/// A protocol that begins in plain text and upgrades to TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StartTls {
+    /// RFC 3207
+    Smtp,
+    /// RFC 9051
+    Imap,
+    /// RFC 2595
+    Pop3,
+    /// RFC 4217
+    Ftp,
+    /// PostgreSQL's SSLRequest
+    Postgres,
+    /// RFC 4511
+    Ldap,
+    /// RFC 6120
+    Xmpp,
 }
 
 impl TlsRequest {

@@ -13,7 +13,7 @@ use super::human::slow;
 use super::json::serve;
 use super::printer::Writer;
 use super::progress::status::Status;
-use crate::cli::LogArg;
+use crate::config::LogFormat;
 use crate::config::{Format, OutputRequest, ServeRequest};
 use crate::exit::Exit;
 use crate::report::served::{Datagram, Ended, Shown, Stored, Totals, Trouble};
@@ -25,7 +25,7 @@ use crate::util::stdio::Sink;
 pub(crate) struct Teller {
     out: Out,
     output: OutputRequest,
-    log: LogArg,
+    log: LogFormat,
     noun: &'static str,
     /// What repeats the faults of this run, if luck had a part in them.
     seed: Option<u64>,
@@ -88,8 +88,8 @@ impl Teller {
     pub(crate) fn ended(&mut self, ended: &Ended) {
         match (self.output.format, self.log) {
             (Format::Quiet, _) => return,
-            (Format::Json, _) | (_, LogArg::Json) => self.record(&serve::connection(ended)),
-            (_, LogArg::Text) => {
+            (Format::Json, _) | (_, LogFormat::Json) => self.record(&serve::connection(ended)),
+            (_, LogFormat::Text) => {
                 let line = text::connection(ended, self.output.stdout);
                 self.write(&line);
             }
@@ -100,8 +100,8 @@ impl Teller {
     pub(crate) fn datagram(&mut self, datagram: &Datagram) {
         match (self.output.format, self.log) {
             (Format::Quiet, _) => return,
-            (Format::Json, _) | (_, LogArg::Json) => self.record(&serve::datagram(datagram)),
-            (_, LogArg::Text) => {
+            (Format::Json, _) | (_, LogFormat::Json) => self.record(&serve::datagram(datagram)),
+            (_, LogFormat::Text) => {
                 let line = text::datagram(datagram, self.output.stdout);
                 self.write(&line);
             }
@@ -116,8 +116,8 @@ impl Teller {
         }
         match (self.output.format, self.log) {
             (Format::Quiet, _) => return,
-            (Format::Json, _) | (_, LogArg::Json) => self.record(&serve::stored(stored)),
-            (_, LogArg::Text) => {
+            (Format::Json, _) | (_, LogFormat::Json) => self.record(&serve::stored(stored)),
+            (_, LogFormat::Text) => {
                 if let Some(sum) = &stored.sum {
                     self.write(&sum.line(&stored.name()));
                 }
@@ -172,10 +172,10 @@ impl Teller {
         self.status = None;
         match (self.output.format, self.log) {
             (Format::Quiet, _) => {}
-            (Format::Json, _) | (_, LogArg::Json) => {
+            (Format::Json, _) | (_, LogFormat::Json) => {
                 self.record(&serve::summary(totals, took, self.seed, slow, trouble));
             }
-            (_, LogArg::Text) => {
+            (_, LogFormat::Text) => {
                 self.write(&text::summary(totals, self.noun, took, self.output.stdout))
             }
         }

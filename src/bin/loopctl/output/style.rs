@@ -1,6 +1,6 @@
 //! What an output stream can show.
 
-use crate::cli::ColorArg;
+use crate::config::ColorChoice;
 use crate::config::environment::{ColorWish, Environment, Stream};
 
 /// What one stream can show.
@@ -17,11 +17,11 @@ impl Style {
         if self.color { format!("{ansi}{text}{ansi:#}") } else { text.to_owned() }
     }
 
-    pub(crate) fn new(wanted: ColorArg, stream: Stream, env: &Environment) -> Self {
+    pub(crate) fn new(wanted: ColorChoice, stream: Stream, env: &Environment) -> Self {
         let color = match (wanted, env.colors) {
-            (ColorArg::Always, _) | (ColorArg::Auto, ColorWish::Force) => true,
-            (ColorArg::Never, _) | (ColorArg::Auto, ColorWish::Never) => false,
-            (ColorArg::Auto, ColorWish::Unsaid) => stream.is_terminal,
+            (ColorChoice::Always, _) | (ColorChoice::Auto, ColorWish::Force) => true,
+            (ColorChoice::Never, _) | (ColorChoice::Auto, ColorWish::Never) => false,
+            (ColorChoice::Auto, ColorWish::Unsaid) => stream.is_terminal,
         };
         let width = stream.is_terminal.then(|| stream.width.unwrap_or(80));
         Self { color, unicode: env.is_utf8, width }
@@ -40,12 +40,12 @@ mod tests {
     #[test]
     fn colors_follow_the_flag_then_the_environment_then_the_terminal() {
         let cases = [
-            (ColorArg::Auto, true, ColorWish::Unsaid, true),
-            (ColorArg::Auto, false, ColorWish::Unsaid, false),
-            (ColorArg::Auto, true, ColorWish::Never, false),
-            (ColorArg::Auto, false, ColorWish::Force, true),
-            (ColorArg::Always, false, ColorWish::Never, true),
-            (ColorArg::Never, true, ColorWish::Force, false),
+            (ColorChoice::Auto, true, ColorWish::Unsaid, true),
+            (ColorChoice::Auto, false, ColorWish::Unsaid, false),
+            (ColorChoice::Auto, true, ColorWish::Never, false),
+            (ColorChoice::Auto, false, ColorWish::Force, true),
+            (ColorChoice::Always, false, ColorWish::Never, true),
+            (ColorChoice::Never, true, ColorWish::Force, false),
         ];
         for (wanted, is_terminal, wish, expected) in cases {
             let env = environment(is_terminal, wish);

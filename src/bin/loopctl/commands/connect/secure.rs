@@ -12,7 +12,7 @@ use loopctl::{
 use super::Session;
 use super::race::Try;
 use super::starttls;
-use crate::cli::StartTlsArg;
+use crate::config::StartTls;
 use crate::config::TlsRequest;
 use crate::report::{Dialogue, Report, TlsFailure, TlsPhase};
 
@@ -50,7 +50,7 @@ impl Securing<'_> {
         self.hear_refusal(&mut stream.0).await;
     }
 
-    async fn upgrade(&self, protocol: StartTlsArg, (reader, writer): &mut Stream) {
+    async fn upgrade(&self, protocol: StartTls, (reader, writer): &mut Stream) {
         let start = self.report.borrow().since_start(self.event_loop.time());
         let name = self.report.borrow().subject.tls.as_ref().and_then(|tls| tls.name.clone());
         let begun = Dialogue { protocol, start, took: Duration::ZERO, greeting: None };

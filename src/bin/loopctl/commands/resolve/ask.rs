@@ -12,7 +12,7 @@ use loopctl::{
 
 use super::Session;
 use super::trace::Tracing;
-use crate::cli::ViaArg;
+use crate::config::ResolverChoice;
 use crate::config::environment::Environment;
 use crate::config::{NameRequest, NameSubject};
 use crate::report::Began;
@@ -69,7 +69,7 @@ impl Session {
         };
         let began = Began { at: event_loop.time(), wall: Environment::wall_clock() };
         let mut report = NameReport::new(subject, began);
-        if question.via != ViaArg::Dns && !question.trace {
+        if question.via != ResolverChoice::Dns && !question.trace {
             report.beside.sources = Environment::name_sources();
         }
         report
@@ -105,7 +105,7 @@ impl Session {
             }
             _ => {}
         }
-        let is_for_system = question.via != ViaArg::Dns && question.family.is_some();
+        let is_for_system = question.via != ResolverChoice::Dns && question.family.is_some();
         let is_literal = matches!(name.subject, NameSubject::Literal(..));
         if (is_for_system && !question.trace) || is_literal {
             parts.push(Box::pin(self.ask_system(event_loop, &name.subject, report)));

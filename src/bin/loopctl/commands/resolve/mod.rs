@@ -10,7 +10,7 @@ use std::rc::Rc;
 use loopctl::{DnsClient, DnsConfigError, LoopHandle};
 
 use super::dns_client;
-use crate::cli::ViaArg;
+use crate::config::ResolverChoice;
 use crate::config::{QuestionRequest, ResolveRequest};
 use crate::exit::Exit;
 use crate::report::names::NameReport;
@@ -80,7 +80,7 @@ impl Session {
     fn at_a_time(&self) -> usize {
         const THREADS: usize = 64;
         let question = &self.request.question;
-        if question.via == ViaArg::Dns || question.trace {
+        if question.via == ResolverChoice::Dns || question.trace {
             return self.request.concurrency;
         }
         self.request.concurrency.min(THREADS)
@@ -113,7 +113,7 @@ impl Session {
     /// Who asks name servers, if they are to be asked at all.
     fn client(&self, event_loop: &LoopHandle) -> Result<Option<DnsClient>, DnsConfigError> {
         let question = &self.request.question;
-        if question.via == ViaArg::System || question.trace {
+        if question.via == ResolverChoice::System || question.trace {
             return Ok(None);
         }
         // What the hosts file says is the system's answer; name servers have one of their own.
@@ -136,6 +136,6 @@ impl Session {
 impl QuestionRequest {
     /// Whether the answer of name servers decides, because the system was not asked or one was named.
     fn dns_leads(&self) -> bool {
-        self.via == ViaArg::Dns || !self.servers.is_empty() || self.trace
+        self.via == ResolverChoice::Dns || !self.servers.is_empty() || self.trace
     }
 }

@@ -15,7 +15,7 @@ use super::fault::{Plan, Spent, Turn};
 use super::modes;
 use super::session::{Session, Stage};
 use super::sink::Store;
-use crate::cli::Fault;
+use crate::config::fault::Fault;
 use crate::report::served::{Bytes, End, Ended, Halt, Names, Security, Trouble};
 use crate::util::rate_limiter::Pace;
 use crate::util::select::first;

@@ -13,7 +13,7 @@ use loopctl::{
 };
 
 use super::client::Client;
-use crate::cli::Fault;
+use crate::config::fault::Fault;
 use crate::report::served::{End, Halt};
 use crate::util::rate_limiter::Pace;
 use crate::util::select::first;

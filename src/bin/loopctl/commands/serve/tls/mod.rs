@@ -13,8 +13,8 @@ use tempfile::TempPath;
 
 use super::refusal::{Refusal, unreadable};
 use super::session::Session;
-use crate::cli::Fault;
 use crate::config::environment::Environment;
+use crate::config::fault::Fault;
 use crate::config::{IdentityFiles, KeyLog, ServerTls, key_log};
 use crate::exit::Exit;
 use crate::output::printer::Writer;

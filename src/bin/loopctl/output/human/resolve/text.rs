@@ -4,7 +4,7 @@ use anstyle::AnsiColor;
 use loopctl::plan::Family;
 
 use super::{proofs, queries, tables, words};
-use crate::cli::OrderArg;
+use crate::config::AddressOrder;
 use crate::output::style::Style;
 use crate::output::units;
 use crate::report::names::{NameEnd, NameReport};
@@ -12,7 +12,7 @@ use crate::report::names::{NameEnd, NameReport};
 /// How it is shown.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct View {
-    pub(crate) order: OrderArg,
+    pub(crate) order: AddressOrder,
     /// Among others, a name needs a headline.
     pub(crate) has_headline: bool,
     /// What is shown at the end of the way is shown on the way as well.
