@@ -12,7 +12,7 @@ use loopctl::{DnsServer, Keepalive};
 
 use super::TlsArgs;
 use super::values;
-use super::values::{FamilyArg, Pace, Pinned, duration, positive, source};
+use super::values::{AttemptDelay, FamilyArg, Pinned, duration, positive, source};
 
 #[derive(Debug, Args)]
 #[command(before_long_help = "\
@@ -99,7 +99,7 @@ pub(crate) struct RaceArgs {
     /// policy's]
     #[arg(long, value_name = "DELAY|off", require_equals = true, num_args = 0..=1)]
     #[arg(default_missing_value = "250ms")]
-    pub(crate) happy_eyeballs: Option<Pace>,
+    pub(crate) happy_eyeballs: Option<AttemptDelay>,
     /// Ask for each family by itself, and let addresses in hand wait this long for IPv6 [default: 50ms, or the
     /// policy's]
     #[arg(long, value_name = "DUR", value_parser = duration)]

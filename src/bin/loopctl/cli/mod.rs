@@ -16,8 +16,8 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub(crate) use connect::{
-    CompareArg, ConnectArgs, ConnectionArgs, ExpectArgs, ExportArgs, LookupArg, LookupArgs,
-    ProbeArgs, RaceArgs, RelayArgs, RepeatArgs, SocketArgs, SuccessArg, TargetArgs,
+    ConnectArgs, ConnectionArgs, ExpectArgs, ExportArgs, LookupArg, LookupArgs, ProbeArgs,
+    RaceArgs, RelayArgs, RepeatArgs, SocketArgs, SuccessArg, TargetArgs,
 };
 pub(crate) use resolve::ResolveArgs;
 pub(crate) use sendfile::{MethodArg, SendfileArgs};
@@ -25,7 +25,7 @@ pub(crate) use serve::{
     LimitArgs, ListenArgs, ModeArg, ModeArgs, ServeArgs, ServerTlsArgs, SinkArgs,
 };
 pub(crate) use tls::{OwnArgs, Protocols, TlsArgs, TrustArgs, VersionArg};
-pub(crate) use values::{FamilyArg, Pace, Pinned, duration};
+pub(crate) use values::{AttemptDelay, FamilyArg, Pinned, duration};
 
 use crate::config::ColorChoice;
 use values::positive;

@@ -109,12 +109,12 @@ fn whole_seconds(text: &str) -> Result<Duration, String> {
 
 /// The value of `--happy-eyeballs`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Pace {
+pub(crate) enum AttemptDelay {
     Off,
     Delay(Duration),
 }
 
-impl FromStr for Pace {
+impl FromStr for AttemptDelay {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -211,10 +211,10 @@ mod tests {
 
     #[test]
     fn pace_has_the_floor_of_the_rfc() {
-        assert_eq!("off".parse(), Ok(Pace::Off));
-        assert_eq!("10ms".parse(), Ok(Pace::Delay(Duration::from_millis(10))));
-        assert!("9ms".parse::<Pace>().is_err());
-        assert_eq!("0".parse(), Ok(Pace::Delay(Duration::ZERO)));
+        assert_eq!("off".parse(), Ok(AttemptDelay::Off));
+        assert_eq!("10ms".parse(), Ok(AttemptDelay::Delay(Duration::from_millis(10))));
+        assert!("9ms".parse::<AttemptDelay>().is_err());
+        assert_eq!("0".parse(), Ok(AttemptDelay::Delay(Duration::ZERO)));
     }
 
     #[test]

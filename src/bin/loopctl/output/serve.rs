@@ -11,11 +11,11 @@ use serde_json::Value;
 use super::human::serve::text;
 use super::human::slow;
 use super::json::serve;
-use super::printer::Writer;
 use super::progress::status::Status;
+use super::writer::Writer;
 use crate::config::LogFormat;
 use crate::config::{Format, OutputRequest, ServeRequest};
-use crate::exit::Exit;
+use crate::exit::{Exit, FatalError};
 use crate::report::served::{Datagram, Ended, Shown, Stored, Totals, Trouble};
 use crate::util::message::Message;
 use crate::util::output_queue::Spool;
@@ -202,11 +202,14 @@ impl Teller {
         }
     }
 
-    /// What became of what was told directly.
-    pub(crate) fn finish(&mut self) -> Exit {
+    /// Completes output that is written directly.
+    ///
+    /// # Errors
+    /// Output that cannot be written.
+    pub(crate) fn finish(&mut self) -> Result<Exit, FatalError> {
         match &mut self.out {
-            Out::Direct(writer) => writer.finish(self.output.stderr),
-            Out::Spooled(_) => Exit::Success,
+            Out::Direct(writer) => writer.finish(),
+            Out::Spooled(_) => Ok(Exit::Success),
         }
     }
 
@@ -248,7 +251,7 @@ impl Teller {
 impl Out {
     async fn new(event_loop: &LoopHandle, request: &ServeRequest) -> Self {
         if request.takes_stdout() {
-            return Self::Direct(Writer::stderr());
+            return Self::Direct(Writer::stderr("output"));
         }
         if request.output.stdout.width.is_some() {
             return Self::Direct(Writer::stdout());

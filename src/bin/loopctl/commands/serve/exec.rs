@@ -9,6 +9,7 @@ use std::process::Command;
 use std::rc::Rc;
 
 use loopctl::{ChildStdio, Endpoint, Failure, SubprocessProtocol, SubprocessTransport};
+use signal_hook::consts::{SIGKILL, SIGTERM};
 
 use super::client::Client;
 use super::conn::{Input, Output};
@@ -18,9 +19,6 @@ use crate::report::served::{Area, End, Halt, Trouble};
 use crate::util::message::plain;
 use crate::util::select::first;
 use crate::util::stdio::{Sink, Source};
-
-const SIGKILL: i32 = 9;
-const SIGTERM: i32 = 15;
 
 /// Runs the words as they are.
 pub(super) fn program(words: &CommandLine) -> Command {

@@ -6,10 +6,10 @@ use anstyle::AnsiColor;
 use loopctl::{CertificateProblem, TlsErrorKind, TlsVerdict};
 
 use crate::config::StartTls;
-use crate::output::style::Style;
 use crate::output::units;
 use crate::report::certificate::{Certificate, Said};
 use crate::report::{Report, Secured, TlsFailure};
+use crate::util::style::Style;
 
 /// A line for each step, and one for the peer's certificate.
 pub(crate) fn lines(report: &Report, style: Style) -> String {

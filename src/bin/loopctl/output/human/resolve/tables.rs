@@ -6,13 +6,13 @@ use loopctl::{DnsRecord, DnsSetProof};
 
 use super::words;
 use crate::config::AddressOrder;
-use crate::output::style::Style;
 use crate::output::units;
 use crate::report::names::{NameReport, is_signature};
 use crate::report::order::AddressRow;
 use crate::report::proof;
 use crate::report::query::Verdict;
 use crate::report::trace::{Hop, Step};
+use crate::util::style::Style;
 
 /// On which side of its column a cell is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
