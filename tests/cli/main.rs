@@ -42,6 +42,8 @@ mod served;
 #[expect(dead_code, reason = "the tests of the library use more of it")]
 mod signed;
 mod sink;
+#[path = "../support/skip.rs"]
+mod skip;
 mod socket;
 mod starttls;
 mod success;

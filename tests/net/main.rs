@@ -5,6 +5,8 @@
 //! Names carry the rows of the behaviour catalogue they prove.
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stderr)]
 
+#[path = "../support/skip.rs"]
+mod skip;
 mod support;
 
 mod accept;
