@@ -43,6 +43,7 @@ mod served;
 mod signed;
 mod sink;
 #[path = "../support/skip.rs"]
+#[expect(dead_code, reason = "other tests use more of it")]
 mod skip;
 mod socket;
 mod starttls;

@@ -6,6 +6,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stderr)]
 
 #[path = "../support/skip.rs"]
+#[expect(dead_code, reason = "other tests use more of it")]
 mod skip;
 mod support;
 

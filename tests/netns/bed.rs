@@ -171,11 +171,14 @@ fn testbed(args: &[&str]) -> Command {
 fn obstacle() -> Option<String> {
     let check = match testbed(&["check"]).output() {
         Ok(check) => check,
-        Err(error) => return Some(format!("python3 does not start: {error}")),
+        Err(error) => return Some(format!("python3 ({error})")),
     };
     match check.status.code() {
         Some(0) => None,
-        Some(SKIPPED) => Some(text(&check.stderr).trim().to_owned()),
+        Some(SKIPPED) => {
+            let said = text(&check.stderr);
+            Some(format!("a test bed ({})", said.trim().rsplit(": ").next().unwrap_or_default()))
+        }
         status => panic!("testbed.py check: {status:?}\n{}", text(&check.stderr)),
     }
 }
