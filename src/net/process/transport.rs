@@ -13,8 +13,8 @@ use rustix::process::Signal;
 use super::child::Reaper;
 use super::{ChildPipe, SubprocessProtocol};
 use crate::event_loop::{Interest, LoopHandle, Readiness};
-use crate::net::line::{Bond, Line, Stage, Watched};
 use crate::net::pipe::PipeEnd;
+use crate::net::transport::base::{Bond, Line, Stage, Watched};
 use crate::net::{Endpoint, ReadPipe, ReadPipeProtocol, WritePipe, WritePipeProtocol};
 
 /// Counted handle to a child process, for code on the loop's thread; asyncio's `SubprocessTransport`.

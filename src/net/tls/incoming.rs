@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::io;
 
-use crate::net::wire::ByteStream;
+use crate::net::transport::raw_stream::ByteStream;
 
 /// As much as a transport reads in a turn.
 const MOST: usize = 64 * 1024;

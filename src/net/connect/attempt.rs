@@ -1,0 +1,218 @@
+//! One connection attempt: one address, one socket.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use rustix::net::SendFlags;
+use socket2::{Domain, SockRef, Socket, Type};
+
+#[cfg(feature = "tls")]
+use super::tls::Sessions;
+use crate::event_loop::{Interest, LoopHandle};
+use crate::net::error::InContext;
+use crate::net::socket::address_pair::AddressPair;
+use crate::net::socket::connect_progress::{ConnectProgress, connect_progress};
+use crate::net::socket::options::Refusals;
+use crate::net::socket::readiness::FdReadiness;
+use crate::net::{Address, Phase, SocketOptions, SocketSnapshot, TcpInfo};
+use crate::plan::Family;
+
+/// How every socket of a race is made.
+pub(crate) struct SocketSetup {
+    /// Where the sockets are bound; those of another family than the remote address are passed over.
+    pub(crate) local_addresses: Vec<SocketAddr>,
+    pub(crate) configure: Option<Configure>,
+    /// Where options were asked for, what is in force is read back.
+    pub(crate) options: Option<SocketOptions>,
+    /// Of the socket that wins.
+    pub(crate) nodelay: bool,
+    /// Where TLS is a part of every attempt.
+    #[cfg(feature = "tls")]
+    pub(in crate::net) sessions: Option<Box<Sessions>>,
+}
+
+impl Default for SocketSetup {
+    fn default() -> Self {
+        Self {
+            local_addresses: Vec::new(),
+            configure: None,
+            options: None,
+            nodelay: true,
+            #[cfg(feature = "tls")]
+            sessions: None,
+        }
+    }
+}
+
+/// Sets options of a socket before it is bound.
+pub(crate) type Configure = Rc<dyn Fn(BorrowedFd<'_>) -> io::Result<()>>;
+
+/// A connection under way. Fields drop in order: the watch before the socket.
+pub(crate) struct Attempt {
+    ready: Option<FdReadiness>,
+    socket: Socket,
+    pub(crate) started: Instant,
+    options: Option<SocketOptions>,
+}
+
+/// Why an attempt failed.
+pub(crate) struct Fault {
+    pub(crate) phase: Phase,
+    pub(crate) error: io::Error,
+    /// A call failed, rather than the handshake that it began.
+    pub(crate) at_once: bool,
+}
+
+impl Fault {
+    fn at(phase: Phase) -> impl Fn(io::Error) -> Self {
+        move |error| Self { phase, error, at_once: true }
+    }
+
+    /// The connection was there, but not TLS.
+    #[cfg(feature = "tls")]
+    pub(in crate::net) fn of_tls(error: io::Error) -> Self {
+        Self { phase: Phase::Tls, error, at_once: false }
+    }
+
+    /// The handshake was answered, with an error.
+    fn answered(error: io::Error) -> Self {
+        Self { phase: Phase::Connect, error, at_once: false }
+    }
+}
+
+impl Attempt {
+    /// Makes the socket, and tells which options the kernel refused; [`connect`](Self::connect) sends the
+    /// first packet.
+    pub(crate) fn new(
+        address: &Address,
+        started: Instant,
+        setup: &SocketSetup,
+    ) -> Result<(Self, Refusals), Fault> {
+        let mut refused = Refusals::new();
+        let options = setup.options.clone().filter(|_| address.as_inet().is_some());
+        let socket = match (address.as_inet(), &options) {
+            (Some(inet), Some(options)) => options.socket(inet, &mut refused),
+            (Some(inet), None) => SocketOptions::default().socket(inet, &mut refused),
+            (None, _) => Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None),
+        };
+        let socket = socket.map_err(Fault::at(Phase::Socket))?;
+        if let Some(configure) = &setup.configure {
+            configure(socket.as_fd()).map_err(Fault::at(Phase::Options))?;
+        }
+        if let (Some(inet), Some(options)) = (address.as_inet(), &options) {
+            options.apply(&socket, inet, &mut refused);
+            options.bind_interface(&socket).map_err(Fault::at(Phase::Bind))?;
+        }
+        if let Some(family) = address.family() {
+            bind(&socket, family, &setup.local_addresses).map_err(Fault::at(Phase::Bind))?;
+        }
+        Ok((Self { ready: None, socket, started, options }, refused))
+    }
+
+    /// Starts the handshake and looks at once whether it is over: a watch costs more than a handshake on
+    /// this host does, and a start that has to wait for its turn would time the turn.
+    pub(crate) fn connect(
+        &mut self,
+        event_loop: &LoopHandle,
+        to: &Address,
+    ) -> Result<ConnectProgress, Fault> {
+        let at_connect = Fault::at(Phase::Connect);
+        let address = to.to_sock_addr().map_err(&at_connect)?;
+        match self.socket.connect(&address) {
+            Ok(()) if self.is_deferred() => self.send_syn().map_err(&at_connect)?,
+            Ok(()) => return Ok(ConnectProgress::Connected),
+            Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
+            Err(error) => return Err(at_connect(error)),
+        }
+        let progress = connect_progress(&SockRef::from(&self.socket)).map_err(Fault::answered)?;
+        if progress == ConnectProgress::Pending {
+            let watch = FdReadiness::new(event_loop, &self.socket, Interest::Writable);
+            self.ready = Some(watch.map_err(&at_connect)?);
+        }
+        Ok(progress)
+    }
+
+    /// With a Fast Open cookie at hand, the kernel says connected and waits for data before it sends a SYN.
+    fn is_deferred(&self) -> bool {
+        let fast_open = self.options.as_ref().is_some_and(|options| options.fast_open);
+        fast_open && TcpInfo::of(&self.socket).is_some_and(|tcp| !tcp.established)
+    }
+
+    fn send_syn(&self) -> io::Result<()> {
+        match rustix::net::send(&self.socket, &[], SendFlags::NOSIGNAL) {
+            Ok(_) | Err(rustix::io::Errno::INPROGRESS) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Looks again, if the socket has given a sign; otherwise the task is woken when it does.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Result<ConnectProgress, Fault> {
+        while let Some(Poll::Ready(())) = self.ready.as_ref().map(|ready| ready.poll(cx)) {
+            let progress =
+                connect_progress(&SockRef::from(&self.socket)).map_err(Fault::answered)?;
+            if progress == ConnectProgress::Connected {
+                return Ok(progress);
+            }
+        }
+        Ok(ConnectProgress::Pending)
+    }
+
+    /// Both ends of what has become a connection to `to`. A port that nobody listens on can become its own
+    /// peer (simultaneous open), which helps nobody.
+    pub(crate) fn names(&self, to: &Address) -> Result<AddressPair, Fault> {
+        let names = AddressPair::of_connection(&self.socket, to);
+        if names.local().is_none() || names.local() != names.peer() {
+            return Ok(names);
+        }
+        let text =
+            "connected to itself: nobody listens there, and the kernel chose that port as its own";
+        Err(Fault::answered(io::Error::new(io::ErrorKind::ConnectionRefused, text)))
+    }
+
+    pub(crate) fn snapshot(&self) -> SocketSnapshot {
+        SocketSnapshot::of(&self.socket, self.options.is_some())
+    }
+
+    pub(crate) fn into_socket(self) -> Socket {
+        self.socket
+    }
+}
+
+/// Binds to the first local address of the family that can be had.
+fn bind(socket: &Socket, family: Family, local: &[SocketAddr]) -> io::Result<()> {
+    if local.is_empty() {
+        return Ok(());
+    }
+    let mut errors: Vec<io::Error> = Vec::new();
+    for address in local.iter().filter(|local| family.admits(Family::of(&local.ip()))) {
+        if address.port() != 0 {
+            // One port can serve attempts to different peers.
+            socket.set_reuse_address(true)?;
+        }
+        match socket.bind(&(*address).into()) {
+            Ok(()) => return Ok(()),
+            Err(error) => errors.push(bind_error(*address, error)),
+        }
+    }
+    let nothing_matches = || {
+        let name = if family == Family::Inet6 { "IPv6" } else { "IPv4" };
+        let text = format!("no matching local address with family={name} found");
+        io::Error::new(io::ErrorKind::AddrNotAvailable, text)
+    };
+    let Some(last) = errors.pop() else { return Err(nothing_matches()) };
+    if errors.is_empty() {
+        return Err(last);
+    }
+    errors.push(last);
+    let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    Err(io::Error::new(errors[0].kind(), texts.join(", ")))
+}
+
+fn bind_error(address: SocketAddr, error: io::Error) -> io::Error {
+    let text = format!("error while attempting to bind on address {address}: {error}");
+    InContext::wrap(text, error)
+}

@@ -1,0 +1,571 @@
+//! `create_connection`: names, then a race, then a transport.
+
+mod address_queries;
+pub(super) mod attempt;
+mod error;
+mod outcome;
+pub(super) mod race_driver;
+#[cfg(feature = "tls")]
+mod tls;
+
+use std::fmt;
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::num::NonZero;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use socket2::Socket;
+
+use crate::event_loop::LoopHandle;
+use crate::net::event::Tracer;
+use crate::net::protocol::ProtocolRef;
+use crate::net::resolver::ByFamily;
+use crate::net::socket::prepare_stream;
+#[cfg(feature = "tls")]
+use crate::net::tls::TlsClient;
+use crate::net::{
+    AbortReason, AddrInfo, AddrInfoFlags, Address, BufferedProtocol, Connection, Event, EventKind,
+    Lookup, Protocol, ResolveError, Resolver, SocketOptions,
+};
+#[cfg(feature = "tls")]
+use crate::plan::Success;
+use crate::plan::{Family, Host, Policy, Port, Resolution};
+use crate::task::yield_now;
+use address_queries::Inquiry;
+use attempt::SocketSetup;
+pub use error::{AttemptError, ConnectError};
+use outcome::{Prize, Won};
+use race_driver::Contest;
+#[cfg(feature = "tls")]
+use tls::{Securing, Sessions};
+
+/// A connection to be made; asyncio's `create_connection`, with its arguments as methods.
+///
+/// Without [`happy_eyeballs_delay`](Self::happy_eyeballs_delay), addresses are tried one after another, as in
+/// asyncio. Dropping the future of [`open`](Self::open) at any moment leaves no socket and no timer behind.
+///
+/// ```
+/// use loopctl::{Protocol, Transport};
+/// use std::time::Duration;
+///
+/// struct Greeter;
+/// impl Protocol for Greeter {
+///     fn connection_made(&mut self, transport: &Transport) {
+///         transport.write(b"hello");
+///     }
+///     fn data_received(&mut self, _: &Transport, _: &[u8]) {}
+/// }
+///
+/// # let mut event_loop = loopctl::EventLoop::new()?;
+/// # let handle = event_loop.handle();
+/// let listener = loopctl::listen("127.0.0.1:0".parse()?, 1)?;
+/// let connecting = handle
+///     .create_connection("127.0.0.1", listener.local_addr()?.port())
+///     .happy_eyeballs_delay(Duration::from_millis(250))
+///     .trace(|event| println!("{event:?}"))
+///     .open(|| Greeter);
+/// let connection = event_loop.run_until_complete(connecting)??;
+/// assert_eq!(connection.transport.peer_addr()?, listener.local_addr()?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// With everything that can be said:
+///
+/// ```
+/// # use loopctl::{AddrInfoFlags, Protocol, SocketOptions, Transport, plan::Family};
+/// # use std::{num::NonZero, os::fd::AsFd, time::Duration};
+/// # struct Quiet;
+/// # impl Protocol for Quiet { fn data_received(&mut self, _: &Transport, _: &[u8]) {} }
+/// # let mut event_loop = loopctl::EventLoop::new()?;
+/// # let handle = event_loop.handle();
+/// # let listener = loopctl::listen("127.0.0.1:0".parse()?, 1)?;
+/// # let port = listener.local_addr()?.port();
+/// let connecting = handle
+///     .create_connection("127.0.0.1", port)
+///     // which addresses
+///     .family(Family::Inet)
+///     .protocol(6)
+///     .flags(AddrInfoFlags::ADDRCONFIG)
+///     // in which order, and when
+///     .prefer(Family::Inet6)
+///     .happy_eyeballs_delay(Duration::from_millis(250))
+///     .interleave(1)
+///     .max_parallel(NonZero::new(2).unwrap())
+///     .attempt_timeout(Duration::from_secs(2))
+///     .timeout(Duration::from_secs(10))
+///     // from where, and how
+///     .local_addr("127.0.0.1:0".parse()?)
+///     .socket_options(SocketOptions { ttl: Some(8), ..Default::default() })
+///     .configure(|socket| socket.try_clone_to_owned().map(drop))
+///     .nodelay(true);
+/// assert!(event_loop.run_until_complete(connecting.open(|| Quiet))?.is_ok());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "nothing happens until it is opened"]
+pub struct CreateConnection {
+    event_loop: LoopHandle,
+    to: Destination,
+    prefer: Option<Family>,
+    policy: Policy,
+    timeout: Option<Duration>,
+    setup: SocketSetup,
+    #[cfg(feature = "tls")]
+    tls: Option<TlsClient>,
+    tracer: Tracer,
+}
+
+enum Destination {
+    Host(Lookup, Option<Rc<dyn Resolver>>),
+    Known(Vec<Address>),
+    Socket(OwnedFd),
+}
+
+impl LoopHandle {
+    /// A connection to a host; see [`CreateConnection`].
+    ///
+    /// ```
+    /// # use loopctl::{Protocol, Transport};
+    /// # struct Quiet;
+    /// # impl Protocol for Quiet { fn data_received(&mut self, _: &Transport, _: &[u8]) {} }
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// # let handle = event_loop.handle();
+    /// let listener = loopctl::listen("127.0.0.1:0".parse()?, 1)?;
+    /// let port = listener.local_addr()?.port();
+    /// let connecting = handle.create_connection("localhost", port).open(|| Quiet);
+    /// assert!(event_loop.run_until_complete(connecting)?.is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn create_connection(
+        &self,
+        host: impl Into<Host>,
+        port: impl Into<Port>,
+    ) -> CreateConnection {
+        CreateConnection::new(self, Destination::Host(Lookup::new(host, port), None))
+    }
+
+    /// A connection to whichever of these addresses the race gives; no resolver is asked.
+    ///
+    /// ```
+    /// # use loopctl::{Protocol, Transport};
+    /// # struct Quiet;
+    /// # impl Protocol for Quiet { fn data_received(&mut self, _: &Transport, _: &[u8]) {} }
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// # let handle = event_loop.handle();
+    /// let listener = loopctl::listen("127.0.0.1:0".parse()?, 1)?;
+    /// let connecting = handle.create_connection_to([listener.local_addr()?]).open(|| Quiet);
+    /// assert!(event_loop.run_until_complete(connecting)?.is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn create_connection_to(
+        &self,
+        addresses: impl IntoIterator<Item = SocketAddr>,
+    ) -> CreateConnection {
+        let known = addresses.into_iter().map(Address::from).collect();
+        CreateConnection::new(self, Destination::Known(known))
+    }
+
+    /// A connection to a Unix domain socket; asyncio's `create_unix_connection`.
+    ///
+    /// ```
+    /// # use loopctl::{Protocol, Transport};
+    /// # struct Quiet;
+    /// # impl Protocol for Quiet { fn data_received(&mut self, _: &Transport, _: &[u8]) {} }
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// # let handle = event_loop.handle();
+    /// let error = event_loop.run_until_complete(handle.create_unix_connection("/no/such").open(|| Quiet))?;
+    /// assert_eq!(error.unwrap_err().kind(), std::io::ErrorKind::NotFound);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn create_unix_connection(&self, path: impl Into<PathBuf>) -> CreateConnection {
+        CreateConnection::new(self, Destination::Known(vec![Address::Unix(path.into())]))
+    }
+
+    /// A transport for a socket that is connected already; asyncio's `create_connection(sock=…)`.
+    ///
+    /// ```
+    /// # use loopctl::{Protocol, Transport};
+    /// # struct Quiet;
+    /// # impl Protocol for Quiet { fn data_received(&mut self, _: &Transport, _: &[u8]) {} }
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// # let handle = event_loop.handle();
+    /// let (ours, _theirs) = std::os::unix::net::UnixStream::pair()?;
+    /// let connecting = handle.create_connection_on(ours).open(|| Quiet);
+    /// assert!(event_loop.run_until_complete(connecting)?.is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn create_connection_on(&self, socket: impl Into<OwnedFd>) -> CreateConnection {
+        CreateConnection::new(self, Destination::Socket(socket.into()))
+    }
+}
+
+impl CreateConnection {
+    fn new(event_loop: &LoopHandle, to: Destination) -> Self {
+        Self {
+            event_loop: event_loop.clone(),
+            to,
+            prefer: None,
+            policy: Policy::default(),
+            timeout: None,
+            setup: SocketSetup::default(),
+            #[cfg(feature = "tls")]
+            tls: None,
+            tracer: Tracer::default(),
+        }
+    }
+
+    /// Only addresses of this family.
+    pub fn family(self, family: Family) -> Self {
+        self.lookup(|lookup| lookup.family(family))
+    }
+
+    /// Only this IP protocol (6 for TCP).
+    pub fn protocol(self, protocol: i32) -> Self {
+        self.lookup(|lookup| lookup.protocol(protocol))
+    }
+
+    /// How the resolver looks.
+    pub fn flags(self, flags: AddrInfoFlags) -> Self {
+        self.lookup(|lookup| lookup.flags(flags))
+    }
+
+    /// Who is asked for the addresses of a host, in the place of the system; see [`Resolver`].
+    pub fn resolver(mut self, resolver: impl Resolver + 'static) -> Self {
+        if let Destination::Host(lookup, _) = self.to {
+            self.to = Destination::Host(lookup, Some(Rc::new(resolver)));
+        }
+        self
+    }
+
+    /// Races the addresses with this Connection Attempt Delay (RFC 8305), interleaving families unless
+    /// [`interleave`](Self::interleave) says otherwise.
+    pub fn happy_eyeballs_delay(mut self, delay: Duration) -> Self {
+        self.policy.interleave = self.policy.interleave.max(1);
+        self.policy.connection_attempt_delay = Some(delay);
+        self
+    }
+
+    /// The First Address Family Count: how many addresses of the first family lead. 0 keeps the resolver's
+    /// order. To be called after [`happy_eyeballs_delay`](Self::happy_eyeballs_delay).
+    pub fn interleave(mut self, first_address_family_count: usize) -> Self {
+        self.policy.interleave = first_address_family_count;
+        self
+    }
+
+    /// At most this many attempts at a time.
+    pub fn max_parallel(mut self, most: NonZero<usize>) -> Self {
+        self.policy.max_parallel = Some(most);
+        self
+    }
+
+    /// How long one attempt may take.
+    pub fn attempt_timeout(mut self, limit: Duration) -> Self {
+        self.policy.attempt_timeout = Some(limit);
+        self
+    }
+
+    /// All rules of the race at once, in place of those set before.
+    ///
+    /// ```
+    /// # use loopctl::{Protocol, Transport};
+    /// # struct Quiet;
+    /// # impl Protocol for Quiet { fn data_received(&mut self, _: &Transport, _: &[u8]) {} }
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// # let handle = event_loop.handle();
+    /// # let listener = loopctl::listen("127.0.0.1:0".parse()?, 1)?;
+    /// # let port = listener.local_addr()?.port();
+    /// use loopctl::plan::Policy;
+    /// let policy = Policy::happy_eyeballs(std::time::Duration::from_millis(100));
+    /// let connecting = handle.create_connection("127.0.0.1", port).policy(policy);
+    /// assert!(event_loop.run_until_complete(connecting.open(|| Quiet))?.is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Addresses of this family before all others.
+    pub fn prefer(mut self, family: Family) -> Self {
+        self.prefer = Some(family);
+        self
+    }
+
+    /// How long all of it may take: the name, every attempt, TLS.
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.timeout = Some(limit);
+        self
+    }
+
+    /// An address to connect from. Several may be given: the first of the right family that can be bound is
+    /// used.
+    pub fn local_addr(mut self, address: SocketAddr) -> Self {
+        self.setup.local_addresses.push(address);
+        self
+    }
+
+    /// Options for every socket. Unix sockets have none of them.
+    pub fn socket_options(mut self, options: SocketOptions) -> Self {
+        self.setup.options = Some(options);
+        self
+    }
+
+    /// Called with every new socket before it is bound and connected, to set options.
+    pub fn configure(
+        mut self,
+        configure: impl Fn(BorrowedFd<'_>) -> io::Result<()> + 'static,
+    ) -> Self {
+        self.setup.configure = Some(Rc::new(configure));
+        self
+    }
+
+    /// Whether small writes are sent at once (`TCP_NODELAY`); so it is unless told otherwise.
+    pub fn nodelay(mut self, nodelay: bool) -> Self {
+        self.setup.nodelay = nodelay;
+        self
+    }
+
+    /// Speaks TLS: `connection_made` is called after the handshake. The server's name is the host, unless
+    /// [the configuration has one](TlsClient::server_name), as it must where there is no host.
+    ///
+    /// The race is won before the handshake, as in asyncio, unless the policy has
+    /// [`Success::Tls`](crate::plan::Success::Tls): then every attempt has its own, the others stay until one is
+    /// over, and one that fails or takes too long makes way for the next address.
+    ///
+    /// ```no_run
+    /// # loopctl::run(async |event_loop| {
+    /// let tls = loopctl::TlsClient::builder().alpn(["http/1.1"]).build()?;
+    /// let (mut reader, mut writer) =
+    ///     event_loop.create_connection("example.com", 443).tls(tls).open_stream().await?;
+    /// writer.write_all(b"HEAD / HTTP/1.1\r\nHost: example.com\r\n\r\n").await?;
+    /// println!("{}", String::from_utf8_lossy(&reader.read_line().await?));
+    /// # Ok::<_, loopctl::BoxError>(())
+    /// # })??;
+    /// # Ok::<(), loopctl::BoxError>(())
+    /// ```
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: TlsClient) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// Hears every step as it happens, cancellation included. It is called on the loop, between other
+    /// things, and must not block.
+    pub fn trace(mut self, listen: impl FnMut(&Event) + 'static) -> Self {
+        self.tracer = Tracer::new(listen);
+        self
+    }
+
+    /// Connects, and puts the protocol on the connection: `connection_made` has been called when this
+    /// returns.
+    ///
+    /// # Errors
+    /// [`ConnectError`], with every attempt that was made.
+    pub async fn open<P: Protocol>(
+        self,
+        protocol: impl FnOnce() -> P,
+    ) -> Result<Connection<P>, ConnectError> {
+        let won = self.connect().await?;
+        let (protocol, receiver) = ProtocolRef::plain(protocol());
+        Ok(Connection { transport: won.attach(receiver).await?, protocol })
+    }
+
+    /// As [`open`](Self::open), for a protocol with buffers of its own.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn open_buffered<P: BufferedProtocol>(
+        self,
+        protocol: impl FnOnce() -> P,
+    ) -> Result<Connection<P>, ConnectError> {
+        let won = self.connect().await?;
+        let (protocol, receiver) = ProtocolRef::buffered(protocol());
+        Ok(Connection { transport: won.attach(receiver).await?, protocol })
+    }
+
+    async fn connect(mut self) -> Result<Won, ConnectError> {
+        let deadline = self.timeout.and_then(|limit| self.event_loop.time().checked_add(limit));
+        #[cfg(feature = "tls")]
+        let sessions = self.sessions()?;
+        let nodelay = self.setup.nodelay;
+        let prize = self.race(deadline).await?;
+        if let Prize::Socket(socket, names, _) = &prize
+            && names.is_inet()
+        {
+            socket.set_tcp_nodelay(nodelay).map_err(ConnectError::Transport)?;
+        }
+        Ok(Won {
+            event_loop: self.event_loop,
+            prize,
+            #[cfg(feature = "tls")]
+            securing: sessions.map(|sessions| Securing { sessions, tracer: self.tracer, deadline }),
+        })
+    }
+
+    /// Sessions for what comes after the race; those for inside it are kept with its sockets.
+    #[cfg(feature = "tls")]
+    fn sessions(&mut self) -> Result<Option<Box<Sessions>>, ConnectError> {
+        let Some(tls) = self.tls.take() else { return Ok(None) };
+        let host = match &self.to {
+            Destination::Host(lookup, _) => Some(lookup.host()),
+            Destination::Known(_) | Destination::Socket(_) => None,
+        };
+        let sessions = Sessions::new(tls, host);
+        let sessions = Box::new(sessions.map_err(|error| ConnectError::Transport(error.into()))?);
+        let is_raced = !matches!(self.to, Destination::Socket(_));
+        if is_raced && self.policy.pacing.success == Success::Tls {
+            self.setup.sessions = Some(sessions);
+            return Ok(None);
+        }
+        Ok(Some(sessions))
+    }
+
+    /// A connection.
+    async fn race(&mut self, deadline: Option<Instant>) -> Result<Prize, ConnectError> {
+        let known = Destination::Known(Vec::new());
+        let contest = match std::mem::replace(&mut self.to, known) {
+            Destination::Socket(socket) => {
+                let socket = Socket::from(socket);
+                let names = prepare_stream(&socket).map_err(ConnectError::Transport)?;
+                return Ok(Prize::Socket(socket, names, None));
+            }
+            Destination::Known(candidates) => self.contest(candidates),
+            Destination::Host(lookup, resolver) if self.asks_apart(&lookup) => {
+                self.contest_while_resolving(lookup, resolver)
+            }
+            Destination::Host(lookup, resolver) => {
+                let candidates = self.resolve(lookup, resolver, deadline).await?;
+                self.contest(candidates)
+            }
+        };
+        let mut contest = contest.deadline(deadline);
+        let won = poll_fn(|cx| contest.poll(cx)).await;
+        drop(contest);
+        // What a peer on this host decides at once would otherwise never let the loop turn, and a task that
+        // connects and closes would run out of descriptors.
+        yield_now().await;
+        won
+    }
+
+    fn contest(&mut self, candidates: Vec<Address>) -> Contest<'_> {
+        let candidates = self.sort(candidates);
+        let (setup, policy) = (std::mem::take(&mut self.setup), self.policy.clone());
+        Contest::new(&self.event_loop, &mut self.tracer, setup, candidates, policy)
+    }
+
+    /// Whether the families have a question each. Of an address, or of one family, there is one at most.
+    fn asks_apart(&self, lookup: &Lookup) -> bool {
+        let is_apart = matches!(self.policy.resolution, Resolution::Separate { .. });
+        let is_name = matches!(lookup.host(), Host::Name(_));
+        is_apart && is_name && lookup.wanted_family() == Family::Unspecified
+    }
+
+    fn contest_while_resolving(
+        &mut self,
+        lookup: Lookup,
+        resolver: Option<Rc<dyn Resolver>>,
+    ) -> Contest<'_> {
+        let resolver = resolver.unwrap_or_else(|| Rc::new(ByFamily(self.event_loop.clone())));
+        let inquiry = Inquiry::new(resolver, lookup, self.prefer);
+        let (setup, policy) = (std::mem::take(&mut self.setup), self.policy.clone());
+        Contest::resolving(&self.event_loop, &mut self.tracer, setup, inquiry, policy)
+    }
+
+    fn lookup(mut self, change: impl FnOnce(Lookup) -> Lookup) -> Self {
+        if let Destination::Host(lookup, resolver) = self.to {
+            self.to = Destination::Host(change(lookup), resolver);
+        }
+        self
+    }
+
+    async fn resolve(
+        &mut self,
+        lookup: Lookup,
+        resolver: Option<Rc<dyn Resolver>>,
+        deadline: Option<Instant>,
+    ) -> Result<Vec<Address>, ConnectError> {
+        let host = lookup.host().to_string();
+        self.tell(EventKind::ResolveStarted { host });
+        let mut giving_up = GivesUp { connecting: self, reason: Some(AbortReason::Canceled) };
+        let answer = giving_up.connecting.ask(lookup, resolver, deadline).await;
+        giving_up.reason = None;
+        drop(giving_up);
+        match answer {
+            Ok(found) => {
+                let addresses: Vec<_> = found.iter().map(|info| info.address).collect();
+                self.tell(EventKind::Resolved { addresses: addresses.clone() });
+                Ok(addresses.into_iter().map(Address::from).collect())
+            }
+            Err(error) => {
+                let timed_out = matches!(error, ConnectError::TimedOut(_));
+                let reason =
+                    if timed_out { AbortReason::TimedOut } else { AbortReason::NotResolved };
+                let (symbol, why) = (error.resolver_symbol(), error.to_string());
+                self.tell(EventKind::ResolveFailed { reason: why, symbol });
+                self.tell(EventKind::ConnectionAborted { reason });
+                Err(error)
+            }
+        }
+    }
+
+    async fn ask(
+        &self,
+        lookup: Lookup,
+        resolver: Option<Rc<dyn Resolver>>,
+        deadline: Option<Instant>,
+    ) -> Result<Vec<AddrInfo>, ConnectError> {
+        let asking = match &resolver {
+            None => self.event_loop.resolve(lookup),
+            Some(resolver) => resolver.resolve(lookup),
+        };
+        let answer = match deadline {
+            None => asking.await,
+            Some(deadline) => {
+                let left = deadline.saturating_duration_since(self.event_loop.time());
+                let answer = self.event_loop.timeout(left, asking).await;
+                answer.map_err(|_| ConnectError::TimedOut(Vec::new()))?
+            }
+        };
+        answer.map_err(ConnectError::Resolve)
+    }
+
+    /// The order in which the addresses are tried.
+    fn sort(&mut self, mut candidates: Vec<Address>) -> Vec<Address> {
+        if let Some(family) = self.prefer {
+            candidates.sort_by_key(|address| address.family() != Some(family));
+        }
+        candidates = self.policy.order(candidates, Address::family);
+        self.tell(EventKind::CandidatesSorted { candidates: candidates.clone() });
+        candidates
+    }
+
+    fn tell(&mut self, kind: EventKind) {
+        let now = self.event_loop.time();
+        self.tracer.tell(now, kind);
+    }
+}
+
+/// Tells the listener when a lookup is dropped half-way.
+struct GivesUp<'a> {
+    connecting: &'a mut CreateConnection,
+    reason: Option<AbortReason>,
+}
+
+impl Drop for GivesUp<'_> {
+    fn drop(&mut self) {
+        if let Some(reason) = self.reason {
+            let cancelled = ResolveError::Cancelled.to_string();
+            self.connecting.tell(EventKind::ResolveFailed { reason: cancelled, symbol: None });
+            self.connecting.tell(EventKind::ConnectionAborted { reason });
+        }
+    }
+}
+
+impl fmt::Debug for CreateConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<CreateConnection {:?}>", self.policy)
+    }
+}

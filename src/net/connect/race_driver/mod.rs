@@ -1,0 +1,420 @@
+//! A race on real sockets: `plan::Race` decides, this acts.
+
+mod attempt_state;
+#[cfg(feature = "tls")]
+mod tls_handshake;
+
+use std::io;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use crate::event_loop::LoopHandle;
+use crate::net::connect::address_queries::{Answered, Inquiry};
+use crate::net::connect::attempt::{Attempt, Fault, SocketSetup};
+use crate::net::connect::outcome::Prize;
+use crate::net::event::{TimerEnd, Tracer};
+use crate::net::socket::connect_progress::ConnectProgress;
+#[cfg(feature = "tls")]
+use crate::net::tls::Established;
+use crate::net::{
+    AbortReason, Address, AttemptError, ConnectError, EventKind, Failure, Phase, ResolveError,
+    SocketSnapshot,
+};
+use crate::plan::{
+    Answer, AnswerTiming, CancelReason, Endpoint, Family, Policy, Race, Start, Step,
+};
+use crate::task::Alarm;
+use attempt_state::Lane;
+
+/// One race, from the first start to the last outcome. Dropping it half-way cancels what is under way.
+pub(crate) struct Contest<'a> {
+    event_loop: LoopHandle,
+    tracer: &'a mut Tracer,
+    setup: SocketSetup,
+    race: Race<Address>,
+    lanes: Vec<Lane>,
+    clock: Clockwork,
+    /// Where not all addresses are known when it begins.
+    inquiry: Option<Inquiry>,
+    is_over: bool,
+}
+
+/// The instants the race waits for.
+struct Clockwork {
+    alarm: Alarm,
+    /// When the whole operation is out of time.
+    deadline: Option<Instant>,
+    /// The Connection Attempt Delay, while it runs.
+    next_attempt: Option<Instant>,
+}
+
+impl Endpoint for Address {
+    fn family(&self) -> Family {
+        self.family().unwrap_or_default()
+    }
+}
+
+impl<'a> Contest<'a> {
+    pub(crate) fn new(
+        event_loop: &LoopHandle,
+        tracer: &'a mut Tracer,
+        setup: SocketSetup,
+        candidates: Vec<Address>,
+        policy: Policy,
+    ) -> Self {
+        let clock = Clockwork { alarm: Alarm::new(event_loop), deadline: None, next_attempt: None };
+        let race = Race::with_addresses(candidates, policy);
+        let (event_loop, lanes, inquiry) = (event_loop.clone(), Vec::new(), None);
+        Self { event_loop, tracer, setup, race, lanes, clock, inquiry, is_over: false }
+    }
+
+    /// A race that asks for its addresses, a question for each family, and begins as soon as the policy lets it.
+    pub(crate) fn resolving(
+        event_loop: &LoopHandle,
+        tracer: &'a mut Tracer,
+        setup: SocketSetup,
+        inquiry: Inquiry,
+        policy: Policy,
+    ) -> Self {
+        let race = Race::with_queries(inquiry.families(), policy.clone());
+        let mut contest = Self::new(event_loop, tracer, setup, Vec::new(), policy);
+        contest.tracer.tell(event_loop.time(), EventKind::ResolveStarted { host: inquiry.host() });
+        (contest.race, contest.inquiry) = (race, Some(inquiry));
+        contest
+    }
+
+    pub(crate) fn deadline(mut self, deadline: Option<Instant>) -> Self {
+        self.clock.deadline = deadline;
+        self
+    }
+
+    /// Runs the race as far as it goes now.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Prize, ConnectError>> {
+        self.collect_answers(cx);
+        self.collect_outcomes(cx);
+        loop {
+            let now = self.event_loop.time();
+            match self.race.poll(now) {
+                Step::Won(winner) => return Poll::Ready(self.finish(winner, now)),
+                Step::Lost(_) => return Poll::Ready(Err(self.lose(now))),
+                Step::Cancel { attempt, why } => self.cancel(attempt, why, now),
+                _ if self.clock.deadline.is_some_and(|deadline| deadline <= now) => {
+                    return Poll::Ready(self.run_out_of_time(now));
+                }
+                Step::Start(start) => self.start(start, now, cx),
+                Step::Query(family) => self.ask(family, now, cx),
+                Step::Wait(until) => {
+                    self.note_timer(now);
+                    let until = until.into_iter().chain(self.clock.deadline).min();
+                    self.clock.alarm.set(until, cx.waker());
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+
+    fn ask(&mut self, family: Family, now: Instant, cx: &mut Context<'_>) {
+        let Some(inquiry) = &mut self.inquiry else {
+            // All addresses are known: whoever asks for more hears that there are none.
+            self.race.answered(family, Answer::NoData, now);
+            return;
+        };
+        inquiry.ask(family);
+        self.tracer.tell(now, EventKind::QueryStarted { family });
+        self.collect_answers(cx);
+    }
+
+    fn collect_answers(&mut self, cx: &mut Context<'_>) {
+        while let Some(answered) = self.inquiry.as_mut().and_then(|inquiry| inquiry.poll(cx)) {
+            let (now, Answered { family, said, answer }) = (self.event_loop.time(), answered);
+            self.tracer.tell(
+                now,
+                match said {
+                    Ok(addresses) => EventKind::QueryAnswered { family, addresses },
+                    Err((reason, symbol)) => EventKind::QueryFailed { family, reason, symbol },
+                },
+            );
+            let effect = self.race.answered(family, answer, now);
+            if let Some(inquiry) = &self.inquiry {
+                self.race.sort_by_key(inquiry.ranking());
+            }
+            if effect.timing == AnswerTiming::Merged && effect.added > 0 {
+                let candidates = self.candidates();
+                self.tracer.tell(now, EventKind::CandidatesResorted { candidates });
+            }
+        }
+    }
+
+    /// Those that have been tried, then the others, in the order in which they would be.
+    fn candidates(&self) -> Vec<Address> {
+        let tried = (0..self.lanes.len()).filter_map(|number| self.race.address(number));
+        tried.chain(self.race.untried()).cloned().collect()
+    }
+
+    /// There is enough of an answer to begin. The attempt that begins is the first of the list.
+    fn use_answers(&mut self, first: &Address, now: Instant) {
+        let Some(inquiry) = self.inquiry.as_mut().filter(|inquiry| !inquiry.is_used) else {
+            return;
+        };
+        inquiry.is_used = true;
+        let addresses = inquiry.known().to_vec();
+        self.tracer.tell(now, EventKind::Resolved { addresses });
+        let others = self.race.untried().cloned();
+        let candidates = [first.clone()].into_iter().chain(others).collect();
+        self.tracer.tell(now, EventKind::CandidatesSorted { candidates });
+    }
+
+    fn start(&mut self, start: Start, now: Instant, cx: &mut Context<'_>) {
+        let Start { attempt: number, planned, reason } = start;
+        if self.clock.next_attempt.take_if(|at| *at <= now).is_some() {
+            self.tracer.tell(now, EventKind::NextAttemptTimerFired);
+        }
+        let Some(address) = self.race.address(number).cloned() else { return };
+        self.use_answers(&address, now);
+        let to = address.clone();
+        let started = EventKind::AttemptStarted { attempt: number, address: to, reason, planned };
+        self.tracer.tell(now, started);
+        match Attempt::new(&address, now, &self.setup) {
+            Err(fault) => {
+                self.lanes.push(Lane::Canceled);
+                self.fail(number, fault, now, SocketSnapshot::default());
+            }
+            Ok((mut attempt, refused)) => {
+                for (option, failure) in refused {
+                    let refused = EventKind::OptionRefused { attempt: number, option, failure };
+                    self.tracer.tell(now, refused);
+                }
+                let connecting = attempt.connect(&self.event_loop, &address);
+                #[cfg(feature = "tls")]
+                if let (Ok(ConnectProgress::Pending), Some(sessions)) =
+                    (&connecting, &mut self.setup.sessions)
+                {
+                    sessions.prepare();
+                }
+                let progress = match connecting {
+                    Ok(ConnectProgress::Pending) => attempt.poll(cx),
+                    settled => settled,
+                };
+                self.lanes.push(Lane::Connecting(attempt));
+                self.advance(number, progress, cx);
+            }
+        }
+    }
+
+    /// Looks at every socket that has given a sign, in the order of the attempts. The first connection ends
+    /// the look: of two in one turn, the lower number wins and the other is closed.
+    fn collect_outcomes(&mut self, cx: &mut Context<'_>) {
+        for number in 0..self.lanes.len() {
+            if self.race.is_decided() {
+                break;
+            }
+            match &mut self.lanes[number] {
+                Lane::Connecting(attempt) => {
+                    let progress = attempt.poll(cx);
+                    self.advance(number, progress, cx);
+                }
+                #[cfg(feature = "tls")]
+                Lane::Securing(_) => self.handshake(number, cx),
+                Lane::Ready(_) | Lane::Failed(_) | Lane::Canceled => {}
+            }
+        }
+    }
+
+    /// Takes note of what a socket said.
+    fn advance(
+        &mut self,
+        number: usize,
+        progress: Result<ConnectProgress, Fault>,
+        cx: &mut Context<'_>,
+    ) {
+        if matches!(progress, Ok(ConnectProgress::Pending)) {
+            return;
+        }
+        let snapshot = self.snapshot(number);
+        let Lane::Connecting(attempt) = std::mem::replace(&mut self.lanes[number], Lane::Canceled)
+        else {
+            return;
+        };
+        let Some(address) = self.race.address(number) else { return };
+        let names = match progress.and_then(|_| attempt.names(address)) {
+            Ok(names) => names,
+            Err(fault) => return self.fail(number, fault, attempt.started, snapshot),
+        };
+        #[cfg(feature = "tls")]
+        if self.setup.sessions.is_some() {
+            return self.secure(number, attempt, names, snapshot, cx);
+        }
+        let _ = cx;
+        self.succeed(number, Prize::Socket(attempt.into_socket(), names, Some(number)), snapshot);
+    }
+
+    fn succeed(&mut self, number: usize, prize: Prize, snapshot: SocketSnapshot) {
+        let now = self.event_loop.time();
+        self.race.succeeded(number, now);
+        self.lanes[number] = Lane::Ready(prize);
+        self.tracer.tell(now, EventKind::AttemptSucceeded { attempt: number, snapshot });
+    }
+
+    fn fail(&mut self, number: usize, fault: Fault, started: Instant, snapshot: SocketSnapshot) {
+        let now = self.event_loop.time();
+        let Fault { phase, error, at_once } = fault;
+        let failure = Failure { at_once, ..Failure::from(&error) };
+        match at_once {
+            true => self.race.failed_unsent(number, now),
+            false => self.race.failed(number, now),
+        }
+        self.record_failure(number, phase, error, now - started);
+        let kind = EventKind::AttemptFailed { attempt: number, phase, failure, snapshot };
+        self.tracer.tell(now, kind);
+    }
+
+    fn cancel(&mut self, number: usize, why: CancelReason, now: Instant) {
+        match why {
+            CancelReason::TimedOut => self.time_out(number, now),
+            CancelReason::Replaced => self.give_up(number, now),
+        }
+    }
+
+    fn time_out(&mut self, number: usize, now: Instant) {
+        // Without a lane it was about to start when the time for everything was up.
+        let lane = self.lanes.get(number);
+        let Some((started, phase)) = lane.and_then(Lane::under_way) else { return };
+        let snapshot = self.snapshot(number);
+        #[cfg(feature = "tls")]
+        self.end_handshake(number, now, Established::timed_out);
+        self.record_failure(number, phase, io::ErrorKind::TimedOut.into(), now - started);
+        self.tracer.tell(now, EventKind::AttemptTimedOut { attempt: number, snapshot });
+    }
+
+    /// What a socket says of itself; it is asked only where someone hears the answer.
+    fn snapshot(&self, number: usize) -> SocketSnapshot {
+        let lane = self.lanes.get(number).filter(|_| self.tracer.is_listening());
+        lane.map(Lane::snapshot).unwrap_or_default()
+    }
+
+    fn record_failure(
+        &mut self,
+        number: usize,
+        phase: Phase,
+        error: io::Error,
+        took: std::time::Duration,
+    ) {
+        let Some(address) = self.race.address(number).cloned() else { return };
+        self.lanes[number] = Lane::Failed(AttemptError { address, phase, error, took });
+    }
+
+    fn note_timer(&mut self, now: Instant) {
+        let next = self.race.next_attempt_at();
+        if next == self.clock.next_attempt {
+            return;
+        }
+        if let Some(at) = next {
+            self.clock.next_attempt = next;
+            let delay = at.saturating_duration_since(now);
+            self.tracer.tell(now, EventKind::NextAttemptTimerSet { delay });
+        } else if self.race.untried().next().is_none() {
+            self.end_timer(TimerEnd::ListExhausted, now);
+        }
+    }
+
+    fn end_timer(&mut self, reason: TimerEnd, now: Instant) {
+        if self.clock.next_attempt.take().is_some() {
+            self.tracer.tell(now, EventKind::NextAttemptTimerCanceled { reason });
+        }
+    }
+
+    fn finish(&mut self, winner: usize, now: Instant) -> Result<Prize, ConnectError> {
+        self.is_over = true;
+        self.end_timer(TimerEnd::Success, now);
+        self.cancel_questions(now);
+        self.cancel_running(now);
+        self.tracer.tell(now, EventKind::ConnectionSelected { attempt: winner });
+        match std::mem::replace(&mut self.lanes[winner], Lane::Canceled) {
+            Lane::Ready(prize) => Ok(prize),
+            _ => Err(ConnectError::Transport(io::Error::other("the winner has no socket"))),
+        }
+    }
+
+    fn run_out_of_time(&mut self, now: Instant) -> Result<Prize, ConnectError> {
+        let pending: Vec<usize> = self.race.pending().collect();
+        for number in pending {
+            self.race.failed(number, now);
+            self.time_out(number, now);
+        }
+        match self.race.winner() {
+            Some(winner) => self.finish(winner, now),
+            None => Err(self.abort(AbortReason::TimedOut, now)),
+        }
+    }
+
+    /// No attempt is left, and no question.
+    fn lose(&mut self, now: Instant) -> ConnectError {
+        let unused = self.inquiry.as_mut().filter(|inquiry| !inquiry.is_used);
+        let Some(error) = unused.map(Inquiry::error) else {
+            return self.abort(AbortReason::AllFailed, now);
+        };
+        let (reason, symbol) = (error.to_string(), error.name());
+        self.tracer.tell(now, EventKind::ResolveFailed { reason, symbol });
+        self.abort(AbortReason::NotResolved, now);
+        ConnectError::Resolve(error)
+    }
+
+    /// Nobody waits for the answers any more, nor for the first of them.
+    fn cancel_questions(&mut self, now: Instant) {
+        let Some(inquiry) = &mut self.inquiry else { return };
+        for family in inquiry.give_up() {
+            self.tracer.tell(now, EventKind::QueryCanceled { family });
+        }
+    }
+
+    /// The race ends before it had enough of an answer.
+    fn fail_to_resolve(&mut self, reason: AbortReason, now: Instant) {
+        if self.inquiry.as_ref().is_none_or(|inquiry| inquiry.is_used) {
+            return;
+        }
+        let reason = match reason {
+            AbortReason::TimedOut => ConnectError::TimedOut(Vec::new()).to_string(),
+            AbortReason::Canceled => ResolveError::Cancelled.to_string(),
+            _ => return,
+        };
+        self.tracer.tell(now, EventKind::ResolveFailed { reason, symbol: None });
+    }
+
+    fn abort(&mut self, reason: AbortReason, now: Instant) -> ConnectError {
+        self.is_over = true;
+        self.end_timer(TimerEnd::Abort, now);
+        self.cancel_questions(now);
+        self.fail_to_resolve(reason, now);
+        self.tracer.tell(now, EventKind::ConnectionAborted { reason });
+        let lanes = std::mem::take(&mut self.lanes).into_iter();
+        let attempts = lanes.filter_map(Lane::into_error);
+        match reason {
+            AbortReason::TimedOut => ConnectError::TimedOut(attempts.collect()),
+            _ => ConnectError::Attempts(attempts.collect()),
+        }
+    }
+
+    fn cancel_running(&mut self, now: Instant) {
+        (0..self.lanes.len()).for_each(|number| self.give_up(number, now));
+    }
+
+    fn give_up(&mut self, number: usize, now: Instant) {
+        if self.lanes.get(number).and_then(Lane::under_way).is_some() {
+            let snapshot = self.snapshot(number);
+            #[cfg(feature = "tls")]
+            self.end_handshake(number, now, Established::abandoned);
+            self.lanes[number] = Lane::Canceled;
+            self.tracer.tell(now, EventKind::AttemptCanceled { attempt: number, snapshot });
+        }
+    }
+}
+
+impl Drop for Contest<'_> {
+    fn drop(&mut self) {
+        if !self.is_over {
+            let now = self.event_loop.time();
+            self.cancel_running(now);
+            self.abort(AbortReason::Canceled, now);
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Who turns names into addresses.
+
+mod system;
+
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::pin::Pin;
+use std::rc::Rc;
+
+pub use system::{AddrInfo, AddrInfoFlags, Lookup, NameInfoFlags, ResolveError};
+
+use crate::event_loop::LoopHandle;
+
+/// Turns names into addresses for [`create_connection`](LoopHandle::create_connection): the system's getaddrinfo, with
+/// the feature `dns` a `DnsClient`, or one of your own.
+///
+/// ```
+/// use loopctl::{AddrInfo, Lookup, Protocol, Resolver, Resolving, Transport, plan::Port};
+///
+/// /// Knows one name.
+/// struct Fixed(std::net::Ipv4Addr);
+/// impl Resolver for Fixed {
+///     fn resolve(&self, lookup: Lookup) -> Resolving<'_> {
+///         let Port::Number(port) = *lookup.port() else { panic!("only numbers") };
+///         let address = (self.0, port).into();
+///         let found = AddrInfo { socktype: 1, protocol: 6, address, canonical_name: None };
+///         Box::pin(async { Ok(vec![found]) })
+///     }
+/// }
+/// # struct Quiet;
+/// # impl Protocol for Quiet { fn data_received(&mut self, _: &Transport, _: &[u8]) {} }
+/// # let mut event_loop = loopctl::EventLoop::new()?;
+/// # let handle = event_loop.handle();
+/// # let listener = loopctl::listen("127.0.0.1:0".parse()?, 1)?;
+/// # let port = listener.local_addr()?.port();
+/// let resolver = Fixed([127, 0, 0, 1].into());
+/// let connecting = handle.create_connection("service.test", port).resolver(resolver);
+/// assert!(event_loop.run_until_complete(connecting.open(|| Quiet))?.is_ok());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub trait Resolver {
+    /// The addresses of a host, best first. Dropping the future gives the lookup up.
+    ///
+    /// # Errors
+    /// [`ResolveError`]; [`Failed`](ResolveError::Failed) is for reasons of one's own.
+    fn resolve(&self, lookup: Lookup) -> Resolving<'_>;
+}
+
+/// A lookup under way.
+pub type Resolving<'a> = Pin<Box<dyn Future<Output = Result<Vec<AddrInfo>, ResolveError>> + 'a>>;
+
+/// The system's resolver: [`getaddrinfo`](LoopHandle::getaddrinfo).
+impl Resolver for LoopHandle {
+    fn resolve(&self, lookup: Lookup) -> Resolving<'_> {
+        Box::pin(self.getaddrinfo(lookup))
+    }
+}
+
+/// The system's resolver, for a race that asks for each family by itself.
+///
+/// What the hosts file has is asked for as a whole: getaddrinfo for one family alone would ask name servers for the
+/// other, and so connect to a host that the file is there to replace.
+pub(in crate::net) struct ByFamily(pub(in crate::net) LoopHandle);
+
+impl Resolver for ByFamily {
+    fn resolve(&self, lookup: Lookup) -> Resolving<'_> {
+        Box::pin(self.0.getaddrinfo_of_family(lookup))
+    }
+}
+
+/// One resolver for many connections.
+impl<R: Resolver + ?Sized> Resolver for Rc<R> {
+    fn resolve(&self, lookup: Lookup) -> Resolving<'_> {
+        self.as_ref().resolve(lookup)
+    }
+}
+
+/// From which of its addresses this host would connect to another; `None`: it has none that fits, or no route.
+///
+/// The kernel is asked by connecting a datagram socket, which sends nothing. It is the oracle of
+/// [`sort_destinations`](crate::plan::sort_destinations).
+///
+/// ```
+/// let local = std::net::Ipv4Addr::LOCALHOST.into();
+/// assert_eq!(loopctl::source_address(local), Some(local));
+/// ```
+pub fn source_address(to: IpAddr) -> Option<IpAddr> {
+    /// Any port does; this one is for what nobody wants (RFC 863).
+    const DISCARD: u16 = 9;
+    let any = if to.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+    let socket = UdpSocket::bind(any.parse::<SocketAddr>().ok()?).ok()?;
+    socket.connect(SocketAddr::new(to, DISCARD)).ok()?;
+    Some(socket.local_addr().ok()?.ip())
+}

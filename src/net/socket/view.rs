@@ -1,0 +1,186 @@
+//! What may be asked of a transport's socket: its names and its options, not its bytes.
+
+use std::fmt;
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+use std::time::Duration;
+
+use socket2::Socket;
+
+use super::tcp_info::acknowledged;
+use crate::net::transport::connection::StreamTransport;
+use crate::net::{Keepalive, TcpInfo};
+use crate::sys::sockopt;
+
+/// The socket of a transport, as far as others than the transport may use it; asyncio's `TransportSocket`.
+///
+/// Options can be read and set. Sending, receiving, closing and blocking are not offered: they would take
+/// from the transport what it has to know of. After the connection has ended, everything is an error of kind
+/// `NotConnected`.
+///
+/// ```
+/// # use loopctl::{Protocol, Transport};
+/// struct Bulk;
+///
+/// impl Protocol for Bulk {
+///     fn connection_made(&mut self, transport: &Transport) {
+///         // Small pieces may wait for one another.
+///         let _ = transport.socket().set_nodelay(false);
+///     }
+///     fn data_received(&mut self, _: &Transport, _: &[u8]) {}
+/// }
+/// ```
+pub struct SocketView<'a>(pub(in crate::net) &'a StreamTransport);
+
+impl SocketView<'_> {
+    fn look<T>(&self, look: impl FnOnce(&Socket) -> io::Result<T>) -> io::Result<T> {
+        self.0.with_socket(|socket| match socket {
+            Some(socket) => look(socket),
+            None => Err(io::ErrorKind::NotConnected.into()),
+        })
+    }
+
+    /// The number of the descriptor, to be shown, not to be used. `None` after the end.
+    pub fn number(&self) -> Option<RawFd> {
+        self.look(|socket| Ok(socket.as_raw_fd())).ok()
+    }
+
+    /// Whether small writes are sent at once (`TCP_NODELAY`).
+    ///
+    /// # Errors
+    /// The system's, as for every option: not a TCP socket; `NotConnected` after the end.
+    pub fn nodelay(&self) -> io::Result<bool> {
+        self.look(Socket::tcp_nodelay)
+    }
+
+    /// Whether small writes are to be sent at once.
+    ///
+    /// # Errors
+    /// As [`nodelay`](Self::nodelay).
+    pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
+        self.look(|socket| socket.set_tcp_nodelay(nodelay))
+    }
+
+    /// Has a silent connection tested.
+    ///
+    /// # Errors
+    /// As [`nodelay`](Self::nodelay).
+    pub fn set_keepalive(&self, keepalive: Keepalive) -> io::Result<()> {
+        self.look(|socket| keepalive.set(socket))
+    }
+
+    /// How silent connections are tested, where they are.
+    ///
+    /// # Errors
+    /// As [`nodelay`](Self::nodelay).
+    pub fn keepalive(&self) -> io::Result<Option<Keepalive>> {
+        self.look(|socket| Ok(Keepalive::in_force(socket)))
+    }
+
+    /// What the end of the connection does with bytes that the kernel has not sent (`SO_LINGER`). Zero makes
+    /// [`abort`](crate::net::Transport::abort) reset the connection.
+    ///
+    /// # Errors
+    /// As [`nodelay`](Self::nodelay).
+    pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
+        self.look(|socket| socket.set_linger(linger))
+    }
+
+    /// The size of the kernel's send buffer, in bytes.
+    ///
+    /// # Errors
+    /// As [`nodelay`](Self::nodelay).
+    pub fn send_buffer_size(&self) -> io::Result<usize> {
+        self.look(Socket::send_buffer_size)
+    }
+
+    /// Asks for a send buffer of so many bytes; Linux gives twice as many, within its limits.
+    ///
+    /// # Errors
+    /// As [`nodelay`](Self::nodelay).
+    pub fn set_send_buffer_size(&self, size: usize) -> io::Result<()> {
+        self.look(|socket| socket.set_send_buffer_size(size))
+    }
+
+    /// The size of the kernel's receive buffer, in bytes.
+    ///
+    /// # Errors
+    /// As [`nodelay`](Self::nodelay).
+    pub fn recv_buffer_size(&self) -> io::Result<usize> {
+        self.look(Socket::recv_buffer_size)
+    }
+
+    /// Asks for a receive buffer of so many bytes; Linux gives twice as many, within its limits.
+    ///
+    /// # Errors
+    /// As [`nodelay`](Self::nodelay).
+    pub fn set_recv_buffer_size(&self, size: usize) -> io::Result<()> {
+        self.look(|socket| socket.set_recv_buffer_size(size))
+    }
+
+    /// What the kernel knows of the connection. `None` for what is not TCP, and after the end.
+    pub fn tcp_info(&self) -> Option<TcpInfo> {
+        self.look(|socket| Ok(TcpInfo::of(socket))).ok().flatten()
+    }
+
+    /// Whether the peer's kernel has all that ours was given to send; of a Unix socket, whether the peer has
+    /// read it. `None` after the end. A reset that must not overtake what was sent waits for this.
+    ///
+    /// ```
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// # let handle = event_loop.handle();
+    /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let port = listener.local_addr()?.port();
+    /// event_loop.run_until_complete(async {
+    ///     let (_, mut writer) = handle.open_connection("127.0.0.1", port).await?;
+    ///     writer.write(b"hello");
+    ///     while writer.transport().socket().is_acknowledged() == Some(false) {
+    ///         handle.sleep(std::time::Duration::from_millis(1)).await;
+    ///     }
+    ///     Ok::<(), loopctl::ConnectError>(())
+    /// })??;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn is_acknowledged(&self) -> Option<bool> {
+        self.send_memory().map(|bytes| bytes == 0)
+    }
+
+    /// How much memory the kernel holds of what it was given to send and the peer does not have, in bytes, its
+    /// own records of it included: whether anything moves, and whether the peer owes anything. `None` after
+    /// the end.
+    ///
+    /// ```
+    /// # struct Quiet;
+    /// # impl loopctl::Protocol for Quiet {
+    /// #     fn data_received(&mut self, _: &loopctl::Transport, _: &[u8]) {}
+    /// # }
+    /// let (ours, mut theirs) = std::os::unix::net::UnixStream::pair()?;
+    /// loopctl::run(async |event_loop| {
+    ///     let transport = event_loop.create_connection_on(ours).open(|| Quiet).await?.transport;
+    ///     transport.write(b"hello");
+    ///     assert!(transport.socket().send_memory() >= Some(5));
+    ///     std::io::Read::read_exact(&mut theirs, &mut [0; 5])?;
+    ///     assert_eq!(transport.socket().send_memory(), Some(0));
+    ///     Ok::<_, loopctl::BoxError>(())
+    /// })??;
+    /// # Ok::<(), loopctl::BoxError>(())
+    /// ```
+    pub fn send_memory(&self) -> Option<u64> {
+        self.look(sockopt::send_memory).ok()
+    }
+
+    /// How many bytes the peer's kernel has acknowledged so far: whether a slow connection still moves. `None`
+    /// for what is not TCP, and after the end.
+    pub fn acknowledged(&self) -> Option<u64> {
+        self.look(|socket| Ok(acknowledged(socket))).ok().flatten()
+    }
+}
+
+impl fmt::Debug for SocketView<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.number() {
+            Some(number) => write!(f, "<SocketView fd={number} {:?}>", self.0.names),
+            None => write!(f, "<SocketView closed {:?}>", self.0.names),
+        }
+    }
+}
