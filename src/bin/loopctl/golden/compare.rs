@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use loopctl::plan::{Answer, Family, Preset, Ready, Reason};
+use loopctl::plan::{Answer, Family, FirstAttemptReason, Preset, Reason};
 
 use super::story::{began, epoch, errno, ms, subject};
 use super::{Golden, WIDTHS, human, plain};
@@ -16,7 +16,8 @@ use crate::report::{Attempt, Comparison, End, Outcome, Report, Schedule, Via};
 
 fn probe(label: &str, to: &str, took: f64, outcome: Outcome) -> Probe {
     let to: SocketAddr = to.parse().unwrap();
-    let schedule = Schedule { reason: Reason::First(Ready::Known), slip: Duration::ZERO };
+    let schedule =
+        Schedule { reason: Reason::First(FirstAttemptReason::Known), slip: Duration::ZERO };
     let attempt = Attempt { took: ms(took), outcome, ..Attempt::new(to.into(), ms(2.0), schedule) };
     Probe { to, label: label.to_owned(), attempt, tls: None }
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use loopctl::plan::{Family, Preset, Ready, Reason, SlowLog};
+use loopctl::plan::{Family, FirstAttemptReason, Preset, Reason, SlowLog};
 use loopctl::{
     AbortReason, Address, EventKind, Failure, Keepalive, SocketFacts, SocketOption, SocketOptions,
     TimerEnd,
@@ -56,7 +56,7 @@ fn won_by_the_third_address() {
     story.started(251.3, 1);
     story.at(251.3, EventKind::NextAttemptTimerSet { delay: ms(250.0) });
     story.refused(251.7, 1);
-    story.started_because(251.8, 2, Reason::Kick(1));
+    story.started_because(251.8, 2, Reason::AttemptEnded(1));
     story.succeeded(262.4, 2);
     story.canceled(262.4, 0);
     let reason = TimerEnd::Success;
@@ -83,9 +83,9 @@ fn won_late() {
     story.at(2.1, EventKind::QueryAnswered { family, addresses: found.clone() });
     story.at(52.2, EventKind::Resolved { addresses: found });
     story.sorted(52.2, addresses);
-    story.started_because(52.2, 0, Reason::First(Ready::DelayPassed));
+    story.started_because(52.2, 0, Reason::First(FirstAttemptReason::ResolutionDelay));
     story.failed(72.6, 0, loopctl::Phase::Connect, errno(113));
-    story.started_because(72.7, 1, Reason::Kick(0));
+    story.started_because(72.7, 1, Reason::AttemptEnded(0));
     let facts = facts("10.77.0.1:40000", 1);
     story.at(1093.1, EventKind::AttemptSucceeded { attempt: 1, facts });
     story.at(1093.1, EventKind::QueryCanceled { family: Family::Inet6 });
@@ -103,10 +103,10 @@ fn won_for_every_reason() {
     let addresses =
         ["10.77.0.2:8443", "[fd77::1]:8443", "[fd77::2]:8443", "[fd77::3]:8443", "10.77.0.3:8443"];
     story.resolved(1.1, &addresses);
-    story.started_because(1.2, 0, Reason::First(Ready::GaveUp));
+    story.started_because(1.2, 0, Reason::First(FirstAttemptReason::NegativeAnswer));
     story.started_because(1.3, 1, Reason::LateAnswer);
     story.refused(3.0, 1);
-    story.started_because(3.0, 2, Reason::Room);
+    story.started_because(3.0, 2, Reason::ParallelLimit);
     story.started_because(201.3, 3, Reason::Timer);
     story.succeeded(202.0, 3);
     story.canceled(202.0, 0);
@@ -163,11 +163,11 @@ fn lost_everywhere() {
 }
 
 fn first() -> Reason {
-    Reason::First(Ready::Preferred)
+    Reason::First(FirstAttemptReason::PreferredFamily)
 }
 
 fn after(number: usize) -> Reason {
-    Reason::Kick(number - 1)
+    Reason::AttemptEnded(number - 1)
 }
 
 /// One address, and one kind of failure each.
@@ -255,7 +255,7 @@ fn datagrams() {
     for (name, answer) in [("answered", Some(true)), ("silent", Some(false)), ("open", None)] {
         let mut story = about();
         story.refused(1.5, 0);
-        story.started_because(1.6, 1, Reason::Kick(0));
+        story.started_because(1.6, 1, Reason::AttemptEnded(0));
         story.report.beside.answers = vec![None, answer];
         let facts =
             SocketFacts { local: Some(address("10.77.0.1:40000")), ..SocketFacts::default() };
@@ -265,7 +265,7 @@ fn datagrams() {
     }
     let mut story = about();
     story.refused(1.5, 0);
-    story.started_because(1.6, 1, Reason::Kick(0));
+    story.started_because(1.6, 1, Reason::AttemptEnded(0));
     story.refused(1.9, 1);
     story.aborted(1.9, AbortReason::AllFailed);
     every_format("udp-refused", &story);
@@ -327,7 +327,7 @@ fn demo() {
     story.started(0.1, 0);
     story.started(250.2, 1);
     story.refused(250.3, 1);
-    story.started_because(250.3, 2, Reason::Kick(1));
+    story.started_because(250.3, 2, Reason::AttemptEnded(1));
     story.succeeded(250.4, 2);
     story.canceled(250.4, 0);
     story.selected(250.4, 2);

@@ -131,7 +131,11 @@ fn name_servers_know_an_address() {
     story.at(1.0, EventKind::QueryAnswered { family, addresses });
     story.at(51.0, EventKind::Resolved { addresses: found.clone() });
     story.sorted(51.0, found.into_iter().map(Address::from).collect());
-    story.started_because(51.1, 0, loopctl::plan::Reason::First(loopctl::plan::Ready::DelayPassed));
+    story.started_because(
+        51.1,
+        0,
+        loopctl::plan::Reason::First(loopctl::plan::FirstAttemptReason::ResolutionDelay),
+    );
     story.succeeded(52.0, 0);
     story.query(52.0, 0, RecordType::Aaaa, DnsEventKind::Canceled);
     story.selected(52.0, 0);

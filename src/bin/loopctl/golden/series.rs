@@ -17,7 +17,7 @@ fn tried(connect: f64, addresses: &[&str]) -> Report {
     story.resolved(1.1, addresses);
     story.started(1.2, 0);
     story.refused(1.4, 0);
-    story.started_because(1.4, 1, Reason::Kick(0));
+    story.started_because(1.4, 1, Reason::AttemptEnded(0));
     story.succeeded(1.4 + connect, 1);
     story.selected(1.4 + connect, 1);
     story.report
@@ -28,7 +28,7 @@ fn failed() -> Report {
     story.resolved(1.1, &["[fd77::1]:8443", "10.77.0.2:8443"]);
     story.started(1.2, 0);
     story.refused(1.4, 0);
-    story.started_because(1.4, 1, Reason::Kick(0));
+    story.started_because(1.4, 1, Reason::AttemptEnded(0));
     story.timed_out(10_000.0, 1);
     story.aborted(10_000.0, AbortReason::TimedOut);
     story.report

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime};
 
-use loopctl::plan::{DnsTransport, Family, Preset, Ready, Reason};
+use loopctl::plan::{DnsTransport, Family, FirstAttemptReason, Preset, Reason};
 use loopctl::{
     AbortReason, Address, DnsAnswer, DnsError, DnsErrorKind, DnsEvent, DnsEventKind, DnsExchange,
     DnsFlags, DnsServer, Event, EventKind, Failure, Phase, Rcode, RecordType, SocketFacts, TcpInfo,
@@ -147,8 +147,8 @@ impl Story {
 
     pub(super) fn started(&mut self, time: f64, attempt: usize) {
         let reason = match (attempt, self.report.resolve.via) {
-            (0, Via::System | Via::Dns) => Reason::First(Ready::Preferred),
-            (0, _) => Reason::First(Ready::Known),
+            (0, Via::System | Via::Dns) => Reason::First(FirstAttemptReason::PreferredFamily),
+            (0, _) => Reason::First(FirstAttemptReason::Known),
             _ => Reason::Timer,
         };
         self.started_because(time, attempt, reason);
