@@ -79,7 +79,7 @@ pub use net::{
 };
 #[cfg(feature = "tls")]
 pub use net::{
-    CertificateProblem, StartTls, TlsClient, TlsClientBuilder, TlsConfigError, TlsError,
+    CertificateProblem, StartTls, TlsAlert, TlsClient, TlsClientBuilder, TlsConfigError, TlsError,
     TlsErrorKind, TlsInfo, TlsPeer, TlsRole, TlsServer, TlsServerBuilder, TlsVerdict, TlsVersion,
 };
 #[cfg(feature = "dns")]

@@ -8,7 +8,7 @@ use crate::plan::{Family, Reason};
 
 use super::{Address, Phase, SocketOption, SocketOptions, TcpInfo};
 #[cfg(feature = "tls")]
-use super::{TlsErrorKind, TlsInfo, TlsPeer};
+use super::{TlsError, TlsInfo, TlsPeer};
 
 /// One thing that happened while connecting.
 #[derive(Debug, Clone)]
@@ -179,9 +179,9 @@ pub enum EventKind {
     TlsFailed {
         /// The attempt, as above.
         attempt: Option<usize>,
-        /// What kind of failure it is; `None` if it is one of the network's.
-        why: Option<TlsErrorKind>,
-        /// Why, in words.
+        /// The failure of TLS; `None` where the network failed.
+        error: Option<TlsError>,
+        /// Errno and message of the same failure.
         failure: Failure,
         /// What the server's certificates were, as far as they came.
         peer: Box<TlsPeer>,

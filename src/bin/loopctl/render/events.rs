@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use loopctl::plan::{Family, Policy, Ready, Reason};
 use loopctl::{
     AbortReason, Address, DnsEvent, DnsEventKind, Event, EventKind, Phase, SocketFacts, TimerEnd,
-    TlsErrorKind,
+    TlsError, TlsErrorKind,
 };
 use serde_json::{Value, json};
 
@@ -472,9 +472,10 @@ fn tls_line(kind: &EventKind, report: &Report) -> Option<String> {
         EventKind::TlsEstablished { attempt, info } => {
             (attempt, format!("{} established, {}", info.version, info.cipher_suite))
         }
-        EventKind::TlsFailed { attempt, why, failure, .. } => {
+        EventKind::TlsFailed { attempt, error, failure, .. } => {
             // The end of the attempt says so.
-            let is_given_up = matches!(why, Some(TlsErrorKind::Canceled | TlsErrorKind::TimedOut));
+            let kind = error.as_ref().map(TlsError::kind);
+            let is_given_up = matches!(kind, Some(TlsErrorKind::Canceled | TlsErrorKind::TimedOut));
             if is_given_up && attempt.is_some() && report.selected.is_none() {
                 return None;
             }

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use loopctl::plan::{Family, Preset, Ready, Reason};
 use loopctl::{
-    Address, CertificateProblem, Event, EventKind, Failure, Phase, SocketFacts, TcpInfo,
-    TlsErrorKind, TlsPeer, TlsVerdict,
+    Address, CertificateProblem, Event, EventKind, Failure, Phase, SocketFacts, TcpInfo, TlsError,
+    TlsPeer, TlsVerdict,
 };
 
 use super::text::Detail;
@@ -165,12 +165,14 @@ fn untrusted() -> Report {
     let mut peer = TlsPeer::default();
     let certificate = include_bytes!("../../../../tests/cli/snapshots/expired.der");
     peer.chain = vec![certificate.to_vec()];
-    let (problem, why) = (CertificateProblem::Expired, Some(TlsErrorKind::Certificate));
-    let reason = "the certificate has expired: 26 d ago, on 2026-10-28 00:00:00 UTC".to_owned();
-    peer.verdict = TlsVerdict::Failed { problem, reason };
+    let checked_at = story.report.began.wall;
+    let not_after = checked_at - Duration::from_secs(26 * 86_400);
+    let problem = CertificateProblem::Expired { not_after, checked_at };
+    peer.verdict = TlsVerdict::Failed(problem.clone());
+    let error = Some(TlsError::Certificate { problem, alert_sent: None });
     let failure = Failure::from(&io::Error::other("the certificate has expired"));
     let (attempt, peer) = (Some(0), Box::new(peer));
-    story.at(9.5, EventKind::TlsFailed { attempt, why, failure, peer });
+    story.at(9.5, EventKind::TlsFailed { attempt, error, failure, peer });
     let reason = loopctl::AbortReason::AllFailed;
     story.at(9.5, EventKind::ConnectionAborted { reason });
     story.report
