@@ -69,7 +69,7 @@ pub use net::{
     AbortReason, AddrInfo, AddrInfoFlags, Address, AfterEof, AttemptError, BindError,
     BufferedProtocol, ChildPipe, ChildStdio, ConnectError, Connection, CopyReason,
     CreateConnection, CreateDatagram, CreateServer, CreateSubprocess, DatagramProtocol,
-    DatagramTransport, Endpoint, Event, EventKind, Failure, Hosts, Keepalive, Lookup,
+    DatagramTransport, EaiCode, Endpoint, Event, EventKind, Failure, Hosts, Keepalive, Lookup,
     NameInfoFlags, Phase, Protocol, ReadPipe, ReadPipeProtocol, ResolveError, Resolver, Resolving,
     Sendfile, SendfileError, SendfileMethod, SendfilePath, SendfilePhase, Sent, Server,
     ServerError, Shutdown, SocketFacts, SocketOption, SocketOptions, SocketView, StreamError,

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use loopctl::plan::{Family, FirstAttemptReason, Preset, Reason};
 use loopctl::{
-    Address, CertificateProblem, Event, EventKind, Failure, Phase, SocketFacts, TcpInfo, TlsError,
-    TlsPeer, TlsVerdict,
+    Address, CertificateProblem, EaiCode, Event, EventKind, Failure, Phase, ResolveError,
+    SocketFacts, TcpInfo, TlsError, TlsPeer, TlsVerdict,
 };
 
 use super::human::text;
@@ -57,11 +57,13 @@ impl Story {
         for (family, at) in [(Family::Inet, ms - 0.3), (Family::Inet6, ms - 0.1)] {
             let of_family = addresses.iter().filter(|it| Family::of(&it.ip()) == family);
             let addresses: Vec<_> = of_family.copied().collect();
-            let (reason, symbol) = ("none".to_owned(), Some("EAI_NODATA"));
+            let (host, message) = ("many.test".to_owned(), "none".to_owned());
+            let code = EaiCode::NODATA;
+            let error = ResolveError::System { host, code, errno: None, message };
             self.at(
                 at,
                 match addresses.is_empty() {
-                    true => EventKind::QueryFailed { family, reason, symbol },
+                    true => EventKind::QueryFailed { family, error },
                     false => EventKind::QueryAnswered { family, addresses },
                 },
             );

@@ -426,12 +426,12 @@ pub(crate) fn line(event: &Event, report: &Report) -> Option<String> {
         EventKind::Resolved { addresses } if is_looked_up => {
             format!("resolved to {}", count(addresses.len()))
         }
-        EventKind::ResolveFailed { reason, .. } => reason.clone(),
+        EventKind::ResolveFailed { error } => error.to_string(),
         EventKind::QueryAnswered { family, addresses } => {
             format!("{} has {}", query_type(*family), count(addresses.len()))
         }
-        EventKind::QueryFailed { family, reason, .. } => {
-            format!("{}: {reason}", query_type(*family))
+        EventKind::QueryFailed { family, error } => {
+            format!("{}: {error}", query_type(*family))
         }
         EventKind::QueryCanceled { family } => {
             format!("{} has no answer, and nobody waits for it", query_type(*family))
