@@ -72,7 +72,7 @@ pub use net::{
     DatagramTransport, EaiCode, Endpoint, Event, EventKind, Failure, Hosts, Keepalive, Lookup,
     NameInfoFlags, Phase, Protocol, ReadPipe, ReadPipeProtocol, ResolveError, Resolver, Resolving,
     Sendfile, SendfileError, SendfileMethod, SendfilePath, SendfilePhase, Sent, Server,
-    ServerError, Shutdown, SocketFacts, SocketOption, SocketOptions, SocketView, StreamError,
+    ServerError, Shutdown, SocketOption, SocketOptions, SocketSnapshot, SocketView, StreamError,
     StreamProtocol, StreamReader, StreamWriter, SubprocessProtocol, SubprocessTransport, TcpInfo,
     TcpOptions, TimerEnd, Transport, WritePipe, WritePipeProtocol, kernel_tls, listen,
     open_to_send, raise_descriptor_limit, source_address,

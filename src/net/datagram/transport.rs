@@ -130,7 +130,7 @@ impl DatagramTransport {
 
     /// Closes at once; what is queued is lost.
     pub fn abort(&self) {
-        self.0.break_off(None);
+        self.0.abort(None);
         self.0.enqueue();
     }
 

@@ -169,7 +169,7 @@ impl Inner {
                 log::debug!("{}: hung up", self.describe());
                 self.receive_eof();
             }
-            Some(Err(error)) => self.break_off(Some(error.into())),
+            Some(Err(error)) => self.abort(Some(error.into())),
         }
     }
 

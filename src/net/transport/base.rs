@@ -222,7 +222,7 @@ pub(crate) trait Line: Sized + 'static {
     /// leave no sense in those that follow.
     fn tell_or_end(&self, method: &str, call: impl FnOnce(&mut Self::Protocol)) {
         if let Some(Err(error)) = self.bond().try_tell(call) {
-            self.break_off(Some(io::Error::other(error.to_string())));
+            self.abort(Some(io::Error::other(error.to_string())));
             self.report(&format!("Fatal error: protocol.{method}() call failed."), error);
         }
     }
@@ -233,7 +233,7 @@ pub(crate) trait Line: Sized + 'static {
     }
 
     /// Nothing more is sent or received. The first error is the one that is told.
-    fn break_off(&self, error: Option<io::Error>) {
+    fn abort(&self, error: Option<io::Error>) {
         if let Some(error) = error {
             self.bond().error.borrow_mut().get_or_insert(error);
         }
