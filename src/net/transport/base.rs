@@ -10,8 +10,8 @@ use std::task::{Poll, Waker};
 
 use crate::BoxError;
 use crate::event_loop::{
-    ErrorContext, Interest, Job, JobInfo, JobKind, LoopHandle, PanicError, Readiness, Registration,
-    Room, Run, Source, catch,
+    ErrorContext, Interest, Job, JobInfo, JobKind, LoopHandle, LoopLocal, PanicError, Readiness,
+    Registration, Run, Source, catch,
 };
 use crate::plan::{LimitsError, Watermarks, WriteLimits};
 
@@ -276,7 +276,7 @@ pub(crate) trait Queueing: Line {
     }
 
     fn check_limits(self: &Rc<Self>) {
-        if self.update_marks(|marks, _| marks.owes_call()) {
+        if self.update_marks(|marks, _| marks.has_pending_call()) {
             self.enqueue();
         }
     }
@@ -386,6 +386,6 @@ impl Default for Scratch {
     }
 }
 
-impl Room for Scratch {
+impl LoopLocal for Scratch {
     fn close(&self, _: &LoopHandle) {}
 }

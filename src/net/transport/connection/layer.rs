@@ -48,7 +48,7 @@ impl Parts {
     }
 
     pub(super) fn owes_call(&self) -> bool {
-        self.rare.as_ref().is_some_and(|rare| rare.marks.owes_call())
+        self.rare.as_ref().is_some_and(|rare| rare.marks.has_pending_call())
     }
 
     /// Sends what the wire takes now and keeps a copy of the rest.

@@ -237,7 +237,7 @@ impl StreamTransport {
         let mut parts = self.parts.borrow_mut();
         let unsent = parts.give_up(error);
         if let Some(rare) = &mut parts.rare {
-            rare.marks.end();
+            rare.marks.reset();
         }
         drop(parts);
         drop(unsent);

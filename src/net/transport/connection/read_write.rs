@@ -5,7 +5,7 @@ use std::io;
 use std::rc::Rc;
 
 use super::{Life, StreamTransport};
-use crate::event_loop::{LoopHandle, PanicError, Room, catch};
+use crate::event_loop::{LoopHandle, LoopLocal, PanicError, catch};
 use crate::net::protocol::ProtocolRef;
 use crate::net::{AfterEof, BufferedProtocol};
 
@@ -28,7 +28,7 @@ impl Default for SharedReadBuffer {
     }
 }
 
-impl Room for SharedReadBuffer {
+impl LoopLocal for SharedReadBuffer {
     fn close(&self, _: &LoopHandle) {}
 }
 
@@ -74,7 +74,7 @@ impl StreamTransport {
     }
 
     fn read_and_tell(self: &Rc<Self>) -> Received {
-        let room = self.event_loop.room::<SharedReadBuffer>();
+        let room = self.event_loop.local::<SharedReadBuffer>();
         // Nobody else reads meanwhile: the protocol is called from here, and loops do not nest.
         let mut buffer = room.0.borrow_mut();
         let received = self.receive(&mut buffer);

@@ -41,7 +41,7 @@ impl StreamTransport {
             // Who has paused until there is room to write goes on.
             rare.marks.shrank(0);
         } else {
-            rare.marks.end();
+            rare.marks.reset();
         }
         let waiting = std::mem::take(&mut rare.waiting);
         drop(parts);

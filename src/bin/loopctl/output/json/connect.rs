@@ -245,7 +245,7 @@ fn resolve(report: &Report) -> Value {
 pub(crate) fn slow_callbacks(slow: &SlowLog) -> Vec<Value> {
     let record = |job: &loopctl::plan::SlowJob| {
         json!({
-            "what": job.what,
+            "what": job.name,
             "scheduled_at": job.origin.map(|at| format!("{}:{}", at.file(), at.line())),
             "count": job.count,
             "total_ms": ms(job.total),
