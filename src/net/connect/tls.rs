@@ -64,7 +64,7 @@ impl Held {
     ) -> Result<Transport, ConnectError> {
         let gone = || std::io::Error::from(std::io::ErrorKind::NotConnected);
         let transport = self.0.take().ok_or_else(gone).map_err(ConnectError::Transport)?;
-        transport.0.adopt(receiver).map_err(ConnectError::Transport)?;
+        transport.0.set_first_protocol(receiver).map_err(ConnectError::Transport)?;
         Ok(transport)
     }
 }

@@ -102,7 +102,7 @@ impl Established {
     }
 
     /// Begins TLS on a socket that is connected. The receiver hears of the connection when the handshake is over;
-    /// without one, the connection waits to be [adopted](StreamTransport::adopt).
+    /// without one, the connection waits to be [adopted](StreamTransport::set_first_protocol).
     pub(in crate::net) fn begin(
         event_loop: &LoopHandle,
         socket: Socket,

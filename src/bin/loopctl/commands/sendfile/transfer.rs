@@ -252,7 +252,8 @@ impl Course {
             let piece = pace.as_ref().map(|pace| pace.piece() as u64);
             let count = left.into_iter().chain(piece).min().and_then(NonZero::new);
             let count_up = |sent: Sent| self.went.set(before.and(sent));
-            let mut what = Sendfile::new(&input.file).offset(input.after(before.bytes)).hearing();
+            let mut what =
+                Sendfile::new(&input.file).offset(input.after(before.bytes)).keep_reading();
             if let Some(count) = count {
                 what = what.count(count);
             }
