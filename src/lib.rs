@@ -64,7 +64,7 @@ pub use event_loop::{
 };
 #[cfg(all(fuzzing, feature = "dns"))]
 #[doc(hidden)]
-pub use net::take_answer;
+pub use net::fuzz_decode;
 pub use net::{
     AbortReason, AddrInfo, AddrInfoFlags, Address, AfterEof, AttemptError, BindError,
     BufferedProtocol, ChildPipe, ChildStdio, ConnectError, Connection, CopyReason,

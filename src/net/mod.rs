@@ -23,7 +23,7 @@ pub use address::Address;
 pub use connect::{AttemptError, ConnectError, CreateConnection};
 pub use datagram::{CreateDatagram, DatagramProtocol, DatagramTransport};
 #[cfg(all(fuzzing, feature = "dns"))]
-pub use dns::take_answer;
+pub use dns::fuzz_decode;
 #[cfg(feature = "dns")]
 pub use dns::{
     DnsAddress, DnsAnswer, DnsClient, DnsClientBuilder, DnsConfigError, DnsData, DnsError,

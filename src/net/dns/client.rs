@@ -1,4 +1,4 @@
-//! Asking name servers.
+//! QueryQueue name servers.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::answer::{DnsAnswer, DnsExchange};
 use super::config::{Config, DnsClientBuilder};
 use super::error::{DnsError, DnsErrorKind};
-use super::event::{DnsEvent, Ending, Listening, Teller};
+use super::event::{DnsEvent, FinishGuard, QueryTracer, SharedListener};
 use super::exchange::Exchange;
 #[cfg(feature = "dnssec")]
 use super::keys::KnownKeys;
@@ -59,7 +59,7 @@ use crate::task::yield_now;
 pub struct DnsClient {
     pub(super) event_loop: LoopHandle,
     pub(super) shared: Rc<Shared>,
-    listening: Listening,
+    listener: SharedListener,
 }
 
 /// What all clones have in common.
@@ -112,7 +112,7 @@ impl DnsClient {
         Self {
             event_loop: event_loop.clone(),
             shared: Rc::new(shared),
-            listening: Listening::default(),
+            listener: SharedListener::default(),
         }
     }
 
@@ -120,7 +120,7 @@ impl DnsClient {
     /// other things, and must not block.
     #[must_use]
     pub fn trace(mut self, listen: impl FnMut(&DnsEvent) + 'static) -> Self {
-        self.listening = Listening::new(listen);
+        self.listener = SharedListener::new(listen);
         self
     }
 
@@ -163,17 +163,17 @@ impl DnsClient {
     pub async fn query(&self, name: &str, record_type: RecordType) -> Result<DnsAnswer, DnsError> {
         let question = match Question::new(name, record_type) {
             Ok(question) => question,
-            Err(why) => return Err(self.no_name(name, record_type, why)),
+            Err(why) => return Err(self.bad_name(name, record_type, why)),
         };
-        self.find_servers().await;
-        let teller = self.teller(&question, None);
-        let ending = Ending::new(&self.event_loop, &teller);
-        let (result, wire) = self.exchange(question, &teller).await;
+        self.resolve_servers().await;
+        let tracer = self.tracer(&question, None);
+        let guard = FinishGuard::new(&self.event_loop, &tracer);
+        let (result, wire) = self.exchange(question, &tracer).await;
         #[cfg(feature = "dnssec")]
-        let result = self.verified(result, &wire, teller.query).await;
+        let result = self.verified(result, &wire, tracer.query).await;
         #[cfg(not(feature = "dnssec"))]
         drop(wire);
-        ending.tell(&result);
+        guard.emit(&result);
         // A server on this host may answer at once, again and again; the loop must turn all the same.
         yield_now().await;
         result
@@ -181,33 +181,33 @@ impl DnsClient {
 
     /// Asks a question that is part of another one. The servers have been found.
     #[cfg(feature = "dnssec")]
-    pub(super) async fn query_beside(
+    pub(super) async fn subquery(
         &self,
         question: Question,
         verifies: u64,
     ) -> (Result<DnsAnswer, DnsError>, Vec<u8>) {
-        let teller = self.teller(&question, Some(verifies));
-        let ending = Ending::new(&self.event_loop, &teller);
-        let (result, wire) = self.exchange(question, &teller).await;
-        ending.tell(&result);
+        let tracer = self.tracer(&question, Some(verifies));
+        let guard = FinishGuard::new(&self.event_loop, &tracer);
+        let (result, wire) = self.exchange(question, &tracer).await;
+        guard.emit(&result);
         yield_now().await;
         (result, wire)
     }
 
-    fn teller(&self, question: &Question, verifies: Option<u64>) -> Rc<Teller> {
+    fn tracer(&self, question: &Question, verifies: Option<u64>) -> Rc<QueryTracer> {
         let query = self.shared.queries.replace(self.shared.queries.get() + 1);
         let (name, record_type) = (question.name(), question.record_type());
-        let listening = self.listening.clone();
-        Rc::new(Teller { listening, query, name, record_type, verifies })
+        let listener = self.listener.clone();
+        Rc::new(QueryTracer { listener, query, name, record_type, verifies })
     }
 
     /// The answer, and the message that it was made of.
     async fn exchange(
         &self,
         question: Question,
-        teller: &Rc<Teller>,
+        tracer: &Rc<QueryTracer>,
     ) -> (Result<DnsAnswer, DnsError>, Vec<u8>) {
-        let mut exchange = Exchange::new(self, question, Rc::clone(teller));
+        let mut exchange = Exchange::new(self, question, Rc::clone(tracer));
         let result = poll_fn(|cx| exchange.poll(cx)).await;
         (result, exchange.take_wire())
     }
@@ -232,7 +232,7 @@ impl DnsClient {
         self.query(&name, RecordType::Ptr).await
     }
 
-    fn no_name(&self, name: &str, record_type: RecordType, why: String) -> DnsError {
+    fn bad_name(&self, name: &str, record_type: RecordType, why: String) -> DnsError {
         let error = io::Error::new(io::ErrorKind::InvalidInput, why);
         let exchange = Box::new(DnsExchange {
             server: None,
@@ -258,7 +258,7 @@ impl DnsClient {
     /// Where a query begins. With `rotate`, each begins with the next server.
     pub(super) fn first_server(&self) -> usize {
         let number = usize::try_from(self.shared.queries.get()).unwrap_or(0);
-        if self.shared.config.habits.rotates {
+        if self.shared.config.options.rotates {
             number.wrapping_sub(1) % self.servers().len()
         } else {
             0
@@ -266,7 +266,7 @@ impl DnsClient {
     }
 
     /// Servers that have names are looked up by the system, the first time.
-    async fn find_servers(&self) {
+    async fn resolve_servers(&self) {
         if !self.shared.known.borrow().is_empty() {
             return;
         }

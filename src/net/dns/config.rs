@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::TrustAnchors;
 use super::client::DnsClient;
 use super::hosts::HostsTable;
-use super::message::Style;
+use super::message::QueryFlags;
 use super::{DnsConfigError, DnsServer};
 use crate::event_loop::LoopHandle;
 #[cfg(feature = "tls")]
@@ -23,8 +23,8 @@ pub(super) struct Config {
     pub(super) policy: QueryPolicy,
     pub(super) search: SearchList,
     pub(super) hosts: HostsTable,
-    pub(super) style: Style,
-    pub(super) habits: Habits,
+    pub(super) flags: QueryFlags,
+    pub(super) options: ResolverOptions,
     #[cfg(feature = "tls")]
     pub(super) tls: Option<TlsClient>,
     /// Whose keys are trusted, if answers are to be verified.
@@ -34,7 +34,7 @@ pub(super) struct Config {
 
 /// How servers and types are gone through.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Habits {
+pub(super) struct ResolverOptions {
     /// Each query begins with the next server.
     pub(super) rotates: bool,
     /// A and AAAA one after the other.
@@ -76,8 +76,8 @@ impl DnsClientBuilder {
             policy: QueryPolicy::default(),
             search: SearchList::none(),
             hosts: HostsTable::default(),
-            style: Style::default(),
-            habits: Habits::default(),
+            flags: QueryFlags::default(),
+            options: ResolverOptions::default(),
             #[cfg(feature = "tls")]
             tls: None,
             #[cfg(feature = "dnssec")]
@@ -97,17 +97,17 @@ impl DnsClientBuilder {
     ///
     /// EDNS is on without `edns0`: it brings longer answers and the reasons of failures.
     pub fn resolv_conf(mut self, text: impl AsRef<[u8]>) -> Self {
-        const MOST_SERVERS: usize = 3;
-        const LONGEST_TIMEOUT: u32 = 30;
-        const MOST_ATTEMPTS: u32 = 5;
-        const MOST_DOTS: u32 = 15;
+        const MAX_SERVERS: usize = 3;
+        const MAX_TIMEOUT: u32 = 30;
+        const MAX_ATTEMPTS: u32 = 5;
+        const MAX_DOTS: u32 = 15;
         let (conf, passed_over) = resolv_conf::Config::parse_with_errors(text.as_ref());
         for error in passed_over {
             log::debug!("resolv.conf: {error}");
         }
         let transport = if conf.use_vc { DnsTransport::Tcp } else { DnsTransport::Udp };
         let server = |host: String| DnsServer::of_system(Host::from(host), transport);
-        let known = conf.nameservers.iter().take(MOST_SERVERS);
+        let known = conf.nameservers.iter().take(MAX_SERVERS);
         self.0.servers = known.map(|known| server(known.to_string())).collect();
         if self.0.servers.is_empty() {
             self.0.servers.push(server("127.0.0.1".to_owned()));
@@ -115,11 +115,11 @@ impl DnsClientBuilder {
         let listed: Vec<String> = conf.get_last_search_or_domain().cloned().collect();
         let domains =
             if listed.is_empty() { conf.get_system_domain().into_iter().collect() } else { listed };
-        self.0.search = SearchList::new(domains, conf.ndots.min(MOST_DOTS) as usize);
-        self.0.policy.timeout = Duration::from_secs(conf.timeout.clamp(1, LONGEST_TIMEOUT).into());
-        self.0.policy.attempts = conf.attempts.clamp(1, MOST_ATTEMPTS);
-        self.0.style.authentic = conf.trust_ad;
-        self.0.habits = Habits {
+        self.0.search = SearchList::new(domains, conf.ndots.min(MAX_DOTS) as usize);
+        self.0.policy.timeout = Duration::from_secs(conf.timeout.clamp(1, MAX_TIMEOUT).into());
+        self.0.policy.attempts = conf.attempts.clamp(1, MAX_ATTEMPTS);
+        self.0.flags.authentic = conf.trust_ad;
+        self.0.options = ResolverOptions {
             rotates: conf.rotate,
             one_at_a_time: conf.single_request || conf.single_request_reopen,
             no_ipv6: conf.no_aaaa,
@@ -164,7 +164,7 @@ impl DnsClientBuilder {
 
     /// Whether each query begins with the next server.
     pub fn rotate(mut self, rotates: bool) -> Self {
-        self.0.habits.rotates = rotates;
+        self.0.options.rotates = rotates;
         self
     }
 
@@ -177,8 +177,8 @@ impl DnsClientBuilder {
     /// Asks for the records of DNSSEC, and whether the server has verified the answer. Nothing is verified here
     /// by that alone.
     pub fn dnssec(mut self, dnssec: bool) -> Self {
-        self.0.style.dnssec = dnssec;
-        self.0.style.authentic |= dnssec;
+        self.0.flags.dnssec = dnssec;
+        self.0.flags.authentic |= dnssec;
         self
     }
 
@@ -203,7 +203,7 @@ impl DnsClientBuilder {
     #[cfg(feature = "dnssec")]
     pub fn validate(mut self, anchors: TrustAnchors) -> Self {
         self.0.anchors = Some(anchors);
-        self.0.style.unchecked = true;
+        self.0.flags.unchecked = true;
         self.dnssec(true)
     }
 
@@ -211,7 +211,7 @@ impl DnsClientBuilder {
     /// that a forger would have to guess, besides the message's number and the port. A few servers do not repeat
     /// it; they seem silent then.
     pub fn mixed_case(mut self, mixed_case: bool) -> Self {
-        self.0.style.mixed_case = mixed_case;
+        self.0.flags.mixed_case = mixed_case;
         self
     }
 
@@ -219,7 +219,7 @@ impl DnsClientBuilder {
     /// whoever is in charge of a zone answers with the name servers of the zone below: they are in
     /// [`authority`](super::DnsAnswer::authority) of a NODATA answer, with their addresses.
     pub fn recursion(mut self, recursion: bool) -> Self {
-        self.0.style.no_recursion = !recursion;
+        self.0.flags.no_recursion = !recursion;
         self
     }
 
@@ -300,12 +300,12 @@ mod tests {
     fn o4_options_of_resolv_conf_within_glibcs_limits() {
         let default = config("");
         assert_eq!(default.policy, QueryPolicy::default());
-        assert!(!default.habits.rotates && !default.habits.no_ipv6 && !default.style.authentic);
+        assert!(!default.options.rotates && !default.options.no_ipv6 && !default.flags.authentic);
         let text = "options timeout:2 attempts:4 rotate trust-ad no-aaaa single-request bogus:1\n";
-        let (policy, habits) = (config(text).policy, config(text).habits);
+        let (policy, options) = (config(text).policy, config(text).options);
         assert_eq!((policy.timeout, policy.attempts), (Duration::from_secs(2), 4));
-        assert!(habits.rotates && habits.no_ipv6 && habits.one_at_a_time);
-        assert!(config(text).style.authentic);
+        assert!(options.rotates && options.no_ipv6 && options.one_at_a_time);
+        assert!(config(text).flags.authentic);
         let policy = config("options timeout:9999 attempts:0\n").policy;
         assert_eq!((policy.timeout, policy.attempts), (Duration::from_secs(30), 1));
         let most = config("options ndots:99 attempts:99 timeout:0\n").policy;
