@@ -114,7 +114,11 @@ impl fmt::Display for DnsError {
     }
 }
 
-impl std::error::Error for DnsError {}
+impl std::error::Error for DnsError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.failure.as_ref().map(|failure| failure as _)
+    }
+}
 
 impl From<DnsError> for io::Error {
     fn from(error: DnsError) -> Self {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::answer::{DnsAnswer, DnsExchange, Rcode};
 use super::channel::{DatagramChannel, StreamChannel};
-use super::client::DnsClient;
+use super::core::ClientCore;
 use super::error::{DnsError, DnsErrorKind};
 use super::event::{DnsEventKind, QueryTracer};
 use super::https::NoMessage;
@@ -21,7 +21,7 @@ const MAX_DATAGRAMS_PER_POLL: usize = 32;
 
 /// A query under way. Dropping it half-way leaves nothing behind.
 pub(super) struct Exchange {
-    client: DnsClient,
+    core: Rc<ClientCore>,
     question: Question,
     query: Query,
     /// One for each server.
@@ -67,11 +67,11 @@ struct Outcome {
 }
 
 impl Exchange {
-    pub(super) fn new(client: &DnsClient, question: Question, tracer: Rc<QueryTracer>) -> Self {
-        let (event_loop, config) = (&client.event_loop, &client.shared.config);
+    pub(super) fn new(core: &Rc<ClientCore>, question: Question, tracer: Rc<QueryTracer>) -> Self {
+        let (event_loop, config) = (&core.event_loop, &core.config);
         let (started, transports) =
             (event_loop.time(), config.servers.iter().map(|it| it.transport()));
-        let query = Query::new(transports, client.first_server(), config.policy.clone());
+        let query = Query::new(transports, core.first_server(), config.policy.clone());
         let state =
             |_| ServerState { asked: None, at: started, failures: 0, channel: Channel::None };
         Self {
@@ -81,7 +81,7 @@ impl Exchange {
             alarm: Alarm::new(event_loop),
             tracer,
             summary: Summary { started, truncated: false, end: None, wire: Vec::new() },
-            client: client.clone(),
+            core: Rc::clone(core),
         }
     }
 
@@ -91,7 +91,7 @@ impl Exchange {
             for server in 0..self.states.len() {
                 self.listen(server, cx);
             }
-            let now = self.client.event_loop.time();
+            let now = self.core.event_loop.time();
             match self.query.poll(now) {
                 QueryStep::Transmit(transmit) => self.ask(transmit, now),
                 QueryStep::TimedOut(server) => self.time_out(server, now),
@@ -112,7 +112,7 @@ impl Exchange {
     }
 
     fn ask(&mut self, ask: Transmit, now: Instant) {
-        let server = self.client.shared.config.servers[ask.server].clone();
+        let server = self.core.config.servers[ask.server].clone();
         let Transmit { transport, edns, .. } = ask;
         let attempt = self.query.attempts();
         self.tracer.emit(now, || DnsEventKind::Asked { server, transport, attempt, edns });
@@ -132,25 +132,25 @@ impl Exchange {
         if let Channel::Datagram(known) = &state.channel {
             return known.send();
         }
-        let mut addresses = self.client.addresses_of(ask.server)?;
+        let mut addresses = self.core.addresses_of(ask.server)?;
         let next = state.failures % addresses.len().max(1);
         addresses.rotate_left(next);
         let is_numbered = ask.transport != DnsTransport::Https;
-        let flags = self.client.shared.config.flags;
+        let flags = self.core.config.flags;
         let sent = self.question.message(ask.edns, flags, is_numbered)?;
-        let event_loop = &self.client.event_loop;
+        let event_loop = &self.core.event_loop;
         state.channel = if ask.transport == DnsTransport::Udp {
             let datagrams = DatagramChannel::open(event_loop, &addresses, sent)?;
             datagrams.send()?;
             Channel::Datagram(datagrams)
         } else {
-            let connecting = self.client.connecting(ask, addresses)?;
-            let server = self.client.shared.config.servers[ask.server].clone();
+            let connecting = self.core.connecting(ask, addresses)?;
+            let server = self.core.config.servers[ask.server].clone();
             let (tracer, transport) = (Rc::clone(&self.tracer), ask.transport);
             let connected = move |now| {
                 tracer.emit(now, || DnsEventKind::Connected { server, transport });
             };
-            let server = &self.client.shared.config.servers[ask.server];
+            let server = &self.core.config.servers[ask.server];
             Channel::Stream(StreamChannel::open(event_loop, connecting, server, sent, connected))
         };
         Ok(())
@@ -179,7 +179,7 @@ impl Exchange {
     }
 
     fn take(&mut self, server: usize, message: &[u8]) {
-        let (now, state) = (self.client.event_loop.time(), &self.states[server]);
+        let (now, state) = (self.core.event_loop.time(), &self.states[server]);
         let (sent, since): (&Sent, _) = match &state.channel {
             Channel::None => return,
             Channel::Datagram(datagrams) => (&datagrams.sent, Some(state.at)),
@@ -191,7 +191,7 @@ impl Exchange {
                 let error = io::Error::new(io::ErrorKind::InvalidData, why.to_string());
                 return self.fail(server, DnsErrorKind::Malformed, &error);
             }
-            let server = self.client.shared.config.servers[server].clone();
+            let server = self.core.config.servers[server].clone();
             return self.tracer.emit(now, || DnsEventKind::Ignored { server, why });
         }
         let transport = self.transport(server);
@@ -250,12 +250,12 @@ impl Exchange {
     }
 
     fn fail(&mut self, server: usize, kind: DnsErrorKind, error: &io::Error) {
-        let (now, failure) = (self.client.event_loop.time(), Failure::from(error));
+        let (now, failure) = (self.core.event_loop.time(), Failure::from(error));
         let transport = self.transport(server);
         let state = &mut self.states[server];
         state.channel = Channel::None;
         state.failures += 1;
-        let told = (self.client.shared.config.servers[server].clone(), failure.clone());
+        let told = (self.core.config.servers[server].clone(), failure.clone());
         self.tracer.emit(now, || {
             let (server, failure) = told;
             DnsEventKind::Failed { server, transport, failure }
@@ -270,7 +270,7 @@ impl Exchange {
     fn time_out(&mut self, server: usize, now: Instant) {
         let (transport, state) = (self.transport(server), &self.states[server]);
         let after = now.saturating_duration_since(state.at);
-        let told = self.client.shared.config.servers[server].clone();
+        let told = self.core.config.servers[server].clone();
         self.tracer.emit(now, || DnsEventKind::TimedOut { server: told, transport, after });
         let kind = Some(DnsErrorKind::TimedOut);
         let end =
@@ -297,7 +297,7 @@ impl Exchange {
         bytes: usize,
         truncated: bool,
     ) {
-        let (transport, servers) = (self.transport(server), &self.client.shared.config.servers);
+        let (transport, servers) = (self.transport(server), &self.core.config.servers);
         let server = servers[server].clone();
         self.tracer.emit(now, || DnsEventKind::Answered {
             server,
@@ -312,12 +312,12 @@ impl Exchange {
 
     fn transport(&self, server: usize) -> DnsTransport {
         let asked = self.states[server].asked.map(|asked| asked.transport);
-        asked.unwrap_or_else(|| self.client.shared.config.servers[server].transport())
+        asked.unwrap_or_else(|| self.core.config.servers[server].transport())
     }
 
     fn finish(&mut self, now: Instant) -> Result<DnsAnswer, DnsError> {
         let end = self.summary.end.take();
-        let servers = &self.client.shared.config.servers;
+        let servers = &self.core.config.servers;
         let exchange = DnsExchange {
             server: end.as_ref().map(|end| servers[end.server].clone()),
             transport: end.as_ref().map(|end| end.transport),

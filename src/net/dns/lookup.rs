@@ -12,7 +12,7 @@ use super::error::{DnsError, DnsErrorKind};
 use super::{DnsData, RecordType};
 use crate::net::resolver::{Resolver, Resolving, source_address};
 use crate::net::{AddrInfo, AddrInfoFlags, Lookup, ResolveError};
-use crate::plan::{Destination, Family, Host, Port, sort_destinations};
+use crate::plan::{Destination, Family, Host, sort_destinations};
 
 /// What is known of a name's addresses.
 #[derive(Debug, Clone)]
@@ -95,7 +95,7 @@ impl DnsClient {
     }
 
     async fn search(&self, name: &str, family: Family, scope: SearchScope) -> DnsLookup {
-        let known = self.shared.config.hosts.find(name).unwrap_or_default();
+        let known = self.core.config.hosts.find(name).unwrap_or_default();
         let is_elsewhere = scope == SearchScope::OneHost && !known.is_empty();
         let wanted = known.into_iter().filter(|ip| family.admits(Family::of(ip)));
         let addresses = in_order(wanted.map(|address| (address, None)).collect());
@@ -104,7 +104,7 @@ impl DnsClient {
         if is_from_hosts {
             return lookup;
         }
-        for name in self.shared.config.search.names(name) {
+        for name in self.core.config.search.names(name) {
             let answers = self.ask_families(&name, family).await;
             let found = answers.iter().flatten().flat_map(found_in).collect::<Vec<_>>();
             let ends = |query: &Result<_, DnsError>| match query {
@@ -128,7 +128,7 @@ impl DnsClient {
 
     /// AAAA and A at the same time, unless resolv.conf says otherwise.
     async fn ask_families(&self, name: &str, family: Family) -> Vec<Result<DnsAnswer, DnsError>> {
-        let options = self.shared.config.options;
+        let options = self.core.config.options;
         let wants_v6 =
             family.admits(Family::Inet6) && (!options.no_ipv6 || family == Family::Inet6);
         let wants_v4 = family.admits(Family::Inet);
@@ -143,14 +143,14 @@ impl DnsClient {
 
     async fn addresses(&self, lookup: Lookup) -> Result<Vec<AddrInfo>, ResolveError> {
         let Host::Name(name) = lookup.host() else {
-            return self.event_loop.getaddrinfo(lookup).await;
+            return self.core.event_loop.getaddrinfo(lookup).await;
         };
         // Zones are the system's business, and so is what must not be asked for.
         let is_for_system = name.is_empty() || name.contains(['%', ':']);
         if is_for_system || lookup.has(AddrInfoFlags::NUMERICHOST) {
-            return self.event_loop.getaddrinfo(lookup).await;
+            return self.core.event_loop.getaddrinfo(lookup).await;
         }
-        let port = self.port(&lookup).await?;
+        let port = self.core.event_loop.port_of(&lookup).await?;
         let family = lookup.wanted_family();
         let scope = if family == Family::Unspecified {
             SearchScope::Everywhere
@@ -172,16 +172,6 @@ impl DnsClient {
             AddrInfo { canonical_name: canonical_name.take(), ..info }
         });
         Ok(infos.collect())
-    }
-
-    /// Services have their numbers from the system.
-    async fn port(&self, lookup: &Lookup) -> Result<u16, ResolveError> {
-        if let Port::Number(port) = lookup.port() {
-            return Ok(*port);
-        }
-        let any_host = lookup.clone().of_host(IpAddr::from([127, 0, 0, 1])).family(Family::Inet);
-        let found = self.event_loop.getaddrinfo(any_host).await?;
-        Ok(found.first().map_or(0, |info| info.address.port()))
     }
 }
 

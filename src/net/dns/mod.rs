@@ -12,9 +12,11 @@
 #[cfg(feature = "dnssec")]
 mod anchors;
 mod answer;
+mod builder;
 mod channel;
 mod client;
 mod config;
+mod core;
 mod decode;
 mod error;
 mod event;
@@ -23,7 +25,6 @@ mod exchange;
 mod fuzz;
 #[cfg(feature = "dnssec")]
 mod handle;
-mod hosts;
 mod https;
 #[cfg(feature = "dnssec")]
 mod keys;
@@ -44,8 +45,8 @@ mod verify;
 #[cfg(feature = "dnssec")]
 pub use anchors::TrustAnchors;
 pub use answer::{DnsAnswer, DnsExchange, DnsFlags, ExtendedError, Rcode};
+pub use builder::DnsClientBuilder;
 pub use client::DnsClient;
-pub use config::DnsClientBuilder;
 pub use error::{DnsError, DnsErrorKind};
 pub use event::{DnsEvent, DnsEventKind, DnsIgnored};
 #[cfg(fuzzing)]

@@ -42,7 +42,7 @@ impl DnsClient {
         wire: &[u8],
         query: u64,
     ) -> Result<DnsAnswer, DnsError> {
-        let Some(anchors) = &self.shared.config.anchors else { return result };
+        let Some(anchors) = &self.core.config.anchors else { return result };
         let is_answer = match &result {
             Ok(_) => true,
             Err(error) => matches!(error.kind, DnsErrorKind::NxDomain | DnsErrorKind::NoData),
@@ -233,7 +233,7 @@ impl Verifying<'_> {
         let asked = self.asked.replace(self.asked.get() + 1);
         let given = if asked < MAX_QUESTIONS {
             let client = self.client;
-            client.shared.keys.get(&client.event_loop, query, self.ask(query)).await
+            client.core.keys.get(&client.core.event_loop, query, self.ask(query)).await
         } else {
             Rc::new(Err(format!("given up after {MAX_QUESTIONS} questions")))
         };
