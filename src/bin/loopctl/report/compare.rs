@@ -336,7 +336,7 @@ impl Probe {
         let took = tls.ended?.saturating_sub(self.attempt.end());
         let end = match &tls.failure {
             None => LegEnd::Succeeds,
-            Some(failure) if failure.kind == Some(TlsErrorKind::TimedOut) => LegEnd::Silent,
+            Some(failure) if failure.kind() == Some(TlsErrorKind::TimedOut) => LegEnd::Silent,
             Some(_) => LegEnd::Fails,
         };
         Some(Leg { took, end })
