@@ -23,8 +23,8 @@ use crate::config::{ConnectRequest, Mode, Purpose};
 use crate::exit::Exit;
 use crate::output::printer::Output;
 use crate::output::progress::live;
-use crate::report::series::Series;
-use crate::report::target_result::Told;
+use crate::report::repeat::RepeatReport;
+use crate::report::target_result::TargetResult;
 use crate::util::cancellation;
 use crate::util::cancellation::Stop;
 use crate::util::message::Message;
@@ -83,9 +83,9 @@ pub(crate) struct Session {
     stop: Stop,
     /// The connection that won, where it is not closed at once.
     kept: RefCell<Option<Kept>>,
-    finished: Finished<Told>,
+    finished: Finished<TargetResult>,
     /// The series under way, for whoever asks in between.
-    series: RefCell<BTreeMap<usize, Rc<RefCell<Series>>>>,
+    series: RefCell<BTreeMap<usize, Rc<RefCell<RepeatReport>>>>,
     slow: SlowWatch,
     /// Made when it is needed.
     dns: RefCell<Option<DnsClient>>,
@@ -129,7 +129,7 @@ impl Session {
             event_loop.add_signal_handler(SIGQUIT, move || {
                 for series in session.series.borrow().values() {
                     let series = series.borrow();
-                    let took = inside.time() - series.began;
+                    let took = inside.time() - series.started_at;
                     session.output.borrow_mut().interim(&series, took);
                 }
             })?;

@@ -7,14 +7,14 @@ use loopctl::LoopHandle;
 use super::Session;
 use crate::config::Mode;
 use crate::exit::Exit;
-use crate::report::target_result::Told;
+use crate::report::target_result::TargetResult;
 
 impl Session {
     pub(super) async fn feed(self: &Rc<Self>, event_loop: &LoopHandle) -> Exit {
         let total = self.request.targets.len();
         let mut exits = Vec::with_capacity(total);
-        let tell = |result: Option<Told>| {
-            exits.push(result.as_ref().map_or(Exit::Mixed, Told::exit));
+        let tell = |result: Option<TargetResult>| {
+            exits.push(result.as_ref().map_or(Exit::Mixed, TargetResult::exit));
             self.tell(result);
         };
         let begin = |number| self.begin(event_loop, number);
@@ -33,27 +33,29 @@ impl Session {
         task.set_name(&self.request.targets[number].text);
     }
 
-    async fn visit(self: &Rc<Self>, event_loop: &LoopHandle, number: usize) -> Told {
+    async fn visit(self: &Rc<Self>, event_loop: &LoopHandle, number: usize) -> TargetResult {
         let target = &self.request.targets[number];
         match self.request.mode {
-            Mode::Once => Told::Report(Box::new(self.race(event_loop, target, number).await)),
-            Mode::Repeat(repeat) => {
-                Told::Series(Box::new(self.repeat(event_loop, target, number, repeat).await))
+            Mode::Once => {
+                TargetResult::Report(Box::new(self.race(event_loop, target, number).await))
             }
+            Mode::Repeat(repeat) => TargetResult::Repeat(Box::new(
+                self.repeat(event_loop, target, number, repeat).await,
+            )),
             Mode::Compare(how) => {
-                Told::Report(Box::new(self.compare(event_loop, target, number, how).await))
+                TargetResult::Report(Box::new(self.compare(event_loop, target, number, how).await))
             }
             Mode::Wait(limit) => {
-                Told::Report(Box::new(self.wait(event_loop, target, number, limit).await))
+                TargetResult::Report(Box::new(self.wait(event_loop, target, number, limit).await))
             }
         }
     }
 
-    pub(super) fn tell(&self, result: Option<Told>) {
+    pub(super) fn tell(&self, result: Option<TargetResult>) {
         let Some(mut told) = result else { return };
         let slow = self.slow.take();
-        if let Told::Report(report) = &mut told {
-            report.beside.slow = slow.clone();
+        if let TargetResult::Report(report) = &mut told {
+            report.slow = slow.clone();
         }
         self.output.borrow_mut().tell(&told);
         if let Some(threshold) = self.request.slow.threshold {

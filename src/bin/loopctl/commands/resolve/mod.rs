@@ -99,11 +99,11 @@ impl Session {
 
     fn tell(&self, result: Option<NameReport>) {
         let Some(mut report) = result else { return };
-        report.beside.slow = self.slow.take();
+        report.slow = self.slow.take();
         let mut teller = self.teller.borrow_mut();
         teller.tell(&report);
         if let Some(threshold) = self.request.slow.threshold {
-            teller.slow(&report.beside.slow, threshold);
+            teller.slow(&report.slow, threshold);
         }
         if teller.has_failed() {
             self.stop.now(Exit::CannotWrite);
