@@ -5,6 +5,8 @@ pub(crate) mod commands;
 mod config;
 pub(crate) mod diagnose;
 mod exit;
+#[cfg(test)]
+mod golden;
 pub(crate) mod output;
 mod report;
 pub(crate) mod util;

@@ -37,7 +37,7 @@ pub(crate) fn run(args: &DemoArgs, global: &GlobalArgs, env: &Environment) -> Ex
         }
     };
     if request.output.format == Format::Human {
-        let introduced = printer::print(host.introduction().as_bytes(), style);
+        let introduced = printer::print(introduction(host.silent).as_bytes(), style);
         if introduced != Exit::Success {
             return introduced;
         }
@@ -88,15 +88,28 @@ impl DemoHost {
             pinned: Some(vec![self.silent, REFUSES, WORKS]),
         }
     }
+}
 
-    fn introduction(&self) -> String {
-        let note = match self.silent {
-            NO_IPV6 => "\n(no IPv6 on this machine: 127.0.0.3 plays the silent address)",
-            _ => "",
-        };
-        format!(
-            "demo.test is this machine: {} never answers, {REFUSES} refuses, {WORKS} works{note}\n\n",
-            self.silent
-        )
+fn introduction(silent: IpAddr) -> String {
+    let note = match silent {
+        NO_IPV6 => "\n(no IPv6 on this machine: 127.0.0.3 plays the silent address)",
+        _ => "",
+    };
+    format!(
+        "demo.test is this machine: {silent} never answers, {REFUSES} refuses, {WORKS} works{note}\n\n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::golden::Golden;
+
+    #[test]
+    fn golden_introduction() {
+        let mut golden = Golden::default();
+        golden.section("human", &introduction(Ipv6Addr::LOCALHOST.into()));
+        golden.section("human, without IPv6", &introduction(NO_IPV6));
+        golden.assert("demo/introduction.txt");
     }
 }

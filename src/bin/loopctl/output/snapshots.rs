@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
-use loopctl::plan::{Family, Preset, Ready, Reason};
+use loopctl::plan::{Family, FirstAttemptReason, Preset, Reason};
 use loopctl::{
     Address, CertificateProblem, Event, EventKind, Failure, Phase, SocketFacts, TcpInfo,
     TlsErrorKind, TlsPeer, TlsVerdict,
@@ -73,7 +73,7 @@ impl Story {
 
     fn started(&mut self, ms: f64, attempt: usize) {
         let reason = match attempt {
-            0 => Reason::First(Ready::Preferred),
+            0 => Reason::First(FirstAttemptReason::PreferredFamily),
             _ => Reason::Timer,
         };
         self.started_because(ms, attempt, reason);
@@ -122,11 +122,11 @@ fn late() -> Report {
     story.at(52.2, EventKind::Resolved { addresses: told });
     let candidates = addresses.into_iter().map(Address::from).collect();
     story.at(52.2, EventKind::CandidatesSorted { candidates });
-    story.started_because(52.2, 0, Reason::First(Ready::DelayPassed));
+    story.started_because(52.2, 0, Reason::First(FirstAttemptReason::ResolutionDelay));
     let failure = Failure::from(&io::Error::from_raw_os_error(113));
     let (phase, facts) = (Phase::Connect, SocketFacts::default());
     story.at(72.6, EventKind::AttemptFailed { attempt: 0, phase, failure, facts });
-    story.started_because(72.7, 1, Reason::Kick(0));
+    story.started_because(72.7, 1, Reason::AttemptEnded(0));
     let mut tcp = TcpInfo::default();
     (tcp.established, tcp.retransmits, tcp.send_mss) = (true, 1, 1448);
     let facts = SocketFacts { tcp: Some(tcp), ..SocketFacts::default() };

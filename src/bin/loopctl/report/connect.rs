@@ -434,7 +434,7 @@ impl Schedule {
     /// The attempt whose end started this one.
     pub(crate) fn after(&self) -> Option<usize> {
         match self.reason {
-            Reason::Kick(number) => Some(number),
+            Reason::AttemptEnded(number) => Some(number),
             _ => None,
         }
     }

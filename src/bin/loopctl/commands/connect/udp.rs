@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use loopctl::plan::{Family, Ready, Reason, SocketKind, Target, interleave};
+use loopctl::plan::{Family, FirstAttemptReason, Reason, SocketKind, Target, interleave};
 use loopctl::{
     AbortReason, Address, DnsClient, Event, EventKind, Failure, Lookup, LoopHandle, Phase,
     Resolver, SocketFacts, SocketOption, SocketOptions,
@@ -112,7 +112,7 @@ impl Reach<'_> {
     async fn attempt(&self, attempt: usize, address: SocketAddr) -> bool {
         let planned = self.event_loop.time();
         let before = attempt.checked_sub(1);
-        let reason = before.map_or(Reason::First(Ready::Known), Reason::Kick);
+        let reason = before.map_or(Reason::First(FirstAttemptReason::Known), Reason::AttemptEnded);
         self.tell(EventKind::AttemptStarted { attempt, address: address.into(), reason, planned });
         let opened = self.race().open(address);
         let (socket, refused) = match opened {

@@ -122,11 +122,13 @@ pub(crate) enum PredictedResult {
 pub(crate) fn predict(policy: &Policy, world: &NetworkModel, epoch: Instant) -> Prediction {
     let begin = |race, after: Duration| Run::new(policy, world, race, epoch, after).finish();
     match &world.names {
-        NameModel::Known(known) => begin(Race::among(world.sorted(known), policy.clone()), ZERO),
+        NameModel::Known(known) => {
+            begin(Race::with_addresses(world.sorted(known), policy.clone()), ZERO)
+        }
         NameModel::Asked { joint, .. } if asks_jointly(policy) => match &joint.answer {
             None => Prediction { certain_until: Some(joint.after), ..Prediction::nothing(None) },
             Some(Answer::Addresses(found)) if !found.is_empty() => {
-                begin(Race::among(world.sorted(found), policy.clone()), joint.after)
+                begin(Race::with_addresses(world.sorted(found), policy.clone()), joint.after)
             }
             Some(_) => Prediction::nothing(Some(End {
                 after: joint.after,
@@ -135,7 +137,7 @@ pub(crate) fn predict(policy: &Policy, world: &NetworkModel, epoch: Instant) -> 
         },
         NameModel::Asked { apart, .. } => {
             let families = apart.iter().map(|(family, _)| *family);
-            begin(Race::resolving(families, policy.clone()), ZERO)
+            begin(Race::with_queries(families, policy.clone()), ZERO)
         }
     }
 }
@@ -144,7 +146,7 @@ const ZERO: Duration = Duration::ZERO;
 
 /// Who cannot do without an answer about IPv4 has getaddrinfo ask; all others put each question themselves.
 fn asks_jointly(policy: &Policy) -> bool {
-    policy.resolution == Resolution::Together { needs_ipv4: true }
+    policy.resolution == Resolution::Joint { requires_ipv4: true }
 }
 
 impl Prediction {

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use loopctl::plan::{Family, Policy, Ready, Reason};
+use loopctl::plan::{Family, FirstAttemptReason, Policy, Reason};
 use loopctl::{
     AbortReason, Address, DnsEvent, DnsEventKind, Event, EventKind, Phase, SocketFacts, TimerEnd,
     TlsErrorKind,
@@ -271,7 +271,7 @@ fn started(
 ) -> Vec<Value> {
     let target = target(address);
     let trigger = match why {
-        Reason::First(Ready::DelayPassed) => Some("resolution_delay_expired"),
+        Reason::First(FirstAttemptReason::ResolutionDelay) => Some("resolution_delay_expired"),
         Reason::First(_) | Reason::LateAnswer => Some("dns_completed"),
         _ => None,
     };
@@ -293,15 +293,15 @@ fn started(
 /// Why an attempt started when it did, in the words of JSON.
 pub(crate) fn reason(reason: Reason) -> &'static str {
     match reason {
-        Reason::First(Ready::Known) => "addresses_known",
-        Reason::First(Ready::Preferred) => "preferred_family_answered",
-        Reason::First(Ready::Complete) => "all_answered",
-        Reason::First(Ready::GaveUp) => "preferred_family_has_none",
-        Reason::First(Ready::DelayPassed) => "resolution_delay_passed",
+        Reason::First(FirstAttemptReason::Known) => "addresses_known",
+        Reason::First(FirstAttemptReason::PreferredFamily) => "preferred_family_answered",
+        Reason::First(FirstAttemptReason::AllAnswered) => "all_answered",
+        Reason::First(FirstAttemptReason::NegativeAnswer) => "preferred_family_has_none",
+        Reason::First(FirstAttemptReason::ResolutionDelay) => "resolution_delay_passed",
         Reason::Timer => "attempt_delay_passed",
-        Reason::Kick(_) => "attempt_ended",
+        Reason::AttemptEnded(_) => "attempt_ended",
         Reason::LateAnswer => "late_answer",
-        Reason::Room => "room",
+        Reason::ParallelLimit => "room",
     }
 }
 
@@ -406,12 +406,14 @@ fn socket(facts: &SocketFacts) -> String {
 /// What an attempt did not start without, for `-v`.
 fn occasion(reason: Reason) -> String {
     match reason {
-        Reason::First(Ready::DelayPassed) => ", the Resolution Delay has passed".to_owned(),
+        Reason::First(FirstAttemptReason::ResolutionDelay) => {
+            ", the Resolution Delay has passed".to_owned()
+        }
         Reason::First(_) => String::new(),
         Reason::Timer => ", no answer yet".to_owned(),
-        Reason::Kick(number) => format!(" after #{}", number + 1),
+        Reason::AttemptEnded(number) => format!(" after #{}", number + 1),
         Reason::LateAnswer => ", its address came late".to_owned(),
-        Reason::Room => ", now that there is room".to_owned(),
+        Reason::ParallelLimit => ", now that there is room".to_owned(),
     }
 }
 
