@@ -32,15 +32,15 @@ pub use dns::{
 };
 #[cfg(feature = "dnssec")]
 pub use dns::{DnsProof, DnsProofReason, DnsSetProof, DnsValidation, TrustAnchors};
-pub use error::{AttemptError, ConnectError, Phase};
-pub use event::{AbortReason, Event, EventKind, Failure, SocketFacts, TimerEnd};
+pub use error::{AttemptError, ConnectError, Failure, Phase};
+pub use event::{AbortReason, Event, EventKind, SocketFacts, TimerEnd};
 pub use pipe::{ReadPipe, ReadPipeProtocol, WritePipe, WritePipeProtocol};
 pub use process::{
     ChildPipe, ChildStdio, CreateSubprocess, SubprocessProtocol, SubprocessTransport,
 };
 pub use protocol::{AfterEof, BufferedProtocol, Connection, Protocol};
 pub use resolver::{
-    AddrInfo, AddrInfoFlags, Lookup, NameInfoFlags, ResolveError, Resolver, Resolving,
+    AddrInfo, AddrInfoFlags, EaiCode, Lookup, NameInfoFlags, ResolveError, Resolver, Resolving,
     source_address,
 };
 pub use sendfile::{
@@ -55,7 +55,7 @@ pub use socket::{
 pub use stream::{StreamError, StreamProtocol, StreamReader, StreamWriter};
 #[cfg(feature = "tls")]
 pub use tls::{
-    CertificateProblem, StartTls, TlsClient, TlsClientBuilder, TlsConfigError, TlsError,
+    CertificateProblem, StartTls, TlsAlert, TlsClient, TlsClientBuilder, TlsConfigError, TlsError,
     TlsErrorKind, TlsInfo, TlsPeer, TlsRole, TlsServer, TlsServerBuilder, TlsVerdict, TlsVersion,
 };
 pub use transport::{Endpoint, Transport};

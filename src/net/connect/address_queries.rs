@@ -26,8 +26,7 @@ type Asking = Pin<Box<dyn Future<Output = Result<Vec<AddrInfo>, ResolveError>>>>
 /// A question with its answer.
 pub(in crate::net) struct Answered {
     pub(in crate::net) family: Family,
-    /// Addresses, or why there are none, in words and with the symbol of the system's resolver.
-    pub(in crate::net) said: Result<Vec<SocketAddr>, (String, Option<&'static str>)>,
+    pub(in crate::net) result: Result<Vec<SocketAddr>, ResolveError>,
     /// What it means for the race.
     pub(in crate::net) answer: Answer<Address>,
 }
@@ -75,13 +74,12 @@ impl Inquiry {
                 let addresses: Vec<_> = found.iter().map(|info| info.address).collect();
                 self.known.extend(&addresses);
                 let candidates = addresses.iter().copied().map(Address::from).collect();
-                Answered { family, said: Ok(addresses), answer: Answer::Addresses(candidates) }
+                Answered { family, result: Ok(addresses), answer: Answer::Addresses(candidates) }
             }
             Err(error) => {
-                let said = Err((error.to_string(), error.name()));
+                self.errors.push(error.clone());
                 let answer = error.answer();
-                self.errors.push(error);
-                Answered { family, said, answer }
+                Answered { family, result: Err(error), answer }
             }
         })
     }

@@ -1,6 +1,5 @@
 //! One connection attempt: one address, one socket.
 
-use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -15,6 +14,7 @@ use socket2::{Domain, SockRef, Socket, Type};
 #[cfg(feature = "tls")]
 use super::tls::Sessions;
 use crate::event_loop::{Interest, LoopHandle};
+use crate::net::error::BindFailure;
 use crate::net::socket::options::Refusals;
 use crate::net::socket::readiness::Ready;
 use crate::net::socket::view::Names;
@@ -204,7 +204,7 @@ fn bind(socket: &Socket, family: Family, local: &[SocketAddr]) -> io::Result<()>
     if local.is_empty() {
         return Ok(());
     }
-    let mut errors: Vec<io::Error> = Vec::new();
+    let mut failures = Vec::new();
     for address in local.iter().filter(|local| family.admits(Family::of(&local.ip()))) {
         if address.port() != 0 {
             // One port can serve attempts to different peers.
@@ -212,51 +212,16 @@ fn bind(socket: &Socket, family: Family, local: &[SocketAddr]) -> io::Result<()>
         }
         match socket.bind(&(*address).into()) {
             Ok(()) => return Ok(()),
-            Err(error) => errors.push(bind_error(*address, error)),
+            Err(error) => failures.push(BindFailure::of_address(*address, error)),
         }
     }
-    let nothing_matches = || {
-        let name = if family == Family::Inet6 { "IPv6" } else { "IPv4" };
-        let text = format!("no matching local address with family={name} found");
-        io::Error::new(io::ErrorKind::AddrNotAvailable, text)
-    };
-    let Some(last) = errors.pop() else { return Err(nothing_matches()) };
-    if errors.is_empty() {
-        return Err(last);
-    }
-    errors.push(last);
-    let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
-    Err(io::Error::new(errors[0].kind(), texts.join(", ")))
+    Err(BindFailure::first_of(failures).map_or_else(|| no_local_address(family), io::Error::from))
 }
 
-fn bind_error(address: SocketAddr, error: io::Error) -> io::Error {
-    let text = format!("error while attempting to bind on address {address}: {error}");
-    InContext::wrap(text, error)
-}
-
-/// An error of the system, and what it was about.
-#[derive(Debug)]
-pub(crate) struct InContext {
-    text: String,
-    error: io::Error,
-}
-
-impl InContext {
-    pub(crate) fn wrap(text: String, error: io::Error) -> io::Error {
-        io::Error::new(error.kind(), Self { text, error })
-    }
-}
-
-impl fmt::Display for InContext {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl std::error::Error for InContext {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.error)
-    }
+fn no_local_address(family: Family) -> io::Error {
+    let name = if family == Family::Inet6 { "IPv6" } else { "IPv4" };
+    let text = format!("no matching local address with family={name} found");
+    io::Error::new(io::ErrorKind::AddrNotAvailable, text)
 }
 
 /// Asks the kernel whether a handshake is over, and how it ended. The error is the socket's own

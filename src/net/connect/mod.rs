@@ -497,13 +497,16 @@ impl CreateConnection {
                 Ok(addresses.into_iter().map(Address::from).collect())
             }
             Err(error) => {
-                let timed_out = matches!(error, ConnectError::TimedOut(_));
-                let reason =
-                    if timed_out { AbortReason::TimedOut } else { AbortReason::NotResolved };
-                let (symbol, why) = (error.resolver_symbol(), error.to_string());
-                self.tell(EventKind::ResolveFailed { reason: why, symbol });
+                let reason = match error {
+                    ResolveError::TimedOut => AbortReason::TimedOut,
+                    _ => AbortReason::NotResolved,
+                };
+                self.tell(EventKind::ResolveFailed { error: error.clone() });
                 self.tell(EventKind::ConnectionAborted { reason });
-                Err(error)
+                Err(match error {
+                    ResolveError::TimedOut => ConnectError::TimedOut(Vec::new()),
+                    error => ConnectError::Resolve(error),
+                })
             }
         }
     }
@@ -513,20 +516,14 @@ impl CreateConnection {
         lookup: Lookup,
         resolver: Option<Rc<dyn Resolver>>,
         deadline: Option<Instant>,
-    ) -> Result<Vec<AddrInfo>, ConnectError> {
+    ) -> Result<Vec<AddrInfo>, ResolveError> {
         let asking = match &resolver {
             None => self.event_loop.resolve(lookup),
             Some(resolver) => resolver.resolve(lookup),
         };
-        let answer = match deadline {
-            None => asking.await,
-            Some(deadline) => {
-                let left = deadline.saturating_duration_since(self.event_loop.time());
-                let answer = self.event_loop.timeout(left, asking).await;
-                answer.map_err(|_| ConnectError::TimedOut(Vec::new()))?
-            }
-        };
-        answer.map_err(ConnectError::Resolve)
+        let Some(deadline) = deadline else { return asking.await };
+        let left = deadline.saturating_duration_since(self.event_loop.time());
+        self.event_loop.timeout(left, asking).await.unwrap_or(Err(ResolveError::TimedOut))
     }
 
     /// The order in which the addresses are tried.
@@ -577,8 +574,8 @@ struct GivesUp<'a> {
 impl Drop for GivesUp<'_> {
     fn drop(&mut self) {
         if let Some(reason) = self.reason {
-            let cancelled = ResolveError::Cancelled.to_string();
-            self.connecting.tell(EventKind::ResolveFailed { reason: cancelled, symbol: None });
+            let error = ResolveError::Cancelled;
+            self.connecting.tell(EventKind::ResolveFailed { error });
             self.connecting.tell(EventKind::ConnectionAborted { reason });
         }
     }

@@ -20,7 +20,7 @@ use super::message::Question;
 use super::{DnsConfigError, DnsServer, RecordType};
 use crate::event_loop::LoopHandle;
 use crate::net::connect::next_turn;
-use crate::net::{CreateConnection, Failure, Lookup};
+use crate::net::{CreateConnection, Failure, Lookup, ResolveError};
 use crate::plan::{Ask, SocketKind};
 
 /// Asks name servers on the loop itself: no thread, no getaddrinfo, and every query can be cancelled by dropping
@@ -66,7 +66,7 @@ pub struct DnsClient {
 pub(super) struct Shared {
     pub(super) config: Config,
     /// The addresses of each server: those of names are asked for once.
-    known: RefCell<Vec<Result<Vec<SocketAddr>, Failure>>>,
+    known: RefCell<Vec<Result<Vec<SocketAddr>, ResolveError>>>,
     /// How many queries there have been.
     queries: Cell<u64>,
     /// What is known of the keys of zones.
@@ -274,22 +274,21 @@ impl DnsClient {
         for server in self.servers() {
             known.push(match server.literal() {
                 Some(address) => Ok(vec![address]),
-                None => self.find(server).await.map_err(|error| Failure::from(&error)),
+                None => self.find(server).await,
             });
         }
         self.shared.known.replace(known);
     }
 
-    async fn find(&self, server: &DnsServer) -> io::Result<Vec<SocketAddr>> {
+    async fn find(&self, server: &DnsServer) -> Result<Vec<SocketAddr>, ResolveError> {
         let lookup = Lookup::new(server.host().clone(), server.port()).kind(SocketKind::Datagram);
         let found = self.event_loop.getaddrinfo(lookup).await?;
         Ok(found.into_iter().map(|info| info.address).collect())
     }
 
     pub(super) fn addresses_of(&self, server: usize) -> io::Result<Vec<SocketAddr>> {
-        let unknown = || Err(Failure::from(&io::Error::from(io::ErrorKind::NotFound)));
-        let known = self.shared.known.borrow().get(server).cloned().unwrap_or_else(unknown);
-        known.map_err(|failure| io::Error::new(failure.kind, failure.message))
+        let known = self.shared.known.borrow().get(server).cloned();
+        Ok(known.unwrap_or(Err(ResolveError::Cancelled))?)
     }
 
     /// How to connect to a server: all of its addresses in a race.

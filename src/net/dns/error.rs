@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 
 use super::answer::{DnsAnswer, DnsExchange};
-use super::{Rcode, RecordType};
+use super::{DnsServer, Rcode, RecordType};
 use crate::net::Failure;
 
 /// What kind of failure a query is.
@@ -54,6 +54,16 @@ pub struct DnsError {
 }
 
 impl DnsError {
+    /// The server that the error is about; `None` where none could be asked.
+    pub fn server(&self) -> Option<&DnsServer> {
+        self.exchange.server.as_ref()
+    }
+
+    /// The system's error number, where a socket failed.
+    pub fn errno(&self) -> Option<i32> {
+        self.failure.as_ref()?.errno
+    }
+
     /// What went wrong, without what it is about and who was asked.
     #[cfg(feature = "dnssec")]
     pub(super) fn brief(&self) -> String {

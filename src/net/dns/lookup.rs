@@ -149,8 +149,7 @@ impl DnsClient {
         let reach = if family == Family::Unspecified { Reach::Everywhere } else { Reach::OneHost };
         let found = self.search(name, family, reach).await;
         if let Some(error) = found.error() {
-            let error = Box::new(error.clone());
-            return Err(ResolveError::Failed { host: name.clone(), error });
+            return Err(ResolveError::Dns(Box::new(error.clone())));
         }
         if found.addresses.is_empty() {
             return Err(ResolveError::NoAddresses { host: name.clone() });

@@ -1,18 +1,16 @@
 //! The system's resolver, off the loop's thread.
 
-use std::fmt;
-use std::io;
 #[cfg(feature = "dns")]
 use std::net::IpAddr;
 use std::net::SocketAddr;
 use std::ops::BitOr;
 use std::time::Duration;
 
-use crate::BoxError;
+use super::ResolveError;
 use crate::event_loop::{LoopHandle, Room};
-use crate::plan::{Answer, Family, Host, Port, SocketKind, literal};
+use crate::plan::{Family, Host, Port, SocketKind, literal};
 use crate::sys::addrinfo::{self, Hints};
-use crate::task::{Cancelled, Executor};
+use crate::task::Executor;
 
 /// What to ask [`getaddrinfo`](LoopHandle::getaddrinfo): addresses of every family for streams, unless said
 /// otherwise.
@@ -101,157 +99,6 @@ impl BitOr for NameInfoFlags {
 
     fn bitor(self, other: Self) -> Self {
         Self(self.0 | other.0)
-    }
-}
-
-/// Why a name has no address.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum ResolveError {
-    /// The resolver said no, with one of its `EAI_*` errors.
-    Resolver {
-        /// What was asked for.
-        host: String,
-        /// The number, such as -2.
-        code: i32,
-        /// What the system says of it, and of `errno` for `EAI_SYSTEM`.
-        message: String,
-    },
-    /// The resolver succeeded with no address at all.
-    NoAddresses {
-        /// What was asked for.
-        host: String,
-    },
-    /// The text cannot be given to the resolver: it has a NUL in it.
-    BadName {
-        /// What was asked for.
-        host: String,
-    },
-    /// A [resolver](crate::net::Resolver) that is not the system's had a reason of its own. A `DnsClient` gives a
-    /// `DnsError` here.
-    Failed {
-        /// What was asked for.
-        host: String,
-        /// Why, host included.
-        error: BoxError,
-    },
-    /// The loop was closed, or the answer came too late.
-    Cancelled,
-}
-
-impl ResolveError {
-    /// The symbol of the resolver's error, such as `EAI_NONAME`.
-    ///
-    /// ```
-    /// # use loopctl::{AddrInfoFlags, Lookup};
-    /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// # let handle = event_loop.handle();
-    /// let not_an_address = Lookup::new("example.test", 80).flags(AddrInfoFlags::NUMERICHOST);
-    /// let error = event_loop.run_until_complete(handle.getaddrinfo(not_an_address))?.unwrap_err();
-    /// assert_eq!(error.name(), Some("EAI_NONAME"));
-    /// # Ok::<(), loopctl::RunError>(())
-    /// ```
-    pub fn name(&self) -> Option<&'static str> {
-        let Self::Resolver { code, .. } = self else { return None };
-        Some(match *code {
-            addrinfo::EAI_ADDRFAMILY => "EAI_ADDRFAMILY",
-            libc::EAI_AGAIN => "EAI_AGAIN",
-            libc::EAI_BADFLAGS => "EAI_BADFLAGS",
-            libc::EAI_FAIL => "EAI_FAIL",
-            libc::EAI_FAMILY => "EAI_FAMILY",
-            libc::EAI_MEMORY => "EAI_MEMORY",
-            libc::EAI_NODATA => "EAI_NODATA",
-            libc::EAI_NONAME => "EAI_NONAME",
-            libc::EAI_OVERFLOW => "EAI_OVERFLOW",
-            libc::EAI_SERVICE => "EAI_SERVICE",
-            libc::EAI_SOCKTYPE => "EAI_SOCKTYPE",
-            libc::EAI_SYSTEM => "EAI_SYSTEM",
-            _ => return None,
-        })
-    }
-
-    /// The failed query that it is about, if name servers were asked on the loop.
-    #[cfg(feature = "dns")]
-    pub fn dns(&self) -> Option<&crate::net::DnsError> {
-        match self {
-            Self::Failed { error, .. } => error.downcast_ref(),
-            _ => None,
-        }
-    }
-
-    /// What it tells a [race](crate::plan::Race) that asked for addresses. `EAI_AGAIN` is taken for silence: glibc has
-    /// no word of its own for that.
-    ///
-    /// ```
-    /// use loopctl::plan::Answer;
-    /// # use loopctl::{AddrInfoFlags, Lookup};
-    /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// # let handle = event_loop.handle();
-    /// let not_an_address = Lookup::new("example.test", 80).flags(AddrInfoFlags::NUMERICHOST);
-    /// let error = event_loop.run_until_complete(handle.getaddrinfo(not_an_address))?.unwrap_err();
-    /// assert_eq!(error.answer::<std::net::IpAddr>(), Answer::NoName);
-    /// # Ok::<(), loopctl::RunError>(())
-    /// ```
-    pub fn answer<A>(&self) -> Answer<A> {
-        #[cfg(feature = "dns")]
-        if let Some(error) = self.dns() {
-            use crate::net::DnsErrorKind;
-            return match error.kind {
-                DnsErrorKind::NxDomain => Answer::NoName,
-                DnsErrorKind::NoData => Answer::NoData,
-                DnsErrorKind::TimedOut => Answer::TimedOut,
-                _ => Answer::Failed,
-            };
-        }
-        match (self, self.name()) {
-            (Self::NoAddresses { .. }, _) => Answer::NoData,
-            (_, Some("EAI_NODATA" | "EAI_ADDRFAMILY")) => Answer::NoData,
-            (_, Some("EAI_NONAME")) => Answer::NoName,
-            (_, Some("EAI_AGAIN")) => Answer::TimedOut,
-            _ => Answer::Failed,
-        }
-    }
-
-    fn new(host: &str, failure: addrinfo::Failure) -> Self {
-        let described = addrinfo::describe(failure.code);
-        let message = failure.system.map_or(described, |error| error.to_string());
-        Self::Resolver { host: host.to_owned(), code: failure.code, message }
-    }
-}
-
-impl fmt::Display for ResolveError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Resolver { host, message, .. } => match self.name() {
-                Some(name) => write!(f, "cannot resolve `{host}`: {message} ({name})"),
-                None => write!(f, "cannot resolve `{host}`: {message}"),
-            },
-            Self::NoAddresses { host } => write!(f, "getaddrinfo(`{host}`) returned empty list"),
-            Self::BadName { host } => write!(f, "`{}` cannot be a name", host.escape_debug()),
-            Self::Failed { error, .. } => error.fmt(f),
-            Self::Cancelled => f.write_str("name resolution was cancelled"),
-        }
-    }
-}
-
-impl std::error::Error for ResolveError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Failed { error, .. } => Some(error.as_ref()),
-            _ => None,
-        }
-    }
-}
-
-impl From<Cancelled> for ResolveError {
-    fn from(_: Cancelled) -> Self {
-        Self::Cancelled
-    }
-}
-
-impl From<ResolveError> for io::Error {
-    fn from(error: ResolveError) -> Self {
-        Self::new(io::ErrorKind::NotFound, error)
     }
 }
 
@@ -353,7 +200,7 @@ impl Lookup {
         let mut found = self.clone().family(Family::Unspecified).ask()?;
         found.retain(|info| self.family.admits(Family::of(&info.address.ip())));
         let none = || addrinfo::Failure { code: addrinfo::EAI_ADDRFAMILY, system: None };
-        if found.is_empty() { Err(ResolveError::new(&host, none())) } else { Ok(found) }
+        if found.is_empty() { Err(ResolveError::system(&host, none())) } else { Ok(found) }
     }
 
     /// Asks the system, which may block for as long as it likes.
@@ -373,7 +220,7 @@ impl Lookup {
         let hints = Hints { family, socktype: self.socktype(), protocol: self.protocol, flags };
         let node = Some(node.as_c_str()).filter(|node| !node.is_empty());
         let entries = addrinfo::getaddrinfo(node, Some(&service), hints)
-            .map_err(|failure| ResolveError::new(&host, failure))?;
+            .map_err(|failure| ResolveError::system(&host, failure))?;
         if entries.is_empty() {
             return Err(ResolveError::NoAddresses { host });
         }
@@ -507,7 +354,7 @@ impl LoopHandle {
         let lookups = self.room::<Lookups>();
         let result =
             self.run_in(&lookups.0, move || addrinfo::getnameinfo(address, flags.0)).await?;
-        result.map_err(|failure| ResolveError::new(&address.to_string(), failure))
+        result.map_err(|failure| ResolveError::system(&address.to_string(), failure))
     }
 
     fn log_lookup(

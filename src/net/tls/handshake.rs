@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use socket2::Socket;
 
-use super::error::{TlsError, TlsErrorKind};
+use super::error::TlsError;
 use super::info::{TlsInfo, TlsPeer};
 use super::session::Secure;
 use crate::event_loop::LoopHandle;
@@ -63,7 +63,7 @@ impl Progress {
     /// The connection is gone, which is news only if nothing has been concluded.
     pub(super) fn end(&self) {
         if self.outcome.borrow().is_none() {
-            self.conclude(Err((TlsError::canceled().into(), TlsPeer::default())));
+            self.conclude(Err((TlsError::Canceled.into(), TlsPeer::default())));
         }
     }
 
@@ -160,9 +160,13 @@ impl Established {
                 Poll::Ready(Ok(()))
             }
             Err((error, peer)) => {
-                let why = TlsError::within(error).map(TlsError::kind);
-                let (failure, peer) = (Failure::from(error), Box::new(peer.clone()));
-                tell(*at, EventKind::TlsFailed { attempt, why, failure, peer });
+                let failed = EventKind::TlsFailed {
+                    attempt,
+                    error: TlsError::within(error).cloned(),
+                    failure: Failure::from(error),
+                    peer: Box::new(peer.clone()),
+                };
+                tell(*at, failed);
                 Poll::Ready(Err(copy_of(error)))
             }
         }
@@ -170,20 +174,21 @@ impl Established {
 
     /// What the listener has to be told when nobody waits any more; `None` where there is nothing.
     pub(in crate::net) fn abandoned(&self) -> Option<EventKind> {
-        self.ended_by(TlsErrorKind::Canceled, &TlsError::canceled().into())
+        self.ended_by(TlsError::Canceled)
     }
 
     /// The same where a time limit is what ended the wait.
     pub(in crate::net) fn timed_out(&self) -> Option<EventKind> {
-        self.ended_by(TlsErrorKind::TimedOut, &io::ErrorKind::TimedOut.into())
+        self.ended_by(TlsError::HandshakeTimedOut { limit: None })
     }
 
-    fn ended_by(&self, why: TlsErrorKind, error: &io::Error) -> Option<EventKind> {
+    fn ended_by(&self, error: TlsError) -> Option<EventKind> {
         if self.progress.outcome.borrow().is_some() {
             return None;
         }
-        let (attempt, why, failure) = (self.attempt, Some(why), Failure::from(error));
-        Some(EventKind::TlsFailed { attempt, why, failure, peer: Box::default() })
+        let failure = Failure::from(&io::Error::from(error.clone()));
+        let (attempt, error, peer) = (self.attempt, Some(error), Box::default());
+        Some(EventKind::TlsFailed { attempt, error, failure, peer })
     }
 }
 

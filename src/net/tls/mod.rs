@@ -4,6 +4,8 @@
 //! TLS as a byte stream over another one, so that it takes the place of a socket under a connection, or of
 //! another session; [`handshake`] is what those see who wait for one; [`info`] and [`error`] tell how it went.
 
+mod alert;
+mod certificate;
 mod choose;
 mod client;
 mod error;
@@ -20,9 +22,11 @@ mod start;
 mod trust;
 mod verify;
 
+pub use alert::TlsAlert;
+pub use certificate::CertificateProblem;
 pub use client::{TlsClient, TlsClientBuilder};
 pub use error::{TlsConfigError, TlsError, TlsErrorKind};
-pub use info::{CertificateProblem, TlsInfo, TlsPeer, TlsVerdict, TlsVersion};
+pub use info::{TlsInfo, TlsPeer, TlsVerdict, TlsVersion};
 pub use server::{TlsServer, TlsServerBuilder};
 pub use start::{StartTls, TlsRole};
 

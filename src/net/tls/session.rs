@@ -8,6 +8,7 @@ use std::time::Duration;
 use rustls::Connection;
 use socket2::Socket;
 
+use super::alert::{TlsAlert, plaintext_alert};
 use super::error::TlsError;
 use super::handshake::Progress;
 use super::incoming::Incoming;
@@ -90,6 +91,8 @@ struct Core {
     fault: Option<io::Error>,
     /// What the certificate verifier said.
     peer: TlsPeer,
+    /// The first bytes from the peer, while the handshake is under way.
+    first_bytes: Vec<u8>,
     sending: Sending,
     /// The peer has said that it sends no more.
     is_finished: bool,
@@ -99,6 +102,9 @@ struct Core {
 
 /// How many messages' worth of 4 KiB are looked at in one go: records may be empty, and come without end.
 const MOST_LOOKS: usize = 64;
+
+/// Enough to recognise the greeting of another protocol.
+const MAX_FIRST_BYTES: usize = 32;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sending {
@@ -154,6 +160,7 @@ impl Tls {
             outgoing: before,
             fault: None,
             peer: TlsPeer::default(),
+            first_bytes: Vec::new(),
             sending: Sending::Open,
             is_finished: false,
             is_cut: false,
@@ -325,7 +332,7 @@ impl Core {
         let mut pushed = self.push_out(stream);
         while self.session.is_handshaking() {
             match self.fill(stream, 0) {
-                Ok(0) if self.is_finished => return Err(TlsError::closed().into()),
+                Ok(0) if self.is_finished => return Err(TlsError::Closed.into()),
                 Ok(0) if !self.is_cut => return pushed.map(|()| Step::Waits),
                 Ok(_) => {}
                 Err(error) => {
@@ -386,8 +393,8 @@ impl Core {
         }
         if self.incoming.unread().is_empty() {
             match self.incoming.refill(stream, most) {
-                Ok(0) if self.session.is_handshaking() => return Err(TlsError::closed().into()),
-                Ok(0) => return Err(TlsError::truncated().into()),
+                Ok(0) if self.session.is_handshaking() => return Err(TlsError::Closed.into()),
+                Ok(0) => return Err(TlsError::Truncated.into()),
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(0),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {
@@ -401,32 +408,58 @@ impl Core {
     }
 
     fn understand(&mut self, stream: &dyn ByteStream) -> io::Result<usize> {
-        let first = self.incoming.unread().first().copied();
         let mut unread = self.incoming.unread();
         let before = unread.len();
+        if self.session.is_handshaking() {
+            let wanted = MAX_FIRST_BYTES - self.first_bytes.len();
+            self.first_bytes.extend(&unread[..wanted.min(before)]);
+        }
         let taken = self.session.read_tls(&mut unread).map(|_| before - unread.len());
         let state = self.session.process_new_packets();
         verify::take_verdict(&mut self.peer);
         own::take_question(&mut self.peer);
+        let state = match state {
+            Ok(state) => state,
+            Err(error) => return Err(self.rejected(stream, &error).into()),
+        };
         if self.session.wants_write() {
-            // Also an alert. A stream that takes no more is known to the writer soon enough.
+            // A stream that takes no more is known to the writer soon enough.
             let _ = self.push_out(stream);
         }
-        let state = state.map_err(|error| match &error {
-            rustls::Error::InvalidMessage(_) if self.session.is_handshaking() => {
-                TlsError::no_tls(&error, first)
-            }
-            _ => TlsError::of_rustls(&error, &self.peer),
-        })?;
         let taken = taken?;
         self.incoming.skip(taken);
         self.is_finished = state.peer_has_closed();
         match taken {
             _ if self.is_finished => self.incoming.clear(),
-            0 => return Err(TlsError::stuck().into()),
+            0 => return Err(TlsError::too_long().into()),
             _ => {}
         }
         Ok(before)
+    }
+
+    /// Sends the alert that rustls has for the peer, and says what was wrong.
+    fn rejected(&mut self, stream: &dyn ByteStream, error: &rustls::Error) -> TlsError {
+        /// Types of records, from change_cipher_spec to heartbeat.
+        const RECORD_TYPES: std::ops::RangeInclusive<u8> = 20..=24;
+        let alert = self.push_alert(stream);
+        let is_record = self.first_bytes.first().is_none_or(|byte| RECORD_TYPES.contains(byte));
+        if is_record || !self.session.is_handshaking() {
+            return TlsError::new(error, &self.peer, alert);
+        }
+        TlsError::NotTls { first_bytes: std::mem::take(&mut self.first_bytes) }
+    }
+
+    fn push_alert(&mut self, stream: &dyn ByteStream) -> Option<TlsAlert> {
+        let mut flight = Vec::new();
+        while self.session.wants_write() {
+            self.session.write_tls(&mut flight).ok()?;
+        }
+        if self.sending != Sending::GivenUp {
+            self.outgoing.push(&flight);
+            // A stream that takes no more leaves the peer without the alert.
+            let _ = self.outgoing.flush(stream);
+        }
+        plaintext_alert(&flight)
     }
 
     fn has_plaintext(&mut self, stream: &dyn ByteStream) -> bool {

@@ -9,9 +9,8 @@ use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signat
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
-use super::error::certificate;
-use super::info::{CertificateProblem, TlsPeer, TlsVerdict};
-use super::{TlsConfigError, trust};
+use super::info::{TlsPeer, TlsVerdict};
+use super::{CertificateProblem, TlsConfigError, trust};
 
 /// The name in the place of one that is not to be checked. It cannot be anybody's (RFC 6761).
 pub(super) const NOBODY: &str = "nobody.invalid";
@@ -83,13 +82,9 @@ impl ServerCertVerifier for Verifier {
             None => TlsVerdict::NotChecked,
             Some(Ok(_)) => TlsVerdict::Verified,
             Some(Err(Error::InvalidCertificate(error))) => {
-                let reason = certificate(error, chain.len());
-                TlsVerdict::Failed { problem: error.into(), reason }
+                TlsVerdict::Failed(CertificateProblem::new(error, chain.len()))
             }
-            Some(Err(error)) => {
-                let problem = CertificateProblem::Other;
-                TlsVerdict::Failed { problem, reason: error.to_string() }
-            }
+            Some(Err(error)) => TlsVerdict::Failed(CertificateProblem::Other(error.to_string())),
         };
         let ocsp_stapled = !ocsp_response.is_empty();
         VERDICT.set(Some(TlsPeer { chain, verdict, ocsp_stapled, ..TlsPeer::default() }));

@@ -156,12 +156,12 @@ impl<'a> Contest<'a> {
 
     fn collect_answers(&mut self, cx: &mut Context<'_>) {
         while let Some(answered) = self.inquiry.as_mut().and_then(|inquiry| inquiry.poll(cx)) {
-            let (now, Answered { family, said, answer }) = (self.event_loop.time(), answered);
+            let (now, Answered { family, result, answer }) = (self.event_loop.time(), answered);
             self.tracer.tell(
                 now,
-                match said {
+                match result {
                     Ok(addresses) => EventKind::QueryAnswered { family, addresses },
-                    Err((reason, symbol)) => EventKind::QueryFailed { family, reason, symbol },
+                    Err(error) => EventKind::QueryFailed { family, error },
                 },
             );
             let effect = self.race.answered(family, answer, now);
@@ -378,8 +378,7 @@ impl<'a> Contest<'a> {
         let Some(error) = unused.map(Inquiry::error) else {
             return self.abort(AbortReason::AllFailed, now);
         };
-        let (reason, symbol) = (error.to_string(), error.name());
-        self.tracer.tell(now, EventKind::ResolveFailed { reason, symbol });
+        self.tracer.tell(now, EventKind::ResolveFailed { error: error.clone() });
         self.abort(AbortReason::NotResolved, now);
         ConnectError::Resolve(error)
     }
@@ -397,12 +396,12 @@ impl<'a> Contest<'a> {
         if self.inquiry.as_ref().is_none_or(|inquiry| inquiry.is_used) {
             return;
         }
-        let reason = match reason {
-            AbortReason::TimedOut => ConnectError::TimedOut(Vec::new()).to_string(),
-            AbortReason::Canceled => ResolveError::Cancelled.to_string(),
+        let error = match reason {
+            AbortReason::TimedOut => ResolveError::TimedOut,
+            AbortReason::Canceled => ResolveError::Cancelled,
             _ => return,
         };
-        self.tracer.tell(now, EventKind::ResolveFailed { reason, symbol: None });
+        self.tracer.tell(now, EventKind::ResolveFailed { error });
     }
 
     fn abort(&mut self, reason: AbortReason, now: Instant) -> ConnectError {

@@ -1,8 +1,14 @@
-//! What went wrong: the operation, the phase, the address.
+//! Failures of connecting: operation, phase, address.
+
+mod failure;
 
 use std::fmt;
 use std::io;
 use std::time::Duration;
+
+pub use failure::Failure;
+
+pub(super) use failure::BindFailure;
 
 use super::{Address, ResolveError};
 
@@ -96,14 +102,6 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
-    /// The symbol of the system's resolver, where it is to blame.
-    pub(super) fn resolver_symbol(&self) -> Option<&'static str> {
-        match self {
-            Self::Resolve(error) => error.name(),
-            _ => None,
-        }
-    }
-
     /// The attempts that were made.
     pub fn attempts(&self) -> &[AttemptError] {
         match self {
@@ -158,7 +156,11 @@ impl std::error::Error for ConnectError {
             Self::Transport(error) => Some(error),
             #[cfg(feature = "tls")]
             Self::Tls(attempt) => Some(attempt),
-            Self::Attempts(_) | Self::TimedOut(_) => None,
+            Self::Attempts(attempts) => match attempts.as_slice() {
+                [only] => Some(only),
+                _ => None,
+            },
+            Self::TimedOut(_) => None,
         }
     }
 }
