@@ -15,7 +15,6 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-pub(crate) use crate::config::fault::{Fault, FaultArg, Spread};
 pub(crate) use connect::{
     CompareArg, ConnectArgs, ConnectionArgs, ExpectArgs, ExportArgs, LookupArg, LookupArgs,
     ProbeArgs, RaceArgs, RelayArgs, RepeatArgs, SocketArgs, SuccessArg, TargetArgs,

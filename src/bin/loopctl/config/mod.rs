@@ -17,11 +17,12 @@ use std::time::Duration;
 use loopctl::plan::{Family, Success, Target};
 use loopctl::{DnsServer, SocketOptions};
 
+pub(crate) use fault::{Fault, Jittered};
 pub(crate) use policy::Rules;
 pub(crate) use resolve::{NameRequest, QuestionRequest, ResolveRequest, Subject as NameSubject};
 pub(crate) use sendfile::{Part, SendRequest};
 pub(crate) use serve::{
-    Faults, IdentityFiles, Outlet, Place, ServeRequest, ServerTls, Service, SinkRequest,
+    Faults, ListenSpec, OutputTarget, ProgramCommand, ServeRequest, ServerTls, Service, SinkRequest,
 };
 pub(crate) use tls::{KeyLog, TlsRequest, key_log};
 
