@@ -1,10 +1,8 @@
 //! What went wrong: the operation, the phase, the address.
 
+use std::error::Error;
 use std::fmt;
 use std::io;
-use std::time::Duration;
-
-use super::{Address, ResolveError};
 
 /// How far an attempt got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -37,135 +35,98 @@ impl fmt::Display for Phase {
     }
 }
 
-/// One attempt that failed.
-#[derive(Debug)]
-pub struct AttemptError {
-    /// Where it tried to connect.
-    pub address: Address,
-    /// What failed.
-    pub phase: Phase,
-    /// The system's error; [`TimedOut`](io::ErrorKind::TimedOut) without a system error where a time limit
-    /// of ours ended the attempt.
-    pub error: io::Error,
-    /// How long it had been under way.
-    pub took: Duration,
+/// An [`io::Error`] that can be copied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// What kind of error it is.
+    pub kind: io::ErrorKind,
+    /// The system's number for it, if it came from the system.
+    pub errno: Option<i32>,
+    /// What it says.
+    pub message: String,
+    /// The system call itself failed: this host refused, and nothing was heard from the network.
+    pub at_once: bool,
 }
 
-impl fmt::Display for AttemptError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}: {}", self.phase, self.address, self.error)
+impl From<&io::Error> for Failure {
+    fn from(error: &io::Error) -> Self {
+        let (kind, errno, message) = (error.kind(), os_error(error), error.to_string());
+        Self { kind, errno, message, at_once: false }
     }
 }
 
-impl std::error::Error for AttemptError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+/// The system's number, also of an error that has been put into context.
+fn os_error(error: &io::Error) -> Option<i32> {
+    let within = || error.get_ref()?.source()?.downcast_ref::<io::Error>()?.raw_os_error();
+    error.raw_os_error().or_else(within)
+}
+
+impl Failure {
+    /// The symbol of the system's error, such as `ECONNREFUSED`.
+    ///
+    /// ```
+    /// let refused = loopctl::Failure::from(&std::io::Error::from_raw_os_error(111));
+    /// assert_eq!(refused.name(), Some("ECONNREFUSED"));
+    /// ```
+    pub fn name(&self) -> Option<&'static str> {
+        Some(match self.errno? {
+            libc::EACCES => "EACCES",
+            libc::EADDRINUSE => "EADDRINUSE",
+            libc::EADDRNOTAVAIL => "EADDRNOTAVAIL",
+            libc::EAFNOSUPPORT => "EAFNOSUPPORT",
+            libc::EAGAIN => "EAGAIN",
+            libc::ECONNABORTED => "ECONNABORTED",
+            libc::ECONNREFUSED => "ECONNREFUSED",
+            libc::ECONNRESET => "ECONNRESET",
+            libc::EDQUOT => "EDQUOT",
+            libc::EFBIG => "EFBIG",
+            libc::EHOSTDOWN => "EHOSTDOWN",
+            libc::EHOSTUNREACH => "EHOSTUNREACH",
+            libc::EINVAL => "EINVAL",
+            libc::EIO => "EIO",
+            libc::EISDIR => "EISDIR",
+            libc::EMFILE => "EMFILE",
+            libc::ENETDOWN => "ENETDOWN",
+            libc::ENETUNREACH => "ENETUNREACH",
+            libc::ENFILE => "ENFILE",
+            libc::ENOBUFS => "ENOBUFS",
+            libc::ENOENT => "ENOENT",
+            libc::ENOMEM => "ENOMEM",
+            libc::ENOPROTOOPT => "ENOPROTOOPT",
+            libc::ENOSPC => "ENOSPC",
+            libc::ENOTSOCK => "ENOTSOCK",
+            libc::EPERM => "EPERM",
+            libc::EPIPE => "EPIPE",
+            libc::EPROTOTYPE => "EPROTOTYPE",
+            libc::EROFS => "EROFS",
+            libc::ETIMEDOUT => "ETIMEDOUT",
+            _ => return None,
+        })
+    }
+}
+
+/// An error of the system, and what it was about.
+#[derive(Debug)]
+pub(crate) struct InContext {
+    text: String,
+    error: io::Error,
+}
+
+impl InContext {
+    pub(crate) fn wrap(text: String, error: io::Error) -> io::Error {
+        io::Error::new(error.kind(), Self { text, error })
+    }
+}
+
+impl fmt::Display for InContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Error for InContext {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(&self.error)
-    }
-}
-
-/// Why there is no connection.
-///
-/// ```
-/// # use loopctl::{Protocol, Transport};
-/// # struct Quiet;
-/// # impl Protocol for Quiet { fn data_received(&mut self, _: &Transport, _: &[u8]) {} }
-/// # let mut event_loop = loopctl::EventLoop::new()?;
-/// # let handle = event_loop.handle();
-/// let connecting = handle.create_unix_connection("/no/such/socket").open(|| Quiet);
-/// let error = event_loop.run_until_complete(connecting)?.unwrap_err();
-/// assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
-/// assert_eq!(error.attempts()[0].phase, loopctl::Phase::Connect);
-/// # Ok::<(), loopctl::RunError>(())
-/// ```
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum ConnectError {
-    /// There was nothing to connect to.
-    Resolve(ResolveError),
-    /// Every attempt failed: one entry for each, in the order of the addresses, not of their failures.
-    Attempts(Vec<AttemptError>),
-    /// The time for the whole operation was up; the attempts under way are among these.
-    TimedOut(Vec<AttemptError>),
-    /// There was a connection, but TLS failed on it: the phase is [`Phase::Tls`]. Where the peer of a Unix
-    /// socket has no name, its address is an empty path. The error has a [`TlsError`](crate::TlsError) within
-    /// if it is one of TLS.
-    #[cfg(feature = "tls")]
-    Tls(AttemptError),
-    /// There is a socket, but it could not be put to use.
-    Transport(io::Error),
-}
-
-impl ConnectError {
-    /// The symbol of the system's resolver, where it is to blame.
-    pub(super) fn resolver_symbol(&self) -> Option<&'static str> {
-        match self {
-            Self::Resolve(error) => error.name(),
-            _ => None,
-        }
-    }
-
-    /// The attempts that were made.
-    pub fn attempts(&self) -> &[AttemptError] {
-        match self {
-            Self::Attempts(attempts) | Self::TimedOut(attempts) => attempts,
-            #[cfg(feature = "tls")]
-            Self::Tls(attempt) => std::slice::from_ref(attempt),
-            Self::Resolve(_) | Self::Transport(_) => &[],
-        }
-    }
-
-    /// What the attempts have in common: their kind of error if it is the same for all.
-    pub fn kind(&self) -> io::ErrorKind {
-        match self {
-            Self::Resolve(_) => io::ErrorKind::NotFound,
-            Self::TimedOut(_) => io::ErrorKind::TimedOut,
-            Self::Transport(error) => error.kind(),
-            #[cfg(feature = "tls")]
-            Self::Tls(attempt) => attempt.error.kind(),
-            Self::Attempts(attempts) => {
-                let mut kinds = attempts.iter().map(|attempt| attempt.error.kind());
-                let first = kinds.next().unwrap_or(io::ErrorKind::TimedOut);
-                if kinds.all(|kind| kind == first) { first } else { io::ErrorKind::Other }
-            }
-        }
-    }
-}
-
-/// One error as it is; several as asyncio puts it, the same text only once.
-impl fmt::Display for ConnectError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let attempts = match self {
-            Self::Resolve(error) => return error.fmt(f),
-            Self::Transport(error) => return error.fmt(f),
-            #[cfg(feature = "tls")]
-            Self::Tls(attempt) => return attempt.fmt(f),
-            Self::TimedOut(_) => return f.write_str("timed out"),
-            Self::Attempts(attempts) => attempts,
-        };
-        let texts: Vec<String> = attempts.iter().map(ToString::to_string).collect();
-        match texts.as_slice() {
-            [] => f.write_str("create_connection failed"),
-            [first, rest @ ..] if rest.iter().all(|text| text == first) => f.write_str(first),
-            _ => write!(f, "Multiple exceptions: {}", texts.join(", ")),
-        }
-    }
-}
-
-impl std::error::Error for ConnectError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Resolve(error) => Some(error),
-            Self::Transport(error) => Some(error),
-            #[cfg(feature = "tls")]
-            Self::Tls(attempt) => Some(attempt),
-            Self::Attempts(_) | Self::TimedOut(_) => None,
-        }
-    }
-}
-
-impl From<ConnectError> for io::Error {
-    fn from(error: ConnectError) -> Self {
-        Self::new(error.kind(), error)
     }
 }
 

@@ -69,13 +69,13 @@ fn conn_01_the_winners_facts_are_its_sockets() {
             event_loop.create_connection_to([server.address()]).trace(trace.listener());
         connecting.open(Recorder::new).await.unwrap().transport.local_addr().unwrap()
     });
-    let facts = trace.events().into_iter().find_map(|event| match event.kind {
-        EventKind::AttemptSucceeded { facts, .. } => Some(facts),
+    let snapshot = trace.events().into_iter().find_map(|event| match event.kind {
+        EventKind::AttemptSucceeded { snapshot, .. } => Some(snapshot),
         _ => None,
     });
-    let facts = facts.unwrap();
-    assert_eq!(facts.local, Some(local));
-    let tcp = facts.tcp.unwrap();
+    let snapshot = snapshot.unwrap();
+    assert_eq!(snapshot.local, Some(local));
+    let tcp = snapshot.tcp.unwrap();
     assert!(tcp.established && tcp.retransmits == 0 && tcp.send_mss > 0, "{tcp:?}");
 }
 

@@ -36,11 +36,11 @@ fn unix_05_a_path_gives_a_connection() {
     assert!(trace.events().iter().any(|event| {
         matches!(&event.kind, EventKind::AttemptStarted { address: to, .. } if *to == address)
     }));
-    let facts = trace.events().into_iter().find_map(|event| match event.kind {
-        EventKind::AttemptSucceeded { facts, .. } => Some(facts),
+    let snapshot = trace.events().into_iter().find_map(|event| match event.kind {
+        EventKind::AttemptSucceeded { snapshot, .. } => Some(snapshot),
         _ => None,
     });
-    assert_eq!(facts, Some(loopctl::SocketFacts::default()), "no IP address, no TCP");
+    assert_eq!(snapshot, Some(loopctl::SocketSnapshot::default()), "no IP address, no TCP");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod address_queries;
 pub(super) mod attempt;
+mod error;
 mod outcome;
 pub(super) mod race_driver;
 #[cfg(feature = "tls")]
@@ -15,28 +16,30 @@ use std::num::NonZero;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use socket2::{Socket, Type};
+use socket2::Socket;
 
 use crate::event_loop::LoopHandle;
-use crate::net::protocol::Receiver;
+use crate::net::event::Tracer;
+use crate::net::protocol::ProtocolRef;
 use crate::net::resolver::ByFamily;
-use crate::net::socket::view::Names;
+use crate::net::socket::prepare_stream;
 #[cfg(feature = "tls")]
 use crate::net::tls::TlsClient;
 use crate::net::{
-    AbortReason, AddrInfo, AddrInfoFlags, Address, BufferedProtocol, ConnectError, Connection,
-    Event, EventKind, Lookup, Protocol, ResolveError, Resolver, SocketOptions,
+    AbortReason, AddrInfo, AddrInfoFlags, Address, BufferedProtocol, Connection, Event, EventKind,
+    Lookup, Protocol, ResolveError, Resolver, SocketOptions,
 };
 #[cfg(feature = "tls")]
 use crate::plan::Success;
 use crate::plan::{Family, Host, Policy, Port, Resolution};
+use crate::task::yield_now;
 use address_queries::Inquiry;
 use attempt::SocketSetup;
+pub use error::{AttemptError, ConnectError};
 use outcome::{Prize, Won};
-use race_driver::{Contest, Tracer};
+use race_driver::Contest;
 #[cfg(feature = "tls")]
 use tls::{Securing, Sessions};
 
@@ -366,7 +369,7 @@ impl CreateConnection {
         protocol: impl FnOnce() -> P,
     ) -> Result<Connection<P>, ConnectError> {
         let won = self.connect().await?;
-        let (protocol, receiver) = Receiver::plain(protocol());
+        let (protocol, receiver) = ProtocolRef::plain(protocol());
         Ok(Connection { transport: won.attach(receiver).await?, protocol })
     }
 
@@ -379,7 +382,7 @@ impl CreateConnection {
         protocol: impl FnOnce() -> P,
     ) -> Result<Connection<P>, ConnectError> {
         let won = self.connect().await?;
-        let (protocol, receiver) = Receiver::buffered(protocol());
+        let (protocol, receiver) = ProtocolRef::buffered(protocol());
         Ok(Connection { transport: won.attach(receiver).await?, protocol })
     }
 
@@ -443,7 +446,7 @@ impl CreateConnection {
         drop(contest);
         // What a peer on this host decides at once would otherwise never let the loop turn, and a task that
         // connects and closes would run out of descriptors.
-        next_turn().await;
+        yield_now().await;
         won
     }
 
@@ -455,7 +458,7 @@ impl CreateConnection {
 
     /// Whether the families have a question each. Of an address, or of one family, there is one at most.
     fn asks_apart(&self, lookup: &Lookup) -> bool {
-        let is_apart = matches!(self.policy.resolution, Resolution::Apart { .. });
+        let is_apart = matches!(self.policy.resolution, Resolution::Separate { .. });
         let is_name = matches!(lookup.host(), Host::Name(_));
         is_apart && is_name && lookup.wanted_family() == Family::Unspecified
     }
@@ -543,29 +546,6 @@ impl CreateConnection {
         let now = self.event_loop.time();
         self.tracer.tell(now, kind);
     }
-}
-
-/// Makes a socket of someone else's fit for a transport, or for listening.
-pub(crate) fn prepare_stream(socket: &Socket) -> io::Result<Names> {
-    if socket.r#type()? != Type::STREAM {
-        let text = format!("A Stream Socket was expected, got {socket:?}");
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
-    }
-    socket.set_nonblocking(true)?;
-    Ok(Names::of(socket))
-}
-
-/// Lets every other job that is ready run once.
-pub(in crate::net) async fn next_turn() {
-    let mut has_yielded = false;
-    poll_fn(|cx| {
-        if std::mem::replace(&mut has_yielded, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }
 
 /// Tells the listener when a lookup is dropped half-way.

@@ -5,14 +5,14 @@ use socket2::Socket;
 #[cfg(feature = "tls")]
 use super::tls::{Held, Securing};
 use crate::event_loop::LoopHandle;
-use crate::net::protocol::Receiver;
-use crate::net::socket::view::Names;
+use crate::net::protocol::ProtocolRef;
+use crate::net::socket::address_pair::AddressPair;
 use crate::net::{ConnectError, Transport};
 
 /// A connection, as far as its attempt had to bring it.
 pub(in crate::net) enum Prize {
     /// With the number of its attempt, if a race has made it.
-    Socket(Socket, Names, Option<usize>),
+    Socket(Socket, AddressPair, Option<usize>),
     #[cfg(feature = "tls")]
     Secure(Held),
 }
@@ -29,7 +29,7 @@ pub(in crate::net) struct Won {
 impl Won {
     pub(in crate::net) async fn attach(
         self,
-        receiver: Receiver,
+        receiver: ProtocolRef,
     ) -> Result<Transport, ConnectError> {
         let (socket, names, _attempt) = match self.prize {
             Prize::Socket(socket, names, attempt) => (socket, names, attempt),

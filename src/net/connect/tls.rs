@@ -6,10 +6,10 @@ use std::time::Instant;
 
 use socket2::Socket;
 
-use super::race_driver::Tracer;
 use crate::event_loop::LoopHandle;
-use crate::net::protocol::Receiver;
-use crate::net::socket::view::Names;
+use crate::net::event::Tracer;
+use crate::net::protocol::ProtocolRef;
+use crate::net::socket::address_pair::AddressPair;
 use crate::net::tls::{Established, Secure, TlsClient};
 use crate::net::{
     AbortReason, Address, AttemptError, ConnectError, EventKind, Phase, TlsConfigError, Transport,
@@ -58,7 +58,10 @@ impl Held {
         Self(Some(transport))
     }
 
-    pub(in crate::net) fn adopt(mut self, receiver: Receiver) -> Result<Transport, ConnectError> {
+    pub(in crate::net) fn adopt(
+        mut self,
+        receiver: ProtocolRef,
+    ) -> Result<Transport, ConnectError> {
         let gone = || std::io::Error::from(std::io::ErrorKind::NotConnected);
         let transport = self.0.take().ok_or_else(gone).map_err(ConnectError::Transport)?;
         transport.0.adopt(receiver).map_err(ConnectError::Transport)?;
@@ -86,8 +89,8 @@ impl Securing {
     pub(in crate::net) async fn attach(
         mut self,
         event_loop: &LoopHandle,
-        (socket, names, attempt): (Socket, Names, Option<usize>),
-        receiver: Receiver,
+        (socket, names, attempt): (Socket, AddressPair, Option<usize>),
+        receiver: ProtocolRef,
     ) -> Result<Transport, ConnectError> {
         let secure = self.sessions.next().map_err(|e| ConnectError::Transport(e.into()))?;
         let Self { tracer, deadline, .. } = self;

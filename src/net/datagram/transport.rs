@@ -130,7 +130,7 @@ impl DatagramTransport {
 
     /// Closes at once; what is queued is lost.
     pub fn abort(&self) {
-        self.0.break_off(None);
+        self.0.abort(None);
         self.0.enqueue();
     }
 
@@ -318,7 +318,7 @@ impl Inner {
     }
 
     fn receive(self: &Rc<Self>) {
-        let scratch = self.bond.event_loop.room::<Scratch>();
+        let scratch = self.bond.event_loop.local::<Scratch>();
         // Nobody else reads meanwhile: the protocol is called from here, and loops do not nest.
         let mut buffer = scratch.0.borrow_mut();
         let transport = DatagramTransport(Rc::clone(self));

@@ -19,9 +19,9 @@ use super::keys::KnownKeys;
 use super::message::Question;
 use super::{DnsConfigError, DnsServer, RecordType};
 use crate::event_loop::LoopHandle;
-use crate::net::connect::next_turn;
 use crate::net::{CreateConnection, Failure, Lookup};
-use crate::plan::{Ask, SocketKind};
+use crate::plan::{SocketKind, Transmit};
+use crate::task::yield_now;
 
 /// Asks name servers on the loop itself: no thread, no getaddrinfo, and every query can be cancelled by dropping
 /// it.
@@ -175,7 +175,7 @@ impl DnsClient {
         drop(wire);
         ending.tell(&result);
         // A server on this host may answer at once, again and again; the loop must turn all the same.
-        next_turn().await;
+        yield_now().await;
         result
     }
 
@@ -190,7 +190,7 @@ impl DnsClient {
         let ending = Ending::new(&self.event_loop, &teller);
         let (result, wire) = self.exchange(question, &teller).await;
         ending.tell(&result);
-        next_turn().await;
+        yield_now().await;
         (result, wire)
     }
 
@@ -295,7 +295,7 @@ impl DnsClient {
     /// How to connect to a server: all of its addresses in a race.
     pub(super) fn connecting(
         &self,
-        ask: Ask,
+        ask: Transmit,
         addresses: Vec<SocketAddr>,
     ) -> io::Result<CreateConnection> {
         const ATTEMPT_DELAY: Duration = Duration::from_millis(250);

@@ -15,7 +15,7 @@ use super::message::Sent;
 use super::{DnsServer, https};
 use crate::event_loop::{Interest, LoopHandle};
 use crate::net::CreateConnection;
-use crate::net::socket::readiness::Ready;
+use crate::net::socket::readiness::FdReadiness;
 use crate::plan::DnsTransport;
 
 /// How long the longest datagram is, in bytes.
@@ -29,7 +29,7 @@ thread_local! {
 /// A socket of its own for one question to one server, so that the kernel drops what comes from elsewhere, and
 /// chooses a port that nobody can foretell (RFC 5452). Fields drop in order: the watch before the socket.
 pub(super) struct Datagrams {
-    ready: Ready,
+    ready: FdReadiness,
     socket: Socket,
     pub(super) sent: Sent,
 }
@@ -45,7 +45,7 @@ impl Datagrams {
         for address in server {
             match connected(*address) {
                 Ok(socket) => {
-                    let ready = Ready::new(event_loop, &socket, Interest::Readable)?;
+                    let ready = FdReadiness::new(event_loop, &socket, Interest::Readable)?;
                     return Ok(Self { ready, socket, sent });
                 }
                 Err(error) => last = error,

@@ -150,7 +150,7 @@ impl ReadPipe {
 impl Inner {
     /// One read a turn, so that a busy writer leaves room for others.
     fn read(self: &Rc<Self>) {
-        let scratch = self.bond.event_loop.room::<Scratch>();
+        let scratch = self.bond.event_loop.local::<Scratch>();
         // Nobody else reads meanwhile: the protocol is called from here, and loops do not nest.
         let mut buffer = scratch.0.borrow_mut();
         let transport = ReadPipe(Rc::clone(self));
@@ -169,7 +169,7 @@ impl Inner {
                 log::debug!("{}: hung up", self.describe());
                 self.receive_eof();
             }
-            Some(Err(error)) => self.break_off(Some(error.into())),
+            Some(Err(error)) => self.abort(Some(error.into())),
         }
     }
 

@@ -147,7 +147,7 @@ impl WritePipe {
 
     /// Closes at once; what is queued is lost.
     pub fn abort(&self) {
-        self.0.break_off(None);
+        self.0.abort(None);
         self.0.enqueue();
     }
 
@@ -218,7 +218,7 @@ impl Inner {
                 Some(Err(Errno::INTR)) => {}
                 Some(Err(Errno::AGAIN)) | None => return self.has_room.set(false),
                 Some(Err(error)) => {
-                    self.break_off(Some(error.into()));
+                    self.abort(Some(error.into()));
                     return self.enqueue();
                 }
             }
@@ -228,7 +228,7 @@ impl Inner {
     fn notice_reader(&self) {
         if self.reader_is_gone.get() && self.bond.stage() < Stage::Broken {
             let had_more = !self.unsent.borrow().is_empty();
-            self.break_off(had_more.then(|| io::ErrorKind::BrokenPipe.into()));
+            self.abort(had_more.then(|| io::ErrorKind::BrokenPipe.into()));
         }
     }
 

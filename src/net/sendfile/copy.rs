@@ -12,7 +12,7 @@ use super::error::{SendfileError, SendfilePhase};
 use super::transfer::{Kind, Transfer};
 use super::way::Way;
 use crate::event_loop::{Interest, LoopHandle};
-use crate::net::socket::readiness::Ready;
+use crate::net::socket::readiness::FdReadiness;
 use crate::net::transport::connection::Lent;
 
 /// How much is read at a time, in bytes: asyncio's `SENDFILE_FALLBACK_READBUFFER_SIZE`.
@@ -113,7 +113,7 @@ impl Source {
     ) -> io::Result<usize> {
         loop {
             if self.kind == Kind::Stream {
-                match Ready::new(event_loop, &*self.file, Interest::Readable) {
+                match FdReadiness::new(event_loop, &*self.file, Interest::Readable) {
                     Ok(ready) => poll_fn(|cx| ready.poll(cx)).await,
                     // A device that is always ready.
                     Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}

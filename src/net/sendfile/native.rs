@@ -7,7 +7,7 @@ use socket2::Socket;
 use super::error::{SendfilePhase, phase_of};
 use super::transfer::Transfer;
 use super::way::Way;
-use crate::net::connect::next_turn;
+use crate::task::yield_now;
 
 /// The most that is asked for in one call, in bytes. A peer that takes all of it as fast as it comes keeps the
 /// loop no longer than a few milliseconds; the cost of a call is lost in that.
@@ -34,7 +34,7 @@ impl Transfer<'_> {
             }
             match stepped {
                 Ok(Step::Over) => return Ok(()),
-                Ok(Step::Whole) => next_turn().await,
+                Ok(Step::Whole) => yield_now().await,
                 Ok(Step::Short) => way.room().await?,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => way.room().await?,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -78,7 +78,7 @@ impl<'a> Transfer<'a> {
 
     fn kind(&self) -> io::Result<Kind> {
         let invalid = |text| Err(io::Error::new(io::ErrorKind::InvalidInput, text));
-        if !Chunks::is_possible(self.what.offset) {
+        if !Chunks::is_valid_offset(self.what.offset) {
             return invalid("the offset is beyond what a file can have");
         }
         let file_type = self.file().metadata()?.file_type();
@@ -132,7 +132,7 @@ impl<'a> Transfer<'a> {
 
     /// Counts bytes that the system has taken.
     pub(super) fn went(&mut self, bytes: usize) {
-        self.chunks.went(bytes);
+        self.chunks.advance(bytes);
         if bytes > 0 {
             self.tell();
         }

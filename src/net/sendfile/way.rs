@@ -6,7 +6,7 @@ use std::io;
 use socket2::{SockRef, Socket};
 
 use crate::event_loop::{Interest, LoopHandle};
-use crate::net::socket::readiness::Ready;
+use crate::net::socket::readiness::FdReadiness;
 use crate::net::transport::connection::Lent;
 
 /// A socket that does not block, and a wait for room in it.
@@ -39,7 +39,7 @@ impl Way for OwnSocket<'_> {
 
     /// A new watch tells at once of room that is there already.
     async fn room(&self) -> io::Result<()> {
-        let ready = Ready::new(self.event_loop, &**self.socket, Interest::Writable)?;
+        let ready = FdReadiness::new(self.event_loop, &**self.socket, Interest::Writable)?;
         poll_fn(|cx| ready.poll(cx)).await;
         Ok(())
     }

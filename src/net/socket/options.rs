@@ -9,7 +9,7 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
 use crate::net::Failure;
-use crate::net::connect::attempt::InContext;
+use crate::net::error::InContext;
 use crate::sys::sockopt;
 
 /// Options for every socket of a race, set before it connects. `None` and `false` leave the kernel's choice.

@@ -13,9 +13,9 @@ use super::info::{TlsInfo, TlsPeer};
 use super::session::Secure;
 use crate::event_loop::LoopHandle;
 use crate::net::error::copy_of;
-use crate::net::protocol::Receiver;
-use crate::net::socket::view::Names;
-use crate::net::transport::connection::Link;
+use crate::net::protocol::ProtocolRef;
+use crate::net::socket::address_pair::AddressPair;
+use crate::net::transport::connection::StreamTransport;
 use crate::net::{EventKind, Failure, Transport};
 
 /// How far a handshake has got, and when: noted by the connection, read by who waits.
@@ -82,7 +82,7 @@ impl Progress {
 
 /// Waits for the end of a handshake. Dropping it half-way closes the connection.
 pub(in crate::net) struct Established {
-    link: Rc<Link>,
+    connection: Rc<StreamTransport>,
     progress: Rc<Progress>,
     /// The attempt of a race whose connection it is.
     attempt: Option<usize>,
@@ -97,23 +97,23 @@ struct Told {
 }
 
 impl Established {
-    pub(in crate::net) fn new(link: Rc<Link>, progress: Rc<Progress>) -> Self {
-        Self { link, progress, attempt: None, told: Told::default() }
+    pub(in crate::net) fn new(connection: Rc<StreamTransport>, progress: Rc<Progress>) -> Self {
+        Self { connection, progress, attempt: None, told: Told::default() }
     }
 
     /// Begins TLS on a socket that is connected. The receiver hears of the connection when the handshake is over;
-    /// without one, the connection waits to be [adopted](Link::adopt).
+    /// without one, the connection waits to be [adopted](StreamTransport::adopt).
     pub(in crate::net) fn begin(
         event_loop: &LoopHandle,
         socket: Socket,
-        names: Names,
-        receiver: Option<Receiver>,
+        names: AddressPair,
+        receiver: Option<ProtocolRef>,
         secure: Secure,
     ) -> io::Result<Self> {
         let progress = Progress::new(event_loop);
         let secure = secure.watched(&progress);
         let transport =
-            Transport::attach_veiled(event_loop, socket, names, receiver, secure, |_| ())?;
+            Transport::attach_with_tls(event_loop, socket, names, receiver, secure, |_| ())?;
         Ok(Self::new(transport.0, progress))
     }
 
@@ -123,7 +123,7 @@ impl Established {
     }
 
     pub(in crate::net) fn transport(&self) -> Transport {
-        Transport(Rc::clone(&self.link))
+        Transport(Rc::clone(&self.connection))
     }
 
     pub(in crate::net) fn now(&self) -> Instant {
@@ -190,7 +190,7 @@ impl Established {
 impl Drop for Established {
     fn drop(&mut self) {
         if self.progress.outcome.borrow().is_none() {
-            self.link.break_off(None);
+            self.connection.abort(None);
         }
     }
 }

@@ -14,9 +14,9 @@ use super::incoming::Incoming;
 use super::info::{TlsInfo, TlsPeer};
 use super::{own, verify};
 use crate::event_loop::TimerHandle;
-use crate::net::protocol::Receiver;
-use crate::net::transport::raw_stream::{ByteStream, Wire, send_pieces};
-use crate::net::transport::write_queue::Outbox;
+use crate::net::protocol::ProtocolRef;
+use crate::net::transport::raw_stream::{ByteStream, RawStream, send_pieces};
+use crate::net::transport::write_queue::WriteQueue;
 
 /// A TLS session, and the stream that it owns. rustls does no I/O: here its bytes are moved.
 ///
@@ -29,7 +29,7 @@ pub(in crate::net) struct Tls {
     /// Who waits for the handshake, if anybody does.
     pub(in crate::net) progress: Option<Rc<Progress>>,
     /// Whom to tell of the connection once there is one.
-    pub(in crate::net) pending: RefCell<Option<Receiver>>,
+    pub(in crate::net) pending: RefCell<Option<ProtocolRef>>,
     /// Ends the handshake, later the farewell.
     timer: Cell<Option<TimerHandle>>,
     pub(in crate::net) limits: Limits,
@@ -68,7 +68,7 @@ pub(in crate::net) struct Limits {
 
 /// What a session speaks over: a socket, or a session.
 pub(in crate::net) enum Below {
-    Wire(Wire),
+    RawStream(RawStream),
     Tls(Box<Tls>),
 }
 
@@ -85,7 +85,7 @@ struct Core {
     /// Ciphertext not yet understood.
     incoming: Incoming,
     /// Ciphertext not yet sent.
-    outgoing: Outbox,
+    outgoing: WriteQueue,
     /// What the reader hears of after the last byte.
     fault: Option<io::Error>,
     /// What the certificate verifier said.
@@ -112,28 +112,28 @@ enum Sending {
 impl Below {
     fn stream(&self) -> &dyn ByteStream {
         match self {
-            Self::Wire(wire) => wire.stream(),
+            Self::RawStream(wire) => wire.stream(),
             Self::Tls(tls) => &**tls,
         }
     }
 
     fn backlog(&self) -> usize {
         match self {
-            Self::Wire(_) => 0,
+            Self::RawStream(_) => 0,
             Self::Tls(tls) => tls.backlog(),
         }
     }
 
     fn flush(&self) -> io::Result<()> {
         match self {
-            Self::Wire(_) => Ok(()),
+            Self::RawStream(_) => Ok(()),
             Self::Tls(tls) => tls.flush(),
         }
     }
 
     fn holds_more(&self) -> bool {
         match self {
-            Self::Wire(_) => false,
+            Self::RawStream(_) => false,
             Self::Tls(tls) => tls.holds_more(),
         }
     }
@@ -144,7 +144,7 @@ impl Tls {
     pub(in crate::net) fn new(
         secure: Secure,
         below: Below,
-        before: Outbox,
+        before: WriteQueue,
         already: Vec<u8>,
     ) -> Self {
         let Secure { session, limits, progress } = secure;
@@ -171,18 +171,18 @@ impl Tls {
 
     pub(in crate::net) fn socket(&self) -> Option<&Socket> {
         match &self.below {
-            Below::Wire(wire) => wire.socket(),
+            Below::RawStream(wire) => wire.socket(),
             Below::Tls(tls) => tls.socket(),
         }
     }
 
     /// Goes on with the handshake as far as it goes now. After an error, the peer has been told why if it can
     /// be told.
-    pub(in crate::net) fn shake_hands(&self) -> io::Result<Step> {
+    pub(in crate::net) fn handshake(&self) -> io::Result<Step> {
         let stream = self.below.stream();
         self.below.flush()?;
         let core = &mut *self.core.borrow_mut();
-        let step = core.shake_hands(stream, self.progress.as_deref());
+        let step = core.handshake(stream, self.progress.as_deref());
         core.incoming.rest();
         let step = match step {
             Err(error) => {
@@ -256,7 +256,7 @@ impl Tls {
         let is_said = core.sending == Sending::GivenUp || core.outgoing.size() == 0;
         let is_over = is_said
             && match &self.below {
-                Below::Wire(_) => true,
+                Below::RawStream(_) => true,
                 Below::Tls(tls) => tls.says_farewell(),
             };
         if is_over && core.sending != Sending::GivenUp {
@@ -316,7 +316,7 @@ impl ByteStream for Tls {
 
 /// What rustls is asked to do with the bytes.
 impl Core {
-    fn shake_hands(
+    fn handshake(
         &mut self,
         stream: &dyn ByteStream,
         progress: Option<&Progress>,
@@ -513,7 +513,7 @@ impl Core {
 /// Sends what can be sent now and keeps the rest: takes everything.
 struct Sink<'a> {
     stream: &'a dyn ByteStream,
-    outbox: &'a mut Outbox,
+    outbox: &'a mut WriteQueue,
 }
 
 impl Write for Sink<'_> {

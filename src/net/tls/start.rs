@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use super::handshake::{Established, Progress};
 use super::session::Secure;
 use super::{TlsClient, TlsConfigError, TlsInfo, TlsServer};
-use crate::net::connect::race_driver::Tracer;
+use crate::net::event::Tracer;
 use crate::net::{Event, Transport};
 
 /// On which side of a handshake one is. Both kinds of configuration turn into one.
@@ -155,13 +155,13 @@ impl Transport {
     }
 
     fn begin_tls(&self, role: &TlsRole, already_read: Vec<u8>) -> io::Result<Established> {
-        if !self.0.state().takes_tls() {
+        if !self.0.state().can_start_tls() {
             let text = "TLS cannot be started on a connection that is closing, or is starting it";
             return Err(io::Error::new(io::ErrorKind::NotConnected, text));
         }
         let progress = Progress::new(&self.0.event_loop);
         let secure = role.secure()?.watched(&progress);
-        self.0.veil(secure, None, already_read)?;
+        self.0.start_tls(secure, None, already_read)?;
         Ok(Established::new(Rc::clone(&self.0), progress))
     }
 

@@ -83,8 +83,9 @@ impl Bench {
         let most = Rc::new(Cell::new(usize::MAX));
         let tls = |secure, sends: &Rc<Direction>, receives: &Rc<Direction>| {
             let (sends, receives, most) = (Rc::clone(sends), Rc::clone(receives), Rc::clone(&most));
-            let below = Below::Wire(Wire::Scripted(Box::new(End { sends, receives, most })));
-            Tls::new(secure, below, Outbox::default(), Vec::new())
+            let below =
+                Below::RawStream(RawStream::Scripted(Box::new(End { sends, receives, most })));
+            Tls::new(secure, below, WriteQueue::default(), Vec::new())
         };
         let client = tls(client, &up, &down);
         let server = tls(server.secure().unwrap(), &down, &up);
@@ -98,8 +99,8 @@ impl Bench {
         for _ in 0..100_000 {
             bench.up.room.set(room);
             bench.down.room.set(room);
-            let client = bench.client.shake_hands().unwrap();
-            let server = bench.server.shake_hands().unwrap();
+            let client = bench.client.handshake().unwrap();
+            let server = bench.server.handshake().unwrap();
             if (client, server) == (Step::Done, Step::Done)
                 && bench.client.backlog() + bench.server.backlog() == 0
             {
@@ -239,8 +240,8 @@ fn tls_13_a_read_that_has_to_be_answered_leaves_the_answer_to_be_flushed() {
 fn tls_05_the_end_of_the_stream_in_a_handshake_is_its_failure() {
     let bench = Bench::new();
     bench.up.room.set(usize::MAX);
-    assert_eq!(bench.client.shake_hands().unwrap(), Step::Waits);
+    assert_eq!(bench.client.handshake().unwrap(), Step::Waits);
     bench.down.is_ended.set(true);
-    let error = bench.client.shake_hands().unwrap_err();
+    let error = bench.client.handshake().unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
 }

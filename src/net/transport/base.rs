@@ -10,8 +10,8 @@ use std::task::{Poll, Waker};
 
 use crate::BoxError;
 use crate::event_loop::{
-    ErrorContext, Interest, Job, JobInfo, JobKind, LoopHandle, PanicError, Readiness, Registration,
-    Room, Run, Source, catch,
+    ErrorContext, Interest, Job, JobInfo, JobKind, LoopHandle, LoopLocal, PanicError, Readiness,
+    Registration, Run, Source, catch,
 };
 use crate::plan::{LimitsError, Watermarks, WriteLimits};
 
@@ -222,7 +222,7 @@ pub(crate) trait Line: Sized + 'static {
     /// leave no sense in those that follow.
     fn tell_or_end(&self, method: &str, call: impl FnOnce(&mut Self::Protocol)) {
         if let Some(Err(error)) = self.bond().try_tell(call) {
-            self.break_off(Some(io::Error::other(error.to_string())));
+            self.abort(Some(io::Error::other(error.to_string())));
             self.report(&format!("Fatal error: protocol.{method}() call failed."), error);
         }
     }
@@ -233,7 +233,7 @@ pub(crate) trait Line: Sized + 'static {
     }
 
     /// Nothing more is sent or received. The first error is the one that is told.
-    fn break_off(&self, error: Option<io::Error>) {
+    fn abort(&self, error: Option<io::Error>) {
         if let Some(error) = error {
             self.bond().error.borrow_mut().get_or_insert(error);
         }
@@ -276,7 +276,7 @@ pub(crate) trait Queueing: Line {
     }
 
     fn check_limits(self: &Rc<Self>) {
-        if self.update_marks(|marks, _| marks.owes_call()) {
+        if self.update_marks(|marks, _| marks.has_pending_call()) {
             self.enqueue();
         }
     }
@@ -386,6 +386,6 @@ impl Default for Scratch {
     }
 }
 
-impl Room for Scratch {
+impl LoopLocal for Scratch {
     fn close(&self, _: &LoopHandle) {}
 }

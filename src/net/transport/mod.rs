@@ -14,16 +14,16 @@ use std::rc::Rc;
 use socket2::Socket;
 
 use crate::event_loop::LoopHandle;
-use crate::net::connect::next_turn;
-use crate::net::protocol::Receiver;
-use crate::net::socket::view::Names;
+use crate::net::protocol::ProtocolRef;
+use crate::net::socket::address_pair::AddressPair;
 #[cfg(feature = "tls")]
 use crate::net::tls::Secure;
 use crate::net::{Address, BufferedProtocol, Connection, Protocol, SocketView};
 use crate::plan::{Flow, LimitsError, WriteLimits};
+use crate::task::yield_now;
 pub use base::Endpoint;
-use connection::{Life, Link};
-use raw_stream::Wire;
+use connection::{Life, StreamTransport};
+use raw_stream::RawStream;
 
 /// Counted handle to a connection, for code on the loop's thread; asyncio's `Transport`.
 ///
@@ -72,7 +72,7 @@ use raw_stream::Wire;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
-pub struct Transport(pub(in crate::net) Rc<Link>);
+pub struct Transport(pub(in crate::net) Rc<StreamTransport>);
 
 impl Transport {
     /// Puts a protocol on a connected socket: `connection_made` first, then the first read. A server's `admit`
@@ -80,26 +80,32 @@ impl Transport {
     pub(in crate::net) fn attach(
         event_loop: &LoopHandle,
         socket: Socket,
-        names: Names,
-        receiver: Receiver,
+        names: AddressPair,
+        receiver: ProtocolRef,
         admit: impl FnOnce(&Self),
     ) -> io::Result<Self> {
-        Ok(Self(Link::start(event_loop, Wire::Socket(socket), names, receiver, admit)?))
+        Ok(Self(StreamTransport::start(
+            event_loop,
+            RawStream::Socket(socket),
+            names,
+            receiver,
+            admit,
+        )?))
     }
 
     /// As [`attach`](Self::attach), with a TLS handshake before `connection_made`. Without a receiver, the
-    /// connection waits for [one to adopt it](Link::adopt).
+    /// connection waits for [one to adopt it](StreamTransport::adopt).
     #[cfg(feature = "tls")]
-    pub(in crate::net) fn attach_veiled(
+    pub(in crate::net) fn attach_with_tls(
         event_loop: &LoopHandle,
         socket: Socket,
-        names: Names,
-        receiver: Option<Receiver>,
+        names: AddressPair,
+        receiver: Option<ProtocolRef>,
         secure: Secure,
         admit: impl FnOnce(&Self),
     ) -> io::Result<Self> {
-        let wire = Wire::Socket(socket);
-        Ok(Self(Link::start_veiled(event_loop, wire, names, receiver, secure, admit)?))
+        let wire = RawStream::Socket(socket);
+        Ok(Self(StreamTransport::start_with_tls(event_loop, wire, names, receiver, secure, admit)?))
     }
 
     /// Calls `then` once the connection is over and its protocol has heard of it, or the loop is closed.
@@ -202,9 +208,11 @@ impl Transport {
     /// `ConnectionReset` when the connection is lost; before that, the error of the send that ends it.
     pub async fn drain(&self) -> io::Result<()> {
         if matches!(self.0.state().life, Life::Broken | Life::Closing) {
-            next_turn().await;
+            yield_now().await;
         }
-        self.0.wait(|link| link.state().life == Life::Lost || !link.is_full()).await;
+        self.0
+            .wait(|connection| connection.state().life == Life::Lost || !connection.is_full())
+            .await;
         if self.0.state().life == Life::Lost {
             return Err(io::Error::new(io::ErrorKind::ConnectionReset, "Connection lost"));
         }
@@ -252,7 +260,7 @@ impl Transport {
     /// Closes at once; what is queued is lost. With [linger](SocketView::set_linger) set to zero, the peer sees
     /// a reset.
     pub fn abort(&self) {
-        self.0.break_off(None);
+        self.0.abort(None);
     }
 
     /// Whether the connection is closed or about to be.
@@ -262,7 +270,7 @@ impl Transport {
 
     /// Waits until `connection_lost` has been called and the descriptor is closed.
     pub async fn wait_closed(&self) {
-        self.0.wait(|link| link.state().life == Life::Lost).await;
+        self.0.wait(|connection| connection.state().life == Life::Lost).await;
     }
 }
 
@@ -289,14 +297,14 @@ impl Transport {
     /// }
     /// ```
     pub fn set_protocol<P: Protocol>(&self, protocol: P) -> Connection<P> {
-        let (protocol, receiver) = Receiver::plain(protocol);
+        let (protocol, receiver) = ProtocolRef::plain(protocol);
         self.0.set_receiver(receiver);
         Connection { transport: self.clone(), protocol }
     }
 
     /// As [`set_protocol`](Self::set_protocol), for a protocol with buffers of its own.
     pub fn set_buffered_protocol<P: BufferedProtocol>(&self, protocol: P) -> Connection<P> {
-        let (protocol, receiver) = Receiver::buffered(protocol);
+        let (protocol, receiver) = ProtocolRef::buffered(protocol);
         self.0.set_receiver(receiver);
         Connection { transport: self.clone(), protocol }
     }

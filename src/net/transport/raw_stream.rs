@@ -59,13 +59,13 @@ impl ByteStream for Socket {
 }
 
 /// A socket, held in place; in tests also a stream that follows a script.
-pub(in crate::net) enum Wire {
+pub(in crate::net) enum RawStream {
     Socket(Socket),
     #[cfg(test)]
     Scripted(Box<dyn ByteStream>),
 }
 
-impl Wire {
+impl RawStream {
     pub(in crate::net) fn stream(&self) -> &dyn ByteStream {
         match self {
             Self::Socket(socket) => socket,

@@ -10,14 +10,14 @@ const SHARED: usize = 4096;
 
 /// Bytes in the order in which they will be sent.
 #[derive(Default)]
-pub(in crate::net) struct Outbox {
+pub(in crate::net) struct WriteQueue {
     pieces: VecDeque<Vec<u8>>,
     /// How much of the first piece is sent.
     sent: usize,
     size: usize,
 }
 
-impl Outbox {
+impl WriteQueue {
     /// How many bytes wait.
     pub(in crate::net) fn size(&self) -> usize {
         self.size
@@ -136,8 +136,8 @@ mod tests {
     }
 
     /// Pieces that do not share memory.
-    fn filled(pieces: &[&[u8]]) -> Outbox {
-        let mut outbox = Outbox::default();
+    fn filled(pieces: &[&[u8]]) -> WriteQueue {
+        let mut outbox = WriteQueue::default();
         for piece in pieces {
             outbox.size += piece.len();
             outbox.pieces.push_back(piece.to_vec());
@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn trans_12_small_pieces_share_memory() {
-        let mut outbox = Outbox::default();
+        let mut outbox = WriteQueue::default();
         (0..10_000).for_each(|_| outbox.push(b"tiny"));
         assert_eq!(outbox.size(), 40_000);
         assert!(outbox.pieces.len() <= 12, "{} pieces", outbox.pieces.len());

@@ -24,7 +24,7 @@ pub(crate) fn run(mut request: ConnectRequest) -> Result<Exit, FatalError> {
         FatalError::new(Exit::CannotBind, error)
     })?;
     if request.output.format == Format::Human {
-        writer::print(host.introduction().as_bytes())?;
+        writer::print(introduction(host.silent).as_bytes())?;
     }
     request.targets.push(host.target());
     connect::run(request)
@@ -72,15 +72,28 @@ impl DemoHost {
             pinned: Some(vec![self.silent, REFUSES, WORKS]),
         }
     }
+}
 
-    fn introduction(&self) -> String {
-        let note = match self.silent {
-            NO_IPV6 => "\n(no IPv6 on this machine: 127.0.0.3 plays the silent address)",
-            _ => "",
-        };
-        format!(
-            "demo.test is this machine: {} never answers, {REFUSES} refuses, {WORKS} works{note}\n\n",
-            self.silent
-        )
+fn introduction(silent: IpAddr) -> String {
+    let note = match silent {
+        NO_IPV6 => "\n(no IPv6 on this machine: 127.0.0.3 plays the silent address)",
+        _ => "",
+    };
+    format!(
+        "demo.test is this machine: {silent} never answers, {REFUSES} refuses, {WORKS} works{note}\n\n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::golden::Golden;
+
+    #[test]
+    fn golden_introduction() {
+        let mut golden = Golden::default();
+        golden.section("human", &introduction(Ipv6Addr::LOCALHOST.into()));
+        golden.section("human, without IPv6", &introduction(NO_IPV6));
+        golden.assert("demo/introduction.txt");
     }
 }

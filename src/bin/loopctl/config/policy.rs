@@ -4,7 +4,7 @@ use std::num::NonZero;
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
-use loopctl::plan::{Floor, Policy, Preset, Resolution};
+use loopctl::plan::{MinimumDelay, Policy, Preset, Resolution};
 
 use crate::cli::{AttemptDelay, RaceArgs};
 
@@ -37,11 +37,11 @@ impl NamedPolicy {
         }
         let at_once = rules.connection_attempt_delay == Some(Duration::ZERO);
         if at_once {
-            rules.pacing.floor = Floor::default();
+            rules.pacing.minimum_delay = MinimumDelay::default();
         }
         if at_once {
             // They cannot be had a few at a time.
-            (rules.max_parallel, rules.endpoints.most) = (None, None);
+            (rules.max_parallel, rules.endpoints.max_addresses) = (None, None);
         }
         rules.interleave = args.interleave.unwrap_or(rules.interleave);
         rules.max_parallel = args.max_parallel.or(rules.max_parallel);
@@ -51,7 +51,7 @@ impl NamedPolicy {
 
     /// Every address is tried, and no connection ends the race. `most`: how many at a time.
     pub(crate) fn probe_all(&mut self, most: Option<NonZero<usize>>) {
-        (self.max_parallel, self.endpoints.most) = (most, None);
+        (self.max_parallel, self.endpoints.max_addresses) = (most, None);
         self.run_all = true;
     }
 
@@ -80,15 +80,15 @@ impl NamedPolicy {
     /// The Resolution Delay, where each family is asked for by itself.
     pub(crate) fn resolution_delay(&self) -> Option<Duration> {
         match self.resolution {
-            Resolution::Apart { delay, .. } => Some(delay),
-            Resolution::Together { .. } => None,
+            Resolution::Separate { delay, .. } => Some(delay),
+            Resolution::Joint { .. } => None,
         }
     }
 
     /// Whose rules they are, with the numbers of RFC 8305: Connection Attempt Delay, Resolution Delay, and the least
     /// time between two starts.
     pub(crate) fn describe(&self) -> String {
-        let floor = Some(self.pacing.floor.least).filter(|least| !least.is_zero());
+        let floor = Some(self.pacing.minimum_delay.delay).filter(|least| !least.is_zero());
         let numbers = [
             ("CAD", self.connection_attempt_delay),
             ("RD", self.resolution_delay()),
@@ -114,10 +114,10 @@ impl NamedPolicy {
                 self.connection_attempt_delay != own.connection_attempt_delay,
             ),
             ("resolution_delay_ms", self.resolution_delay() != own.resolution_delay()),
-            ("floor_ms", self.pacing.floor != own.pacing.floor),
+            ("floor_ms", self.pacing.minimum_delay != own.pacing.minimum_delay),
             ("interleave", self.interleave != own.interleave),
             ("max_parallel", self.max_parallel != own.max_parallel),
-            ("max_addresses", self.endpoints.most != own.endpoints.most),
+            ("max_addresses", self.endpoints.max_addresses != own.endpoints.max_addresses),
             ("attempt_timeout_ms", self.attempt_timeout != own.attempt_timeout),
             ("success", self.pacing.success != own.pacing.success),
         ];
@@ -127,11 +127,11 @@ impl NamedPolicy {
 
 /// The families are asked for apart, by the rules for the delay that there are.
 fn apart(delay: Duration, rule: Resolution) -> Resolution {
-    let (since, gives_up) = match rule {
-        Resolution::Apart { since, gives_up, .. } => (since, gives_up),
-        Resolution::Together { .. } => Default::default(),
+    let (delay_from, ended_by) = match rule {
+        Resolution::Separate { delay_from, ended_by, .. } => (delay_from, ended_by),
+        Resolution::Joint { .. } => Default::default(),
     };
-    Resolution::Apart { delay, since, gives_up }
+    Resolution::Separate { delay, delay_from, ended_by }
 }
 
 impl From<Preset> for NamedPolicy {

@@ -86,9 +86,9 @@ pub(crate) struct LookRequest {
 /// The resolvers that are asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ResolverChoice {
-    /// getaddrinfo: what programs of this host get
+    /// getaddrinfo, as other programs on this host
     System,
-    /// Name servers, asked directly
+    /// Name servers, queried directly
     Dns,
     /// Both side by side
     Both,
@@ -97,7 +97,7 @@ pub(crate) enum ResolverChoice {
 /// The order in which addresses are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum AddressOrder {
-    /// In which `loopctl connect` would try them
+    /// The order in which `loopctl connect` would try them
     Connection,
     /// In which getaddrinfo gives them
     System,

@@ -143,9 +143,9 @@ pub(crate) struct Faults {
 /// The format of the line for each closed connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
-    /// One line for people
+    /// One line of text
     Text,
-    /// One JSON record a line
+    /// One line of JSON
     Json,
 }
 

@@ -19,8 +19,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use loopctl::plan::{Family, Reason, SlowLog};
 use loopctl::{
-    AbortReason, Address, Event, EventKind, Failure, Phase, SocketFacts, SocketOption,
-    SocketOptions, TcpInfo, TlsPeer,
+    AbortReason, Address, Event, EventKind, Failure, Phase, SocketOption, SocketOptions,
+    SocketSnapshot, TcpInfo, TlsPeer,
 };
 
 pub(crate) use compare::Comparison;
@@ -222,17 +222,17 @@ impl Report {
                     attempt.tls = Some(Box::default());
                 }
             }
-            EventKind::AttemptSucceeded { attempt, facts } => {
-                self.settle(*attempt, at, Outcome::Success, facts);
+            EventKind::AttemptSucceeded { attempt, snapshot } => {
+                self.settle(*attempt, at, Outcome::Success, snapshot);
             }
-            EventKind::AttemptFailed { attempt, phase, failure, facts } => {
-                self.settle(*attempt, at, Outcome::Failure(*phase, failure.clone()), facts);
+            EventKind::AttemptFailed { attempt, phase, failure, snapshot } => {
+                self.settle(*attempt, at, Outcome::Failure(*phase, failure.clone()), snapshot);
             }
-            EventKind::AttemptTimedOut { attempt, facts } => {
-                self.settle(*attempt, at, Outcome::Timeout, facts);
+            EventKind::AttemptTimedOut { attempt, snapshot } => {
+                self.settle(*attempt, at, Outcome::Timeout, snapshot);
             }
-            EventKind::AttemptCanceled { attempt, facts } => {
-                self.settle(*attempt, at, Outcome::Canceled, facts);
+            EventKind::AttemptCanceled { attempt, snapshot } => {
+                self.settle(*attempt, at, Outcome::Canceled, snapshot);
             }
             EventKind::ConnectionSelected { attempt } => self.select(*attempt, at),
             EventKind::ConnectionAborted { reason } => {
@@ -400,14 +400,14 @@ impl Report {
         candidates.filter(|address| address.family() == Some(family)).count()
     }
 
-    fn settle(&mut self, number: usize, at: Duration, outcome: Outcome, facts: &SocketFacts) {
+    fn settle(&mut self, number: usize, at: Duration, outcome: Outcome, snapshot: &SocketSnapshot) {
         if let Some(attempt) = self.attempts.get_mut(number) {
             if attempt.tls.is_none() {
                 attempt.took = at.saturating_sub(attempt.start);
             }
             attempt.outcome = outcome;
-            (attempt.socket.local, attempt.tcp) = (facts.local, facts.tcp);
-            attempt.socket.options.clone_from(&facts.options);
+            (attempt.socket.local, attempt.tcp) = (snapshot.local, snapshot.tcp);
+            attempt.socket.options.clone_from(&snapshot.options);
         }
     }
 
@@ -450,7 +450,7 @@ impl Schedule {
     /// The attempt whose end started this one.
     pub(crate) fn after(&self) -> Option<usize> {
         match self.reason {
-            Reason::Kick(number) => Some(number),
+            Reason::AttemptEnded(number) => Some(number),
             _ => None,
         }
     }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::tls_handshake::Securing;
 use crate::net::connect::attempt::Attempt;
 use crate::net::connect::outcome::Prize;
-use crate::net::{AttemptError, Phase, SocketFacts};
+use crate::net::{AttemptError, Phase, SocketSnapshot};
 
 pub(super) enum Lane {
     Connecting(Attempt),
@@ -32,12 +32,12 @@ impl Lane {
     }
 
     /// What its socket says of itself, while it is under way.
-    pub(super) fn facts(&self) -> SocketFacts {
+    pub(super) fn snapshot(&self) -> SocketSnapshot {
         match self {
-            Self::Connecting(attempt) => attempt.facts(),
+            Self::Connecting(attempt) => attempt.snapshot(),
             #[cfg(feature = "tls")]
-            Self::Securing(securing) => securing.facts(),
-            Self::Ready(_) | Self::Failed(_) | Self::Canceled => SocketFacts::default(),
+            Self::Securing(securing) => securing.snapshot(),
+            Self::Ready(_) | Self::Failed(_) | Self::Canceled => SocketSnapshot::default(),
         }
     }
 

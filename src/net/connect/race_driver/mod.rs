@@ -10,49 +10,21 @@ use std::time::Instant;
 
 use crate::event_loop::LoopHandle;
 use crate::net::connect::address_queries::{Answered, Inquiry};
-use crate::net::connect::attempt::{Attempt, Fault, Progress, SocketSetup};
+use crate::net::connect::attempt::{Attempt, Fault, SocketSetup};
 use crate::net::connect::outcome::Prize;
-use crate::net::event::TimerEnd;
+use crate::net::event::{TimerEnd, Tracer};
+use crate::net::socket::connect_progress::ConnectProgress;
 #[cfg(feature = "tls")]
 use crate::net::tls::Established;
 use crate::net::{
-    AbortReason, Address, AttemptError, ConnectError, Event, EventKind, Failure, Phase,
-    ResolveError, SocketFacts,
+    AbortReason, Address, AttemptError, ConnectError, EventKind, Failure, Phase, ResolveError,
+    SocketSnapshot,
 };
-use crate::plan::{Answer, CancelReason, Endpoint, Family, Policy, Race, Stage, Start, Step};
+use crate::plan::{
+    Answer, AnswerTiming, CancelReason, Endpoint, Family, Policy, Race, Start, Step,
+};
 use crate::task::Alarm;
 use attempt_state::Lane;
-
-/// Hears every step as it happens.
-#[derive(Default)]
-pub(crate) struct Tracer {
-    listener: Option<Listener>,
-    latest: Option<Instant>,
-}
-
-type Listener = Box<dyn FnMut(&Event)>;
-
-impl Tracer {
-    pub(crate) fn new(listen: impl FnMut(&Event) + 'static) -> Self {
-        Self { listener: Some(Box::new(listen)), latest: None }
-    }
-
-    pub(crate) fn is_listening(&self) -> bool {
-        self.listener.is_some()
-    }
-
-    /// A listener that panics hears no more: what the panic drops has things to tell, and a second panic
-    /// there would end the process. Time never runs backwards, though what a connection has noted may be told
-    /// after what has happened since.
-    pub(crate) fn tell(&mut self, at: Instant, kind: EventKind) {
-        if let Some(mut listen) = self.listener.take() {
-            let at = self.latest.map_or(at, |latest| latest.max(at));
-            self.latest = Some(at);
-            listen(&Event { at, kind });
-            self.listener = Some(listen);
-        }
-    }
-}
 
 /// One race, from the first start to the last outcome. Dropping it half-way cancels what is under way.
 pub(crate) struct Contest<'a> {
@@ -91,7 +63,7 @@ impl<'a> Contest<'a> {
         policy: Policy,
     ) -> Self {
         let clock = Clockwork { alarm: Alarm::new(event_loop), deadline: None, next_attempt: None };
-        let race = Race::among(candidates, policy);
+        let race = Race::with_addresses(candidates, policy);
         let (event_loop, lanes, inquiry) = (event_loop.clone(), Vec::new(), None);
         Self { event_loop, tracer, setup, race, lanes, clock, inquiry, is_over: false }
     }
@@ -104,7 +76,7 @@ impl<'a> Contest<'a> {
         inquiry: Inquiry,
         policy: Policy,
     ) -> Self {
-        let race = Race::resolving(inquiry.families(), policy.clone());
+        let race = Race::with_queries(inquiry.families(), policy.clone());
         let mut contest = Self::new(event_loop, tracer, setup, Vec::new(), policy);
         contest.tracer.tell(event_loop.time(), EventKind::ResolveStarted { host: inquiry.host() });
         (contest.race, contest.inquiry) = (race, Some(inquiry));
@@ -162,11 +134,11 @@ impl<'a> Contest<'a> {
                     Err((reason, symbol)) => EventKind::QueryFailed { family, reason, symbol },
                 },
             );
-            let intake = self.race.answered(family, answer, now);
+            let effect = self.race.answered(family, answer, now);
             if let Some(inquiry) = &self.inquiry {
                 self.race.sort_by_key(inquiry.ranking());
             }
-            if intake.stage == Stage::Merged && intake.added > 0 {
+            if effect.timing == AnswerTiming::Merged && effect.added > 0 {
                 let candidates = self.candidates();
                 self.tracer.tell(now, EventKind::CandidatesResorted { candidates });
             }
@@ -205,7 +177,7 @@ impl<'a> Contest<'a> {
         match Attempt::new(&address, now, &self.setup) {
             Err(fault) => {
                 self.lanes.push(Lane::Canceled);
-                self.fail(number, fault, now, SocketFacts::default());
+                self.fail(number, fault, now, SocketSnapshot::default());
             }
             Ok((mut attempt, refused)) => {
                 for (option, failure) in refused {
@@ -214,13 +186,13 @@ impl<'a> Contest<'a> {
                 }
                 let connecting = attempt.connect(&self.event_loop, &address);
                 #[cfg(feature = "tls")]
-                if let (Ok(Progress::Pending), Some(sessions)) =
+                if let (Ok(ConnectProgress::Pending), Some(sessions)) =
                     (&connecting, &mut self.setup.sessions)
                 {
                     sessions.prepare();
                 }
                 let progress = match connecting {
-                    Ok(Progress::Pending) => attempt.poll(cx),
+                    Ok(ConnectProgress::Pending) => attempt.poll(cx),
                     settled => settled,
                 };
                 self.lanes.push(Lane::Connecting(attempt));
@@ -242,18 +214,23 @@ impl<'a> Contest<'a> {
                     self.advance(number, progress, cx);
                 }
                 #[cfg(feature = "tls")]
-                Lane::Securing(_) => self.shake_hands(number, cx),
+                Lane::Securing(_) => self.handshake(number, cx),
                 Lane::Ready(_) | Lane::Failed(_) | Lane::Canceled => {}
             }
         }
     }
 
     /// Takes note of what a socket said.
-    fn advance(&mut self, number: usize, progress: Result<Progress, Fault>, cx: &mut Context<'_>) {
-        if matches!(progress, Ok(Progress::Pending)) {
+    fn advance(
+        &mut self,
+        number: usize,
+        progress: Result<ConnectProgress, Fault>,
+        cx: &mut Context<'_>,
+    ) {
+        if matches!(progress, Ok(ConnectProgress::Pending)) {
             return;
         }
-        let facts = self.facts(number);
+        let snapshot = self.snapshot(number);
         let Lane::Connecting(attempt) = std::mem::replace(&mut self.lanes[number], Lane::Canceled)
         else {
             return;
@@ -261,24 +238,24 @@ impl<'a> Contest<'a> {
         let Some(address) = self.race.address(number) else { return };
         let names = match progress.and_then(|_| attempt.names(address)) {
             Ok(names) => names,
-            Err(fault) => return self.fail(number, fault, attempt.started, facts),
+            Err(fault) => return self.fail(number, fault, attempt.started, snapshot),
         };
         #[cfg(feature = "tls")]
         if self.setup.sessions.is_some() {
-            return self.secure(number, attempt, names, facts, cx);
+            return self.secure(number, attempt, names, snapshot, cx);
         }
         let _ = cx;
-        self.succeed(number, Prize::Socket(attempt.into_socket(), names, Some(number)), facts);
+        self.succeed(number, Prize::Socket(attempt.into_socket(), names, Some(number)), snapshot);
     }
 
-    fn succeed(&mut self, number: usize, prize: Prize, facts: SocketFacts) {
+    fn succeed(&mut self, number: usize, prize: Prize, snapshot: SocketSnapshot) {
         let now = self.event_loop.time();
         self.race.succeeded(number, now);
         self.lanes[number] = Lane::Ready(prize);
-        self.tracer.tell(now, EventKind::AttemptSucceeded { attempt: number, facts });
+        self.tracer.tell(now, EventKind::AttemptSucceeded { attempt: number, snapshot });
     }
 
-    fn fail(&mut self, number: usize, fault: Fault, started: Instant, facts: SocketFacts) {
+    fn fail(&mut self, number: usize, fault: Fault, started: Instant, snapshot: SocketSnapshot) {
         let now = self.event_loop.time();
         let Fault { phase, error, at_once } = fault;
         let failure = Failure { at_once, ..Failure::from(&error) };
@@ -287,7 +264,7 @@ impl<'a> Contest<'a> {
             false => self.race.failed(number, now),
         }
         self.record_failure(number, phase, error, now - started);
-        let kind = EventKind::AttemptFailed { attempt: number, phase, failure, facts };
+        let kind = EventKind::AttemptFailed { attempt: number, phase, failure, snapshot };
         self.tracer.tell(now, kind);
     }
 
@@ -302,17 +279,17 @@ impl<'a> Contest<'a> {
         // Without a lane it was about to start when the time for everything was up.
         let lane = self.lanes.get(number);
         let Some((started, phase)) = lane.and_then(Lane::under_way) else { return };
-        let facts = self.facts(number);
+        let snapshot = self.snapshot(number);
         #[cfg(feature = "tls")]
         self.end_handshake(number, now, Established::timed_out);
         self.record_failure(number, phase, io::ErrorKind::TimedOut.into(), now - started);
-        self.tracer.tell(now, EventKind::AttemptTimedOut { attempt: number, facts });
+        self.tracer.tell(now, EventKind::AttemptTimedOut { attempt: number, snapshot });
     }
 
     /// What a socket says of itself; it is asked only where someone hears the answer.
-    fn facts(&self, number: usize) -> SocketFacts {
+    fn snapshot(&self, number: usize) -> SocketSnapshot {
         let lane = self.lanes.get(number).filter(|_| self.tracer.is_listening());
-        lane.map(Lane::facts).unwrap_or_default()
+        lane.map(Lane::snapshot).unwrap_or_default()
     }
 
     fn record_failure(
@@ -423,11 +400,11 @@ impl<'a> Contest<'a> {
 
     fn give_up(&mut self, number: usize, now: Instant) {
         if self.lanes.get(number).and_then(Lane::under_way).is_some() {
-            let facts = self.facts(number);
+            let snapshot = self.snapshot(number);
             #[cfg(feature = "tls")]
             self.end_handshake(number, now, Established::abandoned);
             self.lanes[number] = Lane::Canceled;
-            self.tracer.tell(now, EventKind::AttemptCanceled { attempt: number, facts });
+            self.tracer.tell(now, EventKind::AttemptCanceled { attempt: number, snapshot });
         }
     }
 }

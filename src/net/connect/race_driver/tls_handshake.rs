@@ -9,9 +9,9 @@ use super::attempt_state::Lane;
 use crate::net::connect::attempt::{Attempt, Fault};
 use crate::net::connect::outcome::Prize;
 use crate::net::connect::tls::Held;
-use crate::net::socket::view::Names;
+use crate::net::socket::address_pair::AddressPair;
 use crate::net::tls::Established;
-use crate::net::{EventKind, SocketFacts};
+use crate::net::{EventKind, SocketSnapshot};
 
 /// A handshake under way. Dropping it closes the connection without a word: nothing was said yet that could be
 /// taken for the whole, and to a server it looks like any client that has gone elsewhere. Fields drop in order: the
@@ -22,14 +22,14 @@ pub(super) struct Securing {
     /// The attempt, not the handshake.
     pub(super) started: Instant,
     /// When TCP was up. A handshake that fails closes the socket before anybody can ask it.
-    facts: SocketFacts,
+    snapshot: SocketSnapshot,
 }
 
 impl Securing {
-    pub(super) fn facts(&self) -> SocketFacts {
+    pub(super) fn snapshot(&self) -> SocketSnapshot {
         let transport = self.established.transport();
-        let look = |socket: &_| SocketFacts::of(socket, self.facts.options.is_some());
-        transport.0.with_socket(|socket| socket.map_or_else(|| self.facts.clone(), look))
+        let look = |socket: &_| SocketSnapshot::of(socket, self.snapshot.options.is_some());
+        transport.0.with_socket(|socket| socket.map_or_else(|| self.snapshot.clone(), look))
     }
 }
 
@@ -39,22 +39,22 @@ impl Contest<'_> {
         &mut self,
         number: usize,
         attempt: Attempt,
-        names: Names,
-        facts: SocketFacts,
+        names: AddressPair,
+        snapshot: SocketSnapshot,
         cx: &mut Context<'_>,
     ) {
         let (started, now) = (attempt.started, self.event_loop.time());
         self.race.connected(number, now);
-        let connected = EventKind::AttemptConnected { attempt: number, facts: facts.clone() };
+        let connected = EventKind::AttemptConnected { attempt: number, snapshot: snapshot.clone() };
         self.tracer.tell(now, connected);
         match self.begin_tls(number, attempt, names) {
             Ok(established) => {
                 let held = Held::new(established.transport());
-                let securing = Securing { established, held, started, facts };
+                let securing = Securing { established, held, started, snapshot };
                 self.lanes[number] = Lane::Securing(Box::new(securing));
-                self.shake_hands(number, cx);
+                self.handshake(number, cx);
             }
-            Err(error) => self.fail(number, Fault::of_tls(error), started, facts),
+            Err(error) => self.fail(number, Fault::of_tls(error), started, snapshot),
         }
     }
 
@@ -62,7 +62,7 @@ impl Contest<'_> {
         &mut self,
         number: usize,
         attempt: Attempt,
-        names: Names,
+        names: AddressPair,
     ) -> io::Result<Established> {
         let sessions = self.setup.sessions.as_mut().ok_or(io::ErrorKind::Unsupported)?;
         let (secure, socket) = (sessions.next()?, attempt.into_socket());
@@ -74,17 +74,17 @@ impl Contest<'_> {
     }
 
     /// Takes note of how far a handshake is.
-    pub(super) fn shake_hands(&mut self, number: usize, cx: &mut Context<'_>) {
+    pub(super) fn handshake(&mut self, number: usize, cx: &mut Context<'_>) {
         let Lane::Securing(securing) = &mut self.lanes[number] else { return };
         let tracer = &mut *self.tracer;
         let shaken = securing.established.poll(cx, &mut |at, kind| tracer.tell(at, kind));
         let Poll::Ready(result) = shaken else { return };
-        let facts = self.facts(number);
+        let snapshot = self.snapshot(number);
         let lane = std::mem::replace(&mut self.lanes[number], Lane::Canceled);
         let Lane::Securing(securing) = lane else { return };
         match result {
-            Ok(()) => self.succeed(number, Prize::Secure(securing.held), facts),
-            Err(error) => self.fail(number, Fault::of_tls(error), securing.started, facts),
+            Ok(()) => self.succeed(number, Prize::Secure(securing.held), snapshot),
+            Err(error) => self.fail(number, Fault::of_tls(error), securing.started, snapshot),
         }
     }
 

@@ -9,12 +9,12 @@ use std::rc::Rc;
 use socket2::Socket;
 
 use super::waiters::wake;
-use super::{Life, Link, Parts, Rare};
-use crate::net::transport::write_queue::Outbox;
+use super::{Life, Parts, Rare, StreamTransport};
+use crate::net::transport::write_queue::WriteQueue;
 use crate::plan::Flow;
 
 /// The wire of a connection. Dropping it gives the connection back as it was.
-pub(in crate::net) struct Lent(Rc<Link>);
+pub(in crate::net) struct Lent(Rc<StreamTransport>);
 
 /// Whether somebody else sends on the wire: then what is written waits. One byte, of which each connection has
 /// one. Room: the poller has said that there is some, and no attempt since has said otherwise.
@@ -49,7 +49,7 @@ impl Loan {
     }
 }
 
-impl Link {
+impl StreamTransport {
     /// Lends the wire to one at a time. `hears`: what the peer says is delivered meanwhile.
     ///
     /// # Errors
@@ -105,10 +105,12 @@ impl Lent {
     /// # Errors
     /// The one that ended the connection.
     pub(in crate::net) async fn emptied(&self) -> io::Result<()> {
-        let is_empty = |link: &Link| {
-            link.parts.borrow().rare.as_ref().is_none_or(|rare| rare.on_its_way() == 0)
+        let is_empty = |connection: &StreamTransport| {
+            connection.parts.borrow().rare.as_ref().is_none_or(|rare| rare.on_its_way() == 0)
         };
-        self.0.wait(|link| link.state().life != Life::Open || is_empty(link)).await;
+        self.0
+            .wait(|connection| connection.state().life != Life::Open || is_empty(connection))
+            .await;
         self.check()
     }
 
@@ -136,8 +138,10 @@ impl Lent {
     pub(in crate::net) async fn room(&self) -> io::Result<()> {
         let watch = |parts: &Parts| parts.watch.as_ref().map_or(Ok(()), |watch| watch.rearm());
         watch(&self.0.parts.borrow())?;
-        let has_room = |link: &Link| link.state().loan.has_room();
-        self.0.wait(|link| link.state().life != Life::Open || has_room(link)).await;
+        let has_room = |connection: &StreamTransport| connection.state().loan.has_room();
+        self.0
+            .wait(|connection| connection.state().life != Life::Open || has_room(connection))
+            .await;
         self.check()
     }
 
@@ -170,20 +174,20 @@ impl Lent {
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        let link = &self.0;
-        link.update(|state| state.loan = Loan::None);
-        let mut parts = link.parts.borrow_mut();
+        let connection = &self.0;
+        connection.update(|state| state.loan = Loan::None);
+        let mut parts = connection.parts.borrow_mut();
         let later = parts.rare.as_mut().and_then(|rare| rare.later.take());
         if let (Some(later), Some(rare)) = (later, parts.rare.as_mut()) {
             rare.outbox.append(*later);
         }
         drop(parts);
-        link.end_if_sent();
+        connection.end_if_sent();
         // The rest in a turn of its own: a future may be dropped anywhere.
-        link.update(|state| state.writing.has_room = true);
-        link.enqueue();
+        connection.update(|state| state.writing.has_room = true);
+        connection.enqueue();
     }
 }
 
 /// What is written while the wire is lent, boxed because that is rare among the rare.
-pub(super) type Later = Option<Box<Outbox>>;
+pub(super) type Later = Option<Box<WriteQueue>>;

@@ -7,7 +7,7 @@ use socket2::Socket;
 
 use super::{Parts, Rare};
 use crate::net::transport::raw_stream::{ByteStream, send_pieces};
-use crate::net::transport::write_queue::Outbox;
+use crate::net::transport::write_queue::WriteQueue;
 use crate::plan::Flow;
 
 impl Parts {
@@ -48,7 +48,7 @@ impl Parts {
     }
 
     pub(super) fn owes_call(&self) -> bool {
-        self.rare.as_ref().is_some_and(|rare| rare.marks.owes_call())
+        self.rare.as_ref().is_some_and(|rare| rare.marks.has_pending_call())
     }
 
     /// Sends what the wire takes now and keeps a copy of the rest.
@@ -85,7 +85,7 @@ impl Parts {
     }
 
     /// Nothing more is sent; what was to be is for the caller to drop.
-    pub(super) fn give_up(&mut self, error: Option<io::Error>) -> Outbox {
+    pub(super) fn give_up(&mut self, error: Option<io::Error>) -> WriteQueue {
         if let Some(error) = error {
             let explains = explains(&error);
             let known = &mut self.rare().error;
@@ -98,7 +98,7 @@ impl Parts {
         if let Some(tls) = self.rare.as_ref().and_then(|rare| rare.tls.as_ref()) {
             tls.give_up();
         }
-        let Some(rare) = &mut self.rare else { return Outbox::default() };
+        let Some(rare) = &mut self.rare else { return WriteQueue::default() };
         rare.later = None;
         std::mem::take(&mut rare.outbox)
     }

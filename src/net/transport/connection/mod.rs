@@ -1,7 +1,7 @@
 //! The state of one connection, and in which order its protocol hears of it.
 //!
 //! Everything that a handle or the poller wants comes down to changes of [`State`] and a place in the loop's
-//! queue; [`Link::run`](Run::run) is the only place that calls the protocol.
+//! queue; [`StreamTransport::run`](Run::run) is the only place that calls the protocol.
 
 mod exclusive_write;
 mod layer;
@@ -26,21 +26,21 @@ use crate::event_loop::{
     Run, Source, TimerHandle, catch,
 };
 use crate::net::Transport;
-use crate::net::protocol::Receiver;
-use crate::net::socket::view::Names;
+use crate::net::protocol::ProtocolRef;
+use crate::net::socket::address_pair::AddressPair;
 #[cfg(feature = "tls")]
 use crate::net::tls::Tls;
-use crate::net::transport::raw_stream::Wire;
-use crate::net::transport::write_queue::Outbox;
+use crate::net::transport::raw_stream::RawStream;
+use crate::net::transport::write_queue::WriteQueue;
 use crate::plan::{Flow, FlowCall, Watermarks, WriteLimits};
 pub(in crate::net) use exclusive_write::Lent;
 use exclusive_write::{Later, Loan};
 use waiters::wake;
 
 /// A connection. Ten thousand idle ones are cheap: what most have no need of is in [`Rare`].
-pub(in crate::net) struct Link {
+pub(in crate::net) struct StreamTransport {
     pub(in crate::net) event_loop: LoopHandle,
-    pub(in crate::net) names: Names,
+    pub(in crate::net) names: AddressPair,
     state: Cell<State>,
     /// Numbers those who wait.
     waits: Cell<u32>,
@@ -57,8 +57,8 @@ struct Parts {
     /// Dropped before the socket.
     watch: Option<Registration>,
     /// Under TLS it belongs to the TLS session, which is in [`Rare`].
-    wire: Option<Wire>,
-    receiver: Option<Receiver>,
+    wire: Option<RawStream>,
+    receiver: Option<ProtocolRef>,
     rare: Option<Box<Rare>>,
 }
 
@@ -66,7 +66,7 @@ struct Parts {
 /// connection with TLS keeps it: so one without is as small as if there were no TLS.
 #[derive(Default)]
 struct Rare {
-    outbox: Outbox,
+    outbox: WriteQueue,
     later: Later,
     marks: Watermarks,
     error: Option<io::Error>,
@@ -84,7 +84,7 @@ pub(in crate::net) struct State {
     writing: Writing,
     is_queued: bool,
     /// A TLS handshake is under way: nothing passes between the protocol and the wire.
-    is_veiled: bool,
+    is_handshaking: bool,
     loan: Loan,
 }
 
@@ -121,26 +121,26 @@ struct Writing {
 }
 
 /// What a handle asks for.
-impl Link {
+impl StreamTransport {
     /// Watches the wire and tells the receiver that there is a connection; `admit` sees it before.
     pub(in crate::net) fn start(
         event_loop: &LoopHandle,
-        wire: Wire,
-        names: Names,
-        receiver: Receiver,
+        wire: RawStream,
+        names: AddressPair,
+        receiver: ProtocolRef,
         admit: impl FnOnce(&Transport),
     ) -> io::Result<Rc<Self>> {
-        let link = Self::watch(event_loop, wire, names)?;
-        link.parts.borrow_mut().receiver = Some(receiver);
-        admit(&Transport(Rc::clone(&link)));
+        let connection = Self::watch(event_loop, wire, names)?;
+        connection.parts.borrow_mut().receiver = Some(receiver);
+        admit(&Transport(Rc::clone(&connection)));
         // As in asyncio, a connection is there whether its protocol liked to hear of it or not.
-        link.tell("protocol.connection_made() call failed.", Receiver::connection_made);
-        Ok(link)
+        connection.tell("protocol.connection_made() call failed.", ProtocolRef::connection_made);
+        Ok(connection)
     }
 
     /// A connection without a protocol.
-    fn watch(event_loop: &LoopHandle, wire: Wire, names: Names) -> io::Result<Rc<Self>> {
-        let link = Rc::new(Self {
+    fn watch(event_loop: &LoopHandle, wire: RawStream, names: AddressPair) -> io::Result<Rc<Self>> {
+        let connection = Rc::new(Self {
             event_loop: event_loop.clone(),
             names,
             state: Cell::default(),
@@ -150,11 +150,12 @@ impl Link {
         });
         // The watch first: a protocol hears of a connection only if there will be one.
         let watch = wire.socket().map(|socket| {
-            event_loop.register(socket, Interest::Both, Rc::clone(&link) as Rc<dyn Source>)
+            event_loop.register(socket, Interest::Both, Rc::clone(&connection) as Rc<dyn Source>)
         });
         let watch = watch.transpose()?;
-        *link.parts.borrow_mut() = Parts { watch, wire: Some(wire), receiver: None, rare: None };
-        Ok(link)
+        *connection.parts.borrow_mut() =
+            Parts { watch, wire: Some(wire), receiver: None, rare: None };
+        Ok(connection)
     }
 
     pub(in crate::net) fn on_lost(&self, then: OnLost) {
@@ -213,8 +214,8 @@ impl Link {
     }
 
     pub(in crate::net) fn close(self: &Rc<Self>) {
-        if self.state().is_veiled {
-            return self.break_off(None);
+        if self.state().is_handshaking {
+            return self.abort(None);
         }
         if matches!(self.state().life, Life::Open | Life::Broken) {
             self.update(|state| {
@@ -229,14 +230,14 @@ impl Link {
     }
 
     /// Ends the connection: nothing more is sent or received, and the writer hears no more of its queue.
-    pub(in crate::net) fn break_off(self: &Rc<Self>, error: Option<io::Error>) {
+    pub(in crate::net) fn abort(self: &Rc<Self>, error: Option<io::Error>) {
         if self.state().life == Life::Lost {
             return;
         }
         let mut parts = self.parts.borrow_mut();
         let unsent = parts.give_up(error);
         if let Some(rare) = &mut parts.rare {
-            rare.marks.end();
+            rare.marks.reset();
         }
         drop(parts);
         drop(unsent);
@@ -269,7 +270,7 @@ impl Link {
     }
 
     /// Data goes to `receiver` from the next read on; it hears of a full queue as if it had filled it.
-    pub(in crate::net) fn set_receiver(self: &Rc<Self>, receiver: Receiver) {
+    pub(in crate::net) fn set_receiver(self: &Rc<Self>, receiver: ProtocolRef) {
         if self.state().life == Life::Lost {
             return;
         }
@@ -328,7 +329,7 @@ impl State {
     }
 
     fn may_read(self) -> bool {
-        self.is_polling() && self.reading.has_data && !self.is_veiled
+        self.is_polling() && self.reading.has_data && !self.is_handshaking
     }
 
     fn is_over_for_writers(self) -> bool {
@@ -342,7 +343,7 @@ impl State {
 }
 
 /// What the loop does.
-impl Link {
+impl StreamTransport {
     fn update(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.state.get();
         change(&mut state);
@@ -360,7 +361,7 @@ impl Link {
     fn tell<R>(
         self: &Rc<Self>,
         failure: &str,
-        call: impl FnOnce(&Receiver, &Transport) -> R,
+        call: impl FnOnce(&ProtocolRef, &Transport) -> R,
     ) -> Option<R> {
         self.try_call(call)?.map_err(|error| self.report(failure, error.into())).ok()
     }
@@ -369,14 +370,14 @@ impl Link {
     fn call<R>(
         self: &Rc<Self>,
         method: &str,
-        call: impl FnOnce(&Receiver, &Transport) -> R,
+        call: impl FnOnce(&ProtocolRef, &Transport) -> R,
     ) -> Option<R> {
         self.try_call(call)?.map_err(|error| self.fail(method, error.into())).ok()
     }
 
     fn try_call<R>(
         self: &Rc<Self>,
-        call: impl FnOnce(&Receiver, &Transport) -> R,
+        call: impl FnOnce(&ProtocolRef, &Transport) -> R,
     ) -> Option<Result<R, PanicError>> {
         let receiver = self.parts.borrow().receiver.clone()?;
         let transport = Transport(Rc::clone(self));
@@ -384,7 +385,7 @@ impl Link {
     }
 
     fn fail(self: &Rc<Self>, method: &str, error: BoxError) {
-        self.break_off(Some(io::Error::other(error.to_string())));
+        self.abort(Some(io::Error::other(error.to_string())));
         self.report(&format!("Fatal error: protocol.{method}() call failed."), error);
     }
 
@@ -400,10 +401,10 @@ impl Link {
             self.update(|state| state.writing.is_resuming = call == FlowCall::Resume);
             match call {
                 FlowCall::Pause => {
-                    self.tell("protocol.pause_writing() failed", Receiver::pause_writing)
+                    self.tell("protocol.pause_writing() failed", ProtocolRef::pause_writing)
                 }
                 FlowCall::Resume => {
-                    self.tell("protocol.resume_writing() failed", Receiver::resume_writing)
+                    self.tell("protocol.resume_writing() failed", ProtocolRef::resume_writing)
                 }
             };
             self.update(|state| state.writing.is_resuming = false);
@@ -452,7 +453,7 @@ impl Link {
 }
 
 /// Releases a connection also when its protocol ends the run.
-struct Releases<'a>(&'a Link);
+struct Releases<'a>(&'a StreamTransport);
 
 impl Drop for Releases<'_> {
     fn drop(&mut self) {
@@ -461,7 +462,7 @@ impl Drop for Releases<'_> {
 }
 
 /// Has the next turn do what this one did not, also when a protocol ends the run.
-struct Again<'a>(&'a Rc<Link>);
+struct Again<'a>(&'a Rc<StreamTransport>);
 
 impl Drop for Again<'_> {
     fn drop(&mut self) {
@@ -469,7 +470,7 @@ impl Drop for Again<'_> {
     }
 }
 
-impl Source for Link {
+impl Source for StreamTransport {
     fn ready(self: Rc<Self>, _: &LoopHandle, readiness: Readiness) {
         self.update(|state| {
             state.reading.has_data |= readiness.readable;
@@ -492,7 +493,7 @@ impl Source for Link {
     }
 }
 
-impl Run for Link {
+impl Run for StreamTransport {
     /// Serves what the wire is ready for, then settles what that provoked.
     fn run(self: Rc<Self>) -> Result<(), BoxError> {
         let before = self.state();
@@ -503,10 +504,10 @@ impl Run for Link {
         });
         let _again = Again(&self);
         #[cfg(feature = "tls")]
-        if before.is_veiled {
-            self.shake_hands();
+        if before.is_handshaking {
+            self.handshake();
         }
-        if before.writing.has_room && self.unsent() > 0 && !self.state().is_veiled {
+        if before.writing.has_room && self.unsent() > 0 && !self.state().is_handshaking {
             self.flush();
         }
         if self.state().may_read() {

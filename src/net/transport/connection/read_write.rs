@@ -4,9 +4,9 @@ use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
 
-use super::{Life, Link};
-use crate::event_loop::{LoopHandle, PanicError, Room, catch};
-use crate::net::protocol::Receiver;
+use super::{Life, StreamTransport};
+use crate::event_loop::{LoopHandle, LoopLocal, PanicError, catch};
+use crate::net::protocol::ProtocolRef;
 use crate::net::{AfterEof, BufferedProtocol};
 
 /// What one connection reads in one turn, so that a busy peer leaves room for others.
@@ -20,19 +20,19 @@ enum Received {
 }
 
 /// One buffer for all connections of a loop: what is read is delivered before the next read.
-struct ReadBuffer(RefCell<Vec<u8>>);
+struct SharedReadBuffer(RefCell<Vec<u8>>);
 
-impl Default for ReadBuffer {
+impl Default for SharedReadBuffer {
     fn default() -> Self {
         Self(RefCell::new(vec![0; READ_BUDGET]))
     }
 }
 
-impl Room for ReadBuffer {
+impl LoopLocal for SharedReadBuffer {
     fn close(&self, _: &LoopHandle) {}
 }
 
-impl Link {
+impl StreamTransport {
     pub(super) fn flush(self: &Rc<Self>) {
         let flushed = self.parts.borrow_mut().flush();
         match flushed {
@@ -52,7 +52,7 @@ impl Link {
         let parts = self.parts.borrow();
         if state.writing.wants_eof
             && state.life == Life::Open
-            && !state.is_veiled
+            && !state.is_handshaking
             && !state.is_lent()
             && parts.unsent() == 0
             && let Some(stream) = parts.stream()
@@ -65,7 +65,7 @@ impl Link {
     pub(super) fn read(self: &Rc<Self>) {
         let receiver = self.parts.borrow().receiver.clone();
         let received = match receiver {
-            Some(Receiver::Buffered(protocol)) => self.read_into(&protocol),
+            Some(ProtocolRef::Buffered(protocol)) => self.read_into(&protocol),
             _ => self.read_and_tell(),
         };
         if let Received::Eof = received {
@@ -74,13 +74,13 @@ impl Link {
     }
 
     fn read_and_tell(self: &Rc<Self>) -> Received {
-        let room = self.event_loop.room::<ReadBuffer>();
+        let room = self.event_loop.local::<SharedReadBuffer>();
         // Nobody else reads meanwhile: the protocol is called from here, and loops do not nest.
         let mut buffer = room.0.borrow_mut();
         let received = self.receive(&mut buffer);
         if let Received::Data(count) = received {
             self.call("data_received", |receiver, transport| {
-                if let Receiver::Plain(protocol) = receiver {
+                if let ProtocolRef::Plain(protocol) = receiver {
                     protocol.borrow_mut().data_received(transport, &buffer[..count]);
                 }
             });
@@ -131,7 +131,7 @@ impl Link {
                     io::ErrorKind::Interrupted => {}
                     // Sockets have no such error; TLS does.
                     io::ErrorKind::UnexpectedEof => self.end_truncated(error),
-                    _ => self.break_off(Some(error)),
+                    _ => self.abort(Some(error)),
                 }
                 Received::Nothing
             }
@@ -150,7 +150,7 @@ impl Link {
         if !self.is_end_genuine() {
             return;
         }
-        match self.call("eof_received", Receiver::eof_received) {
+        match self.call("eof_received", ProtocolRef::eof_received) {
             Some(AfterEof::Close) => self.close(),
             // The event that told of the end may have been the one that tells of a reset, too.
             Some(AfterEof::KeepOpen) => self.check_for_reset(),
@@ -163,7 +163,7 @@ impl Link {
         self.update(|state| state.reading.has_data = false);
         let error = self.parts.borrow().stream().and_then(|stream| stream.take_error().ok()?);
         if error.is_some() {
-            self.break_off(error);
+            self.abort(error);
         }
     }
 }

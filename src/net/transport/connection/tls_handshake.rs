@@ -4,48 +4,48 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::{Life, Link, State};
+use super::{Life, State, StreamTransport};
 use crate::event_loop::LoopHandle;
 use crate::net::Transport;
-use crate::net::protocol::Receiver;
-use crate::net::socket::view::Names;
+use crate::net::protocol::ProtocolRef;
+use crate::net::socket::address_pair::AddressPair;
 use crate::net::tls::{Below, Secure, Step, Tls, TlsError, TlsInfo};
-use crate::net::transport::raw_stream::Wire;
+use crate::net::transport::raw_stream::RawStream;
 
 impl State {
     /// Whether both directions are there for a handshake.
-    pub(in crate::net) fn takes_tls(self) -> bool {
+    pub(in crate::net) fn can_start_tls(self) -> bool {
         self.life == Life::Open
-            && !self.is_veiled
+            && !self.is_handshaking
             && !self.is_lent()
             && !self.reading.at_eof
             && !self.writing.wants_eof
     }
 }
 
-impl Link {
+impl StreamTransport {
     /// As [`start`](Self::start), with a handshake before the receiver hears of the connection; `admit` sees it
     /// before that. Without a receiver, nothing is read behind the handshake until one is [there](Self::adopt).
-    pub(in crate::net) fn start_veiled(
+    pub(in crate::net) fn start_with_tls(
         event_loop: &LoopHandle,
-        wire: Wire,
-        names: Names,
-        receiver: Option<Receiver>,
+        wire: RawStream,
+        names: AddressPair,
+        receiver: Option<ProtocolRef>,
         secure: Secure,
         admit: impl FnOnce(&Transport),
     ) -> io::Result<Rc<Self>> {
-        let link = Self::watch(event_loop, wire, names)?;
-        admit(&Transport(Rc::clone(&link)));
-        link.pause_reading(receiver.is_none());
-        link.veil(secure, receiver, Vec::new())?;
-        Ok(link)
+        let connection = Self::watch(event_loop, wire, names)?;
+        admit(&Transport(Rc::clone(&connection)));
+        connection.pause_reading(receiver.is_none());
+        connection.start_tls(secure, receiver, Vec::new())?;
+        Ok(connection)
     }
 
     /// Gives a connection that was started without a receiver its own, which hears first that there is one.
     ///
     /// # Errors
     /// The one that ended the connection meanwhile.
-    pub(in crate::net) fn adopt(self: &Rc<Self>, receiver: Receiver) -> io::Result<()> {
+    pub(in crate::net) fn adopt(self: &Rc<Self>, receiver: ProtocolRef) -> io::Result<()> {
         if self.state().life != Life::Open {
             let gone = || io::Error::new(io::ErrorKind::NotConnected, "the connection is over");
             return Err(self.failure().unwrap_or_else(gone));
@@ -56,22 +56,22 @@ impl Link {
         Ok(())
     }
 
-    fn introduce(self: &Rc<Self>, receiver: Receiver) {
+    fn introduce(self: &Rc<Self>, receiver: ProtocolRef) {
         self.parts.borrow_mut().receiver = Some(receiver);
-        self.tell("protocol.connection_made() call failed.", Receiver::connection_made);
+        self.tell("protocol.connection_made() call failed.", ProtocolRef::connection_made);
     }
 
     /// Puts TLS on the wire, which may be TLS already. A `receiver` is told of the connection when the handshake
     /// is over.
-    pub(in crate::net) fn veil(
+    pub(in crate::net) fn start_tls(
         self: &Rc<Self>,
         secure: Secure,
-        receiver: Option<Receiver>,
+        receiver: Option<ProtocolRef>,
         already_read: Vec<u8>,
     ) -> io::Result<()> {
         let limit = secure.limits().handshake;
         let mut parts = self.parts.borrow_mut();
-        let wire = parts.wire.take().map(Below::Wire);
+        let wire = parts.wire.take().map(Below::RawStream);
         let rare = parts.rare();
         let Some(below) = wire.or_else(|| rare.tls.take().map(Below::Tls)) else {
             return Err(io::ErrorKind::NotConnected.into());
@@ -80,31 +80,33 @@ impl Link {
         let before = std::mem::take(&mut rare.outbox);
         let tls = Box::new(Tls::new(secure, below, before, already_read));
         tls.pending.replace(receiver);
-        tls.set_timer(Some(self.call_later(limit, move |link| link.end_handshake(limit))));
+        tls.set_timer(Some(
+            self.call_later(limit, move |connection| connection.end_handshake(limit)),
+        ));
         rare.tls = Some(tls);
         drop(parts);
-        self.update(|state| state.is_veiled = true);
-        self.shake_hands();
+        self.update(|state| state.is_handshaking = true);
+        self.handshake();
         Ok(())
     }
 
     /// Goes on with the handshake as far as it goes now.
-    pub(super) fn shake_hands(self: &Rc<Self>) {
+    pub(super) fn handshake(self: &Rc<Self>) {
         if self.state().life != Life::Open {
             return;
         }
-        let Some(step) = self.with_tls(Tls::shake_hands) else { return };
+        let Some(step) = self.with_tls(Tls::handshake) else { return };
         match step {
             Ok(Step::Waits) => self.update(|state| state.reading.has_data = false),
-            Ok(Step::Done) => self.unveil(),
+            Ok(Step::Done) => self.finish_handshake(),
             Err(error) => self.fail_handshake(error),
         }
     }
 
-    fn unveil(self: &Rc<Self>) {
+    fn finish_handshake(self: &Rc<Self>) {
         // The last message of the handshake may have come with the first of what follows.
         self.update(|state| {
-            state.is_veiled = false;
+            state.is_handshaking = false;
             state.reading.has_data = true;
         });
         self.with_tls(Tls::establish);
@@ -126,11 +128,11 @@ impl Link {
                 progress.failed(&error, tls.peer());
             }
         });
-        self.break_off(Some(error));
+        self.abort(Some(error));
     }
 
     fn end_handshake(self: &Rc<Self>, limit: Duration) {
-        if self.state().is_veiled {
+        if self.state().is_handshaking {
             self.fail_handshake(TlsError::handshake_timed_out(limit).into());
         }
     }
@@ -139,14 +141,14 @@ impl Link {
     pub(super) fn limit_farewell(self: &Rc<Self>) {
         let Some(limit) = self.with_tls(|tls| tls.limits.shutdown) else { return };
         let before = self.unsent();
-        let timer = self.call_later(limit, move |link| {
-            if link.state().life != Life::Closing {
+        let timer = self.call_later(limit, move |connection| {
+            if connection.state().life != Life::Closing {
                 return;
             }
-            if link.unsent() < before {
-                link.limit_farewell();
+            if connection.unsent() < before {
+                connection.limit_farewell();
             } else {
-                link.break_off(Some(TlsError::shutdown_timed_out().into()));
+                connection.abort(Some(TlsError::shutdown_timed_out().into()));
             }
         });
         self.with_tls(|tls| tls.set_timer(Some(timer)));
@@ -166,10 +168,10 @@ impl Link {
         delay: Duration,
         call: impl FnOnce(&Rc<Self>) + 'static,
     ) -> crate::event_loop::TimerHandle {
-        let link = Rc::downgrade(self);
+        let connection = Rc::downgrade(self);
         self.event_loop.call_later(delay, move || {
-            if let Some(link) = link.upgrade() {
-                call(&link);
+            if let Some(connection) = connection.upgrade() {
+                call(&connection);
             }
         })
     }

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::waiters::wake;
-use super::{Life, Link, Parts};
+use super::{Life, Parts, StreamTransport};
 use crate::net::error::copy_of;
 
 /// How long a pause of reading keeps a broken connection: as long as Linux keeps one that its owner has closed
@@ -26,13 +26,13 @@ impl Parts {
     }
 }
 
-impl Link {
+impl StreamTransport {
     /// A send has failed.
     pub(super) fn stop_sending(self: &Rc<Self>, error: io::Error) {
         let reading = self.state().reading;
         let is_open = self.state().life == Life::Open && !reading.at_eof;
         if !is_open || reading.is_paused && !self.parts.borrow().has_more() {
-            return self.break_off(Some(error));
+            return self.abort(Some(error));
         }
         let mut parts = self.parts.borrow_mut();
         let unsent = parts.give_up(Some(error));
@@ -41,7 +41,7 @@ impl Link {
             // Who has paused until there is room to write goes on.
             rare.marks.shrank(0);
         } else {
-            rare.marks.end();
+            rare.marks.reset();
         }
         let waiting = std::mem::take(&mut rare.waiting);
         drop(parts);
@@ -77,10 +77,10 @@ impl Link {
         if is_read || reading.is_paused && !self.parts.borrow().has_more() {
             self.close();
         } else if reading.is_paused && !self.parts.borrow().is_held() {
-            let link = Rc::downgrade(self);
+            let connection = Rc::downgrade(self);
             let patience = self.event_loop.call_later(PATIENCE, move || {
-                if let Some(link) = link.upgrade() {
-                    link.lose_unread();
+                if let Some(connection) = connection.upgrade() {
+                    connection.lose_unread();
                 }
             });
             self.parts.borrow_mut().rare().patience = Some(patience);

@@ -6,10 +6,10 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use loopctl::plan::{Family, Ready, Reason, SocketKind, Target, interleave};
+use loopctl::plan::{Family, FirstAttemptReason, Reason, SocketKind, Target, interleave};
 use loopctl::{
     AbortReason, Address, DnsClient, Event, EventKind, Failure, Lookup, LoopHandle, Phase,
-    Resolver, SocketFacts, SocketOption, SocketOptions,
+    Resolver, SocketOption, SocketOptions, SocketSnapshot,
 };
 
 use super::Session;
@@ -112,14 +112,14 @@ impl Reach<'_> {
     async fn attempt(&self, attempt: usize, address: SocketAddr) -> bool {
         let planned = self.event_loop.time();
         let before = attempt.checked_sub(1);
-        let reason = before.map_or(Reason::First(Ready::Known), Reason::Kick);
+        let reason = before.map_or(Reason::First(FirstAttemptReason::Known), Reason::AttemptEnded);
         self.tell(EventKind::AttemptStarted { attempt, address: address.into(), reason, planned });
         let opened = self.race().open(address);
         let (socket, refused) = match opened {
             Ok(opened) => opened,
             Err((phase, failure)) => {
-                let facts = SocketFacts::default();
-                self.tell(EventKind::AttemptFailed { attempt, phase, failure, facts });
+                let snapshot = SocketSnapshot::default();
+                self.tell(EventKind::AttemptFailed { attempt, phase, failure, snapshot });
                 return false;
             }
         };
@@ -129,14 +129,14 @@ impl Reach<'_> {
         // A relay sends what it is given and nothing else.
         let is_asked = self.session.request.after_connect.is_none();
         let answered = if is_asked { self.ask(&socket, address).await.map(Some) } else { Ok(None) };
-        let facts = self.race().facts(&socket);
+        let snapshot = self.race().snapshot(&socket);
         match answered {
             Ok(answered) => {
                 let mut report = self.report.borrow_mut();
                 report.beside.answers.resize(attempt, None);
                 report.beside.answers.push(answered);
                 drop(report);
-                self.tell(EventKind::AttemptSucceeded { attempt, facts });
+                self.tell(EventKind::AttemptSucceeded { attempt, snapshot });
                 if !is_asked {
                     self.session.kept.replace(Some(Kept::Datagrams(socket)));
                 }
@@ -144,7 +144,7 @@ impl Reach<'_> {
             }
             Err(error) => {
                 let (phase, failure) = (Phase::Connect, Failure::from(&error));
-                self.tell(EventKind::AttemptFailed { attempt, phase, failure, facts });
+                self.tell(EventKind::AttemptFailed { attempt, phase, failure, snapshot });
                 false
             }
         }
@@ -166,8 +166,8 @@ impl Reach<'_> {
         let attempts = &self.report.borrow().attempts;
         let pending = attempts.iter().position(|attempt| attempt.outcome == Outcome::Pending);
         if let Some(attempt) = pending {
-            let facts = SocketFacts::default();
-            self.tell(EventKind::AttemptCanceled { attempt, facts });
+            let snapshot = SocketSnapshot::default();
+            self.tell(EventKind::AttemptCanceled { attempt, snapshot });
         }
         self.tell(EventKind::ConnectionAborted { reason: AbortReason::Canceled });
     }
@@ -235,8 +235,8 @@ impl RaceRequest {
         result
     }
 
-    fn facts(&self, socket: &UdpSocket) -> SocketFacts {
+    fn snapshot(&self, socket: &UdpSocket) -> SocketSnapshot {
         let options = self.sockets.options.as_ref().map(|_| SocketOptions::in_force_on(socket));
-        SocketFacts { local: socket.local_addr().ok(), tcp: None, options }
+        SocketSnapshot { local: socket.local_addr().ok(), tcp: None, options }
     }
 }

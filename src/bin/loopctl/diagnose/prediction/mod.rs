@@ -122,17 +122,19 @@ pub(crate) enum How {
 pub(crate) fn forecast(policy: &Policy, world: &World, epoch: Instant) -> Forecast {
     let begin = |race, after: Duration| Run::new(policy, world, race, epoch, after).finish();
     match &world.names {
-        Names::Known(known) => begin(Race::among(world.sorted(known), policy.clone()), ZERO),
+        Names::Known(known) => {
+            begin(Race::with_addresses(world.sorted(known), policy.clone()), ZERO)
+        }
         Names::Asked { joint, .. } if asks_jointly(policy) => match &joint.answer {
             None => Forecast { certain_until: Some(joint.after), ..Forecast::nothing(None) },
             Some(Answer::Addresses(found)) if !found.is_empty() => {
-                begin(Race::among(world.sorted(found), policy.clone()), joint.after)
+                begin(Race::with_addresses(world.sorted(found), policy.clone()), joint.after)
             }
             Some(_) => Forecast::nothing(Some(End { after: joint.after, how: How::NotResolved })),
         },
         Names::Asked { apart, .. } => {
             let families = apart.iter().map(|(family, _)| *family);
-            begin(Race::resolving(families, policy.clone()), ZERO)
+            begin(Race::with_queries(families, policy.clone()), ZERO)
         }
     }
 }
@@ -141,7 +143,7 @@ const ZERO: Duration = Duration::ZERO;
 
 /// Who cannot do without an answer about IPv4 has getaddrinfo ask; all others put each question themselves.
 fn asks_jointly(policy: &Policy) -> bool {
-    policy.resolution == Resolution::Together { needs_ipv4: true }
+    policy.resolution == Resolution::Joint { requires_ipv4: true }
 }
 
 impl Forecast {

@@ -5,7 +5,7 @@ mod tests;
 
 use std::time::Duration;
 
-use loopctl::plan::{Family, Ready, Reason};
+use loopctl::plan::{Family, FirstAttemptReason, Reason};
 
 use super::cause;
 use super::cause::{Cause, bare};
@@ -87,7 +87,7 @@ fn of_names(report: &Report) -> Option<Why> {
     let v = version(first.address.family()?);
     let late = units::prose(awaited.ended_at().saturating_sub(report.answered_at()));
     let delay = units::limit(report.subject.policy.resolution_delay().unwrap_or_default());
-    let is_over = first.schedule.reason == Reason::First(Ready::DelayPassed);
+    let is_over = first.schedule.reason == Reason::First(FirstAttemptReason::ResolutionDelay);
     let (kind, text) = match awaited.verdict() {
         Verdict::Answered if is_over => (
             "late_answer",

@@ -4,8 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime};
 
-use loopctl::plan::{Family, Preset, Ready, Reason};
-use loopctl::{Address, Event, EventKind, Failure, Phase, SocketFacts, TcpInfo};
+use loopctl::plan::{Family, FirstAttemptReason, Preset, Reason};
+use loopctl::{Address, Event, EventKind, Failure, Phase, SocketSnapshot, TcpInfo};
 
 use super::{Blame, why};
 use crate::config::NamedPolicy;
@@ -38,8 +38,8 @@ enum Then {
 }
 use Then::*;
 
-const DELAY: Reason = Reason::First(Ready::DelayPassed);
-const PREFERRED: Reason = Reason::First(Ready::Preferred);
+const DELAY: Reason = Reason::First(FirstAttemptReason::ResolutionDelay);
+const PREFERRED: Reason = Reason::First(FirstAttemptReason::PreferredFamily);
 
 struct Telling {
     began: Instant,
@@ -99,14 +99,14 @@ impl Telling {
             Fail(attempt, errno) => self.fail(at, *attempt, *errno, false),
             Refuse(attempt, errno) => self.fail(at, *attempt, *errno, true),
             Cancel(attempt) => {
-                let facts = SocketFacts::default();
-                self.tell(at, EventKind::AttemptCanceled { attempt: *attempt, facts });
+                let snapshot = SocketSnapshot::default();
+                self.tell(at, EventKind::AttemptCanceled { attempt: *attempt, snapshot });
             }
             Win(attempt, lost) => {
                 let mut tcp = TcpInfo::default();
                 (tcp.established, tcp.retransmits) = (true, *lost);
-                let facts = SocketFacts { tcp: Some(tcp), ..SocketFacts::default() };
-                self.tell(at, EventKind::AttemptSucceeded { attempt: *attempt, facts });
+                let snapshot = SocketSnapshot { tcp: Some(tcp), ..SocketSnapshot::default() };
+                self.tell(at, EventKind::AttemptSucceeded { attempt: *attempt, snapshot });
                 self.tell(at, EventKind::ConnectionSelected { attempt: *attempt });
             }
         }
@@ -133,8 +133,8 @@ impl Telling {
     fn fail(&mut self, at: u64, attempt: usize, errno: i32, at_once: bool) {
         let error = io::Error::from_raw_os_error(errno);
         let failure = Failure { at_once, ..Failure::from(&error) };
-        let (phase, facts) = (Phase::Connect, SocketFacts::default());
-        self.tell(at, EventKind::AttemptFailed { attempt, phase, failure, facts });
+        let (phase, snapshot) = (Phase::Connect, SocketSnapshot::default());
+        self.tell(at, EventKind::AttemptFailed { attempt, phase, failure, snapshot });
     }
 }
 
@@ -162,7 +162,7 @@ fn why_t01_a_first_address_that_wins_is_not_explained() {
     let alone =
         [(0, Ask), (2, Told(v6)), (2, Start(V6, PREFERRED)), (12, Win(0, 0)), (12, GivenUp(v4))];
     assert_eq!(told(&report(&alone)), []);
-    let none = Reason::First(Ready::GaveUp);
+    let none = Reason::First(FirstAttemptReason::NegativeAnswer);
     let v4_only =
         [(0, Ask), (2, Told(v4)), (2, Nothing(v6)), (2, Start(V4, none)), (12, Win(0, 0))];
     assert_eq!(told(&report(&v4_only)), []);
@@ -192,7 +192,7 @@ fn why_t12_an_answer_that_is_later_than_the_resolution_delay() {
 #[test]
 fn why_t14_an_answer_without_an_address() {
     let (v4, v6) = (Family::Inet, Family::Inet6);
-    let gave_up = Reason::First(Ready::GaveUp);
+    let gave_up = Reason::First(FirstAttemptReason::NegativeAnswer);
     let story =
         |end| [(0, Ask), (2, Told(v4)), (32, end), (32, Start(V4, gave_up)), (42, Win(0, 0))];
     let text = "v4: there is no AAAA, which was known 30.0 ms after A";
@@ -240,7 +240,7 @@ fn why_rule_1_a_family_without_a_source() {
 /// The first of two attempts fails after 10 ms, or at once.
 fn failed(then: Then, at: u64) -> (&'static str, u128, String) {
     let (v4, v6) = (Family::Inet, Family::Inet6);
-    let kick = Reason::Kick(0);
+    let kick = Reason::AttemptEnded(0);
     one(&[
         (0, Ask),
         (2, Told(v6)),
@@ -362,7 +362,7 @@ fn why_without_a_connection_each_failure_is_told_and_costs_nothing() {
         (2, Told(v4)),
         (2, Start(V6, PREFERRED)),
         (12, Fail(0, ECONNREFUSED)),
-        (12, Start(V4, Reason::Kick(0))),
+        (12, Start(V4, Reason::AttemptEnded(0))),
         (22, Fail(1, ECONNREFUSED)),
     ];
     let report = report(&story);

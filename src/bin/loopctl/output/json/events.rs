@@ -3,10 +3,10 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use loopctl::plan::{Family, Policy, Ready, Reason};
+use loopctl::plan::{Family, FirstAttemptReason, Policy, Reason};
 use loopctl::{
-    AbortReason, Address, DnsEvent, DnsEventKind, Event, EventKind, Phase, SocketFacts, TimerEnd,
-    TlsErrorKind,
+    AbortReason, Address, DnsEvent, DnsEventKind, Event, EventKind, Phase, SocketSnapshot,
+    TimerEnd, TlsErrorKind,
 };
 use serde_json::{Value, json};
 
@@ -270,7 +270,7 @@ fn started(
 ) -> Vec<Value> {
     let target = target(address);
     let trigger = match why {
-        Reason::First(Ready::DelayPassed) => Some("resolution_delay_expired"),
+        Reason::First(FirstAttemptReason::ResolutionDelay) => Some("resolution_delay_expired"),
         Reason::First(_) | Reason::LateAnswer => Some("dns_completed"),
         _ => None,
     };
@@ -292,15 +292,15 @@ fn started(
 /// Why an attempt started when it did, in the words of JSON.
 pub(crate) fn reason(reason: Reason) -> &'static str {
     match reason {
-        Reason::First(Ready::Known) => "addresses_known",
-        Reason::First(Ready::Preferred) => "preferred_family_answered",
-        Reason::First(Ready::Complete) => "all_answered",
-        Reason::First(Ready::GaveUp) => "preferred_family_has_none",
-        Reason::First(Ready::DelayPassed) => "resolution_delay_passed",
+        Reason::First(FirstAttemptReason::Known) => "addresses_known",
+        Reason::First(FirstAttemptReason::PreferredFamily) => "preferred_family_answered",
+        Reason::First(FirstAttemptReason::AllAnswered) => "all_answered",
+        Reason::First(FirstAttemptReason::NegativeAnswer) => "preferred_family_has_none",
+        Reason::First(FirstAttemptReason::ResolutionDelay) => "resolution_delay_passed",
         Reason::Timer => "attempt_delay_passed",
-        Reason::Kick(_) => "attempt_ended",
+        Reason::AttemptEnded(_) => "attempt_ended",
         Reason::LateAnswer => "late_answer",
-        Reason::Room => "room",
+        Reason::ParallelLimit => "room",
     }
 }
 
@@ -394,9 +394,9 @@ fn query_type(family: Family) -> &'static str {
 }
 
 /// Where an attempt came from, and how often it had to ask, for `-v`.
-fn socket(facts: &SocketFacts) -> String {
-    let from = facts.local.map_or_else(String::new, |local| format!(", from {local}"));
-    match facts.tcp.map_or(0, |tcp| tcp.retransmits) {
+fn socket(snapshot: &SocketSnapshot) -> String {
+    let from = snapshot.local.map_or_else(String::new, |local| format!(", from {local}"));
+    match snapshot.tcp.map_or(0, |tcp| tcp.retransmits) {
         0 => from,
         count => format!("{from}, SYN resent {count}"),
     }
@@ -405,12 +405,14 @@ fn socket(facts: &SocketFacts) -> String {
 /// What an attempt did not start without, for `-v`.
 fn occasion(reason: Reason) -> String {
     match reason {
-        Reason::First(Ready::DelayPassed) => ", the Resolution Delay has passed".to_owned(),
+        Reason::First(FirstAttemptReason::ResolutionDelay) => {
+            ", the Resolution Delay has passed".to_owned()
+        }
         Reason::First(_) => String::new(),
         Reason::Timer => ", no answer yet".to_owned(),
-        Reason::Kick(number) => format!(" after #{}", number + 1),
+        Reason::AttemptEnded(number) => format!(" after #{}", number + 1),
         Reason::LateAnswer => ", its address came late".to_owned(),
-        Reason::Room => ", now that there is room".to_owned(),
+        Reason::ParallelLimit => ", now that there is room".to_owned(),
     }
 }
 
@@ -444,17 +446,22 @@ pub(crate) fn line(event: &Event, report: &Report) -> Option<String> {
             // Its handshake has said so.
             return None;
         }
-        EventKind::AttemptSucceeded { attempt, facts } => {
-            format!("#{} {}{}", attempt + 1, report.reached(*attempt), socket(facts))
+        EventKind::AttemptSucceeded { attempt, snapshot } => {
+            format!("#{} {}{}", attempt + 1, report.reached(*attempt), socket(snapshot))
         }
-        EventKind::AttemptFailed { attempt, failure, facts, .. } => {
-            format!("#{} {}{}", attempt + 1, crate::diagnose::cause::brief(failure), socket(facts))
+        EventKind::AttemptFailed { attempt, failure, snapshot, .. } => {
+            format!(
+                "#{} {}{}",
+                attempt + 1,
+                crate::diagnose::cause::brief(failure),
+                socket(snapshot)
+            )
         }
-        EventKind::AttemptTimedOut { attempt, facts } => {
-            format!("#{} timed out{}", attempt + 1, socket(facts))
+        EventKind::AttemptTimedOut { attempt, snapshot } => {
+            format!("#{} timed out{}", attempt + 1, socket(snapshot))
         }
-        EventKind::AttemptCanceled { attempt, facts } => {
-            format!("#{} given up{}", attempt + 1, socket(facts))
+        EventKind::AttemptCanceled { attempt, snapshot } => {
+            format!("#{} given up{}", attempt + 1, socket(snapshot))
         }
         kind @ (EventKind::TlsStarted { .. }
         | EventKind::TlsFirstByte { .. }

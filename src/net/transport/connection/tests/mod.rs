@@ -9,11 +9,11 @@ use std::io::{self, ErrorKind, IoSlice};
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::{Life, Link};
+use super::{Life, StreamTransport};
 use crate::event_loop::{EventLoop, LoopExit, LoopHandle, Readiness, Source};
-use crate::net::protocol::Receiver;
-use crate::net::socket::view::Names;
-use crate::net::transport::raw_stream::{ByteStream, Wire};
+use crate::net::protocol::ProtocolRef;
+use crate::net::socket::address_pair::AddressPair;
+use crate::net::transport::raw_stream::{ByteStream, RawStream};
 use crate::net::{AfterEof, BufferedProtocol, Protocol, Transport};
 use crate::plan::Flow;
 
@@ -124,9 +124,11 @@ struct Bench {
 
 fn attach(event_loop: &LoopHandle, script: &Rc<Script>, log: &Log, react: Reaction) -> Transport {
     let diary = Diary { log: Rc::clone(log), react, transport: None };
-    let wire = Wire::Scripted(Box::new(End(Rc::clone(script))));
-    let receiver = Receiver::Plain(Rc::new(RefCell::new(diary)));
-    Transport(Link::start(event_loop, wire, Names::default(), receiver, |_| ()).unwrap())
+    let wire = RawStream::Scripted(Box::new(End(Rc::clone(script))));
+    let receiver = ProtocolRef::Plain(Rc::new(RefCell::new(diary)));
+    Transport(
+        StreamTransport::start(event_loop, wire, AddressPair::default(), receiver, |_| ()).unwrap(),
+    )
 }
 
 impl Bench {
@@ -156,8 +158,8 @@ impl Bench {
 
     /// The poller speaks, and a few turns pass.
     fn ready(&mut self, readable: bool, writable: bool, read_closed: bool) {
-        let link = Rc::clone(&self.transport.0);
-        link.ready(&self.event_loop.handle(), Readiness { readable, writable, read_closed });
+        let connection = Rc::clone(&self.transport.0);
+        connection.ready(&self.event_loop.handle(), Readiness { readable, writable, read_closed });
         self.turns(4);
     }
 
@@ -184,8 +186,8 @@ impl Bench {
 #[test]
 fn tls_01_a_connection_without_tls_is_as_small_as_if_there_were_none() {
     // The scripted wires of these tests are wider than sockets.
-    let scripted = size_of::<Option<Wire>>() - size_of::<u64>();
-    assert!(size_of::<Link>() - scripted <= 120, "{}", size_of::<Link>());
+    let scripted = size_of::<Option<RawStream>>() - size_of::<u64>();
+    assert!(size_of::<StreamTransport>() - scripted <= 120, "{}", size_of::<StreamTransport>());
 }
 
 #[test]
@@ -433,8 +435,9 @@ fn trans_38_a_short_read_is_not_the_last_when_the_end_is_near() {
 fn trans_03_a_read_takes_at_most_its_budget_and_asks_for_another_turn() {
     let mut bench = Bench::new();
     bench.script.reads.borrow_mut().push_back(Ok(vec![b'a'; 150 * 1024]));
-    let link = Rc::clone(&bench.transport.0);
-    link.ready(&bench.event_loop.handle(), Readiness { readable: true, ..Readiness::default() });
+    let connection = Rc::clone(&bench.transport.0);
+    connection
+        .ready(&bench.event_loop.handle(), Readiness { readable: true, ..Readiness::default() });
     for turn in 1..=3 {
         bench.turns(1);
         assert_eq!(bench.log().len(), 1 + turn);

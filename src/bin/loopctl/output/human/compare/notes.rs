@@ -116,7 +116,7 @@ fn late(row: &Row, survey: &Survey) -> String {
             let is_ipv6 = slowest.family == Family::Inet6;
             format!("{} late", if is_ipv6 { "AAAA" } else { "A" })
         }
-        (Resolution::Together { .. }, _) => "slow getaddrinfo".to_owned(),
+        (Resolution::Joint { .. }, _) => "slow getaddrinfo".to_owned(),
         _ => "late answer".to_owned(),
     }
 }

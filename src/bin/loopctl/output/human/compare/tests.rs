@@ -3,7 +3,7 @@
 use std::io;
 use std::time::{Instant, SystemTime};
 
-use loopctl::plan::{Answer, Preset, Ready, Reason};
+use loopctl::plan::{Answer, FirstAttemptReason, Preset, Reason};
 use loopctl::{Failure, Phase};
 
 use super::*;
@@ -26,7 +26,8 @@ fn epoch() -> Instant {
 
 fn probe(label: &str, to: &str, took: f64, outcome: Outcome) -> Probe {
     let to: SocketAddr = to.parse().unwrap();
-    let schedule = Schedule { reason: Reason::First(Ready::Known), slip: Duration::ZERO };
+    let schedule =
+        Schedule { reason: Reason::First(FirstAttemptReason::Known), slip: Duration::ZERO };
     let attempt = Attempt { took: ms(took), outcome, ..Attempt::new(to.into(), ms(2.0), schedule) };
     Probe { to, label: label.to_owned(), attempt, tls: None }
 }
