@@ -4,6 +4,7 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::ValueEnum;
 use ipnet::IpNet;
 use loopctl::TlsVersion;
 use loopctl::plan::{Family, Target, TargetError};
@@ -12,8 +13,8 @@ use super::environment::Environment;
 use super::fault::{Fault, FaultArg};
 use super::{Format, OutputRequest, SlowRequest};
 use crate::cli::{
-    GlobalArgs, LimitArgs, ListenArgs, LogArg, ModeArg, ModeArgs, Protocols, ServeArgs,
-    ServerTlsArgs, SinkArgs, Words,
+    GlobalArgs, LimitArgs, ListenArgs, ModeArg, ModeArgs, Protocols, ServeArgs, ServerTlsArgs,
+    SinkArgs,
 };
 use crate::util::checksum::Algorithm;
 use crate::util::message::Message;
@@ -149,10 +150,19 @@ pub(crate) struct Faults {
     pub(crate) seed: u64,
 }
 
+/// The format of the line for each closed connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// One line of text
+    Text,
+    /// One line of JSON
+    Json,
+}
+
 /// Output while the server runs.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Log {
-    pub(crate) format: LogArg,
+    pub(crate) format: LogFormat,
     pub(crate) stats: Option<Duration>,
 }
 
@@ -306,8 +316,8 @@ impl Service {
         if sink != SinkRequest::default() && args.mode != ModeArg::Sink {
             return refuse("--output, --checksum, --max-size and --resume are for --mode sink");
         }
-        if let Some(Words { program, arguments }) = args.exec {
-            return Ok(Self::Exec(ProgramCommand { program, arguments }));
+        if let Some(command) = args.exec {
+            return Ok(Self::Exec(command));
         }
         if let Some(line) = args.shell {
             return Ok(Self::Shell(line));

@@ -16,7 +16,7 @@ use super::connection::Connection;
 use super::disconnect::Disconnect;
 use crate::config::Fault;
 use crate::report::served::EndReason;
-use crate::util::rate_limiter::Pace;
+use crate::util::rate_limiter::RateLimiter;
 use crate::util::select::first;
 
 /// Largest single read or write, in bytes.
@@ -39,13 +39,13 @@ pub(super) struct ClientIo {
 pub(super) struct ClientReader {
     reader: StreamReader,
     connection: Rc<Connection>,
-    limiter: Option<Pace>,
+    limiter: Option<RateLimiter>,
 }
 
 pub(super) struct ClientWriter {
     writer: StreamWriter,
     connection: Rc<Connection>,
-    limiter: Option<Pace>,
+    limiter: Option<RateLimiter>,
     /// Bytes written since the last wait.
     burst: usize,
 }
@@ -79,7 +79,7 @@ impl ClientReader {
     /// The next bytes; empty at the client's end-of-file.
     pub(super) async fn read(&mut self) -> Result<Vec<u8>, Disconnect> {
         wait(self.connection.event_loop(), self.limiter.as_ref()).await;
-        let piece = self.limiter.as_ref().map_or(MAX_PIECE, Pace::piece);
+        let piece = self.limiter.as_ref().map_or(MAX_PIECE, RateLimiter::chunk_size);
         let max = self.connection.limit_read(piece)?;
         let data = self.read_up_to(max).await?;
         self.connection.record_received(data.len());
@@ -176,7 +176,7 @@ impl ClientWriter {
     /// Bytes per write, and the pause between two writes.
     fn piece_and_pause(&self) -> (usize, Duration) {
         let (slice, pause) = self.connection.slice().unwrap_or((MAX_PIECE, Duration::ZERO));
-        (slice.min(self.limiter.as_ref().map_or(MAX_PIECE, Pace::piece)), pause)
+        (slice.min(self.limiter.as_ref().map_or(MAX_PIECE, RateLimiter::chunk_size)), pause)
     }
 
     async fn write_piece(&mut self, piece: &[u8]) -> Result<(), Disconnect> {
@@ -208,15 +208,15 @@ impl ClientWriter {
 }
 
 /// Waits until the rate allows more. Called before bytes move, because a wait after a read would delay its reply.
-async fn wait(event_loop: &LoopHandle, limiter: Option<&Pace>) {
-    let pause = limiter.map_or(Duration::ZERO, |limiter| limiter.wait(event_loop.time()));
+async fn wait(event_loop: &LoopHandle, limiter: Option<&RateLimiter>) {
+    let pause = limiter.map_or(Duration::ZERO, |limiter| limiter.delay(event_loop.time()));
     if pause > Duration::ZERO {
         event_loop.sleep(pause).await;
     }
 }
 
-fn count(event_loop: &LoopHandle, limiter: Option<&mut Pace>, bytes: usize) {
+fn count(event_loop: &LoopHandle, limiter: Option<&mut RateLimiter>, bytes: usize) {
     if let Some(limiter) = limiter {
-        limiter.count(bytes, event_loop.time());
+        limiter.record(bytes, event_loop.time());
     }
 }

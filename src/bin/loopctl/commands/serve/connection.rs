@@ -15,7 +15,7 @@ use super::disconnect::Disconnect;
 use super::fault_plan::{BudgetAction, FaultPlan, ScheduledFault};
 use crate::config::Fault;
 use crate::report::served::{Bytes, EndReason, Endpoints, TlsOutcome};
-use crate::util::rate_limiter::Pace;
+use crate::util::rate_limiter::RateLimiter;
 
 /// During a shutdown, a client that was quiet for this long is between two requests.
 const QUIET: Duration = Duration::from_millis(250);
@@ -201,8 +201,8 @@ impl Connection {
         self.faults.as_ref()?.slice
     }
 
-    pub(super) fn rate_limiter(&self) -> Option<Pace> {
-        self.faults.as_ref()?.rate.map(Pace::new)
+    pub(super) fn rate_limiter(&self) -> Option<RateLimiter> {
+        self.faults.as_ref()?.rate.map(RateLimiter::new)
     }
 
     /// Limits a read of `bytes` to the budget of `stall-after` and `reset-after`.

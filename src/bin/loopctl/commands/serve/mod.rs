@@ -28,14 +28,14 @@ use loopctl::plan::SlowLog;
 use loopctl::{Address, ExceptionHandler};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
+use crate::commands::run::{no_signals, run_on_loop};
+use crate::commands::slow_watch::SlowWatch;
 use crate::config::ServeRequest;
 use crate::config::environment;
-use crate::exit::Exit;
-use crate::output::printer;
-use crate::output::printer::Writer;
+use crate::exit::{Exit, ExitResult};
 use crate::output::progress::status;
+use crate::output::writer::{Writer, finished};
 use crate::util::message::Message;
-use crate::util::slow_watch::SlowWatch;
 
 use crate::output::serve::Teller;
 use crate::report::served::EndReason;
@@ -47,27 +47,21 @@ use store::Store;
 use tls::Tls;
 
 /// Runs the server until its end.
-pub(crate) fn run(request: ServeRequest) -> Exit {
-    let style = request.output.stderr;
+pub(crate) fn run(request: ServeRequest) -> ExitResult {
     // Best effort: a shortage is reported when accept(2) fails.
     let _ = loopctl::raise_descriptor_limit();
-    let ran = loopctl::run(async |event_loop| {
-        let printer = Teller::new(&event_loop, &request).await;
-        Server::new(ServerContext::new(&event_loop, request, printer)).run().await
-    });
-    ran.unwrap_or_else(|error| {
-        Message::error(error.to_string()).print(style);
-        Exit::Mixed
+    let slow = SlowWatch::new(request.slow);
+    run_on_loop(&slow, async |event_loop| {
+        let printer = Teller::new(event_loop, &request).await;
+        Ok(Server::new(ServerContext::new(event_loop, request, printer)).run(&slow).await)
     })
 }
 
 impl Server {
-    async fn run(self: &Rc<Self>) -> Exit {
+    async fn run(self: &Rc<Self>, slow: &SlowWatch) -> Exit {
         let context = &self.context;
         let started = context.event_loop.time();
-        let slow = SlowWatch::default();
-        slow.listen(&context.event_loop, &context.request.slow);
-        if let Err((message, exit)) = self.start().await {
+        if let Err(Refusal { message, exit }) = self.start().await {
             let took = context.event_loop.time() - started;
             context.printer.borrow_mut().refused(&message, took);
             self.finish_store().await;
@@ -98,9 +92,7 @@ impl Server {
             queue.on_failure(move || context.request_stop(StopReason::OutputFailed));
         }
         context.event_loop.set_exception_handler(Some(self.exception_handler()));
-        self.handle_signals().map_err(|error| {
-            (Message::error(format!("cannot handle signals: {error}")), Exit::Mixed)
-        })?;
+        self.handle_signals().map_err(no_signals)?;
         let listeners = listen::listen(self).await?;
         let (addresses, skipped) = (listeners.addresses(), listeners.skipped());
         self.listeners.replace(listeners);
@@ -121,12 +113,10 @@ impl Server {
         let Some(path) = &request.listen.port_file else { return Ok(()) };
         let ports = addresses.iter().filter_map(Address::as_inet);
         let ports: String = ports.map(|address| format!("{}\n", address.port())).collect();
-        let mut file = Writer::create(path).map_err(|error| (error, Exit::CannotWrite))?;
+        let mut file = Writer::create(path)?;
         file.write(&ports);
-        match file.finish(request.output.stderr) {
-            Exit::Success => Ok(()),
-            exit => Err((Message::default(), exit)),
-        }
+        file.finish()?;
+        Ok(())
     }
 
     /// Prints errors of the event loop that concern no client, above all a shortage of file descriptors.
@@ -244,8 +234,8 @@ impl Server {
         let request = &self.context.request;
         let queue = self.context.printer.borrow().queue();
         let Some(queue) = queue else { return Exit::Success };
-        let finished = queue.finish(request.limits.grace).await;
-        printer::written(finished, "output", request.output.stderr)
+        let result = finished(queue.finish(request.limits.grace).await, "output");
+        result.unwrap_or_else(|error| error.print(request.output.stderr))
     }
 
     fn print_summary(&self, started: Instant, slow: &SlowLog) -> Exit {
@@ -256,6 +246,6 @@ impl Server {
         if let Some(threshold) = self.context.request.slow.threshold {
             printer.slow(slow, threshold);
         }
-        printer.finish()
+        printer.finish().unwrap_or_else(|error| error.print(self.context.request.output.stderr))
     }
 }

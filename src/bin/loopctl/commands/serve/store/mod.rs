@@ -14,11 +14,11 @@ use loopctl::LoopHandle;
 use super::refusal::Refusal;
 use crate::config::{OutputTarget, SinkRequest};
 use crate::exit::Exit;
-use crate::output::printer::written;
-use crate::output::style::Style;
+use crate::output::writer::finished;
 use crate::report::served::{ClientError, TransferRecord};
 use crate::util::message::{Message, plain};
 use crate::util::stdio::Sink;
+use crate::util::style::Style;
 pub(super) use received_file::{ReceivedFile, SinkError};
 
 /// The output that `--output` names, opened.
@@ -148,15 +148,19 @@ impl Store {
         if let Err(error) = shared.finish_within(timeout).await {
             self.record_error(&error);
             shared.record_broken();
-            return (shared.abandon(), written(Err(error), &self.name, style));
+            return (shared.abandon(), self.print_failure(error, style));
         }
         match shared.complete().await {
             Ok(record) => (record, exit),
             Err(error) => {
                 self.record_error(&error);
-                (None, written(Err(error), &self.name, style))
+                (None, self.print_failure(error, style))
             }
         }
+    }
+
+    fn print_failure(&self, error: io::Error, style: Style) -> Exit {
+        finished(Err(error), &self.name).unwrap_or_else(|error| error.print(style))
     }
 }
 
@@ -179,5 +183,5 @@ fn cannot_write(path: &Path, error: &io::Error, resumes: bool) -> Refusal {
             false => "--force replaces it".to_owned(),
         });
     }
-    (message, Exit::CannotWrite)
+    Refusal { message, exit: Exit::CannotWrite }
 }

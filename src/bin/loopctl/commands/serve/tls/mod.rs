@@ -15,8 +15,7 @@ use super::refusal::{Refusal, unreadable};
 use crate::config::environment::Environment;
 use crate::config::{Fault, Faults, KeyLog, ListenSpec, ServeRequest, ServerTls, key_log};
 use crate::exit::Exit;
-use crate::output::printer::Writer;
-use crate::output::style::Style;
+use crate::output::writer::Writer;
 use crate::report::certificate::Certificate;
 use crate::report::served::ServedCertificates;
 use crate::util::message::Message;
@@ -44,7 +43,7 @@ impl Tls {
         let options = TlsOptions::new(request)?;
         if request.identities.is_empty() {
             let specs = &serve.listen.specs;
-            return Self::generate(&options, specs, &serve.faults, serve.output.stderr);
+            return Self::generate(&options, specs, &serve.faults);
         }
         Self::read(&options)
     }
@@ -63,10 +62,9 @@ impl Tls {
         options: &TlsOptions<'_>,
         specs: &[ListenSpec],
         faults: &Faults,
-        style: Style,
     ) -> Result<Self, Refusal> {
         let failed = |error: rcgen::Error| {
-            (Message::error(format!("cannot make a certificate: {error}")), Exit::Mixed)
+            Refusal::new(Exit::Mixed, format!("cannot make a certificate: {error}"))
         };
         let generator = Generator::new(specs).map_err(failed)?;
         let regular = generator.regular().map_err(failed)?;
@@ -86,7 +84,7 @@ impl Tls {
         }
         let regular = options.server(&[regular]).map_err(unusable)?;
         let cert_file = options.request.cert_file.as_deref();
-        let (ca_file, temporary) = write_trusted(cert_file, &trusted, style)?;
+        let (ca_file, temporary) = write_trusted(cert_file, &trusted)?;
         let served =
             ServedCertificates { certificates: certificates(&regular), ca_file: Some(ca_file) };
         Ok(Self { regular, faulty, served, _ca_file: temporary })
@@ -152,15 +150,12 @@ fn certificates(server: &TlsServer) -> Vec<Certificate> {
 fn write_trusted(
     cert_file: Option<&Path>,
     pem: &str,
-    style: Style,
 ) -> Result<(PathBuf, Option<TempPath>), Refusal> {
     if let Some(path) = cert_file {
-        let mut file = Writer::create(path).map_err(|error| (error, Exit::CannotWrite))?;
+        let mut file = Writer::create(path)?;
         file.write(pem);
-        return match file.finish(style) {
-            Exit::Success => Ok((absolute(path), None)),
-            exit => Err((Message::default(), exit)),
-        };
+        file.finish()?;
+        return Ok((absolute(path), None));
     }
     let mut failure = None;
     for dir in Environment::runtime_dirs() {
@@ -172,7 +167,7 @@ fn write_trusted(
     let mut message = Message::error("cannot write the certificate to a temporary file");
     message.causes.extend(failure);
     message.hints.push("--tls-cert-file writes it to another path".to_owned());
-    Err((message, Exit::CannotWrite))
+    Err(Refusal { message, exit: Exit::CannotWrite })
 }
 
 fn write_temporary(dir: &Path, pem: &str) -> io::Result<TempPath> {
@@ -194,10 +189,10 @@ fn read(path: &Path) -> Result<String, Refusal> {
 
 fn invalid(what: &str, error: &TlsConfigError) -> Refusal {
     let causes = vec![error.to_string()];
-    (Message { causes, ..Message::error(format!("cannot use `{what}`")) }, Exit::Usage)
+    Message { causes, ..Message::error(format!("cannot use `{what}`")) }.into()
 }
 
 fn unusable(error: TlsConfigError) -> Refusal {
     let causes = vec![error.to_string()];
-    (Message { causes, ..Message::error("cannot use TLS with these options") }, Exit::Usage)
+    Message { causes, ..Message::error("cannot use TLS with these options") }.into()
 }
