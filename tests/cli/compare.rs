@@ -129,7 +129,16 @@ fn a_policy_that_others_outdo_is_told_as_such() {
     let ran = place.run(&[&limits[..], &["--policy", "sequential"]].concat());
     assert!(ran.stderr.contains("the policy sequential does not reach `h.test"), "{}", ran.stderr);
     let own = ran.stdout.lines().find(|line| line.starts_with('*')).unwrap();
+    let others = ran
+        .stdout
+        .lines()
+        .filter(|line| line.trim_start_matches('*').trim_start().starts_with("hev3 "));
     assert!(own.contains("sequential") && own.contains(" > "), "{}", ran.stdout);
+    assert!(
+        others.clone().count() == 1 && others.clone().all(|line| !line.contains(" > ")),
+        "{}",
+        ran.stdout
+    );
 }
 
 #[test]

@@ -125,7 +125,8 @@ fn listen_on(hidden: &Path) -> UnixListener {
 
 #[test]
 fn unix_names_trans_33_of_clients_are_known_also_after_the_end() {
-    let (directory, own) = (tempfile::tempdir().unwrap(), hidden());
+    let (directory, name) = (tempfile::tempdir().unwrap(), abstract_name());
+    let own = PathBuf::from(format!("\0{name}"));
     let path = directory.path().join("socket");
     run(async |event_loop| {
         let guests = Guests::new();
@@ -140,8 +141,7 @@ fn unix_names_trans_33_of_clients_are_known_also_after_the_end() {
         let wanted = [(ours.clone(), Some(Address::Unix(own))), (ours, None)];
         assert_eq!(names(), wanted);
         let text = format!("{:?}", clients[0].socket());
-        let pair =
-            format!("unix:{} -> unix:@loopctl-client-{}", path.display(), std::process::id());
+        let pair = format!("unix:{} -> unix:@{name}", path.display());
         assert!(text.contains(&pair), "{text}");
         drop((named, unnamed));
         until(&event_loop, || guests.lost() == 2).await;
