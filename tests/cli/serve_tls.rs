@@ -99,7 +99,7 @@ fn tls_01_curl_trusts_the_file_and_gets_one() {
     assert_eq!(curl().output().unwrap().status.code(), Some(60));
     let record = tls.server.record();
     assert_eq!((&record["tls"], &record["end"]), (&serde_json::Value::Null, &"error".into()));
-    assert_eq!(record["error"]["message"], "the peer refused: alert UnknownCA");
+    assert_eq!(record["error"]["message"], "the peer sent a fatal alert: unknown_ca");
     assert_eq!(record["error"]["kind"], "tls");
 }
 

@@ -165,7 +165,7 @@ fn race_t33_no_address_of_either_family() {
     const NXDOMAIN: u16 = 3;
     let raced = Raced::of(&server(Fate::Code(NXDOMAIN), Fate::Code(NXDOMAIN)), 1, Preset::Hev3);
     let error = raced.result.as_ref().unwrap_err();
-    let ConnectError::Resolve(ResolveError::Failed { .. }) = error else { panic!("{error:?}") };
+    let ConnectError::Resolve(ResolveError::Dns(_)) = error else { panic!("{error:?}") };
     let ConnectError::Resolve(of_name) = error else { unreachable!() };
     assert_eq!(of_name.dns().unwrap().kind, DnsErrorKind::NxDomain);
     assert!(raced.tells(|kind| matches!(kind, EventKind::ResolveFailed { .. })));

@@ -8,7 +8,7 @@ use std::time::Duration;
 use loopctl::plan::{Policy, Preset, Success};
 use loopctl::{
     AbortReason, AfterEof, ConnectError, CreateConnection, EventKind, LoopHandle, Phase, Protocol,
-    TlsClient, TlsErrorKind, TlsServer, TlsVersion, Transport,
+    TlsClient, TlsError, TlsErrorKind, TlsServer, TlsVersion, Transport,
 };
 
 use crate::support::tls::{Authority, Papers, pair, serve_tls};
@@ -69,14 +69,14 @@ fn handshakes(trace: &Trace) -> Vec<(usize, &'static str)> {
         EventKind::TlsStarted { attempt } => Some((attempt.unwrap(), "started")),
         EventKind::TlsFirstByte { attempt } => Some((attempt.unwrap(), "heard")),
         EventKind::TlsEstablished { attempt, .. } => Some((attempt.unwrap(), "established")),
-        EventKind::TlsFailed { attempt, why, .. } => Some((
+        EventKind::TlsFailed { attempt, error, .. } => Some((
             attempt.unwrap(),
-            match why {
+            match error.as_ref().map(TlsError::kind) {
                 Some(TlsErrorKind::Canceled) => "canceled",
                 Some(TlsErrorKind::TimedOut) => "timed out",
                 Some(TlsErrorKind::Certificate) => "certificate",
                 Some(TlsErrorKind::Closed) => "closed",
-                Some(TlsErrorKind::Protocol) => "no TLS",
+                Some(TlsErrorKind::NotTls) => "no TLS",
                 Some(TlsErrorKind::Alert) => "alert",
                 _ => "failed",
             },

@@ -12,8 +12,8 @@ use loopctl::{
 
 use super::story::{errno, ms, snapshot};
 use super::{Golden, Story, every_format, in_short};
-use crate::cli::StartTlsArg;
 use crate::config::Expectations;
+use crate::config::StartTls;
 use crate::report::{Dialogue, TlsFailure, TlsPhase, Wanted};
 
 struct Looks(Rc<RefCell<Option<TlsInfo>>>);
@@ -243,9 +243,9 @@ fn tls_is_raced() {
 
 #[test]
 fn a_dialogue_before_tls() {
-    let wanted = Wanted { dialogue: Some(StartTlsArg::Smtp), ..wanted() };
+    let wanted = Wanted { dialogue: Some(StartTls::Smtp), ..wanted() };
     let dialogue = |took| Dialogue {
-        protocol: StartTlsArg::Smtp,
+        protocol: StartTls::Smtp,
         start: ms(1.6),
         took: ms(took),
         greeting: Some("220 many.test ESMTP".to_owned()),

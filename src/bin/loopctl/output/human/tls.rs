@@ -5,11 +5,11 @@ use std::time::{Duration, SystemTime};
 use anstyle::AnsiColor;
 use loopctl::{CertificateProblem, TlsErrorKind, TlsVerdict};
 
-use crate::cli::StartTlsArg;
-use crate::output::style::Style;
+use crate::config::StartTls;
 use crate::output::units;
 use crate::report::certificate::{Certificate, Said};
 use crate::report::{Report, Secured, TlsFailure};
+use crate::util::style::Style;
 
 /// A line for each step, and one for the peer's certificate.
 pub(crate) fn lines(report: &Report, style: Style) -> String {
@@ -21,7 +21,7 @@ pub(crate) fn lines(report: &Report, style: Style) -> String {
 pub(crate) fn outcome(tls: &Secured, failure: &TlsFailure, lost: &str) -> String {
     let took = units::column(tls.took().unwrap_or_default());
     let silent = if tls.first_byte.is_some() { "in TLS" } else { "TLS silent" };
-    match failure.kind {
+    match failure.kind() {
         Some(TlsErrorKind::Canceled) => format!("{lost}, {silent} {took}"),
         Some(TlsErrorKind::TimedOut) => format!("timed out, {silent} {took}"),
         Some(TlsErrorKind::Certificate) => {
@@ -72,7 +72,7 @@ fn handshake_line(report: &Report, tls: &Secured, style: Style) -> String {
     let mut parts = vec![took];
     if tls.failure.is_some() || tls.info.is_none() {
         let words = match &tls.failure {
-            Some(failure) if failure.kind == Some(TlsErrorKind::Canceled) => "given up",
+            Some(failure) if failure.kind() == Some(TlsErrorKind::Canceled) => "given up",
             Some(_) => "failed",
             None => "not finished",
         };
@@ -102,7 +102,7 @@ fn certificate_line(report: &Report, tls: &Secured, style: Style) -> String {
     let (words, color) = match (&tls.peer.verdict, name) {
         (TlsVerdict::Verified, Some(name)) => (format!("ok for {name}"), AnsiColor::Green),
         (TlsVerdict::Verified, None) => ("ok, for whatever name".to_owned(), AnsiColor::Green),
-        (TlsVerdict::Failed { problem, .. }, _) => (fault(*problem).to_owned(), AnsiColor::Red),
+        (TlsVerdict::Failed(problem), _) => (fault(problem).to_owned(), AnsiColor::Red),
         _ => ("not checked".to_owned(), AnsiColor::Yellow),
     };
     let verdict = style.paint(color.on_default(), &words);
@@ -114,10 +114,10 @@ fn certificate_line(report: &Report, tls: &Secured, style: Style) -> String {
 }
 
 /// What is wrong, in two words.
-fn fault(problem: CertificateProblem) -> &'static str {
+fn fault(problem: &CertificateProblem) -> &'static str {
     match problem {
-        CertificateProblem::WrongName => "another name",
-        CertificateProblem::Expired | CertificateProblem::NotYetValid => "not valid",
+        CertificateProblem::WrongName { .. } => "another name",
+        CertificateProblem::Expired { .. } | CertificateProblem::NotYetValid { .. } => "not valid",
         _ => "not trusted",
     }
 }
@@ -161,14 +161,14 @@ fn in_words(at: usize, certificate: &Certificate, now: SystemTime, style: Style)
 }
 
 /// What the dialogue before TLS is called.
-pub(crate) fn protocol(protocol: StartTlsArg) -> &'static str {
+pub(crate) fn protocol(protocol: StartTls) -> &'static str {
     match protocol {
-        StartTlsArg::Smtp => "smtp",
-        StartTlsArg::Imap => "imap",
-        StartTlsArg::Pop3 => "pop3",
-        StartTlsArg::Ftp => "ftp",
-        StartTlsArg::Postgres => "postgres",
-        StartTlsArg::Ldap => "ldap",
-        StartTlsArg::Xmpp => "xmpp",
+        StartTls::Smtp => "smtp",
+        StartTls::Imap => "imap",
+        StartTls::Pop3 => "pop3",
+        StartTls::Ftp => "ftp",
+        StartTls::Postgres => "postgres",
+        StartTls::Ldap => "ldap",
+        StartTls::Xmpp => "xmpp",
     }
 }
