@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use loopctl::plan::Target;
 use loopctl::{Address, LoopHandle, Phase, Server, ServerError};
+use socket2::SockRef;
 
 use crate::support::{
     Guests, Recorder, abstract_name, descriptors, fails_soon, in_child, ms, run, turns, until,
@@ -246,6 +247,9 @@ fn srv_07_no_reuse_port_on_unix_sockets() {
     let (_directory, path) = room();
     run(async |event_loop| {
         let creating = event_loop.create_unix_server(&path).reuse_port(true);
-        creating.serve(Recorder::new).await.unwrap();
+        let server = creating.serve(Recorder::new).await.unwrap();
+        // Older kernels would take it.
+        let set = server.with_sockets(|socket| SockRef::from(&socket).reuse_port().unwrap());
+        assert_eq!(set, [false]);
     });
 }
