@@ -1,15 +1,14 @@
 //! Where errors go that nobody is there to receive: the exception handler and its nets.
 
-use std::any::Any;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::io::Write as _;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 
 use super::LoopHandle;
 use super::job::JobInfo;
+use super::panic::{PanicError, catch};
 use crate::BoxError;
 
 /// What happened, as far as is known: asyncio's exception context.
@@ -37,44 +36,6 @@ pub struct ErrorContext {
 
 /// Receives errors instead of the default handler.
 pub type ExceptionHandler = Rc<dyn Fn(&LoopHandle, &ErrorContext)>;
-
-/// A panic payload that no net catches: it ends the run and comes out of `run_forever`.
-///
-/// ```should_panic
-/// # let mut event_loop = loopctl::EventLoop::new().unwrap();
-/// event_loop.handle().call_soon(|| -> () { std::panic::resume_unwind(Box::new(loopctl::LoopExit)) });
-/// event_loop.run_forever().unwrap();
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LoopExit;
-
-pub(crate) type Payload = Box<dyn Any + Send>;
-
-/// Runs `call`; what it throws comes back as a value, except [`LoopExit`], which goes on.
-pub(crate) fn catch<T>(call: impl FnOnce() -> T) -> Result<T, Payload> {
-    catch_unwind(AssertUnwindSafe(call))
-        .map_err(|payload| if payload.is::<LoopExit>() { resume_unwind(payload) } else { payload })
-}
-
-/// A panic, as an error.
-#[derive(Debug)]
-pub(crate) struct PanicError(String);
-
-impl From<Payload> for PanicError {
-    fn from(payload: Payload) -> Self {
-        let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
-        let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
-        Self(text.unwrap_or_else(|| "no message".to_owned()))
-    }
-}
-
-impl fmt::Display for PanicError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "panicked: {}", self.0)
-    }
-}
-
-impl std::error::Error for PanicError {}
 
 impl ErrorContext {
     /// A context with nothing but a message.

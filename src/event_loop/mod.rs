@@ -8,6 +8,7 @@ mod debug;
 mod errors;
 mod job;
 mod loop_local;
+mod panic;
 mod reactor;
 mod readers;
 mod remote;
@@ -29,15 +30,16 @@ use crate::plan::{TimerKey, Timers};
 
 pub use clock::Clock;
 pub use debug::{SlowCallback, SlowTurn};
-pub use errors::{ErrorContext, ExceptionHandler, LoopExit};
+pub use errors::{ErrorContext, ExceptionHandler};
 pub use job::{CallbackOutput, Handle, JobInfo, JobKind, TimerHandle};
+pub use panic::LoopExit;
 pub use remote::{LoopClosed, Remote, RemoteHandle};
 pub use turn::EnteredLoop;
 
 pub(crate) use clock::deadline;
-pub(crate) use errors::{PanicError, Payload, catch};
 pub(crate) use job::{Describe, Job, Run, Step};
 pub(crate) use loop_local::LoopLocal;
+pub(crate) use panic::{PanicError, Payload, catch};
 pub(crate) use reactor::{Interest, Readiness, Registration, Source};
 
 use clock::LoopClock;
@@ -517,11 +519,11 @@ impl LoopHandle {
 
     /// Tells whether there was anything to drop.
     fn drop_jobs(&self) -> bool {
-        let parcels = self.0.remote.empty();
+        let remote_jobs = self.0.remote.drain();
         let jobs = std::mem::take(&mut *self.0.ready.borrow_mut());
         let timers = self.0.timers.borrow_mut().drain();
-        let had_any = !(parcels.is_empty() && jobs.is_empty() && timers.is_empty());
-        parcels.into_iter().map(Job::from).chain(jobs).for_each(Job::discard);
+        let had_any = !(remote_jobs.is_empty() && jobs.is_empty() && timers.is_empty());
+        remote_jobs.into_iter().map(Job::from).chain(jobs).for_each(Job::discard);
         timers.into_iter().for_each(TimerAction::discard);
         had_any
     }

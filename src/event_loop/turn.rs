@@ -120,7 +120,7 @@ impl LoopHandle {
     /// Moves what has become ready into the queue: posts, then I/O, then due timers.
     fn collect(&self) {
         let core = self.core();
-        if core.remote.has_posts() {
+        if core.remote.has_remote_jobs() {
             core.remote.collect(&mut core.ready.borrow_mut());
         }
         core.reactor.dispatch(self);

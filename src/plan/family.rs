@@ -57,8 +57,8 @@ impl Family {
 
 /// Address and IP protocol number of a literal `host` and `port`: asyncio's `_ipaddr_info`.
 ///
-/// Returns `None` if a resolver is needed. It is not for an address of the given family with a port number, if
-/// `kind` is a stream or datagrams and `proto` is 0, 6 (TCP) or 17 (UDP). The kind then decides the protocol.
+/// Returns `None` if a resolver is needed. No resolver is needed for an address of the given family with a port
+/// number. `kind` must be a stream or datagrams, and `proto` 0, 6 (TCP) or 17 (UDP); the kind decides the protocol.
 ///
 /// ```
 /// use loopctl::plan::{Family, Host, Port, SocketKind, literal};
