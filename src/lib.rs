@@ -23,7 +23,7 @@
 //! |---|---|
 //! | [`plan`] | decisions without I/O: [`Race`](plan::Race), [`interleave`](plan::interleave), [`Timers`](plan::Timers), [`Watermarks`](plan::Watermarks) |
 //! | event_loop | [`EventLoop`], [`LoopHandle`], [`Handle`], [`Remote`], [`ErrorContext`], [`SlowCallback`] |
-//! | task | [`Task`], [`Promise`] and [`Deferred`], [`Sleep`], [`Executor`], [`Tracked`], [`run`] |
+//! | task | [`Task`], [`Promise`] and [`Deferred`], [`Sleep`], [`Executor`], [`TrackedGenerator`], [`run`] |
 //! | net | [`Lookup`], [`Resolver`], [`CreateConnection`], [`CreateServer`], [`Transport`], [`Protocol`], [`BufferedProtocol`] |
 //! | net | [`StreamReader`], [`CreateDatagram`], [`ReadPipe`], [`WritePipe`], [`CreateSubprocess`], [`Event`] |
 //! | net | [`Sendfile`], [`Sent`], [`SendfileError`]: files, by the kernel where it can |
@@ -58,9 +58,9 @@ mod sys;
 mod task;
 
 pub use event_loop::{
-    Clock, ErrorContext, EventLoop, ExceptionHandler, Handle, JobInfo, JobKind, LoopClosed,
-    LoopExit, LoopHandle, Outcome, Remote, RemoteHandle, RunError, SlowCallback, SlowTurn,
-    TimerHandle, Turns, running_loop,
+    CallbackOutput, Clock, EnteredLoop, ErrorContext, EventLoop, ExceptionHandler, Handle, JobInfo,
+    JobKind, LoopClosed, LoopExit, LoopHandle, Remote, RemoteHandle, RunError, SlowCallback,
+    SlowTurn, TimerHandle, running_loop,
 };
 #[cfg(all(fuzzing, feature = "dns"))]
 #[doc(hidden)]
@@ -93,7 +93,7 @@ pub use net::{DnsProof, DnsProofReason, DnsSetProof, DnsValidation, TrustAnchors
 pub use plan::{Flow, LimitsError, WriteLimits};
 pub use task::{
     AsyncGenerator, Cancelled, Deferred, Elapsed, Executor, LocalFuture, Promise, Sleep, Task,
-    TaskFactory, TaskRef, Tracked, run,
+    TaskFactory, TaskRef, TrackedGenerator, run,
 };
 
 /// Any error, boxed: what a callback may fail with.

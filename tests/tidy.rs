@@ -106,7 +106,7 @@ fn only_one_file_says_mio_and_one_reads_the_clock() {
     for (word, allowed) in [
         ("mio::", &["src/event_loop/reactor.rs"][..]),
         ("Instant::now", &["src/event_loop/clock.rs"]),
-        ("SystemTime::now", &["src/bin/loopctl/env.rs"]),
+        ("SystemTime::now", &["src/bin/loopctl/config/environment.rs"]),
         (
             "hickory_proto::",
             &[

@@ -19,7 +19,7 @@ pub struct Event {
 }
 
 /// What happened. Attempts are numbered from 0 in the order in which they start, which is the order of the
-/// candidates unless the policy has [lanes](crate::plan::Lanes).
+/// candidates unless the policy has [lanes](crate::plan::AddressQueues).
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum EventKind {

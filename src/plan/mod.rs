@@ -10,22 +10,22 @@
 //!
 //! let t0 = Instant::now();
 //! let addresses: [SocketAddr; 2] = ["[2001:db8::1]:443".parse()?, "192.0.2.1:443".parse()?];
-//! let mut race = Race::among(addresses, Policy::happy_eyeballs(Duration::from_millis(250)));
+//! let mut race = Race::with_addresses(addresses, Policy::happy_eyeballs(Duration::from_millis(250)));
 //! assert!(matches!(race.poll(t0), Step::Start(Start { attempt: 0, .. })));
 //! assert_eq!(race.poll(t0), Step::Wait(Some(t0 + Duration::from_millis(250))));
 //! let now = t0 + Duration::from_millis(9);
 //! race.failed(0, now);
-//! let next = Start { attempt: 1, planned: now, reason: Reason::Kick(0) };
+//! let next = Start { attempt: 1, planned: now, reason: Reason::AttemptEnded(0) };
 //! assert_eq!(race.poll(now), Step::Start(next), "a failure starts the next");
 //! # Ok::<(), std::net::AddrParseError>(())
 //! ```
 
 mod chunks;
 mod destination;
+mod family;
 mod flow;
 mod host;
 mod interleave;
-mod literal;
 mod policy;
 mod preset;
 mod query;
@@ -36,18 +36,19 @@ mod timers;
 
 pub use chunks::Chunks;
 pub use destination::{Destination, DestinationRule, sort_destinations};
+pub use family::{Family, SocketKind, literal};
 pub use flow::{Flow, FlowCall, LimitsError, Watermarks, WriteLimits};
 pub use host::{Host, Port, Target, TargetError};
 pub use interleave::interleave;
-pub use literal::{Family, SocketKind, literal};
 pub use policy::{
-    Endpoints, Floor, GivesUp, Kick, Lanes, Pacing, Policy, Resolution, Since, Spread, Success,
-    WhenFull,
+    AddressQueues, AdvanceOn, AtLimit, DelayFrom, Endpoints, InterleaveScope, MinimumDelay,
+    NegativeAnswers, Pacing, Policy, Resolution, Success,
 };
 pub use preset::{Preset, PresetError};
-pub use query::{Ask, DnsTransport, Query, QueryPolicy, QueryStep, Reply};
+pub use query::{DnsTransport, Query, QueryPolicy, QueryStep, Reply, Transmit};
 pub use race::{
-    Answer, CancelReason, Endpoint, Intake, LossReason, Race, Ready, Reason, Stage, Start, Step,
+    Answer, AnswerEffect, AnswerTiming, CancelReason, Endpoint, FirstAttemptReason, LossReason,
+    Race, Reason, Start, Step,
 };
 pub use search::SearchList;
 pub use slow::{SlowJob, SlowLog, SlowTotals};

@@ -1,15 +1,15 @@
-//! The rules of a race, as numbers and choices. [`Preset`](super::Preset) has those of real clients.
+//! Rules of a race: numbers and choices. [`Preset`](super::Preset) holds those of real clients.
 
 use std::num::NonZero;
 use std::time::Duration;
 
 use super::interleave;
 
-/// How addresses are ordered and when attempts start. The default is asyncio's: one address after another,
+/// Order of the addresses and start times of the attempts. The default is asyncio's: one address after another,
 /// in the resolver's order.
 ///
 /// ```
-/// use loopctl::plan::{Kick, Pacing, Policy, Preset};
+/// use loopctl::plan::{AdvanceOn, Pacing, Policy, Preset};
 /// use std::time::Duration;
 ///
 /// let policy = Policy { max_parallel: std::num::NonZero::new(4), ..Policy::default() };
@@ -17,178 +17,180 @@ use super::interleave;
 /// assert_eq!(Policy::happy_eyeballs(Duration::from_millis(250)).interleave, 1);
 ///
 /// let hev3 = Policy::from(Preset::Hev3);
-/// let patient = Policy { pacing: Pacing { kick: Kick::Idle, ..hev3.pacing }, ..hev3 };
-/// assert_eq!(patient.pacing.kick, Kick::Idle);
+/// let slower = Policy { pacing: Pacing { advance_on: AdvanceOn::AllEnded, ..hev3.pacing }, ..hev3 };
+/// assert_eq!(slower.pacing.advance_on, AdvanceOn::AllEnded);
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Policy {
-    /// The Connection Attempt Delay (RFC 8305 section 8; 250 ms recommended). `None`: the next attempt
-    /// starts when the one before has failed.
+    /// Connection Attempt Delay (RFC 8305 section 8; 250 ms recommended). `None`: the next attempt starts when
+    /// the previous one has failed.
     pub connection_attempt_delay: Option<Duration>,
-    /// The First Address Family Count (RFC 8305 section 8); 0 keeps the resolver's order.
+    /// First Address Family Count (RFC 8305 section 8); 0 keeps the resolver's order.
     pub interleave: usize,
-    /// At most this many attempts at a time; [`Pacing::when_full`] says what becomes of the next.
+    /// Maximum number of attempts at a time; [`Pacing::at_limit`] decides about the next one.
     pub max_parallel: Option<NonZero<usize>>,
-    /// How long one attempt may take. `None`: as long as the kernel tries.
+    /// Maximum duration of one attempt. `None`: the kernel's limit.
     pub attempt_timeout: Option<Duration>,
-    /// Start every attempt and wait for all of them, whoever wins.
+    /// Start every attempt and wait for all of them, also after one has succeeded.
     pub run_all: bool,
-    /// How long the first attempt waits for answers.
+    /// Start condition of the first attempt.
     pub resolution: Resolution,
-    /// When the next attempt starts.
+    /// Start conditions of the later attempts.
     pub pacing: Pacing,
-    /// Which addresses are tried.
+    /// Selection of the addresses to try.
     pub endpoints: Endpoints,
 }
 
-/// How long the first attempt waits for the answers to the questions of each family. Answers that come after
-/// it has started are merged into what is left to try, and put off or hasten no attempt that has its time.
+/// Start condition of the first attempt: the DNS answers that it waits for.
+///
+/// Answers that arrive after it has started are merged into the addresses left to try. They neither delay nor
+/// hasten an attempt that is already scheduled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resolution {
-    /// For all of them, as `getaddrinfo` does.
-    Together {
-        /// Without any answer about IPv4, the lookup fails whatever there was for IPv6. So it is with glibc,
-        /// which then says `EAI_AGAIN`; without an answer about IPv6 it makes do with IPv4.
-        needs_ipv4: bool,
+    /// One joint lookup: wait for the answers of all families, as `getaddrinfo` does.
+    Joint {
+        /// Fail without an IPv4 answer, even if IPv6 addresses are known. glibc does this and returns
+        /// `EAI_AGAIN`; a missing IPv6 answer is no failure.
+        requires_ipv4: bool,
     },
-    /// For addresses of the preferred family; where another family has some, only for a while
-    /// (RFC 8305 section 3).
-    Apart {
-        /// The Resolution Delay: how long addresses in hand wait for better ones (RFC 8305 section 8; 50 ms
-        /// recommended).
+    /// Separate queries: wait for the preferred family, but only for the Resolution Delay once another family has
+    /// addresses (RFC 8305 section 3).
+    Separate {
+        /// Resolution Delay (RFC 8305 section 8; 50 ms recommended).
         delay: Duration,
-        /// From when on it counts.
-        since: Since,
-        /// Which answers without an address end the wait.
-        gives_up: GivesUp,
+        /// Start of the Resolution Delay.
+        delay_from: DelayFrom,
+        /// Answers without an address that end the Resolution Delay.
+        ended_by: NegativeAnswers,
     },
 }
 
-/// From when on the Resolution Delay counts.
+/// Start of the Resolution Delay.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Since {
-    /// The first addresses of another family (RFC 8305 section 3).
+pub enum DelayFrom {
+    /// First addresses of another family (RFC 8305 section 3).
     #[default]
-    Answer,
-    /// The beginning of the race (curl 8).
-    Beginning,
+    FirstAnswer,
+    /// Start of the race (curl 8).
+    RaceStart,
 }
 
-/// Which answers without an address, about the preferred family, end the wait for it.
+/// Answers of the preferred family, without an address, that end the Resolution Delay.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum GivesUp {
-    /// Any, "with or without error" (draft-ietf-happy-happyeyeballs-v3).
+pub enum NegativeAnswers {
+    /// Any answer, "with or without error" (draft-ietf-happy-happyeyeballs-v3).
     #[default]
-    AtAnyAnswer,
+    Any,
     /// Only "no error, no data" (RFC 8305 section 3).
-    AtNoData,
+    NoDataOnly,
 }
 
-/// When the next attempt starts, and which attempts run beside it.
+/// Start conditions of the attempts after the first, and their number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pacing {
-    /// Whose end starts the next attempt before its time.
-    pub kick: Kick,
-    /// The Connection Attempt Delay after a start is multiplied by this for each attempt already under way.
+    /// Ended attempts that start the next one before the Connection Attempt Delay has passed.
+    pub advance_on: AdvanceOn,
+    /// Factor on the Connection Attempt Delay, applied once for each attempt already under way.
     pub multiplier: u32,
-    /// How close two starts may be.
-    pub floor: Floor,
-    /// How the addresses are divided among attempts that run side by side.
-    pub lanes: Lanes,
-    /// What becomes of a start beyond [`max_parallel`](Policy#structfield.max_parallel).
-    pub when_full: WhenFull,
-    /// What an attempt has to reach to win.
+    /// Minimum distance between two starts.
+    pub minimum_delay: MinimumDelay,
+    /// Queues from which parallel attempts take their addresses.
+    pub queues: AddressQueues,
+    /// Behaviour when [`max_parallel`](Policy#structfield.max_parallel) attempts are under way.
+    pub at_limit: AtLimit,
+    /// Handshake that an attempt has to complete to win.
     pub success: Success,
 }
 
-/// Whose end starts the next attempt at once. Without a delay it is always the newest attempt's.
+/// Ended attempts that start the next one at once (RFC 8305 section 5). Without a Connection Attempt Delay,
+/// [`NewestEnded`](Self::NewestEnded) always applies.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Kick {
-    /// The newest attempt's: an older one's successor is on its way already (asyncio, and most others).
+pub enum AdvanceOn {
+    /// The newest attempt: the successor of an older one has already started (asyncio, and most others).
     #[default]
-    Newest,
-    /// The last one's under way: while any is, only time starts another (curl 8).
-    Idle,
-    /// Nobody's (RFC 8305 section 5, to the letter).
-    Never,
+    NewestEnded,
+    /// All attempts: while one is under way, only the Connection Attempt Delay starts another (curl 8).
+    AllEnded,
+    /// None: only the Connection Attempt Delay starts another (RFC 8305 section 5, to the letter).
+    DelayOnly,
 }
 
-/// The Minimum Connection Attempt Delay (RFC 8305 section 8): "MUST NOT be less than 10 milliseconds".
+/// Minimum Connection Attempt Delay (RFC 8305 section 8): "MUST NOT be less than 10 milliseconds".
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Floor {
-    /// No two attempts start closer than this.
-    pub least: Duration,
-    /// An attempt that this host refused counts as not started: no packet has left, so none is too many.
-    pub spares_unsent: bool,
+pub struct MinimumDelay {
+    /// Minimum time between two starts.
+    pub delay: Duration,
+    /// Ignore attempts that this host refused: they sent no packet.
+    pub exempts_unsent: bool,
 }
 
-/// How the addresses are divided among attempts that run side by side.
+/// Queues from which parallel attempts take their addresses.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Lanes {
-    /// Not at all: whatever comes next may run beside what is under way (RFC 8305).
+pub enum AddressQueues {
+    /// One queue, and attempts run beside each other (RFC 8305).
     #[default]
-    One,
-    /// The family of the first address has a lane, and all others have another, which opens after the
-    /// Connection Attempt Delay or when the first lane has nothing left. In a lane one address follows another
-    /// (RFC 6555: Go, hyper, curl 7, Firefox).
+    Single,
+    /// Two queues: the family of the first address, and all other families. Each has at most one attempt at a
+    /// time. The second starts after the Connection Attempt Delay, or when the first is empty (RFC 6555: Go,
+    /// hyper, curl 7, Firefox).
     PerFamily,
-    /// Two attempts share the addresses. The first changes the family after each failure; the second begins
-    /// after the Connection Attempt Delay, and takes IPv4 as long as there is some (Chrome).
-    Two,
+    /// Two attempts share one queue. The first changes the family after each failure. The second starts after the
+    /// Connection Attempt Delay and takes IPv4 addresses first (Chrome).
+    Shared,
 }
 
-/// What becomes of a start for which [`max_parallel`](Policy#structfield.max_parallel) leaves no room.
+/// Behaviour when [`max_parallel`](Policy#structfield.max_parallel) attempts are under way.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum WhenFull {
-    /// It waits until an attempt ends.
+pub enum AtLimit {
+    /// The next attempt waits until one ends.
     #[default]
-    Waits,
-    /// The oldest attempt is given up for it (curl 8 with six at a time; Node, with one). With
-    /// [`Policy::run_all`] nobody is given up.
-    ReplacesOldest,
+    Wait,
+    /// The next attempt replaces the oldest (curl 8 with six at a time; Node, with one). With
+    /// [`Policy::run_all`] it waits.
+    ReplaceOldest,
 }
 
-/// What an attempt has to reach to win.
+/// Handshake that an attempt has to complete to win.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Success {
-    /// A TCP connection.
+    /// The TCP handshake.
     #[default]
     Tcp,
-    /// The end of the TLS handshake, where there is one. While one is under way, the next attempt waits until
-    /// the connection is as old as the Connection Attempt Delay, and as three times what TCP took
+    /// The TLS handshake, if there is one. During a handshake the next attempt waits until the connection is as
+    /// old as the Connection Attempt Delay and as three times its TCP handshake
     /// (draft-ietf-happy-happyeyeballs-v3: the timer "SHOULD be extended").
     Tls,
 }
 
-/// Which addresses are tried.
+/// Selection of the addresses to try.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Endpoints {
-    /// How far [`Policy::interleave`] reaches.
-    pub spread: Spread,
-    /// An address that the answers have twice is tried once.
-    pub once: bool,
-    /// At most this many are tried.
-    pub most: Option<NonZero<usize>>,
+    /// Reach of [`Policy::interleave`].
+    pub interleave_scope: InterleaveScope,
+    /// Try an address once, even if several answers contain it.
+    pub deduplicate: bool,
+    /// Maximum number of addresses to try.
+    pub max_addresses: Option<NonZero<usize>>,
 }
 
-/// How far interleaving reaches.
+/// Reach of interleaving.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Spread {
-    /// To the last address (RFC 8305 section 4).
+pub enum InterleaveScope {
+    /// All addresses (RFC 8305 section 4).
     #[default]
     All,
-    /// The second address is of another family than the first; the others keep their order (trio).
+    /// Only the second address, which is of another family; the others keep their order (trio).
     SecondOnly,
 }
 
 impl Policy {
-    /// A race with this Connection Attempt Delay between interleaved families; asyncio's.
+    /// Policy with this Connection Attempt Delay between interleaved families, as in asyncio.
     pub fn happy_eyeballs(connection_attempt_delay: Duration) -> Self {
         let connection_attempt_delay = Some(connection_attempt_delay);
         Self { connection_attempt_delay, interleave: 1, ..Self::default() }
     }
 
-    /// These addresses in the order in which they are tried, as far as their families decide.
+    /// Sorts addresses into the order in which they are tried, by family only.
     ///
     /// ```
     /// use loopctl::plan::{Policy, Preset};
@@ -202,10 +204,10 @@ impl Policy {
     /// assert_eq!(order(Preset::Sequential), "6a 6b 6c 4a 4b 4c");
     /// ```
     pub fn order<T, F: PartialEq>(&self, known: Vec<T>, family: impl Fn(&T) -> F) -> Vec<T> {
-        match (self.interleave, self.endpoints.spread) {
+        match (self.interleave, self.endpoints.interleave_scope) {
             (0, _) => known,
-            (first, Spread::All) => interleave(known, first, family),
-            (_, Spread::SecondOnly) => second_of_another_family(known, family),
+            (first, InterleaveScope::All) => interleave(known, first, family),
+            (_, InterleaveScope::SecondOnly) => second_of_another_family(known, family),
         }
     }
 
@@ -213,16 +215,16 @@ impl Policy {
         self.max_parallel.map_or(usize::MAX, NonZero::get)
     }
 
-    /// The Connection Attempt Delay after a start beside so many others.
+    /// Connection Attempt Delay after a start beside `others` attempts.
     pub(super) fn delay(&self, others: usize) -> Option<Duration> {
         let others = u32::try_from(others).unwrap_or(u32::MAX);
         let factor = self.pacing.multiplier.saturating_pow(others);
         Some(self.connection_attempt_delay?.saturating_mul(factor))
     }
 
-    /// Whether a start may end the oldest attempt.
+    /// Whether a new attempt may replace the oldest.
     pub(super) fn replaces_oldest(&self) -> bool {
-        self.pacing.when_full == WhenFull::ReplacesOldest && !self.run_all
+        self.pacing.at_limit == AtLimit::ReplaceOldest && !self.run_all
     }
 }
 
@@ -239,18 +241,18 @@ fn second_of_another_family<T, F: PartialEq>(
 
 impl Default for Resolution {
     fn default() -> Self {
-        Self::Together { needs_ipv4: true }
+        Self::Joint { requires_ipv4: true }
     }
 }
 
 impl Default for Pacing {
     fn default() -> Self {
         Self {
-            kick: Kick::default(),
+            advance_on: AdvanceOn::default(),
             multiplier: 1,
-            floor: Floor::default(),
-            lanes: Lanes::default(),
-            when_full: WhenFull::default(),
+            minimum_delay: MinimumDelay::default(),
+            queues: AddressQueues::default(),
+            at_limit: AtLimit::default(),
             success: Success::default(),
         }
     }

@@ -6,8 +6,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::{
-    Endpoints, Floor, GivesUp, Kick, Lanes, Pacing, Policy, Resolution, Since, Spread, Success,
-    WhenFull,
+    AddressQueues, AdvanceOn, AtLimit, DelayFrom, Endpoints, InterleaveScope, MinimumDelay,
+    NegativeAnswers, Pacing, Policy, Resolution, Success,
 };
 
 /// How a standard or a well-known client connects.
@@ -16,14 +16,14 @@ use super::{
 /// what each of them makes of the same conditions.
 ///
 /// ```
-/// use loopctl::plan::{Lanes, Policy, Preset};
+/// use loopctl::plan::{AddressQueues, Policy, Preset};
 /// use std::time::Duration;
 ///
 /// let preset: Preset = "curl-7.88".parse()?;
 /// assert_eq!(preset.to_string(), "curl-7.88");
 /// let policy = Policy::from(preset);
 /// assert_eq!(policy.connection_attempt_delay, Some(Duration::from_millis(200)));
-/// assert_eq!(policy.pacing.lanes, Lanes::PerFamily);
+/// assert_eq!(policy.pacing.queues, AddressQueues::PerFamily);
 /// # Ok::<(), loopctl::plan::PresetError>(())
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -121,96 +121,114 @@ impl From<Preset> for Policy {
             Preset::Rfc8305 => rfc8305(),
             Preset::Asyncio => Self::happy_eyeballs(ms(250)),
             Preset::Curl => curl(),
-            Preset::Curl7 => in_lanes(200, Lanes::PerFamily, true),
+            Preset::Curl7 => in_queues(200, AddressQueues::PerFamily, true),
             Preset::Node => node(),
-            Preset::Go => in_lanes(300, Lanes::PerFamily, false),
+            Preset::Go => in_queues(300, AddressQueues::PerFamily, false),
             Preset::Chrome => chrome(),
-            Preset::ChromeHev3 => apart(250, 50),
-            Preset::Firefox => in_lanes(250, Lanes::PerFamily, true),
+            Preset::ChromeHev3 => separate(250, 50),
+            Preset::Firefox => in_queues(250, AddressQueues::PerFamily, true),
             Preset::FirefoxNightly => firefox_nightly(),
             Preset::Trio => trio(),
             Preset::Sequential => Self::default(),
-            Preset::Simultaneous => apart(0, 0),
+            Preset::Simultaneous => separate(0, 0),
         }
     }
 }
 
 /// Families asked for apart, attempts staggered, each address tried once; the rules of draft version 3.
-fn apart(connection_attempt_delay: u64, resolution_delay: u64) -> Policy {
-    let resolution = Resolution::Apart {
+fn separate(connection_attempt_delay: u64, resolution_delay: u64) -> Policy {
+    let resolution = Resolution::Separate {
         delay: ms(resolution_delay),
-        since: Since::Answer,
-        gives_up: GivesUp::AtAnyAnswer,
+        delay_from: DelayFrom::FirstAnswer,
+        ended_by: NegativeAnswers::Any,
     };
-    let endpoints = Endpoints { once: true, ..Endpoints::default() };
+    let endpoints = Endpoints { deduplicate: true, ..Endpoints::default() };
     Policy { resolution, endpoints, ..Policy::happy_eyeballs(ms(connection_attempt_delay)) }
 }
 
 fn hev3() -> Policy {
-    let plain = apart(250, 50);
+    let plain = separate(250, 50);
     Policy {
         max_parallel: NonZero::new(6),
         pacing: Pacing {
-            floor: Floor { least: ms(10), spares_unsent: true },
-            when_full: WhenFull::ReplacesOldest,
+            minimum_delay: MinimumDelay { delay: ms(10), exempts_unsent: true },
+            at_limit: AtLimit::ReplaceOldest,
             success: Success::Tls,
             ..plain.pacing
         },
-        endpoints: Endpoints { most: NonZero::new(16), ..plain.endpoints },
+        endpoints: Endpoints { max_addresses: NonZero::new(16), ..plain.endpoints },
         ..plain
     }
 }
 
 fn rfc8305() -> Policy {
-    let plain = apart(250, 50);
-    let gives_up = GivesUp::AtNoData;
+    let plain = separate(250, 50);
+    let ended_by = NegativeAnswers::NoDataOnly;
     Policy {
-        resolution: Resolution::Apart { delay: ms(50), since: Since::Answer, gives_up },
-        pacing: Pacing { floor: Floor { least: ms(10), spares_unsent: false }, ..plain.pacing },
+        resolution: Resolution::Separate {
+            delay: ms(50),
+            delay_from: DelayFrom::FirstAnswer,
+            ended_by,
+        },
+        pacing: Pacing {
+            minimum_delay: MinimumDelay { delay: ms(10), exempts_unsent: false },
+            ..plain.pacing
+        },
         ..plain
     }
 }
 
 fn curl() -> Policy {
-    let (plain, gives_up) = (apart(200, 25), GivesUp::AtAnyAnswer);
+    let (plain, ended_by) = (separate(200, 25), NegativeAnswers::Any);
     Policy {
         max_parallel: NonZero::new(6),
-        resolution: Resolution::Apart { delay: ms(25), since: Since::Beginning, gives_up },
-        pacing: Pacing { kick: Kick::Idle, when_full: WhenFull::ReplacesOldest, ..plain.pacing },
+        resolution: Resolution::Separate {
+            delay: ms(25),
+            delay_from: DelayFrom::RaceStart,
+            ended_by,
+        },
+        pacing: Pacing {
+            advance_on: AdvanceOn::AllEnded,
+            at_limit: AtLimit::ReplaceOldest,
+            ..plain.pacing
+        },
         ..plain
     }
 }
 
 fn node() -> Policy {
     let plain = Policy::happy_eyeballs(ms(250));
-    let pacing = Pacing { when_full: WhenFull::ReplacesOldest, ..plain.pacing };
+    let pacing = Pacing { at_limit: AtLimit::ReplaceOldest, ..plain.pacing };
     Policy { max_parallel: NonZero::new(1), pacing, ..plain }
 }
 
 /// In lanes the resolver's order rules in each.
-fn in_lanes(delay: u64, lanes: Lanes, needs_ipv4: bool) -> Policy {
+fn in_queues(delay: u64, queues: AddressQueues, requires_ipv4: bool) -> Policy {
     Policy {
         connection_attempt_delay: Some(ms(delay)),
-        resolution: Resolution::Together { needs_ipv4 },
-        pacing: Pacing { lanes, ..Pacing::default() },
+        resolution: Resolution::Joint { requires_ipv4 },
+        pacing: Pacing { queues, ..Pacing::default() },
         ..Policy::default()
     }
 }
 
 fn chrome() -> Policy {
-    let plain = in_lanes(300, Lanes::Two, true);
-    Policy { endpoints: Endpoints { once: true, ..plain.endpoints }, ..plain }
+    let plain = in_queues(300, AddressQueues::Shared, true);
+    Policy { endpoints: Endpoints { deduplicate: true, ..plain.endpoints }, ..plain }
 }
 
 fn firefox_nightly() -> Policy {
-    let plain = apart(50, 50);
+    let plain = separate(50, 50);
     let pacing = Pacing { multiplier: 2, success: Success::Tls, ..plain.pacing };
     Policy { pacing, ..plain }
 }
 
 fn trio() -> Policy {
     let plain = Policy::happy_eyeballs(ms(250));
-    Policy { endpoints: Endpoints { spread: Spread::SecondOnly, ..plain.endpoints }, ..plain }
+    Policy {
+        endpoints: Endpoints { interleave_scope: InterleaveScope::SecondOnly, ..plain.endpoints },
+        ..plain
+    }
 }
 
 impl FromStr for Preset {

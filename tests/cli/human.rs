@@ -103,7 +103,7 @@ fn slow_callbacks_are_told_after_the_result() {
     let ran = run(&["connect", "--slow-callback", "0", &address]);
     let (result, slow) = ran.stdout.split_once("slow callbacks:").unwrap();
     assert!(result.contains("refused"));
-    assert!(slow.contains("scheduled at src/bin/loopctl/connect/feed.rs:"), "{slow}");
+    assert!(slow.contains("scheduled at src/bin/loopctl/commands/connect/targets.rs:"), "{slow}");
     let ran = run(&["connect", "--debug", "--slow-callback", "60s", &address]);
     assert!(ran.stdout.contains("slow callbacks: none took 60.0 s or longer"));
 }

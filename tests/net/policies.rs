@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use loopctl::plan::{Policy, Preset, Ready, Reason};
+use loopctl::plan::{FirstAttemptReason, Policy, Preset, Reason};
 use loopctl::{EventKind, LoopHandle, Phase};
 
 use crate::support::{Dead, Outcome, Recorder, Refusing, Server, Trace, has_ipv6, ms, run};
@@ -81,7 +81,10 @@ fn race_02_each_attempt_says_why_it_started_and_when_it_was_to() {
     let events = trace.events();
     let schedules: Vec<_> = events.iter().filter_map(|event| schedule(&event.kind)).collect();
     let reasons: Vec<_> = schedules.iter().map(|(reason, _)| *reason).collect();
-    assert_eq!(reasons, [Reason::First(Ready::Known), Reason::Timer, Reason::Kick(1)]);
+    assert_eq!(
+        reasons,
+        [Reason::First(FirstAttemptReason::Known), Reason::Timer, Reason::AttemptEnded(1)]
+    );
     let starts = trace.starts();
     let late = starts.iter().zip(&schedules).all(|(start, (_, planned))| start >= planned);
     assert!(late, "never early: {starts:?} {schedules:?}");

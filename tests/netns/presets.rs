@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use loopctl::plan::{Policy, Preset, Resolution, Since};
+use loopctl::plan::{DelayFrom, Policy, Preset, Resolution};
 
 use crate::bed::{Bed, Recording};
 use crate::conditions::{ClientTable, addresses, replies};
@@ -112,7 +112,7 @@ fn judge(world: &World, preset: &str, cell: &str, recording: &Recording) -> Vec<
     // Where the delay counts from the beginning, that is some time before the first question is on the wire.
     let began = (document.began() - timeline.began) * 1000.0;
     let is_from_beginning =
-        matches!(policy.resolution, Resolution::Apart { since: Since::Beginning, .. });
+        matches!(policy.resolution, Resolution::Separate { delay_from: DelayFrom::RaceStart, .. });
     let head_start = if is_from_beginning { (asked - began).max(0.0) } else { 0.0 };
     // By name: of those that start together, any may be first.
     let starts = course.iter().filter_map(|(name, at)| {

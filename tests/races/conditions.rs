@@ -86,8 +86,9 @@ impl Scenario {
             run_all: self.run_all,
             ..plain
         };
-        let floor = &mut policy.pacing.floor;
-        floor.spares_unsent = self.strict_floor.map_or(floor.spares_unsent, |strict| !strict);
+        let minimum_delay = &mut policy.pacing.minimum_delay;
+        minimum_delay.exempts_unsent =
+            self.strict_floor.map_or(minimum_delay.exempts_unsent, |strict| !strict);
         policy
     }
 }

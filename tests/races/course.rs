@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use loopctl::plan::{
-    Answer, CancelReason, Endpoint, Family, Intake, Policy, Race, Stage, Start, Step,
+    Answer, AnswerEffect, AnswerTiming, CancelReason, Endpoint, Family, Policy, Race, Start, Step,
 };
 
 /// Where virtual time begins. Any instant will do, but only a loop may read the clock.
@@ -64,7 +64,7 @@ pub(crate) enum Outcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Event {
     Asked(Family),
-    Answered(Family, Intake),
+    Answered(Family, AnswerEffect),
     Started(Start),
     Ended(usize, Outcome),
     Selected(usize),
@@ -117,7 +117,7 @@ impl Course {
     /// The course of a race among these addresses.
     pub(crate) fn among(policy: &Policy, fates: &[(Peer, Fate)], owner: &Owner) -> Self {
         let peers = fates.iter().map(|(peer, _)| peer.clone());
-        World::new(Race::among(peers, policy.clone()), fates, &[]).run(owner)
+        World::new(Race::with_addresses(peers, policy.clone()), fates, &[]).run(owner)
     }
 
     /// The course of a race that asks for its addresses.
@@ -128,7 +128,7 @@ impl Course {
         owner: &Owner,
     ) -> Self {
         let families = replies.iter().map(|reply| reply.family);
-        World::new(Race::resolving(families, policy.clone()), fates, replies).run(owner)
+        World::new(Race::with_queries(families, policy.clone()), fates, replies).run(owner)
     }
 
     /// Who started, and when.
@@ -154,9 +154,9 @@ impl Course {
     }
 
     /// What was made of the answer for a family.
-    pub(crate) fn intake(&self, family: Family) -> Option<Intake> {
+    pub(crate) fn effect(&self, family: Family) -> Option<AnswerEffect> {
         self.events.iter().find_map(|(_, event)| match event {
-            Event::Answered(of, intake) if *of == family => Some(*intake),
+            Event::Answered(of, effect) if *of == family => Some(*effect),
             _ => None,
         })
     }
@@ -242,11 +242,11 @@ impl World {
         let (due, open): (Vec<_>, Vec<_>) = self.open.drain(..).partition(is_due);
         self.open = open;
         for (_, Reply { family, answer, .. }) in due {
-            let intake = self.race.answered(family, answer.clone(), self.now);
-            self.note(Event::Answered(family, intake));
+            let effect = self.race.answered(family, answer.clone(), self.now);
+            self.note(Event::Answered(family, effect));
             if owner.nervous {
                 let again = self.race.answered(family, answer, self.now);
-                assert_eq!((again.stage, again.added), (Stage::Unasked, 0));
+                assert_eq!((again.timing, again.added), (AnswerTiming::Unexpected, 0));
             }
         }
     }
@@ -322,8 +322,12 @@ impl World {
         assert_eq!(pending, running, "the race knows who is under way");
         pending.into_iter().for_each(|attempt| self.end(attempt, Outcome::Canceled));
         for (_, reply) in std::mem::take(&mut self.open) {
-            let intake = self.race.answered(reply.family, reply.answer, self.now);
-            assert_eq!((intake.stage, intake.added), (Stage::TooLate, 0), "nothing is made of it");
+            let effect = self.race.answered(reply.family, reply.answer, self.now);
+            assert_eq!(
+                (effect.timing, effect.added),
+                (AnswerTiming::TooLate, 0),
+                "nothing is made of it"
+            );
         }
         self.note(last);
         self.course

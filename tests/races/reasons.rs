@@ -3,8 +3,8 @@
 use std::num::NonZero;
 
 use loopctl::plan::{
-    Answer, Family, Floor, Intake, Kick, LossReason, Pacing, Policy, Preset, Race, Ready, Reason,
-    Stage, Start, Step, Success, WhenFull,
+    AdvanceOn, Answer, AnswerEffect, AnswerTiming, AtLimit, Family, FirstAttemptReason, LossReason,
+    MinimumDelay, Pacing, Policy, Preset, Race, Reason, Start, Step, Success,
 };
 
 use crate::conditions::{addresses, replies};
@@ -34,30 +34,37 @@ fn names(count: usize, family: char) -> Vec<Peer> {
 #[test]
 fn race_02_t02_time_starts_the_second() {
     let course = resolving(&hev3(), "6a dead, 4a ok@10", "2", "2");
-    assert_eq!(reasons(&course), [(2, Reason::First(Ready::Preferred)), (252, Reason::Timer)]);
+    assert_eq!(
+        reasons(&course),
+        [(2, Reason::First(FirstAttemptReason::PreferredFamily)), (252, Reason::Timer)]
+    );
 }
 
 #[test]
 fn race_02_t03_a_failure_starts_the_second() {
     let course = resolving(&hev3(), "6a fails@10, 4a ok@10", "2", "2");
-    assert_eq!(reasons(&course), [(2, Reason::First(Ready::Preferred)), (12, Reason::Kick(0))]);
+    assert_eq!(
+        reasons(&course),
+        [(2, Reason::First(FirstAttemptReason::PreferredFamily)), (12, Reason::AttemptEnded(0))]
+    );
 }
 
 #[test]
 fn race_02_the_reason_names_the_attempt_whose_end_it_was() {
-    let policy = Policy { pacing: Pacing { kick: Kick::Idle, ..hev3().pacing }, ..hev3() };
+    let policy =
+        Policy { pacing: Pacing { advance_on: AdvanceOn::AllEnded, ..hev3().pacing }, ..hev3() };
     // The newest fails first, and nothing comes of it; the end of the older one leaves nobody.
     let course = resolving(&policy, "6a fails@280, 4a fails@20, 6b ok@10", "0", "0");
-    assert_eq!(reasons(&course)[1..], [(250, Reason::Timer), (280, Reason::Kick(0))]);
+    assert_eq!(reasons(&course)[1..], [(250, Reason::Timer), (280, Reason::AttemptEnded(0))]);
 }
 
 #[test]
 fn t12c_the_resolution_delay_starts_the_first_and_the_late_answer_is_merged() {
     let course = resolving(&hev3(), "4a dead, 4b dead, 6a dead, 6b ok@10", "102", "2");
-    let first = (52, Reason::First(Ready::DelayPassed));
+    let first = (52, Reason::First(FirstAttemptReason::ResolutionDelay));
     assert_eq!(reasons(&course)[..2], [first, (302, Reason::Timer)]);
-    let merged = Intake { stage: Stage::Merged, added: 2, duplicates: 0 };
-    assert_eq!(course.intake(Family::Inet6), Some(merged));
+    let merged = AnswerEffect { timing: AnswerTiming::Merged, added: 2, duplicates: 0 };
+    assert_eq!(course.effect(Family::Inet6), Some(merged));
     // As if it had come in time: of 6a 4a 6b 4b, one has been tried.
     assert_eq!(course.line(), "4a@52 6a@302 6b@552 -> 6b@562");
 }
@@ -73,8 +80,8 @@ fn t13b_an_address_that_comes_when_its_time_has_passed_starts_at_once() {
 
 #[test]
 fn t14_t33_any_negative_answer_ends_the_wait_and_in_rfc_8305_only_no_data() {
-    let gave_up = Reason::First(Ready::GaveUp);
-    let passed = Reason::First(Ready::DelayPassed);
+    let gave_up = Reason::First(FirstAttemptReason::NegativeAnswer);
+    let passed = Reason::First(FirstAttemptReason::ResolutionDelay);
     for (aaaa, letter) in [
         ("nodata@2", (2, gave_up)),
         ("servfail@2", (52, passed)),
@@ -105,7 +112,7 @@ fn t16_without_an_answer_about_ipv4_glibc_throws_ipv6_away() {
     assert_eq!(course.line(), "-> lost@15200");
     let course = resolving(&Preset::Go.into(), "6a ok@10", "2", "timeout@10000");
     assert_eq!(course.line(), "6a@10000 -> 6a@10010");
-    assert_eq!(reasons(&course), [(10_000, Reason::First(Ready::Complete))]);
+    assert_eq!(reasons(&course), [(10_000, Reason::First(FirstAttemptReason::AllAnswered))]);
 }
 
 #[test]
@@ -119,7 +126,7 @@ fn race_06_a_failure_is_final_only_when_no_question_is_open() {
 #[test]
 fn race_02_questions_are_asked_back_to_back_the_preferred_family_first() {
     let families = [Family::Inet, Family::Inet6];
-    let mut race: Race<Peer> = Race::resolving(families, hev3());
+    let mut race: Race<Peer> = Race::with_queries(families, hev3());
     assert_eq!(families.map(|_| race.poll(*START)), families.map(Step::Query));
     assert_eq!(race.poll(*START), Step::Wait(None));
     assert_eq!(race.unanswered().collect::<Vec<_>>(), families);
@@ -132,27 +139,27 @@ fn race_02_questions_are_asked_back_to_back_the_preferred_family_first() {
 
 #[test]
 fn race_02_an_answer_that_nobody_asked_for_changes_nothing() {
-    let mut race = Race::resolving([Family::Inet6, Family::Inet], hev3());
+    let mut race = Race::with_queries([Family::Inet6, Family::Inet], hev3());
     assert_eq!(race.poll(*START), Step::Query(Family::Inet6));
     let early = race.answered(Family::Inet, Answer::Addresses(names(1, '4')), *START);
-    assert_eq!(early, Intake { stage: Stage::Unasked, added: 0, duplicates: 0 });
+    assert_eq!(early, AnswerEffect { timing: AnswerTiming::Unexpected, added: 0, duplicates: 0 });
     assert_eq!(race.poll(*START), Step::Query(Family::Inet));
     assert_eq!(race.poll(*START), Step::Wait(None));
 }
 
 #[test]
 fn race_02_where_one_family_is_asked_for_nothing_is_waited_for() {
-    let mut race = Race::resolving([Family::Inet], hev3());
+    let mut race = Race::with_queries([Family::Inet], hev3());
     assert_eq!(race.poll(*START), Step::Query(Family::Inet));
     race.answered(Family::Inet, Answer::Addresses(names(1, '4')), *START);
-    let reason = Reason::First(Ready::Preferred);
+    let reason = Reason::First(FirstAttemptReason::PreferredFamily);
     let start = Start { attempt: 0, planned: *START, reason };
     assert_eq!(race.poll(*START), Step::Start(start));
 }
 
 #[test]
 fn t05_what_rfc_6724_puts_last_is_tried_last() {
-    let mut race = Race::resolving([Family::Inet6, Family::Inet], hev3());
+    let mut race = Race::with_queries([Family::Inet6, Family::Inet], hev3());
     for (family, name) in [(Family::Inet6, '6'), (Family::Inet, '4')] {
         assert_eq!(race.poll(*START), Step::Query(family));
         race.answered(family, Answer::Addresses(names(2, name)), *START);
@@ -166,14 +173,14 @@ fn t05_what_rfc_6724_puts_last_is_tried_last() {
 #[test]
 fn t36_duplicates_are_counted_and_left_out() {
     let course = resolving(&hev3(), "6a fails@10, 6a fails@10, 6b fails@10", "2", "nodata@2");
-    let intake = Intake { stage: Stage::InTime, added: 2, duplicates: 1 };
-    assert_eq!(course.intake(Family::Inet6), Some(intake));
+    let effect = AnswerEffect { timing: AnswerTiming::InTime, added: 2, duplicates: 1 };
+    assert_eq!(course.effect(Family::Inet6), Some(effect));
     assert_eq!(course.line(), "6a@2 6b@12 -> lost@22");
 }
 
 #[test]
 fn race_16_no_more_than_sixteen_addresses_are_tried() {
-    let mut race = Race::among([names(20, '6'), names(20, '4')].concat(), hev3());
+    let mut race = Race::with_addresses([names(20, '6'), names(20, '4')].concat(), hev3());
     let mut started = 0;
     let mut now = *START;
     loop {
@@ -198,8 +205,8 @@ fn race_16_a_start_that_waited_for_room_says_so() {
     let policy = Policy { max_parallel: NonZero::new(1), ..Preset::Asyncio.into() };
     let fates = addresses("6a fails@300, 4a ok@10");
     let course = Course::among(&policy, &fates, &Owner::default());
-    assert_eq!(reasons(&course)[1], (300, Reason::Room));
-    let pacing = Pacing { when_full: WhenFull::ReplacesOldest, ..policy.pacing };
+    assert_eq!(reasons(&course)[1], (300, Reason::ParallelLimit));
+    let pacing = Pacing { at_limit: AtLimit::ReplaceOldest, ..policy.pacing };
     let course = Course::among(&Policy { pacing, ..policy }, &fates, &Owner::default());
     assert_eq!(reasons(&course)[1], (250, Reason::Timer));
     assert_eq!(course.outcomes(0), [Outcome::Canceled]);
@@ -217,7 +224,10 @@ fn race_16_with_run_all_nobody_is_replaced() {
 fn race_02_the_least_delay_holds_back_a_kick() {
     let course = resolving(&hev3(), "6a fails@3, 4a fails@3, 6b ok@10", "2", "2");
     assert_eq!(course.line(), "6a@2 4a@12 6b@22 -> 6b@32");
-    assert_eq!(reasons(&course)[1..], [(12, Reason::Kick(0)), (22, Reason::Kick(1))]);
+    assert_eq!(
+        reasons(&course)[1..],
+        [(12, Reason::AttemptEnded(0)), (22, Reason::AttemptEnded(1))]
+    );
 }
 
 #[test]
@@ -226,8 +236,8 @@ fn t05_an_attempt_that_sent_nothing_holds_back_nobody_but_the_one_before_it_does
     assert_eq!(course.line(), "6a@2 4a@12 6b@12 -> 6b@22");
     let course = resolving(&hev3(), "6a unsent@0, 4a unsent@0, 6b ok@10", "2", "2");
     assert_eq!(course.line(), "6a@2 4a@2 6b@2 -> 6b@12");
-    let floor = Floor { spares_unsent: false, ..hev3().pacing.floor };
-    let strict = Policy { pacing: Pacing { floor, ..hev3().pacing }, ..hev3() };
+    let minimum_delay = MinimumDelay { exempts_unsent: false, ..hev3().pacing.minimum_delay };
+    let strict = Policy { pacing: Pacing { minimum_delay, ..hev3().pacing }, ..hev3() };
     let course = resolving(&strict, "6a unsent@0, 4a unsent@0, 6b ok@10", "2", "2");
     assert_eq!(course.line(), "6a@2 4a@12 6b@22 -> 6b@32");
 }
@@ -235,15 +245,15 @@ fn t05_an_attempt_that_sent_nothing_holds_back_nobody_but_the_one_before_it_does
 #[test]
 fn race_11_who_kicks() {
     let fates = addresses("6a fails@120, 4a fails@30, 6b dead, 4b dead");
-    for (kick, expected) in [
-        (Kick::Newest, "6a@0 4a@100 6b@130 4b@230 -> lost@131230"),
-        (Kick::Idle, "6a@0 4a@100 6b@130 4b@230 -> lost@131230"),
-        (Kick::Never, "6a@0 4a@100 6b@200 4b@300 -> lost@131300"),
+    for (advance_on, expected) in [
+        (AdvanceOn::NewestEnded, "6a@0 4a@100 6b@130 4b@230 -> lost@131230"),
+        (AdvanceOn::AllEnded, "6a@0 4a@100 6b@130 4b@230 -> lost@131230"),
+        (AdvanceOn::DelayOnly, "6a@0 4a@100 6b@200 4b@300 -> lost@131300"),
     ] {
         let plain = Policy::happy_eyeballs(ms(100));
-        let policy = Policy { pacing: Pacing { kick, ..plain.pacing }, ..plain };
+        let policy = Policy { pacing: Pacing { advance_on, ..plain.pacing }, ..plain };
         let course = Course::among(&policy, &fates, &Owner::default());
-        assert_eq!(course.line(), expected, "{kick:?}");
+        assert_eq!(course.line(), expected, "{advance_on:?}");
     }
 }
 
@@ -251,25 +261,25 @@ fn race_11_who_kicks() {
 fn race_11_an_older_attempt_under_way_keeps_curl_back() {
     // 4a is refused 10 ms after its start, while 6a is under way.
     let fates = addresses("6a dead, 4a fails@10, 6b fails@10, 4b ok@10");
-    for (kick, expected) in [
-        (Kick::Newest, "6a@0 4a@100 6b@110 4b@120 -> 4b@130"),
-        (Kick::Idle, "6a@0 4a@100 6b@200 4b@300 -> 4b@310"),
+    for (advance_on, expected) in [
+        (AdvanceOn::NewestEnded, "6a@0 4a@100 6b@110 4b@120 -> 4b@130"),
+        (AdvanceOn::AllEnded, "6a@0 4a@100 6b@200 4b@300 -> 4b@310"),
     ] {
         let plain = Policy::happy_eyeballs(ms(100));
-        let policy = Policy { pacing: Pacing { kick, ..plain.pacing }, ..plain };
+        let policy = Policy { pacing: Pacing { advance_on, ..plain.pacing }, ..plain };
         let course = Course::among(&policy, &fates, &Owner::default());
-        assert_eq!(course.line(), expected, "{kick:?}");
+        assert_eq!(course.line(), expected, "{advance_on:?}");
     }
 }
 
 #[test]
 fn race_03_without_a_delay_the_newest_kicks_whatever_the_rule() {
-    for kick in [Kick::Newest, Kick::Idle, Kick::Never] {
+    for advance_on in [AdvanceOn::NewestEnded, AdvanceOn::AllEnded, AdvanceOn::DelayOnly] {
         let plain = Policy::default();
-        let policy = Policy { pacing: Pacing { kick, ..plain.pacing }, ..plain };
+        let policy = Policy { pacing: Pacing { advance_on, ..plain.pacing }, ..plain };
         let fates = addresses("6a fails@10, 4a ok@10");
         let course = Course::among(&policy, &fates, &Owner::default());
-        assert_eq!(course.line(), "6a@0 4a@10 -> 4a@20", "{kick:?}");
+        assert_eq!(course.line(), "6a@0 4a@10 -> 4a@20", "{advance_on:?}");
     }
 }
 
@@ -299,7 +309,7 @@ fn t43_a_late_owner_of_lanes_starts_first_what_was_due_first() {
     let fates = addresses("6a fails@400, 6b dead, 4a dead");
     let course = Course::among(&Preset::Go.into(), &fates, &owner);
     assert_eq!(course.peers, ["6a", "4a", "6b"]);
-    assert_eq!(reasons(&course)[1..], [(300, Reason::Timer), (500, Reason::Kick(0))]);
+    assert_eq!(reasons(&course)[1..], [(300, Reason::Timer), (500, Reason::AttemptEnded(0))]);
 }
 
 #[test]
@@ -335,7 +345,7 @@ fn t30_with_room_for_one_a_silent_handshake_makes_room() {
 
 #[test]
 fn t30_tcp_is_up_but_once() {
-    let mut race = Race::among(names(2, '6'), hev3());
+    let mut race = Race::with_addresses(names(2, '6'), hev3());
     assert!(matches!(race.poll(*START), Step::Start(_)));
     race.connected(0, *START + ms(10));
     race.connected(0, *START + ms(100));

@@ -3,7 +3,7 @@
 use std::num::NonZero;
 use std::time::Duration;
 
-use loopctl::plan::{LossReason, Policy, Race, Ready, Reason, Start, Step};
+use loopctl::plan::{FirstAttemptReason, LossReason, Policy, Race, Reason, Start, Step};
 
 use crate::course::{Course, Fate, Outcome, Owner, Peer, START, Then, ms};
 
@@ -28,11 +28,11 @@ fn staggered(fates: &[Fate]) -> Course {
 
 /// A race among so many addresses of one family.
 fn nameless(count: usize, policy: Policy) -> Race<Peer> {
-    Race::among((0..count).map(|nth| Peer(nth.to_string())), policy)
+    Race::with_addresses((0..count).map(|nth| Peer(nth.to_string())), policy)
 }
 
 fn first() -> Step {
-    let reason = Reason::First(Ready::Known);
+    let reason = Reason::First(FirstAttemptReason::Known);
     Step::Start(Start { attempt: 0, planned: *START, reason })
 }
 

@@ -5,8 +5,9 @@ use std::num::NonZero;
 use std::time::Duration;
 
 use loopctl::plan::{
-    Answer, Endpoint, Endpoints, Family, Floor, GivesUp, Kick, Lanes, Pacing, Policy, Preset,
-    Reason, Resolution, Since, Spread, Success, WhenFull,
+    AddressQueues, AdvanceOn, Answer, AtLimit, DelayFrom, Endpoint, Endpoints, Family,
+    InterleaveScope, MinimumDelay, NegativeAnswers, Pacing, Policy, Preset, Reason, Resolution,
+    Success,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -37,7 +38,7 @@ impl Setting {
     fn is_thrown_away(&self) -> bool {
         let is_silent =
             |reply: &Reply| reply.family == Family::Inet && reply.answer == Answer::TimedOut;
-        self.policy.resolution == Resolution::Together { needs_ipv4: true }
+        self.policy.resolution == Resolution::Joint { requires_ipv4: true }
             && self.replies.iter().any(is_silent)
     }
 }
@@ -48,46 +49,42 @@ fn time() -> impl Strategy<Value = Duration> {
 }
 
 fn resolution() -> impl Strategy<Value = Resolution> {
-    let together = any::<bool>().prop_map(|needs_ipv4| Resolution::Together { needs_ipv4 });
-    let since = select(vec![Since::Answer, Since::Beginning]);
-    let gives_up = select(vec![GivesUp::AtAnyAnswer, GivesUp::AtNoData]);
-    let apart = (time(), since, gives_up).prop_map(|(delay, since, gives_up)| Resolution::Apart {
-        delay,
-        since,
-        gives_up,
+    let together = any::<bool>().prop_map(|requires_ipv4| Resolution::Joint { requires_ipv4 });
+    let delay_from = select(vec![DelayFrom::FirstAnswer, DelayFrom::RaceStart]);
+    let ended_by = select(vec![NegativeAnswers::Any, NegativeAnswers::NoDataOnly]);
+    let apart = (time(), delay_from, ended_by).prop_map(|(delay, delay_from, ended_by)| {
+        Resolution::Separate { delay, delay_from, ended_by }
     });
     prop_oneof![together, apart]
 }
 
 fn pacing() -> impl Strategy<Value = Pacing> {
-    let floor = (select(vec![0, 10, 30]), any::<bool>())
-        .prop_map(|(least, spares_unsent)| Floor { least: ms(least), spares_unsent });
+    let minimum_delay = (select(vec![0, 10, 30]), any::<bool>())
+        .prop_map(|(delay, exempts_unsent)| MinimumDelay { delay: ms(delay), exempts_unsent });
     (
-        select(vec![Kick::Newest, Kick::Idle, Kick::Never]),
+        select(vec![AdvanceOn::NewestEnded, AdvanceOn::AllEnded, AdvanceOn::DelayOnly]),
         1..4_u32,
-        floor,
-        select(vec![Lanes::One, Lanes::PerFamily, Lanes::Two]),
-        select(vec![WhenFull::Waits, WhenFull::ReplacesOldest]),
+        minimum_delay,
+        select(vec![AddressQueues::Single, AddressQueues::PerFamily, AddressQueues::Shared]),
+        select(vec![AtLimit::Wait, AtLimit::ReplaceOldest]),
         select(vec![Success::Tcp, Success::Tls]),
     )
-        .prop_map(|(kick, multiplier, floor, lanes, when_full, success)| Pacing {
-            kick,
-            multiplier,
-            floor,
-            lanes,
-            when_full,
-            success,
+        .prop_map(|(advance_on, multiplier, minimum_delay, queues, at_limit, success)| {
+            Pacing { advance_on, multiplier, minimum_delay, queues, at_limit, success }
         })
 }
 
 fn any_rules() -> impl Strategy<Value = Policy> {
-    let endpoints =
-        (select(vec![Spread::All, Spread::SecondOnly]), any::<bool>(), option::of(1..6_usize))
-            .prop_map(|(spread, once, most)| Endpoints {
-                spread,
-                once,
-                most: most.and_then(NonZero::new),
-            });
+    let endpoints = (
+        select(vec![InterleaveScope::All, InterleaveScope::SecondOnly]),
+        any::<bool>(),
+        option::of(1..6_usize),
+    )
+        .prop_map(|(interleave_scope, deduplicate, max_addresses)| Endpoints {
+            interleave_scope,
+            deduplicate,
+            max_addresses: max_addresses.and_then(NonZero::new),
+        });
     let numbers = (option::of(time()), 0..3_usize, option::of(1..4_usize), option::of(time()));
     (numbers, any::<bool>(), resolution(), pacing(), endpoints).prop_map(
         |(
@@ -186,7 +183,7 @@ fn told(setting: &Setting, course: &Course) -> Vec<Peer> {
     if setting.replies.is_empty() {
         return setting.fates.iter().map(|(peer, _)| peer.clone()).collect();
     }
-    let answered = |reply: &&Reply| course.intake(reply.family).is_some();
+    let answered = |reply: &&Reply| course.effect(reply.family).is_some();
     let answers = setting.replies.iter().filter(answered).map(|reply| &reply.answer);
     answers
         .filter_map(|answer| match answer {
@@ -234,7 +231,7 @@ proptest! {
             prop_assert!(running <= most, "{}", course);
         }
         prop_assert_eq!(running, 0);
-        let in_all = policy.endpoints.most.map_or(usize::MAX, NonZero::get);
+        let in_all = policy.endpoints.max_addresses.map_or(usize::MAX, NonZero::get);
         prop_assert!(course.starts().len() <= in_all, "{}", course);
     }
 
@@ -245,7 +242,7 @@ proptest! {
         for peer in &course.peers {
             let tried = course.peers.iter().filter(|other| *other == peer).count();
             let known = told.iter().filter(|other| other.0 == *peer).count();
-            let most = if setting.policy.endpoints.once { 1 } else { known };
+            let most = if setting.policy.endpoints.deduplicate { 1 } else { known };
             prop_assert!(tried <= most, "{} in {}", peer, course);
         }
     }
@@ -253,19 +250,19 @@ proptest! {
     #[test]
     fn race_02_no_two_starts_are_closer_than_the_least_delay(setting in setting()) {
         let course = setting.course();
-        let floor = setting.policy.pacing.floor;
+        let minimum_delay = setting.policy.pacing.minimum_delay;
         let sent: Vec<Duration> = course
             .starts()
             .into_iter()
             .filter(|(attempt, _)| {
                 let name = &course.peers[*attempt];
                 let (_, fate) = setting.fates.iter().find(|(peer, _)| peer.0 == *name).unwrap();
-                !floor.spares_unsent || fate.then != Then::Unsent
+                !minimum_delay.exempts_unsent || fate.then != Then::Unsent
             })
             .map(|(_, at)| at)
             .collect();
         for pair in sent.windows(2) {
-            prop_assert!(pair[1] - pair[0] >= floor.least, "{:?} in {}", pair, course);
+            prop_assert!(pair[1] - pair[0] >= minimum_delay.delay, "{:?} in {}", pair, course);
         }
     }
 
@@ -284,12 +281,12 @@ proptest! {
         if course.end().0.is_some() {
             return Ok(());
         }
-        let answered = setting.replies.iter().all(|reply| course.intake(reply.family).is_some());
+        let answered = setting.replies.iter().all(|reply| course.effect(reply.family).is_some());
         prop_assert!(answered, "no question is open: {}", course);
         let told = told(&setting, &course);
         let distinct: BTreeSet<&str> = told.iter().map(|peer| peer.0.as_str()).collect();
-        let known = if setting.policy.endpoints.once { distinct.len() } else { told.len() };
-        let in_all = setting.policy.endpoints.most.map_or(usize::MAX, NonZero::get);
+        let known = if setting.policy.endpoints.deduplicate { distinct.len() } else { told.len() };
+        let in_all = setting.policy.endpoints.max_addresses.map_or(usize::MAX, NonZero::get);
         let expected = if setting.is_thrown_away() { 0 } else { known.min(in_all) };
         prop_assert_eq!(course.starts().len(), expected, "{}", course);
     }
@@ -301,7 +298,7 @@ proptest! {
             prop_assert_eq!(start.attempt, nth);
             let is_first = matches!(start.reason, Reason::First(_));
             prop_assert_eq!(is_first, nth == 0, "{}", course);
-            if let Reason::Kick(ended) = start.reason {
+            if let Reason::AttemptEnded(ended) = start.reason {
                 let is_it = |(when, event): &(Duration, Event)| {
                     matches!(event, Event::Ended(of, _) if *of == ended) && *when <= at
                 };

@@ -1,49 +1,25 @@
 //! `loopctl`: says why a connection is slow or fails.
 
-mod args;
-mod backlog;
-mod cause;
-mod certificate;
-mod checksum;
-mod connect;
-mod demo;
-mod env;
+mod cli;
+pub(crate) mod commands;
+mod config;
+pub(crate) mod diagnose;
 mod exit;
-mod feed;
-mod first;
-mod forecast;
-mod generate;
-mod hint;
-mod log;
-mod message;
-mod name_servers;
-mod output;
-mod pace;
-mod pages;
-mod render;
+#[cfg(test)]
+mod golden;
+pub(crate) mod output;
 mod report;
-mod request;
-mod resolve;
-mod sendfile;
-mod series;
-mod serve;
-mod slow;
-mod stdio;
-mod stop;
-mod style;
-mod targets;
-mod together;
-mod told;
+pub(crate) mod util;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Cli, ColorArg, Command};
-use env::Environment;
+use cli::{Cli, ColorArg, Command};
+use config::environment::Environment;
+use config::{ConnectRequest, OutputRequest, ResolveRequest, ServeRequest};
 use exit::Exit;
-use request::{ConnectRequest, OutputRequest, ResolveRequest, ServeRequest};
-use style::Style;
+use output::style::Style;
 
 fn main() -> ExitCode {
     exit::survive_file_limits();
@@ -55,40 +31,44 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli, env: &Environment) -> Exit {
-    log::install(cli.global.output.verbose);
+    util::log::install(cli.global.output.verbose);
     let style = OutputRequest::new(&cli.global.output, env).stderr;
     match cli.command {
         Command::Connect(args) => match ConnectRequest::new(*args, &cli.global, env) {
-            Ok(request) => connect::run(request),
+            Ok(request) => commands::connect::run(request),
             Err((message, exit)) => {
                 message.print(style);
                 exit
             }
         },
         Command::Sendfile(args) => match ConnectRequest::to_send(*args, &cli.global, env) {
-            Ok(request) => connect::run(request),
+            Ok(request) => commands::connect::run(request),
             Err((message, exit)) => {
                 message.print(style);
                 exit
             }
         },
         Command::Serve(args) => match ServeRequest::new(*args, &cli.global, env) {
-            Ok(request) => serve::run(request),
+            Ok(request) => commands::serve::run(request),
             Err(message) => {
                 message.print(style);
                 Exit::Usage
             }
         },
         Command::Resolve(args) => match ResolveRequest::new(*args, &cli.global, env) {
-            Ok(request) => resolve::run(request),
+            Ok(request) => commands::resolve::run(request),
             Err((message, exit)) => {
                 message.print(style);
                 exit
             }
         },
-        Command::Demo(args) => demo::run(&args, &cli.global, env),
-        Command::Completions { shell } => output::print(&generate::completions(shell), style),
-        Command::Generate { dir } => output::written(generate::all(&dir), "output", style),
+        Command::Demo(args) => commands::demo::run(&args, &cli.global, env),
+        Command::Completions { shell } => {
+            output::printer::print(&cli::generate::completions(shell), style)
+        }
+        Command::Generate { dir } => {
+            output::printer::written(cli::generate::all(&dir), "output", style)
+        }
     }
 }
 
@@ -98,5 +78,5 @@ fn told_by_clap(told: &clap::Error, env: &Environment) -> Exit {
     if told.use_stderr() {
         return Exit::Usage;
     }
-    output::written(printed, "output", Style::new(ColorArg::Auto, env.stderr, env))
+    output::printer::written(printed, "output", Style::new(ColorArg::Auto, env.stderr, env))
 }

@@ -458,7 +458,7 @@ impl CreateConnection {
 
     /// Whether the families have a question each. Of an address, or of one family, there is one at most.
     fn asks_apart(&self, lookup: &Lookup) -> bool {
-        let is_apart = matches!(self.policy.resolution, Resolution::Apart { .. });
+        let is_apart = matches!(self.policy.resolution, Resolution::Separate { .. });
         let is_name = matches!(lookup.host(), Host::Name(_));
         is_apart && is_name && lookup.wanted_family() == Family::Unspecified
     }

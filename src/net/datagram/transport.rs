@@ -293,7 +293,7 @@ impl Inner {
     }
 
     fn receive(self: &Rc<Self>) {
-        let scratch = self.core.event_loop.room::<ScratchBuffer>();
+        let scratch = self.core.event_loop.local::<ScratchBuffer>();
         // Never borrowed twice: the protocol is called from here only, and loops do not nest.
         let mut buffer = scratch.0.borrow_mut();
         let transport = DatagramTransport(Rc::clone(self));

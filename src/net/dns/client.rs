@@ -20,7 +20,7 @@ use super::message::Question;
 use super::{DnsConfigError, DnsServer, RecordType};
 use crate::event_loop::LoopHandle;
 use crate::net::{CreateConnection, Failure, Lookup};
-use crate::plan::{Ask, SocketKind};
+use crate::plan::{SocketKind, Transmit};
 use crate::task::yield_now;
 
 /// Asks name servers on the loop itself: no thread, no getaddrinfo, and every query can be cancelled by dropping
@@ -295,7 +295,7 @@ impl DnsClient {
     /// How to connect to a server: all of its addresses in a race.
     pub(super) fn connecting(
         &self,
-        ask: Ask,
+        ask: Transmit,
         addresses: Vec<SocketAddr>,
     ) -> io::Result<CreateConnection> {
         const ATTEMPT_DELAY: Duration = Duration::from_millis(250);

@@ -13,7 +13,7 @@ use super::https::NoMessage;
 use super::lane::{Connected, Datagrams};
 use super::message::{self, Question, Response, Sent};
 use crate::net::Failure;
-use crate::plan::{Ask, DnsTransport, Query, QueryStep, Reply};
+use crate::plan::{DnsTransport, Query, QueryStep, Reply, Transmit};
 use crate::task::Alarm;
 
 /// How many datagrams of one server are looked at before the loop goes on with other things.
@@ -33,7 +33,7 @@ pub(super) struct Exchange {
 
 /// What is known of one server.
 struct Lane {
-    asked: Option<Ask>,
+    asked: Option<Transmit>,
     /// When it was asked the last time.
     at: Instant,
     /// How often that went wrong: each time the next of its addresses is tried.
@@ -92,13 +92,13 @@ impl Exchange {
             }
             let now = self.client.event_loop.time();
             match self.query.poll(now) {
-                QueryStep::Ask(ask) => self.ask(ask, now),
-                QueryStep::TimeOut(server) => self.time_out(server, now),
+                QueryStep::Transmit(transmit) => self.ask(transmit, now),
+                QueryStep::TimedOut(server) => self.time_out(server, now),
                 QueryStep::Wait(until) => {
                     self.alarm.set(Some(until), cx.waker());
                     return Poll::Pending;
                 }
-                QueryStep::Answered(_) | QueryStep::GaveUp => {
+                QueryStep::Answered(_) | QueryStep::Exhausted => {
                     return Poll::Ready(self.finish(now));
                 }
             }
@@ -110,10 +110,10 @@ impl Exchange {
         std::mem::take(&mut self.tally.wire)
     }
 
-    fn ask(&mut self, ask: Ask, now: Instant) {
+    fn ask(&mut self, ask: Transmit, now: Instant) {
         let server = self.client.shared.config.servers[ask.server].clone();
-        let Ask { transport, edns, .. } = ask;
-        let attempt = self.query.tries();
+        let Transmit { transport, edns, .. } = ask;
+        let attempt = self.query.attempts();
         self.teller.tell(now, || DnsEventKind::Asked { server, transport, attempt, edns });
         let asked = self.lanes[ask.server].asked.replace(ask);
         self.lanes[ask.server].at = now;
@@ -126,7 +126,7 @@ impl Exchange {
     }
 
     /// The same datagram again on the same socket, so that a late answer to the first one counts; or a new one.
-    fn send(&mut self, ask: Ask) -> io::Result<()> {
+    fn send(&mut self, ask: Transmit) -> io::Result<()> {
         let lane = &mut self.lanes[ask.server];
         if let Via::Datagrams(known) = &lane.via {
             return known.send();
@@ -200,7 +200,7 @@ impl Exchange {
             if transport == DnsTransport::Udp {
                 let (rcode, bytes) = (message::plain_rcode(message), message.len());
                 self.tell_answer(server, now, rcode, (0, None), bytes, true);
-                return self.query.heard(server, Reply::Truncated);
+                return self.query.handle_reply(server, Reply::Truncated);
             }
         }
         match message::read(message) {
@@ -239,7 +239,7 @@ impl Exchange {
         if self.keep(end, reply == Reply::Final) {
             self.tally.wire = message.to_vec();
         }
-        self.query.heard(server, reply);
+        self.query.handle_reply(server, reply);
     }
 
     fn fail(&mut self, server: usize, kind: DnsErrorKind, error: &io::Error) {
@@ -256,7 +256,7 @@ impl Exchange {
         let (round_trip, failure, response) = (None, Some(failure), None);
         let kind = Some(kind);
         self.keep(End { kind, server, transport, round_trip, failure, response }, false);
-        self.query.heard(server, Reply::Failed);
+        self.query.handle_reply(server, Reply::Failed);
     }
 
     /// The socket stays, for a late answer.
@@ -316,7 +316,7 @@ impl Exchange {
             started: self.tally.started,
             took: now.saturating_duration_since(self.tally.started),
             round_trip: end.as_ref().and_then(|end| end.round_trip),
-            retries: self.query.tries().saturating_sub(1),
+            retries: self.query.attempts().saturating_sub(1),
             truncated: self.tally.truncated,
             #[cfg(feature = "dnssec")]
             validation: None,

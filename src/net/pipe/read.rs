@@ -146,7 +146,7 @@ impl ReadPipe {
 impl Inner {
     /// Reads once per turn, so that a busy writer does not starve others.
     fn read(self: &Rc<Self>) {
-        let scratch = self.core.event_loop.room::<ScratchBuffer>();
+        let scratch = self.core.event_loop.local::<ScratchBuffer>();
         // Never borrowed twice: the protocol is called from here only, and loops do not nest.
         let mut buffer = scratch.0.borrow_mut();
         let transport = ReadPipe(Rc::clone(self));

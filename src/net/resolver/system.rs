@@ -9,7 +9,7 @@ use std::ops::BitOr;
 use std::time::Duration;
 
 use crate::BoxError;
-use crate::event_loop::{LoopHandle, Room};
+use crate::event_loop::{LoopHandle, LoopLocal};
 use crate::plan::{Answer, Family, Host, Port, SocketKind, literal};
 use crate::sys::addrinfo::{self, Hints};
 use crate::task::{Cancelled, Executor};
@@ -413,7 +413,7 @@ impl Default for Lookups {
     }
 }
 
-impl Room for Lookups {
+impl LoopLocal for Lookups {
     fn close(&self, _: &LoopHandle) {
         self.0.shutdown();
     }
@@ -477,7 +477,7 @@ impl LoopHandle {
         if let Some(asked) = &asked {
             log::debug!("Get address info {}", describe(asked));
         }
-        let lookups = self.room::<Lookups>();
+        let lookups = self.local::<Lookups>();
         let result = self.run_in(&lookups.0, move || ask(&lookup)).await?;
         if let Some(asked) = &asked {
             self.log_lookup(asked, self.time() - began, &result);
@@ -504,7 +504,7 @@ impl LoopHandle {
         address: SocketAddr,
         flags: NameInfoFlags,
     ) -> Result<(String, String), ResolveError> {
-        let lookups = self.room::<Lookups>();
+        let lookups = self.local::<Lookups>();
         let result =
             self.run_in(&lookups.0, move || addrinfo::getnameinfo(address, flags.0)).await?;
         result.map_err(|failure| ResolveError::new(&address.to_string(), failure))

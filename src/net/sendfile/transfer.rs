@@ -79,7 +79,7 @@ impl<'a> Transfer<'a> {
 
     fn kind(&self) -> io::Result<Kind> {
         let invalid = |text| Err(io::Error::new(io::ErrorKind::InvalidInput, text));
-        if !Chunks::is_possible(self.request.offset) {
+        if !Chunks::is_valid_offset(self.request.offset) {
             return invalid("the offset exceeds the largest file offset");
         }
         let file_type = self.file().metadata()?.file_type();
@@ -133,7 +133,7 @@ impl<'a> Transfer<'a> {
 
     /// Records bytes that the system has accepted.
     pub(super) fn record_sent(&mut self, bytes: usize) {
-        self.chunks.went(bytes);
+        self.chunks.advance(bytes);
         if bytes > 0 {
             self.report_progress();
         }

@@ -11,8 +11,8 @@ use std::task::{Poll, Waker};
 use super::on_drop::OnDrop;
 use crate::BoxError;
 use crate::event_loop::{
-    ErrorContext, Interest, Job, JobInfo, JobKind, LoopHandle, PanicError, Readiness, Registration,
-    Room, Run, Source, catch,
+    ErrorContext, Interest, Job, JobInfo, JobKind, LoopHandle, LoopLocal, PanicError, Readiness,
+    Registration, Run, Source, catch,
 };
 use crate::plan::{FlowCall, LimitsError, Watermarks, WriteLimits};
 
@@ -272,7 +272,7 @@ pub(crate) trait WriteTransport: BaseTransport {
     }
 
     fn check_limits(self: &Rc<Self>) {
-        if self.update_watermarks(|watermarks, _| watermarks.owes_call()) {
+        if self.update_watermarks(|watermarks, _| watermarks.has_pending_call()) {
             self.enqueue();
         }
     }
@@ -391,7 +391,7 @@ impl Default for ScratchBuffer {
     }
 }
 
-impl Room for ScratchBuffer {
+impl LoopLocal for ScratchBuffer {
     fn close(&self, _: &LoopHandle) {}
 }
 

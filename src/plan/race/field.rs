@@ -67,7 +67,9 @@ impl<A: Endpoint> Field<A> {
     ) -> (usize, usize) {
         let (before, mut duplicates) = (self.known.len(), 0);
         for address in addresses {
-            if policy.endpoints.once && self.known.iter().any(|known| known.address == address) {
+            if policy.endpoints.deduplicate
+                && self.known.iter().any(|known| known.address == address)
+            {
                 duplicates += 1;
                 continue;
             }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::super::{Family, Lanes};
+use super::super::{AddressQueues, Family};
 use super::pace::Next;
 use super::{Attempt, Endpoint, Race, Reason};
 
@@ -19,7 +19,7 @@ impl<A: Endpoint> Race<A> {
     fn next_in_lane(&self, lane: usize) -> Option<Next> {
         let candidate = self.candidate_for(lane)?;
         let (at, reason) = match self.last_in(lane) {
-            Some((number, last)) => (last.end?.0, Reason::Kick(number)),
+            Some((number, last)) => (last.end?.0, Reason::AttemptEnded(number)),
             None if lane == FIRST => self.first_due()?,
             None => self.opening()?,
         };
@@ -30,7 +30,8 @@ impl<A: Endpoint> Race<A> {
     fn opening(&self) -> Option<(Instant, Reason)> {
         let timer = || self.attempts.first()?.started.checked_add(self.attempts.first()?.delay?);
         let emptied = self.last_in(FIRST).filter(|_| self.candidate_for(FIRST).is_none());
-        let kick = emptied.and_then(|(number, last)| Some((last.end?.0, Reason::Kick(number))));
+        let kick =
+            emptied.and_then(|(number, last)| Some((last.end?.0, Reason::AttemptEnded(number))));
         let timer = timer().map(|at| (at, Reason::Timer));
         kick.into_iter().chain(timer).min_by_key(|(at, _)| *at)
     }
@@ -44,7 +45,7 @@ impl<A: Endpoint> Race<A> {
         let first = |wanted: &dyn Fn(Family) -> bool| {
             self.field.untried().find(|&candidate| wanted(family(candidate)))
         };
-        if self.policy.pacing.lanes == Lanes::PerFamily {
+        if self.policy.pacing.queues == AddressQueues::PerFamily {
             let leader = self.attempts.first().map(|attempt| attempt.candidate);
             let main = family(leader.or_else(|| self.field.untried().next())?);
             return first(&|family| (family == main) == (lane == FIRST));

@@ -12,7 +12,7 @@ pub use field::Endpoint;
 use field::Field;
 use pace::Next;
 use questions::Questions;
-pub use questions::{Answer, Intake, Ready, Stage};
+pub use questions::{Answer, AnswerEffect, AnswerTiming, FirstAttemptReason};
 pub use step::{CancelReason, LossReason, Reason, Start, Step};
 
 use super::{Family, Policy, Success};
@@ -39,7 +39,7 @@ use super::{Family, Policy, Success};
 ///
 /// let (t0, delay) = (Instant::now(), Duration::from_millis(250));
 /// let addresses: [IpAddr; 2] = ["2001:db8::1".parse()?, "192.0.2.1".parse()?];
-/// let mut race = Race::among(addresses, Policy::happy_eyeballs(delay));
+/// let mut race = Race::with_addresses(addresses, Policy::happy_eyeballs(delay));
 /// assert!(matches!(race.poll(t0), Step::Start(Start { attempt: 0, .. })));
 /// assert_eq!(race.poll(t0), Step::Wait(Some(t0 + delay)));
 /// assert_eq!(race.next_attempt_at(), Some(t0 + delay));
@@ -56,12 +56,12 @@ use super::{Family, Policy, Success};
 /// With a name, whose IPv6 addresses nobody tells:
 ///
 /// ```
-/// use loopctl::plan::{Answer, Family, Preset, Race, Ready, Reason, Start, Step};
+/// use loopctl::plan::{Answer, Family, Preset, Race, FirstAttemptReason, Reason, Start, Step};
 /// use std::net::IpAddr;
 /// use std::time::{Duration, Instant};
 ///
 /// let t0 = Instant::now();
-/// let mut race = Race::resolving([Family::Inet6, Family::Inet], Preset::Hev3.into());
+/// let mut race = Race::with_queries([Family::Inet6, Family::Inet], Preset::Hev3.into());
 /// assert_eq!(race.poll(t0), Step::Query(Family::Inet6));
 /// assert_eq!(race.poll(t0), Step::Query(Family::Inet));
 /// assert_eq!(race.poll(t0), Step::Wait(None));
@@ -69,7 +69,7 @@ use super::{Family, Policy, Success};
 /// race.answered(Family::Inet, Answer::Addresses(vec![answer]), t0);
 /// let later = t0 + Duration::from_millis(50);
 /// assert_eq!(race.poll(t0), Step::Wait(Some(later)), "the Resolution Delay");
-/// let start = Start { attempt: 0, planned: later, reason: Reason::First(Ready::DelayPassed) };
+/// let start = Start { attempt: 0, planned: later, reason: Reason::First(FirstAttemptReason::ResolutionDelay) };
 /// assert_eq!(race.poll(later), Step::Start(start));
 /// # Ok::<(), std::net::AddrParseError>(())
 /// ```
@@ -108,15 +108,15 @@ enum Outcome {
 
 impl<A: Endpoint> Race<A> {
     /// A race to these addresses, known from the beginning and in the resolver's order.
-    pub fn among(addresses: impl IntoIterator<Item = A>, policy: Policy) -> Self {
-        let mut race = Self::resolving([], policy);
+    pub fn with_addresses(addresses: impl IntoIterator<Item = A>, policy: Policy) -> Self {
+        let mut race = Self::with_queries([], policy);
         race.field.add(addresses, None, 0, &race.policy);
         race
     }
 
     /// A race to addresses yet to be asked for, one question for each of these families. The questions are asked
     /// in this order, back to back, and the first family is the preferred one.
-    pub fn resolving(families: impl IntoIterator<Item = Family>, policy: Policy) -> Self {
+    pub fn with_queries(families: impl IntoIterator<Item = Family>, policy: Policy) -> Self {
         Self {
             questions: Questions::new(families),
             field: Field::default(),
@@ -149,17 +149,18 @@ impl<A: Endpoint> Race<A> {
     }
 
     /// The question for this family has an answer. What comes twice, unasked, or after the end changes nothing.
-    pub fn answered(&mut self, family: Family, answer: Answer<A>, now: Instant) -> Intake {
+    pub fn answered(&mut self, family: Family, answer: Answer<A>, now: Instant) -> AnswerEffect {
         let (verdict, addresses) = answer.parts();
         let Some(rank) = self.questions.note(family, verdict, now) else {
-            return Intake::nothing(Stage::Unasked);
+            return AnswerEffect::nothing(AnswerTiming::Unexpected);
         };
         if self.is_decided() {
-            return Intake::nothing(Stage::TooLate);
+            return AnswerEffect::nothing(AnswerTiming::TooLate);
         }
-        let stage = if self.attempts.is_empty() { Stage::InTime } else { Stage::Merged };
+        let timing =
+            if self.attempts.is_empty() { AnswerTiming::InTime } else { AnswerTiming::Merged };
         let (added, duplicates) = self.field.add(addresses, Some(now), rank, &self.policy);
-        Intake { stage, added, duplicates }
+        AnswerEffect { timing, added, duplicates }
     }
 
     /// The attempt has a TCP connection, and its TLS handshake begins. Where TCP is enough, it has succeeded.
@@ -197,7 +198,7 @@ impl<A: Endpoint> Race<A> {
         Some(self.field.address(self.attempts.get(attempt)?.candidate))
     }
 
-    /// The addresses not yet tried, in the order of the list; [`Lanes`](super::Lanes) may take them in another.
+    /// The addresses not yet tried, in the order of the list; [`AddressQueues`](super::AddressQueues) may take them in another.
     /// How many of them will be is bounded by [`Endpoints::most`](super::Endpoints::most).
     pub fn untried(&self) -> impl Iterator<Item = &A> {
         self.field.untried().map(|candidate| self.field.address(candidate))

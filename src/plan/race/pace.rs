@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::super::{Kick, Lanes, Success};
+use super::super::{AddressQueues, AdvanceOn, Success};
 use super::{Attempt, Endpoint, Outcome, Race, Reason};
 
 /// A start to come.
@@ -21,13 +21,13 @@ const TLS_TO_TCP: u32 = 3;
 impl<A: Endpoint> Race<A> {
     /// The next start, if nothing happens before; `None`: only something that happens can start another.
     pub(super) fn next_start(&self) -> Option<Next> {
-        let most = self.policy.endpoints.most;
+        let most = self.policy.endpoints.max_addresses;
         if most.is_some_and(|most| self.attempts.len() >= most.get()) || !self.has_room() {
             return None;
         }
-        let next = match self.policy.pacing.lanes {
-            Lanes::One => self.next_in_line(),
-            Lanes::PerFamily | Lanes::Two => self.next_in_lanes(),
+        let next = match self.policy.pacing.queues {
+            AddressQueues::Single => self.next_in_line(),
+            AddressQueues::PerFamily | AddressQueues::Shared => self.next_in_lanes(),
         };
         Some(self.hold_back(next?))
     }
@@ -76,11 +76,14 @@ impl<A: Endpoint> Race<A> {
     fn kick(&self, newest: &Attempt) -> Option<(Instant, Reason)> {
         let delay = self.policy.connection_attempt_delay;
         let ends = self.attempts.iter().enumerate();
-        let mut ends = ends.filter_map(|(nth, it)| Some((it.end_that_kicks()?, Reason::Kick(nth))));
-        match delay.map_or(Kick::Newest, |_| self.policy.pacing.kick) {
-            Kick::Newest => newest.end_that_kicks().and_then(|_| ends.next_back()),
-            Kick::Idle if self.pending().next().is_none() => ends.max_by_key(|(at, _)| *at),
-            Kick::Idle | Kick::Never => None,
+        let mut ends =
+            ends.filter_map(|(nth, it)| Some((it.end_that_kicks()?, Reason::AttemptEnded(nth))));
+        match delay.map_or(AdvanceOn::NewestEnded, |_| self.policy.pacing.advance_on) {
+            AdvanceOn::NewestEnded => newest.end_that_kicks().and_then(|_| ends.next_back()),
+            AdvanceOn::AllEnded if self.pending().next().is_none() => {
+                ends.max_by_key(|(at, _)| *at)
+            }
+            AdvanceOn::AllEnded | AdvanceOn::DelayOnly => None,
         }
     }
 
@@ -89,7 +92,8 @@ impl<A: Endpoint> Race<A> {
         let Next { mut at, mut reason, .. } = next;
         let is_first = self.attempts.is_empty();
         let known = self.field.since(next.candidate).filter(|_| !is_first);
-        for (other, why) in [(known, Reason::LateAnswer), (self.room_since, Reason::Room)] {
+        for (other, why) in [(known, Reason::LateAnswer), (self.room_since, Reason::ParallelLimit)]
+        {
             if let Some(later) = other.filter(|other| *other > at) {
                 (at, reason) = (later, why);
             }
@@ -100,11 +104,12 @@ impl<A: Endpoint> Race<A> {
 
     /// Before when nothing may start.
     fn floor(&self) -> Option<Instant> {
-        let floor = self.policy.pacing.floor;
-        let counts =
-            |attempt: &&Attempt| !floor.spares_unsent || attempt.outcome() != Some(Outcome::Unsent);
+        let floor = self.policy.pacing.minimum_delay;
+        let counts = |attempt: &&Attempt| {
+            !floor.exempts_unsent || attempt.outcome() != Some(Outcome::Unsent)
+        };
         let last = self.attempts.iter().rfind(counts)?;
-        last.started.checked_add(floor.least)
+        last.started.checked_add(floor.delay)
     }
 }
 

@@ -1,61 +1,61 @@
-//! What is asked, what was answered, and when there is enough to begin.
+//! Address queries of a race: their answers, and the earliest start of the first attempt.
 
 use std::time::Instant;
 
-use super::super::{Family, GivesUp, Resolution, Since};
+use super::super::{DelayFrom, Family, NegativeAnswers, Resolution};
 
-/// What came of a question for addresses.
+/// Answer to the query for the addresses of one family.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer<A> {
-    /// These. None at all is as good as [`NoData`](Self::NoData).
+    /// Addresses. An empty list means the same as [`NoData`](Self::NoData).
     Addresses(Vec<A>),
-    /// The name exists and has none of this family.
+    /// The name exists but has no address of this family.
     NoData,
     /// The name does not exist (NXDOMAIN).
     NoName,
-    /// Servers answered, and could not tell (SERVFAIL, REFUSED, FORMERR and the like).
+    /// The servers answered with an error (SERVFAIL, REFUSED, FORMERR and the like).
     Failed,
     /// No server answered.
     TimedOut,
 }
 
-/// What a race made of an answer.
+/// Effect of an answer on the race.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Intake {
-    /// When it came.
-    pub stage: Stage,
-    /// How many of its addresses may be tried.
+pub struct AnswerEffect {
+    /// Arrival relative to the attempts.
+    pub timing: AnswerTiming,
+    /// Number of addresses added to the race.
     pub added: usize,
-    /// How many of them are left out, because they were known already.
+    /// Number of addresses dropped because the race already knew them.
     pub duplicates: usize,
 }
 
-/// How far a race was when an answer came.
+/// Arrival of an answer, relative to the attempts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
-    /// Nothing had started.
+pub enum AnswerTiming {
+    /// Before the first attempt.
     InTime,
-    /// Attempts had started without it; its addresses were merged into what is left to try.
+    /// After the first attempt: its addresses were merged into those left to try.
     Merged,
-    /// The race was over; nothing was made of it.
+    /// After the end of the race: ignored.
     TooLate,
-    /// Nobody had asked, or there was an answer already; nothing was made of it.
-    Unasked,
+    /// Without a query, or after an earlier answer to the same query: ignored.
+    Unexpected,
 }
 
-/// Why the first attempt may start.
+/// Reason for starting the first attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ready {
-    /// The addresses were known from the beginning.
+pub enum FirstAttemptReason {
+    /// The addresses were known from the start.
     Known,
-    /// Those of the preferred family have come.
-    Preferred,
-    /// All questions have their answers.
-    Complete,
-    /// The preferred family has no address to wait for.
-    GaveUp,
-    /// The Resolution Delay has passed.
-    DelayPassed,
+    /// The preferred family's addresses had arrived.
+    PreferredFamily,
+    /// All queries had been answered.
+    AllAnswered,
+    /// The preferred family was known to have no address.
+    NegativeAnswer,
+    /// The Resolution Delay had passed.
+    ResolutionDelay,
 }
 
 /// An [`Answer`] without its addresses.
@@ -96,9 +96,9 @@ impl<A> Answer<A> {
     }
 }
 
-impl Intake {
-    pub(super) fn nothing(stage: Stage) -> Self {
-        Self { stage, added: 0, duplicates: 0 }
+impl AnswerEffect {
+    pub(super) fn nothing(timing: AnswerTiming) -> Self {
+        Self { timing, added: 0, duplicates: 0 }
     }
 }
 
@@ -135,24 +135,25 @@ impl Questions {
 
     /// When the first attempt may start if nothing else happens, and why. `None`: nothing is known that would
     /// start it.
-    pub(super) fn ready(&self, rule: Resolution) -> Option<(Instant, Ready)> {
+    pub(super) fn ready(&self, rule: Resolution) -> Option<(Instant, FirstAttemptReason)> {
         let begun = self.begun?;
         match (rule, self.all.as_slice()) {
-            (_, []) => Some((begun, Ready::Known)),
-            (Resolution::Together { needs_ipv4 }, all) => {
-                Some((complete(all, needs_ipv4)?, Ready::Complete))
+            (_, []) => Some((begun, FirstAttemptReason::Known)),
+            (Resolution::Joint { requires_ipv4 }, all) => {
+                Some((complete(all, requires_ipv4)?, FirstAttemptReason::AllAnswered))
             }
-            (Resolution::Apart { delay, since, gives_up }, [preferred, others @ ..]) => {
+            (Resolution::Separate { delay, delay_from, ended_by }, [preferred, others @ ..]) => {
                 let at_hand = others.iter().filter_map(Question::positive).min();
-                let given_up = preferred.given_up(gives_up).zip(at_hand);
-                let patience = at_hand.and_then(|at| match since {
-                    Since::Answer => at.checked_add(delay),
-                    Since::Beginning => Some(at.max(begun.checked_add(delay)?)),
+                let given_up = preferred.given_up(ended_by).zip(at_hand);
+                let patience = at_hand.and_then(|at| match delay_from {
+                    DelayFrom::FirstAnswer => at.checked_add(delay),
+                    DelayFrom::RaceStart => Some(at.max(begun.checked_add(delay)?)),
                 });
                 let ways = [
-                    preferred.positive().map(|at| (at, Ready::Preferred)),
-                    given_up.map(|(one, other)| (one.max(other), Ready::GaveUp)),
-                    patience.map(|at| (at, Ready::DelayPassed)),
+                    preferred.positive().map(|at| (at, FirstAttemptReason::PreferredFamily)),
+                    given_up
+                        .map(|(one, other)| (one.max(other), FirstAttemptReason::NegativeAnswer)),
+                    patience.map(|at| (at, FirstAttemptReason::ResolutionDelay)),
                 ];
                 ways.into_iter().flatten().min_by_key(|(at, _)| *at)
             }
@@ -161,10 +162,10 @@ impl Questions {
 }
 
 /// When the last question was answered, if that makes a list of addresses.
-fn complete(all: &[Question], needs_ipv4: bool) -> Option<Instant> {
+fn complete(all: &[Question], requires_ipv4: bool) -> Option<Instant> {
     let is_fatal = |question: &Question| {
         let is_silent = question.answer.is_some_and(|(_, verdict)| verdict == Verdict::TimedOut);
-        needs_ipv4 && question.family == Family::Inet && is_silent
+        requires_ipv4 && question.family == Family::Inet && is_silent
     };
     if all.iter().any(is_fatal) || all.iter().all(|question| question.positive().is_none()) {
         return None;
@@ -181,10 +182,10 @@ impl Question {
     }
 
     /// When it was known to have no addresses, as far as these rules would know.
-    fn given_up(&self, rule: GivesUp) -> Option<Instant> {
+    fn given_up(&self, rule: NegativeAnswers) -> Option<Instant> {
         let counts = |verdict: Verdict| match rule {
-            GivesUp::AtAnyAnswer => verdict != Verdict::Positive,
-            GivesUp::AtNoData => verdict == Verdict::NoData,
+            NegativeAnswers::Any => verdict != Verdict::Positive,
+            NegativeAnswers::NoDataOnly => verdict == Verdict::NoData,
         };
         self.answer.filter(|(_, verdict)| counts(*verdict)).map(|(at, _)| at)
     }

@@ -1,71 +1,71 @@
-//! What the owner of a race does next, and why.
+//! Steps that a race asks its owner to take, with their reasons.
 
 use std::time::Instant;
 
 use super::super::Family;
-use super::Ready;
+use super::FirstAttemptReason;
 
-/// What the owner of a [`Race`](super::Race) does next.
+/// Next step for the owner of a [`Race`](super::Race).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// Ask for the addresses of this family now, then poll again.
+    /// Query the addresses of this family now, then poll again.
     Query(Family),
     /// Start this attempt now, then poll again.
     Start(Start),
-    /// End this attempt now, then poll again. It counts as ended already.
+    /// Cancel this attempt now, then poll again. The race already counts it as ended.
     Cancel {
-        /// Its number.
+        /// Number of the attempt.
         attempt: usize,
-        /// What for.
+        /// Reason of the cancellation.
         why: CancelReason,
     },
-    /// Nothing to do before this instant unless something happens; `None`: nothing until something does.
+    /// Poll again at this instant, or earlier if something happens. `None`: only if something happens.
     Wait(Option<Instant>),
-    /// Over: this attempt is the connection. Cancel the others, and do not wait for answers.
+    /// The race is over, and this attempt is the connection. Cancel the others and ignore missing answers.
     Won(usize),
-    /// Over: there is no connection.
+    /// The race is over without a connection.
     Lost(LossReason),
 }
 
-/// An attempt that starts.
+/// Start of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Start {
-    /// Its number; [`Race::address`](super::Race::address) says where to.
+    /// Number of the attempt; [`Race::address`](super::Race::address) has its address.
     pub attempt: usize,
-    /// When it was to start: how much later it does is the owner's delay, not the network's.
+    /// Planned start. If the attempt starts later, this host caused the delay, not the network.
     pub planned: Instant,
-    /// Why then.
+    /// Reason for starting at that time.
     pub reason: Reason,
 }
 
-/// Why an attempt starts when it does.
+/// Reason for the start time of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
-    /// It is the first, and there was enough of an answer.
-    First(Ready),
-    /// The Connection Attempt Delay has passed.
+    /// First attempt: enough answers had arrived.
+    First(FirstAttemptReason),
+    /// The Connection Attempt Delay had passed.
     Timer,
-    /// This attempt has ended.
-    Kick(usize),
-    /// It would have started before, had its address been known.
+    /// The attempt with this number had ended.
+    AttemptEnded(usize),
+    /// The address had just become known; without that the attempt would have started earlier.
     LateAnswer,
-    /// It would have started before, had fewer been under way.
-    Room,
+    /// An attempt had just ended that had kept the race at [`max_parallel`](super::super::Policy::max_parallel).
+    ParallelLimit,
 }
 
-/// Why an attempt ends before anything is known of it.
+/// Reason for cancelling an attempt during the race.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CancelReason {
-    /// It has used up its own time ([`Policy::attempt_timeout`](super::super::Policy::attempt_timeout)).
+    /// It reached its [`attempt_timeout`](super::super::Policy::attempt_timeout).
     TimedOut,
-    /// The next takes its place ([`WhenFull::ReplacesOldest`](super::super::WhenFull::ReplacesOldest)).
+    /// A newer attempt replaced it ([`AtLimit::ReplaceOldest`](super::super::AtLimit::ReplaceOldest)).
     Replaced,
 }
 
-/// Why there is no connection.
+/// Reason for a race without a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LossReason {
-    /// There was nothing to try.
+    /// There was no address to try.
     NoAddress,
     /// Every attempt failed.
     AllFailed,

@@ -7,10 +7,12 @@ use loopctl::TlsErrorKind;
 use loopctl::plan::{Answer, Family, Preset};
 
 use super::{Attempt, End as ReportEnd, Outcome, Report, Secured};
-use crate::cause;
+use crate::config::Rules;
+use crate::diagnose::cause;
+use crate::diagnose::prediction::{
+    Fate, Forecast, How, Leg, LegEnd, Names, Reply, World, forecast,
+};
 use crate::exit::Exit;
-use crate::forecast::{Fate, Forecast, How, Leg, LegEnd, Names, Reply, World, forecast};
-use crate::request::Rules;
 
 /// What was measured, and what each policy makes of it.
 #[derive(Debug, Clone)]

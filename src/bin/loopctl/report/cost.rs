@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use loopctl::plan::{Ready, Reason};
+use loopctl::plan::{FirstAttemptReason, Reason};
 
 use super::Report;
 use super::query::{Query, Verdict};
@@ -53,9 +53,11 @@ impl Report {
         let Reason::First(ready) = self.attempts.first()?.schedule.reason else { return None };
         match ready {
             // The preferred family is asked for first.
-            Ready::Preferred | Ready::GaveUp | Ready::DelayPassed => queries.first(),
-            Ready::Complete => queries.iter().max_by_key(|query| query.ended_at()),
-            Ready::Known => None,
+            FirstAttemptReason::PreferredFamily
+            | FirstAttemptReason::NegativeAnswer
+            | FirstAttemptReason::ResolutionDelay => queries.first(),
+            FirstAttemptReason::AllAnswered => queries.iter().max_by_key(|query| query.ended_at()),
+            FirstAttemptReason::Known => None,
         }
     }
 }

@@ -7,7 +7,8 @@ use loopctl::plan::SlowLog;
 use loopctl::{DnsAnswer, DnsData, DnsRecord, RecordType};
 
 use super::Began;
-use super::order::{self, AddressRow, Found};
+use super::order;
+use super::order::{AddressRow, Found};
 use super::query::{Queries, Query, QueryEnd, Verdict};
 use super::trace::Hop;
 use crate::exit::Exit;

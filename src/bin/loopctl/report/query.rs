@@ -8,7 +8,7 @@ use loopctl::{
     DnsAnswer, DnsError, DnsErrorKind, DnsEvent, DnsEventKind, DnsServer, RecordType, ResolveError,
 };
 
-use crate::message::plain;
+use crate::util::message::plain;
 
 /// One question, from the first message to the last.
 #[derive(Debug, Clone)]
@@ -387,7 +387,7 @@ impl Query {
                 self.course.failures.push(format!(
                     "{}: {}",
                     server.endpoint(),
-                    crate::cause::brief(failure)
+                    crate::diagnose::cause::brief(failure)
                 ));
             }
             DnsEventKind::Finished { result } => self.finish(result),

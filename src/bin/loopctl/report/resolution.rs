@@ -3,10 +3,11 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use loopctl::plan::{Family, Ready, Reason};
+use loopctl::plan::{Family, FirstAttemptReason, Reason};
 use loopctl::{Address, EventKind};
 
-use super::query::{self, Queries, QueryEnd};
+use super::query;
+use super::query::{Queries, QueryEnd};
 use super::{Carrier, End, Report, Subject};
 use crate::exit::Exit;
 
@@ -129,7 +130,9 @@ impl Resolution {
     /// A race that begins with all addresses does not know that somebody had to be asked for them.
     pub(super) fn reason(&self, reason: Reason) -> Reason {
         match (reason, self.via) {
-            (Reason::First(Ready::Known), Via::System | Via::Dns) => Reason::First(Ready::Complete),
+            (Reason::First(FirstAttemptReason::Known), Via::System | Via::Dns) => {
+                Reason::First(FirstAttemptReason::AllAnswered)
+            }
             (reason, _) => reason,
         }
     }

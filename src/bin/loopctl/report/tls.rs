@@ -8,11 +8,11 @@ use loopctl::{
     TlsPeer, TlsVerdict,
 };
 
+use super::certificate::{Certificate, Said};
 use super::{Attempt, End, Report, Subject};
-use crate::args::StartTlsArg;
-use crate::certificate::{Certificate, Said};
+use crate::cli::StartTlsArg;
 use crate::exit::Exit;
-use crate::render::units;
+use crate::output::units;
 
 /// What was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -20,7 +20,9 @@ use crate::net::{
     AbortReason, Address, AttemptError, ConnectError, EventKind, Failure, Phase, ResolveError,
     SocketSnapshot,
 };
-use crate::plan::{Answer, CancelReason, Endpoint, Family, Policy, Race, Stage, Start, Step};
+use crate::plan::{
+    Answer, AnswerTiming, CancelReason, Endpoint, Family, Policy, Race, Start, Step,
+};
 use crate::task::Alarm;
 use attempt_state::Lane;
 
@@ -61,7 +63,7 @@ impl<'a> Contest<'a> {
         policy: Policy,
     ) -> Self {
         let clock = Clockwork { alarm: Alarm::new(event_loop), deadline: None, next_attempt: None };
-        let race = Race::among(candidates, policy);
+        let race = Race::with_addresses(candidates, policy);
         let (event_loop, lanes, inquiry) = (event_loop.clone(), Vec::new(), None);
         Self { event_loop, tracer, setup, race, lanes, clock, inquiry, is_over: false }
     }
@@ -74,7 +76,7 @@ impl<'a> Contest<'a> {
         inquiry: Inquiry,
         policy: Policy,
     ) -> Self {
-        let race = Race::resolving(inquiry.families(), policy.clone());
+        let race = Race::with_queries(inquiry.families(), policy.clone());
         let mut contest = Self::new(event_loop, tracer, setup, Vec::new(), policy);
         contest.tracer.tell(event_loop.time(), EventKind::ResolveStarted { host: inquiry.host() });
         (contest.race, contest.inquiry) = (race, Some(inquiry));
@@ -132,11 +134,11 @@ impl<'a> Contest<'a> {
                     Err((reason, symbol)) => EventKind::QueryFailed { family, reason, symbol },
                 },
             );
-            let intake = self.race.answered(family, answer, now);
+            let effect = self.race.answered(family, answer, now);
             if let Some(inquiry) = &self.inquiry {
                 self.race.sort_by_key(inquiry.ranking());
             }
-            if intake.stage == Stage::Merged && intake.added > 0 {
+            if effect.timing == AnswerTiming::Merged && effect.added > 0 {
                 let candidates = self.candidates();
                 self.tracer.tell(now, EventKind::CandidatesResorted { candidates });
             }

@@ -86,8 +86,8 @@ impl Io {
         self.cold.as_ref().map_or(0, |cold| cold.unsent())
     }
 
-    pub(super) fn owes_call(&self) -> bool {
-        self.cold.as_ref().is_some_and(|cold| cold.watermarks.owes_call())
+    pub(super) fn has_pending_flow_call(&self) -> bool {
+        self.cold.as_ref().is_some_and(|cold| cold.watermarks.has_pending_call())
     }
 
     pub(super) fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {

@@ -5,7 +5,7 @@ use std::io;
 use std::rc::Rc;
 
 use super::{StreamTransport, wake};
-use crate::event_loop::{LoopHandle, PanicError, Room, catch};
+use crate::event_loop::{LoopHandle, LoopLocal, PanicError, catch};
 use crate::net::protocol::ProtocolRef;
 use crate::net::{AfterEof, BufferedProtocol};
 
@@ -28,7 +28,7 @@ impl Default for SharedReadBuffer {
     }
 }
 
-impl Room for SharedReadBuffer {
+impl LoopLocal for SharedReadBuffer {
     fn close(&self, _: &LoopHandle) {}
 }
 
@@ -75,7 +75,7 @@ impl StreamTransport {
     }
 
     fn read_and_deliver(self: &Rc<Self>) -> Received {
-        let shared = self.event_loop.room::<SharedReadBuffer>();
+        let shared = self.event_loop.local::<SharedReadBuffer>();
         // Never borrowed twice: the protocol is called from here only, and loops do not nest.
         let mut buffer = shared.0.borrow_mut();
         let received = self.receive(&mut buffer);

@@ -42,7 +42,7 @@ impl StreamTransport {
             // A protocol that paused reading until it may write again must be resumed.
             cold.watermarks.shrank(0);
         } else {
-            cold.watermarks.end();
+            cold.watermarks.reset();
         }
         let waiters = std::mem::take(&mut cold.waiters);
         drop(io);

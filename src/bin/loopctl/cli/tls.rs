@@ -1,0 +1,98 @@
+//! What was typed about TLS.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::values::{alpn, duration};
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "TLS")]
+#[command(group = clap::ArgGroup::new("secure").multiple(true))]
+pub(crate) struct TlsArgs {
+    /// Use TLS; report version, cipher suite and certificate; -v shows the whole certificate chain
+    ///
+    /// The connection counts as made when the handshake is done, within --timeout. Certificates must lead
+    /// to a CA that the system trusts, or that --ca names, and match the host of the target or --sni.
+    /// Sessions are never resumed. If the server requests a client certificate, loopctl waits 50 ms to 1 s
+    /// for the server to accept or reject it.
+    #[arg(long, group = "secure")]
+    pub(crate) tls: bool,
+    /// Start TLS inside a plain-text protocol (STARTTLS)
+    ///
+    /// The exchange runs over the connection that won the race, so an attempt wins by TCP. Plain-text data
+    /// after the server's answer is rejected.
+    #[arg(long, value_name = "PROTOCOL", group = "secure")]
+    pub(crate) starttls: Option<StartTlsArg>,
+    /// Server name to send (SNI) and to match against the certificate; empty sends none and matches any
+    #[arg(long, value_name = "NAME", requires = "secure")]
+    pub(crate) sni: Option<String>,
+    /// ALPN protocols to offer, in order of preference
+    #[arg(long, value_name = "NAME[,NAME...]", requires = "secure", value_parser = alpn)]
+    pub(crate) alpn: Option<Protocols>,
+    /// Minimum TLS version
+    #[arg(long, value_name = "VERSION", requires = "secure", default_value = "1.2")]
+    pub(crate) tls_min: VersionArg,
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
+    #[command(flatten)]
+    pub(crate) own: OwnArgs,
+}
+
+/// Arguments that decide which certificates are accepted.
+#[derive(Debug, Args)]
+pub(crate) struct TrustArgs {
+    /// Trust the CA certificates in FILE (PEM) instead of the system's; repeatable
+    #[arg(long, value_name = "FILE", requires = "secure")]
+    pub(crate) ca: Vec<PathBuf>,
+    /// Accept any certificate; certificate problems are still reported
+    #[arg(long, requires = "secure")]
+    pub(crate) insecure: bool,
+    /// Exit 60 if a certificate of the peer expires within this time, such as 14d
+    #[arg(long, value_name = "DUR", requires = "secure", value_parser = duration)]
+    pub(crate) cert_expiry: Option<Duration>,
+}
+
+/// Client certificate.
+#[derive(Debug, Args)]
+pub(crate) struct OwnArgs {
+    /// Client certificate with its chain (PEM)
+    #[arg(long, value_name = "FILE", requires = "secure")]
+    pub(crate) cert: Option<PathBuf>,
+    /// Private key of --cert (PEM), if it is in a separate file
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub(crate) key: Option<PathBuf>,
+}
+
+/// ALPN protocol names in order of preference (RFC 7301).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Protocols(pub(crate) Vec<String>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StartTlsArg {
+    /// RFC 3207
+    Smtp,
+    /// RFC 9051
+    Imap,
+    /// RFC 2595
+    Pop3,
+    /// RFC 4217
+    Ftp,
+    /// PostgreSQL's SSLRequest
+    Postgres,
+    /// RFC 4511
+    Ldap,
+    /// RFC 6120
+    Xmpp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum VersionArg {
+    /// RFC 5246
+    #[value(name = "1.2")]
+    Tls12,
+    /// RFC 8446
+    #[value(name = "1.3")]
+    Tls13,
+}

@@ -1,0 +1,229 @@
+//! Every lookup and every address by itself.
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use loopctl::plan::{Family, Preset, Target, sort_destinations};
+use loopctl::{DnsClient, LoopHandle, Resolver, source_address};
+
+use crate::commands::connect::Session;
+use crate::commands::connect::race::Try;
+use crate::config::RaceRequest;
+use crate::config::environment::Environment;
+use crate::report::compare::{Lookup, LookupEnd, Probe, Survey};
+use crate::report::{Report, Via};
+use crate::util::join_all::{Part, together};
+
+/// Measures, and notes what there is.
+pub(super) struct Surveyor<'a> {
+    session: &'a Rc<Session>,
+    event_loop: &'a LoopHandle,
+    this: &'a Try<'a>,
+    patience: Duration,
+    /// An attempt to one address, for as long as the kernel tries.
+    race: RaceRequest,
+    report: &'a Rc<RefCell<Report>>,
+    lookups: RefCell<Vec<Lookup>>,
+    probes: RefCell<Probes>,
+}
+
+/// Addresses whose attempts have begun, and those whose attempts are over.
+#[derive(Default)]
+struct Probes {
+    begun: Vec<SocketAddr>,
+    over: Vec<Probe>,
+}
+
+impl<'a> Surveyor<'a> {
+    pub(super) fn new(
+        session: &'a Rc<Session>,
+        event_loop: &'a LoopHandle,
+        this: &'a Try<'a>,
+        patience: Duration,
+        report: &'a Rc<RefCell<Report>>,
+    ) -> Self {
+        let race = this.race.by(Preset::Sequential.into());
+        let (lookups, probes) = Default::default();
+        Self { session, event_loop, this, patience, race, report, lookups, probes }
+    }
+
+    /// All questions at once, for the answer to one would hasten the next; each address as soon as it is known.
+    pub(super) async fn run(self) -> Survey {
+        let via = self.report.borrow().resolve.via;
+        let given = match via {
+            Via::System | Via::Dns => self.look_up(via).await.map(|()| Vec::new()),
+            Via::Literal | Via::Given | Via::Cached => self.given().await,
+        };
+        match &given {
+            Ok(given) => self.probe_all(given).await,
+            Err(why) => self.report.borrow_mut().refuse(why.clone(), self.event_loop.time()),
+        }
+        self.survey(given.unwrap_or_default(), via == Via::Dns)
+    }
+
+    async fn look_up(&self, via: Via) -> Result<(), String> {
+        let resolver = self.session.resolver(self.event_loop, self.this, self.report)?;
+        let families = match (self.this.race.family, via) {
+            // Name servers have no word for both.
+            (Family::Unspecified, Via::Dns) => vec![Family::Inet6, Family::Inet],
+            (Family::Unspecified, _) => vec![Family::Inet6, Family::Inet, Family::Unspecified],
+            (family, _) => vec![family],
+        };
+        let asking = families.into_iter().map(|family| {
+            let resolver = &resolver;
+            Box::pin(async move {
+                let found = self.ask(resolver.as_ref(), family).await;
+                self.probe_all(&found).await;
+            }) as Part<'_>
+        });
+        let asking = asking.collect();
+        self.session.output.borrow_mut().looking_up(&self.this.session, &self.report.borrow());
+        together(asking).await;
+        self.session.output.borrow_mut().looked_up(&self.this.session);
+        Ok(())
+    }
+
+    /// The addresses that a question gives, which is noted with its time.
+    async fn ask(&self, resolver: Option<&DnsClient>, family: Family) -> Vec<SocketAddr> {
+        let Target::Tcp(host, port) = &self.this.target.target else { return Vec::new() };
+        let lookup = loopctl::Lookup::new(host.clone(), port.clone()).family(family);
+        let start = self.since_start();
+        let asking = async {
+            match resolver {
+                Some(resolver) => resolver.resolve(lookup).await,
+                // As a race would have it asked.
+                None if self.this.race.family == Family::Unspecified => {
+                    self.event_loop.getaddrinfo_of_family(lookup).await
+                }
+                None => self.event_loop.getaddrinfo(lookup).await,
+            }
+        };
+        let limited = self.event_loop.timeout(self.this.timeout, asking);
+        let end = match self.session.stop.or(limited).await {
+            None => LookupEnd::Interrupted,
+            Some(Err(_)) => LookupEnd::Silent,
+            Some(Ok(Ok(found))) => {
+                LookupEnd::Found(found.iter().map(|info| info.address).collect())
+            }
+            Some(Ok(Err(error))) => {
+                LookupEnd::Failed { answer: error.answer(), message: error.to_string() }
+            }
+        };
+        let found = match &end {
+            LookupEnd::Found(found) => found.clone(),
+            _ => Vec::new(),
+        };
+        let took = self.since_start().saturating_sub(start);
+        self.lookups.borrow_mut().push(Lookup { family, start, took, end });
+        found
+    }
+
+    /// Addresses for which nobody is asked, in the order in which they were given.
+    async fn given(&self) -> Result<Vec<SocketAddr>, String> {
+        if let Some(given) = self.session.given(self.event_loop, self.this).await? {
+            return Ok(given);
+        }
+        let Target::Tcp(host, port) = &self.this.target.target else { return Ok(Vec::new()) };
+        let lookup = loopctl::Lookup::new(host.clone(), port.clone());
+        let found = self.event_loop.getaddrinfo(lookup.family(self.this.race.family)).await;
+        let found = found.map_err(|error| error.to_string())?;
+        Ok(found.iter().map(|info| info.address).collect())
+    }
+
+    async fn probe_all(&self, addresses: &[SocketAddr]) {
+        let mut new: Vec<Part<'_>> = Vec::new();
+        for to in addresses {
+            let begun = &mut self.probes.borrow_mut().begun;
+            if !begun.contains(to) {
+                begun.push(*to);
+                new.push(Box::pin(self.probe(*to, begun.len())));
+            }
+        }
+        together(new).await;
+    }
+
+    /// One attempt, as a race of its own.
+    async fn probe(&self, to: SocketAddr, number: usize) {
+        let session = format!("{}.{number}", self.this.session);
+        let (known, timeout) = (Some(vec![to]), self.patience);
+        let this = Try { session, known, timeout, race: &self.race, ..self.this.clone() };
+        let began = self.since_start();
+        let mut report = self.session.race_once(self.event_loop, &this).await;
+        let (Some(mut attempt), tls) = (report.attempts.pop(), report.beside.tls.take()) else {
+            return;
+        };
+        attempt.start += began;
+        let tls = tls.map(|tls| tls.later(began));
+        self.probes.borrow_mut().over.push(Probe { to, label: String::new(), attempt, tls });
+    }
+
+    fn since_start(&self) -> Duration {
+        self.report.borrow().since_start(self.event_loop.time())
+    }
+
+    fn survey(self, given: Vec<SocketAddr>, is_dns: bool) -> Survey {
+        let RaceRequest { prefer, family, .. } = *self.this.race;
+        let is_ipv4_first = !is_dns
+            && given.is_empty()
+            && family == Family::Unspecified
+            && prefer.is_none()
+            && Environment::prefers_ipv4();
+        let mut lookups = self.lookups.into_inner();
+        let place = |family| [Family::Inet6, Family::Inet].iter().position(|it| *it == family);
+        lookups.sort_by_key(|lookup| place(lookup.family).unwrap_or(usize::MAX));
+        let first = prefer.or_else(|| is_ipv4_first.then_some(Family::Inet));
+        let probes = in_order(self.probes.into_inner().over, &lookups, &given, first);
+        let (patience, kernel) = (self.patience, Environment::connect_patience());
+        Survey { lookups, given, probes, prefer, is_ipv4_first, patience, kernel, is_dns }
+    }
+}
+
+/// As RFC 6724 has them, or as they were given, with names: `6a` is the first of its family.
+fn in_order(
+    mut probes: Vec<Probe>,
+    lookups: &[Lookup],
+    given: &[SocketAddr],
+    prefer: Option<Family>,
+) -> Vec<Probe> {
+    let found = lookups.iter().flat_map(|lookup| match &lookup.end {
+        LookupEnd::Found(found) => found.as_slice(),
+        _ => &[],
+    });
+    let sorted = sort_destinations(found.map(SocketAddr::ip), source_address);
+    let sorted: Vec<_> = sorted.into_iter().map(|it| it.address).collect();
+    let of_rfc = |to: &SocketAddr| sorted.iter().position(|ip| *ip == to.ip());
+    let as_given = |to: &SocketAddr| given.iter().position(|it| it == to);
+    let family = |to: &SocketAddr| Family::of(&to.ip());
+    let is_other = |to: &SocketAddr| prefer.is_some_and(|wanted| family(to) != wanted);
+    probes.sort_by_key(|it| (is_other(&it.to), as_given(&it.to), of_rfc(&it.to)));
+    let mut counts = [0, 0];
+    for probe in &mut probes {
+        let (digit, count) =
+            if probe.to.is_ipv6() { ('6', &mut counts[0]) } else { ('4', &mut counts[1]) };
+        probe.label = format!("{digit}{}", letters(*count));
+        *count += 1;
+    }
+    probes
+}
+
+/// `a` to `z`, then `aa`.
+fn letters(number: usize) -> String {
+    let last = char::from(b"abcdefghijklmnopqrstuvwxyz"[number % 26]);
+    match number / 26 {
+        0 => last.to_string(),
+        more => letters(more - 1) + &last.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_a_letter_for_every_address() {
+        let names: Vec<String> = [0, 25, 26, 701, 702].into_iter().map(letters).collect();
+        assert_eq!(names, ["a", "z", "aa", "zz", "aaa"]);
+    }
+}

@@ -1,0 +1,49 @@
+//! Name servers in the place of the system's resolver.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use loopctl::{DnsClient, DnsConfigError, DnsEvent, LoopHandle};
+
+use super::Session;
+use super::race::Try;
+use crate::commands::dns_client;
+use crate::config::DnsRequest;
+use crate::report::Report;
+
+impl Session {
+    /// Who asks name servers, where the system is not to be asked. What happens goes into the report, and to those
+    /// who watch.
+    pub(super) fn resolver(
+        self: &Rc<Self>,
+        event_loop: &LoopHandle,
+        this: &Try<'_>,
+        report: &Rc<RefCell<Report>>,
+    ) -> Result<Option<DnsClient>, String> {
+        let Some(dns) = &self.request.race.dns else { return Ok(None) };
+        let known = self.dns.borrow().clone();
+        let client = known.map_or_else(|| self.client(event_loop, dns), Ok);
+        let client = client.map_err(|error| format!("cannot ask name servers: {error}"))?;
+        self.dns.replace(Some(client.clone()));
+        let (session, name, heard) = (Rc::clone(self), this.session.clone(), Rc::clone(report));
+        let client = client.trace(move |event: &DnsEvent| {
+            let began = heard.borrow().began.at;
+            heard.borrow_mut().resolve.queries.hear(0, began, event);
+            session.output.borrow_mut().query(&name, event, &heard.borrow());
+        });
+        Ok(Some(client))
+    }
+
+    /// Whoever names a server wants its answer, not that of the hosts file. Half of the time is left for connecting.
+    fn client(
+        &self,
+        event_loop: &LoopHandle,
+        dns: &DnsRequest,
+    ) -> Result<DnsClient, DnsConfigError> {
+        let mut builder = DnsClient::system()?;
+        if !dns.servers.is_empty() {
+            builder = builder.hosts("");
+        }
+        dns_client::client(event_loop, builder, &dns.servers, self.request.race.timeout / 2)
+    }
+}

@@ -1,0 +1,281 @@
+//! One race of one target.
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use loopctl::plan::{Family, Host, Policy, Port, Target};
+use loopctl::{
+    AddrInfoFlags, CreateConnection, Event, Lookup, LoopHandle, Protocol, ResolveError,
+    TlsConfigError, Transport, source_address,
+};
+
+use super::Session;
+use super::relay::Kept;
+use super::secure::Securing;
+use crate::config::TargetRequest;
+use crate::config::environment::Environment;
+use crate::config::{RaceRequest, TlsRequest};
+use crate::exit::Exit;
+use crate::report::{Began, Carrier, End, Report, Subject, Via, Wanted};
+
+/// One race among several of a run.
+#[derive(Debug, Clone)]
+pub(super) struct Try<'a> {
+    pub(super) target: &'a TargetRequest,
+    /// What events call it: the number of the target, and of the try.
+    pub(super) session: String,
+    /// The addresses that an earlier try was given by the resolver.
+    pub(super) known: Option<Vec<SocketAddr>>,
+    pub(super) timeout: Duration,
+    pub(super) race: &'a RaceRequest,
+}
+
+/// Why a race cannot even begin.
+enum Refused {
+    /// There is no address.
+    Address(String),
+    /// The target's name can be none for TLS.
+    Tls(TlsConfigError),
+}
+
+impl From<String> for Refused {
+    fn from(why: String) -> Self {
+        Self::Address(why)
+    }
+}
+
+/// Wants the connection, not what comes over it.
+struct Probe;
+
+impl Protocol for Probe {
+    fn connection_made(&mut self, transport: &Transport) {
+        transport.close();
+    }
+
+    fn data_received(&mut self, _: &Transport, _: &[u8]) {}
+}
+
+impl Session {
+    /// The only race of a target.
+    pub(super) async fn race(
+        self: &Rc<Self>,
+        event_loop: &LoopHandle,
+        target: &TargetRequest,
+        number: usize,
+    ) -> Report {
+        let session = (number + 1).to_string();
+        let timeout = self.request.race.timeout;
+        let race = &self.request.race;
+        self.race_once(event_loop, &Try { target, session, known: None, timeout, race }).await
+    }
+
+    /// One race. What was asked to stop before it began is told as interrupted.
+    pub(super) async fn race_once(
+        self: &Rc<Self>,
+        event_loop: &LoopHandle,
+        this: &Try<'_>,
+    ) -> Report {
+        let report = Rc::new(RefCell::new(self.blank(event_loop, this)));
+        self.output.borrow_mut().begin(&this.session, &report.borrow());
+        if self.stop.wish().is_none() {
+            let begun = if this.race.udp {
+                self.reach(event_loop, this, &report).await.map_err(Refused::Address)
+            } else {
+                self.connect(event_loop, this, &report).await
+            };
+            match begun {
+                Ok(()) => {}
+                Err(Refused::Address(why)) => report.borrow_mut().refuse(why, event_loop.time()),
+                Err(Refused::Tls(why)) => report.borrow_mut().refuse_tls(why, event_loop.time()),
+            }
+        }
+        let mut report = report.borrow().clone();
+        if let Some(exit) = self.stop.wish()
+            && report.end != End::Connected
+        {
+            report.interrupt(exit, event_loop.time());
+        }
+        report.end_queries();
+        let families = [Family::Inet, Family::Inet6];
+        if families.into_iter().all(|family| report.count(family) > 0) {
+            report.resolve.note_sources(source_address);
+        }
+        report.expect(&self.request.expect);
+        self.output.borrow_mut().end(&this.session, event_loop.time(), &report);
+        report
+    }
+
+    pub(super) fn blank(&self, event_loop: &LoopHandle, this: &Try<'_>) -> Report {
+        let began = Began { at: event_loop.time(), wall: Environment::wall_clock() };
+        let race = this.race;
+        let via =
+            if this.known.is_some() { Via::Cached } else { via(this.target, race.dns.is_some()) };
+        let mut report = Report::new(Subject::of(this.target, race, this.timeout), via, began);
+        // Asked for both families at once, it obeys by itself.
+        report.resolve.is_ipv4_preferred = via == Via::System
+            && report.asks_apart()
+            && race.prefer.is_none()
+            && Environment::prefers_ipv4();
+        report
+    }
+
+    /// Opens the connection unless somebody ends it first. All that matters is told to the listener.
+    async fn connect(
+        self: &Rc<Self>,
+        event_loop: &LoopHandle,
+        this: &Try<'_>,
+        report: &Rc<RefCell<Report>>,
+    ) -> Result<(), Refused> {
+        let connection = self.connection(event_loop, this, report).await?;
+        let connection = connection.trace(self.listener(this, report));
+        let tls = this.race.tls.as_ref();
+        if self.request.purpose.is_none() && tls.is_none() {
+            self.stop.or(connection.open(|| Probe)).await;
+            return Ok(());
+        }
+        let opened = self.stop.or(connection.open_stream()).await;
+        let Some(Ok(mut stream)) = opened else { return Ok(()) };
+        if let Some(tls) = tls {
+            Securing { session: self, event_loop, this, report, tls }.run(&mut stream).await;
+        }
+        if self.request.purpose.is_some() {
+            self.kept.replace(Some(Kept::Stream(stream.0, stream.1)));
+        }
+        Ok(())
+    }
+
+    /// Folds what happens into the report, and tells those who watch.
+    pub(super) fn listener(
+        self: &Rc<Self>,
+        this: &Try<'_>,
+        report: &Rc<RefCell<Report>>,
+    ) -> impl FnMut(&Event) + 'static {
+        let (session, name, heard) = (Rc::clone(self), this.session.clone(), Rc::clone(report));
+        move |event: &Event| {
+            heard.borrow_mut().hear(event);
+            let mut output = session.output.borrow_mut();
+            output.event(&name, event, &heard.borrow());
+            if output.has_failed() {
+                session.stop.now(Exit::CannotWrite);
+            }
+        }
+    }
+
+    async fn connection(
+        self: &Rc<Self>,
+        event_loop: &LoopHandle,
+        this: &Try<'_>,
+        report: &Rc<RefCell<Report>>,
+    ) -> Result<CreateConnection, Refused> {
+        let race = this.race;
+        let connection = match (&this.target.target, self.given(event_loop, this).await?) {
+            (Target::Unix(path), _) => event_loop.create_unix_connection(path),
+            (Target::Tcp(..), Some(given)) => event_loop.create_connection_to(given),
+            (Target::Tcp(host, port), None) => {
+                let connection =
+                    event_loop.create_connection(host.clone(), port.clone()).family(race.family);
+                match self.resolver(event_loop, this, report)? {
+                    Some(resolver) => connection.resolver(resolver),
+                    None if report.borrow().resolve.is_ipv4_preferred => {
+                        connection.prefer(Family::Inet)
+                    }
+                    None => connection,
+                }
+            }
+        };
+        let connection = race.configure(connection.timeout(this.timeout));
+        // TLS that begins in plain comes later.
+        match race.tls.as_ref().filter(|tls| tls.dialogue.is_none()) {
+            None => Ok(connection),
+            Some(tls) => {
+                let client = tls.client_for(&this.target.target);
+                Ok(connection.tls(client.map_err(Refused::Tls)?))
+            }
+        }
+    }
+
+    /// The addresses for which no resolver is to be asked.
+    pub(super) async fn given(
+        &self,
+        event_loop: &LoopHandle,
+        this: &Try<'_>,
+    ) -> Result<Option<Vec<SocketAddr>>, String> {
+        let (port, addresses) = match (&this.target.target, &this.target.pinned, &this.known) {
+            (Target::Tcp(_, port), Some(addresses), None) => (port, addresses),
+            (_, _, known) => return Ok(known.clone()),
+        };
+        let port = number(event_loop, port).await.map_err(|error| error.to_string())?;
+        let family = this.race.family;
+        let wanted = addresses.iter().filter(|ip| family.admits(Family::of(ip)));
+        let wanted: Vec<_> = wanted.map(|ip| SocketAddr::new(*ip, port)).collect();
+        if wanted.is_empty() {
+            return Err("--resolve gives no address of the family asked for".to_owned());
+        }
+        Ok(Some(wanted))
+    }
+}
+
+impl RaceRequest {
+    /// Everything but the target and its time.
+    fn configure(&self, connection: CreateConnection) -> CreateConnection {
+        let mut connection = connection.policy(Policy::clone(&self.policy));
+        if let Some(family) = self.prefer {
+            connection = connection.prefer(family);
+        }
+        if let Some(options) = &self.sockets.options {
+            connection = connection.socket_options(options.clone());
+        }
+        let sources = self.sockets.sources.iter();
+        sources.fold(connection, |connection, source| connection.local_addr(*source))
+    }
+}
+
+impl Subject {
+    pub(super) fn of(target: &TargetRequest, race: &RaceRequest, timeout: Duration) -> Self {
+        let (host, port) = match &target.target {
+            Target::Tcp(host, Port::Number(port)) => (Some(host.to_string()), Some(*port)),
+            Target::Tcp(host, Port::Service(_)) => (Some(host.to_string()), None),
+            Target::Unix(_) => (None, None),
+        };
+        let carrier = match &target.target {
+            Target::Unix(_) => Carrier::Unix,
+            Target::Tcp(..) if race.udp => Carrier::Udp,
+            Target::Tcp(..) => Carrier::Tcp,
+        };
+        let (text, policy, family) = (target.text.clone(), race.policy.clone(), race.family);
+        let tls = race.tls.as_ref().map(|tls| Wanted::of(tls, host.as_deref()));
+        Self { text, host, port, carrier, family, policy, timeout, tls }
+    }
+}
+
+impl Wanted {
+    fn of(tls: &TlsRequest, host: Option<&str>) -> Self {
+        let name = tls.name.as_deref().or(host);
+        let name = name.filter(|name| !name.is_empty()).map(str::to_owned);
+        let TlsRequest { dialogue, has_own, offers_alpn, .. } = *tls;
+        Self { name, dialogue, has_own, offers_alpn }
+    }
+}
+
+fn via(target: &TargetRequest, by_dns: bool) -> Via {
+    match (&target.target, &target.pinned) {
+        (_, Some(_)) => Via::Given,
+        (Target::Tcp(Host::Name(_), _), None) if by_dns => Via::Dns,
+        (Target::Tcp(Host::Name(_), _), None) => Via::System,
+        (Target::Tcp(Host::Literal(_), _) | Target::Unix(_), None) => Via::Literal,
+    }
+}
+
+/// The number of a service, which the resolver knows without a name server.
+async fn number(event_loop: &LoopHandle, port: &Port) -> Result<u16, ResolveError> {
+    match port {
+        Port::Number(number) => Ok(*number),
+        Port::Service(_) => {
+            let lookup = Lookup::new("127.0.0.1", port.clone()).flags(AddrInfoFlags::NUMERICHOST);
+            let found = event_loop.getaddrinfo(lookup).await?;
+            Ok(found.first().map_or(0, |info| info.address.port()))
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! TLS over a connection that has won its race.
+
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+use loopctl::{
+    Failure, LoopHandle, StreamReader, StreamWriter, TlsError, TlsErrorKind, TlsVersion,
+};
+
+use super::Session;
+use super::race::Try;
+use super::starttls;
+use crate::cli::StartTlsArg;
+use crate::config::TlsRequest;
+use crate::report::{Dialogue, Report, TlsFailure, TlsPhase};
+
+/// A connection on which TLS is wanted.
+pub(super) struct Securing<'a> {
+    pub(super) session: &'a Rc<Session>,
+    pub(super) event_loop: &'a LoopHandle,
+    pub(super) this: &'a Try<'a>,
+    pub(super) report: &'a Rc<RefCell<Report>>,
+    pub(super) tls: &'a TlsRequest,
+}
+
+type Stream = (StreamReader, StreamWriter);
+
+impl Securing<'_> {
+    /// After a race of TLS there is the refusal of a client to wait for; after one without, all of it.
+    pub(super) async fn run(&self, stream: &mut Stream) {
+        let ended = match self.tls.dialogue {
+            Some(protocol) => {
+                let begun = self.report.borrow().since_start(self.event_loop.time());
+                let left = self.this.timeout.saturating_sub(begun);
+                let upgrading = self.event_loop.timeout(left, self.upgrade(protocol, stream));
+                self.session.stop.or(upgrading).await
+            }
+            None => Some(Ok(())),
+        };
+        if let Some(Err(_)) = ended {
+            let phase = match self.has_begun() {
+                true => TlsPhase::Handshake,
+                false => TlsPhase::StartTls,
+            };
+            let error = io::Error::new(io::ErrorKind::TimedOut, "no answer in time");
+            self.decline(Some(TlsErrorKind::TimedOut), phase, &error);
+        }
+        self.hear_refusal(&mut stream.0).await;
+    }
+
+    async fn upgrade(&self, protocol: StartTlsArg, (reader, writer): &mut Stream) {
+        let start = self.report.borrow().since_start(self.event_loop.time());
+        let name = self.report.borrow().subject.tls.as_ref().and_then(|tls| tls.name.clone());
+        let begun = Dialogue { protocol, start, took: Duration::ZERO, greeting: None };
+        self.report.borrow_mut().agree(begun);
+        let spoken =
+            starttls::speak(protocol, reader, writer, name.as_deref().unwrap_or_default()).await;
+        let greeting = match spoken {
+            Ok(greeting) => greeting,
+            Err(error) => return self.decline(None, TlsPhase::StartTls, &error),
+        };
+        let took = self.report.borrow().since_start(self.event_loop.time()).saturating_sub(start);
+        self.report.borrow_mut().agree(Dialogue { protocol, start, took, greeting });
+        let begun = match self.tls.client_for(&self.this.target.target) {
+            Ok(client) => {
+                let listener = self.session.listener(self.this, self.report);
+                writer.start_tls(client).trace(listener).await
+            }
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = begun
+            && !self.has_begun()
+        {
+            self.decline(None, TlsPhase::StartTls, &error);
+        }
+    }
+
+    fn has_begun(&self) -> bool {
+        let report = self.report.borrow();
+        report.beside.tls.as_ref().is_some_and(|tls| tls.started.is_some())
+    }
+
+    fn decline(&self, kind: Option<TlsErrorKind>, phase: TlsPhase, error: &io::Error) {
+        let failure = TlsFailure { kind, failure: Failure::from(error), phase };
+        self.report.borrow_mut().decline(failure, self.event_loop.time());
+    }
+
+    /// A server of TLS 1.3 judges its client when the handshake is over for the client. Its word takes a round
+    /// trip, of which the handshake was about one.
+    async fn hear_refusal(&self, reader: &mut StreamReader) {
+        const SHORTEST: Duration = Duration::from_millis(50);
+        const LONGEST: Duration = Duration::from_secs(1);
+        let Some(took) = self.judged_by_peer() else { return };
+        let patience = (2 * took).clamp(SHORTEST, LONGEST);
+        let is_kept = self.session.request.purpose.is_some();
+        let mut byte = [0];
+        let heard = async {
+            if is_kept {
+                // What is said instead is for whoever uses the connection.
+                reader.transport().wait_closed().await;
+            }
+            reader.read(&mut byte).await
+        };
+        let heard = self.event_loop.timeout(patience, heard);
+        if let Some(Ok(Err(error))) = self.session.stop.or(heard).await {
+            let kind = TlsError::within(&error).map(TlsError::kind);
+            self.decline(kind, TlsPhase::After, &error);
+        }
+    }
+
+    /// How long the handshake took, where it is not the last word.
+    fn judged_by_peer(&self) -> Option<Duration> {
+        let report = self.report.borrow();
+        let tls = report.beside.tls.as_ref()?;
+        let is_13 = tls.info.as_ref()?.version == TlsVersion::Tls13;
+        tls.took().filter(|_| is_13 && tls.peer.asks_for_certificate)
+    }
+}

@@ -1,0 +1,247 @@
+//! What protocols that begin in plain say to switch to TLS.
+
+use std::io;
+use std::net::IpAddr;
+
+use loopctl::{StreamError, StreamReader, StreamWriter};
+
+use crate::cli::StartTlsArg;
+use crate::output::units;
+
+/// A peer that does not come to the point is left after so many lines.
+const MOST_LINES: usize = 200;
+
+type Greeting = Option<String>;
+
+/// Says what it takes until the peer is ready for TLS, and gives its greeting where the protocol has one.
+///
+/// # Errors
+/// What the peer said instead, or what the network did.
+pub(super) async fn speak(
+    protocol: StartTlsArg,
+    reader: &mut StreamReader,
+    writer: &mut StreamWriter,
+    name: &str,
+) -> io::Result<Greeting> {
+    let mut talk = Talk { reader, writer };
+    match protocol {
+        StartTlsArg::Smtp => smtp(&mut talk).await,
+        StartTlsArg::Imap => imap(&mut talk).await,
+        StartTlsArg::Pop3 => pop3(&mut talk).await,
+        StartTlsArg::Ftp => ftp(&mut talk).await,
+        StartTlsArg::Postgres => postgres(&mut talk).await,
+        StartTlsArg::Ldap => ldap(&mut talk).await,
+        StartTlsArg::Xmpp => xmpp(&mut talk, name).await,
+    }
+}
+
+struct Talk<'a> {
+    reader: &'a mut StreamReader,
+    writer: &'a mut StreamWriter,
+}
+
+/// RFC 3207.
+async fn smtp(talk: &mut Talk<'_>) -> io::Result<Greeting> {
+    let greeting = talk.reply("220").await?;
+    // A client without a name of its own gives its address (RFC 5321, section 4.1.4).
+    let own = match talk.writer.transport().local_addr().map(|own| own.ip()) {
+        Ok(IpAddr::V6(ip)) => format!("[IPv6:{ip}]"),
+        Ok(IpAddr::V4(ip)) => format!("[{ip}]"),
+        Err(_) => "localhost".to_owned(),
+    };
+    talk.say(&format!("EHLO {own}\r\n")).await?;
+    let offers = talk.reply("250").await?;
+    let offers_tls = |line: &String| line.get(4..).is_some_and(|word| word.trim() == "STARTTLS");
+    if !offers.iter().any(offers_tls) {
+        return Err(refused("the server does not offer STARTTLS"));
+    }
+    talk.say("STARTTLS\r\n").await?;
+    talk.reply("220").await?;
+    Ok(greeting.into_iter().next())
+}
+
+/// RFC 9051, section 6.2.1.
+async fn imap(talk: &mut Talk<'_>) -> io::Result<Greeting> {
+    let greeting = talk.line_after("* OK").await?;
+    talk.say("a1 STARTTLS\r\n").await?;
+    for _ in 0..MOST_LINES {
+        let line = talk.line().await?;
+        match line.strip_prefix("a1 ") {
+            Some(answer) if answer.starts_with("OK") => return Ok(Some(greeting)),
+            Some(_) => return Err(answered(&line)),
+            None => {}
+        }
+    }
+    Err(refused("the server talks without end"))
+}
+
+/// RFC 2595, section 4.
+async fn pop3(talk: &mut Talk<'_>) -> io::Result<Greeting> {
+    let greeting = talk.line_after("+OK").await?;
+    talk.say("STLS\r\n").await?;
+    talk.line_after("+OK").await?;
+    Ok(Some(greeting))
+}
+
+/// RFC 4217, section 4.
+async fn ftp(talk: &mut Talk<'_>) -> io::Result<Greeting> {
+    let greeting = talk.reply("220").await?;
+    talk.say("AUTH TLS\r\n").await?;
+    talk.reply("234").await?;
+    Ok(greeting.into_iter().next())
+}
+
+/// PostgreSQL's frontend/backend protocol, SSLRequest.
+async fn postgres(talk: &mut Talk<'_>) -> io::Result<Greeting> {
+    talk.send(&[0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f]).await?;
+    match talk.bytes(1).await?.as_slice() {
+        b"S" => Ok(None),
+        b"N" => Err(refused("the server has no TLS")),
+        other => Err(answered(&String::from_utf8_lossy(other))),
+    }
+}
+
+/// RFC 4511, section 4.14: an extended request for 1.3.6.1.4.1.1466.20037, and its response.
+async fn ldap(talk: &mut Talk<'_>) -> io::Result<Greeting> {
+    const OID: &[u8] = b"1.3.6.1.4.1.1466.20037";
+    const REQUEST: [u8; 9] = [0x30, 0x1d, 0x02, 0x01, 0x01, 0x77, 0x18, 0x80, 0x16];
+    const LONGEST: usize = 64 * 1024;
+    talk.send(&[&REQUEST, OID].concat()).await?;
+    let odd = || refused("the server's answer is no LDAP");
+    let head = talk.bytes(2).await?;
+    let mut length = usize::from(head[1]);
+    if head[1] & 0x80 != 0 {
+        // The length has a length itself.
+        let digits = talk.bytes(usize::from(head[1] & 0x7f).min(8)).await?;
+        length = digits.iter().fold(0, |sum, digit| sum << 8 | usize::from(*digit));
+    }
+    if head[0] != 0x30 || length > LONGEST {
+        return Err(odd());
+    }
+    let message = talk.bytes(length).await?;
+    let (_, rest) = element(&message, 0x02).ok_or_else(odd)?;
+    let (response, _) = element(rest, 0x78).ok_or_else(odd)?;
+    match element(response, 0x0a).ok_or_else(odd)?.0 {
+        [0] => Ok(None),
+        [code] => Err(refused(format!("the server refuses StartTLS with result code {code}"))),
+        _ => Err(odd()),
+    }
+}
+
+/// The contents of the first element, which has this tag, and what follows it.
+fn element(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
+    let (&[own, first], rest) = bytes.split_first_chunk()?;
+    let (length, rest) = match first {
+        0x80.. => {
+            let (digits, rest) = rest.split_at_checked(usize::from(first & 0x7f).min(8))?;
+            (digits.iter().fold(0, |sum, digit| sum << 8 | usize::from(*digit)), rest)
+        }
+        length => (usize::from(length), rest),
+    };
+    rest.split_at_checked(length).filter(|_| own == tag)
+}
+
+/// RFC 6120, section 5.4.
+async fn xmpp(talk: &mut Talk<'_>, name: &str) -> io::Result<Greeting> {
+    let name = html_escape::encode_double_quoted_attribute(name);
+    let opening = format!(
+        "<?xml version='1.0'?><stream:stream xmlns='jabber:client' \
+         xmlns:stream='http://etherx.jabber.org/streams' to=\"{name}\" version='1.0'>"
+    );
+    talk.say(&opening).await?;
+    let mut offered = false;
+    loop {
+        match talk.tag().await? {
+            tag if tag.starts_with("<starttls") => offered = true,
+            tag if tag.starts_with("</stream:features") => break,
+            // Nothing is offered at all.
+            tag if tag.starts_with("<stream:features") && tag.ends_with("/>") => break,
+            tag if tag.starts_with("<stream:error") => return Err(answered(&tag)),
+            _ => {}
+        }
+    }
+    if !offered {
+        return Err(refused("the server does not offer STARTTLS"));
+    }
+    talk.say("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>").await?;
+    match talk.tag().await? {
+        tag if tag.starts_with("<proceed") => Ok(None),
+        tag => Err(answered(&tag)),
+    }
+}
+
+impl Talk<'_> {
+    async fn say(&mut self, text: &str) -> io::Result<()> {
+        self.send(text.as_bytes()).await
+    }
+
+    async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.writer.write_all(bytes).await
+    }
+
+    async fn bytes(&mut self, count: usize) -> io::Result<Vec<u8>> {
+        self.reader.read_exactly(count).await.map_err(ended)
+    }
+
+    async fn line(&mut self) -> io::Result<String> {
+        let line = self.reader.read_until(b"\n").await.map_err(ended)?;
+        Ok(units::printable(String::from_utf8_lossy(&line).trim_end()))
+    }
+
+    async fn line_after(&mut self, start: &str) -> io::Result<String> {
+        let line = self.line().await?;
+        if line.starts_with(start) { Ok(line) } else { Err(answered(&line)) }
+    }
+
+    /// A reply of one line, or of several (RFC 959, section 4.2): a hyphen behind the code of the first says so,
+    /// and the last begins with the same code and none.
+    async fn reply(&mut self, code: &str) -> io::Result<Vec<String>> {
+        let is_last = |line: &str| line.starts_with(code) && line.as_bytes().get(3) != Some(&b'-');
+        let mut lines = vec![self.line_after(code).await?];
+        while !is_last(&lines[lines.len() - 1]) {
+            if lines.len() == MOST_LINES {
+                return Err(refused("the server talks without end"));
+            }
+            lines.push(self.line().await?);
+        }
+        Ok(lines)
+    }
+
+    /// As far as the end of the next tag; what stands before it is skipped.
+    async fn tag(&mut self) -> io::Result<String> {
+        let text = self.reader.read_until(b">").await.map_err(ended)?;
+        let text = units::printable(&String::from_utf8_lossy(&text));
+        Ok(text.rfind('<').map_or_else(String::new, |at| text[at..].to_owned()))
+    }
+}
+
+fn ended(error: StreamError) -> io::Error {
+    match error {
+        StreamError::Incomplete { partial, .. } if partial.is_empty() => {
+            refused("the server closed the connection")
+        }
+        StreamError::Incomplete { partial, .. } => {
+            let said = units::printable(&String::from_utf8_lossy(&partial));
+            refused(format!("the server closed the connection after `{}`", shorten(&said)))
+        }
+        StreamError::Io(error) => error,
+        error => refused(error.to_string()),
+    }
+}
+
+fn answered(line: &str) -> io::Error {
+    refused(format!("the server answered `{}`", shorten(&units::printable(line))))
+}
+
+/// What a message has room for.
+fn shorten(said: &str) -> String {
+    const ROOM: usize = 100;
+    match said.char_indices().nth(ROOM) {
+        Some((at, _)) => format!("{}...", &said[..at]),
+        None => said.to_owned(),
+    }
+}
+
+fn refused(text: impl Into<String>) -> io::Error {
+    io::Error::other(text.into())
+}

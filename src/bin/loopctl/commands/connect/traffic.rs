@@ -1,0 +1,254 @@
+//! The bytes of a relay: what one side gives, the other one gets, at the pace of the slower one.
+
+use std::cell::Cell;
+use std::future::pending;
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
+use loopctl::{LoopHandle, StreamReader, StreamWriter, Transport};
+
+use crate::util::select::first;
+use crate::util::stdio::{Sink, Source};
+
+/// What is received at a time.
+const CHUNK: usize = 64 * 1024;
+
+/// What one datagram holds at most: 64 KiB, less the headers of IPv4 and UDP.
+const LONGEST_DATAGRAM: usize = 65_507;
+
+/// How long a peer that has sent its end may take for what is still to be sent to it.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// How long the input may pause once the peer has sent its end. A file pauses only while the disk turns.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// How long silence lasts, after the end of the input, that ends a relay of datagrams: they have no end.
+const SILENCE: Duration = Duration::from_millis(500);
+
+/// Why a relay ended before both sides had ended.
+#[derive(Debug)]
+pub(super) enum Fault {
+    Input(io::Error),
+    Output(io::Error),
+    Send(io::Error),
+    Receive(io::Error),
+    Idle(Duration),
+}
+
+/// What has become of the way from the input to the peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Input {
+    Open,
+    Ended,
+    /// The peer takes no more.
+    Refused,
+}
+
+/// What both directions of a relay share.
+pub(super) struct Traffic {
+    event_loop: LoopHandle,
+    pub(super) began: Instant,
+    pub(super) sent: Cell<u64>,
+    pub(super) received: Cell<u64>,
+    latest: Cell<Instant>,
+    idle_timeout: Option<Duration>,
+}
+
+impl Traffic {
+    pub(super) fn new(event_loop: &LoopHandle, idle_timeout: Option<Duration>) -> Self {
+        let now = event_loop.time();
+        let (sent, received, latest) = (Cell::new(0), Cell::new(0), Cell::new(now));
+        Self { event_loop: event_loop.clone(), began: now, sent, received, latest, idle_timeout }
+    }
+
+    /// Over a connection, until the peer's end has come, everything before it is written, and the input has
+    /// nothing more to give just now.
+    pub(super) async fn over_stream(
+        &self,
+        stream: (StreamReader, StreamWriter),
+        source: Source,
+        sink: &Sink,
+    ) -> Result<(), Fault> {
+        let (mut reader, mut writer) = stream;
+        let transport = reader.transport().clone();
+        let patience = if source.is_file() { LINGER } else { PAUSE };
+        let input = Cell::new(Input::Open);
+        let mut outward = Box::pin(self.send_stream(&mut writer, source, &input));
+        let inward = self.receive_stream(&mut reader, sink);
+        let ended = async { first(outward.as_mut(), pin!(self.ends_early(sink))).await };
+        match first(pin!(inward), pin!(ended)).await {
+            Err(Fault::Receive(error)) if input.get() == Input::Refused => {
+                return Err(Fault::Send(error));
+            }
+            ended => ended?,
+        }
+        let pause = async {
+            self.pause(&input, &transport, patience).await;
+            Ok(())
+        };
+        first(outward.as_mut(), pin!(pause)).await?;
+        drop(outward);
+        // A connection that broke under what we sent has lost some of it. Where both had said that they were
+        // done, it may break.
+        let has_lost = transport.is_closing() && input.get() == Input::Open && self.sent.get() > 0;
+        // Sends what it has taken.
+        writer.close();
+        if has_lost || input.get() == Input::Refused || transport.write_buffer_size() > 0 {
+            self.send_rest(&writer).await.map_err(Fault::Send)?;
+        }
+        Ok(())
+    }
+
+    /// A send that fails ends the connection, and what had come before is still to be read: it is the
+    /// receiving side that ends the relay.
+    async fn send_stream(
+        &self,
+        writer: &mut StreamWriter,
+        mut source: Source,
+        input: &Cell<Input>,
+    ) -> Result<(), Fault> {
+        loop {
+            let bytes = source.read().await.map_err(Fault::Input)?;
+            if bytes.is_empty() {
+                writer.write_eof();
+                input.set(Input::Ended);
+                return pending().await;
+            }
+            if writer.write_all(&bytes).await.is_err() {
+                input.set(Input::Refused);
+                return pending().await;
+            }
+            self.count(&self.sent, bytes.len());
+        }
+    }
+
+    /// The peer has sent its end. Most often it has closed; but it may have nothing to say and still listen,
+    /// so what the input has ready is sent all the same. Ends when it pauses, or the peer takes nothing.
+    async fn pause(&self, input: &Cell<Input>, transport: &Transport, patience: Duration) {
+        let mut quiet = Duration::ZERO;
+        while input.get() == Input::Open && quiet < LINGER {
+            let before = (self.sent.get(), transport.write_buffer_size());
+            self.event_loop.sleep(PAUSE).await;
+            let after = (self.sent.get(), transport.write_buffer_size());
+            quiet = if after == before { quiet + PAUSE } else { Duration::ZERO };
+            if after.1 == 0 && quiet >= patience {
+                return;
+            }
+        }
+    }
+
+    /// The writer is closed by now, and sends what it had taken.
+    async fn send_rest(&self, writer: &StreamWriter) -> io::Result<()> {
+        match self.event_loop.timeout(LINGER, writer.wait_closed()).await {
+            Ok(closed) => closed,
+            Err(_) => {
+                let unsent = writer.transport().write_buffer_size() as u64;
+                self.sent.set(self.sent.get().saturating_sub(unsent));
+                Err(io::ErrorKind::TimedOut.into())
+            }
+        }
+    }
+
+    async fn receive_stream(&self, reader: &mut StreamReader, sink: &Sink) -> Result<(), Fault> {
+        let mut buffer = vec![0; CHUNK];
+        loop {
+            let count = reader.read(&mut buffer).await.map_err(Fault::Receive)?;
+            if count == 0 {
+                return sink.finish().await.map_err(Fault::Output);
+            }
+            sink.write_all(&buffer[..count]).await.map_err(Fault::Output)?;
+            self.count(&self.received, count);
+        }
+    }
+
+    /// As datagrams, until nothing has come for a while after the end of the input.
+    pub(super) async fn over_datagrams(
+        &self,
+        socket: &UdpSocket,
+        source: Source,
+        sink: &Sink,
+    ) -> Result<(), Fault> {
+        let outward = self.send_datagrams(socket, source);
+        let inward = self.receive_datagrams(socket, sink);
+        let ended = async { first(pin!(outward), pin!(self.ends_early(sink))).await };
+        first(pin!(inward), pin!(ended)).await?;
+        sink.finish().await.map_err(Fault::Output)
+    }
+
+    async fn send_datagrams(&self, socket: &UdpSocket, mut source: Source) -> Result<(), Fault> {
+        let to = socket.peer_addr().map_err(Fault::Send)?;
+        // One more handle: the two directions wait for their own one.
+        let socket = socket.try_clone().map_err(Fault::Send)?;
+        loop {
+            let bytes = source.read().await.map_err(Fault::Input)?;
+            if bytes.is_empty() {
+                self.latest.set(self.event_loop.time());
+                self.silence(self.idle_timeout.unwrap_or(SILENCE)).await;
+                return Ok(());
+            }
+            for datagram in bytes.chunks(LONGEST_DATAGRAM) {
+                self.send_datagram(&socket, datagram, to).await?;
+            }
+        }
+    }
+
+    /// A refusal of an earlier datagram comes out where the next one is sent.
+    async fn send_datagram(
+        &self,
+        socket: &UdpSocket,
+        datagram: &[u8],
+        to: SocketAddr,
+    ) -> Result<(), Fault> {
+        match self.event_loop.sock_sendto(socket, datagram, to).await {
+            Ok(count) => self.count(&self.sent, count),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                return Err(Fault::Receive(error));
+            }
+            Err(error) => return Err(Fault::Send(error)),
+        }
+        Ok(())
+    }
+
+    async fn receive_datagrams(&self, socket: &UdpSocket, sink: &Sink) -> Result<(), Fault> {
+        let mut buffer = vec![0; CHUNK];
+        loop {
+            let received = self.event_loop.sock_recv(socket, &mut buffer).await;
+            let count = received.map_err(Fault::Receive)?;
+            self.count(&self.received, count);
+            sink.write_all(&buffer[..count]).await.map_err(Fault::Output)?;
+        }
+    }
+
+    /// Whatever ends a relay that is still under way.
+    async fn ends_early(&self, sink: &Sink) -> Result<(), Fault> {
+        let broken = async { Err(Fault::Output(sink.broken().await)) };
+        let idle = async {
+            match self.idle_timeout {
+                Some(limit) => {
+                    self.silence(limit).await;
+                    Err(Fault::Idle(limit))
+                }
+                None => pending().await,
+            }
+        };
+        first(pin!(broken), pin!(idle)).await
+    }
+
+    /// Ends when nothing has come or gone for so long.
+    async fn silence(&self, limit: Duration) {
+        loop {
+            let passed = self.event_loop.time().saturating_duration_since(self.latest.get());
+            if passed >= limit {
+                return;
+            }
+            self.event_loop.sleep(limit - passed).await;
+        }
+    }
+
+    fn count(&self, bytes: &Cell<u64>, more: usize) {
+        bytes.set(bytes.get() + more as u64);
+        self.latest.set(self.event_loop.time());
+    }
+}

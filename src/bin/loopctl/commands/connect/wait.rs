@@ -1,0 +1,74 @@
+//! `--wait`: until the port accepts.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use loopctl::LoopHandle;
+
+use super::Session;
+use super::race::Try;
+use crate::config::TargetRequest;
+use crate::diagnose::cause;
+use crate::exit::Exit;
+use crate::report::{End, Report, Waited};
+
+/// The pause after the first try; each one is twice as long as the one before.
+const SHORTEST: Duration = Duration::from_millis(100);
+const LONGEST: Duration = Duration::from_secs(2);
+
+impl Session {
+    pub(super) async fn wait(
+        self: &Rc<Self>,
+        event_loop: &LoopHandle,
+        target: &TargetRequest,
+        number: usize,
+        limit: Duration,
+    ) -> Report {
+        let began = event_loop.time();
+        let (mut waited, mut pause) = (Waited::default(), SHORTEST);
+        let mut nth = 0;
+        loop {
+            nth += 1;
+            let left = limit.saturating_sub(event_loop.time() - began);
+            let timeout = self.request.race.timeout.min(left);
+            let session = format!("{}.{nth}", number + 1);
+            let mut report = self
+                .race_once(
+                    event_loop,
+                    &Try { target, session, known: None, timeout, race: &self.request.race },
+                )
+                .await;
+            waited.took = event_loop.time() - began;
+            if !matches!(report.end, End::Failed(_)) {
+                report.beside.waited = Some(waited);
+                return report;
+            }
+            if waited.note(cause::summary(&report)) {
+                self.output.borrow_mut().waiting(&report, waited.took);
+            }
+            let is_late = waited.took + pause >= limit;
+            let rest = limit.saturating_sub(waited.took);
+            let slept = self.stop.or(event_loop.sleep(if is_late { rest } else { pause })).await;
+            if slept.is_none() || is_late {
+                waited.took = event_loop.time() - began;
+                report.beside.waited = Some(waited);
+                report.end = self.stop.wish().map_or(End::Failed(Exit::TimedOut), End::Interrupted);
+                return report;
+            }
+            pause = (pause * 2).min(LONGEST);
+        }
+    }
+}
+
+impl Waited {
+    /// Counts what was seen; tells whether it differs from what was seen before it.
+    fn note(&mut self, what: String) -> bool {
+        let is_news = self.latest.as_ref() != Some(&what);
+        match self.seen.iter_mut().find(|(known, _)| *known == what) {
+            Some((_, count)) => *count += 1,
+            None => self.seen.push((what.clone(), 1)),
+        }
+        self.latest = Some(what);
+        is_news
+    }
+}

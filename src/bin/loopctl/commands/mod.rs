@@ -1,0 +1,8 @@
+//! The subcommands.
+
+pub(crate) mod connect;
+pub(crate) mod demo;
+pub(crate) mod dns_client;
+pub(crate) mod resolve;
+pub(crate) mod sendfile;
+pub(crate) mod serve;

@@ -1,0 +1,200 @@
+//! One name: the system and name servers are asked side by side.
+
+use std::cell::RefCell;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+
+use loopctl::plan::{Family, Port};
+use loopctl::{
+    DnsClient, DnsError, DnsErrorKind, DnsEvent, Elapsed, Lookup, LoopHandle, NameInfoFlags,
+    RecordType, ResolveError, source_address,
+};
+
+use super::Session;
+use super::trace::Tracing;
+use crate::cli::ViaArg;
+use crate::config::environment::Environment;
+use crate::config::{NameRequest, NameSubject};
+use crate::report::Began;
+use crate::report::names::{NameReport, NameSubject as Told};
+use crate::report::query::types;
+use crate::util::join_all::{Part, together};
+
+/// A report that grows while its parts are asked for.
+pub(super) type Shared = Rc<RefCell<NameReport>>;
+
+impl Session {
+    /// What is known of a name when everybody has answered, the time is up, or the user has enough.
+    pub(super) async fn resolve(
+        self: &Rc<Self>,
+        event_loop: &LoopHandle,
+        number: usize,
+        client: Option<DnsClient>,
+    ) -> NameReport {
+        let name = &self.request.names[number];
+        let report = Rc::new(RefCell::new(self.blank(event_loop, name)));
+        let local = RefCell::default();
+        let mut is_time_up = false;
+        if self.stop.wish().is_none() {
+            let asking = self.ask(event_loop, name, client, &report, &local);
+            let asking = event_loop.timeout(self.request.timeout, asking);
+            is_time_up = self.stop.or(asking).await == Some(Err(Elapsed));
+        }
+        let mut report = report.borrow().clone();
+        report.beside.is_local = !local.borrow().is_empty();
+        match self.stop.wish() {
+            Some(exit) => report.interrupt(exit, event_loop.time()),
+            None => report.settle(event_loop.time(), is_time_up),
+        }
+        report.arrange(&local.take(), source_address);
+        report
+    }
+
+    fn blank(&self, event_loop: &LoopHandle, name: &NameRequest) -> NameReport {
+        let question = &self.request.question;
+        let port = match name.subject.port() {
+            Port::Number(0) | Port::Service(_) => None,
+            Port::Number(port) => Some(port),
+        };
+        let is_reverse = matches!(name.subject, NameSubject::Reverse(_));
+        let is_literal = matches!(name.subject, NameSubject::Literal(..));
+        let subject = Told {
+            text: name.text.clone(),
+            name: name.subject.host().to_string(),
+            port,
+            dns_leads: question.dns_leads() && !is_literal,
+            wants_addresses: question.family.is_some() && !is_reverse,
+            interleave: self.request.look.interleave,
+            dnssec: question.dnssec.is_some(),
+        };
+        let began = Began { at: event_loop.time(), wall: Environment::wall_clock() };
+        let mut report = NameReport::new(subject, began);
+        if question.via != ViaArg::Dns && !question.trace {
+            report.beside.sources = Environment::name_sources();
+        }
+        report
+    }
+
+    async fn ask(
+        self: &Rc<Self>,
+        event_loop: &LoopHandle,
+        name: &NameRequest,
+        client: Option<DnsClient>,
+        report: &Shared,
+        local: &RefCell<Vec<IpAddr>>,
+    ) {
+        let question = &self.request.question;
+        let mut parts: Vec<Part<'_>> = Vec::new();
+        match (&name.subject, client.map(|client| self.listening(client, 0, report))) {
+            (NameSubject::Name(host, _), _) if question.trace => {
+                let tracing = Tracing { session: self, event_loop, report };
+                parts.push(Box::pin(tracing.run(host.clone())));
+            }
+            (NameSubject::Name(host, _), Some(client)) => {
+                if let Some(family) = question.family {
+                    let client = client.clone();
+                    parts.push(Box::pin(addresses(client, host, family, report, local)));
+                }
+                for record_type in &question.types {
+                    let client = client.clone();
+                    parts.push(Box::pin(records(client, host, *record_type, report)));
+                }
+            }
+            (NameSubject::Reverse(address), Some(client)) => {
+                parts.push(Box::pin(async move { drop(client.reverse(*address).await) }));
+            }
+            _ => {}
+        }
+        let is_for_system = question.via != ViaArg::Dns && question.family.is_some();
+        let is_literal = matches!(name.subject, NameSubject::Literal(..));
+        if (is_for_system && !question.trace) || is_literal {
+            parts.push(Box::pin(self.ask_system(event_loop, &name.subject, report)));
+        }
+        together(parts).await;
+    }
+
+    async fn ask_system(&self, event_loop: &LoopHandle, subject: &NameSubject, report: &Shared) {
+        let family = self.request.question.family.unwrap_or_default();
+        let types = match subject {
+            NameSubject::Reverse(_) => vec![RecordType::Ptr],
+            _ => types(family),
+        };
+        let at = report.borrow().since_start(event_loop.time());
+        let host = subject.host();
+        let place = report.borrow_mut().queries.ask_system(host.to_string(), types, at);
+        let result = match subject {
+            NameSubject::Reverse(address) => name_of(event_loop, *address).await,
+            _ => {
+                let lookup = Lookup::new(host, subject.port()).family(family);
+                let found = event_loop.getaddrinfo(lookup).await;
+                found.map(|found| found.iter().map(|it| it.address.ip().to_string()).collect())
+            }
+        };
+        let at = report.borrow().since_start(event_loop.time());
+        report.borrow_mut().queries.end_system(place, at, result);
+    }
+
+    /// A client whose events go into the report, and to those who watch.
+    pub(super) fn listening(
+        self: &Rc<Self>,
+        client: DnsClient,
+        number: usize,
+        report: &Shared,
+    ) -> DnsClient {
+        let (session, heard) = (Rc::clone(self), Rc::clone(report));
+        client.trace(move |event: &DnsEvent| {
+            let began = heard.borrow().began.at;
+            heard.borrow_mut().queries.hear(number, began, event);
+            session.teller.borrow_mut().event(event, &heard.borrow());
+        })
+    }
+}
+
+async fn name_of(event_loop: &LoopHandle, address: IpAddr) -> Result<Vec<String>, ResolveError> {
+    let names =
+        event_loop.getnameinfo(SocketAddr::new(address, 0), NameInfoFlags::NAMEREQD).await?;
+    Ok(vec![names.0])
+}
+
+async fn addresses(
+    client: DnsClient,
+    host: &str,
+    family: Family,
+    report: &Shared,
+    local: &RefCell<Vec<IpAddr>>,
+) {
+    let found = client.lookup(host, family).await;
+    if found.is_from_hosts {
+        let addresses = found.addresses.iter().map(|it| it.destination.address);
+        local.replace(addresses.collect());
+    }
+    for error in found.queries.iter().filter_map(|query| query.as_ref().err()) {
+        note(report, error);
+    }
+}
+
+/// Records of another type, of the first of the names that it may stand for that has some.
+async fn records(client: DnsClient, host: &str, record_type: RecordType, report: &Shared) {
+    for name in client.names(host) {
+        match client.query(&name, record_type).await {
+            Ok(_) => return,
+            Err(error) => {
+                note(report, &error);
+                let may_go_on = matches!(
+                    error.kind,
+                    DnsErrorKind::NxDomain | DnsErrorKind::NoData | DnsErrorKind::ServFail
+                );
+                if !may_go_on {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// What is no question to anybody is told of by no event.
+fn note(report: &Shared, error: &DnsError) {
+    let at = error.exchange.started;
+    let at = report.borrow().since_start(at);
+    report.borrow_mut().queries.refuse(at, error);
+}

@@ -1,0 +1,282 @@
+//! `--trace`: from the root down, asking those in charge of each zone whom they have put in charge below.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use loopctl::plan::{DnsTransport, Host, SocketKind};
+use loopctl::{
+    DnsAnswer, DnsClient, DnsConfigError, DnsData, DnsError, DnsErrorKind, DnsExchange, DnsServer,
+    Lookup, LoopHandle, RecordType, source_address,
+};
+
+use super::Session;
+use super::ask::Shared;
+use super::roots::root_servers;
+use crate::report::query::Verdict;
+use crate::report::trace::{Hop, NamedServer, Step};
+use crate::util::join_all::{Part, together};
+
+/// A way that is longer leads round in a circle.
+const MOST_HOPS: usize = 32;
+
+/// How long a server may take before the next one is asked. Most zones have several.
+const PATIENCE: Duration = Duration::from_millis(800);
+
+/// One trace under way.
+pub(super) struct Tracing<'a> {
+    pub(super) session: &'a Rc<Session>,
+    pub(super) event_loop: &'a LoopHandle,
+    pub(super) report: &'a Shared,
+}
+
+/// A zone and those in charge of it.
+#[derive(Debug, Clone)]
+struct Zone {
+    name: String,
+    servers: Vec<NamedServer>,
+}
+
+/// How servers are spoken to, all the way.
+#[derive(Debug, Clone, Copy)]
+struct Manner {
+    transport: DnsTransport,
+    port: u16,
+}
+
+impl Tracing<'_> {
+    /// Follows referrals and aliases to the end, and notes every hop.
+    pub(super) async fn run(self, host: String) {
+        let manner = self.manner();
+        let start = Zone { name: ".".to_owned(), servers: self.first_servers().await };
+        let mut name = if host.ends_with('.') { host } else { format!("{host}.") };
+        let mut zone = start.clone();
+        for number in 0..MOST_HOPS {
+            match self.hop(number, &zone, &name, manner).await {
+                Some(Way::Down(below)) => zone = below,
+                Some(Way::Again(target)) => (name, zone) = (target, start.clone()),
+                None => return,
+            }
+        }
+        let why = format!("given up after {MOST_HOPS} hops");
+        self.note(&zone, &name, None, Step::Lost(why));
+    }
+
+    /// The port of the first server that was named is that of all others: referrals tell none.
+    fn manner(&self) -> Manner {
+        let first = self.session.request.question.servers.first();
+        Manner {
+            transport: first.map_or(DnsTransport::Udp, DnsServer::transport),
+            port: first.map_or(53, DnsServer::port),
+        }
+    }
+
+    async fn first_servers(&self) -> Vec<NamedServer> {
+        let named = &self.session.request.question.servers;
+        if named.is_empty() {
+            return root_servers();
+        }
+        let mut servers = Vec::new();
+        for server in named {
+            let name = match server.host() {
+                Host::Name(name) => Some(name.clone()),
+                Host::Literal(_) => None,
+            };
+            let addresses = self.find(server.host().clone(), server.port()).await;
+            servers.extend(
+                addresses.into_iter().map(|address| NamedServer { name: name.clone(), address }),
+            );
+        }
+        servers
+    }
+
+    /// By the system, which knows the way already.
+    async fn find(&self, host: impl Into<Host>, port: u16) -> Vec<SocketAddr> {
+        let lookup = Lookup::new(host, port).kind(SocketKind::Datagram);
+        let found = self.event_loop.getaddrinfo(lookup).await.unwrap_or_default();
+        found.into_iter().map(|it| it.address).collect()
+    }
+
+    /// Asks the servers of a zone. `None`: the way ends here.
+    async fn hop(&self, number: usize, zone: &Zone, name: &str, manner: Manner) -> Option<Way> {
+        let client = match self.client(number, zone, manner) {
+            Ok(client) => client,
+            Err(why) => {
+                self.note(zone, name, None, Step::Lost(why));
+                return None;
+            }
+        };
+        let types = self.session.request.question.all_types();
+        let (first, others) = types.split_first()?;
+        let result = client.query(name, *first).await;
+        let (step, way) = self.next(zone, name, &result, manner).await;
+        let exchange = match &result {
+            Ok(answer) => &answer.exchange,
+            Err(error) => &*error.exchange,
+        };
+        self.note(zone, name, Some(exchange), step);
+        if way.is_none() {
+            self.ask_others(&client, name, others).await;
+        }
+        way
+    }
+
+    /// Where an answer leads.
+    async fn next(
+        &self,
+        zone: &Zone,
+        name: &str,
+        result: &Result<DnsAnswer, DnsError>,
+        manner: Manner,
+    ) -> (Step, Option<Way>) {
+        let error = match result {
+            Ok(answer) => {
+                return (Step::End(Verdict::Answered, answer.matching().count()), None);
+            }
+            Err(error) => error,
+        };
+        let Some(answer) = error.answer.as_deref() else {
+            let verdict = match error.kind {
+                DnsErrorKind::TimedOut => Verdict::Timeout,
+                _ => Verdict::Error,
+            };
+            return (Step::End(verdict, 0), None);
+        };
+        let target = answer.canonical_name();
+        if !target.eq_ignore_ascii_case(name) {
+            return (Step::Alias(target.to_owned()), Some(Way::Again(target.to_owned())));
+        }
+        let below = referral(answer, name).filter(|_| error.kind == DnsErrorKind::NoData);
+        let Some((below, servers)) = below.filter(|_| !answer.flags.authoritative) else {
+            return (Step::End(Verdict::from(error.kind), 0), None);
+        };
+        if !is_below(&below, &zone.name) {
+            let why = format!("these servers point back to `{below}`");
+            return (Step::Lost(why), None);
+        }
+        let found = self.servers_of(answer, &servers, manner.port).await;
+        let way = Way::Down(Zone { name: below.clone(), servers: found });
+        (Step::Referral { zone: below, servers }, Some(way))
+    }
+
+    /// The addresses that came with the referral; if there are none, those that the system knows.
+    async fn servers_of(
+        &self,
+        answer: &DnsAnswer,
+        names: &[String],
+        port: u16,
+    ) -> Vec<NamedServer> {
+        let mut servers = Vec::new();
+        for name in names {
+            let glue = answer.authority.iter().filter(|it| it.name.eq_ignore_ascii_case(name));
+            servers.extend(glue.filter_map(|record| {
+                let address = SocketAddr::new(record.data.address()?, port);
+                Some(NamedServer { name: Some(name.clone()), address })
+            }));
+        }
+        for name in names {
+            if servers.is_empty() {
+                let found = self.find(name.trim_end_matches('.'), port).await.into_iter();
+                servers
+                    .extend(found.map(|address| NamedServer { name: Some(name.clone()), address }));
+            }
+        }
+        servers
+    }
+
+    /// # Errors
+    /// Why nobody can be asked.
+    fn client(&self, number: usize, zone: &Zone, manner: Manner) -> Result<DnsClient, String> {
+        let question = &self.session.request.question;
+        let has_way = |server: &&NamedServer| source_address(server.address.ip()).is_some();
+        let usable = zone.servers.iter().filter(has_way);
+        let servers: Vec<DnsServer> =
+            usable.map(|it| DnsServer::new(manner.transport, it.address)).collect();
+        if servers.is_empty() {
+            return Err(format!("no server of `{}` has an address that can be asked", zone.name));
+        }
+        let builder = DnsClient::builder().servers(servers).attempts(1).recursion(false);
+        let patience = PATIENCE.min(self.session.request.timeout);
+        let builder = builder.dnssec(question.dnssec.is_some()).timeout(patience);
+        let client =
+            builder.build(self.event_loop).map_err(|error: DnsConfigError| error.to_string())?;
+        Ok(self.session.listening(client, number + 1, self.report))
+    }
+
+    /// The other types, of those who know the name.
+    async fn ask_others(&self, client: &DnsClient, name: &str, types: &[RecordType]) {
+        let asked = types.iter().map(|record_type| -> Part<'_> {
+            Box::pin(async move { drop(client.query(name, *record_type).await) })
+        });
+        together(asked.collect()).await;
+    }
+
+    fn note(&self, zone: &Zone, name: &str, exchange: Option<&DnsExchange>, step: Step) {
+        let mut report = self.report.borrow_mut();
+        let started = exchange.map_or_else(|| self.event_loop.time(), |exchange| exchange.started);
+        let server = exchange.and_then(|exchange| exchange.server.as_ref());
+        let asked = server.and_then(|server| {
+            zone.servers.iter().find(|it| it.address.to_string() == server.endpoint())
+        });
+        let hop = Hop {
+            zone: zone.name.clone(),
+            name: name.to_owned(),
+            server: asked.cloned(),
+            started: report.since_start(started),
+            took: exchange.map_or(Duration::ZERO, |exchange| exchange.took),
+            step,
+        };
+        report.hops.push(hop);
+    }
+}
+
+enum Way {
+    Down(Zone),
+    Again(String),
+}
+
+/// The zone below that an answer points to, and its servers.
+fn referral(answer: &DnsAnswer, name: &str) -> Option<(String, Vec<String>)> {
+    let zone = answer.authority.iter().find_map(|record| match record.data {
+        DnsData::Ns(_) if is_below(name, &record.name) || same(name, &record.name) => {
+            Some(record.name.clone())
+        }
+        _ => None,
+    })?;
+    let servers = answer.authority.iter().filter_map(|record| match &record.data {
+        DnsData::Ns(server) if same(&record.name, &zone) => Some(server.clone()),
+        _ => None,
+    });
+    let servers = servers.collect();
+    Some((zone, servers))
+}
+
+fn same(a: &str, b: &str) -> bool {
+    a.eq_ignore_ascii_case(b)
+}
+
+/// Whether a name is inside a zone and not its own name.
+fn is_below(name: &str, zone: &str) -> bool {
+    let (name, zone) = (name.to_ascii_lowercase(), zone.to_ascii_lowercase());
+    if zone == "." {
+        return name != ".";
+    }
+    name.strip_suffix(&zone).is_some_and(|labels| labels.ends_with('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_below;
+
+    #[test]
+    fn zones_end_at_dots() {
+        for (name, zone) in [("a.test.", "."), ("a.test.", "test."), ("A.b.TEST.", "b.test.")] {
+            assert!(is_below(name, zone), "{name} in {zone}");
+        }
+        for (name, zone) in
+            [(".", "."), ("test.", "test."), ("atest.", "test."), ("test.", "a.test.")]
+        {
+            assert!(!is_below(name, zone), "{name} in {zone}");
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! An answer: its status, its fields, what it carries.
+
+use std::fmt::Write as _;
+
+use super::excerpt::Excerpt;
+use super::request::Request;
+use super::status::Status;
+use crate::config::environment::Environment;
+
+#[derive(Debug)]
+pub(super) struct Response {
+    pub(super) status: Status,
+    fields: Vec<(&'static str, String)>,
+    pub(super) content: Content,
+}
+
+#[derive(Debug)]
+pub(super) enum Content {
+    /// Not even a length.
+    Nothing,
+    Bytes(Vec<u8>),
+    File(Excerpt),
+}
+
+const SERVER: &str = concat!("loopctl/", env!("CARGO_PKG_VERSION"));
+
+impl Response {
+    pub(super) fn new(status: Status, content: Content) -> Self {
+        Self { status, fields: Vec::new(), content }
+    }
+
+    pub(super) fn text(status: Status, text: Vec<u8>) -> Self {
+        let response = Self::new(status, Content::Bytes(text));
+        response.with("Content-Type", "text/plain; charset=utf-8")
+    }
+
+    /// Says no more than what the status means.
+    pub(super) fn plain(status: Status) -> Self {
+        Self::text(status, format!("{} {}\n", status.code, status.reason).into_bytes())
+    }
+
+    pub(super) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.fields.push((name, value.into()));
+        self
+    }
+
+    /// What is sent before the content.
+    pub(super) fn head(&self, is_last: bool, request: &Request) -> Vec<u8> {
+        match is_last {
+            true => self.last_head(),
+            false if request.asks_to_be_kept() => self.head_with("Connection: keep-alive\r\n"),
+            false => self.head_with(""),
+        }
+    }
+
+    /// The same where the connection is closed afterwards.
+    pub(super) fn last_head(&self) -> Vec<u8> {
+        self.head_with("Connection: close\r\n")
+    }
+
+    fn head_with(&self, connection: &str) -> Vec<u8> {
+        let Status { code, reason } = self.status;
+        let date = httpdate::fmt_http_date(Environment::wall_clock());
+        let mut head = format!("HTTP/1.1 {code} {reason}\r\nDate: {date}\r\nServer: {SERVER}\r\n");
+        for (name, value) in &self.fields {
+            let _ = write!(head, "{name}: {value}\r\n");
+        }
+        if !matches!(self.content, Content::Nothing) {
+            let _ = write!(head, "Content-Length: {}\r\n", self.content.length());
+        }
+        head += connection;
+        head += "\r\n";
+        head.into_bytes()
+    }
+}
+
+impl Content {
+    pub(super) fn length(&self) -> u64 {
+        match self {
+            Self::Nothing => 0,
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::File(excerpt) => excerpt.left(),
+        }
+    }
+}

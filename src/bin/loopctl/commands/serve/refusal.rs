@@ -1,0 +1,78 @@
+//! Why there is no server, with what may help.
+
+use std::io::{self, ErrorKind};
+use std::path::Path;
+
+use loopctl::{Address, BindError, ResolveError, ServerError};
+
+use crate::exit::Exit;
+use crate::util::message::{Message, plain};
+
+/// What is said, and how the process ends.
+pub(super) type Refusal = (Message, Exit);
+
+/// The library's reasons.
+pub(super) fn refused(place: &str, error: ServerError) -> Refusal {
+    match error {
+        ServerError::Resolve(why) => not_resolved(place, &why),
+        ServerError::Bind(error) => not_bound(place, &[error]),
+        ServerError::NoneAvailable(errors) => not_bound(place, &errors),
+        other => unbound(place, &other.to_string()),
+    }
+}
+
+pub(super) fn not_resolved(place: &str, why: &ResolveError) -> Refusal {
+    let cause = match why.name() {
+        Some("EAI_SERVICE") => "its port is no service that this host knows".to_owned(),
+        Some("EAI_ADDRFAMILY") => "it has no address of the family asked for".to_owned(),
+        _ => why.to_string(),
+    };
+    (because(place, vec![cause]), Exit::NotResolved)
+}
+
+fn not_bound(place: &str, errors: &[BindError]) -> Refusal {
+    let cause =
+        |error: &BindError| format!("{}: {}: {}", error.address, error.phase, plain(&error.error));
+    let mut message = because(place, errors.iter().map(cause).collect());
+    message.hints = errors.iter().filter_map(|error| hint(&error.address, &error.error)).collect();
+    message.hints.dedup();
+    (message, Exit::CannotBind)
+}
+
+/// What clients are to get is not there.
+pub(super) fn unreadable(path: &Path, error: &io::Error) -> Refusal {
+    let message = format!("cannot read `{}`: {}", path.display(), plain(error));
+    (Message::error(message), Exit::CannotRead)
+}
+
+/// A reason in words.
+pub(super) fn unbound(place: &str, why: &str) -> Refusal {
+    (because(place, vec![why.to_owned()]), Exit::CannotBind)
+}
+
+/// One address failed, for those who bind by themselves.
+pub(super) fn unavailable(place: &str, address: &Address, error: &io::Error) -> Refusal {
+    let mut message = because(place, vec![format!("{address}: {}", plain(error))]);
+    message.hints.extend(hint(address, error));
+    (message, Exit::CannotBind)
+}
+
+fn because(place: &str, causes: Vec<String>) -> Message {
+    Message { causes, ..Message::error(format!("cannot listen on `{place}`")) }
+}
+
+fn hint(address: &Address, error: &io::Error) -> Option<String> {
+    let port = address.as_inet().map(|address| address.port());
+    match (error.kind(), port) {
+        (ErrorKind::AddrInUse, Some(port)) => {
+            Some(format!("`ss -lnp sport = :{port}` shows who has it; port 0 is a free one"))
+        }
+        (ErrorKind::PermissionDenied, Some(port @ 1..1024)) => {
+            Some(format!("port {port} needs privileges; from 1024 on none are needed"))
+        }
+        (ErrorKind::AddrNotAvailable, Some(_)) => {
+            Some("`ip addr` shows the addresses of this host".to_owned())
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,240 @@
+//! The value of `--fault`: `KIND[=VALUE][~JITTER][@PERCENT]`, kinds named as in toxiproxy and fortio.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::cli::values::{duration, rate, size};
+
+/// One way to misbehave, and how often.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct FaultArg {
+    pub(crate) fault: Fault,
+    /// The share of clients that are hit: 0 to 100.
+    pub(crate) percent: f64,
+}
+
+/// Durations in nanoseconds, sizes in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The client is ignored for so long after it was accepted.
+    AcceptDelay(Spread),
+    /// Each reply is sent so much later.
+    Delay(Spread),
+    /// The connection is closed after so long.
+    Close(Spread),
+    /// The connection is reset after so long.
+    Reset(Spread),
+    /// Our side of the connection is closed after so long; the other stays open.
+    HalfClose(Spread),
+    /// After so many bytes nothing more moves.
+    StallAfter(Spread),
+    /// After so many bytes the connection is reset.
+    ResetAfter(Spread),
+    /// Replies leave in pieces of so many bytes, with a pause between them.
+    Slice(Spread, Duration),
+    /// So many bytes a second, in each direction.
+    Rate(Spread),
+    /// Connections are not accepted at all: the queue holds so many, or is full.
+    Backlog(Option<u32>),
+    /// The first message of a TLS handshake is never answered.
+    TlsStall,
+    /// The connection is closed after that message.
+    TlsClose,
+    /// The certificate shown is for another name.
+    TlsWrongName,
+    /// The certificate shown has expired.
+    TlsExpired,
+    /// The connection ends without TLS's farewell.
+    TlsBareFin,
+}
+
+/// A value and how far it may be off, either way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Spread {
+    pub(crate) value: u64,
+    pub(crate) jitter: u64,
+}
+
+const KINDS: &str = "accept-delay=DUR, delay=DUR, close[=DUR], reset[=DUR], half-close[=DUR], \
+                     stall-after=SIZE, reset-after=SIZE, slice=SIZE/DUR, rate=SIZE/s, backlog[=N], \
+                     tls-stall, tls-close, tls-wrong-name, tls-expired, tls-bare-fin";
+
+impl FromStr for FaultArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (text, percent) = match text.rsplit_once('@') {
+            Some((text, percent)) => (text, percentage(percent)?),
+            None => (text, 100.0),
+        };
+        let (text, jitter) = match text.split_once('~') {
+            Some((text, jitter)) => (text, Some(jitter)),
+            None => (text, None),
+        };
+        let (kind, value) = match text.split_once('=') {
+            Some((kind, value)) => (kind, Some(value)),
+            None => (text, None),
+        };
+        let fault = Fault::parse(kind, value, jitter)?;
+        if matches!(fault, Fault::Backlog(_)) && percent != 100.0 {
+            return Err("backlog hits every client: it has no percentage".to_owned());
+        }
+        Ok(Self { fault, percent })
+    }
+}
+
+impl Fault {
+    fn parse(kind: &str, value: Option<&str>, jitter: Option<&str>) -> Result<Self, String> {
+        let needed = || value.ok_or_else(|| format!("{kind} needs a value: {KINDS}"));
+        let spread = |parse: Parse, value: &str| Spread::parse(parse, value, jitter);
+        if let Some(fault) = Self::of_tls(kind) {
+            return match value.or(jitter) {
+                None => Ok(fault),
+                Some(_) => Err(format!("{kind} has no value")),
+            };
+        }
+        match kind {
+            "accept-delay" => spread(nanoseconds, needed()?).map(Self::AcceptDelay),
+            "delay" => spread(nanoseconds, needed()?).map(Self::Delay),
+            "close" => spread(nanoseconds, value.unwrap_or("0")).map(Self::Close),
+            "reset" => spread(nanoseconds, value.unwrap_or("0")).map(Self::Reset),
+            "half-close" => spread(nanoseconds, value.unwrap_or("0")).map(Self::HalfClose),
+            "stall-after" => spread(size, needed()?).map(Self::StallAfter),
+            "reset-after" => spread(size, needed()?).map(Self::ResetAfter),
+            "rate" => spread(|text| rate(text).map(u64::from), needed()?).map(Self::Rate),
+            "slice" => {
+                let wrong = || "write it as slice=10B/1ms".to_owned();
+                let (piece, pause) = needed()?.split_once('/').ok_or_else(wrong)?;
+                let piece = spread(size, piece)?;
+                if piece.value == 0 {
+                    return Err("a slice has at least one byte".to_owned());
+                }
+                Ok(Self::Slice(piece, duration(pause)?))
+            }
+            "backlog" if jitter.is_some() => Err("backlog has no jitter".to_owned()),
+            "backlog" => {
+                let count = value.map(str::parse).transpose();
+                count.map(Self::Backlog).map_err(|_| "write it as backlog or backlog=N".to_owned())
+            }
+            _ => Err(format!("there is no such fault; there are {KINDS}")),
+        }
+    }
+}
+
+impl Fault {
+    fn of_tls(kind: &str) -> Option<Self> {
+        Some(match kind {
+            "tls-stall" => Self::TlsStall,
+            "tls-close" => Self::TlsClose,
+            "tls-wrong-name" => Self::TlsWrongName,
+            "tls-expired" => Self::TlsExpired,
+            "tls-bare-fin" => Self::TlsBareFin,
+            _ => return None,
+        })
+    }
+
+    /// Whether it is one of TLS.
+    pub(crate) fn is_of_tls(self) -> bool {
+        Self::of_tls(self.name()).is_some()
+    }
+
+    pub(crate) fn has_jitter(self) -> bool {
+        match self {
+            Self::AcceptDelay(spread)
+            | Self::Delay(spread)
+            | Self::Close(spread)
+            | Self::Reset(spread)
+            | Self::HalfClose(spread)
+            | Self::StallAfter(spread)
+            | Self::ResetAfter(spread)
+            | Self::Slice(spread, _)
+            | Self::Rate(spread) => spread.jitter > 0,
+            Self::Backlog(_)
+            | Self::TlsStall
+            | Self::TlsClose
+            | Self::TlsWrongName
+            | Self::TlsExpired
+            | Self::TlsBareFin => false,
+        }
+    }
+}
+
+type Parse = fn(&str) -> Result<u64, String>;
+
+impl Spread {
+    fn parse(parse: Parse, value: &str, jitter: Option<&str>) -> Result<Self, String> {
+        let jitter = jitter.map(parse).transpose()?.unwrap_or(0);
+        Ok(Self { value: parse(value)?, jitter })
+    }
+}
+
+fn nanoseconds(text: &str) -> Result<u64, String> {
+    u64::try_from(duration(text)?.as_nanos()).map_err(|_| "that is too long".to_owned())
+}
+
+fn percentage(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix('%').unwrap_or(text).parse().ok();
+    let share = number.filter(|share| (0.0..=100.0).contains(share));
+    share.ok_or_else(|| format!("`{text}` is not a percentage from 0% to 100%"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    #[test]
+    fn values_jitter_and_percentages() {
+        let cases = [
+            ("accept-delay=2s", Fault::AcceptDelay(Spread { value: 2000 * MS, jitter: 0 }), 100.0),
+            ("delay=200ms~50ms", Fault::Delay(Spread { value: 200 * MS, jitter: 50 * MS }), 100.0),
+            ("close", Fault::Close(Spread { value: 0, jitter: 0 }), 100.0),
+            ("reset@10%", Fault::Reset(Spread { value: 0, jitter: 0 }), 10.0),
+            ("half-close=1s", Fault::HalfClose(Spread { value: 1000 * MS, jitter: 0 }), 100.0),
+            ("stall-after=1KiB@50", Fault::StallAfter(Spread { value: 1024, jitter: 0 }), 50.0),
+            ("reset-after=0", Fault::ResetAfter(Spread { value: 0, jitter: 0 }), 100.0),
+            ("rate=1MiB/s~64kB", Fault::Rate(Spread { value: 1 << 20, jitter: 64_000 }), 100.0),
+            ("backlog", Fault::Backlog(None), 100.0),
+            ("backlog=3", Fault::Backlog(Some(3)), 100.0),
+            ("tls-stall", Fault::TlsStall, 100.0),
+            ("tls-close@10", Fault::TlsClose, 10.0),
+            ("tls-wrong-name", Fault::TlsWrongName, 100.0),
+            ("tls-expired@0.5%", Fault::TlsExpired, 0.5),
+            ("tls-bare-fin", Fault::TlsBareFin, 100.0),
+        ];
+        for (text, fault, percent) in cases {
+            assert_eq!(text.parse(), Ok(FaultArg { fault, percent }), "{text}");
+        }
+        let slice: FaultArg = "slice=10B/1ms~5B@0.5%".parse().unwrap();
+        let spread = Spread { value: 10, jitter: 5 };
+        assert_eq!(slice.fault, Fault::Slice(spread, Duration::from_millis(1)));
+        assert_eq!(slice.percent, 0.5);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        let wrong = [
+            "drop",
+            "delay",
+            "delay=",
+            "delay=fast",
+            "slice=10",
+            "slice=0/1ms",
+            "reset@200%",
+            "reset@-1%",
+            "reset@nan",
+            "backlog@50%",
+            "backlog~1",
+            "backlog=x",
+            "rate=0",
+            "tls-stall=1s",
+            "tls-close~1s",
+            "tls-",
+            "",
+        ];
+        for text in wrong {
+            assert!(text.parse::<FaultArg>().is_err(), "{text}");
+        }
+    }
+}

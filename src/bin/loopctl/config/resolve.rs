@@ -1,0 +1,356 @@
+//! What `resolve` is to do.
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use loopctl::plan::{DnsTransport, Family, Host, Port, Target};
+use loopctl::{DnsConfigError, DnsServer, RecordType, TrustAnchors};
+
+use super::environment::Environment;
+use super::targets;
+use super::{OutputRequest, SlowRequest};
+use crate::cli::{GlobalArgs, OrderArg, ResolveArgs, ViaArg};
+use crate::exit::Exit;
+use crate::util::message::{Message, plain};
+
+/// Which names, what about them, and how it is told.
+#[derive(Debug)]
+pub(crate) struct ResolveRequest {
+    pub(crate) names: Vec<NameRequest>,
+    /// At most so many names at a time.
+    pub(crate) concurrency: usize,
+    pub(crate) question: QuestionRequest,
+    /// For each name.
+    pub(crate) timeout: Duration,
+    pub(crate) look: LookRequest,
+    pub(crate) output: OutputRequest,
+    pub(crate) slow: SlowRequest,
+}
+
+/// One name.
+#[derive(Debug, Clone)]
+pub(crate) struct NameRequest {
+    /// As it was typed.
+    pub(crate) text: String,
+    pub(crate) subject: Subject,
+}
+
+/// What is to be looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// A name in ASCII, and the port of the connection that it is for.
+    Name(String, Port),
+    /// It is an address already. The zone is for the system.
+    Literal(String, Port),
+    /// The names of an address.
+    Reverse(IpAddr),
+}
+
+/// What is asked about every name.
+#[derive(Debug)]
+pub(crate) struct QuestionRequest {
+    /// Beside addresses.
+    pub(crate) types: Vec<RecordType>,
+    /// Of the addresses, if they are wanted.
+    pub(crate) family: Option<Family>,
+    pub(crate) via: ViaArg,
+    /// None: those of resolv.conf(5); for a trace, the root's.
+    pub(crate) servers: Vec<DnsServer>,
+    pub(crate) search: bool,
+    /// From which keys answers are verified, if they are.
+    pub(crate) dnssec: Option<TrustAnchors>,
+    pub(crate) trace: bool,
+}
+
+impl QuestionRequest {
+    /// Every type that name servers are asked for.
+    pub(crate) fn all_types(&self) -> Vec<RecordType> {
+        let wants = |family| self.family.is_some_and(|wanted| wanted.admits(family));
+        let a = wants(Family::Inet).then_some(RecordType::A);
+        let aaaa = wants(Family::Inet6).then_some(RecordType::Aaaa);
+        a.into_iter().chain(aaaa).chain(self.types.iter().copied()).collect()
+    }
+}
+
+/// What is shown, and in which order.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LookRequest {
+    pub(crate) short: bool,
+    pub(crate) order: OrderArg,
+    /// First Address Family Count; 0: none of that.
+    pub(crate) interleave: usize,
+}
+
+/// How long a name may take where nothing was said.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+type Refusal = (Message, Exit);
+
+impl ResolveRequest {
+    /// # Errors
+    /// What makes no sense, what to type instead, and how to exit.
+    pub(crate) fn new(
+        args: ResolveArgs,
+        global: &GlobalArgs,
+        env: &Environment,
+    ) -> Result<Self, Refusal> {
+        let (servers, words): (Vec<_>, Vec<_>) =
+            args.names.words.iter().partition(|word| word.starts_with('@'));
+        let typed = servers.iter().map(|word| word.parse::<DnsServer>());
+        let typed =
+            typed.collect::<Result<Vec<_>, _>>().map_err(|error| usage(error.to_string()))?;
+        let servers = args.question.server.iter().cloned().chain(typed).collect();
+        let names = words.iter().map(|word| NameRequest::new(word).map_err(usage));
+        let mut names = names.collect::<Result<Vec<_>, _>>()?;
+        names.extend(args.names.addresses.iter().copied().map(NameRequest::reverse));
+        if let Some(path) = &args.names.from {
+            names.extend(read(path)?);
+        }
+        if names.is_empty() {
+            let error = match &args.names.from {
+                Some(path) => format!("there are no names in `{}`", path.display()),
+                None => "name something to resolve".to_owned(),
+            };
+            return Err(usage(error));
+        }
+        let look = LookRequest {
+            short: args.look.short,
+            order: args.look.order,
+            interleave: args.look.interleave,
+        };
+        let request = Self {
+            names,
+            concurrency: args.names.concurrency.get(),
+            question: QuestionRequest::new(&args, servers, global)?,
+            timeout: global.timeout.unwrap_or(TIMEOUT),
+            look,
+            output: OutputRequest::new(&global.output, env),
+            slow: SlowRequest::from(&global.debug),
+        };
+        request.refuse_what_makes_no_sense()?;
+        Ok(request)
+    }
+
+    fn refuse_what_makes_no_sense(&self) -> Result<(), Refusal> {
+        let QuestionRequest { via, trace, servers, types, .. } = &self.question;
+        let is_encrypted = |server: &DnsServer| {
+            !matches!(server.transport(), DnsTransport::Udp | DnsTransport::Tcp)
+        };
+        let is_reverse = |name: &NameRequest| matches!(name.subject, Subject::Reverse(_));
+        let error = if self.output.files.qlog.is_some() {
+            "--qlog tells of attempts to connect; resolve makes none"
+        } else if *via == ViaArg::System && !types.is_empty() {
+            "the system's resolver gives addresses only: leave out --via system"
+        } else if *via == ViaArg::System && (!servers.is_empty() || self.question.dnssec.is_some())
+        {
+            "the system asks whom it wants to: --server and --dnssec need --via dns or both"
+        } else if *trace && *via == ViaArg::System {
+            "--trace asks name servers: leave out --via system"
+        } else if *trace && servers.iter().any(is_encrypted) {
+            "servers in charge of zones are asked in plain: --trace takes udp:// and tcp:// only"
+        } else if self.names.iter().any(is_reverse) && !self.names.iter().all(is_reverse) {
+            "-x asks for the names of addresses: give it no names beside them"
+        } else {
+            return Ok(());
+        };
+        Err(usage(error))
+    }
+}
+
+impl QuestionRequest {
+    /// # Errors
+    /// As [`anchors`].
+    fn new(
+        args: &ResolveArgs,
+        servers: Vec<DnsServer>,
+        global: &GlobalArgs,
+    ) -> Result<Self, Refusal> {
+        let asked = &args.question;
+        let is_address = |it: &RecordType| matches!(it, RecordType::A | RecordType::Aaaa);
+        let has = |it| asked.types.is_empty() || asked.types.contains(&it);
+        let family = match (has(RecordType::A), has(RecordType::Aaaa)) {
+            (true, true) => Some(Family::from(&global.family)),
+            (true, false) => Some(Family::Inet),
+            (false, true) => Some(Family::Inet6),
+            (false, false) => None,
+        };
+        let mut types: Vec<RecordType> = Vec::new();
+        for record_type in asked.types.iter().filter(|it| !is_address(it)) {
+            if !types.contains(record_type) {
+                types.push(*record_type);
+            }
+        }
+        Ok(Self {
+            types,
+            family,
+            via: asked.via,
+            servers,
+            search: !asked.no_search,
+            dnssec: if asked.dnssec { Some(anchors(asked.trust_anchor.as_deref())?) } else { None },
+            trace: asked.trace,
+        })
+    }
+}
+
+/// The root's, or those of a file.
+fn anchors(path: Option<&Path>) -> Result<TrustAnchors, Refusal> {
+    let Some(path) = path else { return Ok(TrustAnchors::root()) };
+    let bytes = targets::read_bytes(path).map_err(|error| {
+        let error = format!("cannot read trust anchors from `{}`: {error}", path.display());
+        (Message::error(error), Exit::CannotRead)
+    })?;
+    String::from_utf8_lossy(&bytes).parse().map_err(|error: DnsConfigError| {
+        let mut message = Message::error(format!("`{}` has no trust anchors", path.display()));
+        message.causes = vec![error.to_string()];
+        message.hints =
+            vec!["it takes DNSKEY or DS records, as `dig . DNSKEY` prints them".to_owned()];
+        (message, Exit::Usage)
+    })
+}
+
+fn usage(error: impl Into<String>) -> Refusal {
+    (Message::error(error), Exit::Usage)
+}
+
+impl NameRequest {
+    /// # Errors
+    /// Why it is no name.
+    fn new(text: &str) -> Result<Self, String> {
+        let bare = text.split('%').next().unwrap_or_default();
+        let (host, port) = if bare.parse::<IpAddr>().is_ok() {
+            (text.to_owned(), Port::Number(0))
+        } else if text.contains(':') {
+            match text.parse::<Target>() {
+                Ok(Target::Tcp(host, port)) => (host.to_string(), port),
+                Ok(Target::Unix(_)) => return Err(format!("`{text}` is a file, not a name")),
+                Err(error) => return Err(error.to_string()),
+            }
+        } else {
+            (text.to_owned(), Port::Number(0))
+        };
+        let bare = host.split('%').next().unwrap_or_default();
+        let is_literal = bare.parse::<IpAddr>().is_ok();
+        let subject = if is_literal {
+            Subject::Literal(host, port)
+        } else {
+            Subject::Name(ascii(&host).map_err(|why| format!("`{text}` is no name: {why}"))?, port)
+        };
+        Ok(Self { text: text.to_owned(), subject })
+    }
+
+    fn reverse(address: IpAddr) -> Self {
+        Self { text: address.to_string(), subject: Subject::Reverse(address) }
+    }
+}
+
+/// A name as it goes over the wire: letters beyond ASCII are encoded (IDNA, RFC 5891, with UTS 46's mappings).
+pub(crate) fn ascii(name: &str) -> Result<String, String> {
+    const LONGEST_NAME: usize = 253;
+    const LONGEST_LABEL: usize = 63;
+    let encoded = if name.is_ascii() {
+        name.to_owned()
+    } else {
+        idna::domain_to_ascii(name).map_err(|_| "its letters cannot be encoded".to_owned())?
+    };
+    if encoded == "." {
+        return Ok(encoded);
+    }
+    let inner = encoded.strip_suffix('.').unwrap_or(&encoded);
+    let is_label = |label: &str| (1..=LONGEST_LABEL).contains(&label.len());
+    if inner.len() > LONGEST_NAME {
+        Err("a name has at most 253 characters".to_owned())
+    } else if !inner.split('.').all(is_label) {
+        Err("each part of a name has 1 to 63 characters".to_owned())
+    } else if inner.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        Err("there are spaces or control characters in it".to_owned())
+    } else {
+        Ok(encoded)
+    }
+}
+
+/// One name a line; what follows a `#` is a comment.
+fn read(path: &Path) -> Result<Vec<NameRequest>, Refusal> {
+    let bytes = targets::read_bytes(path).map_err(|error| {
+        let error = format!("cannot read names from `{}`: {}", path.display(), plain(error));
+        (Message::error(error), Exit::CannotRead)
+    })?;
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&bytes);
+    let (mut names, mut faults) = (Vec::new(), Vec::new());
+    for (at, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
+        match parse_line(line) {
+            Ok(name) => names.extend(name),
+            Err(error) => faults.push(format!("line {}: {error}", at + 1)),
+        }
+    }
+    if faults.is_empty() {
+        return Ok(names);
+    }
+    let error = format!("`{}` has lines that are not names", path.display());
+    let message = Message { error: Some(error), causes: faults, ..Message::default() };
+    Err((message, Exit::Usage))
+}
+
+/// `None` for a line without a name.
+fn parse_line(line: &[u8]) -> Result<Option<NameRequest>, String> {
+    let line = std::str::from_utf8(line).map_err(|_| "it is not UTF-8".to_owned())?;
+    let name = line.split_once('#').map_or(line, |(name, _)| name).trim();
+    if name.is_empty() { Ok(None) } else { NameRequest::new(name).map(Some) }
+}
+
+impl Subject {
+    /// What the system is asked for.
+    pub(crate) fn host(&self) -> Host {
+        match self {
+            Self::Name(host, _) | Self::Literal(host, _) => Host::from(host.as_str()),
+            Self::Reverse(address) => Host::Literal(*address),
+        }
+    }
+
+    pub(crate) fn port(&self) -> Port {
+        match self {
+            Self::Name(_, port) | Self::Literal(_, port) => port.clone(),
+            Self::Reverse(_) => Port::Number(0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn subject(text: &str) -> Result<Subject, String> {
+        NameRequest::new(text).map(|name| name.subject)
+    }
+
+    #[test]
+    fn names_have_ports_zones_and_letters() {
+        let name = |name: &str, port| Ok(Subject::Name(name.to_owned(), Port::Number(port)));
+        assert_eq!(subject("a.test"), name("a.test", 0));
+        assert_eq!(subject("a.test.:443"), name("a.test.", 443));
+        assert_eq!(subject("b\u{fc}cher.test"), name("xn--bcher-kva.test", 0));
+        assert_eq!(subject("_dmarc.a.test"), name("_dmarc.a.test", 0));
+        assert_eq!(subject("."), name(".", 0));
+        let literal = |text: &str, port| Ok(Subject::Literal(text.to_owned(), Port::Number(port)));
+        assert_eq!(subject("::1"), literal("::1", 0));
+        assert_eq!(subject("[::1]:53"), literal("::1", 53));
+        assert_eq!(subject("fe80::1%eth0"), literal("fe80::1%eth0", 0));
+    }
+
+    #[test]
+    fn dns_12_what_is_no_name_is_refused_in_words() {
+        let long = "x".repeat(64);
+        for (text, why) in [
+            ("a..test", "1 to 63"),
+            (long.as_str(), "1 to 63"),
+            (&"a.".repeat(128), "253"),
+            ("a b", "spaces"),
+            ("", "1 to 63"),
+            ("xn--\u{fc}", "encoded"),
+            ("a:70000", "port"),
+        ] {
+            let refused = subject(text).unwrap_err();
+            assert!(refused.contains(why), "{text}: {refused}");
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! How TLS is to be spoken.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use loopctl::plan::Target;
+use loopctl::{TlsClient, TlsClientBuilder, TlsConfigError, TlsVersion};
+
+use super::targets::TargetRequest;
+use crate::cli::{OwnArgs, Protocols, StartTlsArg, TlsArgs, TrustArgs, VersionArg};
+use crate::exit::Exit;
+use crate::util::message::{Message, plain};
+
+/// TLS as a client speaks it.
+#[derive(Debug, Clone)]
+pub(crate) struct TlsRequest {
+    pub(crate) client: TlsClient,
+    /// What goes before it in plain.
+    pub(crate) dialogue: Option<StartTlsArg>,
+    /// In the place of the target's host; an empty one is none.
+    pub(crate) name: Option<String>,
+    /// Whether there is a certificate of ours to show.
+    pub(crate) has_own: bool,
+    /// Whether protocols are offered (ALPN).
+    pub(crate) offers_alpn: bool,
+}
+
+impl TlsRequest {
+    /// `None` where nobody asked for TLS. Files and the system's store are read here, before anything is timed,
+    /// and not at all without TLS.
+    ///
+    /// # Errors
+    /// What cannot be, and how to exit.
+    pub(crate) fn new(args: &TlsArgs) -> Result<Option<Self>, (Message, Exit)> {
+        if !args.tls && args.starttls.is_none() {
+            return Ok(None);
+        }
+        let mut builder = TlsClient::builder().min_version(args.tls_min.into());
+        if let Some(Protocols(names)) = &args.alpn {
+            builder = builder.alpn(names);
+        }
+        builder = with_trust(builder, &args.trust)?;
+        builder = with_identity(builder, &args.own)?;
+        if let Some(log) = key_log()? {
+            builder = builder.key_log(move |line| log(line));
+        }
+        // Every connection shows the whole handshake, and has its certificates judged.
+        let client = builder.resumption(false).build().map_err(unusable)?;
+        let client = match args.sni.as_deref() {
+            None => client,
+            Some("") => client.any_server_name(),
+            Some(name) => client.server_name(name).map_err(unusable)?,
+        };
+        let (has_own, offers_alpn) = (args.own.cert.is_some(), args.alpn.is_some());
+        let (dialogue, name) = (args.starttls, args.sni.clone());
+        Ok(Some(Self { client, dialogue, name, has_own, offers_alpn }))
+    }
+
+    /// The client for this target: its host is the name, if no other was given.
+    ///
+    /// # Errors
+    /// A host that can be no name for TLS.
+    pub(crate) fn client_for(&self, target: &Target) -> Result<TlsClient, TlsConfigError> {
+        match (&self.name, target) {
+            (None, Target::Tcp(host, _)) => self.client.clone().server_name(&host.to_string()),
+            _ => Ok(self.client.clone()),
+        }
+    }
+
+    /// # Errors
+    /// A target that has no name for TLS.
+    pub(super) fn refuse_nameless(&self, targets: &[TargetRequest]) -> Result<(), (Message, Exit)> {
+        for target in targets {
+            if let (None, Target::Unix(_)) = (&self.name, &target.target) {
+                let error =
+                    "a Unix socket has no name for TLS: give one with --sni, or --sni '' for none";
+                return Err((Message::error(error), Exit::Usage));
+            }
+        }
+        // Of several, each has a report of its own.
+        match targets {
+            [only] => self.client_for(&only.target).map(drop).map_err(unusable),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn with_trust(
+    mut builder: TlsClientBuilder,
+    args: &TrustArgs,
+) -> Result<TlsClientBuilder, (Message, Exit)> {
+    for path in &args.ca {
+        readable(path)?;
+        builder = builder.ca_file(path);
+    }
+    Ok(if args.insecure { builder.dangerous_accept_any_certificate() } else { builder })
+}
+
+fn with_identity(
+    builder: TlsClientBuilder,
+    args: &OwnArgs,
+) -> Result<TlsClientBuilder, (Message, Exit)> {
+    let Some(cert) = &args.cert else { return Ok(builder) };
+    let key = args.key.as_ref().unwrap_or(cert);
+    readable(cert)?;
+    readable(key)?;
+    Ok(builder.identity_files(cert, key))
+}
+
+/// Takes a line of secrets.
+pub(crate) type KeyLog = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// Where `SSLKEYLOGFILE` wants secrets to go. Lines are appended, for several programs may write to the file;
+/// nobody else may read them.
+///
+/// # Errors
+/// A file that cannot be written.
+pub(crate) fn key_log() -> Result<Option<KeyLog>, (Message, Exit)> {
+    let path = std::env::var_os("SSLKEYLOGFILE").filter(|path| !path.is_empty());
+    let Some(path) = path.map(PathBuf::from) else { return Ok(None) };
+    let opened = OpenOptions::new().append(true).create(true).mode(0o600).open(&path);
+    let file = Mutex::new(opened.map_err(|error| {
+        let text =
+            format!("cannot write to `{}` (SSLKEYLOGFILE): {}", path.display(), plain(error));
+        (Message::error(text), Exit::CannotWrite)
+    })?);
+    Ok(Some(Arc::new(move |line: &str| {
+        let line = format!("{line}\n");
+        let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = file.write_all(line.as_bytes()) {
+            log::warn!("cannot write to SSLKEYLOGFILE: {error}");
+        }
+    })))
+}
+
+/// What cannot be read is told apart from what makes no sense.
+fn readable(path: &Path) -> Result<(), (Message, Exit)> {
+    let read = File::open(path).and_then(|file| file.metadata());
+    let error = match read {
+        Ok(found) if found.is_dir() => "it is a directory".to_owned(),
+        Ok(_) => return Ok(()),
+        Err(error) => plain(error),
+    };
+    let text = format!("cannot read `{}`: {error}", path.display());
+    Err((Message::error(text), Exit::CannotRead))
+}
+
+fn unusable(error: TlsConfigError) -> (Message, Exit) {
+    (Message::error(format!("cannot speak TLS like this: {error}")), Exit::Usage)
+}
+
+impl From<VersionArg> for TlsVersion {
+    fn from(arg: VersionArg) -> Self {
+        match arg {
+            VersionArg::Tls12 => Self::Tls12,
+            VersionArg::Tls13 => Self::Tls13,
+        }
+    }
+}

@@ -1,0 +1,344 @@
+//! What an attempt's outcome means, in words that help.
+
+use std::io::ErrorKind;
+
+use loopctl::plan::Family;
+use loopctl::{CertificateProblem, Failure, Phase, TlsErrorKind};
+
+use super::hint;
+use crate::exit::Exit;
+use crate::output::units;
+use crate::report::{Attempt, End, Outcome, Report, Secured, TlsFailure, TlsPhase};
+use crate::util::message::{Message, plain};
+
+/// Why an attempt is not a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cause {
+    Refused,
+    /// Nothing came back.
+    Silent,
+    /// A router, or the neighbour it should have been, said no.
+    Unreachable,
+    /// This host has no way there.
+    NoRoute,
+    Prohibited,
+    Reset,
+    /// TCP was up, and the TLS handshake not over, when the time was up or another one had won.
+    NoAnswerToTls,
+    /// The certificate.
+    Untrusted,
+    /// TLS failed, for another reason.
+    NoTls,
+    Bind,
+    Other,
+}
+
+impl Cause {
+    /// `None` for an attempt that connected, or is not over.
+    pub(crate) fn of(attempt: &Attempt) -> Option<Self> {
+        match &attempt.outcome {
+            Outcome::Success | Outcome::Pending => None,
+            Outcome::Timeout | Outcome::Canceled if attempt.tls.is_some() => {
+                Some(Self::NoAnswerToTls)
+            }
+            Outcome::Canceled if attempt.tcp.is_some_and(|tcp| tcp.established) => None,
+            Outcome::Timeout | Outcome::Canceled => Some(Self::Silent),
+            Outcome::Failure(Phase::Bind, _) => Some(Self::Bind),
+            Outcome::Failure(Phase::Tls, _) => {
+                let kind = attempt.tls.as_ref().and_then(|tls| tls.failure.as_ref()?.kind);
+                let untrusted = kind == Some(TlsErrorKind::Certificate);
+                Some(if untrusted { Self::Untrusted } else { Self::NoTls })
+            }
+            Outcome::Failure(_, failure) => Some(Self::of_failure(failure)),
+        }
+    }
+
+    /// The same number can come from this host and from a router.
+    pub(crate) fn of_failure(failure: &Failure) -> Self {
+        let unreachable = ["ENETUNREACH", "EHOSTUNREACH", "EADDRNOTAVAIL", "EINVAL", "EACCES"];
+        match (failure.name().unwrap_or_default(), failure.kind) {
+            (name, _) if failure.at_once && unreachable.contains(&name) => Self::NoRoute,
+            ("EACCES", _) => Self::Prohibited,
+            ("ENETUNREACH" | "EHOSTUNREACH" | "ENOPROTOOPT", _) => Self::Unreachable,
+            (_, ErrorKind::ConnectionRefused) => Self::Refused,
+            (_, ErrorKind::ConnectionReset) => Self::Reset,
+            (_, ErrorKind::TimedOut) => Self::Silent,
+            _ => Self::Other,
+        }
+    }
+
+    /// One word for it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Silent => "silent",
+            Self::Unreachable => "unreachable",
+            Self::NoRoute => "no_route",
+            Self::Prohibited => "prohibited",
+            Self::NoAnswerToTls => "tls_silent",
+            Self::Untrusted => "untrusted",
+            Self::NoTls => "tls_failed",
+            Self::Reset => "reset",
+            Self::Bind => "cannot_bind",
+            Self::Other => "failed",
+        }
+    }
+
+    /// The `kind` of errors in JSON.
+    pub(crate) fn kind(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Silent | Self::NoAnswerToTls => "timeout",
+            Self::Untrusted => "cert",
+            Self::NoTls => "tls",
+            Self::Unreachable | Self::NoRoute | Self::Prohibited => "unreachable",
+            Self::Reset => "reset",
+            Self::Bind | Self::Other => "io",
+        }
+    }
+}
+
+/// One line about an attempt that failed.
+fn sentence(attempt: &Attempt) -> String {
+    if let Some((tls, failure)) = attempt.tls_failure() {
+        return sentence_of_tls(tls, failure);
+    }
+    let after = units::prose(attempt.took);
+    match (&attempt.outcome, Cause::of(attempt)) {
+        (Outcome::Timeout, _) => format!("timed out after {after}{}", resends(attempt)),
+        (Outcome::Failure(phase, failure), Some(cause)) => {
+            let what = match cause {
+                Cause::Refused => "connection refused".to_owned(),
+                Cause::Prohibited => "a router said: administratively prohibited".to_owned(),
+                Cause::Unreachable => {
+                    format!("{} (from a router, or the network behind it)", brief(failure))
+                }
+                Cause::NoRoute => format!("{} (no way there from this host)", brief(failure)),
+                _ => brief(failure),
+            };
+            let phase = if *phase == Phase::Connect { String::new() } else { format!("{phase}: ") };
+            let by_kernel = if cause == Cause::Silent { resends(attempt) } else { String::new() };
+            format!("{phase}{what} after {after}{by_kernel}")
+        }
+        (Outcome::Canceled, _) => format!("given up after {after}{}", resends(attempt)),
+        _ => "no outcome".to_owned(),
+    }
+}
+
+fn resends(attempt: &Attempt) -> String {
+    match attempt.resends() {
+        0 => ", no answer".to_owned(),
+        count => format!(", no answer, SYN sent again {count}x"),
+    }
+}
+
+/// Who has said no: the same number comes from this host, at once, and from a router, after a round trip.
+pub(crate) fn who_says(attempt: &Attempt, failure: &Failure) -> String {
+    let is_ipv6 = attempt.address.family() == Some(Family::Inet6);
+    let text = match (failure.name().unwrap_or_default(), failure.at_once) {
+        ("ENETUNREACH", true) => "this host has no route to it",
+        ("EHOSTUNREACH", true) => "an `unreachable` route of this host",
+        ("EACCES", true) => "a `prohibit` route of this host",
+        ("EPERM", true) => "a firewall of this host",
+        ("EINVAL", true) => {
+            "a `blackhole` route of this host, or a link-local address without its interface"
+        }
+        ("EADDRNOTAVAIL", true) => "this host has no address to connect from",
+        ("ENETUNREACH", false) => "a router said that it has no route",
+        ("EHOSTUNREACH", false) if hint::is_neighbour(attempt) => {
+            "nobody on its network answers for that address"
+        }
+        ("EHOSTUNREACH", false) if is_ipv6 => "a router said that the address is unreachable",
+        ("EHOSTUNREACH", false) => {
+            "a router said that the host is unreachable, or administratively prohibited"
+        }
+        ("EACCES", false) => "a router said administratively prohibited, not a local permission",
+        ("ENOPROTOOPT", false) => "the host said that it has no TCP",
+        _ => return brief(failure),
+    };
+    text.to_owned()
+}
+
+/// What the system says, without the number that Rust appends.
+pub(crate) fn brief(failure: &Failure) -> String {
+    match plain(&failure.message) {
+        text if text.is_empty() => failure.kind.to_string(),
+        text => text,
+    }
+}
+
+/// Why there is no TLS, in words that help.
+pub(crate) fn of_tls(tls: &Secured, failure: &TlsFailure) -> String {
+    let doubt = tls.doubt().filter(|_| failure.kind == Some(TlsErrorKind::Certificate));
+    let timed_out = failure.kind == Some(TlsErrorKind::TimedOut);
+    match (doubt, failure.phase) {
+        (Some(doubt), _) => doubt,
+        (None, TlsPhase::Handshake) if timed_out && tls.first_byte.is_some() => {
+            "the peer stopped in the middle of the handshake".to_owned()
+        }
+        (None, TlsPhase::Handshake) if timed_out => "no answer to the handshake".to_owned(),
+        // Whoever tells it has said already that TLS failed.
+        _ => brief(&failure.failure).trim_start_matches("TLS failed: ").to_owned(),
+    }
+}
+
+/// The same in a few words, for a line that tells it among others.
+fn word_of_tls(tls: &Secured, failure: &TlsFailure) -> String {
+    let word = match tls.problem().filter(|_| failure.kind == Some(TlsErrorKind::Certificate)) {
+        Some(CertificateProblem::Expired) => "the certificate has expired",
+        Some(CertificateProblem::NotYetValid) => "the certificate is not valid yet",
+        Some(CertificateProblem::WrongName) => "the certificate is for another name",
+        Some(CertificateProblem::UnknownIssuer) => "the certificate's issuer is unknown",
+        _ => return of_tls(tls, failure),
+    };
+    word.to_owned()
+}
+
+/// One line about TLS that failed.
+fn sentence_of_tls(tls: &Secured, failure: &TlsFailure) -> String {
+    let why = of_tls(tls, failure);
+    let after =
+        tls.took().map_or_else(String::new, |took| format!(" after {}", units::prose(took)));
+    match failure.phase {
+        TlsPhase::StartTls => {
+            let took = tls.dialogue.as_ref().map(|dialogue| units::prose(dialogue.took));
+            format!("no TLS after {}: {why}", took.unwrap_or_default())
+        }
+        TlsPhase::Handshake if failure.kind == Some(TlsErrorKind::Canceled) => {
+            format!("given up{after}, in the TLS handshake")
+        }
+        TlsPhase::Handshake => format!("TLS failed{after}: {why}"),
+        TlsPhase::After => format!("refused after the TLS handshake: {why}"),
+    }
+}
+
+/// Why a race came to nothing, in a few words: each cause once.
+pub(crate) fn summary(report: &Report) -> String {
+    let words = words(report).into_iter().map(|(word, _)| word);
+    report.resolve.error.clone().unwrap_or_else(|| words.collect::<Vec<_>>().join(", "))
+}
+
+/// The same with the addresses that each cause befell.
+pub(crate) fn summary_by_address(report: &Report) -> String {
+    let words = words(report).into_iter();
+    let words = words.map(|(word, addresses)| format!("{} {word}", addresses.join(" ")));
+    report.resolve.error.clone().unwrap_or_else(|| words.collect::<Vec<_>>().join(", "))
+}
+
+fn words(report: &Report) -> Vec<(String, Vec<String>)> {
+    let mut words: Vec<(String, Vec<String>)> = Vec::new();
+    for attempt in &report.attempts {
+        let Some(word) = word(attempt) else { continue };
+        match words.iter_mut().find(|(known, _)| *known == word) {
+            Some((_, addresses)) => addresses.push(bare(attempt)),
+            None => words.push((word, vec![bare(attempt)])),
+        }
+    }
+    let of_tls = of_tls_alone(report);
+    words.extend(
+        of_tls.map(|(winner, tls, why)| {
+            (word_of_tls(tls, why), winner.map(bare).into_iter().collect())
+        }),
+    );
+    words
+}
+
+/// The same about one attempt.
+pub(crate) fn word(attempt: &Attempt) -> Option<String> {
+    if let Some((tls, failure)) = attempt.tls_failure() {
+        return Some(word_of_tls(tls, failure));
+    }
+    match (&attempt.outcome, Cause::of(attempt)?) {
+        (_, Cause::Silent) => Some("no answer".to_owned()),
+        (_, Cause::Refused) => Some("refused".to_owned()),
+        (_, Cause::NoRoute) => Some("no route".to_owned()),
+        (Outcome::Failure(_, failure), _) => Some(brief(failure)),
+        _ => None,
+    }
+}
+
+/// What to tell on standard error about a report.
+pub(crate) fn explain(report: &Report) -> Message {
+    let target = &report.subject.text;
+    let (error, causes) = match report.end {
+        End::Connected if !report.beside.unmet.is_empty() => {
+            let unmet = report.beside.unmet.iter().map(|(flag, why)| format!("--{flag}: {why}"));
+            (Some(format!("connected to `{target}`, but not as expected")), unmet.collect())
+        }
+        _ if report.beside.sending.as_ref().is_some_and(|sending| sending.end.is_told()) => {
+            return of_sending(report);
+        }
+        End::Connected => {
+            let failure = report.beside.relay.as_ref().and_then(|relay| relay.failure.as_ref());
+            (failure.map(|(what, failure)| format!("{what}: {}", brief(failure))), Vec::new())
+        }
+        End::Interrupted(_) if report.beside.sending.as_ref().is_some_and(|s| s.end.before) => {
+            let file = report.beside.sending.as_ref().map_or("", |sending| &sending.file);
+            (Some(format!("interrupted while opening `{file}`")), Vec::new())
+        }
+        End::Interrupted(_) => {
+            (Some(format!("interrupted while connecting to `{target}`")), causes(report))
+        }
+        End::Failed(_) if report.left_behind().is_some() => return of_policy(report),
+        End::Failed(_) => {
+            let over = if report.tls_failure().is_some() { " over TLS" } else { "" };
+            (Some(format!("could not connect to `{target}`{over}")), causes(report))
+        }
+    };
+    Message { error, causes, warnings: Vec::new(), hints: hint::hint(report).into_iter().collect() }
+}
+
+/// Others connect, and the policy that was asked for does not.
+fn of_policy(report: &Report) -> Message {
+    let Some(own) = report.left_behind() else { return Message::default() };
+    let (target, within) = (&report.subject.text, units::prose(report.subject.timeout));
+    let error = format!("the policy {} does not reach `{target}` within {within}", own.name);
+    let why = own.measured.as_ref().and_then(|measured| measured.why.clone());
+    Message { causes: why.into_iter().collect(), ..Message::error(error) }
+}
+
+/// A file that was not sent, or not as a whole.
+fn of_sending(report: &Report) -> Message {
+    let Some(sending) = &report.beside.sending else { return Message::default() };
+    let failure = sending.end.failure.as_ref();
+    Message {
+        error: failure.map(|(what, failure)| format!("{what}: {}", brief(failure))),
+        warnings: sending.end.warning.iter().cloned().collect(),
+        ..Message::default()
+    }
+}
+
+fn causes(report: &Report) -> Vec<String> {
+    let host = report.subject.host.as_deref().unwrap_or_default();
+    let unresolved = report.resolve.error.iter().map(|error| match report.resolve.took {
+        Some(took) if report.exit() == Exit::TimedOut && report.beside.waited.is_none() => {
+            format!("resolving `{host}`: no answer after {}", units::prose(took))
+        }
+        _ => error.clone(),
+    });
+    let failed = report.attempts.iter().filter(|attempt| attempt.outcome != Outcome::Success);
+    let failed = failed.map(|attempt| format!("{}: {}", attempt.address, sentence(attempt)));
+    let of_tls = of_tls_alone(report).map(|(winner, tls, why)| {
+        let address = winner.map_or_else(String::new, |winner| format!("{}: ", winner.address));
+        format!("{address}{}", sentence_of_tls(tls, why))
+    });
+    let of_probes = report.probes_without_tls().filter_map(|(probe, tls)| {
+        Some(format!("{}: {}", probe.to, sentence_of_tls(tls, tls.failure.as_ref()?)))
+    });
+    unresolved.chain(failed).chain(of_tls).chain(of_probes).collect()
+}
+
+/// TLS that failed over the connection that had won, or before there was any attempt; others tell of their own.
+fn of_tls_alone(report: &Report) -> Option<(Option<&Attempt>, &Secured, &TlsFailure)> {
+    let (tls, failure) = report.tls_failure()?;
+    let is_alone = report.winner().is_some() || report.attempts.is_empty();
+    is_alone.then_some((report.winner(), tls, failure))
+}
+
+/// The address without its port.
+pub(crate) fn bare(attempt: &Attempt) -> String {
+    match attempt.address.as_inet() {
+        Some(address) => address.ip().to_string(),
+        None => attempt.address.to_string(),
+    }
+}

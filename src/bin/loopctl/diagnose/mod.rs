@@ -1,0 +1,6 @@
+//! Explanations: what a report means, as findings, hints and predictions.
+
+pub(crate) mod cause;
+pub(crate) mod hint;
+pub(crate) mod prediction;
+pub(crate) mod why;

@@ -1,0 +1,384 @@
+//! What a policy would make of what was measured: its race, run in virtual time.
+//!
+//! Where a race hangs on something that was silent for as long as it was waited for, nobody knows what comes after
+//! that: a forecast says how far it is certain, and what follows if the silence lasts.
+
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use loopctl::plan::{
+    Answer, Family, LossReason, Policy, Race, Reason, Resolution, Start, Step, Success,
+};
+
+/// What was measured, as far as it decides a race.
+#[derive(Debug, Clone)]
+pub(crate) struct World {
+    pub(crate) names: Names,
+    /// Every address in the order of RFC 6724, which those follow that ask for each family by itself.
+    pub(crate) order: Vec<SocketAddr>,
+    pub(crate) fates: Vec<(SocketAddr, Fate)>,
+    /// Addresses of this family go before others.
+    pub(crate) prefer: Option<Family>,
+    /// Whether TLS begins with the connection; otherwise something is said before it, and no race is about it.
+    pub(crate) begins_with_tls: bool,
+    /// How long the kernel tries to connect.
+    pub(crate) kernel: Duration,
+}
+
+/// Where the addresses come from.
+#[derive(Debug, Clone)]
+pub(crate) enum Names {
+    /// Nobody is asked.
+    Known(Vec<SocketAddr>),
+    Asked {
+        /// To the question for each family, the preferred one first.
+        apart: Vec<(Family, Reply)>,
+        /// To the question for all of them, as getaddrinfo asks it.
+        joint: Reply,
+    },
+}
+
+/// What came of a question, and after which time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Reply {
+    pub(crate) after: Duration,
+    /// `None`: nothing had come by then.
+    pub(crate) answer: Option<Answer<SocketAddr>>,
+}
+
+/// What becomes of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Fate {
+    pub(crate) tcp: Leg,
+    /// Where TLS was asked for, and there was a connection for it.
+    pub(crate) tls: Option<Leg>,
+}
+
+impl Fate {
+    /// Whether it is unknown what becomes of it.
+    pub(crate) fn is_silent(self) -> bool {
+        let is = |leg: Leg| leg.end == LegEnd::Silent;
+        is(self.tcp) || self.tls.is_some_and(is)
+    }
+}
+
+/// A part of the way, and how long it takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Leg {
+    pub(crate) took: Duration,
+    pub(crate) end: LegEnd,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LegEnd {
+    Succeeds,
+    Fails,
+    /// This host refuses, and no packet leaves.
+    Unsent,
+    /// Nothing had come when nobody waited any longer.
+    Silent,
+}
+
+/// The course of a race that nobody has run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Forecast {
+    /// As far as they are certain.
+    pub(crate) starts: Vec<Begun>,
+    /// Nothing is certain after this; `None`: all of it is.
+    pub(crate) certain_until: Option<Duration>,
+    /// How it ends, if what was silent stays so. `None`: that cannot be told.
+    pub(crate) end: Option<End>,
+}
+
+/// An attempt that starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Begun {
+    pub(crate) to: SocketAddr,
+    pub(crate) at: Duration,
+    pub(crate) why: Reason,
+}
+
+/// How a race ends, and after which time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct End {
+    pub(crate) after: Duration,
+    pub(crate) how: How,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum How {
+    Connects(SocketAddr),
+    /// There is no address.
+    NotResolved,
+    AllFail,
+    /// There is a connection to this address, and no TLS over it.
+    NoTls(SocketAddr),
+}
+
+/// What the policy would do. Time is counted from `epoch`, which may be any instant.
+pub(crate) fn forecast(policy: &Policy, world: &World, epoch: Instant) -> Forecast {
+    let begin = |race, after: Duration| Run::new(policy, world, race, epoch, after).finish();
+    match &world.names {
+        Names::Known(known) => {
+            begin(Race::with_addresses(world.sorted(known), policy.clone()), ZERO)
+        }
+        Names::Asked { joint, .. } if asks_jointly(policy) => match &joint.answer {
+            None => Forecast { certain_until: Some(joint.after), ..Forecast::nothing(None) },
+            Some(Answer::Addresses(found)) if !found.is_empty() => {
+                begin(Race::with_addresses(world.sorted(found), policy.clone()), joint.after)
+            }
+            Some(_) => Forecast::nothing(Some(End { after: joint.after, how: How::NotResolved })),
+        },
+        Names::Asked { apart, .. } => {
+            let families = apart.iter().map(|(family, _)| *family);
+            begin(Race::with_queries(families, policy.clone()), ZERO)
+        }
+    }
+}
+
+const ZERO: Duration = Duration::ZERO;
+
+/// Who cannot do without an answer about IPv4 has getaddrinfo ask; all others put each question themselves.
+fn asks_jointly(policy: &Policy) -> bool {
+    policy.resolution == Resolution::Joint { requires_ipv4: true }
+}
+
+impl Forecast {
+    fn nothing(end: Option<End>) -> Self {
+        Self { starts: Vec::new(), certain_until: None, end }
+    }
+
+    /// How it ends, where that is certain.
+    pub(crate) fn certain(&self) -> Option<End> {
+        self.end.filter(|_| self.certain_until.is_none())
+    }
+
+    /// The address of the connection, and when it is there, where that is certain.
+    pub(crate) fn connection(&self) -> Option<(SocketAddr, Duration)> {
+        let end = self.certain()?;
+        Some((end.to()?, end.after))
+    }
+}
+
+impl End {
+    /// The address of the connection.
+    pub(crate) fn to(self) -> Option<SocketAddr> {
+        match self.how {
+            How::Connects(to) => Some(to),
+            How::NotResolved | How::AllFail | How::NoTls(_) => None,
+        }
+    }
+}
+
+impl World {
+    /// These addresses as they came, but for the family that is preferred.
+    fn sorted(&self, known: &[SocketAddr]) -> Vec<SocketAddr> {
+        let mut sorted = known.to_vec();
+        sorted.sort_by_key(|address| self.is_other(address));
+        sorted
+    }
+
+    fn is_other(&self, address: &SocketAddr) -> bool {
+        self.prefer.is_some_and(|family| Family::of(&address.ip()) != family)
+    }
+
+    fn rank(&self, address: &SocketAddr) -> (bool, Option<usize>) {
+        (self.is_other(address), self.order.iter().position(|known| known == address))
+    }
+
+    pub(crate) fn fate(&self, address: SocketAddr) -> Option<Fate> {
+        self.fates.iter().find(|(known, _)| *known == address).map(|(_, fate)| *fate)
+    }
+}
+
+/// A race under way, and the virtual time.
+struct Run<'a> {
+    policy: &'a Policy,
+    world: &'a World,
+    race: Race<SocketAddr>,
+    epoch: Instant,
+    now: Instant,
+    open: Vec<(Family, Leg)>,
+    running: Vec<Running>,
+    told: Forecast,
+}
+
+/// A part of the way that an attempt is on.
+#[derive(Debug, Clone, Copy)]
+struct Running {
+    attempt: usize,
+    since: Instant,
+    leg: Leg,
+    is_tls: bool,
+}
+
+impl<'a> Run<'a> {
+    fn new(
+        policy: &'a Policy,
+        world: &'a World,
+        race: Race<SocketAddr>,
+        epoch: Instant,
+        after: Duration,
+    ) -> Self {
+        let (open, running, told) = (Vec::new(), Vec::new(), Forecast::nothing(None));
+        Self { policy, world, race, epoch, now: epoch + after, open, running, told }
+    }
+
+    fn finish(mut self) -> Forecast {
+        loop {
+            self.hear_answers();
+            self.hear_attempts();
+            match self.race.poll(self.now) {
+                Step::Query(family) => self.ask(family),
+                Step::Start(start) => self.start(start),
+                Step::Cancel { attempt, .. } => self.drop(attempt),
+                Step::Wait(until) => {
+                    if !self.advance(until) {
+                        return self.told;
+                    }
+                }
+                Step::Won(winner) => return self.win(winner),
+                Step::Lost(LossReason::NoAddress) => return self.end(ZERO, How::NotResolved),
+                Step::Lost(LossReason::AllFailed) => return self.end(ZERO, How::AllFail),
+            }
+        }
+    }
+
+    /// All questions begin with the race.
+    fn ask(&mut self, family: Family) {
+        let Some(reply) = self.world.reply(family) else { return };
+        let end = reply.answer.as_ref().map_or(LegEnd::Silent, |_| LegEnd::Succeeds);
+        self.open.push((family, Leg { took: reply.after, end }));
+    }
+
+    fn hear_answers(&mut self) {
+        let since = self.epoch;
+        let now = self.now;
+        let is_due = |leg: &Leg| leg.end != LegEnd::Silent && since + leg.took <= now;
+        let due: Vec<Family> =
+            self.open.iter().filter(|(_, leg)| is_due(leg)).map(|(family, _)| *family).collect();
+        self.open.retain(|(_, leg)| !is_due(leg));
+        for family in due {
+            let answer = self.world.reply(family).and_then(|reply| reply.answer.clone());
+            self.race.answered(family, answer.unwrap_or(Answer::NoData), now);
+            let world = self.world;
+            self.race.sort_by_key(|address| world.rank(address));
+        }
+    }
+
+    fn start(&mut self, start: Start) {
+        let Some(to) = self.race.address(start.attempt).copied() else { return };
+        let (at, why) = (self.now - self.epoch, start.reason);
+        if self.told.certain_until.is_none_or(|until| at <= until) {
+            self.told.starts.push(Begun { to, at, why });
+        }
+        // What nobody has measured is silent from the beginning.
+        let unknown = Leg { took: ZERO, end: LegEnd::Silent };
+        let leg = self.world.fate(to).map_or(unknown, |fate| fate.tcp);
+        let (attempt, since) = (start.attempt, self.now);
+        self.running.push(Running { attempt, since, leg, is_tls: false });
+    }
+
+    fn drop(&mut self, attempt: usize) {
+        self.running.retain(|running| running.attempt != attempt);
+    }
+
+    fn hear_attempts(&mut self) {
+        let (now, kernel) = (self.now, self.world.kernel);
+        let is_due = |running: &&Running| running.ends(kernel).is_some_and(|at| at <= now);
+        let due: Vec<Running> = self.running.iter().filter(is_due).copied().collect();
+        for Running { attempt, leg, is_tls, .. } in due {
+            self.drop(attempt);
+            match leg.end {
+                LegEnd::Succeeds if is_tls => self.race.succeeded(attempt, now),
+                LegEnd::Succeeds => self.connected(attempt),
+                LegEnd::Unsent => self.race.failed_unsent(attempt, now),
+                LegEnd::Fails | LegEnd::Silent => self.race.failed(attempt, now),
+            }
+        }
+    }
+
+    /// There is TCP; where the race is for TLS, that is half of the way.
+    fn connected(&mut self, attempt: usize) {
+        self.race.connected(attempt, self.now);
+        let to = self.race.address(attempt).copied();
+        match to.and_then(|to| self.world.fate(to)).and_then(|fate| fate.tls) {
+            Some(leg) if self.races_for_tls() => {
+                self.running.push(Running { attempt, since: self.now, leg, is_tls: true });
+            }
+            _ => self.race.succeeded(attempt, self.now),
+        }
+    }
+
+    fn races_for_tls(&self) -> bool {
+        self.policy.pacing.success == Success::Tls && self.world.begins_with_tls
+    }
+
+    /// To the next instant at which anything is known to happen. Whether there is one.
+    fn advance(&mut self, until: Option<Instant>) -> bool {
+        let silences = self.silences().min();
+        let ends = self.running.iter().filter_map(|running| running.ends(self.world.kernel));
+        let answers = self.open.iter().filter(|(_, leg)| leg.end != LegEnd::Silent);
+        let answers = answers.map(|(_, leg)| self.epoch + leg.took);
+        let next = ends.chain(answers).chain(until).min();
+        if let Some(silence) = silences.filter(|at| next.is_none_or(|next| *at < next)) {
+            self.doubt(silence);
+        }
+        self.now = next.unwrap_or(self.now);
+        next.is_some()
+    }
+
+    /// Until when what is silent was waited for.
+    fn silences(&self) -> impl Iterator<Item = Instant> {
+        let questions = self.open.iter().map(|(_, leg)| (self.epoch, *leg));
+        let attempts = self.running.iter().map(|running| (running.since, running.leg));
+        let silent = questions.chain(attempts).filter(|(_, leg)| leg.end == LegEnd::Silent);
+        silent.map(|(since, leg)| since + leg.took)
+    }
+
+    fn doubt(&mut self, from: Instant) {
+        let from = from - self.epoch;
+        self.told.certain_until = Some(self.told.certain_until.map_or(from, |it| it.min(from)));
+    }
+
+    /// Whoever races for TCP alone speaks TLS now, if it was asked for.
+    fn win(mut self, winner: usize) -> Forecast {
+        let Some(to) = self.race.address(winner).copied() else { return self.told };
+        let tls = self.world.fate(to).and_then(|fate| fate.tls);
+        match tls.filter(|_| !self.races_for_tls()) {
+            None => self.end(ZERO, How::Connects(to)),
+            Some(Leg { took, end: LegEnd::Succeeds }) => self.end(took, How::Connects(to)),
+            Some(Leg { took, end: LegEnd::Silent }) => {
+                self.doubt(self.now + took);
+                self.told
+            }
+            Some(Leg { took, .. }) => self.end(took, How::NoTls(to)),
+        }
+    }
+
+    fn end(mut self, later: Duration, how: How) -> Forecast {
+        self.told.end = Some(End { after: self.now + later - self.epoch, how });
+        self.told
+    }
+}
+
+impl Running {
+    /// When this part ends: silence on the way to TCP is the kernel's to end, and silence after it nobody's.
+    fn ends(&self, kernel: Duration) -> Option<Instant> {
+        match self.leg.end {
+            LegEnd::Silent if self.is_tls => None,
+            LegEnd::Silent => self.since.checked_add(kernel.max(self.leg.took)),
+            _ => self.since.checked_add(self.leg.took),
+        }
+    }
+}
+
+impl World {
+    fn reply(&self, family: Family) -> Option<&Reply> {
+        let Names::Asked { apart, .. } = &self.names else { return None };
+        apart.iter().find(|(known, _)| *known == family).map(|(_, reply)| reply)
+    }
+}

@@ -1,0 +1,236 @@
+//! The conditions of the Happy Eyeballs test matrix as measurements, and what each policy makes of them.
+
+mod honesty;
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use loopctl::plan::Preset;
+use serde::Deserialize;
+
+use super::*;
+
+/// One condition, in the words of `tests/races`: `6a ok@10, 4a dead`; `2`, `servfail@2`, `timeout`.
+#[derive(Deserialize)]
+struct Condition {
+    addresses: String,
+    aaaa: String,
+    a: String,
+    /// By client: `4a 262`, `4a 131.3s`, `lost 42`, `none`.
+    client: BTreeMap<String, String>,
+}
+
+/// How long a silent address was waited for, and how long the kernel would.
+const WAITED: Duration = Duration::from_secs(3);
+const KERNEL: Duration = Duration::from_secs(131);
+
+fn ms(count: u64) -> Duration {
+    Duration::from_millis(count)
+}
+
+fn epoch() -> Instant {
+    loopctl::EventLoop::new().unwrap().handle().time()
+}
+
+/// `6a` is the first address of its family.
+fn address(name: &str) -> SocketAddr {
+    let (family, nth) = name.split_at(1);
+    let nth = nth.as_bytes()[0] - b'a' + 1;
+    match family {
+        "4" => (Ipv4Addr::new(192, 0, 2, nth), 443).into(),
+        _ => (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, nth.into()), 443).into(),
+    }
+}
+
+fn name(address: SocketAddr) -> String {
+    let (family, nth) = match address {
+        SocketAddr::V4(v4) => ('4', v4.ip().octets()[3]),
+        SocketAddr::V6(v6) => ('6', v6.ip().octets()[15]),
+    };
+    format!("{family}{}", char::from(b'a' + nth - 1))
+}
+
+fn fate(text: &str) -> (SocketAddr, Fate) {
+    let (name, fate) = text.split_once(' ').unwrap();
+    let (word, took) = fate.split_once('@').unwrap_or((fate, "3000"));
+    let end = match word {
+        "ok" | "tls-ok" | "tls-bad" | "tls-silent" => LegEnd::Succeeds,
+        "fails" => LegEnd::Fails,
+        "unsent" => LegEnd::Unsent,
+        _ => LegEnd::Silent,
+    };
+    let (tcp, handshake) = took.split_once('+').unwrap_or((took, "3000"));
+    let leg = |took: &str, end| Leg { took: ms(took.parse().unwrap()), end };
+    let tls = match word {
+        "tls-ok" => Some(leg(handshake, LegEnd::Succeeds)),
+        "tls-bad" => Some(leg(handshake, LegEnd::Fails)),
+        "tls-silent" => Some(leg(handshake, LegEnd::Silent)),
+        _ => None,
+    };
+    (address(name), Fate { tcp: leg(tcp, end), tls })
+}
+
+/// What a question comes to: alone, silence lasts 10 s with two tries; both at once 15.2 s in glibc.
+fn reply(text: &str, found: Vec<SocketAddr>) -> Reply {
+    let (word, after) = text.split_once('@').unwrap_or(("addresses", text));
+    if after == "timeout" {
+        return Reply { after: ms(10_000), answer: Some(Answer::TimedOut) };
+    }
+    let answer = match word {
+        "addresses" => Answer::Addresses(found),
+        "nodata" => Answer::NoData,
+        "servfail" => Answer::Failed,
+        _ => panic!("{word} is no answer"),
+    };
+    Reply { after: ms(after.parse().unwrap()), answer: Some(answer) }
+}
+
+fn world(addresses: &str, aaaa: &str, a: &str) -> World {
+    let fates: Vec<_> = addresses.split(", ").map(fate).collect();
+    let order: Vec<SocketAddr> = fates.iter().map(|(to, _)| *to).collect();
+    let of = |wanted: bool| order.iter().copied().filter(|to| to.is_ipv6() == wanted).collect();
+    let (v6, v4): (Reply, Reply) = (reply(aaaa, of(true)), reply(a, of(false)));
+    let joint = match (&v6.answer, &v4.answer) {
+        (_, Some(Answer::TimedOut)) => Reply { after: ms(15_200), answer: Some(Answer::TimedOut) },
+        (Some(Answer::TimedOut), _) => {
+            Reply { after: ms(15_200), answer: Some(Answer::Addresses(order.clone())) }
+        }
+        _ => {
+            Reply { after: v6.after.max(v4.after), answer: Some(Answer::Addresses(order.clone())) }
+        }
+    };
+    let names = Names::Asked { apart: vec![(Family::Inet6, v6), (Family::Inet, v4)], joint };
+    World { names, order, fates, prefer: None, begins_with_tls: true, kernel: KERNEL }
+}
+
+/// `262`, `131s` or `131.3s`, and how far that may be from what was rounded.
+fn time(text: &str) -> (Duration, Duration) {
+    let Some(seconds) = text.strip_suffix('s') else {
+        return (ms(text.parse().unwrap()), Duration::ZERO);
+    };
+    let rounding = if seconds.contains('.') { ms(50) } else { ms(500) };
+    (Duration::from_secs_f64(seconds.parse().unwrap()), rounding)
+}
+
+/// Why a cell is not met.
+fn misses(told: &Forecast, cell: &str, has_dead: bool) -> Option<String> {
+    let end = told.end.expect("silence ends some time");
+    let Some((winner, expected)) = cell.split_once(' ') else {
+        return (end.after <= ms(200_000)).then(|| format!("{end:?}"));
+    };
+    let (expected, rounding) = time(expected);
+    let found = match end.how {
+        How::Connects(to) => name(to),
+        _ => "lost".to_owned(),
+    };
+    let is_met = found == winner && end.after.abs_diff(expected) <= rounding.max(ms(1));
+    // Beyond what was waited for, nothing is certain.
+    let is_certain = !(has_dead && expected > WAITED);
+    let is_honest = told.certain_until.is_none() == is_certain;
+    (!is_met || !is_honest).then(|| format!("{told:?}"))
+}
+
+#[test]
+fn race_02_measurements_tell_what_every_client_gets() {
+    let table = include_str!("../../../../../../tests/races/clients/model.toml");
+    let conditions: BTreeMap<String, Condition> = toml::from_str(table).unwrap();
+    let (mut failures, mut checked) = (Vec::new(), 0);
+    for (id, Condition { addresses, aaaa, a, client }) in &conditions {
+        let world = world(addresses, aaaa, a);
+        for preset in Preset::ALL {
+            let told = forecast(&preset.into(), &world, epoch());
+            let missed = misses(&told, &client[preset.name()], addresses.contains("dead"));
+            failures.extend(missed.map(|why| format!("{id}, {preset}: {why}")));
+            checked += 1;
+        }
+    }
+    assert!(failures.is_empty(), "\n{}", failures.join("\n"));
+    assert_eq!(checked, 29 * 14);
+}
+
+/// The forecast of a preset, in a few words.
+fn told(preset: Preset, addresses: &str, aaaa: &str, a: &str) -> String {
+    line(&forecast(&preset.into(), &world(addresses, aaaa, a), epoch()))
+}
+
+fn line(told: &Forecast) -> String {
+    let mut words: Vec<String> = told
+        .starts
+        .iter()
+        .map(|begun| format!("{}@{}", name(begun.to), begun.at.as_millis()))
+        .collect();
+    words.extend(told.certain_until.map(|until| format!(">{}", until.as_millis())));
+    words.push(match told.end {
+        None => "?".to_owned(),
+        Some(End { after, how }) => {
+            let who = match how {
+                How::Connects(to) => name(to),
+                How::NoTls(to) => format!("no tls {}", name(to)),
+                How::AllFail => "lost".to_owned(),
+                How::NotResolved => "no name".to_owned(),
+            };
+            format!("{who}@{}", after.as_millis())
+        }
+    });
+    words.join(" ")
+}
+
+#[test]
+fn race_t02_what_is_silent_bounds_what_is_known() {
+    let addresses = "6a dead, 4a ok@10";
+    assert_eq!(told(Preset::Hev3, addresses, "2", "2"), "6a@2 4a@252 4a@262");
+    let sequential = told(Preset::Sequential, addresses, "2", "2");
+    assert_eq!(sequential, "6a@2 >3002 4a@131012", "a start that may never come is not told");
+    assert_eq!(told(Preset::Node, "6a dead, 4a dead", "2", "2"), "6a@2 4a@252 >3252 lost@131252");
+}
+
+#[test]
+fn race_t02_no_answer_from_the_resolver_bounds_what_is_known() {
+    let mut world = world("6a ok@10, 4a ok@10", "2", "2");
+    let silent = Reply { after: ms(10_000), answer: None };
+    let Names::Asked { apart, joint } = &mut world.names else { panic!("nobody is asked") };
+    (apart[0].1, *joint) = (silent.clone(), silent);
+    let told = |preset: Preset| line(&forecast(&preset.into(), &world, epoch()));
+    assert_eq!(told(Preset::Hev3), "4a@52 4a@62");
+    assert_eq!(told(Preset::Asyncio), ">10000 ?", "getaddrinfo has not come back");
+    assert_eq!(told(Preset::Go), ">10000 ?", "it waits for both");
+}
+
+#[test]
+fn names_that_do_not_resolve_fail_when_the_answer_comes() {
+    let mut world = world("6a ok@10, 4a ok@10", "nodata@3", "nodata@5");
+    let Names::Asked { joint, .. } = &mut world.names else { panic!("nobody is asked") };
+    *joint = Reply { after: ms(6), answer: Some(Answer::NoName) };
+    for (preset, expected) in [(Preset::Hev3, "no name@5"), (Preset::Sequential, "no name@6")] {
+        assert_eq!(line(&forecast(&preset.into(), &world, epoch())), expected, "{preset}");
+    }
+}
+
+#[test]
+fn addresses_that_nobody_was_asked_for_are_there_at_once() {
+    let mut world = world("6a fails@10, 4a ok@10", "2", "2");
+    world.names = Names::Known(vec![address("6a"), address("4a")]);
+    assert_eq!(line(&forecast(&Preset::Go.into(), &world, epoch())), "6a@0 4a@10 4a@20");
+    world.prefer = Some(Family::Inet);
+    assert_eq!(line(&forecast(&Preset::Go.into(), &world, epoch())), "4a@0 4a@10");
+}
+
+#[test]
+fn race_t30_tls_is_waited_for_by_those_who_race_for_it() {
+    let silent = "6a tls-silent@10+3000, 4a tls-ok@10+20";
+    let hev3 = told(Preset::Hev3, silent, "2", "2");
+    assert_eq!(hev3, "6a@2 4a@262 4a@292", "250 ms after TCP was up");
+    assert_eq!(told(Preset::Curl, silent, "2", "2"), "6a@2 >3012 ?", "TCP was enough for it");
+    let bad = "6a tls-bad@10+20, 4a tls-ok@10+20";
+    assert_eq!(told(Preset::Hev3, bad, "2", "2"), "6a@2 4a@32 4a@62");
+    assert_eq!(told(Preset::Curl, bad, "2", "2"), "6a@2 no tls 6a@32");
+    let mut world = world(bad, "2", "2");
+    world.begins_with_tls = false;
+    let told_in_plain = line(&forecast(&Preset::Hev3.into(), &world, epoch()));
+    assert_eq!(
+        told_in_plain, "6a@2 no tls 6a@32",
+        "what --starttls asks for begins after the race"
+    );
+    let good = "6a tls-ok@10+20, 4a tls-ok@10+20";
+    assert_eq!(told(Preset::Curl, good, "2", "2"), "6a@2 6a@32");
+}

@@ -1,0 +1,246 @@
+//! Why this address, and what it cost: a pure function of the report.
+
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use loopctl::plan::{Family, FirstAttemptReason, Reason};
+
+use super::cause;
+use super::cause::{Cause, bare};
+use crate::output::units;
+use crate::report::query::{Query, QueryEnd, Verdict, types};
+use crate::report::{Attempt, Outcome, Report, Via};
+
+/// One thing that had a part in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Why {
+    /// One word for it.
+    pub(crate) kind: &'static str,
+    pub(crate) blame: Blame,
+    /// How much later the connection was for it.
+    pub(crate) cost: Duration,
+    pub(crate) text: String,
+}
+
+/// Who had it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Blame {
+    /// Index into the attempts of the report.
+    Attempt(usize),
+    Family(Family),
+    /// The question for this family.
+    Query(Family),
+}
+
+/// What is below this is neither told nor blamed: it is this process's own.
+const NOISE: Duration = Duration::from_micros(50);
+
+/// A start that is later than planned by more than this says something about this process.
+const SLIP: Duration = Duration::from_millis(5);
+
+/// Everything that had a part in it, in the order in which it happened.
+pub(crate) fn why(report: &Report) -> Vec<Why> {
+    if report.beside.compare.is_some() {
+        // Each address was tried by itself.
+        return Vec::new();
+    }
+    let mut found: Vec<Why> = of_names(report).into_iter().collect();
+    found.extend(of_source(report));
+    // Without a connection nothing was late for it.
+    let until = report.selected.unwrap_or_default();
+    for (number, attempt) in report.attempts.iter().enumerate() {
+        let cost = if number < until { cost_of(report, number) } else { Duration::ZERO };
+        found.extend(of_late_address(report, number));
+        found.extend(of_attempt(report, number, attempt, cost));
+        let late = if (1..=until).contains(&number) { slip(attempt) } else { Duration::ZERO };
+        found.extend(of_slip(number, attempt, late));
+    }
+    found
+}
+
+/// How much later the next attempt started for this one.
+fn cost_of(report: &Report, number: usize) -> Duration {
+    let (this, Some(next)) = (&report.attempts[number], report.attempts.get(number + 1)) else {
+        return Duration::ZERO;
+    };
+    let gap = next.start.saturating_sub(this.start).saturating_sub(slip(next));
+    match next.schedule.reason {
+        Reason::LateAnswer => gap.min(own_share(report, this)),
+        _ => gap,
+    }
+}
+
+/// What is worth telling of a late start.
+fn slip(attempt: &Attempt) -> Duration {
+    Some(attempt.schedule.slip).filter(|slip| *slip >= SLIP).unwrap_or_default()
+}
+
+/// An answer that was late, or never came, before the first attempt.
+fn of_names(report: &Report) -> Option<Why> {
+    let cost = report.answer_wait();
+    let first = report.attempts.first()?;
+    let awaited = report.awaited().filter(|_| !cost.is_zero())?;
+    let family = family_of(awaited);
+    let (name, other) = names(family);
+    let v = version(first.address.family()?);
+    let late = units::prose(awaited.ended_at().saturating_sub(report.answered_at()));
+    let delay = units::limit(report.subject.policy.resolution_delay().unwrap_or_default());
+    let is_over = first.schedule.reason == Reason::First(FirstAttemptReason::ResolutionDelay);
+    let (kind, text) = match awaited.verdict() {
+        Verdict::Answered if is_over => (
+            "late_answer",
+            format!(
+                "{v} because {name} came {late} after {other}, more than the {delay} Resolution Delay"
+            ),
+        ),
+        _ if is_over => (
+            "late_answer",
+            format!(
+                "{v} because {name} had no answer within {delay} of {other} (Resolution Delay)"
+            ),
+        ),
+        Verdict::Answered => {
+            ("waited", format!("waited for {name}, which came {late} after {other}"))
+        }
+        Verdict::NoData | Verdict::NxDomain => (
+            "no_addresses",
+            format!("{v}: there is no {name}, which was known {late} after {other}"),
+        ),
+        _ => {
+            let symbol = symbol(awaited);
+            ("failed_query", format!("{v} because {name} failed ({symbol}), {late} after {other}"))
+        }
+    };
+    Some(Why { kind, blame: Blame::Query(family), cost, text })
+}
+
+/// An address that came too late for its turn.
+fn of_late_address(report: &Report, number: usize) -> Option<Why> {
+    let (before, late) = (report.attempts.get(number.checked_sub(1)?)?, &report.attempts[number]);
+    if late.schedule.reason != Reason::LateAnswer {
+        return None;
+    }
+    let family = late.address.family()?;
+    let (name, other) = names(family);
+    let cost = late.start.saturating_sub(before.start).saturating_sub(own_share(report, before));
+    let after = units::prose(late.start.saturating_sub(report.answered_at()));
+    let text =
+        format!("{name} came {after} after {other}: `{}` could not start before", bare(late));
+    Some(Why { kind: "late_answer", blame: Blame::Query(family), cost, text })
+}
+
+/// How long an attempt holds the next one up, were that known in time.
+fn own_share(report: &Report, attempt: &Attempt) -> Duration {
+    let delay = report.subject.policy.connection_attempt_delay;
+    let took = attempt.end().saturating_sub(attempt.start);
+    delay.map_or(took, |delay| delay.min(took))
+}
+
+fn family_of(query: &Query) -> Family {
+    if query.types == types(Family::Inet6) { Family::Inet6 } else { Family::Inet }
+}
+
+/// What is asked for to have addresses of a family, and of the other one.
+fn names(family: Family) -> (&'static str, &'static str) {
+    if family == Family::Inet6 { ("AAAA", "A") } else { ("A", "AAAA") }
+}
+
+fn symbol(query: &Query) -> &'static str {
+    match &query.end {
+        QueryEnd::SystemFailed { symbol: Some(symbol), .. } => symbol,
+        _ => query.verdict().name(),
+    }
+}
+
+/// A family that sorts last, because this host is told so, or has no address of it to connect from (RFC 6724
+/// section 6, rule 1).
+fn of_source(report: &Report) -> Option<Why> {
+    let won = report.attempts.first()?.address.family()?;
+    if report.resolve.is_ipv4_preferred && won == Family::Inet && report.count(Family::Inet6) > 0 {
+        let text = "v4 first because /etc/gai.conf prefers it".to_owned();
+        let (kind, blame) = ("gai_conf", Blame::Family(Family::Inet));
+        return Some(Why { kind, blame, cost: Duration::ZERO, text });
+    }
+    let lacking = report.resolve.sourceless?;
+    if lacking == won || !matches!(report.resolve.via, Via::System | Via::Dns) {
+        return None;
+    }
+    let text = format!(
+        "{} because of rule 1 (RFC 6724): this host has no {} source address",
+        version(won),
+        if lacking == Family::Inet6 { "IPv6" } else { "IPv4" },
+    );
+    let (kind, blame) = ("no_source_address", Blame::Family(lacking));
+    Some(Why { kind, blame, cost: Duration::ZERO, text })
+}
+
+/// An attempt that did not become the connection.
+fn of_attempt(report: &Report, number: usize, attempt: &Attempt, cost: Duration) -> Option<Why> {
+    let address = bare(attempt);
+    let all = attempt.end().saturating_sub(attempt.start);
+    let took = units::prose(all);
+    let why = |kind, text| Some(Why { kind, blame: Blame::Attempt(number), cost, text });
+    if report.selected == Some(number) {
+        let resends = attempt.resends();
+        let often = match resends {
+            0 => return None,
+            1 => "once".to_owned(),
+            count => format!("{count} times"),
+        };
+        return why("syn_lost", format!("`{address}`: SYN lost {often}, sent again by the kernel"));
+    }
+    let Some(cause) = Cause::of(attempt) else {
+        let delay = report.subject.policy.connection_attempt_delay;
+        let delay = delay.filter(|delay| *delay < all).map(|delay| {
+            format!(", more than the Connection Attempt Delay of {}", units::limit(delay))
+        });
+        return why(
+            "slow",
+            format!("`{address}` works, but took {took}{}", delay.unwrap_or_default()),
+        );
+    };
+    let (kind, text) = match (&attempt.outcome, cause) {
+        (_, Cause::NoAnswerToTls | Cause::Untrusted | Cause::NoTls) => {
+            (cause.word(), of_tls(attempt, cause))
+        }
+        (Outcome::Failure(..), Cause::Refused) => {
+            ("refused", format!("`{address}` refused after {took}"))
+        }
+        (Outcome::Failure(_, failure), cause) => {
+            let name = failure.name().unwrap_or("failed");
+            let when = if failure.at_once { "at once".to_owned() } else { format!("after {took}") };
+            let who = cause::who_says(attempt, failure);
+            (cause.word(), format!("`{address}` {name} {when}: {who}"))
+        }
+        _ => {
+            let waited = if cost >= NOISE { cost } else { attempt.took };
+            ("silent", format!("`{address}` silent for {}", units::prose(waited)))
+        }
+    };
+    why(kind, text)
+}
+
+/// There was a connection, but no TLS over it.
+fn of_tls(attempt: &Attempt, cause: Cause) -> String {
+    let (address, after) = (bare(attempt), units::prose(attempt.tls_took()));
+    match cause {
+        Cause::NoAnswerToTls => format!("`{address}` connected, but TLS was not done in {after}"),
+        Cause::Untrusted => format!("`{address}` connected, but its certificate is refused"),
+        _ => format!("`{address}` connected, but TLS failed after {after}"),
+    }
+}
+
+/// An attempt that started late, because this host was busy with something else. The delay of the first is one of
+/// the answer: nobody else is blamed for it.
+fn of_slip(number: usize, attempt: &Attempt, cost: Duration) -> Option<Why> {
+    let late = Some(slip(attempt)).filter(|slip| !slip.is_zero())?;
+    let text =
+        format!("`{}` started {} late: this host was busy", bare(attempt), units::prose(late));
+    Some(Why { kind: "late_start", blame: Blame::Attempt(number), cost, text })
+}
+
+fn version(family: Family) -> &'static str {
+    if family == Family::Inet6 { "v6" } else { "v4" }
+}

@@ -1,0 +1,373 @@
+//! Invented races, and what explains them.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant, SystemTime};
+
+use loopctl::plan::{Family, FirstAttemptReason, Preset, Reason};
+use loopctl::{Address, Event, EventKind, Failure, Phase, SocketSnapshot, TcpInfo};
+
+use super::{Blame, why};
+use crate::config::Rules;
+use crate::report::{Began, Carrier, Report, Subject, Via};
+
+const V6: &str = "[fd77::6]:443";
+const V4: &str = "192.0.2.4:443";
+const EACCES: i32 = 13;
+const ENETUNREACH: i32 = 101;
+const ECONNREFUSED: i32 = 111;
+const EHOSTUNREACH: i32 = 113;
+
+/// What happens, at a millisecond.
+enum Then {
+    /// Both questions are asked.
+    Ask,
+    Told(Family),
+    Nothing(Family),
+    Broken(Family),
+    GivenUp(Family),
+    Start(&'static str, Reason),
+    /// As much later than planned.
+    StartLate(&'static str, Reason, u64),
+    Fail(usize, i32),
+    /// The call itself fails.
+    Refuse(usize, i32),
+    Cancel(usize),
+    /// With so many SYNs lost.
+    Win(usize, u32),
+}
+use Then::*;
+
+const DELAY: Reason = Reason::First(FirstAttemptReason::ResolutionDelay);
+const PREFERRED: Reason = Reason::First(FirstAttemptReason::PreferredFamily);
+
+struct Telling {
+    began: Instant,
+    report: Report,
+    addresses: Vec<SocketAddr>,
+}
+
+fn report(story: &[(u64, Then)]) -> Report {
+    let began = loopctl::EventLoop::new().unwrap().handle().time();
+    let subject = Subject {
+        text: "h.test:443".to_owned(),
+        host: Some("h.test".to_owned()),
+        port: Some(443),
+        carrier: Carrier::Tcp,
+        family: Family::Unspecified,
+        policy: Rules::from(Preset::Hev3),
+        timeout: Duration::from_secs(10),
+        tls: None,
+    };
+    let wall = SystemTime::UNIX_EPOCH;
+    let report = Report::new(subject, Via::System, Began { at: began, wall });
+    let mut telling = Telling { began, report, addresses: Vec::new() };
+    for (at, then) in story {
+        telling.hear(*at, then);
+    }
+    telling.report.end_queries();
+    telling.report
+}
+
+impl Telling {
+    fn tell(&mut self, ms: u64, kind: EventKind) {
+        let at = self.began + Duration::from_millis(ms);
+        self.report.hear(&Event { at, kind });
+    }
+
+    fn hear(&mut self, at: u64, then: &Then) {
+        let of = |family| if family == Family::Inet6 { V6 } else { V4 };
+        match then {
+            Ask => {
+                self.tell(at, EventKind::ResolveStarted { host: "h.test".to_owned() });
+                self.tell(at, EventKind::QueryStarted { family: Family::Inet6 });
+                self.tell(at, EventKind::QueryStarted { family: Family::Inet });
+            }
+            Told(family) => {
+                let address = of(*family).parse().unwrap();
+                self.addresses.push(address);
+                self.tell(
+                    at,
+                    EventKind::QueryAnswered { family: *family, addresses: vec![address] },
+                );
+            }
+            Nothing(family) => self.no_answer(at, *family, "EAI_NODATA"),
+            Broken(family) => self.no_answer(at, *family, "EAI_AGAIN"),
+            GivenUp(family) => self.tell(at, EventKind::QueryCanceled { family: *family }),
+            Start(to, reason) => self.start(at, to, *reason, at),
+            StartLate(to, reason, late) => self.start(at, to, *reason, at - late),
+            Fail(attempt, errno) => self.fail(at, *attempt, *errno, false),
+            Refuse(attempt, errno) => self.fail(at, *attempt, *errno, true),
+            Cancel(attempt) => {
+                let snapshot = SocketSnapshot::default();
+                self.tell(at, EventKind::AttemptCanceled { attempt: *attempt, snapshot });
+            }
+            Win(attempt, lost) => {
+                let mut tcp = TcpInfo::default();
+                (tcp.established, tcp.retransmits) = (true, *lost);
+                let snapshot = SocketSnapshot { tcp: Some(tcp), ..SocketSnapshot::default() };
+                self.tell(at, EventKind::AttemptSucceeded { attempt: *attempt, snapshot });
+                self.tell(at, EventKind::ConnectionSelected { attempt: *attempt });
+            }
+        }
+    }
+
+    fn no_answer(&mut self, at: u64, family: Family, symbol: &'static str) {
+        let (reason, symbol) = ("no".to_owned(), Some(symbol));
+        self.tell(at, EventKind::QueryFailed { family, reason, symbol });
+    }
+
+    fn start(&mut self, at: u64, to: &str, reason: Reason, planned: u64) {
+        let address = Address::from(to.parse::<SocketAddr>().unwrap());
+        let attempt = self.report.attempts.len();
+        if attempt == 0 {
+            let addresses = self.addresses.clone();
+            self.tell(at, EventKind::Resolved { addresses });
+        }
+        let candidates = self.addresses.iter().copied().map(Address::from).collect();
+        self.tell(at, EventKind::CandidatesSorted { candidates });
+        let planned = self.began + Duration::from_millis(planned);
+        self.tell(at, EventKind::AttemptStarted { attempt, address, reason, planned });
+    }
+
+    fn fail(&mut self, at: u64, attempt: usize, errno: i32, at_once: bool) {
+        let error = io::Error::from_raw_os_error(errno);
+        let failure = Failure { at_once, ..Failure::from(&error) };
+        let (phase, snapshot) = (Phase::Connect, SocketSnapshot::default());
+        self.tell(at, EventKind::AttemptFailed { attempt, phase, failure, snapshot });
+    }
+}
+
+/// Kinds, costs and words; and that the costs are the cost.
+fn told(report: &Report) -> Vec<(&'static str, u128, String)> {
+    let reasons = why(report);
+    let cost: Duration = reasons.iter().map(|why| why.cost).sum();
+    assert_eq!(report.race_cost(), Some(cost), "each has its blame: {reasons:#?}");
+    reasons.into_iter().map(|why| (why.kind, why.cost.as_millis(), why.text)).collect()
+}
+
+#[track_caller]
+fn one(story: &[(u64, Then)]) -> (&'static str, u128, String) {
+    let told = told(&report(story));
+    assert_eq!(told.len(), 1, "{told:#?}");
+    told.into_iter().next().unwrap()
+}
+
+#[test]
+fn why_t01_a_first_address_that_wins_is_not_explained() {
+    let (v4, v6) = (Family::Inet, Family::Inet6);
+    let both = [(0, Ask), (2, Told(v6)), (2, Told(v4)), (2, Start(V6, PREFERRED)), (12, Win(0, 0))];
+    assert_eq!(told(&report(&both)), []);
+    // T16: nobody needs A.
+    let alone =
+        [(0, Ask), (2, Told(v6)), (2, Start(V6, PREFERRED)), (12, Win(0, 0)), (12, GivenUp(v4))];
+    assert_eq!(told(&report(&alone)), []);
+    let none = Reason::First(FirstAttemptReason::NegativeAnswer);
+    let v4_only =
+        [(0, Ask), (2, Told(v4)), (2, Nothing(v6)), (2, Start(V4, none)), (12, Win(0, 0))];
+    assert_eq!(told(&report(&v4_only)), []);
+}
+
+#[test]
+fn why_t12_an_answer_that_is_later_than_the_resolution_delay() {
+    let (v4, v6) = (Family::Inet, Family::Inet6);
+    let late = [(0, Ask), (2, Told(v4)), (52, Start(V4, DELAY)), (120, Told(v6)), (130, Win(0, 0))];
+    let text = "v4 because AAAA came 118.0 ms after A, more than the 50 ms Resolution Delay";
+    assert_eq!(one(&late), ("late_answer", 50, text.to_owned()));
+    // T15.
+    let never =
+        [(0, Ask), (2, Told(v4)), (52, Start(V4, DELAY)), (62, Win(0, 0)), (62, GivenUp(v6))];
+    let text = "v4 because AAAA had no answer within 50 ms of A (Resolution Delay)";
+    assert_eq!(one(&never), ("late_answer", 50, text.to_owned()));
+    assert_eq!(why(&report(&never))[0].blame, Blame::Query(v6));
+    // In time, but waited for.
+    let soon =
+        [(0, Ask), (2, Told(v4)), (42, Told(v6)), (42, Start(V6, PREFERRED)), (52, Win(0, 0))];
+    assert_eq!(
+        one(&soon),
+        ("waited", 40, "waited for AAAA, which came 40.0 ms after A".to_owned())
+    );
+}
+
+#[test]
+fn why_t14_an_answer_without_an_address() {
+    let (v4, v6) = (Family::Inet, Family::Inet6);
+    let gave_up = Reason::First(FirstAttemptReason::NegativeAnswer);
+    let story =
+        |end| [(0, Ask), (2, Told(v4)), (32, end), (32, Start(V4, gave_up)), (42, Win(0, 0))];
+    let text = "v4: there is no AAAA, which was known 30.0 ms after A";
+    assert_eq!(one(&story(Nothing(v6))), ("no_addresses", 30, text.to_owned()));
+    let text = "v4 because AAAA failed (EAI_AGAIN), 30.0 ms after A";
+    assert_eq!(one(&story(Broken(v6))), ("failed_query", 30, text.to_owned()));
+}
+
+#[test]
+fn why_t13_an_address_that_came_too_late_for_its_turn() {
+    let (v4, v6) = (Family::Inet, Family::Inet6);
+    let story = [
+        (0, Ask),
+        (2, Told(v6)),
+        (2, Start(V6, PREFERRED)),
+        (1002, Told(v4)),
+        (1002, Start(V4, Reason::LateAnswer)),
+        (1012, Cancel(0)),
+        (1012, Win(1, 0)),
+    ];
+    let told = told(&report(&story));
+    let kinds: Vec<_> = told.iter().map(|(kind, cost, _)| (*kind, *cost)).collect();
+    assert_eq!(kinds, [("silent", 250), ("late_answer", 750)]);
+    assert_eq!(told[1].2, "A came 1.0 s after AAAA: `192.0.2.4` could not start before");
+}
+
+#[test]
+fn why_rule_1_a_family_without_a_source() {
+    let (v4, v6) = (Family::Inet, Family::Inet6);
+    let story =
+        [(0, Ask), (2, Told(v6)), (2, Told(v4)), (2, Start(V4, PREFERRED)), (12, Win(0, 0))];
+    let mut report = report(&story);
+    report.resolve.note_sources(|ip| ip.is_ipv4().then_some(ip));
+    let text = "v4 because of rule 1 (RFC 6724): this host has no IPv6 source address";
+    assert_eq!(told(&report), [("no_source_address", 0, text.to_owned())]);
+    report.resolve.is_ipv4_preferred = true;
+    let text = "v4 first because /etc/gai.conf prefers it";
+    assert_eq!(told(&report), [("gai_conf", 0, text.to_owned())]);
+    report.resolve.is_ipv4_preferred = false;
+    // Neither family has one: that decides nothing.
+    report.resolve.note_sources(|_| None);
+    assert_eq!(told(&report), []);
+}
+
+/// The first of two attempts fails after 10 ms, or at once.
+fn failed(then: Then, at: u64) -> (&'static str, u128, String) {
+    let (v4, v6) = (Family::Inet, Family::Inet6);
+    let kick = Reason::AttemptEnded(0);
+    one(&[
+        (0, Ask),
+        (2, Told(v6)),
+        (2, Told(v4)),
+        (2, Start(V6, PREFERRED)),
+        (at, then),
+        (at, Start(V4, kick)),
+        (at + 10, Win(1, 0)),
+    ])
+}
+
+#[test]
+fn why_errno_the_same_number_comes_from_this_host_and_from_a_router() {
+    let cases = [
+        (ECONNREFUSED, false, "refused", "`fd77::6` refused after 10.0 ms"),
+        (
+            EACCES,
+            false,
+            "prohibited",
+            "`fd77::6` EACCES after 10.0 ms: a router said administratively prohibited, not a local permission",
+        ),
+        (EACCES, true, "no_route", "`fd77::6` EACCES at once: a `prohibit` route of this host"),
+        (
+            ENETUNREACH,
+            false,
+            "unreachable",
+            "`fd77::6` ENETUNREACH after 10.0 ms: a router said that it has no route",
+        ),
+        (
+            ENETUNREACH,
+            true,
+            "no_route",
+            "`fd77::6` ENETUNREACH at once: this host has no route to it",
+        ),
+        (
+            EHOSTUNREACH,
+            false,
+            "unreachable",
+            "`fd77::6` EHOSTUNREACH after 10.0 ms: a router said that the address is unreachable",
+        ),
+        (
+            EHOSTUNREACH,
+            true,
+            "no_route",
+            "`fd77::6` EHOSTUNREACH at once: an `unreachable` route of this host",
+        ),
+    ];
+    for (errno, at_once, kind, text) in cases {
+        let then = if at_once { Refuse(0, errno) } else { Fail(0, errno) };
+        assert_eq!(failed(then, 12), (kind, 10, text.to_owned()));
+    }
+    // A neighbour that is not there is asked for seconds.
+    let (_, _, text) = failed(Fail(0, EHOSTUNREACH), 3002);
+    assert!(text.ends_with("nobody on its network answers for that address"), "{text}");
+}
+
+#[test]
+fn why_t02_a_silent_address_and_t08_a_slow_one() {
+    let (v4, v6) = (Family::Inet, Family::Inet6);
+    let story = |end| {
+        [
+            (0, Ask),
+            (2, Told(v6)),
+            (2, Told(v4)),
+            (2, Start(V6, PREFERRED)),
+            (252, Start(V4, Reason::Timer)),
+            (262, Win(1, 0)),
+            end,
+        ]
+    };
+    assert_eq!(
+        one(&story((262, Cancel(0)))),
+        ("silent", 250, "`fd77::6` silent for 250.0 ms".to_owned())
+    );
+    let slow = report(&story((302, Win(0, 0))));
+    // Everybody was let finish; who won stays the winner.
+    let slow = Report { selected: Some(1), ..slow };
+    let text =
+        "`fd77::6` works, but took 300.0 ms, more than the Connection Attempt Delay of 250 ms";
+    assert_eq!(told(&slow), [("slow", 250, text.to_owned())]);
+}
+
+#[test]
+fn why_a_start_that_is_late_is_this_process_own() {
+    let (v4, v6) = (Family::Inet, Family::Inet6);
+    let story = [
+        (0, Ask),
+        (2, Told(v6)),
+        (2, Told(v4)),
+        (2, Start(V6, PREFERRED)),
+        (262, StartLate(V4, Reason::Timer, 10)),
+        (272, Cancel(0)),
+        (272, Win(1, 0)),
+    ];
+    let told = told(&report(&story));
+    assert_eq!(told[0], ("silent", 250, "`fd77::6` silent for 250.0 ms".to_owned()));
+    assert_eq!(
+        told[1],
+        ("late_start", 10, "`192.0.2.4` started 10.0 ms late: this host was busy".to_owned())
+    );
+}
+
+#[test]
+fn why_t21_a_winner_whose_first_packet_was_lost() {
+    let v6 = Family::Inet6;
+    let story = [(0, Ask), (2, Told(v6)), (2, Start(V6, PREFERRED)), (1012, Win(0, 1))];
+    assert_eq!(
+        one(&story),
+        ("syn_lost", 0, "`fd77::6`: SYN lost once, sent again by the kernel".to_owned())
+    );
+}
+
+#[test]
+fn why_without_a_connection_each_failure_is_told_and_costs_nothing() {
+    let (v4, v6) = (Family::Inet, Family::Inet6);
+    let story = [
+        (0, Ask),
+        (2, Told(v6)),
+        (2, Told(v4)),
+        (2, Start(V6, PREFERRED)),
+        (12, Fail(0, ECONNREFUSED)),
+        (12, Start(V4, Reason::AttemptEnded(0))),
+        (22, Fail(1, ECONNREFUSED)),
+    ];
+    let report = report(&story);
+    let reasons = why(&report);
+    assert_eq!(report.race_cost(), None);
+    assert!(reasons.iter().all(|why| why.kind == "refused"), "{reasons:#?}");
+    assert_eq!(reasons.len(), 2);
+}

@@ -1,0 +1,284 @@
+//! Handshakes that succeed and fail, after a race and as a part of it, with and without STARTTLS.
+
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+
+use loopctl::plan::Success;
+use loopctl::{
+    AbortReason, CertificateProblem, EventKind, Failure, Phase, SocketSnapshot, TlsClient,
+    TlsErrorKind, TlsInfo, TlsPeer, TlsServer, TlsVerdict, TlsVersion,
+};
+
+use super::story::{errno, ms, snapshot};
+use super::{Golden, Story, every_format, in_short};
+use crate::cli::StartTlsArg;
+use crate::config::Expectations;
+use crate::report::{Dialogue, TlsFailure, TlsPhase, Wanted};
+
+struct Looks(Rc<RefCell<Option<TlsInfo>>>);
+
+impl loopctl::Protocol for Looks {
+    fn connection_made(&mut self, transport: &loopctl::Transport) {
+        self.0.replace(transport.tls());
+        transport.close();
+    }
+
+    fn data_received(&mut self, _: &loopctl::Transport, _: &[u8]) {}
+}
+
+/// A `TlsInfo` is made by a handshake alone; what it says is then settled here.
+pub(super) fn info() -> TlsInfo {
+    let made = rcgen::generate_simple_self_signed(vec!["many.test".to_owned()]).unwrap();
+    let (chain, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+    let server = TlsServer::builder().identity_pem(chain, key).build().unwrap();
+    let client = TlsClient::builder().dangerous_accept_any_certificate();
+    let client = client.build().unwrap().server_name("many.test").unwrap();
+    let seen = Rc::new(RefCell::new(None));
+    loopctl::run(async |event_loop| {
+        let ignores = || Looks(Rc::default());
+        let server = event_loop.create_server("127.0.0.1", 0).tls(server);
+        let server = server.serve(ignores).await.unwrap();
+        let connection = event_loop.create_connection_to(server.local_addrs()).tls(client);
+        let looks = Looks(Rc::clone(&seen));
+        connection.open(|| looks).await.unwrap();
+    })
+    .unwrap();
+    let mut info = seen.take().unwrap();
+    info.version = TlsVersion::Tls13;
+    info.cipher_suite = "TLS_AES_128_GCM_SHA256".to_owned();
+    info.key_exchange = Some("X25519".to_owned());
+    (info.alpn, info.server_name, info.resumed) = (None, None, false);
+    info.peer = peer(TlsVerdict::Verified);
+    info
+}
+
+fn peer(verdict: TlsVerdict) -> TlsPeer {
+    let mut peer = TlsPeer::default();
+    let certificate = include_bytes!("../../../../tests/cli/snapshots/expired.der");
+    (peer.chain, peer.verdict) = (vec![certificate.to_vec()], verdict);
+    peer
+}
+
+fn wanted() -> Wanted {
+    let name = Some("many.test".to_owned());
+    Wanted { name, dialogue: None, has_own: false, offers_alpn: false }
+}
+
+/// A connection over which a handshake begins.
+fn begun(wanted: Wanted) -> Story {
+    let mut story = Story::new("many.test:8443");
+    story.wants_tls(wanted);
+    story.resolved(1.1, &["10.77.0.2:8443"]);
+    story.started(1.2, 0);
+    story.succeeded(1.6, 0);
+    story.selected(1.6, 0);
+    story.at(1.6, EventKind::TlsStarted { attempt: Some(0) });
+    story
+}
+
+fn established(wanted: Wanted, info: TlsInfo) -> Story {
+    let mut story = begun(wanted);
+    story.at(3.0, EventKind::TlsFirstByte { attempt: Some(0) });
+    let (attempt, info) = (Some(0), Box::new(info));
+    story.at(9.5, EventKind::TlsEstablished { attempt, info });
+    story
+}
+
+#[test]
+fn tls_over_a_connection() {
+    let mut offers = wanted();
+    offers.offers_alpn = true;
+    let mut info = info();
+    every_format("tls", &established(wanted(), info.clone()));
+    info.alpn = Some(b"h2".to_vec());
+    (info.resumed, info.peer.ocsp_stapled) = (true, true);
+    info.peer.asks_for_certificate = true;
+    every_format("tls-alpn", &established(offers, info.clone()));
+    info.version = TlsVersion::Tls12;
+    (info.key_exchange, info.alpn, info.resumed) = (None, None, false);
+    let problem = CertificateProblem::WrongName;
+    let reason = "the certificate is for another name".to_owned();
+    info.peer.verdict = TlsVerdict::Failed { problem, reason };
+    every_format("tls-insecure", &established(Wanted { name: None, ..wanted() }, info));
+}
+
+#[test]
+fn certificates_that_do_not_last() {
+    let mut story = established(wanted(), info());
+    let cert_expiry = Some(ms(86_400_000.0));
+    story.report.expect(&Expectations { cert_expiry, ..Expectations::default() });
+    every_format("tls-cert-expiry", &story);
+}
+
+fn failed(why: Option<TlsErrorKind>, failure: Failure, peer: TlsPeer, wanted: Wanted) -> Story {
+    let mut story = begun(wanted);
+    if why != Some(TlsErrorKind::TimedOut) {
+        story.at(3.0, EventKind::TlsFirstByte { attempt: Some(0) });
+    }
+    let (attempt, peer) = (Some(0), Box::new(peer));
+    story.at(9.5, EventKind::TlsFailed { attempt, why, failure, peer });
+    let late = why == Some(TlsErrorKind::TimedOut);
+    story.aborted(9.5, if late { AbortReason::TimedOut } else { AbortReason::AllFailed });
+    story
+}
+
+fn says(text: &str) -> Failure {
+    Failure::from(&io::Error::other(text))
+}
+
+#[test]
+fn handshakes_that_fail() {
+    let mut golden = Golden::default();
+    let alert = |name: &str| says(&format!("the peer refused: alert {name}"));
+    let cases = [
+        ("alert ProtocolVersion", TlsErrorKind::Alert, alert("ProtocolVersion")),
+        ("alert NoApplicationProtocol", TlsErrorKind::Alert, alert("NoApplicationProtocol")),
+        ("alert UnrecognisedName", TlsErrorKind::Alert, alert("UnrecognisedName")),
+        ("alert HandshakeFailure", TlsErrorKind::Alert, alert("HandshakeFailure")),
+        ("not TLS", TlsErrorKind::Protocol, says("the peer does not speak TLS")),
+        ("protocol", TlsErrorKind::Protocol, says("TLS failed: peer is incompatible")),
+        ("closed", TlsErrorKind::Closed, says("the peer closed the connection")),
+        ("truncated", TlsErrorKind::Truncated, says("truncated: the stream ended")),
+        ("timed out", TlsErrorKind::TimedOut, says("TLS handshake is taking longer than 60s")),
+        ("canceled", TlsErrorKind::Canceled, says("the handshake was given up")),
+    ];
+    for (title, kind, failure) in cases {
+        let story = failed(Some(kind), failure, TlsPeer::default(), wanted());
+        in_short(&mut golden, title, &story);
+    }
+    in_short(&mut golden, "reset", &failed(None, errno(104), TlsPeer::default(), wanted()));
+    let alert = alert("CertificateRequired");
+    for (title, has_own) in [("certificate asked for", false), ("certificate not taken", true)] {
+        let mut peer = peer(TlsVerdict::Verified);
+        peer.asks_for_certificate = true;
+        let wanted = Wanted { has_own, ..wanted() };
+        let story = failed(Some(TlsErrorKind::Alert), alert.clone(), peer, wanted);
+        in_short(&mut golden, title, &story);
+    }
+    golden.assert("connect/tls-failures.txt");
+}
+
+#[test]
+fn certificates_that_are_not_trusted() {
+    use CertificateProblem::{Expired, NotYetValid, Other, Revoked, UnknownIssuer, WrongName};
+    let mut golden = Golden::default();
+    let cases = [
+        (Expired, "the certificate has expired: 26 d ago, on 2026-10-28 00:00:00 UTC"),
+        (NotYetValid, "the certificate is not valid before 2027-01-01 00:00:00 UTC"),
+        (WrongName, "the certificate is not for `many.test`"),
+        (UnknownIssuer, "issuer unknown"),
+        (Revoked, "the certificate has been revoked"),
+        (Other, "the certificate is a CA's own"),
+    ];
+    for (problem, reason) in cases {
+        let reason = reason.to_owned();
+        let peer = peer(TlsVerdict::Failed { problem, reason: reason.clone() });
+        let kind = Some(TlsErrorKind::Certificate);
+        let story = failed(kind, says(&reason), peer, wanted());
+        if problem == Expired {
+            every_format("tls-expired", &story);
+        }
+        in_short(&mut golden, &format!("{problem:?}"), &story);
+    }
+    golden.assert("connect/tls-certificates.txt");
+}
+
+/// TLS decides who has won: one handshake is silent, one is refused, one succeeds.
+fn raced(ends: usize) -> Story {
+    let mut story = Story::new("many.test:8443");
+    story.wants_tls(wanted());
+    story.report.subject.policy.pacing.success = Success::Tls;
+    story.resolved(1.1, &["10.77.0.2:8443", "10.77.0.3:8443", "10.77.0.4:8443"]);
+    for (number, time) in [(0, 1.2), (1, 251.2), (2, 261.2)] {
+        story.started(time, number);
+        let snapshot = snapshot("10.77.0.1:40000", 0);
+        story.at(time + 0.4, EventKind::AttemptConnected { attempt: number, snapshot });
+        story.at(time + 0.4, EventKind::TlsStarted { attempt: Some(number) });
+        if number == 1 {
+            let (why, failure) = (Some(TlsErrorKind::Alert), says("the peer refused: alert X"));
+            refuse(&mut story, 253.0, number, why, failure, TlsPeer::default());
+        }
+    }
+    let attempt = Some(2);
+    if ends == 0 {
+        let (why, failure) = (Some(TlsErrorKind::Certificate), says("the certificate has expired"));
+        let (problem, reason) = (CertificateProblem::Expired, failure.message.clone());
+        let peer = peer(TlsVerdict::Failed { problem, reason });
+        refuse(&mut story, 270.0, 2, why, failure, peer);
+        let (why, failure) = (Some(TlsErrorKind::TimedOut), says("timed out"));
+        refuse(&mut story, 5000.0, 0, why, failure, TlsPeer::default());
+        story.aborted(5000.0, AbortReason::AllFailed);
+        return story;
+    }
+    story.at(262.0, EventKind::TlsFirstByte { attempt });
+    story.at(270.0, EventKind::TlsEstablished { attempt, info: Box::new(info()) });
+    story.succeeded(270.0, 2);
+    let (attempt, why, failure) = (Some(0), Some(TlsErrorKind::Canceled), says("given up"));
+    let peer = Box::default();
+    story.at(270.0, EventKind::TlsFailed { attempt, why, failure, peer });
+    story.canceled(270.0, 0);
+    story.selected(270.0, 2);
+    story
+}
+
+fn refuse(
+    story: &mut Story,
+    time: f64,
+    number: usize,
+    why: Option<TlsErrorKind>,
+    failure: Failure,
+    peer: TlsPeer,
+) {
+    let (attempt, peer) = (Some(number), Box::new(peer));
+    story.at(time, EventKind::TlsFailed { attempt, why, failure: failure.clone(), peer });
+    story.failed(time, number, Phase::Tls, failure);
+}
+
+#[test]
+fn tls_is_raced() {
+    every_format("tls-raced", &raced(1));
+    every_format("tls-raced-lost", &raced(0));
+}
+
+#[test]
+fn a_dialogue_before_tls() {
+    let wanted = Wanted { dialogue: Some(StartTlsArg::Smtp), ..wanted() };
+    let dialogue = |took| Dialogue {
+        protocol: StartTlsArg::Smtp,
+        start: ms(1.6),
+        took: ms(took),
+        greeting: Some("220 many.test ESMTP".to_owned()),
+    };
+    let connected = || {
+        let mut story = Story::new("many.test:25");
+        story.wants_tls(wanted.clone());
+        story.resolved(1.1, &["10.77.0.2:25"]);
+        story.started(1.2, 0);
+        story.at(
+            1.6,
+            EventKind::AttemptSucceeded { attempt: 0, snapshot: SocketSnapshot::default() },
+        );
+        story.selected(1.6, 0);
+        story.report.agree(dialogue(1.0));
+        story
+    };
+    let mut story = connected();
+    story.at(2.6, EventKind::TlsStarted { attempt: Some(0) });
+    story.at(3.0, EventKind::TlsFirstByte { attempt: Some(0) });
+    story.at(9.5, EventKind::TlsEstablished { attempt: Some(0), info: Box::new(info()) });
+    every_format("starttls", &story);
+    let mut golden = Golden::default();
+    let late = Some(TlsErrorKind::TimedOut);
+    for (title, kind, text) in [
+        ("declined", None, "the server does not offer STARTTLS"),
+        ("silent", late, "timed out after 10.0 s"),
+    ] {
+        let mut story = connected();
+        let (failure, phase) = (says(text), TlsPhase::StartTls);
+        let at = story.report.began.at + ms(9.0);
+        story.report.decline(TlsFailure { kind, failure, phase }, at);
+        in_short(&mut golden, title, &story);
+    }
+    golden.assert("connect/starttls-failures.txt");
+}

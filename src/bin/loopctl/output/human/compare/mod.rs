@@ -1,0 +1,204 @@
+//! What every policy would get, as people read it.
+
+pub(crate) mod grid;
+pub(crate) mod notes;
+#[cfg(test)]
+pub(crate) mod tests;
+
+use anstyle::{AnsiColor, Style as Ansi};
+use loopctl::plan::Family;
+
+use crate::diagnose::cause;
+use crate::diagnose::prediction::How;
+use crate::output::style::Style;
+use crate::output::units;
+use crate::report::compare::{Comparison, Lookup, LookupEnd, Probe, Row, Survey};
+use crate::report::{Outcome, Report};
+
+use grid::{Cell, Grid};
+pub(crate) use notes::client;
+
+/// Headline, lookups, addresses, policies, and what it comes to.
+pub(crate) fn text(report: &Report, comparison: &Comparison, style: Style) -> String {
+    let survey = &comparison.survey;
+    let parts = [
+        sentence(&headline(report, comparison), style),
+        lookups(survey, style),
+        addresses(survey, style),
+        match comparison.is_live {
+            true => crate::output::progress::compare::rows(report, comparison, style),
+            false => rows(comparison, style),
+        },
+        sentence(&notes::sum(report, comparison), style),
+    ];
+    let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    parts.join("\n")
+}
+
+/// Lines of whole words; of nothing, none.
+fn sentence(text: &str, style: Style) -> String {
+    let lines = units::wrap(text, style.width.unwrap_or(usize::MAX)).into_iter();
+    let lines = lines.map(|line| line.trim_end().to_owned()).filter(|line| !line.is_empty());
+    lines.map(|line| line + "\n").collect()
+}
+
+fn headline(report: &Report, comparison: &Comparison) -> String {
+    let tls = if report.subject.tls.is_some() { "+tls" } else { "" };
+    let what = match (comparison.rows.len(), comparison.is_live) {
+        (0, _) => "not compared".to_owned(),
+        (count, true) => format!("{count} policies run from here"),
+        (count, false) => format!("{count} policies compared from here"),
+    };
+    let took = units::prose(report.total);
+    format!("{}  tcp{tls}  {what}  in {took}", report.subject.text)
+}
+
+fn lookups(survey: &Survey, style: Style) -> String {
+    if survey.lookups.is_empty() {
+        return String::new();
+    }
+    let via = if survey.is_dns { "dns" } else { "system" };
+    let mut grid = Grid::new([Cell::left("lookup"), Cell::right("took"), Cell::left(via)]);
+    for lookup in &survey.lookups {
+        let name = match lookup.family {
+            Family::Inet6 => "AAAA",
+            Family::Inet => "A",
+            Family::Unspecified => "both",
+        };
+        let (words, ansi) = found(lookup, survey);
+        let took = match lookup.end {
+            LookupEnd::Silent | LookupEnd::Interrupted => "-".to_owned(),
+            _ => units::column(lookup.took),
+        };
+        grid.push([Cell::left(name), Cell::right(took), Cell::left(words).paint(ansi)]);
+    }
+    grid.render(style)
+}
+
+/// What a question gave, by the names of the addresses.
+fn found(lookup: &Lookup, survey: &Survey) -> (String, Ansi) {
+    match &lookup.end {
+        LookupEnd::Found(found) => {
+            let labels: Vec<&str> = found.iter().map(|to| survey.label(*to)).collect();
+            let is_joint = lookup.family == Family::Unspecified;
+            let note = if is_joint { " (getaddrinfo)" } else { "" };
+            (format!("{}{note}", labels.join(" ")), Ansi::new())
+        }
+        LookupEnd::Failed { message, .. } => {
+            let why = message.split_once("`: ").map_or(message.as_str(), |(_, why)| why);
+            (why.to_owned(), AnsiColor::Yellow.on_default())
+        }
+        LookupEnd::Silent => {
+            let took = units::prose(lookup.took);
+            (format!("no answer in {took}"), AnsiColor::Yellow.on_default())
+        }
+        LookupEnd::Interrupted => ("interrupted".to_owned(), Ansi::new()),
+    }
+}
+
+fn addresses(survey: &Survey, style: Style) -> String {
+    if survey.probes.is_empty() {
+        return String::new();
+    }
+    let header = ["", "address", "took", "outcome"].map(Cell::left);
+    let [empty, address, took, outcome] = header;
+    let mut grid = Grid::new([empty, address, took.rightward(), outcome]);
+    for probe in &survey.probes {
+        let (words, ansi) = outcome_of(probe);
+        let took = match probe.attempt.outcome {
+            Outcome::Success | Outcome::Failure(..) => units::column(probe.attempt.took),
+            _ => "-".to_owned(),
+        };
+        grid.push([
+            Cell::left(&probe.label),
+            Cell::left(probe.to.to_string()),
+            Cell::right(took),
+            Cell::left(words).paint(ansi),
+        ]);
+    }
+    grid.render(style)
+}
+
+fn outcome_of(probe: &Probe) -> (String, Ansi) {
+    let took = units::prose(probe.attempt.took);
+    let resends = match probe.attempt.resends() {
+        0 => String::new(),
+        count => format!(", SYN +{count}"),
+    };
+    match (&probe.attempt.outcome, &probe.tls) {
+        (Outcome::Success, None) => (format!("connected{resends}"), AnsiColor::Green.on_default()),
+        (Outcome::Success, Some(tls)) => match &tls.failure {
+            None => {
+                let took = tls.took().map_or_else(String::new, units::column);
+                (format!("connected, tls {took}{resends}"), AnsiColor::Green.on_default())
+            }
+            Some(failure) => {
+                let why = cause::of_tls(tls, failure);
+                (format!("connected, no tls: {why}"), AnsiColor::Red.on_default())
+            }
+        },
+        (Outcome::Failure(_, failure), _) => {
+            let words =
+                notes::word(&probe.attempt).map_or_else(|| cause::brief(failure), str::to_owned);
+            (format!("{words}{resends}"), AnsiColor::Red.on_default())
+        }
+        (Outcome::Timeout, _) => {
+            (format!("no answer in {took}{resends}"), AnsiColor::Yellow.on_default())
+        }
+        _ => ("interrupted".to_owned(), Ansi::new()),
+    }
+}
+
+/// The fastest first; then what is not certain, and last what fails.
+fn rows(comparison: &Comparison, style: Style) -> String {
+    if comparison.rows.is_empty() {
+        return String::new();
+    }
+    let mut header =
+        vec![Cell::left(""), Cell::left("policy"), Cell::left("as in"), Cell::left("winner")];
+    header.extend([Cell::right("ms"), Cell::left("why")]);
+    let mut grid = Grid::new(header).drops(2);
+    for row in sorted(comparison) {
+        let (winner, ms, ansi) = result(row, &comparison.survey);
+        grid.push([
+            Cell::left(if row.is_own { "*" } else { "" }),
+            Cell::left(row.name),
+            Cell::left(client(row.name)),
+            Cell::left(winner).paint(ansi),
+            Cell::right(ms).paint(ansi),
+            Cell::left(notes::why(row, &comparison.survey)),
+        ]);
+    }
+    grid.render(style)
+}
+
+fn sorted(comparison: &Comparison) -> Vec<&Row> {
+    let mut rows: Vec<&Row> = comparison.rows.iter().collect();
+    rows.sort_by_key(|row| {
+        let end = row.forecast.certain();
+        let class = match end.map(|end| end.how) {
+            Some(How::Connects(_)) => 0,
+            None => 1,
+            Some(_) => 2,
+        };
+        (class, end.map(|end| end.after.as_micros() / 100))
+    });
+    rows
+}
+
+/// The winner's name and its time, or what there is in their place.
+pub(crate) fn result(row: &Row, survey: &Survey) -> (String, String, Ansi) {
+    let forecast = &row.forecast;
+    if let Some(from) = forecast.certain_until {
+        let bound = format!("> {}", units::prose(from));
+        return ("-".to_owned(), bound, AnsiColor::Yellow.on_default());
+    }
+    let Some(end) = forecast.end else {
+        return ("-".to_owned(), "-".to_owned(), AnsiColor::Yellow.on_default());
+    };
+    let ms = units::column(end.after);
+    match end.how {
+        How::Connects(to) => (survey.label(to).to_owned(), ms, AnsiColor::Green.on_default()),
+        _ => ("fails".to_owned(), ms, AnsiColor::Red.on_default()),
+    }
+}

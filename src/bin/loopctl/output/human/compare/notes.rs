@@ -1,0 +1,309 @@
+//! What cost a policy its time, and what all of it comes to.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use loopctl::plan::{Family, Preset, Reason, Resolution};
+
+use crate::diagnose::cause::Cause;
+use crate::diagnose::prediction::{Begun, End, Fate, How, Leg, LegEnd};
+use crate::output::units;
+use crate::report::compare::{Comparison, Row, Survey};
+use crate::report::{Attempt, Report};
+
+/// Less than this needs no words.
+const WORTH_TELLING: Duration = Duration::from_millis(1);
+
+/// Who behaves like that.
+pub(crate) fn client(name: &str) -> &'static str {
+    let Ok(preset) = name.parse::<Preset>() else { return "with your flags" };
+    match preset {
+        Preset::Hev3 => "HEv3 draft",
+        Preset::Rfc8305 => "RFC 8305",
+        Preset::Asyncio => "aiohttp, anyio",
+        Preset::Curl => "curl 8.22",
+        Preset::Curl7 => "curl 7.88",
+        Preset::Node => "Node 20",
+        Preset::Go => "Go, reqwest",
+        Preset::Chrome => "Chrome 156",
+        Preset::ChromeHev3 => "Chrome, flag",
+        Preset::Firefox => "Firefox 153",
+        Preset::FirefoxNightly => "Nightly",
+        Preset::Trio => "trio 0.35",
+        Preset::Sequential => "requests, wget",
+        Preset::Simultaneous => "all at once",
+        _ => "",
+    }
+}
+
+/// What an attempt that failed came to, in a word.
+pub(crate) fn word(attempt: &Attempt) -> Option<&'static str> {
+    Some(match Cause::of(attempt)? {
+        Cause::Refused => "refused",
+        Cause::Silent => "silent",
+        Cause::Unreachable => "unreachable",
+        Cause::NoRoute => "no route",
+        Cause::Prohibited => "prohibited by a router",
+        Cause::Reset => "reset",
+        Cause::NoAnswerToTls => "TLS silent",
+        Cause::Untrusted => "not trusted",
+        Cause::NoTls => "TLS failed",
+        Cause::Bind => "cannot bind",
+        Cause::Other => return None,
+    })
+}
+
+/// What a row owes its time to, or its failure.
+pub(crate) fn why(row: &Row, survey: &Survey) -> String {
+    let forecast = &row.forecast;
+    let starts = &forecast.starts;
+    if forecast.certain_until.is_some() {
+        return match forecast.end {
+            None if starts.is_empty() => "no answer from the resolver".to_owned(),
+            None => silent(row, survey),
+            Some(end) => format!("{}; {} if it stays so", silent(row, survey), later(end, survey)),
+        };
+    }
+    match forecast.end.map(|end| end.how) {
+        Some(How::Connects(to)) => cost(row, to, survey),
+        Some(How::AllFail) => outcomes(starts.iter(), survey),
+        Some(How::NoTls(to)) => format!("{} TLS failed", survey.label(to)),
+        Some(How::NotResolved) => "no address".to_owned(),
+        None => String::new(),
+    }
+}
+
+/// How it goes on after a silence that lasts.
+fn later(end: End, survey: &Survey) -> String {
+    let at = whole_seconds(end.after);
+    match end.how {
+        How::Connects(to) => format!("{} at {at}", survey.label(to)),
+        _ => format!("fails at {at}"),
+    }
+}
+
+/// Beyond ten seconds, tenths say nothing.
+fn whole_seconds(time: Duration) -> String {
+    match time.as_secs() {
+        0..10 => units::prose(time),
+        _ => format!("{:.0} s", time.as_secs_f64()),
+    }
+}
+
+/// What a connection has waited for.
+fn cost(row: &Row, to: SocketAddr, survey: &Survey) -> String {
+    let starts = &row.forecast.starts;
+    let Some(at) = starts.iter().rposition(|begun| begun.to == to) else { return String::new() };
+    let known = survey.first_answer();
+    let cost = starts[at].at.saturating_sub(known);
+    if cost < WORTH_TELLING {
+        return String::new();
+    }
+    let waited = starts.first().map_or(known, |first| first.at).saturating_sub(known);
+    let is_late = waited >= WORTH_TELLING.max(cost / 20) || starts[at].why == Reason::LateAnswer;
+    let mut parts: Vec<String> = is_late.then(|| late(row, survey)).into_iter().collect();
+    parts.extend(Some(outcomes(starts[..at].iter(), survey)).filter(|text| !text.is_empty()));
+    format!("+{}: {}", units::column(cost), parts.join(", "))
+}
+
+/// Whose answer was waited for.
+fn late(row: &Row, survey: &Survey) -> String {
+    let apart = survey.lookups.iter().filter(|it| it.family != Family::Unspecified);
+    let slowest = apart.max_by_key(|lookup| lookup.took);
+    let first = survey.first_answer();
+    match (row.policy.resolution, slowest) {
+        (_, Some(slowest)) if slowest.took >= first + WORTH_TELLING => {
+            let is_ipv6 = slowest.family == Family::Inet6;
+            format!("{} late", if is_ipv6 { "AAAA" } else { "A" })
+        }
+        (Resolution::Joint { .. }, _) => "slow getaddrinfo".to_owned(),
+        _ => "late answer".to_owned(),
+    }
+}
+
+/// What became of attempts, those with the same word together.
+fn outcomes<'a>(starts: impl Iterator<Item = &'a Begun>, survey: &Survey) -> String {
+    let mut words: Vec<(String, Vec<&str>)> = Vec::new();
+    for begun in starts {
+        let Some(probe) = survey.probe(begun.to) else { continue };
+        let word = match probe.fate() {
+            Some(Fate { tls: Some(Leg { end: LegEnd::Silent, .. }), .. }) => "TLS silent",
+            Some(Fate { tls: Some(Leg { end: LegEnd::Fails, .. }), .. }) => "TLS failed",
+            Some(fate) if fate.tcp.end == LegEnd::Succeeds => match probe.attempt.resends() {
+                0 => "slow",
+                _ => "SYN lost",
+            },
+            _ => word(&probe.attempt).unwrap_or("failed"),
+        };
+        match words.iter_mut().find(|(known, _)| known == word) {
+            Some((_, labels)) => labels.push(&probe.label),
+            None => words.push((word.to_owned(), vec![&probe.label])),
+        }
+    }
+    let words = words.into_iter().map(|(word, labels)| format!("{} {word}", labels.join(" ")));
+    words.collect::<Vec<_>>().join(", ")
+}
+
+/// The attempts that are waited for in vain.
+fn silent(row: &Row, survey: &Survey) -> String {
+    let is_silent = |begun: &&Begun| {
+        let fate = survey.probe(begun.to).and_then(|probe| probe.fate());
+        fate.is_none_or(Fate::is_silent)
+    };
+    outcomes(row.forecast.starts.iter().filter(is_silent), survey)
+}
+
+/// The main thing, in a sentence or two.
+pub(crate) fn sum(report: &Report, comparison: &Comparison) -> String {
+    let Comparison { rows, survey, .. } = comparison;
+    if rows.is_empty() {
+        return String::new();
+    }
+    let fails =
+        |row: &&Row| row.forecast.certain().is_some_and(|end| !matches!(end.how, How::Connects(_)));
+    let failing = match rows.iter().filter(fails).count() {
+        0 => None,
+        count if count == rows.len() => Some(format!("all {count} fail")),
+        1 => Some("1 fails".to_owned()),
+        count => Some(format!("{count} fail")),
+    };
+    let without = match runs(rows) {
+        0 => [hanging(rows, survey), uncertain(rows, survey), failing],
+        run => [without_connection(rows, run), not_run(rows.len() - run), None],
+    };
+    let parts: Vec<String> = [connecting(rows)].into_iter().chain(without).flatten().collect();
+    let silent = silent_addresses(survey).map_or_else(String::new, |text| format!(": {text}"));
+    parts.join("; ") + &silent + &differences(report, comparison)
+}
+
+/// How many policies were run.
+fn runs(rows: &[Row]) -> usize {
+    rows.iter().filter(|row| row.measured.is_some()).count()
+}
+
+fn not_run(count: usize) -> Option<String> {
+    match count {
+        0 => None,
+        1 => Some("1 was not run".to_owned()),
+        count => Some(format!("{count} were not run")),
+    }
+}
+
+/// Who connects, or has, and how fast.
+fn connecting(rows: &[Row]) -> Option<String> {
+    let is_run = runs(rows) > 0;
+    let time = |row: &Row| match &row.measured {
+        Some(measured) => measured.to.map(|_| measured.after),
+        None if is_run => None,
+        None => Some(row.forecast.connection()?.1),
+    };
+    let times: Vec<Duration> = rows.iter().filter_map(time).collect();
+    let (min, max) = (*times.iter().min()?, *times.iter().max()?);
+    let verb = match (is_run, times.len()) {
+        (true, _) => "connected",
+        (false, 1) => "connects",
+        (false, _) => "connect",
+    };
+    let total = if is_run { runs(rows) } else { rows.len() };
+    let who = match (times.len(), total) {
+        (1, 1) => format!("1 {verb}"),
+        (count, total) if count == total => format!("all {total} {verb}"),
+        (count, total) => format!("{count} of {total} {verb}"),
+    };
+    let (least, most) = (units::prose(min), units::prose(max));
+    Some(match (least.split_once(' '), most.split_once(' ')) {
+        _ if least == most => format!("{who} in {least}"),
+        (Some((number, unit)), Some((_, other))) if unit == other => {
+            format!("{who} in {number} to {most}")
+        }
+        _ => format!("{who} in {least} to {most}"),
+    })
+}
+
+/// Of those that were run, who has no connection.
+fn without_connection(rows: &[Row], run: usize) -> Option<String> {
+    let is_without = |row: &&Row| row.measured.as_ref().is_some_and(|it| it.to.is_none());
+    let names: Vec<&str> = rows.iter().filter(is_without).map(|row| row.name).collect();
+    Some(match names.as_slice() {
+        [] => return None,
+        all if all.len() == run => format!("all {run} failed"),
+        few if few.len() <= 3 => format!("{} failed", few.join(", ")),
+        many => format!("{} failed", many.len()),
+    })
+}
+
+/// Who hangs, and for how long.
+fn hanging(rows: &[Row], survey: &Survey) -> Option<String> {
+    let waiting: Vec<&Row> = rows.iter().filter(|row| hangs(row, survey)).collect();
+    let least = waiting.iter().filter_map(|row| row.forecast.certain_until).min()?;
+    let most: Option<Vec<Duration>> =
+        waiting.iter().map(|row| Some(row.forecast.end?.after)).collect();
+    let who = names(&waiting, rows.len());
+    let verb = if waiting.len() == 1 { "hangs" } else { "hang" };
+    let long = match most.and_then(|most| most.into_iter().max()) {
+        Some(most) => format!("for up to {}", whole_seconds(most)),
+        None => format!("for more than {}", units::prose(least)),
+    };
+    Some(format!("{who} {verb} {long}"))
+}
+
+/// Whether nothing but the silence ends it.
+fn hangs(row: &Row, survey: &Survey) -> bool {
+    let is_short = |end: End| end.after < survey.kernel;
+    row.forecast.certain_until.is_some() && !row.forecast.end.is_some_and(is_short)
+}
+
+/// Who was waited for too briefly to tell.
+fn uncertain(rows: &[Row], survey: &Survey) -> Option<String> {
+    let is_one = |row: &&Row| row.forecast.certain_until.is_some() && !hangs(row, survey);
+    let some: Vec<&Row> = rows.iter().filter(is_one).collect();
+    match some.len() {
+        0 => None,
+        1 => Some(format!("{} is not certain", some[0].name)),
+        _ => Some(format!("{} are not certain", names(&some, rows.len()))),
+    }
+}
+
+fn names(rows: &[&Row], total: usize) -> String {
+    match rows {
+        few if few.len() <= 3 => few.iter().map(|row| row.name).collect::<Vec<_>>().join(", "),
+        many if many.len() == total => format!("all {total}"),
+        many => many.len().to_string(),
+    }
+}
+
+fn silent_addresses(survey: &Survey) -> Option<String> {
+    let silent: Vec<String> = survey
+        .probes
+        .iter()
+        .filter_map(|probe| {
+            let fate = probe.fate().filter(|fate| fate.is_silent())?;
+            let about = if fate.tcp.end == LegEnd::Silent { "" } else { " (TLS)" };
+            Some(format!("`{}`{about}", probe.to.ip()))
+        })
+        .collect();
+    Some(match silent.as_slice() {
+        [] => return None,
+        [one] => format!("{one} does not answer"),
+        [some @ .., last] if silent.len() < 4 => {
+            format!("{} and {last} do not answer", some.join(", "))
+        }
+        many => format!("{} addresses do not answer", many.len()),
+    })
+}
+
+/// How many runs were otherwise than foretold.
+fn differences(report: &Report, comparison: &Comparison) -> String {
+    let run = comparison.rows.iter().filter(|row| row.measured.is_some());
+    let count = runs(&comparison.rows);
+    if count == 0 {
+        return String::new();
+    }
+    let limit = report.subject.timeout;
+    match run.filter(|row| row.mismatch(limit).is_some()).count() {
+        0 if count == comparison.rows.len() => ". Every run was as predicted".to_owned(),
+        0 => ". Those that were run were as predicted".to_owned(),
+        1 => format!(". 1 of {count} runs differs from what was predicted"),
+        others => format!(". {others} of {count} runs differ from what was predicted"),
+    }
+}

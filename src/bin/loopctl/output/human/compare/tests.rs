@@ -1,0 +1,255 @@
+//! Whole pictures of comparisons, from made-up measurements.
+
+use std::io;
+use std::time::{Instant, SystemTime};
+
+use loopctl::plan::{Answer, FirstAttemptReason, Preset, Reason};
+use loopctl::{Failure, Phase};
+
+use super::*;
+use crate::config::Rules;
+use crate::exit::Exit;
+use crate::output::snapshots::{assert_snapshot, style};
+use crate::report::compare::{Measured, Mismatch};
+use crate::report::{Attempt, Began, Carrier, End, Schedule, Subject, Via};
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+fn ms(count: f64) -> Duration {
+    Duration::from_secs_f64(count / 1000.0)
+}
+
+fn epoch() -> Instant {
+    loopctl::EventLoop::new().unwrap().handle().time()
+}
+
+fn probe(label: &str, to: &str, took: f64, outcome: Outcome) -> Probe {
+    let to: SocketAddr = to.parse().unwrap();
+    let schedule =
+        Schedule { reason: Reason::First(FirstAttemptReason::Known), slip: Duration::ZERO };
+    let attempt = Attempt { took: ms(took), outcome, ..Attempt::new(to.into(), ms(2.0), schedule) };
+    Probe { to, label: label.to_owned(), attempt, tls: None }
+}
+
+fn refused() -> Outcome {
+    let failure = Failure::from(&io::Error::from_raw_os_error(111));
+    Outcome::Failure(Phase::Connect, failure)
+}
+
+fn lookup(family: Family, took: f64, end: LookupEnd) -> Lookup {
+    Lookup { family, start: ms(0.1), took: ms(took), end }
+}
+
+fn survey(lookups: Vec<Lookup>, probes: Vec<Probe>) -> Survey {
+    let (patience, kernel) = (ms(3000.0), ms(131_000.0));
+    Survey {
+        lookups,
+        given: Vec::new(),
+        probes,
+        prefer: None,
+        is_ipv4_first: false,
+        patience,
+        kernel,
+        is_dns: false,
+    }
+}
+
+fn found(probes: &[Probe], is_wanted: impl Fn(&SocketAddr) -> bool) -> LookupEnd {
+    LookupEnd::Found(probes.iter().map(|probe| probe.to).filter(is_wanted).collect())
+}
+
+/// The example of the contract: a dead address of each family, and an AAAA record that takes its time.
+fn many(aaaa: f64) -> Survey {
+    let probes = vec![
+        probe("6a", "[fd77::dead]:8443", 3000.0, Outcome::Timeout),
+        probe("6b", "[fd77::beef]:8443", 0.5, Outcome::Success),
+        probe("4a", "10.77.0.2:8443", 0.4, Outcome::Success),
+        probe("4b", "10.77.0.99:8443", 0.3, refused()),
+    ];
+    let lookups = vec![
+        lookup(Family::Inet6, aaaa, found(&probes, SocketAddr::is_ipv6)),
+        lookup(Family::Inet, 0.9, found(&probes, SocketAddr::is_ipv4)),
+        lookup(Family::Unspecified, aaaa + 0.2, found(&probes, |_| true)),
+    ];
+    survey(lookups, probes)
+}
+
+fn report(comparison: Comparison) -> Report {
+    let subject = Subject {
+        text: "many.test:8443".to_owned(),
+        host: Some("many.test".to_owned()),
+        port: Some(8443),
+        carrier: Carrier::Tcp,
+        family: Family::Unspecified,
+        policy: Preset::Hev3.into(),
+        timeout: ms(10_000.0),
+        tls: None,
+    };
+    let began = Began { at: epoch(), wall: SystemTime::UNIX_EPOCH };
+    let mut report = Report::new(subject, Via::System, began);
+    (report.total, report.end) = (ms(3003.0), End::Connected);
+    report.beside.compare = Some(Box::new(comparison));
+    report
+}
+
+fn compared(survey: Survey) -> Comparison {
+    Comparison::new(survey, &Preset::Hev3.into(), false, epoch())
+}
+
+fn shown(report: &Report, style: Style) -> String {
+    text(report, report.beside.compare.as_ref().unwrap(), style)
+}
+
+#[test]
+fn comparisons_at_two_widths_without_colour_and_in_a_pipe() {
+    let looks = [
+        ("80", style(Some(80), true, true)),
+        ("40", style(Some(40), true, true)),
+        ("no-colour", style(Some(80), false, false)),
+        ("pipe", style(None, false, true)),
+    ];
+    let mut run = compared(many(1.1));
+    run.is_live = true;
+    for row in &mut run.rows {
+        row.measured = row.forecast.connection().map(|(to, after)| Measured {
+            exit: Exit::Success,
+            to: Some(to),
+            after: after + ms(0.7),
+            why: None,
+        });
+    }
+    run.rows[5].measured = Some(Measured {
+        exit: Exit::NotConnected,
+        to: None,
+        after: ms(251.0),
+        why: Some("10.77.0.2 refused".to_owned()),
+    });
+    let stories = [
+        ("compare", report(compared(many(1.1)))),
+        ("compare-late", report(compared(many(120.0)))),
+        ("compare-live", report(run)),
+    ];
+    for (look, style) in looks {
+        for (story, report) in &stories {
+            assert_snapshot(&format!("{story}-{look}.txt"), &shown(report, style));
+        }
+    }
+}
+
+#[test]
+fn what_is_all_silent_or_all_refused_is_told_in_a_sentence() {
+    let sentence = |probes: Vec<Probe>| {
+        let lookups = vec![lookup(Family::Inet, 1.0, found(&probes, |_| true))];
+        let text = shown(&report(compared(survey(lookups, probes))), style(None, false, true));
+        text.lines().last().unwrap().to_owned()
+    };
+    let silent = |label| probe(label, "192.0.2.1:1", 3000.0, Outcome::Timeout);
+    assert_eq!(
+        sentence(vec![silent("4a")]),
+        "all 14 hang for up to 131 s: `192.0.2.1` does not answer"
+    );
+    assert_eq!(sentence(vec![probe("4a", "192.0.2.1:1", 9.0, refused())]), "all 14 fail");
+    let good = probe("4a", "192.0.2.1:1", 9.0, Outcome::Success);
+    assert_eq!(sentence(vec![good]), "all 14 connect in 10.0 ms");
+}
+
+#[test]
+fn who_was_waited_for_too_briefly_is_not_said_to_hang() {
+    let probes = vec![
+        probe("4a", "192.0.2.1:1", 260.0, Outcome::Timeout),
+        probe("4b", "192.0.2.2:1", 0.4, Outcome::Success),
+    ];
+    let lookups = vec![lookup(Family::Inet, 1.0, found(&probes, |_| true))];
+    let comparison = compared(survey(lookups, probes));
+    let text = shown(&report(comparison), style(None, false, true));
+    let last = text.lines().last().unwrap();
+    let expected = "9 of 14 connect in 1.4 to 251.4 ms; 4 hang for up to 131 s; chrome is not certain: \
+                    `192.0.2.1` does not answer";
+    assert_eq!(last, expected);
+    assert!(text.contains("4a silent; 4b at 301.4 ms if it stays so"), "{text}");
+}
+
+#[test]
+fn runs_that_were_broken_off_are_told() {
+    let mut comparison = compared(many(1.1));
+    comparison.is_live = true;
+    for row in comparison.rows.iter_mut().take(2) {
+        let (to, after) = row.forecast.connection().unwrap();
+        let (exit, why) = (Exit::Success, None);
+        row.measured = Some(Measured { exit, to: Some(to), after, why });
+    }
+    let text = shown(&report(comparison), style(None, false, true));
+    let expected = "all 2 connected in 251.5 ms; 12 were not run: `fd77::dead` does not answer. \
+                    Those that were run were as predicted";
+    assert_eq!(text.lines().last().unwrap(), expected);
+}
+
+#[test]
+fn a_resolver_that_says_nothing_is_told() {
+    let answer = Answer::Failed;
+    let lookups = vec![
+        lookup(Family::Inet6, 10_000.0, LookupEnd::Silent),
+        lookup(
+            Family::Inet,
+            2.0,
+            LookupEnd::Failed { answer, message: "cannot resolve `a`: no".to_owned() },
+        ),
+        lookup(Family::Unspecified, 10_000.0, LookupEnd::Silent),
+    ];
+    let text = shown(&report(compared(survey(lookups, Vec::new()))), style(None, false, true));
+    assert!(text.contains("AAAA       -  no answer in 10.0 s\n"), "{text}");
+    assert!(text.contains("A        2.0  no\n"), "{text}");
+    assert!(text.ends_with("all 14 hang for more than 10.0 s\n"), "{text}");
+}
+
+/// How a run with this outcome differs from a forecast of 4a after 250.4 ms.
+fn mismatch(to: Option<&str>, after: f64) -> Option<Mismatch> {
+    let probes = vec![
+        probe("4a", "192.0.2.1:1", 3000.0, Outcome::Timeout),
+        probe("4b", "192.0.2.2:1", 0.4, Outcome::Success),
+    ];
+    let mut survey = survey(Vec::new(), probes);
+    survey.given = survey.probes.iter().map(|probe| probe.to).collect();
+    let mut row = compared(survey).rows.remove(0);
+    assert_eq!(row.forecast.connection().unwrap().1, ms(250.4));
+    let to = to.map(|to| to.parse().unwrap());
+    let exit = if to.is_some() { Exit::Success } else { Exit::TimedOut };
+    row.measured = Some(Measured { exit, to, after: ms(after), why: None });
+    row.mismatch(ms(10_000.0))
+}
+
+#[test]
+fn runs_may_be_a_little_off() {
+    let winner = Some("192.0.2.2:1");
+    for near in [211.0, 250.4, 290.0] {
+        assert_eq!(mismatch(winner, near), None, "{near}: 15 ms and a tenth");
+    }
+    assert_eq!(mismatch(winner, 200.4), Some(Mismatch::Earlier(ms(50.0))));
+    assert_eq!(mismatch(winner, 300.4), Some(Mismatch::Later(ms(50.0))));
+    assert_eq!(mismatch(Some("192.0.2.1:1"), 250.4), Some(Mismatch::OtherWinner));
+    assert_eq!(mismatch(None, 10_000.0), Some(Mismatch::NotConnected));
+}
+
+#[test]
+fn only_what_was_certain_can_be_contradicted() {
+    let probes = vec![
+        probe("4a", "192.0.2.1:1", 3000.0, Outcome::Timeout),
+        probe("4b", "192.0.2.2:1", 0.4, Outcome::Success),
+    ];
+    let mut survey = survey(Vec::new(), probes);
+    survey.given = survey.probes.iter().map(|probe| probe.to).collect();
+    let own: Rules = Preset::Sequential.into();
+    let mut row = Comparison::new(survey, &own, true, epoch()).own().unwrap().clone();
+    assert_eq!(row.forecast.certain_until, Some(ms(3000.0)));
+    let mut run = |exit, to: Option<&str>, after, limit| {
+        let to = to.map(|to| to.parse().unwrap());
+        row.measured = Some(Measured { exit, to, after: ms(after), why: None });
+        row.mismatch(ms(limit))
+    };
+    assert_eq!(run(Exit::TimedOut, None, 10_000.0, 10_000.0), None);
+    assert_eq!(run(Exit::TimedOut, None, 1000.0, 1000.0), None, "cut before it could be known");
+    assert_eq!(run(Exit::Success, Some("192.0.2.1:1"), 3100.0, 10_000.0), None, "who knows");
+    let early = run(Exit::Success, Some("192.0.2.1:1"), 400.0, 10_000.0);
+    assert_eq!(early, Some(Mismatch::Earlier(ms(2600.0))));
+}

@@ -1,0 +1,14 @@
+//! Report to bytes.
+
+pub(crate) mod compare;
+pub(crate) mod picture;
+pub(crate) mod resolve;
+pub(crate) mod sendfile;
+pub(crate) mod series;
+pub(crate) mod serve;
+pub(crate) mod slow;
+pub(crate) mod table;
+pub(crate) mod text;
+pub(crate) mod timeline;
+pub(crate) mod tls;
+pub(crate) mod why;

@@ -1,0 +1,210 @@
+//! Addresses with their places, records, and the hops of a trace.
+
+use crate::output::units::wrap;
+use comfy_table::{Cell, CellAlignment, Table, presets};
+use loopctl::{DnsRecord, DnsSetProof};
+
+use super::words;
+use crate::cli::OrderArg;
+use crate::output::style::Style;
+use crate::output::units;
+use crate::report::names::{NameReport, is_signature};
+use crate::report::order::AddressRow;
+use crate::report::proof;
+use crate::report::query::Verdict;
+use crate::report::trace::{Hop, Step};
+
+/// On which side of its column a cell is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Left,
+    Right,
+}
+
+use Side::{Left, Right};
+
+/// The room that a last column needs to be one.
+const LEAST: usize = 24;
+
+/// Every address, in the order that was asked for.
+pub(crate) fn addresses(report: &NameReport, order: OrderArg, style: Style) -> String {
+    let has_system = report.queries.0.iter().any(|query| query.is_of_system());
+    let has_dns = report.dns_queries().next().is_some() || report.beside.is_local;
+    let mut rows: Vec<&AddressRow> = report.addresses.iter().collect();
+    match order {
+        OrderArg::Connection => {}
+        OrderArg::System => rows.sort_by_key(|row| row.ranks.system.unwrap_or(usize::MAX)),
+        OrderArg::Dns => rows.sort_by_key(|row| row.ranks.dns.unwrap_or(usize::MAX)),
+    }
+    let mut header = vec![("#", Right), ("address", Left), ("family", Left)];
+    header.extend(has_system.then_some(("system", Right)));
+    header.extend(has_dns.then_some(("dns", Right)));
+    header.extend(has_dns.then_some(("ttl", Right)));
+    let has_proofs = report.has_proofs();
+    header.extend(has_proofs.then_some(("dnssec", Left)));
+    header.push(("why", Left));
+    let cells = rows.into_iter().map(|row| {
+        let (family, kind) = if row.ip.is_ipv4() { ("v4", "A") } else { ("v6", "AAAA") };
+        let mut cells = vec![place(row.ranks.connect), row.ip.to_string(), family.to_owned()];
+        cells.extend(has_system.then(|| place(row.ranks.system)));
+        cells.extend(has_dns.then(|| place(row.ranks.dns)));
+        let ttl = row.ttl.map(|ttl| ttl.as_secs().to_string());
+        cells.extend(has_dns.then(|| ttl.unwrap_or_else(|| "-".to_owned())));
+        cells.extend(has_proofs.then(|| proof_cell(report.proof_of_address(row.ip))));
+        let rule = row.rule.iter().map(|rule| format!("; {rule}"));
+        cells.push(kind.to_owned() + &rule.collect::<String>());
+        cells
+    });
+    table(&header, cells.collect(), style)
+}
+
+fn place(rank: Option<usize>) -> String {
+    rank.map_or_else(|| "-".to_owned(), |rank| rank.to_string())
+}
+
+fn proof_cell(proof: Option<&DnsSetProof>) -> String {
+    proof.map_or_else(|| "-".to_owned(), |set| proof::name(set.proof).to_owned())
+}
+
+/// Records of other types, aliases and signatures included.
+pub(crate) fn records(report: &NameReport, style: Style) -> String {
+    let has_proofs = report.has_proofs();
+    let mut header = vec![("name", Left), ("ttl", Right), ("type", Left)];
+    header.extend(has_proofs.then_some(("dnssec", Left)));
+    header.push(("data", Left));
+    let records = report.records();
+    // Where signatures are verified, there is nothing more to be seen in them.
+    let records = records.iter().filter(|it| !(has_proofs && is_signature(it.record_type)));
+    let cells = records.map(|record| {
+        let mut cells = vec![
+            record.name.clone(),
+            record.ttl.as_secs().to_string(),
+            record.record_type.to_string(),
+        ];
+        cells.extend(has_proofs.then(|| proof_cell(report.proof_of(record))));
+        cells.push(data(record));
+        cells
+    });
+    table(&header, cells.collect(), style)
+}
+
+/// A signature is too long for a table, and says nothing to people.
+fn data(record: &DnsRecord) -> String {
+    let text = record.data.to_string();
+    match text.rsplit_once(' ') {
+        Some((before, _)) if is_signature(record.record_type) => format!("{before} ..."),
+        _ => text,
+    }
+}
+
+/// The names of an address, and who knows them.
+pub(crate) fn names(report: &NameReport, style: Style) -> String {
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    for name in report.system_texts() {
+        rows.push(vec![name.clone(), "yes".to_owned(), "-".to_owned(), "-".to_owned()]);
+    }
+    for record in report.answers().flat_map(|answer| answer.matching()) {
+        let name = record.data.to_string();
+        let bare = name.trim_end_matches('.').to_owned();
+        let ttl = record.ttl.as_secs().to_string();
+        match rows.iter_mut().find(|row| row[0].eq_ignore_ascii_case(&bare)) {
+            Some(row) => (row[2], row[3]) = ("yes".to_owned(), ttl),
+            None => rows.push(vec![bare, "-".to_owned(), "yes".to_owned(), ttl]),
+        }
+    }
+    let header = [("name", Left), ("system", Left), ("dns", Left), ("ttl", Right)];
+    table(&header, rows, style)
+}
+
+/// Each zone on the way down.
+pub(crate) fn hops(hops: &[Hop], style: Style) -> String {
+    let header = [("zone", Left), ("server", Left), ("took", Right), ("leads to", Left)];
+    let rows = hops.iter().map(|hop| {
+        let server = hop.server.as_ref().map_or_else(
+            || "-".to_owned(),
+            |server| match &server.name {
+                Some(name) => format!("{} {}", name.trim_end_matches('.'), server.address),
+                None => server.address.to_string(),
+            },
+        );
+        vec![hop.zone.clone(), server, format!("{} ms", units::column(hop.took)), step(hop)]
+    });
+    table(&header, rows.collect(), style)
+}
+
+fn step(hop: &Hop) -> String {
+    match &hop.step {
+        Step::Referral { zone, servers } => {
+            let shown: Vec<&str> =
+                servers.iter().take(2).map(|name| name.trim_end_matches('.')).collect();
+            let more = match servers.len() {
+                0..=2 => String::new(),
+                count => format!(" and {} more", count - 2),
+            };
+            format!("{zone} at {}{more}", shown.join(", "))
+        }
+        Step::Alias(target) => format!("{} is {target}, from the beginning", hop.name),
+        Step::End(Verdict::Answered, 1) => "the answer: 1 record".to_owned(),
+        Step::End(Verdict::Answered, count) => {
+            format!("the answer: {count} records")
+        }
+        Step::End(verdict, _) => words::verdict(*verdict).to_owned(),
+        Step::Lost(why) => why.clone(),
+    }
+}
+
+/// Columns as wide as they need to be; the last one takes the room that is left, or a line of its own.
+fn table(header: &[(&str, Side)], mut rows: Vec<Vec<String>>, style: Style) -> String {
+    let last = header.len() - 1;
+    let width_of = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.chain([header[column].0.len()]).max().unwrap_or(0)
+    };
+    let fixed: usize = (0..last).map(|column| width_of(column) + 2).sum();
+    if let Some(width) = style.width {
+        if fixed + 2 + width_of(last).min(LEAST) > width {
+            return stacked(header, &rows, width);
+        }
+        for row in &mut rows {
+            row[last] = wrap(&row[last], width - fixed - 2).join("\n");
+        }
+    }
+    columns(header, rows)
+}
+
+fn columns(header: &[(&str, Side)], rows: Vec<Vec<String>>) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    let aligned = |text: String, side: Side| match side {
+        Left => Cell::new(text),
+        Right => Cell::new(text).set_alignment(CellAlignment::Right),
+    };
+    table.set_header(header.iter().map(|(name, side)| aligned((*name).to_owned(), *side)));
+    for row in rows {
+        table.add_row(row.into_iter().zip(header).map(|(cell, (_, side))| aligned(cell, *side)));
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((2, 0));
+    }
+    table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
+}
+
+/// A row on several lines: what it is about, its numbers, and the last column.
+fn stacked(header: &[(&str, Side)], rows: &[Vec<String>], width: usize) -> String {
+    let mut text = String::new();
+    for row in rows {
+        let Some((last, others)) = row.split_last() else { continue };
+        let is_number = |(name, side): &(&str, Side)| *side == Right && *name != "#";
+        let (numbers, about): (Vec<_>, Vec<_>) =
+            others.iter().zip(header).partition(|(_, head)| is_number(head));
+        let about: Vec<&str> = about.into_iter().map(|(cell, _)| cell.as_str()).collect();
+        let numbers: Vec<String> =
+            numbers.into_iter().map(|(cell, (name, _))| format!("{name} {cell}")).collect();
+        text += &format!("  {}\n", about.join("  "));
+        let lines = [numbers.join("  ")].into_iter().chain(wrap(last, width.saturating_sub(5)));
+        for line in lines.filter(|line| !line.is_empty()) {
+            text += &format!("     {line}\n");
+        }
+    }
+    text
+}

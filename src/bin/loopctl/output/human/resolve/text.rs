@@ -1,0 +1,90 @@
+//! A name as people read about it.
+
+use anstyle::AnsiColor;
+use loopctl::plan::Family;
+
+use super::{proofs, queries, tables, words};
+use crate::cli::OrderArg;
+use crate::output::style::Style;
+use crate::output::units;
+use crate::report::names::{NameEnd, NameReport};
+
+/// How it is shown.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct View {
+    pub(crate) order: OrderArg,
+    /// Among others, a name needs a headline.
+    pub(crate) has_headline: bool,
+    /// What is shown at the end of the way is shown on the way as well.
+    pub(crate) is_verbose: bool,
+}
+
+/// Headline, aliases, addresses, records, hops, and who was asked.
+pub(crate) fn report(report: &NameReport, view: View, style: Style) -> String {
+    let mut text = headline(report, view, style);
+    for (record, target) in report.aliases() {
+        let ttl = record.ttl.as_secs();
+        text +=
+            &units::fit(&format!("  alias    {} is {target}  ttl {ttl}", record.name), style.width);
+    }
+    if !report.hops.is_empty() {
+        text += &tables::hops(&report.hops, style);
+    }
+    if !report.addresses.is_empty() && report.hops.is_empty() {
+        text += &tables::addresses(report, view.order, style);
+    }
+    let is_reverse = !report.subject.wants_addresses && report.system_texts().next().is_some();
+    if is_reverse {
+        text += &tables::names(report, style);
+    } else if !report.records().is_empty() {
+        text += &tables::records(report, style);
+    }
+    text += &interleaved(report, style);
+    if report.hops.is_empty() {
+        text += &queries::lines(report, view.is_verbose, style);
+        return text + &proofs::lines(report, view.is_verbose, style);
+    }
+    text + &queries::claims(report, style)
+}
+
+/// A name alone that is found needs none, unless it goes over the wire in other letters.
+fn headline(report: &NameReport, view: View, style: Style) -> String {
+    let (text, name) = (&report.subject.text, &report.subject.name);
+    let encoded = match idna::domain_to_unicode(name) {
+        (letters, Ok(())) if letters != *name => format!(" = {name} ({letters})"),
+        _ => String::new(),
+    };
+    let encoded = if text.is_ascii() { encoded } else { format!(" = {name}") };
+    let text = if style.unicode { text.clone() } else { name.clone() };
+    match report.end {
+        NameEnd::Found if !view.has_headline && encoded.is_empty() => String::new(),
+        NameEnd::Found => units::fit(&format!("{text}{encoded}"), style.width),
+        NameEnd::Failed(verdict) => {
+            let why = words::verdict(verdict);
+            let why = style.paint(AnsiColor::Red.on_default().bold(), why);
+            let after = units::prose(report.total);
+            units::fit(&format!("{text}{encoded}  {why} after {after}"), style.width)
+        }
+        NameEnd::Interrupted(_) => {
+            let after = units::prose(report.total);
+            units::fit(&format!("{text}{encoded}  interrupted after {after}"), style.width)
+        }
+    }
+}
+
+/// How a connection has mixed the families, where it has.
+fn interleaved(report: &NameReport, style: Style) -> String {
+    let (count, rows) = (report.subject.interleave, &report.addresses);
+    let families: Vec<Family> = rows
+        .iter()
+        .filter(|row| row.ranks.connect.is_some())
+        .map(|row| Family::of(&row.ip))
+        .collect();
+    let is_mixed = families.windows(2).filter(|pair| pair[0] != pair[1]).count() > 1;
+    if count == 0 || !is_mixed || !report.hops.is_empty() {
+        return String::new();
+    }
+    let first = if families.first() == Some(&Family::Inet) { "v4,v6" } else { "v6,v4" };
+    let line = format!("  order    {first} interleaved ({count}), as connect does");
+    units::fit(&line, style.width)
+}

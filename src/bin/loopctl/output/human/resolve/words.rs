@@ -1,0 +1,195 @@
+//! What became of questions, in words.
+
+use std::time::Duration;
+
+use loopctl::{DnsData, DnsEvent, DnsEventKind, ExtendedError};
+
+use super::proofs;
+use crate::output::units;
+use crate::report::names::{NameEnd, NameReport};
+use crate::report::query::{Course, Query, QueryEnd, Verdict};
+use crate::report::trace::Step;
+use crate::util::message::{Message, plain};
+
+/// A verdict for people; its symbol stays, for those who know it.
+pub(crate) fn verdict(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Answered => "answered",
+        Verdict::NxDomain => "no such name (NXDOMAIN)",
+        Verdict::NoData => "no such record (NODATA)",
+        Verdict::ServFail => "the server failed (SERVFAIL)",
+        Verdict::Refused => "the server refused (REFUSED)",
+        Verdict::Timeout => "no answer",
+        Verdict::Indeterminate => "not to be verified (DNSSEC)",
+        Verdict::Bogus => "bogus (DNSSEC)",
+        Verdict::Error => "failed",
+        Verdict::Canceled => "no answer before the connection was there",
+    }
+}
+
+/// What is worth telling about a question beside its time: why there is no answer, and what happened on the way.
+pub(crate) fn notes(query: &Query) -> Vec<String> {
+    let mut notes = Vec::new();
+    match (&query.end, query.verdict()) {
+        (QueryEnd::Pending, _) => notes.push("pending".to_owned()),
+        (QueryEnd::Interrupted, _) => notes.push("interrupted".to_owned()),
+        (_, Verdict::Answered) => {}
+        // What it is about, and who was asked, stands beside it.
+        (QueryEnd::Failed(error), Verdict::Error) if error.failure.is_some() => {
+            notes.extend(error.failure.iter().map(|failure| plain(&failure.message)));
+        }
+        (_, Verdict::Error) => notes.extend(query.failure()),
+        (QueryEnd::SystemFailed { message, .. }, _) => notes.push(message.clone()),
+        (_, other) => notes.push(verdict(other).to_owned()),
+    }
+    if let (Verdict::NxDomain | Verdict::NoData, Some(answer)) = (query.verdict(), query.answer()) {
+        let soa = answer.authority.iter().find(|it| matches!(it.data, DnsData::Soa(_)));
+        let kept = answer.ttl().zip(soa);
+        notes.extend(kept.map(|(ttl, soa)| {
+            format!("may be kept for {} s (SOA of {})", ttl.as_secs(), soa.name)
+        }));
+    }
+    let said = query.answer().map(|answer| answer.extended_errors.as_slice()).unwrap_or_default();
+    notes.extend(said.iter().map(ExtendedError::to_string));
+    notes.extend(course(&query.course, query));
+    notes
+}
+
+fn course(course: &Course, query: &Query) -> Vec<String> {
+    let mut notes = Vec::new();
+    if course.retries > 0 {
+        notes.push(format!("asked {} times", course.retries + 1));
+    }
+    if course.truncated {
+        let transport = query.course.server.as_ref().map(|(_, transport)| transport.to_string());
+        let again = transport.filter(|name| name != "udp");
+        let again = again.map_or_else(String::new, |name| format!(", asked again over {name}"));
+        notes.push(format!("truncated{again}"));
+    }
+    if !course.ignored.is_empty() {
+        let mut why = course.ignored.clone();
+        why.dedup();
+        let what = match course.ignored.len() {
+            1 => "1 message".to_owned(),
+            count => format!("{count} messages"),
+        };
+        notes.push(format!("{what} ignored ({})", why.join(", ")));
+    }
+    // Where nobody could be asked, the error says it.
+    if query.verdict() != Verdict::Error {
+        notes.extend(course.failures.first().cloned());
+    }
+    notes
+}
+
+/// What to tell on standard error about a name.
+pub(crate) fn explain(report: &NameReport) -> Message {
+    let text = &report.subject.text;
+    match report.end {
+        NameEnd::Found => Message::warnings(disagreement(report).into_iter().collect()),
+        NameEnd::Interrupted(_) => Message::error(format!("interrupted while resolving `{text}`")),
+        NameEnd::Failed(why) => {
+            let error = Some(format!("could not resolve `{text}`: {}", verdict(why)));
+            let causes = causes(report);
+            Message { error, causes, warnings: Vec::new(), hints: vec![hint(report, why)] }
+        }
+    }
+}
+
+fn causes(report: &NameReport) -> Vec<String> {
+    let lost = report.hops.iter().filter_map(|hop| match &hop.step {
+        Step::Lost(why) => Some(format!("{}: {why}", hop.zone)),
+        _ => None,
+    });
+    let mut causes: Vec<String> = lost.collect();
+    if report.hops.is_empty() {
+        causes.extend(report.queries.wanted().filter_map(Query::failure));
+    } else {
+        causes.extend(report.failing().and_then(Query::failure));
+    }
+    causes.dedup();
+    causes
+}
+
+fn hint(report: &NameReport, why: Verdict) -> String {
+    if let Some(known) = report.unproven() {
+        return proofs::hint(known).to_owned();
+    }
+    let was_system_alone = report.dns_queries().next().is_none();
+    let text = match why {
+        _ if report.answers().next().is_some() => {
+            "name servers know it, and the system does not: `/etc/nsswitch.conf` says where it looks"
+        }
+        Verdict::NxDomain => {
+            "check the spelling; `--trace` shows which zone says that there is no such name"
+        }
+        Verdict::NoData => "the name exists, but has no record of the type asked for",
+        Verdict::Refused => {
+            "the server may answer its own zones or networks only: ask another one (`--server`)"
+        }
+        Verdict::ServFail => {
+            "the server could not find out: those in charge of the zone may be down, or its signatures wrong (`--trace`)"
+        }
+        Verdict::Timeout if was_system_alone => {
+            "a name server did not answer: `/etc/resolv.conf` names those that are asked"
+        }
+        Verdict::Timeout => {
+            "is there a name server at that address? A firewall may drop UDP: `--server tcp://HOST` goes another way"
+        }
+        Verdict::Error
+        | Verdict::Answered
+        | Verdict::Canceled
+        | Verdict::Indeterminate
+        | Verdict::Bogus => "`-v` shows every step",
+    };
+    text.to_owned()
+}
+
+/// The system has found what name servers have not.
+fn disagreement(report: &NameReport) -> Option<String> {
+    let is_found = |query: &&Query| query.verdict() == Verdict::Answered;
+    let (system, dns): (Vec<&Query>, Vec<&Query>) =
+        report.queries.wanted().partition(|query| query.is_of_system());
+    if !report.subject.wants_addresses || system.is_empty() || dns.is_empty() {
+        return None;
+    }
+    let is_known = system.iter().any(is_found) && !dns.iter().any(is_found);
+    let why = dns.iter().map(|query| query.verdict()).max_by_key(|it| it.openness());
+    let why = verdict(why.filter(|_| is_known)?);
+    Some(format!("name servers: {why}; the system has it from elsewhere, such as /etc/hosts"))
+}
+
+/// One step of a question, for `-v`.
+pub(crate) fn event(event: &DnsEvent, at: Duration) -> Option<String> {
+    let what = match &event.kind {
+        DnsEventKind::Asked { server, transport, attempt, edns } => {
+            let again = if *attempt > 1 { format!(" (try {attempt})") } else { String::new() };
+            let plain = if *edns { "" } else { " without EDNS" };
+            format!("ask {}/{transport}{plain}{again}", server.endpoint())
+        }
+        DnsEventKind::Connected { server, transport } => {
+            format!("connected to {}/{transport}", server.endpoint())
+        }
+        DnsEventKind::Answered { server, transport, rcode, records, truncated, bytes, .. } => {
+            let cut = if *truncated { ", truncated" } else { "" };
+            format!(
+                "{rcode} from {}/{transport}, {records} records, {bytes} bytes{cut}",
+                server.endpoint()
+            )
+        }
+        DnsEventKind::Ignored { server, why } => {
+            format!("message from {} ignored: {why}", server.endpoint())
+        }
+        DnsEventKind::TimedOut { server, transport, after } => {
+            let after = units::prose(*after);
+            format!("{}/{transport} silent for {after}", server.endpoint())
+        }
+        DnsEventKind::Failed { server, transport, failure } => {
+            format!("{}/{transport}: {}", server.endpoint(), failure.message)
+        }
+        DnsEventKind::Canceled => "given up".to_owned(),
+        _ => return None,
+    };
+    let ms = units::column(at);
+    Some(format!("{ms:>9} ms  {} {}  {what}", event.name, event.record_type))
+}

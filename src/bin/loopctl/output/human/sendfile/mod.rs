@@ -1,0 +1,3 @@
+//! What became of a file.
+
+pub(crate) mod text;

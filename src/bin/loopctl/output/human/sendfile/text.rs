@@ -1,0 +1,78 @@
+//! For people.
+
+use std::io::ErrorKind;
+
+use loopctl::{CopyReason, SendfilePath};
+
+use crate::commands::sendfile::Sending;
+use crate::output::progress::bar::Progress;
+use crate::output::units::{bytes, printable, prose, wrap};
+use crate::util::message::plain;
+
+/// Before what goes on below.
+const INDENT: &str = "  ";
+
+/// How much went, in what time, and which way; in lines of this width.
+pub(crate) fn sent(sending: &Sending, width: Option<usize>) -> String {
+    let line = line(sending);
+    let lines = width.map_or_else(
+        || vec![line.clone()],
+        |width| wrap(&line, width.saturating_sub(INDENT.len())),
+    );
+    lines.join(&format!("\n{INDENT}")) + "\n"
+}
+
+/// The checksum, as the tools print it. Of a part it is a line that they pass over: there is no such file.
+pub(crate) fn sum(sending: &Sending) -> String {
+    let Some(sum) = &sending.sum else { return String::new() };
+    if !sending.is_part {
+        return sum.line(&sending.file);
+    }
+    let (count, offset) = (sending.went.bytes, sending.offset);
+    let name = printable(&sending.file);
+    format!("# {} {}  {count} bytes from {offset} on of {name}\n", sum.algorithm.name(), sum.hex)
+}
+
+fn line(sending: &Sending) -> String {
+    let went = &sending.went;
+    let of = sending.wanted.filter(|wanted| went.bytes < *wanted);
+    let of = of.map_or_else(String::new, |wanted| format!(" of {}", bytes(wanted)));
+    let rate = sending.rate().map_or_else(String::new, |rate| format!(" ({}/s)", bytes(rate)));
+    let mut line = format!("sent {}{of} in {}{rate}", bytes(went.bytes), prose(sending.took));
+    if let Some(path) = went.path {
+        let (by, what) = match path {
+            SendfilePath::Native => ("sendfile".to_owned(), "call"),
+            SendfilePath::Copied(CopyReason::Asked) => ("copy".to_owned(), "read"),
+            SendfilePath::Copied(reason) => (format!("copy: {}", why(reason)), "read"),
+        };
+        let plural = if went.calls == 1 { "" } else { "s" };
+        line += &format!(" by {by}, {} {what}{plural}", went.calls);
+    }
+    if let Some(retransmits) = went.retransmits {
+        let plural = if retransmits == 1 { "" } else { "s" };
+        line += &format!(", {retransmits} retransmit{plural}");
+    }
+    line
+}
+
+fn why(reason: CopyReason) -> String {
+    if reason != CopyReason::Tls {
+        return plain(reason);
+    }
+    match loopctl::kernel_tls() {
+        Ok(()) => format!("{reason}, though the kernel could"),
+        // It was built without, or its module is not there.
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            format!("{reason}, and this kernel knows no TLS")
+        }
+        Err(error) => format!("{reason}, and the kernel could not ({})", plain(error)),
+    }
+}
+
+/// In between.
+pub(crate) fn so_far(progress: Progress) -> String {
+    let Progress { had, sent, took } = progress;
+    let had =
+        if had > 0 { format!(", after {} that were there", bytes(had)) } else { String::new() };
+    format!("sent {} in {}{had} so far\n", bytes(sent), prose(took))
+}

@@ -1,0 +1,104 @@
+//! The summary of many tries.
+
+use std::time::Duration;
+
+use loopctl::plan::Family;
+
+use crate::output::style::Style;
+use crate::output::units;
+use crate::report::series::{AddressStats, Series, Times};
+
+const BUCKETS: u64 = 10;
+
+/// As ping ends: how many, how long, by which addresses.
+pub(crate) fn summary(series: &Series, took: Duration, histogram: bool, style: Style) -> String {
+    let mut text = format!("\n--- {} ---\n{}", series.subject.text, counts(series, took));
+    if !series.times.is_empty() {
+        text += &format!("  {}\n", quantiles(&series.times));
+        text += &format!("  {}\n", families(series));
+    }
+    if !series.addresses.is_empty() {
+        text += &format!("\n{}", table(&series.addresses));
+    }
+    if histogram && !series.times.is_empty() {
+        text += &format!("\n{}", bars(&series.times, style));
+    }
+    text
+}
+
+/// One line, for whoever asks in between.
+pub(crate) fn interim(series: &Series, took: Duration) -> String {
+    let tries = &series.tries;
+    let quantiles = if series.times.is_empty() {
+        String::new()
+    } else {
+        format!(", {}", quantiles(&series.times))
+    };
+    let (text, took) = (&series.subject.text, units::prose(took));
+    format!("{text}: {}/{} connected in {took}{quantiles}\n", tries.connected, tries.done)
+}
+
+fn counts(series: &Series, took: Duration) -> String {
+    let tries = &series.tries;
+    let failed = tries.done - tries.connected;
+    let share = 100.0 * tries.connected as f64 / tries.done.max(1) as f64;
+    let took = units::prose(took);
+    format!(
+        "  {} tries, {} connected ({share:.0}%), {failed} failed, in {took}\n",
+        tries.done, tries.connected
+    )
+}
+
+fn quantiles(times: &Times) -> String {
+    let at = |quantile| units::column(times.quantile(quantile));
+    let (min, max) = (units::column(times.min()), units::column(times.max()));
+    format!("min {min}  p50 {}  p90 {}  p99 {}  max {max} ms", at(0.5), at(0.9), at(0.99))
+}
+
+fn families(series: &Series) -> String {
+    let total = series.tries.connected.max(1) as f64;
+    let names = [(Family::Inet6, "IPv6"), (Family::Inet, "IPv4")];
+    let parts = names.iter().filter_map(|(family, name)| {
+        let won = series.won_by(*family);
+        (won > 0).then(|| format!("{name} {won} ({:.0}%)", 100.0 * won as f64 / total))
+    });
+    let parts: Vec<String> = parts.collect();
+    if parts.is_empty() {
+        "won by Unix sockets".to_owned()
+    } else {
+        format!("won by {}", parts.join(", "))
+    }
+}
+
+fn table(addresses: &[AddressStats]) -> String {
+    let widest = addresses.iter().map(|stats| stats.address.to_string().len()).max().unwrap_or(0);
+    let width = widest.max("address".len());
+    let mut text = format!("  {:width$}   won  lost  failed     p50\n", "address");
+    for stats in addresses {
+        let p50 = if stats.times.is_empty() {
+            "-".to_owned()
+        } else {
+            units::column(stats.times.quantile(0.5))
+        };
+        let why = stats.failure.as_ref().map_or_else(String::new, |why| format!("  {why}"));
+        let AddressStats { address, won, lost, failed, .. } = stats;
+        text += &format!(
+            "  {:width$}  {won:>4}  {lost:>4}  {failed:>6}  {p50:>6}{why}\n",
+            address.to_string()
+        );
+    }
+    text
+}
+
+fn bars(times: &Times, style: Style) -> String {
+    const LONGEST: u64 = 40;
+    let glyph = if style.unicode { "■" } else { "#" };
+    let buckets = times.buckets(BUCKETS);
+    let most = buckets.iter().map(|(_, count)| *count).max().unwrap_or(1).max(1);
+    let line = |(end, count): &(Duration, u64)| {
+        let length = if *count == 0 { 0 } else { (count * LONGEST / most).max(1) };
+        let bar = glyph.repeat(length as usize);
+        format!("  <= {:>8} ms {count:>6}  {bar}", units::column(*end)).trim_end().to_owned() + "\n"
+    };
+    buckets.iter().map(line).collect()
+}

@@ -1,0 +1,3 @@
+//! What a server has to say.
+
+pub(crate) mod text;

@@ -1,0 +1,167 @@
+//! For people.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anstyle::{AnsiColor, Style as Ansi};
+use comfy_table::{Cell, CellAlignment, Table, presets};
+use loopctl::Address;
+
+use crate::output::style::Style;
+use crate::output::units::{bytes, fit, prose};
+use crate::report::served::{Datagram, End, Ended, Security, Share, Shown, Stored, Totals};
+use crate::util::message::plain;
+
+/// One closed connection.
+pub(crate) fn connection(ended: &Ended, style: Style) -> String {
+    let (received, sent) = (bytes(ended.bytes.received), bytes(ended.bytes.sent));
+    let end = style.paint(ansi(ended.end), &reason(ended));
+    let (peer, took) = (peer(ended.names.peer), prose(ended.took));
+    let tls = match &ended.tls {
+        Security::Plain => String::new(),
+        Security::Missing => "no TLS   ".to_owned(),
+        Security::Tls(info) => format!("{}  ", info.version),
+    };
+    let line = format!("{peer:<21}  {received:>9} in  {sent:>9} out  {took:>8}  {tls}{end}");
+    fit(&line, style.width)
+}
+
+/// One datagram.
+pub(crate) fn datagram(datagram: &Datagram, style: Style) -> String {
+    let (received, sent) = (bytes(datagram.bytes.received), bytes(datagram.bytes.sent));
+    let peer = datagram.peer.as_ref().map_or_else(|| "unix".to_owned(), Address::to_string);
+    let note = match &datagram.error {
+        Some(error) => format!("  error: {}", plain(&error.failure.message)),
+        None if !datagram.is_allowed => "  limit: the client's network is not allowed".to_owned(),
+        None => String::new(),
+    };
+    let note = style.paint(AnsiColor::Yellow.on_default(), &note);
+    fit(&format!("{peer:<21}  {received:>9} in  {sent:>9} out{note}"), style.width)
+}
+
+/// What is said of a transfer that did not come to its end.
+pub(crate) fn partial(stored: &Stored) -> String {
+    let kept = stored.path.as_ref().filter(|_| stored.bytes > 0);
+    let kept = kept.map_or_else(String::new, |path| format!(" are in `{}`", path.display()));
+    format!("a transfer was broken off: {} bytes{kept}", stored.bytes)
+}
+
+/// The certificates, and what a client can type that is to trust the one made for this run.
+pub(crate) fn shown(shown: &Shown, address: &Address) -> String {
+    let mut text = String::new();
+    for certificate in &shown.certificates {
+        let names = match certificate.names() {
+            [] => "nobody".to_owned(),
+            names => names.join(", "),
+        };
+        text += &format!("certificate for {names}\n  SHA-256 {}\n", certificate.sha256);
+    }
+    if let Some(file) = &shown.ca_file {
+        let file = file.to_string_lossy();
+        // A path with a NUL, which has no quotation, is none.
+        let file = shlex::try_quote(&file).unwrap_or_default();
+        text += &format!("  loopctl connect --tls --ca {file} {}\n", target(address));
+    }
+    text
+}
+
+/// How a client comes here, by a name that is in a certificate made for this run.
+fn target(address: &Address) -> String {
+    match address.as_inet() {
+        Some(any) if any.ip().is_unspecified() => format!("localhost:{}", any.port()),
+        Some(address) => address.to_string(),
+        None => {
+            let path = address.to_string();
+            format!("--sni localhost {}", shlex::try_quote(&path).unwrap_or_default())
+        }
+    }
+}
+
+pub(crate) fn peer(peer: Option<SocketAddr>) -> String {
+    peer.map_or_else(|| "unix".to_owned(), |peer| peer.to_string())
+}
+
+fn reason(ended: &Ended) -> String {
+    let mut reason = ended.end.name().to_owned();
+    if !ended.faults.is_empty() {
+        reason += &format!(" ({})", ended.faults.join(", "));
+    }
+    match (&ended.error, ended.end) {
+        (Some(error), End::Error | End::Limit | End::Eof | End::Truncated) => {
+            let message = plain(&error.failure.message);
+            reason += &format!(": {}", message.strip_prefix("truncated: ").unwrap_or(&message))
+        }
+        _ if ended.aborted => reason += ": cut off",
+        _ => {}
+    }
+    reason
+}
+
+fn ansi(end: End) -> Ansi {
+    match end {
+        End::Eof => AnsiColor::Green.on_default(),
+        End::Reset | End::Error => AnsiColor::Red.on_default(),
+        End::Truncated | End::Idle | End::Limit | End::Fault | End::Shutdown => {
+            AnsiColor::Yellow.on_default()
+        }
+    }
+}
+
+/// One line of totals.
+pub(crate) fn totals(totals: &Totals, after: Duration) -> String {
+    format!(
+        "{} open  {} accepted  {} in  {} out  {}",
+        totals.open(),
+        totals.accepted,
+        bytes(totals.bytes.received),
+        bytes(totals.bytes.sent),
+        prose(after)
+    )
+}
+
+/// How it was, when it is over: a row for each way to end.
+pub(crate) fn summary(totals: &Totals, noun: &str, took: Duration, style: Style) -> String {
+    let plural = if totals.accepted == 1 { "" } else { "s" };
+    let headline = format!("{} {noun}{plural} in {}", totals.accepted, prose(took));
+    if totals.ends.is_empty() {
+        let (received, sent) = (bytes(totals.bytes.received), bytes(totals.bytes.sent));
+        let moved = format!(": {received} in, {sent} out");
+        let moved = if totals.accepted == 0 { String::new() } else { moved };
+        return format!("\n{headline}{moved}\n");
+    }
+    format!("\n{headline}\n\n{}", table(totals, style))
+}
+
+fn table(totals: &Totals, style: Style) -> String {
+    // On a narrow terminal, the last column is left out.
+    let columns = if style.width.is_some_and(|width| width < 50) { 4 } else { 5 };
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(["end", "clients", "in", "out", "longest"].into_iter().take(columns));
+    for (end, share) in &totals.ends {
+        table.add_row(row(end.name(), share).into_iter().take(columns));
+    }
+    if totals.ends.len() > 1 {
+        let longest = totals.ends.values().map(|share| share.longest).max().unwrap_or_default();
+        let count = totals.closed + totals.aborted;
+        let all = row("total", &Share { count, bytes: totals.bytes, longest });
+        table.add_row(all.into_iter().take(columns));
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((2, 0));
+    }
+    for right in 1..columns {
+        if let Some(column) = table.column_mut(right) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+fn row(name: &str, share: &Share) -> [Cell; 5] {
+    let right = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
+    let (received, sent) = (bytes(share.bytes.received), bytes(share.bytes.sent));
+    let numbers = [share.count.to_string(), received, sent, prose(share.longest)].map(right);
+    let [count, received, sent, longest] = numbers;
+    [Cell::new(name), count, received, sent, longest]
+}

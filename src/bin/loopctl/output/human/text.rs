@@ -1,0 +1,317 @@
+//! The report as people read it.
+
+use std::time::Duration;
+
+use anstyle::AnsiColor;
+use loopctl::plan::Family;
+
+use super::resolve::{queries, words};
+use super::{compare, table, tls, why};
+use crate::diagnose::cause;
+use crate::output::style::Style;
+use crate::output::units;
+use crate::report::query::{Query, Verdict, types};
+use crate::report::{Carrier, End, Report, Via};
+
+/// What is told beside what everybody wants to know.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Detail {
+    pub(crate) tcp_info: bool,
+    /// The rules of the race, where each attempt came from, certificates in full.
+    pub(crate) is_verbose: bool,
+}
+
+/// Headline, names, attempts, sums.
+pub(crate) fn report(report: &Report, style: Style, detail: Detail) -> String {
+    if let Some(comparison) = &report.beside.compare {
+        return compare::text(report, comparison, style);
+    }
+    let mut parts = vec![fit(&headline(report, style), style)];
+    if report.subject.carrier != Carrier::Unix {
+        let rules = if detail.is_verbose { policy_line(report) } else { String::new() };
+        parts.push(fit(&(rules + &resolve_line(report) + &query_lines(report)), style));
+    }
+    if !report.resolve.candidates.is_empty() {
+        parts.push(table::table(report, style) + &fit(&refused_options(report), style));
+    }
+    let kernel = if detail.tcp_info { tcp_info_lines(report) } else { String::new() };
+    let below = kernel_line(report, style) + &kernel + &options_line(report);
+    let sums = tls::lines(report, style) + &below + &total_line(report) + &waited_line(report);
+    if !sums.is_empty() {
+        parts.push(fit(&sums, style));
+    }
+    parts.last_mut().into_iter().for_each(|last| last.push_str(&why::lines(report, style)));
+    let chain = tls::chain(report, style, detail.is_verbose);
+    if !chain.is_empty() {
+        parts.push(chain);
+    }
+    parts.join("\n")
+}
+
+fn fit(lines: &str, style: Style) -> String {
+    lines.lines().map(|line| units::fit(line, style.width)).collect()
+}
+
+/// One try of many, on one line.
+pub(crate) fn try_line(nth: u64, report: &Report, style: Style) -> String {
+    let Some(winner) = report.winner() else {
+        let why = cause::summary_by_address(report);
+        let failed = style.paint(AnsiColor::Red.on_default(), "failed");
+        return format!("{nth:>4}  {failed} after {}: {why}\n", units::prose(report.total));
+    };
+    if report.end != End::Connected {
+        let (address, why) = (&winner.address, cause::summary_by_address(report));
+        let failed = style.paint(AnsiColor::Red.on_default(), "failed");
+        let after = units::prose(report.total);
+        return format!("{nth:>4}  {address}  {failed} after {after}: {why}\n");
+    }
+    let after = report.connected_after().unwrap_or_default();
+    let mut line = format!("{nth:>4}  {}  {:>8} ms", winner.address, units::column(after));
+    line += &format!("  = {}", sum(report));
+    if winner.resends() > 0 {
+        line += &format!("  SYN +{}", winner.resends());
+    }
+    let unmet = report.beside.unmet.iter().map(|(flag, _)| format!("  not --{flag}"));
+    line + &unmet.collect::<String>() + "\n"
+}
+
+fn headline(report: &Report, style: Style) -> String {
+    let arrow = if style.unicode { "→" } else { "->" };
+    let total = report.beside.waited.as_ref().map_or(report.total, |waited| waited.took);
+    let (target, total) = (&report.subject.text, units::prose(total));
+    let (winner, transport) = (report.winner(), transport(report));
+    match (report.end, winner) {
+        (End::Connected, Some(winner)) => {
+            let (words, color) = success(report);
+            let after = report.connected_after().unwrap_or_default();
+            let success = format!("{words} {}", units::prose(after));
+            let ok = style.paint(color.on_default().bold(), &success);
+            format!("{target} {arrow} {}  {transport}  {ok}\n", winner.address)
+        }
+        (End::Interrupted(_), _) => format!("{target}  {transport}  interrupted after {total}\n"),
+        _ => {
+            let failed =
+                style.paint(AnsiColor::Red.on_default().bold(), &format!("failed after {total}"));
+            format!("{target}  {transport}  {failed}\n")
+        }
+    }
+}
+
+/// What carries the bytes, and what protects them.
+fn transport(report: &Report) -> String {
+    let carrier = report.subject.carrier.name();
+    if report.subject.tls.is_some() { format!("{carrier}+tls") } else { carrier.to_owned() }
+}
+
+/// What the winner did in the time that follows.
+fn success(report: &Report) -> (String, AnsiColor) {
+    let number = report.selected.unwrap_or_default();
+    match report.answered(number) {
+        Some(false) => ("silent for".to_owned(), AnsiColor::Yellow),
+        _ => (format!("{} in", report.reached(number)), AnsiColor::Green),
+    }
+}
+
+/// Where the addresses came from, how many there are of each family, and in which order they are tried.
+fn resolve_line(report: &Report) -> String {
+    let resolve = &report.resolve;
+    let took = match resolve.via {
+        Via::System | Via::Dns => resolve
+            .took
+            .map_or_else(|| "-".to_owned(), |took| format!("{} ms", units::column(took))),
+        Via::Literal | Via::Given | Via::Cached => "-".to_owned(),
+    };
+    let via = match resolve.via {
+        Via::System => "system",
+        Via::Dns => "dns",
+        Via::Literal => "literal",
+        Via::Given => "given",
+        Via::Cached => "cached",
+    };
+    let found = found(report);
+    let order = match resolve.candidates.len() {
+        0 | 1 => String::new(),
+        _ => format!("   {}", order(report)),
+    };
+    format!("  resolve  {took}  {via}   {found}{order}").trim_end().to_owned() + "\n"
+}
+
+/// How many addresses of each family there are; where the system was asked for each by itself, how long that took.
+fn found(report: &Report) -> String {
+    let queries = &report.resolve.queries.0;
+    let of_system = queries.iter().filter(|query| query.is_of_system() && query.types.len() == 1);
+    let of_system: Vec<&Query> = of_system.collect();
+    let families = [(Family::Inet6, "AAAA"), (Family::Inet, "A")];
+    let found = families.iter().filter_map(|(family, name)| {
+        let query = of_system.iter().find(|query| query.types == types(*family));
+        let query = query.filter(|query| is_plain(query));
+        let took =
+            query.map_or_else(String::new, |query| format!(" {}", units::column(query.took)));
+        match (report.count(*family), query) {
+            (0, None) => None,
+            (0, Some(_)) => Some(format!("no {name}{took}")),
+            (count, _) => Some(format!("{count} {name}{took}")),
+        }
+    });
+    let found = found.collect::<Vec<_>>().join(", ");
+    let has_times = of_system.iter().any(|query| is_plain(query));
+    if has_times { found + " ms" } else { found }
+}
+
+/// There are addresses, or there are none: nothing else is to be told.
+fn is_plain(query: &Query) -> bool {
+    matches!(query.verdict(), Verdict::Answered | Verdict::NoData | Verdict::NxDomain)
+}
+
+/// By whose rules.
+fn policy_line(report: &Report) -> String {
+    if report.subject.carrier != Carrier::Tcp {
+        return String::new();
+    }
+    format!("  policy   {}\n", report.subject.policy.describe())
+}
+
+/// The questions to name servers, and those to the system of which there is more to tell than their time.
+fn query_lines(report: &Report) -> String {
+    let resolve = &report.resolve;
+    let is_known = resolve.via == Via::Dns && !resolve.candidates.is_empty();
+    if is_known && resolve.queries.0.is_empty() {
+        return "  dns      nobody was asked: /etc/hosts has it\n".to_owned();
+    }
+    let host = report.subject.host.as_deref().unwrap_or_default();
+    let (system, dns): (Vec<&Query>, Vec<&Query>) =
+        resolve.queries.0.iter().partition(|query| query.is_of_system());
+    let odd = system.into_iter().filter(|query| query.types.len() == 1 && !is_plain(query));
+    let odd = odd.map(|query| {
+        let notes = words::notes(query).join("  ");
+        format!("  system   {} ms {}  {notes}", units::column(query.took), query.type_names())
+    });
+    let lines = odd.chain(queries::of_servers(&dns, host));
+    lines.map(|line| line + "\n").collect()
+}
+
+fn order(report: &Report) -> String {
+    let mut families: Vec<&str> = Vec::new();
+    for address in &report.resolve.candidates {
+        let name = if address.family() == Some(Family::Inet6) { "v6" } else { "v4" };
+        if !families.contains(&name) {
+            families.push(name);
+        }
+    }
+    match report.subject.policy.interleave {
+        0 => format!("order {} as resolved", families.join(",")),
+        count => format!("order {} interleaved ({count})", families.join(",")),
+    }
+}
+
+fn kernel_line(report: &Report, style: Style) -> String {
+    let Some(tcp) = report.winner().and_then(|winner| winner.tcp) else { return String::new() };
+    let plus_minus = if style.unicode { "±" } else { "+-" };
+    let (rtt, variance) = (units::prose(tcp.rtt), units::prose(tcp.rtt_variance));
+    let rtt = match tcp.rtt {
+        Duration::ZERO => "rtt unknown (the SYN was lost)".to_owned(),
+        _ => format!("rtt {rtt} {plus_minus} {variance}"),
+    };
+    format!("  kernel   {rtt}  retransmits {}  mss {}\n", tcp.retransmits, tcp.send_mss)
+}
+
+/// What the kernel knows besides.
+fn tcp_info_lines(report: &Report) -> String {
+    let Some(tcp) = report.winner().and_then(|winner| winner.tcp) else { return String::new() };
+    let agreed = tcp.negotiated;
+    let options = [
+        (agreed.timestamps, "timestamps"),
+        (agreed.sack, "sack"),
+        (agreed.window_scale, "wscale"),
+        (agreed.ecn, "ecn"),
+        (agreed.syn_data, "syn-data"),
+    ];
+    let options: Vec<&str> =
+        options.iter().filter(|(has, _)| *has).map(|(_, name)| *name).collect();
+    let options = if options.is_empty() { "none".to_owned() } else { options.join(" ") };
+    let local = report.winner().and_then(|winner| winner.socket.local);
+    let from = local.map_or_else(String::new, |local| format!("  from {local}"));
+    let rto = units::prose(tcp.rto);
+    format!("           rto {rto}  path mtu {}{from}\n           options {options}\n", tcp.path_mtu)
+}
+
+/// What is in force on the socket of the connection, where options were asked for.
+fn options_line(report: &Report) -> String {
+    let Some(options) = report.winner().and_then(|winner| winner.socket.options.as_ref()) else {
+        return String::new();
+    };
+    let mut parts = Vec::new();
+    parts.extend(options.interface.as_ref().map(|name| format!("interface {name}")));
+    parts.extend(options.ttl.map(|ttl| format!("ttl {ttl}")));
+    parts.extend(options.dscp.map(|dscp| format!("dscp {dscp}")));
+    parts.extend(options.mark.map(|mark| format!("mark {mark:#x}")));
+    parts.extend(options.nodelay.then(|| "nodelay".to_owned()));
+    parts.extend(options.multipath.then(|| "mptcp".to_owned()));
+    parts.extend(options.fast_open.then(|| "tfo".to_owned()));
+    parts.extend(
+        options.keepalive.map(|k| {
+            format!("keepalive {}s,{}s,{}", k.idle.as_secs(), k.interval.as_secs(), k.count)
+        }),
+    );
+    format!("  socket   {}\n", parts.join("  "))
+}
+
+/// Below the table: what the kernel would not have, per attempt.
+fn refused_options(report: &Report) -> String {
+    let attempts = report.attempts.iter().enumerate();
+    let lines = attempts.flat_map(|(number, attempt)| {
+        attempt.socket.refused.iter().map(move |(option, failure)| {
+            format!("  {}  {option} refused by the kernel: {}\n", number + 1, cause::brief(failure))
+        })
+    });
+    lines.collect()
+}
+
+/// What the connection took, and what that is made of.
+fn total_line(report: &Report) -> String {
+    let Some(winner) = report.winner() else { return String::new() };
+    let after = report.connected_after().unwrap_or_else(|| winner.end());
+    let connected = format!("  total    {} ms  = {}\n", units::column(after), sum(report));
+    if !report.subject.policy.run_all {
+        return connected;
+    }
+    connected
+        + &format!("  all      {}  until the last attempt ended\n", units::prose(report.total))
+}
+
+/// The phases of the winner that took any time. They add up to the total as it is shown.
+fn sum(report: &Report) -> String {
+    let (Some(winner), Some(stagger)) = (report.winner(), report.cost()) else {
+        return String::new();
+    };
+    let own = report.subject.carrier.name();
+    let awaited = report.awaited().map(Query::type_names).unwrap_or_default();
+    let parts = [
+        ("resolve".to_owned(), report.answered_at()),
+        (format!("wait for {awaited}"), report.answer_wait()),
+        ("stagger".to_owned(), stagger),
+        (own.to_owned(), winner.took),
+    ];
+    let parts =
+        parts.into_iter().filter(|(part, took)| *part == own || *took >= Duration::from_micros(50));
+    let after = tls::parts(report).map(|(part, took)| (part.to_owned(), took));
+    let parts: Vec<(String, Duration)> = parts.chain(after).collect();
+    let total = report.connected_after().unwrap_or_else(|| winner.end());
+    let shown = units::shares(total, &parts.iter().map(|(_, took)| *took).collect::<Vec<_>>());
+    let parts = parts.iter().zip(shown).map(|((part, _), took)| format!("{part} {took}"));
+    parts.collect::<Vec<_>>().join(" + ")
+}
+
+fn waited_line(report: &Report) -> String {
+    let Some(waited) = &report.beside.waited else { return String::new() };
+    let seen: Vec<String> =
+        waited.seen.iter().map(|(what, count)| format!("{what} {count}x")).collect();
+    let seen = if seen.is_empty() { "nothing before".to_owned() } else { seen.join(", ") };
+    format!("  waited   {}  saw {seen}\n", units::prose(waited.took))
+}
+
+/// What went through a relay, on one line.
+pub(crate) fn relayed(sent: u64, received: u64, took: Duration) -> String {
+    let (sent, received) = (units::bytes(sent), units::bytes(received));
+    format!("relayed {sent} out, {received} in, in {}\n", units::prose(took))
+}

@@ -1,0 +1,174 @@
+//! TLS as people read it: what was agreed on, and who the peer says it is.
+
+use std::time::{Duration, SystemTime};
+
+use anstyle::AnsiColor;
+use loopctl::{CertificateProblem, TlsErrorKind, TlsVerdict};
+
+use crate::cli::StartTlsArg;
+use crate::output::style::Style;
+use crate::output::units;
+use crate::report::certificate::{Certificate, Said};
+use crate::report::{Report, Secured, TlsFailure};
+
+/// A line for each step, and one for the peer's certificate.
+pub(crate) fn lines(report: &Report, style: Style) -> String {
+    let Some(tls) = &report.beside.tls else { return String::new() };
+    dialogue_line(tls) + &handshake_line(report, tls, style) + &certificate_line(report, tls, style)
+}
+
+/// What became of an attempt in its handshake, and how long that took; `lost`: what one is called that was given up.
+pub(crate) fn outcome(tls: &Secured, failure: &TlsFailure, lost: &str) -> String {
+    let took = units::column(tls.took().unwrap_or_default());
+    let silent = if tls.first_byte.is_some() { "in TLS" } else { "TLS silent" };
+    match failure.kind {
+        Some(TlsErrorKind::Canceled) => format!("{lost}, {silent} {took}"),
+        Some(TlsErrorKind::TimedOut) => format!("timed out, {silent} {took}"),
+        Some(TlsErrorKind::Certificate) => {
+            let word = tls.problem().map_or("no certificate", fault);
+            format!("cert {word}, TLS {took}")
+        }
+        _ => format!("TLS failed {took}"),
+    }
+}
+
+/// The certificates as they were received: in full where that was asked for, in short where one is at fault.
+pub(crate) fn chain(report: &Report, style: Style, in_full: bool) -> String {
+    let Some(tls) = &report.beside.tls else { return String::new() };
+    let is_refused = tls.failure.is_some() && tls.problem().is_some();
+    if tls.chain.is_empty() || !(in_full || is_refused) {
+        return String::new();
+    }
+    let now = report.began.wall;
+    let certificates = tls.chain.iter().enumerate();
+    let certificates = certificates.map(|(at, certificate)| match in_full {
+        true => in_words(at, certificate, now, style),
+        false => in_short(at, certificate, now, style),
+    });
+    format!("  chain, as received\n{}", certificates.collect::<String>())
+}
+
+/// What the time after the race is made of.
+pub(crate) fn parts(report: &Report) -> impl Iterator<Item = (&'static str, Duration)> {
+    let tls = report.beside.tls.as_ref();
+    let dialogue = tls.and_then(|tls| tls.dialogue.as_ref());
+    let dialogue = dialogue.map(|dialogue| (protocol(dialogue.protocol), dialogue.took));
+    let handshake = tls.and_then(Secured::took).map(|took| ("tls", took));
+    dialogue.into_iter().chain(handshake)
+}
+
+fn dialogue_line(tls: &Secured) -> String {
+    let Some(dialogue) = &tls.dialogue else { return String::new() };
+    let name = protocol(dialogue.protocol);
+    let greeting = dialogue.greeting.as_deref().unwrap_or_default();
+    let line = format!("  {name:<8} {} ms  {greeting}", units::column(dialogue.took));
+    line.trim_end().to_owned() + "\n"
+}
+
+fn handshake_line(report: &Report, tls: &Secured, style: Style) -> String {
+    let took =
+        tls.took().map_or_else(|| "-".to_owned(), |took| format!("{} ms", units::column(took)));
+    let offers = report.subject.tls.as_ref().is_some_and(|wanted| wanted.offers_alpn);
+    let mut parts = vec![took];
+    if tls.failure.is_some() || tls.info.is_none() {
+        let words = match &tls.failure {
+            Some(failure) if failure.kind == Some(TlsErrorKind::Canceled) => "given up",
+            Some(_) => "failed",
+            None => "not finished",
+        };
+        parts.push(style.paint(AnsiColor::Red.on_default(), words));
+    }
+    if let Some(info) = &tls.info {
+        parts.push(info.version.to_string());
+        parts.push(info.cipher_suite.trim_start_matches("TLS_").to_owned());
+        parts.extend(info.key_exchange.clone());
+        let agreed = alpn(info.alpn.as_deref());
+        parts.extend(agreed.or_else(|| offers.then(|| "no ALPN".to_owned())));
+        parts.extend(info.resumed.then(|| "resumed".to_owned()));
+    }
+    parts.extend(tls.peer.ocsp_stapled.then(|| "OCSP stapled".to_owned()));
+    parts.extend(tls.peer.asks_for_certificate.then(|| "asks for our certificate".to_owned()));
+    format!("  tls      {}\n", parts.join("  "))
+}
+
+/// The protocol that was agreed on, as text.
+pub(crate) fn alpn(name: Option<&[u8]>) -> Option<String> {
+    name.map(|name| units::printable(&String::from_utf8_lossy(name)))
+}
+
+fn certificate_line(report: &Report, tls: &Secured, style: Style) -> String {
+    let Some(own) = tls.chain.first() else { return String::new() };
+    let name = report.subject.tls.as_ref().and_then(|wanted| wanted.name.as_deref());
+    let (words, color) = match (&tls.peer.verdict, name) {
+        (TlsVerdict::Verified, Some(name)) => (format!("ok for {name}"), AnsiColor::Green),
+        (TlsVerdict::Verified, None) => ("ok, for whatever name".to_owned(), AnsiColor::Green),
+        (TlsVerdict::Failed { problem, .. }, _) => (fault(*problem).to_owned(), AnsiColor::Red),
+        _ => ("not checked".to_owned(), AnsiColor::Yellow),
+    };
+    let verdict = style.paint(color.on_default(), &words);
+    let left = own.said.as_ref().map_or_else(String::new, |said| left(said, report.began.wall));
+    // Who is not connected because of it is told elsewhere.
+    let doubt = tls.doubt().filter(|_| tls.failure.is_none());
+    let doubt = doubt.map_or_else(String::new, |doubt| format!("           {doubt}\n"));
+    format!("  cert     {}  {verdict}  {left}\n{doubt}", own.short_name())
+}
+
+/// What is wrong, in two words.
+fn fault(problem: CertificateProblem) -> &'static str {
+    match problem {
+        CertificateProblem::WrongName => "another name",
+        CertificateProblem::Expired | CertificateProblem::NotYetValid => "not valid",
+        _ => "not trusted",
+    }
+}
+
+/// `89 d left`, or since when it is none any more.
+fn left(said: &Said, now: SystemTime) -> String {
+    if let Ok(ahead) = said.valid.not_before.duration_since(now)
+        && ahead > Duration::ZERO
+    {
+        return format!("valid in {}", units::long(ahead));
+    }
+    match said.left(now) {
+        Ok(left) => format!("{} left", units::long(left)),
+        Err(ago) => format!("expired {} ago", units::long(ago)),
+    }
+}
+
+fn in_short(at: usize, certificate: &Certificate, now: SystemTime, style: Style) -> String {
+    let left = certificate.said.as_ref().map_or_else(String::new, |said| left(said, now));
+    units::fit(&format!("  {}  {}  {left}", at + 1, certificate.short_name()), style.width)
+}
+
+fn in_words(at: usize, certificate: &Certificate, now: SystemTime, style: Style) -> String {
+    let name = certificate.said.as_ref().map(|said| said.subject_or_name().to_owned());
+    let name = name.unwrap_or_else(|| certificate.short_name());
+    let mut lines = vec![format!("  {}  {name}", at + 1)];
+    if let Some(said) = &certificate.said {
+        let dates = [said.valid.not_before, said.valid.not_after].map(units::date);
+        lines.push(format!("     issuer  {}", said.issuer));
+        lines.push(match said.names.as_slice() {
+            [] => "     names   none".to_owned(),
+            names => format!("     names   {}", names.join("  ")),
+        });
+        lines.push(format!("     valid   {} to {}  {}", dates[0], dates[1], left(said, now)));
+        lines.push(format!("     key     {}  signed with {}", said.key, said.signature));
+    }
+    lines.push(format!("     sha256  {}", certificate.sha256));
+    let pin = certificate.said.as_ref().and_then(|said| said.pin.as_ref());
+    lines.extend(pin.map(|pin| format!("     pin     sha256//{pin}")));
+    lines.iter().map(|line| units::fit(line, style.width)).collect()
+}
+
+/// What the dialogue before TLS is called.
+pub(crate) fn protocol(protocol: StartTlsArg) -> &'static str {
+    match protocol {
+        StartTlsArg::Smtp => "smtp",
+        StartTlsArg::Imap => "imap",
+        StartTlsArg::Pop3 => "pop3",
+        StartTlsArg::Ftp => "ftp",
+        StartTlsArg::Postgres => "postgres",
+        StartTlsArg::Ldap => "ldap",
+        StartTlsArg::Xmpp => "xmpp",
+    }
+}

@@ -1,0 +1,9 @@
+//! JSON documents, NDJSON records and the values they share.
+
+pub(crate) mod compare;
+pub(crate) mod connect;
+pub(crate) mod events;
+pub(crate) mod resolve;
+pub(crate) mod sendfile;
+pub(crate) mod serve;
+pub(crate) mod tls;

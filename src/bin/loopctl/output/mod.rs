@@ -1,0 +1,15 @@
+//! Printing: one format on standard output or in a file, progress and messages on standard error.
+
+pub(crate) mod csv;
+pub(crate) mod human;
+pub(crate) mod json;
+pub(crate) mod printer;
+pub(crate) mod progress;
+pub(crate) mod prometheus;
+pub(crate) mod qlog;
+pub(crate) mod resolve;
+pub(crate) mod serve;
+#[cfg(test)]
+pub(crate) mod snapshots;
+pub(crate) mod style;
+pub(crate) mod units;

@@ -1,0 +1,105 @@
+//! Policies that were run, beside what was foretold.
+
+use anstyle::{AnsiColor, Style as Ansi};
+
+use crate::output::human::compare::grid::{Cell, Grid};
+use crate::output::human::compare::result;
+use crate::output::style::Style;
+use crate::output::units;
+use crate::report::Report;
+use crate::report::compare::{Comparison, Measured, Mismatch, Row, Survey};
+
+/// In the order in which they were run.
+pub(crate) fn rows(report: &Report, comparison: &Comparison, style: Style) -> String {
+    /// What two results and their times take.
+    const NARROW: usize = 60;
+    if comparison.rows.is_empty() {
+        return String::new();
+    }
+    if style.width.is_some_and(|width| width < NARROW) {
+        return narrow_rows(report, comparison, style);
+    }
+    let header = ["", "policy", "predicted", "", "measured", "", "why"];
+    let [mark, policy, predicted, ms, measured, took, why] = header.map(Cell::left);
+    let mut grid = Grid::new([mark, policy, predicted, ms, measured, took, why]);
+    for row in &comparison.rows {
+        let survey = &comparison.survey;
+        let (winner, ms, ansi) = result(row, survey);
+        let (measured, took) = of_run(row.measured.as_ref(), survey);
+        let mismatch = row.mismatch(report.subject.timeout);
+        let words = match mismatch {
+            Some(mismatch) => words(mismatch, row, survey),
+            None => crate::output::human::compare::notes::why(row, survey),
+        };
+        let warning = match mismatch {
+            Some(_) => AnsiColor::Yellow.on_default().bold(),
+            None => Ansi::new(),
+        };
+        grid.push([
+            Cell::left(if row.is_own { "*" } else { "" }),
+            Cell::left(row.name),
+            Cell::left(winner).paint(ansi),
+            Cell::right(ms).paint(ansi),
+            Cell::left(measured).paint(warning),
+            Cell::right(took).paint(warning),
+            Cell::left(words).paint(warning),
+        ]);
+    }
+    grid.render(style)
+}
+
+/// What was foretold stands below what came.
+fn narrow_rows(report: &Report, comparison: &Comparison, style: Style) -> String {
+    let [mark, policy, measured, took, why] = ["", "policy", "measured", "", ""].map(Cell::left);
+    let mut grid = Grid::new([mark, policy, measured, took, why]);
+    for row in &comparison.rows {
+        let survey = &comparison.survey;
+        let (winner, ms, ansi) = result(row, survey);
+        let (measured, took) = of_run(row.measured.as_ref(), survey);
+        let mismatch = row.mismatch(report.subject.timeout);
+        let (words, ansi) = match mismatch {
+            Some(mismatch) => (
+                format!("{}, predicted {winner} {ms}", words(mismatch, row, survey)),
+                AnsiColor::Yellow.on_default().bold(),
+            ),
+            None => (format!("predicted {winner} {ms}"), ansi),
+        };
+        grid.push([
+            Cell::left(if row.is_own { "*" } else { "" }),
+            Cell::left(row.name),
+            Cell::left(measured),
+            Cell::right(took),
+            Cell::left(words).paint(ansi),
+        ]);
+    }
+    grid.render(style)
+}
+
+fn of_run(measured: Option<&Measured>, survey: &Survey) -> (String, String) {
+    let Some(measured) = measured else { return ("-".to_owned(), "-".to_owned()) };
+    let took = units::column(measured.after);
+    let who = match measured.to {
+        Some(to) => survey.label(to).to_owned(),
+        None => "fails".to_owned(),
+    };
+    (who, took)
+}
+
+/// What is otherwise than foretold.
+fn words(mismatch: Mismatch, row: &Row, survey: &Survey) -> String {
+    let to = row.measured.as_ref().and_then(|measured| measured.to);
+    let who = to.map_or_else(String::new, |to| match survey.probe(to) {
+        Some(probe) => probe.label.clone(),
+        None => to.ip().to_string(),
+    });
+    match mismatch {
+        Mismatch::OtherWinner => format!("mismatch: {who} has won"),
+        Mismatch::Earlier(by) => format!("mismatch: {} earlier", units::prose(by)),
+        Mismatch::Later(by) => format!("mismatch: {} later", units::prose(by)),
+        Mismatch::Connected => format!("mismatch: {who} has connected"),
+        Mismatch::NotConnected => {
+            let why = row.measured.as_ref().and_then(|measured| measured.why.clone());
+            format!("mismatch: {}", why.unwrap_or_else(|| "no connection".to_owned()))
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Attempts while they are pending, on a terminal's standard error. Nothing of it stays.
+
+use std::time::{Duration, Instant};
+
+use anstyle::{AnsiColor, Effects, Style as Ansi};
+
+use crate::output::human::picture::{Picture, cut};
+use crate::output::style::Style;
+use crate::report::{Attempt, Outcome, Report};
+
+/// From one frame to the next. What is over before the first one never moves anything.
+pub(crate) const FRAME: Duration = Duration::from_millis(80);
+
+/// Rows at most, so that the view fits the terminal.
+const ROWS: usize = 20;
+
+/// The races under way.
+pub(crate) struct Live {
+    picture: Picture,
+    style: Style,
+    races: Vec<(String, Report)>,
+    targets: usize,
+    done: usize,
+}
+
+impl Live {
+    pub(crate) fn new(style: Style, targets: usize) -> Self {
+        let picture = Picture::new(style);
+        Self { picture, style, races: Vec::new(), targets, done: 0 }
+    }
+
+    pub(crate) fn hear(&mut self, session: &str, report: &Report) {
+        match self.races.iter_mut().find(|(known, _)| known == session) {
+            Some((_, race)) => race.clone_from(report),
+            None => self.races.push((session.to_owned(), report.clone())),
+        }
+    }
+
+    pub(crate) fn end(&mut self, session: &str) {
+        self.forget(session);
+        self.done += 1;
+    }
+
+    /// What was no race of its own.
+    pub(crate) fn forget(&mut self, session: &str) {
+        self.races.retain(|(known, _)| known != session);
+    }
+
+    pub(crate) fn draw(&self, now: Instant) {
+        let rows =
+            rows(self.races.iter().map(|(_, race)| race), self.targets, self.done, now, self.style);
+        self.picture.draw(&rows);
+    }
+
+    /// Takes the picture away while something is written that stays.
+    pub(crate) fn suspend(&self, write: impl FnOnce()) {
+        self.picture.suspend(write);
+    }
+}
+
+/// A single target shows its attempts, several show themselves. What is compared has several races of one target.
+pub(crate) fn rows<'a>(
+    races: impl ExactSizeIterator<Item = &'a Report>,
+    targets: usize,
+    done: usize,
+    now: Instant,
+    style: Style,
+) -> Vec<String> {
+    let under_way = races.len();
+    let mut rows: Vec<String> = match targets {
+        1 => races.flat_map(|report| attempts(report, now, style)).take(ROWS).collect(),
+        _ => races.take(ROWS).map(|report| race(report, now, style)).collect(),
+    };
+    if targets > 1 {
+        let waiting = targets.saturating_sub(done + under_way);
+        rows.push(format!("  {done} done, {under_way} under way, {waiting} waiting"));
+    }
+    rows
+}
+
+fn attempts(report: &Report, now: Instant, style: Style) -> Vec<String> {
+    let elapsed = report.since_start(now);
+    if report.attempts.is_empty() {
+        return vec![format!("  {}  resolving  {}", report.subject.text, seconds(elapsed))];
+    }
+    let widest = report.attempts.iter().map(|attempt| attempt.address.to_string().len()).max();
+    let row = |(number, attempt): (usize, &Attempt)| {
+        let took = match attempt.outcome {
+            Outcome::Pending => elapsed.saturating_sub(attempt.start),
+            Outcome::Success if is_securing(report, number) => {
+                elapsed.saturating_sub(attempt.start)
+            }
+            _ => attempt.took,
+        };
+        let (words, ansi) = match &attempt.outcome {
+            Outcome::Pending if attempt.tls.is_some() => {
+                ("no TLS yet", AnsiColor::Yellow.on_default())
+            }
+            Outcome::Pending => ("no answer yet", AnsiColor::Yellow.on_default()),
+            Outcome::Success if is_securing(report, number) => {
+                ("no TLS yet", AnsiColor::Yellow.on_default())
+            }
+            Outcome::Success => ("connected", AnsiColor::Green.on_default()),
+            _ => ("failed", Ansi::new().effects(Effects::DIMMED)),
+        };
+        let address =
+            format!("{:width$}", attempt.address.to_string(), width = widest.unwrap_or(0));
+        let bar = bar(took, report.subject.timeout, style.unicode);
+        let text = format!("  {}  {address}  {}  {bar}  {words}", number + 1, seconds(took));
+        style.paint(ansi, &cut(text, style))
+    };
+    report.attempts.iter().enumerate().map(row).collect()
+}
+
+/// The winner's handshake is under way, or what goes before it.
+fn is_securing(report: &Report, number: usize) -> bool {
+    let tls = report.beside.tls.as_ref();
+    report.selected == Some(number) && tls.is_some_and(|tls| tls.ended.is_none())
+}
+
+/// Several targets: one row each.
+fn race(report: &Report, now: Instant, style: Style) -> String {
+    let elapsed = seconds(report.since_start(now));
+    let pending = report.attempts.iter().filter(|attempt| attempt.outcome == Outcome::Pending);
+    let pending: Vec<String> = pending.map(|attempt| attempt.address.to_string()).collect();
+    let what = match pending.as_slice() {
+        [] if report.beside.tls.is_some() => "no TLS yet".to_owned(),
+        [] => "resolving".to_owned(),
+        [only] if *only == report.subject.text => "no answer yet".to_owned(),
+        several => several.join(" "),
+    };
+    cut(format!("  {}  {elapsed}  {what}", report.subject.text), style)
+}
+
+/// How much of the time that there is has passed.
+fn bar(took: Duration, limit: Duration, unicode: bool) -> String {
+    const WIDTH: usize = 16;
+    let share = took.as_secs_f64() / limit.as_secs_f64().max(1e-9);
+    let filled = ((share * WIDTH as f64).ceil() as usize).clamp(1, WIDTH);
+    let (fill, rest) = if unicode { ("━", "─") } else { ("=", "-") };
+    fill.repeat(filled) + &rest.repeat(WIDTH - filled)
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{:>5.1} s", duration.as_secs_f64())
+}

@@ -1,0 +1,6 @@
+//! Progress on a terminal.
+
+pub(crate) mod bar;
+pub(crate) mod compare;
+pub(crate) mod live;
+pub(crate) mod status;

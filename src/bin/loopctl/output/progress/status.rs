@@ -1,0 +1,40 @@
+//! How a server is doing, in one line on a terminal's standard error.
+
+use std::time::{Duration, Instant};
+
+use crate::output::human::picture::{Picture, cut};
+use crate::output::human::serve::text;
+use crate::output::style::Style;
+use crate::output::units::bytes;
+use crate::report::served::Totals;
+
+/// From one frame to the next.
+pub(crate) const FRAME: Duration = Duration::from_millis(500);
+
+/// The line, and what it said last: the rate is what has changed since.
+pub(crate) struct Status {
+    picture: Picture,
+    style: Style,
+    last: Option<(Instant, u64)>,
+}
+
+impl Status {
+    pub(crate) fn new(style: Style) -> Self {
+        Self { picture: Picture::new(style), style, last: None }
+    }
+
+    pub(crate) fn draw(&mut self, totals: &Totals, after: Duration, now: Instant) {
+        let moved = totals.bytes.received + totals.bytes.sent;
+        let rate = self.last.map_or(0.0, |(then, before)| {
+            moved.saturating_sub(before) as f64 / (now - then).as_secs_f64().max(1e-9)
+        });
+        self.last = Some((now, moved));
+        let line = format!("  {}  {}/s", text::totals(totals, after), bytes(rate as u64));
+        self.picture.draw(&[cut(line, self.style)]);
+    }
+
+    /// Takes the line away while something is written that stays.
+    pub(crate) fn suspend(&self, write: impl FnOnce()) {
+        self.picture.suspend(write);
+    }
+}
