@@ -1,22 +1,22 @@
-//! What went wrong: the operation, the phase, the address.
+//! Common parts of errors: the phase, and copies of `io::Error`.
 
 use std::error::Error;
 use std::fmt;
 use std::io;
 
-/// How far an attempt got.
+/// The operation that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Phase {
-    /// Making the socket.
+    /// Creating the socket.
     Socket,
-    /// Setting its options.
+    /// Setting socket options.
     Options,
-    /// Binding it to a local address.
+    /// Binding to a local address.
     Bind,
-    /// Connecting it.
+    /// Connecting.
     Connect,
-    /// Listening on it.
+    /// Listening.
     Listen,
     /// The TLS handshake.
     Tls,
@@ -35,16 +35,16 @@ impl fmt::Display for Phase {
     }
 }
 
-/// An [`io::Error`] that can be copied.
+/// A copyable [`io::Error`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// What kind of error it is.
+    /// The kind of the error.
     pub kind: io::ErrorKind,
-    /// The system's number for it, if it came from the system.
+    /// The errno, if the error came from the system.
     pub errno: Option<i32>,
-    /// What it says.
+    /// The message.
     pub message: String,
-    /// The system call itself failed: this host refused, and nothing was heard from the network.
+    /// True if the system call itself failed: this host refused, without an answer from the network.
     pub at_once: bool,
 }
 
@@ -55,14 +55,14 @@ impl From<&io::Error> for Failure {
     }
 }
 
-/// The system's number, also of an error that has been put into context.
+/// The errno, also of an [`InContext`].
 fn os_error(error: &io::Error) -> Option<i32> {
     let within = || error.get_ref()?.source()?.downcast_ref::<io::Error>()?.raw_os_error();
     error.raw_os_error().or_else(within)
 }
 
 impl Failure {
-    /// The symbol of the system's error, such as `ECONNREFUSED`.
+    /// The symbol of the errno, such as `ECONNREFUSED`.
     ///
     /// ```
     /// let refused = loopctl::Failure::from(&std::io::Error::from_raw_os_error(111));
@@ -105,7 +105,7 @@ impl Failure {
     }
 }
 
-/// An error of the system, and what it was about.
+/// A system error with a message that says what it concerns.
 #[derive(Debug)]
 pub(crate) struct InContext {
     text: String,
@@ -130,7 +130,7 @@ impl Error for InContext {
     }
 }
 
-/// For one more who is to hear of it.
+/// A copy of an error, which keeps its errno or its TLS error.
 pub(super) fn copy_of(error: &io::Error) -> io::Error {
     #[cfg(feature = "tls")]
     if let Some(tls) = super::TlsError::within(error) {
