@@ -1,4 +1,4 @@
-//! What a race gives, and the transport that is made of it.
+//! Result of a race, and the transport made from it.
 
 use socket2::Socket;
 
@@ -9,19 +9,19 @@ use crate::net::protocol::ProtocolRef;
 use crate::net::socket::address_pair::AddressPair;
 use crate::net::{ConnectError, Transport};
 
-/// A connection, as far as its attempt had to bring it.
+/// Connection that won the race.
 pub(in crate::net) enum Winner {
-    /// With the number of its attempt, if a race has made it.
+    /// A socket, with the number of its attempt if a race connected it.
     Socket(Socket, AddressPair, Option<usize>),
     #[cfg(feature = "tls")]
     Tls(PendingTransport),
 }
 
-/// A connection that has no protocol yet.
+/// Connection without a protocol yet.
 pub(in crate::net) struct RaceOutcome {
     pub(in crate::net) event_loop: LoopHandle,
     pub(in crate::net) winner: Winner,
-    /// TLS that is yet to begin.
+    /// TLS handshake that follows the race.
     #[cfg(feature = "tls")]
     pub(in crate::net) tls: Option<TlsAfterConnect>,
 }

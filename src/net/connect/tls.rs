@@ -1,5 +1,4 @@
-//! TLS on a socket that has just been connected, with every step told: inside the race, where it decides who
-//! wins, or after it.
+//! TLS after connecting: the sessions of an operation, and the handshake that follows a race.
 
 use std::future::poll_fn;
 use std::time::Instant;
@@ -16,8 +15,8 @@ use crate::net::{
 };
 use crate::plan::Host;
 
-/// Makes the sessions of one operation. The first is there before anybody is connected to, so that a name that
-/// cannot be is told before. They are large, and most connections have none: to be boxed.
+/// TLS sessions of one operation. The first is created before connecting, so that an invalid server name fails at
+/// once. Boxed by its users, because sessions are large and most connections have none.
 pub(in crate::net) struct PreparedSessions {
     client: TlsClient,
     host: Option<Host>,
@@ -33,10 +32,10 @@ impl PreparedSessions {
         Ok(Self { client, host: host.cloned(), ready })
     }
 
-    /// Makes the next one beforehand: while a packet is on its way there is time.
+    /// Creates the next session in advance, while the SYN is on its way.
     pub(in crate::net) fn prepare(&mut self) {
         if self.ready.is_none() {
-            // What fails now fails then, too.
+            // An error here is repeated by `next`.
             self.ready = self.client.new_session(self.host.as_ref()).ok();
         }
     }
@@ -49,8 +48,8 @@ impl PreparedSessions {
     }
 }
 
-/// A connection with TLS that nobody has taken over. If nobody does it is closed, with a farewell: the session
-/// is there, and its end is to be told from one that somebody cut off (RFC 8446, section 6.1).
+/// Established TLS connection without a protocol. Dropping it sends `close_notify` (RFC 8446 section 6.1), because
+/// the handshake is complete and the peer must not take the end for a truncation.
 pub(in crate::net) struct PendingTransport(Option<Transport>);
 
 impl PendingTransport {
@@ -77,11 +76,11 @@ impl Drop for PendingTransport {
     }
 }
 
-/// Who hears of a handshake after the race, and when it has to be over.
+/// TLS handshake on the winner of a race, with its tracer and deadline.
 pub(in crate::net) struct TlsAfterConnect {
     pub(in crate::net) sessions: Box<PreparedSessions>,
     pub(in crate::net) tracer: Tracer,
-    /// When the whole operation is out of time.
+    /// Deadline of the whole operation.
     pub(in crate::net) deadline: Option<Instant>,
 }
 
@@ -120,7 +119,7 @@ impl TlsAfterConnect {
     }
 }
 
-/// Tells the listener when nobody waits any more.
+/// Handshake in progress. Dropping it emits its cancellation.
 struct TracedHandshake {
     tracer: Tracer,
     handshake: HandshakeFuture,

@@ -1,4 +1,4 @@
-//! One question, from the first message to the answer: `plan::Query` decides, this acts.
+//! Runs one query: `plan::Query` decides, this file acts.
 
 use std::io;
 use std::rc::Rc;
@@ -16,10 +16,10 @@ use crate::net::Failure;
 use crate::plan::{DnsTransport, Query, QueryStep, Reply, Transmit};
 use crate::task::Alarm;
 
-/// How many datagrams of one server are looked at before the loop goes on with other things.
+/// Maximum number of datagrams of a server per poll.
 const MAX_DATAGRAMS_PER_POLL: usize = 32;
 
-/// A query under way. Dropping it half-way leaves nothing behind.
+/// Query in progress. Dropping it closes its sockets.
 pub(super) struct Exchange {
     core: Rc<ClientCore>,
     question: Question,
@@ -31,12 +31,12 @@ pub(super) struct Exchange {
     summary: Summary,
 }
 
-/// What is known of one server.
+/// State of one server.
 struct ServerState {
     asked: Option<Transmit>,
-    /// When it was asked the last time.
+    /// Time of the last message.
     at: Instant,
-    /// How often that went wrong: each time the next of its addresses is tried.
+    /// Number of failures; each one selects the server's next address.
     failures: usize,
     channel: Channel,
 }
@@ -47,13 +47,13 @@ enum Channel {
     Stream(StreamChannel),
 }
 
-/// What the result will tell.
+/// Times and the best outcome so far.
 struct Summary {
     started: Instant,
     truncated: bool,
-    /// The server, when its answer came, and after how long, of what ends the query or tells the most so far.
+    /// Outcome that ends the query, or that ranks highest so far.
     end: Option<Outcome>,
-    /// The message that the result was made of.
+    /// Message that the result was decoded from.
     wire: Vec<u8>,
 }
 
@@ -85,7 +85,7 @@ impl Exchange {
         }
     }
 
-    /// Goes as far as it goes now.
+    /// Runs every step that is due.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<DnsAnswer, DnsError>> {
         loop {
             for server in 0..self.states.len() {
@@ -106,7 +106,7 @@ impl Exchange {
         }
     }
 
-    /// The message that the result was made of; empty where there is none.
+    /// Message that the result was decoded from; empty without one.
     pub(super) fn take_wire(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.summary.wire)
     }
@@ -126,7 +126,8 @@ impl Exchange {
         }
     }
 
-    /// The same datagram again on the same socket, so that a late answer to the first one counts; or a new one.
+    /// Repeats the datagram on the same socket, so that a late answer to the first one counts. Otherwise opens a new
+    /// channel.
     fn send(&mut self, ask: Transmit) -> io::Result<()> {
         let state = &mut self.states[ask.server];
         if let Channel::Datagram(known) = &state.channel {
@@ -156,7 +157,7 @@ impl Exchange {
         Ok(())
     }
 
-    /// Takes what a server has sent.
+    /// Handles the messages of a server.
     fn listen(&mut self, server: usize, cx: &mut Context<'_>) {
         for _ in 0..MAX_DATAGRAMS_PER_POLL {
             let came = match &mut self.states[server].channel {
@@ -266,7 +267,7 @@ impl Exchange {
         self.query.handle_reply(server, Reply::Failed);
     }
 
-    /// The socket stays, for a late answer.
+    /// Keeps the socket open for a late answer.
     fn time_out(&mut self, server: usize, now: Instant) {
         let (transport, state) = (self.transport(server), &self.states[server]);
         let after = now.saturating_duration_since(state.at);
@@ -278,7 +279,7 @@ impl Exchange {
         self.keep(end, false);
     }
 
-    /// The answer replaces everything; of failures, the one that tells the most stays, and of equals the last.
+    /// Records an outcome: a final one always, a failure if it ranks at least as high as the last.
     fn keep(&mut self, end: Outcome, is_final: bool) -> bool {
         let known = self.summary.end.as_ref().map_or(0, |known| rank(known.kind));
         let is_kept = is_final || rank(end.kind) >= known;
@@ -356,7 +357,7 @@ impl Exchange {
     }
 }
 
-/// How much a failure tells.
+/// Rank of a failure, by how much it says.
 fn rank(kind: Option<DnsErrorKind>) -> u8 {
     match kind {
         Some(DnsErrorKind::TimedOut) => 0,

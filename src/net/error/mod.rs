@@ -8,19 +8,19 @@ use std::io;
 pub(super) use failure::BindFailure;
 pub use failure::Failure;
 
-/// How far an attempt got.
+/// Step of a connection attempt, or of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Phase {
-    /// Making the socket.
+    /// `socket(2)`.
     Socket,
-    /// Setting its options.
+    /// `setsockopt(2)`.
     Options,
-    /// Binding it to a local address.
+    /// `bind(2)`.
     Bind,
-    /// Connecting it.
+    /// `connect(2)` and the TCP handshake.
     Connect,
-    /// Listening on it.
+    /// `listen(2)`.
     Listen,
     /// The TLS handshake.
     Tls,
@@ -39,7 +39,7 @@ impl fmt::Display for Phase {
     }
 }
 
-/// For one more who is to hear of it.
+/// Copy of an error for a second reader: errno, or TLS error, or kind and text.
 pub(super) fn copy_of(error: &io::Error) -> io::Error {
     #[cfg(feature = "tls")]
     if let Some(tls) = super::TlsError::within(error) {

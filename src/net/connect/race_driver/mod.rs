@@ -1,4 +1,4 @@
-//! A race on real sockets: `plan::Race` decides, this acts.
+//! Runs a race on real sockets: `plan::Race` decides, this file acts.
 
 mod attempt_state;
 #[cfg(feature = "tls")]
@@ -26,7 +26,7 @@ use crate::plan::{
 use crate::task::Alarm;
 use attempt_state::AttemptState;
 
-/// One race, from the first start to the last outcome. Dropping it half-way cancels what is under way.
+/// Race in progress. Dropping it cancels all attempts.
 pub(crate) struct RaceDriver<'a> {
     event_loop: LoopHandle,
     tracer: &'a mut Tracer,
@@ -34,17 +34,17 @@ pub(crate) struct RaceDriver<'a> {
     race: Race<Address>,
     lanes: Vec<AttemptState>,
     clock: RaceClock,
-    /// Where not all addresses are known when it begins.
+    /// AAAA and A queries, where the race starts before their answers.
     queries: Option<AddressQueries>,
     is_over: bool,
 }
 
-/// The instants the race waits for.
+/// Times that the race waits for.
 struct RaceClock {
     alarm: Alarm,
-    /// When the whole operation is out of time.
+    /// Deadline of the whole operation.
     deadline: Option<Instant>,
-    /// The Connection Attempt Delay, while it runs.
+    /// End of the Connection Attempt Delay that is running.
     next_attempt: Option<Instant>,
 }
 
@@ -68,7 +68,7 @@ impl<'a> RaceDriver<'a> {
         Self { event_loop, tracer, setup, race, lanes, clock, queries, is_over: false }
     }
 
-    /// A race that asks for its addresses, a question for each family, and begins as soon as the policy lets it.
+    /// A race that queries each address family separately and starts as soon as its policy allows.
     pub(crate) fn resolving(
         event_loop: &LoopHandle,
         tracer: &'a mut Tracer,
@@ -88,7 +88,7 @@ impl<'a> RaceDriver<'a> {
         self
     }
 
-    /// Runs the race as far as it goes now.
+    /// Runs every step that is due.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Winner, ConnectError>> {
         self.collect_answers(cx);
         self.collect_outcomes(cx);
@@ -115,7 +115,7 @@ impl<'a> RaceDriver<'a> {
 
     fn ask(&mut self, family: Family, now: Instant, cx: &mut Context<'_>) {
         let Some(queries) = &mut self.queries else {
-            // All addresses are known: whoever asks for more hears that there are none.
+            // All addresses are known, so that a query has nothing to add.
             self.race.answered(family, Answer::NoData, now);
             return;
         };
@@ -146,13 +146,13 @@ impl<'a> RaceDriver<'a> {
         }
     }
 
-    /// Those that have been tried, then the others, in the order in which they would be.
+    /// Addresses in order: those already tried, then the others.
     fn candidates(&self) -> Vec<Address> {
         let tried = (0..self.lanes.len()).filter_map(|number| self.race.address(number));
         tried.chain(self.race.untried()).cloned().collect()
     }
 
-    /// There is enough of an answer to begin. The attempt that begins is the first of the list.
+    /// Marks the known addresses as used. The attempt that starts is the first of the list.
     fn use_answers(&mut self, first: &Address, now: Instant) {
         let Some(queries) = self.queries.as_mut().filter(|queries| !queries.is_used) else {
             return;
@@ -202,8 +202,8 @@ impl<'a> RaceDriver<'a> {
         }
     }
 
-    /// Looks at every socket that has given a sign, in the order of the attempts. The first connection ends
-    /// the look: of two in one turn, the lower number wins and the other is closed.
+    /// Polls every attempt, in the order of their numbers. The first success ends the loop, so that of two in one
+    /// turn the lower number wins.
     fn collect_outcomes(&mut self, cx: &mut Context<'_>) {
         for number in 0..self.lanes.len() {
             if self.race.is_decided() {
@@ -221,7 +221,7 @@ impl<'a> RaceDriver<'a> {
         }
     }
 
-    /// Takes note of what a socket said.
+    /// Handles the outcome of a TCP handshake.
     fn advance(
         &mut self,
         number: usize,
@@ -284,7 +284,7 @@ impl<'a> RaceDriver<'a> {
     }
 
     fn time_out(&mut self, number: usize, now: Instant) {
-        // Without a state it was about to start when the time for everything was up.
+        // An attempt without a state was about to start when the deadline passed.
         let state = self.lanes.get(number);
         let Some((started, phase)) = state.and_then(AttemptState::under_way) else { return };
         let snapshot = self.snapshot(number);
@@ -294,7 +294,7 @@ impl<'a> RaceDriver<'a> {
         self.tracer.tell(now, EventKind::AttemptTimedOut { attempt: number, snapshot });
     }
 
-    /// What a socket says of itself; it is asked only where someone hears the answer.
+    /// Socket statistics for the trace; the system is asked only where a listener is set.
     fn snapshot(&self, number: usize) -> SocketSnapshot {
         let state = self.lanes.get(number).filter(|_| self.tracer.is_listening());
         state.map(AttemptState::snapshot).unwrap_or_default()
@@ -355,7 +355,7 @@ impl<'a> RaceDriver<'a> {
         }
     }
 
-    /// No attempt is left, and no question.
+    /// Error of a race without an attempt or a query left.
     fn lose(&mut self, now: Instant) -> ConnectError {
         let unused = self.queries.as_mut().filter(|queries| !queries.is_used);
         let Some(error) = unused.map(AddressQueries::error) else {
@@ -366,7 +366,7 @@ impl<'a> RaceDriver<'a> {
         ConnectError::Resolve(error)
     }
 
-    /// Nobody waits for the answers any more, nor for the first of them.
+    /// Cancels the pending queries.
     fn cancel_questions(&mut self, now: Instant) {
         let Some(queries) = &mut self.queries else { return };
         for family in queries.cancel_all() {
@@ -374,7 +374,7 @@ impl<'a> RaceDriver<'a> {
         }
     }
 
-    /// The race ends before it had enough of an answer.
+    /// Emits the failure of a lookup whose race ends before an attempt was started.
     fn fail_to_resolve(&mut self, reason: AbortReason, now: Instant) {
         if self.queries.as_ref().is_none_or(|queries| queries.is_used) {
             return;

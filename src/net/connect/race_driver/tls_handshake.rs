@@ -1,4 +1,4 @@
-//! TLS as a part of an attempt: the race goes on until a handshake is over.
+//! TLS handshake as part of an attempt.
 
 use std::io;
 use std::task::{Context, Poll, Waker};
@@ -13,15 +13,14 @@ use crate::net::socket::address_pair::AddressPair;
 use crate::net::tls::HandshakeFuture;
 use crate::net::{EventKind, SocketSnapshot};
 
-/// A handshake under way. Dropping it closes the connection without a word: nothing was said yet that could be
-/// taken for the whole, and to a server it looks like any client that has gone elsewhere. Fields drop in order: the
-/// wait before the connection, which by then is closed unless its handshake is over.
+/// Attempt whose TLS handshake is in progress. Dropping it closes the connection without `close_notify`, because no
+/// data has been exchanged that could be truncated. Fields drop in order: the handshake goes before the transport.
 pub(super) struct TlsHandshake {
     handshake: HandshakeFuture,
     pending: PendingTransport,
-    /// The attempt, not the handshake.
+    /// Start of the attempt, not of the handshake.
     pub(super) started: Instant,
-    /// When TCP was up. A handshake that fails closes the socket before anybody can ask it.
+    /// Statistics when TCP was connected: a failed handshake closes the socket before it can be asked.
     snapshot: SocketSnapshot,
 }
 
@@ -34,7 +33,7 @@ impl TlsHandshake {
 }
 
 impl RaceDriver<'_> {
-    /// TCP is up.
+    /// Starts the TLS handshake of an attempt that is connected.
     pub(super) fn secure(
         &mut self,
         number: usize,
@@ -73,7 +72,7 @@ impl RaceDriver<'_> {
         Ok(handshake.of_attempt(Some(number)))
     }
 
-    /// Takes note of how far a handshake is.
+    /// Handles the progress of a handshake.
     pub(super) fn handshake(&mut self, number: usize, cx: &mut Context<'_>) {
         let AttemptState::TlsHandshake(handshake) = &mut self.lanes[number] else { return };
         let tracer = &mut *self.tracer;
@@ -90,8 +89,7 @@ impl RaceDriver<'_> {
         }
     }
 
-    /// A handshake that was told of has an end that is told of: its own, if it has come meanwhile, or that of the
-    /// wait for it.
+    /// Emits the end of a handshake that is given up, or its outcome if that has already come.
     pub(super) fn finish_handshake(
         &mut self,
         number: usize,
