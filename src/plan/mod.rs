@@ -41,14 +41,14 @@ pub use flow::{Flow, FlowCall, LimitsError, Watermarks, WriteLimits};
 pub use host::{Host, Port, Target, TargetError};
 pub use interleave::interleave;
 pub use policy::{
-    AddressQueues, AdvanceOn, AtLimit, DelayFrom, Endpoints, InterleaveScope, MinimumDelay,
+    AddressQueues, AddressSelection, AdvanceOn, AtLimit, DelayFrom, InterleaveScope, MinimumDelay,
     NegativeAnswers, Pacing, Policy, Resolution, Success,
 };
 pub use preset::{Preset, PresetError};
 pub use query::{DnsTransport, Query, QueryPolicy, QueryStep, Reply, Transmit};
 pub use race::{
-    Answer, AnswerEffect, AnswerTiming, CancelReason, Endpoint, FirstAttemptReason, LossReason,
-    Race, Reason, Start, Step,
+    Answer, AnswerEffect, AnswerTiming, CancelReason, FirstAttemptReason, LossReason, Race,
+    RaceAddress, Reason, Start, Step,
 };
 pub use search::SearchList;
 pub use slow::{SlowJob, SlowLog, SlowTotals};

@@ -6,14 +6,14 @@ use std::rc::Rc;
 
 use loopctl::plan::Success;
 use loopctl::{
-    AbortReason, CertificateProblem, EventKind, Failure, Phase, SocketFacts, TlsClient,
+    AbortReason, CertificateProblem, EventKind, Failure, Phase, SocketSnapshot, TlsClient,
     TlsErrorKind, TlsInfo, TlsPeer, TlsServer, TlsVerdict, TlsVersion,
 };
 
-use super::story::{errno, facts, ms};
+use super::story::{errno, ms, snapshot};
 use super::{Golden, Story, every_format, in_short};
-use crate::cli::StartTlsArg;
 use crate::config::Expectations;
+use crate::config::StartTls;
 use crate::report::{Dialogue, TlsFailure, TlsPhase, Wanted};
 
 struct Looks(Rc<RefCell<Option<TlsInfo>>>);
@@ -192,8 +192,8 @@ fn raced(ends: usize) -> Story {
     story.resolved(1.1, &["10.77.0.2:8443", "10.77.0.3:8443", "10.77.0.4:8443"]);
     for (number, time) in [(0, 1.2), (1, 251.2), (2, 261.2)] {
         story.started(time, number);
-        let facts = facts("10.77.0.1:40000", 0);
-        story.at(time + 0.4, EventKind::AttemptConnected { attempt: number, facts });
+        let snapshot = snapshot("10.77.0.1:40000", 0);
+        story.at(time + 0.4, EventKind::AttemptConnected { attempt: number, snapshot });
         story.at(time + 0.4, EventKind::TlsStarted { attempt: Some(number) });
         if number == 1 {
             let (why, failure) = (Some(TlsErrorKind::Alert), says("the peer refused: alert X"));
@@ -243,9 +243,9 @@ fn tls_is_raced() {
 
 #[test]
 fn a_dialogue_before_tls() {
-    let wanted = Wanted { dialogue: Some(StartTlsArg::Smtp), ..wanted() };
+    let wanted = Wanted { dialogue: Some(StartTls::Smtp), ..wanted() };
     let dialogue = |took| Dialogue {
-        protocol: StartTlsArg::Smtp,
+        protocol: StartTls::Smtp,
         start: ms(1.6),
         took: ms(took),
         greeting: Some("220 many.test ESMTP".to_owned()),
@@ -255,7 +255,10 @@ fn a_dialogue_before_tls() {
         story.wants_tls(wanted.clone());
         story.resolved(1.1, &["10.77.0.2:25"]);
         story.started(1.2, 0);
-        story.at(1.6, EventKind::AttemptSucceeded { attempt: 0, facts: SocketFacts::default() });
+        story.at(
+            1.6,
+            EventKind::AttemptSucceeded { attempt: 0, snapshot: SocketSnapshot::default() },
+        );
         story.selected(1.6, 0);
         story.report.agree(dialogue(1.0));
         story

@@ -16,9 +16,9 @@ use loopctl::{
 use super::human::text;
 use super::human::text::Detail;
 use super::progress::live;
-use super::style::Style;
 use crate::diagnose::cause;
 use crate::report::{Began, Carrier, Report, Subject, Via, Wanted};
+use crate::util::style::Style;
 
 /// Times are in milliseconds since the start.
 struct Story {

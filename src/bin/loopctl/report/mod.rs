@@ -28,7 +28,7 @@ pub(crate) use resolution::{Resolution, Via};
 pub(crate) use tls::{Dialogue, Secured, TlsFailure, TlsPhase, Wanted};
 
 use crate::commands::sendfile::Sending;
-use crate::config::{Expectations, Rules};
+use crate::config::{Expectations, NamedPolicy};
 use crate::exit::Exit;
 use crate::output::units;
 
@@ -115,7 +115,7 @@ pub(crate) struct Subject {
     pub(crate) carrier: Carrier,
     /// The only family asked for, if it was one.
     pub(crate) family: Family,
-    pub(crate) policy: Rules,
+    pub(crate) policy: NamedPolicy,
     pub(crate) timeout: Duration,
     /// TLS, if it was asked for.
     pub(crate) tls: Option<Wanted>,

@@ -21,7 +21,7 @@ use crate::net::{
     SocketSnapshot,
 };
 use crate::plan::{
-    Answer, AnswerTiming, CancelReason, Endpoint, Family, Policy, Race, Start, Step,
+    Answer, AnswerTiming, CancelReason, Family, Policy, Race, RaceAddress, Start, Step,
 };
 use crate::task::Alarm;
 use attempt_state::AttemptState;
@@ -48,7 +48,7 @@ struct RaceClock {
     next_attempt: Option<Instant>,
 }
 
-impl Endpoint for Address {
+impl RaceAddress for Address {
     fn family(&self) -> Family {
         self.family().unwrap_or_default()
     }

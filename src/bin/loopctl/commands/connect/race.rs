@@ -15,9 +15,10 @@ use super::relay::Kept;
 use super::secure::Securing;
 use crate::config::TargetRequest;
 use crate::config::environment::Environment;
+use crate::config::host_config;
 use crate::config::{RaceRequest, TlsRequest};
-use crate::exit::Exit;
 use crate::report::{Began, Carrier, End, Report, Subject, Via, Wanted};
+use crate::util::cancellation::StopReason;
 
 /// One race among several of a run.
 #[derive(Debug, Clone)]
@@ -78,7 +79,7 @@ impl Session {
     ) -> Report {
         let report = Rc::new(RefCell::new(self.blank(event_loop, this)));
         self.output.borrow_mut().begin(&this.session, &report.borrow());
-        if self.stop.wish().is_none() {
+        if self.token.reason().is_none() {
             let begun = if this.race.udp {
                 self.reach(event_loop, this, &report).await.map_err(Refused::Address)
             } else {
@@ -91,7 +92,7 @@ impl Session {
             }
         }
         let mut report = report.borrow().clone();
-        if let Some(exit) = self.stop.wish()
+        if let Some(exit) = self.cancelled()
             && report.end != End::Connected
         {
             report.interrupt(exit, event_loop.time());
@@ -116,7 +117,7 @@ impl Session {
         report.resolve.is_ipv4_preferred = via == Via::System
             && report.asks_apart()
             && race.prefer.is_none()
-            && Environment::prefers_ipv4();
+            && host_config::prefers_ipv4();
         report
     }
 
@@ -130,16 +131,16 @@ impl Session {
         let connection = self.connection(event_loop, this, report).await?;
         let connection = connection.trace(self.listener(this, report));
         let tls = this.race.tls.as_ref();
-        if self.request.purpose.is_none() && tls.is_none() {
-            self.stop.or(connection.open(|| Probe)).await;
+        if self.request.after_connect.is_none() && tls.is_none() {
+            self.token.run_until_cancelled(connection.open(|| Probe)).await;
             return Ok(());
         }
-        let opened = self.stop.or(connection.open_stream()).await;
+        let opened = self.token.run_until_cancelled(connection.open_stream()).await;
         let Some(Ok(mut stream)) = opened else { return Ok(()) };
         if let Some(tls) = tls {
             Securing { session: self, event_loop, this, report, tls }.run(&mut stream).await;
         }
-        if self.request.purpose.is_some() {
+        if self.request.after_connect.is_some() {
             self.kept.replace(Some(Kept::Stream(stream.0, stream.1)));
         }
         Ok(())
@@ -157,7 +158,7 @@ impl Session {
             let mut output = session.output.borrow_mut();
             output.event(&name, event, &heard.borrow());
             if output.has_failed() {
-                session.stop.now(Exit::CannotWrite);
+                session.token.cancel(StopReason::CannotWrite);
             }
         }
     }
@@ -186,7 +187,7 @@ impl Session {
         };
         let connection = race.configure(connection.timeout(this.timeout));
         // TLS that begins in plain comes later.
-        match race.tls.as_ref().filter(|tls| tls.dialogue.is_none()) {
+        match race.tls.as_ref().filter(|tls| tls.starttls.is_none()) {
             None => Ok(connection),
             Some(tls) => {
                 let client = tls.client_for(&this.target.target);
@@ -254,8 +255,8 @@ impl Wanted {
     fn of(tls: &TlsRequest, host: Option<&str>) -> Self {
         let name = tls.name.as_deref().or(host);
         let name = name.filter(|name| !name.is_empty()).map(str::to_owned);
-        let TlsRequest { dialogue, has_own, offers_alpn, .. } = *tls;
-        Self { name, dialogue, has_own, offers_alpn }
+        let TlsRequest { starttls, has_own, offers_alpn, .. } = *tls;
+        Self { name, dialogue: starttls, has_own, offers_alpn }
     }
 }
 

@@ -47,7 +47,7 @@ impl Session {
         let (listen, deadline) = (RefCell::new(listen), event_loop.time() + this.timeout);
         let resolver = self.resolver(event_loop, this, report)?;
         let reach = Reach { session: self, event_loop, report, listen, deadline, resolver };
-        if self.stop.or(reach.run(this, given)).await.is_none() {
+        if self.token.run_until_cancelled(reach.run(this, given)).await.is_none() {
             reach.give_up();
         }
         Ok(())
@@ -127,7 +127,7 @@ impl Reach<'_> {
             self.tell(EventKind::OptionRefused { attempt, option, failure });
         }
         // A relay sends what it is given and nothing else.
-        let is_asked = self.session.request.purpose.is_none();
+        let is_asked = self.session.request.after_connect.is_none();
         let answered = if is_asked { self.ask(&socket, address).await.map(Some) } else { Ok(None) };
         let snapshot = self.race().snapshot(&socket);
         match answered {

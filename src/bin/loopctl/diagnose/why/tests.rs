@@ -10,7 +10,7 @@ use loopctl::{
 };
 
 use super::{Blame, why};
-use crate::config::Rules;
+use crate::config::NamedPolicy;
 use crate::report::{Began, Carrier, Report, Subject, Via};
 
 const V6: &str = "[fd77::6]:443";
@@ -57,7 +57,7 @@ fn report(story: &[(u64, Then)]) -> Report {
         port: Some(443),
         carrier: Carrier::Tcp,
         family: Family::Unspecified,
-        policy: Rules::from(Preset::Hev3),
+        policy: NamedPolicy::from(Preset::Hev3),
         timeout: Duration::from_secs(10),
         tls: None,
     };

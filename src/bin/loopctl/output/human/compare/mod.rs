@@ -10,10 +10,10 @@ use loopctl::plan::Family;
 
 use crate::diagnose::cause;
 use crate::diagnose::prediction::How;
-use crate::output::style::Style;
 use crate::output::units;
 use crate::report::compare::{Comparison, Lookup, LookupEnd, Probe, Row, Survey};
 use crate::report::{Outcome, Report};
+use crate::util::style::Style;
 
 use grid::{Cell, Grid};
 pub(crate) use notes::client;
