@@ -331,7 +331,7 @@ impl CreateConnection {
     /// configuration](TlsClient::server_name), which must have one where there is no host.
     ///
     /// As in asyncio, the race ends before the handshake. With [`Success::Tls`](crate::plan::Success::Tls) the
-    /// handshake is part of every attempt: other attempts continue until one handshake completes, and a handshake
+    /// handshake is part of every attempt, and other attempts continue until one handshake completes. A handshake
     /// that fails or times out starts the next address.
     ///
     /// ```no_run

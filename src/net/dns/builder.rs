@@ -154,8 +154,8 @@ impl DnsClientBuilder {
         self
     }
 
-    /// Sets the search list: domains to append to short names, and the number of dots from which a name is tried as
-    /// it is; see [`SearchList`].
+    /// Sets the search list: domains to append to short names, and the number of dots from which a name is tried
+    /// unchanged; see [`SearchList`].
     pub fn search<D: Into<String>>(
         mut self,
         domains: impl IntoIterator<Item = D>,

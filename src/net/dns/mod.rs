@@ -6,8 +6,8 @@
 //! [`record`], [`error`] and [`event`] are results. `fuzz` is the entry point of the fuzzer.
 //!
 //! With the feature `dnssec`, [`verify`] validates answers with hickory, from the [`anchors`]. [`rrset`] splits an
-//! answer into the sets to validate, [`handle`] passes hickory's queries to the loop, [`keys`] caches their answers,
-//! [`reason`] finds the cause of a failure, and [`proof`] is the result.
+//! answer into the sets to validate. [`handle`] passes hickory's queries to the loop, and [`keys`] caches their
+//! answers. [`reason`] finds the cause of a failure, and [`proof`] is the result.
 
 #[cfg(feature = "dnssec")]
 mod anchors;

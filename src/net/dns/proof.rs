@@ -3,9 +3,8 @@
 use std::fmt;
 use std::time::SystemTime;
 
-use time::OffsetDateTime;
-
 use super::RecordType;
+use crate::net::error::rfc3339;
 
 /// Security status of records (RFC 4035 section 4.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -183,10 +182,10 @@ impl fmt::Display for DnsProofReason {
                 write!(f, "`{zone}` is signed with an algorithm that is not known here")
             }
             Self::Expired { at, of } => {
-                write!(f, "signature{} expired {}", Of(of), moment(*at))
+                write!(f, "signature{} expired {}", Of(of), rfc3339(*at))
             }
             Self::NotYetValid { at, of } => {
-                write!(f, "signature{} not valid before {}", Of(of), moment(*at))
+                write!(f, "signature{} not valid before {}", Of(of), rfc3339(*at))
             }
             Self::NoSignature { of } => write!(f, "no signature{}", Of(of)),
             Self::WrongSignature { of, key_tag } => {
@@ -217,10 +216,4 @@ impl fmt::Display for Of<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.as_ref().map_or(Ok(()), |of| write!(f, " of {of}"))
     }
-}
-
-/// To the minute: signatures are made for days.
-fn moment(at: SystemTime) -> String {
-    let at = OffsetDateTime::from(at);
-    format!("{} {:02}:{:02} UTC", at.date(), at.hour(), at.minute())
 }

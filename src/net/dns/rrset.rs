@@ -5,8 +5,8 @@ use hickory_net::proto::op::{Message, Query, ResponseCode};
 use hickory_net::proto::rr::{Name, RData, Record, RecordType};
 use hickory_net::proto::serialize::binary::{BinDecodable, BinDecoder};
 
-/// Record set, or its denial. hickory validates an answer about several zones as if it were about one, and rejects
-/// the denial at the end of a CNAME chain; so each set is validated alone.
+/// Record set, or its denial. hickory validates an answer about several zones as if it were about one. It rejects the
+/// denial at the end of a CNAME chain, so that each set is validated alone.
 pub(super) struct RrSet {
     pub(super) name: Name,
     pub(super) record_type: RecordType,
@@ -29,9 +29,9 @@ impl RrSet {
         above.prepend_label("*").ok()
     }
 
-    /// Splits a set expanded from a wildcard of an NSEC zone: the records under the wildcard's name, and the denial
-    /// of a closer match (RFC 4035 section 5.3.4). hickory 0.26 cannot validate these: it also requires a denial of
-    /// the wildcard, and accepts a denial of the name alone (its pull request 3812).
+    /// Splits a set expanded from a wildcard of an NSEC zone into the records under the wildcard's name and the
+    /// denial of a closer match (RFC 4035 section 5.3.4). hickory 0.26 cannot validate these: it also requires a
+    /// denial of the wildcard, and accepts a denial of the name alone (its pull request 3812).
     pub(super) fn of_wildcard(&self) -> Option<(Self, Vec<Self>)> {
         let (wildcard, authorities) = (self.wildcard()?, &self.message.authorities);
         authorities.iter().find(|it| it.record_type() == RecordType::NSEC)?;

@@ -1,12 +1,16 @@
 //! Failures that can be copied, and the phase in which they occurred.
 
 mod failure;
+#[cfg(any(feature = "dnssec", feature = "tls"))]
+mod timestamp;
 
 use std::fmt;
 use std::io;
 
 pub(super) use failure::BindFailure;
 pub use failure::Failure;
+#[cfg(any(feature = "dnssec", feature = "tls"))]
+pub(super) use timestamp::rfc3339;
 
 /// Step of a connection attempt, or of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -274,7 +274,7 @@ impl LoopHandle {
 
     /// Looks up the addresses of one family, for a race that queries the other family at the same time.
     ///
-    /// A name of the hosts file, or one that ends in `localhost`, is looked up for both families, and addresses of
+    /// Names of the hosts file, and those that end in `localhost`, are looked up for both families, and addresses of
     /// the other family are left out. getaddrinfo for one family would query name servers where the file has only the
     /// other one.
     ///

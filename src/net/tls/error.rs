@@ -29,7 +29,7 @@ use super::info::TlsPeer;
 pub enum TlsError {
     /// The peer's certificate was rejected, or it sent none.
     Certificate {
-        /// What is wrong with it.
+        /// Problem of the certificate.
         problem: CertificateProblem,
         /// Alert that the peer was sent.
         alert_sent: Option<TlsAlert>,
