@@ -236,7 +236,7 @@ impl Tracer {
     /// A listener that panics is not called again: events emitted while the panic unwinds could cause a second one,
     /// which aborts the process. Times never decrease, because events of a handshake are recorded earlier than they
     /// are emitted.
-    pub(crate) fn tell(&mut self, at: Instant, kind: EventKind) {
+    pub(crate) fn emit(&mut self, at: Instant, kind: EventKind) {
         if let Some(mut listen) = self.listener.take() {
             let at = self.latest.map_or(at, |latest| latest.max(at));
             self.latest = Some(at);

@@ -168,13 +168,13 @@ impl Attempt {
 
     /// Both ends of the new connection. A client can connect to itself when the kernel picks the destination port as
     /// its source port (simultaneous open); that counts as refused.
-    pub(crate) fn names(&self, to: &Address) -> Result<AddressPair, AttemptFailure> {
-        let names = AddressPair::of_connection(&self.socket, to);
-        if names.local().is_none() || names.local() != names.peer() {
-            return Ok(names);
+    pub(crate) fn addresses(&self, to: &Address) -> Result<AddressPair, AttemptFailure> {
+        let addresses = AddressPair::of_connection(&self.socket, to);
+        if addresses.local().is_none() || addresses.local() != addresses.peer() {
+            return Ok(addresses);
         }
         let text =
-            "connected to itself: nobody listens there, and the kernel chose that port as its own";
+            "connected to itself: no_task listens there, and the kernel chose that port as its own";
         Err(AttemptFailure::answered(io::Error::new(io::ErrorKind::ConnectionRefused, text)))
     }
 

@@ -389,8 +389,8 @@ impl CreateConnection {
         let sessions = self.sessions()?;
         let nodelay = self.setup.nodelay;
         let winner = self.race(deadline).await?;
-        if let Winner::Socket(socket, names, _) = &winner
-            && names.is_inet()
+        if let Winner::Socket(socket, addresses, _) = &winner
+            && addresses.is_inet()
         {
             socket.set_tcp_nodelay(nodelay).map_err(ConnectError::Transport)?;
         }
@@ -430,8 +430,8 @@ impl CreateConnection {
         let driver = match std::mem::replace(&mut self.to, known) {
             Destination::Socket(socket) => {
                 let socket = Socket::from(socket);
-                let names = prepare_stream(&socket).map_err(ConnectError::Transport)?;
-                return Ok(Winner::Socket(socket, names, None));
+                let addresses = prepare_stream(&socket).map_err(ConnectError::Transport)?;
+                return Ok(Winner::Socket(socket, addresses, None));
             }
             Destination::Known(candidates) => self.race_among(candidates),
             Destination::Host(lookup, resolver) if self.queries_each_family(&lookup) => {
@@ -489,7 +489,7 @@ impl CreateConnection {
         deadline: Option<Instant>,
     ) -> Result<Vec<Address>, ConnectError> {
         let host = lookup.host().to_string();
-        self.tell(EventKind::ResolveStarted { host });
+        self.emit(EventKind::ResolveStarted { host });
         let mut guard = CancelOnDrop { connecting: self, reason: Some(AbortReason::Canceled) };
         let answer = guard.connecting.ask(lookup, resolver, deadline).await;
         guard.reason = None;
@@ -497,7 +497,7 @@ impl CreateConnection {
         match answer {
             Ok(found) => {
                 let addresses: Vec<_> = found.iter().map(|info| info.address).collect();
-                self.tell(EventKind::Resolved { addresses: addresses.clone() });
+                self.emit(EventKind::Resolved { addresses: addresses.clone() });
                 Ok(addresses.into_iter().map(Address::from).collect())
             }
             Err(error) => {
@@ -505,8 +505,8 @@ impl CreateConnection {
                     ResolveError::TimedOut => AbortReason::TimedOut,
                     _ => AbortReason::NotResolved,
                 };
-                self.tell(EventKind::ResolveFailed { error: error.clone() });
-                self.tell(EventKind::ConnectionAborted { reason });
+                self.emit(EventKind::ResolveFailed { error: error.clone() });
+                self.emit(EventKind::ConnectionAborted { reason });
                 Err(match error {
                     ResolveError::TimedOut => ConnectError::TimedOut(Vec::new()),
                     error => ConnectError::Resolve(error),
@@ -536,13 +536,13 @@ impl CreateConnection {
             candidates.sort_by_key(|address| address.family() != Some(family));
         }
         candidates = self.policy.order(candidates, Address::family);
-        self.tell(EventKind::CandidatesSorted { candidates: candidates.clone() });
+        self.emit(EventKind::CandidatesSorted { candidates: candidates.clone() });
         candidates
     }
 
-    fn tell(&mut self, kind: EventKind) {
+    fn emit(&mut self, kind: EventKind) {
         let now = self.event_loop.time();
-        self.tracer.tell(now, kind);
+        self.tracer.emit(now, kind);
     }
 }
 
@@ -556,8 +556,8 @@ impl Drop for CancelOnDrop<'_> {
     fn drop(&mut self) {
         if let Some(reason) = self.reason {
             let error = ResolveError::Cancelled;
-            self.connecting.tell(EventKind::ResolveFailed { error });
-            self.connecting.tell(EventKind::ConnectionAborted { reason });
+            self.connecting.emit(EventKind::ResolveFailed { error });
+            self.connecting.emit(EventKind::ConnectionAborted { reason });
         }
     }
 }

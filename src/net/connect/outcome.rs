@@ -31,16 +31,16 @@ impl RaceOutcome {
         self,
         protocol: ProtocolRef,
     ) -> Result<Transport, ConnectError> {
-        let (socket, names, _attempt) = match self.winner {
-            Winner::Socket(socket, names, attempt) => (socket, names, attempt),
+        let (socket, addresses, _attempt) = match self.winner {
+            Winner::Socket(socket, addresses, attempt) => (socket, addresses, attempt),
             #[cfg(feature = "tls")]
             Winner::Tls(pending) => return pending.adopt(protocol),
         };
         #[cfg(feature = "tls")]
         if let Some(tls) = self.tls {
-            return tls.attach(&self.event_loop, (socket, names, _attempt), protocol).await;
+            return tls.attach(&self.event_loop, (socket, addresses, _attempt), protocol).await;
         }
-        let attached = Transport::attach(&self.event_loop, socket, names, protocol, |_| ());
+        let attached = Transport::attach(&self.event_loop, socket, addresses, protocol, |_| ());
         attached.map_err(ConnectError::Transport)
     }
 }

@@ -88,27 +88,28 @@ impl TlsAfterConnect {
     pub(in crate::net) async fn attach(
         mut self,
         event_loop: &LoopHandle,
-        (socket, names, attempt): (Socket, AddressPair, Option<usize>),
+        (socket, addresses, attempt): (Socket, AddressPair, Option<usize>),
         protocol: ProtocolRef,
     ) -> Result<Transport, ConnectError> {
         let secure = self.sessions.next().map_err(|e| ConnectError::Transport(e.into()))?;
         let Self { tracer, deadline, .. } = self;
-        let address = names.peer().unwrap_or_else(|| Address::Unix(Default::default()));
+        let address = addresses.peer().unwrap_or_else(|| Address::Unix(Default::default()));
         let left = deadline.map(|deadline| deadline.saturating_duration_since(event_loop.time()));
         let is_short = left.is_some_and(|left| left < secure.limits().handshake);
         let secure = secure.within(left);
-        let handshake = HandshakeFuture::begin(event_loop, socket, names, Some(protocol), secure);
+        let handshake =
+            HandshakeFuture::begin(event_loop, socket, addresses, Some(protocol), secure);
         let handshake = handshake.map_err(ConnectError::Transport)?.of_attempt(attempt);
         let mut traced = TracedHandshake { tracer, handshake };
         let polled = poll_fn(|cx| {
             let TracedHandshake { tracer, handshake } = &mut traced;
-            handshake.poll(cx, &mut |at, kind| tracer.tell(at, kind))
+            handshake.poll(cx, &mut |at, kind| tracer.emit(at, kind))
         })
         .await;
         let Err(error) = polled else { return Ok(traced.handshake.transport()) };
         let is_late = is_short && deadline.is_some_and(|deadline| deadline <= event_loop.time());
         let reason = if is_late { AbortReason::TimedOut } else { AbortReason::AllFailed };
-        traced.tracer.tell(event_loop.time(), EventKind::ConnectionAborted { reason });
+        traced.tracer.emit(event_loop.time(), EventKind::ConnectionAborted { reason });
         let took = event_loop.time() - traced.handshake.started();
         let attempt = AttemptError { address, phase: Phase::Tls, error, took };
         Err(if is_late {
@@ -129,9 +130,9 @@ impl Drop for TracedHandshake {
     fn drop(&mut self) {
         if let Some(failed) = self.handshake.abandoned() {
             let now = self.handshake.now();
-            self.tracer.tell(now, failed);
+            self.tracer.emit(now, failed);
             let aborted = EventKind::ConnectionAborted { reason: AbortReason::Canceled };
-            self.tracer.tell(now, aborted);
+            self.tracer.emit(now, aborted);
         }
     }
 }

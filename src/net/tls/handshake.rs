@@ -141,15 +141,15 @@ impl HandshakeFuture {
     pub(in crate::net) fn poll(
         &mut self,
         cx: &mut Context<'_>,
-        tell: &mut dyn FnMut(Instant, EventKind),
+        emit: &mut dyn FnMut(Instant, EventKind),
     ) -> Poll<io::Result<()>> {
         let (progress, attempt) = (&self.progress, self.attempt);
         if !std::mem::replace(&mut self.emitted.started, true) {
-            tell(progress.started, EventKind::TlsStarted { attempt });
+            emit(progress.started, EventKind::TlsStarted { attempt });
         }
         if let Some(at) = progress.first_byte.get().filter(|_| !self.emitted.first_byte) {
             self.emitted.first_byte = true;
-            tell(at, EventKind::TlsFirstByte { attempt });
+            emit(at, EventKind::TlsFirstByte { attempt });
         }
         let outcome = progress.outcome.borrow();
         let Some(Outcome { at, result }) = &*outcome else {
@@ -159,7 +159,7 @@ impl HandshakeFuture {
         match result {
             Ok(info) => {
                 let info = Box::new((**info).clone());
-                tell(*at, EventKind::TlsEstablished { attempt, info });
+                emit(*at, EventKind::TlsEstablished { attempt, info });
                 Poll::Ready(Ok(()))
             }
             Err((error, peer)) => {
@@ -169,7 +169,7 @@ impl HandshakeFuture {
                     failure: Failure::from(error),
                     peer: Box::new(peer.clone()),
                 };
-                tell(*at, failed);
+                emit(*at, failed);
                 Poll::Ready(Err(copy_of(error)))
             }
         }

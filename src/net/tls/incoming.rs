@@ -53,7 +53,7 @@ impl Incoming {
     }
 
     /// Returns the shared buffer and keeps the few unread bytes.
-    pub(super) fn rest(&mut self) {
+    pub(super) fn release(&mut self) {
         const SPARES: usize = 2;
         if self.bytes.len() != MOST {
             return;

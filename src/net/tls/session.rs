@@ -88,7 +88,7 @@ struct Core {
     /// Ciphertext not yet sent.
     outgoing: WriteQueue,
     /// Error to return after the last decrypted byte.
-    fault: Option<io::Error>,
+    read_error: Option<io::Error>,
     /// Certificates, and the result of their verification.
     peer: TlsPeer,
     /// First bytes from the peer, recorded during the handshake.
@@ -158,7 +158,7 @@ impl Tls {
             session,
             incoming: Incoming::of(already),
             outgoing: before,
-            fault: None,
+            read_error: None,
             peer: TlsPeer::default(),
             first_bytes: Vec::new(),
             sending: Sending::Open,
@@ -189,7 +189,7 @@ impl Tls {
         self.below.flush()?;
         let core = &mut *self.core.borrow_mut();
         let step = core.handshake(stream, self.progress.as_deref());
-        core.incoming.rest();
+        core.incoming.release();
         let step = match step {
             Err(error) => {
                 core.discard(stream);
@@ -238,7 +238,7 @@ impl Tls {
     pub(in crate::net) fn holds_more(&self) -> bool {
         let core = self.core.borrow();
         let is_full = !core.incoming.unread().is_empty() && !core.is_finished;
-        let knows_more = core.fault.is_some() || core.is_finished || core.is_cut;
+        let knows_more = core.read_error.is_some() || core.is_finished || core.is_cut;
         knows_more || is_full || self.below.holds_more()
     }
 
@@ -294,14 +294,14 @@ impl ByteStream for Tls {
     fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let core = &mut *self.core.borrow_mut();
         let received = core.recv(self.below.stream(), buffer);
-        core.incoming.rest();
+        core.incoming.release();
         received
     }
 
     fn has_more(&self) -> bool {
         let core = &mut *self.core.borrow_mut();
         let has_more = core.has_plaintext(self.below.stream());
-        core.incoming.rest();
+        core.incoming.release();
         has_more
     }
 
@@ -363,7 +363,7 @@ impl Core {
                     filled += count;
                     continue;
                 }
-                Err(_) if self.fault.is_some() => break,
+                Err(_) if self.read_error.is_some() => break,
                 // `fill` reports the end of the stream below as a TlsError.
                 Err(_) => {}
             }
@@ -375,11 +375,11 @@ impl Core {
             match self.fill(stream, buffer.len() - filled) {
                 Ok(0) => break,
                 Ok(_) => {}
-                Err(error) => self.fault = Some(error),
+                Err(error) => self.read_error = Some(error),
             }
         }
-        match self.fault.take_if(|_| filled == 0) {
-            Some(fault) => Err(fault),
+        match self.read_error.take_if(|_| filled == 0) {
+            Some(error) => Err(error),
             None if filled == 0 && self.is_cut => Err(io::ErrorKind::Interrupted.into()),
             None if filled == 0 && !self.is_finished => Err(io::ErrorKind::WouldBlock.into()),
             None => Ok(filled),
@@ -406,10 +406,10 @@ impl Core {
                 Err(error) => return Err(error),
             }
         }
-        self.understand(stream)
+        self.decrypt(stream)
     }
 
-    fn understand(&mut self, stream: &dyn ByteStream) -> io::Result<usize> {
+    fn decrypt(&mut self, stream: &dyn ByteStream) -> io::Result<usize> {
         let mut unread = self.incoming.unread();
         let before = unread.len();
         if self.session.is_handshaking() {
@@ -470,13 +470,13 @@ impl Core {
             if state.is_ok_and(|state| state.plaintext_bytes_to_read() > 0) {
                 return true;
             }
-            if self.fault.is_some() {
+            if self.read_error.is_some() {
                 return false;
             }
             match self.fill(stream, 0) {
                 Ok(0) if !self.is_cut => return false,
                 Ok(_) => {}
-                Err(error) => self.fault = Some(error),
+                Err(error) => self.read_error = Some(error),
             }
         }
         // The limit was reached first; the reader finds out.

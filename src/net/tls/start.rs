@@ -67,7 +67,7 @@ impl Drop for StartTls {
         if let Ok(established) = &self.begun
             && let Some(failed) = established.abandoned()
         {
-            self.tracer.tell(established.now(), failed);
+            self.tracer.emit(established.now(), failed);
         }
     }
 }
@@ -78,7 +78,7 @@ impl Future for StartTls {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Self { begun, tracer } = self.get_mut();
         match begun {
-            Ok(established) => established.poll(cx, &mut |at, kind| tracer.tell(at, kind)),
+            Ok(established) => established.poll(cx, &mut |at, kind| tracer.emit(at, kind)),
             Err(error) => Poll::Ready(Err(error.take().unwrap_or_else(|| {
                 io::Error::other("the future of start_tls was asked again after its end")
             }))),

@@ -22,7 +22,7 @@ pub(super) enum AttemptState {
 
 impl AttemptState {
     /// Start time and phase of an attempt in progress.
-    pub(super) fn under_way(&self) -> Option<(Instant, Phase)> {
+    pub(super) fn in_progress(&self) -> Option<(Instant, Phase)> {
         match self {
             Self::Connecting(attempt) => Some((attempt.started, Phase::Connect)),
             #[cfg(feature = "tls")]

@@ -34,23 +34,23 @@ impl TlsHandshake {
 
 impl RaceDriver<'_> {
     /// Starts the TLS handshake of an attempt that is connected.
-    pub(super) fn secure(
+    pub(super) fn start_tls(
         &mut self,
         number: usize,
         attempt: Attempt,
-        names: AddressPair,
+        addresses: AddressPair,
         snapshot: SocketSnapshot,
         cx: &mut Context<'_>,
     ) {
         let (started, now) = (attempt.started, self.event_loop.time());
         self.race.connected(number, now);
         let connected = EventKind::AttemptConnected { attempt: number, snapshot: snapshot.clone() };
-        self.tracer.tell(now, connected);
-        match self.begin_tls(number, attempt, names) {
+        self.tracer.emit(now, connected);
+        match self.begin_tls(number, attempt, addresses) {
             Ok(handshake) => {
                 let pending = PendingTransport::new(handshake.transport());
                 let handshake = TlsHandshake { handshake, pending, started, snapshot };
-                self.lanes[number] = AttemptState::TlsHandshake(Box::new(handshake));
+                self.attempts[number] = AttemptState::TlsHandshake(Box::new(handshake));
                 self.handshake(number, cx);
             }
             Err(error) => self.fail(number, AttemptFailure::of_tls(error), started, snapshot),
@@ -61,25 +61,25 @@ impl RaceDriver<'_> {
         &mut self,
         number: usize,
         attempt: Attempt,
-        names: AddressPair,
+        addresses: AddressPair,
     ) -> io::Result<HandshakeFuture> {
         let sessions = self.setup.sessions.as_mut().ok_or(io::ErrorKind::Unsupported)?;
-        let (secure, socket) = (sessions.next()?, attempt.into_socket());
-        if names.is_inet() {
+        let (session, socket) = (sessions.next()?, attempt.into_socket());
+        if addresses.is_inet() {
             socket.set_tcp_nodelay(self.setup.nodelay)?;
         }
-        let handshake = HandshakeFuture::begin(&self.event_loop, socket, names, None, secure)?;
+        let handshake = HandshakeFuture::begin(&self.event_loop, socket, addresses, None, session)?;
         Ok(handshake.of_attempt(Some(number)))
     }
 
     /// Handles the progress of a handshake.
     pub(super) fn handshake(&mut self, number: usize, cx: &mut Context<'_>) {
-        let AttemptState::TlsHandshake(handshake) = &mut self.lanes[number] else { return };
+        let AttemptState::TlsHandshake(handshake) = &mut self.attempts[number] else { return };
         let tracer = &mut *self.tracer;
-        let polled = handshake.handshake.poll(cx, &mut |at, kind| tracer.tell(at, kind));
+        let polled = handshake.handshake.poll(cx, &mut |at, kind| tracer.emit(at, kind));
         let Poll::Ready(result) = polled else { return };
         let snapshot = self.snapshot(number);
-        let state = std::mem::replace(&mut self.lanes[number], AttemptState::Canceled);
+        let state = std::mem::replace(&mut self.attempts[number], AttemptState::Canceled);
         let AttemptState::TlsHandshake(handshake) = state else { return };
         match result {
             Ok(()) => self.succeed(number, Winner::Tls(handshake.pending), snapshot),
@@ -96,14 +96,14 @@ impl RaceDriver<'_> {
         now: Instant,
         end: impl FnOnce(&HandshakeFuture) -> Option<EventKind>,
     ) {
-        let Some(AttemptState::TlsHandshake(handshake)) = self.lanes.get_mut(number) else {
+        let Some(AttemptState::TlsHandshake(handshake)) = self.attempts.get_mut(number) else {
             return;
         };
         let (tracer, handshake) = (&mut *self.tracer, &mut handshake.handshake);
-        let nobody = &mut Context::from_waker(Waker::noop());
-        let is_over = handshake.poll(nobody, &mut |at, kind| tracer.tell(at, kind)).is_ready();
+        let no_task = &mut Context::from_waker(Waker::noop());
+        let is_over = handshake.poll(no_task, &mut |at, kind| tracer.emit(at, kind)).is_ready();
         if let Some(ended) = end(handshake).filter(|_| !is_over) {
-            tracer.tell(now, ended);
+            tracer.emit(now, ended);
         }
     }
 }
