@@ -67,7 +67,8 @@ fn run(cli: Cli, env: &Environment) -> Exit {
             output::printer::print(&cli::generate::completions(shell), style)
         }
         Command::Generate { dir } => {
-            output::printer::written(cli::generate::all(&dir), "output", style)
+            let made = cli::generate::all(&dir).and_then(|()| output::wire::schema::write(&dir));
+            output::printer::written(made, "output", style)
         }
     }
 }

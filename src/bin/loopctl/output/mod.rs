@@ -13,3 +13,4 @@ pub(crate) mod serve;
 pub(crate) mod snapshots;
 pub(crate) mod style;
 pub(crate) mod units;
+pub(crate) mod wire;
