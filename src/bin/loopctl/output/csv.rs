@@ -3,7 +3,7 @@
 use super::json::error;
 use super::units::ms;
 use super::wire::common::{AddressRecord, AttemptResult, ErrorKind, word};
-use crate::report::{Attempt, Outcome, Report, Secured};
+use crate::report::{Attempt, Outcome, Report, TlsReport};
 
 /// The columns, in order.
 const HEADER: [&str; 15] = [
@@ -62,7 +62,7 @@ fn row(report: &Report, nth: u64, number: usize, attempt: &Attempt) -> [String; 
         error.map_or_else(String::new, |error| word(&error.kind)),
         errno.map_or_else(String::new, |errno| errno.to_string()),
         attempt.resends().to_string(),
-        tls.and_then(Secured::took).map_or_else(String::new, |took| ms(took).to_string()),
+        tls.and_then(TlsReport::took).map_or_else(String::new, |took| ms(took).to_string()),
         failure.map_or_else(String::new, |failure| word(&ErrorKind::from(failure))),
     ]
 }

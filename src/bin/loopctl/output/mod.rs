@@ -11,6 +11,6 @@ pub(crate) mod resolve;
 pub(crate) mod serve;
 #[cfg(test)]
 pub(crate) mod snapshots;
-pub(crate) mod style;
 pub(crate) mod units;
 pub(crate) mod wire;
+pub(crate) mod writer;

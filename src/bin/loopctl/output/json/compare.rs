@@ -6,7 +6,7 @@ use std::time::Duration;
 use loopctl::plan::{Answer, Family};
 
 use super::{error, tls};
-use crate::diagnose::prediction::{Begun, End, Forecast, How};
+use crate::diagnose::prediction::{End, PredictedResult, PredictedStart as Start, Prediction};
 use crate::exit::Exit;
 use crate::output::human::compare::client;
 use crate::output::wire::common::{ErrorKind, ErrorRecord, without_port};
@@ -16,20 +16,20 @@ use crate::output::wire::compare::{
 };
 use crate::output::wire::query::QueryVia;
 use crate::report::Report;
-use crate::report::compare::{self, Comparison, Lookup, LookupEnd, Probe, Row, Survey};
+use crate::report::compare::{self, Comparison, Lookup, LookupEnd, Measurement, Probe, Row};
 
 /// `None` where nothing was compared.
 pub(crate) fn compare(report: &Report) -> Option<Compare> {
-    let comparison = report.beside.compare.as_ref()?;
-    let Comparison { survey, rows, is_live } = &**comparison;
+    let comparison = report.comparison.as_ref()?;
+    let Comparison { measurement, rows, is_live } = &**comparison;
     let limit = report.subject.timeout;
     Some(Compare {
         live: *is_live,
-        probe_timeout_ms: survey.patience.into(),
-        kernel_timeout_ms: survey.kernel.into(),
+        probe_timeout_ms: measurement.patience.into(),
+        kernel_timeout_ms: measurement.kernel.into(),
         probes: Probes {
-            queries: survey.lookups.iter().map(|lookup| query(lookup, survey)).collect(),
-            addresses: survey.probes.iter().map(|probe| address(probe, report)).collect(),
+            queries: measurement.lookups.iter().map(|lookup| query(lookup, measurement)).collect(),
+            addresses: measurement.probes.iter().map(|probe| address(probe, report)).collect(),
         },
         policies: rows.iter().map(|row| policy(row, limit)).collect(),
     })
@@ -42,7 +42,7 @@ pub(crate) fn error(own: &Row, exit: Exit) -> ErrorRecord {
     ErrorRecord::plain(exit.into(), format!("by the policy {}: {why}", own.name))
 }
 
-fn query(lookup: &Lookup, survey: &Survey) -> ProbeQuery {
+fn query(lookup: &Lookup, measurement: &Measurement) -> ProbeQuery {
     let (result, error) = match &lookup.end {
         LookupEnd::Found(_) => (ProbeQueryResult::Answered, None),
         LookupEnd::Failed { answer, message } => {
@@ -69,7 +69,7 @@ fn query(lookup: &Lookup, survey: &Survey) -> ProbeQuery {
             Family::Unspecified => vec![QueryType::Aaaa, QueryType::A],
             family => vec![family.into()],
         },
-        via: if survey.is_dns { QueryVia::Dns } else { QueryVia::System },
+        via: if measurement.is_dns { QueryVia::Dns } else { QueryVia::System },
         start_ms: lookup.start.into(),
         duration_ms: lookup.took.into(),
         result,
@@ -104,25 +104,25 @@ fn policy(row: &Row, limit: Duration) -> PolicyRow {
         name: row.name,
         client: client(row.name),
         selected: row.is_own,
-        predicted: predicted(&row.forecast),
+        predicted: predicted(&row.prediction),
         measured: row.measured.as_ref().map(measured),
         matches: row.measured.as_ref().map(|_| mismatch.is_none()),
         mismatch: mismatch.map(Mismatch::from),
     }
 }
 
-fn predicted(forecast: &Forecast) -> Predicted {
-    let certain = forecast.end.filter(|_| forecast.certain_until.is_none());
-    let uncertain = forecast.end.filter(|_| forecast.certain_until.is_some());
+fn predicted(prediction: &Prediction) -> Predicted {
+    let certain = prediction.end.filter(|_| prediction.certain_until.is_none());
+    let uncertain = prediction.end.filter(|_| prediction.certain_until.is_some());
     let (outcome, to) = ending(certain);
     Predicted {
         outcome,
         ip: to.map(|to| to.ip().to_string()),
         port: to.map(|to| to.port()),
         ms: certain.map(|end| end.after.into()),
-        at_least_ms: forecast.certain_until.map(Into::into),
+        at_least_ms: prediction.certain_until.map(Into::into),
         if_silent: uncertain.map(if_silent),
-        starts: forecast.starts.iter().map(start).collect(),
+        starts: prediction.starts.iter().map(start).collect(),
     }
 }
 
@@ -135,14 +135,14 @@ fn if_silent(end: End) -> IfSilent {
 fn ending(end: Option<End>) -> (PredictedOutcome, Option<SocketAddr>) {
     match end.map(|end| end.how) {
         None => (PredictedOutcome::Unknown, None),
-        Some(How::Connects(to)) => (PredictedOutcome::Success, Some(to)),
-        Some(How::NoTls(to)) => (PredictedOutcome::NoTls, Some(to)),
-        Some(How::NotResolved) => (PredictedOutcome::NotResolved, None),
-        Some(How::AllFail) => (PredictedOutcome::Failure, None),
+        Some(PredictedResult::Connects(to)) => (PredictedOutcome::Success, Some(to)),
+        Some(PredictedResult::NoTls(to)) => (PredictedOutcome::NoTls, Some(to)),
+        Some(PredictedResult::NotResolved) => (PredictedOutcome::NotResolved, None),
+        Some(PredictedResult::AllFail) => (PredictedOutcome::Failure, None),
     }
 }
 
-fn start(begun: &Begun) -> PredictedStart {
+fn start(begun: &Start) -> PredictedStart {
     PredictedStart {
         ip: begun.to.ip().to_string(),
         port: begun.to.port(),

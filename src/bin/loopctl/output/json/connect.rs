@@ -6,7 +6,7 @@ use loopctl::plan::{self, Family, FirstAttemptReason, Reason};
 use loopctl::{Failure, Phase};
 
 use super::{compare, error, resolve, tls};
-use crate::diagnose::why::{self, Blame};
+use crate::diagnose::why::{CausedBy, Finding, findings};
 use crate::exit::Exit;
 use crate::output::units;
 use crate::output::wire::common::{
@@ -17,47 +17,47 @@ use crate::output::wire::connect::{
     Attempt, Document, Keepalive, Name, Policy, RefusedOption, Relay, Resolve, Seen, SocketOptions,
     StartReason, Success, TcpInfo, Unmet, Via, Waited, Why,
 };
-use crate::report::{self, End, Report, Secured, Subject};
+use crate::report::{self, End, Report, Subject, TlsReport};
 
 /// Document of one target.
 pub(crate) fn document(report: &Report) -> Document {
-    let (subject, beside) = (&report.subject, &report.beside);
+    let subject = &report.subject;
     Document {
         schema: Name::V1,
         version: VERSION,
         target: subject.text.clone(),
         host: subject.host.clone(),
         port: subject.port,
-        start: report.began.wall.into(),
+        start: report.started_at.wall.into(),
         outcome: outcome(report),
         end: RunEnd::new(is_interrupted(report)),
         exit_code: report.exit().code(),
         total_ms: report.total.into(),
         cost_ms: report.cost().map(Into::into),
         he_cost_ms: report.race_cost().map(Into::into),
-        why: why::why(report).into_iter().map(Why::from).collect(),
+        why: findings(report).into_iter().map(Why::from).collect(),
         policy: policy(subject),
         resolve: resolution(report),
         attempts: (0..report.attempts.len()).map(|number| attempt(report, number)).collect(),
         selected: report.selected.map(|number| number + 1),
         tls: tls::tls(report),
         tcp_info: report.winner().and_then(|winner| winner.tcp).map(TcpInfo::from),
-        transport: subject.carrier.name(),
-        relay: beside.relay.as_ref().map(Relay::from),
-        slow_callbacks: slow_callbacks(&beside.slow),
-        unmet: beside.unmet.iter().map(Unmet::from).collect(),
-        waited: beside.waited.as_ref().map(Waited::from),
+        transport: subject.transport.name(),
+        relay: report.relay.as_ref().map(Relay::from),
+        slow_callbacks: slow_callbacks(&report.slow),
+        unmet: report.unmet.iter().map(Unmet::from).collect(),
+        waited: report.waited.as_ref().map(Waited::from),
         compare: compare::compare(report),
         error: error(report),
     }
 }
 
-impl From<why::Why> for Why {
-    fn from(why: why::Why) -> Self {
-        let (attempt_id, family, query) = match why.blame {
-            Blame::Attempt(number) => (Some(number + 1), None, None),
-            Blame::Family(family) => (None, Some(family.into()), None),
-            Blame::Query(family) => (None, None, Some(family.into())),
+impl From<Finding> for Why {
+    fn from(why: Finding) -> Self {
+        let (attempt_id, family, query) = match why.caused_by {
+            CausedBy::Attempt(number) => (Some(number + 1), None, None),
+            CausedBy::Family(family) => (None, Some(family.into()), None),
+            CausedBy::Query(family) => (None, None, Some(family.into())),
         };
         let (kind, cost_ms, message) = (why.kind, why.cost.into(), why.text);
         Self { kind, attempt_id, family, query, cost_ms, message }
@@ -76,8 +76,8 @@ impl From<Family> for QueryType {
     }
 }
 
-impl From<&report::Relayed> for Relay {
-    fn from(relay: &report::Relayed) -> Self {
+impl From<&report::RelayReport> for Relay {
+    fn from(relay: &report::RelayReport) -> Self {
         Self {
             bytes_sent: relay.sent,
             bytes_received: relay.received,
@@ -90,7 +90,7 @@ impl From<&report::Relayed> for Relay {
 
 /// The user ended the race, or the relay over the connection.
 fn is_interrupted(report: &Report) -> bool {
-    let relay = report.beside.relay.as_ref();
+    let relay = report.relay.as_ref();
     matches!(report.end, End::Interrupted(_))
         || relay.is_some_and(|relay| relay.end == "interrupted")
 }
@@ -114,7 +114,7 @@ fn policy(subject: &Subject) -> Policy {
         floor_ms: policy.pacing.minimum_delay.delay.into(),
         interleave: policy.interleave,
         max_parallel: policy.max_parallel.map(Into::into),
-        max_addresses: policy.endpoints.max_addresses.map(Into::into),
+        max_addresses: policy.selection.max_addresses.map(Into::into),
         attempt_timeout_ms: policy.attempt_timeout.map(Into::into),
         deadline_ms: subject.timeout.into(),
         all: policy.run_all,
@@ -158,8 +158,8 @@ impl From<&(&'static str, String)> for Unmet {
     }
 }
 
-impl From<&report::Waited> for Waited {
-    fn from(waited: &report::Waited) -> Self {
+impl From<&report::WaitReport> for Waited {
+    fn from(waited: &report::WaitReport) -> Self {
         let seen = waited.seen.iter();
         let seen = seen.map(|(what, count)| Seen { what: what.clone(), count: *count }).collect();
         Self { duration_ms: waited.took.into(), seen }
@@ -201,9 +201,9 @@ fn attempt(report: &Report, number: usize) -> Attempt {
         start_ms: attempt.start.into(),
         reason: attempt.schedule.reason.into(),
         after: attempt.schedule.after().map(|number| number + 1),
-        slip_ms: attempt.schedule.slip.into(),
+        slip_ms: attempt.schedule.start_lag.into(),
         duration_ms: attempt.took.into(),
-        tls_ms: report.tls_of(number).and_then(Secured::took).map(Into::into),
+        tls_ms: report.tls_of(number).and_then(TlsReport::took).map(Into::into),
         result: (&attempt.outcome).into(),
         answered: report.answered(number),
         phase: match &attempt.outcome {

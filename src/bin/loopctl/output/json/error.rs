@@ -5,7 +5,7 @@ use loopctl::{Failure, TlsErrorKind};
 use crate::diagnose::cause::{self, Cause};
 use crate::exit::Exit;
 use crate::output::wire::common::{ErrorKind, ErrorRecord};
-use crate::report::{Attempt, Outcome, Secured, TlsFailure};
+use crate::report::{Attempt, Outcome, TlsFailure, TlsReport};
 
 impl From<Cause> for ErrorKind {
     fn from(cause: Cause) -> Self {
@@ -23,7 +23,7 @@ impl From<Cause> for ErrorKind {
 
 impl From<&TlsFailure> for ErrorKind {
     fn from(failure: &TlsFailure) -> Self {
-        match failure.kind {
+        match failure.kind() {
             Some(TlsErrorKind::Certificate) => Self::Cert,
             Some(TlsErrorKind::TimedOut) => Self::Timeout,
             Some(TlsErrorKind::Canceled) => Self::Io,
@@ -80,7 +80,7 @@ pub(crate) fn of_connection((what, failure): &(String, Failure)) -> ErrorRecord 
 }
 
 /// Error of a handshake, or of the dialogue before it.
-pub(crate) fn of_tls(tls: &Secured, failure: &TlsFailure) -> ErrorRecord {
+pub(crate) fn of_tls(tls: &TlsReport, failure: &TlsFailure) -> ErrorRecord {
     ErrorRecord {
         kind: failure.into(),
         errno: failure.failure.errno,

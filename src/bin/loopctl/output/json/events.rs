@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use loopctl::plan::{Family, FirstAttemptReason, Policy, Reason};
 use loopctl::{
     AbortReason, Address, DnsEvent, DnsEventKind, Event, EventKind, Phase, SocketSnapshot,
-    TlsErrorKind,
+    TlsError, TlsErrorKind,
 };
 
 use super::connect::success;
@@ -22,8 +22,8 @@ use crate::output::wire::event::{
     MetricsOutcome, Name, OfAttempt, PreferredFamily, Record, ScheduleReason, SuccessDefinition,
     Target, TimerCanceled, TimerEnd, TimerSet, Transport,
 };
-use crate::report::query::{QueryEnd, Verdict, types};
-use crate::report::{Carrier, End, Outcome, Report, Secured, Subject, Via};
+use crate::report::query::{QueryOutcome, QueryStatus, types};
+use crate::report::{End, Outcome, Report, Subject, TlsReport, TransportKind, Via};
 
 /// Where and when an event has happened.
 struct Moment<'a> {
@@ -137,8 +137,8 @@ pub(crate) fn config_set(session: &str, subject: &Subject, prefer: Option<Family
             Some(Family::Inet6) => PreferredFamily::Ipv6,
             _ => PreferredFamily::Auto,
         },
-        success_definition: match (subject.carrier, success(subject)) {
-            (Carrier::Udp, _) => SuccessDefinition::NotRefused,
+        success_definition: match (subject.transport, success(subject)) {
+            (TransportKind::Udp, _) => SuccessDefinition::NotRefused,
             (_, Success::Tls) => SuccessDefinition::TlsConnected,
             (_, Success::Tcp) => SuccessDefinition::TcpConnected,
         },
@@ -184,7 +184,7 @@ fn tls_event(kind: &EventKind, report: &Report, moment: &Moment<'_>) -> Option<R
 
 fn handshake(report: &Report, attempt: Option<usize>, of: OfAttempt) -> Option<HandshakeFinished> {
     let raced = attempt.and_then(|number| report.tls_of(number));
-    let tls = raced.or(report.beside.tls.as_ref())?;
+    let tls = raced.or(report.tls.as_ref())?;
     let (info, failure) = (tls.info.as_deref(), tls.failure.as_ref());
     Some(HandshakeFinished {
         result: failure.map_or(AttemptResult::Success, AttemptResult::from),
@@ -203,28 +203,28 @@ fn of_system(report: &Report, family: Family, moment: &Moment<'_>) -> Option<Rec
     let place = queries.iter().position(|query| query.types == types)?;
     let query = &queries[place];
     let (dns_id, hostname) = (id(place), query.name.clone());
-    let is_negative = matches!(query.verdict(), Verdict::NxDomain | Verdict::NoData);
+    let is_negative = matches!(query.verdict(), QueryStatus::NxDomain | QueryStatus::NoData);
     let (results, answer_type, error_message) = match &query.end {
-        QueryEnd::Pending if report.resolve.error.is_none() => {
+        QueryOutcome::Pending if report.resolve.error.is_none() => {
             let qtypes = types.iter().rev().map(ToString::to_string).collect();
             let started = DnsQueryStarted { dns_id, hostname, qtypes };
             return Some(moment.record(Data::DnsQueryStarted, started));
         }
-        QueryEnd::System(found) => {
+        QueryOutcome::System(found) => {
             let found = found.iter().filter_map(|text| text.parse().ok());
             (found.map(|ip: IpAddr| ip.into()).collect(), AnswerType::Positive, None)
         }
         end => {
             let kind = if is_negative { AnswerType::Negative } else { AnswerType::Error };
             let message = match end {
-                QueryEnd::Canceled => Some("canceled".to_owned()),
+                QueryOutcome::Canceled => Some("canceled".to_owned()),
                 _ => query.failure().or_else(|| report.resolve.error.clone()),
             };
             (Vec::new(), kind, message)
         }
     };
     let took = match query.end {
-        QueryEnd::Pending => report.resolve.took.unwrap_or_default(),
+        QueryOutcome::Pending => report.resolve.took.unwrap_or_default(),
         _ => query.took,
     };
     let duration_ms = whole_ms(took);
@@ -277,7 +277,7 @@ fn started(
         transport: transport(report),
         reason: why.into(),
         after_attempt_id: schedule.and_then(|schedule| schedule.after()).map(id),
-        slip_ms: schedule.map(|schedule| schedule.slip.into()),
+        slip_ms: schedule.map(|schedule| schedule.start_lag.into()),
     };
     scheduled.into_iter().chain([moment.record(Data::AttemptStarted, started)]).collect()
 }
@@ -318,7 +318,7 @@ fn outcome(number: usize, report: &Report) -> Option<AttemptOutcome> {
         result: (&attempt.outcome).into(),
         error_code,
         connect_duration_ms: whole_ms(attempt.took),
-        tls_duration_ms: report.tls_of(number).and_then(Secured::took).map(whole_ms),
+        tls_duration_ms: report.tls_of(number).and_then(TlsReport::took).map(whole_ms),
         local: attempt.socket.local.map(|local| local.to_string()),
         syn_retransmits: attempt.resends(),
     })
@@ -353,7 +353,7 @@ fn abort(reason: AbortReason) -> &'static str {
 
 /// The draft knows no Unix sockets.
 fn transport(report: &Report) -> Transport {
-    if report.subject.carrier == Carrier::Udp { Transport::Udp } else { Transport::Tcp }
+    if report.subject.transport == TransportKind::Udp { Transport::Udp } else { Transport::Tcp }
 }
 
 /// The draft numbers attempts with texts.
@@ -408,12 +408,12 @@ pub(crate) fn line(event: &Event, report: &Report) -> Option<String> {
         EventKind::Resolved { addresses } if is_looked_up => {
             format!("resolved to {}", count(addresses.len()))
         }
-        EventKind::ResolveFailed { reason, .. } => reason.clone(),
+        EventKind::ResolveFailed { error } => error.to_string(),
         EventKind::QueryAnswered { family, addresses } => {
             format!("{} has {}", query_type(*family), count(addresses.len()))
         }
-        EventKind::QueryFailed { family, reason, .. } => {
-            format!("{}: {reason}", query_type(*family))
+        EventKind::QueryFailed { family, error } => {
+            format!("{}: {error}", query_type(*family))
         }
         EventKind::QueryCanceled { family } => {
             format!("{} has no answer, and nobody waits for it", query_type(*family))
@@ -462,9 +462,10 @@ fn tls_line(kind: &EventKind, report: &Report) -> Option<String> {
         EventKind::TlsEstablished { attempt, info } => {
             (attempt, format!("{} established, {}", info.version, info.cipher_suite))
         }
-        EventKind::TlsFailed { attempt, why, failure, .. } => {
+        EventKind::TlsFailed { attempt, error, failure, .. } => {
             // The end of the attempt says so.
-            let is_given_up = matches!(why, Some(TlsErrorKind::Canceled | TlsErrorKind::TimedOut));
+            let kind = error.as_ref().map(TlsError::kind);
+            let is_given_up = matches!(kind, Some(TlsErrorKind::Canceled | TlsErrorKind::TimedOut));
             if is_given_up && attempt.is_some() && report.selected.is_none() {
                 return None;
             }

@@ -7,10 +7,10 @@ use loopctl::plan::Family;
 use crate::output::wire::common::{RunEnd, VERSION};
 use crate::output::wire::connect;
 use crate::output::wire::repeat::{AddressStats, Document, Name, Times, WonBy};
-use crate::report::series::{self, Series};
+use crate::report::repeat::{self, RepeatReport};
 
 pub(crate) fn document<'a>(
-    series: &Series,
+    series: &RepeatReport,
     took: Duration,
     reports: Option<&'a [connect::Document]>,
 ) -> Document<'a> {
@@ -21,8 +21,8 @@ pub(crate) fn document<'a>(
         end: RunEnd::new(series.interrupted.is_some()),
         exit_code: series.exit().code(),
         duration_ms: took.into(),
-        tries: series.tries.done,
-        connected: series.tries.connected,
+        tries: series.runs.done,
+        connected: series.runs.connected,
         times: times(&series.times),
         won_by: WonBy { ipv4: series.won_by(Family::Inet), ipv6: series.won_by(Family::Inet6) },
         addresses: series.addresses.iter().map(address_stats).collect(),
@@ -30,7 +30,7 @@ pub(crate) fn document<'a>(
     }
 }
 
-fn address_stats(stats: &series::AddressStats) -> AddressStats {
+fn address_stats(stats: &repeat::AddressStats) -> AddressStats {
     AddressStats {
         address: (&stats.address).into(),
         won: stats.won,
@@ -42,7 +42,7 @@ fn address_stats(stats: &series::AddressStats) -> AddressStats {
 }
 
 /// `None` where nothing was timed.
-fn times(times: &series::Times) -> Option<Times> {
+fn times(times: &repeat::Times) -> Option<Times> {
     (!times.is_empty()).then(|| Times {
         min_ms: times.min().into(),
         p50_ms: times.quantile(0.5).into(),

@@ -12,7 +12,7 @@ use crate::output::wire::resolve::{
 };
 use crate::report::names::{NameEnd, NameReport, is_signature};
 use crate::report::order::AddressRow;
-use crate::report::query::{self, QueryEnd, Verdict};
+use crate::report::query::{self, QueryOutcome, QueryStatus};
 use crate::report::trace::{self, Step};
 
 /// Document of one name.
@@ -25,7 +25,7 @@ pub(crate) fn document(report: &NameReport) -> Document {
         name: subject.text.clone(),
         ascii_name: subject.name.clone(),
         port: subject.port,
-        start: report.began.wall.into(),
+        start: report.started_at.wall.into(),
         outcome: report.end.into(),
         end: RunEnd::new(matches!(report.end, NameEnd::Interrupted(_))),
         exit_code: report.exit().code(),
@@ -34,7 +34,7 @@ pub(crate) fn document(report: &NameReport) -> Document {
         addresses: report.addresses.iter().map(|row| address(report, row)).collect(),
         records: records.map(|it| proved(Record::from(it), report.proof_of(it))).collect(),
         trace: report.hops.iter().map(Hop::from).collect(),
-        slow_callbacks: slow_callbacks(&report.beside.slow),
+        slow_callbacks: slow_callbacks(&report.slow),
         error: error(report),
     }
 }
@@ -50,9 +50,9 @@ fn verified(query: &query::Query) -> VerifiedQuery {
         .map(|(record, origin)| proved(record, origin.and_then(|origin| query.proof_of(origin))));
     VerifiedQuery {
         query: with_answers(query, answers.collect()),
-        purpose: match query.purpose {
-            query::Purpose::Answer => Purpose::Answer,
-            query::Purpose::Verification => Purpose::Verification,
+        purpose: match query.role {
+            query::QueryRole::Answer => Purpose::Answer,
+            query::QueryRole::Verification => Purpose::Verification,
         },
         dnssec: query.validation().map(|known| Validation {
             proof: known.proof.into(),
@@ -86,8 +86,8 @@ impl From<DnsProof> for ProofKind {
 
 fn with_answers<R>(query: &query::Query, answers: Vec<R>) -> Query<R> {
     let answer = query.answer();
-    let asked = query.course.server.as_ref();
-    let is_negative = matches!(query.verdict(), Verdict::NxDomain | Verdict::NoData);
+    let asked = query.progress.server.as_ref();
+    let is_negative = matches!(query.verdict(), QueryStatus::NxDomain | QueryStatus::NoData);
     let negative = answer.filter(|_| is_negative).and_then(DnsAnswer::ttl);
     Query {
         via: if query.is_of_system() { QueryVia::System } else { QueryVia::Dns },
@@ -104,9 +104,9 @@ fn with_answers<R>(query: &query::Query, answers: Vec<R>) -> Query<R> {
             recursion_available: answer.flags.recursion_available,
             authentic: answer.flags.authentic,
         }),
-        truncated: query.course.truncated,
-        retries: query.course.retries,
-        ignored: query.course.ignored.clone(),
+        truncated: query.progress.truncated,
+        retries: query.progress.retries,
+        ignored: query.progress.ignored.clone(),
         answers,
         negative_ttl: negative.map(|ttl| ttl.as_secs()),
         signed: answer.map(is_signed),
@@ -125,19 +125,19 @@ impl From<DnsTransport> for Transport {
     }
 }
 
-impl From<Verdict> for QueryResult {
-    fn from(verdict: Verdict) -> Self {
+impl From<QueryStatus> for QueryResult {
+    fn from(verdict: QueryStatus) -> Self {
         match verdict {
-            Verdict::Answered => Self::Answered,
-            Verdict::NxDomain => Self::NxDomain,
-            Verdict::NoData => Self::NoData,
-            Verdict::Refused => Self::Refused,
-            Verdict::ServFail => Self::ServFail,
-            Verdict::Error => Self::Error,
-            Verdict::Timeout => Self::Timeout,
-            Verdict::Canceled => Self::Canceled,
-            Verdict::Indeterminate => Self::Indeterminate,
-            Verdict::Bogus => Self::Bogus,
+            QueryStatus::Answered => Self::Answered,
+            QueryStatus::NxDomain => Self::NxDomain,
+            QueryStatus::NoData => Self::NoData,
+            QueryStatus::Refused => Self::Refused,
+            QueryStatus::ServFail => Self::ServFail,
+            QueryStatus::Error => Self::Error,
+            QueryStatus::Timeout => Self::Timeout,
+            QueryStatus::Canceled => Self::Canceled,
+            QueryStatus::Indeterminate => Self::Indeterminate,
+            QueryStatus::Bogus => Self::Bogus,
         }
     }
 }
@@ -149,7 +149,7 @@ fn is_signed(answer: &DnsAnswer) -> bool {
 
 /// Answers as records; of name servers, with the records that they come from.
 fn answers(query: &query::Query) -> Box<dyn Iterator<Item = (Record, Option<&DnsRecord>)> + '_> {
-    if let QueryEnd::System(texts) = &query.end {
+    if let QueryOutcome::System(texts) = &query.end {
         return Box::new(texts.iter().map(|text| (of_system(query, text), None)));
     }
     let records = query.answer().map(|answer| answer.records.as_slice()).unwrap_or_default();
@@ -180,14 +180,14 @@ impl From<&DnsRecord> for Record {
 fn failure(query: &query::Query) -> Option<ErrorRecord> {
     let message = query.failure()?;
     let name = match (&query.end, query.answer()) {
-        (QueryEnd::SystemFailed { symbol, .. }, _) => symbol.map(str::to_owned),
-        (_, Some(_)) if query.verdict() == Verdict::NoData => Some("NODATA".to_owned()),
+        (QueryOutcome::SystemFailed { symbol, .. }, _) => symbol.map(str::to_owned),
+        (_, Some(_)) if query.verdict() == QueryStatus::NoData => Some("NODATA".to_owned()),
         (_, Some(answer)) => Some(answer.rcode.to_string()),
         _ => None,
     };
     let kind = match (query.verdict(), &query.end) {
-        (Verdict::Timeout, _) => ErrorKind::Timeout,
-        (_, QueryEnd::Interrupted) => ErrorKind::Io,
+        (QueryStatus::Timeout, _) => ErrorKind::Timeout,
+        (_, QueryOutcome::Interrupted) => ErrorKind::Io,
         _ => ErrorKind::Dns,
     };
     Some(ErrorRecord { kind, errno: None, name, message })
@@ -238,12 +238,12 @@ impl From<&Step> for StepKind {
             Step::Alias(_) => Self::Alias,
             Step::Lost(_) => Self::Lost,
             Step::End(verdict, _) => match verdict {
-                Verdict::Answered => Self::Answered,
-                Verdict::NxDomain => Self::NxDomain,
-                Verdict::NoData => Self::NoData,
-                Verdict::ServFail => Self::ServFail,
-                Verdict::Refused => Self::Refused,
-                Verdict::Timeout => Self::Timeout,
+                QueryStatus::Answered => Self::Answered,
+                QueryStatus::NxDomain => Self::NxDomain,
+                QueryStatus::NoData => Self::NoData,
+                QueryStatus::ServFail => Self::ServFail,
+                QueryStatus::Refused => Self::Refused,
+                QueryStatus::Timeout => Self::Timeout,
                 _ => Self::Error,
             },
         }
@@ -256,14 +256,14 @@ impl From<NameEnd> for Outcome {
             NameEnd::Found => Self::Success,
             NameEnd::Interrupted(_) => Self::Interrupted,
             NameEnd::Failed(verdict) => match verdict {
-                Verdict::NxDomain => Self::NxDomain,
-                Verdict::NoData => Self::NoData,
-                Verdict::ServFail => Self::ServFail,
-                Verdict::Refused => Self::Refused,
-                Verdict::Timeout => Self::Timeout,
-                Verdict::Indeterminate => Self::Indeterminate,
-                Verdict::Bogus => Self::Bogus,
-                Verdict::Answered | Verdict::Error | Verdict::Canceled => Self::Error,
+                QueryStatus::NxDomain => Self::NxDomain,
+                QueryStatus::NoData => Self::NoData,
+                QueryStatus::ServFail => Self::ServFail,
+                QueryStatus::Refused => Self::Refused,
+                QueryStatus::Timeout => Self::Timeout,
+                QueryStatus::Indeterminate => Self::Indeterminate,
+                QueryStatus::Bogus => Self::Bogus,
+                QueryStatus::Answered | QueryStatus::Error | QueryStatus::Canceled => Self::Error,
             },
         }
     }
@@ -275,7 +275,7 @@ fn error(report: &NameReport) -> Option<ErrorRecord> {
         NameEnd::Interrupted(_) => return Some(ErrorRecord::plain(ErrorKind::Io, "interrupted")),
         NameEnd::Failed(verdict) => verdict,
     };
-    let kind = if verdict == Verdict::Timeout { ErrorKind::Timeout } else { ErrorKind::Dns };
+    let kind = if verdict == QueryStatus::Timeout { ErrorKind::Timeout } else { ErrorKind::Dns };
     Some(match report.failing().and_then(failure) {
         Some(failing) => ErrorRecord { kind, ..failing },
         None => ErrorRecord::plain(kind, words::verdict(verdict)),

@@ -3,7 +3,7 @@
 use loopctl::{CopyReason, SendfilePath};
 
 use super::{connect, error};
-use crate::commands::sendfile::Sending;
+use crate::commands::sendfile::TransferReport;
 use crate::exit::Exit;
 use crate::output::wire::common::{Hex, Outcome, VERSION};
 use crate::output::wire::connect::Document as ConnectDocument;
@@ -11,7 +11,7 @@ use crate::output::wire::transfer::{Document, FallbackReason, Method, Name};
 use crate::report::{End, Report};
 use crate::util::checksum::Algorithm;
 
-pub(crate) fn document(report: &Report, sending: &Sending) -> Document {
+pub(crate) fn document(report: &Report, sending: &TransferReport) -> Document {
     let went = &sending.went;
     let reason = match went.path {
         Some(SendfilePath::Copied(reason)) => Some(reason),
@@ -50,7 +50,7 @@ pub(crate) fn document(report: &Report, sending: &Sending) -> Document {
 /// Document of the connection, whose exit code is not that of the transfer.
 fn connection(report: &Report) -> ConnectDocument {
     let mut document = connect::document(report);
-    if report.end == End::Connected && report.beside.unmet.is_empty() {
+    if report.end == End::Connected && report.unmet.is_empty() {
         document.exit_code = Exit::Success.code();
     }
     document

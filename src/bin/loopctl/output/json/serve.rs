@@ -13,11 +13,14 @@ use crate::output::wire::serve::{
     Stats, Summary, Tls, Transfer,
 };
 use crate::report::certificate::Certificate;
-use crate::report::served::{Area, Datagram, End, Ended, Security, Shown, Stored, Totals, Trouble};
+use crate::report::served::{
+    ClientError, ClientRecord, Datagram, EndReason, ErrorSource, ServedCertificates, TlsOutcome,
+    Totals, TransferRecord,
+};
 use crate::util::checksum;
 
 /// A socket that clients can connect to.
-pub(crate) fn listening(address: &Address, shown: Option<&Shown>) -> Record {
+pub(crate) fn listening(address: &Address, shown: Option<&ServedCertificates>) -> Record {
     let place = AddressRecord::from(address);
     let path = place.path.map(|path| format!("unix:{path}"));
     Record::Listening(Listening {
@@ -29,7 +32,7 @@ pub(crate) fn listening(address: &Address, shown: Option<&Shown>) -> Record {
 }
 
 /// Certificate of the first, and those for clients that ask for another name.
-fn certificates(shown: &Shown) -> Option<Certificates> {
+fn certificates(shown: &ServedCertificates) -> Option<Certificates> {
     let mut all = shown.certificates.iter().map(serve::Certificate::from);
     let first = all.next()?;
     let ca_file = shown.ca_file.as_deref().map(text);
@@ -47,12 +50,12 @@ fn text(path: &Path) -> String {
 }
 
 /// A connection that has ended.
-pub(crate) fn connection(ended: &Ended) -> Record {
+pub(crate) fn connection(ended: &ClientRecord) -> Record {
     Record::Connection(Box::new(Connection {
         schema: Name::V1,
         record: IsConnection::Word,
-        peer: ended.names.peer.map(Socket::from),
-        local: ended.names.local.map(Socket::from),
+        peer: ended.endpoints.peer.map(Socket::from),
+        local: ended.endpoints.local.map(Socket::from),
         bytes_in: ended.bytes.received,
         bytes_out: ended.bytes.sent,
         duration_ms: ended.took.into(),
@@ -60,24 +63,24 @@ pub(crate) fn connection(ended: &Ended) -> Record {
         aborted: ended.aborted,
         faults: ended.faults.clone(),
         tls: match &ended.tls {
-            Security::Tls(info) => Some(Tls::from(&**info)),
-            Security::Plain | Security::Missing => None,
+            TlsOutcome::Established(info) => Some(Tls::from(&**info)),
+            TlsOutcome::Plaintext | TlsOutcome::Incomplete => None,
         },
         error: ended.error.as_ref().map(|trouble| error(trouble, ended.end)),
     }))
 }
 
-impl From<End> for serve::End {
-    fn from(end: End) -> Self {
+impl From<EndReason> for serve::End {
+    fn from(end: EndReason) -> Self {
         match end {
-            End::Eof => Self::Eof,
-            End::Reset => Self::Reset,
-            End::Truncated => Self::Truncated,
-            End::Idle => Self::Idle,
-            End::Limit => Self::Limit,
-            End::Fault => Self::Fault,
-            End::Shutdown => Self::Shutdown,
-            End::Error => Self::Error,
+            EndReason::Eof => Self::Eof,
+            EndReason::Reset => Self::Reset,
+            EndReason::Truncated => Self::Truncated,
+            EndReason::Idle => Self::Idle,
+            EndReason::Limit => Self::Limit,
+            EndReason::Fault => Self::Fault,
+            EndReason::Shutdown => Self::Shutdown,
+            EndReason::Error => Self::Error,
         }
     }
 }
@@ -92,12 +95,12 @@ pub(crate) fn datagram(datagram: &Datagram) -> Record {
         bytes_in: datagram.bytes.received,
         bytes_out: datagram.bytes.sent,
         allowed: datagram.is_allowed,
-        error: datagram.error.as_ref().map(|trouble| error(trouble, End::Error)),
+        error: datagram.error.as_ref().map(|trouble| error(trouble, EndReason::Error)),
     })
 }
 
 /// Data received by a sink.
-pub(crate) fn stored(stored: &Stored) -> Record {
+pub(crate) fn stored(stored: &TransferRecord) -> Record {
     Record::Transfer(Transfer {
         schema: Name::V1,
         record: IsTransfer::Word,
@@ -146,7 +149,7 @@ pub(crate) fn summary(
     took: Duration,
     seed: Option<u64>,
     slow: &SlowLog,
-    trouble: Option<&Trouble>,
+    trouble: Option<&ClientError>,
 ) -> Record {
     Record::Summary(Summary {
         schema: Name::V1,
@@ -155,7 +158,7 @@ pub(crate) fn summary(
         duration_ms: took.into(),
         fault_seed: seed,
         slow_callbacks: slow_callbacks(slow),
-        error: trouble.map(|trouble| error(trouble, End::Error)),
+        error: trouble.map(|trouble| error(trouble, EndReason::Error)),
     })
 }
 
@@ -188,18 +191,18 @@ impl From<&TlsInfo> for Tls {
 
 impl From<Certificate> for ClientCertificate {
     fn from(certificate: Certificate) -> Self {
-        let subject = certificate.said.map(|said| said.subject);
+        let subject = certificate.parsed.map(|said| said.subject);
         Self { subject, sha256: Hex(certificate.sha256) }
     }
 }
 
-fn error(trouble: &Trouble, end: End) -> ErrorRecord {
-    let Trouble { failure, area } = trouble;
-    let kind = match area {
-        Area::Tls => ErrorKind::Tls,
-        Area::Certificate => ErrorKind::Cert,
-        Area::Io if end == End::Reset => ErrorKind::Reset,
-        Area::Io => ErrorKind::Io,
+fn error(trouble: &ClientError, end: EndReason) -> ErrorRecord {
+    let ClientError { failure, source } = trouble;
+    let kind = match source {
+        ErrorSource::Tls => ErrorKind::Tls,
+        ErrorSource::Certificate => ErrorKind::Cert,
+        ErrorSource::Io if end == EndReason::Reset => ErrorKind::Reset,
+        ErrorSource::Io => ErrorKind::Io,
     };
     let name = failure.name().map(str::to_owned);
     ErrorRecord { kind, errno: failure.errno, name, message: failure.message.clone() }

@@ -9,11 +9,11 @@ use crate::output::human::tls::{alpn, protocol};
 use crate::output::units::date;
 use crate::output::wire::common::{AttemptResult, Hex};
 use crate::output::wire::tls::{Certificate, Problem, StartTls, Tls};
-use crate::report::{Dialogue, Report, Secured, TlsFailure, certificate};
+use crate::report::{Report, StartTlsExchange, TlsFailure, TlsReport, certificate};
 
 /// `None` where TLS was not asked for, or there was no connection for it.
 pub(crate) fn tls(report: &Report) -> Option<Tls> {
-    let (tls, wanted) = (report.beside.tls.as_ref()?, report.subject.tls.as_ref()?);
+    let (tls, wanted) = (report.tls.as_ref()?, report.subject.tls.as_ref()?);
     let info = tls.info.as_deref();
     // Addresses are never asked for by name (RFC 6066, section 3).
     let sni = wanted.name.as_deref().filter(|name| name.parse::<IpAddr>().is_err());
@@ -35,12 +35,12 @@ pub(crate) fn tls(report: &Report) -> Option<Tls> {
         problem_message: tls.doubt(),
         peer: tls.chain.first().map(Certificate::from),
         chain: tls.chain.iter().map(Certificate::from).collect(),
-        starttls: tls.dialogue.as_ref().map(StartTls::from),
+        starttls: tls.starttls.as_ref().map(StartTls::from),
         error: tls.failure.as_ref().map(|failure| error::of_tls(tls, failure)),
     })
 }
 
-pub(crate) fn result(tls: &Secured) -> AttemptResult {
+pub(crate) fn result(tls: &TlsReport) -> AttemptResult {
     match &tls.failure {
         Some(failure) => failure.into(),
         None if tls.info.is_some() => AttemptResult::Success,
@@ -50,7 +50,7 @@ pub(crate) fn result(tls: &Secured) -> AttemptResult {
 
 impl From<&TlsFailure> for AttemptResult {
     fn from(failure: &TlsFailure) -> Self {
-        match failure.kind {
+        match failure.kind() {
             Some(TlsErrorKind::TimedOut) => Self::Timeout,
             Some(TlsErrorKind::Canceled) => Self::Canceled,
             _ => Self::Failure,
@@ -58,21 +58,21 @@ impl From<&TlsFailure> for AttemptResult {
     }
 }
 
-fn verified(tls: &Secured) -> Option<bool> {
+fn verified(tls: &TlsReport) -> Option<bool> {
     match tls.peer.verdict {
         TlsVerdict::Verified => Some(true),
-        TlsVerdict::Failed { .. } => Some(false),
+        TlsVerdict::Failed(_) => Some(false),
         _ => None,
     }
 }
 
-impl From<CertificateProblem> for Problem {
-    fn from(problem: CertificateProblem) -> Self {
+impl From<&CertificateProblem> for Problem {
+    fn from(problem: &CertificateProblem) -> Self {
         match problem {
-            CertificateProblem::Expired => Self::Expired,
-            CertificateProblem::NotYetValid => Self::NotYetValid,
-            CertificateProblem::WrongName => Self::WrongName,
-            CertificateProblem::UnknownIssuer => Self::UnknownIssuer,
+            CertificateProblem::Expired { .. } => Self::Expired,
+            CertificateProblem::NotYetValid { .. } => Self::NotYetValid,
+            CertificateProblem::WrongName { .. } => Self::WrongName,
+            CertificateProblem::UnknownIssuer { .. } => Self::UnknownIssuer,
             CertificateProblem::Revoked => Self::Revoked,
             _ => Self::Other,
         }
@@ -82,7 +82,7 @@ impl From<CertificateProblem> for Problem {
 /// A certificate that is not X.509 has a hash alone.
 impl From<&certificate::Certificate> for Certificate {
     fn from(certificate: &certificate::Certificate) -> Self {
-        let said = certificate.said.as_deref();
+        let said = certificate.parsed.as_deref();
         Self {
             subject: said.map(|said| said.subject.clone()),
             issuer: said.map(|said| said.issuer.clone()),
@@ -97,8 +97,8 @@ impl From<&certificate::Certificate> for Certificate {
     }
 }
 
-impl From<&Dialogue> for StartTls {
-    fn from(dialogue: &Dialogue) -> Self {
+impl From<&StartTlsExchange> for StartTls {
+    fn from(dialogue: &StartTlsExchange) -> Self {
         Self {
             protocol: protocol(dialogue.protocol),
             start_ms: dialogue.start.into(),
