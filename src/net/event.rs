@@ -1,14 +1,13 @@
 //! What happened, and when. Reports are made of this and nothing else.
 
-use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::plan::{Family, Reason};
 
-use super::{Address, Phase, SocketOption, SocketOptions, TcpInfo};
+use super::{Address, Failure, Phase, ResolveError, SocketOption, SocketSnapshot};
 #[cfg(feature = "tls")]
-use super::{TlsErrorKind, TlsInfo, TlsPeer};
+use super::{TlsError, TlsInfo, TlsPeer};
 
 /// One thing that happened while connecting.
 #[derive(Debug, Clone)]
@@ -36,10 +35,8 @@ pub enum EventKind {
     },
     /// The resolver failed, or was given up.
     ResolveFailed {
-        /// Why.
-        reason: String,
-        /// The symbol of the system's resolver for it, such as `EAI_NONAME`.
-        symbol: Option<&'static str>,
+        /// The failure, by its kind.
+        error: ResolveError,
     },
     /// A race that does not wait for all addresses has asked for those of one family.
     QueryStarted {
@@ -57,10 +54,8 @@ pub enum EventKind {
     QueryFailed {
         /// Which.
         family: Family,
-        /// Why.
-        reason: String,
-        /// The symbol of the system's resolver for it, such as `EAI_NODATA`.
-        symbol: Option<&'static str>,
+        /// The failure, by its kind.
+        error: ResolveError,
     },
     /// Nobody waits for them any more.
     QueryCanceled {
@@ -102,14 +97,14 @@ pub enum EventKind {
         /// Its number.
         attempt: usize,
         /// What its socket says of itself.
-        facts: SocketFacts,
+        snapshot: SocketSnapshot,
     },
     /// An attempt has become a connection, with TLS where [that is what decides](crate::plan::Success::Tls).
     AttemptSucceeded {
         /// Its number.
         attempt: usize,
         /// What its socket says of itself.
-        facts: SocketFacts,
+        snapshot: SocketSnapshot,
     },
     /// The network or the kernel refused an attempt.
     AttemptFailed {
@@ -120,21 +115,21 @@ pub enum EventKind {
         /// How.
         failure: Failure,
         /// What its socket says of itself.
-        facts: SocketFacts,
+        snapshot: SocketSnapshot,
     },
     /// A time limit fell while an attempt was under way.
     AttemptTimedOut {
         /// Its number.
         attempt: usize,
         /// What its socket says of itself.
-        facts: SocketFacts,
+        snapshot: SocketSnapshot,
     },
     /// An attempt was given up: another one won, or nobody waits any more.
     AttemptCanceled {
         /// Its number.
         attempt: usize,
         /// What its socket says of itself.
-        facts: SocketFacts,
+        snapshot: SocketSnapshot,
     },
     /// The Connection Attempt Delay begins to run.
     NextAttemptTimerSet {
@@ -179,9 +174,9 @@ pub enum EventKind {
     TlsFailed {
         /// The attempt, as above.
         attempt: Option<usize>,
-        /// What kind of failure it is; `None` if it is one of the network's.
-        why: Option<TlsErrorKind>,
-        /// Why, in words.
+        /// The failure of TLS; `None` where the network failed.
+        error: Option<TlsError>,
+        /// Errno and message of the same failure.
         failure: Failure,
         /// What the server's certificates were, as far as they came.
         peer: Box<TlsPeer>,
@@ -219,83 +214,33 @@ pub enum TimerEnd {
     ListExhausted,
 }
 
-/// An [`io::Error`] that can be copied.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    /// What kind of error it is.
-    pub kind: io::ErrorKind,
-    /// The system's number for it, if it came from the system.
-    pub errno: Option<i32>,
-    /// What it says.
-    pub message: String,
-    /// The system call itself failed: this host refused, and nothing was heard from the network.
-    pub at_once: bool,
+/// Hears every step as it happens.
+#[derive(Default)]
+pub(crate) struct Tracer {
+    listener: Option<Listener>,
+    latest: Option<Instant>,
 }
 
-impl From<&io::Error> for Failure {
-    fn from(error: &io::Error) -> Self {
-        let (kind, errno, message) = (error.kind(), os_error(error), error.to_string());
-        Self { kind, errno, message, at_once: false }
+type Listener = Box<dyn FnMut(&Event)>;
+
+impl Tracer {
+    pub(crate) fn new(listen: impl FnMut(&Event) + 'static) -> Self {
+        Self { listener: Some(Box::new(listen)), latest: None }
     }
-}
 
-/// The system's number, also of an error that has been put into context.
-fn os_error(error: &io::Error) -> Option<i32> {
-    let within = || error.get_ref()?.source()?.downcast_ref::<io::Error>()?.raw_os_error();
-    error.raw_os_error().or_else(within)
-}
-
-impl Failure {
-    /// The symbol of the system's error, such as `ECONNREFUSED`.
-    ///
-    /// ```
-    /// let refused = loopctl::Failure::from(&std::io::Error::from_raw_os_error(111));
-    /// assert_eq!(refused.name(), Some("ECONNREFUSED"));
-    /// ```
-    pub fn name(&self) -> Option<&'static str> {
-        Some(match self.errno? {
-            libc::EACCES => "EACCES",
-            libc::EADDRINUSE => "EADDRINUSE",
-            libc::EADDRNOTAVAIL => "EADDRNOTAVAIL",
-            libc::EAFNOSUPPORT => "EAFNOSUPPORT",
-            libc::EAGAIN => "EAGAIN",
-            libc::ECONNABORTED => "ECONNABORTED",
-            libc::ECONNREFUSED => "ECONNREFUSED",
-            libc::ECONNRESET => "ECONNRESET",
-            libc::EDQUOT => "EDQUOT",
-            libc::EFBIG => "EFBIG",
-            libc::EHOSTDOWN => "EHOSTDOWN",
-            libc::EHOSTUNREACH => "EHOSTUNREACH",
-            libc::EINVAL => "EINVAL",
-            libc::EIO => "EIO",
-            libc::EISDIR => "EISDIR",
-            libc::EMFILE => "EMFILE",
-            libc::ENETDOWN => "ENETDOWN",
-            libc::ENETUNREACH => "ENETUNREACH",
-            libc::ENFILE => "ENFILE",
-            libc::ENOBUFS => "ENOBUFS",
-            libc::ENOENT => "ENOENT",
-            libc::ENOMEM => "ENOMEM",
-            libc::ENOPROTOOPT => "ENOPROTOOPT",
-            libc::ENOSPC => "ENOSPC",
-            libc::ENOTSOCK => "ENOTSOCK",
-            libc::EPERM => "EPERM",
-            libc::EPIPE => "EPIPE",
-            libc::EPROTOTYPE => "EPROTOTYPE",
-            libc::EROFS => "EROFS",
-            libc::ETIMEDOUT => "ETIMEDOUT",
-            _ => return None,
-        })
+    pub(crate) fn is_listening(&self) -> bool {
+        self.listener.is_some()
     }
-}
 
-/// What a socket says of itself at the moment of an event.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SocketFacts {
-    /// Its own address.
-    pub local: Option<SocketAddr>,
-    /// What the kernel knows of its connection.
-    pub tcp: Option<TcpInfo>,
-    /// The options in force, where some were asked for.
-    pub options: Option<SocketOptions>,
+    /// A listener that panics hears no more: what the panic drops has things to tell, and a second panic
+    /// there would end the process. Time never runs backwards, though what a connection has noted may be told
+    /// after what has happened since.
+    pub(crate) fn tell(&mut self, at: Instant, kind: EventKind) {
+        if let Some(mut listen) = self.listener.take() {
+            let at = self.latest.map_or(at, |latest| latest.max(at));
+            self.latest = Some(at);
+            listen(&Event { at, kind });
+            self.listener = Some(listen);
+        }
+    }
 }

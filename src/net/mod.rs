@@ -20,10 +20,10 @@ mod tls;
 mod transport;
 
 pub use address::Address;
-pub use connect::CreateConnection;
+pub use connect::{AttemptError, ConnectError, CreateConnection};
 pub use datagram::{CreateDatagram, DatagramProtocol, DatagramTransport};
 #[cfg(all(fuzzing, feature = "dns"))]
-pub use dns::take_answer;
+pub use dns::fuzz_decode;
 #[cfg(feature = "dns")]
 pub use dns::{
     DnsAddress, DnsAnswer, DnsClient, DnsClientBuilder, DnsConfigError, DnsData, DnsError,
@@ -32,15 +32,15 @@ pub use dns::{
 };
 #[cfg(feature = "dnssec")]
 pub use dns::{DnsProof, DnsProofReason, DnsSetProof, DnsValidation, TrustAnchors};
-pub use error::{AttemptError, ConnectError, Phase};
-pub use event::{AbortReason, Event, EventKind, Failure, SocketFacts, TimerEnd};
+pub use error::{Failure, Phase};
+pub use event::{AbortReason, Event, EventKind, TimerEnd};
 pub use pipe::{ReadPipe, ReadPipeProtocol, WritePipe, WritePipeProtocol};
 pub use process::{
     ChildPipe, ChildStdio, CreateSubprocess, SubprocessProtocol, SubprocessTransport,
 };
 pub use protocol::{AfterEof, BufferedProtocol, Connection, Protocol};
 pub use resolver::{
-    AddrInfo, AddrInfoFlags, Lookup, NameInfoFlags, ResolveError, Resolver, Resolving,
+    AddrInfo, AddrInfoFlags, EaiCode, Lookup, NameInfoFlags, ResolveError, Resolver, Resolving,
     source_address,
 };
 pub use sendfile::{
@@ -49,13 +49,13 @@ pub use sendfile::{
 };
 pub use server::{BindError, CreateServer, Hosts, Server, ServerError, Shutdown};
 pub use socket::{
-    Keepalive, SocketOption, SocketOptions, SocketView, TcpInfo, TcpOptions, listen,
-    raise_descriptor_limit,
+    Keepalive, SocketOption, SocketOptions, SocketSnapshot, SocketView, TcpInfo, TcpOptions,
+    listen, raise_descriptor_limit,
 };
 pub use stream::{StreamError, StreamProtocol, StreamReader, StreamWriter};
 #[cfg(feature = "tls")]
 pub use tls::{
-    CertificateProblem, StartTls, TlsClient, TlsClientBuilder, TlsConfigError, TlsError,
+    CertificateProblem, StartTls, TlsAlert, TlsClient, TlsClientBuilder, TlsConfigError, TlsError,
     TlsErrorKind, TlsInfo, TlsPeer, TlsRole, TlsServer, TlsServerBuilder, TlsVerdict, TlsVersion,
 };
 pub use transport::{Endpoint, Transport};

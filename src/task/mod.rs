@@ -7,6 +7,7 @@ mod promise;
 mod runner;
 mod sleep;
 mod table;
+mod yield_now;
 
 use std::cell::Cell;
 use std::fmt;
@@ -33,6 +34,7 @@ pub use sleep::{Elapsed, Sleep};
 
 pub(crate) use sleep::Alarm;
 pub use table::{LocalFuture, TaskFactory};
+pub(crate) use yield_now::yield_now;
 
 use info::TaskInfo;
 use table::{TableEntry, Tasks};

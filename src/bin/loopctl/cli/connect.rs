@@ -12,7 +12,7 @@ use loopctl::{DnsServer, Keepalive};
 
 use super::TlsArgs;
 use super::values;
-use super::values::{FamilyArg, Pace, Pinned, duration, positive, source};
+use super::values::{AttemptDelay, FamilyArg, Pinned, duration, positive, source};
 
 #[derive(Debug, Args)]
 #[command(before_long_help = "\
@@ -45,7 +45,17 @@ pub(crate) struct ConnectArgs {
     pub(crate) connection: ConnectionArgs,
     #[command(flatten)]
     pub(crate) survey: SurveyArgs,
-    /// Datagrams instead of connections: which addresses answer an empty one, stay silent, or refuse it?
+    /// Send a datagram to each address instead of connecting; report which answer, stay silent or refuse
+    ///
+    /// loopctl sends one empty datagram to each address in turn and waits up to --attempt-timeout (200 ms)
+    /// for an answer. The first address that does not refuse is selected. `answered` shows that a service
+    /// is there. `silent` does not: a service that ignores an empty datagram, a firewall and a dead host
+    /// look the same.
+    ///
+    /// With --relay no empty datagram is sent; the first address with a route is used. Each read of
+    /// standard input is one datagram: a line of a terminal, at most 64 KiB of a file, 256 KiB of a pipe.
+    /// Reads over 65,507 bytes are split. After the end of the input, 0.5 s of silence (--idle-timeout)
+    /// ends the relay.
     #[arg(short, long, help_heading = "Socket", conflicts_with_all = [
         "policy", "happy_eyeballs", "resolution_delay", "success", "max_parallel", "mptcp", "tfo", "nodelay", "keepalive", "tcp_info", "again", "secure",
     ])]
@@ -60,12 +70,18 @@ pub(crate) struct ConnectArgs {
     pub(crate) export: ExportArgs,
 }
 
-/// How a connection is made.
+/// Arguments that decide how a connection is made.
 #[derive(Debug, Args)]
 pub(crate) struct ConnectionArgs {
     #[command(flatten)]
     pub(crate) race: RaceArgs,
-    /// What an attempt has to reach to win: TCP, or the end of the TLS handshake [default: the policy's]
+    /// Stage at which an attempt wins: TCP connected, or TLS handshake done [default: from the policy]
+    ///
+    /// With `tcp`, TLS runs over the connection that won the race. With `tls` (policies hev3 and
+    /// firefox-nightly), the handshake is part of every attempt and of its --attempt-timeout. The first
+    /// handshake to finish wins; a handshake that fails starts the next attempt. While a handshake runs,
+    /// the next attempt waits for the Connection Attempt Delay or three times the TCP connect time,
+    /// whichever is longer.
     #[arg(long, value_name = "WHAT", help_heading = "Race")]
     pub(crate) success: Option<SuccessArg>,
     #[command(flatten)]
@@ -81,10 +97,12 @@ pub(crate) struct TargetArgs {
     /// host:port, [v6]:port, :port (localhost) or unix:/path; the port may be a service name
     #[arg(required_unless_present = "targets_from", value_name = "TARGET")]
     pub(crate) targets: Vec<String>,
-    /// Read targets from FILE, one a line, `#` begins a comment; `-` is standard input
+    /// Read targets from FILE, one per line; `#` starts a comment; `-` is standard input
     #[arg(long = "targets", id = "targets_from", value_name = "FILE|-")]
     pub(crate) from: Option<PathBuf>,
-    /// At most this many targets at a time
+    /// Maximum number of targets in progress at the same time
+    ///
+    /// Reports appear in the order of the arguments.
     #[arg(long, value_name = "N", default_value = "16")]
     pub(crate) concurrency: NonZero<usize>,
 }
@@ -92,25 +110,40 @@ pub(crate) struct TargetArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Race")]
 pub(crate) struct RaceArgs {
-    /// The rules of a standard or of a well-known client; what other flags say goes before [default: hev3]
+    /// Race by the rules of a standard or client; other flags override them [default: hev3]
+    ///
+    /// Policies: hev3 (draft-ietf-happy-happyeyeballs-v3), rfc8305, asyncio, curl, curl-7.88, node, go,
+    /// chrome, chrome-hev3, firefox, firefox-nightly, trio, sequential and simultaneous. hev3, rfc8305,
+    /// curl, chrome-hev3, firefox-nightly and simultaneous query AAAA and A separately; the others wait for
+    /// both. The default is hev3; with --happy-eyeballs=off it is sequential. -v shows the rules in force
+    /// and why each attempt started.
     #[arg(long, value_name = "NAME", value_parser = values::preset)]
     pub(crate) policy: Option<Preset>,
-    /// The Connection Attempt Delay; 0: all at once; `off`: one address after another [default: 250ms, or the
-    /// policy's]
+    /// Connection Attempt Delay; 0 starts all attempts at once; `off` tries one at a time [default: 250ms,
+    /// or from the policy]
+    ///
+    /// The next attempt starts when this time has passed since the last start (RFC 8305 section 5), or when
+    /// the newest attempt fails. Two attempts start at least 10 ms apart. With `off`, the next address is
+    /// tried only after the previous attempt has failed.
     #[arg(long, value_name = "DELAY|off", require_equals = true, num_args = 0..=1)]
     #[arg(default_missing_value = "250ms")]
-    pub(crate) happy_eyeballs: Option<Pace>,
-    /// Ask for each family by itself, and let addresses in hand wait this long for IPv6 [default: 50ms, or the
-    /// policy's]
+    pub(crate) happy_eyeballs: Option<AttemptDelay>,
+    /// Wait this long for AAAA after A has answered; queries each family separately [default: 50ms, or from
+    /// the policy]
+    ///
+    /// This is the Resolution Delay of RFC 8305 section 3. Addresses that arrive later join the race. Names
+    /// in /etc/hosts are looked up once for both families. If gai.conf(5) prefers IPv4, the race waits for
+    /// A instead of AAAA.
     #[arg(long, value_name = "DUR", value_parser = duration)]
     pub(crate) resolution_delay: Option<Duration>,
-    /// The First Address Family Count; 0 keeps the resolver's order [default: 1, with `off` 0, or the policy's]
+    /// First Address Family Count (RFC 8305 section 4); 0 keeps the resolver's order [default: 1, with
+    /// `off` 0, or from the policy]
     #[arg(long, value_name = "N")]
     pub(crate) interleave: Option<usize>,
-    /// At most this many attempts at a time [default: 6, or the policy's]
+    /// Maximum number of attempts in progress at the same time [default: 6, or from the policy]
     #[arg(long, value_name = "N")]
     pub(crate) max_parallel: Option<NonZero<usize>>,
-    /// Time for one attempt [default: as long as the kernel tries; with --udp 200ms, with --compare 3s]
+    /// Time limit of one attempt [default: the kernel's limit; with --udp 200ms, with --compare 3s]
     #[arg(long, value_name = "DUR", value_parser = positive)]
     pub(crate) attempt_timeout: Option<Duration>,
     /// Try the addresses of this family first
@@ -118,7 +151,7 @@ pub(crate) struct RaceArgs {
     pub(crate) prefer: Option<FamilyArg>,
 }
 
-/// More than one connection is made, to see what there is.
+/// Arguments that make more than one connection per target.
 #[derive(Debug, Args)]
 pub(crate) struct SurveyArgs {
     #[command(flatten)]
@@ -127,28 +160,33 @@ pub(crate) struct SurveyArgs {
     pub(crate) compare: CompareArgs,
 }
 
-/// For those who do nothing with the connection.
+/// Arguments of commands that close the connection at once.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Race")]
 pub(crate) struct ProbeArgs {
-    /// Let every attempt finish: probe every address, however many there are
+    /// Probe every address: let every attempt finish and do not stop at the first success
+    ///
+    /// Without this flag at most 16 addresses are tried, and attempts still in progress are canceled when
+    /// one succeeds.
     #[arg(long)]
     pub(crate) all: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SuccessArg {
-    /// A connection; TLS follows over the one that has won
+    /// TCP is connected; TLS follows over the winning connection
     Tcp,
-    /// TLS: an address that is silent, or has a bad certificate, loses to the next
+    /// The TLS handshake is done; an address that is silent or has a bad certificate loses to the next
     Tls,
 }
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Race")]
 pub(crate) struct CompareArgs {
-    /// Measure each lookup and each address by itself, and tell what every policy would get from here; `live`:
-    /// run each policy as well, and tell where that differs
+    /// Measure each lookup and each address separately, and predict the result of every policy; `live` also
+    /// runs each policy
+    ///
+    /// The section COMPARING explains the measurement, the prediction and the table.
     #[arg(long, value_name = "WHAT", require_equals = true, num_args = 0..=1)]
     #[arg(default_missing_value = "predict", conflicts_with_all = [
         "udp", "relay", "again", "wait", "all", "require", "fail_on_fallback", "max_cost", "cert_expiry",
@@ -159,38 +197,45 @@ pub(crate) struct CompareArgs {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum CompareArg {
-    /// What every policy would get
+    /// Predict the result of every policy
     Predict,
-    /// What it gets, beside that
+    /// Predict the result, then run every policy and report differences
     Live,
 }
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Names")]
 pub(crate) struct LookupArgs {
-    /// Use these addresses for a host instead of asking the resolver; curl's HOST:PORT:ADDR works too
+    /// Use these addresses for HOST instead of resolving it; curl's HOST:PORT:ADDR also works
     #[arg(long, value_name = "HOST:ADDR[,ADDR...]")]
     pub(crate) resolve: Vec<Pinned>,
-    /// Who is asked for addresses: the system (getaddrinfo), or name servers [default: system; with --server dns]
+    /// Resolve with the system (getaddrinfo) or with name servers directly [default: system; with --server
+    /// dns]
+    ///
+    /// With `dns`, loopctl queries AAAA and A at the same time and sorts the answers by RFC 6724. Without
+    /// --server, it reads /etc/hosts first, then queries the servers of resolv.conf(5) with its search
+    /// list. Servers may use half of --timeout, divided evenly among all tries. `timeout` and `attempts` of
+    /// resolv.conf(5) apply where they end sooner. The report lists every query.
     #[arg(long, value_name = "WHO")]
     pub(crate) via: Option<LookupArg>,
-    /// Ask this name server and not those of resolv.conf(5): [udp|tcp|tls|https://]HOST[:PORT]; may be given again
+    /// Query this name server instead of those of resolv.conf(5): [udp|tcp|tls|https://]HOST[:PORT];
+    /// repeatable
     #[arg(long, value_name = "SERVER")]
     pub(crate) server: Vec<DnsServer>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LookupArg {
-    /// What other programs of this host get
+    /// getaddrinfo, as other programs on this host
     System,
-    /// Name servers, every question of which is told
+    /// Name servers; the report lists every query
     Dns,
 }
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Socket")]
 pub(crate) struct SocketArgs {
-    /// Connect from this address; give one of each family to cover both
+    /// Connect from this local address; give one per family to cover both
     #[arg(short, long, value_name = "ADDR[:PORT]", value_parser = source)]
     pub(crate) source: Vec<SocketAddr>,
     /// Connect through this network interface
@@ -198,16 +243,16 @@ pub(crate) struct SocketArgs {
     pub(crate) interface: Option<String>,
     #[command(flatten)]
     pub(crate) packets: PacketArgs,
-    /// Multipath TCP; a plain socket where the kernel has none
+    /// Use Multipath TCP (RFC 8684); a plain TCP socket where the kernel has none
     #[arg(long)]
     pub(crate) mptcp: bool,
-    /// TCP Fast Open: uses a cookie of the server's, or asks for one
+    /// Use TCP Fast Open (RFC 7413): send a cookie of the server, or request one
     #[arg(long)]
     pub(crate) tfo: bool,
-    /// Send small writes at once
+    /// Send small writes at once (TCP_NODELAY)
     #[arg(long)]
     pub(crate) nodelay: bool,
-    /// Test silent connections: after IDLE, every INTVL, CNT times (2h, 75s and 9 unless given)
+    /// Probe an idle connection after IDLE, then every INTVL, CNT times [defaults: 2h, 75s, 9]
     #[arg(long, value_name = "IDLE,INTVL,CNT", require_equals = true, num_args = 0..=1)]
     #[arg(default_missing_value = "", value_parser = values::keepalive)]
     pub(crate) keepalive: Option<Keepalive>,
@@ -215,13 +260,13 @@ pub(crate) struct SocketArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct PacketArgs {
-    /// How many routers a packet may pass
+    /// Time To Live (IPv6: hop limit) of outgoing packets
     #[arg(long, value_name = "HOPS", value_parser = clap::value_parser!(u8).range(1..))]
     pub(crate) ttl: Option<u8>,
-    /// Differentiated Services Code Point
+    /// Differentiated Services Code Point of outgoing packets (RFC 2474)
     #[arg(long, value_name = "0..63", value_parser = clap::value_parser!(u8).range(0..=63))]
     pub(crate) dscp: Option<u8>,
-    /// Mark for this host's routing and firewall rules
+    /// Mark for routing and firewall rules of this host (SO_MARK)
     #[arg(long, value_name = "N", value_parser = values::mark)]
     pub(crate) mark: Option<u32>,
 }
@@ -229,11 +274,16 @@ pub(crate) struct PacketArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Relay")]
 pub(crate) struct RelayArgs {
-    /// Relay standard input to the connection, and what comes back to standard output; the report goes to
+    /// Copy standard input to the connection and the connection to standard output; the report goes to
     /// standard error
+    ///
+    /// The end of the input is passed on (shutdown), and what the peer still sends is written. The relay
+    /// stops when the peer closes, even if standard input is still open; input already available is sent
+    /// first. Each side is read only as fast as the other side accepts data. --timeout limits the
+    /// connection, not the relay. If an expectation fails, nothing is relayed.
     #[arg(short, long, conflicts_with_all = ["again", "all", "targets_from"])]
     pub(crate) relay: bool,
-    /// End a relay when nothing has come or gone for this long
+    /// Stop a relay after this time without data in either direction; exit status 28
     #[arg(long, value_name = "DUR", value_parser = positive, requires = "relay")]
     pub(crate) idle_timeout: Option<Duration>,
 }
@@ -241,13 +291,13 @@ pub(crate) struct RelayArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Expectations (exit status 3 where one does not hold)")]
 pub(crate) struct ExpectArgs {
-    /// The connection must be over this family
+    /// Require a connection over this family
     #[arg(long, value_name = "4|6")]
     pub(crate) require: Option<FamilyArg>,
-    /// The first address must win
+    /// Require that the first address wins
     #[arg(long)]
     pub(crate) fail_on_fallback: bool,
-    /// Waiting for answers and for addresses that did not win must cost no more than this
+    /// Maximum delay added by Happy Eyeballs: waiting for answers and for addresses that did not win
     #[arg(long, value_name = "DUR", value_parser = duration)]
     pub(crate) max_cost: Option<Duration>,
 }
@@ -257,20 +307,26 @@ pub(crate) struct ExpectArgs {
 #[group(id = "repeat", multiple = true)]
 #[command(group = clap::ArgGroup::new("again").multiple(true))]
 pub(crate) struct RepeatArgs {
-    /// Connect N times; with --interval alone, until interrupted
+    /// Connect N times; without it, --interval repeats until interrupted
     #[arg(short, long, value_name = "N", conflicts_with = "wait", group = "again")]
     pub(crate) count: Option<NonZero<u64>>,
     /// Time from one start to the next [default: 1s]
+    ///
+    /// A name is resolved once, unless --fresh-dns is given or the race ended before all queries were
+    /// answered.
     #[arg(short, long, value_name = "DUR", value_parser = duration, conflicts_with = "wait")]
     #[arg(group = "again")]
     pub(crate) interval: Option<Duration>,
-    /// Resolve the name anew every time, and tell when its addresses change
+    /// Resolve the name for every connection; report when its addresses change
     #[arg(long, requires = "again")]
     pub(crate) fresh_dns: bool,
-    /// Show how the times are distributed
+    /// Show the distribution of connect times
     #[arg(long, requires = "again")]
     pub(crate) histogram: bool,
-    /// Try until it connects, at most this long [60s where no time is given]
+    /// Retry until connected, for at most this long [default: 60s]
+    ///
+    /// The pause between tries starts at 0.1 s and doubles up to 2 s. If the time passes, the exit status
+    /// is 28.
     #[arg(short, long, value_name = "DUR", require_equals = true, num_args = 0..=1)]
     #[arg(default_missing_value = "60s", value_parser = positive)]
     pub(crate) wait: Option<Duration>,
@@ -279,22 +335,22 @@ pub(crate) struct RepeatArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct ExportArgs {
-    /// One attempt a line, comma-separated, with a header
+    /// Print one line per attempt, comma-separated, with a header
     #[arg(long, conflicts_with_all = ["json", "ndjson"])]
     pub(crate) csv: bool,
-    /// One attempt a line, tab-separated, without a header
+    /// Print one line per attempt, tab-separated, without a header
     #[arg(long, conflicts_with_all = ["json", "ndjson", "csv"])]
     pub(crate) plain: bool,
-    /// Metrics for Prometheus' textfile collector
+    /// Print metrics for the textfile collector of Prometheus
     #[arg(long, conflicts_with_all = ["json", "ndjson", "csv", "plain", "count", "interval"])]
     pub(crate) prom: bool,
-    /// Show more of what the kernel knows of the connection
+    /// Show more of the kernel's TCP_INFO for the connection
     #[arg(long, conflicts_with = "again")]
     pub(crate) tcp_info: bool,
     /// Write the report to FILE instead of standard output (with --relay: standard error)
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
-    /// Begin lines with the time, in seconds since 1970
+    /// Start lines with the time, in seconds since 1970
     #[arg(short = 'D', long)]
     pub(crate) timestamps: bool,
 }

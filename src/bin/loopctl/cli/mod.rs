@@ -12,25 +12,25 @@ pub(crate) mod values;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-pub(crate) use crate::config::fault::{Fault, FaultArg, Spread};
 pub(crate) use connect::{
-    CompareArg, ConnectArgs, ConnectionArgs, ExpectArgs, ExportArgs, LookupArg, LookupArgs,
-    ProbeArgs, RaceArgs, RelayArgs, RepeatArgs, SocketArgs, SuccessArg, TargetArgs,
+    ConnectArgs, ConnectionArgs, ExpectArgs, ExportArgs, LookupArg, LookupArgs, ProbeArgs,
+    RaceArgs, RelayArgs, RepeatArgs, SocketArgs, SuccessArg, TargetArgs,
 };
-pub(crate) use resolve::{OrderArg, ResolveArgs, ViaArg};
+pub(crate) use resolve::ResolveArgs;
 pub(crate) use sendfile::{MethodArg, SendfileArgs};
 pub(crate) use serve::{
-    LimitArgs, ListenArgs, LogArg, ModeArg, ModeArgs, ServeArgs, ServerTlsArgs, SinkArgs,
+    LimitArgs, ListenArgs, ModeArg, ModeArgs, ServeArgs, ServerTlsArgs, SinkArgs,
 };
-pub(crate) use tls::{OwnArgs, Protocols, StartTlsArg, TlsArgs, TrustArgs, VersionArg};
-pub(crate) use values::{FamilyArg, Pace, Pinned, Words, duration};
+pub(crate) use tls::{OwnArgs, Protocols, TlsArgs, TrustArgs, VersionArg};
+pub(crate) use values::{AttemptDelay, FamilyArg, Pinned, duration};
 
+use crate::config::ColorChoice;
 use values::positive;
 
-/// Says why a connection is slow or fails: races every address and reports every attempt
+/// Explain why a connection is slow or fails: race every address, report every attempt
 #[derive(Debug, Parser)]
 #[command(name = "loopctl", version, max_term_width = 100, disable_help_subcommand = true)]
 #[command(before_long_help = "\
@@ -53,12 +53,12 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Connect to each TARGET, racing its addresses; report every attempt
     Connect(Box<ConnectArgs>),
-    /// Listen: echo, files over HTTP, a program for each client, or nothing at all; with faults on demand
+    /// Listen and serve: echo, files over HTTP, a program per client, a sink; with faults on demand
     #[command(visible_alias = "listen")]
     Serve(Box<ServeArgs>),
-    /// Show what names resolve to, in the order in which a connection would use it
+    /// Resolve names through the system and name servers, in the order a connection would try them
     Resolve(Box<ResolveArgs>),
-    /// Send a file over a connection, by the kernel where it can; measure and verify
+    /// Send a file over a connection with sendfile(2); measure and verify the transfer
     Sendfile(Box<SendfileArgs>),
     /// Race a scripted dual-stack host on loopback; needs no network
     #[command(before_long_help = "\
@@ -67,18 +67,18 @@ Examples:
   loopctl demo --happy-eyeballs=off          the same host, one address after another
   loopctl demo --json | jq .attempts")]
     Demo(DemoArgs),
-    /// Print the completions of a shell
+    /// Print shell completions
     #[command(before_long_help = "\
 Examples:
   loopctl completions bash > ~/.local/share/bash-completion/completions/loopctl")]
     Completions {
-        /// The shell
+        /// Shell to complete for
         shell: Shell,
     },
-    /// Write the completions of every shell and the man pages
+    /// Write shell completions, man pages and JSON schemas
     #[command(name = "__generate", hide = true)]
     Generate {
-        /// Where to: DIR/completions and DIR/man
+        /// Directory that receives completions/ and man/
         dir: PathBuf,
     },
 }
@@ -91,9 +91,9 @@ pub(crate) struct DemoArgs {
     pub(crate) probe: ProbeArgs,
 }
 
-/// Flags of every subcommand, before or after its name.
+/// Arguments of every subcommand, before or after its name.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Options of every subcommand")]
+#[command(next_help_heading = "Common options")]
 pub(crate) struct GlobalArgs {
     #[command(flatten)]
     pub(crate) family: FamilyArgs,
@@ -101,63 +101,58 @@ pub(crate) struct GlobalArgs {
     pub(crate) output: OutputArgs,
     #[command(flatten)]
     pub(crate) debug: DebugArgs,
-    /// Time for the whole of one target, with --relay until it is connected: 250ms, 2s, 1m30s; a bare
-    /// number is seconds [default: 10s; resolve: 5s; serve: none; sendfile: 10s to connect, none to send]
+    /// Time limit per target: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: 5s; serve:
+    /// none]
+    ///
+    /// With --relay the limit ends when the connection is made. `sendfile` has 10 s to connect and no limit
+    /// to send by default; --timeout limits both together.
     #[arg(long, global = true, value_name = "DUR", value_parser = positive)]
     pub(crate) timeout: Option<Duration>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct FamilyArgs {
-    /// Only IPv4
+    /// Use IPv4 only
     #[arg(short = '4', long, global = true, conflicts_with = "ipv6")]
     pub(crate) ipv4: bool,
-    /// Only IPv6
+    /// Use IPv6 only
     #[arg(short = '6', long, global = true)]
     pub(crate) ipv6: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct OutputArgs {
-    /// One JSON document at the end; an array of them for several targets; for serve, a record a line
+    /// Print one JSON document at the end; several targets give an array; `serve` prints one record per
+    /// line
     #[arg(long, global = true, conflicts_with = "ndjson")]
     pub(crate) json: bool,
-    /// One JSON record a line: every event as it happens, then the document
+    /// Print every event as one line of JSON as it happens, then the document
     #[arg(long, global = true)]
     pub(crate) ndjson: bool,
-    /// Write every event to FILE, as qlog (JSON text sequences)
+    /// Write every event to FILE as qlog (JSON text sequences)
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) qlog: Option<PathBuf>,
-    /// Show no live view
+    /// Do not show progress on the terminal
     #[arg(long, global = true)]
     pub(crate) no_progress: bool,
     /// When to use colours
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
-    pub(crate) color: ColorArg,
-    /// Tell attempts as they happen; twice: also what the event loop does
+    pub(crate) color: ColorChoice,
+    /// Print attempts as they happen; twice: also events of the event loop
     #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
     pub(crate) verbose: u8,
-    /// Print nothing; the exit status tells
+    /// Print nothing; report by exit status only
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct DebugArgs {
-    /// Turn on the event loop's debug mode, and report slow callbacks after the result
+    /// Enable the event loop's debug mode; report slow callbacks after the result
     #[arg(long, global = true)]
     pub(crate) debug: bool,
-    /// Report callbacks, task steps and turns that took at least this long (with --debug: 100ms)
+    /// Report callbacks, task steps and loop turns that took at least this long [default with --debug:
+    /// 100ms]
     #[arg(long, global = true, value_name = "DUR", value_parser = duration)]
     pub(crate) slow_callback: Option<Duration>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ColorArg {
-    /// On a terminal, unless NO_COLOR is set or TERM is dumb
-    Auto,
-    /// Always
-    Always,
-    /// Never
-    Never,
 }

@@ -23,7 +23,12 @@ Examples:
   loopctl sendfile --resume big.bin host:9000                          what goes on where it was broken off
   loopctl sendfile --json big.bin host:9000 | jq '.method, .calls, .bytes_per_second'")]
 pub(crate) struct SendfileArgs {
-    /// What to send; `-` is standard input
+    /// File to send; `-` is standard input
+    ///
+    /// The file is opened before the connection is made; loopctl waits for the writer of a FIFO afterwards.
+    /// The size at that moment is sent, even if the file grows. If the file becomes shorter, or has fewer
+    /// bytes than --count, the exit status is 18. Standard input that is a file is sent from its current
+    /// offset.
     #[arg(value_name = "FILE|-")]
     pub(crate) file: PathBuf,
     /// host:port, [v6]:port, :port (localhost) or unix:/path; the port may be a service name
@@ -38,47 +43,56 @@ pub(crate) struct SendfileArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(next_help_heading = "What is sent")]
+#[command(next_help_heading = "Part of the file")]
 pub(crate) struct PartArgs {
-    /// Begin at this byte of the file
+    /// Start at this byte of the file
     #[arg(long, value_name = "SIZE", value_parser = size, default_value = "0", hide_default_value = true)]
     pub(crate) offset: u64,
-    /// Send so many bytes [default: to the end of the file]
+    /// Send this many bytes [default: to the end of the file]
     #[arg(long, value_name = "SIZE", value_parser = some_bytes)]
     pub(crate) count: Option<NonZero<u64>>,
-    /// Ask the sink how much it has, and send the rest; it has to be `loopctl serve --mode sink --resume`. Without
-    /// this, the other end cannot tell the end of the file from that of a sender that is killed
+    /// Continue a transfer: query what the sink has, and send the rest; needs `loopctl serve --mode sink
+    /// --resume`
+    ///
+    /// The section RESUMING describes the exchange. Without --resume the receiver cannot tell the end of
+    /// the file from a killed sender.
     #[arg(long, conflicts_with_all = ["offset", "count"])]
     pub(crate) resume: bool,
 }
 
 #[derive(Debug, Args)]
-#[command(next_help_heading = "How it is sent")]
+#[command(next_help_heading = "Transfer")]
 pub(crate) struct HowArgs {
-    /// By the kernel, or read and sent, or by the kernel if it can
+    /// How to send: with sendfile(2), by copying, or with sendfile(2) where possible
     #[arg(long, value_name = "METHOD", default_value = "auto")]
     pub(crate) method: MethodArg,
-    /// Fail where the kernel cannot: --method sendfile
+    /// Fail if the kernel does not support sendfile(2) for this file; same as --method sendfile
     #[arg(long, conflicts_with = "method")]
     pub(crate) no_fallback: bool,
-    /// No faster than this: 1MiB/s, 64kB/s
+    /// Maximum rate: 1MiB/s, 64kB/s
     #[arg(long, value_name = "SIZE/s", value_parser = rate)]
     pub(crate) rate: Option<NonZero<u64>>,
-    /// Print the checksum of what was sent, as sha256sum and b3sum do; with --resume, that of the file
+    /// Print the checksum of the bytes sent, as sha256sum and b3sum do; with --resume, of the whole file
+    ///
+    /// loopctl reads the file a second time while the kernel sends it. If the file changed during the
+    /// transfer it is read again; a different checksum exits 18.
     #[arg(long, value_name = "ALGORITHM")]
     pub(crate) checksum: Option<Algorithm>,
-    /// Give up when the peer has taken nothing for this long
+    /// Stop when the peer has accepted no data for this long; exit status 28
+    ///
+    /// With --resume this also limits the wait for the sink's lines. There is no time limit on a pipe's
+    /// writer.
     #[arg(long, value_name = "DUR", value_parser = positive, default_value = "30s")]
     pub(crate) idle_timeout: Duration,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum MethodArg {
-    /// sendfile(2) if the kernel can, otherwise a copy
+    /// sendfile(2) where the kernel supports it, otherwise a copy
     Auto,
     /// sendfile(2)
     Sendfile,
-    /// Read and sent
+    /// read(2) and send(2)
     Copy,
 }
 

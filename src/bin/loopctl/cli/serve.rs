@@ -10,8 +10,15 @@ use ipnet::IpNet;
 use super::tls::{Protocols, VersionArg};
 use super::values::{alpn, at_least_one, duration, network, positive, rate, size};
 use crate::config::fault::FaultArg;
+use crate::config::{LogFormat, ProgramCommand};
 use crate::util::checksum::Algorithm;
 
+/// Inject a fault: KIND[=VALUE][~JITTER][@PERCENT]; repeatable
+///
+/// Kinds: accept-delay=DUR, delay=DUR, close[=DUR], reset[=DUR], half-close[=DUR], stall-after=SIZE,
+/// reset-after=SIZE, slice=SIZE/DUR, rate=SIZE/s, backlog[=N]. With --tls also: tls-stall, tls-close,
+/// tls-wrong-name, tls-expired, tls-bare-fin. ~JITTER varies the value; @PERCENT is the share of
+/// clients affected. The section FAULTS describes each kind.
 #[derive(Debug, Args)]
 #[command(before_long_help = "\
 Examples:
@@ -42,19 +49,22 @@ pub(crate) struct ServeArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(next_help_heading = "What clients get")]
+#[command(next_help_heading = "Service")]
 #[command(group = clap::ArgGroup::new("program"))]
 pub(crate) struct ModeArgs {
     /// What is done with each client
     #[arg(long, value_name = "MODE", default_value = "echo", conflicts_with = "program")]
     pub(crate) mode: ModeArg,
-    /// The files of --mode http; nothing outside of DIR is shown
+    /// Serve the files below DIR (--mode http); nothing outside DIR is served
     #[arg(long, value_name = "DIR")]
     pub(crate) root: Option<PathBuf>,
-    /// Run CMD for each client, without a shell: its input and output are the connection
+    /// Run CMD for each client, without a shell; the connection is its standard input and output
+    ///
+    /// When the client has finished sending, the program's input ends. When the program exits, the
+    /// connection is closed. When the client disconnects, the program and its children get SIGTERM.
     #[arg(long, value_name = "CMD", group = "program", value_parser = super::values::words)]
-    pub(crate) exec: Option<super::values::Words>,
-    /// As --exec, with /bin/sh
+    pub(crate) exec: Option<ProgramCommand>,
+    /// Run CMD with /bin/sh for each client; otherwise as --exec
     #[arg(long, value_name = "CMD", group = "program")]
     pub(crate) shell: Option<String>,
     #[command(flatten)]
@@ -62,50 +72,56 @@ pub(crate) struct ModeArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(next_help_heading = "What --mode sink does with what it receives")]
+#[command(next_help_heading = "Sink (--mode sink)")]
 pub(crate) struct SinkArgs {
-    /// Where it goes: into a file, one client after another; into a directory, a file for each client; `-` is
-    /// standard output. A file has .part at the end of its name until it is whole
+    /// Store received data (--mode sink): FILE, one client after another; DIR, one file per client; `-` for
+    /// standard output
+    ///
+    /// A file is written as NAME.part and renamed when the transfer is complete.
     #[arg(long, value_name = "FILE|DIR|-")]
     pub(crate) output: Option<PathBuf>,
-    /// Let --output replace a file that exists
+    /// Let --output replace an existing file
     #[arg(long, requires = "output")]
     pub(crate) force: bool,
-    /// Print the checksum of what was received, as sha256sum and b3sum do
+    /// Print the checksum of received data, as sha256sum and b3sum do
     #[arg(long, value_name = "ALGORITHM")]
     pub(crate) checksum: Option<Algorithm>,
-    /// Break off transfers that are larger
+    /// Abort transfers larger than this
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) max_size: Option<u64>,
-    /// Go on with what there is of FILE.part, and take only clients that say how long the file is, so that one
-    /// that is killed leaves no half of it as the whole (`loopctl sendfile --resume`)
+    /// Continue FILE.part; accept only clients that announce the length (`loopctl sendfile --resume`)
+    ///
+    /// A client that is killed then leaves FILE.part, not a partial file that looks complete.
     #[arg(long, requires_all = ["output", "once"], conflicts_with = "force")]
     pub(crate) resume: bool,
 }
 
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Where it listens")]
+#[command(next_help_heading = "Listen")]
 pub(crate) struct ListenArgs {
-    /// host:port, [v6]:port, :port (every interface), unix:/path or unix:@name; port 0 is a free one
+    /// host:port, [v6]:port, :port (every interface), unix:/path or unix:@name; port 0 selects a free port
     /// [default: localhost:0, or the sockets of LISTEN_FDS]
+    ///
+    /// `localhost` is served on 127.0.0.1 and ::1. `:port` opens one socket per family. Without an address
+    /// beyond loopback, only this machine can connect.
     #[arg(value_name = "ADDR")]
     pub(crate) addresses: Vec<String>,
-    /// Datagrams instead of connections
+    /// Serve datagrams instead of connections
     #[arg(short, long)]
     pub(crate) udp: bool,
-    /// How many connections may wait to be accepted
+    /// Maximum number of connections waiting to be accepted
     #[arg(long, value_name = "N", default_value = "100", conflicts_with = "udp")]
     pub(crate) backlog: u32,
-    /// Share the address with other servers; the kernel deals out the clients
+    /// Share the address with other servers (SO_REUSEPORT); the kernel distributes clients
     #[arg(long)]
     pub(crate) reuse_port: bool,
-    /// [::]:port takes IPv6 only; IPv4 clients come to it otherwise
+    /// Accept only IPv6 on `[::]:port`; without this flag it also accepts IPv4
     #[arg(long)]
     pub(crate) v6only: bool,
-    /// Port 0 becomes the same port on all addresses of an ADDR, such as both of localhost
+    /// Use the same free port on all addresses of an ADDR, such as both of localhost
     #[arg(long)]
     pub(crate) same_port: bool,
-    /// Write the ports to FILE, one a line, once clients can connect
+    /// Write the ports to FILE, one per line, once clients can connect
     #[arg(long, value_name = "FILE")]
     pub(crate) port_file: Option<PathBuf>,
 }
@@ -113,20 +129,22 @@ pub(crate) struct ListenArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "TLS")]
 pub(crate) struct ServerTlsArgs {
-    /// Speak TLS, with a certificate made for this run; or with that of a PEM file, its key in a second one
-    /// unless it is in the same. Given again, clients get the one for the name that they ask for (SNI)
+    /// Serve TLS with a certificate made for this run, or with CERT[,KEY] (PEM files); repeatable, selected
+    /// by SNI
+    ///
+    /// The section TLS describes the certificate made for a run and the choice among several.
     #[arg(long, value_name = "CERT[,KEY]", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub(crate) tls: Vec<String>,
-    /// Write the certificate made for this run to FILE, where it stays, instead of to a temporary file
+    /// Write the certificate made for this run to FILE and keep it, instead of a temporary file
     #[arg(long, value_name = "FILE", requires = "tls")]
     pub(crate) tls_cert_file: Option<PathBuf>,
-    /// Let in only clients with a certificate that one of those in FILE has signed
+    /// Require a client certificate signed by a CA in FILE
     #[arg(long, value_name = "FILE", requires = "tls")]
     pub(crate) client_ca: Option<PathBuf>,
-    /// The protocols to agree on, the best first: h2,http/1.1
+    /// ALPN protocols in order of preference: h2,http/1.1
     #[arg(long, value_name = "NAME[,NAME...]", requires = "tls", value_parser = alpn)]
     pub(crate) alpn: Option<Protocols>,
-    /// No version of TLS below this one
+    /// Minimum TLS version
     #[arg(long, value_name = "VERSION", requires = "tls", default_value = "1.2")]
     pub(crate) tls_min: VersionArg,
 }
@@ -134,31 +152,34 @@ pub(crate) struct ServerTlsArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Limits")]
 pub(crate) struct LimitArgs {
-    /// At most N clients at a time; others wait in the backlog
+    /// Maximum number of clients at the same time; others wait in the backlog
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub(crate) max_conns: Option<NonZero<usize>>,
-    /// End after N clients (with --udp, N datagrams)
+    /// Exit after N clients (with --udp, N datagrams)
     #[arg(short = 'n', long, value_name = "N", value_parser = at_least_one)]
     pub(crate) count: Option<NonZero<usize>>,
-    /// End after one client: -n 1
+    /// Exit after one client; same as -n 1
     #[arg(long, conflicts_with = "count")]
     pub(crate) once: bool,
-    /// Close a connection over which nothing has gone for so long
+    /// Close a connection after this much inactivity
     #[arg(long, value_name = "DUR", value_parser = positive)]
     pub(crate) idle_timeout: Option<Duration>,
-    /// Send and receive no faster, for each connection: 1MiB/s, 64kB/s
+    /// Maximum rate of each connection, in each direction: 1MiB/s, 64kB/s
     #[arg(long, value_name = "SIZE/s", value_parser = rate)]
     pub(crate) rate: Option<NonZero<u64>>,
-    /// Serve clients of this network only; may be given again
+    /// Accept clients of this network only; repeatable
     #[arg(long, value_name = "CIDR", value_parser = network)]
     pub(crate) allow: Vec<IpNet>,
     /// Time for clients to finish after SIGINT or SIGTERM
+    ///
+    /// Clients without traffic for 250 ms are closed at once. A client that has sent data to a sink is
+    /// given until its end-of-file. If clients are cut off, the exit status is 28.
     #[arg(long, value_name = "DUR", default_value = "5s", value_parser = duration)]
     pub(crate) grace: Duration,
 }
 
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Faults on demand")]
+#[command(next_help_heading = "Faults")]
 pub(crate) struct FaultArgs {
     /// Misbehave; may be given again. accept-delay=DUR, delay=DUR, close[=DUR], reset[=DUR],
     /// half-close[=DUR], stall-after=SIZE, reset-after=SIZE, slice=SIZE/DUR, rate=SIZE/s or backlog[=N];
@@ -166,7 +187,7 @@ pub(crate) struct FaultArgs {
     /// ~JITTER varies the value, @PERCENT the clients that are hit
     #[arg(long = "fault", value_name = "KIND[=VALUE][~JITTER][@PERCENT]")]
     pub(crate) faults: Vec<FaultArg>,
-    /// Repeat the choices of an earlier run
+    /// Seed for the random choices of faults; the summary of a run shows its seed
     #[arg(long, value_name = "N", requires = "faults")]
     pub(crate) fault_seed: Option<u64>,
 }
@@ -174,36 +195,28 @@ pub(crate) struct FaultArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct ToldArgs {
-    /// How each closed connection is told
+    /// Format of the per-connection log line
     #[arg(long, value_name = "FORMAT", default_value = "text", conflicts_with_all = ["json", "ndjson"])]
-    pub(crate) log: LogArg,
-    /// Tell the totals this often
+    pub(crate) log: LogFormat,
+    /// Print the totals at this interval
     #[arg(long, value_name = "DUR", value_parser = positive)]
     pub(crate) stats: Option<Duration>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ModeArg {
-    /// Sends back what it receives (RFC 862)
+    /// Send received data back (RFC 862)
     Echo,
-    /// Receives, and sends nothing (RFC 863)
+    /// Receive and discard data (RFC 863)
     Discard,
-    /// Sends printable characters without end (RFC 864)
+    /// Send printable characters without end (RFC 864)
     Chargen,
-    /// Sends the time, and closes (RFC 867)
+    /// Send the time and close (RFC 867)
     Daytime,
-    /// Answers HTTP/1.1: files with --root, otherwise what the request looked like
+    /// Answer HTTP/1.1: files with --root, otherwise a description of the request
     Http,
-    /// Receives, and puts it where --output says
+    /// Receive data and store it (--output)
     Sink,
-    /// Accepts, and never reads or answers
+    /// Accept, and never read or answer
     Blackhole,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LogArg {
-    /// One line for people
-    Text,
-    /// One JSON record a line
-    Json,
 }

@@ -6,26 +6,33 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::values::{alpn, duration};
+use crate::config::StartTls;
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "TLS")]
 #[command(group = clap::ArgGroup::new("secure").multiple(true))]
 pub(crate) struct TlsArgs {
-    /// Speak TLS, and report what was agreed on and whom the peer says it is; with -v its whole chain of
-    /// certificates
+    /// Use TLS; report version, cipher suite and certificate; -v shows the whole certificate chain
+    ///
+    /// The connection counts as made when the handshake is done, within --timeout. Certificates must lead
+    /// to a CA that the system trusts, or that --ca names, and match the host of the target or --sni.
+    /// Sessions are never resumed. If the server requests a client certificate, loopctl waits 50 ms to 1 s
+    /// for the server to accept or reject it.
     #[arg(long, group = "secure")]
     pub(crate) tls: bool,
-    /// Ask for TLS in the words of a protocol that begins in plain
+    /// Start TLS inside a plain-text protocol (STARTTLS)
+    ///
+    /// The exchange runs over the connection that won the race, so an attempt wins by TCP. Plain-text data
+    /// after the server's answer is rejected.
     #[arg(long, value_name = "PROTOCOL", group = "secure")]
-    pub(crate) starttls: Option<StartTlsArg>,
-    /// The name that the peer is asked for and must have a certificate for, if it is not the target's host;
-    /// an empty one asks for none, and takes any
+    pub(crate) starttls: Option<StartTls>,
+    /// Server name to send (SNI) and to match against the certificate; empty sends none and matches any
     #[arg(long, value_name = "NAME", requires = "secure")]
     pub(crate) sni: Option<String>,
-    /// What is offered to be spoken over TLS, the best first
+    /// ALPN protocols to offer, in order of preference
     #[arg(long, value_name = "NAME[,NAME...]", requires = "secure", value_parser = alpn)]
     pub(crate) alpn: Option<Protocols>,
-    /// No version below this one
+    /// Minimum TLS version
     #[arg(long, value_name = "VERSION", requires = "secure", default_value = "1.2")]
     pub(crate) tls_min: VersionArg,
     #[command(flatten)]
@@ -34,52 +41,34 @@ pub(crate) struct TlsArgs {
     pub(crate) own: OwnArgs,
 }
 
-/// Whom to trust, and for how long.
+/// Arguments that decide which certificates are accepted.
 #[derive(Debug, Args)]
 pub(crate) struct TrustArgs {
-    /// Trust the certificates of FILE (PEM) and not the system's; may be given again
+    /// Trust the CA certificates in FILE (PEM) instead of the system's; repeatable
     #[arg(long, value_name = "FILE", requires = "secure")]
     pub(crate) ca: Vec<PathBuf>,
-    /// Take any certificate; what is wrong with it is told all the same
+    /// Accept any certificate; certificate problems are still reported
     #[arg(long, requires = "secure")]
     pub(crate) insecure: bool,
-    /// Fail (60) if a certificate of the peer's ends sooner than this, such as 14d
+    /// Exit 60 if a certificate of the peer expires within this time, such as 14d
     #[arg(long, value_name = "DUR", requires = "secure", value_parser = duration)]
     pub(crate) cert_expiry: Option<Duration>,
 }
 
-/// Who we are.
+/// Client certificate.
 #[derive(Debug, Args)]
 pub(crate) struct OwnArgs {
-    /// Our own certificate with its chain (PEM), for peers that ask
+    /// Client certificate with its chain (PEM)
     #[arg(long, value_name = "FILE", requires = "secure")]
     pub(crate) cert: Option<PathBuf>,
-    /// The key of --cert (PEM), if it is in a file of its own
+    /// Private key of --cert (PEM), if it is in a separate file
     #[arg(long, value_name = "FILE", requires = "cert")]
     pub(crate) key: Option<PathBuf>,
 }
 
-/// Names of protocols, in the order of preference (RFC 7301).
+/// ALPN protocol names in order of preference (RFC 7301).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Protocols(pub(crate) Vec<String>);
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum StartTlsArg {
-    /// RFC 3207
-    Smtp,
-    /// RFC 9051
-    Imap,
-    /// RFC 2595
-    Pop3,
-    /// RFC 4217
-    Ftp,
-    /// PostgreSQL's SSLRequest
-    Postgres,
-    /// RFC 4511
-    Ldap,
-    /// RFC 6120
-    Xmpp,
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum VersionArg {

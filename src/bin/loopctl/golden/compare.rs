@@ -1,0 +1,131 @@
+//! What every policy would get, and gets.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use loopctl::plan::{Answer, Family, FirstAttemptReason, Preset, Reason};
+
+use super::story::{began, epoch, errno, ms, subject};
+use super::{Golden, WIDTHS, human, plain};
+use crate::config::NamedPolicy;
+use crate::exit::Exit;
+use crate::output::human::text::Detail;
+use crate::output::json::connect as json;
+use crate::report::compare::{Lookup, LookupEnd, Measured, Measurement, Probe};
+use crate::report::connect::Schedule;
+use crate::report::{Attempt, Comparison, End, Outcome, Report, Via};
+
+fn probe(label: &str, to: &str, took: f64, outcome: Outcome) -> Probe {
+    let to: SocketAddr = to.parse().unwrap();
+    let schedule =
+        Schedule { reason: Reason::First(FirstAttemptReason::Known), start_lag: Duration::ZERO };
+    let attempt = Attempt { took: ms(took), outcome, ..Attempt::new(to.into(), ms(2.0), schedule) };
+    Probe { to, label: label.to_owned(), attempt, tls: None }
+}
+
+fn lookup(family: Family, took: f64, end: LookupEnd) -> Lookup {
+    Lookup { family, start: ms(0.1), took: ms(took), end }
+}
+
+fn measurement(lookups: Vec<Lookup>, probes: Vec<Probe>) -> Measurement {
+    Measurement {
+        lookups,
+        given: Vec::new(),
+        probes,
+        prefer: None,
+        is_ipv4_first: false,
+        patience: ms(3000.0),
+        kernel: ms(131_000.0),
+        is_dns: false,
+    }
+}
+
+/// A dead address of each family, a good one of each, and an AAAA record that takes its time.
+fn many(aaaa: f64) -> Measurement {
+    let refused = Outcome::Failure(loopctl::Phase::Connect, errno(111));
+    let probes = vec![
+        probe("6a", "[fd77::dead]:8443", 3000.0, Outcome::Timeout),
+        probe("6b", "[fd77::beef]:8443", 0.5, Outcome::Success),
+        probe("4a", "10.77.0.2:8443", 0.4, Outcome::Success),
+        probe("4b", "10.77.0.99:8443", 0.3, refused),
+    ];
+    let of = |is_wanted: fn(&SocketAddr) -> bool| {
+        LookupEnd::Found(probes.iter().map(|probe| probe.to).filter(is_wanted).collect())
+    };
+    let lookups = vec![
+        lookup(Family::Inet6, aaaa, of(SocketAddr::is_ipv6)),
+        lookup(Family::Inet, 0.9, of(SocketAddr::is_ipv4)),
+        lookup(Family::Unspecified, aaaa + 0.2, of(|_| true)),
+    ];
+    measurement(lookups, probes)
+}
+
+fn report(comparison: Comparison, end: End) -> Report {
+    let mut report = Report::new(subject("many.test:8443"), Via::System, began());
+    (report.total, report.end) = (ms(3003.0), end);
+    report.attempts =
+        comparison.measurement.probes.iter().map(|probe| probe.attempt.clone()).collect();
+    let candidates = report.attempts.iter().map(|attempt| attempt.address.clone());
+    report.resolve.candidates = candidates.collect();
+    report.selected = (end == End::Connected).then_some(1);
+    report.comparison = Some(Box::new(comparison));
+    report
+}
+
+fn compared(measurement: Measurement, is_live: bool) -> Comparison {
+    Comparison::new(measurement, &Preset::Hev3.into(), is_live, epoch())
+}
+
+fn golden(name: &str, report: &Report) {
+    let mut golden = Golden::default();
+    for width in WIDTHS {
+        let shown = human(report, plain(Some(width)), Detail::default());
+        golden.section(&format!("human {width}"), &shown);
+    }
+    golden.json("json", &json::document(report));
+    golden.assert(&format!("connect/compare-{name}.txt"));
+}
+
+#[test]
+fn comparisons() {
+    golden("probes", &report(compared(many(1.1), false), End::Connected));
+    golden("late", &report(compared(many(120.0), false), End::Connected));
+    let mut run = compared(many(1.1), true);
+    for row in &mut run.rows {
+        row.measured = row.prediction.connection().map(|(to, after)| {
+            let after = after + ms(0.7);
+            Measured { exit: Exit::Success, to: Some(to), after, why: None }
+        });
+    }
+    let why = Some("10.77.0.2 refused".to_owned());
+    let exit = Exit::NotConnected;
+    run.rows[5].measured = Some(Measured { exit, to: None, after: ms(251.0), why });
+    golden("live", &report(run, End::Connected));
+}
+
+/// A policy of one's own that has no connection where others have one.
+#[test]
+fn left_behind() {
+    let mut own: NamedPolicy = Preset::Sequential.into();
+    own.attempt_timeout = None;
+    own.interleave = 2;
+    let comparison = Comparison::new(many(1.1), &own, false, epoch());
+    golden("left-behind", &report(comparison, End::Failed(Exit::TimedOut)));
+}
+
+#[test]
+fn names_that_do_not_resolve() {
+    let failed = LookupEnd::Failed {
+        answer: Answer::NoName,
+        message: "cannot resolve `many.test`: Name or service not known (EAI_NONAME)".to_owned(),
+    };
+    let lookups = vec![
+        lookup(Family::Inet6, 10_000.0, LookupEnd::Silent),
+        lookup(Family::Inet, 2.0, failed),
+        lookup(Family::Unspecified, 10_000.0, LookupEnd::Interrupted),
+    ];
+    let mut report =
+        report(compared(measurement(lookups, Vec::new()), false), End::Failed(Exit::NotResolved));
+    report.resolve.error = Some("cannot resolve `many.test`".to_owned());
+    golden("no-name", &report);
+}

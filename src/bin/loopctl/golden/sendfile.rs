@@ -1,0 +1,101 @@
+//! Files on their way.
+
+use std::io;
+
+use loopctl::{CopyReason, Failure, SendfilePath};
+
+use super::story::{errno, ms};
+use super::{Golden, Story, WIDTHS, plain};
+use crate::commands::sendfile::{TransferProgress, TransferReport};
+use crate::diagnose::cause;
+use crate::exit::Exit;
+use crate::output::human::sendfile::text;
+use crate::output::json::sendfile as json;
+use crate::output::progress::bar::Progress;
+use crate::util::checksum::{Algorithm, Sum};
+
+fn golden(name: &str, story: Story, sending: TransferReport) {
+    let mut golden = Golden::default();
+    let mut report = story.report;
+    report.transfer = Some(Box::new(sending));
+    let sending = report.transfer.as_ref().unwrap();
+    for width in WIDTHS {
+        let message = cause::explain(&report).render(plain(Some(width)));
+        let shown = text::sent(sending, Some(width)) + &text::sum(sending);
+        golden.section(&format!("human {width}"), &format!("{shown}-- stderr\n{message}"));
+    }
+    golden.json("json", &json::document(&report, sending));
+    golden.assert(&format!("sendfile/{name}.txt"));
+}
+
+fn sending() -> TransferReport {
+    let mut sending = TransferReport::new("10m.bin".to_owned());
+    sending.wanted = Some(10_485_760);
+    sending.took = ms(12.5);
+    let (bytes, path) = (10_485_760, Some(SendfilePath::Native));
+    sending.went = TransferProgress { had: 0, bytes, path, calls: 161, retransmits: Some(1) };
+    sending
+}
+
+#[test]
+fn sent() {
+    let mut whole = sending();
+    let hex = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".to_owned();
+    whole.sum = Some(Sum { algorithm: Algorithm::Sha256, hex: hex.clone() });
+    golden("whole", Story::connected(), whole);
+    let mut part = sending();
+    (part.offset, part.is_part, part.wanted) = (4096, true, Some(1000));
+    let path = Some(SendfilePath::Copied(CopyReason::NotRegularFile));
+    part.went = TransferProgress { had: 0, bytes: 1000, path, calls: 1, retransmits: None };
+    part.sum = Some(Sum { algorithm: Algorithm::Blake3, hex });
+    golden("part", Story::connected(), part);
+    for (name, reason) in [("asked", CopyReason::Asked), ("refused", CopyReason::Refused(22))] {
+        let mut copied = sending();
+        copied.went.path = Some(SendfilePath::Copied(reason));
+        golden(&format!("copied-{name}"), Story::connected(), copied);
+    }
+}
+
+#[test]
+fn sent_in_part_or_not_at_all() {
+    let cases = [
+        ("broken", Exit::SendFailed, "cannot send `10m.bin`", errno(104)),
+        ("idle", Exit::TimedOut, "cannot send `10m.bin`", late()),
+        ("short", Exit::Partial, "`10m.bin` was sent in part", errno(5)),
+        ("interrupted", Exit::Signal(2), "cannot send `10m.bin`", errno(4)),
+    ];
+    for (name, exit, what, failure) in cases {
+        let mut sending = sending();
+        sending.went.bytes = 4_000_000;
+        (sending.end.exit, sending.end.failure) = (exit, Some((what.to_owned(), failure)));
+        golden(name, Story::connected(), sending);
+    }
+    let mut none = TransferReport::new("none.bin".to_owned());
+    none.end.before = true;
+    none.end.exit = Exit::CannotRead;
+    none.end.failure = Some(("cannot read `none.bin`".to_owned(), errno(2)));
+    golden("no-file", Story::new("many.test:8443"), none);
+    let mut story = Story::new("many.test:8443");
+    story.resolved(1.1, &["10.77.0.2:8443"]);
+    story.started(1.2, 0);
+    story.refused(1.5, 0);
+    story.aborted(1.5, loopctl::AbortReason::AllFailed);
+    golden("no-connection", story, TransferReport::new("10m.bin".to_owned()));
+    let mut warned = sending();
+    warned.end.warning = Some("the peer has not said that it has stored it".to_owned());
+    golden("warned", Story::connected(), warned);
+}
+
+fn late() -> Failure {
+    Failure::from(&io::Error::new(io::ErrorKind::TimedOut, "the peer took nothing for 30.0 s"))
+}
+
+#[test]
+fn so_far() {
+    let mut golden = Golden::default();
+    for had in [0, 500] {
+        let progress = Progress { had, sent: 6_100_000, took: ms(100.0) };
+        golden.section(&format!("stderr: SIGQUIT, {had} were there"), &text::so_far(progress));
+    }
+    golden.assert("sendfile/so-far.txt");
+}

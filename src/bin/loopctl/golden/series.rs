@@ -1,0 +1,84 @@
+//! Many tries of one target.
+
+use loopctl::{AbortReason, plan::Reason};
+
+use super::story::ms;
+use super::{Golden, Story, plain};
+use crate::exit::Exit;
+use crate::output::csv as rows;
+use crate::output::human::{series, text};
+use crate::output::json::connect as json;
+use crate::report::Report;
+use crate::report::repeat::RepeatReport;
+
+/// A try that takes so long.
+fn tried(connect: f64, addresses: &[&str]) -> Report {
+    let mut story = Story::new("many.test:8443");
+    story.resolved(1.1, addresses);
+    story.started(1.2, 0);
+    story.refused(1.4, 0);
+    story.started_because(1.4, 1, Reason::AttemptEnded(0));
+    story.succeeded(1.4 + connect, 1);
+    story.selected(1.4 + connect, 1);
+    story.report
+}
+
+fn failed() -> Report {
+    let mut story = Story::new("many.test:8443");
+    story.resolved(1.1, &["[fd77::1]:8443", "10.77.0.2:8443"]);
+    story.started(1.2, 0);
+    story.refused(1.4, 0);
+    story.started_because(1.4, 1, Reason::AttemptEnded(0));
+    story.timed_out(10_000.0, 1);
+    story.aborted(10_000.0, AbortReason::TimedOut);
+    story.report
+}
+
+#[test]
+fn a_series() {
+    let v4_wins = ["[fd77::1]:8443", "10.77.0.2:8443"];
+    let mut reports: Vec<Report> = [0.5, 0.7, 12.0].map(|took| tried(took, &v4_wins)).into();
+    reports.push(failed());
+    reports.push(tried(0.6, &["10.77.0.2:8443", "[fd77::2]:8443"]));
+    let began = reports[0].started_at.at;
+    let mut series = RepeatReport::new(reports[0].subject.clone(), began);
+    let mut golden = Golden::default();
+    let (mut lines, mut csv, mut tabs) = (String::new(), rows::header(), String::new());
+    for (nth, report) in (1..).zip(&reports) {
+        if let Some(news) = series.add(report) {
+            lines += &format!("      {news}\n");
+        }
+        lines += &text::try_line(nth, report, plain(Some(80)));
+        csv += &rows::lines(report, nth, true);
+        tabs += &rows::lines(report, nth, false);
+    }
+    series.took = ms(4012.0);
+    golden.section("human: tries", &lines);
+    for width in super::WIDTHS {
+        let shown = series::summary(&series, series.took, true, plain(Some(width)));
+        golden.section(&format!("human {width} --histogram"), &shown);
+    }
+    golden.section("stderr: SIGQUIT", &series::interim(&series, ms(2000.0)));
+    golden.section("csv", &csv);
+    golden.section("plain", &tabs);
+    let tries = [json::document(&reports[0])];
+    golden.json("json", &json::repeat(&series, series.took, Some(&tries)));
+    golden.json("ndjson: the last record", &json::repeat(&series, series.took, None));
+    series.interrupted = Some(Exit::Signal(2));
+    golden.json("json, interrupted", &json::repeat(&series, series.took, Some(&[])));
+    golden.assert("connect/repeat.txt");
+}
+
+#[test]
+fn a_series_without_a_connection() {
+    let report = failed();
+    let mut series = RepeatReport::new(report.subject.clone(), report.started_at.at);
+    series.add(&report);
+    series.took = ms(10_001.0);
+    let mut golden = Golden::default();
+    let shown = series::summary(&series, series.took, true, plain(Some(80)));
+    golden.section("human 80 --histogram", &shown);
+    golden.section("stderr: SIGQUIT", &series::interim(&series, ms(2000.0)));
+    golden.json("json", &json::repeat(&series, series.took, Some(&[])));
+    golden.assert("connect/repeat-failed.txt");
+}
