@@ -39,7 +39,7 @@ pub(crate) struct Transfer {
     went: Cell<Went>,
 }
 
-/// What the transfer waits for.
+/// The event that the transfer waits for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Phase {
     /// Local work.

@@ -1,8 +1,14 @@
 //! `loopctl serve`: serves clients until a limit or signal ends it, and reports each one.
 //!
-//! From the bottom to the top, imports only going down: [`context`] (what clients may see of the server),
-//! [`connection`] and [`client_io`] (one client's connection with its faults and limits), [`modes`], [`client`] (one
-//! client's life), [`server`] (all clients), [`listen`] and [`datagram`], and this file (the course of a run).
+//! From the bottom to the top, each importing only what is above it in this list:
+//! - [`context`]: the part of the server's state that clients may see;
+//! - [`connection`] and [`client_io`]: a client's connection, with its faults and limits;
+//! - [`modes`]: echo, HTTP, sinks and the others, on top of a client's connection;
+//! - [`client`]: the life of a client, from the TLS handshake to its record;
+//! - [`server`]: all clients and their totals;
+//! - [`listen`] and [`datagram`]: sockets that bring clients and datagrams to the server.
+//!
+//! This file starts the server, and shuts it down.
 
 mod client;
 mod client_io;
