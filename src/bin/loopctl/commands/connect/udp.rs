@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use loopctl::plan::{Family, FirstAttemptReason, Reason, SocketKind, Target, interleave};
 use loopctl::{
     AbortReason, Address, DnsClient, Event, EventKind, Failure, Lookup, LoopHandle, Phase,
-    Resolver, SocketOption, SocketOptions, SocketSnapshot,
+    ResolveError, Resolver, SocketOption, SocketOptions, SocketSnapshot,
 };
 
 use super::Session;
@@ -94,16 +94,16 @@ impl Reach<'_> {
             Some(resolver) => resolver.resolve(lookup),
             None => self.event_loop.resolve(lookup),
         };
-        let (why, symbol, reason) = match self.event_loop.timeout(self.left(), asking).await {
+        let (error, reason) = match self.event_loop.timeout(self.left(), asking).await {
             Ok(Ok(found)) => {
                 let addresses: Vec<_> = found.iter().map(|info| info.address).collect();
                 self.tell(EventKind::Resolved { addresses: addresses.clone() });
                 return Some(addresses);
             }
-            Ok(Err(error)) => (error.to_string(), error.name(), AbortReason::NotResolved),
-            Err(elapsed) => (elapsed.to_string(), None, AbortReason::TimedOut),
+            Ok(Err(error)) => (error, AbortReason::NotResolved),
+            Err(_) => (ResolveError::TimedOut, AbortReason::TimedOut),
         };
-        self.tell(EventKind::ResolveFailed { reason: why, symbol });
+        self.tell(EventKind::ResolveFailed { error });
         self.tell(EventKind::ConnectionAborted { reason });
         None
     }
@@ -132,10 +132,9 @@ impl Reach<'_> {
         let snapshot = self.race().snapshot(&socket);
         match answered {
             Ok(answered) => {
-                let mut report = self.report.borrow_mut();
-                report.beside.answers.resize(attempt, None);
-                report.beside.answers.push(answered);
-                drop(report);
+                if let Some(attempt) = self.report.borrow_mut().attempts.get_mut(attempt) {
+                    attempt.answered = answered;
+                }
                 self.tell(EventKind::AttemptSucceeded { attempt, snapshot });
                 if !is_asked {
                     self.session.kept.replace(Some(Kept::Datagrams(socket)));

@@ -13,7 +13,7 @@ use loopctl::{LoopHandle, Sendfile, SendfilePhase, Sent, StreamReader, StreamWri
 use super::checksum::Checksums;
 use super::error::TransferError;
 use super::input::{Change, Input};
-use super::{Sending, Went, resume};
+use super::{TransferProgress, TransferReport, resume};
 use crate::config::SendRequest;
 use crate::output::progress::bar::Progress;
 use crate::util::rate_limiter::RateLimiter;
@@ -36,7 +36,7 @@ pub(crate) struct Transfer {
     /// Rest of `--timeout` after connecting.
     time_left: Option<Duration>,
     phase: Cell<Phase>,
-    went: Cell<Went>,
+    went: Cell<TransferProgress>,
 }
 
 /// The event that the transfer waits for.
@@ -80,7 +80,7 @@ impl Transfer {
     }
 
     /// Bytes sent so far.
-    pub(crate) fn went(&self) -> Went {
+    pub(crate) fn went(&self) -> TransferProgress {
         self.went.get()
     }
 
@@ -95,7 +95,7 @@ impl Transfer {
         request: &SendRequest,
         input: &mut Input,
         stream: &mut (StreamReader, StreamWriter),
-        sending: &mut Sending,
+        sending: &mut TransferReport,
     ) -> Result<(), TransferError> {
         let sent = async {
             let transfer = self.transfer(request, input, stream, sending);
@@ -118,7 +118,7 @@ impl Transfer {
         request: &SendRequest,
         input: &mut Input,
         stream: &mut (StreamReader, StreamWriter),
-        sending: &mut Sending,
+        sending: &mut TransferReport,
     ) -> Result<(), TransferError> {
         let (reader, writer) = stream;
         let sums = match request.resumes() {
@@ -156,7 +156,7 @@ impl Transfer {
         &self,
         request: &SendRequest,
         input: &Input,
-        sending: &Sending,
+        sending: &TransferReport,
     ) -> Result<Option<String>, TransferError> {
         let Some(change) = input.change() else { return Ok(None) };
         if let (Some(then), false) = (&sending.sum, request.resumes()) {
@@ -207,7 +207,7 @@ impl Transfer {
         if let Some(ours) = sums.get(offer.sum.algorithm) {
             offer.check_beginning(&ours)?;
         }
-        self.went.set(Went { had: offer.size, ..self.went() });
+        self.went.set(TransferProgress { had: offer.size, ..self.went() });
         resume::announce(writer, input);
         Ok(sums)
     }
@@ -261,7 +261,7 @@ impl Transfer {
             let count = left.into_iter().chain(piece).min().and_then(NonZero::new);
             let count_up = |sent: Sent| self.went.set(before.and(sent));
             let mut what =
-                Sendfile::new(&input.file).offset(input.offset_after(before.bytes)).hearing();
+                Sendfile::new(&input.file).offset(input.offset_after(before.bytes)).keep_reading();
             if let Some(count) = count {
                 what = what.count(count);
             }
@@ -331,7 +331,7 @@ impl Transfer {
 
     fn record_retransmits(&self) {
         if let Some(info) = self.transport.socket().tcp_info() {
-            self.went.set(Went { retransmits: Some(info.retransmits), ..self.went() });
+            self.went.set(TransferProgress { retransmits: Some(info.retransmits), ..self.went() });
         }
     }
 }
