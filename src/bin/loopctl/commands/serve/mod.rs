@@ -46,7 +46,6 @@ use crate::util::message::Message;
 use crate::output::serve::Teller;
 use crate::report::served::EndReason;
 use context::{ServerContext, ServerPhase, StopReason};
-use modes::Resources;
 use refusal::Refusal;
 use server::Server;
 use store::Store;
@@ -87,8 +86,7 @@ impl Server {
     async fn start(self: &Rc<Self>) -> Result<(), Refusal> {
         let (context, request) = (&self.context, &self.context.request);
         // Opening a FIFO waits for its reader. Signals still have their default action, and end that.
-        let resources = Resources::open(&context.event_loop, &request.service).await?;
-        self.resources.get_or_init(|| resources);
+        self.resources.open(&context.event_loop, &request.service).await?;
         if let Some(tls_request) = &request.listen.tls {
             let tls = Tls::open(tls_request, request)?;
             self.tls.get_or_init(|| tls);
@@ -231,7 +229,7 @@ impl Server {
         let request = &self.context.request;
         let Some(store) = self.store() else { return Exit::Success };
         let (record, exit) = store.finish(request.limits.grace, request.output.stderr).await;
-        self.context.print(|printer| record.iter().for_each(|record| printer.stored(record)));
+        self.context.print_transfer(record.as_ref());
         exit
     }
 
