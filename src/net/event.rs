@@ -1,4 +1,4 @@
-//! What happened, and when. Reports are made of this and nothing else.
+//! Events of connecting, with their times: the source of all reports.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -9,212 +9,214 @@ use super::{Address, Failure, Phase, ResolveError, SocketOption, SocketSnapshot}
 #[cfg(feature = "tls")]
 use super::{TlsError, TlsInfo, TlsPeer};
 
-/// One thing that happened while connecting.
+/// An event of connecting.
 #[derive(Debug, Clone)]
 pub struct Event {
-    /// When, on the loop's clock.
+    /// The time, on the loop's clock.
     pub at: Instant,
-    /// What.
+    /// The kind, with its data.
     pub kind: EventKind,
 }
 
-/// What happened. Attempts are numbered from 0 in the order in which they start, which is the order of the
+/// Kind of an event. Attempts are numbered from 0 in the order in which they start, which is the order of the
 /// candidates unless the policy has [lanes](crate::plan::AddressQueues).
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum EventKind {
-    /// The resolver was asked.
+    /// A lookup of the host's name started.
     ResolveStarted {
         /// The host's name.
         host: String,
     },
-    /// The resolver answered.
+    /// The lookup returned addresses.
     Resolved {
-        /// Its addresses, in its order.
+        /// The addresses, in the resolver's order.
         addresses: Vec<SocketAddr>,
     },
-    /// The resolver failed, or was given up.
+    /// The lookup failed or was cancelled.
     ResolveFailed {
         /// The failure, by its kind.
         error: ResolveError,
     },
-    /// A race that does not wait for all addresses has asked for those of one family.
+    /// A query for the addresses of one family started (RFC 8305 section 3).
     QueryStarted {
-        /// Which.
+        /// The address family.
         family: Family,
     },
-    /// They have come.
+    /// The query returned addresses.
     QueryAnswered {
-        /// Which.
+        /// The address family.
         family: Family,
-        /// In the resolver's order.
+        /// The addresses, in the resolver's order.
         addresses: Vec<SocketAddr>,
     },
-    /// There are none, or nobody could tell.
+    /// The query failed, or there are no addresses.
     QueryFailed {
-        /// Which.
+        /// The address family.
         family: Family,
         /// The failure, by its kind.
         error: ResolveError,
     },
-    /// Nobody waits for them any more.
+    /// The query was cancelled, because its result is no longer needed.
     QueryCanceled {
-        /// Which.
+        /// The address family.
         family: Family,
     },
-    /// The order in which addresses will be tried is settled.
+    /// The addresses were sorted into the order of attempts.
     CandidatesSorted {
-        /// All of them.
+        /// All addresses, in that order.
         candidates: Vec<Address>,
     },
-    /// An answer that came after the first attempt had started has changed the order.
+    /// An answer that came after the first attempt has changed the order.
     CandidatesResorted {
-        /// Those that have been tried, in the order in which they were, and then the others.
+        /// The addresses already tried, in order of their attempts, then the others.
         candidates: Vec<Address>,
     },
-    /// An attempt begins.
+    /// An attempt started.
     AttemptStarted {
-        /// Its number.
+        /// Number of the attempt.
         attempt: usize,
-        /// Where it connects to.
+        /// The remote address.
         address: Address,
-        /// Why it begins when it does.
+        /// The reason for starting at this time.
         reason: Reason,
-        /// When it was to begin: how much later it does is this process's delay, not the network's.
+        /// The planned start; a later start is a delay of this process, not of the network.
         planned: Instant,
     },
-    /// The kernel refused an option of an attempt's socket; the attempt goes on without it.
+    /// The kernel refused a socket option; the attempt continues without it.
     OptionRefused {
-        /// Its number.
+        /// Number of the attempt.
         attempt: usize,
-        /// Which option.
+        /// The option.
         option: SocketOption,
-        /// Why.
+        /// The error.
         failure: Failure,
     },
-    /// TCP is up, and the attempt goes on with TLS, which is [what decides](crate::plan::Success::Tls).
+    /// TCP is connected, and the attempt continues with TLS, because [`Success::Tls`](crate::plan::Success::Tls)
+    /// is required.
     AttemptConnected {
-        /// Its number.
+        /// Number of the attempt.
         attempt: usize,
-        /// What its socket says of itself.
+        /// State of the socket.
         snapshot: SocketSnapshot,
     },
-    /// An attempt has become a connection, with TLS where [that is what decides](crate::plan::Success::Tls).
+    /// An attempt succeeded, including TLS if [`Success::Tls`](crate::plan::Success::Tls) is required.
     AttemptSucceeded {
-        /// Its number.
+        /// Number of the attempt.
         attempt: usize,
-        /// What its socket says of itself.
+        /// State of the socket.
         snapshot: SocketSnapshot,
     },
-    /// The network or the kernel refused an attempt.
+    /// An attempt failed.
     AttemptFailed {
-        /// Its number.
+        /// Number of the attempt.
         attempt: usize,
-        /// What failed.
+        /// The phase that failed.
         phase: Phase,
-        /// How.
+        /// The error.
         failure: Failure,
-        /// What its socket says of itself.
+        /// State of the socket.
         snapshot: SocketSnapshot,
     },
-    /// A time limit fell while an attempt was under way.
+    /// An attempt exceeded a time limit.
     AttemptTimedOut {
-        /// Its number.
+        /// Number of the attempt.
         attempt: usize,
-        /// What its socket says of itself.
+        /// State of the socket.
         snapshot: SocketSnapshot,
     },
-    /// An attempt was given up: another one won, or nobody waits any more.
+    /// An attempt was cancelled: another one succeeded, or the whole operation was cancelled.
     AttemptCanceled {
-        /// Its number.
+        /// Number of the attempt.
         attempt: usize,
-        /// What its socket says of itself.
+        /// State of the socket.
         snapshot: SocketSnapshot,
     },
-    /// The Connection Attempt Delay begins to run.
+    /// The Connection Attempt Delay was started (RFC 8305 section 5).
     NextAttemptTimerSet {
-        /// How long from now.
+        /// The length of the delay.
         delay: Duration,
     },
-    /// The Connection Attempt Delay has passed.
+    /// The Connection Attempt Delay has expired.
     NextAttemptTimerFired,
-    /// The Connection Attempt Delay no longer matters.
+    /// The Connection Attempt Delay was cancelled.
     NextAttemptTimerCanceled {
-        /// Why.
+        /// The reason.
         reason: TimerEnd,
     },
-    /// This attempt is the connection.
+    /// An attempt was chosen as the connection.
     ConnectionSelected {
-        /// Its number.
+        /// Number of the attempt.
         attempt: usize,
     },
-    /// The TLS handshake begins: the client's first message is on its way.
+    /// The TLS handshake started: ClientHello was sent.
     #[cfg(feature = "tls")]
     TlsStarted {
-        /// The attempt whose connection it is; `None` where no race has made the connection.
+        /// Number of the attempt; `None` without a race.
         attempt: Option<usize>,
     },
-    /// The server has answered, in whatever words.
+    /// The first byte of the server arrived.
     #[cfg(feature = "tls")]
     TlsFirstByte {
-        /// The attempt, as above.
+        /// Number of the attempt; `None` without a race.
         attempt: Option<usize>,
     },
-    /// The TLS handshake is over. Where [TLS is what decides](crate::plan::Success::Tls), the attempt has
-    /// succeeded with it.
+    /// The TLS handshake completed, and with it the attempt if [`Success::Tls`](crate::plan::Success::Tls) is
+    /// required.
     #[cfg(feature = "tls")]
     TlsEstablished {
-        /// The attempt, as above.
+        /// Number of the attempt; `None` without a race.
         attempt: Option<usize>,
-        /// What was agreed on.
+        /// The negotiated parameters.
         info: Box<TlsInfo>,
     },
-    /// The TLS handshake has failed, or was given up. Where TLS is what decides, the end of the attempt follows.
+    /// The TLS handshake failed or was cancelled. If [`Success::Tls`](crate::plan::Success::Tls) is required, the
+    /// end of the attempt follows.
     #[cfg(feature = "tls")]
     TlsFailed {
-        /// The attempt, as above.
+        /// Number of the attempt; `None` without a race.
         attempt: Option<usize>,
         /// The failure of TLS; `None` where the network failed.
         error: Option<TlsError>,
         /// Errno and message of the same failure.
         failure: Failure,
-        /// What the server's certificates were, as far as they came.
+        /// The server's certificates, as far as they were received.
         peer: Box<TlsPeer>,
     },
-    /// There will be no connection.
+    /// The operation ended without a connection.
     ConnectionAborted {
-        /// Why.
+        /// The reason.
         reason: AbortReason,
     },
 }
 
-/// Why there will be no connection.
+/// Reason for the end of the operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AbortReason {
-    /// There was no address.
+    /// The lookup returned no address.
     NotResolved,
     /// Every attempt failed.
     AllFailed,
-    /// The time for the whole operation was up.
+    /// The time limit of the operation was reached.
     TimedOut,
     /// The operation was cancelled.
     Canceled,
 }
 
-/// Why the Connection Attempt Delay no longer matters.
+/// Reason for cancelling the Connection Attempt Delay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TimerEnd {
-    /// There is a connection.
+    /// An attempt succeeded.
     Success,
-    /// There will be none.
+    /// The operation was aborted.
     Abort,
-    /// There is nothing left to start.
+    /// No address is left to try.
     ListExhausted,
 }
 
-/// Hears every step as it happens.
+/// Sends events to a listener, if there is one.
 #[derive(Default)]
 pub(crate) struct Tracer {
     listener: Option<Listener>,
@@ -232,9 +234,9 @@ impl Tracer {
         self.listener.is_some()
     }
 
-    /// A listener that panics hears no more: what the panic drops has things to tell, and a second panic
-    /// there would end the process. Time never runs backwards, though what a connection has noted may be told
-    /// after what has happened since.
+    /// Calls the listener. After a panic it is not called again, because values dropped by the panic also send
+    /// events, and a second panic would abort the process. Times never decrease: an event recorded by a connection
+    /// may be sent after a later one.
     pub(crate) fn tell(&mut self, at: Instant, kind: EventKind) {
         if let Some(mut listen) = self.listener.take() {
             let at = self.latest.map_or(at, |latest| latest.max(at));
