@@ -180,9 +180,9 @@ pub enum EventKind {
     TlsFailed {
         /// Number of the attempt; `None` without a race.
         attempt: Option<usize>,
-        /// What kind of failure it is; `None` if it is one of the network's.
+        /// The kind of the failure; `None` for an error of the network.
         why: Option<TlsErrorKind>,
-        /// Why, in words.
+        /// The error.
         failure: Failure,
         /// The server's certificates, as far as they were received.
         peer: Box<TlsPeer>,

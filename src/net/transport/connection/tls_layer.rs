@@ -23,7 +23,7 @@ pub(super) fn is_peer_alert(error: &io::Error) -> bool {
 }
 
 impl Transport {
-    /// As [`attach`](Self::attach), with a TLS handshake before `connection_made`. Without a protocol, the
+    /// Connects a protocol after a TLS handshake; otherwise as [`attach`](Self::attach). Without a protocol, the
     /// connection waits for [one](StreamTransport::set_first_protocol).
     pub(in crate::net) fn attach_with_tls(
         event_loop: &LoopHandle,

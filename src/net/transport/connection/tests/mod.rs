@@ -17,11 +17,11 @@ use crate::net::transport::raw_stream::{ByteStream, RawStream};
 use crate::net::{AfterEof, BufferedProtocol, Protocol, Transport};
 use crate::plan::Flow;
 
-/// What the other end does.
+/// Script of the peer.
 #[derive(Default)]
 struct Script {
     reads: RefCell<VecDeque<io::Result<Vec<u8>>>>,
-    /// How much each call to send takes; without any, the wire is full.
+    /// The number of bytes that each send accepts; when empty, the stream is full.
     room: RefCell<VecDeque<io::Result<usize>>>,
     sent: RefCell<Vec<u8>>,
     ends: Cell<usize>,
@@ -68,7 +68,7 @@ impl ByteStream for End {
 type Log = Rc<RefCell<Vec<String>>>;
 type Reaction = Rc<RefCell<dyn FnMut(&'static str, &Transport)>>;
 
-/// Writes down what it is told, and reacts.
+/// A protocol that logs its calls and reacts to them.
 struct Diary {
     log: Log,
     react: Reaction,
