@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use crate::plan::{Family, Reason};
 
-use super::{Address, Failure, Phase, SocketOption, SocketSnapshot};
+use super::{Address, Failure, Phase, ResolveError, SocketOption, SocketSnapshot};
 #[cfg(feature = "tls")]
-use super::{TlsErrorKind, TlsInfo, TlsPeer};
+use super::{TlsError, TlsInfo, TlsPeer};
 
 /// An event of connecting.
 #[derive(Debug, Clone)]
@@ -35,10 +35,8 @@ pub enum EventKind {
     },
     /// The lookup failed or was cancelled.
     ResolveFailed {
-        /// The error message.
-        reason: String,
-        /// The symbol of the system resolver's error, such as `EAI_NONAME`.
-        symbol: Option<&'static str>,
+        /// The failure, by its kind.
+        error: ResolveError,
     },
     /// A query for the addresses of one family started (RFC 8305 section 3).
     QueryStarted {
@@ -56,10 +54,8 @@ pub enum EventKind {
     QueryFailed {
         /// The address family.
         family: Family,
-        /// The error message.
-        reason: String,
-        /// The symbol of the system resolver's error, such as `EAI_NODATA`.
-        symbol: Option<&'static str>,
+        /// The failure, by its kind.
+        error: ResolveError,
     },
     /// The query was cancelled, because its result is no longer needed.
     QueryCanceled {
@@ -180,9 +176,9 @@ pub enum EventKind {
     TlsFailed {
         /// Number of the attempt; `None` without a race.
         attempt: Option<usize>,
-        /// The kind of the failure; `None` for an error of the network.
-        why: Option<TlsErrorKind>,
-        /// The error.
+        /// The failure of TLS; `None` where the network failed.
+        error: Option<TlsError>,
+        /// Errno and message of the same failure.
         failure: Failure,
         /// The server's certificates, as far as they were received.
         peer: Box<TlsPeer>,

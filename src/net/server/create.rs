@@ -19,7 +19,7 @@ use crate::event_loop::LoopHandle;
 use crate::net::protocol::ProtocolRef;
 use crate::net::socket::prepare_stream;
 #[cfg(feature = "tls")]
-use crate::net::tls::{Established, TlsServer};
+use crate::net::tls::{HandshakeFuture, TlsServer};
 use crate::net::{AddrInfoFlags, Connection, Keepalive, Lookup, Protocol, Transport};
 use crate::plan::{Family, Host, Port, SocketKind};
 
@@ -219,8 +219,8 @@ impl LoopHandle {
             socket.set_tcp_nodelay(true)?;
         }
         let (protocol, protocol_ref) = ProtocolRef::plain(protocol());
-        let (receiver, tls) = (Some(protocol_ref), tls.secure()?);
-        let mut established = Established::begin(self, socket, addresses, receiver, tls)?;
+        let (receiver, tls) = (Some(protocol_ref), tls.new_session()?);
+        let mut established = HandshakeFuture::begin(self, socket, addresses, receiver, tls)?;
         poll_fn(|cx| established.poll(cx, &mut |_, _| ())).await?;
         Ok(Connection { transport: established.transport(), protocol })
     }

@@ -83,7 +83,7 @@ impl Security {
                 socket,
                 addresses,
                 Some(protocol),
-                tls.secure()?,
+                tls.new_session()?,
                 admit,
             ),
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
 use crate::net::Failure;
-use crate::net::error::InContext;
+use crate::net::error::BindFailure;
 use crate::sys::sockopt;
 
 /// Options of every socket of a race, set before it connects. `None` and `false` keep the kernel's default.
@@ -152,10 +152,8 @@ impl SocketOptions {
     /// Binds the socket to the interface.
     pub(crate) fn bind_interface(&self, socket: &Socket) -> io::Result<()> {
         let Some(interface) = &self.interface else { return Ok(()) };
-        socket.bind_device(Some(interface.as_bytes())).map_err(|error| {
-            let text = format!("error while attempting to bind to interface {interface}: {error}");
-            InContext::wrap(text, error)
-        })
+        let bound = socket.bind_device(Some(interface.as_bytes()));
+        bound.map_err(|error| BindFailure::of_interface(interface, error).into())
     }
 
     /// Sets the options; those that fail are added to `refused`.

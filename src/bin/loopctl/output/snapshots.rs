@@ -9,16 +9,16 @@ use std::time::{Duration, Instant, SystemTime};
 
 use loopctl::plan::{Family, FirstAttemptReason, Preset, Reason};
 use loopctl::{
-    Address, CertificateProblem, Event, EventKind, Failure, Phase, SocketSnapshot, TcpInfo,
-    TlsErrorKind, TlsPeer, TlsVerdict,
+    Address, CertificateProblem, EaiCode, Event, EventKind, Failure, Phase, ResolveError,
+    SocketSnapshot, TcpInfo, TlsError, TlsPeer, TlsVerdict,
 };
 
 use super::human::text;
 use super::human::text::Detail;
 use super::progress::live;
-use super::style::Style;
 use crate::diagnose::cause;
-use crate::report::{Began, Carrier, Report, Subject, Via, Wanted};
+use crate::report::{Report, StartTime, Subject, TlsExpectation, TransportKind, Via};
+use crate::util::style::Style;
 
 /// Times are in milliseconds since the start.
 struct Story {
@@ -33,19 +33,19 @@ impl Story {
             text: target.to_owned(),
             host: Some(host.to_owned()),
             port: Some(port),
-            carrier: Carrier::Tcp,
+            transport: TransportKind::Tcp,
             family: Family::Unspecified,
             policy: Preset::Hev3.into(),
             timeout: Duration::from_secs(10),
             tls: None,
         };
         let wall = SystemTime::UNIX_EPOCH;
-        Self { began, report: Report::new(subject, Via::System, Began { at: began, wall }) }
+        Self { began, report: Report::new(subject, Via::System, StartTime { at: began, wall }) }
     }
 
     fn at(&mut self, ms: f64, kind: EventKind) {
         let at = self.began + Duration::from_secs_f64(ms / 1000.0);
-        self.report.hear(&Event { at, kind });
+        self.report.apply(&Event { at, kind });
     }
 
     fn resolved(&mut self, ms: f64, addresses: &[&str]) {
@@ -57,11 +57,13 @@ impl Story {
         for (family, at) in [(Family::Inet, ms - 0.3), (Family::Inet6, ms - 0.1)] {
             let of_family = addresses.iter().filter(|it| Family::of(&it.ip()) == family);
             let addresses: Vec<_> = of_family.copied().collect();
-            let (reason, symbol) = ("none".to_owned(), Some("EAI_NODATA"));
+            let (host, message) = ("many.test".to_owned(), "none".to_owned());
+            let code = EaiCode::NODATA;
+            let error = ResolveError::System { host, code, errno: None, message };
             self.at(
                 at,
                 match addresses.is_empty() {
-                    true => EventKind::QueryFailed { family, reason, symbol },
+                    true => EventKind::QueryFailed { family, error },
                     false => EventKind::QueryAnswered { family, addresses },
                 },
             );
@@ -156,10 +158,10 @@ fn deadline() -> Report {
 fn untrusted() -> Report {
     let mut story = Story::new("many.test:8443", "many.test", 8443);
     let name = Some("many.test".to_owned());
-    let wanted = Wanted { name, dialogue: None, has_own: false, offers_alpn: false };
+    let wanted = TlsExpectation { name, starttls: None, has_own: false, offers_alpn: false };
     story.report.subject.tls = Some(wanted);
     // 2026-11-23.
-    story.report.began.wall += Duration::from_secs(1_795_392_000);
+    story.report.started_at.wall += Duration::from_secs(1_795_392_000);
     story.resolved(1.1, &["10.77.0.2:8443"]);
     story.started(1.2, 0);
     story.at(1.6, EventKind::AttemptSucceeded { attempt: 0, snapshot: SocketSnapshot::default() });
@@ -169,12 +171,14 @@ fn untrusted() -> Report {
     let mut peer = TlsPeer::default();
     let certificate = include_bytes!("../../../../tests/cli/snapshots/expired.der");
     peer.chain = vec![certificate.to_vec()];
-    let (problem, why) = (CertificateProblem::Expired, Some(TlsErrorKind::Certificate));
-    let reason = "the certificate has expired: 26 d ago, on 2026-10-28 00:00:00 UTC".to_owned();
-    peer.verdict = TlsVerdict::Failed { problem, reason };
+    let checked_at = story.report.started_at.wall;
+    let not_after = checked_at - Duration::from_secs(26 * 86_400);
+    let problem = CertificateProblem::Expired { not_after, checked_at };
+    peer.verdict = TlsVerdict::Failed(problem.clone());
+    let error = Some(TlsError::Certificate { problem, alert_sent: None });
     let failure = Failure::from(&io::Error::other("the certificate has expired"));
     let (attempt, peer) = (Some(0), Box::new(peer));
-    story.at(9.5, EventKind::TlsFailed { attempt, why, failure, peer });
+    story.at(9.5, EventKind::TlsFailed { attempt, error, failure, peer });
     let reason = loopctl::AbortReason::AllFailed;
     story.at(9.5, EventKind::ConnectionAborted { reason });
     story.report

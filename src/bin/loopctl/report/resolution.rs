@@ -7,8 +7,8 @@ use loopctl::plan::{Family, FirstAttemptReason, Reason};
 use loopctl::{Address, EventKind};
 
 use super::query;
-use super::query::{Queries, QueryEnd};
-use super::{Carrier, End, Report, Subject};
+use super::query::{Queries, QueryOutcome};
+use super::{End, Report, Subject, TransportKind};
 use crate::exit::Exit;
 
 /// Where the addresses came from.
@@ -43,7 +43,7 @@ pub(crate) enum Via {
 }
 
 impl Report {
-    pub(super) fn hear_of_names(&mut self, at: Duration, kind: &EventKind) {
+    pub(super) fn apply_name_event(&mut self, at: Duration, kind: &EventKind) {
         let is_joint = !self.asks_apart();
         match kind {
             EventKind::ResolveStarted { .. } => {
@@ -58,20 +58,20 @@ impl Report {
                     self.resolve.queries.answer_system(None, at, addresses);
                 }
             }
-            EventKind::ResolveFailed { reason, symbol } => {
+            EventKind::ResolveFailed { error } => {
                 self.resolve.end(at);
-                // Without a symbol it may be the time that was up: how it all ended will say.
-                if symbol.is_some() {
-                    self.resolve.queries.fail_system(None, at, *symbol, reason);
+                // It may be the time that was up: how it all ended will say.
+                if error.code().is_some() {
+                    self.resolve.queries.fail_system(None, at, error);
                 }
-                self.resolve.error = Some(reason.clone());
+                self.resolve.error = Some(error.to_string());
             }
             EventKind::QueryStarted { family } => self.ask_system(*family, at),
             EventKind::QueryAnswered { family, addresses } => {
                 self.resolve.queries.answer_system(Some(*family), at, addresses);
             }
-            EventKind::QueryFailed { family, reason, symbol } => {
-                self.resolve.queries.fail_system(Some(*family), at, *symbol, reason);
+            EventKind::QueryFailed { family, error } => {
+                self.resolve.queries.fail_system(Some(*family), at, error);
             }
             EventKind::QueryCanceled { family } => self.resolve.queries.cancel(*family, at),
             _ => {}
@@ -81,20 +81,20 @@ impl Report {
     /// Those that nobody waits for any more.
     pub(crate) fn end_queries(&mut self) {
         let end = match self.end {
-            End::Interrupted(_) => QueryEnd::Interrupted,
-            _ if self.selected.is_some() => QueryEnd::Canceled,
+            End::Interrupted(_) => QueryOutcome::Interrupted,
+            _ if self.selected.is_some() => QueryOutcome::Canceled,
             End::Failed(Exit::NotResolved) if self.resolve.via == Via::System => {
                 let message = self.resolve.error.clone().unwrap_or_default();
-                QueryEnd::SystemFailed { symbol: None, message }
+                QueryOutcome::SystemFailed { symbol: None, message }
             }
-            _ => QueryEnd::TimedOut,
+            _ => QueryOutcome::TimedOut,
         };
         self.resolve.queries.end_all(self.total, &end);
     }
 
     /// Whether each family is asked for by itself.
     pub(crate) fn asks_apart(&self) -> bool {
-        let is_race = self.subject.carrier == Carrier::Tcp;
+        let is_race = self.subject.transport == TransportKind::Tcp;
         let is_looked_up = matches!(self.resolve.via, Via::System | Via::Dns);
         let Subject { policy, family, .. } = &self.subject;
         is_race

@@ -4,23 +4,23 @@ use std::io;
 use std::time::{Duration, Instant, SystemTime};
 
 use loopctl::{
-    AbortReason, CertificateProblem, EventKind, Failure, TlsConfigError, TlsErrorKind, TlsInfo,
-    TlsPeer, TlsVerdict,
+    AbortReason, CertificateProblem, EventKind, Failure, TlsConfigError, TlsError, TlsErrorKind,
+    TlsInfo, TlsPeer, TlsVerdict,
 };
 
-use super::certificate::{Certificate, Said};
+use super::certificate::{Certificate, ParsedCertificate};
 use super::{Attempt, End, Report, Subject};
-use crate::cli::StartTlsArg;
+use crate::config::StartTls;
 use crate::exit::Exit;
 use crate::output::units;
 
 /// What was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Wanted {
+pub(crate) struct TlsExpectation {
     /// The name that the peer is to have a certificate for; `None` for any.
     pub(crate) name: Option<String>,
     /// What goes before TLS in plain.
-    pub(crate) dialogue: Option<StartTlsArg>,
+    pub(crate) starttls: Option<StartTls>,
     /// Whether there is a certificate of ours to show.
     pub(crate) has_own: bool,
     /// Whether protocols are offered (ALPN).
@@ -29,8 +29,8 @@ pub(crate) struct Wanted {
 
 /// What happened, step by step. Times count from the moment work on the target began.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Secured {
-    pub(crate) dialogue: Option<Dialogue>,
+pub(crate) struct TlsReport {
+    pub(crate) starttls: Option<StartTlsExchange>,
     /// When the client's first message left.
     pub(crate) started: Option<Duration>,
     pub(crate) first_byte: Option<Duration>,
@@ -45,8 +45,8 @@ pub(crate) struct Secured {
 
 /// The plain words before TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Dialogue {
-    pub(crate) protocol: StartTlsArg,
+pub(crate) struct StartTlsExchange {
+    pub(crate) protocol: StartTls,
     pub(crate) start: Duration,
     pub(crate) took: Duration,
     /// The first thing that the peer said.
@@ -56,8 +56,8 @@ pub(crate) struct Dialogue {
 /// Why there is no TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TlsFailure {
-    /// What kind of error of TLS it is; `None` for what the network or the dialogue before it did.
-    pub(crate) kind: Option<TlsErrorKind>,
+    /// The error of TLS; `None` for what the network or the dialogue before it did.
+    pub(crate) error: Option<TlsError>,
     pub(crate) failure: Failure,
     /// Where it went wrong: the plain words, the handshake, or after it.
     pub(crate) phase: TlsPhase,
@@ -72,7 +72,7 @@ pub(crate) enum TlsPhase {
 }
 
 impl Report {
-    pub(super) fn hear_of_tls(&mut self, at: Duration, kind: &EventKind) {
+    pub(super) fn apply_tls_event(&mut self, at: Duration, kind: &EventKind) {
         let attempt = match kind {
             EventKind::TlsStarted { attempt }
             | EventKind::TlsFirstByte { attempt }
@@ -84,10 +84,10 @@ impl Report {
         if self.selected.is_none()
             && let Some(attempt) = attempt.and_then(|number| self.attempts.get_mut(number))
         {
-            return attempt.hear_of_tls(at, kind);
+            return attempt.apply_tls_event(at, kind);
         }
-        let Some(tls) = &mut self.beside.tls else { return };
-        tls.hear(at, kind);
+        let Some(tls) = &mut self.tls else { return };
+        tls.apply(at, kind);
         match (&tls.info, &tls.failure) {
             (_, Some(failure)) => (self.total, self.end) = (at, End::Failed(failure.exit())),
             (Some(_), None) => (self.total, self.end) = (at, End::Connected),
@@ -97,28 +97,28 @@ impl Report {
 
     /// There is no TLS to be had with that name, so that nobody was connected to.
     pub(crate) fn refuse_tls(&mut self, why: TlsConfigError, now: Instant) {
-        self.beside.tls = Some(Secured::default());
+        self.tls = Some(TlsReport::default());
         let failure = Failure::from(&io::Error::from(why));
-        self.decline(TlsFailure { kind: None, failure, phase: TlsPhase::Handshake }, now);
+        self.decline(TlsFailure { error: None, failure, phase: TlsPhase::Handshake }, now);
     }
 
     /// Where no attempt has won, the handshake that explains how it ended.
     pub(super) fn blame_handshake(&mut self, reason: AbortReason) {
         let End::Failed(exit) = self.end else { return };
-        let explains = |tls: &&Secured| match &tls.failure {
+        let explains = |tls: &&TlsReport| match &tls.failure {
             Some(failure) => reason == AbortReason::Canceled || failure.exit() == exit,
             None => false,
         };
         let mut handshakes = self.attempts.iter().filter_map(|attempt| attempt.tls.as_deref());
-        if self.beside.tls.is_none() {
-            self.beside.tls = handshakes.find(explains).cloned();
+        if self.tls.is_none() {
+            self.tls = handshakes.find(explains).cloned();
         }
     }
 
     /// The handshake of an attempt, as far as it came to one.
-    pub(crate) fn tls_of(&self, number: usize) -> Option<&Secured> {
+    pub(crate) fn tls_of(&self, number: usize) -> Option<&TlsReport> {
         match self.selected == Some(number) {
-            true => self.beside.tls.as_ref(),
+            true => self.tls.as_ref(),
             false => self.attempts.get(number)?.tls.as_deref(),
         }
     }
@@ -127,32 +127,36 @@ impl Report {
 impl Subject {
     /// Whether TLS could be a part of each attempt: not where it begins in plain.
     pub(crate) fn may_race_tls(&self) -> bool {
-        self.tls.as_ref().is_some_and(|wanted| wanted.dialogue.is_none())
+        self.tls.as_ref().is_some_and(|wanted| wanted.starttls.is_none())
     }
 }
 
 impl Attempt {
     /// How long its handshake was under way.
     pub(crate) fn tls_took(&self) -> Duration {
-        self.tls.as_deref().and_then(Secured::took).unwrap_or_default()
+        self.tls.as_deref().and_then(TlsReport::took).unwrap_or_default()
     }
 
     /// Why its handshake, which is a part of it, did not come to its end.
-    pub(crate) fn tls_failure(&self) -> Option<(&Secured, &TlsFailure)> {
+    pub(crate) fn tls_failure(&self) -> Option<(&TlsReport, &TlsFailure)> {
         let tls = self.tls.as_deref()?;
         Some((tls, tls.failure.as_ref()?))
     }
 
-    fn hear_of_tls(&mut self, at: Duration, kind: &EventKind) {
+    fn apply_tls_event(&mut self, at: Duration, kind: &EventKind) {
         if let Some(tls) = &mut self.tls {
-            tls.hear(at, kind);
+            tls.apply(at, kind);
         }
     }
 }
 
 impl TlsFailure {
+    pub(crate) fn kind(&self) -> Option<TlsErrorKind> {
+        self.error.as_ref().map(TlsError::kind)
+    }
+
     pub(crate) fn exit(&self) -> Exit {
-        match self.kind {
+        match self.kind() {
             Some(TlsErrorKind::Certificate) => Exit::NotTrusted,
             Some(TlsErrorKind::TimedOut) => Exit::TimedOut,
             _ => Exit::NoTls,
@@ -161,7 +165,7 @@ impl TlsFailure {
 
     /// qlog's word for it.
     pub(crate) fn result(&self) -> &'static str {
-        match self.kind {
+        match self.kind() {
             Some(TlsErrorKind::TimedOut) => "timeout",
             Some(TlsErrorKind::Canceled) => "canceled",
             _ => "failure",
@@ -170,7 +174,7 @@ impl TlsFailure {
 
     /// The `kind` of errors in JSON.
     pub(crate) fn json_kind(&self) -> &'static str {
-        match self.kind {
+        match self.kind() {
             Some(TlsErrorKind::Certificate) => "cert",
             Some(TlsErrorKind::TimedOut) => "timeout",
             Some(TlsErrorKind::Canceled) => "io",
@@ -179,16 +183,16 @@ impl TlsFailure {
     }
 }
 
-impl Secured {
+impl TlsReport {
     /// Takes in one event of the handshake.
-    pub(super) fn hear(&mut self, at: Duration, kind: &EventKind) {
+    pub(super) fn apply(&mut self, at: Duration, kind: &EventKind) {
         match kind {
             EventKind::TlsStarted { .. } => self.started = Some(at),
             EventKind::TlsFirstByte { .. } => self.first_byte = Some(at),
             EventKind::TlsEstablished { info, .. } => self.establish(at, info),
-            EventKind::TlsFailed { why, failure, peer, .. } => {
-                let (failure, phase) = (failure.clone(), TlsPhase::Handshake);
-                self.fail(at, TlsFailure { kind: *why, failure, phase }, peer);
+            EventKind::TlsFailed { error, failure, peer, .. } => {
+                let (error, failure) = (error.clone(), failure.clone());
+                self.fail(at, TlsFailure { error, failure, phase: TlsPhase::Handshake }, peer);
             }
             _ => {}
         }
@@ -204,7 +208,7 @@ impl Secured {
         self.ended.get_or_insert(at);
         self.know(peer);
         // A deadline of ours gives a handshake up, and is the reason for that.
-        if self.failure.as_ref().is_none_or(|known| known.kind == Some(TlsErrorKind::Canceled)) {
+        if self.failure.as_ref().is_none_or(|known| known.kind() == Some(TlsErrorKind::Canceled)) {
             self.failure = Some(failure);
         }
     }
@@ -218,8 +222,8 @@ impl Secured {
     pub(crate) fn later(mut self, by: Duration) -> Self {
         let times = [&mut self.started, &mut self.first_byte, &mut self.ended];
         times.into_iter().flatten().for_each(|time| *time += by);
-        if let Some(dialogue) = &mut self.dialogue {
-            dialogue.start += by;
+        if let Some(starttls) = &mut self.starttls {
+            starttls.start += by;
         }
         self
     }
@@ -229,29 +233,39 @@ impl Secured {
         Some(self.ended?.saturating_sub(self.started?))
     }
 
-    pub(crate) fn problem(&self) -> Option<CertificateProblem> {
-        match self.peer.verdict {
-            TlsVerdict::Failed { problem, .. } => Some(problem),
+    pub(crate) fn problem(&self) -> Option<&CertificateProblem> {
+        match &self.peer.verdict {
+            TlsVerdict::Failed(problem) => Some(problem),
             _ => None,
         }
     }
 
     /// What is wrong with the certificates, in words that help.
     pub(crate) fn doubt(&self) -> Option<String> {
-        let TlsVerdict::Failed { problem, reason } = &self.peer.verdict else { return None };
-        match problem {
-            CertificateProblem::UnknownIssuer => Some(self.unknown_issuer()),
-            CertificateProblem::Other if self.is_self_signed() => Some(format!(
-                "self-signed, and {}",
-                reason.trim_start_matches("the certificate is ")
-            )),
-            _ => Some(reason.clone()),
-        }
+        let problem = self.problem()?;
+        let between =
+            |from: SystemTime, to| units::long(from.duration_since(to).unwrap_or_default());
+        Some(match problem {
+            CertificateProblem::UnknownIssuer { .. } => self.unknown_issuer(),
+            CertificateProblem::Expired { not_after, checked_at } => {
+                let ago = between(*checked_at, *not_after);
+                format!("the certificate has expired: {ago} ago, on {}", units::date(*not_after))
+            }
+            CertificateProblem::NotYetValid { not_before, checked_at } => {
+                let ahead = between(*not_before, *checked_at);
+                let date = units::date(*not_before);
+                format!("the certificate is not valid yet: in {ahead}, from {date}")
+            }
+            CertificateProblem::CaUsedAsEndEntity if self.is_self_signed() => {
+                "self-signed, and marked as an authority's (CA:TRUE)".to_owned()
+            }
+            problem => problem.to_string(),
+        })
     }
 
     /// Whether the peer vouches for itself, and nobody else does.
     pub(crate) fn is_self_signed(&self) -> bool {
-        let own = self.chain.first().and_then(|own| own.said.as_ref());
+        let own = self.chain.first().and_then(|own| own.parsed.as_ref());
         self.chain.len() == 1 && own.is_some_and(|own| own.is_self_signed())
     }
 
@@ -274,8 +288,9 @@ impl Secured {
     }
 
     /// The end of the chain: each certificate is signed by the next, in whichever order they were sent.
-    fn last(&self) -> Option<&Said> {
-        let known: Vec<&Said> = self.chain.iter().filter_map(|one| one.said.as_deref()).collect();
+    fn last(&self) -> Option<&ParsedCertificate> {
+        let known: Vec<&ParsedCertificate> =
+            self.chain.iter().filter_map(|one| one.parsed.as_deref()).collect();
         let mut last = *known.first()?;
         for _ in &known {
             let issuer = known.iter().find(|one| one.subject == last.issuer);
@@ -288,9 +303,9 @@ impl Secured {
     }
 
     /// The certificate that ends first.
-    pub(crate) fn earliest_end(&self) -> Option<&Said> {
-        let said = self.chain.iter().filter_map(|one| one.said.as_deref());
-        said.min_by_key(|said| said.valid.not_after)
+    pub(crate) fn earliest_end(&self) -> Option<&ParsedCertificate> {
+        let parsed = self.chain.iter().filter_map(|one| one.parsed.as_deref());
+        parsed.min_by_key(|parsed| parsed.valid.not_after)
     }
 
     /// Whether what `--cert-expiry` asks for holds, and why not.

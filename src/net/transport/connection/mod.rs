@@ -338,7 +338,7 @@ impl StreamTransport {
 
     /// Sends the TLS `close_notify`, once. Whether nothing of it is left to send; true without TLS.
     fn sends_close_notify(&self) -> bool {
-        self.io.borrow().tls().is_none_or(|tls| tls.says_farewell())
+        self.io.borrow().tls().is_none_or(|tls| tls.send_close_notify())
     }
 
     fn call_connection_lost(self: &Rc<Self>) {

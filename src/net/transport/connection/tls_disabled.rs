@@ -32,7 +32,7 @@ impl Tls {
         match *self {}
     }
 
-    pub(super) fn says_farewell(&self) -> bool {
+    pub(super) fn send_close_notify(&self) -> bool {
         match *self {}
     }
 }

@@ -10,7 +10,7 @@ use super::StreamTransport;
 use crate::event_loop::{LoopHandle, TimerHandle};
 use crate::net::protocol::ProtocolRef;
 use crate::net::socket::address_pair::AddressPair;
-use crate::net::tls::{Below, Secure, Step, TlsError, TlsInfo};
+use crate::net::tls::{HandshakeStep, NewSession, TlsError, TlsInfo, Underlying};
 use crate::net::transport::close_state::CloseState;
 use crate::net::transport::raw_stream::RawStream;
 use crate::net::{TlsErrorKind, Transport};
@@ -30,7 +30,7 @@ impl Transport {
         socket: Socket,
         addresses: AddressPair,
         protocol: Option<ProtocolRef>,
-        secure: Secure,
+        secure: NewSession,
         admit: impl FnOnce(&Self),
     ) -> io::Result<Self> {
         let raw = RawStream::Socket(socket);
@@ -67,15 +67,15 @@ impl StreamTransport {
     /// finished; `already_read` is ciphertext that was received as plain data.
     pub(in crate::net) fn start_tls(
         self: &Rc<Self>,
-        secure: Secure,
+        secure: NewSession,
         protocol: Option<ProtocolRef>,
         already_read: Vec<u8>,
     ) -> io::Result<()> {
         let limit = secure.limits().handshake;
         let mut io = self.io.borrow_mut();
-        let raw = io.raw.take().map(Below::RawStream);
+        let raw = io.raw.take().map(Underlying::RawStream);
         let cold = io.cold();
-        let Some(below) = raw.or_else(|| cold.tls.take().map(Below::Tls)) else {
+        let Some(below) = raw.or_else(|| cold.tls.take().map(Underlying::Tls)) else {
             return Err(io::ErrorKind::NotConnected.into());
         };
         // Data written before goes in plain, so it moves below the session and still counts as unsent.
@@ -102,8 +102,8 @@ impl StreamTransport {
         }
         let Some(step) = self.with_tls(Tls::handshake) else { return };
         match step {
-            Ok(Step::Waits) => self.update(|state| state.reading.is_readable = false),
-            Ok(Step::Done) => self.finish_handshake(),
+            Ok(HandshakeStep::Pending) => self.update(|state| state.reading.is_readable = false),
+            Ok(HandshakeStep::Done) => self.finish_handshake(),
             Err(error) => self.fail_handshake(error),
         }
     }

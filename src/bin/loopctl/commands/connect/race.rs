@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use loopctl::plan::{Family, Host, Policy, Port, Target};
 use loopctl::{
-    AddrInfoFlags, CreateConnection, Event, Lookup, LoopHandle, Protocol, ResolveError,
-    TlsConfigError, Transport, source_address,
+    CreateConnection, Event, LoopHandle, Protocol, TlsConfigError, Transport, source_address,
 };
 
 use super::Session;
@@ -16,9 +15,10 @@ use super::relay::Kept;
 use super::secure::Securing;
 use crate::config::TargetRequest;
 use crate::config::environment::Environment;
+use crate::config::host_config;
 use crate::config::{RaceRequest, TlsRequest};
-use crate::exit::Exit;
-use crate::report::{Began, Carrier, End, Report, Subject, Via, Wanted};
+use crate::report::{End, Report, StartTime, Subject, TlsExpectation, TransportKind, Via};
+use crate::util::cancellation::StopReason;
 
 /// One race among several of a run.
 #[derive(Debug, Clone)]
@@ -79,7 +79,7 @@ impl Session {
     ) -> Report {
         let report = Rc::new(RefCell::new(self.blank(event_loop, this)));
         self.output.borrow_mut().begin(&this.session, &report.borrow());
-        if self.stop.wish().is_none() {
+        if self.token.reason().is_none() {
             let begun = if this.race.udp {
                 self.reach(event_loop, this, &report).await.map_err(Refused::Address)
             } else {
@@ -92,7 +92,7 @@ impl Session {
             }
         }
         let mut report = report.borrow().clone();
-        if let Some(exit) = self.stop.wish()
+        if let Some(exit) = self.cancelled()
             && report.end != End::Connected
         {
             report.interrupt(exit, event_loop.time());
@@ -108,7 +108,7 @@ impl Session {
     }
 
     pub(super) fn blank(&self, event_loop: &LoopHandle, this: &Try<'_>) -> Report {
-        let began = Began { at: event_loop.time(), wall: Environment::wall_clock() };
+        let began = StartTime { at: event_loop.time(), wall: Environment::wall_clock() };
         let race = this.race;
         let via =
             if this.known.is_some() { Via::Cached } else { via(this.target, race.dns.is_some()) };
@@ -117,7 +117,7 @@ impl Session {
         report.resolve.is_ipv4_preferred = via == Via::System
             && report.asks_apart()
             && race.prefer.is_none()
-            && Environment::prefers_ipv4();
+            && host_config::prefers_ipv4();
         report
     }
 
@@ -131,16 +131,16 @@ impl Session {
         let connection = self.connection(event_loop, this, report).await?;
         let connection = connection.trace(self.listener(this, report));
         let tls = this.race.tls.as_ref();
-        if self.request.purpose.is_none() && tls.is_none() {
-            self.stop.or(connection.open(|| Probe)).await;
+        if self.request.after_connect.is_none() && tls.is_none() {
+            self.token.run_until_cancelled(connection.open(|| Probe)).await;
             return Ok(());
         }
-        let opened = self.stop.or(connection.open_stream()).await;
+        let opened = self.token.run_until_cancelled(connection.open_stream()).await;
         let Some(Ok(mut stream)) = opened else { return Ok(()) };
         if let Some(tls) = tls {
             Securing { session: self, event_loop, this, report, tls }.run(&mut stream).await;
         }
-        if self.request.purpose.is_some() {
+        if self.request.after_connect.is_some() {
             self.kept.replace(Some(Kept::Stream(stream.0, stream.1)));
         }
         Ok(())
@@ -154,11 +154,11 @@ impl Session {
     ) -> impl FnMut(&Event) + 'static {
         let (session, name, heard) = (Rc::clone(self), this.session.clone(), Rc::clone(report));
         move |event: &Event| {
-            heard.borrow_mut().hear(event);
+            heard.borrow_mut().apply(event);
             let mut output = session.output.borrow_mut();
             output.event(&name, event, &heard.borrow());
             if output.has_failed() {
-                session.stop.now(Exit::CannotWrite);
+                session.token.cancel(StopReason::CannotWrite);
             }
         }
     }
@@ -187,7 +187,7 @@ impl Session {
         };
         let connection = race.configure(connection.timeout(this.timeout));
         // TLS that begins in plain comes later.
-        match race.tls.as_ref().filter(|tls| tls.dialogue.is_none()) {
+        match race.tls.as_ref().filter(|tls| tls.starttls.is_none()) {
             None => Ok(connection),
             Some(tls) => {
                 let client = tls.client_for(&this.target.target);
@@ -206,7 +206,8 @@ impl Session {
             (Target::Tcp(_, port), Some(addresses), None) => (port, addresses),
             (_, _, known) => return Ok(known.clone()),
         };
-        let port = number(event_loop, port).await.map_err(|error| error.to_string())?;
+        let port =
+            event_loop.service_port(port.clone()).await.map_err(|error| error.to_string())?;
         let family = this.race.family;
         let wanted = addresses.iter().filter(|ip| family.admits(Family::of(ip)));
         let wanted: Vec<_> = wanted.map(|ip| SocketAddr::new(*ip, port)).collect();
@@ -239,23 +240,23 @@ impl Subject {
             Target::Tcp(host, Port::Service(_)) => (Some(host.to_string()), None),
             Target::Unix(_) => (None, None),
         };
-        let carrier = match &target.target {
-            Target::Unix(_) => Carrier::Unix,
-            Target::Tcp(..) if race.udp => Carrier::Udp,
-            Target::Tcp(..) => Carrier::Tcp,
+        let transport = match &target.target {
+            Target::Unix(_) => TransportKind::Unix,
+            Target::Tcp(..) if race.udp => TransportKind::Udp,
+            Target::Tcp(..) => TransportKind::Tcp,
         };
         let (text, policy, family) = (target.text.clone(), race.policy.clone(), race.family);
-        let tls = race.tls.as_ref().map(|tls| Wanted::of(tls, host.as_deref()));
-        Self { text, host, port, carrier, family, policy, timeout, tls }
+        let tls = race.tls.as_ref().map(|tls| TlsExpectation::of(tls, host.as_deref()));
+        Self { text, host, port, transport, family, policy, timeout, tls }
     }
 }
 
-impl Wanted {
+impl TlsExpectation {
     fn of(tls: &TlsRequest, host: Option<&str>) -> Self {
         let name = tls.name.as_deref().or(host);
         let name = name.filter(|name| !name.is_empty()).map(str::to_owned);
-        let TlsRequest { dialogue, has_own, offers_alpn, .. } = *tls;
-        Self { name, dialogue, has_own, offers_alpn }
+        let TlsRequest { starttls, has_own, offers_alpn, .. } = *tls;
+        Self { name, starttls, has_own, offers_alpn }
     }
 }
 
@@ -265,17 +266,5 @@ fn via(target: &TargetRequest, by_dns: bool) -> Via {
         (Target::Tcp(Host::Name(_), _), None) if by_dns => Via::Dns,
         (Target::Tcp(Host::Name(_), _), None) => Via::System,
         (Target::Tcp(Host::Literal(_), _) | Target::Unix(_), None) => Via::Literal,
-    }
-}
-
-/// The number of a service, which the resolver knows without a name server.
-async fn number(event_loop: &LoopHandle, port: &Port) -> Result<u16, ResolveError> {
-    match port {
-        Port::Number(number) => Ok(*number),
-        Port::Service(_) => {
-            let lookup = Lookup::new("127.0.0.1", port.clone()).flags(AddrInfoFlags::NUMERICHOST);
-            let found = event_loop.getaddrinfo(lookup).await?;
-            Ok(found.first().map_or(0, |info| info.address.port()))
-        }
     }
 }

@@ -5,16 +5,14 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use loopctl::{
-    Failure, LoopHandle, StreamReader, StreamWriter, TlsError, TlsErrorKind, TlsVersion,
-};
+use loopctl::{Failure, LoopHandle, StreamReader, StreamWriter, TlsError, TlsVersion};
 
 use super::Session;
 use super::race::Try;
 use super::starttls;
-use crate::cli::StartTlsArg;
+use crate::config::StartTls;
 use crate::config::TlsRequest;
-use crate::report::{Dialogue, Report, TlsFailure, TlsPhase};
+use crate::report::{Report, StartTlsExchange, TlsFailure, TlsPhase};
 
 /// A connection on which TLS is wanted.
 pub(super) struct Securing<'a> {
@@ -30,12 +28,12 @@ type Stream = (StreamReader, StreamWriter);
 impl Securing<'_> {
     /// After a race of TLS there is the refusal of a client to wait for; after one without, all of it.
     pub(super) async fn run(&self, stream: &mut Stream) {
-        let ended = match self.tls.dialogue {
+        let ended = match self.tls.starttls {
             Some(protocol) => {
                 let begun = self.report.borrow().since_start(self.event_loop.time());
                 let left = self.this.timeout.saturating_sub(begun);
                 let upgrading = self.event_loop.timeout(left, self.upgrade(protocol, stream));
-                self.session.stop.or(upgrading).await
+                self.session.token.run_until_cancelled(upgrading).await
             }
             None => Some(Ok(())),
         };
@@ -45,15 +43,16 @@ impl Securing<'_> {
                 false => TlsPhase::StartTls,
             };
             let error = io::Error::new(io::ErrorKind::TimedOut, "no answer in time");
-            self.decline(Some(TlsErrorKind::TimedOut), phase, &error);
+            let silent = TlsError::HandshakeTimedOut { limit: None };
+            self.decline(Some(silent), phase, &error);
         }
         self.hear_refusal(&mut stream.0).await;
     }
 
-    async fn upgrade(&self, protocol: StartTlsArg, (reader, writer): &mut Stream) {
+    async fn upgrade(&self, protocol: StartTls, (reader, writer): &mut Stream) {
         let start = self.report.borrow().since_start(self.event_loop.time());
         let name = self.report.borrow().subject.tls.as_ref().and_then(|tls| tls.name.clone());
-        let begun = Dialogue { protocol, start, took: Duration::ZERO, greeting: None };
+        let begun = StartTlsExchange { protocol, start, took: Duration::ZERO, greeting: None };
         self.report.borrow_mut().agree(begun);
         let spoken =
             starttls::speak(protocol, reader, writer, name.as_deref().unwrap_or_default()).await;
@@ -62,7 +61,7 @@ impl Securing<'_> {
             Err(error) => return self.decline(None, TlsPhase::StartTls, &error),
         };
         let took = self.report.borrow().since_start(self.event_loop.time()).saturating_sub(start);
-        self.report.borrow_mut().agree(Dialogue { protocol, start, took, greeting });
+        self.report.borrow_mut().agree(StartTlsExchange { protocol, start, took, greeting });
         let begun = match self.tls.client_for(&self.this.target.target) {
             Ok(client) => {
                 let listener = self.session.listener(self.this, self.report);
@@ -79,11 +78,11 @@ impl Securing<'_> {
 
     fn has_begun(&self) -> bool {
         let report = self.report.borrow();
-        report.beside.tls.as_ref().is_some_and(|tls| tls.started.is_some())
+        report.tls.as_ref().is_some_and(|tls| tls.started.is_some())
     }
 
-    fn decline(&self, kind: Option<TlsErrorKind>, phase: TlsPhase, error: &io::Error) {
-        let failure = TlsFailure { kind, failure: Failure::from(error), phase };
+    fn decline(&self, of_tls: Option<TlsError>, phase: TlsPhase, error: &io::Error) {
+        let failure = TlsFailure { error: of_tls, failure: Failure::from(error), phase };
         self.report.borrow_mut().decline(failure, self.event_loop.time());
     }
 
@@ -94,7 +93,7 @@ impl Securing<'_> {
         const LONGEST: Duration = Duration::from_secs(1);
         let Some(took) = self.judged_by_peer() else { return };
         let patience = (2 * took).clamp(SHORTEST, LONGEST);
-        let is_kept = self.session.request.purpose.is_some();
+        let is_kept = self.session.request.after_connect.is_some();
         let mut byte = [0];
         let heard = async {
             if is_kept {
@@ -104,16 +103,15 @@ impl Securing<'_> {
             reader.read(&mut byte).await
         };
         let heard = self.event_loop.timeout(patience, heard);
-        if let Some(Ok(Err(error))) = self.session.stop.or(heard).await {
-            let kind = TlsError::within(&error).map(TlsError::kind);
-            self.decline(kind, TlsPhase::After, &error);
+        if let Some(Ok(Err(error))) = self.session.token.run_until_cancelled(heard).await {
+            self.decline(TlsError::within(&error).cloned(), TlsPhase::After, &error);
         }
     }
 
     /// How long the handshake took, where it is not the last word.
     fn judged_by_peer(&self) -> Option<Duration> {
         let report = self.report.borrow();
-        let tls = report.beside.tls.as_ref()?;
+        let tls = report.tls.as_ref()?;
         let is_13 = tls.info.as_ref()?.version == TlsVersion::Tls13;
         tls.took().filter(|_| is_13 && tls.peer.asks_for_certificate)
     }

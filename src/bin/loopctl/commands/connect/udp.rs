@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use loopctl::plan::{Family, FirstAttemptReason, Reason, SocketKind, Target, interleave};
 use loopctl::{
     AbortReason, Address, DnsClient, Event, EventKind, Failure, Lookup, LoopHandle, Phase,
-    Resolver, SocketOption, SocketOptions, SocketSnapshot,
+    ResolveError, Resolver, SocketOption, SocketOptions, SocketSnapshot,
 };
 
 use super::Session;
@@ -47,7 +47,7 @@ impl Session {
         let (listen, deadline) = (RefCell::new(listen), event_loop.time() + this.timeout);
         let resolver = self.resolver(event_loop, this, report)?;
         let reach = Reach { session: self, event_loop, report, listen, deadline, resolver };
-        if self.stop.or(reach.run(this, given)).await.is_none() {
+        if self.token.run_until_cancelled(reach.run(this, given)).await.is_none() {
             reach.give_up();
         }
         Ok(())
@@ -94,16 +94,16 @@ impl Reach<'_> {
             Some(resolver) => resolver.resolve(lookup),
             None => self.event_loop.resolve(lookup),
         };
-        let (why, symbol, reason) = match self.event_loop.timeout(self.left(), asking).await {
+        let (error, reason) = match self.event_loop.timeout(self.left(), asking).await {
             Ok(Ok(found)) => {
                 let addresses: Vec<_> = found.iter().map(|info| info.address).collect();
                 self.tell(EventKind::Resolved { addresses: addresses.clone() });
                 return Some(addresses);
             }
-            Ok(Err(error)) => (error.to_string(), error.name(), AbortReason::NotResolved),
-            Err(elapsed) => (elapsed.to_string(), None, AbortReason::TimedOut),
+            Ok(Err(error)) => (error, AbortReason::NotResolved),
+            Err(_) => (ResolveError::TimedOut, AbortReason::TimedOut),
         };
-        self.tell(EventKind::ResolveFailed { reason: why, symbol });
+        self.tell(EventKind::ResolveFailed { error });
         self.tell(EventKind::ConnectionAborted { reason });
         None
     }
@@ -127,15 +127,14 @@ impl Reach<'_> {
             self.tell(EventKind::OptionRefused { attempt, option, failure });
         }
         // A relay sends what it is given and nothing else.
-        let is_asked = self.session.request.purpose.is_none();
+        let is_asked = self.session.request.after_connect.is_none();
         let answered = if is_asked { self.ask(&socket, address).await.map(Some) } else { Ok(None) };
         let snapshot = self.race().snapshot(&socket);
         match answered {
             Ok(answered) => {
-                let mut report = self.report.borrow_mut();
-                report.beside.answers.resize(attempt, None);
-                report.beside.answers.push(answered);
-                drop(report);
+                if let Some(attempt) = self.report.borrow_mut().attempts.get_mut(attempt) {
+                    attempt.answered = answered;
+                }
                 self.tell(EventKind::AttemptSucceeded { attempt, snapshot });
                 if !is_asked {
                     self.session.kept.replace(Some(Kept::Datagrams(socket)));

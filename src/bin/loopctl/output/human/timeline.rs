@@ -5,7 +5,7 @@ use std::time::Duration;
 use loopctl::TlsErrorKind;
 
 use crate::output::units;
-use crate::report::{Attempt, Outcome, Report, Secured};
+use crate::report::{Attempt, Outcome, Report, TlsReport};
 
 /// Fewer columns than this show nothing worth looking at.
 pub(crate) const NARROWEST: usize = 12;
@@ -48,7 +48,7 @@ impl Timeline {
 
     /// Nothing is drawn narrower than one column, so that a quick answer can be seen. What follows an attempt is
     /// its TLS.
-    pub(crate) fn bar(&self, attempt: &Attempt, tls: Option<&Secured>) -> String {
+    pub(crate) fn bar(&self, attempt: &Attempt, tls: Option<&TlsReport>) -> String {
         let glyphs = &self.glyphs;
         let secured = tls.and_then(|tls| Some((tls.ended?, tls.failure.as_ref())));
         let most = self.columns - usize::from(secured.is_some());
@@ -65,7 +65,7 @@ impl Timeline {
         let bar = format!("{}{lead}{}{tip}", glyphs.edge, String::from(fill).repeat(body));
         let Some((end, failure)) = secured else { return bar };
         let length = self.column(end).clamp(last + 1, self.columns) - last;
-        let tip = match failure.map(|failure| failure.kind) {
+        let tip = match failure.map(|failure| failure.kind()) {
             None => glyphs.tls,
             Some(Some(TlsErrorKind::Canceled)) => glyphs.end,
             Some(_) => glyphs.failed,

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use anstyle::{AnsiColor, Effects, Style as Ansi};
 
 use crate::output::human::picture::{Picture, cut};
-use crate::output::style::Style;
 use crate::report::{Attempt, Outcome, Report};
+use crate::util::style::Style;
 
 /// From one frame to the next. What is over before the first one never moves anything.
 pub(crate) const FRAME: Duration = Duration::from_millis(80);
@@ -114,7 +114,7 @@ fn attempts(report: &Report, now: Instant, style: Style) -> Vec<String> {
 
 /// The winner's handshake is under way, or what goes before it.
 fn is_securing(report: &Report, number: usize) -> bool {
-    let tls = report.beside.tls.as_ref();
+    let tls = report.tls.as_ref();
     report.selected == Some(number) && tls.is_some_and(|tls| tls.ended.is_none())
 }
 
@@ -124,7 +124,7 @@ fn race(report: &Report, now: Instant, style: Style) -> String {
     let pending = report.attempts.iter().filter(|attempt| attempt.outcome == Outcome::Pending);
     let pending: Vec<String> = pending.map(|attempt| attempt.address.to_string()).collect();
     let what = match pending.as_slice() {
-        [] if report.beside.tls.is_some() => "no TLS yet".to_owned(),
+        [] if report.tls.is_some() => "no TLS yet".to_owned(),
         [] => "resolving".to_owned(),
         [only] if *only == report.subject.text => "no answer yet".to_owned(),
         several => several.join(" "),

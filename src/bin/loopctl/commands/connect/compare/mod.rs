@@ -10,7 +10,7 @@ use loopctl::LoopHandle;
 use super::Session;
 use super::race::Try;
 use crate::config::TargetRequest;
-use crate::config::{CompareRequest, RaceRequest, Rules};
+use crate::config::{CompareRequest, NamedPolicy, RaceRequest};
 use crate::exit::Exit;
 use crate::report::compare::{LookupEnd, Measured};
 use crate::report::{Comparison, End, Report, Via};
@@ -18,7 +18,7 @@ use crate::report::{Comparison, End, Report, Via};
 use survey::Surveyor;
 
 impl Session {
-    /// A report of the survey, with what follows from it.
+    /// A report of the measurement, with what follows from it.
     pub(super) async fn compare(
         self: &Rc<Self>,
         event_loop: &LoopHandle,
@@ -30,20 +30,20 @@ impl Session {
         let timeout = race.timeout;
         let this = Try { target, session, known: None, timeout, race };
         let report = Rc::new(RefCell::new(self.blank(event_loop, &this)));
-        let surveyor = Surveyor::new(self, event_loop, &this, how.patience, &report);
-        let survey = surveyor.run().await;
+        let surveyor = Surveyor::new(self, event_loop, &this, how.attempt_timeout, &report);
+        let measurement = surveyor.run().await;
         let mut report = report.borrow().clone();
-        let epoch = report.began.at;
-        let mut comparison = match (self.stop.wish(), &report.resolve.error) {
-            (None, None) => Comparison::new(survey, &race.policy, how.is_live, epoch),
-            _ => Comparison::unfinished(survey, how.is_live),
+        let epoch = report.started_at.at;
+        let mut comparison = match (self.cancelled(), &report.resolve.error) {
+            (None, None) => Comparison::new(measurement, &race.policy, how.is_live, epoch),
+            _ => Comparison::unfinished(measurement, how.is_live),
         };
         if how.is_live {
             self.run_each(event_loop, &this, &mut comparison).await;
         }
         report.total = report.since_start(event_loop.time());
         report.conclude(comparison);
-        if let Some(exit) = self.stop.wish() {
+        if let Some(exit) = self.cancelled() {
             report.interrupt(exit, event_loop.time());
         }
         report.end_queries();
@@ -72,25 +72,25 @@ impl Session {
 
 impl RaceRequest {
     /// The same by other rules.
-    fn by(&self, policy: Rules) -> Self {
+    fn by(&self, policy: NamedPolicy) -> Self {
         Self { policy, ..self.clone() }
     }
 }
 
 impl Report {
-    /// Tells the survey as attempts of its own, and how the policy that was asked for ends.
+    /// Tells the measurement as attempts of its own, and how the policy that was asked for ends.
     fn conclude(&mut self, comparison: Comparison) {
-        let survey = &comparison.survey;
+        let measurement = &comparison.measurement;
         let mut attempts: Vec<_> =
-            survey.probes.iter().map(|probe| probe.attempt.clone()).collect();
+            measurement.probes.iter().map(|probe| probe.attempt.clone()).collect();
         attempts.sort_by_key(|attempt| attempt.start);
         self.resolve.candidates = attempts.iter().map(|attempt| attempt.address.clone()).collect();
         self.attempts = attempts;
         if matches!(self.resolve.via, Via::System | Via::Dns) {
             self.resolve.started = Some(std::time::Duration::ZERO);
-            self.resolve.took = survey.lookups.iter().map(|lookup| lookup.end()).max();
+            self.resolve.took = measurement.lookups.iter().map(|lookup| lookup.end()).max();
         }
-        let failed = survey.lookups.iter().find_map(|lookup| match &lookup.end {
+        let failed = measurement.lookups.iter().find_map(|lookup| match &lookup.end {
             LookupEnd::Failed { message, .. } => Some(message.clone()),
             LookupEnd::Silent => Some("no answer from the resolver".to_owned()),
             _ => None,
@@ -99,10 +99,10 @@ impl Report {
             self.resolve.error = failed;
         }
         if let Some(own) = comparison.own() {
-            let exit = own.exit(survey, self.subject.timeout);
+            let exit = own.exit(measurement, self.subject.timeout);
             let winner = match &own.measured {
                 Some(measured) => measured.to,
-                None => own.forecast.end.and_then(|end| end.to()),
+                None => own.prediction.end.and_then(|end| end.to()),
             };
             let selected = self.attempts.iter().position(|it| it.address.as_inet() == winner);
             self.end = match exit {
@@ -110,10 +110,9 @@ impl Report {
                 exit => End::Failed(exit),
             };
             self.selected = selected.filter(|_| exit == Exit::Success && winner.is_some());
-            let probe = winner.and_then(|winner| survey.probe(winner));
-            self.beside.tls =
-                probe.filter(|_| self.selected.is_some()).and_then(|it| it.tls.clone());
+            let probe = winner.and_then(|winner| measurement.probe(winner));
+            self.tls = probe.filter(|_| self.selected.is_some()).and_then(|it| it.tls.clone());
         }
-        self.beside.compare = Some(Box::new(comparison));
+        self.comparison = Some(Box::new(comparison));
     }
 }

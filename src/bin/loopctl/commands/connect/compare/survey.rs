@@ -11,8 +11,8 @@ use loopctl::{DnsClient, LoopHandle, Resolver, source_address};
 use crate::commands::connect::Session;
 use crate::commands::connect::race::Try;
 use crate::config::RaceRequest;
-use crate::config::environment::Environment;
-use crate::report::compare::{Lookup, LookupEnd, Probe, Survey};
+use crate::config::host_config;
+use crate::report::compare::{Lookup, LookupEnd, Measurement, Probe};
 use crate::report::{Report, Via};
 use crate::util::join_all::{Part, together};
 
@@ -50,7 +50,7 @@ impl<'a> Surveyor<'a> {
     }
 
     /// All questions at once, for the answer to one would hasten the next; each address as soon as it is known.
-    pub(super) async fn run(self) -> Survey {
+    pub(super) async fn run(self) -> Measurement {
         let via = self.report.borrow().resolve.via;
         let given = match via {
             Via::System | Via::Dns => self.look_up(via).await.map(|()| Vec::new()),
@@ -101,7 +101,7 @@ impl<'a> Surveyor<'a> {
             }
         };
         let limited = self.event_loop.timeout(self.this.timeout, asking);
-        let end = match self.session.stop.or(limited).await {
+        let end = match self.session.token.run_until_cancelled(limited).await {
             None => LookupEnd::Interrupted,
             Some(Err(_)) => LookupEnd::Silent,
             Some(Ok(Ok(found))) => {
@@ -151,7 +151,7 @@ impl<'a> Surveyor<'a> {
         let this = Try { session, known, timeout, race: &self.race, ..self.this.clone() };
         let began = self.since_start();
         let mut report = self.session.race_once(self.event_loop, &this).await;
-        let (Some(mut attempt), tls) = (report.attempts.pop(), report.beside.tls.take()) else {
+        let (Some(mut attempt), tls) = (report.attempts.pop(), report.tls.take()) else {
             return;
         };
         attempt.start += began;
@@ -163,20 +163,20 @@ impl<'a> Surveyor<'a> {
         self.report.borrow().since_start(self.event_loop.time())
     }
 
-    fn survey(self, given: Vec<SocketAddr>, is_dns: bool) -> Survey {
+    fn survey(self, given: Vec<SocketAddr>, is_dns: bool) -> Measurement {
         let RaceRequest { prefer, family, .. } = *self.this.race;
         let is_ipv4_first = !is_dns
             && given.is_empty()
             && family == Family::Unspecified
             && prefer.is_none()
-            && Environment::prefers_ipv4();
+            && host_config::prefers_ipv4();
         let mut lookups = self.lookups.into_inner();
         let place = |family| [Family::Inet6, Family::Inet].iter().position(|it| *it == family);
         lookups.sort_by_key(|lookup| place(lookup.family).unwrap_or(usize::MAX));
         let first = prefer.or_else(|| is_ipv4_first.then_some(Family::Inet));
         let probes = in_order(self.probes.into_inner().over, &lookups, &given, first);
-        let (patience, kernel) = (self.patience, Environment::connect_patience());
-        Survey { lookups, given, probes, prefer, is_ipv4_first, patience, kernel, is_dns }
+        let (patience, kernel) = (self.patience, host_config::connect_timeout());
+        Measurement { lookups, given, probes, prefer, is_ipv4_first, patience, kernel, is_dns }
     }
 }
 

@@ -7,15 +7,15 @@ use std::time::{Duration, Instant, SystemTime};
 use loopctl::plan::DnsTransport;
 use loopctl::{
     DnsAnswer, DnsData, DnsError, DnsErrorKind, DnsEvent, DnsEventKind, DnsExchange, DnsFlags,
-    DnsIgnored, DnsRecord, DnsServer, Rcode, RecordType, ResolveError, StartOfAuthority,
+    DnsIgnored, DnsRecord, DnsServer, EaiCode, Rcode, RecordType, ResolveError, StartOfAuthority,
 };
 
 use super::text;
 use super::text::View;
 use super::words;
-use crate::cli::OrderArg;
+use crate::config::AddressOrder;
 use crate::output::snapshots::{assert_snapshot, style};
-use crate::report::Began;
+use crate::report::StartTime;
 use crate::report::names::{NameReport, NameSubject};
 
 /// Times are in milliseconds since the start.
@@ -37,15 +37,15 @@ impl Story {
             dnssec: false,
         };
         let mut report =
-            NameReport::new(subject, Began { at: began, wall: SystemTime::UNIX_EPOCH });
-        report.beside.sources = vec!["files".to_owned(), "dns".to_owned()];
+            NameReport::new(subject, StartTime { at: began, wall: SystemTime::UNIX_EPOCH });
+        report.sources = vec!["files".to_owned(), "dns".to_owned()];
         Self { began, report }
     }
 
     fn at(&mut self, ms: f64, query: u64, record_type: RecordType, kind: DnsEventKind) {
         let at = self.began + Duration::from_secs_f64(ms / 1000.0);
         let name = format!("{}.", self.report.subject.name);
-        self.report.queries.hear(
+        self.report.queries.apply(
             0,
             self.began,
             &DnsEvent { at, query, name, record_type, verifies: None, kind },
@@ -160,7 +160,10 @@ fn denied() -> NameReport {
     let mut story = Story::new("nothing.test");
     let (a, aaaa) = (RecordType::A, RecordType::Aaaa);
     let (host, message) = ("nothing.test".to_owned(), "Name or service not known".to_owned());
-    story.system(3.0, Err(ResolveError::Resolver { host, code: -2, message }));
+    story.system(
+        3.0,
+        Err(ResolveError::System { host, code: EaiCode::NONAME, errno: None, message }),
+    );
     story.asked(0.1, 0, aaaa);
     story.asked(0.1, 1, a);
     let why = DnsIgnored::WrongId;
@@ -184,7 +187,8 @@ fn names_at_three_widths_without_colour_and_in_a_pipe() {
     ];
     for (look, style) in looks {
         for (story, report) in [("found", found()), ("denied", denied())] {
-            let view = View { order: OrderArg::Connection, has_headline: false, is_verbose: false };
+            let view =
+                View { order: AddressOrder::Connection, has_headline: false, is_verbose: false };
             let shown = text::report(&report, view, style) + &words::explain(&report).render(style);
             assert_snapshot(&format!("resolve-{story}-{look}.txt"), &shown);
         }

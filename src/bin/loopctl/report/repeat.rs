@@ -1,0 +1,255 @@
+//! Many tries of one target, summed up: a fold over reports.
+
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+use loopctl::Address;
+use loopctl::plan::Family;
+use signal_hook::consts::SIGINT;
+
+use super::{Attempt, End, Outcome, Report, Subject};
+use crate::diagnose::cause;
+use crate::diagnose::cause::Cause;
+use crate::exit::Exit;
+
+/// What is kept of the tries, however many there are.
+#[derive(Debug, Clone)]
+pub(crate) struct RepeatReport {
+    pub(crate) subject: Subject,
+    pub(crate) started_at: Instant,
+    pub(crate) took: Duration,
+    pub(crate) runs: RunStats,
+    pub(crate) addresses: Vec<AddressStats>,
+    /// Times from the first question to the connection.
+    pub(crate) times: Times,
+    /// What ended it early.
+    pub(crate) interrupted: Option<Exit>,
+    /// The candidates of the last try, to see when a name changes.
+    candidates: Vec<Address>,
+}
+
+/// How the tries ended.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct RunStats {
+    pub(crate) done: u64,
+    pub(crate) connected: u64,
+    /// The exits of tries that did not succeed, each once.
+    pub(crate) failures: Vec<Exit>,
+    /// Connections that were not as expected, and the last reason.
+    pub(crate) unmet: Option<(u64, String)>,
+}
+
+/// One address over all tries.
+#[derive(Debug, Clone)]
+pub(crate) struct AddressStats {
+    pub(crate) address: Address,
+    pub(crate) won: u64,
+    /// Another one won while it was under way, or before it connected.
+    pub(crate) lost: u64,
+    pub(crate) failed: u64,
+    /// Why it failed last.
+    pub(crate) failure: Option<String>,
+    /// How long its own handshakes took.
+    pub(crate) times: Times,
+}
+
+/// A distribution of times, in microseconds, to three digits.
+#[derive(Debug, Clone)]
+pub(crate) struct Times(Histogram<u64>);
+
+impl Times {
+    fn new() -> Self {
+        // Three significant digits are always valid; should they ever not be, one digit is.
+        let histogram = Histogram::new(3).or_else(|_| Histogram::new(1));
+        Self(histogram.unwrap_or_else(|error| unreachable!("{error}")))
+    }
+
+    pub(crate) fn record(&mut self, took: Duration) {
+        // The histogram grows with its values; only one of centuries could be refused.
+        let recorded = self.0.record(took.as_micros().try_into().unwrap_or(u64::MAX));
+        debug_assert!(recorded.is_ok(), "{took:?}");
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn quantile(&self, quantile: f64) -> Duration {
+        Duration::from_micros(self.0.value_at_quantile(quantile).min(self.0.max()))
+    }
+
+    pub(crate) fn min(&self) -> Duration {
+        Duration::from_micros(self.0.min())
+    }
+
+    pub(crate) fn max(&self) -> Duration {
+        Duration::from_micros(self.0.max())
+    }
+
+    /// How many times lie in each of `buckets` equal parts of the range, with the upper end of each.
+    pub(crate) fn buckets(&self, buckets: u64) -> Vec<(Duration, u64)> {
+        let (min, max) = (self.0.min(), self.0.max());
+        let width = ((max - min) / buckets).max(1);
+        let ends = (1..=buckets).map(|nth| if nth == buckets { max } else { min + nth * width });
+        let mut from = min;
+        ends.map(|end| {
+            let count = if from <= end { self.0.count_between(from, end) } else { 0 };
+            from = end + 1;
+            (Duration::from_micros(end), count)
+        })
+        .collect()
+    }
+}
+
+impl RepeatReport {
+    pub(crate) fn new(subject: Subject, started_at: Instant) -> Self {
+        Self {
+            subject,
+            started_at,
+            took: Duration::ZERO,
+            runs: RunStats::default(),
+            addresses: Vec::new(),
+            times: Times::new(),
+            interrupted: None,
+            candidates: Vec::new(),
+        }
+    }
+
+    /// Takes in one try, and says what is new about the name's addresses.
+    pub(crate) fn add(&mut self, report: &Report) -> Option<String> {
+        if matches!(report.end, End::Interrupted(_)) {
+            return None;
+        }
+        self.runs.add(report);
+        if let (End::Connected, Some(after)) = (report.end, report.connected_after()) {
+            self.times.record(after);
+        }
+        for (number, attempt) in report.attempts.iter().enumerate() {
+            self.of(&attempt.address).add(attempt, report.selected == Some(number));
+        }
+        self.note_change(&report.resolve.candidates)
+    }
+
+    /// How often a family won.
+    pub(crate) fn won_by(&self, family: Family) -> u64 {
+        let of_family =
+            self.addresses.iter().filter(|stats| stats.address.family() == Some(family));
+        of_family.map(|stats| stats.won).sum()
+    }
+
+    /// ping's rule for SIGINT: success if anything succeeded. Otherwise all tries count.
+    pub(crate) fn exit(&self) -> Exit {
+        match (self.interrupted, self.runs.connected) {
+            (Some(Exit::Signal(SIGINT)), 0) => return Exit::Mixed,
+            (Some(Exit::Signal(SIGINT)), _) => return Exit::Success,
+            (Some(exit), _) => return exit,
+            (None, _) => {}
+        }
+        match self.runs.failures.as_slice() {
+            [] => Exit::Success,
+            [only] if self.runs.connected == 0 => *only,
+            [only @ (Exit::Unexpected | Exit::NotTrusted)] => *only,
+            _ => Exit::Mixed,
+        }
+    }
+
+    fn of(&mut self, address: &Address) -> &mut AddressStats {
+        let known = self.addresses.iter().position(|stats| stats.address == *address);
+        let at = known.unwrap_or_else(|| {
+            self.addresses.push(AddressStats::new(address.clone()));
+            self.addresses.len() - 1
+        });
+        &mut self.addresses[at]
+    }
+
+    fn note_change(&mut self, candidates: &[Address]) -> Option<String> {
+        if candidates.is_empty() {
+            return None;
+        }
+        let before = std::mem::replace(&mut self.candidates, candidates.to_vec());
+        let new = candidates.iter().filter(|address| !before.contains(address));
+        let gone = before.iter().filter(|address| !candidates.contains(address));
+        let list = |sign: &str, address: &Address| format!("{sign}{address}");
+        let changes: Vec<String> =
+            new.map(|a| list("+", a)).chain(gone.map(|a| list("-", a))).collect();
+        let is_first = before.is_empty();
+        (!is_first && !changes.is_empty())
+            .then(|| format!("the name resolves differently now: {}", changes.join(" ")))
+    }
+}
+
+impl RunStats {
+    fn add(&mut self, report: &Report) {
+        self.done += 1;
+        self.connected += u64::from(report.end == End::Connected);
+        if let Some((flag, why)) = report.unmet.first() {
+            let before = self.unmet.as_ref().map_or(0, |(count, _)| *count);
+            self.unmet = Some((before + 1, format!("--{flag}: {why}")));
+        }
+        let exit = report.exit();
+        if exit != Exit::Success && !self.failures.contains(&exit) {
+            self.failures.push(exit);
+        }
+    }
+}
+
+impl AddressStats {
+    fn new(address: Address) -> Self {
+        Self { address, won: 0, lost: 0, failed: 0, failure: None, times: Times::new() }
+    }
+
+    fn add(&mut self, attempt: &Attempt, won: bool) {
+        match &attempt.outcome {
+            Outcome::Success => {
+                self.won += u64::from(won);
+                self.lost += u64::from(!won);
+                self.times.record(attempt.took);
+            }
+            Outcome::Canceled | Outcome::Pending => self.lost += 1,
+            Outcome::Timeout => self.fail("timed out".to_owned()),
+            Outcome::Failure(..) if Cause::of(attempt) == Some(Cause::Refused) => {
+                self.fail("refused".to_owned());
+            }
+            Outcome::Failure(_, failure) => {
+                self.fail(cause::word(attempt).unwrap_or_else(|| cause::brief(failure)));
+            }
+        }
+    }
+
+    fn fail(&mut self, why: String) {
+        self.failed += 1;
+        self.failure = Some(why);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn times(us: &[u64]) -> Times {
+        let mut times = Times::new();
+        us.iter().for_each(|us| times.record(Duration::from_micros(*us)));
+        times
+    }
+
+    #[test]
+    fn buckets_cover_the_range_and_count_everything_once() {
+        for sample in [vec![5], vec![1, 1000], (1..=100).collect(), vec![7, 7, 7, 8]] {
+            let times = times(&sample);
+            let buckets = times.buckets(8);
+            assert_eq!(buckets.iter().map(|(_, count)| count).sum::<u64>(), sample.len() as u64);
+            assert_eq!(buckets.last().unwrap().0, times.max());
+        }
+    }
+
+    #[test]
+    fn quantiles_are_never_beyond_the_largest_time() {
+        let times = times(&[250_123, 250_456, 251_789]);
+        assert!(times.quantile(0.99) <= times.max());
+        assert!(times.min() <= times.quantile(0.5));
+        let is_close =
+            |a: Duration, us: u64| a.abs_diff(Duration::from_micros(us)).as_micros() < 300;
+        assert!(is_close(times.min(), 250_123) && is_close(times.max(), 251_789), "{times:?}");
+        assert!(is_close(times.quantile(0.5), 250_456), "to three digits");
+    }
+}
