@@ -19,7 +19,7 @@ pub struct Event {
 }
 
 /// Kind of an event. Attempts are numbered from 0 in the order in which they start, which is the order of the
-/// candidates unless the policy has [lanes](crate::plan::AddressQueues).
+/// candidates unless the policy has several [address queues](crate::plan::AddressQueues).
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum EventKind {

@@ -8,19 +8,19 @@ use std::io;
 pub(super) use failure::BindFailure;
 pub use failure::Failure;
 
-/// How far an attempt got.
+/// The operation that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Phase {
-    /// Making the socket.
+    /// Creating the socket.
     Socket,
-    /// Setting its options.
+    /// Setting socket options.
     Options,
-    /// Binding it to a local address.
+    /// Binding to a local address.
     Bind,
-    /// Connecting it.
+    /// Connecting.
     Connect,
-    /// Listening on it.
+    /// Listening.
     Listen,
     /// The TLS handshake.
     Tls,
@@ -39,7 +39,7 @@ impl fmt::Display for Phase {
     }
 }
 
-/// For one more who is to hear of it.
+/// A copy of an error, which keeps its errno or its TLS error.
 pub(super) fn copy_of(error: &io::Error) -> io::Error {
     #[cfg(feature = "tls")]
     if let Some(tls) = super::TlsError::within(error) {

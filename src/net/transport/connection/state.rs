@@ -72,15 +72,6 @@ impl State {
         self.is_polling() && self.reading.is_readable && !self.is_handshaking
     }
 
-    /// Whether a TLS handshake can be started: both directions are open and not used otherwise.
-    pub(in crate::net) fn can_start_tls(self) -> bool {
-        self.is_open()
-            && !self.is_handshaking
-            && !self.has_exclusive_writer()
-            && !self.reading.at_eof
-            && !self.writing.eof_requested
-    }
-
     pub(super) fn has_exclusive_writer(self) -> bool {
         self.exclusive != ExclusiveState::None
     }

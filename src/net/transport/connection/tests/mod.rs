@@ -1,5 +1,5 @@
-//! Rows of the catalogue on a wire that follows a script: would-block, partial results and errors come when a
-//! test says so, not when luck has it.
+//! Stream connections on a scripted stream: the test decides when a call returns would-block, a partial result
+//! or an error.
 
 mod write_failure;
 
@@ -124,10 +124,10 @@ struct Bench {
 
 fn attach(event_loop: &LoopHandle, script: &Rc<Script>, log: &Log, react: Reaction) -> Transport {
     let diary = Diary { log: Rc::clone(log), react, transport: None };
-    let wire = RawStream::Scripted(Box::new(End(Rc::clone(script))));
+    let raw = RawStream::Scripted(Box::new(End(Rc::clone(script))));
     let receiver = ProtocolRef::Plain(Rc::new(RefCell::new(diary)));
     Transport(
-        StreamTransport::start(event_loop, wire, AddressPair::default(), receiver, |_| ()).unwrap(),
+        StreamTransport::start(event_loop, raw, AddressPair::default(), receiver, |_| ()).unwrap(),
     )
 }
 
@@ -446,7 +446,7 @@ fn trans_03_a_read_takes_at_most_its_budget_and_asks_for_another_turn() {
     assert_eq!(bench.log().len(), 4, "the third read was short");
 }
 
-/// A buffer of so many bytes, and what came into it.
+/// A protocol with a buffer of a given size, and the data received.
 struct Buffered {
     buffer: Vec<u8>,
     all: Rc<RefCell<Vec<u8>>>,
