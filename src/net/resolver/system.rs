@@ -240,8 +240,8 @@ impl Default for Lookups {
     /// The number of threads may exceed that of processors, because they wait. Abandoned lookups then leave threads
     /// for others.
     fn default() -> Self {
-        const MOST: usize = 64;
-        Self(Executor::new("loopctl-dns", MOST))
+        const MAX_THREADS: usize = 64;
+        Self(Executor::new("loopctl-dns", MAX_THREADS))
     }
 }
 
