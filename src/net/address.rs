@@ -12,7 +12,7 @@ use socket2::SockAddr;
 
 use crate::plan::Family;
 
-/// Address of an IP socket or of a Unix domain socket.
+/// Address of an IP socket or a Unix domain socket.
 ///
 /// ```
 /// use loopctl::Address;
@@ -26,12 +26,12 @@ use crate::plan::Family;
 pub enum Address {
     /// IP address and port.
     Inet(SocketAddr),
-    /// Path of a socket file. An abstract name has a leading NUL here and is written `@name`.
+    /// Path of a socket file. An abstract name has a leading NUL and is displayed as `@name`.
     Unix(PathBuf),
 }
 
 impl Address {
-    /// Address and port of an IP socket.
+    /// Address and port of an IP socket; `None` for a Unix socket.
     pub fn as_inet(&self) -> Option<SocketAddr> {
         match self {
             Self::Inet(address) => Some(*address),
@@ -39,7 +39,7 @@ impl Address {
         }
     }
 
-    /// Family of an IP address.
+    /// Family of an IP address; `None` for a Unix socket.
     pub fn family(&self) -> Option<Family> {
         self.as_inet().map(|address| Family::of(&address.ip()))
     }

@@ -28,7 +28,7 @@ pub enum EventKind {
         /// Name of the host.
         host: String,
     },
-    /// The resolver returned addresses.
+    /// The lookup returned addresses.
     Resolved {
         /// Addresses in the resolver's order.
         addresses: Vec<SocketAddr>,
@@ -211,7 +211,7 @@ pub enum TimerEnd {
     Success,
     /// The operation was aborted.
     Abort,
-    /// No address is left to start.
+    /// No address is left to try.
     ListExhausted,
 }
 
