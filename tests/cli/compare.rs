@@ -370,7 +370,7 @@ fn race_t30_each_address_has_its_handshake() {
     assert_eq!((&curl["outcome"], &curl["if_silent"]), (&"unknown".into(), &Value::Null));
     // It stays silent for at least as long as it was waited for.
     let silent = ms(&probes[0]["duration_ms"]) + ms(&probes[0]["tls"]["duration_ms"]);
-    assert!((ms(&curl["at_least_ms"]) - silent).abs() < 0.01, "{curl:#} {probes:#?}");
+    assert!(ms(&curl["at_least_ms"]) >= silent - 0.01, "{curl:#} {probes:#?}");
 }
 
 #[test]

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::served::{Served, hangups_are_ignored, parse, timed};
-use crate::support::{Signal, loopctl, run};
+use crate::served::{Served, parse, timed};
+use crate::support::{Signal, is_ignored, loopctl, run};
 
 #[test]
 fn echo_sends_back_and_the_first_line_is_the_address() {
@@ -280,7 +280,7 @@ fn who_is_not_allowed_is_none_of_those_who_were_asked_for() {
 
 #[test]
 fn sigquit_tells_the_totals_and_sighup_ends_it() {
-    if hangups_are_ignored() {
+    if is_ignored(Signal::HUP) {
         return;
     }
     let directory = tempfile::tempdir().unwrap();

@@ -92,6 +92,19 @@ pub(crate) fn signal(child: &Child, signal: Signal) {
     kill_process(Pid::from_child(child), signal).unwrap();
 }
 
+/// Says whether the tests were started with a signal ignored, as by nohup(1) or as a job of a script, which children
+/// keep until they install a handler.
+pub(crate) fn is_ignored(signal: Signal) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
+    let mask = u64::from_str_radix(mask.trim(), 16).unwrap();
+    let is_ignored = mask & (1 << (signal.as_raw() - 1)) > 0;
+    if is_ignored {
+        skipped(&format!("signal {}, which is ignored here", signal.as_raw()));
+    }
+    is_ignored
+}
+
 /// Waits until a process has a socket in SYN_SENT to this port, so that a signal hits a running race.
 pub(crate) fn wait_for_syn(to: SocketAddr) {
     let deadline = Instant::now() + Duration::from_secs(10);
