@@ -116,7 +116,7 @@ fn every_kind_of_record_is_as_the_schema_says() {
     kinds.extend(ran.stdout.lines().map(|line| kind(&parse(line))));
     assert_eq!((&*kinds[0], &*kinds[kinds.len() - 1]), ("listening", "summary"));
     kinds.retain(|kind| kind != "stats");
-    assert_eq!(kinds, ["listening", "connection", "summary"]);
+    assert_eq!(kinds, ["listening", "listening", "connection", "summary"]);
 
     let mut server = Served::start(&["--json", "--udp"]);
     let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();

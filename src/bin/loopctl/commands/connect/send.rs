@@ -12,13 +12,13 @@ use signal_hook::consts::SIGQUIT;
 use super::Session;
 use super::race::Try;
 use super::relay::Kept;
-use crate::commands::sendfile::{Course, Fault, Input, Sending};
+use crate::commands::sendfile::{Input, Transfer, TransferError, TransferReport};
 use crate::config::SendRequest;
 use crate::exit::Exit;
 use crate::output::human::sendfile::text;
 use crate::output::progress::bar;
 use crate::output::progress::bar::Bar;
-use crate::report::target_result::Told;
+use crate::report::target_result::TargetResult;
 use crate::report::{End, Report};
 use crate::util::select::first;
 
@@ -34,9 +34,9 @@ impl Session {
             Some(Ok(input)) => self.send_input(event_loop, request, input).await,
             unopened => self.without_file(event_loop, request, unopened.and_then(Result::err)),
         };
-        report.beside.sending.get_or_insert_with(|| Box::new(Sending::new(request.name())));
+        report.transfer.get_or_insert_with(|| Box::new(TransferReport::new(request.name())));
         let exit = report.exit();
-        self.print(Some(Told::Report(Box::new(report))));
+        self.print(Some(TargetResult::Report(Box::new(report))));
         exit
     }
 
@@ -48,16 +48,16 @@ impl Session {
     ) -> Report {
         let mut report = self.race(event_loop, &self.request.targets[0], 0).await;
         let kept = self.kept.take();
-        let mut sending = Sending::of(request.name(), &input);
+        let mut sending = TransferReport::of(request.name(), &input);
         let (Some(Kept::Stream(reader, writer)), Exit::Success) = (kept, report.exit()) else {
-            report.beside.sending = Some(Box::new(sending));
+            report.transfer = Some(Box::new(sending));
             return report;
         };
         self.output.borrow_mut().connected(&report);
         let left = request.limit.map(|limit| limit.saturating_sub(report.total));
-        let course = Course::new(event_loop, writer.transport(), left);
-        self.send_over(&course, request, &mut input, (reader, writer), &mut sending).await;
-        report.beside.sending = Some(Box::new(sending));
+        let transfer = Transfer::new(event_loop, writer.transport(), left);
+        self.send_over(&transfer, request, &mut input, (reader, writer), &mut sending).await;
+        report.transfer = Some(Box::new(sending));
         report
     }
 
@@ -66,14 +66,14 @@ impl Session {
         &self,
         event_loop: &LoopHandle,
         request: &SendRequest,
-        fault: Option<Fault>,
+        fault: Option<TransferError>,
     ) -> Report {
         let (target, race) = (&self.request.targets[0], &self.request.race);
         let timeout = race.timeout;
         let session = "1".to_owned();
         let mut report =
             self.blank(event_loop, &Try { target, session, known: None, timeout, race });
-        let mut sending = Sending::new(request.name());
+        let mut sending = TransferReport::new(request.name());
         sending.end.before = true;
         report.end = match (fault, self.cancelled()) {
             (Some(fault), _) => {
@@ -82,17 +82,17 @@ impl Session {
             }
             (None, wish) => End::Interrupted(wish.unwrap_or(Exit::Mixed)),
         };
-        report.beside.sending = Some(Box::new(sending));
+        report.transfer = Some(Box::new(sending));
         report
     }
 
     async fn send_over(
         self: &Rc<Self>,
-        course: &Rc<Course>,
+        transfer: &Rc<Transfer>,
         request: &SendRequest,
         input: &mut Input,
         mut stream: (StreamReader, StreamWriter),
-        sending: &mut Sending,
+        sending: &mut TransferReport,
     ) {
         let transport = stream.1.transport().clone();
         let style = self.request.output.stderr;
@@ -100,14 +100,14 @@ impl Session {
             let total = input.count.map(NonZero::get);
             Rc::new(Bar::new(&sending.file, total, style))
         });
-        self.tell_progress_on_sigquit(course, bar.as_ref());
+        self.tell_progress_on_sigquit(transfer, bar.as_ref());
         let ended = {
-            let running = async { Some(course.run(request, input, &mut stream, sending).await) };
-            let drawing = draw(course, bar.as_deref());
+            let running = async { Some(transfer.run(request, input, &mut stream, sending).await) };
+            let drawing = draw(transfer, bar.as_deref());
             let both = async { first(pin!(running), pin!(drawing)).await };
             self.token.run_until_cancelled(both).await.flatten()
         };
-        (sending.went, sending.took) = (course.went(), course.took());
+        (sending.went, sending.took) = (transfer.went(), transfer.took());
         match ended {
             Some(Ok(())) => return transport.close(),
             Some(Err(fault)) => sending.fail(fault),
@@ -118,10 +118,10 @@ impl Session {
     }
 
     /// How far it is, for whoever asks; above the bar, if there is one.
-    fn tell_progress_on_sigquit(self: &Rc<Self>, course: &Rc<Course>, bar: Option<&Rc<Bar>>) {
-        let (session, inside) = (Rc::clone(self), Rc::clone(course));
+    fn tell_progress_on_sigquit(self: &Rc<Self>, transfer: &Rc<Transfer>, bar: Option<&Rc<Bar>>) {
+        let (session, inside) = (Rc::clone(self), Rc::clone(transfer));
         let bar = bar.map(Rc::downgrade);
-        let told = course.event_loop.add_signal_handler(SIGQUIT, move || {
+        let told = transfer.event_loop.add_signal_handler(SIGQUIT, move || {
             let so_far = text::so_far(inside.progress());
             let tell = || session.output.borrow_mut().remark(&so_far);
             match bar.as_ref().and_then(Weak::upgrade) {
@@ -136,11 +136,11 @@ impl Session {
 }
 
 /// Moves the bar, where there is somebody to see it. It never ends by itself.
-async fn draw<T>(course: &Course, bar: Option<&Bar>) -> T {
+async fn draw<T>(transfer: &Transfer, bar: Option<&Bar>) -> T {
     let Some(bar) = bar else { return pending().await };
     loop {
-        course.event_loop.sleep(bar::FRAME).await;
-        bar.draw(course.progress());
+        transfer.event_loop.sleep(bar::FRAME).await;
+        bar.draw(transfer.progress());
     }
 }
 

@@ -10,10 +10,13 @@ use serde_json::{Map, Value, json};
 use super::connect::slow_callbacks;
 use crate::output::units::ms;
 use crate::report::certificate::Certificate;
-use crate::report::served::{Area, Datagram, End, Ended, Security, Shown, Stored, Totals, Trouble};
+use crate::report::served::{
+    ClientError, ClientRecord, Datagram, EndReason, ErrorSource, ServedCertificates, TlsOutcome,
+    Totals, TransferRecord,
+};
 
 /// A socket that clients can connect to.
-pub(crate) fn listening(address: &Address, shown: Option<&Shown>) -> Value {
+pub(crate) fn listening(address: &Address, shown: Option<&ServedCertificates>) -> Value {
     let mut record = record("listening");
     let place = match address {
         Address::Inet(address) => socket(*address),
@@ -29,7 +32,7 @@ pub(crate) fn listening(address: &Address, shown: Option<&Shown>) -> Value {
 }
 
 /// That of the first, and those that clients get who ask for another name.
-fn certificates(shown: &Shown) -> Value {
+fn certificates(shown: &ServedCertificates) -> Value {
     let told = |one: &Certificate| json!({"sha256": one.sha256, "names": one.names()});
     let mut all = shown.certificates.iter().map(told);
     let mut record = all.next().unwrap_or_else(|| json!({}));
@@ -39,13 +42,13 @@ fn certificates(shown: &Shown) -> Value {
 }
 
 /// A connection that is over.
-pub(crate) fn connection(ended: &Ended) -> Value {
+pub(crate) fn connection(ended: &ClientRecord) -> Value {
     let mut record = record("connection");
     extend(
         &mut record,
         json!({
-            "peer": ended.names.peer.map(socket),
-            "local": ended.names.local.map(socket),
+            "peer": ended.endpoints.peer.map(socket),
+            "local": ended.endpoints.local.map(socket),
             "bytes_in": ended.bytes.received,
             "bytes_out": ended.bytes.sent,
             "duration_ms": ms(ended.took),
@@ -53,8 +56,8 @@ pub(crate) fn connection(ended: &Ended) -> Value {
             "aborted": ended.aborted,
             "faults": ended.faults,
             "tls": match &ended.tls {
-                Security::Tls(info) => tls(info),
-                Security::Plain | Security::Missing => Value::Null,
+                TlsOutcome::Established(info) => tls(info),
+                TlsOutcome::Plaintext | TlsOutcome::Incomplete => Value::Null,
             },
             "error": ended.error.as_ref().map(|trouble| error(trouble, ended.end)),
         }),
@@ -73,14 +76,14 @@ pub(crate) fn datagram(datagram: &Datagram) -> Value {
             "bytes_in": datagram.bytes.received,
             "bytes_out": datagram.bytes.sent,
             "allowed": datagram.is_allowed,
-            "error": datagram.error.as_ref().map(|trouble| error(trouble, End::Error)),
+            "error": datagram.error.as_ref().map(|trouble| error(trouble, EndReason::Error)),
         }),
     );
     Value::Object(record)
 }
 
 /// What a sink has received.
-pub(crate) fn stored(stored: &Stored) -> Value {
+pub(crate) fn stored(stored: &TransferRecord) -> Value {
     let mut record = record("transfer");
     let sum = stored.sum.as_ref();
     extend(
@@ -109,14 +112,14 @@ pub(crate) fn summary(
     took: Duration,
     seed: Option<u64>,
     slow: &SlowLog,
-    trouble: Option<&Trouble>,
+    trouble: Option<&ClientError>,
 ) -> Value {
     let mut record = record("summary");
     extend(&mut record, counts(totals));
     record.insert("duration_ms".to_owned(), ms(took).into());
     record.insert("fault_seed".to_owned(), seed.into());
     record.insert("slow_callbacks".to_owned(), slow_callbacks(slow).into());
-    let error = trouble.map(|trouble| error(trouble, End::Error));
+    let error = trouble.map(|trouble| error(trouble, EndReason::Error));
     record.insert("error".to_owned(), error.into());
     Value::Object(record)
 }
@@ -154,7 +157,7 @@ fn socket(address: SocketAddr) -> Value {
 fn tls(info: &TlsInfo) -> Value {
     let client = info.peer.chain.first().map(|der| {
         let client = Certificate::new(der);
-        json!({"subject": client.said.as_ref().map(|said| &said.subject), "sha256": client.sha256})
+        json!({"subject": client.parsed.as_ref().map(|said| &said.subject), "sha256": client.sha256})
     });
     json!({
         "version": match info.version {
@@ -170,13 +173,13 @@ fn tls(info: &TlsInfo) -> Value {
     })
 }
 
-fn error(trouble: &Trouble, end: End) -> Value {
-    let Trouble { failure, area } = trouble;
-    let kind = match area {
-        Area::Tls => "tls",
-        Area::Certificate => "cert",
-        Area::Io if end == End::Reset => "reset",
-        Area::Io => "io",
+fn error(trouble: &ClientError, end: EndReason) -> Value {
+    let ClientError { failure, source } = trouble;
+    let kind = match source {
+        ErrorSource::Tls => "tls",
+        ErrorSource::Certificate => "cert",
+        ErrorSource::Io if end == EndReason::Reset => "reset",
+        ErrorSource::Io => "io",
     };
     json!({
         "kind": kind,

@@ -1,4 +1,4 @@
-//! The files below the root. All of it blocks, and runs in the executor.
+//! Files and folders below `--root`. These functions block, and run in the executor.
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
@@ -10,17 +10,17 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, Metadata};
 
-use super::conditions::{Verdict, Version, Wanted};
-use super::excerpt::Excerpt;
+use super::file_part::FilePart;
 use super::listing;
 use super::listing::Entry;
 use super::path::UrlPath;
+use super::preconditions::{Precondition, RequestedRange, Validators};
 use super::request::Request;
 use super::response::{Content, Response};
 use super::status::Status;
 use crate::config::environment::Environment;
 
-/// A directory that nothing leads out of: neither a name nor a symbolic link.
+/// The directory of `--root`. Neither `..` nor a symbolic link leads out of it.
 #[derive(Debug, Clone)]
 pub(in crate::commands::serve) struct Root(Arc<Dir>);
 
@@ -49,36 +49,38 @@ impl Root {
         }
     }
 
-    /// A file, or what a client lacks of it.
+    /// A file or the range that was asked for, unless a precondition fails.
     fn send(&self, request: &Request, path: &Path) -> io::Result<Response> {
         let (file, metadata) = self.open_file(path)?;
-        let (size, version) = (metadata.len(), version(&metadata));
-        let response = match (version.judge(request), version.part(request, size)) {
-            (Verdict::Failed, _) => return Ok(Response::plain(Status::PRECONDITION_FAILED)),
-            (Verdict::NotModified, _) => Response::new(Status::NOT_MODIFIED, Content::Nothing),
-            (Verdict::Send, Wanted::Beyond) => {
+        let size = metadata.len();
+        let validators = validators(&metadata);
+        let range = validators.range(request, size);
+        let response = match (validators.evaluate(request), range) {
+            (Precondition::Failed, _) => return Ok(Response::plain(Status::PRECONDITION_FAILED)),
+            (Precondition::NotModified, _) => Response::new(Status::NOT_MODIFIED, Content::None),
+            (Precondition::Passed, RequestedRange::Unsatisfiable) => {
                 let response = Response::plain(Status::RANGE_NOT_SATISFIABLE);
                 return Ok(response.with("Content-Range", format!("bytes */{size}")));
             }
-            (Verdict::Send, Wanted::Part(part)) => {
+            (Precondition::Passed, RequestedRange::Part(part)) => {
                 let range = format!("bytes {}-{}/{size}", part.start, part.end - 1);
-                let content = Content::File(Excerpt::new(file, part.start, part.end));
+                let content = Content::File(FilePart::new(file, part.start, part.end));
                 let response = Response::new(Status::PARTIAL_CONTENT, content);
                 response.with("Content-Type", type_of(path)).with("Content-Range", range)
             }
-            (Verdict::Send, Wanted::All) => {
-                let content = Content::File(Excerpt::new(file, 0, size));
+            (Precondition::Passed, RequestedRange::Whole) => {
+                let content = Content::File(FilePart::new(file, 0, size));
                 Response::new(Status::OK, content).with("Content-Type", type_of(path))
             }
         };
-        let response = response.with("Accept-Ranges", "bytes").with("ETag", version.tag);
-        Ok(match version.modified {
+        let response = response.with("Accept-Ranges", "bytes").with("ETag", validators.etag);
+        Ok(match validators.last_modified {
             Some(date) => response.with("Last-Modified", httpdate::fmt_http_date(date)),
             None => response,
         })
     }
 
-    /// Nothing but a file is opened: opening a pipe waits for a writer, and what a device does, nobody knows.
+    /// Opens regular files only: opening a FIFO waits for a writer, and opening a device may have side effects.
     fn open_file(&self, path: &Path) -> io::Result<(File, std::fs::Metadata)> {
         if !self.0.metadata(path)?.is_file() {
             return Err(ErrorKind::PermissionDenied.into());
@@ -92,13 +94,13 @@ impl Root {
         let mut entries = Vec::new();
         for entry in self.0.read_dir(folder)? {
             let name = entry?.file_name();
-            // What a link leads to counts; where it leads out, there is nothing to tell.
+            // Of the target of a symbolic link. One that leads out of the root has none.
             let metadata = self.0.metadata(folder.join(&name)).ok();
             let file = metadata.as_ref().filter(|metadata| metadata.is_file());
             entries.push(Entry {
                 is_folder: metadata.as_ref().is_some_and(Metadata::is_dir),
                 size: file.map(Metadata::len),
-                modified: metadata.and_then(|found| tellable(found.modified().ok()?.into_std())),
+                modified: metadata.and_then(|found| http_date(found.modified().ok()?.into_std())),
                 name,
             });
         }
@@ -108,7 +110,7 @@ impl Root {
     }
 }
 
-/// The answer to a request for a file.
+/// The response to a request for a file.
 pub(super) fn answer(root: &Root, request: &Request) -> Response {
     const ALLOWED: [&str; 2] = ["GET", "HEAD"];
     if !ALLOWED.contains(&&*request.method) {
@@ -118,31 +120,33 @@ pub(super) fn answer(root: &Root, request: &Request) -> Response {
     let Some((path, query)) = UrlPath::parse(&request.target) else {
         return Response::plain(Status::NOT_FOUND);
     };
-    root.find(request, &path, query).unwrap_or_else(|error| Response::plain(failed(&error)))
+    root.find(request, &path, query).unwrap_or_else(|error| Response::plain(status(&error)))
 }
 
-fn failed(error: &io::Error) -> Status {
+fn status(error: &io::Error) -> Status {
     use ErrorKind::{InvalidFilename, InvalidInput, NotADirectory, NotFound, PermissionDenied};
     match error.kind() {
         NotFound | NotADirectory | InvalidFilename | InvalidInput => Status::NOT_FOUND,
-        // A way out of the root as well.
+        // Also a path that leads out of the root.
         PermissionDenied => Status::FORBIDDEN,
         _ => Status::INTERNAL_SERVER_ERROR,
     }
 }
 
-fn version(metadata: &std::fs::Metadata) -> Version {
+fn validators(metadata: &std::fs::Metadata) -> Validators {
     let (seconds, nanoseconds) = (metadata.mtime(), metadata.mtime_nsec());
-    let tag = format!("\"{seconds:x}-{nanoseconds:x}-{:x}\"", metadata.len());
-    Version { tag, modified: metadata.modified().ok().and_then(tellable) }
+    let etag = format!("\"{seconds:x}-{nanoseconds:x}-{:x}\"", metadata.len());
+    let last_modified = metadata.modified().ok().and_then(http_date);
+    Validators { etag, last_modified }
 }
 
-/// Dates before 1970 cannot be written, and of those to come HTTP does not want to hear.
-fn tellable(date: SystemTime) -> Option<SystemTime> {
+/// A date for Last-Modified, which may not be in the future (RFC 9110, section 8.8.2.1). `httpdate` has none before
+/// 1970.
+fn http_date(date: SystemTime) -> Option<SystemTime> {
     (UNIX_EPOCH..=Environment::wall_clock()).contains(&date).then_some(date)
 }
 
-/// By its name. Text is nearly always UTF-8 nowadays.
+/// The media type, from the file's extension. Text is taken for UTF-8.
 fn type_of(path: &Path) -> String {
     let kind = mime_guess::from_path(path).first_or_octet_stream();
     let charset = if kind.type_() == mime_guess::mime::TEXT { "; charset=utf-8" } else { "" };

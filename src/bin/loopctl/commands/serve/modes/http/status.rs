@@ -1,6 +1,5 @@
-//! The statuses that are answered with (RFC 9110 section 15).
+//! Status codes of the responses (RFC 9110, section 15).
 
-/// What became of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Status {
     pub(super) code: u16,

@@ -1,4 +1,4 @@
-//! A part of a file, on its way to a client.
+//! A byte range of an open file, to be sent to a client.
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
@@ -7,18 +7,19 @@ use std::os::unix::fs::FileExt;
 
 use loopctl::Sendfile;
 
-/// How much of a file is in memory for a client.
-const PIECE: u64 = 256 * 1024;
+/// Largest single read, in bytes.
+const MAX_READ: u64 = 256 * 1024;
 
-/// A part of a file that is open, and has not been read yet.
 #[derive(Debug)]
-pub(super) struct Excerpt {
+pub(super) struct FilePart {
     file: File,
+    /// Of the next byte to send.
     offset: u64,
+    /// Bytes left to send.
     left: u64,
 }
 
-impl Excerpt {
+impl FilePart {
     pub(super) fn new(file: File, start: u64, end: u64) -> Self {
         Self { file, offset: start, left: end - start }
     }
@@ -27,19 +28,19 @@ impl Excerpt {
         self.left
     }
 
-    pub(super) fn is_over(&self) -> bool {
+    pub(super) fn is_complete(&self) -> bool {
         self.left == 0
     }
 
-    /// What is left, for the kernel to send.
-    pub(super) fn rest(&self) -> Option<Sendfile<'_>> {
+    /// The bytes left, for sendfile(2). `None` if there are none.
+    pub(super) fn sendfile(&self) -> Option<Sendfile<'_>> {
         let left = NonZero::new(self.left)?;
         Some(Sendfile::new(&self.file).offset(self.offset).count(left))
     }
 
-    /// Appends the next piece, all of it or nothing.
+    /// Appends the next piece to the buffer, or nothing on an error.
     pub(super) fn read(&mut self, buffer: &mut Vec<u8>) -> io::Result<()> {
-        let (start, count) = (buffer.len(), self.left.min(PIECE));
+        let (start, count) = (buffer.len(), self.left.min(MAX_READ));
         buffer.resize(start + count as usize, 0);
         let read = self.file.read_exact_at(&mut buffer[start..], self.offset);
         if read.is_err() {
@@ -54,7 +55,7 @@ impl Excerpt {
     }
 }
 
-/// Its length has been told already.
+/// The file has fewer bytes than the Content-Length that has been sent.
 pub(super) fn became_shorter() -> io::Error {
-    io::Error::other("the file became shorter meanwhile")
+    io::Error::other("the file became shorter while it was sent")
 }

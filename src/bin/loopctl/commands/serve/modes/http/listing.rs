@@ -1,4 +1,4 @@
-//! A folder as a page.
+//! Listing of a folder as an HTML page.
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -14,12 +14,12 @@ use crate::output::units;
 pub(super) struct Entry {
     pub(super) name: OsString,
     pub(super) is_folder: bool,
-    /// `None` for what is no file.
+    /// `None` except for regular files.
     pub(super) size: Option<u64>,
     pub(super) modified: Option<SystemTime>,
 }
 
-/// Folders first, hidden ones as well, as `python -m http.server` has them.
+/// The page: folders first, hidden files included, as `python -m http.server` does.
 pub(super) fn page(path: &UrlPath, mut entries: Vec<Entry>) -> String {
     entries.sort_by(|a, b| b.is_folder.cmp(&a.is_folder).then_with(|| a.name.cmp(&b.name)));
     let title = path.title();

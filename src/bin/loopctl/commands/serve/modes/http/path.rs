@@ -1,4 +1,4 @@
-//! The path of a URL, from what was sent to names of files.
+//! Path of a request target, decoded to file names below the root.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -6,20 +6,20 @@ use std::path::PathBuf;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
 
-/// Names, each one inside the one before. None of them is `..` or has a slash.
+/// Decoded segments. None is `..` or contains a slash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct UrlPath {
     names: Vec<Vec<u8>>,
-    /// It ends with a slash.
+    /// The path ends with a slash.
     pub(super) is_folder: bool,
 }
 
-/// All but the unreserved characters: a name with a colon would be taken for a scheme, for example.
+/// Every character that is not unreserved (RFC 3986, section 2.3): a colon in a name would look like a scheme.
 const RESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 impl UrlPath {
-    /// The path in a request's target, `/a?b` or `http://host/a?b`, and what comes after it. `None` if there
-    /// can be no such file.
+    /// Parses a target in origin or absolute form, `/a?b` or `http://host/a?b`; returns path and query. `None` for
+    /// other forms, and for a path that leads out of the root.
     pub(super) fn parse(target: &str) -> Option<(Self, &str)> {
         let (path, query) = target.split_at(target.find('?').unwrap_or(target.len()));
         let path = if path.starts_with('/') { path } else { after_authority(path)? };
@@ -38,20 +38,20 @@ impl UrlPath {
         Some((Self { names, is_folder }, query))
     }
 
-    /// Relative to the root.
+    /// The path relative to the root.
     pub(super) fn file(&self) -> PathBuf {
         let names = self.names.iter().map(|name| OsStr::from_bytes(name));
-        // The empty path is none, and `./a` is `a`.
+        // The dot, because an empty path is not the root.
         [OsStr::new(".")].into_iter().chain(names).collect()
     }
 
-    /// As a URL that is a folder. It begins with one slash: two would name another host.
+    /// The URL of this path as a folder. One slash at its start, because two would begin with a host.
     pub(super) fn folder_url(&self) -> String {
         let names = self.names.iter().map(|name| format!("{}/", encode(name)));
         format!("/{}", names.collect::<String>())
     }
 
-    /// For people, as a folder.
+    /// The path as a folder, for the title of a page.
     pub(super) fn title(&self) -> String {
         let names = self.names.iter().map(|name| format!("{}/", String::from_utf8_lossy(name)));
         format!("/{}", names.collect::<String>())
@@ -62,12 +62,12 @@ impl UrlPath {
     }
 }
 
-/// A file's name as a part of a URL.
+/// Percent-encodes a file name.
 pub(super) fn encode(name: &[u8]) -> String {
     percent_encode(name, &RESERVED).to_string()
 }
 
-/// The path of a URL with scheme and host, as proxies are asked for it.
+/// The path of a target in absolute form (RFC 9112, section 3.2.2).
 fn after_authority(url: &str) -> Option<&str> {
     let (scheme, rest) = url.split_once("://")?;
     let is_known = ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known));

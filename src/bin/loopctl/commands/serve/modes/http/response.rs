@@ -1,8 +1,8 @@
-//! An answer: its status, its fields, what it carries.
+//! Responses: status, fields and content.
 
 use std::fmt::Write as _;
 
-use super::excerpt::Excerpt;
+use super::file_part::FilePart;
 use super::request::Request;
 use super::status::Status;
 use crate::config::environment::Environment;
@@ -16,10 +16,10 @@ pub(super) struct Response {
 
 #[derive(Debug)]
 pub(super) enum Content {
-    /// Not even a length.
-    Nothing,
+    /// No content and no Content-Length, as for 304.
+    None,
     Bytes(Vec<u8>),
-    File(Excerpt),
+    File(FilePart),
 }
 
 const SERVER: &str = concat!("loopctl/", env!("CARGO_PKG_VERSION"));
@@ -34,7 +34,7 @@ impl Response {
         response.with("Content-Type", "text/plain; charset=utf-8")
     }
 
-    /// Says no more than what the status means.
+    /// The status as text.
     pub(super) fn plain(status: Status) -> Self {
         Self::text(status, format!("{} {}\n", status.code, status.reason).into_bytes())
     }
@@ -44,16 +44,16 @@ impl Response {
         self
     }
 
-    /// What is sent before the content.
+    /// Status line and fields. `is_last`: the connection is closed after the response.
     pub(super) fn head(&self, is_last: bool, request: &Request) -> Vec<u8> {
         match is_last {
             true => self.last_head(),
-            false if request.asks_to_be_kept() => self.head_with("Connection: keep-alive\r\n"),
+            false if request.needs_keep_alive() => self.head_with("Connection: keep-alive\r\n"),
             false => self.head_with(""),
         }
     }
 
-    /// The same where the connection is closed afterwards.
+    /// As [`head`](Self::head), for the last response.
     pub(super) fn last_head(&self) -> Vec<u8> {
         self.head_with("Connection: close\r\n")
     }
@@ -65,7 +65,7 @@ impl Response {
         for (name, value) in &self.fields {
             let _ = write!(head, "{name}: {value}\r\n");
         }
-        if !matches!(self.content, Content::Nothing) {
+        if !matches!(self.content, Content::None) {
             let _ = write!(head, "Content-Length: {}\r\n", self.content.length());
         }
         head += connection;
@@ -77,9 +77,9 @@ impl Response {
 impl Content {
     pub(super) fn length(&self) -> u64 {
         match self {
-            Self::Nothing => 0,
+            Self::None => 0,
             Self::Bytes(bytes) => bytes.len() as u64,
-            Self::File(excerpt) => excerpt.left(),
+            Self::File(part) => part.left(),
         }
     }
 }
