@@ -226,6 +226,6 @@ fn dbg_03_slow_callbacks_are_in_the_document() {
     let document = document(&["--slow-callback", "0", &address.to_string()]);
     let slow = document["slow_callbacks"].as_array().unwrap();
     let step = slow.iter().find(|s| s["what"] == address.to_string().as_str()).unwrap();
-    assert!(step["scheduled_at"].as_str().unwrap().contains("connect/feed.rs:"));
+    assert!(step["scheduled_at"].as_str().unwrap().contains("connect/targets.rs:"));
     assert!(slow.iter().any(|s| s["what"] == "whole turn"));
 }
