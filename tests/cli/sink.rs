@@ -196,7 +196,7 @@ fn a_directory_on_a_disk_that_is_full_fails_one_transfer_and_tells() {
     let ran = server.end();
     assert_eq!(ran.code, Some(23), "{}", ran.stderr);
     assert!(
-        ran.stderr.contains("error: cannot store what comes: file too large\n"),
+        ran.stderr.contains("error: cannot store received data: file too large\n"),
         "{}",
         ran.stderr
     );
