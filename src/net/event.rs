@@ -1,4 +1,4 @@
-//! Events of connecting, with their times: the source of all reports.
+//! Events of `create_connection`: the only input of reports.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -9,206 +9,205 @@ use super::{Address, Failure, Phase, ResolveError, SocketOption, SocketSnapshot}
 #[cfg(feature = "tls")]
 use super::{TlsError, TlsInfo, TlsPeer};
 
-/// An event of connecting.
+/// Event of a connection being made.
 #[derive(Debug, Clone)]
 pub struct Event {
-    /// The time, on the loop's clock.
+    /// Time on the loop's clock.
     pub at: Instant,
-    /// The kind, with its data.
+    /// Kind of event, with its data.
     pub kind: EventKind,
 }
 
-/// Kind of an event. Attempts are numbered from 0 in the order in which they start, which is the order of the
-/// candidates unless the policy has several [address queues](crate::plan::AddressQueues).
+/// Kinds of events. Attempts are numbered from 0 in the order in which they start. This is the order of the
+/// candidates unless the policy has [several queues](crate::plan::AddressQueues).
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum EventKind {
-    /// A lookup of the host's name started.
+    /// A name is being resolved.
     ResolveStarted {
-        /// The host's name.
+        /// Name of the host.
         host: String,
     },
     /// The lookup returned addresses.
     Resolved {
-        /// The addresses, in the resolver's order.
+        /// Addresses in the resolver's order.
         addresses: Vec<SocketAddr>,
     },
-    /// The lookup failed or was cancelled.
+    /// Name resolution failed or was cancelled.
     ResolveFailed {
-        /// The failure, by its kind.
+        /// Reason, by its kind.
         error: ResolveError,
     },
-    /// A query for the addresses of one family started (RFC 8305 section 3).
+    /// A query for one address family was sent (RFC 8305 section 3).
     QueryStarted {
-        /// The address family.
+        /// Address family of the query.
         family: Family,
     },
-    /// The query returned addresses.
+    /// A query was answered.
     QueryAnswered {
-        /// The address family.
+        /// Address family of the query.
         family: Family,
-        /// The addresses, in the resolver's order.
+        /// Addresses in the resolver's order.
         addresses: Vec<SocketAddr>,
     },
-    /// The query failed, or there are no addresses.
+    /// A query failed, or the name has no such address.
     QueryFailed {
-        /// The address family.
+        /// Address family of the query.
         family: Family,
-        /// The failure, by its kind.
+        /// Reason, by its kind.
         error: ResolveError,
     },
-    /// The query was cancelled, because its result is no longer needed.
+    /// A query was cancelled because its answer is not needed any more.
     QueryCanceled {
-        /// The address family.
+        /// Address family of the query.
         family: Family,
     },
-    /// The addresses were sorted into the order of attempts.
+    /// The candidates were sorted.
     CandidatesSorted {
-        /// All addresses, in that order.
+        /// All candidates, in the order in which they are tried.
         candidates: Vec<Address>,
     },
-    /// An answer that came after the first attempt has changed the order.
+    /// An answer that came after the first attempt changed the order.
     CandidatesResorted {
-        /// The addresses already tried, in order of their attempts, then the others.
+        /// Candidates that were tried, in order, then the others.
         candidates: Vec<Address>,
     },
     /// An attempt started.
     AttemptStarted {
         /// Number of the attempt.
         attempt: usize,
-        /// The remote address.
+        /// Remote address.
         address: Address,
-        /// The reason for starting at this time.
+        /// Reason for starting at this time.
         reason: Reason,
-        /// The planned start; a later start is a delay of this process, not of the network.
+        /// Planned start. A later start is a delay of this process, not of the network.
         planned: Instant,
     },
-    /// The kernel refused a socket option; the attempt continues without it.
+    /// The kernel refused a socket option. The attempt continues without it.
     OptionRefused {
         /// Number of the attempt.
         attempt: usize,
-        /// The option.
+        /// Refused option.
         option: SocketOption,
-        /// The error.
+        /// Error of the system.
         failure: Failure,
     },
-    /// TCP is connected, and the attempt continues with TLS, because [`Success::Tls`](crate::plan::Success::Tls)
-    /// is required.
+    /// TCP is connected. The attempt continues with the TLS handshake, because
+    /// [`Success::Tls`](crate::plan::Success::Tls) is set.
     AttemptConnected {
         /// Number of the attempt.
         attempt: usize,
-        /// State of the socket.
+        /// Statistics of the socket.
         snapshot: SocketSnapshot,
     },
-    /// An attempt succeeded, including TLS if [`Success::Tls`](crate::plan::Success::Tls) is required.
+    /// An attempt succeeded, with TLS where [`Success::Tls`](crate::plan::Success::Tls) is set.
     AttemptSucceeded {
         /// Number of the attempt.
         attempt: usize,
-        /// State of the socket.
+        /// Statistics of the socket.
         snapshot: SocketSnapshot,
     },
     /// An attempt failed.
     AttemptFailed {
         /// Number of the attempt.
         attempt: usize,
-        /// The phase that failed.
+        /// Step that failed.
         phase: Phase,
-        /// The error.
+        /// Error of the system.
         failure: Failure,
-        /// State of the socket.
+        /// Statistics of the socket.
         snapshot: SocketSnapshot,
     },
-    /// An attempt exceeded a time limit.
+    /// An attempt reached its time limit.
     AttemptTimedOut {
         /// Number of the attempt.
         attempt: usize,
-        /// State of the socket.
+        /// Statistics of the socket.
         snapshot: SocketSnapshot,
     },
-    /// An attempt was cancelled: another one succeeded, or the whole operation was cancelled.
+    /// An attempt was cancelled: another one won, or the operation was dropped.
     AttemptCanceled {
         /// Number of the attempt.
         attempt: usize,
-        /// State of the socket.
+        /// Statistics of the socket.
         snapshot: SocketSnapshot,
     },
-    /// The Connection Attempt Delay was started (RFC 8305 section 5).
+    /// The Connection Attempt Delay timer was set (RFC 8305 section 5).
     NextAttemptTimerSet {
-        /// The length of the delay.
+        /// Time until it fires.
         delay: Duration,
     },
-    /// The Connection Attempt Delay has expired.
+    /// The Connection Attempt Delay timer fired.
     NextAttemptTimerFired,
-    /// The Connection Attempt Delay was cancelled.
+    /// The Connection Attempt Delay timer was cancelled.
     NextAttemptTimerCanceled {
-        /// The reason.
+        /// Reason of the cancellation.
         reason: TimerEnd,
     },
-    /// An attempt was chosen as the connection.
+    /// The race was won.
     ConnectionSelected {
-        /// Number of the attempt.
+        /// Number of the winning attempt.
         attempt: usize,
     },
-    /// The TLS handshake started: ClientHello was sent.
+    /// A TLS handshake started: ClientHello is being sent.
     #[cfg(feature = "tls")]
     TlsStarted {
-        /// Number of the attempt; `None` without a race.
+        /// Number of the attempt; `None` for a handshake outside a race.
         attempt: Option<usize>,
     },
-    /// The first byte of the server arrived.
+    /// The first byte from the server arrived.
     #[cfg(feature = "tls")]
     TlsFirstByte {
-        /// Number of the attempt; `None` without a race.
+        /// Number of the attempt; `None` outside a race.
         attempt: Option<usize>,
     },
-    /// The TLS handshake completed, and with it the attempt if [`Success::Tls`](crate::plan::Success::Tls) is
-    /// required.
+    /// A TLS handshake completed.
     #[cfg(feature = "tls")]
     TlsEstablished {
-        /// Number of the attempt; `None` without a race.
+        /// Number of the attempt; `None` outside a race.
         attempt: Option<usize>,
-        /// The negotiated parameters.
+        /// Negotiated parameters.
         info: Box<TlsInfo>,
     },
-    /// The TLS handshake failed or was cancelled. If [`Success::Tls`](crate::plan::Success::Tls) is required, the
-    /// end of the attempt follows.
+    /// A TLS handshake failed or was given up. With [`Success::Tls`](crate::plan::Success::Tls), the end of the
+    /// attempt follows.
     #[cfg(feature = "tls")]
     TlsFailed {
-        /// Number of the attempt; `None` without a race.
+        /// Number of the attempt; `None` outside a race.
         attempt: Option<usize>,
-        /// The failure of TLS; `None` where the network failed.
+        /// Reason, by its kind; `None` where the network failed.
         error: Option<TlsError>,
         /// Errno and message of the same failure.
         failure: Failure,
-        /// The server's certificates, as far as they were received.
+        /// Certificates of the server, as far as they were received.
         peer: Box<TlsPeer>,
     },
     /// The operation ended without a connection.
     ConnectionAborted {
-        /// The reason.
+        /// Reason of the end.
         reason: AbortReason,
     },
 }
 
-/// Reason for the end of the operation.
+/// Reason why an operation ended without a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AbortReason {
-    /// The lookup returned no address.
+    /// The name has no address.
     NotResolved,
     /// Every attempt failed.
     AllFailed,
-    /// The time limit of the operation was reached.
+    /// The time limit of the operation passed.
     TimedOut,
     /// The operation was cancelled.
     Canceled,
 }
 
-/// Reason for cancelling the Connection Attempt Delay.
+/// Reason why the Connection Attempt Delay timer was cancelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TimerEnd {
-    /// An attempt succeeded.
+    /// A connection was established.
     Success,
     /// The operation was aborted.
     Abort,
@@ -216,7 +215,7 @@ pub enum TimerEnd {
     ListExhausted,
 }
 
-/// Sends events to a listener, if there is one.
+/// Calls a listener with every event.
 #[derive(Default)]
 pub(crate) struct Tracer {
     listener: Option<Listener>,
@@ -234,10 +233,10 @@ impl Tracer {
         self.listener.is_some()
     }
 
-    /// Calls the listener. After a panic it is not called again, because values dropped by the panic also send
-    /// events, and a second panic would abort the process. Times never decrease: an event recorded by a connection
-    /// may be sent after a later one.
-    pub(crate) fn tell(&mut self, at: Instant, kind: EventKind) {
+    /// A listener that panics is not called again: events emitted while the panic unwinds could cause a second one,
+    /// which aborts the process. Times never decrease, because events of a handshake are recorded earlier than they
+    /// are emitted.
+    pub(crate) fn emit(&mut self, at: Instant, kind: EventKind) {
         if let Some(mut listen) = self.listener.take() {
             let at = self.latest.map_or(at, |latest| latest.max(at));
             self.latest = Some(at);
