@@ -203,8 +203,11 @@ fn functions_of(source: &Source) -> Vec<(String, usize)> {
 }
 
 #[test]
-fn structs_have_at_most_eight_fields() {
-    const MOST: usize = 8;
+fn structs_have_few_fields() {
+    /// Because code that acts is easier to follow in small structs, as are its constructors.
+    const MAX_FIELDS: usize = 8;
+    /// Because plain data names each optional part: a bag of unrelated parts says less than their names.
+    const MAX_FIELDS_OF_A_REPORT: usize = 14;
     // Records of a file format: what they hold is not ours to choose.
     let formats = ["struct Document<'a>", "struct AttemptRecord"];
     for source in sources("src") {
@@ -221,7 +224,9 @@ fn structs_have_at_most_eight_fields() {
             let fields =
                 body.filter(|line| line.contains(": ") && !line.trim_start().starts_with("//"));
             let fields = fields.filter(|line| !line.trim_start().starts_with("#[")).count();
-            assert!(fields <= MOST, "{}: {line} has {fields} fields", source.name());
+            let is_report = source.name().starts_with("src/bin/loopctl/report/");
+            let max = if is_report { MAX_FIELDS_OF_A_REPORT } else { MAX_FIELDS };
+            assert!(fields <= max, "{}: {line} has {fields} fields", source.name());
         }
     }
 }

@@ -8,7 +8,7 @@ use loopctl::{CertificateProblem, Failure, Phase, TlsErrorKind};
 use super::hint;
 use crate::exit::Exit;
 use crate::output::units;
-use crate::report::{Attempt, End, Outcome, Report, Secured, TlsFailure, TlsPhase};
+use crate::report::{Attempt, End, Outcome, Report, TlsFailure, TlsPhase, TlsReport};
 use crate::util::message::{Message, plain};
 
 /// Why an attempt is not a connection.
@@ -168,7 +168,7 @@ pub(crate) fn brief(failure: &Failure) -> String {
 }
 
 /// Why there is no TLS, in words that help.
-pub(crate) fn of_tls(tls: &Secured, failure: &TlsFailure) -> String {
+pub(crate) fn of_tls(tls: &TlsReport, failure: &TlsFailure) -> String {
     let doubt = tls.doubt().filter(|_| failure.kind == Some(TlsErrorKind::Certificate));
     let timed_out = failure.kind == Some(TlsErrorKind::TimedOut);
     match (doubt, failure.phase) {
@@ -183,7 +183,7 @@ pub(crate) fn of_tls(tls: &Secured, failure: &TlsFailure) -> String {
 }
 
 /// The same in a few words, for a line that tells it among others.
-fn word_of_tls(tls: &Secured, failure: &TlsFailure) -> String {
+fn word_of_tls(tls: &TlsReport, failure: &TlsFailure) -> String {
     let word = match tls.problem().filter(|_| failure.kind == Some(TlsErrorKind::Certificate)) {
         Some(CertificateProblem::Expired) => "the certificate has expired",
         Some(CertificateProblem::NotYetValid) => "the certificate is not valid yet",
@@ -195,13 +195,13 @@ fn word_of_tls(tls: &Secured, failure: &TlsFailure) -> String {
 }
 
 /// One line about TLS that failed.
-fn sentence_of_tls(tls: &Secured, failure: &TlsFailure) -> String {
+fn sentence_of_tls(tls: &TlsReport, failure: &TlsFailure) -> String {
     let why = of_tls(tls, failure);
     let after =
         tls.took().map_or_else(String::new, |took| format!(" after {}", units::prose(took)));
     match failure.phase {
         TlsPhase::StartTls => {
-            let took = tls.dialogue.as_ref().map(|dialogue| units::prose(dialogue.took));
+            let took = tls.starttls.as_ref().map(|starttls| units::prose(starttls.took));
             format!("no TLS after {}: {why}", took.unwrap_or_default())
         }
         TlsPhase::Handshake if failure.kind == Some(TlsErrorKind::Canceled) => {
@@ -261,19 +261,19 @@ pub(crate) fn word(attempt: &Attempt) -> Option<String> {
 pub(crate) fn explain(report: &Report) -> Message {
     let target = &report.subject.text;
     let (error, causes) = match report.end {
-        End::Connected if !report.beside.unmet.is_empty() => {
-            let unmet = report.beside.unmet.iter().map(|(flag, why)| format!("--{flag}: {why}"));
+        End::Connected if !report.unmet.is_empty() => {
+            let unmet = report.unmet.iter().map(|(flag, why)| format!("--{flag}: {why}"));
             (Some(format!("connected to `{target}`, but not as expected")), unmet.collect())
         }
-        _ if report.beside.sending.as_ref().is_some_and(|sending| sending.end.is_told()) => {
+        _ if report.transfer.as_ref().is_some_and(|sending| sending.end.is_told()) => {
             return of_sending(report);
         }
         End::Connected => {
-            let failure = report.beside.relay.as_ref().and_then(|relay| relay.failure.as_ref());
+            let failure = report.relay.as_ref().and_then(|relay| relay.failure.as_ref());
             (failure.map(|(what, failure)| format!("{what}: {}", brief(failure))), Vec::new())
         }
-        End::Interrupted(_) if report.beside.sending.as_ref().is_some_and(|s| s.end.before) => {
-            let file = report.beside.sending.as_ref().map_or("", |sending| &sending.file);
+        End::Interrupted(_) if report.transfer.as_ref().is_some_and(|s| s.end.before) => {
+            let file = report.transfer.as_ref().map_or("", |sending| &sending.file);
             (Some(format!("interrupted while opening `{file}`")), Vec::new())
         }
         End::Interrupted(_) => {
@@ -299,7 +299,7 @@ fn of_policy(report: &Report) -> Message {
 
 /// A file that was not sent, or not as a whole.
 fn of_sending(report: &Report) -> Message {
-    let Some(sending) = &report.beside.sending else { return Message::default() };
+    let Some(sending) = &report.transfer else { return Message::default() };
     let failure = sending.end.failure.as_ref();
     Message {
         error: failure.map(|(what, failure)| format!("{what}: {}", brief(failure))),
@@ -311,7 +311,7 @@ fn of_sending(report: &Report) -> Message {
 fn causes(report: &Report) -> Vec<String> {
     let host = report.subject.host.as_deref().unwrap_or_default();
     let unresolved = report.resolve.error.iter().map(|error| match report.resolve.took {
-        Some(took) if report.exit() == Exit::TimedOut && report.beside.waited.is_none() => {
+        Some(took) if report.exit() == Exit::TimedOut && report.waited.is_none() => {
             format!("resolving `{host}`: no answer after {}", units::prose(took))
         }
         _ => error.clone(),
@@ -329,7 +329,7 @@ fn causes(report: &Report) -> Vec<String> {
 }
 
 /// TLS that failed over the connection that had won, or before there was any attempt; others tell of their own.
-fn of_tls_alone(report: &Report) -> Option<(Option<&Attempt>, &Secured, &TlsFailure)> {
+fn of_tls_alone(report: &Report) -> Option<(Option<&Attempt>, &TlsReport, &TlsFailure)> {
     let (tls, failure) = report.tls_failure()?;
     let is_alone = report.winner().is_some() || report.attempts.is_empty();
     is_alone.then_some((report.winner(), tls, failure))

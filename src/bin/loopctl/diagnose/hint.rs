@@ -6,18 +6,18 @@ use loopctl::{Address, CertificateProblem, Phase, TlsErrorKind};
 use super::cause::{Cause, bare, word};
 use crate::exit::Exit;
 use crate::output::units;
-use crate::report::certificate::Said;
-use crate::report::{Attempt, End, Outcome, Report, Secured, TlsFailure, TlsPhase};
+use crate::report::certificate::ParsedCertificate;
+use crate::report::{Attempt, End, Outcome, Report, TlsFailure, TlsPhase, TlsReport};
 
 /// One hint at most: the one that helps most.
 pub(crate) fn hint(report: &Report) -> Option<String> {
     match report.end {
         // The table says more.
-        _ if report.beside.compare.is_some() => None,
+        _ if report.comparison.is_some() => None,
         End::Interrupted(_) => None,
         // It was given when the relay began.
-        End::Connected if report.beside.relay.is_some() => None,
-        End::Connected if report.beside.sending.is_some() => None,
+        End::Connected if report.relay.is_some() => None,
+        End::Connected if report.transfer.is_some() => None,
         End::Connected => of_connection(report),
         End::Failed(_) if report.resolve.error.is_some() => of_name(report),
         End::Failed(exit) => match report.tls_failure() {
@@ -69,7 +69,7 @@ fn of_connection(report: &Report) -> Option<String> {
 }
 
 /// There is a connection, but no TLS over it.
-fn of_tls(report: &Report, tls: &Secured, failure: &TlsFailure) -> Option<String> {
+fn of_tls(report: &Report, tls: &TlsReport, failure: &TlsFailure) -> Option<String> {
     let has_own = report.subject.tls.as_ref().is_some_and(|wanted| wanted.has_own);
     let text = match (failure.kind, failure.phase) {
         (Some(TlsErrorKind::Certificate), _) => return of_certificate(tls, tls.problem()?),
@@ -120,14 +120,14 @@ fn of_alert(message: &str) -> String {
     cause.to_owned()
 }
 
-fn of_certificate(tls: &Secured, problem: CertificateProblem) -> Option<String> {
-    let own = tls.chain.first().and_then(|own| own.said.as_deref());
+fn of_certificate(tls: &TlsReport, problem: CertificateProblem) -> Option<String> {
+    let own = tls.chain.first().and_then(|own| own.parsed.as_deref());
     let is_alone = tls.chain.len() == 1;
     let text = match problem {
-        CertificateProblem::Other if own.is_some_and(Said::is_self_signed) => {
+        CertificateProblem::Other if own.is_some_and(ParsedCertificate::is_self_signed) => {
             "`openssl req -x509` makes such certificates, and OpenSSL takes them: `-addext basicConstraints=CA:FALSE` makes better ones"
         }
-        CertificateProblem::UnknownIssuer if own.is_some_and(Said::is_self_signed) => {
+        CertificateProblem::UnknownIssuer if own.is_some_and(ParsedCertificate::is_self_signed) => {
             "if you know it to be the right one, `--ca FILE` trusts it; `--insecure` takes any"
         }
         CertificateProblem::UnknownIssuer if is_alone => {
@@ -231,7 +231,7 @@ fn of_name(report: &Report) -> Option<String> {
         _ if error.contains("EAI_SERVICE") => {
             "no such service in /etc/services; give the port as a number".to_owned()
         }
-        _ if report.exit() == Exit::TimedOut && report.beside.waited.is_none() => {
+        _ if report.exit() == Exit::TimedOut && report.waited.is_none() => {
             "a name server did not answer: `/etc/resolv.conf` names those that are asked".to_owned()
         }
         _ => return None,

@@ -11,13 +11,14 @@ use crate::config::NamedPolicy;
 use crate::exit::Exit;
 use crate::output::human::text::Detail;
 use crate::output::json::connect as json;
-use crate::report::compare::{Lookup, LookupEnd, Measured, Probe, Survey};
-use crate::report::{Attempt, Comparison, End, Outcome, Report, Schedule, Via};
+use crate::report::compare::{Lookup, LookupEnd, Measured, Measurement, Probe};
+use crate::report::connect::Schedule;
+use crate::report::{Attempt, Comparison, End, Outcome, Report, Via};
 
 fn probe(label: &str, to: &str, took: f64, outcome: Outcome) -> Probe {
     let to: SocketAddr = to.parse().unwrap();
     let schedule =
-        Schedule { reason: Reason::First(FirstAttemptReason::Known), slip: Duration::ZERO };
+        Schedule { reason: Reason::First(FirstAttemptReason::Known), start_lag: Duration::ZERO };
     let attempt = Attempt { took: ms(took), outcome, ..Attempt::new(to.into(), ms(2.0), schedule) };
     Probe { to, label: label.to_owned(), attempt, tls: None }
 }
@@ -26,8 +27,8 @@ fn lookup(family: Family, took: f64, end: LookupEnd) -> Lookup {
     Lookup { family, start: ms(0.1), took: ms(took), end }
 }
 
-fn survey(lookups: Vec<Lookup>, probes: Vec<Probe>) -> Survey {
-    Survey {
+fn measurement(lookups: Vec<Lookup>, probes: Vec<Probe>) -> Measurement {
+    Measurement {
         lookups,
         given: Vec::new(),
         probes,
@@ -40,7 +41,7 @@ fn survey(lookups: Vec<Lookup>, probes: Vec<Probe>) -> Survey {
 }
 
 /// A dead address of each family, a good one of each, and an AAAA record that takes its time.
-fn many(aaaa: f64) -> Survey {
+fn many(aaaa: f64) -> Measurement {
     let refused = Outcome::Failure(loopctl::Phase::Connect, errno(111));
     let probes = vec![
         probe("6a", "[fd77::dead]:8443", 3000.0, Outcome::Timeout),
@@ -56,22 +57,23 @@ fn many(aaaa: f64) -> Survey {
         lookup(Family::Inet, 0.9, of(SocketAddr::is_ipv4)),
         lookup(Family::Unspecified, aaaa + 0.2, of(|_| true)),
     ];
-    survey(lookups, probes)
+    measurement(lookups, probes)
 }
 
 fn report(comparison: Comparison, end: End) -> Report {
     let mut report = Report::new(subject("many.test:8443"), Via::System, began());
     (report.total, report.end) = (ms(3003.0), end);
-    report.attempts = comparison.survey.probes.iter().map(|probe| probe.attempt.clone()).collect();
+    report.attempts =
+        comparison.measurement.probes.iter().map(|probe| probe.attempt.clone()).collect();
     let candidates = report.attempts.iter().map(|attempt| attempt.address.clone());
     report.resolve.candidates = candidates.collect();
     report.selected = (end == End::Connected).then_some(1);
-    report.beside.compare = Some(Box::new(comparison));
+    report.comparison = Some(Box::new(comparison));
     report
 }
 
-fn compared(survey: Survey, is_live: bool) -> Comparison {
-    Comparison::new(survey, &Preset::Hev3.into(), is_live, epoch())
+fn compared(measurement: Measurement, is_live: bool) -> Comparison {
+    Comparison::new(measurement, &Preset::Hev3.into(), is_live, epoch())
 }
 
 fn golden(name: &str, report: &Report) {
@@ -90,7 +92,7 @@ fn comparisons() {
     golden("late", &report(compared(many(120.0), false), End::Connected));
     let mut run = compared(many(1.1), true);
     for row in &mut run.rows {
-        row.measured = row.forecast.connection().map(|(to, after)| {
+        row.measured = row.prediction.connection().map(|(to, after)| {
             let after = after + ms(0.7);
             Measured { exit: Exit::Success, to: Some(to), after, why: None }
         });
@@ -123,7 +125,7 @@ fn names_that_do_not_resolve() {
         lookup(Family::Unspecified, 10_000.0, LookupEnd::Interrupted),
     ];
     let mut report =
-        report(compared(survey(lookups, Vec::new()), false), End::Failed(Exit::NotResolved));
+        report(compared(measurement(lookups, Vec::new()), false), End::Failed(Exit::NotResolved));
     report.resolve.error = Some("cannot resolve `many.test`".to_owned());
     golden("no-name", &report);
 }

@@ -15,7 +15,7 @@ use super::{Golden, Story, WIDTHS, every_format, human, in_short, plain};
 use crate::config::Expectations;
 use crate::exit::Exit;
 use crate::output::human::text::{self, Detail};
-use crate::report::{Carrier, End, Relayed, Via, Waited};
+use crate::report::{End, RelayReport, TransportKind, Via, WaitReport};
 
 /// An IPv6 address that answers at once, with every socket option.
 #[test]
@@ -40,7 +40,7 @@ fn won_by_the_first_address() {
     let mut slow = SlowLog::new(8);
     slow.record("task many.test:8443", None, ms(12.5));
     slow.record("task many.test:8443", None, ms(2.5));
-    story.report.beside.slow = slow;
+    story.report.slow = slow;
     every_format("won-first", &story);
 }
 
@@ -206,7 +206,7 @@ fn interrupted() {
     story.resolved(1.1, &["[fd77::dead]:8443", "10.77.0.2:8443"]);
     story.started(1.2, 0);
     story.canceled(120.0, 0);
-    let at = story.report.began.at + ms(120.0);
+    let at = story.report.started_at.at + ms(120.0);
     story.report.interrupt(Exit::Signal(2), at);
     story.report.end_queries();
     every_format("interrupted", &story);
@@ -217,9 +217,9 @@ fn unix_sockets() {
     let about = || {
         let subject = super::story::subject("unix:/run/test.sock");
         let (host, port) = (None, None);
-        let carrier = Carrier::Unix;
+        let transport = TransportKind::Unix;
         let mut story =
-            Story::about(crate::report::Subject { host, port, carrier, ..subject }, Via::Literal);
+            Story::about(crate::report::Subject { host, port, transport, ..subject }, Via::Literal);
         story.sorted(0.1, vec![Address::Unix(Path::new("/run/test.sock").into())]);
         story.started(0.1, 0);
         story
@@ -243,7 +243,7 @@ fn unix_sockets() {
 fn datagrams() {
     let about = || {
         let mut story = Story::new("many.test:5300");
-        story.report.subject.carrier = Carrier::Udp;
+        story.report.subject.transport = TransportKind::Udp;
         story.report.subject.policy = Preset::Sequential.into();
         story.at(0.1, EventKind::ResolveStarted { host: "many.test".to_owned() });
         let addresses = vec![address("[fd77::1]:5300"), address("10.77.0.2:5300")];
@@ -256,7 +256,7 @@ fn datagrams() {
         let mut story = about();
         story.refused(1.5, 0);
         story.started_because(1.6, 1, Reason::AttemptEnded(0));
-        story.report.beside.answers = vec![None, answer];
+        story.report.attempts[1].answered = answer;
         let snapshot =
             SocketSnapshot { local: Some(address("10.77.0.1:40000")), ..SocketSnapshot::default() };
         story.at(2.6, EventKind::AttemptSucceeded { attempt: 1, snapshot });
@@ -289,7 +289,7 @@ fn relayed() {
         let mut story = Story::connected();
         let (sent, received, took) = (1200, 3_400_000, ms(1500.0));
         golden.section(&format!("{end}: stderr"), &text::relayed(sent, received, took));
-        story.report.beside.relay = Some(Relayed { sent, received, took, end, exit, failure });
+        story.report.relay = Some(RelayReport { sent, received, took, end, exit, failure });
         in_short(&mut golden, end, &story);
         let document = crate::output::json::connect::document(&story.report);
         golden.json(&format!("{end}: json relay, end"), &(&document["relay"], &document["end"]));
@@ -300,20 +300,20 @@ fn relayed() {
 /// The last race of a wait, with what was seen before.
 #[test]
 fn waited() {
-    let waited = Waited {
+    let waited = WaitReport {
         took: ms(1830.0),
         seen: vec![("refused".to_owned(), 4), ("no answer".to_owned(), 1)],
         latest: Some("refused".to_owned()),
     };
     let mut story = Story::connected();
-    story.report.beside.waited = Some(waited.clone());
+    story.report.waited = Some(waited.clone());
     every_format("wait-won", &story);
     let mut story = Story::new("one.test:80");
     story.resolved(0.9, &["10.77.0.2:80"]);
     story.started(1.0, 0);
     story.refused(1.5, 0);
     story.aborted(1.5, AbortReason::AllFailed);
-    story.report.beside.waited = Some(waited);
+    story.report.waited = Some(waited);
     story.report.end = End::Failed(Exit::TimedOut);
     every_format("wait-lost", &story);
 }

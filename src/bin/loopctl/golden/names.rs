@@ -71,7 +71,7 @@ fn the_system_is_asked_once() {
 fn by_name_server(kind: DnsErrorKind, rcode: Option<Rcode>) -> Story {
     let mut story = Story::about(subject("nowhere.test:80"), Via::Dns);
     story.asked(0.1);
-    let began = story.report.began.at;
+    let began = story.report.started_at.at;
     let questions = [(0, RecordType::Aaaa, Family::Inet6), (1, RecordType::A, Family::Inet)];
     for (query, record_type, _) in questions {
         story.query(0.2, query, record_type, dns_asked(1));
@@ -119,7 +119,7 @@ fn name_servers_know_an_address() {
     story.asked(0.1);
     story.query(0.2, 0, RecordType::Aaaa, dns_asked(1));
     story.query(0.2, 1, RecordType::A, dns_asked(1));
-    let began = story.report.began.at;
+    let began = story.report.started_at.at;
     let mut answer = dns_answer("many.test", RecordType::A, Rcode::NOERROR, began);
     let ip = "10.77.0.2".parse().unwrap();
     let (name, record_type, ttl) = ("many.test.".to_owned(), RecordType::A, ms(60_000.0));

@@ -16,7 +16,7 @@ use crate::output::human::resolve::text::{self, View};
 use crate::output::human::resolve::words;
 use crate::output::json::resolve as json;
 use crate::report::names::{NameReport, NameSubject};
-use crate::report::query::Verdict;
+use crate::report::query::QueryStatus;
 use crate::report::trace::{Hop, NamedServer, Step};
 use RecordType::{A, Aaaa};
 
@@ -38,15 +38,15 @@ impl Name {
             dnssec: false,
         };
         let mut report = NameReport::new(subject, began());
-        report.beside.sources = vec!["files".to_owned(), "dns".to_owned()];
+        report.sources = vec!["files".to_owned(), "dns".to_owned()];
         Self { report, lines: String::new() }
     }
 
     fn at(&mut self, time: f64, query: u64, record_type: RecordType, kind: DnsEventKind) {
-        let (began, name) = (self.report.began.at, self.name());
+        let (began, name) = (self.report.started_at.at, self.name());
         let event =
             DnsEvent { at: began + ms(time), query, name, record_type, verifies: None, kind };
-        self.report.queries.hear(0, began, &event);
+        self.report.queries.apply(0, began, &event);
         let line = words::event(&event, self.report.since_start(event.at));
         self.lines.extend(line.map(|line| line + "\n"));
     }
@@ -56,7 +56,7 @@ impl Name {
     }
 
     fn answer(&self, record_type: RecordType, data: Vec<DnsData>) -> DnsAnswer {
-        let (rcode, began) = (Rcode::NOERROR, self.report.began.at);
+        let (rcode, began) = (Rcode::NOERROR, self.report.started_at.at);
         let answer = dns_answer(&self.report.subject.name, record_type, rcode, began);
         let (name, ttl) = (self.name(), Duration::from_secs(60));
         let record = |data| DnsRecord { name: name.clone(), record_type, ttl, data };
@@ -77,7 +77,7 @@ impl Name {
             DnsErrorKind::Refused => Some(Rcode::REFUSED),
             _ => None,
         };
-        let (name, began) = (self.report.subject.name.clone(), self.report.began.at);
+        let (name, began) = (self.report.subject.name.clone(), self.report.started_at.at);
         let mut error = dns_error(&name, record_type, kind, rcode, began);
         if let Some(answer) = &mut error.answer {
             answer.authority.push(start_of_authority());
@@ -97,7 +97,7 @@ impl Name {
 
     /// This host is 10.77.0.1/24 and fd77::1/64.
     fn ends(mut self, time: f64) -> Self {
-        self.report.settle(self.report.began.at + ms(time), false);
+        self.report.settle(self.report.started_at.at + ms(time), false);
         let source = |to: IpAddr| if to.is_ipv4() { "10.77.0.1" } else { "fd77::1" }.parse().ok();
         self.report.arrange(&[], source);
         self
@@ -219,7 +219,7 @@ fn failed() {
 fn interrupted() {
     let mut name = Name::new("slow.test");
     name.at(0.1, 0, Aaaa, dns_asked(1));
-    let at = name.report.began.at + ms(500.0);
+    let at = name.report.started_at.at + ms(500.0);
     name.report.interrupt(Exit::Signal(2), at);
     name.assert("interrupted");
 }
@@ -300,7 +300,7 @@ fn trace() {
     name.report.hops = vec![
         hop(".", 0.1, referral()),
         hop("test.", 2.1, Step::Alias("real.test.".to_owned())),
-        hop("test.", 4.1, Step::End(Verdict::Answered, 1)),
+        hop("test.", 4.1, Step::End(QueryStatus::Answered, 1)),
     ];
     name.ends(6.2).assert("trace");
     let mut name = Name::new("many.test");

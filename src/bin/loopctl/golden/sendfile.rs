@@ -6,7 +6,7 @@ use loopctl::{CopyReason, Failure, SendfilePath};
 
 use super::story::{errno, ms};
 use super::{Golden, Story, WIDTHS, plain};
-use crate::commands::sendfile::{Sending, Went};
+use crate::commands::sendfile::{TransferProgress, TransferReport};
 use crate::diagnose::cause;
 use crate::exit::Exit;
 use crate::output::human::sendfile::text;
@@ -14,11 +14,11 @@ use crate::output::json::sendfile as json;
 use crate::output::progress::bar::Progress;
 use crate::util::checksum::{Algorithm, Sum};
 
-fn golden(name: &str, story: Story, sending: Sending) {
+fn golden(name: &str, story: Story, sending: TransferReport) {
     let mut golden = Golden::default();
     let mut report = story.report;
-    report.beside.sending = Some(Box::new(sending));
-    let sending = report.beside.sending.as_ref().unwrap();
+    report.transfer = Some(Box::new(sending));
+    let sending = report.transfer.as_ref().unwrap();
     for width in WIDTHS {
         let message = cause::explain(&report).render(plain(Some(width)));
         let shown = text::sent(sending, Some(width)) + &text::sum(sending);
@@ -28,12 +28,12 @@ fn golden(name: &str, story: Story, sending: Sending) {
     golden.assert(&format!("sendfile/{name}.txt"));
 }
 
-fn sending() -> Sending {
-    let mut sending = Sending::new("10m.bin".to_owned());
+fn sending() -> TransferReport {
+    let mut sending = TransferReport::new("10m.bin".to_owned());
     sending.wanted = Some(10_485_760);
     sending.took = ms(12.5);
     let (bytes, path) = (10_485_760, Some(SendfilePath::Native));
-    sending.went = Went { had: 0, bytes, path, calls: 161, retransmits: Some(1) };
+    sending.went = TransferProgress { had: 0, bytes, path, calls: 161, retransmits: Some(1) };
     sending
 }
 
@@ -46,7 +46,7 @@ fn sent() {
     let mut part = sending();
     (part.offset, part.is_part, part.wanted) = (4096, true, Some(1000));
     let path = Some(SendfilePath::Copied(CopyReason::NotRegularFile));
-    part.went = Went { had: 0, bytes: 1000, path, calls: 1, retransmits: None };
+    part.went = TransferProgress { had: 0, bytes: 1000, path, calls: 1, retransmits: None };
     part.sum = Some(Sum { algorithm: Algorithm::Blake3, hex });
     golden("part", Story::connected(), part);
     for (name, reason) in [("asked", CopyReason::Asked), ("refused", CopyReason::Refused(22))] {
@@ -70,7 +70,7 @@ fn sent_in_part_or_not_at_all() {
         (sending.end.exit, sending.end.failure) = (exit, Some((what.to_owned(), failure)));
         golden(name, Story::connected(), sending);
     }
-    let mut none = Sending::new("none.bin".to_owned());
+    let mut none = TransferReport::new("none.bin".to_owned());
     none.end.before = true;
     none.end.exit = Exit::CannotRead;
     none.end.failure = Some(("cannot read `none.bin`".to_owned(), errno(2)));
@@ -80,7 +80,7 @@ fn sent_in_part_or_not_at_all() {
     story.started(1.2, 0);
     story.refused(1.5, 0);
     story.aborted(1.5, loopctl::AbortReason::AllFailed);
-    golden("no-connection", story, Sending::new("10m.bin".to_owned()));
+    golden("no-connection", story, TransferReport::new("10m.bin".to_owned()));
     let mut warned = sending();
     warned.end.warning = Some("the peer has not said that it has stored it".to_owned());
     golden("warned", Story::connected(), warned);

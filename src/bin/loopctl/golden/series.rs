@@ -9,7 +9,7 @@ use crate::output::csv as rows;
 use crate::output::human::{series, text};
 use crate::output::json::connect as json;
 use crate::report::Report;
-use crate::report::series::Series;
+use crate::report::repeat::RepeatReport;
 
 /// A try that takes so long.
 fn tried(connect: f64, addresses: &[&str]) -> Report {
@@ -40,8 +40,8 @@ fn a_series() {
     let mut reports: Vec<Report> = [0.5, 0.7, 12.0].map(|took| tried(took, &v4_wins)).into();
     reports.push(failed());
     reports.push(tried(0.6, &["10.77.0.2:8443", "[fd77::2]:8443"]));
-    let began = reports[0].began.at;
-    let mut series = Series::new(reports[0].subject.clone(), began);
+    let began = reports[0].started_at.at;
+    let mut series = RepeatReport::new(reports[0].subject.clone(), began);
     let mut golden = Golden::default();
     let (mut lines, mut csv, mut tabs) = (String::new(), rows::header(), String::new());
     for (nth, report) in (1..).zip(&reports) {
@@ -72,7 +72,7 @@ fn a_series() {
 #[test]
 fn a_series_without_a_connection() {
     let report = failed();
-    let mut series = Series::new(report.subject.clone(), report.began.at);
+    let mut series = RepeatReport::new(report.subject.clone(), report.started_at.at);
     series.add(&report);
     series.took = ms(10_001.0);
     let mut golden = Golden::default();

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::output::human::resolve::words;
 use crate::output::json::events;
-use crate::report::{Began, Carrier, Report, Subject, Via, Wanted};
+use crate::report::{Report, StartTime, Subject, TlsExpectation, TransportKind, Via};
 
 pub(super) fn epoch() -> Instant {
     loopctl::EventLoop::new().unwrap().handle().time()
@@ -38,8 +38,8 @@ fn wall() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_392_000)
 }
 
-pub(super) fn began() -> Began {
-    Began { at: epoch(), wall: wall() }
+pub(super) fn began() -> StartTime {
+    StartTime { at: epoch(), wall: wall() }
 }
 
 pub(super) fn subject(text: &str) -> Subject {
@@ -48,7 +48,7 @@ pub(super) fn subject(text: &str) -> Subject {
         text: text.to_owned(),
         host: Some(host.trim_matches(['[', ']']).to_owned()),
         port: port.parse().ok(),
-        carrier: Carrier::Tcp,
+        transport: TransportKind::Tcp,
         family: Family::Unspecified,
         policy: Preset::Hev3.into(),
         timeout: Duration::from_secs(10),
@@ -74,7 +74,7 @@ impl Story {
     pub(super) fn about(subject: Subject, via: Via) -> Self {
         let report = Report::new(subject, via, began());
         let records = vec![events::config_set("1", &report.subject, None)];
-        let latest = report.began.at;
+        let latest = report.started_at.at;
         Self { report, records, lines: Vec::new(), latest }
     }
 
@@ -83,14 +83,14 @@ impl Story {
         self.latest
     }
 
-    pub(super) fn wants_tls(&mut self, wanted: Wanted) {
+    pub(super) fn wants_tls(&mut self, wanted: TlsExpectation) {
         self.report.subject.tls = Some(wanted);
     }
 
     pub(super) fn at(&mut self, time: f64, kind: EventKind) {
-        let event = Event { at: self.report.began.at + ms(time), kind };
+        let event = Event { at: self.report.started_at.at + ms(time), kind };
         self.latest = event.at;
-        self.report.hear(&event);
+        self.report.apply(&event);
         self.records.extend(events::records("1", &event, &self.report));
         self.lines.extend(events::line(&event, &self.report).map(|line| line + "\n"));
     }
@@ -103,11 +103,11 @@ impl Story {
         record_type: RecordType,
         kind: DnsEventKind,
     ) {
-        let (began, host) = (self.report.began.at, self.report.subject.host.clone().unwrap());
+        let (began, host) = (self.report.started_at.at, self.report.subject.host.clone().unwrap());
         let (at, name) = (began + ms(time), format!("{host}."));
         let event = DnsEvent { at, query, name, record_type, verifies: None, kind };
         self.latest = event.at;
-        self.report.resolve.queries.hear(0, began, &event);
+        self.report.resolve.queries.apply(0, began, &event);
         self.records.extend(events::query_records("1", &event, &self.report));
         let line = words::event(&event, self.report.since_start(event.at));
         self.lines.extend(line.map(|line| line + "\n"));
@@ -157,7 +157,7 @@ impl Story {
 
     pub(super) fn started_because(&mut self, time: f64, attempt: usize, reason: Reason) {
         let address = self.report.resolve.candidates[attempt].clone();
-        let planned = self.report.began.at + ms(time - 0.02);
+        let planned = self.report.started_at.at + ms(time - 0.02);
         self.at(time, EventKind::AttemptStarted { attempt, address, reason, planned });
     }
 

@@ -14,7 +14,7 @@ use super::story::{errno, ms, snapshot};
 use super::{Golden, Story, every_format, in_short};
 use crate::config::Expectations;
 use crate::config::StartTls;
-use crate::report::{Dialogue, TlsFailure, TlsPhase, Wanted};
+use crate::report::{StartTlsExchange, TlsExpectation, TlsFailure, TlsPhase};
 
 struct Looks(Rc<RefCell<Option<TlsInfo>>>);
 
@@ -60,13 +60,13 @@ fn peer(verdict: TlsVerdict) -> TlsPeer {
     peer
 }
 
-fn wanted() -> Wanted {
+fn wanted() -> TlsExpectation {
     let name = Some("many.test".to_owned());
-    Wanted { name, dialogue: None, has_own: false, offers_alpn: false }
+    TlsExpectation { name, starttls: None, has_own: false, offers_alpn: false }
 }
 
 /// A connection over which a handshake begins.
-fn begun(wanted: Wanted) -> Story {
+fn begun(wanted: TlsExpectation) -> Story {
     let mut story = Story::new("many.test:8443");
     story.wants_tls(wanted);
     story.resolved(1.1, &["10.77.0.2:8443"]);
@@ -77,7 +77,7 @@ fn begun(wanted: Wanted) -> Story {
     story
 }
 
-fn established(wanted: Wanted, info: TlsInfo) -> Story {
+fn established(wanted: TlsExpectation, info: TlsInfo) -> Story {
     let mut story = begun(wanted);
     story.at(3.0, EventKind::TlsFirstByte { attempt: Some(0) });
     let (attempt, info) = (Some(0), Box::new(info));
@@ -100,7 +100,7 @@ fn tls_over_a_connection() {
     let problem = CertificateProblem::WrongName;
     let reason = "the certificate is for another name".to_owned();
     info.peer.verdict = TlsVerdict::Failed { problem, reason };
-    every_format("tls-insecure", &established(Wanted { name: None, ..wanted() }, info));
+    every_format("tls-insecure", &established(TlsExpectation { name: None, ..wanted() }, info));
 }
 
 #[test]
@@ -111,7 +111,12 @@ fn certificates_that_do_not_last() {
     every_format("tls-cert-expiry", &story);
 }
 
-fn failed(why: Option<TlsErrorKind>, failure: Failure, peer: TlsPeer, wanted: Wanted) -> Story {
+fn failed(
+    why: Option<TlsErrorKind>,
+    failure: Failure,
+    peer: TlsPeer,
+    wanted: TlsExpectation,
+) -> Story {
     let mut story = begun(wanted);
     if why != Some(TlsErrorKind::TimedOut) {
         story.at(3.0, EventKind::TlsFirstByte { attempt: Some(0) });
@@ -152,7 +157,7 @@ fn handshakes_that_fail() {
     for (title, has_own) in [("certificate asked for", false), ("certificate not taken", true)] {
         let mut peer = peer(TlsVerdict::Verified);
         peer.asks_for_certificate = true;
-        let wanted = Wanted { has_own, ..wanted() };
+        let wanted = TlsExpectation { has_own, ..wanted() };
         let story = failed(Some(TlsErrorKind::Alert), alert.clone(), peer, wanted);
         in_short(&mut golden, title, &story);
     }
@@ -243,8 +248,8 @@ fn tls_is_raced() {
 
 #[test]
 fn a_dialogue_before_tls() {
-    let wanted = Wanted { dialogue: Some(StartTls::Smtp), ..wanted() };
-    let dialogue = |took| Dialogue {
+    let wanted = TlsExpectation { starttls: Some(StartTls::Smtp), ..wanted() };
+    let starttls = |took| StartTlsExchange {
         protocol: StartTls::Smtp,
         start: ms(1.6),
         took: ms(took),
@@ -260,7 +265,7 @@ fn a_dialogue_before_tls() {
             EventKind::AttemptSucceeded { attempt: 0, snapshot: SocketSnapshot::default() },
         );
         story.selected(1.6, 0);
-        story.report.agree(dialogue(1.0));
+        story.report.agree(starttls(1.0));
         story
     };
     let mut story = connected();
@@ -276,7 +281,7 @@ fn a_dialogue_before_tls() {
     ] {
         let mut story = connected();
         let (failure, phase) = (says(text), TlsPhase::StartTls);
-        let at = story.report.began.at + ms(9.0);
+        let at = story.report.started_at.at + ms(9.0);
         story.report.decline(TlsFailure { kind, failure, phase }, at);
         in_short(&mut golden, title, &story);
     }

@@ -3,7 +3,7 @@
 use super::json::connect::AddressRecord;
 use super::units::ms;
 use crate::diagnose::cause::Cause;
-use crate::report::{Attempt, Outcome, Report, Secured};
+use crate::report::{Attempt, Outcome, Report, TlsReport};
 
 /// The columns, in order.
 const HEADER: [&str; 15] = [
@@ -67,7 +67,7 @@ fn row(report: &Report, nth: u64, number: usize, attempt: &Attempt) -> [String; 
         error.to_owned(),
         errno.unwrap_or_default(),
         attempt.resends().to_string(),
-        tls.and_then(Secured::took).map_or_else(String::new, |took| ms(took).to_string()),
+        tls.and_then(TlsReport::took).map_or_else(String::new, |took| ms(took).to_string()),
         failure.map_or_else(String::new, |failure| failure.json_kind().to_owned()),
     ]
 }

@@ -23,8 +23,8 @@ use crate::config::environment::Environment;
 use crate::config::{ConnectMode, ConnectRequest, Format, OutputRequest, ReportDestination};
 use crate::diagnose::cause;
 use crate::exit::{Exit, FatalError};
-use crate::report::series::Series;
-use crate::report::target_result::Told;
+use crate::report::repeat::RepeatReport;
+use crate::report::target_result::TargetResult;
 use crate::report::{End, Report};
 use crate::util::message::Message;
 
@@ -182,20 +182,20 @@ impl Output {
     }
 
     /// The final word on a target.
-    pub(crate) fn tell(&mut self, told: &Told) {
+    pub(crate) fn tell(&mut self, told: &TargetResult) {
         match told {
-            Told::Report(report) => self.tell_report(report),
-            Told::Series(series) => self.tell_series(series),
+            TargetResult::Report(report) => self.tell_report(report),
+            TargetResult::Repeat(series) => self.tell_series(series),
         }
         self.told += 1;
         self.flush();
-        if let Told::Report(report) = told
+        if let TargetResult::Report(report) = told
             && !self.has_failed()
         {
             self.explain(report);
         }
-        if let Told::Series(series) = told
-            && let Some((count, why)) = &series.tries.unmet
+        if let TargetResult::Repeat(series) = told
+            && let Some((count, why)) = &series.runs.unmet
         {
             let text = &series.subject.text;
             let error = format!("{count} connections to `{text}` were not as expected");
@@ -210,8 +210,7 @@ impl Output {
             return;
         }
         // Whoever closed standard output knows.
-        let relayed =
-            report.beside.relay.as_ref().filter(|relay| relay.exit != Exit::Signal(SIGPIPE));
+        let relayed = report.relay.as_ref().filter(|relay| relay.exit != Exit::Signal(SIGPIPE));
         let relayed = relayed.map_or_else(String::new, |relay| {
             text::relayed(relay.sent, relay.received, relay.took)
         });
@@ -226,7 +225,7 @@ impl Output {
         match self.request.format {
             Format::Quiet => {}
             // Told when it was connected.
-            Format::Human if report.beside.relay.is_some() => {}
+            Format::Human if report.relay.is_some() => {}
             Format::Human => {
                 let gap = if self.told > 0 { "\n" } else { "" };
                 let is_verbose = self.request.verbosity > 0;
@@ -244,7 +243,7 @@ impl Output {
 
     /// What became of a file, where there was one: the connection was told before.
     fn told_sending(&mut self, report: &Report) -> bool {
-        let Some(sending) = &report.beside.sending else { return false };
+        let Some(sending) = &report.transfer else { return false };
         if let (End::Connected, false) = (report.end, sending.end.before) {
             let text = sent::sent(sending, self.request.stdout.width);
             self.write(&format!("\n{text}{}", sent::sum(sending)));
@@ -253,7 +252,7 @@ impl Output {
         sending.end.before
     }
 
-    fn tell_series(&mut self, series: &Series) {
+    fn tell_series(&mut self, series: &RepeatReport) {
         let took = series.took;
         match self.request.format {
             Format::Human => {
@@ -270,7 +269,7 @@ impl Output {
     }
 
     /// One line about a series under way, for whoever sent SIGQUIT.
-    pub(crate) fn interim(&mut self, series: &Series, took: Duration) {
+    pub(crate) fn interim(&mut self, series: &RepeatReport, took: Duration) {
         self.message(&series::interim(series, took));
     }
 
@@ -371,7 +370,7 @@ impl Output {
 
 /// About the file that was sent, or about the connection alone.
 fn document(report: &Report) -> Value {
-    match &report.beside.sending {
+    match &report.transfer {
         Some(sending) => super::json::sendfile::document(report, sending),
         None => connect::document(report),
     }
@@ -393,8 +392,8 @@ impl Qlog {
     }
 
     fn write(&mut self, record: &Value, report: &Report) {
-        let began = *self.began.get_or_insert(report.began.at);
-        let offset = report.began.at.saturating_duration_since(began);
+        let began = *self.began.get_or_insert(report.started_at.at);
+        let offset = report.started_at.at.saturating_duration_since(began);
         self.writer.write(&qlog::record(record, super::units::ms(offset)));
         self.writer.flush();
     }

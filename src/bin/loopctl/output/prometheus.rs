@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
-use crate::report::{End, Outcome, Report, Secured};
+use crate::report::{End, Outcome, Report, TlsReport};
 
 /// All targets of a run, metric by metric: a family of metrics must not be split.
 #[derive(Default)]
@@ -20,7 +20,7 @@ impl Metrics {
         let target = escape(&report.subject.text);
         let connected = u8::from(report.end == End::Connected);
         let _ = writeln!(self.success, "loopctl_probe_success{{target=\"{target}\"}} {connected}");
-        let unmet = report.beside.unmet.len();
+        let unmet = report.unmet.len();
         let _ = writeln!(self.unmet, "loopctl_unmet_expectations{{target=\"{target}\"}} {unmet}");
         let mut phase = |phase: &str, took: Duration| {
             let seconds = took.as_secs_f64();
@@ -34,16 +34,16 @@ impl Metrics {
             phase("stagger", stagger);
             phase("connect", winner.took);
         }
-        if let Some(tls) = &report.beside.tls {
-            if let Some(dialogue) = &tls.dialogue {
-                phase("starttls", dialogue.took);
+        if let Some(tls) = &report.tls {
+            if let Some(starttls) = &tls.starttls {
+                phase("starttls", starttls.took);
             }
             if let Some(took) = tls.took() {
                 phase("tls", took);
             }
         }
         phase("total", report.total);
-        if let Some(tls) = &report.beside.tls {
+        if let Some(tls) = &report.tls {
             self.add_expiry(&target, tls);
         }
         let results =
@@ -58,7 +58,7 @@ impl Metrics {
         }
     }
 
-    fn add_expiry(&mut self, target: &str, tls: &Secured) {
+    fn add_expiry(&mut self, target: &str, tls: &TlsReport) {
         let end = tls.earliest_end().map(|said| said.valid.not_after);
         if let Some(end) = end.and_then(|end| end.duration_since(SystemTime::UNIX_EPOCH).ok()) {
             let seconds = end.as_secs();

@@ -17,7 +17,7 @@ use super::human::text;
 use super::human::text::Detail;
 use super::progress::live;
 use crate::diagnose::cause;
-use crate::report::{Began, Carrier, Report, Subject, Via, Wanted};
+use crate::report::{Report, StartTime, Subject, TlsExpectation, TransportKind, Via};
 use crate::util::style::Style;
 
 /// Times are in milliseconds since the start.
@@ -33,19 +33,19 @@ impl Story {
             text: target.to_owned(),
             host: Some(host.to_owned()),
             port: Some(port),
-            carrier: Carrier::Tcp,
+            transport: TransportKind::Tcp,
             family: Family::Unspecified,
             policy: Preset::Hev3.into(),
             timeout: Duration::from_secs(10),
             tls: None,
         };
         let wall = SystemTime::UNIX_EPOCH;
-        Self { began, report: Report::new(subject, Via::System, Began { at: began, wall }) }
+        Self { began, report: Report::new(subject, Via::System, StartTime { at: began, wall }) }
     }
 
     fn at(&mut self, ms: f64, kind: EventKind) {
         let at = self.began + Duration::from_secs_f64(ms / 1000.0);
-        self.report.hear(&Event { at, kind });
+        self.report.apply(&Event { at, kind });
     }
 
     fn resolved(&mut self, ms: f64, addresses: &[&str]) {
@@ -156,10 +156,10 @@ fn deadline() -> Report {
 fn untrusted() -> Report {
     let mut story = Story::new("many.test:8443", "many.test", 8443);
     let name = Some("many.test".to_owned());
-    let wanted = Wanted { name, dialogue: None, has_own: false, offers_alpn: false };
+    let wanted = TlsExpectation { name, starttls: None, has_own: false, offers_alpn: false };
     story.report.subject.tls = Some(wanted);
     // 2026-11-23.
-    story.report.began.wall += Duration::from_secs(1_795_392_000);
+    story.report.started_at.wall += Duration::from_secs(1_795_392_000);
     story.resolved(1.1, &["10.77.0.2:8443"]);
     story.started(1.2, 0);
     story.at(1.6, EventKind::AttemptSucceeded { attempt: 0, snapshot: SocketSnapshot::default() });

@@ -21,12 +21,12 @@ pub(crate) struct Certificate {
     /// SHA-256 of the whole, in hexadecimal digits.
     pub(crate) sha256: String,
     /// `None` for what is no X.509.
-    pub(crate) said: Option<Box<Said>>,
+    pub(crate) parsed: Option<Box<ParsedCertificate>>,
 }
 
 /// What it says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Said {
+pub(crate) struct ParsedCertificate {
     /// As RFC 4514 writes names.
     pub(crate) subject: String,
     pub(crate) common_name: Option<String>,
@@ -52,25 +52,25 @@ pub(crate) struct Validity {
 impl Certificate {
     pub(crate) fn new(der: &[u8]) -> Self {
         let sha256 = hex(&Sha256::digest(der));
-        Self { sha256, said: Said::read(der).map(Box::new) }
+        Self { sha256, parsed: ParsedCertificate::read(der).map(Box::new) }
     }
 
     /// Hosts and addresses that it is for.
     pub(crate) fn names(&self) -> &[String] {
-        self.said.as_ref().map_or(&[], |said| &said.names)
+        self.parsed.as_ref().map_or(&[], |parsed| &parsed.names)
     }
 
     /// What a line has room for: the common name, or whatever there is.
     pub(crate) fn short_name(&self) -> String {
-        let Some(said) = &self.said else { return "unreadable".to_owned() };
-        match &said.common_name {
+        let Some(parsed) = &self.parsed else { return "unreadable".to_owned() };
+        match &parsed.common_name {
             Some(name) => format!("CN={name}"),
-            None => said.subject_or_name().to_owned(),
+            None => parsed.subject_or_name().to_owned(),
         }
     }
 }
 
-impl Said {
+impl ParsedCertificate {
     fn read(der: &[u8]) -> Option<Self> {
         let parsed = Parsed::from_der(der).ok()?;
         let body = parsed.tbs_certificate();

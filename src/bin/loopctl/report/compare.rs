@@ -6,19 +6,20 @@ use std::time::{Duration, Instant};
 use loopctl::TlsErrorKind;
 use loopctl::plan::{Answer, Family, Preset};
 
-use super::{Attempt, End as ReportEnd, Outcome, Report, Secured};
+use super::{Attempt, End as ReportEnd, Outcome, Report, TlsReport};
 use crate::config::NamedPolicy;
 use crate::diagnose::cause;
 use crate::diagnose::prediction::{
-    Fate, Forecast, How, Leg, LegEnd, Names, Reply, World, forecast,
+    AttemptModel, NameModel, NetworkModel, PredictedResult, Prediction, QueryModel, StepEnd,
+    StepModel, predict,
 };
 use crate::exit::Exit;
 
 /// What was measured, and what each policy makes of it.
 #[derive(Debug, Clone)]
 pub(crate) struct Comparison {
-    pub(crate) survey: Survey,
-    /// In the order of [`Preset::ALL`], then the policy that flags have made. None where the survey was broken off.
+    pub(crate) measurement: Measurement,
+    /// In the order of [`Preset::ALL`], then the policy that flags have made. None where the measurement was broken off.
     pub(crate) rows: Vec<Row>,
     /// Whether the policies are run as well.
     pub(crate) is_live: bool,
@@ -26,7 +27,7 @@ pub(crate) struct Comparison {
 
 /// One pass over everything there is to measure.
 #[derive(Debug, Clone)]
-pub(crate) struct Survey {
+pub(crate) struct Measurement {
     pub(crate) lookups: Vec<Lookup>,
     /// Addresses for which nobody was asked.
     pub(crate) given: Vec<SocketAddr>,
@@ -71,7 +72,7 @@ pub(crate) struct Probe {
     /// `6a` is the first address of its family.
     pub(crate) label: String,
     pub(crate) attempt: Attempt,
-    pub(crate) tls: Option<Secured>,
+    pub(crate) tls: Option<TlsReport>,
 }
 
 /// A policy, what it would get, and what it has got.
@@ -81,7 +82,7 @@ pub(crate) struct Row {
     pub(crate) policy: NamedPolicy,
     /// Whether it is the one that was asked for.
     pub(crate) is_own: bool,
-    pub(crate) forecast: Forecast,
+    pub(crate) prediction: Prediction,
     pub(crate) measured: Option<Measured>,
 }
 
@@ -97,7 +98,7 @@ pub(crate) struct Measured {
     pub(crate) why: Option<String>,
 }
 
-/// How a run differs from its forecast.
+/// How a run differs from its prediction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mismatch {
     OtherWinner,
@@ -109,30 +110,35 @@ pub(crate) enum Mismatch {
     NotConnected,
 }
 
-/// How far a time may be from its forecast: so much, and a tenth.
+/// How far a time may be from its prediction: so much, and a tenth.
 const TOLERANCE: Duration = Duration::from_millis(15);
 
 impl Comparison {
     /// A row for each preset, and one for the policy that was asked for if it is none of them.
-    pub(crate) fn new(survey: Survey, own: &NamedPolicy, is_live: bool, epoch: Instant) -> Self {
+    pub(crate) fn new(
+        measurement: Measurement,
+        own: &NamedPolicy,
+        is_live: bool,
+        epoch: Instant,
+    ) -> Self {
         let presets = Preset::ALL.map(|preset| (preset.name(), NamedPolicy::from(preset)));
         let is_changed = !own.changed().is_empty();
         let other = is_changed.then(|| (OWN, own.clone()));
-        let world = survey.world();
+        let world = measurement.world();
         let row = |(name, policy): (&'static str, NamedPolicy)| Row {
             name,
-            forecast: forecast(&policy, &world, epoch),
+            prediction: predict(&policy, &world, epoch),
             is_own: if is_changed { name == OWN } else { policy.base == own.base },
             policy,
             measured: None,
         };
         let rows = presets.into_iter().chain(other).map(row).collect();
-        Self { survey, rows, is_live }
+        Self { measurement, rows, is_live }
     }
 
     /// What was measured before somebody ended it.
-    pub(crate) fn unfinished(survey: Survey, is_live: bool) -> Self {
-        Self { survey, rows: Vec::new(), is_live }
+    pub(crate) fn unfinished(measurement: Measurement, is_live: bool) -> Self {
+        Self { measurement, rows: Vec::new(), is_live }
     }
 
     pub(crate) fn own(&self) -> Option<&Row> {
@@ -143,10 +149,10 @@ impl Comparison {
 impl Report {
     /// The policy that was asked for, where it has no connection and others have one.
     pub(crate) fn left_behind(&self) -> Option<&Row> {
-        let comparison = self.beside.compare.as_ref()?;
+        let comparison = self.comparison.as_ref()?;
         let connects = |row: &Row| match &row.measured {
             Some(Measured { to: Some(_), .. }) => true,
-            _ => row.forecast.connection().is_some(),
+            _ => row.prediction.connection().is_some(),
         };
         let do_others = comparison.rows.iter().any(connects);
         let is_one = do_others && matches!(self.end, ReportEnd::Failed(_));
@@ -154,8 +160,8 @@ impl Report {
     }
 
     /// Addresses that have connected, and failed in TLS, when each was tried by itself.
-    pub(crate) fn probes_without_tls(&self) -> impl Iterator<Item = (&Probe, &Secured)> {
-        let probes = self.beside.compare.iter().flat_map(|it| &it.survey.probes);
+    pub(crate) fn probes_without_tls(&self) -> impl Iterator<Item = (&Probe, &TlsReport)> {
+        let probes = self.comparison.iter().flat_map(|it| &it.measurement.probes);
         let with_tls = probes.filter_map(|probe| Some((probe, probe.tls.as_ref()?)));
         with_tls.filter(|(_, tls)| tls.failure.is_some())
     }
@@ -166,26 +172,28 @@ const OWN: &str = "yours";
 
 impl Row {
     /// How it ended, or would within `limit`, if what was silent stays so.
-    pub(crate) fn exit(&self, survey: &Survey, limit: Duration) -> Exit {
+    pub(crate) fn exit(&self, measurement: &Measurement, limit: Duration) -> Exit {
         if let Some(measured) = &self.measured {
             return measured.exit;
         }
-        match self.forecast.end.filter(|end| end.after <= limit).map(|end| end.how) {
+        match self.prediction.end.filter(|end| end.after <= limit).map(|end| end.how) {
             // Nobody has anything to connect to, for servers that did not answer.
-            None if survey.probes.is_empty() && survey.is_dns => Exit::NotResolved,
+            None if measurement.probes.is_empty() && measurement.is_dns => Exit::NotResolved,
             None => Exit::TimedOut,
-            Some(How::Connects(_)) => Exit::Success,
-            Some(How::NotResolved) => Exit::NotResolved,
-            Some(How::AllFail) => {
-                let tried = self.forecast.starts.iter().filter_map(|it| survey.probe(it.to));
+            Some(PredictedResult::Connects(_)) => Exit::Success,
+            Some(PredictedResult::NotResolved) => Exit::NotResolved,
+            Some(PredictedResult::AllFail) => {
+                let tried = self.prediction.starts.iter().filter_map(|it| measurement.probe(it.to));
                 // What has come furthest tells most.
                 tried.map(Probe::exit).max().unwrap_or(Exit::NotConnected)
             }
-            Some(How::NoTls(to)) => survey.probe(to).map_or(Exit::NoTls, Probe::exit),
+            Some(PredictedResult::NoTls(to)) => {
+                measurement.probe(to).map_or(Exit::NoTls, Probe::exit)
+            }
         }
     }
 
-    /// How the run differs from the forecast; `None` where it does not, or there was none. `limit` is what ended a
+    /// How the run differs from the prediction; `None` where it does not, or there was none. `limit` is what ended a
     /// run that had not come to its end.
     pub(crate) fn mismatch(&self, limit: Duration) -> Option<Mismatch> {
         let measured = self.measured.as_ref()?;
@@ -197,13 +205,13 @@ impl Row {
                 false => Mismatch::Later(measured.after - expected),
             })
         };
-        let forecast = &self.forecast;
-        if let Some(from) = forecast.certain_until {
+        let prediction = &self.prediction;
+        if let Some(from) = prediction.certain_until {
             // Only what comes before that contradicts it.
             let is_early = measured.after + near(from) < from.min(limit);
             return is_early.then(|| Mismatch::Earlier(from - measured.after));
         }
-        let expected = forecast.end?;
+        let expected = prediction.end?;
         match (expected.to(), measured.to) {
             _ if expected.after > limit && measured.exit == Exit::TimedOut => None,
             (Some(expected), Some(to)) if expected != to => Some(Mismatch::OtherWinner),
@@ -228,7 +236,7 @@ impl Measured {
     }
 }
 
-impl Survey {
+impl Measurement {
     pub(crate) fn probe(&self, to: SocketAddr) -> Option<&Probe> {
         self.probes.iter().find(|probe| probe.to == to)
     }
@@ -247,11 +255,11 @@ impl Survey {
         self.lookups.iter().filter(found).map(|lookup| lookup.took).min().unwrap_or_default()
     }
 
-    fn world(&self) -> World {
+    fn world(&self) -> NetworkModel {
         let order = self.probes.iter().map(|probe| probe.to).collect();
         let fates = self.probes.iter().filter_map(|probe| Some((probe.to, probe.fate()?)));
-        let in_plain = |probe: &Probe| probe.tls.as_ref().is_some_and(|tls| tls.dialogue.is_some());
-        World {
+        let in_plain = |probe: &Probe| probe.tls.as_ref().is_some_and(|tls| tls.starttls.is_some());
+        NetworkModel {
             names: self.names(),
             order,
             fates: fates.collect(),
@@ -261,15 +269,15 @@ impl Survey {
         }
     }
 
-    fn names(&self) -> Names {
-        let mut apart: Vec<(Family, Reply)> = self
+    fn names(&self) -> NameModel {
+        let mut apart: Vec<(Family, QueryModel)> = self
             .lookups
             .iter()
             .filter(|lookup| lookup.family != Family::Unspecified || self.lookups.len() == 1)
             .map(|lookup| (lookup.family, lookup.reply(self.is_dns)))
             .collect();
         if apart.is_empty() {
-            return Names::Known(self.given.clone());
+            return NameModel::Known(self.given.clone());
         }
         let told = self.is_ipv4_first.then_some(Family::Inet);
         let preferred = self.prefer.or(told).unwrap_or(Family::Inet6);
@@ -278,20 +286,20 @@ impl Survey {
             Some(lookup) => lookup.reply(self.is_dns),
             None => self.joined(&apart),
         };
-        Names::Asked { apart, joint }
+        NameModel::Asked { apart, joint }
     }
 
     /// What the answers about each family come to for whoever waits for all of them.
-    fn joined(&self, apart: &[(Family, Reply)]) -> Reply {
+    fn joined(&self, apart: &[(Family, QueryModel)]) -> QueryModel {
         let after = apart.iter().map(|(_, reply)| reply.after).max().unwrap_or_default();
         let silences = apart.iter().filter(|(_, reply)| reply.answer.is_none());
         if let Some(after) = silences.map(|(_, reply)| reply.after).min() {
-            return Reply { after, answer: None };
+            return QueryModel { after, answer: None };
         }
         let found: Vec<SocketAddr> = self.probes.iter().map(|probe| probe.to).collect();
         let no = apart.first().and_then(|(_, reply)| reply.answer.clone());
         let answer = if found.is_empty() { no } else { Some(Answer::Addresses(found)) };
-        Reply { after, answer }
+        QueryModel { after, answer }
     }
 }
 
@@ -301,14 +309,14 @@ impl Lookup {
     }
 
     /// How long a name server is waited for is everybody's own: that ours gave up says nothing of others.
-    fn reply(&self, is_dns: bool) -> Reply {
+    fn reply(&self, is_dns: bool) -> QueryModel {
         let answer = match &self.end {
             LookupEnd::Found(found) => Some(Answer::Addresses(found.clone())),
             LookupEnd::Failed { answer: Answer::TimedOut, .. } if is_dns => None,
             LookupEnd::Failed { answer, .. } => Some(answer.clone()),
             LookupEnd::Silent | LookupEnd::Interrupted => None,
         };
-        Reply { after: self.took, answer }
+        QueryModel { after: self.took, answer }
     }
 }
 
@@ -321,24 +329,24 @@ impl Probe {
         }
     }
 
-    pub(crate) fn fate(&self) -> Option<Fate> {
+    pub(crate) fn fate(&self) -> Option<AttemptModel> {
         let end = match &self.attempt.outcome {
-            Outcome::Success => LegEnd::Succeeds,
-            Outcome::Failure(_, failure) if failure.at_once => LegEnd::Unsent,
-            Outcome::Failure(..) => LegEnd::Fails,
-            Outcome::Timeout | Outcome::Canceled | Outcome::Pending => LegEnd::Silent,
+            Outcome::Success => StepEnd::Succeeds,
+            Outcome::Failure(_, failure) if failure.at_once => StepEnd::Unsent,
+            Outcome::Failure(..) => StepEnd::Fails,
+            Outcome::Timeout | Outcome::Canceled | Outcome::Pending => StepEnd::Silent,
         };
-        let tcp = Leg { took: self.attempt.took, end };
-        Some(Fate { tcp, tls: self.tls.as_ref().and_then(|tls| self.tls_leg(tls)) })
+        let tcp = StepModel { took: self.attempt.took, end };
+        Some(AttemptModel { tcp, tls: self.tls.as_ref().and_then(|tls| self.tls_leg(tls)) })
     }
 
-    fn tls_leg(&self, tls: &Secured) -> Option<Leg> {
+    fn tls_leg(&self, tls: &TlsReport) -> Option<StepModel> {
         let took = tls.ended?.saturating_sub(self.attempt.end());
         let end = match &tls.failure {
-            None => LegEnd::Succeeds,
-            Some(failure) if failure.kind == Some(TlsErrorKind::TimedOut) => LegEnd::Silent,
-            Some(_) => LegEnd::Fails,
+            None => StepEnd::Succeeds,
+            Some(failure) if failure.kind == Some(TlsErrorKind::TimedOut) => StepEnd::Silent,
+            Some(_) => StepEnd::Fails,
         };
-        Some(Leg { took, end })
+        Some(StepModel { took, end })
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use loopctl::plan::{FirstAttemptReason, Reason};
 
 use super::Report;
-use super::query::{Query, Verdict};
+use super::query::{Query, QueryStatus};
 
 /// Answers that come so close to each other make nobody wait.
 const TRIFLE: Duration = Duration::from_millis(1);
@@ -25,7 +25,7 @@ impl Report {
         let Some(awaited) = self.awaited() else { return resolved };
         let queries = self.resolve.queries.0.iter();
         let others = queries.filter(|it| it.types != awaited.types);
-        let answers = others.filter(|query| query.verdict() == Verdict::Answered);
+        let answers = others.filter(|query| query.verdict() == QueryStatus::Answered);
         let first = answers.map(Query::ended_at).min().unwrap_or(resolved);
         if first + TRIFLE > resolved { resolved } else { first }
     }
@@ -33,7 +33,7 @@ impl Report {
     /// What waiting for other addresses cost the connection: from the answer that was enough to the start of the
     /// attempt that won. Where each address was tried by itself, nobody has waited.
     pub(crate) fn cost(&self) -> Option<Duration> {
-        let raced = self.winner().filter(|_| self.beside.compare.is_none());
+        let raced = self.winner().filter(|_| self.comparison.is_none());
         Some(raced?.start.saturating_sub(self.resolved_at()))
     }
 

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use loopctl::plan::SlowLog;
 use loopctl::{DnsAnswer, DnsData, DnsRecord, RecordType};
 
-use super::Began;
+use super::StartTime;
 use super::order;
 use super::order::{AddressRow, Found};
-use super::query::{Queries, Query, QueryEnd, Verdict};
+use super::query::{Queries, Query, QueryOutcome, QueryStatus};
 use super::trace::Hop;
 use crate::exit::Exit;
 
@@ -17,14 +17,18 @@ use crate::exit::Exit;
 #[derive(Debug, Clone)]
 pub(crate) struct NameReport {
     pub(crate) subject: NameSubject,
-    pub(crate) began: Began,
+    pub(crate) started_at: StartTime,
     pub(crate) queries: Queries,
     pub(crate) addresses: Vec<AddressRow>,
     /// Of a trace.
     pub(crate) hops: Vec<Hop>,
     pub(crate) total: Duration,
     pub(crate) end: NameEnd,
-    pub(crate) beside: NameBeside,
+    pub(crate) slow: SlowLog,
+    /// Where the system looks for hosts, by nsswitch.conf(5).
+    pub(crate) sources: Vec<String>,
+    /// The name denotes this host by definition, so no query was sent.
+    pub(crate) is_local: bool,
 }
 
 /// What the report is about.
@@ -44,19 +48,10 @@ pub(crate) struct NameSubject {
     pub(crate) dnssec: bool,
 }
 
-#[derive(Debug, Clone, Default)]
-pub(crate) struct NameBeside {
-    pub(crate) slow: SlowLog,
-    /// Where the system looks for hosts, by nsswitch.conf(5).
-    pub(crate) sources: Vec<String>,
-    /// Nobody was asked: the name is this host by its nature.
-    pub(crate) is_local: bool,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NameEnd {
     Found,
-    Failed(Verdict),
+    Failed(QueryStatus),
     Interrupted(Exit),
 }
 
@@ -72,16 +67,18 @@ impl NameEnd {
 }
 
 impl NameReport {
-    pub(crate) fn new(subject: NameSubject, began: Began) -> Self {
+    pub(crate) fn new(subject: NameSubject, started_at: StartTime) -> Self {
         Self {
             subject,
-            began,
+            started_at,
             queries: Queries::default(),
             addresses: Vec::new(),
             hops: Vec::new(),
             total: Duration::ZERO,
-            end: NameEnd::Failed(Verdict::Error),
-            beside: NameBeside::default(),
+            end: NameEnd::Failed(QueryStatus::Error),
+            slow: SlowLog::default(),
+            sources: Vec::new(),
+            is_local: false,
         }
     }
 
@@ -94,23 +91,23 @@ impl NameReport {
     }
 
     pub(crate) fn since_start(&self, at: Instant) -> Duration {
-        at.saturating_duration_since(self.began.at)
+        at.saturating_duration_since(self.started_at.at)
     }
 
     /// Everybody has answered, or the time is up and nobody waits any more.
     pub(crate) fn settle(&mut self, now: Instant, is_time_up: bool) {
         self.total = self.since_start(now);
-        self.queries.end_all(self.total, &QueryEnd::TimedOut);
+        self.queries.end_all(self.total, &QueryOutcome::TimedOut);
         // Even the address of a name server may be what was waited for.
-        let unasked = if is_time_up { Verdict::Timeout } else { Verdict::Error };
+        let unasked = if is_time_up { QueryStatus::Timeout } else { QueryStatus::Error };
         self.end = match self.verdict().unwrap_or(unasked) {
-            Verdict::Answered => NameEnd::Found,
+            QueryStatus::Answered => NameEnd::Found,
             verdict => NameEnd::Failed(verdict),
         };
     }
 
     pub(crate) fn interrupt(&mut self, exit: Exit, now: Instant) {
-        self.queries.end_all(self.since_start(now), &QueryEnd::Interrupted);
+        self.queries.end_all(self.since_start(now), &QueryOutcome::Interrupted);
         self.settle(now, false);
         if self.end != NameEnd::Found {
             self.end = NameEnd::Interrupted(exit);
@@ -124,7 +121,9 @@ impl NameReport {
         }
         let of_system = self.queries.0.iter().filter(|query| query.is_of_system());
         let system = of_system.map(|query| match &query.end {
-            QueryEnd::System(texts) => texts.iter().filter_map(|text| text.parse().ok()).collect(),
+            QueryOutcome::System(texts) => {
+                texts.iter().filter_map(|text| text.parse().ok()).collect()
+            }
             _ => Vec::new(),
         });
         let was_asked = !local.is_empty() || self.dns_queries().next().is_some();
@@ -152,7 +151,7 @@ impl NameReport {
     /// The answers that say yes. A trace ends with them.
     pub(crate) fn answers(&self) -> impl Iterator<Item = &DnsAnswer> {
         self.dns_queries().filter_map(|query| match &query.end {
-            QueryEnd::Answered(answer) => Some(&**answer),
+            QueryOutcome::Answered(answer) => Some(&**answer),
             _ => None,
         })
     }
@@ -210,7 +209,7 @@ impl NameReport {
     pub(crate) fn system_texts(&self) -> impl Iterator<Item = &String> {
         let of_system = self.queries.0.iter().filter(|query| query.is_of_system());
         of_system.flat_map(|query| match &query.end {
-            QueryEnd::System(texts) => texts.as_slice(),
+            QueryOutcome::System(texts) => texts.as_slice(),
             _ => &[],
         })
     }
@@ -232,28 +231,28 @@ impl NameReport {
     }
 
     /// `None` where nobody was asked.
-    fn verdict(&self) -> Option<Verdict> {
-        if self.beside.is_local && self.subject.dns_leads {
-            return Some(Verdict::Answered);
+    fn verdict(&self) -> Option<QueryStatus> {
+        if self.is_local && self.subject.dns_leads {
+            return Some(QueryStatus::Answered);
         }
         if let Some(last) = self.hops.last() {
             return Some(last.verdict());
         }
         let unproven = self.dns_queries().map(Query::verdict).filter(|it| it.is_unproven());
-        if let Some(worst) = unproven.max_by_key(|it| it.openness()) {
+        if let Some(worst) = unproven.max_by_key(|it| it.severity()) {
             return Some(worst);
         }
         let verdicts = self.deciding().into_iter().map(Query::verdict);
-        let verdicts: Vec<Verdict> = verdicts.collect();
-        if verdicts.contains(&Verdict::Answered) {
-            return Some(Verdict::Answered);
+        let verdicts: Vec<QueryStatus> = verdicts.collect();
+        if verdicts.contains(&QueryStatus::Answered) {
+            return Some(QueryStatus::Answered);
         }
         // What the system leaves in the dark, name servers may have said.
-        let said = self.dns_queries().map(Query::verdict).max_by_key(|it| it.openness());
+        let said = self.dns_queries().map(Query::verdict).max_by_key(|it| it.severity());
         let said = said.filter(|_| self.answers().next().is_none());
-        let worst = verdicts.into_iter().max_by_key(|it| it.openness());
+        let worst = verdicts.into_iter().max_by_key(|it| it.severity());
         match (worst, said) {
-            (Some(Verdict::Error | Verdict::NxDomain), Some(said)) => Some(said),
+            (Some(QueryStatus::Error | QueryStatus::NxDomain), Some(said)) => Some(said),
             (worst, _) => worst,
         }
     }

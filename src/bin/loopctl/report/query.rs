@@ -15,18 +15,18 @@ use crate::util::message::plain;
 pub(crate) struct Query {
     /// Which client has asked, and the how manieth question of it this is; `None` for the system.
     id: Option<(usize, u64)>,
-    pub(crate) purpose: Purpose,
+    pub(crate) role: QueryRole,
     pub(crate) name: String,
     pub(crate) types: Vec<RecordType>,
     pub(crate) started: Duration,
     pub(crate) took: Duration,
-    pub(crate) course: Course,
-    pub(crate) end: QueryEnd,
+    pub(crate) progress: QueryProgress,
+    pub(crate) end: QueryOutcome,
 }
 
 /// What a question is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Purpose {
+pub(crate) enum QueryRole {
     /// It is what the user wants to know.
     Answer,
     /// Keys, and what proves them: an answer is verified with it.
@@ -35,7 +35,7 @@ pub(crate) enum Purpose {
 
 /// What happened on the way.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Course {
+pub(crate) struct QueryProgress {
     /// Who has answered, or was asked last, and over what.
     pub(crate) server: Option<(DnsServer, DnsTransport)>,
     /// How many messages were sent, or were to be.
@@ -53,7 +53,7 @@ pub(crate) struct Course {
 
 /// What became of a question.
 #[derive(Debug, Clone)]
-pub(crate) enum QueryEnd {
+pub(crate) enum QueryOutcome {
     /// It has not ended.
     Pending,
     Answered(Box<DnsAnswer>),
@@ -74,7 +74,7 @@ pub(crate) enum QueryEnd {
 
 /// How a question ended, in the words of JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum QueryStatus {
     Answered,
     NxDomain,
     NoData,
@@ -87,7 +87,7 @@ pub(crate) enum Verdict {
     Bogus,
 }
 
-impl From<DnsErrorKind> for Verdict {
+impl From<DnsErrorKind> for QueryStatus {
     fn from(kind: DnsErrorKind) -> Self {
         match kind {
             DnsErrorKind::NxDomain => Self::NxDomain,
@@ -102,7 +102,7 @@ impl From<DnsErrorKind> for Verdict {
     }
 }
 
-impl Verdict {
+impl QueryStatus {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Answered => "answered",
@@ -124,7 +124,7 @@ impl Verdict {
     }
 
     /// How little is known of the name: the larger, the more is left open.
-    pub(crate) fn openness(self) -> u8 {
+    pub(crate) fn severity(self) -> u8 {
         match self {
             Self::Answered => 0,
             Self::NxDomain => 1,
@@ -150,26 +150,26 @@ impl Query {
         self.started + self.took
     }
 
-    pub(crate) fn verdict(&self) -> Verdict {
+    pub(crate) fn verdict(&self) -> QueryStatus {
         match &self.end {
-            QueryEnd::Answered(_) | QueryEnd::System(_) => Verdict::Answered,
-            QueryEnd::Failed(error) => Verdict::from(error.kind),
-            QueryEnd::SystemFailed { symbol, .. } => match *symbol {
-                Some("EAI_NONAME") => Verdict::NxDomain,
-                Some("EAI_NODATA" | "EAI_ADDRFAMILY") => Verdict::NoData,
-                _ => Verdict::Error,
+            QueryOutcome::Answered(_) | QueryOutcome::System(_) => QueryStatus::Answered,
+            QueryOutcome::Failed(error) => QueryStatus::from(error.kind),
+            QueryOutcome::SystemFailed { symbol, .. } => match *symbol {
+                Some("EAI_NONAME") => QueryStatus::NxDomain,
+                Some("EAI_NODATA" | "EAI_ADDRFAMILY") => QueryStatus::NoData,
+                _ => QueryStatus::Error,
             },
-            QueryEnd::TimedOut => Verdict::Timeout,
-            QueryEnd::Canceled => Verdict::Canceled,
-            QueryEnd::Pending | QueryEnd::Interrupted => Verdict::Error,
+            QueryOutcome::TimedOut => QueryStatus::Timeout,
+            QueryOutcome::Canceled => QueryStatus::Canceled,
+            QueryOutcome::Pending | QueryOutcome::Interrupted => QueryStatus::Error,
         }
     }
 
     /// The answer, also one that says no.
     pub(crate) fn answer(&self) -> Option<&DnsAnswer> {
         match &self.end {
-            QueryEnd::Answered(answer) => Some(answer),
-            QueryEnd::Failed(error) => error.answer.as_deref(),
+            QueryOutcome::Answered(answer) => Some(answer),
+            QueryOutcome::Failed(error) => error.answer.as_deref(),
             _ => None,
         }
     }
@@ -177,15 +177,15 @@ impl Query {
     /// Why there is no answer, in a sentence.
     pub(crate) fn failure(&self) -> Option<String> {
         match &self.end {
-            QueryEnd::Pending | QueryEnd::Canceled => None,
-            QueryEnd::Answered(_) | QueryEnd::System(_) => None,
-            QueryEnd::Failed(error) => Some(plain(error)),
-            QueryEnd::SystemFailed { message, .. } => Some(format!("the system: {message}")),
-            QueryEnd::TimedOut => {
+            QueryOutcome::Pending | QueryOutcome::Canceled => None,
+            QueryOutcome::Answered(_) | QueryOutcome::System(_) => None,
+            QueryOutcome::Failed(error) => Some(plain(error)),
+            QueryOutcome::SystemFailed { message, .. } => Some(format!("the system: {message}")),
+            QueryOutcome::TimedOut => {
                 let seconds = self.took.as_secs_f64();
                 Some(format!("cannot resolve `{}`: no answer within {seconds:.1} s", self.name))
             }
-            QueryEnd::Interrupted => Some("interrupted".to_owned()),
+            QueryOutcome::Interrupted => Some("interrupted".to_owned()),
         }
     }
 
@@ -208,31 +208,31 @@ fn without_host(error: &ResolveError) -> String {
 pub(crate) struct Queries(pub(crate) Vec<Query>);
 
 impl Queries {
-    /// Takes in one event of a client's; `began` is what times are counted from.
-    pub(crate) fn hear(&mut self, client: usize, began: Instant, event: &DnsEvent) {
-        let at = event.at.saturating_duration_since(began);
+    /// Takes in one event of a client's; `started_at` is what times are counted from.
+    pub(crate) fn apply(&mut self, client: usize, started_at: Instant, event: &DnsEvent) {
+        let at = event.at.saturating_duration_since(started_at);
         let id = (client, event.query);
         let known = self.0.iter().position(|query| query.id == Some(id));
         let known = known.unwrap_or_else(|| {
             let mut query = Query::new(Some(id), event.name.clone(), vec![event.record_type], at);
             if event.verifies.is_some() {
-                query.purpose = Purpose::Verification;
+                query.role = QueryRole::Verification;
             }
             self.0.push(query);
             self.0.len() - 1
         });
-        self.0[known].hear(at, &event.kind);
+        self.0[known].apply(at, &event.kind);
     }
 
     /// Those whose answers somebody wants.
     pub(crate) fn wanted(&self) -> impl Iterator<Item = &Query> {
-        self.0.iter().filter(|query| query.purpose == Purpose::Answer)
+        self.0.iter().filter(|query| query.role == QueryRole::Answer)
     }
 
     /// Whether this is the first that is heard of a question.
     pub(crate) fn is_first(&self, event: &DnsEvent) -> bool {
         let id = Some((0, event.query));
-        self.0.iter().any(|query| query.id == id && query.course.messages == 1)
+        self.0.iter().any(|query| query.id == id && query.progress.messages == 1)
     }
 
     /// The system is asked. Gives the place of the question.
@@ -256,9 +256,9 @@ impl Queries {
         let Some(query) = self.0.get_mut(place) else { return };
         query.took = at.saturating_sub(query.started);
         query.end = match result {
-            Ok(found) => QueryEnd::System(found),
+            Ok(found) => QueryOutcome::System(found),
             Err(error) => {
-                QueryEnd::SystemFailed { symbol: error.name(), message: without_host(&error) }
+                QueryOutcome::SystemFailed { symbol: error.name(), message: without_host(&error) }
             }
         };
     }
@@ -272,7 +272,7 @@ impl Queries {
     ) {
         let told = addresses.iter().map(|address| address.ip().to_string()).collect();
         if let Some(query) = self.open_of_system(family) {
-            query.end_at(at, QueryEnd::System(told));
+            query.end_at(at, QueryOutcome::System(told));
         }
     }
 
@@ -288,16 +288,16 @@ impl Queries {
         // Which name it is about is known.
         let lead = format!("cannot resolve `{}`: ", query.name);
         let message = reason.strip_prefix(&lead).unwrap_or(reason).to_owned();
-        query.end_at(at, QueryEnd::SystemFailed { symbol, message });
+        query.end_at(at, QueryOutcome::SystemFailed { symbol, message });
     }
 
     /// Nobody waits for the addresses of a family any more.
     pub(crate) fn cancel(&mut self, family: Family, at: Duration) {
         let types = types(family);
         let open =
-            |query: &&mut Query| matches!(query.end, QueryEnd::Pending) && query.types == types;
+            |query: &&mut Query| matches!(query.end, QueryOutcome::Pending) && query.types == types;
         for query in self.0.iter_mut().filter(open) {
-            query.end_at(at, QueryEnd::Canceled);
+            query.end_at(at, QueryOutcome::Canceled);
         }
     }
 
@@ -306,7 +306,7 @@ impl Queries {
         let types = family.map(types);
         self.0.iter_mut().find(|query| {
             let is_it = types.as_ref().is_none_or(|types| *types == query.types);
-            is_it && query.is_of_system() && matches!(query.end, QueryEnd::Pending)
+            is_it && query.is_of_system() && matches!(query.end, QueryOutcome::Pending)
         })
     }
 
@@ -315,24 +315,26 @@ impl Queries {
         if error.kind == DnsErrorKind::BadName {
             let id = Some((usize::MAX, self.0.len() as u64));
             let mut query = Query::new(id, error.name.clone(), vec![error.record_type], at);
-            query.end = QueryEnd::Failed(Box::new(error.clone()));
+            query.end = QueryOutcome::Failed(Box::new(error.clone()));
             self.0.push(query);
         }
     }
 
     /// Whether none was given up.
     pub(crate) fn are_all_answered(&self) -> bool {
-        self.0.iter().all(|query| !matches!(query.end, QueryEnd::Pending | QueryEnd::Canceled))
+        self.0
+            .iter()
+            .all(|query| !matches!(query.end, QueryOutcome::Pending | QueryOutcome::Canceled))
     }
 
     /// Ends what is still under way, and what was dropped on the way.
-    pub(crate) fn end_all(&mut self, at: Duration, end: &QueryEnd) {
-        let is_connected = matches!(end, QueryEnd::Canceled);
+    pub(crate) fn end_all(&mut self, at: Duration, end: &QueryOutcome) {
+        let is_connected = matches!(end, QueryOutcome::Canceled);
         for query in &mut self.0 {
             match query.end {
-                QueryEnd::Pending => query.end_at(at, end.clone()),
+                QueryOutcome::Pending => query.end_at(at, end.clone()),
                 // What was given up with everything else had its time.
-                QueryEnd::Canceled if !is_connected => query.end = end.clone(),
+                QueryOutcome::Canceled if !is_connected => query.end = end.clone(),
                 _ => {}
             }
         }
@@ -357,34 +359,34 @@ impl Query {
     ) -> Self {
         Self {
             id,
-            purpose: Purpose::Answer,
+            role: QueryRole::Answer,
             name,
             types,
             started,
             took: Duration::ZERO,
-            course: Course::default(),
-            end: QueryEnd::Pending,
+            progress: QueryProgress::default(),
+            end: QueryOutcome::Pending,
         }
     }
 
-    fn end_at(&mut self, at: Duration, end: QueryEnd) {
+    fn end_at(&mut self, at: Duration, end: QueryOutcome) {
         self.took = at.saturating_sub(self.started);
         self.end = end;
     }
 
-    fn hear(&mut self, at: Duration, kind: &DnsEventKind) {
+    fn apply(&mut self, at: Duration, kind: &DnsEventKind) {
         self.took = at.saturating_sub(self.started);
         match kind {
             DnsEventKind::Asked { server, transport, attempt, .. } => {
-                self.course.server = Some((server.clone(), *transport));
-                self.course.messages += 1;
-                self.course.retries = attempt.saturating_sub(1);
+                self.progress.server = Some((server.clone(), *transport));
+                self.progress.messages += 1;
+                self.progress.retries = attempt.saturating_sub(1);
             }
-            DnsEventKind::Answered { truncated, .. } => self.course.truncated |= truncated,
-            DnsEventKind::Ignored { why, .. } => self.course.ignored.push(why.to_string()),
-            DnsEventKind::TimedOut { .. } => self.course.silences += 1,
+            DnsEventKind::Answered { truncated, .. } => self.progress.truncated |= truncated,
+            DnsEventKind::Ignored { why, .. } => self.progress.ignored.push(why.to_string()),
+            DnsEventKind::TimedOut { .. } => self.progress.silences += 1,
             DnsEventKind::Failed { server, failure, .. } => {
-                self.course.failures.push(format!(
+                self.progress.failures.push(format!(
                     "{}: {}",
                     server.endpoint(),
                     crate::diagnose::cause::brief(failure)
@@ -401,17 +403,17 @@ impl Query {
             Err(error) => &error.exchange,
         };
         if let (Some(server), Some(transport)) = (&exchange.server, exchange.transport) {
-            self.course.server = Some((server.clone(), transport));
+            self.progress.server = Some((server.clone(), transport));
         }
-        self.course.retries = exchange.retries;
-        self.course.truncated = exchange.truncated;
+        self.progress.retries = exchange.retries;
+        self.progress.truncated = exchange.truncated;
         if exchange.validation.is_some() {
             // The questions that this took have times of their own.
             self.took = exchange.took;
         }
         self.end = match result {
-            Ok(answer) => QueryEnd::Answered(Box::new(answer.clone())),
-            Err(error) => QueryEnd::Failed(Box::new(error.clone())),
+            Ok(answer) => QueryOutcome::Answered(Box::new(answer.clone())),
+            Err(error) => QueryOutcome::Failed(Box::new(error.clone())),
         };
     }
 }

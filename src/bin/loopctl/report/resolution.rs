@@ -7,8 +7,8 @@ use loopctl::plan::{Family, FirstAttemptReason, Reason};
 use loopctl::{Address, EventKind};
 
 use super::query;
-use super::query::{Queries, QueryEnd};
-use super::{Carrier, End, Report, Subject};
+use super::query::{Queries, QueryOutcome};
+use super::{End, Report, Subject, TransportKind};
 use crate::exit::Exit;
 
 /// Where the addresses came from.
@@ -43,7 +43,7 @@ pub(crate) enum Via {
 }
 
 impl Report {
-    pub(super) fn hear_of_names(&mut self, at: Duration, kind: &EventKind) {
+    pub(super) fn apply_name_event(&mut self, at: Duration, kind: &EventKind) {
         let is_joint = !self.asks_apart();
         match kind {
             EventKind::ResolveStarted { .. } => {
@@ -81,20 +81,20 @@ impl Report {
     /// Those that nobody waits for any more.
     pub(crate) fn end_queries(&mut self) {
         let end = match self.end {
-            End::Interrupted(_) => QueryEnd::Interrupted,
-            _ if self.selected.is_some() => QueryEnd::Canceled,
+            End::Interrupted(_) => QueryOutcome::Interrupted,
+            _ if self.selected.is_some() => QueryOutcome::Canceled,
             End::Failed(Exit::NotResolved) if self.resolve.via == Via::System => {
                 let message = self.resolve.error.clone().unwrap_or_default();
-                QueryEnd::SystemFailed { symbol: None, message }
+                QueryOutcome::SystemFailed { symbol: None, message }
             }
-            _ => QueryEnd::TimedOut,
+            _ => QueryOutcome::TimedOut,
         };
         self.resolve.queries.end_all(self.total, &end);
     }
 
     /// Whether each family is asked for by itself.
     pub(crate) fn asks_apart(&self) -> bool {
-        let is_race = self.subject.carrier == Carrier::Tcp;
+        let is_race = self.subject.transport == TransportKind::Tcp;
         let is_looked_up = matches!(self.resolve.via, Via::System | Via::Dns);
         let Subject { policy, family, .. } = &self.subject;
         is_race

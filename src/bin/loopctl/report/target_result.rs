@@ -1,20 +1,20 @@
 //! The final word on a target.
 
 use super::Report;
-use super::series::Series;
+use super::repeat::RepeatReport;
 use crate::exit::Exit;
 
 /// What there is to tell about a target in the end.
-pub(crate) enum Told {
+pub(crate) enum TargetResult {
     Report(Box<Report>),
-    Series(Box<Series>),
+    Repeat(Box<RepeatReport>),
 }
 
-impl Told {
+impl TargetResult {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Report(report) => report.exit(),
-            Self::Series(series) => series.exit(),
+            Self::Repeat(series) => series.exit(),
         }
     }
 }

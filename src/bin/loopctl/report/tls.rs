@@ -8,7 +8,7 @@ use loopctl::{
     TlsPeer, TlsVerdict,
 };
 
-use super::certificate::{Certificate, Said};
+use super::certificate::{Certificate, ParsedCertificate};
 use super::{Attempt, End, Report, Subject};
 use crate::config::StartTls;
 use crate::exit::Exit;
@@ -16,11 +16,11 @@ use crate::output::units;
 
 /// What was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Wanted {
+pub(crate) struct TlsExpectation {
     /// The name that the peer is to have a certificate for; `None` for any.
     pub(crate) name: Option<String>,
     /// What goes before TLS in plain.
-    pub(crate) dialogue: Option<StartTls>,
+    pub(crate) starttls: Option<StartTls>,
     /// Whether there is a certificate of ours to show.
     pub(crate) has_own: bool,
     /// Whether protocols are offered (ALPN).
@@ -29,8 +29,8 @@ pub(crate) struct Wanted {
 
 /// What happened, step by step. Times count from the moment work on the target began.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Secured {
-    pub(crate) dialogue: Option<Dialogue>,
+pub(crate) struct TlsReport {
+    pub(crate) starttls: Option<StartTlsExchange>,
     /// When the client's first message left.
     pub(crate) started: Option<Duration>,
     pub(crate) first_byte: Option<Duration>,
@@ -45,7 +45,7 @@ pub(crate) struct Secured {
 
 /// The plain words before TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Dialogue {
+pub(crate) struct StartTlsExchange {
     pub(crate) protocol: StartTls,
     pub(crate) start: Duration,
     pub(crate) took: Duration,
@@ -72,7 +72,7 @@ pub(crate) enum TlsPhase {
 }
 
 impl Report {
-    pub(super) fn hear_of_tls(&mut self, at: Duration, kind: &EventKind) {
+    pub(super) fn apply_tls_event(&mut self, at: Duration, kind: &EventKind) {
         let attempt = match kind {
             EventKind::TlsStarted { attempt }
             | EventKind::TlsFirstByte { attempt }
@@ -84,10 +84,10 @@ impl Report {
         if self.selected.is_none()
             && let Some(attempt) = attempt.and_then(|number| self.attempts.get_mut(number))
         {
-            return attempt.hear_of_tls(at, kind);
+            return attempt.apply_tls_event(at, kind);
         }
-        let Some(tls) = &mut self.beside.tls else { return };
-        tls.hear(at, kind);
+        let Some(tls) = &mut self.tls else { return };
+        tls.apply(at, kind);
         match (&tls.info, &tls.failure) {
             (_, Some(failure)) => (self.total, self.end) = (at, End::Failed(failure.exit())),
             (Some(_), None) => (self.total, self.end) = (at, End::Connected),
@@ -97,7 +97,7 @@ impl Report {
 
     /// There is no TLS to be had with that name, so that nobody was connected to.
     pub(crate) fn refuse_tls(&mut self, why: TlsConfigError, now: Instant) {
-        self.beside.tls = Some(Secured::default());
+        self.tls = Some(TlsReport::default());
         let failure = Failure::from(&io::Error::from(why));
         self.decline(TlsFailure { kind: None, failure, phase: TlsPhase::Handshake }, now);
     }
@@ -105,20 +105,20 @@ impl Report {
     /// Where no attempt has won, the handshake that explains how it ended.
     pub(super) fn blame_handshake(&mut self, reason: AbortReason) {
         let End::Failed(exit) = self.end else { return };
-        let explains = |tls: &&Secured| match &tls.failure {
+        let explains = |tls: &&TlsReport| match &tls.failure {
             Some(failure) => reason == AbortReason::Canceled || failure.exit() == exit,
             None => false,
         };
         let mut handshakes = self.attempts.iter().filter_map(|attempt| attempt.tls.as_deref());
-        if self.beside.tls.is_none() {
-            self.beside.tls = handshakes.find(explains).cloned();
+        if self.tls.is_none() {
+            self.tls = handshakes.find(explains).cloned();
         }
     }
 
     /// The handshake of an attempt, as far as it came to one.
-    pub(crate) fn tls_of(&self, number: usize) -> Option<&Secured> {
+    pub(crate) fn tls_of(&self, number: usize) -> Option<&TlsReport> {
         match self.selected == Some(number) {
-            true => self.beside.tls.as_ref(),
+            true => self.tls.as_ref(),
             false => self.attempts.get(number)?.tls.as_deref(),
         }
     }
@@ -127,25 +127,25 @@ impl Report {
 impl Subject {
     /// Whether TLS could be a part of each attempt: not where it begins in plain.
     pub(crate) fn may_race_tls(&self) -> bool {
-        self.tls.as_ref().is_some_and(|wanted| wanted.dialogue.is_none())
+        self.tls.as_ref().is_some_and(|wanted| wanted.starttls.is_none())
     }
 }
 
 impl Attempt {
     /// How long its handshake was under way.
     pub(crate) fn tls_took(&self) -> Duration {
-        self.tls.as_deref().and_then(Secured::took).unwrap_or_default()
+        self.tls.as_deref().and_then(TlsReport::took).unwrap_or_default()
     }
 
     /// Why its handshake, which is a part of it, did not come to its end.
-    pub(crate) fn tls_failure(&self) -> Option<(&Secured, &TlsFailure)> {
+    pub(crate) fn tls_failure(&self) -> Option<(&TlsReport, &TlsFailure)> {
         let tls = self.tls.as_deref()?;
         Some((tls, tls.failure.as_ref()?))
     }
 
-    fn hear_of_tls(&mut self, at: Duration, kind: &EventKind) {
+    fn apply_tls_event(&mut self, at: Duration, kind: &EventKind) {
         if let Some(tls) = &mut self.tls {
-            tls.hear(at, kind);
+            tls.apply(at, kind);
         }
     }
 }
@@ -179,9 +179,9 @@ impl TlsFailure {
     }
 }
 
-impl Secured {
+impl TlsReport {
     /// Takes in one event of the handshake.
-    pub(super) fn hear(&mut self, at: Duration, kind: &EventKind) {
+    pub(super) fn apply(&mut self, at: Duration, kind: &EventKind) {
         match kind {
             EventKind::TlsStarted { .. } => self.started = Some(at),
             EventKind::TlsFirstByte { .. } => self.first_byte = Some(at),
@@ -218,8 +218,8 @@ impl Secured {
     pub(crate) fn later(mut self, by: Duration) -> Self {
         let times = [&mut self.started, &mut self.first_byte, &mut self.ended];
         times.into_iter().flatten().for_each(|time| *time += by);
-        if let Some(dialogue) = &mut self.dialogue {
-            dialogue.start += by;
+        if let Some(starttls) = &mut self.starttls {
+            starttls.start += by;
         }
         self
     }
@@ -251,7 +251,7 @@ impl Secured {
 
     /// Whether the peer vouches for itself, and nobody else does.
     pub(crate) fn is_self_signed(&self) -> bool {
-        let own = self.chain.first().and_then(|own| own.said.as_ref());
+        let own = self.chain.first().and_then(|own| own.parsed.as_ref());
         self.chain.len() == 1 && own.is_some_and(|own| own.is_self_signed())
     }
 
@@ -274,8 +274,9 @@ impl Secured {
     }
 
     /// The end of the chain: each certificate is signed by the next, in whichever order they were sent.
-    fn last(&self) -> Option<&Said> {
-        let known: Vec<&Said> = self.chain.iter().filter_map(|one| one.said.as_deref()).collect();
+    fn last(&self) -> Option<&ParsedCertificate> {
+        let known: Vec<&ParsedCertificate> =
+            self.chain.iter().filter_map(|one| one.parsed.as_deref()).collect();
         let mut last = *known.first()?;
         for _ in &known {
             let issuer = known.iter().find(|one| one.subject == last.issuer);
@@ -288,9 +289,9 @@ impl Secured {
     }
 
     /// The certificate that ends first.
-    pub(crate) fn earliest_end(&self) -> Option<&Said> {
-        let said = self.chain.iter().filter_map(|one| one.said.as_deref());
-        said.min_by_key(|said| said.valid.not_after)
+    pub(crate) fn earliest_end(&self) -> Option<&ParsedCertificate> {
+        let parsed = self.chain.iter().filter_map(|one| one.parsed.as_deref());
+        parsed.min_by_key(|parsed| parsed.valid.not_after)
     }
 
     /// Whether what `--cert-expiry` asks for holds, and why not.

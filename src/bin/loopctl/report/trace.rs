@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::query::Verdict;
+use super::query::QueryStatus;
 
 /// One zone on the way: who was asked, and whom it named.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,17 +35,17 @@ pub(crate) enum Step {
     /// To another name, which is looked for from the beginning.
     Alias(String),
     /// Here is the answer, with so many records; or that there is none.
-    End(Verdict, usize),
+    End(QueryStatus, usize),
     /// Nowhere: the servers of a zone are not to be found, or send back where the way came from.
     Lost(String),
 }
 
 impl Hop {
-    pub(crate) fn verdict(&self) -> Verdict {
+    pub(crate) fn verdict(&self) -> QueryStatus {
         match self.step {
             Step::End(verdict, _) => verdict,
-            Step::Referral { .. } => Verdict::Timeout,
-            Step::Alias(_) | Step::Lost(_) => Verdict::Error,
+            Step::Referral { .. } => QueryStatus::Timeout,
+            Step::Alias(_) | Step::Lost(_) => QueryStatus::Error,
         }
     }
 }

@@ -27,8 +27,8 @@ use crate::config::{AfterConnect, ConnectMode, ConnectRequest};
 use crate::exit::{Exit, FatalError};
 use crate::output::printer::Output;
 use crate::output::progress::live;
-use crate::report::series::Series;
-use crate::report::target_result::Told;
+use crate::report::repeat::RepeatReport;
+use crate::report::target_result::TargetResult;
 use crate::util::cancellation::{CancellationToken, cancel_on_signals};
 use crate::util::message::Message;
 use crate::util::ordered_pool::OrderedPool;
@@ -69,9 +69,9 @@ pub(crate) struct Session {
     token: CancellationToken,
     /// The connection that won, if it is used.
     kept: RefCell<Option<Kept>>,
-    pool: OrderedPool<Told>,
+    pool: OrderedPool<TargetResult>,
     /// The series that run, for SIGQUIT.
-    series: RefCell<BTreeMap<usize, Rc<RefCell<Series>>>>,
+    series: RefCell<BTreeMap<usize, Rc<RefCell<RepeatReport>>>>,
     slow: SlowWatch,
     /// Created when it is needed.
     dns: RefCell<Option<DnsClient>>,
@@ -109,7 +109,7 @@ impl Session {
             event_loop.add_signal_handler(SIGQUIT, move || {
                 for series in session.series.borrow().values() {
                     let series = series.borrow();
-                    let took = inside.time() - series.began;
+                    let took = inside.time() - series.started_at;
                     session.output.borrow_mut().interim(&series, took);
                 }
             })?;

@@ -27,8 +27,8 @@ impl Session {
         self.dns.replace(Some(client.clone()));
         let (session, name, heard) = (Rc::clone(self), this.session.clone(), Rc::clone(report));
         let client = client.trace(move |event: &DnsEvent| {
-            let began = heard.borrow().began.at;
-            heard.borrow_mut().resolve.queries.hear(0, began, event);
+            let began = heard.borrow().started_at.at;
+            heard.borrow_mut().resolve.queries.apply(0, began, event);
             session.output.borrow_mut().query(&name, event, &heard.borrow());
         });
         Ok(Some(client))

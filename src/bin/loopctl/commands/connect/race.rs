@@ -18,7 +18,7 @@ use crate::config::TargetRequest;
 use crate::config::environment::Environment;
 use crate::config::host_config;
 use crate::config::{RaceRequest, TlsRequest};
-use crate::report::{Began, Carrier, End, Report, Subject, Via, Wanted};
+use crate::report::{End, Report, StartTime, Subject, TlsExpectation, TransportKind, Via};
 use crate::util::cancellation::StopReason;
 
 /// One race among several of a run.
@@ -109,7 +109,7 @@ impl Session {
     }
 
     pub(super) fn blank(&self, event_loop: &LoopHandle, this: &Try<'_>) -> Report {
-        let began = Began { at: event_loop.time(), wall: Environment::wall_clock() };
+        let began = StartTime { at: event_loop.time(), wall: Environment::wall_clock() };
         let race = this.race;
         let via =
             if this.known.is_some() { Via::Cached } else { via(this.target, race.dns.is_some()) };
@@ -155,7 +155,7 @@ impl Session {
     ) -> impl FnMut(&Event) + 'static {
         let (session, name, heard) = (Rc::clone(self), this.session.clone(), Rc::clone(report));
         move |event: &Event| {
-            heard.borrow_mut().hear(event);
+            heard.borrow_mut().apply(event);
             let mut output = session.output.borrow_mut();
             output.event(&name, event, &heard.borrow());
             if output.has_failed() {
@@ -240,23 +240,23 @@ impl Subject {
             Target::Tcp(host, Port::Service(_)) => (Some(host.to_string()), None),
             Target::Unix(_) => (None, None),
         };
-        let carrier = match &target.target {
-            Target::Unix(_) => Carrier::Unix,
-            Target::Tcp(..) if race.udp => Carrier::Udp,
-            Target::Tcp(..) => Carrier::Tcp,
+        let transport = match &target.target {
+            Target::Unix(_) => TransportKind::Unix,
+            Target::Tcp(..) if race.udp => TransportKind::Udp,
+            Target::Tcp(..) => TransportKind::Tcp,
         };
         let (text, policy, family) = (target.text.clone(), race.policy.clone(), race.family);
-        let tls = race.tls.as_ref().map(|tls| Wanted::of(tls, host.as_deref()));
-        Self { text, host, port, carrier, family, policy, timeout, tls }
+        let tls = race.tls.as_ref().map(|tls| TlsExpectation::of(tls, host.as_deref()));
+        Self { text, host, port, transport, family, policy, timeout, tls }
     }
 }
 
-impl Wanted {
+impl TlsExpectation {
     fn of(tls: &TlsRequest, host: Option<&str>) -> Self {
         let name = tls.name.as_deref().or(host);
         let name = name.filter(|name| !name.is_empty()).map(str::to_owned);
         let TlsRequest { starttls, has_own, offers_alpn, .. } = *tls;
-        Self { name, dialogue: starttls, has_own, offers_alpn }
+        Self { name, starttls, has_own, offers_alpn }
     }
 }
 

@@ -13,8 +13,8 @@ use crate::config::{ConnectMode, RelayRequest};
 use crate::exit::Exit;
 use crate::output::human::text;
 use crate::output::units;
-use crate::report::target_result::Told;
-use crate::report::{Relayed, Report};
+use crate::report::target_result::TargetResult;
+use crate::report::{RelayReport, Report};
 use crate::util::stdio::{Sink, Source};
 
 /// What a race leaves for the relay.
@@ -39,10 +39,10 @@ impl Session {
         };
         if let (Some(kept), Exit::Success) = (self.kept.take(), report.exit()) {
             self.output.borrow_mut().connected(&report);
-            report.beside.relay = Some(self.use_connection(event_loop, kept, relay, &report).await);
+            report.relay = Some(self.use_connection(event_loop, kept, relay, &report).await);
         }
         let exit = report.exit();
-        self.print(Some(Told::Report(Box::new(report))));
+        self.print(Some(TargetResult::Report(Box::new(report))));
         exit
     }
 
@@ -52,7 +52,7 @@ impl Session {
         kept: Kept,
         relay: RelayRequest,
         report: &Report,
-    ) -> Relayed {
+    ) -> RelayReport {
         let traffic = Rc::new(Traffic::new(event_loop, relay.idle_timeout));
         self.tell_on_sigquit(event_loop, &traffic);
         let ended = self.token.run_until_cancelled(run(event_loop, &traffic, kept)).await;
@@ -66,7 +66,7 @@ impl Session {
                 fault.explain(&address.unwrap_or_default())
             }
         };
-        Relayed { sent, received, took, end, exit, failure }
+        RelayReport { sent, received, took, end, exit, failure }
     }
 }
 

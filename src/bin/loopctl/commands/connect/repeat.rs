@@ -10,7 +10,7 @@ use super::Session;
 use super::race::Try;
 use crate::config::RepeatRequest;
 use crate::config::TargetRequest;
-use crate::report::series::Series;
+use crate::report::repeat::RepeatReport;
 use crate::report::{End, Report, Subject, Via};
 
 impl Session {
@@ -20,11 +20,11 @@ impl Session {
         target: &TargetRequest,
         number: usize,
         repeat: RepeatRequest,
-    ) -> Series {
+    ) -> RepeatReport {
         let race = &self.request.race;
         let timeout = race.timeout;
         let subject = Subject::of(target, race, timeout);
-        let series = Rc::new(RefCell::new(Series::new(subject, event_loop.time())));
+        let series = Rc::new(RefCell::new(RepeatReport::new(subject, event_loop.time())));
         self.series.borrow_mut().insert(number, Rc::clone(&series));
         let (mut next, mut known) = (event_loop.time(), None);
         for nth in 1..=repeat.count.unwrap_or(u64::MAX) {
@@ -53,7 +53,7 @@ impl Session {
         }
         self.series.borrow_mut().remove(&number);
         let mut series = series.borrow().clone();
-        series.took = event_loop.time() - series.began;
+        series.took = event_loop.time() - series.started_at;
         series
     }
 }

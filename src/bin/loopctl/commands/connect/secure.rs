@@ -14,7 +14,7 @@ use super::race::Try;
 use super::starttls;
 use crate::config::StartTls;
 use crate::config::TlsRequest;
-use crate::report::{Dialogue, Report, TlsFailure, TlsPhase};
+use crate::report::{Report, StartTlsExchange, TlsFailure, TlsPhase};
 
 /// A connection on which TLS is wanted.
 pub(super) struct Securing<'a> {
@@ -53,7 +53,7 @@ impl Securing<'_> {
     async fn upgrade(&self, protocol: StartTls, (reader, writer): &mut Stream) {
         let start = self.report.borrow().since_start(self.event_loop.time());
         let name = self.report.borrow().subject.tls.as_ref().and_then(|tls| tls.name.clone());
-        let begun = Dialogue { protocol, start, took: Duration::ZERO, greeting: None };
+        let begun = StartTlsExchange { protocol, start, took: Duration::ZERO, greeting: None };
         self.report.borrow_mut().agree(begun);
         let spoken =
             starttls::speak(protocol, reader, writer, name.as_deref().unwrap_or_default()).await;
@@ -62,7 +62,7 @@ impl Securing<'_> {
             Err(error) => return self.decline(None, TlsPhase::StartTls, &error),
         };
         let took = self.report.borrow().since_start(self.event_loop.time()).saturating_sub(start);
-        self.report.borrow_mut().agree(Dialogue { protocol, start, took, greeting });
+        self.report.borrow_mut().agree(StartTlsExchange { protocol, start, took, greeting });
         let begun = match self.tls.client_for(&self.this.target.target) {
             Ok(client) => {
                 let listener = self.session.listener(self.this, self.report);
@@ -79,7 +79,7 @@ impl Securing<'_> {
 
     fn has_begun(&self) -> bool {
         let report = self.report.borrow();
-        report.beside.tls.as_ref().is_some_and(|tls| tls.started.is_some())
+        report.tls.as_ref().is_some_and(|tls| tls.started.is_some())
     }
 
     fn decline(&self, kind: Option<TlsErrorKind>, phase: TlsPhase, error: &io::Error) {
@@ -113,7 +113,7 @@ impl Securing<'_> {
     /// How long the handshake took, where it is not the last word.
     fn judged_by_peer(&self) -> Option<Duration> {
         let report = self.report.borrow();
-        let tls = report.beside.tls.as_ref()?;
+        let tls = report.tls.as_ref()?;
         let is_13 = tls.info.as_ref()?.version == TlsVersion::Tls13;
         tls.took().filter(|_| is_13 && tls.peer.asks_for_certificate)
     }

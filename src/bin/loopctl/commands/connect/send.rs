@@ -12,13 +12,13 @@ use signal_hook::consts::SIGQUIT;
 use super::Session;
 use super::race::Try;
 use super::relay::Kept;
-use crate::commands::sendfile::{Course, Fault, Input, Sending};
+use crate::commands::sendfile::{Course, Fault, Input, TransferReport};
 use crate::config::SendRequest;
 use crate::exit::Exit;
 use crate::output::human::sendfile::text;
 use crate::output::progress::bar;
 use crate::output::progress::bar::Bar;
-use crate::report::target_result::Told;
+use crate::report::target_result::TargetResult;
 use crate::report::{End, Report};
 use crate::util::select::first;
 
@@ -34,9 +34,9 @@ impl Session {
             Some(Ok(input)) => self.send_input(event_loop, request, input).await,
             unopened => self.without_file(event_loop, request, unopened.and_then(Result::err)),
         };
-        report.beside.sending.get_or_insert_with(|| Box::new(Sending::new(request.name())));
+        report.transfer.get_or_insert_with(|| Box::new(TransferReport::new(request.name())));
         let exit = report.exit();
-        self.print(Some(Told::Report(Box::new(report))));
+        self.print(Some(TargetResult::Report(Box::new(report))));
         exit
     }
 
@@ -48,16 +48,16 @@ impl Session {
     ) -> Report {
         let mut report = self.race(event_loop, &self.request.targets[0], 0).await;
         let kept = self.kept.take();
-        let mut sending = Sending::of(request.name(), &input);
+        let mut sending = TransferReport::of(request.name(), &input);
         let (Some(Kept::Stream(reader, writer)), Exit::Success) = (kept, report.exit()) else {
-            report.beside.sending = Some(Box::new(sending));
+            report.transfer = Some(Box::new(sending));
             return report;
         };
         self.output.borrow_mut().connected(&report);
         let left = request.limit.map(|limit| limit.saturating_sub(report.total));
         let course = Course::new(event_loop, writer.transport(), left);
         self.send_over(&course, request, &mut input, (reader, writer), &mut sending).await;
-        report.beside.sending = Some(Box::new(sending));
+        report.transfer = Some(Box::new(sending));
         report
     }
 
@@ -73,7 +73,7 @@ impl Session {
         let session = "1".to_owned();
         let mut report =
             self.blank(event_loop, &Try { target, session, known: None, timeout, race });
-        let mut sending = Sending::new(request.name());
+        let mut sending = TransferReport::new(request.name());
         sending.end.before = true;
         report.end = match (fault, self.cancelled()) {
             (Some(fault), _) => {
@@ -82,7 +82,7 @@ impl Session {
             }
             (None, wish) => End::Interrupted(wish.unwrap_or(Exit::Mixed)),
         };
-        report.beside.sending = Some(Box::new(sending));
+        report.transfer = Some(Box::new(sending));
         report
     }
 
@@ -92,7 +92,7 @@ impl Session {
         request: &SendRequest,
         input: &mut Input,
         mut stream: (StreamReader, StreamWriter),
-        sending: &mut Sending,
+        sending: &mut TransferReport,
     ) {
         let transport = stream.1.transport().clone();
         let style = self.request.output.stderr;

@@ -7,7 +7,7 @@ use loopctl::LoopHandle;
 use super::Session;
 use crate::config::ConnectMode;
 use crate::exit::Exit;
-use crate::report::target_result::Told;
+use crate::report::target_result::TargetResult;
 
 impl Session {
     /// Visits the targets in the order of the command line, some of them at a time.
@@ -15,8 +15,8 @@ impl Session {
         let total = self.request.targets.len();
         let mut exits = Vec::with_capacity(total);
         let start = |number| self.start(event_loop, number);
-        let print = |result: Option<Told>| {
-            exits.push(result.as_ref().map_or(Exit::Mixed, Told::exit));
+        let print = |result: Option<TargetResult>| {
+            exits.push(result.as_ref().map_or(Exit::Mixed, TargetResult::exit));
             self.print(result);
         };
         self.pool.run_ordered(event_loop, total, self.request.concurrency, start, print).await;
@@ -33,29 +33,29 @@ impl Session {
         task.set_name(&self.request.targets[number].text);
     }
 
-    async fn visit(self: &Rc<Self>, event_loop: &LoopHandle, number: usize) -> Told {
+    async fn visit(self: &Rc<Self>, event_loop: &LoopHandle, number: usize) -> TargetResult {
         let target = &self.request.targets[number];
         match self.request.mode {
             ConnectMode::Once => {
-                Told::Report(Box::new(self.race(event_loop, target, number).await))
+                TargetResult::Report(Box::new(self.race(event_loop, target, number).await))
             }
-            ConnectMode::Repeat(repeat) => {
-                Told::Series(Box::new(self.repeat(event_loop, target, number, repeat).await))
-            }
+            ConnectMode::Repeat(repeat) => TargetResult::Repeat(Box::new(
+                self.repeat(event_loop, target, number, repeat).await,
+            )),
             ConnectMode::Compare(how) => {
-                Told::Report(Box::new(self.compare(event_loop, target, number, how).await))
+                TargetResult::Report(Box::new(self.compare(event_loop, target, number, how).await))
             }
             ConnectMode::Wait(limit) => {
-                Told::Report(Box::new(self.wait(event_loop, target, number, limit).await))
+                TargetResult::Report(Box::new(self.wait(event_loop, target, number, limit).await))
             }
         }
     }
 
-    pub(super) fn print(&self, result: Option<Told>) {
+    pub(super) fn print(&self, result: Option<TargetResult>) {
         let Some(mut told) = result else { return };
         let slow = self.slow.take();
-        if let Told::Report(report) = &mut told {
-            report.beside.slow = slow.clone();
+        if let TargetResult::Report(report) = &mut told {
+            report.slow = slow.clone();
         }
         self.output.borrow_mut().tell(&told);
         if let Some(threshold) = self.slow.threshold() {

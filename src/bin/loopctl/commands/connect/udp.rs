@@ -132,10 +132,9 @@ impl Reach<'_> {
         let snapshot = self.race().snapshot(&socket);
         match answered {
             Ok(answered) => {
-                let mut report = self.report.borrow_mut();
-                report.beside.answers.resize(attempt, None);
-                report.beside.answers.push(answered);
-                drop(report);
+                if let Some(attempt) = self.report.borrow_mut().attempts.get_mut(attempt) {
+                    attempt.answered = answered;
+                }
                 self.tell(EventKind::AttemptSucceeded { attempt, snapshot });
                 if !is_asked {
                     self.session.kept.replace(Some(Kept::Datagrams(socket)));

@@ -10,7 +10,7 @@ use super::race::Try;
 use crate::config::TargetRequest;
 use crate::diagnose::cause;
 use crate::exit::Exit;
-use crate::report::{End, Report, Waited};
+use crate::report::{End, Report, WaitReport};
 
 /// The pause after the first try; each one is twice as long as the one before.
 const SHORTEST: Duration = Duration::from_millis(100);
@@ -25,7 +25,7 @@ impl Session {
         limit: Duration,
     ) -> Report {
         let began = event_loop.time();
-        let (mut waited, mut pause) = (Waited::default(), SHORTEST);
+        let (mut waited, mut pause) = (WaitReport::default(), SHORTEST);
         let mut nth = 0;
         loop {
             nth += 1;
@@ -40,7 +40,7 @@ impl Session {
                 .await;
             waited.took = event_loop.time() - began;
             if !matches!(report.end, End::Failed(_)) {
-                report.beside.waited = Some(waited);
+                report.waited = Some(waited);
                 return report;
             }
             if waited.note(cause::summary(&report)) {
@@ -54,7 +54,7 @@ impl Session {
                 .await;
             if slept.is_none() || is_late {
                 waited.took = event_loop.time() - began;
-                report.beside.waited = Some(waited);
+                report.waited = Some(waited);
                 report.end = self.cancelled().map_or(End::Failed(Exit::TimedOut), End::Interrupted);
                 return report;
             }
@@ -63,7 +63,7 @@ impl Session {
     }
 }
 
-impl Waited {
+impl WaitReport {
     /// Counts what was seen; tells whether it differs from what was seen before it.
     fn note(&mut self, what: String) -> bool {
         let is_news = self.latest.as_ref() != Some(&what);

@@ -16,7 +16,7 @@ use crate::config::ResolverChoice;
 use crate::config::environment::Environment;
 use crate::config::host_config;
 use crate::config::{NameRequest, NameSubject};
-use crate::report::Began;
+use crate::report::StartTime;
 use crate::report::names::{NameReport, NameSubject as Told};
 use crate::report::query::types;
 use crate::util::join_all::{Part, together};
@@ -42,7 +42,7 @@ impl Session {
             is_time_up = self.token.run_until_cancelled(asking).await == Some(Err(Elapsed));
         }
         let mut report = report.borrow().clone();
-        report.beside.is_local = !local.borrow().is_empty();
+        report.is_local = !local.borrow().is_empty();
         match self.token.reason() {
             Some(reason) => report.interrupt(reason.into(), event_loop.time()),
             None => report.settle(event_loop.time(), is_time_up),
@@ -68,10 +68,10 @@ impl Session {
             interleave: self.request.look.interleave,
             dnssec: question.dnssec.is_some(),
         };
-        let began = Began { at: event_loop.time(), wall: Environment::wall_clock() };
+        let began = StartTime { at: event_loop.time(), wall: Environment::wall_clock() };
         let mut report = NameReport::new(subject, began);
         if question.via != ResolverChoice::Dns && !question.trace {
-            report.beside.sources = host_config::name_sources();
+            report.sources = host_config::name_sources();
         }
         report
     }
@@ -144,8 +144,8 @@ impl Session {
     ) -> DnsClient {
         let (session, heard) = (Rc::clone(self), Rc::clone(report));
         client.trace(move |event: &DnsEvent| {
-            let began = heard.borrow().began.at;
-            heard.borrow_mut().queries.hear(number, began, event);
+            let began = heard.borrow().started_at.at;
+            heard.borrow_mut().queries.apply(number, began, event);
             session.teller.borrow_mut().event(event, &heard.borrow());
         })
     }

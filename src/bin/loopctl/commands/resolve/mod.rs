@@ -83,11 +83,11 @@ impl Session {
 
     fn print(&self, result: Option<NameReport>) {
         let Some(mut report) = result else { return };
-        report.beside.slow = self.slow.take();
+        report.slow = self.slow.take();
         let mut teller = self.teller.borrow_mut();
         teller.tell(&report);
         if let Some(threshold) = self.slow.threshold() {
-            teller.slow(&report.beside.slow, threshold);
+            teller.slow(&report.slow, threshold);
         }
         if teller.has_failed() {
             self.token.cancel(StopReason::CannotWrite);

@@ -13,7 +13,7 @@ use loopctl::{
 use super::Session;
 use super::ask::Shared;
 use super::roots::root_servers;
-use crate::report::query::Verdict;
+use crate::report::query::QueryStatus;
 use crate::report::trace::{Hop, NamedServer, Step};
 use crate::util::join_all::{Part, together};
 
@@ -131,14 +131,14 @@ impl Tracing<'_> {
     ) -> (Step, Option<Way>) {
         let error = match result {
             Ok(answer) => {
-                return (Step::End(Verdict::Answered, answer.matching().count()), None);
+                return (Step::End(QueryStatus::Answered, answer.matching().count()), None);
             }
             Err(error) => error,
         };
         let Some(answer) = error.answer.as_deref() else {
             let verdict = match error.kind {
-                DnsErrorKind::TimedOut => Verdict::Timeout,
-                _ => Verdict::Error,
+                DnsErrorKind::TimedOut => QueryStatus::Timeout,
+                _ => QueryStatus::Error,
             };
             return (Step::End(verdict, 0), None);
         };
@@ -148,7 +148,7 @@ impl Tracing<'_> {
         }
         let below = referral(answer, name).filter(|_| error.kind == DnsErrorKind::NoData);
         let Some((below, servers)) = below.filter(|_| !answer.flags.authoritative) else {
-            return (Step::End(Verdict::from(error.kind), 0), None);
+            return (Step::End(QueryStatus::from(error.kind), 0), None);
         };
         if !is_below(&below, &zone.name) {
             let why = format!("these servers point back to `{below}`");

@@ -19,14 +19,14 @@ pub(crate) use transfer::Course;
 
 /// What became of a file: plain data.
 #[derive(Debug, Clone)]
-pub(crate) struct Sending {
+pub(crate) struct TransferReport {
     pub(crate) file: String,
     pub(crate) offset: u64,
     /// How many bytes were to go, where that is known.
     pub(crate) wanted: Option<u64>,
     /// It is not all of the file.
     pub(crate) is_part: bool,
-    pub(crate) went: Went,
+    pub(crate) went: TransferProgress,
     pub(crate) took: Duration,
     pub(crate) sum: Option<Sum>,
     pub(crate) end: Ending,
@@ -34,7 +34,7 @@ pub(crate) struct Sending {
 
 /// How much went, and which way.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Went {
+pub(crate) struct TransferProgress {
     /// What a sink that resumes had before.
     pub(crate) had: u64,
     pub(crate) bytes: u64,
@@ -45,7 +45,7 @@ pub(crate) struct Went {
     pub(crate) retransmits: Option<u32>,
 }
 
-impl Went {
+impl TransferProgress {
     /// With what one more call to the library has done.
     fn and(self, sent: Sent) -> Self {
         let (bytes, calls) = (self.bytes + sent.bytes, self.calls + sent.calls);
@@ -71,10 +71,10 @@ impl Ending {
     }
 }
 
-impl Sending {
+impl TransferReport {
     pub(crate) fn new(file: String) -> Self {
         let end = Ending { exit: Exit::Success, failure: None, warning: None, before: false };
-        let (went, took) = (Went::default(), Duration::ZERO);
+        let (went, took) = (TransferProgress::default(), Duration::ZERO);
         Self { file, offset: 0, wanted: None, is_part: false, went, took, sum: None, end }
     }
 

@@ -13,7 +13,7 @@ use loopctl::{LoopHandle, Sendfile, SendfilePhase, Sent, StreamReader, StreamWri
 use super::checksum::Sums;
 use super::error::Fault;
 use super::input::{Change, Input};
-use super::{Sending, Went, resume};
+use super::{TransferProgress, TransferReport, resume};
 use crate::config::SendRequest;
 use crate::output::progress::bar::Progress;
 use crate::util::rate_limiter::RateLimiter;
@@ -36,7 +36,7 @@ pub(crate) struct Course {
     /// Of the time for the whole, if there is a limit.
     left: Option<Duration>,
     stage: Cell<Stage>,
-    went: Cell<Went>,
+    went: Cell<TransferProgress>,
 }
 
 /// What it waits for.
@@ -81,7 +81,7 @@ impl Course {
     }
 
     /// How much has gone so far.
-    pub(crate) fn went(&self) -> Went {
+    pub(crate) fn went(&self) -> TransferProgress {
         self.went.get()
     }
 
@@ -96,7 +96,7 @@ impl Course {
         request: &SendRequest,
         input: &mut Input,
         stream: &mut (StreamReader, StreamWriter),
-        sending: &mut Sending,
+        sending: &mut TransferReport,
     ) -> Result<(), Fault> {
         let sent = async {
             let transfer = self.transfer(request, input, stream, sending);
@@ -119,7 +119,7 @@ impl Course {
         request: &SendRequest,
         input: &mut Input,
         stream: &mut (StreamReader, StreamWriter),
-        sending: &mut Sending,
+        sending: &mut TransferReport,
     ) -> Result<(), Fault> {
         let (reader, writer) = stream;
         let sums = match request.resumes() {
@@ -152,7 +152,7 @@ impl Course {
         &self,
         request: &SendRequest,
         input: &Input,
-        sending: &Sending,
+        sending: &TransferReport,
     ) -> Result<Option<String>, Fault> {
         let Some(change) = input.change() else { return Ok(None) };
         if let (Some(then), false) = (&sending.sum, request.resumes()) {
@@ -199,7 +199,7 @@ impl Course {
         if let Some(ours) = sums.of(held.sum.algorithm) {
             held.check_beginning(&ours)?;
         }
-        self.went.set(Went { had: held.size, ..self.went() });
+        self.went.set(TransferProgress { had: held.size, ..self.went() });
         resume::announce(writer, input);
         Ok(sums)
     }
@@ -319,7 +319,7 @@ impl Course {
 
     fn note_retransmits(&self) {
         if let Some(info) = self.transport.socket().tcp_info() {
-            self.went.set(Went { retransmits: Some(info.retransmits), ..self.went() });
+            self.went.set(TransferProgress { retransmits: Some(info.retransmits), ..self.went() });
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What a policy would make of what was measured: its race, run in virtual time.
 //!
 //! Where a race hangs on something that was silent for as long as it was waited for, nobody knows what comes after
-//! that: a forecast says how far it is certain, and what follows if the silence lasts.
+//! that: a prediction says how far it is certain, and what follows if the silence lasts.
 
 #[cfg(test)]
 mod tests;
@@ -15,11 +15,11 @@ use loopctl::plan::{
 
 /// What was measured, as far as it decides a race.
 #[derive(Debug, Clone)]
-pub(crate) struct World {
-    pub(crate) names: Names,
+pub(crate) struct NetworkModel {
+    pub(crate) names: NameModel,
     /// Every address in the order of RFC 6724, which those follow that ask for each family by itself.
     pub(crate) order: Vec<SocketAddr>,
-    pub(crate) fates: Vec<(SocketAddr, Fate)>,
+    pub(crate) fates: Vec<(SocketAddr, AttemptModel)>,
     /// Addresses of this family go before others.
     pub(crate) prefer: Option<Family>,
     /// Whether TLS begins with the connection; otherwise something is said before it, and no race is about it.
@@ -30,20 +30,20 @@ pub(crate) struct World {
 
 /// Where the addresses come from.
 #[derive(Debug, Clone)]
-pub(crate) enum Names {
+pub(crate) enum NameModel {
     /// Nobody is asked.
     Known(Vec<SocketAddr>),
     Asked {
         /// To the question for each family, the preferred one first.
-        apart: Vec<(Family, Reply)>,
+        apart: Vec<(Family, QueryModel)>,
         /// To the question for all of them, as getaddrinfo asks it.
-        joint: Reply,
+        joint: QueryModel,
     },
 }
 
 /// What came of a question, and after which time.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Reply {
+pub(crate) struct QueryModel {
     pub(crate) after: Duration,
     /// `None`: nothing had come by then.
     pub(crate) answer: Option<Answer<SocketAddr>>,
@@ -51,29 +51,29 @@ pub(crate) struct Reply {
 
 /// What becomes of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Fate {
-    pub(crate) tcp: Leg,
+pub(crate) struct AttemptModel {
+    pub(crate) tcp: StepModel,
     /// Where TLS was asked for, and there was a connection for it.
-    pub(crate) tls: Option<Leg>,
+    pub(crate) tls: Option<StepModel>,
 }
 
-impl Fate {
+impl AttemptModel {
     /// Whether it is unknown what becomes of it.
     pub(crate) fn is_silent(self) -> bool {
-        let is = |leg: Leg| leg.end == LegEnd::Silent;
+        let is = |leg: StepModel| leg.end == StepEnd::Silent;
         is(self.tcp) || self.tls.is_some_and(is)
     }
 }
 
 /// A part of the way, and how long it takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Leg {
+pub(crate) struct StepModel {
     pub(crate) took: Duration,
-    pub(crate) end: LegEnd,
+    pub(crate) end: StepEnd,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum LegEnd {
+pub(crate) enum StepEnd {
     Succeeds,
     Fails,
     /// This host refuses, and no packet leaves.
@@ -84,9 +84,9 @@ pub(crate) enum LegEnd {
 
 /// The course of a race that nobody has run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Forecast {
+pub(crate) struct Prediction {
     /// As far as they are certain.
-    pub(crate) starts: Vec<Begun>,
+    pub(crate) starts: Vec<PredictedStart>,
     /// Nothing is certain after this; `None`: all of it is.
     pub(crate) certain_until: Option<Duration>,
     /// How it ends, if what was silent stays so. `None`: that cannot be told.
@@ -95,7 +95,7 @@ pub(crate) struct Forecast {
 
 /// An attempt that starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Begun {
+pub(crate) struct PredictedStart {
     pub(crate) to: SocketAddr,
     pub(crate) at: Duration,
     pub(crate) why: Reason,
@@ -105,11 +105,11 @@ pub(crate) struct Begun {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct End {
     pub(crate) after: Duration,
-    pub(crate) how: How,
+    pub(crate) how: PredictedResult,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum How {
+pub(crate) enum PredictedResult {
     Connects(SocketAddr),
     /// There is no address.
     NotResolved,
@@ -119,20 +119,23 @@ pub(crate) enum How {
 }
 
 /// What the policy would do. Time is counted from `epoch`, which may be any instant.
-pub(crate) fn forecast(policy: &Policy, world: &World, epoch: Instant) -> Forecast {
+pub(crate) fn predict(policy: &Policy, world: &NetworkModel, epoch: Instant) -> Prediction {
     let begin = |race, after: Duration| Run::new(policy, world, race, epoch, after).finish();
     match &world.names {
-        Names::Known(known) => {
+        NameModel::Known(known) => {
             begin(Race::with_addresses(world.sorted(known), policy.clone()), ZERO)
         }
-        Names::Asked { joint, .. } if asks_jointly(policy) => match &joint.answer {
-            None => Forecast { certain_until: Some(joint.after), ..Forecast::nothing(None) },
+        NameModel::Asked { joint, .. } if asks_jointly(policy) => match &joint.answer {
+            None => Prediction { certain_until: Some(joint.after), ..Prediction::nothing(None) },
             Some(Answer::Addresses(found)) if !found.is_empty() => {
                 begin(Race::with_addresses(world.sorted(found), policy.clone()), joint.after)
             }
-            Some(_) => Forecast::nothing(Some(End { after: joint.after, how: How::NotResolved })),
+            Some(_) => Prediction::nothing(Some(End {
+                after: joint.after,
+                how: PredictedResult::NotResolved,
+            })),
         },
-        Names::Asked { apart, .. } => {
+        NameModel::Asked { apart, .. } => {
             let families = apart.iter().map(|(family, _)| *family);
             begin(Race::with_queries(families, policy.clone()), ZERO)
         }
@@ -146,7 +149,7 @@ fn asks_jointly(policy: &Policy) -> bool {
     policy.resolution == Resolution::Joint { requires_ipv4: true }
 }
 
-impl Forecast {
+impl Prediction {
     fn nothing(end: Option<End>) -> Self {
         Self { starts: Vec::new(), certain_until: None, end }
     }
@@ -167,13 +170,15 @@ impl End {
     /// The address of the connection.
     pub(crate) fn to(self) -> Option<SocketAddr> {
         match self.how {
-            How::Connects(to) => Some(to),
-            How::NotResolved | How::AllFail | How::NoTls(_) => None,
+            PredictedResult::Connects(to) => Some(to),
+            PredictedResult::NotResolved | PredictedResult::AllFail | PredictedResult::NoTls(_) => {
+                None
+            }
         }
     }
 }
 
-impl World {
+impl NetworkModel {
     /// These addresses as they came, but for the family that is preferred.
     fn sorted(&self, known: &[SocketAddr]) -> Vec<SocketAddr> {
         let mut sorted = known.to_vec();
@@ -189,7 +194,7 @@ impl World {
         (self.is_other(address), self.order.iter().position(|known| known == address))
     }
 
-    pub(crate) fn fate(&self, address: SocketAddr) -> Option<Fate> {
+    pub(crate) fn fate(&self, address: SocketAddr) -> Option<AttemptModel> {
         self.fates.iter().find(|(known, _)| *known == address).map(|(_, fate)| *fate)
     }
 }
@@ -197,13 +202,13 @@ impl World {
 /// A race under way, and the virtual time.
 struct Run<'a> {
     policy: &'a Policy,
-    world: &'a World,
+    world: &'a NetworkModel,
     race: Race<SocketAddr>,
     epoch: Instant,
     now: Instant,
-    open: Vec<(Family, Leg)>,
+    open: Vec<(Family, StepModel)>,
     running: Vec<Running>,
-    told: Forecast,
+    told: Prediction,
 }
 
 /// A part of the way that an attempt is on.
@@ -211,23 +216,23 @@ struct Run<'a> {
 struct Running {
     attempt: usize,
     since: Instant,
-    leg: Leg,
+    leg: StepModel,
     is_tls: bool,
 }
 
 impl<'a> Run<'a> {
     fn new(
         policy: &'a Policy,
-        world: &'a World,
+        world: &'a NetworkModel,
         race: Race<SocketAddr>,
         epoch: Instant,
         after: Duration,
     ) -> Self {
-        let (open, running, told) = (Vec::new(), Vec::new(), Forecast::nothing(None));
+        let (open, running, told) = (Vec::new(), Vec::new(), Prediction::nothing(None));
         Self { policy, world, race, epoch, now: epoch + after, open, running, told }
     }
 
-    fn finish(mut self) -> Forecast {
+    fn finish(mut self) -> Prediction {
         loop {
             self.hear_answers();
             self.hear_attempts();
@@ -241,8 +246,12 @@ impl<'a> Run<'a> {
                     }
                 }
                 Step::Won(winner) => return self.win(winner),
-                Step::Lost(LossReason::NoAddress) => return self.end(ZERO, How::NotResolved),
-                Step::Lost(LossReason::AllFailed) => return self.end(ZERO, How::AllFail),
+                Step::Lost(LossReason::NoAddress) => {
+                    return self.end(ZERO, PredictedResult::NotResolved);
+                }
+                Step::Lost(LossReason::AllFailed) => {
+                    return self.end(ZERO, PredictedResult::AllFail);
+                }
             }
         }
     }
@@ -250,14 +259,14 @@ impl<'a> Run<'a> {
     /// All questions begin with the race.
     fn ask(&mut self, family: Family) {
         let Some(reply) = self.world.reply(family) else { return };
-        let end = reply.answer.as_ref().map_or(LegEnd::Silent, |_| LegEnd::Succeeds);
-        self.open.push((family, Leg { took: reply.after, end }));
+        let end = reply.answer.as_ref().map_or(StepEnd::Silent, |_| StepEnd::Succeeds);
+        self.open.push((family, StepModel { took: reply.after, end }));
     }
 
     fn hear_answers(&mut self) {
         let since = self.epoch;
         let now = self.now;
-        let is_due = |leg: &Leg| leg.end != LegEnd::Silent && since + leg.took <= now;
+        let is_due = |leg: &StepModel| leg.end != StepEnd::Silent && since + leg.took <= now;
         let due: Vec<Family> =
             self.open.iter().filter(|(_, leg)| is_due(leg)).map(|(family, _)| *family).collect();
         self.open.retain(|(_, leg)| !is_due(leg));
@@ -273,10 +282,10 @@ impl<'a> Run<'a> {
         let Some(to) = self.race.address(start.attempt).copied() else { return };
         let (at, why) = (self.now - self.epoch, start.reason);
         if self.told.certain_until.is_none_or(|until| at <= until) {
-            self.told.starts.push(Begun { to, at, why });
+            self.told.starts.push(PredictedStart { to, at, why });
         }
         // What nobody has measured is silent from the beginning.
-        let unknown = Leg { took: ZERO, end: LegEnd::Silent };
+        let unknown = StepModel { took: ZERO, end: StepEnd::Silent };
         let leg = self.world.fate(to).map_or(unknown, |fate| fate.tcp);
         let (attempt, since) = (start.attempt, self.now);
         self.running.push(Running { attempt, since, leg, is_tls: false });
@@ -293,10 +302,10 @@ impl<'a> Run<'a> {
         for Running { attempt, leg, is_tls, .. } in due {
             self.drop(attempt);
             match leg.end {
-                LegEnd::Succeeds if is_tls => self.race.succeeded(attempt, now),
-                LegEnd::Succeeds => self.connected(attempt),
-                LegEnd::Unsent => self.race.failed_unsent(attempt, now),
-                LegEnd::Fails | LegEnd::Silent => self.race.failed(attempt, now),
+                StepEnd::Succeeds if is_tls => self.race.succeeded(attempt, now),
+                StepEnd::Succeeds => self.connected(attempt),
+                StepEnd::Unsent => self.race.failed_unsent(attempt, now),
+                StepEnd::Fails | StepEnd::Silent => self.race.failed(attempt, now),
             }
         }
     }
@@ -321,7 +330,7 @@ impl<'a> Run<'a> {
     fn advance(&mut self, until: Option<Instant>) -> bool {
         let silences = self.silences().min();
         let ends = self.running.iter().filter_map(|running| running.ends(self.world.kernel));
-        let answers = self.open.iter().filter(|(_, leg)| leg.end != LegEnd::Silent);
+        let answers = self.open.iter().filter(|(_, leg)| leg.end != StepEnd::Silent);
         let answers = answers.map(|(_, leg)| self.epoch + leg.took);
         let next = ends.chain(answers).chain(until).min();
         if let Some(silence) = silences.filter(|at| next.is_none_or(|next| *at < next)) {
@@ -335,7 +344,7 @@ impl<'a> Run<'a> {
     fn silences(&self) -> impl Iterator<Item = Instant> {
         let questions = self.open.iter().map(|(_, leg)| (self.epoch, *leg));
         let attempts = self.running.iter().map(|running| (running.since, running.leg));
-        let silent = questions.chain(attempts).filter(|(_, leg)| leg.end == LegEnd::Silent);
+        let silent = questions.chain(attempts).filter(|(_, leg)| leg.end == StepEnd::Silent);
         silent.map(|(since, leg)| since + leg.took)
     }
 
@@ -345,21 +354,23 @@ impl<'a> Run<'a> {
     }
 
     /// Whoever races for TCP alone speaks TLS now, if it was asked for.
-    fn win(mut self, winner: usize) -> Forecast {
+    fn win(mut self, winner: usize) -> Prediction {
         let Some(to) = self.race.address(winner).copied() else { return self.told };
         let tls = self.world.fate(to).and_then(|fate| fate.tls);
         match tls.filter(|_| !self.races_for_tls()) {
-            None => self.end(ZERO, How::Connects(to)),
-            Some(Leg { took, end: LegEnd::Succeeds }) => self.end(took, How::Connects(to)),
-            Some(Leg { took, end: LegEnd::Silent }) => {
+            None => self.end(ZERO, PredictedResult::Connects(to)),
+            Some(StepModel { took, end: StepEnd::Succeeds }) => {
+                self.end(took, PredictedResult::Connects(to))
+            }
+            Some(StepModel { took, end: StepEnd::Silent }) => {
                 self.doubt(self.now + took);
                 self.told
             }
-            Some(Leg { took, .. }) => self.end(took, How::NoTls(to)),
+            Some(StepModel { took, .. }) => self.end(took, PredictedResult::NoTls(to)),
         }
     }
 
-    fn end(mut self, later: Duration, how: How) -> Forecast {
+    fn end(mut self, later: Duration, how: PredictedResult) -> Prediction {
         self.told.end = Some(End { after: self.now + later - self.epoch, how });
         self.told
     }
@@ -369,16 +380,16 @@ impl Running {
     /// When this part ends: silence on the way to TCP is the kernel's to end, and silence after it nobody's.
     fn ends(&self, kernel: Duration) -> Option<Instant> {
         match self.leg.end {
-            LegEnd::Silent if self.is_tls => None,
-            LegEnd::Silent => self.since.checked_add(kernel.max(self.leg.took)),
+            StepEnd::Silent if self.is_tls => None,
+            StepEnd::Silent => self.since.checked_add(kernel.max(self.leg.took)),
             _ => self.since.checked_add(self.leg.took),
         }
     }
 }
 
-impl World {
-    fn reply(&self, family: Family) -> Option<&Reply> {
-        let Names::Asked { apart, .. } = &self.names else { return None };
+impl NetworkModel {
+    fn reply(&self, family: Family) -> Option<&QueryModel> {
+        let NameModel::Asked { apart, .. } = &self.names else { return None };
         apart.iter().find(|(known, _)| *known == family).map(|(_, reply)| reply)
     }
 }

@@ -10,15 +10,15 @@ use loopctl::plan::{Family, FirstAttemptReason, Reason};
 use super::cause;
 use super::cause::{Cause, bare};
 use crate::output::units;
-use crate::report::query::{Query, QueryEnd, Verdict, types};
+use crate::report::query::{Query, QueryOutcome, QueryStatus, types};
 use crate::report::{Attempt, Outcome, Report, Via};
 
 /// One thing that had a part in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Why {
+pub(crate) struct Finding {
     /// One word for it.
     pub(crate) kind: &'static str,
-    pub(crate) blame: Blame,
+    pub(crate) caused_by: CausedBy,
     /// How much later the connection was for it.
     pub(crate) cost: Duration,
     pub(crate) text: String,
@@ -26,7 +26,7 @@ pub(crate) struct Why {
 
 /// Who had it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Blame {
+pub(crate) enum CausedBy {
     /// Index into the attempts of the report.
     Attempt(usize),
     Family(Family),
@@ -41,12 +41,12 @@ const NOISE: Duration = Duration::from_micros(50);
 const SLIP: Duration = Duration::from_millis(5);
 
 /// Everything that had a part in it, in the order in which it happened.
-pub(crate) fn why(report: &Report) -> Vec<Why> {
-    if report.beside.compare.is_some() {
+pub(crate) fn findings(report: &Report) -> Vec<Finding> {
+    if report.comparison.is_some() {
         // Each address was tried by itself.
         return Vec::new();
     }
-    let mut found: Vec<Why> = of_names(report).into_iter().collect();
+    let mut found: Vec<Finding> = of_names(report).into_iter().collect();
     found.extend(of_source(report));
     // Without a connection nothing was late for it.
     let until = report.selected.unwrap_or_default();
@@ -54,7 +54,7 @@ pub(crate) fn why(report: &Report) -> Vec<Why> {
         let cost = if number < until { cost_of(report, number) } else { Duration::ZERO };
         found.extend(of_late_address(report, number));
         found.extend(of_attempt(report, number, attempt, cost));
-        let late = if (1..=until).contains(&number) { slip(attempt) } else { Duration::ZERO };
+        let late = if (1..=until).contains(&number) { start_lag(attempt) } else { Duration::ZERO };
         found.extend(of_slip(number, attempt, late));
     }
     found
@@ -65,7 +65,7 @@ fn cost_of(report: &Report, number: usize) -> Duration {
     let (this, Some(next)) = (&report.attempts[number], report.attempts.get(number + 1)) else {
         return Duration::ZERO;
     };
-    let gap = next.start.saturating_sub(this.start).saturating_sub(slip(next));
+    let gap = next.start.saturating_sub(this.start).saturating_sub(start_lag(next));
     match next.schedule.reason {
         Reason::LateAnswer => gap.min(own_share(report, this)),
         _ => gap,
@@ -73,12 +73,12 @@ fn cost_of(report: &Report, number: usize) -> Duration {
 }
 
 /// What is worth telling of a late start.
-fn slip(attempt: &Attempt) -> Duration {
-    Some(attempt.schedule.slip).filter(|slip| *slip >= SLIP).unwrap_or_default()
+fn start_lag(attempt: &Attempt) -> Duration {
+    Some(attempt.schedule.start_lag).filter(|start_lag| *start_lag >= SLIP).unwrap_or_default()
 }
 
 /// An answer that was late, or never came, before the first attempt.
-fn of_names(report: &Report) -> Option<Why> {
+fn of_names(report: &Report) -> Option<Finding> {
     let cost = report.answer_wait();
     let first = report.attempts.first()?;
     let awaited = report.awaited().filter(|_| !cost.is_zero())?;
@@ -89,7 +89,7 @@ fn of_names(report: &Report) -> Option<Why> {
     let delay = units::limit(report.subject.policy.resolution_delay().unwrap_or_default());
     let is_over = first.schedule.reason == Reason::First(FirstAttemptReason::ResolutionDelay);
     let (kind, text) = match awaited.verdict() {
-        Verdict::Answered if is_over => (
+        QueryStatus::Answered if is_over => (
             "late_answer",
             format!(
                 "{v} because {name} came {late} after {other}, more than the {delay} Resolution Delay"
@@ -101,10 +101,10 @@ fn of_names(report: &Report) -> Option<Why> {
                 "{v} because {name} had no answer within {delay} of {other} (Resolution Delay)"
             ),
         ),
-        Verdict::Answered => {
+        QueryStatus::Answered => {
             ("waited", format!("waited for {name}, which came {late} after {other}"))
         }
-        Verdict::NoData | Verdict::NxDomain => (
+        QueryStatus::NoData | QueryStatus::NxDomain => (
             "no_addresses",
             format!("{v}: there is no {name}, which was known {late} after {other}"),
         ),
@@ -113,11 +113,11 @@ fn of_names(report: &Report) -> Option<Why> {
             ("failed_query", format!("{v} because {name} failed ({symbol}), {late} after {other}"))
         }
     };
-    Some(Why { kind, blame: Blame::Query(family), cost, text })
+    Some(Finding { kind, caused_by: CausedBy::Query(family), cost, text })
 }
 
 /// An address that came too late for its turn.
-fn of_late_address(report: &Report, number: usize) -> Option<Why> {
+fn of_late_address(report: &Report, number: usize) -> Option<Finding> {
     let (before, late) = (report.attempts.get(number.checked_sub(1)?)?, &report.attempts[number]);
     if late.schedule.reason != Reason::LateAnswer {
         return None;
@@ -128,7 +128,7 @@ fn of_late_address(report: &Report, number: usize) -> Option<Why> {
     let after = units::prose(late.start.saturating_sub(report.answered_at()));
     let text =
         format!("{name} came {after} after {other}: `{}` could not start before", bare(late));
-    Some(Why { kind: "late_answer", blame: Blame::Query(family), cost, text })
+    Some(Finding { kind: "late_answer", caused_by: CausedBy::Query(family), cost, text })
 }
 
 /// How long an attempt holds the next one up, were that known in time.
@@ -149,19 +149,19 @@ fn names(family: Family) -> (&'static str, &'static str) {
 
 fn symbol(query: &Query) -> &'static str {
     match &query.end {
-        QueryEnd::SystemFailed { symbol: Some(symbol), .. } => symbol,
+        QueryOutcome::SystemFailed { symbol: Some(symbol), .. } => symbol,
         _ => query.verdict().name(),
     }
 }
 
 /// A family that sorts last, because this host is told so, or has no address of it to connect from (RFC 6724
 /// section 6, rule 1).
-fn of_source(report: &Report) -> Option<Why> {
+fn of_source(report: &Report) -> Option<Finding> {
     let won = report.attempts.first()?.address.family()?;
     if report.resolve.is_ipv4_preferred && won == Family::Inet && report.count(Family::Inet6) > 0 {
         let text = "v4 first because /etc/gai.conf prefers it".to_owned();
-        let (kind, blame) = ("gai_conf", Blame::Family(Family::Inet));
-        return Some(Why { kind, blame, cost: Duration::ZERO, text });
+        let (kind, caused_by) = ("gai_conf", CausedBy::Family(Family::Inet));
+        return Some(Finding { kind, caused_by, cost: Duration::ZERO, text });
     }
     let lacking = report.resolve.sourceless?;
     if lacking == won || !matches!(report.resolve.via, Via::System | Via::Dns) {
@@ -172,16 +172,21 @@ fn of_source(report: &Report) -> Option<Why> {
         version(won),
         if lacking == Family::Inet6 { "IPv6" } else { "IPv4" },
     );
-    let (kind, blame) = ("no_source_address", Blame::Family(lacking));
-    Some(Why { kind, blame, cost: Duration::ZERO, text })
+    let (kind, caused_by) = ("no_source_address", CausedBy::Family(lacking));
+    Some(Finding { kind, caused_by, cost: Duration::ZERO, text })
 }
 
 /// An attempt that did not become the connection.
-fn of_attempt(report: &Report, number: usize, attempt: &Attempt, cost: Duration) -> Option<Why> {
+fn of_attempt(
+    report: &Report,
+    number: usize,
+    attempt: &Attempt,
+    cost: Duration,
+) -> Option<Finding> {
     let address = bare(attempt);
     let all = attempt.end().saturating_sub(attempt.start);
     let took = units::prose(all);
-    let why = |kind, text| Some(Why { kind, blame: Blame::Attempt(number), cost, text });
+    let why = |kind, text| Some(Finding { kind, caused_by: CausedBy::Attempt(number), cost, text });
     if report.selected == Some(number) {
         let resends = attempt.resends();
         let often = match resends {
@@ -234,11 +239,11 @@ fn of_tls(attempt: &Attempt, cause: Cause) -> String {
 
 /// An attempt that started late, because this host was busy with something else. The delay of the first is one of
 /// the answer: nobody else is blamed for it.
-fn of_slip(number: usize, attempt: &Attempt, cost: Duration) -> Option<Why> {
-    let late = Some(slip(attempt)).filter(|slip| !slip.is_zero())?;
+fn of_slip(number: usize, attempt: &Attempt, cost: Duration) -> Option<Finding> {
+    let late = Some(start_lag(attempt)).filter(|start_lag| !start_lag.is_zero())?;
     let text =
         format!("`{}` started {} late: this host was busy", bare(attempt), units::prose(late));
-    Some(Why { kind: "late_start", blame: Blame::Attempt(number), cost, text })
+    Some(Finding { kind: "late_start", caused_by: CausedBy::Attempt(number), cost, text })
 }
 
 fn version(family: Family) -> &'static str {

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant, SystemTime};
 use loopctl::plan::{Family, FirstAttemptReason, Preset, Reason};
 use loopctl::{Address, Event, EventKind, Failure, Phase, SocketSnapshot, TcpInfo};
 
-use super::{Blame, why};
+use super::{CausedBy, findings};
 use crate::config::NamedPolicy;
-use crate::report::{Began, Carrier, Report, Subject, Via};
+use crate::report::{Report, StartTime, Subject, TransportKind, Via};
 
 const V6: &str = "[fd77::6]:443";
 const V4: &str = "192.0.2.4:443";
@@ -53,14 +53,14 @@ fn report(story: &[(u64, Then)]) -> Report {
         text: "h.test:443".to_owned(),
         host: Some("h.test".to_owned()),
         port: Some(443),
-        carrier: Carrier::Tcp,
+        transport: TransportKind::Tcp,
         family: Family::Unspecified,
         policy: NamedPolicy::from(Preset::Hev3),
         timeout: Duration::from_secs(10),
         tls: None,
     };
     let wall = SystemTime::UNIX_EPOCH;
-    let report = Report::new(subject, Via::System, Began { at: began, wall });
+    let report = Report::new(subject, Via::System, StartTime { at: began, wall });
     let mut telling = Telling { began, report, addresses: Vec::new() };
     for (at, then) in story {
         telling.hear(*at, then);
@@ -72,7 +72,7 @@ fn report(story: &[(u64, Then)]) -> Report {
 impl Telling {
     fn tell(&mut self, ms: u64, kind: EventKind) {
         let at = self.began + Duration::from_millis(ms);
-        self.report.hear(&Event { at, kind });
+        self.report.apply(&Event { at, kind });
     }
 
     fn hear(&mut self, at: u64, then: &Then) {
@@ -140,9 +140,9 @@ impl Telling {
 
 /// Kinds, costs and words; and that the costs are the cost.
 fn told(report: &Report) -> Vec<(&'static str, u128, String)> {
-    let reasons = why(report);
+    let reasons = findings(report);
     let cost: Duration = reasons.iter().map(|why| why.cost).sum();
-    assert_eq!(report.race_cost(), Some(cost), "each has its blame: {reasons:#?}");
+    assert_eq!(report.race_cost(), Some(cost), "each has its caused_by: {reasons:#?}");
     reasons.into_iter().map(|why| (why.kind, why.cost.as_millis(), why.text)).collect()
 }
 
@@ -179,7 +179,7 @@ fn why_t12_an_answer_that_is_later_than_the_resolution_delay() {
         [(0, Ask), (2, Told(v4)), (52, Start(V4, DELAY)), (62, Win(0, 0)), (62, GivenUp(v6))];
     let text = "v4 because AAAA had no answer within 50 ms of A (Resolution Delay)";
     assert_eq!(one(&never), ("late_answer", 50, text.to_owned()));
-    assert_eq!(why(&report(&never))[0].blame, Blame::Query(v6));
+    assert_eq!(findings(&report(&never))[0].caused_by, CausedBy::Query(v6));
     // In time, but waited for.
     let soon =
         [(0, Ask), (2, Told(v4)), (42, Told(v6)), (42, Start(V6, PREFERRED)), (52, Win(0, 0))];
@@ -366,7 +366,7 @@ fn why_without_a_connection_each_failure_is_told_and_costs_nothing() {
         (22, Fail(1, ECONNREFUSED)),
     ];
     let report = report(&story);
-    let reasons = why(&report);
+    let reasons = findings(&report);
     assert_eq!(report.race_cost(), None);
     assert!(reasons.iter().all(|why| why.kind == "refused"), "{reasons:#?}");
     assert_eq!(reasons.len(), 2);

@@ -5,13 +5,18 @@ use std::time::Duration;
 use loopctl::plan::Family;
 
 use crate::output::units;
-use crate::report::series::{AddressStats, Series, Times};
+use crate::report::repeat::{AddressStats, RepeatReport, Times};
 use crate::util::style::Style;
 
 const BUCKETS: u64 = 10;
 
 /// As ping ends: how many, how long, by which addresses.
-pub(crate) fn summary(series: &Series, took: Duration, histogram: bool, style: Style) -> String {
+pub(crate) fn summary(
+    series: &RepeatReport,
+    took: Duration,
+    histogram: bool,
+    style: Style,
+) -> String {
     let mut text = format!("\n--- {} ---\n{}", series.subject.text, counts(series, took));
     if !series.times.is_empty() {
         text += &format!("  {}\n", quantiles(&series.times));
@@ -27,8 +32,8 @@ pub(crate) fn summary(series: &Series, took: Duration, histogram: bool, style: S
 }
 
 /// One line, for whoever asks in between.
-pub(crate) fn interim(series: &Series, took: Duration) -> String {
-    let tries = &series.tries;
+pub(crate) fn interim(series: &RepeatReport, took: Duration) -> String {
+    let tries = &series.runs;
     let quantiles = if series.times.is_empty() {
         String::new()
     } else {
@@ -38,8 +43,8 @@ pub(crate) fn interim(series: &Series, took: Duration) -> String {
     format!("{text}: {}/{} connected in {took}{quantiles}\n", tries.connected, tries.done)
 }
 
-fn counts(series: &Series, took: Duration) -> String {
-    let tries = &series.tries;
+fn counts(series: &RepeatReport, took: Duration) -> String {
+    let tries = &series.runs;
     let failed = tries.done - tries.connected;
     let share = 100.0 * tries.connected as f64 / tries.done.max(1) as f64;
     let took = units::prose(took);
@@ -55,8 +60,8 @@ fn quantiles(times: &Times) -> String {
     format!("min {min}  p50 {}  p90 {}  p99 {}  max {max} ms", at(0.5), at(0.9), at(0.99))
 }
 
-fn families(series: &Series) -> String {
-    let total = series.tries.connected.max(1) as f64;
+fn families(series: &RepeatReport) -> String {
+    let total = series.runs.connected.max(1) as f64;
     let names = [(Family::Inet6, "IPv6"), (Family::Inet, "IPv4")];
     let parts = names.iter().filter_map(|(family, name)| {
         let won = series.won_by(*family);

@@ -7,7 +7,7 @@ use super::timeline::Timeline;
 use super::tls;
 use crate::diagnose::cause::{Cause, brief};
 use crate::output::units;
-use crate::report::{Attempt, Carrier, Outcome, Report};
+use crate::report::{Attempt, Outcome, Report, TransportKind};
 use crate::util::style::Style;
 
 /// One line of the table, before it is laid out.
@@ -48,7 +48,7 @@ fn lines(report: &Report) -> Vec<Line> {
 impl Line {
     fn of(number: usize, attempt: &Attempt, report: &Report) -> Self {
         let is_winner = report.selected == Some(number);
-        let has_won = is_winner && report.subject.carrier != Carrier::Udp;
+        let has_won = is_winner && report.subject.transport != TransportKind::Udp;
         let success = if has_won { "won" } else { report.reached(number) };
         let cells = [
             (number + 1).to_string(),

@@ -9,8 +9,8 @@ use super::resolve::{queries, words};
 use super::{compare, table, tls, why};
 use crate::diagnose::cause;
 use crate::output::units;
-use crate::report::query::{Query, Verdict, types};
-use crate::report::{Carrier, End, Report, Via};
+use crate::report::query::{Query, QueryStatus, types};
+use crate::report::{End, Report, TransportKind, Via};
 use crate::util::style::Style;
 
 /// What is told beside what everybody wants to know.
@@ -23,11 +23,11 @@ pub(crate) struct Detail {
 
 /// Headline, names, attempts, sums.
 pub(crate) fn report(report: &Report, style: Style, detail: Detail) -> String {
-    if let Some(comparison) = &report.beside.compare {
+    if let Some(comparison) = &report.comparison {
         return compare::text(report, comparison, style);
     }
     let mut parts = vec![fit(&headline(report, style), style)];
-    if report.subject.carrier != Carrier::Unix {
+    if report.subject.transport != TransportKind::Unix {
         let rules = if detail.is_verbose { policy_line(report) } else { String::new() };
         parts.push(fit(&(rules + &resolve_line(report) + &query_lines(report)), style));
     }
@@ -71,13 +71,13 @@ pub(crate) fn try_line(nth: u64, report: &Report, style: Style) -> String {
     if winner.resends() > 0 {
         line += &format!("  SYN +{}", winner.resends());
     }
-    let unmet = report.beside.unmet.iter().map(|(flag, _)| format!("  not --{flag}"));
+    let unmet = report.unmet.iter().map(|(flag, _)| format!("  not --{flag}"));
     line + &unmet.collect::<String>() + "\n"
 }
 
 fn headline(report: &Report, style: Style) -> String {
     let arrow = if style.unicode { "→" } else { "->" };
-    let total = report.beside.waited.as_ref().map_or(report.total, |waited| waited.took);
+    let total = report.waited.as_ref().map_or(report.total, |waited| waited.took);
     let (target, total) = (&report.subject.text, units::prose(total));
     let (winner, transport) = (report.winner(), transport(report));
     match (report.end, winner) {
@@ -99,8 +99,8 @@ fn headline(report: &Report, style: Style) -> String {
 
 /// What carries the bytes, and what protects them.
 fn transport(report: &Report) -> String {
-    let carrier = report.subject.carrier.name();
-    if report.subject.tls.is_some() { format!("{carrier}+tls") } else { carrier.to_owned() }
+    let transport = report.subject.transport.name();
+    if report.subject.tls.is_some() { format!("{transport}+tls") } else { transport.to_owned() }
 }
 
 /// What the winner did in the time that follows.
@@ -160,12 +160,12 @@ fn found(report: &Report) -> String {
 
 /// There are addresses, or there are none: nothing else is to be told.
 fn is_plain(query: &Query) -> bool {
-    matches!(query.verdict(), Verdict::Answered | Verdict::NoData | Verdict::NxDomain)
+    matches!(query.verdict(), QueryStatus::Answered | QueryStatus::NoData | QueryStatus::NxDomain)
 }
 
 /// By whose rules.
 fn policy_line(report: &Report) -> String {
-    if report.subject.carrier != Carrier::Tcp {
+    if report.subject.transport != TransportKind::Tcp {
         return String::new();
     }
     format!("  policy   {}\n", report.subject.policy.describe())
@@ -284,7 +284,7 @@ fn sum(report: &Report) -> String {
     let (Some(winner), Some(stagger)) = (report.winner(), report.cost()) else {
         return String::new();
     };
-    let own = report.subject.carrier.name();
+    let own = report.subject.transport.name();
     let awaited = report.awaited().map(Query::type_names).unwrap_or_default();
     let parts = [
         ("resolve".to_owned(), report.answered_at()),
@@ -303,7 +303,7 @@ fn sum(report: &Report) -> String {
 }
 
 fn waited_line(report: &Report) -> String {
-    let Some(waited) = &report.beside.waited else { return String::new() };
+    let Some(waited) = &report.waited else { return String::new() };
     let seen: Vec<String> =
         waited.seen.iter().map(|(what, count)| format!("{what} {count}x")).collect();
     let seen = if seen.is_empty() { "nothing before".to_owned() } else { seen.join(", ") };

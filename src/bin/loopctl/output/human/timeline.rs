@@ -5,7 +5,7 @@ use std::time::Duration;
 use loopctl::TlsErrorKind;
 
 use crate::output::units;
-use crate::report::{Attempt, Outcome, Report, Secured};
+use crate::report::{Attempt, Outcome, Report, TlsReport};
 
 /// Fewer columns than this show nothing worth looking at.
 pub(crate) const NARROWEST: usize = 12;
@@ -48,7 +48,7 @@ impl Timeline {
 
     /// Nothing is drawn narrower than one column, so that a quick answer can be seen. What follows an attempt is
     /// its TLS.
-    pub(crate) fn bar(&self, attempt: &Attempt, tls: Option<&Secured>) -> String {
+    pub(crate) fn bar(&self, attempt: &Attempt, tls: Option<&TlsReport>) -> String {
         let glyphs = &self.glyphs;
         let secured = tls.and_then(|tls| Some((tls.ended?, tls.failure.as_ref())));
         let most = self.columns - usize::from(secured.is_some());

@@ -7,18 +7,18 @@ use loopctl::{CertificateProblem, TlsErrorKind, TlsVerdict};
 
 use crate::config::StartTls;
 use crate::output::units;
-use crate::report::certificate::{Certificate, Said};
-use crate::report::{Report, Secured, TlsFailure};
+use crate::report::certificate::{Certificate, ParsedCertificate};
+use crate::report::{Report, TlsFailure, TlsReport};
 use crate::util::style::Style;
 
 /// A line for each step, and one for the peer's certificate.
 pub(crate) fn lines(report: &Report, style: Style) -> String {
-    let Some(tls) = &report.beside.tls else { return String::new() };
+    let Some(tls) = &report.tls else { return String::new() };
     dialogue_line(tls) + &handshake_line(report, tls, style) + &certificate_line(report, tls, style)
 }
 
 /// What became of an attempt in its handshake, and how long that took; `lost`: what one is called that was given up.
-pub(crate) fn outcome(tls: &Secured, failure: &TlsFailure, lost: &str) -> String {
+pub(crate) fn outcome(tls: &TlsReport, failure: &TlsFailure, lost: &str) -> String {
     let took = units::column(tls.took().unwrap_or_default());
     let silent = if tls.first_byte.is_some() { "in TLS" } else { "TLS silent" };
     match failure.kind {
@@ -34,12 +34,12 @@ pub(crate) fn outcome(tls: &Secured, failure: &TlsFailure, lost: &str) -> String
 
 /// The certificates as they were received: in full where that was asked for, in short where one is at fault.
 pub(crate) fn chain(report: &Report, style: Style, in_full: bool) -> String {
-    let Some(tls) = &report.beside.tls else { return String::new() };
+    let Some(tls) = &report.tls else { return String::new() };
     let is_refused = tls.failure.is_some() && tls.problem().is_some();
     if tls.chain.is_empty() || !(in_full || is_refused) {
         return String::new();
     }
-    let now = report.began.wall;
+    let now = report.started_at.wall;
     let certificates = tls.chain.iter().enumerate();
     let certificates = certificates.map(|(at, certificate)| match in_full {
         true => in_words(at, certificate, now, style),
@@ -50,22 +50,22 @@ pub(crate) fn chain(report: &Report, style: Style, in_full: bool) -> String {
 
 /// What the time after the race is made of.
 pub(crate) fn parts(report: &Report) -> impl Iterator<Item = (&'static str, Duration)> {
-    let tls = report.beside.tls.as_ref();
-    let dialogue = tls.and_then(|tls| tls.dialogue.as_ref());
-    let dialogue = dialogue.map(|dialogue| (protocol(dialogue.protocol), dialogue.took));
-    let handshake = tls.and_then(Secured::took).map(|took| ("tls", took));
-    dialogue.into_iter().chain(handshake)
+    let tls = report.tls.as_ref();
+    let starttls = tls.and_then(|tls| tls.starttls.as_ref());
+    let starttls = starttls.map(|starttls| (protocol(starttls.protocol), starttls.took));
+    let handshake = tls.and_then(TlsReport::took).map(|took| ("tls", took));
+    starttls.into_iter().chain(handshake)
 }
 
-fn dialogue_line(tls: &Secured) -> String {
-    let Some(dialogue) = &tls.dialogue else { return String::new() };
-    let name = protocol(dialogue.protocol);
-    let greeting = dialogue.greeting.as_deref().unwrap_or_default();
-    let line = format!("  {name:<8} {} ms  {greeting}", units::column(dialogue.took));
+fn dialogue_line(tls: &TlsReport) -> String {
+    let Some(starttls) = &tls.starttls else { return String::new() };
+    let name = protocol(starttls.protocol);
+    let greeting = starttls.greeting.as_deref().unwrap_or_default();
+    let line = format!("  {name:<8} {} ms  {greeting}", units::column(starttls.took));
     line.trim_end().to_owned() + "\n"
 }
 
-fn handshake_line(report: &Report, tls: &Secured, style: Style) -> String {
+fn handshake_line(report: &Report, tls: &TlsReport, style: Style) -> String {
     let took =
         tls.took().map_or_else(|| "-".to_owned(), |took| format!("{} ms", units::column(took)));
     let offers = report.subject.tls.as_ref().is_some_and(|wanted| wanted.offers_alpn);
@@ -96,7 +96,7 @@ pub(crate) fn alpn(name: Option<&[u8]>) -> Option<String> {
     name.map(|name| units::printable(&String::from_utf8_lossy(name)))
 }
 
-fn certificate_line(report: &Report, tls: &Secured, style: Style) -> String {
+fn certificate_line(report: &Report, tls: &TlsReport, style: Style) -> String {
     let Some(own) = tls.chain.first() else { return String::new() };
     let name = report.subject.tls.as_ref().and_then(|wanted| wanted.name.as_deref());
     let (words, color) = match (&tls.peer.verdict, name) {
@@ -106,7 +106,8 @@ fn certificate_line(report: &Report, tls: &Secured, style: Style) -> String {
         _ => ("not checked".to_owned(), AnsiColor::Yellow),
     };
     let verdict = style.paint(color.on_default(), &words);
-    let left = own.said.as_ref().map_or_else(String::new, |said| left(said, report.began.wall));
+    let left =
+        own.parsed.as_ref().map_or_else(String::new, |parsed| left(parsed, report.started_at.wall));
     // Who is not connected because of it is told elsewhere.
     let doubt = tls.doubt().filter(|_| tls.failure.is_none());
     let doubt = doubt.map_or_else(String::new, |doubt| format!("           {doubt}\n"));
@@ -123,39 +124,39 @@ fn fault(problem: CertificateProblem) -> &'static str {
 }
 
 /// `89 d left`, or since when it is none any more.
-fn left(said: &Said, now: SystemTime) -> String {
-    if let Ok(ahead) = said.valid.not_before.duration_since(now)
+fn left(parsed: &ParsedCertificate, now: SystemTime) -> String {
+    if let Ok(ahead) = parsed.valid.not_before.duration_since(now)
         && ahead > Duration::ZERO
     {
         return format!("valid in {}", units::long(ahead));
     }
-    match said.left(now) {
+    match parsed.left(now) {
         Ok(left) => format!("{} left", units::long(left)),
         Err(ago) => format!("expired {} ago", units::long(ago)),
     }
 }
 
 fn in_short(at: usize, certificate: &Certificate, now: SystemTime, style: Style) -> String {
-    let left = certificate.said.as_ref().map_or_else(String::new, |said| left(said, now));
+    let left = certificate.parsed.as_ref().map_or_else(String::new, |parsed| left(parsed, now));
     units::fit(&format!("  {}  {}  {left}", at + 1, certificate.short_name()), style.width)
 }
 
 fn in_words(at: usize, certificate: &Certificate, now: SystemTime, style: Style) -> String {
-    let name = certificate.said.as_ref().map(|said| said.subject_or_name().to_owned());
+    let name = certificate.parsed.as_ref().map(|parsed| parsed.subject_or_name().to_owned());
     let name = name.unwrap_or_else(|| certificate.short_name());
     let mut lines = vec![format!("  {}  {name}", at + 1)];
-    if let Some(said) = &certificate.said {
-        let dates = [said.valid.not_before, said.valid.not_after].map(units::date);
-        lines.push(format!("     issuer  {}", said.issuer));
-        lines.push(match said.names.as_slice() {
+    if let Some(parsed) = &certificate.parsed {
+        let dates = [parsed.valid.not_before, parsed.valid.not_after].map(units::date);
+        lines.push(format!("     issuer  {}", parsed.issuer));
+        lines.push(match parsed.names.as_slice() {
             [] => "     names   none".to_owned(),
             names => format!("     names   {}", names.join("  ")),
         });
-        lines.push(format!("     valid   {} to {}  {}", dates[0], dates[1], left(said, now)));
-        lines.push(format!("     key     {}  signed with {}", said.key, said.signature));
+        lines.push(format!("     valid   {} to {}  {}", dates[0], dates[1], left(parsed, now)));
+        lines.push(format!("     key     {}  signed with {}", parsed.key, parsed.signature));
     }
     lines.push(format!("     sha256  {}", certificate.sha256));
-    let pin = certificate.said.as_ref().and_then(|said| said.pin.as_ref());
+    let pin = certificate.parsed.as_ref().and_then(|parsed| parsed.pin.as_ref());
     lines.extend(pin.map(|pin| format!("     pin     sha256//{pin}")));
     lines.iter().map(|line| units::fit(line, style.width)).collect()
 }

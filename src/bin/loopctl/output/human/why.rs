@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::diagnose::why::{Blame, Why, why};
+use crate::diagnose::why::{CausedBy, Finding, findings};
 use crate::output::units;
 use crate::report::Report;
 use crate::util::style::Style;
@@ -18,7 +18,7 @@ pub(crate) fn lines(report: &Report, style: Style) -> String {
     if report.winner().is_none() {
         return String::new();
     }
-    let mut reasons = together(why(report).into_iter().filter(is_worth_telling));
+    let mut reasons = together(findings(report).into_iter().filter(is_worth_telling));
     while reasons.len() > MOST {
         let least = (0..reasons.len()).min_by_key(|at| weight(&reasons[*at]));
         reasons.remove(least.unwrap_or_default());
@@ -30,21 +30,21 @@ pub(crate) fn lines(report: &Report, style: Style) -> String {
         .collect()
 }
 
-fn is_worth_telling(why: &Why) -> bool {
+fn is_worth_telling(why: &Finding) -> bool {
     matches!(why.kind, "no_source_address" | "gai_conf" | "late_start") || why.cost >= TRIFLE
 }
 
 /// What explains the family goes before what explains the time.
-fn weight(why: &Why) -> (bool, Duration) {
-    (!matches!(why.blame, Blame::Attempt(_)), why.cost)
+fn weight(why: &Finding) -> (bool, Duration) {
+    (!matches!(why.caused_by, CausedBy::Attempt(_)), why.cost)
 }
 
 /// Attempts with the same fate are told together.
-fn together(reasons: impl Iterator<Item = Why>) -> Vec<Why> {
-    let mut kept: Vec<(Why, u32)> = Vec::new();
+fn together(reasons: impl Iterator<Item = Finding>) -> Vec<Finding> {
+    let mut kept: Vec<(Finding, u32)> = Vec::new();
     for why in reasons {
         let alike = kept.iter_mut().find(|(other, _)| {
-            matches!((other.blame, why.blame), (Blame::Attempt(_), Blame::Attempt(_)))
+            matches!((other.caused_by, why.caused_by), (CausedBy::Attempt(_), CausedBy::Attempt(_)))
                 && other.kind == why.kind
         });
         match alike {
@@ -57,12 +57,12 @@ fn together(reasons: impl Iterator<Item = Why>) -> Vec<Why> {
     }
     let joined = kept.into_iter().map(|(why, count)| match count {
         1 => why,
-        _ => Why { text: several(&why, count), ..why },
+        _ => Finding { text: several(&why, count), ..why },
     });
     joined.collect()
 }
 
-fn several(why: &Why, count: u32) -> String {
+fn several(why: &Finding, count: u32) -> String {
     let each = units::prose(why.cost / count);
     match why.kind {
         "silent" => format!("{count} addresses silent for {each} each"),
@@ -72,7 +72,7 @@ fn several(why: &Why, count: u32) -> String {
     }
 }
 
-fn sentence(why: &Why) -> String {
+fn sentence(why: &Finding) -> String {
     let cost = units::prose(why.cost);
     // Where it is what was waited for, it has been said.
     match why.cost >= TRIFLE && !why.text.contains(&cost) {

@@ -8,27 +8,27 @@ use serde_json::{Value, json};
 
 use super::connect::{AddressRecord, ErrorRecord};
 use super::events::reason;
-use crate::diagnose::prediction::{Begun, End, Forecast, How};
+use crate::diagnose::prediction::{End, PredictedResult, PredictedStart, Prediction};
 use crate::exit::Exit;
 use crate::output::human::compare::client;
 use crate::output::units::ms;
 use crate::report::Report;
 use crate::report::compare::{
-    Comparison, Lookup, LookupEnd, Measured, Mismatch, Probe, Row, Survey,
+    Comparison, Lookup, LookupEnd, Measured, Measurement, Mismatch, Probe, Row,
 };
 
 /// `null` where nothing was compared.
 pub(crate) fn compare(report: &Report) -> Option<Value> {
-    let comparison = report.beside.compare.as_ref()?;
-    let Comparison { survey, rows, is_live } = &**comparison;
+    let comparison = report.comparison.as_ref()?;
+    let Comparison { measurement, rows, is_live } = &**comparison;
     let limit = report.subject.timeout;
     Some(json!({
         "live": is_live,
-        "probe_timeout_ms": ms(survey.patience),
-        "kernel_timeout_ms": ms(survey.kernel),
+        "probe_timeout_ms": ms(measurement.patience),
+        "kernel_timeout_ms": ms(measurement.kernel),
         "probes": {
-            "queries": survey.lookups.iter().map(|it| query(it, survey)).collect::<Vec<_>>(),
-            "addresses": survey.probes.iter().map(|it| address(it, report)).collect::<Vec<_>>(),
+            "queries": measurement.lookups.iter().map(|it| query(it, measurement)).collect::<Vec<_>>(),
+            "addresses": measurement.probes.iter().map(|it| address(it, report)).collect::<Vec<_>>(),
         },
         "policies": rows.iter().map(|row| policy(row, limit)).collect::<Vec<_>>(),
     }))
@@ -48,7 +48,7 @@ pub(crate) fn error(own: &Row, exit: Exit) -> ErrorRecord {
     ErrorRecord::plain(kind, format!("by the policy {}: {why}", own.name))
 }
 
-fn query(lookup: &Lookup, survey: &Survey) -> Value {
+fn query(lookup: &Lookup, measurement: &Measurement) -> Value {
     let (result, error) = match &lookup.end {
         LookupEnd::Found(_) => ("answered", None),
         LookupEnd::Failed { answer, message } => {
@@ -76,7 +76,7 @@ fn query(lookup: &Lookup, survey: &Survey) -> Value {
     };
     json!({
         "types": types,
-        "via": if survey.is_dns { "dns" } else { "system" },
+        "via": if measurement.is_dns { "dns" } else { "system" },
         "start_ms": ms(lookup.start),
         "duration_ms": ms(lookup.took),
         "result": result,
@@ -109,31 +109,31 @@ fn policy(row: &Row, limit: Duration) -> Value {
         "name": row.name,
         "client": client(row.name),
         "selected": row.is_own,
-        "predicted": predicted(&row.forecast),
+        "predicted": predicted(&row.prediction),
         "measured": row.measured.as_ref().map(measured),
         "matches": row.measured.as_ref().map(|_| mismatch.is_none()),
         "mismatch": mismatch.map(words),
     })
 }
 
-fn predicted(forecast: &Forecast) -> Value {
-    let (mut record, silence) = match forecast.certain_until {
-        None => (ending(forecast.end), None),
-        Some(_) => (ending(None), forecast.end.map(|end| ending(Some(end)))),
+fn predicted(prediction: &Prediction) -> Value {
+    let (mut record, silence) = match prediction.certain_until {
+        None => (ending(prediction.end), None),
+        Some(_) => (ending(None), prediction.end.map(|end| ending(Some(end)))),
     };
-    record["at_least_ms"] = forecast.certain_until.map(ms).into();
+    record["at_least_ms"] = prediction.certain_until.map(ms).into();
     record["if_silent"] = json!(silence);
-    record["starts"] = forecast.starts.iter().map(start).collect();
+    record["starts"] = prediction.starts.iter().map(start).collect();
     record
 }
 
 fn ending(end: Option<End>) -> Value {
     let (outcome, to) = match end.map(|end| end.how) {
         None => ("unknown", None),
-        Some(How::Connects(to)) => ("success", Some(to)),
-        Some(How::NoTls(to)) => ("no_tls", Some(to)),
-        Some(How::NotResolved) => ("not_resolved", None),
-        Some(How::AllFail) => ("failure", None),
+        Some(PredictedResult::Connects(to)) => ("success", Some(to)),
+        Some(PredictedResult::NoTls(to)) => ("no_tls", Some(to)),
+        Some(PredictedResult::NotResolved) => ("not_resolved", None),
+        Some(PredictedResult::AllFail) => ("failure", None),
     };
     json!({
         "outcome": outcome,
@@ -143,7 +143,7 @@ fn ending(end: Option<End>) -> Value {
     })
 }
 
-fn start(begun: &Begun) -> Value {
+fn start(begun: &PredictedStart) -> Value {
     json!({
         "ip": begun.to.ip().to_string(),
         "port": begun.to.port(),

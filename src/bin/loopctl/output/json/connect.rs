@@ -10,11 +10,13 @@ use serde_json::{Value, json};
 use super::events;
 use crate::diagnose::cause;
 use crate::diagnose::cause::Cause;
-use crate::diagnose::why::{Blame, Why, why};
+use crate::diagnose::why::{CausedBy, Finding, findings};
 use crate::exit::Exit;
 use crate::output::units::ms;
-use crate::report::series::{AddressStats, Series, Times};
-use crate::report::{Attempt, End, Outcome, Relayed, Report, Secured, Subject, Via, Waited};
+use crate::report::repeat::{AddressStats, RepeatReport, Times};
+use crate::report::{
+    Attempt, End, Outcome, RelayReport, Report, Subject, TlsReport, Via, WaitReport,
+};
 
 pub(crate) use super::tls::version as tls_version;
 
@@ -105,7 +107,7 @@ pub(crate) fn document(report: &Report) -> Value {
         target: &subject.text,
         host: subject.host.as_deref(),
         port: subject.port,
-        start: humantime::format_rfc3339_micros(report.began.wall).to_string(),
+        start: humantime::format_rfc3339_micros(report.started_at.wall).to_string(),
         outcome: outcome(report),
         end: if is_interrupted(report) { "interrupted" } else { "completed" },
         exit_code: report.exit().code(),
@@ -119,11 +121,11 @@ pub(crate) fn document(report: &Report) -> Value {
         selected: report.selected.map(|number| number + 1),
         tls: super::tls::tls(report),
         tcp_info: report.winner().and_then(|winner| winner.tcp).map(TcpRecord::from),
-        transport: subject.carrier.name(),
-        relay: report.beside.relay.as_ref().map(relay),
-        slow_callbacks: slow_callbacks(&report.beside.slow),
+        transport: subject.transport.name(),
+        relay: report.relay.as_ref().map(relay),
+        slow_callbacks: slow_callbacks(&report.slow),
         unmet: unmet(report),
-        waited: report.beside.waited.as_ref().map(waited),
+        waited: report.waited.as_ref().map(waited),
         compare: super::compare::compare(report),
         error: error(report),
     };
@@ -136,13 +138,13 @@ fn attempts(report: &Report) -> Vec<AttemptRecord> {
 }
 
 fn reasons(report: &Report) -> Vec<Value> {
-    let record = |why: Why| {
-        let (attempt, family, query) = match why.blame {
-            Blame::Attempt(number) => (Some(number + 1), None, None),
-            Blame::Family(Family::Inet6) => (None, Some("ipv6"), None),
-            Blame::Family(_) => (None, Some("ipv4"), None),
-            Blame::Query(Family::Inet6) => (None, None, Some("AAAA")),
-            Blame::Query(_) => (None, None, Some("A")),
+    let record = |why: Finding| {
+        let (attempt, family, query) = match why.caused_by {
+            CausedBy::Attempt(number) => (Some(number + 1), None, None),
+            CausedBy::Family(Family::Inet6) => (None, Some("ipv6"), None),
+            CausedBy::Family(_) => (None, Some("ipv4"), None),
+            CausedBy::Query(Family::Inet6) => (None, None, Some("AAAA")),
+            CausedBy::Query(_) => (None, None, Some("A")),
         };
         json!({
             "kind": why.kind,
@@ -153,10 +155,10 @@ fn reasons(report: &Report) -> Vec<Value> {
             "message": why.text,
         })
     };
-    why(report).into_iter().map(record).collect()
+    findings(report).into_iter().map(record).collect()
 }
 
-fn relay(relay: &Relayed) -> Value {
+fn relay(relay: &RelayReport) -> Value {
     json!({
         "bytes_sent": relay.sent,
         "bytes_received": relay.received,
@@ -168,12 +170,12 @@ fn relay(relay: &Relayed) -> Value {
 
 /// The race, or what went over the connection that it gave.
 fn is_interrupted(report: &Report) -> bool {
-    let relay = report.beside.relay.as_ref();
+    let relay = report.relay.as_ref();
     matches!(report.end, End::Interrupted(_))
         || relay.is_some_and(|relay| relay.end == "interrupted")
 }
 
-fn relay_error(relay: &Relayed) -> Option<ErrorRecord> {
+fn relay_error(relay: &RelayReport) -> Option<ErrorRecord> {
     relay.failure.as_ref().map(|(what, failure)| failed(what, failure))
 }
 
@@ -256,18 +258,18 @@ pub(crate) fn slow_callbacks(slow: &SlowLog) -> Vec<Value> {
 }
 
 fn unmet(report: &Report) -> Vec<Value> {
-    let unmet = report.beside.unmet.iter();
+    let unmet = report.unmet.iter();
     unmet.map(|(flag, why)| json!({ "expectation": flag, "message": why })).collect()
 }
 
-fn waited(waited: &Waited) -> Value {
+fn waited(waited: &WaitReport) -> Value {
     let seen: Vec<_> =
         waited.seen.iter().map(|(what, count)| json!({ "what": what, "count": count })).collect();
     json!({ "duration_ms": ms(waited.took), "seen": seen })
 }
 
 /// The document of many tries: `schemas/repeat.v1.json`.
-pub(crate) fn repeat(series: &Series, took: Duration, tries: Option<&[Value]>) -> Value {
+pub(crate) fn repeat(series: &RepeatReport, took: Duration, tries: Option<&[Value]>) -> Value {
     let addresses: Vec<Value> = series.addresses.iter().map(address_stats).collect();
     let mut document = json!({
         "schema": "loopctl.repeat.v1",
@@ -276,8 +278,8 @@ pub(crate) fn repeat(series: &Series, took: Duration, tries: Option<&[Value]>) -
         "end": if series.interrupted.is_some() { "interrupted" } else { "completed" },
         "exit_code": series.exit().code(),
         "duration_ms": ms(took),
-        "tries": series.tries.done,
-        "connected": series.tries.connected,
+        "tries": series.runs.done,
+        "connected": series.runs.connected,
         "times": times(&series.times),
         "won_by": { "ipv4": series.won_by(Family::Inet), "ipv6": series.won_by(Family::Inet6) },
         "addresses": addresses,
@@ -375,7 +377,7 @@ impl AttemptRecord {
             Outcome::Failure(phase, _) => Some(phase.to_string()),
             _ => None,
         };
-        let tls = report.tls_of(number).and_then(Secured::took);
+        let tls = report.tls_of(number).and_then(TlsReport::took);
         Self {
             attempt_id: number + 1,
             address: AddressRecord::from(&attempt.address),
@@ -383,7 +385,7 @@ impl AttemptRecord {
             start_ms: ms(attempt.start),
             reason: events::reason(attempt.schedule.reason),
             after: attempt.schedule.after().map(|number| number + 1),
-            slip_ms: ms(attempt.schedule.slip),
+            slip_ms: ms(attempt.schedule.start_lag),
             duration_ms: ms(attempt.took),
             tls_ms: tls.map(ms),
             result: attempt.outcome.name(),

@@ -14,8 +14,8 @@ use super::connect::{AddressRecord, success};
 use crate::diagnose::cause::Cause;
 use crate::output::units;
 use crate::output::units::ms;
-use crate::report::query::{QueryEnd, Verdict, types};
-use crate::report::{Carrier, End, Outcome, Report, Secured, Subject, TlsFailure, Via};
+use crate::report::query::{QueryOutcome, QueryStatus, types};
+use crate::report::{End, Outcome, Report, Subject, TlsFailure, TlsReport, TransportKind, Via};
 
 /// The records that one event gives; `report` has heard it already.
 pub(crate) fn records(session: &str, event: &Event, report: &Report) -> Vec<Value> {
@@ -109,8 +109,8 @@ pub(crate) fn query_records(session: &str, event: &DnsEvent, report: &Report) ->
 /// The record that opens a session: the rules in force.
 pub(crate) fn config_set(session: &str, subject: &Subject, prefer: Option<Family>) -> Value {
     let Policy { connection_attempt_delay, interleave, max_parallel, .. } = &*subject.policy;
-    let success = match (subject.carrier, success(subject)) {
-        (Carrier::Udp, _) => "not_refused",
+    let success = match (subject.transport, success(subject)) {
+        (TransportKind::Udp, _) => "not_refused",
         (_, "tls") => "tls_connected",
         _ => "tcp_connected",
     };
@@ -180,7 +180,7 @@ fn tls_event(kind: &EventKind, report: &Report) -> Option<(&'static str, Value)>
 
 fn handshake(report: &Report, attempt: Option<usize>) -> Value {
     let raced = attempt.and_then(|number| report.tls_of(number));
-    let Some(tls) = raced.or(report.beside.tls.as_ref()) else { return json!({}) };
+    let Some(tls) = raced.or(report.tls.as_ref()) else { return json!({}) };
     let info = tls.info.as_deref();
     let failure = tls.failure.as_ref();
     without_nulls(json!({
@@ -203,19 +203,20 @@ fn of_system(report: &Report, family: Family, record: impl Fn(&str, Value) -> Va
     let qtypes: Vec<String> = types.iter().rev().map(ToString::to_string).collect();
     let data = json!({ "dns_id": id(place), "hostname": query.name });
     let data = match &query.end {
-        QueryEnd::Pending if report.resolve.error.is_none() => {
+        QueryOutcome::Pending if report.resolve.error.is_none() => {
             let asked = json!({ "qtypes": qtypes });
             return vec![record("dns_query_started", joined(data, asked))];
         }
-        QueryEnd::System(found) => {
+        QueryOutcome::System(found) => {
             let results: Vec<Value> = addresses(found).collect();
             joined(data, json!({ "results": results, "answer_type": "positive" }))
         }
         end => {
-            let is_negative = matches!(query.verdict(), Verdict::NxDomain | Verdict::NoData);
+            let is_negative =
+                matches!(query.verdict(), QueryStatus::NxDomain | QueryStatus::NoData);
             let kind = if is_negative { "negative" } else { "error" };
             let message = match end {
-                QueryEnd::Canceled => Some("canceled".to_owned()),
+                QueryOutcome::Canceled => Some("canceled".to_owned()),
                 _ => query.failure().or_else(|| report.resolve.error.clone()),
             };
             let results: [Value; 0] = [];
@@ -226,7 +227,7 @@ fn of_system(report: &Report, family: Family, record: impl Fn(&str, Value) -> Va
         }
     };
     let took = match query.end {
-        QueryEnd::Pending => report.resolve.took.unwrap_or_default(),
+        QueryOutcome::Pending => report.resolve.took.unwrap_or_default(),
         _ => query.took,
     };
     let took = json!({ "duration_ms": whole_ms(took) });
@@ -284,7 +285,7 @@ fn started(
         "transport": transport(report),
         "reason": reason(why),
         "after_attempt_id": schedule.and_then(|schedule| schedule.after()).map(id),
-        "slip_ms": schedule.map(|schedule| ms(schedule.slip)),
+        "slip_ms": schedule.map(|schedule| ms(schedule.start_lag)),
     }));
     scheduled.into_iter().chain([record("attempt_started", data)]).collect()
 }
@@ -340,7 +341,7 @@ fn outcome(number: usize, report: &Report) -> Value {
         "result": attempt.outcome.name(),
         "error_code": code,
         "connect_duration_ms": whole_ms(attempt.took),
-        "tls_duration_ms": report.tls_of(number).and_then(Secured::took).map(whole_ms),
+        "tls_duration_ms": report.tls_of(number).and_then(TlsReport::took).map(whole_ms),
         "local": attempt.socket.local.map(|local| local.to_string()),
         "syn_retransmits": attempt.resends(),
     }))
@@ -363,7 +364,7 @@ fn abort(reason: AbortReason) -> &'static str {
 
 /// The draft knows no Unix sockets.
 fn transport(report: &Report) -> &'static str {
-    if report.subject.carrier == Carrier::Udp { "udp" } else { "tcp" }
+    if report.subject.transport == TransportKind::Udp { "udp" } else { "tcp" }
 }
 
 /// The draft numbers attempts with texts.

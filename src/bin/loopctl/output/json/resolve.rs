@@ -9,7 +9,7 @@ use crate::output::units::ms;
 use crate::report::names::{NameEnd, NameReport, is_signature};
 use crate::report::order::AddressRow;
 use crate::report::proof;
-use crate::report::query::{Purpose, Queries, Query, QueryEnd, Verdict};
+use crate::report::query::{Queries, Query, QueryOutcome, QueryRole, QueryStatus};
 use crate::report::trace::{Hop, Step};
 
 /// One name's document, keys in the order in which people look for them.
@@ -28,7 +28,7 @@ pub(crate) fn document(report: &NameReport) -> Value {
         "name": subject.text,
         "ascii_name": subject.name,
         "port": subject.port,
-        "start": humantime::format_rfc3339_micros(report.began.wall).to_string(),
+        "start": humantime::format_rfc3339_micros(report.started_at.wall).to_string(),
         "outcome": report.end.name(),
         "end": if is_interrupted { "interrupted" } else { "completed" },
         "exit_code": report.exit().code(),
@@ -37,7 +37,7 @@ pub(crate) fn document(report: &NameReport) -> Value {
         "addresses": addresses,
         "records": records,
         "trace": report.hops.iter().map(hop).collect::<Vec<_>>(),
-        "slow_callbacks": slow_callbacks(&report.beside.slow),
+        "slow_callbacks": slow_callbacks(&report.slow),
         "error": error(report),
     })
 }
@@ -57,9 +57,9 @@ fn query_with_proof(query: &Query) -> Value {
             *answer = with_proof(answer.take(), proof);
         }
     }
-    value["purpose"] = match query.purpose {
-        Purpose::Answer => "answer",
-        Purpose::Verification => "verification",
+    value["purpose"] = match query.role {
+        QueryRole::Answer => "answer",
+        QueryRole::Verification => "verification",
     }
     .into();
     value["dnssec"] = query.validation().map_or(Value::Null, |known| {
@@ -79,7 +79,7 @@ fn with_proof(mut record: Value, known: Option<&DnsSetProof>) -> Value {
 
 fn query(query: &Query) -> Value {
     let answer = query.answer();
-    let (server, transport) = match &query.course.server {
+    let (server, transport) = match &query.progress.server {
         Some((server, transport)) => (Some(server.endpoint()), Some(transport.to_string())),
         None => (None, None),
     };
@@ -90,7 +90,7 @@ fn query(query: &Query) -> Value {
             "authentic": answer.flags.authentic,
         })
     });
-    let is_negative = matches!(query.verdict(), Verdict::NxDomain | Verdict::NoData);
+    let is_negative = matches!(query.verdict(), QueryStatus::NxDomain | QueryStatus::NoData);
     let negative = answer.filter(|_| is_negative).and_then(DnsAnswer::ttl);
     json!({
         "via": if query.is_of_system() { "system" } else { "dns" },
@@ -103,9 +103,9 @@ fn query(query: &Query) -> Value {
         "result": query.verdict().name(),
         "rcode": answer.map(|answer| answer.rcode.to_string()),
         "flags": flags,
-        "truncated": query.course.truncated,
-        "retries": query.course.retries,
-        "ignored": query.course.ignored,
+        "truncated": query.progress.truncated,
+        "retries": query.progress.retries,
+        "ignored": query.progress.ignored,
         "answers": answers(query),
         "negative_ttl": negative.map(|ttl| ttl.as_secs()),
         "signed": answer.map(is_signed),
@@ -119,7 +119,7 @@ fn is_signed(answer: &DnsAnswer) -> bool {
 }
 
 fn answers(query: &Query) -> Vec<Value> {
-    if let QueryEnd::System(texts) = &query.end {
+    if let QueryOutcome::System(texts) = &query.end {
         let told = |data: &String| {
             let record_type = match query.types.as_slice() {
                 [RecordType::Ptr] => "PTR",
@@ -146,14 +146,14 @@ fn record(record: &DnsRecord) -> Value {
 fn failure(query: &Query) -> Option<Value> {
     let message = query.failure()?;
     let name = match (&query.end, query.answer()) {
-        (QueryEnd::SystemFailed { symbol, .. }, _) => symbol.map(str::to_owned),
-        (_, Some(_)) if query.verdict() == Verdict::NoData => Some("NODATA".to_owned()),
+        (QueryOutcome::SystemFailed { symbol, .. }, _) => symbol.map(str::to_owned),
+        (_, Some(_)) if query.verdict() == QueryStatus::NoData => Some("NODATA".to_owned()),
         (_, Some(answer)) => Some(answer.rcode.to_string()),
         _ => None,
     };
     let kind = match (query.verdict(), &query.end) {
-        (Verdict::Timeout, _) => "timeout",
-        (_, QueryEnd::Interrupted) => "io",
+        (QueryStatus::Timeout, _) => "timeout",
+        (_, QueryOutcome::Interrupted) => "io",
         _ => "dns",
     };
     Some(json!({ "kind": kind, "errno": null, "name": name, "message": message }))
@@ -203,7 +203,7 @@ fn error(report: &NameReport) -> Option<Value> {
         }
         NameEnd::Failed(verdict) => verdict,
     };
-    let kind = if verdict == Verdict::Timeout { "timeout" } else { "dns" };
+    let kind = if verdict == QueryStatus::Timeout { "timeout" } else { "dns" };
     let failing = report.failing().and_then(failure);
     let name = failing.as_ref().map_or(Value::Null, |failing| failing["name"].clone());
     let message = failing

@@ -4,13 +4,13 @@ use loopctl::{CopyReason, SendfilePath};
 use serde_json::{Value, json};
 
 use super::connect;
-use crate::commands::sendfile::Sending;
+use crate::commands::sendfile::TransferReport;
 use crate::exit::Exit;
 use crate::output::units::ms;
 use crate::report::{End, Report};
 use crate::util::checksum::Algorithm;
 
-pub(crate) fn document(report: &Report, sending: &Sending) -> Value {
+pub(crate) fn document(report: &Report, sending: &TransferReport) -> Value {
     let went = &sending.went;
     let reason = match went.path {
         Some(SendfilePath::Copied(reason)) => Some(reason),
@@ -55,7 +55,7 @@ fn outcome(report: &Report) -> &'static str {
 }
 
 /// What failed of the transfer, or else of the connection.
-fn error(report: &Report, sending: &Sending) -> Value {
+fn error(report: &Report, sending: &TransferReport) -> Value {
     match &sending.end.failure {
         Some((what, failure)) => connect::failure(what, failure),
         None => connection(report)["error"].clone(),
@@ -65,6 +65,6 @@ fn error(report: &Report, sending: &Sending) -> Value {
 /// The document of the connection, which says nothing of what it was for.
 fn connection(report: &Report) -> Value {
     let mut alone = report.clone();
-    alone.beside.sending = None;
+    alone.transfer = None;
     connect::document(&alone)
 }

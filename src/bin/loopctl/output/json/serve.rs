@@ -157,7 +157,7 @@ fn socket(address: SocketAddr) -> Value {
 fn tls(info: &TlsInfo) -> Value {
     let client = info.peer.chain.first().map(|der| {
         let client = Certificate::new(der);
-        json!({"subject": client.said.as_ref().map(|said| &said.subject), "sha256": client.sha256})
+        json!({"subject": client.parsed.as_ref().map(|said| &said.subject), "sha256": client.sha256})
     });
     json!({
         "version": match info.version {

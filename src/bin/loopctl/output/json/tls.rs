@@ -10,11 +10,11 @@ use crate::diagnose::cause;
 use crate::output::human::tls::{alpn, protocol};
 use crate::output::units::{date, ms};
 use crate::report::certificate::Certificate;
-use crate::report::{Dialogue, Report, Secured, TlsFailure};
+use crate::report::{Report, StartTlsExchange, TlsFailure, TlsReport};
 
 /// `null` where TLS was not asked for, or there was no connection for it.
 pub(crate) fn tls(report: &Report) -> Option<Value> {
-    let (tls, wanted) = (report.beside.tls.as_ref()?, report.subject.tls.as_ref()?);
+    let (tls, wanted) = (report.tls.as_ref()?, report.subject.tls.as_ref()?);
     let info = tls.info.as_deref();
     // Addresses are never asked for by name (RFC 6066, section 3).
     let sni = wanted.name.as_deref().filter(|name| name.parse::<IpAddr>().is_err());
@@ -36,7 +36,7 @@ pub(crate) fn tls(report: &Report) -> Option<Value> {
         "problem_message": tls.doubt(),
         "peer": tls.chain.first().map(certificate),
         "chain": tls.chain.iter().map(certificate).collect::<Vec<_>>(),
-        "starttls": tls.dialogue.as_ref().map(dialogue),
+        "starttls": tls.starttls.as_ref().map(starttls),
         "error": tls.failure.as_ref().map(|failure| error(tls, failure)),
     }))
 }
@@ -48,7 +48,7 @@ pub(crate) fn version(version: TlsVersion) -> &'static str {
     }
 }
 
-pub(crate) fn result(tls: &Secured) -> &'static str {
+pub(crate) fn result(tls: &TlsReport) -> &'static str {
     match &tls.failure {
         Some(failure) => failure.result(),
         None if tls.info.is_some() => "success",
@@ -56,7 +56,7 @@ pub(crate) fn result(tls: &Secured) -> &'static str {
     }
 }
 
-fn verified(tls: &Secured) -> Option<bool> {
+fn verified(tls: &TlsReport) -> Option<bool> {
     match tls.peer.verdict {
         TlsVerdict::Verified => Some(true),
         TlsVerdict::Failed { .. } => Some(false),
@@ -77,30 +77,30 @@ fn problem(problem: CertificateProblem) -> &'static str {
 
 /// Of what is no X.509 only the hash is known.
 fn certificate(certificate: &Certificate) -> Value {
-    let said = certificate.said.as_deref();
+    let parsed = certificate.parsed.as_deref();
     json!({
-        "subject": said.map(|said| &said.subject),
-        "issuer": said.map(|said| &said.issuer),
-        "san": said.map(|said| said.names.clone()).unwrap_or_default(),
-        "not_before": said.map(|said| date(said.valid.not_before)),
-        "not_after": said.map(|said| date(said.valid.not_after)),
-        "key": said.map(|said| &said.key),
-        "signature": said.map(|said| &said.signature),
+        "subject": parsed.map(|parsed| &parsed.subject),
+        "issuer": parsed.map(|parsed| &parsed.issuer),
+        "san": parsed.map(|parsed| parsed.names.clone()).unwrap_or_default(),
+        "not_before": parsed.map(|parsed| date(parsed.valid.not_before)),
+        "not_after": parsed.map(|parsed| date(parsed.valid.not_after)),
+        "key": parsed.map(|parsed| &parsed.key),
+        "signature": parsed.map(|parsed| &parsed.signature),
         "sha256": certificate.sha256,
-        "pin_sha256": said.and_then(|said| said.pin.as_ref()),
+        "pin_sha256": parsed.and_then(|parsed| parsed.pin.as_ref()),
     })
 }
 
-fn dialogue(dialogue: &Dialogue) -> Value {
+fn starttls(starttls: &StartTlsExchange) -> Value {
     json!({
-        "protocol": protocol(dialogue.protocol),
-        "start_ms": ms(dialogue.start),
-        "duration_ms": ms(dialogue.took),
-        "greeting": dialogue.greeting,
+        "protocol": protocol(starttls.protocol),
+        "start_ms": ms(starttls.start),
+        "duration_ms": ms(starttls.took),
+        "greeting": starttls.greeting,
     })
 }
 
-pub(crate) fn error(tls: &Secured, failure: &TlsFailure) -> ErrorRecord {
+pub(crate) fn error(tls: &TlsReport, failure: &TlsFailure) -> ErrorRecord {
     let (errno, name) = (failure.failure.errno, failure.failure.name());
     ErrorRecord { kind: failure.json_kind(), errno, name, message: cause::of_tls(tls, failure) }
 }

@@ -6,7 +6,7 @@ use crate::output::human::compare::grid::{Cell, Grid};
 use crate::output::human::compare::result;
 use crate::output::units;
 use crate::report::Report;
-use crate::report::compare::{Comparison, Measured, Mismatch, Row, Survey};
+use crate::report::compare::{Comparison, Measured, Measurement, Mismatch, Row};
 use crate::util::style::Style;
 
 /// In the order in which they were run.
@@ -23,13 +23,13 @@ pub(crate) fn rows(report: &Report, comparison: &Comparison, style: Style) -> St
     let [mark, policy, predicted, ms, measured, took, why] = header.map(Cell::left);
     let mut grid = Grid::new([mark, policy, predicted, ms, measured, took, why]);
     for row in &comparison.rows {
-        let survey = &comparison.survey;
-        let (winner, ms, ansi) = result(row, survey);
-        let (measured, took) = of_run(row.measured.as_ref(), survey);
+        let measurement = &comparison.measurement;
+        let (winner, ms, ansi) = result(row, measurement);
+        let (measured, took) = of_run(row.measured.as_ref(), measurement);
         let mismatch = row.mismatch(report.subject.timeout);
         let words = match mismatch {
-            Some(mismatch) => words(mismatch, row, survey),
-            None => crate::output::human::compare::notes::why(row, survey),
+            Some(mismatch) => words(mismatch, row, measurement),
+            None => crate::output::human::compare::notes::why(row, measurement),
         };
         let warning = match mismatch {
             Some(_) => AnsiColor::Yellow.on_default().bold(),
@@ -53,13 +53,13 @@ fn narrow_rows(report: &Report, comparison: &Comparison, style: Style) -> String
     let [mark, policy, measured, took, why] = ["", "policy", "measured", "", ""].map(Cell::left);
     let mut grid = Grid::new([mark, policy, measured, took, why]);
     for row in &comparison.rows {
-        let survey = &comparison.survey;
-        let (winner, ms, ansi) = result(row, survey);
-        let (measured, took) = of_run(row.measured.as_ref(), survey);
+        let measurement = &comparison.measurement;
+        let (winner, ms, ansi) = result(row, measurement);
+        let (measured, took) = of_run(row.measured.as_ref(), measurement);
         let mismatch = row.mismatch(report.subject.timeout);
         let (words, ansi) = match mismatch {
             Some(mismatch) => (
-                format!("{}, predicted {winner} {ms}", words(mismatch, row, survey)),
+                format!("{}, predicted {winner} {ms}", words(mismatch, row, measurement)),
                 AnsiColor::Yellow.on_default().bold(),
             ),
             None => (format!("predicted {winner} {ms}"), ansi),
@@ -75,20 +75,20 @@ fn narrow_rows(report: &Report, comparison: &Comparison, style: Style) -> String
     grid.render(style)
 }
 
-fn of_run(measured: Option<&Measured>, survey: &Survey) -> (String, String) {
+fn of_run(measured: Option<&Measured>, measurement: &Measurement) -> (String, String) {
     let Some(measured) = measured else { return ("-".to_owned(), "-".to_owned()) };
     let took = units::column(measured.after);
     let who = match measured.to {
-        Some(to) => survey.label(to).to_owned(),
+        Some(to) => measurement.label(to).to_owned(),
         None => "fails".to_owned(),
     };
     (who, took)
 }
 
 /// What is otherwise than foretold.
-fn words(mismatch: Mismatch, row: &Row, survey: &Survey) -> String {
+fn words(mismatch: Mismatch, row: &Row, measurement: &Measurement) -> String {
     let to = row.measured.as_ref().and_then(|measured| measured.to);
-    let who = to.map_or_else(String::new, |to| match survey.probe(to) {
+    let who = to.map_or_else(String::new, |to| match measurement.probe(to) {
         Some(probe) => probe.label.clone(),
         None => to.ip().to_string(),
     });

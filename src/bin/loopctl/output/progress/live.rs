@@ -114,7 +114,7 @@ fn attempts(report: &Report, now: Instant, style: Style) -> Vec<String> {
 
 /// The winner's handshake is under way, or what goes before it.
 fn is_securing(report: &Report, number: usize) -> bool {
-    let tls = report.beside.tls.as_ref();
+    let tls = report.tls.as_ref();
     report.selected == Some(number) && tls.is_some_and(|tls| tls.ended.is_none())
 }
 
@@ -124,7 +124,7 @@ fn race(report: &Report, now: Instant, style: Style) -> String {
     let pending = report.attempts.iter().filter(|attempt| attempt.outcome == Outcome::Pending);
     let pending: Vec<String> = pending.map(|attempt| attempt.address.to_string()).collect();
     let what = match pending.as_slice() {
-        [] if report.beside.tls.is_some() => "no TLS yet".to_owned(),
+        [] if report.tls.is_some() => "no TLS yet".to_owned(),
         [] => "resolving".to_owned(),
         [only] if *only == report.subject.text => "no answer yet".to_owned(),
         several => several.join(" "),

@@ -18,7 +18,7 @@ use crate::report::{Comparison, End, Report, Via};
 use survey::Surveyor;
 
 impl Session {
-    /// A report of the survey, with what follows from it.
+    /// A report of the measurement, with what follows from it.
     pub(super) async fn compare(
         self: &Rc<Self>,
         event_loop: &LoopHandle,
@@ -31,12 +31,12 @@ impl Session {
         let this = Try { target, session, known: None, timeout, race };
         let report = Rc::new(RefCell::new(self.blank(event_loop, &this)));
         let surveyor = Surveyor::new(self, event_loop, &this, how.attempt_timeout, &report);
-        let survey = surveyor.run().await;
+        let measurement = surveyor.run().await;
         let mut report = report.borrow().clone();
-        let epoch = report.began.at;
+        let epoch = report.started_at.at;
         let mut comparison = match (self.cancelled(), &report.resolve.error) {
-            (None, None) => Comparison::new(survey, &race.policy, how.is_live, epoch),
-            _ => Comparison::unfinished(survey, how.is_live),
+            (None, None) => Comparison::new(measurement, &race.policy, how.is_live, epoch),
+            _ => Comparison::unfinished(measurement, how.is_live),
         };
         if how.is_live {
             self.run_each(event_loop, &this, &mut comparison).await;
@@ -78,19 +78,19 @@ impl RaceRequest {
 }
 
 impl Report {
-    /// Tells the survey as attempts of its own, and how the policy that was asked for ends.
+    /// Tells the measurement as attempts of its own, and how the policy that was asked for ends.
     fn conclude(&mut self, comparison: Comparison) {
-        let survey = &comparison.survey;
+        let measurement = &comparison.measurement;
         let mut attempts: Vec<_> =
-            survey.probes.iter().map(|probe| probe.attempt.clone()).collect();
+            measurement.probes.iter().map(|probe| probe.attempt.clone()).collect();
         attempts.sort_by_key(|attempt| attempt.start);
         self.resolve.candidates = attempts.iter().map(|attempt| attempt.address.clone()).collect();
         self.attempts = attempts;
         if matches!(self.resolve.via, Via::System | Via::Dns) {
             self.resolve.started = Some(std::time::Duration::ZERO);
-            self.resolve.took = survey.lookups.iter().map(|lookup| lookup.end()).max();
+            self.resolve.took = measurement.lookups.iter().map(|lookup| lookup.end()).max();
         }
-        let failed = survey.lookups.iter().find_map(|lookup| match &lookup.end {
+        let failed = measurement.lookups.iter().find_map(|lookup| match &lookup.end {
             LookupEnd::Failed { message, .. } => Some(message.clone()),
             LookupEnd::Silent => Some("no answer from the resolver".to_owned()),
             _ => None,
@@ -99,10 +99,10 @@ impl Report {
             self.resolve.error = failed;
         }
         if let Some(own) = comparison.own() {
-            let exit = own.exit(survey, self.subject.timeout);
+            let exit = own.exit(measurement, self.subject.timeout);
             let winner = match &own.measured {
                 Some(measured) => measured.to,
-                None => own.forecast.end.and_then(|end| end.to()),
+                None => own.prediction.end.and_then(|end| end.to()),
             };
             let selected = self.attempts.iter().position(|it| it.address.as_inet() == winner);
             self.end = match exit {
@@ -110,10 +110,9 @@ impl Report {
                 exit => End::Failed(exit),
             };
             self.selected = selected.filter(|_| exit == Exit::Success && winner.is_some());
-            let probe = winner.and_then(|winner| survey.probe(winner));
-            self.beside.tls =
-                probe.filter(|_| self.selected.is_some()).and_then(|it| it.tls.clone());
+            let probe = winner.and_then(|winner| measurement.probe(winner));
+            self.tls = probe.filter(|_| self.selected.is_some()).and_then(|it| it.tls.clone());
         }
-        self.beside.compare = Some(Box::new(comparison));
+        self.comparison = Some(Box::new(comparison));
     }
 }

@@ -12,7 +12,7 @@ use crate::commands::connect::Session;
 use crate::commands::connect::race::Try;
 use crate::config::RaceRequest;
 use crate::config::host_config;
-use crate::report::compare::{Lookup, LookupEnd, Probe, Survey};
+use crate::report::compare::{Lookup, LookupEnd, Measurement, Probe};
 use crate::report::{Report, Via};
 use crate::util::join_all::{Part, together};
 
@@ -50,7 +50,7 @@ impl<'a> Surveyor<'a> {
     }
 
     /// All questions at once, for the answer to one would hasten the next; each address as soon as it is known.
-    pub(super) async fn run(self) -> Survey {
+    pub(super) async fn run(self) -> Measurement {
         let via = self.report.borrow().resolve.via;
         let given = match via {
             Via::System | Via::Dns => self.look_up(via).await.map(|()| Vec::new()),
@@ -151,7 +151,7 @@ impl<'a> Surveyor<'a> {
         let this = Try { session, known, timeout, race: &self.race, ..self.this.clone() };
         let began = self.since_start();
         let mut report = self.session.race_once(self.event_loop, &this).await;
-        let (Some(mut attempt), tls) = (report.attempts.pop(), report.beside.tls.take()) else {
+        let (Some(mut attempt), tls) = (report.attempts.pop(), report.tls.take()) else {
             return;
         };
         attempt.start += began;
@@ -163,7 +163,7 @@ impl<'a> Surveyor<'a> {
         self.report.borrow().since_start(self.event_loop.time())
     }
 
-    fn survey(self, given: Vec<SocketAddr>, is_dns: bool) -> Survey {
+    fn survey(self, given: Vec<SocketAddr>, is_dns: bool) -> Measurement {
         let RaceRequest { prefer, family, .. } = *self.this.race;
         let is_ipv4_first = !is_dns
             && given.is_empty()
@@ -176,7 +176,7 @@ impl<'a> Surveyor<'a> {
         let first = prefer.or_else(|| is_ipv4_first.then_some(Family::Inet));
         let probes = in_order(self.probes.into_inner().over, &lookups, &given, first);
         let (patience, kernel) = (self.patience, host_config::connect_timeout());
-        Survey { lookups, given, probes, prefer, is_ipv4_first, patience, kernel, is_dns }
+        Measurement { lookups, given, probes, prefer, is_ipv4_first, patience, kernel, is_dns }
     }
 }
 

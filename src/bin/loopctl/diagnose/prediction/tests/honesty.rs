@@ -1,4 +1,4 @@
-//! What a forecast calls certain, nothing that the silence hid contradicts.
+//! What a prediction calls certain, nothing that the silence hid contradicts.
 
 use loopctl::plan::Preset;
 use proptest::collection::vec;
@@ -10,8 +10,8 @@ use super::*;
 /// Something that was measured, and what would have come of it, had it been waited for longer.
 #[derive(Debug, Clone, Copy)]
 struct Hidden {
-    measured: Leg,
-    truth: Leg,
+    measured: StepModel,
+    truth: StepModel,
 }
 
 /// Few different times, so that many things happen at once.
@@ -20,14 +20,14 @@ fn time() -> impl Strategy<Value = Duration> {
 }
 
 fn hidden() -> impl Strategy<Value = Hidden> {
-    let ends = vec![LegEnd::Succeeds, LegEnd::Fails];
+    let ends = vec![StepEnd::Succeeds, StepEnd::Fails];
     (time(), select(ends), any::<bool>(), time()).prop_map(|(took, end, is_silent, more)| {
-        let plain = Leg { took, end };
+        let plain = StepModel { took, end };
         if !is_silent {
             return Hidden { measured: plain, truth: plain };
         }
-        let measured = Leg { took, end: LegEnd::Silent };
-        Hidden { measured, truth: Leg { took: took + more + ms(1), end } }
+        let measured = StepModel { took, end: StepEnd::Silent };
+        Hidden { measured, truth: StepModel { took: took + more + ms(1), end } }
     })
 }
 
@@ -64,29 +64,29 @@ fn setting() -> impl Strategy<Value = Setting> {
 
 impl Setting {
     /// As it was measured, or as it is.
-    fn world(&self, side: impl Fn(Hidden) -> Leg) -> World {
+    fn world(&self, side: impl Fn(Hidden) -> StepModel) -> NetworkModel {
         let names = ["6a", "4a", "6b", "4b", "6c", "4c"];
         let order: Vec<SocketAddr> = names.into_iter().map(address).take(self.ways.len()).collect();
         let fate = |(tcp, tls): &(Hidden, Hidden)| {
             let (tcp, tls) = (side(*tcp), side(*tls));
-            let is_connected = tcp.end == LegEnd::Succeeds;
+            let is_connected = tcp.end == StepEnd::Succeeds;
             // A handshake that nobody got to is measured as soon as there is a connection for it.
-            Fate { tcp, tls: (self.with_tls && is_connected).then_some(tls) }
+            AttemptModel { tcp, tls: (self.with_tls && is_connected).then_some(tls) }
         };
         let fates = order.iter().copied().zip(self.ways.iter().map(fate)).collect();
         let reply = |question: Hidden, found: Vec<SocketAddr>| {
             let leg = side(question);
             let answer = match leg.end {
-                LegEnd::Silent => None,
-                LegEnd::Succeeds => Some(Answer::Addresses(found)),
+                StepEnd::Silent => None,
+                StepEnd::Succeeds => Some(Answer::Addresses(found)),
                 _ => Some(Answer::NoData),
             };
-            Reply { after: leg.took, answer }
+            QueryModel { after: leg.took, answer }
         };
         let of = |is_v6| order.iter().copied().filter(|to| to.is_ipv6() == is_v6).collect();
         let names = match self.questions {
-            None => Names::Known(order.clone()),
-            Some([v6, v4, both]) => Names::Asked {
+            None => NameModel::Known(order.clone()),
+            Some([v6, v4, both]) => NameModel::Asked {
                 apart: vec![
                     (Family::Inet6, reply(v6, of(true))),
                     (Family::Inet, reply(v4, of(false))),
@@ -94,7 +94,14 @@ impl Setting {
                 joint: reply(both, order.clone()),
             },
         };
-        World { names, order, fates, prefer: self.prefer, begins_with_tls: true, kernel: KERNEL }
+        NetworkModel {
+            names,
+            order,
+            fates,
+            prefer: self.prefer,
+            begins_with_tls: true,
+            kernel: KERNEL,
+        }
     }
 }
 
@@ -104,8 +111,8 @@ proptest! {
     #[test]
     fn race_05_what_the_silence_hid_contradicts_nothing_that_was_certain(setting in setting()) {
         let (policy, epoch) = (Policy::from(setting.preset), epoch());
-        let told = forecast(&policy, &setting.world(|it| it.measured), epoch);
-        let truth = forecast(&policy, &setting.world(|it| it.truth), epoch);
+        let told = predict(&policy, &setting.world(|it| it.measured), epoch);
+        let truth = predict(&policy, &setting.world(|it| it.truth), epoch);
         prop_assert_eq!(truth.certain_until, None, "nothing is hidden there");
         let Some(until) = told.certain_until else {
             prop_assert_eq!(told, truth);
@@ -113,15 +120,15 @@ proptest! {
         };
         let end = truth.end.expect("an end");
         prop_assert!(end.after > until, "{:?} ended before {:?}", truth, told);
-        let before = |forecast: &Forecast| -> Vec<Begun> {
-            forecast.starts.iter().copied().filter(|begun| begun.at <= until).collect()
+        let before = |prediction: &Prediction| -> Vec<PredictedStart> {
+            prediction.starts.iter().copied().filter(|begun| begun.at <= until).collect()
         };
         prop_assert_eq!(before(&told), before(&truth));
     }
 
     #[test]
     fn race_06_every_forecast_ends_where_nothing_is_silent(setting in setting()) {
-        let truth = forecast(&setting.preset.into(), &setting.world(|it| it.truth), epoch());
+        let truth = predict(&setting.preset.into(), &setting.world(|it| it.truth), epoch());
         prop_assert!(truth.end.is_some() && truth.certain_until.is_none(), "{truth:?}");
         let starts: Vec<Duration> = truth.starts.iter().map(|begun| begun.at).collect();
         prop_assert!(starts.is_sorted(), "{starts:?}");

@@ -50,31 +50,31 @@ fn name(address: SocketAddr) -> String {
     format!("{family}{}", char::from(b'a' + nth - 1))
 }
 
-fn fate(text: &str) -> (SocketAddr, Fate) {
+fn fate(text: &str) -> (SocketAddr, AttemptModel) {
     let (name, fate) = text.split_once(' ').unwrap();
     let (word, took) = fate.split_once('@').unwrap_or((fate, "3000"));
     let end = match word {
-        "ok" | "tls-ok" | "tls-bad" | "tls-silent" => LegEnd::Succeeds,
-        "fails" => LegEnd::Fails,
-        "unsent" => LegEnd::Unsent,
-        _ => LegEnd::Silent,
+        "ok" | "tls-ok" | "tls-bad" | "tls-silent" => StepEnd::Succeeds,
+        "fails" => StepEnd::Fails,
+        "unsent" => StepEnd::Unsent,
+        _ => StepEnd::Silent,
     };
     let (tcp, handshake) = took.split_once('+').unwrap_or((took, "3000"));
-    let leg = |took: &str, end| Leg { took: ms(took.parse().unwrap()), end };
+    let leg = |took: &str, end| StepModel { took: ms(took.parse().unwrap()), end };
     let tls = match word {
-        "tls-ok" => Some(leg(handshake, LegEnd::Succeeds)),
-        "tls-bad" => Some(leg(handshake, LegEnd::Fails)),
-        "tls-silent" => Some(leg(handshake, LegEnd::Silent)),
+        "tls-ok" => Some(leg(handshake, StepEnd::Succeeds)),
+        "tls-bad" => Some(leg(handshake, StepEnd::Fails)),
+        "tls-silent" => Some(leg(handshake, StepEnd::Silent)),
         _ => None,
     };
-    (address(name), Fate { tcp: leg(tcp, end), tls })
+    (address(name), AttemptModel { tcp: leg(tcp, end), tls })
 }
 
 /// What a question comes to: alone, silence lasts 10 s with two tries; both at once 15.2 s in glibc.
-fn reply(text: &str, found: Vec<SocketAddr>) -> Reply {
+fn reply(text: &str, found: Vec<SocketAddr>) -> QueryModel {
     let (word, after) = text.split_once('@').unwrap_or(("addresses", text));
     if after == "timeout" {
-        return Reply { after: ms(10_000), answer: Some(Answer::TimedOut) };
+        return QueryModel { after: ms(10_000), answer: Some(Answer::TimedOut) };
     }
     let answer = match word {
         "addresses" => Answer::Addresses(found),
@@ -82,25 +82,28 @@ fn reply(text: &str, found: Vec<SocketAddr>) -> Reply {
         "servfail" => Answer::Failed,
         _ => panic!("{word} is no answer"),
     };
-    Reply { after: ms(after.parse().unwrap()), answer: Some(answer) }
+    QueryModel { after: ms(after.parse().unwrap()), answer: Some(answer) }
 }
 
-fn world(addresses: &str, aaaa: &str, a: &str) -> World {
+fn world(addresses: &str, aaaa: &str, a: &str) -> NetworkModel {
     let fates: Vec<_> = addresses.split(", ").map(fate).collect();
     let order: Vec<SocketAddr> = fates.iter().map(|(to, _)| *to).collect();
     let of = |wanted: bool| order.iter().copied().filter(|to| to.is_ipv6() == wanted).collect();
-    let (v6, v4): (Reply, Reply) = (reply(aaaa, of(true)), reply(a, of(false)));
+    let (v6, v4): (QueryModel, QueryModel) = (reply(aaaa, of(true)), reply(a, of(false)));
     let joint = match (&v6.answer, &v4.answer) {
-        (_, Some(Answer::TimedOut)) => Reply { after: ms(15_200), answer: Some(Answer::TimedOut) },
+        (_, Some(Answer::TimedOut)) => {
+            QueryModel { after: ms(15_200), answer: Some(Answer::TimedOut) }
+        }
         (Some(Answer::TimedOut), _) => {
-            Reply { after: ms(15_200), answer: Some(Answer::Addresses(order.clone())) }
+            QueryModel { after: ms(15_200), answer: Some(Answer::Addresses(order.clone())) }
         }
-        _ => {
-            Reply { after: v6.after.max(v4.after), answer: Some(Answer::Addresses(order.clone())) }
-        }
+        _ => QueryModel {
+            after: v6.after.max(v4.after),
+            answer: Some(Answer::Addresses(order.clone())),
+        },
     };
-    let names = Names::Asked { apart: vec![(Family::Inet6, v6), (Family::Inet, v4)], joint };
-    World { names, order, fates, prefer: None, begins_with_tls: true, kernel: KERNEL }
+    let names = NameModel::Asked { apart: vec![(Family::Inet6, v6), (Family::Inet, v4)], joint };
+    NetworkModel { names, order, fates, prefer: None, begins_with_tls: true, kernel: KERNEL }
 }
 
 /// `262`, `131s` or `131.3s`, and how far that may be from what was rounded.
@@ -113,14 +116,14 @@ fn time(text: &str) -> (Duration, Duration) {
 }
 
 /// Why a cell is not met.
-fn misses(told: &Forecast, cell: &str, has_dead: bool) -> Option<String> {
+fn misses(told: &Prediction, cell: &str, has_dead: bool) -> Option<String> {
     let end = told.end.expect("silence ends some time");
     let Some((winner, expected)) = cell.split_once(' ') else {
         return (end.after <= ms(200_000)).then(|| format!("{end:?}"));
     };
     let (expected, rounding) = time(expected);
     let found = match end.how {
-        How::Connects(to) => name(to),
+        PredictedResult::Connects(to) => name(to),
         _ => "lost".to_owned(),
     };
     let is_met = found == winner && end.after.abs_diff(expected) <= rounding.max(ms(1));
@@ -138,7 +141,7 @@ fn race_02_measurements_tell_what_every_client_gets() {
     for (id, Condition { addresses, aaaa, a, client }) in &conditions {
         let world = world(addresses, aaaa, a);
         for preset in Preset::ALL {
-            let told = forecast(&preset.into(), &world, epoch());
+            let told = predict(&preset.into(), &world, epoch());
             let missed = misses(&told, &client[preset.name()], addresses.contains("dead"));
             failures.extend(missed.map(|why| format!("{id}, {preset}: {why}")));
             checked += 1;
@@ -148,12 +151,12 @@ fn race_02_measurements_tell_what_every_client_gets() {
     assert_eq!(checked, 29 * 14);
 }
 
-/// The forecast of a preset, in a few words.
+/// The prediction of a preset, in a few words.
 fn told(preset: Preset, addresses: &str, aaaa: &str, a: &str) -> String {
-    line(&forecast(&preset.into(), &world(addresses, aaaa, a), epoch()))
+    line(&predict(&preset.into(), &world(addresses, aaaa, a), epoch()))
 }
 
-fn line(told: &Forecast) -> String {
+fn line(told: &Prediction) -> String {
     let mut words: Vec<String> = told
         .starts
         .iter()
@@ -164,10 +167,10 @@ fn line(told: &Forecast) -> String {
         None => "?".to_owned(),
         Some(End { after, how }) => {
             let who = match how {
-                How::Connects(to) => name(to),
-                How::NoTls(to) => format!("no tls {}", name(to)),
-                How::AllFail => "lost".to_owned(),
-                How::NotResolved => "no name".to_owned(),
+                PredictedResult::Connects(to) => name(to),
+                PredictedResult::NoTls(to) => format!("no tls {}", name(to)),
+                PredictedResult::AllFail => "lost".to_owned(),
+                PredictedResult::NotResolved => "no name".to_owned(),
             };
             format!("{who}@{}", after.as_millis())
         }
@@ -187,10 +190,10 @@ fn race_t02_what_is_silent_bounds_what_is_known() {
 #[test]
 fn race_t02_no_answer_from_the_resolver_bounds_what_is_known() {
     let mut world = world("6a ok@10, 4a ok@10", "2", "2");
-    let silent = Reply { after: ms(10_000), answer: None };
-    let Names::Asked { apart, joint } = &mut world.names else { panic!("nobody is asked") };
+    let silent = QueryModel { after: ms(10_000), answer: None };
+    let NameModel::Asked { apart, joint } = &mut world.names else { panic!("nobody is asked") };
     (apart[0].1, *joint) = (silent.clone(), silent);
-    let told = |preset: Preset| line(&forecast(&preset.into(), &world, epoch()));
+    let told = |preset: Preset| line(&predict(&preset.into(), &world, epoch()));
     assert_eq!(told(Preset::Hev3), "4a@52 4a@62");
     assert_eq!(told(Preset::Asyncio), ">10000 ?", "getaddrinfo has not come back");
     assert_eq!(told(Preset::Go), ">10000 ?", "it waits for both");
@@ -199,20 +202,20 @@ fn race_t02_no_answer_from_the_resolver_bounds_what_is_known() {
 #[test]
 fn names_that_do_not_resolve_fail_when_the_answer_comes() {
     let mut world = world("6a ok@10, 4a ok@10", "nodata@3", "nodata@5");
-    let Names::Asked { joint, .. } = &mut world.names else { panic!("nobody is asked") };
-    *joint = Reply { after: ms(6), answer: Some(Answer::NoName) };
+    let NameModel::Asked { joint, .. } = &mut world.names else { panic!("nobody is asked") };
+    *joint = QueryModel { after: ms(6), answer: Some(Answer::NoName) };
     for (preset, expected) in [(Preset::Hev3, "no name@5"), (Preset::Sequential, "no name@6")] {
-        assert_eq!(line(&forecast(&preset.into(), &world, epoch())), expected, "{preset}");
+        assert_eq!(line(&predict(&preset.into(), &world, epoch())), expected, "{preset}");
     }
 }
 
 #[test]
 fn addresses_that_nobody_was_asked_for_are_there_at_once() {
     let mut world = world("6a fails@10, 4a ok@10", "2", "2");
-    world.names = Names::Known(vec![address("6a"), address("4a")]);
-    assert_eq!(line(&forecast(&Preset::Go.into(), &world, epoch())), "6a@0 4a@10 4a@20");
+    world.names = NameModel::Known(vec![address("6a"), address("4a")]);
+    assert_eq!(line(&predict(&Preset::Go.into(), &world, epoch())), "6a@0 4a@10 4a@20");
     world.prefer = Some(Family::Inet);
-    assert_eq!(line(&forecast(&Preset::Go.into(), &world, epoch())), "4a@0 4a@10");
+    assert_eq!(line(&predict(&Preset::Go.into(), &world, epoch())), "4a@0 4a@10");
 }
 
 #[test]
@@ -226,7 +229,7 @@ fn race_t30_tls_is_waited_for_by_those_who_race_for_it() {
     assert_eq!(told(Preset::Curl, bad, "2", "2"), "6a@2 no tls 6a@32");
     let mut world = world(bad, "2", "2");
     world.begins_with_tls = false;
-    let told_in_plain = line(&forecast(&Preset::Hev3.into(), &world, epoch()));
+    let told_in_plain = line(&predict(&Preset::Hev3.into(), &world, epoch()));
     assert_eq!(
         told_in_plain, "6a@2 no tls 6a@32",
         "what --starttls asks for begins after the race"

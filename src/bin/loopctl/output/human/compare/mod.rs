@@ -9,9 +9,9 @@ use anstyle::{AnsiColor, Style as Ansi};
 use loopctl::plan::Family;
 
 use crate::diagnose::cause;
-use crate::diagnose::prediction::How;
+use crate::diagnose::prediction::PredictedResult;
 use crate::output::units;
-use crate::report::compare::{Comparison, Lookup, LookupEnd, Probe, Row, Survey};
+use crate::report::compare::{Comparison, Lookup, LookupEnd, Measurement, Probe, Row};
 use crate::report::{Outcome, Report};
 use crate::util::style::Style;
 
@@ -20,11 +20,11 @@ pub(crate) use notes::client;
 
 /// Headline, lookups, addresses, policies, and what it comes to.
 pub(crate) fn text(report: &Report, comparison: &Comparison, style: Style) -> String {
-    let survey = &comparison.survey;
+    let measurement = &comparison.measurement;
     let parts = [
         sentence(&headline(report, comparison), style),
-        lookups(survey, style),
-        addresses(survey, style),
+        lookups(measurement, style),
+        addresses(measurement, style),
         match comparison.is_live {
             true => crate::output::progress::compare::rows(report, comparison, style),
             false => rows(comparison, style),
@@ -53,19 +53,19 @@ fn headline(report: &Report, comparison: &Comparison) -> String {
     format!("{}  tcp{tls}  {what}  in {took}", report.subject.text)
 }
 
-fn lookups(survey: &Survey, style: Style) -> String {
-    if survey.lookups.is_empty() {
+fn lookups(measurement: &Measurement, style: Style) -> String {
+    if measurement.lookups.is_empty() {
         return String::new();
     }
-    let via = if survey.is_dns { "dns" } else { "system" };
+    let via = if measurement.is_dns { "dns" } else { "system" };
     let mut grid = Grid::new([Cell::left("lookup"), Cell::right("took"), Cell::left(via)]);
-    for lookup in &survey.lookups {
+    for lookup in &measurement.lookups {
         let name = match lookup.family {
             Family::Inet6 => "AAAA",
             Family::Inet => "A",
             Family::Unspecified => "both",
         };
-        let (words, ansi) = found(lookup, survey);
+        let (words, ansi) = found(lookup, measurement);
         let took = match lookup.end {
             LookupEnd::Silent | LookupEnd::Interrupted => "-".to_owned(),
             _ => units::column(lookup.took),
@@ -76,10 +76,10 @@ fn lookups(survey: &Survey, style: Style) -> String {
 }
 
 /// What a question gave, by the names of the addresses.
-fn found(lookup: &Lookup, survey: &Survey) -> (String, Ansi) {
+fn found(lookup: &Lookup, measurement: &Measurement) -> (String, Ansi) {
     match &lookup.end {
         LookupEnd::Found(found) => {
-            let labels: Vec<&str> = found.iter().map(|to| survey.label(*to)).collect();
+            let labels: Vec<&str> = found.iter().map(|to| measurement.label(*to)).collect();
             let is_joint = lookup.family == Family::Unspecified;
             let note = if is_joint { " (getaddrinfo)" } else { "" };
             (format!("{}{note}", labels.join(" ")), Ansi::new())
@@ -96,14 +96,14 @@ fn found(lookup: &Lookup, survey: &Survey) -> (String, Ansi) {
     }
 }
 
-fn addresses(survey: &Survey, style: Style) -> String {
-    if survey.probes.is_empty() {
+fn addresses(measurement: &Measurement, style: Style) -> String {
+    if measurement.probes.is_empty() {
         return String::new();
     }
     let header = ["", "address", "took", "outcome"].map(Cell::left);
     let [empty, address, took, outcome] = header;
     let mut grid = Grid::new([empty, address, took.rightward(), outcome]);
-    for probe in &survey.probes {
+    for probe in &measurement.probes {
         let (words, ansi) = outcome_of(probe);
         let took = match probe.attempt.outcome {
             Outcome::Success | Outcome::Failure(..) => units::column(probe.attempt.took),
@@ -159,14 +159,14 @@ fn rows(comparison: &Comparison, style: Style) -> String {
     header.extend([Cell::right("ms"), Cell::left("why")]);
     let mut grid = Grid::new(header).drops(2);
     for row in sorted(comparison) {
-        let (winner, ms, ansi) = result(row, &comparison.survey);
+        let (winner, ms, ansi) = result(row, &comparison.measurement);
         grid.push([
             Cell::left(if row.is_own { "*" } else { "" }),
             Cell::left(row.name),
             Cell::left(client(row.name)),
             Cell::left(winner).paint(ansi),
             Cell::right(ms).paint(ansi),
-            Cell::left(notes::why(row, &comparison.survey)),
+            Cell::left(notes::why(row, &comparison.measurement)),
         ]);
     }
     grid.render(style)
@@ -175,9 +175,9 @@ fn rows(comparison: &Comparison, style: Style) -> String {
 fn sorted(comparison: &Comparison) -> Vec<&Row> {
     let mut rows: Vec<&Row> = comparison.rows.iter().collect();
     rows.sort_by_key(|row| {
-        let end = row.forecast.certain();
+        let end = row.prediction.certain();
         let class = match end.map(|end| end.how) {
-            Some(How::Connects(_)) => 0,
+            Some(PredictedResult::Connects(_)) => 0,
             None => 1,
             Some(_) => 2,
         };
@@ -187,18 +187,20 @@ fn sorted(comparison: &Comparison) -> Vec<&Row> {
 }
 
 /// The winner's name and its time, or what there is in their place.
-pub(crate) fn result(row: &Row, survey: &Survey) -> (String, String, Ansi) {
-    let forecast = &row.forecast;
-    if let Some(from) = forecast.certain_until {
+pub(crate) fn result(row: &Row, measurement: &Measurement) -> (String, String, Ansi) {
+    let prediction = &row.prediction;
+    if let Some(from) = prediction.certain_until {
         let bound = format!("> {}", units::prose(from));
         return ("-".to_owned(), bound, AnsiColor::Yellow.on_default());
     }
-    let Some(end) = forecast.end else {
+    let Some(end) = prediction.end else {
         return ("-".to_owned(), "-".to_owned(), AnsiColor::Yellow.on_default());
     };
     let ms = units::column(end.after);
     match end.how {
-        How::Connects(to) => (survey.label(to).to_owned(), ms, AnsiColor::Green.on_default()),
+        PredictedResult::Connects(to) => {
+            (measurement.label(to).to_owned(), ms, AnsiColor::Green.on_default())
+        }
         _ => ("fails".to_owned(), ms, AnsiColor::Red.on_default()),
     }
 }

@@ -6,9 +6,11 @@ use std::time::Duration;
 use loopctl::plan::{Family, Preset, Reason, Resolution};
 
 use crate::diagnose::cause::Cause;
-use crate::diagnose::prediction::{Begun, End, Fate, How, Leg, LegEnd};
+use crate::diagnose::prediction::{
+    AttemptModel, End, PredictedResult, PredictedStart, StepEnd, StepModel,
+};
 use crate::output::units;
-use crate::report::compare::{Comparison, Row, Survey};
+use crate::report::compare::{Comparison, Measurement, Row};
 use crate::report::{Attempt, Report};
 
 /// Less than this needs no words.
@@ -54,30 +56,32 @@ pub(crate) fn word(attempt: &Attempt) -> Option<&'static str> {
 }
 
 /// What a row owes its time to, or its failure.
-pub(crate) fn why(row: &Row, survey: &Survey) -> String {
-    let forecast = &row.forecast;
-    let starts = &forecast.starts;
-    if forecast.certain_until.is_some() {
-        return match forecast.end {
+pub(crate) fn why(row: &Row, measurement: &Measurement) -> String {
+    let prediction = &row.prediction;
+    let starts = &prediction.starts;
+    if prediction.certain_until.is_some() {
+        return match prediction.end {
             None if starts.is_empty() => "no answer from the resolver".to_owned(),
-            None => silent(row, survey),
-            Some(end) => format!("{}; {} if it stays so", silent(row, survey), later(end, survey)),
+            None => silent(row, measurement),
+            Some(end) => {
+                format!("{}; {} if it stays so", silent(row, measurement), later(end, measurement))
+            }
         };
     }
-    match forecast.end.map(|end| end.how) {
-        Some(How::Connects(to)) => cost(row, to, survey),
-        Some(How::AllFail) => outcomes(starts.iter(), survey),
-        Some(How::NoTls(to)) => format!("{} TLS failed", survey.label(to)),
-        Some(How::NotResolved) => "no address".to_owned(),
+    match prediction.end.map(|end| end.how) {
+        Some(PredictedResult::Connects(to)) => cost(row, to, measurement),
+        Some(PredictedResult::AllFail) => outcomes(starts.iter(), measurement),
+        Some(PredictedResult::NoTls(to)) => format!("{} TLS failed", measurement.label(to)),
+        Some(PredictedResult::NotResolved) => "no address".to_owned(),
         None => String::new(),
     }
 }
 
 /// How it goes on after a silence that lasts.
-fn later(end: End, survey: &Survey) -> String {
+fn later(end: End, measurement: &Measurement) -> String {
     let at = whole_seconds(end.after);
     match end.how {
-        How::Connects(to) => format!("{} at {at}", survey.label(to)),
+        PredictedResult::Connects(to) => format!("{} at {at}", measurement.label(to)),
         _ => format!("fails at {at}"),
     }
 }
@@ -91,26 +95,26 @@ fn whole_seconds(time: Duration) -> String {
 }
 
 /// What a connection has waited for.
-fn cost(row: &Row, to: SocketAddr, survey: &Survey) -> String {
-    let starts = &row.forecast.starts;
+fn cost(row: &Row, to: SocketAddr, measurement: &Measurement) -> String {
+    let starts = &row.prediction.starts;
     let Some(at) = starts.iter().rposition(|begun| begun.to == to) else { return String::new() };
-    let known = survey.first_answer();
+    let known = measurement.first_answer();
     let cost = starts[at].at.saturating_sub(known);
     if cost < WORTH_TELLING {
         return String::new();
     }
     let waited = starts.first().map_or(known, |first| first.at).saturating_sub(known);
     let is_late = waited >= WORTH_TELLING.max(cost / 20) || starts[at].why == Reason::LateAnswer;
-    let mut parts: Vec<String> = is_late.then(|| late(row, survey)).into_iter().collect();
-    parts.extend(Some(outcomes(starts[..at].iter(), survey)).filter(|text| !text.is_empty()));
+    let mut parts: Vec<String> = is_late.then(|| late(row, measurement)).into_iter().collect();
+    parts.extend(Some(outcomes(starts[..at].iter(), measurement)).filter(|text| !text.is_empty()));
     format!("+{}: {}", units::column(cost), parts.join(", "))
 }
 
 /// Whose answer was waited for.
-fn late(row: &Row, survey: &Survey) -> String {
-    let apart = survey.lookups.iter().filter(|it| it.family != Family::Unspecified);
+fn late(row: &Row, measurement: &Measurement) -> String {
+    let apart = measurement.lookups.iter().filter(|it| it.family != Family::Unspecified);
     let slowest = apart.max_by_key(|lookup| lookup.took);
-    let first = survey.first_answer();
+    let first = measurement.first_answer();
     match (row.policy.resolution, slowest) {
         (_, Some(slowest)) if slowest.took >= first + WORTH_TELLING => {
             let is_ipv6 = slowest.family == Family::Inet6;
@@ -122,14 +126,21 @@ fn late(row: &Row, survey: &Survey) -> String {
 }
 
 /// What became of attempts, those with the same word together.
-fn outcomes<'a>(starts: impl Iterator<Item = &'a Begun>, survey: &Survey) -> String {
+fn outcomes<'a>(
+    starts: impl Iterator<Item = &'a PredictedStart>,
+    measurement: &Measurement,
+) -> String {
     let mut words: Vec<(String, Vec<&str>)> = Vec::new();
     for begun in starts {
-        let Some(probe) = survey.probe(begun.to) else { continue };
+        let Some(probe) = measurement.probe(begun.to) else { continue };
         let word = match probe.fate() {
-            Some(Fate { tls: Some(Leg { end: LegEnd::Silent, .. }), .. }) => "TLS silent",
-            Some(Fate { tls: Some(Leg { end: LegEnd::Fails, .. }), .. }) => "TLS failed",
-            Some(fate) if fate.tcp.end == LegEnd::Succeeds => match probe.attempt.resends() {
+            Some(AttemptModel { tls: Some(StepModel { end: StepEnd::Silent, .. }), .. }) => {
+                "TLS silent"
+            }
+            Some(AttemptModel { tls: Some(StepModel { end: StepEnd::Fails, .. }), .. }) => {
+                "TLS failed"
+            }
+            Some(fate) if fate.tcp.end == StepEnd::Succeeds => match probe.attempt.resends() {
                 0 => "slow",
                 _ => "SYN lost",
             },
@@ -145,22 +156,23 @@ fn outcomes<'a>(starts: impl Iterator<Item = &'a Begun>, survey: &Survey) -> Str
 }
 
 /// The attempts that are waited for in vain.
-fn silent(row: &Row, survey: &Survey) -> String {
-    let is_silent = |begun: &&Begun| {
-        let fate = survey.probe(begun.to).and_then(|probe| probe.fate());
-        fate.is_none_or(Fate::is_silent)
+fn silent(row: &Row, measurement: &Measurement) -> String {
+    let is_silent = |begun: &&PredictedStart| {
+        let fate = measurement.probe(begun.to).and_then(|probe| probe.fate());
+        fate.is_none_or(AttemptModel::is_silent)
     };
-    outcomes(row.forecast.starts.iter().filter(is_silent), survey)
+    outcomes(row.prediction.starts.iter().filter(is_silent), measurement)
 }
 
 /// The main thing, in a sentence or two.
 pub(crate) fn sum(report: &Report, comparison: &Comparison) -> String {
-    let Comparison { rows, survey, .. } = comparison;
+    let Comparison { rows, measurement, .. } = comparison;
     if rows.is_empty() {
         return String::new();
     }
-    let fails =
-        |row: &&Row| row.forecast.certain().is_some_and(|end| !matches!(end.how, How::Connects(_)));
+    let fails = |row: &&Row| {
+        row.prediction.certain().is_some_and(|end| !matches!(end.how, PredictedResult::Connects(_)))
+    };
     let failing = match rows.iter().filter(fails).count() {
         0 => None,
         count if count == rows.len() => Some(format!("all {count} fail")),
@@ -168,11 +180,11 @@ pub(crate) fn sum(report: &Report, comparison: &Comparison) -> String {
         count => Some(format!("{count} fail")),
     };
     let without = match runs(rows) {
-        0 => [hanging(rows, survey), uncertain(rows, survey), failing],
+        0 => [hanging(rows, measurement), uncertain(rows, measurement), failing],
         run => [without_connection(rows, run), not_run(rows.len() - run), None],
     };
     let parts: Vec<String> = [connecting(rows)].into_iter().chain(without).flatten().collect();
-    let silent = silent_addresses(survey).map_or_else(String::new, |text| format!(": {text}"));
+    let silent = silent_addresses(measurement).map_or_else(String::new, |text| format!(": {text}"));
     parts.join("; ") + &silent + &differences(report, comparison)
 }
 
@@ -195,7 +207,7 @@ fn connecting(rows: &[Row]) -> Option<String> {
     let time = |row: &Row| match &row.measured {
         Some(measured) => measured.to.map(|_| measured.after),
         None if is_run => None,
-        None => Some(row.forecast.connection()?.1),
+        None => Some(row.prediction.connection()?.1),
     };
     let times: Vec<Duration> = rows.iter().filter_map(time).collect();
     let (min, max) = (*times.iter().min()?, *times.iter().max()?);
@@ -233,11 +245,11 @@ fn without_connection(rows: &[Row], run: usize) -> Option<String> {
 }
 
 /// Who hangs, and for how long.
-fn hanging(rows: &[Row], survey: &Survey) -> Option<String> {
-    let waiting: Vec<&Row> = rows.iter().filter(|row| hangs(row, survey)).collect();
-    let least = waiting.iter().filter_map(|row| row.forecast.certain_until).min()?;
+fn hanging(rows: &[Row], measurement: &Measurement) -> Option<String> {
+    let waiting: Vec<&Row> = rows.iter().filter(|row| hangs(row, measurement)).collect();
+    let least = waiting.iter().filter_map(|row| row.prediction.certain_until).min()?;
     let most: Option<Vec<Duration>> =
-        waiting.iter().map(|row| Some(row.forecast.end?.after)).collect();
+        waiting.iter().map(|row| Some(row.prediction.end?.after)).collect();
     let who = names(&waiting, rows.len());
     let verb = if waiting.len() == 1 { "hangs" } else { "hang" };
     let long = match most.and_then(|most| most.into_iter().max()) {
@@ -248,14 +260,14 @@ fn hanging(rows: &[Row], survey: &Survey) -> Option<String> {
 }
 
 /// Whether nothing but the silence ends it.
-fn hangs(row: &Row, survey: &Survey) -> bool {
-    let is_short = |end: End| end.after < survey.kernel;
-    row.forecast.certain_until.is_some() && !row.forecast.end.is_some_and(is_short)
+fn hangs(row: &Row, measurement: &Measurement) -> bool {
+    let is_short = |end: End| end.after < measurement.kernel;
+    row.prediction.certain_until.is_some() && !row.prediction.end.is_some_and(is_short)
 }
 
 /// Who was waited for too briefly to tell.
-fn uncertain(rows: &[Row], survey: &Survey) -> Option<String> {
-    let is_one = |row: &&Row| row.forecast.certain_until.is_some() && !hangs(row, survey);
+fn uncertain(rows: &[Row], measurement: &Measurement) -> Option<String> {
+    let is_one = |row: &&Row| row.prediction.certain_until.is_some() && !hangs(row, measurement);
     let some: Vec<&Row> = rows.iter().filter(is_one).collect();
     match some.len() {
         0 => None,
@@ -272,13 +284,13 @@ fn names(rows: &[&Row], total: usize) -> String {
     }
 }
 
-fn silent_addresses(survey: &Survey) -> Option<String> {
-    let silent: Vec<String> = survey
+fn silent_addresses(measurement: &Measurement) -> Option<String> {
+    let silent: Vec<String> = measurement
         .probes
         .iter()
         .filter_map(|probe| {
             let fate = probe.fate().filter(|fate| fate.is_silent())?;
-            let about = if fate.tcp.end == LegEnd::Silent { "" } else { " (TLS)" };
+            let about = if fate.tcp.end == StepEnd::Silent { "" } else { " (TLS)" };
             Some(format!("`{}`{about}", probe.to.ip()))
         })
         .collect();

@@ -11,7 +11,8 @@ use crate::config::NamedPolicy;
 use crate::exit::Exit;
 use crate::output::snapshots::{assert_snapshot, style};
 use crate::report::compare::{Measured, Mismatch};
-use crate::report::{Attempt, Began, Carrier, End, Schedule, Subject, Via};
+use crate::report::connect::Schedule;
+use crate::report::{Attempt, End, StartTime, Subject, TransportKind, Via};
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -27,7 +28,7 @@ fn epoch() -> Instant {
 fn probe(label: &str, to: &str, took: f64, outcome: Outcome) -> Probe {
     let to: SocketAddr = to.parse().unwrap();
     let schedule =
-        Schedule { reason: Reason::First(FirstAttemptReason::Known), slip: Duration::ZERO };
+        Schedule { reason: Reason::First(FirstAttemptReason::Known), start_lag: Duration::ZERO };
     let attempt = Attempt { took: ms(took), outcome, ..Attempt::new(to.into(), ms(2.0), schedule) };
     Probe { to, label: label.to_owned(), attempt, tls: None }
 }
@@ -41,9 +42,9 @@ fn lookup(family: Family, took: f64, end: LookupEnd) -> Lookup {
     Lookup { family, start: ms(0.1), took: ms(took), end }
 }
 
-fn survey(lookups: Vec<Lookup>, probes: Vec<Probe>) -> Survey {
+fn measurement(lookups: Vec<Lookup>, probes: Vec<Probe>) -> Measurement {
     let (patience, kernel) = (ms(3000.0), ms(131_000.0));
-    Survey {
+    Measurement {
         lookups,
         given: Vec::new(),
         probes,
@@ -60,7 +61,7 @@ fn found(probes: &[Probe], is_wanted: impl Fn(&SocketAddr) -> bool) -> LookupEnd
 }
 
 /// The example of the contract: a dead address of each family, and an AAAA record that takes its time.
-fn many(aaaa: f64) -> Survey {
+fn many(aaaa: f64) -> Measurement {
     let probes = vec![
         probe("6a", "[fd77::dead]:8443", 3000.0, Outcome::Timeout),
         probe("6b", "[fd77::beef]:8443", 0.5, Outcome::Success),
@@ -72,7 +73,7 @@ fn many(aaaa: f64) -> Survey {
         lookup(Family::Inet, 0.9, found(&probes, SocketAddr::is_ipv4)),
         lookup(Family::Unspecified, aaaa + 0.2, found(&probes, |_| true)),
     ];
-    survey(lookups, probes)
+    measurement(lookups, probes)
 }
 
 fn report(comparison: Comparison) -> Report {
@@ -80,25 +81,25 @@ fn report(comparison: Comparison) -> Report {
         text: "many.test:8443".to_owned(),
         host: Some("many.test".to_owned()),
         port: Some(8443),
-        carrier: Carrier::Tcp,
+        transport: TransportKind::Tcp,
         family: Family::Unspecified,
         policy: Preset::Hev3.into(),
         timeout: ms(10_000.0),
         tls: None,
     };
-    let began = Began { at: epoch(), wall: SystemTime::UNIX_EPOCH };
+    let began = StartTime { at: epoch(), wall: SystemTime::UNIX_EPOCH };
     let mut report = Report::new(subject, Via::System, began);
     (report.total, report.end) = (ms(3003.0), End::Connected);
-    report.beside.compare = Some(Box::new(comparison));
+    report.comparison = Some(Box::new(comparison));
     report
 }
 
-fn compared(survey: Survey) -> Comparison {
-    Comparison::new(survey, &Preset::Hev3.into(), false, epoch())
+fn compared(measurement: Measurement) -> Comparison {
+    Comparison::new(measurement, &Preset::Hev3.into(), false, epoch())
 }
 
 fn shown(report: &Report, style: Style) -> String {
-    text(report, report.beside.compare.as_ref().unwrap(), style)
+    text(report, report.comparison.as_ref().unwrap(), style)
 }
 
 #[test]
@@ -112,7 +113,7 @@ fn comparisons_at_two_widths_without_colour_and_in_a_pipe() {
     let mut run = compared(many(1.1));
     run.is_live = true;
     for row in &mut run.rows {
-        row.measured = row.forecast.connection().map(|(to, after)| Measured {
+        row.measured = row.prediction.connection().map(|(to, after)| Measured {
             exit: Exit::Success,
             to: Some(to),
             after: after + ms(0.7),
@@ -141,7 +142,7 @@ fn comparisons_at_two_widths_without_colour_and_in_a_pipe() {
 fn what_is_all_silent_or_all_refused_is_told_in_a_sentence() {
     let sentence = |probes: Vec<Probe>| {
         let lookups = vec![lookup(Family::Inet, 1.0, found(&probes, |_| true))];
-        let text = shown(&report(compared(survey(lookups, probes))), style(None, false, true));
+        let text = shown(&report(compared(measurement(lookups, probes))), style(None, false, true));
         text.lines().last().unwrap().to_owned()
     };
     let silent = |label| probe(label, "192.0.2.1:1", 3000.0, Outcome::Timeout);
@@ -161,7 +162,7 @@ fn who_was_waited_for_too_briefly_is_not_said_to_hang() {
         probe("4b", "192.0.2.2:1", 0.4, Outcome::Success),
     ];
     let lookups = vec![lookup(Family::Inet, 1.0, found(&probes, |_| true))];
-    let comparison = compared(survey(lookups, probes));
+    let comparison = compared(measurement(lookups, probes));
     let text = shown(&report(comparison), style(None, false, true));
     let last = text.lines().last().unwrap();
     let expected = "9 of 14 connect in 1.4 to 251.4 ms; 4 hang for up to 131 s; chrome is not certain: \
@@ -175,7 +176,7 @@ fn runs_that_were_broken_off_are_told() {
     let mut comparison = compared(many(1.1));
     comparison.is_live = true;
     for row in comparison.rows.iter_mut().take(2) {
-        let (to, after) = row.forecast.connection().unwrap();
+        let (to, after) = row.prediction.connection().unwrap();
         let (exit, why) = (Exit::Success, None);
         row.measured = Some(Measured { exit, to: Some(to), after, why });
     }
@@ -197,22 +198,22 @@ fn a_resolver_that_says_nothing_is_told() {
         ),
         lookup(Family::Unspecified, 10_000.0, LookupEnd::Silent),
     ];
-    let text = shown(&report(compared(survey(lookups, Vec::new()))), style(None, false, true));
+    let text = shown(&report(compared(measurement(lookups, Vec::new()))), style(None, false, true));
     assert!(text.contains("AAAA       -  no answer in 10.0 s\n"), "{text}");
     assert!(text.contains("A        2.0  no\n"), "{text}");
     assert!(text.ends_with("all 14 hang for more than 10.0 s\n"), "{text}");
 }
 
-/// How a run with this outcome differs from a forecast of 4a after 250.4 ms.
+/// How a run with this outcome differs from a prediction of 4a after 250.4 ms.
 fn mismatch(to: Option<&str>, after: f64) -> Option<Mismatch> {
     let probes = vec![
         probe("4a", "192.0.2.1:1", 3000.0, Outcome::Timeout),
         probe("4b", "192.0.2.2:1", 0.4, Outcome::Success),
     ];
-    let mut survey = survey(Vec::new(), probes);
-    survey.given = survey.probes.iter().map(|probe| probe.to).collect();
-    let mut row = compared(survey).rows.remove(0);
-    assert_eq!(row.forecast.connection().unwrap().1, ms(250.4));
+    let mut measurement = measurement(Vec::new(), probes);
+    measurement.given = measurement.probes.iter().map(|probe| probe.to).collect();
+    let mut row = compared(measurement).rows.remove(0);
+    assert_eq!(row.prediction.connection().unwrap().1, ms(250.4));
     let to = to.map(|to| to.parse().unwrap());
     let exit = if to.is_some() { Exit::Success } else { Exit::TimedOut };
     row.measured = Some(Measured { exit, to, after: ms(after), why: None });
@@ -237,11 +238,11 @@ fn only_what_was_certain_can_be_contradicted() {
         probe("4a", "192.0.2.1:1", 3000.0, Outcome::Timeout),
         probe("4b", "192.0.2.2:1", 0.4, Outcome::Success),
     ];
-    let mut survey = survey(Vec::new(), probes);
-    survey.given = survey.probes.iter().map(|probe| probe.to).collect();
+    let mut measurement = measurement(Vec::new(), probes);
+    measurement.given = measurement.probes.iter().map(|probe| probe.to).collect();
     let own: NamedPolicy = Preset::Sequential.into();
-    let mut row = Comparison::new(survey, &own, true, epoch()).own().unwrap().clone();
-    assert_eq!(row.forecast.certain_until, Some(ms(3000.0)));
+    let mut row = Comparison::new(measurement, &own, true, epoch()).own().unwrap().clone();
+    assert_eq!(row.prediction.certain_until, Some(ms(3000.0)));
     let mut run = |exit, to: Option<&str>, after, limit| {
         let to = to.map(|to| to.parse().unwrap());
         row.measured = Some(Measured { exit, to, after: ms(after), why: None });

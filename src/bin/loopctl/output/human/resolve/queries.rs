@@ -7,7 +7,7 @@ use loopctl::{DnsAnswer, DnsRecord};
 use super::words;
 use crate::output::units;
 use crate::report::names::{NameReport, is_signature};
-use crate::report::query::{Purpose, Query};
+use crate::report::query::{Query, QueryRole};
 use crate::util::style::Style;
 
 /// The system on one line, the servers on another; questions with something to tell have lines of their own.
@@ -16,7 +16,7 @@ pub(crate) fn lines(report: &NameReport, is_verbose: bool, style: Style) -> Stri
     let (system, dns): (Vec<&Query>, Vec<&Query>) = queries.partition(|query| query.is_of_system());
     let mut lines: Vec<String> = system.iter().map(|query| of_system(query, report)).collect();
     lines.extend(of_servers(&dns, &report.subject.name));
-    if report.beside.is_local {
+    if report.is_local {
         lines.push("  dns      nobody is asked: localhost is this host (RFC 6761)".to_owned());
     }
     lines.extend(for_proofs(report, is_verbose));
@@ -30,7 +30,7 @@ pub(crate) fn lines(report: &NameReport, is_verbose: bool, style: Style) -> Stri
 
 /// The questions that verifying took: how many, unless more is wanted. That there is nothing is no failure there.
 fn for_proofs(report: &NameReport, is_verbose: bool) -> Vec<String> {
-    let asked = report.queries.0.iter().filter(|it| it.purpose == Purpose::Verification);
+    let asked = report.queries.0.iter().filter(|it| it.role == QueryRole::Verification);
     let asked: Vec<&Query> = asked.collect();
     let Some(first) = asked.iter().map(|query| query.started).min() else { return Vec::new() };
     let end = asked.iter().map(|query| query.started + query.took).max().unwrap_or(first);
@@ -47,7 +47,7 @@ fn for_proofs(report: &NameReport, is_verbose: bool) -> Vec<String> {
 }
 
 fn of_system(query: &Query, report: &NameReport) -> String {
-    let sources = &report.beside.sources;
+    let sources = &report.sources;
     let sources =
         if sources.is_empty() { String::new() } else { format!(" ({})", sources.join(", ")) };
     let notes: String = words::notes(query).iter().map(|note| format!("  {note}")).collect();
@@ -89,7 +89,7 @@ fn what(query: &Query, name: &str) -> String {
 }
 
 fn server(query: &Query) -> String {
-    let server = query.course.server.as_ref();
+    let server = query.progress.server.as_ref();
     server.map_or_else(String::new, |(server, transport)| {
         format!("{}/{transport}", server.endpoint())
     })

@@ -15,7 +15,7 @@ use super::text::View;
 use super::words;
 use crate::config::AddressOrder;
 use crate::output::snapshots::{assert_snapshot, style};
-use crate::report::Began;
+use crate::report::StartTime;
 use crate::report::names::{NameReport, NameSubject};
 
 /// Times are in milliseconds since the start.
@@ -37,15 +37,15 @@ impl Story {
             dnssec: false,
         };
         let mut report =
-            NameReport::new(subject, Began { at: began, wall: SystemTime::UNIX_EPOCH });
-        report.beside.sources = vec!["files".to_owned(), "dns".to_owned()];
+            NameReport::new(subject, StartTime { at: began, wall: SystemTime::UNIX_EPOCH });
+        report.sources = vec!["files".to_owned(), "dns".to_owned()];
         Self { began, report }
     }
 
     fn at(&mut self, ms: f64, query: u64, record_type: RecordType, kind: DnsEventKind) {
         let at = self.began + Duration::from_secs_f64(ms / 1000.0);
         let name = format!("{}.", self.report.subject.name);
-        self.report.queries.hear(
+        self.report.queries.apply(
             0,
             self.began,
             &DnsEvent { at, query, name, record_type, verifies: None, kind },

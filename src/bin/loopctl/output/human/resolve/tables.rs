@@ -10,7 +10,7 @@ use crate::output::units;
 use crate::report::names::{NameReport, is_signature};
 use crate::report::order::AddressRow;
 use crate::report::proof;
-use crate::report::query::Verdict;
+use crate::report::query::QueryStatus;
 use crate::report::trace::{Hop, Step};
 use crate::util::style::Style;
 
@@ -29,7 +29,7 @@ const LEAST: usize = 24;
 /// Every address, in the order that was asked for.
 pub(crate) fn addresses(report: &NameReport, order: AddressOrder, style: Style) -> String {
     let has_system = report.queries.0.iter().any(|query| query.is_of_system());
-    let has_dns = report.dns_queries().next().is_some() || report.beside.is_local;
+    let has_dns = report.dns_queries().next().is_some() || report.is_local;
     let mut rows: Vec<&AddressRow> = report.addresses.iter().collect();
     match order {
         AddressOrder::Connection => {}
@@ -144,8 +144,8 @@ fn step(hop: &Hop) -> String {
             format!("{zone} at {}{more}", shown.join(", "))
         }
         Step::Alias(target) => format!("{} is {target}, from the beginning", hop.name),
-        Step::End(Verdict::Answered, 1) => "the answer: 1 record".to_owned(),
-        Step::End(Verdict::Answered, count) => {
+        Step::End(QueryStatus::Answered, 1) => "the answer: 1 record".to_owned(),
+        Step::End(QueryStatus::Answered, count) => {
             format!("the answer: {count} records")
         }
         Step::End(verdict, _) => words::verdict(*verdict).to_owned(),

@@ -7,23 +7,23 @@ use loopctl::{DnsData, DnsEvent, DnsEventKind, ExtendedError};
 use super::proofs;
 use crate::output::units;
 use crate::report::names::{NameEnd, NameReport};
-use crate::report::query::{Course, Query, QueryEnd, Verdict};
+use crate::report::query::{Query, QueryOutcome, QueryProgress, QueryStatus};
 use crate::report::trace::Step;
 use crate::util::message::{Message, plain};
 
 /// A verdict for people; its symbol stays, for those who know it.
-pub(crate) fn verdict(verdict: Verdict) -> &'static str {
+pub(crate) fn verdict(verdict: QueryStatus) -> &'static str {
     match verdict {
-        Verdict::Answered => "answered",
-        Verdict::NxDomain => "no such name (NXDOMAIN)",
-        Verdict::NoData => "no such record (NODATA)",
-        Verdict::ServFail => "the server failed (SERVFAIL)",
-        Verdict::Refused => "the server refused (REFUSED)",
-        Verdict::Timeout => "no answer",
-        Verdict::Indeterminate => "not to be verified (DNSSEC)",
-        Verdict::Bogus => "bogus (DNSSEC)",
-        Verdict::Error => "failed",
-        Verdict::Canceled => "no answer before the connection was there",
+        QueryStatus::Answered => "answered",
+        QueryStatus::NxDomain => "no such name (NXDOMAIN)",
+        QueryStatus::NoData => "no such record (NODATA)",
+        QueryStatus::ServFail => "the server failed (SERVFAIL)",
+        QueryStatus::Refused => "the server refused (REFUSED)",
+        QueryStatus::Timeout => "no answer",
+        QueryStatus::Indeterminate => "not to be verified (DNSSEC)",
+        QueryStatus::Bogus => "bogus (DNSSEC)",
+        QueryStatus::Error => "failed",
+        QueryStatus::Canceled => "no answer before the connection was there",
     }
 }
 
@@ -31,18 +31,20 @@ pub(crate) fn verdict(verdict: Verdict) -> &'static str {
 pub(crate) fn notes(query: &Query) -> Vec<String> {
     let mut notes = Vec::new();
     match (&query.end, query.verdict()) {
-        (QueryEnd::Pending, _) => notes.push("pending".to_owned()),
-        (QueryEnd::Interrupted, _) => notes.push("interrupted".to_owned()),
-        (_, Verdict::Answered) => {}
+        (QueryOutcome::Pending, _) => notes.push("pending".to_owned()),
+        (QueryOutcome::Interrupted, _) => notes.push("interrupted".to_owned()),
+        (_, QueryStatus::Answered) => {}
         // What it is about, and who was asked, stands beside it.
-        (QueryEnd::Failed(error), Verdict::Error) if error.failure.is_some() => {
+        (QueryOutcome::Failed(error), QueryStatus::Error) if error.failure.is_some() => {
             notes.extend(error.failure.iter().map(|failure| plain(&failure.message)));
         }
-        (_, Verdict::Error) => notes.extend(query.failure()),
-        (QueryEnd::SystemFailed { message, .. }, _) => notes.push(message.clone()),
+        (_, QueryStatus::Error) => notes.extend(query.failure()),
+        (QueryOutcome::SystemFailed { message, .. }, _) => notes.push(message.clone()),
         (_, other) => notes.push(verdict(other).to_owned()),
     }
-    if let (Verdict::NxDomain | Verdict::NoData, Some(answer)) = (query.verdict(), query.answer()) {
+    if let (QueryStatus::NxDomain | QueryStatus::NoData, Some(answer)) =
+        (query.verdict(), query.answer())
+    {
         let soa = answer.authority.iter().find(|it| matches!(it.data, DnsData::Soa(_)));
         let kept = answer.ttl().zip(soa);
         notes.extend(kept.map(|(ttl, soa)| {
@@ -51,33 +53,33 @@ pub(crate) fn notes(query: &Query) -> Vec<String> {
     }
     let said = query.answer().map(|answer| answer.extended_errors.as_slice()).unwrap_or_default();
     notes.extend(said.iter().map(ExtendedError::to_string));
-    notes.extend(course(&query.course, query));
+    notes.extend(progress(&query.progress, query));
     notes
 }
 
-fn course(course: &Course, query: &Query) -> Vec<String> {
+fn progress(progress: &QueryProgress, query: &Query) -> Vec<String> {
     let mut notes = Vec::new();
-    if course.retries > 0 {
-        notes.push(format!("asked {} times", course.retries + 1));
+    if progress.retries > 0 {
+        notes.push(format!("asked {} times", progress.retries + 1));
     }
-    if course.truncated {
-        let transport = query.course.server.as_ref().map(|(_, transport)| transport.to_string());
+    if progress.truncated {
+        let transport = query.progress.server.as_ref().map(|(_, transport)| transport.to_string());
         let again = transport.filter(|name| name != "udp");
         let again = again.map_or_else(String::new, |name| format!(", asked again over {name}"));
         notes.push(format!("truncated{again}"));
     }
-    if !course.ignored.is_empty() {
-        let mut why = course.ignored.clone();
+    if !progress.ignored.is_empty() {
+        let mut why = progress.ignored.clone();
         why.dedup();
-        let what = match course.ignored.len() {
+        let what = match progress.ignored.len() {
             1 => "1 message".to_owned(),
             count => format!("{count} messages"),
         };
         notes.push(format!("{what} ignored ({})", why.join(", ")));
     }
     // Where nobody could be asked, the error says it.
-    if query.verdict() != Verdict::Error {
-        notes.extend(course.failures.first().cloned());
+    if query.verdict() != QueryStatus::Error {
+        notes.extend(progress.failures.first().cloned());
     }
     notes
 }
@@ -111,7 +113,7 @@ fn causes(report: &NameReport) -> Vec<String> {
     causes
 }
 
-fn hint(report: &NameReport, why: Verdict) -> String {
+fn hint(report: &NameReport, why: QueryStatus) -> String {
     if let Some(known) = report.unproven() {
         return proofs::hint(known).to_owned();
     }
@@ -120,41 +122,41 @@ fn hint(report: &NameReport, why: Verdict) -> String {
         _ if report.answers().next().is_some() => {
             "name servers know it, and the system does not: `/etc/nsswitch.conf` says where it looks"
         }
-        Verdict::NxDomain => {
+        QueryStatus::NxDomain => {
             "check the spelling; `--trace` shows which zone says that there is no such name"
         }
-        Verdict::NoData => "the name exists, but has no record of the type asked for",
-        Verdict::Refused => {
+        QueryStatus::NoData => "the name exists, but has no record of the type asked for",
+        QueryStatus::Refused => {
             "the server may answer its own zones or networks only: ask another one (`--server`)"
         }
-        Verdict::ServFail => {
+        QueryStatus::ServFail => {
             "the server could not find out: those in charge of the zone may be down, or its signatures wrong (`--trace`)"
         }
-        Verdict::Timeout if was_system_alone => {
+        QueryStatus::Timeout if was_system_alone => {
             "a name server did not answer: `/etc/resolv.conf` names those that are asked"
         }
-        Verdict::Timeout => {
+        QueryStatus::Timeout => {
             "is there a name server at that address? A firewall may drop UDP: `--server tcp://HOST` goes another way"
         }
-        Verdict::Error
-        | Verdict::Answered
-        | Verdict::Canceled
-        | Verdict::Indeterminate
-        | Verdict::Bogus => "`-v` shows every step",
+        QueryStatus::Error
+        | QueryStatus::Answered
+        | QueryStatus::Canceled
+        | QueryStatus::Indeterminate
+        | QueryStatus::Bogus => "`-v` shows every step",
     };
     text.to_owned()
 }
 
 /// The system has found what name servers have not.
 fn disagreement(report: &NameReport) -> Option<String> {
-    let is_found = |query: &&Query| query.verdict() == Verdict::Answered;
+    let is_found = |query: &&Query| query.verdict() == QueryStatus::Answered;
     let (system, dns): (Vec<&Query>, Vec<&Query>) =
         report.queries.wanted().partition(|query| query.is_of_system());
     if !report.subject.wants_addresses || system.is_empty() || dns.is_empty() {
         return None;
     }
     let is_known = system.iter().any(is_found) && !dns.iter().any(is_found);
-    let why = dns.iter().map(|query| query.verdict()).max_by_key(|it| it.openness());
+    let why = dns.iter().map(|query| query.verdict()).max_by_key(|it| it.severity());
     let why = verdict(why.filter(|_| is_known)?);
     Some(format!("name servers: {why}; the system has it from elsewhere, such as /etc/hosts"))
 }

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 
 use loopctl::{CopyReason, SendfilePath};
 
-use crate::commands::sendfile::Sending;
+use crate::commands::sendfile::TransferReport;
 use crate::output::progress::bar::Progress;
 use crate::output::units::{bytes, printable, prose, wrap};
 use crate::util::message::plain;
@@ -13,7 +13,7 @@ use crate::util::message::plain;
 const INDENT: &str = "  ";
 
 /// How much went, in what time, and which way; in lines of this width.
-pub(crate) fn sent(sending: &Sending, width: Option<usize>) -> String {
+pub(crate) fn sent(sending: &TransferReport, width: Option<usize>) -> String {
     let line = line(sending);
     let lines = width.map_or_else(
         || vec![line.clone()],
@@ -23,7 +23,7 @@ pub(crate) fn sent(sending: &Sending, width: Option<usize>) -> String {
 }
 
 /// The checksum, as the tools print it. Of a part it is a line that they pass over: there is no such file.
-pub(crate) fn sum(sending: &Sending) -> String {
+pub(crate) fn sum(sending: &TransferReport) -> String {
     let Some(sum) = &sending.sum else { return String::new() };
     if !sending.is_part {
         return sum.line(&sending.file);
@@ -33,7 +33,7 @@ pub(crate) fn sum(sending: &Sending) -> String {
     format!("# {} {}  {count} bytes from {offset} on of {name}\n", sum.algorithm.name(), sum.hex)
 }
 
-fn line(sending: &Sending) -> String {
+fn line(sending: &TransferReport) -> String {
     let went = &sending.went;
     let of = sending.wanted.filter(|wanted| went.bytes < *wanted);
     let of = of.map_or_else(String::new, |wanted| format!(" of {}", bytes(wanted)));

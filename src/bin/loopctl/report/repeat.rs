@@ -14,11 +14,11 @@ use crate::exit::Exit;
 
 /// What is kept of the tries, however many there are.
 #[derive(Debug, Clone)]
-pub(crate) struct Series {
+pub(crate) struct RepeatReport {
     pub(crate) subject: Subject,
-    pub(crate) began: Instant,
+    pub(crate) started_at: Instant,
     pub(crate) took: Duration,
-    pub(crate) tries: Tries,
+    pub(crate) runs: RunStats,
     pub(crate) addresses: Vec<AddressStats>,
     /// Times from the first question to the connection.
     pub(crate) times: Times,
@@ -30,7 +30,7 @@ pub(crate) struct Series {
 
 /// How the tries ended.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Tries {
+pub(crate) struct RunStats {
     pub(crate) done: u64,
     pub(crate) connected: u64,
     /// The exits of tries that did not succeed, each once.
@@ -101,13 +101,13 @@ impl Times {
     }
 }
 
-impl Series {
-    pub(crate) fn new(subject: Subject, began: Instant) -> Self {
+impl RepeatReport {
+    pub(crate) fn new(subject: Subject, started_at: Instant) -> Self {
         Self {
             subject,
-            began,
+            started_at,
             took: Duration::ZERO,
-            tries: Tries::default(),
+            runs: RunStats::default(),
             addresses: Vec::new(),
             times: Times::new(),
             interrupted: None,
@@ -120,7 +120,7 @@ impl Series {
         if matches!(report.end, End::Interrupted(_)) {
             return None;
         }
-        self.tries.add(report);
+        self.runs.add(report);
         if let (End::Connected, Some(after)) = (report.end, report.connected_after()) {
             self.times.record(after);
         }
@@ -139,15 +139,15 @@ impl Series {
 
     /// ping's rule for SIGINT: success if anything succeeded. Otherwise all tries count.
     pub(crate) fn exit(&self) -> Exit {
-        match (self.interrupted, self.tries.connected) {
+        match (self.interrupted, self.runs.connected) {
             (Some(Exit::Signal(SIGINT)), 0) => return Exit::Mixed,
             (Some(Exit::Signal(SIGINT)), _) => return Exit::Success,
             (Some(exit), _) => return exit,
             (None, _) => {}
         }
-        match self.tries.failures.as_slice() {
+        match self.runs.failures.as_slice() {
             [] => Exit::Success,
-            [only] if self.tries.connected == 0 => *only,
+            [only] if self.runs.connected == 0 => *only,
             [only @ (Exit::Unexpected | Exit::NotTrusted)] => *only,
             _ => Exit::Mixed,
         }
@@ -178,11 +178,11 @@ impl Series {
     }
 }
 
-impl Tries {
+impl RunStats {
     fn add(&mut self, report: &Report) {
         self.done += 1;
         self.connected += u64::from(report.end == End::Connected);
-        if let Some((flag, why)) = report.beside.unmet.first() {
+        if let Some((flag, why)) = report.unmet.first() {
             let before = self.unmet.as_ref().map_or(0, |(count, _)| *count);
             self.unmet = Some((before + 1, format!("--{flag}: {why}")));
         }

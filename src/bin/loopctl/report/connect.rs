@@ -1,0 +1,486 @@
+//! Report of one target of `connect`: a fold over the events of its race.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant, SystemTime};
+
+use loopctl::plan::{Family, Reason, SlowLog};
+use loopctl::{
+    AbortReason, Address, Event, EventKind, Failure, Phase, SocketOption, SocketOptions,
+    SocketSnapshot, TcpInfo, TlsPeer,
+};
+
+use super::{
+    Comparison, Resolution, StartTlsExchange, TlsExpectation, TlsFailure, TlsPhase, TlsReport, Via,
+};
+use crate::commands::sendfile::TransferReport;
+use crate::config::{Expectations, NamedPolicy};
+use crate::exit::Exit;
+use crate::output::units;
+
+/// The expectation that is one of trust.
+const CERT_EXPIRY: &str = "cert-expiry";
+
+/// One target, from the first query to the last outcome.
+#[derive(Debug, Clone)]
+pub(crate) struct Report {
+    pub(crate) subject: Subject,
+    pub(crate) started_at: StartTime,
+    pub(crate) resolve: Resolution,
+    pub(crate) attempts: Vec<Attempt>,
+    /// Index into `attempts`.
+    pub(crate) selected: Option<usize>,
+    /// TLS over the selected connection, or else the handshake that explains the failure.
+    pub(crate) tls: Option<TlsReport>,
+    pub(crate) total: Duration,
+    pub(crate) end: End,
+    /// Expectations that did not hold: their flags, and why.
+    pub(crate) unmet: Vec<(&'static str, String)>,
+    pub(crate) waited: Option<WaitReport>,
+    pub(crate) relay: Option<RelayReport>,
+    pub(crate) transfer: Option<Box<TransferReport>>,
+    pub(crate) comparison: Option<Box<Comparison>>,
+    pub(crate) slow: SlowLog,
+}
+
+/// What `--relay` did with the connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RelayReport {
+    pub(crate) sent: u64,
+    pub(crate) received: u64,
+    pub(crate) took: Duration,
+    /// One word for it.
+    pub(crate) end: &'static str,
+    pub(crate) exit: Exit,
+    /// What failed, and how.
+    pub(crate) failure: Option<(String, Failure)>,
+}
+
+/// What carries the bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TransportKind {
+    Tcp,
+    Udp,
+    Unix,
+}
+
+impl TransportKind {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+            Self::Unix => "unix",
+        }
+    }
+}
+
+/// What `--wait` saw before this race, which was its last.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct WaitReport {
+    pub(crate) took: Duration,
+    /// What happened, and how often, in the order in which it was first seen.
+    pub(crate) seen: Vec<(String, u64)>,
+    pub(crate) latest: Option<String>,
+}
+
+/// What the report is about, and by which rules it was raced.
+#[derive(Debug, Clone)]
+pub(crate) struct Subject {
+    pub(crate) text: String,
+    pub(crate) host: Option<String>,
+    pub(crate) port: Option<u16>,
+    pub(crate) transport: TransportKind,
+    /// The only family asked for, if it was one.
+    pub(crate) family: Family,
+    pub(crate) policy: NamedPolicy,
+    pub(crate) timeout: Duration,
+    /// TLS, if it was asked for.
+    pub(crate) tls: Option<TlsExpectation>,
+}
+
+/// When it began, on both clocks.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StartTime {
+    pub(crate) at: Instant,
+    pub(crate) wall: SystemTime,
+}
+
+/// One attempt that was started.
+#[derive(Debug, Clone)]
+pub(crate) struct Attempt {
+    pub(crate) address: Address,
+    pub(crate) start: Duration,
+    /// Until TCP was up, or was given up.
+    pub(crate) took: Duration,
+    pub(crate) outcome: Outcome,
+    pub(crate) tcp: Option<TcpInfo>,
+    pub(crate) socket: OwnSocket,
+    /// TLS as part of the attempt, from TCP on; [`Report::tls`] has the winner's.
+    pub(crate) tls: Option<Box<TlsReport>>,
+    /// Whether a datagram was answered; `None` where none was sent.
+    pub(crate) answered: Option<bool>,
+    pub(crate) schedule: Schedule,
+}
+
+/// This end of an attempt.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct OwnSocket {
+    pub(crate) local: Option<SocketAddr>,
+    /// The options in force, where some were asked for.
+    pub(crate) options: Option<SocketOptions>,
+    pub(crate) refused: Vec<(SocketOption, Failure)>,
+}
+
+/// Why an attempt started when it did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Schedule {
+    pub(crate) reason: Reason,
+    /// How much later it started than it was to: this process's own delay.
+    pub(crate) start_lag: Duration,
+}
+
+/// How an attempt ended, in qlog's words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// It has not ended.
+    Pending,
+    Success,
+    /// The network or the kernel said no.
+    Failure(Phase, Failure),
+    /// A deadline fell while it was pending.
+    Timeout,
+    /// Another one won, or the user interrupted.
+    Canceled,
+}
+
+/// How the whole of it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    Connected,
+    Failed(Exit),
+    Interrupted(Exit),
+}
+
+impl Report {
+    pub(crate) fn new(subject: Subject, via: Via, started_at: StartTime) -> Self {
+        let resolve = Resolution::new(via);
+        Self {
+            subject,
+            started_at,
+            resolve,
+            attempts: Vec::new(),
+            selected: None,
+            tls: None,
+            total: Duration::ZERO,
+            end: End::Failed(Exit::NotConnected),
+            unmet: Vec::new(),
+            waited: None,
+            relay: None,
+            transfer: None,
+            comparison: None,
+            slow: SlowLog::default(),
+        }
+    }
+
+    /// Takes in one event.
+    pub(crate) fn apply(&mut self, event: &Event) {
+        let at = self.since_start(event.at);
+        match &event.kind {
+            EventKind::CandidatesSorted { candidates }
+            | EventKind::CandidatesResorted { candidates } => {
+                self.resolve.candidates.clone_from(candidates);
+            }
+            EventKind::AttemptStarted { address, reason, planned, .. } => {
+                self.resolve.take(self.attempts.len(), address);
+                let start_lag = event.at.saturating_duration_since(*planned);
+                let schedule = Schedule { reason: self.resolve.reason(*reason), start_lag };
+                self.attempts.push(Attempt::new(address.clone(), at, schedule));
+            }
+            EventKind::OptionRefused { attempt, option, failure } => {
+                if let Some(attempt) = self.attempts.get_mut(*attempt) {
+                    attempt.socket.refused.push((*option, failure.clone()));
+                }
+            }
+            EventKind::AttemptConnected { attempt, .. } => {
+                if let Some(attempt) = self.attempts.get_mut(*attempt) {
+                    attempt.took = at.saturating_sub(attempt.start);
+                    attempt.tls = Some(Box::default());
+                }
+            }
+            EventKind::AttemptSucceeded { attempt, snapshot } => {
+                self.settle(*attempt, at, Outcome::Success, snapshot);
+            }
+            EventKind::AttemptFailed { attempt, phase, failure, snapshot } => {
+                self.settle(*attempt, at, Outcome::Failure(*phase, failure.clone()), snapshot);
+            }
+            EventKind::AttemptTimedOut { attempt, snapshot } => {
+                self.settle(*attempt, at, Outcome::Timeout, snapshot);
+            }
+            EventKind::AttemptCanceled { attempt, snapshot } => {
+                self.settle(*attempt, at, Outcome::Canceled, snapshot);
+            }
+            EventKind::ConnectionSelected { attempt } => self.select(*attempt, at),
+            EventKind::ConnectionAborted { reason } => {
+                self.end = End::Failed(self.exit_of(*reason));
+                if self.tls_failure().is_none() {
+                    self.total = at;
+                }
+                self.blame_handshake(*reason);
+            }
+            kind => {
+                self.apply_name_event(at, kind);
+                self.apply_tls_event(at, kind);
+            }
+        }
+    }
+
+    /// Where TLS was asked for, there is more to come.
+    fn select(&mut self, attempt: usize, at: Duration) {
+        (self.selected, self.total) = (Some(attempt), at);
+        let raced = self.attempts.get(attempt).and_then(|attempt| attempt.tls.as_deref());
+        self.end = match self.subject.tls {
+            None => End::Connected,
+            Some(_) if raced.is_some() => {
+                self.tls = raced.cloned();
+                // With --all, this is when the last one has ended.
+                let won = self.connected_after().filter(|_| !self.subject.policy.run_all);
+                self.total = won.unwrap_or(at);
+                End::Connected
+            }
+            Some(_) => {
+                self.tls = Some(TlsReport::default());
+                End::Failed(Exit::NoTls)
+            }
+        };
+    }
+
+    fn fail_tls(&mut self, at: Duration, failure: TlsFailure, peer: &TlsPeer) {
+        let Some(tls) = &mut self.tls else { return };
+        if let (TlsPhase::StartTls, Some(starttls)) = (failure.phase, &mut tls.starttls) {
+            starttls.took = at.saturating_sub(starttls.start);
+        }
+        (self.total, self.end) = (at, End::Failed(failure.exit()));
+        tls.fail(at, failure, peer);
+    }
+
+    /// The words before TLS begin, or have been said.
+    pub(crate) fn agree(&mut self, starttls: StartTlsExchange) {
+        if let Some(tls) = &mut self.tls {
+            tls.starttls = Some(starttls);
+        }
+    }
+
+    /// There is no TLS, for another reason than the handshake.
+    pub(crate) fn decline(&mut self, failure: TlsFailure, now: Instant) {
+        let at = self.since_start(now);
+        let peer = self.tls.as_ref().map(|tls| tls.peer.clone()).unwrap_or_default();
+        self.fail_tls(at, failure, &peer);
+    }
+
+    /// It could not even begin.
+    pub(crate) fn refuse(&mut self, why: String, now: Instant) {
+        self.resolve.error = Some(why);
+        self.end = End::Failed(Exit::NotResolved);
+        self.total = self.since_start(now);
+    }
+
+    /// The user ended it, or a closed pipe did.
+    pub(crate) fn interrupt(&mut self, exit: Exit, now: Instant) {
+        self.end = End::Interrupted(exit);
+        self.total = self.since_start(now);
+    }
+
+    pub(crate) fn since_start(&self, at: Instant) -> Duration {
+        at.saturating_duration_since(self.started_at.at)
+    }
+
+    pub(crate) fn exit(&self) -> Exit {
+        match self.end {
+            End::Connected if self.is_unmet(CERT_EXPIRY) => Exit::NotTrusted,
+            End::Connected if !self.unmet.is_empty() => Exit::Unexpected,
+            End::Connected => {
+                let relayed = self.relay.as_ref().map(|relay| relay.exit);
+                let sent = self.transfer.as_ref().map(|sending| sending.end.exit);
+                relayed.or(sent).unwrap_or(Exit::Success)
+            }
+            End::Failed(exit) | End::Interrupted(exit) => exit,
+        }
+    }
+
+    /// Whether the datagram of an attempt was answered; `None` where none was sent.
+    pub(crate) fn answered(&self, number: usize) -> Option<bool> {
+        self.attempts.get(number)?.answered
+    }
+
+    /// What an attempt that succeeded is: UDP has no connections, and silence proves nothing.
+    pub(crate) fn reached(&self, number: usize) -> &'static str {
+        match (self.subject.transport, self.answered(number)) {
+            (TransportKind::Udp, Some(true)) => "answered",
+            (TransportKind::Udp, Some(false)) => "silent",
+            (TransportKind::Udp, None) => "open",
+            _ => "connected",
+        }
+    }
+
+    /// Why there is no TLS over the connection that there is.
+    pub(crate) fn tls_failure(&self) -> Option<(&TlsReport, &TlsFailure)> {
+        let tls = self.tls.as_ref()?;
+        Some((tls, tls.failure.as_ref()?))
+    }
+
+    /// When there was what was asked for: a connection, or TLS over it.
+    pub(crate) fn connected_after(&self) -> Option<Duration> {
+        match &self.tls {
+            Some(tls) => tls.ended,
+            None => Some(self.winner()?.end()),
+        }
+    }
+
+    pub(crate) fn winner(&self) -> Option<&Attempt> {
+        self.attempts.get(self.selected?)
+    }
+
+    /// Notes which expectations the connection does not meet. Without one there is nothing to expect.
+    pub(crate) fn expect(&mut self, expected: &Expectations) {
+        let (Some(winner), Some(cost)) = (self.winner(), self.race_cost()) else { return };
+        let mut unmet = Vec::new();
+        if let Some(family) =
+            expected.family.filter(|wanted| winner.address.family() != Some(*wanted))
+        {
+            let name = if family == Family::Inet6 { "IPv6" } else { "IPv4" };
+            unmet
+                .push(("require", format!("connected to {}, which is not {name}", winner.address)));
+        }
+        if let (true, Some(first)) =
+            (expected.first_address && self.selected != Some(0), self.attempts.first())
+        {
+            let text = format!(
+                "connected to {}, not to the first address {}",
+                winner.address, first.address
+            );
+            unmet.push(("fail-on-fallback", text));
+        }
+        if let Some(most) = expected.max_cost.filter(|most| cost > *most) {
+            let (cost, most) = (units::prose(cost), units::prose(most));
+            unmet.push(("max-cost", format!("waiting cost {cost}, more than {most}")));
+        }
+        let soon = expected.cert_expiry.zip(self.tls.as_ref());
+        let soon = soon.and_then(|(least, tls)| tls.ends_too_soon(self.started_at.wall, least));
+        unmet.extend(soon.map(|text| (CERT_EXPIRY, text)));
+        self.unmet = unmet;
+    }
+
+    fn is_unmet(&self, flag: &str) -> bool {
+        self.unmet.iter().any(|(unmet, _)| *unmet == flag)
+    }
+
+    /// The candidates that were never tried.
+    pub(crate) fn not_tried(&self) -> &[Address] {
+        self.resolve.candidates.get(self.attempts.len()..).unwrap_or_default()
+    }
+
+    /// How many candidates are of this family.
+    pub(crate) fn count(&self, family: Family) -> usize {
+        let candidates = self.resolve.candidates.iter();
+        candidates.filter(|address| address.family() == Some(family)).count()
+    }
+
+    fn settle(&mut self, number: usize, at: Duration, outcome: Outcome, snapshot: &SocketSnapshot) {
+        if let Some(attempt) = self.attempts.get_mut(number) {
+            if attempt.tls.is_none() {
+                attempt.took = at.saturating_sub(attempt.start);
+            }
+            attempt.outcome = outcome;
+            (attempt.socket.local, attempt.tcp) = (snapshot.local, snapshot.tcp);
+            attempt.socket.options.clone_from(&snapshot.options);
+        }
+    }
+
+    /// Every attempt has ended by now; what ended the last one is the cause.
+    fn exit_of(&self, reason: AbortReason) -> Exit {
+        if let Some((_, failure)) = self.tls_failure() {
+            return failure.exit();
+        }
+        let last = self.attempts.iter().max_by_key(|attempt| attempt.end());
+        let handshakes =
+            self.attempts.iter().filter_map(|attempt| attempt.tls.as_ref()?.failure.as_ref());
+        let furthest = |exit| handshakes.clone().any(|failure| failure.exit() == exit);
+        match reason {
+            AbortReason::NotResolved => Exit::NotResolved,
+            AbortReason::TimedOut => Exit::TimedOut,
+            AbortReason::AllFailed if furthest(Exit::NotTrusted) => Exit::NotTrusted,
+            AbortReason::AllFailed if furthest(Exit::NoTls) => Exit::NoTls,
+            _ if last.is_some_and(Attempt::ran_out_of_time) => Exit::TimedOut,
+            AbortReason::AllFailed if self.attempts.is_empty() => Exit::NotResolved,
+            _ if self.attempts.iter().all(Attempt::could_not_bind) => Exit::CannotBind,
+            _ if self.attempts.iter().all(Attempt::had_no_socket) => Exit::Mixed,
+            _ => Exit::NotConnected,
+        }
+    }
+}
+
+impl Outcome {
+    /// qlog's word for it.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Failure(..) => "failure",
+            Self::Timeout => "timeout",
+            Self::Canceled | Self::Pending => "canceled",
+        }
+    }
+}
+
+impl Schedule {
+    /// The attempt whose end started this one.
+    pub(crate) fn after(&self) -> Option<usize> {
+        match self.reason {
+            Reason::AttemptEnded(number) => Some(number),
+            _ => None,
+        }
+    }
+}
+
+impl Attempt {
+    pub(crate) fn new(address: Address, start: Duration, schedule: Schedule) -> Self {
+        Self {
+            address,
+            start,
+            took: Duration::ZERO,
+            outcome: Outcome::Pending,
+            tcp: None,
+            socket: OwnSocket::default(),
+            tls: None,
+            answered: None,
+            schedule,
+        }
+    }
+
+    /// When it ended, since work on the target began; with a handshake that is a part of it.
+    pub(crate) fn end(&self) -> Duration {
+        let handshake = self.tls.as_ref().and_then(|tls| tls.ended);
+        handshake.unwrap_or(self.start + self.took)
+    }
+
+    /// By a deadline of ours, or by the kernel's own.
+    fn ran_out_of_time(&self) -> bool {
+        match &self.outcome {
+            Outcome::Timeout => true,
+            Outcome::Failure(_, failure) => failure.kind == std::io::ErrorKind::TimedOut,
+            _ => false,
+        }
+    }
+
+    /// This process is out of descriptors, which says nothing about the network.
+    fn had_no_socket(&self) -> bool {
+        matches!(&self.outcome, Outcome::Failure(Phase::Socket, _))
+    }
+
+    fn could_not_bind(&self) -> bool {
+        matches!(&self.outcome, Outcome::Failure(Phase::Bind, _))
+    }
+
+    /// SYNs the kernel had to send again.
+    pub(crate) fn resends(&self) -> u32 {
+        self.tcp.map_or(0, |tcp| tcp.retransmits)
+    }
+}
