@@ -53,7 +53,7 @@ impl Session {
             report.transfer = Some(Box::new(sending));
             return report;
         };
-        self.output.borrow_mut().connected(&report);
+        self.printer.borrow_mut().connected(&report);
         let left = request.limit.map(|limit| limit.saturating_sub(report.total));
         let course = Course::new(event_loop, writer.transport(), left);
         self.send_over(&course, request, &mut input, (reader, writer), &mut sending).await;
@@ -123,10 +123,10 @@ impl Session {
         let bar = bar.map(Rc::downgrade);
         let told = course.event_loop.add_signal_handler(SIGQUIT, move || {
             let so_far = text::so_far(inside.progress());
-            let tell = || session.output.borrow_mut().remark(&so_far);
+            let print = || session.printer.borrow().print_aside(&so_far);
             match bar.as_ref().and_then(Weak::upgrade) {
-                Some(bar) => bar.suspend(tell),
-                None => tell(),
+                Some(bar) => bar.suspend(print),
+                None => print(),
             }
         });
         if let Err(error) = told {

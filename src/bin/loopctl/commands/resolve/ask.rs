@@ -146,7 +146,7 @@ impl Session {
         client.trace(move |event: &DnsEvent| {
             let began = heard.borrow().started_at.at;
             heard.borrow_mut().queries.apply(number, began, event);
-            session.teller.borrow_mut().event(event, &heard.borrow());
+            session.printer.borrow_mut().event(event, &heard.borrow());
         })
     }
 }

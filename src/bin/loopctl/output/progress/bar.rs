@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::output::human::picture::{Picture, cut_to};
+use crate::output::progress::picture::{Picture, cut_to};
 use crate::output::units::bytes;
 use crate::util::style::Style;
 

@@ -79,9 +79,9 @@ impl<'a> Surveyor<'a> {
             }) as Part<'_>
         });
         let asking = asking.collect();
-        self.session.output.borrow_mut().looking_up(&self.this.session, &self.report.borrow());
+        self.session.printer.borrow_mut().lookup_started(&self.this.session, &self.report.borrow());
         together(asking).await;
-        self.session.output.borrow_mut().looked_up(&self.this.session);
+        self.session.printer.borrow_mut().lookup_ended(&self.this.session);
         Ok(())
     }
 
