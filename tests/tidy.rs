@@ -1,6 +1,11 @@
 //! The house rules that can be counted: layers, sizes, banned words, generated files.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+#[path = "support/skip.rs"]
+#[expect(dead_code, reason = "nothing is skipped here")]
+mod skip;
+
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -122,8 +127,8 @@ fn only_one_file_says_mio_and_one_reads_the_clock() {
                 "src/net/dns/anchors.rs",
                 "src/net/dns/handle.rs",
                 "src/net/dns/keys.rs",
-                "src/net/dns/parts.rs",
                 "src/net/dns/reason.rs",
+                "src/net/dns/rrset.rs",
                 "src/net/dns/verify.rs",
             ],
         ),
@@ -242,6 +247,70 @@ fn nothing_is_left_undone() {
             assert!(!source.text.contains(mark), "{}: {mark}", source.name());
         }
     }
+}
+
+#[test]
+fn codes_in_test_names_are_those_of_the_catalogue() {
+    let catalogue = fs::read_to_string(root().join("tests/CATALOGUE.md")).unwrap();
+    let rows = catalogue.lines().filter_map(|line| line.strip_prefix("| ")?.split(' ').next());
+    let rows: BTreeSet<&str> =
+        rows.filter(|code| code.ends_with(|c: char| c.is_ascii_digit())).collect();
+    let families: BTreeSet<&str> = rows.iter().filter_map(|row| row.split('_').next()).collect();
+    let all: Vec<Source> = sources("tests").into_iter().chain(sources("src")).collect();
+    let names = all.iter().flat_map(tests_of);
+    let used: BTreeSet<String> = names.flat_map(|name| codes_of(name, &families)).collect();
+    assert!(used.len() > 400, "names are found at all");
+    let without_row: Vec<_> = used.iter().filter(|code| !rows.contains(code.as_str())).collect();
+    assert_eq!(without_row, [""; 0], "codes without a row in tests/CATALOGUE.md");
+    let without_test: Vec<_> = rows.iter().filter(|row| !used.contains(**row)).collect();
+    assert_eq!(without_test, [&""; 0], "rows of tests/CATALOGUE.md without a test");
+}
+
+/// The functions that a line `#[test]` stands above.
+fn tests_of(source: &Source) -> impl Iterator<Item = &str> {
+    let mut is_test = false;
+    source.text.lines().filter_map(move |line| {
+        is_test |= line.trim() == "#[test]";
+        let name = line.trim_start().strip_prefix("fn ").filter(|_| is_test)?;
+        is_test = false;
+        name.split('(').next()
+    })
+}
+
+/// `srv_24_25` is two codes of a family; `t05`, `r5` and `o4` stand alone.
+fn codes_of(name: &str, families: &BTreeSet<&str>) -> Vec<String> {
+    let is_number = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
+    let mut codes = Vec::new();
+    let mut family = None;
+    for word in name.split('_') {
+        match family {
+            Some(family) if is_number(word) => codes.push(format!("{family}_{word}")),
+            _ => family = Some(word).filter(|word| families.contains(word)),
+        }
+        if word.len() > 1 && word.starts_with(['t', 'r', 'o']) && is_number(&word[1..]) {
+            codes.push(word.to_owned());
+        }
+    }
+    codes
+}
+
+#[test]
+fn the_sum_of_the_skips_comes_last_and_is_right() {
+    let names = fs::read_dir(root().join("tests")).unwrap().map(|entry| entry.unwrap().path());
+    let is_program = |path: &PathBuf| {
+        path.extension().is_some_and(|it| it == "rs") || path.join("main.rs").exists()
+    };
+    let programs = names.filter(is_program);
+    assert_eq!(
+        programs.max().unwrap().file_name().unwrap(),
+        "zz_skips.rs",
+        "cargo runs them by name"
+    );
+    assert_eq!(skip::summary(""), "0 tests skipped");
+    assert_eq!(skip::summary("root\tone\nroot\tone\n"), "1 test skipped: 1 for want of root");
+    let skips = "nsd\tone\nroot\tone\nroot\ttwo\n";
+    let wanted = "2 tests skipped: 2 for want of root, 1 for want of nsd";
+    assert_eq!(skip::summary(skips), wanted);
 }
 
 #[test]

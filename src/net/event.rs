@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use crate::plan::{Family, Reason};
 
-use super::{Address, Failure, Phase, SocketOption, SocketSnapshot};
+use super::{Address, Failure, Phase, ResolveError, SocketOption, SocketSnapshot};
 #[cfg(feature = "tls")]
-use super::{TlsErrorKind, TlsInfo, TlsPeer};
+use super::{TlsError, TlsInfo, TlsPeer};
 
 /// One thing that happened while connecting.
 #[derive(Debug, Clone)]
@@ -35,10 +35,8 @@ pub enum EventKind {
     },
     /// The resolver failed, or was given up.
     ResolveFailed {
-        /// Why.
-        reason: String,
-        /// The symbol of the system's resolver for it, such as `EAI_NONAME`.
-        symbol: Option<&'static str>,
+        /// The failure, by its kind.
+        error: ResolveError,
     },
     /// A race that does not wait for all addresses has asked for those of one family.
     QueryStarted {
@@ -56,10 +54,8 @@ pub enum EventKind {
     QueryFailed {
         /// Which.
         family: Family,
-        /// Why.
-        reason: String,
-        /// The symbol of the system's resolver for it, such as `EAI_NODATA`.
-        symbol: Option<&'static str>,
+        /// The failure, by its kind.
+        error: ResolveError,
     },
     /// Nobody waits for them any more.
     QueryCanceled {
@@ -178,9 +174,9 @@ pub enum EventKind {
     TlsFailed {
         /// The attempt, as above.
         attempt: Option<usize>,
-        /// What kind of failure it is; `None` if it is one of the network's.
-        why: Option<TlsErrorKind>,
-        /// Why, in words.
+        /// The failure of TLS; `None` where the network failed.
+        error: Option<TlsError>,
+        /// Errno and message of the same failure.
         failure: Failure,
         /// What the server's certificates were, as far as they came.
         peer: Box<TlsPeer>,

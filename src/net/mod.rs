@@ -23,7 +23,7 @@ pub use address::Address;
 pub use connect::{AttemptError, ConnectError, CreateConnection};
 pub use datagram::{CreateDatagram, DatagramProtocol, DatagramTransport};
 #[cfg(all(fuzzing, feature = "dns"))]
-pub use dns::take_answer;
+pub use dns::fuzz_decode;
 #[cfg(feature = "dns")]
 pub use dns::{
     DnsAddress, DnsAnswer, DnsClient, DnsClientBuilder, DnsConfigError, DnsData, DnsError,
@@ -40,7 +40,7 @@ pub use process::{
 };
 pub use protocol::{AfterEof, BufferedProtocol, Connection, Protocol};
 pub use resolver::{
-    AddrInfo, AddrInfoFlags, Lookup, NameInfoFlags, ResolveError, Resolver, Resolving,
+    AddrInfo, AddrInfoFlags, EaiCode, Lookup, NameInfoFlags, ResolveError, Resolver, Resolving,
     source_address,
 };
 pub use sendfile::{
@@ -55,7 +55,7 @@ pub use socket::{
 pub use stream::{StreamError, StreamProtocol, StreamReader, StreamWriter};
 #[cfg(feature = "tls")]
 pub use tls::{
-    CertificateProblem, StartTls, TlsClient, TlsClientBuilder, TlsConfigError, TlsError,
+    CertificateProblem, StartTls, TlsAlert, TlsClient, TlsClientBuilder, TlsConfigError, TlsError,
     TlsErrorKind, TlsInfo, TlsPeer, TlsRole, TlsServer, TlsServerBuilder, TlsVerdict, TlsVersion,
 };
 pub use transport::{Endpoint, Transport};

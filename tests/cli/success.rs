@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::json::assert_valid;
 use crate::ndjson::records;
-use crate::support::{Ran, loopctl, run, signal, start};
+use crate::support::{Ran, Signal, loopctl, run, signal, start};
 use crate::tls_peer::{Files, echoing_at};
 
 /// Addresses of one name: a server of TLS on the first, and others on its port.
@@ -91,7 +91,10 @@ fn t30_a_silent_handshake_makes_way_for_the_next_address() {
     // The timer counts from TCP, not from the start.
     let up = ms(&silent["start_ms"]) + ms(&silent["duration_ms"]);
     assert!(ms(&good["start_ms"]) >= up + 99.0, "{seen:#}");
-    assert!(ms(&silent["tls_ms"]) >= 99.0 && ms(&silent["duration_ms"]) < 50.0, "{seen:#}");
+    assert!(
+        ms(&silent["tls_ms"]) >= 99.0 && ms(&silent["duration_ms"]) < ms(&silent["tls_ms"]),
+        "{seen:#}"
+    );
     assert_eq!(good["tls_ms"], seen["tls"]["duration_ms"]);
 
     let told = host.run(&["connect"], &[SILENT, GOOD], &by_tls);
@@ -220,7 +223,7 @@ fn race_tls_an_interrupt_ends_every_handshake() {
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
         let child = start(&[&["connect"], &args[..]].concat());
         let begun: Vec<TcpStream> = silent.iter().map(|silent| greeted(silent)).collect();
-        signal(&child, "-INT");
+        signal(&child, Signal::INT);
         let ran = Ran::from(child.wait_with_output().unwrap());
         drop(begun);
         let seen = ran.json();

@@ -7,9 +7,10 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
 use loopctl::plan::{Family, Host, Port};
-use loopctl::{AbortReason, AddrInfoFlags, ConnectError, EventKind, Phase, ResolveError};
+use loopctl::{AbortReason, AddrInfoFlags, ConnectError, EaiCode, EventKind, Phase, ResolveError};
 use socket2::{SockRef, Socket};
 
+use crate::skip::has_localhost;
 use crate::support::{
     Dead, Outcome, Recorder, Refusing, Reports, Seen, Server, Trace, has_ipv6, ms, run, until,
 };
@@ -39,6 +40,9 @@ fn conn_01_a_host_gives_a_transport_and_a_protocol() {
 
 #[test]
 fn conn_01_a_name_is_resolved_and_the_story_is_told_in_order() {
+    if !has_localhost() {
+        return;
+    }
     let server = Server::new();
     let trace = Trace::new();
     run(async |event_loop| {
@@ -89,7 +93,10 @@ fn conn_01_a_name_that_is_none_is_told_as_such() {
     });
     trace.check();
     assert_eq!(trace.aborted(), Some(AbortReason::NotResolved));
-    assert!(matches!(&error, ConnectError::Resolve(ResolveError::Resolver { code: -2, .. })));
+    assert!(matches!(
+        &error,
+        ConnectError::Resolve(ResolveError::System { code: EaiCode::NONAME, .. })
+    ));
     assert_eq!((error.kind(), error.attempts().len()), (std::io::ErrorKind::NotFound, 0));
 }
 
@@ -198,20 +205,20 @@ fn conn_29_family_protocol_and_flags_reach_the_resolver() {
         })
     };
     let name = |error: ConnectError| match error {
-        ConnectError::Resolve(error) => error.name(),
+        ConnectError::Resolve(error) => error.code(),
         other => panic!("{other:?}"),
     };
     assert!(open(|connecting| connecting.family(Family::Inet).protocol(6)).is_ok());
     let family = open(|connecting| connecting.family(Family::Inet6)).unwrap_err();
-    assert_eq!(name(family), Some("EAI_ADDRFAMILY"));
+    assert_eq!(name(family), Some(EaiCode::ADDRFAMILY));
     let protocol = open(|connecting| connecting.protocol(132_000)).unwrap_err();
-    assert_eq!(name(protocol), Some("EAI_SOCKTYPE"));
+    assert_eq!(name(protocol), Some(EaiCode::SOCKTYPE));
     let by_name = |event_loop: loopctl::LoopHandle| {
         let port = Port::Service("http".into());
         event_loop.create_connection("127.0.0.1", port).flags(AddrInfoFlags::NUMERICSERV)
     };
     let flags = run(async |event_loop| by_name(event_loop).open(Recorder::new).await).unwrap_err();
-    assert_eq!(name(flags), Some("EAI_NONAME"));
+    assert_eq!(name(flags), Some(EaiCode::NONAME));
 }
 
 #[test]
@@ -296,7 +303,7 @@ fn il_06_prefer_and_interleave_decide_the_order() {
 
 #[test]
 fn conn_01_ipv6_connects_too() {
-    if !has_ipv6("conn_01_ipv6") {
+    if !has_ipv6() {
         return;
     }
     let server = Server::at("[::1]:0");

@@ -6,7 +6,8 @@ use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 
 use loopctl::{
-    EventKind, LoopHandle, Protocol, StreamReader, StreamWriter, TlsError, TlsErrorKind, Transport,
+    EventKind, LoopHandle, Protocol, StreamReader, StreamWriter, TlsAlert, TlsClient, TlsError,
+    TlsErrorKind, TlsServer, TlsVersion, Transport,
 };
 
 use crate::support::tls::{Authority, pair};
@@ -80,7 +81,7 @@ fn tls_27_tls_in_tls_in_tls() {
 
 /// Starts TLS as a server when it is told to.
 struct Upgrades {
-    tls: Option<loopctl::TlsServer>,
+    tls: Option<TlsServer>,
     recorder: Recorder,
 }
 
@@ -118,8 +119,11 @@ fn stls_03_what_was_read_with_the_command_belongs_to_tls() {
         let far = event_loop.create_connection_on(theirs).open(upgrades).await.unwrap();
         let failed = starting.await.unwrap_err();
         // `ready` came in plain where only TLS was expected: that client was too impatient.
-        assert_eq!(TlsError::within(&failed).unwrap().kind(), TlsErrorKind::Protocol);
-        let text = "the peer does not speak TLS: its answer begins with 0x72";
+        let Some(TlsError::NotTls { first_bytes }) = TlsError::within(&failed) else {
+            panic!("{failed:?}")
+        };
+        assert!(first_bytes.starts_with(b"ready\n") && first_bytes.len() == 32, "{first_bytes:?}");
+        let text = "the peer does not speak TLS: its answer begins with \"ready\"";
         assert_eq!(failed.to_string(), text);
         far.transport.wait_closed().await;
         // The far end had understood the client's first message, whose rest it was handed.
@@ -205,7 +209,7 @@ fn stls_06_what_was_sent_in_plain_never_passes_for_tls() {
         near.1.write(b"STARTTLS\nRCPT TO:<evil>\n");
         assert_eq!(far.0.read_line().await.unwrap(), b"STARTTLS\n");
         let error = far.1.start_tls(server).await.unwrap_err();
-        assert_eq!(TlsError::within(&error).unwrap().kind(), TlsErrorKind::Protocol);
+        assert_eq!(TlsError::within(&error).unwrap().kind(), TlsErrorKind::NotTls);
         assert!(far.1.is_closing());
     });
 }
@@ -231,8 +235,39 @@ fn stls_04_a_failure_or_nobody_waiting_ends_the_connection() {
         assert_eq!(TlsError::within(&error).unwrap().kind(), TlsErrorKind::Certificate);
         let error = accepting.await.unwrap().unwrap_err();
         assert_eq!(TlsError::within(&error).unwrap().kind(), TlsErrorKind::Alert);
-        assert_eq!(error.to_string(), "the peer refused: alert UnknownCA");
+        assert_eq!(error.to_string(), "the peer sent a fatal alert: unknown_ca");
         assert!(reports.texts().is_empty(), "{:?}", reports.texts());
+    });
+}
+
+#[test]
+fn stls_04_an_alert_is_known_on_both_sides() {
+    run(async |event_loop| {
+        let authority = Authority::new("Test CA");
+        let papers = authority.papers("localhost");
+        let server = || TlsServer::builder().identity_pem(&papers.chain, &papers.key);
+        let client = || TlsClient::builder().ca_pem(authority.pem());
+        let table = [
+            (client().alpn(["h2"]), server().alpn(["http/1.1"]), TlsAlert::NoApplicationProtocol),
+            (
+                client().max_version(TlsVersion::Tls12),
+                server().min_version(TlsVersion::Tls13),
+                TlsAlert::ProtocolVersion,
+            ),
+        ];
+        for (client, server, alert) in table {
+            let client = client.build().unwrap().server_name("localhost").unwrap();
+            let server = server.build().unwrap();
+            let (near, mut far) = plain(&event_loop).await;
+            let accepting = event_loop.create_task(async move { far.1.start_tls(server).await });
+            let received = near.1.transport().start_tls(client, Vec::new()).await.unwrap_err();
+            let sent = accepting.await.unwrap().unwrap_err();
+            let received = TlsError::within(&received).unwrap();
+            assert_eq!((received.alert_received(), received.alert_sent()), (Some(alert), None));
+            let sent = TlsError::within(&sent).unwrap();
+            assert_eq!((sent.alert_received(), sent.alert_sent()), (None, Some(alert)));
+            assert_eq!(sent.kind(), TlsErrorKind::Protocol);
+        }
     });
 }
 

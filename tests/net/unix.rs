@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use loopctl::{Address, EventKind, Phase};
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use crate::support::{Guests, Outcome, Recorder, Trace, run, until};
+use crate::support::{Guests, Outcome, Recorder, Trace, abstract_name, run, until};
 
 #[test]
 fn unix_05_a_path_gives_a_connection() {
@@ -70,7 +70,7 @@ fn unix_05_a_path_that_nobody_listens_on_refuses() {
 
 #[test]
 fn unix_04_an_abstract_address_needs_no_file() {
-    let name = format!("loopctl-test-{}", std::process::id());
+    let name = abstract_name();
     let address = SocketAddr::from_abstract_name(&name).unwrap();
     let listener = UnixListener::bind_addr(&address).unwrap();
     run(async |event_loop| {
@@ -113,9 +113,9 @@ fn named_client(own: &Path, to: &Path) -> UnixStream {
     socket.into()
 }
 
-/// A name without a file.
-fn hidden(what: &str) -> PathBuf {
-    format!("\0loopctl-{what}-{}", std::process::id()).into()
+/// A path that names no file.
+fn hidden() -> PathBuf {
+    format!("\0{}", abstract_name()).into()
 }
 
 fn listen_on(hidden: &Path) -> UnixListener {
@@ -125,7 +125,8 @@ fn listen_on(hidden: &Path) -> UnixListener {
 
 #[test]
 fn unix_names_trans_33_of_clients_are_known_also_after_the_end() {
-    let (directory, own) = (tempfile::tempdir().unwrap(), hidden("client"));
+    let (directory, name) = (tempfile::tempdir().unwrap(), abstract_name());
+    let own = PathBuf::from(format!("\0{name}"));
     let path = directory.path().join("socket");
     run(async |event_loop| {
         let guests = Guests::new();
@@ -140,8 +141,7 @@ fn unix_names_trans_33_of_clients_are_known_also_after_the_end() {
         let wanted = [(ours.clone(), Some(Address::Unix(own))), (ours, None)];
         assert_eq!(names(), wanted);
         let text = format!("{:?}", clients[0].socket());
-        let pair =
-            format!("unix:{} -> unix:@loopctl-client-{}", path.display(), std::process::id());
+        let pair = format!("unix:{} -> unix:@{name}", path.display());
         assert!(text.contains(&pair), "{text}");
         drop((named, unnamed));
         until(&event_loop, || guests.lost() == 2).await;
@@ -160,7 +160,7 @@ fn unix_names_trans_33_of_servers_are_what_they_call_themselves() {
     let (path, link) = (directory.path().join("socket"), directory.path().join("link"));
     let listener = UnixListener::bind(&path).unwrap();
     std::os::unix::fs::symlink(&path, &link).unwrap();
-    let other = hidden("server");
+    let other = hidden();
     let listeners = (listener, listen_on(&other));
     run(async |event_loop| {
         let through_link =
@@ -180,7 +180,7 @@ fn unix_names_trans_33_of_servers_are_what_they_call_themselves() {
 
 #[test]
 fn unix_names_acc_01_of_sockets_that_others_made() {
-    let (own, to) = (hidden("own"), hidden("to"));
+    let (own, to) = (hidden(), hidden());
     let listener = listen_on(&to);
     let client = named_client(&own, &to);
     let (accepted, _) = listener.accept().unwrap();

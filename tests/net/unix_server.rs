@@ -9,8 +9,11 @@ use std::path::{Path, PathBuf};
 
 use loopctl::plan::Target;
 use loopctl::{Address, LoopHandle, Phase, Server, ServerError};
+use socket2::SockRef;
 
-use crate::support::{Guests, Recorder, descriptors, fails_soon, in_child, ms, run, turns, until};
+use crate::support::{
+    Guests, Recorder, abstract_name, descriptors, fails_soon, in_child, ms, run, turns, until,
+};
 
 async fn serve(event_loop: &LoopHandle, path: &Path) -> Result<Server, ServerError> {
     event_loop.create_unix_server(path).serve(Recorder::new).await
@@ -97,7 +100,7 @@ fn unix_03_a_server_that_runs_keeps_its_file() {
 
 #[test]
 fn unix_04_an_abstract_name_needs_no_file() {
-    let name = format!("loopctl-server-{}", std::process::id());
+    let name = abstract_name();
     let text = format!("unix:@{name}");
     let Ok(Target::Unix(path)) = text.parse() else { panic!("{text} is a target") };
     assert_eq!(path, Path::new(&format!("\0{name}")));
@@ -244,6 +247,9 @@ fn srv_07_no_reuse_port_on_unix_sockets() {
     let (_directory, path) = room();
     run(async |event_loop| {
         let creating = event_loop.create_unix_server(&path).reuse_port(true);
-        creating.serve(Recorder::new).await.unwrap();
+        let server = creating.serve(Recorder::new).await.unwrap();
+        // Older kernels would take it.
+        let set = server.with_sockets(|socket| SockRef::from(&socket).reuse_port().unwrap());
+        assert_eq!(set, [false]);
     });
 }

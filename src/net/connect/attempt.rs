@@ -11,9 +11,9 @@ use rustix::net::SendFlags;
 use socket2::{Domain, SockRef, Socket, Type};
 
 #[cfg(feature = "tls")]
-use super::tls::Sessions;
+use super::tls::PreparedSessions;
 use crate::event_loop::{Interest, LoopHandle};
-use crate::net::error::InContext;
+use crate::net::error::BindFailure;
 use crate::net::socket::address_pair::AddressPair;
 use crate::net::socket::connect_progress::{ConnectProgress, connect_progress};
 use crate::net::socket::options::Refusals;
@@ -32,7 +32,7 @@ pub(crate) struct SocketSetup {
     pub(crate) nodelay: bool,
     /// Where TLS is a part of every attempt.
     #[cfg(feature = "tls")]
-    pub(in crate::net) sessions: Option<Box<Sessions>>,
+    pub(in crate::net) sessions: Option<Box<PreparedSessions>>,
 }
 
 impl Default for SocketSetup {
@@ -60,14 +60,14 @@ pub(crate) struct Attempt {
 }
 
 /// Why an attempt failed.
-pub(crate) struct Fault {
+pub(crate) struct AttemptFailure {
     pub(crate) phase: Phase,
     pub(crate) error: io::Error,
     /// A call failed, rather than the handshake that it began.
     pub(crate) at_once: bool,
 }
 
-impl Fault {
+impl AttemptFailure {
     fn at(phase: Phase) -> impl Fn(io::Error) -> Self {
         move |error| Self { phase, error, at_once: true }
     }
@@ -91,7 +91,7 @@ impl Attempt {
         address: &Address,
         started: Instant,
         setup: &SocketSetup,
-    ) -> Result<(Self, Refusals), Fault> {
+    ) -> Result<(Self, Refusals), AttemptFailure> {
         let mut refused = Refusals::new();
         let options = setup.options.clone().filter(|_| address.as_inet().is_some());
         let socket = match (address.as_inet(), &options) {
@@ -99,16 +99,17 @@ impl Attempt {
             (Some(inet), None) => SocketOptions::default().socket(inet, &mut refused),
             (None, _) => Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None),
         };
-        let socket = socket.map_err(Fault::at(Phase::Socket))?;
+        let socket = socket.map_err(AttemptFailure::at(Phase::Socket))?;
         if let Some(configure) = &setup.configure {
-            configure(socket.as_fd()).map_err(Fault::at(Phase::Options))?;
+            configure(socket.as_fd()).map_err(AttemptFailure::at(Phase::Options))?;
         }
         if let (Some(inet), Some(options)) = (address.as_inet(), &options) {
             options.apply(&socket, inet, &mut refused);
-            options.bind_interface(&socket).map_err(Fault::at(Phase::Bind))?;
+            options.bind_interface(&socket).map_err(AttemptFailure::at(Phase::Bind))?;
         }
         if let Some(family) = address.family() {
-            bind(&socket, family, &setup.local_addresses).map_err(Fault::at(Phase::Bind))?;
+            bind(&socket, family, &setup.local_addresses)
+                .map_err(AttemptFailure::at(Phase::Bind))?;
         }
         Ok((Self { ready: None, socket, started, options }, refused))
     }
@@ -119,8 +120,8 @@ impl Attempt {
         &mut self,
         event_loop: &LoopHandle,
         to: &Address,
-    ) -> Result<ConnectProgress, Fault> {
-        let at_connect = Fault::at(Phase::Connect);
+    ) -> Result<ConnectProgress, AttemptFailure> {
+        let at_connect = AttemptFailure::at(Phase::Connect);
         let address = to.to_sock_addr().map_err(&at_connect)?;
         match self.socket.connect(&address) {
             Ok(()) if self.is_deferred() => self.send_syn().map_err(&at_connect)?,
@@ -128,7 +129,8 @@ impl Attempt {
             Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
             Err(error) => return Err(at_connect(error)),
         }
-        let progress = connect_progress(&SockRef::from(&self.socket)).map_err(Fault::answered)?;
+        let progress =
+            connect_progress(&SockRef::from(&self.socket)).map_err(AttemptFailure::answered)?;
         if progress == ConnectProgress::Pending {
             let watch = FdReadiness::new(event_loop, &self.socket, Interest::Writable);
             self.ready = Some(watch.map_err(&at_connect)?);
@@ -150,10 +152,10 @@ impl Attempt {
     }
 
     /// Looks again, if the socket has given a sign; otherwise the task is woken when it does.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Result<ConnectProgress, Fault> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Result<ConnectProgress, AttemptFailure> {
         while let Some(Poll::Ready(())) = self.ready.as_ref().map(|ready| ready.poll(cx)) {
             let progress =
-                connect_progress(&SockRef::from(&self.socket)).map_err(Fault::answered)?;
+                connect_progress(&SockRef::from(&self.socket)).map_err(AttemptFailure::answered)?;
             if progress == ConnectProgress::Connected {
                 return Ok(progress);
             }
@@ -163,14 +165,14 @@ impl Attempt {
 
     /// Both ends of what has become a connection to `to`. A port that nobody listens on can become its own
     /// peer (simultaneous open), which helps nobody.
-    pub(crate) fn names(&self, to: &Address) -> Result<AddressPair, Fault> {
+    pub(crate) fn names(&self, to: &Address) -> Result<AddressPair, AttemptFailure> {
         let names = AddressPair::of_connection(&self.socket, to);
         if names.local().is_none() || names.local() != names.peer() {
             return Ok(names);
         }
         let text =
             "connected to itself: nobody listens there, and the kernel chose that port as its own";
-        Err(Fault::answered(io::Error::new(io::ErrorKind::ConnectionRefused, text)))
+        Err(AttemptFailure::answered(io::Error::new(io::ErrorKind::ConnectionRefused, text)))
     }
 
     pub(crate) fn snapshot(&self) -> SocketSnapshot {
@@ -187,7 +189,7 @@ fn bind(socket: &Socket, family: Family, local: &[SocketAddr]) -> io::Result<()>
     if local.is_empty() {
         return Ok(());
     }
-    let mut errors: Vec<io::Error> = Vec::new();
+    let mut failures = Vec::new();
     for address in local.iter().filter(|local| family.admits(Family::of(&local.ip()))) {
         if address.port() != 0 {
             // One port can serve attempts to different peers.
@@ -195,24 +197,14 @@ fn bind(socket: &Socket, family: Family, local: &[SocketAddr]) -> io::Result<()>
         }
         match socket.bind(&(*address).into()) {
             Ok(()) => return Ok(()),
-            Err(error) => errors.push(bind_error(*address, error)),
+            Err(error) => failures.push(BindFailure::of_address(*address, error)),
         }
     }
-    let nothing_matches = || {
-        let name = if family == Family::Inet6 { "IPv6" } else { "IPv4" };
-        let text = format!("no matching local address with family={name} found");
-        io::Error::new(io::ErrorKind::AddrNotAvailable, text)
-    };
-    let Some(last) = errors.pop() else { return Err(nothing_matches()) };
-    if errors.is_empty() {
-        return Err(last);
-    }
-    errors.push(last);
-    let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
-    Err(io::Error::new(errors[0].kind(), texts.join(", ")))
+    Err(BindFailure::first_of(failures).map_or_else(|| no_local_address(family), io::Error::from))
 }
 
-fn bind_error(address: SocketAddr, error: io::Error) -> io::Error {
-    let text = format!("error while attempting to bind on address {address}: {error}");
-    InContext::wrap(text, error)
+fn no_local_address(family: Family) -> io::Error {
+    let name = if family == Family::Inet6 { "IPv6" } else { "IPv4" };
+    let text = format!("no matching local address with family={name} found");
+    io::Error::new(io::ErrorKind::AddrNotAvailable, text)
 }

@@ -66,14 +66,6 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
-    /// The symbol of the system's resolver, where it is to blame.
-    pub(in crate::net) fn resolver_symbol(&self) -> Option<&'static str> {
-        match self {
-            Self::Resolve(error) => error.name(),
-            _ => None,
-        }
-    }
-
     /// The attempts that were made.
     pub fn attempts(&self) -> &[AttemptError] {
         match self {
@@ -128,7 +120,11 @@ impl std::error::Error for ConnectError {
             Self::Transport(error) => Some(error),
             #[cfg(feature = "tls")]
             Self::Tls(attempt) => Some(attempt),
-            Self::Attempts(_) | Self::TimedOut(_) => None,
+            Self::Attempts(attempts) => match attempts.as_slice() {
+                [only] => Some(only),
+                _ => None,
+            },
+            Self::TimedOut(_) => None,
         }
     }
 }

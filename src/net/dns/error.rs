@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 
 use super::answer::{DnsAnswer, DnsExchange};
-use super::{Rcode, RecordType};
+use super::{DnsServer, Rcode, RecordType};
 use crate::net::Failure;
 
 /// What kind of failure a query is.
@@ -54,19 +54,29 @@ pub struct DnsError {
 }
 
 impl DnsError {
+    /// The server that the error is about; `None` where none could be asked.
+    pub fn server(&self) -> Option<&DnsServer> {
+        self.exchange.server.as_ref()
+    }
+
+    /// The system's error number, where a socket failed.
+    pub fn errno(&self) -> Option<i32> {
+        self.failure.as_ref()?.errno
+    }
+
     /// What went wrong, without what it is about and who was asked.
     #[cfg(feature = "dnssec")]
-    pub(super) fn brief(&self) -> String {
+    pub(super) fn reason(&self) -> String {
         struct Why<'a>(&'a DnsError);
         impl fmt::Display for Why<'_> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.tell_why(f)
+                self.0.write_reason(f)
             }
         }
         Why(self).to_string()
     }
 
-    fn tell_why(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn write_reason(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let why = self.failure.as_ref().map_or("", |failure| failure.message.as_str());
         match self.kind {
             DnsErrorKind::NxDomain => f.write_str("no such name (NXDOMAIN)"),
@@ -91,7 +101,7 @@ impl fmt::Display for DnsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let exchange = &self.exchange;
         write!(f, "cannot resolve `{}` ({}): ", self.name.escape_debug(), self.record_type)?;
-        self.tell_why(f)?;
+        self.write_reason(f)?;
         match (&exchange.server, exchange.transport) {
             (Some(server), Some(transport)) if transport != server.transport() => {
                 write!(f, ", from {server} over {transport}")?;
@@ -104,7 +114,11 @@ impl fmt::Display for DnsError {
     }
 }
 
-impl std::error::Error for DnsError {}
+impl std::error::Error for DnsError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.failure.as_ref().map(|failure| failure as _)
+    }
+}
 
 impl From<DnsError> for io::Error {
     fn from(error: DnsError) -> Self {

@@ -1,12 +1,15 @@
 //! Who turns names into addresses.
 
+mod error;
+pub(super) mod hosts;
 mod system;
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::pin::Pin;
 use std::rc::Rc;
 
-pub use system::{AddrInfo, AddrInfoFlags, Lookup, NameInfoFlags, ResolveError};
+pub use error::{EaiCode, ResolveError};
+pub use system::{AddrInfo, AddrInfoFlags, Lookup, NameInfoFlags};
 
 use crate::event_loop::LoopHandle;
 
@@ -41,7 +44,7 @@ pub trait Resolver {
     /// The addresses of a host, best first. Dropping the future gives the lookup up.
     ///
     /// # Errors
-    /// [`ResolveError`]; [`Failed`](ResolveError::Failed) is for reasons of one's own.
+    /// [`ResolveError`]; [`Other`](ResolveError::Other) carries an error of the implementation.
     fn resolve(&self, lookup: Lookup) -> Resolving<'_>;
 }
 

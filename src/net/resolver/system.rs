@@ -1,18 +1,15 @@
 //! The system's resolver, off the loop's thread.
 
-use std::fmt;
-use std::io;
-#[cfg(feature = "dns")]
-use std::net::IpAddr;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::BitOr;
 use std::time::Duration;
 
-use crate::BoxError;
+use super::ResolveError;
+use super::hosts::HostsFile;
 use crate::event_loop::{LoopHandle, LoopLocal};
-use crate::plan::{Answer, Family, Host, Port, SocketKind, literal};
+use crate::plan::{Family, Host, Port, SocketKind, literal};
 use crate::sys::addrinfo::{self, Hints};
-use crate::task::{Cancelled, Executor};
+use crate::task::Executor;
 
 /// What to ask [`getaddrinfo`](LoopHandle::getaddrinfo): addresses of every family for streams, unless said
 /// otherwise.
@@ -104,157 +101,6 @@ impl BitOr for NameInfoFlags {
     }
 }
 
-/// Why a name has no address.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum ResolveError {
-    /// The resolver said no, with one of its `EAI_*` errors.
-    Resolver {
-        /// What was asked for.
-        host: String,
-        /// The number, such as -2.
-        code: i32,
-        /// What the system says of it, and of `errno` for `EAI_SYSTEM`.
-        message: String,
-    },
-    /// The resolver succeeded with no address at all.
-    NoAddresses {
-        /// What was asked for.
-        host: String,
-    },
-    /// The text cannot be given to the resolver: it has a NUL in it.
-    BadName {
-        /// What was asked for.
-        host: String,
-    },
-    /// A [resolver](crate::net::Resolver) that is not the system's had a reason of its own. A `DnsClient` gives a
-    /// `DnsError` here.
-    Failed {
-        /// What was asked for.
-        host: String,
-        /// Why, host included.
-        error: BoxError,
-    },
-    /// The loop was closed, or the answer came too late.
-    Cancelled,
-}
-
-impl ResolveError {
-    /// The symbol of the resolver's error, such as `EAI_NONAME`.
-    ///
-    /// ```
-    /// # use loopctl::{AddrInfoFlags, Lookup};
-    /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// # let handle = event_loop.handle();
-    /// let not_an_address = Lookup::new("example.test", 80).flags(AddrInfoFlags::NUMERICHOST);
-    /// let error = event_loop.run_until_complete(handle.getaddrinfo(not_an_address))?.unwrap_err();
-    /// assert_eq!(error.name(), Some("EAI_NONAME"));
-    /// # Ok::<(), loopctl::RunError>(())
-    /// ```
-    pub fn name(&self) -> Option<&'static str> {
-        let Self::Resolver { code, .. } = self else { return None };
-        Some(match *code {
-            addrinfo::EAI_ADDRFAMILY => "EAI_ADDRFAMILY",
-            libc::EAI_AGAIN => "EAI_AGAIN",
-            libc::EAI_BADFLAGS => "EAI_BADFLAGS",
-            libc::EAI_FAIL => "EAI_FAIL",
-            libc::EAI_FAMILY => "EAI_FAMILY",
-            libc::EAI_MEMORY => "EAI_MEMORY",
-            libc::EAI_NODATA => "EAI_NODATA",
-            libc::EAI_NONAME => "EAI_NONAME",
-            libc::EAI_OVERFLOW => "EAI_OVERFLOW",
-            libc::EAI_SERVICE => "EAI_SERVICE",
-            libc::EAI_SOCKTYPE => "EAI_SOCKTYPE",
-            libc::EAI_SYSTEM => "EAI_SYSTEM",
-            _ => return None,
-        })
-    }
-
-    /// The failed query that it is about, if name servers were asked on the loop.
-    #[cfg(feature = "dns")]
-    pub fn dns(&self) -> Option<&crate::net::DnsError> {
-        match self {
-            Self::Failed { error, .. } => error.downcast_ref(),
-            _ => None,
-        }
-    }
-
-    /// What it tells a [race](crate::plan::Race) that asked for addresses. `EAI_AGAIN` is taken for silence: glibc has
-    /// no word of its own for that.
-    ///
-    /// ```
-    /// use loopctl::plan::Answer;
-    /// # use loopctl::{AddrInfoFlags, Lookup};
-    /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// # let handle = event_loop.handle();
-    /// let not_an_address = Lookup::new("example.test", 80).flags(AddrInfoFlags::NUMERICHOST);
-    /// let error = event_loop.run_until_complete(handle.getaddrinfo(not_an_address))?.unwrap_err();
-    /// assert_eq!(error.answer::<std::net::IpAddr>(), Answer::NoName);
-    /// # Ok::<(), loopctl::RunError>(())
-    /// ```
-    pub fn answer<A>(&self) -> Answer<A> {
-        #[cfg(feature = "dns")]
-        if let Some(error) = self.dns() {
-            use crate::net::DnsErrorKind;
-            return match error.kind {
-                DnsErrorKind::NxDomain => Answer::NoName,
-                DnsErrorKind::NoData => Answer::NoData,
-                DnsErrorKind::TimedOut => Answer::TimedOut,
-                _ => Answer::Failed,
-            };
-        }
-        match (self, self.name()) {
-            (Self::NoAddresses { .. }, _) => Answer::NoData,
-            (_, Some("EAI_NODATA" | "EAI_ADDRFAMILY")) => Answer::NoData,
-            (_, Some("EAI_NONAME")) => Answer::NoName,
-            (_, Some("EAI_AGAIN")) => Answer::TimedOut,
-            _ => Answer::Failed,
-        }
-    }
-
-    fn new(host: &str, failure: addrinfo::Failure) -> Self {
-        let described = addrinfo::describe(failure.code);
-        let message = failure.system.map_or(described, |error| error.to_string());
-        Self::Resolver { host: host.to_owned(), code: failure.code, message }
-    }
-}
-
-impl fmt::Display for ResolveError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Resolver { host, message, .. } => match self.name() {
-                Some(name) => write!(f, "cannot resolve `{host}`: {message} ({name})"),
-                None => write!(f, "cannot resolve `{host}`: {message}"),
-            },
-            Self::NoAddresses { host } => write!(f, "getaddrinfo(`{host}`) returned empty list"),
-            Self::BadName { host } => write!(f, "`{}` cannot be a name", host.escape_debug()),
-            Self::Failed { error, .. } => error.fmt(f),
-            Self::Cancelled => f.write_str("name resolution was cancelled"),
-        }
-    }
-}
-
-impl std::error::Error for ResolveError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Failed { error, .. } => Some(error.as_ref()),
-            _ => None,
-        }
-    }
-}
-
-impl From<Cancelled> for ResolveError {
-    fn from(_: Cancelled) -> Self {
-        Self::Cancelled
-    }
-}
-
-impl From<ResolveError> for io::Error {
-    fn from(error: ResolveError) -> Self {
-        Self::new(io::ErrorKind::NotFound, error)
-    }
-}
-
 impl Lookup {
     /// Addresses of `host` for connections to `port`.
     pub fn new(host: impl Into<Host>, port: impl Into<Port>) -> Self {
@@ -310,8 +156,7 @@ impl Lookup {
         self.flags.0 & flag.0 != 0
     }
 
-    #[cfg(feature = "dns")]
-    pub(in crate::net) fn of_host(self, host: impl Into<Host>) -> Self {
+    fn of_host(self, host: impl Into<Host>) -> Self {
         Self { host: host.into(), ..self }
     }
 
@@ -343,17 +188,18 @@ impl Lookup {
         }
     }
 
-    /// As [`ask`](Self::ask), but of a name that is this host's own business everything is asked for, and what is
-    /// of another family left out.
-    fn ask_apart(&self) -> Result<Vec<AddrInfo>, ResolveError> {
+    /// As [`ask`](Self::ask), for one family. A name of the hosts file is looked up for both, and the addresses of the
+    /// other family are left out.
+    fn ask_one_family(&self) -> Result<Vec<AddrInfo>, ResolveError> {
         let host = self.host.to_string();
-        if !is_local(&host, &std::fs::read("/etc/hosts").unwrap_or_default()) {
+        let hosts = HostsFile::parse(&std::fs::read("/etc/hosts").unwrap_or_default());
+        if !hosts.contains(&host) {
             return self.ask();
         }
         let mut found = self.clone().family(Family::Unspecified).ask()?;
         found.retain(|info| self.family.admits(Family::of(&info.address.ip())));
         let none = || addrinfo::Failure { code: addrinfo::EAI_ADDRFAMILY, system: None };
-        if found.is_empty() { Err(ResolveError::new(&host, none())) } else { Ok(found) }
+        if found.is_empty() { Err(ResolveError::system(&host, none())) } else { Ok(found) }
     }
 
     /// Asks the system, which may block for as long as it likes.
@@ -373,25 +219,12 @@ impl Lookup {
         let hints = Hints { family, socktype: self.socktype(), protocol: self.protocol, flags };
         let node = Some(node.as_c_str()).filter(|node| !node.is_empty());
         let entries = addrinfo::getaddrinfo(node, Some(&service), hints)
-            .map_err(|failure| ResolveError::new(&host, failure))?;
+            .map_err(|failure| ResolveError::system(&host, failure))?;
         if entries.is_empty() {
             return Err(ResolveError::NoAddresses { host });
         }
         Ok(entries.into_iter().map(AddrInfo::from).collect())
     }
-}
-
-/// Whether a name is in the hosts file, or is this host by its nature (RFC 6761 section 6.3).
-fn is_local(name: &str, hosts_file: &[u8]) -> bool {
-    let name = name.strip_suffix('.').unwrap_or(name);
-    let has_label =
-        |label: &str| name.rsplit('.').next().is_some_and(|it| it.eq_ignore_ascii_case(label));
-    let of_line = |line: &[u8]| {
-        let line = line.split(|byte| *byte == b'#').next().unwrap_or_default();
-        let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).skip(1);
-        words.any(|word| word.eq_ignore_ascii_case(name.as_bytes()))
-    };
-    has_label("localhost") || hosts_file.split(|byte| *byte == b'\n').any(of_line)
 }
 
 impl From<addrinfo::Entry> for AddrInfo {
@@ -462,7 +295,37 @@ impl LoopHandle {
         &self,
         lookup: Lookup,
     ) -> Result<Vec<AddrInfo>, ResolveError> {
-        self.look_up(lookup, Lookup::ask_apart).await
+        self.look_up(lookup, Lookup::ask_one_family).await
+    }
+
+    /// Port number of a service, by the services database of the system; a number is returned as it is.
+    ///
+    /// ```
+    /// # use loopctl::plan::Port;
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// # let handle = event_loop.handle();
+    /// let port = event_loop.run_until_complete(handle.service_port(Port::Number(80)))??;
+    /// assert_eq!(port, 80);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ResolveError::System`] with [`EaiCode::SERVICE`](super::EaiCode::SERVICE) for an unknown service.
+    pub async fn service_port(&self, port: Port) -> Result<u16, ResolveError> {
+        self.port_of(&Lookup::new("127.0.0.1", port)).await
+    }
+
+    /// The port number of a lookup, by its socket type and flags.
+    pub(in crate::net) async fn port_of(&self, lookup: &Lookup) -> Result<u16, ResolveError> {
+        if let Port::Number(port) = lookup.port {
+            return Ok(port);
+        }
+        // getservbyname(3) is not thread-safe; getaddrinfo of an address asks no name server.
+        let loopback =
+            lookup.clone().of_host(IpAddr::from(Ipv4Addr::LOCALHOST)).family(Family::Inet);
+        let found = self.getaddrinfo(loopback).await?;
+        let none = || ResolveError::NoAddresses { host: lookup.port.to_string() };
+        found.first().map(|info| info.address.port()).ok_or_else(none)
     }
 
     async fn look_up(
@@ -507,7 +370,7 @@ impl LoopHandle {
         let lookups = self.local::<Lookups>();
         let result =
             self.run_in(&lookups.0, move || addrinfo::getnameinfo(address, flags.0)).await?;
-        result.map_err(|failure| ResolveError::new(&address.to_string(), failure))
+        result.map_err(|failure| ResolveError::system(&address.to_string(), failure))
     }
 
     fn log_lookup(
@@ -537,20 +400,4 @@ fn describe(lookup: &Lookup) -> String {
         "{host}:{port}, family={family:?}, type={kind:?}, proto={protocol}, flags={:#x}",
         flags.0
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn o4_what_the_hosts_file_has_is_known_by_any_of_its_names() {
-        let file = b"127.0.0.1\tbox  box.test # old.test\n#192.0.2.1 gone.test\n::1 six\n";
-        for name in ["box", "BOX.test", "box.test.", "six", "localhost", "a.localhost."] {
-            assert!(is_local(name, file), "{name}");
-        }
-        for name in ["old.test", "gone.test", "127.0.0.1", "x.box", "localhost.test", ""] {
-            assert!(!is_local(name, file), "{name}");
-        }
-    }
 }

@@ -18,7 +18,7 @@ use crate::event_loop::LoopHandle;
 use crate::net::protocol::ProtocolRef;
 use crate::net::socket::prepare_stream;
 #[cfg(feature = "tls")]
-use crate::net::tls::{Established, TlsServer};
+use crate::net::tls::{HandshakeFuture, TlsServer};
 use crate::net::{AddrInfoFlags, Connection, Keepalive, Lookup, Protocol, Transport};
 use crate::plan::{Family, Host, Port, SocketKind};
 
@@ -218,7 +218,8 @@ impl LoopHandle {
         }
         let (protocol, receiver) = ProtocolRef::plain(protocol());
         let receiver = Some(receiver);
-        let mut established = Established::begin(self, socket, names, receiver, tls.secure()?)?;
+        let mut established =
+            HandshakeFuture::begin(self, socket, names, receiver, tls.new_session()?)?;
         poll_fn(|cx| established.poll(cx, &mut |_, _| ())).await?;
         Ok(Connection { transport: established.transport(), protocol })
     }

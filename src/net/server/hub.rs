@@ -89,7 +89,7 @@ impl Security {
                 socket,
                 names,
                 Some(receiver),
-                tls.secure()?,
+                tls.new_session()?,
                 admit,
             ),
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
 use crate::net::Failure;
-use crate::net::error::InContext;
+use crate::net::error::BindFailure;
 use crate::sys::sockopt;
 
 /// Options for every socket of a race, set before it connects. `None` and `false` leave the kernel's choice.
@@ -152,10 +152,8 @@ impl SocketOptions {
     /// Binds to the interface, or fails.
     pub(crate) fn bind_interface(&self, socket: &Socket) -> io::Result<()> {
         let Some(interface) = &self.interface else { return Ok(()) };
-        socket.bind_device(Some(interface.as_bytes())).map_err(|error| {
-            let text = format!("error while attempting to bind to interface {interface}: {error}");
-            InContext::wrap(text, error)
-        })
+        let bound = socket.bind_device(Some(interface.as_bytes()));
+        bound.map_err(|error| BindFailure::of_interface(interface, error).into())
     }
 
     /// Sets what it can; what it cannot joins `refused`.

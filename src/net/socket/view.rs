@@ -179,8 +179,8 @@ impl SocketView<'_> {
 impl fmt::Debug for SocketView<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.number() {
-            Some(number) => write!(f, "<SocketView fd={number} {:?}>", self.0.names),
-            None => write!(f, "<SocketView closed {:?}>", self.0.names),
+            Some(number) => write!(f, "<SocketView fd={number} {:?}>", self.0.addresses),
+            None => write!(f, "<SocketView closed {:?}>", self.0.addresses),
         }
     }
 }

@@ -1,129 +1,163 @@
-//! What went wrong with TLS, in words.
+//! Failures of TLS.
 
 use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use rustls::CertificateError;
-use rustls::pki_types::UnixTime;
-
+use super::alert::TlsAlert;
+use super::certificate::CertificateProblem;
 use super::info::TlsPeer;
 
-/// Why a TLS handshake failed, or how a session ended badly. It is inside the [`io::Error`] that a protocol, or
-/// who waits for the connection, is given.
+/// Failure of a TLS handshake or session, inside the [`io::Error`] that reaches the protocol or the caller.
 ///
 /// ```
-/// use loopctl::{TlsError, TlsErrorKind};
+/// use loopctl::{TlsAlert, TlsError};
 ///
 /// fn exit_code(error: &std::io::Error) -> i32 {
-///     match TlsError::within(error).map(TlsError::kind) {
-///         Some(TlsErrorKind::Certificate) => 60,
+///     match TlsError::within(error) {
+///         Some(TlsError::Certificate { .. }) => 60,
+///         Some(error) if error.alert_received() == Some(TlsAlert::UnknownCa) => 61,
 ///         Some(_) => 35,
 ///         None => 1,
 ///     }
 /// }
 /// # assert_eq!(exit_code(&std::io::ErrorKind::TimedOut.into()), 1);
+/// # assert_eq!(exit_code(&TlsError::AlertReceived(TlsAlert::UnknownCa).into()), 61);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TlsError {
-    kind: TlsErrorKind,
-    message: String,
+#[non_exhaustive]
+pub enum TlsError {
+    /// The peer's certificate was rejected, or it sent none.
+    Certificate {
+        /// What is wrong with it.
+        problem: CertificateProblem,
+        /// Alert that the peer was sent.
+        alert_sent: Option<TlsAlert>,
+    },
+    /// The peer sent a fatal alert.
+    AlertReceived(TlsAlert),
+    /// The first bytes from the peer are not a TLS record (RFC 8446 section 5.1).
+    NotTls {
+        /// These bytes, at most 32.
+        first_bytes: Vec<u8>,
+    },
+    /// The peer broke the protocol, or no version, suite or parameter is common to both sides.
+    Protocol {
+        /// Description by rustls.
+        message: String,
+        /// Alert that the peer was sent, where it is known: encrypted ones are not.
+        alert_sent: Option<TlsAlert>,
+    },
+    /// The peer closed the connection during the handshake.
+    Closed,
+    /// The stream ended without `close_notify` (RFC 8446 section 6.1): the last data may be missing.
+    Truncated,
+    /// The handshake did not end in time.
+    HandshakeTimedOut {
+        /// Limit of the handshake; `None` where a limit of the whole operation ended it.
+        limit: Option<Duration>,
+    },
+    /// The closing side could not send what was queued, `close_notify` included, in time.
+    ShutdownTimedOut,
+    /// This side gave the handshake up.
+    Canceled,
 }
 
-/// What kind of thing went wrong with TLS.
+/// Category of a [`TlsError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TlsErrorKind {
-    /// The peer's certificate was not accepted, or there was none.
+    /// [`TlsError::Certificate`].
     Certificate,
-    /// The peer refused, and said why.
+    /// [`TlsError::AlertReceived`].
     Alert,
-    /// The peer does not speak TLS, or not as it should, or nothing that we speak.
+    /// [`TlsError::NotTls`].
+    NotTls,
+    /// [`TlsError::Protocol`].
     Protocol,
-    /// The peer closed the connection in the middle of the handshake.
+    /// [`TlsError::Closed`].
     Closed,
-    /// The stream ended without the peer having said so: what came last may be missing.
+    /// [`TlsError::Truncated`].
     Truncated,
-    /// The handshake, or saying farewell, took too long.
+    /// [`TlsError::HandshakeTimedOut`] or [`TlsError::ShutdownTimedOut`].
     TimedOut,
-    /// The handshake was given up on our side.
+    /// [`TlsError::Canceled`].
     Canceled,
 }
 
 impl TlsError {
-    /// What kind of error it is.
+    /// Category of the error.
     pub fn kind(&self) -> TlsErrorKind {
-        self.kind
+        match self {
+            Self::Certificate { .. } => TlsErrorKind::Certificate,
+            Self::AlertReceived(_) => TlsErrorKind::Alert,
+            Self::NotTls { .. } => TlsErrorKind::NotTls,
+            Self::Protocol { .. } => TlsErrorKind::Protocol,
+            Self::Closed => TlsErrorKind::Closed,
+            Self::Truncated => TlsErrorKind::Truncated,
+            Self::HandshakeTimedOut { .. } | Self::ShutdownTimedOut => TlsErrorKind::TimedOut,
+            Self::Canceled => TlsErrorKind::Canceled,
+        }
     }
 
-    /// The TLS error that an error of a connection is, if it is one.
+    /// The fatal alert that the peer sent.
+    pub fn alert_received(&self) -> Option<TlsAlert> {
+        match self {
+            Self::AlertReceived(alert) => Some(*alert),
+            _ => None,
+        }
+    }
+
+    /// The fatal alert that the peer was sent, where it is known.
+    pub fn alert_sent(&self) -> Option<TlsAlert> {
+        match self {
+            Self::Certificate { alert_sent, .. } | Self::Protocol { alert_sent, .. } => *alert_sent,
+            _ => None,
+        }
+    }
+
+    /// The TLS error inside the error of a connection.
     pub fn within(error: &io::Error) -> Option<&Self> {
         error.get_ref()?.downcast_ref()
     }
 
-    fn new(kind: TlsErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
-    }
-
-    pub(super) fn of_rustls(error: &rustls::Error, peer: &TlsPeer) -> Self {
+    /// `plaintext_alert` is the alert that was seen on its way to the peer.
+    pub(super) fn new(
+        error: &rustls::Error,
+        peer: &TlsPeer,
+        plaintext_alert: Option<TlsAlert>,
+    ) -> Self {
+        let alert_sent = plaintext_alert.or_else(|| encrypted_alert(error));
         match error {
             rustls::Error::InvalidCertificate(error) => {
-                Self::new(TlsErrorKind::Certificate, certificate(error, peer.chain.len()))
+                let problem = CertificateProblem::new(error, peer.chain.len());
+                Self::Certificate { problem, alert_sent }
             }
             rustls::Error::NoCertificatesPresented => {
-                Self::new(TlsErrorKind::Certificate, "the peer sent no certificate")
+                Self::Certificate { problem: CertificateProblem::Missing, alert_sent }
             }
-            rustls::Error::AlertReceived(alert) => {
-                Self::new(TlsErrorKind::Alert, format!("the peer refused: alert {alert:?}"))
-            }
-            error => Self::new(TlsErrorKind::Protocol, format!("TLS failed: {error}")),
+            rustls::Error::AlertReceived(alert) => Self::AlertReceived((*alert).into()),
+            error => Self::Protocol { message: error.to_string(), alert_sent },
         }
-    }
-
-    /// Something came that is no TLS message, `first` of all.
-    pub(super) fn no_tls(error: &rustls::Error, first: Option<u8>) -> Self {
-        const RECORD_TYPES: std::ops::RangeInclusive<u8> = 20..=24;
-        match first.filter(|first| !RECORD_TYPES.contains(first)) {
-            Some(first) => {
-                let text =
-                    format!("the peer does not speak TLS: its answer begins with {first:#04x}");
-                Self::new(TlsErrorKind::Protocol, text)
-            }
-            None => Self::of_rustls(error, &TlsPeer::default()),
-        }
-    }
-
-    pub(super) fn closed() -> Self {
-        let text = "the peer closed the connection during the TLS handshake";
-        Self::new(TlsErrorKind::Closed, text)
-    }
-
-    pub(super) fn truncated() -> Self {
-        let text = "truncated: the stream ended without a TLS close_notify";
-        Self::new(TlsErrorKind::Truncated, text)
-    }
-
-    pub(super) fn stuck() -> Self {
-        Self::new(TlsErrorKind::Protocol, "TLS failed: a message is too long")
-    }
-
-    pub(super) fn canceled() -> Self {
-        Self::new(TlsErrorKind::Canceled, "closed during the TLS handshake")
     }
 
     pub(in crate::net) fn handshake_timed_out(limit: Duration) -> Self {
-        let text =
-            format!("TLS handshake is taking longer than {limit:?}: aborting the connection");
-        Self::new(TlsErrorKind::TimedOut, text)
+        Self::HandshakeTimedOut { limit: Some(limit) }
     }
 
     pub(in crate::net) fn shutdown_timed_out() -> Self {
-        Self::new(TlsErrorKind::TimedOut, "TLS shutdown timed out")
+        Self::ShutdownTimedOut
+    }
+
+    pub(super) fn too_long() -> Self {
+        Self::Protocol { message: "a message is too long".to_owned(), alert_sent: None }
     }
 
     fn io_kind(&self) -> io::ErrorKind {
-        match self.kind {
-            TlsErrorKind::Certificate | TlsErrorKind::Protocol => io::ErrorKind::InvalidData,
+        match self.kind() {
+            TlsErrorKind::Certificate | TlsErrorKind::NotTls | TlsErrorKind::Protocol => {
+                io::ErrorKind::InvalidData
+            }
             TlsErrorKind::Alert | TlsErrorKind::Canceled => io::ErrorKind::ConnectionAborted,
             TlsErrorKind::Closed => io::ErrorKind::ConnectionReset,
             TlsErrorKind::Truncated => io::ErrorKind::UnexpectedEof,
@@ -132,9 +166,45 @@ impl TlsError {
     }
 }
 
+/// The alert that rustls sends for an error, where the error alone decides that.
+fn encrypted_alert(error: &rustls::Error) -> Option<TlsAlert> {
+    match error {
+        rustls::Error::InvalidCertificate(error) => {
+            Some(rustls::AlertDescription::from(error.clone()).into())
+        }
+        rustls::Error::NoApplicationProtocol => Some(TlsAlert::NoApplicationProtocol),
+        _ => None,
+    }
+}
+
+/// The first line, escaped.
+fn first_line(bytes: &[u8]) -> String {
+    let line = bytes.split(|byte| b"\r\n".contains(byte)).next().unwrap_or_default();
+    if line.is_empty() { bytes } else { line }.escape_ascii().to_string()
+}
+
 impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        match self {
+            Self::Certificate { problem, .. } => problem.fmt(f),
+            Self::AlertReceived(alert) => write!(f, "the peer sent a fatal alert: {alert}"),
+            Self::NotTls { first_bytes } => {
+                let line = first_line(first_bytes);
+                write!(f, "the peer does not speak TLS: its answer begins with \"{line}\"")
+            }
+            Self::Protocol { message, .. } => write!(f, "TLS failed: {message}"),
+            Self::Closed => f.write_str("the peer closed the connection during the TLS handshake"),
+            Self::Truncated => {
+                f.write_str("truncated: the stream ended without a TLS close_notify")
+            }
+            // Both as in asyncio.
+            Self::HandshakeTimedOut { limit: Some(limit) } => {
+                write!(f, "TLS handshake is taking longer than {limit:?}: aborting the connection")
+            }
+            Self::HandshakeTimedOut { limit: None } => f.write_str("timed out"),
+            Self::ShutdownTimedOut => f.write_str("TLS shutdown timed out"),
+            Self::Canceled => f.write_str("closed during the TLS handshake"),
+        }
     }
 }
 
@@ -146,7 +216,7 @@ impl From<TlsError> for io::Error {
     }
 }
 
-/// What cannot be asked of TLS: a certificate that is none, a name that is none, a limit of zero.
+/// Invalid TLS configuration: a certificate, a name, a cipher suite, a time limit.
 ///
 /// ```
 /// use loopctl::TlsClient;
@@ -174,118 +244,5 @@ impl std::error::Error for TlsConfigError {}
 impl From<TlsConfigError> for io::Error {
     fn from(error: TlsConfigError) -> Self {
         Self::new(io::ErrorKind::InvalidInput, error)
-    }
-}
-
-/// What is wrong with a certificate at the head of a chain of so many.
-pub(super) fn certificate(error: &CertificateError, chain: usize) -> String {
-    match error {
-        CertificateError::ExpiredContext { time, not_after } => {
-            let ago = since(*not_after, *time);
-            format!("the certificate has expired: {ago} ago, on {}", date(*not_after))
-        }
-        CertificateError::NotValidYetContext { time, not_before } => {
-            let ahead = since(*time, *not_before);
-            format!("the certificate is not valid yet: in {ahead}, from {}", date(*not_before))
-        }
-        CertificateError::NotValidForNameContext { expected, presented } => {
-            let name = expected.to_str();
-            match &presented[..] {
-                [] => format!("the certificate is not for {name}: it names nobody"),
-                names => {
-                    let names: Vec<String> = names.iter().map(|name| plain(name)).collect();
-                    format!("the certificate is not for {name}, only for {}", names.join(", "))
-                }
-            }
-        }
-        CertificateError::UnknownIssuer => format!(
-            "the issuer is unknown: no trusted certificate has signed any of the {chain} that were sent"
-        ),
-        CertificateError::Revoked => "the certificate has been revoked".to_owned(),
-        CertificateError::BadSignature => "the certificate's signature is wrong".to_owned(),
-        CertificateError::BadEncoding => "the certificate cannot be read".to_owned(),
-        error if is_that_of_an_authority(error) => {
-            "the certificate is that of an authority (CA:TRUE), which a server must not show as its own"
-                .to_owned()
-        }
-        error => format!("the certificate is not acceptable: {error}"),
-    }
-}
-
-/// rustls has no name for it: it passes on what the crate below it says.
-fn is_that_of_an_authority(error: &CertificateError) -> bool {
-    matches!(error, CertificateError::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity"))
-}
-
-/// As in `DnsName("a.example")` and `IpAddress(192.0.2.1)`, without the wrapping.
-fn plain(name: &str) -> String {
-    let inner = name.split('"').nth(1).unwrap_or(name);
-    let inner =
-        inner.strip_prefix("IpAddress(").and_then(|ip| ip.strip_suffix(')')).unwrap_or(inner);
-    inner.parse::<std::net::IpAddr>().map_or_else(|_| inner.to_owned(), |ip| ip.to_string())
-}
-
-fn since(from: UnixTime, to: UnixTime) -> String {
-    let seconds = to.as_secs().saturating_sub(from.as_secs());
-    match seconds {
-        0..120 => format!("{seconds} s"),
-        120..7_200 => format!("{} min", seconds / 60),
-        7_200..172_800 => format!("{} h", seconds / 3_600),
-        _ => format!("{} d", seconds / 86_400),
-    }
-}
-
-/// As `2026-11-20 08:00:00 UTC`.
-fn date(time: UnixTime) -> String {
-    let (days, second) = (time.as_secs() / 86_400, time.as_secs() % 86_400);
-    // Days from civil, the other way round: years that begin in March have their leap day last.
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
-    format!("{year}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(seconds: u64) -> UnixTime {
-        UnixTime::since_unix_epoch(Duration::from_secs(seconds))
-    }
-
-    #[test]
-    fn tls_06_dates_are_those_of_the_calendar() {
-        assert_eq!(date(at(0)), "1970-01-01 00:00:00 UTC");
-        assert_eq!(date(at(951_827_696)), "2000-02-29 12:34:56 UTC");
-        assert_eq!(date(at(4_102_444_799)), "2099-12-31 23:59:59 UTC");
-    }
-
-    #[test]
-    fn tls_06_certificate_errors_say_what_would_help() {
-        let expired = CertificateError::ExpiredContext { time: at(951_827_696), not_after: at(0) };
-        let text = certificate(&expired, 1);
-        assert_eq!(text, "the certificate has expired: 11016 d ago, on 1970-01-01 00:00:00 UTC");
-        let name = rustls::pki_types::ServerName::try_from("a.example").unwrap();
-        let presented = ["DnsName(\"b.example\")", "IpAddress(0::1)"].map(str::to_owned).to_vec();
-        let wrong = CertificateError::NotValidForNameContext { expected: name, presented };
-        let text = certificate(&wrong, 1);
-        assert_eq!(text, "the certificate is not for a.example, only for b.example, ::1");
-        let text = certificate(&CertificateError::UnknownIssuer, 2);
-        assert!(text.ends_with("has signed any of the 2 that were sent"), "{text}");
-    }
-
-    #[test]
-    fn tls_06_the_units_of_an_age() {
-        let ages = [(119, "119 s"), (7_199, "119 min"), (7_200, "2 h"), (172_800, "2 d")];
-        for (seconds, text) in ages {
-            assert_eq!(since(at(0), at(seconds)), text);
-        }
     }
 }

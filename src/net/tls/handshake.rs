@@ -8,9 +8,9 @@ use std::time::Instant;
 
 use socket2::Socket;
 
-use super::error::{TlsError, TlsErrorKind};
+use super::error::TlsError;
 use super::info::{TlsInfo, TlsPeer};
-use super::session::Secure;
+use super::session::NewSession;
 use crate::event_loop::LoopHandle;
 use crate::net::error::copy_of;
 use crate::net::protocol::ProtocolRef;
@@ -19,7 +19,7 @@ use crate::net::transport::connection::StreamTransport;
 use crate::net::{EventKind, Failure, Transport};
 
 /// How far a handshake has got, and when: noted by the connection, read by who waits.
-pub(in crate::net) struct Progress {
+pub(in crate::net) struct HandshakeProgress {
     event_loop: LoopHandle,
     started: Instant,
     first_byte: Cell<Option<Instant>>,
@@ -32,7 +32,7 @@ struct Outcome {
     result: Result<Rc<TlsInfo>, (io::Error, TlsPeer)>,
 }
 
-impl Progress {
+impl HandshakeProgress {
     /// It begins now.
     pub(in crate::net) fn new(event_loop: &LoopHandle) -> Rc<Self> {
         Rc::new(Self {
@@ -45,7 +45,7 @@ impl Progress {
     }
 
     /// The peer has said something.
-    pub(super) fn heard(&self) {
+    pub(super) fn record_first_byte(&self) {
         if self.first_byte.get().is_none() {
             self.first_byte.set(Some(self.event_loop.time()));
             self.wake();
@@ -63,7 +63,7 @@ impl Progress {
     /// The connection is gone, which is news only if nothing has been concluded.
     pub(super) fn end(&self) {
         if self.outcome.borrow().is_none() {
-            self.conclude(Err((TlsError::canceled().into(), TlsPeer::default())));
+            self.conclude(Err((TlsError::Canceled.into(), TlsPeer::default())));
         }
     }
 
@@ -81,36 +81,39 @@ impl Progress {
 }
 
 /// Waits for the end of a handshake. Dropping it half-way closes the connection.
-pub(in crate::net) struct Established {
+pub(in crate::net) struct HandshakeFuture {
     connection: Rc<StreamTransport>,
-    progress: Rc<Progress>,
+    progress: Rc<HandshakeProgress>,
     /// The attempt of a race whose connection it is.
     attempt: Option<usize>,
-    told: Told,
+    emitted: Emitted,
 }
 
 /// What the listener knows.
 #[derive(Default)]
-struct Told {
+struct Emitted {
     started: bool,
     first_byte: bool,
 }
 
-impl Established {
-    pub(in crate::net) fn new(connection: Rc<StreamTransport>, progress: Rc<Progress>) -> Self {
-        Self { connection, progress, attempt: None, told: Told::default() }
+impl HandshakeFuture {
+    pub(in crate::net) fn new(
+        connection: Rc<StreamTransport>,
+        progress: Rc<HandshakeProgress>,
+    ) -> Self {
+        Self { connection, progress, attempt: None, emitted: Emitted::default() }
     }
 
     /// Begins TLS on a socket that is connected. The receiver hears of the connection when the handshake is over;
-    /// without one, the connection waits to be [adopted](StreamTransport::adopt).
+    /// without one, the connection waits to be [adopted](StreamTransport::set_first_protocol).
     pub(in crate::net) fn begin(
         event_loop: &LoopHandle,
         socket: Socket,
         names: AddressPair,
         receiver: Option<ProtocolRef>,
-        secure: Secure,
+        secure: NewSession,
     ) -> io::Result<Self> {
-        let progress = Progress::new(event_loop);
+        let progress = HandshakeProgress::new(event_loop);
         let secure = secure.watched(&progress);
         let transport =
             Transport::attach_with_tls(event_loop, socket, names, receiver, secure, |_| ())?;
@@ -141,11 +144,11 @@ impl Established {
         tell: &mut dyn FnMut(Instant, EventKind),
     ) -> Poll<io::Result<()>> {
         let (progress, attempt) = (&self.progress, self.attempt);
-        if !std::mem::replace(&mut self.told.started, true) {
+        if !std::mem::replace(&mut self.emitted.started, true) {
             tell(progress.started, EventKind::TlsStarted { attempt });
         }
-        if let Some(at) = progress.first_byte.get().filter(|_| !self.told.first_byte) {
-            self.told.first_byte = true;
+        if let Some(at) = progress.first_byte.get().filter(|_| !self.emitted.first_byte) {
+            self.emitted.first_byte = true;
             tell(at, EventKind::TlsFirstByte { attempt });
         }
         let outcome = progress.outcome.borrow();
@@ -160,9 +163,13 @@ impl Established {
                 Poll::Ready(Ok(()))
             }
             Err((error, peer)) => {
-                let why = TlsError::within(error).map(TlsError::kind);
-                let (failure, peer) = (Failure::from(error), Box::new(peer.clone()));
-                tell(*at, EventKind::TlsFailed { attempt, why, failure, peer });
+                let failed = EventKind::TlsFailed {
+                    attempt,
+                    error: TlsError::within(error).cloned(),
+                    failure: Failure::from(error),
+                    peer: Box::new(peer.clone()),
+                };
+                tell(*at, failed);
                 Poll::Ready(Err(copy_of(error)))
             }
         }
@@ -170,24 +177,25 @@ impl Established {
 
     /// What the listener has to be told when nobody waits any more; `None` where there is nothing.
     pub(in crate::net) fn abandoned(&self) -> Option<EventKind> {
-        self.ended_by(TlsErrorKind::Canceled, &TlsError::canceled().into())
+        self.ended_by(TlsError::Canceled)
     }
 
     /// The same where a time limit is what ended the wait.
     pub(in crate::net) fn timed_out(&self) -> Option<EventKind> {
-        self.ended_by(TlsErrorKind::TimedOut, &io::ErrorKind::TimedOut.into())
+        self.ended_by(TlsError::HandshakeTimedOut { limit: None })
     }
 
-    fn ended_by(&self, why: TlsErrorKind, error: &io::Error) -> Option<EventKind> {
+    fn ended_by(&self, error: TlsError) -> Option<EventKind> {
         if self.progress.outcome.borrow().is_some() {
             return None;
         }
-        let (attempt, why, failure) = (self.attempt, Some(why), Failure::from(error));
-        Some(EventKind::TlsFailed { attempt, why, failure, peer: Box::default() })
+        let failure = Failure::from(&io::Error::from(error.clone()));
+        let (attempt, error, peer) = (self.attempt, Some(error), Box::default());
+        Some(EventKind::TlsFailed { attempt, error, failure, peer })
     }
 }
 
-impl Drop for Established {
+impl Drop for HandshakeFuture {
     fn drop(&mut self) {
         if self.progress.outcome.borrow().is_none() {
             self.connection.abort(None);

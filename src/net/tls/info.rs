@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use rustls::{CertificateError, Connection, HandshakeKind, ProtocolVersion};
+use rustls::{Connection, HandshakeKind, ProtocolVersion};
+
+use super::CertificateProblem;
 
 /// What two ends have agreed on; asyncio's extra info `cipher`, `peercert` and the like.
 /// [`Transport::tls`](crate::Transport::tls) has it.
@@ -51,46 +53,9 @@ pub enum TlsVerdict {
     Verified,
     /// They do not. The connection is there all the same if
     /// [that was asked for](crate::TlsClientBuilder::dangerous_accept_any_certificate).
-    Failed {
-        /// What is wrong.
-        problem: CertificateProblem,
-        /// The same in words.
-        reason: String,
-    },
+    Failed(CertificateProblem),
     /// The session is an earlier one resumed; it was judged then.
     Resumed,
-}
-
-/// Why certificates are not to be trusted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum CertificateProblem {
-    /// Its time is over.
-    Expired,
-    /// Its time has not come.
-    NotYetValid,
-    /// It is for other names.
-    WrongName,
-    /// The chain does not lead to a certificate that is trusted.
-    UnknownIssuer,
-    /// Its issuer has taken it back.
-    Revoked,
-    /// Anything else.
-    Other,
-}
-
-impl From<&CertificateError> for CertificateProblem {
-    fn from(error: &CertificateError) -> Self {
-        use CertificateError as E;
-        match error {
-            E::Expired | E::ExpiredContext { .. } => Self::Expired,
-            E::NotValidYet | E::NotValidYetContext { .. } => Self::NotYetValid,
-            E::NotValidForName | E::NotValidForNameContext { .. } => Self::WrongName,
-            E::UnknownIssuer => Self::UnknownIssuer,
-            E::Revoked => Self::Revoked,
-            _ => Self::Other,
-        }
-    }
 }
 
 /// A version of TLS. Older ones are not spoken.

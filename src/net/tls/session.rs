@@ -8,11 +8,12 @@ use std::time::Duration;
 use rustls::Connection;
 use socket2::Socket;
 
+use super::alert::{TlsAlert, plaintext_alert};
 use super::error::TlsError;
-use super::handshake::Progress;
+use super::handshake::HandshakeProgress;
 use super::incoming::Incoming;
 use super::info::{TlsInfo, TlsPeer};
-use super::{own, verify};
+use super::{client_identity, verify};
 use crate::event_loop::TimerHandle;
 use crate::net::protocol::ProtocolRef;
 use crate::net::transport::raw_stream::{ByteStream, RawStream, send_pieces};
@@ -23,11 +24,11 @@ use crate::net::transport::write_queue::WriteQueue;
 /// What the stream below does not take is kept in an outbox here, so that nothing waits inside rustls, and so
 /// that what waits is counted.
 pub(in crate::net) struct Tls {
-    below: Below,
+    below: Underlying,
     core: RefCell<Core>,
     info: RefCell<Option<Rc<TlsInfo>>>,
     /// Who waits for the handshake, if anybody does.
-    pub(in crate::net) progress: Option<Rc<Progress>>,
+    pub(in crate::net) progress: Option<Rc<HandshakeProgress>>,
     /// Whom to tell of the connection once there is one.
     pub(in crate::net) pending: RefCell<Option<ProtocolRef>>,
     /// Ends the handshake, later the farewell.
@@ -36,15 +37,15 @@ pub(in crate::net) struct Tls {
 }
 
 /// A session that is to begin.
-pub(in crate::net) struct Secure {
+pub(in crate::net) struct NewSession {
     pub(super) session: Connection,
     pub(super) limits: Limits,
     /// Who waits for the handshake, if anybody does.
-    pub(super) progress: Option<Rc<Progress>>,
+    pub(super) progress: Option<Rc<HandshakeProgress>>,
 }
 
-impl Secure {
-    pub(in crate::net) fn watched(self, progress: &Rc<Progress>) -> Self {
+impl NewSession {
+    pub(in crate::net) fn watched(self, progress: &Rc<HandshakeProgress>) -> Self {
         Self { progress: Some(Rc::clone(progress)), ..self }
     }
 
@@ -67,16 +68,16 @@ pub(in crate::net) struct Limits {
 }
 
 /// What a session speaks over: a socket, or a session.
-pub(in crate::net) enum Below {
+pub(in crate::net) enum Underlying {
     RawStream(RawStream),
     Tls(Box<Tls>),
 }
 
 /// How far a handshake is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::net) enum Step {
+pub(in crate::net) enum HandshakeStep {
     /// It waits for the peer.
-    Waits,
+    Pending,
     Done,
 }
 
@@ -90,6 +91,8 @@ struct Core {
     fault: Option<io::Error>,
     /// What the certificate verifier said.
     peer: TlsPeer,
+    /// The first bytes from the peer, while the handshake is under way.
+    first_bytes: Vec<u8>,
     sending: Sending,
     /// The peer has said that it sends no more.
     is_finished: bool,
@@ -98,7 +101,10 @@ struct Core {
 }
 
 /// How many messages' worth of 4 KiB are looked at in one go: records may be empty, and come without end.
-const MOST_LOOKS: usize = 64;
+const MAX_READS: usize = 64;
+
+/// Enough to recognise the greeting of another protocol.
+const MAX_FIRST_BYTES: usize = 32;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sending {
@@ -109,7 +115,7 @@ enum Sending {
     GivenUp,
 }
 
-impl Below {
+impl Underlying {
     fn stream(&self) -> &dyn ByteStream {
         match self {
             Self::RawStream(wire) => wire.stream(),
@@ -142,18 +148,19 @@ impl Below {
 impl Tls {
     /// `before` is what is still to be sent in plain, `already` what was read and is part of the handshake.
     pub(in crate::net) fn new(
-        secure: Secure,
-        below: Below,
+        secure: NewSession,
+        below: Underlying,
         before: WriteQueue,
         already: Vec<u8>,
     ) -> Self {
-        let Secure { session, limits, progress } = secure;
+        let NewSession { session, limits, progress } = secure;
         let core = Core {
             session,
             incoming: Incoming::of(already),
             outgoing: before,
             fault: None,
             peer: TlsPeer::default(),
+            first_bytes: Vec::new(),
             sending: Sending::Open,
             is_finished: false,
             is_cut: false,
@@ -171,14 +178,14 @@ impl Tls {
 
     pub(in crate::net) fn socket(&self) -> Option<&Socket> {
         match &self.below {
-            Below::RawStream(wire) => wire.socket(),
-            Below::Tls(tls) => tls.socket(),
+            Underlying::RawStream(wire) => wire.socket(),
+            Underlying::Tls(tls) => tls.socket(),
         }
     }
 
     /// Goes on with the handshake as far as it goes now. After an error, the peer has been told why if it can
     /// be told.
-    pub(in crate::net) fn handshake(&self) -> io::Result<Step> {
+    pub(in crate::net) fn handshake(&self) -> io::Result<HandshakeStep> {
         let stream = self.below.stream();
         self.below.flush()?;
         let core = &mut *self.core.borrow_mut();
@@ -191,7 +198,7 @@ impl Tls {
             }
             step => step,
         };
-        if !matches!(step, Ok(Step::Waits)) {
+        if !matches!(step, Ok(HandshakeStep::Pending)) {
             core.peer.fill(&core.session);
         }
         step
@@ -243,21 +250,21 @@ impl Tls {
         let unsent = std::mem::take(&mut core.outgoing);
         drop(core);
         drop(unsent);
-        if let Below::Tls(tls) = &self.below {
+        if let Underlying::Tls(tls) = &self.below {
             tls.give_up();
         }
     }
 
     /// Tells the peer that no more will come, once; whether it has been told and all is sent.
-    pub(in crate::net) fn says_farewell(&self) -> bool {
+    pub(in crate::net) fn send_close_notify(&self) -> bool {
         let stream = self.below.stream();
         let mut core = self.core.borrow_mut();
         core.finish(stream);
         let is_said = core.sending == Sending::GivenUp || core.outgoing.size() == 0;
         let is_over = is_said
             && match &self.below {
-                Below::RawStream(_) => true,
-                Below::Tls(tls) => tls.says_farewell(),
+                Underlying::RawStream(_) => true,
+                Underlying::Tls(tls) => tls.send_close_notify(),
             };
         if is_over && core.sending != Sending::GivenUp {
             core.discard(stream);
@@ -319,29 +326,32 @@ impl Core {
     fn handshake(
         &mut self,
         stream: &dyn ByteStream,
-        progress: Option<&Progress>,
-    ) -> io::Result<Step> {
+        progress: Option<&HandshakeProgress>,
+    ) -> io::Result<HandshakeStep> {
         // A peer that has left may have said why.
         let mut pushed = self.push_out(stream);
         while self.session.is_handshaking() {
             match self.fill(stream, 0) {
-                Ok(0) if self.is_finished => return Err(TlsError::closed().into()),
-                Ok(0) if !self.is_cut => return pushed.map(|()| Step::Waits),
+                Ok(0) if self.is_finished => return Err(TlsError::Closed.into()),
+                Ok(0) if !self.is_cut => return pushed.map(|()| HandshakeStep::Pending),
                 Ok(_) => {}
                 Err(error) => {
                     let has_heard = !self.incoming.unread().is_empty();
-                    progress.iter().filter(|_| has_heard).for_each(|progress| progress.heard());
-                    // Told already, if there was anything to tell.
+                    progress
+                        .iter()
+                        .filter(|_| has_heard)
+                        .for_each(|progress| progress.record_first_byte());
+                    // Emitted already, if there was anything to tell.
                     self.sending = Sending::GivenUp;
                     return Err(error);
                 }
             }
             if let Some(progress) = progress {
-                progress.heard();
+                progress.record_first_byte();
             }
             pushed = Ok(());
         }
-        Ok(Step::Done)
+        Ok(HandshakeStep::Done)
     }
 
     fn recv(&mut self, stream: &dyn ByteStream, buffer: &mut [u8]) -> io::Result<usize> {
@@ -359,7 +369,7 @@ impl Core {
                 Err(_) => {}
             }
             looks += 1;
-            if looks > MOST_LOOKS {
+            if looks > MAX_READS {
                 self.is_cut = true;
                 break;
             }
@@ -386,8 +396,8 @@ impl Core {
         }
         if self.incoming.unread().is_empty() {
             match self.incoming.refill(stream, most) {
-                Ok(0) if self.session.is_handshaking() => return Err(TlsError::closed().into()),
-                Ok(0) => return Err(TlsError::truncated().into()),
+                Ok(0) if self.session.is_handshaking() => return Err(TlsError::Closed.into()),
+                Ok(0) => return Err(TlsError::Truncated.into()),
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(0),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {
@@ -401,36 +411,62 @@ impl Core {
     }
 
     fn understand(&mut self, stream: &dyn ByteStream) -> io::Result<usize> {
-        let first = self.incoming.unread().first().copied();
         let mut unread = self.incoming.unread();
         let before = unread.len();
+        if self.session.is_handshaking() {
+            let wanted = MAX_FIRST_BYTES - self.first_bytes.len();
+            self.first_bytes.extend(&unread[..wanted.min(before)]);
+        }
         let taken = self.session.read_tls(&mut unread).map(|_| before - unread.len());
         let state = self.session.process_new_packets();
-        verify::take_verdict(&mut self.peer);
-        own::take_question(&mut self.peer);
+        verify::take_verification(&mut self.peer);
+        client_identity::take_certificate_request(&mut self.peer);
+        let state = match state {
+            Ok(state) => state,
+            Err(error) => return Err(self.rejected(stream, &error).into()),
+        };
         if self.session.wants_write() {
-            // Also an alert. A stream that takes no more is known to the writer soon enough.
+            // A stream that takes no more is known to the writer soon enough.
             let _ = self.push_out(stream);
         }
-        let state = state.map_err(|error| match &error {
-            rustls::Error::InvalidMessage(_) if self.session.is_handshaking() => {
-                TlsError::no_tls(&error, first)
-            }
-            _ => TlsError::of_rustls(&error, &self.peer),
-        })?;
         let taken = taken?;
         self.incoming.skip(taken);
         self.is_finished = state.peer_has_closed();
         match taken {
             _ if self.is_finished => self.incoming.clear(),
-            0 => return Err(TlsError::stuck().into()),
+            0 => return Err(TlsError::too_long().into()),
             _ => {}
         }
         Ok(before)
     }
 
+    /// Sends the alert that rustls has for the peer, and says what was wrong.
+    fn rejected(&mut self, stream: &dyn ByteStream, error: &rustls::Error) -> TlsError {
+        /// Types of records, from change_cipher_spec to heartbeat.
+        const RECORD_TYPES: std::ops::RangeInclusive<u8> = 20..=24;
+        let alert = self.push_alert(stream);
+        let is_record = self.first_bytes.first().is_none_or(|byte| RECORD_TYPES.contains(byte));
+        if is_record || !self.session.is_handshaking() {
+            return TlsError::new(error, &self.peer, alert);
+        }
+        TlsError::NotTls { first_bytes: std::mem::take(&mut self.first_bytes) }
+    }
+
+    fn push_alert(&mut self, stream: &dyn ByteStream) -> Option<TlsAlert> {
+        let mut flight = Vec::new();
+        while self.session.wants_write() {
+            self.session.write_tls(&mut flight).ok()?;
+        }
+        if self.sending != Sending::GivenUp {
+            self.outgoing.push(&flight);
+            // A stream that takes no more leaves the peer without the alert.
+            let _ = self.outgoing.flush(stream);
+        }
+        plaintext_alert(&flight)
+    }
+
     fn has_plaintext(&mut self, stream: &dyn ByteStream) -> bool {
-        for _ in 0..MOST_LOOKS {
+        for _ in 0..MAX_READS {
             let state = self.session.process_new_packets();
             if state.is_ok_and(|state| state.plaintext_bytes_to_read() > 0) {
                 return true;
@@ -500,8 +536,8 @@ impl Core {
     /// Reads what is there and forgets it: a socket that is closed with bytes unread resets the connection, and
     /// the peer may lose what it was sent last.
     fn discard(&mut self, stream: &dyn ByteStream) {
-        const MOST_READS: usize = 16;
-        for _ in 0..MOST_READS {
+        const MAX_DISCARDED_READS: usize = 16;
+        for _ in 0..MAX_DISCARDED_READS {
             if !self.incoming.refill(stream, usize::MAX).is_ok_and(|count| count > 0) {
                 break;
             }

@@ -41,7 +41,7 @@ impl NamedPolicy {
         }
         if at_once {
             // They cannot be had a few at a time.
-            (rules.max_parallel, rules.endpoints.max_addresses) = (None, None);
+            (rules.max_parallel, rules.selection.max_addresses) = (None, None);
         }
         rules.interleave = args.interleave.unwrap_or(rules.interleave);
         rules.max_parallel = args.max_parallel.or(rules.max_parallel);
@@ -51,7 +51,7 @@ impl NamedPolicy {
 
     /// Every address is tried, and no connection ends the race. `most`: how many at a time.
     pub(crate) fn probe_all(&mut self, most: Option<NonZero<usize>>) {
-        (self.max_parallel, self.endpoints.max_addresses) = (most, None);
+        (self.max_parallel, self.selection.max_addresses) = (most, None);
         self.run_all = true;
     }
 
@@ -117,7 +117,7 @@ impl NamedPolicy {
             ("floor_ms", self.pacing.minimum_delay != own.pacing.minimum_delay),
             ("interleave", self.interleave != own.interleave),
             ("max_parallel", self.max_parallel != own.max_parallel),
-            ("max_addresses", self.endpoints.max_addresses != own.endpoints.max_addresses),
+            ("max_addresses", self.selection.max_addresses != own.selection.max_addresses),
             ("attempt_timeout_ms", self.attempt_timeout != own.attempt_timeout),
             ("success", self.pacing.success != own.pacing.success),
         ];

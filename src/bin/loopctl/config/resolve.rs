@@ -99,13 +99,13 @@ pub(crate) enum ResolverChoice {
 pub(crate) enum AddressOrder {
     /// The order in which `loopctl connect` would try them
     Connection,
-    /// In which getaddrinfo gives them
+    /// The order of getaddrinfo
     System,
-    /// In which name servers give them
+    /// The order of the name servers' answers
     Dns,
 }
 
-/// How long a name may take where nothing was said.
+/// Default time limit of one name.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 impl ResolveRequest {

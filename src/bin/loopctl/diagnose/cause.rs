@@ -45,7 +45,7 @@ impl Cause {
             Outcome::Timeout | Outcome::Canceled => Some(Self::Silent),
             Outcome::Failure(Phase::Bind, _) => Some(Self::Bind),
             Outcome::Failure(Phase::Tls, _) => {
-                let kind = attempt.tls.as_ref().and_then(|tls| tls.failure.as_ref()?.kind);
+                let kind = attempt.tls.as_ref().and_then(|tls| tls.failure.as_ref()?.kind());
                 let untrusted = kind == Some(TlsErrorKind::Certificate);
                 Some(if untrusted { Self::Untrusted } else { Self::NoTls })
             }
@@ -169,8 +169,8 @@ pub(crate) fn brief(failure: &Failure) -> String {
 
 /// Why there is no TLS, in words that help.
 pub(crate) fn of_tls(tls: &TlsReport, failure: &TlsFailure) -> String {
-    let doubt = tls.doubt().filter(|_| failure.kind == Some(TlsErrorKind::Certificate));
-    let timed_out = failure.kind == Some(TlsErrorKind::TimedOut);
+    let doubt = tls.doubt().filter(|_| failure.kind() == Some(TlsErrorKind::Certificate));
+    let timed_out = failure.kind() == Some(TlsErrorKind::TimedOut);
     match (doubt, failure.phase) {
         (Some(doubt), _) => doubt,
         (None, TlsPhase::Handshake) if timed_out && tls.first_byte.is_some() => {
@@ -184,11 +184,11 @@ pub(crate) fn of_tls(tls: &TlsReport, failure: &TlsFailure) -> String {
 
 /// The same in a few words, for a line that tells it among others.
 fn word_of_tls(tls: &TlsReport, failure: &TlsFailure) -> String {
-    let word = match tls.problem().filter(|_| failure.kind == Some(TlsErrorKind::Certificate)) {
-        Some(CertificateProblem::Expired) => "the certificate has expired",
-        Some(CertificateProblem::NotYetValid) => "the certificate is not valid yet",
-        Some(CertificateProblem::WrongName) => "the certificate is for another name",
-        Some(CertificateProblem::UnknownIssuer) => "the certificate's issuer is unknown",
+    let word = match tls.problem().filter(|_| failure.kind() == Some(TlsErrorKind::Certificate)) {
+        Some(CertificateProblem::Expired { .. }) => "the certificate has expired",
+        Some(CertificateProblem::NotYetValid { .. }) => "the certificate is not valid yet",
+        Some(CertificateProblem::WrongName { .. }) => "the certificate is for another name",
+        Some(CertificateProblem::UnknownIssuer { .. }) => "the certificate's issuer is unknown",
         _ => return of_tls(tls, failure),
     };
     word.to_owned()
@@ -204,7 +204,7 @@ fn sentence_of_tls(tls: &TlsReport, failure: &TlsFailure) -> String {
             let took = tls.starttls.as_ref().map(|starttls| units::prose(starttls.took));
             format!("no TLS after {}: {why}", took.unwrap_or_default())
         }
-        TlsPhase::Handshake if failure.kind == Some(TlsErrorKind::Canceled) => {
+        TlsPhase::Handshake if failure.kind() == Some(TlsErrorKind::Canceled) => {
             format!("given up{after}, in the TLS handshake")
         }
         TlsPhase::Handshake => format!("TLS failed{after}: {why}"),

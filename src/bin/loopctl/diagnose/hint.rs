@@ -1,7 +1,7 @@
 //! What a result means, and what to do about it.
 
 use loopctl::plan::Family;
-use loopctl::{Address, CertificateProblem, Phase, TlsErrorKind};
+use loopctl::{Address, CertificateProblem, Phase, TlsAlert, TlsErrorKind};
 
 use super::cause::{Cause, bare, word};
 use crate::exit::Exit;
@@ -71,7 +71,7 @@ fn of_connection(report: &Report) -> Option<String> {
 /// There is a connection, but no TLS over it.
 fn of_tls(report: &Report, tls: &TlsReport, failure: &TlsFailure) -> Option<String> {
     let has_own = report.subject.tls.as_ref().is_some_and(|wanted| wanted.has_own);
-    let text = match (failure.kind, failure.phase) {
+    let text = match (failure.kind(), failure.phase) {
         (Some(TlsErrorKind::Certificate), _) => return of_certificate(tls, tls.problem()?),
         (Some(TlsErrorKind::Alert), _) if tls.peer.asks_for_certificate && has_own => {
             "the server asks for a certificate of the client, and does not take the one of --cert"
@@ -79,7 +79,9 @@ fn of_tls(report: &Report, tls: &TlsReport, failure: &TlsFailure) -> Option<Stri
         (Some(TlsErrorKind::Alert), _) if tls.peer.asks_for_certificate => {
             "the server asks for a certificate of the client: --cert and --key give one"
         }
-        (Some(TlsErrorKind::Alert), _) => return Some(of_alert(&failure.failure.message)),
+        (Some(TlsErrorKind::Alert), _) => {
+            return failure.error.as_ref()?.alert_received().map(of_alert);
+        }
         (Some(TlsErrorKind::TimedOut), TlsPhase::StartTls) => {
             "a server that says nothing in plain may want TLS at once: --tls without --starttls"
         }
@@ -89,9 +91,7 @@ fn of_tls(report: &Report, tls: &TlsReport, failure: &TlsFailure) -> Option<Stri
         (Some(TlsErrorKind::TimedOut), _) if tls.first_byte.is_none() => {
             "the port is open, but nobody answers TLS: the service waits for plain words first (--starttls), is busy, or hangs"
         }
-        (Some(TlsErrorKind::Protocol), _)
-            if failure.failure.message.contains("does not speak TLS") =>
-        {
+        (Some(TlsErrorKind::NotTls), _) => {
             "a service that begins in plain may switch to TLS when it is asked: --starttls"
         }
         _ => return None,
@@ -106,43 +106,47 @@ fn stopped_at_tcp(report: &Report) -> bool {
         && report.subject.may_race_tls()
 }
 
-/// Alerts have names (RFC 8446, section 6.2).
-fn of_alert(message: &str) -> String {
-    let cause = if message.contains("ProtocolVersion") {
-        "the server speaks none of the versions that are offered: TLS 1.2 and 1.3, see --tls-min"
-    } else if message.contains("NoApplicationProtocol") {
-        "the server speaks none of the protocols of --alpn"
-    } else if message.contains("UnrecognisedName") {
-        "the server has no such name: --sni asks for another"
-    } else {
-        "the server took offence at what was offered: the name (--sni), the version, or --alpn"
+fn of_alert(alert: TlsAlert) -> String {
+    let cause = match alert {
+        TlsAlert::ProtocolVersion => {
+            "the server speaks none of the versions that are offered: TLS 1.2 and 1.3, see --tls-min"
+        }
+        TlsAlert::NoApplicationProtocol => "the server speaks none of the protocols of --alpn",
+        TlsAlert::UnrecognizedName => "the server has no such name: --sni asks for another",
+        _ => {
+            "the server took offence at what was offered: the name (--sni), the version, or --alpn"
+        }
     };
     cause.to_owned()
 }
 
-fn of_certificate(tls: &TlsReport, problem: CertificateProblem) -> Option<String> {
+fn of_certificate(tls: &TlsReport, problem: &CertificateProblem) -> Option<String> {
     let own = tls.chain.first().and_then(|own| own.parsed.as_deref());
     let is_alone = tls.chain.len() == 1;
     let text = match problem {
-        CertificateProblem::Other if own.is_some_and(ParsedCertificate::is_self_signed) => {
+        CertificateProblem::CaUsedAsEndEntity
+            if own.is_some_and(ParsedCertificate::is_self_signed) =>
+        {
             "`openssl req -x509` makes such certificates, and OpenSSL takes them: `-addext basicConstraints=CA:FALSE` makes better ones"
         }
-        CertificateProblem::UnknownIssuer if own.is_some_and(ParsedCertificate::is_self_signed) => {
+        CertificateProblem::UnknownIssuer { .. }
+            if own.is_some_and(ParsedCertificate::is_self_signed) =>
+        {
             "if you know it to be the right one, `--ca FILE` trusts it; `--insecure` takes any"
         }
-        CertificateProblem::UnknownIssuer if is_alone => {
+        CertificateProblem::UnknownIssuer { .. } if is_alone => {
             "the server sends its own certificate alone: the one that signed it may be missing in its configuration"
         }
-        CertificateProblem::UnknownIssuer => {
+        CertificateProblem::UnknownIssuer { .. } => {
             "`--ca FILE` trusts another authority; a proxy that looks into TLS has one of its own"
         }
-        CertificateProblem::WrongName if own.is_some_and(|own| own.names.is_empty()) => {
+        CertificateProblem::WrongName { .. } if own.is_some_and(|own| own.names.is_empty()) => {
             "clients look at subjectAltName, of which there is none; a common name does not count"
         }
-        CertificateProblem::WrongName => {
+        CertificateProblem::WrongName { .. } => {
             "`--sni NAME` asks for another name; without a match, servers show their default certificate"
         }
-        CertificateProblem::Expired | CertificateProblem::NotYetValid => {
+        CertificateProblem::Expired { .. } | CertificateProblem::NotYetValid { .. } => {
             "the server needs another certificate, unless the clock of this host is wrong (`date -u`)"
         }
         _ => return None,

@@ -2,8 +2,8 @@
 
 use loopctl::plan::Family;
 use loopctl::{
-    AbortReason, Address, DnsData, DnsErrorKind, DnsEventKind, DnsRecord, EventKind, Rcode,
-    RecordType,
+    AbortReason, Address, DnsData, DnsErrorKind, DnsEventKind, DnsRecord, EaiCode, EventKind,
+    Rcode, RecordType, ResolveError,
 };
 
 use super::story::{address, dns_answer, dns_asked, dns_error, ms, name_server, subject};
@@ -11,26 +11,29 @@ use super::{Golden, Story, every_format, in_short};
 use crate::report::Via;
 
 /// The symbols of getaddrinfo, with what glibc says.
-const SYSTEM: [(&str, &str); 8] = [
-    ("EAI_NONAME", "Name or service not known"),
-    ("EAI_NODATA", "No address associated with hostname"),
-    ("EAI_ADDRFAMILY", "Address family for hostname not supported"),
-    ("EAI_AGAIN", "Temporary failure in name resolution"),
-    ("EAI_FAIL", "Non-recoverable failure in name resolution"),
-    ("EAI_SERVICE", "Servname not supported for ai_socktype"),
-    ("EAI_MEMORY", "Memory allocation failure"),
-    ("EAI_SYSTEM", "System error"),
+const SYSTEM: [(EaiCode, &str); 8] = [
+    (EaiCode::NONAME, "Name or service not known"),
+    (EaiCode::NODATA, "No address associated with hostname"),
+    (EaiCode::ADDRFAMILY, "Address family for hostname not supported"),
+    (EaiCode::AGAIN, "Temporary failure in name resolution"),
+    (EaiCode::FAIL, "Non-recoverable failure in name resolution"),
+    (EaiCode::SERVICE, "Servname not supported for ai_socktype"),
+    (EaiCode::MEMORY, "Memory allocation failure"),
+    (EaiCode::SYSTEM, "System error"),
 ];
 
-fn failed_by_system(symbol: &'static str, says: &str) -> Story {
+fn system(code: EaiCode, message: &str) -> ResolveError {
+    let (host, message) = ("nowhere.test".to_owned(), message.to_owned());
+    ResolveError::System { host, code, errno: None, message }
+}
+
+fn failed_by_system(code: EaiCode, says: &str) -> Story {
     let mut story = Story::new("nowhere.test:80");
-    let reason = format!("cannot resolve `nowhere.test`: {says} ({symbol})");
     story.asked(0.1);
     for family in [Family::Inet, Family::Inet6] {
-        let (reason, symbol) = (reason.clone(), Some(symbol));
-        story.at(2.0, EventKind::QueryFailed { family, reason, symbol });
+        story.at(2.0, EventKind::QueryFailed { family, error: system(code, says) });
     }
-    story.at(2.1, EventKind::ResolveFailed { reason, symbol: Some(symbol) });
+    story.at(2.1, EventKind::ResolveFailed { error: system(code, says) });
     story.aborted(2.1, AbortReason::NotResolved);
     story
 }
@@ -39,8 +42,8 @@ fn failed_by_system(symbol: &'static str, says: &str) -> Story {
 fn the_system_says_no() {
     every_format("name-noname", &failed_by_system(SYSTEM[0].0, SYSTEM[0].1));
     let mut golden = Golden::default();
-    for (symbol, says) in SYSTEM {
-        in_short(&mut golden, symbol, &failed_by_system(symbol, says));
+    for (code, says) in SYSTEM {
+        in_short(&mut golden, &code.to_string(), &failed_by_system(code, says));
     }
     golden.assert("connect/name-system.txt");
 }
@@ -49,17 +52,18 @@ fn the_system_says_no() {
 #[test]
 fn the_system_is_asked_once() {
     let mut golden = Golden::default();
-    for symbol in [Some("EAI_NONAME"), None] {
+    let unknown = system(EaiCode::NONAME, "Name or service not known");
+    for error in [unknown, ResolveError::TimedOut] {
+        let title = error.code().map_or("timed out".to_owned(), |code| code.to_string());
         let mut about = subject("nowhere.test:80");
         about.family = Family::Inet;
         let mut story = Story::about(about, Via::System);
         story.at(0.1, EventKind::ResolveStarted { host: "nowhere.test".to_owned() });
-        let reason = "cannot resolve `nowhere.test`: no answer within 10.0 s".to_owned();
-        story.at(2.1, EventKind::ResolveFailed { reason, symbol });
-        let reason =
-            if symbol.is_some() { AbortReason::NotResolved } else { AbortReason::TimedOut };
+        let is_late = matches!(error, ResolveError::TimedOut);
+        story.at(2.1, EventKind::ResolveFailed { error });
+        let reason = if is_late { AbortReason::TimedOut } else { AbortReason::NotResolved };
         story.aborted(2.1, reason);
-        in_short(&mut golden, symbol.unwrap_or("timed out"), &story);
+        in_short(&mut golden, &title, &story);
     }
     let mut story = Story::new("nowhere.test:80");
     let at = story.now() + ms(0.2);
@@ -82,13 +86,15 @@ fn by_name_server(kind: DnsErrorKind, rcode: Option<Rcode>) -> Story {
         story.query(1000.2, query, record_type, silence);
         story.query(1000.2, query, record_type, dns_asked(2));
         let error = dns_error("nowhere.test", record_type, kind, rcode, began);
-        let (reason, symbol) = (error.to_string(), None);
-        let result = Box::new(Err(error));
+        let result = Box::new(Err(error.clone()));
         story.query(1001.0, query, record_type, DnsEventKind::Finished { result });
-        story.at(1001.1, EventKind::QueryFailed { family, reason, symbol });
+        story.at(
+            1001.1,
+            EventKind::QueryFailed { family, error: ResolveError::Dns(Box::new(error)) },
+        );
     }
-    let reason = dns_error("nowhere.test", RecordType::A, kind, rcode, began).to_string();
-    story.at(1001.2, EventKind::ResolveFailed { reason, symbol: None });
+    let error = dns_error("nowhere.test", RecordType::A, kind, rcode, began);
+    story.at(1001.2, EventKind::ResolveFailed { error: ResolveError::Dns(Box::new(error)) });
     story.aborted(1001.2, AbortReason::NotResolved);
     story
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use loopctl::{
     DnsAnswer, DnsData, DnsErrorKind, DnsEvent, DnsEventKind, DnsIgnored, DnsProof, DnsProofReason,
-    DnsRecord, DnsSetProof, DnsValidation, Rcode, RecordType, ResolveError, StartOfAuthority,
+    DnsRecord, DnsSetProof, DnsValidation, EaiCode, Rcode, RecordType, ResolveError,
+    StartOfAuthority,
 };
 
 use super::story::{address, began, dns_answer, dns_asked, dns_error, errno, ms, name_server};
@@ -91,7 +92,12 @@ impl Name {
         let place = self.report.queries.ask_system(host.clone(), types, Duration::ZERO);
         let message = "Name or service not known".to_owned();
         let result = result.map(|texts| texts.into_iter().map(str::to_owned).collect());
-        let result = result.map_err(|code| ResolveError::Resolver { host, code, message });
+        let result = result.map_err(|code| ResolveError::System {
+            host,
+            code: EaiCode(code),
+            errno: None,
+            message,
+        });
         self.report.queries.end_system(place, ms(time), result);
     }
 

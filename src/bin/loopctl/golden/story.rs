@@ -7,8 +7,8 @@ use std::time::{Duration, Instant, SystemTime};
 use loopctl::plan::{DnsTransport, Family, FirstAttemptReason, Preset, Reason};
 use loopctl::{
     AbortReason, Address, DnsAnswer, DnsError, DnsErrorKind, DnsEvent, DnsEventKind, DnsExchange,
-    DnsFlags, DnsServer, Event, EventKind, Failure, Phase, Rcode, RecordType, SocketSnapshot,
-    TcpInfo,
+    DnsFlags, DnsServer, EaiCode, Event, EventKind, Failure, Phase, Rcode, RecordType,
+    ResolveError, SocketSnapshot, TcpInfo,
 };
 use serde_json::Value;
 
@@ -31,6 +31,16 @@ pub(super) fn address(text: &str) -> SocketAddr {
 /// An error of the system.
 pub(super) fn errno(number: i32) -> Failure {
     Failure::from(&io::Error::from_raw_os_error(number))
+}
+
+/// What getaddrinfo(3) says of `many.test`.
+pub(super) fn system_error(code: EaiCode) -> ResolveError {
+    let message = match code {
+        EaiCode::NODATA => "No address associated with hostname",
+        _ => "Name or service not known",
+    };
+    let (host, message) = ("many.test".to_owned(), message.to_owned());
+    ResolveError::System { host, code, errno: None, message }
 }
 
 /// 2026-11-23, when the certificate of the tests has expired.
@@ -120,11 +130,11 @@ impl Story {
         for (family, at) in [(Family::Inet, time - 0.3), (Family::Inet6, time - 0.1)] {
             let found = addresses.iter().filter(|it| Family::of(&it.ip()) == family);
             let addresses: Vec<_> = found.copied().collect();
-            let (reason, symbol) = ("No address associated with hostname", Some("EAI_NODATA"));
+            let error = system_error(EaiCode::NODATA);
             self.at(
                 at,
                 match addresses.is_empty() {
-                    true => EventKind::QueryFailed { family, reason: reason.to_owned(), symbol },
+                    true => EventKind::QueryFailed { family, error },
                     false => EventKind::QueryAnswered { family, addresses },
                 },
             );

@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use loopctl::plan::Success;
 use loopctl::{
-    AbortReason, CertificateProblem, EventKind, Failure, Phase, SocketSnapshot, TlsClient,
-    TlsErrorKind, TlsInfo, TlsPeer, TlsServer, TlsVerdict, TlsVersion,
+    AbortReason, CertificateProblem, EventKind, Failure, Phase, SocketSnapshot, TlsAlert,
+    TlsClient, TlsError, TlsErrorKind, TlsInfo, TlsPeer, TlsServer, TlsVerdict, TlsVersion,
 };
 
 use super::story::{errno, ms, snapshot};
@@ -97,9 +97,7 @@ fn tls_over_a_connection() {
     every_format("tls-alpn", &established(offers, info.clone()));
     info.version = TlsVersion::Tls12;
     (info.key_exchange, info.alpn, info.resumed) = (None, None, false);
-    let problem = CertificateProblem::WrongName;
-    let reason = "the certificate is for another name".to_owned();
-    info.peer.verdict = TlsVerdict::Failed { problem, reason };
+    info.peer.verdict = TlsVerdict::Failed(wrong_name());
     every_format("tls-insecure", &established(TlsExpectation { name: None, ..wanted() }, info));
 }
 
@@ -111,54 +109,71 @@ fn certificates_that_do_not_last() {
     every_format("tls-cert-expiry", &story);
 }
 
-fn failed(
-    why: Option<TlsErrorKind>,
-    failure: Failure,
-    peer: TlsPeer,
-    wanted: TlsExpectation,
-) -> Story {
+fn failed(error: TlsError, peer: TlsPeer, wanted: TlsExpectation) -> Story {
     let mut story = begun(wanted);
-    if why != Some(TlsErrorKind::TimedOut) {
+    let is_late = error.kind() == TlsErrorKind::TimedOut;
+    if !is_late {
         story.at(3.0, EventKind::TlsFirstByte { attempt: Some(0) });
     }
-    let (attempt, peer) = (Some(0), Box::new(peer));
-    story.at(9.5, EventKind::TlsFailed { attempt, why, failure, peer });
-    let late = why == Some(TlsErrorKind::TimedOut);
-    story.aborted(9.5, if late { AbortReason::TimedOut } else { AbortReason::AllFailed });
+    story.at(9.5, tls_failed(0, error, peer));
+    story.aborted(9.5, if is_late { AbortReason::TimedOut } else { AbortReason::AllFailed });
     story
 }
 
-fn says(text: &str) -> Failure {
-    Failure::from(&io::Error::other(text))
+fn tls_failed(attempt: usize, error: TlsError, peer: TlsPeer) -> EventKind {
+    let failure = Failure::from(&io::Error::from(error.clone()));
+    let (attempt, error, peer) = (Some(attempt), Some(error), Box::new(peer));
+    EventKind::TlsFailed { attempt, error, failure, peer }
+}
+
+fn wrong_name() -> CertificateProblem {
+    let presented = vec!["other.test".to_owned()];
+    CertificateProblem::WrongName { expected: "many.test".to_owned(), presented }
+}
+
+/// 26 days before the test's clock.
+fn expired() -> CertificateProblem {
+    let checked_at = begun(wanted()).report.started_at.wall;
+    let not_after = checked_at - ms(26.0 * 86_400_000.0);
+    CertificateProblem::Expired { not_after, checked_at }
+}
+
+fn untrusted(problem: CertificateProblem) -> TlsError {
+    TlsError::Certificate { problem, alert_sent: None }
 }
 
 #[test]
 fn handshakes_that_fail() {
     let mut golden = Golden::default();
-    let alert = |name: &str| says(&format!("the peer refused: alert {name}"));
+    let (alert, message) = (TlsError::AlertReceived, "peer is incompatible".to_owned());
+    let limit = Some(ms(60_000.0));
     let cases = [
-        ("alert ProtocolVersion", TlsErrorKind::Alert, alert("ProtocolVersion")),
-        ("alert NoApplicationProtocol", TlsErrorKind::Alert, alert("NoApplicationProtocol")),
-        ("alert UnrecognisedName", TlsErrorKind::Alert, alert("UnrecognisedName")),
-        ("alert HandshakeFailure", TlsErrorKind::Alert, alert("HandshakeFailure")),
-        ("not TLS", TlsErrorKind::Protocol, says("the peer does not speak TLS")),
-        ("protocol", TlsErrorKind::Protocol, says("TLS failed: peer is incompatible")),
-        ("closed", TlsErrorKind::Closed, says("the peer closed the connection")),
-        ("truncated", TlsErrorKind::Truncated, says("truncated: the stream ended")),
-        ("timed out", TlsErrorKind::TimedOut, says("TLS handshake is taking longer than 60s")),
-        ("canceled", TlsErrorKind::Canceled, says("the handshake was given up")),
+        ("alert ProtocolVersion", alert(TlsAlert::ProtocolVersion)),
+        ("alert NoApplicationProtocol", alert(TlsAlert::NoApplicationProtocol)),
+        ("alert UnrecognisedName", alert(TlsAlert::UnrecognizedName)),
+        ("alert HandshakeFailure", alert(TlsAlert::HandshakeFailure)),
+        ("not TLS", TlsError::NotTls { first_bytes: b"220 ready".to_vec() }),
+        ("protocol", TlsError::Protocol { message, alert_sent: None }),
+        ("closed", TlsError::Closed),
+        ("truncated", TlsError::Truncated),
+        ("timed out", TlsError::HandshakeTimedOut { limit }),
+        ("canceled", TlsError::Canceled),
     ];
-    for (title, kind, failure) in cases {
-        let story = failed(Some(kind), failure, TlsPeer::default(), wanted());
+    for (title, error) in cases {
+        let story = failed(error, TlsPeer::default(), wanted());
         in_short(&mut golden, title, &story);
     }
-    in_short(&mut golden, "reset", &failed(None, errno(104), TlsPeer::default(), wanted()));
-    let alert = alert("CertificateRequired");
+    let mut reset = begun(wanted());
+    reset.at(3.0, EventKind::TlsFirstByte { attempt: Some(0) });
+    let (attempt, failure, peer) = (Some(0), errno(104), Box::default());
+    reset.at(9.5, EventKind::TlsFailed { attempt, error: None, failure, peer });
+    reset.aborted(9.5, AbortReason::AllFailed);
+    in_short(&mut golden, "reset", &reset);
     for (title, has_own) in [("certificate asked for", false), ("certificate not taken", true)] {
-        let mut peer = peer(TlsVerdict::Verified);
+        let mut peer = self::peer(TlsVerdict::Verified);
         peer.asks_for_certificate = true;
         let wanted = TlsExpectation { has_own, ..wanted() };
-        let story = failed(Some(TlsErrorKind::Alert), alert.clone(), peer, wanted);
+        let story = failed(alert(TlsAlert::CertificateRequired), peer, wanted);
         in_short(&mut golden, title, &story);
     }
     golden.assert("connect/tls-failures.txt");
@@ -166,25 +181,25 @@ fn handshakes_that_fail() {
 
 #[test]
 fn certificates_that_are_not_trusted() {
-    use CertificateProblem::{Expired, NotYetValid, Other, Revoked, UnknownIssuer, WrongName};
+    use CertificateProblem as Problem;
     let mut golden = Golden::default();
+    let checked_at = begun(wanted()).report.started_at.wall;
+    let not_before = checked_at + ms(39.0 * 86_400_000.0);
     let cases = [
-        (Expired, "the certificate has expired: 26 d ago, on 2026-10-28 00:00:00 UTC"),
-        (NotYetValid, "the certificate is not valid before 2027-01-01 00:00:00 UTC"),
-        (WrongName, "the certificate is not for `many.test`"),
-        (UnknownIssuer, "issuer unknown"),
-        (Revoked, "the certificate has been revoked"),
-        (Other, "the certificate is a CA's own"),
+        ("Expired", expired()),
+        ("NotYetValid", Problem::NotYetValid { not_before, checked_at }),
+        ("WrongName", wrong_name()),
+        ("UnknownIssuer", Problem::UnknownIssuer { sent: 1 }),
+        ("Revoked", Problem::Revoked),
+        ("Other", Problem::Other("UnhandledCriticalExtension".to_owned())),
     ];
-    for (problem, reason) in cases {
-        let reason = reason.to_owned();
-        let peer = peer(TlsVerdict::Failed { problem, reason: reason.clone() });
-        let kind = Some(TlsErrorKind::Certificate);
-        let story = failed(kind, says(&reason), peer, wanted());
-        if problem == Expired {
+    for (title, problem) in cases {
+        let peer = peer(TlsVerdict::Failed(problem.clone()));
+        let story = failed(untrusted(problem), peer, wanted());
+        if title == "Expired" {
             every_format("tls-expired", &story);
         }
-        in_short(&mut golden, &format!("{problem:?}"), &story);
+        in_short(&mut golden, title, &story);
     }
     golden.assert("connect/tls-certificates.txt");
 }
@@ -201,42 +216,31 @@ fn raced(ends: usize) -> Story {
         story.at(time + 0.4, EventKind::AttemptConnected { attempt: number, snapshot });
         story.at(time + 0.4, EventKind::TlsStarted { attempt: Some(number) });
         if number == 1 {
-            let (why, failure) = (Some(TlsErrorKind::Alert), says("the peer refused: alert X"));
-            refuse(&mut story, 253.0, number, why, failure, TlsPeer::default());
+            let error = TlsError::AlertReceived(TlsAlert::HandshakeFailure);
+            refuse(&mut story, 253.0, number, error, TlsPeer::default());
         }
     }
     let attempt = Some(2);
     if ends == 0 {
-        let (why, failure) = (Some(TlsErrorKind::Certificate), says("the certificate has expired"));
-        let (problem, reason) = (CertificateProblem::Expired, failure.message.clone());
-        let peer = peer(TlsVerdict::Failed { problem, reason });
-        refuse(&mut story, 270.0, 2, why, failure, peer);
-        let (why, failure) = (Some(TlsErrorKind::TimedOut), says("timed out"));
-        refuse(&mut story, 5000.0, 0, why, failure, TlsPeer::default());
+        let peer = peer(TlsVerdict::Failed(expired()));
+        refuse(&mut story, 270.0, 2, untrusted(expired()), peer);
+        let silent = TlsError::HandshakeTimedOut { limit: None };
+        refuse(&mut story, 5000.0, 0, silent, TlsPeer::default());
         story.aborted(5000.0, AbortReason::AllFailed);
         return story;
     }
     story.at(262.0, EventKind::TlsFirstByte { attempt });
     story.at(270.0, EventKind::TlsEstablished { attempt, info: Box::new(info()) });
     story.succeeded(270.0, 2);
-    let (attempt, why, failure) = (Some(0), Some(TlsErrorKind::Canceled), says("given up"));
-    let peer = Box::default();
-    story.at(270.0, EventKind::TlsFailed { attempt, why, failure, peer });
+    story.at(270.0, tls_failed(0, TlsError::Canceled, TlsPeer::default()));
     story.canceled(270.0, 0);
     story.selected(270.0, 2);
     story
 }
 
-fn refuse(
-    story: &mut Story,
-    time: f64,
-    number: usize,
-    why: Option<TlsErrorKind>,
-    failure: Failure,
-    peer: TlsPeer,
-) {
-    let (attempt, peer) = (Some(number), Box::new(peer));
-    story.at(time, EventKind::TlsFailed { attempt, why, failure: failure.clone(), peer });
+fn refuse(story: &mut Story, time: f64, number: usize, error: TlsError, peer: TlsPeer) {
+    let failure = Failure::from(&io::Error::from(error.clone()));
+    story.at(time, tls_failed(number, error, peer));
     story.failed(time, number, Phase::Tls, failure);
 }
 
@@ -274,15 +278,15 @@ fn a_dialogue_before_tls() {
     story.at(9.5, EventKind::TlsEstablished { attempt: Some(0), info: Box::new(info()) });
     every_format("starttls", &story);
     let mut golden = Golden::default();
-    let late = Some(TlsErrorKind::TimedOut);
-    for (title, kind, text) in [
+    let late = Some(TlsError::HandshakeTimedOut { limit: None });
+    for (title, error, text) in [
         ("declined", None, "the server does not offer STARTTLS"),
         ("silent", late, "timed out after 10.0 s"),
     ] {
         let mut story = connected();
-        let (failure, phase) = (says(text), TlsPhase::StartTls);
+        let (failure, phase) = (Failure::from(&io::Error::other(text)), TlsPhase::StartTls);
         let at = story.report.started_at.at + ms(9.0);
-        story.report.decline(TlsFailure { kind, failure, phase }, at);
+        story.report.decline(TlsFailure { error, failure, phase }, at);
         in_short(&mut golden, title, &story);
     }
     golden.assert("connect/starttls-failures.txt");

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use loopctl::plan::{Family, FirstAttemptReason, Preset, Reason};
 use loopctl::{
-    Address, CertificateProblem, Event, EventKind, Failure, Phase, SocketSnapshot, TcpInfo,
-    TlsErrorKind, TlsPeer, TlsVerdict,
+    Address, CertificateProblem, EaiCode, Event, EventKind, Failure, Phase, ResolveError,
+    SocketSnapshot, TcpInfo, TlsError, TlsPeer, TlsVerdict,
 };
 
 use super::human::text;
@@ -57,11 +57,13 @@ impl Story {
         for (family, at) in [(Family::Inet, ms - 0.3), (Family::Inet6, ms - 0.1)] {
             let of_family = addresses.iter().filter(|it| Family::of(&it.ip()) == family);
             let addresses: Vec<_> = of_family.copied().collect();
-            let (reason, symbol) = ("none".to_owned(), Some("EAI_NODATA"));
+            let (host, message) = ("many.test".to_owned(), "none".to_owned());
+            let code = EaiCode::NODATA;
+            let error = ResolveError::System { host, code, errno: None, message };
             self.at(
                 at,
                 match addresses.is_empty() {
-                    true => EventKind::QueryFailed { family, reason, symbol },
+                    true => EventKind::QueryFailed { family, error },
                     false => EventKind::QueryAnswered { family, addresses },
                 },
             );
@@ -169,12 +171,14 @@ fn untrusted() -> Report {
     let mut peer = TlsPeer::default();
     let certificate = include_bytes!("../../../../tests/cli/snapshots/expired.der");
     peer.chain = vec![certificate.to_vec()];
-    let (problem, why) = (CertificateProblem::Expired, Some(TlsErrorKind::Certificate));
-    let reason = "the certificate has expired: 26 d ago, on 2026-10-28 00:00:00 UTC".to_owned();
-    peer.verdict = TlsVerdict::Failed { problem, reason };
+    let checked_at = story.report.started_at.wall;
+    let not_after = checked_at - Duration::from_secs(26 * 86_400);
+    let problem = CertificateProblem::Expired { not_after, checked_at };
+    peer.verdict = TlsVerdict::Failed(problem.clone());
+    let error = Some(TlsError::Certificate { problem, alert_sent: None });
     let failure = Failure::from(&io::Error::other("the certificate has expired"));
     let (attempt, peer) = (Some(0), Box::new(peer));
-    story.at(9.5, EventKind::TlsFailed { attempt, why, failure, peer });
+    story.at(9.5, EventKind::TlsFailed { attempt, error, failure, peer });
     let reason = loopctl::AbortReason::AllFailed;
     story.at(9.5, EventKind::ConnectionAborted { reason });
     story.report

@@ -344,7 +344,7 @@ impl Probe {
         let took = tls.ended?.saturating_sub(self.attempt.end());
         let end = match &tls.failure {
             None => StepEnd::Succeeds,
-            Some(failure) if failure.kind == Some(TlsErrorKind::TimedOut) => StepEnd::Silent,
+            Some(failure) if failure.kind() == Some(TlsErrorKind::TimedOut) => StepEnd::Silent,
             Some(_) => StepEnd::Fails,
         };
         Some(StepModel { took, end })

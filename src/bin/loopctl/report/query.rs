@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use loopctl::plan::{DnsTransport, Family};
 use loopctl::{
-    DnsAnswer, DnsError, DnsErrorKind, DnsEvent, DnsEventKind, DnsServer, RecordType, ResolveError,
+    DnsAnswer, DnsError, DnsErrorKind, DnsEvent, DnsEventKind, DnsServer, EaiCode, RecordType,
+    ResolveError,
 };
 
 use crate::util::message::plain;
@@ -197,9 +198,16 @@ impl Query {
 
 /// What the system says of a failure. Which name it is about is known.
 fn without_host(error: &ResolveError) -> String {
-    match (error, error.name()) {
-        (ResolveError::Resolver { message, .. }, Some(name)) => format!("{message} ({name})"),
+    match error {
+        ResolveError::System { message, code, .. } => format!("{message} ({code})"),
         _ => error.to_string(),
+    }
+}
+
+impl QueryOutcome {
+    fn of_system(error: &ResolveError) -> Self {
+        let symbol = error.code().and_then(EaiCode::symbol);
+        Self::SystemFailed { symbol, message: without_host(error) }
     }
 }
 
@@ -257,9 +265,7 @@ impl Queries {
         query.took = at.saturating_sub(query.started);
         query.end = match result {
             Ok(found) => QueryOutcome::System(found),
-            Err(error) => {
-                QueryOutcome::SystemFailed { symbol: error.name(), message: without_host(&error) }
-            }
+            Err(error) => QueryOutcome::of_system(&error),
         };
     }
 
@@ -281,14 +287,10 @@ impl Queries {
         &mut self,
         family: Option<Family>,
         at: Duration,
-        symbol: Option<&'static str>,
-        reason: &str,
+        error: &ResolveError,
     ) {
         let Some(query) = self.open_of_system(family) else { return };
-        // Which name it is about is known.
-        let lead = format!("cannot resolve `{}`: ", query.name);
-        let message = reason.strip_prefix(&lead).unwrap_or(reason).to_owned();
-        query.end_at(at, QueryOutcome::SystemFailed { symbol, message });
+        query.end_at(at, QueryOutcome::of_system(error));
     }
 
     /// Nobody waits for the addresses of a family any more.

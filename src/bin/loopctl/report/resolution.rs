@@ -58,20 +58,20 @@ impl Report {
                     self.resolve.queries.answer_system(None, at, addresses);
                 }
             }
-            EventKind::ResolveFailed { reason, symbol } => {
+            EventKind::ResolveFailed { error } => {
                 self.resolve.end(at);
-                // Without a symbol it may be the time that was up: how it all ended will say.
-                if symbol.is_some() {
-                    self.resolve.queries.fail_system(None, at, *symbol, reason);
+                // It may be the time that was up: how it all ended will say.
+                if error.code().is_some() {
+                    self.resolve.queries.fail_system(None, at, error);
                 }
-                self.resolve.error = Some(reason.clone());
+                self.resolve.error = Some(error.to_string());
             }
             EventKind::QueryStarted { family } => self.ask_system(*family, at),
             EventKind::QueryAnswered { family, addresses } => {
                 self.resolve.queries.answer_system(Some(*family), at, addresses);
             }
-            EventKind::QueryFailed { family, reason, symbol } => {
-                self.resolve.queries.fail_system(Some(*family), at, *symbol, reason);
+            EventKind::QueryFailed { family, error } => {
+                self.resolve.queries.fail_system(Some(*family), at, error);
             }
             EventKind::QueryCanceled { family } => self.resolve.queries.cancel(*family, at),
             _ => {}

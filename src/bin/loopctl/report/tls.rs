@@ -4,8 +4,8 @@ use std::io;
 use std::time::{Duration, Instant, SystemTime};
 
 use loopctl::{
-    AbortReason, CertificateProblem, EventKind, Failure, TlsConfigError, TlsErrorKind, TlsInfo,
-    TlsPeer, TlsVerdict,
+    AbortReason, CertificateProblem, EventKind, Failure, TlsConfigError, TlsError, TlsErrorKind,
+    TlsInfo, TlsPeer, TlsVerdict,
 };
 
 use super::certificate::{Certificate, ParsedCertificate};
@@ -56,8 +56,8 @@ pub(crate) struct StartTlsExchange {
 /// Why there is no TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TlsFailure {
-    /// What kind of error of TLS it is; `None` for what the network or the dialogue before it did.
-    pub(crate) kind: Option<TlsErrorKind>,
+    /// The error of TLS; `None` for what the network or the dialogue before it did.
+    pub(crate) error: Option<TlsError>,
     pub(crate) failure: Failure,
     /// Where it went wrong: the plain words, the handshake, or after it.
     pub(crate) phase: TlsPhase,
@@ -99,7 +99,7 @@ impl Report {
     pub(crate) fn refuse_tls(&mut self, why: TlsConfigError, now: Instant) {
         self.tls = Some(TlsReport::default());
         let failure = Failure::from(&io::Error::from(why));
-        self.decline(TlsFailure { kind: None, failure, phase: TlsPhase::Handshake }, now);
+        self.decline(TlsFailure { error: None, failure, phase: TlsPhase::Handshake }, now);
     }
 
     /// Where no attempt has won, the handshake that explains how it ended.
@@ -151,8 +151,12 @@ impl Attempt {
 }
 
 impl TlsFailure {
+    pub(crate) fn kind(&self) -> Option<TlsErrorKind> {
+        self.error.as_ref().map(TlsError::kind)
+    }
+
     pub(crate) fn exit(&self) -> Exit {
-        match self.kind {
+        match self.kind() {
             Some(TlsErrorKind::Certificate) => Exit::NotTrusted,
             Some(TlsErrorKind::TimedOut) => Exit::TimedOut,
             _ => Exit::NoTls,
@@ -161,7 +165,7 @@ impl TlsFailure {
 
     /// qlog's word for it.
     pub(crate) fn result(&self) -> &'static str {
-        match self.kind {
+        match self.kind() {
             Some(TlsErrorKind::TimedOut) => "timeout",
             Some(TlsErrorKind::Canceled) => "canceled",
             _ => "failure",
@@ -170,7 +174,7 @@ impl TlsFailure {
 
     /// The `kind` of errors in JSON.
     pub(crate) fn json_kind(&self) -> &'static str {
-        match self.kind {
+        match self.kind() {
             Some(TlsErrorKind::Certificate) => "cert",
             Some(TlsErrorKind::TimedOut) => "timeout",
             Some(TlsErrorKind::Canceled) => "io",
@@ -186,9 +190,9 @@ impl TlsReport {
             EventKind::TlsStarted { .. } => self.started = Some(at),
             EventKind::TlsFirstByte { .. } => self.first_byte = Some(at),
             EventKind::TlsEstablished { info, .. } => self.establish(at, info),
-            EventKind::TlsFailed { why, failure, peer, .. } => {
-                let (failure, phase) = (failure.clone(), TlsPhase::Handshake);
-                self.fail(at, TlsFailure { kind: *why, failure, phase }, peer);
+            EventKind::TlsFailed { error, failure, peer, .. } => {
+                let (error, failure) = (error.clone(), failure.clone());
+                self.fail(at, TlsFailure { error, failure, phase: TlsPhase::Handshake }, peer);
             }
             _ => {}
         }
@@ -204,7 +208,7 @@ impl TlsReport {
         self.ended.get_or_insert(at);
         self.know(peer);
         // A deadline of ours gives a handshake up, and is the reason for that.
-        if self.failure.as_ref().is_none_or(|known| known.kind == Some(TlsErrorKind::Canceled)) {
+        if self.failure.as_ref().is_none_or(|known| known.kind() == Some(TlsErrorKind::Canceled)) {
             self.failure = Some(failure);
         }
     }
@@ -229,24 +233,34 @@ impl TlsReport {
         Some(self.ended?.saturating_sub(self.started?))
     }
 
-    pub(crate) fn problem(&self) -> Option<CertificateProblem> {
-        match self.peer.verdict {
-            TlsVerdict::Failed { problem, .. } => Some(problem),
+    pub(crate) fn problem(&self) -> Option<&CertificateProblem> {
+        match &self.peer.verdict {
+            TlsVerdict::Failed(problem) => Some(problem),
             _ => None,
         }
     }
 
     /// What is wrong with the certificates, in words that help.
     pub(crate) fn doubt(&self) -> Option<String> {
-        let TlsVerdict::Failed { problem, reason } = &self.peer.verdict else { return None };
-        match problem {
-            CertificateProblem::UnknownIssuer => Some(self.unknown_issuer()),
-            CertificateProblem::Other if self.is_self_signed() => Some(format!(
-                "self-signed, and {}",
-                reason.trim_start_matches("the certificate is ")
-            )),
-            _ => Some(reason.clone()),
-        }
+        let problem = self.problem()?;
+        let between =
+            |from: SystemTime, to| units::long(from.duration_since(to).unwrap_or_default());
+        Some(match problem {
+            CertificateProblem::UnknownIssuer { .. } => self.unknown_issuer(),
+            CertificateProblem::Expired { not_after, checked_at } => {
+                let ago = between(*checked_at, *not_after);
+                format!("the certificate has expired: {ago} ago, on {}", units::date(*not_after))
+            }
+            CertificateProblem::NotYetValid { not_before, checked_at } => {
+                let ahead = between(*not_before, *checked_at);
+                let date = units::date(*not_before);
+                format!("the certificate is not valid yet: in {ahead}, from {date}")
+            }
+            CertificateProblem::CaUsedAsEndEntity if self.is_self_signed() => {
+                "self-signed, and marked as an authority's (CA:TRUE)".to_owned()
+            }
+            problem => problem.to_string(),
+        })
     }
 
     /// Whether the peer vouches for itself, and nobody else does.

@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use loopctl::plan::{Family, Host, Policy, Port, Target};
 use loopctl::{
-    AddrInfoFlags, CreateConnection, Event, Lookup, LoopHandle, Protocol, ResolveError,
-    TlsConfigError, Transport, source_address,
+    CreateConnection, Event, LoopHandle, Protocol, TlsConfigError, Transport, source_address,
 };
 
 use super::Session;
@@ -207,7 +206,8 @@ impl Session {
             (Target::Tcp(_, port), Some(addresses), None) => (port, addresses),
             (_, _, known) => return Ok(known.clone()),
         };
-        let port = number(event_loop, port).await.map_err(|error| error.to_string())?;
+        let port =
+            event_loop.service_port(port.clone()).await.map_err(|error| error.to_string())?;
         let family = this.race.family;
         let wanted = addresses.iter().filter(|ip| family.admits(Family::of(ip)));
         let wanted: Vec<_> = wanted.map(|ip| SocketAddr::new(*ip, port)).collect();
@@ -266,17 +266,5 @@ fn via(target: &TargetRequest, by_dns: bool) -> Via {
         (Target::Tcp(Host::Name(_), _), None) if by_dns => Via::Dns,
         (Target::Tcp(Host::Name(_), _), None) => Via::System,
         (Target::Tcp(Host::Literal(_), _) | Target::Unix(_), None) => Via::Literal,
-    }
-}
-
-/// The number of a service, which the resolver knows without a name server.
-async fn number(event_loop: &LoopHandle, port: &Port) -> Result<u16, ResolveError> {
-    match port {
-        Port::Number(number) => Ok(*number),
-        Port::Service(_) => {
-            let lookup = Lookup::new("127.0.0.1", port.clone()).flags(AddrInfoFlags::NUMERICHOST);
-            let found = event_loop.getaddrinfo(lookup).await?;
-            Ok(found.first().map_or(0, |info| info.address.port()))
-        }
     }
 }

@@ -5,9 +5,7 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use loopctl::{
-    Failure, LoopHandle, StreamReader, StreamWriter, TlsError, TlsErrorKind, TlsVersion,
-};
+use loopctl::{Failure, LoopHandle, StreamReader, StreamWriter, TlsError, TlsVersion};
 
 use super::Session;
 use super::race::Try;
@@ -45,7 +43,8 @@ impl Securing<'_> {
                 false => TlsPhase::StartTls,
             };
             let error = io::Error::new(io::ErrorKind::TimedOut, "no answer in time");
-            self.decline(Some(TlsErrorKind::TimedOut), phase, &error);
+            let silent = TlsError::HandshakeTimedOut { limit: None };
+            self.decline(Some(silent), phase, &error);
         }
         self.hear_refusal(&mut stream.0).await;
     }
@@ -82,8 +81,8 @@ impl Securing<'_> {
         report.tls.as_ref().is_some_and(|tls| tls.started.is_some())
     }
 
-    fn decline(&self, kind: Option<TlsErrorKind>, phase: TlsPhase, error: &io::Error) {
-        let failure = TlsFailure { kind, failure: Failure::from(error), phase };
+    fn decline(&self, of_tls: Option<TlsError>, phase: TlsPhase, error: &io::Error) {
+        let failure = TlsFailure { error: of_tls, failure: Failure::from(error), phase };
         self.report.borrow_mut().decline(failure, self.event_loop.time());
     }
 
@@ -105,8 +104,7 @@ impl Securing<'_> {
         };
         let heard = self.event_loop.timeout(patience, heard);
         if let Some(Ok(Err(error))) = self.session.token.run_until_cancelled(heard).await {
-            let kind = TlsError::within(&error).map(TlsError::kind);
-            self.decline(kind, TlsPhase::After, &error);
+            self.decline(TlsError::within(&error).cloned(), TlsPhase::After, &error);
         }
     }
 

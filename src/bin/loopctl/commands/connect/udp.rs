@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use loopctl::plan::{Family, FirstAttemptReason, Reason, SocketKind, Target, interleave};
 use loopctl::{
     AbortReason, Address, DnsClient, Event, EventKind, Failure, Lookup, LoopHandle, Phase,
-    Resolver, SocketOption, SocketOptions, SocketSnapshot,
+    ResolveError, Resolver, SocketOption, SocketOptions, SocketSnapshot,
 };
 
 use super::Session;
@@ -94,16 +94,16 @@ impl Reach<'_> {
             Some(resolver) => resolver.resolve(lookup),
             None => self.event_loop.resolve(lookup),
         };
-        let (why, symbol, reason) = match self.event_loop.timeout(self.left(), asking).await {
+        let (error, reason) = match self.event_loop.timeout(self.left(), asking).await {
             Ok(Ok(found)) => {
                 let addresses: Vec<_> = found.iter().map(|info| info.address).collect();
                 self.tell(EventKind::Resolved { addresses: addresses.clone() });
                 return Some(addresses);
             }
-            Ok(Err(error)) => (error.to_string(), error.name(), AbortReason::NotResolved),
-            Err(elapsed) => (elapsed.to_string(), None, AbortReason::TimedOut),
+            Ok(Err(error)) => (error, AbortReason::NotResolved),
+            Err(_) => (ResolveError::TimedOut, AbortReason::TimedOut),
         };
-        self.tell(EventKind::ResolveFailed { reason: why, symbol });
+        self.tell(EventKind::ResolveFailed { error });
         self.tell(EventKind::ConnectionAborted { reason });
         None
     }

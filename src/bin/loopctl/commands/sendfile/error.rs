@@ -1,4 +1,4 @@
-//! Why a file was not sent, or not as a whole.
+//! Errors of a transfer.
 
 use std::io;
 use std::time::Duration;
@@ -10,51 +10,51 @@ use crate::output::units;
 use crate::util::checksum::Sum;
 
 #[derive(Debug)]
-pub(crate) enum Fault {
-    /// It cannot be opened or read.
+pub(crate) enum TransferError {
+    /// The file cannot be opened or read.
     File(io::Error),
-    /// What was asked for cannot be done with it.
+    /// The file cannot be sent by the requested method.
     Method(io::Error),
     Send(io::Error),
-    /// The peer does not speak as a sink that resumes.
-    Speech(io::Error),
-    /// It did not say what it has stored in the end.
+    /// `--resume`: the peer did not begin like a sink with `--resume`.
+    NotASink(io::Error),
+    /// `--resume`: the peer closed, or sent something else, instead of its receipt.
     Unconfirmed(io::Error),
-    /// The peer is a sink with `--resume`, and this is a client without.
-    Resumes,
-    /// The peer took nothing for so long.
+    /// The peer is a sink with `--resume`, and this client runs without it.
+    ResumeRequired,
+    /// The peer took nothing for `--idle-timeout`.
     Idle(Duration),
-    /// It did not say what it has.
-    Silent(Duration),
-    /// It did not say what it has stored.
+    /// `--resume`: the sink did not send its offer within `--idle-timeout`.
+    NoOffer(Duration),
+    /// `--resume`: the sink did not send its receipt within `--idle-timeout`.
     NoReceipt(Duration),
-    /// All of it took too long.
-    TimeUp(Duration),
-    /// It ended too early.
+    /// `--timeout` is over.
+    Timeout(Duration),
+    /// The file ended before its planned end.
     Short {
         sent: u64,
         wanted: u64,
     },
-    /// It is no longer what it was when its checksum was taken.
+    /// The file's checksum is no longer what it was during the transfer.
     Changed {
         then: Sum,
         now: Sum,
     },
-    /// The peer has something else.
+    /// The peer has other content.
     Differs(String),
 }
 
-impl Fault {
-    /// How the process ends, what failed, and how.
+impl TransferError {
+    /// Exit status, what failed, and the cause.
     pub(super) fn explain(self, file: &str) -> (Exit, String, Failure) {
         let late = |text: String| io::Error::new(io::ErrorKind::TimedOut, text);
         let (exit, what, error) = match self {
             Self::File(error) => (Exit::CannotRead, format!("cannot read `{file}`"), error),
             Self::Method(error) => {
-                (Exit::SendFailed, format!("`{file}` cannot be sent like this"), error)
+                (Exit::SendFailed, format!("sendfile(2) cannot send `{file}`"), error)
             }
             Self::Send(error) => (Exit::SendFailed, format!("cannot send `{file}`"), error),
-            Self::Speech(error) => {
+            Self::NotASink(error) => {
                 (Exit::ReceiveFailed, "the peer does not resume".to_owned(), error)
             }
             Self::Unconfirmed(error) => {
@@ -65,21 +65,21 @@ impl Fault {
                 let text = format!("the peer took nothing for {}", units::prose(limit));
                 (Exit::TimedOut, format!("cannot send `{file}`"), late(text))
             }
-            Self::Resumes => {
+            Self::ResumeRequired => {
                 let text =
-                    "the peer is a sink with --resume, which takes only clients with --resume";
+                    "the peer is a sink with --resume, which accepts only clients with --resume";
                 (Exit::SendFailed, format!("cannot send `{file}`"), io::Error::other(text))
             }
-            Self::Silent(limit) => {
-                let text = format!("it did not say in {} what it has", units::prose(limit));
+            Self::NoOffer(limit) => {
+                let text = format!("it did not say within {} how much it has", units::prose(limit));
                 (Exit::TimedOut, "the peer does not resume".to_owned(), late(text))
             }
             Self::NoReceipt(limit) => {
-                let text = format!("it said nothing for {}", units::prose(limit));
+                let text = format!("it sent no receipt for {}", units::prose(limit));
                 let what = format!("the peer did not confirm that it has stored `{file}`");
                 (Exit::TimedOut, what, late(text))
             }
-            Self::TimeUp(limit) => {
+            Self::Timeout(limit) => {
                 let text = format!("timed out after {}", units::prose(limit));
                 (Exit::TimedOut, format!("cannot send `{file}`"), late(text))
             }
@@ -101,7 +101,7 @@ impl Fault {
     }
 }
 
-impl From<SendfileError> for Fault {
+impl From<SendfileError> for TransferError {
     fn from(error: SendfileError) -> Self {
         match (error.phase, error.kind()) {
             (SendfilePhase::Send, _) => Self::Send(error.error),

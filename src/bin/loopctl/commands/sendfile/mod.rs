@@ -1,4 +1,4 @@
-//! `loopctl sendfile`: a file on its way over a connection that `connect` has made.
+//! `loopctl sendfile`: sends a file over a connection that `connect` has opened.
 
 mod checksum;
 mod error;
@@ -13,9 +13,9 @@ use loopctl::{Failure, SendfilePath, Sent};
 use crate::exit::Exit;
 use crate::util::checksum::Sum;
 
-pub(crate) use error::Fault;
+pub(crate) use error::TransferError;
 pub(crate) use input::Input;
-pub(crate) use transfer::Course;
+pub(crate) use transfer::Transfer;
 
 /// What became of a file: plain data.
 #[derive(Debug, Clone)]
@@ -84,8 +84,8 @@ impl TransferReport {
         Self { offset, wanted, is_part, ..Self::new(file) }
     }
 
-    pub(crate) fn fail(&mut self, fault: Fault) {
-        let (exit, what, failure) = fault.explain(&self.file);
+    pub(crate) fn fail(&mut self, error: TransferError) {
+        let (exit, what, failure) = error.explain(&self.file);
         (self.end.exit, self.end.failure) = (exit, Some((what, failure)));
     }
 

@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
-use loopctl::{Address, BindError, ResolveError, ServerError};
+use loopctl::{Address, BindError, EaiCode, ResolveError, ServerError};
 
 use crate::exit::{Exit, FatalError};
 use crate::util::message::{Message, plain};
@@ -22,9 +22,9 @@ pub(super) fn refused(place: &str, error: ServerError) -> Refusal {
 }
 
 pub(super) fn not_resolved(place: &str, why: &ResolveError) -> Refusal {
-    let cause = match why.name() {
-        Some("EAI_SERVICE") => "its port is no service that this host knows".to_owned(),
-        Some("EAI_ADDRFAMILY") => "it has no address of the family asked for".to_owned(),
+    let cause = match why.code() {
+        Some(EaiCode::SERVICE) => "its port is no service that this host knows".to_owned(),
+        Some(EaiCode::ADDRFAMILY) => "it has no address of the family asked for".to_owned(),
         _ => why.to_string(),
     };
     Refusal { message: because(place, vec![cause]), exit: Exit::NotResolved }

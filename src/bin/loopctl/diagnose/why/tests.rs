@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime};
 
 use loopctl::plan::{Family, FirstAttemptReason, Preset, Reason};
-use loopctl::{Address, Event, EventKind, Failure, Phase, SocketSnapshot, TcpInfo};
+use loopctl::{
+    Address, EaiCode, Event, EventKind, Failure, Phase, ResolveError, SocketSnapshot, TcpInfo,
+};
 
 use super::{CausedBy, findings};
 use crate::config::NamedPolicy;
@@ -91,8 +93,8 @@ impl Telling {
                     EventKind::QueryAnswered { family: *family, addresses: vec![address] },
                 );
             }
-            Nothing(family) => self.no_answer(at, *family, "EAI_NODATA"),
-            Broken(family) => self.no_answer(at, *family, "EAI_AGAIN"),
+            Nothing(family) => self.no_answer(at, *family, EaiCode::NODATA),
+            Broken(family) => self.no_answer(at, *family, EaiCode::AGAIN),
             GivenUp(family) => self.tell(at, EventKind::QueryCanceled { family: *family }),
             Start(to, reason) => self.start(at, to, *reason, at),
             StartLate(to, reason, late) => self.start(at, to, *reason, at - late),
@@ -112,9 +114,10 @@ impl Telling {
         }
     }
 
-    fn no_answer(&mut self, at: u64, family: Family, symbol: &'static str) {
-        let (reason, symbol) = ("no".to_owned(), Some(symbol));
-        self.tell(at, EventKind::QueryFailed { family, reason, symbol });
+    fn no_answer(&mut self, at: u64, family: Family, code: EaiCode) {
+        let (host, message) = ("many.test".to_owned(), "no".to_owned());
+        let error = ResolveError::System { host, code, errno: None, message };
+        self.tell(at, EventKind::QueryFailed { family, error });
     }
 
     fn start(&mut self, at: u64, to: &str, reason: Reason, planned: u64) {

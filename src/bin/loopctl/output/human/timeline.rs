@@ -65,7 +65,7 @@ impl Timeline {
         let bar = format!("{}{lead}{}{tip}", glyphs.edge, String::from(fill).repeat(body));
         let Some((end, failure)) = secured else { return bar };
         let length = self.column(end).clamp(last + 1, self.columns) - last;
-        let tip = match failure.map(|failure| failure.kind) {
+        let tip = match failure.map(|failure| failure.kind()) {
             None => glyphs.tls,
             Some(Some(TlsErrorKind::Canceled)) => glyphs.end,
             Some(_) => glyphs.failed,

@@ -21,7 +21,7 @@ pub(crate) fn lines(report: &Report, style: Style) -> String {
 pub(crate) fn outcome(tls: &TlsReport, failure: &TlsFailure, lost: &str) -> String {
     let took = units::column(tls.took().unwrap_or_default());
     let silent = if tls.first_byte.is_some() { "in TLS" } else { "TLS silent" };
-    match failure.kind {
+    match failure.kind() {
         Some(TlsErrorKind::Canceled) => format!("{lost}, {silent} {took}"),
         Some(TlsErrorKind::TimedOut) => format!("timed out, {silent} {took}"),
         Some(TlsErrorKind::Certificate) => {
@@ -72,7 +72,7 @@ fn handshake_line(report: &Report, tls: &TlsReport, style: Style) -> String {
     let mut parts = vec![took];
     if tls.failure.is_some() || tls.info.is_none() {
         let words = match &tls.failure {
-            Some(failure) if failure.kind == Some(TlsErrorKind::Canceled) => "given up",
+            Some(failure) if failure.kind() == Some(TlsErrorKind::Canceled) => "given up",
             Some(_) => "failed",
             None => "not finished",
         };
@@ -102,7 +102,7 @@ fn certificate_line(report: &Report, tls: &TlsReport, style: Style) -> String {
     let (words, color) = match (&tls.peer.verdict, name) {
         (TlsVerdict::Verified, Some(name)) => (format!("ok for {name}"), AnsiColor::Green),
         (TlsVerdict::Verified, None) => ("ok, for whatever name".to_owned(), AnsiColor::Green),
-        (TlsVerdict::Failed { problem, .. }, _) => (fault(*problem).to_owned(), AnsiColor::Red),
+        (TlsVerdict::Failed(problem), _) => (fault(problem).to_owned(), AnsiColor::Red),
         _ => ("not checked".to_owned(), AnsiColor::Yellow),
     };
     let verdict = style.paint(color.on_default(), &words);
@@ -115,10 +115,10 @@ fn certificate_line(report: &Report, tls: &TlsReport, style: Style) -> String {
 }
 
 /// What is wrong, in two words.
-fn fault(problem: CertificateProblem) -> &'static str {
+fn fault(problem: &CertificateProblem) -> &'static str {
     match problem {
-        CertificateProblem::WrongName => "another name",
-        CertificateProblem::Expired | CertificateProblem::NotYetValid => "not valid",
+        CertificateProblem::WrongName { .. } => "another name",
+        CertificateProblem::Expired { .. } | CertificateProblem::NotYetValid { .. } => "not valid",
         _ => "not trusted",
     }
 }

@@ -208,7 +208,7 @@ fn policy(report: &Report) -> Value {
         "floor_ms": ms(policy.pacing.minimum_delay.delay),
         "interleave": policy.interleave,
         "max_parallel": policy.max_parallel,
-        "max_addresses": policy.endpoints.max_addresses,
+        "max_addresses": policy.selection.max_addresses,
         "attempt_timeout_ms": policy.attempt_timeout.map(ms),
         "deadline_ms": ms(report.subject.timeout),
         "all": policy.run_all,

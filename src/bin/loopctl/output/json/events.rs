@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use loopctl::plan::{Family, FirstAttemptReason, Policy, Reason};
 use loopctl::{
     AbortReason, Address, DnsEvent, DnsEventKind, Event, EventKind, Phase, SocketSnapshot,
-    TimerEnd, TlsErrorKind,
+    TimerEnd, TlsError, TlsErrorKind,
 };
 use serde_json::{Value, json};
 
@@ -427,12 +427,12 @@ pub(crate) fn line(event: &Event, report: &Report) -> Option<String> {
         EventKind::Resolved { addresses } if is_looked_up => {
             format!("resolved to {}", count(addresses.len()))
         }
-        EventKind::ResolveFailed { reason, .. } => reason.clone(),
+        EventKind::ResolveFailed { error } => error.to_string(),
         EventKind::QueryAnswered { family, addresses } => {
             format!("{} has {}", query_type(*family), count(addresses.len()))
         }
-        EventKind::QueryFailed { family, reason, .. } => {
-            format!("{}: {reason}", query_type(*family))
+        EventKind::QueryFailed { family, error } => {
+            format!("{}: {error}", query_type(*family))
         }
         EventKind::QueryCanceled { family } => {
             format!("{} has no answer, and nobody waits for it", query_type(*family))
@@ -481,9 +481,10 @@ fn tls_line(kind: &EventKind, report: &Report) -> Option<String> {
         EventKind::TlsEstablished { attempt, info } => {
             (attempt, format!("{} established, {}", info.version, info.cipher_suite))
         }
-        EventKind::TlsFailed { attempt, why, failure, .. } => {
+        EventKind::TlsFailed { attempt, error, failure, .. } => {
             // The end of the attempt says so.
-            let is_given_up = matches!(why, Some(TlsErrorKind::Canceled | TlsErrorKind::TimedOut));
+            let kind = error.as_ref().map(TlsError::kind);
+            let is_given_up = matches!(kind, Some(TlsErrorKind::Canceled | TlsErrorKind::TimedOut));
             if is_given_up && attempt.is_some() && report.selected.is_none() {
                 return None;
             }

@@ -59,17 +59,17 @@ pub(crate) fn result(tls: &TlsReport) -> &'static str {
 fn verified(tls: &TlsReport) -> Option<bool> {
     match tls.peer.verdict {
         TlsVerdict::Verified => Some(true),
-        TlsVerdict::Failed { .. } => Some(false),
+        TlsVerdict::Failed(_) => Some(false),
         _ => None,
     }
 }
 
-fn problem(problem: CertificateProblem) -> &'static str {
+fn problem(problem: &CertificateProblem) -> &'static str {
     match problem {
-        CertificateProblem::Expired => "expired",
-        CertificateProblem::NotYetValid => "not_yet_valid",
-        CertificateProblem::WrongName => "wrong_name",
-        CertificateProblem::UnknownIssuer => "unknown_issuer",
+        CertificateProblem::Expired { .. } => "expired",
+        CertificateProblem::NotYetValid { .. } => "not_yet_valid",
+        CertificateProblem::WrongName { .. } => "wrong_name",
+        CertificateProblem::UnknownIssuer { .. } => "unknown_issuer",
         CertificateProblem::Revoked => "revoked",
         _ => "other",
     }

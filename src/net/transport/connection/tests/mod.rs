@@ -9,7 +9,7 @@ use std::io::{self, ErrorKind, IoSlice};
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::{Life, StreamTransport};
+use super::{CloseState, StreamTransport};
 use crate::event_loop::{EventLoop, LoopExit, LoopHandle, Readiness, Source};
 use crate::net::protocol::ProtocolRef;
 use crate::net::socket::address_pair::AddressPair;
@@ -209,9 +209,9 @@ fn trans_08_what_the_wire_does_not_take_is_kept() {
 fn trans_08_the_memory_of_what_is_sent_is_given_back() {
     let mut bench = Bench::new();
     bench.transport.write(&[0; 1000]);
-    assert!(bench.transport.0.parts.borrow().rare.is_some());
+    assert!(bench.transport.0.io.borrow().cold.is_some());
     bench.has_room(&[usize::MAX]);
-    assert!(bench.transport.0.parts.borrow().rare.is_none());
+    assert!(bench.transport.0.io.borrow().cold.is_none());
 }
 
 #[test]
@@ -410,8 +410,8 @@ fn trans_32_a_protocol_that_ends_the_run_is_released_all_the_same() {
     bench.transport.close();
     let run = std::panic::AssertUnwindSafe(|| bench.turns(2));
     assert!(std::panic::catch_unwind(run).unwrap_err().is::<LoopExit>());
-    let parts = bench.transport.0.parts.borrow();
-    assert!(parts.wire.is_none() && parts.receiver.is_none());
+    let io = bench.transport.0.io.borrow();
+    assert!(io.raw.is_none() && io.protocol.is_none());
 }
 
 #[test]
@@ -497,7 +497,7 @@ fn buf_02_an_empty_buffer_or_a_panic_is_fatal() {
         let wanted = format!("Fatal error: protocol.{failed}() call failed.");
         assert!(reports.len() == 1 && reports[0].starts_with(&wanted), "{reports:?}");
         assert_eq!(size == 0, reports[0].contains("get_buffer() returned an empty buffer"));
-        assert_eq!(bench.transport.0.state().life, Life::Lost);
+        assert_eq!(bench.transport.0.state().close, CloseState::Closed);
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use loopctl::plan::DnsTransport;
 use loopctl::{
     DnsAnswer, DnsData, DnsError, DnsErrorKind, DnsEvent, DnsEventKind, DnsExchange, DnsFlags,
-    DnsIgnored, DnsRecord, DnsServer, Rcode, RecordType, ResolveError, StartOfAuthority,
+    DnsIgnored, DnsRecord, DnsServer, EaiCode, Rcode, RecordType, ResolveError, StartOfAuthority,
 };
 
 use super::text;
@@ -160,7 +160,10 @@ fn denied() -> NameReport {
     let mut story = Story::new("nothing.test");
     let (a, aaaa) = (RecordType::A, RecordType::Aaaa);
     let (host, message) = ("nothing.test".to_owned(), "Name or service not known".to_owned());
-    story.system(3.0, Err(ResolveError::Resolver { host, code: -2, message }));
+    story.system(
+        3.0,
+        Err(ResolveError::System { host, code: EaiCode::NONAME, errno: None, message }),
+    );
     story.asked(0.1, 0, aaaa);
     story.asked(0.1, 1, a);
     let why = DnsIgnored::WrongId;
