@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use loopctl::plan::{Family, SlowLog};
 use loopctl::{DnsEvent, Event};
 use serde::Serialize;
-use serde_json::Value;
 use signal_hook::consts::SIGPIPE;
 
 use super::csv;
@@ -13,11 +12,12 @@ use super::human::resolve::words;
 use super::human::sendfile::text as sent;
 use super::human::text::HumanOptions;
 use super::human::{series, text};
-use super::json::{connect, events, sendfile};
+use super::json::{connect, events, repeat, sendfile};
 use super::printer::{Frame, Print, Printer};
 use super::progress::live::Live;
 use super::prometheus::Metrics;
 use super::qlog::QlogFile;
+use super::wire;
 use super::writer::Writer;
 use crate::config::{ConnectMode, ConnectRequest, Format, ReportDestination};
 use crate::diagnose::cause;
@@ -33,7 +33,7 @@ pub(crate) struct ConnectPrinter {
     qlog: Option<QlogFile>,
     metrics: Metrics,
     /// Documents of the runs of a series that is not over.
-    runs: Vec<Value>,
+    runs: Vec<wire::connect::Document>,
     live: Option<Live>,
     options: HumanOptions,
     /// Lines of several targets begin with the target.
@@ -92,7 +92,7 @@ impl ConnectPrinter {
 
     /// Records an event of a query to a name server, after the report has it.
     pub(crate) fn query(&mut self, session: &str, event: &DnsEvent, report: &Report) {
-        for record in events::query_records(session, event, report) {
+        if let Some(record) = events::query_record(session, event, report) {
             self.record(&record, report);
         }
         self.printer.print_verbose(|| words::event(event, report.since_start(event.at)));
@@ -237,7 +237,7 @@ impl ConnectPrinter {
     }
 
     /// Writes an event record to qlog, and to NDJSON.
-    fn record(&mut self, record: &Value, report: &Report) {
+    fn record(&mut self, record: &wire::event::Record, report: &Report) {
         if let Some(qlog) = &mut self.qlog {
             qlog.write(record, report);
         }
@@ -269,8 +269,10 @@ impl Print for TargetReport<'_> {
 
     fn json(&self) -> impl Serialize {
         match &self.report.transfer {
-            Some(transfer) => sendfile::document(self.report, transfer),
-            None => connect::document(self.report),
+            Some(transfer) => {
+                Document::Transfer(Box::new(sendfile::document(self.report, transfer)))
+            }
+            None => Document::Connect(Box::new(connect::document(self.report))),
         }
     }
 
@@ -281,6 +283,14 @@ impl Print for TargetReport<'_> {
     fn plain(&self) -> String {
         csv::lines(self.report, 1, false)
     }
+}
+
+/// The document of a transfer, or of the connection alone.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Document {
+    Transfer(Box<wire::transfer::Document>),
+    Connect(Box<wire::connect::Document>),
 }
 
 /// One run of a series.
@@ -315,7 +325,7 @@ impl Print for Run<'_> {
 /// The summary of a series, with the documents of its runs where they are kept.
 struct SeriesReport<'a> {
     series: &'a RepeatReport,
-    runs: Option<&'a [Value]>,
+    runs: Option<&'a [wire::connect::Document]>,
     has_histogram: bool,
 }
 
@@ -325,6 +335,6 @@ impl Print for SeriesReport<'_> {
     }
 
     fn json(&self) -> impl Serialize {
-        connect::repeat(self.series, self.series.took, self.runs)
+        repeat::document(self.series, self.series.took, self.runs)
     }
 }

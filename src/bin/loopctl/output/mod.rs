@@ -14,4 +14,5 @@ pub(crate) mod serve;
 pub(crate) mod snapshots;
 mod stamp;
 pub(crate) mod units;
+pub(crate) mod wire;
 pub(crate) mod writer;

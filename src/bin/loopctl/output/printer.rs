@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::human::slow;
 use super::progress::picture::Picture;
 use super::stamp;
+use super::wire;
 use super::writer::Writer;
 use crate::config::{Format, OutputRequest};
 use crate::exit::ExitResult;
@@ -83,7 +84,7 @@ impl Printer {
     pub(crate) fn print_report(&mut self, report: &impl Print) {
         match self.format() {
             Format::Json => {
-                let document = serde_json::to_string_pretty(&report.json()).unwrap_or_default();
+                let document = wire::pretty(&report.json());
                 let (begin, end) = match (self.is_array, self.reports) {
                     (false, _) => ("", "\n"),
                     (true, 0) => ("[\n", ""),
@@ -118,7 +119,7 @@ impl Printer {
 
     /// Prints a JSON value on one line.
     pub(crate) fn print_json(&mut self, value: &impl Serialize) {
-        self.print_text(&format!("{}\n", serde_json::to_string(value).unwrap_or_default()));
+        self.print_text(&wire::line(value));
     }
 
     /// Prints text as it is.

@@ -1,11 +1,13 @@
 //! qlog files: JSON text sequences (RFC 7464) with the events of draft-kuehlewind-happy-qlog.
 
 use std::path::Path;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 
 use super::units::ms;
+use super::wire::event;
 use super::writer::Writer;
 use crate::config::environment::Environment;
 use crate::exit::{ExitResult, FatalError};
@@ -32,10 +34,10 @@ impl QlogFile {
     }
 
     /// Writes an event record of a report.
-    pub(crate) fn write(&mut self, event: &Value, report: &Report) {
+    pub(crate) fn write(&mut self, event: &event::Record, report: &Report) {
         let started_at = *self.started_at.get_or_insert(report.started_at.at);
         let offset = report.started_at.at.saturating_duration_since(started_at);
-        self.writer.write(&record(event, ms(offset)));
+        self.writer.write(&record(event, offset));
         self.writer.flush();
     }
 
@@ -68,14 +70,20 @@ pub(crate) fn header(now: SystemTime) -> String {
     }))
 }
 
-/// An event record. qlog counts from one instant for the whole file; `offset_ms` is the start of the event's session.
-pub(crate) fn record(event: &Value, offset_ms: f64) -> String {
-    let time = event["time_ms"].as_f64().unwrap_or_default() + offset_ms;
-    text(
-        &json!({ "time": (time * 1e3).round() / 1e3, "name": event["name"], "data": event["data"] }),
-    )
+/// An event in qlog, where the time counts from one instant for the whole file.
+#[derive(Serialize)]
+struct Record<'a> {
+    time: f64,
+    #[serde(flatten)]
+    event: &'a event::Event,
 }
 
-fn text(record: &Value) -> String {
-    format!("{RECORD_SEPARATOR}{record}\n")
+/// An event record; `offset` is the start of the event's session.
+pub(crate) fn record(record: &event::Record, offset: Duration) -> String {
+    let time = record.time_ms.value() + ms(offset);
+    text(&Record { time: (time * 1e3).round() / 1e3, event: &record.event })
+}
+
+fn text(record: &impl Serialize) -> String {
+    format!("{RECORD_SEPARATOR}{}\n", serde_json::to_string(record).unwrap_or_default())
 }

@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
+use futures_util::future::select;
 use loopctl::{LoopHandle, StreamReader, StreamWriter, Transport};
 use signal_hook::consts::SIGQUIT;
 
@@ -20,7 +21,6 @@ use crate::output::progress::bar;
 use crate::output::progress::bar::Bar;
 use crate::report::target_result::TargetResult;
 use crate::report::{End, Report};
-use crate::util::select::first;
 
 impl Session {
     /// Opens the file, connects to the only target, and sends it.
@@ -104,7 +104,7 @@ impl Session {
         let ended = {
             let running = async { Some(transfer.run(request, input, &mut stream, sending).await) };
             let drawing = draw(transfer, bar.as_deref());
-            let both = async { first(pin!(running), pin!(drawing)).await };
+            let both = async { select(pin!(running), pin!(drawing)).await.factor_first().0 };
             self.token.run_until_cancelled(both).await.flatten()
         };
         (sending.went, sending.took) = (transfer.went(), transfer.took());
