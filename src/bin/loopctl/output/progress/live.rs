@@ -100,7 +100,7 @@ fn attempts(report: &Report, now: Instant, style: Style) -> Vec<String> {
             format!("{:width$}", attempt.address.to_string(), width = widest.unwrap_or(0));
         let bar = bar(took, report.subject.timeout, style.unicode);
         let text = format!("  {}  {address}  {}  {bar}  {words}", number + 1, seconds(took));
-        style.paint(ansi, &cut(text, style))
+        style.paint(ansi, &cut(&text, style))
     };
     report.attempts.iter().enumerate().map(row).collect()
 }
@@ -122,7 +122,7 @@ fn race(report: &Report, now: Instant, style: Style) -> String {
         [only] if *only == report.subject.text => "no answer yet".to_owned(),
         several => several.join(" "),
     };
-    cut(format!("  {}  {elapsed}  {what}", report.subject.text), style)
+    cut(&format!("  {}  {elapsed}  {what}", report.subject.text), style)
 }
 
 /// How much of the time that there is has passed.

@@ -29,6 +29,6 @@ impl Status {
         });
         self.last = Some((now, moved));
         let line = format!("  {}  {}/s", text::totals(totals, after), bytes(rate as u64));
-        cut(line, self.style)
+        cut(&line, self.style)
     }
 }
