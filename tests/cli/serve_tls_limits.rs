@@ -6,8 +6,8 @@ use std::net::Shutdown;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use crate::served::{Served, hangups_are_ignored};
-use crate::support::{Signal, good, run};
+use crate::served::Served;
+use crate::support::{Signal, good, is_ignored, run};
 use crate::tls_clients::{Papers, Private};
 
 #[test]
@@ -138,7 +138,7 @@ fn the_certificate_made_for_a_run_ends_with_it() {
         Served::spawn(&mut command)
     };
     let ends = [&[Signal::TERM][..], &[Signal::INT, Signal::INT], &[Signal::HUP]];
-    for ends in ends.into_iter().take(if hangups_are_ignored() { 2 } else { 3 }) {
+    for ends in ends.into_iter().take(if is_ignored(Signal::HUP) { 2 } else { 3 }) {
         let server = spawn(&["--mode", "blackhole"]);
         let file = fs::read_dir(dir.path()).unwrap().next().unwrap().unwrap();
         assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);

@@ -139,7 +139,7 @@ impl Drop for Transfer<'_> {
 fn store_failed(connection: &Connection, store: &Store, error: io::Error) -> Disconnect {
     store.record_error(&error);
     connection.reset();
-    let message = Message::error(format!("cannot store what comes: {}", plain(&error)));
+    let message = Message::error(format!("cannot store received data: {}", plain(&error)));
     connection.context.printer.borrow().message(&message);
     Disconnect::with_error(EndReason::Error, error)
 }
