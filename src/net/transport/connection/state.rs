@@ -73,6 +73,7 @@ impl State {
     }
 
     /// Whether a TLS handshake can be started: both directions are open and nobody else uses them.
+    #[cfg(feature = "tls")]
     pub(in crate::net) fn can_start_tls(self) -> bool {
         self.is_open()
             && !self.is_handshaking
