@@ -107,7 +107,7 @@ fn files_that_cannot_be_read_or_hold_something_else() {
         (2, own(&binary), "there is no certificate in it"),
         (2, ca(&empty), "there is no certificate in it"),
         (2, own(","), "is not CERT or CERT,KEY"),
-        (2, own(""), "--tls makes a certificate, and --tls=FILE brings one"),
+        (2, own(""), "--tls generates a certificate, and --tls=FILE reads one"),
         (2, vec!["--tls".to_owned(); 2], "--tls is given twice"),
         (2, vec![fine.clone(), "--tls-cert-file=x".to_owned()], "--tls-cert-file is for"),
         (2, vec![fine.clone(), "--udp".to_owned()], "there is no TLS over --udp"),

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::served::Served;
-use crate::support::{loopctl, run, wait_until_read};
+use crate::support::{loopctl, run, wait_until_sent};
 
 fn every_byte(size: usize) -> Vec<u8> {
     (0..size).map(|n| (n % 251) as u8).collect()
@@ -197,7 +197,7 @@ fn a_directory_on_a_disk_that_is_full_fails_one_transfer_and_tells() {
     let ran = server.end();
     assert_eq!(ran.code, Some(23), "{}", ran.stderr);
     assert!(
-        ran.stderr.contains("error: cannot store what comes: file too large\n"),
+        ran.stderr.contains("error: cannot store received data: file too large\n"),
         "{}",
         ran.stderr
     );

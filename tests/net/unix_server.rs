@@ -213,11 +213,11 @@ fn unix_09_an_unusable_path_is_an_error_before_there_is_a_socket() {
     let long = format!("/tmp/{}", "x".repeat(103));
     let longest = format!("\0{:0>107}", std::process::id());
     let cases = [
-        (long, "AF_UNIX path too long: 108 bytes, and there is room for 107"),
-        ("/tmp/a\0b".to_owned(), "the path of a Unix socket has a NUL in it"),
+        (long, "AF_UNIX path too long: 108 bytes, the limit is 107"),
+        ("/tmp/a\0b".to_owned(), "the path of a Unix socket contains a NUL"),
         (String::new(), "the path of a Unix socket is empty"),
         ("\0".to_owned(), "the path of a Unix socket is empty"),
-        (format!("{longest}x"), "AF_UNIX path too long: 108 bytes, and there is room for 107"),
+        (format!("{longest}x"), "AF_UNIX path too long: 108 bytes, the limit is 107"),
     ];
     run(async |event_loop| {
         for (path, wanted) in cases {

@@ -13,13 +13,15 @@ mod story;
 mod tls;
 
 use std::path::Path;
+use std::time::Duration;
 
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::diagnose::cause;
 use crate::output::human::text::{self, Detail};
 use crate::output::json::{connect as json, events};
-use crate::output::{csv as rows, prometheus, qlog};
+use crate::output::{csv as rows, prometheus, qlog, wire};
 use crate::report::Report;
 use crate::util::style::Style;
 
@@ -37,7 +39,7 @@ impl Golden {
         }
     }
 
-    fn json(&mut self, title: &str, document: &impl serde::Serialize) {
+    fn json(&mut self, title: &str, document: &impl Serialize) {
         let text = serde_json::to_string_pretty(document).unwrap();
         self.section(title, &without_version(&text));
     }
@@ -49,8 +51,26 @@ impl Golden {
             std::fs::write(&path, &self.0).unwrap();
         }
         let kept = std::fs::read_to_string(&path).unwrap_or_default();
-        assert_eq!(self.0, kept, "{name}: `UPDATE_SNAPSHOTS=1` writes it anew");
+        for (number, (made, kept)) in self.0.lines().zip(kept.lines()).enumerate() {
+            assert_eq!(
+                made,
+                kept,
+                "tests/golden/{name}:{}: `UPDATE_SNAPSHOTS=1` updates",
+                number + 1
+            );
+        }
+        assert_eq!(self.0.len(), kept.len(), "tests/golden/{name} has other lines at its end");
     }
+}
+
+/// Every document is as its committed schema says; some are of errors that no test on real sockets meets.
+fn assert_valid(schema: &str, document: &impl Serialize) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas").join(schema);
+    let text = std::fs::read_to_string(path).unwrap();
+    let validator = jsonschema::validator_for(&serde_json::from_str(&text).unwrap()).unwrap();
+    let document = serde_json::to_value(document).unwrap();
+    let errors: Vec<String> = validator.iter_errors(&document).map(|it| it.to_string()).collect();
+    assert!(errors.is_empty(), "{schema}: {errors:#?}\n{document:#}");
 }
 
 fn without_version(text: &str) -> String {
@@ -85,17 +105,22 @@ fn every_format(name: &str, story: &Story) {
     golden.section("human 80 in colour", &text::report(report, coloured(), Detail::default()));
     golden.section("stderr -v", &story.lines.concat());
     golden.json("json", &json::document(report));
+    assert_valid("connect.v1.json", &json::document(report));
     let end = events::metrics("1", story.now(), report);
     let records = || story.records.iter().chain([&end]);
-    let ndjson: String = records().map(|record| format!("{record}\n")).collect();
-    let document = without_version(&json::document(report).to_string());
-    golden.section("ndjson", &format!("{ndjson}{document}\n"));
+    records().for_each(|record| assert_valid("event.v1.json", record));
+    let ndjson: String = records().map(wire::line).collect();
+    let document = without_version(&wire::line(&json::document(report)));
+    golden.section("ndjson", &format!("{ndjson}{document}"));
     golden.section("csv", &(rows::header() + &rows::lines(report, 1, true)));
     golden.section("plain", &rows::lines(report, 1, false));
     let mut metrics = prometheus::Metrics::default();
     metrics.add(report);
     golden.section("prom", &metrics.exposition());
-    golden.section("qlog", &records().map(|record| qlog::record(record, 0.0)).collect::<String>());
+    golden.section(
+        "qlog",
+        &records().map(|record| qlog::record(record, Duration::ZERO)).collect::<String>(),
+    );
     golden.assert(&format!("connect/{name}.txt"));
 }
 
@@ -106,7 +131,8 @@ fn in_short(golden: &mut Golden, title: &str, story: &Story) {
     let shown = human(report, plain(Some(80)), Detail::default());
     golden.section(&format!("{title}: human 80, exit code {code}"), &shown);
     golden.section(&format!("{title}: csv"), &rows::lines(report, 1, true));
-    let said = said(&json::document(report));
+    assert_valid("connect.v1.json", &json::document(report));
+    let said = said(&serde_json::to_value(json::document(report)).unwrap());
     golden.section(&format!("{title}: json"), &said);
 }
 

@@ -1,4 +1,4 @@
-//! What servers have said of the keys of zones, so that each is asked for once.
+//! Cache of DNSKEY and DS answers, so that each zone is queried once.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -12,15 +12,15 @@ use hickory_net::proto::rr::{Name, RecordType};
 
 use crate::event_loop::LoopHandle;
 
-/// An answer, or why there is none.
+/// Answer, or the reason why there is none.
 pub(super) type Given = Rc<Result<DnsResponse, String>>;
 
-/// For how long at least: those who wait for the same answer must not ask again one after the other.
-const MIN: Duration = Duration::from_secs(5);
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+/// Minimum lifetime, so that concurrent waiters share one answer.
+const MIN_LIFETIME: Duration = Duration::from_secs(5);
+const MAX_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How many answers are kept at most.
-const MOST: usize = 4096;
+/// Maximum number of cached answers.
+const MAX_ENTRIES: usize = 4096;
 
 #[derive(Default)]
 pub(super) struct KnownKeys(RefCell<HashMap<Key, State>>);
@@ -28,13 +28,13 @@ pub(super) struct KnownKeys(RefCell<HashMap<Key, State>>);
 type Key = (Name, RecordType);
 
 enum State {
-    /// Somebody asks, and these wait.
+    /// Query in progress, with its waiters.
     Asked(Vec<Waker>),
     Given(Given, Instant),
 }
 
 impl KnownKeys {
-    /// What is known, or what `ask` gives, with how long it may be kept.
+    /// Cached answer, or that of `ask`, which returns a lifetime as well.
     pub(super) async fn get(
         &self,
         event_loop: &LoopHandle,
@@ -50,12 +50,12 @@ impl KnownKeys {
         let asking = Slot { keys: self, key: &key };
         let (given, ttl) = ask.await;
         let given = Rc::new(given);
-        let ttl = ttl.unwrap_or(MIN).clamp(MIN, LONGEST);
+        let ttl = ttl.unwrap_or(MIN_LIFETIME).clamp(MIN_LIFETIME, MAX_LIFETIME);
         asking.fill(Some(State::Given(Rc::clone(&given), event_loop.time() + ttl)));
         given
     }
 
-    /// `None`: it is for the caller to ask now.
+    /// `None` if the caller has to query.
     fn poll_known(&self, key: &Key, now: Instant, waker: &Waker) -> Poll<Option<Given>> {
         let mut known = self.0.borrow_mut();
         match known.get_mut(key) {
@@ -68,7 +68,7 @@ impl KnownKeys {
             }
             _ => {}
         }
-        if known.len() >= MOST {
+        if known.len() >= MAX_ENTRIES {
             known.retain(|_, state| matches!(state, State::Asked(_)));
         }
         known.insert(key.clone(), State::Asked(Vec::new()));
@@ -76,7 +76,7 @@ impl KnownKeys {
     }
 }
 
-/// The place of an answer that is asked for. If nobody asks any more, another one does who waits for it.
+/// Marks a query in progress. Dropping it wakes a waiter, which queries in its place.
 struct Slot<'a> {
     keys: &'a KnownKeys,
     key: &'a Key,

@@ -83,19 +83,6 @@ impl Cause {
             Self::Other => "failed",
         }
     }
-
-    /// The `kind` of errors in JSON.
-    pub(crate) fn kind(self) -> &'static str {
-        match self {
-            Self::Refused => "refused",
-            Self::Silent | Self::NoAnswerToTls => "timeout",
-            Self::Untrusted => "cert",
-            Self::NoTls => "tls",
-            Self::Unreachable | Self::NoRoute | Self::Prohibited => "unreachable",
-            Self::Reset => "reset",
-            Self::Bind | Self::Other => "io",
-        }
-    }
 }
 
 /// One line about an attempt that failed.

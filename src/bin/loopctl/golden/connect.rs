@@ -292,7 +292,7 @@ fn relayed() {
         story.report.relay = Some(RelayReport { sent, received, took, end, exit, failure });
         in_short(&mut golden, end, &story);
         let document = crate::output::json::connect::document(&story.report);
-        golden.json(&format!("{end}: json relay, end"), &(&document["relay"], &document["end"]));
+        golden.json(&format!("{end}: json relay, end"), &(&document.relay, &document.end));
     }
     golden.assert("connect/relay.txt");
 }

@@ -10,6 +10,7 @@ use super::story::{address, errno, ms};
 use super::{Golden, WIDTHS, plain};
 use crate::output::human::serve::text;
 use crate::output::json::serve as json;
+use crate::output::wire::{self, serve::Record};
 use crate::report::certificate::Certificate;
 use crate::report::served::{
     Bytes, ClientError, ClientRecord, Datagram, EndReason, Endpoints, ErrorSource,
@@ -17,8 +18,9 @@ use crate::report::served::{
 };
 use crate::util::checksum::{Algorithm, Sum};
 
-fn record(golden: &mut Golden, title: &str, record: &serde_json::Value) {
-    golden.section(&format!("{title}: json"), &format!("{record}\n"));
+fn record(golden: &mut Golden, title: &str, record: &Record) {
+    golden.section(&format!("{title}: json"), &wire::line(record));
+    super::assert_valid("serve.v1.json", record);
 }
 
 fn shown() -> ServedCertificates {

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use loopctl::plan::SlowLog;
 use loopctl::{Address, LoopHandle};
-use serde_json::Value;
 
 use super::human::serve::text;
 use super::human::slow;
 use super::json::serve;
 use super::progress::status::Status;
+use super::wire::{self, serve::Record};
 use super::writer::Writer;
 use crate::config::LogFormat;
 use crate::config::{Format, OutputRequest, ServeRequest};
@@ -221,8 +221,8 @@ impl Teller {
         }
     }
 
-    fn record(&mut self, record: &Value) {
-        self.write(&format!("{record}\n"));
+    fn record(&mut self, record: &Record) {
+        self.write(&wire::line(record));
     }
 
     fn write(&mut self, text: &str) {
