@@ -13,7 +13,7 @@ pub(crate) struct Picture {
     width: Width,
 }
 
-/// How wide the terminal is: as it was said to be, until it is seen to change.
+/// Width of the terminal: the configured one until a change is seen.
 #[derive(Debug, Clone, Copy)]
 struct Width {
     said: u16,
@@ -50,7 +50,7 @@ impl Picture {
         Self { bar, width }
     }
 
-    /// How many columns a row may have now. There is room for the `^C` that a terminal echoes at its end.
+    /// Columns that a row may have now, less those of the `^C` that a terminal echoes at its end.
     pub(crate) fn room(&self) -> usize {
         usize::from(self.width.now()).saturating_sub("^C".len() + 1)
     }
@@ -72,13 +72,13 @@ impl Drop for Picture {
     }
 }
 
-/// What is too wide is cut: a wrapped row would not be taken away. There is room for the `^C` that a terminal
-/// echoes at its end.
+/// Cuts a row that is too wide, because a wrapped row would not be erased. The `^C` that a terminal echoes at its end
+/// has space.
 pub(crate) fn cut(row: String, style: Style) -> String {
     cut_to(row, style.width.unwrap_or(80).saturating_sub("^C".len() + 1))
 }
 
-/// So many columns of it.
+/// First columns of a row.
 pub(crate) fn cut_to(row: String, room: usize) -> String {
     if row.chars().count() <= room { row } else { row.chars().take(room).collect() }
 }
