@@ -19,7 +19,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::diagnose::cause;
-use crate::output::human::text::{self, Detail};
+use crate::output::human::text::{self, HumanOptions};
 use crate::output::json::{connect as json, events};
 use crate::output::{csv as rows, prometheus, qlog, wire};
 use crate::report::Report;
@@ -86,7 +86,7 @@ fn plain(width: Option<usize>) -> Style {
 const WIDTHS: [usize; 3] = [40, 80, 120];
 
 /// What people see on standard output, and then on standard error.
-fn human(report: &Report, style: Style, detail: Detail) -> String {
+fn human(report: &Report, style: Style, detail: HumanOptions) -> String {
     let message = cause::explain(report).render(style);
     let aside = if message.is_empty() { String::new() } else { format!("-- stderr\n{message}") };
     text::report(report, style, detail) + &aside
@@ -97,12 +97,13 @@ fn every_format(name: &str, story: &Story) {
     let mut golden = Golden::default();
     let report = &story.report;
     for width in WIDTHS {
-        let shown = human(report, plain(Some(width)), Detail::default());
+        let shown = human(report, plain(Some(width)), HumanOptions::default());
         golden.section(&format!("human {width}"), &shown);
     }
-    let detail = Detail { tcp_info: true, is_verbose: true };
+    let detail = HumanOptions { tcp_info: true, is_verbose: true };
     golden.section("human 80 -v --tcp-info", &human(report, plain(Some(80)), detail));
-    golden.section("human 80 in colour", &text::report(report, coloured(), Detail::default()));
+    golden
+        .section("human 80 in colour", &text::report(report, coloured(), HumanOptions::default()));
     golden.section("stderr -v", &story.lines.concat());
     golden.json("json", &json::document(report));
     assert_valid("connect.v1.json", &json::document(report));
@@ -128,7 +129,7 @@ fn every_format(name: &str, story: &Story) {
 fn in_short(golden: &mut Golden, title: &str, story: &Story) {
     let report = &story.report;
     let code = report.exit().code();
-    let shown = human(report, plain(Some(80)), Detail::default());
+    let shown = human(report, plain(Some(80)), HumanOptions::default());
     golden.section(&format!("{title}: human 80, exit code {code}"), &shown);
     golden.section(&format!("{title}: csv"), &rows::lines(report, 1, true));
     assert_valid("connect.v1.json", &json::document(report));
@@ -170,7 +171,7 @@ fn coloured() -> Style {
 
 #[test]
 fn a_qlog_file_begins_with_its_header() {
-    let header = qlog::header();
+    let header = qlog::header(std::time::UNIX_EPOCH);
     let mut record: Value = serde_json::from_str(header.trim_start_matches('\u{1e}')).unwrap();
     let clock = &mut record["trace"]["common_fields"]["reference_time"]["wall_clock_time"];
     assert!(clock.as_str().unwrap().ends_with('Z'));

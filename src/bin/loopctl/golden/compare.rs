@@ -9,7 +9,7 @@ use super::story::{began, epoch, errno, ms, subject};
 use super::{Golden, WIDTHS, human, plain};
 use crate::config::NamedPolicy;
 use crate::exit::Exit;
-use crate::output::human::text::Detail;
+use crate::output::human::text::HumanOptions;
 use crate::output::json::connect as json;
 use crate::report::compare::{Lookup, LookupEnd, Measured, Measurement, Probe};
 use crate::report::connect::Schedule;
@@ -79,7 +79,7 @@ fn compared(measurement: Measurement, is_live: bool) -> Comparison {
 fn golden(name: &str, report: &Report) {
     let mut golden = Golden::default();
     for width in WIDTHS {
-        let shown = human(report, plain(Some(width)), Detail::default());
+        let shown = human(report, plain(Some(width)), HumanOptions::default());
         golden.section(&format!("human {width}"), &shown);
     }
     golden.json("json", &json::document(report));

@@ -14,7 +14,7 @@ use super::story::{address, errno, ms, snapshot};
 use super::{Golden, Story, WIDTHS, every_format, human, in_short, plain};
 use crate::config::Expectations;
 use crate::exit::Exit;
-use crate::output::human::text::{self, Detail};
+use crate::output::human::text::{self, HumanOptions};
 use crate::report::{End, RelayReport, TransportKind, Via, WaitReport};
 
 /// An IPv6 address that answers at once, with every socket option.
@@ -333,7 +333,7 @@ fn demo() {
     story.selected(250.4, 2);
     let mut golden = Golden::default();
     for width in WIDTHS {
-        let shown = human(&story.report, plain(Some(width)), Detail::default());
+        let shown = human(&story.report, plain(Some(width)), HumanOptions::default());
         golden.section(&format!("human {width}"), &shown);
     }
     golden.json("json", &crate::output::json::connect::document(&story.report));

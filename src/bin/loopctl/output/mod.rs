@@ -1,5 +1,6 @@
 //! Printing: one format on standard output or in a file, progress and messages on standard error.
 
+pub(crate) mod connect;
 pub(crate) mod csv;
 pub(crate) mod human;
 pub(crate) mod json;
@@ -11,6 +12,7 @@ pub(crate) mod resolve;
 pub(crate) mod serve;
 #[cfg(test)]
 pub(crate) mod snapshots;
+mod stamp;
 pub(crate) mod units;
 pub(crate) mod wire;
 pub(crate) mod writer;

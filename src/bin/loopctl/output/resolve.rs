@@ -1,114 +1,92 @@
-//! What is told about names, in the format that was asked for.
+//! The reports and events of `resolve`.
 
-use std::io::{Write as _, stderr};
 use std::time::Duration;
 
 use loopctl::DnsEvent;
 use loopctl::plan::SlowLog;
+use serde::Serialize;
 
 use super::human::resolve::text::View;
 use super::human::resolve::{text, words};
-use super::human::slow;
 use super::json::resolve;
-use super::wire;
+use super::printer::{Frame, Print, Printer};
 use super::writer::Writer;
-use crate::config::{Format, OutputRequest, ResolveRequest};
-use crate::exit::{Exit, FatalError};
+use crate::config::ResolveRequest;
+use crate::exit::ExitResult;
 use crate::report::names::{NameEnd, NameReport};
 
-/// Tells reports on standard output, and what went wrong on standard error.
-pub(crate) struct Teller {
-    out: Writer,
-    output: OutputRequest,
+/// Prints a report for each name, and every event with `-v`.
+pub(crate) struct NamePrinter {
+    printer: Printer,
     view: View,
     is_short: bool,
-    /// Documents of several names form an array.
-    is_array: bool,
-    told: usize,
 }
 
-impl Teller {
+impl NamePrinter {
     pub(crate) fn new(request: &ResolveRequest) -> Self {
-        let are_many = request.names.len() > 1;
+        let has_many = request.names.len() > 1;
         Self {
-            out: Writer::stdout(),
-            output: request.output.clone(),
+            printer: Printer::new(&request.output, Writer::stdout(), has_many),
             view: View {
                 order: request.look.order,
-                has_headline: are_many,
+                has_headline: has_many,
                 is_verbose: request.output.verbosity > 0,
             },
             is_short: request.look.short,
-            is_array: are_many && request.output.format == Format::Json,
-            told: 0,
         }
     }
 
-    /// Every step, for `-v`.
+    /// Prints an event of a query, with `-v`.
     pub(crate) fn event(&self, event: &DnsEvent, report: &NameReport) {
-        if self.output.verbosity > 0
-            && let Some(line) = words::event(event, report.since_start(event.at))
-        {
-            let _ = writeln!(stderr(), "{line}");
+        self.printer.print_verbose(|| words::event(event, report.since_start(event.at)));
+    }
+
+    /// Prints the report of a name, and its errors.
+    pub(crate) fn print(&mut self, report: &NameReport) {
+        let short = self.is_short;
+        self.printer.print_report(&NameView { report, view: self.view, is_short: short });
+        let is_complete = short && report.end == NameEnd::Found;
+        if !is_complete && !self.has_failed() {
+            self.printer.print_message(&words::explain(report));
         }
     }
 
-    /// The final word on a name.
-    pub(crate) fn tell(&mut self, report: &NameReport) {
-        let text = match self.output.format {
-            Format::Json => self.document(report),
-            Format::Ndjson => wire::line(&resolve::document(report)),
-            Format::Human if self.is_short => {
-                report.short().into_iter().map(|line| line + "\n").collect()
-            }
-            Format::Human => {
-                let gap = if self.told > 0 { "\n" } else { "" };
-                format!("{gap}{}", text::report(report, self.view, self.output.stdout))
-            }
-            _ => String::new(),
-        };
-        self.told += 1;
-        self.out.write(&text);
-        self.out.flush();
-        let is_quiet =
-            self.output.format == Format::Quiet || (self.is_short && report.end == NameEnd::Found);
-        if !is_quiet && !self.has_failed() {
-            let message = words::explain(report).render(self.output.stderr);
-            let _ = stderr().write_all(message.as_bytes());
+    pub(crate) fn print_slow(&mut self, log: &SlowLog, threshold: Duration) {
+        if !self.is_short {
+            self.printer.print_slow(log, threshold);
         }
     }
 
-    fn document(&self, report: &NameReport) -> String {
-        let (begin, end) = match (self.is_array, self.told) {
-            (false, _) => ("", "\n"),
-            (true, 0) => ("[\n", ""),
-            (true, _) => (",\n", ""),
-        };
-        let document = wire::pretty(&resolve::document(report));
-        format!("{begin}{document}{end}")
-    }
-
-    /// Slow callbacks, in the format for people only.
-    pub(crate) fn slow(&mut self, log: &SlowLog, threshold: Duration) {
-        if self.output.format == Format::Human && !self.is_short {
-            self.out.write(&slow::text(log, threshold));
-            self.out.flush();
-        }
-    }
-
-    /// Whether something could not be written, so that going on is of no use.
+    /// Whether the output has failed, so that going on is of no use.
     pub(crate) fn has_failed(&self) -> bool {
-        self.out.has_failed()
+        self.printer.has_failed()
     }
 
     /// Completes the output.
     ///
     /// # Errors
     /// Output that cannot be written.
-    pub(crate) fn finish(&mut self) -> Result<Exit, FatalError> {
-        if self.is_array {
-            self.out.write(if self.told == 0 { "[]\n" } else { "\n]\n" });
+    pub(crate) fn finish(&mut self) -> ExitResult {
+        self.printer.finish()
+    }
+}
+
+/// The report of a name, in full or only its data.
+struct NameView<'a> {
+    report: &'a NameReport,
+    view: View,
+    is_short: bool,
+}
+
+impl Print for NameView<'_> {
+    fn human(&self, frame: &Frame) -> String {
+        match self.is_short {
+            true => self.report.short().into_iter().map(|line| line + "\n").collect(),
+            false => frame.report(&text::report(self.report, self.view, frame.style)),
         }
-        self.out.finish()
+    }
+
+    fn json(&self) -> impl Serialize {
+        resolve::document(self.report)
     }
 }

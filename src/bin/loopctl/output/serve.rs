@@ -1,21 +1,20 @@
-//! What the server says: addresses, clients, totals.
+//! The records of `serve`: addresses, clients, transfers, totals.
 
-use std::io::{Write as _, stderr};
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use loopctl::plan::SlowLog;
 use loopctl::{Address, LoopHandle};
+use serde::Serialize;
 
 use super::human::serve::text;
-use super::human::slow;
 use super::json::serve;
+use super::printer::{Frame, Print, Printer};
 use super::progress::status::Status;
-use super::wire::{self, serve::Record};
 use super::writer::Writer;
-use crate::config::LogFormat;
-use crate::config::{Format, OutputRequest, ServeRequest};
-use crate::exit::{Exit, FatalError};
+use crate::config::{Format, LogFormat, ServeRequest};
+use crate::exit::{Exit, ExitResult};
 use crate::report::served::{
     ClientError, ClientRecord, Datagram, ServedCertificates, Totals, TransferRecord,
 };
@@ -23,245 +22,243 @@ use crate::util::message::Message;
 use crate::util::output_queue::OutputQueue;
 use crate::util::stdio::Sink;
 
-/// Tells in the format that was asked for, as it happens.
-pub(crate) struct Teller {
-    out: Out,
-    output: OutputRequest,
-    log: LogFormat,
+/// Prints records as clients come and go.
+pub(crate) struct ServePrinter {
+    printer: Printer,
+    /// The queue behind the printer, if output is queued.
+    queue: Option<OutputQueue>,
+    /// The format of records about clients, which `--log` may set apart from that of the run.
+    log_format: Format,
     noun: &'static str,
-    /// What repeats the faults of this run, if luck had a part in them.
+    /// The seed that repeats the faults of this run, if any of them is random.
     seed: Option<u64>,
     status: Option<Status>,
 }
 
-/// Where it is told.
-enum Out {
-    /// A terminal, or what lies beside the bytes of a sink: line by line.
-    Direct(Writer),
-    /// A pipe or a file, whose reader or disk may pause while clients go on.
-    Queued(OutputQueue),
+/// A writer that never waits, for pipes and files whose reader or disk may pause while clients go on.
+struct QueueWriter(OutputQueue);
+
+impl Write for QueueWriter {
+    /// The queue keeps its own failure.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.push(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
-impl Teller {
+impl ServePrinter {
     pub(crate) async fn new(event_loop: &LoopHandle, request: &ServeRequest) -> Self {
         let output = &request.output;
+        let queue = queue(event_loop, request).await;
+        let writer = match &queue {
+            Some(queue) => Writer::new(Box::new(QueueWriter(queue.clone())), "output".to_owned()),
+            None if request.uses_stdout() => Writer::stderr("output"),
+            None => Writer::stdout(),
+        };
         Self {
-            out: Out::new(event_loop, request).await,
-            output: output.clone(),
-            log: request.log.format,
+            printer: Printer::new(output, writer, false),
+            queue,
+            log_format: match (output.format, request.log.format) {
+                (Format::Quiet, _) => Format::Quiet,
+                (_, LogFormat::Json) => Format::Json,
+                (format, LogFormat::Text) => format,
+            },
             noun: if request.listen.udp { "datagram" } else { "client" },
             seed: request.faults.is_random().then_some(request.faults.seed),
             status: output.live.then(|| Status::new(output.stderr)),
         }
     }
 
-    /// First of all: where clients can connect, and what was not to be had.
+    /// Prints where clients can connect, and warnings about addresses that could not be bound.
     pub(crate) fn listening(
         &mut self,
         addresses: &[Address],
         skipped: Vec<String>,
-        shown: Option<&ServedCertificates>,
+        certificates: Option<&ServedCertificates>,
     ) {
         self.message(&Message::warnings(skipped));
         for address in addresses {
-            match self.output.format {
-                Format::Quiet => {}
-                Format::Json => self.record(&serve::listening(address, shown)),
-                _ => self.write(&format!("listening on {address}\n")),
-            }
+            self.printer.print_record(&Listening { address, certificates });
         }
-        if let (Some(shown), Some(address), Format::Human) =
-            (shown, addresses.first(), self.output.format)
-        {
-            self.write(&text::shown(shown, address));
+        if self.printer.format() != Format::Human {
+            return;
         }
-        self.flush();
-        if let (Format::Human, Some(seed)) = (self.output.format, self.seed) {
-            self.aside(&format!("--fault-seed {seed} repeats the faults of this run\n"));
+        if let (Some(certificates), Some(address)) = (certificates, addresses.first()) {
+            self.printer.print_text(&text::shown(certificates, address));
+        }
+        if let Some(seed) = self.seed {
+            let hint = format!("--fault-seed {seed} repeats the faults of this run\n");
+            self.printer.print_aside(&hint);
         }
     }
 
     pub(crate) fn accepted(&self, peer: Option<SocketAddr>) {
-        if self.output.verbosity > 0 {
-            self.remark(&format!("accepted {}", text::peer(peer)));
-        }
+        self.printer.print_verbose(|| Some(format!("accepted {}", text::peer(peer))));
     }
 
-    pub(crate) fn ended(&mut self, ended: &ClientRecord) {
-        match (self.output.format, self.log) {
-            (Format::Quiet, _) => return,
-            (Format::Json, _) | (_, LogFormat::Json) => self.record(&serve::connection(ended)),
-            (_, LogFormat::Text) => {
-                let line = text::connection(ended, self.output.stdout);
-                self.write(&line);
-            }
-        }
-        self.flush();
+    /// Prints a connection that is closed.
+    pub(crate) fn ended(&mut self, client: &ClientRecord) {
+        self.printer.print_record_as(self.log_format, client);
     }
 
     pub(crate) fn datagram(&mut self, datagram: &Datagram) {
-        match (self.output.format, self.log) {
-            (Format::Quiet, _) => return,
-            (Format::Json, _) | (_, LogFormat::Json) => self.record(&serve::datagram(datagram)),
-            (_, LogFormat::Text) => {
-                let line = text::datagram(datagram, self.output.stdout);
-                self.write(&line);
-            }
-        }
-        self.flush();
+        self.printer.print_record_as(self.log_format, datagram);
     }
 
-    /// What a sink has received, or the part of it that came.
-    pub(crate) fn stored(&mut self, stored: &TransferRecord) {
-        if !stored.is_whole {
-            self.message(&Message::warnings(vec![text::partial(stored)]));
+    /// Prints a transfer that a sink has received, or the part of it that came.
+    pub(crate) fn stored(&mut self, transfer: &TransferRecord) {
+        if !transfer.is_whole {
+            self.message(&Message::warnings(vec![text::partial(transfer)]));
         }
-        match (self.output.format, self.log) {
-            (Format::Quiet, _) => return,
-            (Format::Json, _) | (_, LogFormat::Json) => self.record(&serve::stored(stored)),
-            (_, LogFormat::Text) => {
-                if let Some(sum) = &stored.sum {
-                    self.write(&sum.line(&stored.name()));
-                }
-            }
-        }
-        self.flush();
+        self.printer.print_record_as(self.log_format, transfer);
     }
 
-    /// There is no server.
+    /// Prints why the server could not start.
     pub(crate) fn refused(&mut self, message: &Message, took: Duration) {
-        self.status = None;
-        if self.output.format == Format::Json {
-            let why = message.causes.first().or(message.error.as_ref());
-            let record = serve::refused(why.map_or("", |why| why), took);
-            self.record(&record);
+        self.printer.stop_drawing();
+        if self.printer.format() == Format::Json {
+            let reason = message.causes.first().or(message.error.as_ref());
+            let record = serve::refused(reason.map_or("", |reason| reason), took);
+            self.printer.print_json(&record);
         }
         self.message(message);
     }
 
-    /// Something by the way.
+    /// Prints a line with `-v`.
     pub(crate) fn remark(&self, remark: &str) {
-        if self.output.verbosity > 0 {
-            self.aside(&format!("{remark}\n"));
-        }
+        self.printer.print_verbose(|| Some(remark.to_owned()));
     }
 
-    /// The totals, in between.
-    pub(crate) fn stats(&mut self, totals: &Totals, after: Duration) {
-        match self.output.format {
+    /// Prints the totals so far.
+    pub(crate) fn stats(&mut self, totals: &Totals, elapsed: Duration) {
+        match self.printer.format() {
             Format::Quiet => {}
-            Format::Json => self.record(&serve::stats(totals, after)),
-            _ => self.aside(&format!("{}\n", text::totals(totals, after))),
+            Format::Json => self.printer.print_json(&serve::stats(totals, elapsed)),
+            _ => self.printer.print_aside(&format!("{}\n", text::totals(totals, elapsed))),
         }
-        self.flush();
     }
 
-    /// One frame of the status line.
-    pub(crate) fn draw(&mut self, totals: &Totals, after: Duration, now: Instant) {
+    /// Draws one frame of the status line.
+    pub(crate) fn draw(&mut self, totals: &Totals, elapsed: Duration, now: Instant) {
         if let Some(status) = &mut self.status {
-            status.draw(totals, after, now);
+            self.printer.draw(&[status.row(totals, elapsed, now)]);
         }
     }
 
-    /// Last of all.
+    /// Prints the totals at the end.
     pub(crate) fn summary(
         &mut self,
         totals: &Totals,
         took: Duration,
         slow: &SlowLog,
-        trouble: Option<&ClientError>,
+        error: Option<&ClientError>,
     ) {
-        self.status = None;
-        match (self.output.format, self.log) {
-            (Format::Quiet, _) => {}
-            (Format::Json, _) | (_, LogFormat::Json) => {
-                self.record(&serve::summary(totals, took, self.seed, slow, trouble));
-            }
-            (_, LogFormat::Text) => {
-                self.write(&text::summary(totals, self.noun, took, self.output.stdout))
-            }
-        }
+        self.printer.stop_drawing();
+        let summary = Summary { totals, noun: self.noun, took, seed: self.seed, slow, error };
+        self.printer.print_record_as(self.log_format, &summary);
     }
 
-    pub(crate) fn slow(&mut self, log: &SlowLog, threshold: Duration) {
-        if self.output.format == Format::Human {
-            self.write(&slow::text(log, threshold));
-        }
+    pub(crate) fn print_slow(&mut self, log: &SlowLog, threshold: Duration) {
+        self.printer.print_slow(log, threshold);
     }
 
-    /// Whether something could not be written.
+    /// Whether the output has failed.
     pub(crate) fn has_failed(&self) -> bool {
-        match &self.out {
-            Out::Direct(writer) => writer.has_failed(),
-            Out::Queued(queue) => queue.has_failed(),
-        }
+        self.printer.has_failed() || self.queue.as_ref().is_some_and(OutputQueue::has_failed)
     }
 
+    /// The queue of output that is still to be written.
     pub(crate) fn queue(&self) -> Option<OutputQueue> {
-        match &self.out {
-            Out::Direct(_) => None,
-            Out::Queued(queue) => Some(queue.clone()),
-        }
+        self.queue.clone()
     }
 
-    /// Completes output that is written directly.
+    /// Completes output that is not queued.
     ///
     /// # Errors
     /// Output that cannot be written.
-    pub(crate) fn finish(&mut self) -> Result<Exit, FatalError> {
-        match &mut self.out {
-            Out::Direct(writer) => writer.finish(),
-            Out::Queued(_) => Ok(Exit::Success),
-        }
+    pub(crate) fn finish(&mut self) -> ExitResult {
+        if self.queue.is_some() { Ok(Exit::Success) } else { self.printer.finish() }
     }
 
     pub(crate) fn message(&self, message: &Message) {
-        if self.output.format != Format::Quiet {
-            self.aside(&message.render(self.output.stderr));
-        }
-    }
-
-    fn record(&mut self, record: &Record) {
-        self.write(&wire::line(record));
-    }
-
-    fn write(&mut self, text: &str) {
-        match &mut self.out {
-            Out::Direct(writer) => writer.write(text),
-            Out::Queued(queue) => queue.push(text.as_bytes()),
-        }
-    }
-
-    fn flush(&mut self) {
-        let Out::Direct(writer) = &mut self.out else { return };
-        match &self.status {
-            Some(status) => status.suspend(|| writer.flush()),
-            None => writer.flush(),
-        }
-    }
-
-    /// To standard error. Where nobody listens there, nobody can be told.
-    fn aside(&self, text: &str) {
-        let write = || drop(stderr().write_all(text.as_bytes()));
-        match &self.status {
-            Some(status) => status.suspend(write),
-            None => write(),
-        }
+        self.printer.print_message(message);
     }
 }
 
-impl Out {
-    async fn new(event_loop: &LoopHandle, request: &ServeRequest) -> Self {
-        if request.uses_stdout() {
-            return Self::Direct(Writer::stderr("output"));
-        }
-        if request.output.stdout.width.is_some() {
-            return Self::Direct(Writer::stdout());
-        }
-        match Sink::stdout(event_loop).await {
-            Ok(sink) => Self::Queued(OutputQueue::new(event_loop, sink)),
-            // What it is that cannot be written to is told by a write.
-            Err(_) => Self::Direct(Writer::stdout()),
-        }
+/// The queue before standard output, unless that is a terminal or carries the bytes of a sink. Standard output that
+/// cannot be watched is written directly, and the write says what is wrong.
+async fn queue(event_loop: &LoopHandle, request: &ServeRequest) -> Option<OutputQueue> {
+    if request.uses_stdout() || request.output.stdout.width.is_some() {
+        return None;
+    }
+    let sink = Sink::stdout(event_loop).await.ok()?;
+    Some(OutputQueue::new(event_loop, sink))
+}
+
+struct Listening<'a> {
+    address: &'a Address,
+    certificates: Option<&'a ServedCertificates>,
+}
+
+impl Print for Listening<'_> {
+    fn human(&self, _: &Frame) -> String {
+        format!("listening on {}\n", self.address)
+    }
+
+    fn json(&self) -> impl Serialize {
+        serve::listening(self.address, self.certificates)
+    }
+}
+
+impl Print for ClientRecord {
+    fn human(&self, frame: &Frame) -> String {
+        text::connection(self, frame.style)
+    }
+
+    fn json(&self) -> impl Serialize {
+        serve::connection(self)
+    }
+}
+
+impl Print for Datagram {
+    fn human(&self, frame: &Frame) -> String {
+        text::datagram(self, frame.style)
+    }
+
+    fn json(&self) -> impl Serialize {
+        serve::datagram(self)
+    }
+}
+
+impl Print for TransferRecord {
+    fn human(&self, _: &Frame) -> String {
+        self.sum.as_ref().map_or_else(String::new, |sum| sum.line(&self.name()))
+    }
+
+    fn json(&self) -> impl Serialize {
+        serve::stored(self)
+    }
+}
+
+struct Summary<'a> {
+    totals: &'a Totals,
+    noun: &'static str,
+    took: Duration,
+    seed: Option<u64>,
+    slow: &'a SlowLog,
+    error: Option<&'a ClientError>,
+}
+
+impl Print for Summary<'_> {
+    fn human(&self, frame: &Frame) -> String {
+        text::summary(self.totals, self.noun, self.took, frame.style)
+    }
+
+    fn json(&self) -> impl Serialize {
+        serve::summary(self.totals, self.took, self.seed, self.slow, self.error)
     }
 }

@@ -14,7 +14,7 @@ use loopctl::{
 };
 
 use super::human::text;
-use super::human::text::Detail;
+use super::human::text::HumanOptions;
 use super::progress::live;
 use crate::diagnose::cause;
 use crate::report::{Report, StartTime, Subject, TlsExpectation, TransportKind, Via};
@@ -216,7 +216,7 @@ fn reports_at_three_widths_without_colour_in_ascii_and_in_a_pipe() {
         ];
         for (story, report) in stories {
             let is_verbose = story == "untrusted";
-            let detail = Detail { is_verbose, ..Detail::default() };
+            let detail = HumanOptions { is_verbose, ..HumanOptions::default() };
             let shown =
                 text::report(&report, style, detail) + &cause::explain(&report).render(style);
             assert_snapshot(&format!("{story}-{look}.txt"), &shown);

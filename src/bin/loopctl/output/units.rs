@@ -80,19 +80,9 @@ pub(crate) fn printable(text: &str) -> String {
     text.chars().map(shown).collect()
 }
 
-/// Columns without the escape sequences.
-pub(crate) fn visible_width(row: &str) -> usize {
-    let mut width = 0;
-    let mut in_escape = false;
-    for c in row.chars() {
-        match c {
-            '\u{1b}' => in_escape = true,
-            'm' if in_escape => in_escape = false,
-            _ if in_escape => {}
-            _ => width += 1,
-        }
-    }
-    width
+/// The columns of a text on a terminal: East Asian characters and emoji take two, escape sequences none.
+pub(crate) fn display_width(text: &str) -> usize {
+    console::measure_text_width(text)
 }
 
 /// Lines of words, none wider than there is room unless a single word is; a number stays with its unit.
@@ -100,8 +90,8 @@ pub(crate) fn wrap(text: &str, room: usize) -> Vec<String> {
     const GLUE: &str = "\u{a0}ms";
     let mut lines = vec![String::new()];
     for word in text.replace(" ms", GLUE).split(' ') {
-        let line = lines.last().map_or(0, |line| visible_width(line));
-        if line > 0 && line + 1 + visible_width(word) > room {
+        let line = lines.last().map_or(0, |line| display_width(line));
+        if line > 0 && line + 1 + display_width(word) > room {
             lines.push(String::new());
         }
         if let Some(line) = lines.last_mut() {
@@ -118,15 +108,15 @@ const LABELS: usize = 11;
 /// A line that is too wide goes on below, broken where its columns are.
 pub(crate) fn fit(line: &str, width: Option<usize>) -> String {
     const INDENT: &str = "           ";
-    let Some(width) = width.filter(|width| visible_width(line) > *width) else {
+    let Some(width) = width.filter(|width| display_width(line) > *width) else {
         return format!("{line}\n");
     };
     let (lead, rest) = line.split_at(lead(line, LABELS));
     let mut fitted = String::from(lead);
-    let mut used = lead.len();
+    let mut used = display_width(lead);
     let mut is_first = true;
     for column in rest.split("  ").map(str::trim).filter(|column| !column.is_empty()) {
-        let wide = visible_width(column);
+        let wide = display_width(column);
         if !is_first && used + 2 + wide > width {
             fitted += &format!("\n{INDENT}");
             used = LABELS;
@@ -197,6 +187,21 @@ mod tests {
         assert_eq!(fit(line, Some(80)), format!("{line}\n"));
         let fitted = fit(line, Some(40));
         assert_eq!(fitted, "  resolve  -  given  1 AAAA, 1 A\n           order v6,v4\n");
+    }
+
+    #[test]
+    fn wide_characters_take_two_columns() {
+        let widths = [("cert", 4), ("\u{8bc1}\u{4e66}", 4), ("\u{1f512}", 2), ("e\u{301}", 1)];
+        for (text, columns) in widths {
+            assert_eq!(display_width(text), columns, "{text}");
+        }
+        let line =
+            "  cert     CN=\u{8bc1}\u{4e66}\u{8bc1}\u{4e66}\u{8bc1}\u{4e66}  not trusted  9 d left";
+        for row in fit(line, Some(40)).lines() {
+            assert!(display_width(row) <= 40, "{row}");
+        }
+        assert_eq!(wrap("\u{8bc1}\u{4e66} \u{8bc1}\u{4e66}", 8).len(), 2);
+        assert_eq!(wrap("\u{8bc1}\u{4e66} \u{8bc1}\u{4e66}", 9).len(), 1);
     }
 
     #[test]

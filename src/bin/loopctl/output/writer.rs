@@ -26,7 +26,7 @@ struct Rename {
 
 impl Writer {
     /// A stream with a buffer for a whole report, so that it is written at once.
-    fn new(stream: Box<dyn Write>, name: String) -> Self {
+    pub(crate) fn new(stream: Box<dyn Write>, name: String) -> Self {
         let stream = BufWriter::with_capacity(1 << 16, stream);
         Self { stream, name, rename: None, failure: None }
     }

@@ -3,12 +3,10 @@
 pub(crate) mod cancellation;
 pub(crate) mod checksum;
 pub(crate) mod full_backlog;
-pub(crate) mod join_all;
 pub(crate) mod log;
 pub(crate) mod message;
 pub(crate) mod ordered_pool;
 pub(crate) mod output_queue;
 pub(crate) mod rate_limiter;
-pub(crate) mod select;
 pub(crate) mod stdio;
 pub(crate) mod style;

@@ -8,10 +8,10 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use futures_util::future::select;
 use loopctl::{LoopHandle, Task};
 
 use crate::report::served::ClientError;
-use crate::util::select::first;
 use crate::util::stdio::Sink;
 
 /// High-water mark: [`ready`](OutputQueue::ready) waits while more bytes than this are queued.
@@ -110,7 +110,7 @@ impl OutputQueue {
             true => Poll::Ready(()),
             false => self.wait(cx),
         });
-        first(pin!(broken), pin!(failed)).await;
+        select(pin!(broken), pin!(failed)).await.factor_first().0;
     }
 
     /// Waits until everything is written, and closes the sink.

@@ -25,7 +25,7 @@ use super::run::{no_signals, run_on_loop};
 use super::slow_watch::SlowWatch;
 use crate::config::{AfterConnect, ConnectMode, ConnectRequest};
 use crate::exit::{Exit, FatalError};
-use crate::output::printer::Output;
+use crate::output::connect::ConnectPrinter;
 use crate::output::progress::live;
 use crate::report::repeat::RepeatReport;
 use crate::report::target_result::TargetResult;
@@ -39,11 +39,11 @@ use relay::Kept;
 pub(crate) fn run(mut request: ConnectRequest) -> Result<Exit, FatalError> {
     request.concurrency = request.concurrency.min(max_targets());
     Message::warnings(request.warnings()).print(request.output.stderr);
-    let output = RefCell::new(Output::new(&request)?);
+    let printer = RefCell::new(ConnectPrinter::new(&request)?);
     let session = Rc::new(Session {
         slow: SlowWatch::new(request.slow),
         request,
-        output,
+        printer,
         token: CancellationToken::default(),
         kept: RefCell::default(),
         pool: OrderedPool::default(),
@@ -51,7 +51,7 @@ pub(crate) fn run(mut request: ConnectRequest) -> Result<Exit, FatalError> {
         dns: RefCell::default(),
     });
     let result = run_on_loop(&session.slow, async |event_loop| session.run(event_loop).await);
-    session.output.borrow_mut().finish()?;
+    session.printer.borrow_mut().finish()?;
     result
 }
 
@@ -65,7 +65,7 @@ fn max_targets() -> usize {
 /// One run of the program.
 pub(crate) struct Session {
     request: ConnectRequest,
-    output: RefCell<Output>,
+    printer: RefCell<ConnectPrinter>,
     token: CancellationToken,
     /// The connection that won, if it is used.
     kept: RefCell<Option<Kept>>,
@@ -96,7 +96,7 @@ impl Session {
         let drawing = event_loop.create_task(async move {
             loop {
                 inside.sleep(live::FRAME).await;
-                session.output.borrow_mut().draw(inside.time());
+                session.printer.borrow_mut().draw(inside.time());
             }
         });
         drawing.set_name("live view");
@@ -110,7 +110,7 @@ impl Session {
                 for series in session.series.borrow().values() {
                     let series = series.borrow();
                     let took = inside.time() - series.started_at;
-                    session.output.borrow_mut().interim(&series, took);
+                    session.printer.borrow_mut().interim(&series, took);
                 }
             })?;
         }

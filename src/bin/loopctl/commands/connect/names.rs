@@ -29,7 +29,7 @@ impl Session {
         let client = client.trace(move |event: &DnsEvent| {
             let began = heard.borrow().started_at.at;
             heard.borrow_mut().resolve.queries.apply(0, began, event);
-            session.output.borrow_mut().query(&name, event, &heard.borrow());
+            session.printer.borrow_mut().query(&name, event, &heard.borrow());
         });
         Ok(Some(client))
     }

@@ -78,7 +78,7 @@ impl Session {
         this: &Try<'_>,
     ) -> Report {
         let report = Rc::new(RefCell::new(self.blank(event_loop, this)));
-        self.output.borrow_mut().begin(&this.session, &report.borrow());
+        self.printer.borrow_mut().race_started(&this.session, &report.borrow());
         if self.token.reason().is_none() {
             let begun = if this.race.udp {
                 self.reach(event_loop, this, &report).await.map_err(Refused::Address)
@@ -103,7 +103,7 @@ impl Session {
             report.resolve.note_sources(source_address);
         }
         report.expect(&self.request.expect);
-        self.output.borrow_mut().end(&this.session, event_loop.time(), &report);
+        self.printer.borrow_mut().race_ended(&this.session, event_loop.time(), &report);
         report
     }
 
@@ -155,9 +155,9 @@ impl Session {
         let (session, name, heard) = (Rc::clone(self), this.session.clone(), Rc::clone(report));
         move |event: &Event| {
             heard.borrow_mut().apply(event);
-            let mut output = session.output.borrow_mut();
-            output.event(&name, event, &heard.borrow());
-            if output.has_failed() {
+            let mut printer = session.printer.borrow_mut();
+            printer.event(&name, event, &heard.borrow());
+            if printer.has_failed() {
                 session.token.cancel(StopReason::CannotWrite);
             }
         }

@@ -38,7 +38,7 @@ impl Session {
             }
         };
         if let (Some(kept), Exit::Success) = (self.kept.take(), report.exit()) {
-            self.output.borrow_mut().connected(&report);
+            self.printer.borrow_mut().connected(&report);
             report.relay = Some(self.use_connection(event_loop, kept, relay, &report).await);
         }
         let exit = report.exit();
@@ -77,7 +77,7 @@ impl Session {
         let told = event_loop.add_signal_handler(SIGQUIT, move || {
             let took = inside.time() - traffic.began;
             let so_far = text::relayed(traffic.sent.get(), traffic.received.get(), took);
-            session.output.borrow_mut().remark(&so_far);
+            session.printer.borrow().print_aside(&so_far);
         });
         if let Err(error) = told {
             log::warn!("cannot handle SIGQUIT: {error}");

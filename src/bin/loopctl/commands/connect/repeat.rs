@@ -36,7 +36,7 @@ impl Session {
             }
             let news = series.borrow_mut().add(&report);
             if !matches!(report.end, End::Interrupted(_)) {
-                self.output.borrow_mut().tried(nth, &report, news);
+                self.printer.borrow_mut().run_ended(nth, &report, news);
             }
             next += repeat.interval;
             let is_last = repeat.count == Some(nth);

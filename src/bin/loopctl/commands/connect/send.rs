@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
+use futures_util::future::select;
 use loopctl::{LoopHandle, StreamReader, StreamWriter, Transport};
 use signal_hook::consts::SIGQUIT;
 
@@ -20,7 +21,6 @@ use crate::output::progress::bar;
 use crate::output::progress::bar::Bar;
 use crate::report::target_result::TargetResult;
 use crate::report::{End, Report};
-use crate::util::select::first;
 
 impl Session {
     /// Opens the file, connects to the only target, and sends it.
@@ -53,7 +53,7 @@ impl Session {
             report.transfer = Some(Box::new(sending));
             return report;
         };
-        self.output.borrow_mut().connected(&report);
+        self.printer.borrow_mut().connected(&report);
         let left = request.limit.map(|limit| limit.saturating_sub(report.total));
         let transfer = Transfer::new(event_loop, writer.transport(), left);
         self.send_over(&transfer, request, &mut input, (reader, writer), &mut sending).await;
@@ -104,7 +104,7 @@ impl Session {
         let ended = {
             let running = async { Some(transfer.run(request, input, &mut stream, sending).await) };
             let drawing = draw(transfer, bar.as_deref());
-            let both = async { first(pin!(running), pin!(drawing)).await };
+            let both = async { select(pin!(running), pin!(drawing)).await.factor_first().0 };
             self.token.run_until_cancelled(both).await.flatten()
         };
         (sending.went, sending.took) = (transfer.went(), transfer.took());
@@ -123,10 +123,10 @@ impl Session {
         let bar = bar.map(Rc::downgrade);
         let told = transfer.event_loop.add_signal_handler(SIGQUIT, move || {
             let so_far = text::so_far(inside.progress());
-            let tell = || session.output.borrow_mut().remark(&so_far);
+            let print = || session.printer.borrow().print_aside(&so_far);
             match bar.as_ref().and_then(Weak::upgrade) {
-                Some(bar) => bar.suspend(tell),
-                None => tell(),
+                Some(bar) => bar.suspend(print),
+                None => print(),
             }
         });
         if let Err(error) = told {

@@ -52,14 +52,14 @@ impl Session {
     }
 
     pub(super) fn print(&self, result: Option<TargetResult>) {
-        let Some(mut told) = result else { return };
+        let Some(mut result) = result else { return };
         let slow = self.slow.take();
-        if let TargetResult::Report(report) = &mut told {
+        if let TargetResult::Report(report) = &mut result {
             report.slow = slow.clone();
         }
-        self.output.borrow_mut().tell(&told);
+        self.printer.borrow_mut().print(&result);
         if let Some(threshold) = self.slow.threshold() {
-            self.output.borrow_mut().slow(&slow, threshold);
+            self.printer.borrow_mut().print_slow(&slow, threshold);
         }
     }
 }

@@ -7,9 +7,9 @@ use std::net::{SocketAddr, UdpSocket};
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
+use futures_util::future::select;
 use loopctl::{LoopHandle, StreamReader, StreamWriter, Transport};
 
-use crate::util::select::first;
 use crate::util::stdio::{Sink, Source};
 
 /// What is received at a time.
@@ -77,8 +77,9 @@ impl Traffic {
         let input = Cell::new(Input::Open);
         let mut outward = Box::pin(self.send_stream(&mut writer, source, &input));
         let inward = self.receive_stream(&mut reader, sink);
-        let ended = async { first(outward.as_mut(), pin!(self.ends_early(sink))).await };
-        match first(pin!(inward), pin!(ended)).await {
+        let ended =
+            async { select(outward.as_mut(), pin!(self.ends_early(sink))).await.factor_first().0 };
+        match select(pin!(inward), pin!(ended)).await.factor_first().0 {
             Err(Fault::Receive(error)) if input.get() == Input::Refused => {
                 return Err(Fault::Send(error));
             }
@@ -88,7 +89,7 @@ impl Traffic {
             self.pause(&input, &transport, patience).await;
             Ok(())
         };
-        first(outward.as_mut(), pin!(pause)).await?;
+        select(outward.as_mut(), pin!(pause)).await.factor_first().0?;
         drop(outward);
         // A connection that broke under what we sent has lost some of it. Where both had said that they were
         // done, it may break.
@@ -172,8 +173,9 @@ impl Traffic {
     ) -> Result<(), Fault> {
         let outward = self.send_datagrams(socket, source);
         let inward = self.receive_datagrams(socket, sink);
-        let ended = async { first(pin!(outward), pin!(self.ends_early(sink))).await };
-        first(pin!(inward), pin!(ended)).await?;
+        let ended =
+            async { select(pin!(outward), pin!(self.ends_early(sink))).await.factor_first().0 };
+        select(pin!(inward), pin!(ended)).await.factor_first().0?;
         sink.finish().await.map_err(Fault::Output)
     }
 
@@ -233,7 +235,7 @@ impl Traffic {
                 None => pending().await,
             }
         };
-        first(pin!(broken), pin!(idle)).await
+        select(pin!(broken), pin!(idle)).await.factor_first().0
     }
 
     /// Ends when nothing has come or gone for so long.

@@ -44,7 +44,7 @@ impl Session {
                 return report;
             }
             if waited.note(cause::summary(&report)) {
-                self.output.borrow_mut().waiting(&report, waited.took);
+                self.printer.borrow_mut().waiting(&report, waited.took);
             }
             let is_late = waited.took + pause >= limit;
             let rest = limit.saturating_sub(waited.took);

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
+use futures_util::future::{LocalBoxFuture, join_all};
 use loopctl::plan::{Family, Port};
 use loopctl::{
     DnsClient, DnsError, DnsErrorKind, DnsEvent, Elapsed, Lookup, LoopHandle, NameInfoFlags,
@@ -19,7 +20,6 @@ use crate::config::{NameRequest, NameSubject};
 use crate::report::StartTime;
 use crate::report::names::{NameReport, NameSubject as Told};
 use crate::report::query::types;
-use crate::util::join_all::{Part, together};
 
 /// A report that grows while its parts are asked for.
 pub(super) type Shared = Rc<RefCell<NameReport>>;
@@ -85,7 +85,7 @@ impl Session {
         local: &RefCell<Vec<IpAddr>>,
     ) {
         let question = &self.request.question;
-        let mut parts: Vec<Part<'_>> = Vec::new();
+        let mut parts: Vec<LocalBoxFuture<'_, ()>> = Vec::new();
         match (&name.subject, client.map(|client| self.listening(client, 0, report))) {
             (NameSubject::Name(host, _), _) if question.trace => {
                 let tracing = Tracing { session: self, event_loop, report };
@@ -111,7 +111,7 @@ impl Session {
         if (is_for_system && !question.trace) || is_literal {
             parts.push(Box::pin(self.ask_system(event_loop, &name.subject, report)));
         }
-        together(parts).await;
+        join_all(parts).await;
     }
 
     async fn ask_system(&self, event_loop: &LoopHandle, subject: &NameSubject, report: &Shared) {
@@ -146,7 +146,7 @@ impl Session {
         client.trace(move |event: &DnsEvent| {
             let began = heard.borrow().started_at.at;
             heard.borrow_mut().queries.apply(number, began, event);
-            session.teller.borrow_mut().event(event, &heard.borrow());
+            session.printer.borrow_mut().event(event, &heard.borrow());
         })
     }
 }

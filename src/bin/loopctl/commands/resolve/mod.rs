@@ -14,7 +14,7 @@ use super::run::{no_signals, run_on_loop};
 use super::slow_watch::SlowWatch;
 use crate::config::{QuestionRequest, ResolveRequest, ResolverChoice};
 use crate::exit::{Exit, FatalError};
-use crate::output::resolve::Teller;
+use crate::output::resolve::NamePrinter;
 use crate::report::names::NameReport;
 use crate::util::cancellation::{CancellationToken, StopReason, cancel_on_signals};
 use crate::util::ordered_pool::OrderedPool;
@@ -22,7 +22,7 @@ use crate::util::ordered_pool::OrderedPool;
 /// Resolves every name and reports it.
 pub(crate) fn run(request: ResolveRequest) -> Result<Exit, FatalError> {
     let session = Rc::new(Session {
-        teller: RefCell::new(Teller::new(&request)),
+        printer: RefCell::new(NamePrinter::new(&request)),
         slow: SlowWatch::new(request.slow),
         request,
         token: CancellationToken::default(),
@@ -30,14 +30,14 @@ pub(crate) fn run(request: ResolveRequest) -> Result<Exit, FatalError> {
     });
     let result =
         run_on_loop(&session.slow, async |event_loop| session.resolve_all(event_loop).await);
-    session.teller.borrow_mut().finish()?;
+    session.printer.borrow_mut().finish()?;
     result
 }
 
 /// One run of the program.
 struct Session {
     request: ResolveRequest,
-    teller: RefCell<Teller>,
+    printer: RefCell<NamePrinter>,
     token: CancellationToken,
     pool: OrderedPool<NameReport>,
     slow: SlowWatch,
@@ -84,12 +84,12 @@ impl Session {
     fn print(&self, result: Option<NameReport>) {
         let Some(mut report) = result else { return };
         report.slow = self.slow.take();
-        let mut teller = self.teller.borrow_mut();
-        teller.tell(&report);
+        let mut printer = self.printer.borrow_mut();
+        printer.print(&report);
         if let Some(threshold) = self.slow.threshold() {
-            teller.slow(&report.slow, threshold);
+            printer.print_slow(&report.slow, threshold);
         }
-        if teller.has_failed() {
+        if printer.has_failed() {
             self.token.cancel(StopReason::CannotWrite);
         }
     }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use loopctl::plan::{DnsTransport, Host, SocketKind};
 use loopctl::{
     DnsAnswer, DnsClient, DnsConfigError, DnsData, DnsError, DnsErrorKind, DnsExchange, DnsServer,
@@ -15,7 +16,6 @@ use super::ask::Shared;
 use super::roots::root_servers;
 use crate::report::query::QueryStatus;
 use crate::report::trace::{Hop, NamedServer, Step};
-use crate::util::join_all::{Part, together};
 
 /// A way that is longer leads round in a circle.
 const MOST_HOPS: usize = 32;
@@ -205,10 +205,7 @@ impl Tracing<'_> {
 
     /// The other types, of those who know the name.
     async fn ask_others(&self, client: &DnsClient, name: &str, types: &[RecordType]) {
-        let asked = types.iter().map(|record_type| -> Part<'_> {
-            Box::pin(async move { drop(client.query(name, *record_type).await) })
-        });
-        together(asked.collect()).await;
+        join_all(types.iter().map(|record_type| client.query(name, *record_type))).await;
     }
 
     fn note(&self, zone: &Zone, name: &str, exchange: Option<&DnsExchange>, step: Step) {

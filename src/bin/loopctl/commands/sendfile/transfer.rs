@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use futures_util::future::try_join;
+use futures_util::future::{select, try_join};
 use loopctl::{LoopHandle, Sendfile, SendfilePhase, Sent, StreamReader, StreamWriter, Transport};
 
 use super::checksum::Checksums;
@@ -18,7 +18,6 @@ use super::{TransferProgress, TransferReport, resume};
 use crate::config::SendRequest;
 use crate::output::progress::bar::Progress;
 use crate::util::rate_limiter::RateLimiter;
-use crate::util::select::first;
 
 /// Poll interval of the idle timeout: acknowledgements have no event.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
@@ -100,7 +99,7 @@ impl Transfer {
     ) -> Result<(), TransferError> {
         let sent = async {
             let transfer = self.transfer(request, input, stream, sending);
-            first(pin!(transfer), pin!(self.idle_timeout(request.idle))).await
+            select(pin!(transfer), pin!(self.idle_timeout(request.idle))).await.factor_first().0
         };
         let late = async {
             let (Some(limit), Some(left)) = (request.limit, self.time_left) else {
@@ -109,7 +108,7 @@ impl Transfer {
             self.event_loop.sleep(left).await;
             Err(TransferError::Timeout(limit))
         };
-        let result = first(pin!(sent), pin!(late)).await;
+        let result = select(pin!(sent), pin!(late)).await.factor_first().0;
         self.record_retransmits();
         result
     }
@@ -241,7 +240,7 @@ impl Transfer {
             return sending.await;
         }
         let mut peer = Peer::default();
-        first(pin!(sending), pin!(peer.wait_error(reader))).await?;
+        select(pin!(sending), pin!(peer.wait_error(reader))).await.factor_first().0?;
         // A peer that closes without reading loses what its kernel has acknowledged, and sends a RST. Most peers
         // close soon after our end-of-file.
         let ended = self.event_loop.timeout(CLOSE_TIMEOUT, peer.wait_eof(reader)).await;

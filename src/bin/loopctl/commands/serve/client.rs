@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
+use futures_util::future::select;
 use loopctl::{StreamReader, StreamWriter};
 
 use super::client_io::ClientIo;
@@ -16,7 +17,6 @@ use super::store::Store;
 use super::tls::{Tls, handshake};
 use crate::config::Fault;
 use crate::report::served::{ClientRecord, EndReason};
-use crate::util::select::first;
 
 /// A client that is being served.
 pub(super) struct Client<'a> {
@@ -48,7 +48,7 @@ impl<'a> Client<'a> {
             connection.wait_aborting().await;
             None
         };
-        let closed = first(serving, pin!(aborting)).await;
+        let closed = select(serving, pin!(aborting)).await.factor_first().0;
         let is_aborted = closed.is_none();
         // A shared output that failed is the reason why the server stopped, not the grace period.
         let output_error = self.shared_store().filter(|_| is_aborted).and_then(Store::error);
@@ -96,9 +96,9 @@ impl<'a> Client<'a> {
                 }
             });
             // Polled first, because a fault that is due at once comes before the first reply.
-            first(pin!(self.scheduled_faults()), mode).await
+            select(pin!(self.scheduled_faults()), mode).await.factor_first().0
         });
-        first(serving, pin!(self.idle_timeout())).await
+        select(serving, pin!(self.idle_timeout())).await.factor_first().0
     }
 
     /// `accept-delay` and the TLS handshake.
@@ -169,7 +169,8 @@ impl Client<'_> {
             }
             Disconnect::Close(end, error) => (end, error),
             Disconnect::Stall => {
-                match first(pin!(self.stall(io)), pin!(self.idle_timeout())).await {
+                match select(pin!(self.stall(io)), pin!(self.idle_timeout())).await.factor_first().0
+                {
                     Disconnect::Close(end, error) => (end, error),
                     Disconnect::Stall | Disconnect::Reset => (EndReason::Fault, None),
                 }
@@ -187,10 +188,10 @@ impl Client<'_> {
         }
         if is_bare_fin && closed.0.is_orderly() {
             let bare_fin = handshake::close_without_close_notify(io);
-            return first(pin!(bare_fin), pin!(self.abort_when_idle())).await;
+            return select(pin!(bare_fin), pin!(self.abort_when_idle())).await.factor_first().0;
         }
         self.connection.transport.close();
-        first(pin!(self.flush(closed, io)), pin!(self.abort_when_idle())).await
+        select(pin!(self.flush(closed, io)), pin!(self.abort_when_idle())).await.factor_first().0
     }
 
     /// Sends what is queued. An error changes the reason only if all had gone well before.
@@ -234,7 +235,7 @@ impl Client<'_> {
                 Err(disconnect) => disconnect,
             }
         };
-        match first(pin!(disconnected), pin!(self.scheduled_faults())).await {
+        match select(pin!(disconnected), pin!(self.scheduled_faults())).await.factor_first().0 {
             Disconnect::Close(EndReason::Shutdown, error) => {
                 Disconnect::Close(EndReason::Shutdown, error)
             }

@@ -7,6 +7,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
+use futures_util::future::select;
 use loopctl::{
     Event, EventKind, Flow, LoopHandle, Sendfile, SendfilePhase, Sent, StreamReader, StreamWriter,
     TlsServer,
@@ -17,7 +18,6 @@ use super::disconnect::Disconnect;
 use crate::config::Fault;
 use crate::report::served::EndReason;
 use crate::util::rate_limiter::RateLimiter;
-use crate::util::select::first;
 
 /// Largest single read or write, in bytes.
 const MAX_PIECE: usize = 64 * 1024;
@@ -95,7 +95,7 @@ impl ClientReader {
     async fn read_up_to(&mut self, max: usize) -> Result<Vec<u8>, Disconnect> {
         let read = async { Ok(self.reader.read_some(max).await?) };
         let shutdown = async { Err(self.connection.shutdown_when_idle().await) };
-        first(pin!(read), pin!(shutdown)).await
+        select(pin!(read), pin!(shutdown)).await.factor_first().0
     }
 
     /// Reads and drops everything, until the client's end-of-file.

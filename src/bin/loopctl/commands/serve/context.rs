@@ -8,14 +8,14 @@ use std::task::{Poll, Waker};
 use loopctl::LoopHandle;
 
 use crate::config::{ServeRequest, Service};
-use crate::output::serve::Teller;
+use crate::output::serve::ServePrinter;
 use crate::report::served::TransferRecord;
 
 /// Shared by the server and its clients. It knows no client.
 pub(super) struct ServerContext {
     pub(super) event_loop: LoopHandle,
     pub(super) request: ServeRequest,
-    pub(super) printer: RefCell<Teller>,
+    pub(super) printer: RefCell<ServePrinter>,
     phase: Cell<ServerPhase>,
     stop_reason: Cell<Option<StopReason>>,
     /// The task that runs the server.
@@ -45,7 +45,11 @@ pub(super) enum StopReason {
 }
 
 impl ServerContext {
-    pub(super) fn new(event_loop: &LoopHandle, request: ServeRequest, printer: Teller) -> Self {
+    pub(super) fn new(
+        event_loop: &LoopHandle,
+        request: ServeRequest,
+        printer: ServePrinter,
+    ) -> Self {
         Self {
             event_loop: event_loop.clone(),
             request,
@@ -74,7 +78,7 @@ impl ServerContext {
     }
 
     /// Prints something, and stops the server when that fails.
-    pub(super) fn print(&self, print: impl FnOnce(&mut Teller)) {
+    pub(super) fn print(&self, print: impl FnOnce(&mut ServePrinter)) {
         let mut printer = self.printer.borrow_mut();
         print(&mut printer);
         if printer.has_failed() {

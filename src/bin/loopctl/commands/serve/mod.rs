@@ -43,7 +43,7 @@ use crate::output::progress::status;
 use crate::output::writer::{Writer, finished};
 use crate::util::message::Message;
 
-use crate::output::serve::Teller;
+use crate::output::serve::ServePrinter;
 use crate::report::served::EndReason;
 use context::{ServerContext, ServerPhase, StopReason};
 use refusal::Refusal;
@@ -57,7 +57,7 @@ pub(crate) fn run(request: ServeRequest) -> ExitResult {
     let _ = loopctl::raise_descriptor_limit();
     let slow = SlowWatch::new(request.slow);
     run_on_loop(&slow, async |event_loop| {
-        let printer = Teller::new(event_loop, &request).await;
+        let printer = ServePrinter::new(event_loop, &request).await;
         Ok(Server::new(ServerContext::new(event_loop, request, printer)).run(&slow).await)
     })
 }
@@ -248,7 +248,7 @@ impl Server {
         let error = self.store().and_then(Store::error);
         printer.summary(&totals, took, slow, error.as_ref());
         if let Some(threshold) = self.context.request.slow.threshold {
-            printer.slow(slow, threshold);
+            printer.print_slow(slow, threshold);
         }
         printer.finish().unwrap_or_else(|error| error.print(self.context.request.output.stderr))
     }

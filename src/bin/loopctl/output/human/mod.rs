@@ -1,7 +1,6 @@
 //! Report to bytes.
 
 pub(crate) mod compare;
-pub(crate) mod picture;
 pub(crate) mod resolve;
 pub(crate) mod sendfile;
 pub(crate) mod series;

@@ -111,7 +111,7 @@ const HEADER: [&str; 5] = ["#", "address", "start", "took", "outcome"];
 /// The columns that the table takes without its bars.
 fn width(lines: &[Line]) -> usize {
     let widest = |column: usize| {
-        let cells = lines.iter().map(|line| line.cells[column].chars().count());
+        let cells = lines.iter().map(|line| units::display_width(&line.cells[column]));
         cells.chain([HEADER[column].len()]).max().unwrap_or(0)
     };
     (0..HEADER.len()).map(|column| widest(column) + 2).sum()

@@ -15,14 +15,14 @@ use crate::util::style::Style;
 
 /// What is told beside what everybody wants to know.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Detail {
+pub(crate) struct HumanOptions {
     pub(crate) tcp_info: bool,
     /// The rules of the race, where each attempt came from, certificates in full.
     pub(crate) is_verbose: bool,
 }
 
 /// Headline, names, attempts, sums.
-pub(crate) fn report(report: &Report, style: Style, detail: Detail) -> String {
+pub(crate) fn report(report: &Report, style: Style, detail: HumanOptions) -> String {
     if let Some(comparison) = &report.comparison {
         return compare::text(report, comparison, style);
     }

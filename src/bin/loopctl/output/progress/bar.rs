@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::output::human::picture::{Picture, cut_to};
-use crate::output::units::bytes;
+use crate::output::progress::picture::{Picture, cut_to};
+use crate::output::units::{bytes, display_width};
 use crate::util::style::Style;
 
 /// From one frame to the next. What is over before the first one never moves anything.
@@ -39,9 +39,9 @@ impl Bar {
 
     /// At the width that the terminal has now.
     pub(crate) fn draw(&self, progress: Progress) {
-        let width = self.picture.room();
+        let width = self.picture.width();
         let row = row(&self.name, progress, self.total, self.style.unicode, width);
-        self.picture.draw(&[cut_to(row, width)]);
+        self.picture.draw(&[cut_to(&row, width)]);
     }
 
     /// Takes the line away while something is written that stays.
@@ -92,7 +92,7 @@ fn bar(share: f64, length: usize, unicode: bool) -> String {
 }
 
 fn wide(text: &str) -> usize {
-    text.chars().count()
+    display_width(text)
 }
 
 fn clock(seconds: f64) -> String {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anstyle::{AnsiColor, Effects, Style as Ansi};
 
-use crate::output::human::picture::{Picture, cut};
+use crate::output::progress::picture::cut;
 use crate::report::{Attempt, Outcome, Report};
 use crate::util::style::Style;
 
@@ -14,9 +14,8 @@ pub(crate) const FRAME: Duration = Duration::from_millis(80);
 /// Rows at most, so that the view fits the terminal.
 const ROWS: usize = 20;
 
-/// The races under way.
+/// The races under way, without a terminal.
 pub(crate) struct Live {
-    picture: Picture,
     style: Style,
     races: Vec<(String, Report)>,
     targets: usize,
@@ -25,11 +24,11 @@ pub(crate) struct Live {
 
 impl Live {
     pub(crate) fn new(style: Style, targets: usize) -> Self {
-        let picture = Picture::new(style);
-        Self { picture, style, races: Vec::new(), targets, done: 0 }
+        Self { style, races: Vec::new(), targets, done: 0 }
     }
 
-    pub(crate) fn hear(&mut self, session: &str, report: &Report) {
+    /// Takes in a report that has changed.
+    pub(crate) fn update(&mut self, session: &str, report: &Report) {
         match self.races.iter_mut().find(|(known, _)| known == session) {
             Some((_, race)) => race.clone_from(report),
             None => self.races.push((session.to_owned(), report.clone())),
@@ -37,24 +36,18 @@ impl Live {
     }
 
     pub(crate) fn end(&mut self, session: &str) {
-        self.forget(session);
+        self.remove(session);
         self.done += 1;
     }
 
-    /// What was no race of its own.
-    pub(crate) fn forget(&mut self, session: &str) {
+    /// Removes a report that does not count as a target.
+    pub(crate) fn remove(&mut self, session: &str) {
         self.races.retain(|(known, _)| known != session);
     }
 
-    pub(crate) fn draw(&self, now: Instant) {
-        let rows =
-            rows(self.races.iter().map(|(_, race)| race), self.targets, self.done, now, self.style);
-        self.picture.draw(&rows);
-    }
-
-    /// Takes the picture away while something is written that stays.
-    pub(crate) fn suspend(&self, write: impl FnOnce()) {
-        self.picture.suspend(write);
+    /// One frame.
+    pub(crate) fn rows(&self, now: Instant) -> Vec<String> {
+        rows(self.races.iter().map(|(_, race)| race), self.targets, self.done, now, self.style)
     }
 }
 
@@ -107,7 +100,7 @@ fn attempts(report: &Report, now: Instant, style: Style) -> Vec<String> {
             format!("{:width$}", attempt.address.to_string(), width = widest.unwrap_or(0));
         let bar = bar(took, report.subject.timeout, style.unicode);
         let text = format!("  {}  {address}  {}  {bar}  {words}", number + 1, seconds(took));
-        style.paint(ansi, &cut(text, style))
+        style.paint(ansi, &cut(&text, style))
     };
     report.attempts.iter().enumerate().map(row).collect()
 }
@@ -129,7 +122,7 @@ fn race(report: &Report, now: Instant, style: Style) -> String {
         [only] if *only == report.subject.text => "no answer yet".to_owned(),
         several => several.join(" "),
     };
-    cut(format!("  {}  {elapsed}  {what}", report.subject.text), style)
+    cut(&format!("  {}  {elapsed}  {what}", report.subject.text), style)
 }
 
 /// How much of the time that there is has passed.

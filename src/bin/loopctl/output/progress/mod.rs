@@ -3,4 +3,5 @@
 pub(crate) mod bar;
 pub(crate) mod compare;
 pub(crate) mod live;
+pub(crate) mod picture;
 pub(crate) mod status;

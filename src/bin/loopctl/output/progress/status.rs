@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::output::human::picture::{Picture, cut};
 use crate::output::human::serve::text;
+use crate::output::progress::picture::cut;
 use crate::output::units::bytes;
 use crate::report::served::Totals;
 use crate::util::style::Style;
@@ -13,28 +13,22 @@ pub(crate) const FRAME: Duration = Duration::from_millis(500);
 
 /// The line, and what it said last: the rate is what has changed since.
 pub(crate) struct Status {
-    picture: Picture,
     style: Style,
     last: Option<(Instant, u64)>,
 }
 
 impl Status {
     pub(crate) fn new(style: Style) -> Self {
-        Self { picture: Picture::new(style), style, last: None }
+        Self { style, last: None }
     }
 
-    pub(crate) fn draw(&mut self, totals: &Totals, after: Duration, now: Instant) {
+    pub(crate) fn row(&mut self, totals: &Totals, after: Duration, now: Instant) -> String {
         let moved = totals.bytes.received + totals.bytes.sent;
         let rate = self.last.map_or(0.0, |(then, before)| {
             moved.saturating_sub(before) as f64 / (now - then).as_secs_f64().max(1e-9)
         });
         self.last = Some((now, moved));
         let line = format!("  {}  {}/s", text::totals(totals, after), bytes(rate as u64));
-        self.picture.draw(&[cut(line, self.style)]);
-    }
-
-    /// Takes the line away while something is written that stays.
-    pub(crate) fn suspend(&self, write: impl FnOnce()) {
-        self.picture.suspend(write);
+        cut(&line, self.style)
     }
 }

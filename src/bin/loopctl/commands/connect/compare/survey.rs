@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use loopctl::plan::{Family, Preset, Target, sort_destinations};
 use loopctl::{DnsClient, LoopHandle, Resolver, source_address};
 
@@ -14,7 +15,6 @@ use crate::config::RaceRequest;
 use crate::config::host_config;
 use crate::report::compare::{Lookup, LookupEnd, Measurement, Probe};
 use crate::report::{Report, Via};
-use crate::util::join_all::{Part, together};
 
 /// Measures, and notes what there is.
 pub(super) struct Surveyor<'a> {
@@ -71,17 +71,13 @@ impl<'a> Surveyor<'a> {
             (Family::Unspecified, _) => vec![Family::Inet6, Family::Inet, Family::Unspecified],
             (family, _) => vec![family],
         };
-        let asking = families.into_iter().map(|family| {
-            let resolver = &resolver;
-            Box::pin(async move {
-                let found = self.ask(resolver.as_ref(), family).await;
-                self.probe_all(&found).await;
-            }) as Part<'_>
+        let lookups = families.into_iter().map(async |family| {
+            let found = self.ask(resolver.as_ref(), family).await;
+            self.probe_all(&found).await;
         });
-        let asking = asking.collect();
-        self.session.output.borrow_mut().looking_up(&self.this.session, &self.report.borrow());
-        together(asking).await;
-        self.session.output.borrow_mut().looked_up(&self.this.session);
+        self.session.printer.borrow_mut().lookup_started(&self.this.session, &self.report.borrow());
+        join_all(lookups).await;
+        self.session.printer.borrow_mut().lookup_ended(&self.this.session);
         Ok(())
     }
 
@@ -133,15 +129,15 @@ impl<'a> Surveyor<'a> {
     }
 
     async fn probe_all(&self, addresses: &[SocketAddr]) {
-        let mut new: Vec<Part<'_>> = Vec::new();
+        let mut new = Vec::new();
         for to in addresses {
             let begun = &mut self.probes.borrow_mut().begun;
             if !begun.contains(to) {
                 begun.push(*to);
-                new.push(Box::pin(self.probe(*to, begun.len())));
+                new.push(self.probe(*to, begun.len()));
             }
         }
-        together(new).await;
+        join_all(new).await;
     }
 
     /// One attempt, as a race of its own.

@@ -4,11 +4,12 @@ use std::future::pending;
 use std::ops::RangeInclusive;
 use std::pin::pin;
 
+use futures_util::future::select;
+
 use crate::commands::serve::client_io::ClientIo;
 use crate::commands::serve::context::ServerPhase;
 use crate::commands::serve::disconnect::Disconnect;
 use crate::report::served::EndReason;
-use crate::util::select::first;
 
 /// Longest reply to a datagram, in bytes.
 const MAX_DATAGRAM: usize = 512;
@@ -26,7 +27,7 @@ pub(super) async fn serve(io: &mut ClientIo) -> Result<(), Disconnect> {
         io.input.discard_rest().await?;
         pending().await
     };
-    first(pin!(receiving), pin!(sending)).await
+    select(pin!(receiving), pin!(sending)).await.factor_first().0
 }
 
 /// The reply to a datagram: a random number of characters.

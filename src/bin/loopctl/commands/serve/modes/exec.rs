@@ -7,6 +7,7 @@ use std::pin::pin;
 use std::process::Command;
 use std::rc::Rc;
 
+use futures_util::future::select;
 use loopctl::{ChildStdio, Endpoint, Failure, SubprocessProtocol, SubprocessTransport};
 use signal_hook::consts::{SIGKILL, SIGTERM};
 
@@ -17,7 +18,6 @@ use crate::commands::serve::disconnect::Disconnect;
 use crate::config::ProgramCommand;
 use crate::report::served::{ClientError, EndReason, Endpoints, ErrorSource};
 use crate::util::message::plain;
-use crate::util::select::first;
 use crate::util::stdio::{Sink, Source};
 
 /// `--exec`, without a shell.
@@ -52,7 +52,7 @@ pub(super) async fn serve(io: &mut ClientIo, command: Command) -> Result<(), Dis
         io.output.write_eof();
         child.wait().await
     };
-    first(pin!(replying), pin!(feeding)).await
+    select(pin!(replying), pin!(feeding)).await.factor_first().0
 }
 
 /// Relays the client's bytes to the program. A shutdown ends its input; for its output it has the grace period.

@@ -2,12 +2,13 @@
 
 use std::pin::pin;
 
+use futures_util::future::select;
+
 use super::Tls;
 use crate::commands::serve::client_io::{ClientIo, ClientReader};
 use crate::commands::serve::disconnect::{Closed, Disconnect};
 use crate::config::Fault;
 use crate::report::served::EndReason;
-use crate::util::select::first;
 
 /// Length of a TLS record's header: type, version, length (RFC 8446, section 5.1).
 const RECORD_HEADER: usize = 5;
@@ -30,7 +31,7 @@ pub(in crate::commands::serve) async fn accept(
     let server = tls.server(|fault| connection.has_fault(fault));
     let handshake = async { Ok(io.output.start_tls(server).await?) };
     let shutdown = async { Err(connection.shutdown_when_idle().await) };
-    first(pin!(handshake), pin!(shutdown)).await
+    select(pin!(handshake), pin!(shutdown)).await.factor_first().0
 }
 
 /// `tls-bare-fin`: sends what is queued, and then a FIN without close_notify.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use anstyle::Style as Ansi;
 
-use crate::output::units::{visible_width, wrap};
+use crate::output::units::{display_width, wrap};
 use crate::util::style::Style;
 
 /// What stands in a column.
@@ -33,7 +33,7 @@ impl Cell {
     }
 
     fn width(&self) -> usize {
-        visible_width(&self.text)
+        display_width(&self.text)
     }
 
     fn padded(&self, width: usize, style: Style) -> String {
@@ -80,7 +80,7 @@ impl Grid {
                 let _ = write!(line, "{gap}{}", cell.padded(widths[column], style));
             }
             let (indent, room) = match fit {
-                Fit::Beside(room) => (visible_width(&line) + 2, room),
+                Fit::Beside(room) => (display_width(&line) + 2, room),
                 Fit::Below => (BELOW, style.width.map(|width| width.saturating_sub(BELOW))),
             };
             let lines = wrap(&last.text, room.unwrap_or(usize::MAX)).into_iter();
@@ -140,4 +140,24 @@ fn widths(rows: &[Vec<Cell>]) -> Vec<usize> {
     let columns = rows.first().map_or(0, Vec::len);
     let widest = |column: usize| rows.iter().map(|row| row[column].width()).max().unwrap_or(0);
     (0..columns).map(widest).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wide_characters_do_not_shift_the_next_column() {
+        let mut grid = Grid::new(["name", "ms", ""].map(Cell::left));
+        grid.push(["\u{8bc1}\u{4e66}.test", "1.0", "first"].map(Cell::left));
+        grid.push(["abcdefgh.test", "2.0", "second"].map(Cell::left));
+        let style = Style { color: false, unicode: true, width: Some(80) };
+        let text = grid.render(style);
+        let columns: Vec<_> = text
+            .lines()
+            .zip(["ms", "1.0", "2.0"])
+            .map(|(line, cell)| display_width(&line[..line.find(cell).unwrap()]))
+            .collect();
+        assert_eq!(columns, [17, 17, 17], "{text}");
+    }
 }

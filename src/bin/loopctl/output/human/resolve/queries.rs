@@ -21,7 +21,8 @@ pub(crate) fn lines(report: &NameReport, is_verbose: bool, style: Style) -> Stri
     }
     lines.extend(for_proofs(report, is_verbose));
     let together = lines.iter().map(|line| line.trim_start()).collect::<Vec<_>>().join("   ");
-    let is_short = lines.len() == 2 && together.chars().count() + 2 <= style.width.unwrap_or(80);
+    let is_short =
+        lines.len() == 2 && units::display_width(&together) + 2 <= style.width.unwrap_or(80);
     if is_short {
         lines = vec![format!("  {together}")];
     }

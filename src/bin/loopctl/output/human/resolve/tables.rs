@@ -157,7 +157,7 @@ fn step(hop: &Hop) -> String {
 fn table(header: &[(&str, Side)], mut rows: Vec<Vec<String>>, style: Style) -> String {
     let last = header.len() - 1;
     let width_of = |column: usize| {
-        let cells = rows.iter().map(|row| row[column].chars().count());
+        let cells = rows.iter().map(|row| units::display_width(&row[column]));
         cells.chain([header[column].0.len()]).max().unwrap_or(0)
     };
     let fixed: usize = (0..last).map(|column| width_of(column) + 2).sum();

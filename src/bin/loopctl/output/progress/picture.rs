@@ -50,8 +50,8 @@ impl Picture {
         Self { bar, width }
     }
 
-    /// Columns that a row may have now, less those of the `^C` that a terminal echoes at its end.
-    pub(crate) fn room(&self) -> usize {
+    /// The columns that a row may have now, with a reserve for the `^C` that a terminal echoes at its end.
+    pub(crate) fn width(&self) -> usize {
         usize::from(self.width.now()).saturating_sub("^C".len() + 1)
     }
 
@@ -74,13 +74,13 @@ impl Drop for Picture {
 
 /// Cuts a row that is too wide, because a wrapped row would not be erased. The `^C` that a terminal echoes at its end
 /// has space.
-pub(crate) fn cut(row: String, style: Style) -> String {
+pub(crate) fn cut(row: &str, style: Style) -> String {
     cut_to(row, style.width.unwrap_or(80).saturating_sub("^C".len() + 1))
 }
 
-/// First columns of a row.
-pub(crate) fn cut_to(row: String, room: usize) -> String {
-    if row.chars().count() <= room { row } else { row.chars().take(room).collect() }
+/// The first columns of a row.
+pub(crate) fn cut_to(row: &str, width: usize) -> String {
+    console::truncate_str(row, width, "").into_owned()
 }
 
 /// Standard error, one write a frame.
@@ -166,5 +166,17 @@ impl TermLike for Terminal {
     fn flush(&self) -> io::Result<()> {
         let frame = std::mem::take(&mut *self.frame.lock().unwrap_or_else(PoisonError::into_inner));
         stderr().write_all(frame.bytes.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_cut_at_columns_not_at_characters() {
+        assert_eq!(cut_to("a\u{8bc1}\u{4e66}.test", 4), "a\u{8bc1}");
+        assert_eq!(cut_to("a\u{8bc1}\u{4e66}.test", 5), "a\u{8bc1}\u{4e66}");
+        assert_eq!(cut_to("short", 80), "short");
     }
 }

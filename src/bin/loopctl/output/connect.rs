@@ -1,0 +1,340 @@
+//! The reports and events of `connect`, `sendfile` and `demo`.
+
+use std::time::{Duration, Instant};
+
+use loopctl::plan::{Family, SlowLog};
+use loopctl::{DnsEvent, Event};
+use serde::Serialize;
+use signal_hook::consts::SIGPIPE;
+
+use super::csv;
+use super::human::resolve::words;
+use super::human::sendfile::text as sent;
+use super::human::text::HumanOptions;
+use super::human::{series, text};
+use super::json::{connect, events, repeat, sendfile};
+use super::printer::{Frame, Print, Printer};
+use super::progress::live::Live;
+use super::prometheus::Metrics;
+use super::qlog::QlogFile;
+use super::wire;
+use super::writer::Writer;
+use crate::config::{ConnectMode, ConnectRequest, Format, ReportDestination};
+use crate::diagnose::cause;
+use crate::exit::{Exit, ExitResult, FatalError};
+use crate::report::repeat::RepeatReport;
+use crate::report::target_result::TargetResult;
+use crate::report::{End, Report};
+use crate::util::message::Message;
+
+/// Prints events as they happen, and reports at the end.
+pub(crate) struct ConnectPrinter {
+    printer: Printer,
+    qlog: Option<QlogFile>,
+    metrics: Metrics,
+    /// Documents of the runs of a series that is not over.
+    runs: Vec<wire::connect::Document>,
+    live: Option<Live>,
+    options: HumanOptions,
+    /// Lines of several targets begin with the target.
+    has_many: bool,
+    has_histogram: bool,
+    prefer: Option<Family>,
+}
+
+impl ConnectPrinter {
+    /// # Errors
+    /// A file that cannot be created.
+    pub(crate) fn new(request: &ConnectRequest) -> Result<Self, FatalError> {
+        let output = &request.output;
+        let writer = match &output.files.report {
+            ReportDestination::File(path) => Writer::create(path)?,
+            ReportDestination::Stdout => Writer::stdout(),
+            ReportDestination::Stderr => Writer::stderr("the report"),
+        };
+        let has_many = request.targets.len() > 1;
+        let mut printer = Printer::new(output, writer, has_many);
+        let qlog = output.files.qlog.as_deref().map(QlogFile::create).transpose()?;
+        if output.format == Format::Csv {
+            printer.print_text(&csv::header());
+        }
+        Ok(Self {
+            printer,
+            qlog,
+            metrics: Metrics::default(),
+            runs: Vec::new(),
+            live: output.live.then(|| Live::new(output.stderr, request.targets.len())),
+            options: HumanOptions { tcp_info: output.tcp_info, is_verbose: output.verbosity > 0 },
+            has_many,
+            has_histogram: matches!(request.mode, ConnectMode::Repeat(repeat) if repeat.histogram),
+            prefer: request.race.prefer,
+        })
+    }
+
+    /// Records the start of a race.
+    pub(crate) fn race_started(&mut self, session: &str, report: &Report) {
+        let record = events::config_set(session, &report.subject, self.prefer);
+        self.record(&record, report);
+    }
+
+    /// Records an event of a race, after the report has it.
+    pub(crate) fn event(&mut self, session: &str, event: &Event, report: &Report) {
+        if self.printer.format() == Format::Ndjson || self.qlog.is_some() {
+            for record in events::records(session, event, report) {
+                self.record(&record, report);
+            }
+        }
+        if let Some(live) = &mut self.live {
+            live.update(session, report);
+        }
+        self.printer.print_verbose(|| events::line(event, report));
+    }
+
+    /// Records an event of a query to a name server, after the report has it.
+    pub(crate) fn query(&mut self, session: &str, event: &DnsEvent, report: &Report) {
+        if let Some(record) = events::query_record(session, event, report) {
+            self.record(&record, report);
+        }
+        self.printer.print_verbose(|| words::event(event, report.since_start(event.at)));
+    }
+
+    /// Records the end of a race.
+    pub(crate) fn race_ended(&mut self, session: &str, now: Instant, report: &Report) {
+        self.record(&events::metrics(session, now, report), report);
+        if let Some(live) = &mut self.live {
+            live.end(session);
+        }
+    }
+
+    /// Shows a lookup that is not part of a race.
+    pub(crate) fn lookup_started(&mut self, session: &str, report: &Report) {
+        if let Some(live) = &mut self.live {
+            live.update(session, report);
+        }
+    }
+
+    pub(crate) fn lookup_ended(&mut self, session: &str) {
+        if let Some(live) = &mut self.live {
+            live.remove(session);
+        }
+    }
+
+    /// Prints one run of a series, and the change of the addresses that came before it.
+    pub(crate) fn run_ended(&mut self, number: u64, report: &Report, change: Option<String>) {
+        if let (Format::Human, Some(change)) = (self.printer.format(), change) {
+            self.printer.print_text(&format!("      {change}\n"));
+        }
+        match self.printer.format() {
+            Format::Json => self.runs.push(connect::document(report)),
+            _ => self.printer.print_record(&Run { number, report, has_many: self.has_many }),
+        }
+    }
+
+    /// Prints the failure that is waited out.
+    pub(crate) fn waiting(&mut self, report: &Report, elapsed: Duration) {
+        if self.printer.format() == Format::Human {
+            let (target, what) = (&report.subject.text, cause::summary_by_address(report));
+            let elapsed = super::units::prose(elapsed);
+            let stamp = self.printer.stamp();
+            let line = format!("{stamp}{target}: {what} after {elapsed}, waiting\n");
+            self.printer.print_aside(&line);
+        }
+    }
+
+    /// Prints the connection before it is used, which may take long; for people only.
+    pub(crate) fn connected(&mut self, report: &Report) {
+        self.live = None;
+        self.printer.stop_drawing();
+        if self.printer.format() == Format::Human {
+            self.printer.print_record(&TargetReport { report, options: self.options });
+            self.explain(report);
+        }
+    }
+
+    /// Prints the result of a target.
+    pub(crate) fn print(&mut self, result: &TargetResult) {
+        match result {
+            TargetResult::Report(report) => self.print_report(report),
+            TargetResult::Repeat(series) => self.print_series(series),
+        }
+    }
+
+    fn print_report(&mut self, report: &Report) {
+        if self.printer.format() == Format::Prom {
+            self.metrics.add(report);
+        }
+        self.printer.print_report(&TargetReport { report, options: self.options });
+        if !self.has_failed() {
+            self.explain(report);
+        }
+    }
+
+    fn print_series(&mut self, series: &RepeatReport) {
+        let runs = std::mem::take(&mut self.runs);
+        let runs = (self.printer.format() == Format::Json).then_some(runs);
+        self.printer.print_report(&SeriesReport {
+            series,
+            runs: runs.as_deref(),
+            has_histogram: self.has_histogram,
+        });
+        if let Some((count, why)) = &series.runs.unmet {
+            let text = &series.subject.text;
+            let error = format!("{count} connections to `{text}` were not as expected");
+            let message = Message { causes: vec![why.clone()], ..Message::error(error) };
+            self.printer.print_aside(&message.render(self.printer.request().stderr));
+        }
+    }
+
+    /// Prints errors, causes, hints, and the totals of a relay.
+    fn explain(&self, report: &Report) {
+        // After SIGPIPE the totals are noise: the reader left on purpose.
+        let relay = report.relay.as_ref().filter(|relay| relay.exit != Exit::Signal(SIGPIPE));
+        let has_messages = self.printer.format() != Format::Quiet
+            && !self.printer.request().has_document_on_stderr();
+        if let Some(relay) = relay.filter(|_| has_messages) {
+            self.print_aside(&text::relayed(relay.sent, relay.received, relay.took));
+        }
+        self.printer.print_message(&cause::explain(report));
+    }
+
+    /// Prints a series that goes on, on one line.
+    pub(crate) fn interim(&mut self, series: &RepeatReport, took: Duration) {
+        self.print_aside(&series::interim(series, took));
+    }
+
+    /// Prints text on standard error as it is.
+    pub(crate) fn print_aside(&self, text: &str) {
+        self.printer.print_aside(text);
+    }
+
+    pub(crate) fn print_slow(&mut self, log: &SlowLog, threshold: Duration) {
+        self.printer.print_slow(log, threshold);
+    }
+
+    /// Draws one frame of the live view.
+    pub(crate) fn draw(&mut self, now: Instant) {
+        if let Some(live) = &self.live {
+            self.printer.draw(&live.rows(now));
+        }
+    }
+
+    /// Whether the report or qlog has failed, so that going on is of no use.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.printer.has_failed() || self.qlog.as_ref().is_some_and(QlogFile::has_failed)
+    }
+
+    /// Completes the output.
+    ///
+    /// # Errors
+    /// Output that cannot be written, the report before qlog.
+    pub(crate) fn finish(&mut self) -> ExitResult {
+        if self.printer.format() == Format::Prom {
+            self.printer.print_text(&self.metrics.exposition());
+        }
+        let qlog = self.qlog.as_mut().map_or(Ok(Exit::Success), QlogFile::finish);
+        self.printer.finish()?;
+        qlog
+    }
+
+    /// Writes an event record to qlog, and to NDJSON.
+    fn record(&mut self, record: &wire::event::Record, report: &Report) {
+        if let Some(qlog) = &mut self.qlog {
+            qlog.write(record, report);
+        }
+        if self.printer.format() == Format::Ndjson {
+            self.printer.print_json(record);
+        }
+    }
+}
+
+/// The report of a target.
+struct TargetReport<'a> {
+    report: &'a Report,
+    options: HumanOptions,
+}
+
+impl Print for TargetReport<'_> {
+    /// The connection of a relay or transfer is printed when it is made, so that only the transfer is left.
+    fn human(&self, frame: &Frame) -> String {
+        match &self.report.transfer {
+            Some(transfer) if transfer.end.before => String::new(),
+            Some(transfer) if self.report.end == End::Connected => {
+                let text = sent::sent(transfer, frame.style.width);
+                format!("\n{text}{}", sent::sum(transfer))
+            }
+            _ if self.report.relay.is_some() => String::new(),
+            _ => frame.report(&text::report(self.report, frame.style, self.options)),
+        }
+    }
+
+    fn json(&self) -> impl Serialize {
+        match &self.report.transfer {
+            Some(transfer) => {
+                Document::Transfer(Box::new(sendfile::document(self.report, transfer)))
+            }
+            None => Document::Connect(Box::new(connect::document(self.report))),
+        }
+    }
+
+    fn csv(&self) -> String {
+        csv::lines(self.report, 1, true)
+    }
+
+    fn plain(&self) -> String {
+        csv::lines(self.report, 1, false)
+    }
+}
+
+/// The document of a transfer, or of the connection alone.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Document {
+    Transfer(Box<wire::transfer::Document>),
+    Connect(Box<wire::connect::Document>),
+}
+
+/// One run of a series.
+struct Run<'a> {
+    number: u64,
+    report: &'a Report,
+    has_many: bool,
+}
+
+impl Print for Run<'_> {
+    fn human(&self, frame: &Frame) -> String {
+        let line = text::try_line(self.number, self.report, frame.style);
+        match self.has_many {
+            true => format!("{}{}  {line}", frame.stamp, self.report.subject.text),
+            false => format!("{}{line}", frame.stamp),
+        }
+    }
+
+    fn json(&self) -> impl Serialize {
+        connect::document(self.report)
+    }
+
+    fn csv(&self) -> String {
+        csv::lines(self.report, self.number, true)
+    }
+
+    fn plain(&self) -> String {
+        csv::lines(self.report, self.number, false)
+    }
+}
+
+/// The summary of a series, with the documents of its runs where they are kept.
+struct SeriesReport<'a> {
+    series: &'a RepeatReport,
+    runs: Option<&'a [wire::connect::Document]>,
+    has_histogram: bool,
+}
+
+impl Print for SeriesReport<'_> {
+    fn human(&self, frame: &Frame) -> String {
+        series::summary(self.series, self.series.took, self.has_histogram, frame.style)
+    }
+
+    fn json(&self) -> impl Serialize {
+        repeat::document(self.series, self.series.took, self.runs)
+    }
+}
