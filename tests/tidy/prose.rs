@@ -79,12 +79,12 @@ impl DocComment {
         })
     }
 
-    /// The item is a field of type bool, or a function that returns one.
+    /// The item is a field of type bool (or an option of it), or a function that returns one.
     fn is_about_a_bool(&self) -> bool {
         let mut item = self.below.iter().skip_while(|line| line.starts_with("#["));
         let Some(first) = item.next() else { return false };
         if !first.contains("fn ") {
-            return first.contains(": bool");
+            return first.split_once(": ").is_some_and(|(_, kind)| kind.contains("bool"));
         }
         let mut signature = std::iter::once(first).chain(item);
         let last = signature.find(|line| line.ends_with(['{', ';'])).map_or("", String::as_str);
@@ -141,7 +141,7 @@ fn doc_comments_begin_with_their_subject() {
 #[test]
 fn doc_comments_have_plain_words() {
     /// Words that are still to be replaced. The number only falls.
-    const LEFT: usize = 76;
+    const LEFT: usize = 59;
     let prose: Vec<Paragraph> = doc_comments().iter().map(DocComment::prose).collect();
     let banned: Vec<String> = prose.iter().flat_map(Paragraph::banned).collect();
     assert!(banned.len() <= LEFT, "{} banned words:\n{}", banned.len(), banned.join("\n"));
