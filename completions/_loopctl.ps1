@@ -132,7 +132,7 @@ Register-ArgumentCompleter -Native -CommandName 'loopctl' -ScriptBlock {
             break
         }
         'loopctl;serve' {
-            [CompletionResult]::new('--mode', '--mode', [CompletionResultType]::ParameterName, 'What is done with each client')
+            [CompletionResult]::new('--mode', '--mode', [CompletionResultType]::ParameterName, 'Service that each client gets')
             [CompletionResult]::new('--root', '--root', [CompletionResultType]::ParameterName, 'Serve the files below DIR (--mode http); nothing outside DIR is served')
             [CompletionResult]::new('--exec', '--exec', [CompletionResultType]::ParameterName, 'Run CMD for each client, without a shell; the connection is its standard input and output')
             [CompletionResult]::new('--shell', '--shell', [CompletionResultType]::ParameterName, 'Run CMD with /bin/sh for each client; otherwise as --exec')
@@ -153,7 +153,7 @@ Register-ArgumentCompleter -Native -CommandName 'loopctl' -ScriptBlock {
             [CompletionResult]::new('--rate', '--rate', [CompletionResultType]::ParameterName, 'Maximum rate of each connection, in each direction: 1MiB/s, 64kB/s')
             [CompletionResult]::new('--allow', '--allow', [CompletionResultType]::ParameterName, 'Accept clients of this network only; repeatable')
             [CompletionResult]::new('--grace', '--grace', [CompletionResultType]::ParameterName, 'Time for clients to finish after SIGINT or SIGTERM')
-            [CompletionResult]::new('--fault', '--fault', [CompletionResultType]::ParameterName, 'Misbehave; may be given again. accept-delay=DUR, delay=DUR, close[=DUR], reset[=DUR], half-close[=DUR], stall-after=SIZE, reset-after=SIZE, slice=SIZE/DUR, rate=SIZE/s or backlog[=N]; with --tls also tls-stall, tls-close, tls-wrong-name, tls-expired or tls-bare-fin; ~JITTER varies the value, @PERCENT the clients that are hit')
+            [CompletionResult]::new('--fault', '--fault', [CompletionResultType]::ParameterName, 'Inject a fault: KIND[=VALUE][~JITTER][@PERCENT]; repeatable')
             [CompletionResult]::new('--fault-seed', '--fault-seed', [CompletionResultType]::ParameterName, 'Seed for the random choices of faults; the summary of a run shows its seed')
             [CompletionResult]::new('--log', '--log', [CompletionResultType]::ParameterName, 'Format of the per-connection log line')
             [CompletionResult]::new('--stats', '--stats', [CompletionResultType]::ParameterName, 'Print the totals at this interval')
@@ -186,7 +186,7 @@ Register-ArgumentCompleter -Native -CommandName 'loopctl' -ScriptBlock {
             break
         }
         'loopctl;listen' {
-            [CompletionResult]::new('--mode', '--mode', [CompletionResultType]::ParameterName, 'What is done with each client')
+            [CompletionResult]::new('--mode', '--mode', [CompletionResultType]::ParameterName, 'Service that each client gets')
             [CompletionResult]::new('--root', '--root', [CompletionResultType]::ParameterName, 'Serve the files below DIR (--mode http); nothing outside DIR is served')
             [CompletionResult]::new('--exec', '--exec', [CompletionResultType]::ParameterName, 'Run CMD for each client, without a shell; the connection is its standard input and output')
             [CompletionResult]::new('--shell', '--shell', [CompletionResultType]::ParameterName, 'Run CMD with /bin/sh for each client; otherwise as --exec')
@@ -207,7 +207,7 @@ Register-ArgumentCompleter -Native -CommandName 'loopctl' -ScriptBlock {
             [CompletionResult]::new('--rate', '--rate', [CompletionResultType]::ParameterName, 'Maximum rate of each connection, in each direction: 1MiB/s, 64kB/s')
             [CompletionResult]::new('--allow', '--allow', [CompletionResultType]::ParameterName, 'Accept clients of this network only; repeatable')
             [CompletionResult]::new('--grace', '--grace', [CompletionResultType]::ParameterName, 'Time for clients to finish after SIGINT or SIGTERM')
-            [CompletionResult]::new('--fault', '--fault', [CompletionResultType]::ParameterName, 'Misbehave; may be given again. accept-delay=DUR, delay=DUR, close[=DUR], reset[=DUR], half-close[=DUR], stall-after=SIZE, reset-after=SIZE, slice=SIZE/DUR, rate=SIZE/s or backlog[=N]; with --tls also tls-stall, tls-close, tls-wrong-name, tls-expired or tls-bare-fin; ~JITTER varies the value, @PERCENT the clients that are hit')
+            [CompletionResult]::new('--fault', '--fault', [CompletionResultType]::ParameterName, 'Inject a fault: KIND[=VALUE][~JITTER][@PERCENT]; repeatable')
             [CompletionResult]::new('--fault-seed', '--fault-seed', [CompletionResultType]::ParameterName, 'Seed for the random choices of faults; the summary of a run shows its seed')
             [CompletionResult]::new('--log', '--log', [CompletionResultType]::ParameterName, 'Format of the per-connection log line')
             [CompletionResult]::new('--stats', '--stats', [CompletionResultType]::ParameterName, 'Print the totals at this interval')
@@ -280,7 +280,7 @@ Register-ArgumentCompleter -Native -CommandName 'loopctl' -ScriptBlock {
         'loopctl;sendfile' {
             [CompletionResult]::new('--offset', '--offset', [CompletionResultType]::ParameterName, 'Start at this byte of the file')
             [CompletionResult]::new('--count', '--count', [CompletionResultType]::ParameterName, 'Send this many bytes [default: to the end of the file]')
-            [CompletionResult]::new('--method', '--method', [CompletionResultType]::ParameterName, 'How to send: with sendfile(2), by copying, or with sendfile(2) where possible')
+            [CompletionResult]::new('--method', '--method', [CompletionResultType]::ParameterName, 'Way to send: with sendfile(2), by copying, or with sendfile(2) where possible')
             [CompletionResult]::new('--rate', '--rate', [CompletionResultType]::ParameterName, 'Maximum rate: 1MiB/s, 64kB/s')
             [CompletionResult]::new('--checksum', '--checksum', [CompletionResultType]::ParameterName, 'Print the checksum of the bytes sent, as sha256sum and b3sum do; with --resume, of the whole file')
             [CompletionResult]::new('--idle-timeout', '--idle-timeout', [CompletionResultType]::ParameterName, 'Stop when the peer has accepted no data for this long; exit status 28')

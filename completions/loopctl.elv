@@ -127,7 +127,7 @@ set edit:completion:arg-completer[loopctl] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'loopctl;serve'= {
-            cand --mode 'What is done with each client'
+            cand --mode 'Service that each client gets'
             cand --root 'Serve the files below DIR (--mode http); nothing outside DIR is served'
             cand --exec 'Run CMD for each client, without a shell; the connection is its standard input and output'
             cand --shell 'Run CMD with /bin/sh for each client; otherwise as --exec'
@@ -148,7 +148,7 @@ set edit:completion:arg-completer[loopctl] = {|@words|
             cand --rate 'Maximum rate of each connection, in each direction: 1MiB/s, 64kB/s'
             cand --allow 'Accept clients of this network only; repeatable'
             cand --grace 'Time for clients to finish after SIGINT or SIGTERM'
-            cand --fault 'Misbehave; may be given again. accept-delay=DUR, delay=DUR, close[=DUR], reset[=DUR], half-close[=DUR], stall-after=SIZE, reset-after=SIZE, slice=SIZE/DUR, rate=SIZE/s or backlog[=N]; with --tls also tls-stall, tls-close, tls-wrong-name, tls-expired or tls-bare-fin; ~JITTER varies the value, @PERCENT the clients that are hit'
+            cand --fault 'Inject a fault: KIND[=VALUE][~JITTER][@PERCENT]; repeatable'
             cand --fault-seed 'Seed for the random choices of faults; the summary of a run shows its seed'
             cand --log 'Format of the per-connection log line'
             cand --stats 'Print the totals at this interval'
@@ -180,7 +180,7 @@ set edit:completion:arg-completer[loopctl] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'loopctl;listen'= {
-            cand --mode 'What is done with each client'
+            cand --mode 'Service that each client gets'
             cand --root 'Serve the files below DIR (--mode http); nothing outside DIR is served'
             cand --exec 'Run CMD for each client, without a shell; the connection is its standard input and output'
             cand --shell 'Run CMD with /bin/sh for each client; otherwise as --exec'
@@ -201,7 +201,7 @@ set edit:completion:arg-completer[loopctl] = {|@words|
             cand --rate 'Maximum rate of each connection, in each direction: 1MiB/s, 64kB/s'
             cand --allow 'Accept clients of this network only; repeatable'
             cand --grace 'Time for clients to finish after SIGINT or SIGTERM'
-            cand --fault 'Misbehave; may be given again. accept-delay=DUR, delay=DUR, close[=DUR], reset[=DUR], half-close[=DUR], stall-after=SIZE, reset-after=SIZE, slice=SIZE/DUR, rate=SIZE/s or backlog[=N]; with --tls also tls-stall, tls-close, tls-wrong-name, tls-expired or tls-bare-fin; ~JITTER varies the value, @PERCENT the clients that are hit'
+            cand --fault 'Inject a fault: KIND[=VALUE][~JITTER][@PERCENT]; repeatable'
             cand --fault-seed 'Seed for the random choices of faults; the summary of a run shows its seed'
             cand --log 'Format of the per-connection log line'
             cand --stats 'Print the totals at this interval'
@@ -272,7 +272,7 @@ set edit:completion:arg-completer[loopctl] = {|@words|
         &'loopctl;sendfile'= {
             cand --offset 'Start at this byte of the file'
             cand --count 'Send this many bytes [default: to the end of the file]'
-            cand --method 'How to send: with sendfile(2), by copying, or with sendfile(2) where possible'
+            cand --method 'Way to send: with sendfile(2), by copying, or with sendfile(2) where possible'
             cand --rate 'Maximum rate: 1MiB/s, 64kB/s'
             cand --checksum 'Print the checksum of the bytes sent, as sha256sum and b3sum do; with --resume, of the whole file'
             cand --idle-timeout 'Stop when the peer has accepted no data for this long; exit status 28'

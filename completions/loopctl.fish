@@ -124,7 +124,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s v -l verbose
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s q -l quiet -d 'Print nothing; report by exit status only'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l debug -d 'Enable the event loop\'s debug mode; report slow callbacks after the result'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l mode -d 'What is done with each client' -r -f -a "echo\t'Send received data back (RFC 862)'
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l mode -d 'Service that each client gets' -r -f -a "echo\t'Send received data back (RFC 862)'
 discard\t'Receive and discard data (RFC 863)'
 chargen\t'Send printable characters without end (RFC 864)'
 daytime\t'Send the time and close (RFC 867)'
@@ -152,7 +152,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l idle-timeout -
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l rate -d 'Maximum rate of each connection, in each direction: 1MiB/s, 64kB/s' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l allow -d 'Accept clients of this network only; repeatable' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l grace -d 'Time for clients to finish after SIGINT or SIGTERM' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l fault -d 'Misbehave; may be given again. accept-delay=DUR, delay=DUR, close[=DUR], reset[=DUR], half-close[=DUR], stall-after=SIZE, reset-after=SIZE, slice=SIZE/DUR, rate=SIZE/s or backlog[=N]; with --tls also tls-stall, tls-close, tls-wrong-name, tls-expired or tls-bare-fin; ~JITTER varies the value, @PERCENT the clients that are hit' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l fault -d 'Inject a fault: KIND[=VALUE][~JITTER][@PERCENT]; repeatable' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l fault-seed -d 'Seed for the random choices of faults; the summary of a run shows its seed' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l log -d 'Format of the per-connection log line' -r -f -a "text\t'One line of text'
 json\t'One line of JSON'"
@@ -179,7 +179,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -s v -l verbose -
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -s q -l quiet -d 'Print nothing; report by exit status only'
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l debug -d 'Enable the event loop\'s debug mode; report slow callbacks after the result'
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l mode -d 'What is done with each client' -r -f -a "echo\t'Send received data back (RFC 862)'
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l mode -d 'Service that each client gets' -r -f -a "echo\t'Send received data back (RFC 862)'
 discard\t'Receive and discard data (RFC 863)'
 chargen\t'Send printable characters without end (RFC 864)'
 daytime\t'Send the time and close (RFC 867)'
@@ -207,7 +207,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l idle-timeout 
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l rate -d 'Maximum rate of each connection, in each direction: 1MiB/s, 64kB/s' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l allow -d 'Accept clients of this network only; repeatable' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l grace -d 'Time for clients to finish after SIGINT or SIGTERM' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l fault -d 'Misbehave; may be given again. accept-delay=DUR, delay=DUR, close[=DUR], reset[=DUR], half-close[=DUR], stall-after=SIZE, reset-after=SIZE, slice=SIZE/DUR, rate=SIZE/s or backlog[=N]; with --tls also tls-stall, tls-close, tls-wrong-name, tls-expired or tls-bare-fin; ~JITTER varies the value, @PERCENT the clients that are hit' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l fault -d 'Inject a fault: KIND[=VALUE][~JITTER][@PERCENT]; repeatable' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l fault-seed -d 'Seed for the random choices of faults; the summary of a run shows its seed' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l log -d 'Format of the per-connection log line' -r -f -a "text\t'One line of text'
 json\t'One line of JSON'"
@@ -269,7 +269,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l debug -d 'En
 complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l offset -d 'Start at this byte of the file' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l count -d 'Send this many bytes [default: to the end of the file]' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l method -d 'How to send: with sendfile(2), by copying, or with sendfile(2) where possible' -r -f -a "auto\t'sendfile(2) where the kernel supports it, otherwise a copy'
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l method -d 'Way to send: with sendfile(2), by copying, or with sendfile(2) where possible' -r -f -a "auto\t'sendfile(2) where the kernel supports it, otherwise a copy'
 sendfile\t'sendfile(2)'
 copy\t'read(2) and send(2)'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l rate -d 'Maximum rate: 1MiB/s, 64kB/s' -r

@@ -1,8 +1,8 @@
-//! What other event loops are measured against: the workloads of the peers' protocol, on the public API.
+//! Workloads to compare this event loop with others: callbacks, tasks, timers, threads, connections, TLS.
 //!
-//! `bench_peer WORKLOAD ARGS…` prints one JSON object for each figure and exits with 64 for a workload it does
-//! not know. Build it with `cargo build --release --example bench_peer --no-default-features`, for the workloads of
-//! TLS with `--features tls` as well.
+//! `bench_peer WORKLOAD ARGS…` runs one of them and prints its figures, one JSON object per line. An unknown workload
+//! exits 64. Build it with `cargo build --release --example bench_peer --no-default-features`. The workloads of TLS
+//! need `--features tls` as well.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -201,7 +201,7 @@ fn pingpong(n: u64) -> Result {
     report_spread("rt", &mut trips)
 }
 
-/// Echoes until it is killed; the first line tells that clients may come.
+/// Echo server without end; its first line of output says that clients may connect.
 fn echo(port: u16) -> Result {
     struct Echo;
 
@@ -268,7 +268,7 @@ fn connect(peer: SocketAddr, n: usize, parallel: usize) -> Result {
     report_connects(&mut took, wall, cpu)
 }
 
-/// A line for each connection, then rate, cost and spread of all.
+/// Prints a line per connection, then rate, cost and percentiles of all.
 fn report_connects(took: &mut [Duration], wall: Duration, cpu: Duration) -> Result {
     let n = took.len();
     let mut out = io::BufWriter::new(io::stdout().lock());
@@ -284,7 +284,7 @@ fn report_connects(took: &mut [Duration], wall: Duration, cpu: Duration) -> Resu
     emit("lat_p99", micros(percentile(took, 99)), "us")
 }
 
-/// TLS 1.3 at both ends, every handshake a whole one.
+/// TLS 1.3 at both ends, with full handshakes.
 #[cfg(feature = "tls")]
 mod tls {
     use std::io::{self, Write};
@@ -347,7 +347,7 @@ fn count(more: u64) {
     COUNT.set(COUNT.get() + more);
 }
 
-/// What every job does; `number` is what it captured.
+/// Work of every job, on the number that it captured.
 fn count_job(number: u64) {
     black_box(number);
     count(1);
@@ -360,7 +360,7 @@ fn turn_until(entered: &EnteredLoop<'_>, total: u64) -> Result {
     Ok(())
 }
 
-/// Xorshift, as in all the peers, so that all of them see the same timers.
+/// Xorshift generator, the same for every event loop that is compared, so that all have the same timers.
 struct Random(u64);
 
 impl Random {
@@ -372,7 +372,7 @@ impl Random {
     }
 }
 
-/// Wall and processor time since it began.
+/// Wall and processor time since its creation.
 struct Span {
     wall: Duration,
     cpu: Duration,

@@ -1,6 +1,8 @@
 //! The house rules that can be counted: layers, sizes, banned words, generated files.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+#[path = "tidy/prose.rs"]
+mod prose;
 #[path = "support/skip.rs"]
 #[expect(dead_code, reason = "nothing is skipped here")]
 mod skip;

@@ -1,4 +1,4 @@
-//! The exit codes, each with its reason. Where curl has a number for it, it is curl's.
+//! Exit codes and their meanings, with curl's numbers where curl has one.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::util::cancellation::StopReason;
 use crate::util::message::Message;
 use crate::util::style::Style;
 
-/// How the process ends.
+/// Exit status of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Exit {
     Success,
@@ -29,7 +29,7 @@ pub(crate) enum Exit {
     /// Connected, but without the TLS that was asked for.
     NoTls,
     CannotBind,
-    /// On a connection that was there.
+    /// After the connection was made.
     SendFailed,
     ReceiveFailed,
     /// A certificate that is not to be trusted, or not for long enough.
@@ -51,24 +51,24 @@ pub(crate) const TABLE: [(&str, &str); 18] = [
     ("7", "Every address refused the connection or could not be reached."),
     (
         "18",
-        "A file was not sent as it should have been: it became shorter, or what the other end has of it is something else.",
+        "A file was sent in part because it became shorter, or the other end has different content.",
     ),
     ("23", "The output could not be written."),
     ("26", "A file could not be read."),
     (
         "28",
-        "Time was up: a deadline cut the last attempt under way, or clients that had not finished, or nothing moved any more.",
+        "A time limit ended the last attempt, a transfer without progress, or clients of `serve`.",
     ),
-    ("35", "The TLS handshake failed, or the peer would not begin one (--tls, --starttls)."),
+    ("35", "The TLS handshake failed, or the server refused STARTTLS (--tls, --starttls)."),
     ("45", "An address could not be bound, to connect from or to listen on."),
-    ("55", "Sending failed on a connection that was there (--relay, sendfile)."),
+    ("55", "Sending failed after the connection was made (--relay, sendfile)."),
     (
         "56",
-        "Receiving failed: the peer reset the connection or refuses datagrams (--relay, sendfile --resume), or a sink did not get all (-n).",
+        "Receiving failed: the peer reset the connection or refused datagrams (--relay, sendfile --resume), or a sink received a part (-n).",
     ),
     (
         "60",
-        "The peer's certificate is not trusted, not for that name, or ends too soon (--cert-expiry).",
+        "The peer's certificate is not trusted, does not match the name, or expires soon (--cert-expiry).",
     ),
     ("130", "Interrupted (SIGINT, raised again)."),
     ("141", "Standard output was closed (SIGPIPE, raised again)."),

@@ -62,7 +62,7 @@ fn uncertainty(kind: DnsErrorKind) -> u8 {
 /// Names that a lookup for one family covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum SearchScope {
-    /// As getaddrinfo: continues after a hosts file entry, or a NODATA answer, without an address of the family.
+    /// Same as getaddrinfo: continues after a hosts file entry, or a NODATA answer, without an address of the family.
     Everywhere,
     /// Stops at the first name that exists. A connection queries the other family at the same time, and both must
     /// find the same host.

@@ -76,7 +76,7 @@ pub(in crate::net) enum Underlying {
 /// Progress of a handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::net) enum HandshakeStep {
-    /// It waits for data from the peer.
+    /// Waiting for data from the peer.
     Pending,
     Done,
 }

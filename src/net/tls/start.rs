@@ -111,7 +111,7 @@ impl Transport {
     /// ```
     /// use loopctl::{Protocol, TlsClient, TlsServer, Transport};
     ///
-    /// /// Speaks TLS when it is told to, and says so.
+    /// /// Starts TLS at the command `STARTTLS`.
     /// struct Upgrading(Option<TlsServer>);
     ///
     /// impl Protocol for Upgrading {

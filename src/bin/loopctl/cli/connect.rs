@@ -1,4 +1,4 @@
-//! What was typed after `loopctl connect`.
+//! Arguments of `loopctl connect`.
 
 use std::net::SocketAddr;
 use std::num::NonZero;

@@ -61,7 +61,7 @@ fn page(command: &Command, name: &str) -> io::Result<String> {
     Ok(tidy(&page))
 }
 
-/// What mandoc(1) finds fault with: an empty line between breaks, and lines of text over 80 bytes.
+/// Mends two complaints of `mandoc -Tlint`: an empty line between breaks, and lines of text over 80 bytes.
 fn tidy(page: &str) -> String {
     page.replace(".br\n\n.br\n", ".sp\n").lines().map(wrap).collect()
 }

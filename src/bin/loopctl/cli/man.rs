@@ -157,7 +157,8 @@ nothing.
 accept-delay: no data is read or sent for this time. delay: each reply is sent this much later, one after \
 another; datagrams may be reordered. close, reset: the connection is closed or reset after this time. \
 half-close: sending is shut down after this time, and reading continues. stall-after: after this many bytes no \
-data is read or sent, and the connection stays open. reset-after: the connection is reset after this many bytes. \
+data is read or sent, and the connection stays open. reset-after: the connection is reset after this many bytes.
+
 slice: replies are sent in pieces of this size, with a pause between them. rate: same as --rate. backlog: \
 connections are not accepted; N fit in the accept queue (default 0), and later ones get no answer.
 
@@ -174,8 +175,9 @@ const SERVE_TLS: &str = "\
 Without a value, --tls makes a key and a certificate for this run. It names localhost, 127.0.0.1, ::1, the host \
 of each ADDR and this machine's name, and is valid for 90 days. The certificate that clients must trust is \
 written to a temporary file in $XDG_RUNTIME_DIR, or else in $TMPDIR (/tmp). Only this user can read it, and it \
-is removed at exit, except after SIGKILL. --tls-cert-file writes it to a file that is kept. The first lines of \
-output show the names, the SHA-256 fingerprint, and a connect command that trusts the certificate.
+is removed at exit, except after SIGKILL. --tls-cert-file writes it to a file that is kept.
+
+The first lines of output show the names, the SHA-256 fingerprint, and a connect command that trusts the certificate.
 
 A PEM file has the certificate first, then its chain. With several --tls=CERT,KEY, a client gets the first \
 certificate that matches its SNI, or else the first of all. A file that cannot be read exits 26; a file with \
@@ -248,7 +250,9 @@ second signal ends the process at once. A closed standard output ends the proces
 const RESOLVE_OUTPUT: &str = "\
 The table has one row per address. Its columns are the positions in a connection, in the system's answer and in \
 the name servers' answer, the TTL in seconds, and the reason. Name servers' positions count A records first, \
-then AAAA records, as received. `rule 9 (longest prefix) puts it before` names the rule of RFC 6724 that decides \
+then AAAA records, as received.
+
+`rule 9 (longest prefix) puts it before` names the rule of RFC 6724 that decides \
 between two addresses. Where glibc or gai.conf(5) decide differently, the reason says so. A `-` in the first \
 column marks an address that a connection would not try, because the deciding side did not return it.
 
@@ -340,10 +344,11 @@ status and length of its response.";
 
 const SIGNALS: &str = "\
 SIGINT and SIGTERM cancel the attempts in progress, print the report, and end the process by the same signal. A \
-second signal ends the process at once. In a series (--count, --interval) they end the series and print its \
-summary; the exit status is then 0 if any try connected. SIGQUIT prints an interim line of every series and \
-continues. A closed standard output ends the process by SIGPIPE. In a relay, SIGINT and SIGTERM first print the \
-bytes relayed; SIGQUIT prints the bytes so far.";
+second signal ends the process at once. A closed standard output ends the process by SIGPIPE.
+
+In a series (--count, --interval), SIGINT and SIGTERM end the series and print its summary; the exit status is \
+then 0 if any try connected. SIGQUIT prints an interim line of every series and continues. In a relay, SIGINT and \
+SIGTERM first print the bytes relayed; SIGQUIT prints the bytes so far.";
 
 /// Environment variables of every command.
 pub(crate) const ENVIRONMENT: &[(&str, &str)] = &[

@@ -1,4 +1,4 @@
-//! What was typed.
+//! Command line: flags with their help, man pages and completions.
 
 pub(crate) mod connect;
 pub(crate) mod generate;

@@ -1,4 +1,4 @@
-//! What was typed after `loopctl resolve`.
+//! Arguments of `loopctl resolve`.
 
 use std::net::IpAddr;
 use std::num::NonZero;

@@ -1,4 +1,4 @@
-//! What was typed after `loopctl sendfile`.
+//! Arguments of `loopctl sendfile`.
 
 use std::num::NonZero;
 use std::path::PathBuf;
@@ -63,7 +63,7 @@ pub(crate) struct PartArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Transfer")]
 pub(crate) struct HowArgs {
-    /// How to send: with sendfile(2), by copying, or with sendfile(2) where possible
+    /// Way to send: with sendfile(2), by copying, or with sendfile(2) where possible
     #[arg(long, value_name = "METHOD", default_value = "auto")]
     pub(crate) method: MethodArg,
     /// Fail if the kernel does not support sendfile(2) for this file; same as --method sendfile

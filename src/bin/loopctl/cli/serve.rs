@@ -1,4 +1,4 @@
-//! What was typed after `loopctl serve`.
+//! Arguments of `loopctl serve`.
 
 use std::num::NonZero;
 use std::path::PathBuf;
@@ -13,12 +13,6 @@ use crate::config::fault::FaultArg;
 use crate::config::{LogFormat, ProgramCommand};
 use crate::util::checksum::Algorithm;
 
-/// Inject a fault: KIND[=VALUE][~JITTER][@PERCENT]; repeatable
-///
-/// Kinds: accept-delay=DUR, delay=DUR, close[=DUR], reset[=DUR], half-close[=DUR], stall-after=SIZE,
-/// reset-after=SIZE, slice=SIZE/DUR, rate=SIZE/s, backlog[=N]. With --tls also: tls-stall, tls-close,
-/// tls-wrong-name, tls-expired, tls-bare-fin. ~JITTER varies the value; @PERCENT is the share of
-/// clients affected. The section FAULTS describes each kind.
 #[derive(Debug, Args)]
 #[command(before_long_help = "\
 Examples:
@@ -45,14 +39,14 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) faults: FaultArgs,
     #[command(flatten)]
-    pub(crate) told: ToldArgs,
+    pub(crate) record: RecordArgs,
 }
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Service")]
 #[command(group = clap::ArgGroup::new("program"))]
 pub(crate) struct ModeArgs {
-    /// What is done with each client
+    /// Service that each client gets
     #[arg(long, value_name = "MODE", default_value = "echo", conflicts_with = "program")]
     pub(crate) mode: ModeArg,
     /// Serve the files below DIR (--mode http); nothing outside DIR is served
@@ -181,10 +175,12 @@ pub(crate) struct LimitArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Faults")]
 pub(crate) struct FaultArgs {
-    /// Misbehave; may be given again. accept-delay=DUR, delay=DUR, close[=DUR], reset[=DUR],
-    /// half-close[=DUR], stall-after=SIZE, reset-after=SIZE, slice=SIZE/DUR, rate=SIZE/s or backlog[=N];
-    /// with --tls also tls-stall, tls-close, tls-wrong-name, tls-expired or tls-bare-fin;
-    /// ~JITTER varies the value, @PERCENT the clients that are hit
+    /// Inject a fault: KIND[=VALUE][~JITTER][@PERCENT]; repeatable
+    ///
+    /// Kinds: accept-delay=DUR, delay=DUR, close[=DUR], reset[=DUR], half-close[=DUR], stall-after=SIZE,
+    /// reset-after=SIZE, slice=SIZE/DUR, rate=SIZE/s, backlog[=N]. With --tls also: tls-stall, tls-close,
+    /// tls-wrong-name, tls-expired, tls-bare-fin. ~JITTER varies the value; @PERCENT is the share of
+    /// clients affected. The section FAULTS describes each kind.
     #[arg(long = "fault", value_name = "KIND[=VALUE][~JITTER][@PERCENT]")]
     pub(crate) faults: Vec<FaultArg>,
     /// Seed for the random choices of faults; the summary of a run shows its seed
@@ -194,7 +190,7 @@ pub(crate) struct FaultArgs {
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
-pub(crate) struct ToldArgs {
+pub(crate) struct RecordArgs {
     /// Format of the per-connection log line
     #[arg(long, value_name = "FORMAT", default_value = "text", conflicts_with_all = ["json", "ndjson"])]
     pub(crate) log: LogFormat,

@@ -1,4 +1,4 @@
-//! What was typed about TLS.
+//! Arguments about TLS.
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Values that people type.
+//! Syntax of values: durations, sizes, addresses, ports, networks.
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZero;
@@ -44,7 +44,7 @@ pub(crate) fn rate(text: &str) -> Result<NonZero<u64>, String> {
     NonZero::new(bytes).ok_or_else(|| "it must be more than nothing".to_owned())
 }
 
-/// `192.0.2.0/24`; a single address is a network of its own.
+/// `192.0.2.0/24`; a single address is a network with one address.
 pub(crate) fn network(text: &str) -> Result<IpNet, String> {
     let network = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
     network.map_err(|_| "write it as 192.0.2.0/24 or 2001:db8::/32".to_owned())

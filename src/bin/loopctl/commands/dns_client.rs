@@ -1,10 +1,10 @@
-//! Whom to ask for names, and how patiently.
+//! DNS client of a command: its servers, time limits and retries.
 
 use std::time::Duration;
 
 use loopctl::{DnsClient, DnsClientBuilder, DnsConfigError, DnsServer, LoopHandle};
 
-/// How often a server is asked unless resolv.conf(5) knows better, so that a lost datagram is not the end.
+/// Tries per server without resolv.conf(5): one lost datagram is not a failure.
 const TRIES: u32 = 2;
 const LEAST: Duration = Duration::from_millis(1);
 

@@ -7,7 +7,7 @@ use loopctl::LoopHandle;
 use super::slow_watch::SlowWatch;
 use crate::exit::{Exit, FatalError};
 
-/// Runs a command on an event loop of its own, with slow callbacks watched.
+/// Runs a command on a new event loop, with slow callbacks watched.
 ///
 /// # Errors
 /// The command's, or the event loop's.

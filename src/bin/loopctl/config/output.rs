@@ -26,14 +26,14 @@ pub(crate) struct OutputRequest {
     pub(crate) live: bool,
 }
 
-/// Where to write to.
+/// Files to write to.
 #[derive(Debug, Clone)]
 pub(crate) struct OutputFiles {
     pub(crate) report: ReportDestination,
     pub(crate) qlog: Option<PathBuf>,
 }
 
-/// Where the report goes.
+/// Destination of the report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ReportDestination {
     Stdout,

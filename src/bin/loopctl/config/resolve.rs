@@ -1,4 +1,4 @@
-//! What `resolve` is to do.
+//! Request of `resolve`.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -15,11 +15,11 @@ use crate::cli::{GlobalArgs, ResolveArgs};
 use crate::exit::{Exit, FatalError};
 use crate::util::message::{Message, plain};
 
-/// Which names, what about them, and how it is told.
+/// Names, the questions about them, and the output.
 #[derive(Debug)]
 pub(crate) struct ResolveRequest {
     pub(crate) names: Vec<NameRequest>,
-    /// At most so many names at a time.
+    /// Maximum number of names in progress at the same time.
     pub(crate) concurrency: usize,
     pub(crate) question: QuestionRequest,
     /// For each name.
@@ -32,28 +32,28 @@ pub(crate) struct ResolveRequest {
 /// One name.
 #[derive(Debug, Clone)]
 pub(crate) struct NameRequest {
-    /// As it was typed.
+    /// Text of the command line.
     pub(crate) text: String,
     pub(crate) subject: Subject,
 }
 
-/// What is to be looked for.
+/// Subject of a lookup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Subject {
     /// A name in ASCII, and the port of the connection that it is for.
     Name(String, Port),
-    /// It is an address already. The zone is for the system.
+    /// Address literal. The system needs its zone.
     Literal(String, Port),
     /// The names of an address.
     Reverse(IpAddr),
 }
 
-/// What is asked about every name.
+/// Question about every name.
 #[derive(Debug)]
 pub(crate) struct QuestionRequest {
     /// Beside addresses.
     pub(crate) types: Vec<RecordType>,
-    /// Of the addresses, if they are wanted.
+    /// Family of the addresses, if only one is wanted.
     pub(crate) family: Option<Family>,
     pub(crate) via: ResolverChoice,
     /// None: those of resolv.conf(5); for a trace, the root's.
@@ -74,7 +74,7 @@ impl QuestionRequest {
     }
 }
 
-/// What is shown, and in which order.
+/// Parts of the output, and the order of addresses.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LookRequest {
     pub(crate) short: bool,
@@ -318,7 +318,7 @@ fn parse_line(line: &[u8]) -> Result<Option<NameRequest>, String> {
 }
 
 impl Subject {
-    /// What the system is asked for.
+    /// Host to resolve through the system.
     pub(crate) fn host(&self) -> Host {
         match self {
             Self::Name(host, _) | Self::Literal(host, _) => Host::from(host.as_str()),

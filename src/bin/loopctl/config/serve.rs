@@ -187,7 +187,7 @@ impl ServeRequest {
             limits: Limits::from(args.limits),
             faults,
             timeout: global.timeout,
-            log: Log { format: args.told.log, stats: args.told.stats },
+            log: Log { format: args.record.log, stats: args.record.stats },
             output,
             slow: SlowRequest::from(&global.debug),
         };

@@ -13,10 +13,10 @@ use crate::util::message::{Message, plain};
 /// One place to connect to.
 #[derive(Debug, Clone)]
 pub(crate) struct TargetRequest {
-    /// As it was typed.
+    /// Text of the command line.
     pub(crate) text: String,
     pub(crate) target: Target,
-    /// Its addresses, where no resolver is to be asked.
+    /// Addresses of --resolve, which replace a lookup.
     pub(crate) pinned: Option<Vec<IpAddr>>,
 }
 

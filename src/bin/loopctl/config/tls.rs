@@ -1,4 +1,4 @@
-//! How TLS is to be spoken.
+//! Request for TLS.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -19,7 +19,7 @@ use crate::util::message::plain;
 #[derive(Debug, Clone)]
 pub(crate) struct TlsRequest {
     pub(crate) client: TlsClient,
-    /// What goes before it in plain.
+    /// Plain-text exchange before the handshake.
     pub(crate) starttls: Option<StartTls>,
     /// In the place of the target's host; an empty one is none.
     pub(crate) name: Option<String>,
@@ -49,7 +49,7 @@ pub(crate) enum StartTls {
 }
 
 impl TlsRequest {
-    /// `None` where nobody asked for TLS. Files and the system's store are read here, before anything is timed,
+    /// `None` without --tls and --starttls. Files and the system's store are read here, before anything is timed,
     /// and not at all without TLS.
     ///
     /// # Errors
@@ -137,8 +137,8 @@ fn with_identity(
 /// Takes a line of secrets.
 pub(crate) type KeyLog = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// Where `SSLKEYLOGFILE` wants secrets to go. Lines are appended, for several programs may write to the file;
-/// nobody else may read them.
+/// Key log of `SSLKEYLOGFILE`. Lines are appended, because several programs may write to the file; only this user
+/// may read it.
 ///
 /// # Errors
 /// A file that cannot be written.
@@ -160,7 +160,7 @@ pub(crate) fn key_log() -> Result<Option<KeyLog>, FatalError> {
     })))
 }
 
-/// What cannot be read is told apart from what makes no sense.
+/// Checks that a file can be read, so that this failure differs from wrong content.
 fn readable(path: &Path) -> Result<(), FatalError> {
     let read = File::open(path).and_then(|file| file.metadata());
     let error = match read {

@@ -1,4 +1,4 @@
-//! A report told event by event, at fixed times.
+//! Report built event by event, at fixed times.
 
 use std::io;
 use std::net::SocketAddr;
@@ -33,7 +33,7 @@ pub(super) fn errno(number: i32) -> Failure {
     Failure::from(&io::Error::from_raw_os_error(number))
 }
 
-/// What getaddrinfo(3) says of `many.test`.
+/// Error of getaddrinfo(3) for `many.test`.
 pub(super) fn system_error(code: EaiCode) -> ResolveError {
     let message = match code {
         EaiCode::NODATA => "No address associated with hostname",
@@ -69,9 +69,9 @@ pub(super) fn subject(text: &str) -> Subject {
 /// Times are in milliseconds since the start.
 pub(super) struct Story {
     pub(super) report: Report,
-    /// As NDJSON has them.
+    /// Events of `--ndjson`.
     pub(super) records: Vec<Record>,
-    /// As `-v` tells them.
+    /// Lines of `-v`.
     pub(super) lines: Vec<String>,
     latest: Instant,
 }
@@ -88,7 +88,7 @@ impl Story {
         Self { report, records, lines: Vec::new(), latest }
     }
 
-    /// The end of what was told.
+    /// Time of the latest event.
     pub(super) fn now(&self) -> Instant {
         self.latest
     }
@@ -215,7 +215,7 @@ impl Story {
     }
 }
 
-/// Where a socket came from, and how often its SYN was sent again.
+/// Snapshot with a local address and a number of SYN retransmissions.
 pub(super) fn snapshot(local: &str, retransmits: u32) -> SocketSnapshot {
     let mut tcp = TcpInfo::default();
     tcp.established = true;

@@ -1,4 +1,4 @@
-//! What a certificate says, for those who have to find out what is wrong with one.
+//! Fields of a certificate, as needed to find out what is wrong with it.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -24,14 +24,14 @@ pub(crate) struct Certificate {
     pub(crate) parsed: Option<Box<ParsedCertificate>>,
 }
 
-/// What it says.
+/// Fields of a certificate that could be parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ParsedCertificate {
-    /// As RFC 4514 writes names.
+    /// Subject in the notation of RFC 4514.
     pub(crate) subject: String,
     pub(crate) common_name: Option<String>,
     pub(crate) issuer: String,
-    /// Its subject alternative names; hosts and addresses only.
+    /// Subject alternative names; hosts and addresses only.
     pub(crate) names: Vec<String>,
     pub(crate) valid: Validity,
     /// Kind and size, such as `RSA 2048`.
@@ -60,7 +60,7 @@ impl Certificate {
         self.parsed.as_ref().map_or(&[], |parsed| &parsed.names)
     }
 
-    /// What a line has room for: the common name, or whatever there is.
+    /// Name that fits on a line: the common name, else the subject.
     pub(crate) fn short_name(&self) -> String {
         let Some(parsed) = &self.parsed else { return "unreadable".to_owned() };
         match &parsed.common_name {
@@ -129,7 +129,7 @@ fn name(name: &GeneralName) -> Option<String> {
     }
 }
 
-/// What kind of key, and how large.
+/// Algorithm and size of a key.
 fn kind_of(key: &SubjectPublicKeyInfoOwned) -> String {
     let algorithm = &key.algorithm;
     match name_of(&algorithm.oid).as_str() {

@@ -1,4 +1,4 @@
-//! What the time until the connection is made of.
+//! Parts of the time until the connection.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use loopctl::plan::{FirstAttemptReason, Reason};
 use super::Report;
 use super::query::{Query, QueryStatus};
 
-/// Answers that come so close to each other make nobody wait.
+/// Answers closer to each other than this cause no delay.
 const TRIFLE: Duration = Duration::from_millis(1);
 
 impl Report {
@@ -30,19 +30,19 @@ impl Report {
         if first + TRIFLE > resolved { resolved } else { first }
     }
 
-    /// What waiting for other addresses cost the connection: from the answer that was enough to the start of the
-    /// attempt that won. Where each address was tried by itself, nobody has waited.
+    /// Delay by other addresses: from the answer that was enough to the start of the attempt that won. `None` if each
+    /// address was tried separately.
     pub(crate) fn cost(&self) -> Option<Duration> {
         let raced = self.winner().filter(|_| self.comparison.is_none());
         Some(raced?.start.saturating_sub(self.resolved_at()))
     }
 
-    /// What waiting for other answers cost, with addresses in hand.
+    /// Delay by waiting for other answers while addresses were known.
     pub(crate) fn answer_wait(&self) -> Duration {
         self.resolved_at() - self.answered_at()
     }
 
-    /// What Happy Eyeballs cost: the time to the connection without the first answer and without the handshake.
+    /// Delay added by Happy Eyeballs: the time to the connection without the first answer and without the handshake.
     pub(crate) fn race_cost(&self) -> Option<Duration> {
         Some(self.cost()? + self.answer_wait())
     }

@@ -1,4 +1,4 @@
-//! What signatures prove of a name's answers.
+//! DNSSEC validation of the answers about a name.
 
 use std::net::IpAddr;
 
@@ -8,24 +8,24 @@ use super::names::NameReport;
 use super::query::Query;
 
 impl Query {
-    /// Of the answer, also of one that says no, if it was to be found out.
+    /// Validation of the answer, also of a negative one, if it was requested.
     pub(crate) fn validation(&self) -> Option<&DnsValidation> {
         self.answer()?.exchange.validation.as_deref()
     }
 
-    /// What is known of one of its records.
+    /// Validation of one record of the answer.
     pub(crate) fn proof_of(&self, record: &DnsRecord) -> Option<&DnsSetProof> {
         of_record(self.answer()?, record)
     }
 }
 
 impl NameReport {
-    /// What is known of a record of the answers.
+    /// Validation of a record of any answer.
     pub(crate) fn proof_of(&self, record: &DnsRecord) -> Option<&DnsSetProof> {
         self.answers().find_map(|answer| of_record(answer, record))
     }
 
-    /// What is known of an address of the answers.
+    /// Validation of an address of any answer.
     pub(crate) fn proof_of_address(&self, ip: IpAddr) -> Option<&DnsSetProof> {
         self.answers().find_map(|answer| {
             let record = answer.matching().find(|record| record.data.address() == Some(ip))?;

@@ -8,7 +8,7 @@ use super::query::QueryStatus;
 /// One zone on the way: who was asked, and whom it named.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Hop {
-    /// Whose servers were asked, with the dot at the end.
+    /// Zone whose servers were queried, with the dot at the end.
     pub(crate) zone: String,
     /// Which name they were asked for.
     pub(crate) name: String,
@@ -27,14 +27,14 @@ pub(crate) struct NamedServer {
     pub(crate) address: SocketAddr,
 }
 
-/// Where the way leads from a hop.
+/// Next step after a hop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Step {
     /// To these servers of a zone below.
     Referral { zone: String, servers: Vec<String> },
     /// To another name, which is looked for from the beginning.
     Alias(String),
-    /// Here is the answer, with so many records; or that there is none.
+    /// Final answer and its number of records, 0 for a negative one.
     End(QueryStatus, usize),
     /// Nowhere: the servers of a zone are not to be found, or send back where the way came from.
     Lost(String),

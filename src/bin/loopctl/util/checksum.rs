@@ -8,9 +8,9 @@ use sha2::Digest;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Algorithm {
-    /// As sha256sum(1)
+    /// SHA-256, in the format of sha256sum(1)
     Sha256,
-    /// As b3sum(1)
+    /// BLAKE3, in the format of b3sum(1)
     Blake3,
 }
 

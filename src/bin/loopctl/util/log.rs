@@ -1,4 +1,4 @@
-//! What the event loop logs, on standard error.
+//! Log of the event loop, on standard error.
 
 use std::io::{Write as _, stderr};
 
@@ -7,7 +7,7 @@ use log::{LevelFilter, Log, Metadata, Record};
 struct ToStderr;
 
 impl Log for ToStderr {
-    /// What libraries below say is for whoever asks with LOOPCTL_LOG.
+    /// `LOOPCTL_LOG` enables the messages of other crates.
     fn enabled(&self, about: &Metadata<'_>) -> bool {
         about.target().starts_with("loopctl") || std::env::var_os("LOOPCTL_LOG").is_some()
     }

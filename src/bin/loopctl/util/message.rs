@@ -30,7 +30,7 @@ impl Message {
         Self { warnings, ..Self::default() }
     }
 
-    /// To standard error. Where nobody listens there, nobody can be told.
+    /// Prints the message to standard error. A failure to print is ignored, because there is no other place for it.
     pub(crate) fn print(&self, style: Style) {
         let _ = stderr().write_all(self.render(style).as_bytes());
     }
@@ -55,7 +55,7 @@ impl Message {
     }
 }
 
-/// What the system says, as part of a sentence: without the number that Rust appends, and its capital.
+/// Text of a system error as part of a sentence: without the number that Rust appends and without its capital.
 pub(crate) fn plain(error: impl ToString) -> String {
     let mut text = error.to_string();
     while let Some(start) = text.find(" (os error ")

@@ -108,7 +108,7 @@ impl Securing<'_> {
         }
     }
 
-    /// How long the handshake took, where it is not the last word.
+    /// Duration of the handshake, if the server still has to accept the client certificate.
     fn judged_by_peer(&self) -> Option<Duration> {
         let report = self.report.borrow();
         let tls = report.tls.as_ref()?;

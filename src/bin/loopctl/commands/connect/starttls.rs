@@ -1,4 +1,4 @@
-//! What protocols that begin in plain say to switch to TLS.
+//! STARTTLS: the plain-text exchanges before a TLS handshake.
 
 use std::io;
 use std::net::IpAddr;
@@ -8,7 +8,7 @@ use loopctl::{StreamError, StreamReader, StreamWriter};
 use crate::config::StartTls;
 use crate::output::units;
 
-/// A peer that does not come to the point is left after so many lines.
+/// Limit on the lines that a server may send before its answer.
 const MOST_LINES: usize = 200;
 
 type Greeting = Option<String>;
@@ -207,7 +207,7 @@ impl Talk<'_> {
         Ok(lines)
     }
 
-    /// As far as the end of the next tag; what stands before it is skipped.
+    /// Next tag up to its end; text before it is skipped.
     async fn tag(&mut self) -> io::Result<String> {
         let text = self.reader.read_until(b">").await.map_err(ended)?;
         let text = units::printable(&String::from_utf8_lossy(&text));
@@ -233,7 +233,7 @@ fn answered(line: &str) -> io::Error {
     refused(format!("the server answered `{}`", shorten(&units::printable(line))))
 }
 
-/// What a message has room for.
+/// Beginning of a server text, short enough for a message.
 fn shorten(said: &str) -> String {
     const ROOM: usize = 100;
     match said.char_indices().nth(ROOM) {

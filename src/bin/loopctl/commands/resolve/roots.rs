@@ -1,4 +1,4 @@
-//! Where every way begins: the root servers.
+//! Root servers, where `--trace` begins.
 
 use std::net::{IpAddr, SocketAddr};
 

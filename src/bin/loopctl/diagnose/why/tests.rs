@@ -20,7 +20,7 @@ const ENETUNREACH: i32 = 101;
 const ECONNREFUSED: i32 = 111;
 const EHOSTUNREACH: i32 = 113;
 
-/// What happens, at a millisecond.
+/// Event at a millisecond.
 enum Then {
     /// Both questions are asked.
     Ask,
@@ -29,13 +29,13 @@ enum Then {
     Broken(Family),
     GivenUp(Family),
     Start(&'static str, Reason),
-    /// As much later than planned.
+    /// Start later than planned, by this many milliseconds.
     StartLate(&'static str, Reason, u64),
     Fail(usize, i32),
     /// The call itself fails.
     Refuse(usize, i32),
     Cancel(usize),
-    /// With so many SYNs lost.
+    /// Connected after this many lost SYNs.
     Win(usize, u32),
 }
 use Then::*;

@@ -7,7 +7,7 @@ use loopctl::plan::SlowLog;
 
 use crate::output::units;
 
-/// What was slow: how long, how often, what, and the line that scheduled it.
+/// Slow callbacks: duration, count, kind, and the line that scheduled each.
 pub(crate) fn text(log: &SlowLog, threshold: Duration) -> String {
     let totals = log.totals();
     let over = units::prose(threshold);

@@ -46,8 +46,7 @@ impl Timeline {
         format!("0 ms{total:>width$}", width = (self.columns + 1).saturating_sub(4))
     }
 
-    /// Nothing is drawn narrower than one column, so that a quick answer can be seen. What follows an attempt is
-    /// its TLS.
+    /// Bar of an attempt, continued by its TLS handshake; at least one column wide, so that a quick answer is seen.
     pub(crate) fn bar(&self, attempt: &Attempt, tls: Option<&TlsReport>) -> String {
         let glyphs = &self.glyphs;
         let secured = tls.and_then(|tls| Some((tls.ended?, tls.failure.as_ref())));

@@ -7,13 +7,13 @@ use crate::output::units;
 use crate::report::Report;
 use crate::util::style::Style;
 
-/// No more than so many: the table has the rest.
+/// Maximum number of findings shown; the table has the rest.
 const MOST: usize = 2;
 
-/// Below this nobody cares.
+/// Minimum delay worth a line.
 const TRIFLE: Duration = Duration::from_millis(1);
 
-/// What there is to explain about a connection; nothing where the first address won at once.
+/// Lines of `why`; none if the first address won at once.
 pub(crate) fn lines(report: &Report, style: Style) -> String {
     if report.winner().is_none() {
         return String::new();
@@ -34,12 +34,12 @@ fn is_worth_telling(why: &Finding) -> bool {
     matches!(why.kind, "no_source_address" | "gai_conf" | "late_start") || why.cost >= TRIFLE
 }
 
-/// What explains the family goes before what explains the time.
+/// Findings about the family weigh more than those about the time.
 fn weight(why: &Finding) -> (bool, Duration) {
     (!matches!(why.caused_by, CausedBy::Attempt(_)), why.cost)
 }
 
-/// Attempts with the same fate are told together.
+/// Merges attempts with the same finding.
 fn together(reasons: impl Iterator<Item = Finding>) -> Vec<Finding> {
     let mut kept: Vec<(Finding, u32)> = Vec::new();
     for why in reasons {

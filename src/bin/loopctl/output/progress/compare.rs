@@ -11,7 +11,7 @@ use crate::util::style::Style;
 
 /// In the order in which they were run.
 pub(crate) fn rows(report: &Report, comparison: &Comparison, style: Style) -> String {
-    /// What two results and their times take.
+    /// Columns for two results and their times.
     const NARROW: usize = 60;
     if comparison.rows.is_empty() {
         return String::new();
@@ -48,7 +48,7 @@ pub(crate) fn rows(report: &Report, comparison: &Comparison, style: Style) -> St
     grid.render(style)
 }
 
-/// What was foretold stands below what came.
+/// Two lines per policy: the result, then the prediction.
 fn narrow_rows(report: &Report, comparison: &Comparison, style: Style) -> String {
     let [mark, policy, measured, took, why] = ["", "policy", "measured", "", ""].map(Cell::left);
     let mut grid = Grid::new([mark, policy, measured, took, why]);
@@ -85,7 +85,7 @@ fn of_run(measured: Option<&Measured>, measurement: &Measurement) -> (String, St
     (who, took)
 }
 
-/// What is otherwise than foretold.
+/// Difference from the prediction.
 fn words(mismatch: Mismatch, row: &Row, measurement: &Measurement) -> String {
     let to = row.measured.as_ref().and_then(|measured| measured.to);
     let who = to.map_or_else(String::new, |to| match measurement.probe(to) {

@@ -13,7 +13,7 @@ pub(crate) struct Picture {
     width: Width,
 }
 
-/// How wide the terminal is: as it was said to be, until it is seen to change.
+/// Width of the terminal: the configured one until a change is seen.
 #[derive(Debug, Clone, Copy)]
 struct Width {
     said: u16,
@@ -72,8 +72,8 @@ impl Drop for Picture {
     }
 }
 
-/// What is too wide is cut: a wrapped row would not be taken away. There is room for the `^C` that a terminal
-/// echoes at its end.
+/// Cuts a row that is too wide, because a wrapped row would not be erased. The `^C` that a terminal echoes at its end
+/// has space.
 pub(crate) fn cut(row: &str, style: Style) -> String {
     cut_to(row, style.width.unwrap_or(80).saturating_sub("^C".len() + 1))
 }

@@ -30,7 +30,7 @@ fn all() -> [(&'static str, String); 6] {
     .map(|(name, schema)| (name, super::pretty(&schema) + "\n"))
 }
 
-/// Nothing is verified for a connection.
+/// Schema of `connect`, which does not verify DNSSEC.
 fn connect() -> Schema {
     let mut schema = schema::<connect::Document>("loopctl.connect.v1");
     forbid(&mut schema, "/$defs/Query/properties/result", &["indeterminate", "bogus"]);

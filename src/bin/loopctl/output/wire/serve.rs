@@ -108,7 +108,7 @@ pub(crate) struct Connection {
     pub(crate) local: Option<Socket>,
     /// Bytes that the client sent and the mode took.
     pub(crate) bytes_in: u64,
-    /// Bytes that the kernel took to send; at least so many of a connection that broke off.
+    /// Bytes that the kernel accepted for sending; a lower bound if the connection broke off.
     pub(crate) bytes_out: u64,
     pub(crate) duration_ms: Ms,
     pub(crate) end: End,

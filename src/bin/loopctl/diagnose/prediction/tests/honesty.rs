@@ -1,4 +1,4 @@
-//! What a prediction calls certain, nothing that the silence hid contradicts.
+//! Certain predictions hold for every network that the measurement may have missed.
 
 use loopctl::plan::Preset;
 use proptest::collection::vec;
@@ -63,7 +63,7 @@ fn setting() -> impl Strategy<Value = Setting> {
 }
 
 impl Setting {
-    /// As it was measured, or as it is.
+    /// Network as measured, or as it is.
     fn world(&self, side: impl Fn(Hidden) -> StepModel) -> NetworkModel {
         let names = ["6a", "4a", "6b", "4b", "6c", "4c"];
         let order: Vec<SocketAddr> = names.into_iter().map(address).take(self.ways.len()).collect();

@@ -9,13 +9,13 @@ use crate::output::units;
 use crate::report::names::{NameEnd, NameReport};
 use crate::util::style::Style;
 
-/// How it is shown.
+/// Options of the text output.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct View {
     pub(crate) order: AddressOrder,
     /// Among others, a name needs a headline.
     pub(crate) has_headline: bool,
-    /// What is shown at the end of the way is shown on the way as well.
+    /// Shows steps of a trace in as much detail as its end.
     pub(crate) is_verbose: bool,
 }
 
@@ -72,7 +72,7 @@ fn headline(report: &NameReport, view: View, style: Style) -> String {
     }
 }
 
-/// How a connection has mixed the families, where it has.
+/// Interleaving of the families, if a connection uses both.
 fn interleaved(report: &NameReport, style: Style) -> String {
     let (count, rows) = (report.subject.interleave, &report.addresses);
     let families: Vec<Family> = rows

@@ -1,3 +1,3 @@
-//! What became of a file.
+//! Text about a sent file.
 
 pub(crate) mod text;

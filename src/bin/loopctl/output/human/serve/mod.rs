@@ -1,3 +1,3 @@
-//! What a server has to say.
+//! Text about a server and its clients.
 
 pub(crate) mod text;

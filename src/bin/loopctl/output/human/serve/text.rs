@@ -42,7 +42,7 @@ pub(crate) fn datagram(datagram: &Datagram, style: Style) -> String {
     fit(&format!("{peer:<21}  {received:>9} in  {sent:>9} out{note}"), style.width)
 }
 
-/// What is said of a transfer that did not come to its end.
+/// Line about a transfer that is incomplete.
 pub(crate) fn partial(stored: &TransferRecord) -> String {
     let kept = stored.path.as_ref().filter(|_| stored.bytes > 0);
     let kept = kept.map_or_else(String::new, |path| format!(" are in `{}`", path.display()));
@@ -68,7 +68,7 @@ pub(crate) fn shown(shown: &ServedCertificates, address: &Address) -> String {
     text
 }
 
-/// How a client comes here, by a name that is in a certificate made for this run.
+/// Target for clients, by a name in the certificate made for this run.
 fn target(address: &Address) -> String {
     match address.as_inet() {
         Some(any) if any.ip().is_unspecified() => format!("localhost:{}", any.port()),
@@ -127,7 +127,7 @@ pub(crate) fn totals(totals: &Totals, after: Duration) -> String {
     )
 }
 
-/// How it was, when it is over: a row for each way to end.
+/// Totals of a run: one row per kind of end.
 pub(crate) fn summary(totals: &Totals, noun: &str, took: Duration, style: Style) -> String {
     let plural = if totals.accepted == 1 { "" } else { "s" };
     let headline = format!("{} {noun}{plural} in {}", totals.accepted, prose(took));
