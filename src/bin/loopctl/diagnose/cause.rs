@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use loopctl::plan::Family;
 use loopctl::{CertificateProblem, Failure, Phase, TlsErrorKind};
 
-use super::hint;
+use super::{hint, name};
 use crate::exit::Exit;
 use crate::output::units;
 use crate::report::{Attempt, End, Outcome, Report, TlsFailure, TlsPhase, TlsReport};
@@ -67,8 +67,8 @@ impl Cause {
         }
     }
 
-    /// One word for it.
-    pub(crate) fn word(self) -> &'static str {
+    /// The `kind` of findings in JSON.
+    pub(crate) fn code(self) -> &'static str {
         match self {
             Self::Refused => "refused",
             Self::Silent => "silent",
@@ -111,10 +111,12 @@ fn sentence(attempt: &Attempt) -> String {
                 Cause::Refused => "connection refused".to_owned(),
                 Cause::Prohibited => "a router said: administratively prohibited".to_owned(),
                 Cause::Unreachable => {
-                    format!("{} (from a router, or the network behind it)", brief(failure))
+                    format!("{} (from a router, or the network behind it)", failure_text(failure))
                 }
-                Cause::NoRoute => format!("{} (no way there from this host)", brief(failure)),
-                _ => brief(failure),
+                Cause::NoRoute => {
+                    format!("{} (no way there from this host)", failure_text(failure))
+                }
+                _ => failure_text(failure),
             };
             let phase = if *phase == Phase::Connect { String::new() } else { format!("{phase}: ") };
             let by_kernel = if cause == Cause::Silent { resends(attempt) } else { String::new() };
@@ -145,7 +147,7 @@ pub(crate) fn who_says(attempt: &Attempt, failure: &Failure) -> String {
         }
         ("EADDRNOTAVAIL", true) => "this host has no address to connect from",
         ("ENETUNREACH", false) => "a router said that it has no route",
-        ("EHOSTUNREACH", false) if hint::is_neighbour(attempt) => {
+        ("EHOSTUNREACH", false) if hint::connect::is_neighbour(attempt) => {
             "nobody on its network answers for that address"
         }
         ("EHOSTUNREACH", false) if is_ipv6 => "a router said that the address is unreachable",
@@ -154,13 +156,13 @@ pub(crate) fn who_says(attempt: &Attempt, failure: &Failure) -> String {
         }
         ("EACCES", false) => "a router said administratively prohibited, not a local permission",
         ("ENOPROTOOPT", false) => "the host said that it has no TCP",
-        _ => return brief(failure),
+        _ => return failure_text(failure),
     };
     text.to_owned()
 }
 
 /// What the system says, without the number that Rust appends.
-pub(crate) fn brief(failure: &Failure) -> String {
+pub(crate) fn failure_text(failure: &Failure) -> String {
     match plain(&failure.message) {
         text if text.is_empty() => failure.kind.to_string(),
         text => text,
@@ -178,7 +180,7 @@ pub(crate) fn of_tls(tls: &TlsReport, failure: &TlsFailure) -> String {
         }
         (None, TlsPhase::Handshake) if timed_out => "no answer to the handshake".to_owned(),
         // Whoever tells it has said already that TLS failed.
-        _ => brief(&failure.failure).trim_start_matches("TLS failed: ").to_owned(),
+        _ => failure_text(&failure.failure).trim_start_matches("TLS failed: ").to_owned(),
     }
 }
 
@@ -215,36 +217,44 @@ fn sentence_of_tls(tls: &TlsReport, failure: &TlsFailure) -> String {
 /// Why a race came to nothing, in a few words: each cause once.
 pub(crate) fn summary(report: &Report) -> String {
     let words = words(report).into_iter().map(|(word, _)| word);
-    report.resolve.error.clone().unwrap_or_else(|| words.collect::<Vec<_>>().join(", "))
+    report
+        .resolve
+        .error
+        .as_ref()
+        .map(name::failure)
+        .unwrap_or_else(|| words.collect::<Vec<_>>().join(", "))
 }
 
 /// The same with the addresses that each cause befell.
 pub(crate) fn summary_by_address(report: &Report) -> String {
     let words = words(report).into_iter();
     let words = words.map(|(word, addresses)| format!("{} {word}", addresses.join(" ")));
-    report.resolve.error.clone().unwrap_or_else(|| words.collect::<Vec<_>>().join(", "))
+    report
+        .resolve
+        .error
+        .as_ref()
+        .map(name::failure)
+        .unwrap_or_else(|| words.collect::<Vec<_>>().join(", "))
 }
 
 fn words(report: &Report) -> Vec<(String, Vec<String>)> {
     let mut words: Vec<(String, Vec<String>)> = Vec::new();
     for attempt in &report.attempts {
-        let Some(word) = word(attempt) else { continue };
+        let Some(word) = short_text(attempt) else { continue };
         match words.iter_mut().find(|(known, _)| *known == word) {
-            Some((_, addresses)) => addresses.push(bare(attempt)),
-            None => words.push((word, vec![bare(attempt)])),
+            Some((_, addresses)) => addresses.push(ip_text(attempt)),
+            None => words.push((word, vec![ip_text(attempt)])),
         }
     }
     let of_tls = of_tls_alone(report);
-    words.extend(
-        of_tls.map(|(winner, tls, why)| {
-            (word_of_tls(tls, why), winner.map(bare).into_iter().collect())
-        }),
-    );
+    words.extend(of_tls.map(|(winner, tls, why)| {
+        (word_of_tls(tls, why), winner.map(ip_text).into_iter().collect())
+    }));
     words
 }
 
 /// The same about one attempt.
-pub(crate) fn word(attempt: &Attempt) -> Option<String> {
+pub(crate) fn short_text(attempt: &Attempt) -> Option<String> {
     if let Some((tls, failure)) = attempt.tls_failure() {
         return Some(word_of_tls(tls, failure));
     }
@@ -252,7 +262,7 @@ pub(crate) fn word(attempt: &Attempt) -> Option<String> {
         (_, Cause::Silent) => Some("no answer".to_owned()),
         (_, Cause::Refused) => Some("refused".to_owned()),
         (_, Cause::NoRoute) => Some("no route".to_owned()),
-        (Outcome::Failure(_, failure), _) => Some(brief(failure)),
+        (Outcome::Failure(_, failure), _) => Some(failure_text(failure)),
         _ => None,
     }
 }
@@ -270,7 +280,10 @@ pub(crate) fn explain(report: &Report) -> Message {
         }
         End::Connected => {
             let failure = report.relay.as_ref().and_then(|relay| relay.failure.as_ref());
-            (failure.map(|(what, failure)| format!("{what}: {}", brief(failure))), Vec::new())
+            (
+                failure.map(|(what, failure)| format!("{what}: {}", failure_text(failure))),
+                Vec::new(),
+            )
         }
         End::Interrupted(_) if report.transfer.as_ref().is_some_and(|s| s.end.before) => {
             let file = report.transfer.as_ref().map_or("", |sending| &sending.file);
@@ -302,7 +315,7 @@ fn of_sending(report: &Report) -> Message {
     let Some(sending) = &report.transfer else { return Message::default() };
     let failure = sending.end.failure.as_ref();
     Message {
-        error: failure.map(|(what, failure)| format!("{what}: {}", brief(failure))),
+        error: failure.map(|(what, failure)| format!("{what}: {}", failure_text(failure))),
         warnings: sending.end.warning.iter().cloned().collect(),
         ..Message::default()
     }
@@ -314,7 +327,7 @@ fn causes(report: &Report) -> Vec<String> {
         Some(took) if report.exit() == Exit::TimedOut && report.waited.is_none() => {
             format!("resolving `{host}`: no answer after {}", units::prose(took))
         }
-        _ => error.clone(),
+        _ => name::failure(error),
     });
     let failed = report.attempts.iter().filter(|attempt| attempt.outcome != Outcome::Success);
     let failed = failed.map(|attempt| format!("{}: {}", attempt.address, sentence(attempt)));
@@ -336,7 +349,7 @@ fn of_tls_alone(report: &Report) -> Option<(Option<&Attempt>, &TlsReport, &TlsFa
 }
 
 /// The address without its port.
-pub(crate) fn bare(attempt: &Attempt) -> String {
+pub(crate) fn ip_text(attempt: &Attempt) -> String {
     match attempt.address.as_inet() {
         Some(address) => address.ip().to_string(),
         None => attempt.address.to_string(),

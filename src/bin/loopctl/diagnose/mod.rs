@@ -2,5 +2,6 @@
 
 pub(crate) mod cause;
 pub(crate) mod hint;
+pub(crate) mod name;
 pub(crate) mod prediction;
 pub(crate) mod why;

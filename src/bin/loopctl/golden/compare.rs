@@ -3,8 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use loopctl::plan::{Answer, Family, FirstAttemptReason, Preset, Reason};
+use loopctl::EaiCode;
+use loopctl::plan::{Family, FirstAttemptReason, Preset, Reason};
 
+use super::story::system_error;
 use super::story::{began, epoch, errno, ms, subject};
 use super::{Golden, WIDTHS, human, plain};
 use crate::config::Rules;
@@ -13,7 +15,7 @@ use crate::output::human::text::Detail;
 use crate::output::json::connect as json;
 use crate::report::compare::{Lookup, LookupEnd, Measured, Measurement, Probe};
 use crate::report::connect::Schedule;
-use crate::report::{Attempt, Comparison, End, Outcome, Report, Via};
+use crate::report::{Attempt, Comparison, End, NameFailure, Outcome, Report, Via};
 
 fn probe(label: &str, to: &str, took: f64, outcome: Outcome) -> Probe {
     let to: SocketAddr = to.parse().unwrap();
@@ -115,10 +117,7 @@ fn left_behind() {
 
 #[test]
 fn names_that_do_not_resolve() {
-    let failed = LookupEnd::Failed {
-        answer: Answer::NoName,
-        message: "cannot resolve `many.test`: Name or service not known (EAI_NONAME)".to_owned(),
-    };
+    let failed = LookupEnd::Failed(system_error(EaiCode::NONAME));
     let lookups = vec![
         lookup(Family::Inet6, 10_000.0, LookupEnd::Silent),
         lookup(Family::Inet, 2.0, failed),
@@ -126,6 +125,6 @@ fn names_that_do_not_resolve() {
     ];
     let mut report =
         report(compared(measurement(lookups, Vec::new()), false), End::Failed(Exit::NotResolved));
-    report.resolve.error = Some("cannot resolve `many.test`".to_owned());
+    report.resolve.error = Some(NameFailure::Resolver(system_error(EaiCode::NONAME)));
     golden("no-name", &report);
 }

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use loopctl::TlsErrorKind;
 use loopctl::plan::{Answer, Family, Preset};
+use loopctl::{ResolveError, TlsErrorKind};
 
 use super::{Attempt, End as ReportEnd, Outcome, Report, TlsReport};
 use crate::config::Rules;
@@ -53,13 +53,10 @@ pub(crate) struct Lookup {
     pub(crate) end: LookupEnd,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) enum LookupEnd {
     Found(Vec<SocketAddr>),
-    Failed {
-        answer: Answer<SocketAddr>,
-        message: String,
-    },
+    Failed(ResolveError),
     /// Nothing came.
     Silent,
     Interrupted,
@@ -312,8 +309,10 @@ impl Lookup {
     fn reply(&self, is_dns: bool) -> QueryModel {
         let answer = match &self.end {
             LookupEnd::Found(found) => Some(Answer::Addresses(found.clone())),
-            LookupEnd::Failed { answer: Answer::TimedOut, .. } if is_dns => None,
-            LookupEnd::Failed { answer, .. } => Some(answer.clone()),
+            LookupEnd::Failed(error) => match error.answer() {
+                Answer::TimedOut if is_dns => None,
+                answer => Some(answer),
+            },
             LookupEnd::Silent | LookupEnd::Interrupted => None,
         };
         QueryModel { after: self.took, answer }

@@ -10,7 +10,8 @@ use loopctl::{
 };
 
 use super::{
-    Comparison, Resolution, StartTlsExchange, TlsExpectation, TlsFailure, TlsPhase, TlsReport, Via,
+    Comparison, NameFailure, Resolution, StartTlsExchange, TlsExpectation, TlsFailure, TlsPhase,
+    TlsReport, Via,
 };
 use crate::commands::sendfile::TransferReport;
 use crate::config::{Expectations, Rules};
@@ -277,7 +278,7 @@ impl Report {
     }
 
     /// It could not even begin.
-    pub(crate) fn refuse(&mut self, why: String, now: Instant) {
+    pub(crate) fn refuse(&mut self, why: NameFailure, now: Instant) {
         self.resolve.error = Some(why);
         self.end = End::Failed(Exit::NotResolved);
         self.total = self.since_start(now);

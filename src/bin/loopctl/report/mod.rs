@@ -19,5 +19,5 @@ pub(crate) use compare::Comparison;
 pub(crate) use connect::{
     Attempt, End, Outcome, RelayReport, Report, StartTime, Subject, TransportKind, WaitReport,
 };
-pub(crate) use resolution::{Resolution, Via};
+pub(crate) use resolution::{NameFailure, Resolution, Via};
 pub(crate) use tls::{StartTlsExchange, TlsExpectation, TlsFailure, TlsPhase, TlsReport};

@@ -261,7 +261,7 @@ impl NameReport {
     pub(crate) fn failing(&self) -> Option<&Query> {
         let NameEnd::Failed(verdict) = self.end else { return None };
         let mut deciding = self.deciding().into_iter().chain(self.dns_queries());
-        deciding.find(|query| query.verdict() == verdict && query.failure().is_some())
+        deciding.find(|query| query.verdict() == verdict && query.has_failed())
     }
 }
 

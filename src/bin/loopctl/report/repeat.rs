@@ -211,7 +211,9 @@ impl AddressStats {
                 self.fail("refused".to_owned());
             }
             Outcome::Failure(_, failure) => {
-                self.fail(cause::word(attempt).unwrap_or_else(|| cause::brief(failure)));
+                self.fail(
+                    cause::short_text(attempt).unwrap_or_else(|| cause::failure_text(failure)),
+                );
             }
         }
     }

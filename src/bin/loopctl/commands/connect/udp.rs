@@ -16,7 +16,7 @@ use super::Session;
 use super::race::Try;
 use super::relay::Kept;
 use crate::config::RaceRequest;
-use crate::report::{Outcome, Report};
+use crate::report::{NameFailure, Outcome, Report};
 
 /// The UDP race of one target.
 struct Reach<'a> {
@@ -41,7 +41,7 @@ impl Session {
         event_loop: &LoopHandle,
         this: &Try<'_>,
         report: &Rc<RefCell<Report>>,
-    ) -> Result<(), String> {
+    ) -> Result<(), NameFailure> {
         let given = self.given(event_loop, this).await?;
         let listen: Listener = Box::new(self.listener(this, report));
         let (listen, deadline) = (RefCell::new(listen), event_loop.time() + this.timeout);

@@ -23,6 +23,7 @@ use loopctl::{Address, ExceptionHandler};
 
 use crate::config::environment;
 use crate::config::{ServeRequest, Service, SinkRequest};
+use crate::diagnose::hint::serve::hint_for_loop_error;
 use crate::exit::Exit;
 use crate::output::printer;
 use crate::output::printer::Writer;
@@ -160,11 +161,9 @@ impl Session {
     fn report_trouble(self: &Rc<Self>) -> ExceptionHandler {
         let session = Rc::downgrade(self);
         Rc::new(move |_, context| {
-            let hint = "the descriptors of this process are used up: `ulimit -n` says how many it may have";
-            let is_shortage = context.message.contains("out of system resource");
             let message = Message {
                 causes: context.error.iter().map(ToString::to_string).collect(),
-                hints: is_shortage.then(|| hint.to_owned()).into_iter().collect(),
+                hints: hint_for_loop_error(context).into_iter().collect(),
                 ..Message::error(&context.message)
             };
             if let Some(session) = session.upgrade() {

@@ -261,7 +261,11 @@ fn refused_options(report: &Report) -> String {
     let attempts = report.attempts.iter().enumerate();
     let lines = attempts.flat_map(|(number, attempt)| {
         attempt.socket.refused.iter().map(move |(option, failure)| {
-            format!("  {}  {option} refused by the kernel: {}\n", number + 1, cause::brief(failure))
+            format!(
+                "  {}  {option} refused by the kernel: {}\n",
+                number + 1,
+                cause::failure_text(failure)
+            )
         })
     });
     lines.collect()

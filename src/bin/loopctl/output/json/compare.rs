@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::connect::{AddressRecord, ErrorRecord};
 use super::events::reason;
+use crate::diagnose::name;
 use crate::diagnose::prediction::{End, PredictedResult, PredictedStart, Prediction};
 use crate::exit::Exit;
 use crate::output::human::compare::client;
@@ -51,14 +52,14 @@ pub(crate) fn error(own: &Row, exit: Exit) -> ErrorRecord {
 fn query(lookup: &Lookup, measurement: &Measurement) -> Value {
     let (result, error) = match &lookup.end {
         LookupEnd::Found(_) => ("answered", None),
-        LookupEnd::Failed { answer, message } => {
-            let result = match answer {
+        LookupEnd::Failed(error) => {
+            let result = match error.answer::<SocketAddr>() {
                 Answer::NoName => "nxdomain",
                 Answer::NoData => "nodata",
                 Answer::TimedOut => "timeout",
                 _ => "error",
             };
-            (result, Some(ErrorRecord::plain("dns", message.clone())))
+            (result, Some(ErrorRecord::plain("dns", name::resolver(error))))
         }
         LookupEnd::Silent => {
             ("timeout", Some(ErrorRecord::plain("timeout", "no answer".to_owned())))

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::events;
 use crate::diagnose::cause;
 use crate::diagnose::cause::Cause;
+use crate::diagnose::name;
 use crate::diagnose::why::{CausedBy, Finding, findings};
 use crate::exit::Exit;
 use crate::output::units::ms;
@@ -226,7 +227,7 @@ fn resolve(report: &Report) -> Value {
     let resolve = &report.resolve;
     let candidates: Vec<_> = resolve.candidates.iter().map(AddressRecord::from).collect();
     let kind = if report.exit() == Exit::TimedOut { "timeout" } else { "dns" };
-    let error = resolve.error.as_ref().map(|message| ErrorRecord::plain(kind, message.clone()));
+    let error = resolve.error.as_ref().map(|error| ErrorRecord::plain(kind, name::failure(error)));
     let is_looked_up = matches!(resolve.via, Via::System | Via::Dns);
     let via = match resolve.via {
         Via::System => "system",
@@ -321,10 +322,10 @@ fn error(report: &Report) -> Option<ErrorRecord> {
         End::Interrupted(_) => return Some(ErrorRecord::plain("io", "interrupted".to_owned())),
         End::Failed(exit) => exit,
     };
-    if let Some(message) = &report.resolve.error {
+    if let Some(error) = &report.resolve.error {
         let timed_out = exit == Exit::TimedOut;
         let kind = if timed_out { "timeout" } else { "dns" };
-        return Some(ErrorRecord::plain(kind, message.clone()));
+        return Some(ErrorRecord::plain(kind, name::failure(error)));
     }
     if let Some(own) = report.left_behind() {
         return Some(super::compare::error(own, exit));
@@ -365,7 +366,7 @@ impl ErrorRecord {
     }
 
     fn of_failure(failure: &Failure, cause: Option<Cause>) -> Self {
-        let (kind, message) = (cause.map_or("io", Cause::kind), cause::brief(failure));
+        let (kind, message) = (cause.map_or("io", Cause::kind), cause::failure_text(failure));
         Self { kind, errno: failure.errno, name: failure.name(), message }
     }
 }

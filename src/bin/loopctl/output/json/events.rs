@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::connect::{AddressRecord, success};
 use crate::diagnose::cause::Cause;
+use crate::diagnose::name;
 use crate::output::units;
 use crate::output::units::ms;
 use crate::report::query::{QueryOutcome, QueryStatus, types};
@@ -217,7 +218,9 @@ fn of_system(report: &Report, family: Family, record: impl Fn(&str, Value) -> Va
             let kind = if is_negative { "negative" } else { "error" };
             let message = match end {
                 QueryOutcome::Canceled => Some("canceled".to_owned()),
-                _ => query.failure().or_else(|| report.resolve.error.clone()),
+                _ => {
+                    name::query(query).or_else(|| report.resolve.error.as_ref().map(name::failure))
+                }
             };
             let results: [Value; 0] = [];
             joined(
@@ -451,7 +454,12 @@ pub(crate) fn line(event: &Event, report: &Report) -> Option<String> {
             format!("#{} {}{}", attempt + 1, report.reached(*attempt), socket(facts))
         }
         EventKind::AttemptFailed { attempt, failure, facts, .. } => {
-            format!("#{} {}{}", attempt + 1, crate::diagnose::cause::brief(failure), socket(facts))
+            format!(
+                "#{} {}{}",
+                attempt + 1,
+                crate::diagnose::cause::failure_text(failure),
+                socket(facts)
+            )
         }
         EventKind::AttemptTimedOut { attempt, facts } => {
             format!("#{} timed out{}", attempt + 1, socket(facts))
@@ -483,7 +491,7 @@ fn tls_line(kind: &EventKind, report: &Report) -> Option<String> {
             if is_given_up && attempt.is_some() && report.selected.is_none() {
                 return None;
             }
-            (attempt, crate::diagnose::cause::brief(failure))
+            (attempt, crate::diagnose::cause::failure_text(failure))
         }
         _ => return None,
     };

@@ -1,9 +1,11 @@
 //! A name as one JSON document: `schemas/resolve.v1.json`.
 
+use loopctl::EaiCode;
 use loopctl::{DnsAnswer, DnsRecord, DnsSetProof, RecordType};
 use serde_json::{Value, json};
 
 use super::connect::slow_callbacks;
+use crate::diagnose::name;
 use crate::output::human::resolve::words;
 use crate::output::units::ms;
 use crate::report::names::{NameEnd, NameReport, is_signature};
@@ -105,7 +107,7 @@ fn query(query: &Query) -> Value {
         "flags": flags,
         "truncated": query.progress.truncated,
         "retries": query.progress.retries,
-        "ignored": query.progress.ignored,
+        "ignored": query.progress.ignored.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "answers": answers(query),
         "negative_ttl": negative.map(|ttl| ttl.as_secs()),
         "signed": answer.map(is_signed),
@@ -144,9 +146,11 @@ fn record(record: &DnsRecord) -> Value {
 }
 
 fn failure(query: &Query) -> Option<Value> {
-    let message = query.failure()?;
+    let message = name::query(query)?;
     let name = match (&query.end, query.answer()) {
-        (QueryOutcome::SystemFailed { symbol, .. }, _) => symbol.map(str::to_owned),
+        (QueryOutcome::SystemFailed(error), _) => {
+            error.code().and_then(EaiCode::symbol).map(str::to_owned)
+        }
         (_, Some(_)) if query.verdict() == QueryStatus::NoData => Some("NODATA".to_owned()),
         (_, Some(answer)) => Some(answer.rcode.to_string()),
         _ => None,

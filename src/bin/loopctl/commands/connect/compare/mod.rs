@@ -13,7 +13,7 @@ use crate::config::TargetRequest;
 use crate::config::{CompareRequest, RaceRequest, Rules};
 use crate::exit::Exit;
 use crate::report::compare::{LookupEnd, Measured};
-use crate::report::{Comparison, End, Report, Via};
+use crate::report::{Comparison, End, NameFailure, Report, Via};
 
 use survey::Surveyor;
 
@@ -91,8 +91,8 @@ impl Report {
             self.resolve.took = measurement.lookups.iter().map(|lookup| lookup.end()).max();
         }
         let failed = measurement.lookups.iter().find_map(|lookup| match &lookup.end {
-            LookupEnd::Failed { message, .. } => Some(message.clone()),
-            LookupEnd::Silent => Some("no answer from the resolver".to_owned()),
+            LookupEnd::Failed(error) => Some(NameFailure::Resolver(error.clone())),
+            LookupEnd::Silent => Some(NameFailure::Unanswered),
             _ => None,
         });
         if self.attempts.is_empty() && self.resolve.error.is_none() {

@@ -3,7 +3,8 @@
 use std::io;
 use std::time::{Instant, SystemTime};
 
-use loopctl::plan::{Answer, FirstAttemptReason, Preset, Reason};
+use loopctl::plan::{FirstAttemptReason, Preset, Reason};
+use loopctl::{EaiCode, ResolveError};
 use loopctl::{Failure, Phase};
 
 use super::*;
@@ -188,19 +189,16 @@ fn runs_that_were_broken_off_are_told() {
 
 #[test]
 fn a_resolver_that_says_nothing_is_told() {
-    let answer = Answer::Failed;
+    let (host, message) = ("a".to_owned(), "no".to_owned());
+    let error = ResolveError::System { host, code: EaiCode::FAIL, errno: None, message };
     let lookups = vec![
         lookup(Family::Inet6, 10_000.0, LookupEnd::Silent),
-        lookup(
-            Family::Inet,
-            2.0,
-            LookupEnd::Failed { answer, message: "cannot resolve `a`: no".to_owned() },
-        ),
+        lookup(Family::Inet, 2.0, LookupEnd::Failed(error)),
         lookup(Family::Unspecified, 10_000.0, LookupEnd::Silent),
     ];
     let text = shown(&report(compared(measurement(lookups, Vec::new()))), style(None, false, true));
     assert!(text.contains("AAAA       -  no answer in 10.0 s\n"), "{text}");
-    assert!(text.contains("A        2.0  no\n"), "{text}");
+    assert!(text.contains("A        2.0  no (EAI_FAIL)\n"), "{text}");
     assert!(text.ends_with("all 14 hang for more than 10.0 s\n"), "{text}");
 }
 
