@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use loopctl::{EventLoop, LoopHandle, TimerHandle, Turns};
+use loopctl::{EnteredLoop, EventLoop, LoopHandle, TimerHandle};
 
 /// Jobs in one batch; the figures are for the whole batch, the rates for one job.
 const BATCH: u32 = 1000;
@@ -163,14 +163,14 @@ fn task_step(bencher: Bencher, tasks: u32) {
     });
 }
 
-fn with_turns(measure: impl FnOnce(&LoopHandle, &Turns<'_>)) {
+fn with_turns(measure: impl FnOnce(&LoopHandle, &EnteredLoop<'_>)) {
     let mut event_loop = EventLoop::new().expect("the system has a poller");
     let handle = event_loop.handle();
     let turns = event_loop.enter().expect("no other loop runs here");
     measure(&handle, &turns);
 }
 
-fn turn(turns: &Turns<'_>) {
+fn turn(turns: &EnteredLoop<'_>) {
     turns.turn(Some(Duration::ZERO)).expect("the poller works");
 }
 

@@ -16,7 +16,7 @@ use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
-use loopctl::{BoxError, EventLoop, LoopHandle, Protocol, Transport, Turns};
+use loopctl::{BoxError, EnteredLoop, EventLoop, LoopHandle, Protocol, Transport};
 use rustix::time::{ClockId, clock_gettime};
 
 type Result<T = ()> = std::result::Result<T, BoxError>;
@@ -353,7 +353,7 @@ fn count_job(number: u64) {
     count(1);
 }
 
-fn turn_until(turns: &Turns<'_>, total: u64) -> Result {
+fn turn_until(turns: &EnteredLoop<'_>, total: u64) -> Result {
     while COUNT.get() < total {
         turns.turn(None)?;
     }

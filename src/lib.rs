@@ -23,7 +23,7 @@
 //! |---|---|
 //! | [`plan`] | decisions without I/O: [`Race`](plan::Race), [`interleave`](plan::interleave), [`Timers`](plan::Timers), [`Watermarks`](plan::Watermarks) |
 //! | event_loop | [`EventLoop`], [`LoopHandle`], [`Handle`], [`Remote`], [`ErrorContext`], [`SlowCallback`] |
-//! | task | [`Task`], [`Promise`] and [`Deferred`], [`Sleep`], [`Executor`], [`Tracked`], [`run`] |
+//! | task | [`Task`], [`Promise`] and [`Deferred`], [`Sleep`], [`Executor`], [`TrackedGenerator`], [`run`] |
 //! | net | [`Lookup`], [`Resolver`], [`CreateConnection`], [`CreateServer`], [`Transport`], [`Protocol`], [`BufferedProtocol`] |
 //! | net | [`StreamReader`], [`CreateDatagram`], [`ReadPipe`], [`WritePipe`], [`CreateSubprocess`], [`Event`] |
 //! | net | [`Sendfile`], [`Sent`], [`SendfileError`]: files, by the kernel where it can |
@@ -58,13 +58,13 @@ mod sys;
 mod task;
 
 pub use event_loop::{
-    Clock, ErrorContext, EventLoop, ExceptionHandler, Handle, JobInfo, JobKind, LoopClosed,
-    LoopExit, LoopHandle, Outcome, Remote, RemoteHandle, RunError, SlowCallback, SlowTurn,
-    TimerHandle, Turns, running_loop,
+    CallbackOutput, Clock, EnteredLoop, ErrorContext, EventLoop, ExceptionHandler, Handle, JobInfo,
+    JobKind, LoopClosed, LoopExit, LoopHandle, Remote, RemoteHandle, RunError, SlowCallback,
+    SlowTurn, TimerHandle, running_loop,
 };
 #[cfg(all(fuzzing, feature = "dns"))]
 #[doc(hidden)]
-pub use net::take_answer;
+pub use net::fuzz_decode;
 pub use net::{
     AbortReason, AddrInfo, AddrInfoFlags, Address, AfterEof, AttemptError, BindError,
     BufferedProtocol, ChildPipe, ChildStdio, ConnectError, Connection, CopyReason,
@@ -72,7 +72,7 @@ pub use net::{
     DatagramTransport, EaiCode, Endpoint, Event, EventKind, Failure, Hosts, Keepalive, Lookup,
     NameInfoFlags, Phase, Protocol, ReadPipe, ReadPipeProtocol, ResolveError, Resolver, Resolving,
     Sendfile, SendfileError, SendfileMethod, SendfilePath, SendfilePhase, Sent, Server,
-    ServerError, Shutdown, SocketFacts, SocketOption, SocketOptions, SocketView, StreamError,
+    ServerError, Shutdown, SocketOption, SocketOptions, SocketSnapshot, SocketView, StreamError,
     StreamProtocol, StreamReader, StreamWriter, SubprocessProtocol, SubprocessTransport, TcpInfo,
     TcpOptions, TimerEnd, Transport, WritePipe, WritePipeProtocol, kernel_tls, listen,
     open_to_send, raise_descriptor_limit, source_address,
@@ -93,7 +93,7 @@ pub use net::{DnsProof, DnsProofReason, DnsSetProof, DnsValidation, TrustAnchors
 pub use plan::{Flow, LimitsError, WriteLimits};
 pub use task::{
     AsyncGenerator, Cancelled, Deferred, Elapsed, Executor, LocalFuture, Promise, Sleep, Task,
-    TaskFactory, TaskRef, Tracked, run,
+    TaskFactory, TaskRef, TrackedGenerator, run,
 };
 
 /// Any error, boxed: what a callback may fail with.

@@ -4,5 +4,5 @@
 use std::time::Instant;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    loopctl::take_answer(bytes, Instant::now());
+    loopctl::fuzz_decode(bytes, Instant::now());
 });

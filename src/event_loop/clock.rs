@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 /// Where a loop's time comes from.
 ///
 /// With [`Manual`](Self::Manual), time stands still while callbacks run and jumps where a loop would otherwise
-/// wait, to the next timer or as far as that [turn](crate::Turns::turn) may wait. So hours of timers run in
+/// wait, to the next timer or as far as that [turn](crate::EnteredLoop::turn) may wait. So hours of timers run in
 /// microseconds, in an order that never varies.
 /// Such a loop refuses descriptors: the network does not jump.
 ///
@@ -33,12 +33,12 @@ pub enum Clock {
 
 /// A [`Clock`] in use.
 #[derive(Debug)]
-pub(crate) enum Ticking {
+pub(crate) enum LoopClock {
     System,
     Manual(Cell<Instant>),
 }
 
-impl From<Clock> for Ticking {
+impl From<Clock> for LoopClock {
     fn from(clock: Clock) -> Self {
         match clock {
             Clock::System => Self::System,
@@ -47,7 +47,7 @@ impl From<Clock> for Ticking {
     }
 }
 
-impl Ticking {
+impl LoopClock {
     #[expect(clippy::disallowed_methods, reason = "this is the one place that asks the system")]
     pub(crate) fn now(&self) -> Instant {
         match self {

@@ -35,7 +35,7 @@ pub struct SlowTurn {
 
 type Hook<T> = RefCell<Option<Rc<dyn Fn(&T)>>>;
 
-pub(crate) struct Watch {
+pub(crate) struct Diagnostics {
     debug: Cell<bool>,
     threshold: Cell<Duration>,
     on_job: Hook<SlowCallback>,
@@ -46,7 +46,7 @@ pub(crate) struct Watch {
     close_asked_for: Cell<bool>,
 }
 
-impl Watch {
+impl Diagnostics {
     pub(crate) fn from_environment() -> Self {
         let watch = Self {
             debug: Cell::new(std::env::var_os("LOOPCTL_DEBUG").is_some_and(|on| !on.is_empty())),
@@ -103,7 +103,7 @@ impl Watch {
 }
 
 /// Ends with the job, also when an exit passes through.
-pub(crate) struct Current<'a>(&'a Watch);
+pub(crate) struct Current<'a>(&'a Diagnostics);
 
 impl Drop for Current<'_> {
     fn drop(&mut self) {
@@ -125,8 +125,8 @@ impl LoopHandle {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn set_debug(&self, debug: bool) {
-        self.watch().debug.set(debug);
-        self.watch().update();
+        self.diagnostics().debug.set(debug);
+        self.diagnostics().update();
     }
 
     /// Whether debug mode is on; asyncio's `get_debug`.
@@ -139,7 +139,7 @@ impl LoopHandle {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn debug(&self) -> bool {
-        self.watch().debug.get()
+        self.diagnostics().debug.get()
     }
 
     /// How long a callback, a step or a turn may take before it is slow (100 ms at first); zero reports
@@ -154,8 +154,8 @@ impl LoopHandle {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn set_slow_callback_duration(&self, threshold: Duration) {
-        self.watch().threshold.set(threshold);
-        self.watch().update();
+        self.diagnostics().threshold.set(threshold);
+        self.diagnostics().update();
     }
 
     /// The threshold in force.
@@ -166,7 +166,7 @@ impl LoopHandle {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn slow_callback_duration(&self) -> Duration {
-        self.watch().threshold.get()
+        self.diagnostics().threshold.get()
     }
 
     /// Hands every slow callback and step to `report` instead of the log, also without debug mode.
@@ -186,8 +186,8 @@ impl LoopHandle {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn on_slow_callback(&self, report: impl Fn(&SlowCallback) + 'static) {
-        let previous = self.watch().on_job.replace(Some(Rc::new(report)));
-        self.watch().update();
+        let previous = self.diagnostics().on_job.replace(Some(Rc::new(report)));
+        self.diagnostics().update();
         drop(previous);
     }
 
@@ -202,22 +202,22 @@ impl LoopHandle {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn on_slow_turn(&self, report: impl Fn(&SlowTurn) + 'static) {
-        let previous = self.watch().on_turn.replace(Some(Rc::new(report)));
-        self.watch().update();
+        let previous = self.diagnostics().on_turn.replace(Some(Rc::new(report)));
+        self.diagnostics().update();
         drop(previous);
     }
 
     pub(crate) fn check_job(&self, at: Instant, label: &Label) {
         let took = self.time().saturating_duration_since(at);
         if took >= self.slow_callback_duration() {
-            report(&self.watch().on_job, SlowCallback { job: label.info(), took, at });
+            report(&self.diagnostics().on_job, SlowCallback { job: label.info(), took, at });
         }
     }
 
     pub(crate) fn check_turn(&self, at: Instant, jobs: usize) {
         let took = self.time().saturating_duration_since(at);
         if took >= self.slow_callback_duration() && jobs > 0 {
-            report(&self.watch().on_turn, SlowTurn { jobs, took, at });
+            report(&self.diagnostics().on_turn, SlowTurn { jobs, took, at });
         }
     }
 }

@@ -181,7 +181,7 @@ impl LoopHandle {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn call_exception_handler(&self, mut context: ErrorContext) {
-        context.job = context.job.or_else(|| self.watch().current_job());
+        context.job = context.job.or_else(|| self.diagnostics().current_job());
         let Some(handler) = self.exception_handler() else {
             let report = || self.default_exception_handler(&context);
             return second_net("Exception in default exception handler", report);

@@ -48,18 +48,18 @@ pub(crate) trait Run {
 /// handle.call_soon(|| std::fs::remove_file("/no/such/file"));
 /// # Ok::<(), std::io::Error>(())
 /// ```
-pub trait Outcome {
+pub trait CallbackOutput {
     /// The error, if there is one.
     fn into_result(self) -> Result<(), BoxError>;
 }
 
-impl Outcome for () {
+impl CallbackOutput for () {
     fn into_result(self) -> Result<(), BoxError> {
         Ok(())
     }
 }
 
-impl<E: Into<BoxError>> Outcome for Result<(), E> {
+impl<E: Into<BoxError>> CallbackOutput for Result<(), E> {
     fn into_result(self) -> Result<(), BoxError> {
         self.map_err(Into::into)
     }
@@ -121,7 +121,7 @@ impl<F> Callback<F> {
     }
 }
 
-impl<F: FnOnce() -> O, O: Outcome> Run for Callback<F> {
+impl<F: FnOnce() -> O, O: CallbackOutput> Run for Callback<F> {
     fn run(self: Rc<Self>) -> Result<(), BoxError> {
         self.call.take().map_or(Ok(()), |call| call().into_result())
     }

@@ -7,10 +7,10 @@ mod clock;
 mod debug;
 mod errors;
 mod job;
+mod loop_local;
 mod reactor;
 mod readers;
 mod remote;
-mod rooms;
 mod signal;
 mod turn;
 
@@ -30,22 +30,22 @@ use crate::plan::{TimerKey, Timers};
 pub use clock::Clock;
 pub use debug::{SlowCallback, SlowTurn};
 pub use errors::{ErrorContext, ExceptionHandler, LoopExit};
-pub use job::{Handle, JobInfo, JobKind, Outcome, TimerHandle};
+pub use job::{CallbackOutput, Handle, JobInfo, JobKind, TimerHandle};
 pub use remote::{LoopClosed, Remote, RemoteHandle};
-pub use turn::Turns;
+pub use turn::EnteredLoop;
 
 pub(crate) use clock::deadline;
 pub(crate) use errors::{PanicError, Payload, catch};
 pub(crate) use job::{Describe, Job, Run, Step};
+pub(crate) use loop_local::LoopLocal;
 pub(crate) use reactor::{Interest, Readiness, Registration, Source};
-pub(crate) use rooms::Room;
 
-use clock::Ticking;
-use debug::Watch;
+use clock::LoopClock;
+use debug::Diagnostics;
 use errors::Handlers;
 use job::Callback;
+use loop_local::LoopLocals;
 use reactor::Reactor;
-use rooms::Rooms;
 
 /// Owns the poller, the queues and the clock: asyncio's event loop. One per thread; it cannot leave it.
 ///
@@ -74,25 +74,25 @@ pub struct LoopHandle(Rc<Core>);
 
 /// What a loop is made of. Other rooms reach it through the methods of [`LoopHandle`].
 struct Core {
-    clock: Ticking,
+    clock: LoopClock,
     ready: RefCell<VecDeque<Job>>,
-    timers: RefCell<Timers<Due>>,
+    timers: RefCell<Timers<TimerAction>>,
     reactor: Reactor,
     remote: Remote,
-    watch: Watch,
+    diagnostics: Diagnostics,
     handlers: Handlers,
-    rooms: Rooms,
+    locals: LoopLocals,
 }
 
 /// What happens at a deadline.
-pub(crate) enum Due {
+pub(crate) enum TimerAction {
     /// The job joins the queue.
     Run(Job),
     /// A task is woken, so that its step runs in the same turn.
     Wake(Waker),
 }
 
-impl Due {
+impl TimerAction {
     fn discard(self) {
         if let Self::Run(job) = self {
             job.discard();
@@ -146,7 +146,7 @@ thread_local! {
 }
 
 /// The loop with this number, if it lives on this thread.
-fn home(id: u64) -> Option<LoopHandle> {
+fn local_loop(id: u64) -> Option<LoopHandle> {
     let find = |loops: &RefCell<Vec<(u64, Weak<Core>)>>| {
         loops.borrow().iter().find(|(known, _)| *known == id)?.1.upgrade().map(LoopHandle)
     };
@@ -193,7 +193,7 @@ impl EventLoop {
     /// # Errors
     /// As [`new`](Self::new).
     pub fn with_clock(clock: Clock) -> io::Result<Self> {
-        let clock = Ticking::from(clock);
+        let clock = LoopClock::from(clock);
         let (reactor, wakeup) = Reactor::new(clock.is_manual())?;
         let core = Rc::new(Core {
             clock,
@@ -201,9 +201,9 @@ impl EventLoop {
             timers: RefCell::default(),
             reactor,
             remote: Remote::new(wakeup),
-            watch: Watch::from_environment(),
+            diagnostics: Diagnostics::from_environment(),
             handlers: Handlers::default(),
-            rooms: Rooms::default(),
+            locals: LoopLocals::default(),
         });
         LOOPS.with_borrow_mut(|loops| {
             loops.retain(|(_, core)| core.strong_count() > 0);
@@ -300,8 +300,8 @@ impl EventLoop {
     ///
     /// # Errors
     /// [`RunError::Nested`] inside a running loop.
-    pub fn enter(&mut self) -> Result<Turns<'_>, RunError> {
-        Turns::enter(self)
+    pub fn enter(&mut self) -> Result<EnteredLoop<'_>, RunError> {
+        EnteredLoop::enter(self)
     }
 
     /// Closes the loop: drops every task, callback and timer, removes signal handlers, and shuts the
@@ -315,7 +315,7 @@ impl EventLoop {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn close(self) {
-        self.handle.watch().note_close();
+        self.handle.diagnostics().note_close();
     }
 }
 
@@ -362,7 +362,7 @@ impl LoopHandle {
     /// # Ok::<(), loopctl::RunError>(())
     /// ```
     #[track_caller]
-    pub fn call_soon<O: Outcome>(&self, call: impl FnOnce() -> O + 'static) -> Handle {
+    pub fn call_soon<O: CallbackOutput>(&self, call: impl FnOnce() -> O + 'static) -> Handle {
         let job = Callback::new(JobKind::Call, Location::caller(), call);
         self.push(Job::Call(Rc::clone(&job) as Rc<dyn Run>));
         Handle(job)
@@ -379,7 +379,7 @@ impl LoopHandle {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     #[track_caller]
-    pub fn call_later<O: Outcome>(
+    pub fn call_later<O: CallbackOutput>(
         &self,
         delay: Duration,
         call: impl FnOnce() -> O + 'static,
@@ -403,13 +403,13 @@ impl LoopHandle {
     /// # Ok::<(), loopctl::RunError>(())
     /// ```
     #[track_caller]
-    pub fn call_at<O: Outcome>(
+    pub fn call_at<O: CallbackOutput>(
         &self,
         when: Instant,
         call: impl FnOnce() -> O + 'static,
     ) -> TimerHandle {
         let job = Callback::new(JobKind::Timer, Location::caller(), call);
-        let key = self.schedule(when, Due::Run(Job::Call(Rc::clone(&job) as Rc<dyn Run>)));
+        let key = self.schedule(when, TimerAction::Run(Job::Call(Rc::clone(&job) as Rc<dyn Run>)));
         TimerHandle { job, event_loop: self.clone(), key, when }
     }
 
@@ -464,7 +464,7 @@ impl LoopHandle {
         self.0.ready.borrow_mut().push_back(job);
     }
 
-    pub(crate) fn schedule(&self, when: Instant, due: Due) -> TimerKey {
+    pub(crate) fn schedule(&self, when: Instant, due: TimerAction) -> TimerKey {
         let key = self.0.timers.borrow_mut().insert(when, due);
         if self.is_closed() {
             self.drop_jobs();
@@ -494,8 +494,8 @@ impl LoopHandle {
         &self.0
     }
 
-    fn watch(&self) -> &Watch {
-        &self.0.watch
+    fn diagnostics(&self) -> &Diagnostics {
+        &self.0.diagnostics
     }
 
     /// Frees everything the loop holds, on this thread. What that drops may try to schedule; it cannot.
@@ -503,16 +503,16 @@ impl LoopHandle {
         if self.is_closed() {
             return;
         }
-        self.0.watch.report_close(self);
+        self.0.diagnostics.report_close(self);
         self.0.remote.close();
-        self.0.rooms.close(self);
-        while self.drop_jobs() || !self.0.rooms.are_idle() {
+        self.0.locals.close(self);
+        while self.drop_jobs() || !self.0.locals.are_idle() {
             // A thread is about to hand in a step it has begun to schedule.
             std::thread::yield_now();
         }
         self.0.reactor.clear();
         self.0.handlers.clear();
-        self.0.watch.clear();
+        self.0.diagnostics.clear();
     }
 
     /// Tells whether there was anything to drop.
@@ -522,7 +522,7 @@ impl LoopHandle {
         let timers = self.0.timers.borrow_mut().drain();
         let had_any = !(parcels.is_empty() && jobs.is_empty() && timers.is_empty());
         parcels.into_iter().map(Job::from).chain(jobs).for_each(Job::discard);
-        timers.into_iter().for_each(Due::discard);
+        timers.into_iter().for_each(TimerAction::discard);
         had_any
     }
 }

@@ -7,9 +7,9 @@ use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::rc::Rc;
 
-use super::job::{Handle, Job, JobInfo, JobKind, Outcome, Run, short_type_name};
+use super::job::{CallbackOutput, Handle, Job, JobInfo, JobKind, Run, short_type_name};
+use super::loop_local::LoopLocal;
 use super::reactor::{Interest, Readiness, Registration, Source};
-use super::rooms::Room;
 use super::{LoopClosed, LoopHandle};
 use crate::BoxError;
 
@@ -50,7 +50,7 @@ impl LoopHandle {
     /// # Errors
     /// When the descriptor cannot be watched: a regular file, for example; when the loop is closed.
     #[track_caller]
-    pub fn add_reader<O: Outcome>(
+    pub fn add_reader<O: CallbackOutput>(
         &self,
         fd: &impl AsFd,
         callback: impl FnMut() -> O + 'static,
@@ -80,7 +80,7 @@ impl LoopHandle {
     /// # Errors
     /// As [`add_reader`](Self::add_reader).
     #[track_caller]
-    pub fn add_writer<O: Outcome>(
+    pub fn add_writer<O: CallbackOutput>(
         &self,
         fd: &impl AsFd,
         callback: impl FnMut() -> O + 'static,
@@ -118,7 +118,7 @@ impl LoopHandle {
         self.remove_watcher(fd, Interest::Writable)
     }
 
-    fn add_watcher<O: Outcome>(
+    fn add_watcher<O: CallbackOutput>(
         &self,
         fd: &impl AsFd,
         interest: Interest,
@@ -139,13 +139,13 @@ impl LoopHandle {
         let registration = self.register(fd, interest, Rc::clone(&watcher) as Rc<dyn Source>)?;
         watcher.registration.replace(Some(registration));
         let key = (fd.as_fd().as_raw_fd(), interest);
-        self.room::<Watchers>().0.borrow_mut().insert(key, Rc::clone(&watcher) as Rc<dyn Run>);
+        self.local::<Watchers>().0.borrow_mut().insert(key, Rc::clone(&watcher) as Rc<dyn Run>);
         Ok(Handle(watcher))
     }
 
     fn remove_watcher(&self, fd: &impl AsFd, interest: Interest) -> bool {
         let key = (fd.as_fd().as_raw_fd(), interest);
-        let watcher = self.room::<Watchers>().0.borrow_mut().remove(&key);
+        let watcher = self.local::<Watchers>().0.borrow_mut().remove(&key);
         watcher.is_some_and(|watcher| {
             let was_active = !watcher.is_cancelled();
             watcher.cancel();
@@ -154,13 +154,13 @@ impl LoopHandle {
     }
 }
 
-impl Room for Watchers {
+impl LoopLocal for Watchers {
     fn close(&self, _: &LoopHandle) {
         self.0.take().into_values().for_each(|watcher| watcher.cancel());
     }
 }
 
-impl<F: FnMut() -> O + 'static, O: Outcome> Source for Watcher<F> {
+impl<F: FnMut() -> O + 'static, O: CallbackOutput> Source for Watcher<F> {
     fn ready(self: Rc<Self>, event_loop: &LoopHandle, _: Readiness) {
         if !self.is_queued.replace(true) {
             event_loop.push(Job::Call(self));
@@ -168,7 +168,7 @@ impl<F: FnMut() -> O + 'static, O: Outcome> Source for Watcher<F> {
     }
 }
 
-impl<F: FnMut() -> O, O: Outcome> Run for Watcher<F> {
+impl<F: FnMut() -> O, O: CallbackOutput> Run for Watcher<F> {
     /// The poller tells of changes; a reader hears as long as something is there. So ask again afterwards.
     fn run(self: Rc<Self>) -> Result<(), BoxError> {
         self.is_queued.set(false);

@@ -6,9 +6,9 @@ use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::job::{Job, JobInfo, JobKind, Outcome, Step, short_type_name};
+use super::job::{CallbackOutput, Job, JobInfo, JobKind, Step, short_type_name};
 use super::reactor::Wakeup;
-use super::{LoopHandle, home};
+use super::{LoopHandle, local_loop};
 use crate::BoxError;
 
 /// Schedules callbacks on a loop from any thread.
@@ -107,7 +107,7 @@ impl Remote {
     /// # Errors
     /// [`LoopClosed`] when the loop has been closed; the callback is then dropped here.
     #[track_caller]
-    pub fn call_soon_threadsafe<O: Outcome>(
+    pub fn call_soon_threadsafe<O: CallbackOutput>(
         &self,
         call: impl FnOnce() -> O + Send + 'static,
     ) -> Result<RemoteHandle, LoopClosed> {
@@ -117,7 +117,7 @@ impl Remote {
         let call =
             PostedCall { state: Mutex::new(State::Waiting(call)), origin: Location::caller() };
         let call: Arc<dyn Posted> = Arc::new(call);
-        match home(self.id()) {
+        match local_loop(self.id()) {
             Some(event_loop) => event_loop.push(Job::Posted(Arc::clone(&call))),
             None => self.post(Parcel::Call(Arc::clone(&call)))?,
         }
@@ -188,14 +188,14 @@ impl Remote {
 
     /// Queues a task's step, from whichever thread woke it.
     pub(crate) fn schedule(&self, step: Step) {
-        match home(self.id()) {
+        match local_loop(self.id()) {
             Some(event_loop) => event_loop.push(Job::Step(step)),
             None => drop(self.post(Parcel::Step(step))),
         }
     }
 
     pub(crate) fn schedule_main(&self) {
-        match home(self.id()) {
+        match local_loop(self.id()) {
             Some(event_loop) => event_loop.push(Job::Main),
             None => drop(self.post(Parcel::Main)),
         }
@@ -275,7 +275,7 @@ impl<F> PostedCall<F> {
     }
 }
 
-impl<F: FnOnce() -> O + Send, O: Outcome> Posted for PostedCall<F> {
+impl<F: FnOnce() -> O + Send, O: CallbackOutput> Posted for PostedCall<F> {
     fn run(&self) -> Result<(), BoxError> {
         self.leave_waiting(State::Started).map_or(Ok(()), |call| call().into_result())
     }

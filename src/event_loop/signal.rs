@@ -13,8 +13,8 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use signal_hook::{SigId, consts::FORBIDDEN, flag, low_level};
 
 use super::{
-    Interest, Job, JobInfo, JobKind, LoopHandle, Outcome, Readiness, Registration, Room, Run,
-    Source,
+    CallbackOutput, Interest, Job, JobInfo, JobKind, LoopHandle, LoopLocal, Readiness,
+    Registration, Run, Source,
 };
 use crate::BoxError;
 
@@ -62,7 +62,7 @@ impl LoopHandle {
     /// # Errors
     /// `InvalidInput` for a number that is no signal, or one that cannot be caught (`SIGKILL`).
     #[track_caller]
-    pub fn add_signal_handler<O: Outcome>(
+    pub fn add_signal_handler<O: CallbackOutput>(
         &self,
         signal: i32,
         mut callback: impl FnMut() -> O + 'static,
@@ -81,7 +81,7 @@ impl LoopHandle {
         let registration = self.register(&pipe.reader, Interest::Readable, source)?;
         let action = Action::new(signal, writer)?;
         let handler = Handler { _registration: registration, pipe, _action: action };
-        let replaced = self.room::<Signals>().0.borrow_mut().insert(signal, handler);
+        let replaced = self.local::<Signals>().0.borrow_mut().insert(signal, handler);
         drop(replaced);
         Ok(())
     }
@@ -99,7 +99,7 @@ impl LoopHandle {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn remove_signal_handler(&self, signal: i32) -> bool {
-        let removed = self.room::<Signals>().0.borrow_mut().remove(&signal);
+        let removed = self.local::<Signals>().0.borrow_mut().remove(&signal);
         removed.is_some()
     }
 }
@@ -115,7 +115,7 @@ fn check(signal: i32) -> io::Result<()> {
     }
 }
 
-impl Room for Signals {
+impl LoopLocal for Signals {
     fn close(&self, _: &LoopHandle) {
         drop(self.0.take());
     }

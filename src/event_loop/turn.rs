@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
 use super::job::{Failure, Job};
-use super::{Due, ErrorContext, EventLoop, LoopHandle, RUNNING, RunError};
+use super::{ErrorContext, EventLoop, LoopHandle, RUNNING, RunError, TimerAction};
 
 /// asyncio's `MAXIMUM_SELECT_TIMEOUT`: no wait is longer than a day, whatever the next timer says.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
@@ -14,12 +14,12 @@ const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 ///
 /// Dropping it, also while a panic passes through, leaves the loop as it was before.
 #[derive(Debug)]
-pub struct Turns<'a> {
+pub struct EnteredLoop<'a> {
     event_loop: LoopHandle,
     borrowed: PhantomData<&'a mut EventLoop>,
 }
 
-impl<'a> Turns<'a> {
+impl<'a> EnteredLoop<'a> {
     pub(crate) fn enter(event_loop: &'a mut EventLoop) -> Result<Self, RunError> {
         let handle = event_loop.handle();
         RUNNING.with_borrow_mut(|running| match running {
@@ -83,7 +83,7 @@ impl<'a> Turns<'a> {
     }
 }
 
-impl Drop for Turns<'_> {
+impl Drop for EnteredLoop<'_> {
     fn drop(&mut self) {
         let remote = &self.event_loop.core().remote;
         remote.clear_stop();
@@ -129,21 +129,21 @@ impl LoopHandle {
             while let Some(due) = self.pop_due(now) {
                 log::trace!("timer: due");
                 match due {
-                    Due::Run(job) => self.push(job),
-                    Due::Wake(waker) => waker.wake(),
+                    TimerAction::Run(job) => self.push(job),
+                    TimerAction::Wake(waker) => waker.wake(),
                 }
             }
         }
     }
 
-    fn pop_due(&self, now: Instant) -> Option<Due> {
+    fn pop_due(&self, now: Instant) -> Option<TimerAction> {
         self.core().timers.borrow_mut().pop_due(now)
     }
 
     /// Runs what is ready now. What that schedules waits for the next turn, so that I/O never starves.
     fn run_ready(&self, main: &mut dyn FnMut()) {
         let batch = self.core().ready.borrow().len();
-        let began = self.watch().is_measuring().then(|| self.time());
+        let began = self.diagnostics().is_measuring().then(|| self.time());
         for _ in 0..batch {
             let Some(job) = self.pop_ready() else { break };
             self.run_job(job, main);
@@ -158,12 +158,12 @@ impl LoopHandle {
     }
 
     fn run_job(&self, job: Job, main: &mut dyn FnMut()) {
-        let watch = self.watch();
-        if !watch.is_measuring() {
+        let diagnostics = self.diagnostics();
+        if !diagnostics.is_measuring() {
             return self.settle(job.run(main));
         }
         let (label, began) = (job.label(), self.time());
-        let current = watch.enter(label.clone());
+        let current = diagnostics.enter(label.clone());
         let outcome = job.run(main);
         self.settle(outcome);
         drop(current);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::plan::{Family, Reason};
 
-use super::{Address, Failure, Phase, ResolveError, SocketOption, SocketOptions, TcpInfo};
+use super::{Address, Failure, Phase, ResolveError, SocketOption, SocketSnapshot};
 #[cfg(feature = "tls")]
 use super::{TlsError, TlsInfo, TlsPeer};
 
@@ -97,14 +97,14 @@ pub enum EventKind {
         /// Its number.
         attempt: usize,
         /// What its socket says of itself.
-        facts: SocketFacts,
+        snapshot: SocketSnapshot,
     },
     /// An attempt has become a connection, with TLS where [that is what decides](crate::plan::Success::Tls).
     AttemptSucceeded {
         /// Its number.
         attempt: usize,
         /// What its socket says of itself.
-        facts: SocketFacts,
+        snapshot: SocketSnapshot,
     },
     /// The network or the kernel refused an attempt.
     AttemptFailed {
@@ -115,21 +115,21 @@ pub enum EventKind {
         /// How.
         failure: Failure,
         /// What its socket says of itself.
-        facts: SocketFacts,
+        snapshot: SocketSnapshot,
     },
     /// A time limit fell while an attempt was under way.
     AttemptTimedOut {
         /// Its number.
         attempt: usize,
         /// What its socket says of itself.
-        facts: SocketFacts,
+        snapshot: SocketSnapshot,
     },
     /// An attempt was given up: another one won, or nobody waits any more.
     AttemptCanceled {
         /// Its number.
         attempt: usize,
         /// What its socket says of itself.
-        facts: SocketFacts,
+        snapshot: SocketSnapshot,
     },
     /// The Connection Attempt Delay begins to run.
     NextAttemptTimerSet {
@@ -214,13 +214,33 @@ pub enum TimerEnd {
     ListExhausted,
 }
 
-/// What a socket says of itself at the moment of an event.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SocketFacts {
-    /// Its own address.
-    pub local: Option<SocketAddr>,
-    /// What the kernel knows of its connection.
-    pub tcp: Option<TcpInfo>,
-    /// The options in force, where some were asked for.
-    pub options: Option<SocketOptions>,
+/// Hears every step as it happens.
+#[derive(Default)]
+pub(crate) struct Tracer {
+    listener: Option<Listener>,
+    latest: Option<Instant>,
+}
+
+type Listener = Box<dyn FnMut(&Event)>;
+
+impl Tracer {
+    pub(crate) fn new(listen: impl FnMut(&Event) + 'static) -> Self {
+        Self { listener: Some(Box::new(listen)), latest: None }
+    }
+
+    pub(crate) fn is_listening(&self) -> bool {
+        self.listener.is_some()
+    }
+
+    /// A listener that panics hears no more: what the panic drops has things to tell, and a second panic
+    /// there would end the process. Time never runs backwards, though what a connection has noted may be told
+    /// after what has happened since.
+    pub(crate) fn tell(&mut self, at: Instant, kind: EventKind) {
+        if let Some(mut listen) = self.listener.take() {
+            let at = self.latest.map_or(at, |latest| latest.max(at));
+            self.latest = Some(at);
+            listen(&Event { at, kind });
+            self.listener = Some(listen);
+        }
+    }
 }

@@ -20,10 +20,10 @@ mod tls;
 mod transport;
 
 pub use address::Address;
-pub use connect::CreateConnection;
+pub use connect::{AttemptError, ConnectError, CreateConnection};
 pub use datagram::{CreateDatagram, DatagramProtocol, DatagramTransport};
 #[cfg(all(fuzzing, feature = "dns"))]
-pub use dns::take_answer;
+pub use dns::fuzz_decode;
 #[cfg(feature = "dns")]
 pub use dns::{
     DnsAddress, DnsAnswer, DnsClient, DnsClientBuilder, DnsConfigError, DnsData, DnsError,
@@ -32,8 +32,8 @@ pub use dns::{
 };
 #[cfg(feature = "dnssec")]
 pub use dns::{DnsProof, DnsProofReason, DnsSetProof, DnsValidation, TrustAnchors};
-pub use error::{AttemptError, ConnectError, Failure, Phase};
-pub use event::{AbortReason, Event, EventKind, SocketFacts, TimerEnd};
+pub use error::{Failure, Phase};
+pub use event::{AbortReason, Event, EventKind, TimerEnd};
 pub use pipe::{ReadPipe, ReadPipeProtocol, WritePipe, WritePipeProtocol};
 pub use process::{
     ChildPipe, ChildStdio, CreateSubprocess, SubprocessProtocol, SubprocessTransport,
@@ -49,8 +49,8 @@ pub use sendfile::{
 };
 pub use server::{BindError, CreateServer, Hosts, Server, ServerError, Shutdown};
 pub use socket::{
-    Keepalive, SocketOption, SocketOptions, SocketView, TcpInfo, TcpOptions, listen,
-    raise_descriptor_limit,
+    Keepalive, SocketOption, SocketOptions, SocketSnapshot, SocketView, TcpInfo, TcpOptions,
+    listen, raise_descriptor_limit,
 };
 pub use stream::{StreamError, StreamProtocol, StreamReader, StreamWriter};
 #[cfg(feature = "tls")]

@@ -197,7 +197,7 @@ impl<P> fmt::Debug for Connection<P> {
 
 /// Whom a transport tells.
 #[derive(Clone)]
-pub(super) enum Receiver {
+pub(super) enum ProtocolRef {
     Plain(Rc<RefCell<dyn Protocol>>),
     Buffered(Rc<RefCell<dyn BufferedProtocol>>),
 }
@@ -212,7 +212,7 @@ macro_rules! tell {
     };
 }
 
-impl Receiver {
+impl ProtocolRef {
     pub(super) fn plain<P: Protocol>(protocol: P) -> (Rc<RefCell<P>>, Self) {
         let protocol = Rc::new(RefCell::new(protocol));
         let receiver = Self::Plain(Rc::clone(&protocol) as Rc<RefCell<dyn Protocol>>);

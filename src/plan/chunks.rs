@@ -16,11 +16,11 @@ const LAST: u64 = i64::MAX as u64;
 ///
 /// let mut chunks = Chunks::new(1000, NonZero::new(250));
 /// assert_eq!((chunks.offset(), chunks.next(100)), (1000, 100));
-/// chunks.went(100);
+/// chunks.advance(100);
 /// assert_eq!((chunks.offset(), chunks.next(1000)), (1100, 150));
-/// chunks.went(20);
+/// chunks.advance(20);
 /// assert_eq!((chunks.offset(), chunks.next(1000)), (1120, 130), "what did not go is next");
-/// chunks.went(0);
+/// chunks.advance(0);
 /// assert_eq!((chunks.sent(), chunks.next(1000)), (120, 0), "the file has no more");
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +40,7 @@ impl Chunks {
     }
 
     /// Whether a file can have such an offset at all (it is a signed number for the system).
-    pub fn is_possible(offset: u64) -> bool {
+    pub fn is_valid_offset(offset: u64) -> bool {
         offset <= LAST
     }
 
@@ -50,7 +50,7 @@ impl Chunks {
     }
 
     /// Counts bytes that went. None are the end of the file.
-    pub fn went(&mut self, bytes: usize) {
+    pub fn advance(&mut self, bytes: usize) {
         let bytes = bytes as u64;
         self.sent = self.sent.saturating_add(bytes).min(self.end - self.start);
         if bytes == 0 {
@@ -84,7 +84,7 @@ mod tests {
             }
             let bytes = usize::try_from(left).unwrap_or(usize::MAX).min(wanted).min(room);
             went.push((chunks.offset(), bytes));
-            chunks.went(bytes);
+            chunks.advance(bytes);
         }
     }
 
@@ -127,8 +127,8 @@ mod tests {
         let chunks = part(5 * GIB - 3, 7);
         assert_eq!(send(chunks, 5 * GIB, 4, 4), [(5 * GIB - 3, 3), (5 * GIB, 0)]);
         let mut last = part(i64::MAX as u64 - 1, u64::MAX);
-        assert_eq!((last.next(usize::MAX), Chunks::is_possible(1 << 63)), (1, false));
-        last.went(usize::MAX);
+        assert_eq!((last.next(usize::MAX), Chunks::is_valid_offset(1 << 63)), (1, false));
+        last.advance(usize::MAX);
         assert_eq!((last.sent(), last.next(1)), (1, 0), "nothing overflows");
     }
 }

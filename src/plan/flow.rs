@@ -182,7 +182,7 @@ impl Watermarks {
     }
 
     /// Whether the writer is yet to be told something.
-    pub fn owes_call(&self) -> bool {
+    pub fn has_pending_call(&self) -> bool {
         Self::next_call(&mut self.clone()).is_some()
     }
 
@@ -192,12 +192,12 @@ impl Watermarks {
     }
 
     /// The queue is gone, and nobody is to be told anything.
-    pub fn end(&mut self) {
+    pub fn reset(&mut self) {
         *self = Self { limits: self.limits, ..Self::default() };
     }
 
     /// Whether all is as in the beginning.
     pub fn is_default(&self) -> bool {
-        !self.is_full && !self.owes_call() && self.limits == WriteLimits::default()
+        !self.is_full && !self.has_pending_call() && self.limits == WriteLimits::default()
     }
 }

@@ -22,10 +22,10 @@
 
 mod chunks;
 mod destination;
+mod family;
 mod flow;
 mod host;
 mod interleave;
-mod literal;
 mod policy;
 mod preset;
 mod query;
@@ -36,19 +36,19 @@ mod timers;
 
 pub use chunks::Chunks;
 pub use destination::{Destination, DestinationRule, sort_destinations};
+pub use family::{Family, SocketKind, literal};
 pub use flow::{Flow, FlowCall, LimitsError, Watermarks, WriteLimits};
 pub use host::{Host, Port, Target, TargetError};
 pub use interleave::interleave;
-pub use literal::{Family, SocketKind, literal};
 pub use policy::{
-    AddressQueues, AdvanceOn, AtLimit, DelayFrom, Endpoints, InterleaveScope, MinimumDelay,
+    AddressQueues, AddressSelection, AdvanceOn, AtLimit, DelayFrom, InterleaveScope, MinimumDelay,
     NegativeAnswers, Pacing, Policy, Resolution, Success,
 };
 pub use preset::{Preset, PresetError};
-pub use query::{Ask, DnsTransport, Query, QueryPolicy, QueryStep, Reply};
+pub use query::{DnsTransport, Query, QueryPolicy, QueryStep, Reply, Transmit};
 pub use race::{
-    Answer, AnswerEffect, AnswerTiming, CancelReason, Endpoint, FirstAttemptReason, LossReason,
-    Race, Reason, Start, Step,
+    Answer, AnswerEffect, AnswerTiming, CancelReason, FirstAttemptReason, LossReason, Race,
+    RaceAddress, Reason, Start, Step,
 };
 pub use search::SearchList;
 pub use slow::{SlowJob, SlowLog, SlowTotals};

@@ -38,7 +38,7 @@ pub struct Policy {
     /// Start conditions of the later attempts.
     pub pacing: Pacing,
     /// Selection of the addresses to try.
-    pub endpoints: Endpoints,
+    pub selection: AddressSelection,
 }
 
 /// Start condition of the first attempt: the DNS answers that it waits for.
@@ -164,7 +164,7 @@ pub enum Success {
 
 /// Selection of the addresses to try.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Endpoints {
+pub struct AddressSelection {
     /// Reach of [`Policy::interleave`].
     pub interleave_scope: InterleaveScope,
     /// Try an address once, even if several answers contain it.
@@ -204,7 +204,7 @@ impl Policy {
     /// assert_eq!(order(Preset::Sequential), "6a 6b 6c 4a 4b 4c");
     /// ```
     pub fn order<T, F: PartialEq>(&self, known: Vec<T>, family: impl Fn(&T) -> F) -> Vec<T> {
-        match (self.interleave, self.endpoints.interleave_scope) {
+        match (self.interleave, self.selection.interleave_scope) {
             (0, _) => known,
             (first, InterleaveScope::All) => interleave(known, first, family),
             (_, InterleaveScope::SecondOnly) => second_of_another_family(known, family),

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::{
-    AddressQueues, AdvanceOn, AtLimit, DelayFrom, Endpoints, InterleaveScope, MinimumDelay,
+    AddressQueues, AddressSelection, AdvanceOn, AtLimit, DelayFrom, InterleaveScope, MinimumDelay,
     NegativeAnswers, Pacing, Policy, Resolution, Success,
 };
 
@@ -142,8 +142,8 @@ fn separate(connection_attempt_delay: u64, resolution_delay: u64) -> Policy {
         delay_from: DelayFrom::FirstAnswer,
         ended_by: NegativeAnswers::Any,
     };
-    let endpoints = Endpoints { deduplicate: true, ..Endpoints::default() };
-    Policy { resolution, endpoints, ..Policy::happy_eyeballs(ms(connection_attempt_delay)) }
+    let selection = AddressSelection { deduplicate: true, ..AddressSelection::default() };
+    Policy { resolution, selection, ..Policy::happy_eyeballs(ms(connection_attempt_delay)) }
 }
 
 fn hev3() -> Policy {
@@ -156,7 +156,7 @@ fn hev3() -> Policy {
             success: Success::Tls,
             ..plain.pacing
         },
-        endpoints: Endpoints { max_addresses: NonZero::new(16), ..plain.endpoints },
+        selection: AddressSelection { max_addresses: NonZero::new(16), ..plain.selection },
         ..plain
     }
 }
@@ -214,7 +214,7 @@ fn in_queues(delay: u64, queues: AddressQueues, requires_ipv4: bool) -> Policy {
 
 fn chrome() -> Policy {
     let plain = in_queues(300, AddressQueues::Shared, true);
-    Policy { endpoints: Endpoints { deduplicate: true, ..plain.endpoints }, ..plain }
+    Policy { selection: AddressSelection { deduplicate: true, ..plain.selection }, ..plain }
 }
 
 fn firefox_nightly() -> Policy {
@@ -226,7 +226,10 @@ fn firefox_nightly() -> Policy {
 fn trio() -> Policy {
     let plain = Policy::happy_eyeballs(ms(250));
     Policy {
-        endpoints: Endpoints { interleave_scope: InterleaveScope::SecondOnly, ..plain.endpoints },
+        selection: AddressSelection {
+            interleave_scope: InterleaveScope::SecondOnly,
+            ..plain.selection
+        },
         ..plain
     }
 }

@@ -69,22 +69,22 @@ impl Default for QueryPolicy {
 /// As a [`Race`](super::Race), it holds no sockets and reads no clock.
 ///
 /// ```
-/// use loopctl::plan::{Ask, DnsTransport, Query, QueryPolicy, QueryStep, Reply};
+/// use loopctl::plan::{DnsTransport, Query, QueryPolicy, QueryStep, Reply, Transmit};
 /// use std::time::{Duration, Instant};
 ///
 /// let (t0, timeout) = (Instant::now(), Duration::from_secs(5));
 /// let mut query = Query::new([DnsTransport::Udp, DnsTransport::Udp], 0, QueryPolicy::default());
-/// let first = Ask { server: 0, transport: DnsTransport::Udp, edns: true };
-/// assert_eq!(query.poll(t0), QueryStep::Ask(first));
+/// let first = Transmit { server: 0, transport: DnsTransport::Udp, edns: true };
+/// assert_eq!(query.poll(t0), QueryStep::Transmit(first));
 /// assert_eq!(query.poll(t0), QueryStep::Wait(t0 + timeout));
-/// assert_eq!(query.poll(t0 + timeout), QueryStep::TimeOut(0), "silence");
-/// assert_eq!(query.poll(t0 + timeout), QueryStep::Ask(Ask { server: 1, ..first }));
-/// query.heard(1, Reply::Truncated);
-/// let over_tcp = Ask { server: 1, transport: DnsTransport::Tcp, edns: true };
-/// assert_eq!(query.poll(t0 + timeout), QueryStep::Ask(over_tcp));
-/// query.heard(1, Reply::Final);
+/// assert_eq!(query.poll(t0 + timeout), QueryStep::TimedOut(0), "silence");
+/// assert_eq!(query.poll(t0 + timeout), QueryStep::Transmit(Transmit { server: 1, ..first }));
+/// query.handle_reply(1, Reply::Truncated);
+/// let over_tcp = Transmit { server: 1, transport: DnsTransport::Tcp, edns: true };
+/// assert_eq!(query.poll(t0 + timeout), QueryStep::Transmit(over_tcp));
+/// query.handle_reply(1, Reply::Final);
 /// assert_eq!(query.poll(t0 + timeout), QueryStep::Answered(1));
-/// assert_eq!(query.tries(), 2, "over TCP it is still the same try");
+/// assert_eq!(query.attempts(), 2, "over TCP it is still the same try");
 /// ```
 #[derive(Debug, Clone)]
 pub struct Query {
@@ -100,7 +100,7 @@ pub struct Query {
 
 /// A message to be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ask {
+pub struct Transmit {
     /// To which server, by its place in the list.
     pub server: usize,
     /// How.
@@ -113,15 +113,15 @@ pub struct Ask {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QueryStep {
     /// Send this now, then poll again.
-    Ask(Ask),
+    Transmit(Transmit),
     /// This server has used up its time: take note, then poll again. It may still answer.
-    TimeOut(usize),
+    TimedOut(usize),
     /// Nothing to do before this instant, unless something is heard.
     Wait(Instant),
     /// Over: this server's answer is the answer.
     Answered(usize),
     /// Over: nobody has anything better to say than what was heard.
-    GaveUp,
+    Exhausted,
 }
 
 /// What a server's answer means for the query.
@@ -161,7 +161,7 @@ impl Query {
         Self { servers, first, policy, tries: 0, current: None, again: None, answered: None }
     }
 
-    /// What to do now. Ask again after every [`Ask`](QueryStep::Ask) and [`TimeOut`](QueryStep::TimeOut).
+    /// Returns the next step. Poll again after every [`Transmit`](QueryStep::Transmit) and [`TimedOut`](QueryStep::TimedOut).
     pub fn poll(&mut self, now: Instant) -> QueryStep {
         if let Some(server) = self.answered {
             return QueryStep::Answered(server);
@@ -172,10 +172,10 @@ impl Query {
         match self.current {
             Some(Current { server, until }) if until <= now => {
                 self.current = None;
-                QueryStep::TimeOut(server)
+                QueryStep::TimedOut(server)
             }
             Some(Current { until, .. }) => QueryStep::Wait(until),
-            None if self.tries >= self.most_tries() => QueryStep::GaveUp,
+            None if self.tries >= self.most_tries() => QueryStep::Exhausted,
             None => {
                 let server = (self.first + self.tries) % self.servers.len();
                 self.tries += 1;
@@ -185,7 +185,7 @@ impl Query {
     }
 
     /// A server has answered, or cannot be asked. It may be one whose time was up.
-    pub fn heard(&mut self, server: usize, reply: Reply) {
+    pub fn handle_reply(&mut self, server: usize, reply: Reply) {
         let Some(known) = self.servers.get_mut(server) else { return };
         match reply {
             Reply::Truncated if known.transport == DnsTransport::Udp => {
@@ -205,7 +205,7 @@ impl Query {
     }
 
     /// How often servers have been asked, besides over TCP or without EDNS after an answer that called for it.
-    pub fn tries(&self) -> usize {
+    pub fn attempts(&self) -> usize {
         self.tries
     }
 
@@ -219,6 +219,6 @@ impl Query {
         const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
         let until = now.checked_add(self.policy.timeout).unwrap_or(now + NEVER);
         self.current = Some(Current { server, until });
-        QueryStep::Ask(Ask { server, transport, edns })
+        QueryStep::Transmit(Transmit { server, transport, edns })
     }
 }

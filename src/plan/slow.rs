@@ -30,7 +30,7 @@ pub struct SlowLog {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SlowJob {
     /// What it is, such as `task Task-3` or `timer`.
-    pub what: String,
+    pub name: String,
     /// The line that scheduled it, where there is one.
     pub origin: Option<&'static Location<'static>>,
     /// How often it was slow.
@@ -59,15 +59,15 @@ impl SlowLog {
     /// Notes one slow run.
     pub fn record(
         &mut self,
-        what: &str,
+        name: &str,
         origin: Option<&'static Location<'static>>,
         took: Duration,
     ) {
         self.totals.count += 1;
         self.totals.total += took;
-        match self.jobs.iter_mut().find(|job| job.what == what && job.origin == origin) {
+        match self.jobs.iter_mut().find(|job| job.name == name && job.origin == origin) {
             Some(job) => job.add(took),
-            None => self.jobs.push(SlowJob::first(what, origin, took)),
+            None => self.jobs.push(SlowJob::first(name, origin, took)),
         }
         self.jobs.sort_by_key(|job| Reverse(job.longest));
         self.jobs.truncate(self.keep);
@@ -85,8 +85,8 @@ impl SlowLog {
 }
 
 impl SlowJob {
-    fn first(what: &str, origin: Option<&'static Location<'static>>, took: Duration) -> Self {
-        Self { what: what.to_owned(), origin, count: 1, total: took, longest: took }
+    fn first(name: &str, origin: Option<&'static Location<'static>>, took: Duration) -> Self {
+        Self { name: name.to_owned(), origin, count: 1, total: took, longest: took }
     }
 
     fn add(&mut self, took: Duration) {

@@ -9,7 +9,7 @@ use std::rc::{Rc, Weak};
 use std::task::Poll;
 
 use crate::BoxError;
-use crate::event_loop::{ErrorContext, LoopHandle, PanicError, Room, catch};
+use crate::event_loop::{ErrorContext, LoopHandle, LoopLocal, PanicError, catch};
 
 /// A stream that has something to do when it is closed, and may have to wait for it: what an asynchronous
 /// generator is in Python.
@@ -56,7 +56,7 @@ pub trait AsyncGenerator: 'static {
 /// })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Tracked<G: AsyncGenerator> {
+pub struct TrackedGenerator<G: AsyncGenerator> {
     event_loop: LoopHandle,
     /// Empty while the generator runs, and once it is closed.
     generator: Rc<RefCell<Option<G>>>,
@@ -75,14 +75,14 @@ struct Registry {
     shut: bool,
 }
 
-impl Room for AsyncGens {
+impl LoopLocal for AsyncGens {
     fn close(&self, _: &LoopHandle) {
         drop(std::mem::take(&mut self.0.borrow_mut().live));
     }
 }
 
 impl LoopHandle {
-    /// Has the loop look after `generator` from its first use on; see [`Tracked`].
+    /// Has the loop look after `generator` from its first use on; see [`TrackedGenerator`].
     ///
     /// ```
     /// # struct Nothing;
@@ -96,9 +96,9 @@ impl LoopHandle {
     /// assert_eq!(format!("{generator:?}"), "<AsyncGenerator tracked=false open=true>");
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    pub fn track_asyncgen<G: AsyncGenerator>(&self, generator: G) -> Tracked<G> {
+    pub fn track_asyncgen<G: AsyncGenerator>(&self, generator: G) -> TrackedGenerator<G> {
         let generator = Rc::new(RefCell::new(Some(generator)));
-        Tracked { event_loop: self.clone(), generator, number: None }
+        TrackedGenerator { event_loop: self.clone(), generator, number: None }
     }
 
     /// Closes every tracked generator that is open; asyncio's `shutdown_asyncgens`.
@@ -124,7 +124,7 @@ impl LoopHandle {
     /// # Ok::<(), loopctl::RunError>(())
     /// ```
     pub async fn shutdown_asyncgens(&self) {
-        let registry = self.room::<AsyncGens>();
+        let registry = self.local::<AsyncGens>();
         registry.0.borrow_mut().shut = true;
         let live = std::mem::take(&mut registry.0.borrow_mut().live);
         let closing: Vec<_> = live.values().filter_map(|close| close()).collect();
@@ -152,7 +152,7 @@ async fn close(event_loop: LoopHandle, closing: impl Future<Output = Result<(), 
     }
 }
 
-impl<G: AsyncGenerator> Tracked<G> {
+impl<G: AsyncGenerator> TrackedGenerator<G> {
     /// The next item; `None` at the end, and when the generator has been closed.
     ///
     /// ```
@@ -205,7 +205,7 @@ impl<G: AsyncGenerator> Tracked<G> {
         if self.number.is_some() {
             return;
         }
-        let asyncgens = self.event_loop.room::<AsyncGens>();
+        let asyncgens = self.event_loop.local::<AsyncGens>();
         let mut registry = asyncgens.0.borrow_mut();
         if registry.shut {
             log::warn!("asynchronous generator was scheduled after shutdown_asyncgens() call");
@@ -219,7 +219,7 @@ impl<G: AsyncGenerator> Tracked<G> {
 
     fn unregister(&mut self) {
         if let Some(number) = self.number {
-            let entry = self.event_loop.room::<AsyncGens>().0.borrow_mut().live.remove(&number);
+            let entry = self.event_loop.local::<AsyncGens>().0.borrow_mut().live.remove(&number);
             drop(entry);
         }
     }
@@ -243,7 +243,7 @@ impl<G> Drop for Running<G> {
     }
 }
 
-impl<G: AsyncGenerator> Drop for Tracked<G> {
+impl<G: AsyncGenerator> Drop for TrackedGenerator<G> {
     fn drop(&mut self) {
         self.unregister();
         let generator = self.generator.borrow_mut().take();
@@ -253,7 +253,7 @@ impl<G: AsyncGenerator> Drop for Tracked<G> {
     }
 }
 
-impl<G: AsyncGenerator> fmt::Debug for Tracked<G> {
+impl<G: AsyncGenerator> fmt::Debug for TrackedGenerator<G> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let open = self.generator.borrow().is_some();
         write!(f, "<AsyncGenerator tracked={} open={open}>", self.number.is_some())

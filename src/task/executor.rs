@@ -12,7 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::{Deferred, Elapsed};
-use crate::event_loop::{ErrorContext, LoopHandle, PanicError, Remote, Room};
+use crate::event_loop::{ErrorContext, LoopHandle, LoopLocal, PanicError, Remote};
 
 /// A pool of named threads for blocking calls. Threads are started as work comes in, up to a limit; they end
 /// when the last handle to the pool is dropped, or at its [`shutdown`](Self::shutdown).
@@ -181,7 +181,7 @@ impl DefaultExecutor {
     }
 }
 
-impl Room for DefaultExecutor {
+impl LoopLocal for DefaultExecutor {
     fn close(&self, _: &LoopHandle) {
         if let Some(executor) = self.executor.take() {
             executor.shutdown();
@@ -207,7 +207,7 @@ impl LoopHandle {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Deferred<T> {
-        let executor = self.room::<DefaultExecutor>().executor();
+        let executor = self.local::<DefaultExecutor>().executor();
         self.run_in(&executor, work)
     }
 
@@ -264,7 +264,7 @@ impl LoopHandle {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn set_default_executor(&self, executor: Executor) {
-        self.room::<DefaultExecutor>().executor.replace(Some(executor));
+        self.local::<DefaultExecutor>().executor.replace(Some(executor));
     }
 
     /// Takes no more work on the default executor and waits until its threads have ended, at most for
@@ -281,7 +281,7 @@ impl LoopHandle {
     /// # Errors
     /// [`Elapsed`] when a thread was still at work after `limit`; it is left to itself.
     pub async fn shutdown_default_executor(&self, limit: Duration) -> Result<(), Elapsed> {
-        let executor = self.room::<DefaultExecutor>().executor();
+        let executor = self.local::<DefaultExecutor>().executor();
         executor.shutdown();
         let joined = poll_fn(|cx| executor.0.0.poll_joined(cx.waker()));
         let result = self.timeout(limit, joined).await;

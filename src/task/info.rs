@@ -92,7 +92,7 @@ impl TaskRef {
     /// # Ok::<(), loopctl::RunError>(())
     /// ```
     pub fn cancel(&self) -> bool {
-        self.event_loop.room::<Tasks>().cancel(&self.info)
+        self.event_loop.local::<Tasks>().cancel(&self.info)
     }
 
     /// The task's name.

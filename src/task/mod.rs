@@ -7,6 +7,7 @@ mod promise;
 mod runner;
 mod sleep;
 mod table;
+mod yield_now;
 
 use std::cell::Cell;
 use std::fmt;
@@ -24,7 +25,7 @@ use crate::event_loop::{
     Describe, ErrorContext, Job, LoopHandle, PanicError, Payload, Step, catch,
 };
 
-pub use asyncgen::{AsyncGenerator, Tracked};
+pub use asyncgen::{AsyncGenerator, TrackedGenerator};
 pub use executor::Executor;
 pub use info::TaskRef;
 pub use promise::{Cancelled, Deferred, Promise};
@@ -33,6 +34,7 @@ pub use sleep::{Elapsed, Sleep};
 
 pub(crate) use sleep::Alarm;
 pub use table::{LocalFuture, TaskFactory};
+pub(crate) use yield_now::yield_now;
 
 use info::TaskInfo;
 use table::{Membership, Tasks};
@@ -75,7 +77,7 @@ impl LoopHandle {
     /// ```
     #[track_caller]
     pub fn create_task<T: 'static>(&self, future: impl Future<Output = T> + 'static) -> Task<T> {
-        let (origin, tasks) = (Location::caller(), self.room::<Tasks>());
+        let (origin, tasks) = (Location::caller(), self.local::<Tasks>());
         match tasks.factory() {
             None => spawn(self, &tasks, origin, future, Some),
             Some(factory) => spawn(self, &tasks, origin, wrap(&factory, self, future), |it| it),
@@ -93,7 +95,7 @@ impl LoopHandle {
     /// # Ok::<(), loopctl::RunError>(())
     /// ```
     pub fn current_task(&self) -> Option<TaskRef> {
-        let info = self.room::<Tasks>().current()?;
+        let info = self.local::<Tasks>().current()?;
         Some(TaskRef::new(self, info))
     }
 
@@ -108,7 +110,7 @@ impl LoopHandle {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn all_tasks(&self) -> Vec<TaskRef> {
-        let alive = self.room::<Tasks>().alive();
+        let alive = self.local::<Tasks>().alive();
         alive.into_iter().map(|info| TaskRef::new(self, info)).collect()
     }
 
@@ -131,7 +133,7 @@ impl LoopHandle {
     /// # Ok::<(), loopctl::RunError>(())
     /// ```
     pub fn set_task_factory(&self, factory: Option<TaskFactory>) {
-        self.room::<Tasks>().set_factory(factory);
+        self.local::<Tasks>().set_factory(factory);
     }
 
     /// The factory in use; asyncio's `get_task_factory`.
@@ -145,7 +147,7 @@ impl LoopHandle {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn task_factory(&self) -> Option<TaskFactory> {
-        self.room::<Tasks>().factory()
+        self.local::<Tasks>().factory()
     }
 }
 

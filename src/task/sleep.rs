@@ -6,7 +6,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use crate::event_loop::{Due, LoopHandle, deadline};
+use crate::event_loop::{LoopHandle, TimerAction, deadline};
 use crate::plan::TimerKey;
 
 /// A future that ends at an instant; dropping it cancels its timer.
@@ -39,7 +39,7 @@ impl Alarm {
         }
         self.clear();
         self.set = when.map(|when| {
-            (when, self.event_loop.schedule(when, Due::Wake(waker.clone())), waker.clone())
+            (when, self.event_loop.schedule(when, TimerAction::Wake(waker.clone())), waker.clone())
         });
     }
 

@@ -10,7 +10,7 @@ use std::task::Waker;
 use slab::Slab;
 
 use super::info::TaskInfo;
-use crate::event_loop::{Describe, ErrorContext, LoopHandle, Room};
+use crate::event_loop::{Describe, ErrorContext, LoopHandle, LoopLocal};
 
 /// A boxed future for one thread.
 pub type LocalFuture = Pin<Box<dyn Future<Output = ()>>>;
@@ -84,7 +84,7 @@ impl Tasks {
     }
 }
 
-impl Room for Tasks {
+impl LoopLocal for Tasks {
     /// The next step of a task on a closed loop drops its future.
     fn close(&self, event_loop: &LoopHandle) {
         self.set_factory(None);

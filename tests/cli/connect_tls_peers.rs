@@ -5,8 +5,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::support::has_program;
 use crate::support::{Ran, loopctl};
-use crate::tls_clients::has;
 use crate::tls_peer::{Files, as_localhost};
 
 /// A server that ends with the test.
@@ -88,10 +88,10 @@ fn tls_01_openssl_and_gnutls_in_both_versions() {
     )]);
     for (version, of_openssl, of_gnutls) in versions {
         let mut peers = Vec::new();
-        if has("openssl") {
+        if has_program("openssl") {
             peers.push(openssl(&papers, &[of_openssl, "-alpn", "h2"]));
         }
-        if has("gnutls-serv") {
+        if has_program("gnutls-serv") {
             peers.push(gnutls(&papers, &["--echo", "--alpn", "h2", "--priority", of_gnutls]));
         }
         for peer in &peers {
@@ -111,13 +111,13 @@ fn tls_06_openssl_and_gnutls_that_want_a_client_certificate() {
     let papers = files.write("server.pem", &files.authority.papers("localhost"));
     let own = files.write("client.pem", &files.authority.papers("client"));
     let mut peers = Vec::new();
-    if has("openssl") {
+    if has_program("openssl") {
         peers.push(openssl(
             &papers,
             &["-Verify", "1", "-verify_return_error", "-CAfile", files.ca()],
         ));
     }
-    if has("gnutls-serv") {
+    if has_program("gnutls-serv") {
         peers.push(gnutls(
             &papers,
             &["--echo", "--require-client-cert", "--x509cafile", files.ca()],
@@ -134,7 +134,7 @@ fn tls_06_openssl_and_gnutls_that_want_a_client_certificate() {
 
 #[test]
 fn tls_13_twenty_five_relays_of_a_mebibyte_each_way() {
-    if !has("python3") {
+    if !has_program("python3") {
         return;
     }
     let files = Files::new();
@@ -166,7 +166,7 @@ fn tls_13_twenty_five_relays_of_a_mebibyte_each_way() {
 /// It says farewell and resets the connection over ours, which is no loss.
 #[test]
 fn tls_18_a_server_that_leaves_at_once_is_heard_out() {
-    if !has("gnutls-serv") {
+    if !has_program("gnutls-serv") {
         return;
     }
     let files = Files::new();

@@ -5,7 +5,7 @@ use std::net::Shutdown;
 use std::time::Duration;
 
 use crate::served::{Served, timed};
-use crate::support::loopctl;
+use crate::support::{Signal, loopctl};
 
 #[test]
 fn a_program_has_the_connection_as_its_input_and_output() {
@@ -123,7 +123,7 @@ fn at_the_end_a_program_may_finish_within_the_grace() {
     let mut stream = server.connect();
     stream.write_all(b"hi\n").unwrap();
     stream.read_exact(&mut [0; 3]).unwrap();
-    server.signal("-TERM");
+    server.signal(Signal::TERM);
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
     assert_eq!(text, "bye\n");

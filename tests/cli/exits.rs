@@ -5,7 +5,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
 
 use crate::support::{
-    Dead, Ran, good, loopctl, refusing, run, signal, start, syns_sent, wait_for_syn,
+    Dead, Ran, Signal, good, loopctl, refusing, run, signal, start, syns_sent, wait_for_syn,
 };
 
 #[test]
@@ -146,17 +146,17 @@ fn exit_45_when_the_source_is_not_ours() {
 }
 
 /// Which signal ended the process, and what it had printed.
-fn interrupted(args: &[&str], name: &str, dead: &Dead) -> (Option<i32>, Ran) {
+fn interrupted(args: &[&str], which: Signal, dead: &Dead) -> (Option<i32>, Ran) {
     let child = start(args);
     wait_for_syn(dead.address);
-    signal(&child, name);
+    signal(&child, which);
     let output = child.wait_with_output().unwrap();
     (output.status.signal(), output.into())
 }
 
 #[test]
 fn exit_130_and_143_by_the_signal_itself_after_a_complete_report() {
-    for (name, number) in [("-INT", 2), ("-TERM", 15)] {
+    for (name, number) in [(Signal::INT, 2), (Signal::TERM, 15)] {
         let dead = Dead::new("127.0.0.1");
         let target = dead.address.to_string();
         let (by, ran) = interrupted(&["connect", &target, "--timeout", "30"], name, &dead);
@@ -210,7 +210,7 @@ fn interrupting_at_any_moment_leaves_no_syn_behind() {
         while began.elapsed() < Duration::from_millis(after_ms) {
             std::thread::yield_now();
         }
-        signal(&child, "-INT");
+        signal(&child, Signal::INT);
         assert!(child.wait().unwrap().signal().is_some() || after_ms > 250, "{after_ms} ms");
         assert_eq!(syns_sent(dead.address), 0, "{after_ms} ms");
     }

@@ -42,6 +42,9 @@ mod served;
 #[expect(dead_code, reason = "the tests of the library use more of it")]
 mod signed;
 mod sink;
+#[path = "../support/skip.rs"]
+#[expect(dead_code, reason = "other tests use more of it")]
+mod skip;
 mod socket;
 mod starttls;
 mod success;

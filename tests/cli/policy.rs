@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::json::assert_valid;
-use crate::support::{Dead, good, run, skipped};
+use crate::support::{Dead, good, has_ipv6, run};
 
 /// Races a silent IPv6 address and an IPv4 address that works.
 fn race(args: &[&str]) -> Value {
@@ -24,15 +24,6 @@ fn race(args: &[&str]) -> Value {
     let document = ran.json();
     assert_valid(&document);
     document
-}
-
-/// Policies are about families; where there is only one, that is said aloud.
-fn has_ipv6() -> bool {
-    let has = TcpListener::bind("[::1]:0").is_ok();
-    if !has {
-        skipped("this machine has no IPv6 loopback");
-    }
-    has
 }
 
 /// When the second attempt began, in milliseconds since the first.

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::json::assert_valid;
-use crate::support::{Ran, loopctl, refusing, run, signal, wait_until_sent};
+use crate::support::{Ran, Signal, loopctl, refusing, run, signal, wait_until_sent};
 
 const MIB: usize = 1 << 20;
 
@@ -312,7 +312,7 @@ fn exit_141_when_nobody_reads_also_when_nothing_comes() {
 
 #[test]
 fn a_signal_ends_it_after_a_word() {
-    for (name, number) in [("-INT", 2), ("-TERM", 15)] {
+    for (name, number) in [(Signal::INT, 2), (Signal::TERM, 15)] {
         let (address, serving) = peer(|mut stream| {
             stream.write_all(b"x").unwrap();
             read_all(stream)
@@ -335,7 +335,7 @@ fn sigquit_tells_how_much_has_gone_and_it_goes_on() {
     });
     let mut open = Open::start(&[&address]);
     open.stdout.read_exact(&mut [0]).unwrap();
-    signal(&open.child, "-QUIT");
+    signal(&open.child, Signal::QUIT);
     open.stdin.write_all(b"more").unwrap();
     drop(open.stdin);
     let output = open.child.wait_with_output().unwrap();
@@ -353,7 +353,7 @@ fn an_interrupted_relay_has_a_document_as_well() {
     });
     let mut open = Open::start(&["--json", &address]);
     open.stdout.read_exact(&mut [0]).unwrap();
-    signal(&open.child, "-INT");
+    signal(&open.child, Signal::INT);
     let (status, told) = open.end();
     assert_eq!(status.signal(), Some(2));
     let document: Value = serde_json::from_str(&told).unwrap();
@@ -433,7 +433,7 @@ fn a_peer_that_never_reads_stops_the_reading_of_a_file() {
     let child = relay(&["-q", &address]).stdin(from.try_clone().unwrap()).spawn().unwrap();
     // The place in the file is shared: it tells how far the program has read.
     assert_bounded(until_still(|| std::io::Seek::stream_position(&mut &from).unwrap()), &child);
-    signal(&child, "-TERM");
+    signal(&child, Signal::TERM);
     assert_eq!(child.wait_with_output().unwrap().status.signal(), Some(15));
     drop(hang_up);
     serving.join().unwrap();
@@ -449,7 +449,7 @@ fn a_peer_that_never_reads_stops_the_reading_of_a_pipe() {
     let Open { mut child, stdin, stdout } = Open::start(&["-q", &address]);
     let (written, writing) = write_on(stdin);
     assert_bounded(until_still(|| written.load(Ordering::SeqCst)), &child);
-    signal(&child, "-TERM");
+    signal(&child, Signal::TERM);
     assert_eq!(child.wait().unwrap().signal(), Some(15));
     drop((hang_up, stdout));
     serving.join().unwrap();
@@ -487,7 +487,7 @@ fn a_shared_input_blocks_again_whatever_ends_the_relay() {
         child.stdout.as_mut().unwrap().read_exact(&mut [0; 3]).unwrap();
         assert!(flags() & nonblocking != 0, "it does not block while it is in use");
         if by_signal {
-            signal(&child, "-INT");
+            signal(&child, Signal::INT);
         }
         drop(end);
         assert_eq!(child.wait().unwrap().signal(), by_signal.then_some(2));

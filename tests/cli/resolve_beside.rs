@@ -1,13 +1,13 @@
 //! `resolve` beside getent(1), dig(1) and kdig(1), with NSD in a network of its own: the same answers. Where one of
 //! them is not there, the test says so and passes.
 
-use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
 
 use crate::resolve::assert_valid;
+use crate::support::{has_program, skipped};
 
 const ZONE: &str = "\
 $ORIGIN test.
@@ -74,32 +74,17 @@ dig +short MX host.test >host.dig
 dig +short TXT host.test >>host.dig
 ";
 
-fn skip(why: &str) {
-    // Not `eprintln!`: the test harness hides that when a test passes.
-    let line = format!("SKIPPED: resolve beside its peers: {why}\n");
-    std::io::stderr().write_all(line.as_bytes()).unwrap();
-}
-
-/// Whether everything that is needed is there.
-fn obstacle() -> Option<String> {
-    let runs = |program: &str, argument: &str| {
-        Command::new(program)
-            .arg(argument)
-            .output()
-            .is_ok()
-            .then_some(())
-            .ok_or_else(|| program.to_owned())
-    };
-    for (program, argument) in
-        [("nsd", "-v"), ("dig", "-v"), ("kdig", "-V"), ("getent", "--version"), ("ip", "-V")]
-    {
-        if let Err(missing) = runs(program, argument) {
-            return Some(format!("there is no {missing} on this machine"));
-        }
+/// Says whether everything that is needed is there.
+fn has_peers() -> bool {
+    if !["nsd", "dig", "kdig", "getent", "ip"].into_iter().all(has_program) {
+        return false;
     }
     let may = Command::new("unshare").args(["-rnm", "true"]).status();
     let may = may.is_ok_and(|status| status.success());
-    (!may).then(|| "there are no namespaces to be had (unshare -rnm)".to_owned())
+    if !may {
+        skipped("a network namespace");
+    }
+    may
 }
 
 fn lines(folder: &Path, name: &str) -> Vec<String> {
@@ -122,8 +107,8 @@ fn sorted(mut lines: Vec<String>) -> Vec<String> {
 
 #[test]
 fn il_07_the_same_answers_as_getent_dig_and_kdig() {
-    if let Some(why) = obstacle() {
-        return skip(&why);
+    if !has_peers() {
+        return;
     }
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path();

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::sendfile::{Files, document, every_byte, peer, receiver, send, spawned};
 use crate::served::timed;
-use crate::support::{Ran, loopctl, signal};
+use crate::support::{Ran, Signal, loopctl, signal, skipped};
 
 /// Where the peer knows only TCP, the kernel's counters of such a socket are of no use.
 #[test]
@@ -128,7 +128,7 @@ fn a_fifo_that_nobody_writes_to_takes_its_time_and_no_more() {
     let mut said = [0; 10];
     child.stderr.as_mut().unwrap().read_exact(&mut said).unwrap();
     std::thread::sleep(Duration::from_millis(50));
-    signal(&child, "-INT");
+    signal(&child, Signal::INT);
     let ran = Ran::from(child.wait_with_output().unwrap());
     assert_eq!(document(&ran)["exit_code"], 130);
     assert!(!ran.stderr.contains("while connecting"), "{}", ran.stderr);
@@ -157,7 +157,7 @@ fn a_fifo_is_sent_as_it_is_written() {
 #[test]
 fn sf_07_files_of_sys_are_sent_as_they_are_read() {
     let path = "/sys/class/net/lo/operstate";
-    let Ok(content) = fs::read(path) else { return eprintln!("SKIPPED: there is no {path}") };
+    let Ok(content) = fs::read(path) else { return skipped(path) };
     let (to, receiving) = receiver();
     let ran = send(&["--json", path, &to]);
     assert_eq!((ran.code, receiving.join().unwrap()), (Some(0), content), "{}", ran.stderr);

@@ -7,7 +7,7 @@ use std::process::{Child, Stdio};
 
 use crate::sendfile::{Files, document, every_byte, peer, send, sha256sum, spawned};
 use crate::served::Served;
-use crate::support::{Ran, loopctl, signal};
+use crate::support::{Ran, Signal, loopctl, signal};
 
 #[test]
 fn what_was_broken_off_is_resumed() {
@@ -24,7 +24,7 @@ fn what_was_broken_off_is_resumed() {
     while fs::metadata(&part).map_or(0, |found| found.len()) < 50_000 {
         std::thread::yield_now();
     }
-    signal(&child, "-INT");
+    signal(&child, Signal::INT);
     child.wait_with_output().unwrap();
     assert_eq!(server.end().code, Some(56));
     let had = fs::metadata(&part).unwrap().len();

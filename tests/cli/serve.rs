@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::served::{Served, hangups_are_ignored, parse, timed};
-use crate::support::{loopctl, run};
+use crate::support::{Signal, loopctl, run};
 
 #[test]
 fn echo_sends_back_and_the_first_line_is_the_address() {
@@ -184,7 +184,7 @@ fn an_upload_under_way_is_taken_to_its_end() {
         let mut stream = server.connect();
         stream.write_all(b"begin").unwrap();
         std::thread::sleep(Duration::from_millis(50));
-        server.signal("-TERM");
+        server.signal(Signal::TERM);
         for _ in 0..10 {
             std::thread::sleep(Duration::from_millis(50));
             stream.write_all(b"more").unwrap();
@@ -226,9 +226,9 @@ fn a_second_signal_ends_it_at_once() {
     let server = Served::start(&["--mode", "chargen", "--grace", "1h"]);
     let stuck = server.connect();
     std::thread::sleep(Duration::from_millis(200));
-    server.signal("-INT");
+    server.signal(Signal::INT);
     std::thread::sleep(Duration::from_millis(200));
-    server.signal("-INT");
+    server.signal(Signal::INT);
     let ran = server.end();
     assert_eq!(ran.code, None, "it ends by the signal");
     assert!(ran.stdout.contains("shutdown: cut off"), "{}", ran.stdout);
@@ -287,9 +287,9 @@ fn sigquit_tells_the_totals_and_sighup_ends_it() {
     let path = directory.path().join("s");
     let server = Served::start(&["--json", &format!("unix:{}", path.display())]);
     assert_eq!(server.ask(b"x"), b"x");
-    server.signal("-QUIT");
+    server.signal(Signal::QUIT);
     assert_eq!(server.ask(b"y"), b"y");
-    server.signal("-HUP");
+    server.signal(Signal::HUP);
     let ran = server.end();
     assert_eq!(ran.code, Some(0));
     assert!(ran.stdout.contains(r#""record":"stats""#), "{}", ran.stdout);
@@ -302,7 +302,7 @@ fn what_nohup_has_set_stays() {
     let script = "trap '' HUP; exec \"$0\" serve 127.0.0.1:0 --once";
     command.args(["-c", script, env!("CARGO_BIN_EXE_loopctl")]);
     let server = Served::spawn(&mut command);
-    server.signal("-HUP");
+    server.signal(Signal::HUP);
     assert_eq!(server.ask(b"x"), b"x");
     assert_eq!(server.end().code, Some(0));
 }
@@ -401,7 +401,7 @@ fn a_reader_of_the_output_that_pauses_holds_up_no_client() {
         stream.write_all(b"x").unwrap();
         stream.read_exact(&mut [0]).unwrap();
     }
-    server.signal("-TERM");
+    server.signal(Signal::TERM);
     let ran = server.end();
     assert_eq!(ran.code, Some(0));
     let ended = ran.stdout.lines().filter(|line| parse(line)["record"] == "connection").count();

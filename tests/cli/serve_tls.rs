@@ -5,8 +5,8 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use crate::served::Served;
-use crate::support::{loopctl, signal};
-use crate::tls_clients::{Papers, Private, has, python, text};
+use crate::support::{Signal, has_program, loopctl, signal};
+use crate::tls_clients::{Papers, Private, python, text};
 
 const VERSIONS: [&str; 2] = ["1.2", "1.3"];
 
@@ -78,7 +78,7 @@ s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b'\\1\\0\\0\\0\\0\\0\\0\\0'); 
 
 #[test]
 fn tls_01_curl_trusts_the_file_and_gets_one() {
-    if !has("curl") {
+    if !has_program("curl") {
         return;
     }
     let root = tempfile::tempdir().unwrap();
@@ -105,7 +105,7 @@ fn tls_01_curl_trusts_the_file_and_gets_one() {
 
 #[test]
 fn tls_01_the_first_lines_tell_the_certificate_and_how_to_trust_it() {
-    if !has("openssl") {
+    if !has_program("openssl") {
         return;
     }
     let mut server = Served::start(&["--tls", "--mode", "daytime"]);
@@ -146,7 +146,7 @@ fn tls_01_the_line_that_is_printed_works_as_it_stands() {
         let is_command = |line: &String| line.trim().starts_with("loopctl connect ");
         let line = lines.find(is_command).unwrap();
         let ran = loopctl().args(&shell_words(&line)[1..]).output().unwrap();
-        signal(&child, "-TERM");
+        signal(&child, Signal::TERM);
         child.wait().unwrap();
         let told = String::from_utf8_lossy(&ran.stdout);
         assert!(ran.status.success() && told.contains("TLS 1.3"), "{line}: {ran:?}");
@@ -347,7 +347,7 @@ fn tls_19_whoever_has_been_told_all_may_just_leave() {
 
 #[test]
 fn tls_01_over_a_unix_socket() {
-    if !has("openssl") {
+    if !has_program("openssl") {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -390,7 +390,7 @@ fn tls_01_over_a_unix_socket() {
 
 #[test]
 fn tls_01_gnutls_is_understood_and_secrets_are_logged_on_demand() {
-    if !has("gnutls-cli") {
+    if !has_program("gnutls-cli") {
         return;
     }
     let runtime = tempfile::tempdir().unwrap();

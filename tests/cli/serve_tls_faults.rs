@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use crate::support::run;
+use crate::support::{Signal, run};
 use crate::tls_clients::Private;
 
 #[test]
@@ -31,7 +31,7 @@ fn tls_stall_is_for_the_idle_timeout_and_the_end_of_the_server() {
     assert!(record["duration_ms"].as_f64().unwrap() >= 200.0, "{record}");
     let mut tls = Private::start(&["--fault", "tls-stall", "--mode", "blackhole", "-n", "1"]);
     let mut stream = tls.server.connect();
-    tls.server.signal("-TERM");
+    tls.server.signal(Signal::TERM);
     assert_eq!(stream.read(&mut [0]).unwrap(), 0);
     assert_eq!(tls.server.record()["end"], "shutdown");
     assert_eq!(tls.server.end().code, Some(0));

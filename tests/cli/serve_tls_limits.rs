@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use crate::served::{Served, hangups_are_ignored};
-use crate::support::{good, run};
+use crate::support::{Signal, good, run};
 use crate::tls_clients::{Papers, Private};
 
 #[test]
@@ -68,7 +68,7 @@ fn tls_04_a_handshake_under_way_does_not_hold_up_the_end() {
     // It has been accepted when the next one has been served.
     tls.server.connect().shutdown(Shutdown::Both).unwrap();
     tls.server.record();
-    tls.server.signal("-TERM");
+    tls.server.signal(Signal::TERM);
     assert_eq!(silent.read(&mut [0]).unwrap(), 0);
     let record = tls.server.record();
     assert_eq!((&record["end"], &record["aborted"]), (&"shutdown".into(), &false.into()));
@@ -137,14 +137,14 @@ fn the_certificate_made_for_a_run_ends_with_it() {
         command.args(["serve", "--tls", "--json", "127.0.0.1:0"]).args(more);
         Served::spawn(&mut command)
     };
-    let ends = [&["-TERM"][..], &["-INT", "-INT"], &["-HUP"]];
+    let ends = [&[Signal::TERM][..], &[Signal::INT, Signal::INT], &[Signal::HUP]];
     for ends in ends.into_iter().take(if hangups_are_ignored() { 2 } else { 3 }) {
         let server = spawn(&["--mode", "blackhole"]);
         let file = fs::read_dir(dir.path()).unwrap().next().unwrap().unwrap();
         assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         assert!(fs::read_to_string(file.path()).unwrap().starts_with("-----BEGIN CERTIFICATE"));
         let _client = server.connect();
-        ends.iter().for_each(|signal| server.signal(signal));
+        ends.iter().for_each(|signal| server.signal(*signal));
         server.end();
         assert_eq!(left(), 0, "{ends:?}");
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use jsonschema::Validator;
 use serde_json::Value;
 
-use crate::support::{Ran, loopctl, signal, skipped};
+use crate::support::{Ran, Signal, loopctl, signal, skipped};
 
 /// Ends with the test.
 pub(crate) struct Served {
@@ -76,8 +76,8 @@ impl Served {
         self.stdout = BufReader::new(ChildStdout::from(std::os::fd::OwnedFd::from(nothing)));
     }
 
-    pub(crate) fn signal(&self, name: &str) {
-        signal(self.child.as_ref().unwrap(), name);
+    pub(crate) fn signal(&self, which: Signal) {
+        signal(self.child.as_ref().unwrap(), which);
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -104,7 +104,7 @@ impl Served {
 
     /// As scripts end it.
     pub(crate) fn terminate(self) -> Ran {
-        self.signal("-TERM");
+        self.signal(Signal::TERM);
         self.end()
     }
 }
@@ -116,7 +116,7 @@ pub(crate) fn hangups_are_ignored() -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
     let ignored = u64::from_str_radix(mask.trim(), 16).unwrap() & SIGHUP > 0;
     if ignored {
-        skipped("SIGHUP is ignored here");
+        skipped("SIGHUP, which is ignored here");
     }
     ignored
 }

@@ -184,9 +184,9 @@ fn what_is_too_large_is_broken_off() {
 #[test]
 fn a_directory_on_a_disk_that_is_full_fails_one_transfer_and_tells() {
     let directory = tempfile::tempdir().unwrap();
-    // The largest file is 64 KiB.
-    let script = "ulimit -f 64; exec \"$0\" serve 127.0.0.1:0 --mode sink -n 2 --output \"$1\"";
-    let mut command = Command::new("bash");
+    // In blocks of 512 bytes: the largest file has 64 KiB.
+    let script = "ulimit -f 128; exec \"$0\" serve 127.0.0.1:0 --mode sink -n 2 --output \"$1\"";
+    let mut command = Command::new("sh");
     command.args(["-c", script, env!("CARGO_BIN_EXE_loopctl")]).arg(directory.path());
     let server = Served::spawn(&mut command);
     let mut stream = server.connect();
@@ -284,8 +284,8 @@ fn a_file_on_a_disk_that_is_full_ends_the_server_and_tells() {
     for resume in [&[][..], &["--resume"]] {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("got");
-        let script = "ulimit -f 64; exec \"$0\" \"$@\"";
-        let mut command = Command::new("bash");
+        let script = "ulimit -f 128; exec \"$0\" \"$@\"";
+        let mut command = Command::new("sh");
         command.args(["-c", script, env!("CARGO_BIN_EXE_loopctl"), "serve", "127.0.0.1:0"]);
         command.args(["--json", "--once", "--mode", "sink"]).args(resume).arg("--output");
         let mut server = Served::spawn(command.arg(&file));

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::json::assert_valid;
 use crate::ndjson::records;
-use crate::support::{Ran, loopctl, run, signal, start};
+use crate::support::{Ran, Signal, loopctl, run, signal, start};
 use crate::tls_peer::{Files, echoing_at};
 
 /// Addresses of one name: a server of TLS on the first, and others on its port.
@@ -220,7 +220,7 @@ fn race_tls_an_interrupt_ends_every_handshake() {
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
         let child = start(&[&["connect"], &args[..]].concat());
         let begun: Vec<TcpStream> = silent.iter().map(|silent| greeted(silent)).collect();
-        signal(&child, "-INT");
+        signal(&child, Signal::INT);
         let ran = Ran::from(child.wait_with_output().unwrap());
         drop(begun);
         let seen = ran.json();

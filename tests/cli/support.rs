@@ -1,10 +1,12 @@
 //! Running the program, and peers on loopback that misbehave.
 
-use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+pub(crate) use crate::skip::{has_ipv6, has_localhost, has_program, has_services, skipped};
+pub(crate) use rustix::process::Signal;
+use rustix::process::{Pid, kill_process};
 use serde_json::Value;
 
 pub(crate) fn loopctl() -> Command {
@@ -16,11 +18,6 @@ pub(crate) fn loopctl() -> Command {
     }
     command.env("LANG", "C.UTF-8").stdin(Stdio::null());
     command
-}
-
-/// Tells why a test checks nothing here. Not `eprintln!`: the test harness hides that when a test passes.
-pub(crate) fn skipped(why: &str) {
-    std::io::stderr().write_all(format!("SKIPPED: {why}\n").as_bytes()).unwrap();
 }
 
 pub(crate) struct Ran {
@@ -91,9 +88,8 @@ pub(crate) fn start(args: &[&str]) -> Child {
     command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-pub(crate) fn signal(child: &Child, name: &str) {
-    let pid = child.id().to_string();
-    assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+pub(crate) fn signal(child: &Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).unwrap();
 }
 
 /// Waits until a process has a socket in SYN_SENT to this port, so that a signal hits a running race.

@@ -10,7 +10,7 @@ use rcgen::{
 use serde_json::Value;
 
 use crate::served::{Served, parse};
-use crate::support::{loopctl, skipped};
+use crate::support::{has_program, loopctl};
 
 /// A server with `--json --tls`, and what its clients have to know.
 pub(crate) struct Private {
@@ -74,7 +74,7 @@ def refusal(name='localhost'):
 
 /// The last words of a script, which has to end well.
 pub(crate) fn python(ca: &str, port: u16, version: &str, script: &str) -> Option<String> {
-    if !has("python3") {
+    if !has_program("python3") {
         return None;
     }
     let script = format!("{PRELUDE}{script}");
@@ -87,15 +87,6 @@ pub(crate) fn text(output: Output) -> String {
     let (out, err) = (output.stdout, String::from_utf8_lossy(&output.stderr).into_owned());
     assert!(output.status.success(), "{err}");
     String::from_utf8(out).unwrap().trim().to_owned()
-}
-
-/// Whether a program is there; whoever reads the output of the tests hears of it if not.
-pub(crate) fn has(program: &str) -> bool {
-    let is_there = Command::new(program).arg("--help").output().is_ok();
-    if !is_there {
-        skipped(&format!("there is no {program} on this machine"));
-    }
-    is_there
 }
 
 /// Certificates in files, all signed by `ca`.

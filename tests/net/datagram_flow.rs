@@ -299,7 +299,7 @@ impl DatagramProtocol for Errors {
 /// Too long, not allowed without an option, no port.
 fn fail(transport: &DatagramTransport, count: usize) {
     let long = vec![0; 70_000];
-    let cases = [("127.0.0.1:9", &long[..]), ("255.255.255.255:9", b"x"), ("127.0.0.1:0", b"x")];
+    let cases = [("127.0.0.1:9", &long[..]), ("127.255.255.255:9", b"x"), ("127.0.0.1:0", b"x")];
     for (to, data) in &cases[..count] {
         let to = Address::from(to.parse::<std::net::SocketAddr>().unwrap());
         transport.send_to(data, Some(&to)).unwrap();

@@ -278,7 +278,7 @@ fn o4_failures_at_once_let_the_loop_turn() {
     const QUERIES: usize = 20;
     run(async |event_loop| {
         // Broadcast is not allowed to a plain socket: connecting it fails without a packet.
-        let nowhere = "255.255.255.255:53".parse().unwrap();
+        let nowhere = "127.255.255.255:53".parse().unwrap();
         let (client, _) = client(&event_loop, DnsTransport::Udp, nowhere);
         let (turns, inside) = (Rc::new(Cell::new(0)), event_loop.clone());
         let counted = Rc::clone(&turns);

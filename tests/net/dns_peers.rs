@@ -1,7 +1,6 @@
 //! Real name servers: dnsmasq, unbound and NSD. Where they are not there, the tests say so and pass.
 
 use std::fs;
-use std::io::Write;
 use std::net::{TcpListener, UdpSocket};
 use std::process::{Child, Command, Stdio};
 
@@ -10,6 +9,7 @@ use loopctl::{
     DnsAnswer, DnsClient, DnsClientBuilder, DnsError, DnsErrorKind, DnsServer, RecordType,
 };
 
+use crate::skip::has_program;
 use crate::support::{ms, run};
 
 /// A server that ends with the test.
@@ -42,10 +42,7 @@ impl Peer {
     /// Starts a program and waits until it answers; `None` where there is no such program. `files` and `arguments`
     /// may say `PORT` and `FOLDER`.
     fn start(program: &str, files: &[(&str, &str)], arguments: &[&str]) -> Option<Self> {
-        if Command::new(program).arg("--help").output().is_err() {
-            // Not `eprintln!`: the test harness hides that when a test passes.
-            let line = format!("SKIPPED: there is no {program} on this machine\n");
-            std::io::stderr().write_all(line.as_bytes()).unwrap();
+        if !has_program(program) {
             return None;
         }
         let (folder, port) = (tempfile::tempdir().unwrap(), free_port());

@@ -2,13 +2,13 @@
 //! pass.
 
 use std::fs;
-use std::io::Write;
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 
 use loopctl::plan::DnsTransport;
 use loopctl::{DnsAnswer, DnsClient, DnsError, DnsErrorKind, DnsServer, RecordType};
 
+use crate::skip::has_program;
 use crate::support::signed::{Signed, free_address};
 use crate::support::{ms, run};
 
@@ -43,16 +43,6 @@ const NAMES: [(&str, &str, &str); 28] = [
     ("www.tampered.test", "A", "bogus"),
     ("www.stripped.test", "A", "bogus"),
 ];
-
-fn skipped(program: &str) -> bool {
-    let is_there = Command::new(program).arg("-h").output().is_ok();
-    if !is_there {
-        // Not `eprintln!`: the test harness hides that when a test passes.
-        let line = format!("SKIPPED: there is no {program} on this machine\n");
-        std::io::stderr().write_all(line.as_bytes()).unwrap();
-    }
-    !is_there
-}
 
 /// What every one of the names is found to be, against what it has to be.
 fn check(who: &str, verdict: impl Fn(&str, &str) -> String) {
@@ -150,7 +140,7 @@ impl Unbound {
 #[test]
 fn dnssec_unbound_says_the_same() {
     let Some(signed) = Signed::start() else { return };
-    if skipped("unbound") {
+    if !has_program("unbound") {
         return;
     }
     let unbound = Unbound::start(&signed);
@@ -163,7 +153,7 @@ fn dnssec_unbound_says_the_same() {
 #[test]
 fn dnssec_delv_says_the_same() {
     let Some(signed) = Signed::start() else { return };
-    if skipped("delv") {
+    if !has_program("delv") {
         return;
     }
     let words: Vec<&str> = signed.anchor.split_whitespace().collect();

@@ -5,6 +5,9 @@
 //! Names carry the rows of the behaviour catalogue they prove.
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stderr)]
 
+#[path = "../support/skip.rs"]
+#[expect(dead_code, reason = "other tests use more of it")]
+mod skip;
 mod support;
 
 mod accept;

@@ -47,7 +47,7 @@ fn race_16_node_closes_an_attempt_before_it_starts_the_next() {
 
 #[test]
 fn race_02_go_keeps_to_a_family_and_opens_the_other_when_it_is_used_up() {
-    if !has_ipv6("race_02") {
+    if !has_ipv6() {
         return;
     }
     let (one, two, server) = (Refusing::new(), Refusing::new(), Server::at("[::1]:0"));

@@ -105,7 +105,7 @@ fn race_13_a_dead_address_costs_one_delay() {
 
 #[test]
 fn race_13_a_dead_family_costs_one_delay() {
-    if has_ipv6("race_13") {
+    if has_ipv6() {
         check_one_dead(&Dead::at("[::1]:0"), &Server::new());
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use loopctl::plan::{Family, Host, Port, SocketKind};
 use loopctl::{AddrInfo, AddrInfoFlags, EaiCode, EventLoop, Lookup, NameInfoFlags, ResolveError};
 
+use crate::skip::{has_localhost, has_services, skipped};
 use crate::support::{Recorder, Server, has_ipv6, ms, run};
 
 const TCP: i32 = 6;
@@ -32,21 +33,15 @@ fn is_immediate(lookup: Lookup) -> bool {
     }
 }
 
-/// Whether this machine knows services by name. Where it does not, what is skipped is said aloud.
-fn has_services(test: &str) -> bool {
-    let has = std::path::Path::new("/etc/services").exists();
-    if !has {
-        eprintln!("SKIPPED {test}: this machine has no /etc/services");
-    }
-    has
-}
-
 #[test]
 #[expect(
     clippy::disallowed_methods,
     reason = "the standard library's answer is what to compare with"
 )]
 fn dns_01_answers_are_the_systems() {
+    if !has_localhost() {
+        return;
+    }
     let ours = ask(Lookup::new("localhost", 80)).unwrap();
     let ours: Vec<SocketAddr> = ours.iter().map(|info| info.address).collect();
     let theirs: Vec<SocketAddr> = ("localhost", 80).to_socket_addrs().unwrap().collect();
@@ -55,6 +50,9 @@ fn dns_01_answers_are_the_systems() {
 
 #[test]
 fn dns_01_every_field_of_an_answer_is_the_systems() {
+    if !has_localhost() {
+        return;
+    }
     let lookup = Lookup::new("localhost", 80).family(Family::Inet).kind(SocketKind::Any);
     let found = ask(lookup.flags(AddrInfoFlags::CANONNAME)).unwrap();
     let kinds: BTreeSet<(i32, i32)> =
@@ -77,7 +75,7 @@ fn dns_01_errors_are_the_systems() {
 
 #[test]
 fn dns_02_names_of_an_address_with_flags() {
-    if !has_services("dns_02") {
+    if !has_services() {
         return;
     }
     let names = |address: &str, flags| {
@@ -111,7 +109,7 @@ fn dns_04_the_kind_decides_the_protocol() {
 
 #[test]
 fn dns_05_services_are_names_of_ports() {
-    if !has_services("dns_05") {
+    if !has_services() {
         return;
     }
     let by_name = Lookup::new("127.0.0.1", Port::Service("http".into()));
@@ -138,8 +136,7 @@ fn dns_05_a_connection_to_a_service() {
         Some((name, Server(loopctl::listen(address, 1).ok()?)))
     });
     let Some((name, server)) = listening.into_iter().next() else {
-        eprintln!("SKIPPED dns_05: no service of /etc/services is free here");
-        return;
+        return skipped("a service in /etc/services whose port is free");
     };
     run(async |event_loop| {
         let connecting = event_loop.create_connection("127.0.0.5", Port::Service(name));
@@ -150,7 +147,7 @@ fn dns_05_a_connection_to_a_service() {
 
 #[test]
 fn dns_07_zones_become_scope_ids_and_stay() {
-    if !has_ipv6("dns_07") {
+    if !has_ipv6() {
         return;
     }
     let index: u32 =
@@ -202,7 +199,7 @@ fn dns_11_international_names_are_encoded_by_the_resolver() {
     // Full-width letters are mapped to "localhost", which needs no name server.
     match ask(Lookup::new("ｌｏｃａｌｈｏｓｔ", 80).family(Family::Inet)) {
         Ok(found) => assert_eq!(found[0].address, "127.0.0.1:80".parse().unwrap()),
-        Err(error) => eprintln!("SKIPPED dns_11: the system's resolver lacks libidn2: {error}"),
+        Err(_) => skipped("libidn2 in the system's resolver"),
     }
 }
 
@@ -229,6 +226,9 @@ fn dns_13_no_host_is_this_host_or_every_address() {
 /// that are running and lookups that are waiting for a thread.
 #[test]
 fn dns_15_a_loop_closes_with_lookups_in_flight() {
+    if !has_localhost() {
+        return;
+    }
     let mut event_loop = EventLoop::new().unwrap();
     let handle = event_loop.handle();
     let lookups: Vec<_> =
@@ -295,6 +295,9 @@ fn dns_17_a_cancelled_lookup_frees_its_waiter_at_once() {
 
 #[test]
 fn exec_09_lookups_do_not_wait_behind_other_work() {
+    if !has_localhost() {
+        return;
+    }
     run(async |event_loop| {
         let (release, wait) = std::sync::mpsc::channel::<()>();
         let wait = std::sync::Arc::new(std::sync::Mutex::new(wait));

@@ -301,7 +301,7 @@ fn sf_07_what_cannot_be_read_is_an_error() {
         let pipe = File::from(OwnedFd::from(pipe));
         let error =
             event_loop.sock_sendfile(&ours, Sendfile::new(&pipe).offset(1)).await.unwrap_err();
-        assert_eq!(error.to_string(), "sendfile: there is no offset in what can only be read on");
+        assert_eq!(error.to_string(), "sendfile: an offset needs a seekable file");
     });
 }
 
@@ -349,7 +349,7 @@ fn sf_09_sf_25_only_streams_that_do_not_block_and_offsets_that_there_are() {
         ours.set_nonblocking(true).unwrap();
         let beyond = Sendfile::new(&file).offset(1 << 63);
         let error = event_loop.sock_sendfile(&ours, beyond).await.unwrap_err();
-        refused(error, "the offset is beyond what a file can have");
+        refused(error, "the offset exceeds the largest file offset");
     });
 }
 
@@ -479,7 +479,7 @@ fn sf_13_a_peer_that_talks_meanwhile_is_heard_where_that_is_wanted() {
                     }
                 }
             });
-            let what = Sendfile::new(&file).method(method).hearing();
+            let what = Sendfile::new(&file).method(method).keep_reading();
             let sent = connection.transport.sendfile(what).await.unwrap();
             assert_eq!(sent.bytes, 8 * MIB as u64);
             assert!(connection.with(|p| p.data().len()) > MIB, "it was heard meanwhile");

@@ -7,6 +7,7 @@ use loopctl::plan::Family;
 use loopctl::{AddrInfoFlags, Hosts, Phase, ServerError};
 use socket2::{Domain, SockRef, Socket, Type};
 
+use crate::skip::{has_localhost, has_program, skipped};
 use crate::support::{Guests, Recorder, descriptors, has_ipv6, in_child, is_refused, run, step};
 
 fn ports(addresses: &[SocketAddr]) -> Vec<u16> {
@@ -15,7 +16,7 @@ fn ports(addresses: &[SocketAddr]) -> Vec<u16> {
 
 #[test]
 fn srv_01_no_host_is_all_interfaces() {
-    if !has_ipv6("srv_01_no_host_is_all_interfaces") {
+    if !has_ipv6() {
         return;
     }
     run(async |event_loop| {
@@ -69,7 +70,7 @@ fn srv_01_a_name_without_addresses() {
 
 #[test]
 fn srv_03_04_each_family_has_its_port_unless_asked_for_the_same() {
-    if !has_ipv6("srv_04_each_family_has_its_port_unless_asked_for_the_same") {
+    if !has_ipv6() {
         return;
     }
     run(async |event_loop| {
@@ -92,6 +93,9 @@ fn srv_03_04_each_family_has_its_port_unless_asked_for_the_same() {
 fn srv_04_the_same_port_is_tried_again() {
     const TEST: &str = "server_bind::srv_04_the_same_port_is_tried_again";
     if std::env::var_os("LOOPCTL_OWN_NETWORK").is_none() {
+        if !has_program("unshare") || !has_program("ip") {
+            return;
+        }
         let range = "echo '40000 40015' > /proc/sys/net/ipv4/ip_local_port_range";
         let script = format!(
             "ip link set lo up && {range} && LOOPCTL_OWN_NETWORK=1 exec \"$0\" --exact {TEST}"
@@ -102,7 +106,7 @@ fn srv_04_the_same_port_is_tried_again() {
         let told = String::from_utf8_lossy(&output.stdout).into_owned();
         let complained = String::from_utf8_lossy(&output.stderr);
         if told.is_empty() {
-            return eprintln!("SKIPPED {TEST}: no network of its own here: {complained}");
+            return skipped("a network namespace");
         }
         return assert!(output.status.success() && told.contains("1 passed"), "{told}{complained}");
     }
@@ -132,7 +136,7 @@ fn srv_04_the_same_port_is_tried_again() {
 
 #[test]
 fn srv_05_both_families_share_a_port() {
-    if !has_ipv6("srv_05_both_families_share_a_port") {
+    if !has_ipv6() {
         return;
     }
     run(async |event_loop| {
@@ -147,7 +151,7 @@ fn srv_05_both_families_share_a_port() {
 
 #[test]
 fn srv_05_one_socket_for_both_families_where_asked_for() {
-    if !has_ipv6("srv_05_one_socket_for_both_families_where_asked_for") {
+    if !has_ipv6() {
         return;
     }
     run(async |event_loop| {
@@ -284,6 +288,9 @@ fn srv_15_a_server_that_cannot_listen_is_closed() {
 
 #[test]
 fn srv_a_dropped_future_leaves_nothing() {
+    if !has_localhost() {
+        return;
+    }
     in_child("server_bind::srv_a_dropped_future_leaves_nothing", || {
         run(async |event_loop| {
             event_loop.create_server("localhost", 0).serve(Recorder::new).await.unwrap();

@@ -8,20 +8,9 @@ use std::process::{Child, Command, Stdio};
 
 use loopctl::{LoopHandle, TlsClient, TlsError, TlsErrorKind, TlsServer, TlsVersion};
 
+use crate::skip::has_program;
 use crate::support::tls::{Authority, Papers, to};
 use crate::support::{Recorder, pattern, run};
-
-/// Whether a program is there; whoever reads the output of the tests hears of it if not.
-fn has(program: &str) -> bool {
-    let asked = Command::new(program).arg("--help").output();
-    let is_there = asked.is_ok();
-    if !is_there {
-        // Not `eprintln!`: the test harness hides that when a test passes.
-        let line = format!("SKIPPED: there is no {program} on this machine\n");
-        std::io::stderr().write_all(line.as_bytes()).unwrap();
-    }
-    is_there
-}
 
 /// Certificates in files.
 struct Files {
@@ -91,7 +80,7 @@ fn s_server(files: &Files, more: &[&str]) -> (Peer, SocketAddr) {
 
 #[test]
 fn tls_01_our_client_and_the_server_of_openssl() {
-    if !has("openssl") {
+    if !has_program("openssl") {
         return;
     }
     let files = Files::new();
@@ -116,7 +105,7 @@ fn tls_01_our_client_and_the_server_of_openssl() {
 
 #[test]
 fn tls_06_client_certificates_for_the_server_of_openssl() {
-    if !has("openssl") {
+    if !has_program("openssl") {
         return;
     }
     let files = Files::new();
@@ -195,7 +184,7 @@ async fn outside(
 
 #[test]
 fn tls_01_the_client_of_openssl_and_our_server() {
-    if !has("openssl") {
+    if !has_program("openssl") {
         return;
     }
     let files = Files::new();
@@ -222,7 +211,7 @@ fn tls_01_the_client_of_openssl_and_our_server() {
 
 #[test]
 fn tls_06_the_client_of_openssl_has_to_say_who_it_is() {
-    if !has("openssl") {
+    if !has_program("openssl") {
         return;
     }
     let files = Files::new();
@@ -286,7 +275,7 @@ while True:
 
 #[test]
 fn tls_01_the_client_of_python_and_our_server() {
-    if !has("python3") {
+    if !has_program("python3") {
         return;
     }
     let files = Files::new();
@@ -302,7 +291,7 @@ fn tls_01_the_client_of_python_and_our_server() {
 
 #[test]
 fn tls_19_our_client_and_the_server_of_python() {
-    if !has("python3") {
+    if !has_program("python3") {
         return;
     }
     let files = Files::new();

@@ -122,8 +122,8 @@ fn race_tls_the_winner_has_its_session_and_its_steps_are_in_order() {
         ),
         "{last:?}"
     );
-    let EventKind::AttemptSucceeded { facts, .. } = last[1] else { unreachable!() };
-    assert!(facts.local.is_some() && facts.tcp.unwrap().established);
+    let EventKind::AttemptSucceeded { snapshot, .. } = last[1] else { unreachable!() };
+    assert!(snapshot.local.is_some() && snapshot.tcp.unwrap().established);
 }
 
 /// IPv6 speaks TCP and nothing else: the next attempt starts when its connection is as old as the delay.
@@ -168,7 +168,7 @@ fn t30_a_silent_handshake_costs_one_delay() {
 
 #[test]
 fn t30_a_silent_handshake_of_ipv6_costs_one_delay() {
-    if has_ipv6("t30") {
+    if has_ipv6() {
         check_silent(&Server::at("[::1]:0"));
     }
 }
@@ -267,12 +267,15 @@ fn t31_whatever_ends_a_handshake_starts_the_next_attempt() {
         .filter(|(_, step)| !["started", "heard"].contains(step))
         .collect();
     assert_eq!(ends, [(0, "closed"), (1, "no TLS"), (2, "alert"), (3, "established")]);
-    let facts = trace.events().into_iter().find_map(|event| match event.kind {
-        EventKind::AttemptFailed { facts, .. } => Some(facts),
+    let snapshot = trace.events().into_iter().find_map(|event| match event.kind {
+        EventKind::AttemptFailed { snapshot, .. } => Some(snapshot),
         _ => None,
     });
-    let facts = facts.unwrap();
-    assert!(facts.local.is_some() && facts.tcp.is_some(), "of the socket that was: {facts:?}");
+    let snapshot = snapshot.unwrap();
+    assert!(
+        snapshot.local.is_some() && snapshot.tcp.is_some(),
+        "of the socket that was: {snapshot:?}"
+    );
 }
 
 #[test]

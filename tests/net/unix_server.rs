@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use loopctl::plan::Target;
 use loopctl::{Address, LoopHandle, Phase, Server, ServerError};
 
-use crate::support::{Guests, Recorder, descriptors, fails_soon, in_child, ms, run, turns, until};
+use crate::support::{
+    Guests, Recorder, abstract_name, descriptors, fails_soon, in_child, ms, run, turns, until,
+};
 
 async fn serve(event_loop: &LoopHandle, path: &Path) -> Result<Server, ServerError> {
     event_loop.create_unix_server(path).serve(Recorder::new).await
@@ -97,7 +99,7 @@ fn unix_03_a_server_that_runs_keeps_its_file() {
 
 #[test]
 fn unix_04_an_abstract_name_needs_no_file() {
-    let name = format!("loopctl-server-{}", std::process::id());
+    let name = abstract_name();
     let text = format!("unix:@{name}");
     let Ok(Target::Unix(path)) = text.parse() else { panic!("{text} is a target") };
     assert_eq!(path, Path::new(&format!("\0{name}")));

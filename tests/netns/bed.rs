@@ -1,6 +1,5 @@
 //! Running the test bed.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Condvar, Mutex, OnceLock};
@@ -8,6 +7,7 @@ use std::sync::{Condvar, Mutex, OnceLock};
 use serde::Deserialize;
 use toml::Table;
 
+use crate::skip::skipped;
 use crate::timeline::Timeline;
 
 /// The exit status of a test bed that this machine does not allow.
@@ -35,8 +35,7 @@ impl Bed {
     pub(crate) fn open() -> Option<Self> {
         static OBSTACLE: OnceLock<Option<String>> = OnceLock::new();
         if let Some(why) = OBSTACLE.get_or_init(obstacle) {
-            let test = std::thread::current();
-            say(&format!("SKIPPED: {}: {why}", test.name().unwrap_or("netns")));
+            skipped(why);
             return None;
         }
         let mut unused = UNUSED.lock().unwrap();
@@ -158,11 +157,6 @@ pub(crate) fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/netns").join(name)
 }
 
-/// Not `eprintln!`: the test harness hides that when a test passes.
-pub(crate) fn say(line: &str) {
-    std::io::stderr().write_all(format!("{line}\n").as_bytes()).unwrap();
-}
-
 pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
@@ -177,11 +171,14 @@ fn testbed(args: &[&str]) -> Command {
 fn obstacle() -> Option<String> {
     let check = match testbed(&["check"]).output() {
         Ok(check) => check,
-        Err(error) => return Some(format!("python3 does not start: {error}")),
+        Err(error) => return Some(format!("python3 ({error})")),
     };
     match check.status.code() {
         Some(0) => None,
-        Some(SKIPPED) => Some(text(&check.stderr).trim().to_owned()),
+        Some(SKIPPED) => {
+            let said = text(&check.stderr);
+            Some(format!("a test bed ({})", said.trim().rsplit(": ").next().unwrap_or_default()))
+        }
         status => panic!("testbed.py check: {status:?}\n{}", text(&check.stderr)),
     }
 }

@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use toml::Table;
 
 use crate::bed::{self, Bed, Recording};
+use crate::skip::skipped;
 use crate::timeline::Timeline;
 use crate::tries::{Slip, best_of_three};
 
@@ -69,7 +70,7 @@ static CLIENTS: LazyLock<BTreeMap<&str, Vec<String>>> = LazyLock::new(|| {
         if is_there(version) {
             found.insert(policy, command);
         } else {
-            bed::say(&format!("SKIPPED: --policy {policy}: no `{}` here", version[1]));
+            skipped(version[1]);
         }
     }
     found

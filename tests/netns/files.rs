@@ -2,6 +2,7 @@
 
 use crate::bed::{self, Bed};
 use crate::document::Document;
+use crate::skip::skipped;
 
 /// The program in a network whose names have both families, with this text in the place of a file of the host.
 fn connect(bed: &Bed, file: &str, text: &str) -> Document {
@@ -31,8 +32,7 @@ fn netns_gai_conf_may_put_ipv4_first() {
     let Some(bed) = Bed::open() else { return };
     if !std::path::Path::new("/etc/gai.conf").exists() {
         // There is nothing to put another file in the place of.
-        let line = b"SKIPPED: netns_gai_conf_may_put_ipv4_first: there is no /etc/gai.conf\n";
-        return std::io::Write::write_all(&mut std::io::stderr(), line).unwrap();
+        return skipped("/etc/gai.conf");
     }
     let document = connect(&bed, "/etc/gai.conf", "precedence ::ffff:0:0/96 100\n");
     assert_eq!(document.winner().unwrap().ip, "192.0.2.1");

@@ -26,6 +26,9 @@ mod check;
 mod document;
 mod expected;
 mod pace;
+#[path = "../support/skip.rs"]
+#[expect(dead_code, reason = "other tests use more of it")]
+mod skip;
 mod timeline;
 mod tries;
 mod world;

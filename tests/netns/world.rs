@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use loopctl::plan::{Answer, Endpoint, Family, Policy};
+use loopctl::plan::{Answer, Family, Policy, RaceAddress};
 use toml::Table;
 
 use crate::conditions::{DEAD, Scenario, addresses, replies};

@@ -6,7 +6,7 @@ use std::fs;
 use std::num::NonZero;
 use std::path::Path;
 
-use loopctl::plan::{Answer, Endpoint, Family, Policy, Preset};
+use loopctl::plan::{Answer, Family, Policy, Preset, RaceAddress};
 use serde::Deserialize;
 
 use crate::course::{Course, Fate, Owner, Peer, Reply, Then, ms};

@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use loopctl::plan::{
-    Answer, AnswerEffect, AnswerTiming, CancelReason, Endpoint, Family, Policy, Race, Start, Step,
+    Answer, AnswerEffect, AnswerTiming, CancelReason, Family, Policy, Race, RaceAddress, Start,
+    Step,
 };
 
 /// Where virtual time begins. Any instant will do, but only a loop may read the clock.
@@ -20,7 +21,7 @@ pub(crate) fn ms(count: u64) -> Duration {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Peer(pub(crate) String);
 
-impl Endpoint for Peer {
+impl RaceAddress for Peer {
     fn family(&self) -> Family {
         if self.0.starts_with('4') { Family::Inet } else { Family::Inet6 }
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use loopctl::plan::DnsTransport::{self, Tcp, Udp};
-use loopctl::plan::{Ask, Query, QueryPolicy, QueryStep, Reply};
+use loopctl::plan::{Query, QueryPolicy, QueryStep, Reply, Transmit};
 
 use proptest::prelude::{prop, prop_assert, proptest};
 
@@ -12,7 +12,7 @@ use crate::course::START;
 const T: Duration = Duration::from_secs(5);
 
 fn ask(server: usize, transport: DnsTransport) -> QueryStep {
-    QueryStep::Ask(Ask { server, transport, edns: true })
+    QueryStep::Transmit(Transmit { server, transport, edns: true })
 }
 
 fn query(servers: usize, first: usize) -> Query {
@@ -29,7 +29,7 @@ fn silence(mut query: Query) -> Vec<(u64, QueryStep)> {
             QueryStep::Wait(until) => now = until,
             step => steps.push(((now - t0).as_secs(), step)),
         }
-        if step == QueryStep::GaveUp {
+        if step == QueryStep::Exhausted {
             return steps;
         }
     }
@@ -37,9 +37,9 @@ fn silence(mut query: Query) -> Vec<(u64, QueryStep)> {
 
 #[test]
 fn o4_silence_is_glibcs_ten_seconds_for_one_server() {
-    use QueryStep::{GaveUp, TimeOut};
+    use QueryStep::{Exhausted, TimedOut};
     let steps =
-        [(0, ask(0, Udp)), (5, TimeOut(0)), (5, ask(0, Udp)), (10, TimeOut(0)), (10, GaveUp)];
+        [(0, ask(0, Udp)), (5, TimedOut(0)), (5, ask(0, Udp)), (10, TimedOut(0)), (10, Exhausted)];
     assert_eq!(silence(query(1, 0)), steps);
 }
 
@@ -48,7 +48,7 @@ fn o4_servers_take_turns_from_the_first_one() {
     let asked = |first| {
         let steps = silence(query(3, first)).into_iter();
         let asks = steps.filter_map(|(at, step)| match step {
-            QueryStep::Ask(ask) => Some((at, ask.server)),
+            QueryStep::Transmit(ask) => Some((at, ask.server)),
             _ => None,
         });
         asks.collect::<Vec<_>>()
@@ -60,9 +60,9 @@ fn o4_servers_take_turns_from_the_first_one() {
 
 #[test]
 fn o4_without_servers_or_attempts_there_is_nothing_to_wait_for() {
-    assert_eq!(query(0, 3).poll(*START), QueryStep::GaveUp);
+    assert_eq!(query(0, 3).poll(*START), QueryStep::Exhausted);
     let policy = QueryPolicy { attempts: 0, ..QueryPolicy::default() };
-    assert_eq!(Query::new([Udp], 0, policy).poll(*START), QueryStep::GaveUp);
+    assert_eq!(Query::new([Udp], 0, policy).poll(*START), QueryStep::Exhausted);
 }
 
 #[test]
@@ -70,19 +70,19 @@ fn o4_a_failure_moves_on_at_once_and_the_round_comes_again() {
     let (t0, mut query) = (*START, query(2, 0));
     for server in [0, 1, 0, 1] {
         assert_eq!(query.poll(t0), ask(server, Udp));
-        query.heard(server, Reply::Failed);
+        query.handle_reply(server, Reply::Failed);
     }
-    assert_eq!(query.poll(t0), QueryStep::GaveUp);
-    assert_eq!(query.tries(), 4);
+    assert_eq!(query.poll(t0), QueryStep::Exhausted);
+    assert_eq!(query.attempts(), 4);
 }
 
 #[test]
 fn o4_a_late_failure_takes_no_time_from_the_server_that_is_asked_now() {
     let (t0, mut query) = (*START, query(2, 0));
     query.poll(t0);
-    assert_eq!(query.poll(t0 + T), QueryStep::TimeOut(0));
+    assert_eq!(query.poll(t0 + T), QueryStep::TimedOut(0));
     assert_eq!(query.poll(t0 + T), ask(1, Udp));
-    query.heard(0, Reply::Failed);
+    query.handle_reply(0, Reply::Failed);
     assert_eq!(query.poll(t0 + T), QueryStep::Wait(t0 + T + T));
 }
 
@@ -92,8 +92,8 @@ fn o4_a_late_answer_is_the_answer() {
     query.poll(t0);
     query.poll(t0 + T);
     assert_eq!(query.poll(t0 + T), ask(1, Udp));
-    query.heard(0, Reply::Final);
-    query.heard(1, Reply::Final);
+    query.handle_reply(0, Reply::Final);
+    query.handle_reply(1, Reply::Final);
     assert_eq!(query.poll(t0 + T), QueryStep::Answered(0), "the first one counts");
 }
 
@@ -102,12 +102,12 @@ fn o4_truncation_goes_to_tcp_with_a_time_of_its_own_and_stays_there() {
     let (t0, mut query) = (*START, query(1, 0));
     query.poll(t0);
     let later = t0 + T / 2;
-    query.heard(0, Reply::Truncated);
+    query.handle_reply(0, Reply::Truncated);
     assert_eq!(query.poll(later), ask(0, Tcp));
     assert_eq!(query.poll(later), QueryStep::Wait(later + T));
-    assert_eq!(query.poll(later + T), QueryStep::TimeOut(0));
+    assert_eq!(query.poll(later + T), QueryStep::TimedOut(0));
     assert_eq!(query.poll(later + T), ask(0, Tcp), "the second round");
-    query.heard(0, Reply::Truncated);
+    query.handle_reply(0, Reply::Truncated);
     assert_eq!(query.poll(later + T), QueryStep::Answered(0), "more cannot be had");
 }
 
@@ -115,13 +115,13 @@ fn o4_truncation_goes_to_tcp_with_a_time_of_its_own_and_stays_there() {
 fn o4_who_does_not_understand_is_asked_without_edns_and_then_given_up() {
     let (t0, mut query) = (*START, query(2, 0));
     query.poll(t0);
-    query.heard(0, Reply::NotUnderstood);
-    let plain = Ask { server: 0, transport: Udp, edns: false };
-    assert_eq!(query.poll(t0), QueryStep::Ask(plain));
-    query.heard(0, Reply::NotUnderstood);
+    query.handle_reply(0, Reply::NotUnderstood);
+    let plain = Transmit { server: 0, transport: Udp, edns: false };
+    assert_eq!(query.poll(t0), QueryStep::Transmit(plain));
+    query.handle_reply(0, Reply::NotUnderstood);
     assert_eq!(query.poll(t0), ask(1, Udp));
-    query.heard(1, Reply::Failed);
-    assert_eq!(query.poll(t0), QueryStep::Ask(plain), "it is remembered");
+    query.handle_reply(1, Reply::Failed);
+    assert_eq!(query.poll(t0), QueryStep::Transmit(plain), "it is remembered");
 }
 
 #[test]
@@ -147,11 +147,11 @@ proptest! {
         let (mut now, mut asks, mut heard, mut is_answered) = (*START, 0, heard.into_iter(), false);
         loop {
             match query.poll(now) {
-                QueryStep::Ask(ask) => {
+                QueryStep::Transmit(ask) => {
                     prop_assert!(ask.server < servers && !is_answered);
                     asks += 1;
                 }
-                QueryStep::TimeOut(server) => prop_assert!(server < servers && !is_answered),
+                QueryStep::TimedOut(server) => prop_assert!(server < servers && !is_answered),
                 QueryStep::Wait(until) => {
                     prop_assert!(until > now && until <= now + T && !is_answered);
                     let Some((server, reply, later)) = heard.next() else {
@@ -161,21 +161,21 @@ proptest! {
                     now = until.min(now + Duration::from_secs(later));
                     let replies = [Reply::Final, Reply::Truncated, Reply::NotUnderstood, Reply::Failed];
                     let reply = replies[usize::from(reply)];
-                    query.heard(server, reply);
+                    query.handle_reply(server, reply);
                     is_answered |= reply == Reply::Final && server < servers;
                 }
                 QueryStep::Answered(server) => {
                     prop_assert!(server < servers);
                     break;
                 }
-                QueryStep::GaveUp => {
+                QueryStep::Exhausted => {
                     prop_assert!(!is_answered);
                     break;
                 }
             }
         }
-        prop_assert!(query.tries() <= servers * attempts as usize);
+        prop_assert!(query.attempts() <= servers * attempts as usize);
         // Each server may change to TCP once, and to messages without EDNS once.
-        prop_assert!(asks <= query.tries() + 2 * servers, "{} messages", asks);
+        prop_assert!(asks <= query.attempts() + 2 * servers, "{} messages", asks);
     }
 }

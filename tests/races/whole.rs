@@ -5,9 +5,9 @@ use std::num::NonZero;
 use std::time::Duration;
 
 use loopctl::plan::{
-    AddressQueues, AdvanceOn, Answer, AtLimit, DelayFrom, Endpoint, Endpoints, Family,
-    InterleaveScope, MinimumDelay, NegativeAnswers, Pacing, Policy, Preset, Reason, Resolution,
-    Success,
+    AddressQueues, AddressSelection, AdvanceOn, Answer, AtLimit, DelayFrom, Family,
+    InterleaveScope, MinimumDelay, NegativeAnswers, Pacing, Policy, Preset, RaceAddress, Reason,
+    Resolution, Success,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -75,24 +75,24 @@ fn pacing() -> impl Strategy<Value = Pacing> {
 }
 
 fn any_rules() -> impl Strategy<Value = Policy> {
-    let endpoints = (
+    let selection = (
         select(vec![InterleaveScope::All, InterleaveScope::SecondOnly]),
         any::<bool>(),
         option::of(1..6_usize),
     )
-        .prop_map(|(interleave_scope, deduplicate, max_addresses)| Endpoints {
+        .prop_map(|(interleave_scope, deduplicate, max_addresses)| AddressSelection {
             interleave_scope,
             deduplicate,
             max_addresses: max_addresses.and_then(NonZero::new),
         });
     let numbers = (option::of(time()), 0..3_usize, option::of(1..4_usize), option::of(time()));
-    (numbers, any::<bool>(), resolution(), pacing(), endpoints).prop_map(
+    (numbers, any::<bool>(), resolution(), pacing(), selection).prop_map(
         |(
             (delay, interleave, parallel, attempt_timeout),
             run_all,
             resolution,
             pacing,
-            endpoints,
+            selection,
         )| {
             Policy {
                 connection_attempt_delay: delay,
@@ -102,7 +102,7 @@ fn any_rules() -> impl Strategy<Value = Policy> {
                 run_all,
                 resolution,
                 pacing,
-                endpoints,
+                selection,
             }
         },
     )
@@ -231,7 +231,7 @@ proptest! {
             prop_assert!(running <= most, "{}", course);
         }
         prop_assert_eq!(running, 0);
-        let in_all = policy.endpoints.max_addresses.map_or(usize::MAX, NonZero::get);
+        let in_all = policy.selection.max_addresses.map_or(usize::MAX, NonZero::get);
         prop_assert!(course.starts().len() <= in_all, "{}", course);
     }
 
@@ -242,7 +242,7 @@ proptest! {
         for peer in &course.peers {
             let tried = course.peers.iter().filter(|other| *other == peer).count();
             let known = told.iter().filter(|other| other.0 == *peer).count();
-            let most = if setting.policy.endpoints.deduplicate { 1 } else { known };
+            let most = if setting.policy.selection.deduplicate { 1 } else { known };
             prop_assert!(tried <= most, "{} in {}", peer, course);
         }
     }
@@ -285,8 +285,8 @@ proptest! {
         prop_assert!(answered, "no question is open: {}", course);
         let told = told(&setting, &course);
         let distinct: BTreeSet<&str> = told.iter().map(|peer| peer.0.as_str()).collect();
-        let known = if setting.policy.endpoints.deduplicate { distinct.len() } else { told.len() };
-        let in_all = setting.policy.endpoints.max_addresses.map_or(usize::MAX, NonZero::get);
+        let known = if setting.policy.selection.deduplicate { distinct.len() } else { told.len() };
+        let in_all = setting.policy.selection.max_addresses.map_or(usize::MAX, NonZero::get);
         let expected = if setting.is_thrown_away() { 0 } else { known.min(in_all) };
         prop_assert_eq!(course.starts().len(), expected, "{}", course);
     }

@@ -10,7 +10,7 @@ use std::sync::Once;
 use std::time::{Duration, Instant};
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
-use loopctl::{Clock, ErrorContext, EventLoop, LoopExit, LoopHandle, Turns};
+use loopctl::{Clock, EnteredLoop, ErrorContext, EventLoop, LoopExit, LoopHandle};
 
 pub(crate) const MS: Duration = Duration::from_millis(1);
 pub(crate) const SEC: Duration = Duration::from_secs(1);
@@ -39,7 +39,7 @@ pub(crate) fn one_turn(event_loop: &mut EventLoop) {
 }
 
 /// Turns until `done`, and counts the turns.
-pub(crate) fn turns_until(turns: &Turns<'_>, done: impl Fn() -> bool) -> usize {
+pub(crate) fn turns_until(turns: &EnteredLoop<'_>, done: impl Fn() -> bool) -> usize {
     let mut count = 0;
     while !done() {
         turns.turn(None).expect("a turn");

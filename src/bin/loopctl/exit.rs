@@ -7,6 +7,10 @@ use signal_hook::consts::SIGXFSZ;
 use signal_hook::flag;
 use signal_hook::low_level::emulate_default_handler;
 
+use crate::util::cancellation::StopReason;
+use crate::util::message::Message;
+use crate::util::style::Style;
+
 /// How the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Exit {
@@ -111,6 +115,46 @@ impl Exit {
             let _ = emulate_default_handler(number);
         }
         ExitCode::from(self.code())
+    }
+}
+
+/// An error that ends the program: the message, and the exit status.
+#[derive(Debug)]
+pub(crate) struct FatalError {
+    pub(crate) message: Message,
+    pub(crate) exit: Exit,
+}
+
+impl FatalError {
+    pub(crate) fn new(exit: Exit, error: impl Into<String>) -> Self {
+        Self { message: Message::error(error), exit }
+    }
+
+    /// Prints the message, and returns the exit status.
+    pub(crate) fn print(&self, style: Style) -> Exit {
+        self.message.print(style);
+        self.exit
+    }
+
+    /// An error of the command line.
+    pub(crate) fn usage(error: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, error)
+    }
+}
+
+/// A message about the command line.
+impl<M: Into<Message>> From<M> for FatalError {
+    fn from(message: M) -> Self {
+        Self { message: message.into(), exit: Exit::Usage }
+    }
+}
+
+impl From<StopReason> for Exit {
+    fn from(reason: StopReason) -> Self {
+        match reason {
+            StopReason::Signal(number) => Self::Signal(number),
+            StopReason::CannotWrite => Self::CannotWrite,
+        }
     }
 }
 

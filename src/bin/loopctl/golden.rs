@@ -19,9 +19,9 @@ use serde_json::Value;
 use crate::diagnose::cause;
 use crate::output::human::text::{self, Detail};
 use crate::output::json::{connect as json, events};
-use crate::output::style::Style;
 use crate::output::{csv as rows, prometheus, qlog};
 use crate::report::Report;
+use crate::util::style::Style;
 
 use story::Story;
 

@@ -1,82 +1,42 @@
 //! `loopctl`: says why a connection is slow or fails.
 
 mod cli;
-pub(crate) mod commands;
+mod commands;
 mod config;
-pub(crate) mod diagnose;
+mod diagnose;
 mod exit;
 #[cfg(test)]
 mod golden;
-pub(crate) mod output;
+mod output;
 mod report;
-pub(crate) mod util;
-
-use std::process::ExitCode;
+mod util;
 
 use clap::Parser;
+use cli::{Cli, Command, generate};
+use commands::{connect, demo, resolve, serve};
+use config::{ColorChoice, ConnectRequest, ResolveRequest, ServeRequest, environment::Environment};
+use exit::{Exit, FatalError};
+use output::writer;
 
-use cli::{Cli, ColorArg, Command};
-use config::environment::Environment;
-use config::{ConnectRequest, OutputRequest, ResolveRequest, ServeRequest};
-use exit::Exit;
-use output::style::Style;
-
-fn main() -> ExitCode {
+fn main() -> std::process::ExitCode {
     exit::survive_file_limits();
     let env = Environment::of_process();
-    match Cli::try_parse() {
-        Ok(cli) => run(cli, &env).end(),
-        Err(told) => told_by_clap(&told, &env).end(),
-    }
+    let (color, result) = match Cli::try_parse() {
+        Ok(cli) => (cli.global.output.color, run(cli, &env)),
+        Err(answer) => (ColorChoice::Auto, writer::print_answer(&answer)),
+    };
+    result.unwrap_or_else(|error| error.print(env.style(color, env.stderr))).end()
 }
 
-fn run(cli: Cli, env: &Environment) -> Exit {
-    util::log::install(cli.global.output.verbose);
-    let style = OutputRequest::new(&cli.global.output, env).stderr;
-    match cli.command {
-        Command::Connect(args) => match ConnectRequest::new(*args, &cli.global, env) {
-            Ok(request) => commands::connect::run(request),
-            Err((message, exit)) => {
-                message.print(style);
-                exit
-            }
-        },
-        Command::Sendfile(args) => match ConnectRequest::to_send(*args, &cli.global, env) {
-            Ok(request) => commands::connect::run(request),
-            Err((message, exit)) => {
-                message.print(style);
-                exit
-            }
-        },
-        Command::Serve(args) => match ServeRequest::new(*args, &cli.global, env) {
-            Ok(request) => commands::serve::run(request),
-            Err(message) => {
-                message.print(style);
-                Exit::Usage
-            }
-        },
-        Command::Resolve(args) => match ResolveRequest::new(*args, &cli.global, env) {
-            Ok(request) => commands::resolve::run(request),
-            Err((message, exit)) => {
-                message.print(style);
-                exit
-            }
-        },
-        Command::Demo(args) => commands::demo::run(&args, &cli.global, env),
-        Command::Completions { shell } => {
-            output::printer::print(&cli::generate::completions(shell), style)
-        }
-        Command::Generate { dir } => {
-            output::printer::written(cli::generate::all(&dir), "output", style)
-        }
+fn run(Cli { command, global }: Cli, env: &Environment) -> Result<Exit, FatalError> {
+    util::log::install(global.output.verbose);
+    match command {
+        Command::Connect(args) => connect::run(ConnectRequest::new(*args, &global, env)?),
+        Command::Sendfile(args) => connect::run(ConnectRequest::sendfile(*args, &global, env)?),
+        Command::Serve(args) => serve::run(ServeRequest::new(*args, &global, env)?),
+        Command::Resolve(args) => resolve::run(ResolveRequest::new(*args, &global, env)?),
+        Command::Demo(args) => demo::run(ConnectRequest::demo(&args, &global, env)),
+        Command::Completions { shell } => writer::print(&generate::completions(shell)),
+        Command::Generate { dir } => writer::finished(generate::all(&dir), "output"),
     }
-}
-
-/// Help and version are answers; everything else is a usage error.
-fn told_by_clap(told: &clap::Error, env: &Environment) -> Exit {
-    let printed = told.print();
-    if told.use_stderr() {
-        return Exit::Usage;
-    }
-    output::printer::written(printed, "output", Style::new(ColorArg::Auto, env.stderr, env))
 }

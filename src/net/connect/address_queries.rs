@@ -10,28 +10,28 @@ use crate::net::{AddrInfo, Address, Lookup, ResolveError, Resolver};
 use crate::plan::{Answer, Family, sort_destinations};
 
 /// What is asked, of whom, and what has come of it so far.
-pub(in crate::net) struct Inquiry {
+pub(in crate::net) struct AddressQueries {
     resolver: Rc<dyn Resolver>,
     lookup: Lookup,
     prefer: Option<Family>,
-    open: Vec<(Family, Asking)>,
+    open: Vec<(Family, PendingQuery)>,
     known: Vec<SocketAddr>,
     errors: Vec<ResolveError>,
     /// Attempts have been started on what is known.
     pub(in crate::net) is_used: bool,
 }
 
-type Asking = Pin<Box<dyn Future<Output = Result<Vec<AddrInfo>, ResolveError>>>>;
+type PendingQuery = Pin<Box<dyn Future<Output = Result<Vec<AddrInfo>, ResolveError>>>>;
 
 /// A question with its answer.
-pub(in crate::net) struct Answered {
+pub(in crate::net) struct AddressAnswer {
     pub(in crate::net) family: Family,
     pub(in crate::net) result: Result<Vec<SocketAddr>, ResolveError>,
     /// What it means for the race.
     pub(in crate::net) answer: Answer<Address>,
 }
 
-impl Inquiry {
+impl AddressQueries {
     pub(in crate::net) fn new(
         resolver: Rc<dyn Resolver>,
         lookup: Lookup,
@@ -60,7 +60,7 @@ impl Inquiry {
     }
 
     /// The next answer that has come.
-    pub(in crate::net) fn poll(&mut self, cx: &mut Context<'_>) -> Option<Answered> {
+    pub(in crate::net) fn poll(&mut self, cx: &mut Context<'_>) -> Option<AddressAnswer> {
         let polled = self.open.iter_mut().enumerate().find_map(|(at, (_, asking))| {
             match asking.as_mut().poll(cx) {
                 Poll::Ready(answer) => Some((at, answer)),
@@ -74,18 +74,22 @@ impl Inquiry {
                 let addresses: Vec<_> = found.iter().map(|info| info.address).collect();
                 self.known.extend(&addresses);
                 let candidates = addresses.iter().copied().map(Address::from).collect();
-                Answered { family, result: Ok(addresses), answer: Answer::Addresses(candidates) }
+                AddressAnswer {
+                    family,
+                    result: Ok(addresses),
+                    answer: Answer::Addresses(candidates),
+                }
             }
             Err(error) => {
                 self.errors.push(error.clone());
                 let answer = error.answer();
-                Answered { family, result: Err(error), answer }
+                AddressAnswer { family, result: Err(error), answer }
             }
         })
     }
 
     /// The questions that nobody waits for any more.
-    pub(in crate::net) fn give_up(&mut self) -> Vec<Family> {
+    pub(in crate::net) fn cancel_all(&mut self) -> Vec<Family> {
         self.open.drain(..).map(|(family, _)| family).collect()
     }
 
@@ -109,13 +113,13 @@ impl Inquiry {
 
     /// Why there is no address: what leaves the most open.
     pub(in crate::net) fn error(&mut self) -> ResolveError {
-        let openness = |error: &ResolveError| match error.answer::<Address>() {
+        let uncertainty = |error: &ResolveError| match error.answer::<Address>() {
             Answer::NoName => 0,
             Answer::NoData => 1,
             Answer::Failed => 2,
             _ => 3,
         };
-        let worst = std::mem::take(&mut self.errors).into_iter().max_by_key(openness);
+        let worst = std::mem::take(&mut self.errors).into_iter().max_by_key(uncertainty);
         worst.unwrap_or_else(|| ResolveError::NoAddresses { host: self.host() })
     }
 }

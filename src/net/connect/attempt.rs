@@ -7,18 +7,18 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::SendFlags;
 use socket2::{Domain, SockRef, Socket, Type};
 
 #[cfg(feature = "tls")]
-use super::tls::Sessions;
+use super::tls::PreparedSessions;
 use crate::event_loop::{Interest, LoopHandle};
 use crate::net::error::BindFailure;
+use crate::net::socket::address_pair::AddressPair;
+use crate::net::socket::connect_progress::{ConnectProgress, connect_progress};
 use crate::net::socket::options::Refusals;
-use crate::net::socket::readiness::Ready;
-use crate::net::socket::view::Names;
-use crate::net::{Address, Phase, SocketFacts, SocketOptions, TcpInfo};
+use crate::net::socket::readiness::FdReadiness;
+use crate::net::{Address, Phase, SocketOptions, SocketSnapshot, TcpInfo};
 use crate::plan::Family;
 
 /// How every socket of a race is made.
@@ -32,7 +32,7 @@ pub(crate) struct SocketSetup {
     pub(crate) nodelay: bool,
     /// Where TLS is a part of every attempt.
     #[cfg(feature = "tls")]
-    pub(in crate::net) sessions: Option<Box<Sessions>>,
+    pub(in crate::net) sessions: Option<Box<PreparedSessions>>,
 }
 
 impl Default for SocketSetup {
@@ -53,21 +53,21 @@ pub(crate) type Configure = Rc<dyn Fn(BorrowedFd<'_>) -> io::Result<()>>;
 
 /// A connection under way. Fields drop in order: the watch before the socket.
 pub(crate) struct Attempt {
-    ready: Option<Ready>,
+    ready: Option<FdReadiness>,
     socket: Socket,
     pub(crate) started: Instant,
     options: Option<SocketOptions>,
 }
 
 /// Why an attempt failed.
-pub(crate) struct Fault {
+pub(crate) struct AttemptFailure {
     pub(crate) phase: Phase,
     pub(crate) error: io::Error,
     /// A call failed, rather than the handshake that it began.
     pub(crate) at_once: bool,
 }
 
-impl Fault {
+impl AttemptFailure {
     fn at(phase: Phase) -> impl Fn(io::Error) -> Self {
         move |error| Self { phase, error, at_once: true }
     }
@@ -84,13 +84,6 @@ impl Fault {
     }
 }
 
-/// How far the kernel is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Progress {
-    Pending,
-    Connected,
-}
-
 impl Attempt {
     /// Makes the socket, and tells which options the kernel refused; [`connect`](Self::connect) sends the
     /// first packet.
@@ -98,7 +91,7 @@ impl Attempt {
         address: &Address,
         started: Instant,
         setup: &SocketSetup,
-    ) -> Result<(Self, Refusals), Fault> {
+    ) -> Result<(Self, Refusals), AttemptFailure> {
         let mut refused = Refusals::new();
         let options = setup.options.clone().filter(|_| address.as_inet().is_some());
         let socket = match (address.as_inet(), &options) {
@@ -106,16 +99,17 @@ impl Attempt {
             (Some(inet), None) => SocketOptions::default().socket(inet, &mut refused),
             (None, _) => Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None),
         };
-        let socket = socket.map_err(Fault::at(Phase::Socket))?;
+        let socket = socket.map_err(AttemptFailure::at(Phase::Socket))?;
         if let Some(configure) = &setup.configure {
-            configure(socket.as_fd()).map_err(Fault::at(Phase::Options))?;
+            configure(socket.as_fd()).map_err(AttemptFailure::at(Phase::Options))?;
         }
         if let (Some(inet), Some(options)) = (address.as_inet(), &options) {
             options.apply(&socket, inet, &mut refused);
-            options.bind_interface(&socket).map_err(Fault::at(Phase::Bind))?;
+            options.bind_interface(&socket).map_err(AttemptFailure::at(Phase::Bind))?;
         }
         if let Some(family) = address.family() {
-            bind(&socket, family, &setup.local_addresses).map_err(Fault::at(Phase::Bind))?;
+            bind(&socket, family, &setup.local_addresses)
+                .map_err(AttemptFailure::at(Phase::Bind))?;
         }
         Ok((Self { ready: None, socket, started, options }, refused))
     }
@@ -126,18 +120,19 @@ impl Attempt {
         &mut self,
         event_loop: &LoopHandle,
         to: &Address,
-    ) -> Result<Progress, Fault> {
-        let at_connect = Fault::at(Phase::Connect);
+    ) -> Result<ConnectProgress, AttemptFailure> {
+        let at_connect = AttemptFailure::at(Phase::Connect);
         let address = to.to_sock_addr().map_err(&at_connect)?;
         match self.socket.connect(&address) {
             Ok(()) if self.is_deferred() => self.send_syn().map_err(&at_connect)?,
-            Ok(()) => return Ok(Progress::Connected),
+            Ok(()) => return Ok(ConnectProgress::Connected),
             Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
             Err(error) => return Err(at_connect(error)),
         }
-        let progress = progress(&SockRef::from(&self.socket)).map_err(Fault::answered)?;
-        if progress == Progress::Pending {
-            let watch = Ready::new(event_loop, &self.socket, Interest::Writable);
+        let progress =
+            connect_progress(&SockRef::from(&self.socket)).map_err(AttemptFailure::answered)?;
+        if progress == ConnectProgress::Pending {
+            let watch = FdReadiness::new(event_loop, &self.socket, Interest::Writable);
             self.ready = Some(watch.map_err(&at_connect)?);
         }
         Ok(progress)
@@ -157,45 +152,35 @@ impl Attempt {
     }
 
     /// Looks again, if the socket has given a sign; otherwise the task is woken when it does.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Result<Progress, Fault> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Result<ConnectProgress, AttemptFailure> {
         while let Some(Poll::Ready(())) = self.ready.as_ref().map(|ready| ready.poll(cx)) {
-            let progress = progress(&SockRef::from(&self.socket)).map_err(Fault::answered)?;
-            if progress == Progress::Connected {
+            let progress =
+                connect_progress(&SockRef::from(&self.socket)).map_err(AttemptFailure::answered)?;
+            if progress == ConnectProgress::Connected {
                 return Ok(progress);
             }
         }
-        Ok(Progress::Pending)
+        Ok(ConnectProgress::Pending)
     }
 
     /// Both ends of what has become a connection to `to`. A port that nobody listens on can become its own
     /// peer (simultaneous open), which helps nobody.
-    pub(crate) fn names(&self, to: &Address) -> Result<Names, Fault> {
-        let names = Names::of_connection(&self.socket, to);
+    pub(crate) fn names(&self, to: &Address) -> Result<AddressPair, AttemptFailure> {
+        let names = AddressPair::of_connection(&self.socket, to);
         if names.local().is_none() || names.local() != names.peer() {
             return Ok(names);
         }
         let text =
             "connected to itself: nobody listens there, and the kernel chose that port as its own";
-        Err(Fault::answered(io::Error::new(io::ErrorKind::ConnectionRefused, text)))
+        Err(AttemptFailure::answered(io::Error::new(io::ErrorKind::ConnectionRefused, text)))
     }
 
-    pub(crate) fn facts(&self) -> SocketFacts {
-        SocketFacts::of(&self.socket, self.options.is_some())
+    pub(crate) fn snapshot(&self) -> SocketSnapshot {
+        SocketSnapshot::of(&self.socket, self.options.is_some())
     }
 
     pub(crate) fn into_socket(self) -> Socket {
         self.socket
-    }
-}
-
-impl SocketFacts {
-    pub(in crate::net) fn of(socket: &Socket, with_options: bool) -> Self {
-        // Without a port the kernel has not chosen one yet.
-        let local = socket.local_addr().ok().and_then(|local| local.as_socket());
-        let local = local.filter(|local| local.port() != 0);
-        let is_ipv6 = local.is_some_and(|local| local.is_ipv6());
-        let options = with_options.then(|| SocketOptions::in_force(socket, is_ipv6));
-        Self { local, tcp: TcpInfo::of(socket), options }
     }
 }
 
@@ -222,23 +207,4 @@ fn no_local_address(family: Family) -> io::Error {
     let name = if family == Family::Inet6 { "IPv6" } else { "IPv4" };
     let text = format!("no matching local address with family={name} found");
     io::Error::new(io::ErrorKind::AddrNotAvailable, text)
-}
-
-/// Asks the kernel whether a handshake is over, and how it ended. The error is the socket's own
-/// (`SO_ERROR`), so that no other socket's failure is ever told.
-pub(crate) fn progress(socket: &SockRef<'_>) -> io::Result<Progress> {
-    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-    let mut watched = [PollFd::new(&**socket, PollFlags::OUT)];
-    rustix::event::poll(&mut watched, Some(&at_once))?;
-    let events = watched[0].revents();
-    if events.intersects(PollFlags::ERR | PollFlags::HUP)
-        && let Some(error) = socket.take_error()?
-    {
-        return Err(error);
-    }
-    if events.contains(PollFlags::HUP) {
-        // Writable, because there is no connection; the error has been told to someone else already.
-        return Err(io::ErrorKind::NotConnected.into());
-    }
-    Ok(if events.contains(PollFlags::OUT) { Progress::Connected } else { Progress::Pending })
 }

@@ -2,6 +2,7 @@
 
 mod address_queries;
 pub(super) mod attempt;
+mod error;
 mod outcome;
 pub(super) mod race_driver;
 #[cfg(feature = "tls")]
@@ -15,30 +16,32 @@ use std::num::NonZero;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use socket2::{Socket, Type};
+use socket2::Socket;
 
 use crate::event_loop::LoopHandle;
-use crate::net::protocol::Receiver;
+use crate::net::event::Tracer;
+use crate::net::protocol::ProtocolRef;
 use crate::net::resolver::ByFamily;
-use crate::net::socket::view::Names;
+use crate::net::socket::prepare_stream;
 #[cfg(feature = "tls")]
 use crate::net::tls::TlsClient;
 use crate::net::{
-    AbortReason, AddrInfo, AddrInfoFlags, Address, BufferedProtocol, ConnectError, Connection,
-    Event, EventKind, Lookup, Protocol, ResolveError, Resolver, SocketOptions,
+    AbortReason, AddrInfo, AddrInfoFlags, Address, BufferedProtocol, Connection, Event, EventKind,
+    Lookup, Protocol, ResolveError, Resolver, SocketOptions,
 };
 #[cfg(feature = "tls")]
 use crate::plan::Success;
 use crate::plan::{Family, Host, Policy, Port, Resolution};
-use address_queries::Inquiry;
+use crate::task::yield_now;
+use address_queries::AddressQueries;
 use attempt::SocketSetup;
-use outcome::{Prize, Won};
-use race_driver::{Contest, Tracer};
+pub use error::{AttemptError, ConnectError};
+use outcome::{RaceOutcome, Winner};
+use race_driver::RaceDriver;
 #[cfg(feature = "tls")]
-use tls::{Securing, Sessions};
+use tls::{PreparedSessions, TlsAfterConnect};
 
 /// A connection to be made; asyncio's `create_connection`, with its arguments as methods.
 ///
@@ -365,9 +368,9 @@ impl CreateConnection {
         self,
         protocol: impl FnOnce() -> P,
     ) -> Result<Connection<P>, ConnectError> {
-        let won = self.connect().await?;
-        let (protocol, receiver) = Receiver::plain(protocol());
-        Ok(Connection { transport: won.attach(receiver).await?, protocol })
+        let outcome = self.connect().await?;
+        let (protocol, attached) = ProtocolRef::plain(protocol());
+        Ok(Connection { transport: outcome.attach(attached).await?, protocol })
     }
 
     /// As [`open`](Self::open), for a protocol with buffers of its own.
@@ -378,39 +381,43 @@ impl CreateConnection {
         self,
         protocol: impl FnOnce() -> P,
     ) -> Result<Connection<P>, ConnectError> {
-        let won = self.connect().await?;
-        let (protocol, receiver) = Receiver::buffered(protocol());
-        Ok(Connection { transport: won.attach(receiver).await?, protocol })
+        let outcome = self.connect().await?;
+        let (protocol, attached) = ProtocolRef::buffered(protocol());
+        Ok(Connection { transport: outcome.attach(attached).await?, protocol })
     }
 
-    async fn connect(mut self) -> Result<Won, ConnectError> {
+    async fn connect(mut self) -> Result<RaceOutcome, ConnectError> {
         let deadline = self.timeout.and_then(|limit| self.event_loop.time().checked_add(limit));
         #[cfg(feature = "tls")]
         let sessions = self.sessions()?;
         let nodelay = self.setup.nodelay;
-        let prize = self.race(deadline).await?;
-        if let Prize::Socket(socket, names, _) = &prize
+        let winner = self.race(deadline).await?;
+        if let Winner::Socket(socket, names, _) = &winner
             && names.is_inet()
         {
             socket.set_tcp_nodelay(nodelay).map_err(ConnectError::Transport)?;
         }
-        Ok(Won {
+        Ok(RaceOutcome {
             event_loop: self.event_loop,
-            prize,
+            winner,
             #[cfg(feature = "tls")]
-            securing: sessions.map(|sessions| Securing { sessions, tracer: self.tracer, deadline }),
+            tls: sessions.map(|sessions| TlsAfterConnect {
+                sessions,
+                tracer: self.tracer,
+                deadline,
+            }),
         })
     }
 
-    /// Sessions for what comes after the race; those for inside it are kept with its sockets.
+    /// PreparedSessions for what comes after the race; those for inside it are kept with its sockets.
     #[cfg(feature = "tls")]
-    fn sessions(&mut self) -> Result<Option<Box<Sessions>>, ConnectError> {
+    fn sessions(&mut self) -> Result<Option<Box<PreparedSessions>>, ConnectError> {
         let Some(tls) = self.tls.take() else { return Ok(None) };
         let host = match &self.to {
             Destination::Host(lookup, _) => Some(lookup.host()),
             Destination::Known(_) | Destination::Socket(_) => None,
         };
-        let sessions = Sessions::new(tls, host);
+        let sessions = PreparedSessions::new(tls, host);
         let sessions = Box::new(sessions.map_err(|error| ConnectError::Transport(error.into()))?);
         let is_raced = !matches!(self.to, Destination::Socket(_));
         if is_raced && self.policy.pacing.success == Success::Tls {
@@ -421,54 +428,54 @@ impl CreateConnection {
     }
 
     /// A connection.
-    async fn race(&mut self, deadline: Option<Instant>) -> Result<Prize, ConnectError> {
+    async fn race(&mut self, deadline: Option<Instant>) -> Result<Winner, ConnectError> {
         let known = Destination::Known(Vec::new());
-        let contest = match std::mem::replace(&mut self.to, known) {
+        let driver = match std::mem::replace(&mut self.to, known) {
             Destination::Socket(socket) => {
                 let socket = Socket::from(socket);
                 let names = prepare_stream(&socket).map_err(ConnectError::Transport)?;
-                return Ok(Prize::Socket(socket, names, None));
+                return Ok(Winner::Socket(socket, names, None));
             }
-            Destination::Known(candidates) => self.contest(candidates),
-            Destination::Host(lookup, resolver) if self.asks_apart(&lookup) => {
-                self.contest_while_resolving(lookup, resolver)
+            Destination::Known(candidates) => self.race_among(candidates),
+            Destination::Host(lookup, resolver) if self.queries_each_family(&lookup) => {
+                self.race_while_resolving(lookup, resolver)
             }
             Destination::Host(lookup, resolver) => {
                 let candidates = self.resolve(lookup, resolver, deadline).await?;
-                self.contest(candidates)
+                self.race_among(candidates)
             }
         };
-        let mut contest = contest.deadline(deadline);
-        let won = poll_fn(|cx| contest.poll(cx)).await;
-        drop(contest);
+        let mut driver = driver.deadline(deadline);
+        let won = poll_fn(|cx| driver.poll(cx)).await;
+        drop(driver);
         // What a peer on this host decides at once would otherwise never let the loop turn, and a task that
         // connects and closes would run out of descriptors.
-        next_turn().await;
+        yield_now().await;
         won
     }
 
-    fn contest(&mut self, candidates: Vec<Address>) -> Contest<'_> {
+    fn race_among(&mut self, candidates: Vec<Address>) -> RaceDriver<'_> {
         let candidates = self.sort(candidates);
         let (setup, policy) = (std::mem::take(&mut self.setup), self.policy.clone());
-        Contest::new(&self.event_loop, &mut self.tracer, setup, candidates, policy)
+        RaceDriver::new(&self.event_loop, &mut self.tracer, setup, candidates, policy)
     }
 
     /// Whether the families have a question each. Of an address, or of one family, there is one at most.
-    fn asks_apart(&self, lookup: &Lookup) -> bool {
+    fn queries_each_family(&self, lookup: &Lookup) -> bool {
         let is_apart = matches!(self.policy.resolution, Resolution::Separate { .. });
         let is_name = matches!(lookup.host(), Host::Name(_));
         is_apart && is_name && lookup.wanted_family() == Family::Unspecified
     }
 
-    fn contest_while_resolving(
+    fn race_while_resolving(
         &mut self,
         lookup: Lookup,
         resolver: Option<Rc<dyn Resolver>>,
-    ) -> Contest<'_> {
+    ) -> RaceDriver<'_> {
         let resolver = resolver.unwrap_or_else(|| Rc::new(ByFamily(self.event_loop.clone())));
-        let inquiry = Inquiry::new(resolver, lookup, self.prefer);
+        let queries = AddressQueries::new(resolver, lookup, self.prefer);
         let (setup, policy) = (std::mem::take(&mut self.setup), self.policy.clone());
-        Contest::resolving(&self.event_loop, &mut self.tracer, setup, inquiry, policy)
+        RaceDriver::resolving(&self.event_loop, &mut self.tracer, setup, queries, policy)
     }
 
     fn lookup(mut self, change: impl FnOnce(Lookup) -> Lookup) -> Self {
@@ -486,10 +493,10 @@ impl CreateConnection {
     ) -> Result<Vec<Address>, ConnectError> {
         let host = lookup.host().to_string();
         self.tell(EventKind::ResolveStarted { host });
-        let mut giving_up = GivesUp { connecting: self, reason: Some(AbortReason::Canceled) };
-        let answer = giving_up.connecting.ask(lookup, resolver, deadline).await;
-        giving_up.reason = None;
-        drop(giving_up);
+        let mut guard = CancelOnDrop { connecting: self, reason: Some(AbortReason::Canceled) };
+        let answer = guard.connecting.ask(lookup, resolver, deadline).await;
+        guard.reason = None;
+        drop(guard);
         match answer {
             Ok(found) => {
                 let addresses: Vec<_> = found.iter().map(|info| info.address).collect();
@@ -542,36 +549,13 @@ impl CreateConnection {
     }
 }
 
-/// Makes a socket of someone else's fit for a transport, or for listening.
-pub(crate) fn prepare_stream(socket: &Socket) -> io::Result<Names> {
-    if socket.r#type()? != Type::STREAM {
-        let text = format!("A Stream Socket was expected, got {socket:?}");
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
-    }
-    socket.set_nonblocking(true)?;
-    Ok(Names::of(socket))
-}
-
-/// Lets every other job that is ready run once.
-pub(in crate::net) async fn next_turn() {
-    let mut has_yielded = false;
-    poll_fn(|cx| {
-        if std::mem::replace(&mut has_yielded, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
-}
-
 /// Tells the listener when a lookup is dropped half-way.
-struct GivesUp<'a> {
+struct CancelOnDrop<'a> {
     connecting: &'a mut CreateConnection,
     reason: Option<AbortReason>,
 }
 
-impl Drop for GivesUp<'_> {
+impl Drop for CancelOnDrop<'_> {
     fn drop(&mut self) {
         if let Some(reason) = self.reason {
             let error = ResolveError::Cancelled;

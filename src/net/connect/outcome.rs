@@ -3,44 +3,44 @@
 use socket2::Socket;
 
 #[cfg(feature = "tls")]
-use super::tls::{Held, Securing};
+use super::tls::{PendingTransport, TlsAfterConnect};
 use crate::event_loop::LoopHandle;
-use crate::net::protocol::Receiver;
-use crate::net::socket::view::Names;
+use crate::net::protocol::ProtocolRef;
+use crate::net::socket::address_pair::AddressPair;
 use crate::net::{ConnectError, Transport};
 
 /// A connection, as far as its attempt had to bring it.
-pub(in crate::net) enum Prize {
+pub(in crate::net) enum Winner {
     /// With the number of its attempt, if a race has made it.
-    Socket(Socket, Names, Option<usize>),
+    Socket(Socket, AddressPair, Option<usize>),
     #[cfg(feature = "tls")]
-    Secure(Held),
+    Tls(PendingTransport),
 }
 
 /// A connection that has no protocol yet.
-pub(in crate::net) struct Won {
+pub(in crate::net) struct RaceOutcome {
     pub(in crate::net) event_loop: LoopHandle,
-    pub(in crate::net) prize: Prize,
+    pub(in crate::net) winner: Winner,
     /// TLS that is yet to begin.
     #[cfg(feature = "tls")]
-    pub(in crate::net) securing: Option<Securing>,
+    pub(in crate::net) tls: Option<TlsAfterConnect>,
 }
 
-impl Won {
+impl RaceOutcome {
     pub(in crate::net) async fn attach(
         self,
-        receiver: Receiver,
+        protocol: ProtocolRef,
     ) -> Result<Transport, ConnectError> {
-        let (socket, names, _attempt) = match self.prize {
-            Prize::Socket(socket, names, attempt) => (socket, names, attempt),
+        let (socket, names, _attempt) = match self.winner {
+            Winner::Socket(socket, names, attempt) => (socket, names, attempt),
             #[cfg(feature = "tls")]
-            Prize::Secure(held) => return held.adopt(receiver),
+            Winner::Tls(pending) => return pending.adopt(protocol),
         };
         #[cfg(feature = "tls")]
-        if let Some(securing) = self.securing {
-            return securing.attach(&self.event_loop, (socket, names, _attempt), receiver).await;
+        if let Some(tls) = self.tls {
+            return tls.attach(&self.event_loop, (socket, names, _attempt), protocol).await;
         }
-        let attached = Transport::attach(&self.event_loop, socket, names, receiver, |_| ());
+        let attached = Transport::attach(&self.event_loop, socket, names, protocol, |_| ());
         attached.map_err(ConnectError::Transport)
     }
 }

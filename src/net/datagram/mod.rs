@@ -1,4 +1,4 @@
-//! Datagram endpoints: UDP, and Unix domain sockets that keep message boundaries.
+//! Datagram endpoints: UDP and Unix domain datagram sockets.
 
 mod create;
 mod transport;
@@ -10,11 +10,10 @@ pub use transport::DatagramTransport;
 
 use super::Address;
 
-/// Reacts to datagrams; asyncio's `DatagramProtocol`.
+/// Callbacks of a datagram endpoint; asyncio's `DatagramProtocol`.
 ///
-/// Only the loop calls it, one call at a time: `connection_made` first, `connection_lost` last, each once.
-/// Each datagram is independent of the others, so a method that panics is reported to the exception handler
-/// and the endpoint lives on.
+/// The loop makes one call at a time: `connection_made` first, `connection_lost` last, each once. A panic is
+/// reported to the exception handler, and the endpoint goes on, because datagrams are independent.
 ///
 /// ```
 /// use loopctl::{Address, DatagramProtocol, DatagramTransport};
@@ -28,19 +27,19 @@ use super::Address;
 ///         data: &[u8],
 ///         from: Option<&Address>,
 ///     ) {
-///         // Fails for a sender without an address, who cannot be answered.
+///         // Fails for a sender without an address.
 ///         let _ = transport.send_to(data, from);
 ///     }
 /// }
 /// ```
 pub trait DatagramProtocol: 'static {
-    /// There is an endpoint.
+    /// Called when the endpoint is ready.
     fn connection_made(&mut self, transport: &DatagramTransport) {
         let _ = transport;
     }
 
-    /// A datagram has come, perhaps an empty one. What is longer than 256 KiB is cut off there; UDP's longest
-    /// is shorter. `from` is `None` where the sender is a Unix socket without a name.
+    /// Called with each datagram, which may be empty and is truncated at 256 KiB; UDP datagrams are shorter.
+    /// `from` is `None` if the sender is a Unix socket without a name.
     fn datagram_received(
         &mut self,
         transport: &DatagramTransport,
@@ -48,23 +47,23 @@ pub trait DatagramProtocol: 'static {
         from: Option<&Address>,
     );
 
-    /// An earlier datagram has failed: the system refused to send it, or the network answered with an ICMP
-    /// error (`ConnectionRefused`: nobody listens there), of which only connected endpoints hear.
+    /// Called with the error of an earlier datagram. The system refused to send it, or an ICMP error came back,
+    /// such as `ConnectionRefused` for a closed port; only connected endpoints receive ICMP errors.
     fn error_received(&mut self, transport: &DatagramTransport, error: io::Error) {
         let _ = (transport, error);
     }
 
-    /// More is queued than the high limit: please send no more.
+    /// Called when the queue has grown above the high-water mark: sending should stop.
     fn pause_writing(&mut self, transport: &DatagramTransport) {
         let _ = transport;
     }
 
-    /// What is queued has shrunk to the low limit: please go on.
+    /// Called when the queue has shrunk to the low-water mark: sending may go on.
     fn resume_writing(&mut self, transport: &DatagramTransport) {
         let _ = transport;
     }
 
-    /// The endpoint is closed. No error is known that ends one; the parameter is asyncio's.
+    /// Called when the endpoint is closed. No error ends an endpoint; the parameter is asyncio's.
     fn connection_lost(&mut self, error: Option<io::Error>) {
         let _ = error;
     }

@@ -139,10 +139,10 @@ impl DnsAnswer {
     /// The name at the end of all aliases; the one that was asked for if there are none. No more than 32 are followed.
     pub fn canonical_name(&self) -> &str {
         /// Name servers themselves follow no more than about 16, and a message has room for thousands.
-        const MOST_ALIASES: usize = 32;
+        const MAX_ALIASES: usize = 32;
         let mut name = self.name.as_str();
         // Aliases that go round in a circle have no end.
-        for _ in self.records.iter().take(MOST_ALIASES) {
+        for _ in self.records.iter().take(MAX_ALIASES) {
             let alias = |record: &&DnsRecord| {
                 record.record_type == RecordType::Cname && record.name.eq_ignore_ascii_case(name)
             };

@@ -1,27 +1,23 @@
-//! Asking name servers.
+//! Queries to name servers.
 
-use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
 use super::answer::{DnsAnswer, DnsExchange};
-use super::config::{Config, DnsClientBuilder};
+use super::config::Config;
+use super::core::ClientCore;
 use super::error::{DnsError, DnsErrorKind};
-use super::event::{DnsEvent, Ending, Listening, Teller};
+use super::event::{DnsEvent, FinishGuard, QueryTracer, SharedListener};
 use super::exchange::Exchange;
-#[cfg(feature = "dnssec")]
-use super::keys::KnownKeys;
 use super::message::Question;
-use super::{DnsConfigError, DnsServer, RecordType};
+use super::{DnsServer, RecordType};
 use crate::event_loop::LoopHandle;
-use crate::net::connect::next_turn;
-use crate::net::{CreateConnection, Failure, Lookup, ResolveError};
-use crate::plan::{Ask, SocketKind};
+use crate::net::Failure;
+use crate::task::yield_now;
 
 /// Asks name servers on the loop itself: no thread, no getaddrinfo, and every query can be cancelled by dropping
 /// it.
@@ -57,86 +53,37 @@ use crate::plan::{Ask, SocketKind};
 /// ```
 #[derive(Clone)]
 pub struct DnsClient {
-    pub(super) event_loop: LoopHandle,
-    pub(super) shared: Rc<Shared>,
-    listening: Listening,
-}
-
-/// What all clones have in common.
-pub(super) struct Shared {
-    pub(super) config: Config,
-    /// The addresses of each server: those of names are asked for once.
-    known: RefCell<Vec<Result<Vec<SocketAddr>, ResolveError>>>,
-    /// How many queries there have been.
-    queries: Cell<u64>,
-    /// What is known of the keys of zones.
-    #[cfg(feature = "dnssec")]
-    pub(super) keys: KnownKeys,
+    pub(super) core: Rc<ClientCore>,
+    listener: SharedListener,
 }
 
 impl DnsClient {
-    /// What this host has in `/etc/resolv.conf` and `/etc/hosts`, to be changed or built. Both files are read now.
-    ///
-    /// ```no_run
-    /// use loopctl::{DnsClient, RecordType};
-    ///
-    /// loopctl::run(async |event_loop| {
-    ///     let client = DnsClient::system()?.build(&event_loop)?;
-    ///     for record in client.query("example.com", RecordType::Mx).await?.matching() {
-    ///         println!("{record}");
-    ///     }
-    ///     Ok::<_, loopctl::BoxError>(())
-    /// })??;
-    /// # Ok::<(), loopctl::BoxError>(())
-    /// ```
-    ///
-    /// # Errors
-    /// A file that is there but cannot be read.
-    pub fn system() -> Result<DnsClientBuilder, DnsConfigError> {
-        DnsClientBuilder::of_files(Path::new("/etc/resolv.conf"), Path::new("/etc/hosts"))
-    }
-
-    /// Nothing of what this host has: no servers, no search list, no hosts.
-    pub fn builder() -> DnsClientBuilder {
-        DnsClientBuilder::new()
-    }
-
     pub(super) fn new(event_loop: &LoopHandle, config: Config) -> Self {
-        let shared = Shared {
-            config,
-            known: RefCell::default(),
-            queries: Cell::new(0),
-            #[cfg(feature = "dnssec")]
-            keys: KnownKeys::default(),
-        };
-        Self {
-            event_loop: event_loop.clone(),
-            shared: Rc::new(shared),
-            listening: Listening::default(),
-        }
+        let core = Rc::new(ClientCore::new(event_loop, config));
+        Self { core, listener: SharedListener::default() }
     }
 
     /// Hears every step of the queries of this clone, cancellation included. It is called on the loop, between
     /// other things, and must not block.
     #[must_use]
     pub fn trace(mut self, listen: impl FnMut(&DnsEvent) + 'static) -> Self {
-        self.listening = Listening::new(listen);
+        self.listener = SharedListener::new(listen);
         self
     }
 
     /// The servers, in the order in which they are asked.
     pub fn servers(&self) -> &[DnsServer] {
-        &self.shared.config.servers
+        &self.core.config.servers
     }
 
     /// How long a server may take each time it is asked.
     pub fn timeout(&self) -> Duration {
-        self.shared.config.policy.timeout
+        self.core.config.policy.timeout
     }
 
     /// How many times each server is asked.
     pub fn attempts(&self) -> u32 {
-        self.shared.config.policy.attempts
+        self.core.config.policy.attempts
     }
 
     /// The complete names that a name may stand for, by the search list, in the order in which to ask for them.
@@ -151,7 +98,7 @@ impl DnsClient {
     /// # Ok::<(), loopctl::BoxError>(())
     /// ```
     pub fn names(&self, name: &str) -> Vec<String> {
-        self.shared.config.search.names(name)
+        self.core.config.search.names(name)
     }
 
     /// Asks for records of a name, which is complete: no search list, no hosts file.
@@ -163,51 +110,51 @@ impl DnsClient {
     pub async fn query(&self, name: &str, record_type: RecordType) -> Result<DnsAnswer, DnsError> {
         let question = match Question::new(name, record_type) {
             Ok(question) => question,
-            Err(why) => return Err(self.no_name(name, record_type, why)),
+            Err(why) => return Err(self.bad_name(name, record_type, why)),
         };
-        self.find_servers().await;
-        let teller = self.teller(&question, None);
-        let ending = Ending::new(&self.event_loop, &teller);
-        let (result, wire) = self.exchange(question, &teller).await;
+        self.core.resolve_servers().await;
+        let tracer = self.tracer(&question, None);
+        let guard = FinishGuard::new(&self.core.event_loop, &tracer);
+        let (result, wire) = self.exchange(question, &tracer).await;
         #[cfg(feature = "dnssec")]
-        let result = self.verified(result, &wire, teller.query).await;
+        let result = self.verified(result, &wire, tracer.query).await;
         #[cfg(not(feature = "dnssec"))]
         drop(wire);
-        ending.tell(&result);
+        guard.emit(&result);
         // A server on this host may answer at once, again and again; the loop must turn all the same.
-        next_turn().await;
+        yield_now().await;
         result
     }
 
     /// Asks a question that is part of another one. The servers have been found.
     #[cfg(feature = "dnssec")]
-    pub(super) async fn query_beside(
+    pub(super) async fn subquery(
         &self,
         question: Question,
         verifies: u64,
     ) -> (Result<DnsAnswer, DnsError>, Vec<u8>) {
-        let teller = self.teller(&question, Some(verifies));
-        let ending = Ending::new(&self.event_loop, &teller);
-        let (result, wire) = self.exchange(question, &teller).await;
-        ending.tell(&result);
-        next_turn().await;
+        let tracer = self.tracer(&question, Some(verifies));
+        let guard = FinishGuard::new(&self.core.event_loop, &tracer);
+        let (result, wire) = self.exchange(question, &tracer).await;
+        guard.emit(&result);
+        yield_now().await;
         (result, wire)
     }
 
-    fn teller(&self, question: &Question, verifies: Option<u64>) -> Rc<Teller> {
-        let query = self.shared.queries.replace(self.shared.queries.get() + 1);
+    fn tracer(&self, question: &Question, verifies: Option<u64>) -> Rc<QueryTracer> {
+        let query = self.core.next_query();
         let (name, record_type) = (question.name(), question.record_type());
-        let listening = self.listening.clone();
-        Rc::new(Teller { listening, query, name, record_type, verifies })
+        let listener = self.listener.clone();
+        Rc::new(QueryTracer { listener, query, name, record_type, verifies })
     }
 
     /// The answer, and the message that it was made of.
     async fn exchange(
         &self,
         question: Question,
-        teller: &Rc<Teller>,
+        tracer: &Rc<QueryTracer>,
     ) -> (Result<DnsAnswer, DnsError>, Vec<u8>) {
-        let mut exchange = Exchange::new(self, question, Rc::clone(teller));
+        let mut exchange = Exchange::new(&self.core, question, Rc::clone(tracer));
         let result = poll_fn(|cx| exchange.poll(cx)).await;
         (result, exchange.take_wire())
     }
@@ -232,12 +179,12 @@ impl DnsClient {
         self.query(&name, RecordType::Ptr).await
     }
 
-    fn no_name(&self, name: &str, record_type: RecordType, why: String) -> DnsError {
+    fn bad_name(&self, name: &str, record_type: RecordType, why: String) -> DnsError {
         let error = io::Error::new(io::ErrorKind::InvalidInput, why);
         let exchange = Box::new(DnsExchange {
             server: None,
             transport: None,
-            started: self.event_loop.time(),
+            started: self.core.event_loop.time(),
             took: Duration::ZERO,
             round_trip: None,
             retries: 0,
@@ -253,62 +200,6 @@ impl DnsClient {
             answer: None,
             exchange,
         }
-    }
-
-    /// Where a query begins. With `rotate`, each begins with the next server.
-    pub(super) fn first_server(&self) -> usize {
-        let number = usize::try_from(self.shared.queries.get()).unwrap_or(0);
-        if self.shared.config.habits.rotates {
-            number.wrapping_sub(1) % self.servers().len()
-        } else {
-            0
-        }
-    }
-
-    /// Servers that have names are looked up by the system, the first time.
-    async fn find_servers(&self) {
-        if !self.shared.known.borrow().is_empty() {
-            return;
-        }
-        let mut known = Vec::new();
-        for server in self.servers() {
-            known.push(match server.literal() {
-                Some(address) => Ok(vec![address]),
-                None => self.find(server).await,
-            });
-        }
-        self.shared.known.replace(known);
-    }
-
-    async fn find(&self, server: &DnsServer) -> Result<Vec<SocketAddr>, ResolveError> {
-        let lookup = Lookup::new(server.host().clone(), server.port()).kind(SocketKind::Datagram);
-        let found = self.event_loop.getaddrinfo(lookup).await?;
-        Ok(found.into_iter().map(|info| info.address).collect())
-    }
-
-    pub(super) fn addresses_of(&self, server: usize) -> io::Result<Vec<SocketAddr>> {
-        let known = self.shared.known.borrow().get(server).cloned();
-        Ok(known.unwrap_or(Err(ResolveError::Cancelled))?)
-    }
-
-    /// How to connect to a server: all of its addresses in a race.
-    pub(super) fn connecting(
-        &self,
-        ask: Ask,
-        addresses: Vec<SocketAddr>,
-    ) -> io::Result<CreateConnection> {
-        const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
-        let connecting = self.event_loop.create_connection_to(addresses);
-        let connecting = connecting.happy_eyeballs_delay(ATTEMPT_DELAY);
-        #[cfg(feature = "tls")]
-        if let (true, Some(tls)) = (ask.transport.is_encrypted(), &self.shared.config.tls) {
-            let name = self.servers()[ask.server].tls_name();
-            return Ok(connecting.tls(tls.clone().server_name(&name)?));
-        }
-        if ask.transport.is_encrypted() {
-            return Err(io::ErrorKind::Unsupported.into());
-        }
-        Ok(connecting)
     }
 }
 

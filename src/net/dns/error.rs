@@ -66,17 +66,17 @@ impl DnsError {
 
     /// What went wrong, without what it is about and who was asked.
     #[cfg(feature = "dnssec")]
-    pub(super) fn brief(&self) -> String {
+    pub(super) fn reason(&self) -> String {
         struct Why<'a>(&'a DnsError);
         impl fmt::Display for Why<'_> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.tell_why(f)
+                self.0.write_reason(f)
             }
         }
         Why(self).to_string()
     }
 
-    fn tell_why(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn write_reason(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let why = self.failure.as_ref().map_or("", |failure| failure.message.as_str());
         match self.kind {
             DnsErrorKind::NxDomain => f.write_str("no such name (NXDOMAIN)"),
@@ -101,7 +101,7 @@ impl fmt::Display for DnsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let exchange = &self.exchange;
         write!(f, "cannot resolve `{}` ({}): ", self.name.escape_debug(), self.record_type)?;
-        self.tell_why(f)?;
+        self.write_reason(f)?;
         match (&exchange.server, exchange.transport) {
             (Some(server), Some(transport)) if transport != server.transport() => {
                 write!(f, ", from {server} over {transport}")?;
@@ -114,7 +114,11 @@ impl fmt::Display for DnsError {
     }
 }
 
-impl std::error::Error for DnsError {}
+impl std::error::Error for DnsError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.failure.as_ref().map(|failure| failure as _)
+    }
+}
 
 impl From<DnsError> for io::Error {
     fn from(error: DnsError) -> Self {

@@ -130,15 +130,15 @@ type Listener = Box<dyn FnMut(&DnsEvent)>;
 
 /// Who hears of the queries of a client, if anybody does.
 #[derive(Clone, Default)]
-pub(super) struct Listening(Option<Rc<RefCell<Option<Listener>>>>);
+pub(super) struct SharedListener(Option<Rc<RefCell<Option<Listener>>>>);
 
-impl Listening {
+impl SharedListener {
     pub(super) fn new(listen: impl FnMut(&DnsEvent) + 'static) -> Self {
         Self(Some(Rc::new(RefCell::new(Some(Box::new(listen))))))
     }
 
     /// A listener that panics hears no more, nor one while it listens.
-    fn hear(&self, event: impl FnOnce() -> DnsEvent) {
+    fn emit(&self, event: impl FnOnce() -> DnsEvent) {
         let Some(shared) = &self.0 else { return };
         let taken = shared.borrow_mut().take();
         if let Some(mut listen) = taken {
@@ -149,17 +149,17 @@ impl Listening {
 }
 
 /// Tells of one query.
-pub(super) struct Teller {
-    pub(super) listening: Listening,
+pub(super) struct QueryTracer {
+    pub(super) listener: SharedListener,
     pub(super) query: u64,
     pub(super) name: String,
     pub(super) record_type: RecordType,
     pub(super) verifies: Option<u64>,
 }
 
-impl Teller {
-    pub(super) fn tell(&self, at: Instant, kind: impl FnOnce() -> DnsEventKind) {
-        self.listening.hear(|| {
+impl QueryTracer {
+    pub(super) fn emit(&self, at: Instant, kind: impl FnOnce() -> DnsEventKind) {
+        self.listener.emit(|| {
             let Self { query, name, record_type, verifies, .. } = self;
             let (name, record_type, verifies) = (name.clone(), *record_type, *verifies);
             DnsEvent { at, query: *query, name, record_type, verifies, kind: kind() }
@@ -168,28 +168,28 @@ impl Teller {
 }
 
 /// Tells how a query ends: with its result, or that nobody waits for it any more.
-pub(super) struct Ending {
+pub(super) struct FinishGuard {
     event_loop: LoopHandle,
-    teller: Rc<Teller>,
-    is_told: bool,
+    tracer: Rc<QueryTracer>,
+    is_finished: bool,
 }
 
-impl Ending {
-    pub(super) fn new(event_loop: &LoopHandle, teller: &Rc<Teller>) -> Self {
-        Self { event_loop: event_loop.clone(), teller: Rc::clone(teller), is_told: false }
+impl FinishGuard {
+    pub(super) fn new(event_loop: &LoopHandle, tracer: &Rc<QueryTracer>) -> Self {
+        Self { event_loop: event_loop.clone(), tracer: Rc::clone(tracer), is_finished: false }
     }
 
-    pub(super) fn tell(mut self, result: &Result<DnsAnswer, DnsError>) {
-        self.is_told = true;
+    pub(super) fn emit(mut self, result: &Result<DnsAnswer, DnsError>) {
+        self.is_finished = true;
         let told = || DnsEventKind::Finished { result: Box::new(result.clone()) };
-        self.teller.tell(self.event_loop.time(), told);
+        self.tracer.emit(self.event_loop.time(), told);
     }
 }
 
-impl Drop for Ending {
+impl Drop for FinishGuard {
     fn drop(&mut self) {
-        if !self.is_told {
-            self.teller.tell(self.event_loop.time(), || DnsEventKind::Canceled);
+        if !self.is_finished {
+            self.tracer.emit(self.event_loop.time(), || DnsEventKind::Canceled);
         }
     }
 }

@@ -6,58 +6,58 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use super::answer::{DnsAnswer, DnsExchange, Rcode};
-use super::client::DnsClient;
+use super::channel::{DatagramChannel, StreamChannel};
+use super::core::ClientCore;
 use super::error::{DnsError, DnsErrorKind};
-use super::event::{DnsEventKind, Teller};
+use super::event::{DnsEventKind, QueryTracer};
 use super::https::NoMessage;
-use super::lane::{Connected, Datagrams};
 use super::message::{self, Question, Response, Sent};
 use crate::net::Failure;
-use crate::plan::{Ask, DnsTransport, Query, QueryStep, Reply};
+use crate::plan::{DnsTransport, Query, QueryStep, Reply, Transmit};
 use crate::task::Alarm;
 
 /// How many datagrams of one server are looked at before the loop goes on with other things.
-const MOST_AT_A_TIME: usize = 32;
+const MAX_DATAGRAMS_PER_POLL: usize = 32;
 
 /// A query under way. Dropping it half-way leaves nothing behind.
 pub(super) struct Exchange {
-    client: DnsClient,
+    core: Rc<ClientCore>,
     question: Question,
     query: Query,
     /// One for each server.
-    lanes: Vec<Lane>,
+    states: Vec<ServerState>,
     alarm: Alarm,
-    teller: Rc<Teller>,
-    tally: Tally,
+    tracer: Rc<QueryTracer>,
+    summary: Summary,
 }
 
 /// What is known of one server.
-struct Lane {
-    asked: Option<Ask>,
+struct ServerState {
+    asked: Option<Transmit>,
     /// When it was asked the last time.
     at: Instant,
     /// How often that went wrong: each time the next of its addresses is tried.
     failures: usize,
-    via: Via,
+    channel: Channel,
 }
 
-enum Via {
-    Nothing,
-    Datagrams(Datagrams),
-    Connected(Connected),
+enum Channel {
+    None,
+    Datagram(DatagramChannel),
+    Stream(StreamChannel),
 }
 
 /// What the result will tell.
-struct Tally {
+struct Summary {
     started: Instant,
     truncated: bool,
     /// The server, when its answer came, and after how long, of what ends the query or tells the most so far.
-    end: Option<End>,
+    end: Option<Outcome>,
     /// The message that the result was made of.
     wire: Vec<u8>,
 }
 
-struct End {
+struct Outcome {
     kind: Option<DnsErrorKind>,
     server: usize,
     transport: DnsTransport,
@@ -67,38 +67,39 @@ struct End {
 }
 
 impl Exchange {
-    pub(super) fn new(client: &DnsClient, question: Question, teller: Rc<Teller>) -> Self {
-        let (event_loop, config) = (&client.event_loop, &client.shared.config);
+    pub(super) fn new(core: &Rc<ClientCore>, question: Question, tracer: Rc<QueryTracer>) -> Self {
+        let (event_loop, config) = (&core.event_loop, &core.config);
         let (started, transports) =
             (event_loop.time(), config.servers.iter().map(|it| it.transport()));
-        let query = Query::new(transports, client.first_server(), config.policy.clone());
-        let lane = |_| Lane { asked: None, at: started, failures: 0, via: Via::Nothing };
+        let query = Query::new(transports, core.first_server(), config.policy.clone());
+        let state =
+            |_| ServerState { asked: None, at: started, failures: 0, channel: Channel::None };
         Self {
             question,
             query,
-            lanes: config.servers.iter().map(lane).collect(),
+            states: config.servers.iter().map(state).collect(),
             alarm: Alarm::new(event_loop),
-            teller,
-            tally: Tally { started, truncated: false, end: None, wire: Vec::new() },
-            client: client.clone(),
+            tracer,
+            summary: Summary { started, truncated: false, end: None, wire: Vec::new() },
+            core: Rc::clone(core),
         }
     }
 
     /// Goes as far as it goes now.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<DnsAnswer, DnsError>> {
         loop {
-            for server in 0..self.lanes.len() {
+            for server in 0..self.states.len() {
                 self.listen(server, cx);
             }
-            let now = self.client.event_loop.time();
+            let now = self.core.event_loop.time();
             match self.query.poll(now) {
-                QueryStep::Ask(ask) => self.ask(ask, now),
-                QueryStep::TimeOut(server) => self.time_out(server, now),
+                QueryStep::Transmit(transmit) => self.ask(transmit, now),
+                QueryStep::TimedOut(server) => self.time_out(server, now),
                 QueryStep::Wait(until) => {
                     self.alarm.set(Some(until), cx.waker());
                     return Poll::Pending;
                 }
-                QueryStep::Answered(_) | QueryStep::GaveUp => {
+                QueryStep::Answered(_) | QueryStep::Exhausted => {
                     return Poll::Ready(self.finish(now));
                 }
             }
@@ -107,18 +108,18 @@ impl Exchange {
 
     /// The message that the result was made of; empty where there is none.
     pub(super) fn take_wire(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.tally.wire)
+        std::mem::take(&mut self.summary.wire)
     }
 
-    fn ask(&mut self, ask: Ask, now: Instant) {
-        let server = self.client.shared.config.servers[ask.server].clone();
-        let Ask { transport, edns, .. } = ask;
-        let attempt = self.query.tries();
-        self.teller.tell(now, || DnsEventKind::Asked { server, transport, attempt, edns });
-        let asked = self.lanes[ask.server].asked.replace(ask);
-        self.lanes[ask.server].at = now;
+    fn ask(&mut self, ask: Transmit, now: Instant) {
+        let server = self.core.config.servers[ask.server].clone();
+        let Transmit { transport, edns, .. } = ask;
+        let attempt = self.query.attempts();
+        self.tracer.emit(now, || DnsEventKind::Asked { server, transport, attempt, edns });
+        let asked = self.states[ask.server].asked.replace(ask);
+        self.states[ask.server].at = now;
         if asked != Some(ask) || transport != DnsTransport::Udp {
-            self.lanes[ask.server].via = Via::Nothing;
+            self.states[ask.server].channel = Channel::None;
         }
         if let Err(error) = self.send(ask) {
             self.fail(ask.server, DnsErrorKind::Network, &error);
@@ -126,42 +127,42 @@ impl Exchange {
     }
 
     /// The same datagram again on the same socket, so that a late answer to the first one counts; or a new one.
-    fn send(&mut self, ask: Ask) -> io::Result<()> {
-        let lane = &mut self.lanes[ask.server];
-        if let Via::Datagrams(known) = &lane.via {
+    fn send(&mut self, ask: Transmit) -> io::Result<()> {
+        let state = &mut self.states[ask.server];
+        if let Channel::Datagram(known) = &state.channel {
             return known.send();
         }
-        let mut addresses = self.client.addresses_of(ask.server)?;
-        let next = lane.failures % addresses.len().max(1);
+        let mut addresses = self.core.addresses_of(ask.server)?;
+        let next = state.failures % addresses.len().max(1);
         addresses.rotate_left(next);
         let is_numbered = ask.transport != DnsTransport::Https;
-        let style = self.client.shared.config.style;
-        let sent = self.question.message(ask.edns, style, is_numbered)?;
-        let event_loop = &self.client.event_loop;
-        lane.via = if ask.transport == DnsTransport::Udp {
-            let datagrams = Datagrams::open(event_loop, &addresses, sent)?;
+        let flags = self.core.config.flags;
+        let sent = self.question.message(ask.edns, flags, is_numbered)?;
+        let event_loop = &self.core.event_loop;
+        state.channel = if ask.transport == DnsTransport::Udp {
+            let datagrams = DatagramChannel::open(event_loop, &addresses, sent)?;
             datagrams.send()?;
-            Via::Datagrams(datagrams)
+            Channel::Datagram(datagrams)
         } else {
-            let connecting = self.client.connecting(ask, addresses)?;
-            let server = self.client.shared.config.servers[ask.server].clone();
-            let (teller, transport) = (Rc::clone(&self.teller), ask.transport);
+            let connecting = self.core.connecting(ask, addresses)?;
+            let server = self.core.config.servers[ask.server].clone();
+            let (tracer, transport) = (Rc::clone(&self.tracer), ask.transport);
             let connected = move |now| {
-                teller.tell(now, || DnsEventKind::Connected { server, transport });
+                tracer.emit(now, || DnsEventKind::Connected { server, transport });
             };
-            let server = &self.client.shared.config.servers[ask.server];
-            Via::Connected(Connected::open(event_loop, connecting, server, sent, connected))
+            let server = &self.core.config.servers[ask.server];
+            Channel::Stream(StreamChannel::open(event_loop, connecting, server, sent, connected))
         };
         Ok(())
     }
 
     /// Takes what a server has sent.
     fn listen(&mut self, server: usize, cx: &mut Context<'_>) {
-        for _ in 0..MOST_AT_A_TIME {
-            let came = match &mut self.lanes[server].via {
-                Via::Nothing => return,
-                Via::Datagrams(datagrams) => datagrams.poll(cx),
-                Via::Connected(connected) => connected.poll(cx),
+        for _ in 0..MAX_DATAGRAMS_PER_POLL {
+            let came = match &mut self.states[server].channel {
+                Channel::None => return,
+                Channel::Datagram(datagrams) => datagrams.poll(cx),
+                Channel::Stream(connected) => connected.poll(cx),
             };
             match came {
                 Poll::Pending => return,
@@ -178,29 +179,29 @@ impl Exchange {
     }
 
     fn take(&mut self, server: usize, message: &[u8]) {
-        let (now, lane) = (self.client.event_loop.time(), &self.lanes[server]);
-        let (sent, since): (&Sent, _) = match &lane.via {
-            Via::Nothing => return,
-            Via::Datagrams(datagrams) => (&datagrams.sent, Some(lane.at)),
-            Via::Connected(connected) => (&connected.sent, connected.since.get()),
+        let (now, state) = (self.core.event_loop.time(), &self.states[server]);
+        let (sent, since): (&Sent, _) = match &state.channel {
+            Channel::None => return,
+            Channel::Datagram(datagrams) => (&datagrams.sent, Some(state.at)),
+            Channel::Stream(connected) => (&connected.sent, connected.since.get()),
         };
         let round_trip = since.map(|since| now.saturating_duration_since(since));
         if let Err(why) = sent.check(message) {
-            if matches!(lane.via, Via::Connected(_)) {
+            if matches!(state.channel, Channel::Stream(_)) {
                 let error = io::Error::new(io::ErrorKind::InvalidData, why.to_string());
                 return self.fail(server, DnsErrorKind::Malformed, &error);
             }
-            let server = self.client.shared.config.servers[server].clone();
-            return self.teller.tell(now, || DnsEventKind::Ignored { server, why });
+            let server = self.core.config.servers[server].clone();
+            return self.tracer.emit(now, || DnsEventKind::Ignored { server, why });
         }
         let transport = self.transport(server);
-        self.lanes[server].via = Via::Nothing;
+        self.states[server].channel = Channel::None;
         if message::is_truncated(message) {
-            self.tally.truncated = true;
+            self.summary.truncated = true;
             if transport == DnsTransport::Udp {
                 let (rcode, bytes) = (message::plain_rcode(message), message.len());
-                self.tell_answer(server, now, rcode, (0, None), bytes, true);
-                return self.query.heard(server, Reply::Truncated);
+                self.emit_answered(server, now, rcode, (0, None), bytes, true);
+                return self.query.handle_reply(server, Reply::Truncated);
             }
         }
         match message::read(message) {
@@ -222,7 +223,7 @@ impl Exchange {
     ) {
         let (rcode, truncated) = (response.rcode, response.flags.truncated);
         let seen = (response.records.len(), response.records.iter().map(|it| it.ttl).min());
-        self.tell_answer(server, now, rcode, seen, message.len(), truncated);
+        self.emit_answered(server, now, rcode, seen, message.len(), truncated);
         let (reply, kind) = match rcode {
             Rcode::NOERROR => (Reply::Final, None),
             Rcode::NXDOMAIN => (Reply::Final, Some(DnsErrorKind::NxDomain)),
@@ -234,53 +235,60 @@ impl Exchange {
             _ => (Reply::Final, Some(DnsErrorKind::Code(rcode))),
         };
         let transport = self.transport(server);
-        let end =
-            End { kind, server, transport, round_trip, failure: None, response: Some(response) };
+        let end = Outcome {
+            kind,
+            server,
+            transport,
+            round_trip,
+            failure: None,
+            response: Some(response),
+        };
         if self.keep(end, reply == Reply::Final) {
-            self.tally.wire = message.to_vec();
+            self.summary.wire = message.to_vec();
         }
-        self.query.heard(server, reply);
+        self.query.handle_reply(server, reply);
     }
 
     fn fail(&mut self, server: usize, kind: DnsErrorKind, error: &io::Error) {
-        let (now, failure) = (self.client.event_loop.time(), Failure::from(error));
+        let (now, failure) = (self.core.event_loop.time(), Failure::from(error));
         let transport = self.transport(server);
-        let lane = &mut self.lanes[server];
-        lane.via = Via::Nothing;
-        lane.failures += 1;
-        let told = (self.client.shared.config.servers[server].clone(), failure.clone());
-        self.teller.tell(now, || {
+        let state = &mut self.states[server];
+        state.channel = Channel::None;
+        state.failures += 1;
+        let told = (self.core.config.servers[server].clone(), failure.clone());
+        self.tracer.emit(now, || {
             let (server, failure) = told;
             DnsEventKind::Failed { server, transport, failure }
         });
         let (round_trip, failure, response) = (None, Some(failure), None);
         let kind = Some(kind);
-        self.keep(End { kind, server, transport, round_trip, failure, response }, false);
-        self.query.heard(server, Reply::Failed);
+        self.keep(Outcome { kind, server, transport, round_trip, failure, response }, false);
+        self.query.handle_reply(server, Reply::Failed);
     }
 
     /// The socket stays, for a late answer.
     fn time_out(&mut self, server: usize, now: Instant) {
-        let (transport, lane) = (self.transport(server), &self.lanes[server]);
-        let after = now.saturating_duration_since(lane.at);
-        let told = self.client.shared.config.servers[server].clone();
-        self.teller.tell(now, || DnsEventKind::TimedOut { server: told, transport, after });
+        let (transport, state) = (self.transport(server), &self.states[server]);
+        let after = now.saturating_duration_since(state.at);
+        let told = self.core.config.servers[server].clone();
+        self.tracer.emit(now, || DnsEventKind::TimedOut { server: told, transport, after });
         let kind = Some(DnsErrorKind::TimedOut);
-        let end = End { kind, server, transport, round_trip: None, failure: None, response: None };
+        let end =
+            Outcome { kind, server, transport, round_trip: None, failure: None, response: None };
         self.keep(end, false);
     }
 
     /// The answer replaces everything; of failures, the one that tells the most stays, and of equals the last.
-    fn keep(&mut self, end: End, is_final: bool) -> bool {
-        let known = self.tally.end.as_ref().map_or(0, |known| rank(known.kind));
+    fn keep(&mut self, end: Outcome, is_final: bool) -> bool {
+        let known = self.summary.end.as_ref().map_or(0, |known| rank(known.kind));
         let is_kept = is_final || rank(end.kind) >= known;
         if is_kept {
-            self.tally.end = Some(end);
+            self.summary.end = Some(end);
         }
         is_kept
     }
 
-    fn tell_answer(
+    fn emit_answered(
         &self,
         server: usize,
         now: Instant,
@@ -289,9 +297,9 @@ impl Exchange {
         bytes: usize,
         truncated: bool,
     ) {
-        let (transport, servers) = (self.transport(server), &self.client.shared.config.servers);
+        let (transport, servers) = (self.transport(server), &self.core.config.servers);
         let server = servers[server].clone();
-        self.teller.tell(now, || DnsEventKind::Answered {
+        self.tracer.emit(now, || DnsEventKind::Answered {
             server,
             transport,
             rcode,
@@ -303,26 +311,26 @@ impl Exchange {
     }
 
     fn transport(&self, server: usize) -> DnsTransport {
-        let asked = self.lanes[server].asked.map(|asked| asked.transport);
-        asked.unwrap_or_else(|| self.client.shared.config.servers[server].transport())
+        let asked = self.states[server].asked.map(|asked| asked.transport);
+        asked.unwrap_or_else(|| self.core.config.servers[server].transport())
     }
 
     fn finish(&mut self, now: Instant) -> Result<DnsAnswer, DnsError> {
-        let end = self.tally.end.take();
-        let servers = &self.client.shared.config.servers;
+        let end = self.summary.end.take();
+        let servers = &self.core.config.servers;
         let exchange = DnsExchange {
             server: end.as_ref().map(|end| servers[end.server].clone()),
             transport: end.as_ref().map(|end| end.transport),
-            started: self.tally.started,
-            took: now.saturating_duration_since(self.tally.started),
+            started: self.summary.started,
+            took: now.saturating_duration_since(self.summary.started),
             round_trip: end.as_ref().and_then(|end| end.round_trip),
-            retries: self.query.tries().saturating_sub(1),
-            truncated: self.tally.truncated,
+            retries: self.query.attempts().saturating_sub(1),
+            truncated: self.summary.truncated,
             #[cfg(feature = "dnssec")]
             validation: None,
         };
         let (name, record_type) = (self.question.name(), self.question.record_type());
-        let Some(End { kind, failure, response, .. }) = end else {
+        let Some(Outcome { kind, failure, response, .. }) = end else {
             let (kind, failure, answer) = (DnsErrorKind::TimedOut, None, None);
             let exchange = Box::new(exchange);
             return Err(DnsError { kind, name, record_type, failure, answer, exchange });

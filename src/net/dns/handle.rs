@@ -16,23 +16,23 @@ use hickory_net::runtime::{DnsTcpStream, DnsUdpSocket, RuntimeProvider, Spawn, T
 use hickory_net::xfer::{DnsHandle, DnsResponseStream};
 
 /// A question of hickory's, and where its answer goes.
-pub(super) struct Wanted {
+pub(super) struct PendingQuery {
     pub(super) query: Query,
     pub(super) reply: oneshot::Sender<Result<DnsResponse, NetError>>,
 }
 
 /// Must be [`Send`] for hickory, although it never leaves the loop.
 #[derive(Clone, Default)]
-pub(super) struct Asking(Arc<Mutex<Vec<Wanted>>>);
+pub(super) struct QueryQueue(Arc<Mutex<Vec<PendingQuery>>>);
 
-impl Asking {
+impl QueryQueue {
     /// What has been asked for since the last time.
-    pub(super) fn take(&self) -> Vec<Wanted> {
+    pub(super) fn take(&self) -> Vec<PendingQuery> {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl DnsHandle for Asking {
+impl DnsHandle for QueryQueue {
     type Response = DnsResponseStream;
     type Runtime = NoRuntime;
 
@@ -41,7 +41,7 @@ impl DnsHandle for Asking {
             return NetError::from("no question").into();
         };
         let (reply, answer) = oneshot::channel();
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Wanted { query, reply });
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(PendingQuery { query, reply });
         let answer = async move { answer.await.unwrap_or(Err(NetError::Timeout)) };
         Box::pin(answer).into()
     }

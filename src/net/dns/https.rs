@@ -89,8 +89,8 @@ pub(super) async fn response(reader: &mut StreamReader) -> io::Result<Vec<u8>> {
 
 /// `None`: that was not the response yet (1xx).
 fn read_head(head: &[u8]) -> io::Result<Option<Body>> {
-    const MOST_HEADERS: usize = 100;
-    let mut headers = [EMPTY_HEADER; MOST_HEADERS];
+    const MAX_HEADERS: usize = 100;
+    let mut headers = [EMPTY_HEADER; MAX_HEADERS];
     let mut response = httparse::Response::new(&mut headers);
     if !matches!(response.parse(head), Ok(Status::Complete(_))) {
         return Err(no_message("it is no response of HTTP/1.1"));

@@ -16,7 +16,7 @@ use crate::event_loop::LoopHandle;
 pub(super) type Given = Rc<Result<DnsResponse, String>>;
 
 /// For how long at least: those who wait for the same answer must not ask again one after the other.
-const SHORTEST: Duration = Duration::from_secs(5);
+const MIN: Duration = Duration::from_secs(5);
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How many answers are kept at most.
@@ -50,7 +50,7 @@ impl KnownKeys {
         let asking = Slot { keys: self, key: &key };
         let (given, ttl) = ask.await;
         let given = Rc::new(given);
-        let ttl = ttl.unwrap_or(SHORTEST).clamp(SHORTEST, LONGEST);
+        let ttl = ttl.unwrap_or(MIN).clamp(MIN, LONGEST);
         asking.fill(Some(State::Given(Rc::clone(&given), event_loop.time() + ttl)));
         given
     }

@@ -12,7 +12,7 @@ use super::error::{DnsError, DnsErrorKind};
 use super::{DnsData, RecordType};
 use crate::net::resolver::{Resolver, Resolving, source_address};
 use crate::net::{AddrInfo, AddrInfoFlags, Lookup, ResolveError};
-use crate::plan::{Destination, Family, Host, Port, sort_destinations};
+use crate::plan::{Destination, Family, Host, sort_destinations};
 
 /// What is known of a name's addresses.
 #[derive(Debug, Clone)]
@@ -40,7 +40,7 @@ impl DnsLookup {
         let failures = self.queries.iter().filter_map(|query| query.as_ref().err());
         let failures = failures.filter(|_| self.addresses.is_empty());
         // Of equals the last, which is about the name as it was typed unless that was asked for first.
-        failures.max_by_key(|error| openness(error.kind))
+        failures.max_by_key(|error| uncertainty(error.kind))
     }
 
     fn canonical_name(&self) -> Option<String> {
@@ -50,7 +50,7 @@ impl DnsLookup {
 }
 
 /// How little a failure says about whether the name exists.
-fn openness(kind: DnsErrorKind) -> u8 {
+fn uncertainty(kind: DnsErrorKind) -> u8 {
     match kind {
         DnsErrorKind::NxDomain => 0,
         DnsErrorKind::NoData => 1,
@@ -61,7 +61,7 @@ fn openness(kind: DnsErrorKind) -> u8 {
 
 /// How far a lookup goes for addresses of its family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reach {
+enum SearchScope {
     /// As far as getaddrinfo: past a hosts file that has the name with addresses of another family only, and past
     /// names that exist without such an address.
     Everywhere,
@@ -91,12 +91,12 @@ impl DnsClient {
     /// # Ok::<(), loopctl::BoxError>(())
     /// ```
     pub async fn lookup(&self, name: &str, family: Family) -> DnsLookup {
-        self.search(name, family, Reach::Everywhere).await
+        self.search(name, family, SearchScope::Everywhere).await
     }
 
-    async fn search(&self, name: &str, family: Family, reach: Reach) -> DnsLookup {
-        let known = self.shared.config.hosts.find(name).unwrap_or_default();
-        let is_elsewhere = reach == Reach::OneHost && !known.is_empty();
+    async fn search(&self, name: &str, family: Family, scope: SearchScope) -> DnsLookup {
+        let known = self.core.config.hosts.find(name).unwrap_or_default();
+        let is_elsewhere = scope == SearchScope::OneHost && !known.is_empty();
         let wanted = known.into_iter().filter(|ip| family.admits(Family::of(ip)));
         let addresses = in_order(wanted.map(|address| (address, None)).collect());
         let is_from_hosts = is_elsewhere || !addresses.is_empty();
@@ -104,12 +104,16 @@ impl DnsClient {
         if is_from_hosts {
             return lookup;
         }
-        for name in self.shared.config.search.names(name) {
+        for name in self.core.config.search.names(name) {
             let answers = self.ask_families(&name, family).await;
             let found = answers.iter().flatten().flat_map(found_in).collect::<Vec<_>>();
             let ends = |query: &Result<_, DnsError>| match query {
-                Err(error) if reach == Reach::OneHost && error.kind == DnsErrorKind::NoData => true,
-                Err(error) => openness(error.kind) > 2,
+                Err(error)
+                    if scope == SearchScope::OneHost && error.kind == DnsErrorKind::NoData =>
+                {
+                    true
+                }
+                Err(error) => uncertainty(error.kind) > 2,
                 Ok(_) => false,
             };
             let is_over = !found.is_empty() || answers.iter().any(ends);
@@ -124,30 +128,36 @@ impl DnsClient {
 
     /// AAAA and A at the same time, unless resolv.conf says otherwise.
     async fn ask_families(&self, name: &str, family: Family) -> Vec<Result<DnsAnswer, DnsError>> {
-        let habits = self.shared.config.habits;
-        let wants_v6 = family.admits(Family::Inet6) && (!habits.no_ipv6 || family == Family::Inet6);
+        let options = self.core.config.options;
+        let wants_v6 =
+            family.admits(Family::Inet6) && (!options.no_ipv6 || family == Family::Inet6);
         let wants_v4 = family.admits(Family::Inet);
         let v6 =
             async { if wants_v6 { Some(self.query(name, RecordType::Aaaa).await) } else { None } };
         let v4 =
             async { if wants_v4 { Some(self.query(name, RecordType::A).await) } else { None } };
-        let (v6, v4) = if habits.one_at_a_time { (v6.await, v4.await) } else { both(v6, v4).await };
+        let (v6, v4) =
+            if options.one_at_a_time { (v6.await, v4.await) } else { both(v6, v4).await };
         [v6, v4].into_iter().flatten().collect()
     }
 
     async fn addresses(&self, lookup: Lookup) -> Result<Vec<AddrInfo>, ResolveError> {
         let Host::Name(name) = lookup.host() else {
-            return self.event_loop.getaddrinfo(lookup).await;
+            return self.core.event_loop.getaddrinfo(lookup).await;
         };
         // Zones are the system's business, and so is what must not be asked for.
         let is_for_system = name.is_empty() || name.contains(['%', ':']);
         if is_for_system || lookup.has(AddrInfoFlags::NUMERICHOST) {
-            return self.event_loop.getaddrinfo(lookup).await;
+            return self.core.event_loop.getaddrinfo(lookup).await;
         }
-        let port = self.port(&lookup).await?;
+        let port = self.core.event_loop.port_of(&lookup).await?;
         let family = lookup.wanted_family();
-        let reach = if family == Family::Unspecified { Reach::Everywhere } else { Reach::OneHost };
-        let found = self.search(name, family, reach).await;
+        let scope = if family == Family::Unspecified {
+            SearchScope::Everywhere
+        } else {
+            SearchScope::OneHost
+        };
+        let found = self.search(name, family, scope).await;
         if let Some(error) = found.error() {
             return Err(ResolveError::Dns(Box::new(error.clone())));
         }
@@ -162,16 +172,6 @@ impl DnsClient {
             AddrInfo { canonical_name: canonical_name.take(), ..info }
         });
         Ok(infos.collect())
-    }
-
-    /// Services have their numbers from the system.
-    async fn port(&self, lookup: &Lookup) -> Result<u16, ResolveError> {
-        if let Port::Number(port) = lookup.port() {
-            return Ok(*port);
-        }
-        let any_host = lookup.clone().of_host(IpAddr::from([127, 0, 0, 1])).family(Family::Inet);
-        let found = self.event_loop.getaddrinfo(any_host).await?;
-        Ok(found.first().map_or(0, |info| info.address.port()))
     }
 }
 

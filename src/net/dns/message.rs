@@ -28,7 +28,7 @@ pub(super) struct Question {
 
 /// What a question says besides its name.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Style {
+pub(super) struct QueryFlags {
     /// Asks for DNSSEC's records as well.
     pub(super) dnssec: bool,
     /// Asks whether the server has verified the answer.
@@ -86,24 +86,29 @@ impl Question {
 
     /// A message with a random number; without one if `is_numbered` says so, for caches of HTTP (RFC 8484 section
     /// 4.1).
-    pub(super) fn message(&self, edns: bool, style: Style, is_numbered: bool) -> io::Result<Sent> {
+    pub(super) fn message(
+        &self,
+        edns: bool,
+        flags: QueryFlags,
+        is_numbered: bool,
+    ) -> io::Result<Sent> {
         // Two for the number, the rest to spell with: a name has at most 255 bytes.
         let mut random = [0; 34];
         getrandom(&mut random, GetRandomFlags::empty())?;
         let id = if is_numbered { u16::from_be_bytes([random[0], random[1]]) } else { 0 };
         let mut message = Message::new(id, MessageType::Query, OpCode::Query);
-        message.metadata.recursion_desired = !style.no_recursion;
-        message.metadata.authentic_data = style.authentic;
-        message.metadata.checking_disabled = style.unchecked;
+        message.metadata.recursion_desired = !flags.no_recursion;
+        message.metadata.authentic_data = flags.authentic;
+        message.metadata.checking_disabled = flags.unchecked;
         message.add_query(Query::query(self.name.clone(), self.record_type.wire()));
         if edns {
             let mut options = Edns::new();
-            options.set_max_payload(UDP_PAYLOAD).set_dnssec_ok(style.dnssec);
+            options.set_max_payload(UDP_PAYLOAD).set_dnssec_ok(flags.dnssec);
             message.set_edns(options);
         }
         let mut bytes = message.to_vec().map_err(io::Error::other)?;
         let end = question_end(&bytes).ok_or_else(|| io::Error::other("no question"))?;
-        if style.mixed_case {
+        if flags.mixed_case {
             mix_case(&mut bytes[HEADER..end], &random[2..]);
         }
         Ok(Sent { bytes, end })
@@ -225,8 +230,8 @@ mod tests {
 
     use super::*;
 
-    fn sent(name: &str, style: Style) -> Sent {
-        Question::new(name, RecordType::A).unwrap().message(true, style, true).unwrap()
+    fn sent(name: &str, flags: QueryFlags) -> Sent {
+        Question::new(name, RecordType::A).unwrap().message(true, flags, true).unwrap()
     }
 
     /// The question itself, turned into an answer.
@@ -238,7 +243,8 @@ mod tests {
 
     #[test]
     fn o4_every_bit_of_an_answers_number_and_question_counts() {
-        let sent = sent("www.example.test", Style { mixed_case: true, ..Style::default() });
+        let sent =
+            sent("www.example.test", QueryFlags { mixed_case: true, ..QueryFlags::default() });
         let answer = echo(&sent);
         assert_eq!(sent.check(&answer), Ok(()));
         let counted = [0..2, COUNTS..COUNTS + 2, HEADER..sent.end];
@@ -254,12 +260,14 @@ mod tests {
 
     #[test]
     fn o4_letters_alone_change_their_case() {
-        let plain = sent("a-1.example.test", Style::default());
+        let plain = sent("a-1.example.test", QueryFlags::default());
         let lower = plain.bytes[HEADER..plain.end].to_ascii_lowercase();
         let spellings: std::collections::BTreeSet<Vec<u8>> = (0..50)
             .map(|_| {
-                let mixed =
-                    sent("a-1.example.test", Style { mixed_case: true, ..Style::default() });
+                let mixed = sent(
+                    "a-1.example.test",
+                    QueryFlags { mixed_case: true, ..QueryFlags::default() },
+                );
                 assert_eq!(mixed.bytes[HEADER..mixed.end].to_ascii_lowercase(), lower);
                 mixed.bytes[HEADER..mixed.end].to_vec()
             })
@@ -269,10 +277,11 @@ mod tests {
 
     #[test]
     fn o4_the_root_and_the_longest_name_fit() {
-        assert_eq!(sent(".", Style::default()).end, HEADER + 5);
+        assert_eq!(sent(".", QueryFlags::default()).end, HEADER + 5);
         let longest =
             [["a"; 63].concat(), ["b"; 63].concat(), ["c"; 63].concat(), ["d"; 61].concat()];
-        let sent = sent(&longest.join("."), Style { mixed_case: true, ..Style::default() });
+        let sent =
+            sent(&longest.join("."), QueryFlags { mixed_case: true, ..QueryFlags::default() });
         assert_eq!(sent.end, HEADER + 255 + 4);
         assert!(Question::new(&format!("{}e", longest.join(".")), RecordType::A).is_err());
     }
@@ -280,7 +289,7 @@ mod tests {
     proptest! {
         #[test]
         fn o4_arbitrary_bytes_are_no_panic(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
-            let _ = (sent("example.test", Style::default()).check(&bytes), read(&bytes));
+            let _ = (sent("example.test", QueryFlags::default()).check(&bytes), read(&bytes));
             let _ = (is_truncated(&bytes), plain_rcode(&bytes), question_end(&bytes));
         }
 
@@ -292,7 +301,7 @@ mod tests {
             data in prop::collection::vec(any::<u8>(), 0..80),
             rest in prop::collection::vec(any::<u8>(), 0..200),
         ) {
-            let question = sent("example.test", Style::default());
+            let question = sent("example.test", QueryFlags::default());
             let mut bytes = echo(&question);
             bytes.truncate(question.end);
             for (at, count) in counts.into_iter().enumerate() {

@@ -1,7 +1,7 @@
 //! Names, asked for on the loop itself.
 //!
 //! [`client`] asks, [`config`], [`hosts`] and [`server`] are what it is told; [`exchange`] is one question, which
-//! goes over a [`lane`] to each server ([`https`] is how it looks there on the web), and [`lookup`] makes addresses of
+//! goes over a [`state`] to each server ([`https`] is how it looks there on the web), and [`lookup`] makes addresses of
 //! several; `anything` is how tests and fuzzers come in; [`message`] and [`decode`] are the only files that know the codec's
 //! messages; [`answer`], [`record`], [`error`] and [`event`] tell how it went.
 //!
@@ -12,31 +12,32 @@
 #[cfg(feature = "dnssec")]
 mod anchors;
 mod answer;
-#[cfg(any(test, fuzzing))]
-mod anything;
+mod builder;
+mod channel;
 mod client;
 mod config;
+mod core;
 mod decode;
 mod error;
 mod event;
 mod exchange;
+#[cfg(any(test, fuzzing))]
+mod fuzz;
 #[cfg(feature = "dnssec")]
 mod handle;
-mod hosts;
 mod https;
 #[cfg(feature = "dnssec")]
 mod keys;
-mod lane;
 mod lookup;
 mod message;
-#[cfg(feature = "dnssec")]
-mod parts;
 #[cfg(feature = "dnssec")]
 mod proof;
 #[cfg(feature = "dnssec")]
 mod reason;
 mod record;
 mod record_type;
+#[cfg(feature = "dnssec")]
+mod rrset;
 mod server;
 #[cfg(feature = "dnssec")]
 mod verify;
@@ -44,12 +45,12 @@ mod verify;
 #[cfg(feature = "dnssec")]
 pub use anchors::TrustAnchors;
 pub use answer::{DnsAnswer, DnsExchange, DnsFlags, ExtendedError, Rcode};
-#[cfg(fuzzing)]
-pub use anything::take_answer;
+pub use builder::DnsClientBuilder;
 pub use client::DnsClient;
-pub use config::DnsClientBuilder;
 pub use error::{DnsError, DnsErrorKind};
 pub use event::{DnsEvent, DnsEventKind, DnsIgnored};
+#[cfg(fuzzing)]
+pub use fuzz::fuzz_decode;
 pub use lookup::{DnsAddress, DnsLookup};
 #[cfg(feature = "dnssec")]
 pub use proof::{DnsProof, DnsProofReason, DnsSetProof, DnsValidation};

@@ -61,17 +61,17 @@ pub struct DnsSetProof {
 
 impl fmt::Display for DnsValidation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        tell(f, self.proof, self.reason.as_ref())
+        write_proof(f, self.proof, self.reason.as_ref())
     }
 }
 
 impl fmt::Display for DnsSetProof {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        tell(f, self.proof, self.reason.as_ref())
+        write_proof(f, self.proof, self.reason.as_ref())
     }
 }
 
-fn tell(
+fn write_proof(
     f: &mut fmt::Formatter<'_>,
     proof: DnsProof,
     reason: Option<&DnsProofReason>,

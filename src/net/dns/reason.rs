@@ -9,7 +9,7 @@ use hickory_net::proto::dnssec::rdata::{DNSKEY, DNSSECRData, DS, RRSIG};
 use hickory_net::proto::rr::{Name, RData, Record, RecordType};
 
 use super::keys::Given;
-use super::parts::{Part, signature};
+use super::rrset::{RrSet, signature};
 use super::{DnsProof, DnsProofReason, TrustAnchors, decode};
 
 /// What there was to judge by.
@@ -25,7 +25,7 @@ pub(super) struct Seen<'a> {
 }
 
 /// More than any answer needs. Whoever made the messages may want it to take thousands.
-pub(super) const MOST_SIGNATURES: usize = 200;
+pub(super) const MAX_SIGNATURES: usize = 200;
 
 /// The records of one name and type, with their signatures.
 struct Set<'a> {
@@ -62,7 +62,7 @@ impl Seen<'_> {
     /// Why a part is not secure, and the zones whose keys lead to it, as far as they do.
     pub(super) fn explain(
         &self,
-        part: &Part,
+        part: &RrSet,
         proof: DnsProof,
     ) -> (Option<DnsProofReason>, Vec<String>) {
         let mut chain = Vec::new();
@@ -275,7 +275,7 @@ impl Seen<'_> {
     }
 
     /// Why it is not proved that there is nothing.
-    fn denial_fault(&self, part: &Part, chain: &mut Chain) -> Option<DnsProofReason> {
+    fn denial_fault(&self, part: &RrSet, chain: &mut Chain) -> Option<DnsProofReason> {
         let records = &part.message.authorities;
         let denies = |it: &&Record| {
             matches!(it.record_type(), RecordType::NSEC | RecordType::NSEC3 | RecordType::SOA)

@@ -54,7 +54,7 @@ pub enum DnsData {
     },
     /// Another name of the same thing.
     Cname(String),
-    /// How to reach an HTTPS service.
+    /// How to scope an HTTPS service.
     Https(ServiceBinding),
     /// Who takes mail.
     Mx {
@@ -80,7 +80,7 @@ pub enum DnsData {
         /// The host.
         target: String,
     },
-    /// How to reach a service.
+    /// How to scope a service.
     Svcb(ServiceBinding),
     /// Texts, which need not be any known encoding.
     Txt(Vec<Vec<u8>>),
@@ -219,7 +219,7 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
-/// What comes from a stranger must not reach a terminal as control characters.
+/// What comes from a stranger must not scope a terminal as control characters.
 pub(super) fn printable(bytes: impl IntoIterator<Item = u8>) -> String {
     let mut text = String::new();
     for byte in bytes {

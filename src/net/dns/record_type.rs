@@ -25,7 +25,7 @@ pub enum RecordType {
     Caa,
     /// Another name of the same thing.
     Cname,
-    /// How to reach an HTTPS service (RFC 9460).
+    /// How to scope an HTTPS service (RFC 9460).
     Https,
     /// Who takes mail.
     Mx,
@@ -37,7 +37,7 @@ pub enum RecordType {
     Soa,
     /// Where a service is (RFC 2782).
     Srv,
-    /// How to reach a service (RFC 9460).
+    /// How to scope a service (RFC 9460).
     Svcb,
     /// Text.
     Txt,

@@ -17,11 +17,11 @@ use hickory_net::proto::rr::{LowerName, Name, RData, Record, RecordType};
 use hickory_net::xfer::{DnsHandle, FirstAnswer};
 use hickory_net::{DnsError as NetDnsError, NetError};
 
-use super::handle::{Asking, Wanted, now};
+use super::handle::{PendingQuery, QueryQueue, now};
 use super::keys::Given;
 use super::message::Question;
-use super::parts::{self, Part, signature};
-use super::reason::{MOST_SIGNATURES, Seen};
+use super::reason::{MAX_SIGNATURES, Seen};
+use super::rrset::{self, RrSet, signature};
 use super::{
     DnsAnswer, DnsClient, DnsError, DnsErrorKind, DnsProof, DnsProofReason, DnsSetProof,
     DnsValidation, TrustAnchors, decode,
@@ -29,10 +29,10 @@ use super::{
 use crate::net::Failure;
 
 /// How many signatures of an anchor's zone are looked at.
-const MOST_SIGNATURES_OF_KEYS: usize = 8;
+const MAX_SIGNATURES_OF_KEYS: usize = 8;
 
 /// How many questions one answer may take. Whoever made the answer may want it to take thousands.
-const MOST_QUESTIONS: usize = 100;
+const MAX_QUESTIONS: usize = 100;
 
 impl DnsClient {
     /// The same result, with what its signatures prove, if that is to be found out.
@@ -42,7 +42,7 @@ impl DnsClient {
         wire: &[u8],
         query: u64,
     ) -> Result<DnsAnswer, DnsError> {
-        let Some(anchors) = &self.shared.config.anchors else { return result };
+        let Some(anchors) = &self.core.config.anchors else { return result };
         let is_answer = match &result {
             Ok(_) => true,
             Err(error) => matches!(error.kind, DnsErrorKind::NxDomain | DnsErrorKind::NoData),
@@ -82,7 +82,7 @@ impl Verifying<'_> {
             chain: Vec::new(),
             sets: Vec::new(),
         };
-        for part in parts::of(message, question) {
+        for part in rrset::split(message, question) {
             let (set, chain) = self.judge(&part).await;
             if all.reason.is_none() || rank(set.proof) > rank(all.proof) {
                 (all.proof, all.reason, all.chain) = (set.proof, set.reason.clone(), chain);
@@ -95,7 +95,7 @@ impl Verifying<'_> {
     }
 
     /// What is known of one part, and the zones that prove it.
-    async fn judge(&self, part: &Part) -> (DnsSetProof, Vec<String>) {
+    async fn judge(&self, part: &RrSet) -> (DnsSetProof, Vec<String>) {
         let set = |proof, reason| DnsSetProof {
             name: decode::name(&part.name),
             record_type: super::RecordType::of(part.record_type),
@@ -119,7 +119,7 @@ impl Verifying<'_> {
             None => self.prove(part, &trusted).await,
         };
         let seen = self.seen.borrow();
-        let left = Cell::new(MOST_SIGNATURES);
+        let left = Cell::new(MAX_SIGNATURES);
         let seen = Seen { given: &seen, anchors: self.anchors, top: &top, now: now(), left };
         let (reason, chain) = seen.explain(part, proof);
         let proof = match reason {
@@ -149,7 +149,7 @@ impl Verifying<'_> {
         let anchored: Vec<&DNSKEY> = anchored.map(|(_, key)| *key).collect();
         // hickory would look for a DS of the other keys above an anchor that is not the root's.
         let vouches = |key: &&DNSKEY| {
-            signatures.iter().take(MOST_SIGNATURES_OF_KEYS).any(|signature| {
+            signatures.iter().take(MAX_SIGNATURES_OF_KEYS).any(|signature| {
                 let records = keys.iter().map(|(record, _)| *record);
                 let (class, input) = (keys[0].0.dns_class, signature.input());
                 let (now, from, to) =
@@ -172,7 +172,7 @@ impl Verifying<'_> {
     /// Of records from a wildcard: it must have them, and there must be nothing closer.
     async fn prove_wildcard(
         &self,
-        (original, denials): &(Part, Vec<Part>),
+        (original, denials): &(RrSet, Vec<RrSet>),
         trusted: &Arc<dnssec::TrustAnchors>,
     ) -> DnsProof {
         match (self.prove(original, trusted).await, denials.first()) {
@@ -183,13 +183,13 @@ impl Verifying<'_> {
     }
 
     /// Polls hickory, and what it asks for, until it knows.
-    async fn prove(&self, part: &Part, trusted: &Arc<dnssec::TrustAnchors>) -> DnsProof {
+    async fn prove(&self, part: &RrSet, trusted: &Arc<dnssec::TrustAnchors>) -> DnsProof {
         let Ok(own) = DnsResponse::from_message(part.message.clone()) else {
             return DnsProof::Bogus;
         };
         let key = (part.name.clone(), part.record_type);
         self.seen.borrow_mut().insert(key, Rc::new(Ok(own.clone())));
-        let asking = Asking::default();
+        let asking = QueryQueue::default();
         let handle = DnssecDnsHandle::with_trust_anchor(asking.clone(), Arc::clone(trusted));
         let request = DnsRequest::from_query(part.query(), DnsRequestOptions::default());
         let mut proving = handle.send(request).first_answer();
@@ -215,8 +215,8 @@ impl Verifying<'_> {
     }
 
     /// Gives hickory what it asks for: first of all the answer itself.
-    async fn answer(&self, wanted: Wanted, part: &Part, own: &DnsResponse) {
-        let Wanted { query, reply } = wanted;
+    async fn answer(&self, wanted: PendingQuery, part: &RrSet, own: &DnsResponse) {
+        let PendingQuery { query, reply } = wanted;
         let answer = if query == part.query() {
             Ok(own.clone())
         } else {
@@ -231,11 +231,11 @@ impl Verifying<'_> {
 
     async fn get(&self, query: &Query) -> Given {
         let asked = self.asked.replace(self.asked.get() + 1);
-        let given = if asked < MOST_QUESTIONS {
+        let given = if asked < MAX_QUESTIONS {
             let client = self.client;
-            client.shared.keys.get(&client.event_loop, query, self.ask(query)).await
+            client.core.keys.get(&client.core.event_loop, query, self.ask(query)).await
         } else {
-            Rc::new(Err(format!("given up after {MOST_QUESTIONS} questions")))
+            Rc::new(Err(format!("given up after {MAX_QUESTIONS} questions")))
         };
         let key = (query.name().clone(), query.query_type());
         self.seen.borrow_mut().insert(key, Rc::clone(&given));
@@ -249,7 +249,7 @@ impl Verifying<'_> {
     ) -> (Result<DnsResponse, String>, Option<std::time::Duration>) {
         let record_type = super::RecordType::of(query.query_type());
         let question = Question::of(query.name().clone(), record_type);
-        let (result, wire) = self.client.query_beside(question, self.query).await;
+        let (result, wire) = self.client.subquery(question, self.query).await;
         let answer = match &result {
             Ok(answer) => Some(answer),
             Err(error) => match error.kind {
@@ -260,7 +260,7 @@ impl Verifying<'_> {
         let ttl = answer.and_then(DnsAnswer::ttl);
         let response = match (answer, result.as_ref().err()) {
             (Some(_), _) => DnsResponse::from_buffer(wire).map_err(|error| error.to_string()),
-            (None, error) => Err(error.map_or_else(String::new, DnsError::brief)),
+            (None, error) => Err(error.map_or_else(String::new, DnsError::reason)),
         };
         (response, ttl)
     }
@@ -274,7 +274,7 @@ fn dnskey(record: &Record) -> Option<(&Record, &DNSKEY)> {
 }
 
 /// What hickory's answer means for the part.
-fn verdict(part: &Part, proved: Result<DnsResponse, NetError>) -> DnsProof {
+fn verdict(part: &RrSet, proved: Result<DnsResponse, NetError>) -> DnsProof {
     let response = match proved {
         Ok(response) => response,
         Err(NetError::Dns(NetDnsError::Nsec { proof, .. })) => return proof_of(proof),

@@ -5,8 +5,6 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
-use crate::net::ResolveError;
-
 /// A copy of an [`io::Error`], with what it is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
@@ -52,7 +50,7 @@ fn errno(error: &(dyn Error + 'static)) -> Option<i32> {
     if let Some(error) = error.downcast_ref::<io::Error>() {
         return error.raw_os_error();
     }
-    error.downcast_ref::<ResolveError>().and_then(ResolveError::errno)
+    error.downcast_ref::<Failure>().and_then(|failure| failure.errno)
 }
 
 impl Failure {
@@ -98,6 +96,14 @@ impl Failure {
         })
     }
 }
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for Failure {}
 
 /// A failed `bind(2)`. The text is asyncio's.
 #[derive(Debug)]

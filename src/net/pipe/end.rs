@@ -1,4 +1,4 @@
-//! One end of a pipe, made non-blocking for as long as it is in use here.
+//! Descriptor of a pipe, non-blocking while it is in use here.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use rustix::fs::{FileType, OFlags, fcntl_getfl, fcntl_setfl, fstat};
 
-/// What is at the other side of the descriptor.
+/// Kind of the file behind a descriptor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Fifo,
@@ -15,8 +15,8 @@ pub(crate) enum Kind {
     Device,
 }
 
-/// Owns the descriptor. Whether it blocks is a property of the open file, which a shell shares with every
-/// program of a pipeline: who leaves it changed makes the next one fail with `EAGAIN`. So it is put back.
+/// An owned descriptor that is set back to blocking at the end. The mode belongs to the open file, which a shell
+/// shares with every program of a pipeline: a changed mode makes the next program fail with `EAGAIN`.
 pub(crate) struct PipeEnd {
     shared: Arc<Shared>,
     pub(crate) kind: Kind,
@@ -24,18 +24,18 @@ pub(crate) struct PipeEnd {
 
 struct Shared {
     fd: OwnedFd,
-    /// Device and inode, where the open file may be someone else's as well. Two ends of one pipe have the
-    /// same, so this alone proves nothing.
+    /// Device and inode, if the open file may be shared with other processes. Both ends of one pipe have the
+    /// same, so equality does not prove that the open file is the same.
     file: Option<(u64, u64)>,
     must_restore: AtomicBool,
 }
 
-/// The ends in use whose open file may be someone else's as well.
+/// Descriptors in use whose open file may be shared with other processes.
 static IN_USE: Mutex<Vec<Weak<Shared>>> = Mutex::new(Vec::new());
 
 impl PipeEnd {
-    /// An end that came from elsewhere. A regular file is refused with `refusal`.
-    pub(crate) fn adopt(fd: OwnedFd, refusal: &str) -> io::Result<Self> {
+    /// Takes a descriptor of the caller. A regular file is refused with `refusal`.
+    pub(crate) fn new(fd: OwnedFd, refusal: &str) -> io::Result<Self> {
         let stat = fstat(&fd)?;
         let kind = match FileType::from_raw_mode(stat.st_mode) {
             FileType::Fifo => Kind::Fifo,
@@ -44,7 +44,7 @@ impl PipeEnd {
             _ => return Err(io::Error::new(io::ErrorKind::InvalidInput, refusal)),
         };
         let file = Some((stat.st_dev, stat.st_ino));
-        // Under the lock: another end's restoration looks at what we set here.
+        // Under the lock, because the drop of another end reads the flag that is set here.
         let mut in_use = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
         let must_restore = AtomicBool::new(set_blocking(fd.as_fd(), false)?);
         let shared = Arc::new(Shared { fd, file, must_restore });
@@ -53,7 +53,7 @@ impl PipeEnd {
         Ok(Self { shared, kind })
     }
 
-    /// Our end of a pipe that was made for a child: nobody else has it, so nothing need be put back.
+    /// The parent's end of a pipe made for a child. No other process has it, so the mode need not be restored.
     pub(crate) fn of_child(fd: OwnedFd) -> io::Result<Self> {
         rustix::io::ioctl_fionbio(&fd, true)?;
         let shared = Shared { fd, file: None, must_restore: AtomicBool::new(false) };
@@ -68,19 +68,19 @@ impl AsFd for PipeEnd {
 }
 
 impl Drop for PipeEnd {
-    /// On a terminal, stdin and stdout are most often one open file: when the first of them ends, the other
-    /// must go on without blocking, and takes over the duty to put it back.
+    /// Restores blocking mode. On a terminal, stdin and stdout are usually one open file: when the first of
+    /// them ends, the other must stay non-blocking, and restores the mode later.
     fn drop(&mut self) {
         if self.shared.file.is_none() {
             return;
         }
         let mut in_use = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
-        // From here on no other thread hands us a duty that we would not see.
+        // Removed first: from here on no other thread can pass the duty of restoring to this end.
         in_use.retain(|end| !std::ptr::eq(end.as_ptr(), Arc::as_ptr(&self.shared)));
         if !self.shared.must_restore.load(Ordering::SeqCst) {
             return;
         }
-        // A descriptor that cannot be asked has no flags that anyone could miss.
+        // An error means that the descriptor is unusable, and so is its mode.
         let _ = set_blocking(self.as_fd(), true);
         for other in in_use.iter().filter_map(Weak::upgrade) {
             if other.file == self.shared.file
@@ -93,7 +93,7 @@ impl Drop for PipeEnd {
     }
 }
 
-/// Tells whether that changed anything.
+/// Sets the blocking mode. Returns whether it was another one before.
 fn set_blocking(fd: BorrowedFd<'_>, blocking: bool) -> io::Result<bool> {
     let flags = fcntl_getfl(fd)?;
     if flags.contains(OFlags::NONBLOCK) != blocking {

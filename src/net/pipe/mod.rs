@@ -16,12 +16,12 @@ use super::Endpoint;
 use crate::event_loop::LoopHandle;
 
 impl LoopHandle {
-    /// Reads from a pipe, a FIFO, a socket or a character device (a terminal); asyncio's
+    /// Reads from a pipe, a FIFO, a socket or a character device such as a terminal; asyncio's
     /// `connect_read_pipe`. `connection_made` has been called when this returns.
     ///
-    /// The descriptor belongs to the transport from here on, which closes it at the end. It is made
-    /// non-blocking, and blocks again afterwards if it did before: standard input is shared with the shell.
-    /// A device that cannot be waited for, such as `/dev/zero`, is read once a turn.
+    /// The transport owns the descriptor and closes it at the end. The open file is non-blocking in the
+    /// meantime, and is then set back to blocking if it was, because standard input is shared with the shell.
+    /// A device that the poller does not accept, such as `/dev/zero`, is read once per turn.
     ///
     /// ```no_run
     /// # use loopctl::{LoopHandle, ReadPipe, ReadPipeProtocol};
@@ -38,14 +38,14 @@ impl LoopHandle {
     /// ```
     ///
     /// # Errors
-    /// `InvalidInput`, in asyncio's words, for anything else, a regular file above all: it is always
-    /// "ready" and always blocks. The system's errors; that the loop is closed. The pipe is closed then.
+    /// `InvalidInput` for other files: a regular file is always "ready" and always blocks. The system's
+    /// errors, and that of a closed loop. The descriptor is closed on error.
     pub async fn connect_read_pipe<P: ReadPipeProtocol>(
         &self,
         pipe: impl Into<OwnedFd>,
         protocol: impl FnOnce() -> P,
     ) -> io::Result<Endpoint<ReadPipe, P>> {
-        let pipe = PipeEnd::adopt(pipe.into(), "Pipe transport is for pipes/sockets only.")?;
+        let pipe = PipeEnd::new(pipe.into(), "Pipe transport is for pipes/sockets only.")?;
         let pair = ReadPipe::attach(self, pipe, protocol())?;
         if self.debug() {
             log::debug!("Read pipe connected: {:?}", pair.transport);
@@ -53,10 +53,10 @@ impl LoopHandle {
         Ok(pair)
     }
 
-    /// Writes to a pipe, a FIFO, a socket or a character device (a terminal); asyncio's
+    /// Writes to a pipe, a FIFO, a socket or a character device such as a terminal; asyncio's
     /// `connect_write_pipe`. `connection_made` has been called when this returns.
     ///
-    /// The descriptor is treated as by [`connect_read_pipe`](Self::connect_read_pipe).
+    /// For ownership and blocking mode of the descriptor see [`connect_read_pipe`](Self::connect_read_pipe).
     ///
     /// ```
     /// # use loopctl::WritePipeProtocol;
@@ -88,7 +88,7 @@ impl LoopHandle {
         protocol: impl FnOnce() -> P,
     ) -> io::Result<Endpoint<WritePipe, P>> {
         const REFUSAL: &str = "Pipe transport is only for pipes, sockets and character devices";
-        let pipe = PipeEnd::adopt(pipe.into(), REFUSAL)?;
+        let pipe = PipeEnd::new(pipe.into(), REFUSAL)?;
         let pair = WritePipe::attach(self, pipe, protocol())?;
         if self.debug() {
             log::debug!("Write pipe connected: {:?}", pair.transport);
@@ -97,7 +97,7 @@ impl LoopHandle {
     }
 }
 
-/// Whether the poller would not take a descriptor that is ready at all times.
+/// Whether the poller refused a device because it is always ready.
 fn is_always_ready(refused: &io::Error, kind: end::Kind) -> bool {
     kind == end::Kind::Device && refused.raw_os_error() == Some(libc::EPERM)
 }

@@ -1,4 +1,4 @@
-//! The end of a pipe that is read from.
+//! Reading end of a pipe.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -11,13 +11,15 @@ use super::end::{Kind, PipeEnd};
 use super::is_always_ready;
 use crate::event_loop::{Interest, LoopHandle, Readiness};
 use crate::net::Endpoint;
-use crate::net::transport::base::{Bond, Line, Scratch, Stage, Watched};
+use crate::net::transport::base::{
+    BaseTransport, CloseState, ScratchBuffer, TransportCore, WatchedFd, handle_methods,
+};
 
-/// Reacts to what comes out of a pipe; asyncio's `Protocol` without the methods that write.
+/// Callbacks of a reading pipe; asyncio's `Protocol` without flow control.
 ///
-/// Only the loop calls it, one call at a time, in this order: `connection_made` once, `data_received` any
-/// number of times, `eof_received` at most once, `connection_lost` once. A method that panics is reported to
-/// the exception handler; in `data_received` and `eof_received` that ends the transport.
+/// The loop makes one call at a time, in this order: `connection_made` once, `data_received` any number of
+/// times, `eof_received` at most once, `connection_lost` once. A panic is reported to the exception handler;
+/// in `data_received` and `eof_received` it ends the transport.
 ///
 /// ```
 /// use loopctl::{ReadPipe, ReadPipeProtocol};
@@ -31,26 +33,26 @@ use crate::net::transport::base::{Bond, Line, Scratch, Stage, Watched};
 /// }
 /// ```
 pub trait ReadPipeProtocol: 'static {
-    /// There is a transport.
+    /// Called when the transport is ready.
     fn connection_made(&mut self, transport: &ReadPipe) {
         let _ = transport;
     }
 
-    /// Something was written to the other end: at most 256 KiB at a time.
+    /// Called with received data, at most 256 KiB at a time.
     fn data_received(&mut self, transport: &ReadPipe, data: &[u8]);
 
-    /// Every writer has closed its end, or the terminal is gone. The transport closes itself.
+    /// Called when every writer has closed its end, or the terminal has hung up. The transport then closes.
     fn eof_received(&mut self, transport: &ReadPipe) {
         let _ = transport;
     }
 
-    /// The end: with the error that caused it, or with none after an end of file or a close.
+    /// Called at the end, with the error that caused it; without one after an end of file or a close.
     fn connection_lost(&mut self, error: Option<io::Error>) {
         let _ = error;
     }
 }
 
-/// Counted handle to a pipe that is read from; asyncio's `ReadTransport`. It is made by
+/// Handle to a reading pipe; asyncio's `ReadTransport`. Created by
 /// [`connect_read_pipe`](LoopHandle::connect_read_pipe).
 ///
 /// ```
@@ -73,11 +75,13 @@ pub trait ReadPipeProtocol: 'static {
 #[derive(Clone)]
 pub struct ReadPipe(Rc<Inner>);
 
+handle_methods!(ReadPipe);
+
 struct Inner {
-    bond: Bond<dyn ReadPipeProtocol>,
-    pipe: Watched<PipeEnd>,
+    core: TransportCore<dyn ReadPipeProtocol>,
+    pipe: WatchedFd<PipeEnd>,
     kind: Kind,
-    readable: Cell<bool>,
+    is_readable: Cell<bool>,
     is_paused: Cell<bool>,
 }
 
@@ -89,135 +93,121 @@ impl ReadPipe {
     ) -> io::Result<Endpoint<Self, P>> {
         let protocol = Rc::new(RefCell::new(protocol));
         let inner = Rc::new(Inner {
-            bond: Bond::new(event_loop, Rc::clone(&protocol) as Rc<RefCell<dyn ReadPipeProtocol>>),
+            core: TransportCore::new(
+                event_loop,
+                Rc::clone(&protocol) as Rc<RefCell<dyn ReadPipeProtocol>>,
+            ),
             kind: pipe.kind,
-            pipe: Watched::new(pipe),
-            readable: Cell::default(),
+            pipe: WatchedFd::new(pipe),
+            is_readable: Cell::default(),
             is_paused: Cell::default(),
         });
         match inner.pipe.watch(&inner, Interest::Readable) {
             Err(error) if is_always_ready(&error, inner.kind) => {
-                inner.readable.set(true);
+                inner.is_readable.set(true);
                 inner.enqueue();
             }
             result => result?,
         }
         let transport = Self(inner);
-        transport.0.tell("connection_made", |protocol| protocol.connection_made(&transport));
+        transport.0.notify("connection_made", |protocol| protocol.connection_made(&transport));
         Ok(Endpoint::new(transport, protocol))
     }
 
-    /// Delivers nothing until [`resume_reading`](Self::resume_reading); the pipe fills up and holds up its
-    /// writers. Nothing happens if it is paused or closing.
+    /// Suspends delivery until [`resume_reading`](Self::resume_reading). The pipe then fills up and blocks its
+    /// writers.
     pub fn pause_reading(&self) {
         self.0.is_paused.set(true);
     }
 
-    /// Ends a pause. Nothing happens if there is none, or when the transport is closing.
+    /// Resumes delivery.
     pub fn resume_reading(&self) {
         if self.0.is_paused.replace(false) {
             self.0.enqueue();
         }
     }
 
-    /// Whether data is delivered as it comes: neither paused nor closing.
+    /// Whether data is delivered: reading is not paused, and the transport is not closing.
     pub fn is_reading(&self) -> bool {
-        self.0.bond.is_open() && !self.0.is_paused.get()
+        self.0.core.is_open() && !self.0.is_paused.get()
     }
 
-    /// Closes the pipe. Nothing more is delivered; `connection_lost` is called in the next turn.
+    /// Closes the pipe. No more data is delivered; `connection_lost` is called in the next turn.
     pub fn close(&self) {
-        self.0.bond.advance(Stage::Closing);
-        self.0.enqueue();
+        self.0.close();
     }
 
-    /// Whether the transport is closed or about to be.
-    pub fn is_closing(&self) -> bool {
-        !self.0.bond.is_open()
-    }
-
-    /// Waits until `connection_lost` has been called.
-    pub async fn wait_closed(&self) {
-        self.0.bond.wait_closed().await;
-    }
-
-    /// Closes at once and tells nobody.
-    pub(crate) fn abandon(&self) {
-        self.0.abandon();
+    /// Closes the pipe without calling the protocol.
+    pub(crate) fn release(&self) {
+        self.0.release();
     }
 }
 
 impl Inner {
-    /// One read a turn, so that a busy writer leaves room for others.
+    /// Reads once per turn, so that a busy writer does not starve others.
     fn read(self: &Rc<Self>) {
-        let scratch = self.bond.event_loop.room::<Scratch>();
-        // Nobody else reads meanwhile: the protocol is called from here, and loops do not nest.
+        let scratch = self.core.event_loop.local::<ScratchBuffer>();
+        // Never borrowed twice: the protocol is called from here only, and loops do not nest.
         let mut buffer = scratch.0.borrow_mut();
         let transport = ReadPipe(Rc::clone(self));
         match self.pipe.with(|pipe| rustix::io::read(pipe, &mut buffer[..])) {
             Some(Ok(0)) => self.receive_eof(),
             Some(Ok(count)) => {
-                self.tell_or_end("data_received", |protocol| {
+                self.notify_or_abort("data_received", |protocol| {
                     protocol.data_received(&transport, &buffer[..count]);
                 });
                 self.enqueue();
             }
-            Some(Err(Errno::AGAIN)) | None => self.readable.set(false),
+            Some(Err(Errno::AGAIN)) | None => self.is_readable.set(false),
             Some(Err(Errno::INTR)) => self.enqueue(),
-            // A terminal that was hung up: for its readers that is the end of the file.
+            // A terminal that has hung up is at its end of file for readers.
             Some(Err(Errno::IO)) if self.kind == Kind::Device => {
                 log::debug!("{}: hung up", self.describe());
                 self.receive_eof();
             }
-            Some(Err(error)) => self.break_off(Some(error.into())),
+            Some(Err(error)) => self.set_aborted(Some(error.into())),
         }
     }
 
     fn receive_eof(self: &Rc<Self>) {
         let transport = ReadPipe(Rc::clone(self));
-        self.tell_or_end("eof_received", |protocol| protocol.eof_received(&transport));
-        self.bond.advance(Stage::Closing);
+        self.notify_or_abort("eof_received", |protocol| protocol.eof_received(&transport));
+        self.core.advance(CloseState::Closing);
     }
 }
 
-impl Line for Inner {
+impl BaseTransport for Inner {
     const NAME: &'static str = "read pipe";
 
     type Protocol = dyn ReadPipeProtocol;
 
-    fn bond(&self) -> &Bond<Self::Protocol> {
-        &self.bond
+    fn core(&self) -> &TransportCore<Self::Protocol> {
+        &self.core
     }
 
-    fn note(&self, readiness: Readiness) {
-        self.readable.set(self.readable.get() || readiness.readable);
+    fn record_readiness(&self, readiness: Readiness) {
+        self.is_readable.set(self.is_readable.get() || readiness.readable);
     }
 
-    fn serve(self: &Rc<Self>) {
-        if self.readable.get() && self.bond.is_open() && !self.is_paused.get() {
+    fn process(self: &Rc<Self>) {
+        if self.is_readable.get() && self.core.is_open() && !self.is_paused.get() {
             self.read();
         }
-        if !self.bond.is_open() {
-            self.lose();
+        if !self.core.is_open() {
+            self.call_connection_lost();
         }
     }
 
-    fn let_go(&self) {
+    fn close_descriptors(&self) {
         self.pipe.close();
     }
 
     fn describe(&self) -> String {
         let reading = if self.is_paused.get() { "paused" } else { "polling" };
-        format!("<ReadPipe {} read={reading}>", self.bond.stage().name())
+        format!("<ReadPipe {} read={reading}>", self.core.close_state().name())
     }
 
     fn connection_lost(protocol: &mut Self::Protocol, error: Option<io::Error>) {
         protocol.connection_lost(error);
-    }
-}
-
-impl fmt::Debug for ReadPipe {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.describe())
     }
 }

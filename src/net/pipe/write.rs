@@ -1,4 +1,4 @@
-//! The end of a pipe that is written to.
+//! Writing end of a pipe.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -12,13 +12,16 @@ use super::end::{Kind, PipeEnd};
 use super::is_always_ready;
 use crate::event_loop::{Interest, LoopHandle, Readiness};
 use crate::net::Endpoint;
-use crate::net::transport::base::{Bond, Line, Queueing, Stage, Watched};
+use crate::net::transport::base::{
+    BaseTransport, CloseState, TransportCore, WatchedFd, WriteTransport, handle_methods,
+    write_handle_methods,
+};
 use crate::plan::{FlowCall, LimitsError, Watermarks, WriteLimits};
 
-/// Hears how writing to a pipe goes; asyncio's `BaseProtocol`.
+/// Callbacks of a writing pipe; asyncio's `BaseProtocol`.
 ///
-/// Only the loop calls it, one call at a time: `connection_made` first, `connection_lost` last, each once;
-/// pauses and resumptions alternate. A method that panics is reported to the exception handler.
+/// The loop makes one call at a time: `connection_made` first, `connection_lost` last, each once; pauses and
+/// resumptions alternate. A panic is reported to the exception handler.
 ///
 /// ```
 /// use loopctl::{WritePipe, WritePipeProtocol};
@@ -38,32 +41,32 @@ use crate::plan::{FlowCall, LimitsError, Watermarks, WriteLimits};
 /// }
 /// ```
 pub trait WritePipeProtocol: 'static {
-    /// There is a transport.
+    /// Called when the transport is ready.
     fn connection_made(&mut self, transport: &WritePipe) {
         let _ = transport;
     }
 
-    /// More is queued than the high limit: please write no more.
+    /// Called when the queue has grown above the high-water mark: writing should stop.
     fn pause_writing(&mut self, transport: &WritePipe) {
         let _ = transport;
     }
 
-    /// What is queued has shrunk to the low limit: please go on.
+    /// Called when the queue has shrunk to the low-water mark: writing may go on.
     fn resume_writing(&mut self, transport: &WritePipe) {
         let _ = transport;
     }
 
-    /// The end: with the error that caused it, or with none after a close, or where the reader went away
-    /// while nothing was queued. `BrokenPipe` when something was.
+    /// Called at the end, with the error that caused it; without one after a close, and when the reader has
+    /// closed its end while the queue was empty. `BrokenPipe` when it was not.
     fn connection_lost(&mut self, error: Option<io::Error>) {
         let _ = error;
     }
 }
 
-/// Counted handle to a pipe that is written to; asyncio's `WriteTransport`. It is made by
+/// Handle to a writing pipe; asyncio's `WriteTransport`. Created by
 /// [`connect_write_pipe`](LoopHandle::connect_write_pipe).
 ///
-/// That the reader has gone is noticed without a write, except on devices, where it may come back.
+/// A reader that closes its end is noticed without a write, except on devices, where it may come back.
 ///
 /// ```
 /// # use loopctl::WritePipeProtocol;
@@ -76,20 +79,23 @@ pub trait WritePipeProtocol: 'static {
 /// let pipe = event_loop.run_until_complete(connecting)??.transport;
 /// assert_eq!(pipe.write_buffer_limits(), loopctl::WriteLimits::default());
 /// pipe.write(&[0; 100_000]);
-/// assert!(pipe.write_buffer_size() > 0, "Linux has room for 64 KiB in a pipe");
+/// assert!(pipe.write_buffer_size() > 0, "a pipe of Linux holds 64 KiB");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
 pub struct WritePipe(Rc<Inner>);
 
+handle_methods!(WritePipe);
+write_handle_methods!(WritePipe);
+
 struct Inner {
-    bond: Bond<dyn WritePipeProtocol>,
-    pipe: Watched<PipeEnd>,
+    core: TransportCore<dyn WritePipeProtocol>,
+    pipe: WatchedFd<PipeEnd>,
     kind: Kind,
     unsent: RefCell<VecDeque<u8>>,
-    marks: Cell<Watermarks>,
-    has_room: Cell<bool>,
-    reader_is_gone: Cell<bool>,
+    watermarks: Cell<Watermarks>,
+    is_writable: Cell<bool>,
+    reader_closed: Cell<bool>,
 }
 
 impl WritePipe {
@@ -100,30 +106,33 @@ impl WritePipe {
     ) -> io::Result<Endpoint<Self, P>> {
         let protocol = Rc::new(RefCell::new(protocol));
         let inner = Rc::new(Inner {
-            bond: Bond::new(event_loop, Rc::clone(&protocol) as Rc<RefCell<dyn WritePipeProtocol>>),
+            core: TransportCore::new(
+                event_loop,
+                Rc::clone(&protocol) as Rc<RefCell<dyn WritePipeProtocol>>,
+            ),
             kind: pipe.kind,
-            pipe: Watched::new(pipe),
+            pipe: WatchedFd::new(pipe),
             unsent: RefCell::default(),
-            marks: Cell::default(),
-            has_room: Cell::default(),
-            reader_is_gone: Cell::default(),
+            watermarks: Cell::default(),
+            is_writable: Cell::default(),
+            reader_closed: Cell::default(),
         });
-        // Readable as well: the end of a socket's peer shows in that direction only.
+        // Readable as well, because the end of a socket's peer is reported in that direction only.
         match inner.pipe.watch(&inner, Interest::Both) {
             Err(error) if is_always_ready(&error, inner.kind) => {}
             result => result?,
         }
         let transport = Self(inner);
-        transport.0.tell("connection_made", |protocol| protocol.connection_made(&transport));
+        transport.0.notify("connection_made", |protocol| protocol.connection_made(&transport));
         Ok(Endpoint::new(transport, protocol))
     }
 
-    /// Writes what the pipe takes now and keeps a copy of the rest. Never calls the protocol.
+    /// Writes as much as the pipe accepts now, and queues a copy of the rest.
     ///
-    /// After a close or an error the data is dropped; from the fifth time on that is logged as a warning.
+    /// After a close or an error the data is dropped, with a warning in the log from the fifth time on.
     pub fn write(&self, data: &[u8]) {
-        const IN_VAIN: &str = "pipe closed by peer or os.write(pipe, data) raised exception.";
-        if data.is_empty() || self.0.bond.refuses_write(IN_VAIN) {
+        const CLOSED: &str = "pipe closed by peer or os.write(pipe, data) raised exception.";
+        if data.is_empty() || self.0.core.refuses_write(CLOSED) {
             return;
         }
         let was_empty = self.0.unsent.borrow().is_empty();
@@ -134,78 +143,42 @@ impl WritePipe {
         self.0.check_limits();
     }
 
-    /// As [`close`](Self::close): a pipe has one direction, and its end is the end of the file.
+    /// Closes the pipe, whose only direction this is; see [`close`](Self::close).
     pub fn write_eof(&self) {
         self.close();
     }
 
-    /// Writes what is queued, then closes the pipe. Harmless twice.
+    /// Writes queued data, then closes the pipe. No effect when called again.
     pub fn close(&self) {
-        self.0.bond.advance(Stage::Closing);
-        self.0.enqueue();
+        self.0.close();
     }
 
-    /// Closes at once; what is queued is lost.
-    pub fn abort(&self) {
-        self.0.break_off(None);
-        self.0.enqueue();
-    }
-
-    /// Whether the transport is closed or about to be.
-    pub fn is_closing(&self) -> bool {
-        !self.0.bond.is_open()
-    }
-
-    /// How many bytes are queued.
+    /// The number of queued bytes.
     pub fn write_buffer_size(&self) -> usize {
         self.0.unsent.borrow().len()
     }
 
-    /// The limits in force.
-    pub fn write_buffer_limits(&self) -> WriteLimits {
-        self.0.marks.get().limits()
-    }
-
-    /// Sets the limits, in bytes; what they mean for the queue as it is counts at once. What is not given
-    /// follows from the other: see [`WriteLimits::new`].
-    ///
-    /// # Errors
-    /// When `high` is less than `low`; the limits stay as they were.
-    pub fn set_write_buffer_limits(
-        &self,
-        high: Option<usize>,
-        low: Option<usize>,
-    ) -> Result<(), LimitsError> {
-        self.0.set_limits(high, low)
-    }
-
-    /// Waits until there is room to write: the queue has shrunk to the low limit, if it was above the high
-    /// one.
+    /// Waits until the queue has shrunk to the low-water mark, if it was above the high-water mark.
     ///
     /// # Errors
     /// `BrokenPipe` when the transport has ended.
     pub async fn drain(&self) -> io::Result<()> {
         let inner = &self.0;
-        let settled = || match inner.bond.stage() {
-            Stage::Broken | Stage::Lost => Some(Err(io::ErrorKind::BrokenPipe.into())),
-            _ => (!inner.update_marks(|marks, _| marks.is_full())).then_some(Ok(())),
+        let drained = || match inner.core.close_state() {
+            CloseState::Aborted | CloseState::Closed => Some(Err(io::ErrorKind::BrokenPipe.into())),
+            _ => (!inner.update_watermarks(|watermarks, _| watermarks.is_full())).then_some(Ok(())),
         };
-        inner.bond.until(settled).await
+        inner.core.wait_until(drained).await
     }
 
-    /// Waits until `connection_lost` has been called.
-    pub async fn wait_closed(&self) {
-        self.0.bond.wait_closed().await;
-    }
-
-    /// Closes at once and tells nobody.
-    pub(crate) fn abandon(&self) {
-        self.0.abandon();
+    /// Closes the pipe without calling the protocol.
+    pub(crate) fn release(&self) {
+        self.0.release();
     }
 }
 
 impl Inner {
-    /// Writes until the pipe is full; it says when it has room again.
+    /// Writes until the queue is empty or the pipe is full.
     fn flush(self: &Rc<Self>) {
         let mut unsent = self.unsent.borrow_mut();
         while !unsent.is_empty() {
@@ -216,90 +189,73 @@ impl Inner {
             match written {
                 Some(Ok(count)) => drop(unsent.drain(..count)),
                 Some(Err(Errno::INTR)) => {}
-                Some(Err(Errno::AGAIN)) | None => return self.has_room.set(false),
-                Some(Err(error)) => {
-                    self.break_off(Some(error.into()));
-                    return self.enqueue();
-                }
+                Some(Err(Errno::AGAIN)) | None => return self.is_writable.set(false),
+                Some(Err(error)) => return self.abort(Some(error.into())),
             }
         }
     }
 
-    fn notice_reader(&self) {
-        if self.reader_is_gone.get() && self.bond.stage() < Stage::Broken {
-            let had_more = !self.unsent.borrow().is_empty();
-            self.break_off(had_more.then(|| io::ErrorKind::BrokenPipe.into()));
-        }
-    }
-
-    fn tell_flow(self: &Rc<Self>) {
-        let transport = WritePipe(Rc::clone(self));
-        while self.bond.stage() < Stage::Broken {
-            let Some(call) = self.update_marks(|marks, _| marks.next_call()) else { return };
-            self.tell(call.method(), |protocol| match call {
-                FlowCall::Pause => protocol.pause_writing(&transport),
-                FlowCall::Resume => protocol.resume_writing(&transport),
-            });
-            self.bond.wake();
+    fn check_reader(&self) {
+        if self.reader_closed.get() && self.core.close_state() < CloseState::Aborted {
+            let lost_data = !self.unsent.borrow().is_empty();
+            self.set_aborted(lost_data.then(|| io::ErrorKind::BrokenPipe.into()));
         }
     }
 }
 
-impl Queueing for Inner {
-    fn marks(&self) -> &Cell<Watermarks> {
-        &self.marks
+impl WriteTransport for Inner {
+    fn watermarks(&self) -> &Cell<Watermarks> {
+        &self.watermarks
     }
 
     fn queued(&self) -> usize {
         self.unsent.borrow().len()
     }
+
+    fn flow_call(self: &Rc<Self>, protocol: &mut Self::Protocol, call: FlowCall) {
+        let transport = WritePipe(Rc::clone(self));
+        match call {
+            FlowCall::Pause => protocol.pause_writing(&transport),
+            FlowCall::Resume => protocol.resume_writing(&transport),
+        }
+    }
 }
 
-impl Line for Inner {
+impl BaseTransport for Inner {
     const NAME: &'static str = "write pipe";
 
     type Protocol = dyn WritePipeProtocol;
 
-    fn bond(&self) -> &Bond<Self::Protocol> {
-        &self.bond
+    fn core(&self) -> &TransportCore<Self::Protocol> {
+        &self.core
     }
 
-    fn note(&self, readiness: Readiness) {
-        self.has_room.set(self.has_room.get() || readiness.writable);
-        let is_gone = readiness.read_closed && self.kind != Kind::Device;
-        self.reader_is_gone.set(self.reader_is_gone.get() || is_gone);
+    fn record_readiness(&self, readiness: Readiness) {
+        self.is_writable.set(self.is_writable.get() || readiness.writable);
+        let has_closed = readiness.read_closed && self.kind != Kind::Device;
+        self.reader_closed.set(self.reader_closed.get() || has_closed);
     }
 
-    fn serve(self: &Rc<Self>) {
-        self.notice_reader();
-        if self.has_room.get() && self.bond.stage() < Stage::Broken {
+    fn process(self: &Rc<Self>) {
+        self.check_reader();
+        if self.is_writable.get() && self.core.close_state() < CloseState::Aborted {
             self.flush();
         }
-        self.tell_flow();
-        match self.bond.stage() {
-            Stage::Closing if self.unsent.borrow().is_empty() => self.lose(),
-            Stage::Broken => self.lose(),
-            _ => {}
-        }
+        self.deliver_flow_calls();
+        self.end_if_sent();
     }
 
-    fn let_go(&self) {
+    fn close_descriptors(&self) {
         self.pipe.close();
         self.unsent.take();
     }
 
     fn describe(&self) -> String {
         let size = self.unsent.borrow().len();
-        format!("<WritePipe {} bufsize={size}>", self.bond.stage().name())
+        format!("<WritePipe {} bufsize={size}>", self.core.close_state().name())
     }
 
     fn connection_lost(protocol: &mut Self::Protocol, error: Option<io::Error>) {
         protocol.connection_lost(error);
-    }
-}
-
-impl fmt::Debug for WritePipe {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.describe())
     }
 }

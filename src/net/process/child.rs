@@ -1,4 +1,4 @@
-//! A process of ours: its exit is seen through a descriptor, and it never becomes a zombie.
+//! A child process with a pidfd: its exit is an event of the poller, and it never stays a zombie.
 
 use std::cell::RefCell;
 use std::io;
@@ -9,24 +9,23 @@ use std::process::{Child, ExitStatus};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, pidfd_send_signal};
 
-/// asyncio's exit code of a child that someone else has waited for.
-const UNKNOWN: i32 = 255;
+/// asyncio's exit code of a child whose status other code has consumed.
+const UNKNOWN_STATUS: i32 = 255;
 
 /// A child that has not been reaped. Dropping it kills and reaps it.
 ///
-/// Signals go through the pidfd: a number may belong to another process by the time it is used, a pidfd
-/// stands for this one for ever.
-pub(crate) struct Reaper {
+/// Signals go through the pidfd, because a process ID may be reused by another process.
+pub(crate) struct ChildProcess {
     child: RefCell<Child>,
     pidfd: OwnedFd,
 }
 
-impl Reaper {
+impl ChildProcess {
     pub(crate) fn new(mut child: Child) -> io::Result<Self> {
         match pidfd_open(Pid::from_child(&child), PidfdFlags::empty()) {
             Ok(pidfd) => Ok(Self { child: RefCell::new(child), pidfd }),
             Err(error) => {
-                // Not reaped yet, so its number is still its own.
+                // Safe by process ID, because the child has not been reaped.
                 let _ = child.kill();
                 let _ = child.wait();
                 Err(error.into())
@@ -38,20 +37,22 @@ impl Reaper {
         self.child.borrow().id()
     }
 
-    /// `None` while it runs.
+    /// The exit status; `None` while the child runs.
     pub(crate) fn try_wait(&self) -> io::Result<Option<ExitStatus>> {
         let waited = self.child.borrow_mut().try_wait();
         match waited {
             Err(error) if error.raw_os_error() == Some(libc::ECHILD) => {
                 let pid = self.pid();
-                log::warn!("Unknown child process pid {pid}, will report returncode {UNKNOWN}");
-                Ok(Some(ExitStatus::from_raw(UNKNOWN << 8)))
+                log::warn!(
+                    "Unknown child process pid {pid}, will report returncode {UNKNOWN_STATUS}"
+                );
+                Ok(Some(ExitStatus::from_raw(UNKNOWN_STATUS << 8)))
             }
             result => result,
         }
     }
 
-    /// Tells whether there was a process to receive it; one that has exited is none.
+    /// Sends a signal. Returns `false` if the child has exited.
     pub(crate) fn signal(&self, signal: Signal) -> io::Result<bool> {
         match pidfd_send_signal(&self.pidfd, signal) {
             Ok(()) => Ok(true),
@@ -60,8 +61,8 @@ impl Reaper {
         }
     }
 
-    /// As [`signal`](Self::signal), to the group that the process leads; `false` where it leads none. Its
-    /// number cannot belong to others while the process has not been reaped.
+    /// Sends a signal to the group that the child leads; `false` if it leads none. The process ID is not reused
+    /// before the child is reaped.
     pub(crate) fn signal_group(&self, signal: Signal) -> io::Result<bool> {
         match kill_process_group(Pid::from_child(&self.child.borrow()), signal) {
             Ok(()) => Ok(true),
@@ -71,14 +72,14 @@ impl Reaper {
     }
 }
 
-impl AsFd for Reaper {
+impl AsFd for ChildProcess {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.pidfd.as_fd()
     }
 }
 
-impl Drop for Reaper {
-    /// Waiting does not take long after SIGKILL. It costs nothing where the child was reaped before.
+impl Drop for ChildProcess {
+    /// Kills and reaps the child. The wait after SIGKILL is short.
     fn drop(&mut self) {
         let is_running = matches!(self.child.borrow_mut().try_wait(), Ok(None));
         if is_running && matches!(self.signal(Signal::KILL), Ok(true)) {

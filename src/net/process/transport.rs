@@ -1,4 +1,4 @@
-//! A child in use: its pipes, its signals, its end.
+//! Transport of a child process: pipes, signals, exit.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -10,24 +10,28 @@ use std::rc::Rc;
 
 use rustix::process::Signal;
 
-use super::child::Reaper;
+use super::child::ChildProcess;
 use super::{ChildPipe, SubprocessProtocol};
 use crate::event_loop::{Interest, LoopHandle, Readiness};
 use crate::net::pipe::PipeEnd;
-use crate::net::transport::base::{Bond, Line, Stage, Watched};
+use crate::net::transport::base::{
+    BaseTransport, CloseState, TransportCore, WatchedFd, handle_methods,
+};
 use crate::net::{Endpoint, ReadPipe, ReadPipeProtocol, WritePipe, WritePipeProtocol};
 
-/// Counted handle to a child process, for code on the loop's thread; asyncio's `SubprocessTransport`.
+/// Handle to a child process, for code on the loop's thread; asyncio's `SubprocessTransport`.
 ///
-/// It is made by [`subprocess_exec`](LoopHandle::subprocess_exec) and
-/// [`subprocess_shell`](LoopHandle::subprocess_shell). The child runs on when all handles are dropped; closing
-/// the loop kills it.
+/// Created by [`subprocess_exec`](LoopHandle::subprocess_exec) and
+/// [`subprocess_shell`](LoopHandle::subprocess_shell). Dropping all handles does not end the child; closing the
+/// loop kills it.
 #[derive(Clone)]
 pub struct SubprocessTransport(Rc<Inner>);
 
+handle_methods!(SubprocessTransport);
+
 struct Inner {
-    bond: Bond<dyn SubprocessProtocol>,
-    process: Watched<Reaper>,
+    core: TransportCore<dyn SubprocessProtocol>,
+    process: WatchedFd<ChildProcess>,
     pid: u32,
     status: Cell<Option<ExitStatus>>,
     pipes: RefCell<Pipes>,
@@ -41,89 +45,87 @@ struct Pipes {
     stderr: Option<ReadPipe>,
 }
 
-/// Passes on what one pipe tells.
+/// Protocol of one pipe; it forwards calls to the protocol of the child.
 struct Relay {
     process: Rc<Inner>,
     pipe: ChildPipe,
 }
 
 impl SubprocessTransport {
-    /// Takes over a child. `output` is our end of a pipe that carries both its streams.
+    /// Attaches to a running child. `output` is the parent's end of a pipe for both output streams.
     pub(crate) fn attach<P: SubprocessProtocol>(
         event_loop: &LoopHandle,
         mut child: Child,
         output: Option<OwnedFd>,
         protocol: P,
     ) -> io::Result<Endpoint<Self, P>> {
-        let ends = Ends::take(&mut child, output);
-        let process = Reaper::new(child)?;
+        let ends = PipeEnds::take(&mut child, output);
+        let process = ChildProcess::new(child)?;
         let protocol = Rc::new(RefCell::new(protocol));
         let transport = Self(Rc::new(Inner {
-            bond: Bond::new(
+            core: TransportCore::new(
                 event_loop,
                 Rc::clone(&protocol) as Rc<RefCell<dyn SubprocessProtocol>>,
             ),
             pid: process.pid(),
-            process: Watched::new(process),
+            process: WatchedFd::new(process),
             status: Cell::default(),
             pipes: RefCell::default(),
             open_pipes: Cell::default(),
         }));
         if let Err(error) = transport.0.connect(ends) {
-            transport.0.abandon();
+            transport.0.release();
             return Err(error);
         }
-        transport.0.tell("connection_made", |protocol| protocol.connection_made(&transport));
+        transport.0.notify("connection_made", |protocol| protocol.connection_made(&transport));
         Ok(Endpoint::new(transport, protocol))
     }
 
-    /// The process's number. It may belong to another process once this one has exited: signals are better
-    /// sent by the methods here.
+    /// The process ID. Once the child has exited it may belong to another process: send signals by the methods
+    /// here.
     pub fn pid(&self) -> u32 {
         self.0.pid
     }
 
-    /// How the child ended; `None` while it runs, and until the loop has noticed.
+    /// The exit status; `None` until the loop has noticed the exit.
     pub fn status(&self) -> Option<ExitStatus> {
         self.0.status.get()
     }
 
-    /// As [`status`](Self::status), as asyncio has it: the exit code, or the number of the signal that ended
-    /// the child, negated. 255 where the status was lost, because other code in this process waited for the
-    /// child.
+    /// The exit code in asyncio's form: negative for the signal that ended the child. 255 if the status was
+    /// lost because other code in this process waited for the child.
     pub fn returncode(&self) -> Option<i32> {
         let status = self.status()?;
         status.code().or_else(|| status.signal().map(|signal| -signal))
     }
 
-    /// Where to write for the child; `None` if its standard input is no pipe.
+    /// The child's standard input; `None` if it is not a pipe.
     pub fn stdin(&self) -> Option<WritePipe> {
         self.0.pipes.borrow().stdin.clone()
     }
 
-    /// Where the child's output comes from, to pause it or to close it; `None` if it is no pipe.
+    /// The child's standard output, to pause or to close it; `None` if it is not a pipe.
     pub fn stdout(&self) -> Option<ReadPipe> {
         self.0.pipes.borrow().stdout.clone()
     }
 
-    /// As [`stdout`](Self::stdout), for standard error.
+    /// The child's standard error; `None` if it is not a pipe.
     pub fn stderr(&self) -> Option<ReadPipe> {
         self.0.pipes.borrow().stderr.clone()
     }
 
-    /// Sends a signal by its number, such as 1 for `SIGHUP`. It reaches this child or nobody, and tells
-    /// which: `false` means that the child has exited already.
+    /// Sends a signal by its number, such as 1 for `SIGHUP`. It never reaches another process; the result is
+    /// `false` if the child has exited already.
     ///
     /// # Errors
-    /// `InvalidInput` for a number that is no named signal; `PermissionDenied` where the child runs as
-    /// another user by now.
+    /// `InvalidInput` for a number that is not a named signal; `PermissionDenied` if the child now runs as
+    /// another user.
     pub fn send_signal(&self, signal: i32) -> io::Result<bool> {
-        self.0.signal(named(signal)?)
+        self.0.signal(named_signal(signal)?)
     }
 
-    /// As [`send_signal`](Self::send_signal), to all processes of the group that the child leads: what a
-    /// shell has started is reached, too. Only a child that was given a group of its own leads one; nobody
-    /// is reached otherwise, and nobody once the child has exited.
+    /// Sends a signal to the process group that the child leads, so that processes started by a shell receive
+    /// it too. The result is `false` if the child does not lead a group, or has exited.
     ///
     /// ```
     /// use std::os::unix::process::CommandExt;
@@ -146,11 +148,11 @@ impl SubprocessTransport {
     /// # Errors
     /// As [`send_signal`](Self::send_signal).
     pub fn send_signal_to_group(&self, signal: i32) -> io::Result<bool> {
-        let signal = named(signal)?;
+        let signal = named_signal(signal)?;
         self.0.process.with(|process| process.signal_group(signal)).unwrap_or(Ok(false))
     }
 
-    /// Asks the child to end (`SIGTERM`); see [`send_signal`](Self::send_signal).
+    /// Sends `SIGTERM`; see [`send_signal`](Self::send_signal).
     ///
     /// # Errors
     /// As [`send_signal`](Self::send_signal).
@@ -158,7 +160,7 @@ impl SubprocessTransport {
         self.0.signal(Signal::TERM)
     }
 
-    /// Ends the child (`SIGKILL`); see [`send_signal`](Self::send_signal).
+    /// Sends `SIGKILL`; see [`send_signal`](Self::send_signal).
     ///
     /// # Errors
     /// As [`send_signal`](Self::send_signal).
@@ -166,10 +168,10 @@ impl SubprocessTransport {
         self.0.signal(Signal::KILL)
     }
 
-    /// Closes the pipes, dropping what is queued, and kills the child if it runs. `process_exited` and
-    /// `connection_lost` follow. Harmless twice.
+    /// Closes the pipes, drops queued data, and kills the child if it runs. `process_exited` and
+    /// `connection_lost` follow. No effect when called again.
     pub fn close(&self) {
-        self.0.bond.advance(Stage::Closing);
+        self.0.core.advance(CloseState::Closing);
         let Pipes { stdin, stdout, stderr } = self.0.pipes.borrow().clone();
         stdin.iter().for_each(WritePipe::abort);
         stdout.iter().chain(&stderr).for_each(ReadPipe::close);
@@ -180,48 +182,38 @@ impl SubprocessTransport {
         }
     }
 
-    /// Whether [`close`](Self::close) was called, or all is over.
-    pub fn is_closing(&self) -> bool {
-        !self.0.bond.is_open()
-    }
-
     /// Waits until the child has exited and `process_exited` has been called; asyncio's `Process.wait`. Its
     /// pipes may still be open.
     ///
-    /// A child that writes into a full pipe waits in turn: do not pause its output for ever.
+    /// A child blocks while it writes into a full pipe, so it never exits if its output stays paused.
     ///
     /// # Errors
-    /// When the loop was closed first.
+    /// An error of kind `Other` if the loop was closed first.
     pub async fn wait(&self) -> io::Result<ExitStatus> {
         let inner = &self.0;
-        let ended = || match (inner.status.get(), inner.bond.stage()) {
+        let exited = || match (inner.status.get(), inner.core.close_state()) {
             (Some(status), _) => Some(Ok(status)),
-            (None, Stage::Lost) => Some(Err(io::Error::other("the event loop is closed"))),
+            (None, CloseState::Closed) => Some(Err(io::Error::other("the event loop is closed"))),
             _ => None,
         };
-        inner.bond.until(ended).await
-    }
-
-    /// Waits until `connection_lost` has been called.
-    pub async fn wait_closed(&self) {
-        self.0.bond.wait_closed().await;
+        inner.core.wait_until(exited).await
     }
 }
 
-fn named(signal: i32) -> io::Result<Signal> {
+fn named_signal(signal: i32) -> io::Result<Signal> {
     Signal::from_named_raw(signal).ok_or_else(|| {
         io::Error::new(io::ErrorKind::InvalidInput, format!("there is no signal {signal}"))
     })
 }
 
-/// Our ends of a child's pipes, as they were made.
-struct Ends {
+/// The parent's ends of a child's pipes.
+struct PipeEnds {
     stdin: Option<OwnedFd>,
     stdout: Option<OwnedFd>,
     stderr: Option<OwnedFd>,
 }
 
-impl Ends {
+impl PipeEnds {
     fn take(child: &mut Child, output: Option<OwnedFd>) -> Self {
         Self {
             stdin: child.stdin.take().map(Into::into),
@@ -232,9 +224,9 @@ impl Ends {
 }
 
 impl Inner {
-    fn connect(self: &Rc<Self>, ends: Ends) -> io::Result<()> {
+    fn connect(self: &Rc<Self>, ends: PipeEnds) -> io::Result<()> {
         self.process.watch(self, Interest::Readable)?;
-        // One by one, so that what was connected before a failure is known and let go.
+        // One at a time, so that pipes connected before an error are known and released.
         let stdin = self.write_to(ends.stdin)?;
         self.pipes.borrow_mut().stdin = stdin;
         let stdout = self.read_from(ends.stdout, ChildPipe::Stdout)?;
@@ -252,7 +244,7 @@ impl Inner {
     fn write_to(self: &Rc<Self>, fd: Option<OwnedFd>) -> io::Result<Option<WritePipe>> {
         let Some(fd) = fd else { return Ok(None) };
         let (pipe, relay) = (PipeEnd::of_child(fd)?, self.relay(ChildPipe::Stdin));
-        Ok(Some(WritePipe::attach(&self.bond.event_loop, pipe, relay)?.transport))
+        Ok(Some(WritePipe::attach(&self.core.event_loop, pipe, relay)?.transport))
     }
 
     fn read_from(
@@ -262,16 +254,16 @@ impl Inner {
     ) -> io::Result<Option<ReadPipe>> {
         let Some(fd) = fd else { return Ok(None) };
         let (pipe, relay) = (PipeEnd::of_child(fd)?, self.relay(which));
-        Ok(Some(ReadPipe::attach(&self.bond.event_loop, pipe, relay)?.transport))
+        Ok(Some(ReadPipe::attach(&self.core.event_loop, pipe, relay)?.transport))
     }
 
-    /// A child that was reaped has no descriptor left here, and gets no signal.
+    /// Sends a signal, unless the child was reaped, which closes its pidfd.
     fn signal(&self, signal: Signal) -> io::Result<bool> {
         self.process.with(|process| process.signal(signal)).unwrap_or(Ok(false))
     }
 
-    fn notice_exit(self: &Rc<Self>) {
-        let waited = self.process.with(Reaper::try_wait);
+    fn check_exit(self: &Rc<Self>) {
+        let waited = self.process.with(ChildProcess::try_wait);
         let status = match waited {
             Some(Ok(Some(status))) => status,
             Some(Err(error)) => return log::error!("{}: cannot wait: {error}", self.describe()),
@@ -280,21 +272,21 @@ impl Inner {
         self.status.set(Some(status));
         self.process.close();
         let transport = SubprocessTransport(Rc::clone(self));
-        self.tell("process_exited", |protocol| protocol.process_exited(&transport, status));
-        self.bond.wake();
+        self.notify("process_exited", |protocol| protocol.process_exited(&transport, status));
+        self.core.wake();
     }
 
-    fn pass_on(
+    fn forward(
         self: &Rc<Self>,
         method: &str,
         call: impl FnOnce(&mut dyn SubprocessProtocol, &SubprocessTransport),
     ) {
         let transport = SubprocessTransport(Rc::clone(self));
-        self.tell(method, |protocol| call(protocol, &transport));
+        self.notify(method, |protocol| call(protocol, &transport));
     }
 
-    fn lose_pipe(self: &Rc<Self>, pipe: ChildPipe, error: Option<io::Error>) {
-        self.pass_on("pipe_connection_lost", |protocol, transport| {
+    fn pipe_lost(self: &Rc<Self>, pipe: ChildPipe, error: Option<io::Error>) {
+        self.forward("pipe_connection_lost", |protocol, transport| {
             protocol.pipe_connection_lost(transport, pipe, error);
         });
         self.open_pipes.set(self.open_pipes.get() - 1);
@@ -302,36 +294,36 @@ impl Inner {
     }
 }
 
-impl Line for Inner {
+impl BaseTransport for Inner {
     const NAME: &'static str = "subprocess";
 
     type Protocol = dyn SubprocessProtocol;
 
-    fn bond(&self) -> &Bond<Self::Protocol> {
-        &self.bond
+    fn core(&self) -> &TransportCore<Self::Protocol> {
+        &self.core
     }
 
-    /// That anything was said of the pidfd at all means that the child has exited.
-    fn note(&self, _: Readiness) {}
+    /// Records nothing: any event of the pidfd means that the child has exited.
+    fn record_readiness(&self, _: Readiness) {}
 
-    fn serve(self: &Rc<Self>) {
-        self.notice_exit();
+    fn process(self: &Rc<Self>) {
+        self.check_exit();
         if self.status.get().is_some() && self.open_pipes.get() == 0 {
-            self.lose();
+            self.call_connection_lost();
         }
     }
 
-    fn let_go(&self) {
+    fn close_descriptors(&self) {
         self.process.close();
         let Pipes { stdin, stdout, stderr } = self.pipes.borrow().clone();
-        stdin.iter().for_each(WritePipe::abandon);
-        stdout.iter().chain(&stderr).for_each(ReadPipe::abandon);
+        stdin.iter().for_each(WritePipe::release);
+        stdout.iter().chain(&stderr).for_each(ReadPipe::release);
     }
 
     fn describe(&self) -> String {
-        let state = match (self.status.get(), self.bond.stage()) {
+        let state = match (self.status.get(), self.core.close_state()) {
             (Some(status), _) => status.to_string(),
-            (None, Stage::Lost) => "killed".to_owned(),
+            (None, CloseState::Closed) => "killed".to_owned(),
             (None, _) => "running".to_owned(),
         };
         format!("<SubprocessTransport pid={} {state}>", self.pid)
@@ -345,13 +337,13 @@ impl Line for Inner {
 impl ReadPipeProtocol for Relay {
     fn data_received(&mut self, _: &ReadPipe, data: &[u8]) {
         let pipe = self.pipe;
-        self.process.pass_on("pipe_data_received", |protocol, transport| {
+        self.process.forward("pipe_data_received", |protocol, transport| {
             protocol.pipe_data_received(transport, pipe, data);
         });
     }
 
     fn connection_lost(&mut self, error: Option<io::Error>) {
-        self.process.lose_pipe(self.pipe, error);
+        self.process.pipe_lost(self.pipe, error);
     }
 }
 
@@ -360,23 +352,17 @@ impl WritePipeProtocol for Relay {
         let pause = |protocol: &mut dyn SubprocessProtocol, transport: &SubprocessTransport| {
             protocol.pause_writing(transport);
         };
-        self.process.pass_on("pause_writing", pause);
+        self.process.forward("pause_writing", pause);
     }
 
     fn resume_writing(&mut self, _: &WritePipe) {
         let resume = |protocol: &mut dyn SubprocessProtocol, transport: &SubprocessTransport| {
             protocol.resume_writing(transport);
         };
-        self.process.pass_on("resume_writing", resume);
+        self.process.forward("resume_writing", resume);
     }
 
     fn connection_lost(&mut self, error: Option<io::Error>) {
-        self.process.lose_pipe(self.pipe, error);
-    }
-}
-
-impl fmt::Debug for SubprocessTransport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.describe())
+        self.process.pipe_lost(self.pipe, error);
     }
 }

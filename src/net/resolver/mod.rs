@@ -1,6 +1,7 @@
 //! Who turns names into addresses.
 
 mod error;
+pub(super) mod hosts;
 mod system;
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};

@@ -1,13 +1,12 @@
 //! The system's resolver, off the loop's thread.
 
-#[cfg(feature = "dns")]
-use std::net::IpAddr;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::BitOr;
 use std::time::Duration;
 
 use super::ResolveError;
-use crate::event_loop::{LoopHandle, Room};
+use super::hosts::HostsFile;
+use crate::event_loop::{LoopHandle, LoopLocal};
 use crate::plan::{Family, Host, Port, SocketKind, literal};
 use crate::sys::addrinfo::{self, Hints};
 use crate::task::Executor;
@@ -157,8 +156,7 @@ impl Lookup {
         self.flags.0 & flag.0 != 0
     }
 
-    #[cfg(feature = "dns")]
-    pub(in crate::net) fn of_host(self, host: impl Into<Host>) -> Self {
+    fn of_host(self, host: impl Into<Host>) -> Self {
         Self { host: host.into(), ..self }
     }
 
@@ -190,11 +188,12 @@ impl Lookup {
         }
     }
 
-    /// As [`ask`](Self::ask), but of a name that is this host's own business everything is asked for, and what is
-    /// of another family left out.
-    fn ask_apart(&self) -> Result<Vec<AddrInfo>, ResolveError> {
+    /// As [`ask`](Self::ask), for one family. A name of the hosts file is looked up for both, and the addresses of the
+    /// other family are left out.
+    fn ask_one_family(&self) -> Result<Vec<AddrInfo>, ResolveError> {
         let host = self.host.to_string();
-        if !is_local(&host, &std::fs::read("/etc/hosts").unwrap_or_default()) {
+        let hosts = HostsFile::parse(&std::fs::read("/etc/hosts").unwrap_or_default());
+        if !hosts.contains(&host) {
             return self.ask();
         }
         let mut found = self.clone().family(Family::Unspecified).ask()?;
@@ -228,19 +227,6 @@ impl Lookup {
     }
 }
 
-/// Whether a name is in the hosts file, or is this host by its nature (RFC 6761 section 6.3).
-fn is_local(name: &str, hosts_file: &[u8]) -> bool {
-    let name = name.strip_suffix('.').unwrap_or(name);
-    let has_label =
-        |label: &str| name.rsplit('.').next().is_some_and(|it| it.eq_ignore_ascii_case(label));
-    let of_line = |line: &[u8]| {
-        let line = line.split(|byte| *byte == b'#').next().unwrap_or_default();
-        let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).skip(1);
-        words.any(|word| word.eq_ignore_ascii_case(name.as_bytes()))
-    };
-    has_label("localhost") || hosts_file.split(|byte| *byte == b'\n').any(of_line)
-}
-
 impl From<addrinfo::Entry> for AddrInfo {
     fn from(entry: addrinfo::Entry) -> Self {
         let addrinfo::Entry { socktype, protocol, address, canonical_name } = entry;
@@ -260,7 +246,7 @@ impl Default for Lookups {
     }
 }
 
-impl Room for Lookups {
+impl LoopLocal for Lookups {
     fn close(&self, _: &LoopHandle) {
         self.0.shutdown();
     }
@@ -309,7 +295,37 @@ impl LoopHandle {
         &self,
         lookup: Lookup,
     ) -> Result<Vec<AddrInfo>, ResolveError> {
-        self.look_up(lookup, Lookup::ask_apart).await
+        self.look_up(lookup, Lookup::ask_one_family).await
+    }
+
+    /// Port number of a service, by the services database of the system; a number is returned as it is.
+    ///
+    /// ```
+    /// # use loopctl::plan::Port;
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// # let handle = event_loop.handle();
+    /// let port = event_loop.run_until_complete(handle.service_port(Port::Number(80)))??;
+    /// assert_eq!(port, 80);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ResolveError::System`] with [`EaiCode::SERVICE`](super::EaiCode::SERVICE) for an unknown service.
+    pub async fn service_port(&self, port: Port) -> Result<u16, ResolveError> {
+        self.port_of(&Lookup::new("127.0.0.1", port)).await
+    }
+
+    /// The port number of a lookup, by its socket type and flags.
+    pub(in crate::net) async fn port_of(&self, lookup: &Lookup) -> Result<u16, ResolveError> {
+        if let Port::Number(port) = lookup.port {
+            return Ok(port);
+        }
+        // getservbyname(3) is not thread-safe; getaddrinfo of an address asks no name server.
+        let loopback =
+            lookup.clone().of_host(IpAddr::from(Ipv4Addr::LOCALHOST)).family(Family::Inet);
+        let found = self.getaddrinfo(loopback).await?;
+        let none = || ResolveError::NoAddresses { host: lookup.port.to_string() };
+        found.first().map(|info| info.address.port()).ok_or_else(none)
     }
 
     async fn look_up(
@@ -324,7 +340,7 @@ impl LoopHandle {
         if let Some(asked) = &asked {
             log::debug!("Get address info {}", describe(asked));
         }
-        let lookups = self.room::<Lookups>();
+        let lookups = self.local::<Lookups>();
         let result = self.run_in(&lookups.0, move || ask(&lookup)).await?;
         if let Some(asked) = &asked {
             self.log_lookup(asked, self.time() - began, &result);
@@ -351,7 +367,7 @@ impl LoopHandle {
         address: SocketAddr,
         flags: NameInfoFlags,
     ) -> Result<(String, String), ResolveError> {
-        let lookups = self.room::<Lookups>();
+        let lookups = self.local::<Lookups>();
         let result =
             self.run_in(&lookups.0, move || addrinfo::getnameinfo(address, flags.0)).await?;
         result.map_err(|failure| ResolveError::system(&address.to_string(), failure))
@@ -384,20 +400,4 @@ fn describe(lookup: &Lookup) -> String {
         "{host}:{port}, family={family:?}, type={kind:?}, proto={protocol}, flags={:#x}",
         flags.0
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn o4_what_the_hosts_file_has_is_known_by_any_of_its_names() {
-        let file = b"127.0.0.1\tbox  box.test # old.test\n#192.0.2.1 gone.test\n::1 six\n";
-        for name in ["box", "BOX.test", "box.test.", "six", "localhost", "a.localhost."] {
-            assert!(is_local(name, file), "{name}");
-        }
-        for name in ["old.test", "gone.test", "127.0.0.1", "x.box", "localhost.test", ""] {
-            assert!(!is_local(name, file), "{name}");
-        }
-    }
 }

@@ -1,4 +1,4 @@
-//! The copy: read by the executor, sent as the peer takes it.
+//! Transfer by copying: the executor reads the file, the loop sends it.
 
 use std::fs::File;
 use std::future::poll_fn;
@@ -10,15 +10,15 @@ use rustix::net::SendFlags;
 
 use super::error::{SendfileError, SendfilePhase};
 use super::transfer::{Kind, Transfer};
-use super::way::Way;
+use super::write_target::WriteTarget;
 use crate::event_loop::{Interest, LoopHandle};
-use crate::net::socket::readiness::Ready;
-use crate::net::transport::connection::Lent;
+use crate::net::socket::readiness::FdReadiness;
+use crate::net::transport::connection::ExclusiveWriter;
 
-/// How much is read at a time, in bytes: asyncio's `SENDFILE_FALLBACK_READBUFFER_SIZE`.
+/// Size of one read, in bytes: asyncio's `SENDFILE_FALLBACK_READBUFFER_SIZE`.
 const BLOCK: usize = 256 * 1024;
 
-/// The file, for threads to read. The buffer goes back and forth.
+/// The file, shared with the executor's thread. The buffer moves there and back.
 struct Source {
     file: Arc<File>,
     kind: Kind,
@@ -29,33 +29,33 @@ impl Transfer<'_> {
     pub(super) async fn copy(
         &mut self,
         event_loop: &LoopHandle,
-        way: &impl Way,
+        target: &impl WriteTarget,
         kind: Kind,
     ) -> Result<(), SendfileError> {
         let mut source = self.open(kind)?;
         while let Some(count) = self.read(event_loop, &mut source).await? {
-            if let Err(error) = self.send_all(way, &source.buffer[..count]).await {
+            if let Err(error) = self.send_all(target, &source.buffer[..count]).await {
                 return Err(self.failed(SendfilePhase::Send, error));
             }
         }
         Ok(())
     }
 
-    /// Each block is taken by the system as a whole before the next one is read: all that waits is one.
-    pub(super) async fn copy_secure(
+    /// Copies through TLS. A block is read only when the system has accepted the one before it completely.
+    pub(super) async fn copy_over_tls(
         &mut self,
         event_loop: &LoopHandle,
-        lent: &Lent,
+        writer: &ExclusiveWriter,
         kind: Kind,
     ) -> Result<(), SendfileError> {
         let mut source = self.open(kind)?;
         while let Some(count) = self.read(event_loop, &mut source).await? {
-            let passed = async {
-                lent.pass(&source.buffer[..count])?;
-                lent.emptied().await
+            let sent = async {
+                writer.send(&source.buffer[..count])?;
+                writer.flushed().await
             };
-            passed.await.map_err(|error| self.failed(SendfilePhase::Send, error))?;
-            self.went(count);
+            sent.await.map_err(|error| self.failed(SendfilePhase::Send, error))?;
+            self.record_sent(count);
         }
         Ok(())
     }
@@ -66,7 +66,7 @@ impl Transfer<'_> {
         Ok(Source { file: Arc::new(file), kind, buffer: Vec::new() })
     }
 
-    /// How many bytes are in the buffer; `None` at the end.
+    /// Reads the next block and returns its length; `None` at the end.
     async fn read(
         &mut self,
         event_loop: &LoopHandle,
@@ -82,19 +82,21 @@ impl Transfer<'_> {
         Ok((count > 0).then_some(count))
     }
 
-    async fn send_all(&mut self, way: &impl Way, mut data: &[u8]) -> io::Result<()> {
+    async fn send_all(&mut self, target: &impl WriteTarget, mut data: &[u8]) -> io::Result<()> {
         while !data.is_empty() {
             let sent =
-                way.attempt(|socket| Ok(rustix::net::send(socket, data, SendFlags::NOSIGNAL)?));
+                target.try_io(|socket| Ok(rustix::net::send(socket, data, SendFlags::NOSIGNAL)?));
             match sent {
                 Ok(sent) => {
-                    self.went(sent);
+                    self.record_sent(sent);
                     data = &data[sent..];
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => way.room().await?,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    target.writable().await?
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
-                    way.fail(&error);
+                    target.fail(&error);
                     return Err(error);
                 }
             }
@@ -104,7 +106,7 @@ impl Transfer<'_> {
 }
 
 impl Source {
-    /// What a pipe is filled with may take its time: the poller waits for it, and no thread.
+    /// Waits for the writer of a pipe in the poller, because a thread of the executor would be blocked.
     async fn read(
         &mut self,
         event_loop: &LoopHandle,
@@ -113,9 +115,9 @@ impl Source {
     ) -> io::Result<usize> {
         loop {
             if self.kind == Kind::Stream {
-                match Ready::new(event_loop, &*self.file, Interest::Readable) {
+                match FdReadiness::new(event_loop, &*self.file, Interest::Readable) {
                     Ok(ready) => poll_fn(|cx| ready.poll(cx)).await,
-                    // A device that is always ready.
+                    // epoll refuses devices that are always ready.
                     Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
                     Err(error) => return Err(error),
                 }

@@ -1,11 +1,11 @@
-//! A file that was not sent, or not as a whole.
+//! Errors of a transfer.
 
 use std::fmt;
 use std::io;
 
-use super::Address;
+use crate::net::Address;
 
-/// What stopped a file on its way, and how much of it had gone by then.
+/// Error of a transfer, with the number of bytes sent before it.
 ///
 /// ```
 /// use loopctl::{SendfileMethod, SendfilePhase, Sendfile};
@@ -23,20 +23,20 @@ use super::Address;
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct SendfileError {
-    /// How many bytes the system has taken; over TLS, whole blocks of them.
+    /// The number of bytes that the system accepted; over TLS, in whole blocks.
     pub bytes: u64,
-    /// What failed.
+    /// The operation that failed.
     pub phase: SendfilePhase,
-    /// The other end, if it has a name.
+    /// The peer's address, if it has one.
     pub peer: Option<Address>,
-    /// The system's error, or what cannot be meant.
+    /// The system's error, or `InvalidInput` for invalid arguments.
     pub error: io::Error,
 }
 
-/// How far a transfer got.
+/// Phase of a transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SendfilePhase {
-    /// Looking at what is to be done; nothing was sent.
+    /// Checking the arguments; nothing was sent.
     Check,
     /// Reading the file.
     Read,
@@ -45,7 +45,7 @@ pub enum SendfilePhase {
 }
 
 impl SendfileError {
-    /// The kind of the error within.
+    /// The kind of [`error`](Self::error).
     pub fn kind(&self) -> io::ErrorKind {
         self.error.kind()
     }
@@ -75,7 +75,7 @@ impl From<SendfileError> for io::Error {
     }
 }
 
-/// Which side of sendfile(2) an error is about: the socket's errors are known, all others are the file's.
+/// The side of sendfile(2) that an error concerns: errors not listed here are the file's.
 pub(super) fn phase_of(error: &io::Error) -> SendfilePhase {
     const SOCKET: [i32; 13] = [
         libc::ECONNABORTED,
@@ -94,7 +94,7 @@ pub(super) fn phase_of(error: &io::Error) -> SendfilePhase {
     ];
     match error.raw_os_error() {
         Some(code) if SOCKET.contains(&code) => SendfilePhase::Send,
-        // Ours: the connection was closed.
+        // An error of this library: the connection was closed.
         None => SendfilePhase::Send,
         Some(_) => SendfilePhase::Read,
     }

@@ -1,4 +1,4 @@
-//! sendfile(2).
+//! Transfer by sendfile(2).
 
 use std::io;
 
@@ -6,41 +6,44 @@ use socket2::Socket;
 
 use super::error::{SendfilePhase, phase_of};
 use super::transfer::Transfer;
-use super::way::Way;
-use crate::net::connect::next_turn;
+use super::write_target::WriteTarget;
+use crate::task::yield_now;
 
-/// The most that is asked for in one call, in bytes. A peer that takes all of it as fast as it comes keeps the
-/// loop no longer than a few milliseconds; the cost of a call is lost in that.
-const STEP: usize = 16 << 20;
+/// Limit of one call, in bytes. It keeps the loop for a few milliseconds at most, compared to which the cost of
+/// a call is small.
+const MAX_STEP: usize = 16 << 20;
 
-/// What one call brought.
+/// Result of one call.
 enum Step {
-    /// All that was asked for went.
+    /// All requested bytes were sent.
     Whole,
-    /// The socket is full, or the file at its end: the next call tells.
+    /// The socket is full, or the file has ended; the next call shows which.
     Short,
-    Over,
+    /// The transfer is complete.
+    Done,
 }
 
 impl Transfer<'_> {
-    pub(super) async fn send(&mut self, way: &impl Way) -> io::Result<()> {
+    pub(super) async fn send(&mut self, target: &impl WriteTarget) -> io::Result<()> {
         loop {
-            let stepped = way.attempt(|socket| self.step(socket));
+            let stepped = target.try_io(|socket| self.step(socket));
             if let (1, Err(error)) = (self.calls, &stepped)
                 && self.refusal(error).is_none()
             {
-                // Nothing has gone, but this is the way.
-                self.tell();
+                // The path is known, although nothing has been sent.
+                self.report_progress();
             }
             match stepped {
-                Ok(Step::Over) => return Ok(()),
-                Ok(Step::Whole) => next_turn().await,
-                Ok(Step::Short) => way.room().await?,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => way.room().await?,
+                Ok(Step::Done) => return Ok(()),
+                Ok(Step::Whole) => yield_now().await,
+                Ok(Step::Short) => target.writable().await?,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    target.writable().await?
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
                     if phase_of(&error) == SendfilePhase::Send {
-                        way.fail(&error);
+                        target.fail(&error);
                     }
                     return Err(error);
                 }
@@ -49,16 +52,16 @@ impl Transfer<'_> {
     }
 
     fn step(&mut self, socket: &Socket) -> io::Result<Step> {
-        let wanted = self.chunks.next(STEP);
+        let wanted = self.chunks.next(MAX_STEP);
         if wanted == 0 {
-            return Ok(Step::Over);
+            return Ok(Step::Done);
         }
         self.calls += 1;
         let mut offset = self.chunks.offset();
         let sent = rustix::fs::sendfile(socket, self.file(), Some(&mut offset), wanted)?;
-        self.went(sent);
+        self.record_sent(sent);
         Ok(match sent {
-            _ if self.chunks.next(1) == 0 => Step::Over,
+            _ if self.chunks.next(1) == 0 => Step::Done,
             _ if sent < wanted => Step::Short,
             _ => Step::Whole,
         })

@@ -1,4 +1,4 @@
-//! Files for sendfile.
+//! Opening files for sendfile.
 
 use std::fs::File;
 use std::io;
@@ -6,8 +6,8 @@ use std::path::Path;
 
 use rustix::fs::{Mode, OFlags};
 
-/// Opens a file to be sent, and waits for nobody: a FIFO is open before its writer comes, for whom
-/// [`sendfile`](super::Transport::sendfile) waits then.
+/// Opens a file for sending without blocking: a FIFO is opened before it has a writer, and
+/// [`sendfile`](super::Transport::sendfile) waits for one.
 ///
 /// ```
 /// use std::process::Command;
@@ -22,7 +22,7 @@ use rustix::fs::{Mode, OFlags};
 /// ```
 ///
 /// # Errors
-/// The system's.
+/// The system's, such as `NotFound`.
 pub fn open_to_send(path: impl AsRef<Path>) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
     Ok(File::from(rustix::fs::open(path.as_ref(), flags, Mode::empty())?))

@@ -1,52 +1,53 @@
-//! One file on its way: how far it is, and what is made of errors.
+//! State of one transfer, and the choice between sendfile(2) and copying.
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
 use std::os::unix::fs::FileTypeExt;
 
 use super::error::{SendfileError, SendfilePhase, phase_of};
-use super::way::Way;
-use super::{Chunks, CopyReason, Sendfile, SendfileMethod, SendfilePath, Sent};
+use super::request::{CopyReason, Sendfile, SendfileMethod, SendfilePath, Sent};
+use super::write_target::WriteTarget;
 use crate::event_loop::LoopHandle;
 use crate::net::Address;
-use crate::net::transport::connection::Lent;
+use crate::net::transport::connection::ExclusiveWriter;
+use crate::plan::Chunks;
 
-/// The state of a transfer. However it ends, the file's position is behind what went.
+/// A transfer. Dropping it sets the file's position behind the last byte sent.
 pub(super) struct Transfer<'a> {
-    what: Sendfile<'a>,
+    request: Sendfile<'a>,
     pub(super) chunks: Chunks,
     pub(super) calls: u64,
     path: SendfilePath,
     peer: Option<Address>,
 }
 
-/// What kind of thing is to be sent.
+/// Kind of a file, as far as sending is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// It has pages that the kernel can send.
+    /// A regular file, with pages that the kernel can send.
     Regular,
-    /// It can be read at an offset.
+    /// A device that can be read at an offset.
     Seekable,
-    /// It can only be read on: a pipe, a terminal.
+    /// A file that can only be read sequentially: a pipe, a terminal.
     Stream,
 }
 
 impl<'a> Transfer<'a> {
-    pub(super) fn new(what: Sendfile<'a>, peer: Option<Address>) -> Self {
-        let chunks = Chunks::new(what.offset, what.count);
-        Self { what, chunks, calls: 0, path: SendfilePath::Native, peer }
+    pub(super) fn new(request: Sendfile<'a>, peer: Option<Address>) -> Self {
+        let chunks = Chunks::new(request.offset, request.count);
+        Self { request, chunks, calls: 0, path: SendfilePath::Native, peer }
     }
 
-    /// Over a socket that nobody else writes to.
+    /// Sends over a socket without other writers.
     pub(super) async fn run(
         &mut self,
         event_loop: &LoopHandle,
-        way: &impl Way,
+        target: &impl WriteTarget,
     ) -> Result<Sent, SendfileError> {
         let kind = self.kind().map_err(|error| self.failed(SendfilePhase::Check, error))?;
-        let reason = match (self.what.method, kind) {
+        let reason = match (self.request.method, kind) {
             (SendfileMethod::Copy, _) => CopyReason::Asked,
-            (_, Kind::Regular) => match self.send(way).await {
+            (_, Kind::Regular) => match self.send(target).await {
                 Ok(()) => return Ok(self.sent()),
                 Err(error) => match self.refusal(&error) {
                     Some(refusal) => refusal,
@@ -56,30 +57,30 @@ impl<'a> Transfer<'a> {
             _ => CopyReason::NotRegularFile,
         };
         self.allow_copy(reason)?;
-        self.copy(event_loop, way, kind).await?;
+        self.copy(event_loop, target, kind).await?;
         Ok(self.sent())
     }
 
-    /// Through TLS.
-    pub(super) async fn run_secure(
+    /// Sends through TLS.
+    pub(super) async fn run_over_tls(
         &mut self,
         event_loop: &LoopHandle,
-        lent: &Lent,
+        writer: &ExclusiveWriter,
     ) -> Result<Sent, SendfileError> {
         let kind = self.kind().map_err(|error| self.failed(SendfilePhase::Check, error))?;
-        let reason = match self.what.method {
+        let reason = match self.request.method {
             SendfileMethod::Copy => CopyReason::Asked,
             SendfileMethod::Auto | SendfileMethod::Native => CopyReason::Tls,
         };
         self.allow_copy(reason)?;
-        self.copy_secure(event_loop, lent, kind).await?;
+        self.copy_over_tls(event_loop, writer, kind).await?;
         Ok(self.sent())
     }
 
     fn kind(&self) -> io::Result<Kind> {
         let invalid = |text| Err(io::Error::new(io::ErrorKind::InvalidInput, text));
-        if !Chunks::is_possible(self.what.offset) {
-            return invalid("the offset is beyond what a file can have");
+        if !Chunks::is_valid_offset(self.request.offset) {
+            return invalid("the offset exceeds the largest file offset");
         }
         let file_type = self.file().metadata()?.file_type();
         if file_type.is_file() {
@@ -91,13 +92,13 @@ impl<'a> Transfer<'a> {
         if !file_type.is_fifo() && self.file().stream_position().is_ok() {
             return Ok(Kind::Seekable);
         }
-        if self.what.offset > 0 {
-            return invalid("there is no offset in what can only be read on");
+        if self.request.offset > 0 {
+            return invalid("an offset needs a seekable file");
         }
         Ok(Kind::Stream)
     }
 
-    /// A first call that the kernel refuses for what it was given, not for what has become of the connection.
+    /// The reason for a copy if the first call failed because the kernel does not support the file or the socket.
     pub(super) fn refusal(&self, error: &io::Error) -> Option<CopyReason> {
         const REFUSALS: [i32; 5] =
             [libc::EINVAL, libc::ENOSYS, libc::ENOTSOCK, libc::EOPNOTSUPP, libc::ESPIPE];
@@ -106,9 +107,9 @@ impl<'a> Transfer<'a> {
     }
 
     fn allow_copy(&mut self, reason: CopyReason) -> Result<(), SendfileError> {
-        if self.what.method != SendfileMethod::Native {
+        if self.request.method != SendfileMethod::Native {
             (self.path, self.calls) = (SendfilePath::Copied(reason), 0);
-            self.tell();
+            self.report_progress();
             return Ok(());
         }
         let error = match reason {
@@ -127,20 +128,20 @@ impl<'a> Transfer<'a> {
     }
 
     pub(super) fn file(&self) -> &'a File {
-        self.what.file
+        self.request.file
     }
 
-    /// Counts bytes that the system has taken.
-    pub(super) fn went(&mut self, bytes: usize) {
-        self.chunks.went(bytes);
+    /// Records bytes that the system has accepted.
+    pub(super) fn record_sent(&mut self, bytes: usize) {
+        self.chunks.advance(bytes);
         if bytes > 0 {
-            self.tell();
+            self.report_progress();
         }
     }
 
-    /// How far it is, for those who watch.
-    pub(super) fn tell(&self) {
-        if let Some(progress) = self.what.progress {
+    /// Calls the progress callback.
+    pub(super) fn report_progress(&self) {
+        if let Some(progress) = self.request.progress {
             progress(self.so_far());
         }
     }
@@ -151,15 +152,15 @@ impl<'a> Transfer<'a> {
 
     fn sent(&self) -> Sent {
         let sent = self.so_far();
-        // The last call may have found nothing but the end.
-        self.tell();
-        log::debug!("{:?}: {sent:?}", self.what);
+        // The last call may have found only the end of the file.
+        self.report_progress();
+        log::debug!("{:?}: {sent:?}", self.request);
         sent
     }
 
     pub(super) fn failed(&self, phase: SendfilePhase, error: io::Error) -> SendfileError {
         let error = match error.raw_os_error() {
-            // asyncio's words.
+            // The message of asyncio.
             Some(libc::ENOTCONN) => {
                 io::Error::new(io::ErrorKind::NotConnected, "socket is not connected")
             }
@@ -172,8 +173,8 @@ impl<'a> Transfer<'a> {
 impl Drop for Transfer<'_> {
     fn drop(&mut self) {
         if self.chunks.sent() > 0 {
-            // What cannot seek has no position.
-            let mut file = self.what.file;
+            // An error means that the file has no position.
+            let mut file = self.request.file;
             let _ = file.seek(SeekFrom::Start(self.chunks.offset()));
         }
     }

@@ -11,7 +11,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use super::error::{BindError, ServerError};
 use super::unix::SocketFile;
 use crate::event_loop::LoopHandle;
-use crate::net::connect::prepare_stream;
+use crate::net::socket::prepare_stream;
 use crate::net::{AddrInfo, Address, Keepalive, Lookup, Phase, ResolveError};
 
 /// How often a port is given back because another family has it already, before that is an error. With half

@@ -15,10 +15,10 @@ use super::hub::{Hub, Security, welcome};
 use super::unix::{self, FileRules};
 use super::{Hosts, Server, ServerError};
 use crate::event_loop::LoopHandle;
-use crate::net::connect::prepare_stream;
-use crate::net::protocol::Receiver;
+use crate::net::protocol::ProtocolRef;
+use crate::net::socket::prepare_stream;
 #[cfg(feature = "tls")]
-use crate::net::tls::{Established, TlsServer};
+use crate::net::tls::{HandshakeFuture, TlsServer};
 use crate::net::{AddrInfoFlags, Connection, Keepalive, Lookup, Protocol, Transport};
 use crate::plan::{Family, Host, Port, SocketKind};
 
@@ -172,7 +172,7 @@ impl LoopHandle {
         if names.is_inet() {
             socket.set_tcp_nodelay(true)?;
         }
-        let (protocol, receiver) = Receiver::plain(protocol());
+        let (protocol, receiver) = ProtocolRef::plain(protocol());
         let transport = Transport::attach(self, socket, names, receiver, |_| ())?;
         if self.debug() {
             log::debug!("accepted socket handled: {transport:?}");
@@ -216,9 +216,10 @@ impl LoopHandle {
         if names.is_inet() {
             socket.set_tcp_nodelay(true)?;
         }
-        let (protocol, receiver) = Receiver::plain(protocol());
+        let (protocol, receiver) = ProtocolRef::plain(protocol());
         let receiver = Some(receiver);
-        let mut established = Established::begin(self, socket, names, receiver, tls.secure()?)?;
+        let mut established =
+            HandshakeFuture::begin(self, socket, names, receiver, tls.new_session()?)?;
         poll_fn(|cx| established.poll(cx, &mut |_, _| ())).await?;
         Ok(Connection { transport: established.transport(), protocol })
     }

@@ -18,8 +18,8 @@ use crate::BoxError;
 use crate::event_loop::{ErrorContext, LoopHandle, PanicError, catch};
 #[cfg(feature = "tls")]
 use crate::net::TlsServer;
-use crate::net::protocol::Receiver;
-use crate::net::socket::view::Names;
+use crate::net::protocol::ProtocolRef;
+use crate::net::socket::address_pair::AddressPair;
 use crate::net::{Address, Phase, Protocol, Transport};
 
 pub(super) struct Hub {
@@ -77,19 +77,19 @@ impl Security {
         &self,
         event_loop: &LoopHandle,
         socket: Socket,
-        names: Names,
-        receiver: Receiver,
+        names: AddressPair,
+        receiver: ProtocolRef,
         admit: impl FnOnce(&Transport),
     ) -> io::Result<Transport> {
         match self {
             Self::None => Transport::attach(event_loop, socket, names, receiver, admit),
             #[cfg(feature = "tls")]
-            Self::Tls(tls) => Transport::attach_veiled(
+            Self::Tls(tls) => Transport::attach_with_tls(
                 event_loop,
                 socket,
                 names,
                 Some(receiver),
-                tls.secure()?,
+                tls.new_session()?,
                 admit,
             ),
         }
@@ -206,8 +206,8 @@ impl Hub {
             Err(payload) => return report(PanicError::from(payload).into()),
         };
         let admit = |client: &Transport| self.admit(client);
-        let names = Names::of_accepted(&socket, peer);
-        let (_, receiver) = Receiver::plain(protocol);
+        let names = AddressPair::of_accepted(&socket, peer);
+        let (_, receiver) = ProtocolRef::plain(protocol);
         let attached = security.attach(&self.event_loop, socket, names, receiver, admit);
         if let Err(error) = attached {
             report(error.into());

@@ -1,14 +1,34 @@
 //! Sockets: options, names, kernel figures, descriptor limits, asyncio's `sock_*`.
 
+pub(super) mod address_pair;
+pub(super) mod connect_progress;
 mod limits;
 mod operations;
 pub(super) mod options;
 pub(super) mod readiness;
+mod snapshot;
 mod tcp_info;
-pub(super) mod view;
+mod view;
+
+use std::io;
+
+use socket2::{Socket, Type};
+
+use address_pair::AddressPair;
 
 pub use limits::raise_descriptor_limit;
 pub use operations::listen;
 pub use options::{Keepalive, SocketOption, SocketOptions};
+pub use snapshot::SocketSnapshot;
 pub use tcp_info::{TcpInfo, TcpOptions};
 pub use view::SocketView;
+
+/// Makes a socket of someone else's fit for a transport, or for listening.
+pub(crate) fn prepare_stream(socket: &Socket) -> io::Result<AddressPair> {
+    if socket.r#type()? != Type::STREAM {
+        let text = format!("A Stream Socket was expected, got {socket:?}");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+    }
+    socket.set_nonblocking(true)?;
+    Ok(AddressPair::of(socket))
+}

@@ -7,9 +7,9 @@ use std::os::fd::AsFd;
 use rustix::net::{RecvFlags, SendFlags};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
+use super::connect_progress::{ConnectProgress, connect_progress};
 use super::readiness::retry;
 use crate::event_loop::{Interest, LoopHandle};
-use crate::net::connect::attempt::{Progress, progress};
 
 /// A listening TCP socket that does not block, to be used with [`LoopHandle::sock_accept`].
 ///
@@ -67,9 +67,9 @@ impl LoopHandle {
                     result => return result,
                 }
             }
-            match progress(&SockRef::from(socket))? {
-                Progress::Connected => Ok(()),
-                Progress::Pending => Err(io::ErrorKind::WouldBlock.into()),
+            match connect_progress(&SockRef::from(socket))? {
+                ConnectProgress::Connected => Ok(()),
+                ConnectProgress::Pending => Err(io::ErrorKind::WouldBlock.into()),
             }
         })
         .await

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 use crate::event_loop::{Interest, LoopHandle, Readiness, Registration, Source};
 
 /// A watch over one descriptor, for one future. Must be dropped before the descriptor is closed.
-pub(crate) struct Ready {
+pub(crate) struct FdReadiness {
     flag: Rc<Flag>,
     _registration: Registration,
 }
@@ -31,7 +31,7 @@ impl Source for Flag {
     }
 }
 
-impl Ready {
+impl FdReadiness {
     pub(crate) fn new(
         event_loop: &LoopHandle,
         fd: impl AsFd,
@@ -72,7 +72,7 @@ pub(crate) async fn retry<T>(
         }
         let ready = match &watch {
             Some(ready) => ready,
-            None => watch.insert(Ready::new(event_loop, fd.as_fd(), interest)?),
+            None => watch.insert(FdReadiness::new(event_loop, fd.as_fd(), interest)?),
         };
         poll_fn(|cx| ready.poll(cx)).await;
     }

@@ -2,94 +2,15 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr::V4;
-use std::net::SocketAddrV4;
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
 
-use socket2::{SockAddr, Socket};
+use socket2::Socket;
 
 use super::tcp_info::acknowledged;
-use crate::net::Address::{self, Inet};
-use crate::net::transport::connection::Link;
+use crate::net::transport::connection::StreamTransport;
 use crate::net::{Keepalive, TcpInfo};
 use crate::sys::sockopt;
-
-/// Both addresses of a connection. They are known after it has ended, too, and small in the common case: a
-/// server keeps a pair of them for each client.
-#[derive(Clone, Default)]
-pub(crate) enum Names {
-    #[default]
-    None,
-    V4(SocketAddrV4, SocketAddrV4),
-    Other(Box<(Option<Address>, Option<Address>)>),
-}
-
-impl Names {
-    pub(crate) fn of(socket: &Socket) -> Self {
-        Self::new(name(socket.local_addr()), name(socket.peer_addr()))
-    }
-
-    /// Of an accepted socket: `peer` is what `accept` said, which a peer that is gone cannot be asked any more.
-    pub(crate) fn of_accepted(socket: &Socket, peer: Option<Address>) -> Self {
-        Self::new(name(socket.local_addr()), peer.or_else(|| name(socket.peer_addr())))
-    }
-
-    /// Of a socket that has just connected to `to`. The kernel is asked only for what cannot be known: it
-    /// chose our address, it puts another in the place of an unspecified one, and a path may lead to a socket
-    /// that was bound by another.
-    pub(crate) fn of_connection(socket: &Socket, to: &Address) -> Self {
-        match to.as_inet() {
-            Some(to) if !to.ip().is_unspecified() => {
-                Self::new(name(socket.local_addr()), Some(Inet(to)))
-            }
-            _ => Self::of(socket),
-        }
-    }
-
-    fn new(local: Option<Address>, peer: Option<Address>) -> Self {
-        match (local, peer) {
-            (Some(Inet(V4(local))), Some(Inet(V4(peer)))) => Self::V4(local, peer),
-            (None, None) => Self::None,
-            names => Self::Other(Box::new(names)),
-        }
-    }
-
-    pub(crate) fn is_inet(&self) -> bool {
-        self.local().is_some_and(|local| local.as_inet().is_some())
-    }
-
-    pub(crate) fn local(&self) -> Option<Address> {
-        match self {
-            Self::None => None,
-            Self::V4(local, _) => Some(Inet(V4(*local))),
-            Self::Other(names) => names.0.clone(),
-        }
-    }
-
-    pub(crate) fn peer(&self) -> Option<Address> {
-        match self {
-            Self::None => None,
-            Self::V4(_, peer) => Some(Inet(V4(*peer))),
-            Self::Other(names) => names.1.clone(),
-        }
-    }
-}
-
-fn name(address: io::Result<SockAddr>) -> Option<Address> {
-    Address::named(&address.ok()?)
-}
-
-impl fmt::Debug for Names {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (local, peer) = (self.local(), self.peer());
-        if local.is_none() && peer.is_none() {
-            return f.write_str("a connection without addresses");
-        }
-        let word = |name: Option<Address>| name.map_or_else(|| "unnamed".into(), |a| a.to_string());
-        write!(f, "{} -> {}", word(local), word(peer))
-    }
-}
 
 /// The socket of a transport, as far as others than the transport may use it; asyncio's `TransportSocket`.
 ///
@@ -109,7 +30,7 @@ impl fmt::Debug for Names {
 ///     fn data_received(&mut self, _: &Transport, _: &[u8]) {}
 /// }
 /// ```
-pub struct SocketView<'a>(pub(in crate::net) &'a Link);
+pub struct SocketView<'a>(pub(in crate::net) &'a StreamTransport);
 
 impl SocketView<'_> {
     fn look<T>(&self, look: impl FnOnce(&Socket) -> io::Result<T>) -> io::Result<T> {
@@ -258,18 +179,8 @@ impl SocketView<'_> {
 impl fmt::Debug for SocketView<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.number() {
-            Some(number) => write!(f, "<SocketView fd={number} {:?}>", self.0.names),
-            None => write!(f, "<SocketView closed {:?}>", self.0.names),
+            Some(number) => write!(f, "<SocketView fd={number} {:?}>", self.0.addresses),
+            None => write!(f, "<SocketView closed {:?}>", self.0.addresses),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn trans_33_the_names_of_a_connection_are_as_small_as_a_pair_of_ipv4_addresses() {
-        assert_eq!(size_of::<Names>(), 2 * size_of::<SocketAddrV4>() + 4);
     }
 }

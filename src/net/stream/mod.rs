@@ -16,7 +16,7 @@ use crate::net::{
 };
 use crate::plan::{Flow, Host, Port};
 pub use read_buffer::StreamError;
-use read_buffer::{End, Held, Inbox, Search};
+use read_buffer::{End, Held, ReadBuffer, Search};
 
 /// How much may wait to be read before the peer is held up, in bytes: asyncio's 64 KiB.
 const LIMIT: usize = 64 * 1024;
@@ -24,7 +24,7 @@ const LIMIT: usize = 64 * 1024;
 /// How much of a large write is handed to the transport at a time.
 const WRITE_PIECE: usize = 64 * 1024;
 
-type Shared = Rc<RefCell<Inbox>>;
+type Shared = Rc<RefCell<ReadBuffer>>;
 
 /// The protocol under a stream; asyncio's `StreamReaderProtocol`. It fits wherever a protocol is asked for.
 ///
@@ -61,9 +61,9 @@ pub struct StreamProtocol {
 impl StreamProtocol {
     /// A protocol whose ends are taken with [`Connection::into_stream`].
     pub fn new() -> Self {
-        let mut inbox = Inbox::new(LIMIT);
-        inbox.held = Held { reader: true, writer: true };
-        Self { shared: Rc::new(RefCell::new(inbox)), made: None }
+        let mut buffer = ReadBuffer::new(LIMIT);
+        buffer.held = Held { reader: true, writer: true };
+        Self { shared: Rc::new(RefCell::new(buffer)), made: None }
     }
 
     /// A protocol that gives its ends to a task of their own when the connection is made. The connection is
@@ -85,11 +85,11 @@ impl StreamProtocol {
         self
     }
 
-    fn change(&self, change: impl FnOnce(&mut Inbox)) {
-        let mut inbox = self.shared.borrow_mut();
-        change(&mut inbox);
-        let waker = inbox.reader.take();
-        drop(inbox);
+    fn change(&self, change: impl FnOnce(&mut ReadBuffer)) {
+        let mut buffer = self.shared.borrow_mut();
+        change(&mut buffer);
+        let waker = buffer.reader.take();
+        drop(buffer);
         if let Some(waker) = waker {
             waker.wake();
         }
@@ -109,9 +109,9 @@ impl fmt::Debug for StreamProtocol {
 }
 
 fn ends(shared: &Shared, transport: &Transport) -> (StreamReader, StreamWriter) {
-    let (inbox, transport) = (Rc::clone(shared), transport.clone());
-    let reader = StreamReader { inbox: Rc::clone(&inbox), transport: transport.clone() };
-    (reader, StreamWriter { inbox, transport })
+    let (buffer, transport) = (Rc::clone(shared), transport.clone());
+    let reader = StreamReader { buffer: Rc::clone(&buffer), transport: transport.clone() };
+    (reader, StreamWriter { buffer, transport })
 }
 
 impl Protocol for StreamProtocol {
@@ -123,29 +123,29 @@ impl Protocol for StreamProtocol {
     }
 
     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
-        self.change(|inbox| {
+        self.change(|buffer| {
             // Without a reader, bytes are only a way to notice the end.
-            if inbox.held.reader {
-                inbox.push(data);
+            if buffer.held.reader {
+                buffer.push(data);
             }
-            if inbox.overflows() {
-                inbox.is_paused = true;
+            if buffer.overflows() {
+                buffer.is_paused = true;
                 transport.pause_reading();
             }
         });
     }
 
     fn eof_received(&mut self, _: &Transport) -> AfterEof {
-        self.change(|inbox| inbox.end = End::Eof);
+        self.change(|buffer| buffer.end = End::Eof);
         if self.shared.borrow().held.writer { AfterEof::KeepOpen } else { AfterEof::Close }
     }
 
     fn connection_lost(&mut self, error: Option<io::Error>) {
-        self.change(|inbox| {
-            if inbox.end == End::Open {
-                inbox.end = End::Lost;
+        self.change(|buffer| {
+            if buffer.end == End::Open {
+                buffer.end = End::Lost;
             }
-            inbox.error = error;
+            buffer.error = error;
         });
     }
 }
@@ -248,7 +248,7 @@ impl LoopHandle {
 /// What came before an error can be read; then every read gives the error, unless the peer had said before that
 /// it sends no more: then that is the end. Dropping a read half-way loses nothing, unless it says otherwise.
 pub struct StreamReader {
-    inbox: Shared,
+    buffer: Shared,
     transport: Transport,
 }
 
@@ -262,11 +262,11 @@ impl StreamReader {
             return Ok(0);
         }
         self.more_than(0).await?;
-        let mut inbox = self.inbox.borrow_mut();
-        let count = buffer.len().min(inbox.unread().len());
-        buffer[..count].copy_from_slice(&inbox.unread()[..count]);
-        inbox.skip(count);
-        drop(inbox);
+        let mut received = self.buffer.borrow_mut();
+        let count = buffer.len().min(received.unread().len());
+        buffer[..count].copy_from_slice(&received.unread()[..count]);
+        received.skip(count);
+        drop(received);
         self.resume_if_low();
         Ok(count)
     }
@@ -309,11 +309,11 @@ impl StreamReader {
     pub async fn read_to_end(&mut self, all: &mut Vec<u8>) -> io::Result<usize> {
         let before = all.len();
         while self.more_than(0).await? {
-            let mut inbox = self.inbox.borrow_mut();
-            let count = inbox.unread().len();
-            all.extend_from_slice(inbox.unread());
-            inbox.skip(count);
-            drop(inbox);
+            let mut buffer = self.buffer.borrow_mut();
+            let count = buffer.unread().len();
+            all.extend_from_slice(buffer.unread());
+            buffer.skip(count);
+            drop(buffer);
             self.resume_if_low();
         }
         Ok(all.len() - before)
@@ -359,10 +359,10 @@ impl StreamReader {
             let text = "Separator should be at least one-byte string";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text).into());
         }
-        let limit = self.inbox.borrow().limit;
+        let limit = self.buffer.borrow().limit;
         let mut search = Search::new(separator, limit);
         loop {
-            let found = search.look(self.inbox.borrow().unread())?;
+            let found = search.look(self.buffer.borrow().unread())?;
             if let Some(count) = found {
                 return Ok(self.take(count));
             }
@@ -391,8 +391,8 @@ impl StreamReader {
 
     /// Whether everything has been read, and no more will come.
     pub fn at_eof(&self) -> bool {
-        let inbox = self.inbox.borrow();
-        inbox.has_ended() && inbox.unread().is_empty()
+        let buffer = self.buffer.borrow();
+        buffer.has_ended() && buffer.unread().is_empty()
     }
 
     /// The transport below.
@@ -401,19 +401,19 @@ impl StreamReader {
     }
 
     fn unread(&self) -> usize {
-        self.inbox.borrow().unread().len()
+        self.buffer.borrow().unread().len()
     }
 
     fn take(&mut self, count: usize) -> Vec<u8> {
-        let taken = self.inbox.borrow_mut().take(count);
+        let taken = self.buffer.borrow_mut().take(count);
         self.resume_if_low();
         taken
     }
 
     fn resume_if_low(&self) {
-        let mut inbox = self.inbox.borrow_mut();
-        if inbox.is_paused && inbox.unread().len() <= inbox.limit {
-            inbox.is_paused = false;
+        let mut buffer = self.buffer.borrow_mut();
+        if buffer.is_paused && buffer.unread().len() <= buffer.limit {
+            buffer.is_paused = false;
             self.transport.resume_reading();
         }
     }
@@ -421,22 +421,22 @@ impl StreamReader {
     /// Waits until more than `known` bytes are unread; `false`: no more will come.
     async fn more_than(&mut self, known: usize) -> io::Result<bool> {
         poll_fn(|cx| {
-            let mut inbox = self.inbox.borrow_mut();
-            if inbox.unread().len() > known {
+            let mut buffer = self.buffer.borrow_mut();
+            if buffer.unread().len() > known {
                 return Poll::Ready(Ok(true));
             }
-            if let Some(error) = inbox.error().filter(|_| inbox.end != End::Eof) {
+            if let Some(error) = buffer.error().filter(|_| buffer.end != End::Eof) {
                 return Poll::Ready(Err(error));
             }
-            if inbox.has_ended() {
+            if buffer.has_ended() {
                 return Poll::Ready(Ok(false));
             }
             // Who asks for more than the limit would wait for ever otherwise.
-            if std::mem::take(&mut inbox.is_paused) {
+            if std::mem::take(&mut buffer.is_paused) {
                 self.transport.resume_reading();
             }
-            let former: Option<Waker> = inbox.reader.replace(cx.waker().clone());
-            drop(inbox);
+            let former: Option<Waker> = buffer.reader.replace(cx.waker().clone());
+            drop(buffer);
             drop(former);
             Poll::Pending
         })
@@ -447,13 +447,13 @@ impl StreamReader {
 /// Nobody will read: what comes is dropped, and where nobody will write either, the connection is closed.
 impl Drop for StreamReader {
     fn drop(&mut self) {
-        let mut inbox = self.inbox.borrow_mut();
-        inbox.held.reader = false;
-        let unread = inbox.unread().len();
-        drop(inbox.take(unread));
-        drop(inbox);
+        let mut buffer = self.buffer.borrow_mut();
+        buffer.held.reader = false;
+        let unread = buffer.unread().len();
+        drop(buffer.take(unread));
+        drop(buffer);
         self.resume_if_low();
-        if !self.inbox.borrow().held.writer {
+        if !self.buffer.borrow().held.writer {
             self.transport.close();
         }
     }
@@ -467,7 +467,7 @@ impl fmt::Debug for StreamReader {
 
 /// The sending end of a stream; asyncio's `StreamWriter`.
 pub struct StreamWriter {
-    inbox: Shared,
+    buffer: Shared,
     transport: Transport,
 }
 
@@ -505,7 +505,7 @@ impl StreamWriter {
     /// The one that ended the connection; `ConnectionReset` where it ended without one.
     pub async fn drain(&mut self) -> io::Result<()> {
         let drained = self.transport.drain().await;
-        match self.inbox.borrow().error() {
+        match self.buffer.borrow().error() {
             Some(error) => Err(error),
             None => drained,
         }
@@ -540,15 +540,15 @@ impl StreamWriter {
     /// Takes what nobody has read.
     #[cfg(feature = "tls")]
     fn hand_over(&self, is_client: bool) -> io::Result<Vec<u8>> {
-        let mut inbox = self.inbox.borrow_mut();
-        let unread = inbox.unread().len();
+        let mut buffer = self.buffer.borrow_mut();
+        let unread = buffer.unread().len();
         if is_client && unread > 0 {
             let text = "the peer has sent something in plain that TLS would have hidden";
             return Err(io::Error::new(io::ErrorKind::InvalidData, text));
         }
-        let already_read = inbox.take(unread);
-        let was_paused = std::mem::take(&mut inbox.is_paused);
-        drop(inbox);
+        let already_read = buffer.take(unread);
+        let was_paused = std::mem::take(&mut buffer.is_paused);
+        drop(buffer);
         if was_paused {
             self.transport.resume_reading();
         }
@@ -571,7 +571,7 @@ impl StreamWriter {
     /// The one that ended it.
     pub async fn wait_closed(&self) -> io::Result<()> {
         self.transport.wait_closed().await;
-        self.inbox.borrow().error().map_or(Ok(()), Err)
+        self.buffer.borrow().error().map_or(Ok(()), Err)
     }
 
     /// The transport below.
@@ -583,10 +583,10 @@ impl StreamWriter {
 /// Nobody will write: the peer is told, and where nobody will read either, the connection is closed.
 impl Drop for StreamWriter {
     fn drop(&mut self) {
-        let mut inbox = self.inbox.borrow_mut();
-        inbox.held.writer = false;
-        let is_over = inbox.has_ended() || !inbox.held.reader;
-        drop(inbox);
+        let mut buffer = self.buffer.borrow_mut();
+        buffer.held.writer = false;
+        let is_over = buffer.has_ended() || !buffer.held.reader;
+        drop(buffer);
         if is_over { self.transport.close() } else { self.transport.write_eof() }
     }
 }

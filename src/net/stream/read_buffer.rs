@@ -71,7 +71,7 @@ impl From<StreamError> for io::Error {
 
 /// The bytes, and what is known of their end. No I/O: the two ends pause and resume the transport.
 #[derive(Default)]
-pub(in crate::net) struct Inbox {
+pub(in crate::net) struct ReadBuffer {
     bytes: Vec<u8>,
     /// How many of the first bytes are taken.
     taken: usize,
@@ -102,7 +102,7 @@ pub(in crate::net) struct Held {
     pub(in crate::net) writer: bool,
 }
 
-impl Inbox {
+impl ReadBuffer {
     pub(in crate::net) fn new(limit: usize) -> Self {
         Self { limit, ..Self::default() }
     }
@@ -213,18 +213,18 @@ mod tests {
 
     #[test]
     fn strm_01_bytes_come_out_in_order_and_memory_is_given_back() {
-        let mut inbox = Inbox::new(10);
+        let mut buffer = ReadBuffer::new(10);
         let all: Vec<u8> = (0..100_000_u32).map(|n| n as u8).collect();
         let mut out = Vec::new();
         for piece in all.chunks(1000) {
-            inbox.push(piece);
-            out.extend(inbox.take(700));
+            buffer.push(piece);
+            out.extend(buffer.take(700));
         }
-        assert!(inbox.overflows());
-        let left = inbox.unread().len();
-        out.extend_from_slice(inbox.unread());
-        inbox.skip(left);
+        assert!(buffer.overflows());
+        let left = buffer.unread().len();
+        out.extend_from_slice(buffer.unread());
+        buffer.skip(left);
         assert!(out == all);
-        assert!(inbox.bytes.capacity() <= KEPT, "{} bytes", inbox.bytes.capacity());
+        assert!(buffer.bytes.capacity() <= KEPT, "{} bytes", buffer.bytes.capacity());
     }
 }

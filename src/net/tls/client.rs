@@ -9,12 +9,12 @@ use rustls::client::Resumption;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, Connection};
 
+use super::client_identity::ClientIdentity;
+use super::common_config::{CommonConfig, shared_methods};
+use super::identity::{self, Identity};
 use super::key_log::KeyLog;
-use super::own::Own;
-use super::pem::{self, Identity};
-use super::rules::{Rules, shared_methods};
-use super::session::{Limits, Secure};
-use super::verify::{NOBODY, Verifier};
+use super::session::{Limits, NewSession};
+use super::verify::{ANY_NAME, Verifier};
 use super::{TlsConfigError, TlsVersion, trust};
 use crate::plan::Host;
 
@@ -69,7 +69,7 @@ impl TlsClient {
             trust: Trust::Platform,
             own: None,
             accepts_any: false,
-            rules: Rules::default(),
+            common: CommonConfig::default(),
         }
     }
 
@@ -98,7 +98,10 @@ impl TlsClient {
     }
 
     /// A session with a host.
-    pub(in crate::net) fn secure(&self, host: Option<&Host>) -> Result<Secure, TlsConfigError> {
+    pub(in crate::net) fn new_session(
+        &self,
+        host: Option<&Host>,
+    ) -> Result<NewSession, TlsConfigError> {
         let mut config = Arc::clone(&self.config);
         let name = match (&self.name, host) {
             (Name::Given(name), _) => name.clone(),
@@ -113,12 +116,12 @@ impl TlsClient {
                 nameless.enable_sni = false;
                 // Sessions are kept by name, and these have none of their own.
                 nameless.resumption = Resumption::disabled();
-                parse(NOBODY)?
+                parse(ANY_NAME)?
             }
         };
         let session = ClientConnection::new(config, name)
             .map_err(|error| TlsConfigError::new("TLS", error))?;
-        Ok(Secure { session: Connection::Client(session), limits: self.limits, progress: None })
+        Ok(NewSession { session: Connection::Client(session), limits: self.limits, progress: None })
     }
 }
 
@@ -143,7 +146,7 @@ pub struct TlsClientBuilder {
     trust: Trust,
     own: Option<Result<Identity, TlsConfigError>>,
     accepts_any: bool,
-    rules: Rules,
+    common: CommonConfig,
 }
 
 enum Trust {
@@ -154,13 +157,13 @@ enum Trust {
 impl TlsClientBuilder {
     /// Trusts these certificates, in PEM, and not the platform's. Several may be given, and several times.
     pub fn ca_pem(self, pem: impl AsRef<[u8]>) -> Self {
-        self.ca(pem::certificates("CA", pem.as_ref()))
+        self.ca(identity::certificates("CA", pem.as_ref()))
     }
 
     /// As [`ca_pem`](Self::ca_pem), from a file.
     pub fn ca_file(self, path: impl AsRef<Path>) -> Self {
         let path = path.as_ref();
-        self.ca(pem::read(path).and_then(|text| pem::certificates(path.display(), &text)))
+        self.ca(identity::read(path).and_then(|text| identity::certificates(path.display(), &text)))
     }
 
     fn ca(mut self, more: Result<Vec<CertificateDer<'static>>, TlsConfigError>) -> Self {
@@ -230,20 +233,20 @@ impl TlsClientBuilder {
             Trust::Platform => Some(trust::platform()?),
         };
         let verifier = Verifier::new(roots, self.accepts_any)?;
-        let limits = self.rules.limits()?;
+        let limits = self.common.limits()?;
         let failed = |error| TlsConfigError::new("TLS", error);
-        let builder = ClientConfig::builder_with_provider(self.rules.provider()?)
-            .with_protocol_versions(&self.rules.versions())
+        let builder = ClientConfig::builder_with_provider(self.common.provider()?)
+            .with_protocol_versions(&self.common.versions())
             .map_err(failed)?
             .dangerous()
             .with_custom_certificate_verifier(verifier);
-        let own = Own::new(self.own.transpose()?)?;
+        let own = ClientIdentity::new(self.own.transpose()?)?;
         let mut config = builder.with_client_cert_resolver(Arc::new(own));
-        config.alpn_protocols = self.rules.alpn;
-        if !self.rules.resumes {
+        config.alpn_protocols = self.common.alpn;
+        if !self.common.resumption {
             config.resumption = Resumption::disabled();
         }
-        if let Some(key_log) = self.rules.key_log {
+        if let Some(key_log) = self.common.key_log {
             config.key_log = Arc::new(key_log);
         }
         Ok(TlsClient { config: Arc::new(config), name: Name::Host, limits })
@@ -252,6 +255,6 @@ impl TlsClientBuilder {
 
 impl fmt::Debug for TlsClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "<TlsClientBuilder {:?}>", self.rules)
+        write!(f, "<TlsClientBuilder {:?}>", self.common)
     }
 }

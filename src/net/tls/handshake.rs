@@ -10,16 +10,16 @@ use socket2::Socket;
 
 use super::error::TlsError;
 use super::info::{TlsInfo, TlsPeer};
-use super::session::Secure;
+use super::session::NewSession;
 use crate::event_loop::LoopHandle;
 use crate::net::error::copy_of;
-use crate::net::protocol::Receiver;
-use crate::net::socket::view::Names;
-use crate::net::transport::connection::Link;
+use crate::net::protocol::ProtocolRef;
+use crate::net::socket::address_pair::AddressPair;
+use crate::net::transport::connection::StreamTransport;
 use crate::net::{EventKind, Failure, Transport};
 
 /// How far a handshake has got, and when: noted by the connection, read by who waits.
-pub(in crate::net) struct Progress {
+pub(in crate::net) struct HandshakeProgress {
     event_loop: LoopHandle,
     started: Instant,
     first_byte: Cell<Option<Instant>>,
@@ -32,7 +32,7 @@ struct Outcome {
     result: Result<Rc<TlsInfo>, (io::Error, TlsPeer)>,
 }
 
-impl Progress {
+impl HandshakeProgress {
     /// It begins now.
     pub(in crate::net) fn new(event_loop: &LoopHandle) -> Rc<Self> {
         Rc::new(Self {
@@ -45,7 +45,7 @@ impl Progress {
     }
 
     /// The peer has said something.
-    pub(super) fn heard(&self) {
+    pub(super) fn record_first_byte(&self) {
         if self.first_byte.get().is_none() {
             self.first_byte.set(Some(self.event_loop.time()));
             self.wake();
@@ -81,39 +81,42 @@ impl Progress {
 }
 
 /// Waits for the end of a handshake. Dropping it half-way closes the connection.
-pub(in crate::net) struct Established {
-    link: Rc<Link>,
-    progress: Rc<Progress>,
+pub(in crate::net) struct HandshakeFuture {
+    connection: Rc<StreamTransport>,
+    progress: Rc<HandshakeProgress>,
     /// The attempt of a race whose connection it is.
     attempt: Option<usize>,
-    told: Told,
+    emitted: Emitted,
 }
 
 /// What the listener knows.
 #[derive(Default)]
-struct Told {
+struct Emitted {
     started: bool,
     first_byte: bool,
 }
 
-impl Established {
-    pub(in crate::net) fn new(link: Rc<Link>, progress: Rc<Progress>) -> Self {
-        Self { link, progress, attempt: None, told: Told::default() }
+impl HandshakeFuture {
+    pub(in crate::net) fn new(
+        connection: Rc<StreamTransport>,
+        progress: Rc<HandshakeProgress>,
+    ) -> Self {
+        Self { connection, progress, attempt: None, emitted: Emitted::default() }
     }
 
     /// Begins TLS on a socket that is connected. The receiver hears of the connection when the handshake is over;
-    /// without one, the connection waits to be [adopted](Link::adopt).
+    /// without one, the connection waits to be [adopted](StreamTransport::set_first_protocol).
     pub(in crate::net) fn begin(
         event_loop: &LoopHandle,
         socket: Socket,
-        names: Names,
-        receiver: Option<Receiver>,
-        secure: Secure,
+        names: AddressPair,
+        receiver: Option<ProtocolRef>,
+        secure: NewSession,
     ) -> io::Result<Self> {
-        let progress = Progress::new(event_loop);
+        let progress = HandshakeProgress::new(event_loop);
         let secure = secure.watched(&progress);
         let transport =
-            Transport::attach_veiled(event_loop, socket, names, receiver, secure, |_| ())?;
+            Transport::attach_with_tls(event_loop, socket, names, receiver, secure, |_| ())?;
         Ok(Self::new(transport.0, progress))
     }
 
@@ -123,7 +126,7 @@ impl Established {
     }
 
     pub(in crate::net) fn transport(&self) -> Transport {
-        Transport(Rc::clone(&self.link))
+        Transport(Rc::clone(&self.connection))
     }
 
     pub(in crate::net) fn now(&self) -> Instant {
@@ -141,11 +144,11 @@ impl Established {
         tell: &mut dyn FnMut(Instant, EventKind),
     ) -> Poll<io::Result<()>> {
         let (progress, attempt) = (&self.progress, self.attempt);
-        if !std::mem::replace(&mut self.told.started, true) {
+        if !std::mem::replace(&mut self.emitted.started, true) {
             tell(progress.started, EventKind::TlsStarted { attempt });
         }
-        if let Some(at) = progress.first_byte.get().filter(|_| !self.told.first_byte) {
-            self.told.first_byte = true;
+        if let Some(at) = progress.first_byte.get().filter(|_| !self.emitted.first_byte) {
+            self.emitted.first_byte = true;
             tell(at, EventKind::TlsFirstByte { attempt });
         }
         let outcome = progress.outcome.borrow();
@@ -192,10 +195,10 @@ impl Established {
     }
 }
 
-impl Drop for Established {
+impl Drop for HandshakeFuture {
     fn drop(&mut self) {
         if self.progress.outcome.borrow().is_none() {
-            self.link.break_off(None);
+            self.connection.abort(None);
         }
     }
 }

@@ -6,16 +6,16 @@
 
 mod alert;
 mod certificate;
-mod choose;
+mod certificate_resolver;
 mod client;
+mod client_identity;
+mod common_config;
 mod error;
 mod handshake;
+mod identity;
 mod incoming;
 mod info;
 mod key_log;
-mod own;
-mod pem;
-mod rules;
 mod server;
 mod session;
 mod start;
@@ -30,5 +30,5 @@ pub use info::{TlsInfo, TlsPeer, TlsVerdict, TlsVersion};
 pub use server::{TlsServer, TlsServerBuilder};
 pub use start::{StartTls, TlsRole};
 
-pub(in crate::net) use handshake::Established;
-pub(in crate::net) use session::{Below, Secure, Step, Tls};
+pub(in crate::net) use handshake::HandshakeFuture;
+pub(in crate::net) use session::{HandshakeStep, NewSession, Tls, Underlying};

@@ -10,11 +10,11 @@ use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use rustls::{Connection, ServerConfig, ServerConnection};
 
-use super::choose::Choice;
+use super::certificate_resolver::CertificateResolver;
+use super::common_config::{CommonConfig, shared_methods};
+use super::identity::{self, Identity};
 use super::key_log::KeyLog;
-use super::pem::{self, Identity};
-use super::rules::{Rules, shared_methods};
-use super::session::{Limits, Secure};
+use super::session::{Limits, NewSession};
 use super::{TlsConfigError, TlsVersion, trust};
 
 /// TLS as a server speaks it: who it is, and whom it lets in; asyncio's `ssl` on the server's side.
@@ -25,14 +25,14 @@ use super::{TlsConfigError, TlsVersion, trust};
 #[derive(Clone)]
 pub struct TlsServer {
     config: Arc<ServerConfig>,
-    own: Arc<Choice>,
+    own: Arc<CertificateResolver>,
     limits: Limits,
 }
 
 impl TlsServer {
     /// A server needs a certificate at least.
     pub fn builder() -> TlsServerBuilder {
-        TlsServerBuilder { own: Vec::new(), client_ca: None, rules: Rules::default() }
+        TlsServerBuilder { own: Vec::new(), client_ca: None, common: CommonConfig::default() }
     }
 
     /// Its certificates, in DER and in the order in which they were given, each without the chain that leads to
@@ -52,10 +52,10 @@ impl TlsServer {
         self.own.0.iter().filter_map(|own| own.cert.first().map(|certificate| &certificate[..]))
     }
 
-    pub(in crate::net) fn secure(&self) -> Result<Secure, TlsConfigError> {
+    pub(in crate::net) fn new_session(&self) -> Result<NewSession, TlsConfigError> {
         let session = ServerConnection::new(Arc::clone(&self.config))
             .map_err(|error| TlsConfigError::new("TLS", error))?;
-        Ok(Secure { session: Connection::Server(session), limits: self.limits, progress: None })
+        Ok(NewSession { session: Connection::Server(session), limits: self.limits, progress: None })
     }
 }
 
@@ -86,7 +86,7 @@ impl fmt::Debug for TlsServer {
 pub struct TlsServerBuilder {
     own: Vec<Result<Identity, TlsConfigError>>,
     client_ca: Option<Result<Vec<CertificateDer<'static>>, TlsConfigError>>,
-    rules: Rules,
+    common: CommonConfig,
 }
 
 impl TlsServerBuilder {
@@ -105,15 +105,15 @@ impl TlsServerBuilder {
 
     /// Lets in only clients with a certificate that leads to one of these, in PEM.
     pub fn client_ca_pem(mut self, pem: impl AsRef<[u8]>) -> Self {
-        self.client_ca = Some(pem::certificates("client CA", pem.as_ref()));
+        self.client_ca = Some(identity::certificates("client CA", pem.as_ref()));
         self
     }
 
     /// As [`client_ca_pem`](Self::client_ca_pem), from a file.
     pub fn client_ca_file(mut self, path: impl AsRef<Path>) -> Self {
         let path = path.as_ref();
-        let text = pem::read(path);
-        self.client_ca = Some(text.and_then(|text| pem::certificates(path.display(), &text)));
+        let text = identity::read(path);
+        self.client_ca = Some(text.and_then(|text| identity::certificates(path.display(), &text)));
         self
     }
 
@@ -127,10 +127,10 @@ impl TlsServerBuilder {
         if self.own.is_empty() {
             return Err(TlsConfigError::new("a TLS server", "needs a certificate"));
         }
-        let (provider, limits) = (self.rules.provider()?, self.rules.limits()?);
+        let (provider, limits) = (self.common.provider()?, self.common.limits()?);
         let failed = |error| TlsConfigError::new("TLS", error);
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
-            .with_protocol_versions(&self.rules.versions())
+            .with_protocol_versions(&self.common.versions())
             .map_err(failed)?;
         let builder = match self.client_ca.transpose()? {
             None => builder.with_no_client_auth(),
@@ -149,14 +149,14 @@ impl TlsServerBuilder {
                 .map_err(|error| TlsConfigError::new("certificate", error))
         };
         let own = self.own.into_iter().map(certified).collect::<Result<_, _>>()?;
-        let own = Arc::new(Choice(own));
+        let own = Arc::new(CertificateResolver(own));
         let mut config = builder.with_cert_resolver(Arc::clone(&own) as _);
-        config.alpn_protocols = self.rules.alpn;
-        if !self.rules.resumes {
+        config.alpn_protocols = self.common.alpn;
+        if !self.common.resumption {
             config.session_storage = Arc::new(NoServerSessionStorage {});
             config.send_tls13_tickets = 0;
         }
-        if let Some(key_log) = self.rules.key_log {
+        if let Some(key_log) = self.common.key_log {
             config.key_log = Arc::new(key_log);
         }
         Ok(TlsServer { config: Arc::new(config), own, limits })
@@ -165,6 +165,6 @@ impl TlsServerBuilder {
 
 impl fmt::Debug for TlsServerBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "<TlsServerBuilder {:?}>", self.rules)
+        write!(f, "<TlsServerBuilder {:?}>", self.common)
     }
 }

@@ -10,42 +10,42 @@ use socket2::Socket;
 
 use super::alert::{TlsAlert, plaintext_alert};
 use super::error::TlsError;
-use super::handshake::Progress;
+use super::handshake::HandshakeProgress;
 use super::incoming::Incoming;
 use super::info::{TlsInfo, TlsPeer};
-use super::{own, verify};
+use super::{client_identity, verify};
 use crate::event_loop::TimerHandle;
-use crate::net::protocol::Receiver;
-use crate::net::transport::raw_stream::{ByteStream, Wire, send_pieces};
-use crate::net::transport::write_queue::Outbox;
+use crate::net::protocol::ProtocolRef;
+use crate::net::transport::raw_stream::{ByteStream, RawStream, send_pieces};
+use crate::net::transport::write_queue::WriteQueue;
 
 /// A TLS session, and the stream that it owns. rustls does no I/O: here its bytes are moved.
 ///
 /// What the stream below does not take is kept in an outbox here, so that nothing waits inside rustls, and so
 /// that what waits is counted.
 pub(in crate::net) struct Tls {
-    below: Below,
+    below: Underlying,
     core: RefCell<Core>,
     info: RefCell<Option<Rc<TlsInfo>>>,
     /// Who waits for the handshake, if anybody does.
-    pub(in crate::net) progress: Option<Rc<Progress>>,
+    pub(in crate::net) progress: Option<Rc<HandshakeProgress>>,
     /// Whom to tell of the connection once there is one.
-    pub(in crate::net) pending: RefCell<Option<Receiver>>,
+    pub(in crate::net) pending: RefCell<Option<ProtocolRef>>,
     /// Ends the handshake, later the farewell.
     timer: Cell<Option<TimerHandle>>,
     pub(in crate::net) limits: Limits,
 }
 
 /// A session that is to begin.
-pub(in crate::net) struct Secure {
+pub(in crate::net) struct NewSession {
     pub(super) session: Connection,
     pub(super) limits: Limits,
     /// Who waits for the handshake, if anybody does.
-    pub(super) progress: Option<Rc<Progress>>,
+    pub(super) progress: Option<Rc<HandshakeProgress>>,
 }
 
-impl Secure {
-    pub(in crate::net) fn watched(self, progress: &Rc<Progress>) -> Self {
+impl NewSession {
+    pub(in crate::net) fn watched(self, progress: &Rc<HandshakeProgress>) -> Self {
         Self { progress: Some(Rc::clone(progress)), ..self }
     }
 
@@ -68,16 +68,16 @@ pub(in crate::net) struct Limits {
 }
 
 /// What a session speaks over: a socket, or a session.
-pub(in crate::net) enum Below {
-    Wire(Wire),
+pub(in crate::net) enum Underlying {
+    RawStream(RawStream),
     Tls(Box<Tls>),
 }
 
 /// How far a handshake is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::net) enum Step {
+pub(in crate::net) enum HandshakeStep {
     /// It waits for the peer.
-    Waits,
+    Pending,
     Done,
 }
 
@@ -86,7 +86,7 @@ struct Core {
     /// Ciphertext not yet understood.
     incoming: Incoming,
     /// Ciphertext not yet sent.
-    outgoing: Outbox,
+    outgoing: WriteQueue,
     /// What the reader hears of after the last byte.
     fault: Option<io::Error>,
     /// What the certificate verifier said.
@@ -101,7 +101,7 @@ struct Core {
 }
 
 /// How many messages' worth of 4 KiB are looked at in one go: records may be empty, and come without end.
-const MOST_LOOKS: usize = 64;
+const MAX_READS: usize = 64;
 
 /// Enough to recognise the greeting of another protocol.
 const MAX_FIRST_BYTES: usize = 32;
@@ -115,31 +115,31 @@ enum Sending {
     GivenUp,
 }
 
-impl Below {
+impl Underlying {
     fn stream(&self) -> &dyn ByteStream {
         match self {
-            Self::Wire(wire) => wire.stream(),
+            Self::RawStream(wire) => wire.stream(),
             Self::Tls(tls) => &**tls,
         }
     }
 
     fn backlog(&self) -> usize {
         match self {
-            Self::Wire(_) => 0,
+            Self::RawStream(_) => 0,
             Self::Tls(tls) => tls.backlog(),
         }
     }
 
     fn flush(&self) -> io::Result<()> {
         match self {
-            Self::Wire(_) => Ok(()),
+            Self::RawStream(_) => Ok(()),
             Self::Tls(tls) => tls.flush(),
         }
     }
 
     fn holds_more(&self) -> bool {
         match self {
-            Self::Wire(_) => false,
+            Self::RawStream(_) => false,
             Self::Tls(tls) => tls.holds_more(),
         }
     }
@@ -148,12 +148,12 @@ impl Below {
 impl Tls {
     /// `before` is what is still to be sent in plain, `already` what was read and is part of the handshake.
     pub(in crate::net) fn new(
-        secure: Secure,
-        below: Below,
-        before: Outbox,
+        secure: NewSession,
+        below: Underlying,
+        before: WriteQueue,
         already: Vec<u8>,
     ) -> Self {
-        let Secure { session, limits, progress } = secure;
+        let NewSession { session, limits, progress } = secure;
         let core = Core {
             session,
             incoming: Incoming::of(already),
@@ -178,18 +178,18 @@ impl Tls {
 
     pub(in crate::net) fn socket(&self) -> Option<&Socket> {
         match &self.below {
-            Below::Wire(wire) => wire.socket(),
-            Below::Tls(tls) => tls.socket(),
+            Underlying::RawStream(wire) => wire.socket(),
+            Underlying::Tls(tls) => tls.socket(),
         }
     }
 
     /// Goes on with the handshake as far as it goes now. After an error, the peer has been told why if it can
     /// be told.
-    pub(in crate::net) fn shake_hands(&self) -> io::Result<Step> {
+    pub(in crate::net) fn handshake(&self) -> io::Result<HandshakeStep> {
         let stream = self.below.stream();
         self.below.flush()?;
         let core = &mut *self.core.borrow_mut();
-        let step = core.shake_hands(stream, self.progress.as_deref());
+        let step = core.handshake(stream, self.progress.as_deref());
         core.incoming.rest();
         let step = match step {
             Err(error) => {
@@ -198,7 +198,7 @@ impl Tls {
             }
             step => step,
         };
-        if !matches!(step, Ok(Step::Waits)) {
+        if !matches!(step, Ok(HandshakeStep::Pending)) {
             core.peer.fill(&core.session);
         }
         step
@@ -250,21 +250,21 @@ impl Tls {
         let unsent = std::mem::take(&mut core.outgoing);
         drop(core);
         drop(unsent);
-        if let Below::Tls(tls) = &self.below {
+        if let Underlying::Tls(tls) = &self.below {
             tls.give_up();
         }
     }
 
     /// Tells the peer that no more will come, once; whether it has been told and all is sent.
-    pub(in crate::net) fn says_farewell(&self) -> bool {
+    pub(in crate::net) fn send_close_notify(&self) -> bool {
         let stream = self.below.stream();
         let mut core = self.core.borrow_mut();
         core.finish(stream);
         let is_said = core.sending == Sending::GivenUp || core.outgoing.size() == 0;
         let is_over = is_said
             && match &self.below {
-                Below::Wire(_) => true,
-                Below::Tls(tls) => tls.says_farewell(),
+                Underlying::RawStream(_) => true,
+                Underlying::Tls(tls) => tls.send_close_notify(),
             };
         if is_over && core.sending != Sending::GivenUp {
             core.discard(stream);
@@ -323,32 +323,35 @@ impl ByteStream for Tls {
 
 /// What rustls is asked to do with the bytes.
 impl Core {
-    fn shake_hands(
+    fn handshake(
         &mut self,
         stream: &dyn ByteStream,
-        progress: Option<&Progress>,
-    ) -> io::Result<Step> {
+        progress: Option<&HandshakeProgress>,
+    ) -> io::Result<HandshakeStep> {
         // A peer that has left may have said why.
         let mut pushed = self.push_out(stream);
         while self.session.is_handshaking() {
             match self.fill(stream, 0) {
                 Ok(0) if self.is_finished => return Err(TlsError::Closed.into()),
-                Ok(0) if !self.is_cut => return pushed.map(|()| Step::Waits),
+                Ok(0) if !self.is_cut => return pushed.map(|()| HandshakeStep::Pending),
                 Ok(_) => {}
                 Err(error) => {
                     let has_heard = !self.incoming.unread().is_empty();
-                    progress.iter().filter(|_| has_heard).for_each(|progress| progress.heard());
-                    // Told already, if there was anything to tell.
+                    progress
+                        .iter()
+                        .filter(|_| has_heard)
+                        .for_each(|progress| progress.record_first_byte());
+                    // Emitted already, if there was anything to tell.
                     self.sending = Sending::GivenUp;
                     return Err(error);
                 }
             }
             if let Some(progress) = progress {
-                progress.heard();
+                progress.record_first_byte();
             }
             pushed = Ok(());
         }
-        Ok(Step::Done)
+        Ok(HandshakeStep::Done)
     }
 
     fn recv(&mut self, stream: &dyn ByteStream, buffer: &mut [u8]) -> io::Result<usize> {
@@ -366,7 +369,7 @@ impl Core {
                 Err(_) => {}
             }
             looks += 1;
-            if looks > MOST_LOOKS {
+            if looks > MAX_READS {
                 self.is_cut = true;
                 break;
             }
@@ -416,8 +419,8 @@ impl Core {
         }
         let taken = self.session.read_tls(&mut unread).map(|_| before - unread.len());
         let state = self.session.process_new_packets();
-        verify::take_verdict(&mut self.peer);
-        own::take_question(&mut self.peer);
+        verify::take_verification(&mut self.peer);
+        client_identity::take_certificate_request(&mut self.peer);
         let state = match state {
             Ok(state) => state,
             Err(error) => return Err(self.rejected(stream, &error).into()),
@@ -463,7 +466,7 @@ impl Core {
     }
 
     fn has_plaintext(&mut self, stream: &dyn ByteStream) -> bool {
-        for _ in 0..MOST_LOOKS {
+        for _ in 0..MAX_READS {
             let state = self.session.process_new_packets();
             if state.is_ok_and(|state| state.plaintext_bytes_to_read() > 0) {
                 return true;
@@ -533,8 +536,8 @@ impl Core {
     /// Reads what is there and forgets it: a socket that is closed with bytes unread resets the connection, and
     /// the peer may lose what it was sent last.
     fn discard(&mut self, stream: &dyn ByteStream) {
-        const MOST_READS: usize = 16;
-        for _ in 0..MOST_READS {
+        const MAX_DISCARDED_READS: usize = 16;
+        for _ in 0..MAX_DISCARDED_READS {
             if !self.incoming.refill(stream, usize::MAX).is_ok_and(|count| count > 0) {
                 break;
             }
@@ -546,7 +549,7 @@ impl Core {
 /// Sends what can be sent now and keeps the rest: takes everything.
 struct Sink<'a> {
     stream: &'a dyn ByteStream,
-    outbox: &'a mut Outbox,
+    outbox: &'a mut WriteQueue,
 }
 
 impl Write for Sink<'_> {

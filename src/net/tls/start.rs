@@ -6,10 +6,10 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use super::handshake::{Established, Progress};
-use super::session::Secure;
+use super::handshake::{HandshakeFuture, HandshakeProgress};
+use super::session::NewSession;
 use super::{TlsClient, TlsConfigError, TlsInfo, TlsServer};
-use crate::net::connect::race_driver::Tracer;
+use crate::net::event::Tracer;
 use crate::net::{Event, Transport};
 
 /// On which side of a handshake one is. Both kinds of configuration turn into one.
@@ -34,10 +34,10 @@ impl From<TlsServer> for TlsRole {
 }
 
 impl TlsRole {
-    fn secure(&self) -> Result<Secure, TlsConfigError> {
+    fn new_session(&self) -> Result<NewSession, TlsConfigError> {
         match self {
-            Self::Client(tls) => tls.secure(None),
-            Self::Server(tls) => tls.secure(),
+            Self::Client(tls) => tls.new_session(None),
+            Self::Server(tls) => tls.new_session(),
         }
     }
 }
@@ -45,7 +45,7 @@ impl TlsRole {
 /// The handshake that [`Transport::start_tls`] has begun.
 #[must_use = "dropping it ends the connection"]
 pub struct StartTls {
-    begun: Result<Established, Option<io::Error>>,
+    begun: Result<HandshakeFuture, Option<io::Error>>,
     tracer: Tracer,
 }
 
@@ -154,15 +154,15 @@ impl Transport {
         StartTls { begun, tracer: Tracer::default() }
     }
 
-    fn begin_tls(&self, role: &TlsRole, already_read: Vec<u8>) -> io::Result<Established> {
-        if !self.0.state().takes_tls() {
+    fn begin_tls(&self, role: &TlsRole, already_read: Vec<u8>) -> io::Result<HandshakeFuture> {
+        if !self.0.state().can_start_tls() {
             let text = "TLS cannot be started on a connection that is closing, or is starting it";
             return Err(io::Error::new(io::ErrorKind::NotConnected, text));
         }
-        let progress = Progress::new(&self.0.event_loop);
-        let secure = role.secure()?.watched(&progress);
-        self.0.veil(secure, None, already_read)?;
-        Ok(Established::new(Rc::clone(&self.0), progress))
+        let progress = HandshakeProgress::new(&self.0.event_loop);
+        let secure = role.new_session()?.watched(&progress);
+        self.0.start_tls(secure, None, already_read)?;
+        Ok(HandshakeFuture::new(Rc::clone(&self.0), progress))
     }
 
     /// What was agreed on with the peer. `None` without TLS, before the handshake is over, and after the

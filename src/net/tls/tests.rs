@@ -77,17 +77,18 @@ impl Bench {
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
         let client = TlsClient::builder().ca_pem(&certificate).build().unwrap();
-        let client = client.server_name("localhost").unwrap().secure(None).unwrap();
+        let client = client.server_name("localhost").unwrap().new_session(None).unwrap();
         let server = TlsServer::builder().identity_pem(&certificate, key).build().unwrap();
         let (up, down) = (Rc::<Direction>::default(), Rc::<Direction>::default());
         let most = Rc::new(Cell::new(usize::MAX));
         let tls = |secure, sends: &Rc<Direction>, receives: &Rc<Direction>| {
             let (sends, receives, most) = (Rc::clone(sends), Rc::clone(receives), Rc::clone(&most));
-            let below = Below::Wire(Wire::Scripted(Box::new(End { sends, receives, most })));
-            Tls::new(secure, below, Outbox::default(), Vec::new())
+            let below =
+                Underlying::RawStream(RawStream::Scripted(Box::new(End { sends, receives, most })));
+            Tls::new(secure, below, WriteQueue::default(), Vec::new())
         };
         let client = tls(client, &up, &down);
-        let server = tls(server.secure().unwrap(), &down, &up);
+        let server = tls(server.new_session().unwrap(), &down, &up);
         Self { client, server, up, down, most }
     }
 
@@ -98,9 +99,9 @@ impl Bench {
         for _ in 0..100_000 {
             bench.up.room.set(room);
             bench.down.room.set(room);
-            let client = bench.client.shake_hands().unwrap();
-            let server = bench.server.shake_hands().unwrap();
-            if (client, server) == (Step::Done, Step::Done)
+            let client = bench.client.handshake().unwrap();
+            let server = bench.server.handshake().unwrap();
+            if (client, server) == (HandshakeStep::Done, HandshakeStep::Done)
                 && bench.client.backlog() + bench.server.backlog() == 0
             {
                 return bench;
@@ -165,11 +166,11 @@ fn tls_13_what_is_taken_and_not_sent_is_counted_and_bounded() {
 fn tls_11_the_farewell_waits_for_room() {
     let bench = Bench::shaken(usize::MAX, usize::MAX);
     bench.up.room.set(10);
-    assert!(!bench.client.says_farewell());
-    assert!(bench.client.backlog() > 0 && !bench.client.says_farewell());
+    assert!(!bench.client.send_close_notify());
+    assert!(bench.client.backlog() > 0 && !bench.client.send_close_notify());
     bench.up.room.set(usize::MAX);
     bench.client.flush().unwrap();
-    assert!(bench.client.says_farewell());
+    assert!(bench.client.send_close_notify());
     assert_eq!(bench.server.recv(&mut [0]).unwrap(), 0);
     assert_eq!(send(&bench.client, b"x").unwrap_err().kind(), io::ErrorKind::BrokenPipe);
     // Who has given up says nothing.
@@ -177,7 +178,7 @@ fn tls_11_the_farewell_waits_for_room() {
     bench.up.room.set(10);
     send(&bench.client, b"never sent").unwrap();
     bench.client.give_up();
-    assert!(bench.client.backlog() == 0 && bench.client.says_farewell());
+    assert!(bench.client.backlog() == 0 && bench.client.send_close_notify());
     assert_eq!(bench.up.bytes.borrow().len(), 10);
 }
 
@@ -239,8 +240,8 @@ fn tls_13_a_read_that_has_to_be_answered_leaves_the_answer_to_be_flushed() {
 fn tls_05_the_end_of_the_stream_in_a_handshake_is_its_failure() {
     let bench = Bench::new();
     bench.up.room.set(usize::MAX);
-    assert_eq!(bench.client.shake_hands().unwrap(), Step::Waits);
+    assert_eq!(bench.client.handshake().unwrap(), HandshakeStep::Pending);
     bench.down.is_ended.set(true);
-    let error = bench.client.shake_hands().unwrap_err();
+    let error = bench.client.handshake().unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
 }

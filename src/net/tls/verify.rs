@@ -13,17 +13,17 @@ use super::info::{TlsPeer, TlsVerdict};
 use super::{CertificateProblem, TlsConfigError, trust};
 
 /// The name in the place of one that is not to be checked. It cannot be anybody's (RFC 6761).
-pub(super) const NOBODY: &str = "nobody.invalid";
+pub(super) const ANY_NAME: &str = "nobody.invalid";
 
 thread_local! {
     /// Verifiers belong to configurations, not to connections, and a resumable session is bound to its
     /// verifier. So what one says is put here, and picked up by the session that has just asked it.
-    static VERDICT: RefCell<Option<TlsPeer>> = const { RefCell::new(None) };
+    static VERIFICATION: RefCell<Option<TlsPeer>> = const { RefCell::new(None) };
 }
 
 /// Moves what a verifier has said to the peer that it was about.
-pub(super) fn take_verdict(peer: &mut TlsPeer) {
-    if let Some(said) = VERDICT.take() {
+pub(super) fn take_verification(peer: &mut TlsPeer) {
+    if let Some(said) = VERIFICATION.take() {
         *peer = TlsPeer { asks_for_certificate: peer.asks_for_certificate, ..said };
     }
 }
@@ -71,7 +71,7 @@ impl ServerCertVerifier for Verifier {
             inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
         });
         // The name is the last thing that is looked at.
-        let needs_no_name = server_name.to_str() == NOBODY;
+        let needs_no_name = server_name.to_str() == ANY_NAME;
         let checked = match checked {
             Some(Err(error)) if needs_no_name && is_about_name(&error) => {
                 Some(Ok(ServerCertVerified::assertion()))
@@ -87,7 +87,7 @@ impl ServerCertVerifier for Verifier {
             Some(Err(error)) => TlsVerdict::Failed(CertificateProblem::Other(error.to_string())),
         };
         let ocsp_stapled = !ocsp_response.is_empty();
-        VERDICT.set(Some(TlsPeer { chain, verdict, ocsp_stapled, ..TlsPeer::default() }));
+        VERIFICATION.set(Some(TlsPeer { chain, verdict, ocsp_stapled, ..TlsPeer::default() }));
         match checked {
             Some(Err(error)) if !self.accepts_any => Err(error),
             _ => Ok(ServerCertVerified::assertion()),
@@ -122,7 +122,7 @@ impl ServerCertVerifier for Verifier {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::tls::pem::certificates;
+    use crate::net::tls::identity::certificates;
 
     #[test]
     fn tls_01_a_stapled_statement_is_noted() {
@@ -135,7 +135,7 @@ mod tests {
             let now = UnixTime::now();
             verifier.verify_server_cert(&chain[0], &[], &name, statement, now).unwrap();
             let mut peer = TlsPeer::default();
-            take_verdict(&mut peer);
+            take_verification(&mut peer);
             assert_eq!(
                 (peer.verdict, peer.ocsp_stapled),
                 (TlsVerdict::Verified, !statement.is_empty())

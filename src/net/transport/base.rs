@@ -1,4 +1,4 @@
-//! What datagram endpoints, pipes and children have in common: whom they tell, when they act, how they end.
+//! Common base of pipes, datagram endpoints and child processes: calls to the protocol, and the end.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -8,16 +8,20 @@ use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
+use super::on_drop::OnDrop;
 use crate::BoxError;
 use crate::event_loop::{
-    ErrorContext, Interest, Job, JobInfo, JobKind, LoopHandle, PanicError, Readiness, Registration,
-    Room, Run, Source, catch,
+    ErrorContext, Interest, Job, JobInfo, JobKind, LoopHandle, LoopLocal, PanicError, Readiness,
+    Registration, Run, Source, catch,
 };
-use crate::plan::{LimitsError, Watermarks, WriteLimits};
+use crate::plan::{FlowCall, LimitsError, Watermarks, WriteLimits};
 
-/// A transport and its protocol: asyncio's pair, for everything that is not a stream connection.
+pub(crate) use super::close_state::CloseState;
+use super::close_state::LOG_THRESHOLD_FOR_CLOSED_WRITES;
+
+/// Transport and protocol of a pipe, a datagram endpoint or a child process: the pair that asyncio returns.
 ///
-/// Both live on, whether the pair is kept or dropped, until the transport is closed or the loop is.
+/// Dropping the pair closes nothing: both live until the transport or the loop is closed.
 ///
 /// ```
 /// # use loopctl::{ReadPipe, ReadPipeProtocol};
@@ -53,10 +57,10 @@ impl<T, P> Endpoint<T, P> {
         Self { transport, protocol }
     }
 
-    /// Lends the protocol.
+    /// Calls `look` with the protocol.
     ///
     /// # Panics
-    /// When called from inside one of its own methods.
+    /// When called from a method of the protocol itself.
     pub fn with<R>(&self, look: impl FnOnce(&mut P) -> R) -> R {
         look(&mut self.protocol.borrow_mut())
     }
@@ -68,94 +72,69 @@ impl<T: fmt::Debug, P> fmt::Debug for Endpoint<T, P> {
     }
 }
 
-/// How far a transport is from its end. It only goes forward.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Stage {
-    #[default]
-    Open,
-    /// What is queued is still sent.
-    Closing,
-    /// Nothing more is sent.
-    Broken,
-    /// The protocol has been told.
-    Lost,
-}
-
-impl Stage {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Closing | Self::Broken => "closing",
-            Self::Lost => "closed",
-        }
-    }
-}
-
-/// A transport's tie to its loop and its protocol.
-pub(crate) struct Bond<P: ?Sized> {
+/// The part that every such transport has: its loop, its protocol, its progress towards the end.
+pub(crate) struct TransportCore<P: ?Sized> {
     pub(crate) event_loop: LoopHandle,
     protocol: RefCell<Option<Rc<RefCell<P>>>>,
     error: RefCell<Option<io::Error>>,
-    waiting: RefCell<Vec<Waker>>,
-    stage: Cell<Stage>,
+    waiters: RefCell<Vec<Waker>>,
+    close_state: Cell<CloseState>,
     is_queued: Cell<bool>,
-    /// Writes that came after the end.
-    in_vain: Cell<u32>,
+    refused_writes: Cell<u8>,
 }
 
-impl<P: ?Sized> Bond<P> {
+impl<P: ?Sized> TransportCore<P> {
     pub(crate) fn new(event_loop: &LoopHandle, protocol: Rc<RefCell<P>>) -> Self {
         Self {
             event_loop: event_loop.clone(),
             protocol: RefCell::new(Some(protocol)),
             error: RefCell::default(),
-            waiting: RefCell::default(),
-            stage: Cell::default(),
+            waiters: RefCell::default(),
+            close_state: Cell::default(),
             is_queued: Cell::default(),
-            in_vain: Cell::default(),
+            refused_writes: Cell::default(),
         }
     }
 
-    pub(crate) fn stage(&self) -> Stage {
-        self.stage.get()
+    pub(crate) fn close_state(&self) -> CloseState {
+        self.close_state.get()
     }
 
     pub(crate) fn is_open(&self) -> bool {
-        self.stage() == Stage::Open
+        self.close_state() == CloseState::Open
     }
 
-    pub(crate) fn advance(&self, stage: Stage) {
-        self.stage.set(self.stage().max(stage));
+    /// Moves the state forward; never back.
+    pub(crate) fn advance(&self, state: CloseState) {
+        self.close_state.set(self.close_state().max(state));
     }
 
-    /// Whether it is too late to write. asyncio's `LOG_THRESHOLD_FOR_CONNLOST_WRITES`: who goes on all the
-    /// same is warned from the fifth time on.
+    /// Whether the transport is closing, so that a write is dropped. Logs `warning` from the fifth time on.
     pub(crate) fn refuses_write(&self, warning: &str) -> bool {
-        const PATIENCE: u32 = 5;
         if self.is_open() {
             return false;
         }
-        self.in_vain.set(self.in_vain.get().saturating_add(1));
-        if self.in_vain.get() >= PATIENCE {
+        self.refused_writes.set(self.refused_writes.get().saturating_add(1));
+        if self.refused_writes.get() >= LOG_THRESHOLD_FOR_CLOSED_WRITES {
             log::warn!("{warning}");
         }
         true
     }
 
-    /// Wakes everyone who waits for a change.
+    /// Wakes every waiting task.
     pub(crate) fn wake(&self) {
-        self.waiting.take().into_iter().for_each(Waker::wake);
+        self.waiters.take().into_iter().for_each(Waker::wake);
     }
 
-    /// Waits until `is_so`; it is asked again after every [`wake`](Self::wake).
-    pub(crate) async fn until<T>(&self, mut is_so: impl FnMut() -> Option<T>) -> T {
+    /// Waits until `condition` returns a value. It is called again after every [`wake`](Self::wake).
+    pub(crate) async fn wait_until<T>(&self, mut condition: impl FnMut() -> Option<T>) -> T {
         poll_fn(|cx| {
-            if let Some(value) = is_so() {
+            if let Some(value) = condition() {
                 return Poll::Ready(value);
             }
-            let mut waiting = self.waiting.borrow_mut();
-            if !waiting.iter().any(|known| known.will_wake(cx.waker())) {
-                waiting.push(cx.waker().clone());
+            let mut waiters = self.waiters.borrow_mut();
+            if !waiters.iter().any(|known| known.will_wake(cx.waker())) {
+                waiters.push(cx.waker().clone());
             }
             Poll::Pending
         })
@@ -163,120 +142,137 @@ impl<P: ?Sized> Bond<P> {
     }
 
     pub(crate) async fn wait_closed(&self) {
-        self.until(|| (self.stage() == Stage::Lost).then_some(())).await;
+        self.wait_until(|| (self.close_state() == CloseState::Closed).then_some(())).await;
     }
 
-    /// The transport's end, without a call to anyone: what a protocol holds most often is its transport.
+    /// Drops the protocol without calling it, because it usually holds its transport.
     fn release(&self) {
-        self.advance(Stage::Lost);
+        self.advance(CloseState::Closed);
         drop(self.protocol.take());
         self.wake();
     }
 
-    /// `None` when the protocol is gone.
-    fn try_tell<R>(&self, call: impl FnOnce(&mut P) -> R) -> Option<Result<R, PanicError>> {
+    /// Calls the protocol; `None` without one.
+    fn call_protocol<R>(&self, call: impl FnOnce(&mut P) -> R) -> Option<Result<R, PanicError>> {
         let protocol = self.protocol.borrow().clone()?;
         Some(catch(|| call(&mut protocol.borrow_mut())).map_err(PanicError::from))
     }
 }
 
-/// A transport, seen from the loop. It is told of readiness while the loop collects, and acts in a job of its
-/// own: that is what keeps a call to a transport from ever calling back into the protocol.
-pub(crate) trait Line: Sized + 'static {
-    /// What reports call it.
+/// A transport as the loop sees it; asyncio's `BaseTransport`.
+///
+/// The poller's events are recorded when they arrive and processed in a job. Handles only change state and
+/// queue that job, so that calling a transport never calls back into the protocol.
+pub(crate) trait BaseTransport: Sized + 'static {
+    /// The name in reports about slow jobs.
     const NAME: &'static str;
 
     type Protocol: ?Sized + 'static;
 
-    fn bond(&self) -> &Bond<Self::Protocol>;
+    fn core(&self) -> &TransportCore<Self::Protocol>;
 
-    /// Remembers what the descriptor is ready for: the poller tells it once only.
-    fn note(&self, readiness: Readiness);
+    /// Records the readiness of the descriptor: the poller reports each change only once.
+    fn record_readiness(&self, readiness: Readiness);
 
-    /// Does what can be done now, then settles what that provoked.
-    fn serve(self: &Rc<Self>);
+    /// Does what the descriptor is ready for, and calls the protocol accordingly.
+    fn process(self: &Rc<Self>);
 
-    /// Closes the descriptors.
-    fn let_go(&self);
+    fn close_descriptors(&self);
 
-    /// The state in words.
+    /// The transport's state, for `Debug` and for reports.
     fn describe(&self) -> String;
 
     fn connection_lost(protocol: &mut Self::Protocol, error: Option<io::Error>);
 
+    /// Queues the job that processes events, unless it is queued already.
     fn enqueue(self: &Rc<Self>) {
-        let bond = self.bond();
-        if bond.stage() != Stage::Lost && !bond.is_queued.replace(true) {
-            bond.event_loop.push(Job::Call(Rc::clone(self) as Rc<dyn Run>));
+        let core = self.core();
+        if core.close_state() != CloseState::Closed && !core.is_queued.replace(true) {
+            core.event_loop.push(Job::Call(Rc::clone(self) as Rc<dyn Run>));
         }
     }
 
-    /// Calls the protocol. A panic there is reported, and life goes on.
-    fn tell(&self, method: &str, call: impl FnOnce(&mut Self::Protocol)) {
-        if let Some(Err(error)) = self.bond().try_tell(call) {
+    /// Calls the protocol; a panic is reported, and the transport goes on.
+    fn notify(&self, method: &str, call: impl FnOnce(&mut Self::Protocol)) {
+        if let Some(Err(error)) = self.core().call_protocol(call) {
             self.report(&format!("protocol.{method}() call failed."), error);
         }
     }
 
-    /// Calls the protocol. A panic there is reported, and ends the transport: bytes that were not understood
-    /// leave no sense in those that follow.
-    fn tell_or_end(&self, method: &str, call: impl FnOnce(&mut Self::Protocol)) {
-        if let Some(Err(error)) = self.bond().try_tell(call) {
-            self.break_off(Some(io::Error::other(error.to_string())));
+    /// Calls the protocol; a panic is reported and ends the transport, because data that follows data not
+    /// understood has no meaning.
+    fn notify_or_abort(&self, method: &str, call: impl FnOnce(&mut Self::Protocol)) {
+        if let Some(Err(error)) = self.core().call_protocol(call) {
+            self.set_aborted(Some(io::Error::other(error.to_string())));
             self.report(&format!("Fatal error: protocol.{method}() call failed."), error);
         }
     }
 
     fn report(&self, message: &str, error: PanicError) {
         let context = ErrorContext::new(message).error(error).with("transport", self.describe());
-        self.bond().event_loop.call_exception_handler(context);
+        self.core().event_loop.call_exception_handler(context);
     }
 
-    /// Nothing more is sent or received. The first error is the one that is told.
-    fn break_off(&self, error: Option<io::Error>) {
+    /// Ends the transport when queued data is sent.
+    fn close(self: &Rc<Self>) {
+        self.core().advance(CloseState::Closing);
+        self.enqueue();
+    }
+
+    /// Ends the transport in the next turn, and drops queued data.
+    fn abort(self: &Rc<Self>, error: Option<io::Error>) {
+        self.set_aborted(error);
+        self.enqueue();
+    }
+
+    /// Records the error, of several the first, for `connection_lost`.
+    fn set_aborted(&self, error: Option<io::Error>) {
         if let Some(error) = error {
-            self.bond().error.borrow_mut().get_or_insert(error);
+            self.core().error.borrow_mut().get_or_insert(error);
         }
-        self.bond().advance(Stage::Broken);
+        self.core().advance(CloseState::Aborted);
     }
 
-    /// The protocol hears of the end, once, and everything is let go.
-    fn lose(&self) {
-        let bond = self.bond();
-        if bond.stage() == Stage::Lost {
+    /// Calls `connection_lost`, once, and releases everything, also when the protocol ends the run.
+    fn call_connection_lost(&self) {
+        let core = self.core();
+        if core.close_state() == CloseState::Closed {
             return;
         }
-        bond.advance(Stage::Lost);
-        let error = bond.error.take();
-        let _lets_go = LetsGo(self);
-        self.tell("connection_lost", |protocol| Self::connection_lost(protocol, error));
+        core.advance(CloseState::Closed);
+        let error = core.error.take();
+        let _release = OnDrop(|| self.release());
+        self.notify("connection_lost", |protocol| Self::connection_lost(protocol, error));
     }
 
-    /// Lets go without a word.
-    fn abandon(&self) {
-        self.let_go();
-        self.bond().release();
+    /// Closes the descriptors and drops the protocol without calling it.
+    fn release(&self) {
+        self.close_descriptors();
+        self.core().release();
     }
 }
 
-/// A line that queues what it cannot send, and whose writer is told to pause and to go on.
-pub(crate) trait Queueing: Line {
-    fn marks(&self) -> &Cell<Watermarks>;
+/// A transport with a write queue and flow control; asyncio's `WriteTransport`.
+pub(crate) trait WriteTransport: BaseTransport {
+    fn watermarks(&self) -> &Cell<Watermarks>;
 
-    /// How much is queued, in bytes.
+    /// The number of queued bytes.
     fn queued(&self) -> usize;
 
-    /// Has the marks follow the queue as it is.
-    fn update_marks<R>(&self, change: impl FnOnce(&mut Watermarks, usize) -> R) -> R {
-        let (mut marks, size) = (self.marks().get(), self.queued());
-        marks.changed(size);
-        let result = change(&mut marks, size);
-        self.marks().set(marks);
+    /// Calls `pause_writing` or `resume_writing`.
+    fn flow_call(self: &Rc<Self>, protocol: &mut Self::Protocol, call: FlowCall);
+
+    /// Changes the watermarks after they have been told the size of the queue.
+    fn update_watermarks<R>(&self, change: impl FnOnce(&mut Watermarks, usize) -> R) -> R {
+        let (mut watermarks, size) = (self.watermarks().get(), self.queued());
+        watermarks.changed(size);
+        let result = change(&mut watermarks, size);
+        self.watermarks().set(watermarks);
         result
     }
 
     fn check_limits(self: &Rc<Self>) {
-        if self.update_marks(|marks, _| marks.owes_call()) {
+        if self.update_watermarks(|watermarks, _| watermarks.has_pending_call()) {
             self.enqueue();
         }
     }
@@ -287,44 +283,49 @@ pub(crate) trait Queueing: Line {
         low: Option<usize>,
     ) -> Result<(), LimitsError> {
         let limits = WriteLimits::new(high, low)?;
-        self.update_marks(|marks, size| marks.set_limits(limits, size));
+        self.update_watermarks(|watermarks, size| watermarks.set_limits(limits, size));
         self.check_limits();
         Ok(())
     }
-}
 
-/// Lets go also when the protocol ends the run.
-struct LetsGo<'a, L: Line>(&'a L);
-
-impl<L: Line> Drop for LetsGo<'_, L> {
-    fn drop(&mut self) {
-        self.0.abandon();
+    /// Calls `pause_writing` and `resume_writing` as the queue requires.
+    fn deliver_flow_calls(self: &Rc<Self>) {
+        while self.core().close_state() < CloseState::Aborted {
+            let next = self.update_watermarks(|watermarks, _| watermarks.next_call());
+            let Some(call) = next else { return };
+            self.notify(call.method(), |protocol| self.flow_call(protocol, call));
+            self.core().wake();
+        }
     }
-}
 
-/// When a protocol ends the run, what is left to do waits for the next one: the poller tells it once.
-struct Again<'a, L: Line>(&'a Rc<L>);
-
-impl<L: Line> Drop for Again<'_, L> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.enqueue();
+    /// Calls `connection_lost` if the transport was aborted, or is closing and has sent everything.
+    fn end_if_sent(&self) {
+        match self.core().close_state() {
+            CloseState::Closing if self.queued() == 0 => self.call_connection_lost(),
+            CloseState::Aborted => self.call_connection_lost(),
+            _ => {}
         }
     }
 }
 
-impl<L: Line> Run for L {
+impl<T: BaseTransport> Run for T {
     fn run(self: Rc<Self>) -> Result<(), BoxError> {
-        self.bond().is_queued.set(false);
-        if self.bond().stage() != Stage::Lost {
-            let _again = Again(&self);
-            self.serve();
+        self.core().is_queued.set(false);
+        if self.core().close_state() != CloseState::Closed {
+            // When a protocol ends the run of the loop, the rest must be done in the next run: the poller
+            // will not report it again.
+            let _again = OnDrop(|| {
+                if std::thread::panicking() {
+                    self.enqueue();
+                }
+            });
+            self.process();
         }
         Ok(())
     }
 
     fn info(&self) -> JobInfo {
-        JobInfo { kind: JobKind::Io, name: L::NAME.to_owned(), origin: None }
+        JobInfo { kind: JobKind::Io, name: T::NAME.to_owned(), origin: None }
     }
 
     fn cancel(&self) {}
@@ -334,40 +335,44 @@ impl<L: Line> Run for L {
     }
 }
 
-impl<L: Line> Source for L {
+impl<T: BaseTransport> Source for T {
     fn ready(self: Rc<Self>, _: &LoopHandle, readiness: Readiness) {
-        self.note(readiness);
+        self.record_readiness(readiness);
         self.enqueue();
     }
 
     fn loop_closed(&self) {
-        self.abandon();
+        self.release();
     }
 }
 
-/// A descriptor and the watch over it, given up together and in that order: the watch, then the descriptor.
-pub(crate) struct Watched<F> {
+/// A registered descriptor. The registration ends before the descriptor is closed.
+pub(crate) struct WatchedFd<F> {
     registration: RefCell<Option<Registration>>,
     fd: RefCell<Option<F>>,
 }
 
-impl<F: AsFd> Watched<F> {
+impl<F: AsFd> WatchedFd<F> {
     pub(crate) fn new(fd: F) -> Self {
         Self { registration: RefCell::default(), fd: RefCell::new(Some(fd)) }
     }
 
-    pub(crate) fn watch<L: Line>(&self, line: &Rc<L>, interest: Interest) -> io::Result<()> {
+    pub(crate) fn watch<T: BaseTransport>(
+        &self,
+        transport: &Rc<T>,
+        interest: Interest,
+    ) -> io::Result<()> {
         let fd = self.fd.borrow();
         let Some(fd) = &*fd else { return Ok(()) };
-        let source = Rc::clone(line) as Rc<dyn Source>;
-        let registration = line.bond().event_loop.register(fd, interest, source)?;
+        let source = Rc::clone(transport) as Rc<dyn Source>;
+        let registration = transport.core().event_loop.register(fd, interest, source)?;
         self.registration.replace(Some(registration));
         Ok(())
     }
 
-    /// `None` once it is closed.
-    pub(crate) fn with<R>(&self, act: impl FnOnce(&F) -> R) -> Option<R> {
-        self.fd.borrow().as_ref().map(act)
+    /// Calls `operation` with the descriptor; `None` once it is closed.
+    pub(crate) fn with<R>(&self, operation: impl FnOnce(&F) -> R) -> Option<R> {
+        self.fd.borrow().as_ref().map(operation)
     }
 
     pub(crate) fn close(&self) {
@@ -376,16 +381,71 @@ impl<F: AsFd> Watched<F> {
     }
 }
 
-/// One buffer for everything a loop reads here: what is read is delivered before the next read.
-pub(crate) struct Scratch(pub(crate) RefCell<Vec<u8>>);
+/// One buffer for all such transports of a loop: data is delivered before the next read.
+pub(crate) struct ScratchBuffer(pub(crate) RefCell<Vec<u8>>);
 
-impl Default for Scratch {
-    /// asyncio's `max_size`; no datagram of IP is larger than a quarter of it.
+impl Default for ScratchBuffer {
+    /// asyncio's `max_size`, 256 KiB: four times the size of the largest IP datagram.
     fn default() -> Self {
         Self(RefCell::new(vec![0; 256 * 1024]))
     }
 }
 
-impl Room for Scratch {
+impl LoopLocal for ScratchBuffer {
     fn close(&self, _: &LoopHandle) {}
 }
+
+/// Methods and `Debug` that the handles of all such transports have.
+macro_rules! handle_methods {
+    ($handle:ty) => {
+        impl $handle {
+            /// Whether the transport is closed or closing.
+            pub fn is_closing(&self) -> bool {
+                !self.0.core.is_open()
+            }
+
+            /// Waits until `connection_lost` has been called.
+            pub async fn wait_closed(&self) {
+                self.0.core.wait_closed().await;
+            }
+        }
+
+        impl fmt::Debug for $handle {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0.describe())
+            }
+        }
+    };
+}
+
+/// Methods that the handles of all such transports with a write queue have.
+macro_rules! write_handle_methods {
+    ($handle:ty) => {
+        impl $handle {
+            /// Closes the transport at once and drops queued data.
+            pub fn abort(&self) {
+                self.0.abort(None);
+            }
+
+            /// The current high-water and low-water marks.
+            pub fn write_buffer_limits(&self) -> WriteLimits {
+                self.0.watermarks.get().limits()
+            }
+
+            /// Sets the high-water and low-water marks of the queue, in bytes. They apply at once. A missing
+            /// mark is derived from the other: see [`WriteLimits::new`].
+            ///
+            /// # Errors
+            /// [`LimitsError`] when `high` is less than `low`; the marks are not changed.
+            pub fn set_write_buffer_limits(
+                &self,
+                high: Option<usize>,
+                low: Option<usize>,
+            ) -> Result<(), LimitsError> {
+                self.0.set_limits(high, low)
+            }
+        }
+    };
+}
+
+pub(crate) use {handle_methods, write_handle_methods};

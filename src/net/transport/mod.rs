@@ -1,8 +1,9 @@
-//! A connection in use: sends, receives, and tells its protocol.
+//! Transports: the public handle of a stream connection, and the parts that transports are built of.
 
 pub(super) mod base;
+mod close_state;
 pub(super) mod connection;
-
+mod on_drop;
 pub(super) mod raw_stream;
 pub(super) mod write_queue;
 
@@ -14,27 +15,27 @@ use std::rc::Rc;
 use socket2::Socket;
 
 use crate::event_loop::LoopHandle;
-use crate::net::connect::next_turn;
-use crate::net::protocol::Receiver;
-use crate::net::socket::view::Names;
-#[cfg(feature = "tls")]
-use crate::net::tls::Secure;
+use crate::net::protocol::ProtocolRef;
+use crate::net::socket::address_pair::AddressPair;
 use crate::net::{Address, BufferedProtocol, Connection, Protocol, SocketView};
 use crate::plan::{Flow, LimitsError, WriteLimits};
-pub use base::Endpoint;
-use connection::{Life, Link};
-use raw_stream::Wire;
+use crate::task::yield_now;
+use close_state::CloseState;
+use connection::StreamTransport;
+use raw_stream::RawStream;
 
-/// Counted handle to a connection, for code on the loop's thread; asyncio's `Transport`.
+pub use base::Endpoint;
+
+/// Handle to a stream connection, for code on the loop's thread; asyncio's `Transport`.
 ///
-/// A transport never calls its protocol: what a call provokes is delivered by the loop, in a later turn. It
-/// lives until it is closed, whether handles are left or not; closing the loop closes it without a call to
-/// its protocol, and says so in debug mode.
+/// Handles are counted references: the connection lives until it is closed, with or without handles. No method
+/// calls the protocol; the loop does, in a later turn. Closing the loop closes the connection without a call
+/// to its protocol, with a warning in debug mode.
 ///
 /// ```
 /// use loopctl::{Flow, Protocol, Transport};
 ///
-/// /// Sends so many lines, as fast as the peer takes them.
+/// /// Sends a number of lines, as fast as the peer reads them.
 /// struct Lines(usize);
 ///
 /// impl Lines {
@@ -72,37 +73,23 @@ use raw_stream::Wire;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
-pub struct Transport(pub(in crate::net) Rc<Link>);
+pub struct Transport(pub(in crate::net) Rc<StreamTransport>);
 
 impl Transport {
-    /// Puts a protocol on a connected socket: `connection_made` first, then the first read. A server's `admit`
-    /// sees the transport before its protocol does.
+    /// Connects a protocol to a connected socket: `connection_made` first, then the first read. `admit` is
+    /// called before the protocol is.
     pub(in crate::net) fn attach(
         event_loop: &LoopHandle,
         socket: Socket,
-        names: Names,
-        receiver: Receiver,
+        addresses: AddressPair,
+        protocol: ProtocolRef,
         admit: impl FnOnce(&Self),
     ) -> io::Result<Self> {
-        Ok(Self(Link::start(event_loop, Wire::Socket(socket), names, receiver, admit)?))
+        let raw = RawStream::Socket(socket);
+        Ok(Self(StreamTransport::start(event_loop, raw, addresses, protocol, admit)?))
     }
 
-    /// As [`attach`](Self::attach), with a TLS handshake before `connection_made`. Without a receiver, the
-    /// connection waits for [one to adopt it](Link::adopt).
-    #[cfg(feature = "tls")]
-    pub(in crate::net) fn attach_veiled(
-        event_loop: &LoopHandle,
-        socket: Socket,
-        names: Names,
-        receiver: Option<Receiver>,
-        secure: Secure,
-        admit: impl FnOnce(&Self),
-    ) -> io::Result<Self> {
-        let wire = Wire::Socket(socket);
-        Ok(Self(Link::start_veiled(event_loop, wire, names, receiver, secure, admit)?))
-    }
-
-    /// Calls `then` once the connection is over and its protocol has heard of it, or the loop is closed.
+    /// Calls `then` after `connection_lost`, or when the loop is closed.
     pub(crate) fn on_lost(&self, then: impl FnOnce() + 'static) {
         self.0.on_lost(Box::new(then));
     }
@@ -110,19 +97,19 @@ impl Transport {
 
 /// Writing.
 impl Transport {
-    /// Sends what the socket takes now and keeps a copy of the rest.
+    /// Sends as much as the socket accepts now, and queues a copy of the rest.
     ///
-    /// A send that fails, now or later, ends the connection, but a peer that answers early and closes has its
-    /// answer heard: the protocol receives what had come by then before `connection_lost` is called.
+    /// A failed send, now or later, ends the connection. Data that the peer sent before is still delivered,
+    /// then `connection_lost` is called: the answer of a peer that answers early and closes is not lost.
     ///
-    /// On a connection that is closed, or whose end was sent with [`write_eof`](Self::write_eof), nothing is
-    /// taken and the answer is [`Flow::Closed`]; for those who do not look at it, the log has a warning: for
-    /// each write after `write_eof`, and from the fifth write after the end of the connection.
+    /// After [`close`](Self::close) and [`write_eof`](Self::write_eof), data is dropped and the result is
+    /// [`Flow::Closed`]. The log then has a warning for each write after `write_eof`, and for each write to a
+    /// closed connection from the fifth on.
     pub fn write(&self, data: &[u8]) -> Flow {
         self.0.write(&mut [IoSlice::new(data)])
     }
 
-    /// As [`write`](Self::write), for several pieces in one call to the system.
+    /// Sends several pieces in one system call; otherwise as [`write`](Self::write).
     ///
     /// ```
     /// # use loopctl::{Protocol, Transport};
@@ -139,27 +126,28 @@ impl Transport {
         self.0.write(&mut slices)
     }
 
-    /// Tells the peer, once everything is sent, that no more will come. Reading goes on. Harmless twice, and
-    /// on a closing connection.
+    /// Ends the sending direction once all data is sent; reading continues. No effect on a closing connection,
+    /// or when called again.
     ///
-    /// Over TLS the peer is told by TLS (`close_notify`), not by TCP. Many implementations close their end, too,
-    /// when they hear of it, as TLS 1.2 had it.
+    /// Over TLS it sends `close_notify`, and no TCP FIN. Many implementations then close their side too, as
+    /// TLS 1.2 required.
     pub fn write_eof(&self) {
         self.0.write_eof();
     }
 
-    /// Whether [`write_eof`](Self::write_eof) can be used: on every stream socket.
+    /// Whether [`write_eof`](Self::write_eof) is supported: always true for stream sockets.
     pub fn can_write_eof(&self) -> bool {
         true
     }
 
-    /// How many bytes wait to be sent; those that are encrypted already, as they are.
+    /// The number of unsent bytes; for encrypted data, the number of ciphertext bytes.
     pub fn write_buffer_size(&self) -> usize {
         self.0.unsent()
     }
 
-    /// Sets at how many waiting bytes the protocol is told to pause and to resume, and judges what waits now
-    /// by it. What is not given follows from the other: see [`WriteLimits::new`].
+    /// Sets the high-water and low-water marks of the queue, at which the protocol gets `pause_writing` and
+    /// `resume_writing`. They apply at once. A missing mark is derived from the other: see
+    /// [`WriteLimits::new`].
     ///
     /// ```
     /// # let mut event_loop = loopctl::EventLoop::new()?;
@@ -179,7 +167,7 @@ impl Transport {
     /// ```
     ///
     /// # Errors
-    /// When `high` is less than `low`.
+    /// [`LimitsError`] when `high` is less than `low`.
     pub fn set_write_buffer_limits(
         &self,
         high: Option<usize>,
@@ -189,23 +177,24 @@ impl Transport {
         Ok(())
     }
 
-    /// The limits in force.
+    /// The current high-water and low-water marks.
     pub fn write_buffer_limits(&self) -> WriteLimits {
         self.0.limits()
     }
 
-    /// Waits until the protocol may write again: at once, unless the last write said [`Flow::Full`].
+    /// Waits until the queue has fallen below the low-water mark: returns at once, unless the last write
+    /// returned [`Flow::Full`].
     ///
-    /// On a closing connection it lets the loop have a turn, so that an error that is under way is seen.
+    /// On a closing connection it yields to the loop once, so that a pending error is seen.
     ///
     /// # Errors
-    /// `ConnectionReset` when the connection is lost; before that, the error of the send that ends it.
+    /// `ConnectionReset` after `connection_lost`; before that, the error of the send that ends the connection.
     pub async fn drain(&self) -> io::Result<()> {
-        if matches!(self.0.state().life, Life::Broken | Life::Closing) {
-            next_turn().await;
+        if matches!(self.0.state().close, CloseState::WriteFailed | CloseState::Closing) {
+            yield_now().await;
         }
-        self.0.wait(|link| link.state().life == Life::Lost || !link.is_full()).await;
-        if self.0.state().life == Life::Lost {
+        self.0.wait_until(|it| it.state().close == CloseState::Closed || !it.is_full()).await;
+        if self.0.state().close == CloseState::Closed {
             return Err(io::Error::new(io::ErrorKind::ConnectionReset, "Connection lost"));
         }
         self.0.failure().map_or(Ok(()), Err)
@@ -214,62 +203,60 @@ impl Transport {
 
 /// Reading.
 impl Transport {
-    /// Has the protocol receive nothing until [`resume_reading`](Self::resume_reading). Harmless twice; no data
-    /// arrives at all where `connection_made` does this. While it lasts, neither the peer's end nor a reset
-    /// is noticed, so that no bytes are lost.
+    /// Suspends delivery of data until [`resume_reading`](Self::resume_reading). When called in
+    /// `connection_made`, no data is delivered at all. The peer's end of file and a reset are not noticed
+    /// either, so that no bytes are lost.
     ///
-    /// A send that fails is noticed: nothing more can be written, and if nothing has been received that the
-    /// protocol does not have, the connection is lost at once. Otherwise `connection_lost` waits for
-    /// `resume_reading`, and the bytes come first; a protocol that was told to pause writing is told to resume,
-    /// in case that is what it waits for. A pause that then lasts a minute ends the connection, and the log
-    /// says that bytes were lost.
+    /// A failed send is noticed. Without undelivered data, the connection is lost at once. Otherwise
+    /// `connection_lost` waits for `resume_reading`, and the data comes first; a protocol that has paused
+    /// writing is resumed. If reading stays paused for a minute, the connection ends, and a warning says that
+    /// data was lost.
     pub fn pause_reading(&self) {
         self.0.pause_reading(true);
     }
 
-    /// Ends a [`pause_reading`](Self::pause_reading).
+    /// Resumes delivery of data after [`pause_reading`](Self::pause_reading).
     pub fn resume_reading(&self) {
         self.0.pause_reading(false);
         self.0.enqueue_if_due();
     }
 
-    /// Whether reading is neither paused nor over because of a close.
+    /// Whether data is delivered: reading is not paused, and the connection is not closing.
     pub fn is_reading(&self) -> bool {
         self.0.state().is_reading()
     }
 }
 
-/// The end.
+/// Closing.
 impl Transport {
-    /// Sends what is queued, then closes. Nothing more is received.
+    /// Sends queued data, then closes the connection. Received data is no longer delivered.
     ///
-    /// Over TLS the peer is told that nothing is missing, and its answer is not waited for. A handshake under way
-    /// is broken off.
+    /// Over TLS it sends `close_notify` and does not wait for the peer's. A handshake in progress is aborted.
     pub fn close(&self) {
         self.0.close();
     }
 
-    /// Closes at once; what is queued is lost. With [linger](SocketView::set_linger) set to zero, the peer sees
-    /// a reset.
+    /// Closes the connection at once and drops queued data. With [linger](SocketView::set_linger) set to zero,
+    /// the peer receives a reset.
     pub fn abort(&self) {
-        self.0.break_off(None);
+        self.0.abort(None);
     }
 
     /// Whether the connection is closed or about to be.
     pub fn is_closing(&self) -> bool {
-        self.0.state().life != Life::Open
+        self.0.state().close != CloseState::Open
     }
 
     /// Waits until `connection_lost` has been called and the descriptor is closed.
     pub async fn wait_closed(&self) {
-        self.0.wait(|link| link.state().life == Life::Lost).await;
+        self.0.wait_until(|it| it.state().close == CloseState::Closed).await;
     }
 }
 
-/// What belongs to it.
+/// Protocol, addresses and socket.
 impl Transport {
-    /// Puts another protocol in the place of the one that is told what happens. `connection_made` is not
-    /// called. The old one hears no more; after the connection is lost, neither does the new one.
+    /// Replaces the protocol. `connection_made` is not called, and the old protocol gets no more calls. After
+    /// `connection_lost`, the new one gets none either.
     ///
     /// ```
     /// use loopctl::{Protocol, Transport};
@@ -289,23 +276,24 @@ impl Transport {
     /// }
     /// ```
     pub fn set_protocol<P: Protocol>(&self, protocol: P) -> Connection<P> {
-        let (protocol, receiver) = Receiver::plain(protocol);
-        self.0.set_receiver(receiver);
+        let (protocol, protocol_ref) = ProtocolRef::plain(protocol);
+        self.0.set_protocol(protocol_ref);
         Connection { transport: self.clone(), protocol }
     }
 
-    /// As [`set_protocol`](Self::set_protocol), for a protocol with buffers of its own.
+    /// Replaces the protocol by one that provides its own buffers; see [`set_protocol`](Self::set_protocol).
     pub fn set_buffered_protocol<P: BufferedProtocol>(&self, protocol: P) -> Connection<P> {
-        let (protocol, receiver) = Receiver::buffered(protocol);
-        self.0.set_receiver(receiver);
+        let (protocol, protocol_ref) = ProtocolRef::buffered(protocol);
+        self.0.set_protocol(protocol_ref);
         Connection { transport: self.clone(), protocol }
     }
 
-    /// The peer's name, also after the connection has ended; asyncio's `peername`.
+    /// The peer's address of any kind, also after the connection has ended; asyncio's `peername`.
     ///
-    /// It is what `accept` or the kernel said when there was a transport. Most clients of Unix sockets have no
-    /// name: that is `None`, where asyncio has an empty text. On the client's side it is the path that the
-    /// server gave its socket, which a client may know by another; an abstract name has a leading NUL.
+    /// It is the address that `accept` returned, or that the kernel reported when the transport was created.
+    /// Most clients of Unix sockets have no name: the result is `None`, where asyncio has an empty string. On
+    /// the client's side it is the path that the server bound, which may differ from the path connected to. An
+    /// abstract name begins with a NUL.
     ///
     /// ```
     /// use loopctl::Address;
@@ -325,45 +313,44 @@ impl Transport {
     /// # Ok::<(), loopctl::BoxError>(())
     /// ```
     pub fn peer(&self) -> Option<Address> {
-        self.0.names.peer()
+        self.0.addresses.peer()
     }
 
-    /// Our name, also after the connection has ended; asyncio's `sockname`. `None` for a Unix socket without
-    /// one, as with [`peer`](Self::peer).
+    /// The local address of any kind, also after the connection has ended; asyncio's `sockname`. `None` for a
+    /// Unix socket without a name.
     pub fn local(&self) -> Option<Address> {
-        self.0.names.local()
+        self.0.addresses.local()
     }
 
-    /// The peer's address, also after the connection has ended; [`peer`](Self::peer) knows those of other
-    /// kinds, too.
+    /// The peer's IP address, also after the connection has ended. See [`peer`](Self::peer) for Unix sockets.
     ///
     /// # Errors
-    /// When the connection is not over IP, or was gone before there was a transport.
+    /// `Unsupported` when the connection is not over IP, or had ended before the transport was created.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         inet(self.peer())
     }
 
-    /// Our address, also after the connection has ended.
+    /// The local IP address, also after the connection has ended.
     ///
     /// # Errors
-    /// When the connection is not over IP.
+    /// `Unsupported` when the connection is not over IP.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         inet(self.local())
     }
 
-    /// The socket, for its options.
+    /// A view of the socket, to read and set its options.
     pub fn socket(&self) -> SocketView<'_> {
         SocketView(&self.0)
     }
 
-    /// The loop that serves the connection.
+    /// The event loop of the connection.
     pub fn handle(&self) -> LoopHandle {
         self.0.event_loop.clone()
     }
 }
 
-fn inet(name: Option<Address>) -> io::Result<SocketAddr> {
-    name.and_then(|name| name.as_inet()).ok_or_else(|| io::ErrorKind::Unsupported.into())
+fn inet(address: Option<Address>) -> io::Result<SocketAddr> {
+    address.and_then(|address| address.as_inet()).ok_or_else(|| io::ErrorKind::Unsupported.into())
 }
 
 impl fmt::Display for Transport {
@@ -372,15 +359,17 @@ impl fmt::Display for Transport {
     }
 }
 
-/// Its state in asyncio's words: `polling` is a direction in which something is waited for.
+/// The state in asyncio's notation: `polling` marks a direction that waits for the socket.
 impl fmt::Debug for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = self.0.state();
         f.write_str("<Transport")?;
-        match state.life {
-            Life::Open => {}
-            Life::Broken | Life::Closing => f.write_str(" closing")?,
-            Life::Lost => return f.write_str(" closed>"),
+        match state.close {
+            CloseState::Open => {}
+            CloseState::WriteFailed | CloseState::Closing | CloseState::Aborted => {
+                f.write_str(" closing")?
+            }
+            CloseState::Closed => return f.write_str(" closed>"),
         }
         if let Some(number) = self.socket().number() {
             write!(f, " fd={number}")?;

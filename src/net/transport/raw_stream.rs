@@ -1,4 +1,4 @@
-//! The byte stream under a transport.
+//! The byte stream below a transport: a socket, or a TLS session over one.
 
 use std::io::{self, IoSlice};
 use std::net::Shutdown;
@@ -6,24 +6,24 @@ use std::net::Shutdown;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags};
 use socket2::Socket;
 
-/// How many pieces the kernel takes in one call (`IOV_MAX`); more are an error.
-pub(in crate::net) const MOST_PIECES: usize = 1024;
+/// The kernel's limit of buffers in one call (`IOV_MAX`); more are an error.
+pub(in crate::net) const MAX_PIECES: usize = 1024;
 
-/// What a transport asks of the stream under it. Nothing here waits.
+/// Non-blocking operations of a byte stream.
 pub(in crate::net) trait ByteStream {
     /// Receives at most `buffer.len()` bytes; 0 at the end of the stream.
     fn recv(&self, buffer: &mut [u8]) -> io::Result<usize>;
 
-    /// Whether there is something to receive; the end of the stream is nothing.
+    /// Whether there is data to receive; the end of the stream does not count.
     fn has_more(&self) -> bool;
 
-    /// Sends some of the pieces, at most [`MOST_PIECES`] of them; returns how many bytes went.
+    /// Sends a part of the pieces, at most [`MAX_PIECES`] of them; returns the number of bytes sent.
     fn send(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize>;
 
     /// Ends the sending direction.
     fn shutdown(&self) -> io::Result<()>;
 
-    /// The error that waits to be told, if any.
+    /// Takes the pending error (`SO_ERROR`).
     fn take_error(&self) -> io::Result<Option<io::Error>>;
 }
 
@@ -37,7 +37,7 @@ impl ByteStream for Socket {
         peeked.is_ok_and(|(count, _)| count > 0)
     }
 
-    /// A peer that is gone is an error, not a signal, also in programs that leave SIGPIPE deadly.
+    /// Sends with `MSG_NOSIGNAL`: a peer that is gone is an error, also where SIGPIPE would end the program.
     fn send(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
         let sent = match pieces {
             [piece] => rustix::net::send(self, piece, SendFlags::NOSIGNAL),
@@ -58,14 +58,14 @@ impl ByteStream for Socket {
     }
 }
 
-/// A socket, held in place; in tests also a stream that follows a script.
-pub(in crate::net) enum Wire {
+/// A socket, stored in place; in tests also a scripted stream.
+pub(in crate::net) enum RawStream {
     Socket(Socket),
     #[cfg(test)]
     Scripted(Box<dyn ByteStream>),
 }
 
-impl Wire {
+impl RawStream {
     pub(in crate::net) fn stream(&self) -> &dyn ByteStream {
         match self {
             Self::Socket(socket) => socket,
@@ -83,17 +83,18 @@ impl Wire {
     }
 }
 
-/// Sends until everything is sent or there is no room; what is left is left in `pieces`.
+/// Sends until all pieces are sent or the stream is full; unsent data stays in `pieces`.
 ///
-/// The stream is full when it takes less than it was given (epoll(7), question 9): it tells when it has room.
+/// A stream that accepts less than it was given is full, and the poller reports when it is writable again
+/// (epoll(7), question 9).
 pub(in crate::net) fn send_pieces(
     stream: &dyn ByteStream,
     pieces: &mut &mut [IoSlice<'_>],
 ) -> io::Result<()> {
     while !pieces.is_empty() {
-        let some = &pieces[..pieces.len().min(MOST_PIECES)];
-        let offered: usize = some.iter().map(|piece| piece.len()).sum();
-        let sent = match stream.send(some) {
+        let batch = &pieces[..pieces.len().min(MAX_PIECES)];
+        let offered: usize = batch.iter().map(|piece| piece.len()).sum();
+        let sent = match stream.send(batch) {
             Ok(sent) => sent,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),

@@ -1,24 +1,24 @@
-//! What waits to be sent: copies, so that the caller's buffer is free at once.
+//! The queue of a transport: copies of unsent data, so that the caller's buffer is free at once.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 
-use super::raw_stream::{ByteStream, MOST_PIECES, send_pieces};
+use super::raw_stream::{ByteStream, MAX_PIECES, send_pieces};
 
-/// Small pieces share one allocation of at least this many bytes.
-const SHARED: usize = 4096;
+/// Minimum size in bytes of an allocation that small pieces share.
+const MIN_ALLOCATION: usize = 4096;
 
-/// Bytes in the order in which they will be sent.
+/// Unsent bytes, in order.
 #[derive(Default)]
-pub(in crate::net) struct Outbox {
+pub(in crate::net) struct WriteQueue {
     pieces: VecDeque<Vec<u8>>,
-    /// How much of the first piece is sent.
+    /// The number of bytes of the first piece that are sent.
     sent: usize,
     size: usize,
 }
 
-impl Outbox {
-    /// How many bytes wait.
+impl WriteQueue {
+    /// The number of unsent bytes.
     pub(in crate::net) fn size(&self) -> usize {
         self.size
     }
@@ -34,7 +34,7 @@ impl Outbox {
                 last.extend_from_slice(data)
             }
             Some(_) => {
-                let mut piece = Vec::with_capacity(data.len().max(SHARED));
+                let mut piece = Vec::with_capacity(data.len().max(MIN_ALLOCATION));
                 piece.extend_from_slice(data);
                 self.pieces.push_back(piece);
             }
@@ -42,23 +42,23 @@ impl Outbox {
         }
     }
 
-    /// Appends what waited elsewhere, and of which nothing is sent; its memory stays where it is.
-    pub(in crate::net) fn append(&mut self, mut later: Self) {
-        self.size += later.size;
-        self.pieces.append(&mut later.pieces);
+    /// Appends a queue of which nothing is sent yet, without copying.
+    pub(in crate::net) fn append(&mut self, mut other: Self) {
+        self.size += other.size;
+        self.pieces.append(&mut other.pieces);
     }
 
-    /// Sends until nothing is left or the stream has no room.
+    /// Sends until the queue is empty or the stream is full.
     pub(in crate::net) fn flush(&mut self, stream: &dyn ByteStream) -> io::Result<()> {
         while self.size > 0 {
-            let pieces = self.pieces.iter().take(MOST_PIECES);
+            let pieces = self.pieces.iter().take(MAX_PIECES);
             let mut slices: Vec<_> = pieces.map(|piece| IoSlice::new(piece)).collect();
             let mut left = &mut slices[..];
             IoSlice::advance_slices(&mut left, self.sent);
             let offered = total(left);
             let result = send_pieces(stream, &mut left);
             let left = total(left);
-            self.forget(offered - left);
+            self.remove_sent(offered - left);
             result?;
             if left > 0 {
                 break;
@@ -67,8 +67,8 @@ impl Outbox {
         Ok(())
     }
 
-    /// Drops the first `count` bytes, and the memory of what is sent as a whole.
-    fn forget(&mut self, mut count: usize) {
+    /// Removes the first `count` bytes, and frees pieces that are sent completely.
+    fn remove_sent(&mut self, mut count: usize) {
         self.size -= count;
         while let Some(first) = self.pieces.front() {
             let left = first.len() - self.sent;
@@ -93,21 +93,21 @@ mod tests {
 
     use super::*;
 
-    /// Takes as many bytes a call as it is told to, then no more.
-    struct Takes {
+    /// Accepts the given number of bytes in each call, then no more.
+    struct Scripted {
         counts: RefCell<VecDeque<usize>>,
         calls: RefCell<Vec<usize>>,
         got: RefCell<Vec<u8>>,
     }
 
-    impl Takes {
+    impl Scripted {
         fn new(counts: impl IntoIterator<Item = usize>) -> Self {
             let counts = RefCell::new(counts.into_iter().collect());
             Self { counts, calls: RefCell::default(), got: RefCell::default() }
         }
     }
 
-    impl ByteStream for Takes {
+    impl ByteStream for Scripted {
         fn recv(&self, _: &mut [u8]) -> io::Result<usize> {
             Err(io::ErrorKind::WouldBlock.into())
         }
@@ -136,47 +136,47 @@ mod tests {
     }
 
     /// Pieces that do not share memory.
-    fn filled(pieces: &[&[u8]]) -> Outbox {
-        let mut outbox = Outbox::default();
+    fn filled(pieces: &[&[u8]]) -> WriteQueue {
+        let mut queue = WriteQueue::default();
         for piece in pieces {
-            outbox.size += piece.len();
-            outbox.pieces.push_back(piece.to_vec());
+            queue.size += piece.len();
+            queue.pieces.push_back(piece.to_vec());
         }
-        outbox
+        queue
     }
 
     #[test]
     fn trans_10_a_queue_is_sent_in_calls_of_at_most_iov_max_pieces() {
         let pieces = vec![&b"abc"[..]; 2500];
-        let (mut outbox, stream) = (filled(&pieces), Takes::new([usize::MAX; 9]));
-        outbox.flush(&stream).unwrap();
-        assert_eq!(outbox.size(), 0);
-        assert!(outbox.pieces.is_empty(), "the memory is free");
+        let (mut queue, stream) = (filled(&pieces), Scripted::new([usize::MAX; 9]));
+        queue.flush(&stream).unwrap();
+        assert_eq!(queue.size(), 0);
+        assert!(queue.pieces.is_empty(), "the memory is free");
         assert_eq!(*stream.calls.borrow(), [1024, 1024, 452]);
         assert_eq!(*stream.got.borrow(), b"abc".repeat(2500));
     }
 
     #[test]
     fn trans_11_what_is_partly_sent_is_trimmed_exactly() {
-        let (mut outbox, stream) = (filled(&[b"data1", b"data2"]), Takes::new([2]));
-        outbox.flush(&stream).unwrap();
-        assert_eq!((outbox.size(), outbox.sent), (8, 2));
-        let rest = Takes::new([1, 4, usize::MAX]);
-        outbox.flush(&rest).unwrap();
-        outbox.flush(&rest).unwrap();
+        let (mut queue, stream) = (filled(&[b"data1", b"data2"]), Scripted::new([2]));
+        queue.flush(&stream).unwrap();
+        assert_eq!((queue.size(), queue.sent), (8, 2));
+        let rest = Scripted::new([1, 4, usize::MAX]);
+        queue.flush(&rest).unwrap();
+        queue.flush(&rest).unwrap();
         assert_eq!(*rest.got.borrow(), b"ta1da");
-        outbox.flush(&rest).unwrap();
-        assert_eq!((outbox.size(), &rest.got.borrow()[..]), (0, &b"ta1data2"[..]));
+        queue.flush(&rest).unwrap();
+        assert_eq!((queue.size(), &rest.got.borrow()[..]), (0, &b"ta1data2"[..]));
     }
 
     #[test]
     fn trans_11_every_way_to_cut_a_queue_gives_the_same_bytes() {
         for first in 0..=15 {
             for second in 0..=15 {
-                let mut outbox = filled(&[b"data1", b"data2", b"data3"]);
-                let stream = Takes::new([first, second, usize::MAX]);
-                while outbox.size() > 0 {
-                    outbox.flush(&stream).unwrap();
+                let mut queue = filled(&[b"data1", b"data2", b"data3"]);
+                let stream = Scripted::new([first, second, usize::MAX]);
+                while queue.size() > 0 {
+                    queue.flush(&stream).unwrap();
                 }
                 assert_eq!(*stream.got.borrow(), b"data1data2data3", "{first} {second}");
             }
@@ -185,11 +185,11 @@ mod tests {
 
     #[test]
     fn trans_12_small_pieces_share_memory() {
-        let mut outbox = Outbox::default();
-        (0..10_000).for_each(|_| outbox.push(b"tiny"));
-        assert_eq!(outbox.size(), 40_000);
-        assert!(outbox.pieces.len() <= 12, "{} pieces", outbox.pieces.len());
-        outbox.push(b"");
-        assert_eq!(outbox.size(), 40_000);
+        let mut queue = WriteQueue::default();
+        (0..10_000).for_each(|_| queue.push(b"tiny"));
+        assert_eq!(queue.size(), 40_000);
+        assert!(queue.pieces.len() <= 12, "{} pieces", queue.pieces.len());
+        queue.push(b"");
+        assert_eq!(queue.size(), 40_000);
     }
 }

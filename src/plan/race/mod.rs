@@ -1,18 +1,18 @@
 //! When each question is asked, when each attempt starts, and who won.
 
-mod field;
-mod lanes;
-mod pace;
-mod questions;
+mod candidates;
+mod queries;
+mod queues;
+mod schedule;
 mod step;
 
 use std::time::{Duration, Instant};
 
-pub use field::Endpoint;
-use field::Field;
-use pace::Next;
-use questions::Questions;
-pub use questions::{Answer, AnswerEffect, AnswerTiming, FirstAttemptReason};
+use candidates::Field;
+pub use candidates::RaceAddress;
+use queries::Questions;
+pub use queries::{Answer, AnswerEffect, AnswerTiming, FirstAttemptReason};
+use schedule::Next;
 pub use step::{CancelReason, LossReason, Reason, Start, Step};
 
 use super::{Family, Policy, Success};
@@ -106,7 +106,7 @@ enum Outcome {
     Replaced,
 }
 
-impl<A: Endpoint> Race<A> {
+impl<A: RaceAddress> Race<A> {
     /// A race to these addresses, known from the beginning and in the resolver's order.
     pub fn with_addresses(addresses: impl IntoIterator<Item = A>, policy: Policy) -> Self {
         let mut race = Self::with_queries([], policy);
@@ -199,7 +199,7 @@ impl<A: Endpoint> Race<A> {
     }
 
     /// The addresses not yet tried, in the order of the list; [`AddressQueues`](super::AddressQueues) may take them in another.
-    /// How many of them will be is bounded by [`Endpoints::most`](super::Endpoints::most).
+    /// How many of them will be is bounded by [`AddressSelection::most`](super::AddressSelection::most).
     pub fn untried(&self) -> impl Iterator<Item = &A> {
         self.field.untried().map(|candidate| self.field.address(candidate))
     }

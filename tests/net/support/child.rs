@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use crate::skip;
+
 const CHILD: &str = "LOOPCTL_TEST_CHILD";
 
 /// Runs `body` in a process of its own. `name` is the test's full name, without the crate.
@@ -24,6 +26,7 @@ fn run_in_child(name: &str, prelude: &str, body: impl FnOnce()) {
         .arg(format!("{prelude} && exec \"$0\" --exact {name} --nocapture --test-threads=1"))
         .arg(this)
         .env(CHILD, name)
+        .env(skip::RUN, skip::run())
         .output()
         .unwrap();
     let (told, complained) =

@@ -15,10 +15,11 @@ pub(crate) mod signed;
 pub(crate) mod tls;
 mod trace;
 
+pub(crate) use crate::skip::has_ipv6;
 pub(crate) use child::{descriptors, in_child, in_child_with_descriptors};
 pub(crate) use guests::{Guests, fails_soon, guest, is_refused};
 pub(crate) use logged::{start_logging, take_logged};
-pub(crate) use peers::{Dead, Refusing, Server, has_ipv6, reset, syn_sent_to, table};
+pub(crate) use peers::{Dead, Refusing, Server, abstract_name, reset, syn_sent_to, table};
 pub(crate) use recorder::{Recorder, Reports, Seen};
 pub(crate) use trace::{Outcome, Trace};
 

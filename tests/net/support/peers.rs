@@ -1,7 +1,8 @@
 //! The other ends: servers, addresses that refuse, addresses that never answer.
 
-use std::io::{self, Write};
+use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use socket2::{Domain, SockRef, Socket, Type};
@@ -97,15 +98,10 @@ pub(crate) fn reset(stream: TcpStream) {
     SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
 }
 
-/// Whether this machine has `::1`. Where it does not, what is skipped is said aloud.
-pub(crate) fn has_ipv6(test: &str) -> bool {
-    let has = TcpListener::bind("[::1]:0").is_ok();
-    if !has {
-        // Not `eprintln!`: the test harness hides that when a test passes.
-        let line = format!("SKIPPED {test}: this machine has no IPv6 loopback\n");
-        io::stderr().write_all(line.as_bytes()).unwrap();
-    }
-    has
+/// A new name for a Unix socket without a file. Such names are shared by all tests of this machine.
+pub(crate) fn abstract_name() -> String {
+    static NAMES: AtomicUsize = AtomicUsize::new(0);
+    format!("loopctl-{}-{}", std::process::id(), NAMES.fetch_add(1, Ordering::Relaxed))
 }
 
 /// How many sockets of this machine wait for an answer from `address`.

@@ -12,7 +12,7 @@ use loopctl::{DnsServer, Keepalive};
 
 use super::TlsArgs;
 use super::values;
-use super::values::{FamilyArg, Pace, Pinned, duration, positive, source};
+use super::values::{AttemptDelay, FamilyArg, Pinned, duration, positive, source};
 
 #[derive(Debug, Args)]
 #[command(before_long_help = "\
@@ -127,7 +127,7 @@ pub(crate) struct RaceArgs {
     /// tried only after the previous attempt has failed.
     #[arg(long, value_name = "DELAY|off", require_equals = true, num_args = 0..=1)]
     #[arg(default_missing_value = "250ms")]
-    pub(crate) happy_eyeballs: Option<Pace>,
+    pub(crate) happy_eyeballs: Option<AttemptDelay>,
     /// Wait this long for AAAA after A has answered; queries each family separately [default: 50ms, or from
     /// the policy]
     ///

@@ -12,22 +12,22 @@ pub(crate) mod values;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-pub(crate) use crate::config::fault::{Fault, FaultArg, Spread};
 pub(crate) use connect::{
-    CompareArg, ConnectArgs, ConnectionArgs, ExpectArgs, ExportArgs, LookupArg, LookupArgs,
-    ProbeArgs, RaceArgs, RelayArgs, RepeatArgs, SocketArgs, SuccessArg, TargetArgs,
+    ConnectArgs, ConnectionArgs, ExpectArgs, ExportArgs, LookupArg, LookupArgs, ProbeArgs,
+    RaceArgs, RelayArgs, RepeatArgs, SocketArgs, SuccessArg, TargetArgs,
 };
-pub(crate) use resolve::{OrderArg, ResolveArgs, ViaArg};
+pub(crate) use resolve::ResolveArgs;
 pub(crate) use sendfile::{MethodArg, SendfileArgs};
 pub(crate) use serve::{
-    LimitArgs, ListenArgs, LogArg, ModeArg, ModeArgs, ServeArgs, ServerTlsArgs, SinkArgs,
+    LimitArgs, ListenArgs, ModeArg, ModeArgs, ServeArgs, ServerTlsArgs, SinkArgs,
 };
-pub(crate) use tls::{OwnArgs, Protocols, StartTlsArg, TlsArgs, TrustArgs, VersionArg};
-pub(crate) use values::{FamilyArg, Pace, Pinned, Words, duration};
+pub(crate) use tls::{OwnArgs, Protocols, TlsArgs, TrustArgs, VersionArg};
+pub(crate) use values::{AttemptDelay, FamilyArg, Pinned, duration};
 
+use crate::config::ColorChoice;
 use values::positive;
 
 /// Explain why a connection is slow or fails: race every address, report every attempt
@@ -137,7 +137,7 @@ pub(crate) struct OutputArgs {
     pub(crate) no_progress: bool,
     /// When to use colours
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
-    pub(crate) color: ColorArg,
+    pub(crate) color: ColorChoice,
     /// Print attempts as they happen; twice: also events of the event loop
     #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
     pub(crate) verbose: u8,
@@ -155,14 +155,4 @@ pub(crate) struct DebugArgs {
     /// 100ms]
     #[arg(long, global = true, value_name = "DUR", value_parser = duration)]
     pub(crate) slow_callback: Option<Duration>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ColorArg {
-    /// On a terminal, unless NO_COLOR is set or TERM is dumb
-    Auto,
-    /// Always
-    Always,
-    /// Never
-    Never,
 }

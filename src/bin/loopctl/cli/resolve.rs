@@ -4,8 +4,10 @@ use std::net::IpAddr;
 use std::num::NonZero;
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use loopctl::{DnsServer, RecordType};
+
+use crate::config::{AddressOrder, ResolverChoice};
 
 #[derive(Debug, Args)]
 #[command(before_long_help = "\
@@ -64,7 +66,7 @@ pub(crate) struct QuestionArgs {
     /// @SERVER or `dns`, the name servers decide, and their addresses are sorted by RFC 6724. Types other
     /// than A and AAAA are always queried from name servers.
     #[arg(long, value_name = "WHO", default_value = "both")]
-    pub(crate) via: ViaArg,
+    pub(crate) via: ResolverChoice,
     /// Query this name server instead of those of resolv.conf(5): [udp|tcp|tls|https://]HOST[:PORT];
     /// repeatable
     ///
@@ -112,28 +114,8 @@ pub(crate) struct LookArgs {
     pub(crate) short: bool,
     /// Order of addresses: of a connection, of the system, or of the name servers
     #[arg(long, value_name = "WHOSE", default_value = "connection")]
-    pub(crate) order: OrderArg,
+    pub(crate) order: AddressOrder,
     /// First Address Family Count of the connection; 0 keeps the resolver's order
     #[arg(long, value_name = "N", default_value = "1")]
     pub(crate) interleave: usize,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ViaArg {
-    /// getaddrinfo, as other programs on this host
-    System,
-    /// Name servers, queried directly
-    Dns,
-    /// Both side by side
-    Both,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum OrderArg {
-    /// The order in which `loopctl connect` would try them
-    Connection,
-    /// In which getaddrinfo gives them
-    System,
-    /// In which name servers give them
-    Dns,
 }

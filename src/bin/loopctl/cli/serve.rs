@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use super::tls::{Protocols, VersionArg};
 use super::values::{alpn, at_least_one, duration, network, positive, rate, size};
 use crate::config::fault::FaultArg;
+use crate::config::{CommandLine, LogFormat};
 use crate::util::checksum::Algorithm;
 
 /// Inject a fault: KIND[=VALUE][~JITTER][@PERCENT]; repeatable
@@ -62,7 +63,7 @@ pub(crate) struct ModeArgs {
     /// When the client has finished sending, the program's input ends. When the program exits, the
     /// connection is closed. When the client disconnects, the program and its children get SIGTERM.
     #[arg(long, value_name = "CMD", group = "program", value_parser = super::values::words)]
-    pub(crate) exec: Option<super::values::Words>,
+    pub(crate) exec: Option<CommandLine>,
     /// Run CMD with /bin/sh for each client; otherwise as --exec
     #[arg(long, value_name = "CMD", group = "program")]
     pub(crate) shell: Option<String>,
@@ -196,7 +197,7 @@ pub(crate) struct FaultArgs {
 pub(crate) struct ToldArgs {
     /// Format of the per-connection log line
     #[arg(long, value_name = "FORMAT", default_value = "text", conflicts_with_all = ["json", "ndjson"])]
-    pub(crate) log: LogArg,
+    pub(crate) log: LogFormat,
     /// Print the totals at this interval
     #[arg(long, value_name = "DUR", value_parser = positive)]
     pub(crate) stats: Option<Duration>,
@@ -218,12 +219,4 @@ pub(crate) enum ModeArg {
     Sink,
     /// Accept, and never read or answer
     Blackhole,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LogArg {
-    /// One line of text
-    Text,
-    /// One line of JSON
-    Json,
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::values::{alpn, duration};
+use crate::config::StartTls;
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "TLS")]
@@ -24,7 +25,7 @@ pub(crate) struct TlsArgs {
     /// The exchange runs over the connection that won the race, so an attempt wins by TCP. Plain-text data
     /// after the server's answer is rejected.
     #[arg(long, value_name = "PROTOCOL", group = "secure")]
-    pub(crate) starttls: Option<StartTlsArg>,
+    pub(crate) starttls: Option<StartTls>,
     /// Server name to send (SNI) and to match against the certificate; empty sends none and matches any
     #[arg(long, value_name = "NAME", requires = "secure")]
     pub(crate) sni: Option<String>,
@@ -68,24 +69,6 @@ pub(crate) struct OwnArgs {
 /// ALPN protocol names in order of preference (RFC 7301).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Protocols(pub(crate) Vec<String>);
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum StartTlsArg {
-    /// RFC 3207
-    Smtp,
-    /// RFC 9051
-    Imap,
-    /// RFC 2595
-    Pop3,
-    /// RFC 4217
-    Ftp,
-    /// PostgreSQL's SSLRequest
-    Postgres,
-    /// RFC 4511
-    Ldap,
-    /// RFC 6120
-    Xmpp,
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum VersionArg {

@@ -10,6 +10,7 @@ use loopctl::Keepalive;
 use loopctl::plan::Preset;
 
 use super::Protocols;
+use crate::config::CommandLine;
 
 /// `250ms`, `2s`, `1m30s`; a bare number is seconds.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
@@ -57,19 +58,12 @@ pub(crate) fn alpn(text: &str) -> Result<Protocols, String> {
     names.iter().all(is_one).then_some(Protocols(names)).ok_or_else(wrong)
 }
 
-/// A program and its arguments.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Words {
-    pub(crate) program: String,
-    pub(crate) arguments: Vec<String>,
-}
-
 /// Words as a shell would tell them apart, quotes included.
-pub(crate) fn words(text: &str) -> Result<Words, String> {
+pub(crate) fn words(text: &str) -> Result<CommandLine, String> {
     let words = shlex::split(text).ok_or_else(|| "a quote is not closed".to_owned())?;
     let mut words = words.into_iter();
     let program = words.next().ok_or_else(|| "name a program".to_owned())?;
-    Ok(Words { program, arguments: words.collect() })
+    Ok(CommandLine { program, arguments: words.collect() })
 }
 
 /// `ADDR` or `ADDR:PORT`, IPv6 in brackets where a port follows.
@@ -115,12 +109,12 @@ fn whole_seconds(text: &str) -> Result<Duration, String> {
 
 /// The value of `--happy-eyeballs`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Pace {
+pub(crate) enum AttemptDelay {
     Off,
     Delay(Duration),
 }
 
-impl FromStr for Pace {
+impl FromStr for AttemptDelay {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -217,10 +211,10 @@ mod tests {
 
     #[test]
     fn pace_has_the_floor_of_the_rfc() {
-        assert_eq!("off".parse(), Ok(Pace::Off));
-        assert_eq!("10ms".parse(), Ok(Pace::Delay(Duration::from_millis(10))));
-        assert!("9ms".parse::<Pace>().is_err());
-        assert_eq!("0".parse(), Ok(Pace::Delay(Duration::ZERO)));
+        assert_eq!("off".parse(), Ok(AttemptDelay::Off));
+        assert_eq!("10ms".parse(), Ok(AttemptDelay::Delay(Duration::from_millis(10))));
+        assert!("9ms".parse::<AttemptDelay>().is_err());
+        assert_eq!("0".parse(), Ok(AttemptDelay::Delay(Duration::ZERO)));
     }
 
     #[test]

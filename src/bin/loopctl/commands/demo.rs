@@ -7,40 +7,24 @@ use loopctl::listen;
 use loopctl::plan::{Host, Port, Target};
 
 use super::connect;
-use crate::cli::{DemoArgs, GlobalArgs};
-use crate::config::TargetRequest;
-use crate::config::environment::Environment;
-use crate::config::{ConnectRequest, Format, RaceRequest};
-use crate::exit::Exit;
-use crate::output::printer;
+use crate::config::{ConnectRequest, Format, TargetRequest};
+use crate::exit::{Exit, FatalError};
+use crate::output::writer;
 use crate::util::full_backlog::fill;
-use crate::util::message::Message;
 
 const REFUSES: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const WORKS: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 /// Stands in for the silent IPv6 address where this machine has no IPv6.
 const NO_IPV6: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 3));
 
-pub(crate) fn run(args: &DemoArgs, global: &GlobalArgs, env: &Environment) -> Exit {
-    let mut race = RaceRequest::new(&args.race, global);
-    if args.probe.all {
-        race.policy.probe(args.race.max_parallel);
-    }
-    let mut request = ConnectRequest::of(Vec::new(), race, global, env);
-    let style = request.output.stderr;
-    let host = match DemoHost::new() {
-        Ok(host) => host,
-        Err(error) => {
-            let text = format!("cannot set up the demo host on loopback: {error}");
-            Message::error(text).print(style);
-            return Exit::CannotBind;
-        }
-    };
+/// Sets up the host, introduces it, and connects to it.
+pub(crate) fn run(mut request: ConnectRequest) -> Result<Exit, FatalError> {
+    let host = DemoHost::new().map_err(|error| {
+        let error = format!("cannot set up the demo host on loopback: {error}");
+        FatalError::new(Exit::CannotBind, error)
+    })?;
     if request.output.format == Format::Human {
-        let introduced = printer::print(introduction(host.silent).as_bytes(), style);
-        if introduced != Exit::Success {
-            return introduced;
-        }
+        writer::print(introduction(host.silent).as_bytes())?;
     }
     request.targets.push(host.target());
     connect::run(request)

@@ -6,29 +6,31 @@ use std::time::Duration;
 
 use loopctl::plan::{MinimumDelay, Policy, Preset, Resolution};
 
-use crate::cli::{Pace, RaceArgs};
+use crate::cli::{AttemptDelay, RaceArgs};
 
 /// A policy that has a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Rules {
+pub(crate) struct NamedPolicy {
     /// Whose rules they are, but for what was changed.
     pub(crate) base: Preset,
     policy: Policy,
 }
 
-impl Rules {
+impl NamedPolicy {
     /// A policy, and what the other flags make of it. Where none is named, it is that of Happy Eyeballs version 3;
     /// without Happy Eyeballs, one address after another.
     pub(super) fn new(args: &RaceArgs) -> Self {
         let plain = match args.happy_eyeballs {
-            Some(Pace::Off) => Preset::Sequential,
+            Some(AttemptDelay::Off) => Preset::Sequential,
             _ => Preset::Hev3,
         };
         let mut rules = Self::from(args.policy.unwrap_or(plain));
         match args.happy_eyeballs {
             None => {}
-            Some(Pace::Off) => (rules.connection_attempt_delay, rules.interleave) = (None, 0),
-            Some(Pace::Delay(delay)) => rules.connection_attempt_delay = Some(delay),
+            Some(AttemptDelay::Off) => {
+                (rules.connection_attempt_delay, rules.interleave) = (None, 0)
+            }
+            Some(AttemptDelay::Delay(delay)) => rules.connection_attempt_delay = Some(delay),
         }
         if let Some(delay) = args.resolution_delay {
             rules.resolution = apart(delay, rules.resolution);
@@ -39,7 +41,7 @@ impl Rules {
         }
         if at_once {
             // They cannot be had a few at a time.
-            (rules.max_parallel, rules.endpoints.max_addresses) = (None, None);
+            (rules.max_parallel, rules.selection.max_addresses) = (None, None);
         }
         rules.interleave = args.interleave.unwrap_or(rules.interleave);
         rules.max_parallel = args.max_parallel.or(rules.max_parallel);
@@ -48,8 +50,8 @@ impl Rules {
     }
 
     /// Every address is tried, and no connection ends the race. `most`: how many at a time.
-    pub(crate) fn probe(&mut self, most: Option<NonZero<usize>>) {
-        (self.max_parallel, self.endpoints.max_addresses) = (most, None);
+    pub(crate) fn probe_all(&mut self, most: Option<NonZero<usize>>) {
+        (self.max_parallel, self.selection.max_addresses) = (most, None);
         self.run_all = true;
     }
 
@@ -115,7 +117,7 @@ impl Rules {
             ("floor_ms", self.pacing.minimum_delay != own.pacing.minimum_delay),
             ("interleave", self.interleave != own.interleave),
             ("max_parallel", self.max_parallel != own.max_parallel),
-            ("max_addresses", self.endpoints.max_addresses != own.endpoints.max_addresses),
+            ("max_addresses", self.selection.max_addresses != own.selection.max_addresses),
             ("attempt_timeout_ms", self.attempt_timeout != own.attempt_timeout),
             ("success", self.pacing.success != own.pacing.success),
         ];
@@ -132,13 +134,13 @@ fn apart(delay: Duration, rule: Resolution) -> Resolution {
     Resolution::Separate { delay, delay_from, ended_by }
 }
 
-impl From<Preset> for Rules {
+impl From<Preset> for NamedPolicy {
     fn from(base: Preset) -> Self {
         Self { base, policy: base.into() }
     }
 }
 
-impl Deref for Rules {
+impl Deref for NamedPolicy {
     type Target = Policy;
 
     fn deref(&self) -> &Policy {
@@ -146,7 +148,7 @@ impl Deref for Rules {
     }
 }
 
-impl DerefMut for Rules {
+impl DerefMut for NamedPolicy {
     fn deref_mut(&mut self) -> &mut Policy {
         &mut self.policy
     }

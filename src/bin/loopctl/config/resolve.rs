@@ -4,14 +4,15 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use clap::ValueEnum;
 use loopctl::plan::{DnsTransport, Family, Host, Port, Target};
 use loopctl::{DnsConfigError, DnsServer, RecordType, TrustAnchors};
 
 use super::environment::Environment;
 use super::targets;
 use super::{OutputRequest, SlowRequest};
-use crate::cli::{GlobalArgs, OrderArg, ResolveArgs, ViaArg};
-use crate::exit::Exit;
+use crate::cli::{GlobalArgs, ResolveArgs};
+use crate::exit::{Exit, FatalError};
 use crate::util::message::{Message, plain};
 
 /// Which names, what about them, and how it is told.
@@ -54,7 +55,7 @@ pub(crate) struct QuestionRequest {
     pub(crate) types: Vec<RecordType>,
     /// Of the addresses, if they are wanted.
     pub(crate) family: Option<Family>,
-    pub(crate) via: ViaArg,
+    pub(crate) via: ResolverChoice,
     /// None: those of resolv.conf(5); for a trace, the root's.
     pub(crate) servers: Vec<DnsServer>,
     pub(crate) search: bool,
@@ -77,15 +78,35 @@ impl QuestionRequest {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LookRequest {
     pub(crate) short: bool,
-    pub(crate) order: OrderArg,
+    pub(crate) order: AddressOrder,
     /// First Address Family Count; 0: none of that.
     pub(crate) interleave: usize,
 }
 
-/// How long a name may take where nothing was said.
-const TIMEOUT: Duration = Duration::from_secs(5);
+/// The resolvers that are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ResolverChoice {
+    /// getaddrinfo, as other programs on this host
+    System,
+    /// Name servers, queried directly
+    Dns,
+    /// Both side by side
+    Both,
+}
 
-type Refusal = (Message, Exit);
+/// The order in which addresses are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AddressOrder {
+    /// The order in which `loopctl connect` would try them
+    Connection,
+    /// The order of getaddrinfo
+    System,
+    /// The order of the name servers' answers
+    Dns,
+}
+
+/// Default time limit of one name.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 impl ResolveRequest {
     /// # Errors
@@ -94,14 +115,15 @@ impl ResolveRequest {
         args: ResolveArgs,
         global: &GlobalArgs,
         env: &Environment,
-    ) -> Result<Self, Refusal> {
+    ) -> Result<Self, FatalError> {
         let (servers, words): (Vec<_>, Vec<_>) =
             args.names.words.iter().partition(|word| word.starts_with('@'));
         let typed = servers.iter().map(|word| word.parse::<DnsServer>());
-        let typed =
-            typed.collect::<Result<Vec<_>, _>>().map_err(|error| usage(error.to_string()))?;
+        let typed = typed
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| FatalError::usage(error.to_string()))?;
         let servers = args.question.server.iter().cloned().chain(typed).collect();
-        let names = words.iter().map(|word| NameRequest::new(word).map_err(usage));
+        let names = words.iter().map(|word| NameRequest::new(word).map_err(FatalError::usage));
         let mut names = names.collect::<Result<Vec<_>, _>>()?;
         names.extend(args.names.addresses.iter().copied().map(NameRequest::reverse));
         if let Some(path) = &args.names.from {
@@ -112,7 +134,7 @@ impl ResolveRequest {
                 Some(path) => format!("there are no names in `{}`", path.display()),
                 None => "name something to resolve".to_owned(),
             };
-            return Err(usage(error));
+            return Err(FatalError::usage(error));
         }
         let look = LookRequest {
             short: args.look.short,
@@ -132,7 +154,7 @@ impl ResolveRequest {
         Ok(request)
     }
 
-    fn refuse_what_makes_no_sense(&self) -> Result<(), Refusal> {
+    fn refuse_what_makes_no_sense(&self) -> Result<(), FatalError> {
         let QuestionRequest { via, trace, servers, types, .. } = &self.question;
         let is_encrypted = |server: &DnsServer| {
             !matches!(server.transport(), DnsTransport::Udp | DnsTransport::Tcp)
@@ -140,12 +162,13 @@ impl ResolveRequest {
         let is_reverse = |name: &NameRequest| matches!(name.subject, Subject::Reverse(_));
         let error = if self.output.files.qlog.is_some() {
             "--qlog tells of attempts to connect; resolve makes none"
-        } else if *via == ViaArg::System && !types.is_empty() {
+        } else if *via == ResolverChoice::System && !types.is_empty() {
             "the system's resolver gives addresses only: leave out --via system"
-        } else if *via == ViaArg::System && (!servers.is_empty() || self.question.dnssec.is_some())
+        } else if *via == ResolverChoice::System
+            && (!servers.is_empty() || self.question.dnssec.is_some())
         {
             "the system asks whom it wants to: --server and --dnssec need --via dns or both"
-        } else if *trace && *via == ViaArg::System {
+        } else if *trace && *via == ResolverChoice::System {
             "--trace asks name servers: leave out --via system"
         } else if *trace && servers.iter().any(is_encrypted) {
             "servers in charge of zones are asked in plain: --trace takes udp:// and tcp:// only"
@@ -154,7 +177,7 @@ impl ResolveRequest {
         } else {
             return Ok(());
         };
-        Err(usage(error))
+        Err(FatalError::usage(error))
     }
 }
 
@@ -165,7 +188,7 @@ impl QuestionRequest {
         args: &ResolveArgs,
         servers: Vec<DnsServer>,
         global: &GlobalArgs,
-    ) -> Result<Self, Refusal> {
+    ) -> Result<Self, FatalError> {
         let asked = &args.question;
         let is_address = |it: &RecordType| matches!(it, RecordType::A | RecordType::Aaaa);
         let has = |it| asked.types.is_empty() || asked.types.contains(&it);
@@ -194,23 +217,19 @@ impl QuestionRequest {
 }
 
 /// The root's, or those of a file.
-fn anchors(path: Option<&Path>) -> Result<TrustAnchors, Refusal> {
+fn anchors(path: Option<&Path>) -> Result<TrustAnchors, FatalError> {
     let Some(path) = path else { return Ok(TrustAnchors::root()) };
     let bytes = targets::read_bytes(path).map_err(|error| {
         let error = format!("cannot read trust anchors from `{}`: {error}", path.display());
-        (Message::error(error), Exit::CannotRead)
+        FatalError::new(Exit::CannotRead, error)
     })?;
     String::from_utf8_lossy(&bytes).parse().map_err(|error: DnsConfigError| {
         let mut message = Message::error(format!("`{}` has no trust anchors", path.display()));
         message.causes = vec![error.to_string()];
         message.hints =
             vec!["it takes DNSKEY or DS records, as `dig . DNSKEY` prints them".to_owned()];
-        (message, Exit::Usage)
+        FatalError::from(message)
     })
-}
-
-fn usage(error: impl Into<String>) -> Refusal {
-    (Message::error(error), Exit::Usage)
 }
 
 impl NameRequest {
@@ -270,10 +289,10 @@ pub(crate) fn ascii(name: &str) -> Result<String, String> {
 }
 
 /// One name a line; what follows a `#` is a comment.
-fn read(path: &Path) -> Result<Vec<NameRequest>, Refusal> {
+fn read(path: &Path) -> Result<Vec<NameRequest>, FatalError> {
     let bytes = targets::read_bytes(path).map_err(|error| {
         let error = format!("cannot read names from `{}`: {}", path.display(), plain(error));
-        (Message::error(error), Exit::CannotRead)
+        FatalError::new(Exit::CannotRead, error)
     })?;
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&bytes);
     let (mut names, mut faults) = (Vec::new(), Vec::new());
@@ -288,7 +307,7 @@ fn read(path: &Path) -> Result<Vec<NameRequest>, Refusal> {
     }
     let error = format!("`{}` has lines that are not names", path.display());
     let message = Message { error: Some(error), causes: faults, ..Message::default() };
-    Err((message, Exit::Usage))
+    Err(FatalError::from(message))
 }
 
 /// `None` for a line without a name.

@@ -8,11 +8,10 @@ use loopctl::SendfileMethod;
 
 use super::environment::Environment;
 use super::targets::TargetRequest;
-use super::{ConnectRequest, Purpose, RaceRequest};
+use super::{AfterConnect, ConnectRequest, RaceRequest};
 use crate::cli::{GlobalArgs, MethodArg, SendfileArgs};
-use crate::exit::Exit;
+use crate::exit::FatalError;
 use crate::util::checksum::Algorithm;
-use crate::util::message::Message;
 
 /// Which file, and how.
 #[derive(Debug, Clone)]
@@ -45,20 +44,18 @@ impl ConnectRequest {
     /// A connection that a file is sent over.
     ///
     /// # Errors
-    /// What makes no sense, what to type instead, and how to exit.
-    pub(crate) fn to_send(
+    /// Flags that do not go together, and files that cannot be read.
+    pub(crate) fn sendfile(
         args: SendfileArgs,
         global: &GlobalArgs,
         env: &Environment,
-    ) -> Result<Self, (Message, Exit)> {
-        let refuse = |message| (message, Exit::Usage);
-        let target = TargetRequest::new(&args.target, &args.connection.names.resolve);
-        let target = target.map_err(|error| refuse(error.into()))?;
+    ) -> Result<Self, FatalError> {
+        let target = TargetRequest::new(&args.target, &args.connection.names.resolve)?;
         if args.part.resume && args.file == Path::new("-") {
             let error = "--resume sends a part of a file: standard input may have only one end";
-            return Err(refuse(Message::error(error)));
+            return Err(FatalError::usage(error));
         }
-        let race = RaceRequest::of(&args.connection, global)?;
+        let race = RaceRequest::with_connection(&args.connection, global)?;
         let method = match args.how.method {
             _ if args.how.no_fallback => SendfileMethod::Native,
             MethodArg::Auto => SendfileMethod::Auto,
@@ -77,9 +74,9 @@ impl ConnectRequest {
             idle: args.how.idle_timeout,
             limit: global.timeout,
         };
-        let mut request = Self::of(vec![target], race, global, env);
+        let mut request = Self::once(vec![target], race, global, env);
         request.expect.cert_expiry = args.connection.tls.trust.cert_expiry;
-        request.purpose = Some(Purpose::Send(Box::new(send)));
+        request.after_connect = Some(AfterConnect::Send(Box::new(send)));
         Ok(request)
     }
 }

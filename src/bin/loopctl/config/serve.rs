@@ -4,15 +4,17 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::ValueEnum;
 use ipnet::IpNet;
 use loopctl::TlsVersion;
 use loopctl::plan::{Family, Target, TargetError};
 
 use super::environment::Environment;
+use super::fault::{Fault, FaultArg};
 use super::{Format, OutputRequest, SlowRequest};
 use crate::cli::{
-    Fault, FaultArg, GlobalArgs, LimitArgs, ListenArgs, LogArg, ModeArg, ModeArgs, Protocols,
-    ServeArgs, ServerTlsArgs, SinkArgs, Words,
+    GlobalArgs, LimitArgs, ListenArgs, ModeArg, ModeArgs, Protocols, ServeArgs, ServerTlsArgs,
+    SinkArgs,
 };
 use crate::util::checksum::Algorithm;
 use crate::util::message::Message;
@@ -42,8 +44,15 @@ pub(crate) enum Service {
     Http(Option<PathBuf>),
     Sink(SinkRequest),
     Blackhole,
-    Exec(Words),
+    Exec(CommandLine),
     Shell(String),
+}
+
+/// A program and its arguments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CommandLine {
+    pub(crate) program: String,
+    pub(crate) arguments: Vec<String>,
 }
 
 /// What is done with what comes, besides counting it.
@@ -131,10 +140,19 @@ pub(crate) struct Faults {
     pub(crate) seed: u64,
 }
 
+/// The format of the line for each closed connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// One line of text
+    Text,
+    /// One line of JSON
+    Json,
+}
+
 /// What is told while it runs.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Log {
-    pub(crate) format: LogArg,
+    pub(crate) format: LogFormat,
     pub(crate) stats: Option<Duration>,
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use loopctl::plan::{Host, Port, Target, TargetError};
 
 use crate::cli::{Pinned, TargetArgs, duration};
-use crate::exit::Exit;
+use crate::exit::{Exit, FatalError};
 use crate::util::message::{Message, plain};
 
 /// One place to connect to.
@@ -23,20 +23,16 @@ pub(crate) struct TargetRequest {
 /// Every target, those of the command line first.
 ///
 /// # Errors
-/// What is not a target, by its line where it came from a file, and how to exit.
-pub(crate) fn read(
-    args: &TargetArgs,
-    pins: &[Pinned],
-) -> Result<Vec<TargetRequest>, (Message, Exit)> {
+/// Text that is no target, by its line if it came from a file, and files that cannot be read.
+pub(crate) fn read(args: &TargetArgs, pins: &[Pinned]) -> Result<Vec<TargetRequest>, FatalError> {
     let typed = args.targets.iter().map(|text| TargetRequest::new(text, pins).map_err(mistyped));
-    let mut targets =
-        typed.collect::<Result<Vec<_>, _>>().map_err(|message| (message, Exit::Usage))?;
+    let mut targets = typed.collect::<Result<Vec<_>, _>>()?;
     if let Some(path) = &args.from {
         let text = read_bytes(path).map_err(|error| unreadable(path, &error))?;
-        targets.extend(parse(&text, path, pins).map_err(|message| (message, Exit::Usage))?);
+        targets.extend(parse(&text, path, pins)?);
         if targets.is_empty() {
             let error = format!("there are no targets in `{}`", path.display());
-            return Err((Message::error(error), Exit::Usage));
+            return Err(FatalError::usage(error));
         }
     }
     Ok(targets)
@@ -69,9 +65,9 @@ pub(crate) fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
     std::fs::read(path)
 }
 
-fn unreadable(path: &Path, error: &io::Error) -> (Message, Exit) {
+fn unreadable(path: &Path, error: &io::Error) -> FatalError {
     let error = format!("cannot read targets from `{}`: {}", path.display(), plain(error));
-    (Message::error(error), Exit::CannotRead)
+    FatalError::new(Exit::CannotRead, error)
 }
 
 /// One target a line; what follows a `#` is a comment. A byte order mark is none of them.

@@ -6,20 +6,21 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use clap::ValueEnum;
 use loopctl::plan::Target;
 use loopctl::{TlsClient, TlsClientBuilder, TlsConfigError, TlsVersion};
 
 use super::targets::TargetRequest;
-use crate::cli::{OwnArgs, Protocols, StartTlsArg, TlsArgs, TrustArgs, VersionArg};
-use crate::exit::Exit;
-use crate::util::message::{Message, plain};
+use crate::cli::{OwnArgs, Protocols, TlsArgs, TrustArgs, VersionArg};
+use crate::exit::{Exit, FatalError};
+use crate::util::message::plain;
 
 /// TLS as a client speaks it.
 #[derive(Debug, Clone)]
 pub(crate) struct TlsRequest {
     pub(crate) client: TlsClient,
     /// What goes before it in plain.
-    pub(crate) dialogue: Option<StartTlsArg>,
+    pub(crate) starttls: Option<StartTls>,
     /// In the place of the target's host; an empty one is none.
     pub(crate) name: Option<String>,
     /// Whether there is a certificate of ours to show.
@@ -28,13 +29,32 @@ pub(crate) struct TlsRequest {
     pub(crate) offers_alpn: bool,
 }
 
+/// A protocol that begins in plain text and upgrades to TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StartTls {
+    /// RFC 3207
+    Smtp,
+    /// RFC 9051
+    Imap,
+    /// RFC 2595
+    Pop3,
+    /// RFC 4217
+    Ftp,
+    /// PostgreSQL's SSLRequest
+    Postgres,
+    /// RFC 4511
+    Ldap,
+    /// RFC 6120
+    Xmpp,
+}
+
 impl TlsRequest {
     /// `None` where nobody asked for TLS. Files and the system's store are read here, before anything is timed,
     /// and not at all without TLS.
     ///
     /// # Errors
     /// What cannot be, and how to exit.
-    pub(crate) fn new(args: &TlsArgs) -> Result<Option<Self>, (Message, Exit)> {
+    pub(crate) fn new(args: &TlsArgs) -> Result<Option<Self>, FatalError> {
         if !args.tls && args.starttls.is_none() {
             return Ok(None);
         }
@@ -54,9 +74,13 @@ impl TlsRequest {
             Some("") => client.any_server_name(),
             Some(name) => client.server_name(name).map_err(unusable)?,
         };
-        let (has_own, offers_alpn) = (args.own.cert.is_some(), args.alpn.is_some());
-        let (dialogue, name) = (args.starttls, args.sni.clone());
-        Ok(Some(Self { client, dialogue, name, has_own, offers_alpn }))
+        Ok(Some(Self {
+            client,
+            starttls: args.starttls,
+            name: args.sni.clone(),
+            has_own: args.own.cert.is_some(),
+            offers_alpn: args.alpn.is_some(),
+        }))
     }
 
     /// The client for this target: its host is the name, if no other was given.
@@ -72,12 +96,12 @@ impl TlsRequest {
 
     /// # Errors
     /// A target that has no name for TLS.
-    pub(super) fn refuse_nameless(&self, targets: &[TargetRequest]) -> Result<(), (Message, Exit)> {
+    pub(super) fn check_names(&self, targets: &[TargetRequest]) -> Result<(), FatalError> {
         for target in targets {
             if let (None, Target::Unix(_)) = (&self.name, &target.target) {
                 let error =
                     "a Unix socket has no name for TLS: give one with --sni, or --sni '' for none";
-                return Err((Message::error(error), Exit::Usage));
+                return Err(FatalError::usage(error));
             }
         }
         // Of several, each has a report of its own.
@@ -91,7 +115,7 @@ impl TlsRequest {
 fn with_trust(
     mut builder: TlsClientBuilder,
     args: &TrustArgs,
-) -> Result<TlsClientBuilder, (Message, Exit)> {
+) -> Result<TlsClientBuilder, FatalError> {
     for path in &args.ca {
         readable(path)?;
         builder = builder.ca_file(path);
@@ -102,7 +126,7 @@ fn with_trust(
 fn with_identity(
     builder: TlsClientBuilder,
     args: &OwnArgs,
-) -> Result<TlsClientBuilder, (Message, Exit)> {
+) -> Result<TlsClientBuilder, FatalError> {
     let Some(cert) = &args.cert else { return Ok(builder) };
     let key = args.key.as_ref().unwrap_or(cert);
     readable(cert)?;
@@ -118,14 +142,14 @@ pub(crate) type KeyLog = Arc<dyn Fn(&str) + Send + Sync>;
 ///
 /// # Errors
 /// A file that cannot be written.
-pub(crate) fn key_log() -> Result<Option<KeyLog>, (Message, Exit)> {
+pub(crate) fn key_log() -> Result<Option<KeyLog>, FatalError> {
     let path = std::env::var_os("SSLKEYLOGFILE").filter(|path| !path.is_empty());
     let Some(path) = path.map(PathBuf::from) else { return Ok(None) };
     let opened = OpenOptions::new().append(true).create(true).mode(0o600).open(&path);
     let file = Mutex::new(opened.map_err(|error| {
         let text =
             format!("cannot write to `{}` (SSLKEYLOGFILE): {}", path.display(), plain(error));
-        (Message::error(text), Exit::CannotWrite)
+        FatalError::new(Exit::CannotWrite, text)
     })?);
     Ok(Some(Arc::new(move |line: &str| {
         let line = format!("{line}\n");
@@ -137,7 +161,7 @@ pub(crate) fn key_log() -> Result<Option<KeyLog>, (Message, Exit)> {
 }
 
 /// What cannot be read is told apart from what makes no sense.
-fn readable(path: &Path) -> Result<(), (Message, Exit)> {
+fn readable(path: &Path) -> Result<(), FatalError> {
     let read = File::open(path).and_then(|file| file.metadata());
     let error = match read {
         Ok(found) if found.is_dir() => "it is a directory".to_owned(),
@@ -145,11 +169,11 @@ fn readable(path: &Path) -> Result<(), (Message, Exit)> {
         Err(error) => plain(error),
     };
     let text = format!("cannot read `{}`: {error}", path.display());
-    Err((Message::error(text), Exit::CannotRead))
+    Err(FatalError::new(Exit::CannotRead, text))
 }
 
-fn unusable(error: TlsConfigError) -> (Message, Exit) {
-    (Message::error(format!("cannot speak TLS like this: {error}")), Exit::Usage)
+fn unusable(error: TlsConfigError) -> FatalError {
+    FatalError::usage(format!("cannot speak TLS like this: {error}"))
 }
 
 impl From<VersionArg> for TlsVersion {

@@ -9,7 +9,7 @@ use loopctl::plan::{Family, FirstAttemptReason, Preset, Reason};
 use super::story::system_error;
 use super::story::{began, epoch, errno, ms, subject};
 use super::{Golden, WIDTHS, human, plain};
-use crate::config::Rules;
+use crate::config::NamedPolicy;
 use crate::exit::Exit;
 use crate::output::human::text::Detail;
 use crate::output::json::connect as json;
@@ -108,7 +108,7 @@ fn comparisons() {
 /// A policy of one's own that has no connection where others have one.
 #[test]
 fn left_behind() {
-    let mut own: Rules = Preset::Sequential.into();
+    let mut own: NamedPolicy = Preset::Sequential.into();
     own.attempt_timeout = None;
     own.interleave = 2;
     let comparison = Comparison::new(many(1.1), &own, false, epoch());

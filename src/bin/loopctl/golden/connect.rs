@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use loopctl::plan::{Family, FirstAttemptReason, Preset, Reason, SlowLog};
 use loopctl::{
-    AbortReason, Address, EventKind, Failure, Keepalive, SocketFacts, SocketOption, SocketOptions,
-    TimerEnd,
+    AbortReason, Address, EventKind, Failure, Keepalive, SocketOption, SocketOptions,
+    SocketSnapshot, TimerEnd,
 };
 
-use super::story::{address, errno, facts, ms};
+use super::story::{address, errno, ms, snapshot};
 use super::{Golden, Story, WIDTHS, every_format, human, in_short, plain};
 use crate::config::Expectations;
 use crate::exit::Exit;
@@ -34,8 +34,8 @@ fn won_by_the_first_address() {
         keepalive: Some(Keepalive::default()),
         ..SocketOptions::default()
     };
-    let facts = SocketFacts { options: Some(options), ..facts("[fd77::1]:40000", 0) };
-    story.at(1.9, EventKind::AttemptSucceeded { attempt: 0, facts });
+    let snapshot = SocketSnapshot { options: Some(options), ..snapshot("[fd77::1]:40000", 0) };
+    story.at(1.9, EventKind::AttemptSucceeded { attempt: 0, snapshot });
     story.selected(1.9, 0);
     let mut slow = SlowLog::new(8);
     slow.record("task many.test:8443", None, ms(12.5));
@@ -86,8 +86,8 @@ fn won_late() {
     story.started_because(52.2, 0, Reason::First(FirstAttemptReason::ResolutionDelay));
     story.failed(72.6, 0, loopctl::Phase::Connect, errno(113));
     story.started_because(72.7, 1, Reason::AttemptEnded(0));
-    let facts = facts("10.77.0.1:40000", 1);
-    story.at(1093.1, EventKind::AttemptSucceeded { attempt: 1, facts });
+    let snapshot = snapshot("10.77.0.1:40000", 1);
+    story.at(1093.1, EventKind::AttemptSucceeded { attempt: 1, snapshot });
     story.at(1093.1, EventKind::QueryCanceled { family: Family::Inet6 });
     story.selected(1093.1, 1);
     story.report.end_queries();
@@ -225,7 +225,7 @@ fn unix_sockets() {
         story
     };
     let mut story = about();
-    story.at(0.2, EventKind::AttemptSucceeded { attempt: 0, facts: SocketFacts::default() });
+    story.at(0.2, EventKind::AttemptSucceeded { attempt: 0, snapshot: SocketSnapshot::default() });
     story.selected(0.2, 0);
     every_format("unix-won", &story);
     let mut golden = Golden::default();
@@ -257,9 +257,9 @@ fn datagrams() {
         story.refused(1.5, 0);
         story.started_because(1.6, 1, Reason::AttemptEnded(0));
         story.report.attempts[1].answered = answer;
-        let facts =
-            SocketFacts { local: Some(address("10.77.0.1:40000")), ..SocketFacts::default() };
-        story.at(2.6, EventKind::AttemptSucceeded { attempt: 1, facts });
+        let snapshot =
+            SocketSnapshot { local: Some(address("10.77.0.1:40000")), ..SocketSnapshot::default() };
+        story.at(2.6, EventKind::AttemptSucceeded { attempt: 1, snapshot });
         story.selected(2.6, 1);
         every_format(&format!("udp-{name}"), &story);
     }

@@ -11,7 +11,7 @@ use loopctl::{
 
 use super::story::{address, began, dns_answer, dns_asked, dns_error, errno, ms, name_server};
 use super::{Golden, WIDTHS, plain};
-use crate::cli::OrderArg;
+use crate::config::AddressOrder;
 use crate::exit::Exit;
 use crate::output::human::resolve::text::{self, View};
 use crate::output::human::resolve::words;
@@ -115,7 +115,8 @@ impl Name {
         for (width, is_verbose) in
             WIDTHS.map(|width| (width, false)).into_iter().chain([(80, true)])
         {
-            let view = View { order: OrderArg::Connection, has_headline: is_verbose, is_verbose };
+            let view =
+                View { order: AddressOrder::Connection, has_headline: is_verbose, is_verbose };
             let style = plain(Some(width));
             let message = words::explain(report).render(style);
             let title = format!("human {width}{}", if is_verbose { " -v" } else { "" });

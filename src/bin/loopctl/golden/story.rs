@@ -8,7 +8,7 @@ use loopctl::plan::{DnsTransport, Family, FirstAttemptReason, Preset, Reason};
 use loopctl::{
     AbortReason, Address, DnsAnswer, DnsError, DnsErrorKind, DnsEvent, DnsEventKind, DnsExchange,
     DnsFlags, DnsServer, EaiCode, Event, EventKind, Failure, Phase, Rcode, RecordType,
-    ResolveError, SocketFacts, TcpInfo,
+    ResolveError, SocketSnapshot, TcpInfo,
 };
 use serde_json::Value;
 
@@ -172,13 +172,13 @@ impl Story {
     }
 
     pub(super) fn succeeded(&mut self, time: f64, attempt: usize) {
-        let facts = facts("10.77.0.1:40000", 0);
-        self.at(time, EventKind::AttemptSucceeded { attempt, facts });
+        let snapshot = snapshot("10.77.0.1:40000", 0);
+        self.at(time, EventKind::AttemptSucceeded { attempt, snapshot });
     }
 
     pub(super) fn failed(&mut self, time: f64, attempt: usize, phase: Phase, failure: Failure) {
-        let facts = SocketFacts::default();
-        self.at(time, EventKind::AttemptFailed { attempt, phase, failure, facts });
+        let snapshot = SocketSnapshot::default();
+        self.at(time, EventKind::AttemptFailed { attempt, phase, failure, snapshot });
     }
 
     pub(super) fn refused(&mut self, time: f64, attempt: usize) {
@@ -186,13 +186,13 @@ impl Story {
     }
 
     pub(super) fn timed_out(&mut self, time: f64, attempt: usize) {
-        let facts = facts("10.77.0.1:40001", 3);
-        self.at(time, EventKind::AttemptTimedOut { attempt, facts });
+        let snapshot = snapshot("10.77.0.1:40001", 3);
+        self.at(time, EventKind::AttemptTimedOut { attempt, snapshot });
     }
 
     pub(super) fn canceled(&mut self, time: f64, attempt: usize) {
-        let facts = SocketFacts::default();
-        self.at(time, EventKind::AttemptCanceled { attempt, facts });
+        let snapshot = SocketSnapshot::default();
+        self.at(time, EventKind::AttemptCanceled { attempt, snapshot });
     }
 
     pub(super) fn selected(&mut self, time: f64, attempt: usize) {
@@ -216,7 +216,7 @@ impl Story {
 }
 
 /// Where a socket came from, and how often its SYN was sent again.
-pub(super) fn facts(local: &str, retransmits: u32) -> SocketFacts {
+pub(super) fn snapshot(local: &str, retransmits: u32) -> SocketSnapshot {
     let mut tcp = TcpInfo::default();
     tcp.established = true;
     tcp.retransmits = retransmits;
@@ -229,7 +229,7 @@ pub(super) fn facts(local: &str, retransmits: u32) -> SocketFacts {
         tcp.rtt = Duration::from_micros(412);
         tcp.rtt_variance = Duration::from_micros(206);
     }
-    SocketFacts { local: Some(address(local)), tcp: Some(tcp), ..SocketFacts::default() }
+    SocketSnapshot { local: Some(address(local)), tcp: Some(tcp), ..SocketSnapshot::default() }
 }
 
 pub(super) fn name_server() -> DnsServer {

@@ -6,14 +6,14 @@ use std::rc::Rc;
 
 use loopctl::plan::Success;
 use loopctl::{
-    AbortReason, CertificateProblem, EventKind, Failure, Phase, SocketFacts, TlsAlert, TlsClient,
-    TlsError, TlsErrorKind, TlsInfo, TlsPeer, TlsServer, TlsVerdict, TlsVersion,
+    AbortReason, CertificateProblem, EventKind, Failure, Phase, SocketSnapshot, TlsAlert,
+    TlsClient, TlsError, TlsErrorKind, TlsInfo, TlsPeer, TlsServer, TlsVerdict, TlsVersion,
 };
 
-use super::story::{errno, facts, ms};
+use super::story::{errno, ms, snapshot};
 use super::{Golden, Story, every_format, in_short};
-use crate::cli::StartTlsArg;
 use crate::config::Expectations;
+use crate::config::StartTls;
 use crate::report::{StartTlsExchange, TlsExpectation, TlsFailure, TlsPhase};
 
 struct Looks(Rc<RefCell<Option<TlsInfo>>>);
@@ -212,8 +212,8 @@ fn raced(ends: usize) -> Story {
     story.resolved(1.1, &["10.77.0.2:8443", "10.77.0.3:8443", "10.77.0.4:8443"]);
     for (number, time) in [(0, 1.2), (1, 251.2), (2, 261.2)] {
         story.started(time, number);
-        let facts = facts("10.77.0.1:40000", 0);
-        story.at(time + 0.4, EventKind::AttemptConnected { attempt: number, facts });
+        let snapshot = snapshot("10.77.0.1:40000", 0);
+        story.at(time + 0.4, EventKind::AttemptConnected { attempt: number, snapshot });
         story.at(time + 0.4, EventKind::TlsStarted { attempt: Some(number) });
         if number == 1 {
             let error = TlsError::AlertReceived(TlsAlert::HandshakeFailure);
@@ -252,9 +252,9 @@ fn tls_is_raced() {
 
 #[test]
 fn a_dialogue_before_tls() {
-    let wanted = TlsExpectation { starttls: Some(StartTlsArg::Smtp), ..wanted() };
+    let wanted = TlsExpectation { starttls: Some(StartTls::Smtp), ..wanted() };
     let starttls = |took| StartTlsExchange {
-        protocol: StartTlsArg::Smtp,
+        protocol: StartTls::Smtp,
         start: ms(1.6),
         took: ms(took),
         greeting: Some("220 many.test ESMTP".to_owned()),
@@ -264,7 +264,10 @@ fn a_dialogue_before_tls() {
         story.wants_tls(wanted.clone());
         story.resolved(1.1, &["10.77.0.2:25"]);
         story.started(1.2, 0);
-        story.at(1.6, EventKind::AttemptSucceeded { attempt: 0, facts: SocketFacts::default() });
+        story.at(
+            1.6,
+            EventKind::AttemptSucceeded { attempt: 0, snapshot: SocketSnapshot::default() },
+        );
         story.selected(1.6, 0);
         story.report.agree(starttls(1.0));
         story

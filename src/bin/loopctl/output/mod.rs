@@ -11,5 +11,5 @@ pub(crate) mod resolve;
 pub(crate) mod serve;
 #[cfg(test)]
 pub(crate) mod snapshots;
-pub(crate) mod style;
 pub(crate) mod units;
+pub(crate) mod writer;

@@ -1,14 +1,14 @@
 //! Where everything goes that is told: one format on standard output or in a file, qlog beside it, and the
 //! terminal.
 
-use std::fs::File;
-use std::io::{self, BufWriter, ErrorKind, Write, stderr, stdout};
-use std::path::{Path, PathBuf};
+use std::io::{Write as _, stderr};
+use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use loopctl::plan::{Family, SlowLog};
 use loopctl::{DnsEvent, Event};
 use serde_json::Value;
+use signal_hook::consts::SIGPIPE;
 
 use super::human::resolve::words;
 use super::human::sendfile::text as sent;
@@ -17,16 +17,16 @@ use super::human::{series, slow, text};
 use super::json::{connect, events};
 use super::progress::live::Live;
 use super::prometheus::Metrics;
-use super::style::Style;
+use super::writer::Writer;
 use super::{csv, qlog};
 use crate::config::environment::Environment;
-use crate::config::{ConnectRequest, Format, Mode, OutputRequest, ReportTo};
+use crate::config::{ConnectMode, ConnectRequest, Format, OutputRequest, ReportDestination};
 use crate::diagnose::cause;
-use crate::exit::Exit;
+use crate::exit::{Exit, FatalError};
 use crate::report::repeat::RepeatReport;
 use crate::report::target_result::TargetResult;
 use crate::report::{End, Report};
-use crate::util::message::{Message, plain};
+use crate::util::message::Message;
 
 /// Tells events and reports in the format that was asked for.
 pub(crate) struct Output {
@@ -50,36 +50,24 @@ struct Stage {
     prefer: Option<Family>,
 }
 
-/// A stream whose first failure is kept.
-pub(crate) struct Writer {
-    stream: BufWriter<Box<dyn Write>>,
-    /// What to say of a failure: what could not be written to.
-    name: String,
-    /// Where the file is while it is being written, and where it belongs then.
-    unfinished: Option<(PathBuf, PathBuf)>,
-    failure: Option<io::Error>,
-}
-
 /// A qlog file counts from one instant.
 struct Qlog {
     writer: Writer,
     began: Option<Instant>,
 }
 
-const SIGPIPE: i32 = 13;
-
 impl Output {
     /// # Errors
     /// A file that cannot be made.
-    pub(crate) fn new(request: &ConnectRequest) -> Result<Self, Message> {
+    pub(crate) fn new(request: &ConnectRequest) -> Result<Self, FatalError> {
         let output = request.output.clone();
         let report = match &output.files.report {
-            ReportTo::File(path) => Writer::create(path)?,
-            ReportTo::Stdout => Writer::stdout(),
-            ReportTo::Stderr => Writer::new(Box::new(stderr()), "the report".to_owned()),
+            ReportDestination::File(path) => Writer::create(path)?,
+            ReportDestination::Stdout => Writer::stdout(),
+            ReportDestination::Stderr => Writer::stderr("the report"),
         };
         let qlog = output.files.qlog.as_deref().map(Qlog::create).transpose()?;
-        let histogram = matches!(request.mode, Mode::Repeat(repeat) if repeat.histogram);
+        let histogram = matches!(request.mode, ConnectMode::Repeat(repeat) if repeat.histogram);
         let stage = Stage {
             is_array: request.targets.len() > 1 && output.format == Format::Json,
             are_many: request.targets.len() > 1,
@@ -218,7 +206,7 @@ impl Output {
 
     /// Errors, causes, hints, and what was relayed.
     fn explain(&mut self, report: &Report) {
-        if self.request.format == Format::Quiet || self.request.has_stderr_alone() {
+        if self.request.format == Format::Quiet || self.request.has_document_on_stderr() {
             return;
         }
         // Whoever closed standard output knows.
@@ -311,8 +299,11 @@ impl Output {
         self.report.has_failed() || qlog
     }
 
-    /// Ends what was begun, and tells what became of the output.
-    pub(crate) fn finish(&mut self) -> Exit {
+    /// Completes the output.
+    ///
+    /// # Errors
+    /// Output that cannot be written, the report before qlog.
+    pub(crate) fn finish(&mut self) -> Result<Exit, FatalError> {
         self.live = None;
         if self.stage.is_array {
             self.write(if self.told == 0 { "[]\n" } else { "\n]\n" });
@@ -321,12 +312,9 @@ impl Output {
             let exposition = self.metrics.exposition();
             self.write(&exposition);
         }
-        let style = self.request.stderr;
-        let qlog = self.qlog.as_mut().map_or(Exit::Success, |qlog| qlog.writer.finish(style));
-        match self.report.finish(style) {
-            Exit::Success => qlog,
-            exit => exit,
-        }
+        let qlog = self.qlog.as_mut().map_or(Ok(Exit::Success), |qlog| qlog.writer.finish());
+        self.report.finish()?;
+        qlog
     }
 
     fn document(&mut self, document: &Value) {
@@ -396,90 +384,8 @@ fn beside(live: Option<&Live>, write: impl FnOnce()) {
     }
 }
 
-impl Writer {
-    /// Room for a whole report, so that it is written at once.
-    fn new(stream: Box<dyn Write>, name: String) -> Self {
-        let stream = BufWriter::with_capacity(1 << 16, stream);
-        Self { stream, name, unfinished: None, failure: None }
-    }
-
-    pub(crate) fn stdout() -> Self {
-        Self::new(Box::new(stdout()), "output".to_owned())
-    }
-
-    pub(crate) fn stderr() -> Self {
-        Self::new(Box::new(stderr()), "output".to_owned())
-    }
-
-    /// A file to be written as it is. `-` is standard output.
-    fn open(path: &Path) -> Result<Self, Message> {
-        if path == Path::new("-") {
-            return Ok(Self::stdout());
-        }
-        let name = format!("to `{}`", path.display());
-        match File::create(path) {
-            Ok(file) => Ok(Self::new(Box::new(file), name)),
-            Err(error) => Err(Message::error(format!("cannot write {name}: {}", plain(error)))),
-        }
-    }
-
-    /// A file that takes its place only when it is complete: somebody may read it at any moment.
-    pub(crate) fn create(path: &Path) -> Result<Self, Message> {
-        let is_new_or_regular =
-            path.metadata().map_or_else(|_| path != Path::new("-"), |found| found.is_file());
-        let Some(name) = path.file_name().filter(|_| is_new_or_regular) else {
-            return Self::open(path);
-        };
-        let hidden = format!(".{}.{}", name.to_string_lossy(), std::process::id());
-        let unfinished = path.with_file_name(hidden);
-        let mut writer = match File::create(&unfinished) {
-            Ok(file) => Self::new(Box::new(file), String::new()),
-            Err(error) => {
-                let error = format!("cannot write to `{}`: {}", path.display(), plain(error));
-                return Err(Message::error(error));
-            }
-        };
-        writer.name = format!("to `{}`", path.display());
-        writer.unfinished = Some((unfinished, path.to_owned()));
-        Ok(writer)
-    }
-
-    pub(crate) fn write(&mut self, text: &str) {
-        let result = self.stream.write_all(text.as_bytes());
-        self.note(result);
-    }
-
-    pub(crate) fn flush(&mut self) {
-        let result = self.stream.flush();
-        self.note(result);
-    }
-
-    pub(crate) fn has_failed(&self) -> bool {
-        self.failure.is_some()
-    }
-
-    fn note(&mut self, result: io::Result<()>) {
-        if let Err(error) = result {
-            self.failure.get_or_insert(error);
-        }
-    }
-
-    /// Puts a file in its place, and tells what became of it.
-    pub(crate) fn finish(&mut self, style: Style) -> Exit {
-        self.flush();
-        if let Some((unfinished, path)) = self.unfinished.take() {
-            let result = match &self.failure {
-                None => std::fs::rename(&unfinished, path),
-                Some(_) => std::fs::remove_file(&unfinished),
-            };
-            self.note(result);
-        }
-        written(self.failure.take().map_or(Ok(()), Err), &self.name, style)
-    }
-}
-
 impl Qlog {
-    fn create(path: &Path) -> Result<Self, Message> {
+    fn create(path: &Path) -> Result<Self, FatalError> {
         let mut writer = Writer::open(path)?;
         writer.write(&qlog::header());
         Ok(Self { writer, began: None })
@@ -490,23 +396,5 @@ impl Qlog {
         let offset = report.started_at.at.saturating_duration_since(began);
         self.writer.write(&qlog::record(record, super::units::ms(offset)));
         self.writer.flush();
-    }
-}
-
-/// Prints bytes that are no report, and tells how the process ends.
-pub(crate) fn print(bytes: &[u8], style: Style) -> Exit {
-    let mut stdout = stdout().lock();
-    written(stdout.write_all(bytes).and_then(|()| stdout.flush()), "output", style)
-}
-
-/// How something written ends the process. A closed pipe needs no words.
-pub(crate) fn written(result: io::Result<()>, what: &str, style: Style) -> Exit {
-    match result {
-        Ok(()) => Exit::Success,
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Exit::Signal(SIGPIPE),
-        Err(error) => {
-            Message::error(format!("cannot write {what}: {}", plain(error))).print(style);
-            Exit::CannotWrite
-        }
     }
 }

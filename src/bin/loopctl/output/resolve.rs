@@ -10,9 +10,9 @@ use super::human::resolve::text::View;
 use super::human::resolve::{text, words};
 use super::human::slow;
 use super::json::resolve;
-use super::printer::Writer;
+use super::writer::Writer;
 use crate::config::{Format, OutputRequest, ResolveRequest};
-use crate::exit::Exit;
+use crate::exit::{Exit, FatalError};
 use crate::report::names::{NameEnd, NameReport};
 
 /// Tells reports on standard output, and what went wrong on standard error.
@@ -100,11 +100,14 @@ impl Teller {
         self.out.has_failed()
     }
 
-    /// Ends what was begun, and tells what became of the output.
-    pub(crate) fn finish(&mut self) -> Exit {
+    /// Completes the output.
+    ///
+    /// # Errors
+    /// Output that cannot be written.
+    pub(crate) fn finish(&mut self) -> Result<Exit, FatalError> {
         if self.is_array {
             self.out.write(if self.told == 0 { "[]\n" } else { "\n]\n" });
         }
-        self.out.finish(self.output.stderr)
+        self.out.finish()
     }
 }

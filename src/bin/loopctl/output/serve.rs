@@ -11,11 +11,11 @@ use serde_json::Value;
 use super::human::serve::text;
 use super::human::slow;
 use super::json::serve;
-use super::printer::Writer;
 use super::progress::status::Status;
-use crate::cli::LogArg;
+use super::writer::Writer;
+use crate::config::LogFormat;
 use crate::config::{Format, OutputRequest, ServeRequest};
-use crate::exit::Exit;
+use crate::exit::{Exit, FatalError};
 use crate::report::served::{Datagram, Ended, Shown, Stored, Totals, Trouble};
 use crate::util::message::Message;
 use crate::util::output_queue::Spool;
@@ -25,7 +25,7 @@ use crate::util::stdio::Sink;
 pub(crate) struct Teller {
     out: Out,
     output: OutputRequest,
-    log: LogArg,
+    log: LogFormat,
     noun: &'static str,
     /// What repeats the faults of this run, if luck had a part in them.
     seed: Option<u64>,
@@ -88,8 +88,8 @@ impl Teller {
     pub(crate) fn ended(&mut self, ended: &Ended) {
         match (self.output.format, self.log) {
             (Format::Quiet, _) => return,
-            (Format::Json, _) | (_, LogArg::Json) => self.record(&serve::connection(ended)),
-            (_, LogArg::Text) => {
+            (Format::Json, _) | (_, LogFormat::Json) => self.record(&serve::connection(ended)),
+            (_, LogFormat::Text) => {
                 let line = text::connection(ended, self.output.stdout);
                 self.write(&line);
             }
@@ -100,8 +100,8 @@ impl Teller {
     pub(crate) fn datagram(&mut self, datagram: &Datagram) {
         match (self.output.format, self.log) {
             (Format::Quiet, _) => return,
-            (Format::Json, _) | (_, LogArg::Json) => self.record(&serve::datagram(datagram)),
-            (_, LogArg::Text) => {
+            (Format::Json, _) | (_, LogFormat::Json) => self.record(&serve::datagram(datagram)),
+            (_, LogFormat::Text) => {
                 let line = text::datagram(datagram, self.output.stdout);
                 self.write(&line);
             }
@@ -116,8 +116,8 @@ impl Teller {
         }
         match (self.output.format, self.log) {
             (Format::Quiet, _) => return,
-            (Format::Json, _) | (_, LogArg::Json) => self.record(&serve::stored(stored)),
-            (_, LogArg::Text) => {
+            (Format::Json, _) | (_, LogFormat::Json) => self.record(&serve::stored(stored)),
+            (_, LogFormat::Text) => {
                 if let Some(sum) = &stored.sum {
                     self.write(&sum.line(&stored.name()));
                 }
@@ -172,10 +172,10 @@ impl Teller {
         self.status = None;
         match (self.output.format, self.log) {
             (Format::Quiet, _) => {}
-            (Format::Json, _) | (_, LogArg::Json) => {
+            (Format::Json, _) | (_, LogFormat::Json) => {
                 self.record(&serve::summary(totals, took, self.seed, slow, trouble));
             }
-            (_, LogArg::Text) => {
+            (_, LogFormat::Text) => {
                 self.write(&text::summary(totals, self.noun, took, self.output.stdout))
             }
         }
@@ -202,11 +202,14 @@ impl Teller {
         }
     }
 
-    /// What became of what was told directly.
-    pub(crate) fn finish(&mut self) -> Exit {
+    /// Completes output that is written directly.
+    ///
+    /// # Errors
+    /// Output that cannot be written.
+    pub(crate) fn finish(&mut self) -> Result<Exit, FatalError> {
         match &mut self.out {
-            Out::Direct(writer) => writer.finish(self.output.stderr),
-            Out::Spooled(_) => Exit::Success,
+            Out::Direct(writer) => writer.finish(),
+            Out::Spooled(_) => Ok(Exit::Success),
         }
     }
 
@@ -248,7 +251,7 @@ impl Teller {
 impl Out {
     async fn new(event_loop: &LoopHandle, request: &ServeRequest) -> Self {
         if request.takes_stdout() {
-            return Self::Direct(Writer::stderr());
+            return Self::Direct(Writer::stderr("output"));
         }
         if request.output.stdout.width.is_some() {
             return Self::Direct(Writer::stdout());

@@ -10,15 +10,15 @@ use std::time::{Duration, Instant, SystemTime};
 use loopctl::plan::{Family, FirstAttemptReason, Preset, Reason};
 use loopctl::{
     Address, CertificateProblem, EaiCode, Event, EventKind, Failure, Phase, ResolveError,
-    SocketFacts, TcpInfo, TlsError, TlsPeer, TlsVerdict,
+    SocketSnapshot, TcpInfo, TlsError, TlsPeer, TlsVerdict,
 };
 
 use super::human::text;
 use super::human::text::Detail;
 use super::progress::live;
-use super::style::Style;
 use crate::diagnose::cause;
 use crate::report::{Report, StartTime, Subject, TlsExpectation, TransportKind, Via};
+use crate::util::style::Style;
 
 /// Times are in milliseconds since the start.
 struct Story {
@@ -89,8 +89,8 @@ impl Story {
 
     fn refused(&mut self, ms: f64, attempt: usize) {
         let failure = Failure::from(&io::Error::from_raw_os_error(111));
-        let (phase, facts) = (Phase::Connect, SocketFacts::default());
-        self.at(ms, EventKind::AttemptFailed { attempt, phase, failure, facts });
+        let (phase, snapshot) = (Phase::Connect, SocketSnapshot::default());
+        self.at(ms, EventKind::AttemptFailed { attempt, phase, failure, snapshot });
     }
 }
 
@@ -103,9 +103,9 @@ fn fallback() -> Report {
     story.started(251.3, 1);
     story.refused(251.7, 1);
     story.started(251.8, 2);
-    let facts = SocketFacts::default;
-    story.at(262.4, EventKind::AttemptSucceeded { attempt: 2, facts: facts() });
-    story.at(262.4, EventKind::AttemptCanceled { attempt: 0, facts: facts() });
+    let snapshot = SocketSnapshot::default;
+    story.at(262.4, EventKind::AttemptSucceeded { attempt: 2, snapshot: snapshot() });
+    story.at(262.4, EventKind::AttemptCanceled { attempt: 0, snapshot: snapshot() });
     story.at(262.4, EventKind::ConnectionSelected { attempt: 2 });
     story.report
 }
@@ -126,13 +126,13 @@ fn late() -> Report {
     story.at(52.2, EventKind::CandidatesSorted { candidates });
     story.started_because(52.2, 0, Reason::First(FirstAttemptReason::ResolutionDelay));
     let failure = Failure::from(&io::Error::from_raw_os_error(113));
-    let (phase, facts) = (Phase::Connect, SocketFacts::default());
-    story.at(72.6, EventKind::AttemptFailed { attempt: 0, phase, failure, facts });
+    let (phase, snapshot) = (Phase::Connect, SocketSnapshot::default());
+    story.at(72.6, EventKind::AttemptFailed { attempt: 0, phase, failure, snapshot });
     story.started_because(72.7, 1, Reason::AttemptEnded(0));
     let mut tcp = TcpInfo::default();
     (tcp.established, tcp.retransmits, tcp.send_mss) = (true, 1, 1448);
-    let facts = SocketFacts { tcp: Some(tcp), ..SocketFacts::default() };
-    story.at(1093.1, EventKind::AttemptSucceeded { attempt: 1, facts });
+    let snapshot = SocketSnapshot { tcp: Some(tcp), ..SocketSnapshot::default() };
+    story.at(1093.1, EventKind::AttemptSucceeded { attempt: 1, snapshot });
     story.at(1093.1, EventKind::QueryCanceled { family: Family::Inet6 });
     story.at(1093.1, EventKind::ConnectionSelected { attempt: 1 });
     story.report
@@ -145,7 +145,10 @@ fn deadline() -> Report {
     story.started(1.0, 0);
     story.started(251.0, 1);
     story.refused(251.3, 1);
-    story.at(10_000.0, EventKind::AttemptTimedOut { attempt: 0, facts: SocketFacts::default() });
+    story.at(
+        10_000.0,
+        EventKind::AttemptTimedOut { attempt: 0, snapshot: SocketSnapshot::default() },
+    );
     let reason = loopctl::AbortReason::TimedOut;
     story.at(10_000.0, EventKind::ConnectionAborted { reason });
     story.report
@@ -161,7 +164,7 @@ fn untrusted() -> Report {
     story.report.started_at.wall += Duration::from_secs(1_795_392_000);
     story.resolved(1.1, &["10.77.0.2:8443"]);
     story.started(1.2, 0);
-    story.at(1.6, EventKind::AttemptSucceeded { attempt: 0, facts: SocketFacts::default() });
+    story.at(1.6, EventKind::AttemptSucceeded { attempt: 0, snapshot: SocketSnapshot::default() });
     story.at(1.6, EventKind::ConnectionSelected { attempt: 0 });
     story.at(1.6, EventKind::TlsStarted { attempt: Some(0) });
     story.at(3.0, EventKind::TlsFirstByte { attempt: Some(0) });

@@ -7,7 +7,7 @@ use loopctl::plan::{Answer, Family, Preset};
 use loopctl::{ResolveError, TlsErrorKind};
 
 use super::{Attempt, End as ReportEnd, Outcome, Report, TlsReport};
-use crate::config::Rules;
+use crate::config::NamedPolicy;
 use crate::diagnose::cause;
 use crate::diagnose::prediction::{
     AttemptModel, NameModel, NetworkModel, PredictedResult, Prediction, QueryModel, StepEnd,
@@ -76,7 +76,7 @@ pub(crate) struct Probe {
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
     pub(crate) name: &'static str,
-    pub(crate) policy: Rules,
+    pub(crate) policy: NamedPolicy,
     /// Whether it is the one that was asked for.
     pub(crate) is_own: bool,
     pub(crate) prediction: Prediction,
@@ -114,15 +114,15 @@ impl Comparison {
     /// A row for each preset, and one for the policy that was asked for if it is none of them.
     pub(crate) fn new(
         measurement: Measurement,
-        own: &Rules,
+        own: &NamedPolicy,
         is_live: bool,
         epoch: Instant,
     ) -> Self {
-        let presets = Preset::ALL.map(|preset| (preset.name(), Rules::from(preset)));
+        let presets = Preset::ALL.map(|preset| (preset.name(), NamedPolicy::from(preset)));
         let is_changed = !own.changed().is_empty();
         let other = is_changed.then(|| (OWN, own.clone()));
         let world = measurement.world();
-        let row = |(name, policy): (&'static str, Rules)| Row {
+        let row = |(name, policy): (&'static str, NamedPolicy)| Row {
             name,
             prediction: predict(&policy, &world, epoch),
             is_own: if is_changed { name == OWN } else { policy.base == own.base },

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use loopctl::plan::{Family, Reason, SlowLog};
 use loopctl::{
-    AbortReason, Address, Event, EventKind, Failure, Phase, SocketFacts, SocketOption,
-    SocketOptions, TcpInfo, TlsPeer,
+    AbortReason, Address, Event, EventKind, Failure, Phase, SocketOption, SocketOptions,
+    SocketSnapshot, TcpInfo, TlsPeer,
 };
 
 use super::{
@@ -14,7 +14,7 @@ use super::{
     TlsReport, Via,
 };
 use crate::commands::sendfile::TransferReport;
-use crate::config::{Expectations, Rules};
+use crate::config::{Expectations, NamedPolicy};
 use crate::exit::Exit;
 use crate::output::units;
 
@@ -92,7 +92,7 @@ pub(crate) struct Subject {
     pub(crate) transport: TransportKind,
     /// The only family asked for, if it was one.
     pub(crate) family: Family,
-    pub(crate) policy: Rules,
+    pub(crate) policy: NamedPolicy,
     pub(crate) timeout: Duration,
     /// TLS, if it was asked for.
     pub(crate) tls: Option<TlsExpectation>,
@@ -207,17 +207,17 @@ impl Report {
                     attempt.tls = Some(Box::default());
                 }
             }
-            EventKind::AttemptSucceeded { attempt, facts } => {
-                self.settle(*attempt, at, Outcome::Success, facts);
+            EventKind::AttemptSucceeded { attempt, snapshot } => {
+                self.settle(*attempt, at, Outcome::Success, snapshot);
             }
-            EventKind::AttemptFailed { attempt, phase, failure, facts } => {
-                self.settle(*attempt, at, Outcome::Failure(*phase, failure.clone()), facts);
+            EventKind::AttemptFailed { attempt, phase, failure, snapshot } => {
+                self.settle(*attempt, at, Outcome::Failure(*phase, failure.clone()), snapshot);
             }
-            EventKind::AttemptTimedOut { attempt, facts } => {
-                self.settle(*attempt, at, Outcome::Timeout, facts);
+            EventKind::AttemptTimedOut { attempt, snapshot } => {
+                self.settle(*attempt, at, Outcome::Timeout, snapshot);
             }
-            EventKind::AttemptCanceled { attempt, facts } => {
-                self.settle(*attempt, at, Outcome::Canceled, facts);
+            EventKind::AttemptCanceled { attempt, snapshot } => {
+                self.settle(*attempt, at, Outcome::Canceled, snapshot);
             }
             EventKind::ConnectionSelected { attempt } => self.select(*attempt, at),
             EventKind::ConnectionAborted { reason } => {
@@ -385,14 +385,14 @@ impl Report {
         candidates.filter(|address| address.family() == Some(family)).count()
     }
 
-    fn settle(&mut self, number: usize, at: Duration, outcome: Outcome, facts: &SocketFacts) {
+    fn settle(&mut self, number: usize, at: Duration, outcome: Outcome, snapshot: &SocketSnapshot) {
         if let Some(attempt) = self.attempts.get_mut(number) {
             if attempt.tls.is_none() {
                 attempt.took = at.saturating_sub(attempt.start);
             }
             attempt.outcome = outcome;
-            (attempt.socket.local, attempt.tcp) = (facts.local, facts.tcp);
-            attempt.socket.options.clone_from(&facts.options);
+            (attempt.socket.local, attempt.tcp) = (snapshot.local, snapshot.tcp);
+            attempt.socket.options.clone_from(&snapshot.options);
         }
     }
 

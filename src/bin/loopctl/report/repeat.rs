@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use loopctl::Address;
 use loopctl::plan::Family;
+use signal_hook::consts::SIGINT;
 
 use super::{Attempt, End, Outcome, Report, Subject};
 use crate::diagnose::cause;
@@ -138,7 +139,6 @@ impl RepeatReport {
 
     /// ping's rule for SIGINT: success if anything succeeded. Otherwise all tries count.
     pub(crate) fn exit(&self) -> Exit {
-        const SIGINT: i32 = 2;
         match (self.interrupted, self.runs.connected) {
             (Some(Exit::Signal(SIGINT)), 0) => return Exit::Mixed,
             (Some(Exit::Signal(SIGINT)), _) => return Exit::Success,

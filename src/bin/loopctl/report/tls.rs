@@ -10,7 +10,7 @@ use loopctl::{
 
 use super::certificate::{Certificate, ParsedCertificate};
 use super::{Attempt, End, Report, Subject};
-use crate::cli::StartTlsArg;
+use crate::config::StartTls;
 use crate::exit::Exit;
 use crate::output::units;
 
@@ -20,7 +20,7 @@ pub(crate) struct TlsExpectation {
     /// The name that the peer is to have a certificate for; `None` for any.
     pub(crate) name: Option<String>,
     /// What goes before TLS in plain.
-    pub(crate) starttls: Option<StartTlsArg>,
+    pub(crate) starttls: Option<StartTls>,
     /// Whether there is a certificate of ours to show.
     pub(crate) has_own: bool,
     /// Whether protocols are offered (ALPN).
@@ -46,7 +46,7 @@ pub(crate) struct TlsReport {
 /// The plain words before TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StartTlsExchange {
-    pub(crate) protocol: StartTlsArg,
+    pub(crate) protocol: StartTls,
     pub(crate) start: Duration,
     pub(crate) took: Duration,
     /// The first thing that the peer said.

@@ -1,72 +1,86 @@
-//! The wish to end early, and who waits for it.
+//! Cancellation of a run, and the signals that request it.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::future::poll_fn;
+use std::io;
 use std::pin::pin;
+use std::rc::Rc;
 use std::task::{Poll, Waker};
 
 use loopctl::LoopHandle;
+use signal_hook::consts::{SIGCONT, SIGINT, SIGTERM};
 
-use crate::exit::Exit;
+/// The reason why a run ends early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StopReason {
+    Signal(i32),
+    /// The output cannot be written any more, so that going on is of no use.
+    CannotWrite,
+}
 
-/// Set once; wakes everyone who raced against it.
+/// A request to end early, shared by every task of a run. The first reason is the one that counts.
+#[derive(Clone, Default)]
+pub(crate) struct CancellationToken(Rc<State>);
+
 #[derive(Default)]
-pub(crate) struct Stop {
-    wish: Cell<Option<Exit>>,
+struct State {
+    reason: Cell<Option<StopReason>>,
     waiting: RefCell<BTreeMap<u64, Waker>>,
     next: Cell<u64>,
 }
 
-const SIGINT: i32 = 2;
-const SIGTERM: i32 = 15;
-const SIGCONT: i32 = 18;
-
-/// Has SIGINT and SIGTERM wish for the end. A second one ends the process at once. What came due while the process
-/// was stopped is done as soon as it goes on: a wait of the kernel's would else go on for what was left of it.
+/// Cancels on SIGINT and SIGTERM. A second one ends the process at once, because the handler is gone by then.
+///
+/// SIGCONT has a handler that does nothing: it ends the kernel's wait, so that timers that came due while the process
+/// was stopped run at once, and not after the rest of that wait.
 ///
 /// # Errors
-/// The system's.
-pub(crate) fn heed_signals(
+/// The system's, if a handler cannot be set.
+pub(crate) fn cancel_on_signals(
     event_loop: &LoopHandle,
-    wish: impl Fn(Exit) + Clone + 'static,
-) -> std::io::Result<()> {
+    token: &CancellationToken,
+) -> io::Result<()> {
     for signal in [SIGINT, SIGTERM] {
-        let (wish, inside) = (wish.clone(), event_loop.clone());
+        let (token, inside) = (token.clone(), event_loop.clone());
         event_loop.add_signal_handler(signal, move || {
-            wish(Exit::Signal(signal));
+            token.cancel(StopReason::Signal(signal));
             inside.remove_signal_handler(signal);
         })?;
     }
     event_loop.add_signal_handler(SIGCONT, || {})
 }
 
-impl Stop {
-    pub(crate) fn now(&self, exit: Exit) {
-        self.wish.set(self.wish.get().or(Some(exit)));
-        self.waiting.take().into_values().for_each(Waker::wake);
+impl CancellationToken {
+    pub(crate) fn cancel(&self, reason: StopReason) {
+        self.0.reason.set(self.0.reason.get().or(Some(reason)));
+        self.0.waiting.take().into_values().for_each(Waker::wake);
     }
 
-    pub(crate) fn wish(&self) -> Option<Exit> {
-        self.wish.get()
+    /// The reason, once cancelled.
+    pub(crate) fn reason(&self) -> Option<StopReason> {
+        self.0.reason.get()
     }
 
-    /// Runs `future` to its end or until the wish comes; then it is dropped where it waits.
-    pub(crate) async fn or<T>(&self, future: impl Future<Output = T>) -> Option<T> {
-        let number = self.next.replace(self.next.get() + 1);
+    /// Runs `future` to its end, or drops it where it waits when the token is cancelled, and returns `None`.
+    pub(crate) async fn run_until_cancelled<T>(
+        &self,
+        future: impl Future<Output = T>,
+    ) -> Option<T> {
+        let number = self.0.next.replace(self.0.next.get() + 1);
         let mut future = pin!(future);
         let result = poll_fn(|cx| {
             if let Poll::Ready(value) = future.as_mut().poll(cx) {
                 return Poll::Ready(Some(value));
             }
-            if self.wish.get().is_some() {
+            if self.0.reason.get().is_some() {
                 return Poll::Ready(None);
             }
-            self.waiting.borrow_mut().insert(number, cx.waker().clone());
+            self.0.waiting.borrow_mut().insert(number, cx.waker().clone());
             Poll::Pending
         })
         .await;
-        self.waiting.borrow_mut().remove(&number);
+        self.0.waiting.borrow_mut().remove(&number);
         result
     }
 }

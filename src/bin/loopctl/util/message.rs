@@ -6,7 +6,7 @@ use std::io::{Write as _, stderr};
 use anstyle::{AnsiColor, Style as Ansi};
 use loopctl::plan::TargetError;
 
-use crate::output::style::Style;
+use crate::util::style::Style;
 
 /// An error with its causes and what to do about it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -10,5 +10,5 @@ pub(crate) mod ordered_pool;
 pub(crate) mod output_queue;
 pub(crate) mod rate_limiter;
 pub(crate) mod select;
-pub(crate) mod slow_watch;
 pub(crate) mod stdio;
+pub(crate) mod style;

@@ -1,4 +1,4 @@
-//! Many jobs, a bounded number at a time, told in the order in which they were asked for.
+//! Many jobs, a bounded number at a time, with their results in the order of the jobs.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -9,75 +9,82 @@ use std::time::Duration;
 
 use loopctl::LoopHandle;
 
-/// Jobs begun in one turn. A burst would time itself: the answer to the first handshake waits until the last one
-/// has been sent.
-const STARTS_PER_TURN: usize = 16;
+/// Jobs started in one turn of the loop. A burst would distort its own times: the answer to the first handshake
+/// waits until the last one has been sent.
+const MAX_STARTS_PER_TURN: usize = 16;
 
-/// Results that wait for a slower one before them. When so many do, nothing new begins.
-const AHEAD: usize = 1024;
+/// Results that may wait for a slower one before them. With more, no new job starts.
+const MAX_AHEAD: usize = 1024;
 
-/// Results that have not been told yet.
-pub(crate) struct Finished<T>(Rc<State<T>>);
+/// The jobs that run, and the results that have not been emitted yet.
+pub(crate) struct OrderedPool<T>(Rc<State<T>>);
 
 struct State<T> {
     /// `None` for a job whose task broke.
-    told: RefCell<BTreeMap<usize, Option<T>>>,
+    results: RefCell<BTreeMap<usize, Option<T>>>,
     running: Cell<usize>,
     waiting: RefCell<Option<Waker>>,
 }
 
-impl<T> Default for Finished<T> {
+impl<T> Default for OrderedPool<T> {
     fn default() -> Self {
-        let (told, running, waiting) = Default::default();
-        Self(Rc::new(State { told, running, waiting }))
+        let state = State {
+            results: RefCell::default(),
+            running: Cell::new(0),
+            waiting: RefCell::default(),
+        };
+        Self(Rc::new(state))
     }
 }
 
-impl<T> Finished<T> {
-    /// Begins `total` jobs, at most so many at a time, and tells the results in order. Each job takes its
-    /// [`place`](Self::place) when it begins.
-    pub(crate) async fn feed(
+impl<T> OrderedPool<T> {
+    /// Starts `total` jobs, at most `concurrency` at a time, and emits the results in order. `start` gives each job
+    /// its [`slot`](Self::slot).
+    pub(crate) async fn run_ordered(
         &self,
         event_loop: &LoopHandle,
-        (total, at_a_time): (usize, usize),
-        mut begin: impl FnMut(usize),
-        mut tell: impl FnMut(Option<T>),
+        total: usize,
+        concurrency: usize,
+        mut start: impl FnMut(usize),
+        mut emit: impl FnMut(Option<T>),
     ) {
-        let (mut begun, mut told) = (0, 0);
-        let has_room = |untold| self.0.running.get() < at_a_time && untold < at_a_time + AHEAD;
-        while told < total {
-            let mut starts = 0;
-            while begun < total && has_room(begun - told) && starts < STARTS_PER_TURN {
-                begin(begun);
-                (begun, starts) = (begun + 1, starts + 1);
+        let mut started = 0;
+        let mut emitted = 0;
+        let may_start =
+            |unemitted| self.0.running.get() < concurrency && unemitted < concurrency + MAX_AHEAD;
+        while emitted < total {
+            let this_turn = started + MAX_STARTS_PER_TURN;
+            while started < total.min(this_turn) && may_start(started - emitted) {
+                start(started);
+                started += 1;
             }
-            while let Some(result) = self.take(told) {
-                tell(result);
-                told += 1;
+            while let Some(result) = self.take(emitted) {
+                emit(result);
+                emitted += 1;
             }
-            if begun < total && has_room(begun - told) {
+            if started < total && may_start(started - emitted) {
                 event_loop.sleep(Duration::ZERO).await;
-            } else if told < total {
-                self.next(told).await;
+            } else if emitted < total {
+                self.wait_for(emitted).await;
             }
         }
     }
 
-    /// Of a job that begins now.
-    pub(crate) fn place(&self, number: usize) -> Place<T> {
+    /// The slot for the result of a job that starts now.
+    pub(crate) fn slot(&self, number: usize) -> Slot<T> {
         self.0.running.set(self.0.running.get() + 1);
-        Place { state: Rc::clone(&self.0), number, told: None }
+        Slot { state: Rc::clone(&self.0), number, result: None }
     }
 
     fn take(&self, number: usize) -> Option<Option<T>> {
-        self.0.told.borrow_mut().remove(&number)
+        self.0.results.borrow_mut().remove(&number)
     }
 
-    /// Ends when this result has come, or when another one has made room.
-    async fn next(&self, number: usize) {
+    /// Waits until this result is there, or until another job has ended.
+    async fn wait_for(&self, number: usize) {
         let running = self.0.running.get();
         poll_fn(|cx| {
-            if self.0.told.borrow().contains_key(&number) || self.0.running.get() < running {
+            if self.0.results.borrow().contains_key(&number) || self.0.running.get() < running {
                 return Poll::Ready(());
             }
             self.0.waiting.replace(Some(cx.waker().clone()));
@@ -87,24 +94,24 @@ impl<T> Finished<T> {
     }
 }
 
-/// Hands in the result of a job, also when its task was broken off.
-pub(crate) struct Place<T> {
+/// The place of one job's result. Dropped without one, it stands for a task that broke.
+pub(crate) struct Slot<T> {
     state: Rc<State<T>>,
     number: usize,
-    told: Option<T>,
+    result: Option<T>,
 }
 
-impl<T> Place<T> {
-    pub(crate) fn hand_in(mut self, told: T) {
-        self.told = Some(told);
+impl<T> Slot<T> {
+    pub(crate) fn complete(mut self, result: T) {
+        self.result = Some(result);
     }
 }
 
-impl<T> Drop for Place<T> {
+impl<T> Drop for Slot<T> {
     fn drop(&mut self) {
         let state = &self.state;
         state.running.set(state.running.get() - 1);
-        state.told.borrow_mut().insert(self.number, self.told.take());
+        state.results.borrow_mut().insert(self.number, self.result.take());
         if let Some(waker) = state.waiting.take() {
             waker.wake();
         }

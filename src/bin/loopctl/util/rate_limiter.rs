@@ -1,37 +1,38 @@
-//! So many bytes a second.
+//! A limit of bytes a second.
 
 use std::num::NonZero;
 use std::time::{Duration, Instant};
 
-/// Spreads bytes over time. A decision: it takes the time and says how long to wait.
+/// Spreads bytes over time. It reads no clock: the caller passes the time and waits for the delay.
 #[derive(Debug)]
-pub(crate) struct Pace {
+pub(crate) struct RateLimiter {
     rate: NonZero<u64>,
-    /// When what has been counted so far is due.
+    /// When the bytes recorded so far are due.
     due: Option<Instant>,
 }
 
-/// How often a second something moves, where the rate allows: 20 ms apart looks even to a client.
-const PIECES: u64 = 50;
+/// Chunks a second, where the rate allows: 20 ms apart looks even to a client.
+const CHUNKS_PER_SECOND: u64 = 50;
 
-impl Pace {
+impl RateLimiter {
+    /// A limiter of `rate` bytes a second.
     pub(crate) fn new(rate: NonZero<u64>) -> Self {
         Self { rate, due: None }
     }
 
-    /// How many bytes to move at a time.
-    pub(crate) fn piece(&self) -> usize {
-        usize::try_from((self.rate.get() / PIECES).max(1)).unwrap_or(usize::MAX)
+    /// Bytes to move at a time, at least one.
+    pub(crate) fn chunk_size(&self) -> usize {
+        usize::try_from((self.rate.get() / CHUNKS_PER_SECOND).max(1)).unwrap_or(usize::MAX)
     }
 
-    /// Counts bytes that move now. Time in which nothing moved is not made up for.
-    pub(crate) fn count(&mut self, bytes: usize, now: Instant) {
-        let begin = self.due.map_or(now, |due| due.max(now));
-        self.due = Some(begin + Duration::from_secs_f64(bytes as f64 / self.rate.get() as f64));
+    /// Records bytes that move now. Idle time is not made up for.
+    pub(crate) fn record(&mut self, bytes: usize, now: Instant) {
+        let from = self.due.map_or(now, |due| due.max(now));
+        self.due = Some(from + Duration::from_secs_f64(bytes as f64 / self.rate.get() as f64));
     }
 
-    /// How long to wait before more may move.
-    pub(crate) fn wait(&self, now: Instant) -> Duration {
+    /// The time to wait before more may move.
+    pub(crate) fn delay(&self, now: Instant) -> Duration {
         self.due.map_or(Duration::ZERO, |due| due.saturating_duration_since(now))
     }
 }
@@ -44,16 +45,16 @@ mod tests {
     #[test]
     fn bytes_take_the_time_that_the_rate_gives_them() {
         let now = EventLoop::new().unwrap().handle().time();
-        let mut pace = Pace::new(NonZero::new(1000).unwrap());
+        let mut limiter = RateLimiter::new(NonZero::new(1000).unwrap());
         let ms = Duration::from_millis;
-        assert_eq!((pace.piece(), pace.wait(now)), (20, ms(0)));
-        pace.count(20, now);
-        assert_eq!(pace.wait(now), ms(20));
-        pace.count(20, now);
-        assert_eq!(pace.wait(now), ms(40), "written without waiting");
-        assert_eq!(pace.wait(now + ms(40)), ms(0), "on time");
-        pace.count(20, now + ms(500));
-        assert_eq!(pace.wait(now + ms(500)), ms(20), "idle time is not saved up");
-        assert_eq!(Pace::new(NonZero::new(3).unwrap()).piece(), 1);
+        assert_eq!((limiter.chunk_size(), limiter.delay(now)), (20, ms(0)));
+        limiter.record(20, now);
+        assert_eq!(limiter.delay(now), ms(20));
+        limiter.record(20, now);
+        assert_eq!(limiter.delay(now), ms(40), "written without waiting");
+        assert_eq!(limiter.delay(now + ms(40)), ms(0), "on time");
+        limiter.record(20, now + ms(500));
+        assert_eq!(limiter.delay(now + ms(500)), ms(20), "idle time is not saved up");
+        assert_eq!(RateLimiter::new(NonZero::new(3).unwrap()).chunk_size(), 1);
     }
 }

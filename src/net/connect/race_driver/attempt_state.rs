@@ -3,41 +3,41 @@
 use std::time::Instant;
 
 #[cfg(feature = "tls")]
-use super::tls_handshake::Securing;
+use super::tls_handshake::TlsHandshake;
 use crate::net::connect::attempt::Attempt;
-use crate::net::connect::outcome::Prize;
-use crate::net::{AttemptError, Phase, SocketFacts};
+use crate::net::connect::outcome::Winner;
+use crate::net::{AttemptError, Phase, SocketSnapshot};
 
-pub(super) enum Lane {
+pub(super) enum AttemptState {
     Connecting(Attempt),
     /// TCP is up, and TLS is what decides.
     #[cfg(feature = "tls")]
-    Securing(Box<Securing>),
+    TlsHandshake(Box<TlsHandshake>),
     /// It has reached all that it had to. What is not taken from here is closed.
-    Ready(Prize),
+    Ready(Winner),
     Failed(AttemptError),
     /// Given up.
     Canceled,
 }
 
-impl Lane {
+impl AttemptState {
     /// Since when, and how far it is.
     pub(super) fn under_way(&self) -> Option<(Instant, Phase)> {
         match self {
             Self::Connecting(attempt) => Some((attempt.started, Phase::Connect)),
             #[cfg(feature = "tls")]
-            Self::Securing(securing) => Some((securing.started, Phase::Tls)),
+            Self::TlsHandshake(handshake) => Some((handshake.started, Phase::Tls)),
             Self::Ready(_) | Self::Failed(_) | Self::Canceled => None,
         }
     }
 
     /// What its socket says of itself, while it is under way.
-    pub(super) fn facts(&self) -> SocketFacts {
+    pub(super) fn snapshot(&self) -> SocketSnapshot {
         match self {
-            Self::Connecting(attempt) => attempt.facts(),
+            Self::Connecting(attempt) => attempt.snapshot(),
             #[cfg(feature = "tls")]
-            Self::Securing(securing) => securing.facts(),
-            Self::Ready(_) | Self::Failed(_) | Self::Canceled => SocketFacts::default(),
+            Self::TlsHandshake(handshake) => handshake.snapshot(),
+            Self::Ready(_) | Self::Failed(_) | Self::Canceled => SocketSnapshot::default(),
         }
     }
 

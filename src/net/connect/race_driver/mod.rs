@@ -9,68 +9,38 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use crate::event_loop::LoopHandle;
-use crate::net::connect::address_queries::{Answered, Inquiry};
-use crate::net::connect::attempt::{Attempt, Fault, Progress, SocketSetup};
-use crate::net::connect::outcome::Prize;
-use crate::net::event::TimerEnd;
+use crate::net::connect::address_queries::{AddressAnswer, AddressQueries};
+use crate::net::connect::attempt::{Attempt, AttemptFailure, SocketSetup};
+use crate::net::connect::outcome::Winner;
+use crate::net::event::{TimerEnd, Tracer};
+use crate::net::socket::connect_progress::ConnectProgress;
 #[cfg(feature = "tls")]
-use crate::net::tls::Established;
+use crate::net::tls::HandshakeFuture;
 use crate::net::{
-    AbortReason, Address, AttemptError, ConnectError, Event, EventKind, Failure, Phase,
-    ResolveError, SocketFacts,
+    AbortReason, Address, AttemptError, ConnectError, EventKind, Failure, Phase, ResolveError,
+    SocketSnapshot,
 };
 use crate::plan::{
-    Answer, AnswerTiming, CancelReason, Endpoint, Family, Policy, Race, Start, Step,
+    Answer, AnswerTiming, CancelReason, Family, Policy, Race, RaceAddress, Start, Step,
 };
 use crate::task::Alarm;
-use attempt_state::Lane;
-
-/// Hears every step as it happens.
-#[derive(Default)]
-pub(crate) struct Tracer {
-    listener: Option<Listener>,
-    latest: Option<Instant>,
-}
-
-type Listener = Box<dyn FnMut(&Event)>;
-
-impl Tracer {
-    pub(crate) fn new(listen: impl FnMut(&Event) + 'static) -> Self {
-        Self { listener: Some(Box::new(listen)), latest: None }
-    }
-
-    pub(crate) fn is_listening(&self) -> bool {
-        self.listener.is_some()
-    }
-
-    /// A listener that panics hears no more: what the panic drops has things to tell, and a second panic
-    /// there would end the process. Time never runs backwards, though what a connection has noted may be told
-    /// after what has happened since.
-    pub(crate) fn tell(&mut self, at: Instant, kind: EventKind) {
-        if let Some(mut listen) = self.listener.take() {
-            let at = self.latest.map_or(at, |latest| latest.max(at));
-            self.latest = Some(at);
-            listen(&Event { at, kind });
-            self.listener = Some(listen);
-        }
-    }
-}
+use attempt_state::AttemptState;
 
 /// One race, from the first start to the last outcome. Dropping it half-way cancels what is under way.
-pub(crate) struct Contest<'a> {
+pub(crate) struct RaceDriver<'a> {
     event_loop: LoopHandle,
     tracer: &'a mut Tracer,
     setup: SocketSetup,
     race: Race<Address>,
-    lanes: Vec<Lane>,
-    clock: Clockwork,
+    lanes: Vec<AttemptState>,
+    clock: RaceClock,
     /// Where not all addresses are known when it begins.
-    inquiry: Option<Inquiry>,
+    queries: Option<AddressQueries>,
     is_over: bool,
 }
 
 /// The instants the race waits for.
-struct Clockwork {
+struct RaceClock {
     alarm: Alarm,
     /// When the whole operation is out of time.
     deadline: Option<Instant>,
@@ -78,13 +48,13 @@ struct Clockwork {
     next_attempt: Option<Instant>,
 }
 
-impl Endpoint for Address {
+impl RaceAddress for Address {
     fn family(&self) -> Family {
         self.family().unwrap_or_default()
     }
 }
 
-impl<'a> Contest<'a> {
+impl<'a> RaceDriver<'a> {
     pub(crate) fn new(
         event_loop: &LoopHandle,
         tracer: &'a mut Tracer,
@@ -92,10 +62,10 @@ impl<'a> Contest<'a> {
         candidates: Vec<Address>,
         policy: Policy,
     ) -> Self {
-        let clock = Clockwork { alarm: Alarm::new(event_loop), deadline: None, next_attempt: None };
+        let clock = RaceClock { alarm: Alarm::new(event_loop), deadline: None, next_attempt: None };
         let race = Race::with_addresses(candidates, policy);
-        let (event_loop, lanes, inquiry) = (event_loop.clone(), Vec::new(), None);
-        Self { event_loop, tracer, setup, race, lanes, clock, inquiry, is_over: false }
+        let (event_loop, lanes, queries) = (event_loop.clone(), Vec::new(), None);
+        Self { event_loop, tracer, setup, race, lanes, clock, queries, is_over: false }
     }
 
     /// A race that asks for its addresses, a question for each family, and begins as soon as the policy lets it.
@@ -103,14 +73,14 @@ impl<'a> Contest<'a> {
         event_loop: &LoopHandle,
         tracer: &'a mut Tracer,
         setup: SocketSetup,
-        inquiry: Inquiry,
+        queries: AddressQueries,
         policy: Policy,
     ) -> Self {
-        let race = Race::with_queries(inquiry.families(), policy.clone());
-        let mut contest = Self::new(event_loop, tracer, setup, Vec::new(), policy);
-        contest.tracer.tell(event_loop.time(), EventKind::ResolveStarted { host: inquiry.host() });
-        (contest.race, contest.inquiry) = (race, Some(inquiry));
-        contest
+        let race = Race::with_queries(queries.families(), policy.clone());
+        let mut driver = Self::new(event_loop, tracer, setup, Vec::new(), policy);
+        driver.tracer.tell(event_loop.time(), EventKind::ResolveStarted { host: queries.host() });
+        (driver.race, driver.queries) = (race, Some(queries));
+        driver
     }
 
     pub(crate) fn deadline(mut self, deadline: Option<Instant>) -> Self {
@@ -119,7 +89,7 @@ impl<'a> Contest<'a> {
     }
 
     /// Runs the race as far as it goes now.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Prize, ConnectError>> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Winner, ConnectError>> {
         self.collect_answers(cx);
         self.collect_outcomes(cx);
         loop {
@@ -134,7 +104,7 @@ impl<'a> Contest<'a> {
                 Step::Start(start) => self.start(start, now, cx),
                 Step::Query(family) => self.ask(family, now, cx),
                 Step::Wait(until) => {
-                    self.note_timer(now);
+                    self.record_timer(now);
                     let until = until.into_iter().chain(self.clock.deadline).min();
                     self.clock.alarm.set(until, cx.waker());
                     return Poll::Pending;
@@ -144,19 +114,20 @@ impl<'a> Contest<'a> {
     }
 
     fn ask(&mut self, family: Family, now: Instant, cx: &mut Context<'_>) {
-        let Some(inquiry) = &mut self.inquiry else {
+        let Some(queries) = &mut self.queries else {
             // All addresses are known: whoever asks for more hears that there are none.
             self.race.answered(family, Answer::NoData, now);
             return;
         };
-        inquiry.ask(family);
+        queries.ask(family);
         self.tracer.tell(now, EventKind::QueryStarted { family });
         self.collect_answers(cx);
     }
 
     fn collect_answers(&mut self, cx: &mut Context<'_>) {
-        while let Some(answered) = self.inquiry.as_mut().and_then(|inquiry| inquiry.poll(cx)) {
-            let (now, Answered { family, result, answer }) = (self.event_loop.time(), answered);
+        while let Some(answered) = self.queries.as_mut().and_then(|queries| queries.poll(cx)) {
+            let (now, AddressAnswer { family, result, answer }) =
+                (self.event_loop.time(), answered);
             self.tracer.tell(
                 now,
                 match result {
@@ -165,8 +136,8 @@ impl<'a> Contest<'a> {
                 },
             );
             let effect = self.race.answered(family, answer, now);
-            if let Some(inquiry) = &self.inquiry {
-                self.race.sort_by_key(inquiry.ranking());
+            if let Some(queries) = &self.queries {
+                self.race.sort_by_key(queries.ranking());
             }
             if effect.timing == AnswerTiming::Merged && effect.added > 0 {
                 let candidates = self.candidates();
@@ -183,11 +154,11 @@ impl<'a> Contest<'a> {
 
     /// There is enough of an answer to begin. The attempt that begins is the first of the list.
     fn use_answers(&mut self, first: &Address, now: Instant) {
-        let Some(inquiry) = self.inquiry.as_mut().filter(|inquiry| !inquiry.is_used) else {
+        let Some(queries) = self.queries.as_mut().filter(|queries| !queries.is_used) else {
             return;
         };
-        inquiry.is_used = true;
-        let addresses = inquiry.known().to_vec();
+        queries.is_used = true;
+        let addresses = queries.known().to_vec();
         self.tracer.tell(now, EventKind::Resolved { addresses });
         let others = self.race.untried().cloned();
         let candidates = [first.clone()].into_iter().chain(others).collect();
@@ -206,8 +177,8 @@ impl<'a> Contest<'a> {
         self.tracer.tell(now, started);
         match Attempt::new(&address, now, &self.setup) {
             Err(fault) => {
-                self.lanes.push(Lane::Canceled);
-                self.fail(number, fault, now, SocketFacts::default());
+                self.lanes.push(AttemptState::Canceled);
+                self.fail(number, fault, now, SocketSnapshot::default());
             }
             Ok((mut attempt, refused)) => {
                 for (option, failure) in refused {
@@ -216,16 +187,16 @@ impl<'a> Contest<'a> {
                 }
                 let connecting = attempt.connect(&self.event_loop, &address);
                 #[cfg(feature = "tls")]
-                if let (Ok(Progress::Pending), Some(sessions)) =
+                if let (Ok(ConnectProgress::Pending), Some(sessions)) =
                     (&connecting, &mut self.setup.sessions)
                 {
                     sessions.prepare();
                 }
                 let progress = match connecting {
-                    Ok(Progress::Pending) => attempt.poll(cx),
+                    Ok(ConnectProgress::Pending) => attempt.poll(cx),
                     settled => settled,
                 };
-                self.lanes.push(Lane::Connecting(attempt));
+                self.lanes.push(AttemptState::Connecting(attempt));
                 self.advance(number, progress, cx);
             }
         }
@@ -239,57 +210,69 @@ impl<'a> Contest<'a> {
                 break;
             }
             match &mut self.lanes[number] {
-                Lane::Connecting(attempt) => {
+                AttemptState::Connecting(attempt) => {
                     let progress = attempt.poll(cx);
                     self.advance(number, progress, cx);
                 }
                 #[cfg(feature = "tls")]
-                Lane::Securing(_) => self.shake_hands(number, cx),
-                Lane::Ready(_) | Lane::Failed(_) | Lane::Canceled => {}
+                AttemptState::TlsHandshake(_) => self.handshake(number, cx),
+                AttemptState::Ready(_) | AttemptState::Failed(_) | AttemptState::Canceled => {}
             }
         }
     }
 
     /// Takes note of what a socket said.
-    fn advance(&mut self, number: usize, progress: Result<Progress, Fault>, cx: &mut Context<'_>) {
-        if matches!(progress, Ok(Progress::Pending)) {
+    fn advance(
+        &mut self,
+        number: usize,
+        progress: Result<ConnectProgress, AttemptFailure>,
+        cx: &mut Context<'_>,
+    ) {
+        if matches!(progress, Ok(ConnectProgress::Pending)) {
             return;
         }
-        let facts = self.facts(number);
-        let Lane::Connecting(attempt) = std::mem::replace(&mut self.lanes[number], Lane::Canceled)
+        let snapshot = self.snapshot(number);
+        let AttemptState::Connecting(attempt) =
+            std::mem::replace(&mut self.lanes[number], AttemptState::Canceled)
         else {
             return;
         };
         let Some(address) = self.race.address(number) else { return };
         let names = match progress.and_then(|_| attempt.names(address)) {
             Ok(names) => names,
-            Err(fault) => return self.fail(number, fault, attempt.started, facts),
+            Err(fault) => return self.fail(number, fault, attempt.started, snapshot),
         };
         #[cfg(feature = "tls")]
         if self.setup.sessions.is_some() {
-            return self.secure(number, attempt, names, facts, cx);
+            return self.secure(number, attempt, names, snapshot, cx);
         }
         let _ = cx;
-        self.succeed(number, Prize::Socket(attempt.into_socket(), names, Some(number)), facts);
+        self.succeed(number, Winner::Socket(attempt.into_socket(), names, Some(number)), snapshot);
     }
 
-    fn succeed(&mut self, number: usize, prize: Prize, facts: SocketFacts) {
+    fn succeed(&mut self, number: usize, winner: Winner, snapshot: SocketSnapshot) {
         let now = self.event_loop.time();
         self.race.succeeded(number, now);
-        self.lanes[number] = Lane::Ready(prize);
-        self.tracer.tell(now, EventKind::AttemptSucceeded { attempt: number, facts });
+        self.lanes[number] = AttemptState::Ready(winner);
+        self.tracer.tell(now, EventKind::AttemptSucceeded { attempt: number, snapshot });
     }
 
-    fn fail(&mut self, number: usize, fault: Fault, started: Instant, facts: SocketFacts) {
+    fn fail(
+        &mut self,
+        number: usize,
+        fault: AttemptFailure,
+        started: Instant,
+        snapshot: SocketSnapshot,
+    ) {
         let now = self.event_loop.time();
-        let Fault { phase, error, at_once } = fault;
+        let AttemptFailure { phase, error, at_once } = fault;
         let failure = Failure { at_once, ..Failure::from(&error) };
         match at_once {
             true => self.race.failed_unsent(number, now),
             false => self.race.failed(number, now),
         }
         self.record_failure(number, phase, error, now - started);
-        let kind = EventKind::AttemptFailed { attempt: number, phase, failure, facts };
+        let kind = EventKind::AttemptFailed { attempt: number, phase, failure, snapshot };
         self.tracer.tell(now, kind);
     }
 
@@ -301,20 +284,20 @@ impl<'a> Contest<'a> {
     }
 
     fn time_out(&mut self, number: usize, now: Instant) {
-        // Without a lane it was about to start when the time for everything was up.
-        let lane = self.lanes.get(number);
-        let Some((started, phase)) = lane.and_then(Lane::under_way) else { return };
-        let facts = self.facts(number);
+        // Without a state it was about to start when the time for everything was up.
+        let state = self.lanes.get(number);
+        let Some((started, phase)) = state.and_then(AttemptState::under_way) else { return };
+        let snapshot = self.snapshot(number);
         #[cfg(feature = "tls")]
-        self.end_handshake(number, now, Established::timed_out);
+        self.finish_handshake(number, now, HandshakeFuture::timed_out);
         self.record_failure(number, phase, io::ErrorKind::TimedOut.into(), now - started);
-        self.tracer.tell(now, EventKind::AttemptTimedOut { attempt: number, facts });
+        self.tracer.tell(now, EventKind::AttemptTimedOut { attempt: number, snapshot });
     }
 
     /// What a socket says of itself; it is asked only where someone hears the answer.
-    fn facts(&self, number: usize) -> SocketFacts {
-        let lane = self.lanes.get(number).filter(|_| self.tracer.is_listening());
-        lane.map(Lane::facts).unwrap_or_default()
+    fn snapshot(&self, number: usize) -> SocketSnapshot {
+        let state = self.lanes.get(number).filter(|_| self.tracer.is_listening());
+        state.map(AttemptState::snapshot).unwrap_or_default()
     }
 
     fn record_failure(
@@ -325,10 +308,10 @@ impl<'a> Contest<'a> {
         took: std::time::Duration,
     ) {
         let Some(address) = self.race.address(number).cloned() else { return };
-        self.lanes[number] = Lane::Failed(AttemptError { address, phase, error, took });
+        self.lanes[number] = AttemptState::Failed(AttemptError { address, phase, error, took });
     }
 
-    fn note_timer(&mut self, now: Instant) {
+    fn record_timer(&mut self, now: Instant) {
         let next = self.race.next_attempt_at();
         if next == self.clock.next_attempt {
             return;
@@ -348,19 +331,19 @@ impl<'a> Contest<'a> {
         }
     }
 
-    fn finish(&mut self, winner: usize, now: Instant) -> Result<Prize, ConnectError> {
+    fn finish(&mut self, winner: usize, now: Instant) -> Result<Winner, ConnectError> {
         self.is_over = true;
         self.end_timer(TimerEnd::Success, now);
         self.cancel_questions(now);
         self.cancel_running(now);
         self.tracer.tell(now, EventKind::ConnectionSelected { attempt: winner });
-        match std::mem::replace(&mut self.lanes[winner], Lane::Canceled) {
-            Lane::Ready(prize) => Ok(prize),
+        match std::mem::replace(&mut self.lanes[winner], AttemptState::Canceled) {
+            AttemptState::Ready(winner) => Ok(winner),
             _ => Err(ConnectError::Transport(io::Error::other("the winner has no socket"))),
         }
     }
 
-    fn run_out_of_time(&mut self, now: Instant) -> Result<Prize, ConnectError> {
+    fn run_out_of_time(&mut self, now: Instant) -> Result<Winner, ConnectError> {
         let pending: Vec<usize> = self.race.pending().collect();
         for number in pending {
             self.race.failed(number, now);
@@ -374,8 +357,8 @@ impl<'a> Contest<'a> {
 
     /// No attempt is left, and no question.
     fn lose(&mut self, now: Instant) -> ConnectError {
-        let unused = self.inquiry.as_mut().filter(|inquiry| !inquiry.is_used);
-        let Some(error) = unused.map(Inquiry::error) else {
+        let unused = self.queries.as_mut().filter(|queries| !queries.is_used);
+        let Some(error) = unused.map(AddressQueries::error) else {
             return self.abort(AbortReason::AllFailed, now);
         };
         self.tracer.tell(now, EventKind::ResolveFailed { error: error.clone() });
@@ -385,15 +368,15 @@ impl<'a> Contest<'a> {
 
     /// Nobody waits for the answers any more, nor for the first of them.
     fn cancel_questions(&mut self, now: Instant) {
-        let Some(inquiry) = &mut self.inquiry else { return };
-        for family in inquiry.give_up() {
+        let Some(queries) = &mut self.queries else { return };
+        for family in queries.cancel_all() {
             self.tracer.tell(now, EventKind::QueryCanceled { family });
         }
     }
 
     /// The race ends before it had enough of an answer.
     fn fail_to_resolve(&mut self, reason: AbortReason, now: Instant) {
-        if self.inquiry.as_ref().is_none_or(|inquiry| inquiry.is_used) {
+        if self.queries.as_ref().is_none_or(|queries| queries.is_used) {
             return;
         }
         let error = match reason {
@@ -411,7 +394,7 @@ impl<'a> Contest<'a> {
         self.fail_to_resolve(reason, now);
         self.tracer.tell(now, EventKind::ConnectionAborted { reason });
         let lanes = std::mem::take(&mut self.lanes).into_iter();
-        let attempts = lanes.filter_map(Lane::into_error);
+        let attempts = lanes.filter_map(AttemptState::into_error);
         match reason {
             AbortReason::TimedOut => ConnectError::TimedOut(attempts.collect()),
             _ => ConnectError::Attempts(attempts.collect()),
@@ -423,17 +406,17 @@ impl<'a> Contest<'a> {
     }
 
     fn give_up(&mut self, number: usize, now: Instant) {
-        if self.lanes.get(number).and_then(Lane::under_way).is_some() {
-            let facts = self.facts(number);
+        if self.lanes.get(number).and_then(AttemptState::under_way).is_some() {
+            let snapshot = self.snapshot(number);
             #[cfg(feature = "tls")]
-            self.end_handshake(number, now, Established::abandoned);
-            self.lanes[number] = Lane::Canceled;
-            self.tracer.tell(now, EventKind::AttemptCanceled { attempt: number, facts });
+            self.finish_handshake(number, now, HandshakeFuture::abandoned);
+            self.lanes[number] = AttemptState::Canceled;
+            self.tracer.tell(now, EventKind::AttemptCanceled { attempt: number, snapshot });
         }
     }
 }
 
-impl Drop for Contest<'_> {
+impl Drop for RaceDriver<'_> {
     fn drop(&mut self) {
         if !self.is_over {
             let now = self.event_loop.time();

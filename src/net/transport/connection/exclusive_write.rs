@@ -1,165 +1,156 @@
-//! A connection that somebody else writes to for a while, past its queue: sendfile.
+//! Exclusive writing, past the queue, as sendfile does.
 //!
-//! Meanwhile nothing is read unless that is wanted, and what is written waits until the connection is given back,
-//! so that it follows what was sent past the queue.
+//! While an [`ExclusiveWriter`] exists, data that is written to the transport is deferred: it follows what the
+//! exclusive writer sends. Reading is suspended unless the writer was created with `reads`.
 
 use std::io::{self, IoSlice};
 use std::rc::Rc;
 
 use socket2::Socket;
 
-use super::waiters::wake;
-use super::{Life, Link, Parts, Rare};
-use crate::net::transport::write_queue::Outbox;
-use crate::plan::Flow;
+use super::{StreamTransport, wake};
+use crate::net::error::copy_of;
 
-/// The wire of a connection. Dropping it gives the connection back as it was.
-pub(in crate::net) struct Lent(Rc<Link>);
+/// Access to the stream of a connection. Dropping it ends the exclusive access.
+pub(in crate::net) struct ExclusiveWriter(Rc<StreamTransport>);
 
-/// Whether somebody else sends on the wire: then what is written waits. One byte, of which each connection has
-/// one. Room: the poller has said that there is some, and no attempt since has said otherwise.
+/// Whether an exclusive writer exists, whether data is received then, and whether the poller has reported the
+/// socket writable since the last attempt. One byte, because every connection has one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Loan {
+pub(super) enum ExclusiveState {
     #[default]
     None,
-    /// Nothing is read meanwhile.
-    Deaf,
-    DeafWithRoom,
-    Hearing,
-    HearingWithRoom,
+    NotReading,
+    NotReadingWritable,
+    Reading,
+    ReadingWritable,
 }
 
-impl Loan {
-    pub(super) fn lets_read(self) -> bool {
-        !matches!(self, Self::Deaf | Self::DeafWithRoom)
+impl ExclusiveState {
+    pub(super) fn allows_reading(self) -> bool {
+        !matches!(self, Self::NotReading | Self::NotReadingWritable)
     }
 
-    pub(super) fn with_room(self, has_room: bool) -> Self {
-        match (self, has_room) {
+    pub(super) fn with_writable(self, is_writable: bool) -> Self {
+        match (self, is_writable) {
             (Self::None, _) => Self::None,
-            (Self::Deaf | Self::DeafWithRoom, false) => Self::Deaf,
-            (Self::Deaf | Self::DeafWithRoom, true) => Self::DeafWithRoom,
-            (Self::Hearing | Self::HearingWithRoom, false) => Self::Hearing,
-            (Self::Hearing | Self::HearingWithRoom, true) => Self::HearingWithRoom,
+            (Self::NotReading | Self::NotReadingWritable, false) => Self::NotReading,
+            (Self::NotReading | Self::NotReadingWritable, true) => Self::NotReadingWritable,
+            (Self::Reading | Self::ReadingWritable, false) => Self::Reading,
+            (Self::Reading | Self::ReadingWritable, true) => Self::ReadingWritable,
         }
     }
 
-    fn has_room(self) -> bool {
-        matches!(self, Self::DeafWithRoom | Self::HearingWithRoom)
+    fn is_writable(self) -> bool {
+        matches!(self, Self::NotReadingWritable | Self::ReadingWritable)
     }
 }
 
-impl Link {
-    /// Lends the wire to one at a time. `hears`: what the peer says is delivered meanwhile.
+impl StreamTransport {
+    /// Starts exclusive writing. With `reads`, received data is delivered in the meantime.
     ///
     /// # Errors
-    /// `BrokenPipe` when nothing more can be sent; `ResourceBusy` when it is lent.
-    pub(in crate::net) fn lend(self: &Rc<Self>, hears: bool) -> io::Result<Lent> {
+    /// `BrokenPipe` when nothing more can be sent; `ResourceBusy` while another exclusive writer exists.
+    pub(in crate::net) fn exclusive_writer(
+        self: &Rc<Self>,
+        reads: bool,
+    ) -> io::Result<ExclusiveWriter> {
         let state = self.state();
         let refuse = |kind, text: &str| Err(io::Error::new(kind, text));
-        if state.is_lent() {
+        if state.has_exclusive_writer() {
             return refuse(io::ErrorKind::ResourceBusy, "sendfile is in progress");
         }
-        if state.life != Life::Open {
+        if !state.is_open() {
             return refuse(io::ErrorKind::BrokenPipe, "Transport is closing");
         }
-        if state.writing.wants_eof {
+        if state.writing.eof_requested {
             return refuse(io::ErrorKind::BrokenPipe, "Cannot call sendfile() after write_eof()");
         }
-        self.update(|state| state.loan = if hears { Loan::Hearing } else { Loan::Deaf });
-        Ok(Lent(Rc::clone(self)))
+        let exclusive = if reads { ExclusiveState::Reading } else { ExclusiveState::NotReading };
+        self.update(|state| state.exclusive = exclusive);
+        Ok(ExclusiveWriter(Rc::clone(self)))
     }
 
-    /// The poller says that there is room: whoever the wire is lent to goes on in this turn.
-    pub(super) fn wake_borrower(&self) {
-        let waiting = self.parts.borrow_mut().rare.as_mut().map(|rare| rare.waiting.split_off(0));
-        wake(waiting.unwrap_or_default());
-    }
-}
-
-impl Parts {
-    /// Keeps what is written while the wire is lent.
-    pub(super) fn keep(&mut self, pieces: &[IoSlice<'_>]) -> Flow {
-        let rare = self.rare();
-        let later = rare.later.get_or_insert_default();
-        pieces.iter().for_each(|piece| later.push(piece));
-        rare.marks.grew(rare.unsent())
+    /// Wakes every waiting task in this turn.
+    pub(super) fn wake_waiters(&self) {
+        let mut io = self.io.borrow_mut();
+        let waiters = io.cold.as_mut().map(|cold| std::mem::take(&mut cold.waiters));
+        drop(io);
+        wake(waiters.unwrap_or_default());
     }
 }
 
-impl Rare {
-    /// What waits to be sent, without what waits for the wire to come back.
-    fn on_its_way(&self) -> usize {
-        self.unsent() - self.later.as_ref().map_or(0, |later| later.size())
-    }
-}
-
-impl Lent {
-    /// Whether there is TLS between the connection and its socket.
-    pub(in crate::net) fn is_secure(&self) -> bool {
-        self.0.parts.borrow().wire.is_none()
+impl ExclusiveWriter {
+    /// Whether the connection uses TLS, so that the socket itself must not be written to.
+    pub(in crate::net) fn uses_tls(&self) -> bool {
+        self.0.io.borrow().raw.is_none()
     }
 
-    /// Waits until all that was written has been taken by the system.
+    /// Waits until the system has accepted all data that was written before.
     ///
     /// # Errors
     /// The one that ended the connection.
-    pub(in crate::net) async fn emptied(&self) -> io::Result<()> {
-        let is_empty = |link: &Link| {
-            link.parts.borrow().rare.as_ref().is_none_or(|rare| rare.on_its_way() == 0)
+    pub(in crate::net) async fn flushed(&self) -> io::Result<()> {
+        let is_flushed = |connection: &StreamTransport| {
+            connection.io.borrow().cold.as_ref().is_none_or(|cold| cold.queued() == 0)
         };
-        self.0.wait(|link| link.state().life != Life::Open || is_empty(link)).await;
+        self.0
+            .wait_until(|connection| !connection.state().is_open() || is_flushed(connection))
+            .await;
         self.check()
     }
 
-    /// One attempt at the socket.
+    /// Calls `operation` on the socket, and forgets that the socket was writable.
     ///
     /// # Errors
-    /// That of the attempt, after which the connection is over unless it could be repeated.
-    pub(in crate::net) fn attempt<T>(
+    /// That of the operation. Unless it can be repeated, the caller passes it to [`fail`](Self::fail).
+    pub(in crate::net) fn try_io<T>(
         &self,
-        attempt: impl FnOnce(&Socket) -> io::Result<T>,
+        operation: impl FnOnce(&Socket) -> io::Result<T>,
     ) -> io::Result<T> {
         self.check()?;
-        self.0.update(|state| state.loan = state.loan.with_room(false));
+        self.0.update(|state| state.exclusive = state.exclusive.with_writable(false));
         self.0.with_socket(|socket| match socket {
-            Some(socket) => attempt(socket),
+            Some(socket) => operation(socket),
             None => Err(io::ErrorKind::NotConnected.into()),
         })
     }
 
-    /// Waits until the socket has room. It is asked again whether it has, so that a short count need not mean
-    /// that it has none.
+    /// Waits until the socket is writable. The poller is asked again, because a short count does not prove
+    /// that the send buffer is full.
     ///
     /// # Errors
     /// The one that ended the connection.
-    pub(in crate::net) async fn room(&self) -> io::Result<()> {
-        let watch = |parts: &Parts| parts.watch.as_ref().map_or(Ok(()), |watch| watch.rearm());
-        watch(&self.0.parts.borrow())?;
-        let has_room = |link: &Link| link.state().loan.has_room();
-        self.0.wait(|link| link.state().life != Life::Open || has_room(link)).await;
+    pub(in crate::net) async fn writable(&self) -> io::Result<()> {
+        if let Some(registration) = &self.0.io.borrow().registration {
+            registration.rearm()?;
+        }
+        let is_writable = |connection: &StreamTransport| connection.state().exclusive.is_writable();
+        self.0
+            .wait_until(|connection| !connection.state().is_open() || is_writable(connection))
+            .await;
         self.check()
     }
 
-    /// Sends through whatever is above the socket, and keeps what does not go.
+    /// Sends through TLS, if there is any, and queues what the stream does not accept.
     ///
     /// # Errors
     /// The one that ended the connection.
-    pub(in crate::net) fn pass(&self, data: &[u8]) -> io::Result<()> {
+    pub(in crate::net) fn send(&self, data: &[u8]) -> io::Result<()> {
         self.check()?;
-        let passed = self.0.parts.borrow_mut().write(&mut [IoSlice::new(data)]);
-        passed.map(|_| ()).inspect_err(|error| self.fail(error))
+        let sent = self.0.io.borrow_mut().write(&mut [IoSlice::new(data)]);
+        sent.map(|_| ()).inspect_err(|error| self.fail(error))
     }
 
-    /// A send has failed, which ends the connection as any other send does.
+    /// Ends the connection because a send has failed.
     pub(in crate::net) fn fail(&self, error: &io::Error) {
-        if self.0.state().life == Life::Open {
-            self.0.stop_sending(crate::net::error::copy_of(error));
+        if self.0.state().is_open() {
+            self.0.fail_sending(copy_of(error));
         }
     }
 
     fn check(&self) -> io::Result<()> {
-        if self.0.state().life == Life::Open {
+        if self.0.state().is_open() {
             return Ok(());
         }
         let closed =
@@ -168,22 +159,20 @@ impl Lent {
     }
 }
 
-impl Drop for Lent {
+impl Drop for ExclusiveWriter {
     fn drop(&mut self) {
-        let link = &self.0;
-        link.update(|state| state.loan = Loan::None);
-        let mut parts = link.parts.borrow_mut();
-        let later = parts.rare.as_mut().and_then(|rare| rare.later.take());
-        if let (Some(later), Some(rare)) = (later, parts.rare.as_mut()) {
-            rare.outbox.append(*later);
+        let connection = &self.0;
+        connection.update(|state| state.exclusive = ExclusiveState::None);
+        let mut io = connection.io.borrow_mut();
+        if let Some(cold) = &mut io.cold
+            && let Some(deferred) = cold.deferred.take()
+        {
+            cold.queue.append(*deferred);
         }
-        drop(parts);
-        link.end_if_sent();
-        // The rest in a turn of its own: a future may be dropped anywhere.
-        link.update(|state| state.writing.has_room = true);
-        link.enqueue();
+        drop(io);
+        connection.send_eof_if_flushed();
+        // Sent in a later turn, because a future may be dropped anywhere, inside a protocol as well.
+        connection.update(|state| state.writing.is_writable = true);
+        connection.enqueue();
     }
 }
-
-/// What is written while the wire is lent, boxed because that is rare among the rare.
-pub(super) type Later = Option<Box<Outbox>>;

@@ -1,86 +1,87 @@
-//! Moves the bytes: from the outbox to the wire, from the wire to the protocol.
+//! Movement of data: from the write queue to the stream, from the stream to the protocol.
 
 use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
 
-use super::{Life, Link};
-use crate::event_loop::{LoopHandle, PanicError, Room, catch};
-use crate::net::protocol::Receiver;
+use super::{StreamTransport, wake};
+use crate::event_loop::{LoopHandle, LoopLocal, PanicError, catch};
+use crate::net::protocol::ProtocolRef;
 use crate::net::{AfterEof, BufferedProtocol};
 
-/// What one connection reads in one turn, so that a busy peer leaves room for others.
+/// Limit of what one connection reads in one turn, so that a busy peer does not starve others.
 const READ_BUDGET: usize = 64 * 1024;
 
-/// What a read brought.
+/// Result of one read.
 enum Received {
     Data(usize),
     Eof,
     Nothing,
 }
 
-/// One buffer for all connections of a loop: what is read is delivered before the next read.
-struct ReadBuffer(RefCell<Vec<u8>>);
+/// One buffer for all connections of a loop: data is delivered before the next read.
+struct SharedReadBuffer(RefCell<Vec<u8>>);
 
-impl Default for ReadBuffer {
+impl Default for SharedReadBuffer {
     fn default() -> Self {
         Self(RefCell::new(vec![0; READ_BUDGET]))
     }
 }
 
-impl Room for ReadBuffer {
+impl LoopLocal for SharedReadBuffer {
     fn close(&self, _: &LoopHandle) {}
 }
 
-impl Link {
+impl StreamTransport {
     pub(super) fn flush(self: &Rc<Self>) {
-        let flushed = self.parts.borrow_mut().flush();
+        let flushed = self.io.borrow_mut().flush();
         match flushed {
-            Ok(waiting) => {
-                super::waiters::wake(waiting);
-                if self.state().is_lent() {
-                    self.wake_borrower();
+            Ok(waiters) => {
+                wake(waiters);
+                if self.state().has_exclusive_writer() {
+                    self.wake_waiters();
                 }
-                self.end_if_sent();
+                self.send_eof_if_flushed();
             }
-            Err(error) => self.stop_sending(error),
+            Err(error) => self.fail_sending(error),
         }
     }
 
-    pub(super) fn end_if_sent(&self) {
+    /// Shuts down the sending direction if `write_eof` was called and all data is sent.
+    pub(super) fn send_eof_if_flushed(&self) {
         let state = self.state();
-        let parts = self.parts.borrow();
-        if state.writing.wants_eof
-            && state.life == Life::Open
-            && !state.is_veiled
-            && !state.is_lent()
-            && parts.unsent() == 0
-            && let Some(stream) = parts.stream()
+        let io = self.io.borrow();
+        if state.writing.eof_requested
+            && state.is_open()
+            && !state.is_handshaking
+            && !state.has_exclusive_writer()
+            && io.unsent() == 0
+            && let Some(stream) = io.layer().stream()
         {
-            // A peer that is gone already needs no end of file.
+            // An error means that the peer is gone already and needs no end of file.
             let _ = stream.shutdown();
         }
     }
 
     pub(super) fn read(self: &Rc<Self>) {
-        let receiver = self.parts.borrow().receiver.clone();
-        let received = match receiver {
-            Some(Receiver::Buffered(protocol)) => self.read_into(&protocol),
-            _ => self.read_and_tell(),
+        let protocol = self.io.borrow().protocol.clone();
+        let received = match protocol {
+            Some(ProtocolRef::Buffered(protocol)) => self.read_into_protocol(&protocol),
+            _ => self.read_and_deliver(),
         };
         if let Received::Eof = received {
             self.receive_eof();
         }
     }
 
-    fn read_and_tell(self: &Rc<Self>) -> Received {
-        let room = self.event_loop.room::<ReadBuffer>();
-        // Nobody else reads meanwhile: the protocol is called from here, and loops do not nest.
-        let mut buffer = room.0.borrow_mut();
+    fn read_and_deliver(self: &Rc<Self>) -> Received {
+        let shared = self.event_loop.local::<SharedReadBuffer>();
+        // Never borrowed twice: the protocol is called from here only, and loops do not nest.
+        let mut buffer = shared.0.borrow_mut();
         let received = self.receive(&mut buffer);
         if let Received::Data(count) = received {
-            self.call("data_received", |receiver, transport| {
-                if let Receiver::Plain(protocol) = receiver {
+            self.notify_or_abort("data_received", |protocol, transport| {
+                if let ProtocolRef::Plain(protocol) = protocol {
                     protocol.borrow_mut().data_received(transport, &buffer[..count]);
                 }
             });
@@ -88,7 +89,10 @@ impl Link {
         received
     }
 
-    fn read_into(self: &Rc<Self>, protocol: &Rc<RefCell<dyn BufferedProtocol>>) -> Received {
+    fn read_into_protocol(
+        self: &Rc<Self>,
+        protocol: &Rc<RefCell<dyn BufferedProtocol>>,
+    ) -> Received {
         let received = catch(|| {
             let mut protocol = protocol.borrow_mut();
             let buffer = protocol.get_buffer();
@@ -96,74 +100,78 @@ impl Link {
         });
         match received {
             Ok(Some(Received::Data(count))) => {
-                self.call("buffer_updated", |_, transport| {
+                self.notify_or_abort("buffer_updated", |_, transport| {
                     protocol.borrow_mut().buffer_updated(transport, count);
                 });
                 return Received::Data(count);
             }
             Ok(Some(received)) => return received,
-            Ok(None) => self.fail("get_buffer", "get_buffer() returned an empty buffer".into()),
-            Err(payload) => self.fail("get_buffer", PanicError::from(payload).into()),
+            Ok(None) => {
+                self.fatal_error("get_buffer", "get_buffer() returned an empty buffer".into())
+            }
+            Err(payload) => self.fatal_error("get_buffer", PanicError::from(payload).into()),
         }
         Received::Nothing
     }
 
     fn receive(self: &Rc<Self>, buffer: &mut [u8]) -> Received {
-        let most = buffer.len().min(READ_BUDGET);
-        let parts = self.parts.borrow();
-        let received = parts.recv(&mut buffer[..most]);
-        let holds_more = parts.rare.as_ref().is_some_and(|rare| rare.holds_more());
-        drop(parts);
+        let max = buffer.len().min(READ_BUDGET);
+        let io = self.io.borrow();
+        let received = io.recv(&mut buffer[..max]);
+        let holds_more = io.tls().is_some_and(|tls| tls.holds_more());
+        drop(io);
         match received {
             Ok(0) => Received::Eof,
             Ok(count) => {
-                // A short read has drained the socket, unless there is the end still to be read, or TLS has
-                // read ahead.
-                let is_drained = count < most && !self.state().reading.is_last && !holds_more;
-                self.update(|state| state.reading.has_data = !is_drained);
+                // A short read has drained the socket, unless the end is still to be read, or TLS has read
+                // ahead.
+                let is_drained = count < max && !self.state().reading.peer_finished && !holds_more;
+                self.update(|state| state.reading.is_readable = !is_drained);
                 Received::Data(count)
             }
             Err(error) => {
                 match error.kind() {
                     io::ErrorKind::WouldBlock => {
-                        self.update(|state| state.reading.has_data = false)
+                        self.update(|state| state.reading.is_readable = false)
                     }
                     io::ErrorKind::Interrupted => {}
-                    // Sockets have no such error; TLS does.
+                    // Sockets do not return this error; TLS does.
                     io::ErrorKind::UnexpectedEof => self.end_truncated(error),
-                    _ => self.break_off(Some(error)),
+                    _ => self.abort(Some(error)),
                 }
                 Received::Nothing
             }
         }
     }
 
-    /// The stream ended in the middle. What is queued may still reach a peer that only forgot its manners.
+    /// Ends a TLS stream that ended without `close_notify`. Queued data is still sent, because the peer may
+    /// only have omitted the alert.
     fn end_truncated(self: &Rc<Self>, error: io::Error) {
-        self.parts.borrow_mut().rare().error.get_or_insert(error);
+        self.io.borrow_mut().cold().error.get_or_insert(error);
         self.update(|state| state.reading.at_eof = true);
         self.close();
     }
 
     fn receive_eof(self: &Rc<Self>) {
         self.update(|state| state.reading.at_eof = true);
-        if !self.is_end_genuine() {
+        if !self.is_eof_genuine() {
             return;
         }
-        match self.call("eof_received", Receiver::eof_received) {
+        match self.notify_or_abort("eof_received", ProtocolRef::eof_received) {
             Some(AfterEof::Close) => self.close(),
-            // The event that told of the end may have been the one that tells of a reset, too.
+            // One event of the poller may have reported both the end and a reset.
             Some(AfterEof::KeepOpen) => self.check_for_reset(),
             None => {}
         }
     }
 
-    /// After the peer's last byte the only news can be that the connection broke.
+    /// Aborts the connection if it was reset. After the peer's last byte no other event can come.
     pub(super) fn check_for_reset(self: &Rc<Self>) {
-        self.update(|state| state.reading.has_data = false);
-        let error = self.parts.borrow().stream().and_then(|stream| stream.take_error().ok()?);
+        self.update(|state| state.reading.is_readable = false);
+        let stream_error = |io: &super::Io| io.layer().stream()?.take_error().ok()?;
+        let error = stream_error(&self.io.borrow());
         if error.is_some() {
-            self.break_off(error);
+            self.abort(error);
         }
     }
 }

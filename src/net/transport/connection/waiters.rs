@@ -1,61 +1,62 @@
-//! Those who wait for room to write, or for the end.
+//! Tasks that wait for a change of a connection: room in the write queue, or the end.
 
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
-use super::Link;
+use super::StreamTransport;
 
-impl Link {
-    /// Waits until `is_over`, which is asked again whenever the queue has room or the connection is lost.
-    pub(in crate::net) async fn wait(self: &Rc<Self>, is_over: impl Fn(&Self) -> bool) {
-        let number = self.waits.replace(self.waits.get().wrapping_add(1));
-        let waiting = Waiting { link: self, number };
+impl StreamTransport {
+    /// Waits until `condition` holds. It is checked again whenever the queue has room, and after the end.
+    pub(in crate::net) async fn wait_until(self: &Rc<Self>, condition: impl Fn(&Self) -> bool) {
+        let number = self.next_waiter.replace(self.next_waiter.get().wrapping_add(1));
+        let waiter = Waiter { connection: self, number };
         poll_fn(|cx| {
-            if is_over(self) {
+            if condition(self) {
                 return Poll::Ready(());
             }
-            waiting.park(cx.waker().clone());
+            waiter.set_waker(cx.waker().clone());
             Poll::Pending
         })
         .await;
     }
 }
 
-/// A place among those who wait; dropping it leaves nothing behind.
-struct Waiting<'a> {
-    link: &'a Link,
+/// A waiting task. Dropping it removes its waker.
+struct Waiter<'a> {
+    connection: &'a StreamTransport,
     number: u32,
 }
 
-impl Waiting<'_> {
-    fn park(&self, waker: Waker) {
-        let mut parts = self.link.parts.borrow_mut();
-        let waiting = &mut parts.rare().waiting;
-        let former = match waiting.iter_mut().find(|(number, _)| *number == self.number) {
+impl Waiter<'_> {
+    fn set_waker(&self, waker: Waker) {
+        let mut io = self.connection.io.borrow_mut();
+        let waiters = &mut io.cold().waiters;
+        let former = match waiters.iter_mut().find(|(number, _)| *number == self.number) {
             Some((_, known)) => Some(std::mem::replace(known, waker)),
             None => {
-                waiting.push((self.number, waker));
+                waiters.push((self.number, waker));
                 None
             }
         };
-        drop(parts);
+        // After the borrow, because dropping a waker may run a task's destructor.
+        drop(io);
         drop(former);
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for Waiter<'_> {
     fn drop(&mut self) {
-        let mut parts = self.link.parts.borrow_mut();
-        let Some(rare) = &mut parts.rare else { return };
-        let at = rare.waiting.iter().position(|(number, _)| *number == self.number);
-        let waker = at.map(|at| rare.waiting.swap_remove(at));
-        parts.slim();
-        drop(parts);
+        let mut io = self.connection.io.borrow_mut();
+        let Some(cold) = &mut io.cold else { return };
+        let at = cold.waiters.iter().position(|(number, _)| *number == self.number);
+        let waker = at.map(|at| cold.waiters.swap_remove(at));
+        io.shrink();
+        drop(io);
         drop(waker);
     }
 }
 
-pub(super) fn wake(waiting: Vec<(u32, Waker)>) {
-    waiting.into_iter().for_each(|(_, waker)| waker.wake());
+pub(super) fn wake(waiters: Vec<(u32, Waker)>) {
+    waiters.into_iter().for_each(|(_, waker)| waker.wake());
 }

@@ -1,103 +1,107 @@
-//! After a send that failed: a peer that answers early and closes has its answer heard.
+//! Delivery of received data after a failed send, for a peer that answers early and closes.
 //!
-//! The error of a send overtakes what the kernel has received before. The writer learns of it at once, from
-//! what `write` returns and where it waits for room; the protocol hears of the end when all is delivered.
+//! The error of a send overtakes data that the kernel has received before. The writer sees the error at once,
+//! from `write` and `drain`; the protocol gets `connection_lost` when all data is delivered.
 
 use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::waiters::wake;
-use super::{Life, Link, Parts};
+use super::io::Io;
+use super::{StreamTransport, wake};
 use crate::net::error::copy_of;
+use crate::net::transport::close_state::CloseState;
 
-/// How long a pause of reading keeps a broken connection: as long as Linux keeps one that its owner has closed
-/// and whose peer says nothing (`tcp_fin_timeout`).
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Time for which paused reading keeps a connection whose send has failed. Linux keeps an orphaned connection
+/// with a silent peer as long (`tcp_fin_timeout`).
+const LINGER: Duration = Duration::from_secs(60);
 
-impl Parts {
-    /// Whether something is left to deliver that waits for the end of a pause.
-    pub(super) fn is_held(&self) -> bool {
-        self.rare.as_ref().is_some_and(|rare| rare.patience.is_some())
+impl Io {
+    /// Whether the connection waits for `resume_reading` to deliver its last data.
+    pub(super) fn lingers(&self) -> bool {
+        self.cold.as_ref().is_some_and(|cold| cold.linger_timer.is_some())
     }
 
     fn has_more(&self) -> bool {
-        self.stream().is_some_and(|stream| stream.has_more())
+        self.layer().stream().is_some_and(|stream| stream.has_more())
     }
 }
 
-impl Link {
-    /// A send has failed.
-    pub(super) fn stop_sending(self: &Rc<Self>, error: io::Error) {
+impl StreamTransport {
+    /// Ends sending after an error. Received data, if there is any, is delivered first.
+    pub(super) fn fail_sending(self: &Rc<Self>, error: io::Error) {
         let reading = self.state().reading;
-        let is_open = self.state().life == Life::Open && !reading.at_eof;
-        if !is_open || reading.is_paused && !self.parts.borrow().has_more() {
-            return self.break_off(Some(error));
+        let may_receive = self.state().is_open() && !reading.at_eof;
+        if !may_receive || reading.is_paused && !self.io.borrow().has_more() {
+            return self.abort(Some(error));
         }
-        let mut parts = self.parts.borrow_mut();
-        let unsent = parts.give_up(Some(error));
-        let rare = parts.rare();
+        let mut io = self.io.borrow_mut();
+        let unsent = io.abort_sending(Some(error));
+        let cold = io.cold();
         if reading.is_paused {
-            // Who has paused until there is room to write goes on.
-            rare.marks.shrank(0);
+            // A protocol that paused reading until it may write again must be resumed.
+            cold.watermarks.shrank(0);
         } else {
-            rare.marks.end();
+            cold.watermarks.reset();
         }
-        let waiting = std::mem::take(&mut rare.waiting);
-        drop(parts);
+        let waiters = std::mem::take(&mut cold.waiters);
+        drop(io);
         drop(unsent);
         self.update(|state| {
-            state.life = Life::Broken;
+            state.close = CloseState::WriteFailed;
             state.writing.is_resuming = false;
-            // The poller may not have spoken yet, and need not speak again.
-            (state.reading.has_data, state.reading.is_last) = (true, true);
+            // The poller may not have reported the last data yet, and need not report it again.
+            state.reading.is_readable = true;
+            state.reading.peer_finished = true;
         });
-        wake(waiting);
+        wake(waiters);
         self.enqueue();
     }
 
-    /// The error that ended the sending, or the connection before its protocol has heard of it.
+    /// The error that ended sending, or the connection, until `connection_lost` is called.
     pub(in crate::net) fn failure(&self) -> Option<io::Error> {
-        let parts = self.parts.borrow();
-        parts.rare.as_ref()?.error.as_ref().map(copy_of)
+        let io = self.io.borrow();
+        io.cold.as_ref()?.error.as_ref().map(copy_of)
     }
 
-    /// Whether a read of nothing means that the peer has finished. After a reset, too, the kernel says so when
-    /// the send has taken the error; `BrokenPipe` means that the end had come before the reset.
-    pub(super) fn is_end_genuine(&self) -> bool {
-        let parts = self.parts.borrow();
-        let error = parts.rare.as_ref().and_then(|rare| rare.error.as_ref());
+    /// Whether an empty read means that the peer has finished. After a reset whose error a send has consumed,
+    /// the kernel also reports the end of the stream; `BrokenPipe` means that the end came before the reset.
+    pub(super) fn is_eof_genuine(&self) -> bool {
+        let io = self.io.borrow();
+        let error = io.cold.as_ref().and_then(|cold| cold.error.as_ref());
         error.is_none_or(|error| error.kind() == io::ErrorKind::BrokenPipe)
     }
 
-    /// Ends a broken connection of which all has been read.
-    pub(super) fn end_if_read(self: &Rc<Self>) {
+    /// Closes a connection whose send has failed, once all received data is delivered.
+    pub(super) fn close_if_read(self: &Rc<Self>) {
         let reading = self.state().reading;
-        let is_read = reading.at_eof || !reading.has_data;
-        if is_read || reading.is_paused && !self.parts.borrow().has_more() {
+        let is_read = reading.at_eof || !reading.is_readable;
+        if is_read || reading.is_paused && !self.io.borrow().has_more() {
             self.close();
-        } else if reading.is_paused && !self.parts.borrow().is_held() {
-            let link = Rc::downgrade(self);
-            let patience = self.event_loop.call_later(PATIENCE, move || {
-                if let Some(link) = link.upgrade() {
-                    link.lose_unread();
+        } else if reading.is_paused && !self.io.borrow().lingers() {
+            let connection = Rc::downgrade(self);
+            let timer = self.event_loop.call_later(LINGER, move || {
+                if let Some(connection) = connection.upgrade() {
+                    connection.close_unread();
                 }
             });
-            self.parts.borrow_mut().rare().patience = Some(patience);
+            self.io.borrow_mut().cold().linger_timer = Some(timer);
         }
     }
 
-    pub(super) fn end_patience(&self) {
-        let patience = self.parts.borrow_mut().rare.as_mut().and_then(|rare| rare.patience.take());
-        if let Some(patience) = patience {
-            patience.cancel();
+    pub(super) fn cancel_linger_timer(&self) {
+        let mut io = self.io.borrow_mut();
+        let timer = io.cold.as_mut().and_then(|cold| cold.linger_timer.take());
+        drop(io);
+        if let Some(timer) = timer {
+            timer.cancel();
         }
     }
 
-    fn lose_unread(self: &Rc<Self>) {
-        let (names, pause) = (&self.names, PATIENCE.as_secs());
+    fn close_unread(self: &Rc<Self>) {
+        let (addresses, pause) = (&self.addresses, LINGER.as_secs());
         log::warn!(
-            "{names:?}: what was received is lost: a send failed, and reading has been paused for {pause} s"
+            "{addresses:?}: received data is lost: a send failed, and reading has been paused for {pause} s"
         );
         self.close();
     }

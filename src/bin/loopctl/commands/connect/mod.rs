@@ -15,116 +15,96 @@ mod wait;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::io;
 use std::rc::Rc;
 
 use loopctl::{DnsClient, LoopHandle};
+use signal_hook::consts::SIGQUIT;
 
-use crate::config::{ConnectRequest, Mode, Purpose};
-use crate::exit::Exit;
+use super::run::{no_signals, run_on_loop};
+use super::slow_watch::SlowWatch;
+use crate::config::{AfterConnect, ConnectMode, ConnectRequest};
+use crate::exit::{Exit, FatalError};
 use crate::output::printer::Output;
 use crate::output::progress::live;
 use crate::report::repeat::RepeatReport;
 use crate::report::target_result::TargetResult;
-use crate::util::cancellation;
-use crate::util::cancellation::Stop;
+use crate::util::cancellation::{CancellationToken, cancel_on_signals};
 use crate::util::message::Message;
-use crate::util::ordered_pool::Finished;
-use crate::util::slow_watch::SlowWatch;
+use crate::util::ordered_pool::OrderedPool;
 
 use relay::Kept;
 
-const SIGQUIT: i32 = 3;
-
-/// Connects to every target and tells about it.
-pub(crate) fn run(mut request: ConnectRequest) -> Exit {
-    let style = request.output.stderr;
-    request.concurrency = request.concurrency.min(targets_at_a_time());
-    Message::warnings(request.warnings()).print(style);
-    let output = match Output::new(&request) {
-        Ok(output) => RefCell::new(output),
-        Err(message) => {
-            message.print(style);
-            return Exit::CannotWrite;
-        }
-    };
+/// Connects to every target and reports it.
+pub(crate) fn run(mut request: ConnectRequest) -> Result<Exit, FatalError> {
+    request.concurrency = request.concurrency.min(max_targets());
+    Message::warnings(request.warnings()).print(request.output.stderr);
+    let output = RefCell::new(Output::new(&request)?);
     let session = Rc::new(Session {
+        slow: SlowWatch::new(request.slow),
         request,
         output,
-        stop: Stop::default(),
+        token: CancellationToken::default(),
         kept: RefCell::default(),
-        finished: Finished::default(),
+        pool: OrderedPool::default(),
         series: RefCell::default(),
-        slow: SlowWatch::default(),
         dns: RefCell::default(),
     });
-    let raced = loopctl::run(async |event_loop| session.visit_all(&event_loop).await);
-    let written = session.output.borrow_mut().finish();
-    match raced {
-        _ if written != Exit::Success => written,
-        Ok(exit) => exit,
-        Err(error) => {
-            Message::error(error.to_string()).print(style);
-            Exit::Mixed
-        }
-    }
+    let result = run_on_loop(&session.slow, async |event_loop| session.run(event_loop).await);
+    session.output.borrow_mut().finish()?;
+    result
 }
 
-/// How many targets the descriptors of this process suffice for: two attempts each, and some for the rest.
-fn targets_at_a_time() -> usize {
-    const REST: u64 = 32;
+/// The number of targets that the descriptors of this process suffice for: two attempts each, and a reserve.
+fn max_targets() -> usize {
+    const RESERVE: u64 = 32;
     let limit = loopctl::raise_descriptor_limit().unwrap_or(1024);
-    usize::try_from(limit.saturating_sub(REST) / 2).unwrap_or(usize::MAX).max(1)
+    usize::try_from(limit.saturating_sub(RESERVE) / 2).unwrap_or(usize::MAX).max(1)
 }
 
 /// One run of the program.
 pub(crate) struct Session {
     request: ConnectRequest,
     output: RefCell<Output>,
-    stop: Stop,
-    /// The connection that won, where it is not closed at once.
+    token: CancellationToken,
+    /// The connection that won, if it is used.
     kept: RefCell<Option<Kept>>,
-    finished: Finished<TargetResult>,
-    /// The series under way, for whoever asks in between.
+    pool: OrderedPool<TargetResult>,
+    /// The series that run, for SIGQUIT.
     series: RefCell<BTreeMap<usize, Rc<RefCell<RepeatReport>>>>,
     slow: SlowWatch,
-    /// Made when it is needed.
+    /// Created when it is needed.
     dns: RefCell<Option<DnsClient>>,
 }
 
 impl Session {
-    async fn visit_all(self: &Rc<Self>, event_loop: &LoopHandle) -> Exit {
-        self.slow.listen(event_loop, &self.request.slow);
-        if let Err(error) = self.heed_signals(event_loop) {
-            let style = self.request.output.stderr;
-            Message::error(format!("cannot handle signals: {error}")).print(style);
-            return Exit::Mixed;
-        }
+    async fn run(self: &Rc<Self>, event_loop: &LoopHandle) -> Result<Exit, FatalError> {
+        self.handle_signals(event_loop).map_err(no_signals)?;
         if self.request.output.live {
-            self.keep_moving(event_loop);
+            self.draw_progress(event_loop);
         }
-        match &self.request.purpose {
-            Some(Purpose::Relay(relay)) => self.relay(event_loop, *relay).await,
-            Some(Purpose::Send(send)) => self.send(event_loop, send).await,
-            None => self.feed(event_loop).await,
-        }
+        Ok(match &self.request.after_connect {
+            Some(AfterConnect::Relay(relay)) => self.relay(event_loop, *relay).await,
+            Some(AfterConnect::Send(send)) => self.send(event_loop, send).await,
+            None => self.visit_all(event_loop).await,
+        })
     }
 
-    /// Draws the live view again and again, until the loop ends.
-    fn keep_moving(self: &Rc<Self>, event_loop: &LoopHandle) {
+    /// Draws the live view periodically, until the loop ends.
+    fn draw_progress(self: &Rc<Self>, event_loop: &LoopHandle) {
         let (session, inside) = (Rc::clone(self), event_loop.clone());
-        let moving = event_loop.create_task(async move {
+        let drawing = event_loop.create_task(async move {
             loop {
                 inside.sleep(live::FRAME).await;
                 session.output.borrow_mut().draw(inside.time());
             }
         });
-        moving.set_name("live view");
+        drawing.set_name("live view");
     }
 
-    fn heed_signals(self: &Rc<Self>, event_loop: &LoopHandle) -> std::io::Result<()> {
-        let session = Rc::clone(self);
-        cancellation::heed_signals(event_loop, move |exit| session.stop.now(exit))?;
-        if matches!(self.request.mode, Mode::Repeat(_)) {
+    fn handle_signals(self: &Rc<Self>, event_loop: &LoopHandle) -> io::Result<()> {
+        cancel_on_signals(event_loop, &self.token)?;
+        if matches!(self.request.mode, ConnectMode::Repeat(_)) {
             let (session, inside) = (Rc::clone(self), event_loop.clone());
             event_loop.add_signal_handler(SIGQUIT, move || {
                 for series in session.series.borrow().values() {
@@ -135,5 +115,10 @@ impl Session {
             })?;
         }
         Ok(())
+    }
+
+    /// The exit status of a run that was cancelled.
+    fn cancelled(&self) -> Option<Exit> {
+        self.token.reason().map(Exit::from)
     }
 }

@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use loopctl::plan::{Family, Host, Policy, Port, Target};
 use loopctl::{
-    AddrInfoFlags, CreateConnection, Event, Lookup, LoopHandle, Protocol, ResolveError,
-    TlsConfigError, Transport, source_address,
+    CreateConnection, Event, LoopHandle, Protocol, TlsConfigError, Transport, source_address,
 };
 
 use super::Session;
@@ -16,11 +15,12 @@ use super::relay::Kept;
 use super::secure::Securing;
 use crate::config::TargetRequest;
 use crate::config::environment::Environment;
+use crate::config::host_config;
 use crate::config::{RaceRequest, TlsRequest};
-use crate::exit::Exit;
 use crate::report::{
     End, NameFailure, Report, StartTime, Subject, TlsExpectation, TransportKind, Via,
 };
+use crate::util::cancellation::StopReason;
 
 /// One race among several of a run.
 #[derive(Debug, Clone)]
@@ -81,7 +81,7 @@ impl Session {
     ) -> Report {
         let report = Rc::new(RefCell::new(self.blank(event_loop, this)));
         self.output.borrow_mut().begin(&this.session, &report.borrow());
-        if self.stop.wish().is_none() {
+        if self.token.reason().is_none() {
             let begun = if this.race.udp {
                 self.reach(event_loop, this, &report).await.map_err(Refused::Address)
             } else {
@@ -94,7 +94,7 @@ impl Session {
             }
         }
         let mut report = report.borrow().clone();
-        if let Some(exit) = self.stop.wish()
+        if let Some(exit) = self.cancelled()
             && report.end != End::Connected
         {
             report.interrupt(exit, event_loop.time());
@@ -119,7 +119,7 @@ impl Session {
         report.resolve.is_ipv4_preferred = via == Via::System
             && report.asks_apart()
             && race.prefer.is_none()
-            && Environment::prefers_ipv4();
+            && host_config::prefers_ipv4();
         report
     }
 
@@ -133,16 +133,16 @@ impl Session {
         let connection = self.connection(event_loop, this, report).await?;
         let connection = connection.trace(self.listener(this, report));
         let tls = this.race.tls.as_ref();
-        if self.request.purpose.is_none() && tls.is_none() {
-            self.stop.or(connection.open(|| Probe)).await;
+        if self.request.after_connect.is_none() && tls.is_none() {
+            self.token.run_until_cancelled(connection.open(|| Probe)).await;
             return Ok(());
         }
-        let opened = self.stop.or(connection.open_stream()).await;
+        let opened = self.token.run_until_cancelled(connection.open_stream()).await;
         let Some(Ok(mut stream)) = opened else { return Ok(()) };
         if let Some(tls) = tls {
             Securing { session: self, event_loop, this, report, tls }.run(&mut stream).await;
         }
-        if self.request.purpose.is_some() {
+        if self.request.after_connect.is_some() {
             self.kept.replace(Some(Kept::Stream(stream.0, stream.1)));
         }
         Ok(())
@@ -160,7 +160,7 @@ impl Session {
             let mut output = session.output.borrow_mut();
             output.event(&name, event, &heard.borrow());
             if output.has_failed() {
-                session.stop.now(Exit::CannotWrite);
+                session.token.cancel(StopReason::CannotWrite);
             }
         }
     }
@@ -189,7 +189,7 @@ impl Session {
         };
         let connection = race.configure(connection.timeout(this.timeout));
         // TLS that begins in plain comes later.
-        match race.tls.as_ref().filter(|tls| tls.dialogue.is_none()) {
+        match race.tls.as_ref().filter(|tls| tls.starttls.is_none()) {
             None => Ok(connection),
             Some(tls) => {
                 let client = tls.client_for(&this.target.target);
@@ -208,7 +208,7 @@ impl Session {
             (Target::Tcp(_, port), Some(addresses), None) => (port, addresses),
             (_, _, known) => return Ok(known.clone()),
         };
-        let port = number(event_loop, port).await?;
+        let port = event_loop.service_port(port.clone()).await?;
         let family = this.race.family;
         let wanted = addresses.iter().filter(|ip| family.admits(Family::of(ip)));
         let wanted: Vec<_> = wanted.map(|ip| SocketAddr::new(*ip, port)).collect();
@@ -256,8 +256,8 @@ impl TlsExpectation {
     fn of(tls: &TlsRequest, host: Option<&str>) -> Self {
         let name = tls.name.as_deref().or(host);
         let name = name.filter(|name| !name.is_empty()).map(str::to_owned);
-        let TlsRequest { dialogue, has_own, offers_alpn, .. } = *tls;
-        Self { name, starttls: dialogue, has_own, offers_alpn }
+        let TlsRequest { starttls, has_own, offers_alpn, .. } = *tls;
+        Self { name, starttls, has_own, offers_alpn }
     }
 }
 
@@ -267,17 +267,5 @@ fn via(target: &TargetRequest, by_dns: bool) -> Via {
         (Target::Tcp(Host::Name(_), _), None) if by_dns => Via::Dns,
         (Target::Tcp(Host::Name(_), _), None) => Via::System,
         (Target::Tcp(Host::Literal(_), _) | Target::Unix(_), None) => Via::Literal,
-    }
-}
-
-/// The number of a service, which the resolver knows without a name server.
-async fn number(event_loop: &LoopHandle, port: &Port) -> Result<u16, ResolveError> {
-    match port {
-        Port::Number(number) => Ok(*number),
-        Port::Service(_) => {
-            let lookup = Lookup::new("127.0.0.1", port.clone()).flags(AddrInfoFlags::NUMERICHOST);
-            let found = event_loop.getaddrinfo(lookup).await?;
-            Ok(found.first().map_or(0, |info| info.address.port()))
-        }
     }
 }

@@ -5,10 +5,11 @@ use std::net::UdpSocket;
 use std::rc::Rc;
 
 use loopctl::{Failure, LoopHandle, StreamReader, StreamWriter};
+use signal_hook::consts::{SIGPIPE, SIGQUIT};
 
+use super::Session;
 use super::traffic::{Fault, Traffic};
-use super::{SIGQUIT, Session};
-use crate::config::{Mode, RelayRequest};
+use crate::config::{ConnectMode, RelayRequest};
 use crate::exit::Exit;
 use crate::output::human::text;
 use crate::output::units;
@@ -22,8 +23,6 @@ pub(crate) enum Kept {
     Datagrams(UdpSocket),
 }
 
-const SIGPIPE: i32 = 13;
-
 impl Session {
     /// Connects to the only target; if that is as expected, relays until one side ends it.
     pub(super) async fn relay(
@@ -33,8 +32,8 @@ impl Session {
     ) -> Exit {
         let target = &self.request.targets[0];
         let mut report = match self.request.mode {
-            Mode::Wait(limit) => self.wait(event_loop, target, 0, limit).await,
-            Mode::Once | Mode::Repeat(_) | Mode::Compare(_) => {
+            ConnectMode::Wait(limit) => self.wait(event_loop, target, 0, limit).await,
+            ConnectMode::Once | ConnectMode::Repeat(_) | ConnectMode::Compare(_) => {
                 self.race(event_loop, target, 0).await
             }
         };
@@ -43,7 +42,7 @@ impl Session {
             report.relay = Some(self.use_connection(event_loop, kept, relay, &report).await);
         }
         let exit = report.exit();
-        self.tell(Some(TargetResult::Report(Box::new(report))));
+        self.print(Some(TargetResult::Report(Box::new(report))));
         exit
     }
 
@@ -56,12 +55,12 @@ impl Session {
     ) -> RelayReport {
         let traffic = Rc::new(Traffic::new(event_loop, relay.idle_timeout));
         self.tell_on_sigquit(event_loop, &traffic);
-        let ended = self.stop.or(run(event_loop, &traffic, kept)).await;
+        let ended = self.token.run_until_cancelled(run(event_loop, &traffic, kept)).await;
         let (sent, received) = (traffic.sent.get(), traffic.received.get());
         let took = event_loop.time() - traffic.began;
         let (end, exit, failure) = match ended {
             Some(Ok(())) => ("eof", Exit::Success, None),
-            None => ("interrupted", self.stop.wish().unwrap_or(Exit::Mixed), None),
+            None => ("interrupted", self.cancelled().unwrap_or(Exit::Mixed), None),
             Some(Err(fault)) => {
                 let address = report.winner().map(|winner| winner.address.to_string());
                 fault.explain(&address.unwrap_or_default())

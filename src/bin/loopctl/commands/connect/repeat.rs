@@ -41,10 +41,11 @@ impl Session {
             next += repeat.interval;
             let is_last = repeat.count == Some(nth);
             let pause = next.saturating_duration_since(event_loop.time());
-            if self.stop.wish().is_some()
-                || (!is_last && self.stop.or(event_loop.sleep(pause)).await.is_none())
+            if self.token.reason().is_some()
+                || (!is_last
+                    && self.token.run_until_cancelled(event_loop.sleep(pause)).await.is_none())
             {
-                series.borrow_mut().interrupted = self.stop.wish();
+                series.borrow_mut().interrupted = self.cancelled();
                 break;
             }
             // A try that took longer than the interval does not make the next ones hurry.

@@ -10,7 +10,7 @@ use loopctl::{Failure, LoopHandle, StreamReader, StreamWriter, TlsError, TlsVers
 use super::Session;
 use super::race::Try;
 use super::starttls;
-use crate::cli::StartTlsArg;
+use crate::config::StartTls;
 use crate::config::TlsRequest;
 use crate::report::{Report, StartTlsExchange, TlsFailure, TlsPhase};
 
@@ -28,12 +28,12 @@ type Stream = (StreamReader, StreamWriter);
 impl Securing<'_> {
     /// After a race of TLS there is the refusal of a client to wait for; after one without, all of it.
     pub(super) async fn run(&self, stream: &mut Stream) {
-        let ended = match self.tls.dialogue {
+        let ended = match self.tls.starttls {
             Some(protocol) => {
                 let begun = self.report.borrow().since_start(self.event_loop.time());
                 let left = self.this.timeout.saturating_sub(begun);
                 let upgrading = self.event_loop.timeout(left, self.upgrade(protocol, stream));
-                self.session.stop.or(upgrading).await
+                self.session.token.run_until_cancelled(upgrading).await
             }
             None => Some(Ok(())),
         };
@@ -49,7 +49,7 @@ impl Securing<'_> {
         self.hear_refusal(&mut stream.0).await;
     }
 
-    async fn upgrade(&self, protocol: StartTlsArg, (reader, writer): &mut Stream) {
+    async fn upgrade(&self, protocol: StartTls, (reader, writer): &mut Stream) {
         let start = self.report.borrow().since_start(self.event_loop.time());
         let name = self.report.borrow().subject.tls.as_ref().and_then(|tls| tls.name.clone());
         let begun = StartTlsExchange { protocol, start, took: Duration::ZERO, greeting: None };
@@ -93,7 +93,7 @@ impl Securing<'_> {
         const LONGEST: Duration = Duration::from_secs(1);
         let Some(took) = self.judged_by_peer() else { return };
         let patience = (2 * took).clamp(SHORTEST, LONGEST);
-        let is_kept = self.session.request.purpose.is_some();
+        let is_kept = self.session.request.after_connect.is_some();
         let mut byte = [0];
         let heard = async {
             if is_kept {
@@ -103,7 +103,7 @@ impl Securing<'_> {
             reader.read(&mut byte).await
         };
         let heard = self.event_loop.timeout(patience, heard);
-        if let Some(Ok(Err(error))) = self.session.stop.or(heard).await {
+        if let Some(Ok(Err(error))) = self.session.token.run_until_cancelled(heard).await {
             self.decline(TlsError::within(&error).cloned(), TlsPhase::After, &error);
         }
     }

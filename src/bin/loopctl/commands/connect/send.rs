@@ -7,10 +7,11 @@ use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use loopctl::{LoopHandle, StreamReader, StreamWriter, Transport};
+use signal_hook::consts::SIGQUIT;
 
+use super::Session;
 use super::race::Try;
 use super::relay::Kept;
-use super::{SIGQUIT, Session};
 use crate::commands::sendfile::{Course, Fault, Input, TransferReport};
 use crate::config::SendRequest;
 use crate::exit::Exit;
@@ -28,14 +29,14 @@ impl Session {
         event_loop: &LoopHandle,
         request: &SendRequest,
     ) -> Exit {
-        let opened = self.stop.or(Input::open(event_loop, request)).await;
+        let opened = self.token.run_until_cancelled(Input::open(event_loop, request)).await;
         let mut report = match opened {
             Some(Ok(input)) => self.send_input(event_loop, request, input).await,
             unopened => self.without_file(event_loop, request, unopened.and_then(Result::err)),
         };
         report.transfer.get_or_insert_with(|| Box::new(TransferReport::new(request.name())));
         let exit = report.exit();
-        self.tell(Some(TargetResult::Report(Box::new(report))));
+        self.print(Some(TargetResult::Report(Box::new(report))));
         exit
     }
 
@@ -74,7 +75,7 @@ impl Session {
             self.blank(event_loop, &Try { target, session, known: None, timeout, race });
         let mut sending = TransferReport::new(request.name());
         sending.end.before = true;
-        report.end = match (fault, self.stop.wish()) {
+        report.end = match (fault, self.cancelled()) {
             (Some(fault), _) => {
                 sending.fail(fault);
                 End::Failed(sending.end.exit)
@@ -104,13 +105,13 @@ impl Session {
             let running = async { Some(course.run(request, input, &mut stream, sending).await) };
             let drawing = draw(course, bar.as_deref());
             let both = async { first(pin!(running), pin!(drawing)).await };
-            self.stop.or(both).await.flatten()
+            self.token.run_until_cancelled(both).await.flatten()
         };
         (sending.went, sending.took) = (course.went(), course.took());
         match ended {
             Some(Ok(())) => return transport.close(),
             Some(Err(fault)) => sending.fail(fault),
-            None => sending.end.exit = self.stop.wish().unwrap_or(Exit::Mixed),
+            None => sending.end.exit = self.cancelled().unwrap_or(Exit::Mixed),
         }
         // Before the writer goes, which would tell the peer of an end.
         break_off(&transport);

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use loopctl::{StreamError, StreamReader, StreamWriter};
 
-use crate::cli::StartTlsArg;
+use crate::config::StartTls;
 use crate::output::units;
 
 /// A peer that does not come to the point is left after so many lines.
@@ -18,20 +18,20 @@ type Greeting = Option<String>;
 /// # Errors
 /// What the peer said instead, or what the network did.
 pub(super) async fn speak(
-    protocol: StartTlsArg,
+    protocol: StartTls,
     reader: &mut StreamReader,
     writer: &mut StreamWriter,
     name: &str,
 ) -> io::Result<Greeting> {
     let mut talk = Talk { reader, writer };
     match protocol {
-        StartTlsArg::Smtp => smtp(&mut talk).await,
-        StartTlsArg::Imap => imap(&mut talk).await,
-        StartTlsArg::Pop3 => pop3(&mut talk).await,
-        StartTlsArg::Ftp => ftp(&mut talk).await,
-        StartTlsArg::Postgres => postgres(&mut talk).await,
-        StartTlsArg::Ldap => ldap(&mut talk).await,
-        StartTlsArg::Xmpp => xmpp(&mut talk, name).await,
+        StartTls::Smtp => smtp(&mut talk).await,
+        StartTls::Imap => imap(&mut talk).await,
+        StartTls::Pop3 => pop3(&mut talk).await,
+        StartTls::Ftp => ftp(&mut talk).await,
+        StartTls::Postgres => postgres(&mut talk).await,
+        StartTls::Ldap => ldap(&mut talk).await,
+        StartTls::Xmpp => xmpp(&mut talk, name).await,
     }
 }
 

@@ -1,34 +1,34 @@
-//! Every target, each in a task of its own.
+//! Every target, each in its own task.
 
 use std::rc::Rc;
 
 use loopctl::LoopHandle;
 
 use super::Session;
-use crate::config::Mode;
+use crate::config::ConnectMode;
 use crate::exit::Exit;
 use crate::report::target_result::TargetResult;
 
 impl Session {
-    pub(super) async fn feed(self: &Rc<Self>, event_loop: &LoopHandle) -> Exit {
+    /// Visits the targets in the order of the command line, some of them at a time.
+    pub(super) async fn visit_all(self: &Rc<Self>, event_loop: &LoopHandle) -> Exit {
         let total = self.request.targets.len();
         let mut exits = Vec::with_capacity(total);
-        let tell = |result: Option<TargetResult>| {
+        let start = |number| self.start(event_loop, number);
+        let print = |result: Option<TargetResult>| {
             exits.push(result.as_ref().map_or(Exit::Mixed, TargetResult::exit));
-            self.tell(result);
+            self.print(result);
         };
-        let begin = |number| self.begin(event_loop, number);
-        self.finished.feed(event_loop, (total, self.request.concurrency), begin, tell).await;
+        self.pool.run_ordered(event_loop, total, self.request.concurrency, start, print).await;
         Exit::of_all(&exits)
     }
 
-    /// A task of its own, so that slow steps are told apart by target.
-    fn begin(self: &Rc<Self>, event_loop: &LoopHandle, number: usize) {
-        let place = self.finished.place(number);
+    /// Starts a task for the target, so that slow steps are listed by target.
+    fn start(self: &Rc<Self>, event_loop: &LoopHandle, number: usize) {
+        let slot = self.pool.slot(number);
         let (session, inside) = (Rc::clone(self), event_loop.clone());
         let task = event_loop.create_task(async move {
-            let told = session.visit(&inside, number).await;
-            place.hand_in(told);
+            slot.complete(session.visit(&inside, number).await);
         });
         task.set_name(&self.request.targets[number].text);
     }
@@ -36,29 +36,29 @@ impl Session {
     async fn visit(self: &Rc<Self>, event_loop: &LoopHandle, number: usize) -> TargetResult {
         let target = &self.request.targets[number];
         match self.request.mode {
-            Mode::Once => {
+            ConnectMode::Once => {
                 TargetResult::Report(Box::new(self.race(event_loop, target, number).await))
             }
-            Mode::Repeat(repeat) => TargetResult::Repeat(Box::new(
+            ConnectMode::Repeat(repeat) => TargetResult::Repeat(Box::new(
                 self.repeat(event_loop, target, number, repeat).await,
             )),
-            Mode::Compare(how) => {
+            ConnectMode::Compare(how) => {
                 TargetResult::Report(Box::new(self.compare(event_loop, target, number, how).await))
             }
-            Mode::Wait(limit) => {
+            ConnectMode::Wait(limit) => {
                 TargetResult::Report(Box::new(self.wait(event_loop, target, number, limit).await))
             }
         }
     }
 
-    pub(super) fn tell(&self, result: Option<TargetResult>) {
+    pub(super) fn print(&self, result: Option<TargetResult>) {
         let Some(mut told) = result else { return };
         let slow = self.slow.take();
         if let TargetResult::Report(report) = &mut told {
             report.slow = slow.clone();
         }
         self.output.borrow_mut().tell(&told);
-        if let Some(threshold) = self.request.slow.threshold {
+        if let Some(threshold) = self.slow.threshold() {
             self.output.borrow_mut().slow(&slow, threshold);
         }
     }

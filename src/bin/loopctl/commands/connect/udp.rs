@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use loopctl::plan::{Family, FirstAttemptReason, Reason, SocketKind, Target, interleave};
 use loopctl::{
     AbortReason, Address, DnsClient, Event, EventKind, Failure, Lookup, LoopHandle, Phase,
-    ResolveError, Resolver, SocketFacts, SocketOption, SocketOptions,
+    ResolveError, Resolver, SocketOption, SocketOptions, SocketSnapshot,
 };
 
 use super::Session;
@@ -47,7 +47,7 @@ impl Session {
         let (listen, deadline) = (RefCell::new(listen), event_loop.time() + this.timeout);
         let resolver = self.resolver(event_loop, this, report)?;
         let reach = Reach { session: self, event_loop, report, listen, deadline, resolver };
-        if self.stop.or(reach.run(this, given)).await.is_none() {
+        if self.token.run_until_cancelled(reach.run(this, given)).await.is_none() {
             reach.give_up();
         }
         Ok(())
@@ -118,8 +118,8 @@ impl Reach<'_> {
         let (socket, refused) = match opened {
             Ok(opened) => opened,
             Err((phase, failure)) => {
-                let facts = SocketFacts::default();
-                self.tell(EventKind::AttemptFailed { attempt, phase, failure, facts });
+                let snapshot = SocketSnapshot::default();
+                self.tell(EventKind::AttemptFailed { attempt, phase, failure, snapshot });
                 return false;
             }
         };
@@ -127,15 +127,15 @@ impl Reach<'_> {
             self.tell(EventKind::OptionRefused { attempt, option, failure });
         }
         // A relay sends what it is given and nothing else.
-        let is_asked = self.session.request.purpose.is_none();
+        let is_asked = self.session.request.after_connect.is_none();
         let answered = if is_asked { self.ask(&socket, address).await.map(Some) } else { Ok(None) };
-        let facts = self.race().facts(&socket);
+        let snapshot = self.race().snapshot(&socket);
         match answered {
             Ok(answered) => {
                 if let Some(attempt) = self.report.borrow_mut().attempts.get_mut(attempt) {
                     attempt.answered = answered;
                 }
-                self.tell(EventKind::AttemptSucceeded { attempt, facts });
+                self.tell(EventKind::AttemptSucceeded { attempt, snapshot });
                 if !is_asked {
                     self.session.kept.replace(Some(Kept::Datagrams(socket)));
                 }
@@ -143,7 +143,7 @@ impl Reach<'_> {
             }
             Err(error) => {
                 let (phase, failure) = (Phase::Connect, Failure::from(&error));
-                self.tell(EventKind::AttemptFailed { attempt, phase, failure, facts });
+                self.tell(EventKind::AttemptFailed { attempt, phase, failure, snapshot });
                 false
             }
         }
@@ -165,8 +165,8 @@ impl Reach<'_> {
         let attempts = &self.report.borrow().attempts;
         let pending = attempts.iter().position(|attempt| attempt.outcome == Outcome::Pending);
         if let Some(attempt) = pending {
-            let facts = SocketFacts::default();
-            self.tell(EventKind::AttemptCanceled { attempt, facts });
+            let snapshot = SocketSnapshot::default();
+            self.tell(EventKind::AttemptCanceled { attempt, snapshot });
         }
         self.tell(EventKind::ConnectionAborted { reason: AbortReason::Canceled });
     }
@@ -234,8 +234,8 @@ impl RaceRequest {
         result
     }
 
-    fn facts(&self, socket: &UdpSocket) -> SocketFacts {
+    fn snapshot(&self, socket: &UdpSocket) -> SocketSnapshot {
         let options = self.sockets.options.as_ref().map(|_| SocketOptions::in_force_on(socket));
-        SocketFacts { local: socket.local_addr().ok(), tcp: None, options }
+        SocketSnapshot { local: socket.local_addr().ok(), tcp: None, options }
     }
 }

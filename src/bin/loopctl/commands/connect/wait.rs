@@ -48,11 +48,14 @@ impl Session {
             }
             let is_late = waited.took + pause >= limit;
             let rest = limit.saturating_sub(waited.took);
-            let slept = self.stop.or(event_loop.sleep(if is_late { rest } else { pause })).await;
+            let slept = self
+                .token
+                .run_until_cancelled(event_loop.sleep(if is_late { rest } else { pause }))
+                .await;
             if slept.is_none() || is_late {
                 waited.took = event_loop.time() - began;
                 report.waited = Some(waited);
-                report.end = self.stop.wish().map_or(End::Failed(Exit::TimedOut), End::Interrupted);
+                report.end = self.cancelled().map_or(End::Failed(Exit::TimedOut), End::Interrupted);
                 return report;
             }
             pause = (pause * 2).min(LONGEST);

@@ -12,8 +12,9 @@ use loopctl::{
 
 use super::Session;
 use super::trace::Tracing;
-use crate::cli::ViaArg;
+use crate::config::ResolverChoice;
 use crate::config::environment::Environment;
+use crate::config::host_config;
 use crate::config::{NameRequest, NameSubject};
 use crate::report::StartTime;
 use crate::report::names::{NameReport, NameSubject as Told};
@@ -35,15 +36,15 @@ impl Session {
         let report = Rc::new(RefCell::new(self.blank(event_loop, name)));
         let local = RefCell::default();
         let mut is_time_up = false;
-        if self.stop.wish().is_none() {
+        if self.token.reason().is_none() {
             let asking = self.ask(event_loop, name, client, &report, &local);
             let asking = event_loop.timeout(self.request.timeout, asking);
-            is_time_up = self.stop.or(asking).await == Some(Err(Elapsed));
+            is_time_up = self.token.run_until_cancelled(asking).await == Some(Err(Elapsed));
         }
         let mut report = report.borrow().clone();
         report.is_local = !local.borrow().is_empty();
-        match self.stop.wish() {
-            Some(exit) => report.interrupt(exit, event_loop.time()),
+        match self.token.reason() {
+            Some(reason) => report.interrupt(reason.into(), event_loop.time()),
             None => report.settle(event_loop.time(), is_time_up),
         }
         report.arrange(&local.take(), source_address);
@@ -69,8 +70,8 @@ impl Session {
         };
         let began = StartTime { at: event_loop.time(), wall: Environment::wall_clock() };
         let mut report = NameReport::new(subject, began);
-        if question.via != ViaArg::Dns && !question.trace {
-            report.sources = Environment::name_sources();
+        if question.via != ResolverChoice::Dns && !question.trace {
+            report.sources = host_config::name_sources();
         }
         report
     }
@@ -105,7 +106,7 @@ impl Session {
             }
             _ => {}
         }
-        let is_for_system = question.via != ViaArg::Dns && question.family.is_some();
+        let is_for_system = question.via != ResolverChoice::Dns && question.family.is_some();
         let is_literal = matches!(name.subject, NameSubject::Literal(..));
         if (is_for_system && !question.trace) || is_literal {
             parts.push(Box::pin(self.ask_system(event_loop, &name.subject, report)));

@@ -16,7 +16,7 @@ use super::input::{Change, Input};
 use super::{TransferProgress, TransferReport, resume};
 use crate::config::SendRequest;
 use crate::output::progress::bar::Progress;
-use crate::util::rate_limiter::Pace;
+use crate::util::rate_limiter::RateLimiter;
 use crate::util::select::first;
 
 /// How often it is looked whether the peer has taken something.
@@ -245,14 +245,15 @@ impl Course {
         input: &Input,
         writer: &mut StreamWriter,
     ) -> Result<(), Fault> {
-        let mut pace = request.rate.map(Pace::new);
+        let mut pace = request.rate.map(RateLimiter::new);
         let mut left = input.count.map(NonZero::get);
         loop {
             let before = self.went();
-            let piece = pace.as_ref().map(|pace| pace.piece() as u64);
+            let piece = pace.as_ref().map(|pace| pace.chunk_size() as u64);
             let count = left.into_iter().chain(piece).min().and_then(NonZero::new);
             let count_up = |sent: Sent| self.went.set(before.and(sent));
-            let mut what = Sendfile::new(&input.file).offset(input.after(before.bytes)).hearing();
+            let mut what =
+                Sendfile::new(&input.file).offset(input.after(before.bytes)).keep_reading();
             if let Some(count) = count {
                 what = what.count(count);
             }
@@ -270,8 +271,8 @@ impl Course {
             let Some(pace) = pace.as_mut().filter(|_| !is_over && left != Some(0)) else {
                 return Ok(());
             };
-            pace.count(sent.bytes as usize, self.event_loop.time());
-            self.event_loop.sleep(pace.wait(self.event_loop.time())).await;
+            pace.record(sent.bytes as usize, self.event_loop.time());
+            self.event_loop.sleep(pace.delay(self.event_loop.time())).await;
         }
     }
 

@@ -15,9 +15,9 @@ use super::fault::{Plan, Spent, Turn};
 use super::modes;
 use super::session::{Session, Stage};
 use super::sink::Store;
-use crate::cli::Fault;
+use crate::config::fault::Fault;
 use crate::report::served::{Bytes, End, Ended, Halt, Names, Security, Trouble};
-use crate::util::rate_limiter::Pace;
+use crate::util::rate_limiter::RateLimiter;
 use crate::util::select::first;
 
 /// How long a client that has been told all may take to leave. Closing at once would reset a connection on
@@ -418,8 +418,8 @@ impl Client {
         self.plan.as_ref()?.slice
     }
 
-    pub(super) fn pace(&self) -> Option<Pace> {
-        self.plan.as_ref()?.rate.map(Pace::new)
+    pub(super) fn pace(&self) -> Option<RateLimiter> {
+        self.plan.as_ref()?.rate.map(RateLimiter::new)
     }
 
     /// How many of so many bytes may move in a direction; it is the one that counts, or not.

@@ -13,9 +13,9 @@ use loopctl::{
 };
 
 use super::client::Client;
-use crate::cli::Fault;
+use crate::config::fault::Fault;
 use crate::report::served::{End, Halt};
-use crate::util::rate_limiter::Pace;
+use crate::util::rate_limiter::RateLimiter;
 use crate::util::select::first;
 
 /// How much is read at a time, in bytes.
@@ -28,14 +28,14 @@ const MOST_IN_A_ROW: usize = 256 * 1024;
 pub(super) struct Input {
     reader: StreamReader,
     client: Rc<Client>,
-    pace: Option<Pace>,
+    pace: Option<RateLimiter>,
 }
 
 /// What the client is sent.
 pub(super) struct Output {
     writer: StreamWriter,
     client: Rc<Client>,
-    pace: Option<Pace>,
+    pace: Option<RateLimiter>,
     /// Sent without a wait.
     in_a_row: usize,
 }
@@ -48,7 +48,7 @@ impl Input {
     /// What has come; nothing once the client has finished.
     pub(super) async fn read(&mut self) -> Result<Vec<u8>, Halt> {
         wait(&self.client.event_loop, self.pace.as_ref()).await;
-        let most = self.pace.as_ref().map_or(MOST, Pace::piece);
+        let most = self.pace.as_ref().map_or(MOST, RateLimiter::chunk_size);
         let most = self.client.allowance(most, self.client.only_receives())?;
         let read = async { Ok(self.reader.read_some(most).await?) };
         let dismissed = async { Err(self.client.dismissed().await) };
@@ -149,7 +149,7 @@ impl Output {
     /// How much is sent at a time, and how long nothing is sent in between.
     fn pieces(&self) -> (usize, Duration) {
         let (slice, rest) = self.client.slice().unwrap_or((MOST, Duration::ZERO));
-        (slice.min(self.pace.as_ref().map_or(MOST, Pace::piece)), rest)
+        (slice.min(self.pace.as_ref().map_or(MOST, RateLimiter::chunk_size)), rest)
     }
 
     async fn send(&mut self, piece: &[u8]) -> Result<(), Halt> {
@@ -179,15 +179,15 @@ impl Output {
 }
 
 /// Until the pace allows more. Before something moves, not after it: what was received can be answered at once.
-async fn wait(event_loop: &LoopHandle, pace: Option<&Pace>) {
-    let pause = pace.map_or(Duration::ZERO, |pace| pace.wait(event_loop.time()));
+async fn wait(event_loop: &LoopHandle, pace: Option<&RateLimiter>) {
+    let pause = pace.map_or(Duration::ZERO, |pace| pace.delay(event_loop.time()));
     if pause > Duration::ZERO {
         event_loop.sleep(pause).await;
     }
 }
 
-fn count(event_loop: &LoopHandle, pace: Option<&mut Pace>, bytes: usize) {
+fn count(event_loop: &LoopHandle, pace: Option<&mut RateLimiter>, bytes: usize) {
     if let Some(pace) = pace {
-        pace.count(bytes, event_loop.time());
+        pace.record(bytes, event_loop.time());
     }
 }

@@ -9,21 +9,19 @@ use std::process::Command;
 use std::rc::Rc;
 
 use loopctl::{ChildStdio, Endpoint, Failure, SubprocessProtocol, SubprocessTransport};
+use signal_hook::consts::{SIGKILL, SIGTERM};
 
 use super::client::Client;
 use super::conn::{Input, Output};
 use super::session::{Session, Stage};
-use crate::cli::Words;
+use crate::config::CommandLine;
 use crate::report::served::{Area, End, Halt, Trouble};
 use crate::util::message::plain;
 use crate::util::select::first;
 use crate::util::stdio::{Sink, Source};
 
-const SIGKILL: i32 = 9;
-const SIGTERM: i32 = 15;
-
 /// Runs the words as they are.
-pub(super) fn program(words: &Words) -> Command {
+pub(super) fn program(words: &CommandLine) -> Command {
     let mut command = Command::new(&words.program);
     command.args(&words.arguments);
     command

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use crate::cli::{Fault, Spread};
 use crate::config::Faults;
+use crate::config::fault::{Fault, Spread};
 
 /// What will happen to one client.
 #[derive(Debug)]

@@ -20,16 +20,17 @@ use std::time::{Duration, Instant};
 
 use loopctl::plan::SlowLog;
 use loopctl::{Address, ExceptionHandler};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
+use crate::commands::run::{no_signals, run_on_loop};
+use crate::commands::slow_watch::SlowWatch;
 use crate::config::environment;
 use crate::config::{ServeRequest, Service, SinkRequest};
 use crate::diagnose::hint::serve::hint_for_loop_error;
-use crate::exit::Exit;
-use crate::output::printer;
-use crate::output::printer::Writer;
+use crate::exit::{Exit, FatalError};
 use crate::output::progress::status;
+use crate::output::writer::{Writer, finished};
 use crate::util::message::Message;
-use crate::util::slow_watch::SlowWatch;
 
 use crate::output::serve::Teller;
 use crate::report::served::End;
@@ -39,33 +40,22 @@ use session::{Session, Stage, Wish};
 use sink::Store;
 use tls::Tls;
 
-const SIGHUP: i32 = 1;
-const SIGINT: i32 = 2;
-const SIGQUIT: i32 = 3;
-const SIGTERM: i32 = 15;
-
 /// Serves until it is told to end, or has served as many clients as were asked for.
-pub(crate) fn run(request: ServeRequest) -> Exit {
-    let style = request.output.stderr;
+pub(crate) fn run(request: ServeRequest) -> Result<Exit, FatalError> {
     // What there is; too few are told when they are short.
     let _ = loopctl::raise_descriptor_limit();
-    let ran = loopctl::run(async |event_loop| {
-        let teller = Teller::new(&event_loop, &request).await;
-        let session = Session::new(&event_loop, request, teller);
-        session.run().await
-    });
-    ran.unwrap_or_else(|error| {
-        Message::error(error.to_string()).print(style);
-        Exit::Mixed
+    let slow = SlowWatch::new(request.slow);
+    run_on_loop(&slow, async |event_loop| {
+        let teller = Teller::new(event_loop, &request).await;
+        let session = Session::new(event_loop, request, teller);
+        Ok(session.run(&slow).await)
     })
 }
 
 impl Session {
-    async fn run(self: &Rc<Self>) -> Exit {
+    async fn run(self: &Rc<Self>, slow: &SlowWatch) -> Exit {
         let began = self.event_loop.time();
-        let slow = SlowWatch::default();
-        slow.listen(&self.event_loop, &self.request.slow);
-        if let Err((message, exit)) = self.begin().await {
+        if let Err(Refusal { message, exit }) = self.begin().await {
             self.teller.borrow_mut().refused(&message, self.event_loop.time() - began);
             self.stored().await;
             let written = self.written().await;
@@ -94,7 +84,10 @@ impl Session {
         let (grace, style) = (self.request.limits.grace, self.request.output.stderr);
         let spool = self.teller.borrow().spool();
         match spool {
-            Some(spool) => printer::written(spool.finish(grace).await, "output", style),
+            Some(spool) => {
+                let finished = finished(spool.finish(grace).await, "output");
+                finished.unwrap_or_else(|error| error.print(style))
+            }
             None => Exit::Success,
         }
     }
@@ -107,7 +100,7 @@ impl Session {
         if let Some(threshold) = self.request.slow.threshold {
             teller.slow(slow, threshold);
         }
-        teller.finish()
+        teller.finish().unwrap_or_else(|error| error.print(self.request.output.stderr))
     }
 
     /// From here on clients can connect, and those who wait for that are told.
@@ -132,9 +125,7 @@ impl Session {
             spool.on_failure(move || session.wish(Wish::CannotWrite));
         }
         self.event_loop.set_exception_handler(Some(self.report_trouble()));
-        self.heed_signals().map_err(|error| {
-            (Message::error(format!("cannot handle signals: {error}")), Exit::Mixed)
-        })?;
+        self.heed_signals().map_err(no_signals)?;
         let listening = self.listen().await?;
         let (addresses, skipped) = (listening.addresses(), listening.skipped());
         self.opened.listening.replace(listening);
@@ -143,12 +134,9 @@ impl Session {
         if let Some(path) = &self.request.listen.port_file {
             let ports = addresses.iter().filter_map(Address::as_inet);
             let ports: String = ports.map(|address| format!("{}\n", address.port())).collect();
-            let mut file = Writer::create(path).map_err(|error| (error, Exit::CannotWrite))?;
+            let mut file = Writer::create(path)?;
             file.write(&ports);
-            match file.finish(self.request.output.stderr) {
-                Exit::Success => {}
-                exit => return Err((Message::default(), exit)),
-            }
+            file.finish()?;
         }
         if let Some(timeout) = self.request.timeout {
             let session = Rc::clone(self);

@@ -6,11 +6,11 @@ use std::path::Path;
 use loopctl::{Address, BindError, EaiCode, ResolveError, ServerError};
 
 use crate::diagnose::hint::serve::hint_for_bind;
-use crate::exit::Exit;
+use crate::exit::{Exit, FatalError};
 use crate::util::message::{Message, plain};
 
 /// What is said, and how the process ends.
-pub(super) type Refusal = (Message, Exit);
+pub(super) type Refusal = FatalError;
 
 /// The library's reasons.
 pub(super) fn refused(place: &str, error: ServerError) -> Refusal {
@@ -28,7 +28,7 @@ pub(super) fn not_resolved(place: &str, why: &ResolveError) -> Refusal {
         Some(EaiCode::ADDRFAMILY) => "it has no address of the family asked for".to_owned(),
         _ => why.to_string(),
     };
-    (because(place, vec![cause]), Exit::NotResolved)
+    Refusal { message: because(place, vec![cause]), exit: Exit::NotResolved }
 }
 
 fn not_bound(place: &str, errors: &[BindError]) -> Refusal {
@@ -38,25 +38,25 @@ fn not_bound(place: &str, errors: &[BindError]) -> Refusal {
     message.hints =
         errors.iter().filter_map(|error| hint_for_bind(&error.address, &error.error)).collect();
     message.hints.dedup();
-    (message, Exit::CannotBind)
+    Refusal { message, exit: Exit::CannotBind }
 }
 
 /// What clients are to get is not there.
 pub(super) fn unreadable(path: &Path, error: &io::Error) -> Refusal {
     let message = format!("cannot read `{}`: {}", path.display(), plain(error));
-    (Message::error(message), Exit::CannotRead)
+    Refusal::new(Exit::CannotRead, message)
 }
 
 /// A reason in words.
 pub(super) fn unbound(place: &str, why: &str) -> Refusal {
-    (because(place, vec![why.to_owned()]), Exit::CannotBind)
+    Refusal { message: because(place, vec![why.to_owned()]), exit: Exit::CannotBind }
 }
 
 /// One address failed, for those who bind by themselves.
 pub(super) fn unavailable(place: &str, address: &Address, error: &io::Error) -> Refusal {
     let mut message = because(place, vec![format!("{address}: {}", plain(error))]);
     message.hints.extend(hint_for_bind(address, error));
-    (message, Exit::CannotBind)
+    Refusal { message, exit: Exit::CannotBind }
 }
 
 fn because(place: &str, causes: Vec<String>) -> Message {

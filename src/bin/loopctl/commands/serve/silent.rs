@@ -8,8 +8,8 @@ use loopctl::plan::SocketKind;
 
 use super::refusal::{Refusal, unavailable};
 use super::session::Session;
-use crate::cli::Fault;
 use crate::config::Place;
+use crate::config::fault::Fault;
 use crate::util::full_backlog::fill;
 
 /// A queue of connections that stay there.

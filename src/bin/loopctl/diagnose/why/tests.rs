@@ -6,11 +6,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use loopctl::plan::{Family, FirstAttemptReason, Preset, Reason};
 use loopctl::{
-    Address, EaiCode, Event, EventKind, Failure, Phase, ResolveError, SocketFacts, TcpInfo,
+    Address, EaiCode, Event, EventKind, Failure, Phase, ResolveError, SocketSnapshot, TcpInfo,
 };
 
 use super::{CausedBy, findings};
-use crate::config::Rules;
+use crate::config::NamedPolicy;
 use crate::report::{Report, StartTime, Subject, TransportKind, Via};
 
 const V6: &str = "[fd77::6]:443";
@@ -57,7 +57,7 @@ fn report(story: &[(u64, Then)]) -> Report {
         port: Some(443),
         transport: TransportKind::Tcp,
         family: Family::Unspecified,
-        policy: Rules::from(Preset::Hev3),
+        policy: NamedPolicy::from(Preset::Hev3),
         timeout: Duration::from_secs(10),
         tls: None,
     };
@@ -101,14 +101,14 @@ impl Telling {
             Fail(attempt, errno) => self.fail(at, *attempt, *errno, false),
             Refuse(attempt, errno) => self.fail(at, *attempt, *errno, true),
             Cancel(attempt) => {
-                let facts = SocketFacts::default();
-                self.tell(at, EventKind::AttemptCanceled { attempt: *attempt, facts });
+                let snapshot = SocketSnapshot::default();
+                self.tell(at, EventKind::AttemptCanceled { attempt: *attempt, snapshot });
             }
             Win(attempt, lost) => {
                 let mut tcp = TcpInfo::default();
                 (tcp.established, tcp.retransmits) = (true, *lost);
-                let facts = SocketFacts { tcp: Some(tcp), ..SocketFacts::default() };
-                self.tell(at, EventKind::AttemptSucceeded { attempt: *attempt, facts });
+                let snapshot = SocketSnapshot { tcp: Some(tcp), ..SocketSnapshot::default() };
+                self.tell(at, EventKind::AttemptSucceeded { attempt: *attempt, snapshot });
                 self.tell(at, EventKind::ConnectionSelected { attempt: *attempt });
             }
         }
@@ -136,8 +136,8 @@ impl Telling {
     fn fail(&mut self, at: u64, attempt: usize, errno: i32, at_once: bool) {
         let error = io::Error::from_raw_os_error(errno);
         let failure = Failure { at_once, ..Failure::from(&error) };
-        let (phase, facts) = (Phase::Connect, SocketFacts::default());
-        self.tell(at, EventKind::AttemptFailed { attempt, phase, failure, facts });
+        let (phase, snapshot) = (Phase::Connect, SocketSnapshot::default());
+        self.tell(at, EventKind::AttemptFailed { attempt, phase, failure, snapshot });
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 
-use crate::output::style::Style;
+use crate::util::style::Style;
 
 /// Rows of text, drawn as one: it never flickers.
 pub(crate) struct Picture {

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use loopctl::plan::Family;
 
-use crate::output::style::Style;
 use crate::output::units;
 use crate::report::repeat::{AddressStats, RepeatReport, Times};
+use crate::util::style::Style;
 
 const BUCKETS: u64 = 10;
 

@@ -26,7 +26,7 @@ pub(crate) fn text(log: &SlowLog, threshold: Duration) -> String {
             units::column(job.longest),
             units::column(job.total),
             job.count,
-            job.what
+            job.name
         );
         let _ = match job.origin {
             Some(at) => writeln!(text, "\n{:28}scheduled at {}:{}", "", at.file(), at.line()),

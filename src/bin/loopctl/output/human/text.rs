@@ -8,10 +8,10 @@ use loopctl::plan::Family;
 use super::resolve::{queries, words};
 use super::{compare, table, tls, why};
 use crate::diagnose::cause;
-use crate::output::style::Style;
 use crate::output::units;
 use crate::report::query::{Query, QueryStatus, types};
 use crate::report::{End, Report, TransportKind, Via};
+use crate::util::style::Style;
 
 /// What is told beside what everybody wants to know.
 #[derive(Debug, Clone, Copy, Default)]

@@ -5,11 +5,11 @@ use std::time::{Duration, SystemTime};
 use anstyle::AnsiColor;
 use loopctl::{CertificateProblem, TlsErrorKind, TlsVerdict};
 
-use crate::cli::StartTlsArg;
-use crate::output::style::Style;
+use crate::config::StartTls;
 use crate::output::units;
 use crate::report::certificate::{Certificate, ParsedCertificate};
 use crate::report::{Report, TlsFailure, TlsReport};
+use crate::util::style::Style;
 
 /// A line for each step, and one for the peer's certificate.
 pub(crate) fn lines(report: &Report, style: Style) -> String {
@@ -162,14 +162,14 @@ fn in_words(at: usize, certificate: &Certificate, now: SystemTime, style: Style)
 }
 
 /// What the dialogue before TLS is called.
-pub(crate) fn protocol(protocol: StartTlsArg) -> &'static str {
+pub(crate) fn protocol(protocol: StartTls) -> &'static str {
     match protocol {
-        StartTlsArg::Smtp => "smtp",
-        StartTlsArg::Imap => "imap",
-        StartTlsArg::Pop3 => "pop3",
-        StartTlsArg::Ftp => "ftp",
-        StartTlsArg::Postgres => "postgres",
-        StartTlsArg::Ldap => "ldap",
-        StartTlsArg::Xmpp => "xmpp",
+        StartTls::Smtp => "smtp",
+        StartTls::Imap => "imap",
+        StartTls::Pop3 => "pop3",
+        StartTls::Ftp => "ftp",
+        StartTls::Postgres => "postgres",
+        StartTls::Ldap => "ldap",
+        StartTls::Xmpp => "xmpp",
     }
 }

@@ -209,7 +209,7 @@ fn policy(report: &Report) -> Value {
         "floor_ms": ms(policy.pacing.minimum_delay.delay),
         "interleave": policy.interleave,
         "max_parallel": policy.max_parallel,
-        "max_addresses": policy.endpoints.max_addresses,
+        "max_addresses": policy.selection.max_addresses,
         "attempt_timeout_ms": policy.attempt_timeout.map(ms),
         "deadline_ms": ms(report.subject.timeout),
         "all": policy.run_all,
@@ -248,7 +248,7 @@ fn resolve(report: &Report) -> Value {
 pub(crate) fn slow_callbacks(slow: &SlowLog) -> Vec<Value> {
     let record = |job: &loopctl::plan::SlowJob| {
         json!({
-            "what": job.what,
+            "what": job.name,
             "scheduled_at": job.origin.map(|at| format!("{}:{}", at.file(), at.line())),
             "count": job.count,
             "total_ms": ms(job.total),

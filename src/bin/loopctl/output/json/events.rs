@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use loopctl::plan::{Family, FirstAttemptReason, Policy, Reason};
 use loopctl::{
-    AbortReason, Address, DnsEvent, DnsEventKind, Event, EventKind, Phase, SocketFacts, TimerEnd,
-    TlsError, TlsErrorKind,
+    AbortReason, Address, DnsEvent, DnsEventKind, Event, EventKind, Phase, SocketSnapshot,
+    TimerEnd, TlsError, TlsErrorKind,
 };
 use serde_json::{Value, json};
 
@@ -398,9 +398,9 @@ fn query_type(family: Family) -> &'static str {
 }
 
 /// Where an attempt came from, and how often it had to ask, for `-v`.
-fn socket(facts: &SocketFacts) -> String {
-    let from = facts.local.map_or_else(String::new, |local| format!(", from {local}"));
-    match facts.tcp.map_or(0, |tcp| tcp.retransmits) {
+fn socket(snapshot: &SocketSnapshot) -> String {
+    let from = snapshot.local.map_or_else(String::new, |local| format!(", from {local}"));
+    match snapshot.tcp.map_or(0, |tcp| tcp.retransmits) {
         0 => from,
         count => format!("{from}, SYN resent {count}"),
     }
@@ -450,22 +450,22 @@ pub(crate) fn line(event: &Event, report: &Report) -> Option<String> {
             // Its handshake has said so.
             return None;
         }
-        EventKind::AttemptSucceeded { attempt, facts } => {
-            format!("#{} {}{}", attempt + 1, report.reached(*attempt), socket(facts))
+        EventKind::AttemptSucceeded { attempt, snapshot } => {
+            format!("#{} {}{}", attempt + 1, report.reached(*attempt), socket(snapshot))
         }
-        EventKind::AttemptFailed { attempt, failure, facts, .. } => {
+        EventKind::AttemptFailed { attempt, failure, snapshot, .. } => {
             format!(
                 "#{} {}{}",
                 attempt + 1,
                 crate::diagnose::cause::failure_text(failure),
-                socket(facts)
+                socket(snapshot)
             )
         }
-        EventKind::AttemptTimedOut { attempt, facts } => {
-            format!("#{} timed out{}", attempt + 1, socket(facts))
+        EventKind::AttemptTimedOut { attempt, snapshot } => {
+            format!("#{} timed out{}", attempt + 1, socket(snapshot))
         }
-        EventKind::AttemptCanceled { attempt, facts } => {
-            format!("#{} given up{}", attempt + 1, socket(facts))
+        EventKind::AttemptCanceled { attempt, snapshot } => {
+            format!("#{} given up{}", attempt + 1, socket(snapshot))
         }
         kind @ (EventKind::TlsStarted { .. }
         | EventKind::TlsFirstByte { .. }

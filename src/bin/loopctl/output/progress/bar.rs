@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::output::human::picture::{Picture, cut_to};
-use crate::output::style::Style;
 use crate::output::units::bytes;
+use crate::util::style::Style;
 
 /// From one frame to the next. What is over before the first one never moves anything.
 pub(crate) const FRAME: Duration = Duration::from_millis(100);

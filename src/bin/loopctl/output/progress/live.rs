@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use anstyle::{AnsiColor, Effects, Style as Ansi};
 
 use crate::output::human::picture::{Picture, cut};
-use crate::output::style::Style;
 use crate::report::{Attempt, Outcome, Report};
+use crate::util::style::Style;
 
 /// From one frame to the next. What is over before the first one never moves anything.
 pub(crate) const FRAME: Duration = Duration::from_millis(80);

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use crate::output::human::picture::{Picture, cut};
 use crate::output::human::serve::text;
-use crate::output::style::Style;
 use crate::output::units::bytes;
 use crate::report::served::Totals;
+use crate::util::style::Style;
 
 /// From one frame to the next.
 pub(crate) const FRAME: Duration = Duration::from_millis(500);

@@ -9,11 +9,11 @@ use std::io::{self, ErrorKind, IoSlice};
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::{Life, Link};
+use super::{CloseState, StreamTransport};
 use crate::event_loop::{EventLoop, LoopExit, LoopHandle, Readiness, Source};
-use crate::net::protocol::Receiver;
-use crate::net::socket::view::Names;
-use crate::net::transport::raw_stream::{ByteStream, Wire};
+use crate::net::protocol::ProtocolRef;
+use crate::net::socket::address_pair::AddressPair;
+use crate::net::transport::raw_stream::{ByteStream, RawStream};
 use crate::net::{AfterEof, BufferedProtocol, Protocol, Transport};
 use crate::plan::Flow;
 
@@ -124,9 +124,11 @@ struct Bench {
 
 fn attach(event_loop: &LoopHandle, script: &Rc<Script>, log: &Log, react: Reaction) -> Transport {
     let diary = Diary { log: Rc::clone(log), react, transport: None };
-    let wire = Wire::Scripted(Box::new(End(Rc::clone(script))));
-    let receiver = Receiver::Plain(Rc::new(RefCell::new(diary)));
-    Transport(Link::start(event_loop, wire, Names::default(), receiver, |_| ()).unwrap())
+    let wire = RawStream::Scripted(Box::new(End(Rc::clone(script))));
+    let receiver = ProtocolRef::Plain(Rc::new(RefCell::new(diary)));
+    Transport(
+        StreamTransport::start(event_loop, wire, AddressPair::default(), receiver, |_| ()).unwrap(),
+    )
 }
 
 impl Bench {
@@ -156,8 +158,8 @@ impl Bench {
 
     /// The poller speaks, and a few turns pass.
     fn ready(&mut self, readable: bool, writable: bool, read_closed: bool) {
-        let link = Rc::clone(&self.transport.0);
-        link.ready(&self.event_loop.handle(), Readiness { readable, writable, read_closed });
+        let connection = Rc::clone(&self.transport.0);
+        connection.ready(&self.event_loop.handle(), Readiness { readable, writable, read_closed });
         self.turns(4);
     }
 
@@ -184,8 +186,8 @@ impl Bench {
 #[test]
 fn tls_01_a_connection_without_tls_is_as_small_as_if_there_were_none() {
     // The scripted wires of these tests are wider than sockets.
-    let scripted = size_of::<Option<Wire>>() - size_of::<u64>();
-    assert!(size_of::<Link>() - scripted <= 120, "{}", size_of::<Link>());
+    let scripted = size_of::<Option<RawStream>>() - size_of::<u64>();
+    assert!(size_of::<StreamTransport>() - scripted <= 120, "{}", size_of::<StreamTransport>());
 }
 
 #[test]
@@ -207,9 +209,9 @@ fn trans_08_what_the_wire_does_not_take_is_kept() {
 fn trans_08_the_memory_of_what_is_sent_is_given_back() {
     let mut bench = Bench::new();
     bench.transport.write(&[0; 1000]);
-    assert!(bench.transport.0.parts.borrow().rare.is_some());
+    assert!(bench.transport.0.io.borrow().cold.is_some());
     bench.has_room(&[usize::MAX]);
-    assert!(bench.transport.0.parts.borrow().rare.is_none());
+    assert!(bench.transport.0.io.borrow().cold.is_none());
 }
 
 #[test]
@@ -408,8 +410,8 @@ fn trans_32_a_protocol_that_ends_the_run_is_released_all_the_same() {
     bench.transport.close();
     let run = std::panic::AssertUnwindSafe(|| bench.turns(2));
     assert!(std::panic::catch_unwind(run).unwrap_err().is::<LoopExit>());
-    let parts = bench.transport.0.parts.borrow();
-    assert!(parts.wire.is_none() && parts.receiver.is_none());
+    let io = bench.transport.0.io.borrow();
+    assert!(io.raw.is_none() && io.protocol.is_none());
 }
 
 #[test]
@@ -433,8 +435,9 @@ fn trans_38_a_short_read_is_not_the_last_when_the_end_is_near() {
 fn trans_03_a_read_takes_at_most_its_budget_and_asks_for_another_turn() {
     let mut bench = Bench::new();
     bench.script.reads.borrow_mut().push_back(Ok(vec![b'a'; 150 * 1024]));
-    let link = Rc::clone(&bench.transport.0);
-    link.ready(&bench.event_loop.handle(), Readiness { readable: true, ..Readiness::default() });
+    let connection = Rc::clone(&bench.transport.0);
+    connection
+        .ready(&bench.event_loop.handle(), Readiness { readable: true, ..Readiness::default() });
     for turn in 1..=3 {
         bench.turns(1);
         assert_eq!(bench.log().len(), 1 + turn);
@@ -494,7 +497,7 @@ fn buf_02_an_empty_buffer_or_a_panic_is_fatal() {
         let wanted = format!("Fatal error: protocol.{failed}() call failed.");
         assert!(reports.len() == 1 && reports[0].starts_with(&wanted), "{reports:?}");
         assert_eq!(size == 0, reports[0].contains("get_buffer() returned an empty buffer"));
-        assert_eq!(bench.transport.0.state().life, Life::Lost);
+        assert_eq!(bench.transport.0.state().close, CloseState::Closed);
     }
 }
 

@@ -103,7 +103,7 @@ fn trans_04_a_buffered_protocol_receives_what_had_come_too() {
     bench.fails_to_send(false, ErrorKind::BrokenPipe);
     bench.turns(4);
     assert_eq!(*all.borrow(), b"several rounds");
-    assert_eq!(bench.transport.0.state().life, Life::Lost);
+    assert_eq!(bench.transport.0.state().close, CloseState::Closed);
 }
 
 #[test]
@@ -233,7 +233,7 @@ impl log::Log for Warnings {
     }
 
     fn log(&self, record: &log::Record<'_>) {
-        if record.args().to_string().contains("what was received is lost") {
+        if record.args().to_string().contains("received data is lost") {
             self.0.get_or_init(|| ());
         }
     }
@@ -264,7 +264,7 @@ fn trans_21_a_pause_that_does_not_end_does_not_keep_the_connection_for_ever() {
     pass(&mut bench, 1);
     assert_eq!(bench.log(), ["made", "lost BrokenPipe"]);
     assert!(WARNINGS.0.get().is_some(), "not without a word");
-    assert!(bench.transport.0.parts.borrow().wire.is_none());
+    assert!(bench.transport.0.io.borrow().raw.is_none());
 }
 
 #[test]

@@ -10,7 +10,7 @@ use loopctl::LoopHandle;
 use super::Session;
 use super::race::Try;
 use crate::config::TargetRequest;
-use crate::config::{CompareRequest, RaceRequest, Rules};
+use crate::config::{CompareRequest, NamedPolicy, RaceRequest};
 use crate::exit::Exit;
 use crate::report::compare::{LookupEnd, Measured};
 use crate::report::{Comparison, End, NameFailure, Report, Via};
@@ -30,11 +30,11 @@ impl Session {
         let timeout = race.timeout;
         let this = Try { target, session, known: None, timeout, race };
         let report = Rc::new(RefCell::new(self.blank(event_loop, &this)));
-        let surveyor = Surveyor::new(self, event_loop, &this, how.patience, &report);
+        let surveyor = Surveyor::new(self, event_loop, &this, how.attempt_timeout, &report);
         let measurement = surveyor.run().await;
         let mut report = report.borrow().clone();
         let epoch = report.started_at.at;
-        let mut comparison = match (self.stop.wish(), &report.resolve.error) {
+        let mut comparison = match (self.cancelled(), &report.resolve.error) {
             (None, None) => Comparison::new(measurement, &race.policy, how.is_live, epoch),
             _ => Comparison::unfinished(measurement, how.is_live),
         };
@@ -43,7 +43,7 @@ impl Session {
         }
         report.total = report.since_start(event_loop.time());
         report.conclude(comparison);
-        if let Some(exit) = self.stop.wish() {
+        if let Some(exit) = self.cancelled() {
             report.interrupt(exit, event_loop.time());
         }
         report.end_queries();
@@ -72,7 +72,7 @@ impl Session {
 
 impl RaceRequest {
     /// The same by other rules.
-    fn by(&self, policy: Rules) -> Self {
+    fn by(&self, policy: NamedPolicy) -> Self {
         Self { policy, ..self.clone() }
     }
 }

@@ -11,7 +11,7 @@ use loopctl::{DnsClient, LoopHandle, Resolver, source_address};
 use crate::commands::connect::Session;
 use crate::commands::connect::race::Try;
 use crate::config::RaceRequest;
-use crate::config::environment::Environment;
+use crate::config::host_config;
 use crate::report::compare::{Lookup, LookupEnd, Measurement, Probe};
 use crate::report::{NameFailure, Report, Via};
 use crate::util::join_all::{Part, together};
@@ -101,7 +101,7 @@ impl<'a> Surveyor<'a> {
             }
         };
         let limited = self.event_loop.timeout(self.this.timeout, asking);
-        let end = match self.session.stop.or(limited).await {
+        let end = match self.session.token.run_until_cancelled(limited).await {
             None => LookupEnd::Interrupted,
             Some(Err(_)) => LookupEnd::Silent,
             Some(Ok(Ok(found))) => {
@@ -166,13 +166,13 @@ impl<'a> Surveyor<'a> {
             && given.is_empty()
             && family == Family::Unspecified
             && prefer.is_none()
-            && Environment::prefers_ipv4();
+            && host_config::prefers_ipv4();
         let mut lookups = self.lookups.into_inner();
         let place = |family| [Family::Inet6, Family::Inet].iter().position(|it| *it == family);
         lookups.sort_by_key(|lookup| place(lookup.family).unwrap_or(usize::MAX));
         let first = prefer.or_else(|| is_ipv4_first.then_some(Family::Inet));
         let probes = in_order(self.probes.into_inner().over, &lookups, &given, first);
-        let (patience, kernel) = (self.patience, Environment::connect_patience());
+        let (patience, kernel) = (self.patience, host_config::connect_timeout());
         Measurement { lookups, given, probes, prefer, is_ipv4_first, patience, kernel, is_dns }
     }
 }

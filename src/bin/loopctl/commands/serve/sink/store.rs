@@ -12,11 +12,11 @@ use super::received_file::Parcel;
 use crate::commands::serve::refusal::Refusal;
 use crate::config::{Outlet, SinkRequest};
 use crate::exit::Exit;
-use crate::output::printer::written;
-use crate::output::style::Style;
+use crate::output::writer::finished;
 use crate::report::served::{Stored, Trouble};
 use crate::util::message::{Message, plain};
 use crate::util::stdio::Sink;
+use crate::util::style::Style;
 
 pub(in crate::commands::serve) struct Store {
     request: SinkRequest,
@@ -129,13 +129,16 @@ impl Store {
         if let Err(error) = shared.finish_within(longest).await {
             self.note_failure(&error);
             shared.break_off();
-            return (shared.abandon(), written(Err(error), &self.name, style));
+            return (
+                shared.abandon(),
+                finished(Err(error), &self.name).unwrap_or_else(|error| error.print(style)),
+            );
         }
         match shared.complete().await {
             Ok(stored) => (stored, failed),
             Err(error) => {
                 self.note_failure(&error);
-                (None, written(Err(error), &self.name, style))
+                (None, finished(Err(error), &self.name).unwrap_or_else(|error| error.print(style)))
             }
         }
     }
@@ -159,5 +162,5 @@ fn refuse(path: &Path, error: &io::Error, resumes: bool) -> Refusal {
             false => "--force replaces it".to_owned(),
         });
     }
-    (message, Exit::CannotWrite)
+    Refusal { message, exit: Exit::CannotWrite }
 }

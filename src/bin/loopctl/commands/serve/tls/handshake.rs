@@ -3,9 +3,9 @@
 use std::pin::pin;
 
 use super::Tls;
-use crate::cli::Fault;
 use crate::commands::serve::client::{Client, Last};
 use crate::commands::serve::conn::{Input, Output};
+use crate::config::fault::Fault;
 use crate::report::served::{End, Halt};
 use crate::util::select::first;
 

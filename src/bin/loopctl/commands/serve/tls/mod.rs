@@ -13,12 +13,11 @@ use tempfile::TempPath;
 
 use super::refusal::{Refusal, unreadable};
 use super::session::Session;
-use crate::cli::Fault;
 use crate::config::environment::Environment;
+use crate::config::fault::Fault;
 use crate::config::{IdentityFiles, KeyLog, ServerTls, key_log};
 use crate::exit::Exit;
-use crate::output::printer::Writer;
-use crate::output::style::Style;
+use crate::output::writer::Writer;
 use crate::report::certificate::Certificate;
 use crate::report::served::Shown;
 use crate::util::message::Message;
@@ -62,7 +61,7 @@ impl Session {
 
     fn make_identity(&self, request: &ServerTls, rules: &Rules<'_>) -> Result<Tls, Refusal> {
         let failed = |error: rcgen::Error| {
-            (Message::error(format!("cannot make a certificate: {error}")), Exit::Mixed)
+            Refusal::new(Exit::Mixed, format!("cannot make a certificate: {error}"))
         };
         let made = Made::new(&self.request.listen.places).map_err(failed)?;
         let usual = made.usual().map_err(failed)?;
@@ -81,8 +80,7 @@ impl Session {
             forged.push((fault, rules.server(&[papers]).map_err(unusable)?));
         }
         let usual = rules.server(&[usual]).map_err(unusable)?;
-        let (ca_file, temporary) =
-            write_trusted(request.cert_file.as_deref(), &trusted, self.request.output.stderr)?;
+        let (ca_file, temporary) = write_trusted(request.cert_file.as_deref(), &trusted)?;
         let shown = Shown { certificates: certificates(&usual), ca_file: Some(ca_file) };
         Ok(Tls { usual, forged, shown, _ca_file: temporary })
     }
@@ -143,18 +141,12 @@ fn certificates(server: &TlsServer) -> Vec<Certificate> {
 }
 
 /// Where it is asked for, or else where only this user can read it, until the end.
-fn write_trusted(
-    at: Option<&Path>,
-    pem: &str,
-    style: Style,
-) -> Result<(PathBuf, Option<TempPath>), Refusal> {
+fn write_trusted(at: Option<&Path>, pem: &str) -> Result<(PathBuf, Option<TempPath>), Refusal> {
     if let Some(path) = at {
-        let mut file = Writer::create(path).map_err(|error| (error, Exit::CannotWrite))?;
+        let mut file = Writer::create(path)?;
         file.write(pem);
-        return match file.finish(style) {
-            Exit::Success => Ok((absolute(path), None)),
-            exit => Err((Message::default(), exit)),
-        };
+        file.finish()?;
+        return Ok((absolute(path), None));
     }
     let mut failure = None;
     for dir in Environment::runtime_dirs() {
@@ -166,7 +158,7 @@ fn write_trusted(
     let mut message = Message::error("cannot write the certificate to a temporary file");
     message.causes.extend(failure);
     message.hints.push("--tls-cert-file names another place".to_owned());
-    Err((message, Exit::CannotWrite))
+    Err(Refusal { message, exit: Exit::CannotWrite })
 }
 
 fn write_temporary(dir: &Path, pem: &str) -> io::Result<TempPath> {
@@ -188,10 +180,10 @@ fn read(path: &Path) -> Result<String, Refusal> {
 
 fn nonsense(what: &str, error: &TlsConfigError) -> Refusal {
     let causes = vec![error.to_string()];
-    (Message { causes, ..Message::error(format!("cannot use `{what}`")) }, Exit::Usage)
+    Message { causes, ..Message::error(format!("cannot use `{what}`")) }.into()
 }
 
 fn unusable(error: TlsConfigError) -> Refusal {
     let causes = vec![error.to_string()];
-    (Message { causes, ..Message::error("cannot speak TLS like this") }, Exit::Usage)
+    Message { causes, ..Message::error("cannot speak TLS like this") }.into()
 }

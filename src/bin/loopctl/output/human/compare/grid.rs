@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use anstyle::Style as Ansi;
 
-use crate::output::style::Style;
 use crate::output::units::{visible_width, wrap};
+use crate::util::style::Style;
 
 /// What stands in a column.
 #[derive(Debug, Clone)]

@@ -11,10 +11,10 @@ use loopctl::plan::Family;
 use crate::diagnose::cause;
 use crate::diagnose::name;
 use crate::diagnose::prediction::PredictedResult;
-use crate::output::style::Style;
 use crate::output::units;
 use crate::report::compare::{Comparison, Lookup, LookupEnd, Measurement, Probe, Row};
 use crate::report::{Outcome, Report};
+use crate::util::style::Style;
 
 use grid::{Cell, Grid};
 pub(crate) use notes::client;

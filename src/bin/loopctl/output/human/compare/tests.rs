@@ -8,7 +8,7 @@ use loopctl::{EaiCode, ResolveError};
 use loopctl::{Failure, Phase};
 
 use super::*;
-use crate::config::Rules;
+use crate::config::NamedPolicy;
 use crate::exit::Exit;
 use crate::output::snapshots::{assert_snapshot, style};
 use crate::report::compare::{Measured, Mismatch};
@@ -238,7 +238,7 @@ fn only_what_was_certain_can_be_contradicted() {
     ];
     let mut measurement = measurement(Vec::new(), probes);
     measurement.given = measurement.probes.iter().map(|probe| probe.to).collect();
-    let own: Rules = Preset::Sequential.into();
+    let own: NamedPolicy = Preset::Sequential.into();
     let mut row = Comparison::new(measurement, &own, true, epoch()).own().unwrap().clone();
     assert_eq!(row.prediction.certain_until, Some(ms(3000.0)));
     let mut run = |exit, to: Option<&str>, after, limit| {

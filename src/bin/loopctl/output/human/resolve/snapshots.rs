@@ -13,7 +13,7 @@ use loopctl::{
 use super::text;
 use super::text::View;
 use super::words;
-use crate::cli::OrderArg;
+use crate::config::AddressOrder;
 use crate::output::snapshots::{assert_snapshot, style};
 use crate::report::StartTime;
 use crate::report::names::{NameReport, NameSubject};
@@ -187,7 +187,8 @@ fn names_at_three_widths_without_colour_and_in_a_pipe() {
     ];
     for (look, style) in looks {
         for (story, report) in [("found", found()), ("denied", denied())] {
-            let view = View { order: OrderArg::Connection, has_headline: false, is_verbose: false };
+            let view =
+                View { order: AddressOrder::Connection, has_headline: false, is_verbose: false };
             let shown = text::report(&report, view, style) + &words::explain(&report).render(style);
             assert_snapshot(&format!("resolve-{story}-{look}.txt"), &shown);
         }

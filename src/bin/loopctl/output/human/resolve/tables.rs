@@ -5,14 +5,14 @@ use comfy_table::{Cell, CellAlignment, Table, presets};
 use loopctl::{DnsRecord, DnsSetProof};
 
 use super::words;
-use crate::cli::OrderArg;
-use crate::output::style::Style;
+use crate::config::AddressOrder;
 use crate::output::units;
 use crate::report::names::{NameReport, is_signature};
 use crate::report::order::AddressRow;
 use crate::report::proof;
 use crate::report::query::QueryStatus;
 use crate::report::trace::{Hop, Step};
+use crate::util::style::Style;
 
 /// On which side of its column a cell is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,14 +27,14 @@ use Side::{Left, Right};
 const LEAST: usize = 24;
 
 /// Every address, in the order that was asked for.
-pub(crate) fn addresses(report: &NameReport, order: OrderArg, style: Style) -> String {
+pub(crate) fn addresses(report: &NameReport, order: AddressOrder, style: Style) -> String {
     let has_system = report.queries.0.iter().any(|query| query.is_of_system());
     let has_dns = report.dns_queries().next().is_some() || report.is_local;
     let mut rows: Vec<&AddressRow> = report.addresses.iter().collect();
     match order {
-        OrderArg::Connection => {}
-        OrderArg::System => rows.sort_by_key(|row| row.ranks.system.unwrap_or(usize::MAX)),
-        OrderArg::Dns => rows.sort_by_key(|row| row.ranks.dns.unwrap_or(usize::MAX)),
+        AddressOrder::Connection => {}
+        AddressOrder::System => rows.sort_by_key(|row| row.ranks.system.unwrap_or(usize::MAX)),
+        AddressOrder::Dns => rows.sort_by_key(|row| row.ranks.dns.unwrap_or(usize::MAX)),
     }
     let mut header = vec![("#", Right), ("address", Left), ("family", Left)];
     header.extend(has_system.then_some(("system", Right)));

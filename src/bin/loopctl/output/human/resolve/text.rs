@@ -4,15 +4,15 @@ use anstyle::AnsiColor;
 use loopctl::plan::Family;
 
 use super::{proofs, queries, tables, words};
-use crate::cli::OrderArg;
-use crate::output::style::Style;
+use crate::config::AddressOrder;
 use crate::output::units;
 use crate::report::names::{NameEnd, NameReport};
+use crate::util::style::Style;
 
 /// How it is shown.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct View {
-    pub(crate) order: OrderArg,
+    pub(crate) order: AddressOrder,
     /// Among others, a name needs a headline.
     pub(crate) has_headline: bool,
     /// What is shown at the end of the way is shown on the way as well.

@@ -7,10 +7,10 @@ use anstyle::{AnsiColor, Style as Ansi};
 use comfy_table::{Cell, CellAlignment, Table, presets};
 use loopctl::Address;
 
-use crate::output::style::Style;
 use crate::output::units::{bytes, fit, prose};
 use crate::report::served::{Datagram, End, Ended, Security, Share, Shown, Stored, Totals};
 use crate::util::message::plain;
+use crate::util::style::Style;
 
 /// One closed connection.
 pub(crate) fn connection(ended: &Ended, style: Style) -> String {

@@ -7,7 +7,7 @@ use hickory_net::proto::serialize::binary::{BinDecodable, BinDecoder};
 
 /// One set of records, or that there is none. hickory judges an answer that is about several zones as if it were
 /// about one, and so takes what denies the end of an alias for a contradiction.
-pub(super) struct Part {
+pub(super) struct RrSet {
     pub(super) name: Name,
     pub(super) record_type: RecordType,
     /// An answer with nothing but this part and what belongs to it.
@@ -15,7 +15,7 @@ pub(super) struct Part {
     pub(super) is_denial: bool,
 }
 
-impl Part {
+impl RrSet {
     pub(super) fn query(&self) -> Query {
         Query::query(self.name.clone(), self.record_type)
     }
@@ -67,7 +67,7 @@ fn denies_below(from: &Name, to: &Name, name: &Name, base: &Name) -> bool {
 }
 
 /// The parts of an answer to a question, in their order.
-pub(super) fn of(message: &Message, question: &Query) -> Vec<Part> {
+pub(super) fn split(message: &Message, question: &Query) -> Vec<RrSet> {
     let wanted = question.query_type();
     let (mut name, mut parts) = (question.name().clone(), Vec::new());
     if wanted == RecordType::ANY {
@@ -116,7 +116,7 @@ fn above(message: &Message, name: &Name, target: &Name) -> Option<Name> {
     owners.into_iter().next()
 }
 
-fn part(message: &Message, name: Name, record_type: RecordType) -> Part {
+fn part(message: &Message, name: Name, record_type: RecordType) -> RrSet {
     let belongs = |record: &&Record| {
         record.name == name
             && (record.record_type() == record_type
@@ -145,7 +145,7 @@ fn part(message: &Message, name: Name, record_type: RecordType) -> Part {
     if is_denial || is_from_wildcard {
         about.insert_authorities(message.authorities.iter().filter(is_proof).cloned().collect());
     }
-    Part { name, record_type, message: about, is_denial }
+    RrSet { name, record_type, message: about, is_denial }
 }
 
 pub(super) fn signature(record: &Record) -> Option<&RRSIG> {

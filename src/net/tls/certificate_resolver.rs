@@ -9,9 +9,9 @@ use rustls::sign::CertifiedKey;
 
 /// The first that is for the name which the client asks for; without a name, or one for it, the first.
 #[derive(Debug)]
-pub(super) struct Choice(pub(super) Vec<Arc<CertifiedKey>>);
+pub(super) struct CertificateResolver(pub(super) Vec<Arc<CertifiedKey>>);
 
-impl ResolvesServerCert for Choice {
+impl ResolvesServerCert for CertificateResolver {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let name = hello.server_name().and_then(|name| ServerName::try_from(name).ok());
         let is_for = |key: &&Arc<CertifiedKey>| {

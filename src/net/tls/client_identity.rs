@@ -8,26 +8,26 @@ use rustls::client::ResolvesClientCert;
 use rustls::sign::CertifiedKey;
 
 use super::TlsConfigError;
+use super::identity::Identity;
 use super::info::TlsPeer;
-use super::pem::Identity;
 use super::trust;
 
 thread_local! {
     /// Who answers belongs to a configuration, not to a connection. So the question is noted here, and picked
     /// up by the session that has just been asked.
-    static ASKED: Cell<bool> = const { Cell::new(false) };
+    static CERTIFICATE_REQUESTED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Notes with the peer whether it has just asked.
-pub(super) fn take_question(peer: &mut TlsPeer) {
-    peer.asks_for_certificate |= ASKED.take();
+pub(super) fn take_certificate_request(peer: &mut TlsPeer) {
+    peer.asks_for_certificate |= CERTIFICATE_REQUESTED.take();
 }
 
 /// The answer, if there is one.
 #[derive(Debug)]
-pub(super) struct Own(Option<Arc<CertifiedKey>>);
+pub(super) struct ClientIdentity(Option<Arc<CertifiedKey>>);
 
-impl Own {
+impl ClientIdentity {
     pub(super) fn new(identity: Option<Identity>) -> Result<Self, TlsConfigError> {
         let key = identity.map(|Identity { chain, key }| {
             let certified = CertifiedKey::from_der(chain, key, &trust::provider());
@@ -37,9 +37,9 @@ impl Own {
     }
 }
 
-impl ResolvesClientCert for Own {
+impl ResolvesClientCert for ClientIdentity {
     fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        ASKED.set(true);
+        CERTIFICATE_REQUESTED.set(true);
         self.0.clone()
     }
 

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::super::{AddressQueues, AdvanceOn, Success};
-use super::{Attempt, Endpoint, Outcome, Race, Reason};
+use super::{Attempt, Outcome, Race, RaceAddress, Reason};
 
 /// A start to come.
 #[derive(Debug, Clone, Copy)]
@@ -18,10 +18,10 @@ pub(super) struct Next {
 /// trips (TLS 1.2), and one for the computing.
 const TLS_TO_TCP: u32 = 3;
 
-impl<A: Endpoint> Race<A> {
+impl<A: RaceAddress> Race<A> {
     /// The next start, if nothing happens before; `None`: only something that happens can start another.
     pub(super) fn next_start(&self) -> Option<Next> {
-        let most = self.policy.endpoints.max_addresses;
+        let most = self.policy.selection.max_addresses;
         if most.is_some_and(|most| self.attempts.len() >= most.get()) || !self.has_room() {
             return None;
         }

@@ -8,28 +8,28 @@ use super::super::{Family, Policy};
 /// Something that can be tried.
 ///
 /// ```
-/// use loopctl::plan::{Endpoint, Family};
+/// use loopctl::plan::{RaceAddress, Family};
 ///
 /// #[derive(Debug, PartialEq)]
 /// struct Mirror(&'static str, std::net::Ipv4Addr);
-/// impl Endpoint for Mirror {
+/// impl RaceAddress for Mirror {
 ///     fn family(&self) -> Family {
 ///         Family::Inet
 ///     }
 /// }
 /// ```
-pub trait Endpoint: PartialEq {
+pub trait RaceAddress: PartialEq {
     /// Which family it is of. [`Unspecified`](Family::Unspecified) is one, too.
     fn family(&self) -> Family;
 }
 
-impl Endpoint for IpAddr {
+impl RaceAddress for IpAddr {
     fn family(&self) -> Family {
         Family::of(self)
     }
 }
 
-impl Endpoint for SocketAddr {
+impl RaceAddress for SocketAddr {
     fn family(&self) -> Family {
         Family::of(&self.ip())
     }
@@ -56,7 +56,7 @@ struct Candidate<A> {
     is_taken: bool,
 }
 
-impl<A: Endpoint> Field<A> {
+impl<A: RaceAddress> Field<A> {
     /// Adds what one question told, and returns how many addresses are new and how many are not.
     pub(super) fn add(
         &mut self,
@@ -67,7 +67,7 @@ impl<A: Endpoint> Field<A> {
     ) -> (usize, usize) {
         let (before, mut duplicates) = (self.known.len(), 0);
         for address in addresses {
-            if policy.endpoints.deduplicate
+            if policy.selection.deduplicate
                 && self.known.iter().any(|known| known.address == address)
             {
                 duplicates += 1;

@@ -3,14 +3,14 @@
 use std::time::Instant;
 
 use super::super::{AddressQueues, Family};
-use super::pace::Next;
-use super::{Attempt, Endpoint, Race, Reason};
+use super::schedule::Next;
+use super::{Attempt, Race, RaceAddress, Reason};
 
 /// The lane of the first attempt, and the one that opens later.
 const FIRST: usize = 0;
 const SECOND: usize = 1;
 
-impl<A: Endpoint> Race<A> {
+impl<A: RaceAddress> Race<A> {
     pub(super) fn next_in_lanes(&self) -> Option<Next> {
         let lanes = [FIRST, SECOND].into_iter();
         lanes.filter_map(|lane| self.next_in_lane(lane)).min_by_key(|next| next.at)

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::message::{self, Question, Style};
+use super::message::{self, QueryFlags, Question};
 use super::{DnsAnswer, DnsExchange, RecordType};
 
 /// Does with these bytes what is done with an answer, up to the words that the program prints of it. Whether they could
@@ -11,9 +11,9 @@ use super::{DnsAnswer, DnsExchange, RecordType};
 /// # Panics
 /// If something in there could harm a terminal. Any other panic is just as much what a fuzzer looks for.
 #[cfg_attr(not(fuzzing), allow(unreachable_pub))]
-pub fn take_answer(bytes: &[u8], now: Instant) -> bool {
+pub fn fuzz_decode(bytes: &[u8], now: Instant) -> bool {
     let question = Question::new("example.test", RecordType::A).expect("a name");
-    let sent = question.message(true, Style::default(), true).expect("a message");
+    let sent = question.message(true, QueryFlags::default(), true).expect("a message");
     let checked = sent.check(bytes);
     let (_, _) = (message::is_truncated(bytes), message::plain_rcode(bytes));
     let Ok(response) = message::read(bytes) else { return false };
@@ -154,9 +154,9 @@ mod tests {
         const COUNT: usize = 40_000;
         let (seeds, mut dice, now) = (seeds(), Dice(20_260_731), now());
         for (nth, seed) in seeds.iter().enumerate() {
-            assert!(take_answer(seed, now), "seed {nth} is an answer");
+            assert!(fuzz_decode(seed, now), "seed {nth} is an answer");
         }
-        let readable = (0..COUNT).filter(|_| take_answer(&mutated(&seeds, &mut dice), now)).count();
+        let readable = (0..COUNT).filter(|_| fuzz_decode(&mutated(&seeds, &mut dice), now)).count();
         // Both ways are gone often enough for this to say something.
         assert!((COUNT / 20..COUNT * 19 / 20).contains(&readable), "{readable} can be read");
     }
@@ -166,7 +166,7 @@ mod tests {
         let now = now();
         for seed in seeds() {
             for length in 0..seed.len() {
-                assert!(!take_answer(&seed[..length], now), "{length} bytes of {seed:?}");
+                assert!(!fuzz_decode(&seed[..length], now), "{length} bytes of {seed:?}");
             }
         }
     }
@@ -177,7 +177,7 @@ mod tests {
         let now = now();
         for target in [12, 13, 29, 30, 31, 0x3fff] {
             let pointer = [0xc0 | (target >> 8) as u8, target as u8];
-            take_answer(&message(&[(&pointer, 1, &[192, 0, 2, 1])]), now);
+            fuzz_decode(&message(&[(&pointer, 1, &[192, 0, 2, 1])]), now);
         }
         let mut chain = message(&[]);
         for _ in 0..8000 {
@@ -185,7 +185,7 @@ mod tests {
             chain.extend((0xc000 | at).to_be_bytes());
         }
         chain[7] = 200;
-        best_of_three_takes_at_most(Duration::from_millis(250), || take_answer(&chain, now));
+        best_of_three_takes_at_most(Duration::from_millis(250), || fuzz_decode(&chain, now));
     }
 
     /// As many aliases as fit into the longest message, each the next one's, the last one first.
@@ -199,7 +199,7 @@ mod tests {
         records.reverse();
         let bytes = message(&records);
         assert!(bytes.len() < 65_536);
-        best_of_three_takes_at_most(Duration::from_millis(500), || take_answer(&bytes, now));
+        best_of_three_takes_at_most(Duration::from_millis(500), || fuzz_decode(&bytes, now));
     }
 
     fn best_of_three_takes_at_most(limit: Duration, mut work: impl FnMut() -> bool) {

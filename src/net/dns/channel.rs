@@ -15,7 +15,7 @@ use super::message::Sent;
 use super::{DnsServer, https};
 use crate::event_loop::{Interest, LoopHandle};
 use crate::net::CreateConnection;
-use crate::net::socket::readiness::Ready;
+use crate::net::socket::readiness::FdReadiness;
 use crate::plan::DnsTransport;
 
 /// How long the longest datagram is, in bytes.
@@ -28,13 +28,13 @@ thread_local! {
 
 /// A socket of its own for one question to one server, so that the kernel drops what comes from elsewhere, and
 /// chooses a port that nobody can foretell (RFC 5452). Fields drop in order: the watch before the socket.
-pub(super) struct Datagrams {
-    ready: Ready,
+pub(super) struct DatagramChannel {
+    ready: FdReadiness,
     socket: Socket,
     pub(super) sent: Sent,
 }
 
-impl Datagrams {
+impl DatagramChannel {
     /// To the first of the server's addresses that there is a way to.
     pub(super) fn open(
         event_loop: &LoopHandle,
@@ -45,7 +45,7 @@ impl Datagrams {
         for address in server {
             match connected(*address) {
                 Ok(socket) => {
-                    let ready = Ready::new(event_loop, &socket, Interest::Readable)?;
+                    let ready = FdReadiness::new(event_loop, &socket, Interest::Readable)?;
                     return Ok(Self { ready, socket, sent });
                 }
                 Err(error) => last = error,
@@ -86,14 +86,14 @@ fn connected(to: SocketAddr) -> io::Result<Socket> {
 }
 
 /// A connection of its own for one question to one server, TLS included.
-pub(super) struct Connected {
+pub(super) struct StreamChannel {
     asking: Pin<Box<dyn Future<Output = io::Result<Vec<u8>>>>>,
     pub(super) sent: Rc<Sent>,
     /// When the question was sent.
     pub(super) since: Rc<Cell<Option<Instant>>>,
 }
 
-impl Connected {
+impl StreamChannel {
     /// `connected` is called when there is a connection.
     pub(super) fn open(
         event_loop: &LoopHandle,

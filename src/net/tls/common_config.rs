@@ -17,34 +17,34 @@ const SHUTDOWN: Duration = Duration::from_secs(30);
 
 /// What both ends have.
 #[derive(Debug)]
-pub(super) struct Rules {
-    pub(super) least: TlsVersion,
-    pub(super) most: TlsVersion,
-    pub(super) suites: Option<Vec<String>>,
+pub(super) struct CommonConfig {
+    pub(super) min_version: TlsVersion,
+    pub(super) max_version: TlsVersion,
+    pub(super) cipher_suites: Option<Vec<String>>,
     pub(super) alpn: Vec<Vec<u8>>,
-    pub(super) resumes: bool,
+    pub(super) resumption: bool,
     pub(super) key_log: Option<KeyLog>,
     pub(super) limits: Limits,
 }
 
-impl Default for Rules {
+impl Default for CommonConfig {
     fn default() -> Self {
         Self {
-            least: TlsVersion::Tls12,
-            most: TlsVersion::Tls13,
-            suites: None,
+            min_version: TlsVersion::Tls12,
+            max_version: TlsVersion::Tls13,
+            cipher_suites: None,
             alpn: Vec::new(),
-            resumes: true,
+            resumption: true,
             key_log: None,
             limits: Limits { handshake: HANDSHAKE, shutdown: SHUTDOWN },
         }
     }
 }
 
-impl Rules {
+impl CommonConfig {
     pub(super) fn versions(&self) -> Vec<&'static SupportedProtocolVersion> {
         let known = [(TlsVersion::Tls13, &TLS13), (TlsVersion::Tls12, &TLS12)];
-        let range = self.least..=self.most;
+        let range = self.min_version..=self.max_version;
         known.into_iter().filter(|(own, _)| range.contains(own)).map(|(_, theirs)| theirs).collect()
     }
 
@@ -62,7 +62,7 @@ impl Rules {
     }
 
     pub(super) fn provider(&self) -> Result<Arc<CryptoProvider>, TlsConfigError> {
-        let Some(names) = &self.suites else { return Ok(trust::provider()) };
+        let Some(names) = &self.cipher_suites else { return Ok(trust::provider()) };
         let all = trust::provider();
         let find = |name: &String| {
             let is_it = |suite: &&rustls::SupportedCipherSuite| {
@@ -81,55 +81,55 @@ impl Rules {
 macro_rules! shared_methods {
     () => {
         /// No version below this one: TLS 1.2 unless told otherwise, which is the lowest there is.
-        pub fn min_version(mut self, least: TlsVersion) -> Self {
-            self.rules.least = least;
+        pub fn min_version(mut self, min_version: TlsVersion) -> Self {
+            self.common.min_version = min_version;
             self
         }
 
         /// No version above this one: TLS 1.3 unless told otherwise.
-        pub fn max_version(mut self, most: TlsVersion) -> Self {
-            self.rules.most = most;
+        pub fn max_version(mut self, max_version: TlsVersion) -> Self {
+            self.common.max_version = max_version;
             self
         }
 
         /// Only these cipher suites, the best first, by their registered names, such as
         /// `TLS_AES_128_GCM_SHA256`.
         pub fn cipher_suites(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
-            self.rules.suites = Some(names.into_iter().map(Into::into).collect());
+            self.common.cipher_suites = Some(names.into_iter().map(Into::into).collect());
             self
         }
 
         /// The protocols that are spoken over TLS, the best first (ALPN), such as `h2` and `http/1.1`.
         pub fn alpn(mut self, protocols: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Self {
             let protocols = protocols.into_iter();
-            self.rules.alpn = protocols.map(|name| name.as_ref().to_vec()).collect();
+            self.common.alpn = protocols.map(|name| name.as_ref().to_vec()).collect();
             self
         }
 
         /// Whether sessions may be resumed, which spares half a handshake; so they may unless told otherwise.
         /// A resumed session is not judged again.
         pub fn resumption(mut self, resumes: bool) -> Self {
-            self.rules.resumes = resumes;
+            self.common.resumption = resumes;
             self
         }
 
         /// Called with each secret as a line of a key log, without a line feed: what `SSLKEYLOGFILE` is about.
         /// Who has these lines can read what was sent.
         pub fn key_log(mut self, sink: impl Fn(&str) + Send + Sync + 'static) -> Self {
-            self.rules.key_log = Some(KeyLog::new(sink));
+            self.common.key_log = Some(KeyLog::new(sink));
             self
         }
 
         /// How long a handshake may take: 60 s unless told otherwise. Zero is an error.
         pub fn handshake_timeout(mut self, limit: Duration) -> Self {
-            self.rules.limits.handshake = limit;
+            self.common.limits.handshake = limit;
             self
         }
 
         /// How long a closed connection may go without sending any of what is queued, the farewell included,
         /// before it is cut off: 30 s unless told otherwise. Zero is an error.
         pub fn shutdown_timeout(mut self, limit: Duration) -> Self {
-            self.rules.limits.shutdown = limit;
+            self.common.limits.shutdown = limit;
             self
         }
     };

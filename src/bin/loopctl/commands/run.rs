@@ -1,0 +1,28 @@
+//! The skeleton of a command: an event loop, and what is watched while it runs.
+
+use std::io;
+
+use loopctl::LoopHandle;
+
+use super::slow_watch::SlowWatch;
+use crate::exit::{Exit, FatalError};
+
+/// Runs a command on an event loop of its own, with slow callbacks watched.
+///
+/// # Errors
+/// The command's, or the event loop's.
+pub(crate) fn run_on_loop(
+    slow: &SlowWatch,
+    command: impl AsyncFnOnce(&LoopHandle) -> Result<Exit, FatalError>,
+) -> Result<Exit, FatalError> {
+    let result = loopctl::run(async |event_loop| {
+        slow.start(&event_loop);
+        command(&event_loop).await
+    });
+    result.unwrap_or_else(|error| Err(FatalError::new(Exit::Mixed, error.to_string())))
+}
+
+/// The error of a signal handler that cannot be set.
+pub(crate) fn no_signals(error: io::Error) -> FatalError {
+    FatalError::new(Exit::Mixed, format!("cannot handle signals: {error}"))
+}

@@ -1,0 +1,231 @@
+//! The request of `connect` and `demo`.
+
+use std::num::NonZero;
+use std::path::Path;
+use std::time::Duration;
+
+use loopctl::plan::{Family, Target};
+
+use super::environment::Environment;
+use super::targets::{TargetRequest, read};
+use super::{Format, OutputRequest, RaceRequest, SendRequest, SlowRequest};
+use crate::cli::connect::CompareArg;
+use crate::cli::{ConnectArgs, DemoArgs, ExpectArgs, GlobalArgs, RelayArgs, RepeatArgs};
+use crate::exit::FatalError;
+
+/// The targets, and what is done with each.
+#[derive(Debug)]
+pub(crate) struct ConnectRequest {
+    pub(crate) targets: Vec<TargetRequest>,
+    /// The number of targets at a time, at most.
+    pub(crate) concurrency: usize,
+    pub(crate) race: RaceRequest,
+    pub(crate) mode: ConnectMode,
+    /// The use of the connection to the only target; `None` closes it at once.
+    pub(crate) after_connect: Option<AfterConnect>,
+    pub(crate) expect: Expectations,
+    pub(crate) output: OutputRequest,
+    pub(crate) slow: SlowRequest,
+}
+
+/// The use of a connection.
+#[derive(Debug, Clone)]
+pub(crate) enum AfterConnect {
+    Relay(RelayRequest),
+    Send(Box<SendRequest>),
+}
+
+/// The number of connections to each target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ConnectMode {
+    Once,
+    Repeat(RepeatRequest),
+    /// Until one succeeds, at most this long.
+    Wait(Duration),
+    /// One by every policy.
+    Compare(CompareRequest),
+}
+
+/// The comparison of policies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CompareRequest {
+    /// Whether policies are run as well, beside the prediction.
+    pub(crate) is_live: bool,
+    /// The time that an address may stay silent.
+    pub(crate) attempt_timeout: Duration,
+}
+
+/// A series of connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RepeatRequest {
+    /// `None`: until interrupted.
+    pub(crate) count: Option<u64>,
+    /// From one start to the next.
+    pub(crate) interval: Duration,
+    pub(crate) fresh_dns: bool,
+    pub(crate) histogram: bool,
+}
+
+/// A relay of standard input to the peer, and of the peer to standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RelayRequest {
+    /// Ends the relay when nothing has come or gone for this long.
+    pub(crate) idle_timeout: Option<Duration>,
+}
+
+/// Conditions that a connection must meet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Expectations {
+    pub(crate) family: Option<Family>,
+    pub(crate) first_address: bool,
+    pub(crate) max_cost: Option<Duration>,
+    /// The time for which the peer's certificates must stay valid.
+    pub(crate) cert_expiry: Option<Duration>,
+}
+
+impl ConnectRequest {
+    /// # Errors
+    /// Flags and targets that do not go together, and files that cannot be read.
+    pub(crate) fn new(
+        args: ConnectArgs,
+        global: &GlobalArgs,
+        env: &Environment,
+    ) -> Result<Self, FatalError> {
+        let targets = read(&args.targets, &args.connection.names.resolve)?;
+        let mut race = RaceRequest::with_connection(&args.connection, global)?;
+        if args.survey.probe.all {
+            race.policy.probe_all(args.connection.race.max_parallel);
+        }
+        if args.udp {
+            race.set_udp();
+        }
+        let mut request = Self::once(targets, race, global, env);
+        request.concurrency = args.targets.concurrency.get();
+        request.mode = ConnectMode::from(&args.repeat);
+        if let Some(compare) = args.survey.compare.compare {
+            request.set_compare(compare);
+        }
+        request.expect = Expectations {
+            cert_expiry: args.connection.tls.trust.cert_expiry,
+            ..Expectations::from(&args.expect)
+        };
+        if args.relay.relay {
+            if args.export.report.as_deref() == Some(Path::new("-")) {
+                return Err(FatalError::usage(
+                    "--relay writes the peer's bytes to standard output: give --report a file",
+                ));
+            }
+            request.after_connect = Some(AfterConnect::Relay(RelayRequest::from(&args.relay)));
+        }
+        request.output.export(args.export);
+        if request.after_connect.is_some() {
+            request.output.leave_stdout();
+        }
+        request.check()?;
+        Ok(request)
+    }
+
+    /// The request of `demo`, whose target is not known before its host listens.
+    pub(crate) fn demo(args: &DemoArgs, global: &GlobalArgs, env: &Environment) -> Self {
+        let mut race = RaceRequest::new(&args.race, global);
+        if args.probe.all {
+            race.policy.probe_all(args.race.max_parallel);
+        }
+        Self::once(Vec::new(), race, global, env)
+    }
+
+    /// One connection to each target, without conditions.
+    pub(super) fn once(
+        targets: Vec<TargetRequest>,
+        race: RaceRequest,
+        global: &GlobalArgs,
+        env: &Environment,
+    ) -> Self {
+        Self {
+            targets,
+            concurrency: 1,
+            race,
+            mode: ConnectMode::Once,
+            after_connect: None,
+            expect: Expectations::default(),
+            output: OutputRequest::new(&global.output, env),
+            slow: SlowRequest::from(&global.debug),
+        }
+    }
+
+    fn check(&self) -> Result<(), FatalError> {
+        let is_unix = |target: &TargetRequest| matches!(target.target, Target::Unix(_));
+        let error = match (self.mode, self.output.format) {
+            (ConnectMode::Repeat(RepeatRequest { count: None, .. }), Format::Json) => {
+                "--json keeps every try until the end: give --count, or use --ndjson"
+            }
+            (ConnectMode::Compare(_), _) if self.targets.iter().any(is_unix) => {
+                "--compare takes host:port: a Unix socket has one address, and nothing to race"
+            }
+            _ if self.after_connect.is_some() && self.targets.len() != 1 => {
+                "--relay takes exactly one target"
+            }
+            _ if self.race.udp && self.targets.iter().any(is_unix) => {
+                "--udp takes host:port: a Unix socket is no UDP port"
+            }
+            _ => return self.race.tls.iter().try_for_each(|tls| tls.check_names(&self.targets)),
+        };
+        Err(FatalError::usage(error))
+    }
+
+    /// Compares policies for one target after another, because targets would distort each other's times. The limit of
+    /// an attempt becomes the time to wait for an address; the policies have limits of their own.
+    fn set_compare(&mut self, what: CompareArg) {
+        /// Long enough for a SYN that was lost twice.
+        const DEFAULT_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
+        let limit = self.race.policy.attempt_timeout.take().unwrap_or(DEFAULT_ATTEMPT_TIMEOUT);
+        self.mode = ConnectMode::Compare(CompareRequest {
+            is_live: what == CompareArg::Live,
+            attempt_timeout: limit.min(self.race.timeout),
+        });
+        self.concurrency = 1;
+    }
+
+    /// Warnings about values that are allowed and not recommended.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        match self.output.format {
+            Format::Quiet => Vec::new(),
+            _ if self.output.has_document_on_stderr() => Vec::new(),
+            _ => self.race.policy.warning().into_iter().collect(),
+        }
+    }
+}
+
+impl From<&RepeatArgs> for ConnectMode {
+    fn from(args: &RepeatArgs) -> Self {
+        if let Some(limit) = args.wait {
+            return Self::Wait(limit);
+        }
+        if args.count.is_none() && args.interval.is_none() {
+            return Self::Once;
+        }
+        Self::Repeat(RepeatRequest {
+            count: args.count.map(NonZero::get),
+            interval: args.interval.unwrap_or(Duration::from_secs(1)),
+            fresh_dns: args.fresh_dns,
+            histogram: args.histogram,
+        })
+    }
+}
+
+impl From<&RelayArgs> for RelayRequest {
+    fn from(args: &RelayArgs) -> Self {
+        Self { idle_timeout: args.idle_timeout }
+    }
+}
+
+impl From<&ExpectArgs> for Expectations {
+    fn from(args: &ExpectArgs) -> Self {
+        Self {
+            family: args.require.map(Family::from),
+            first_address: args.fail_on_fallback,
+            max_cost: args.max_cost,
+            cert_expiry: None,
+        }
+    }
+}

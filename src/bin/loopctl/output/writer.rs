@@ -1,0 +1,150 @@
+//! Output streams and files whose first failure is kept.
+
+use std::fs::File;
+use std::io::{self, BufWriter, ErrorKind, Write, stderr, stdout};
+use std::path::{Path, PathBuf};
+
+use signal_hook::consts::SIGPIPE;
+
+use crate::exit::{Exit, FatalError};
+use crate::util::message::{Message, plain};
+
+/// A stream of text. After a failure, the rest is discarded; the failure is returned by [`finish`](Self::finish).
+pub(crate) struct Writer {
+    stream: BufWriter<Box<dyn Write>>,
+    /// The name in an error message.
+    name: String,
+    rename: Option<Rename>,
+    failure: Option<io::Error>,
+}
+
+/// The two paths of a file that gets its name when it is complete.
+struct Rename {
+    from: PathBuf,
+    to: PathBuf,
+}
+
+impl Writer {
+    /// A stream with a buffer for a whole report, so that it is written at once.
+    fn new(stream: Box<dyn Write>, name: String) -> Self {
+        let stream = BufWriter::with_capacity(1 << 16, stream);
+        Self { stream, name, rename: None, failure: None }
+    }
+
+    pub(crate) fn stdout() -> Self {
+        Self::new(Box::new(stdout()), "output".to_owned())
+    }
+
+    pub(crate) fn stderr(name: &str) -> Self {
+        Self::new(Box::new(stderr()), name.to_owned())
+    }
+
+    /// A file that is visible while it is written; `-` is standard output.
+    ///
+    /// # Errors
+    /// A file that cannot be created.
+    pub(crate) fn open(path: &Path) -> Result<Self, FatalError> {
+        if path == Path::new("-") { Ok(Self::stdout()) } else { Self::file(path, path) }
+    }
+
+    /// A file that gets its name when it is complete, because others may read it at any moment. Devices and pipes are
+    /// opened in place.
+    ///
+    /// # Errors
+    /// A file that cannot be created.
+    pub(crate) fn create(path: &Path) -> Result<Self, FatalError> {
+        let is_new_or_regular =
+            path.metadata().map_or_else(|_| path != Path::new("-"), |found| found.is_file());
+        let Some(name) = path.file_name().filter(|_| is_new_or_regular) else {
+            return Self::open(path);
+        };
+        let hidden = format!(".{}.{}", name.to_string_lossy(), std::process::id());
+        let from = path.with_file_name(hidden);
+        let mut writer = Self::file(&from, path)?;
+        writer.rename = Some(Rename { from, to: path.to_owned() });
+        Ok(writer)
+    }
+
+    fn file(path: &Path, shown: &Path) -> Result<Self, FatalError> {
+        let name = format!("to `{}`", shown.display());
+        match File::create(path) {
+            Ok(file) => Ok(Self::new(Box::new(file), name)),
+            Err(error) => Err(cannot_write(&name, error)),
+        }
+    }
+
+    pub(crate) fn write(&mut self, text: &str) {
+        let result = self.stream.write_all(text.as_bytes());
+        self.keep_failure(result);
+    }
+
+    pub(crate) fn flush(&mut self) {
+        let result = self.stream.flush();
+        self.keep_failure(result);
+    }
+
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failure.is_some()
+    }
+
+    fn keep_failure(&mut self, result: io::Result<()>) {
+        if let Err(error) = result {
+            self.failure.get_or_insert(error);
+        }
+    }
+
+    /// Flushes, and gives a file its name.
+    ///
+    /// # Errors
+    /// The first failure.
+    pub(crate) fn finish(&mut self) -> Result<Exit, FatalError> {
+        self.flush();
+        if let Some(Rename { from, to }) = self.rename.take() {
+            let result = match &self.failure {
+                None => std::fs::rename(&from, to),
+                Some(_) => std::fs::remove_file(&from),
+            };
+            self.keep_failure(result);
+        }
+        finished(self.failure.take().map_or(Ok(()), Err), &self.name)
+    }
+}
+
+/// Prints bytes that are no report.
+///
+/// # Errors
+/// Standard output that cannot be written.
+pub(crate) fn print(bytes: &[u8]) -> Result<Exit, FatalError> {
+    let mut stdout = stdout().lock();
+    finished(stdout.write_all(bytes).and_then(|()| stdout.flush()), "output")
+}
+
+/// Prints help or the version, or the error of a command line.
+///
+/// # Errors
+/// Standard output that cannot be written.
+pub(crate) fn print_answer(answer: &clap::Error) -> Result<Exit, FatalError> {
+    let result = answer.print();
+    if answer.use_stderr() {
+        return Ok(Exit::Usage);
+    }
+    finished(result, "output")
+}
+
+/// The exit status after output. A closed pipe ends the program by SIGPIPE, without a message.
+///
+/// # Errors
+/// The failure.
+pub(crate) fn finished(result: io::Result<()>, name: &str) -> Result<Exit, FatalError> {
+    match result {
+        Ok(()) => Ok(Exit::Success),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+            Err(FatalError { message: Message::default(), exit: Exit::Signal(SIGPIPE) })
+        }
+        Err(error) => Err(cannot_write(name, error)),
+    }
+}
+
+fn cannot_write(name: &str, error: io::Error) -> FatalError {
+    FatalError::new(Exit::CannotWrite, format!("cannot write {name}: {}", plain(error)))
+}

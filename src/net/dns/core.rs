@@ -1,0 +1,100 @@
+//! State that all clones of a client share.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::DnsServer;
+use super::config::Config;
+#[cfg(feature = "dnssec")]
+use super::keys::KnownKeys;
+use crate::event_loop::LoopHandle;
+use crate::net::{CreateConnection, Lookup, ResolveError};
+use crate::plan::{SocketKind, Transmit};
+
+/// Configuration, addresses of the servers, and the number of queries so far.
+pub(super) struct ClientCore {
+    pub(super) event_loop: LoopHandle,
+    pub(super) config: Config,
+    /// Addresses of each server. Servers with names are looked up once.
+    known: RefCell<Vec<Result<Vec<SocketAddr>, ResolveError>>>,
+    queries: Cell<u64>,
+    /// Keys of zones that have been verified.
+    #[cfg(feature = "dnssec")]
+    pub(super) keys: KnownKeys,
+}
+
+impl ClientCore {
+    pub(super) fn new(event_loop: &LoopHandle, config: Config) -> Self {
+        Self {
+            event_loop: event_loop.clone(),
+            config,
+            known: RefCell::default(),
+            queries: Cell::new(0),
+            #[cfg(feature = "dnssec")]
+            keys: KnownKeys::default(),
+        }
+    }
+
+    /// Number of a query that begins now.
+    pub(super) fn next_query(&self) -> u64 {
+        self.queries.replace(self.queries.get() + 1)
+    }
+
+    /// Where a query begins. With `rotate`, each begins with the next server.
+    pub(super) fn first_server(&self) -> usize {
+        let number = usize::try_from(self.queries.get()).unwrap_or(0);
+        if self.config.options.rotates {
+            number.wrapping_sub(1) % self.config.servers.len()
+        } else {
+            0
+        }
+    }
+
+    /// Servers that have names are looked up by the system, the first time.
+    pub(super) async fn resolve_servers(&self) {
+        if !self.known.borrow().is_empty() {
+            return;
+        }
+        let mut known = Vec::new();
+        for server in &self.config.servers {
+            known.push(match server.literal() {
+                Some(address) => Ok(vec![address]),
+                None => self.find(server).await,
+            });
+        }
+        self.known.replace(known);
+    }
+
+    async fn find(&self, server: &DnsServer) -> Result<Vec<SocketAddr>, ResolveError> {
+        let lookup = Lookup::new(server.host().clone(), server.port()).kind(SocketKind::Datagram);
+        let found = self.event_loop.getaddrinfo(lookup).await?;
+        Ok(found.into_iter().map(|info| info.address).collect())
+    }
+
+    pub(super) fn addresses_of(&self, server: usize) -> io::Result<Vec<SocketAddr>> {
+        let known = self.known.borrow().get(server).cloned();
+        Ok(known.unwrap_or(Err(ResolveError::Cancelled))?)
+    }
+
+    /// How to connect to a server: all of its addresses in a race.
+    pub(super) fn connecting(
+        &self,
+        ask: Transmit,
+        addresses: Vec<SocketAddr>,
+    ) -> io::Result<CreateConnection> {
+        const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+        let connecting = self.event_loop.create_connection_to(addresses);
+        let connecting = connecting.happy_eyeballs_delay(ATTEMPT_DELAY);
+        #[cfg(feature = "tls")]
+        if let (true, Some(tls)) = (ask.transport.is_encrypted(), &self.config.tls) {
+            let name = self.config.servers[ask.server].tls_name();
+            return Ok(connecting.tls(tls.clone().server_name(&name)?));
+        }
+        if ask.transport.is_encrypted() {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        Ok(connecting)
+    }
+}
