@@ -5,10 +5,11 @@ use std::io::ErrorKind;
 use loopctl::plan::Family;
 use loopctl::{CertificateProblem, Failure, Phase, TlsErrorKind};
 
-use super::{hint, name};
-use crate::exit::Exit;
+use super::{certificate, expectation, hint, name, transfer};
 use crate::output::units;
-use crate::report::{Attempt, End, Outcome, Report, TlsFailure, TlsPhase, TlsReport};
+use crate::report::repeat::AddressChange;
+use crate::report::transfer::TransferReport;
+use crate::report::{Attempt, End, Outcome, Report, TlsFailure, TlsPhase, TlsReport, Unmet};
 use crate::util::message::{Message, plain};
 
 /// Why an attempt is not a connection.
@@ -171,7 +172,8 @@ pub(crate) fn failure_text(failure: &Failure) -> String {
 
 /// Why there is no TLS, in words that help.
 pub(crate) fn of_tls(tls: &TlsReport, failure: &TlsFailure) -> String {
-    let doubt = tls.doubt().filter(|_| failure.kind() == Some(TlsErrorKind::Certificate));
+    let doubt =
+        certificate::problem(tls).filter(|_| failure.kind() == Some(TlsErrorKind::Certificate));
     let timed_out = failure.kind() == Some(TlsErrorKind::TimedOut);
     match (doubt, failure.phase) {
         (Some(doubt), _) => doubt,
@@ -272,27 +274,29 @@ pub(crate) fn explain(report: &Report) -> Message {
     let target = &report.subject.text;
     let (error, causes) = match report.end {
         End::Connected if !report.unmet.is_empty() => {
-            let unmet = report.unmet.iter().map(|(flag, why)| format!("--{flag}: {why}"));
+            let unmet = report.unmet.iter().map(unmet_text);
             (Some(format!("connected to `{target}`, but not as expected")), unmet.collect())
         }
-        _ if report.transfer.as_ref().is_some_and(|sending| sending.end.is_told()) => {
+        _ if report.transfer.as_ref().is_some_and(|sending| has_message(sending)) => {
             return of_sending(report);
         }
         End::Connected => {
-            let failure = report.relay.as_ref().and_then(|relay| relay.failure.as_ref());
+            let failure = transfer::relay_failure(report);
             (
-                failure.map(|(what, failure)| format!("{what}: {}", failure_text(failure))),
+                failure.map(|(what, failure)| format!("{what}: {}", failure_text(&failure))),
                 Vec::new(),
             )
         }
-        End::Interrupted(_) if report.transfer.as_ref().is_some_and(|s| s.end.before) => {
+        End::Interrupted(_)
+            if report.transfer.as_ref().is_some_and(|sending| !sending.is_opened) =>
+        {
             let file = report.transfer.as_ref().map_or("", |sending| &sending.file);
             (Some(format!("interrupted while opening `{file}`")), Vec::new())
         }
         End::Interrupted(_) => {
             (Some(format!("interrupted while connecting to `{target}`")), causes(report))
         }
-        End::Failed(_) if report.left_behind().is_some() => return of_policy(report),
+        End::Failed(_) if report.failed_own_policy().is_some() => return of_policy(report),
         End::Failed(_) => {
             let over = if report.tls_failure().is_some() { " over TLS" } else { "" };
             (Some(format!("could not connect to `{target}`{over}")), causes(report))
@@ -303,7 +307,7 @@ pub(crate) fn explain(report: &Report) -> Message {
 
 /// Others connect, and the policy that was asked for does not.
 fn of_policy(report: &Report) -> Message {
-    let Some(own) = report.left_behind() else { return Message::default() };
+    let Some(own) = report.failed_own_policy() else { return Message::default() };
     let (target, within) = (&report.subject.text, units::prose(report.subject.timeout));
     let error = format!("the policy {} does not reach `{target}` within {within}", own.name);
     let why = own.measured.as_ref().and_then(|measured| measured.why.clone());
@@ -313,10 +317,10 @@ fn of_policy(report: &Report) -> Message {
 /// A file that was not sent, or not as a whole.
 fn of_sending(report: &Report) -> Message {
     let Some(sending) = &report.transfer else { return Message::default() };
-    let failure = sending.end.failure.as_ref();
+    let failure = transfer::transfer_failure(sending);
     Message {
-        error: failure.map(|(what, failure)| format!("{what}: {}", failure_text(failure))),
-        warnings: sending.end.warning.iter().cloned().collect(),
+        error: failure.map(|(what, failure)| format!("{what}: {}", failure_text(&failure))),
+        warnings: transfer::change(sending).into_iter().collect(),
         ..Message::default()
     }
 }
@@ -324,7 +328,7 @@ fn of_sending(report: &Report) -> Message {
 fn causes(report: &Report) -> Vec<String> {
     let host = report.subject.host.as_deref().unwrap_or_default();
     let unresolved = report.resolve.error.iter().map(|error| match report.resolve.took {
-        Some(took) if report.exit() == Exit::TimedOut && report.waited.is_none() => {
+        Some(took) if report.has_timed_out() && report.waited.is_none() => {
             format!("resolving `{host}`: no answer after {}", units::prose(took))
         }
         _ => name::failure(error),
@@ -354,4 +358,33 @@ pub(crate) fn ip_text(attempt: &Attempt) -> String {
         Some(address) => address.ip().to_string(),
         None => attempt.address.to_string(),
     }
+}
+
+fn has_message(transfer: &TransferReport) -> bool {
+    transfer::transfer_failure(transfer).is_some() || transfer.change.is_some()
+}
+
+/// An expectation that does not hold, with its flag.
+pub(crate) fn unmet_text(unmet: &Unmet) -> String {
+    format!("--{}: {}", expectation::flag(unmet), expectation::text(unmet))
+}
+
+/// The failure of an attempt, in the table of many runs.
+pub(crate) fn last_failure(attempt: &Attempt) -> String {
+    match (&attempt.outcome, Cause::of(attempt)) {
+        (Outcome::Timeout, _) => "timed out".to_owned(),
+        (_, Some(Cause::Refused)) => "refused".to_owned(),
+        (Outcome::Failure(_, failure), _) => {
+            short_text(attempt).unwrap_or_else(|| failure_text(failure))
+        }
+        _ => "failed".to_owned(),
+    }
+}
+
+/// The addresses of a name that have changed between two runs.
+pub(crate) fn address_change(change: &AddressChange) -> String {
+    let added = change.added.iter().map(|address| format!("+{address}"));
+    let removed = change.removed.iter().map(|address| format!("-{address}"));
+    let changes: Vec<String> = added.chain(removed).collect();
+    format!("the name resolves differently now: {}", changes.join(" "))
 }

@@ -4,12 +4,12 @@ use loopctl::{AbortReason, plan::Reason};
 
 use super::story::ms;
 use super::{Golden, Story, plain};
-use crate::exit::Exit;
 use crate::output::csv as rows;
 use crate::output::human::{series, text};
 use crate::output::json::connect as json;
 use crate::report::Report;
 use crate::report::repeat::RepeatReport;
+use crate::util::cancellation::StopReason;
 
 /// A try that takes so long.
 fn tried(connect: f64, addresses: &[&str]) -> Report {
@@ -46,7 +46,7 @@ fn a_series() {
     let (mut lines, mut csv, mut tabs) = (String::new(), rows::header(), String::new());
     for (nth, report) in (1..).zip(&reports) {
         if let Some(news) = series.add(report) {
-            lines += &format!("      {news}\n");
+            lines += &format!("      {}\n", crate::diagnose::cause::address_change(&news));
         }
         lines += &text::try_line(nth, report, plain(Some(80)));
         csv += &rows::lines(report, nth, true);
@@ -64,7 +64,7 @@ fn a_series() {
     let tries = [json::document(&reports[0])];
     golden.json("json", &json::repeat(&series, series.took, Some(&tries)));
     golden.json("ndjson: the last record", &json::repeat(&series, series.took, None));
-    series.interrupted = Some(Exit::Signal(2));
+    series.interrupted = Some(StopReason::Signal(2));
     golden.json("json, interrupted", &json::repeat(&series, series.took, Some(&[])));
     golden.assert("connect/repeat.txt");
 }

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant, SystemTime};
 use loopctl::plan::{Family, SlowLog};
 use loopctl::{DnsEvent, Event};
 use serde_json::Value;
-use signal_hook::consts::SIGPIPE;
 
 use super::human::resolve::words;
 use super::human::sendfile::text as sent;
@@ -23,6 +22,7 @@ use crate::config::environment::Environment;
 use crate::config::{ConnectMode, ConnectRequest, Format, OutputRequest, ReportDestination};
 use crate::diagnose::cause;
 use crate::exit::{Exit, FatalError};
+use crate::report::relay::RelayEnd;
 use crate::report::repeat::RepeatReport;
 use crate::report::target_result::TargetResult;
 use crate::report::{End, Report};
@@ -199,7 +199,7 @@ impl Output {
         {
             let text = &series.subject.text;
             let error = format!("{count} connections to `{text}` were not as expected");
-            let message = Message { causes: vec![why.clone()], ..Message::error(error) };
+            let message = Message { causes: vec![cause::unmet_text(why)], ..Message::error(error) };
             self.message(&message.render(self.request.stderr));
         }
     }
@@ -210,7 +210,7 @@ impl Output {
             return;
         }
         // Whoever closed standard output knows.
-        let relayed = report.relay.as_ref().filter(|relay| relay.exit != Exit::Signal(SIGPIPE));
+        let relayed = report.relay.as_ref().filter(|relay| relay.end != RelayEnd::OutputClosed);
         let relayed = relayed.map_or_else(String::new, |relay| {
             text::relayed(relay.sent, relay.received, relay.took)
         });
@@ -244,12 +244,12 @@ impl Output {
     /// What became of a file, where there was one: the connection was told before.
     fn told_sending(&mut self, report: &Report) -> bool {
         let Some(sending) = &report.transfer else { return false };
-        if let (End::Connected, false) = (report.end, sending.end.before) {
+        if let (End::Connected, false) = (report.end, !sending.is_opened) {
             let text = sent::sent(sending, self.request.stdout.width);
             self.write(&format!("\n{text}{}", sent::sum(sending)));
             return true;
         }
-        sending.end.before
+        !sending.is_opened
     }
 
     fn tell_series(&mut self, series: &RepeatReport) {

@@ -11,7 +11,7 @@ use super::order;
 use super::order::{AddressRow, Found};
 use super::query::{Queries, Query, QueryOutcome, QueryStatus};
 use super::trace::Hop;
-use crate::exit::Exit;
+use crate::util::cancellation::StopReason;
 
 /// One name, from the first question to the last answer.
 #[derive(Debug, Clone)]
@@ -52,7 +52,7 @@ pub(crate) struct NameSubject {
 pub(crate) enum NameEnd {
     Found,
     Failed(QueryStatus),
-    Interrupted(Exit),
+    Interrupted(StopReason),
 }
 
 impl NameEnd {
@@ -82,14 +82,6 @@ impl NameReport {
         }
     }
 
-    pub(crate) fn exit(&self) -> Exit {
-        match self.end {
-            NameEnd::Found => Exit::Success,
-            NameEnd::Failed(_) => Exit::NotResolved,
-            NameEnd::Interrupted(exit) => exit,
-        }
-    }
-
     pub(crate) fn since_start(&self, at: Instant) -> Duration {
         at.saturating_duration_since(self.started_at.at)
     }
@@ -106,11 +98,11 @@ impl NameReport {
         };
     }
 
-    pub(crate) fn interrupt(&mut self, exit: Exit, now: Instant) {
+    pub(crate) fn interrupt(&mut self, reason: StopReason, now: Instant) {
         self.queries.end_all(self.since_start(now), &QueryOutcome::Interrupted);
         self.settle(now, false);
         if self.end != NameEnd::Found {
-            self.end = NameEnd::Interrupted(exit);
+            self.end = NameEnd::Interrupted(reason);
         }
     }
 

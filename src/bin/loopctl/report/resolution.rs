@@ -8,8 +8,7 @@ use loopctl::{Address, DnsConfigError, DnsError, EaiCode, EventKind, ResolveErro
 
 use super::query;
 use super::query::{Queries, QueryOutcome};
-use super::{End, Report, Subject, TransportKind};
-use crate::exit::Exit;
+use super::{End, FailureKind, Report, Subject, TransportKind};
 
 /// Where the addresses came from.
 #[derive(Debug, Clone)]
@@ -125,7 +124,7 @@ impl Report {
         let end = match self.end {
             End::Interrupted(_) => QueryOutcome::Interrupted,
             _ if self.selected.is_some() => QueryOutcome::Canceled,
-            End::Failed(Exit::NotResolved) => match &self.resolve.error {
+            End::Failed(FailureKind::NotResolved) => match &self.resolve.error {
                 Some(NameFailure::Resolver(error)) if self.resolve.via == Via::System => {
                     QueryOutcome::SystemFailed(error.clone())
                 }

@@ -33,6 +33,20 @@ pub(crate) enum End {
     Error,
 }
 
+/// Outcome of a server that listened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ServeOutcome {
+    Completed,
+    /// A second signal, while clients were given time to finish.
+    Signal(i32),
+    /// Clients that had not finished in time.
+    ClientsCutOff,
+    /// A sink did not receive all of a transfer.
+    Incomplete,
+    /// Time was up before the requested number of clients had come.
+    TooFewClients,
+}
+
 /// A connection that is over.
 #[derive(Debug, Clone)]
 pub(crate) struct Ended {

@@ -94,10 +94,10 @@ impl Session {
             }
         }
         let mut report = report.borrow().clone();
-        if let Some(exit) = self.cancelled()
+        if let Some(reason) = self.cancelled()
             && report.end != End::Connected
         {
-            report.interrupt(exit, event_loop.time());
+            report.interrupt(reason, event_loop.time());
         }
         report.end_queries();
         let families = [Family::Inet, Family::Inet6];

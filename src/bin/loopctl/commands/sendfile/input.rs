@@ -9,10 +9,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use loopctl::{LoopHandle, SendfileMethod};
+use loopctl::{Failure, LoopHandle, SendfileMethod};
 
-use super::error::Fault;
 use crate::config::{Part, SendRequest};
+use crate::report::transfer::{Difference, TransferError};
 
 /// What is to be sent.
 pub(crate) struct Input {
@@ -50,13 +50,13 @@ impl Input {
     pub(crate) async fn open(
         event_loop: &LoopHandle,
         request: &SendRequest,
-    ) -> Result<Self, Fault> {
+    ) -> Result<Self, TransferError> {
         let path = request.file.clone();
         let opening = event_loop.run_in_executor(move || open(&path));
         let mut input = opening
             .await
-            .map_err(|gone| Fault::File(io::Error::other(gone)))?
-            .map_err(Fault::File)?;
+            .map_err(|gone| TransferError::file(io::Error::other(gone)))?
+            .map_err(TransferError::file)?;
         if let Part::Fixed { offset, count } = request.part {
             (input.offset, input.count) = (input.offset.saturating_add(offset), count);
         }
@@ -66,8 +66,8 @@ impl Input {
     }
 
     /// What cannot be done with it is told before anybody is connected to.
-    fn check(&self, request: &SendRequest) -> Result<(), Fault> {
-        let refuse = |text: &str| Err(Fault::File(io::Error::other(text)));
+    fn check(&self, request: &SendRequest) -> Result<(), TransferError> {
+        let refuse = |text: &str| Err(TransferError::file(io::Error::other(text)));
         let is_sized = self.size().is_some();
         if self.kind == Kind::Stream && self.offset > 0 {
             return refuse("it is read from where it is: there is no --offset");
@@ -83,17 +83,20 @@ impl Input {
         let is_file = self.file.metadata().is_ok_and(|found| found.is_file());
         if request.method == SendfileMethod::Native && !is_file {
             let text = "not a regular file";
-            return Err(Fault::Method(io::Error::new(ErrorKind::Unsupported, text)));
+            return Err(TransferError::Method(Failure::from(&io::Error::new(
+                ErrorKind::Unsupported,
+                text,
+            ))));
         }
         Ok(())
     }
 
     /// What grows meanwhile is sent as it was: a log that is written to would have no end.
-    fn fix_end(&mut self) -> Result<(), Fault> {
+    fn fix_end(&mut self) -> Result<(), TransferError> {
         let Some(size) = self.size() else { return Ok(()) };
         let Some(left) = size.checked_sub(self.offset) else {
             let text = format!("it has {size} bytes, and none from {} on", self.offset);
-            return Err(Fault::File(io::Error::other(text)));
+            return Err(TransferError::file(io::Error::other(text)));
         };
         if self.count.is_none() {
             self.count = NonZero::new(left);
@@ -102,11 +105,11 @@ impl Input {
     }
 
     /// From here on, as the peer has what is before it.
-    pub(super) fn resume_at(&mut self, offset: u64) -> Result<(), Fault> {
+    pub(super) fn resume_at(&mut self, offset: u64) -> Result<(), TransferError> {
         let size = self.size().unwrap_or(0);
         if offset > size {
-            let text = format!("it has {offset} bytes there, and {size} here");
-            return Err(Fault::Differs(text));
+            let difference = Difference::Size { there: offset, here: size };
+            return Err(TransferError::Differs(difference));
         }
         (self.offset, self.count) = (offset, NonZero::new(size - offset));
         Ok(())

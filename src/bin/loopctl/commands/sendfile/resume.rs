@@ -2,10 +2,10 @@
 
 use std::io;
 
-use loopctl::{StreamReader, StreamWriter};
+use loopctl::{Failure, StreamReader, StreamWriter};
 
-use super::error::Fault;
 use super::input::Input;
+use crate::report::transfer::{Difference, TransferError};
 use crate::util::checksum::Sum;
 
 /// How a sink begins that resumes, of whatever version.
@@ -19,14 +19,14 @@ pub(super) struct Held {
 }
 
 /// What the sink has of an earlier transfer: its first words.
-pub(super) async fn offer(reader: &mut StreamReader) -> Result<Held, Fault> {
+pub(super) async fn offer(reader: &mut StreamReader) -> Result<Held, TransferError> {
     match line(reader).await {
-        Ok(Some(line)) => Held::parse(&line).ok_or_else(|| Fault::Speech(strange(&line))),
+        Ok(Some(line)) => Held::parse(&line).ok_or_else(|| TransferError::Protocol(strange(&line))),
         Ok(None) => {
             let text = "it closed the connection instead of telling how much it has";
-            Err(Fault::Speech(io::Error::new(io::ErrorKind::UnexpectedEof, text)))
+            Err(TransferError::Protocol(eof(text)))
         }
-        Err(error) => Err(Fault::Speech(error)),
+        Err(error) => Err(TransferError::Protocol(Failure::from(&error))),
     }
 }
 
@@ -37,14 +37,16 @@ pub(super) fn announce(writer: &mut StreamWriter, input: &Input) {
 }
 
 /// What the sink has stored: its last words.
-pub(super) async fn receipt(reader: &mut StreamReader) -> Result<Held, Fault> {
+pub(super) async fn receipt(reader: &mut StreamReader) -> Result<Held, TransferError> {
     match line(reader).await {
-        Ok(Some(line)) => Held::parse(&line).ok_or_else(|| Fault::Unconfirmed(strange(&line))),
+        Ok(Some(line)) => {
+            Held::parse(&line).ok_or_else(|| TransferError::Unconfirmed(strange(&line)))
+        }
         Ok(None) => {
             let text = "it closed the connection before it said so";
-            Err(Fault::Unconfirmed(io::Error::new(io::ErrorKind::UnexpectedEof, text)))
+            Err(TransferError::Unconfirmed(eof(text)))
         }
-        Err(error) => Err(Fault::Unconfirmed(error)),
+        Err(error) => Err(TransferError::Unconfirmed(Failure::from(&error))),
     }
 }
 
@@ -58,31 +60,32 @@ impl Held {
     }
 
     /// Whether so many bytes are what the sink has, and if that was asked for, with this sum.
-    pub(super) fn check(&self, size: u64, sum: Option<Option<Sum>>) -> Result<(), Fault> {
+    pub(super) fn check(&self, size: u64, sum: Option<Option<Sum>>) -> Result<(), TransferError> {
         if self.size != size {
-            return Err(Fault::Differs(format!("it has {} bytes there, {size} here", self.size)));
+            return Err(TransferError::Differs(Difference::Size { there: self.size, here: size }));
         }
         let theirs = &self.sum;
         match sum {
             Some(None) => {
-                Err(Fault::Differs(format!("the checksum cannot be compared: {theirs} there")))
+                Err(TransferError::Differs(Difference::NotComparable { there: theirs.clone() }))
             }
             Some(Some(ours)) if ours != *theirs => {
-                Err(Fault::Differs(format!("the checksum is {theirs} there, {ours} here")))
+                Err(TransferError::Differs(Difference::Sum { there: theirs.clone(), here: ours }))
             }
             _ => Ok(()),
         }
     }
 
     /// Whether the part that the sink has is how the file begins.
-    pub(super) fn check_beginning(&self, sum: &Sum) -> Result<(), Fault> {
+    pub(super) fn check_beginning(&self, sum: &Sum) -> Result<(), TransferError> {
         let size = self.size;
         match *sum == self.sum {
             true => Ok(()),
-            false => Err(Fault::Differs(format!(
-                "the {size} bytes that it has are not how the file begins here: {} there, {sum} here",
-                self.sum
-            ))),
+            false => Err(TransferError::Differs(Difference::Beginning {
+                size,
+                there: self.sum.clone(),
+                here: sum.clone(),
+            })),
         }
     }
 }
@@ -94,9 +97,14 @@ async fn line(reader: &mut StreamReader) -> io::Result<Option<String>> {
     Ok(is_whole.then(|| String::from_utf8_lossy(&line).trim_end().to_owned()))
 }
 
-fn strange(line: &str) -> io::Error {
+fn eof(text: &str) -> Failure {
+    Failure::from(&io::Error::new(io::ErrorKind::UnexpectedEof, text))
+}
+
+fn strange(line: &str) -> Failure {
     let shown: String = line.chars().take(60).flat_map(char::escape_debug).collect();
-    io::Error::new(io::ErrorKind::InvalidData, format!("it said `{shown}`"))
+    let error = io::Error::new(io::ErrorKind::InvalidData, format!("it said `{shown}`"));
+    Failure::from(&error)
 }
 
 #[cfg(test)]
@@ -115,9 +123,9 @@ mod tests {
         let asked = |sum: &Sum| Some(Some(sum.clone()));
         assert!(held(5).check(5, asked(&same)).is_ok() && held(5).check(5, None).is_ok());
         for (size, sum) in [(4, asked(&same)), (4, None), (5, asked(&other)), (5, Some(None))] {
-            assert!(matches!(held(size).check(5, sum), Err(Fault::Differs(_))), "{size}");
+            assert!(matches!(held(size).check(5, sum), Err(TransferError::Differs(_))), "{size}");
         }
-        assert!(matches!(held(5).check_beginning(&other), Err(Fault::Differs(_))));
+        assert!(matches!(held(5).check_beginning(&other), Err(TransferError::Differs(_))));
     }
 
     #[test]

@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 use loopctl::{LoopHandle, Sendfile, SendfilePhase, Sent, StreamReader, StreamWriter, Transport};
 
 use super::checksum::Sums;
-use super::error::Fault;
 use super::input::{Change, Input};
-use super::{TransferProgress, TransferReport, resume};
+use super::resume;
 use crate::config::SendRequest;
 use crate::output::progress::bar::Progress;
+use crate::report::transfer::{FileChange, TransferError, TransferProgress, TransferReport};
 use crate::util::rate_limiter::RateLimiter;
 use crate::util::select::first;
 
@@ -97,7 +97,7 @@ impl Course {
         input: &mut Input,
         stream: &mut (StreamReader, StreamWriter),
         sending: &mut TransferReport,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), TransferError> {
         let sent = async {
             let transfer = self.transfer(request, input, stream, sending);
             first(pin!(transfer), pin!(self.idleness(request.idle))).await
@@ -107,7 +107,7 @@ impl Course {
                 return pending().await;
             };
             self.event_loop.sleep(left).await;
-            Err(Fault::TimeUp(limit))
+            Err(TransferError::TimedOut(limit))
         };
         let result = first(pin!(sent), pin!(late)).await;
         self.note_retransmits();
@@ -120,7 +120,7 @@ impl Course {
         input: &mut Input,
         stream: &mut (StreamReader, StreamWriter),
         sending: &mut TransferReport,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), TransferError> {
         let (reader, writer) = stream;
         let sums = match request.resumes() {
             true => self.agree(request, input, reader, writer).await?,
@@ -132,12 +132,14 @@ impl Course {
             let Some(algorithm) = request.checksum else { return Ok(sums) };
             debug_assert!(sums.of(algorithm).is_some());
             let count = input.count.map_or(0, NonZero::get);
-            sums.add(&self.event_loop, &input.file, input.offset, count).await.map_err(Fault::File)
+            sums.add(&self.event_loop, &input.file, input.offset, count)
+                .await
+                .map_err(TransferError::file)
         };
         let sending_all = self.send_all(request, input, writer, reader);
         let (sums, ()) = both(summing, sending_all).await?;
         sending.sum = request.checksum.and_then(|algorithm| sums.of(algorithm));
-        sending.end.warning = self.change(request, input, sending).await?;
+        sending.change = self.change(request, input, sending).await?;
         if request.resumes() {
             self.stage.set(Stage::Receipt);
             let receipt = resume::receipt(reader).await?;
@@ -153,31 +155,25 @@ impl Course {
         request: &SendRequest,
         input: &Input,
         sending: &TransferReport,
-    ) -> Result<Option<String>, Fault> {
+    ) -> Result<Option<FileChange>, TransferError> {
         let Some(change) = input.change() else { return Ok(None) };
         if let (Some(then), false) = (&sending.sum, request.resumes()) {
             let (start, count) = (input.offset, self.went().bytes);
             let sums = Sums::new([then.algorithm]);
-            let sums =
-                sums.add(&self.event_loop, &input.file, start, count).await.map_err(Fault::File)?;
+            let sums = sums
+                .add(&self.event_loop, &input.file, start, count)
+                .await
+                .map_err(TransferError::file)?;
             match sums.of(then.algorithm) {
                 Some(now) if now != *then => {
-                    return Err(Fault::Changed { then: then.clone(), now });
+                    return Err(TransferError::Changed { then: then.clone(), now });
                 }
                 _ => {}
             }
         }
         Ok(Some(match change {
-            Change::Growth(bytes) => {
-                format!(
-                    "`{}` has grown by {bytes} bytes meanwhile, which were not sent",
-                    sending.file
-                )
-            }
-            Change::Content => format!(
-                "`{}` was written to while it was sent: what arrived may be partly old, partly new",
-                sending.file
-            ),
+            Change::Growth(bytes) => FileChange::Growth(bytes),
+            Change::Content => FileChange::Content,
         }))
     }
 
@@ -188,14 +184,16 @@ impl Course {
         input: &mut Input,
         reader: &mut StreamReader,
         writer: &mut StreamWriter,
-    ) -> Result<Sums, Fault> {
+    ) -> Result<Sums, TransferError> {
         self.stage.set(Stage::Offer);
         let held = resume::offer(reader).await?;
         self.stage.set(Stage::Here);
         input.resume_at(held.size)?;
         let sums = Sums::new([held.sum.algorithm].into_iter().chain(request.checksum));
-        let sums =
-            sums.add(&self.event_loop, &input.file, 0, held.size).await.map_err(Fault::File)?;
+        let sums = sums
+            .add(&self.event_loop, &input.file, 0, held.size)
+            .await
+            .map_err(TransferError::file)?;
         if let Some(ours) = sums.of(held.sum.algorithm) {
             held.check_beginning(&ours)?;
         }
@@ -210,7 +208,7 @@ impl Course {
         input: &Input,
         writer: &mut StreamWriter,
         reader: &mut StreamReader,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), TransferError> {
         self.stage.set(Stage::Body);
         let sending = async {
             if !input.is_empty() {
@@ -219,7 +217,7 @@ impl Course {
             let (sent, wanted) = (self.went().bytes, input.count.map_or(0, NonZero::get));
             if sent < wanted {
                 // Without an end, so that the peer does not take it for the whole.
-                return Err(Fault::Short { sent, wanted });
+                return Err(TransferError::Short { sent, wanted });
             }
             writer.write_eof();
             if !request.resumes() {
@@ -244,7 +242,7 @@ impl Course {
         request: &SendRequest,
         input: &Input,
         writer: &mut StreamWriter,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), TransferError> {
         let mut pace = request.rate.map(RateLimiter::new);
         let mut left = input.count.map(NonZero::get);
         loop {
@@ -262,7 +260,7 @@ impl Course {
                 Err(error) if error.phase == SendfilePhase::Check && writer.is_closing() => {
                     // Between two pieces the connection has broken.
                     let why = writer.wait_closed().await.err();
-                    return Err(Fault::Send(why.unwrap_or(error.error)));
+                    return Err(TransferError::send(why.unwrap_or(error.error)));
                 }
                 sent => sent?,
             };
@@ -293,7 +291,7 @@ impl Course {
 
     /// Ends when the peer has let us wait for so long: it has something to take, or to say, and nothing has
     /// moved. A pipe that is filled slowly is not its fault, nor is a rate.
-    async fn idleness(&self, limit: Duration) -> Result<(), Fault> {
+    async fn idleness(&self, limit: Duration) -> Result<(), TransferError> {
         let (mut known, mut since) = (None, self.event_loop.time());
         loop {
             let (stage, held) = (self.stage.get(), self.transport.socket().send_memory());
@@ -309,9 +307,9 @@ impl Course {
             let left = limit.saturating_sub(self.event_loop.time() - since);
             if left.is_zero() {
                 return Err(match stage {
-                    Stage::Offer => Fault::Silent(limit),
-                    Stage::Receipt => Fault::NoReceipt(limit),
-                    Stage::Body | Stage::Here => Fault::Idle(limit),
+                    Stage::Offer => TransferError::NoOffer(limit),
+                    Stage::Receipt => TransferError::NoReceipt(limit),
+                    Stage::Body | Stage::Here => TransferError::Idle(limit),
                 });
             }
             self.event_loop.sleep(left.min(LOOK)).await;
@@ -327,9 +325,9 @@ impl Course {
 
 /// Both results, or the first error.
 async fn both<A, B>(
-    one: impl Future<Output = Result<A, Fault>>,
-    other: impl Future<Output = Result<B, Fault>>,
-) -> Result<(A, B), Fault> {
+    one: impl Future<Output = Result<A, TransferError>>,
+    other: impl Future<Output = Result<B, TransferError>>,
+) -> Result<(A, B), TransferError> {
     let (mut one, mut other) = (pin!(one), pin!(other));
     let (mut first, mut second) = (None, None);
     std::future::poll_fn(|cx| {
@@ -370,25 +368,27 @@ struct Peer {
 
 impl Peer {
     /// Ends with the peer's end. What it says is of no interest, unless it is a sink that waits to be answered.
-    async fn ends(&mut self, reader: &mut StreamReader) -> Result<(), Fault> {
+    async fn ends(&mut self, reader: &mut StreamReader) -> Result<(), TransferError> {
         loop {
-            let data = reader.read_some(64 * 1024).await.map_err(Fault::Send)?;
+            let data = reader.read_some(64 * 1024).await.map_err(TransferError::send)?;
             if data.is_empty() {
                 return Ok(());
             }
             let room = resume::GREETING.len() - self.words.len();
             self.words.extend(data.iter().take(room));
             if self.words == resume::GREETING {
-                return Err(Fault::Resumes);
+                return Err(TransferError::PeerResumes);
             }
         }
     }
 
     /// Ends when the peer breaks off. That it has no more to say means nothing.
-    async fn breaks_off(&mut self, reader: &mut StreamReader) -> Result<(), Fault> {
+    async fn breaks_off(&mut self, reader: &mut StreamReader) -> Result<(), TransferError> {
         match self.ends(reader).await {
             Ok(()) => pending().await,
-            Err(Fault::Send(error)) if error.kind() == io::ErrorKind::BrokenPipe => pending().await,
+            Err(TransferError::Send(failure)) if failure.kind == io::ErrorKind::BrokenPipe => {
+                pending().await
+            }
             Err(fault) => Err(fault),
         }
     }

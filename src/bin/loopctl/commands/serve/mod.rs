@@ -26,6 +26,7 @@ use crate::commands::run::{no_signals, run_on_loop};
 use crate::commands::slow_watch::SlowWatch;
 use crate::config::environment;
 use crate::config::{ServeRequest, Service, SinkRequest};
+use crate::diagnose::exit_status;
 use crate::diagnose::hint::serve::hint_for_loop_error;
 use crate::exit::{Exit, FatalError};
 use crate::output::progress::status;
@@ -33,7 +34,7 @@ use crate::output::writer::{Writer, finished};
 use crate::util::message::Message;
 
 use crate::output::serve::Teller;
-use crate::report::served::End;
+use crate::report::served::{End, ServeOutcome};
 use http::Root;
 use refusal::{Refusal, unreadable};
 use session::{Session, Stage, Wish};
@@ -212,17 +213,17 @@ impl Session {
         self.advance(Stage::CutOff);
         while self.until_empty().await.is_some() {}
         let aborted = self.totals().aborted;
-        match (again, wish) {
-            (Some(Wish::Signal(signal)), _) => Exit::Signal(signal),
-            _ if aborted > 0 => Exit::TimedOut,
+        exit_status::for_serve(match (again, wish) {
+            (Some(Wish::Signal(signal)), _) => ServeOutcome::Signal(signal),
+            _ if aborted > 0 => ServeOutcome::ClientsCutOff,
             (_, Wish::Done | Wish::TimeUp) if self.has_enough() && self.lost_some() => {
-                Exit::ReceiveFailed
+                ServeOutcome::Incomplete
             }
             (_, Wish::TimeUp) if self.request.limits.count.is_some() && !self.has_enough() => {
-                Exit::TimedOut
+                ServeOutcome::TooFewClients
             }
-            _ => Exit::Success,
-        }
+            _ => ServeOutcome::Completed,
+        })
     }
 
     /// Whether a sink that was to receive so many transfers did not get all of one.

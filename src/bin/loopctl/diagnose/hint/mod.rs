@@ -5,8 +5,7 @@ pub(crate) mod name;
 pub(crate) mod serve;
 mod tls;
 
-use crate::exit::Exit;
-use crate::report::{End, Report};
+use crate::report::{End, FailureKind, Report};
 
 /// The most helpful hint about a report of `connect`.
 pub(crate) fn hint(report: &Report) -> Option<String> {
@@ -19,9 +18,9 @@ pub(crate) fn hint(report: &Report) -> Option<String> {
         End::Connected if report.transfer.is_some() => None,
         End::Connected => connect::hint_for_connection(report),
         End::Failed(_) if report.resolve.error.is_some() => name::hint_for_target(report),
-        End::Failed(exit) => match report.tls_failure() {
+        End::Failed(kind) => match report.tls_failure() {
             Some((tls, failure)) => tls::hint_for_tls(report, tls, failure),
-            None => connect::hint_for_attempts(report, exit == Exit::TimedOut),
+            None => connect::hint_for_attempts(report, kind == FailureKind::TimedOut),
         },
     }
 }

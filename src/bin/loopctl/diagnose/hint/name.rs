@@ -5,7 +5,6 @@ use std::io::ErrorKind;
 use loopctl::plan::Family;
 use loopctl::{DnsError, DnsErrorKind, DnsProofReason, DnsValidation, EaiCode};
 
-use crate::exit::Exit;
 use crate::report::Report;
 use crate::report::names::NameReport;
 use crate::report::query::{QueryOutcome, QueryStatus};
@@ -39,7 +38,7 @@ pub(super) fn hint_for_target(report: &Report) -> Option<String> {
         (_, _, Some(EaiCode::SERVICE)) => {
             "/etc/services has no such service; give the port as a number"
         }
-        _ if report.exit() == Exit::TimedOut && report.waited.is_none() => NO_ANSWER,
+        _ if report.has_timed_out() && report.waited.is_none() => NO_ANSWER,
         _ => return None,
     };
     Some(text.to_owned())

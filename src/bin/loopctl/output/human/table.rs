@@ -49,7 +49,7 @@ impl Line {
     fn of(number: usize, attempt: &Attempt, report: &Report) -> Self {
         let is_winner = report.selected == Some(number);
         let has_won = is_winner && report.subject.transport != TransportKind::Udp;
-        let success = if has_won { "won" } else { report.reached(number) };
+        let success = if has_won { "won" } else { super::text::reached(report, number) };
         let cells = [
             (number + 1).to_string(),
             attempt.address.to_string(),

@@ -8,15 +8,14 @@ use serde_json::{Value, json};
 
 use super::connect::{AddressRecord, ErrorRecord};
 use super::events::reason;
-use crate::diagnose::name;
-use crate::diagnose::prediction::{End, PredictedResult, PredictedStart, Prediction};
-use crate::exit::Exit;
+use crate::diagnose::{exit_status, name};
 use crate::output::human::compare::client;
 use crate::output::units::ms;
-use crate::report::Report;
 use crate::report::compare::{
     Comparison, Lookup, LookupEnd, Measured, Measurement, Mismatch, Probe, Row,
 };
+use crate::report::prediction::{PredictedEnd, PredictedResult, PredictedStart, Prediction};
+use crate::report::{End, FailureKind, Report};
 
 /// `null` where nothing was compared.
 pub(crate) fn compare(report: &Report) -> Option<Value> {
@@ -36,12 +35,12 @@ pub(crate) fn compare(report: &Report) -> Option<Value> {
 }
 
 /// Why the policy that was asked for has no connection where others have one.
-pub(crate) fn error(own: &Row, exit: Exit) -> ErrorRecord {
-    let kind = match exit {
-        Exit::TimedOut => "timeout",
-        Exit::NotResolved => "dns",
-        Exit::NoTls => "tls",
-        Exit::NotTrusted => "cert",
+pub(crate) fn error(own: &Row, kind: FailureKind) -> ErrorRecord {
+    let kind = match kind {
+        FailureKind::TimedOut => "timeout",
+        FailureKind::NotResolved => "dns",
+        FailureKind::NoTls => "tls",
+        FailureKind::NotTrusted => "cert",
         _ => "io",
     };
     let why = own.measured.as_ref().and_then(|measured| measured.why.clone());
@@ -128,7 +127,7 @@ fn predicted(prediction: &Prediction) -> Value {
     record
 }
 
-fn ending(end: Option<End>) -> Value {
+fn ending(end: Option<PredictedEnd>) -> Value {
     let (outcome, to) = match end.map(|end| end.how) {
         None => ("unknown", None),
         Some(PredictedResult::Connects(to)) => ("success", Some(to)),
@@ -154,7 +153,7 @@ fn start(begun: &PredictedStart) -> Value {
 }
 
 fn measured(measured: &Measured) -> Value {
-    let is_timeout = measured.exit == Exit::TimedOut;
+    let is_timeout = measured.end == End::Failed(FailureKind::TimedOut);
     let outcome = match measured.to {
         Some(_) => "success",
         None if is_timeout => "timeout",
@@ -165,7 +164,7 @@ fn measured(measured: &Measured) -> Value {
         "ip": measured.to.map(|to| to.ip().to_string()),
         "port": measured.to.map(|to| to.port()),
         "ms": ms(measured.after),
-        "exit_code": measured.exit.code(),
+        "exit_code": exit_status::for_run(measured.end, &measured.unmet).code(),
         "message": measured.why,
     })
 }

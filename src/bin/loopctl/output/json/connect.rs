@@ -10,13 +10,13 @@ use serde_json::{Value, json};
 use super::events;
 use crate::diagnose::cause;
 use crate::diagnose::cause::Cause;
-use crate::diagnose::name;
 use crate::diagnose::why::{CausedBy, Finding, findings};
-use crate::exit::Exit;
+use crate::diagnose::{exit_status, expectation, name, transfer};
 use crate::output::units::ms;
+use crate::report::relay::{RelayEnd, RelayError, RelayReport};
 use crate::report::repeat::{AddressStats, RepeatReport, Times};
 use crate::report::{
-    Attempt, End, Outcome, RelayReport, Report, Subject, TlsReport, Via, WaitReport,
+    Attempt, End, FailureKind, Outcome, Report, Subject, TlsReport, Via, WaitReport,
 };
 
 pub(crate) use super::tls::version as tls_version;
@@ -111,7 +111,7 @@ pub(crate) fn document(report: &Report) -> Value {
         start: humantime::format_rfc3339_micros(report.started_at.wall).to_string(),
         outcome: outcome(report),
         end: if is_interrupted(report) { "interrupted" } else { "completed" },
-        exit_code: report.exit().code(),
+        exit_code: exit_status::for_report(report).code(),
         total_ms: ms(report.total),
         cost_ms: report.cost().map(ms),
         he_cost_ms: report.race_cost().map(ms),
@@ -123,7 +123,7 @@ pub(crate) fn document(report: &Report) -> Value {
         tls: super::tls::tls(report),
         tcp_info: report.winner().and_then(|winner| winner.tcp).map(TcpRecord::from),
         transport: subject.transport.name(),
-        relay: report.relay.as_ref().map(relay),
+        relay: report.relay.as_ref().map(|it| relay(report, it)),
         slow_callbacks: slow_callbacks(&report.slow),
         unmet: unmet(report),
         waited: report.waited.as_ref().map(waited),
@@ -159,13 +159,13 @@ fn reasons(report: &Report) -> Vec<Value> {
     findings(report).into_iter().map(record).collect()
 }
 
-fn relay(relay: &RelayReport) -> Value {
+fn relay(report: &Report, relay: &RelayReport) -> Value {
     json!({
         "bytes_sent": relay.sent,
         "bytes_received": relay.received,
         "duration_ms": ms(relay.took),
-        "end": relay.end,
-        "error": relay_error(relay),
+        "end": relay_end(&relay.end),
+        "error": relay_error(report),
     })
 }
 
@@ -173,11 +173,22 @@ fn relay(relay: &RelayReport) -> Value {
 fn is_interrupted(report: &Report) -> bool {
     let relay = report.relay.as_ref();
     matches!(report.end, End::Interrupted(_))
-        || relay.is_some_and(|relay| relay.end == "interrupted")
+        || relay.is_some_and(|relay| matches!(relay.end, RelayEnd::Interrupted(_)))
 }
 
-fn relay_error(relay: &RelayReport) -> Option<ErrorRecord> {
-    relay.failure.as_ref().map(|(what, failure)| failed(what, failure))
+fn relay_end(end: &RelayEnd) -> &'static str {
+    match end {
+        RelayEnd::Eof => "eof",
+        RelayEnd::Interrupted(_) => "interrupted",
+        RelayEnd::OutputClosed => "closed",
+        RelayEnd::Failed(RelayError::Reset(_)) => "reset",
+        RelayEnd::Failed(RelayError::Idle(_)) => "idle",
+        RelayEnd::Failed(_) => "error",
+    }
+}
+
+fn relay_error(report: &Report) -> Option<ErrorRecord> {
+    transfer::relay_failure(report).map(|(what, failure)| failed(&what, &failure))
 }
 
 fn failed(what: &str, failure: &Failure) -> ErrorRecord {
@@ -193,7 +204,7 @@ pub(crate) fn failure(what: &str, failure: &Failure) -> Value {
 fn outcome(report: &Report) -> &'static str {
     match report.end {
         End::Connected => "success",
-        End::Failed(Exit::TimedOut) => "timeout",
+        End::Failed(FailureKind::TimedOut) => "timeout",
         End::Failed(_) => "failure",
         End::Interrupted(_) => "interrupted",
     }
@@ -226,7 +237,7 @@ pub(crate) fn success(subject: &Subject) -> &'static str {
 fn resolve(report: &Report) -> Value {
     let resolve = &report.resolve;
     let candidates: Vec<_> = resolve.candidates.iter().map(AddressRecord::from).collect();
-    let kind = if report.exit() == Exit::TimedOut { "timeout" } else { "dns" };
+    let kind = if report.has_timed_out() { "timeout" } else { "dns" };
     let error = resolve.error.as_ref().map(|error| ErrorRecord::plain(kind, name::failure(error)));
     let is_looked_up = matches!(resolve.via, Via::System | Via::Dns);
     let via = match resolve.via {
@@ -260,7 +271,9 @@ pub(crate) fn slow_callbacks(slow: &SlowLog) -> Vec<Value> {
 
 fn unmet(report: &Report) -> Vec<Value> {
     let unmet = report.unmet.iter();
-    unmet.map(|(flag, why)| json!({ "expectation": flag, "message": why })).collect()
+    unmet
+        .map(|it| json!({ "expectation": expectation::flag(it), "message": expectation::text(it) }))
+        .collect()
 }
 
 fn waited(waited: &WaitReport) -> Value {
@@ -277,7 +290,7 @@ pub(crate) fn repeat(series: &RepeatReport, took: Duration, tries: Option<&[Valu
         "version": env!("CARGO_PKG_VERSION"),
         "target": series.subject.text,
         "end": if series.interrupted.is_some() { "interrupted" } else { "completed" },
-        "exit_code": series.exit().code(),
+        "exit_code": exit_status::for_repeat(series).code(),
         "duration_ms": ms(took),
         "tries": series.runs.done,
         "connected": series.runs.connected,
@@ -296,7 +309,7 @@ fn address_stats(stats: &AddressStats) -> Value {
     record["won"] = stats.won.into();
     record["lost"] = stats.lost.into();
     record["failed"] = stats.failed.into();
-    record["last_failure"] = stats.failure.clone().into();
+    record["last_failure"] = stats.last_failure.as_ref().map(cause::last_failure).into();
     record["connect_times"] = times(&stats.times);
     record
 }
@@ -317,25 +330,25 @@ fn times(times: &Times) -> Value {
 
 /// Why there is no connection: the name, or what ended the last attempt.
 fn error(report: &Report) -> Option<ErrorRecord> {
-    let exit = match report.end {
+    let kind_of_target = match report.end {
         End::Connected => return None,
         End::Interrupted(_) => return Some(ErrorRecord::plain("io", "interrupted".to_owned())),
-        End::Failed(exit) => exit,
+        End::Failed(kind) => kind,
     };
     if let Some(error) = &report.resolve.error {
-        let timed_out = exit == Exit::TimedOut;
+        let timed_out = kind_of_target == FailureKind::TimedOut;
         let kind = if timed_out { "timeout" } else { "dns" };
         return Some(ErrorRecord::plain(kind, name::failure(error)));
     }
-    if let Some(own) = report.left_behind() {
-        return Some(super::compare::error(own, exit));
+    if let Some(own) = report.failed_own_policy() {
+        return Some(super::compare::error(own, kind_of_target));
     }
     let of_probes = report.probes_without_tls().next();
     let of_probes = of_probes.and_then(|(_, tls)| Some((tls, tls.failure.as_ref()?)));
     if let Some((tls, failure)) = report.tls_failure().or(of_probes) {
         return Some(super::tls::error(tls, failure));
     }
-    if exit == Exit::TimedOut {
+    if kind_of_target == FailureKind::TimedOut {
         let message = format!("timed out after {}", crate::output::units::prose(report.total));
         return Some(ErrorRecord::plain("timeout", message));
     }

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::connect::{AddressRecord, success};
 use crate::diagnose::cause::Cause;
 use crate::diagnose::name;
+use crate::output::human::text::reached;
 use crate::output::units;
 use crate::output::units::ms;
 use crate::report::query::{QueryOutcome, QueryStatus, types};
@@ -451,7 +452,7 @@ pub(crate) fn line(event: &Event, report: &Report) -> Option<String> {
             return None;
         }
         EventKind::AttemptSucceeded { attempt, snapshot } => {
-            format!("#{} {}{}", attempt + 1, report.reached(*attempt), socket(snapshot))
+            format!("#{} {}{}", attempt + 1, reached(report, *attempt), socket(snapshot))
         }
         EventKind::AttemptFailed { attempt, failure, snapshot, .. } => {
             format!(

@@ -5,7 +5,7 @@ use loopctl::{DnsAnswer, DnsRecord, DnsSetProof, RecordType};
 use serde_json::{Value, json};
 
 use super::connect::slow_callbacks;
-use crate::diagnose::name;
+use crate::diagnose::{exit_status, name};
 use crate::output::human::resolve::words;
 use crate::output::units::ms;
 use crate::report::names::{NameEnd, NameReport, is_signature};
@@ -33,7 +33,7 @@ pub(crate) fn document(report: &NameReport) -> Value {
         "start": humantime::format_rfc3339_micros(report.started_at.wall).to_string(),
         "outcome": report.end.name(),
         "end": if is_interrupted { "interrupted" } else { "completed" },
-        "exit_code": report.exit().code(),
+        "exit_code": exit_status::for_name(report).code(),
         "duration_ms": ms(report.total),
         "queries": report.queries.0.iter().map(query_with_proof).collect::<Vec<_>>(),
         "addresses": addresses,

@@ -4,14 +4,15 @@ use loopctl::{CopyReason, SendfilePath};
 use serde_json::{Value, json};
 
 use super::connect;
-use crate::commands::sendfile::TransferReport;
+use crate::diagnose::{exit_status, transfer};
 use crate::exit::Exit;
 use crate::output::units::ms;
+use crate::report::transfer::TransferReport;
 use crate::report::{End, Report};
 use crate::util::checksum::Algorithm;
 
 pub(crate) fn document(report: &Report, sending: &TransferReport) -> Value {
-    let went = &sending.went;
+    let went = &sending.progress;
     let reason = match went.path {
         Some(SendfilePath::Copied(reason)) => Some(reason),
         _ => None,
@@ -27,7 +28,7 @@ pub(crate) fn document(report: &Report, sending: &TransferReport) -> Value {
         "file": sending.file,
         "target": report.subject.text,
         "outcome": outcome(report),
-        "exit_code": report.exit().code(),
+        "exit_code": exit_status::for_report(report).code(),
         "offset_bytes": sending.offset,
         "count_bytes": sending.wanted,
         "sent_bytes": went.bytes,
@@ -40,13 +41,13 @@ pub(crate) fn document(report: &Report, sending: &TransferReport) -> Value {
         "retransmits": went.retransmits,
         "sha256": sum(Algorithm::Sha256),
         "blake3": sum(Algorithm::Blake3),
-        "connect": (!sending.end.before).then(|| connection(report)),
+        "connect": sending.is_opened.then(|| connection(report)),
         "error": error(report, sending),
     })
 }
 
 fn outcome(report: &Report) -> &'static str {
-    match (report.end, report.exit()) {
+    match (report.end, exit_status::for_report(report)) {
         (End::Interrupted(_), _) | (_, Exit::Signal(_)) => "interrupted",
         (_, Exit::Success) => "success",
         (_, Exit::TimedOut) => "timeout",
@@ -56,8 +57,8 @@ fn outcome(report: &Report) -> &'static str {
 
 /// What failed of the transfer, or else of the connection.
 fn error(report: &Report, sending: &TransferReport) -> Value {
-    match &sending.end.failure {
-        Some((what, failure)) => connect::failure(what, failure),
+    match transfer::transfer_failure(sending) {
+        Some((what, failure)) => connect::failure(&what, &failure),
         None => connection(report)["error"].clone(),
     }
 }

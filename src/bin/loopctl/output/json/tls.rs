@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::connect::ErrorRecord;
 use crate::diagnose::cause;
+use crate::diagnose::certificate;
 use crate::output::human::tls::{alpn, protocol};
 use crate::output::units::{date, ms};
 use crate::report::certificate::Certificate;
@@ -33,7 +34,7 @@ pub(crate) fn tls(report: &Report) -> Option<Value> {
         "client_certificate_requested": tls.peer.asks_for_certificate,
         "verified": verified(tls),
         "problem": tls.problem().map(problem),
-        "problem_message": tls.doubt(),
+        "problem_message": certificate::problem(tls),
         "peer": tls.chain.first().map(certificate),
         "chain": tls.chain.iter().map(certificate).collect::<Vec<_>>(),
         "starttls": tls.starttls.as_ref().map(starttls),

@@ -10,9 +10,9 @@ use loopctl::plan::Family;
 
 use crate::diagnose::cause;
 use crate::diagnose::name;
-use crate::diagnose::prediction::PredictedResult;
 use crate::output::units;
 use crate::report::compare::{Comparison, Lookup, LookupEnd, Measurement, Probe, Row};
+use crate::report::prediction::PredictedResult;
 use crate::report::{Outcome, Report};
 use crate::util::style::Style;
 
