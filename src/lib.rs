@@ -1,7 +1,7 @@
-//! An event loop in asyncio's image, and connections raced the Happy Eyeballs way.
+//! Event loop modelled on asyncio, with Happy Eyeballs connection racing (RFC 8305).
 //!
-//! The library re-creates the system of CPython's `asyncio.base_events` on `mio`: one thread, one queue, one
-//! heap of timers. Its first user is the program `loopctl`, which says why a connection is slow or fails.
+//! The library implements CPython's `asyncio.base_events` on `mio`: one thread, one ready queue, one heap of timers.
+//! The program `loopctl` uses it to find out why a connection is slow or fails.
 //!
 //! ```
 //! use std::time::Duration;
@@ -15,18 +15,19 @@
 //! # Ok::<(), loopctl::RunError>(())
 //! ```
 //!
-//! # Rooms
+//! # Layers
 //!
-//! Data runs one way: **plan decides, event_loop turns, task waits, net acts**, and the program tells.
+//! Each layer uses only those above it in this table: **plan decides, event_loop runs jobs, task awaits, net does
+//! I/O**. The program prints.
 //!
-//! | room | what is in it |
+//! | layer | contents |
 //! |---|---|
 //! | [`plan`] | decisions without I/O: [`Race`](plan::Race), [`interleave`](plan::interleave), [`Timers`](plan::Timers), [`Watermarks`](plan::Watermarks) |
 //! | event_loop | [`EventLoop`], [`LoopHandle`], [`Handle`], [`Remote`], [`ErrorContext`], [`SlowCallback`] |
 //! | task | [`Task`], [`Promise`] and [`Deferred`], [`Sleep`], [`Executor`], [`TrackedGenerator`], [`run`] |
 //! | net | [`Lookup`], [`Resolver`], [`CreateConnection`], [`CreateServer`], [`Transport`], [`Protocol`], [`BufferedProtocol`] |
 //! | net | [`StreamReader`], [`CreateDatagram`], [`ReadPipe`], [`WritePipe`], [`CreateSubprocess`], [`Event`] |
-//! | net | [`Sendfile`], [`Sent`], [`SendfileError`]: files, by the kernel where it can |
+//! | net | [`Sendfile`], [`Sent`], [`SendfileError`]: files, copied by the kernel if possible |
 //! | net | with the feature `dns`: `DnsClient`, `DnsAnswer`, `DnsError`, `DnsEvent` |
 //! | net | with the feature `dnssec`: `TrustAnchors`, `DnsValidation`, `DnsProof` |
 //! | net | with the feature `tls`: `TlsClient`, `TlsServer`, `TlsInfo`, `TlsError` |
@@ -36,20 +37,20 @@
 //! ```text
 //!            ┌──────────────────────────────────────────────────────────────┐
 //!            ▼                                                              │
-//!   sweep cancelled timers → wait for events → collect → run what was ready ┘
-//!                            (0 if anything    posts from other threads,   what that schedules
-//!                             is ready, else   then I/O, then due timers   waits for the next turn
-//!                             to next timer)
+//!   sweep cancelled timers → wait for events → collect → run ready jobs ────┘
+//!                            (0 if a job is    jobs from other threads,    new jobs wait
+//!                             ready, else to   then I/O, then due timers   for the next turn
+//!                             the next timer)
 //! ```
 //!
-//! Callbacks, task steps and readiness are all jobs in one queue, first come, first served. Nothing is called
-//! from inside anything else: a callback that schedules, a promise that is set, a transport that fails, each
-//! puts a job on the queue.
+//! Callbacks, task steps and I/O are jobs in one queue, run in order. User code is never called from inside other
+//! user code: scheduling a callback, setting a promise or losing a connection only adds a job to the queue.
 //!
 //! # Names
 //!
-//! Verbs are asyncio's (`call_soon`, `create_task`, `run_in_executor`); the race speaks RFC 8305 (Connection
-//! Attempt Delay, First Address Family Count); outcomes are qlog's (success, failure, timeout, canceled).
+//! Methods have asyncio's names (`call_soon`, `create_task`, `run_in_executor`). The race uses the terms of RFC 8305
+//! (Connection Attempt Delay, First Address Family Count), and outcomes are those of qlog (success, failure,
+//! timeout, canceled).
 
 mod event_loop;
 mod net;
@@ -96,5 +97,5 @@ pub use task::{
     TaskFactory, TaskRef, TrackedGenerator, run,
 };
 
-/// Any error, boxed: what a callback may fail with.
+/// Boxed error, such as that of a callback.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

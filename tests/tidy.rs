@@ -5,6 +5,7 @@
 #[expect(dead_code, reason = "nothing is skipped here")]
 mod skip;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -103,6 +104,77 @@ fn rooms_import_only_what_is_below_them() {
     }
     let program = ["mio::", "socket2::", "rustix::", "libc::", "async_task::"];
     assert_eq!(offences("bin", &program), [""; 0], "the program uses the public API");
+}
+
+/// The modules of the program that a line of code names by `crate::`.
+fn named_modules(line: &str) -> impl Iterator<Item = &str> {
+    let paths = line.split("crate::").skip(1);
+    paths.filter_map(|path| path.split(|c: char| !c.is_alphanumeric() && c != '_').next())
+}
+
+#[test]
+fn the_program_has_one_direction() {
+    let rules: [(&str, &[&str]); 6] = [
+        ("util", &["util"]),
+        ("config", &["config", "cli", "exit", "util"]),
+        ("report", &["report", "config", "util"]),
+        ("diagnose", &["diagnose", "report", "config", "exit", "util"]),
+        ("output", &["output", "diagnose", "report", "config", "exit", "util"]),
+        ("commands", &["commands", "output", "diagnose", "report", "config", "exit", "util"]),
+    ];
+    // Each is to go: the names of units belong below the reports, and the queue's error is not a record.
+    let exceptions = [
+        ("diagnose", "crate::output::units"),
+        ("report", "crate::output::units"),
+        ("util", "crate::report::served::ClientError"),
+    ];
+    let all = sources("src/bin/loopctl");
+    let mut offences = Vec::new();
+    for (room, allowed) in rules {
+        let folder = format!("src/bin/loopctl/{room}/");
+        let in_room = all.iter().filter(|source| source.name().starts_with(&folder));
+        for source in in_room.filter(|source| !source.name().contains("tests")) {
+            for (number, line) in source.code() {
+                let is_known = |(of, path): &(&str, &str)| *of == room && line.contains(path);
+                let is_free = exceptions.iter().any(is_known);
+                let strangers = named_modules(line).filter(|name| !allowed.contains(name));
+                offences.extend(
+                    strangers
+                        .filter(|_| !is_free)
+                        .map(|name| format!("{}:{number}: {room} imports {name}", source.name())),
+                );
+            }
+        }
+    }
+    assert_eq!(offences, [""; 0]);
+}
+
+#[test]
+fn exit_codes_come_from_one_file() {
+    let all = sources("src/bin/loopctl");
+    let converts = |source: &&Source| source.code().any(|(_, line)| line.contains("ExitCode"));
+    let names: Vec<String> = all.iter().filter(converts).map(Source::name).collect();
+    assert_eq!(names, ["src/bin/loopctl/exit.rs", "src/bin/loopctl/main.rs"]);
+}
+
+/// Because a message quotes what the user typed, and changes with the library that wrote it.
+#[test]
+fn no_message_decides_anything() {
+    for source in sources("src/bin/loopctl") {
+        let name = source.name();
+        let is_pure = ["diagnose/", "report/"]
+            .iter()
+            .any(|room| name.starts_with(&format!("src/bin/loopctl/{room}")));
+        if !is_pure || name.contains("tests") {
+            continue;
+        }
+        for (number, line) in source.code() {
+            let is_search = [".contains(\"", ".starts_with(\"", ".ends_with(\""]
+                .iter()
+                .any(|search| line.contains(search));
+            assert!(!is_search, "{name}:{number}: {line}");
+        }
+    }
 }
 
 #[test]
@@ -213,15 +285,12 @@ fn structs_have_few_fields() {
     /// Because plain data names each optional part: a bag of unrelated parts says less than their names.
     const MAX_FIELDS_OF_A_REPORT: usize = 14;
     // Records of a file format: what they hold is not ours to choose.
-    let formats = ["struct Document<'a>", "struct AttemptRecord"];
-    for source in sources("src") {
+    let is_format = |source: &Source| source.is_in("bin/loopctl/output/wire");
+    for source in sources("src").iter().filter(|source| !is_format(source)) {
         let mut lines = source.text.lines();
         while let Some(line) = lines.next() {
             let is_struct = line.contains("struct ") && line.ends_with('{');
-            if !is_struct
-                || line.trim_start().starts_with("//")
-                || formats.iter().any(|f| line.contains(f))
-            {
+            if !is_struct || line.trim_start().starts_with("//") {
                 continue;
             }
             let body = lines.by_ref().take_while(|line| line.trim() != "}");
@@ -249,6 +318,51 @@ fn nothing_is_left_undone() {
 }
 
 #[test]
+fn codes_in_test_names_are_those_of_the_catalogue() {
+    let catalogue = fs::read_to_string(root().join("tests/CATALOGUE.md")).unwrap();
+    let rows = catalogue.lines().filter_map(|line| line.strip_prefix("| ")?.split(' ').next());
+    let rows: BTreeSet<&str> =
+        rows.filter(|code| code.ends_with(|c: char| c.is_ascii_digit())).collect();
+    let families: BTreeSet<&str> = rows.iter().filter_map(|row| row.split('_').next()).collect();
+    let all: Vec<Source> = sources("tests").into_iter().chain(sources("src")).collect();
+    let names = all.iter().flat_map(tests_of);
+    let used: BTreeSet<String> = names.flat_map(|name| codes_of(name, &families)).collect();
+    assert!(used.len() > 400, "names are found at all");
+    let without_row: Vec<_> = used.iter().filter(|code| !rows.contains(code.as_str())).collect();
+    assert_eq!(without_row, [""; 0], "codes without a row in tests/CATALOGUE.md");
+    let without_test: Vec<_> = rows.iter().filter(|row| !used.contains(**row)).collect();
+    assert_eq!(without_test, [&""; 0], "rows of tests/CATALOGUE.md without a test");
+}
+
+/// The functions that a line `#[test]` stands above.
+fn tests_of(source: &Source) -> impl Iterator<Item = &str> {
+    let mut is_test = false;
+    source.text.lines().filter_map(move |line| {
+        is_test |= line.trim() == "#[test]";
+        let name = line.trim_start().strip_prefix("fn ").filter(|_| is_test)?;
+        is_test = false;
+        name.split('(').next()
+    })
+}
+
+/// `srv_24_25` is two codes of a family; `t05`, `r5` and `o4` stand alone.
+fn codes_of(name: &str, families: &BTreeSet<&str>) -> Vec<String> {
+    let is_number = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
+    let mut codes = Vec::new();
+    let mut family = None;
+    for word in name.split('_') {
+        match family {
+            Some(family) if is_number(word) => codes.push(format!("{family}_{word}")),
+            _ => family = Some(word).filter(|word| families.contains(word)),
+        }
+        if word.len() > 1 && word.starts_with(['t', 'r', 'o']) && is_number(&word[1..]) {
+            codes.push(word.to_owned());
+        }
+    }
+    codes
+}
+
+#[test]
 fn the_sum_of_the_skips_comes_last_and_is_right() {
     let names = fs::read_dir(root().join("tests")).unwrap().map(|entry| entry.unwrap().path());
     let is_program = |path: &PathBuf| {
@@ -269,13 +383,13 @@ fn the_sum_of_the_skips_comes_last_and_is_right() {
 
 #[test]
 #[cfg(feature = "cli")]
-fn completions_and_man_pages_are_fresh() {
+fn completions_man_pages_and_schemas_are_fresh() {
     let made = tempfile::tempdir().unwrap();
     let program = env!("CARGO_BIN_EXE_loopctl");
     let status =
         std::process::Command::new(program).arg("__generate").arg(made.path()).status().unwrap();
     assert!(status.success());
-    for folder in ["completions", "man"] {
+    for folder in ["completions", "man", "schemas"] {
         let listing = |dir: &Path| {
             let names = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name());
             let mut names: Vec<_> = names.collect();

@@ -1,14 +1,13 @@
-//! Where time comes from: the only file that reads the system's clock.
+//! Clock of a loop: the only file that reads the system's clock.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-/// Where a loop's time comes from.
+/// Source of a loop's time.
 ///
-/// With [`Manual`](Self::Manual), time stands still while callbacks run and jumps where a loop would otherwise
-/// wait, to the next timer or as far as that [turn](crate::EnteredLoop::turn) may wait. So hours of timers run in
-/// microseconds, in an order that never varies.
-/// Such a loop refuses descriptors: the network does not jump.
+/// A [`Manual`](Self::Manual) clock stands still while callbacks run. Where the loop would wait, it jumps to the next
+/// timer, but at most by the longest wait of the [turn](crate::EnteredLoop::turn). Hours of timers therefore run in
+/// microseconds, always in the same order. Such a loop rejects descriptors, because the network does not follow it.
 ///
 /// ```
 /// use loopctl::{Clock, EventLoop};
@@ -27,11 +26,11 @@ pub enum Clock {
     /// The system's monotonic clock.
     #[default]
     System,
-    /// A clock that starts here and moves only where the loop would wait.
+    /// Clock that starts at this instant and advances only where the loop would wait.
     Manual(Instant),
 }
 
-/// A [`Clock`] in use.
+/// State of a [`Clock`].
 #[derive(Debug)]
 pub(crate) enum LoopClock {
     System,
@@ -48,7 +47,10 @@ impl From<Clock> for LoopClock {
 }
 
 impl LoopClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that asks the system")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that reads the system's clock"
+    )]
     pub(crate) fn now(&self) -> Instant {
         match self {
             Self::System => Instant::now(),
@@ -60,7 +62,7 @@ impl LoopClock {
         matches!(self, Self::Manual(_))
     }
 
-    /// Moves a manual clock forward; the system's moves by itself.
+    /// Advances a manual clock; has no effect on the system's.
     pub(crate) fn advance(&self, by: Duration) {
         if let Self::Manual(now) = self {
             now.set(deadline(now.get(), by));
@@ -68,7 +70,7 @@ impl LoopClock {
     }
 }
 
-/// `now + delay`, or an instant that no process lives to see where that is out of range.
+/// `now + delay`, or thirty years from now if that is out of range.
 pub(crate) fn deadline(now: Instant, delay: Duration) -> Instant {
     const THIRTY_YEARS: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
     now.checked_add(delay).unwrap_or_else(|| now + THIRTY_YEARS)

@@ -1,4 +1,4 @@
-//! Debug mode, and slow callbacks: what, where scheduled, how long.
+//! Debug mode, and reports of slow callbacks and turns.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -8,60 +8,61 @@ use std::time::{Duration, Instant};
 use super::LoopHandle;
 use super::job::{JobInfo, Label};
 
-/// asyncio's `slow_callback_duration`.
-const SLOW: Duration = Duration::from_millis(100);
+/// Default of asyncio's `slow_callback_duration`.
+const DEFAULT_SLOW_CALLBACK_DURATION: Duration = Duration::from_millis(100);
 
-/// A callback or task step that held up the loop.
+/// Report of a callback or task step that delayed the loop.
 #[derive(Debug, Clone)]
 pub struct SlowCallback {
-    /// What it was and where it was scheduled.
+    /// Description of the job and the line that scheduled it.
     pub job: JobInfo,
-    /// How long it ran.
+    /// Duration of the run.
     pub took: Duration,
-    /// When it began, on the loop's clock.
+    /// Start, on the loop's clock.
     pub at: Instant,
 }
 
-/// A whole turn that took long, perhaps of many small callbacks.
+/// Report of a turn that took long, possibly through many short callbacks.
 #[derive(Debug, Clone)]
 pub struct SlowTurn {
-    /// How many jobs it ran.
+    /// Number of jobs that it ran.
     pub jobs: usize,
-    /// How long they ran together; waiting for events does not count.
+    /// Total duration of the jobs, without the wait for events.
     pub took: Duration,
-    /// When the first of them began, on the loop's clock.
+    /// Start of the first job, on the loop's clock.
     pub at: Instant,
 }
 
 type Hook<T> = RefCell<Option<Rc<dyn Fn(&T)>>>;
 
+/// Debug mode and the hooks for slow jobs.
 pub(crate) struct Diagnostics {
     debug: Cell<bool>,
     threshold: Cell<Duration>,
     on_job: Hook<SlowCallback>,
     on_turn: Hook<SlowTurn>,
-    /// Follows from the fields above; every job asks.
+    /// Computed from the fields above, because every job checks it.
     is_measuring: Cell<bool>,
     current: RefCell<Option<Label>>,
-    close_asked_for: Cell<bool>,
+    is_closed_explicitly: Cell<bool>,
 }
 
 impl Diagnostics {
     pub(crate) fn from_environment() -> Self {
         let watch = Self {
             debug: Cell::new(std::env::var_os("LOOPCTL_DEBUG").is_some_and(|on| !on.is_empty())),
-            threshold: Cell::new(SLOW),
+            threshold: Cell::new(DEFAULT_SLOW_CALLBACK_DURATION),
             on_job: RefCell::default(),
             on_turn: RefCell::default(),
             is_measuring: Cell::new(false),
             current: RefCell::default(),
-            close_asked_for: Cell::new(false),
+            is_closed_explicitly: Cell::new(false),
         };
         watch.update();
         watch
     }
 
-    /// Whether the clock is read around every job: only while someone wants to know.
+    /// Whether the clock is read around every job: in debug mode, or with a hook.
     pub(crate) fn is_measuring(&self) -> bool {
         self.is_measuring.get()
     }
@@ -72,23 +73,23 @@ impl Diagnostics {
         self.is_measuring.set(wanted && self.threshold.get() != Duration::MAX);
     }
 
-    /// This job is the current one until the guard is dropped.
+    /// Makes this job the current one until the guard is dropped.
     pub(crate) fn enter(&self, job: Label) -> Current<'_> {
         self.current.replace(Some(job));
         Current(self)
     }
 
-    /// The job that runs now, known in debug mode.
+    /// Job that is running now; only known while jobs are measured.
     pub(crate) fn current_job(&self) -> Option<JobInfo> {
         self.current.borrow().as_ref().map(Label::info)
     }
 
-    pub(crate) fn note_close(&self) {
-        self.close_asked_for.set(true);
+    pub(crate) fn record_close(&self) {
+        self.is_closed_explicitly.set(true);
     }
 
     pub(crate) fn report_close(&self, event_loop: &LoopHandle) {
-        match (self.debug.get(), self.close_asked_for.get()) {
+        match (self.debug.get(), self.is_closed_explicitly.get()) {
             (false, _) => {}
             (true, true) => log::debug!("Close {event_loop:?}"),
             (true, false) => log::warn!("unclosed event loop {event_loop:?}"),
@@ -102,7 +103,7 @@ impl Diagnostics {
     }
 }
 
-/// Ends with the job, also when an exit passes through.
+/// Guard for the current job; it also ends the job if a [`LoopExit`](super::LoopExit) unwinds.
 pub(crate) struct Current<'a>(&'a Diagnostics);
 
 impl Drop for Current<'_> {
@@ -112,10 +113,10 @@ impl Drop for Current<'_> {
 }
 
 impl LoopHandle {
-    /// Turns debug mode on or off, at once; asyncio's `set_debug`.
+    /// Turns debug mode on or off, with immediate effect; asyncio's `set_debug`.
     ///
-    /// In debug mode, slow callbacks and slow turns are logged at level `warn` and errors name the callback
-    /// in which they arose. `LOOPCTL_DEBUG` (not empty) turns it on for every new loop.
+    /// Debug mode logs slow callbacks and slow turns at level `warn` and adds the callback to error reports. A
+    /// non-empty `LOOPCTL_DEBUG` turns it on for every new loop.
     ///
     /// ```
     /// # let event_loop = loopctl::EventLoop::new()?;
@@ -142,8 +143,9 @@ impl LoopHandle {
         self.diagnostics().debug.get()
     }
 
-    /// How long a callback, a step or a turn may take before it is slow (100 ms at first); zero reports
-    /// all, [`Duration::MAX`] none. asyncio's `slow_callback_duration`.
+    /// Sets the duration from which a callback, a step or a turn is slow; asyncio's `slow_callback_duration`.
+    ///
+    /// The default is 100 ms. Zero reports all, [`Duration::MAX`] none.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -158,7 +160,7 @@ impl LoopHandle {
         self.diagnostics().update();
     }
 
-    /// The threshold in force.
+    /// Current threshold.
     ///
     /// ```
     /// # let event_loop = loopctl::EventLoop::new()?;
@@ -169,7 +171,7 @@ impl LoopHandle {
         self.diagnostics().threshold.get()
     }
 
-    /// Hands every slow callback and step to `report` instead of the log, also without debug mode.
+    /// Passes every slow callback and step to `report` instead of the log, with or without debug mode.
     ///
     /// ```
     /// # use std::{cell::Cell, rc::Rc, time::Duration};
@@ -191,7 +193,7 @@ impl LoopHandle {
         drop(previous);
     }
 
-    /// Hands every slow turn to `report` instead of the log, also without debug mode.
+    /// Passes every slow turn to `report` instead of the log, with or without debug mode.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -222,7 +224,7 @@ impl LoopHandle {
     }
 }
 
-/// To the hook where there is one, otherwise to the log. The hook may replace itself.
+/// Reports to the hook, or to the log without one. The hook is cloned first, because it may replace itself.
 fn report<T: fmt::Display>(hook: &Hook<T>, slow: T) {
     let hook = hook.borrow().clone();
     match hook {

@@ -1,18 +1,17 @@
-//! Where errors go that nobody is there to receive: the exception handler and its nets.
+//! Exception handler: reports of errors that no caller receives.
 
-use std::any::Any;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::io::Write as _;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 
 use super::LoopHandle;
 use super::job::JobInfo;
+use super::panic::{PanicError, catch};
 use crate::BoxError;
 
-/// What happened, as far as is known: asyncio's exception context.
+/// Description of an unhandled error: asyncio's exception context.
 ///
 /// ```
 /// use loopctl::{ErrorContext, JobInfo, JobKind};
@@ -25,59 +24,21 @@ use crate::BoxError;
 /// ```
 #[derive(Debug, Default)]
 pub struct ErrorContext {
-    /// What failed, as the first line of a report.
+    /// First line of the report.
     pub message: String,
     /// The error itself.
     pub error: Option<BoxError>,
-    /// The callback or task it belongs to.
+    /// Callback or task in which it occurred.
     pub job: Option<JobInfo>,
-    /// Whatever else helps, by asyncio's keys: `future`, `transport`, `protocol`, `socket`, `asyncgen`.
+    /// Further details by asyncio's keys: `future`, `transport`, `protocol`, `socket`, `asyncgen`.
     pub extra: BTreeMap<&'static str, String>,
 }
 
-/// Receives errors instead of the default handler.
+/// Handler that replaces the default exception handler.
 pub type ExceptionHandler = Rc<dyn Fn(&LoopHandle, &ErrorContext)>;
 
-/// A panic payload that no net catches: it ends the run and comes out of `run_forever`.
-///
-/// ```should_panic
-/// # let mut event_loop = loopctl::EventLoop::new().unwrap();
-/// event_loop.handle().call_soon(|| -> () { std::panic::resume_unwind(Box::new(loopctl::LoopExit)) });
-/// event_loop.run_forever().unwrap();
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LoopExit;
-
-pub(crate) type Payload = Box<dyn Any + Send>;
-
-/// Runs `call`; what it throws comes back as a value, except [`LoopExit`], which goes on.
-pub(crate) fn catch<T>(call: impl FnOnce() -> T) -> Result<T, Payload> {
-    catch_unwind(AssertUnwindSafe(call))
-        .map_err(|payload| if payload.is::<LoopExit>() { resume_unwind(payload) } else { payload })
-}
-
-/// A panic, as an error.
-#[derive(Debug)]
-pub(crate) struct PanicError(String);
-
-impl From<Payload> for PanicError {
-    fn from(payload: Payload) -> Self {
-        let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
-        let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
-        Self(text.unwrap_or_else(|| "no message".to_owned()))
-    }
-}
-
-impl fmt::Display for PanicError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "panicked: {}", self.0)
-    }
-}
-
-impl std::error::Error for PanicError {}
-
 impl ErrorContext {
-    /// A context with nothing but a message.
+    /// Context with only a message.
     pub fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), ..Self::default() }
     }
@@ -96,7 +57,7 @@ impl ErrorContext {
         self
     }
 
-    /// Adds something under a key of its own.
+    /// Adds a detail under a key.
     #[must_use]
     pub fn with(mut self, key: &'static str, value: impl fmt::Display) -> Self {
         self.extra.insert(key, value.to_string());
@@ -104,8 +65,7 @@ impl ErrorContext {
     }
 }
 
-/// The report as the default handler logs it: the message, then `key: value` lines in order of their
-/// keys, then the error and its causes.
+/// Report of the default handler: the message, `key: value` lines sorted by key, then the error and its causes.
 impl fmt::Display for ErrorContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.message.as_str() {
@@ -157,7 +117,7 @@ impl LoopHandle {
         drop(previous);
     }
 
-    /// The handler that was set; asyncio's `get_exception_handler`.
+    /// Returns the handler that was set; asyncio's `get_exception_handler`.
     ///
     /// ```
     /// # let event_loop = loopctl::EventLoop::new()?;
@@ -171,8 +131,9 @@ impl LoopHandle {
         self.core().handlers.0.borrow().clone()
     }
 
-    /// Reports an error: to the handler that was set, otherwise to the default one. A handler that itself
-    /// fails is reported too; nothing that happens here reaches the caller.
+    /// Reports an error to the handler that was set, otherwise to the default one.
+    ///
+    /// A failure of the handler is reported as well, and never reaches the caller.
     ///
     /// ```
     /// # let event_loop = loopctl::EventLoop::new()?;
@@ -184,12 +145,12 @@ impl LoopHandle {
         context.job = context.job.or_else(|| self.diagnostics().current_job());
         let Some(handler) = self.exception_handler() else {
             let report = || self.default_exception_handler(&context);
-            return second_net("Exception in default exception handler", report);
+            return report_or_last_resort("Exception in default exception handler", report);
         };
         if let Err(payload) = catch(|| handler(self, &context)) {
             let broken = ErrorContext::new("Unhandled error in exception handler")
                 .error(PanicError::from(payload));
-            second_net(
+            report_or_last_resort(
                 "Exception in default exception handler while handling an unexpected error in custom \
                  exception handler",
                 || self.default_exception_handler(&broken.with("context", &context)),
@@ -199,7 +160,7 @@ impl LoopHandle {
 
     /// Logs the report at level `error`; asyncio's `default_exception_handler`.
     ///
-    /// Where the process has no logger it goes to standard error, so that no error is lost.
+    /// If the process has no logger, the report goes to standard error, so that no error is lost.
     ///
     /// ```
     /// # use std::rc::Rc;
@@ -221,14 +182,14 @@ impl LoopHandle {
     }
 }
 
-/// The logger is foreign code, and so is the text of an error: both may panic.
-fn second_net(failure: &str, report: impl FnOnce()) {
+/// Catches panics of `report`, because the logger and the `Display` of an error are foreign code.
+fn report_or_last_resort(failure: &str, report: impl FnOnce()) {
     if let Err(payload) = catch(report) {
         last_resort(&format!("{failure}: {}", PanicError::from(payload)));
     }
 }
 
-/// Straight to standard error; when even that fails there is nobody left to tell.
+/// Writes to standard error. A failure there is ignored, because there is no other place to report it.
 fn last_resort(report: &str) {
     let mut line = String::new();
     let _ = writeln!(line, "{report}");

@@ -1,4 +1,11 @@
-//! What the loop runs: one callback, one task step, one piece of readiness at a time.
+//! Jobs: the entries of the ready queue, run one at a time.
+//!
+//! | job | trait | implemented by | held by |
+//! |---|---|---|---|
+//! | `Call` | [`Run`] | callbacks, readers and writers, signal handlers, transports | [`Handle`], [`TimerHandle`] |
+//! | `ThreadsafeCall` | [`RunThreadsafe`] | callbacks from other threads | [`RemoteHandle`](super::RemoteHandle) |
+//! | `Step` | [`Describe`] | the metadata of a task, for reports; async-task runs the step itself | [`Task`](crate::Task) |
+//! | `Main` | none | the future of `run_until_complete` | the run |
 
 use std::any::type_name;
 use std::cell::Cell;
@@ -9,29 +16,28 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::LoopHandle;
-use super::errors::{PanicError, Payload, catch};
-use super::remote::Posted;
+use super::panic::{PanicError, Payload, catch};
 use crate::BoxError;
 use crate::plan::TimerKey;
 
-/// One entry of the ready queue.
+/// Entry of the ready queue.
 pub(crate) enum Job {
     Call(Rc<dyn Run>),
-    Posted(Arc<dyn Posted>),
+    ThreadsafeCall(Arc<dyn RunThreadsafe>),
     Step(Step),
     /// The future given to `run_until_complete`.
     Main,
 }
 
-/// One step of a task. The kernel only runs it; the task room gives it its meaning.
+/// Step of a task: one poll of its future. The loop only runs it; `task` schedules it.
 pub(crate) type Step = async_task::Runnable<Arc<dyn Describe>>;
 
-/// Says what a step belongs to, for reports.
+/// Description of the task of a step, for reports.
 pub(crate) trait Describe: Send + Sync {
     fn describe(&self) -> JobInfo;
 }
 
-/// Something to step on the loop's thread.
+/// Callback that stays on the loop's thread; transports and watchers may run many times.
 pub(crate) trait Run {
     fn run(self: Rc<Self>) -> Result<(), BoxError>;
     fn info(&self) -> JobInfo;
@@ -39,7 +45,15 @@ pub(crate) trait Run {
     fn is_cancelled(&self) -> bool;
 }
 
-/// What a callback may return: nothing, or a `Result` whose error goes to the exception handler.
+/// Callback from another thread, which runs on the loop's thread.
+pub(crate) trait RunThreadsafe: Send + Sync {
+    fn run(&self) -> Result<(), BoxError>;
+    fn cancel(&self) -> bool;
+    fn is_cancelled(&self) -> bool;
+    fn info(&self) -> JobInfo;
+}
+
+/// Return type of a callback: `()`, or a `Result` whose error goes to the exception handler.
 ///
 /// ```
 /// # let event_loop = loopctl::EventLoop::new()?;
@@ -49,7 +63,7 @@ pub(crate) trait Run {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub trait CallbackOutput {
-    /// The error, if there is one.
+    /// Converts the return value into a `Result`.
     fn into_result(self) -> Result<(), BoxError>;
 }
 
@@ -65,7 +79,7 @@ impl<E: Into<BoxError>> CallbackOutput for Result<(), E> {
     }
 }
 
-/// What kind of thing a job is.
+/// Kind of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum JobKind {
@@ -81,14 +95,14 @@ pub enum JobKind {
     Signal,
 }
 
-/// Which job, and the source line that scheduled it.
+/// Description of a job, with the source line that scheduled it.
 #[derive(Debug, Clone)]
 pub struct JobInfo {
-    /// What kind of thing it is.
+    /// Kind of the job.
     pub kind: JobKind,
-    /// What it is called: a task's name, or the type of a callback. Never what it captured.
+    /// Name of the task, or type of the callback. Captured values never appear in it.
     pub name: String,
-    /// Where it was scheduled or created; kept always, debug mode or not.
+    /// Line that scheduled or created the job; recorded with and without debug mode.
     pub origin: Option<&'static Location<'static>>,
 }
 
@@ -107,7 +121,7 @@ impl fmt::Display for JobInfo {
     }
 }
 
-/// A callback that has been scheduled, in one allocation.
+/// Scheduled callback, in one allocation.
 pub(crate) struct Callback<F> {
     call: Cell<Option<F>>,
     cancelled: Cell<bool>,
@@ -130,7 +144,7 @@ impl<F: FnOnce() -> O, O: CallbackOutput> Run for Callback<F> {
         JobInfo { kind: self.kind, name: short_type_name::<F>(), origin: Some(self.origin) }
     }
 
-    /// Frees the callback and its captures now, not when its turn would have come.
+    /// Frees the callback and its captures now rather than when it would have run.
     fn cancel(&self) {
         self.cancelled.set(true);
         drop(self.call.take());
@@ -141,18 +155,18 @@ impl<F: FnOnce() -> O, O: CallbackOutput> Run for Callback<F> {
     }
 }
 
-/// `app::main::{{closure}}` without generic arguments, which can fill a screen.
+/// Type name such as `app::main::{{closure}}`, without generic arguments, because these can fill a screen.
 pub(crate) fn short_type_name<F>() -> String {
     let full = type_name::<F>();
     full.split_once('<').map_or(full, |(name, _)| name).to_owned()
 }
 
 impl Job {
-    /// Runs the job. A panic is a failure like any other, so that the loop lives.
+    /// Runs the job. A panic becomes a failure, so that the loop survives it.
     pub(crate) fn run(self, main: &mut dyn FnMut()) -> Result<(), Box<Failure>> {
         match self {
             Self::Call(call) => outcome(catch(|| Rc::clone(&call).run()), || call.info()),
-            Self::Posted(call) => outcome(catch(|| call.run()), || call.info()),
+            Self::ThreadsafeCall(call) => outcome(catch(|| call.run()), || call.info()),
             Self::Step(step) => {
                 step.run();
                 Ok(())
@@ -164,29 +178,29 @@ impl Job {
         }
     }
 
-    /// On a closed loop: drops the job instead of running it, and what its callback captured, whoever holds a
-    /// handle. A task's step drops its future there, behind the net that catches what this throws.
+    /// Drops the job on a closed loop, with the captures of its callback, even if a handle still exists. A task's
+    /// step drops its future, and its panic is caught there.
     pub(crate) fn discard(self) {
         match self {
             Self::Call(call) => call.cancel(),
-            Self::Posted(call) => drop(call.cancel()),
+            Self::ThreadsafeCall(call) => drop(call.cancel()),
             Self::Step(step) => drop(step.run()),
             Self::Main => {}
         }
     }
 
-    /// What can still name the job once it has run.
+    /// Reference that can still describe the job after it has run.
     pub(crate) fn label(&self) -> Label {
         match self {
             Self::Call(call) => Label::Call(Rc::clone(call)),
-            Self::Posted(call) => Label::Posted(Arc::clone(call)),
+            Self::ThreadsafeCall(call) => Label::ThreadsafeCall(Arc::clone(call)),
             Self::Step(step) => Label::Step(Arc::clone(step.metadata())),
             Self::Main => Label::Main,
         }
     }
 }
 
-/// A job that failed, and how.
+/// Failed job and its error.
 pub(crate) struct Failure {
     pub(crate) error: BoxError,
     pub(crate) job: JobInfo,
@@ -200,11 +214,11 @@ fn outcome(
     result.map_err(|error| Box::new(Failure { error, job: job() }))
 }
 
-/// A cheap reference to what a job is, turned into words only when someone reads them.
+/// Cheap reference to a job, which is formatted only for a report.
 #[derive(Clone)]
 pub(crate) enum Label {
     Call(Rc<dyn Run>),
-    Posted(Arc<dyn Posted>),
+    ThreadsafeCall(Arc<dyn RunThreadsafe>),
     Step(Arc<dyn Describe>),
     Main,
 }
@@ -213,21 +227,21 @@ impl Label {
     pub(crate) fn info(&self) -> JobInfo {
         match self {
             Self::Call(call) => call.info(),
-            Self::Posted(call) => call.info(),
+            Self::ThreadsafeCall(call) => call.info(),
             Self::Step(task) => task.describe(),
             Self::Main => JobInfo { kind: JobKind::Task, name: "main".to_owned(), origin: None },
         }
     }
 }
 
-/// A scheduled callback, which can be cancelled: asyncio's `Handle`.
+/// Handle of a scheduled callback: asyncio's `Handle`.
 ///
 /// Dropping a handle does not cancel its callback.
 ///
 /// ```
 /// # let mut event_loop = loopctl::EventLoop::new()?;
 /// let handle = event_loop.handle();
-/// let callback = handle.call_soon(|| println!("never printed: cancelled before its turn"));
+/// let callback = handle.call_soon(|| println!("never printed"));
 /// callback.cancel();
 /// assert!(callback.is_cancelled());
 /// # handle.stop();
@@ -238,7 +252,7 @@ impl Label {
 pub struct Handle(pub(crate) Rc<dyn Run>);
 
 impl Handle {
-    /// Prevents the call, if it has not begun, and frees what the callback captured. Harmless twice.
+    /// Cancels the call if it has not begun, and frees the callback's captures. Has no effect the second time.
     pub fn cancel(&self) {
         self.0.cancel();
     }
@@ -258,7 +272,7 @@ impl fmt::Debug for Handle {
     }
 }
 
-/// A callback scheduled for an instant, which can be cancelled: asyncio's `TimerHandle`.
+/// Handle of a callback scheduled for an instant: asyncio's `TimerHandle`.
 ///
 /// ```
 /// # let event_loop = loopctl::EventLoop::new()?;
@@ -278,7 +292,7 @@ pub struct TimerHandle {
 }
 
 impl TimerHandle {
-    /// Prevents the call, if it has not begun, and frees what the callback captured. Harmless twice.
+    /// Cancels the call if it has not begun, and frees the callback's captures. Has no effect the second time.
     pub fn cancel(&self) {
         self.job.cancel();
         self.event_loop.cancel_timer(self.key);
@@ -289,7 +303,7 @@ impl TimerHandle {
         self.job.is_cancelled()
     }
 
-    /// The deadline, also after the call or a cancellation.
+    /// Deadline; it stays the same after the call or a cancellation.
     pub fn when(&self) -> Instant {
         self.when
     }

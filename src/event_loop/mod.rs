@@ -1,13 +1,14 @@
-//! Room 1: turns. One queue, one heap of timers, one poller, one thread.
+//! Layer 1: the event loop. One ready queue, one heap of timers, one poller, one thread.
 //!
-//! The loop knows neither tasks nor sockets. It runs jobs, tells sources about readiness, and keeps time;
-//! [`turn`] is the whole of it.
+//! The loop knows neither tasks nor sockets. It runs jobs, reports readiness to sources and fires timers; [`turn`]
+//! contains all of it.
 
 mod clock;
 mod debug;
 mod errors;
 mod job;
 mod loop_local;
+mod panic;
 mod reactor;
 mod readers;
 mod remote;
@@ -29,15 +30,16 @@ use crate::plan::{TimerKey, Timers};
 
 pub use clock::Clock;
 pub use debug::{SlowCallback, SlowTurn};
-pub use errors::{ErrorContext, ExceptionHandler, LoopExit};
+pub use errors::{ErrorContext, ExceptionHandler};
 pub use job::{CallbackOutput, Handle, JobInfo, JobKind, TimerHandle};
+pub use panic::LoopExit;
 pub use remote::{LoopClosed, Remote, RemoteHandle};
 pub use turn::EnteredLoop;
 
 pub(crate) use clock::deadline;
-pub(crate) use errors::{PanicError, Payload, catch};
 pub(crate) use job::{Describe, Job, Run, Step};
 pub(crate) use loop_local::LoopLocal;
+pub(crate) use panic::{PanicError, Payload, catch};
 pub(crate) use reactor::{Interest, Readiness, Registration, Source};
 
 use clock::LoopClock;
@@ -47,7 +49,7 @@ use job::Callback;
 use loop_local::LoopLocals;
 use reactor::Reactor;
 
-/// Owns the poller, the queues and the clock: asyncio's event loop. One per thread; it cannot leave it.
+/// Event loop, as in asyncio: it owns the poller, the queues and the clock. It stays on one thread.
 ///
 /// ```
 /// use loopctl::EventLoop;
@@ -66,13 +68,13 @@ pub struct EventLoop {
     handle: LoopHandle,
 }
 
-/// Counted reference to a loop, for code that runs on its thread.
+/// Reference-counted handle to a loop, for code on its thread.
 ///
-/// It outlives the loop harmlessly: what is scheduled on a closed loop comes back cancelled.
+/// The handle may outlive the loop: a callback that is scheduled on a closed loop is cancelled.
 #[derive(Clone)]
 pub struct LoopHandle(Rc<Core>);
 
-/// What a loop is made of. Other rooms reach it through the methods of [`LoopHandle`].
+/// State of a loop. Other layers use it through the methods of [`LoopHandle`].
 struct Core {
     clock: LoopClock,
     ready: RefCell<VecDeque<Job>>,
@@ -84,11 +86,11 @@ struct Core {
     locals: LoopLocals,
 }
 
-/// What happens at a deadline.
+/// Action of a timer at its deadline.
 pub(crate) enum TimerAction {
-    /// The job joins the queue.
+    /// Add the job to the ready queue.
     Run(Job),
-    /// A task is woken, so that its step runs in the same turn.
+    /// Wake a task, so that its step runs in the same turn.
     Wake(Waker),
 }
 
@@ -100,13 +102,13 @@ impl TimerAction {
     }
 }
 
-/// Why a loop did not run to the end.
+/// Error of a run.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum RunError {
     /// [`stop`](LoopHandle::stop) was called before the future completed.
     Stopped,
-    /// A loop runs on this thread already; loops do not nest.
+    /// Another loop is running on this thread; loops do not nest.
     Nested,
     /// The poller failed.
     Io(io::Error),
@@ -140,12 +142,12 @@ impl From<io::Error> for RunError {
 }
 
 thread_local! {
-    /// The loops made on this thread, so that a waker finds its queue without a lock.
+    /// Loops of this thread, so that a waker on it reaches the ready queue without a lock.
     static LOOPS: RefCell<Vec<(u64, Weak<Core>)>> = const { RefCell::new(Vec::new()) };
     static RUNNING: RefCell<Option<LoopHandle>> = const { RefCell::new(None) };
 }
 
-/// The loop with this number, if it lives on this thread.
+/// Loop with this id, if it belongs to this thread.
 fn local_loop(id: u64) -> Option<LoopHandle> {
     let find = |loops: &RefCell<Vec<(u64, Weak<Core>)>>| {
         loops.borrow().iter().find(|(known, _)| *known == id)?.1.upgrade().map(LoopHandle)
@@ -153,7 +155,7 @@ fn local_loop(id: u64) -> Option<LoopHandle> {
     LOOPS.try_with(find).ok().flatten()
 }
 
-/// The loop that runs on this thread, seen from inside it; asyncio's `get_running_loop`.
+/// Returns the loop that is running on this thread; asyncio's `get_running_loop`.
 ///
 /// ```
 /// assert!(loopctl::running_loop().is_none());
@@ -166,7 +168,7 @@ pub fn running_loop() -> Option<LoopHandle> {
 }
 
 impl EventLoop {
-    /// A new loop: not running, debug mode as `LOOPCTL_DEBUG` says, slow callbacks from 100 ms.
+    /// Creates a loop. `LOOPCTL_DEBUG` selects debug mode; callbacks are slow from 100 ms.
     ///
     /// ```
     /// let event_loop = loopctl::EventLoop::new()?;
@@ -175,12 +177,12 @@ impl EventLoop {
     /// ```
     ///
     /// # Errors
-    /// When the system gives no poller, for example because the process is out of descriptors.
+    /// If the system cannot create a poller, for example because the process is out of descriptors.
     pub fn new() -> io::Result<Self> {
         Self::with_clock(Clock::System)
     }
 
-    /// A new loop with a clock of its own; see [`Clock`].
+    /// Creates a loop with this [`Clock`].
     ///
     /// ```
     /// # use loopctl::{Clock, EventLoop};
@@ -191,7 +193,7 @@ impl EventLoop {
     /// ```
     ///
     /// # Errors
-    /// As [`new`](Self::new).
+    /// The same as for [`new`](Self::new).
     pub fn with_clock(clock: Clock) -> io::Result<Self> {
         let clock = LoopClock::from(clock);
         let (reactor, wakeup) = Reactor::new(clock.is_manual())?;
@@ -212,7 +214,7 @@ impl EventLoop {
         Ok(Self { handle: LoopHandle(core) })
     }
 
-    /// A reference to schedule with.
+    /// Handle with which code on this thread schedules callbacks.
     ///
     /// ```
     /// let event_loop = loopctl::EventLoop::new()?;
@@ -225,8 +227,8 @@ impl EventLoop {
         self.handle.clone()
     }
 
-    /// Runs until [`stop`](LoopHandle::stop); the turn in which it was called runs to its end, and what
-    /// that turn scheduled waits for the next run. A stop before the run makes it last one turn.
+    /// Runs until [`stop`](LoopHandle::stop). The current turn is completed; the callbacks that it has scheduled wait for
+    /// the next run. A stop before the run limits it to one turn.
     ///
     /// ```
     /// # let mut event_loop = loopctl::EventLoop::new()?;
@@ -239,16 +241,16 @@ impl EventLoop {
     /// # Errors
     /// [`RunError::Nested`] inside a running loop; [`RunError::Io`] when the poller fails.
     pub fn run_forever(&mut self) -> Result<(), RunError> {
-        let turns = self.enter()?;
+        let entered = self.enter()?;
         loop {
-            turns.turn(None)?;
-            if turns.is_stopping() {
+            entered.turn(None)?;
+            if entered.is_stopping() {
                 return Ok(());
             }
         }
     }
 
-    /// Runs until `future` completes and returns what it returns. A panic of the future comes out here.
+    /// Runs until `future` completes and returns its output. A panic of the future propagates.
     ///
     /// ```
     /// # let mut event_loop = loopctl::EventLoop::new()?;
@@ -259,28 +261,28 @@ impl EventLoop {
     /// ```
     ///
     /// # Errors
-    /// [`RunError::Stopped`] when the loop was stopped first, and as [`run_forever`](Self::run_forever).
+    /// [`RunError::Stopped`] if the loop was stopped first; otherwise those of [`run_forever`](Self::run_forever).
     pub fn run_until_complete<T>(
         &mut self,
         future: impl Future<Output = T>,
     ) -> Result<T, RunError> {
         let mut future = pin!(future);
         let mut output = Poll::Pending;
-        let turns = self.enter()?;
-        let waker = Waker::from(Arc::new(MainWaker(turns.handle().remote())));
-        turns.handle().push(Job::Main);
+        let entered = self.enter()?;
+        let waker = Waker::from(Arc::new(MainWaker(entered.handle().remote())));
+        entered.handle().push(Job::Main);
         while output.is_pending() {
-            turns.turn_with(None, &mut || {
+            entered.turn_with(None, &mut || {
                 if output.is_pending() {
                     output = catch(|| future.as_mut().poll(&mut Context::from_waker(&waker)))
                         .map_or_else(|payload| Poll::Ready(Err(payload)), |poll| poll.map(Ok));
                 }
             })?;
-            if turns.is_stopping() {
+            if entered.is_stopping() {
                 break;
             }
         }
-        drop(turns);
+        drop(entered);
         match output {
             Poll::Ready(Ok(value)) => Ok(value),
             Poll::Ready(Err(payload)) => std::panic::resume_unwind(payload),
@@ -288,13 +290,13 @@ impl EventLoop {
         }
     }
 
-    /// Marks the loop as running and lends its turns, so that another loop can drive this one.
+    /// Marks the loop as running, so that another loop can drive it turn by turn.
     ///
     /// ```
     /// # let mut event_loop = loopctl::EventLoop::new()?;
     /// event_loop.handle().call_soon(|| ());
-    /// let turns = event_loop.enter()?;
-    /// turns.turn(Some(std::time::Duration::ZERO))?;
+    /// let entered = event_loop.enter()?;
+    /// entered.turn(Some(std::time::Duration::ZERO))?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -304,8 +306,8 @@ impl EventLoop {
         EnteredLoop::enter(self)
     }
 
-    /// Closes the loop: drops every task, callback and timer, removes signal handlers, and shuts the
-    /// default executor without waiting for its threads. Dropping the loop does the same.
+    /// Closes the loop: drops all tasks, callbacks and timers, removes signal handlers, and shuts down the default
+    /// executor without waiting for its threads. Dropping the loop does the same.
     ///
     /// ```
     /// let event_loop = loopctl::EventLoop::new()?;
@@ -315,7 +317,7 @@ impl EventLoop {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn close(self) {
-        self.handle.diagnostics().note_close();
+        self.handle.diagnostics().record_close();
     }
 }
 
@@ -340,7 +342,7 @@ impl Wake for MainWaker {
 }
 
 impl LoopHandle {
-    /// The loop's clock, read now.
+    /// Current time of the loop's clock; asyncio's `time`.
     ///
     /// ```
     /// # let event_loop = loopctl::EventLoop::new()?;
@@ -351,7 +353,7 @@ impl LoopHandle {
         self.0.clock.now()
     }
 
-    /// Runs `call` in the next turn, after what is queued already; asyncio's `call_soon`.
+    /// Runs `call` in the next turn, after the callbacks queued before it; asyncio's `call_soon`.
     ///
     /// ```
     /// # let mut event_loop = loopctl::EventLoop::new()?;
@@ -368,9 +370,9 @@ impl LoopHandle {
         Handle(job)
     }
 
-    /// Runs `call` when `delay` has passed, never earlier; asyncio's `call_later`.
+    /// Runs `call` after `delay`, never earlier; asyncio's `call_later`.
     ///
-    /// A delay beyond what the clock can express means never.
+    /// A delay that the clock cannot represent means never.
     ///
     /// ```
     /// # let event_loop = loopctl::EventLoop::new()?;
@@ -387,7 +389,7 @@ impl LoopHandle {
         self.call_at(deadline(self.time(), delay), call)
     }
 
-    /// Runs `call` at `when`, or in the next turn if that has passed; asyncio's `call_at`.
+    /// Runs `call` at `when`, or in the next turn if `when` has passed; asyncio's `call_at`.
     ///
     /// Calls with equal deadlines run in the order in which they were scheduled.
     ///
@@ -413,7 +415,7 @@ impl LoopHandle {
         TimerHandle { job, event_loop: self.clone(), key, when }
     }
 
-    /// Ends the run at the end of the turn under way; asyncio's `stop`.
+    /// Ends the run after the current turn; asyncio's `stop`.
     ///
     /// ```
     /// # let mut event_loop = loopctl::EventLoop::new()?;
@@ -429,7 +431,7 @@ impl LoopHandle {
         self.0.remote.stop();
     }
 
-    /// Whether the loop runs at this moment.
+    /// Whether the loop is running.
     ///
     /// ```
     /// # let mut event_loop = loopctl::EventLoop::new()?;
@@ -456,7 +458,7 @@ impl LoopHandle {
         self.0.remote.is_closed()
     }
 
-    /// Queues a job. On a closed loop it is dropped, and its handle says cancelled.
+    /// Queues a job. On a closed loop the job is dropped and counts as cancelled.
     pub(crate) fn push(&self, job: Job) {
         if self.is_closed() {
             return job.discard();
@@ -464,8 +466,8 @@ impl LoopHandle {
         self.0.ready.borrow_mut().push_back(job);
     }
 
-    pub(crate) fn schedule(&self, when: Instant, due: TimerAction) -> TimerKey {
-        let key = self.0.timers.borrow_mut().insert(when, due);
+    pub(crate) fn schedule(&self, when: Instant, action: TimerAction) -> TimerKey {
+        let key = self.0.timers.borrow_mut().insert(when, action);
         if self.is_closed() {
             self.drop_jobs();
         }
@@ -473,11 +475,11 @@ impl LoopHandle {
     }
 
     pub(crate) fn cancel_timer(&self, key: TimerKey) {
-        let taken = self.0.timers.borrow_mut().cancel(key);
-        drop(taken);
+        let action = self.0.timers.borrow_mut().cancel(key);
+        drop(action);
     }
 
-    /// Watches a descriptor. It must stay open until the registration is dropped.
+    /// Registers a descriptor with the poller. It must stay open until the registration is dropped.
     pub(crate) fn register(
         &self,
         fd: impl std::os::fd::AsFd,
@@ -498,7 +500,7 @@ impl LoopHandle {
         &self.0.diagnostics
     }
 
-    /// Frees everything the loop holds, on this thread. What that drops may try to schedule; it cannot.
+    /// Drops everything on the loop, on this thread. Code that this runs cannot schedule anything new.
     fn close(&self) {
         if self.is_closed() {
             return;
@@ -507,7 +509,7 @@ impl LoopHandle {
         self.0.remote.close();
         self.0.locals.close(self);
         while self.drop_jobs() || !self.0.locals.are_idle() {
-            // A thread is about to hand in a step it has begun to schedule.
+            // Because another thread has begun to schedule a step, and will add it in a moment.
             std::thread::yield_now();
         }
         self.0.reactor.clear();
@@ -515,13 +517,13 @@ impl LoopHandle {
         self.0.diagnostics.clear();
     }
 
-    /// Tells whether there was anything to drop.
+    /// Returns `false` if there was nothing to drop.
     fn drop_jobs(&self) -> bool {
-        let parcels = self.0.remote.empty();
+        let remote_jobs = self.0.remote.drain();
         let jobs = std::mem::take(&mut *self.0.ready.borrow_mut());
         let timers = self.0.timers.borrow_mut().drain();
-        let had_any = !(parcels.is_empty() && jobs.is_empty() && timers.is_empty());
-        parcels.into_iter().map(Job::from).chain(jobs).for_each(Job::discard);
+        let had_any = !(remote_jobs.is_empty() && jobs.is_empty() && timers.is_empty());
+        remote_jobs.into_iter().map(Job::from).chain(jobs).for_each(Job::discard);
         timers.into_iter().for_each(TimerAction::discard);
         had_any
     }

@@ -1,7 +1,7 @@
-//! Readiness: the only file that says `mio`.
+//! Reactor: readiness of descriptors. The only file that uses `mio`.
 //!
-//! A descriptor may be watched by several sources at once, each for its own interest; the poller is told the
-//! union. Notification is edge-triggered, and every change of the union notifies again whatever is ready.
+//! Several sources may watch one descriptor, each with its own interest; the poller gets the union. Notification is
+//! edge-triggered, and every change of the union reports current readiness again.
 
 use std::cell::RefCell;
 use std::io;
@@ -16,19 +16,19 @@ use slab::Slab;
 
 use super::LoopHandle;
 
-/// How many events one wait takes in; more stay with the kernel for the next turn.
-const EVENTS: usize = 1024;
+/// Maximum number of events of one wait; more stay in the kernel until the next turn.
+const MAX_EVENTS: usize = 1024;
 const WAKEUP: Token = Token(usize::MAX);
 
-/// Told about readiness while the loop collects events. It may queue jobs and wake tasks, nothing else.
+/// Receiver of readiness events. While the loop collects events, it may only queue jobs and wake tasks.
 pub(crate) trait Source {
     fn ready(self: Rc<Self>, event_loop: &LoopHandle, readiness: Readiness);
 
-    /// The loop is closed. A source that keeps itself alive must let go of itself here.
+    /// Called when the loop is closed. A source that holds a reference to itself must drop it here.
     fn loop_closed(&self) {}
 }
 
-/// What a source wants to hear of. Errors and hang-ups are told in any case.
+/// Events that a source receives. Errors and hang-ups are always included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Interest {
     Readable,
@@ -36,12 +36,12 @@ pub(crate) enum Interest {
     Both,
 }
 
-/// What a descriptor is ready for.
+/// Readiness of a descriptor.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Readiness {
     pub(crate) readable: bool,
     pub(crate) writable: bool,
-    /// The peer has sent its last byte, or the connection is gone.
+    /// The peer has closed its sending side, or the connection is broken.
     pub(crate) read_closed: bool,
 }
 
@@ -49,14 +49,14 @@ pub(crate) struct Reactor {
     poll: RefCell<Poll>,
     events: RefCell<Events>,
     watched: RefCell<Watched>,
-    refuses: bool,
+    rejects_fds: bool,
 }
 
 #[derive(Default)]
 struct Watched {
     descriptors: Slab<Descriptor>,
     tokens: Tokens,
-    next: u64,
+    last_id: u64,
 }
 
 struct Descriptor {
@@ -64,28 +64,28 @@ struct Descriptor {
     listeners: Listeners,
 }
 
-/// Most descriptors have one listener, and there may be ten thousand of them: that one is held in place.
+/// Listeners of one descriptor. A single one is stored inline, because that is the case for most of them.
 enum Listeners {
     One(Listener),
     Many(Vec<Listener>),
 }
 
-/// The token of each watched descriptor, by its number: numbers are given out from the lowest.
+/// Token of each watched descriptor, indexed by descriptor: the system uses the lowest free number.
 #[derive(Default)]
 struct Tokens(Vec<u32>);
 
 struct Listener {
-    number: u64,
+    id: u64,
     interest: Interest,
     source: Rc<dyn Source>,
 }
 
-/// Rings the poller from any thread.
+/// Waker of the poller, for any thread.
 #[derive(Debug)]
 pub(crate) struct Wakeup(Waker);
 
 impl Wakeup {
-    /// A poller that cannot be rung is closed, or about to look anyway.
+    /// Wakes the poller. An error is only logged, because the poller is then closed or about to return anyway.
     pub(crate) fn wake(&self) {
         if let Err(error) = self.0.wake() {
             log::debug!("cannot wake the event loop: {error}");
@@ -94,26 +94,26 @@ impl Wakeup {
 }
 
 impl Reactor {
-    /// A poller, and what wakes it. `refuses`: takes no descriptors, because time there is not real.
-    pub(crate) fn new(refuses: bool) -> io::Result<(Self, Wakeup)> {
+    /// Creates a poller and its waker. With `rejects_fds` it takes no descriptors, because its time is not real.
+    pub(crate) fn new(rejects_fds: bool) -> io::Result<(Self, Wakeup)> {
         let poll = Poll::new()?;
         let wakeup = Wakeup(Waker::new(poll.registry(), WAKEUP)?);
         let reactor = Self {
             poll: RefCell::new(poll),
-            events: RefCell::new(Events::with_capacity(EVENTS)),
+            events: RefCell::new(Events::with_capacity(MAX_EVENTS)),
             watched: RefCell::default(),
-            refuses,
+            rejects_fds,
         };
         Ok((reactor, wakeup))
     }
 
-    /// Waits for events; `None` waits for ever. A signal ends the wait early.
+    /// Waits for events, without limit if `timeout` is `None`. A signal ends the wait early.
     pub(crate) fn wait(&self, timeout: Option<Duration>) -> io::Result<()> {
         let mut poll = self.poll.borrow_mut();
         let mut events = self.events.borrow_mut();
         events.clear();
         let timeout = match timeout {
-            // mio rounds a wait up to whole milliseconds; its own descriptor can be waited for exactly.
+            // mio rounds a wait up to whole milliseconds, so wait for its descriptor with ppoll, which does not.
             Some(wait) if !wait.is_zero() => {
                 if !is_readable_within(poll.registry().as_fd(), wait)? {
                     return Ok(());
@@ -128,7 +128,7 @@ impl Reactor {
         }
     }
 
-    /// Tells the sources what the last wait brought.
+    /// Reports the events of the last wait to the sources.
     pub(crate) fn dispatch(&self, event_loop: &LoopHandle) {
         let events = self.events.borrow();
         for event in events.iter().filter(|event| event.token() != WAKEUP) {
@@ -139,6 +139,7 @@ impl Reactor {
                 read_closed: event.is_read_closed() || failed,
             };
             log::trace!("event: {readiness:?}");
+            // By index, because a source may remove another while it is called.
             let mut nth = 0;
             while let Some((interest, source)) = self.listener(event.token(), nth) {
                 nth += 1;
@@ -149,7 +150,7 @@ impl Reactor {
         }
     }
 
-    /// Lets go of every source.
+    /// Drops all sources.
     pub(crate) fn clear(&self) {
         let watched = self.watched.take();
         for (_, descriptor) in &watched.descriptors {
@@ -164,48 +165,49 @@ impl Reactor {
     }
 
     fn add(&self, fd: RawFd, interest: Interest, source: Rc<dyn Source>) -> io::Result<u64> {
-        if self.refuses {
+        if self.rejects_fds {
             let reason = "a loop with a manual clock takes no descriptors";
             return Err(io::Error::new(io::ErrorKind::Unsupported, reason));
         }
         let mut watched = self.watched.borrow_mut();
-        watched.next += 1;
-        let number = watched.next;
+        watched.last_id += 1;
+        let id = watched.last_id;
         let known = watched.tokens.get(fd);
-        let token = known.unwrap_or_else(|| watched.adopt(fd));
-        watched.descriptors[token].listeners.push(Listener { number, interest, source });
-        if let Err(error) = self.tell_poller(&watched.descriptors[token], token, known.is_none()) {
-            watched.descriptors[token].listeners.remove(number);
-            watched.forget_if_unused(token);
+        let token = known.unwrap_or_else(|| watched.insert(fd));
+        watched.descriptors[token].listeners.push(Listener { id, interest, source });
+        if let Err(error) = self.update_poller(&watched.descriptors[token], token, known.is_none())
+        {
+            watched.descriptors[token].listeners.remove(id);
+            watched.remove_if_unused(token);
             return Err(error);
         }
-        Ok(number)
+        Ok(id)
     }
 
-    fn remove(&self, fd: RawFd, number: u64) {
+    fn remove(&self, fd: RawFd, id: u64) {
         let mut watched = self.watched.borrow_mut();
         let Some(token) = watched.tokens.get(fd) else { return };
         let listeners = &mut watched.descriptors[token].listeners;
-        let removed = listeners.remove(number);
+        let removed = listeners.remove(id);
         if listeners.all().is_empty() {
-            // Fails only where the owner has closed the descriptor, which deregisters it as well.
+            // Fails only if the owner has closed the descriptor, and that deregisters it as well.
             let _ = self.poll.borrow().registry().deregister(&mut SourceFd(&fd));
-            watched.forget_if_unused(token);
+            watched.remove_if_unused(token);
         } else if removed.is_some() {
-            let _ = self.tell_poller(&watched.descriptors[token], token, false);
+            let _ = self.update_poller(&watched.descriptors[token], token, false);
         }
         drop(watched);
         drop(removed);
     }
 
-    /// Asks to be notified again of what is ready now.
+    /// Requests another notification of current readiness.
     fn rearm(&self, fd: RawFd) -> io::Result<()> {
         let watched = self.watched.borrow();
         let Some(token) = watched.tokens.get(fd) else { return Ok(()) };
-        self.tell_poller(&watched.descriptors[token], token, false)
+        self.update_poller(&watched.descriptors[token], token, false)
     }
 
-    fn tell_poller(&self, descriptor: &Descriptor, token: usize, is_new: bool) -> io::Result<()> {
+    fn update_poller(&self, descriptor: &Descriptor, token: usize, is_new: bool) -> io::Result<()> {
         let poll = self.poll.borrow();
         let (registry, mut source) = (poll.registry(), SourceFd(&descriptor.fd));
         let interests = descriptor.listeners.all().iter().map(|listener| listener.interest.into());
@@ -214,7 +216,7 @@ impl Reactor {
             return registry.register(&mut source, Token(token), union);
         }
         match registry.reregister(&mut source, Token(token), union) {
-            // The number was closed and given out again behind our back: it is a new descriptor.
+            // Because the owner closed the descriptor early and the system reused its number, it is a new one.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 registry.register(&mut source, Token(token), union)
             }
@@ -224,14 +226,14 @@ impl Reactor {
 }
 
 impl Watched {
-    fn adopt(&mut self, fd: RawFd) -> usize {
+    fn insert(&mut self, fd: RawFd) -> usize {
         let listeners = Listeners::Many(Vec::new());
         let token = self.descriptors.insert(Descriptor { fd, listeners });
         self.tokens.set(fd, Some(token));
         token
     }
 
-    fn forget_if_unused(&mut self, token: usize) {
+    fn remove_if_unused(&mut self, token: usize) {
         if self.descriptors[token].listeners.all().is_empty() {
             let descriptor = self.descriptors.remove(token);
             self.tokens.set(descriptor.fd, None);
@@ -258,8 +260,8 @@ impl Listeners {
         };
     }
 
-    fn remove(&mut self, number: u64) -> Option<Listener> {
-        let at = self.all().iter().position(|listener| listener.number == number)?;
+    fn remove(&mut self, id: u64) -> Option<Listener> {
+        let at = self.all().iter().position(|listener| listener.id == id)?;
         if let Self::Many(listeners) = self {
             return Some(listeners.remove(at));
         }
@@ -283,7 +285,7 @@ impl Tokens {
         if at >= self.0.len() {
             self.0.resize(at + 1, Self::NONE);
         }
-        // The slab has as many entries as there are descriptors, whose numbers are 31 bits long.
+        // Fits, because the slab has at most as many entries as there are descriptors: 31 bits.
         self.0[at] = token.map_or(Self::NONE, |token| token as u32);
     }
 }
@@ -320,13 +322,13 @@ fn is_readable_within(fd: BorrowedFd<'_>, wait: Duration) -> io::Result<bool> {
     }
 }
 
-/// A source's watch over a descriptor; dropping it ends the watch.
+/// Registration of a descriptor for a source; dropping it deregisters.
 ///
 /// It must be dropped before the descriptor is closed: declare it first in a struct that owns both.
 pub(crate) struct Registration {
     event_loop: LoopHandle,
     fd: RawFd,
-    number: u64,
+    id: u64,
 }
 
 impl Registration {
@@ -337,11 +339,11 @@ impl Registration {
         source: Rc<dyn Source>,
     ) -> io::Result<Self> {
         let fd = fd.as_raw_fd();
-        let number = event_loop.core().reactor.add(fd, interest, source)?;
-        Ok(Self { event_loop: event_loop.clone(), fd, number })
+        let id = event_loop.core().reactor.add(fd, interest, source)?;
+        Ok(Self { event_loop: event_loop.clone(), fd, id })
     }
 
-    /// Makes the watch level-triggered for once: what is still ready is notified again.
+    /// Makes the registration level-triggered once: current readiness is reported again.
     pub(crate) fn rearm(&self) -> io::Result<()> {
         self.event_loop.core().reactor.rearm(self.fd)
     }
@@ -349,6 +351,6 @@ impl Registration {
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        self.event_loop.core().reactor.remove(self.fd, self.number);
+        self.event_loop.core().reactor.remove(self.fd, self.id);
     }
 }

@@ -1,4 +1,4 @@
-//! Callbacks on readiness of any descriptor: `add_reader` and `add_writer`.
+//! Readers and writers: callbacks on the readiness of any descriptor.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -16,7 +16,7 @@ use crate::BoxError;
 #[derive(Default)]
 struct Watchers(RefCell<HashMap<(RawFd, Interest), Rc<dyn Run>>>);
 
-/// A callback for one direction of one descriptor.
+/// Callback for one direction of one descriptor.
 struct Watcher<F> {
     callback: RefCell<Option<F>>,
     registration: RefCell<Option<Registration>>,
@@ -26,9 +26,9 @@ struct Watcher<F> {
 }
 
 impl LoopHandle {
-    /// Runs `callback` whenever `fd` can be read from, as long as that is so; asyncio's `add_reader`.
+    /// Runs `callback` whenever `fd` is readable (level-triggered); asyncio's `add_reader`.
     ///
-    /// It replaces the reader the descriptor had. Remove it before the descriptor is closed.
+    /// It replaces an earlier reader of the descriptor. Remove it before the descriptor is closed.
     ///
     /// ```
     /// # use std::{io::{Read, Write}, os::unix::net::UnixStream, rc::Rc};
@@ -48,7 +48,7 @@ impl LoopHandle {
     /// ```
     ///
     /// # Errors
-    /// When the descriptor cannot be watched: a regular file, for example; when the loop is closed.
+    /// If the descriptor cannot be watched, for example a regular file, or if the loop is closed.
     #[track_caller]
     pub fn add_reader<O: CallbackOutput>(
         &self,
@@ -58,7 +58,7 @@ impl LoopHandle {
         self.add_watcher(fd, Interest::Readable, Location::caller(), callback)
     }
 
-    /// Runs `callback` whenever `fd` can be written to, as long as that is so; asyncio's `add_writer`.
+    /// Runs `callback` whenever `fd` is writable (level-triggered); asyncio's `add_writer`.
     ///
     /// ```
     /// # use std::{io::Write, os::unix::net::UnixStream, rc::Rc};
@@ -78,7 +78,7 @@ impl LoopHandle {
     /// ```
     ///
     /// # Errors
-    /// As [`add_reader`](Self::add_reader).
+    /// The same as for [`add_reader`](Self::add_reader).
     #[track_caller]
     pub fn add_writer<O: CallbackOutput>(
         &self,
@@ -88,7 +88,7 @@ impl LoopHandle {
         self.add_watcher(fd, Interest::Writable, Location::caller(), callback)
     }
 
-    /// Ends the reader of `fd`; tells whether there was one. On a closed loop there is none.
+    /// Removes the reader of `fd`; asyncio's `remove_reader`. Returns `false` if there is none, or on a closed loop.
     ///
     /// ```
     /// # let event_loop = loopctl::EventLoop::new()?;
@@ -103,7 +103,7 @@ impl LoopHandle {
         self.remove_watcher(fd, Interest::Readable)
     }
 
-    /// Ends the writer of `fd`; tells whether there was one. On a closed loop there is none.
+    /// Removes the writer of `fd`; asyncio's `remove_writer`. Returns `false` if there is none, or on a closed loop.
     ///
     /// ```
     /// # let event_loop = loopctl::EventLoop::new()?;
@@ -169,7 +169,8 @@ impl<F: FnMut() -> O + 'static, O: CallbackOutput> Source for Watcher<F> {
 }
 
 impl<F: FnMut() -> O, O: CallbackOutput> Run for Watcher<F> {
-    /// The poller tells of changes; a reader hears as long as something is there. So ask again afterwards.
+    /// Calls back and rearms, because the poller reports only changes (edge-triggered), but a reader is
+    /// level-triggered.
     fn run(self: Rc<Self>) -> Result<(), BoxError> {
         self.is_queued.set(false);
         let Some(mut callback) = self.callback.take() else { return Ok(()) };

@@ -1,4 +1,4 @@
-//! The inbox for other threads: the only part of a loop that crosses them.
+//! Jobs from other threads: the only part of a loop that is shared between threads.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -6,12 +6,12 @@ use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::job::{CallbackOutput, Job, JobInfo, JobKind, Step, short_type_name};
+use super::job::{CallbackOutput, Job, JobInfo, JobKind, RunThreadsafe, Step, short_type_name};
 use super::reactor::Wakeup;
 use super::{LoopHandle, local_loop};
 use crate::BoxError;
 
-/// Schedules callbacks on a loop from any thread.
+/// Handle for other threads, which schedules callbacks on a loop.
 ///
 /// ```
 /// # let mut event_loop = loopctl::EventLoop::new()?;
@@ -30,8 +30,9 @@ pub struct Remote(Arc<Shared>);
 
 struct Shared {
     id: u64,
-    inbox: Mutex<Vec<Parcel>>,
-    /// Set by the first post of a batch, so that a batch costs one write to the poller.
+    /// Jobs that the loop has not collected yet.
+    injector: Mutex<Vec<RemoteJob>>,
+    /// Set by the first job of a batch, so that a batch costs one write to the poller.
     notified: AtomicBool,
     wakeup: Wakeup,
     running: AtomicBool,
@@ -39,24 +40,24 @@ struct Shared {
     closed: AtomicBool,
 }
 
-/// What other threads may put on a loop's queue.
-pub(crate) enum Parcel {
-    Call(Arc<dyn Posted>),
+/// Job that another thread adds to a loop's queue.
+pub(crate) enum RemoteJob {
+    Call(Arc<dyn RunThreadsafe>),
     Step(Step),
     Main,
 }
 
-impl From<Parcel> for Job {
-    fn from(parcel: Parcel) -> Self {
-        match parcel {
-            Parcel::Call(call) => Self::Posted(call),
-            Parcel::Step(step) => Self::Step(step),
-            Parcel::Main => Self::Main,
+impl From<RemoteJob> for Job {
+    fn from(job: RemoteJob) -> Self {
+        match job {
+            RemoteJob::Call(call) => Self::ThreadsafeCall(call),
+            RemoteJob::Step(step) => Self::Step(step),
+            RemoteJob::Main => Self::Main,
         }
     }
 }
 
-/// The loop has been closed; what was asked of it did not happen.
+/// Error of an operation on a closed loop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LoopClosed;
 
@@ -79,7 +80,7 @@ impl Remote {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Self(Arc::new(Shared {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
-            inbox: Mutex::default(),
+            injector: Mutex::default(),
             notified: AtomicBool::new(false),
             wakeup,
             running: AtomicBool::new(false),
@@ -90,8 +91,8 @@ impl Remote {
 
     /// Schedules `call` on the loop and wakes it; asyncio's `call_soon_threadsafe`.
     ///
-    /// Calls run in the order in which they were posted, each at most once. From the loop's own thread
-    /// they keep their place among [`call_soon`](LoopHandle::call_soon)s.
+    /// Calls run in the order in which they were scheduled, each at most once. On the loop's own thread that includes
+    /// the calls of [`call_soon`](LoopHandle::call_soon).
     ///
     /// ```
     /// # let mut event_loop = loopctl::EventLoop::new()?;
@@ -105,7 +106,7 @@ impl Remote {
     /// ```
     ///
     /// # Errors
-    /// [`LoopClosed`] when the loop has been closed; the callback is then dropped here.
+    /// [`LoopClosed`] if the loop has been closed; this thread then drops the callback.
     #[track_caller]
     pub fn call_soon_threadsafe<O: CallbackOutput>(
         &self,
@@ -114,17 +115,19 @@ impl Remote {
         if self.is_closed() {
             return Err(LoopClosed);
         }
-        let call =
-            PostedCall { state: Mutex::new(State::Waiting(call)), origin: Location::caller() };
-        let call: Arc<dyn Posted> = Arc::new(call);
+        let call = ThreadsafeCallback {
+            state: Mutex::new(State::Waiting(call)),
+            origin: Location::caller(),
+        };
+        let call: Arc<dyn RunThreadsafe> = Arc::new(call);
         match local_loop(self.id()) {
-            Some(event_loop) => event_loop.push(Job::Posted(Arc::clone(&call))),
-            None => self.post(Parcel::Call(Arc::clone(&call)))?,
+            Some(event_loop) => event_loop.push(Job::ThreadsafeCall(Arc::clone(&call))),
+            None => self.inject(RemoteJob::Call(Arc::clone(&call)))?,
         }
         Ok(RemoteHandle(call))
     }
 
-    /// Stops the loop at the end of the turn under way; asyncio's `stop`, from any thread.
+    /// Stops the loop at the end of the current turn; asyncio's `stop`, from any thread.
     ///
     /// ```
     /// # let mut event_loop = loopctl::EventLoop::new()?;
@@ -139,7 +142,7 @@ impl Remote {
         self.0.wakeup.wake();
     }
 
-    /// Whether the loop runs at this moment.
+    /// Whether the loop is running.
     ///
     /// ```
     /// # let event_loop = loopctl::EventLoop::new()?;
@@ -180,59 +183,60 @@ impl Remote {
         self.0.stopping.store(false, Ordering::Release);
     }
 
-    /// Refuses calls from now on. Steps are still taken in: their futures must be dropped on the loop.
+    /// Refuses calls from now on, but accepts task steps, because their futures must be dropped on the loop's thread.
     pub(crate) fn close(&self) {
-        let _inbox = self.inbox();
+        // The lock makes this wait for a thread that has passed its check and is about to add a job.
+        let _injector = self.injector();
         self.0.closed.store(true, Ordering::Release);
     }
 
-    /// Queues a task's step, from whichever thread woke it.
+    /// Queues a step of a task, on any thread.
     pub(crate) fn schedule(&self, step: Step) {
         match local_loop(self.id()) {
             Some(event_loop) => event_loop.push(Job::Step(step)),
-            None => drop(self.post(Parcel::Step(step))),
+            None => drop(self.inject(RemoteJob::Step(step))),
         }
     }
 
     pub(crate) fn schedule_main(&self) {
         match local_loop(self.id()) {
             Some(event_loop) => event_loop.push(Job::Main),
-            None => drop(self.post(Parcel::Main)),
+            None => drop(self.inject(RemoteJob::Main)),
         }
     }
 
-    fn post(&self, parcel: Parcel) -> Result<(), LoopClosed> {
-        let mut inbox = self.inbox();
-        if self.is_closed() && !matches!(parcel, Parcel::Step(_)) {
+    fn inject(&self, job: RemoteJob) -> Result<(), LoopClosed> {
+        let mut injector = self.injector();
+        if self.is_closed() && !matches!(job, RemoteJob::Step(_)) {
             return Err(LoopClosed);
         }
-        inbox.push(parcel);
-        drop(inbox);
-        if !self.has_posts() && !self.0.notified.swap(true, Ordering::AcqRel) {
+        injector.push(job);
+        drop(injector);
+        if !self.has_remote_jobs() && !self.0.notified.swap(true, Ordering::AcqRel) {
             self.0.wakeup.wake();
         }
         Ok(())
     }
 
-    /// Whether anything has arrived since the last [`collect`](Self::collect).
-    pub(crate) fn has_posts(&self) -> bool {
+    /// Whether jobs have arrived since the last [`collect`](Self::collect).
+    pub(crate) fn has_remote_jobs(&self) -> bool {
         self.0.notified.load(Ordering::Acquire)
     }
 
-    /// Moves the posts that have arrived to the end of the queue.
+    /// Moves the jobs that have arrived to the end of the ready queue.
     pub(crate) fn collect(&self, ready: &mut VecDeque<Job>) {
-        // Cleared before the inbox is read: what is posted after that rings again.
+        // Cleared before the jobs are taken, because a job that arrives afterwards has to wake the poller again.
         self.0.notified.store(false, Ordering::Release);
-        ready.extend(self.inbox().drain(..).map(Job::from));
+        ready.extend(self.injector().drain(..).map(Job::from));
     }
 
-    /// Takes out what has arrived, also what has not rung yet.
-    pub(crate) fn empty(&self) -> Vec<Parcel> {
-        std::mem::take(&mut *self.inbox())
+    /// Removes all jobs, including those whose wakeup is still to come.
+    pub(crate) fn drain(&self) -> Vec<RemoteJob> {
+        std::mem::take(&mut *self.injector())
     }
 
-    fn inbox(&self) -> MutexGuard<'_, Vec<Parcel>> {
-        self.0.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    fn injector(&self) -> MutexGuard<'_, Vec<RemoteJob>> {
+        self.0.injector.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -242,15 +246,7 @@ impl fmt::Debug for Remote {
     }
 }
 
-/// Something another thread may hold and the loop runs.
-pub(crate) trait Posted: Send + Sync {
-    fn run(&self) -> Result<(), BoxError>;
-    fn cancel(&self) -> bool;
-    fn is_cancelled(&self) -> bool;
-    fn info(&self) -> JobInfo;
-}
-
-struct PostedCall<F> {
+struct ThreadsafeCallback<F> {
     state: Mutex<State<F>>,
     origin: &'static Location<'static>,
 }
@@ -261,8 +257,8 @@ enum State<F> {
     Cancelled,
 }
 
-impl<F> PostedCall<F> {
-    /// Moves on from `Waiting`, which only one caller ever finds.
+impl<F> ThreadsafeCallback<F> {
+    /// Replaces the state `Waiting`. Only one caller ever gets the callback, so it runs at most once.
     fn leave_waiting(&self, next: State<F>) -> Option<F> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if !matches!(*state, State::Waiting(_)) {
@@ -275,7 +271,7 @@ impl<F> PostedCall<F> {
     }
 }
 
-impl<F: FnOnce() -> O + Send, O: CallbackOutput> Posted for PostedCall<F> {
+impl<F: FnOnce() -> O + Send, O: CallbackOutput> RunThreadsafe for ThreadsafeCallback<F> {
     fn run(&self) -> Result<(), BoxError> {
         self.leave_waiting(State::Started).map_or(Ok(()), |call| call().into_result())
     }
@@ -293,7 +289,7 @@ impl<F: FnOnce() -> O + Send, O: CallbackOutput> Posted for PostedCall<F> {
     }
 }
 
-/// A callback scheduled from another thread, which any thread can cancel.
+/// Handle of a callback scheduled from another thread; any thread can cancel it.
 ///
 /// ```
 /// # let event_loop = loopctl::EventLoop::new()?;
@@ -304,16 +300,15 @@ impl<F: FnOnce() -> O + Send, O: CallbackOutput> Posted for PostedCall<F> {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
-pub struct RemoteHandle(Arc<dyn Posted>);
+pub struct RemoteHandle(Arc<dyn RunThreadsafe>);
 
 impl RemoteHandle {
-    /// Prevents the call and tells whether it did: `false` once the call has begun, or was cancelled
-    /// before.
+    /// Cancels the call. Returns `false` if it has already begun or was cancelled before.
     pub fn cancel(&self) -> bool {
         self.0.cancel()
     }
 
-    /// Whether the call was prevented: by [`cancel`](Self::cancel), or because the loop was closed first.
+    /// Whether the call was cancelled, by [`cancel`](Self::cancel) or because the loop was closed first.
     pub fn is_cancelled(&self) -> bool {
         self.0.is_cancelled()
     }
@@ -329,7 +324,7 @@ impl fmt::Debug for RemoteHandle {
 }
 
 impl LoopHandle {
-    /// The part of this loop that other threads may hold.
+    /// Handle to this loop for other threads.
     ///
     /// ```
     /// # let event_loop = loopctl::EventLoop::new()?;

@@ -1,4 +1,4 @@
-//! Signals, as callbacks on the loop.
+//! Signal handlers on the loop.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -21,7 +21,7 @@ use crate::BoxError;
 #[derive(Default)]
 struct Signals(RefCell<HashMap<i32, Handler>>);
 
-/// Fields drop in order: first the watch, then the pipe's end, then the signal's default action returns.
+/// Signal handler. The fields drop in order: the registration, the pipe, and then the process-wide action.
 struct Handler {
     _registration: Registration,
     pipe: Rc<SignalPipe>,
@@ -38,17 +38,17 @@ struct SignalPipe {
 
 type Callback = Box<dyn FnMut() -> Result<(), BoxError>>;
 
-/// What the process does on the signal while a handler is there.
+/// Process-wide action on a signal while it has a handler.
 struct Action {
     id: SigId,
     signal: i32,
 }
 
 impl LoopHandle {
-    /// Runs `callback` on the loop whenever the process receives `signal`, instead of what the process
-    /// would do otherwise; asyncio's `add_signal_handler`. A second handler of this loop replaces the first.
+    /// Runs `callback` on the loop when the process receives `signal`; asyncio's `add_signal_handler`.
     ///
-    /// Signals that arrive before the loop gets to run the callback are one call.
+    /// It replaces the default action and an earlier handler of this loop. Signals that arrive before the loop has run
+    /// the callback cause one call.
     ///
     /// ```
     /// # let event_loop = loopctl::EventLoop::new()?;
@@ -60,7 +60,7 @@ impl LoopHandle {
     /// ```
     ///
     /// # Errors
-    /// `InvalidInput` for a number that is no signal, or one that cannot be caught (`SIGKILL`).
+    /// `InvalidInput` if the number is no signal, or one that cannot be caught (`SIGKILL`).
     #[track_caller]
     pub fn add_signal_handler<O: CallbackOutput>(
         &self,
@@ -86,8 +86,9 @@ impl LoopHandle {
         Ok(())
     }
 
-    /// Ends a handler; tells whether there was one. The signal then does what it does by default, as in
-    /// asyncio, even if the process ignored it before.
+    /// Removes a handler; asyncio's `remove_signal_handler`. Returns `false` if there is none.
+    ///
+    /// As in asyncio, the signal then has its default action, even if the process ignored it before.
     ///
     /// ```
     /// # let event_loop = loopctl::EventLoop::new()?;
@@ -160,18 +161,18 @@ impl Run for SignalPipe {
 }
 
 impl Drop for Handler {
-    /// A signal that has arrived and waits in the queue is not delivered to a handler that was removed.
+    /// Cancels a call that is already queued: a removed handler receives nothing more.
     fn drop(&mut self) {
         self.pipe.cancel();
     }
 }
 
-/// Every signal that ever had a handler.
+/// Signals that had a handler at least once.
 static HANDLED: LazyLock<Mutex<HashMap<i32, Handled>>> = LazyLock::new(Mutex::default);
 
 struct Handled {
     handlers: usize,
-    /// Says that there is no handler left, so that the signal does what it does by default.
+    /// Read by the signal handler: whether the default action applies, because no handler is left.
     by_default: Arc<AtomicBool>,
 }
 

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use super::job::{Failure, Job};
 use super::{ErrorContext, EventLoop, LoopHandle, RUNNING, RunError, TimerAction};
 
-/// asyncio's `MAXIMUM_SELECT_TIMEOUT`: no wait is longer than a day, whatever the next timer says.
-const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
+/// Longest wait for events, as in asyncio (`MAXIMUM_SELECT_TIMEOUT`).
+const MAX_WAIT: Duration = Duration::from_secs(24 * 3600);
 
-/// A loop that is marked as running, to be turned by hand; see [`EventLoop::enter`].
+/// Loop that is marked as running and driven turn by turn; see [`EventLoop::enter`].
 ///
-/// Dropping it, also while a panic passes through, leaves the loop as it was before.
+/// Dropping it marks the loop as not running, during a panic as well.
 #[derive(Debug)]
 pub struct EnteredLoop<'a> {
     event_loop: LoopHandle,
@@ -37,15 +37,15 @@ impl<'a> EnteredLoop<'a> {
         &self.event_loop
     }
 
-    /// Whether [`stop`](LoopHandle::stop) was called since the run began.
+    /// Whether [`stop`](LoopHandle::stop) was called since the start of the run.
     ///
     /// ```
     /// # let mut event_loop = loopctl::EventLoop::new()?;
     /// # let handle = event_loop.handle();
-    /// let turns = event_loop.enter()?;
+    /// let entered = event_loop.enter()?;
     /// handle.clone().call_soon(move || handle.stop());
-    /// while !turns.is_stopping() {
-    ///     turns.turn(None)?;
+    /// while !entered.is_stopping() {
+    ///     entered.turn(None)?;
     /// }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -53,23 +53,23 @@ impl<'a> EnteredLoop<'a> {
         self.event_loop.core().remote.is_stopping()
     }
 
-    /// One turn, waiting for events no longer than `max_wait`.
+    /// Runs one turn, which waits for events for at most `max_wait`.
     ///
     /// ```
     /// # use std::time::Duration;
     /// # let mut event_loop = loopctl::EventLoop::new()?;
-    /// let turns = event_loop.enter()?;
-    /// turns.turn(Some(Duration::from_millis(1)))?;
+    /// let entered = event_loop.enter()?;
+    /// entered.turn(Some(Duration::from_millis(1)))?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
-    /// When the poller fails.
+    /// If the poller fails.
     pub fn turn(&self, max_wait: Option<Duration>) -> io::Result<()> {
         self.turn_with(max_wait, &mut || ())
     }
 
-    /// One turn; `main` is the step of the future that `run_until_complete` runs.
+    /// Runs one turn; `main` polls the future of `run_until_complete`.
     pub(crate) fn turn_with(
         &self,
         max_wait: Option<Duration>,
@@ -111,24 +111,24 @@ impl LoopHandle {
                 core.clock.advance(wait);
                 return Duration::ZERO;
             }
-            wait.min(LONGEST_WAIT)
+            wait.min(MAX_WAIT)
         });
         log::trace!("poll: {} timers, waits {timeout:?}", core.timers.borrow().scheduled());
         core.reactor.wait(timeout)
     }
 
-    /// Moves what has become ready into the queue: posts, then I/O, then due timers.
+    /// Moves ready jobs into the queue: from other threads, then I/O, then due timers.
     fn collect(&self) {
         let core = self.core();
-        if core.remote.has_posts() {
+        if core.remote.has_remote_jobs() {
             core.remote.collect(&mut core.ready.borrow_mut());
         }
         core.reactor.dispatch(self);
         if core.timers.borrow().next_deadline().is_some() {
             let now = self.time();
-            while let Some(due) = self.pop_due(now) {
+            while let Some(action) = self.pop_due(now) {
                 log::trace!("timer: due");
-                match due {
+                match action {
                     TimerAction::Run(job) => self.push(job),
                     TimerAction::Wake(waker) => waker.wake(),
                 }
@@ -140,16 +140,16 @@ impl LoopHandle {
         self.core().timers.borrow_mut().pop_due(now)
     }
 
-    /// Runs what is ready now. What that schedules waits for the next turn, so that I/O never starves.
+    /// Runs the jobs that are ready now. New ones wait for the next turn, so that I/O never starves.
     fn run_ready(&self, main: &mut dyn FnMut()) {
         let batch = self.core().ready.borrow().len();
-        let began = self.diagnostics().is_measuring().then(|| self.time());
+        let started_at = self.diagnostics().is_measuring().then(|| self.time());
         for _ in 0..batch {
             let Some(job) = self.pop_ready() else { break };
             self.run_job(job, main);
         }
-        if let Some(began) = began {
-            self.check_turn(began, batch);
+        if let Some(started_at) = started_at {
+            self.check_turn(started_at, batch);
         }
     }
 
@@ -160,17 +160,18 @@ impl LoopHandle {
     fn run_job(&self, job: Job, main: &mut dyn FnMut()) {
         let diagnostics = self.diagnostics();
         if !diagnostics.is_measuring() {
-            return self.settle(job.run(main));
+            return self.report_failure(job.run(main));
         }
-        let (label, began) = (job.label(), self.time());
+        let label = job.label();
+        let started_at = self.time();
         let current = diagnostics.enter(label.clone());
         let outcome = job.run(main);
-        self.settle(outcome);
+        self.report_failure(outcome);
         drop(current);
-        self.check_job(began, &label);
+        self.check_job(started_at, &label);
     }
 
-    fn settle(&self, outcome: Result<(), Box<Failure>>) {
+    fn report_failure(&self, outcome: Result<(), Box<Failure>>) {
         if let Err(failure) = outcome {
             self.report(*failure);
         }

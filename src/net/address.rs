@@ -1,4 +1,4 @@
-//! What an attempt connects to.
+//! Addresses of peers.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -12,7 +12,7 @@ use socket2::SockAddr;
 
 use crate::plan::Family;
 
-/// The address of a peer: of an IP socket, or of a Unix domain socket.
+/// Address of an IP socket or a Unix domain socket.
 ///
 /// ```
 /// use loopctl::Address;
@@ -24,15 +24,14 @@ use crate::plan::Family;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Address {
-    /// An IP address and a port.
+    /// IP address and port.
     Inet(SocketAddr),
-    /// The path of a socket file; an abstract name, which needs no file, has a leading NUL here and is
-    /// written `@name`.
+    /// Path of a socket file. An abstract name has a leading NUL and is displayed as `@name`.
     Unix(PathBuf),
 }
 
 impl Address {
-    /// The address and port of an IP socket.
+    /// Address and port of an IP socket; `None` for a Unix socket.
     pub fn as_inet(&self) -> Option<SocketAddr> {
         match self {
             Self::Inet(address) => Some(*address),
@@ -40,18 +39,18 @@ impl Address {
         }
     }
 
-    /// The family of an IP address.
+    /// Family of an IP address; `None` for a Unix socket.
     pub fn family(&self) -> Option<Family> {
         self.as_inet().map(|address| Family::of(&address.ip()))
     }
 
-    /// What a socket says its address is; `None` where it is of neither kind.
+    /// Address of a socket; `None` where it is neither IP nor Unix.
     pub(crate) fn of(address: &SockAddr) -> Option<Self> {
         let unnamed = || address.is_unix().then(PathBuf::new).map(Self::Unix);
         Self::named(address).or_else(unnamed)
     }
 
-    /// As [`of`](Self::of); also `None` for a Unix socket without a name.
+    /// As [`of`](Self::of), and `None` for an unnamed Unix socket.
     pub(crate) fn named(address: &SockAddr) -> Option<Self> {
         let inet = || address.as_socket().map(Self::Inet);
         let path = || address.as_pathname().map(|path| Self::Unix(path.to_owned()));
@@ -59,7 +58,7 @@ impl Address {
         inet().or_else(path).or_else(hidden)
     }
 
-    /// As [`named`](Self::named), for what a system call says of the peer.
+    /// As [`named`](Self::named), for the address that a system call returned.
     pub(crate) fn of_peer(address: SocketAddrAny) -> Option<Self> {
         if let Ok(inet) = address.clone().try_into() {
             return Some(Self::Inet(inet));

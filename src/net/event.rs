@@ -1,4 +1,4 @@
-//! What happened, and when. Reports are made of this and nothing else.
+//! Events of `create_connection`: the only input of reports.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -9,212 +9,213 @@ use super::{Address, Failure, Phase, ResolveError, SocketOption, SocketSnapshot}
 #[cfg(feature = "tls")]
 use super::{TlsError, TlsInfo, TlsPeer};
 
-/// One thing that happened while connecting.
+/// Event of a connection being made.
 #[derive(Debug, Clone)]
 pub struct Event {
-    /// When, on the loop's clock.
+    /// Time on the loop's clock.
     pub at: Instant,
-    /// What.
+    /// Kind of event, with its data.
     pub kind: EventKind,
 }
 
-/// What happened. Attempts are numbered from 0 in the order in which they start, which is the order of the
-/// candidates unless the policy has [lanes](crate::plan::AddressQueues).
+/// Kinds of events. Attempts are numbered from 0 in the order in which they start. This is the order of the
+/// candidates unless the policy has [several queues](crate::plan::AddressQueues).
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum EventKind {
-    /// The resolver was asked.
+    /// A name is being resolved.
     ResolveStarted {
-        /// The host's name.
+        /// Name of the host.
         host: String,
     },
-    /// The resolver answered.
+    /// The lookup returned addresses.
     Resolved {
-        /// Its addresses, in its order.
+        /// Addresses in the resolver's order.
         addresses: Vec<SocketAddr>,
     },
-    /// The resolver failed, or was given up.
+    /// Name resolution failed or was cancelled.
     ResolveFailed {
-        /// The failure, by its kind.
+        /// Reason, by its kind.
         error: ResolveError,
     },
-    /// A race that does not wait for all addresses has asked for those of one family.
+    /// A query for one address family was sent (RFC 8305 section 3).
     QueryStarted {
-        /// Which.
+        /// Address family of the query.
         family: Family,
     },
-    /// They have come.
+    /// A query was answered.
     QueryAnswered {
-        /// Which.
+        /// Address family of the query.
         family: Family,
-        /// In the resolver's order.
+        /// Addresses in the resolver's order.
         addresses: Vec<SocketAddr>,
     },
-    /// There are none, or nobody could tell.
+    /// A query failed, or the name has no such address.
     QueryFailed {
-        /// Which.
+        /// Address family of the query.
         family: Family,
-        /// The failure, by its kind.
+        /// Reason, by its kind.
         error: ResolveError,
     },
-    /// Nobody waits for them any more.
+    /// A query was cancelled because its answer is not needed any more.
     QueryCanceled {
-        /// Which.
+        /// Address family of the query.
         family: Family,
     },
-    /// The order in which addresses will be tried is settled.
+    /// The candidates were sorted.
     CandidatesSorted {
-        /// All of them.
+        /// All candidates, in the order in which they are tried.
         candidates: Vec<Address>,
     },
-    /// An answer that came after the first attempt had started has changed the order.
+    /// An answer that came after the first attempt changed the order.
     CandidatesResorted {
-        /// Those that have been tried, in the order in which they were, and then the others.
+        /// Candidates that were tried, in order, then the others.
         candidates: Vec<Address>,
     },
-    /// An attempt begins.
+    /// An attempt started.
     AttemptStarted {
-        /// Its number.
+        /// Number of the attempt.
         attempt: usize,
-        /// Where it connects to.
+        /// Remote address.
         address: Address,
-        /// Why it begins when it does.
+        /// Reason for starting at this time.
         reason: Reason,
-        /// When it was to begin: how much later it does is this process's delay, not the network's.
+        /// Planned start. A later start is a delay of this process, not of the network.
         planned: Instant,
     },
-    /// The kernel refused an option of an attempt's socket; the attempt goes on without it.
+    /// The kernel refused a socket option. The attempt continues without it.
     OptionRefused {
-        /// Its number.
+        /// Number of the attempt.
         attempt: usize,
-        /// Which option.
+        /// Refused option.
         option: SocketOption,
-        /// Why.
+        /// Error of the system.
         failure: Failure,
     },
-    /// TCP is up, and the attempt goes on with TLS, which is [what decides](crate::plan::Success::Tls).
+    /// TCP is connected. The attempt continues with the TLS handshake, because
+    /// [`Success::Tls`](crate::plan::Success::Tls) is set.
     AttemptConnected {
-        /// Its number.
+        /// Number of the attempt.
         attempt: usize,
-        /// What its socket says of itself.
+        /// Statistics of the socket.
         snapshot: SocketSnapshot,
     },
-    /// An attempt has become a connection, with TLS where [that is what decides](crate::plan::Success::Tls).
+    /// An attempt succeeded, with TLS where [`Success::Tls`](crate::plan::Success::Tls) is set.
     AttemptSucceeded {
-        /// Its number.
+        /// Number of the attempt.
         attempt: usize,
-        /// What its socket says of itself.
+        /// Statistics of the socket.
         snapshot: SocketSnapshot,
     },
-    /// The network or the kernel refused an attempt.
+    /// An attempt failed.
     AttemptFailed {
-        /// Its number.
+        /// Number of the attempt.
         attempt: usize,
-        /// What failed.
+        /// Step that failed.
         phase: Phase,
-        /// How.
+        /// Error of the system.
         failure: Failure,
-        /// What its socket says of itself.
+        /// Statistics of the socket.
         snapshot: SocketSnapshot,
     },
-    /// A time limit fell while an attempt was under way.
+    /// An attempt reached its time limit.
     AttemptTimedOut {
-        /// Its number.
+        /// Number of the attempt.
         attempt: usize,
-        /// What its socket says of itself.
+        /// Statistics of the socket.
         snapshot: SocketSnapshot,
     },
-    /// An attempt was given up: another one won, or nobody waits any more.
+    /// An attempt was cancelled: another one won, or the operation was dropped.
     AttemptCanceled {
-        /// Its number.
+        /// Number of the attempt.
         attempt: usize,
-        /// What its socket says of itself.
+        /// Statistics of the socket.
         snapshot: SocketSnapshot,
     },
-    /// The Connection Attempt Delay begins to run.
+    /// The Connection Attempt Delay timer was set (RFC 8305 section 5).
     NextAttemptTimerSet {
-        /// How long from now.
+        /// Time until it fires.
         delay: Duration,
     },
-    /// The Connection Attempt Delay has passed.
+    /// The Connection Attempt Delay timer fired.
     NextAttemptTimerFired,
-    /// The Connection Attempt Delay no longer matters.
+    /// The Connection Attempt Delay timer was cancelled.
     NextAttemptTimerCanceled {
-        /// Why.
+        /// Reason of the cancellation.
         reason: TimerEnd,
     },
-    /// This attempt is the connection.
+    /// The race was won.
     ConnectionSelected {
-        /// Its number.
+        /// Number of the winning attempt.
         attempt: usize,
     },
-    /// The TLS handshake begins: the client's first message is on its way.
+    /// A TLS handshake started: ClientHello is being sent.
     #[cfg(feature = "tls")]
     TlsStarted {
-        /// The attempt whose connection it is; `None` where no race has made the connection.
+        /// Number of the attempt; `None` for a handshake outside a race.
         attempt: Option<usize>,
     },
-    /// The server has answered, in whatever words.
+    /// The first byte from the server arrived.
     #[cfg(feature = "tls")]
     TlsFirstByte {
-        /// The attempt, as above.
+        /// Number of the attempt; `None` outside a race.
         attempt: Option<usize>,
     },
-    /// The TLS handshake is over. Where [TLS is what decides](crate::plan::Success::Tls), the attempt has
-    /// succeeded with it.
+    /// A TLS handshake completed.
     #[cfg(feature = "tls")]
     TlsEstablished {
-        /// The attempt, as above.
+        /// Number of the attempt; `None` outside a race.
         attempt: Option<usize>,
-        /// What was agreed on.
+        /// Negotiated parameters.
         info: Box<TlsInfo>,
     },
-    /// The TLS handshake has failed, or was given up. Where TLS is what decides, the end of the attempt follows.
+    /// A TLS handshake failed or was given up. With [`Success::Tls`](crate::plan::Success::Tls), the end of the
+    /// attempt follows.
     #[cfg(feature = "tls")]
     TlsFailed {
-        /// The attempt, as above.
+        /// Number of the attempt; `None` outside a race.
         attempt: Option<usize>,
-        /// The failure of TLS; `None` where the network failed.
+        /// Reason, by its kind; `None` where the network failed.
         error: Option<TlsError>,
         /// Errno and message of the same failure.
         failure: Failure,
-        /// What the server's certificates were, as far as they came.
+        /// Certificates of the server, as far as they were received.
         peer: Box<TlsPeer>,
     },
-    /// There will be no connection.
+    /// The operation ended without a connection.
     ConnectionAborted {
-        /// Why.
+        /// Reason of the end.
         reason: AbortReason,
     },
 }
 
-/// Why there will be no connection.
+/// Reason why an operation ended without a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AbortReason {
-    /// There was no address.
+    /// The name has no address.
     NotResolved,
     /// Every attempt failed.
     AllFailed,
-    /// The time for the whole operation was up.
+    /// The time limit of the operation passed.
     TimedOut,
     /// The operation was cancelled.
     Canceled,
 }
 
-/// Why the Connection Attempt Delay no longer matters.
+/// Reason why the Connection Attempt Delay timer was cancelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TimerEnd {
-    /// There is a connection.
+    /// A connection was established.
     Success,
-    /// There will be none.
+    /// The operation was aborted.
     Abort,
-    /// There is nothing left to start.
+    /// No address is left to try.
     ListExhausted,
 }
 
-/// Hears every step as it happens.
+/// Calls a listener with every event.
 #[derive(Default)]
 pub(crate) struct Tracer {
     listener: Option<Listener>,
@@ -232,10 +233,10 @@ impl Tracer {
         self.listener.is_some()
     }
 
-    /// A listener that panics hears no more: what the panic drops has things to tell, and a second panic
-    /// there would end the process. Time never runs backwards, though what a connection has noted may be told
-    /// after what has happened since.
-    pub(crate) fn tell(&mut self, at: Instant, kind: EventKind) {
+    /// A listener that panics is not called again: events emitted while the panic unwinds could cause a second one,
+    /// which aborts the process. Times never decrease, because events of a handshake are recorded earlier than they
+    /// are emitted.
+    pub(crate) fn emit(&mut self, at: Instant, kind: EventKind) {
         if let Some(mut listen) = self.listener.take() {
             let at = self.latest.map_or(at, |latest| latest.max(at));
             self.latest = Some(at);

@@ -1,4 +1,4 @@
-//! What reacts to a byte stream.
+//! Protocols: the callbacks of stream connections.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -7,15 +7,13 @@ use std::rc::Rc;
 
 use super::Transport;
 
-/// Reacts to one byte stream; asyncio's `Protocol`.
+/// Callbacks of a stream connection; asyncio's `Protocol`.
 ///
-/// Only the loop calls it, one call at a time, in this order: `connection_made` once, `data_received` any
-/// number of times, `eof_received` at most once, `connection_lost` once; `pause_writing` and `resume_writing`
-/// by turns, at any time between the first and the last. What a call provokes on its own or another transport
-/// is delivered after it has returned.
+/// The loop makes one call at a time, in this order: `connection_made` once, `data_received` any number of
+/// times, `eof_received` at most once, `connection_lost` once. Calls of `pause_writing` and `resume_writing`
+/// alternate in between. Calls that a callback causes, on any transport, are made after it has returned.
 ///
-/// A method that panics is reported to the exception handler; in `data_received` and `eof_received` that ends
-/// the connection.
+/// A panic is reported to the exception handler; in `data_received` and `eof_received` it ends the connection.
 ///
 /// ```
 /// use loopctl::{Protocol, Transport};
@@ -26,7 +24,7 @@ use super::Transport;
 ///     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
 ///         transport.write(data);
 ///     }
-///     // A peer that sends and never reads is not read from.
+///     // Stops reading from a peer that sends without reading.
 ///     fn pause_writing(&mut self, transport: &Transport) {
 ///         transport.pause_reading();
 ///     }
@@ -36,41 +34,41 @@ use super::Transport;
 /// }
 /// ```
 pub trait Protocol: 'static {
-    /// There is a connection.
+    /// Called when the connection is ready.
     fn connection_made(&mut self, transport: &Transport) {
         let _ = transport;
     }
 
-    /// The peer sent something: at most 64 KiB in one call.
+    /// Called with received data, at most 64 KiB at a time.
     fn data_received(&mut self, transport: &Transport, data: &[u8]);
 
-    /// The peer will send no more.
+    /// Called when the peer has ended its sending direction.
     fn eof_received(&mut self, transport: &Transport) -> AfterEof {
         let _ = transport;
         AfterEof::Close
     }
 
-    /// More than the high mark of the [write limits](Transport::set_write_buffer_limits) waits to be sent.
+    /// Called when the write queue has grown above the [high-water mark](Transport::set_write_buffer_limits).
     fn pause_writing(&mut self, transport: &Transport) {
         let _ = transport;
     }
 
-    /// No more than the low mark waits to be sent. What is written here is sent even on a transport that was
-    /// closed meanwhile, if it is still sending what it had queued.
+    /// Called when the write queue has shrunk to the low-water mark. Writes from here are accepted even if the
+    /// transport was closed and is still sending its queue.
     fn resume_writing(&mut self, transport: &Transport) {
         let _ = transport;
     }
 
-    /// The connection is over: with the error that ended it, or with none after a close. Over TLS it is
-    /// `UnexpectedEof` where the stream ended and the peer had not said that it would: something may be missing.
+    /// Called at the end, with the error that ended the connection; without one after a close. Over TLS,
+    /// `UnexpectedEof` means that the stream ended without `close_notify` and may be truncated.
     fn connection_lost(&mut self, error: Option<io::Error>) {
         let _ = error;
     }
 }
 
-/// Reacts to one byte stream and says where the bytes go; asyncio's `BufferedProtocol`.
+/// Callbacks of a stream connection that provide the receive buffer; asyncio's `BufferedProtocol`.
 ///
-/// The calls and their order are those of [`Protocol`], with a pair in the place of `data_received`.
+/// The order of calls is that of [`Protocol`], with `get_buffer` and `buffer_updated` for `data_received`.
 ///
 /// ```
 /// use loopctl::{BufferedProtocol, Transport};
@@ -107,51 +105,51 @@ pub trait Protocol: 'static {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait BufferedProtocol: 'static {
-    /// There is a connection.
+    /// Called when the connection is ready.
     fn connection_made(&mut self, transport: &Transport) {
         let _ = transport;
     }
 
-    /// Where the next bytes go. No bytes is an error that ends the connection; of a buffer of more than 64 KiB
-    /// only so much is filled at a time.
+    /// Returns the buffer for the next read, of which at most 64 KiB are filled. An empty buffer is an error that
+    /// ends the connection.
     fn get_buffer(&mut self) -> &mut [u8];
 
-    /// The first `count` bytes of the buffer have been filled.
+    /// Called when the first `count` bytes of the buffer have been filled.
     fn buffer_updated(&mut self, transport: &Transport, count: usize);
 
-    /// The peer will send no more.
+    /// Called when the peer has ended its sending direction.
     fn eof_received(&mut self, transport: &Transport) -> AfterEof {
         let _ = transport;
         AfterEof::Close
     }
 
-    /// As [`Protocol::pause_writing`].
+    /// See [`Protocol::pause_writing`].
     fn pause_writing(&mut self, transport: &Transport) {
         let _ = transport;
     }
 
-    /// As [`Protocol::resume_writing`].
+    /// See [`Protocol::resume_writing`].
     fn resume_writing(&mut self, transport: &Transport) {
         let _ = transport;
     }
 
-    /// The connection is over: with the error that ended it, or with none after a close.
+    /// Called at the end; see [`Protocol::connection_lost`].
     fn connection_lost(&mut self, error: Option<io::Error>) {
         let _ = error;
     }
 }
 
-/// What becomes of a connection whose peer has finished.
+/// Action after the peer has ended its sending direction.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum AfterEof {
-    /// It is closed once what is queued has been sent.
+    /// Close the connection once queued data is sent.
     #[default]
     Close,
-    /// It stays open for writing.
+    /// Keep the connection open for writing.
     KeepOpen,
 }
 
-/// A transport and its protocol: asyncio's pair.
+/// Transport and protocol of a stream connection: the pair that asyncio returns.
 pub struct Connection<P> {
     /// The transport.
     pub transport: Transport,
@@ -159,7 +157,7 @@ pub struct Connection<P> {
 }
 
 impl<P> Connection<P> {
-    /// Lends the protocol.
+    /// Calls `look` with the protocol.
     ///
     /// ```
     /// # use loopctl::{Protocol, Transport};
@@ -183,7 +181,7 @@ impl<P> Connection<P> {
     /// ```
     ///
     /// # Panics
-    /// When called from inside one of its own methods.
+    /// When called from a method of the protocol itself.
     pub fn with<R>(&self, look: impl FnOnce(&mut P) -> R) -> R {
         look(&mut self.protocol.borrow_mut())
     }
@@ -195,17 +193,17 @@ impl<P> fmt::Debug for Connection<P> {
     }
 }
 
-/// Whom a transport tells.
+/// Reference to a protocol of either kind.
 #[derive(Clone)]
 pub(super) enum ProtocolRef {
     Plain(Rc<RefCell<dyn Protocol>>),
     Buffered(Rc<RefCell<dyn BufferedProtocol>>),
 }
 
-/// What both kinds of protocol are told in the same words.
-macro_rules! tell {
-    ($receiver:expr, $method:ident($($argument:expr),*)) => {
-        match $receiver {
+/// Calls a method that both kinds of protocol have.
+macro_rules! call {
+    ($protocol_ref:expr, $method:ident($($argument:expr),*)) => {
+        match $protocol_ref {
             Self::Plain(protocol) => protocol.borrow_mut().$method($($argument),*),
             Self::Buffered(protocol) => protocol.borrow_mut().$method($($argument),*),
         }
@@ -215,33 +213,34 @@ macro_rules! tell {
 impl ProtocolRef {
     pub(super) fn plain<P: Protocol>(protocol: P) -> (Rc<RefCell<P>>, Self) {
         let protocol = Rc::new(RefCell::new(protocol));
-        let receiver = Self::Plain(Rc::clone(&protocol) as Rc<RefCell<dyn Protocol>>);
-        (protocol, receiver)
+        let protocol_ref = Self::Plain(Rc::clone(&protocol) as Rc<RefCell<dyn Protocol>>);
+        (protocol, protocol_ref)
     }
 
     pub(super) fn buffered<P: BufferedProtocol>(protocol: P) -> (Rc<RefCell<P>>, Self) {
         let protocol = Rc::new(RefCell::new(protocol));
-        let receiver = Self::Buffered(Rc::clone(&protocol) as Rc<RefCell<dyn BufferedProtocol>>);
-        (protocol, receiver)
+        let protocol_ref =
+            Self::Buffered(Rc::clone(&protocol) as Rc<RefCell<dyn BufferedProtocol>>);
+        (protocol, protocol_ref)
     }
 
     pub(super) fn connection_made(&self, transport: &Transport) {
-        tell!(self, connection_made(transport));
+        call!(self, connection_made(transport));
     }
 
     pub(super) fn eof_received(&self, transport: &Transport) -> AfterEof {
-        tell!(self, eof_received(transport))
+        call!(self, eof_received(transport))
     }
 
     pub(super) fn pause_writing(&self, transport: &Transport) {
-        tell!(self, pause_writing(transport));
+        call!(self, pause_writing(transport));
     }
 
     pub(super) fn resume_writing(&self, transport: &Transport) {
-        tell!(self, resume_writing(transport));
+        call!(self, resume_writing(transport));
     }
 
     pub(super) fn connection_lost(&self, error: Option<io::Error>) {
-        tell!(self, connection_lost(error));
+        call!(self, connection_lost(error));
     }
 }

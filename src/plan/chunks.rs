@@ -1,14 +1,14 @@
-//! Which part of a file goes next: sendfile's arithmetic.
+//! Offsets and sizes of the chunks in which sendfile sends a file.
 
 use std::num::NonZero;
 
-/// The largest offset that a file can have.
-const LAST: u64 = i64::MAX as u64;
+/// Largest offset of a file, because `off_t` is signed.
+const MAX_OFFSET: u64 = i64::MAX as u64;
 
-/// Deals out a part of a file: from an offset, so many bytes or all there are.
+/// Part of a file to send, divided into chunks: from an offset, a number of bytes or the rest of the file.
 ///
-/// The caller says how many bytes went. A file may be shorter than was thought, or become so meanwhile: a chunk
-/// of which nothing went is its end.
+/// The caller reports the number of bytes sent. A file can be shorter than expected, or shrink during the transfer,
+/// so a chunk of 0 bytes marks its end.
 ///
 /// ```
 /// use loopctl::plan::Chunks;
@@ -19,9 +19,9 @@ const LAST: u64 = i64::MAX as u64;
 /// chunks.advance(100);
 /// assert_eq!((chunks.offset(), chunks.next(1000)), (1100, 150));
 /// chunks.advance(20);
-/// assert_eq!((chunks.offset(), chunks.next(1000)), (1120, 130), "what did not go is next");
+/// assert_eq!((chunks.offset(), chunks.next(1000)), (1120, 130), "the unsent bytes are next");
 /// chunks.advance(0);
-/// assert_eq!((chunks.sent(), chunks.next(1000)), (120, 0), "the file has no more");
+/// assert_eq!((chunks.sent(), chunks.next(1000)), (120, 0), "end of the file");
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Chunks {
@@ -31,25 +31,25 @@ pub struct Chunks {
 }
 
 impl Chunks {
-    /// The part that begins at `offset`, in bytes from the start of the file. Without a `count` it has no end
-    /// but the file's.
+    /// Part that begins at `offset`, in bytes from the start of the file. Without a `count` it ends with the file.
     pub fn new(offset: u64, count: Option<NonZero<u64>>) -> Self {
-        let start = offset.min(LAST);
-        let end = count.map_or(LAST, |count| start.saturating_add(count.get()).min(LAST));
+        let start = offset.min(MAX_OFFSET);
+        let end =
+            count.map_or(MAX_OFFSET, |count| start.saturating_add(count.get()).min(MAX_OFFSET));
         Self { start, end, sent: 0 }
     }
 
-    /// Whether a file can have such an offset at all (it is a signed number for the system).
+    /// Whether the offset fits into an `off_t`, which is signed.
     pub fn is_valid_offset(offset: u64) -> bool {
-        offset <= LAST
+        offset <= MAX_OFFSET
     }
 
-    /// How many bytes to send next, at most `most`; 0 when all has gone.
-    pub fn next(&self, most: usize) -> usize {
-        usize::try_from(self.end - self.offset()).map_or(most, |left| left.min(most))
+    /// Size of the next chunk, at most `max` bytes; 0 at the end.
+    pub fn next(&self, max: usize) -> usize {
+        usize::try_from(self.end - self.offset()).map_or(max, |left| left.min(max))
     }
 
-    /// Counts bytes that went. None are the end of the file.
+    /// Counts `bytes` as sent. 0 marks the end of the file.
     pub fn advance(&mut self, bytes: usize) {
         let bytes = bytes as u64;
         self.sent = self.sent.saturating_add(bytes).min(self.end - self.start);
@@ -58,12 +58,12 @@ impl Chunks {
         }
     }
 
-    /// Where the next chunk begins, in bytes from the start of the file.
+    /// Start of the next chunk, in bytes from the start of the file.
     pub fn offset(&self) -> u64 {
         self.start + self.sent
     }
 
-    /// How many bytes went so far.
+    /// Number of bytes sent so far.
     pub fn sent(&self) -> u64 {
         self.sent
     }
@@ -73,17 +73,17 @@ impl Chunks {
 mod tests {
     use super::*;
 
-    /// Sends a file of `size` bytes, at most `room` at a time; the chunks as (offset, bytes).
-    fn send(mut chunks: Chunks, size: u64, most: usize, room: usize) -> Vec<(u64, usize)> {
-        let mut went = Vec::new();
+    /// Sends a file of `size` bytes to a socket that takes `capacity` bytes; returns the chunks as (offset, bytes).
+    fn send(mut chunks: Chunks, size: u64, max: usize, capacity: usize) -> Vec<(u64, usize)> {
+        let mut sent = Vec::new();
         loop {
             let left = size.saturating_sub(chunks.offset());
-            let wanted = chunks.next(most);
+            let wanted = chunks.next(max);
             if wanted == 0 {
-                return went;
+                return sent;
             }
-            let bytes = usize::try_from(left).unwrap_or(usize::MAX).min(wanted).min(room);
-            went.push((chunks.offset(), bytes));
+            let bytes = usize::try_from(left).unwrap_or(usize::MAX).min(wanted).min(capacity);
+            sent.push((chunks.offset(), bytes));
             chunks.advance(bytes);
         }
     }
@@ -93,13 +93,13 @@ mod tests {
     }
 
     #[test]
-    fn sf_02_offset_and_count_bound_what_goes() {
+    fn sf_02_offset_and_count_limit_the_bytes_sent() {
         assert_eq!(send(part(1000, 2000), 10_000, 1500, 9999), [(1000, 1500), (2500, 500)]);
         assert_eq!(send(part(0, 1), 10_000, 1500, 9999), [(0, 1)]);
     }
 
     #[test]
-    fn sf_04_sf_05_sf_06_the_end_of_the_file_is_the_end() {
+    fn sf_04_sf_05_sf_06_sending_stops_at_the_end_of_the_file() {
         assert_eq!(send(part(10, 0), 10, 64, 64), [(10, 0)], "offset = size");
         assert_eq!(send(part(0, 0), 0, 64, 64), [(0, 0)], "an empty file");
         assert_eq!(send(part(4, 100), 10, 64, 64), [(4, 6), (10, 0)], "a count beyond the end");
@@ -107,22 +107,22 @@ mod tests {
     }
 
     #[test]
-    fn sf_17_every_way_to_take_a_file_sends_each_byte_once() {
+    fn sf_17_any_chunk_size_sends_each_byte_once() {
         for size in 0..40_u64 {
-            for (most, room) in [(1, 1), (7, 3), (8, 100), (100, 8), (13, 12)] {
-                let went = send(part(0, 0), size, most, room);
+            for (max, capacity) in [(1, 1), (7, 3), (8, 100), (100, 8), (13, 12)] {
+                let sent = send(part(0, 0), size, max, capacity);
                 let mut at = 0;
-                for (offset, bytes) in &went {
-                    assert_eq!(*offset, at, "{size} {most} {room}");
+                for (offset, bytes) in &sent {
+                    assert_eq!(*offset, at, "{size} {max} {capacity}");
                     at += *bytes as u64;
                 }
-                assert_eq!((at, went.last().unwrap().1), (size, 0), "{size} {most} {room}");
+                assert_eq!((at, sent.last().unwrap().1), (size, 0), "{size} {max} {capacity}");
             }
         }
     }
 
     #[test]
-    fn sf_17_offsets_beyond_32_bits_are_offsets() {
+    fn sf_17_offsets_beyond_32_bits() {
         const GIB: u64 = 1 << 30;
         let chunks = part(5 * GIB - 3, 7);
         assert_eq!(send(chunks, 5 * GIB, 4, 4), [(5 * GIB - 3, 3), (5 * GIB, 0)]);

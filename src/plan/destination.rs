@@ -1,10 +1,10 @@
-//! The order of addresses that did not come from getaddrinfo.
+//! Destination address selection (RFC 6724 section 6), for addresses that getaddrinfo did not sort.
 
 use std::cmp::Ordering;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// A rule of RFC 6724 section 6, by its number.
+/// Rule of RFC 6724 section 6, by its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DestinationRule {
@@ -20,12 +20,12 @@ pub enum DestinationRule {
     SmallerScope,
     /// Rule 9: prefer the source that has more of its first bits in common.
     LongestPrefix,
-    /// Rule 10: nothing speaks for either, so the order is the name server's.
+    /// Rule 10: leave the order of the name server unchanged.
     Unchanged,
 }
 
 impl DestinationRule {
-    /// The number of the rule.
+    /// Number of the rule.
     ///
     /// ```
     /// assert_eq!(loopctl::plan::DestinationRule::LongestPrefix.number(), 9);
@@ -58,23 +58,23 @@ impl fmt::Display for DestinationRule {
     }
 }
 
-/// An address in its place.
+/// Address in a sorted list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Destination {
     /// The address.
     pub address: IpAddr,
-    /// What this host would connect from; `None`: it cannot.
+    /// Source address that this host would use; `None` if it has none or no route.
     pub source: Option<IpAddr>,
-    /// Which rule has put it behind the one before it; `None` for the first.
+    /// Rule that put it behind the previous address; `None` for the first.
     pub rule: Option<DestinationRule>,
 }
 
 /// Orders addresses as getaddrinfo does (RFC 6724 section 6), with the rule that decided.
 ///
-/// `source` tells from which address this host would connect. The rules about deprecated, home and tunnelled
-/// addresses (3, 4, 7) are left out, because only the kernel knows of them; it has applied them to the source
-/// already. Rule 9 is for IPv6 alone, as in glibc, and compares no more than the 64 bits of a subnet: in IPv4
-/// addresses that lie close to each other are no sign of a short way.
+/// `source` returns the address from which this host would connect. The rules about deprecated, home and tunnelled
+/// addresses (3, 4, 7) are left out: only the kernel can apply them, and its choice of the source already did.
+/// Rule 9 applies to IPv6 only, as in glibc, and compares at most the 64 bits of a subnet prefix. A common IPv4
+/// prefix says little about the distance.
 ///
 /// ```
 /// use loopctl::plan::{DestinationRule, sort_destinations};
@@ -101,13 +101,13 @@ pub fn sort_destinations(
     sorted
 }
 
-/// Which of the two comes first, and the rule that says so.
+/// Order of the two addresses, and the rule that decides it.
 fn compare(a: &Destination, b: &Destination) -> (Ordering, DestinationRule) {
     use DestinationRule::{
         AvoidUnusable, HigherPrecedence, LongestPrefix, MatchingLabel, MatchingScope, SmallerScope,
         Unchanged,
     };
-    // Each of these sorts its smaller value first.
+    // The smaller value of each pair sorts first, so every preference is written as a number to minimise.
     let ranks = |it: &Destination| {
         let address = mapped(it.address);
         let matches = |of: fn(Ipv6Addr) -> u8| {
@@ -130,7 +130,7 @@ fn compare(a: &Destination, b: &Destination) -> (Ordering, DestinationRule) {
     (Ordering::Equal, Unchanged)
 }
 
-/// IPv4 addresses are in the policy table as IPv4-mapped ones.
+/// The policy table contains IPv4 addresses as IPv4-mapped ones.
 fn mapped(address: IpAddr) -> Ipv6Addr {
     match address {
         IpAddr::V4(address) => address.to_ipv6_mapped(),
@@ -138,13 +138,13 @@ fn mapped(address: IpAddr) -> Ipv6Addr {
     }
 }
 
-/// RFC 6724 section 3.1 and 3.2, as numbers of RFC 4291 section 2.7.
+/// Scope of an address (RFC 6724 sections 3.1 and 3.2), as a number of RFC 4291 section 2.7.
 fn scope(address: Ipv6Addr) -> u8 {
     const LINK_LOCAL: u8 = 2;
     const SITE_LOCAL: u8 = 5;
     const GLOBAL: u8 = 14;
     if let Some(v4) = address.to_ipv4_mapped() {
-        return if is_near(v4) { LINK_LOCAL } else { GLOBAL };
+        return if has_link_local_scope(v4) { LINK_LOCAL } else { GLOBAL };
     }
     let octets = address.octets();
     match (octets[0], octets[1] & 0xc0) {
@@ -156,11 +156,11 @@ fn scope(address: Ipv6Addr) -> u8 {
     }
 }
 
-fn is_near(address: Ipv4Addr) -> bool {
+fn has_link_local_scope(address: Ipv4Addr) -> bool {
     address.is_loopback() || address.is_link_local()
 }
 
-/// The default policy table of RFC 6724 section 2.1: prefix, its length, precedence, label.
+/// Default policy table of RFC 6724 section 2.1: prefix, prefix length, precedence, label.
 const POLICY: [(Ipv6Addr, u8, u8, u8); 9] = [
     (Ipv6Addr::LOCALHOST, 128, 50, 0),
     (Ipv6Addr::new(0, 0, 0, 0, 0, 0xffff, 0, 0), 96, 35, 4),
@@ -173,7 +173,7 @@ const POLICY: [(Ipv6Addr, u8, u8, u8); 9] = [
     (Ipv6Addr::UNSPECIFIED, 0, 40, 1),
 ];
 
-/// Precedence and label. Longer prefixes come first in the table, and everything has the last one.
+/// Precedence and label. The first match decides, because longer prefixes come first; `::/0` matches everything.
 fn policy(address: Ipv6Addr) -> (u8, u8) {
     let found =
         POLICY.iter().find(|(prefix, length, ..)| bits_in_common(*prefix, address) >= *length);
@@ -207,7 +207,7 @@ fn bits_in_common(a: Ipv6Addr, b: Ipv6Addr) -> u8 {
 mod tests {
     use super::*;
 
-    /// Destinations with their sources, sorted; a source of `-` is none.
+    /// Sorts destinations with these sources; `-` stands for no source.
     fn sorted(pairs: &[(&str, &str)]) -> Vec<(String, Option<u8>)> {
         let source = |to: IpAddr| {
             let (_, source) = pairs.iter().find(|(known, _)| known.parse() == Ok(to))?;
@@ -219,7 +219,7 @@ mod tests {
         sorted.map(|it| (it.address.to_string(), number(&it))).collect()
     }
 
-    /// The first comes out first, whichever way they went in, and the rule is this one.
+    /// Asserts that `first` sorts before `second` in both input orders, by this rule.
     fn check(first: (&str, &str), second: (&str, &str), rule: u8) {
         let wanted = [(first.0.to_owned(), None), (second.0.to_owned(), Some(rule))];
         assert_eq!(sorted(&[first, second]), wanted);
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn il_07_what_no_rule_decides_keeps_its_order() {
+    fn il_07_without_a_deciding_rule_the_order_is_kept() {
         let pairs =
             [("192.0.2.9", "192.0.2.1"), ("198.51.100.1", "192.0.2.1"), ("192.0.2.2", "192.0.2.1")];
         let rules: Vec<_> = sorted(&pairs).into_iter().map(|(_, rule)| rule).collect();
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn il_07_scopes_are_those_of_the_rfc() {
+    fn il_07_scopes_of_the_rfc() {
         let table = [
             ("::1", 2),
             ("fe80::1", 2),
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn il_07_the_policy_table_is_the_rfcs() {
+    fn il_07_the_policy_table_of_the_rfc() {
         let table = [
             ("::1", (50, 0)),
             ("2001:db8::1", (40, 1)),

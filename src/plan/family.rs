@@ -1,10 +1,10 @@
-//! Addresses that need no resolver: asyncio's `_ipaddr_info`.
+//! Address families, socket types, and IP literals.
 
 use std::net::{IpAddr, SocketAddr};
 
 use super::{Host, Port};
 
-/// Which addresses are wanted.
+/// Address family.
 ///
 /// ```
 /// use loopctl::plan::Family;
@@ -15,7 +15,7 @@ use super::{Host, Port};
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Family {
-    /// Both (`AF_UNSPEC`).
+    /// IPv4 and IPv6 (`AF_UNSPEC`).
     #[default]
     Unspecified,
     /// IPv4 (`AF_INET`).
@@ -24,24 +24,24 @@ pub enum Family {
     Inet6,
 }
 
-/// What the addresses are for.
+/// Socket type.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum SocketKind {
-    /// Connections (`SOCK_STREAM`).
+    /// Connection (`SOCK_STREAM`).
     #[default]
     Stream,
     /// Datagrams (`SOCK_DGRAM`).
     Datagram,
-    /// Anything: one answer for each kind there is (`0`).
+    /// Any type (`0`): one result for each type.
     Any,
 }
 
-/// IP protocol numbers a [`Family`] and [`SocketKind`] can be asked for; `0` leaves the choice open.
+/// IP protocol numbers; `0` leaves the choice open.
 const TCP: i32 = 6;
 const UDP: i32 = 17;
 
 impl Family {
-    /// The family of an address.
+    /// Family of an address.
     pub fn of(address: &IpAddr) -> Self {
         match address {
             IpAddr::V4(_) => Self::Inet,
@@ -49,16 +49,16 @@ impl Family {
         }
     }
 
-    /// Whether an address of family `other` is wanted.
+    /// Whether this includes the family `other`.
     pub fn admits(self, other: Self) -> bool {
         self == Self::Unspecified || self == other
     }
 }
 
-/// The address and IP protocol number that `host` and `port` are themselves, if no resolver is needed.
+/// Address and IP protocol number of a literal `host` and `port`: asyncio's `_ipaddr_info`.
 ///
-/// That is so for an address of an allowed family with a port number, for streams and datagrams, where
-/// `proto` is 0, 6 (TCP) or 17 (UDP); the kind then decides the protocol.
+/// Returns `None` if a resolver is needed. No resolver is needed for an address of the given family with a port
+/// number. `kind` must be a stream or datagrams, and `proto` 0, 6 (TCP) or 17 (UDP); the kind decides the protocol.
 ///
 /// ```
 /// use loopctl::plan::{Family, Host, Port, SocketKind, literal};

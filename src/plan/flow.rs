@@ -1,20 +1,20 @@
-//! Write watermarks: when a writer is told to pause, and when to go on.
+//! Write watermarks: the buffer sizes at which a protocol pauses and resumes writing.
 
 use std::fmt;
 
-/// What a write says of the queue that it leaves behind.
+/// State of the write buffer after a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flow {
-    /// There is room for more.
+    /// The buffer takes more.
     Open,
-    /// The bytes were taken, but more than the high mark waits: hold back until `resume_writing`.
+    /// The bytes were buffered, but the buffer is above the high mark: stop writing until `resume_writing`.
     Full,
-    /// The bytes were not taken, and no later ones will be: the connection is closed or broken, or its end was
-    /// sent.
+    /// The bytes were dropped, as later ones will be: the connection is closed or broken, or its sending side was
+    /// shut down.
     Closed,
 }
 
-/// How much may wait to be sent, in bytes. A writer is told to pause above `high`, and to go on at `low`.
+/// Sizes of the write buffer, in bytes: writing pauses above `high` and resumes at `low`.
 ///
 /// ```
 /// use loopctl::plan::WriteLimits;
@@ -23,9 +23,9 @@ pub enum Flow {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WriteLimits {
-    /// At this many bytes or fewer, writing goes on.
+    /// Low mark: writing resumes at this size or below.
     pub low: usize,
-    /// At more than this many bytes, writing pauses.
+    /// High mark: writing pauses above this size.
     pub high: usize,
 }
 
@@ -52,7 +52,7 @@ impl Default for WriteLimits {
 }
 
 impl WriteLimits {
-    /// One of the two follows from the other where it is not given: the high mark is four times the low one.
+    /// Limits with a default for the mark that is `None`: the high mark is four times the low one.
     ///
     /// ```
     /// use loopctl::plan::WriteLimits;
@@ -75,7 +75,7 @@ impl WriteLimits {
     }
 }
 
-/// What a writer is to be told.
+/// Call of a flow control method of the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FlowCall {
     /// `pause_writing`.
@@ -85,7 +85,7 @@ pub enum FlowCall {
 }
 
 impl FlowCall {
-    /// The name of the method.
+    /// Name of the method.
     pub fn method(self) -> &'static str {
         match self {
             Self::Pause => "pause_writing",
@@ -94,10 +94,10 @@ impl FlowCall {
     }
 }
 
-/// Follows the size of a write queue, and says what its writer is to be told: pause and resume by turns.
+/// Size of a write buffer, turned into alternating `pause_writing` and `resume_writing` calls.
 ///
-/// A writer is told later than the queue changes. Whoever saw [`Flow::Full`] waits for a `Resume`, so a queue
-/// that was full and drained in between still makes a pair of calls.
+/// The calls happen later than the changes of the buffer. A writer that saw [`Flow::Full`] waits for a `Resume`, so a
+/// buffer that filled up and drained in between still causes a pair of calls.
 ///
 /// ```
 /// use loopctl::plan::{Flow, FlowCall, Watermarks};
@@ -115,43 +115,43 @@ impl FlowCall {
 pub struct Watermarks {
     limits: WriteLimits,
     is_full: bool,
-    /// Someone saw `Full` whom no call has told of it.
+    /// A writer saw `Full`, and no `pause_writing` has followed yet.
     owes_pause: bool,
-    told: Told,
+    last_call: LastCall,
 }
 
-/// What the writer was told last.
+/// Last flow control call; a new protocol counts as resumed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Told {
+enum LastCall {
     #[default]
     Resume,
     Pause,
 }
 
 impl Watermarks {
-    /// The limits in force.
+    /// Current limits.
     pub fn limits(&self) -> WriteLimits {
         self.limits
     }
 
-    /// Whether the writer should hold back.
+    /// Whether the writer should wait.
     pub fn is_full(&self) -> bool {
         self.is_full
     }
 
-    /// Changes the limits and judges a queue of `size` bytes by them at once.
+    /// Changes the limits and applies them to a buffer of `size` bytes.
     pub fn set_limits(&mut self, limits: WriteLimits, size: usize) {
         self.limits = limits;
         self.changed(size);
     }
 
-    /// The queue has grown or shrunk to `size` bytes.
+    /// Records that the buffer has grown or shrunk to `size` bytes.
     pub fn changed(&mut self, size: usize) {
         self.shrank(size);
         self.grew(size);
     }
 
-    /// The queue has grown to `size` bytes.
+    /// Records that the buffer has grown to `size` bytes.
     pub fn grew(&mut self, size: usize) -> Flow {
         if size > self.limits.high && !self.is_full {
             (self.is_full, self.owes_pause) = (true, true);
@@ -159,44 +159,44 @@ impl Watermarks {
         if self.is_full { Flow::Full } else { Flow::Open }
     }
 
-    /// The queue has shrunk to `size` bytes. Tells whether writing may go on that could not before.
+    /// Records that the buffer has shrunk to `size` bytes. Returns `true` if writing may resume.
     pub fn shrank(&mut self, size: usize) -> bool {
-        let opens = self.is_full && size <= self.limits.low;
-        self.is_full &= !opens;
-        opens
+        let resumes = self.is_full && size <= self.limits.low;
+        self.is_full &= !resumes;
+        resumes
     }
 
-    /// What the writer is to be told now; it counts as told.
+    /// Returns the next flow control call and counts it as made.
     pub fn next_call(&mut self) -> Option<FlowCall> {
-        match self.told {
-            Told::Resume if self.owes_pause => {
-                (self.told, self.owes_pause) = (Told::Pause, false);
+        match self.last_call {
+            LastCall::Resume if self.owes_pause => {
+                (self.last_call, self.owes_pause) = (LastCall::Pause, false);
                 Some(FlowCall::Pause)
             }
-            Told::Pause if !self.is_full => {
-                (self.told, self.owes_pause) = (Told::Resume, false);
+            LastCall::Pause if !self.is_full => {
+                (self.last_call, self.owes_pause) = (LastCall::Resume, false);
                 Some(FlowCall::Resume)
             }
             _ => None,
         }
     }
 
-    /// Whether the writer is yet to be told something.
+    /// Whether a flow control call is due.
     pub fn has_pending_call(&self) -> bool {
         Self::next_call(&mut self.clone()).is_some()
     }
 
-    /// Another writer, which has been told nothing.
+    /// Starts over for another protocol, which has received no calls yet.
     pub fn change_writer(&mut self) {
-        (self.told, self.owes_pause) = (Told::Resume, self.is_full);
+        (self.last_call, self.owes_pause) = (LastCall::Resume, self.is_full);
     }
 
-    /// The queue is gone, and nobody is to be told anything.
+    /// Forgets the buffer and all pending calls, and keeps the limits.
     pub fn reset(&mut self) {
         *self = Self { limits: self.limits, ..Self::default() };
     }
 
-    /// Whether all is as in the beginning.
+    /// Whether the state equals a new one.
     pub fn is_default(&self) -> bool {
         !self.is_full && !self.has_pending_call() && self.limits == WriteLimits::default()
     }

@@ -1,14 +1,14 @@
-//! What people type as a target, and what it means.
+//! Parsing of targets such as `example.com:443`.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// A host: an address, or a name for the resolver.
+/// Host: an IP address, or a name for the resolver.
 ///
-/// Only what is strictly an address is one: `1.2.3`, `0x7f.1` and `01.2.3.4` are names (some resolvers
-/// accept them), and so is `fe80::1%eth0`, because only the system knows the number of a zone.
+/// Parsing of addresses is strict. `1.2.3`, `0x7f.1` and `01.2.3.4` are names, which some resolvers accept as
+/// addresses. `fe80::1%eth0` is a name as well, because only the system knows the index of a zone.
 ///
 /// ```
 /// use loopctl::plan::Host;
@@ -18,13 +18,13 @@ use std::str::FromStr;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Host {
-    /// For the resolver.
+    /// Name for the resolver.
     Name(String),
-    /// Needs no resolver.
+    /// IP address, which needs no resolver.
     Literal(IpAddr),
 }
 
-/// A port number, or the name of a service (`/etc/services`).
+/// Port number, or name of a service (`/etc/services`).
 ///
 /// ```
 /// use loopctl::plan::Port;
@@ -35,14 +35,14 @@ pub enum Host {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Port {
-    /// The number itself.
+    /// Port number.
     Number(u16),
-    /// A name the resolver turns into a number.
+    /// Service name, which the resolver translates into a number.
     Service(String),
 }
 
-/// Where to connect to: `host:port`, `[v6]:port`, `[v6%zone]:port`, `:port` (localhost), `unix:/path`, or
-/// `unix:@name` for an abstract name, which has no file (a file of that name is `unix:./@name`).
+/// Target of a connection: `host:port`, `[v6]:port`, `[v6%zone]:port`, `:port` (localhost), `unix:/path`, or
+/// `unix:@name` for an abstract socket, which has no file. A file called `@name` is `unix:./@name`.
 ///
 /// ```
 /// use loopctl::plan::{Host, Port, Target};
@@ -54,35 +54,35 @@ pub enum Port {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Target {
-    /// A TCP port of a host.
+    /// TCP port of a host.
     Tcp(Host, Port),
-    /// A Unix domain socket; an abstract name has a leading NUL.
+    /// Unix domain socket; an abstract name has a leading NUL.
     Unix(PathBuf),
 }
 
-/// Why a text is not a target.
+/// Error in a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TargetError {
-    /// There is no port.
+    /// No port.
     NoPort(String),
-    /// A port that is neither a number up to 65535 nor a service name.
+    /// Port that is neither a number up to 65535 nor a service name.
     BadPort(String),
-    /// A host that is neither an address nor a possible name, and why.
+    /// Host that is neither an address nor a valid name, and the reason.
     BadHost(String, &'static str),
-    /// An IPv6 address that needs brackets.
+    /// IPv6 address without brackets.
     BareIpv6(String),
-    /// `[` without `]`, or something that is not an IPv6 address between them.
+    /// `[` without `]`, or brackets around something else than an IPv6 address.
     BadBrackets(String),
-    /// A URL, of which only host and port are wanted.
+    /// URL; a target is only its host and port.
     Url(String),
-    /// `unix:` without a path, or with one that no terminal could show.
+    /// `unix:` without a path, or with control characters in it.
     NoPath,
 }
 
-/// The longest name DNS can carry (RFC 1035 section 2.3.4), and its longest label.
-const LONGEST_NAME: usize = 253;
-const LONGEST_LABEL: usize = 63;
+/// Maximum lengths of a DNS name and of its labels (RFC 1035 section 2.3.4).
+const MAX_NAME_LENGTH: usize = 253;
+const MAX_LABEL_LENGTH: usize = 63;
 
 impl FromStr for Target {
     type Err = TargetError;
@@ -109,7 +109,7 @@ impl FromStr for Target {
     }
 }
 
-/// `[v6]:port`, of which `rest` is what follows the bracket.
+/// Parses `[v6]:port`; `rest` is the text after the opening bracket.
 fn bracketed<'a>(text: &str, rest: &'a str) -> Result<(Host, &'a str), TargetError> {
     let (address, after) =
         rest.split_once(']').ok_or_else(|| TargetError::BadBrackets(text.into()))?;
@@ -127,13 +127,13 @@ fn plain(text: &str) -> Result<(Host, &str), TargetError> {
     }
     let (host, port) = text.rsplit_once(':').ok_or_else(|| TargetError::NoPort(text.into()))?;
     let host = if host.is_empty() { "localhost" } else { host };
-    match fault_of_name(host) {
-        Some(fault) => Err(TargetError::BadHost(host.into(), fault)),
+    match invalid_name_reason(host) {
+        Some(reason) => Err(TargetError::BadHost(host.into(), reason)),
         None => Ok((Host::from(host), port)),
     }
 }
 
-/// `2001:db8::1`, with or without a zone or a port behind it.
+/// Whether the text is an IPv6 address without brackets, with or without a zone or a port.
 fn looks_like_ipv6(text: &str) -> bool {
     let is_ipv6 = |text: &str| {
         let bare = text.split_once('%').map_or(text, |(bare, _)| bare);
@@ -142,14 +142,14 @@ fn looks_like_ipv6(text: &str) -> bool {
     is_ipv6(text) || text.rsplit_once(':').is_some_and(|(address, _)| is_ipv6(address))
 }
 
-/// Why no resolver could know `name`. Names are never cut to fit (GHSA-f74f-cvh7-c6q6).
-fn fault_of_name(name: &str) -> Option<&'static str> {
+/// Reason for which `name` is not a valid DNS name. Names are never truncated (GHSA-f74f-cvh7-c6q6).
+fn invalid_name_reason(name: &str) -> Option<&'static str> {
     let mut labels = name.strip_suffix('.').unwrap_or(name).split('.');
-    if name.len() > LONGEST_NAME {
+    if name.len() > MAX_NAME_LENGTH {
         Some("a name has at most 253 characters")
     } else if name.contains(|c: char| c.is_whitespace() || c.is_control() || "/:[]@".contains(c)) {
         Some("a name has no spaces, slashes, colons, brackets or `@`")
-    } else if labels.any(|label| label.is_empty() || label.len() > LONGEST_LABEL) {
+    } else if labels.any(|label| label.is_empty() || label.len() > MAX_LABEL_LENGTH) {
         Some("each part of a name has 1 to 63 characters")
     } else {
         None
@@ -248,7 +248,7 @@ impl fmt::Display for TargetError {
 impl std::error::Error for TargetError {}
 
 impl TargetError {
-    /// What to type instead, where that can be told.
+    /// Advice on what to type instead, if there is any.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::NoPort(text) if text.starts_with('/') => Some(format!("write `unix:{text}`")),
@@ -266,7 +266,7 @@ impl TargetError {
     }
 }
 
-/// Host and port of a URL, the port by its scheme where it has none.
+/// Advice with the host and port of a URL; without a port, the default port of its scheme.
 fn without_scheme(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
@@ -279,7 +279,7 @@ fn without_scheme(url: &str) -> String {
     }
 }
 
-/// The last group of a bare IPv6 address may be meant as the port; a decimal one most likely is.
+/// Advice for an IPv6 address without brackets. A decimal last group is most likely meant as the port.
 fn with_brackets(text: &str) -> String {
     let is_address = |text: &str| {
         let bare = text.split_once('%').map_or(text, |(bare, _)| bare);

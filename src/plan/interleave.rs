@@ -1,12 +1,11 @@
-//! Alternates address families so that a dead one costs one attempt, not all of its addresses.
+//! Interleaving of address families: an unreachable family costs one attempt, not all of its addresses.
 
 /// Reorders `items` so that families alternate (RFC 8305 section 4, asyncio's `_interleave_addrinfos`).
 ///
-/// Families are taken in order of first appearance and the order inside a family is kept, so the
-/// resolver's own ranking (RFC 6724) still decides which address of a family comes first. `first` is
-/// the First Address Family Count: how many addresses of the first family lead before alternating
-/// begins; 0 behaves as 1. What is left over when a family runs out follows in order. Duplicates are
-/// kept.
+/// Families are taken in the order of their first appearance, and the order within a family is kept. So the
+/// resolver's ranking (RFC 6724) still decides which address of a family comes first. `first` is the First Address
+/// Family Count: the number of addresses of the first family before the families alternate; 0 counts as 1. When a
+/// family has no more addresses, the others follow in order. Duplicates are kept.
 ///
 /// ```
 /// use loopctl::plan::interleave;
@@ -20,34 +19,34 @@ pub fn interleave<T, F: PartialEq>(
     first: usize,
     family: impl Fn(&T) -> F,
 ) -> Vec<T> {
-    let mut lanes = lanes(items, family);
+    let mut families = group_by_family(items, family);
     let mut ordered = Vec::new();
-    if let Some((_, lead)) = lanes.first_mut() {
-        ordered.extend(lead.by_ref().take(first.saturating_sub(1)));
+    if let Some((_, leading)) = families.first_mut() {
+        ordered.extend(leading.by_ref().take(first.saturating_sub(1)));
     }
     loop {
         let before = ordered.len();
-        ordered.extend(lanes.iter_mut().filter_map(|(_, lane)| lane.next()));
+        ordered.extend(families.iter_mut().filter_map(|(_, members)| members.next()));
         if ordered.len() == before {
             return ordered;
         }
     }
 }
 
-type Lane<T> = std::vec::IntoIter<T>;
+type Members<T> = std::vec::IntoIter<T>;
 
-/// One lane per family, in order of first appearance.
-fn lanes<T, F: PartialEq>(
+/// Groups the items by family, in the order of first appearance.
+fn group_by_family<T, F: PartialEq>(
     items: impl IntoIterator<Item = T>,
     family: impl Fn(&T) -> F,
-) -> Vec<(F, Lane<T>)> {
-    let mut lanes: Vec<(F, Vec<T>)> = Vec::new();
+) -> Vec<(F, Members<T>)> {
+    let mut families: Vec<(F, Vec<T>)> = Vec::new();
     for item in items {
-        let of = family(&item);
-        match lanes.iter_mut().find(|(known, _)| *known == of) {
-            Some((_, lane)) => lane.push(item),
-            None => lanes.push((of, vec![item])),
+        let key = family(&item);
+        match families.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, members)) => members.push(item),
+            None => families.push((key, vec![item])),
         }
     }
-    lanes.into_iter().map(|(of, lane)| (of, lane.into_iter())).collect()
+    families.into_iter().map(|(family, members)| (family, members.into_iter())).collect()
 }

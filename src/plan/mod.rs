@@ -1,7 +1,7 @@
-//! Room 0: decides. No I/O, no clock, no loop.
+//! Layer 0: decisions without I/O, clock or event loop (sans-IO).
 //!
-//! Everything here is told what happened and when, and answers what to do next. That makes the
-//! rules of the race testable in tables and in virtual time; the other rooms only carry them out.
+//! Callers report events together with their time, and the types here return the next step. The rules of the race
+//! can therefore be tested with tables and in virtual time; the layers above only carry them out.
 //!
 //! ```
 //! use loopctl::plan::{Policy, Race, Reason, Start, Step};
@@ -16,7 +16,7 @@
 //! let now = t0 + Duration::from_millis(9);
 //! race.failed(0, now);
 //! let next = Start { attempt: 1, planned: now, reason: Reason::AttemptEnded(0) };
-//! assert_eq!(race.poll(now), Step::Start(next), "a failure starts the next");
+//! assert_eq!(race.poll(now), Step::Start(next), "a failed attempt starts the next one");
 //! # Ok::<(), std::net::AddrParseError>(())
 //! ```
 

@@ -156,8 +156,8 @@ pub enum Success {
     /// The TCP handshake.
     #[default]
     Tcp,
-    /// The TLS handshake, if there is one. During a handshake the next attempt waits until the connection is as
-    /// old as the Connection Attempt Delay and as three times its TCP handshake
+    /// The TLS handshake, if there is one. During a handshake the next attempt waits for the Connection
+    /// Attempt Delay, or for three times the duration of the TCP handshake if that is longer
     /// (draft-ietf-happy-happyeyeballs-v3: the timer "SHOULD be extended").
     Tls,
 }

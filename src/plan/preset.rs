@@ -1,4 +1,4 @@
-//! The policies of real clients, by name.
+//! Policies of real clients, by name.
 
 use std::fmt;
 use std::num::NonZero;
@@ -10,10 +10,10 @@ use super::{
     NegativeAnswers, Pacing, Policy, Resolution, Success,
 };
 
-/// How a standard or a well-known client connects.
+/// Policy of a standard or of a well-known client.
 ///
-/// What clients do was read in their source and measured on the wire, packet by packet; `tests/races/clients` has
-/// what each of them makes of the same conditions.
+/// The rules of the clients were read in their source code and measured on the wire, packet by packet.
+/// `tests/races/clients` contains the behaviour of each of them under the same conditions.
 ///
 /// ```
 /// use loopctl::plan::{AddressQueues, Policy, Preset};
@@ -29,44 +29,44 @@ use super::{
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Preset {
-    /// `hev3`: Happy Eyeballs version 3 (draft-ietf-happy-happyeyeballs-v3), and what its text leaves open as
-    /// most clients do: a failure starts the next attempt at once, though not within 10 ms of a packet. At most
-    /// 16 addresses and six at a time; the seventh replaces the oldest, or six silent ones would hide it.
+    /// `hev3`: Happy Eyeballs version 3 (draft-ietf-happy-happyeyeballs-v3). Where the draft leaves a choice it does
+    /// as most clients: a failure starts the next attempt at once, but at least 10 ms after the last packet. At most
+    /// 16 addresses, and six at a time. The seventh replaces the oldest, or six silent ones would block it.
     #[default]
     Hev3,
-    /// `rfc8305`: RFC 8305, in which SERVFAIL for AAAA does not end the Resolution Delay, 10 ms between starts
-    /// have no exception and nobody is given up. A failure starts the next attempt, as in all clients.
+    /// `rfc8305`: RFC 8305. SERVFAIL for AAAA does not end the Resolution Delay, the 10 ms between starts have no
+    /// exception, and no attempt is replaced. A failure starts the next attempt, as in all clients.
     Rfc8305,
-    /// `asyncio`: Python's `create_connection(happy_eyeballs_delay=0.25)`, aiohttp and anyio with it.
+    /// `asyncio`: Python's `create_connection(happy_eyeballs_delay=0.25)`; also aiohttp and anyio.
     Asyncio,
-    /// `curl`: curl 8.22 (lib/cf-ip-happy.c). AAAA has 25 ms from the beginning; a failure starts the next attempt
-    /// only where no other is under way.
+    /// `curl`: curl 8.22 (lib/cf-ip-happy.c). The Resolution Delay of 25 ms counts from the start of the race. A
+    /// failure starts the next attempt only if no other is under way.
     Curl,
-    /// `curl-7.88`: two lanes, 200 ms apart.
+    /// `curl-7.88`: two queues, 200 ms apart.
     Curl7,
     /// `node`: Node 20 and later (lib/net.js). Not a race: every attempt but the last is closed after 250 ms.
     Node,
-    /// `go`: Go's net.Dialer (src/net/dial.go), hyper and reqwest with it. Two lanes, 300 ms apart.
+    /// `go`: Go's net.Dialer (src/net/dial.go); also hyper and reqwest. Two queues, 300 ms apart.
     Go,
     /// `chrome`: Chromium 156. Two attempts share the addresses, 300 ms apart (tcp_connect_job.h).
     Chrome,
     /// `chrome-hev3`: Chromium 156 with `--enable-features=HappyEyeballsV3`.
     ChromeHev3,
-    /// `firefox`: Firefox ESR 153. A connection, and after 250 ms another for IPv4.
+    /// `firefox`: Firefox ESR 153. One connection, and after 250 ms another for IPv4.
     Firefox,
     /// `firefox-nightly`: `network.http.happy_eyeballs_enabled` and mozilla/happy-eyeballs. 50 ms, doubled for each
     /// attempt under way.
     FirefoxNightly,
-    /// `trio`: trio 0.35. As asyncio, but only the second address is of the other family.
+    /// `trio`: trio 0.35. Like asyncio, but only the second address is of the other family.
     Trio,
-    /// `sequential`: one address after another, each as long as the kernel tries: Python's requests, wget, ssh, nc,
-    /// Rust's `TcpStream::connect`.
+    /// `sequential`: one address after another, each until the kernel gives up (Python's requests, wget, ssh, nc,
+    /// Rust's `TcpStream::connect`).
     Sequential,
-    /// `simultaneous`: every address as soon as it is known. RFC 8305 section 5: "Clients MUST NOT" do so.
+    /// `simultaneous`: every address as soon as it is known, which RFC 8305 section 5 forbids ("MUST NOT").
     Simultaneous,
 }
 
-/// A name that is none of a [`Preset`].
+/// Unknown name of a [`Preset`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PresetError(String);
 
@@ -75,7 +75,7 @@ const fn ms(count: u64) -> Duration {
 }
 
 impl Preset {
-    /// All of them, the standards first.
+    /// All presets, the standards first.
     pub const ALL: [Self; 14] = [
         Self::Hev3,
         Self::Rfc8305,
@@ -93,7 +93,7 @@ impl Preset {
         Self::Simultaneous,
     ];
 
-    /// Its name.
+    /// Name of the preset, such as `hev3`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Hev3 => "hev3",
@@ -135,7 +135,7 @@ impl From<Preset> for Policy {
     }
 }
 
-/// Families asked for apart, attempts staggered, each address tried once; the rules of draft version 3.
+/// Separate queries, staggered attempts, each address once: the rules of the version 3 draft.
 fn separate(connection_attempt_delay: u64, resolution_delay: u64) -> Policy {
     let resolution = Resolution::Separate {
         delay: ms(resolution_delay),
@@ -202,7 +202,7 @@ fn node() -> Policy {
     Policy { max_parallel: NonZero::new(1), pacing, ..plain }
 }
 
-/// In lanes the resolver's order rules in each.
+/// Policy with a queue for each family, each in the resolver's order.
 fn in_queues(delay: u64, queues: AddressQueues, requires_ipv4: bool) -> Policy {
     Policy {
         connection_attempt_delay: Some(ms(delay)),

@@ -1,24 +1,24 @@
-//! Which name server is asked when, and over what.
+//! DNS query to several name servers: their order, transports and timeouts.
 
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// What a message to a name server travels in.
+/// Transport of DNS messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DnsTransport {
-    /// Datagrams (RFC 1035 section 4.2.1).
+    /// UDP (RFC 1035 section 4.2.1).
     Udp,
-    /// A connection (RFC 7766).
+    /// TCP (RFC 7766).
     Tcp,
-    /// A connection with TLS (RFC 7858).
+    /// DNS over TLS (RFC 7858).
     Tls,
-    /// A connection with TLS, on which HTTP is spoken (RFC 8484).
+    /// DNS over HTTPS (RFC 8484).
     Https,
 }
 
 impl DnsTransport {
-    /// Whether nobody can read it on its way.
+    /// Whether the messages are encrypted.
     ///
     /// ```
     /// use loopctl::plan::DnsTransport;
@@ -41,14 +41,14 @@ impl fmt::Display for DnsTransport {
     }
 }
 
-/// How patient a query is; the default is that of resolv.conf(5).
+/// Timeouts and retries of a query; the default is that of resolv.conf(5).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueryPolicy {
-    /// How long a server may take each time it is asked: 5 s.
+    /// Timeout of one query to one server: 5 s.
     pub timeout: Duration,
-    /// How many times each server is asked: 2.
+    /// Maximum number of queries to each server: 2.
     pub attempts: u32,
-    /// Whether questions carry EDNS (RFC 6891); a server that does not understand is asked again without.
+    /// Send EDNS (RFC 6891), and repeat the query without it if a server does not understand it.
     pub edns: bool,
 }
 
@@ -58,15 +58,14 @@ impl Default for QueryPolicy {
     }
 }
 
-/// One question to several servers: who is asked next, and when it is enough. The rules are glibc's.
+/// One DNS question to several servers, by the rules of glibc.
 ///
-/// Servers are asked one after another, and when all have been, again from the first. Silence for
-/// [`timeout`](QueryPolicy::timeout), SERVFAIL, REFUSED and errors of the network move on to the next server,
-/// each at once when it is known; any other answer ends the query. What is truncated is asked for again over TCP,
-/// and from then on that server only over TCP. Unlike glibc's, a server that was silent may still answer while
-/// others are asked.
+/// The query goes to one server after another, and again from the first after the last. A
+/// [`timeout`](QueryPolicy::timeout), SERVFAIL, REFUSED or a network error moves it on to the next server at once.
+/// Any other answer ends it. A truncated answer repeats the query over TCP, and that server then gets all queries
+/// over TCP. Unlike in glibc, a server that has timed out may still answer during the queries to others.
 ///
-/// As a [`Race`](super::Race), it holds no sockets and reads no clock.
+/// Like a [`Race`](super::Race), it holds no sockets and reads no clock.
 ///
 /// ```
 /// use loopctl::plan::{DnsTransport, Query, QueryPolicy, QueryStep, Reply, Transmit};
@@ -77,63 +76,63 @@ impl Default for QueryPolicy {
 /// let first = Transmit { server: 0, transport: DnsTransport::Udp, edns: true };
 /// assert_eq!(query.poll(t0), QueryStep::Transmit(first));
 /// assert_eq!(query.poll(t0), QueryStep::Wait(t0 + timeout));
-/// assert_eq!(query.poll(t0 + timeout), QueryStep::TimedOut(0), "silence");
+/// assert_eq!(query.poll(t0 + timeout), QueryStep::TimedOut(0), "no answer");
 /// assert_eq!(query.poll(t0 + timeout), QueryStep::Transmit(Transmit { server: 1, ..first }));
 /// query.handle_reply(1, Reply::Truncated);
 /// let over_tcp = Transmit { server: 1, transport: DnsTransport::Tcp, edns: true };
 /// assert_eq!(query.poll(t0 + timeout), QueryStep::Transmit(over_tcp));
 /// query.handle_reply(1, Reply::Final);
 /// assert_eq!(query.poll(t0 + timeout), QueryStep::Answered(1));
-/// assert_eq!(query.attempts(), 2, "over TCP it is still the same try");
+/// assert_eq!(query.attempts(), 2, "TCP after UDP is the same attempt");
 /// ```
 #[derive(Debug, Clone)]
 pub struct Query {
     servers: Vec<Server>,
     first: usize,
     policy: QueryPolicy,
-    tries: usize,
+    attempts: usize,
     current: Option<Current>,
-    /// To be asked once more at once, in another way.
-    again: Option<usize>,
+    /// Server to query again at once, over TCP or without EDNS.
+    repeat: Option<usize>,
     answered: Option<usize>,
 }
 
-/// A message to be sent.
+/// Query to send to a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Transmit {
-    /// To which server, by its place in the list.
+    /// Index of the server.
     pub server: usize,
-    /// How.
+    /// Transport.
     pub transport: DnsTransport,
-    /// Whether with EDNS.
+    /// Send EDNS.
     pub edns: bool,
 }
 
-/// What the owner of a [`Query`] does next.
+/// Next step for the owner of a [`Query`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QueryStep {
     /// Send this now, then poll again.
     Transmit(Transmit),
-    /// This server has used up its time: take note, then poll again. It may still answer.
+    /// This server did not answer within the timeout; poll again. It may still answer.
     TimedOut(usize),
-    /// Nothing to do before this instant, unless something is heard.
+    /// Poll again at this instant, or earlier after a reply.
     Wait(Instant),
-    /// Over: this server's answer is the answer.
+    /// The query is over: this server's reply is the answer.
     Answered(usize),
-    /// Over: nobody has anything better to say than what was heard.
+    /// The query is over without a final answer.
     Exhausted,
 }
 
-/// What a server's answer means for the query.
+/// Meaning of a server's reply for the query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reply {
-    /// The answer, be it yes or no.
+    /// Positive or negative answer.
     Final,
-    /// There is more than fits.
+    /// Truncated answer (TC bit).
     Truncated,
-    /// The server has not understood the question: FORMERR, NOTIMP or BADVERS.
+    /// The server did not understand the query: FORMERR, NOTIMP or BADVERS.
     NotUnderstood,
-    /// The server cannot say (SERVFAIL, REFUSED), or cannot be asked.
+    /// The server failed (SERVFAIL, REFUSED), or could not be reached.
     Failed,
 }
 
@@ -150,7 +149,7 @@ struct Current {
 }
 
 impl Query {
-    /// A question to these servers, beginning with number `first`.
+    /// Query to these servers, beginning with index `first`.
     pub fn new(
         servers: impl IntoIterator<Item = DnsTransport>,
         first: usize,
@@ -158,7 +157,7 @@ impl Query {
     ) -> Self {
         let edns = policy.edns;
         let servers = servers.into_iter().map(|transport| Server { transport, edns }).collect();
-        Self { servers, first, policy, tries: 0, current: None, again: None, answered: None }
+        Self { servers, first, policy, attempts: 0, current: None, repeat: None, answered: None }
     }
 
     /// Returns the next step. Poll again after every [`Transmit`](QueryStep::Transmit) and [`TimedOut`](QueryStep::TimedOut).
@@ -166,8 +165,8 @@ impl Query {
         if let Some(server) = self.answered {
             return QueryStep::Answered(server);
         }
-        if let Some(server) = self.again.take() {
-            return self.ask(server, now);
+        if let Some(server) = self.repeat.take() {
+            return self.transmit(server, now);
         }
         match self.current {
             Some(Current { server, until }) if until <= now => {
@@ -175,28 +174,28 @@ impl Query {
                 QueryStep::TimedOut(server)
             }
             Some(Current { until, .. }) => QueryStep::Wait(until),
-            None if self.tries >= self.most_tries() => QueryStep::Exhausted,
+            None if self.attempts >= self.max_attempts() => QueryStep::Exhausted,
             None => {
-                let server = (self.first + self.tries) % self.servers.len();
-                self.tries += 1;
-                self.ask(server, now)
+                let server = (self.first + self.attempts) % self.servers.len();
+                self.attempts += 1;
+                self.transmit(server, now)
             }
         }
     }
 
-    /// A server has answered, or cannot be asked. It may be one whose time was up.
+    /// Handles the reply of a server, or its failure. A reply after the timeout counts as well.
     pub fn handle_reply(&mut self, server: usize, reply: Reply) {
         let Some(known) = self.servers.get_mut(server) else { return };
         match reply {
             Reply::Truncated if known.transport == DnsTransport::Udp => {
                 known.transport = DnsTransport::Tcp;
-                self.again = Some(server);
+                self.repeat = Some(server);
             }
             Reply::NotUnderstood if known.edns => {
                 known.edns = false;
-                self.again = Some(server);
+                self.repeat = Some(server);
             }
-            // A connection carries everything: what is cut off there cannot be had.
+            // TCP has no size limit, so an answer that is truncated there will never be complete.
             Reply::Final | Reply::Truncated => self.answered = self.answered.or(Some(server)),
             Reply::NotUnderstood | Reply::Failed => {
                 self.current.take_if(|current| current.server == server);
@@ -204,20 +203,20 @@ impl Query {
         }
     }
 
-    /// How often servers have been asked, besides over TCP or without EDNS after an answer that called for it.
+    /// Number of queries sent. A repetition over TCP or without EDNS does not count.
     pub fn attempts(&self) -> usize {
-        self.tries
+        self.attempts
     }
 
-    fn most_tries(&self) -> usize {
+    fn max_attempts(&self) -> usize {
         self.servers.len().saturating_mul(self.policy.attempts as usize)
     }
 
-    fn ask(&mut self, server: usize, now: Instant) -> QueryStep {
+    fn transmit(&mut self, server: usize, now: Instant) -> QueryStep {
         let Server { transport, edns } = self.servers[server];
-        // So far away that it never comes, where the sum cannot be told.
-        const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
-        let until = now.checked_add(self.policy.timeout).unwrap_or(now + NEVER);
+        // Stands for a deadline that `Instant` cannot represent, and that no process lives to see.
+        const FAR_FUTURE: Duration = Duration::from_secs(365 * 24 * 3600);
+        let until = now.checked_add(self.policy.timeout).unwrap_or(now + FAR_FUTURE);
         self.current = Some(Current { server, until });
         QueryStep::Transmit(Transmit { server, transport, edns })
     }

@@ -1,9 +1,9 @@
-//! Which names a short name may stand for.
+//! Search list of resolv.conf(5).
 
-/// The search list of resolv.conf(5): domains to complete short names with.
+/// Search list of resolv.conf(5): domains that complete short names.
 ///
-/// A name that ends in a dot is complete. One with at least [`ndots`](Self::new) dots is first taken as it is,
-/// any other one last.
+/// A name that ends in a dot is complete. A name with at least [`ndots`](Self::new) dots is queried unchanged
+/// before the search list is applied, any other name afterwards.
 ///
 /// ```
 /// use loopctl::plan::SearchList;
@@ -20,17 +20,17 @@ pub struct SearchList {
 }
 
 impl SearchList {
-    /// These domains, in this order. `ndots` is how many dots make a name worth trying as it is.
+    /// List of domains, in this order. `ndots` is the number of dots from which a name is first queried unchanged.
     pub fn new<D: Into<String>>(domains: impl IntoIterator<Item = D>, ndots: usize) -> Self {
         Self { domains: domains.into_iter().map(Into::into).collect(), ndots }
     }
 
-    /// No search: every name is complete.
+    /// Empty list: every name is complete.
     pub fn none() -> Self {
         Self { domains: Vec::new(), ndots: 1 }
     }
 
-    /// What to ask for, in this order; each name ends in a dot, and none is there twice.
+    /// Names to query for `name`, in this order. Each ends in a dot, and there are no duplicates.
     pub fn names(&self, name: &str) -> Vec<String> {
         if name.ends_with('.') {
             return vec![name.to_owned()];
@@ -53,7 +53,7 @@ impl SearchList {
     }
 }
 
-/// The root (`.`) as a domain leaves the name as it is.
+/// Appends a domain; the root (`.`) leaves the name unchanged.
 fn join(name: &str, domain: &str) -> String {
     match domain.trim_matches('.') {
         "" => format!("{name}."),
@@ -66,7 +66,7 @@ mod tests {
     use super::SearchList;
 
     #[test]
-    fn ndots_decides_what_comes_first() {
+    fn ndots_decides_whether_the_unchanged_name_comes_first() {
         let names = |ndots, name| SearchList::new(["a.example"], ndots).names(name);
         let table = [
             (0, "db", ["db.", "db.a.example."]),
@@ -81,9 +81,9 @@ mod tests {
     }
 
     #[test]
-    fn domains_may_have_dots_around_them_and_the_root_is_one() {
+    fn dots_around_domains_are_ignored_and_the_root_is_a_domain() {
         let search = SearchList::new([".", "example.", "example"], 1);
-        assert_eq!(search.names("db"), ["db.", "db.example."], "nothing is asked twice");
+        assert_eq!(search.names("db"), ["db.", "db.example."], "no name is queried twice");
         assert_eq!(SearchList::none().names("db"), ["db."]);
     }
 }

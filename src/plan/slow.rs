@@ -1,12 +1,12 @@
-//! Which jobs were slow, in bounded memory.
+//! Log of slow jobs, in bounded memory.
 
 use std::cmp::Reverse;
 use std::panic::Location;
 use std::time::Duration;
 
-/// Sums up slow jobs by what they are and where they were scheduled.
+/// Slow jobs, counted by name and by the line that scheduled them.
 ///
-/// Only the `keep` worst kinds of job are held; the totals count all of them.
+/// Only the `max_jobs` slowest are kept; the totals include all of them.
 ///
 /// ```
 /// use loopctl::plan::SlowLog;
@@ -21,42 +21,42 @@ use std::time::Duration;
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct SlowLog {
-    keep: usize,
+    max_jobs: usize,
     jobs: Vec<SlowJob>,
     totals: SlowTotals,
 }
 
-/// One kind of slow job.
+/// Slow runs of jobs with the same name and origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SlowJob {
-    /// What it is, such as `task Task-3` or `timer`.
+    /// Name of the job, such as `task Task-3` or `timer`.
     pub name: String,
-    /// The line that scheduled it, where there is one.
+    /// Line that scheduled it, if known.
     pub origin: Option<&'static Location<'static>>,
-    /// How often it was slow.
+    /// Number of slow runs.
     pub count: u64,
-    /// How long its slow runs took together.
+    /// Total duration of the slow runs.
     pub total: Duration,
-    /// Its longest run.
+    /// Longest run.
     pub longest: Duration,
 }
 
-/// All slow runs together.
+/// Totals of all slow runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SlowTotals {
-    /// How many slow runs there were.
+    /// Number of slow runs.
     pub count: u64,
-    /// How long they took together.
+    /// Total duration.
     pub total: Duration,
 }
 
 impl SlowLog {
-    /// A log of the `keep` worst kinds of job.
-    pub fn new(keep: usize) -> Self {
-        Self { keep, ..Self::default() }
+    /// Log of at most `max_jobs` jobs.
+    pub fn new(max_jobs: usize) -> Self {
+        Self { max_jobs, ..Self::default() }
     }
 
-    /// Notes one slow run.
+    /// Records one slow run.
     pub fn record(
         &mut self,
         name: &str,
@@ -70,15 +70,15 @@ impl SlowLog {
             None => self.jobs.push(SlowJob::first(name, origin, took)),
         }
         self.jobs.sort_by_key(|job| Reverse(job.longest));
-        self.jobs.truncate(self.keep);
+        self.jobs.truncate(self.max_jobs);
     }
 
-    /// The worst kinds of job, longest run first.
+    /// Slowest jobs, longest run first.
     pub fn worst(&self) -> &[SlowJob] {
         &self.jobs
     }
 
-    /// Every slow run there was, also of kinds no longer held.
+    /// Totals of all slow runs, including those of jobs no longer kept.
     pub fn totals(&self) -> SlowTotals {
         self.totals
     }

@@ -1,4 +1,4 @@
-//! Timers ordered by deadline, with cancellation that costs nothing until it has to.
+//! Timer heap with lazy cancellation.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -6,15 +6,16 @@ use std::time::Instant;
 
 use slab::Slab;
 
-/// Below this many scheduled timers a sweep is not worth its cost (asyncio: `_MIN_SCHEDULED_TIMER_HANDLES`).
+/// Number of scheduled timers up to which a full sweep costs more than it frees (asyncio:
+/// `_MIN_SCHEDULED_TIMER_HANDLES`).
 const MIN_SCHEDULED: usize = 100;
 
-/// Things to do at given instants, earliest first; equal deadlines in the order they were added.
+/// Priority queue of timers, earliest deadline first; equal deadlines in the order of insertion.
 ///
-/// Cancelling frees the thing at once but leaves its place in the heap. [`sweep`](Self::sweep) removes
-/// such places: all of them once more than 100 timers are scheduled and more than half of them are
-/// cancelled, otherwise those at the head (asyncio's `_run_once`). So memory stays in proportion to the
-/// live timers, and no cancellation searches the heap.
+/// Cancelling drops the item at once but leaves its entry in the heap. [`sweep`](Self::sweep) removes these entries:
+/// all of them once more than 100 timers are scheduled and more than half of them are cancelled, otherwise those at
+/// the head (asyncio's `_run_once`). So memory stays proportional to the live timers, and cancelling never
+/// searches the heap.
 ///
 /// ```
 /// use loopctl::plan::Timers;
@@ -33,13 +34,13 @@ const MIN_SCHEDULED: usize = 100;
 /// ```
 #[derive(Debug)]
 pub struct Timers<T> {
-    heap: BinaryHeap<Reverse<Place>>,
+    heap: BinaryHeap<Reverse<HeapEntry>>,
     live: Slab<(Sequence, T)>,
     next: Sequence,
     cancelled: usize,
 }
 
-/// Names one scheduled timer. A key outlives its timer harmlessly: it then names nothing.
+/// Key of a scheduled timer. After the timer has fired or was cancelled, the key has no effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimerKey {
     slot: u32,
@@ -48,85 +49,85 @@ pub struct TimerKey {
 
 type Sequence = u64;
 
-/// Ordered by deadline, then by age; the slot never decides, because no two sequences are equal.
+/// Entry ordered by deadline, then by sequence number. Sequence numbers are unique, so the slot never decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
+struct HeapEntry {
     when: Instant,
     sequence: Sequence,
     slot: u32,
 }
 
 impl<T> Timers<T> {
-    /// No timers.
+    /// Empty queue.
     pub fn new() -> Self {
         Self { heap: BinaryHeap::new(), live: Slab::new(), next: 0, cancelled: 0 }
     }
 
-    /// Schedules `thing` for `when`.
-    pub fn insert(&mut self, when: Instant, thing: T) -> TimerKey {
+    /// Schedules `item` for `when`.
+    pub fn insert(&mut self, when: Instant, item: T) -> TimerKey {
         let sequence = self.next;
         self.next += 1;
-        let slot = self.live.insert((sequence, thing)) as u32;
-        self.heap.push(Reverse(Place { when, sequence, slot }));
+        let slot = self.live.insert((sequence, item)) as u32;
+        self.heap.push(Reverse(HeapEntry { when, sequence, slot }));
         TimerKey { slot, sequence }
     }
 
-    /// Takes a timer back, if it has not been popped or cancelled before.
+    /// Cancels a timer and returns its item, unless it was popped or cancelled before.
     pub fn cancel(&mut self, key: TimerKey) -> Option<T> {
-        let thing = self.take(key.slot, key.sequence)?;
+        let item = self.take(key.slot, key.sequence)?;
         self.cancelled += 1;
-        Some(thing)
+        Some(item)
     }
 
-    /// Forgets cancelled timers where that is cheap or overdue. Called once a turn.
+    /// Removes entries of cancelled timers where that is cheap or overdue. Called once a turn.
     pub fn sweep(&mut self) {
         let scheduled = self.heap.len();
         if scheduled > MIN_SCHEDULED && self.cancelled * 2 > scheduled {
             let live = &self.live;
-            self.heap.retain(|Reverse(place)| is_live(live, place));
+            self.heap.retain(|Reverse(entry)| is_live(live, entry));
             self.cancelled = 0;
         } else {
             self.pop_cancelled_head();
         }
     }
 
-    /// The earliest deadline. Exact after a [`sweep`](Self::sweep); before it, perhaps a cancelled one's.
+    /// Earliest deadline. It may be that of a cancelled timer, except directly after a [`sweep`](Self::sweep).
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.heap.peek().map(|Reverse(place)| place.when)
+        self.heap.peek().map(|Reverse(entry)| entry.when)
     }
 
     /// Removes and returns the earliest timer whose deadline is not after `now`.
     pub fn pop_due(&mut self, now: Instant) -> Option<T> {
         loop {
-            let place = self.heap.peek().filter(|Reverse(place)| place.when <= now)?.0;
+            let entry = self.heap.peek().filter(|Reverse(entry)| entry.when <= now)?.0;
             self.heap.pop();
-            match self.take(place.slot, place.sequence) {
-                Some(thing) => return Some(thing),
+            match self.take(entry.slot, entry.sequence) {
+                Some(item) => return Some(item),
                 None => self.cancelled -= 1,
             }
         }
     }
 
-    /// How many places the heap holds, cancelled ones included.
+    /// Number of entries in the heap, including cancelled ones.
     pub fn scheduled(&self) -> usize {
         self.heap.len()
     }
 
-    /// How many of the scheduled timers are cancelled and still hold a place.
+    /// Number of cancelled timers whose entries are still in the heap.
     pub fn cancelled(&self) -> usize {
         self.cancelled
     }
 
-    /// Takes everything out, live timers in no particular order.
+    /// Removes every entry and returns the live items in arbitrary order.
     pub fn drain(&mut self) -> Vec<T> {
         self.heap.clear();
         self.cancelled = 0;
-        self.live.drain().map(|(_, thing)| thing).collect()
+        self.live.drain().map(|(_, item)| item).collect()
     }
 
     fn pop_cancelled_head(&mut self) {
         while self.cancelled > 0
-            && self.heap.peek().is_some_and(|Reverse(place)| !is_live(&self.live, place))
+            && self.heap.peek().is_some_and(|Reverse(entry)| !is_live(&self.live, entry))
         {
             self.heap.pop();
             self.cancelled -= 1;
@@ -147,6 +148,6 @@ impl<T> Default for Timers<T> {
     }
 }
 
-fn is_live<T>(live: &Slab<(Sequence, T)>, place: &Place) -> bool {
-    live.get(place.slot as usize).is_some_and(|(owner, _)| *owner == place.sequence)
+fn is_live<T>(live: &Slab<(Sequence, T)>, entry: &HeapEntry) -> bool {
+    live.get(entry.slot as usize).is_some_and(|(owner, _)| *owner == entry.sequence)
 }

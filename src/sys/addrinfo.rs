@@ -8,7 +8,7 @@ use std::ptr;
 
 use socket2::SockAddr;
 
-/// The argument of `getaddrinfo` that says what is wanted; numbers are libc's.
+/// `hints` argument of `getaddrinfo`, with the numbers of libc.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Hints {
     pub(crate) family: c_int,
@@ -17,7 +17,7 @@ pub(crate) struct Hints {
     pub(crate) flags: c_int,
 }
 
-/// One answer of `getaddrinfo`.
+/// Result of `getaddrinfo` for one address.
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
     pub(crate) socktype: c_int,
@@ -26,7 +26,7 @@ pub(crate) struct Entry {
     pub(crate) canonical_name: Option<String>,
 }
 
-/// A failure with its `EAI_*` number; `EAI_SYSTEM` carries `errno`.
+/// Failure with its `EAI_*` code; `EAI_SYSTEM` includes `errno`.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) code: c_int,
@@ -36,7 +36,7 @@ pub(crate) struct Failure {
 /// `EAI_ADDRFAMILY` of glibc, which the libc crate lacks.
 pub(crate) const EAI_ADDRFAMILY: c_int = -9;
 
-/// Blocks until the system's resolver has answered.
+/// Looks up a host and a service by the system's resolver; blocks.
 pub(crate) fn getaddrinfo(
     host: Option<&CStr>,
     service: Option<&CStr>,
@@ -51,7 +51,7 @@ pub(crate) fn getaddrinfo(
     let mut list = ptr::null_mut();
     let as_ptr = |text: Option<&CStr>| text.map_or(ptr::null(), CStr::as_ptr);
     // SAFETY: both strings are null or NUL-terminated and outlive the call, `wanted` is initialised, and
-    // `list` is a place for the result.
+    // `list` is valid for the result.
     let code = unsafe { libc::getaddrinfo(as_ptr(host), as_ptr(service), &wanted, &mut list) };
     if code != 0 {
         return Err(failure(code));
@@ -60,7 +60,7 @@ pub(crate) fn getaddrinfo(
     Ok(answers.entries())
 }
 
-/// Blocks until the system's resolver has answered; gives the host and the service.
+/// Looks up the host and service names of an address by the system's resolver; blocks.
 pub(crate) fn getnameinfo(address: SocketAddr, flags: c_int) -> Result<(String, String), Failure> {
     const NI_MAXSERV: usize = 32;
     let address = SockAddr::from(address);
@@ -84,14 +84,14 @@ pub(crate) fn getnameinfo(address: SocketAddr, flags: c_int) -> Result<(String, 
     Ok((text(&host), text(&service)))
 }
 
-/// What the system says of an `EAI_*` number.
+/// System's message for an `EAI_*` code.
 pub(crate) fn describe(code: c_int) -> String {
     // SAFETY: gai_strerror takes any number and returns a static NUL-terminated string.
     let message = unsafe { CStr::from_ptr(libc::gai_strerror(code)) };
     message.to_string_lossy().into_owned()
 }
 
-/// A C string, or nothing where the text has a NUL inside.
+/// Converts to a C string; `None` if the text contains a NUL.
 pub(crate) fn c_string(text: &str) -> Option<CString> {
     CString::new(text).ok()
 }
@@ -106,7 +106,7 @@ fn text(buffer: &[c_char]) -> String {
     unsafe { CStr::from_ptr(buffer.as_ptr()) }.to_string_lossy().into_owned()
 }
 
-/// The linked list that `getaddrinfo` allocates.
+/// Linked list that `getaddrinfo` allocates.
 struct List(*mut libc::addrinfo);
 
 impl List {
@@ -132,7 +132,7 @@ impl Drop for List {
     }
 }
 
-/// `None` for families that are not IP.
+/// Converts a node of the list; `None` for families other than IP.
 fn entry(node: &libc::addrinfo) -> Option<Entry> {
     let mut storage = socket2::SockAddrStorage::zeroed();
     let length = (node.ai_addrlen as usize).min(storage.size_of() as usize);

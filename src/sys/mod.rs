@@ -1,4 +1,4 @@
-//! What no safe crate offers. The only room with `unsafe`; each site says why it is sound.
+//! System calls that no safe crate offers. The only layer with `unsafe`; each site states why it is sound.
 #![allow(unsafe_code)]
 
 pub(crate) mod addrinfo;

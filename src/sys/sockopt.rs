@@ -1,10 +1,10 @@
-//! Socket options that no safe crate offers: those whose value is a number.
+//! Numeric socket options that no safe crate offers.
 
 use std::io;
 use std::mem::{size_of, size_of_val};
 use std::os::fd::{AsFd, AsRawFd};
 
-/// Linux's number for the question whether a connection really is multipath; the libc crate lacks it.
+/// Linux's option that reports whether a connection uses Multipath TCP; the libc crate lacks it.
 pub(crate) const TCP_IS_MPTCP: libc::c_int = 43;
 
 /// Sets an option of a TCP socket.
@@ -27,9 +27,10 @@ pub(crate) fn tcp(socket: &impl AsFd, option: libc::c_int) -> io::Result<libc::c
     get::<1>(socket, libc::IPPROTO_TCP, option).map(|[value]| value)
 }
 
-/// How much memory the kernel holds of what a socket was given to send: that of packets which are under way, and
-/// that of what waits in the socket. It is zero when the peer has acknowledged all, or for a Unix socket, has
-/// read it. Unlike the counters of `TCP_INFO`, it is right for every kind of socket, and after the end.
+/// Kernel memory of unsent and unacknowledged data of a socket, in bytes.
+///
+/// It is zero when the peer has acknowledged all data, or has read it in the case of a Unix socket. Unlike the
+/// counters of `TCP_INFO`, it is correct for every kind of socket, and after the connection has ended.
 pub(crate) fn send_memory(socket: &impl AsFd) -> io::Result<u64> {
     // Linux's `SK_MEMINFO_WMEM_ALLOC` and `SK_MEMINFO_WMEM_QUEUED`; there are nine numbers.
     const UNDER_WAY: usize = 2;
@@ -39,7 +40,7 @@ pub(crate) fn send_memory(socket: &impl AsFd) -> io::Result<u64> {
     Ok(bytes(UNDER_WAY) + bytes(QUEUED))
 }
 
-/// Reads an option that is so many numbers; those that the kernel does not give are zero.
+/// Reads an option of `N` numbers; numbers that the kernel does not return are zero.
 fn get<const N: usize>(
     socket: &impl AsFd,
     level: libc::c_int,

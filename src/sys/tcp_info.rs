@@ -1,4 +1,4 @@
-//! `TCP_INFO`: what the kernel knows of a connection, also of one that is not established yet.
+//! `TCP_INFO`: kernel statistics of a connection, available before it is established.
 
 use std::io;
 use std::mem::{MaybeUninit, size_of};

@@ -1,4 +1,4 @@
-//! Streams with an asynchronous close, tracked so that none is left open.
+//! Asynchronous generators: streams with an asynchronous close, which the loop tracks.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -11,24 +11,23 @@ use std::task::Poll;
 use crate::BoxError;
 use crate::event_loop::{ErrorContext, LoopHandle, LoopLocal, PanicError, catch};
 
-/// A stream that has something to do when it is closed, and may have to wait for it: what an asynchronous
-/// generator is in Python.
+/// Stream with an asynchronous close, like an asynchronous generator in Python.
 #[expect(async_fn_in_trait, reason = "a loop's futures stay on its thread")]
 pub trait AsyncGenerator: 'static {
-    /// What it gives.
+    /// Type of the items.
     type Item;
 
-    /// The next item; `None` at the end.
+    /// Next item; `None` at the end.
     async fn anext(&mut self) -> Option<Self::Item>;
 
-    /// Lets go of what the stream holds. Called once.
+    /// Releases the resources of the stream. Called once.
     async fn aclose(&mut self) -> Result<(), BoxError>;
 }
 
-/// A generator that the loop knows of from its first [`anext`](Self::anext) on.
+/// Generator that the loop tracks from its first [`anext`](Self::anext).
 ///
-/// [`shutdown_asyncgens`](LoopHandle::shutdown_asyncgens) closes it if nobody else does; dropping it has the loop
-/// close it in a task of its own.
+/// [`shutdown_asyncgens`](LoopHandle::shutdown_asyncgens) closes it if it is still open. Dropping it starts a task
+/// that closes it.
 ///
 /// ```
 /// # use loopctl::{AsyncGenerator, BoxError, EventLoop};
@@ -58,7 +57,7 @@ pub trait AsyncGenerator: 'static {
 /// ```
 pub struct TrackedGenerator<G: AsyncGenerator> {
     event_loop: LoopHandle,
-    /// Empty while the generator runs, and once it is closed.
+    /// `None` while the generator is running, and after it was closed.
     generator: Rc<RefCell<Option<G>>>,
     number: Option<u64>,
 }
@@ -82,7 +81,7 @@ impl LoopLocal for AsyncGens {
 }
 
 impl LoopHandle {
-    /// Has the loop look after `generator` from its first use on; see [`TrackedGenerator`].
+    /// Tracks `generator` from its first use; see [`TrackedGenerator`].
     ///
     /// ```
     /// # struct Nothing;
@@ -101,10 +100,10 @@ impl LoopHandle {
         TrackedGenerator { event_loop: self.clone(), generator, number: None }
     }
 
-    /// Closes every tracked generator that is open; asyncio's `shutdown_asyncgens`.
+    /// Closes all open tracked generators; asyncio's `shutdown_asyncgens`.
     ///
-    /// Errors go to the exception handler. One that is in the middle of its `anext` is closed when it is
-    /// dropped. One that is first used afterwards is warned of in the log; it takes another call to close it.
+    /// Errors go to the exception handler. A generator that is running its `anext` is closed when it is dropped. The
+    /// first use of a generator after this call logs a warning; another call closes it.
     ///
     /// ```
     /// # struct Nothing;
@@ -133,13 +132,13 @@ impl LoopHandle {
             .map(|closing| self.create_task(close(self.clone(), closing)))
             .collect();
         for task in tasks {
-            // Cancelled by someone else: nothing more to be done for this one.
+            // Ignored, because the only error is that other code cancelled the task.
             let _ = task.await;
         }
     }
 }
 
-/// Closes one generator. Its error is reported, and so is its panic: the others are closed all the same.
+/// Closes one generator and reports its error or panic, so that the others are closed as well.
 async fn close(event_loop: LoopHandle, closing: impl Future<Output = Result<(), BoxError>>) {
     let mut closing = pin!(closing);
     let closed = poll_fn(|cx| {
@@ -153,7 +152,7 @@ async fn close(event_loop: LoopHandle, closing: impl Future<Output = Result<(), 
 }
 
 impl<G: AsyncGenerator> TrackedGenerator<G> {
-    /// The next item; `None` at the end, and when the generator has been closed.
+    /// Next item; `None` at the end, and after the generator was closed.
     ///
     /// ```
     /// # struct Nothing;
@@ -170,11 +169,11 @@ impl<G: AsyncGenerator> TrackedGenerator<G> {
     pub async fn anext(&mut self) -> Option<G::Item> {
         self.register();
         let generator = self.generator.borrow_mut().take()?;
-        let mut running = Running { home: Rc::clone(&self.generator), generator: Some(generator) };
+        let mut running = Running { slot: Rc::clone(&self.generator), generator: Some(generator) };
         running.generator.as_mut()?.anext().await
     }
 
-    /// Closes the generator now.
+    /// Closes the generator; Python's `aclose`.
     ///
     /// ```
     /// # struct Nothing;
@@ -191,7 +190,7 @@ impl<G: AsyncGenerator> TrackedGenerator<G> {
     /// ```
     ///
     /// # Errors
-    /// What the generator's own close returned.
+    /// Error of the generator's `aclose`.
     pub async fn aclose(mut self) -> Result<(), BoxError> {
         self.unregister();
         let generator = self.generator.borrow_mut().take();
@@ -212,8 +211,8 @@ impl<G: AsyncGenerator> TrackedGenerator<G> {
         }
         registry.next += 1;
         let number = registry.next;
-        let home = Rc::downgrade(&self.generator);
-        registry.live.insert(number, Box::new(move || closing(&home)));
+        let slot = Rc::downgrade(&self.generator);
+        registry.live.insert(number, Box::new(move || closing(&slot)));
         self.number = Some(number);
     }
 
@@ -225,21 +224,21 @@ impl<G: AsyncGenerator> TrackedGenerator<G> {
     }
 }
 
-/// Closing a generator that is there: not one that is gone, nor one that runs and will come back.
-fn closing<G: AsyncGenerator>(home: &Weak<RefCell<Option<G>>>) -> Option<Closing> {
-    let mut generator = home.upgrade()?.borrow_mut().take()?;
+/// Future that closes the generator; `None` if it is gone or running.
+fn closing<G: AsyncGenerator>(slot: &Weak<RefCell<Option<G>>>) -> Option<Closing> {
+    let mut generator = slot.upgrade()?.borrow_mut().take()?;
     Some(Box::pin(async move { generator.aclose().await }))
 }
 
-/// Brings a generator back from its `anext`, also when that was dropped half-way.
+/// Returns the generator to its slot after `anext`, even if that future was dropped before its end.
 struct Running<G> {
-    home: Rc<RefCell<Option<G>>>,
+    slot: Rc<RefCell<Option<G>>>,
     generator: Option<G>,
 }
 
 impl<G> Drop for Running<G> {
     fn drop(&mut self) {
-        *self.home.borrow_mut() = self.generator.take();
+        *self.slot.borrow_mut() = self.generator.take();
     }
 }
 

@@ -1,4 +1,4 @@
-//! Blocking work on threads, its results on the loop.
+//! Executor: a thread pool for blocking calls, whose results arrive on the loop.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -14,8 +14,10 @@ use std::time::Duration;
 use super::{Deferred, Elapsed};
 use crate::event_loop::{ErrorContext, LoopHandle, LoopLocal, PanicError, Remote};
 
-/// A pool of named threads for blocking calls. Threads are started as work comes in, up to a limit; they end
-/// when the last handle to the pool is dropped, or at its [`shutdown`](Self::shutdown).
+/// Pool of named threads for blocking calls: asyncio's `ThreadPoolExecutor`.
+///
+/// Threads start on demand, up to a limit. They end at [`shutdown`](Self::shutdown), or after the last handle of the
+/// pool was dropped.
 ///
 /// ```
 /// # let mut event_loop = loopctl::EventLoop::new()?;
@@ -28,12 +30,12 @@ use crate::event_loop::{ErrorContext, LoopHandle, LoopLocal, PanicError, Remote}
 #[derive(Clone)]
 pub struct Executor(Arc<Owner>);
 
-/// Ends the threads when the last handle goes; the threads themselves hold only the pool.
+/// Shared by the handles; dropping it ends the threads, which hold only the pool.
 struct Owner(Arc<Pool>);
 
 struct Pool {
     name: String,
-    most: usize,
+    max_threads: usize,
     state: Mutex<State>,
     work: Condvar,
 }
@@ -53,7 +55,7 @@ type Work = Box<dyn FnOnce() + Send>;
 const SHUT: &str = "executor shutdown has been called";
 
 impl Executor {
-    /// A pool of at most `most` threads (at least one), named `NAME-0`, `NAME-1` and so on.
+    /// Creates a pool of at most `max_threads` threads (at least one), named `NAME-0`, `NAME-1` and so on.
     ///
     /// ```
     /// # let mut event_loop = loopctl::EventLoop::new()?;
@@ -62,18 +64,22 @@ impl Executor {
     /// assert_eq!(event_loop.run_until_complete(name)?, Ok(Some("disk-0".to_owned())));
     /// # Ok::<(), loopctl::RunError>(())
     /// ```
-    pub fn new(name: impl Into<String>, most: usize) -> Self {
-        let (state, work) = (Mutex::default(), Condvar::new());
-        Self(Arc::new(Owner(Arc::new(Pool { name: name.into(), most: most.max(1), state, work }))))
+    pub fn new(name: impl Into<String>, max_threads: usize) -> Self {
+        Self(Arc::new(Owner(Arc::new(Pool {
+            name: name.into(),
+            max_threads: max_threads.max(1),
+            state: Mutex::default(),
+            work: Condvar::new(),
+        }))))
     }
 
-    /// As many threads as asyncio's default pool: four more than there are processors, at most 32.
+    /// Pool of the size of asyncio's default pool: the number of processors plus four, at most 32.
     pub(crate) fn with_default_size(name: &str) -> Self {
         let processors = thread::available_parallelism().map_or(1, NonZero::get);
         Self::new(name, (processors + 4).min(32))
     }
 
-    /// Takes no more work and lets the threads end when the queue is empty. Does not wait for them.
+    /// Refuses further work and ends the threads when the queue is empty, without waiting for them.
     ///
     /// ```
     /// # let mut event_loop = loopctl::EventLoop::new()?;
@@ -109,8 +115,12 @@ impl Pool {
             return Err(SHUT);
         }
         state.queue.push_back(work);
-        let has_hands = state.idle >= state.queue.len() || state.threads == self.most;
-        if !has_hands && self.start_thread(&mut state).is_err() && state.threads == 0 {
+        let has_idle_thread_or_is_full =
+            state.idle >= state.queue.len() || state.threads == self.max_threads;
+        if !has_idle_thread_or_is_full
+            && self.start_thread(&mut state).is_err()
+            && state.threads == 0
+        {
             state.queue.pop_back();
             return Err("no thread could be started");
         }
@@ -129,7 +139,7 @@ impl Pool {
 
     fn work_until_shut(&self) {
         while let Some(work) = self.next() {
-            // What a job drops may panic; the thread is counted on to come back.
+            // Caught, because values of a job may panic when they are dropped, and the thread is still counted.
             let _ = catch_unwind(AssertUnwindSafe(work));
         }
         let mut state = self.state();
@@ -168,7 +178,7 @@ impl Pool {
     }
 }
 
-/// The loop's own pool, made on first use.
+/// Default pool of a loop, created on first use.
 #[derive(Default)]
 struct DefaultExecutor {
     executor: RefCell<Option<Executor>>,
@@ -192,8 +202,8 @@ impl LoopLocal for DefaultExecutor {
 impl LoopHandle {
     /// Runs `work` on a thread of the default executor; asyncio's `run_in_executor(None, …)`.
     ///
-    /// Dropping the result before the work has begun prevents it; afterwards the thread goes on and its
-    /// result is dropped. A panic of the work comes out where the result is awaited. After
+    /// Dropping the result cancels work that has not begun; otherwise the thread finishes it and drops its result. A
+    /// panic of the work propagates to the awaiting task. After
     /// [`shutdown_default_executor`](Self::shutdown_default_executor) the result is cancelled.
     ///
     /// ```
@@ -211,8 +221,9 @@ impl LoopHandle {
         self.run_in(&executor, work)
     }
 
-    /// Runs `work` on a thread of `executor`; asyncio's `run_in_executor(executor, …)`. Otherwise as
-    /// [`run_in_executor`](Self::run_in_executor).
+    /// Runs `work` on a thread of `executor`; asyncio's `run_in_executor(executor, …)`.
+    ///
+    /// The result is that of [`run_in_executor`](Self::run_in_executor).
     ///
     /// ```
     /// # let mut event_loop = loopctl::EventLoop::new()?;
@@ -231,14 +242,15 @@ impl LoopHandle {
             promise.cancel("event loop is closed");
             return deferred;
         }
-        // The promise is shared with the closure so that a refusal can still be told.
+        // Shared with the closure, so that the promise can still be cancelled if the executor refuses the work.
         let promise = Arc::new(Mutex::new(Some(promise)));
-        let (held, remote) = (Arc::clone(&promise), self.remote());
+        let held = Arc::clone(&promise);
+        let remote = self.remote();
         let take =
             |slot: &Mutex<Option<_>>| slot.lock().unwrap_or_else(PoisonError::into_inner).take();
         let job = move || {
             let Some(promise) = take(&held).filter(super::Promise::is_awaited) else { return };
-            // Whatever it throws belongs to the loop, also what no net there catches.
+            // Every panic goes to the loop, even a `LoopExit`, because it is the loop that has to exit.
             match catch_unwind(AssertUnwindSafe(work)) {
                 Ok(value) => promise.set(value),
                 Err(payload) => {
@@ -256,7 +268,7 @@ impl LoopHandle {
         deferred
     }
 
-    /// Uses `executor` from now on; asyncio's `set_default_executor`.
+    /// Replaces the default executor; asyncio's `set_default_executor`.
     ///
     /// ```
     /// # let event_loop = loopctl::EventLoop::new()?;
@@ -267,8 +279,8 @@ impl LoopHandle {
         self.local::<DefaultExecutor>().executor.replace(Some(executor));
     }
 
-    /// Takes no more work on the default executor and waits until its threads have ended, at most for
-    /// `limit`; asyncio's `shutdown_default_executor`.
+    /// Shuts down the default executor and waits for its threads for at most `limit`; asyncio's
+    /// `shutdown_default_executor`.
     ///
     /// ```
     /// # let mut event_loop = loopctl::EventLoop::new()?;
@@ -279,7 +291,7 @@ impl LoopHandle {
     /// ```
     ///
     /// # Errors
-    /// [`Elapsed`] when a thread was still at work after `limit`; it is left to itself.
+    /// [`Elapsed`] if a thread was still working after `limit`; it continues in the background.
     pub async fn shutdown_default_executor(&self, limit: Duration) -> Result<(), Elapsed> {
         let executor = self.local::<DefaultExecutor>().executor();
         executor.shutdown();
@@ -292,7 +304,7 @@ impl LoopHandle {
     }
 }
 
-/// From a worker thread, about work whose result nobody waits for. A closed loop has nobody to tell.
+/// Reports a panic of work without an awaiting task, from a worker thread. On a closed loop it is dropped.
 fn report_unretrieved(remote: &Remote, error: PanicError) {
     let report = move || {
         if let Some(event_loop) = crate::event_loop::running_loop() {

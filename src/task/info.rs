@@ -1,4 +1,4 @@
-//! What is known of a task besides its future.
+//! Name, origin and state of a task, apart from its future.
 
 use std::fmt;
 use std::panic::Location;
@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::table::Tasks;
 use crate::event_loop::{Describe, JobInfo, JobKind, LoopHandle};
 
-/// Shared with the task's steps, which other threads may hold.
+/// Data that the task shares with its steps, which other threads may hold.
 #[derive(Debug)]
 pub(crate) struct TaskInfo {
     pub(crate) number: u64,
@@ -44,7 +44,7 @@ impl TaskInfo {
         self.cancelled.store(true, Ordering::Relaxed);
     }
 
-    /// Nobody will ask for the result.
+    /// Records that the handle is gone, so a panic has to be reported.
     pub(crate) fn detach(&self) {
         self.detached.store(true, Ordering::Relaxed);
     }
@@ -60,7 +60,7 @@ impl Describe for TaskInfo {
     }
 }
 
-/// A task whose result belongs to someone else: what [`all_tasks`](LoopHandle::all_tasks) lists.
+/// Reference to a task without its output, as in the list of [`all_tasks`](LoopHandle::all_tasks).
 #[derive(Clone)]
 pub struct TaskRef {
     event_loop: LoopHandle,
@@ -80,7 +80,7 @@ impl TaskRef {
         &self.info
     }
 
-    /// As [`Task::cancel`](super::Task::cancel).
+    /// Cancels the task, like [`Task::cancel`](super::Task::cancel).
     ///
     /// ```
     /// # let mut event_loop = loopctl::EventLoop::new()?;
@@ -95,7 +95,7 @@ impl TaskRef {
         self.event_loop.local::<Tasks>().cancel(&self.info)
     }
 
-    /// The task's name.
+    /// Name of the task.
     ///
     /// ```
     /// # let event_loop = loopctl::EventLoop::new()?;
@@ -109,7 +109,7 @@ impl TaskRef {
         self.info.name()
     }
 
-    /// Gives the task a name, which reports use.
+    /// Sets the name of the task for reports.
     ///
     /// ```
     /// # let event_loop = loopctl::EventLoop::new()?;
@@ -124,7 +124,7 @@ impl TaskRef {
         *self.info.name.lock().unwrap_or_else(PoisonError::into_inner) = Some(name.into());
     }
 
-    /// The line that created the task.
+    /// Line that created the task.
     ///
     /// ```
     /// # let event_loop = loopctl::EventLoop::new()?;

@@ -1,4 +1,4 @@
-//! Room 2: waits. Futures are jobs too.
+//! Layer 2: tasks, futures, sleeps and the executor. A step of a task is a job of the loop.
 
 mod asyncgen;
 mod executor;
@@ -37,16 +37,16 @@ pub use table::{LocalFuture, TaskFactory};
 pub(crate) use yield_now::yield_now;
 
 use info::TaskInfo;
-use table::{Membership, Tasks};
+use table::{TableEntry, Tasks};
 
-/// A future that runs by itself: asyncio's `Task`.
+/// Future that the loop runs on its own queue: asyncio's `Task`.
 ///
-/// Awaiting it gives what the future returned, or [`Cancelled`]. If the future panicked, awaiting panics the
-/// same way; if nobody awaits it, the panic goes to the exception handler ("Task exception was never
-/// retrieved"). Dropping the handle does not cancel the task.
+/// Awaiting it returns the output of the future, or [`Cancelled`]. A panic of the future propagates to the awaiting
+/// task, or else goes to the exception handler ("Task exception was never retrieved"). Dropping the handle does not
+/// cancel the task.
 ///
-/// A task is a future like any other: what asyncio calls `gather`, `wait` and `as_completed` are `join_all`,
-/// `try_join_all`, `select` and `FuturesUnordered` of futures-util, or of whichever library is at hand.
+/// A task is an ordinary future. For asyncio's `gather`, `wait` and `as_completed`, use `join_all`, `try_join_all`,
+/// `select` and `FuturesUnordered` of futures-util, or those of another library.
 pub struct Task<T> {
     /// `None` only while the handle is being dropped.
     running: Option<Running<T>>,
@@ -54,16 +54,16 @@ pub struct Task<T> {
     of_this_thread: PhantomData<Rc<()>>,
 }
 
-type Running<T> = FallibleTask<Result<T, Ended>, Arc<dyn Describe>>;
+type Running<T> = FallibleTask<Result<T, NoOutput>, Arc<dyn Describe>>;
 
-/// How a task ended that did not return.
-enum Ended {
+/// End of a task without an output.
+enum NoOutput {
     Cancelled,
     Panicked(Payload),
 }
 
 impl LoopHandle {
-    /// Runs `future` as a task, its first step in the next turn; asyncio's `create_task`.
+    /// Runs `future` as a task, with its first step in the next turn; asyncio's `create_task`.
     ///
     /// On a closed loop the future is dropped and the task is cancelled.
     ///
@@ -84,7 +84,7 @@ impl LoopHandle {
         }
     }
 
-    /// The task whose step runs now; asyncio's `current_task`.
+    /// Task whose step is running now; asyncio's `current_task`.
     ///
     /// ```
     /// # let mut event_loop = loopctl::EventLoop::new()?;
@@ -99,7 +99,7 @@ impl LoopHandle {
         Some(TaskRef::new(self, info))
     }
 
-    /// The tasks that have not ended, oldest first; asyncio's `all_tasks`.
+    /// Unfinished tasks, oldest first; asyncio's `all_tasks`.
     ///
     /// ```
     /// # let event_loop = loopctl::EventLoop::new()?;
@@ -114,10 +114,9 @@ impl LoopHandle {
         alive.into_iter().map(|info| TaskRef::new(self, info)).collect()
     }
 
-    /// Lets `factory` wrap the future of every task created from now on; `None` ends that. asyncio's
-    /// `set_task_factory`.
+    /// Sets a function that wraps the future of every new task; asyncio's `set_task_factory`. `None` removes it.
     ///
-    /// A factory that drops the future it was given cancels the task.
+    /// A factory that drops its future cancels the task.
     ///
     /// ```
     /// # use std::rc::Rc;
@@ -136,7 +135,7 @@ impl LoopHandle {
         self.local::<Tasks>().set_factory(factory);
     }
 
-    /// The factory in use; asyncio's `get_task_factory`.
+    /// Current factory; asyncio's `get_task_factory`.
     ///
     /// ```
     /// # let event_loop = loopctl::EventLoop::new()?;
@@ -151,7 +150,7 @@ impl LoopHandle {
     }
 }
 
-/// The result goes round the factory, which sees only that there is a future.
+/// Wraps a future by the factory. The output bypasses the factory, whose futures have none.
 fn wrap<T: 'static>(
     factory: &TaskFactory,
     event_loop: &LoopHandle,
@@ -166,7 +165,7 @@ fn wrap<T: 'static>(
     }
 }
 
-/// `result` gives `None` where a factory cancelled the future.
+/// Starts a task. `result` returns `None` if a factory cancelled the future.
 fn spawn<F: Future + 'static, T: 'static>(
     event_loop: &LoopHandle,
     tasks: &Rc<Tasks>,
@@ -174,12 +173,12 @@ fn spawn<F: Future + 'static, T: 'static>(
     future: F,
     result: fn(F::Output) -> Option<T>,
 ) -> Task<T> {
-    let membership = Membership::new(event_loop, tasks, origin);
-    let reference = TaskRef::new(event_loop, Arc::clone(membership.info()));
-    let described = Arc::clone(membership.info()) as Arc<dyn Describe>;
+    let entry = TableEntry::new(event_loop, tasks, origin);
+    let reference = TaskRef::new(event_loop, Arc::clone(entry.info()));
+    let described = Arc::clone(entry.info()) as Arc<dyn Describe>;
     let remote = event_loop.remote();
     let (step, running) = Builder::new().metadata(described).spawn_local(
-        move |_| supervise(membership, future, result),
+        move |_| supervise(entry, future, result),
         move |step: Step| remote.schedule(step),
     );
     tasks.set_waker(reference.info(), step.waker());
@@ -187,31 +186,31 @@ fn spawn<F: Future + 'static, T: 'static>(
     Task { running: Some(running.fallible()), reference, of_this_thread: PhantomData }
 }
 
-/// Polls the future until it returns, panics or is cancelled; it is dropped before anyone hears of that.
+/// Polls the future until it returns, panics or is cancelled, and drops it before the awaiting task is woken.
 async fn supervise<F: Future, T>(
-    membership: Membership,
+    entry: TableEntry,
     future: F,
     result: fn(F::Output) -> Option<T>,
-) -> Result<T, Ended> {
+) -> Result<T, NoOutput> {
     let mut future = pin!(Some(future));
     let ended = poll_fn(|cx| {
         let Some(future) = future.as_mut().as_pin_mut() else { return Poll::Pending };
-        if membership.info().is_cancelled() || membership.handle().is_closed() {
-            return Poll::Ready(Err(Ended::Cancelled));
+        if entry.info().is_cancelled() || entry.handle().is_closed() {
+            return Poll::Ready(Err(NoOutput::Cancelled));
         }
-        let polled = membership.as_current(|| catch(|| future.poll(cx)));
+        let polled = entry.run_as_current(|| catch(|| future.poll(cx)));
         match polled {
-            Ok(poll) => poll.map(|output| result(output).ok_or(Ended::Cancelled)),
-            Err(payload) => Poll::Ready(Err(Ended::Panicked(payload))),
+            Ok(poll) => poll.map(|output| result(output).ok_or(NoOutput::Cancelled)),
+            Err(payload) => Poll::Ready(Err(NoOutput::Panicked(payload))),
         }
     })
     .await;
-    // What the future holds may panic when it is dropped, as it may when it is polled.
-    let dropped = membership.as_current(|| catch(|| future.set(None)));
-    match dropped.map_err(Ended::Panicked).and(ended) {
-        Err(Ended::Panicked(payload)) if membership.info().is_detached() => {
-            report_unretrieved(membership.handle(), membership.info(), payload);
-            Err(Ended::Cancelled)
+    // Caught as well, because the future's values may panic when they are dropped.
+    let dropped = entry.run_as_current(|| catch(|| future.set(None)));
+    match dropped.map_err(NoOutput::Panicked).and(ended) {
+        Err(NoOutput::Panicked(payload)) if entry.info().is_detached() => {
+            report_unretrieved(entry.handle(), entry.info(), payload);
+            Err(NoOutput::Cancelled)
         }
         ended => ended,
     }
@@ -226,9 +225,9 @@ fn report_unretrieved(event_loop: &LoopHandle, info: &TaskInfo, payload: Payload
 }
 
 impl<T> Task<T> {
-    /// Asks the task to end at its next step, dropping its future there. `false`: it has ended already.
+    /// Cancels the task: its next step drops the future. Returns `false` if it has already ended.
     ///
-    /// Unlike asyncio's, a Rust future cannot refuse: it is dropped where it waits.
+    /// Unlike a coroutine of asyncio, a Rust future cannot refuse: it is dropped at its current `await`.
     ///
     /// ```
     /// # let mut event_loop = loopctl::EventLoop::new()?;
@@ -248,7 +247,7 @@ impl<T> Task<T> {
     /// # let mut event_loop = loopctl::EventLoop::new()?;
     /// # let handle = event_loop.handle();
     /// let task = handle.create_task(async {});
-    /// assert!(!task.is_finished(), "its first step is in the next turn");
+    /// assert!(!task.is_finished(), "its first step runs in the next turn");
     /// event_loop.run_until_complete(handle.sleep(std::time::Duration::ZERO))?;
     /// assert!(task.is_finished());
     /// # Ok::<(), loopctl::RunError>(())
@@ -257,7 +256,7 @@ impl<T> Task<T> {
         self.running.as_ref().is_none_or(FallibleTask::is_finished)
     }
 
-    /// The task's name: `Task-1` and so on, unless it was given another.
+    /// Name of the task: `Task-1` and so on, unless [`set_name`](Self::set_name) changed it.
     ///
     /// ```
     /// # let event_loop = loopctl::EventLoop::new()?;
@@ -270,7 +269,7 @@ impl<T> Task<T> {
         self.reference.name()
     }
 
-    /// Gives the task a name, which reports use.
+    /// Sets the name of the task for reports.
     ///
     /// ```
     /// # let event_loop = loopctl::EventLoop::new()?;
@@ -292,8 +291,8 @@ impl<T> Future for Task<T> {
         let Some(running) = &mut self.running else { return Poll::Ready(Err(Cancelled::new())) };
         match std::task::ready!(Pin::new(running).poll(cx)) {
             Some(Ok(value)) => Poll::Ready(Ok(value)),
-            Some(Err(Ended::Panicked(payload))) => resume_unwind(payload),
-            Some(Err(Ended::Cancelled)) | None => Poll::Ready(Err(Cancelled::new())),
+            Some(Err(NoOutput::Panicked(payload))) => resume_unwind(payload),
+            Some(Err(NoOutput::Cancelled)) | None => Poll::Ready(Err(Cancelled::new())),
         }
     }
 }
@@ -306,7 +305,7 @@ impl<T> Drop for Task<T> {
             return running.detach();
         }
         let result = Pin::new(&mut running).poll(&mut Context::from_waker(Waker::noop()));
-        if let Poll::Ready(Some(Err(Ended::Panicked(payload)))) = result {
+        if let Poll::Ready(Some(Err(NoOutput::Panicked(payload)))) = result {
             report_unretrieved(self.reference.handle(), self.reference.info(), payload);
         }
     }

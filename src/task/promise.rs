@@ -1,4 +1,4 @@
-//! A value that arrives later: asyncio's `Future`, in two ends.
+//! Future value with a setting and an awaiting end: asyncio's `Future`.
 
 use std::fmt;
 use std::pin::Pin;
@@ -7,23 +7,22 @@ use std::task::{Context, Poll, Waker};
 
 use crate::event_loop::{ErrorContext, LoopHandle, PanicError, Payload};
 
-/// The setting end of a future. Any thread may hold it; setting it wakes whoever awaits the other end,
-/// in the next turn of that loop.
+/// Setting end of a future. Any thread may set it, which wakes the awaiting task in the next turn of its loop.
 ///
-/// Dropping it unset cancels the future.
+/// Dropping it without setting a value cancels the future.
 pub struct Promise<T> {
     shared: Arc<Shared<T>>,
 }
 
-/// The awaiting end of a future.
+/// Awaiting end of a future.
 ///
-/// Dropping it tells the setting end that nobody waits any more.
+/// Dropping it makes [`Promise::is_awaited`] return `false`.
 pub struct Deferred<T> {
     shared: Arc<Shared<T>>,
     event_loop: LoopHandle,
 }
 
-/// What was awaited has been cancelled.
+/// Error of awaiting something that was cancelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Cancelled {
     reason: Option<&'static str>,
@@ -38,7 +37,7 @@ impl Cancelled {
         Self { reason: Some(reason) }
     }
 
-    /// Why, where that is known.
+    /// Reason, if known.
     ///
     /// ```
     /// # let event_loop = loopctl::EventLoop::new()?;
@@ -84,7 +83,7 @@ enum Failure {
 }
 
 impl LoopHandle {
-    /// A future and what sets it; asyncio's `create_future`.
+    /// Creates a future and its setting end; asyncio's `create_future`.
     ///
     /// ```
     /// # let mut event_loop = loopctl::EventLoop::new()?;
@@ -102,7 +101,7 @@ impl LoopHandle {
 }
 
 impl<T> Promise<T> {
-    /// Sets the value. If the future was cancelled, the value is dropped.
+    /// Sets the value; asyncio's `set_result`. If the future was cancelled, the value is dropped.
     ///
     /// ```
     /// # let mut event_loop = loopctl::EventLoop::new()?;
@@ -113,10 +112,10 @@ impl<T> Promise<T> {
     /// # Ok::<(), loopctl::RunError>(())
     /// ```
     pub fn set(self, value: T) {
-        self.shared.settle(Ok(value));
+        self.shared.set(Ok(value));
     }
 
-    /// Whether anyone still waits for the value.
+    /// Whether the awaiting end exists and has no value yet.
     ///
     /// ```
     /// # let event_loop = loopctl::EventLoop::new()?;
@@ -131,27 +130,27 @@ impl<T> Promise<T> {
     }
 
     pub(crate) fn cancel(self, reason: &'static str) {
-        self.shared.settle(Err(Failure::Cancelled(Cancelled::because(reason))));
+        self.shared.set(Err(Failure::Cancelled(Cancelled::because(reason))));
     }
 
-    /// Passes on a panic; gives it back where nobody waits for it.
+    /// Sets a panic, which propagates to the awaiting task. Returns it if the awaiting end is gone.
     pub(crate) fn set_panic(self, payload: Payload) -> Result<(), Payload> {
         if !self.is_awaited() {
             return Err(payload);
         }
-        self.shared.settle(Err(Failure::Panicked(payload)));
+        self.shared.set(Err(Failure::Panicked(payload)));
         Ok(())
     }
 }
 
 impl<T> Drop for Promise<T> {
     fn drop(&mut self) {
-        self.shared.settle(Err(Failure::Cancelled(Cancelled::new())));
+        self.shared.set(Err(Failure::Cancelled(Cancelled::new())));
     }
 }
 
 impl<T> Deferred<T> {
-    /// The value, if it has arrived and was not taken before.
+    /// Takes the value, if it has been set and was not taken before.
     ///
     /// ```
     /// # let event_loop = loopctl::EventLoop::new()?;
@@ -169,21 +168,21 @@ impl<T> Deferred<T> {
         }
     }
 
-    /// Whether the value has arrived or will never arrive.
+    /// Whether the future is set or cancelled.
     ///
     /// ```
     /// # let event_loop = loopctl::EventLoop::new()?;
     /// let (promise, deferred) = event_loop.handle().create_future::<()>();
     /// assert!(!deferred.is_done());
     /// drop(promise);
-    /// assert!(deferred.is_done(), "it will never arrive");
+    /// assert!(deferred.is_done(), "cancelled");
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn is_done(&self) -> bool {
         !self.shared.is_pending()
     }
 
-    /// Gives up waiting: awaiting then returns [`Cancelled`]. `false`: it was done already.
+    /// Cancels the future: awaiting it then returns [`Cancelled`]. Returns `false` if it was done already.
     ///
     /// ```
     /// # let mut event_loop = loopctl::EventLoop::new()?;
@@ -194,7 +193,7 @@ impl<T> Deferred<T> {
     /// # Ok::<(), loopctl::RunError>(())
     /// ```
     pub fn cancel(&self) -> bool {
-        self.shared.settle(Err(Failure::Cancelled(Cancelled::new())))
+        self.shared.set(Err(Failure::Cancelled(Cancelled::new())))
     }
 }
 
@@ -228,12 +227,13 @@ impl<T> Shared<T> {
         matches!(*self.state(), State::Pending(_))
     }
 
-    /// The first outcome counts. Tells whether this was the first; wakes outside the lock.
-    fn settle(&self, outcome: Result<T, Failure>) -> bool {
+    /// Sets the outcome and wakes the awaiting task. Returns `false` if there is an outcome already.
+    fn set(&self, outcome: Result<T, Failure>) -> bool {
         let mut state = self.state();
         let State::Pending(waker) = &mut *state else { return false };
         let waker = waker.take();
         *state = State::Done(outcome);
+        // Unlocked first, because a waker may poll the future at once.
         drop(state);
         if let Some(waker) = waker {
             waker.wake();

@@ -1,18 +1,18 @@
-//! A loop for one main function, cleaned up behind it.
+//! Runner: a new loop for one main function, and the clean-up after it.
 
 use std::time::Duration;
 
 use crate::event_loop::{EventLoop, LoopHandle, RunError};
 
-/// How long each of two things may hold up the end: tasks that the clean-up itself brings about, and blocking
-/// calls. A lookup that hangs must not keep a program from exiting.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// Timeout of two steps of the clean-up: tasks that it causes itself, and threads with blocking calls. A lookup that
+/// hangs must not keep a program from exiting.
+const CLEAN_UP_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Runs `main` on a new loop and cleans up: cancels the tasks that are left and waits for their end, closes
-/// asynchronous generators, joins the default executor for at most a second. asyncio's `run`.
+/// Runs `main` on a new loop and cleans up; asyncio's `run`.
 ///
-/// A task that is begun by what the cancelled ones drop has a second to end. A panic of `main` comes out
-/// here; what was left is then dropped instead.
+/// The clean-up cancels the remaining tasks and waits for their end, closes asynchronous generators, and joins the
+/// default executor for at most 1 s. Tasks that start during the clean-up have 1 s to end. A panic of `main`
+/// propagates; the remaining tasks are then dropped without clean-up.
 ///
 /// ```
 /// let sum = loopctl::run(async |event_loop| {
@@ -39,15 +39,15 @@ async fn clean_up(event_loop: &LoopHandle) {
     while left.iter().filter(|task| task.cancel()).count() > 0 {
         event_loop.sleep(Duration::ZERO).await;
     }
-    // What those dropped may have begun others, as a generator does to close itself.
-    let _ = event_loop.timeout(PATIENCE, ended(event_loop)).await;
+    // Because a cancelled task may start another when it is dropped, as a generator does to close itself.
+    let _ = event_loop.timeout(CLEAN_UP_TIMEOUT, all_tasks_ended(event_loop)).await;
     event_loop.shutdown_asyncgens().await;
-    // The warning has been logged, and there is nothing else to do about it.
-    let _ = event_loop.shutdown_default_executor(PATIENCE).await;
+    // Ignored, because the timeout has already been logged.
+    let _ = event_loop.shutdown_default_executor(CLEAN_UP_TIMEOUT).await;
 }
 
-/// Ends when no task is left. Nobody wakes for that, so it looks again from time to time.
-async fn ended(event_loop: &LoopHandle) {
+/// Completes when no task is left. It checks every millisecond, because no event reports that.
+async fn all_tasks_ended(event_loop: &LoopHandle) {
     while !event_loop.all_tasks().is_empty() {
         event_loop.sleep(Duration::from_millis(1)).await;
     }

@@ -1,4 +1,4 @@
-//! Waiting for a time, and no longer than a time.
+//! Sleeps and timeouts.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -9,16 +9,16 @@ use std::time::{Duration, Instant};
 use crate::event_loop::{LoopHandle, TimerAction, deadline};
 use crate::plan::TimerKey;
 
-/// A future that ends at an instant; dropping it cancels its timer.
+/// Future that completes at an instant; dropping it cancels its timer.
 #[must_use = "a sleep does nothing until it is awaited"]
 pub struct Sleep {
     alarm: Alarm,
     until: Instant,
-    /// A sleep lasts at least one turn, however short it is.
+    /// Whether it was polled before: even the shortest sleep lasts one turn.
     yielded: bool,
 }
 
-/// At most one timer, which wakes a task. Dropping it cancels the timer.
+/// Timer that wakes a task and can be set again. Dropping it cancels the timer.
 pub(crate) struct Alarm {
     event_loop: LoopHandle,
     set: Option<(Instant, TimerKey, Waker)>,
@@ -29,7 +29,7 @@ impl Alarm {
         Self { event_loop: event_loop.clone(), set: None }
     }
 
-    /// Wakes at this instant, and at no other one set before.
+    /// Sets the timer to this instant, instead of an earlier setting.
     pub(crate) fn set(&mut self, when: Option<Instant>, waker: &Waker) {
         if let (Some(when), Some((at, _, known))) = (when, &self.set)
             && *at == when
@@ -56,7 +56,7 @@ impl Drop for Alarm {
     }
 }
 
-/// The time was up before the future completed.
+/// Timeout: the future did not complete in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Elapsed;
 
@@ -69,25 +69,23 @@ impl fmt::Display for Elapsed {
 impl std::error::Error for Elapsed {}
 
 impl LoopHandle {
-    /// Ends when `delay` has passed, never earlier; asyncio's `sleep`. A delay of zero lets every other job
-    /// that is ready run once.
+    /// Completes after `delay`, never earlier; asyncio's `sleep`. A delay of zero lets all other ready jobs run once.
     ///
     /// ```
     /// # let mut event_loop = loopctl::EventLoop::new()?;
     /// let handle = event_loop.handle();
-    /// let began = handle.time();
+    /// let start = handle.time();
     /// event_loop.run_until_complete(handle.sleep(std::time::Duration::from_millis(2)))?;
-    /// assert!(handle.time() - began >= std::time::Duration::from_millis(2));
+    /// assert!(handle.time() - start >= std::time::Duration::from_millis(2));
     /// # Ok::<(), loopctl::RunError>(())
     /// ```
     pub fn sleep(&self, delay: Duration) -> Sleep {
         Sleep { alarm: Alarm::new(self), until: deadline(self.time(), delay), yielded: false }
     }
 
-    /// Gives `future` at most `limit`; asyncio's `wait_for`. On time-out the future has been dropped when
-    /// this returns.
+    /// Runs `future` for at most `limit`; asyncio's `wait_for`. After a timeout the future has been dropped.
     ///
-    /// A result that is ready when the time is up counts. The future is polled at least once.
+    /// An output that is ready at the deadline counts. The future is polled at least once.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -100,7 +98,7 @@ impl LoopHandle {
     /// ```
     ///
     /// # Errors
-    /// [`Elapsed`] when the time was up first.
+    /// [`Elapsed`] if the deadline came first.
     pub async fn timeout<T>(
         &self,
         limit: Duration,

@@ -1,4 +1,4 @@
-//! The tasks of a loop: who is alive, who runs now, how new ones are made.
+//! Tasks of a loop: the unfinished ones, the current one, and the task factory.
 
 use std::cell::{Cell, RefCell};
 use std::panic::Location;
@@ -12,17 +12,17 @@ use slab::Slab;
 use super::info::TaskInfo;
 use crate::event_loop::{Describe, ErrorContext, LoopHandle, LoopLocal};
 
-/// A boxed future for one thread.
+/// Boxed future for one thread.
 pub type LocalFuture = Pin<Box<dyn Future<Output = ()>>>;
 
-/// Wraps the futures of new tasks; see [`LoopHandle::set_task_factory`].
+/// Function that wraps the futures of new tasks; see [`LoopHandle::set_task_factory`].
 pub type TaskFactory = Rc<dyn Fn(&LoopHandle, LocalFuture) -> LocalFuture>;
 
 #[derive(Default)]
 pub(crate) struct Tasks {
     alive: RefCell<Slab<Entry>>,
     created: Cell<u64>,
-    /// The slot of the task whose step runs.
+    /// Slot of the task whose step is running.
     current: Cell<Option<usize>>,
     factory: RefCell<Option<TaskFactory>>,
 }
@@ -47,7 +47,7 @@ impl Tasks {
         self.current.get().and_then(|slot| alive.get(slot)).map(|entry| Arc::clone(&entry.info))
     }
 
-    /// Oldest first.
+    /// Unfinished tasks, oldest first.
     pub(crate) fn alive(&self) -> Vec<Arc<TaskInfo>> {
         let mut alive: Vec<_> =
             self.alive.borrow().iter().map(|(_, entry)| Arc::clone(&entry.info)).collect();
@@ -61,7 +61,7 @@ impl Tasks {
         }
     }
 
-    /// Has the task see at its next step that it is cancelled. `false`: it has ended.
+    /// Marks the task as cancelled and wakes it. Returns `false` if it has ended.
     pub(crate) fn cancel(&self, info: &TaskInfo) -> bool {
         let waker = match self.alive.borrow().get(info.slot) {
             Some(entry) if entry.info.number == info.number => entry.waker.clone(),
@@ -74,7 +74,7 @@ impl Tasks {
         true
     }
 
-    fn enlist(&self, origin: &'static Location<'static>) -> Arc<TaskInfo> {
+    fn insert(&self, origin: &'static Location<'static>) -> Arc<TaskInfo> {
         self.created.set(self.created.get() + 1);
         let mut alive = self.alive.borrow_mut();
         let vacancy = alive.vacant_entry();
@@ -85,7 +85,7 @@ impl Tasks {
 }
 
 impl LoopLocal for Tasks {
-    /// The next step of a task on a closed loop drops its future.
+    /// Cancels all tasks; on a closed loop the next step of a task drops its future.
     fn close(&self, event_loop: &LoopHandle) {
         self.set_factory(None);
         for info in self.alive() {
@@ -102,20 +102,20 @@ impl LoopLocal for Tasks {
     }
 }
 
-/// A task's place among the living, held by its future.
-pub(crate) struct Membership {
+/// Entry of a task in the table; the task's future holds it, and dropping it removes the entry.
+pub(crate) struct TableEntry {
     event_loop: LoopHandle,
     tasks: Rc<Tasks>,
     info: Arc<TaskInfo>,
 }
 
-impl Membership {
+impl TableEntry {
     pub(crate) fn new(
         event_loop: &LoopHandle,
         tasks: &Rc<Tasks>,
         origin: &'static Location<'static>,
     ) -> Self {
-        Self { event_loop: event_loop.clone(), tasks: Rc::clone(tasks), info: tasks.enlist(origin) }
+        Self { event_loop: event_loop.clone(), tasks: Rc::clone(tasks), info: tasks.insert(origin) }
     }
 
     pub(crate) fn handle(&self) -> &LoopHandle {
@@ -127,26 +127,26 @@ impl Membership {
     }
 
     /// Runs one step with this task as the current one.
-    pub(crate) fn as_current<T>(&self, step: impl FnOnce() -> T) -> T {
+    pub(crate) fn run_as_current<T>(&self, step: impl FnOnce() -> T) -> T {
         let outer = self.tasks.current.replace(Some(self.info.slot));
-        let _restore = Outer { tasks: &self.tasks, current: outer };
+        let _restore = RestoreCurrent { tasks: &self.tasks, current: outer };
         step()
     }
 }
 
-/// Puts back the task that was current before, also when an exit passes through.
-struct Outer<'a> {
+/// Restores the previous current task, even if a [`LoopExit`](crate::LoopExit) unwinds.
+struct RestoreCurrent<'a> {
     tasks: &'a Tasks,
     current: Option<usize>,
 }
 
-impl Drop for Outer<'_> {
+impl Drop for RestoreCurrent<'_> {
     fn drop(&mut self) {
         self.tasks.current.set(self.current);
     }
 }
 
-impl Drop for Membership {
+impl Drop for TableEntry {
     fn drop(&mut self) {
         let entry = self.tasks.alive.borrow_mut().try_remove(self.info.slot);
         drop(entry);

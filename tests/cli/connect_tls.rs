@@ -110,7 +110,7 @@ fn tls_06_why_a_certificate_is_not_trusted() {
     let files = Files::new();
     let (ca, ours) = (["--ca", files.ca()], &files.authority);
     let expired = echoing(server(&ours.expired_papers("localhost")).build().unwrap());
-    assert_not_trusted(expired, &ca, "expired", " d ago, on 2021-01-01 00:00:00 UTC");
+    assert_not_trusted(expired, &ca, "expired", " d ago, on 2021-01-01T00:00:00Z");
     let wrong = echoing(server(&ours.papers("other.test")).build().unwrap());
     assert_not_trusted(wrong, &ca, "wrong_name", "not for localhost, only for other.test");
     let strange = echoing(Authority::new("Strange CA").server());

@@ -13,7 +13,12 @@ fn exit_0_when_connected() {
     let (_listener, address) = good("127.0.0.1");
     let ran = run(&["connect", &address.to_string()]);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-    assert!(ran.stdout.contains("connected in"));
+    let line = ran.stdout.lines().next().unwrap();
+    let words =
+        line.strip_prefix(&format!("{address} → {address}  tcp  connected in ")).expect(line);
+    let (number, unit) = words.split_once(' ').unwrap();
+    assert!(number.parse::<f64>().unwrap() > 0.0 && ["us", "ms", "s"].contains(&unit), "{line}");
+    assert_eq!(ran.stderr, "");
 }
 
 #[test]

@@ -384,14 +384,14 @@ fn what_breaks_a_rule_ends_the_connection_with_a_reason() {
     let long = "x".repeat(20_000);
     for (request, status, why) in [
         ("nonsense\r\n\r\n".to_owned(), 400, "malformed"),
-        ("GET / HTTP/1.1\r\n\r\n".to_owned(), 400, "names one host"),
+        ("GET / HTTP/1.1\r\n\r\n".to_owned(), 400, "has one Host field"),
         ("GET / HTTP/1.1\r\nHost: x\r\n".to_owned(), 400, "within its head"),
         (format!("GET /{long}"), 414, "first line is over 16 KiB"),
         (format!("GET / HTTP/1.1\r\nA: {long}"), 431, "head is over 16 KiB"),
         (format!("GET / HTTP/1.0\r\n{}\r\n", "A: b\r\n".repeat(65)), 431, "64 fields"),
         ("GET / HTTP/3.0\r\nHost: x\r\n\r\n".to_owned(), 505, "HTTP/1.1"),
-        ("PUT / HTTP/1.0\r\nContent-Length: x\r\n\r\n".to_owned(), 400, "no number"),
-        ("PUT / HTTP/1.0\r\nContent-Length: 3\r\n\r\nab".to_owned(), 400, "within its body"),
+        ("PUT / HTTP/1.0\r\nContent-Length: x\r\n\r\n".to_owned(), 400, "not a number"),
+        ("PUT / HTTP/1.0\r\nContent-Length: 3\r\n\r\nab".to_owned(), 400, "within its content"),
     ] {
         let answer = String::from_utf8(server.ask(request.as_bytes())).unwrap();
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
@@ -477,7 +477,7 @@ fn files_that_change_meanwhile_are_sent_as_long_as_they_were() {
     assert!(rest(stream) < SIZE);
     let record = site.server.record();
     assert_eq!(record["end"], "error");
-    assert_eq!(record["error"]["message"], "the file became shorter meanwhile");
+    assert_eq!(record["error"]["message"], "the file became shorter while it was sent");
 }
 
 #[test]

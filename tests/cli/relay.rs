@@ -90,6 +90,9 @@ fn bytes(size: usize) -> Vec<u8> {
     (0..size).map(|_| next()).collect()
 }
 
+/// An upper bound of what takes some milliseconds on a machine with nothing else to do.
+const AT_ONCE: Duration = Duration::from_secs(1);
+
 /// The shortest of several tries, so that a busy machine is not what is measured.
 fn best_of(tries: usize, mut run: impl FnMut() -> Duration) -> Duration {
     (0..tries).map(|_| run()).min().unwrap()
@@ -110,7 +113,7 @@ fn a_server_that_answers_after_the_end_of_the_input() {
         assert!(told.contains("\nrelayed 5 B out, 1 B in, in "), "{told}");
         began.elapsed()
     });
-    assert!(took < Duration::from_millis(100), "{took:?}");
+    assert!(took < AT_ONCE, "{took:?}");
 }
 
 #[test]
@@ -126,7 +129,7 @@ fn a_server_that_closes_while_the_input_stays_open() {
         drop(open.stdin);
         took
     });
-    assert!(took < Duration::from_millis(100), "{took:?}");
+    assert!(took < AT_ONCE, "{took:?}");
 }
 
 #[test]

@@ -105,7 +105,8 @@ fn race_r5_no_delay_is_all_at_once() {
         let start = |number: usize| found["attempts"][number]["start_ms"].as_f64().unwrap();
         start(8) - start(0)
     });
-    assert!(best.fold(f64::MAX, f64::min) < 20.0);
+    // Starts are at least 10 ms apart otherwise.
+    assert!(best.fold(f64::MAX, f64::min) < 80.0);
     drop(others);
 }
 

@@ -217,7 +217,7 @@ fn sf_07_there_is_no_checksum_of_what_can_be_read_only_once() {
     for file in ["-", "/proc/self/status"] {
         let ran = send(&["--checksum", "sha256", file, "127.0.0.1:1"]);
         assert_eq!(ran.code, Some(26), "{file}: {}", ran.stderr);
-        assert!(ran.stderr.contains("checksum of regular files only"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("--checksum needs a regular file"), "{}", ran.stderr);
     }
 }
 
@@ -244,9 +244,7 @@ fn sf_08_without_a_copy_what_the_kernel_cannot_send_is_an_error() {
         assert_eq!((ran.code, receiving.join().unwrap()), (Some(55), Vec::new()));
         assert_eq!(document["method"], Value::Null);
         assert!(
-            ran.stderr.contains("cannot be sent like this: invalid argument"),
-            "{}",
-            ran.stderr
+            ran.stderr.contains("sendfile(2) cannot send `/proc/self/status`: invalid argument")
         );
     }
 }
@@ -321,7 +319,7 @@ fn what_cannot_be_read_is_told_before_anybody_is_connected_to() {
         (vec![missing.to_str().unwrap()], "no such file or directory"),
         (vec![folder], "is a directory"),
         (vec!["--offset", "11", &ten], "it has 10 bytes, and none from 11 on"),
-        (vec!["--resume", "/dev/zero"], "only of a regular file a part can be sent"),
+        (vec!["--resume", "/dev/zero"], "--resume needs a regular file"),
     ] {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -546,7 +544,7 @@ fn sf_09_over_tls_it_is_a_copy_and_says_so() {
     assert!(!ran.stdout.contains("os error"), "{}", ran.stdout);
     let ran = send(&["--tls", "--insecure", "--no-fallback", &file, &to]);
     assert_eq!(ran.code, Some(55), "{}", ran.stderr);
-    assert!(ran.stderr.contains("cannot be sent like this"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("sendfile(2) cannot send `"), "{}", ran.stderr);
     assert_eq!(send(&["--tls", &file, &to]).code, Some(60), "nobody trusts it");
 }
 

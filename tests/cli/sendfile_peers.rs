@@ -179,8 +179,8 @@ fn what_cannot_be_done_with_a_pipe_is_told_before_anybody_is_connected_to() {
     let files = Files::new();
     let fifo = fifo(&files);
     for (args, code, why) in [
-        (["--offset=1"], 26, "cannot read `{}`: it is read from where it is: there is no --offset"),
-        (["--no-fallback"], 55, "`{}` cannot be sent like this: not a regular file"),
+        (["--offset=1"], 26, "cannot read `{}`: --offset needs a seekable file"),
+        (["--no-fallback"], 55, "sendfile(2) cannot send `{}`: not a regular file"),
     ] {
         for file in [fifo.as_str(), "-"] {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -149,7 +149,7 @@ fn a_file_that_has_changed_is_not_resumed() {
         let ran = send(&[&["--resume", "--json"], asked[here], &[&file, &sink.to]].concat());
         let document = document(&ran);
         assert_eq!(ran.code, Some(18), "{}", ran.stderr);
-        let why = "the 200000 bytes that it has are not how the file begins here";
+        let why = "the 200000 bytes there differ from the beginning of the file";
         assert!(ran.stderr.contains(why), "{}", ran.stderr);
         assert_eq!((&document["sent_bytes"], &document["outcome"]), (&0.into(), &"failure".into()));
         let (got, part) = (sink.got.clone(), sink.part());
@@ -212,7 +212,7 @@ fn a_part_of_something_else_is_noticed() {
     let sink = [&sink[..], &[got.to_str().unwrap()]].concat();
     for (part, why) in [
         (&b"01234567890"[..], "it has 11 bytes there, and 10 here"),
-        (b"x", "the 1 bytes that it has are not how the file begins here: sha256:"),
+        (b"x", "the 1 bytes there differ from the beginning of the file: sha256:"),
     ] {
         fs::write(files.path("got.part"), part).unwrap();
         let server = Served::start(&sink);
@@ -235,7 +235,7 @@ fn a_part_of_something_else_is_noticed() {
     let (to, silent) = peer(|client| client);
     let ran = send(&["--resume", "--idle-timeout", "200ms", &file, &to]);
     assert_eq!(ran.code, Some(28), "{}", ran.stderr);
-    let why = "the peer does not resume: it did not say in 200.0 ms what it has";
+    let why = "the peer does not resume: it did not say within 200.0 ms how much it has";
     assert!(ran.stderr.contains(why), "{}", ran.stderr);
     drop(silent.join().unwrap());
 }
@@ -253,7 +253,7 @@ fn a_small_file_without_resume_is_no_success_either() {
         assert_eq!(sink.end().code, Some(56));
         assert!(!got.exists());
         if is_unix {
-            let why = "the peer is a sink with --resume, which takes only clients with --resume";
+            let why = "the peer is a sink with --resume, which accepts only clients with --resume";
             assert!(ran.stderr.contains(why), "{}", ran.stderr);
         }
     }
@@ -272,6 +272,6 @@ fn a_receipt_that_does_not_come_is_told() {
     let ran = send(&["--resume", "--idle-timeout", "200ms", &file, &to]);
     assert_eq!(ran.code, Some(28), "{}", ran.stderr);
     let why = "the peer did not confirm that it has stored `";
-    assert!(ran.stderr.contains(why) && ran.stderr.contains("it said nothing for 200.0 ms"));
+    assert!(ran.stderr.contains(why) && ran.stderr.contains("it sent no receipt for 200.0 ms"));
     drop(silent.join().unwrap());
 }

@@ -116,7 +116,7 @@ fn every_kind_of_record_is_as_the_schema_says() {
     kinds.extend(ran.stdout.lines().map(|line| kind(&parse(line))));
     assert_eq!((&*kinds[0], &*kinds[kinds.len() - 1]), ("listening", "summary"));
     kinds.retain(|kind| kind != "stats");
-    assert_eq!(kinds, ["listening", "connection", "summary"]);
+    assert_eq!(kinds, ["listening", "listening", "connection", "summary"]);
 
     let mut server = Served::start(&["--json", "--udp"]);
     let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -366,7 +366,7 @@ fn rate_holds_in_both_directions() {
         took
     });
     let best = took.take(3).min().unwrap();
-    assert!(best < Duration::from_millis(700), "{best:?}");
+    assert!(best < Duration::from_millis(900), "{best:?}");
 }
 
 #[test]
@@ -376,10 +376,13 @@ fn max_conns_has_the_others_wait() {
     let mut second = server.connect();
     second.write_all(b"x").unwrap();
     second.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
-    assert!(second.read(&mut [0]).is_err(), "it waits");
+    let error = second.read(&mut [0]).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock, "it waits, and is not reset");
     drop(first);
     second.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-    second.read_exact(&mut [0]).unwrap();
+    let mut echo = [0];
+    second.read_exact(&mut echo).unwrap();
+    assert_eq!(&echo, b"x");
 }
 
 #[test]

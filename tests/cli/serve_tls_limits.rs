@@ -164,7 +164,7 @@ fn where_there_is_no_place_for_the_certificate() {
     let output = command.args(["serve", "--tls", "127.0.0.1:0"]).output().unwrap();
     assert_eq!(output.status.code(), Some(23));
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(stderr.contains("hint: --tls-cert-file names another place"), "{stderr}");
+    assert!(stderr.contains("hint: --tls-cert-file writes it to another path"), "{stderr}");
     let ran = run(&["serve", "--tls", "127.0.0.1:0", "--tls-cert-file", "/nowhere/x"]);
     assert_eq!(ran.code, Some(23), "{}", ran.stderr);
 }

@@ -256,11 +256,11 @@ fn what_is_not_what_was_announced_is_never_a_whole_file_and_never_mixed_with_a_p
         (b"loopctl-send 2 1 4\nbcd", b"ab", "error: the client does not resume, as "),
         (b"loopctl-send 2 2 1\n", b"ab", "error: the client does not resume, as "),
         (&[b'0'; 200_000], b"ab", "error: the client does not resume, as "),
-        (b"", b"ab", "error: the client left without a word"),
-        (b"loopctl-send 2", b"ab", "error: the client left without a word"),
+        (b"", b"ab", "error: the client disconnected without announcing a file"),
+        (b"loopctl-send 2", b"ab", "error: the client disconnected without announcing a file"),
         (b"loopctl-send 2 2 5\ncd", b"abcd", "error: the file ended after 4 of 5 bytes"),
         (b"loopctl-send 2 2 5\n", b"ab", "error: the file ended after 2 of 5 bytes"),
-        (b"loopctl-send 2 2 4\ncdef", b"ab", "error: more came than the 4 bytes"),
+        (b"loopctl-send 2 2 4\ncdef", b"ab", "error: the client sent more than the 4 bytes"),
     ] {
         let (directory, server) = resuming(b"ab");
         let mut stream = server.connect();
@@ -329,7 +329,7 @@ fn hints_can_be_followed() {
     assert!(ran.code == Some(23) && ran.stderr.contains("hint: --force replaces it\n"));
     let ran = run(&[&args[..], &["--resume"]].concat());
     assert!(ran.code == Some(23) && !ran.stderr.contains("--force"), "{}", ran.stderr);
-    assert!(ran.stderr.contains("got` exists\n\nhint: it is whole: "), "{}", ran.stderr);
+    assert!(ran.stderr.contains("got` exists\n\nhint: the file is complete: "), "{}", ran.stderr);
 }
 
 #[test]

@@ -62,10 +62,14 @@ fn an_interface_that_is_not_there_is_45() {
 }
 
 #[test]
-fn tfo_asks_for_a_cookie_and_still_times_the_handshake() {
+fn tfo_is_set_on_the_socket_and_the_handshake_is_still_timed() {
     let (_listener, address) = good("127.0.0.1");
+    let fast_open = |document: &serde_json::Value| document["attempts"][0]["socket"]["tfo"].clone();
+    let plain = run(&["connect", "--json", &address.to_string()]).json();
+    assert_eq!(fast_open(&plain), false);
     let document = run(&["connect", "--json", "--tfo", &address.to_string()]).json();
     assert_valid(&document);
+    assert_eq!(fast_open(&document), true, "as the socket itself says");
     assert_eq!(document["outcome"], "success");
     assert!(document["tcp_info"]["rtt_us"].as_u64().unwrap() > 0, "a handshake took place");
 }

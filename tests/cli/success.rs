@@ -91,7 +91,10 @@ fn t30_a_silent_handshake_makes_way_for_the_next_address() {
     // The timer counts from TCP, not from the start.
     let up = ms(&silent["start_ms"]) + ms(&silent["duration_ms"]);
     assert!(ms(&good["start_ms"]) >= up + 99.0, "{seen:#}");
-    assert!(ms(&silent["tls_ms"]) >= 99.0 && ms(&silent["duration_ms"]) < 50.0, "{seen:#}");
+    assert!(
+        ms(&silent["tls_ms"]) >= 99.0 && ms(&silent["duration_ms"]) < ms(&silent["tls_ms"]),
+        "{seen:#}"
+    );
     assert_eq!(good["tls_ms"], seen["tls"]["duration_ms"]);
 
     let told = host.run(&["connect"], &[SILENT, GOOD], &by_tls);

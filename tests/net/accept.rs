@@ -314,7 +314,14 @@ fn acc_01_a_unix_stream_as_well() {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         let connection = event_loop.connect_accepted_socket(ours, Recorder::new).unwrap();
         connection.transport.write(b"hello");
-        theirs.read_exact(&mut [0; 5]).unwrap();
+        let mut heard = [0; 5];
+        theirs.read_exact(&mut heard).unwrap();
+        assert_eq!(&heard, b"hello");
+        theirs.write_all(b"and back").unwrap();
+        drop(theirs);
+        connection.transport.wait_closed().await;
+        let wanted = [Seen::Made, Seen::Data(b"and back".to_vec()), Seen::Eof, Seen::Lost(None)];
+        assert_eq!(connection.with(|recorder| recorder.seen.clone()), wanted);
     });
 }
 

@@ -10,7 +10,7 @@ use loopctl::{AbortReason, ConnectError, Lookup, Phase};
 
 use crate::skip::has_localhost;
 use crate::support::{
-    Dead, Outcome, Recorder, Refusing, Server, Trace, best_of, ms, run, syn_sent_to,
+    Dead, Outcome, Recorder, Refusing, Server, Trace, best_of, ms, run, syn_sent_to, until,
 };
 
 #[test]
@@ -94,12 +94,20 @@ fn conn_overall_timeout_covers_the_name() {
 
 #[test]
 fn conn_overall_timeout_longer_than_time_itself_is_none() {
-    let server = Server::new();
+    let (late, other) = (Dead::new(), Server::new());
+    let trace = Trace::new();
     run(async |event_loop| {
-        let connecting = event_loop.create_connection_to([server.address()]);
+        let connecting = event_loop.create_connection_to([late.address(), other.address()]);
         let connecting = connecting.timeout(Duration::MAX).attempt_timeout(Duration::MAX);
-        connecting.happy_eyeballs_delay(Duration::MAX).open(Recorder::new).await.unwrap();
+        let connecting = connecting.happy_eyeballs_delay(Duration::MAX).trace(trace.listener());
+        let opening = event_loop.create_task(connecting.open(Recorder::new));
+        until(&event_loop, || syn_sent_to(late.address()) == 1).await;
+        // The next SYN gets through, a second after the first: no limit ended the wait for it.
+        late.revive();
+        opening.await.unwrap().unwrap();
     });
+    assert_eq!(trace.outcomes(), [(0, Outcome::Succeeded)]);
+    assert!(other.is_lonely());
 }
 
 #[test]

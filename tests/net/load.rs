@@ -29,10 +29,10 @@ fn memory() -> usize {
 
 /// What performance.md asks for is 256; a test build needs no more.
 #[test]
-fn o_06_an_idle_connection_is_small() {
+fn an_idle_connection_is_small() {
     const CONNECTIONS: usize = 4000;
     const MOST: usize = 256;
-    in_child("load::o_06_an_idle_connection_is_small", || {
+    in_child("load::an_idle_connection_is_small", || {
         let server = Server::new();
         run(async |event_loop| {
             // The clients are plain descriptors, made beforehand.

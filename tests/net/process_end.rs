@@ -236,11 +236,13 @@ fn proc_the_exit_wakes_a_loop_that_waits() {
 fn proc_without_handles_the_child_runs_on() {
     run(async |event_loop| {
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("done");
-        let mut command = Command::new("touch");
-        command.arg(&path);
+        let (gone, done) = (directory.path().join("gone"), directory.path().join("done"));
+        let mut command = Command::new("sh");
+        command.args(["-c", "until [ -e gone ]; do sleep 0.01; done; : >done"]);
+        command.current_dir(directory.path());
         drop(event_loop.subprocess_exec(command).open(Diary::new).await.unwrap());
-        until(&event_loop, || path.exists()).await;
         turns(&event_loop, 2).await;
+        std::fs::write(gone, "").unwrap();
+        until(&event_loop, || done.exists()).await;
     });
 }

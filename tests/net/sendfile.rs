@@ -986,12 +986,19 @@ fn sf_a_transport_made_by_a_server_sends_and_receives() {
     });
 }
 
-/// Either it is there, or the kernel says what is missing.
+/// The kernel lists what can be put above TCP; asking for it loads its module where there is one.
 #[test]
-fn sf_09_whether_the_kernel_could_do_tls_is_told() {
-    if let Err(error) = loopctl::kernel_tls() {
-        assert!(error.raw_os_error().is_some(), "{error}");
-    }
+fn sf_09_kernel_tls_is_found_where_the_kernel_lists_it() {
+    let found = loopctl::kernel_tls();
+    let listed =
+        std::fs::read_to_string("/proc/sys/net/ipv4/tcp_available_ulp").unwrap_or_default();
+    assert_eq!(
+        found.is_ok(),
+        listed.split_whitespace().any(|it| it == "tls"),
+        "{found:?} {listed}"
+    );
+    let number = found.map_err(|error| error.raw_os_error().unwrap());
+    assert!(matches!(number, Ok(()) | Err(libc::ENOENT | libc::ENOPROTOOPT)), "{number:?}");
 }
 
 #[cfg(feature = "tls")]

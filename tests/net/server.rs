@@ -93,9 +93,14 @@ fn srv_18_close_wakes_serve_forever() {
     run(async |event_loop| {
         let (server, _) = serve(&event_loop, &Guests::new()).await;
         let server = Rc::new(server);
-        let closing = Rc::clone(&server);
-        event_loop.call_later(ms(5), move || closing.close());
-        server.serve_forever().await.unwrap();
+        let serving = Rc::clone(&server);
+        let serving = event_loop.create_task(async move { serving.serve_forever().await });
+        turns(&event_loop, 3).await;
+        assert!(!serving.is_finished() && server.is_serving());
+        server.close();
+        turns(&event_loop, 3).await;
+        assert!(serving.is_finished(), "within some turns, without a client to wait for");
+        serving.await.unwrap().unwrap();
     });
 }
 

@@ -455,7 +455,10 @@ fn race_tls_one_that_nobody_waits_for_leaves_nothing_behind() {
                 let policy = Policy { connection_attempt_delay: Some(Duration::ZERO), ..by_tls() };
                 let connecting = to(&event_loop, &addresses, &client).policy(policy);
                 let opening = connecting.trace(trace.listener()).open(Recorder::new);
-                assert!(event_loop.timeout(ms(20), opening).await.is_err());
+                let opening = event_loop.create_task(opening);
+                until(&event_loop, || handshakes(&trace).len() == 2).await;
+                opening.cancel();
+                assert!(opening.await.is_err());
                 trace.check();
                 assert_eq!(trace.aborted(), Some(AbortReason::Canceled));
                 assert_eq!(trace.outcomes(), [0, 1].map(|it| (it, Outcome::Canceled)));

@@ -127,6 +127,11 @@ fn tls_07_an_address_can_be_the_name() {
         let (_server, address) = serve_tls(&event_loop, server, Recorder::new).await;
         let connecting = event_loop.create_connection("127.0.0.1", address.port());
         assert!(connecting.tls(authority.client()).open(Recorder::new).await.is_ok());
+        let other = authority.papers("127.0.0.2").server();
+        let (_server, address) = serve_tls(&event_loop, other, Recorder::new).await;
+        let connecting = event_loop.create_connection("127.0.0.1", address.port());
+        let error = connecting.tls(authority.client()).open(Recorder::new).await.unwrap_err();
+        assert!(error.to_string().ends_with("not for 127.0.0.1, only for 127.0.0.2"), "{error}");
     });
 }
 

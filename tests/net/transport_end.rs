@@ -222,10 +222,12 @@ fn trans_32_several_may_wait_for_the_end() {
             })
             .collect();
         turns(&event_loop, 2).await;
+        assert!(waiters.iter().all(|waiter| !waiter.is_finished()), "the peer is there");
         drop(peer);
         for waiter in waiters {
             waiter.await.unwrap();
         }
+        assert!(connection.with(|recorder| recorder.is_lost()), "connection_lost came first");
         connection.transport.wait_closed().await;
     });
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use loopctl::plan::Target;
 use loopctl::{Address, LoopHandle, Phase, Server, ServerError};
+use socket2::SockRef;
 
 use crate::support::{
     Guests, Recorder, abstract_name, descriptors, fails_soon, in_child, ms, run, turns, until,
@@ -212,11 +213,11 @@ fn unix_09_an_unusable_path_is_an_error_before_there_is_a_socket() {
     let long = format!("/tmp/{}", "x".repeat(103));
     let longest = format!("\0{:0>107}", std::process::id());
     let cases = [
-        (long, "AF_UNIX path too long: 108 bytes, and there is room for 107"),
-        ("/tmp/a\0b".to_owned(), "the path of a Unix socket has a NUL in it"),
+        (long, "AF_UNIX path too long: 108 bytes, the limit is 107"),
+        ("/tmp/a\0b".to_owned(), "the path of a Unix socket contains a NUL"),
         (String::new(), "the path of a Unix socket is empty"),
         ("\0".to_owned(), "the path of a Unix socket is empty"),
-        (format!("{longest}x"), "AF_UNIX path too long: 108 bytes, and there is room for 107"),
+        (format!("{longest}x"), "AF_UNIX path too long: 108 bytes, the limit is 107"),
     ];
     run(async |event_loop| {
         for (path, wanted) in cases {
@@ -246,6 +247,9 @@ fn srv_07_no_reuse_port_on_unix_sockets() {
     let (_directory, path) = room();
     run(async |event_loop| {
         let creating = event_loop.create_unix_server(&path).reuse_port(true);
-        creating.serve(Recorder::new).await.unwrap();
+        let server = creating.serve(Recorder::new).await.unwrap();
+        // Older kernels would take it.
+        let set = server.with_sockets(|socket| SockRef::from(&socket).reuse_port().unwrap());
+        assert_eq!(set, [false]);
     });
 }

@@ -125,6 +125,9 @@ pub(crate) struct FatalError {
     pub(crate) exit: Exit,
 }
 
+/// The end of a command.
+pub(crate) type ExitResult = Result<Exit, FatalError>;
+
 impl FatalError {
     pub(crate) fn new(exit: Exit, error: impl Into<String>) -> Self {
         Self { message: Message::error(error), exit }

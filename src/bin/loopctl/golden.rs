@@ -13,13 +13,14 @@ mod story;
 mod tls;
 
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::diagnose::cause;
 use crate::output::human::text::{self, Detail};
 use crate::output::json::{connect as json, events};
-use crate::output::{csv as rows, prometheus, qlog};
+use crate::output::{csv as rows, prometheus, qlog, wire};
 use crate::report::Report;
 use crate::util::style::Style;
 
@@ -49,7 +50,15 @@ impl Golden {
             std::fs::write(&path, &self.0).unwrap();
         }
         let kept = std::fs::read_to_string(&path).unwrap_or_default();
-        assert_eq!(self.0, kept, "{name}: `UPDATE_SNAPSHOTS=1` writes it anew");
+        for (number, (made, kept)) in self.0.lines().zip(kept.lines()).enumerate() {
+            assert_eq!(
+                made,
+                kept,
+                "tests/golden/{name}:{}: `UPDATE_SNAPSHOTS=1` updates",
+                number + 1
+            );
+        }
+        assert_eq!(self.0.len(), kept.len(), "tests/golden/{name} has other lines at its end");
     }
 }
 
@@ -87,15 +96,18 @@ fn every_format(name: &str, story: &Story) {
     golden.json("json", &json::document(report));
     let end = events::metrics("1", story.now(), report);
     let records = || story.records.iter().chain([&end]);
-    let ndjson: String = records().map(|record| format!("{record}\n")).collect();
-    let document = without_version(&json::document(report).to_string());
-    golden.section("ndjson", &format!("{ndjson}{document}\n"));
+    let ndjson: String = records().map(wire::line).collect();
+    let document = without_version(&wire::line(&json::document(report)));
+    golden.section("ndjson", &format!("{ndjson}{document}"));
     golden.section("csv", &(rows::header() + &rows::lines(report, 1, true)));
     golden.section("plain", &rows::lines(report, 1, false));
     let mut metrics = prometheus::Metrics::default();
     metrics.add(report);
     golden.section("prom", &metrics.exposition());
-    golden.section("qlog", &records().map(|record| qlog::record(record, 0.0)).collect::<String>());
+    golden.section(
+        "qlog",
+        &records().map(|record| qlog::record(record, Duration::ZERO)).collect::<String>(),
+    );
     golden.assert(&format!("connect/{name}.txt"));
 }
 
@@ -106,7 +118,7 @@ fn in_short(golden: &mut Golden, title: &str, story: &Story) {
     let shown = human(report, plain(Some(80)), Detail::default());
     golden.section(&format!("{title}: human 80, exit code {code}"), &shown);
     golden.section(&format!("{title}: csv"), &rows::lines(report, 1, true));
-    let said = said(&json::document(report));
+    let said = said(&serde_json::to_value(json::document(report)).unwrap());
     golden.section(&format!("{title}: json"), &said);
 }
 

@@ -15,20 +15,18 @@ use clap::Parser;
 use cli::{Cli, Command, generate};
 use commands::{connect, demo, resolve, serve};
 use config::{ColorChoice, ConnectRequest, ResolveRequest, ServeRequest, environment::Environment};
-use exit::{Exit, FatalError};
-use output::writer;
 
 fn main() -> std::process::ExitCode {
     exit::survive_file_limits();
     let env = Environment::of_process();
     let (color, result) = match Cli::try_parse() {
         Ok(cli) => (cli.global.output.color, run(cli, &env)),
-        Err(answer) => (ColorChoice::Auto, writer::print_answer(&answer)),
+        Err(answer) => (ColorChoice::Auto, output::writer::print_answer(&answer)),
     };
     result.unwrap_or_else(|error| error.print(env.style(color, env.stderr))).end()
 }
 
-fn run(Cli { command, global }: Cli, env: &Environment) -> Result<Exit, FatalError> {
+fn run(Cli { command, global }: Cli, env: &Environment) -> exit::ExitResult {
     util::log::install(global.output.verbose);
     match command {
         Command::Connect(args) => connect::run(ConnectRequest::new(*args, &global, env)?),
@@ -36,7 +34,10 @@ fn run(Cli { command, global }: Cli, env: &Environment) -> Result<Exit, FatalErr
         Command::Serve(args) => serve::run(ServeRequest::new(*args, &global, env)?),
         Command::Resolve(args) => resolve::run(ResolveRequest::new(*args, &global, env)?),
         Command::Demo(args) => demo::run(ConnectRequest::demo(&args, &global, env)),
-        Command::Completions { shell } => writer::print(&generate::completions(shell)),
-        Command::Generate { dir } => writer::finished(generate::all(&dir), "output"),
+        Command::Completions { shell } => output::writer::print(&generate::completions(shell)),
+        Command::Generate { dir } => output::writer::finished(
+            generate::all(&dir).and_then(|()| output::wire::schema::write(&dir)),
+            "output",
+        ),
     }
 }

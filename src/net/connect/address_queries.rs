@@ -1,4 +1,4 @@
-//! The questions of a race that begins before all addresses are known: one for each family.
+//! AAAA and A queries of a race that starts before all addresses are known (RFC 8305 section 3).
 
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -9,7 +9,7 @@ use crate::net::resolver::source_address;
 use crate::net::{AddrInfo, Address, Lookup, ResolveError, Resolver};
 use crate::plan::{Answer, Family, sort_destinations};
 
-/// What is asked, of whom, and what has come of it so far.
+/// Pending queries, the addresses they have returned, and their errors.
 pub(in crate::net) struct AddressQueries {
     resolver: Rc<dyn Resolver>,
     lookup: Lookup,
@@ -17,17 +17,17 @@ pub(in crate::net) struct AddressQueries {
     open: Vec<(Family, PendingQuery)>,
     known: Vec<SocketAddr>,
     errors: Vec<ResolveError>,
-    /// Attempts have been started on what is known.
+    /// Set once an attempt has been started on the known addresses.
     pub(in crate::net) is_used: bool,
 }
 
 type PendingQuery = Pin<Box<dyn Future<Output = Result<Vec<AddrInfo>, ResolveError>>>>;
 
-/// A question with its answer.
+/// Answer to one query.
 pub(in crate::net) struct AddressAnswer {
     pub(in crate::net) family: Family,
     pub(in crate::net) result: Result<Vec<SocketAddr>, ResolveError>,
-    /// What it means for the race.
+    /// Meaning of the answer for the race.
     pub(in crate::net) answer: Answer<Address>,
 }
 
@@ -41,7 +41,7 @@ impl AddressQueries {
         Self { resolver, lookup, prefer, open, known, errors, is_used: false }
     }
 
-    /// The families to ask for, the preferred one first. AAAA goes before A (RFC 8305 section 3).
+    /// Families to query, the preferred one first. AAAA is sent before A (RFC 8305 section 3).
     pub(in crate::net) fn families(&self) -> [Family; 2] {
         match self.prefer {
             Some(Family::Inet) => [Family::Inet, Family::Inet6],
@@ -53,13 +53,13 @@ impl AddressQueries {
         self.lookup.host().to_string()
     }
 
-    /// Asks, and hears the answer with [`poll`](Self::poll).
+    /// Sends a query. [`poll`](Self::poll) returns its answer.
     pub(in crate::net) fn ask(&mut self, family: Family) {
         let (resolver, lookup) = (Rc::clone(&self.resolver), self.lookup.clone().family(family));
         self.open.push((family, Box::pin(async move { resolver.resolve(lookup).await })));
     }
 
-    /// The next answer that has come.
+    /// Next answer that has arrived.
     pub(in crate::net) fn poll(&mut self, cx: &mut Context<'_>) -> Option<AddressAnswer> {
         let polled = self.open.iter_mut().enumerate().find_map(|(at, (_, asking))| {
             match asking.as_mut().poll(cx) {
@@ -88,7 +88,7 @@ impl AddressQueries {
         })
     }
 
-    /// The questions that nobody waits for any more.
+    /// Drops the pending queries and returns their families.
     pub(in crate::net) fn cancel_all(&mut self) -> Vec<Family> {
         self.open.drain(..).map(|(family, _)| family).collect()
     }
@@ -97,8 +97,7 @@ impl AddressQueries {
         &self.known
     }
 
-    /// The place of an address among all that are known: that of RFC 6724 section 6, unless one family is to be
-    /// first.
+    /// Rank of an address among all known ones: the order of RFC 6724 section 6, after the preferred family.
     pub(in crate::net) fn ranking(&self) -> impl Fn(&Address) -> (bool, usize) + use<> {
         let addresses = self.known.iter().map(SocketAddr::ip);
         let sorted = sort_destinations(addresses, source_address);
@@ -111,7 +110,7 @@ impl AddressQueries {
         }
     }
 
-    /// Why there is no address: what leaves the most open.
+    /// Error of the lookup: the one that leaves the most open about the name.
     pub(in crate::net) fn error(&mut self) -> ResolveError {
         let uncertainty = |error: &ResolveError| match error.answer::<Address>() {
             Answer::NoName => 0,

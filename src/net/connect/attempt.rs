@@ -21,16 +21,16 @@ use crate::net::socket::readiness::FdReadiness;
 use crate::net::{Address, Phase, SocketOptions, SocketSnapshot, TcpInfo};
 use crate::plan::Family;
 
-/// How every socket of a race is made.
+/// Setup of every socket of a race.
 pub(crate) struct SocketSetup {
-    /// Where the sockets are bound; those of another family than the remote address are passed over.
+    /// Addresses to bind to; those of another family than the remote address are skipped.
     pub(crate) local_addresses: Vec<SocketAddr>,
     pub(crate) configure: Option<Configure>,
-    /// Where options were asked for, what is in force is read back.
+    /// Options to set. Those in force are read back for the trace.
     pub(crate) options: Option<SocketOptions>,
-    /// Of the socket that wins.
+    /// `TCP_NODELAY` on the socket that wins.
     pub(crate) nodelay: bool,
-    /// Where TLS is a part of every attempt.
+    /// TLS sessions, where the handshake is part of every attempt.
     #[cfg(feature = "tls")]
     pub(in crate::net) sessions: Option<Box<PreparedSessions>>,
 }
@@ -48,10 +48,10 @@ impl Default for SocketSetup {
     }
 }
 
-/// Sets options of a socket before it is bound.
+/// Callback that sets options of a socket before it is bound.
 pub(crate) type Configure = Rc<dyn Fn(BorrowedFd<'_>) -> io::Result<()>>;
 
-/// A connection under way. Fields drop in order: the watch before the socket.
+/// Connection attempt in progress. Fields drop in order: the watch goes before its socket.
 pub(crate) struct Attempt {
     ready: Option<FdReadiness>,
     socket: Socket,
@@ -59,11 +59,11 @@ pub(crate) struct Attempt {
     options: Option<SocketOptions>,
 }
 
-/// Why an attempt failed.
+/// Failure of an attempt.
 pub(crate) struct AttemptFailure {
     pub(crate) phase: Phase,
     pub(crate) error: io::Error,
-    /// A call failed, rather than the handshake that it began.
+    /// A system call failed, not the TCP handshake that it started.
     pub(crate) at_once: bool,
 }
 
@@ -72,21 +72,21 @@ impl AttemptFailure {
         move |error| Self { phase, error, at_once: true }
     }
 
-    /// The connection was there, but not TLS.
+    /// The connection was established and TLS failed.
     #[cfg(feature = "tls")]
     pub(in crate::net) fn of_tls(error: io::Error) -> Self {
         Self { phase: Phase::Tls, error, at_once: false }
     }
 
-    /// The handshake was answered, with an error.
+    /// The TCP handshake ended with an error.
     fn answered(error: io::Error) -> Self {
         Self { phase: Phase::Connect, error, at_once: false }
     }
 }
 
 impl Attempt {
-    /// Makes the socket, and tells which options the kernel refused; [`connect`](Self::connect) sends the
-    /// first packet.
+    /// Creates, configures and binds the socket, and returns the options that the kernel refused.
+    /// [`connect`](Self::connect) sends the first packet.
     pub(crate) fn new(
         address: &Address,
         started: Instant,
@@ -114,8 +114,10 @@ impl Attempt {
         Ok((Self { ready: None, socket, started, options }, refused))
     }
 
-    /// Starts the handshake and looks at once whether it is over: a watch costs more than a handshake on
-    /// this host does, and a start that has to wait for its turn would time the turn.
+    /// Starts the TCP handshake and checks at once whether it is complete.
+    ///
+    /// A watch costs more than a handshake with this host, and waiting for the next turn would add the turn to the
+    /// measured time.
     pub(crate) fn connect(
         &mut self,
         event_loop: &LoopHandle,
@@ -138,7 +140,8 @@ impl Attempt {
         Ok(progress)
     }
 
-    /// With a Fast Open cookie at hand, the kernel says connected and waits for data before it sends a SYN.
+    /// Whether the kernel has deferred the SYN: with a Fast Open cookie, `connect(2)` returns at once and waits for
+    /// data.
     fn is_deferred(&self) -> bool {
         let fast_open = self.options.as_ref().is_some_and(|options| options.fast_open);
         fast_open && TcpInfo::of(&self.socket).is_some_and(|tcp| !tcp.established)
@@ -151,7 +154,7 @@ impl Attempt {
         }
     }
 
-    /// Looks again, if the socket has given a sign; otherwise the task is woken when it does.
+    /// Checks the socket if it was reported ready; otherwise wakes the task when it is.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Result<ConnectProgress, AttemptFailure> {
         while let Some(Poll::Ready(())) = self.ready.as_ref().map(|ready| ready.poll(cx)) {
             let progress =
@@ -163,15 +166,15 @@ impl Attempt {
         Ok(ConnectProgress::Pending)
     }
 
-    /// Both ends of what has become a connection to `to`. A port that nobody listens on can become its own
-    /// peer (simultaneous open), which helps nobody.
-    pub(crate) fn names(&self, to: &Address) -> Result<AddressPair, AttemptFailure> {
-        let names = AddressPair::of_connection(&self.socket, to);
-        if names.local().is_none() || names.local() != names.peer() {
-            return Ok(names);
+    /// Both ends of the new connection. A client can connect to itself when the kernel picks the destination port as
+    /// its source port (simultaneous open); that counts as refused.
+    pub(crate) fn addresses(&self, to: &Address) -> Result<AddressPair, AttemptFailure> {
+        let addresses = AddressPair::of_connection(&self.socket, to);
+        if addresses.local().is_none() || addresses.local() != addresses.peer() {
+            return Ok(addresses);
         }
         let text =
-            "connected to itself: nobody listens there, and the kernel chose that port as its own";
+            "connected to itself: no_task listens there, and the kernel chose that port as its own";
         Err(AttemptFailure::answered(io::Error::new(io::ErrorKind::ConnectionRefused, text)))
     }
 
@@ -184,7 +187,7 @@ impl Attempt {
     }
 }
 
-/// Binds to the first local address of the family that can be had.
+/// Binds to the first usable local address of the family.
 fn bind(socket: &Socket, family: Family, local: &[SocketAddr]) -> io::Result<()> {
     if local.is_empty() {
         return Ok(());

@@ -7,17 +7,17 @@ use std::time::Duration;
 use crate::net::error::Phase;
 use crate::net::{Address, ResolveError};
 
-/// One attempt that failed.
+/// Failed connection attempt.
 #[derive(Debug)]
 pub struct AttemptError {
-    /// Where it tried to connect.
+    /// Remote address.
     pub address: Address,
-    /// What failed.
+    /// Step that failed.
     pub phase: Phase,
-    /// The system's error; [`TimedOut`](io::ErrorKind::TimedOut) without a system error where a time limit
-    /// of ours ended the attempt.
+    /// Error of the system. A time limit of this library is [`TimedOut`](io::ErrorKind::TimedOut) without an OS
+    /// error.
     pub error: io::Error,
-    /// How long it had been under way.
+    /// Time from the start of the attempt to its failure.
     pub took: Duration,
 }
 
@@ -33,7 +33,7 @@ impl std::error::Error for AttemptError {
     }
 }
 
-/// Why there is no connection.
+/// Failure of [`create_connection`](crate::LoopHandle::create_connection).
 ///
 /// ```
 /// # use loopctl::{Protocol, Transport};
@@ -50,23 +50,23 @@ impl std::error::Error for AttemptError {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// There was nothing to connect to.
+    /// The name has no address.
     Resolve(ResolveError),
-    /// Every attempt failed: one entry for each, in the order of the addresses, not of their failures.
+    /// Every attempt failed: one entry each, in the order in which the attempts started.
     Attempts(Vec<AttemptError>),
-    /// The time for the whole operation was up; the attempts under way are among these.
+    /// The time limit of the whole operation passed. Attempts in progress are included.
     TimedOut(Vec<AttemptError>),
-    /// There was a connection, but TLS failed on it: the phase is [`Phase::Tls`]. Where the peer of a Unix
-    /// socket has no name, its address is an empty path. The error has a [`TlsError`](crate::TlsError) within
-    /// if it is one of TLS.
+    /// The connection was established and TLS failed on it, in [`Phase::Tls`]. The error contains a
+    /// [`TlsError`](crate::TlsError) unless the network failed. An unnamed peer of a Unix socket has an empty path as
+    /// its address.
     #[cfg(feature = "tls")]
     Tls(AttemptError),
-    /// There is a socket, but it could not be put to use.
+    /// The connected socket cannot be used.
     Transport(io::Error),
 }
 
 impl ConnectError {
-    /// The attempts that were made.
+    /// Failed attempts.
     pub fn attempts(&self) -> &[AttemptError] {
         match self {
             Self::Attempts(attempts) | Self::TimedOut(attempts) => attempts,
@@ -76,7 +76,7 @@ impl ConnectError {
         }
     }
 
-    /// What the attempts have in common: their kind of error if it is the same for all.
+    /// Error kind that all attempts have in common, or [`Other`](io::ErrorKind::Other).
     pub fn kind(&self) -> io::ErrorKind {
         match self {
             Self::Resolve(_) => io::ErrorKind::NotFound,
@@ -93,7 +93,7 @@ impl ConnectError {
     }
 }
 
-/// One error as it is; several as asyncio puts it, the same text only once.
+/// One error as it is; several as in asyncio, with equal texts printed once.
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let attempts = match self {

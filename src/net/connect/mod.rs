@@ -1,4 +1,4 @@
-//! `create_connection`: names, then a race, then a transport.
+//! `create_connection`: name resolution, the race, and the transport.
 
 mod address_queries;
 pub(super) mod attempt;
@@ -43,10 +43,10 @@ use race_driver::RaceDriver;
 #[cfg(feature = "tls")]
 use tls::{PreparedSessions, TlsAfterConnect};
 
-/// A connection to be made; asyncio's `create_connection`, with its arguments as methods.
+/// Builder of a connection: asyncio's `create_connection`, with its arguments as methods.
 ///
 /// Without [`happy_eyeballs_delay`](Self::happy_eyeballs_delay), addresses are tried one after another, as in
-/// asyncio. Dropping the future of [`open`](Self::open) at any moment leaves no socket and no timer behind.
+/// asyncio. Dropping the future of [`open`](Self::open) at any moment closes every socket and cancels every timer.
 ///
 /// ```
 /// use loopctl::{Protocol, Transport};
@@ -73,7 +73,7 @@ use tls::{PreparedSessions, TlsAfterConnect};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// With everything that can be said:
+/// Every option:
 ///
 /// ```
 /// # use loopctl::{AddrInfoFlags, Protocol, SocketOptions, Transport, plan::Family};
@@ -125,7 +125,7 @@ enum Destination {
 }
 
 impl LoopHandle {
-    /// A connection to a host; see [`CreateConnection`].
+    /// Connects to a host; see [`CreateConnection`].
     ///
     /// ```
     /// # use loopctl::{Protocol, Transport};
@@ -147,7 +147,7 @@ impl LoopHandle {
         CreateConnection::new(self, Destination::Host(Lookup::new(host, port), None))
     }
 
-    /// A connection to whichever of these addresses the race gives; no resolver is asked.
+    /// Connects to the first of these addresses that the race reaches. No name is resolved.
     ///
     /// ```
     /// # use loopctl::{Protocol, Transport};
@@ -168,7 +168,7 @@ impl LoopHandle {
         CreateConnection::new(self, Destination::Known(known))
     }
 
-    /// A connection to a Unix domain socket; asyncio's `create_unix_connection`.
+    /// Connects to a Unix domain socket; asyncio's `create_unix_connection`.
     ///
     /// ```
     /// # use loopctl::{Protocol, Transport};
@@ -184,7 +184,7 @@ impl LoopHandle {
         CreateConnection::new(self, Destination::Known(vec![Address::Unix(path.into())]))
     }
 
-    /// A transport for a socket that is connected already; asyncio's `create_connection(sock=…)`.
+    /// Uses a socket that is already connected; asyncio's `create_connection(sock=…)`.
     ///
     /// ```
     /// # use loopctl::{Protocol, Transport};
@@ -217,22 +217,22 @@ impl CreateConnection {
         }
     }
 
-    /// Only addresses of this family.
+    /// Limits the lookup to one address family.
     pub fn family(self, family: Family) -> Self {
         self.lookup(|lookup| lookup.family(family))
     }
 
-    /// Only this IP protocol (6 for TCP).
+    /// Limits the lookup to one IP protocol (6 for TCP).
     pub fn protocol(self, protocol: i32) -> Self {
         self.lookup(|lookup| lookup.protocol(protocol))
     }
 
-    /// How the resolver looks.
+    /// Flags of the lookup.
     pub fn flags(self, flags: AddrInfoFlags) -> Self {
         self.lookup(|lookup| lookup.flags(flags))
     }
 
-    /// Who is asked for the addresses of a host, in the place of the system; see [`Resolver`].
+    /// Resolver to use instead of the system's; see [`Resolver`].
     pub fn resolver(mut self, resolver: impl Resolver + 'static) -> Self {
         if let Destination::Host(lookup, _) = self.to {
             self.to = Destination::Host(lookup, Some(Rc::new(resolver)));
@@ -240,34 +240,34 @@ impl CreateConnection {
         self
     }
 
-    /// Races the addresses with this Connection Attempt Delay (RFC 8305), interleaving families unless
-    /// [`interleave`](Self::interleave) says otherwise.
+    /// Races the addresses with this Connection Attempt Delay (RFC 8305 section 5). Families are interleaved unless
+    /// [`interleave`](Self::interleave) is called later.
     pub fn happy_eyeballs_delay(mut self, delay: Duration) -> Self {
         self.policy.interleave = self.policy.interleave.max(1);
         self.policy.connection_attempt_delay = Some(delay);
         self
     }
 
-    /// The First Address Family Count: how many addresses of the first family lead. 0 keeps the resolver's
-    /// order. To be called after [`happy_eyeballs_delay`](Self::happy_eyeballs_delay).
+    /// First Address Family Count (RFC 8305 section 4): number of addresses of the first family before the families
+    /// alternate. 0 keeps the resolver's order. Call it after [`happy_eyeballs_delay`](Self::happy_eyeballs_delay).
     pub fn interleave(mut self, first_address_family_count: usize) -> Self {
         self.policy.interleave = first_address_family_count;
         self
     }
 
-    /// At most this many attempts at a time.
+    /// Maximum number of concurrent attempts.
     pub fn max_parallel(mut self, most: NonZero<usize>) -> Self {
         self.policy.max_parallel = Some(most);
         self
     }
 
-    /// How long one attempt may take.
+    /// Time limit of one attempt.
     pub fn attempt_timeout(mut self, limit: Duration) -> Self {
         self.policy.attempt_timeout = Some(limit);
         self
     }
 
-    /// All rules of the race at once, in place of those set before.
+    /// Replaces all rules of the race.
     ///
     /// ```
     /// # use loopctl::{Protocol, Transport};
@@ -288,32 +288,31 @@ impl CreateConnection {
         self
     }
 
-    /// Addresses of this family before all others.
+    /// Sorts addresses of this family before all others.
     pub fn prefer(mut self, family: Family) -> Self {
         self.prefer = Some(family);
         self
     }
 
-    /// How long all of it may take: the name, every attempt, TLS.
+    /// Time limit of the whole operation: name resolution, all attempts, TLS.
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.timeout = Some(limit);
         self
     }
 
-    /// An address to connect from. Several may be given: the first of the right family that can be bound is
-    /// used.
+    /// Adds a local address to bind to. The first one of the right family that can be bound is used.
     pub fn local_addr(mut self, address: SocketAddr) -> Self {
         self.setup.local_addresses.push(address);
         self
     }
 
-    /// Options for every socket. Unix sockets have none of them.
+    /// Options for every TCP socket. Unix sockets are not affected.
     pub fn socket_options(mut self, options: SocketOptions) -> Self {
         self.setup.options = Some(options);
         self
     }
 
-    /// Called with every new socket before it is bound and connected, to set options.
+    /// Callback for every new socket, before it is bound and connected.
     pub fn configure(
         mut self,
         configure: impl Fn(BorrowedFd<'_>) -> io::Result<()> + 'static,
@@ -322,18 +321,18 @@ impl CreateConnection {
         self
     }
 
-    /// Whether small writes are sent at once (`TCP_NODELAY`); so it is unless told otherwise.
+    /// Sets `TCP_NODELAY`, so that small writes are sent at once. Default: on.
     pub fn nodelay(mut self, nodelay: bool) -> Self {
         self.setup.nodelay = nodelay;
         self
     }
 
-    /// Speaks TLS: `connection_made` is called after the handshake. The server's name is the host, unless
-    /// [the configuration has one](TlsClient::server_name), as it must where there is no host.
+    /// Uses TLS: `connection_made` is called after the handshake. The server's name is the host, or that of [the
+    /// configuration](TlsClient::server_name), which must have one where there is no host.
     ///
-    /// The race is won before the handshake, as in asyncio, unless the policy has
-    /// [`Success::Tls`](crate::plan::Success::Tls): then every attempt has its own, the others stay until one is
-    /// over, and one that fails or takes too long makes way for the next address.
+    /// As in asyncio, the race ends before the handshake. With [`Success::Tls`](crate::plan::Success::Tls) the
+    /// handshake is part of every attempt, and other attempts continue until one handshake completes. A handshake
+    /// that fails or times out starts the next address.
     ///
     /// ```no_run
     /// # loopctl::run(async |event_loop| {
@@ -352,18 +351,16 @@ impl CreateConnection {
         self
     }
 
-    /// Hears every step as it happens, cancellation included. It is called on the loop, between other
-    /// things, and must not block.
+    /// Calls `listen` with every event, cancellation included. The callback runs on the loop and must not block.
     pub fn trace(mut self, listen: impl FnMut(&Event) + 'static) -> Self {
         self.tracer = Tracer::new(listen);
         self
     }
 
-    /// Connects, and puts the protocol on the connection: `connection_made` has been called when this
-    /// returns.
+    /// Connects and attaches the protocol. `connection_made` has been called when this returns.
     ///
     /// # Errors
-    /// [`ConnectError`], with every attempt that was made.
+    /// [`ConnectError`], with every failed attempt.
     pub async fn open<P: Protocol>(
         self,
         protocol: impl FnOnce() -> P,
@@ -373,7 +370,7 @@ impl CreateConnection {
         Ok(Connection { transport: outcome.attach(attached).await?, protocol })
     }
 
-    /// As [`open`](Self::open), for a protocol with buffers of its own.
+    /// As [`open`](Self::open), for a protocol with its own buffers.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -392,8 +389,8 @@ impl CreateConnection {
         let sessions = self.sessions()?;
         let nodelay = self.setup.nodelay;
         let winner = self.race(deadline).await?;
-        if let Winner::Socket(socket, names, _) = &winner
-            && names.is_inet()
+        if let Winner::Socket(socket, addresses, _) = &winner
+            && addresses.is_inet()
         {
             socket.set_tcp_nodelay(nodelay).map_err(ConnectError::Transport)?;
         }
@@ -409,7 +406,7 @@ impl CreateConnection {
         })
     }
 
-    /// PreparedSessions for what comes after the race; those for inside it are kept with its sockets.
+    /// TLS sessions for the handshake after the race. Those for handshakes inside the race move to the socket setup.
     #[cfg(feature = "tls")]
     fn sessions(&mut self) -> Result<Option<Box<PreparedSessions>>, ConnectError> {
         let Some(tls) = self.tls.take() else { return Ok(None) };
@@ -427,14 +424,14 @@ impl CreateConnection {
         Ok(Some(sessions))
     }
 
-    /// A connection.
+    /// Resolves the name and runs the race.
     async fn race(&mut self, deadline: Option<Instant>) -> Result<Winner, ConnectError> {
         let known = Destination::Known(Vec::new());
         let driver = match std::mem::replace(&mut self.to, known) {
             Destination::Socket(socket) => {
                 let socket = Socket::from(socket);
-                let names = prepare_stream(&socket).map_err(ConnectError::Transport)?;
-                return Ok(Winner::Socket(socket, names, None));
+                let addresses = prepare_stream(&socket).map_err(ConnectError::Transport)?;
+                return Ok(Winner::Socket(socket, addresses, None));
             }
             Destination::Known(candidates) => self.race_among(candidates),
             Destination::Host(lookup, resolver) if self.queries_each_family(&lookup) => {
@@ -448,8 +445,8 @@ impl CreateConnection {
         let mut driver = driver.deadline(deadline);
         let won = poll_fn(|cx| driver.poll(cx)).await;
         drop(driver);
-        // What a peer on this host decides at once would otherwise never let the loop turn, and a task that
-        // connects and closes would run out of descriptors.
+        // A peer on this host answers at once. Without a turn of the loop, a task that connects and closes would run
+        // out of descriptors, because nothing is closed before the next turn.
         yield_now().await;
         won
     }
@@ -460,7 +457,7 @@ impl CreateConnection {
         RaceDriver::new(&self.event_loop, &mut self.tracer, setup, candidates, policy)
     }
 
-    /// Whether the families have a question each. Of an address, or of one family, there is one at most.
+    /// Whether AAAA and A are queried separately. An address, or one family, needs a single query.
     fn queries_each_family(&self, lookup: &Lookup) -> bool {
         let is_apart = matches!(self.policy.resolution, Resolution::Separate { .. });
         let is_name = matches!(lookup.host(), Host::Name(_));
@@ -492,7 +489,7 @@ impl CreateConnection {
         deadline: Option<Instant>,
     ) -> Result<Vec<Address>, ConnectError> {
         let host = lookup.host().to_string();
-        self.tell(EventKind::ResolveStarted { host });
+        self.emit(EventKind::ResolveStarted { host });
         let mut guard = CancelOnDrop { connecting: self, reason: Some(AbortReason::Canceled) };
         let answer = guard.connecting.ask(lookup, resolver, deadline).await;
         guard.reason = None;
@@ -500,7 +497,7 @@ impl CreateConnection {
         match answer {
             Ok(found) => {
                 let addresses: Vec<_> = found.iter().map(|info| info.address).collect();
-                self.tell(EventKind::Resolved { addresses: addresses.clone() });
+                self.emit(EventKind::Resolved { addresses: addresses.clone() });
                 Ok(addresses.into_iter().map(Address::from).collect())
             }
             Err(error) => {
@@ -508,8 +505,8 @@ impl CreateConnection {
                     ResolveError::TimedOut => AbortReason::TimedOut,
                     _ => AbortReason::NotResolved,
                 };
-                self.tell(EventKind::ResolveFailed { error: error.clone() });
-                self.tell(EventKind::ConnectionAborted { reason });
+                self.emit(EventKind::ResolveFailed { error: error.clone() });
+                self.emit(EventKind::ConnectionAborted { reason });
                 Err(match error {
                     ResolveError::TimedOut => ConnectError::TimedOut(Vec::new()),
                     error => ConnectError::Resolve(error),
@@ -533,23 +530,23 @@ impl CreateConnection {
         self.event_loop.timeout(left, asking).await.unwrap_or(Err(ResolveError::TimedOut))
     }
 
-    /// The order in which the addresses are tried.
+    /// Sorts the candidates: preferred family first, then the policy's order.
     fn sort(&mut self, mut candidates: Vec<Address>) -> Vec<Address> {
         if let Some(family) = self.prefer {
             candidates.sort_by_key(|address| address.family() != Some(family));
         }
         candidates = self.policy.order(candidates, Address::family);
-        self.tell(EventKind::CandidatesSorted { candidates: candidates.clone() });
+        self.emit(EventKind::CandidatesSorted { candidates: candidates.clone() });
         candidates
     }
 
-    fn tell(&mut self, kind: EventKind) {
+    fn emit(&mut self, kind: EventKind) {
         let now = self.event_loop.time();
-        self.tracer.tell(now, kind);
+        self.tracer.emit(now, kind);
     }
 }
 
-/// Tells the listener when a lookup is dropped half-way.
+/// Emits the end of a lookup that is dropped before its answer.
 struct CancelOnDrop<'a> {
     connecting: &'a mut CreateConnection,
     reason: Option<AbortReason>,
@@ -559,8 +556,8 @@ impl Drop for CancelOnDrop<'_> {
     fn drop(&mut self) {
         if let Some(reason) = self.reason {
             let error = ResolveError::Cancelled;
-            self.connecting.tell(EventKind::ResolveFailed { error });
-            self.connecting.tell(EventKind::ConnectionAborted { reason });
+            self.connecting.emit(EventKind::ResolveFailed { error });
+            self.connecting.emit(EventKind::ConnectionAborted { reason });
         }
     }
 }

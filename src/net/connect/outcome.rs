@@ -1,4 +1,4 @@
-//! What a race gives, and the transport that is made of it.
+//! Result of a race, and the transport made from it.
 
 use socket2::Socket;
 
@@ -9,19 +9,19 @@ use crate::net::protocol::ProtocolRef;
 use crate::net::socket::address_pair::AddressPair;
 use crate::net::{ConnectError, Transport};
 
-/// A connection, as far as its attempt had to bring it.
+/// Connection that won the race.
 pub(in crate::net) enum Winner {
-    /// With the number of its attempt, if a race has made it.
+    /// A socket, with the number of its attempt if a race connected it.
     Socket(Socket, AddressPair, Option<usize>),
     #[cfg(feature = "tls")]
     Tls(PendingTransport),
 }
 
-/// A connection that has no protocol yet.
+/// Connection without a protocol yet.
 pub(in crate::net) struct RaceOutcome {
     pub(in crate::net) event_loop: LoopHandle,
     pub(in crate::net) winner: Winner,
-    /// TLS that is yet to begin.
+    /// TLS handshake that follows the race.
     #[cfg(feature = "tls")]
     pub(in crate::net) tls: Option<TlsAfterConnect>,
 }
@@ -31,16 +31,16 @@ impl RaceOutcome {
         self,
         protocol: ProtocolRef,
     ) -> Result<Transport, ConnectError> {
-        let (socket, names, _attempt) = match self.winner {
-            Winner::Socket(socket, names, attempt) => (socket, names, attempt),
+        let (socket, addresses, _attempt) = match self.winner {
+            Winner::Socket(socket, addresses, attempt) => (socket, addresses, attempt),
             #[cfg(feature = "tls")]
             Winner::Tls(pending) => return pending.adopt(protocol),
         };
         #[cfg(feature = "tls")]
         if let Some(tls) = self.tls {
-            return tls.attach(&self.event_loop, (socket, names, _attempt), protocol).await;
+            return tls.attach(&self.event_loop, (socket, addresses, _attempt), protocol).await;
         }
-        let attached = Transport::attach(&self.event_loop, socket, names, protocol, |_| ());
+        let attached = Transport::attach(&self.event_loop, socket, addresses, protocol, |_| ());
         attached.map_err(ConnectError::Transport)
     }
 }

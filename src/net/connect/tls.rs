@@ -1,5 +1,4 @@
-//! TLS on a socket that has just been connected, with every step told: inside the race, where it decides who
-//! wins, or after it.
+//! TLS after connecting: the sessions of an operation, and the handshake that follows a race.
 
 use std::future::poll_fn;
 use std::time::Instant;
@@ -16,8 +15,8 @@ use crate::net::{
 };
 use crate::plan::Host;
 
-/// Makes the sessions of one operation. The first is there before anybody is connected to, so that a name that
-/// cannot be is told before. They are large, and most connections have none: to be boxed.
+/// TLS sessions of one operation. The first is created before connecting, so that an invalid server name fails at
+/// once. Boxed by its users, because sessions are large and most connections have none.
 pub(in crate::net) struct PreparedSessions {
     client: TlsClient,
     host: Option<Host>,
@@ -33,10 +32,10 @@ impl PreparedSessions {
         Ok(Self { client, host: host.cloned(), ready })
     }
 
-    /// Makes the next one beforehand: while a packet is on its way there is time.
+    /// Creates the next session in advance, while the SYN is on its way.
     pub(in crate::net) fn prepare(&mut self) {
         if self.ready.is_none() {
-            // What fails now fails then, too.
+            // An error here is repeated by `next`.
             self.ready = self.client.new_session(self.host.as_ref()).ok();
         }
     }
@@ -49,8 +48,8 @@ impl PreparedSessions {
     }
 }
 
-/// A connection with TLS that nobody has taken over. If nobody does it is closed, with a farewell: the session
-/// is there, and its end is to be told from one that somebody cut off (RFC 8446, section 6.1).
+/// Established TLS connection without a protocol. Dropping it sends `close_notify` (RFC 8446 section 6.1), because
+/// the handshake is complete and the peer must not take the end for a truncation.
 pub(in crate::net) struct PendingTransport(Option<Transport>);
 
 impl PendingTransport {
@@ -77,11 +76,11 @@ impl Drop for PendingTransport {
     }
 }
 
-/// Who hears of a handshake after the race, and when it has to be over.
+/// TLS handshake on the winner of a race, with its tracer and deadline.
 pub(in crate::net) struct TlsAfterConnect {
     pub(in crate::net) sessions: Box<PreparedSessions>,
     pub(in crate::net) tracer: Tracer,
-    /// When the whole operation is out of time.
+    /// Deadline of the whole operation.
     pub(in crate::net) deadline: Option<Instant>,
 }
 
@@ -89,27 +88,28 @@ impl TlsAfterConnect {
     pub(in crate::net) async fn attach(
         mut self,
         event_loop: &LoopHandle,
-        (socket, names, attempt): (Socket, AddressPair, Option<usize>),
+        (socket, addresses, attempt): (Socket, AddressPair, Option<usize>),
         protocol: ProtocolRef,
     ) -> Result<Transport, ConnectError> {
         let secure = self.sessions.next().map_err(|e| ConnectError::Transport(e.into()))?;
         let Self { tracer, deadline, .. } = self;
-        let address = names.peer().unwrap_or_else(|| Address::Unix(Default::default()));
+        let address = addresses.peer().unwrap_or_else(|| Address::Unix(Default::default()));
         let left = deadline.map(|deadline| deadline.saturating_duration_since(event_loop.time()));
         let is_short = left.is_some_and(|left| left < secure.limits().handshake);
         let secure = secure.within(left);
-        let handshake = HandshakeFuture::begin(event_loop, socket, names, Some(protocol), secure);
+        let handshake =
+            HandshakeFuture::begin(event_loop, socket, addresses, Some(protocol), secure);
         let handshake = handshake.map_err(ConnectError::Transport)?.of_attempt(attempt);
         let mut traced = TracedHandshake { tracer, handshake };
         let polled = poll_fn(|cx| {
             let TracedHandshake { tracer, handshake } = &mut traced;
-            handshake.poll(cx, &mut |at, kind| tracer.tell(at, kind))
+            handshake.poll(cx, &mut |at, kind| tracer.emit(at, kind))
         })
         .await;
         let Err(error) = polled else { return Ok(traced.handshake.transport()) };
         let is_late = is_short && deadline.is_some_and(|deadline| deadline <= event_loop.time());
         let reason = if is_late { AbortReason::TimedOut } else { AbortReason::AllFailed };
-        traced.tracer.tell(event_loop.time(), EventKind::ConnectionAborted { reason });
+        traced.tracer.emit(event_loop.time(), EventKind::ConnectionAborted { reason });
         let took = event_loop.time() - traced.handshake.started();
         let attempt = AttemptError { address, phase: Phase::Tls, error, took };
         Err(if is_late {
@@ -120,7 +120,7 @@ impl TlsAfterConnect {
     }
 }
 
-/// Tells the listener when nobody waits any more.
+/// Handshake in progress. Dropping it emits its cancellation.
 struct TracedHandshake {
     tracer: Tracer,
     handshake: HandshakeFuture,
@@ -130,9 +130,9 @@ impl Drop for TracedHandshake {
     fn drop(&mut self) {
         if let Some(failed) = self.handshake.abandoned() {
             let now = self.handshake.now();
-            self.tracer.tell(now, failed);
+            self.tracer.emit(now, failed);
             let aborted = EventKind::ConnectionAborted { reason: AbortReason::Canceled };
-            self.tracer.tell(now, aborted);
+            self.tracer.emit(now, aborted);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `create_datagram_endpoint`: which addresses, which options, and the first pair that works.
+//! `create_datagram_endpoint`: the builder of a datagram endpoint.
 
 use std::fmt;
 use std::io;
@@ -15,10 +15,10 @@ use crate::event_loop::LoopHandle;
 use crate::net::{AddrInfo, Address, AttemptError, ConnectError, Endpoint, Lookup, Phase};
 use crate::plan::{Family, Host, Port, SocketKind};
 
-/// A datagram endpoint to be made; asyncio's `create_datagram_endpoint`, with its arguments as methods.
+/// Builder of a datagram endpoint; asyncio's `create_datagram_endpoint`, with its arguments as methods.
 ///
-/// asyncio's `reuse_address` does not exist, on purpose: with `SO_REUSEADDR`, any other process may bind the
-/// same address and take the datagrams (bpo-37228; asyncio removed it as well).
+/// There is no `reuse_address`: with `SO_REUSEADDR`, another process can bind the same address and receive the
+/// datagrams (bpo-37228). asyncio removed it as well.
 ///
 /// ```
 /// use loopctl::{Address, DatagramProtocol, DatagramTransport};
@@ -45,13 +45,13 @@ use crate::plan::{Family, Host, Port, SocketKind};
 /// })??;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[must_use = "nothing happens until it is opened"]
+#[must_use = "nothing happens until `open` is awaited"]
 pub struct CreateDatagram {
     event_loop: LoopHandle,
-    local: Option<Place>,
-    remote: Option<Place>,
+    local: Option<EndpointAddress>,
+    remote: Option<EndpointAddress>,
     family: Family,
-    /// IP protocol number; 0 leaves it open.
+    /// IP protocol number; 0 for the default.
     protocol: i32,
     reuse_port: bool,
     allow_broadcast: bool,
@@ -59,14 +59,14 @@ pub struct CreateDatagram {
 }
 
 #[derive(Clone)]
-enum Place {
+enum EndpointAddress {
     Host(Lookup),
-    Known(SocketAddr),
+    Address(SocketAddr),
     Path(PathBuf),
 }
 
-/// One way to make the endpoint.
-struct Pair {
+/// Local and remote address to try together.
+struct Candidate {
     domain: Domain,
     protocol: i32,
     local: Option<Address>,
@@ -74,7 +74,7 @@ struct Pair {
 }
 
 impl LoopHandle {
-    /// An endpoint that sends and receives datagrams; see [`CreateDatagram`].
+    /// Creates an endpoint that sends and receives datagrams; see [`CreateDatagram`].
     pub fn create_datagram_endpoint(&self) -> CreateDatagram {
         CreateDatagram {
             event_loop: self.clone(),
@@ -90,93 +90,95 @@ impl LoopHandle {
 }
 
 impl CreateDatagram {
-    /// Where to receive: an address of this host, or a name of one. Port 0 lets the system choose.
+    /// Sets the local address by host name or address. With port 0 the system chooses a port.
     pub fn local(mut self, host: impl Into<Host>, port: impl Into<Port>) -> Self {
-        self.local = Some(Place::Host(Lookup::new(host, port)));
+        self.local = Some(EndpointAddress::Host(Lookup::new(host, port)));
         self
     }
 
-    /// As [`local`](Self::local), without the resolver.
+    /// Sets the local address, without the resolver.
     pub fn local_addr(mut self, address: SocketAddr) -> Self {
-        self.local = Some(Place::Known(address));
+        self.local = Some(EndpointAddress::Address(address));
         self
     }
 
-    /// As [`local`](Self::local), for Unix domain datagrams: the socket file to make. One that is there
-    /// already is replaced if it is a socket. A leading NUL makes it an abstract name, without a file.
+    /// Sets the local address of a Unix domain socket: the socket file to create. An existing socket file is
+    /// replaced. A path with a leading NUL is an abstract name, without a file.
     pub fn local_path(mut self, path: impl Into<PathBuf>) -> Self {
-        self.local = Some(Place::Path(path.into()));
+        self.local = Some(EndpointAddress::Path(path.into()));
         self
     }
 
-    /// Where datagrams go that are sent without an address. The socket is connected to it, unless
-    /// [`allow_broadcast`](Self::allow_broadcast) was asked for: it then receives from nowhere else, and hears
-    /// of ICMP errors.
+    /// Sets the destination of datagrams sent without an address. The socket is connected to it, unless
+    /// [`allow_broadcast`](Self::allow_broadcast) is set. A connected socket receives from that address only, and
+    /// receives ICMP errors.
     pub fn remote(mut self, host: impl Into<Host>, port: impl Into<Port>) -> Self {
-        self.remote = Some(Place::Host(Lookup::new(host, port)));
+        self.remote = Some(EndpointAddress::Host(Lookup::new(host, port)));
         self
     }
 
-    /// As [`remote`](Self::remote), without the resolver.
+    /// Sets the remote address, without the resolver.
     pub fn remote_addr(mut self, address: SocketAddr) -> Self {
-        self.remote = Some(Place::Known(address));
+        self.remote = Some(EndpointAddress::Address(address));
         self
     }
 
-    /// As [`remote`](Self::remote), for Unix domain datagrams.
+    /// Sets the remote address of a Unix domain socket.
     pub fn remote_path(mut self, path: impl Into<PathBuf>) -> Self {
-        self.remote = Some(Place::Path(path.into()));
+        self.remote = Some(EndpointAddress::Path(path.into()));
         self
     }
 
-    /// Only addresses of this family. It is all that an endpoint needs: without addresses, the system binds
-    /// the socket at its first datagram.
+    /// Restricts the addresses to one family. Without addresses a family is required, and the system binds the
+    /// socket at its first datagram.
     pub fn family(mut self, family: Family) -> Self {
         self.family = family;
         self
     }
 
-    /// Only this IP protocol (17 for UDP); 0, as it is at first, leaves it open.
+    /// Sets the IP protocol number, such as 17 for UDP; default 0, any.
     pub fn protocol(mut self, protocol: i32) -> Self {
         self.protocol = protocol;
         self
     }
 
-    /// Lets other sockets of the same user bind the same address, and spreads datagrams over them
-    /// (`SO_REUSEPORT`). Not unless asked for.
+    /// Allows other sockets of the same user to bind the same address, with datagrams distributed among them
+    /// (`SO_REUSEPORT`); default false.
     pub fn reuse_port(mut self, reuse: bool) -> Self {
         self.reuse_port = reuse;
         self
     }
 
-    /// Allows broadcast addresses (`SO_BROADCAST`). Not unless asked for.
+    /// Allows broadcast addresses (`SO_BROADCAST`); default false.
     pub fn allow_broadcast(mut self, allow: bool) -> Self {
         self.allow_broadcast = allow;
         self
     }
 
-    /// Takes this datagram socket instead of making one. It can have no other settings besides.
+    /// Uses an existing datagram socket. It cannot be combined with other settings.
     pub fn socket(mut self, socket: impl Into<OwnedFd>) -> Self {
         self.socket = Some(socket.into());
         self
     }
 
-    /// Makes the endpoint: `connection_made` has been called when this returns.
+    /// Creates the endpoint: `connection_made` has been called when this returns.
     ///
-    /// Local and remote addresses are joined by their families, and the first pair that works is taken. The
-    /// socket never blocks, and is closed wherever this fails or its future is dropped.
+    /// Every local address is combined with every remote address of its family, and the first pair that works is
+    /// used. The socket is closed on error and when the future is dropped.
     ///
     /// # Errors
     /// [`ConnectError::Attempts`] with every pair that failed, in order; [`ConnectError::Resolve`];
-    /// [`ConnectError::Transport`] for what cannot be meant: no address and no family, addresses without a
-    /// common family, settings next to an existing socket, or one that is not for datagrams.
+    /// [`ConnectError::Transport`] for invalid arguments: no address and no family, addresses without a common
+    /// family, settings together with an existing socket, or a socket that is not a datagram socket.
     pub async fn open<P: DatagramProtocol>(
         mut self,
         protocol: impl FnOnce() -> P,
     ) -> Result<Endpoint<DatagramTransport, P>, ConnectError> {
         let (socket, remote) = match self.socket.take() {
-            Some(socket) => (self.adopt(socket.into()).map_err(ConnectError::Transport)?, None),
-            None => self.first_that_works(self.pairs().await?)?,
+            Some(socket) => {
+                (self.check_socket(socket.into()).map_err(ConnectError::Transport)?, None)
+            }
+            None => self.first_working(self.candidates().await?)?,
         };
         let endpoint = DatagramTransport::attach(&self.event_loop, socket, remote, protocol)
             .map_err(ConnectError::Transport)?;
@@ -186,7 +188,7 @@ impl CreateDatagram {
         Ok(endpoint)
     }
 
-    fn adopt(&self, socket: Socket) -> io::Result<Socket> {
+    fn check_socket(&self, socket: Socket) -> io::Result<Socket> {
         let settings = [
             ("local_addr", self.local.is_some()),
             ("remote_addr", self.remote.is_some()),
@@ -209,10 +211,12 @@ impl CreateDatagram {
         Ok(socket)
     }
 
-    async fn pairs(&self) -> Result<Vec<Pair>, ConnectError> {
+    async fn candidates(&self) -> Result<Vec<Candidate>, ConnectError> {
         let pairs = match (&self.local, &self.remote) {
-            (None, None) => self.unnamed().into_iter().collect(),
-            (Some(Place::Path(_)), _) | (_, Some(Place::Path(_))) => self.unix_pair()?,
+            (None, None) => self.without_addresses().into_iter().collect(),
+            (Some(EndpointAddress::Path(_)), _) | (_, Some(EndpointAddress::Path(_))) => {
+                self.unix_pair()?
+            }
             (local, remote) => {
                 let (local, remote) = (self.resolve(local).await?, self.resolve(remote).await?);
                 join(&local, &remote)
@@ -227,48 +231,53 @@ impl CreateDatagram {
         }
     }
 
-    fn unnamed(&self) -> Option<Pair> {
+    fn without_addresses(&self) -> Option<Candidate> {
         let domain = match self.family {
             Family::Unspecified => return None,
             Family::Inet => Domain::IPV4,
             Family::Inet6 => Domain::IPV6,
         };
-        Some(Pair { domain, protocol: self.protocol, local: None, remote: None })
+        Some(Candidate { domain, protocol: self.protocol, local: None, remote: None })
     }
 
-    fn unix_pair(&self) -> Result<Vec<Pair>, ConnectError> {
-        let path = |place: &Option<Place>| match place {
+    fn unix_pair(&self) -> Result<Vec<Candidate>, ConnectError> {
+        let path = |place: &Option<EndpointAddress>| match place {
             None => Ok(None),
-            Some(Place::Path(path)) => Ok(Some(Address::Unix(path.clone()))),
+            Some(EndpointAddress::Path(path)) => Ok(Some(Address::Unix(path.clone()))),
             Some(_) => Err(no_common_family()),
         };
         let (local, remote) = (path(&self.local)?, path(&self.remote)?);
-        Ok(vec![Pair { domain: Domain::UNIX, protocol: 0, local, remote }])
+        Ok(vec![Candidate { domain: Domain::UNIX, protocol: 0, local, remote }])
     }
 
-    /// `None` stands for an address that was not asked for.
-    async fn resolve(&self, place: &Option<Place>) -> Result<Vec<Option<AddrInfo>>, ConnectError> {
+    /// Resolves an address; the result has one `None` if there is none to resolve.
+    async fn resolve(
+        &self,
+        place: &Option<EndpointAddress>,
+    ) -> Result<Vec<Option<AddrInfo>>, ConnectError> {
         let lookup = match place {
             None => return Ok(vec![None]),
-            Some(Place::Path(_)) => return Ok(Vec::new()),
-            Some(Place::Known(address)) if !self.family.admits(Family::of(&address.ip())) => {
+            Some(EndpointAddress::Path(_)) => return Ok(Vec::new()),
+            Some(EndpointAddress::Address(address))
+                if !self.family.admits(Family::of(&address.ip())) =>
+            {
                 return Ok(Vec::new());
             }
-            Some(Place::Known(address)) => {
+            Some(EndpointAddress::Address(address)) => {
                 let (socktype, protocol) = (libc::SOCK_DGRAM, self.protocol);
                 let (address, canonical_name) = (*address, None);
                 return Ok(vec![Some(AddrInfo { socktype, protocol, address, canonical_name })]);
             }
-            Some(Place::Host(lookup)) => lookup.clone(),
+            Some(EndpointAddress::Host(lookup)) => lookup.clone(),
         };
         let lookup = lookup.kind(SocketKind::Datagram).family(self.family).protocol(self.protocol);
         let found = self.event_loop.getaddrinfo(lookup).await.map_err(ConnectError::Resolve)?;
         Ok(found.into_iter().map(Some).collect())
     }
 
-    fn first_that_works(
+    fn first_working(
         &self,
-        pairs: Vec<Pair>,
+        pairs: Vec<Candidate>,
     ) -> Result<(Socket, Option<Address>), ConnectError> {
         let mut failed = Vec::new();
         for pair in pairs {
@@ -285,7 +294,7 @@ impl CreateDatagram {
         Err(ConnectError::Attempts(failed))
     }
 
-    fn make(&self, pair: &Pair) -> Result<Socket, (Phase, io::Error)> {
+    fn make(&self, pair: &Candidate) -> Result<Socket, (Phase, io::Error)> {
         let at = |phase| move |error| (phase, error);
         let protocol = (pair.protocol != 0).then(|| Protocol::from(pair.protocol));
         let socket = Socket::new(pair.domain, Type::DGRAM.nonblocking(), protocol)
@@ -309,8 +318,8 @@ impl CreateDatagram {
     }
 }
 
-/// Every local address with every remote one of its family and protocol.
-fn join(local: &[Option<AddrInfo>], remote: &[Option<AddrInfo>]) -> Vec<Pair> {
+/// Combines every local address with every remote address of its family and protocol.
+fn join(local: &[Option<AddrInfo>], remote: &[Option<AddrInfo>]) -> Vec<Candidate> {
     let mut pairs = Vec::new();
     for local in local {
         for remote in remote {
@@ -318,12 +327,12 @@ fn join(local: &[Option<AddrInfo>], remote: &[Option<AddrInfo>]) -> Vec<Pair> {
             let Some(known) = local.as_ref().or(remote.as_ref()) else { continue };
             let agree = [local, remote].into_iter().flatten().all(|it| {
                 let (is_ipv6, protocol) = key(known);
-                // One that was given as it is goes with any protocol.
+                // Protocol 0 matches any protocol.
                 key(it).0 == is_ipv6 && (key(it).1 == protocol || key(it).1 == 0 || protocol == 0)
             });
             let address = |info: &Option<AddrInfo>| Some(Address::Inet(info.as_ref()?.address));
             if agree {
-                pairs.push(Pair {
+                pairs.push(Candidate {
                     domain: Domain::for_address(known.address),
                     protocol: known.protocol,
                     local: address(local),
@@ -335,8 +344,8 @@ fn join(local: &[Option<AddrInfo>], remote: &[Option<AddrInfo>]) -> Vec<Pair> {
     pairs
 }
 
-impl Pair {
-    /// What a failure was about.
+impl Candidate {
+    /// The address that an error concerns.
     fn address_in(&self, phase: Phase) -> Address {
         let (first, second) = match phase {
             Phase::Connect => (&self.remote, &self.local),
@@ -350,7 +359,7 @@ impl Pair {
     }
 }
 
-/// A socket file outlives its socket, and nobody can bind over it.
+/// Removes the file of a closed socket, because bind(2) fails while it exists.
 fn remove_stale(local: &Address) {
     let Address::Unix(path) = local else { return };
     if path.as_os_str().as_bytes().first().is_none_or(|first| *first == 0) {
@@ -379,21 +388,21 @@ fn no_common_family() -> ConnectError {
     ConnectError::Transport(invalid("can not get address information"))
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for EndpointAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Host(lookup) => lookup.host().fmt(f),
-            Self::Known(address) => address.fmt(f),
+            Self::Address(address) => address.fmt(f),
             Self::Path(path) => write!(f, "unix:{}", path.display()),
         }
     }
 }
 
-/// As asyncio logs it.
+/// The text that asyncio logs.
 impl fmt::Debug for CreateDatagram {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = |place: &Option<Place>| {
-            place.as_ref().map_or_else(|| "None".to_owned(), Place::to_string)
+        let text = |place: &Option<EndpointAddress>| {
+            place.as_ref().map_or_else(|| "None".to_owned(), EndpointAddress::to_string)
         };
         write!(f, "local_addr={} remote_addr={}", text(&self.local), text(&self.remote))
     }

@@ -1,4 +1,4 @@
-//! Whose keys are trusted without proof.
+//! Trust anchors of DNSSEC (RFC 4033 section 2).
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,9 +10,9 @@ use hickory_net::proto::serialize::txt::trust_anchor;
 
 use super::{DnsConfigError, decode};
 
-/// The keys from which every proof begins: those of the root, or of a zone of one's own.
+/// Trust anchors: the keys of the root, or of other zones, from which every proof starts.
 ///
-/// As text, DNSKEY or DS records as zone files have them, which is what `unbound-anchor` writes and `dig` prints.
+/// Parsed from DNSKEY or DS records in zone file format, as `unbound-anchor` writes and `dig` prints them.
 ///
 /// ```
 /// use loopctl::TrustAnchors;
@@ -34,7 +34,7 @@ enum Anchor {
 }
 
 impl TrustAnchors {
-    /// The root's keys of 2017 and 2024, as IANA publishes them.
+    /// Root keys of 2017 and 2024, as published by IANA.
     pub fn root() -> Self {
         const KEY_SIGNING: u16 = 257;
         let known = dnssec::TrustAnchors::default();
@@ -45,14 +45,14 @@ impl TrustAnchors {
         Self(keys.map(key).collect())
     }
 
-    /// The zones that there are anchors of, each once.
+    /// Zones with an anchor, each once.
     pub fn zones(&self) -> Vec<String> {
         let mut zones: Vec<String> = self.0.iter().map(|(zone, _)| decode::name(zone)).collect();
         zones.dedup();
         zones
     }
 
-    /// The zone with an anchor that is nearest above a name.
+    /// Closest zone with an anchor above a name.
     pub(super) fn above(&self, name: &Name) -> Option<Name> {
         let zones = self.0.iter().map(|(zone, _)| zone).filter(|zone| zone.zone_of(name));
         zones.max_by_key(|zone| zone.num_labels()).cloned()
@@ -91,7 +91,7 @@ impl FromStr for TrustAnchors {
     }
 }
 
-/// Each record with the line that it begins in: comments go, and what is between parentheses is one line.
+/// Records with the number of their first line. Comments are dropped, and parentheses join lines.
 fn records(text: &str) -> Vec<(usize, String)> {
     let mut records: Vec<(usize, String)> = Vec::new();
     let mut depth = 0_usize;
@@ -108,7 +108,7 @@ fn records(text: &str) -> Vec<(usize, String)> {
     records
 }
 
-/// `example. 3600 IN DS …`; time to live and class mean nothing here, and may be left out.
+/// Parses `example. 3600 IN DS …`. TTL and class are ignored and may be missing.
 fn anchor(record: &str) -> Result<(Name, Anchor), String> {
     const NEITHER: &str = "it is neither a DNSKEY nor a DS record";
     let words: Vec<&str> = record.split_whitespace().collect();

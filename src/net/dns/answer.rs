@@ -1,4 +1,4 @@
-//! What a name server has answered.
+//! Answers of name servers.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -10,64 +10,64 @@ use super::record::printable;
 use super::{DnsData, DnsRecord, DnsServer, RecordType};
 use crate::plan::DnsTransport;
 
-/// The answer to a [query](super::DnsClient::query).
+/// Answer to a [query](super::DnsClient::query).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DnsAnswer {
-    /// The name that was asked for, with the dot at the end.
+    /// Queried name, with the final dot.
     pub name: String,
-    /// What was asked for.
+    /// Queried type.
     pub record_type: RecordType,
-    /// What kind of answer it is.
+    /// Response code.
     pub rcode: Rcode,
-    /// What else the server says of it.
+    /// Flags of the header.
     pub flags: DnsFlags,
-    /// The answer itself, aliases included, in the server's order.
+    /// Answer section, CNAME records included, in the server's order.
     pub records: Vec<DnsRecord>,
-    /// Who is in charge: of an answer that there is nothing, the start of the zone; of a referral, the name servers
-    /// of the zone below, and then those of their addresses that came along.
+    /// Authority section. A negative answer has the SOA of the zone. A referral has the name servers of the zone
+    /// below, followed by their addresses from the additional section.
     pub authority: Vec<DnsRecord>,
-    /// Why, where the server says so.
+    /// Extended DNS Errors (RFC 8914).
     pub extended_errors: Vec<ExtendedError>,
-    /// How it went.
+    /// Server, transport and times of the exchange.
     pub exchange: DnsExchange,
 }
 
-/// Who was asked, and how long it took.
+/// Server, transport and times of a query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DnsExchange {
-    /// Who has answered; of an error, whom it is about. `None` where nobody could be asked.
+    /// Server that answered, or that the error is about; `None` where none could be queried.
     pub server: Option<DnsServer>,
-    /// Over what it was asked in the end.
+    /// Transport of the last message.
     pub transport: Option<DnsTransport>,
-    /// When the query began, on the loop's clock.
+    /// Start of the query, on the loop's clock.
     pub started: Instant,
-    /// How long all of it took.
+    /// Duration of the query.
     pub took: Duration,
-    /// The time between the message that was answered and its answer, connecting left out.
+    /// Time from the message to its answer, without connecting.
     pub round_trip: Option<Duration>,
-    /// How often a server was asked after the first time; TCP after a truncated answer is not counted.
+    /// Number of retries. TCP after a truncated answer is not counted.
     pub retries: usize,
-    /// Whether an answer did not fit into a datagram.
+    /// Whether an answer was truncated.
     pub truncated: bool,
-    /// What signatures prove of the answer, where the client verifies them.
+    /// Result of DNSSEC validation, where the client validates.
     #[cfg(feature = "dnssec")]
     pub validation: Option<Box<DnsValidation>>,
 }
 
-/// What a server says of its answer (RFC 1035 section 4.1.1, RFC 4035 section 3.2.3).
+/// Flags of an answer (RFC 1035 section 4.1.1, RFC 4035 section 3.2.3).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DnsFlags {
-    /// AA: the server is in charge of the name.
+    /// AA: the server is authoritative for the name.
     pub authoritative: bool,
-    /// TC: there is more, which did not fit.
+    /// TC: the answer is truncated.
     pub truncated: bool,
-    /// RA: the server asks others.
+    /// RA: the server offers recursion.
     pub recursion_available: bool,
-    /// AD: the server has verified it with DNSSEC.
+    /// AD: the server has validated the answer with DNSSEC.
     pub authentic: bool,
 }
 
-/// The kind of an answer.
+/// Response code (RFC 1035 section 4.1.1, RFC 6891 section 6.1.3).
 ///
 /// ```
 /// use loopctl::Rcode;
@@ -79,19 +79,19 @@ pub struct DnsFlags {
 pub struct Rcode(pub u16);
 
 impl Rcode {
-    /// It went well.
+    /// No error.
     pub const NOERROR: Self = Self(0);
-    /// The server could not read the question.
+    /// Format error: the server could not read the query.
     pub const FORMERR: Self = Self(1);
-    /// The server could not find out.
+    /// Server failure.
     pub const SERVFAIL: Self = Self(2);
-    /// There is no such name.
+    /// The name does not exist.
     pub const NXDOMAIN: Self = Self(3);
-    /// The server cannot do that.
+    /// The server does not support this kind of query.
     pub const NOTIMP: Self = Self(4);
-    /// The server does not want to.
+    /// The server refuses to answer, by policy.
     pub const REFUSED: Self = Self(5);
-    /// The server does not know this version of EDNS.
+    /// The server does not support this EDNS version.
     pub const BADVERS: Self = Self(16);
 }
 
@@ -112,12 +112,12 @@ impl fmt::Display for Rcode {
     }
 }
 
-/// Why an answer is what it is, in the server's words (RFC 8914).
+/// Extended DNS Error (RFC 8914).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExtendedError {
-    /// The number of the reason; 6 is "DNSSEC bogus".
+    /// INFO-CODE; 6 is "DNSSEC bogus".
     pub code: u16,
-    /// More about it; most often nothing.
+    /// EXTRA-TEXT, often empty.
     pub text: String,
 }
 
@@ -136,12 +136,12 @@ impl fmt::Display for ExtendedError {
 }
 
 impl DnsAnswer {
-    /// The name at the end of all aliases; the one that was asked for if there are none. No more than 32 are followed.
+    /// Name at the end of the CNAME chain; the queried name without one. At most 32 records are followed.
     pub fn canonical_name(&self) -> &str {
-        /// Name servers themselves follow no more than about 16, and a message has room for thousands.
+        /// Name servers follow about 16; a message has room for thousands.
         const MAX_ALIASES: usize = 32;
         let mut name = self.name.as_str();
-        // Aliases that go round in a circle have no end.
+        // A chain of CNAME records can be a loop.
         for _ in self.records.iter().take(MAX_ALIASES) {
             let alias = |record: &&DnsRecord| {
                 record.record_type == RecordType::Cname && record.name.eq_ignore_ascii_case(name)
@@ -154,7 +154,7 @@ impl DnsAnswer {
         name
     }
 
-    /// The records of the type that was asked for, at the end of all aliases.
+    /// Records of the queried type at the end of the CNAME chain.
     pub fn matching(&self) -> impl Iterator<Item = &DnsRecord> {
         const ANY: RecordType = RecordType::Other(255);
         let name = match self.record_type {
@@ -168,13 +168,13 @@ impl DnsAnswer {
         self.records.iter().filter(is_wanted)
     }
 
-    /// The addresses in it.
+    /// Addresses of the answer.
     pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
         self.matching().filter_map(|record| record.data.address())
     }
 
-    /// How long it may be kept: the shortest time of its records. Of an answer that there is nothing, what the
-    /// start of the zone says (RFC 2308 section 5); `None` where it says nothing.
+    /// Time for which the answer may be cached: the lowest TTL. For a negative answer it is that of the SOA (RFC 2308
+    /// section 5); `None` without one.
     pub fn ttl(&self) -> Option<Duration> {
         if self.matching().next().is_some() {
             return self.records.iter().map(|record| record.ttl).min();

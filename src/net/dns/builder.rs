@@ -1,4 +1,4 @@
-//! Builder of a client: resolv.conf(5), hosts(5), and everything that can be set.
+//! Builder of a client: resolv.conf(5), hosts(5), and every setting.
 
 use std::fs;
 use std::io;
@@ -17,7 +17,7 @@ use crate::net::TlsClient;
 use crate::net::resolver::hosts::HostsFile;
 use crate::plan::{DnsTransport, Host, QueryPolicy, SearchList};
 
-/// What a [`DnsClient`] is made of.
+/// Builder of a [`DnsClient`].
 ///
 /// ```
 /// use std::time::Duration;
@@ -45,7 +45,7 @@ use crate::plan::{DnsTransport, Host, QueryPolicy, SearchList};
 pub struct DnsClientBuilder(Config);
 
 impl DnsClient {
-    /// What this host has in `/etc/resolv.conf` and `/etc/hosts`, to be changed or built. Both files are read now.
+    /// Settings of this host, from `/etc/resolv.conf` and `/etc/hosts`. Both files are read now.
     ///
     /// ```no_run
     /// use loopctl::{DnsClient, RecordType};
@@ -61,12 +61,12 @@ impl DnsClient {
     /// ```
     ///
     /// # Errors
-    /// A file that is there but cannot be read.
+    /// Fails if a file exists and cannot be read.
     pub fn system() -> Result<DnsClientBuilder, DnsConfigError> {
         DnsClientBuilder::of_files(Path::new("/etc/resolv.conf"), Path::new("/etc/hosts"))
     }
 
-    /// Nothing of what this host has: no servers, no search list, no hosts.
+    /// Empty settings: no servers, no search list, no hosts file.
     pub fn builder() -> DnsClientBuilder {
         DnsClientBuilder::new()
     }
@@ -88,17 +88,17 @@ impl DnsClientBuilder {
         })
     }
 
-    /// Where a file is missing, the system's defaults are taken: the name server of this host, and no names.
+    /// A missing file means the system's defaults: the name server on this host, and no names.
     pub(super) fn of_files(resolv_conf: &Path, hosts: &Path) -> Result<Self, DnsConfigError> {
         let (conf, hosts) = (read(resolv_conf)?, read(hosts)?);
         Ok(Self::new().resolv_conf(conf).hosts(hosts))
     }
 
-    /// Takes what resolv.conf(5) says: `nameserver` (the first three), `search` and `domain`, and of the options
-    /// `attempts`, `ndots`, `no-aaaa`, `rotate`, `single-request`, `timeout`, `trust-ad` and `use-vc`, within
-    /// glibc's limits. What makes no sense is passed over, as glibc does.
+    /// Applies resolv.conf(5): `nameserver` (the first three), `search`, `domain`, and the options `attempts`,
+    /// `ndots`, `no-aaaa`, `rotate`, `single-request`, `timeout`, `trust-ad` and `use-vc`, within glibc's limits.
+    /// Invalid lines are ignored, as by glibc.
     ///
-    /// EDNS is on without `edns0`: it brings longer answers and the reasons of failures.
+    /// EDNS is used without the option `edns0`, because it brings longer answers and Extended DNS Errors.
     pub fn resolv_conf(mut self, text: impl AsRef<[u8]>) -> Self {
         const MAX_SERVERS: usize = 3;
         const MAX_TIMEOUT: u32 = 30;
@@ -130,32 +130,32 @@ impl DnsClientBuilder {
         self
     }
 
-    /// The table of names that need no name server, as hosts(5) has it.
+    /// Sets the hosts file, in the format of hosts(5). Its names are not queried.
     pub fn hosts(mut self, text: impl AsRef<[u8]>) -> Self {
         self.0.hosts = HostsFile::parse(text.as_ref());
         self
     }
 
-    /// Asks these servers, and no others that were set before.
+    /// Replaces the servers.
     pub fn servers(mut self, servers: impl IntoIterator<Item = DnsServer>) -> Self {
         self.0.servers = servers.into_iter().collect();
         self
     }
 
-    /// How long a server may take each time it is asked: 5 s unless said otherwise.
+    /// Sets the time limit of each message. Default: 5 s.
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.0.policy.timeout = limit;
         self
     }
 
-    /// How many times each server is asked: 2 unless said otherwise.
+    /// Sets the number of times that each server is queried. Default: 2.
     pub fn attempts(mut self, count: u32) -> Self {
         self.0.policy.attempts = count;
         self
     }
 
-    /// The domains that short names are completed with, and how many dots make a name worth trying as it is; see
-    /// [`SearchList`].
+    /// Sets the search list: domains to append to short names, and the number of dots from which a name is tried
+    /// unchanged; see [`SearchList`].
     pub fn search<D: Into<String>>(
         mut self,
         domains: impl IntoIterator<Item = D>,
@@ -165,31 +165,31 @@ impl DnsClientBuilder {
         self
     }
 
-    /// Whether each query begins with the next server.
+    /// Starts each query with the next server (`rotate`).
     pub fn rotate(mut self, rotates: bool) -> Self {
         self.0.options.rotates = rotates;
         self
     }
 
-    /// Whether questions carry EDNS, as they do unless told otherwise.
+    /// Uses EDNS (RFC 6891). Default: on.
     pub fn edns(mut self, edns: bool) -> Self {
         self.0.policy.edns = edns;
         self
     }
 
-    /// Asks for the records of DNSSEC, and whether the server has verified the answer. Nothing is verified here
-    /// by that alone.
+    /// Requests DNSSEC records (DO), and whether the server has validated the answer (AD). The client does not
+    /// validate; see [`validate`](Self::validate).
     pub fn dnssec(mut self, dnssec: bool) -> Self {
         self.0.flags.dnssec = dnssec;
         self.0.flags.authentic |= dnssec;
         self
     }
 
-    /// Verifies every answer, from these anchors down: [`validation`](super::DnsExchange::validation) tells what
-    /// the signatures prove. What they disprove is a [`Bogus`](super::DnsErrorKind::Bogus) error, and what an
-    /// anchor is in charge of but nobody gives the keys of an [`Indeterminate`](super::DnsErrorKind::Indeterminate)
-    /// one. Servers are asked for signatures, and not to verify anything themselves (CD), so that what is wrong
-    /// can be seen. The keys of zones are asked for once.
+    /// Validates every answer, from these trust anchors; the result is
+    /// [`validation`](super::DnsExchange::validation). A wrong signature is a [`Bogus`](super::DnsErrorKind::Bogus)
+    /// error. Keys that cannot be obtained are an [`Indeterminate`](super::DnsErrorKind::Indeterminate) error.
+    /// Servers are asked not to validate (CD), because they would hide what is wrong. The keys of each zone are
+    /// queried once.
     ///
     /// ```no_run
     /// use loopctl::{DnsClient, DnsProof, RecordType, TrustAnchors};
@@ -210,33 +210,31 @@ impl DnsClientBuilder {
         self.dnssec(true)
     }
 
-    /// Spells names in a random mix of upper and lower case, which an answer must repeat ("0x20"): one more thing
-    /// that a forger would have to guess, besides the message's number and the port. A few servers do not repeat
-    /// it; they seem silent then.
+    /// Randomises the case of names ("0x20"), which an answer must repeat. A forger has to guess it, in addition to
+    /// the ID and the port. A few servers do not repeat the case; they appear silent.
     pub fn mixed_case(mut self, mixed_case: bool) -> Self {
         self.0.flags.mixed_case = mixed_case;
         self
     }
 
-    /// Whether servers are to ask others for what they do not know, as they are unless told otherwise. Without,
-    /// whoever is in charge of a zone answers with the name servers of the zone below: they are in
-    /// [`authority`](super::DnsAnswer::authority) of a NODATA answer, with their addresses.
+    /// Requests recursion (RD). Default: on. Without it, an authoritative server answers with a referral to the zone
+    /// below, in [`authority`](super::DnsAnswer::authority) of a NODATA answer.
     pub fn recursion(mut self, recursion: bool) -> Self {
         self.0.flags.no_recursion = !recursion;
         self
     }
 
-    /// Whom to trust over TLS; the platform's authorities unless said otherwise.
+    /// Sets the TLS configuration of encrypted transports. Default: the platform's authorities.
     #[cfg(feature = "tls")]
     pub fn tls(mut self, tls: TlsClient) -> Self {
         self.0.tls = Some(tls);
         self
     }
 
-    /// Makes it. The platform's certificates are read now, if they are needed.
+    /// Builds the client. The platform's certificates are read now, if they are needed.
     ///
     /// # Errors
-    /// Where there is no server, or no TLS for one that needs it.
+    /// Fails without a server, or without TLS for a server that needs it.
     #[cfg_attr(not(feature = "tls"), allow(unused_mut))]
     pub fn build(mut self, event_loop: &LoopHandle) -> Result<DnsClient, DnsConfigError> {
         if self.0.servers.is_empty() {
@@ -257,7 +255,7 @@ impl DnsClientBuilder {
     }
 }
 
-/// What is in a file; nothing if there is none.
+/// Content of a file; empty if it does not exist.
 fn read(path: &Path) -> Result<Vec<u8>, DnsConfigError> {
     match fs::read(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),

@@ -1,4 +1,4 @@
-//! One way to one server: a socket that waits for its answer.
+//! Socket or connection that carries one query to one server.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -18,16 +18,16 @@ use crate::net::CreateConnection;
 use crate::net::socket::readiness::FdReadiness;
 use crate::plan::DnsTransport;
 
-/// How long the longest datagram is, in bytes.
+/// Maximum size of a datagram, in bytes.
 const LONGEST: usize = 65_535;
 
 thread_local! {
-    /// Where datagrams arrive. Queries run by thousands, so they share it.
+    /// Receive buffer of the thread, shared because thousands of queries may run.
     static ARRIVED: RefCell<Vec<u8>> = RefCell::new(vec![0; LONGEST]);
 }
 
-/// A socket of its own for one question to one server, so that the kernel drops what comes from elsewhere, and
-/// chooses a port that nobody can foretell (RFC 5452). Fields drop in order: the watch before the socket.
+/// Connected UDP socket of one query to one server. The kernel drops datagrams from elsewhere and picks a random port
+/// (RFC 5452). Fields drop in order: the watch goes before its socket.
 pub(super) struct DatagramChannel {
     ready: FdReadiness,
     socket: Socket,
@@ -35,7 +35,7 @@ pub(super) struct DatagramChannel {
 }
 
 impl DatagramChannel {
-    /// To the first of the server's addresses that there is a way to.
+    /// Opens a socket to the first address that has a route.
     pub(super) fn open(
         event_loop: &LoopHandle,
         server: &[SocketAddr],
@@ -59,7 +59,7 @@ impl DatagramChannel {
         Ok(())
     }
 
-    /// The next datagram.
+    /// Next datagram.
     pub(super) fn poll(&self, cx: &mut Context<'_>) -> Poll<io::Result<Vec<u8>>> {
         loop {
             let received = ARRIVED.with_borrow_mut(|buffer| {
@@ -85,16 +85,16 @@ fn connected(to: SocketAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// A connection of its own for one question to one server, TLS included.
+/// Connection of one query to one server, with TLS if required.
 pub(super) struct StreamChannel {
     asking: Pin<Box<dyn Future<Output = io::Result<Vec<u8>>>>>,
     pub(super) sent: Rc<Sent>,
-    /// When the question was sent.
+    /// Time when the query was sent.
     pub(super) since: Rc<Cell<Option<Instant>>>,
 }
 
 impl StreamChannel {
-    /// `connected` is called when there is a connection.
+    /// Starts connecting. `connected` is called when the connection is established.
     pub(super) fn open(
         event_loop: &LoopHandle,
         connecting: CreateConnection,
@@ -120,8 +120,8 @@ impl StreamChannel {
     }
 }
 
-/// Messages on connections have their length before them (RFC 1035 section 4.2.2). Nothing else is asked on the
-/// connection: it closes when both of its ends are dropped.
+/// Sends the query and reads the answer. Messages have a length prefix (RFC 1035 section 4.2.2). The connection
+/// closes when both of its ends are dropped.
 async fn ask(
     connecting: CreateConnection,
     request: Option<Vec<u8>>,

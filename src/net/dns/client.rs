@@ -19,12 +19,11 @@ use crate::event_loop::LoopHandle;
 use crate::net::Failure;
 use crate::task::yield_now;
 
-/// Asks name servers on the loop itself: no thread, no getaddrinfo, and every query can be cancelled by dropping
-/// it.
+/// DNS client on the event loop: no thread, no getaddrinfo, and dropping a query cancels it.
 ///
-/// Each question has a socket of its own, with a port and a number that nobody can foretell. Servers are asked in
-/// turn by the rules of [`plan::Query`](crate::plan::Query). Nothing is kept: two queries are two questions. A
-/// clone asks the same servers, and may have another listener.
+/// Each query has its own socket, with a random port and ID (RFC 5452). Servers are queried by the rules of
+/// [`plan::Query`](crate::plan::Query). Answers are not cached. A clone queries the same servers and may have another
+/// listener.
 ///
 /// ```
 /// use loopctl::{DnsClient, DnsServer, RecordType, plan::DnsTransport};
@@ -63,30 +62,30 @@ impl DnsClient {
         Self { core, listener: SharedListener::default() }
     }
 
-    /// Hears every step of the queries of this clone, cancellation included. It is called on the loop, between
-    /// other things, and must not block.
+    /// Calls `listen` with every event of this clone's queries, cancellation included. The callback runs on the loop
+    /// and must not block.
     #[must_use]
     pub fn trace(mut self, listen: impl FnMut(&DnsEvent) + 'static) -> Self {
         self.listener = SharedListener::new(listen);
         self
     }
 
-    /// The servers, in the order in which they are asked.
+    /// Servers, in the order in which they are queried.
     pub fn servers(&self) -> &[DnsServer] {
         &self.core.config.servers
     }
 
-    /// How long a server may take each time it is asked.
+    /// Time limit of each message to a server.
     pub fn timeout(&self) -> Duration {
         self.core.config.policy.timeout
     }
 
-    /// How many times each server is asked.
+    /// Number of times that each server is queried.
     pub fn attempts(&self) -> u32 {
         self.core.config.policy.attempts
     }
 
-    /// The complete names that a name may stand for, by the search list, in the order in which to ask for them.
+    /// Fully qualified names to query for a name, by the search list, in order.
     ///
     /// ```
     /// # use loopctl::{DnsClient, DnsServer};
@@ -101,12 +100,12 @@ impl DnsClient {
         self.core.config.search.names(name)
     }
 
-    /// Asks for records of a name, which is complete: no search list, no hosts file.
+    /// Queries a fully qualified name, without search list and hosts file.
     ///
-    /// There is an answer where there is at least one record of the type, at the end of whatever aliases.
+    /// An answer has at least one record of the type, at the end of its CNAME chain.
     ///
     /// # Errors
-    /// [`DnsError`]: that there is no such name or no such record as well, with the answer that says so.
+    /// [`DnsError`], also for NXDOMAIN and NODATA, with the answer.
     pub async fn query(&self, name: &str, record_type: RecordType) -> Result<DnsAnswer, DnsError> {
         let question = match Question::new(name, record_type) {
             Ok(question) => question,
@@ -121,12 +120,12 @@ impl DnsClient {
         #[cfg(not(feature = "dnssec"))]
         drop(wire);
         guard.emit(&result);
-        // A server on this host may answer at once, again and again; the loop must turn all the same.
+        // A server on this host can answer at once, and a loop of queries would starve other tasks.
         yield_now().await;
         result
     }
 
-    /// Asks a question that is part of another one. The servers have been found.
+    /// Sends a query that belongs to another one. The servers' addresses are known.
     #[cfg(feature = "dnssec")]
     pub(super) async fn subquery(
         &self,
@@ -148,7 +147,7 @@ impl DnsClient {
         Rc::new(QueryTracer { listener, query, name, record_type, verifies })
     }
 
-    /// The answer, and the message that it was made of.
+    /// The answer, and the message that it was decoded from.
     async fn exchange(
         &self,
         question: Question,
@@ -159,7 +158,7 @@ impl DnsClient {
         (result, exchange.take_wire())
     }
 
-    /// Asks for the names of an address (PTR).
+    /// Queries the names of an address (PTR).
     ///
     /// ```no_run
     /// # use loopctl::DnsClient;

@@ -9,7 +9,7 @@ use crate::net::TlsClient;
 use crate::net::resolver::hosts::HostsFile;
 use crate::plan::{QueryPolicy, SearchList};
 
-/// Everything that a client was told.
+/// Settings of a client.
 #[derive(Debug, Clone)]
 pub(super) struct Config {
     pub(super) servers: Vec<DnsServer>,
@@ -20,17 +20,17 @@ pub(super) struct Config {
     pub(super) options: ResolverOptions,
     #[cfg(feature = "tls")]
     pub(super) tls: Option<TlsClient>,
-    /// Whose keys are trusted, if answers are to be verified.
+    /// Trust anchors, if answers are validated.
     #[cfg(feature = "dnssec")]
     pub(super) anchors: Option<TrustAnchors>,
 }
 
-/// How servers and types are gone through.
+/// Options of resolv.conf(5).
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct ResolverOptions {
-    /// Each query begins with the next server.
+    /// Each query starts with the next server.
     pub(super) rotates: bool,
-    /// A and AAAA one after the other.
+    /// A follows AAAA instead of running beside it.
     pub(super) one_at_a_time: bool,
     pub(super) no_ipv6: bool,
 }

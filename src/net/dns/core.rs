@@ -42,7 +42,7 @@ impl ClientCore {
         self.queries.replace(self.queries.get() + 1)
     }
 
-    /// Where a query begins. With `rotate`, each begins with the next server.
+    /// Index of the server to start with; the next one for each query with `rotate`.
     pub(super) fn first_server(&self) -> usize {
         let number = usize::try_from(self.queries.get()).unwrap_or(0);
         if self.config.options.rotates {
@@ -52,7 +52,7 @@ impl ClientCore {
         }
     }
 
-    /// Servers that have names are looked up by the system, the first time.
+    /// Looks up the addresses of servers with names, once.
     pub(super) async fn resolve_servers(&self) {
         if !self.known.borrow().is_empty() {
             return;
@@ -78,7 +78,7 @@ impl ClientCore {
         Ok(known.unwrap_or(Err(ResolveError::Cancelled))?)
     }
 
-    /// How to connect to a server: all of its addresses in a race.
+    /// Connection to a server, by a race of its addresses.
     pub(super) fn connecting(
         &self,
         ask: Transmit,

@@ -1,4 +1,4 @@
-//! Records as the codec has them, and as they are told.
+//! Conversion of hickory's records.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -19,14 +19,14 @@ pub(super) fn record(record: &Record) -> DnsRecord {
     }
 }
 
-/// With the dot at the end, and nothing that a terminal would obey.
+/// A name with its final dot, and without control characters.
 pub(super) fn name(name: &Name) -> String {
     let text = name.to_ascii();
     let text = if text.ends_with('.') { text } else { format!("{text}.") };
     if text.bytes().all(|byte| byte.is_ascii_graphic()) { text } else { printable(text.bytes()) }
 }
 
-/// A time with its highest bit set counts as none (RFC 2181 section 8).
+/// A TTL with its highest bit set counts as zero (RFC 2181 section 8).
 fn seconds(ttl: u32) -> Duration {
     Duration::from_secs(u32::try_from(ttl.cast_signed()).unwrap_or(0).into())
 }
@@ -90,7 +90,7 @@ fn binding(svcb: &SVCB) -> ServiceBinding {
             SvcParamValue::Ipv6Hint(hints) => {
                 binding.address_hints.extend(hints.0.iter().map(|hint| IpAddr::V6(hint.0)));
             }
-            // The codec writes base64 between quotes.
+            // hickory writes base64 between quotes.
             SvcParamValue::EchConfigList(ech) => {
                 binding.ech = Some(ech.to_string().trim_matches('"').to_owned());
             }
@@ -107,7 +107,7 @@ fn binding(svcb: &SVCB) -> ServiceBinding {
     binding
 }
 
-/// RFC 3597 section 5.
+/// Unknown data in the format of RFC 3597 section 5.
 fn unknown(bytes: &[u8]) -> String {
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     format!("\\# {} {hex}", bytes.len()).trim_end().to_owned()

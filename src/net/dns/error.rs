@@ -1,4 +1,4 @@
-//! Why a query has no answer.
+//! Failures of queries.
 
 use std::fmt;
 use std::io;
@@ -7,64 +7,63 @@ use super::answer::{DnsAnswer, DnsExchange};
 use super::{DnsServer, Rcode, RecordType};
 use crate::net::Failure;
 
-/// What kind of failure a query is.
+/// Verdict of a failed query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DnsErrorKind {
-    /// There is no such name.
+    /// NXDOMAIN: the name does not exist.
     NxDomain,
-    /// There is such a name, but nothing of that type.
+    /// NODATA: the name exists without a record of the type (RFC 2308 section 2.2).
     NoData,
-    /// The servers could not find out.
+    /// SERVFAIL: the server could not find the answer.
     ServFail,
-    /// The servers do not want to answer.
+    /// REFUSED: the server refuses to answer.
     Refused,
-    /// Some other code.
+    /// Another response code.
     Code(Rcode),
-    /// The servers were silent.
+    /// No server answered in time.
     TimedOut,
-    /// The answers could not be read.
+    /// The answer cannot be decoded.
     Malformed,
-    /// The servers could not be reached.
+    /// A socket failed; [`DnsError::failure`] has the error.
     Network,
-    /// The name cannot be asked for.
+    /// The name is not a domain name.
     BadName,
-    /// There is an answer, but its signatures do not prove it.
+    /// DNSSEC: a signature is wrong or missing (RFC 4035 section 4.3).
     Bogus,
-    /// There is an answer, but what would prove it cannot be had.
+    /// DNSSEC: the proof cannot be obtained (RFC 4035 section 4.3).
     Indeterminate,
 }
 
-/// A query without the answer that was wanted: which question, who said no, and how long it took.
+/// Failed query: verdict, question, server and times.
 #[derive(Debug, Clone)]
 pub struct DnsError {
-    /// What kind of failure it is. Of several servers that failed, one that answered counts more than one that
-    /// could not be read, reached, or heard.
+    /// Verdict. Of several servers, an answer ranks before one that cannot be decoded, a socket error, and silence.
     pub kind: DnsErrorKind,
-    /// The name that was asked for.
+    /// Queried name.
     pub name: String,
-    /// What was asked for.
+    /// Queried type.
     pub record_type: RecordType,
-    /// What went wrong, where the system or the codec said so.
+    /// Error of the socket or the decoder.
     pub failure: Option<Failure>,
-    /// The answer that says no, if there is one.
+    /// Negative answer, if there is one.
     pub answer: Option<Box<DnsAnswer>>,
-    /// How it went.
+    /// Server, transport and times of the exchange.
     pub exchange: Box<DnsExchange>,
 }
 
 impl DnsError {
-    /// The server that the error is about; `None` where none could be asked.
+    /// Server that the error is about; `None` where none could be queried.
     pub fn server(&self) -> Option<&DnsServer> {
         self.exchange.server.as_ref()
     }
 
-    /// The system's error number, where a socket failed.
+    /// System error number, where a socket failed.
     pub fn errno(&self) -> Option<i32> {
         self.failure.as_ref()?.errno
     }
 
-    /// What went wrong, without what it is about and who was asked.
+    /// Reason, without name and server.
     #[cfg(feature = "dnssec")]
     pub(super) fn reason(&self) -> String {
         struct Why<'a>(&'a DnsError);

@@ -1,4 +1,4 @@
-//! What happens during a query, and when.
+//! Events of queries.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -10,108 +10,107 @@ use crate::event_loop::LoopHandle;
 use crate::net::Failure;
 use crate::plan::DnsTransport;
 
-/// One thing that happened during a query.
+/// Event of a query.
 #[derive(Debug, Clone)]
 pub struct DnsEvent {
-    /// When, on the loop's clock.
+    /// Time on the loop's clock.
     pub at: Instant,
-    /// Which query: numbers are given in the order in which queries begin.
+    /// Number of the query, in the order in which queries start.
     pub query: u64,
-    /// The name that is asked for, with the dot at the end.
+    /// Queried name, with the final dot.
     pub name: String,
-    /// What is asked for.
+    /// Queried type.
     pub record_type: RecordType,
-    /// The query whose answer is to be verified with this one; `None` of a query that somebody has asked for.
+    /// Query that this one validates; `None` for a query of the application.
     pub verifies: Option<u64>,
-    /// What happened.
+    /// Kind of event, with its data.
     pub kind: DnsEventKind,
 }
 
-/// What happened.
+/// Kinds of events.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum DnsEventKind {
-    /// A server is asked: the datagram is sent, or connecting begins.
+    /// A query was sent to a server, or connecting started.
     Asked {
-        /// Which.
+        /// Server.
         server: DnsServer,
-        /// Over what.
+        /// Transport.
         transport: DnsTransport,
-        /// How often servers have been asked by now; more than 1 is a retry.
+        /// Number of messages of this query so far; more than 1 is a retry.
         attempt: usize,
-        /// Whether with EDNS.
+        /// Whether the message has EDNS.
         edns: bool,
     },
-    /// There is a connection to a server, after TLS if it is to be; the question is sent.
+    /// The connection to a server is established, with TLS if required, and the query is sent.
     Connected {
-        /// Which.
+        /// Server.
         server: DnsServer,
-        /// Over what.
+        /// Transport.
         transport: DnsTransport,
     },
-    /// A server has answered.
+    /// A server answered.
     Answered {
-        /// Which.
+        /// Server.
         server: DnsServer,
-        /// Over what.
+        /// Transport.
         transport: DnsTransport,
-        /// The kind of the answer.
+        /// Response code.
         rcode: Rcode,
-        /// How many records there are in it; of a truncated answer they are not looked at.
+        /// Number of answer records; 0 for a truncated answer, which is not decoded.
         records: usize,
-        /// How long it may be kept.
+        /// Lowest TTL of the records.
         ttl: Option<Duration>,
-        /// Whether there is more, which did not fit.
+        /// Whether the answer is truncated.
         truncated: bool,
-        /// How long the message is.
+        /// Size of the message.
         bytes: usize,
     },
-    /// Something came that is no answer to the question.
+    /// A message was ignored, because it does not answer the query.
     Ignored {
-        /// From which server's address.
+        /// Server that it came from, by its address.
         server: DnsServer,
-        /// What is wrong with it.
+        /// Reason.
         why: DnsIgnored,
     },
-    /// A server was silent for as long as it may be. Its answer still counts, unless a new connection to it is begun.
+    /// A server did not answer in time. A late answer still counts until the server is queried on a new connection.
     TimedOut {
-        /// Which.
+        /// Server.
         server: DnsServer,
-        /// Over what.
+        /// Transport.
         transport: DnsTransport,
-        /// How long it has been asked.
+        /// Time since the query was sent.
         after: Duration,
     },
-    /// A server cannot be asked, or its answer cannot be read.
+    /// A server could not be queried, or its answer could not be decoded.
     Failed {
-        /// Which.
+        /// Server.
         server: DnsServer,
-        /// Over what.
+        /// Transport.
         transport: DnsTransport,
-        /// Why.
+        /// Error.
         failure: Failure,
     },
-    /// It is over: what the query gives to whoever asked, answers that say no included.
+    /// The query has ended, negative answers included.
     Finished {
-        /// The answer, or why there is none.
+        /// Result of the query.
         result: Box<Result<DnsAnswer, DnsError>>,
     },
-    /// Nobody waits for the answer any more.
+    /// The query was dropped.
     Canceled,
 }
 
-/// Why a message is no answer to the question. The address and the port that it came from are right: the kernel
-/// has dropped all others.
+/// Reason why a message does not answer the query. Its address and port are right, because the kernel drops others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DnsIgnored {
-    /// It is too short for a message.
+    /// Shorter than a header.
     TooShort,
-    /// Its number is another one.
+    /// Wrong ID.
     WrongId,
-    /// It is a question itself.
+    /// A query (QR is 0).
     NotAnAnswer,
-    /// It answers another question, or spells the name in another way.
+    /// Another question, or another spelling of the name.
     OtherQuestion,
 }
 
@@ -128,7 +127,7 @@ impl fmt::Display for DnsIgnored {
 
 type Listener = Box<dyn FnMut(&DnsEvent)>;
 
-/// Who hears of the queries of a client, if anybody does.
+/// Listener that clones of a client share.
 #[derive(Clone, Default)]
 pub(super) struct SharedListener(Option<Rc<RefCell<Option<Listener>>>>);
 
@@ -137,7 +136,7 @@ impl SharedListener {
         Self(Some(Rc::new(RefCell::new(Some(Box::new(listen))))))
     }
 
-    /// A listener that panics hears no more, nor one while it listens.
+    /// A listener that panics, or is being called, is not called again.
     fn emit(&self, event: impl FnOnce() -> DnsEvent) {
         let Some(shared) = &self.0 else { return };
         let taken = shared.borrow_mut().take();
@@ -148,7 +147,7 @@ impl SharedListener {
     }
 }
 
-/// Tells of one query.
+/// Emits the events of one query.
 pub(super) struct QueryTracer {
     pub(super) listener: SharedListener,
     pub(super) query: u64,
@@ -167,7 +166,7 @@ impl QueryTracer {
     }
 }
 
-/// Tells how a query ends: with its result, or that nobody waits for it any more.
+/// Emits the end of a query: its result, or its cancellation on drop.
 pub(super) struct FinishGuard {
     event_loop: LoopHandle,
     tracer: Rc<QueryTracer>,

@@ -1,4 +1,4 @@
-//! One question, from the first message to the answer: `plan::Query` decides, this acts.
+//! Runs one query: `plan::Query` decides, this file acts.
 
 use std::io;
 use std::rc::Rc;
@@ -16,27 +16,27 @@ use crate::net::Failure;
 use crate::plan::{DnsTransport, Query, QueryStep, Reply, Transmit};
 use crate::task::Alarm;
 
-/// How many datagrams of one server are looked at before the loop goes on with other things.
+/// Maximum number of datagrams of a server per poll.
 const MAX_DATAGRAMS_PER_POLL: usize = 32;
 
-/// A query under way. Dropping it half-way leaves nothing behind.
+/// Query in progress. Dropping it closes its sockets.
 pub(super) struct Exchange {
     core: Rc<ClientCore>,
     question: Question,
     query: Query,
     /// One for each server.
-    states: Vec<ServerState>,
+    servers: Vec<ServerState>,
     alarm: Alarm,
     tracer: Rc<QueryTracer>,
     summary: Summary,
 }
 
-/// What is known of one server.
+/// State of one server.
 struct ServerState {
     asked: Option<Transmit>,
-    /// When it was asked the last time.
+    /// Time of the last message.
     at: Instant,
-    /// How often that went wrong: each time the next of its addresses is tried.
+    /// Number of failures; each one selects the server's next address.
     failures: usize,
     channel: Channel,
 }
@@ -47,13 +47,13 @@ enum Channel {
     Stream(StreamChannel),
 }
 
-/// What the result will tell.
+/// Times and the best outcome so far.
 struct Summary {
     started: Instant,
     truncated: bool,
-    /// The server, when its answer came, and after how long, of what ends the query or tells the most so far.
-    end: Option<Outcome>,
-    /// The message that the result was made of.
+    /// Outcome that ends the query, or that ranks highest so far.
+    best: Option<Outcome>,
+    /// Message that the result was decoded from.
     wire: Vec<u8>,
 }
 
@@ -77,23 +77,23 @@ impl Exchange {
         Self {
             question,
             query,
-            states: config.servers.iter().map(state).collect(),
+            servers: config.servers.iter().map(state).collect(),
             alarm: Alarm::new(event_loop),
             tracer,
-            summary: Summary { started, truncated: false, end: None, wire: Vec::new() },
+            summary: Summary { started, truncated: false, best: None, wire: Vec::new() },
             core: Rc::clone(core),
         }
     }
 
-    /// Goes as far as it goes now.
+    /// Runs every step that is due.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<DnsAnswer, DnsError>> {
         loop {
-            for server in 0..self.states.len() {
+            for server in 0..self.servers.len() {
                 self.listen(server, cx);
             }
             let now = self.core.event_loop.time();
             match self.query.poll(now) {
-                QueryStep::Transmit(transmit) => self.ask(transmit, now),
+                QueryStep::Transmit(transmit) => self.transmit(transmit, now),
                 QueryStep::TimedOut(server) => self.time_out(server, now),
                 QueryStep::Wait(until) => {
                     self.alarm.set(Some(until), cx.waker());
@@ -106,67 +106,68 @@ impl Exchange {
         }
     }
 
-    /// The message that the result was made of; empty where there is none.
+    /// Message that the result was decoded from; empty without one.
     pub(super) fn take_wire(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.summary.wire)
     }
 
-    fn ask(&mut self, ask: Transmit, now: Instant) {
-        let server = self.core.config.servers[ask.server].clone();
-        let Transmit { transport, edns, .. } = ask;
+    fn transmit(&mut self, transmit: Transmit, now: Instant) {
+        let server = self.core.config.servers[transmit.server].clone();
+        let Transmit { transport, edns, .. } = transmit;
         let attempt = self.query.attempts();
         self.tracer.emit(now, || DnsEventKind::Asked { server, transport, attempt, edns });
-        let asked = self.states[ask.server].asked.replace(ask);
-        self.states[ask.server].at = now;
-        if asked != Some(ask) || transport != DnsTransport::Udp {
-            self.states[ask.server].channel = Channel::None;
+        let asked = self.servers[transmit.server].asked.replace(transmit);
+        self.servers[transmit.server].at = now;
+        if asked != Some(transmit) || transport != DnsTransport::Udp {
+            self.servers[transmit.server].channel = Channel::None;
         }
-        if let Err(error) = self.send(ask) {
-            self.fail(ask.server, DnsErrorKind::Network, &error);
+        if let Err(error) = self.send(transmit) {
+            self.fail(transmit.server, DnsErrorKind::Network, &error);
         }
     }
 
-    /// The same datagram again on the same socket, so that a late answer to the first one counts; or a new one.
-    fn send(&mut self, ask: Transmit) -> io::Result<()> {
-        let state = &mut self.states[ask.server];
+    /// Repeats the datagram on the same socket, so that a late answer to the first one counts. Otherwise opens a new
+    /// channel.
+    fn send(&mut self, transmit: Transmit) -> io::Result<()> {
+        let state = &mut self.servers[transmit.server];
         if let Channel::Datagram(known) = &state.channel {
             return known.send();
         }
-        let mut addresses = self.core.addresses_of(ask.server)?;
+        let mut addresses = self.core.addresses_of(transmit.server)?;
         let next = state.failures % addresses.len().max(1);
         addresses.rotate_left(next);
-        let is_numbered = ask.transport != DnsTransport::Https;
+        let is_numbered = transmit.transport != DnsTransport::Https;
         let flags = self.core.config.flags;
-        let sent = self.question.message(ask.edns, flags, is_numbered)?;
+        let sent = self.question.message(transmit.edns, flags, is_numbered)?;
         let event_loop = &self.core.event_loop;
-        state.channel = if ask.transport == DnsTransport::Udp {
+        state.channel = if transmit.transport == DnsTransport::Udp {
             let datagrams = DatagramChannel::open(event_loop, &addresses, sent)?;
             datagrams.send()?;
             Channel::Datagram(datagrams)
         } else {
-            let connecting = self.core.connecting(ask, addresses)?;
-            let server = self.core.config.servers[ask.server].clone();
-            let (tracer, transport) = (Rc::clone(&self.tracer), ask.transport);
+            let connecting = self.core.connecting(transmit, addresses)?;
+            let server = self.core.config.servers[transmit.server].clone();
+            let (tracer, transport) = (Rc::clone(&self.tracer), transmit.transport);
             let connected = move |now| {
                 tracer.emit(now, || DnsEventKind::Connected { server, transport });
             };
-            let server = &self.core.config.servers[ask.server];
+            let server = &self.core.config.servers[transmit.server];
             Channel::Stream(StreamChannel::open(event_loop, connecting, server, sent, connected))
         };
         Ok(())
     }
 
-    /// Takes what a server has sent.
+    /// Handles the messages of a server.
     fn listen(&mut self, server: usize, cx: &mut Context<'_>) {
         for _ in 0..MAX_DATAGRAMS_PER_POLL {
-            let came = match &mut self.states[server].channel {
+            let received = match &mut self.servers[server].channel {
                 Channel::None => return,
                 Channel::Datagram(datagrams) => datagrams.poll(cx),
                 Channel::Stream(connected) => connected.poll(cx),
             };
-            match came {
+            match received {
                 Poll::Pending => return,
-                Poll::Ready(Ok(message)) => self.take(server, &message),
+                Poll::Ready(Ok(message)) => self.handle_message(server, &message),
                 Poll::Ready(Err(error)) => {
                     let is_malformed = NoMessage::is_within(&error);
                     let kind =
@@ -178,8 +179,8 @@ impl Exchange {
         cx.waker().wake_by_ref();
     }
 
-    fn take(&mut self, server: usize, message: &[u8]) {
-        let (now, state) = (self.core.event_loop.time(), &self.states[server]);
+    fn handle_message(&mut self, server: usize, message: &[u8]) {
+        let (now, state) = (self.core.event_loop.time(), &self.servers[server]);
         let (sent, since): (&Sent, _) = match &state.channel {
             Channel::None => return,
             Channel::Datagram(datagrams) => (&datagrams.sent, Some(state.at)),
@@ -195,7 +196,7 @@ impl Exchange {
             return self.tracer.emit(now, || DnsEventKind::Ignored { server, why });
         }
         let transport = self.transport(server);
-        self.states[server].channel = Channel::None;
+        self.servers[server].channel = Channel::None;
         if message::is_truncated(message) {
             self.summary.truncated = true;
             if transport == DnsTransport::Udp {
@@ -205,7 +206,7 @@ impl Exchange {
             }
         }
         match message::read(message) {
-            Ok(response) => self.judge(server, now, round_trip, response, message),
+            Ok(response) => self.handle_response(server, now, round_trip, response, message),
             Err(why) => {
                 let error = io::Error::new(io::ErrorKind::InvalidData, why);
                 self.fail(server, DnsErrorKind::Malformed, &error);
@@ -213,7 +214,7 @@ impl Exchange {
         }
     }
 
-    fn judge(
+    fn handle_response(
         &mut self,
         server: usize,
         now: Instant,
@@ -235,7 +236,7 @@ impl Exchange {
             _ => (Reply::Final, Some(DnsErrorKind::Code(rcode))),
         };
         let transport = self.transport(server);
-        let end = Outcome {
+        let outcome = Outcome {
             kind,
             server,
             transport,
@@ -243,7 +244,7 @@ impl Exchange {
             failure: None,
             response: Some(response),
         };
-        if self.keep(end, reply == Reply::Final) {
+        if self.record(outcome, reply == Reply::Final) {
             self.summary.wire = message.to_vec();
         }
         self.query.handle_reply(server, reply);
@@ -252,40 +253,40 @@ impl Exchange {
     fn fail(&mut self, server: usize, kind: DnsErrorKind, error: &io::Error) {
         let (now, failure) = (self.core.event_loop.time(), Failure::from(error));
         let transport = self.transport(server);
-        let state = &mut self.states[server];
+        let state = &mut self.servers[server];
         state.channel = Channel::None;
         state.failures += 1;
-        let told = (self.core.config.servers[server].clone(), failure.clone());
+        let copies = (self.core.config.servers[server].clone(), failure.clone());
         self.tracer.emit(now, || {
-            let (server, failure) = told;
+            let (server, failure) = copies;
             DnsEventKind::Failed { server, transport, failure }
         });
         let (round_trip, failure, response) = (None, Some(failure), None);
         let kind = Some(kind);
-        self.keep(Outcome { kind, server, transport, round_trip, failure, response }, false);
+        self.record(Outcome { kind, server, transport, round_trip, failure, response }, false);
         self.query.handle_reply(server, Reply::Failed);
     }
 
-    /// The socket stays, for a late answer.
+    /// Keeps the socket open for a late answer.
     fn time_out(&mut self, server: usize, now: Instant) {
-        let (transport, state) = (self.transport(server), &self.states[server]);
+        let (transport, state) = (self.transport(server), &self.servers[server]);
         let after = now.saturating_duration_since(state.at);
-        let told = self.core.config.servers[server].clone();
-        self.tracer.emit(now, || DnsEventKind::TimedOut { server: told, transport, after });
+        let target = self.core.config.servers[server].clone();
+        self.tracer.emit(now, || DnsEventKind::TimedOut { server: target, transport, after });
         let kind = Some(DnsErrorKind::TimedOut);
-        let end =
+        let outcome =
             Outcome { kind, server, transport, round_trip: None, failure: None, response: None };
-        self.keep(end, false);
+        self.record(outcome, false);
     }
 
-    /// The answer replaces everything; of failures, the one that tells the most stays, and of equals the last.
-    fn keep(&mut self, end: Outcome, is_final: bool) -> bool {
-        let known = self.summary.end.as_ref().map_or(0, |known| rank(known.kind));
-        let is_kept = is_final || rank(end.kind) >= known;
-        if is_kept {
-            self.summary.end = Some(end);
+    /// Records an outcome: a final one always, a failure if it ranks at least as high as the last.
+    fn record(&mut self, outcome: Outcome, is_final: bool) -> bool {
+        let known = self.summary.best.as_ref().map_or(0, |known| rank(known.kind));
+        let is_recorded = is_final || rank(outcome.kind) >= known;
+        if is_recorded {
+            self.summary.best = Some(outcome);
         }
-        is_kept
+        is_recorded
     }
 
     fn emit_answered(
@@ -311,26 +312,26 @@ impl Exchange {
     }
 
     fn transport(&self, server: usize) -> DnsTransport {
-        let asked = self.states[server].asked.map(|asked| asked.transport);
+        let asked = self.servers[server].asked.map(|asked| asked.transport);
         asked.unwrap_or_else(|| self.core.config.servers[server].transport())
     }
 
     fn finish(&mut self, now: Instant) -> Result<DnsAnswer, DnsError> {
-        let end = self.summary.end.take();
+        let outcome = self.summary.best.take();
         let servers = &self.core.config.servers;
         let exchange = DnsExchange {
-            server: end.as_ref().map(|end| servers[end.server].clone()),
-            transport: end.as_ref().map(|end| end.transport),
+            server: outcome.as_ref().map(|outcome| servers[outcome.server].clone()),
+            transport: outcome.as_ref().map(|outcome| outcome.transport),
             started: self.summary.started,
             took: now.saturating_duration_since(self.summary.started),
-            round_trip: end.as_ref().and_then(|end| end.round_trip),
+            round_trip: outcome.as_ref().and_then(|outcome| outcome.round_trip),
             retries: self.query.attempts().saturating_sub(1),
             truncated: self.summary.truncated,
             #[cfg(feature = "dnssec")]
             validation: None,
         };
         let (name, record_type) = (self.question.name(), self.question.record_type());
-        let Some(Outcome { kind, failure, response, .. }) = end else {
+        let Some(Outcome { kind, failure, response, .. }) = outcome else {
             let (kind, failure, answer) = (DnsErrorKind::TimedOut, None, None);
             let exchange = Box::new(exchange);
             return Err(DnsError { kind, name, record_type, failure, answer, exchange });
@@ -356,7 +357,7 @@ impl Exchange {
     }
 }
 
-/// How much a failure tells.
+/// Rank of a failure, by how much it says.
 fn rank(kind: Option<DnsErrorKind>) -> u8 {
     match kind {
         Some(DnsErrorKind::TimedOut) => 0,

@@ -1,15 +1,14 @@
-//! Any bytes at all as an answer: the way in for the fuzzer of `fuzz/`, and for the mutations below.
+//! Decodes arbitrary bytes as an answer: entry point of the fuzzer in `fuzz/`, and of the tests below.
 
 use std::time::{Duration, Instant};
 
 use super::message::{self, QueryFlags, Question};
 use super::{DnsAnswer, DnsExchange, RecordType};
 
-/// Does with these bytes what is done with an answer, up to the words that the program prints of it. Whether they could
-/// be read as one.
+/// Decodes a message and formats everything that the program would print. Returns whether it was an answer.
 ///
 /// # Panics
-/// If something in there could harm a terminal. Any other panic is just as much what a fuzzer looks for.
+/// Panics if the output contains a control character. Any other panic is a finding as well.
 #[cfg_attr(not(fuzzing), allow(unreachable_pub))]
 pub fn fuzz_decode(bytes: &[u8], now: Instant) -> bool {
     let question = Question::new("example.test", RecordType::A).expect("a name");
@@ -53,7 +52,7 @@ pub fn fuzz_decode(bytes: &[u8], now: Instant) -> bool {
 mod tests {
     use super::*;
 
-    /// Numbers that look random and are the same each time (splitmix64).
+    /// Reproducible random numbers (splitmix64).
     struct Dice(u64);
 
     impl Dice {
@@ -75,10 +74,10 @@ mod tests {
     }
 
     const NAME: &[u8] = b"\x07example\x04test\0";
-    /// The question's name again, as a pointer to it.
+    /// Compression pointer to the question's name.
     const SAME: &[u8] = &[0xc0, 12];
 
-    /// An answer with these records: owner, type and data.
+    /// Answer with these records: owner, type and data.
     fn message(records: &[(&[u8], u16, &[u8])]) -> Vec<u8> {
         let count = u16::try_from(records.len()).unwrap();
         let mut bytes =
@@ -94,7 +93,7 @@ mod tests {
         bytes
     }
 
-    /// A message of every kind that there is.
+    /// One message of every kind.
     fn seeds() -> Vec<Vec<u8>> {
         let soa = [SAME, SAME, &[0; 20]].concat();
         let srv = [&[0, 1, 0, 2, 1, 187], SAME].concat();
@@ -103,7 +102,7 @@ mod tests {
         let sig = [&[0, 1, 8, 2, 0, 0, 0, 60][..], &[1; 10], NAME, &[9; 32]].concat();
         let nsec = [NAME, &[0, 6, 0x40, 0, 0, 0, 0, 3]].concat();
         let mut options = message(&[(b"\0", 41, &[0, 15, 0, 4, 0, 3, b'h', b'i'])]);
-        // It belongs to the third section.
+        // For the additional section.
         options.swap(7, 11);
         vec![
             message(&[(SAME, 1, &[192, 0, 2, 1]), (SAME, 1, &[192, 0, 2, 2])]),
@@ -132,9 +131,9 @@ mod tests {
                 1 => bytes[at] = TELLING[dice.below(TELLING.len())],
                 2 => bytes[at] = dice.byte(),
                 3 => bytes.truncate(at.max(1)),
-                // How many records there are said to be, of each section.
+                // Random record counts of the sections.
                 4 if bytes.len() > 12 => bytes[4 + dice.below(8)] = TELLING[dice.below(3)],
-                // A pointer to anywhere, itself included.
+                // Pointer to any offset, its own included.
                 5 if at + 1 < bytes.len() => {
                     bytes[at] = 0xc0 | dice.below(2) as u8;
                     bytes[at + 1] = dice.byte();
@@ -157,7 +156,7 @@ mod tests {
             assert!(fuzz_decode(seed, now), "seed {nth} is an answer");
         }
         let readable = (0..COUNT).filter(|_| fuzz_decode(&mutated(&seeds, &mut dice), now)).count();
-        // Both ways are gone often enough for this to say something.
+        // Both outcomes occur often enough for the test to be meaningful.
         assert!((COUNT / 20..COUNT * 19 / 20).contains(&readable), "{readable} can be read");
     }
 
@@ -171,7 +170,7 @@ mod tests {
         }
     }
 
-    /// Pointers that lead to pointers, as many as fit, and each record's name at the end of all of them.
+    /// Chain of compression pointers as long as fits, and records that start at its end.
     #[test]
     fn o4_compression_loops_and_chains_take_no_time() {
         let now = now();
@@ -188,7 +187,7 @@ mod tests {
         best_of_three_takes_at_most(Duration::from_millis(250), || fuzz_decode(&chain, now));
     }
 
-    /// As many aliases as fit into the longest message, each the next one's, the last one first.
+    /// Chain of CNAME records as long as fits into a message, in reverse order.
     #[test]
     fn o4_a_message_full_of_aliases_takes_no_time() {
         let now = now();

@@ -1,4 +1,4 @@
-//! How hickory asks for what it needs: its questions are noted, and whoever polls it answers them on the loop.
+//! Interface of hickory's validator: its queries are queued, and answered by the loop.
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,18 +15,18 @@ use hickory_net::proto::op::{DnsRequest, DnsResponse, Query};
 use hickory_net::runtime::{DnsTcpStream, DnsUdpSocket, RuntimeProvider, Spawn, Time};
 use hickory_net::xfer::{DnsHandle, DnsResponseStream};
 
-/// A question of hickory's, and where its answer goes.
+/// Query of hickory's, and the channel for its answer.
 pub(super) struct PendingQuery {
     pub(super) query: Query,
     pub(super) reply: oneshot::Sender<Result<DnsResponse, NetError>>,
 }
 
-/// Must be [`Send`] for hickory, although it never leaves the loop.
+/// hickory requires [`Send`], although this never leaves the thread.
 #[derive(Clone, Default)]
 pub(super) struct QueryQueue(Arc<Mutex<Vec<PendingQuery>>>);
 
 impl QueryQueue {
-    /// What has been asked for since the last time.
+    /// Queries since the last call.
     pub(super) fn take(&self) -> Vec<PendingQuery> {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -47,13 +47,13 @@ impl DnsHandle for QueryQueue {
     }
 }
 
-/// The time by which signatures are judged, in seconds since 1970.
+/// Time for checking signatures, in seconds since 1970.
 pub(super) fn now() -> u32 {
-    // Of times in signatures only the low bits are there (RFC 4034 section 3.1.5).
+    // Signatures have the low 32 bits only (RFC 4034 section 3.1.5).
     <NoTimer as Time>::current_time() as u32
 }
 
-/// hickory opens no sockets and sets no timers here; of its runtime, only the time of day is used.
+/// Runtime of hickory that opens no sockets and sets no timers; hickory reads only the time of day.
 #[derive(Clone)]
 pub(super) struct NoRuntime;
 
@@ -62,7 +62,7 @@ pub(super) struct NoSpawn;
 
 pub(super) struct NoTimer;
 
-/// What never is.
+/// Socket type without a value.
 pub(super) enum NoSocket {}
 
 fn unsupported() -> io::Error {

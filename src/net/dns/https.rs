@@ -1,4 +1,4 @@
-//! Questions as requests of HTTP/1.1, and answers as their responses (RFC 8484).
+//! DNS over HTTPS with HTTP/1.1 (RFC 8484).
 
 use std::fmt;
 use std::io;
@@ -9,13 +9,13 @@ use super::DnsServer;
 use crate::net::StreamReader;
 use crate::plan::{Host, Port, Target};
 
-/// The type of the messages.
+/// Media type of DNS messages.
 const DNS_MESSAGE: &str = "application/dns-message";
 
-/// How long a message can be, in bytes.
+/// Maximum size of a message, in bytes.
 const LONGEST: usize = 65_535;
 
-/// A response without a message in it, and why.
+/// Response without a DNS message, with the reason.
 #[derive(Debug)]
 pub(super) struct NoMessage(String);
 
@@ -39,7 +39,7 @@ fn no_message(why: impl fmt::Display) -> io::Error {
 }
 
 pub(super) fn request(server: &DnsServer, message: &[u8]) -> Vec<u8> {
-    // The port goes without saying where it is the usual one, and the zone is this host's own affair.
+    // The default port is omitted (RFC 9110 section 4.2.2), and a zone has no meaning for the server.
     let host = server.host().to_string();
     let host = Host::from(host.split('%').next().unwrap_or_default());
     let authority = match (Target::Tcp(host.clone(), Port::Number(server.port())), server.port()) {
@@ -57,16 +57,16 @@ pub(super) fn request(server: &DnsServer, message: &[u8]) -> Vec<u8> {
     [head.as_bytes(), message].concat()
 }
 
-/// How a body ends.
+/// End of a body (RFC 9112 section 6.3).
 #[derive(Debug, PartialEq, Eq)]
 enum Body {
     Counted(usize),
     Chunked,
-    /// With the connection.
+    /// At the end of the connection.
     Open,
 }
 
-/// The message in a response.
+/// Reads a response and returns the message in it.
 pub(super) async fn response(reader: &mut StreamReader) -> io::Result<Vec<u8>> {
     loop {
         let head = reader.read_until(b"\r\n\r\n").await?;
@@ -87,7 +87,7 @@ pub(super) async fn response(reader: &mut StreamReader) -> io::Result<Vec<u8>> {
     }
 }
 
-/// `None`: that was not the response yet (1xx).
+/// `None` for an interim response (1xx).
 fn read_head(head: &[u8]) -> io::Result<Option<Body>> {
     const MAX_HEADERS: usize = 100;
     let mut headers = [EMPTY_HEADER; MAX_HEADERS];
@@ -125,7 +125,7 @@ fn find<'a>(headers: &[Header<'a>], name: &str) -> Option<&'a str> {
     found.and_then(|header| std::str::from_utf8(header.value).ok()).map(str::trim)
 }
 
-/// What follows the last chunk is of no interest.
+/// Trailer fields are ignored.
 async fn chunks(reader: &mut StreamReader) -> io::Result<Vec<u8>> {
     let mut body = Vec::new();
     loop {

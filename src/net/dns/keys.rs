@@ -1,4 +1,4 @@
-//! What servers have said of the keys of zones, so that each is asked for once.
+//! Cache of DNSKEY and DS answers, so that each zone is queried once.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -12,14 +12,14 @@ use hickory_net::proto::rr::{Name, RecordType};
 
 use crate::event_loop::LoopHandle;
 
-/// An answer, or why there is none.
+/// Answer, or the reason why there is none.
 pub(super) type Given = Rc<Result<DnsResponse, String>>;
 
-/// For how long at least: those who wait for the same answer must not ask again one after the other.
+/// Minimum lifetime, so that concurrent waiters share one answer.
 const MIN: Duration = Duration::from_secs(5);
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How many answers are kept at most.
+/// Maximum number of cached answers.
 const MOST: usize = 4096;
 
 #[derive(Default)]
@@ -28,13 +28,13 @@ pub(super) struct KnownKeys(RefCell<HashMap<Key, State>>);
 type Key = (Name, RecordType);
 
 enum State {
-    /// Somebody asks, and these wait.
+    /// Query in progress, with its waiters.
     Asked(Vec<Waker>),
     Given(Given, Instant),
 }
 
 impl KnownKeys {
-    /// What is known, or what `ask` gives, with how long it may be kept.
+    /// Cached answer, or that of `ask`, which returns a lifetime as well.
     pub(super) async fn get(
         &self,
         event_loop: &LoopHandle,
@@ -55,7 +55,7 @@ impl KnownKeys {
         given
     }
 
-    /// `None`: it is for the caller to ask now.
+    /// `None` if the caller has to query.
     fn poll_known(&self, key: &Key, now: Instant, waker: &Waker) -> Poll<Option<Given>> {
         let mut known = self.0.borrow_mut();
         match known.get_mut(key) {
@@ -76,7 +76,7 @@ impl KnownKeys {
     }
 }
 
-/// The place of an answer that is asked for. If nobody asks any more, another one does who waits for it.
+/// Marks a query in progress. Dropping it wakes a waiter, which queries in its place.
 struct Slot<'a> {
     keys: &'a KnownKeys,
     key: &'a Key,

@@ -1,4 +1,4 @@
-//! The addresses of a host: the hosts file, the search list, A and AAAA side by side, and their order.
+//! Address lookup: hosts file, search list, AAAA and A queries, and address sorting.
 
 use std::future::poll_fn;
 use std::net::IpAddr;
@@ -14,32 +14,32 @@ use crate::net::resolver::{Resolver, Resolving, source_address};
 use crate::net::{AddrInfo, AddrInfoFlags, Lookup, ResolveError};
 use crate::plan::{Destination, Family, Host, sort_destinations};
 
-/// What is known of a name's addresses.
+/// Result of an address lookup.
 #[derive(Debug, Clone)]
 pub struct DnsLookup {
-    /// The addresses, in the order in which to try them (RFC 6724).
+    /// Addresses, sorted by RFC 6724.
     pub addresses: Vec<DnsAddress>,
-    /// Whether they are the hosts file's. Then nobody was asked.
+    /// Whether the addresses are from the hosts file. No query was sent then.
     pub is_from_hosts: bool,
-    /// Every query, in the order in which they began.
+    /// All queries, in the order in which they started.
     pub queries: Vec<Result<DnsAnswer, DnsError>>,
 }
 
-/// An address of a name.
+/// Address of a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DnsAddress {
-    /// The address, where this host would connect from, and why it is in this place.
+    /// Address, its source address, and the rule that placed it.
     pub destination: Destination,
-    /// How long it may be kept; `None` if it is the hosts file's.
+    /// Time for which the address may be cached; `None` from the hosts file.
     pub ttl: Option<Duration>,
 }
 
 impl DnsLookup {
-    /// Why there is no address: of all queries, the failure that leaves the most open.
+    /// Reason why there is no address: the failure that leaves the most open.
     pub fn error(&self) -> Option<&DnsError> {
         let failures = self.queries.iter().filter_map(|query| query.as_ref().err());
         let failures = failures.filter(|_| self.addresses.is_empty());
-        // Of equals the last, which is about the name as it was typed unless that was asked for first.
+        // The last of equals is about the name as typed, unless that was queried first.
         failures.max_by_key(|error| uncertainty(error.kind))
     }
 
@@ -49,7 +49,7 @@ impl DnsLookup {
     }
 }
 
-/// How little a failure says about whether the name exists.
+/// Rank of a failure, by how little it says about the existence of the name.
 fn uncertainty(kind: DnsErrorKind) -> u8 {
     match kind {
         DnsErrorKind::NxDomain => 0,
@@ -59,23 +59,22 @@ fn uncertainty(kind: DnsErrorKind) -> u8 {
     }
 }
 
-/// How far a lookup goes for addresses of its family.
+/// Names that a lookup for one family covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum SearchScope {
-    /// As far as getaddrinfo: past a hosts file that has the name with addresses of another family only, and past
-    /// names that exist without such an address.
+    /// As getaddrinfo: continues after a hosts file entry, or a NODATA answer, without an address of the family.
     Everywhere,
-    /// Not past these: a connection may ask for the other family at the same time, and the addresses of both must be
-    /// those of one host.
+    /// Stops at the first name that exists. A connection queries the other family at the same time, and both must
+    /// find the same host.
     OneHost,
 }
 
 impl DnsClient {
-    /// The addresses of a host, as getaddrinfo would find them, but with every query told: first the hosts file,
-    /// then the names that the search list makes of it, one after another until one has an address.
+    /// Looks up the addresses of a host as getaddrinfo does, with every query traced. The hosts file comes first,
+    /// then the names of the search list until one has an address.
     ///
-    /// Names that end in `localhost` are this host. The search goes on after NXDOMAIN, NODATA and SERVFAIL, as
-    /// glibc's does; silence and other failures end it.
+    /// Names that end in `localhost` are loopback addresses (RFC 6761 section 6.3). The search continues after
+    /// NXDOMAIN, NODATA and SERVFAIL, as in glibc. A timeout or another failure ends it.
     ///
     /// ```
     /// use loopctl::{DnsClient, DnsServer, plan::Family};
@@ -126,7 +125,7 @@ impl DnsClient {
         lookup
     }
 
-    /// AAAA and A at the same time, unless resolv.conf says otherwise.
+    /// Queries AAAA and A at the same time, unless resolv.conf has `single-request`.
     async fn ask_families(&self, name: &str, family: Family) -> Vec<Result<DnsAnswer, DnsError>> {
         let options = self.core.config.options;
         let wants_v6 =
@@ -145,7 +144,7 @@ impl DnsClient {
         let Host::Name(name) = lookup.host() else {
             return self.core.event_loop.getaddrinfo(lookup).await;
         };
-        // Zones are the system's business, and so is what must not be asked for.
+        // Zones need the system's interface names, and NUMERICHOST forbids queries.
         let is_for_system = name.is_empty() || name.contains(['%', ':']);
         if is_for_system || lookup.has(AddrInfoFlags::NUMERICHOST) {
             return self.core.event_loop.getaddrinfo(lookup).await;
@@ -175,8 +174,8 @@ impl DnsClient {
     }
 }
 
-/// Names are asked for here; addresses, zones and services are the system's. Of the flags, `CANONNAME`,
-/// `NUMERICHOST` and `NUMERICSERV` are obeyed.
+/// Looks up names. Addresses, zones and services are left to the system. The flags `CANONNAME`, `NUMERICHOST` and
+/// `NUMERICSERV` are supported.
 impl Resolver for DnsClient {
     fn resolve(&self, lookup: Lookup) -> Resolving<'_> {
         Box::pin(self.addresses(lookup))
@@ -208,7 +207,7 @@ fn in_order(found: Vec<Found>) -> Vec<DnsAddress> {
     with_ttl.collect()
 }
 
-/// Two futures at the same time, until both are done.
+/// Runs two futures at the same time until both are complete.
 async fn both<A, B>(a: impl Future<Output = A>, b: impl Future<Output = B>) -> (A, B) {
     let (mut a, mut b) = (pin!(a), pin!(b));
     let (mut first, mut second) = (None, None);

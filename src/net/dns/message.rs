@@ -1,4 +1,4 @@
-//! What goes over the wire: a question, and the checks that its answer has to pass.
+//! DNS messages: encoding of queries, and checks of answers.
 
 use std::io;
 
@@ -10,45 +10,44 @@ use rustix::rand::{GetRandomFlags, getrandom};
 use super::answer::{DnsFlags, ExtendedError, Rcode};
 use super::{DnsData, DnsIgnored, DnsRecord, RecordType, decode};
 
-/// The longest answer that is asked for over UDP, in bytes: what fits through all networks without being cut into
-/// fragments, as agreed on DNS Flag Day 2020.
+/// Maximum size of a UDP answer, in bytes: avoids IP fragmentation on all common networks (DNS Flag Day 2020).
 const UDP_PAYLOAD: u16 = 1232;
 
-/// The header of every message (RFC 1035 section 4.1.1), in bytes, and where in it things are.
+/// Size of the header, and offsets in it (RFC 1035 section 4.1.1).
 const HEADER: usize = 12;
 const FLAGS: usize = 2;
 const COUNTS: usize = 4;
 
-/// A name and a type.
+/// Name and type.
 #[derive(Debug, Clone)]
 pub(super) struct Question {
     name: Name,
     record_type: RecordType,
 }
 
-/// What a question says besides its name.
+/// Flags of a query.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct QueryFlags {
-    /// Asks for DNSSEC's records as well.
+    /// DO: requests DNSSEC records (RFC 3225).
     pub(super) dnssec: bool,
-    /// Asks whether the server has verified the answer.
+    /// AD: requests the result of the server's validation (RFC 6840 section 5.7).
     pub(super) authentic: bool,
-    /// Asks the server to verify nothing itself (CD), and so to hide nothing that is wrong.
+    /// CD: asks the server not to validate (RFC 4035 section 3.2.2).
     pub(super) unchecked: bool,
-    /// Spells the name in a random mix of cases, which the answer must repeat.
+    /// Randomises the case of the name, which the answer must repeat.
     pub(super) mixed_case: bool,
-    /// Asks for what the server knows itself.
+    /// Clears RD: no recursion.
     pub(super) no_recursion: bool,
 }
 
-/// A message that was sent, to which answers are held.
+/// Encoded query that answers are checked against.
 pub(super) struct Sent {
     pub(super) bytes: Vec<u8>,
-    /// Where the question ends.
+    /// Offset of the end of the question.
     end: usize,
 }
 
-/// What a server has said.
+/// Decoded answer.
 pub(super) struct Response {
     pub(super) rcode: Rcode,
     pub(super) flags: DnsFlags,
@@ -58,7 +57,7 @@ pub(super) struct Response {
 }
 
 impl Question {
-    /// A name of letters beyond ASCII is encoded (IDNA).
+    /// Parses a name. One that is not ASCII is encoded (IDNA).
     pub(super) fn new(name: &str, record_type: RecordType) -> Result<Self, String> {
         let parsed = if name.is_ascii() { Name::from_ascii(name) } else { Name::from_utf8(name) };
         let mut parsed = parsed.map_err(|error| escaped(&error))?;
@@ -69,13 +68,13 @@ impl Question {
         Ok(Self { name: parsed, record_type })
     }
 
-    /// A name that the codec has read.
+    /// Question about a name that hickory has decoded.
     #[cfg(feature = "dnssec")]
     pub(super) fn of(name: Name, record_type: RecordType) -> Self {
         Self { name, record_type }
     }
 
-    /// The name, with its dot at the end.
+    /// Name with the final dot.
     pub(super) fn name(&self) -> String {
         decode::name(&self.name)
     }
@@ -84,7 +83,7 @@ impl Question {
         self.record_type
     }
 
-    /// A message with a random number; without one if `is_numbered` says so, for caches of HTTP (RFC 8484 section
+    /// Encodes the query, with a random ID. For HTTPS the ID is 0, which makes answers cacheable (RFC 8484 section
     /// 4.1).
     pub(super) fn message(
         &self,
@@ -92,7 +91,7 @@ impl Question {
         flags: QueryFlags,
         is_numbered: bool,
     ) -> io::Result<Sent> {
-        // Two for the number, the rest to spell with: a name has at most 255 bytes.
+        // Two bytes for the ID, one bit per byte of the name for its case: a name has at most 255 bytes.
         let mut random = [0; 34];
         getrandom(&mut random, GetRandomFlags::empty())?;
         let id = if is_numbered { u16::from_be_bytes([random[0], random[1]]) } else { 0 };
@@ -115,12 +114,12 @@ impl Question {
     }
 }
 
-/// The codec repeats what it cannot read, and that may be anything.
+/// hickory quotes invalid input, which may contain control characters.
 fn escaped(error: &impl ToString) -> String {
     error.to_string().escape_debug().to_string()
 }
 
-/// Lengths of labels are never letters: the longest is 63, and `A` is 65.
+/// Length bytes are at most 63 and letters start at 65, so that only letters change.
 fn mix_case(name: &mut [u8], random: &[u8]) {
     for (at, byte) in name.iter_mut().enumerate() {
         let flips = random.get(at / 8).is_some_and(|bits| bits >> (at % 8) & 1 == 1);
@@ -130,7 +129,7 @@ fn mix_case(name: &mut [u8], random: &[u8]) {
     }
 }
 
-/// Where the only question of a message ends: name, type and class. Names of questions are never compressed.
+/// Offset of the end of the only question: name, type and class. A question is never compressed.
 fn question_end(message: &[u8]) -> Option<usize> {
     let mut at = HEADER;
     loop {
@@ -145,7 +144,7 @@ fn question_end(message: &[u8]) -> Option<usize> {
 }
 
 impl Sent {
-    /// Whether a message is an answer to this one. What is not may be late, or forged (RFC 5452).
+    /// Whether a message answers this query. Others are late or forged (RFC 5452).
     pub(super) fn check(&self, received: &[u8]) -> Result<(), DnsIgnored> {
         if received.len() < HEADER {
             return Err(DnsIgnored::TooShort);
@@ -158,7 +157,7 @@ impl Sent {
         }
         let questions = u16::from_be_bytes([received[COUNTS], received[COUNTS + 1]]);
         let is_same = received.get(HEADER..self.end) == Some(&self.bytes[HEADER..self.end]);
-        // Whoever cannot make sense of a question need not repeat it; NOERROR and NXDOMAIN make sense.
+        // A server that cannot parse a query may omit the question; NOERROR and NXDOMAIN show that it could.
         let is_refusal = !matches!(received[FLAGS + 1] & 0x0f, 0 | 3);
         match questions {
             1 if is_same => Ok(()),
@@ -168,13 +167,13 @@ impl Sent {
     }
 }
 
-/// Whether the answer says that it is cut off. Then its end may make no sense. It has passed
+/// Whether the TC flag is set; the end of such a message may be invalid. The message has passed
 /// [`check`](Sent::check).
 pub(super) fn is_truncated(received: &[u8]) -> bool {
     received.get(FLAGS).is_some_and(|flags| flags & 0x02 != 0)
 }
 
-/// The code of an answer that has passed [`check`](Sent::check), without what EDNS adds to it.
+/// Response code without the bits of EDNS. The message has passed [`check`](Sent::check).
 pub(super) fn plain_rcode(received: &[u8]) -> Rcode {
     Rcode(received.get(FLAGS + 1).map_or(0, |flags| u16::from(flags & 0x0f)))
 }
@@ -196,7 +195,8 @@ pub(super) fn read(received: &[u8]) -> Result<Response, String> {
     })
 }
 
-/// Who is in charge, and where they are to be found. What else a server thinks useful is none of our business.
+/// Authority section, and the addresses of its name servers from the additional section. Other additional records are
+/// ignored, because a server could add anything.
 fn authority(message: &Message) -> Vec<DnsRecord> {
     let mut records: Vec<DnsRecord> = message.authorities.iter().map(decode::record).collect();
     let is_named = |record: &DnsRecord| {
@@ -213,7 +213,7 @@ fn authority(message: &Message) -> Vec<DnsRecord> {
     records
 }
 
-/// Why an answer is what it is (RFC 8914).
+/// Extended DNS Errors (RFC 8914).
 fn extended_errors(edns: &Edns) -> Vec<ExtendedError> {
     const CODE: u16 = 15;
     let options = edns.options().get_all(EdnsCode::Unknown(CODE)).into_iter();
@@ -234,7 +234,7 @@ mod tests {
         Question::new(name, RecordType::A).unwrap().message(true, flags, true).unwrap()
     }
 
-    /// The question itself, turned into an answer.
+    /// The query, with the QR flag set.
     fn echo(sent: &Sent) -> Vec<u8> {
         let mut bytes = sent.bytes.clone();
         bytes[FLAGS] |= 0x80;
@@ -293,7 +293,7 @@ mod tests {
             let _ = (is_truncated(&bytes), plain_rcode(&bytes), question_end(&bytes));
         }
 
-        /// What follows a good beginning gets further into the codec than noise does.
+        /// Valid headers get further into the decoder than random bytes.
         #[test]
         fn o4_arbitrary_records_are_no_panic(
             counts in any::<[u8; 3]>(),

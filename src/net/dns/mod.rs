@@ -1,13 +1,13 @@
-//! Names, asked for on the loop itself.
+//! DNS client on the event loop.
 //!
-//! [`client`] asks, [`config`], [`hosts`] and [`server`] are what it is told; [`exchange`] is one question, which
-//! goes over a [`state`] to each server ([`https`] is how it looks there on the web), and [`lookup`] makes addresses of
-//! several; `anything` is how tests and fuzzers come in; [`message`] and [`decode`] are the only files that know the codec's
-//! messages; [`answer`], [`record`], [`error`] and [`event`] tell how it went.
+//! [`client`] queries the servers that [`builder`] and [`config`] describe; [`core`] is shared by its clones.
+//! [`exchange`] runs one query, over a [`channel`] to each server, which may be [`https`]. [`lookup`] turns queries
+//! into addresses. [`message`] and [`decode`] are the only files that know the codec's messages. [`answer`],
+//! [`record`], [`error`] and [`event`] are results. `fuzz` is the entry point of the fuzzer.
 //!
-//! With the feature `dnssec`, [`verify`] has the answer proved by hickory, from the [`anchors`] down: [`parts`] are
-//! what is proved one by one, [`handle`] is how hickory asks for more, [`keys`] remembers what it was given,
-//! [`reason`] finds out what is wrong, and [`proof`] tells.
+//! With the feature `dnssec`, [`verify`] validates answers with hickory, from the [`anchors`]. [`rrset`] splits an
+//! answer into the sets to validate. [`handle`] passes hickory's queries to the loop, and [`keys`] caches their
+//! answers. [`reason`] finds the cause of a failure, and [`proof`] is the result.
 
 #[cfg(feature = "dnssec")]
 mod anchors;

@@ -1,22 +1,21 @@
-//! What signatures prove of an answer, and what they do not.
+//! Results of DNSSEC validation.
 
 use std::fmt;
 use std::time::SystemTime;
 
-use time::OffsetDateTime;
-
 use super::RecordType;
+use crate::net::error::rfc3339;
 
-/// What is known of the origin of records, in the words of RFC 4035 section 4.3.
+/// Security status of records (RFC 4035 section 4.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DnsProof {
-    /// Signatures lead from a trust anchor down to them.
+    /// A chain of signatures leads from a trust anchor to the records.
     Secure,
-    /// They are in a zone that is proved not to be signed.
+    /// The records are in a zone that is proved to be unsigned.
     Insecure,
-    /// They ought to be signed, and are not, or not well.
+    /// The records should be signed, and a signature is missing or wrong.
     Bogus,
-    /// Whether they ought to be signed cannot be found out.
+    /// Whether the records should be signed cannot be determined.
     Indeterminate,
 }
 
@@ -31,31 +30,31 @@ impl fmt::Display for DnsProof {
     }
 }
 
-/// What signatures prove of an answer, or of an answer that there is nothing.
+/// Result of the validation of an answer.
 ///
-/// Its text is the proof, and why it is no better: `bogus: signature expired 2026-11-01 10:00 UTC`.
+/// `Display` is the status with its reason: `bogus: signature expired 2026-11-01T10:00:00Z`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DnsValidation {
-    /// Of the answer as a whole: the worst of its parts.
+    /// Status of the answer: the worst of its parts.
     pub proof: DnsProof,
-    /// Why it is not secure.
+    /// Reason for a status other than secure.
     pub reason: Option<DnsProofReason>,
-    /// The zones whose keys are proved, from the trust anchor down; of an insecure answer, those above it.
+    /// Zones with validated keys, from the trust anchor down; for an insecure answer, those above it.
     pub chain: Vec<String>,
-    /// Each set of records, in the order of the answer. There is none in an answer that there is nothing.
+    /// Each record set, in the order of the answer; empty for a negative answer.
     pub sets: Vec<DnsSetProof>,
 }
 
-/// What signatures prove of the records of one name and type.
+/// Result of the validation of one record set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DnsSetProof {
-    /// Whose records they are, with the dot at the end.
+    /// Owner name, with the final dot.
     pub name: String,
-    /// Their type.
+    /// Type of the records.
     pub record_type: RecordType,
-    /// What is known of them.
+    /// Status of the records.
     pub proof: DnsProof,
-    /// Why they are not secure.
+    /// Reason for a status other than secure.
     pub reason: Option<DnsProofReason>,
 }
 
@@ -82,94 +81,94 @@ fn write_proof(
     }
 }
 
-/// Why records are not secure.
+/// Reason why records are not secure.
 ///
-/// `of` are the records that are to blame where they are not those of the answer itself, but keys or what proves
-/// the keys: `DNSKEY of example.com.`
+/// `of` names the records at fault where these are not in the answer, but keys or their proof: `DNSKEY of
+/// example.com.`
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DnsProofReason {
-    /// No trust anchor is in charge of the name.
+    /// No trust anchor is above the name.
     NoAnchor,
-    /// They are signatures, which are not signed themselves.
+    /// The records are signatures, which are not signed.
     Signatures,
-    /// The zone above proves that this one is not signed.
+    /// The zone above proves that this zone is unsigned.
     Unsigned {
-        /// The zone that is not signed.
+        /// Unsigned zone.
         zone: String,
     },
-    /// The zone is signed in ways that are not known here.
+    /// The zone uses only unsupported algorithms.
     UnknownAlgorithm {
-        /// The zone.
+        /// Signed zone.
         zone: String,
     },
-    /// The signature's time is over.
+    /// The signature has expired.
     Expired {
-        /// Since when.
+        /// End of its validity.
         at: SystemTime,
-        /// Of which records.
+        /// Records at fault.
         of: Option<String>,
     },
-    /// The signature's time has not come. The clock of this host may be wrong.
+    /// The signature is not valid yet. The clock of this host may be wrong.
     NotYetValid {
-        /// When it begins.
+        /// Start of its validity.
         at: SystemTime,
-        /// Of which records.
+        /// Records at fault.
         of: Option<String>,
     },
-    /// There is no signature.
+    /// No signature.
     NoSignature {
-        /// Of which records.
+        /// Records at fault.
         of: Option<String>,
     },
-    /// The signature is not of these records, or not by that key.
+    /// The signature does not match the records and the key.
     WrongSignature {
-        /// Of which records.
+        /// Records at fault.
         of: Option<String>,
-        /// The key that it says it is by.
+        /// Tag of the key that the signature names.
         key_tag: u16,
     },
-    /// The zone has no such key as the signature says it is by.
+    /// The signature names a key that the zone does not have.
     NoSuchKey {
-        /// Of which records.
+        /// Records at fault.
         of: Option<String>,
-        /// The zone.
+        /// Zone of the key.
         zone: String,
-        /// The number of the key.
+        /// Tag of the key.
         key_tag: u16,
     },
-    /// The zone is to be signed, but has no keys.
+    /// The zone has a DS, but no keys.
     NoKeys {
-        /// The zone.
+        /// Zone without keys.
         zone: String,
     },
-    /// None of the zone's keys is the one that the zone above vouches for (DS).
+    /// No key of the zone matches a DS of the zone above.
     UntrustedKeys {
-        /// The zone.
+        /// Zone of the keys.
         zone: String,
     },
-    /// None of the zone's keys is a trust anchor's.
+    /// No key of the zone is a trust anchor.
     NotAnchored {
-        /// The zone.
+        /// Zone of the keys.
         zone: String,
     },
-    /// It is not proved that there is nothing (NSEC, NSEC3).
+    /// A negative answer without proof (NSEC, NSEC3).
     NoDenial,
-    /// It is not proved that the zone is not signed.
+    /// A delegation without proof that the zone is unsigned.
     NoDelegationProof {
-        /// The zone.
+        /// Delegated zone.
         zone: String,
     },
-    /// The server gives no signatures at all, not even those of the trust anchor's zone.
+    /// The server returns no signatures at all, not even of the trust anchor's zone.
     NoDnssec,
-    /// What is needed for a proof could not be had.
+    /// A query that the proof needs has failed.
     Unanswered {
-        /// What was asked for, such as `DNSKEY of example.com.`
+        /// Queried records, such as `DNSKEY of example.com.`
         what: String,
-        /// What became of it.
+        /// Failure of the query.
         why: String,
     },
-    /// Nothing that is known here.
+    /// Unknown reason.
     Unknown,
 }
 
@@ -183,10 +182,10 @@ impl fmt::Display for DnsProofReason {
                 write!(f, "`{zone}` is signed with an algorithm that is not known here")
             }
             Self::Expired { at, of } => {
-                write!(f, "signature{} expired {}", Of(of), moment(*at))
+                write!(f, "signature{} expired {}", Of(of), rfc3339(*at))
             }
             Self::NotYetValid { at, of } => {
-                write!(f, "signature{} not valid before {}", Of(of), moment(*at))
+                write!(f, "signature{} not valid before {}", Of(of), rfc3339(*at))
             }
             Self::NoSignature { of } => write!(f, "no signature{}", Of(of)),
             Self::WrongSignature { of, key_tag } => {
@@ -217,10 +216,4 @@ impl fmt::Display for Of<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.as_ref().map_or(Ok(()), |of| write!(f, " of {of}"))
     }
-}
-
-/// To the minute: signatures are made for days.
-fn moment(at: SystemTime) -> String {
-    let at = OffsetDateTime::from(at);
-    format!("{} {:02}:{:02} UTC", at.date(), at.hour(), at.minute())
 }

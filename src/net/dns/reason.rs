@@ -1,4 +1,5 @@
-//! Finds out why a proof is no better. hickory tells the proof alone; this looks at what hickory was given.
+//! Finds the reason of a failed validation. hickory returns the status alone, so this examines the messages that
+//! hickory was given.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -12,28 +13,28 @@ use super::keys::Given;
 use super::rrset::{RrSet, signature};
 use super::{DnsProof, DnsProofReason, TrustAnchors, decode};
 
-/// What there was to judge by.
+/// Messages, trust anchors and time of a validation.
 pub(super) struct Seen<'a> {
     pub(super) given: &'a HashMap<(Name, RecordType), Given>,
     pub(super) anchors: &'a TrustAnchors,
-    /// The zone of the anchor.
+    /// Zone of the trust anchor.
     pub(super) top: &'a Name,
-    /// Seconds since 1970, as signatures count them.
+    /// Seconds since 1970, as in signatures.
     pub(super) now: u32,
-    /// How many signatures may still be looked at.
+    /// Number of signatures that may still be checked.
     pub(super) left: Cell<usize>,
 }
 
-/// More than any answer needs. Whoever made the messages may want it to take thousands.
+/// More than any valid answer needs. An attacker could send thousands (CVE-2023-50387).
 pub(super) const MAX_SIGNATURES: usize = 200;
 
-/// The records of one name and type, with their signatures.
+/// Records of one name and type, with their signatures.
 struct Set<'a> {
     name: &'a Name,
     record_type: RecordType,
     records: Vec<&'a Record>,
     signatures: Vec<&'a RRSIG>,
-    /// Whether it is not the answer itself.
+    /// Whether the set is not in the answer itself.
     is_beside: bool,
 }
 
@@ -55,11 +56,11 @@ impl<'a> Set<'a> {
     }
 }
 
-/// The zones that are proved, from the anchor down.
+/// Zones with validated keys, from the trust anchor down.
 type Chain = Vec<Name>;
 
 impl Seen<'_> {
-    /// Why a part is not secure, and the zones whose keys lead to it, as far as they do.
+    /// Reason why a set is not secure, and the zones whose keys lead to it.
     pub(super) fn explain(
         &self,
         part: &RrSet,
@@ -85,7 +86,7 @@ impl Seen<'_> {
         (reason, chain.iter().map(decode::name).collect())
     }
 
-    /// What is wrong with a set: with each of its signatures, or with the keys of whoever has made them.
+    /// Fault of a set: of each of its signatures, or of the keys of the signing zone.
     fn fault<'a>(&'a self, set: &Set<'a>, chain: &mut Chain) -> Option<DnsProofReason> {
         if set.signatures.is_empty() {
             return Some(self.missing(set, chain));
@@ -103,7 +104,7 @@ impl Seen<'_> {
         first
     }
 
-    /// A set without signatures: it may be that nobody has said whether it ought to have some.
+    /// A set without signatures: a zone on the way to it may be unsigned.
     fn missing(&self, set: &Set<'_>, chain: &mut Chain) -> DnsProofReason {
         let nothing = DnsProofReason::NoSignature { of: set.title() };
         let asked = self.given.iter().filter(|((zone, record_type), _)| {
@@ -161,7 +162,7 @@ impl Seen<'_> {
         self.making_fault(set, made, &named)
     }
 
-    /// What is wrong with a signature, if it may be by one of these keys.
+    /// Fault of a signature, if one of these keys may have made it.
     fn making_fault(
         &self,
         set: &Set<'_>,
@@ -191,7 +192,7 @@ impl Seen<'_> {
         left > 0
     }
 
-    /// Why the keys of a zone are not trusted.
+    /// Reason why the keys of a zone are not trusted.
     fn zone_fault(&self, zone: &Name, chain: &mut Chain) -> Option<DnsProofReason> {
         let given = self.given.get(&(zone.clone(), RecordType::DNSKEY))?;
         let response = (**given).as_ref().ok()?;
@@ -223,7 +224,7 @@ impl Seen<'_> {
         None
     }
 
-    /// Those keys that the zone above vouches for.
+    /// Keys that match a DS of the zone above.
     fn vouched<'a>(
         &'a self,
         zone: &'a Name,
@@ -240,7 +241,7 @@ impl Seen<'_> {
         if set.records.is_empty() {
             return Err(DnsProofReason::NoDelegationProof { zone: decode::name(zone) });
         }
-        // Nobody vouches for himself, and no way leads round in a circle.
+        // A zone cannot prove its own DS, and the proof must not be circular.
         set.signatures.retain(|it| {
             let signer = &it.input().signer_name;
             signer != zone && signer.zone_of(zone)
@@ -257,12 +258,12 @@ impl Seen<'_> {
         Ok(keys.iter().filter(vouches).copied().collect())
     }
 
-    /// The keys of the zone that has signed a set.
+    /// Keys of the zone that signed a set.
     fn keys<'a>(&'a self, zone: &Name, set: &Set<'a>) -> Result<Vec<&'a DNSKEY>, DnsProofReason> {
         let name = || decode::name(zone);
         let given = self.given.get(&(zone.clone(), RecordType::DNSKEY));
         let response = match given.map(|given| &**given) {
-            // A question for the keys themselves.
+            // A query for the keys themselves.
             None if set.record_type == RecordType::DNSKEY => {
                 return Ok(set.records.iter().filter_map(|it| key_of(it)).collect());
             }
@@ -274,7 +275,7 @@ impl Seen<'_> {
         if keys.is_empty() { Err(DnsProofReason::NoKeys { zone: name() }) } else { Ok(keys) }
     }
 
-    /// Why it is not proved that there is nothing.
+    /// Reason why a negative answer is not proved.
     fn denial_fault(&self, part: &RrSet, chain: &mut Chain) -> Option<DnsProofReason> {
         let records = &part.message.authorities;
         let denies = |it: &&Record| {
@@ -296,7 +297,7 @@ impl Seen<'_> {
         Some(DnsProofReason::NoDenial)
     }
 
-    /// Which zone is not signed: the topmost that has no DS, or none that can be used.
+    /// Unsigned zone: the topmost one without a usable DS.
     fn unsigned(&self, name: &Name, chain: &mut Chain) -> DnsProofReason {
         let asked = self.given.iter().filter(|((zone, record_type), _)| {
             *record_type == RecordType::DS && zone.zone_of(name)
@@ -326,7 +327,7 @@ impl Seen<'_> {
         DnsProofReason::Unknown
     }
 
-    /// The moment that the low bits of a time stand for, within 68 years of now (RFC 4034 section 3.1.5).
+    /// Time with these low 32 bits, within 68 years of now (RFC 4034 section 3.1.5).
     fn moment(&self, at: u32) -> SystemTime {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(self.now.into());
         let away = at.wrapping_sub(self.now).cast_signed();

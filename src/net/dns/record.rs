@@ -1,4 +1,4 @@
-//! Records, typed and as text.
+//! Resource records, typed and as text.
 
 use std::fmt::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -6,18 +6,18 @@ use std::time::Duration;
 
 use super::RecordType;
 
-/// A resource record.
+/// Resource record.
 ///
-/// Its text is what zone files have, without the class: `example.com. 3600 MX 10 mail.example.com.`
+/// `Display` is the zone file format without the class: `example.com. 3600 MX 10 mail.example.com.`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DnsRecord {
-    /// Whose record it is, with the dot at the end.
+    /// Owner name, with the final dot.
     pub name: String,
-    /// Its type.
+    /// Record type.
     pub record_type: RecordType,
-    /// How long it may be kept.
+    /// TTL.
     pub ttl: Duration,
-    /// What it says.
+    /// Data of the record.
     pub data: DnsData,
 }
 
@@ -28,7 +28,7 @@ impl fmt::Display for DnsRecord {
     }
 }
 
-/// What a record says. Names end in a dot, and what is not printable in them is escaped.
+/// Data of a resource record. Names end in a dot, and unprintable bytes are escaped.
 ///
 /// ```
 /// use loopctl::DnsData;
@@ -39,57 +39,57 @@ impl fmt::Display for DnsRecord {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DnsData {
-    /// An IPv4 address.
+    /// IPv4 address.
     A(Ipv4Addr),
-    /// An IPv6 address.
+    /// IPv6 address.
     Aaaa(Ipv6Addr),
-    /// Who may issue certificates.
+    /// Certification Authority Authorization (RFC 8659).
     Caa {
-        /// Whoever does not know the tag must not issue.
+        /// Critical flag: an authority that does not know the tag must not issue.
         critical: bool,
-        /// What it is about: `issue`, `issuewild`, `iodef`.
+        /// Property tag: `issue`, `issuewild`, `iodef`.
         tag: String,
-        /// Who, most often a domain.
+        /// Property value, usually a domain.
         value: Vec<u8>,
     },
-    /// Another name of the same thing.
+    /// Canonical name of an alias.
     Cname(String),
-    /// How to scope an HTTPS service.
+    /// Service binding of HTTPS (RFC 9460).
     Https(ServiceBinding),
-    /// Who takes mail.
+    /// Mail exchange.
     Mx {
-        /// The smallest is tried first.
+        /// Preference; the lowest is tried first.
         preference: u16,
-        /// The host.
+        /// Host.
         exchange: String,
     },
-    /// A name server of a zone.
+    /// Name server of a zone.
     Ns(String),
-    /// The name of an address.
+    /// Name of an address.
     Ptr(String),
-    /// The start of a zone.
+    /// Start of a zone of authority.
     Soa(StartOfAuthority),
-    /// Where a service is.
+    /// Location of a service (RFC 2782).
     Srv {
-        /// The smallest is tried first.
+        /// Priority; the lowest is tried first.
         priority: u16,
-        /// The share among those of the same priority.
+        /// Weight among records of the same priority.
         weight: u16,
-        /// The port.
+        /// Port.
         port: u16,
-        /// The host.
+        /// Host.
         target: String,
     },
-    /// How to scope a service.
+    /// Service binding (RFC 9460).
     Svcb(ServiceBinding),
-    /// Texts, which need not be any known encoding.
+    /// Character strings, in any encoding.
     Txt(Vec<Vec<u8>>),
-    /// Anything else, as text.
+    /// Other data, as text.
     Other(String),
 }
 
 impl DnsData {
-    /// The address that it is, if it is one.
+    /// Address of an A or AAAA record.
     ///
     /// ```
     /// use loopctl::DnsData;
@@ -135,22 +135,22 @@ impl fmt::Display for DnsData {
     }
 }
 
-/// The start of a zone (RFC 1035 section 3.3.13).
+/// Start of a zone of authority (RFC 1035 section 3.3.13).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StartOfAuthority {
-    /// The name server where changes are made.
+    /// MNAME: the primary name server.
     pub primary: String,
-    /// Whose mailbox it is, its `@` written as a dot.
+    /// RNAME: the mailbox of the administrator, with a dot in place of `@`.
     pub mailbox: String,
-    /// Grows with every change.
+    /// SERIAL: version of the zone.
     pub serial: u32,
-    /// How often other servers look for changes.
+    /// REFRESH: interval at which secondary servers check for changes.
     pub refresh: Duration,
-    /// How soon they look again when they could not.
+    /// RETRY: interval after a failed check.
     pub retry: Duration,
-    /// How long they answer without having been able to look.
+    /// EXPIRE: time after which a secondary server stops answering.
     pub expire: Duration,
-    /// How long it may be kept that there is nothing (RFC 2308).
+    /// MINIMUM: TTL of negative answers (RFC 2308 section 4).
     pub minimum: Duration,
 }
 
@@ -162,24 +162,24 @@ impl fmt::Display for StartOfAuthority {
     }
 }
 
-/// What an SVCB or HTTPS record says (RFC 9460).
+/// Data of an SVCB or HTTPS record (RFC 9460).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ServiceBinding {
-    /// 0: the service has moved to the target; otherwise the smallest is tried first.
+    /// SvcPriority. 0 is alias mode; otherwise the lowest is tried first.
     pub priority: u16,
-    /// The host; `.` is the name that was asked for.
+    /// TargetName; `.` is the owner name.
     pub target: String,
-    /// The protocols that are spoken.
+    /// Protocols (`alpn`).
     pub alpn: Vec<String>,
-    /// Whether the service speaks none but those.
+    /// Whether the default protocol is not supported (`no-default-alpn`).
     pub no_default_alpn: bool,
-    /// Another port than usual.
+    /// Alternative port (`port`).
     pub port: Option<u16>,
-    /// Addresses of the target, so that one need not wait for them.
+    /// Addresses of the target (`ipv4hint`, `ipv6hint`).
     pub address_hints: Vec<IpAddr>,
-    /// The configuration of Encrypted Client Hello, as base64.
+    /// Configuration of Encrypted Client Hello (`ech`), in base64.
     pub ech: Option<String>,
-    /// Anything else, as text: `mandatory`, and keys without a name.
+    /// Other parameters, as text: `mandatory`, and keys without a name.
     pub others: Vec<(String, String)>,
 }
 
@@ -210,7 +210,7 @@ impl fmt::Display for ServiceBinding {
     }
 }
 
-/// A text in quotes, as zone files have it (RFC 1035 section 5.1).
+/// Quoted character string, as in zone files (RFC 1035 section 5.1).
 struct Quoted<'a>(&'a [u8]);
 
 impl fmt::Display for Quoted<'_> {
@@ -219,7 +219,7 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
-/// What comes from a stranger must not scope a terminal as control characters.
+/// Escapes control characters, which could change a terminal.
 pub(super) fn printable(bytes: impl IntoIterator<Item = u8>) -> String {
     let mut text = String::new();
     for byte in bytes {

@@ -1,11 +1,11 @@
-//! What can be asked for.
+//! Types of resource records.
 
 use std::fmt;
 use std::str::FromStr;
 
 use hickory_proto::rr;
 
-/// A type of resource record.
+/// Type of a resource record.
 ///
 /// ```
 /// use loopctl::RecordType;
@@ -17,35 +17,35 @@ use hickory_proto::rr;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RecordType {
-    /// An IPv4 address.
+    /// IPv4 address.
     A,
-    /// An IPv6 address.
+    /// IPv6 address.
     Aaaa,
-    /// Who may issue certificates (RFC 8659).
+    /// Certification Authority Authorization (RFC 8659).
     Caa,
-    /// Another name of the same thing.
+    /// Canonical name of an alias.
     Cname,
-    /// How to scope an HTTPS service (RFC 9460).
+    /// Service binding of HTTPS (RFC 9460).
     Https,
-    /// Who takes mail.
+    /// Mail exchange.
     Mx,
-    /// The name servers of a zone.
+    /// Name server of a zone.
     Ns,
-    /// The name of an address.
+    /// Name of an address.
     Ptr,
-    /// The start of a zone.
+    /// Start of a zone of authority.
     Soa,
-    /// Where a service is (RFC 2782).
+    /// Location of a service (RFC 2782).
     Srv,
-    /// How to scope a service (RFC 9460).
+    /// Service binding (RFC 9460).
     Svcb,
     /// Text.
     Txt,
-    /// Any other, by its number.
+    /// Another type, by its number.
     Other(u16),
 }
 
-/// A text that is no type of record.
+/// Error for text that is not a record type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordTypeError(String);
 
@@ -84,7 +84,7 @@ impl RecordType {
 impl FromStr for RecordType {
     type Err = RecordTypeError;
 
-    /// In upper or lower case; `TYPE99` is any number (RFC 3597).
+    /// Parses a mnemonic in any case, or `TYPE99` for any number (RFC 3597 section 5).
     fn from_str(text: &str) -> Result<Self, RecordTypeError> {
         let upper = text.to_ascii_uppercase();
         let by_number = upper.strip_prefix("TYPE").and_then(|number| number.parse::<u16>().ok());

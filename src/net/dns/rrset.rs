@@ -1,16 +1,16 @@
-//! An answer, taken apart into what is proved one by one: each alias, and what is at the end of them.
+//! Splits an answer into the record sets to validate: each CNAME, and the set at the end of the chain.
 
 use hickory_net::proto::dnssec::rdata::{DNSSECRData, RRSIG};
 use hickory_net::proto::op::{Message, Query, ResponseCode};
 use hickory_net::proto::rr::{Name, RData, Record, RecordType};
 use hickory_net::proto::serialize::binary::{BinDecodable, BinDecoder};
 
-/// One set of records, or that there is none. hickory judges an answer that is about several zones as if it were
-/// about one, and so takes what denies the end of an alias for a contradiction.
+/// Record set, or its denial. hickory validates an answer about several zones as if it were about one. It rejects the
+/// denial at the end of a CNAME chain, so that each set is validated alone.
 pub(super) struct RrSet {
     pub(super) name: Name,
     pub(super) record_type: RecordType,
-    /// An answer with nothing but this part and what belongs to it.
+    /// Message with only this set, its signatures and its proof.
     pub(super) message: Message,
     pub(super) is_denial: bool,
 }
@@ -20,7 +20,7 @@ impl RrSet {
         Query::query(self.name.clone(), self.record_type)
     }
 
-    /// The wildcard whose records these are, by their signatures.
+    /// Wildcard that the records were expanded from, by the label count of their signatures (RFC 4035 section 5.3.2).
     fn wildcard(&self) -> Option<Name> {
         let made = self.message.answers.iter().filter_map(signature);
         let labels = made.map(|it| it.input().num_labels).min()?;
@@ -29,10 +29,9 @@ impl RrSet {
         above.prepend_label("*").ok()
     }
 
-    /// Of records from a wildcard of a zone with NSEC, the records as the wildcard has them, and what denies that
-    /// there is anything closer to the name (RFC 4035 section 5.3.4); nothing if nothing does. hickory 0.26 is not
-    /// to be asked: it also wants the wildcard itself denied, and takes a denial of the name alone for enough (its
-    /// pull request 3812).
+    /// Splits a set expanded from a wildcard of an NSEC zone into the records under the wildcard's name and the
+    /// denial of a closer match (RFC 4035 section 5.3.4). hickory 0.26 cannot validate these: it also requires a
+    /// denial of the wildcard, and accepts a denial of the name alone (its pull request 3812).
     pub(super) fn of_wildcard(&self) -> Option<(Self, Vec<Self>)> {
         let (wildcard, authorities) = (self.wildcard()?, &self.message.authorities);
         authorities.iter().find(|it| it.record_type() == RecordType::NSEC)?;
@@ -57,16 +56,15 @@ impl RrSet {
     }
 }
 
-/// Whether an NSEC, which says that there is nothing between two names, denies all of the way from a name up to, but
-/// not including, `base`.
+/// Whether an NSEC record from one name to another denies every name from `name` up to, but not including, `base`.
 fn denies_below(from: &Name, to: &Name, name: &Name, base: &Name) -> bool {
-    // The last one of a zone points to the first.
+    // The last NSEC of a zone points to its first name.
     let is_between = from < name && (name < to || (to <= from && to.zone_of(name)));
     let closer = name.trim_to(usize::from(base.num_labels()) + 1);
     is_between && !closer.zone_of(from) && !closer.zone_of(to)
 }
 
-/// The parts of an answer to a question, in their order.
+/// Record sets of an answer, in order.
 pub(super) fn split(message: &Message, question: &Query) -> Vec<RrSet> {
     let wanted = question.query_type();
     let (mut name, mut parts) = (question.name().clone(), Vec::new());
@@ -81,7 +79,7 @@ pub(super) fn split(message: &Message, question: &Query) -> Vec<RrSet> {
         parts.extend(sets.into_iter().map(|(name, kind)| part(message, name, kind)));
         return parts;
     }
-    // Aliases that go round in a circle have no end; no chain is longer than the answer.
+    // A CNAME chain can be a loop, and no chain is longer than the answer.
     for _ in &message.answers {
         let alias = message.answers.iter().find_map(|record| match &record.data {
             RData::CNAME(target) if record.name == name => Some(target.0.clone()),
@@ -98,7 +96,7 @@ pub(super) fn split(message: &Message, question: &Query) -> Vec<RrSet> {
     parts
 }
 
-/// Whose DNAME an alias was made from, which is not signed itself (RFC 6672 section 5.3.1).
+/// Owner of the DNAME that a CNAME was synthesised from. Such a CNAME is not signed (RFC 6672 section 5.3.1).
 fn above(message: &Message, name: &Name, target: &Name) -> Option<Name> {
     let is_signed = message.answers.iter().filter(|record| record.name == *name).any(|record| {
         signature(record).is_some_and(|it| it.input().type_covered == RecordType::CNAME)

@@ -1,4 +1,4 @@
-//! Which name server, and how it is spoken to.
+//! Address and transport of a name server.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -6,12 +6,12 @@ use std::str::FromStr;
 
 use crate::plan::{DnsTransport, Host, Port, Target};
 
-/// A name server: `udp://1.1.1.1`, `tcp://[2606:4700:4700::1111]:53`, `tls://dns.google`,
-/// `tls://1.1.1.1#one.one.one.one`, `https://dns.google/dns-query`, or `@1.1.1.1` as dig has it.
+/// Name server: `udp://1.1.1.1`, `tcp://[2606:4700:4700::1111]:53`, `tls://dns.google`,
+/// `tls://1.1.1.1#one.one.one.one`, `https://dns.google/dns-query`, or `@1.1.1.1` as in dig.
 ///
-/// Without a scheme it is UDP, which turns to TCP for what is too long. Without a port it is 53, for TLS 853, for
-/// HTTPS 443, and without a path that is `/dns-query`. What follows `#` is the name that the certificate must be
-/// for, in the place of the host. A server that has a name is looked up by the system.
+/// Default transport: UDP, with TCP for truncated answers. Default port: 53, for TLS 853, for HTTPS 443. Default
+/// path: `/dns-query`. The name after `#` replaces the host in the check of the certificate. A host name is looked up
+/// by the system.
 ///
 /// ```
 /// use loopctl::DnsServer;
@@ -29,12 +29,12 @@ pub struct DnsServer {
     host: Host,
     port: u16,
     tls_name: Option<String>,
-    /// Of HTTPS, with its slash; empty of all else.
+    /// Path of HTTPS, with its slash; empty for other transports.
     path: String,
 }
 
 impl DnsServer {
-    /// A server by its address.
+    /// Server by its address.
     ///
     /// ```
     /// use loopctl::{DnsServer, plan::DnsTransport};
@@ -54,17 +54,17 @@ impl DnsServer {
         Self { transport, host, port: address.port(), tls_name: None, path }
     }
 
-    /// How it is spoken to.
+    /// Transport.
     pub fn transport(&self) -> DnsTransport {
         self.transport
     }
 
-    /// Its address, or its name.
+    /// Address or name.
     pub fn host(&self) -> &Host {
         &self.host
     }
 
-    /// Its port.
+    /// Port.
     pub fn port(&self) -> u16 {
         self.port
     }
@@ -74,12 +74,12 @@ impl DnsServer {
         Target::Tcp(self.host.clone(), Port::Number(self.port)).to_string()
     }
 
-    /// Where on the server questions go, of HTTPS; empty of all else.
+    /// Path of HTTPS; empty for other transports.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// The name that its certificate must be for.
+    /// Name that the certificate must contain.
     #[cfg(feature = "tls")]
     pub(super) fn tls_name(&self) -> String {
         self.tls_name.clone().unwrap_or_else(|| self.host.to_string())
@@ -153,12 +153,12 @@ impl FromStr for DnsServer {
     }
 }
 
-/// Whether it can stand in the first line of a request as it is.
+/// Whether the text is valid in an HTTP request line.
 fn is_path(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// Host and port; an IPv6 address without a port needs no brackets.
+/// Parses host and port; an IPv6 address without a port needs no brackets.
 fn place(text: &str, default_port: u16) -> Option<(Host, u16)> {
     let bare = text.split('%').next().and_then(|bare| bare.parse::<IpAddr>().ok());
     if bare.is_some() && !text.ends_with('%') {
@@ -182,7 +182,7 @@ impl fmt::Display for DnsServer {
     }
 }
 
-/// What a resolver cannot be made of.
+/// Invalid configuration of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DnsConfigError {
     what: String,

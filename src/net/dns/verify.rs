@@ -1,4 +1,5 @@
-//! Has answers proved by hickory, which is polled here and whose questions are asked here: no task, no thread.
+//! Validates answers with hickory. Its future is polled here, and its queries are sent here, without a task or
+//! thread.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -28,14 +29,14 @@ use super::{
 };
 use crate::net::Failure;
 
-/// How many signatures of an anchor's zone are looked at.
+/// Maximum number of signatures of a trust anchor's zone.
 const MAX_SIGNATURES_OF_KEYS: usize = 8;
 
-/// How many questions one answer may take. Whoever made the answer may want it to take thousands.
+/// Maximum number of queries per answer. An attacker could cause thousands (CVE-2023-50387).
 const MAX_QUESTIONS: usize = 100;
 
 impl DnsClient {
-    /// The same result, with what its signatures prove, if that is to be found out.
+    /// Adds the result of the validation, if the client validates.
     pub(super) async fn verified(
         &self,
         result: Result<DnsAnswer, DnsError>,
@@ -64,13 +65,13 @@ impl DnsClient {
     }
 }
 
-/// One answer that is verified.
+/// Validation of one answer.
 struct Verifying<'a> {
     client: &'a DnsClient,
     anchors: &'a TrustAnchors,
     query: u64,
     asked: Cell<usize>,
-    /// What hickory was given.
+    /// Messages given to hickory.
     seen: RefCell<HashMap<(Name, RecordType), Given>>,
 }
 
@@ -94,7 +95,7 @@ impl Verifying<'_> {
         all
     }
 
-    /// What is known of one part, and the zones that prove it.
+    /// Status of one set, and the zones that prove it.
     async fn judge(&self, part: &RrSet) -> (DnsSetProof, Vec<String>) {
         let set = |proof, reason| DnsSetProof {
             name: decode::name(&part.name),
@@ -123,14 +124,14 @@ impl Verifying<'_> {
         let seen = Seen { given: &seen, anchors: self.anchors, top: &top, now: now(), left };
         let (reason, chain) = seen.explain(part, proof);
         let proof = match reason {
-            // It may be signed well: nobody has said.
+            // The set may be secure; its chain is missing.
             Some(DnsProofReason::Unanswered { .. }) => DnsProof::Indeterminate,
             _ => proof,
         };
         (set(proof, reason), chain)
     }
 
-    /// The keys of an anchor's zone that are trusted.
+    /// Trusted keys of a trust anchor's zone.
     async fn trusted(&self, top: &Name) -> Result<dnssec::TrustAnchors, DnsProofReason> {
         let given = self.get(&Query::query(top.clone(), RecordType::DNSKEY)).await;
         let what = || format!("DNSKEY of {}", decode::name(top));
@@ -147,7 +148,7 @@ impl Verifying<'_> {
         }
         let anchored = keys.iter().filter(|(_, key)| self.anchors.has(top, key));
         let anchored: Vec<&DNSKEY> = anchored.map(|(_, key)| *key).collect();
-        // hickory would look for a DS of the other keys above an anchor that is not the root's.
+        // For keys of an anchor below the root, hickory would query the DS of the zone.
         let vouches = |key: &&DNSKEY| {
             signatures.iter().take(MAX_SIGNATURES_OF_KEYS).any(|signature| {
                 let records = keys.iter().map(|(record, _)| *record);
@@ -169,7 +170,7 @@ impl Verifying<'_> {
         Ok(trusted)
     }
 
-    /// Of records from a wildcard: it must have them, and there must be nothing closer.
+    /// Status of wildcard records: the wildcard must be secure, and a closer match denied.
     async fn prove_wildcard(
         &self,
         (original, denials): &(RrSet, Vec<RrSet>),
@@ -182,7 +183,7 @@ impl Verifying<'_> {
         }
     }
 
-    /// Polls hickory, and what it asks for, until it knows.
+    /// Polls hickory, and the queries that it needs, until the status is known.
     async fn prove(&self, part: &RrSet, trusted: &Arc<dnssec::TrustAnchors>) -> DnsProof {
         let Ok(own) = DnsResponse::from_message(part.message.clone()) else {
             return DnsProof::Bogus;
@@ -214,7 +215,7 @@ impl Verifying<'_> {
         verdict(part, proved.await)
     }
 
-    /// Gives hickory what it asks for: first of all the answer itself.
+    /// Gives hickory an answer: first the one to validate, then those of its queries.
     async fn answer(&self, wanted: PendingQuery, part: &RrSet, own: &DnsResponse) {
         let PendingQuery { query, reply } = wanted;
         let answer = if query == part.query() {
@@ -225,7 +226,7 @@ impl Verifying<'_> {
                 Err(why) => Err(NetError::from(why.clone())),
             }
         };
-        // Whoever does not wait any more has found out without it.
+        // hickory has dropped the query and does not need the answer.
         let _ = reply.send(answer);
     }
 
@@ -242,7 +243,7 @@ impl Verifying<'_> {
         given
     }
 
-    /// One question to the servers, with how long its answer may be kept.
+    /// Sends one query, and returns its answer with its lifetime.
     async fn ask(
         &self,
         query: &Query,
@@ -273,7 +274,7 @@ fn dnskey(record: &Record) -> Option<(&Record, &DNSKEY)> {
     }
 }
 
-/// What hickory's answer means for the part.
+/// Converts hickory's result.
 fn verdict(part: &RrSet, proved: Result<DnsResponse, NetError>) -> DnsProof {
     let response = match proved {
         Ok(response) => response,
@@ -309,7 +310,7 @@ fn worse(a: DnsProof, b: DnsProof) -> DnsProof {
     if rank(a) < rank(b) { b } else { a }
 }
 
-/// The larger, the worse.
+/// Rank of a status; higher is worse.
 fn rank(proof: DnsProof) -> u8 {
     match proof {
         DnsProof::Secure => 0,
@@ -319,7 +320,7 @@ fn rank(proof: DnsProof) -> u8 {
     }
 }
 
-/// What an anchor is in charge of must be secure, or proved not to be signed.
+/// An answer below a trust anchor must be secure, or proved to be unsigned.
 fn failure(validation: &DnsValidation) -> Option<DnsErrorKind> {
     match (validation.proof, &validation.reason) {
         (DnsProof::Bogus, _) => Some(DnsErrorKind::Bogus),

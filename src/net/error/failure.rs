@@ -5,18 +5,18 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
-/// A copy of an [`io::Error`], with what it is about.
+/// Copy of an [`io::Error`] with its errno, and the local address that could not be bound.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// Category of the error.
     pub kind: io::ErrorKind,
-    /// The system's error number, where the error came from the system.
+    /// Error number, where the error came from the system.
     pub errno: Option<i32>,
     /// Text of the error.
     pub message: String,
-    /// The system call failed at once: this host refused, and the network was not involved.
+    /// Whether the system call itself failed, so that this host refused and no packet was sent.
     pub at_once: bool,
-    /// The local address that could not be bound; the first of several.
+    /// Local address that could not be bound; the first of several.
     pub local_address: Option<SocketAddr>,
 }
 
@@ -33,7 +33,7 @@ impl From<&io::Error> for Failure {
     }
 }
 
-/// The error and the errors that caused it, the outermost first.
+/// The error and its causes, the outermost first.
 fn causes(error: &io::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
     std::iter::successors(Some(error as &(dyn Error + 'static)), |error| cause(*error))
 }
@@ -54,7 +54,7 @@ fn errno(error: &(dyn Error + 'static)) -> Option<i32> {
 }
 
 impl Failure {
-    /// The symbol of the system's error, such as `ECONNREFUSED`.
+    /// Symbol of the error number, such as `ECONNREFUSED`.
     ///
     /// ```
     /// let refused = loopctl::Failure::from(&std::io::Error::from_raw_os_error(111));
@@ -105,11 +105,11 @@ impl fmt::Display for Failure {
 
 impl Error for Failure {}
 
-/// A failed `bind(2)`. The text is asyncio's.
+/// Failed `bind(2)`, with the text of asyncio.
 #[derive(Debug)]
 pub(in crate::net) struct BindFailure {
     text: String,
-    /// `None` where an interface could not be bound to.
+    /// `None` where binding to an interface failed.
     address: Option<SocketAddr>,
     error: io::Error,
 }
@@ -125,7 +125,7 @@ impl BindFailure {
         Self { text, address: None, error }
     }
 
-    /// The first of several, with the texts of all.
+    /// The first of several failures, with the texts of all.
     pub(in crate::net) fn first_of(failures: Vec<Self>) -> Option<Self> {
         let texts: Vec<&str> = failures.iter().map(|failure| failure.text.as_str()).collect();
         let text = texts.join(", ");

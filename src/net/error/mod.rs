@@ -1,26 +1,30 @@
 //! Failures that can be copied, and the phase in which they occurred.
 
 mod failure;
+#[cfg(any(feature = "dnssec", feature = "tls"))]
+mod timestamp;
 
 use std::fmt;
 use std::io;
 
 pub(super) use failure::BindFailure;
 pub use failure::Failure;
+#[cfg(any(feature = "dnssec", feature = "tls"))]
+pub(super) use timestamp::rfc3339;
 
-/// How far an attempt got.
+/// Step of a connection attempt, or of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Phase {
-    /// Making the socket.
+    /// `socket(2)`.
     Socket,
-    /// Setting its options.
+    /// `setsockopt(2)`.
     Options,
-    /// Binding it to a local address.
+    /// `bind(2)`.
     Bind,
-    /// Connecting it.
+    /// `connect(2)` and the TCP handshake.
     Connect,
-    /// Listening on it.
+    /// `listen(2)`.
     Listen,
     /// The TLS handshake.
     Tls,
@@ -39,7 +43,7 @@ impl fmt::Display for Phase {
     }
 }
 
-/// For one more who is to hear of it.
+/// Copy of an error for a second reader: errno, or TLS error, or kind and text.
 pub(super) fn copy_of(error: &io::Error) -> io::Error {
     #[cfg(feature = "tls")]
     if let Some(tls) = super::TlsError::within(error) {

@@ -1,4 +1,4 @@
-//! What to run, and what its three standard streams are.
+//! `subprocess_exec` and `subprocess_shell`: the builder of a child process.
 
 use std::fmt;
 use std::io;
@@ -9,25 +9,25 @@ use super::{SubprocessProtocol, SubprocessTransport};
 use crate::event_loop::LoopHandle;
 use crate::net::Endpoint;
 
-/// What one of a child's standard streams is.
+/// One of a child's standard streams.
 #[derive(Debug, Default)]
 pub enum ChildStdio {
-    /// A pipe to us.
+    /// A pipe to the parent.
     #[default]
     Pipe,
-    /// The same as ours.
+    /// Inherited from the parent.
     Inherit,
     /// `/dev/null`.
     Null,
-    /// This descriptor, which is closed here when the child has it.
+    /// A descriptor, which the parent closes when the child has it.
     File(OwnedFd),
 }
 
-/// A child process to be started; asyncio's `subprocess_exec` and `subprocess_shell`, with their arguments
+/// Builder of a child process; asyncio's `subprocess_exec` and `subprocess_shell`, with their arguments
 /// as methods.
 ///
-/// All three standard streams are pipes unless said otherwise. asyncio's fixed parameters
-/// (`universal_newlines`, `text`, `encoding`, `errors`, `bufsize`, `shell`) do not exist: bytes are bytes.
+/// All three standard streams are pipes by default. asyncio's fixed parameters (`universal_newlines`, `text`,
+/// `encoding`, `errors`, `bufsize`, `shell`) do not exist.
 ///
 /// ```
 /// use loopctl::{ChildPipe, SubprocessProtocol, SubprocessTransport};
@@ -54,11 +54,11 @@ pub enum ChildStdio {
 /// })??;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[must_use = "nothing is started until it is opened"]
+#[must_use = "nothing is started until `open` is awaited"]
 pub struct CreateSubprocess {
     event_loop: LoopHandle,
     command: Command,
-    /// For the log; made of what may be shown.
+    /// Description for the log, without the arguments of a program.
     label: String,
     stdin: ChildStdio,
     stdout: ChildStdio,
@@ -67,11 +67,10 @@ pub struct CreateSubprocess {
 }
 
 impl LoopHandle {
-    /// A child process that runs a program; see [`CreateSubprocess`]. The command's arguments, environment,
-    /// directory and process group count; its standard streams are set here.
+    /// Runs a program as a child process; see [`CreateSubprocess`]. Arguments, environment, directory and process
+    /// group are those of the command; its standard streams are replaced.
     ///
-    /// In debug mode the start is logged, with the program's name and without its arguments, which may hold
-    /// secrets.
+    /// In debug mode the start is logged with the program's name, without arguments, which may contain secrets.
     ///
     /// ```
     /// # struct Quiet;
@@ -94,8 +93,8 @@ impl LoopHandle {
         CreateSubprocess::new(self, command, label)
     }
 
-    /// A child process that runs a line of `/bin/sh`; see [`CreateSubprocess`]. Quoting what becomes part of
-    /// the line is the caller's business. In debug mode it is logged as it is, as asyncio does.
+    /// Runs a command line of `/bin/sh` as a child process; see [`CreateSubprocess`]. The caller quotes arguments.
+    /// In debug mode the line is logged unchanged, as in asyncio.
     pub fn subprocess_shell(&self, line: &str) -> CreateSubprocess {
         let mut command = Command::new("/bin/sh");
         command.arg("-c").arg(line);
@@ -117,38 +116,38 @@ impl CreateSubprocess {
         }
     }
 
-    /// What the child's standard input is.
+    /// Sets the child's standard input.
     pub fn stdin(mut self, stdin: ChildStdio) -> Self {
         self.stdin = stdin;
         self
     }
 
-    /// What the child's standard output is.
+    /// Sets the child's standard output.
     pub fn stdout(mut self, stdout: ChildStdio) -> Self {
         self.stdout = stdout;
         self
     }
 
-    /// What the child's standard error is.
+    /// Sets the child's standard error.
     pub fn stderr(mut self, stderr: ChildStdio) -> Self {
         (self.stderr, self.merges_stderr) = (stderr, false);
         self
     }
 
-    /// The child's standard error goes where its standard output goes, in the order in which it is written;
-    /// asyncio's `stderr=STDOUT`. What comes of it is told as [`ChildPipe::Stdout`](super::ChildPipe).
+    /// Sends the child's standard error to its standard output, in the order of writing; asyncio's
+    /// `stderr=STDOUT`. It is delivered as [`ChildPipe::Stdout`](super::ChildPipe).
     pub fn stderr_to_stdout(mut self) -> Self {
         self.merges_stderr = true;
         self
     }
 
-    /// Starts the child: it runs, and `connection_made` has been called, when this returns.
+    /// Starts the child. It runs, and `connection_made` has been called, when this returns.
     ///
-    /// There is nothing to wait for, so a future that is dropped has either not begun or is done.
+    /// The future never waits: when it is dropped, it has either not started or completed.
     ///
     /// # Errors
-    /// The system's: no such program, no permission, no descriptors left; that the loop is closed. No child
-    /// and no descriptor is left then.
+    /// The system's, such as `NotFound`, `PermissionDenied` or `EMFILE`, and that of a closed loop. No child and no
+    /// descriptor remains on error.
     pub async fn open<P: SubprocessProtocol>(
         mut self,
         protocol: impl FnOnce() -> P,
@@ -161,7 +160,7 @@ impl CreateSubprocess {
         let event_loop = self.event_loop.clone();
         let output = if self.merges_stderr { self.merge()? } else { self.separate() };
         let child = self.command.stdin(Stdio::from(self.stdin)).spawn()?;
-        // Whoever still holds the child's ends keeps its pipes from ending.
+        // Dropped, because the command holds the child's ends, which keep the pipes open.
         drop(self.command);
         let endpoint = SubprocessTransport::attach(&event_loop, child, output, protocol)?;
         if let Some(label) = label {
@@ -176,7 +175,7 @@ impl CreateSubprocess {
         None
     }
 
-    /// One descriptor for both streams, and our end if it is a pipe.
+    /// Uses one descriptor for both streams; returns the parent's end if it is a pipe.
     fn merge(&mut self) -> io::Result<Option<OwnedFd>> {
         let mut ours = None;
         let theirs = match std::mem::take(&mut self.stdout) {
@@ -205,7 +204,7 @@ impl From<ChildStdio> for Stdio {
     }
 }
 
-/// As asyncio formats it; what is inherited is not mentioned.
+/// The stream as asyncio logs it; `None` if it is inherited.
 fn format_pipe(stdio: &ChildStdio) -> Option<String> {
     match stdio {
         ChildStdio::Pipe => Some("<pipe>".to_owned()),
@@ -215,7 +214,7 @@ fn format_pipe(stdio: &ChildStdio) -> Option<String> {
     }
 }
 
-/// What may be shown of it, as asyncio logs it.
+/// The text that asyncio logs, without secrets.
 impl fmt::Debug for CreateSubprocess {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.label)?;

@@ -10,23 +10,22 @@ use std::process::ExitStatus;
 pub use create::{ChildStdio, CreateSubprocess};
 pub use transport::SubprocessTransport;
 
-/// One of the three pipes between us and a child.
+/// One of the three standard streams of a child, as a pipe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ChildPipe {
-    /// The child's standard input, which we write.
+    /// The child's standard input, written by the parent.
     Stdin,
-    /// The child's standard output, which we read.
+    /// The child's standard output, read by the parent.
     Stdout,
-    /// The child's standard error, which we read.
+    /// The child's standard error, read by the parent.
     Stderr,
 }
 
-/// Reacts to what a child process does; asyncio's `SubprocessProtocol`.
+/// Callbacks of a child process; asyncio's `SubprocessProtocol`.
 ///
-/// Only the loop calls it, one call at a time: `connection_made` first; then what the pipes bring, and
-/// `process_exited` once, in the order in which it happens; `connection_lost` last, when the process has
-/// exited *and* all its pipes are closed. A grandchild that keeps standard output open holds that up. A
-/// method that panics is reported to the exception handler, and the child lives on.
+/// The loop makes one call at a time: `connection_made` first, then calls for the pipes and one `process_exited`
+/// in the order of events. `connection_lost` is last, when the process has exited *and* all its pipes are
+/// closed; a grandchild that keeps standard output open delays it. A panic is reported to the exception handler.
 ///
 /// ```
 /// use loopctl::{ChildPipe, SubprocessProtocol, SubprocessTransport};
@@ -44,12 +43,12 @@ pub enum ChildPipe {
 /// }
 /// ```
 pub trait SubprocessProtocol: 'static {
-    /// The child runs.
+    /// Called when the child runs.
     fn connection_made(&mut self, transport: &SubprocessTransport) {
         let _ = transport;
     }
 
-    /// The child wrote something: at most 256 KiB at a time.
+    /// Called with the child's output, at most 256 KiB at a time.
     fn pipe_data_received(
         &mut self,
         transport: &SubprocessTransport,
@@ -59,8 +58,8 @@ pub trait SubprocessProtocol: 'static {
         let _ = (transport, pipe, data);
     }
 
-    /// A pipe is closed, by the child or by us. `BrokenPipe`: the child closed its standard input, or ended,
-    /// before all of what was written to it had gone.
+    /// Called when a pipe is closed by either side. `BrokenPipe` means that the child closed its standard input, or
+    /// exited, before all data was written.
     fn pipe_connection_lost(
         &mut self,
         transport: &SubprocessTransport,
@@ -70,22 +69,22 @@ pub trait SubprocessProtocol: 'static {
         let _ = (transport, pipe, error);
     }
 
-    /// More is queued for the child's standard input than its high limit: please write no more.
+    /// Called when the queue of standard input has grown above the high-water mark.
     fn pause_writing(&mut self, transport: &SubprocessTransport) {
         let _ = transport;
     }
 
-    /// What is queued for the child's standard input has shrunk to its low limit: please go on.
+    /// Called when the queue of standard input has shrunk to the low-water mark.
     fn resume_writing(&mut self, transport: &SubprocessTransport) {
         let _ = transport;
     }
 
-    /// The child has exited. There may be more to come out of its pipes.
+    /// Called when the child has exited. Its pipes may still deliver data.
     fn process_exited(&mut self, transport: &SubprocessTransport, status: ExitStatus) {
         let _ = (transport, status);
     }
 
-    /// All is over. No error is known that ends a child; the parameter is asyncio's.
+    /// Called at the end. No error ends a child; the parameter is asyncio's.
     fn connection_lost(&mut self, error: Option<io::Error>) {
         let _ = error;
     }

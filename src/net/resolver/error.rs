@@ -137,7 +137,7 @@ impl ResolveError {
         }
     }
 
-    /// The failed query, where name servers were asked on the loop: its verdict, server and answer.
+    /// The failed query, where name servers were queried on the loop.
     #[cfg(feature = "dns")]
     pub fn dns(&self) -> Option<&DnsError> {
         match self {
@@ -146,7 +146,7 @@ impl ResolveError {
         }
     }
 
-    /// The system's error number: of `EAI_SYSTEM`, or of the socket to a name server.
+    /// System error number: of `EAI_SYSTEM`, or of the socket to a name server.
     pub fn errno(&self) -> Option<i32> {
         match self {
             Self::System { errno, .. } => *errno,

@@ -1,4 +1,4 @@
-//! Who turns names into addresses.
+//! Name resolution.
 
 mod error;
 pub(super) mod hosts;
@@ -13,8 +13,8 @@ pub use system::{AddrInfo, AddrInfoFlags, Lookup, NameInfoFlags};
 
 use crate::event_loop::LoopHandle;
 
-/// Turns names into addresses for [`create_connection`](LoopHandle::create_connection): the system's getaddrinfo, with
-/// the feature `dns` a `DnsClient`, or one of your own.
+/// Resolver for [`create_connection`](LoopHandle::create_connection): getaddrinfo, with the feature `dns` a
+/// `DnsClient`, or an implementation of the application.
 ///
 /// ```
 /// use loopctl::{AddrInfo, Lookup, Protocol, Resolver, Resolving, Transport, plan::Port};
@@ -41,14 +41,14 @@ use crate::event_loop::LoopHandle;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait Resolver {
-    /// The addresses of a host, best first. Dropping the future gives the lookup up.
+    /// Looks up the addresses of a host, best first. Dropping the future cancels the lookup.
     ///
     /// # Errors
     /// [`ResolveError`]; [`Other`](ResolveError::Other) carries an error of the implementation.
     fn resolve(&self, lookup: Lookup) -> Resolving<'_>;
 }
 
-/// A lookup under way.
+/// Lookup in progress.
 pub type Resolving<'a> = Pin<Box<dyn Future<Output = Result<Vec<AddrInfo>, ResolveError>> + 'a>>;
 
 /// The system's resolver: [`getaddrinfo`](LoopHandle::getaddrinfo).
@@ -58,10 +58,10 @@ impl Resolver for LoopHandle {
     }
 }
 
-/// The system's resolver, for a race that asks for each family by itself.
+/// The system's resolver for separate AAAA and A queries.
 ///
-/// What the hosts file has is asked for as a whole: getaddrinfo for one family alone would ask name servers for the
-/// other, and so connect to a host that the file is there to replace.
+/// A name of the hosts file is looked up for both families at once. getaddrinfo for one family would query name
+/// servers for the other one, and connect to a host that the file replaces.
 pub(in crate::net) struct ByFamily(pub(in crate::net) LoopHandle);
 
 impl Resolver for ByFamily {
@@ -77,17 +77,17 @@ impl<R: Resolver + ?Sized> Resolver for Rc<R> {
     }
 }
 
-/// From which of its addresses this host would connect to another; `None`: it has none that fits, or no route.
+/// Source address that this host would use for a destination; `None` without a route or a suitable address.
 ///
-/// The kernel is asked by connecting a datagram socket, which sends nothing. It is the oracle of
-/// [`sort_destinations`](crate::plan::sort_destinations).
+/// The kernel chooses it when a datagram socket is connected, which sends nothing.
+/// [`sort_destinations`](crate::plan::sort_destinations) needs it.
 ///
 /// ```
 /// let local = std::net::Ipv4Addr::LOCALHOST.into();
 /// assert_eq!(loopctl::source_address(local), Some(local));
 /// ```
 pub fn source_address(to: IpAddr) -> Option<IpAddr> {
-    /// Any port does; this one is for what nobody wants (RFC 863).
+    /// Any port will do; this one is the discard service (RFC 863).
     const DISCARD: u16 = 9;
     let any = if to.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
     let socket = UdpSocket::bind(any.parse::<SocketAddr>().ok()?).ok()?;

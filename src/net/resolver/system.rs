@@ -1,4 +1,4 @@
-//! The system's resolver, off the loop's thread.
+//! The system's resolver, run on threads.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::BitOr;
@@ -11,8 +11,7 @@ use crate::plan::{Family, Host, Port, SocketKind, literal};
 use crate::sys::addrinfo::{self, Hints};
 use crate::task::Executor;
 
-/// What to ask [`getaddrinfo`](LoopHandle::getaddrinfo): addresses of every family for streams, unless said
-/// otherwise.
+/// Arguments of [`getaddrinfo`](LoopHandle::getaddrinfo). Default: addresses of every family for streams.
 ///
 /// ```
 /// use loopctl::plan::{Family, SocketKind};
@@ -36,16 +35,16 @@ pub struct Lookup {
     flags: AddrInfoFlags,
 }
 
-/// One answer of the resolver.
+/// Address returned by the resolver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddrInfo {
-    /// What the address can be used for; 0 where the system said so (raw sockets).
+    /// Socket type of the address; 0 for raw sockets.
     pub socktype: i32,
     /// IP protocol number: 6 for TCP, 17 for UDP.
     pub protocol: i32,
-    /// The address, IPv6 zone included.
+    /// Address, with the IPv6 zone.
     pub address: SocketAddr,
-    /// The host's canonical name, if it was asked for; on the first answer only.
+    /// Canonical name of the host, if requested; on the first address only.
     pub canonical_name: Option<String>,
 }
 
@@ -54,13 +53,13 @@ pub struct AddrInfo {
 pub struct AddrInfoFlags(i32);
 
 impl AddrInfoFlags {
-    /// Only families this host has an address of.
+    /// Only families for which this host has an address.
     pub const ADDRCONFIG: Self = Self(libc::AI_ADDRCONFIG);
-    /// Also IPv4 addresses as IPv4-mapped IPv6 ones, with [`V4MAPPED`](Self::V4MAPPED).
+    /// IPv4-mapped addresses in addition to IPv6 ones, with [`V4MAPPED`](Self::V4MAPPED).
     pub const ALL: Self = Self(libc::AI_ALL);
-    /// Also the canonical name.
+    /// Request the canonical name.
     pub const CANONNAME: Self = Self(libc::AI_CANONNAME);
-    /// The host is an address; never ask a name server.
+    /// The host is an address; never query a name server.
     pub const NUMERICHOST: Self = Self(libc::AI_NUMERICHOST);
     /// The port is a number; never look up a service.
     pub const NUMERICSERV: Self = Self(libc::AI_NUMERICSERV);
@@ -83,13 +82,13 @@ impl BitOr for AddrInfoFlags {
 pub struct NameInfoFlags(i32);
 
 impl NameInfoFlags {
-    /// The service is one of datagrams.
+    /// The service uses datagrams.
     pub const DGRAM: Self = Self(libc::NI_DGRAM);
-    /// Fail where there is no name, instead of giving the address.
+    /// Fail without a name instead of returning the address.
     pub const NAMEREQD: Self = Self(libc::NI_NAMEREQD);
-    /// The address as text; never ask a name server.
+    /// Return the address as text; never query a name server.
     pub const NUMERICHOST: Self = Self(libc::NI_NUMERICHOST);
-    /// The port as text.
+    /// Return the port as text.
     pub const NUMERICSERV: Self = Self(libc::NI_NUMERICSERV);
 }
 
@@ -102,51 +101,51 @@ impl BitOr for NameInfoFlags {
 }
 
 impl Lookup {
-    /// Addresses of `host` for connections to `port`.
+    /// Lookup of `host`, for connections to `port`.
     pub fn new(host: impl Into<Host>, port: impl Into<Port>) -> Self {
         let (family, kind, flags) = Default::default();
         Self { host: host.into(), port: port.into(), family, kind, protocol: 0, flags }
     }
 
-    /// Only addresses of this family.
+    /// Limits the lookup to one address family.
     #[must_use]
     pub fn family(mut self, family: Family) -> Self {
         self.family = family;
         self
     }
 
-    /// What the addresses are for.
+    /// Sets the socket type of the addresses.
     #[must_use]
     pub fn kind(mut self, kind: SocketKind) -> Self {
         self.kind = kind;
         self
     }
 
-    /// Only this IP protocol; 0 leaves it open.
+    /// Limits the lookup to one IP protocol; 0 for any.
     #[must_use]
     pub fn protocol(mut self, protocol: i32) -> Self {
         self.protocol = protocol;
         self
     }
 
-    /// How to look.
+    /// Sets the flags.
     #[must_use]
     pub fn flags(mut self, flags: AddrInfoFlags) -> Self {
         self.flags = flags;
         self
     }
 
-    /// Whose addresses are wanted.
+    /// Host to look up.
     pub fn host(&self) -> &Host {
         &self.host
     }
 
-    /// The port they are for.
+    /// Port or service of the addresses.
     pub fn port(&self) -> &Port {
         &self.port
     }
 
-    /// Which addresses are wanted.
+    /// Requested address family.
     pub fn wanted_family(&self) -> Family {
         self.family
     }
@@ -160,7 +159,7 @@ impl Lookup {
         Self { host: host.into(), ..self }
     }
 
-    /// An address that was found for it.
+    /// Result of the lookup for one address.
     #[cfg(feature = "dns")]
     pub(in crate::net) fn info_of(&self, address: IpAddr, port: u16) -> AddrInfo {
         let plain = AddrInfo {
@@ -173,7 +172,7 @@ impl Lookup {
         known.literal().unwrap_or(plain)
     }
 
-    /// The answer where no resolver is needed.
+    /// Result for a literal address, which needs no resolver.
     fn literal(&self) -> Option<AddrInfo> {
         let (address, protocol) =
             literal(&self.host, &self.port, self.family, self.kind, self.protocol)?;
@@ -202,9 +201,9 @@ impl Lookup {
         if found.is_empty() { Err(ResolveError::system(&host, none())) } else { Ok(found) }
     }
 
-    /// Asks the system, which may block for as long as it likes.
+    /// Calls getaddrinfo, which may block for any time.
     fn ask(&self) -> Result<Vec<AddrInfo>, ResolveError> {
-        /// Names that are not ASCII are to be encoded by the resolver (glibc's `AI_IDN`).
+        /// glibc's `AI_IDN`: the resolver encodes a name that is not ASCII.
         const AI_IDN: i32 = 0x40;
         let host = self.host.to_string();
         let bad_name = || ResolveError::BadName { host: host.clone() };
@@ -234,12 +233,12 @@ impl From<addrinfo::Entry> for AddrInfo {
     }
 }
 
-/// Threads for lookups alone, so that a name server that hangs never holds up anyone's other work.
+/// Threads for lookups only, so that a silent name server does not delay other work.
 struct Lookups(Executor);
 
 impl Default for Lookups {
-    /// They wait and do not compute: there may be more of them than processors, so that what nobody waits for any
-    /// more leaves room for the others.
+    /// The number of threads may exceed that of processors, because they wait. Abandoned lookups then leave threads
+    /// for others.
     fn default() -> Self {
         const MOST: usize = 64;
         Self(Executor::new("loopctl-dns", MOST))
@@ -253,10 +252,10 @@ impl LoopLocal for Lookups {
 }
 
 impl LoopHandle {
-    /// The addresses of a host, in the system's order; asyncio's `getaddrinfo`.
+    /// Looks up the addresses of a host, in the system's order; asyncio's `getaddrinfo`.
     ///
-    /// An address needs no lookup and answers in the same turn. Dropping the future gives up waiting; the
-    /// system's call itself cannot be ended. In debug mode the time is logged.
+    /// A literal address is returned in the same turn. Dropping the future stops waiting, and the system call runs to
+    /// its end. In debug mode the duration is logged.
     ///
     /// ```
     /// # use loopctl::Lookup;
@@ -268,16 +267,16 @@ impl LoopHandle {
     /// ```
     ///
     /// # Errors
-    /// [`ResolveError`], with the `EAI_*` number and name.
+    /// [`ResolveError`], with the `EAI_*` code.
     pub async fn getaddrinfo(&self, lookup: Lookup) -> Result<Vec<AddrInfo>, ResolveError> {
         self.look_up(lookup, Lookup::ask).await
     }
 
-    /// The addresses of one family, for a race that asks for the other at the same time.
+    /// Looks up the addresses of one family, for a race that queries the other family at the same time.
     ///
-    /// A name that is in the hosts file, or this host by its nature, is asked for as a whole, and what is of another
-    /// family left out: asked for one family alone, getaddrinfo would turn to name servers for what the file does not
-    /// have.
+    /// Names of the hosts file, and those that end in `localhost`, are looked up for both families, and addresses of
+    /// the other family are left out. getaddrinfo for one family would query name servers where the file has only the
+    /// other one.
     ///
     /// ```
     /// # use loopctl::{Lookup, plan::Family};
@@ -298,7 +297,7 @@ impl LoopHandle {
         self.look_up(lookup, Lookup::ask_one_family).await
     }
 
-    /// Port number of a service, by the services database of the system; a number is returned as it is.
+    /// Port number of a service, by the system's services database. A number is returned as it is.
     ///
     /// ```
     /// # use loopctl::plan::Port;
@@ -315,7 +314,7 @@ impl LoopHandle {
         self.port_of(&Lookup::new("127.0.0.1", port)).await
     }
 
-    /// The port number of a lookup, by its socket type and flags.
+    /// Port number of a lookup, by its socket type and flags.
     pub(in crate::net) async fn port_of(&self, lookup: &Lookup) -> Result<u16, ResolveError> {
         if let Port::Number(port) = lookup.port {
             return Ok(port);
@@ -348,7 +347,7 @@ impl LoopHandle {
         result
     }
 
-    /// The names of an address and its port; asyncio's `getnameinfo`.
+    /// Looks up the name of an address and its port; asyncio's `getnameinfo`.
     ///
     /// ```
     /// # use loopctl::NameInfoFlags;
@@ -361,7 +360,7 @@ impl LoopHandle {
     /// ```
     ///
     /// # Errors
-    /// [`ResolveError`], with the `EAI_*` number and name.
+    /// [`ResolveError`], with the `EAI_*` code.
     pub async fn getnameinfo(
         &self,
         address: SocketAddr,

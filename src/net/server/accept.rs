@@ -1,4 +1,4 @@
-//! Accepting: one listening socket, from its first client to its end.
+//! One listening socket: accepting, and pauses after errors.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -7,9 +7,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use rustix::net::{SocketFlags, acceptfrom_with};
+use socket2::Socket;
 
-use super::bind::Bound;
-use super::hub::{Accepted, Hub};
+use super::bound::BoundSocket;
 use crate::BoxError;
 use crate::event_loop::{
     ErrorContext, Interest, Job, JobInfo, JobKind, LoopHandle, Readiness, Registration, Run,
@@ -17,40 +17,63 @@ use crate::event_loop::{
 };
 use crate::net::Address;
 
-/// How long nothing is accepted after the system had no descriptor or memory left for a connection.
+/// Pause in accepting after the system had no descriptor or memory left; asyncio's `ACCEPT_RETRY_DELAY`.
 pub(super) const RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// Connections accepted before others get their turn, however long the queue of the kernel.
-const MOST_A_TURN: u32 = 128;
+/// Limit of connections accepted in one turn, so that a long queue does not starve other jobs.
+const MAX_ACCEPTS_PER_TURN: u32 = 128;
 
-/// One listening socket. The poller holds it while it is watched; [`shut`](Self::shut) ends that.
+/// An accepted connection.
+pub(super) struct Accepted {
+    pub(super) socket: Socket,
+    /// The client's address; `None` if it is a Unix socket without a name.
+    pub(super) peer: Option<Address>,
+}
+
+/// The server, as its listeners see it.
+pub(super) trait ConnectionSink {
+    fn event_loop(&self) -> &LoopHandle;
+
+    /// Whether the limit of connections is reached.
+    fn is_full(&self) -> bool;
+
+    fn accepted(&self, accepted: Accepted);
+
+    /// Whether a shortage of descriptors is to be reported: once for all listeners.
+    fn should_report_shortage(&self) -> bool;
+
+    /// The event loop was closed.
+    fn listener_closed(&self);
+}
+
+/// A listening socket. The poller holds a reference to it until [`close`](Self::close).
 pub(super) struct Listener {
-    hub: Rc<Hub>,
+    server: Rc<dyn ConnectionSink>,
     pub(super) address: Address,
     backlog: u32,
     /// Dropped before the socket.
     registration: RefCell<Option<Registration>>,
-    bound: RefCell<Option<Bound>>,
-    /// Set while accepting pauses.
+    bound: RefCell<Option<BoundSocket>>,
+    /// Set while accepting is paused.
     retry: RefCell<Option<TimerHandle>>,
     is_queued: Cell<bool>,
 }
 
-/// What to do about a failed `accept`.
+/// Action after a failed `accept`.
 #[derive(Debug, PartialEq, Eq)]
-enum Remedy {
-    /// The queue is empty; the poller tells when it is not.
+enum AcceptAction {
+    /// The queue is empty: wait for the poller.
     Wait,
-    /// The connection was gone before it was accepted, or the call was interrupted: the next one.
+    /// The connection ended before it was accepted, or the call was interrupted: accept the next one.
     Skip,
-    /// There is nothing left to accept it with.
+    /// The system has no descriptor or memory left: pause.
     Shortage,
-    /// Something else; also not to be tried again at once.
+    /// Another error: pause as well.
     Pause,
 }
 
-impl Remedy {
-    /// As `accept(2)` says: errors of the network belong to the one connection they are reported for.
+impl AcceptAction {
+    /// The action for an error. Errors of the network concern one connection only (`accept(2)`).
     fn of(error: &io::Error) -> Self {
         match error.raw_os_error() {
             Some(libc::EAGAIN) => Self::Wait,
@@ -73,9 +96,13 @@ impl Remedy {
 }
 
 impl Listener {
-    pub(super) fn new(hub: &Rc<Hub>, bound: Bound, backlog: u32) -> Rc<Self> {
+    pub(super) fn new(
+        server: Rc<dyn ConnectionSink>,
+        bound: BoundSocket,
+        backlog: u32,
+    ) -> Rc<Self> {
         Rc::new(Self {
-            hub: Rc::clone(hub),
+            server,
             address: bound.address.clone(),
             backlog,
             registration: RefCell::default(),
@@ -85,21 +112,20 @@ impl Listener {
         })
     }
 
-    /// Listens, and watches for connections.
+    /// Listens and registers with the poller.
     pub(super) fn start(self: &Rc<Self>) -> io::Result<()> {
         let bound = self.bound.borrow();
         let Some(bound) = &*bound else { return Ok(()) };
         bound.socket.listen(self.backlog.try_into().unwrap_or(i32::MAX))?;
         let source = Rc::clone(self) as Rc<dyn Source>;
         let registration =
-            self.hub.event_loop.register(&bound.socket, Interest::Readable, source)?;
+            self.server.event_loop().register(&bound.socket, Interest::Readable, source)?;
         self.registration.replace(Some(registration));
         Ok(())
     }
 
-    /// Closes the socket, and ends the watch and the retry that stand for it. Harmless at any moment, in the
-    /// middle of accepting as well.
-    pub(super) fn shut(&self) {
+    /// Closes the socket and cancels the retry. Safe to call while a connection is being accepted.
+    pub(super) fn close(&self) {
         if let Some(retry) = self.retry.take() {
             retry.cancel();
         }
@@ -112,14 +138,14 @@ impl Listener {
         self.bound.borrow().as_ref().map(|bound| look(bound.socket.as_fd()))
     }
 
-    /// Accepts in a later turn, unless accepting pauses.
+    /// Accepts in a later turn, unless accepting is paused.
     pub(super) fn enqueue(self: &Rc<Self>) {
         if self.retry.borrow().is_none() && !self.is_queued.replace(true) {
-            self.hub.event_loop.push(Job::Call(Rc::clone(self) as Rc<dyn Run>));
+            self.server.event_loop().push(Job::Call(Rc::clone(self) as Rc<dyn Run>));
         }
     }
 
-    /// `None`: the socket is closed.
+    /// Accepts one connection; `None` if the socket is closed.
     fn accept(&self) -> Option<io::Result<Accepted>> {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let accepted = self.with_socket(|socket| acceptfrom_with(socket, flags))?;
@@ -129,31 +155,31 @@ impl Listener {
         }))
     }
 
-    /// Accepts until the queue is empty, the budget spent, the server full or closed.
+    /// Accepts until the queue is empty, the limit is reached, or the server is full or closed.
     fn accept_some(self: &Rc<Self>) {
-        for _ in 0..self.backlog.clamp(1, MOST_A_TURN) {
-            if self.hub.is_full() {
-                // A client that leaves puts this listener back on the queue.
+        for _ in 0..self.backlog.clamp(1, MAX_ACCEPTS_PER_TURN) {
+            if self.server.is_full() {
+                // The end of a client puts this listener back in the queue.
                 return;
             }
             match self.accept() {
                 None => return,
-                Some(Ok(accepted)) => self.hub.receive(accepted),
-                Some(Err(error)) => match Remedy::of(&error) {
-                    Remedy::Wait => return,
-                    Remedy::Skip => {}
-                    Remedy::Shortage => return self.pause(error, true),
-                    Remedy::Pause => return self.pause(error, false),
+                Some(Ok(accepted)) => self.server.accepted(accepted),
+                Some(Err(error)) => match AcceptAction::of(&error) {
+                    AcceptAction::Wait => return,
+                    AcceptAction::Skip => {}
+                    AcceptAction::Shortage => return self.pause(error, true),
+                    AcceptAction::Pause => return self.pause(error, false),
                 },
             }
         }
-        // The poller tells of changes only, and nothing has changed for what is still in the queue.
+        // The poller will not report connections that are still in the queue.
         self.enqueue();
     }
 
     fn pause(self: &Rc<Self>, error: io::Error, is_shortage: bool) {
         let weak = Rc::downgrade(self);
-        let retry = self.hub.event_loop.call_later(RETRY_DELAY, move || {
+        let retry = self.server.event_loop().call_later(RETRY_DELAY, move || {
             if let Some(listener) = weak.upgrade() {
                 listener.retry.take();
                 listener.enqueue();
@@ -161,12 +187,12 @@ impl Listener {
         });
         self.retry.replace(Some(retry));
         let message = match is_shortage {
-            true if !self.hub.is_news() => return,
+            true if !self.server.should_report_shortage() => return,
             true => "socket.accept() out of system resource",
             false => "socket.accept() failed",
         };
         let context = ErrorContext::new(message).error(error).with("socket", &self.address);
-        self.hub.event_loop.call_exception_handler(context);
+        self.server.event_loop().call_exception_handler(context);
     }
 }
 
@@ -176,8 +202,8 @@ impl Source for Listener {
     }
 
     fn loop_closed(&self) {
-        self.hub.close();
-        self.shut();
+        self.server.listener_closed();
+        self.close();
     }
 }
 
@@ -203,17 +229,21 @@ impl Run for Listener {
 mod tests {
     use super::*;
 
-    /// What a kernel cannot be made to say on demand.
+    /// Errors that a kernel does not return on demand.
     #[test]
     fn srv_24_25_28_what_to_do_about_an_error() {
-        let remedy = |code| Remedy::of(&io::Error::from_raw_os_error(code));
-        assert_eq!(remedy(libc::EWOULDBLOCK), Remedy::Wait);
+        let remedy = |code| AcceptAction::of(&io::Error::from_raw_os_error(code));
+        assert_eq!(remedy(libc::EWOULDBLOCK), AcceptAction::Wait);
         for skipped in [libc::ECONNABORTED, libc::EINTR, libc::EPROTO, libc::EHOSTUNREACH] {
-            assert_eq!(remedy(skipped), Remedy::Skip);
+            assert_eq!(remedy(skipped), AcceptAction::Skip);
         }
         for shortage in [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM] {
-            assert_eq!(remedy(shortage), Remedy::Shortage);
+            assert_eq!(remedy(shortage), AcceptAction::Shortage);
         }
-        assert_eq!(remedy(libc::EINVAL), Remedy::Pause, "reported, and tried again in a second");
+        assert_eq!(
+            remedy(libc::EINVAL),
+            AcceptAction::Pause,
+            "reported, and tried again in a second"
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! From hosts to bound sockets.
+//! Resolving hosts and binding a socket for each address.
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -8,76 +8,76 @@ use std::task::{Context, Poll};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::bound::BoundSocket;
 use super::error::{BindError, ServerError};
-use super::unix::SocketFile;
 use crate::event_loop::LoopHandle;
 use crate::net::socket::prepare_stream;
 use crate::net::{AddrInfo, Address, Keepalive, Lookup, Phase, ResolveError};
 
-/// How often a port is given back because another family has it already, before that is an error. With half
-/// of all ports taken, one in four thousand million servers would still not find one.
-const SAME_PORT_TRIES: usize = 32;
+/// Limit of ports tried to find one that is free on all addresses. With half of all ports in use, the chance to
+/// find none is one in four thousand million.
+const MAX_SAME_PORT_TRIES: usize = 32;
 
-/// How every IP socket of a server is made.
+/// Options of the IP sockets of a server.
 #[derive(Debug, Clone)]
-pub(super) struct SocketRules {
+pub(super) struct ListenOptions {
     pub(super) reuse_address: bool,
     pub(super) reuse_port: bool,
     pub(super) v6_only: bool,
     pub(super) same_port: bool,
-    /// The kernel hands these two on to accepted sockets.
+    /// Accepted sockets inherit this option and the next one.
     pub(super) nodelay: bool,
     pub(super) keep_alive: Option<Keepalive>,
 }
 
-/// A socket that can be listened on. Fields drop in order: the file before the socket.
-#[derive(Debug)]
-pub(super) struct Bound {
-    pub(super) _file: Option<SocketFile>,
-    pub(super) socket: Socket,
-    pub(super) address: Address,
-}
-
-/// What could be bound, and what was passed over.
+/// Sockets that were bound, and addresses that are not available.
 #[derive(Debug, Default)]
-pub(super) struct Bounds {
-    pub(super) bound: Vec<Bound>,
+pub(super) struct BoundSockets {
+    pub(super) sockets: Vec<BoundSocket>,
     pub(super) skipped: Vec<BindError>,
 }
 
-impl Bound {
-    /// A socket of someone else's. Its file, if it has one, is someone else's as well.
-    pub(super) fn adopt(socket: OwnedFd, rules: &SocketRules) -> Result<Self, ServerError> {
+impl BoundSockets {
+    pub(super) fn one(socket: BoundSocket) -> Self {
+        Self { sockets: vec![socket], skipped: Vec::new() }
+    }
+}
+
+impl BoundSocket {
+    /// Takes a bound socket of the caller. Its file, if it has one, is left to the caller.
+    pub(super) fn from_socket(
+        socket: OwnedFd,
+        options: &ListenOptions,
+    ) -> Result<Self, ServerError> {
         let socket = Socket::from(socket);
         prepare_stream(&socket).map_err(ServerError::Socket)?;
         let address = socket.local_addr().map_err(ServerError::Socket)?;
-        let neither = || std::io::Error::other("the socket is neither of IP nor of Unix");
-        let address = Address::of(&address).ok_or_else(|| ServerError::Socket(neither()))?;
+        let unsupported = || std::io::Error::other("the socket is neither an IP nor a Unix socket");
+        let address = Address::of(&address).ok_or_else(|| ServerError::Socket(unsupported()))?;
         if matches!(address, Address::Inet(_)) {
-            socket.set_tcp_nodelay(rules.nodelay).map_err(ServerError::Socket)?;
+            socket.set_tcp_nodelay(options.nodelay).map_err(ServerError::Socket)?;
         }
         Ok(Self { _file: None, socket, address })
     }
 }
 
-/// The addresses of all hosts, in the order of the hosts and of the resolver, each once. The hosts are asked
-/// about all at once.
+/// Resolves all hosts concurrently. The addresses are unique, in the order of the hosts and of the resolver.
 pub(super) async fn resolve(
     event_loop: &LoopHandle,
     lookups: Vec<Lookup>,
 ) -> Result<Vec<SocketAddr>, ServerError> {
-    let ask = |lookup| Asked::Waiting(Box::pin(event_loop.getaddrinfo(lookup)));
-    let mut asked: Vec<_> = lookups.into_iter().map(ask).collect();
+    let start = |lookup| PendingLookup::Waiting(Box::pin(event_loop.getaddrinfo(lookup)));
+    let mut pending: Vec<_> = lookups.into_iter().map(start).collect();
     poll_fn(|cx| {
-        // Every one is polled, or only the first lookup would be under way.
+        // Every lookup is polled, because a lookup starts with its first poll.
         let waiting =
-            asked.iter_mut().filter_map(|asked| asked.poll(cx).is_pending().then_some(()));
+            pending.iter_mut().filter_map(|pending| pending.poll(cx).is_pending().then_some(()));
         if waiting.count() == 0 { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;
     let mut addresses = Vec::new();
-    for answer in asked {
-        let Asked::Answered(answer) = answer else { continue };
+    for answer in pending {
+        let PendingLookup::Answered(answer) = answer else { continue };
         for found in answer.map_err(ServerError::Resolve)? {
             if !addresses.contains(&found.address) {
                 addresses.push(found.address);
@@ -89,12 +89,12 @@ pub(super) async fn resolve(
 
 type Answer = Result<Vec<AddrInfo>, ResolveError>;
 
-enum Asked<F> {
+enum PendingLookup<F> {
     Waiting(Pin<Box<F>>),
     Answered(Answer),
 }
 
-impl<F: Future<Output = Answer>> Asked<F> {
+impl<F: Future<Output = Answer>> PendingLookup<F> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let Self::Waiting(future) = self {
             *self = Self::Answered(std::task::ready!(future.as_mut().poll(cx)));
@@ -103,33 +103,33 @@ impl<F: Future<Output = Answer>> Asked<F> {
     }
 }
 
-/// Binds all that is available.
+/// Binds all addresses that are available on this host.
 pub(super) fn bind_all(
     mut addresses: Vec<SocketAddr>,
-    rules: &SocketRules,
-) -> Result<Bounds, ServerError> {
-    if !rules.v6_only {
-        // What takes both families goes first: it finds its port taken by anything bound before.
-        addresses.sort_by_key(|address| !takes_both(address));
+    options: &ListenOptions,
+) -> Result<BoundSockets, ServerError> {
+    if !options.v6_only {
+        // A dual-stack socket is bound first, because any socket bound before would occupy its port.
+        addresses.sort_by_key(|address| !is_dual_stack(address));
     }
-    for _ in 1..SAME_PORT_TRIES {
-        match bind_each(&addresses, rules) {
-            // The sockets bound so far are closed by now, and the kernel's next choice is another one.
-            Err(refused) if rules.same_port && is_collision(&refused, &addresses) => {}
+    for _ in 1..MAX_SAME_PORT_TRIES {
+        match bind_each(&addresses, options) {
+            // The sockets bound so far are closed by now, and the kernel chooses another port.
+            Err(refused) if options.same_port && is_collision(&refused, &addresses) => {}
             result => return finish(result),
         }
     }
-    finish(bind_each(&addresses, rules))
+    finish(bind_each(&addresses, options))
 }
 
-/// Of an IPv6 socket that is not for IPv6 only.
-fn takes_both(address: &SocketAddr) -> bool {
+/// Whether the address is `::`, which also receives IPv4 connections without `IPV6_V6ONLY`.
+fn is_dual_stack(address: &SocketAddr) -> bool {
     address.is_ipv6() && address.ip().is_unspecified()
 }
 
-fn finish(result: Result<Bounds, BindError>) -> Result<Bounds, ServerError> {
+fn finish(result: Result<BoundSockets, BindError>) -> Result<BoundSockets, ServerError> {
     let bounds = result?;
-    if bounds.bound.is_empty() {
+    if bounds.sockets.is_empty() {
         return Err(ServerError::NoneAvailable(bounds.skipped));
     }
     for skipped in &bounds.skipped {
@@ -138,31 +138,32 @@ fn finish(result: Result<Bounds, BindError>) -> Result<Bounds, ServerError> {
     Ok(bounds)
 }
 
-/// Whether a port that the kernel chose for one address is taken on another.
+/// Whether the port that the kernel chose for one address is in use on another.
 fn is_collision(refused: &BindError, addresses: &[SocketAddr]) -> bool {
-    let is_ours = |refused: SocketAddr| {
+    let is_chosen = |refused: SocketAddr| {
         let chosen = SocketAddr::new(refused.ip(), 0);
         addresses.iter().any(|wanted| wanted.ip() == chosen.ip() && wanted.port() == 0)
             && refused.port() != 0
     };
     refused.error.raw_os_error() == Some(libc::EADDRINUSE)
-        && refused.address.as_inet().is_some_and(is_ours)
+        && refused.address.as_inet().is_some_and(is_chosen)
 }
 
-fn bind_each(addresses: &[SocketAddr], rules: &SocketRules) -> Result<Bounds, BindError> {
-    let mut bounds = Bounds::default();
+fn bind_each(addresses: &[SocketAddr], options: &ListenOptions) -> Result<BoundSockets, BindError> {
+    let mut bounds = BoundSockets::default();
     for wanted in addresses {
-        let takes_all = |bound: &Bound| bound.address.as_inet().is_some_and(|it| takes_both(&it));
-        if !rules.v6_only && wanted.is_ipv4() && bounds.bound.iter().any(takes_all) {
+        let covers_ipv4 =
+            |bound: &BoundSocket| bound.address.as_inet().is_some_and(|it| is_dual_stack(&it));
+        if !options.v6_only && wanted.is_ipv4() && bounds.sockets.iter().any(covers_ipv4) {
             continue;
         }
         let mut address = *wanted;
-        let chosen = bounds.bound.first().and_then(|first: &Bound| first.address.as_inet());
-        if let (true, 0, Some(chosen)) = (rules.same_port, wanted.port(), chosen) {
+        let chosen = bounds.sockets.first().and_then(|first: &BoundSocket| first.address.as_inet());
+        if let (true, 0, Some(chosen)) = (options.same_port, wanted.port(), chosen) {
             address.set_port(chosen.port());
         }
-        match bind(address, rules) {
-            Ok(bound) => bounds.bound.push(bound),
+        match bind(address, options) {
+            Ok(bound) => bounds.sockets.push(bound),
             Err(error) if error.is_unavailable() => bounds.skipped.push(error),
             Err(error) => return Err(error),
         }
@@ -170,18 +171,18 @@ fn bind_each(addresses: &[SocketAddr], rules: &SocketRules) -> Result<Bounds, Bi
     Ok(bounds)
 }
 
-fn bind(to: SocketAddr, rules: &SocketRules) -> Result<Bound, BindError> {
+fn bind(to: SocketAddr, options: &ListenOptions) -> Result<BoundSocket, BindError> {
     let address = Address::from(to);
     let kind = Type::STREAM.nonblocking();
     let socket = Socket::new(Domain::for_address(to), kind, Some(Protocol::TCP))
         .map_err(BindError::at(Phase::Socket, &address))?;
-    rules.apply(&socket, to).map_err(BindError::at(Phase::Options, &address))?;
+    options.apply(&socket, to).map_err(BindError::at(Phase::Options, &address))?;
     let local = socket.bind(&to.into()).and_then(|()| socket.local_addr());
     let local = local.map_err(BindError::at(Phase::Bind, &address))?;
-    Ok(Bound { _file: None, socket, address: Address::of(&local).unwrap_or(address) })
+    Ok(BoundSocket { _file: None, socket, address: Address::of(&local).unwrap_or(address) })
 }
 
-impl SocketRules {
+impl ListenOptions {
     fn apply(&self, socket: &Socket, to: SocketAddr) -> std::io::Result<()> {
         socket.set_reuse_address(self.reuse_address)?;
         if self.reuse_port {

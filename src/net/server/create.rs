@@ -1,4 +1,4 @@
-//! `create_server` and `create_unix_server`: what is asked for, and the way from there to a server.
+//! `create_server` and `create_unix_server`: the builder of a server.
 
 use std::fmt;
 #[cfg(feature = "tls")]
@@ -10,9 +10,10 @@ use std::path::PathBuf;
 
 use socket2::Socket;
 
-use super::bind::{Bound, Bounds, SocketRules, bind_all, resolve};
-use super::hub::{Hub, Security, welcome};
-use super::unix::{self, FileRules};
+use super::bind::{BoundSockets, ListenOptions, bind_all, resolve};
+use super::bound::BoundSocket;
+use super::shared::{Security, SharedServer, connection_handler};
+use super::unix::{self, SocketFileOptions};
 use super::{Hosts, Server, ServerError};
 use crate::event_loop::LoopHandle;
 use crate::net::protocol::ProtocolRef;
@@ -22,10 +23,10 @@ use crate::net::tls::{HandshakeFuture, TlsServer};
 use crate::net::{AddrInfoFlags, Connection, Keepalive, Lookup, Protocol, Transport};
 use crate::plan::{Family, Host, Port, SocketKind};
 
-/// A server to be made; asyncio's `create_server` and `create_unix_server`, with their arguments as methods.
+/// Builder of a server; asyncio's `create_server` and `create_unix_server`, with their arguments as methods.
 ///
-/// [`serve`](Self::serve) is the last word. What concerns IP passes over Unix sockets, and the other way
-/// round; a socket that was handed in keeps its options.
+/// [`serve`](Self::serve) creates the server. Options of IP sockets have no effect on Unix sockets, and the
+/// reverse. A socket of the caller keeps its options.
 ///
 /// ```
 /// use loopctl::{Protocol, Transport};
@@ -45,29 +46,29 @@ use crate::plan::{Family, Host, Port, SocketKind};
 ///     println!("listening on {address}");
 /// }
 /// for skipped in server.skipped() {
-///     println!("not there: {skipped}");
+///     println!("not available: {skipped}");
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[must_use = "nothing happens until it is served"]
+#[must_use = "nothing happens until `serve` is awaited"]
 pub struct CreateServer {
     event_loop: LoopHandle,
-    at: Place,
-    sockets: SocketRules,
-    file: FileRules,
+    target: ListenTarget,
+    listen_options: ListenOptions,
+    file_options: SocketFileOptions,
     backlog: u32,
     max_connections: Option<NonZero<usize>>,
     start_serving: bool,
     security: Security,
 }
 
-enum Place {
-    Hosts(Names),
+enum ListenTarget {
+    Hosts(HostTarget),
     Unix(PathBuf),
     Socket(OwnedFd),
 }
 
-struct Names {
+struct HostTarget {
     hosts: Vec<Host>,
     port: Port,
     family: Family,
@@ -75,9 +76,10 @@ struct Names {
 }
 
 impl LoopHandle {
-    /// A server on a host, several hosts, or all interfaces (an empty text); see [`CreateServer`].
+    /// Creates a server on a host, on several hosts, or on all interfaces (an empty string); see
+    /// [`CreateServer`].
     ///
-    /// Port 0 lets the kernel choose; [`Server::local_addrs`] tells what it chose.
+    /// With port 0 the kernel chooses a port, which [`Server::local_addrs`] returns.
     ///
     /// ```
     /// # use loopctl::{Protocol, Transport};
@@ -85,8 +87,8 @@ impl LoopHandle {
     /// # impl Protocol for Mute { fn data_received(&mut self, _: &Transport, _: &[u8]) {} }
     /// # let mut event_loop = loopctl::EventLoop::new()?;
     /// # let handle = event_loop.handle();
-    /// let most = std::num::NonZero::new(1000).unwrap();
-    /// let serving = handle.create_server("localhost", 0).max_connections(most).serve(|| Mute);
+    /// let max = std::num::NonZero::new(1000).unwrap();
+    /// let serving = handle.create_server("localhost", 0).max_connections(max).serve(|| Mute);
     /// let server = event_loop.run_until_complete(serving)??;
     /// assert_ne!(server.local_addrs()[0].port(), 0);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -94,11 +96,11 @@ impl LoopHandle {
     pub fn create_server(&self, hosts: impl Into<Hosts>, port: impl Into<Port>) -> CreateServer {
         let (hosts, port) = (hosts.into().into_vec(), port.into());
         let (family, flags) = (Family::Unspecified, AddrInfoFlags::PASSIVE);
-        CreateServer::new(self, Place::Hosts(Names { hosts, port, family, flags }))
+        CreateServer::new(self, ListenTarget::Hosts(HostTarget { hosts, port, family, flags }))
     }
 
-    /// A server on a stream socket that is bound already, of any family; asyncio's `create_server(sock=…)`.
-    /// It may listen already, as those that systemd hands over do. The server owns it from now on.
+    /// Creates a server on a bound stream socket of any family; asyncio's `create_server(sock=…)`. The socket
+    /// may listen already, as sockets passed by systemd do. The server owns it.
     ///
     /// ```
     /// # use loopctl::{Protocol, Transport};
@@ -113,15 +115,15 @@ impl LoopHandle {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn create_server_on(&self, socket: impl Into<OwnedFd>) -> CreateServer {
-        CreateServer::new(self, Place::Socket(socket.into()))
+        CreateServer::new(self, ListenTarget::Socket(socket.into()))
     }
 
-    /// A server on a Unix socket; asyncio's `create_unix_server`. A path with a leading NUL is an abstract
-    /// name, which has no file.
+    /// Creates a server on a Unix socket; asyncio's `create_unix_server`. A path with a leading NUL is an
+    /// abstract name, which has no file.
     ///
-    /// A socket file in the way is removed if nobody listens on it any more. asyncio removes it in any case;
-    /// here the server that has it keeps it, and the address is in use. Anything but a socket is never
-    /// removed. When the server closes it removes its file, unless that has been replaced meanwhile.
+    /// An existing socket file without a listener is removed. With a listener it stays, and the result is
+    /// `AddrInUse`, where asyncio removes it. Other files are never removed. A closing server removes its own
+    /// file, unless it was replaced.
     ///
     /// ```
     /// # use loopctl::{Protocol, Transport};
@@ -139,13 +141,13 @@ impl LoopHandle {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn create_unix_server(&self, path: impl Into<PathBuf>) -> CreateServer {
-        CreateServer::new(self, Place::Unix(path.into()))
+        CreateServer::new(self, ListenTarget::Unix(path.into()))
     }
 
-    /// A transport for a connection that was accepted elsewhere; asyncio's `connect_accepted_socket`.
+    /// Attaches a protocol to an accepted connection; asyncio's `connect_accepted_socket`. The connection
+    /// belongs to no [`Server`].
     ///
-    /// There is nothing to wait for, so this is no future: a callback may call it. The connection belongs to
-    /// no [`Server`].
+    /// It does not wait, so it is not a future and callbacks can call it.
     ///
     /// ```
     /// # use loopctl::{Protocol, Transport};
@@ -161,27 +163,27 @@ impl LoopHandle {
     /// ```
     ///
     /// # Errors
-    /// `InvalidInput` for what is no stream socket; the system's where it cannot be watched.
+    /// `InvalidInput` if the socket is not a stream socket; the system's if it cannot be registered.
     pub fn connect_accepted_socket<P: Protocol>(
         &self,
         socket: impl Into<OwnedFd>,
         protocol: impl FnOnce() -> P,
     ) -> io::Result<Connection<P>> {
         let socket = Socket::from(socket.into());
-        let names = prepare_stream(&socket)?;
-        if names.is_inet() {
+        let addresses = prepare_stream(&socket)?;
+        if addresses.is_inet() {
             socket.set_tcp_nodelay(true)?;
         }
-        let (protocol, receiver) = ProtocolRef::plain(protocol());
-        let transport = Transport::attach(self, socket, names, receiver, |_| ())?;
+        let (protocol, protocol_ref) = ProtocolRef::plain(protocol());
+        let transport = Transport::attach(self, socket, addresses, protocol_ref, |_| ())?;
         if self.debug() {
             log::debug!("accepted socket handled: {transport:?}");
         }
         Ok(Connection { transport, protocol })
     }
 
-    /// As [`connect_accepted_socket`](Self::connect_accepted_socket), with a TLS handshake before
-    /// `connection_made`, which is what is waited for. Dropping the future half-way closes the connection.
+    /// Attaches a protocol to an accepted connection, after a TLS handshake; otherwise as
+    /// [`connect_accepted_socket`](Self::connect_accepted_socket). Dropping the future closes the connection.
     ///
     /// ```
     /// # use loopctl::{Protocol, TlsClient, TlsServer, Transport};
@@ -203,7 +205,7 @@ impl LoopHandle {
     /// ```
     ///
     /// # Errors
-    /// As [`connect_accepted_socket`](Self::connect_accepted_socket), and that of the handshake.
+    /// As [`connect_accepted_socket`](Self::connect_accepted_socket), and the error of the handshake.
     #[cfg(feature = "tls")]
     pub async fn connect_accepted_tls<P: Protocol>(
         &self,
@@ -212,22 +214,21 @@ impl LoopHandle {
         protocol: impl FnOnce() -> P,
     ) -> io::Result<Connection<P>> {
         let socket = Socket::from(socket.into());
-        let names = prepare_stream(&socket)?;
-        if names.is_inet() {
+        let addresses = prepare_stream(&socket)?;
+        if addresses.is_inet() {
             socket.set_tcp_nodelay(true)?;
         }
-        let (protocol, receiver) = ProtocolRef::plain(protocol());
-        let receiver = Some(receiver);
-        let mut established =
-            HandshakeFuture::begin(self, socket, names, receiver, tls.new_session()?)?;
+        let (protocol, protocol_ref) = ProtocolRef::plain(protocol());
+        let (receiver, tls) = (Some(protocol_ref), tls.new_session()?);
+        let mut established = HandshakeFuture::begin(self, socket, addresses, receiver, tls)?;
         poll_fn(|cx| established.poll(cx, &mut |_, _| ())).await?;
         Ok(Connection { transport: established.transport(), protocol })
     }
 }
 
 impl CreateServer {
-    fn new(event_loop: &LoopHandle, at: Place) -> Self {
-        let sockets = SocketRules {
+    fn new(event_loop: &LoopHandle, target: ListenTarget) -> Self {
+        let listen_options = ListenOptions {
             reuse_address: true,
             reuse_port: false,
             v6_only: true,
@@ -237,9 +238,9 @@ impl CreateServer {
         };
         Self {
             event_loop: event_loop.clone(),
-            at,
-            sockets,
-            file: FileRules { permissions: None, cleanup: true },
+            target,
+            listen_options,
+            file_options: SocketFileOptions { permissions: None, cleanup: true },
             backlog: 100,
             max_connections: None,
             start_serving: true,
@@ -247,104 +248,102 @@ impl CreateServer {
         }
     }
 
-    /// Only addresses of this family.
+    /// Restricts the addresses to one family.
     pub fn family(mut self, family: Family) -> Self {
-        if let Place::Hosts(names) = &mut self.at {
-            names.family = family;
+        if let ListenTarget::Hosts(hosts) = &mut self.target {
+            hosts.family = family;
         }
         self
     }
 
-    /// How the resolver looks, instead of [`PASSIVE`](AddrInfoFlags::PASSIVE) alone, without which an empty
-    /// host means loopback.
+    /// Sets the flags of the resolver; default [`PASSIVE`](AddrInfoFlags::PASSIVE), without which an empty host
+    /// means loopback.
     pub fn flags(mut self, flags: AddrInfoFlags) -> Self {
-        if let Place::Hosts(names) = &mut self.at {
-            names.flags = flags;
+        if let ListenTarget::Hosts(hosts) = &mut self.target {
+            hosts.flags = flags;
         }
         self
     }
 
-    /// How many finished handshakes may wait to be accepted: 100, unless told otherwise, and never more than
-    /// the system's limit (`net.core.somaxconn`). The kernel lets one more wait than it is told.
+    /// Sets the limit of connections waiting to be accepted; default 100. The system's limit is
+    /// `net.core.somaxconn`. Linux lets one more connection wait.
     pub fn backlog(mut self, backlog: u32) -> Self {
         self.backlog = backlog;
         self
     }
 
-    /// Whether an address can be bound while old connections from it linger (`SO_REUSEADDR`); so it is
-    /// unless told otherwise.
+    /// Allows binding an address that old connections in TIME_WAIT still use (`SO_REUSEADDR`); default true.
     pub fn reuse_address(mut self, reuse: bool) -> Self {
-        self.sockets.reuse_address = reuse;
+        self.listen_options.reuse_address = reuse;
         self
     }
 
-    /// Whether several servers may share an address, the kernel dealing out connections among them
-    /// (`SO_REUSEPORT`). Not unless told so, and never on Unix sockets, for which Linux 6.12.9 and later
-    /// refuse it.
+    /// Allows several servers to share an address, with connections distributed by the kernel
+    /// (`SO_REUSEPORT`); default false. No effect on Unix sockets, where Linux 6.12.9 and later refuse it.
     pub fn reuse_port(mut self, reuse: bool) -> Self {
-        self.sockets.reuse_port = reuse;
+        self.listen_options.reuse_port = reuse;
         self
     }
 
-    /// Whether an IPv6 socket takes IPv6 connections only (`IPV6_V6ONLY`), as it does unless told otherwise,
-    /// so that each family has a socket of its own. Without it `::` takes IPv4 connections too, and IPv4
-    /// addresses beside it are not bound.
+    /// Restricts IPv6 sockets to IPv6 connections (`IPV6_V6ONLY`), so that each family has its own socket;
+    /// default true. With false, `::` also accepts IPv4 connections, and IPv4 addresses are not bound
+    /// separately.
     pub fn v6_only(mut self, only: bool) -> Self {
-        self.sockets.v6_only = only;
+        self.listen_options.v6_only = only;
         self
     }
 
-    /// Tests silent connections (`SO_KEEPALIVE`). asyncio's `keep_alive=True` is `Keepalive::default()`,
-    /// which is what the kernel does by default.
+    /// Enables keepalive probes (`SO_KEEPALIVE`). asyncio's `keep_alive=True` is `Keepalive::default()`, with the
+    /// kernel's default times.
     pub fn keep_alive(mut self, keep_alive: Keepalive) -> Self {
-        self.sockets.keep_alive = Some(keep_alive);
+        self.listen_options.keep_alive = Some(keep_alive);
         self
     }
 
-    /// Whether small writes to clients are sent at once (`TCP_NODELAY`); so it is unless told otherwise.
+    /// Sends small writes to clients at once (`TCP_NODELAY`); default true.
     pub fn nodelay(mut self, nodelay: bool) -> Self {
-        self.sockets.nodelay = nodelay;
+        self.listen_options.nodelay = nodelay;
         self
     }
 
-    /// Whether port 0 is to become the same port on all addresses. The kernel's choice for the first is
-    /// tried on the others, and given back for another one if it is taken there; after 32 tries that is an
-    /// error. Without it each address gets a port of its own, as in asyncio.
+    /// Requires the same port on all addresses when port 0 is given; default false, as in asyncio. The kernel's
+    /// choice for the first address is tried on the others. If it is in use there, another port is tried, at
+    /// most 32 times.
     pub fn same_port(mut self, same: bool) -> Self {
-        self.sockets.same_port = same;
+        self.listen_options.same_port = same;
         self
     }
 
-    /// At most this many clients at a time. The others wait in the kernel's queue, as many as the
+    /// Limits the number of clients. Further connections wait in the kernel's queue, as far as the
     /// [`backlog`](Self::backlog) allows, and are accepted as clients leave.
-    pub fn max_connections(mut self, most: NonZero<usize>) -> Self {
-        self.max_connections = Some(most);
+    pub fn max_connections(mut self, max: NonZero<usize>) -> Self {
+        self.max_connections = Some(max);
         self
     }
 
-    /// Whether the server accepts from the beginning; so it does unless told otherwise. One that does not
-    /// has its addresses, refuses connections, and waits for [`Server::start_serving`].
+    /// Accepts connections from the beginning; default true. With false, the sockets are bound and refuse
+    /// connections until [`Server::start_serving`].
     pub fn start_serving(mut self, start: bool) -> Self {
         self.start_serving = start;
         self
     }
 
-    /// Mode bits of the socket file, such as `0o600`: who may connect. The process's `umask` decides
-    /// otherwise. Nobody can connect before they are set.
+    /// Sets the mode bits of the socket file, such as `0o600`, which control who may connect; default by `umask`.
+    /// They are set before the socket listens.
     pub fn permissions(mut self, mode: u32) -> Self {
-        self.file.permissions = Some(mode);
+        self.file_options.permissions = Some(mode);
         self
     }
 
-    /// Whether the socket file is removed when the server closes; so it is unless told otherwise.
+    /// Removes the socket file when the server closes; default true.
     pub fn cleanup_socket(mut self, cleanup: bool) -> Self {
-        self.file.cleanup = cleanup;
+        self.file_options.cleanup = cleanup;
         self
     }
 
-    /// Speaks TLS with every client: a protocol hears of its client when the handshake is over. Until then the
-    /// client counts as one, and can be [closed](Server::close_clients) with the others. A handshake that fails
-    /// is the client's affair: the log has it at the level of debugging, the exception handler does not.
+    /// Serves every client over TLS: `connection_made` is called after the handshake. A client counts as connected
+    /// before, and [`Server::close_clients`] closes it too. A failed handshake is logged at debug level; the
+    /// exception handler is not called, because the cause is usually the client.
     ///
     /// ```
     /// # use loopctl::{Protocol, Transport};
@@ -369,39 +368,39 @@ impl CreateServer {
         &self.event_loop
     }
 
-    /// Binds, and serves every connection with a protocol that `factory` makes for it.
+    /// Binds, and serves every connection with a protocol made by `factory`.
     ///
-    /// Addresses that this host does not have are passed over, and [`Server::skipped`] tells which (asyncio
-    /// says so in debug mode only). Dropping the future half-way leaves no socket behind.
-    ///
-    /// A factory that panics loses its one connection, which is reported to the exception handler.
+    /// Addresses that this host does not have are skipped; [`Server::skipped`] returns them. Dropping the future
+    /// closes all sockets. A panic of the factory closes one connection and is reported to the exception handler.
     ///
     /// # Errors
-    /// [`ServerError`], with the address that failed; every socket opened on the way is closed then.
+    /// [`ServerError`], with the address that failed. All sockets are closed on error.
     pub async fn serve<P: Protocol>(
         self,
         factory: impl FnMut() -> P + 'static,
     ) -> Result<Server, ServerError> {
         let Self {
             event_loop,
-            at,
-            sockets,
-            file,
+            target,
+            listen_options,
+            file_options,
             backlog,
             max_connections,
             start_serving,
             security,
         } = self;
-        let Bounds { bound, skipped } = match at {
-            Place::Hosts(names) => {
-                bind_all(resolve(&event_loop, names.lookups()).await?, &sockets)?
+        let BoundSockets { sockets, skipped } = match target {
+            ListenTarget::Hosts(hosts) => {
+                bind_all(resolve(&event_loop, hosts.lookups()).await?, &listen_options)?
             }
-            Place::Unix(path) => only(unix::bind(&path, file)?),
-            Place::Socket(socket) => only(Bound::adopt(socket, &sockets)?),
+            ListenTarget::Unix(path) => BoundSockets::one(unix::bind(&path, file_options)?),
+            ListenTarget::Socket(socket) => {
+                BoundSockets::one(BoundSocket::from_socket(socket, &listen_options)?)
+            }
         };
-        let hub =
-            Hub::new(&event_loop, bound, backlog, max_connections, welcome(factory, security));
-        let server = Server::new(hub, skipped);
+        let handler = connection_handler(factory, security);
+        let shared = SharedServer::new(&event_loop, sockets, backlog, max_connections, handler);
+        let server = Server::new(shared, skipped);
         if start_serving {
             server.start_serving()?;
         }
@@ -412,11 +411,7 @@ impl CreateServer {
     }
 }
 
-fn only(bound: Bound) -> Bounds {
-    Bounds { bound: vec![bound], skipped: Vec::new() }
-}
-
-impl Names {
+impl HostTarget {
     fn lookups(self) -> Vec<Lookup> {
         let Self { hosts, port, family, flags } = self;
         let lookup = |host| Lookup::new(host, port.clone()).family(family).flags(flags);
@@ -426,10 +421,10 @@ impl Names {
 
 impl fmt::Debug for CreateServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.at {
-            Place::Hosts(names) => write!(f, "<CreateServer {:?} {}>", names.hosts, names.port),
-            Place::Unix(path) => write!(f, "<CreateServer {path:?}>"),
-            Place::Socket(socket) => write!(f, "<CreateServer {socket:?}>"),
+        match &self.target {
+            ListenTarget::Hosts(it) => write!(f, "<CreateServer {:?} {}>", it.hosts, it.port),
+            ListenTarget::Unix(path) => write!(f, "<CreateServer {path:?}>"),
+            ListenTarget::Socket(socket) => write!(f, "<CreateServer {socket:?}>"),
         }
     }
 }

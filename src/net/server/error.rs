@@ -1,16 +1,16 @@
-//! Why there is no server: the operation, the address, the system's own error.
+//! Errors of servers: operation, address and the system's error.
 
 use std::fmt;
 use std::io;
 
 use crate::net::{Address, Phase, ResolveError};
 
-/// An address a server could not be put on.
+/// Error of creating a listening socket on one address.
 #[derive(Debug)]
 pub struct BindError {
-    /// What failed: making the socket, its options, binding it, or listening on it.
+    /// The operation that failed: socket, options, bind or listen.
     pub phase: Phase,
-    /// Where it was to listen.
+    /// The address to listen on.
     pub address: Address,
     /// The system's error.
     pub error: io::Error,
@@ -21,8 +21,8 @@ impl BindError {
         move |error| Self { phase, address: address.clone(), error }
     }
 
-    /// This host has no such address, or none of its family: `::1` in a container without IPv6. Others may
-    /// still do. Being out of descriptors is no such thing.
+    /// Whether this host does not have the address or its family, such as `::1` in a container without IPv6:
+    /// then other addresses may still work.
     pub(super) fn is_unavailable(&self) -> bool {
         match (self.phase, self.error.raw_os_error()) {
             (Phase::Bind, Some(code)) => code == libc::EADDRNOTAVAIL,
@@ -34,7 +34,7 @@ impl BindError {
     }
 }
 
-/// As asyncio puts it: `error while attempting to bind on address 127.0.0.1:80: …`.
+/// The message of asyncio: `error while attempting to bind on address 127.0.0.1:80: …`.
 impl fmt::Display for BindError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let attempt = match self.phase {
@@ -53,7 +53,7 @@ impl std::error::Error for BindError {
     }
 }
 
-/// Why there is no server, or why it will not serve. Every socket opened on the way has been closed.
+/// Error of creating or starting a server. All of its sockets are closed.
 ///
 /// ```
 /// use loopctl::{Protocol, ServerError, Transport};
@@ -74,22 +74,22 @@ impl std::error::Error for BindError {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ServerError {
-    /// A host has no address.
+    /// A host could not be resolved.
     Resolve(ResolveError),
-    /// An address that must be had cannot be had.
+    /// A required address could not be bound.
     Bind(BindError),
-    /// No address was available on this host, for these reasons; none for an empty list of hosts.
+    /// No address is available on this host, with the error of each; empty for an empty list of hosts.
     NoneAvailable(Vec<BindError>),
-    /// A socket that was handed in is not fit to listen on.
+    /// The caller's socket cannot be listened on.
     Socket(io::Error),
-    /// [`close`](super::Server::close) was called.
+    /// The server was [closed](super::Server::close).
     Closed,
-    /// [`serve_forever`](super::Server::serve_forever) is under way already.
+    /// Another call of [`serve_forever`](super::Server::serve_forever) is in progress.
     AlreadyServing,
 }
 
 impl ServerError {
-    /// The kind of the system's error; `InvalidInput` where the call made no sense.
+    /// The kind of the system's error; `InvalidInput` for a call on a closed or already awaited server.
     pub fn kind(&self) -> io::ErrorKind {
         match self {
             Self::Resolve(_) => io::ErrorKind::NotFound,

@@ -1,13 +1,12 @@
-//! Where a server listens, as its caller says it.
+//! Hosts to listen on.
 
 use std::net::IpAddr;
 
 use crate::plan::Host;
 
-/// One host, several, or every interface: what asyncio's `create_server` takes as `host`.
+/// One host, several hosts, or all interfaces: the parameter `host` of asyncio's `create_server`.
 ///
-/// An empty text means all interfaces of every family this host has. Names are resolved; an address that
-/// comes out twice is bound once.
+/// An empty string means all interfaces of every family. Names are resolved; duplicate addresses are bound once.
 ///
 /// ```
 /// use loopctl::Hosts;

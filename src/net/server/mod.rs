@@ -1,14 +1,15 @@
-//! Servers: addresses, the connections made to them, and how both come to an end.
+//! Servers: listening sockets and the clients accepted on them.
 //!
-//! [`create`] is what is asked for, [`bind`] and [`unix`] find and open the sockets, [`accept`] takes
-//! connections off them, [`hub`] is what all of these share. Here is the handle to it.
+//! [`create`] is the builder, [`bind`] and [`unix`] open the sockets, [`accept`] accepts connections, and
+//! [`shared`] is the state behind the handle that is defined here.
 
 mod accept;
 mod bind;
+mod bound;
 mod create;
 mod error;
 mod hosts;
-mod hub;
+mod shared;
 mod unix;
 
 use std::cell::Cell;
@@ -20,17 +21,16 @@ use std::time::Duration;
 
 use super::Address;
 use crate::event_loop::LoopHandle;
-use hub::{Hub, Stage};
+use shared::{ServerState, SharedServer};
 
 pub use create::CreateServer;
 pub use error::{BindError, ServerError};
 pub use hosts::Hosts;
 
-/// A server: its listening sockets, and the clients it has accepted; asyncio's `Server`.
+/// A server: listening sockets and accepted clients; asyncio's `Server`.
 ///
-/// Dropping it closes its sockets, as [`close`](Self::close) does, and leaves its clients to their protocols.
-/// (asyncio's goes on serving without a handle; here a server lives as long as someone can close it.) Share
-/// it as `Rc<Server>`.
+/// Dropping it closes its sockets, as [`close`](Self::close) does; clients stay connected. An asyncio server
+/// keeps serving when it is dropped. To share a server, use `Rc<Server>`.
 ///
 /// ```
 /// use loopctl::{Protocol, Transport};
@@ -50,43 +50,44 @@ pub use hosts::Hosts;
 ///     // A signal handler would end this.
 ///     let _ = event_loop.timeout(Duration::from_millis(1), server.serve_forever()).await;
 ///     let end = server.shutdown(Duration::from_secs(1)).await;
-///     println!("{} connections closed, {} cut off", end.closed, end.aborted);
+///     println!("{} connections closed, {} aborted", end.closed, end.aborted);
 ///     Ok::<(), loopctl::ServerError>(())
 /// })??;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Server {
-    hub: Rc<Hub>,
+    shared: Rc<SharedServer>,
     skipped: Vec<BindError>,
-    is_awaited: Cell<bool>,
+    is_serving_forever: Cell<bool>,
 }
 
-/// How the clients of a server ended that was [shut down](Server::shutdown).
+/// Clients ended by [`Server::shutdown`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Shutdown {
-    /// Clients that got all that was left to send them, or left by themselves.
+    /// The number of clients that received all queued data, or left by themselves.
     pub closed: usize,
-    /// Clients that were cut off when the time was up.
+    /// The number of clients aborted at the time limit.
     pub aborted: usize,
 }
 
 impl Server {
-    fn new(hub: Rc<Hub>, skipped: Vec<BindError>) -> Self {
-        Self { hub, skipped, is_awaited: Cell::default() }
+    fn new(shared: Rc<SharedServer>, skipped: Vec<BindError>) -> Self {
+        Self { shared, skipped, is_serving_forever: Cell::default() }
     }
 
-    /// The addresses it listens on, in the order of the hosts and of the resolver, with the ports the kernel
-    /// chose. None once it is closed, and none for Unix sockets.
+    /// The IP addresses it listens on, with the ports that the kernel chose, in the order of the hosts and of the
+    /// resolver. Empty once it is closed.
     pub fn local_addrs(&self) -> Vec<SocketAddr> {
         self.addresses().iter().filter_map(Address::as_inet).collect()
     }
 
-    /// The addresses it listens on, Unix sockets included. None once it is closed.
+    /// The addresses it listens on, including Unix sockets. Empty once it is closed.
     pub fn addresses(&self) -> Vec<Address> {
-        self.hub.listeners().iter().map(|listener| listener.address.clone()).collect()
+        self.shared.listeners().iter().map(|listener| listener.address.clone()).collect()
     }
 
-    /// Lends each listening socket, to read or set its options; asyncio's `sockets`. None once it is closed.
+    /// Calls `look` with each listening socket, to read or set its options; asyncio's `sockets`. There are none
+    /// once the server is closed.
     ///
     /// ```
     /// # use loopctl::{Protocol, Transport};
@@ -100,31 +101,31 @@ impl Server {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn with_sockets<R>(&self, mut look: impl FnMut(BorrowedFd<'_>) -> R) -> Vec<R> {
-        let listeners = self.hub.listeners();
+        let listeners = self.shared.listeners();
         listeners.iter().filter_map(|listener| listener.with_socket(&mut look)).collect()
     }
 
-    /// Addresses that were asked for and that this host does not have.
+    /// Requested addresses that this host does not have.
     pub fn skipped(&self) -> &[BindError] {
         &self.skipped
     }
 
-    /// The loop it runs on; asyncio's `get_loop`.
+    /// The event loop of the server; asyncio's `get_loop`.
     pub fn handle(&self) -> LoopHandle {
-        self.hub.event_loop.clone()
+        self.shared.event_loop.clone()
     }
 
-    /// How many clients are connected: accepted, and not yet told `connection_lost`.
+    /// The number of clients for which `connection_lost` has not been called.
     pub fn client_count(&self) -> usize {
-        self.hub.client_count()
+        self.shared.client_count()
     }
 
-    /// Whether it accepts connections.
+    /// Whether the server accepts connections.
     pub fn is_serving(&self) -> bool {
-        self.hub.stage() == Stage::Serving
+        self.shared.state() == ServerState::Serving
     }
 
-    /// Begins to accept; harmless if it does already. Clients are served from the next turn on.
+    /// Starts accepting, from the next turn on. No effect when called again.
     ///
     /// ```
     /// # use loopctl::{Protocol, Transport};
@@ -141,29 +142,29 @@ impl Server {
     /// ```
     ///
     /// # Errors
-    /// [`ServerError::Closed`] after [`close`](Self::close). [`ServerError::Bind`] when the system will not
-    /// listen, for example because someone else began to on this address; the server is closed then.
+    /// [`ServerError::Closed`] after [`close`](Self::close). [`ServerError::Bind`] when listen(2) fails, for
+    /// example because another process listens on the address; the server is closed then.
     pub fn start_serving(&self) -> Result<(), ServerError> {
-        self.hub.start()
+        self.shared.start()
     }
 
-    /// Accepts until the server is closed, then returns; asyncio's `serve_forever`.
+    /// Accepts connections until the server is closed; asyncio's `serve_forever`.
     ///
-    /// Dropping the future closes the server. Its clients are left alone in either case:
-    /// [`shutdown`](Self::shutdown) ends them. (asyncio waits for them here, for as long as they like.)
+    /// Dropping the future closes the server. Clients stay connected in both cases, and
+    /// [`shutdown`](Self::shutdown) ends them; asyncio waits for them here without a time limit.
     ///
     /// # Errors
-    /// [`ServerError::AlreadyServing`] while another call is under way, which goes on; otherwise as
+    /// [`ServerError::AlreadyServing`] while another call is in progress; otherwise as
     /// [`start_serving`](Self::start_serving).
     pub async fn serve_forever(&self) -> Result<(), ServerError> {
-        let _awaited = Awaited::begin(self)?;
+        let _serving = ServeForever::begin(self)?;
         self.start_serving()?;
-        self.hub.until(|hub| hub.stage() == Stage::Closed).await;
+        self.shared.wait_until(|shared| shared.state() == ServerState::Closed).await;
         Ok(())
     }
 
-    /// Closes the listening sockets at once: further connections are refused, those accepted stay.
-    /// [`serve_forever`](Self::serve_forever) returns. Harmless twice, and from inside a protocol.
+    /// Closes the listening sockets at once: new connections are refused, clients stay connected, and
+    /// [`serve_forever`](Self::serve_forever) returns. Protocols may call it. No effect when called again.
     ///
     /// ```
     /// # use loopctl::{Protocol, Transport};
@@ -180,34 +181,36 @@ impl Server {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn close(&self) {
-        self.hub.close();
+        self.shared.close();
     }
 
-    /// Waits until the server is closed and its last client has been told `connection_lost`, whichever comes
-    /// last. It closes nothing by itself.
+    /// Waits until the server is closed and `connection_lost` has been called for its last client. It closes
+    /// nothing itself.
     ///
-    /// Any number of tasks may wait, before or after either. (CPython before 3.12.1 returned at once in half of
-    /// these cases, gh-79033.)
+    /// Any number of tasks may wait, before or after the close. CPython before 3.12.1 returned too early in some
+    /// cases (gh-79033).
     pub async fn wait_closed(&self) {
-        let is_over = |hub: &Hub| hub.stage() == Stage::Closed && hub.client_count() == 0;
-        self.hub.until(is_over).await;
+        let is_over = |shared: &SharedServer| {
+            shared.state() == ServerState::Closed && shared.client_count() == 0
+        };
+        self.shared.wait_until(is_over).await;
     }
 
-    /// Closes every client connected now, once what is queued for it is sent; tells how many.
+    /// Closes all clients once their queued data is sent. Returns the number of clients.
     pub fn close_clients(&self) -> usize {
-        self.hub.clients().iter().map(super::Transport::close).count()
+        self.shared.clients().iter().map(super::Transport::close).count()
     }
 
-    /// Cuts off every client connected now, whatever is still to be sent; tells how many. They are gone
-    /// within two turns.
+    /// Aborts all clients and drops their queued data. Returns the number of clients; they end within two
+    /// turns.
     pub fn abort_clients(&self) -> usize {
-        self.hub.clients().iter().map(super::Transport::abort).count()
+        self.shared.clients().iter().map(super::Transport::abort).count()
     }
 
-    /// Closes the server and its clients, and cuts off those that are still there after `grace`. All of
-    /// them are gone when this returns.
+    /// Closes the server and its clients, and aborts clients that are still connected after `grace`. All clients
+    /// have ended when this returns.
     ///
-    /// A client that does not read what it is sent would hold up [`wait_closed`](Self::wait_closed) for ever.
+    /// Without a time limit, a client that never reads would block [`wait_closed`](Self::wait_closed) for ever.
     ///
     /// ```
     /// # use loopctl::{Protocol, Transport};
@@ -225,7 +228,7 @@ impl Server {
     pub async fn shutdown(&self, grace: Duration) -> Shutdown {
         self.close();
         let clients = self.close_clients();
-        if self.hub.event_loop.timeout(grace, self.wait_closed()).await.is_ok() {
+        if self.shared.event_loop.timeout(grace, self.wait_closed()).await.is_ok() {
             return Shutdown { closed: clients, aborted: 0 };
         }
         let aborted = self.abort_clients();
@@ -234,24 +237,24 @@ impl Server {
     }
 }
 
-/// While it lives, `serve_forever` is under way. Its end is the server's.
-struct Awaited<'a>(&'a Server);
+/// A `serve_forever` in progress. Dropping it closes the server.
+struct ServeForever<'a>(&'a Server);
 
-impl<'a> Awaited<'a> {
+impl<'a> ServeForever<'a> {
     fn begin(server: &'a Server) -> Result<Self, ServerError> {
-        if server.hub.stage() == Stage::Closed {
+        if server.shared.state() == ServerState::Closed {
             return Err(ServerError::Closed);
         }
-        if server.is_awaited.replace(true) {
+        if server.is_serving_forever.replace(true) {
             return Err(ServerError::AlreadyServing);
         }
         Ok(Self(server))
     }
 }
 
-impl Drop for Awaited<'_> {
+impl Drop for ServeForever<'_> {
     fn drop(&mut self) {
-        self.0.is_awaited.set(false);
+        self.0.is_serving_forever.set(false);
         self.0.close();
     }
 }

@@ -9,8 +9,8 @@ use socket2::{SockAddr, Socket};
 
 use crate::net::Address::{self, Inet};
 
-/// Both addresses of a connection. They are known after it has ended, too, and small in the common case: a
-/// server keeps a pair of them for each client.
+/// Both addresses of a connection, kept after its end. IPv4 addresses are stored in place and others on the heap,
+/// because a server keeps a pair for each client.
 #[derive(Clone, Default)]
 pub(crate) enum AddressPair {
     #[default]
@@ -20,18 +20,19 @@ pub(crate) enum AddressPair {
 }
 
 impl AddressPair {
+    /// The addresses that the kernel reports for a socket.
     pub(crate) fn of(socket: &Socket) -> Self {
         Self::new(name(socket.local_addr()), name(socket.peer_addr()))
     }
 
-    /// Of an accepted socket: `peer` is what `accept` said, which a peer that is gone cannot be asked any more.
+    /// The addresses of an accepted socket. `peer` is the result of `accept`, because the kernel no longer knows the
+    /// address of a peer that has left.
     pub(crate) fn of_accepted(socket: &Socket, peer: Option<Address>) -> Self {
         Self::new(name(socket.local_addr()), peer.or_else(|| name(socket.peer_addr())))
     }
 
-    /// Of a socket that has just connected to `to`. The kernel is asked only for what cannot be known: it
-    /// chose our address, it puts another in the place of an unspecified one, and a path may lead to a socket
-    /// that was bound by another.
+    /// The addresses of a socket that has connected to `to`. The kernel is asked for the peer's address only if
+    /// it may differ: it replaces an unspecified address, and a path may lead to a socket bound by another path.
     pub(crate) fn of_connection(socket: &Socket, to: &Address) -> Self {
         match to.as_inet() {
             Some(to) if !to.ip().is_unspecified() => {

@@ -12,8 +12,7 @@ pub(crate) enum ConnectProgress {
     Connected,
 }
 
-/// Asks the kernel whether a handshake is over, and how it ended. The error is the socket's own
-/// (`SO_ERROR`), so that no other socket's failure is ever told.
+/// Asks the kernel for the state of a connect(2). The error is the socket's own (`SO_ERROR`).
 pub(crate) fn connect_progress(socket: &SockRef<'_>) -> io::Result<ConnectProgress> {
     let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
     let mut watched = [PollFd::new(&**socket, PollFlags::OUT)];
@@ -25,7 +24,7 @@ pub(crate) fn connect_progress(socket: &SockRef<'_>) -> io::Result<ConnectProgre
         return Err(error);
     }
     if events.contains(PollFlags::HUP) {
-        // Writable, because there is no connection; the error has been told to someone else already.
+        // Writable without a connection: the error was consumed by an earlier call.
         return Err(io::ErrorKind::NotConnected.into());
     }
     Ok(if events.contains(PollFlags::OUT) {

@@ -1,13 +1,13 @@
-//! How many descriptors this process may have.
+//! The limit of open descriptors.
 
 use std::io;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Raises the soft limit of open descriptors to the hard one, and returns how many there may be then.
+/// Raises the soft limit of open descriptors (`RLIMIT_NOFILE`) to the hard limit, and returns the new limit.
 ///
-/// Programs that open many connections call it once at the start; the limit of 1024 that shells give is
-/// for programs that use `select(2)`, which this one does not.
+/// Programs with many connections call it once at the start. The usual soft limit of 1024 exists for programs
+/// that use `select(2)`, which this library does not.
 ///
 /// ```
 /// assert!(loopctl::raise_descriptor_limit()? >= 3);
@@ -15,7 +15,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// ```
 ///
 /// # Errors
-/// The system's.
+/// The system's, from setrlimit(2).
 pub fn raise_descriptor_limit() -> io::Result<u64> {
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })?;

@@ -1,4 +1,4 @@
-//! Sockets: options, names, kernel figures, descriptor limits, asyncio's `sock_*`.
+//! Sockets: options, addresses, kernel figures, descriptor limits, and asyncio's `sock_*`.
 
 pub(super) mod address_pair;
 pub(super) mod connect_progress;
@@ -23,7 +23,7 @@ pub use snapshot::SocketSnapshot;
 pub use tcp_info::{TcpInfo, TcpOptions};
 pub use view::SocketView;
 
-/// Makes a socket of someone else's fit for a transport, or for listening.
+/// Checks that a caller's socket is a stream socket, and makes it non-blocking.
 pub(crate) fn prepare_stream(socket: &Socket) -> io::Result<AddressPair> {
     if socket.r#type()? != Type::STREAM {
         let text = format!("A Stream Socket was expected, got {socket:?}");

@@ -1,4 +1,4 @@
-//! Operations on sockets of one's own: asyncio's `sock_*`.
+//! Operations on the caller's sockets: asyncio's `sock_*`.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -11,10 +11,10 @@ use super::connect_progress::{ConnectProgress, connect_progress};
 use super::readiness::retry;
 use crate::event_loop::{Interest, LoopHandle};
 
-/// A listening TCP socket that does not block, to be used with [`LoopHandle::sock_accept`].
+/// Creates a non-blocking listening TCP socket for [`LoopHandle::sock_accept`].
 ///
-/// `SO_REUSEADDR` is set, and an IPv6 socket takes IPv6 connections only. `backlog` is how many finished
-/// handshakes may wait to be accepted; the kernel lets one more wait than it is told.
+/// `SO_REUSEADDR` is set, and an IPv6 socket accepts IPv6 connections only. `backlog` limits the connections
+/// waiting to be accepted; Linux lets one more wait.
 ///
 /// ```
 /// let listener = loopctl::listen("127.0.0.1:0".parse().unwrap(), 128)?;
@@ -23,7 +23,7 @@ use crate::event_loop::{Interest, LoopHandle};
 /// ```
 ///
 /// # Errors
-/// The system's: the address is in use, or not this host's.
+/// The system's: `AddrInUse`, or `AddrNotAvailable` for an address that this host does not have.
 pub fn listen(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
@@ -37,9 +37,9 @@ pub fn listen(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
 }
 
 impl LoopHandle {
-    /// Connects a socket; asyncio's `sock_connect`. The socket must not block.
+    /// Connects a non-blocking socket; asyncio's `sock_connect`.
     ///
-    /// Dropping the future leaves the kernel's attempt under way; a second call on the same socket waits for it.
+    /// Dropping the future does not cancel the kernel's attempt; a second call on the same socket waits for it.
     ///
     /// ```
     /// # use socket2::{Domain, Socket, Type};
@@ -75,10 +75,9 @@ impl LoopHandle {
         .await
     }
 
-    /// Accepts a connection; asyncio's `sock_accept`. The stream does not block.
+    /// Accepts a connection as a non-blocking stream; asyncio's `sock_accept`.
     ///
-    /// A connection is taken off the queue only when its future is polled, so none is lost when the future is
-    /// dropped.
+    /// Dropping the future loses no connection, because one is accepted only while it is polled.
     ///
     /// ```
     /// # let mut event_loop = loopctl::EventLoop::new()?;
@@ -91,7 +90,7 @@ impl LoopHandle {
     /// ```
     ///
     /// # Errors
-    /// The system's, such as having no descriptor left.
+    /// The system's, such as `EMFILE`.
     pub async fn sock_accept(&self, listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
         let (stream, peer) =
             retry(self, listener, Interest::Readable, || listener.accept()).await?;
@@ -99,7 +98,8 @@ impl LoopHandle {
         Ok((stream, peer))
     }
 
-    /// Receives what is there, at least one byte; 0 at the end of the stream. asyncio's `sock_recv_into`.
+    /// Receives at least one byte and at most the length of the buffer; 0 at the end of the stream. asyncio's
+    /// `sock_recv_into`.
     ///
     /// ```
     /// # use std::{io::Write, os::unix::net::UnixStream};
@@ -121,7 +121,7 @@ impl LoopHandle {
         retry(self, socket, Interest::Readable, receive).await
     }
 
-    /// Sends all of `data`; asyncio's `sock_sendall`. How much went is not known after an error.
+    /// Sends all of `data`; asyncio's `sock_sendall`. After an error, the number of bytes sent is unknown.
     ///
     /// ```
     /// # use std::os::unix::net::UnixStream;
@@ -144,8 +144,8 @@ impl LoopHandle {
         Ok(())
     }
 
-    /// Receives one datagram and who sent it; asyncio's `sock_recvfrom_into`. What is longer than the buffer
-    /// is cut off.
+    /// Receives one datagram and the sender's address; asyncio's `sock_recvfrom_into`. A longer datagram is
+    /// truncated.
     ///
     /// ```
     /// # use std::net::UdpSocket;
@@ -162,7 +162,7 @@ impl LoopHandle {
     /// ```
     ///
     /// # Errors
-    /// The system's.
+    /// The system's, such as `ConnectionRefused` from an ICMP error.
     pub async fn sock_recvfrom(
         &self,
         socket: &impl AsFd,
@@ -178,7 +178,7 @@ impl LoopHandle {
         .await
     }
 
-    /// Sends one datagram; asyncio's `sock_sendto`. Waits while there is no room for it.
+    /// Sends one datagram; asyncio's `sock_sendto`. It waits while the send buffer is full.
     ///
     /// ```
     /// # use std::net::UdpSocket;
@@ -192,7 +192,7 @@ impl LoopHandle {
     /// ```
     ///
     /// # Errors
-    /// The system's.
+    /// The system's, such as `EMSGSIZE` for a datagram that is too long.
     pub async fn sock_sendto(
         &self,
         socket: &impl AsFd,

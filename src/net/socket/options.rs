@@ -1,4 +1,4 @@
-//! Socket options: what was asked for, what the kernel refused, what is in force.
+//! Socket options: requested, refused by the kernel, in force.
 
 use std::fmt;
 use std::io;
@@ -12,11 +12,11 @@ use crate::net::Failure;
 use crate::net::error::BindFailure;
 use crate::sys::sockopt;
 
-/// Options for every socket of a race, set before it connects. `None` and `false` leave the kernel's choice.
+/// Options of every socket of a race, set before it connects. `None` and `false` keep the kernel's default.
 ///
-/// What the kernel refuses is told as [`OptionRefused`](crate::net::EventKind::OptionRefused) and the attempt goes on
-/// without it; only an interface that cannot be bound to ends the attempt, because any other way to the peer
-/// would answer another question.
+/// An option that the kernel refuses is reported as [`OptionRefused`](crate::net::EventKind::OptionRefused), and
+/// the attempt continues without it. An interface that cannot be bound ends the attempt, because a connection by
+/// another interface is not the requested one.
 ///
 /// ```
 /// use loopctl::{Keepalive, SocketOptions};
@@ -31,30 +31,30 @@ use crate::sys::sockopt;
 pub struct SocketOptions {
     /// The network interface to use (`SO_BINDTODEVICE`).
     pub interface: Option<String>,
-    /// How many routers a packet may pass (`IP_TTL`, `IPV6_UNICAST_HOPS`).
+    /// Hop limit of packets (`IP_TTL`, `IPV6_UNICAST_HOPS`).
     pub ttl: Option<u8>,
     /// The Differentiated Services Code Point, 0 to 63 (`IP_TOS`, `IPV6_TCLASS`).
     pub dscp: Option<u8>,
-    /// The mark that the host's routing and firewall rules see (`SO_MARK`).
+    /// Packet mark for routing and firewall rules of this host (`SO_MARK`).
     pub mark: Option<u32>,
     /// TCP Fast Open (`TCP_FASTOPEN_CONNECT`).
     pub fast_open: bool,
     /// Multipath TCP (`IPPROTO_MPTCP`).
     pub multipath: bool,
-    /// Small writes are sent at once (`TCP_NODELAY`).
+    /// Sends small writes at once (`TCP_NODELAY`).
     pub nodelay: bool,
-    /// Silent connections are tested (`SO_KEEPALIVE`).
+    /// Keepalive probes on idle connections (`SO_KEEPALIVE`).
     pub keepalive: Option<Keepalive>,
 }
 
-/// When a silent connection is tested, and when it is given up.
+/// Times of keepalive probes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Keepalive {
-    /// Silence before the first probe, in whole seconds (`TCP_KEEPIDLE`).
+    /// Idle time before the first probe, in whole seconds (`TCP_KEEPIDLE`).
     pub idle: Duration,
     /// Time between probes, in whole seconds (`TCP_KEEPINTVL`).
     pub interval: Duration,
-    /// Probes without an answer before the connection is given up (`TCP_KEEPCNT`).
+    /// Unanswered probes after which the connection is closed (`TCP_KEEPCNT`).
     pub count: u32,
 }
 
@@ -65,7 +65,7 @@ impl Default for Keepalive {
     }
 }
 
-/// A socket option, by the name people know it.
+/// A socket option. `Display` prints the name of the command-line flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SocketOption {
@@ -99,12 +99,12 @@ impl fmt::Display for SocketOption {
     }
 }
 
-/// What the kernel would not have.
+/// Options that the kernel refused, with the error of each.
 pub(crate) type Refusals = Vec<(SocketOption, Failure)>;
 
 impl SocketOptions {
-    /// Sets these on a socket of one's own that will send to `to`; returns what the kernel refused. The
-    /// options of TCP are refused by other sockets, and multipath is a matter of making the socket.
+    /// Sets the options on a socket that will send to `to`. Returns the options that the kernel refused: those of
+    /// TCP on other sockets. `multipath` has no effect, because it is chosen when a socket is created.
     ///
     /// ```
     /// use loopctl::SocketOptions;
@@ -118,7 +118,7 @@ impl SocketOptions {
     /// ```
     ///
     /// # Errors
-    /// When it cannot be bound to the interface: any other way to the peer would answer another question.
+    /// The system's, if the socket cannot be bound to the interface.
     pub fn set_on(
         &self,
         socket: &impl AsFd,
@@ -130,14 +130,14 @@ impl SocketOptions {
         Ok(refused)
     }
 
-    /// What is in force on a socket of one's own, whoever set it.
+    /// Reads the options in force on a socket.
     pub fn in_force_on(socket: &impl AsFd) -> Self {
         let socket = SockRef::from(socket);
         let is_ipv6 = socket.local_addr().is_ok_and(|address| address.is_ipv6());
         Self::in_force(&socket, is_ipv6)
     }
 
-    /// A TCP socket; a plain one where the kernel has no multipath.
+    /// Creates a TCP socket, without multipath where the kernel does not support it.
     pub(crate) fn socket(&self, to: SocketAddr, refused: &mut Refusals) -> io::Result<Socket> {
         let (domain, kind) = (Domain::for_address(to), Type::STREAM.nonblocking());
         if self.multipath {
@@ -149,14 +149,14 @@ impl SocketOptions {
         Socket::new(domain, kind, Some(Protocol::TCP))
     }
 
-    /// Binds to the interface, or fails.
+    /// Binds the socket to the interface.
     pub(crate) fn bind_interface(&self, socket: &Socket) -> io::Result<()> {
         let Some(interface) = &self.interface else { return Ok(()) };
         let bound = socket.bind_device(Some(interface.as_bytes()));
         bound.map_err(|error| BindFailure::of_interface(interface, error).into())
     }
 
-    /// Sets what it can; what it cannot joins `refused`.
+    /// Sets the options; those that fail are added to `refused`.
     pub(crate) fn apply(&self, socket: &Socket, to: SocketAddr, refused: &mut Refusals) {
         let mut set = |option, wanted: bool, set: &dyn Fn() -> io::Result<()>| {
             if wanted && let Err(error) = set() {
@@ -168,7 +168,7 @@ impl SocketOptions {
             SocketAddr::V4(_) => socket.set_ttl_v4(ttl),
             SocketAddr::V6(_) => socket.set_unicast_hops_v6(ttl),
         });
-        // The code point is the upper six bits of the field.
+        // The code point is the upper six bits of the traffic class.
         let tos = u32::from(self.dscp.unwrap_or_default()) << 2;
         set(SocketOption::Dscp, self.dscp.is_some(), &|| match to {
             SocketAddr::V4(_) => socket.set_tos_v4(tos),
@@ -185,7 +185,7 @@ impl SocketOptions {
         set(SocketOption::Keepalive, self.keepalive.is_some(), &|| keepalive.set(socket));
     }
 
-    /// What is in force on a socket, whoever set it.
+    /// Reads the options in force.
     pub(crate) fn in_force(socket: &Socket, is_ipv6: bool) -> Self {
         let hops = if is_ipv6 { socket.unicast_hops_v6() } else { socket.ttl_v4() };
         let tos = if is_ipv6 { socket.tclass_v6() } else { socket.tos_v4() };

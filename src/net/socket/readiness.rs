@@ -1,4 +1,4 @@
-//! Waiting for a descriptor inside a future.
+//! Waiting for the readiness of a descriptor in a future.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 
 use crate::event_loop::{Interest, LoopHandle, Readiness, Registration, Source};
 
-/// A watch over one descriptor, for one future. Must be dropped before the descriptor is closed.
+/// Registration of one descriptor for one future. It must be dropped before the descriptor is closed.
 pub(crate) struct FdReadiness {
     flag: Rc<Flag>,
     _registration: Registration,
@@ -17,14 +17,14 @@ pub(crate) struct FdReadiness {
 
 #[derive(Default)]
 struct Flag {
-    raised: Cell<bool>,
+    is_ready: Cell<bool>,
     waker: RefCell<Option<Waker>>,
 }
 
 impl Source for Flag {
-    /// Wakes while the loop collects, so that the future's step runs in the same turn.
+    /// Wakes the task while events are collected, so that it runs in the same turn.
     fn ready(self: Rc<Self>, _: &LoopHandle, _: Readiness) {
-        self.raised.set(true);
+        self.is_ready.set(true);
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }
@@ -42,10 +42,10 @@ impl FdReadiness {
         Ok(Self { flag, _registration: registration })
     }
 
-    /// Whether the descriptor has become ready since the last call that said so; otherwise the task is woken
-    /// when it does.
+    /// Ready if the descriptor has become ready since the last `Ready`; otherwise the task is woken when it
+    /// becomes ready.
     pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.flag.raised.take() {
+        if self.flag.is_ready.take() {
             return Poll::Ready(());
         }
         self.flag.waker.replace(Some(cx.waker().clone()));
@@ -53,26 +53,25 @@ impl FdReadiness {
     }
 }
 
-/// Tries `operation` until it does not say that it would block, waiting for `fd` in between.
+/// Repeats `operation` while it returns `WouldBlock`, and waits for `fd` in between.
 ///
-/// The watch begins with the first wait and ends with the future, so that a cancelled operation leaves
-/// nothing behind and takes nothing from the next one.
+/// The registration ends with the future, so that a cancelled operation consumes no event of the next one.
 pub(crate) async fn retry<T>(
     event_loop: &LoopHandle,
     fd: impl AsFd,
     interest: Interest,
     mut operation: impl FnMut() -> io::Result<T>,
 ) -> io::Result<T> {
-    let mut watch = None;
+    let mut registered = None;
     loop {
         match operation() {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             result => return result,
         }
-        let ready = match &watch {
+        let ready = match &registered {
             Some(ready) => ready,
-            None => watch.insert(FdReadiness::new(event_loop, fd.as_fd(), interest)?),
+            None => registered.insert(FdReadiness::new(event_loop, fd.as_fd(), interest)?),
         };
         poll_fn(|cx| ready.poll(cx)).await;
     }

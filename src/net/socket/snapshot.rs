@@ -6,20 +6,20 @@ use socket2::Socket;
 
 use super::{SocketOptions, TcpInfo};
 
-/// What a socket says of itself at the moment of an event.
+/// State of a socket at the moment of an event.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SocketSnapshot {
-    /// Its own address.
+    /// The local address.
     pub local: Option<SocketAddr>,
-    /// What the kernel knows of its connection.
+    /// The kernel's figures of the TCP connection.
     pub tcp: Option<TcpInfo>,
-    /// The options in force, where some were asked for.
+    /// The options in force, if any were requested.
     pub options: Option<SocketOptions>,
 }
 
 impl SocketSnapshot {
     pub(in crate::net) fn of(socket: &Socket, with_options: bool) -> Self {
-        // Without a port the kernel has not chosen one yet.
+        // Port 0 means that the kernel has not chosen an address yet.
         let local = socket.local_addr().ok().and_then(|local| local.as_socket());
         let local = local.filter(|local| local.port() != 0);
         let is_ipv6 = local.is_some_and(|local| local.is_ipv6());

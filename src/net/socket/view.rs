@@ -1,4 +1,4 @@
-//! What may be asked of a transport's socket: its names and its options, not its bytes.
+//! The socket of a transport, for its options and figures.
 
 use std::fmt;
 use std::io;
@@ -12,11 +12,10 @@ use crate::net::transport::connection::StreamTransport;
 use crate::net::{Keepalive, TcpInfo};
 use crate::sys::sockopt;
 
-/// The socket of a transport, as far as others than the transport may use it; asyncio's `TransportSocket`.
+/// View of a transport's socket, to read and set options; asyncio's `TransportSocket`.
 ///
-/// Options can be read and set. Sending, receiving, closing and blocking are not offered: they would take
-/// from the transport what it has to know of. After the connection has ended, everything is an error of kind
-/// `NotConnected`.
+/// It cannot send, receive, close or change the blocking mode, because the transport relies on these. After the
+/// end of the connection, every method fails with `NotConnected`.
 ///
 /// ```
 /// # use loopctl::{Protocol, Transport};
@@ -24,7 +23,7 @@ use crate::sys::sockopt;
 ///
 /// impl Protocol for Bulk {
 ///     fn connection_made(&mut self, transport: &Transport) {
-///         // Small pieces may wait for one another.
+///         // Small writes may be combined (Nagle's algorithm).
 ///         let _ = transport.socket().set_nodelay(false);
 ///     }
 ///     fn data_received(&mut self, _: &Transport, _: &[u8]) {}
@@ -40,7 +39,7 @@ impl SocketView<'_> {
         })
     }
 
-    /// The number of the descriptor, to be shown, not to be used. `None` after the end.
+    /// The number of the descriptor, for display only; `None` after the end.
     pub fn number(&self) -> Option<RawFd> {
         self.look(|socket| Ok(socket.as_raw_fd())).ok()
     }
@@ -48,12 +47,12 @@ impl SocketView<'_> {
     /// Whether small writes are sent at once (`TCP_NODELAY`).
     ///
     /// # Errors
-    /// The system's, as for every option: not a TCP socket; `NotConnected` after the end.
+    /// The system's, as for every option, for example on a Unix socket; `NotConnected` after the end.
     pub fn nodelay(&self) -> io::Result<bool> {
         self.look(Socket::tcp_nodelay)
     }
 
-    /// Whether small writes are to be sent at once.
+    /// Sets `TCP_NODELAY`.
     ///
     /// # Errors
     /// As [`nodelay`](Self::nodelay).
@@ -61,7 +60,7 @@ impl SocketView<'_> {
         self.look(|socket| socket.set_tcp_nodelay(nodelay))
     }
 
-    /// Has a silent connection tested.
+    /// Enables keepalive probes (`SO_KEEPALIVE`) with the given times.
     ///
     /// # Errors
     /// As [`nodelay`](Self::nodelay).
@@ -69,7 +68,7 @@ impl SocketView<'_> {
         self.look(|socket| keepalive.set(socket))
     }
 
-    /// How silent connections are tested, where they are.
+    /// The times of keepalive probes; `None` if they are disabled.
     ///
     /// # Errors
     /// As [`nodelay`](Self::nodelay).
@@ -77,8 +76,8 @@ impl SocketView<'_> {
         self.look(|socket| Ok(Keepalive::in_force(socket)))
     }
 
-    /// What the end of the connection does with bytes that the kernel has not sent (`SO_LINGER`). Zero makes
-    /// [`abort`](crate::net::Transport::abort) reset the connection.
+    /// Sets the handling of unsent bytes in the kernel at the end (`SO_LINGER`). With zero,
+    /// [`abort`](crate::net::Transport::abort) resets the connection.
     ///
     /// # Errors
     /// As [`nodelay`](Self::nodelay).
@@ -94,7 +93,7 @@ impl SocketView<'_> {
         self.look(Socket::send_buffer_size)
     }
 
-    /// Asks for a send buffer of so many bytes; Linux gives twice as many, within its limits.
+    /// Sets the size of the send buffer in bytes; Linux doubles it, within its limits.
     ///
     /// # Errors
     /// As [`nodelay`](Self::nodelay).
@@ -110,7 +109,7 @@ impl SocketView<'_> {
         self.look(Socket::recv_buffer_size)
     }
 
-    /// Asks for a receive buffer of so many bytes; Linux gives twice as many, within its limits.
+    /// Sets the size of the receive buffer in bytes; Linux doubles it, within its limits.
     ///
     /// # Errors
     /// As [`nodelay`](Self::nodelay).
@@ -118,13 +117,13 @@ impl SocketView<'_> {
         self.look(|socket| socket.set_recv_buffer_size(size))
     }
 
-    /// What the kernel knows of the connection. `None` for what is not TCP, and after the end.
+    /// The kernel's figures of the TCP connection; `None` for other sockets, and after the end.
     pub fn tcp_info(&self) -> Option<TcpInfo> {
         self.look(|socket| Ok(TcpInfo::of(socket))).ok().flatten()
     }
 
-    /// Whether the peer's kernel has all that ours was given to send; of a Unix socket, whether the peer has
-    /// read it. `None` after the end. A reset that must not overtake what was sent waits for this.
+    /// Whether the peer has acknowledged all sent data, or read it, on a Unix socket; `None` after the end. Wait
+    /// for it before a reset that must not discard sent data.
     ///
     /// ```
     /// # let mut event_loop = loopctl::EventLoop::new()?;
@@ -145,9 +144,8 @@ impl SocketView<'_> {
         self.send_memory().map(|bytes| bytes == 0)
     }
 
-    /// How much memory the kernel holds of what it was given to send and the peer does not have, in bytes, its
-    /// own records of it included: whether anything moves, and whether the peer owes anything. `None` after
-    /// the end.
+    /// The memory of unacknowledged data in the kernel, in bytes, including the kernel's overhead; `None` after
+    /// the end. It shows whether data still moves.
     ///
     /// ```
     /// # struct Quiet;
@@ -169,8 +167,8 @@ impl SocketView<'_> {
         self.look(sockopt::send_memory).ok()
     }
 
-    /// How many bytes the peer's kernel has acknowledged so far: whether a slow connection still moves. `None`
-    /// for what is not TCP, and after the end.
+    /// The number of bytes that the peer has acknowledged; `None` for sockets other than TCP, and after the
+    /// end.
     pub fn acknowledged(&self) -> Option<u64> {
         self.look(|socket| Ok(acknowledged(socket))).ok().flatten()
     }

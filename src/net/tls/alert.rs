@@ -106,8 +106,8 @@ impl From<rustls::AlertDescription> for TlsAlert {
     }
 }
 
-/// The alert in a flight that ends with one in plaintext: a record of type 21 with a level and a description
-/// (RFC 8446 section 6). Encrypted alerts have another record type.
+/// Alert at the end of a flight: a plaintext record of type 21 with a level and a description (RFC 8446 section 6).
+/// Encrypted alerts have another record type.
 pub(super) fn plaintext_alert(flight: &[u8]) -> Option<TlsAlert> {
     match flight.last_chunk()? {
         [21, 3, _, 0, 2, _, description] => Some(TlsAlert::from(*description)),

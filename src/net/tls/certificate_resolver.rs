@@ -1,4 +1,4 @@
-//! Which of several certificates a client is shown.
+//! Selects one of several server certificates by SNI.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use rustls::pki_types::ServerName;
 use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-/// The first that is for the name which the client asks for; without a name, or one for it, the first.
+/// Selects the first certificate that is valid for the SNI name, or the first of all.
 #[derive(Debug)]
 pub(super) struct CertificateResolver(pub(super) Vec<Arc<CertifiedKey>>);
 

@@ -1,4 +1,4 @@
-//! What a client asks of TLS.
+//! TLS configuration of a client.
 
 use std::fmt;
 use std::path::Path;
@@ -18,11 +18,12 @@ use super::verify::{ANY_NAME, Verifier};
 use super::{TlsConfigError, TlsVersion, trust};
 use crate::plan::Host;
 
-/// TLS as a client speaks it: whom it trusts, who it is, what it offers; asyncio's `ssl` and `server_hostname`.
+/// TLS configuration of a client: trusted authorities, own certificate, offered parameters; asyncio's `ssl` and
+/// `server_hostname`.
 ///
-/// It is made once and used for many connections: a copy costs nothing and shares the sessions that can be
-/// resumed. [`CreateConnection::tls`](crate::CreateConnection::tls) and
-/// [`Transport::start_tls`](crate::Transport::start_tls) take one.
+/// One configuration serves many connections. Clones are cheap and share the session cache.
+/// [`CreateConnection::tls`](crate::CreateConnection::tls) and [`Transport::start_tls`](crate::Transport::start_tls)
+/// take one.
 ///
 /// ```
 /// use loopctl::{TlsClient, TlsServer};
@@ -53,17 +54,17 @@ pub struct TlsClient {
     limits: Limits,
 }
 
-/// Which name the server's certificate must be for.
+/// Name that the server's certificate must contain.
 #[derive(Debug, Clone)]
 enum Name {
-    /// The host that is connected to.
+    /// Host that is connected to.
     Host,
     Given(ServerName<'static>),
     Any,
 }
 
 impl TlsClient {
-    /// Trusts whom the platform trusts, unless told otherwise.
+    /// Starts a configuration that trusts the platform's authorities.
     pub fn builder() -> TlsClientBuilder {
         TlsClientBuilder {
             trust: Trust::Platform,
@@ -73,17 +74,17 @@ impl TlsClient {
         }
     }
 
-    /// The name of the server, in the place of the host that is connected to: it is what the server is asked
-    /// for (SNI), and what its certificate must be for. A name or an address.
+    /// Server name to use instead of the host: a DNS name or an IP address. It is sent as SNI (RFC 6066 section 3),
+    /// and the certificate must contain it.
     ///
     /// # Errors
-    /// For what can be neither.
+    /// Fails for text that is neither a DNS name nor an IP address.
     pub fn server_name(mut self, name: &str) -> Result<Self, TlsConfigError> {
         self.name = Name::Given(parse(name)?);
         Ok(self)
     }
 
-    /// Tells the server no name, and takes any name in its certificate, which is checked in all else; asyncio's
+    /// Sends no SNI and accepts any name in the certificate. The chain is still verified; asyncio's
     /// `server_hostname=''`.
     ///
     /// ```
@@ -97,7 +98,7 @@ impl TlsClient {
         self
     }
 
-    /// A session with a host.
+    /// Creates a session with a host.
     pub(in crate::net) fn new_session(
         &self,
         host: Option<&Host>,
@@ -114,7 +115,7 @@ impl TlsClient {
             (Name::Any, _) => {
                 let nameless = Arc::make_mut(&mut config);
                 nameless.enable_sni = false;
-                // Sessions are kept by name, and these have none of their own.
+                // The cache is keyed by name, and these sessions share a placeholder.
                 nameless.resumption = Resumption::disabled();
                 parse(ANY_NAME)?
             }
@@ -125,7 +126,7 @@ impl TlsClient {
     }
 }
 
-/// Zones of addresses are no part of the name, nor is the dot that ends a complete one.
+/// Parses a name, without the zone of an address and without the final dot.
 fn parse(name: &str) -> Result<ServerName<'static>, TlsConfigError> {
     let plain = name.split('%').next().unwrap_or(name);
     let plain = plain.strip_suffix('.').unwrap_or(plain);
@@ -140,7 +141,7 @@ impl fmt::Debug for TlsClient {
     }
 }
 
-/// What a [`TlsClient`] is made of.
+/// Builder of a [`TlsClient`].
 #[must_use = "nothing happens until it is built"]
 pub struct TlsClientBuilder {
     trust: Trust,
@@ -155,7 +156,7 @@ enum Trust {
 }
 
 impl TlsClientBuilder {
-    /// Trusts these certificates, in PEM, and not the platform's. Several may be given, and several times.
+    /// Trusts these certificates, in PEM, instead of the platform's. May be called repeatedly.
     pub fn ca_pem(self, pem: impl AsRef<[u8]>) -> Self {
         self.ca(identity::certificates("CA", pem.as_ref()))
     }
@@ -178,8 +179,8 @@ impl TlsClientBuilder {
         self
     }
 
-    /// Takes any certificate: whoever is in the middle can read and change everything. What a check would have
-    /// said is in [`TlsPeer::verdict`](crate::TlsPeer::verdict).
+    /// Accepts any certificate, so that anyone on the path can read and change the data. The result of the
+    /// verification is still in [`TlsPeer::verdict`](crate::TlsPeer::verdict).
     ///
     /// ```
     /// use loopctl::{CertificateProblem, TlsClient, TlsServer, TlsVerdict};
@@ -207,13 +208,13 @@ impl TlsClientBuilder {
         self
     }
 
-    /// Who the client is, for servers that ask: a certificate with its chain, and its key, both in PEM.
+    /// Client certificate with its chain, and its key, both in PEM, for servers that request one.
     pub fn identity_pem(mut self, chain: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> Self {
         self.own = Some(Identity::from_pem(chain.as_ref(), key.as_ref()));
         self
     }
 
-    /// As [`identity_pem`](Self::identity_pem), from two files, or twice the same.
+    /// As [`identity_pem`](Self::identity_pem), from two files, which may be the same.
     pub fn identity_files(mut self, chain: impl AsRef<Path>, key: impl AsRef<Path>) -> Self {
         self.own = Some(Identity::from_files(chain.as_ref(), key.as_ref()));
         self
@@ -221,11 +222,11 @@ impl TlsClientBuilder {
 
     shared_methods!();
 
-    /// Makes it. The platform's store is read now, the first time in a process, and only if nobody else is to
-    /// be trusted: that takes milliseconds, which no connection has to wait for later.
+    /// Builds the configuration. The platform's store is read now, once per process, and only if it is needed:
+    /// reading takes milliseconds.
     ///
     /// # Errors
-    /// [`TlsConfigError`], for the first thing that cannot be.
+    /// [`TlsConfigError`] for the first invalid item.
     pub fn build(self) -> Result<TlsClient, TlsConfigError> {
         let roots = match self.trust {
             Trust::Only(certificates) => Some(trust::only(certificates?)?),

@@ -1,4 +1,4 @@
-//! Who a client is, for servers that ask; and whether one has asked.
+//! Client certificate, and whether a server has requested it (CertificateRequest, RFC 8446 section 4.3.2).
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -13,17 +13,17 @@ use super::info::TlsPeer;
 use super::trust;
 
 thread_local! {
-    /// Who answers belongs to a configuration, not to a connection. So the question is noted here, and picked
-    /// up by the session that has just been asked.
+    /// rustls asks the configuration for the certificate, and not the connection. The request is therefore recorded
+    /// here and taken by the session that called it, on the same thread.
     static CERTIFICATE_REQUESTED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Notes with the peer whether it has just asked.
+/// Moves a recorded request to the peer that made it.
 pub(super) fn take_certificate_request(peer: &mut TlsPeer) {
     peer.asks_for_certificate |= CERTIFICATE_REQUESTED.take();
 }
 
-/// The answer, if there is one.
+/// Client certificate with its key, if one is configured.
 #[derive(Debug)]
 pub(super) struct ClientIdentity(Option<Arc<CertifiedKey>>);
 

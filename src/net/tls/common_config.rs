@@ -1,4 +1,4 @@
-//! What clients and servers are told in the same words.
+//! Configuration that clients and servers have in common.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,11 +11,11 @@ use super::key_log::KeyLog;
 use super::session::Limits;
 use super::{TlsConfigError, TlsVersion, trust};
 
-/// As in asyncio.
+/// Defaults of asyncio.
 const HANDSHAKE: Duration = Duration::from_secs(60);
 const SHUTDOWN: Duration = Duration::from_secs(30);
 
-/// What both ends have.
+/// Versions, cipher suites, ALPN, resumption, key log and time limits.
 #[derive(Debug)]
 pub(super) struct CommonConfig {
     pub(super) min_version: TlsVersion,
@@ -48,7 +48,7 @@ impl CommonConfig {
         known.into_iter().filter(|(own, _)| range.contains(own)).map(|(_, theirs)| theirs).collect()
     }
 
-    /// The limits, where they are some.
+    /// The time limits, checked.
     pub(super) fn limits(&self) -> Result<Limits, TlsConfigError> {
         for (what, limit) in
             [("handshake", self.limits.handshake), ("shutdown", self.limits.shutdown)]
@@ -77,57 +77,56 @@ impl CommonConfig {
     }
 }
 
-/// The methods that the builders of both ends have.
+/// Builder methods of both sides.
 macro_rules! shared_methods {
     () => {
-        /// No version below this one: TLS 1.2 unless told otherwise, which is the lowest there is.
+        /// Lowest version. Default: TLS 1.2, the lowest supported.
         pub fn min_version(mut self, min_version: TlsVersion) -> Self {
             self.common.min_version = min_version;
             self
         }
 
-        /// No version above this one: TLS 1.3 unless told otherwise.
+        /// Highest version. Default: TLS 1.3.
         pub fn max_version(mut self, max_version: TlsVersion) -> Self {
             self.common.max_version = max_version;
             self
         }
 
-        /// Only these cipher suites, the best first, by their registered names, such as
-        /// `TLS_AES_128_GCM_SHA256`.
+        /// Cipher suites in order of preference, by their registered names, such as `TLS_AES_128_GCM_SHA256`.
         pub fn cipher_suites(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
             self.common.cipher_suites = Some(names.into_iter().map(Into::into).collect());
             self
         }
 
-        /// The protocols that are spoken over TLS, the best first (ALPN), such as `h2` and `http/1.1`.
+        /// ALPN protocols in order of preference (RFC 7301), such as `h2` and `http/1.1`.
         pub fn alpn(mut self, protocols: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Self {
             let protocols = protocols.into_iter();
             self.common.alpn = protocols.map(|name| name.as_ref().to_vec()).collect();
             self
         }
 
-        /// Whether sessions may be resumed, which spares half a handshake; so they may unless told otherwise.
-        /// A resumed session is not judged again.
+        /// Allows session resumption, which saves half a handshake. Default: on. A resumed session is not verified
+        /// again.
         pub fn resumption(mut self, resumes: bool) -> Self {
             self.common.resumption = resumes;
             self
         }
 
-        /// Called with each secret as a line of a key log, without a line feed: what `SSLKEYLOGFILE` is about.
-        /// Who has these lines can read what was sent.
+        /// Calls `sink` with each secret as one line of a key log (`SSLKEYLOGFILE`), without a line feed. These lines
+        /// allow decryption of the connection.
         pub fn key_log(mut self, sink: impl Fn(&str) + Send + Sync + 'static) -> Self {
             self.common.key_log = Some(KeyLog::new(sink));
             self
         }
 
-        /// How long a handshake may take: 60 s unless told otherwise. Zero is an error.
+        /// Time limit of a handshake. Default: 60 s. Zero is an error.
         pub fn handshake_timeout(mut self, limit: Duration) -> Self {
             self.common.limits.handshake = limit;
             self
         }
 
-        /// How long a closed connection may go without sending any of what is queued, the farewell included,
-        /// before it is cut off: 30 s unless told otherwise. Zero is an error.
+        /// Time limit of a closed connection without progress in sending queued data, `close_notify` included.
+        /// Default: 30 s. Zero is an error.
         pub fn shutdown_timeout(mut self, limit: Duration) -> Self {
             self.common.limits.shutdown = limit;
             self

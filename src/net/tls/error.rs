@@ -29,7 +29,7 @@ use super::info::TlsPeer;
 pub enum TlsError {
     /// The peer's certificate was rejected, or it sent none.
     Certificate {
-        /// What is wrong with it.
+        /// Problem of the certificate.
         problem: CertificateProblem,
         /// Alert that the peer was sent.
         alert_sent: Option<TlsAlert>,
@@ -45,7 +45,7 @@ pub enum TlsError {
     Protocol {
         /// Description by rustls.
         message: String,
-        /// Alert that the peer was sent, where it is known: encrypted ones are not.
+        /// Alert that the peer was sent, as far as it is known: rustls does not report encrypted ones.
         alert_sent: Option<TlsAlert>,
     },
     /// The peer closed the connection during the handshake.
@@ -108,7 +108,7 @@ impl TlsError {
         }
     }
 
-    /// The fatal alert that the peer was sent, where it is known.
+    /// The fatal alert that the peer was sent, as far as it is known.
     pub fn alert_sent(&self) -> Option<TlsAlert> {
         match self {
             Self::Certificate { alert_sent, .. } | Self::Protocol { alert_sent, .. } => *alert_sent,
@@ -121,7 +121,7 @@ impl TlsError {
         error.get_ref()?.downcast_ref()
     }
 
-    /// `plaintext_alert` is the alert that was seen on its way to the peer.
+    /// `plaintext_alert` is the alert that rustls has just sent in plaintext.
     pub(super) fn new(
         error: &rustls::Error,
         peer: &TlsPeer,
@@ -166,7 +166,7 @@ impl TlsError {
     }
 }
 
-/// The alert that rustls sends for an error, where the error alone decides that.
+/// Alert that rustls sends for an error, where the error alone determines it.
 fn encrypted_alert(error: &rustls::Error) -> Option<TlsAlert> {
     match error {
         rustls::Error::InvalidCertificate(error) => {

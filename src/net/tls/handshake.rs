@@ -1,4 +1,4 @@
-//! What those see who wait for a handshake.
+//! Waiting for a handshake.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -18,7 +18,7 @@ use crate::net::socket::address_pair::AddressPair;
 use crate::net::transport::connection::StreamTransport;
 use crate::net::{EventKind, Failure, Transport};
 
-/// How far a handshake has got, and when: noted by the connection, read by who waits.
+/// Progress of a handshake with its times: recorded by the connection, read by the future.
 pub(in crate::net) struct HandshakeProgress {
     event_loop: LoopHandle,
     started: Instant,
@@ -33,7 +33,7 @@ struct Outcome {
 }
 
 impl HandshakeProgress {
-    /// It begins now.
+    /// Starts the clock of a handshake.
     pub(in crate::net) fn new(event_loop: &LoopHandle) -> Rc<Self> {
         Rc::new(Self {
             event_loop: event_loop.clone(),
@@ -44,7 +44,7 @@ impl HandshakeProgress {
         })
     }
 
-    /// The peer has said something.
+    /// Records the time of the first byte from the peer.
     pub(super) fn record_first_byte(&self) {
         if self.first_byte.get().is_none() {
             self.first_byte.set(Some(self.event_loop.time()));
@@ -60,7 +60,7 @@ impl HandshakeProgress {
         self.conclude(Err((copy_of(error), peer)));
     }
 
-    /// The connection is gone, which is news only if nothing has been concluded.
+    /// Records the end of the connection, unless the handshake has an outcome already.
     pub(super) fn end(&self) {
         if self.outcome.borrow().is_none() {
             self.conclude(Err((TlsError::Canceled.into(), TlsPeer::default())));
@@ -80,16 +80,16 @@ impl HandshakeProgress {
     }
 }
 
-/// Waits for the end of a handshake. Dropping it half-way closes the connection.
+/// Future of a handshake. Dropping it before its end closes the connection.
 pub(in crate::net) struct HandshakeFuture {
     connection: Rc<StreamTransport>,
     progress: Rc<HandshakeProgress>,
-    /// The attempt of a race whose connection it is.
+    /// Number of the attempt in a race.
     attempt: Option<usize>,
     emitted: Emitted,
 }
 
-/// What the listener knows.
+/// Events that the listener has received.
 #[derive(Default)]
 struct Emitted {
     started: bool,
@@ -104,8 +104,8 @@ impl HandshakeFuture {
         Self { connection, progress, attempt: None, emitted: Emitted::default() }
     }
 
-    /// Begins TLS on a socket that is connected. The receiver hears of the connection when the handshake is over;
-    /// without one, the connection waits to be [adopted](StreamTransport::set_first_protocol).
+    /// Starts TLS on a connected socket. The protocol is attached after the handshake; without one, the connection
+    /// waits for [`set_first_protocol`](StreamTransport::set_first_protocol).
     pub(in crate::net) fn begin(
         event_loop: &LoopHandle,
         socket: Socket,
@@ -137,19 +137,19 @@ impl HandshakeFuture {
         self.progress.started
     }
 
-    /// Tells the listener what has happened since it was told last.
+    /// Emits the events since the last poll.
     pub(in crate::net) fn poll(
         &mut self,
         cx: &mut Context<'_>,
-        tell: &mut dyn FnMut(Instant, EventKind),
+        emit: &mut dyn FnMut(Instant, EventKind),
     ) -> Poll<io::Result<()>> {
         let (progress, attempt) = (&self.progress, self.attempt);
         if !std::mem::replace(&mut self.emitted.started, true) {
-            tell(progress.started, EventKind::TlsStarted { attempt });
+            emit(progress.started, EventKind::TlsStarted { attempt });
         }
         if let Some(at) = progress.first_byte.get().filter(|_| !self.emitted.first_byte) {
             self.emitted.first_byte = true;
-            tell(at, EventKind::TlsFirstByte { attempt });
+            emit(at, EventKind::TlsFirstByte { attempt });
         }
         let outcome = progress.outcome.borrow();
         let Some(Outcome { at, result }) = &*outcome else {
@@ -159,7 +159,7 @@ impl HandshakeFuture {
         match result {
             Ok(info) => {
                 let info = Box::new((**info).clone());
-                tell(*at, EventKind::TlsEstablished { attempt, info });
+                emit(*at, EventKind::TlsEstablished { attempt, info });
                 Poll::Ready(Ok(()))
             }
             Err((error, peer)) => {
@@ -169,18 +169,18 @@ impl HandshakeFuture {
                     failure: Failure::from(error),
                     peer: Box::new(peer.clone()),
                 };
-                tell(*at, failed);
+                emit(*at, failed);
                 Poll::Ready(Err(copy_of(error)))
             }
         }
     }
 
-    /// What the listener has to be told when nobody waits any more; `None` where there is nothing.
+    /// Event for a handshake that is dropped; `None` if it has an outcome.
     pub(in crate::net) fn abandoned(&self) -> Option<EventKind> {
         self.ended_by(TlsError::Canceled)
     }
 
-    /// The same where a time limit is what ended the wait.
+    /// As [`abandoned`](Self::abandoned), for a handshake that a time limit ends.
     pub(in crate::net) fn timed_out(&self) -> Option<EventKind> {
         self.ended_by(TlsError::HandshakeTimedOut { limit: None })
     }

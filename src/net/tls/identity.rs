@@ -1,4 +1,4 @@
-//! Certificates and keys as people keep them.
+//! Certificates and private keys in PEM.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::TlsConfigError;
 
-/// A certificate with its chain, and its key.
+/// Certificate with its chain and its private key.
 #[derive(Debug)]
 pub(super) struct Identity {
     pub(super) chain: Vec<CertificateDer<'static>>,
@@ -27,7 +27,7 @@ impl Identity {
     }
 }
 
-/// The first private key of a text.
+/// First private key of a PEM text.
 fn private_key(
     what: impl std::fmt::Display,
     pem: &[u8],
@@ -43,7 +43,7 @@ fn private_key(
     })
 }
 
-/// All certificates of a text, of which there has to be one.
+/// All certificates of a PEM text, at least one.
 pub(super) fn certificates(
     what: impl std::fmt::Display,
     pem: &[u8],

@@ -1,20 +1,20 @@
-//! Ciphertext that has come and is not yet understood.
+//! Buffer of received ciphertext.
 
 use std::cell::RefCell;
 use std::io;
 
 use crate::net::transport::raw_stream::ByteStream;
 
-/// As much as a transport reads in a turn.
+/// Size of a transport's read.
 const MOST: usize = 64 * 1024;
 
 thread_local! {
-    /// One buffer for all sessions of a thread, and another for each that is inside another. What is read is
-    /// most often understood before the next one reads.
+    /// Spare buffers of the thread: one for all sessions, and one for TLS inside TLS. A session decrypts most records
+    /// before another one reads.
     static SPARE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Bytes in the order in which they came. Between two reads it holds no more memory than it has bytes.
+/// Ciphertext in order. Between two reads it occupies only the memory of its unread bytes.
 #[derive(Default)]
 pub(super) struct Incoming {
     bytes: Vec<u8>,
@@ -22,7 +22,7 @@ pub(super) struct Incoming {
 }
 
 impl Incoming {
-    /// Bytes that someone else has read.
+    /// Buffer of bytes that were already read.
     pub(super) fn of(bytes: Vec<u8>) -> Self {
         let unread = 0..bytes.len();
         Self { bytes, unread }
@@ -40,7 +40,7 @@ impl Incoming {
         *self = Self::default();
     }
 
-    /// Receives at most about `most` bytes in the place of what was there; 0 at the end of the stream.
+    /// Reads about `most` bytes in place of the old content; 0 at the end of the stream.
     pub(super) fn refill(&mut self, stream: &dyn ByteStream, most: usize) -> io::Result<usize> {
         if self.bytes.len() != MOST {
             let spare = SPARE.with_borrow_mut(Vec::pop);
@@ -52,8 +52,8 @@ impl Incoming {
         Ok(count)
     }
 
-    /// Lets go of the shared buffer; the little that is left in it is kept aside.
-    pub(super) fn rest(&mut self) {
+    /// Returns the shared buffer and keeps the few unread bytes.
+    pub(super) fn release(&mut self) {
         const SPARES: usize = 2;
         if self.bytes.len() != MOST {
             return;

@@ -1,4 +1,4 @@
-//! What a handshake has brought about.
+//! Result of a handshake.
 
 use std::fmt;
 
@@ -6,59 +6,59 @@ use rustls::{Connection, HandshakeKind, ProtocolVersion};
 
 use super::CertificateProblem;
 
-/// What two ends have agreed on; asyncio's extra info `cipher`, `peercert` and the like.
-/// [`Transport::tls`](crate::Transport::tls) has it.
+/// Negotiated parameters; asyncio's extra info `cipher`, `peercert` and others. Returned by
+/// [`Transport::tls`](crate::Transport::tls).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TlsInfo {
-    /// The version of the protocol.
+    /// Protocol version.
     pub version: TlsVersion,
-    /// The cipher suite by its registered name, such as `TLS_AES_128_GCM_SHA256`.
+    /// Cipher suite by its registered name, such as `TLS_AES_128_GCM_SHA256`.
     pub cipher_suite: String,
-    /// The group of the key exchange, such as `X25519`. A resumed session of TLS 1.2 had none.
+    /// Key exchange group, such as `X25519`; `None` for a resumed TLS 1.2 session.
     pub key_exchange: Option<String>,
-    /// The protocol that was agreed on (ALPN).
+    /// Negotiated ALPN protocol.
     pub alpn: Option<Vec<u8>>,
-    /// On a server, the name that the client asked for (SNI).
+    /// Server name that the client sent (SNI); on a server only.
     pub server_name: Option<String>,
     /// Whether an earlier session was resumed.
     pub resumed: bool,
-    /// Who the peer is.
+    /// Certificates of the peer.
     pub peer: TlsPeer,
 }
 
-/// Who a TLS peer says it is.
+/// Certificates of a peer, and the result of their verification.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TlsPeer {
-    /// Its certificates as they were received, in DER, its own first.
+    /// Certificates as received, in DER, the peer's own first.
     pub chain: Vec<Vec<u8>>,
-    /// Whether they are to be trusted.
+    /// Result of the verification.
     pub verdict: TlsVerdict,
-    /// Whether a statement came with them that they have not been revoked. It is not looked at.
+    /// Whether an OCSP response was stapled (RFC 6066 section 8). Its content is not checked.
     pub ocsp_stapled: bool,
-    /// On a client, whether the server has asked for a certificate of ours. One that refuses what it is given,
-    /// or that nothing is given, says so in TLS 1.3 only after the handshake, which is over for the client.
+    /// On a client, whether the server sent CertificateRequest. A TLS 1.3 server rejects a client certificate only
+    /// after the client's side of the handshake.
     pub asks_for_certificate: bool,
 }
 
-/// Whether a peer's certificates are to be trusted.
+/// Result of a certificate verification.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TlsVerdict {
-    /// Nobody has looked: the peer sent none, or there was nothing to check them against.
+    /// Not verified: the peer sent no certificate, or no authority is configured.
     #[default]
     NotChecked,
-    /// They lead to a trusted one, and the name is right if there is one to check.
+    /// The chain leads to a trusted authority, and the name matches if it is checked.
     Verified,
-    /// They do not. The connection is there all the same if
-    /// [that was asked for](crate::TlsClientBuilder::dangerous_accept_any_certificate).
+    /// Verification failed. The connection exists only with
+    /// [`dangerous_accept_any_certificate`](crate::TlsClientBuilder::dangerous_accept_any_certificate).
     Failed(CertificateProblem),
-    /// The session is an earlier one resumed; it was judged then.
+    /// A resumed session, which was verified when it was established.
     Resumed,
 }
 
-/// A version of TLS. Older ones are not spoken.
+/// Supported version of TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TlsVersion {
     /// TLS 1.2, RFC 5246.
@@ -102,7 +102,7 @@ impl TlsInfo {
 }
 
 impl TlsPeer {
-    /// What the session knows beside what the verifier has noted.
+    /// Adds the certificates that the session has and the verifier has not recorded.
     pub(super) fn fill(&mut self, session: &Connection) {
         if let Some(chain) = session.peer_certificates()
             && self.chain.is_empty()
@@ -110,7 +110,7 @@ impl TlsPeer {
             self.chain = chain.iter().map(|certificate| certificate.to_vec()).collect();
             self.verdict = match is_resumed(session) {
                 true => TlsVerdict::Resumed,
-                // A server has its clients' certificates checked by rustls.
+                // rustls has verified a client's certificates.
                 false => TlsVerdict::Verified,
             };
         }

@@ -1,11 +1,11 @@
-//! Keys for those who look at captured packets.
+//! Key log for the decryption of captured packets.
 
 use std::fmt::{self, Write};
 use std::sync::Arc;
 
 type Sink = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// Gives each secret to a sink, as a line of the NSS key log format.
+/// Passes each secret to a sink, in NSS key log format.
 #[derive(Clone)]
 pub(super) struct KeyLog(Sink);
 
@@ -24,7 +24,7 @@ impl rustls::KeyLog for KeyLog {
 fn hex(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(2 * bytes.len());
     for byte in bytes {
-        // A String takes everything.
+        // Writing to a String cannot fail.
         let _ = write!(text, "{byte:02x}");
     }
     text

@@ -1,8 +1,9 @@
-//! TLS: what is asked for, and the session between a protocol and its socket.
+//! TLS: configuration, and the session between a protocol and its socket.
 //!
-//! [`client`] and [`server`] are what is asked for, made of [`pem`], [`trust`] and [`choose`]; [`session`] is
-//! TLS as a byte stream over another one, so that it takes the place of a socket under a connection, or of
-//! another session; [`handshake`] is what those see who wait for one; [`info`] and [`error`] tell how it went.
+//! [`client`] and [`server`] are the configurations, made of [`identity`], [`trust`] and [`common_config`].
+//! [`session`] is TLS as a byte stream over another one, so that it replaces a socket, or another session, below a
+//! transport. [`handshake`] is the future of a handshake. [`info`], [`certificate`], [`alert`] and [`error`] are its
+//! results.
 
 mod alert;
 mod certificate;

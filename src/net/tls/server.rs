@@ -1,4 +1,4 @@
-//! What a server asks of TLS.
+//! TLS configuration of a server.
 
 use std::fmt;
 use std::path::Path;
@@ -17,11 +17,12 @@ use super::key_log::KeyLog;
 use super::session::{Limits, NewSession};
 use super::{TlsConfigError, TlsVersion, trust};
 
-/// TLS as a server speaks it: who it is, and whom it lets in; asyncio's `ssl` on the server's side.
+/// TLS configuration of a server: certificates, and the authorities of its clients; asyncio's `ssl` on the server
+/// side.
 ///
-/// It is made once and used for all connections: a copy costs nothing.
-/// [`CreateServer::tls`](crate::CreateServer::tls) and [`Transport::start_tls`](crate::Transport::start_tls)
-/// take one. For an example see [`TlsClient`](crate::TlsClient).
+/// One configuration serves all connections, and clones are cheap. [`CreateServer::tls`](crate::CreateServer::tls)
+/// and [`Transport::start_tls`](crate::Transport::start_tls) take one. For an example see
+/// [`TlsClient`](crate::TlsClient).
 #[derive(Clone)]
 pub struct TlsServer {
     config: Arc<ServerConfig>,
@@ -30,13 +31,13 @@ pub struct TlsServer {
 }
 
 impl TlsServer {
-    /// A server needs a certificate at least.
+    /// Starts a configuration, which needs at least one certificate.
     pub fn builder() -> TlsServerBuilder {
         TlsServerBuilder { own: Vec::new(), client_ca: None, common: CommonConfig::default() }
     }
 
-    /// Its certificates, in DER and in the order in which they were given, each without the chain that leads to
-    /// it: what clients that pin one compare.
+    /// Server certificates in DER, in the order in which they were added, without their chains. Clients that pin a
+    /// certificate compare these.
     ///
     /// ```
     /// use loopctl::TlsServer;
@@ -65,7 +66,7 @@ impl fmt::Debug for TlsServer {
     }
 }
 
-/// What a [`TlsServer`] is made of.
+/// Builder of a [`TlsServer`].
 ///
 /// ```
 /// use loopctl::{TlsServer, TlsVersion};
@@ -90,20 +91,20 @@ pub struct TlsServerBuilder {
 }
 
 impl TlsServerBuilder {
-    /// A certificate with its chain, and its key, both in PEM. Of several, a client is shown the first that is
-    /// for the name which it asks for (SNI), and the very first if there is none.
+    /// Adds a certificate with its chain, and its key, both in PEM. The first one that is valid for the client's SNI
+    /// name is sent, or the very first.
     pub fn identity_pem(mut self, chain: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> Self {
         self.own.push(Identity::from_pem(chain.as_ref(), key.as_ref()));
         self
     }
 
-    /// As [`identity_pem`](Self::identity_pem), from two files, or twice the same.
+    /// As [`identity_pem`](Self::identity_pem), from two files, which may be the same.
     pub fn identity_files(mut self, chain: impl AsRef<Path>, key: impl AsRef<Path>) -> Self {
         self.own.push(Identity::from_files(chain.as_ref(), key.as_ref()));
         self
     }
 
-    /// Lets in only clients with a certificate that leads to one of these, in PEM.
+    /// Requires a client certificate issued by one of these authorities, in PEM.
     pub fn client_ca_pem(mut self, pem: impl AsRef<[u8]>) -> Self {
         self.client_ca = Some(identity::certificates("client CA", pem.as_ref()));
         self
@@ -119,10 +120,10 @@ impl TlsServerBuilder {
 
     shared_methods!();
 
-    /// Makes it.
+    /// Builds the configuration.
     ///
     /// # Errors
-    /// [`TlsConfigError`], for the first thing that cannot be; also where there is no certificate.
+    /// [`TlsConfigError`] for the first invalid item, or without a certificate.
     pub fn build(self) -> Result<TlsServer, TlsConfigError> {
         if self.own.is_empty() {
             return Err(TlsConfigError::new("a TLS server", "needs a certificate"));

@@ -19,28 +19,28 @@ use crate::net::protocol::ProtocolRef;
 use crate::net::transport::raw_stream::{ByteStream, RawStream, send_pieces};
 use crate::net::transport::write_queue::WriteQueue;
 
-/// A TLS session, and the stream that it owns. rustls does no I/O: here its bytes are moved.
+/// TLS session with the stream below it. rustls does no I/O; this type moves its bytes.
 ///
-/// What the stream below does not take is kept in an outbox here, so that nothing waits inside rustls, and so
-/// that what waits is counted.
+/// Ciphertext that the stream below does not accept is queued here and not inside rustls, so that the transport can
+/// count it.
 pub(in crate::net) struct Tls {
     below: Underlying,
     core: RefCell<Core>,
     info: RefCell<Option<Rc<TlsInfo>>>,
-    /// Who waits for the handshake, if anybody does.
+    /// Progress for the future that waits for the handshake.
     pub(in crate::net) progress: Option<Rc<HandshakeProgress>>,
-    /// Whom to tell of the connection once there is one.
+    /// Protocol to attach after the handshake.
     pub(in crate::net) pending: RefCell<Option<ProtocolRef>>,
-    /// Ends the handshake, later the farewell.
+    /// Time limit of the handshake, and later of closing.
     timer: Cell<Option<TimerHandle>>,
     pub(in crate::net) limits: Limits,
 }
 
-/// A session that is to begin.
+/// Session that has not started.
 pub(in crate::net) struct NewSession {
     pub(super) session: Connection,
     pub(super) limits: Limits,
-    /// Who waits for the handshake, if anybody does.
+    /// Progress for the future that waits for the handshake.
     pub(super) progress: Option<Rc<HandshakeProgress>>,
 }
 
@@ -53,54 +53,54 @@ impl NewSession {
         self.limits
     }
 
-    /// The handshake may take no longer than this either.
+    /// Shortens the time limit of the handshake.
     pub(in crate::net) fn within(mut self, limit: Option<Duration>) -> Self {
         self.limits.handshake = self.limits.handshake.min(limit.unwrap_or(Duration::MAX));
         self
     }
 }
 
-/// How long things may take.
+/// Time limits of a session.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::net) struct Limits {
     pub(in crate::net) handshake: Duration,
     pub(in crate::net) shutdown: Duration,
 }
 
-/// What a session speaks over: a socket, or a session.
+/// Stream below a session: a socket, or another session.
 pub(in crate::net) enum Underlying {
     RawStream(RawStream),
     Tls(Box<Tls>),
 }
 
-/// How far a handshake is.
+/// Progress of a handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::net) enum HandshakeStep {
-    /// It waits for the peer.
+    /// It waits for data from the peer.
     Pending,
     Done,
 }
 
 struct Core {
     session: Connection,
-    /// Ciphertext not yet understood.
+    /// Ciphertext not yet decrypted.
     incoming: Incoming,
     /// Ciphertext not yet sent.
     outgoing: WriteQueue,
-    /// What the reader hears of after the last byte.
-    fault: Option<io::Error>,
-    /// What the certificate verifier said.
+    /// Error to return after the last decrypted byte.
+    read_error: Option<io::Error>,
+    /// Certificates, and the result of their verification.
     peer: TlsPeer,
-    /// The first bytes from the peer, while the handshake is under way.
+    /// First bytes from the peer, recorded during the handshake.
     first_bytes: Vec<u8>,
     sending: Sending,
-    /// The peer has said that it sends no more.
+    /// The peer has sent `close_notify`.
     is_finished: bool,
-    /// The last look at the stream ended before all was seen.
+    /// The last poll stopped at its limit, and the stream may have more.
     is_cut: bool,
 }
 
-/// How many messages' worth of 4 KiB are looked at in one go: records may be empty, and come without end.
+/// Maximum number of reads of 4 KiB per call, because records may be empty and arrive endlessly.
 const MAX_READS: usize = 64;
 
 /// Enough to recognise the greeting of another protocol.
@@ -109,9 +109,9 @@ const MAX_FIRST_BYTES: usize = 32;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sending {
     Open,
-    /// The peer was told that no more will come.
+    /// `close_notify` has been queued.
     Finished,
-    /// Nothing is sent any more.
+    /// Nothing more is sent.
     GivenUp,
 }
 
@@ -146,7 +146,7 @@ impl Underlying {
 }
 
 impl Tls {
-    /// `before` is what is still to be sent in plain, `already` what was read and is part of the handshake.
+    /// `before` is plaintext still to be sent, `already` the part of the handshake that was already read.
     pub(in crate::net) fn new(
         secure: NewSession,
         below: Underlying,
@@ -158,7 +158,7 @@ impl Tls {
             session,
             incoming: Incoming::of(already),
             outgoing: before,
-            fault: None,
+            read_error: None,
             peer: TlsPeer::default(),
             first_bytes: Vec::new(),
             sending: Sending::Open,
@@ -183,14 +183,13 @@ impl Tls {
         }
     }
 
-    /// Goes on with the handshake as far as it goes now. After an error, the peer has been told why if it can
-    /// be told.
+    /// Advances the handshake. After an error, the alert has been sent if the stream accepted it.
     pub(in crate::net) fn handshake(&self) -> io::Result<HandshakeStep> {
         let stream = self.below.stream();
         self.below.flush()?;
         let core = &mut *self.core.borrow_mut();
         let step = core.handshake(stream, self.progress.as_deref());
-        core.incoming.rest();
+        core.incoming.release();
         let step = match step {
             Err(error) => {
                 core.discard(stream);
@@ -204,12 +203,12 @@ impl Tls {
         step
     }
 
-    /// What the handshake brought about, or what is known of the peer after it failed.
+    /// Certificates of the peer, also after a failed handshake.
     pub(in crate::net) fn peer(&self) -> TlsPeer {
         self.core.borrow().peer.clone()
     }
 
-    /// The handshake is over.
+    /// Records the end of the handshake.
     pub(in crate::net) fn establish(&self) {
         self.set_timer(None);
         let core = self.core.borrow();
@@ -225,7 +224,7 @@ impl Tls {
         self.info.borrow().clone()
     }
 
-    /// How many bytes have been taken and not been sent.
+    /// Number of bytes accepted and not yet sent.
     pub(in crate::net) fn backlog(&self) -> usize {
         self.core.borrow().outgoing.size() + self.below.backlog()
     }
@@ -235,15 +234,15 @@ impl Tls {
         self.core.borrow_mut().push_out(self.below.stream())
     }
 
-    /// Whether there is something for the reader of which nobody below will tell.
+    /// Whether a read would return something, although the stream below has no new data.
     pub(in crate::net) fn holds_more(&self) -> bool {
         let core = self.core.borrow();
         let is_full = !core.incoming.unread().is_empty() && !core.is_finished;
-        let knows_more = core.fault.is_some() || core.is_finished || core.is_cut;
+        let knows_more = core.read_error.is_some() || core.is_finished || core.is_cut;
         knows_more || is_full || self.below.holds_more()
     }
 
-    /// Nothing more is sent, not even what waits.
+    /// Discards queued data and stops sending.
     pub(in crate::net) fn give_up(&self) {
         let mut core = self.core.borrow_mut();
         core.sending = Sending::GivenUp;
@@ -255,7 +254,7 @@ impl Tls {
         }
     }
 
-    /// Tells the peer that no more will come, once; whether it has been told and all is sent.
+    /// Queues `close_notify` once (RFC 8446 section 6.1). Returns whether everything has been sent.
     pub(in crate::net) fn send_close_notify(&self) -> bool {
         let stream = self.below.stream();
         let mut core = self.core.borrow_mut();
@@ -272,7 +271,7 @@ impl Tls {
         is_over
     }
 
-    /// In the place of the timer that was there.
+    /// Replaces the timer and cancels the former one.
     pub(in crate::net) fn set_timer(&self, timer: Option<TimerHandle>) {
         if let Some(former) = self.timer.replace(timer) {
             former.cancel();
@@ -290,19 +289,19 @@ impl Drop for Tls {
 }
 
 impl ByteStream for Tls {
-    /// Fills the buffer as far as what has come goes: what is less has drained everything below, unless
-    /// [`holds_more`](Tls::holds_more) says otherwise.
+    /// Fills the buffer with the decrypted data. A short read means that the stream below is drained, unless
+    /// [`holds_more`](Tls::holds_more) is true.
     fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let core = &mut *self.core.borrow_mut();
         let received = core.recv(self.below.stream(), buffer);
-        core.incoming.rest();
+        core.incoming.release();
         received
     }
 
     fn has_more(&self) -> bool {
         let core = &mut *self.core.borrow_mut();
         let has_more = core.has_plaintext(self.below.stream());
-        core.incoming.rest();
+        core.incoming.release();
         has_more
     }
 
@@ -321,14 +320,14 @@ impl ByteStream for Tls {
     }
 }
 
-/// What rustls is asked to do with the bytes.
+/// The rustls session and its buffers.
 impl Core {
     fn handshake(
         &mut self,
         stream: &dyn ByteStream,
         progress: Option<&HandshakeProgress>,
     ) -> io::Result<HandshakeStep> {
-        // A peer that has left may have said why.
+        // Read even after a failed write, because the peer may have sent an alert before closing.
         let mut pushed = self.push_out(stream);
         while self.session.is_handshaking() {
             match self.fill(stream, 0) {
@@ -341,7 +340,7 @@ impl Core {
                         .iter()
                         .filter(|_| has_heard)
                         .for_each(|progress| progress.record_first_byte());
-                    // Emitted already, if there was anything to tell.
+                    // rustls has queued its alert before, and `push_alert` has sent it.
                     self.sending = Sending::GivenUp;
                     return Err(error);
                 }
@@ -364,8 +363,8 @@ impl Core {
                     filled += count;
                     continue;
                 }
-                Err(_) if self.fault.is_some() => break,
-                // Of an end of the stream below, `fill` tells in words of ours.
+                Err(_) if self.read_error.is_some() => break,
+                // `fill` reports the end of the stream below as a TlsError.
                 Err(_) => {}
             }
             looks += 1;
@@ -376,19 +375,19 @@ impl Core {
             match self.fill(stream, buffer.len() - filled) {
                 Ok(0) => break,
                 Ok(_) => {}
-                Err(error) => self.fault = Some(error),
+                Err(error) => self.read_error = Some(error),
             }
         }
-        match self.fault.take_if(|_| filled == 0) {
-            Some(fault) => Err(fault),
+        match self.read_error.take_if(|_| filled == 0) {
+            Some(error) => Err(error),
             None if filled == 0 && self.is_cut => Err(io::ErrorKind::Interrupted.into()),
             None if filled == 0 && !self.is_finished => Err(io::ErrorKind::WouldBlock.into()),
             None => Ok(filled),
         }
     }
 
-    /// Gives rustls something to understand, from the stream if there is nothing else; returns how many bytes
-    /// it took, 0 where there are none, or where there will be no more.
+    /// Passes ciphertext to rustls, and reads from the stream if none is left. Returns the number of bytes passed; 0
+    /// where none is available, or after `close_notify`.
     fn fill(&mut self, stream: &dyn ByteStream, most: usize) -> io::Result<usize> {
         self.is_cut = false;
         if self.is_finished {
@@ -407,10 +406,10 @@ impl Core {
                 Err(error) => return Err(error),
             }
         }
-        self.understand(stream)
+        self.decrypt(stream)
     }
 
-    fn understand(&mut self, stream: &dyn ByteStream) -> io::Result<usize> {
+    fn decrypt(&mut self, stream: &dyn ByteStream) -> io::Result<usize> {
         let mut unread = self.incoming.unread();
         let before = unread.len();
         if self.session.is_handshaking() {
@@ -426,7 +425,7 @@ impl Core {
             Err(error) => return Err(self.rejected(stream, &error).into()),
         };
         if self.session.wants_write() {
-            // A stream that takes no more is known to the writer soon enough.
+            // The next write reports an error of the stream.
             let _ = self.push_out(stream);
         }
         let taken = taken?;
@@ -440,9 +439,9 @@ impl Core {
         Ok(before)
     }
 
-    /// Sends the alert that rustls has for the peer, and says what was wrong.
+    /// Sends the alert that rustls has queued, and converts the error.
     fn rejected(&mut self, stream: &dyn ByteStream, error: &rustls::Error) -> TlsError {
-        /// Types of records, from change_cipher_spec to heartbeat.
+        /// Record types from change_cipher_spec to heartbeat (RFC 8446 section 5.1, RFC 6520).
         const RECORD_TYPES: std::ops::RangeInclusive<u8> = 20..=24;
         let alert = self.push_alert(stream);
         let is_record = self.first_bytes.first().is_none_or(|byte| RECORD_TYPES.contains(byte));
@@ -459,7 +458,7 @@ impl Core {
         }
         if self.sending != Sending::GivenUp {
             self.outgoing.push(&flight);
-            // A stream that takes no more leaves the peer without the alert.
+            // The connection ends in any case, with or without the alert.
             let _ = self.outgoing.flush(stream);
         }
         plaintext_alert(&flight)
@@ -471,16 +470,16 @@ impl Core {
             if state.is_ok_and(|state| state.plaintext_bytes_to_read() > 0) {
                 return true;
             }
-            if self.fault.is_some() {
+            if self.read_error.is_some() {
                 return false;
             }
             match self.fill(stream, 0) {
                 Ok(0) if !self.is_cut => return false,
                 Ok(_) => {}
-                Err(error) => self.fault = Some(error),
+                Err(error) => self.read_error = Some(error),
             }
         }
-        // Perhaps; whoever reads will see.
+        // The limit was reached first; the reader finds out.
         true
     }
 
@@ -495,7 +494,7 @@ impl Core {
         let mut left = pieces.to_vec();
         let (mut left, mut taken) = (&mut left[..], 0);
         while !left.is_empty() && self.outgoing.size() == 0 {
-            // At most as much as rustls buffers, 64 KiB.
+            // rustls buffers at most 64 KiB.
             let count = self.session.writer().write_vectored(left)?;
             if count == 0 && left.iter().any(|piece| !piece.is_empty()) {
                 break;
@@ -517,7 +516,7 @@ impl Core {
         }
     }
 
-    /// Takes from rustls all that it wants to send; what the stream does not take is kept.
+    /// Sends the records that rustls has queued, and keeps those that the stream does not accept.
     fn push_out(&mut self, stream: &dyn ByteStream) -> io::Result<()> {
         if self.sending == Sending::GivenUp {
             while self.session.wants_write() {
@@ -533,8 +532,8 @@ impl Core {
         Ok(())
     }
 
-    /// Reads what is there and forgets it: a socket that is closed with bytes unread resets the connection, and
-    /// the peer may lose what it was sent last.
+    /// Reads and drops what has arrived. Closing a socket with unread data resets the connection, and the peer may
+    /// lose the last data.
     fn discard(&mut self, stream: &dyn ByteStream) {
         const MAX_DISCARDED_READS: usize = 16;
         for _ in 0..MAX_DISCARDED_READS {
@@ -546,7 +545,7 @@ impl Core {
     }
 }
 
-/// Sends what can be sent now and keeps the rest: takes everything.
+/// Writer that sends what the stream accepts and queues the rest.
 struct Sink<'a> {
     stream: &'a dyn ByteStream,
     outbox: &'a mut WriteQueue,

@@ -1,4 +1,4 @@
-//! TLS on a connection that is there already, and what is known of one that has it.
+//! TLS on an existing connection (STARTTLS), and the parameters of a connection with TLS.
 
 use std::fmt;
 use std::io;
@@ -12,12 +12,12 @@ use super::{TlsClient, TlsConfigError, TlsInfo, TlsServer};
 use crate::net::event::Tracer;
 use crate::net::{Event, Transport};
 
-/// On which side of a handshake one is. Both kinds of configuration turn into one.
+/// Role in a handshake, made from either configuration.
 #[derive(Debug, Clone)]
 pub enum TlsRole {
-    /// The side that begins.
+    /// The side that sends ClientHello.
     Client(TlsClient),
-    /// The side that has to have a certificate.
+    /// The side that sends ServerHello.
     Server(TlsServer),
 }
 
@@ -42,7 +42,7 @@ impl TlsRole {
     }
 }
 
-/// The handshake that [`Transport::start_tls`] has begun.
+/// Future of the handshake that [`Transport::start_tls`] has started.
 #[must_use = "dropping it ends the connection"]
 pub struct StartTls {
     begun: Result<HandshakeFuture, Option<io::Error>>,
@@ -50,12 +50,12 @@ pub struct StartTls {
 }
 
 impl StartTls {
-    /// One that has not begun.
+    /// A handshake that failed before its start.
     pub(in crate::net) fn refused(error: io::Error) -> Self {
         Self { begun: Err(Some(error)), tracer: Tracer::default() }
     }
 
-    /// Hears of every step, with the time at which it happened; those before the future is awaited, then.
+    /// Calls `listen` with every event and its time. Events from before the first poll are delivered then.
     pub fn trace(mut self, listen: impl FnMut(&Event) + 'static) -> Self {
         self.tracer = Tracer::new(listen);
         self
@@ -67,7 +67,7 @@ impl Drop for StartTls {
         if let Ok(established) = &self.begun
             && let Some(failed) = established.abandoned()
         {
-            self.tracer.tell(established.now(), failed);
+            self.tracer.emit(established.now(), failed);
         }
     }
 }
@@ -78,7 +78,7 @@ impl Future for StartTls {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Self { begun, tracer } = self.get_mut();
         match begun {
-            Ok(established) => established.poll(cx, &mut |at, kind| tracer.tell(at, kind)),
+            Ok(established) => established.poll(cx, &mut |at, kind| tracer.emit(at, kind)),
             Err(error) => Poll::Ready(Err(error.take().unwrap_or_else(|| {
                 io::Error::other("the future of start_tls was asked again after its end")
             }))),
@@ -92,22 +92,21 @@ impl fmt::Debug for StartTls {
     }
 }
 
-/// TLS.
+/// TLS of a transport.
 impl Transport {
-    /// Puts TLS between the protocol and the peer; asyncio's `start_tls`. Transport and protocol stay what they
-    /// are, and `connection_made` is not called again.
+    /// Starts TLS between the protocol and the peer; asyncio's `start_tls`. Transport and protocol stay the same, and
+    /// `connection_made` is not called again.
     ///
-    /// The switch is made at once, before this returns: the protocol receives nothing more in plain, which is
-    /// why a protocol calls this from the call that told it to. What had been written before is sent in plain,
-    /// what is written from now on is sent encrypted, once the handshake is over. The future waits for that;
-    /// dropping it half-way, or a handshake that fails, ends the connection.
+    /// The switch happens before this returns: the protocol receives no more plaintext. A protocol therefore calls
+    /// this while it handles the command. Data written before is sent in plaintext, data written later is encrypted
+    /// after the handshake. The future waits for the handshake. Dropping it, or a failed handshake, closes the
+    /// connection.
     ///
-    /// `already_read` is what the protocol has received from behind the command that asks for TLS: it is given
-    /// to TLS. Nothing that was sent in plain can then pass for something that came encrypted. Who takes bytes
-    /// that came too early for an attack looks at them and does not call this.
+    /// `already_read` is data received after the command that requests TLS, and becomes the start of the handshake.
+    /// Injected plaintext can therefore not pass for encrypted data (CVE-2011-0411). A protocol may instead check
+    /// that nothing follows the command.
     ///
-    /// A client has to [name the server](TlsClient::server_name): there is no host. A transport with TLS can
-    /// have another layer of it.
+    /// A client needs a [server name](TlsClient::server_name). A transport with TLS can have a second layer of it.
     ///
     /// ```
     /// use loopctl::{Protocol, TlsClient, TlsServer, Transport};
@@ -146,9 +145,9 @@ impl Transport {
     /// ```
     ///
     /// # Errors
-    /// That of the handshake, with a [`TlsError`](crate::TlsError) within if it is one of TLS. `InvalidInput`
-    /// for a client without a name; `NotConnected` where the connection, or one direction of it, is over, or a
-    /// handshake is under way. After these two the connection is as it was.
+    /// The error of the handshake, with a [`TlsError`](crate::TlsError) inside. `InvalidInput` for a client without a
+    /// server name. `NotConnected` if the connection, or one direction of it, has ended, or a handshake is in
+    /// progress. The last two leave the connection unchanged.
     pub fn start_tls(&self, role: impl Into<TlsRole>, already_read: Vec<u8>) -> StartTls {
         let begun = self.begin_tls(&role.into(), already_read).map_err(Some);
         StartTls { begun, tracer: Tracer::default() }
@@ -165,8 +164,8 @@ impl Transport {
         Ok(HandshakeFuture::new(Rc::clone(&self.0), progress))
     }
 
-    /// What was agreed on with the peer. `None` without TLS, before the handshake is over, and after the
-    /// connection is.
+    /// Negotiated parameters. `None` without TLS, before the end of the handshake, and after the end of the
+    /// connection.
     ///
     /// ```
     /// # use loopctl::Transport;

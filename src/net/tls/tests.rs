@@ -1,11 +1,11 @@
-//! Sessions over streams that follow a script: how much they take, and when.
+//! Sessions over scripted streams.
 
 use std::collections::VecDeque;
 
 use super::*;
 use crate::net::tls::{TlsClient, TlsServer};
 
-/// One direction: what is on its way, and how much more is taken.
+/// One direction: data in flight, and how much more is accepted.
 #[derive(Default)]
 struct Direction {
     bytes: RefCell<VecDeque<u8>>,
@@ -13,11 +13,11 @@ struct Direction {
     is_ended: Cell<bool>,
 }
 
-/// One end of two directions.
+/// One end of a connection.
 struct End {
     sends: Rc<Direction>,
     receives: Rc<Direction>,
-    /// At most so many bytes a call.
+    /// Maximum number of bytes per call.
     most: Rc<Cell<usize>>,
 }
 
@@ -63,7 +63,7 @@ impl ByteStream for End {
     }
 }
 
-/// A client and a server, and what is between them.
+/// A client and a server with the stream between them.
 struct Bench {
     client: Tls,
     server: Tls,
@@ -92,7 +92,7 @@ impl Bench {
         Self { client, server, up, down, most }
     }
 
-    /// Grants so much room in both directions until both ends have shaken hands.
+    /// Grants `room` bytes in both directions until both handshakes are complete.
     fn shaken(room: usize, most: usize) -> Self {
         let bench = Self::new();
         bench.most.set(most);
@@ -117,7 +117,7 @@ fn send(tls: &Tls, data: &[u8]) -> io::Result<usize> {
     tls.send(&[IoSlice::new(data)])
 }
 
-/// All that can be received.
+/// Everything that can be received.
 fn drain(tls: &Tls) -> Vec<u8> {
     let (mut all, mut buffer) = (Vec::new(), vec![0; 10_000]);
     while let Ok(count) = tls.recv(&mut buffer)
@@ -173,7 +173,7 @@ fn tls_11_the_farewell_waits_for_room() {
     assert!(bench.client.send_close_notify());
     assert_eq!(bench.server.recv(&mut [0]).unwrap(), 0);
     assert_eq!(send(&bench.client, b"x").unwrap_err().kind(), io::ErrorKind::BrokenPipe);
-    // Who has given up says nothing.
+    // A session that has given up sends nothing.
     let bench = Bench::shaken(usize::MAX, usize::MAX);
     bench.up.room.set(10);
     send(&bench.client, b"never sent").unwrap();
@@ -220,7 +220,7 @@ fn tls_19_a_fault_comes_after_the_bytes_before_it_and_again() {
 fn tls_13_a_read_that_has_to_be_answered_leaves_the_answer_to_be_flushed() {
     let bench = Bench::shaken(usize::MAX, usize::MAX);
     bench.up.room.set(usize::MAX);
-    // New keys, and the wish for new ones from the other end.
+    // New keys, and a request for new keys from the other end (KeyUpdate).
     bench.client.core.borrow_mut().session.refresh_traffic_keys().unwrap();
     bench.client.flush().unwrap();
     bench.down.room.set(0);

@@ -1,4 +1,4 @@
-//! Whom to trust, and with which cryptography.
+//! Trusted authorities, and the cryptography provider.
 
 use std::sync::{Arc, OnceLock};
 
@@ -13,7 +13,7 @@ pub(super) fn provider() -> Arc<CryptoProvider> {
     Arc::clone(PROVIDER.get_or_init(|| Arc::new(ring::default_provider())))
 }
 
-/// The platform's store: read from disk once, when first asked for.
+/// The platform's store, read from disk once.
 pub(super) fn platform() -> Result<Arc<RootCertStore>, TlsConfigError> {
     static STORE: OnceLock<Arc<RootCertStore>> = OnceLock::new();
     if let Some(store) = STORE.get() {
@@ -32,7 +32,7 @@ pub(super) fn platform() -> Result<Arc<RootCertStore>, TlsConfigError> {
     Ok(Arc::clone(STORE.get_or_init(|| Arc::new(store))))
 }
 
-/// Whoever has set a variable looks there first; `is_meant` is asked for its value.
+/// Names the environment variables that replace the platform's store and whose value `is_meant` accepts.
 fn whose(is_meant: impl Fn(&str) -> bool) -> String {
     let value = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let names = ["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter();

@@ -1,4 +1,4 @@
-//! Checks a server's certificates, and notes what they were and what the check said.
+//! Verifies a server's certificates, and records them with the result.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -12,16 +12,16 @@ use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, Sign
 use super::info::{TlsPeer, TlsVerdict};
 use super::{CertificateProblem, TlsConfigError, trust};
 
-/// The name in the place of one that is not to be checked. It cannot be anybody's (RFC 6761).
+/// Placeholder for a name that is not checked. It cannot exist (RFC 6761 section 6.4).
 pub(super) const ANY_NAME: &str = "nobody.invalid";
 
 thread_local! {
-    /// Verifiers belong to configurations, not to connections, and a resumable session is bound to its
-    /// verifier. So what one says is put here, and picked up by the session that has just asked it.
+    /// A verifier belongs to a configuration, and not to a connection, because resumed sessions are bound to it. The
+    /// result is therefore recorded here and taken by the session that called the verifier, on the same thread.
     static VERIFICATION: RefCell<Option<TlsPeer>> = const { RefCell::new(None) };
 }
 
-/// Moves what a verifier has said to the peer that it was about.
+/// Moves a recorded result to the peer that it is about.
 pub(super) fn take_verification(peer: &mut TlsPeer) {
     if let Some(said) = VERIFICATION.take() {
         *peer = TlsPeer { asks_for_certificate: peer.asks_for_certificate, ..said };
@@ -30,7 +30,7 @@ pub(super) fn take_verification(peer: &mut TlsPeer) {
 
 #[derive(Debug)]
 pub(super) struct Verifier {
-    /// Without one there is nothing to check against.
+    /// `None` without trusted authorities.
     inner: Option<Arc<WebPkiServerVerifier>>,
     provider: Arc<CryptoProvider>,
     accepts_any: bool,
@@ -70,7 +70,7 @@ impl ServerCertVerifier for Verifier {
         let checked = self.inner.as_ref().map(|inner| {
             inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
         });
-        // The name is the last thing that is looked at.
+        // webpki checks the name last, so that the chain is valid here.
         let needs_no_name = server_name.to_str() == ANY_NAME;
         let checked = match checked {
             Some(Err(error)) if needs_no_name && is_about_name(&error) => {

@@ -1,14 +1,14 @@
-//! The addresses of a race, in the order in which they are tried.
+//! Addresses of a race, in the order in which they are tried.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use super::super::{Family, Policy};
 
-/// Something that can be tried.
+/// Address that a race can try.
 ///
 /// ```
-/// use loopctl::plan::{RaceAddress, Family};
+/// use loopctl::plan::{Family, RaceAddress};
 ///
 /// #[derive(Debug, PartialEq)]
 /// struct Mirror(&'static str, std::net::Ipv4Addr);
@@ -19,7 +19,7 @@ use super::super::{Family, Policy};
 /// }
 /// ```
 pub trait RaceAddress: PartialEq {
-    /// Which family it is of. [`Unspecified`](Family::Unspecified) is one, too.
+    /// Address family. [`Unspecified`](Family::Unspecified) counts as a family, too.
     fn family(&self) -> Family;
 }
 
@@ -35,33 +35,33 @@ impl RaceAddress for SocketAddr {
     }
 }
 
-/// All that is known, and the order.
+/// All known addresses and their order.
 #[derive(Debug, Clone)]
-pub(super) struct Field<A> {
-    /// As they became known; what else there is are indices into this.
+pub(super) struct Candidates<A> {
+    /// In order of arrival; everything else refers to this by index.
     known: Vec<Candidate<A>>,
-    /// As the resolver would have it, had all been known from the beginning.
+    /// In the resolver's order, as if all answers had arrived at once.
     ranked: Vec<usize>,
-    /// As they are tried.
+    /// In the order in which they are tried.
     order: Vec<usize>,
 }
 
 #[derive(Debug, Clone)]
 struct Candidate<A> {
     address: A,
-    /// Which question told it.
+    /// Index of the query that returned it.
     rank: usize,
-    /// `None`: it was known before the race began.
-    since: Option<Instant>,
-    is_taken: bool,
+    /// Arrival of the answer; `None` if the address was known before the race.
+    known_at: Option<Instant>,
+    is_tried: bool,
 }
 
-impl<A: RaceAddress> Field<A> {
-    /// Adds what one question told, and returns how many addresses are new and how many are not.
+impl<A: RaceAddress> Candidates<A> {
+    /// Adds the addresses of one answer; returns the number of new ones and of duplicates.
     pub(super) fn add(
         &mut self,
         addresses: impl IntoIterator<Item = A>,
-        since: Option<Instant>,
+        known_at: Option<Instant>,
         rank: usize,
         policy: &Policy,
     ) -> (usize, usize) {
@@ -74,7 +74,7 @@ impl<A: RaceAddress> Field<A> {
                 continue;
             }
             self.ranked.push(self.known.len());
-            self.known.push(Candidate { address, rank, since, is_taken: false });
+            self.known.push(Candidate { address, rank, known_at, is_tried: false });
         }
         self.ranked.sort_by_key(|&candidate| self.known[candidate].rank);
         self.arrange(policy);
@@ -87,11 +87,11 @@ impl<A: RaceAddress> Field<A> {
     }
 
     pub(super) fn untried(&self) -> impl Iterator<Item = usize> {
-        self.order.iter().copied().filter(|&candidate| !self.known[candidate].is_taken)
+        self.order.iter().copied().filter(|&candidate| !self.known[candidate].is_tried)
     }
 
-    pub(super) fn take(&mut self, candidate: usize) {
-        self.known[candidate].is_taken = true;
+    pub(super) fn mark_tried(&mut self, candidate: usize) {
+        self.known[candidate].is_tried = true;
     }
 
     pub(super) fn address(&self, candidate: usize) -> &A {
@@ -102,18 +102,18 @@ impl<A: RaceAddress> Field<A> {
         self.known[candidate].address.family()
     }
 
-    pub(super) fn since(&self, candidate: usize) -> Option<Instant> {
-        self.known[candidate].since
+    pub(super) fn known_at(&self, candidate: usize) -> Option<Instant> {
+        self.known[candidate].known_at
     }
 
-    /// What has been tried keeps its place, so that the others have the places that they would have had if all
-    /// had been known from the beginning (draft-ietf-happy-happyeyeballs-v3).
+    /// Interleaves the families again. Tried addresses keep their positions, because the others are to get the
+    /// positions that they would have had from the start (draft-ietf-happy-happyeyeballs-v3).
     fn arrange(&mut self, policy: &Policy) {
         self.order = policy.order(self.ranked.clone(), |&candidate| self.family(candidate));
     }
 }
 
-impl<A> Default for Field<A> {
+impl<A> Default for Candidates<A> {
     fn default() -> Self {
         Self { known: Vec::new(), ranked: Vec::new(), order: Vec::new() }
     }

@@ -1,4 +1,4 @@
-//! When each question is asked, when each attempt starts, and who won.
+//! Connection race: times of the queries and of the attempts, and the winner.
 
 mod candidates;
 mod queries;
@@ -8,29 +8,30 @@ mod step;
 
 use std::time::{Duration, Instant};
 
-use candidates::Field;
+use candidates::Candidates;
 pub use candidates::RaceAddress;
-use queries::Questions;
+use queries::AddressQueries;
 pub use queries::{Answer, AnswerEffect, AnswerTiming, FirstAttemptReason};
-use schedule::Next;
+use schedule::ScheduledStart;
 pub use step::{CancelReason, LossReason, Reason, Start, Step};
 
 use super::{Family, Policy, Success};
 
-/// A race of connection attempts: asyncio's `staggered_race`, RFC 8305 from the question for addresses to the
-/// connection, and what real clients make of it, by the rules of a [`Policy`].
+/// Race of connection attempts, from the address queries to the connection: asyncio's `staggered_race`, RFC 8305, or
+/// the behaviour of a real client, depending on the [`Policy`].
 ///
-/// Attempts are numbered from 0 in the order in which they start. The first starts as soon as the answers allow
-/// ([`Resolution`](super::Resolution)); the next when the Connection Attempt Delay has passed, or before that when
-/// an attempt ends ([`Pacing`](super::Pacing)). The first success wins; of several since the last
-/// [`poll`](Self::poll), the lowest number. The race is lost when no attempt is under way, no question is open and
-/// nothing is left to try.
+/// Attempts are numbered from 0 in the order in which they start. The first starts as soon as the answers allow it
+/// ([`Resolution`](super::Resolution)). The next starts after the Connection Attempt Delay, or earlier when an
+/// attempt ends ([`Pacing`](super::Pacing)). The first success wins; of several since the last
+/// [`poll`](Self::poll), the one with the lowest number. The race is lost when no attempt is under way, every query
+/// is answered and no address is left to try.
 ///
-/// The race holds no sockets and reads no clock. Its owner tells it what happened ([`answered`](Self::answered),
-/// [`connected`](Self::connected), [`succeeded`](Self::succeeded), [`failed`](Self::failed)) and asks what to do now
-/// ([`poll`](Self::poll)) until the answer is [`Wait`](Step::Wait) or final. Time must not run backwards.
+/// The race holds no sockets and reads no clock. Its owner reports what happened ([`answered`](Self::answered),
+/// [`connected`](Self::connected), [`succeeded`](Self::succeeded), [`failed`](Self::failed)). It then calls
+/// [`poll`](Self::poll) and takes the steps that this returns, until a [`Wait`](Step::Wait) or a final step. Time
+/// must not run backwards.
 ///
-/// With addresses in hand:
+/// With known addresses:
 ///
 /// ```
 /// use loopctl::plan::{Policy, Race, Reason, Start, Step};
@@ -44,7 +45,7 @@ use super::{Family, Policy, Success};
 /// assert_eq!(race.poll(t0), Step::Wait(Some(t0 + delay)));
 /// assert_eq!(race.next_attempt_at(), Some(t0 + delay));
 /// let second = Start { attempt: 1, planned: t0 + delay, reason: Reason::Timer };
-/// assert_eq!(race.poll(t0 + delay), Step::Start(second), "the first is silent: try the second beside it");
+/// assert_eq!(race.poll(t0 + delay), Step::Start(second), "the first has not answered: try the second beside it");
 /// assert_eq!(race.pending().collect::<Vec<_>>(), [0, 1]);
 /// race.failed(0, t0 + delay);
 /// race.succeeded(1, t0 + delay);
@@ -53,10 +54,10 @@ use super::{Family, Policy, Success};
 /// # Ok::<(), std::net::AddrParseError>(())
 /// ```
 ///
-/// With a name, whose IPv6 addresses nobody tells:
+/// With a name whose AAAA query stays unanswered:
 ///
 /// ```
-/// use loopctl::plan::{Answer, Family, Preset, Race, FirstAttemptReason, Reason, Start, Step};
+/// use loopctl::plan::{Answer, Family, FirstAttemptReason, Preset, Race, Reason, Start, Step};
 /// use std::net::IpAddr;
 /// use std::time::{Duration, Instant};
 ///
@@ -69,29 +70,29 @@ use super::{Family, Policy, Success};
 /// race.answered(Family::Inet, Answer::Addresses(vec![answer]), t0);
 /// let later = t0 + Duration::from_millis(50);
 /// assert_eq!(race.poll(t0), Step::Wait(Some(later)), "the Resolution Delay");
-/// let start = Start { attempt: 0, planned: later, reason: Reason::First(FirstAttemptReason::ResolutionDelay) };
-/// assert_eq!(race.poll(later), Step::Start(start));
+/// let reason = Reason::First(FirstAttemptReason::ResolutionDelay);
+/// assert_eq!(race.poll(later), Step::Start(Start { attempt: 0, planned: later, reason }));
 /// # Ok::<(), std::net::AddrParseError>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct Race<A> {
     policy: Policy,
-    questions: Questions,
-    field: Field<A>,
+    queries: AddressQueries,
+    candidates: Candidates<A>,
     attempts: Vec<Attempt>,
     winner: Option<usize>,
-    /// When an attempt last made room for one that had to wait.
-    room_since: Option<Instant>,
+    /// End of the last attempt that had kept the race at `max_parallel`.
+    below_limit_since: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Attempt {
     candidate: usize,
-    lane: usize,
+    queue: usize,
     started: Instant,
-    /// The Connection Attempt Delay after it.
+    /// Connection Attempt Delay until the next attempt.
     delay: Option<Duration>,
-    /// When TCP was up, where more has to follow.
+    /// End of the TCP handshake, if a TLS handshake follows.
     connected: Option<Instant>,
     end: Option<(Instant, Outcome)>,
 }
@@ -100,40 +101,40 @@ struct Attempt {
 enum Outcome {
     Succeeded,
     Failed,
-    /// This host refused, and no packet left.
+    /// This host refused the attempt before a packet left.
     Unsent,
     TimedOut,
     Replaced,
 }
 
 impl<A: RaceAddress> Race<A> {
-    /// A race to these addresses, known from the beginning and in the resolver's order.
+    /// Race to known addresses, which are in the resolver's order.
     pub fn with_addresses(addresses: impl IntoIterator<Item = A>, policy: Policy) -> Self {
         let mut race = Self::with_queries([], policy);
-        race.field.add(addresses, None, 0, &race.policy);
+        race.candidates.add(addresses, None, 0, &race.policy);
         race
     }
 
-    /// A race to addresses yet to be asked for, one question for each of these families. The questions are asked
-    /// in this order, back to back, and the first family is the preferred one.
+    /// Race that starts with one address query for each of these families. The queries are sent back to back, in
+    /// this order. The first family is the preferred one.
     pub fn with_queries(families: impl IntoIterator<Item = Family>, policy: Policy) -> Self {
         Self {
-            questions: Questions::new(families),
-            field: Field::default(),
+            queries: AddressQueries::new(families),
+            candidates: Candidates::default(),
             attempts: Vec::new(),
             winner: None,
-            room_since: None,
+            below_limit_since: None,
             policy,
         }
     }
 
-    /// What to do now. Ask again after every step but [`Wait`](Step::Wait) and the last.
+    /// Returns the next step. Poll again after every step except [`Wait`](Step::Wait) and the final ones.
     pub fn poll(&mut self, now: Instant) -> Step {
-        if let Some(family) = self.questions.ask(now) {
+        if let Some(family) = self.queries.send_next(now) {
             return Step::Query(family);
         }
         self.winner = self.winner.or_else(|| self.success());
-        if let Some(end) = self.verdict() {
+        if let Some(end) = self.final_step() {
             return end;
         }
         if let Some(attempt) = self.expired(now) {
@@ -148,22 +149,23 @@ impl<A: RaceAddress> Race<A> {
         }
     }
 
-    /// The question for this family has an answer. What comes twice, unasked, or after the end changes nothing.
+    /// Reports the answer to the query for this family. An unexpected, repeated or late answer has no effect.
     pub fn answered(&mut self, family: Family, answer: Answer<A>, now: Instant) -> AnswerEffect {
-        let (verdict, addresses) = answer.parts();
-        let Some(rank) = self.questions.note(family, verdict, now) else {
-            return AnswerEffect::nothing(AnswerTiming::Unexpected);
+        let (kind, addresses) = answer.parts();
+        let Some(rank) = self.queries.record(family, kind, now) else {
+            return AnswerEffect::none(AnswerTiming::Unexpected);
         };
         if self.is_decided() {
-            return AnswerEffect::nothing(AnswerTiming::TooLate);
+            return AnswerEffect::none(AnswerTiming::TooLate);
         }
         let timing =
             if self.attempts.is_empty() { AnswerTiming::InTime } else { AnswerTiming::Merged };
-        let (added, duplicates) = self.field.add(addresses, Some(now), rank, &self.policy);
+        let (added, duplicates) = self.candidates.add(addresses, Some(now), rank, &self.policy);
         AnswerEffect { timing, added, duplicates }
     }
 
-    /// The attempt has a TCP connection, and its TLS handshake begins. Where TCP is enough, it has succeeded.
+    /// Reports the end of the attempt's TCP handshake. Unless a TLS handshake has to follow
+    /// ([`Success`]), the attempt has succeeded.
     pub fn connected(&mut self, attempt: usize, now: Instant) {
         if self.policy.pacing.success == Success::Tcp {
             self.succeeded(attempt, now);
@@ -172,67 +174,68 @@ impl<A: RaceAddress> Race<A> {
         }
     }
 
-    /// The attempt has reached all that it is to reach.
+    /// Reports that the attempt has completed its last handshake.
     pub fn succeeded(&mut self, attempt: usize, now: Instant) {
-        self.settle(attempt, Outcome::Succeeded, now);
+        self.end_attempt(attempt, Outcome::Succeeded, now);
     }
 
-    /// The attempt has ended without a connection.
+    /// Reports that the attempt has ended without a connection.
     pub fn failed(&mut self, attempt: usize, now: Instant) {
-        self.settle(attempt, Outcome::Failed, now);
+        self.end_attempt(attempt, Outcome::Failed, now);
     }
 
-    /// As [`failed`](Self::failed), where this host refused and no packet has left.
+    /// Reports that this host refused the attempt before a packet left ([`failed`](Self::failed) otherwise).
     pub fn failed_unsent(&mut self, attempt: usize, now: Instant) {
-        self.settle(attempt, Outcome::Unsent, now);
+        self.end_attempt(attempt, Outcome::Unsent, now);
     }
 
-    /// Sorts the addresses, stably, before families are interleaved: by the rules of RFC 6724, say. Until this is
-    /// called they are in the order of the questions. To be called after each answer.
+    /// Sorts the addresses before families are interleaved, for example by RFC 6724. The sort is stable. Without it
+    /// the addresses are in the order of the queries. Call it after each answer.
     pub fn sort_by_key<K: Ord>(&mut self, mut key: impl FnMut(&A) -> K) {
-        self.field.sort_by_key(&mut key, &self.policy);
+        self.candidates.sort_by_key(&mut key, &self.policy);
     }
 
-    /// Where an attempt goes to.
+    /// Address of an attempt.
     pub fn address(&self, attempt: usize) -> Option<&A> {
-        Some(self.field.address(self.attempts.get(attempt)?.candidate))
+        Some(self.candidates.address(self.attempts.get(attempt)?.candidate))
     }
 
-    /// The addresses not yet tried, in the order of the list; [`AddressQueues`](super::AddressQueues) may take them in another.
-    /// How many of them will be is bounded by [`AddressSelection::most`](super::AddressSelection::most).
+    /// Addresses that were not tried yet, in list order; [`AddressQueues`](super::AddressQueues) may try them in
+    /// another. Not all are tried if there are more than
+    /// [`max_addresses`](super::AddressSelection::max_addresses).
     pub fn untried(&self) -> impl Iterator<Item = &A> {
-        self.field.untried().map(|candidate| self.field.address(candidate))
+        self.candidates.untried().map(|candidate| self.candidates.address(candidate))
     }
 
-    /// The families whose addresses have been asked for in vain so far.
+    /// Families whose query has no answer yet.
     pub fn unanswered(&self) -> impl Iterator<Item = Family> {
-        self.questions.unanswered()
+        self.queries.unanswered()
     }
 
-    /// The first attempt that succeeded, as of the last [`poll`](Self::poll).
+    /// First attempt that succeeded, as of the last [`poll`](Self::poll).
     pub fn winner(&self) -> Option<usize> {
         self.winner
     }
 
-    /// When the next attempt starts if nothing happens before; `None` before the first, and while no time would
-    /// start another.
+    /// Start of the next attempt, if nothing happens before. `None` before the first attempt, and while only an
+    /// answer or the end of an attempt can start another.
     pub fn next_attempt_at(&self) -> Option<Instant> {
         self.attempts.last()?;
         self.next_start().map(|next| next.at)
     }
 
-    /// The attempts that are under way.
+    /// Numbers of the attempts under way.
     pub fn pending(&self) -> impl Iterator<Item = usize> {
         let started = self.attempts.iter().enumerate();
         started.filter(|(_, attempt)| attempt.is_running()).map(|(number, _)| number)
     }
 
-    /// Whether an attempt has succeeded that no other can take the victory from.
+    /// Whether an attempt has succeeded and ends the race.
     pub(crate) fn is_decided(&self) -> bool {
         !self.policy.run_all && self.success().is_some()
     }
 
-    fn verdict(&self) -> Option<Step> {
+    fn final_step(&self) -> Option<Step> {
         match self.winner {
             Some(winner) if !self.policy.run_all || self.is_exhausted() => Some(Step::Won(winner)),
             None if self.is_exhausted() => Some(Step::Lost(match self.attempts.as_slice() {
@@ -243,31 +246,32 @@ impl<A: RaceAddress> Race<A> {
         }
     }
 
-    /// Whether nothing can happen any more.
+    /// Whether no attempt is under way, can start, or may still be started by an answer.
     fn is_exhausted(&self) -> bool {
         let is_idle = self.pending().next().is_none();
-        is_idle && !self.questions.is_open() && self.next_start().is_none()
+        is_idle && !self.queries.are_open() && self.next_start().is_none()
     }
 
-    fn start(&mut self, next: Next, now: Instant) -> Step {
+    fn start(&mut self, next: ScheduledStart, now: Instant) -> Step {
         let others = self.pending().count();
         if others >= self.policy.max_parallel()
-            && let Some(oldest) = self.most_hopeless()
+            && let Some(oldest) = self.replaceable()
         {
+            // Only the cancellation: the owner takes one step at a time, and the next poll starts the attempt.
             return self.cancel(oldest, CancelReason::Replaced, now);
         }
-        let Next { candidate, lane, at, reason } = next;
-        self.field.take(candidate);
+        let ScheduledStart { candidate, queue, at, reason } = next;
+        self.candidates.mark_tried(candidate);
         let delay = self.policy.delay(others);
-        let attempt = Attempt { candidate, lane, started: now, delay, connected: None, end: None };
+        let attempt = Attempt { candidate, queue, started: now, delay, connected: None, end: None };
         self.attempts.push(attempt);
         Step::Start(Start { attempt: self.attempts.len() - 1, planned: at, reason })
     }
 
-    /// The oldest attempt, but rather one that has not even a TCP connection.
-    fn most_hopeless(&self) -> Option<usize> {
-        let silent = self.pending().find(|&number| self.attempts[number].connected.is_none());
-        silent.or_else(|| self.pending().next())
+    /// The oldest attempt without a TCP connection, otherwise the oldest.
+    fn replaceable(&self) -> Option<usize> {
+        let unconnected = self.pending().find(|&number| self.attempts[number].connected.is_none());
+        unconnected.or_else(|| self.pending().next())
     }
 
     fn cancel(&mut self, attempt: usize, why: CancelReason, now: Instant) -> Step {
@@ -275,15 +279,17 @@ impl<A: RaceAddress> Race<A> {
             CancelReason::TimedOut => Outcome::TimedOut,
             CancelReason::Replaced => Outcome::Replaced,
         };
-        self.settle(attempt, outcome, now);
+        self.end_attempt(attempt, outcome, now);
         Step::Cancel { attempt, why }
     }
 
-    fn settle(&mut self, attempt: usize, outcome: Outcome, now: Instant) {
-        let was_full = self.pending().count() >= self.policy.max_parallel();
+    fn end_attempt(&mut self, attempt: usize, outcome: Outcome, now: Instant) {
+        let was_at_limit = self.pending().count() >= self.policy.max_parallel();
         if let Some(known) = self.attempts.get_mut(attempt).filter(|known| known.is_running()) {
             known.end = Some((now, outcome));
-            self.room_since = if was_full { Some(now) } else { self.room_since };
+            if was_at_limit {
+                self.below_limit_since = Some(now);
+            }
         }
     }
 

@@ -60,133 +60,139 @@ pub enum FirstAttemptReason {
 
 /// An [`Answer`] without its addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
-    Positive,
+pub(super) enum AnswerKind {
+    Addresses,
     NoData,
     NoName,
     Failed,
     TimedOut,
 }
 
-/// All questions of a race, the preferred family's first.
+/// All queries of a race, in the order in which they are sent; the first is for the preferred family.
 #[derive(Debug, Clone)]
-pub(super) struct Questions {
-    all: Vec<Question>,
-    /// How many have been asked.
-    asked: usize,
-    begun: Option<Instant>,
+pub(super) struct AddressQueries {
+    all: Vec<AddressQuery>,
+    /// Number of queries already sent.
+    sent: usize,
+    race_start: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Question {
+struct AddressQuery {
     family: Family,
-    answer: Option<(Instant, Verdict)>,
+    answer: Option<(Instant, AnswerKind)>,
 }
 
 impl<A> Answer<A> {
-    pub(super) fn parts(self) -> (Verdict, Vec<A>) {
+    pub(super) fn parts(self) -> (AnswerKind, Vec<A>) {
         match self {
-            Self::Addresses(addresses) if addresses.is_empty() => (Verdict::NoData, addresses),
-            Self::Addresses(addresses) => (Verdict::Positive, addresses),
-            Self::NoData => (Verdict::NoData, Vec::new()),
-            Self::NoName => (Verdict::NoName, Vec::new()),
-            Self::Failed => (Verdict::Failed, Vec::new()),
-            Self::TimedOut => (Verdict::TimedOut, Vec::new()),
+            Self::Addresses(addresses) if addresses.is_empty() => (AnswerKind::NoData, addresses),
+            Self::Addresses(addresses) => (AnswerKind::Addresses, addresses),
+            Self::NoData => (AnswerKind::NoData, Vec::new()),
+            Self::NoName => (AnswerKind::NoName, Vec::new()),
+            Self::Failed => (AnswerKind::Failed, Vec::new()),
+            Self::TimedOut => (AnswerKind::TimedOut, Vec::new()),
         }
     }
 }
 
 impl AnswerEffect {
-    pub(super) fn nothing(timing: AnswerTiming) -> Self {
+    pub(super) fn none(timing: AnswerTiming) -> Self {
         Self { timing, added: 0, duplicates: 0 }
     }
 }
 
-impl Questions {
+impl AddressQueries {
     pub(super) fn new(families: impl IntoIterator<Item = Family>) -> Self {
-        let all = families.into_iter().map(|family| Question { family, answer: None });
-        Self { all: all.collect(), asked: 0, begun: None }
+        let all = families.into_iter().map(|family| AddressQuery { family, answer: None });
+        Self { all: all.collect(), sent: 0, race_start: None }
     }
 
-    /// The next question to ask.
-    pub(super) fn ask(&mut self, now: Instant) -> Option<Family> {
-        self.begun.get_or_insert(now);
-        let question = self.all.get(self.asked)?;
-        self.asked += 1;
-        Some(question.family)
+    /// Returns the next query to send, and counts it as sent.
+    pub(super) fn send_next(&mut self, now: Instant) -> Option<Family> {
+        self.race_start.get_or_insert(now);
+        let query = self.all.get(self.sent)?;
+        self.sent += 1;
+        Some(query.family)
     }
 
-    /// Keeps an answer, and returns its question's rank. `None`: there is no such question open.
-    pub(super) fn note(&mut self, family: Family, answer: Verdict, now: Instant) -> Option<usize> {
-        let asked = self.all[..self.asked].iter_mut().enumerate();
-        let mut open = asked.filter(|(_, question)| question.answer.is_none());
-        let (rank, question) = open.find(|(_, question)| question.family == family)?;
-        question.answer = Some((now, answer));
+    /// Records an answer and returns the index of its query; `None` if no such query is open.
+    pub(super) fn record(
+        &mut self,
+        family: Family,
+        answer: AnswerKind,
+        now: Instant,
+    ) -> Option<usize> {
+        let sent = self.all[..self.sent].iter_mut().enumerate();
+        let mut open = sent.filter(|(_, query)| query.answer.is_none());
+        let (rank, query) = open.find(|(_, query)| query.family == family)?;
+        query.answer = Some((now, answer));
         Some(rank)
     }
 
-    pub(super) fn is_open(&self) -> bool {
+    /// Whether an answer is missing.
+    pub(super) fn are_open(&self) -> bool {
         self.unanswered().next().is_some()
     }
 
     pub(super) fn unanswered(&self) -> impl Iterator<Item = Family> {
-        self.all.iter().filter(|question| question.answer.is_none()).map(|question| question.family)
+        self.all.iter().filter(|query| query.answer.is_none()).map(|query| query.family)
     }
 
-    /// When the first attempt may start if nothing else happens, and why. `None`: nothing is known that would
-    /// start it.
-    pub(super) fn ready(&self, rule: Resolution) -> Option<(Instant, FirstAttemptReason)> {
-        let begun = self.begun?;
+    /// Earliest start of the first attempt with the answers so far, and the reason. `None`: another answer has to
+    /// arrive first.
+    pub(super) fn first_attempt(&self, rule: Resolution) -> Option<(Instant, FirstAttemptReason)> {
+        let race_start = self.race_start?;
         match (rule, self.all.as_slice()) {
-            (_, []) => Some((begun, FirstAttemptReason::Known)),
+            (_, []) => Some((race_start, FirstAttemptReason::Known)),
             (Resolution::Joint { requires_ipv4 }, all) => {
-                Some((complete(all, requires_ipv4)?, FirstAttemptReason::AllAnswered))
+                Some((joint_result(all, requires_ipv4)?, FirstAttemptReason::AllAnswered))
             }
             (Resolution::Separate { delay, delay_from, ended_by }, [preferred, others @ ..]) => {
-                let at_hand = others.iter().filter_map(Question::positive).min();
-                let given_up = preferred.given_up(ended_by).zip(at_hand);
-                let patience = at_hand.and_then(|at| match delay_from {
-                    DelayFrom::FirstAnswer => at.checked_add(delay),
-                    DelayFrom::RaceStart => Some(at.max(begun.checked_add(delay)?)),
+                let other_known = others.iter().filter_map(AddressQuery::addresses_at).min();
+                let negative = preferred.negative_at(ended_by).zip(other_known);
+                let resolution_delay_end = other_known.and_then(|known| match delay_from {
+                    DelayFrom::FirstAnswer => known.checked_add(delay),
+                    DelayFrom::RaceStart => Some(known.max(race_start.checked_add(delay)?)),
                 });
-                let ways = [
-                    preferred.positive().map(|at| (at, FirstAttemptReason::PreferredFamily)),
-                    given_up
-                        .map(|(one, other)| (one.max(other), FirstAttemptReason::NegativeAnswer)),
-                    patience.map(|at| (at, FirstAttemptReason::ResolutionDelay)),
+                let starts = [
+                    preferred.addresses_at().map(|at| (at, FirstAttemptReason::PreferredFamily)),
+                    negative.map(|(negative, other)| {
+                        (negative.max(other), FirstAttemptReason::NegativeAnswer)
+                    }),
+                    resolution_delay_end.map(|at| (at, FirstAttemptReason::ResolutionDelay)),
                 ];
-                ways.into_iter().flatten().min_by_key(|(at, _)| *at)
+                starts.into_iter().flatten().min_by_key(|(at, _)| *at)
             }
         }
     }
 }
 
-/// When the last question was answered, if that makes a list of addresses.
-fn complete(all: &[Question], requires_ipv4: bool) -> Option<Instant> {
-    let is_fatal = |question: &Question| {
-        let is_silent = question.answer.is_some_and(|(_, verdict)| verdict == Verdict::TimedOut);
-        requires_ipv4 && question.family == Family::Inet && is_silent
+/// Arrival of the last answer of a joint lookup, if the lookup succeeds.
+fn joint_result(all: &[AddressQuery], requires_ipv4: bool) -> Option<Instant> {
+    let is_fatal = |query: &AddressQuery| {
+        let timed_out = query.answer.is_some_and(|(_, kind)| kind == AnswerKind::TimedOut);
+        requires_ipv4 && query.family == Family::Inet && timed_out
     };
-    if all.iter().any(is_fatal) || all.iter().all(|question| question.positive().is_none()) {
+    if all.iter().any(is_fatal) || all.iter().all(|query| query.addresses_at().is_none()) {
         return None;
     }
-    let answers: Option<Vec<Instant>> =
-        all.iter().map(|question| Some(question.answer?.0)).collect();
+    let answers: Option<Vec<Instant>> = all.iter().map(|query| Some(query.answer?.0)).collect();
     answers?.into_iter().max()
 }
 
-impl Question {
-    /// When it was answered with addresses.
-    fn positive(&self) -> Option<Instant> {
-        self.answer.filter(|(_, verdict)| *verdict == Verdict::Positive).map(|(at, _)| at)
+impl AddressQuery {
+    /// Arrival of an answer with addresses.
+    fn addresses_at(&self) -> Option<Instant> {
+        self.answer.filter(|(_, kind)| *kind == AnswerKind::Addresses).map(|(at, _)| at)
     }
 
-    /// When it was known to have no addresses, as far as these rules would know.
-    fn given_up(&self, rule: NegativeAnswers) -> Option<Instant> {
-        let counts = |verdict: Verdict| match rule {
-            NegativeAnswers::Any => verdict != Verdict::Positive,
-            NegativeAnswers::NoDataOnly => verdict == Verdict::NoData,
+    /// Arrival of an answer without addresses, of a kind that ends the Resolution Delay.
+    fn negative_at(&self, rule: NegativeAnswers) -> Option<Instant> {
+        let counts = |kind: AnswerKind| match rule {
+            NegativeAnswers::Any => kind != AnswerKind::Addresses,
+            NegativeAnswers::NoDataOnly => kind == AnswerKind::NoData,
         };
-        self.answer.filter(|(_, verdict)| counts(*verdict)).map(|(at, _)| at)
+        self.answer.filter(|(_, kind)| counts(*kind)).map(|(at, _)| at)
     }
 }

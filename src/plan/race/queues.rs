@@ -1,60 +1,63 @@
-//! Two lanes, in each of which one address follows another.
+//! Two address queues, each with at most one attempt at a time ([`AddressQueues`]).
 
 use std::time::Instant;
 
 use super::super::{AddressQueues, Family};
-use super::schedule::Next;
+use super::schedule::ScheduledStart;
 use super::{Attempt, Race, RaceAddress, Reason};
 
-/// The lane of the first attempt, and the one that opens later.
+/// Queue of the first attempt, and the queue that starts later.
 const FIRST: usize = 0;
 const SECOND: usize = 1;
 
 impl<A: RaceAddress> Race<A> {
-    pub(super) fn next_in_lanes(&self) -> Option<Next> {
-        let lanes = [FIRST, SECOND].into_iter();
-        lanes.filter_map(|lane| self.next_in_lane(lane)).min_by_key(|next| next.at)
+    /// The earlier of the two queues' next starts.
+    pub(super) fn next_in_two_queues(&self) -> Option<ScheduledStart> {
+        let queues = [FIRST, SECOND].into_iter();
+        queues.filter_map(|queue| self.next_in_queue(queue)).min_by_key(|start| start.at)
     }
 
-    fn next_in_lane(&self, lane: usize) -> Option<Next> {
-        let candidate = self.candidate_for(lane)?;
-        let (at, reason) = match self.last_in(lane) {
+    fn next_in_queue(&self, queue: usize) -> Option<ScheduledStart> {
+        let candidate = self.next_candidate(queue)?;
+        let (at, reason) = match self.last_attempt(queue) {
             Some((number, last)) => (last.end?.0, Reason::AttemptEnded(number)),
-            None if lane == FIRST => self.first_due()?,
-            None => self.opening()?,
+            None if queue == FIRST => self.first_start()?,
+            None => self.second_queue_start()?,
         };
-        Some(Next { candidate, lane, at, reason })
+        Some(ScheduledStart { candidate, queue, at, reason })
     }
 
-    /// When the second lane opens: after the delay, or when there is nothing left in the first.
-    fn opening(&self) -> Option<(Instant, Reason)> {
-        let timer = || self.attempts.first()?.started.checked_add(self.attempts.first()?.delay?);
-        let emptied = self.last_in(FIRST).filter(|_| self.candidate_for(FIRST).is_none());
-        let kick =
-            emptied.and_then(|(number, last)| Some((last.end?.0, Reason::AttemptEnded(number))));
-        let timer = timer().map(|at| (at, Reason::Timer));
-        kick.into_iter().chain(timer).min_by_key(|(at, _)| *at)
+    /// Start of the second queue: after the delay, or when the first queue is empty.
+    fn second_queue_start(&self) -> Option<(Instant, Reason)> {
+        let first = self.attempts.first()?;
+        let delay_end = first.delay.and_then(|delay| first.started.checked_add(delay));
+        let last = self.last_attempt(FIRST).filter(|_| self.next_candidate(FIRST).is_none());
+        let empty_at =
+            last.and_then(|(number, last)| Some((last.end?.0, Reason::AttemptEnded(number))));
+        let timer = delay_end.map(|at| (at, Reason::Timer));
+        empty_at.into_iter().chain(timer).min_by_key(|(at, _)| *at)
     }
 
-    fn last_in(&self, lane: usize) -> Option<(usize, &Attempt)> {
-        self.attempts.iter().enumerate().rfind(|(_, attempt)| attempt.lane == lane)
+    fn last_attempt(&self, queue: usize) -> Option<(usize, &Attempt)> {
+        self.attempts.iter().enumerate().rfind(|(_, attempt)| attempt.queue == queue)
     }
 
-    fn candidate_for(&self, lane: usize) -> Option<usize> {
-        let family = |candidate| self.field.family(candidate);
-        let first = |wanted: &dyn Fn(Family) -> bool| {
-            self.field.untried().find(|&candidate| wanted(family(candidate)))
+    /// The address that the queue would try next.
+    fn next_candidate(&self, queue: usize) -> Option<usize> {
+        let family = |candidate| self.candidates.family(candidate);
+        let find = |wanted: &dyn Fn(Family) -> bool| {
+            self.candidates.untried().find(|&candidate| wanted(family(candidate)))
         };
         if self.policy.pacing.queues == AddressQueues::PerFamily {
-            let leader = self.attempts.first().map(|attempt| attempt.candidate);
-            let main = family(leader.or_else(|| self.field.untried().next())?);
-            return first(&|family| (family == main) == (lane == FIRST));
+            let first = self.attempts.first().map(|attempt| attempt.candidate);
+            let main = family(first.or_else(|| self.candidates.untried().next())?);
+            return find(&|family| (family == main) == (queue == FIRST));
         }
-        let last = self.last_in(FIRST).map(|(_, attempt)| family(attempt.candidate));
-        let wanted = match lane {
-            FIRST => first(&|family| last.is_some_and(|last| family != last)),
-            _ => first(&|family| family == Family::Inet),
+        let last = self.last_attempt(FIRST).map(|(_, attempt)| family(attempt.candidate));
+        let preferred = match queue {
+            FIRST => find(&|family| last.is_some_and(|last| family != last)),
+            _ => find(&|family| family == Family::Inet),
         };
-        wanted.or_else(|| self.field.untried().next())
+        preferred.or_else(|| self.candidates.untried().next())
     }
 }

@@ -1,70 +1,72 @@
-//! Which attempt starts next, when, and why then.
+//! Schedule of a race: the next attempt, its start and the reason for it.
 
 use std::time::Instant;
 
 use super::super::{AddressQueues, AdvanceOn, Success};
 use super::{Attempt, Outcome, Race, RaceAddress, Reason};
 
-/// A start to come.
+/// Start of an attempt that has not started yet.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Next {
+pub(super) struct ScheduledStart {
     pub(super) candidate: usize,
-    pub(super) lane: usize,
+    pub(super) queue: usize,
     pub(super) at: Instant,
     pub(super) reason: Reason,
 }
 
-/// How many times what TCP took a TLS handshake may take before the next attempt starts beside it: two round
-/// trips (TLS 1.2), and one for the computing.
-const TLS_TO_TCP: u32 = 3;
+/// Time for a TLS handshake, in TCP handshakes, before the next attempt starts beside it: two round trips
+/// (TLS 1.2), and one for the computation.
+const TLS_HANDSHAKE_FACTOR: u32 = 3;
 
 impl<A: RaceAddress> Race<A> {
-    /// The next start, if nothing happens before; `None`: only something that happens can start another.
-    pub(super) fn next_start(&self) -> Option<Next> {
-        let most = self.policy.selection.max_addresses;
-        if most.is_some_and(|most| self.attempts.len() >= most.get()) || !self.has_room() {
+    /// The next start, if nothing happens before. `None`: no start without an answer or the end of an attempt.
+    pub(super) fn next_start(&self) -> Option<ScheduledStart> {
+        let max = self.policy.selection.max_addresses;
+        if max.is_some_and(|max| self.attempts.len() >= max.get()) || !self.may_start() {
             return None;
         }
         let next = match self.policy.pacing.queues {
-            AddressQueues::Single => self.next_in_line(),
-            AddressQueues::PerFamily | AddressQueues::Shared => self.next_in_lanes(),
+            AddressQueues::Single => self.next_in_single_queue(),
+            AddressQueues::PerFamily | AddressQueues::Shared => self.next_in_two_queues(),
         };
-        Some(self.hold_back(next?))
+        Some(self.postpone(next?))
     }
 
-    /// When the first attempt may start.
-    pub(super) fn first_due(&self) -> Option<(Instant, Reason)> {
-        let (at, ready) = self.questions.ready(self.policy.resolution)?;
-        Some((at, Reason::First(ready)))
+    /// Earliest start of the first attempt.
+    pub(super) fn first_start(&self) -> Option<(Instant, Reason)> {
+        let (at, reason) = self.queries.first_attempt(self.policy.resolution)?;
+        Some((at, Reason::First(reason)))
     }
 
-    fn has_room(&self) -> bool {
+    /// Whether `max_parallel` permits another attempt.
+    fn may_start(&self) -> bool {
         self.policy.replaces_oldest() || self.pending().count() < self.policy.max_parallel()
     }
 
-    fn next_in_line(&self) -> Option<Next> {
-        let candidate = self.field.untried().next()?;
+    fn next_in_single_queue(&self) -> Option<ScheduledStart> {
+        let candidate = self.candidates.untried().next()?;
         let (at, reason) = match self.attempts.last() {
-            None => self.first_due()?,
+            None => self.first_start()?,
             Some(newest) => {
-                // At the same instant, the end of an attempt explains more than the time.
-                let timer = self.timer(newest).map(|at| (at, Reason::Timer));
-                self.kick(newest).into_iter().chain(timer).min_by_key(|(at, _)| *at)?
+                // An end at the same instant as the timer is the better explanation, so it comes first.
+                let timer = self.attempt_delay_end(newest).map(|at| (at, Reason::Timer));
+                self.end_that_advances(newest).into_iter().chain(timer).min_by_key(|(at, _)| *at)?
             }
         };
-        Some(Next { candidate, lane: 0, at, reason })
+        Some(ScheduledStart { candidate, queue: 0, at, reason })
     }
 
-    /// When the Connection Attempt Delay starts the successor of the newest attempt.
-    fn timer(&self, newest: &Attempt) -> Option<Instant> {
+    /// End of the Connection Attempt Delay after the newest attempt.
+    fn attempt_delay_end(&self, newest: &Attempt) -> Option<Instant> {
         let delay = newest.delay?;
         let mut at = newest.started.checked_add(delay)?;
         if self.policy.pacing.success == Success::Tls {
             for attempt in &self.attempts {
-                // What is up when the time has come holds it up, until it is old enough or has ended.
-                if let Some(up) = attempt.connected.filter(|up| *up <= at) {
-                    let took = up.saturating_duration_since(attempt.started);
-                    let until = up.checked_add(delay.max(took.saturating_mul(TLS_TO_TCP)))?;
+                // A connection in its TLS handshake extends the delay until it is old enough or has ended.
+                if let Some(connected) = attempt.connected.filter(|connected| *connected <= at) {
+                    let tcp_handshake = connected.saturating_duration_since(attempt.started);
+                    let tls_handshake = tcp_handshake.saturating_mul(TLS_HANDSHAKE_FACTOR);
+                    let until = connected.checked_add(delay.max(tls_handshake))?;
                     at = at.max(attempt.end.map_or(until, |(end, _)| end.min(until)));
                 }
             }
@@ -72,14 +74,17 @@ impl<A: RaceAddress> Race<A> {
         Some(at)
     }
 
-    /// When the end of an attempt starts the successor of the newest one.
-    fn kick(&self, newest: &Attempt) -> Option<(Instant, Reason)> {
-        let delay = self.policy.connection_attempt_delay;
-        let ends = self.attempts.iter().enumerate();
-        let mut ends =
-            ends.filter_map(|(nth, it)| Some((it.end_that_kicks()?, Reason::AttemptEnded(nth))));
-        match delay.map_or(AdvanceOn::NewestEnded, |_| self.policy.pacing.advance_on) {
-            AdvanceOn::NewestEnded => newest.end_that_kicks().and_then(|_| ends.next_back()),
+    /// The end of an attempt that starts the next one ([`AdvanceOn`]).
+    fn end_that_advances(&self, newest: &Attempt) -> Option<(Instant, Reason)> {
+        let mut ends = self.attempts.iter().enumerate().filter_map(|(number, attempt)| {
+            Some((attempt.end_unless_replaced()?, Reason::AttemptEnded(number)))
+        });
+        let advance_on = match self.policy.connection_attempt_delay {
+            None => AdvanceOn::NewestEnded,
+            Some(_) => self.policy.pacing.advance_on,
+        };
+        match advance_on {
+            AdvanceOn::NewestEnded => newest.end_unless_replaced().and_then(|_| ends.next_back()),
             AdvanceOn::AllEnded if self.pending().next().is_none() => {
                 ends.max_by_key(|(at, _)| *at)
             }
@@ -87,35 +92,37 @@ impl<A: RaceAddress> Race<A> {
         }
     }
 
-    /// What has to wait for its address, for room, or for the Minimum Connection Attempt Delay.
-    fn hold_back(&self, next: Next) -> Next {
-        let Next { mut at, mut reason, .. } = next;
+    /// Postpones a start until its address is known, `max_parallel` permits it, and the Minimum Connection
+    /// Attempt Delay has passed.
+    fn postpone(&self, next: ScheduledStart) -> ScheduledStart {
+        let ScheduledStart { mut at, mut reason, .. } = next;
         let is_first = self.attempts.is_empty();
-        let known = self.field.since(next.candidate).filter(|_| !is_first);
-        for (other, why) in [(known, Reason::LateAnswer), (self.room_since, Reason::ParallelLimit)]
-        {
-            if let Some(later) = other.filter(|other| *other > at) {
+        let known_at = self.candidates.known_at(next.candidate).filter(|_| !is_first);
+        let conditions =
+            [(known_at, Reason::LateAnswer), (self.below_limit_since, Reason::ParallelLimit)];
+        for (condition, why) in conditions {
+            if let Some(later) = condition.filter(|condition| *condition > at) {
                 (at, reason) = (later, why);
             }
         }
-        let least = self.floor().filter(|least| *least > at);
-        Next { at: least.unwrap_or(at), reason, ..next }
+        let earliest = self.minimum_delay_end().filter(|earliest| *earliest > at);
+        ScheduledStart { at: earliest.unwrap_or(at), reason, ..next }
     }
 
-    /// Before when nothing may start.
-    fn floor(&self) -> Option<Instant> {
-        let floor = self.policy.pacing.minimum_delay;
+    /// End of the Minimum Connection Attempt Delay (RFC 8305 section 8).
+    fn minimum_delay_end(&self) -> Option<Instant> {
+        let minimum = self.policy.pacing.minimum_delay;
         let counts = |attempt: &&Attempt| {
-            !floor.exempts_unsent || attempt.outcome() != Some(Outcome::Unsent)
+            !minimum.exempts_unsent || attempt.outcome() != Some(Outcome::Unsent)
         };
         let last = self.attempts.iter().rfind(counts)?;
-        last.started.checked_add(floor.delay)
+        last.started.checked_add(minimum.delay)
     }
 }
 
 impl Attempt {
-    /// Its end, if that is a reason to start another: not where another has taken its place already.
-    pub(super) fn end_that_kicks(&self) -> Option<Instant> {
+    /// The end of the attempt. A replaced one does not count, because its replacement has already started.
+    pub(super) fn end_unless_replaced(&self) -> Option<Instant> {
         self.end.filter(|(_, outcome)| *outcome != Outcome::Replaced).map(|(at, _)| at)
     }
 }

@@ -56,7 +56,7 @@ pub enum Reason {
 /// Reason for cancelling an attempt during the race.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CancelReason {
-    /// It reached its [`attempt_timeout`](super::super::Policy::attempt_timeout).
+    /// The attempt reached its [`attempt_timeout`](super::super::Policy::attempt_timeout).
     TimedOut,
     /// A newer attempt replaced it ([`AtLimit::ReplaceOldest`](super::super::AtLimit::ReplaceOldest)).
     Replaced,

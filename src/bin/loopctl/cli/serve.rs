@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use super::tls::{Protocols, VersionArg};
 use super::values::{alpn, at_least_one, duration, network, positive, rate, size};
 use crate::config::fault::FaultArg;
-use crate::config::{CommandLine, LogFormat};
+use crate::config::{LogFormat, ProgramCommand};
 use crate::util::checksum::Algorithm;
 
 /// Inject a fault: KIND[=VALUE][~JITTER][@PERCENT]; repeatable
@@ -63,7 +63,7 @@ pub(crate) struct ModeArgs {
     /// When the client has finished sending, the program's input ends. When the program exits, the
     /// connection is closed. When the client disconnects, the program and its children get SIGTERM.
     #[arg(long, value_name = "CMD", group = "program", value_parser = super::values::words)]
-    pub(crate) exec: Option<CommandLine>,
+    pub(crate) exec: Option<ProgramCommand>,
     /// Run CMD with /bin/sh for each client; otherwise as --exec
     #[arg(long, value_name = "CMD", group = "program")]
     pub(crate) shell: Option<String>,

@@ -10,7 +10,7 @@ use loopctl::Keepalive;
 use loopctl::plan::Preset;
 
 use super::Protocols;
-use crate::config::CommandLine;
+use crate::config::ProgramCommand;
 
 /// `250ms`, `2s`, `1m30s`; a bare number is seconds.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
@@ -59,11 +59,11 @@ pub(crate) fn alpn(text: &str) -> Result<Protocols, String> {
 }
 
 /// Words as a shell would tell them apart, quotes included.
-pub(crate) fn words(text: &str) -> Result<CommandLine, String> {
+pub(crate) fn words(text: &str) -> Result<ProgramCommand, String> {
     let words = shlex::split(text).ok_or_else(|| "a quote is not closed".to_owned())?;
     let mut words = words.into_iter();
     let program = words.next().ok_or_else(|| "name a program".to_owned())?;
-    Ok(CommandLine { program, arguments: words.collect() })
+    Ok(ProgramCommand { program, arguments: words.collect() })
 }
 
 /// `ADDR` or `ADDR:PORT`, IPv6 in brackets where a port follows.

@@ -17,23 +17,23 @@ pub(crate) struct FaultArg {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// The client is ignored for so long after it was accepted.
-    AcceptDelay(Spread),
+    AcceptDelay(Jittered),
     /// Each reply is sent so much later.
-    Delay(Spread),
+    Delay(Jittered),
     /// The connection is closed after so long.
-    Close(Spread),
+    Close(Jittered),
     /// The connection is reset after so long.
-    Reset(Spread),
+    Reset(Jittered),
     /// Our side of the connection is closed after so long; the other stays open.
-    HalfClose(Spread),
+    HalfClose(Jittered),
     /// After so many bytes nothing more moves.
-    StallAfter(Spread),
+    StallAfter(Jittered),
     /// After so many bytes the connection is reset.
-    ResetAfter(Spread),
+    ResetAfter(Jittered),
     /// Replies leave in pieces of so many bytes, with a pause between them.
-    Slice(Spread, Duration),
+    Slice(Jittered, Duration),
     /// So many bytes a second, in each direction.
-    Rate(Spread),
+    Rate(Jittered),
     /// Connections are not accepted at all: the queue holds so many, or is full.
     Backlog(Option<u32>),
     /// The first message of a TLS handshake is never answered.
@@ -50,7 +50,7 @@ pub(crate) enum Fault {
 
 /// A value and how far it may be off, either way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Spread {
+pub(crate) struct Jittered {
     pub(crate) value: u64,
     pub(crate) jitter: u64,
 }
@@ -86,7 +86,7 @@ impl FromStr for FaultArg {
 impl Fault {
     fn parse(kind: &str, value: Option<&str>, jitter: Option<&str>) -> Result<Self, String> {
         let needed = || value.ok_or_else(|| format!("{kind} needs a value: {KINDS}"));
-        let spread = |parse: Parse, value: &str| Spread::parse(parse, value, jitter);
+        let spread = |parse: Parse, value: &str| Jittered::parse(parse, value, jitter);
         if let Some(fault) = Self::of_tls(kind) {
             return match value.or(jitter) {
                 None => Ok(fault),
@@ -122,6 +122,27 @@ impl Fault {
 }
 
 impl Fault {
+    /// The KIND of `--fault`, also in records.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::AcceptDelay(_) => "accept-delay",
+            Self::Delay(_) => "delay",
+            Self::Close(_) => "close",
+            Self::Reset(_) => "reset",
+            Self::HalfClose(_) => "half-close",
+            Self::StallAfter(_) => "stall-after",
+            Self::ResetAfter(_) => "reset-after",
+            Self::Slice(..) => "slice",
+            Self::Rate(_) => "rate",
+            Self::Backlog(_) => "backlog",
+            Self::TlsStall => "tls-stall",
+            Self::TlsClose => "tls-close",
+            Self::TlsWrongName => "tls-wrong-name",
+            Self::TlsExpired => "tls-expired",
+            Self::TlsBareFin => "tls-bare-fin",
+        }
+    }
+
     fn of_tls(kind: &str) -> Option<Self> {
         Some(match kind {
             "tls-stall" => Self::TlsStall,
@@ -161,7 +182,7 @@ impl Fault {
 
 type Parse = fn(&str) -> Result<u64, String>;
 
-impl Spread {
+impl Jittered {
     fn parse(parse: Parse, value: &str, jitter: Option<&str>) -> Result<Self, String> {
         let jitter = jitter.map(parse).transpose()?.unwrap_or(0);
         Ok(Self { value: parse(value)?, jitter })
@@ -187,14 +208,22 @@ mod tests {
     #[test]
     fn values_jitter_and_percentages() {
         let cases = [
-            ("accept-delay=2s", Fault::AcceptDelay(Spread { value: 2000 * MS, jitter: 0 }), 100.0),
-            ("delay=200ms~50ms", Fault::Delay(Spread { value: 200 * MS, jitter: 50 * MS }), 100.0),
-            ("close", Fault::Close(Spread { value: 0, jitter: 0 }), 100.0),
-            ("reset@10%", Fault::Reset(Spread { value: 0, jitter: 0 }), 10.0),
-            ("half-close=1s", Fault::HalfClose(Spread { value: 1000 * MS, jitter: 0 }), 100.0),
-            ("stall-after=1KiB@50", Fault::StallAfter(Spread { value: 1024, jitter: 0 }), 50.0),
-            ("reset-after=0", Fault::ResetAfter(Spread { value: 0, jitter: 0 }), 100.0),
-            ("rate=1MiB/s~64kB", Fault::Rate(Spread { value: 1 << 20, jitter: 64_000 }), 100.0),
+            (
+                "accept-delay=2s",
+                Fault::AcceptDelay(Jittered { value: 2000 * MS, jitter: 0 }),
+                100.0,
+            ),
+            (
+                "delay=200ms~50ms",
+                Fault::Delay(Jittered { value: 200 * MS, jitter: 50 * MS }),
+                100.0,
+            ),
+            ("close", Fault::Close(Jittered { value: 0, jitter: 0 }), 100.0),
+            ("reset@10%", Fault::Reset(Jittered { value: 0, jitter: 0 }), 10.0),
+            ("half-close=1s", Fault::HalfClose(Jittered { value: 1000 * MS, jitter: 0 }), 100.0),
+            ("stall-after=1KiB@50", Fault::StallAfter(Jittered { value: 1024, jitter: 0 }), 50.0),
+            ("reset-after=0", Fault::ResetAfter(Jittered { value: 0, jitter: 0 }), 100.0),
+            ("rate=1MiB/s~64kB", Fault::Rate(Jittered { value: 1 << 20, jitter: 64_000 }), 100.0),
             ("backlog", Fault::Backlog(None), 100.0),
             ("backlog=3", Fault::Backlog(Some(3)), 100.0),
             ("tls-stall", Fault::TlsStall, 100.0),
@@ -207,7 +236,7 @@ mod tests {
             assert_eq!(text.parse(), Ok(FaultArg { fault, percent }), "{text}");
         }
         let slice: FaultArg = "slice=10B/1ms~5B@0.5%".parse().unwrap();
-        let spread = Spread { value: 10, jitter: 5 };
+        let spread = Jittered { value: 10, jitter: 5 };
         assert_eq!(slice.fault, Fault::Slice(spread, Duration::from_millis(1)));
         assert_eq!(slice.percent, 0.5);
     }

@@ -18,6 +18,7 @@ pub(crate) use connect::{
     AfterConnect, CompareRequest, ConnectMode, ConnectRequest, Expectations, RelayRequest,
     RepeatRequest,
 };
+pub(crate) use fault::{Fault, Jittered};
 pub(crate) use output::{ColorChoice, Format, OutputRequest, ReportDestination, SlowRequest};
 pub(crate) use policy::NamedPolicy;
 pub(crate) use race::{DnsRequest, RaceRequest};
@@ -27,7 +28,7 @@ pub(crate) use resolve::{
 };
 pub(crate) use sendfile::{Part, SendRequest};
 pub(crate) use serve::{
-    CommandLine, Faults, IdentityFiles, LogFormat, Outlet, Place, ServeRequest, ServerTls, Service,
+    Faults, ListenSpec, LogFormat, OutputTarget, ProgramCommand, ServeRequest, ServerTls, Service,
     SinkRequest,
 };
 pub(crate) use targets::TargetRequest;

@@ -1,4 +1,4 @@
-//! What `serve` is to do.
+//! The request of `loopctl serve`: mode, addresses, limits and faults, checked against each other.
 
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
@@ -19,93 +19,100 @@ use crate::cli::{
 use crate::util::checksum::Algorithm;
 use crate::util::message::Message;
 
-/// What clients get, where, and how it is told.
+/// Everything that the command line says about a server.
 #[derive(Debug)]
 pub(crate) struct ServeRequest {
     pub(crate) service: Service,
     pub(crate) listen: ListenRequest,
     pub(crate) limits: Limits,
     pub(crate) faults: Faults,
-    /// End after this time.
+    /// The server shuts down after this time.
     pub(crate) timeout: Option<Duration>,
     pub(crate) log: Log,
     pub(crate) output: OutputRequest,
     pub(crate) slow: SlowRequest,
 }
 
-/// What is done with each client.
+/// Mode of the server, with its options.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Service {
     Echo,
     Discard,
     Chargen,
     Daytime,
-    /// The files of a directory, or a description of the request.
+    /// Serves the files of this directory; without one, describes each request.
     Http(Option<PathBuf>),
     Sink(SinkRequest),
     Blackhole,
-    Exec(CommandLine),
+    Exec(ProgramCommand),
     Shell(String),
 }
 
-/// A program and its arguments.
+/// Program and arguments of `--exec`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct CommandLine {
+pub(crate) struct ProgramCommand {
     pub(crate) program: String,
     pub(crate) arguments: Vec<String>,
 }
 
-/// What is done with what comes, besides counting it.
+/// Options of `--mode sink`. Without any, received bytes are only counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct SinkRequest {
-    pub(crate) outlet: Option<Outlet>,
+    pub(crate) output: Option<OutputTarget>,
     pub(crate) checksum: Option<Algorithm>,
-    /// In bytes.
+    /// Largest transfer, in bytes.
     pub(crate) max_size: Option<u64>,
     pub(crate) resume: bool,
 }
 
-/// A file, a folder, or standard output (`-`).
+/// Value of `--output`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Outlet {
-    pub(crate) path: PathBuf,
-    pub(crate) is_folder: bool,
-    pub(crate) may_replace: bool,
+pub(crate) enum OutputTarget {
+    /// `-`
+    Stdout,
+    /// All clients write to the same file, one after another.
+    File {
+        path: PathBuf,
+        /// `--force`
+        may_replace: bool,
+    },
+    /// Each client writes to a file of its own in this folder.
+    Folder(PathBuf),
 }
 
 #[derive(Debug)]
 pub(crate) struct ListenRequest {
-    /// None: the sockets of `LISTEN_FDS`, or localhost.
-    pub(crate) places: Vec<Place>,
+    /// Empty: the sockets of `LISTEN_FDS`, or else localhost.
+    pub(crate) specs: Vec<ListenSpec>,
     pub(crate) family: Family,
     pub(crate) udp: bool,
     pub(crate) backlog: u32,
     pub(crate) sharing: Sharing,
     pub(crate) port_file: Option<PathBuf>,
-    /// None: in plain.
+    /// `None`: plaintext.
     pub(crate) tls: Option<ServerTls>,
 }
 
-/// TLS as clients find it.
+/// TLS options of the server.
 #[derive(Debug)]
 pub(crate) struct ServerTls {
-    /// None: one is made for this run.
+    /// Empty: a self-signed certificate is generated for this run.
     pub(crate) identities: Vec<IdentityFiles>,
-    /// Where the certificate goes that is made.
+    /// Path for the generated certificate.
     pub(crate) cert_file: Option<PathBuf>,
     pub(crate) client_ca: Option<PathBuf>,
     pub(crate) alpn: Vec<String>,
-    pub(crate) least: TlsVersion,
+    pub(crate) min_version: TlsVersion,
 }
 
-/// Where a certificate with its chain is, and where its key is.
+/// Paths of a certificate chain and of its private key, both PEM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct IdentityFiles {
     pub(crate) chain: PathBuf,
     pub(crate) key: PathBuf,
 }
 
-/// How addresses and ports are shared.
+/// Socket options about sharing an address or port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Sharing {
     pub(crate) reuse_port: bool,
@@ -113,24 +120,27 @@ pub(crate) struct Sharing {
     pub(crate) same_port: bool,
 }
 
+/// One ADDR argument.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct ListenSpec {
+    /// The argument as typed.
     pub(crate) text: String,
     pub(crate) target: Target,
-    /// `:port`: every interface.
-    pub(crate) everywhere: bool,
+    /// `:port`, every interface.
+    pub(crate) is_wildcard: bool,
 }
 
 #[derive(Debug)]
 pub(crate) struct Limits {
     pub(crate) max_clients: Option<NonZero<usize>>,
-    /// End after so many clients.
+    /// The server shuts down after this number of clients.
     pub(crate) count: Option<NonZero<usize>>,
     pub(crate) idle: Option<Duration>,
-    /// In bytes a second.
+    /// Bytes per second and direction, for each connection.
     pub(crate) rate: Option<NonZero<u64>>,
-    /// Empty: everybody.
+    /// Networks that are served. Empty: all.
     pub(crate) allow: Vec<IpNet>,
+    /// Time for clients to finish when the server shuts down.
     pub(crate) grace: Duration,
 }
 
@@ -149,7 +159,7 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// What is told while it runs.
+/// Output while the server runs.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Log {
     pub(crate) format: LogFormat,
@@ -157,8 +167,10 @@ pub(crate) struct Log {
 }
 
 impl ServeRequest {
+    /// Converts and checks the arguments.
+    ///
     /// # Errors
-    /// What makes no sense, and what to type instead.
+    /// Options that contradict each other, with a hint what to type instead.
     pub(crate) fn new(
         args: ServeArgs,
         global: &GlobalArgs,
@@ -180,28 +192,28 @@ impl ServeRequest {
             slow: SlowRequest::from(&global.debug),
         };
         request.check()?;
-        request.adapt();
+        request.imply();
         Ok(request)
     }
 
-    /// Whether standard output carries what clients send, so that all else goes to standard error.
-    pub(crate) fn takes_stdout(&self) -> bool {
-        self.outlet().is_some_and(|outlet| outlet.path.as_os_str() == "-")
+    /// Whether standard output carries received bytes, so that everything else goes to standard error.
+    pub(crate) fn uses_stdout(&self) -> bool {
+        self.output_target() == Some(&OutputTarget::Stdout)
     }
 
-    fn outlet(&self) -> Option<&Outlet> {
+    fn output_target(&self) -> Option<&OutputTarget> {
         match &self.service {
-            Service::Sink(sink) => sink.outlet.as_ref(),
+            Service::Sink(sink) => sink.output.as_ref(),
             _ => None,
         }
     }
 
-    /// Whether what clients send goes to one place, so that one has to come after another.
-    fn takes_turns(&self) -> bool {
-        self.outlet().is_some_and(|outlet| !outlet.is_folder)
+    /// Whether all clients write to the same output, so that they are served one after another.
+    fn has_shared_output(&self) -> bool {
+        matches!(self.output_target(), Some(OutputTarget::Stdout | OutputTarget::File { .. }))
     }
 
-    /// Whether nothing is ever sent to clients.
+    /// Whether the mode never sends anything to clients.
     pub(crate) fn only_receives(&self) -> bool {
         matches!(self.service, Service::Discard | Service::Sink(_) | Service::Blackhole)
     }
@@ -209,16 +221,16 @@ impl ServeRequest {
     fn check(&self) -> Result<(), Message> {
         let refuse = |what: &str| Err(Message::error(what));
         if self.output.files.qlog.is_some() {
-            return refuse("--qlog tells of attempts to connect; serve makes none");
+            return refuse("--qlog records connection attempts, and serve makes none");
         }
         let several = self.limits.max_clients.is_some_and(|most| most.get() > 1);
-        if several && self.takes_turns() {
+        if several && self.has_shared_output() {
             return refuse("--output takes one client after another: --max-conns can only be 1");
         }
         if matches!(&self.service, Service::Sink(sink) if sink.resume)
-            && (self.takes_stdout() || !self.takes_turns())
+            && (self.uses_stdout() || !self.has_shared_output())
         {
-            return refuse("--resume goes on with a file: --output must name one");
+            return refuse("--resume continues a file: --output must name one");
         }
         let kinds = || self.faults.faults.iter().map(|arg| arg.fault.name());
         if let Some((_, twice)) =
@@ -227,10 +239,8 @@ impl ServeRequest {
             return Err(Message::error(format!("--fault {twice} is given twice")));
         }
         self.check_tls()?;
-        let is_backlog = |arg: &FaultArg| matches!(arg.fault, Fault::Backlog(_));
-        let has_unix =
-            self.listen.places.iter().any(|place| matches!(place.target, Target::Unix(_)));
-        if has_unix && self.faults.faults.iter().any(is_backlog) {
+        let has_unix = self.listen.specs.iter().any(|spec| matches!(spec.target, Target::Unix(_)));
+        if has_unix && self.faults.backlog().is_some() {
             return refuse("--fault backlog is for TCP, not for Unix sockets");
         }
         if !self.listen.udp {
@@ -239,7 +249,7 @@ impl ServeRequest {
         if let Service::Sink(sink) = &self.service
             && (sink.resume
                 || sink.max_size.is_some()
-                || !self.takes_turns() && *sink != SinkRequest::default())
+                || !self.has_shared_output() && *sink != SinkRequest::default())
         {
             return refuse("--udp has no transfers: --output FILE or - alone is for datagrams");
         }
@@ -281,15 +291,15 @@ impl ServeRequest {
         }
     }
 
-    /// What follows from the rest.
-    fn adapt(&mut self) {
-        if self.takes_turns() {
+    /// Sets what other options imply.
+    fn imply(&mut self) {
+        if self.has_shared_output() {
             self.limits.max_clients = NonZero::new(1);
         }
-        if self.takes_stdout() {
+        if self.uses_stdout() {
             self.output.stdout = self.output.stderr;
         }
-        // Events as they happen are all there is: both flags mean the same.
+        // All records are written as they happen, so --json and --ndjson are the same.
         if self.output.format == Format::Ndjson {
             self.output.format = Format::Json;
         }
@@ -306,8 +316,8 @@ impl Service {
         if sink != SinkRequest::default() && args.mode != ModeArg::Sink {
             return refuse("--output, --checksum, --max-size and --resume are for --mode sink");
         }
-        if let Some(words) = args.exec {
-            return Ok(Self::Exec(words));
+        if let Some(command) = args.exec {
+            return Ok(Self::Exec(command));
         }
         if let Some(line) = args.shell {
             return Ok(Self::Shell(line));
@@ -326,25 +336,29 @@ impl Service {
 
 impl From<SinkArgs> for SinkRequest {
     fn from(args: SinkArgs) -> Self {
-        let outlet = args.output.map(|path| {
-            let is_folder = path.is_dir();
-            Outlet { path, is_folder, may_replace: args.force }
+        let may_replace = args.force;
+        let output = args.output.map(|path| match path {
+            path if path.as_os_str() == "-" => OutputTarget::Stdout,
+            path if path.is_dir() => OutputTarget::Folder(path),
+            path => OutputTarget::File { path, may_replace },
         });
-        Self { outlet, checksum: args.checksum, max_size: args.max_size, resume: args.resume }
+        Self { output, checksum: args.checksum, max_size: args.max_size, resume: args.resume }
     }
 }
 
 impl ListenRequest {
     fn new(args: ListenArgs, tls: ServerTlsArgs, family: Family) -> Result<Self, Message> {
-        let places = args.addresses.iter().map(|text| Place::new(text));
-        let places = places.collect::<Result<Vec<_>, _>>()?;
-        let (reuse_port, v6only, same_port) = (args.reuse_port, args.v6only, args.same_port);
+        let specs = args.addresses.iter().map(|text| ListenSpec::new(text));
         Ok(Self {
-            places,
+            specs: specs.collect::<Result<_, _>>()?,
             family,
             udp: args.udp,
             backlog: args.backlog,
-            sharing: Sharing { reuse_port, v6only, same_port },
+            sharing: Sharing {
+                reuse_port: args.reuse_port,
+                v6only: args.v6only,
+                same_port: args.same_port,
+            },
             port_file: args.port_file,
             tls: ServerTls::new(tls)?,
         })
@@ -356,14 +370,14 @@ impl ServerTls {
         if args.tls.is_empty() {
             return Ok(None);
         }
-        let are_made = args.tls.iter().filter(|value| value.is_empty()).count();
-        if are_made > 0 && args.tls.len() > 1 {
-            return Err(Message::error(match are_made == args.tls.len() {
+        let generated = args.tls.iter().filter(|value| value.is_empty()).count();
+        if generated > 0 && args.tls.len() > 1 {
+            return Err(Message::error(match generated == args.tls.len() {
                 true => "--tls is given twice",
                 false => "--tls makes a certificate, and --tls=FILE brings one: take one of them",
             }));
         }
-        if are_made == 0 && args.tls_cert_file.is_some() {
+        if generated == 0 && args.tls_cert_file.is_some() {
             let why = "--tls-cert-file is for the certificate that --tls without a file makes";
             return Err(Message::error(why));
         }
@@ -373,7 +387,7 @@ impl ServerTls {
             cert_file: args.tls_cert_file,
             client_ca: args.client_ca,
             alpn: args.alpn.map_or_else(Vec::new, |Protocols(names)| names),
-            least: TlsVersion::from(args.tls_min),
+            min_version: TlsVersion::from(args.tls_min),
         }))
     }
 }
@@ -387,7 +401,7 @@ impl IdentityFiles {
         Ok(Self { chain: PathBuf::from(chain), key: PathBuf::from(key) })
     }
 
-    /// As it was typed.
+    /// The value of `--tls` as typed.
     pub(crate) fn text(&self) -> String {
         let show = |path: &Path| path.display().to_string();
         match self.chain == self.key {
@@ -397,11 +411,11 @@ impl IdentityFiles {
     }
 }
 
-impl Place {
+impl ListenSpec {
     fn new(text: &str) -> Result<Self, Message> {
-        let everywhere = text.starts_with(':');
+        let is_wildcard = text.starts_with(':');
         match text.parse() {
-            Ok(target) => Ok(Self { text: text.to_owned(), target, everywhere }),
+            Ok(target) => Ok(Self { text: text.to_owned(), target, is_wildcard }),
             Err(TargetError::NoPort(_)) if text.parse::<u16>().is_ok() => {
                 let hint = format!("write `localhost:{text}`, or `:{text}` for every interface");
                 let error = format!("`{text}` has no host");
@@ -421,9 +435,17 @@ impl Place {
 }
 
 impl Faults {
-    /// Whether another run would go another way.
-    pub(crate) fn has_luck(&self) -> bool {
+    /// Whether random numbers decide anything, so that the seed is worth printing.
+    pub(crate) fn is_random(&self) -> bool {
         self.faults.iter().any(|arg| arg.percent < 100.0 || arg.fault.has_jitter())
+    }
+
+    /// The number of `--fault backlog[=N]`, if the fault was given.
+    pub(crate) fn backlog(&self) -> Option<Option<u32>> {
+        self.faults.iter().find_map(|arg| match arg.fault {
+            Fault::Backlog(capacity) => Some(capacity),
+            _ => None,
+        })
     }
 }
 

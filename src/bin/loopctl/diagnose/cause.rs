@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 
 use loopctl::plan::Family;
-use loopctl::{CertificateProblem, Failure, Phase, TlsErrorKind};
+use loopctl::{CertificateProblem, Failure, Phase, TlsError, TlsErrorKind};
 
 use super::{certificate, expectation, hint, name, transfer};
 use crate::output::units;
@@ -82,19 +82,6 @@ impl Cause {
             Self::Reset => "reset",
             Self::Bind => "cannot_bind",
             Self::Other => "failed",
-        }
-    }
-
-    /// The `kind` of errors in JSON.
-    pub(crate) fn kind(self) -> &'static str {
-        match self {
-            Self::Refused => "refused",
-            Self::Silent | Self::NoAnswerToTls => "timeout",
-            Self::Untrusted => "cert",
-            Self::NoTls => "tls",
-            Self::Unreachable | Self::NoRoute | Self::Prohibited => "unreachable",
-            Self::Reset => "reset",
-            Self::Bind | Self::Other => "io",
         }
     }
 }
@@ -181,8 +168,11 @@ pub(crate) fn of_tls(tls: &TlsReport, failure: &TlsFailure) -> String {
             "the peer stopped in the middle of the handshake".to_owned()
         }
         (None, TlsPhase::Handshake) if timed_out => "no answer to the handshake".to_owned(),
-        // Whoever tells it has said already that TLS failed.
-        _ => failure_text(&failure.failure).trim_start_matches("TLS failed: ").to_owned(),
+        _ => match &failure.error {
+            // Without the `TLS failed` of its Display, because that has been said.
+            Some(TlsError::Protocol { message, .. }) => message.clone(),
+            _ => failure_text(&failure.failure),
+        },
     }
 }
 

@@ -136,14 +136,14 @@ fn for_transfer(end: &TransferEnd) -> Exit {
     };
     match error {
         TransferError::File(_) => Exit::CannotRead,
-        TransferError::Method(_) | TransferError::Send(_) | TransferError::PeerResumes => {
+        TransferError::Method(_) | TransferError::Send(_) | TransferError::ResumeRequired => {
             Exit::SendFailed
         }
-        TransferError::Protocol(_) | TransferError::Unconfirmed(_) => Exit::ReceiveFailed,
+        TransferError::NotASink(_) | TransferError::Unconfirmed(_) => Exit::ReceiveFailed,
         TransferError::Idle(_)
         | TransferError::NoOffer(_)
         | TransferError::NoReceipt(_)
-        | TransferError::TimedOut(_) => Exit::TimedOut,
+        | TransferError::Timeout(_) => Exit::TimedOut,
         TransferError::Short { .. } | TransferError::Changed { .. } | TransferError::Differs(_) => {
             Exit::Partial
         }

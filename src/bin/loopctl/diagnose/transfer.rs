@@ -58,11 +58,11 @@ fn failed(error: &TransferError, file: &str) -> Failed {
             (format!("`{file}` does not support sendfile(2); drop --no-fallback"), failure.clone())
         }
         TransferError::Send(failure) => (cannot_send(), failure.clone()),
-        TransferError::Protocol(failure) => {
+        TransferError::NotASink(failure) => {
             ("the peer does not resume".to_owned(), failure.clone())
         }
         TransferError::Unconfirmed(failure) => (unconfirmed(), failure.clone()),
-        TransferError::PeerResumes => {
+        TransferError::ResumeRequired => {
             let text = "the peer is a sink with --resume, which accepts only clients with --resume";
             (cannot_send(), other(text.to_owned()))
         }
@@ -76,7 +76,7 @@ fn failed(error: &TransferError, file: &str) -> Failed {
         TransferError::NoReceipt(limit) => {
             (unconfirmed(), late(format!("it said nothing for {}", units::prose(*limit))))
         }
-        TransferError::TimedOut(limit) => {
+        TransferError::Timeout(limit) => {
             (cannot_send(), late(format!("timed out after {}", units::prose(*limit))))
         }
         TransferError::Short { sent, wanted } => {

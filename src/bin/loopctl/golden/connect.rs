@@ -290,7 +290,7 @@ fn relayed() {
         story.report.relay = Some(RelayReport { sent, received, took, end });
         in_short(&mut golden, title, &story);
         let document = crate::output::json::connect::document(&story.report);
-        golden.json(&format!("{title}: json relay, end"), &(&document["relay"], &document["end"]));
+        golden.json(&format!("{title}: json relay, end"), &(&document.relay, &document.end));
     }
     golden.assert("connect/relay.txt");
 }

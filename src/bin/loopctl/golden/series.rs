@@ -6,7 +6,7 @@ use super::story::ms;
 use super::{Golden, Story, plain};
 use crate::output::csv as rows;
 use crate::output::human::{series, text};
-use crate::output::json::connect as json;
+use crate::output::json::{connect as json, repeat};
 use crate::report::Report;
 use crate::report::repeat::RepeatReport;
 use crate::util::cancellation::StopReason;
@@ -62,10 +62,10 @@ fn a_series() {
     golden.section("csv", &csv);
     golden.section("plain", &tabs);
     let tries = [json::document(&reports[0])];
-    golden.json("json", &json::repeat(&series, series.took, Some(&tries)));
-    golden.json("ndjson: the last record", &json::repeat(&series, series.took, None));
+    golden.json("json", &repeat::document(&series, series.took, Some(&tries)));
+    golden.json("ndjson: the last record", &repeat::document(&series, series.took, None));
     series.interrupted = Some(StopReason::Signal(2));
-    golden.json("json, interrupted", &json::repeat(&series, series.took, Some(&[])));
+    golden.json("json, interrupted", &repeat::document(&series, series.took, Some(&[])));
     golden.assert("connect/repeat.txt");
 }
 
@@ -79,6 +79,6 @@ fn a_series_without_a_connection() {
     let shown = series::summary(&series, series.took, true, plain(Some(80)));
     golden.section("human 80 --histogram", &shown);
     golden.section("stderr: SIGQUIT", &series::interim(&series, ms(2000.0)));
-    golden.json("json", &json::repeat(&series, series.took, Some(&[])));
+    golden.json("json", &repeat::document(&series, series.took, Some(&[])));
     golden.assert("connect/repeat-failed.txt");
 }

@@ -10,20 +10,22 @@ use super::story::{address, errno, ms};
 use super::{Golden, WIDTHS, plain};
 use crate::output::human::serve::text;
 use crate::output::json::serve as json;
+use crate::output::wire::{self, serve::Record};
 use crate::report::certificate::Certificate;
 use crate::report::served::{
-    Area, Bytes, Datagram, End, Ended, Names, Security, Shown, Stored, Totals, Trouble,
+    Bytes, ClientError, ClientRecord, Datagram, EndReason, Endpoints, ErrorSource,
+    ServedCertificates, TlsOutcome, Totals, TransferRecord,
 };
 use crate::util::checksum::{Algorithm, Sum};
 
-fn record(golden: &mut Golden, title: &str, record: &serde_json::Value) {
-    golden.section(&format!("{title}: json"), &format!("{record}\n"));
+fn record(golden: &mut Golden, title: &str, record: &Record) {
+    golden.section(&format!("{title}: json"), &wire::line(record));
 }
 
-fn shown() -> Shown {
+fn shown() -> ServedCertificates {
     let der = include_bytes!("../../../../tests/cli/snapshots/expired.der");
     let certificates = vec![Certificate::new(der), Certificate::new(b"no X.509")];
-    Shown { certificates, ca_file: Some(PathBuf::from("/tmp/a ca.pem")) }
+    ServedCertificates { certificates, ca_file: Some(PathBuf::from("/tmp/a ca.pem")) }
 }
 
 #[test]
@@ -45,13 +47,13 @@ fn listening() {
     golden.assert("serve/listening.txt");
 }
 
-fn ended(end: End, error: Option<Trouble>) -> Ended {
-    Ended {
-        names: Names {
+fn ended(end: EndReason, error: Option<ClientError>) -> ClientRecord {
+    ClientRecord {
+        endpoints: Endpoints {
             peer: Some(address("10.77.0.9:50000")),
             local: Some(address("10.77.0.1:8080")),
         },
-        tls: Security::Plain,
+        tls: TlsOutcome::Plaintext,
         bytes: Bytes { received: 1200, sent: 3_400_000 },
         took: ms(1502.25),
         end,
@@ -61,35 +63,42 @@ fn ended(end: End, error: Option<Trouble>) -> Ended {
     }
 }
 
-fn trouble(area: Area, failure: Failure) -> Option<Trouble> {
-    Some(Trouble { failure, area })
+fn trouble(source: ErrorSource, failure: Failure) -> Option<ClientError> {
+    Some(ClientError { failure, source })
 }
 
 fn says(text: &str) -> Failure {
     Failure::from(&io::Error::other(text))
 }
 
-fn all() -> Vec<Ended> {
-    let mut unix = ended(End::Eof, None);
-    unix.names = Names { peer: None, local: None };
-    let mut faulty = ended(End::Fault, None);
+fn all() -> Vec<ClientRecord> {
+    let mut unix = ended(EndReason::Eof, None);
+    unix.endpoints = Endpoints { peer: None, local: None };
+    let mut faulty = ended(EndReason::Fault, None);
     faulty.faults = vec!["delay", "reset"];
-    let mut cut = ended(End::Shutdown, None);
+    let mut cut = ended(EndReason::Shutdown, None);
     cut.aborted = true;
-    let mut without = ended(End::Error, trouble(Area::Tls, says("the peer does not speak TLS")));
-    without.tls = Security::Missing;
+    let mut without =
+        ended(EndReason::Error, trouble(ErrorSource::Tls, says("the peer does not speak TLS")));
+    without.tls = TlsOutcome::Incomplete;
     vec![
-        ended(End::Eof, None),
+        ended(EndReason::Eof, None),
         unix,
-        ended(End::Reset, trouble(Area::Io, errno(104))),
-        ended(End::Truncated, trouble(Area::Tls, says("truncated: the stream ended"))),
-        ended(End::Idle, None),
-        ended(End::Limit, trouble(Area::Io, says("the client's network is not allowed"))),
+        ended(EndReason::Reset, trouble(ErrorSource::Io, errno(104))),
+        ended(EndReason::Truncated, trouble(ErrorSource::Tls, says("truncated: the stream ended"))),
+        ended(EndReason::Idle, None),
+        ended(
+            EndReason::Limit,
+            trouble(ErrorSource::Io, says("the client's network is not allowed")),
+        ),
         faulty,
         cut,
-        ended(End::Error, trouble(Area::Io, errno(28))),
+        ended(EndReason::Error, trouble(ErrorSource::Io, errno(28))),
         without,
-        ended(End::Error, trouble(Area::Certificate, says("the client's certificate has expired"))),
+        ended(
+            EndReason::Error,
+            trouble(ErrorSource::Certificate, says("the client's certificate has expired")),
+        ),
     ]
 }
 
@@ -104,10 +113,10 @@ fn connections() {
     for ended in all() {
         record(&mut golden, ended.end.name(), &json::connection(&ended));
     }
-    let mut private = ended(End::Eof, None);
+    let mut private = ended(EndReason::Eof, None);
     let mut info = super::tls::info();
     info.server_name = Some("many.test".to_owned());
-    private.tls = Security::Tls(Box::new(info));
+    private.tls = TlsOutcome::Established(Box::new(info));
     record(&mut golden, "TLS", &json::connection(&private));
     golden.section("TLS: human 120", &text::connection(&private, plain(Some(120))));
     golden.assert("serve/connections.txt");
@@ -126,7 +135,7 @@ fn datagrams() {
     let cases = [
         ("answered", datagram(None, true)),
         ("not allowed", datagram(None, false)),
-        ("failed", datagram(trouble(Area::Io, errno(90)), true)),
+        ("failed", datagram(trouble(ErrorSource::Io, errno(90)), true)),
         ("unnamed", unnamed),
     ];
     for (title, datagram) in cases {
@@ -141,7 +150,7 @@ fn transfers() {
     let mut golden = Golden::default();
     let hex = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".to_owned();
     let sum = Some(Sum { algorithm: Algorithm::Sha256, hex });
-    let stored = |path: Option<&str>, bytes, is_whole, sum| Stored {
+    let stored = |path: Option<&str>, bytes, is_whole, sum| TransferRecord {
         path: path.map(PathBuf::from),
         bytes,
         is_whole,
@@ -173,7 +182,7 @@ fn totals() {
     golden.section("stats: human", &text::totals(&totals, ms(2500.0)));
     let mut slow = SlowLog::new(8);
     slow.record("client", None, ms(12.5));
-    let trouble = trouble(Area::Io, errno(28));
+    let trouble = trouble(ErrorSource::Io, errno(28));
     for (title, seed, trouble) in [("summary", None, None), ("troubled", Some(7), trouble.as_ref())]
     {
         let summary = json::summary(&totals, ms(60_000.0), seed, &slow, trouble);

@@ -10,10 +10,10 @@ use loopctl::{
     DnsFlags, DnsServer, EaiCode, Event, EventKind, Failure, Phase, Rcode, RecordType,
     ResolveError, SocketSnapshot, TcpInfo,
 };
-use serde_json::Value;
 
 use crate::output::human::resolve::words;
 use crate::output::json::events;
+use crate::output::wire::event::Record;
 use crate::report::{Report, StartTime, Subject, TlsExpectation, TransportKind, Via};
 
 pub(super) fn epoch() -> Instant {
@@ -70,7 +70,7 @@ pub(super) fn subject(text: &str) -> Subject {
 pub(super) struct Story {
     pub(super) report: Report,
     /// As NDJSON has them.
-    pub(super) records: Vec<Value>,
+    pub(super) records: Vec<Record>,
     /// As `-v` tells them.
     pub(super) lines: Vec<String>,
     latest: Instant,
@@ -118,7 +118,7 @@ impl Story {
         let event = DnsEvent { at, query, name, record_type, verifies: None, kind };
         self.latest = event.at;
         self.report.resolve.queries.apply(0, began, &event);
-        self.records.extend(events::query_records("1", &event, &self.report));
+        self.records.extend(events::query_record("1", &event, &self.report));
         let line = words::event(&event, self.report.since_start(event.at));
         self.lines.extend(line.map(|line| line + "\n"));
     }

@@ -1,8 +1,8 @@
 //! One attempt a line: comma-separated with a header, or tab-separated without one.
 
-use super::json::connect::AddressRecord;
+use super::json::error;
 use super::units::ms;
-use crate::diagnose::cause::Cause;
+use super::wire::common::{AddressRecord, AttemptResult, ErrorKind, word};
 use crate::report::{Attempt, Outcome, Report, TlsReport};
 
 /// The columns, in order.
@@ -42,14 +42,9 @@ pub(crate) fn lines(report: &Report, nth: u64, as_csv: bool) -> String {
 }
 
 fn row(report: &Report, nth: u64, number: usize, attempt: &Attempt) -> [String; 15] {
-    let (host, port) = AddressRecord::host_and_port(&attempt.address);
-    let (error, errno) = match (&attempt.outcome, Cause::of(attempt)) {
-        (Outcome::Failure(_, failure), cause) => {
-            (cause.map_or("io", Cause::kind), failure.errno.map(|errno| errno.to_string()))
-        }
-        (Outcome::Timeout, _) => ("timeout", None),
-        _ => ("", None),
-    };
+    let AddressRecord { ip, port, family, path } = (&attempt.address).into();
+    let error = error::of_connect(attempt);
+    let errno = error.as_ref().and_then(|error| error.errno);
     let tls = report.tls_of(number);
     let failure = tls.and_then(|tls| tls.failure.as_ref());
     let failure = failure.filter(|_| attempt.outcome != Outcome::Canceled);
@@ -57,18 +52,18 @@ fn row(report: &Report, nth: u64, number: usize, attempt: &Attempt) -> [String; 
         report.subject.text.clone(),
         nth.to_string(),
         (number + 1).to_string(),
-        host,
+        ip.or(path).unwrap_or_default(),
         port.map_or_else(String::new, |port| port.to_string()),
-        AddressRecord::family_of(&attempt.address).to_owned(),
+        word(&family),
         attempt.socket.local.map_or_else(String::new, |local| local.to_string()),
         ms(attempt.start).to_string(),
         ms(attempt.took).to_string(),
-        attempt.outcome.name().to_owned(),
-        error.to_owned(),
-        errno.unwrap_or_default(),
+        word(&AttemptResult::from(&attempt.outcome)),
+        error.map_or_else(String::new, |error| word(&error.kind)),
+        errno.map_or_else(String::new, |errno| errno.to_string()),
         attempt.resends().to_string(),
         tls.and_then(TlsReport::took).map_or_else(String::new, |took| ms(took).to_string()),
-        failure.map_or_else(String::new, |failure| failure.json_kind().to_owned()),
+        failure.map_or_else(String::new, |failure| word(&ErrorKind::from(failure))),
     ]
 }
 
@@ -78,7 +73,7 @@ fn row_without_attempt(report: &Report, nth: u64) -> [String; 15] {
     row[1] = nth.to_string();
     row[8] = ms(report.total).to_string();
     row[9] = "failure".to_owned();
-    row[10] = report.tls_failure().map_or("dns", |(_, failure)| failure.json_kind()).to_owned();
+    row[10] = word(&report.tls_failure().map_or(ErrorKind::Dns, |(_, failure)| failure.into()));
     row
 }
 

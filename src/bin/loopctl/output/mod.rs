@@ -12,4 +12,5 @@ pub(crate) mod serve;
 #[cfg(test)]
 pub(crate) mod snapshots;
 pub(crate) mod units;
+pub(crate) mod wire;
 pub(crate) mod writer;

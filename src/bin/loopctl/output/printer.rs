@@ -7,15 +7,16 @@ use std::time::{Duration, Instant, SystemTime};
 
 use loopctl::plan::{Family, SlowLog};
 use loopctl::{DnsEvent, Event};
-use serde_json::Value;
+use serde::Serialize;
 
 use super::human::resolve::words;
 use super::human::sendfile::text as sent;
 use super::human::text::Detail;
 use super::human::{series, slow, text};
-use super::json::{connect, events};
+use super::json::{connect, events, repeat, sendfile};
 use super::progress::live::Live;
 use super::prometheus::Metrics;
+use super::wire;
 use super::writer::Writer;
 use super::{csv, qlog};
 use crate::config::environment::Environment;
@@ -36,7 +37,7 @@ pub(crate) struct Output {
     qlog: Option<Qlog>,
     metrics: Metrics,
     /// Documents of the tries of a series that is not over.
-    tries: Vec<Value>,
+    tries: Vec<wire::connect::Document>,
     live: Option<Live>,
     told: usize,
 }
@@ -122,7 +123,7 @@ impl Output {
 
     /// A step of a question to a name server.
     pub(crate) fn query(&mut self, session: &str, event: &DnsEvent, report: &Report) {
-        for record in events::query_records(session, event, report) {
+        if let Some(record) = events::query_record(session, event, report) {
             self.record(record, report);
         }
         if self.request.verbosity > 0
@@ -233,8 +234,8 @@ impl Output {
                 let text = text::report(report, self.request.stdout, detail);
                 self.write(&format!("{gap}{}{text}", self.stamp()));
             }
-            Format::Json => self.document(&document(report)),
-            Format::Ndjson => self.line(&document(report)),
+            Format::Json => self.document(&Document::of(report)),
+            Format::Ndjson => self.line(&Document::of(report)),
             Format::Csv => self.write(&csv::lines(report, 1, true)),
             Format::Plain => self.write(&csv::lines(report, 1, false)),
             Format::Prom => self.metrics.add(report),
@@ -261,9 +262,9 @@ impl Output {
             }
             Format::Json => {
                 let tries = std::mem::take(&mut self.tries);
-                self.document(&connect::repeat(series, took, Some(&tries)));
+                self.document(&repeat::document(series, took, Some(&tries)));
             }
-            Format::Ndjson => self.line(&connect::repeat(series, took, None)),
+            Format::Ndjson => self.line(&repeat::document(series, took, None)),
             Format::Csv | Format::Plain | Format::Prom | Format::Quiet => {}
         }
     }
@@ -317,18 +318,17 @@ impl Output {
         qlog
     }
 
-    fn document(&mut self, document: &Value) {
+    fn document(&mut self, document: &impl Serialize) {
         let (begin, end) = match (self.stage.is_array, self.told) {
             (false, _) => ("", "\n"),
             (true, 0) => ("[\n", ""),
             (true, _) => (",\n", ""),
         };
-        let document = serde_json::to_string_pretty(document).unwrap_or_default();
-        self.write(&format!("{begin}{document}{end}"));
+        self.write(&format!("{begin}{}{end}", wire::pretty(document)));
     }
 
     /// An event, for those who read along.
-    fn record(&mut self, record: Value, report: &Report) {
+    fn record(&mut self, record: wire::event::Record, report: &Report) {
         if let Some(qlog) = &mut self.qlog {
             qlog.write(&record, report);
         }
@@ -338,8 +338,8 @@ impl Output {
     }
 
     /// One record, out at once: somebody may be watching.
-    fn line(&mut self, record: &Value) {
-        self.write(&format!("{record}\n"));
+    fn line(&mut self, record: &impl Serialize) {
+        self.write(&wire::line(record));
         self.flush();
     }
 
@@ -368,11 +368,20 @@ impl Output {
     }
 }
 
-/// About the file that was sent, or about the connection alone.
-fn document(report: &Report) -> Value {
-    match &report.transfer {
-        Some(sending) => super::json::sendfile::document(report, sending),
-        None => connect::document(report),
+/// Document of the file that was sent, or of the connection alone.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Document {
+    Transfer(Box<wire::transfer::Document>),
+    Connect(Box<wire::connect::Document>),
+}
+
+impl Document {
+    fn of(report: &Report) -> Self {
+        match &report.transfer {
+            Some(sending) => Self::Transfer(Box::new(sendfile::document(report, sending))),
+            None => Self::Connect(Box::new(connect::document(report))),
+        }
     }
 }
 
@@ -391,10 +400,10 @@ impl Qlog {
         Ok(Self { writer, began: None })
     }
 
-    fn write(&mut self, record: &Value, report: &Report) {
+    fn write(&mut self, record: &wire::event::Record, report: &Report) {
         let began = *self.began.get_or_insert(report.started_at.at);
         let offset = report.started_at.at.saturating_duration_since(began);
-        self.writer.write(&qlog::record(record, super::units::ms(offset)));
+        self.writer.write(&qlog::record(record, offset));
         self.writer.flush();
     }
 }

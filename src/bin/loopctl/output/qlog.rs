@@ -1,6 +1,12 @@
 //! qlog files: JSON text sequences (RFC 7464) with the events of draft-kuehlewind-happy-qlog.
 
-use serde_json::{Value, json};
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::units;
+use super::wire::event::{self, Event};
 
 use crate::config::environment::Environment;
 
@@ -27,15 +33,20 @@ pub(crate) fn header() -> String {
     }))
 }
 
-/// An event record. qlog counts from one instant for the whole file: `offset_ms` is when the event's
-/// session began.
-pub(crate) fn record(event: &Value, offset_ms: f64) -> String {
-    let time = event["time_ms"].as_f64().unwrap_or_default() + offset_ms;
-    text(
-        &json!({ "time": (time * 1e3).round() / 1e3, "name": event["name"], "data": event["data"] }),
-    )
+/// Event as qlog has it: time counts from one instant for the whole file.
+#[derive(Serialize)]
+struct Record<'a> {
+    time: f64,
+    #[serde(flatten)]
+    event: &'a Event,
 }
 
-fn text(record: &Value) -> String {
-    format!("{RECORD_SEPARATOR}{record}\n")
+/// An event record; `offset` is when the event's session began.
+pub(crate) fn record(record: &event::Record, offset: Duration) -> String {
+    let time = record.time_ms.value() + units::ms(offset);
+    text(&Record { time: (time * 1e3).round() / 1e3, event: &record.event })
+}
+
+fn text(record: &impl Serialize) -> String {
+    format!("{RECORD_SEPARATOR}{}\n", serde_json::to_string(record).unwrap_or_default())
 }

@@ -10,6 +10,7 @@ use super::human::resolve::text::View;
 use super::human::resolve::{text, words};
 use super::human::slow;
 use super::json::resolve;
+use super::wire;
 use super::writer::Writer;
 use crate::config::{Format, OutputRequest, ResolveRequest};
 use crate::exit::{Exit, FatalError};
@@ -56,7 +57,7 @@ impl Teller {
     pub(crate) fn tell(&mut self, report: &NameReport) {
         let text = match self.output.format {
             Format::Json => self.document(report),
-            Format::Ndjson => format!("{}\n", resolve::document(report)),
+            Format::Ndjson => wire::line(&resolve::document(report)),
             Format::Human if self.is_short => {
                 report.short().into_iter().map(|line| line + "\n").collect()
             }
@@ -83,7 +84,7 @@ impl Teller {
             (true, 0) => ("[\n", ""),
             (true, _) => (",\n", ""),
         };
-        let document = serde_json::to_string_pretty(&resolve::document(report)).unwrap_or_default();
+        let document = wire::pretty(&resolve::document(report));
         format!("{begin}{document}{end}")
     }
 

@@ -6,19 +6,21 @@ use std::time::{Duration, Instant};
 
 use loopctl::plan::SlowLog;
 use loopctl::{Address, LoopHandle};
-use serde_json::Value;
 
 use super::human::serve::text;
 use super::human::slow;
 use super::json::serve;
 use super::progress::status::Status;
+use super::wire::{self, serve::Record};
 use super::writer::Writer;
 use crate::config::LogFormat;
 use crate::config::{Format, OutputRequest, ServeRequest};
 use crate::exit::{Exit, FatalError};
-use crate::report::served::{Datagram, Ended, Shown, Stored, Totals, Trouble};
+use crate::report::served::{
+    ClientError, ClientRecord, Datagram, ServedCertificates, Totals, TransferRecord,
+};
 use crate::util::message::Message;
-use crate::util::output_queue::Spool;
+use crate::util::output_queue::OutputQueue;
 use crate::util::stdio::Sink;
 
 /// Tells in the format that was asked for, as it happens.
@@ -37,7 +39,7 @@ enum Out {
     /// A terminal, or what lies beside the bytes of a sink: line by line.
     Direct(Writer),
     /// A pipe or a file, whose reader or disk may pause while clients go on.
-    Spooled(Spool),
+    Queued(OutputQueue),
 }
 
 impl Teller {
@@ -48,7 +50,7 @@ impl Teller {
             output: output.clone(),
             log: request.log.format,
             noun: if request.listen.udp { "datagram" } else { "client" },
-            seed: request.faults.has_luck().then_some(request.faults.seed),
+            seed: request.faults.is_random().then_some(request.faults.seed),
             status: output.live.then(|| Status::new(output.stderr)),
         }
     }
@@ -58,7 +60,7 @@ impl Teller {
         &mut self,
         addresses: &[Address],
         skipped: Vec<String>,
-        shown: Option<&Shown>,
+        shown: Option<&ServedCertificates>,
     ) {
         self.message(&Message::warnings(skipped));
         for address in addresses {
@@ -85,7 +87,7 @@ impl Teller {
         }
     }
 
-    pub(crate) fn ended(&mut self, ended: &Ended) {
+    pub(crate) fn ended(&mut self, ended: &ClientRecord) {
         match (self.output.format, self.log) {
             (Format::Quiet, _) => return,
             (Format::Json, _) | (_, LogFormat::Json) => self.record(&serve::connection(ended)),
@@ -110,7 +112,7 @@ impl Teller {
     }
 
     /// What a sink has received, or the part of it that came.
-    pub(crate) fn stored(&mut self, stored: &Stored) {
+    pub(crate) fn stored(&mut self, stored: &TransferRecord) {
         if !stored.is_whole {
             self.message(&Message::warnings(vec![text::partial(stored)]));
         }
@@ -167,7 +169,7 @@ impl Teller {
         totals: &Totals,
         took: Duration,
         slow: &SlowLog,
-        trouble: Option<&Trouble>,
+        trouble: Option<&ClientError>,
     ) {
         self.status = None;
         match (self.output.format, self.log) {
@@ -191,14 +193,14 @@ impl Teller {
     pub(crate) fn has_failed(&self) -> bool {
         match &self.out {
             Out::Direct(writer) => writer.has_failed(),
-            Out::Spooled(spool) => spool.has_failed(),
+            Out::Queued(queue) => queue.has_failed(),
         }
     }
 
-    pub(crate) fn spool(&self) -> Option<Spool> {
+    pub(crate) fn queue(&self) -> Option<OutputQueue> {
         match &self.out {
             Out::Direct(_) => None,
-            Out::Spooled(spool) => Some(spool.clone()),
+            Out::Queued(queue) => Some(queue.clone()),
         }
     }
 
@@ -209,7 +211,7 @@ impl Teller {
     pub(crate) fn finish(&mut self) -> Result<Exit, FatalError> {
         match &mut self.out {
             Out::Direct(writer) => writer.finish(),
-            Out::Spooled(_) => Ok(Exit::Success),
+            Out::Queued(_) => Ok(Exit::Success),
         }
     }
 
@@ -219,14 +221,14 @@ impl Teller {
         }
     }
 
-    fn record(&mut self, record: &Value) {
-        self.write(&format!("{record}\n"));
+    fn record(&mut self, record: &Record) {
+        self.write(&wire::line(record));
     }
 
     fn write(&mut self, text: &str) {
         match &mut self.out {
             Out::Direct(writer) => writer.write(text),
-            Out::Spooled(spool) => spool.push(text.as_bytes()),
+            Out::Queued(queue) => queue.push(text.as_bytes()),
         }
     }
 
@@ -250,14 +252,14 @@ impl Teller {
 
 impl Out {
     async fn new(event_loop: &LoopHandle, request: &ServeRequest) -> Self {
-        if request.takes_stdout() {
+        if request.uses_stdout() {
             return Self::Direct(Writer::stderr("output"));
         }
         if request.output.stdout.width.is_some() {
             return Self::Direct(Writer::stdout());
         }
         match Sink::stdout(event_loop).await {
-            Ok(sink) => Self::Spooled(Spool::new(event_loop, sink)),
+            Ok(sink) => Self::Queued(OutputQueue::new(event_loop, sink)),
             // What it is that cannot be written to is told by a write.
             Err(_) => Self::Direct(Writer::stdout()),
         }

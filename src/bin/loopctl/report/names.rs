@@ -55,17 +55,6 @@ pub(crate) enum NameEnd {
     Interrupted(StopReason),
 }
 
-impl NameEnd {
-    /// In the words of JSON.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Found => "success",
-            Self::Failed(verdict) => verdict.name(),
-            Self::Interrupted(_) => "interrupted",
-        }
-    }
-}
-
 impl NameReport {
     pub(crate) fn new(subject: NameSubject, started_at: StartTime) -> Self {
         Self {

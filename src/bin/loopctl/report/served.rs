@@ -1,4 +1,4 @@
-//! What became of clients: plain data.
+//! Records of a server: clients, datagrams, transfers and totals.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -9,27 +9,26 @@ use std::time::Duration;
 use loopctl::{Address, Failure, TlsError, TlsErrorKind, TlsInfo};
 
 use super::certificate::Certificate;
-
 use crate::util::checksum::Sum;
 
-/// Why a connection ended.
+/// Reason for the end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum End {
-    /// Both sides had said what they had to say.
+pub(crate) enum EndReason {
+    /// Both directions ended with end-of-file.
     Eof,
-    /// The client broke it off.
+    /// The client reset or closed the connection too early.
     Reset,
-    /// The client's stream ended without TLS's farewell: what came last may be missing.
+    /// The client closed without close_notify (RFC 8446, section 6.1): the last bytes may be missing.
     Truncated,
-    /// Nothing moved for the idle timeout.
+    /// No byte moved for `--idle-timeout`.
     Idle,
-    /// Against a rule: not a network that is allowed, a request too large or too slow.
+    /// A limit of the server: the client's network, or a request or transfer that is too large or too slow.
     Limit,
-    /// A fault that was asked for.
+    /// `--fault`
     Fault,
-    /// The server ended.
+    /// The server shut down.
     Shutdown,
-    /// Something failed here.
+    /// An error on the server's side.
     Error,
 }
 
@@ -37,120 +36,120 @@ pub(crate) enum End {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ServeOutcome {
     Completed,
-    /// A second signal, while clients were given time to finish.
+    /// A second signal, during the grace period.
     Signal(i32),
-    /// Clients that had not finished in time.
+    /// Clients that had not finished at the end of the grace period.
     ClientsCutOff,
     /// A sink did not receive all of a transfer.
     Incomplete,
-    /// Time was up before the requested number of clients had come.
+    /// `--timeout` passed before the requested number of clients had come.
     TooFewClients,
 }
 
-/// A connection that is over.
+/// Record of a closed connection.
 #[derive(Debug, Clone)]
-pub(crate) struct Ended {
-    pub(crate) names: Names,
-    pub(crate) tls: Security,
+pub(crate) struct ClientRecord {
+    pub(crate) endpoints: Endpoints,
+    pub(crate) tls: TlsOutcome,
     pub(crate) bytes: Bytes,
     pub(crate) took: Duration,
-    pub(crate) end: End,
+    pub(crate) end: EndReason,
     pub(crate) faults: Vec<&'static str>,
-    pub(crate) error: Option<Trouble>,
-    /// It had to be cut off, with something still to send.
+    pub(crate) error: Option<ClientError>,
+    /// The connection was aborted at the end of the grace period.
     pub(crate) aborted: bool,
 }
 
-/// What a sink has received.
+/// Record of a transfer to a sink.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Stored {
-    /// `None` where it is not kept in a file.
+pub(crate) struct TransferRecord {
+    /// `None` without a file.
     pub(crate) path: Option<PathBuf>,
     pub(crate) bytes: u64,
     pub(crate) is_whole: bool,
     pub(crate) sum: Option<Sum>,
 }
 
-/// Both ends of a connection; `None` for a Unix socket.
+/// Addresses of a connection; `None` for a Unix socket.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Names {
+pub(crate) struct Endpoints {
     pub(crate) peer: Option<SocketAddr>,
     pub(crate) local: Option<SocketAddr>,
 }
 
-/// Whether a connection was private.
+/// TLS of a connection.
 #[derive(Debug, Clone)]
-pub(crate) enum Security {
-    /// Nobody asked for that.
-    Plain,
-    /// The handshake did not come to its end.
-    Missing,
-    Tls(Box<TlsInfo>),
+pub(crate) enum TlsOutcome {
+    /// The server has no `--tls`.
+    Plaintext,
+    /// The connection ended before the handshake did.
+    Incomplete,
+    Established(Box<TlsInfo>),
 }
 
-/// What went wrong, and whose affair it is.
+/// An error with its source.
 #[derive(Debug, Clone)]
-pub(crate) struct Trouble {
+pub(crate) struct ClientError {
     pub(crate) failure: Failure,
-    pub(crate) area: Area,
+    pub(crate) source: ErrorSource,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Area {
+pub(crate) enum ErrorSource {
     Io,
     Tls,
-    /// The client's certificate.
+    /// Verification of the client's certificate.
     Certificate,
 }
 
-/// What a server with TLS shows its clients.
+/// Certificates of a server with `--tls`.
 #[derive(Debug, Clone)]
-pub(crate) struct Shown {
-    /// The one for clients that ask for no name comes first.
+pub(crate) struct ServedCertificates {
+    /// First the one for clients that send no server name.
     pub(crate) certificates: Vec<Certificate>,
-    /// Where a client finds what it has to trust, if it was made for this run.
+    /// File with the generated certificates, for a client to trust.
     pub(crate) ca_file: Option<PathBuf>,
 }
 
-/// A datagram, and what was sent back.
+/// Record of a datagram and of the reply.
 #[derive(Debug, Clone)]
 pub(crate) struct Datagram {
     /// `None` for a Unix socket without a name.
     pub(crate) peer: Option<Address>,
     pub(crate) bytes: Bytes,
     pub(crate) is_allowed: bool,
-    pub(crate) error: Option<Trouble>,
+    pub(crate) error: Option<ClientError>,
 }
 
-/// Received, and taken by the system to be sent.
+/// Bytes received, and bytes that the kernel took for sending.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Bytes {
     pub(crate) received: u64,
     pub(crate) sent: u64,
 }
 
-/// Everything so far.
+/// Totals of a server.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Totals {
     pub(crate) accepted: u64,
     pub(crate) closed: u64,
     pub(crate) aborted: u64,
-    /// Of those accepted, who were not allowed.
+    /// Accepted clients that `--allow` refused.
     pub(crate) refused: u64,
     pub(crate) bytes: Bytes,
-    pub(crate) ends: BTreeMap<End, Share>,
+    pub(crate) ends: BTreeMap<EndReason, EndTotals>,
 }
 
-/// Those that ended for the same reason.
+/// Totals of the connections that ended for the same reason.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Share {
+pub(crate) struct EndTotals {
     pub(crate) count: u64,
     pub(crate) bytes: Bytes,
     pub(crate) longest: Duration,
 }
 
-impl End {
-    /// Whether what is queued is still sent.
+impl EndReason {
+    /// Whether the write buffer is sent before the connection is closed.
     pub(crate) fn is_orderly(self) -> bool {
         matches!(self, Self::Eof | Self::Limit | Self::Fault | Self::Shutdown)
     }
@@ -169,7 +168,7 @@ impl End {
     }
 }
 
-impl Stored {
+impl TransferRecord {
     pub(crate) fn name(&self) -> String {
         let path = self.path.as_ref();
         path.map_or_else(|| "-".to_owned(), |path| path.to_string_lossy().into_owned())
@@ -181,7 +180,7 @@ impl Totals {
         self.accepted - self.closed - self.aborted
     }
 
-    pub(crate) fn count(&mut self, ended: &Ended) {
+    pub(crate) fn count(&mut self, ended: &ClientRecord) {
         match ended.aborted {
             true => self.aborted += 1,
             false => self.closed += 1,
@@ -195,7 +194,7 @@ impl Totals {
 }
 
 impl Totals {
-    /// A datagram is over as soon as it is answered.
+    /// Counts a datagram as closed at once.
     pub(crate) fn count_datagram(&mut self, datagram: &Datagram) {
         self.closed += 1;
         self.bytes.add(datagram.bytes);
@@ -209,46 +208,13 @@ impl Bytes {
     }
 }
 
-/// Why a conversation stops.
-#[derive(Debug)]
-pub(crate) enum Halt {
-    End(End, Option<Trouble>),
-    /// The connection stays, and nothing moves on it any more.
-    Stall,
-    /// The client sees a reset once it has what was sent.
-    Reset,
-}
-
-impl Halt {
-    pub(crate) fn because(end: End, error: io::Error) -> Self {
-        Self::End(end, Some(Trouble::from(&error)))
-    }
-
-    pub(crate) fn limit(why: &str) -> Self {
-        Self::because(End::Limit, io::Error::other(why.to_owned()))
-    }
-}
-
-/// What the connection says: the client went away, or something is wrong here.
-impl From<io::Error> for Halt {
-    fn from(error: io::Error) -> Self {
-        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
-        if let Some(of_tls) = TlsError::within(&error) {
-            let is_truncated = of_tls.kind() == TlsErrorKind::Truncated;
-            return Self::because(if is_truncated { End::Truncated } else { End::Error }, error);
-        }
-        let left = [BrokenPipe, ConnectionAborted, ConnectionReset].contains(&error.kind());
-        Self::because(if left { End::Reset } else { End::Error }, error)
-    }
-}
-
-impl From<&io::Error> for Trouble {
+impl From<&io::Error> for ClientError {
     fn from(error: &io::Error) -> Self {
-        let area = match TlsError::within(error).map(TlsError::kind) {
-            None => Area::Io,
-            Some(TlsErrorKind::Certificate) => Area::Certificate,
-            Some(_) => Area::Tls,
+        let source = match TlsError::within(error).map(TlsError::kind) {
+            None => ErrorSource::Io,
+            Some(TlsErrorKind::Certificate) => ErrorSource::Certificate,
+            Some(_) => ErrorSource::Tls,
         };
-        Self { failure: Failure::from(error), area }
+        Self { failure: Failure::from(error), source }
     }
 }

@@ -163,25 +163,6 @@ impl TlsFailure {
             _ => FailureKind::NoTls,
         }
     }
-
-    /// qlog's word for it.
-    pub(crate) fn result(&self) -> &'static str {
-        match self.kind() {
-            Some(TlsErrorKind::TimedOut) => "timeout",
-            Some(TlsErrorKind::Canceled) => "canceled",
-            _ => "failure",
-        }
-    }
-
-    /// The `kind` of errors in JSON.
-    pub(crate) fn json_kind(&self) -> &'static str {
-        match self.kind() {
-            Some(TlsErrorKind::Certificate) => "cert",
-            Some(TlsErrorKind::TimedOut) => "timeout",
-            Some(TlsErrorKind::Canceled) => "io",
-            _ => "tls",
-        }
-    }
 }
 
 impl TlsReport {

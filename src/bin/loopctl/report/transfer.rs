@@ -63,11 +63,11 @@ pub(crate) enum TransferError {
     Method(Failure),
     Send(Failure),
     /// The peer does not speak the protocol of a resuming sink.
-    Protocol(Failure),
+    NotASink(Failure),
     /// The peer did not confirm what it has stored.
     Unconfirmed(Failure),
     /// The peer is a sink with `--resume`, and this is a client without.
-    PeerResumes,
+    ResumeRequired,
     /// The peer took no data for this long.
     Idle(Duration),
     /// The peer did not say in this time what it has.
@@ -75,7 +75,7 @@ pub(crate) enum TransferError {
     /// The peer did not say in this time what it has stored.
     NoReceipt(Duration),
     /// The whole took longer than this.
-    TimedOut(Duration),
+    Timeout(Duration),
     /// The file became shorter.
     Short {
         sent: u64,

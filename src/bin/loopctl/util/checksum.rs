@@ -14,13 +14,13 @@ pub(crate) enum Algorithm {
     Blake3,
 }
 
-/// The sum of what has been added so far.
+/// A checksum being computed.
 pub(crate) enum Checksum {
     Sha256(sha2::Sha256),
     Blake3(Box<blake3::Hasher>),
 }
 
-/// A sum that is known, and of which kind it is.
+/// A computed checksum with its algorithm.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Sum {
     pub(crate) algorithm: Algorithm,
@@ -64,8 +64,7 @@ impl Checksum {
 }
 
 impl Sum {
-    /// The line that the tools print and check, of something with this name. They mark names that have to be
-    /// escaped with a backslash in front.
+    /// The line that sha256sum(1) and b3sum(1) print and check. A backslash in front marks an escaped name.
     pub(crate) fn line(&self, name: &str) -> String {
         let escaped = name.replace('\\', "\\\\").replace('\n', "\\n").replace('\r', "\\r");
         let mark = if escaped == name { "" } else { "\\" };
@@ -88,7 +87,7 @@ impl FromStr for Sum {
         let known = [Algorithm::Sha256, Algorithm::Blake3];
         let algorithm = known.into_iter().find(|known| known.name() == name).ok_or(())?;
         let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-        // Both are of 256 bits.
+        // Both algorithms have 256 bits.
         match hex.len() == 64 && hex.bytes().all(is_digit) {
             true => Ok(Self { algorithm, hex: hex.to_owned() }),
             false => Err(()),

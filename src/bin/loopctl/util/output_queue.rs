@@ -1,4 +1,4 @@
-//! Bytes on their way out, while the loop goes on: a reader that pauses holds nobody up who only talks.
+//! A queue in front of a [`Sink`], so that a slow reader of the output does not block its writers.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -10,42 +10,43 @@ use std::time::Duration;
 
 use loopctl::{LoopHandle, Task};
 
-use crate::report::served::Trouble;
+use crate::report::served::ClientError;
 use crate::util::select::first;
 use crate::util::stdio::Sink;
 
-/// When so many bytes wait, those who add to them are asked to wait, too.
-const MOST: usize = 256 * 1024;
+/// High-water mark: [`ready`](OutputQueue::ready) waits while more bytes than this are queued.
+const MAX_QUEUED: usize = 256 * 1024;
 
-/// A queue in front of a sink.
+/// Shared by its clones. A task writes what is queued, while there is something.
 #[derive(Clone)]
-pub(crate) struct Spool(Rc<Inner>);
+pub(crate) struct OutputQueue(Rc<Inner>);
 
 struct Inner {
     event_loop: LoopHandle,
     sink: Sink,
     queue: RefCell<Vec<u8>>,
+    /// Writes the queue to the sink, until the queue is empty.
     writer: RefCell<Option<Task<()>>>,
-    watching: RefCell<Option<Task<()>>>,
+    /// Started by [`OutputQueue::on_failure`].
+    watcher: RefCell<Option<Task<()>>>,
     failure: RefCell<Option<io::Error>>,
-    waiting: RefCell<Vec<Waker>>,
+    waiters: RefCell<Vec<Waker>>,
 }
 
-impl Spool {
+impl OutputQueue {
     pub(crate) fn new(event_loop: &LoopHandle, sink: Sink) -> Self {
-        let (queue, writer, watching, failure, waiting) = Default::default();
         Self(Rc::new(Inner {
             event_loop: event_loop.clone(),
             sink,
-            queue,
-            writer,
-            watching,
-            failure,
-            waiting,
+            queue: RefCell::default(),
+            writer: RefCell::default(),
+            watcher: RefCell::default(),
+            failure: RefCell::default(),
+            waiters: RefCell::default(),
         }))
     }
 
-    /// Adds to what is on its way. After a failure there is no way.
+    /// Queues bytes. After a failure, drops them.
     pub(crate) fn push(&self, bytes: &[u8]) {
         if self.has_failed() {
             return;
@@ -53,13 +54,13 @@ impl Spool {
         self.0.queue.borrow_mut().extend_from_slice(bytes);
         let mut writer = self.0.writer.borrow_mut();
         if writer.as_ref().is_none_or(Task::is_finished) {
-            let spool = self.clone();
-            *writer = Some(self.0.event_loop.create_task(async move { spool.empty().await }));
+            let queue = self.clone();
+            *writer = Some(self.0.event_loop.create_task(async move { queue.write_all().await }));
         }
     }
 
-    /// Waits until there is room for more, or no hope of it.
-    pub(crate) async fn room(&self) {
+    /// Waits until the queue is below its high-water mark, or has failed.
+    pub(crate) async fn ready(&self) {
         poll_fn(|cx| {
             if !self.is_full() || self.has_failed() {
                 return Poll::Ready(());
@@ -69,9 +70,8 @@ impl Spool {
         .await;
     }
 
-    /// Waits until nothing is on its way here any more, or there is no hope of it. What a pipe has taken may still
-    /// be on its way there.
-    pub(crate) async fn emptied(&self) {
+    /// Waits until the sink has taken everything, or has failed. The write buffer of a pipe may still be full.
+    pub(crate) async fn wait_empty(&self) {
         poll_fn(|cx| {
             if self.0.writer.borrow().as_ref().is_none_or(Task::is_finished) || self.has_failed() {
                 return Poll::Ready(());
@@ -82,30 +82,30 @@ impl Spool {
     }
 
     pub(crate) fn is_full(&self) -> bool {
-        self.0.queue.borrow().len() > MOST
+        self.0.queue.borrow().len() > MAX_QUEUED
     }
 
     pub(crate) fn has_failed(&self) -> bool {
         self.0.failure.borrow().is_some()
     }
 
-    /// What went wrong, until that has been told.
-    pub(crate) fn trouble(&self) -> Option<Trouble> {
-        self.0.failure.borrow().as_ref().map(Trouble::from)
+    /// The first error, until [`finish`](Self::finish) returns it.
+    pub(crate) fn error(&self) -> Option<ClientError> {
+        self.0.failure.borrow().as_ref().map(ClientError::from)
     }
 
-    /// Calls `then` when writing has failed, or nobody reads any more.
-    pub(crate) fn on_failure(&self, then: impl FnOnce() + 'static) {
-        let spool = self.clone();
-        let watching = self.0.event_loop.create_task(async move {
-            spool.failed().await;
-            then();
+    /// Calls `callback` when a write fails or the reader closes its end.
+    pub(crate) fn on_failure(&self, callback: impl FnOnce() + 'static) {
+        let queue = self.clone();
+        let watcher = self.0.event_loop.create_task(async move {
+            queue.wait_failed().await;
+            callback();
         });
-        self.0.watching.replace(Some(watching));
+        self.0.watcher.replace(Some(watcher));
     }
 
-    async fn failed(&self) {
-        let broken = async { self.fail(self.0.sink.broken().await) };
+    async fn wait_failed(&self) {
+        let broken = async { self.fail(self.0.sink.wait_broken().await) };
         let failed = poll_fn(|cx| match self.has_failed() {
             true => Poll::Ready(()),
             false => self.wait(cx),
@@ -113,30 +113,29 @@ impl Spool {
         first(pin!(broken), pin!(failed)).await;
     }
 
-    /// Waits until all is written, so long.
+    /// Waits until everything is written, and closes the sink.
     ///
     /// # Errors
-    /// The one that ended it; `TimedOut` where nobody reads.
-    pub(crate) async fn finish(&self, longest: Duration) -> io::Result<()> {
-        // From here on the end of the sink is no failure.
-        if let Some(watching) = self.0.watching.take() {
-            watching.cancel();
+    /// The first error of a write; `TimedOut` when the reader takes longer than `timeout`.
+    pub(crate) async fn finish(&self, timeout: Duration) -> io::Result<()> {
+        // The close below is not a failure to be reported.
+        if let Some(watcher) = self.0.watcher.take() {
+            watcher.cancel();
         }
         let writer = self.0.writer.take();
         let finish = async {
             if let Some(writer) = writer {
-                // If it was broken off, its failure is known.
+                // An error of the task is in `failure`.
                 let _ = writer.await;
             }
             self.0.sink.finish().await
         };
-        let nobody_reads = |_| Err(io::Error::new(io::ErrorKind::TimedOut, "nobody reads it"));
-        let finished =
-            self.0.event_loop.timeout(longest, finish).await.unwrap_or_else(nobody_reads);
+        let timed_out = |_| Err(io::Error::new(io::ErrorKind::TimedOut, "nobody reads it"));
+        let finished = self.0.event_loop.timeout(timeout, finish).await.unwrap_or_else(timed_out);
         self.0.failure.take().map_or(finished, Err)
     }
 
-    async fn empty(&self) {
+    async fn write_all(&self) {
         loop {
             let bytes = self.0.queue.take();
             self.wake();
@@ -150,9 +149,9 @@ impl Spool {
     }
 
     fn wait(&self, cx: &Context<'_>) -> Poll<()> {
-        let mut waiting = self.0.waiting.borrow_mut();
-        if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
-            waiting.push(cx.waker().clone());
+        let mut waiters = self.0.waiters.borrow_mut();
+        if !waiters.iter().any(|waker| waker.will_wake(cx.waker())) {
+            waiters.push(cx.waker().clone());
         }
         Poll::Pending
     }
@@ -163,6 +162,6 @@ impl Spool {
     }
 
     fn wake(&self) {
-        self.0.waiting.take().into_iter().for_each(Waker::wake);
+        self.0.waiters.take().into_iter().for_each(Waker::wake);
     }
 }

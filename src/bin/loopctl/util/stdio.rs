@@ -1,7 +1,7 @@
-//! Bytes from standard input, to standard output, from and to files: whatever they are, nothing blocks.
+//! Non-blocking standard input and output, and other descriptors given by the user.
 //!
-//! Pipes, sockets and devices are transports of the loop. A regular file is always "ready" and always blocks,
-//! so it is read and written on a thread.
+//! Pipes, sockets and devices become transports of the event loop. A regular file is always "ready" and always
+//! blocks, so it is read and written on a thread.
 
 use std::fs::File;
 use std::future::{pending, poll_fn};
@@ -13,19 +13,19 @@ use std::task::{Context, Poll, Waker};
 
 use loopctl::{Endpoint, LoopHandle, ReadPipe, ReadPipeProtocol, WritePipe, WritePipeProtocol};
 
-/// What is read from a file, and handed to a transport, at a time.
+/// Largest read from a file, and largest write to a transport, in bytes.
 const CHUNK: usize = 64 * 1024;
 
-/// Where bytes come from. Nothing is read before somebody asks for it.
+/// A reader. It does not read ahead: what [`read`](Self::read) does not return stays for other processes.
 pub(crate) enum Source {
-    Pipe(Endpoint<ReadPipe, Intake>),
-    File(Blocking),
+    Pipe(Endpoint<ReadPipe, PipeReader>),
+    File(BlockingFile),
 }
 
-/// Where bytes go.
+/// A writer.
 pub(crate) enum Sink {
-    Pipe(Endpoint<WritePipe, Outflow>),
-    File(Blocking),
+    Pipe(Endpoint<WritePipe, PipeWriter>),
+    File(BlockingFile),
 }
 
 impl Source {
@@ -33,27 +33,27 @@ impl Source {
         Self::new(event_loop, stdin().as_fd().try_clone_to_owned()?).await
     }
 
-    /// Of anything that can be read. It is closed, and blocks again if it did, when this is dropped.
+    /// Wraps a descriptor that can be read. Dropping the source closes it and restores its blocking mode.
     pub(crate) async fn new(event_loop: &LoopHandle, from: impl Into<OwnedFd>) -> io::Result<Self> {
         let file = File::from(from.into());
-        if is_waited_for(&file)? {
-            Ok(Self::Pipe(event_loop.connect_read_pipe(file, Intake::default).await?))
+        if is_pollable(&file)? {
+            Ok(Self::Pipe(event_loop.connect_read_pipe(file, PipeReader::default).await?))
         } else {
-            Ok(Self::File(Blocking::new(event_loop, file)))
+            Ok(Self::File(BlockingFile::new(event_loop, file)))
         }
     }
 
-    /// Whether it never waits for anybody, except for the disk.
+    /// Whether reading waits for the disk only, never for a peer.
     pub(crate) fn is_file(&self) -> bool {
         matches!(self, Self::File(_))
     }
 
-    /// What is there, at most 256 KiB, waiting for the first byte of it; empty at the end.
+    /// Waits for bytes; returns at most 256 KiB, or nothing at the end.
     pub(crate) async fn read(&mut self) -> io::Result<Vec<u8>> {
         match self {
             Self::Pipe(pipe) => {
                 pipe.transport.resume_reading();
-                poll_fn(|cx| pipe.with(|intake| intake.poll(cx))).await
+                poll_fn(|cx| pipe.with(|reader| reader.poll(cx))).await
             }
             Self::File(blocking) => {
                 let read = |mut file: &File| {
@@ -81,27 +81,27 @@ impl Sink {
         Self::new(event_loop, stdout().as_fd().try_clone_to_owned()?).await
     }
 
-    /// To anything that can be written to. It is closed, and blocks again if it did, when this is dropped.
+    /// Wraps a descriptor that can be written. Dropping the sink closes it and restores its blocking mode.
     pub(crate) async fn new(event_loop: &LoopHandle, to: impl Into<OwnedFd>) -> io::Result<Self> {
         let file = File::from(to.into());
-        if is_waited_for(&file)? {
-            Ok(Self::Pipe(event_loop.connect_write_pipe(file, Outflow::default).await?))
+        if is_pollable(&file)? {
+            Ok(Self::Pipe(event_loop.connect_write_pipe(file, PipeWriter::default).await?))
         } else {
-            Ok(Self::File(Blocking::new(event_loop, file)))
+            Ok(Self::File(BlockingFile::new(event_loop, file)))
         }
     }
 
-    /// Writes all of it, at the pace of whoever reads: some 128 KiB may be on their way when this returns.
+    /// Writes everything, waiting for the reader. About 128 KiB may still be buffered when this returns.
     ///
     /// # Errors
-    /// The system's, `BrokenPipe` where nobody reads any more; also of what was on its way.
+    /// Those of write(2), also for bytes buffered earlier; `BrokenPipe` when the reader has closed its end.
     pub(crate) async fn write_all(&self, bytes: &[u8]) -> io::Result<()> {
         match self {
             Self::Pipe(pipe) => {
                 for piece in bytes.chunks(CHUNK) {
                     pipe.transport.write(piece);
                     if pipe.transport.drain().await.is_err() {
-                        return Err(failure(pipe).await.unwrap_or_else(nobody_reads));
+                        return Err(failure(pipe).await.unwrap_or_else(broken_pipe));
                     }
                 }
                 Ok(())
@@ -113,7 +113,7 @@ impl Sink {
         }
     }
 
-    /// Waits until everything has been written. Nothing can be written afterwards.
+    /// Waits until the buffer is written, and closes the sink.
     ///
     /// # Errors
     /// As [`write_all`](Self::write_all).
@@ -127,11 +127,11 @@ impl Sink {
         }
     }
 
-    /// Ends when nobody reads any more, or writing has failed; that is noticed without a write, except for
-    /// devices and files, where this never ends.
-    pub(crate) async fn broken(&self) -> io::Error {
+    /// Waits until the reader closes its end or a write fails. For devices and files, which have no reader, this waits
+    /// for ever.
+    pub(crate) async fn wait_broken(&self) -> io::Error {
         match self {
-            Self::Pipe(pipe) => failure(pipe).await.unwrap_or_else(nobody_reads),
+            Self::Pipe(pipe) => failure(pipe).await.unwrap_or_else(broken_pipe),
             Self::File(_) => pending().await,
         }
     }
@@ -145,31 +145,31 @@ impl Drop for Sink {
     }
 }
 
-/// Whether a poller can tell when it is ready.
-fn is_waited_for(file: &File) -> io::Result<bool> {
+/// Whether poll(2) reports when the file is ready.
+fn is_pollable(file: &File) -> io::Result<bool> {
     let kind = file.metadata()?.file_type();
     Ok(kind.is_fifo() || kind.is_socket() || kind.is_char_device())
 }
 
-/// What ended the pipe, once it has ended.
-async fn failure(pipe: &Endpoint<WritePipe, Outflow>) -> Option<io::Error> {
+/// Waits until the pipe is closed; returns the error that closed it.
+async fn failure(pipe: &Endpoint<WritePipe, PipeWriter>) -> Option<io::Error> {
     pipe.transport.wait_closed().await;
-    pipe.with(|outflow| outflow.failure.take())
+    pipe.with(|writer| writer.failure.take())
 }
 
-fn nobody_reads() -> io::Error {
+fn broken_pipe() -> io::Error {
     io::ErrorKind::BrokenPipe.into()
 }
 
-/// One chunk from a pipe, until somebody takes it: meanwhile, no more is read.
+/// Holds one chunk from a pipe. Reading is paused until [`Source::read`] takes it.
 #[derive(Default)]
-pub(crate) struct Intake {
+pub(crate) struct PipeReader {
     bytes: Vec<u8>,
     end: Option<io::Result<()>>,
-    reader: Option<Waker>,
+    waiter: Option<Waker>,
 }
 
-impl Intake {
+impl PipeReader {
     fn poll(&mut self, cx: &Context<'_>) -> Poll<io::Result<Vec<u8>>> {
         if !self.bytes.is_empty() {
             return Poll::Ready(Ok(std::mem::take(&mut self.bytes)));
@@ -177,18 +177,18 @@ impl Intake {
         if let Some(end) = &mut self.end {
             return Poll::Ready(std::mem::replace(end, Ok(())).map(|()| Vec::new()));
         }
-        self.reader = Some(cx.waker().clone());
+        self.waiter = Some(cx.waker().clone());
         Poll::Pending
     }
 
     fn wake(&mut self) {
-        if let Some(reader) = self.reader.take() {
-            reader.wake();
+        if let Some(waiter) = self.waiter.take() {
+            waiter.wake();
         }
     }
 }
 
-impl ReadPipeProtocol for Intake {
+impl ReadPipeProtocol for PipeReader {
     fn connection_made(&mut self, pipe: &ReadPipe) {
         pipe.pause_reading();
     }
@@ -205,25 +205,25 @@ impl ReadPipeProtocol for Intake {
     }
 }
 
-/// Keeps what ended a pipe that is written to.
+/// Keeps the error that closed a pipe.
 #[derive(Default)]
-pub(crate) struct Outflow {
+pub(crate) struct PipeWriter {
     failure: Option<io::Error>,
 }
 
-impl WritePipeProtocol for Outflow {
+impl WritePipeProtocol for PipeWriter {
     fn connection_lost(&mut self, error: Option<io::Error>) {
         self.failure = error;
     }
 }
 
-/// A file that is read or written on a thread, one call after another.
-pub(crate) struct Blocking {
+/// A file that is read or written in the executor, one call after another.
+pub(crate) struct BlockingFile {
     event_loop: LoopHandle,
     file: Arc<File>,
 }
 
-impl Blocking {
+impl BlockingFile {
     fn new(event_loop: &LoopHandle, file: File) -> Self {
         Self { event_loop: event_loop.clone(), file: Arc::new(file) }
     }
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_read_that_nobody_asked_for() {
+    fn nothing_is_read_ahead() {
         let (reader, mut writer) = io::pipe().unwrap();
         let mut again = reader.try_clone().unwrap();
         writer.write_all(b"ours").unwrap();
@@ -313,7 +313,7 @@ mod tests {
         let error = run(async |event_loop| {
             let sink = Sink::new(&event_loop, writer).await?;
             drop(reader);
-            let error = sink.broken().await;
+            let error = sink.wait_broken().await;
             assert_eq!(sink.write_all(b"x").await.unwrap_err().kind(), error.kind());
             Ok(error)
         });

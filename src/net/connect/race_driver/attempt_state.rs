@@ -1,4 +1,4 @@
-//! One attempt, from its start to its outcome.
+//! State of one attempt, from its start to its outcome.
 
 use std::time::Instant;
 
@@ -10,10 +10,10 @@ use crate::net::{AttemptError, Phase, SocketSnapshot};
 
 pub(super) enum AttemptState {
     Connecting(Attempt),
-    /// TCP is up, and TLS is what decides.
+    /// TCP is connected and the TLS handshake decides.
     #[cfg(feature = "tls")]
     TlsHandshake(Box<TlsHandshake>),
-    /// It has reached all that it had to. What is not taken from here is closed.
+    /// The attempt has succeeded. A connection that is not taken from here is closed.
     Ready(Winner),
     Failed(AttemptError),
     /// Given up.
@@ -21,8 +21,8 @@ pub(super) enum AttemptState {
 }
 
 impl AttemptState {
-    /// Since when, and how far it is.
-    pub(super) fn under_way(&self) -> Option<(Instant, Phase)> {
+    /// Start time and phase of an attempt in progress.
+    pub(super) fn in_progress(&self) -> Option<(Instant, Phase)> {
         match self {
             Self::Connecting(attempt) => Some((attempt.started, Phase::Connect)),
             #[cfg(feature = "tls")]
@@ -31,7 +31,7 @@ impl AttemptState {
         }
     }
 
-    /// What its socket says of itself, while it is under way.
+    /// Socket statistics of an attempt in progress.
     pub(super) fn snapshot(&self) -> SocketSnapshot {
         match self {
             Self::Connecting(attempt) => attempt.snapshot(),

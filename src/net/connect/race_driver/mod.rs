@@ -1,4 +1,4 @@
-//! A race on real sockets: `plan::Race` decides, this acts.
+//! Runs a race on real sockets: `plan::Race` decides, this file acts.
 
 mod attempt_state;
 #[cfg(feature = "tls")]
@@ -26,25 +26,25 @@ use crate::plan::{
 use crate::task::Alarm;
 use attempt_state::AttemptState;
 
-/// One race, from the first start to the last outcome. Dropping it half-way cancels what is under way.
+/// Race in progress. Dropping it cancels all attempts.
 pub(crate) struct RaceDriver<'a> {
     event_loop: LoopHandle,
     tracer: &'a mut Tracer,
     setup: SocketSetup,
     race: Race<Address>,
-    lanes: Vec<AttemptState>,
+    attempts: Vec<AttemptState>,
     clock: RaceClock,
-    /// Where not all addresses are known when it begins.
+    /// AAAA and A queries, where the race starts before their answers.
     queries: Option<AddressQueries>,
     is_over: bool,
 }
 
-/// The instants the race waits for.
+/// Times that the race waits for.
 struct RaceClock {
     alarm: Alarm,
-    /// When the whole operation is out of time.
+    /// Deadline of the whole operation.
     deadline: Option<Instant>,
-    /// The Connection Attempt Delay, while it runs.
+    /// End of the Connection Attempt Delay that is running.
     next_attempt: Option<Instant>,
 }
 
@@ -64,11 +64,11 @@ impl<'a> RaceDriver<'a> {
     ) -> Self {
         let clock = RaceClock { alarm: Alarm::new(event_loop), deadline: None, next_attempt: None };
         let race = Race::with_addresses(candidates, policy);
-        let (event_loop, lanes, queries) = (event_loop.clone(), Vec::new(), None);
-        Self { event_loop, tracer, setup, race, lanes, clock, queries, is_over: false }
+        let (event_loop, attempts, queries) = (event_loop.clone(), Vec::new(), None);
+        Self { event_loop, tracer, setup, race, attempts, clock, queries, is_over: false }
     }
 
-    /// A race that asks for its addresses, a question for each family, and begins as soon as the policy lets it.
+    /// A race that queries each address family separately and starts as soon as its policy allows.
     pub(crate) fn resolving(
         event_loop: &LoopHandle,
         tracer: &'a mut Tracer,
@@ -78,7 +78,7 @@ impl<'a> RaceDriver<'a> {
     ) -> Self {
         let race = Race::with_queries(queries.families(), policy.clone());
         let mut driver = Self::new(event_loop, tracer, setup, Vec::new(), policy);
-        driver.tracer.tell(event_loop.time(), EventKind::ResolveStarted { host: queries.host() });
+        driver.tracer.emit(event_loop.time(), EventKind::ResolveStarted { host: queries.host() });
         (driver.race, driver.queries) = (race, Some(queries));
         driver
     }
@@ -88,7 +88,7 @@ impl<'a> RaceDriver<'a> {
         self
     }
 
-    /// Runs the race as far as it goes now.
+    /// Runs every step that is due.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Winner, ConnectError>> {
         self.collect_answers(cx);
         self.collect_outcomes(cx);
@@ -99,7 +99,7 @@ impl<'a> RaceDriver<'a> {
                 Step::Lost(_) => return Poll::Ready(Err(self.lose(now))),
                 Step::Cancel { attempt, why } => self.cancel(attempt, why, now),
                 _ if self.clock.deadline.is_some_and(|deadline| deadline <= now) => {
-                    return Poll::Ready(self.run_out_of_time(now));
+                    return Poll::Ready(self.time_out_all(now));
                 }
                 Step::Start(start) => self.start(start, now, cx),
                 Step::Query(family) => self.ask(family, now, cx),
@@ -115,12 +115,12 @@ impl<'a> RaceDriver<'a> {
 
     fn ask(&mut self, family: Family, now: Instant, cx: &mut Context<'_>) {
         let Some(queries) = &mut self.queries else {
-            // All addresses are known: whoever asks for more hears that there are none.
+            // All addresses are known, so that a query has nothing to add.
             self.race.answered(family, Answer::NoData, now);
             return;
         };
         queries.ask(family);
-        self.tracer.tell(now, EventKind::QueryStarted { family });
+        self.tracer.emit(now, EventKind::QueryStarted { family });
         self.collect_answers(cx);
     }
 
@@ -128,7 +128,7 @@ impl<'a> RaceDriver<'a> {
         while let Some(answered) = self.queries.as_mut().and_then(|queries| queries.poll(cx)) {
             let (now, AddressAnswer { family, result, answer }) =
                 (self.event_loop.time(), answered);
-            self.tracer.tell(
+            self.tracer.emit(
                 now,
                 match result {
                     Ok(addresses) => EventKind::QueryAnswered { family, addresses },
@@ -141,49 +141,49 @@ impl<'a> RaceDriver<'a> {
             }
             if effect.timing == AnswerTiming::Merged && effect.added > 0 {
                 let candidates = self.candidates();
-                self.tracer.tell(now, EventKind::CandidatesResorted { candidates });
+                self.tracer.emit(now, EventKind::CandidatesResorted { candidates });
             }
         }
     }
 
-    /// Those that have been tried, then the others, in the order in which they would be.
+    /// Addresses in order: those already tried, then the others.
     fn candidates(&self) -> Vec<Address> {
-        let tried = (0..self.lanes.len()).filter_map(|number| self.race.address(number));
+        let tried = (0..self.attempts.len()).filter_map(|number| self.race.address(number));
         tried.chain(self.race.untried()).cloned().collect()
     }
 
-    /// There is enough of an answer to begin. The attempt that begins is the first of the list.
+    /// Marks the known addresses as used. The attempt that starts is the first of the list.
     fn use_answers(&mut self, first: &Address, now: Instant) {
         let Some(queries) = self.queries.as_mut().filter(|queries| !queries.is_used) else {
             return;
         };
         queries.is_used = true;
         let addresses = queries.known().to_vec();
-        self.tracer.tell(now, EventKind::Resolved { addresses });
+        self.tracer.emit(now, EventKind::Resolved { addresses });
         let others = self.race.untried().cloned();
         let candidates = [first.clone()].into_iter().chain(others).collect();
-        self.tracer.tell(now, EventKind::CandidatesSorted { candidates });
+        self.tracer.emit(now, EventKind::CandidatesSorted { candidates });
     }
 
     fn start(&mut self, start: Start, now: Instant, cx: &mut Context<'_>) {
         let Start { attempt: number, planned, reason } = start;
         if self.clock.next_attempt.take_if(|at| *at <= now).is_some() {
-            self.tracer.tell(now, EventKind::NextAttemptTimerFired);
+            self.tracer.emit(now, EventKind::NextAttemptTimerFired);
         }
         let Some(address) = self.race.address(number).cloned() else { return };
         self.use_answers(&address, now);
         let to = address.clone();
         let started = EventKind::AttemptStarted { attempt: number, address: to, reason, planned };
-        self.tracer.tell(now, started);
+        self.tracer.emit(now, started);
         match Attempt::new(&address, now, &self.setup) {
-            Err(fault) => {
-                self.lanes.push(AttemptState::Canceled);
-                self.fail(number, fault, now, SocketSnapshot::default());
+            Err(failed) => {
+                self.attempts.push(AttemptState::Canceled);
+                self.fail(number, failed, now, SocketSnapshot::default());
             }
             Ok((mut attempt, refused)) => {
                 for (option, failure) in refused {
                     let refused = EventKind::OptionRefused { attempt: number, option, failure };
-                    self.tracer.tell(now, refused);
+                    self.tracer.emit(now, refused);
                 }
                 let connecting = attempt.connect(&self.event_loop, &address);
                 #[cfg(feature = "tls")]
@@ -196,20 +196,20 @@ impl<'a> RaceDriver<'a> {
                     Ok(ConnectProgress::Pending) => attempt.poll(cx),
                     settled => settled,
                 };
-                self.lanes.push(AttemptState::Connecting(attempt));
+                self.attempts.push(AttemptState::Connecting(attempt));
                 self.advance(number, progress, cx);
             }
         }
     }
 
-    /// Looks at every socket that has given a sign, in the order of the attempts. The first connection ends
-    /// the look: of two in one turn, the lower number wins and the other is closed.
+    /// Polls every attempt, in the order of their numbers. The first success ends the loop, so that of two in one
+    /// turn the lower number wins.
     fn collect_outcomes(&mut self, cx: &mut Context<'_>) {
-        for number in 0..self.lanes.len() {
+        for number in 0..self.attempts.len() {
             if self.race.is_decided() {
                 break;
             }
-            match &mut self.lanes[number] {
+            match &mut self.attempts[number] {
                 AttemptState::Connecting(attempt) => {
                     let progress = attempt.poll(cx);
                     self.advance(number, progress, cx);
@@ -221,7 +221,7 @@ impl<'a> RaceDriver<'a> {
         }
     }
 
-    /// Takes note of what a socket said.
+    /// Handles the outcome of a TCP handshake.
     fn advance(
         &mut self,
         number: usize,
@@ -233,39 +233,43 @@ impl<'a> RaceDriver<'a> {
         }
         let snapshot = self.snapshot(number);
         let AttemptState::Connecting(attempt) =
-            std::mem::replace(&mut self.lanes[number], AttemptState::Canceled)
+            std::mem::replace(&mut self.attempts[number], AttemptState::Canceled)
         else {
             return;
         };
         let Some(address) = self.race.address(number) else { return };
-        let names = match progress.and_then(|_| attempt.names(address)) {
-            Ok(names) => names,
-            Err(fault) => return self.fail(number, fault, attempt.started, snapshot),
+        let addresses = match progress.and_then(|_| attempt.addresses(address)) {
+            Ok(addresses) => addresses,
+            Err(failed) => return self.fail(number, failed, attempt.started, snapshot),
         };
         #[cfg(feature = "tls")]
         if self.setup.sessions.is_some() {
-            return self.secure(number, attempt, names, snapshot, cx);
+            return self.start_tls(number, attempt, addresses, snapshot, cx);
         }
         let _ = cx;
-        self.succeed(number, Winner::Socket(attempt.into_socket(), names, Some(number)), snapshot);
+        self.succeed(
+            number,
+            Winner::Socket(attempt.into_socket(), addresses, Some(number)),
+            snapshot,
+        );
     }
 
     fn succeed(&mut self, number: usize, winner: Winner, snapshot: SocketSnapshot) {
         let now = self.event_loop.time();
         self.race.succeeded(number, now);
-        self.lanes[number] = AttemptState::Ready(winner);
-        self.tracer.tell(now, EventKind::AttemptSucceeded { attempt: number, snapshot });
+        self.attempts[number] = AttemptState::Ready(winner);
+        self.tracer.emit(now, EventKind::AttemptSucceeded { attempt: number, snapshot });
     }
 
     fn fail(
         &mut self,
         number: usize,
-        fault: AttemptFailure,
+        failed: AttemptFailure,
         started: Instant,
         snapshot: SocketSnapshot,
     ) {
         let now = self.event_loop.time();
-        let AttemptFailure { phase, error, at_once } = fault;
+        let AttemptFailure { phase, error, at_once } = failed;
         let failure = Failure { at_once, ..Failure::from(&error) };
         match at_once {
             true => self.race.failed_unsent(number, now),
@@ -273,30 +277,30 @@ impl<'a> RaceDriver<'a> {
         }
         self.record_failure(number, phase, error, now - started);
         let kind = EventKind::AttemptFailed { attempt: number, phase, failure, snapshot };
-        self.tracer.tell(now, kind);
+        self.tracer.emit(now, kind);
     }
 
     fn cancel(&mut self, number: usize, why: CancelReason, now: Instant) {
         match why {
             CancelReason::TimedOut => self.time_out(number, now),
-            CancelReason::Replaced => self.give_up(number, now),
+            CancelReason::Replaced => self.cancel_attempt(number, now),
         }
     }
 
     fn time_out(&mut self, number: usize, now: Instant) {
-        // Without a state it was about to start when the time for everything was up.
-        let state = self.lanes.get(number);
-        let Some((started, phase)) = state.and_then(AttemptState::under_way) else { return };
+        // An attempt without a state was about to start when the deadline passed.
+        let state = self.attempts.get(number);
+        let Some((started, phase)) = state.and_then(AttemptState::in_progress) else { return };
         let snapshot = self.snapshot(number);
         #[cfg(feature = "tls")]
         self.finish_handshake(number, now, HandshakeFuture::timed_out);
         self.record_failure(number, phase, io::ErrorKind::TimedOut.into(), now - started);
-        self.tracer.tell(now, EventKind::AttemptTimedOut { attempt: number, snapshot });
+        self.tracer.emit(now, EventKind::AttemptTimedOut { attempt: number, snapshot });
     }
 
-    /// What a socket says of itself; it is asked only where someone hears the answer.
+    /// Socket statistics for the trace; the system is asked only where a listener is set.
     fn snapshot(&self, number: usize) -> SocketSnapshot {
-        let state = self.lanes.get(number).filter(|_| self.tracer.is_listening());
+        let state = self.attempts.get(number).filter(|_| self.tracer.is_listening());
         state.map(AttemptState::snapshot).unwrap_or_default()
     }
 
@@ -308,7 +312,7 @@ impl<'a> RaceDriver<'a> {
         took: std::time::Duration,
     ) {
         let Some(address) = self.race.address(number).cloned() else { return };
-        self.lanes[number] = AttemptState::Failed(AttemptError { address, phase, error, took });
+        self.attempts[number] = AttemptState::Failed(AttemptError { address, phase, error, took });
     }
 
     fn record_timer(&mut self, now: Instant) {
@@ -319,7 +323,7 @@ impl<'a> RaceDriver<'a> {
         if let Some(at) = next {
             self.clock.next_attempt = next;
             let delay = at.saturating_duration_since(now);
-            self.tracer.tell(now, EventKind::NextAttemptTimerSet { delay });
+            self.tracer.emit(now, EventKind::NextAttemptTimerSet { delay });
         } else if self.race.untried().next().is_none() {
             self.end_timer(TimerEnd::ListExhausted, now);
         }
@@ -327,23 +331,23 @@ impl<'a> RaceDriver<'a> {
 
     fn end_timer(&mut self, reason: TimerEnd, now: Instant) {
         if self.clock.next_attempt.take().is_some() {
-            self.tracer.tell(now, EventKind::NextAttemptTimerCanceled { reason });
+            self.tracer.emit(now, EventKind::NextAttemptTimerCanceled { reason });
         }
     }
 
     fn finish(&mut self, winner: usize, now: Instant) -> Result<Winner, ConnectError> {
         self.is_over = true;
         self.end_timer(TimerEnd::Success, now);
-        self.cancel_questions(now);
+        self.cancel_queries(now);
         self.cancel_running(now);
-        self.tracer.tell(now, EventKind::ConnectionSelected { attempt: winner });
-        match std::mem::replace(&mut self.lanes[winner], AttemptState::Canceled) {
+        self.tracer.emit(now, EventKind::ConnectionSelected { attempt: winner });
+        match std::mem::replace(&mut self.attempts[winner], AttemptState::Canceled) {
             AttemptState::Ready(winner) => Ok(winner),
             _ => Err(ConnectError::Transport(io::Error::other("the winner has no socket"))),
         }
     }
 
-    fn run_out_of_time(&mut self, now: Instant) -> Result<Winner, ConnectError> {
+    fn time_out_all(&mut self, now: Instant) -> Result<Winner, ConnectError> {
         let pending: Vec<usize> = self.race.pending().collect();
         for number in pending {
             self.race.failed(number, now);
@@ -355,26 +359,26 @@ impl<'a> RaceDriver<'a> {
         }
     }
 
-    /// No attempt is left, and no question.
+    /// Error of a race without an attempt or a query left.
     fn lose(&mut self, now: Instant) -> ConnectError {
         let unused = self.queries.as_mut().filter(|queries| !queries.is_used);
         let Some(error) = unused.map(AddressQueries::error) else {
             return self.abort(AbortReason::AllFailed, now);
         };
-        self.tracer.tell(now, EventKind::ResolveFailed { error: error.clone() });
+        self.tracer.emit(now, EventKind::ResolveFailed { error: error.clone() });
         self.abort(AbortReason::NotResolved, now);
         ConnectError::Resolve(error)
     }
 
-    /// Nobody waits for the answers any more, nor for the first of them.
-    fn cancel_questions(&mut self, now: Instant) {
+    /// Cancels the pending queries.
+    fn cancel_queries(&mut self, now: Instant) {
         let Some(queries) = &mut self.queries else { return };
         for family in queries.cancel_all() {
-            self.tracer.tell(now, EventKind::QueryCanceled { family });
+            self.tracer.emit(now, EventKind::QueryCanceled { family });
         }
     }
 
-    /// The race ends before it had enough of an answer.
+    /// Emits the failure of a lookup whose race ends before an attempt was started.
     fn fail_to_resolve(&mut self, reason: AbortReason, now: Instant) {
         if self.queries.as_ref().is_none_or(|queries| queries.is_used) {
             return;
@@ -384,34 +388,34 @@ impl<'a> RaceDriver<'a> {
             AbortReason::Canceled => ResolveError::Cancelled,
             _ => return,
         };
-        self.tracer.tell(now, EventKind::ResolveFailed { error });
+        self.tracer.emit(now, EventKind::ResolveFailed { error });
     }
 
     fn abort(&mut self, reason: AbortReason, now: Instant) -> ConnectError {
         self.is_over = true;
         self.end_timer(TimerEnd::Abort, now);
-        self.cancel_questions(now);
+        self.cancel_queries(now);
         self.fail_to_resolve(reason, now);
-        self.tracer.tell(now, EventKind::ConnectionAborted { reason });
-        let lanes = std::mem::take(&mut self.lanes).into_iter();
-        let attempts = lanes.filter_map(AttemptState::into_error);
+        self.tracer.emit(now, EventKind::ConnectionAborted { reason });
+        let attempts = std::mem::take(&mut self.attempts).into_iter();
+        let failed = attempts.filter_map(AttemptState::into_error);
         match reason {
-            AbortReason::TimedOut => ConnectError::TimedOut(attempts.collect()),
-            _ => ConnectError::Attempts(attempts.collect()),
+            AbortReason::TimedOut => ConnectError::TimedOut(failed.collect()),
+            _ => ConnectError::Attempts(failed.collect()),
         }
     }
 
     fn cancel_running(&mut self, now: Instant) {
-        (0..self.lanes.len()).for_each(|number| self.give_up(number, now));
+        (0..self.attempts.len()).for_each(|number| self.cancel_attempt(number, now));
     }
 
-    fn give_up(&mut self, number: usize, now: Instant) {
-        if self.lanes.get(number).and_then(AttemptState::under_way).is_some() {
+    fn cancel_attempt(&mut self, number: usize, now: Instant) {
+        if self.attempts.get(number).and_then(AttemptState::in_progress).is_some() {
             let snapshot = self.snapshot(number);
             #[cfg(feature = "tls")]
             self.finish_handshake(number, now, HandshakeFuture::abandoned);
-            self.lanes[number] = AttemptState::Canceled;
-            self.tracer.tell(now, EventKind::AttemptCanceled { attempt: number, snapshot });
+            self.attempts[number] = AttemptState::Canceled;
+            self.tracer.emit(now, EventKind::AttemptCanceled { attempt: number, snapshot });
         }
     }
 }

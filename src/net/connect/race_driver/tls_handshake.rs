@@ -1,4 +1,4 @@
-//! TLS as a part of an attempt: the race goes on until a handshake is over.
+//! TLS handshake as part of an attempt.
 
 use std::io;
 use std::task::{Context, Poll, Waker};
@@ -13,15 +13,14 @@ use crate::net::socket::address_pair::AddressPair;
 use crate::net::tls::HandshakeFuture;
 use crate::net::{EventKind, SocketSnapshot};
 
-/// A handshake under way. Dropping it closes the connection without a word: nothing was said yet that could be
-/// taken for the whole, and to a server it looks like any client that has gone elsewhere. Fields drop in order: the
-/// wait before the connection, which by then is closed unless its handshake is over.
+/// Attempt whose TLS handshake is in progress. Dropping it closes the connection without `close_notify`, because no
+/// data has been exchanged that could be truncated. Fields drop in order: the handshake goes before the transport.
 pub(super) struct TlsHandshake {
     handshake: HandshakeFuture,
     pending: PendingTransport,
-    /// The attempt, not the handshake.
+    /// Start of the attempt, not of the handshake.
     pub(super) started: Instant,
-    /// When TCP was up. A handshake that fails closes the socket before anybody can ask it.
+    /// Statistics when TCP was connected: a failed handshake closes the socket before it can be asked.
     snapshot: SocketSnapshot,
 }
 
@@ -34,24 +33,24 @@ impl TlsHandshake {
 }
 
 impl RaceDriver<'_> {
-    /// TCP is up.
-    pub(super) fn secure(
+    /// Starts the TLS handshake of an attempt that is connected.
+    pub(super) fn start_tls(
         &mut self,
         number: usize,
         attempt: Attempt,
-        names: AddressPair,
+        addresses: AddressPair,
         snapshot: SocketSnapshot,
         cx: &mut Context<'_>,
     ) {
         let (started, now) = (attempt.started, self.event_loop.time());
         self.race.connected(number, now);
         let connected = EventKind::AttemptConnected { attempt: number, snapshot: snapshot.clone() };
-        self.tracer.tell(now, connected);
-        match self.begin_tls(number, attempt, names) {
+        self.tracer.emit(now, connected);
+        match self.begin_tls(number, attempt, addresses) {
             Ok(handshake) => {
                 let pending = PendingTransport::new(handshake.transport());
                 let handshake = TlsHandshake { handshake, pending, started, snapshot };
-                self.lanes[number] = AttemptState::TlsHandshake(Box::new(handshake));
+                self.attempts[number] = AttemptState::TlsHandshake(Box::new(handshake));
                 self.handshake(number, cx);
             }
             Err(error) => self.fail(number, AttemptFailure::of_tls(error), started, snapshot),
@@ -62,25 +61,25 @@ impl RaceDriver<'_> {
         &mut self,
         number: usize,
         attempt: Attempt,
-        names: AddressPair,
+        addresses: AddressPair,
     ) -> io::Result<HandshakeFuture> {
         let sessions = self.setup.sessions.as_mut().ok_or(io::ErrorKind::Unsupported)?;
-        let (secure, socket) = (sessions.next()?, attempt.into_socket());
-        if names.is_inet() {
+        let (session, socket) = (sessions.next()?, attempt.into_socket());
+        if addresses.is_inet() {
             socket.set_tcp_nodelay(self.setup.nodelay)?;
         }
-        let handshake = HandshakeFuture::begin(&self.event_loop, socket, names, None, secure)?;
+        let handshake = HandshakeFuture::begin(&self.event_loop, socket, addresses, None, session)?;
         Ok(handshake.of_attempt(Some(number)))
     }
 
-    /// Takes note of how far a handshake is.
+    /// Handles the progress of a handshake.
     pub(super) fn handshake(&mut self, number: usize, cx: &mut Context<'_>) {
-        let AttemptState::TlsHandshake(handshake) = &mut self.lanes[number] else { return };
+        let AttemptState::TlsHandshake(handshake) = &mut self.attempts[number] else { return };
         let tracer = &mut *self.tracer;
-        let polled = handshake.handshake.poll(cx, &mut |at, kind| tracer.tell(at, kind));
+        let polled = handshake.handshake.poll(cx, &mut |at, kind| tracer.emit(at, kind));
         let Poll::Ready(result) = polled else { return };
         let snapshot = self.snapshot(number);
-        let state = std::mem::replace(&mut self.lanes[number], AttemptState::Canceled);
+        let state = std::mem::replace(&mut self.attempts[number], AttemptState::Canceled);
         let AttemptState::TlsHandshake(handshake) = state else { return };
         match result {
             Ok(()) => self.succeed(number, Winner::Tls(handshake.pending), snapshot),
@@ -90,22 +89,21 @@ impl RaceDriver<'_> {
         }
     }
 
-    /// A handshake that was told of has an end that is told of: its own, if it has come meanwhile, or that of the
-    /// wait for it.
+    /// Emits the end of a handshake that is given up, or its outcome if that has already come.
     pub(super) fn finish_handshake(
         &mut self,
         number: usize,
         now: Instant,
         end: impl FnOnce(&HandshakeFuture) -> Option<EventKind>,
     ) {
-        let Some(AttemptState::TlsHandshake(handshake)) = self.lanes.get_mut(number) else {
+        let Some(AttemptState::TlsHandshake(handshake)) = self.attempts.get_mut(number) else {
             return;
         };
         let (tracer, handshake) = (&mut *self.tracer, &mut handshake.handshake);
-        let nobody = &mut Context::from_waker(Waker::noop());
-        let is_over = handshake.poll(nobody, &mut |at, kind| tracer.tell(at, kind)).is_ready();
+        let no_task = &mut Context::from_waker(Waker::noop());
+        let is_over = handshake.poll(no_task, &mut |at, kind| tracer.emit(at, kind)).is_ready();
         if let Some(ended) = end(handshake).filter(|_| !is_over) {
-            tracer.tell(now, ended);
+            tracer.emit(now, ended);
         }
     }
 }

@@ -86,7 +86,7 @@ impl Io {
         self.cold.as_ref().map_or(0, |cold| cold.unsent())
     }
 
-    pub(super) fn has_pending_call(&self) -> bool {
+    pub(super) fn has_pending_flow_call(&self) -> bool {
         self.cold.as_ref().is_some_and(|cold| cold.watermarks.has_pending_call())
     }
 

@@ -121,7 +121,7 @@ impl StreamTransport {
         };
         match written {
             Ok(flow) => {
-                if flow == Flow::Full && self.io.borrow().has_pending_call() {
+                if flow == Flow::Full && self.io.borrow().has_pending_flow_call() {
                     self.enqueue();
                 }
                 flow
@@ -203,7 +203,7 @@ impl StreamTransport {
             CloseState::WriteFailed => !io.lingers(),
             CloseState::Open | CloseState::Aborted | CloseState::Closed => false,
         };
-        if state.may_read() || ends || io.has_pending_call() {
+        if state.may_read() || ends || io.has_pending_flow_call() {
             drop(io);
             self.enqueue();
         }

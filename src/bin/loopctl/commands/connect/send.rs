@@ -12,7 +12,7 @@ use signal_hook::consts::{SIGINT, SIGQUIT};
 use super::Session;
 use super::race::Try;
 use super::relay::Kept;
-use crate::commands::sendfile::{Course, Input};
+use crate::commands::sendfile::{Input, Transfer};
 use crate::config::SendRequest;
 use crate::diagnose::exit_status;
 use crate::exit::Exit;
@@ -25,7 +25,7 @@ use crate::report::{End, FailureKind, Report};
 use crate::util::cancellation::StopReason;
 use crate::util::select::first;
 
-/// The reason where the token has none, which does not happen: only a cancelled token ends a run.
+/// The default of a reason that a cancelled token always has.
 const INTERRUPTED: StopReason = StopReason::Signal(SIGINT);
 
 impl Session {
@@ -63,8 +63,8 @@ impl Session {
         };
         self.output.borrow_mut().connected(&report);
         let left = request.limit.map(|limit| limit.saturating_sub(report.total));
-        let course = Course::new(event_loop, writer.transport(), left);
-        self.send_over(&course, request, &mut input, (reader, writer), &mut sending).await;
+        let transfer = Transfer::new(event_loop, writer.transport(), left);
+        self.send_over(&transfer, request, &mut input, (reader, writer), &mut sending).await;
         report.transfer = Some(Box::new(sending));
         report
     }
@@ -96,7 +96,7 @@ impl Session {
 
     async fn send_over(
         self: &Rc<Self>,
-        course: &Rc<Course>,
+        transfer: &Rc<Transfer>,
         request: &SendRequest,
         input: &mut Input,
         mut stream: (StreamReader, StreamWriter),
@@ -108,14 +108,14 @@ impl Session {
             let total = input.count.map(NonZero::get);
             Rc::new(Bar::new(&sending.file, total, style))
         });
-        self.tell_progress_on_sigquit(course, bar.as_ref());
+        self.tell_progress_on_sigquit(transfer, bar.as_ref());
         let ended = {
-            let running = async { Some(course.run(request, input, &mut stream, sending).await) };
-            let drawing = draw(course, bar.as_deref());
+            let running = async { Some(transfer.run(request, input, &mut stream, sending).await) };
+            let drawing = draw(transfer, bar.as_deref());
             let both = async { first(pin!(running), pin!(drawing)).await };
             self.token.run_until_cancelled(both).await.flatten()
         };
-        (sending.progress, sending.took) = (course.went(), course.took());
+        (sending.progress, sending.took) = (transfer.went(), transfer.took());
         match ended {
             Some(Ok(())) => return transport.close(),
             Some(Err(error)) => sending.end = TransferEnd::Failed(error),
@@ -129,10 +129,10 @@ impl Session {
     }
 
     /// How far it is, for whoever asks; above the bar, if there is one.
-    fn tell_progress_on_sigquit(self: &Rc<Self>, course: &Rc<Course>, bar: Option<&Rc<Bar>>) {
-        let (session, inside) = (Rc::clone(self), Rc::clone(course));
+    fn tell_progress_on_sigquit(self: &Rc<Self>, transfer: &Rc<Transfer>, bar: Option<&Rc<Bar>>) {
+        let (session, inside) = (Rc::clone(self), Rc::clone(transfer));
         let bar = bar.map(Rc::downgrade);
-        let told = course.event_loop.add_signal_handler(SIGQUIT, move || {
+        let told = transfer.event_loop.add_signal_handler(SIGQUIT, move || {
             let so_far = text::so_far(inside.progress());
             let tell = || session.output.borrow_mut().remark(&so_far);
             match bar.as_ref().and_then(Weak::upgrade) {
@@ -147,11 +147,11 @@ impl Session {
 }
 
 /// Moves the bar, where there is somebody to see it. It never ends by itself.
-async fn draw<T>(course: &Course, bar: Option<&Bar>) -> T {
+async fn draw<T>(transfer: &Transfer, bar: Option<&Bar>) -> T {
     let Some(bar) = bar else { return pending().await };
     loop {
-        course.event_loop.sleep(bar::FRAME).await;
-        bar.draw(course.progress());
+        transfer.event_loop.sleep(bar::FRAME).await;
+        bar.draw(transfer.progress());
     }
 }
 

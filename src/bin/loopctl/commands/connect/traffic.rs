@@ -223,7 +223,7 @@ impl Traffic {
 
     /// Whatever ends a relay that is still under way.
     async fn ends_early(&self, sink: &Sink) -> Result<(), Fault> {
-        let broken = async { Err(Fault::Output(sink.broken().await)) };
+        let broken = async { Err(Fault::Output(sink.wait_broken().await)) };
         let idle = async {
             match self.idle_timeout {
                 Some(limit) => {

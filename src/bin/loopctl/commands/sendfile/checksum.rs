@@ -1,4 +1,4 @@
-//! The checksum of what is sent, read on a thread while it goes: the kernel does not show what it sends.
+//! Checksums of the file, computed on a thread during the transfer: sendfile(2) does not show the bytes it sends.
 
 use std::fs::File;
 use std::io;
@@ -12,29 +12,29 @@ use crate::util::checksum::{Algorithm, Checksum, Sum};
 
 const BLOCK: usize = 256 * 1024;
 
-/// Ends the reading when nobody waits for the sum any more.
-struct Wanted(Arc<AtomicBool>);
+/// Stops the thread when the future that waits for it is dropped.
+struct CancelOnDrop(Arc<AtomicBool>);
 
-impl Drop for Wanted {
+impl Drop for CancelOnDrop {
     fn drop(&mut self) {
-        self.0.store(false, Ordering::Relaxed);
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
-/// Sums of the same bytes, each of another kind.
-pub(super) struct Sums(Vec<Checksum>);
+/// Checksums of the same bytes by several algorithms.
+pub(super) struct Checksums(Vec<Checksum>);
 
-impl Sums {
+impl Checksums {
     pub(super) fn new(algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
-        let mut kinds: Vec<Algorithm> = algorithms.into_iter().collect();
-        kinds.dedup();
-        Self(kinds.into_iter().map(Checksum::new).collect())
+        let mut algorithms: Vec<Algorithm> = algorithms.into_iter().collect();
+        algorithms.dedup();
+        Self(algorithms.into_iter().map(Checksum::new).collect())
     }
 
-    /// With a part of a file added. One that ends early adds what there is.
+    /// Adds a part of a file, up to its end if it is shorter.
     ///
     /// # Errors
-    /// The file's.
+    /// Those of pread(2).
     pub(super) async fn add(
         mut self,
         event_loop: &LoopHandle,
@@ -45,14 +45,14 @@ impl Sums {
         if self.0.is_empty() || count == 0 {
             return Ok(self);
         }
-        let wanted = Wanted(Arc::new(AtomicBool::new(true)));
-        let (file, is_wanted) = (Arc::clone(file), Arc::clone(&wanted.0));
+        let cancel = CancelOnDrop(Arc::default());
+        let (file, is_cancelled) = (Arc::clone(file), Arc::clone(&cancel.0));
         let work = move || {
             let (mut buffer, mut at) = (vec![0; BLOCK], offset);
-            while at < offset + count && is_wanted.load(Ordering::Relaxed) {
+            while at < offset + count && !is_cancelled.load(Ordering::Relaxed) {
                 let left = usize::try_from(offset + count - at);
-                let most = left.map_or(BLOCK, |left| left.min(BLOCK));
-                match file.read_at(&mut buffer[..most], at) {
+                let max = left.map_or(BLOCK, |left| left.min(BLOCK));
+                match file.read_at(&mut buffer[..max], at) {
                     Ok(0) => break,
                     Ok(read) => {
                         self.0.iter_mut().for_each(|sum| sum.add(&buffer[..read]));
@@ -67,8 +67,8 @@ impl Sums {
         event_loop.run_in_executor(work).await.map_err(io::Error::other)?
     }
 
-    /// The one of this kind, if there is one.
-    pub(super) fn of(&self, algorithm: Algorithm) -> Option<Sum> {
+    /// The checksum by this algorithm, if it was computed.
+    pub(super) fn get(&self, algorithm: Algorithm) -> Option<Sum> {
         self.0.iter().map(Checksum::sum).find(|sum| sum.algorithm == algorithm)
     }
 }

@@ -1,4 +1,4 @@
-//! The file, opened and measured before anybody is connected to.
+//! The file to send, opened and measured before connecting.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Seek, stdin};
@@ -14,39 +14,42 @@ use loopctl::{Failure, LoopHandle, SendfileMethod};
 use crate::config::{Part, SendRequest};
 use crate::report::transfer::{Difference, TransferError};
 
-/// What is to be sent.
+/// The part of a file that is sent.
 pub(crate) struct Input {
     pub(super) file: Arc<File>,
     kind: Kind,
-    /// From its start, or for what has none from where it is.
+    /// From the start of the file; for a stream, 0.
     pub(crate) offset: u64,
-    /// `None`: until it ends.
+    /// `None`: to the end.
     pub(crate) count: Option<NonZero<u64>>,
-    /// When it was written to for the last time.
+    /// Modification time when the file was opened.
     modified: Option<SystemTime>,
 }
 
-/// What can be known of it.
+/// How a file is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// It says how long it is.
+    /// At offsets, up to its size: a regular file.
     Sized(u64),
-    /// It is read at offsets, and its end is where it ends: a device, a file of `/proc` or `/sys`.
-    Endless,
-    /// It is read on from where it is: a pipe, a terminal.
+    /// At offsets, up to end-of-file: a device, a file of `/proc` or `/sys`.
+    Unsized,
+    /// Without offsets: a pipe, a terminal.
     Stream,
 }
 
-/// What has become of a file meanwhile.
+/// A change of the file during the transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Change {
-    /// It is longer by so many bytes.
+    /// The file has grown by this number of bytes.
     Growth(u64),
     Content,
 }
 
 impl Input {
-    /// A disk may take its time, so it is done on a thread.
+    /// Opens the file, on a thread because a disk may be slow.
+    ///
+    /// # Errors
+    /// A file that cannot be opened, or that cannot be sent as requested.
     pub(crate) async fn open(
         event_loop: &LoopHandle,
         request: &SendRequest,
@@ -65,20 +68,18 @@ impl Input {
         Ok(input)
     }
 
-    /// What cannot be done with it is told before anybody is connected to.
+    /// Checks that the file supports the options.
     fn check(&self, request: &SendRequest) -> Result<(), TransferError> {
         let refuse = |text: &str| Err(TransferError::file(io::Error::other(text)));
         let is_sized = self.size().is_some();
         if self.kind == Kind::Stream && self.offset > 0 {
-            return refuse("it is read from where it is: there is no --offset");
+            return refuse("--offset needs a seekable file");
         }
         if request.resumes() && !is_sized {
-            return refuse("only of a regular file a part can be sent");
+            return refuse("--resume needs a regular file");
         }
         if request.checksum.is_some() && !is_sized {
-            return refuse(
-                "there is a checksum of regular files only: they are read a second time",
-            );
+            return refuse("--checksum needs a regular file: the file is read a second time");
         }
         let is_file = self.file.metadata().is_ok_and(|found| found.is_file());
         if request.method == SendfileMethod::Native && !is_file {
@@ -91,7 +92,7 @@ impl Input {
         Ok(())
     }
 
-    /// What grows meanwhile is sent as it was: a log that is written to would have no end.
+    /// Fixes the end of a regular file, because a log that is written to might never end.
     fn fix_end(&mut self) -> Result<(), TransferError> {
         let Some(size) = self.size() else { return Ok(()) };
         let Some(left) = size.checked_sub(self.offset) else {
@@ -104,7 +105,7 @@ impl Input {
         Ok(())
     }
 
-    /// From here on, as the peer has what is before it.
+    /// Moves the start to `offset`: the peer has what is before it.
     pub(super) fn resume_at(&mut self, offset: u64) -> Result<(), TransferError> {
         let size = self.size().unwrap_or(0);
         if offset > size {
@@ -118,31 +119,31 @@ impl Input {
     pub(super) fn size(&self) -> Option<u64> {
         match self.kind {
             Kind::Sized(size) => Some(size),
-            Kind::Endless | Kind::Stream => None,
+            Kind::Unsized | Kind::Stream => None,
         }
     }
 
-    /// How many bytes are to go, where that is known.
+    /// Number of bytes to send, if it is known.
     pub(super) fn wanted(&self) -> Option<u64> {
         self.count.map(NonZero::get).or_else(|| self.size().map(|_| 0))
     }
 
-    /// Whether it is not all of the file.
+    /// Whether less than the whole file is sent.
     pub(super) fn is_part(&self) -> bool {
         self.size().is_some_and(|size| self.wanted() != Some(size))
     }
 
-    /// Where it goes on after so many bytes. What is read from where it is has no offsets.
-    pub(super) fn after(&self, sent: u64) -> u64 {
+    /// Offset of the next byte after `sent` bytes; for a stream, 0.
+    pub(super) fn offset_after(&self, sent: u64) -> u64 {
         if self.kind == Kind::Stream { 0 } else { self.offset + sent }
     }
 
-    /// Whether there is nothing to send at all.
+    /// Whether there is nothing to send.
     pub(super) fn is_empty(&self) -> bool {
         self.wanted() == Some(0)
     }
 
-    /// Whether it is another file than it was.
+    /// The change since the file was opened, by its size or modification time.
     pub(super) fn change(&self) -> Option<Change> {
         let (size, now) = (self.size()?, self.file.metadata().ok()?);
         match now.len().checked_sub(size) {
@@ -158,7 +159,7 @@ fn open(path: &Path) -> io::Result<Input> {
         true => File::from(stdin().as_fd().try_clone_to_owned()?),
         false => loopctl::open_to_send(path)?,
     };
-    if is_stdin && is_nothing(&file) {
+    if is_stdin && is_closed(&file) {
         return Err(io::Error::other("standard input is closed"));
     }
     let metadata = file.metadata()?;
@@ -167,8 +168,8 @@ fn open(path: &Path) -> io::Result<Input> {
     }
     let position = file.stream_position();
     let kind = match position {
-        _ if metadata.is_file() && !is_made_up(&file) => Kind::Sized(metadata.len()),
-        Ok(_) if !metadata.file_type().is_fifo() => Kind::Endless,
+        _ if metadata.is_file() && !is_virtual(&file) => Kind::Sized(metadata.len()),
+        Ok(_) if !metadata.file_type().is_fifo() => Kind::Unsized,
         _ => Kind::Stream,
     };
     let offset = position.ok().filter(|_| is_stdin && kind != Kind::Stream).unwrap_or(0);
@@ -176,9 +177,9 @@ fn open(path: &Path) -> io::Result<Input> {
     Ok(Input { file: Arc::new(file), kind, offset, count: None, modified })
 }
 
-/// Where a process is given no standard input, Rust opens `/dev/null` in its place, for reading and writing; who
-/// wants nothing to be sent opens it for reading.
-fn is_nothing(stdin: &File) -> bool {
+/// Whether standard input was closed when the process started. Rust opens `/dev/null` in its place, for reading and
+/// writing, while `</dev/null` opens it for reading only.
+fn is_closed(stdin: &File) -> bool {
     let number = stdin.as_raw_fd();
     let path = std::fs::read_link(format!("/proc/self/fd/{number}"));
     let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{number}")).unwrap_or_default();
@@ -187,8 +188,8 @@ fn is_nothing(stdin: &File) -> bool {
         && flags.is_some_and(|flags| flags.trim().ends_with('2'))
 }
 
-/// Files of `/proc` say that they are empty and are not; those of `/sys`, that they have 4096 bytes.
-fn is_made_up(file: &File) -> bool {
+/// Whether the size of a file says nothing about its content: 0 in `/proc`, 4096 in `/sys`.
+fn is_virtual(file: &File) -> bool {
     let path = std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()));
     path.is_ok_and(|path| path.starts_with("/proc") || path.starts_with("/sys"))
 }

@@ -1,4 +1,4 @@
-//! `loopctl sendfile`: a file on its way over a connection that `connect` has made.
+//! `loopctl sendfile`: sends a file over a connection that `connect` has opened.
 
 mod checksum;
 mod input;
@@ -6,7 +6,7 @@ mod resume;
 mod transfer;
 
 pub(crate) use input::Input;
-pub(crate) use transfer::Course;
+pub(crate) use transfer::Transfer;
 
 use crate::report::transfer::TransferReport;
 

@@ -1,4 +1,4 @@
-//! The lines between `sendfile --resume` and a sink with `--resume`; `serve/sink/resume.rs` has the other half.
+//! Protocol of `sendfile --resume`; `serve/modes/sink/resume.rs` describes it, and is the other side.
 
 use std::io;
 
@@ -8,49 +8,51 @@ use super::input::Input;
 use crate::report::transfer::{Difference, TransferError};
 use crate::util::checksum::Sum;
 
-/// How a sink begins that resumes, of whatever version.
+/// Start of the sink's line, in every version of the protocol.
 pub(super) const GREETING: &[u8] = b"loopctl-sink ";
 
-/// What a sink has, by its own account.
+/// The sink's line: size and checksum of what it has.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Held {
+pub(super) struct SinkState {
     pub(super) size: u64,
     pub(super) sum: Sum,
 }
 
-/// What the sink has of an earlier transfer: its first words.
-pub(super) async fn offer(reader: &mut StreamReader) -> Result<Held, TransferError> {
-    match line(reader).await {
-        Ok(Some(line)) => Held::parse(&line).ok_or_else(|| TransferError::Protocol(strange(&line))),
-        Ok(None) => {
-            let text = "it closed the connection instead of telling how much it has";
-            Err(TransferError::Protocol(eof(text)))
+/// Reads the sink's first line: what it has of an earlier transfer.
+pub(super) async fn read_offer(reader: &mut StreamReader) -> Result<SinkState, TransferError> {
+    match read_line(reader).await {
+        Ok(Some(line)) => {
+            SinkState::parse(&line).ok_or_else(|| TransferError::NotASink(unexpected(&line)))
         }
-        Err(error) => Err(TransferError::Protocol(Failure::from(&error))),
+        Ok(None) => {
+            let text = "it closed the connection instead of sending the size that it has";
+            Err(TransferError::NotASink(eof(text)))
+        }
+        Err(error) => Err(TransferError::NotASink(Failure::from(&error))),
     }
 }
 
-/// Says where it goes on, and how long the file is: less than that is no whole file.
+/// Sends the offset of the transfer and the size of the file, by which the sink knows a whole file.
 pub(super) fn announce(writer: &mut StreamWriter, input: &Input) {
     let (offset, total) = (input.offset, input.size().unwrap_or(0));
     writer.write(format!("loopctl-send 2 {offset} {total}\n").as_bytes());
 }
 
-/// What the sink has stored: its last words.
-pub(super) async fn receipt(reader: &mut StreamReader) -> Result<Held, TransferError> {
-    match line(reader).await {
+/// Reads the sink's last line: what it has stored.
+pub(super) async fn read_receipt(reader: &mut StreamReader) -> Result<SinkState, TransferError> {
+    match read_line(reader).await {
         Ok(Some(line)) => {
-            Held::parse(&line).ok_or_else(|| TransferError::Unconfirmed(strange(&line)))
+            SinkState::parse(&line).ok_or_else(|| TransferError::Unconfirmed(unexpected(&line)))
         }
         Ok(None) => {
-            let text = "it closed the connection before it said so";
+            let text = "it closed the connection before its receipt";
             Err(TransferError::Unconfirmed(eof(text)))
         }
         Err(error) => Err(TransferError::Unconfirmed(Failure::from(&error))),
     }
 }
 
-impl Held {
+impl SinkState {
     /// `loopctl-sink 2 SIZE ALGORITHM:HEX`
     fn parse(line: &str) -> Option<Self> {
         let ["loopctl-sink", "2", size, sum] = line.split(' ').collect::<Vec<_>>()[..] else {
@@ -59,7 +61,8 @@ impl Held {
         Some(Self { size: size.parse().ok()?, sum: sum.parse().ok()? })
     }
 
-    /// Whether so many bytes are what the sink has, and if that was asked for, with this sum.
+    /// Compares the size, and the checksum if one was requested. `Some(None)`: requested, by another algorithm than
+    /// the sink's.
     pub(super) fn check(&self, size: u64, sum: Option<Option<Sum>>) -> Result<(), TransferError> {
         if self.size != size {
             return Err(TransferError::Differs(Difference::Size { there: self.size, here: size }));
@@ -76,7 +79,7 @@ impl Held {
         }
     }
 
-    /// Whether the part that the sink has is how the file begins.
+    /// Compares the sink's part with the beginning of the file.
     pub(super) fn check_beginning(&self, sum: &Sum) -> Result<(), TransferError> {
         let size = self.size;
         match *sum == self.sum {
@@ -90,8 +93,8 @@ impl Held {
     }
 }
 
-/// `None` where the peer has finished instead.
-async fn line(reader: &mut StreamReader) -> io::Result<Option<String>> {
+/// `None` at the peer's end-of-file.
+async fn read_line(reader: &mut StreamReader) -> io::Result<Option<String>> {
     let line = reader.read_line().await?;
     let is_whole = line.last() == Some(&b'\n');
     Ok(is_whole.then(|| String::from_utf8_lossy(&line).trim_end().to_owned()))
@@ -101,10 +104,9 @@ fn eof(text: &str) -> Failure {
     Failure::from(&io::Error::new(io::ErrorKind::UnexpectedEof, text))
 }
 
-fn strange(line: &str) -> Failure {
+fn unexpected(line: &str) -> Failure {
     let shown: String = line.chars().take(60).flat_map(char::escape_debug).collect();
-    let error = io::Error::new(io::ErrorKind::InvalidData, format!("it said `{shown}`"));
-    Failure::from(&error)
+    Failure::from(&io::Error::new(io::ErrorKind::InvalidData, format!("it sent `{shown}`")))
 }
 
 #[cfg(test)]
@@ -116,22 +118,22 @@ mod tests {
     }
 
     #[test]
-    fn what_a_sink_holds_is_compared() {
-        let held = |size| Held { size, sum: sum("a").parse().unwrap() };
+    fn the_sinks_state_is_compared() {
+        let state = |size| SinkState { size, sum: sum("a").parse().unwrap() };
         let (same, other) = (sum("a").parse().unwrap(), sum("b").parse().unwrap());
-        assert!(held(5).check_beginning(&same).is_ok());
+        assert!(state(5).check_beginning(&same).is_ok());
         let asked = |sum: &Sum| Some(Some(sum.clone()));
-        assert!(held(5).check(5, asked(&same)).is_ok() && held(5).check(5, None).is_ok());
+        assert!(state(5).check(5, asked(&same)).is_ok() && state(5).check(5, None).is_ok());
         for (size, sum) in [(4, asked(&same)), (4, None), (5, asked(&other)), (5, Some(None))] {
-            assert!(matches!(held(size).check(5, sum), Err(TransferError::Differs(_))), "{size}");
+            assert!(matches!(state(size).check(5, sum), Err(TransferError::Differs(_))), "{size}");
         }
-        assert!(matches!(held(5).check_beginning(&other), Err(TransferError::Differs(_))));
+        assert!(matches!(state(5).check_beginning(&other), Err(TransferError::Differs(_))));
     }
 
     #[test]
-    fn nothing_else_is_taken_for_the_word_of_a_sink() {
+    fn other_lines_are_not_those_of_a_sink() {
         let said = format!("loopctl-sink 2 5 {}", sum("a"));
-        assert_eq!(Held::parse(&said).unwrap().size, 5);
+        assert_eq!(SinkState::parse(&said).unwrap().size, 5);
         for said in [
             format!("loopctl-sink 1 5 {}", sum("a")),
             format!("loopctl-sink 2 -5 {}", sum("a")),
@@ -141,7 +143,7 @@ mod tests {
             "loopctl-sink 2 5 -".to_owned(),
             said.replace("sha256", "md5"),
         ] {
-            assert_eq!(Held::parse(&said), None, "{said}");
+            assert_eq!(SinkState::parse(&said), None, "{said}");
         }
     }
 }

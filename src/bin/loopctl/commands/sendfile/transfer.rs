@@ -1,4 +1,4 @@
-//! The transfer: the bytes, at their pace, until the peer's kernel has them all.
+//! The transfer itself, until the peer's kernel has acknowledged every byte.
 
 use std::cell::Cell;
 use std::future::pending;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use loopctl::{LoopHandle, Sendfile, SendfilePhase, Sent, StreamReader, StreamWriter, Transport};
 
-use super::checksum::Sums;
+use super::checksum::Checksums;
 use super::input::{Change, Input};
 use super::resume;
 use crate::config::SendRequest;
@@ -19,78 +19,77 @@ use crate::report::transfer::{FileChange, TransferError, TransferProgress, Trans
 use crate::util::rate_limiter::RateLimiter;
 use crate::util::select::first;
 
-/// How often it is looked whether the peer has taken something.
-const LOOK: Duration = Duration::from_millis(250);
+/// Poll interval of the idle timeout: acknowledgements have no event.
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// How much a Unix socket is to hold, in bytes.
+/// SO_SNDBUF of a Unix socket, in bytes.
 const UNIX_BUFFER: usize = 2 << 20;
 
-/// How long the peer may take to say that it has read everything.
-const FAREWELL: Duration = Duration::from_millis(250);
+/// Time for the peer to close after our end-of-file.
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// A transfer, for those who send and those who watch.
-pub(crate) struct Course {
+/// A transfer, shared by the task that sends and the progress bar.
+pub(crate) struct Transfer {
     pub(crate) event_loop: LoopHandle,
     transport: Transport,
-    began: Instant,
-    /// Of the time for the whole, if there is a limit.
-    left: Option<Duration>,
-    stage: Cell<Stage>,
+    started: Instant,
+    /// Rest of `--timeout` after connecting.
+    time_left: Option<Duration>,
+    phase: Cell<Phase>,
     went: Cell<TransferProgress>,
 }
 
-/// What it waits for.
+/// What the transfer waits for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Stage {
-    /// What is done here.
+enum Phase {
+    /// Local work.
     #[default]
-    Here,
-    /// What the peer has.
+    Local,
+    /// The first line of a sink with `--resume`.
     Offer,
-    /// The peer to take what it is sent.
-    Body,
-    /// What the peer has stored.
+    /// The peer's acknowledgements.
+    Content,
+    /// The last line of a sink with `--resume`.
     Receipt,
 }
 
-impl Course {
-    /// `left`: of the time that there is for connecting and sending.
+impl Transfer {
+    /// `time_left`: rest of `--timeout` after connecting.
     pub(crate) fn new(
         event_loop: &LoopHandle,
         transport: &Transport,
-        left: Option<Duration>,
+        time_left: Option<Duration>,
     ) -> Rc<Self> {
         if transport.peer().is_some_and(|peer| peer.as_inet().is_none()) {
-            // The kernel gives Unix sockets a fixed buffer, a fraction of what TCP's grow to. What it refuses
-            // costs calls, and nothing else.
+            // Unix sockets have a small fixed buffer, where TCP's grow. If the kernel refuses, the transfer only
+            // needs more calls.
             let _ = transport.socket().set_send_buffer_size(UNIX_BUFFER);
         }
-        let (began, stage, went) = (event_loop.time(), Cell::default(), Cell::default());
         Rc::new(Self {
             event_loop: event_loop.clone(),
             transport: transport.clone(),
-            began,
-            left,
-            stage,
-            went,
+            started: event_loop.time(),
+            time_left,
+            phase: Cell::default(),
+            went: Cell::default(),
         })
     }
 
     pub(crate) fn took(&self) -> Duration {
-        self.event_loop.time() - self.began
+        self.event_loop.time() - self.started
     }
 
-    /// How much has gone so far.
+    /// Bytes sent so far.
     pub(crate) fn went(&self) -> TransferProgress {
         self.went.get()
     }
 
-    /// The same for people.
+    /// The state of the progress bar.
     pub(crate) fn progress(&self) -> Progress {
         Progress { had: self.went().had, sent: self.went().bytes, took: self.took() }
     }
 
-    /// All of it, within its time.
+    /// Sends the file within its time limits.
     pub(crate) async fn run(
         &self,
         request: &SendRequest,
@@ -100,17 +99,17 @@ impl Course {
     ) -> Result<(), TransferError> {
         let sent = async {
             let transfer = self.transfer(request, input, stream, sending);
-            first(pin!(transfer), pin!(self.idleness(request.idle))).await
+            first(pin!(transfer), pin!(self.idle_timeout(request.idle))).await
         };
         let late = async {
-            let (Some(limit), Some(left)) = (request.limit, self.left) else {
+            let (Some(limit), Some(left)) = (request.limit, self.time_left) else {
                 return pending().await;
             };
             self.event_loop.sleep(left).await;
-            Err(TransferError::TimedOut(limit))
+            Err(TransferError::Timeout(limit))
         };
         let result = first(pin!(sent), pin!(late)).await;
-        self.note_retransmits();
+        self.record_retransmits();
         result
     }
 
@@ -123,14 +122,14 @@ impl Course {
     ) -> Result<(), TransferError> {
         let (reader, writer) = stream;
         let sums = match request.resumes() {
-            true => self.agree(request, input, reader, writer).await?,
-            false => Sums::new(request.checksum),
+            true => self.negotiate(request, input, reader, writer).await?,
+            false => Checksums::new(request.checksum),
         };
         sending.offset = input.offset;
         sending.wanted = input.wanted();
         let summing = async {
             let Some(algorithm) = request.checksum else { return Ok(sums) };
-            debug_assert!(sums.of(algorithm).is_some());
+            debug_assert!(sums.get(algorithm).is_some());
             let count = input.count.map_or(0, NonZero::get);
             sums.add(&self.event_loop, &input.file, input.offset, count)
                 .await
@@ -138,18 +137,21 @@ impl Course {
         };
         let sending_all = self.send_all(request, input, writer, reader);
         let (sums, ()) = both(summing, sending_all).await?;
-        sending.sum = request.checksum.and_then(|algorithm| sums.of(algorithm));
+        sending.sum = request.checksum.and_then(|algorithm| sums.get(algorithm));
         sending.change = self.change(request, input, sending).await?;
         if request.resumes() {
-            self.stage.set(Stage::Receipt);
-            let receipt = resume::receipt(reader).await?;
-            let ours = request.checksum.map(|_| sums.of(receipt.sum.algorithm));
+            self.phase.set(Phase::Receipt);
+            let receipt = resume::read_receipt(reader).await?;
+            let ours = request.checksum.map(|_| sums.get(receipt.sum.algorithm));
             receipt.check(input.offset + self.went().bytes, ours)?;
         }
         Ok(())
     }
 
-    /// What is to be said of a file that was written to meanwhile.
+    /// The warning about a file that changed during the transfer.
+    ///
+    /// # Errors
+    /// A file of which the checksum has changed.
     async fn change(
         &self,
         request: &SendRequest,
@@ -159,12 +161,12 @@ impl Course {
         let Some(change) = input.change() else { return Ok(None) };
         if let (Some(then), false) = (&sending.sum, request.resumes()) {
             let (start, count) = (input.offset, self.went().bytes);
-            let sums = Sums::new([then.algorithm]);
+            let sums = Checksums::new([then.algorithm]);
             let sums = sums
                 .add(&self.event_loop, &input.file, start, count)
                 .await
                 .map_err(TransferError::file)?;
-            match sums.of(then.algorithm) {
+            match sums.get(then.algorithm) {
                 Some(now) if now != *then => {
                     return Err(TransferError::Changed { then: then.clone(), now });
                 }
@@ -177,27 +179,27 @@ impl Course {
         }))
     }
 
-    /// With a sink that resumes: what it has must be how the file begins, and the rest is announced to it.
-    async fn agree(
+    /// Checks that the sink has the beginning of the file, and announces the rest.
+    async fn negotiate(
         &self,
         request: &SendRequest,
         input: &mut Input,
         reader: &mut StreamReader,
         writer: &mut StreamWriter,
-    ) -> Result<Sums, TransferError> {
-        self.stage.set(Stage::Offer);
-        let held = resume::offer(reader).await?;
-        self.stage.set(Stage::Here);
-        input.resume_at(held.size)?;
-        let sums = Sums::new([held.sum.algorithm].into_iter().chain(request.checksum));
+    ) -> Result<Checksums, TransferError> {
+        self.phase.set(Phase::Offer);
+        let offer = resume::read_offer(reader).await?;
+        self.phase.set(Phase::Local);
+        input.resume_at(offer.size)?;
+        let sums = Checksums::new([offer.sum.algorithm].into_iter().chain(request.checksum));
         let sums = sums
-            .add(&self.event_loop, &input.file, 0, held.size)
+            .add(&self.event_loop, &input.file, 0, offer.size)
             .await
             .map_err(TransferError::file)?;
-        if let Some(ours) = sums.of(held.sum.algorithm) {
-            held.check_beginning(&ours)?;
+        if let Some(ours) = sums.get(offer.sum.algorithm) {
+            offer.check_beginning(&ours)?;
         }
-        self.went.set(TransferProgress { had: held.size, ..self.went() });
+        self.went.set(TransferProgress { had: offer.size, ..self.went() });
         resume::announce(writer, input);
         Ok(sums)
     }
@@ -209,31 +211,31 @@ impl Course {
         writer: &mut StreamWriter,
         reader: &mut StreamReader,
     ) -> Result<(), TransferError> {
-        self.stage.set(Stage::Body);
+        self.phase.set(Phase::Content);
         let sending = async {
             if !input.is_empty() {
                 self.send(request, input, writer).await?;
             }
             let (sent, wanted) = (self.went().bytes, input.count.map_or(0, NonZero::get));
             if sent < wanted {
-                // Without an end, so that the peer does not take it for the whole.
+                // Without end-of-file, so that the peer does not take it for the whole.
                 return Err(TransferError::Short { sent, wanted });
             }
             writer.write_eof();
             if !request.resumes() {
-                self.arrived().await;
+                self.wait_acknowledged().await;
             }
             Ok(())
         };
         if request.resumes() {
-            // What the sink says is for those who wait for the receipt.
+            // The receipt says whether everything arrived.
             return sending.await;
         }
         let mut peer = Peer::default();
-        first(pin!(sending), pin!(peer.breaks_off(reader))).await?;
-        // What the peer's kernel has is lost if the peer leaves without reading it, which a reset tells. Most
-        // say at once that they have it all, by their own end.
-        let ended = self.event_loop.timeout(FAREWELL, peer.ends(reader)).await;
+        first(pin!(sending), pin!(peer.wait_error(reader))).await?;
+        // A peer that closes without reading loses what its kernel has acknowledged, and sends a RST. Most peers
+        // close soon after our end-of-file.
+        let ended = self.event_loop.timeout(CLOSE_TIMEOUT, peer.wait_eof(reader)).await;
         ended.unwrap_or(Ok(()))
     }
 
@@ -251,14 +253,14 @@ impl Course {
             let count = left.into_iter().chain(piece).min().and_then(NonZero::new);
             let count_up = |sent: Sent| self.went.set(before.and(sent));
             let mut what =
-                Sendfile::new(&input.file).offset(input.after(before.bytes)).keep_reading();
+                Sendfile::new(&input.file).offset(input.offset_after(before.bytes)).keep_reading();
             if let Some(count) = count {
                 what = what.count(count);
             }
             let sending = writer.sendfile(what.method(request.method).progress(&count_up)).await;
             let sent = match sending {
                 Err(error) if error.phase == SendfilePhase::Check && writer.is_closing() => {
-                    // Between two pieces the connection has broken.
+                    // The connection broke between two pieces.
                     let why = writer.wait_closed().await.err();
                     return Err(TransferError::send(why.unwrap_or(error.error)));
                 }
@@ -274,49 +276,52 @@ impl Course {
         }
     }
 
-    /// Waits until the peer's kernel has all that ours was given; on a Unix socket, until the peer has read it.
-    async fn arrived(&self) {
+    /// Waits until the peer's kernel has everything; on a Unix socket, until the peer has read it.
+    async fn wait_acknowledged(&self) {
         let mut pause = Duration::from_micros(100);
-        while self.is_owed() {
+        while self.has_unacknowledged() {
             self.event_loop.sleep(pause).await;
             pause = (pause * 2).min(Duration::from_millis(20));
         }
     }
 
-    /// Whether the peer has not taken all that it was sent.
-    fn is_owed(&self) -> bool {
+    /// Whether bytes are queued or in flight.
+    fn has_unacknowledged(&self) -> bool {
         let socket = self.transport.socket();
         self.transport.write_buffer_size() > 0 || socket.is_acknowledged() == Some(false)
     }
 
-    /// Ends when the peer has let us wait for so long: it has something to take, or to say, and nothing has
-    /// moved. A pipe that is filled slowly is not its fault, nor is a rate.
-    async fn idleness(&self, limit: Duration) -> Result<(), TransferError> {
-        let (mut known, mut since) = (None, self.event_loop.time());
+    /// Fails when nothing has moved for `limit` although it was the peer's turn. A slow input does not count, nor
+    /// does a rate.
+    async fn idle_timeout(&self, limit: Duration) -> Result<(), TransferError> {
+        let mut known = None;
+        let mut since = self.event_loop.time();
         loop {
-            let (stage, held) = (self.stage.get(), self.transport.socket().send_memory());
-            let now = Some((stage, self.went(), held, self.transport.write_buffer_size()));
-            let is_its_turn = match stage {
-                Stage::Here => false,
-                Stage::Body => self.is_owed(),
-                Stage::Offer | Stage::Receipt => true,
+            let phase = self.phase.get();
+            let buffers =
+                (self.transport.socket().send_memory(), self.transport.write_buffer_size());
+            let now = Some((phase, self.went(), buffers));
+            let is_peers_turn = match phase {
+                Phase::Local => false,
+                Phase::Content => self.has_unacknowledged(),
+                Phase::Offer | Phase::Receipt => true,
             };
-            if now != known || !is_its_turn {
+            if now != known || !is_peers_turn {
                 (known, since) = (now, self.event_loop.time());
             }
             let left = limit.saturating_sub(self.event_loop.time() - since);
             if left.is_zero() {
-                return Err(match stage {
-                    Stage::Offer => TransferError::NoOffer(limit),
-                    Stage::Receipt => TransferError::NoReceipt(limit),
-                    Stage::Body | Stage::Here => TransferError::Idle(limit),
+                return Err(match phase {
+                    Phase::Offer => TransferError::NoOffer(limit),
+                    Phase::Receipt => TransferError::NoReceipt(limit),
+                    Phase::Content | Phase::Local => TransferError::Idle(limit),
                 });
             }
-            self.event_loop.sleep(left.min(LOOK)).await;
+            self.event_loop.sleep(left.min(POLL_INTERVAL)).await;
         }
     }
 
-    fn note_retransmits(&self) {
+    fn record_retransmits(&self) {
         if let Some(info) = self.transport.socket().tcp_info() {
             self.went.set(TransferProgress { retransmits: Some(info.retransmits), ..self.went() });
         }
@@ -337,7 +342,7 @@ async fn both<A, B>(
         {
             match result {
                 Ok(value) => first = Some(value),
-                Err(fault) => return Poll::Ready(Err(fault)),
+                Err(error) => return Poll::Ready(Err(error)),
             }
         }
         if second.is_none()
@@ -345,7 +350,7 @@ async fn both<A, B>(
         {
             match result {
                 Ok(value) => second = Some(value),
-                Err(fault) => return Poll::Ready(Err(fault)),
+                Err(error) => return Poll::Ready(Err(error)),
             }
         }
         match (first.take(), second.take()) {
@@ -359,37 +364,40 @@ async fn both<A, B>(
     .await
 }
 
-/// What the peer says, who is not asked anything.
+/// Bytes from a peer of which nothing is expected.
 #[derive(Default)]
 struct Peer {
-    /// How it began.
-    words: Vec<u8>,
+    /// The first bytes, to recognize a sink with `--resume`.
+    prefix: Vec<u8>,
 }
 
 impl Peer {
-    /// Ends with the peer's end. What it says is of no interest, unless it is a sink that waits to be answered.
-    async fn ends(&mut self, reader: &mut StreamReader) -> Result<(), TransferError> {
+    /// Discards bytes until end-of-file.
+    ///
+    /// # Errors
+    /// Those of the connection, and a sink with `--resume`, which waits for an answer.
+    async fn wait_eof(&mut self, reader: &mut StreamReader) -> Result<(), TransferError> {
         loop {
             let data = reader.read_some(64 * 1024).await.map_err(TransferError::send)?;
             if data.is_empty() {
                 return Ok(());
             }
-            let room = resume::GREETING.len() - self.words.len();
-            self.words.extend(data.iter().take(room));
-            if self.words == resume::GREETING {
-                return Err(TransferError::PeerResumes);
+            let missing = resume::GREETING.len() - self.prefix.len();
+            self.prefix.extend(data.iter().take(missing));
+            if self.prefix == resume::GREETING {
+                return Err(TransferError::ResumeRequired);
             }
         }
     }
 
-    /// Ends when the peer breaks off. That it has no more to say means nothing.
-    async fn breaks_off(&mut self, reader: &mut StreamReader) -> Result<(), TransferError> {
-        match self.ends(reader).await {
+    /// Waits for an error; end-of-file is none, because the peer may still read.
+    async fn wait_error(&mut self, reader: &mut StreamReader) -> Result<(), TransferError> {
+        match self.wait_eof(reader).await {
             Ok(()) => pending().await,
             Err(TransferError::Send(failure)) if failure.kind == io::ErrorKind::BrokenPipe => {
                 pending().await
             }
-            Err(fault) => Err(fault),
+            Err(error) => Err(error),
         }
     }
 }

@@ -1,100 +1,62 @@
-//! `--udp`: every datagram is answered, or not, by itself.
+//! `--udp`: replies to datagrams, one by one.
 
-use std::os::fd::OwnedFd;
+use std::io;
 use std::rc::Rc;
 
 use loopctl::plan::{SocketKind, Target};
 use loopctl::{Address, CreateDatagram, DatagramProtocol, DatagramTransport};
 
-use super::modes::{date, generated_lines};
 use super::refusal::{Refusal, unbound};
-use super::session::Session;
-use super::sink::Store;
-use crate::config::{Place, Service};
-use crate::report::served::{Bytes, Datagram, Trouble};
-use crate::util::output_queue::Spool;
+use super::server::Server;
+use super::store::Store;
+use super::{listen_addresses, modes};
+use crate::config::ListenSpec;
+use crate::report::served::{Bytes, ClientError, Datagram};
+use crate::util::output_queue::OutputQueue;
 
-/// RFC 864: a datagram of up to so many characters.
-const MOST_GENERATED: usize = 512;
+/// Opens an endpoint on each address of an ADDR.
+pub(super) async fn listen(
+    server: &Rc<Server>,
+    spec: &ListenSpec,
+) -> Result<Vec<DatagramTransport>, Refusal> {
+    let event_loop = &server.context.event_loop;
+    let request = &server.context.request.listen;
+    let sharing = request.sharing;
+    let create = || event_loop.create_datagram_endpoint().reuse_port(sharing.reuse_port);
+    if let Target::Unix(path) = &spec.target {
+        return Ok(vec![open(server, &spec.text, create().local_path(path)).await?]);
+    }
+    let resolving =
+        listen_addresses::resolve(event_loop, spec, request.family, SocketKind::Datagram);
+    let mut endpoints: Vec<DatagramTransport> = Vec::new();
+    for mut address in resolving.await? {
+        let first = endpoints.first().and_then(|first| first.local_addr()?.as_inet());
+        if let (true, Some(first)) = (sharing.same_port, first) {
+            address.set_port(first.port());
+        }
+        endpoints.push(open(server, &spec.text, create().local_addr(address)).await?);
+    }
+    Ok(endpoints)
+}
 
-/// One endpoint of the server.
+/// Opens an endpoint; `name` is for the error message.
+pub(super) async fn open(
+    server: &Rc<Server>,
+    name: &str,
+    create: CreateDatagram,
+) -> Result<DatagramTransport, Refusal> {
+    let endpoint = Endpoint { server: Rc::clone(server) };
+    let opened = create.open(|| endpoint).await;
+    opened.map(|pair| pair.transport).map_err(|error| unbound(name, &error.to_string()))
+}
+
 struct Endpoint {
-    session: Rc<Session>,
-}
-
-impl Session {
-    /// An endpoint on each address of a place.
-    pub(super) async fn serve_datagrams(
-        self: &Rc<Self>,
-        place: &Place,
-    ) -> Result<Vec<DatagramTransport>, Refusal> {
-        let sharing = self.request.listen.sharing;
-        let create = || self.event_loop.create_datagram_endpoint().reuse_port(sharing.reuse_port);
-        if let Target::Unix(path) = &place.target {
-            return Ok(vec![self.open(&place.text, create().local_path(path)).await?]);
-        }
-        let mut endpoints: Vec<DatagramTransport> = Vec::new();
-        for mut address in self.addresses_of(place, SocketKind::Datagram).await? {
-            let first = endpoints.first().and_then(|first| first.local_addr()?.as_inet());
-            if let (true, Some(first)) = (sharing.same_port, first) {
-                address.set_port(first.port());
-            }
-            endpoints.push(self.open(&place.text, create().local_addr(address)).await?);
-        }
-        Ok(endpoints)
-    }
-
-    pub(super) async fn serve_datagrams_on(
-        self: &Rc<Self>,
-        name: &str,
-        socket: impl Into<OwnedFd>,
-    ) -> Result<DatagramTransport, Refusal> {
-        self.open(name, self.event_loop.create_datagram_endpoint().socket(socket)).await
-    }
-
-    async fn open(
-        self: &Rc<Self>,
-        place: &str,
-        endpoint: CreateDatagram,
-    ) -> Result<DatagramTransport, Refusal> {
-        let protocol = Endpoint { session: Rc::clone(self) };
-        let opened = endpoint.open(|| protocol).await;
-        opened.map(|pair| pair.transport).map_err(|error| unbound(place, &error.to_string()))
-    }
-}
-
-impl Session {
-    /// Where what is said or kept cannot be written as fast, the system keeps datagrams, as far as it does.
-    fn hold_up(self: &Rc<Self>, from: &DatagramTransport) {
-        if from.is_reading() && self.spools().iter().any(Spool::is_full) {
-            from.pause_reading();
-            let (session, from) = (Rc::clone(self), from.clone());
-            self.event_loop.create_task(async move {
-                session.room().await;
-                from.resume_reading();
-            });
-        }
-    }
-}
-
-impl Endpoint {
-    /// `None` where the mode has nothing to say.
-    fn answer(&self, data: &[u8]) -> Option<Vec<u8>> {
-        match self.session.request.service {
-            Service::Echo => Some(data.to_vec()),
-            Service::Daytime => Some(date().into_bytes()),
-            Service::Chargen => {
-                let count = self.session.random(0..=MOST_GENERATED);
-                Some(generated_lines()[..count].to_vec())
-            }
-            _ => None,
-        }
-    }
+    server: Rc<Server>,
 }
 
 impl DatagramProtocol for Endpoint {
     fn connection_made(&mut self, transport: &DatagramTransport) {
-        if self.session.is_blackhole() {
+        if self.server.context.is_blackhole() {
             transport.pause_reading();
         }
     }
@@ -105,37 +67,63 @@ impl DatagramProtocol for Endpoint {
         data: &[u8],
         from: Option<&Address>,
     ) {
-        let inet = from.and_then(Address::as_inet);
-        if !self.session.count_datagram(inet) {
+        let server = &self.server;
+        let peer = from.and_then(Address::as_inet);
+        if !server.add_datagram(peer) {
             return;
         }
-        let is_allowed = self.session.allows(inet);
-        let answer = self.answer(data).filter(|_| is_allowed);
-        let shared = self.session.store().and_then(Store::shared);
-        if let (true, Some(parcel)) = (is_allowed, shared) {
-            parcel.push(data);
+        let is_allowed = server.context.allows(peer);
+        if let (true, Some(file)) = (is_allowed, server.store().and_then(Store::shared)) {
+            file.push(data);
         }
-        self.session.hold_up(transport);
+        self.limit_reading(transport);
+        let service = &server.context.request.service;
+        let reply = modes::reply(service, data, |range| server.random(range));
+        let reply = reply.filter(|_| is_allowed);
         let bytes = Bytes { received: data.len() as u64, sent: 0 };
-        let mut datagram = Datagram { peer: from.cloned(), bytes, is_allowed, error: None };
-        let (session, transport) = (Rc::clone(&self.session), transport.clone());
-        let reply = move || {
-            if let Some(answer) = answer {
-                match transport.send_to(&answer, datagram.peer.as_ref()) {
-                    Ok(()) => datagram.bytes.sent = answer.len() as u64,
-                    Err(error) => datagram.error = Some(Trouble::from(&error)),
-                }
-            }
-            session.end_datagram(&datagram);
-        };
-        match self.session.draw().and_then(|plan| plan.delay()) {
-            Some(delay) => drop(self.session.event_loop.call_later(delay, reply)),
-            None => reply(),
+        let datagram = Datagram { peer: from.cloned(), bytes, is_allowed, error: None };
+        let (responder, transport) = (Rc::clone(server), transport.clone());
+        let respond = move || send_reply(&responder, &transport, datagram, reply.as_deref());
+        match server.sample_faults().and_then(|plan| plan.sample_delay()) {
+            Some(delay) => drop(server.context.event_loop.call_later(delay, respond)),
+            None => respond(),
         }
     }
 
-    /// What the network said of an earlier answer: nobody was there to take it.
-    fn error_received(&mut self, _: &DatagramTransport, error: std::io::Error) {
-        self.session.teller.borrow_mut().remark(&format!("an answer was refused: {error}"));
+    /// An ICMP error for an earlier reply: nothing listens on the client's port any more.
+    fn error_received(&mut self, _: &DatagramTransport, error: io::Error) {
+        let printer = self.server.context.printer.borrow();
+        printer.remark(&format!("a reply was refused: {error}"));
     }
+}
+
+impl Endpoint {
+    /// Back-pressure: stops reading while output is behind. Excess datagrams stay in the socket buffer.
+    fn limit_reading(&self, transport: &DatagramTransport) {
+        let is_behind = || self.server.output_queues().iter().any(OutputQueue::is_full);
+        if transport.is_reading() && is_behind() {
+            transport.pause_reading();
+            let (server, transport) = (Rc::clone(&self.server), transport.clone());
+            self.server.context.event_loop.create_task(async move {
+                server.output_ready().await;
+                transport.resume_reading();
+            });
+        }
+    }
+}
+
+/// Sends the reply, if there is one, and records the datagram.
+fn send_reply(
+    server: &Server,
+    transport: &DatagramTransport,
+    mut datagram: Datagram,
+    reply: Option<&[u8]>,
+) {
+    if let Some(reply) = reply {
+        match transport.send_to(reply, datagram.peer.as_ref()) {
+            Ok(()) => datagram.bytes.sent = reply.len() as u64,
+            Err(error) => datagram.error = Some(ClientError::from(&error)),
+        }
+    }
+    server.finish_datagram(&datagram);
 }

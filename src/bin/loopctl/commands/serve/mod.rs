@@ -1,19 +1,25 @@
-//! `loopctl serve`: request to clients to records.
+//! `loopctl serve`: serves clients until a limit or signal ends it, and reports each one.
+//!
+//! From the bottom to the top, imports only going down: [`context`] (what clients may see of the server),
+//! [`connection`] and [`client_io`] (one client's connection with its faults and limits), [`modes`], [`client`] (one
+//! client's life), [`server`] (all clients), [`listen`] and [`datagram`], and this file (the course of a run).
 
-pub(crate) mod client;
-pub(crate) mod conn;
-pub(crate) mod datagram;
-pub(crate) mod exec;
-pub(crate) mod fault;
-pub(crate) mod http;
-pub(crate) mod listen;
-pub(crate) mod listen_addresses;
-pub(crate) mod modes;
-pub(crate) mod refusal;
-pub(crate) mod session;
-pub(crate) mod silent;
-pub(crate) mod sink;
-pub(crate) mod tls;
+mod client;
+mod client_io;
+mod connection;
+mod context;
+mod datagram;
+mod disconnect;
+mod fault_plan;
+mod listen;
+mod listen_addresses;
+mod listeners;
+mod modes;
+mod refusal;
+mod server;
+mod store;
+mod tls;
+mod unserved;
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -24,210 +30,222 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
 use crate::commands::run::{no_signals, run_on_loop};
 use crate::commands::slow_watch::SlowWatch;
+use crate::config::ServeRequest;
 use crate::config::environment;
-use crate::config::{ServeRequest, Service, SinkRequest};
 use crate::diagnose::exit_status;
 use crate::diagnose::hint::serve::hint_for_loop_error;
-use crate::exit::{Exit, FatalError};
+use crate::exit::{Exit, ExitResult};
 use crate::output::progress::status;
 use crate::output::writer::{Writer, finished};
 use crate::util::message::Message;
 
 use crate::output::serve::Teller;
-use crate::report::served::{End, ServeOutcome};
-use http::Root;
-use refusal::{Refusal, unreadable};
-use session::{Session, Stage, Wish};
-use sink::Store;
+use crate::report::served::{EndReason, ServeOutcome};
+use context::{ServerContext, ServerPhase, StopReason};
+use modes::Resources;
+use refusal::Refusal;
+use server::Server;
+use store::Store;
 use tls::Tls;
 
-/// Serves until it is told to end, or has served as many clients as were asked for.
-pub(crate) fn run(request: ServeRequest) -> Result<Exit, FatalError> {
-    // What there is; too few are told when they are short.
+/// Runs the server until its end.
+pub(crate) fn run(request: ServeRequest) -> ExitResult {
+    // Best effort: a shortage is reported when accept(2) fails.
     let _ = loopctl::raise_descriptor_limit();
     let slow = SlowWatch::new(request.slow);
     run_on_loop(&slow, async |event_loop| {
-        let teller = Teller::new(event_loop, &request).await;
-        let session = Session::new(event_loop, request, teller);
-        Ok(session.run(&slow).await)
+        let printer = Teller::new(event_loop, &request).await;
+        Ok(Server::new(ServerContext::new(event_loop, request, printer)).run(&slow).await)
     })
 }
 
-impl Session {
+impl Server {
     async fn run(self: &Rc<Self>, slow: &SlowWatch) -> Exit {
-        let began = self.event_loop.time();
-        if let Err(Refusal { message, exit }) = self.begin().await {
-            self.teller.borrow_mut().refused(&message, self.event_loop.time() - began);
-            self.stored().await;
-            let written = self.written().await;
+        let context = &self.context;
+        let started = context.event_loop.time();
+        if let Err(Refusal { message, exit }) = self.start().await {
+            let took = context.event_loop.time() - started;
+            context.printer.borrow_mut().refused(&message, took);
+            self.finish_store().await;
+            let written = self.finish_output().await;
             return if written == Exit::Success { exit } else { written };
         }
-        self.keep_telling(began);
-        let wish = self.until_wish().await;
-        let exit = self.finish(wish).await;
-        let stored = self.stored().await;
-        let told = self.sum_up(began, &slow.take());
-        let exits = [told, stored, self.written().await, exit];
+        self.print_periodically(started);
+        let reason = self.wait_stop().await;
+        let exit = self.shut_down(reason).await;
+        let stored = self.finish_store().await;
+        let printed = self.print_summary(started, &slow.take());
+        let exits = [printed, stored, self.finish_output().await, exit];
         exits.into_iter().find(|exit| *exit != Exit::Success).unwrap_or(Exit::Success)
     }
 
-    /// What was received gets its name, as much time as clients did.
-    async fn stored(&self) -> Exit {
-        let (grace, style) = (self.request.limits.grace, self.request.output.stderr);
-        let Some(store) = self.store() else { return Exit::Success };
-        let (stored, exit) = store.finish(grace, style).await;
-        self.tell(|teller| stored.iter().for_each(|stored| teller.stored(stored)));
-        exit
-    }
-
-    /// So does what was told.
-    async fn written(&self) -> Exit {
-        let (grace, style) = (self.request.limits.grace, self.request.output.stderr);
-        let spool = self.teller.borrow().spool();
-        match spool {
-            Some(spool) => {
-                let finished = finished(spool.finish(grace).await, "output");
-                finished.unwrap_or_else(|error| error.print(style))
-            }
-            None => Exit::Success,
+    /// Opens everything in order, the listeners last, and reports where the server listens.
+    async fn start(self: &Rc<Self>) -> Result<(), Refusal> {
+        let (context, request) = (&self.context, &self.context.request);
+        // Opening a FIFO waits for its reader. Signals still have their default action, and end that.
+        let resources = Resources::open(&context.event_loop, &request.service).await?;
+        self.resources.get_or_init(|| resources);
+        if let Some(tls_request) = &request.listen.tls {
+            let tls = Tls::open(tls_request, request)?;
+            self.tls.get_or_init(|| tls);
         }
-    }
-
-    fn sum_up(&self, began: Instant, slow: &SlowLog) -> Exit {
-        let (totals, took) = (self.totals(), self.event_loop.time() - began);
-        let mut teller = self.teller.borrow_mut();
-        let trouble = self.store().and_then(Store::trouble);
-        teller.summary(&totals, took, slow, trouble.as_ref());
-        if let Some(threshold) = self.request.slow.threshold {
-            teller.slow(slow, threshold);
+        for queue in self.output_queues() {
+            let context = Rc::clone(context);
+            queue.on_failure(move || context.request_stop(StopReason::OutputFailed));
         }
-        teller.finish().unwrap_or_else(|error| error.print(self.request.output.stderr))
-    }
-
-    /// From here on clients can connect, and those who wait for that are told.
-    async fn begin(self: &Rc<Self>) -> Result<(), Refusal> {
-        if let Service::Sink(sink) = &self.request.service
-            && *sink != SinkRequest::default()
-        {
-            // A FIFO waits for its reader here, and a signal still ends that.
-            let store = Store::open(&self.event_loop, sink).await?;
-            self.opened.store.get_or_init(|| store);
-        }
-        if let Service::Http(Some(path)) = &self.request.service {
-            let root = Root::open(path).map_err(|error| unreadable(path, &error))?;
-            self.opened.root.get_or_init(|| root);
-        }
-        if let Some(request) = &self.request.listen.tls {
-            let tls = self.open_tls(request)?;
-            self.opened.tls.get_or_init(|| tls);
-        }
-        for spool in self.spools() {
-            let session = Rc::clone(self);
-            spool.on_failure(move || session.wish(Wish::CannotWrite));
-        }
-        self.event_loop.set_exception_handler(Some(self.report_trouble()));
-        self.heed_signals().map_err(no_signals)?;
-        let listening = self.listen().await?;
-        let (addresses, skipped) = (listening.addresses(), listening.skipped());
-        self.opened.listening.replace(listening);
-        let shown = self.opened.tls.get().map(Tls::shown);
-        self.tell(|teller| teller.listening(&addresses, skipped, shown));
-        if let Some(path) = &self.request.listen.port_file {
-            let ports = addresses.iter().filter_map(Address::as_inet);
-            let ports: String = ports.map(|address| format!("{}\n", address.port())).collect();
-            let mut file = Writer::create(path)?;
-            file.write(&ports);
-            file.finish()?;
-        }
-        if let Some(timeout) = self.request.timeout {
-            let session = Rc::clone(self);
-            self.event_loop.call_later(timeout, move || session.wish(Wish::TimeUp));
+        context.event_loop.set_exception_handler(Some(self.exception_handler()));
+        self.handle_signals().map_err(no_signals)?;
+        let listeners = listen::listen(self).await?;
+        let (addresses, skipped) = (listeners.addresses(), listeners.skipped());
+        self.listeners.replace(listeners);
+        let certificates = self.tls.get().map(Tls::served);
+        context.print(|printer| printer.listening(&addresses, skipped, certificates));
+        self.write_port_file(&addresses)?;
+        if let Some(timeout) = request.timeout {
+            let context = Rc::clone(context);
+            self.context
+                .event_loop
+                .call_later(timeout, move || context.request_stop(StopReason::Timeout));
         }
         Ok(())
     }
 
-    /// What goes wrong on the way of a client, above all a shortage of descriptors.
-    fn report_trouble(self: &Rc<Self>) -> ExceptionHandler {
-        let session = Rc::downgrade(self);
+    fn write_port_file(&self, addresses: &[Address]) -> Result<(), Refusal> {
+        let request = &self.context.request;
+        let Some(path) = &request.listen.port_file else { return Ok(()) };
+        let ports = addresses.iter().filter_map(Address::as_inet);
+        let ports: String = ports.map(|address| format!("{}\n", address.port())).collect();
+        let mut file = Writer::create(path)?;
+        file.write(&ports);
+        file.finish()?;
+        Ok(())
+    }
+
+    /// Prints errors of the event loop that concern no client, above all a shortage of file descriptors.
+    fn exception_handler(&self) -> ExceptionHandler {
+        let server = Rc::downgrade(&self.context);
         Rc::new(move |_, context| {
             let message = Message {
                 causes: context.error.iter().map(ToString::to_string).collect(),
                 hints: hint_for_loop_error(context).into_iter().collect(),
                 ..Message::error(&context.message)
             };
-            if let Some(session) = session.upgrade() {
-                session.teller.borrow().message(&message);
+            if let Some(server) = server.upgrade() {
+                server.printer.borrow().message(&message);
             }
         })
     }
 
-    fn heed_signals(self: &Rc<Self>) -> std::io::Result<()> {
-        // What nohup(1) has set stays.
+    fn handle_signals(self: &Rc<Self>) -> std::io::Result<()> {
+        let event_loop = &self.context.event_loop;
+        // Under nohup(1), SIGHUP stays ignored.
         let hangup = (!environment::ignores(SIGHUP)).then_some(SIGHUP);
         for signal in [SIGINT, SIGTERM].into_iter().chain(hangup) {
-            let session = Rc::clone(self);
-            self.event_loop
-                .add_signal_handler(signal, move || session.wish(Wish::Signal(signal)))?;
+            let context = Rc::clone(&self.context);
+            let stop = move || context.request_stop(StopReason::Signal(signal));
+            event_loop.add_signal_handler(signal, stop)?;
         }
-        let (session, began) = (Rc::clone(self), self.event_loop.time());
-        self.event_loop.add_signal_handler(SIGQUIT, move || session.tell_totals(began))
+        let (server, started) = (Rc::clone(self), event_loop.time());
+        event_loop.add_signal_handler(SIGQUIT, move || server.print_totals(started))
     }
+}
 
-    fn tell_totals(&self, began: Instant) {
-        let (totals, after) = (self.totals(), self.event_loop.time() - began);
-        self.tell(|teller| teller.stats(&totals, after));
-    }
-
-    /// The status line and the totals in between, until the loop ends.
-    fn keep_telling(self: &Rc<Self>, began: Instant) {
-        if self.request.output.live {
-            self.every(status::FRAME, move |session| {
-                let (totals, now) = (session.totals(), session.event_loop.time());
-                session.teller.borrow_mut().draw(&totals, now - began, now);
+/// Output during the run.
+impl Server {
+    /// Starts the status line and the totals of `--stats`.
+    fn print_periodically(self: &Rc<Self>, started: Instant) {
+        let request = &self.context.request;
+        if request.output.live {
+            self.every(status::FRAME, move |server| {
+                let (totals, now) = (server.totals(), server.context.event_loop.time());
+                server.context.printer.borrow_mut().draw(&totals, now - started, now);
             });
         }
-        if let Some(period) = self.request.log.stats {
-            self.every(period, move |session| session.tell_totals(began));
+        if let Some(period) = request.log.stats {
+            self.every(period, move |server| server.print_totals(started));
         }
     }
 
-    fn every(self: &Rc<Self>, period: Duration, what: impl Fn(&Self) + 'static) {
-        let session = Rc::clone(self);
-        self.event_loop.create_task(async move {
+    fn every(self: &Rc<Self>, period: Duration, action: impl Fn(&Self) + 'static) {
+        let server = Rc::clone(self);
+        self.context.event_loop.create_task(async move {
             loop {
-                session.event_loop.sleep(period).await;
-                what(&session);
+                server.context.event_loop.sleep(period).await;
+                action(&server);
             }
         });
     }
 
-    /// Lets clients finish, and cuts off those who do not within the time they get.
-    async fn finish(&self, wish: Wish) -> Exit {
-        self.opened.listening.borrow_mut().close();
-        self.advance(Stage::Closing);
-        let grace = match wish {
-            Wish::CannotWrite => Duration::ZERO,
-            _ => self.request.limits.grace,
+    fn print_totals(&self, started: Instant) {
+        let (totals, elapsed) = (self.totals(), self.context.event_loop.time() - started);
+        self.context.print(|printer| printer.stats(&totals, elapsed));
+    }
+}
+
+/// The end of the run.
+impl Server {
+    /// Lets clients finish within the grace period, and then aborts their connections.
+    async fn shut_down(&self, reason: StopReason) -> Exit {
+        self.listeners.borrow_mut().close();
+        self.enter_phase(ServerPhase::Draining);
+        let request = &self.context.request;
+        let grace = match reason {
+            StopReason::OutputFailed => Duration::ZERO,
+            _ => request.limits.grace,
         };
-        let again = self.event_loop.timeout(grace, self.until_empty()).await.ok().flatten();
-        self.advance(Stage::CutOff);
-        while self.until_empty().await.is_some() {}
+        let drained = self.context.event_loop.timeout(grace, self.wait_drained()).await;
+        self.enter_phase(ServerPhase::Aborting);
+        while self.wait_drained().await.is_some() {}
         let aborted = self.totals().aborted;
-        exit_status::for_serve(match (again, wish) {
-            (Some(Wish::Signal(signal)), _) => ServeOutcome::Signal(signal),
+        exit_status::for_serve(match (drained.ok().flatten(), reason) {
+            (Some(StopReason::Signal(signal)), _) => ServeOutcome::Signal(signal),
             _ if aborted > 0 => ServeOutcome::ClientsCutOff,
-            (_, Wish::Done | Wish::TimeUp) if self.has_enough() && self.lost_some() => {
+            (_, StopReason::AllServed | StopReason::Timeout)
+                if self.has_accepted_all() && self.has_incomplete_transfer() =>
+            {
                 ServeOutcome::Incomplete
             }
-            (_, Wish::TimeUp) if self.request.limits.count.is_some() && !self.has_enough() => {
+            (_, StopReason::Timeout)
+                if request.limits.count.is_some() && !self.has_accepted_all() =>
+            {
                 ServeOutcome::TooFewClients
             }
             _ => ServeOutcome::Completed,
         })
     }
 
-    /// Whether a sink that was to receive so many transfers did not get all of one.
-    fn lost_some(&self) -> bool {
-        self.is_sink() && self.totals().ends.keys().any(|end| *end != End::Eof)
+    /// Whether a transfer to a sink ended otherwise than by end-of-file.
+    fn has_incomplete_transfer(&self) -> bool {
+        let totals = self.totals();
+        self.context.is_sink() && totals.ends.keys().any(|end| *end != EndReason::Eof)
+    }
+
+    /// Completes the file of a sink, within the grace period.
+    async fn finish_store(&self) -> Exit {
+        let request = &self.context.request;
+        let Some(store) = self.store() else { return Exit::Success };
+        let (record, exit) = store.finish(request.limits.grace, request.output.stderr).await;
+        self.context.print(|printer| record.iter().for_each(|record| printer.stored(record)));
+        exit
+    }
+
+    /// Waits until the reader of standard output has everything, within the grace period.
+    async fn finish_output(&self) -> Exit {
+        let request = &self.context.request;
+        let queue = self.context.printer.borrow().queue();
+        let Some(queue) = queue else { return Exit::Success };
+        let result = finished(queue.finish(request.limits.grace).await, "output");
+        result.unwrap_or_else(|error| error.print(request.output.stderr))
+    }
+
+    fn print_summary(&self, started: Instant, slow: &SlowLog) -> Exit {
+        let (totals, took) = (self.totals(), self.context.event_loop.time() - started);
+        let mut printer = self.context.printer.borrow_mut();
+        let error = self.store().and_then(Store::error);
+        printer.summary(&totals, took, slow, error.as_ref());
+        if let Some(threshold) = self.context.request.slow.threshold {
+            printer.slow(slow, threshold);
+        }
+        printer.finish().unwrap_or_else(|error| error.print(self.context.request.output.stderr))
     }
 }

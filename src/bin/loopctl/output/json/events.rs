@@ -1,35 +1,55 @@
 //! Events as they happen: for scripts in the words of draft-kuehlewind-happy-qlog, for people in a line.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use loopctl::plan::{Family, FirstAttemptReason, Policy, Reason};
 use loopctl::{
     AbortReason, Address, DnsEvent, DnsEventKind, Event, EventKind, Phase, SocketSnapshot,
-    TimerEnd, TlsError, TlsErrorKind,
+    TlsError, TlsErrorKind,
 };
-use serde_json::{Value, json};
 
-use super::connect::{AddressRecord, success};
-use crate::diagnose::cause::Cause;
+use super::connect::success;
+use super::error;
 use crate::diagnose::name;
 use crate::output::human::text::reached;
 use crate::output::units;
-use crate::output::units::ms;
+use crate::output::wire::common::{AddressRecord, AttemptResult, word};
+use crate::output::wire::connect::Success;
+use crate::output::wire::event;
+use crate::output::wire::event::{
+    AnswerType, AttemptOutcome, AttemptScheduled, AttemptStarted, CandidateDiscovered,
+    CandidatesSorted, ConfigSet, ConnectionAborted, ConnectionSelected, DnsQueryFinished,
+    DnsQueryStarted, DnsResult, Empty, Event as Data, Group, HandshakeFinished, InSession, Metrics,
+    MetricsOutcome, Name, OfAttempt, PreferredFamily, Record, ScheduleReason, SuccessDefinition,
+    Target, TimerCanceled, TimerEnd, TimerSet, Transport,
+};
 use crate::report::query::{QueryOutcome, QueryStatus, types};
-use crate::report::{End, Outcome, Report, Subject, TlsFailure, TlsReport, TransportKind, Via};
+use crate::report::{End, Outcome, Report, Subject, TlsReport, TransportKind, Via};
+
+/// Where and when an event has happened.
+struct Moment<'a> {
+    session: &'a str,
+    at: Duration,
+}
+
+impl Moment<'_> {
+    fn record<T>(&self, event: fn(InSession<T>) -> Data, data: T) -> Record {
+        let event = event(InSession { data, he_session_id: self.session.to_owned() });
+        Record { schema: Name::V1, time_ms: self.at.into(), event }
+    }
+}
 
 /// The records that one event gives; `report` has heard it already.
-pub(crate) fn records(session: &str, event: &Event, report: &Report) -> Vec<Value> {
-    let at = report.since_start(event.at);
-    let record = |name: &str, data: Value| record(session, at, name, data);
+pub(crate) fn records(session: &str, event: &Event, report: &Report) -> Vec<Record> {
+    let moment = Moment { session, at: report.since_start(event.at) };
     match &event.kind {
         EventKind::ResolveStarted { .. }
         | EventKind::Resolved { .. }
         | EventKind::ResolveFailed { .. }
             if report.resolve.via == Via::System && !report.asks_apart() =>
         {
-            of_system(report, report.subject.family, record)
+            of_system(report, report.subject.family, &moment).into_iter().collect()
         }
         EventKind::QueryStarted { family }
         | EventKind::QueryAnswered { family, .. }
@@ -37,231 +57,201 @@ pub(crate) fn records(session: &str, event: &Event, report: &Report) -> Vec<Valu
         | EventKind::QueryCanceled { family }
             if report.resolve.via == Via::System =>
         {
-            of_system(report, *family, record)
+            of_system(report, *family, &moment).into_iter().collect()
         }
-        EventKind::CandidatesSorted { candidates } => sorted(candidates, record),
+        EventKind::CandidatesSorted { candidates } => sorted(candidates, &moment),
         EventKind::AttemptStarted { attempt, address, reason, .. } => {
-            started(*attempt, address, *reason, report, record)
+            started(*attempt, address, *reason, report, &moment)
         }
         EventKind::AttemptSucceeded { attempt, .. }
         | EventKind::AttemptFailed { attempt, .. }
         | EventKind::AttemptTimedOut { attempt, .. }
         | EventKind::AttemptCanceled { attempt, .. } => {
-            vec![record("attempt_outcome", outcome(*attempt, report))]
+            let outcome = outcome(*attempt, report);
+            outcome.map(|it| moment.record(Data::AttemptOutcome, it)).into_iter().collect()
         }
-        EventKind::NextAttemptTimerSet { delay } => timer_set(*delay, report, record),
-        EventKind::NextAttemptTimerFired => vec![record("next_attempt_timer_fired", json!({}))],
+        EventKind::NextAttemptTimerSet { delay } => timer_set(*delay, report, &moment),
+        EventKind::NextAttemptTimerFired => {
+            vec![moment.record(Data::NextAttemptTimerFired, Empty {})]
+        }
         EventKind::NextAttemptTimerCanceled { reason } => {
-            let reason = match reason {
-                TimerEnd::Success => "success",
-                TimerEnd::ListExhausted => "list_exhausted",
-                _ => "abort",
-            };
-            vec![record("next_attempt_timer_canceled", json!({ "reason": reason }))]
+            let reason = (*reason).into();
+            vec![moment.record(Data::NextAttemptTimerCanceled, TimerCanceled { reason })]
         }
         EventKind::ConnectionSelected { attempt } => {
-            vec![record("connection_selected", json!({ "attempt_id": id(*attempt) }))]
+            let selected = ConnectionSelected { attempt_id: id(*attempt) };
+            vec![moment.record(Data::ConnectionSelected, selected)]
         }
         EventKind::ConnectionAborted { reason } => {
-            vec![record("connection_aborted", json!({ "reason": abort(*reason) }))]
+            let aborted = ConnectionAborted { reason: abort(*reason) };
+            vec![moment.record(Data::ConnectionAborted, aborted)]
         }
-        kind => match tls_event(kind, report) {
-            Some((name, data)) => vec![tls_record(session, at, name, data)],
-            None => Vec::new(),
-        },
+        kind => tls_event(kind, report, &moment).into_iter().collect(),
     }
 }
 
-/// The records of one question to a name server; the report has heard of it already.
-pub(crate) fn query_records(session: &str, event: &DnsEvent, report: &Report) -> Vec<Value> {
-    let at = report.since_start(event.at);
-    let id = (event.query + 1).to_string();
-    let hostname = event.name.trim_end_matches('.');
+/// The record of a step of a question to a name server; the report has heard of it already.
+pub(crate) fn query_record(session: &str, event: &DnsEvent, report: &Report) -> Option<Record> {
+    let moment = Moment { session, at: report.since_start(event.at) };
+    let dns_id = (event.query + 1).to_string();
+    let hostname = event.name.trim_end_matches('.').to_owned();
     match &event.kind {
         // Of the first message alone; the others are retries.
         DnsEventKind::Asked { .. } if report.resolve.queries.is_first(event) => {
-            let qtypes = [event.record_type.to_string()];
-            let data = json!({ "dns_id": id, "hostname": hostname, "qtypes": qtypes });
-            vec![record(session, at, "dns_query_started", data)]
+            let qtypes = vec![event.record_type.to_string()];
+            let started = DnsQueryStarted { dns_id, hostname, qtypes };
+            Some(moment.record(Data::DnsQueryStarted, started))
         }
         DnsEventKind::Finished { result } => {
-            let (kind, error, exchange) = match &**result {
-                Ok(answer) => ("positive", None, &answer.exchange),
+            let (answer_type, error_message, exchange) = match &**result {
+                Ok(answer) => (AnswerType::Positive, None, &answer.exchange),
                 Err(error) if error.answer.is_some() => {
-                    ("negative", Some(error.to_string()), &*error.exchange)
+                    (AnswerType::Negative, Some(error.to_string()), &*error.exchange)
                 }
-                Err(error) => ("error", Some(error.to_string()), &*error.exchange),
+                Err(error) => (AnswerType::Error, Some(error.to_string()), &*error.exchange),
             };
             let found = result.iter().flat_map(|answer| answer.addresses());
-            let results: Vec<Value> = found.map(dns_result).collect();
-            let data = without_nulls(json!({
-                "dns_id": id,
-                "hostname": hostname,
-                "results": results,
-                "answer_type": kind,
-                "error_message": error,
-                "duration_ms": whole_ms(exchange.took),
-            }));
-            vec![record(session, at, "dns_query_finished", data)]
+            let (results, duration_ms) =
+                (found.map(DnsResult::from).collect(), whole_ms(exchange.took));
+            let finished = DnsQueryFinished {
+                dns_id,
+                hostname,
+                results,
+                answer_type,
+                error_message,
+                duration_ms,
+            };
+            Some(moment.record(Data::DnsQueryFinished, finished))
         }
-        _ => Vec::new(),
+        _ => None,
     }
 }
 
 /// The record that opens a session: the rules in force.
-pub(crate) fn config_set(session: &str, subject: &Subject, prefer: Option<Family>) -> Value {
+pub(crate) fn config_set(session: &str, subject: &Subject, prefer: Option<Family>) -> Record {
     let Policy { connection_attempt_delay, interleave, max_parallel, .. } = &*subject.policy;
-    let success = match (subject.transport, success(subject)) {
-        (TransportKind::Udp, _) => "not_refused",
-        (_, "tls") => "tls_connected",
-        _ => "tcp_connected",
+    let policy = event::Policy {
+        preferred_address_family_count: *interleave,
+        connection_attempt_delay_ms: connection_attempt_delay.map(whole_ms),
+        max_parallel_attempts: max_parallel.map(Into::into),
+        preferred_family: match prefer {
+            Some(Family::Inet) => PreferredFamily::Ipv4,
+            Some(Family::Inet6) => PreferredFamily::Ipv6,
+            _ => PreferredFamily::Auto,
+        },
+        success_definition: match (subject.transport, success(subject)) {
+            (TransportKind::Udp, _) => SuccessDefinition::NotRefused,
+            (_, Success::Tls) => SuccessDefinition::TlsConnected,
+            (_, Success::Tcp) => SuccessDefinition::TcpConnected,
+        },
     };
-    let preferred = match prefer {
-        Some(Family::Inet) => "ipv4",
-        Some(Family::Inet6) => "ipv6",
-        _ => "auto",
-    };
-    let policy = json!({
-        "preferred_address_family_count": interleave,
-        "connection_attempt_delay_ms": connection_attempt_delay.map(whole_ms),
-        "max_parallel_attempts": max_parallel,
-        "preferred_family": preferred,
-        "success_definition": success,
-    });
-    let data = json!({ "policy": without_nulls(policy), "reason": "app_config" });
-    record(session, Duration::ZERO, "config_set", data)
+    let moment = Moment { session, at: Duration::ZERO };
+    moment.record(Data::ConfigSet, ConfigSet { policy, reason: "app_config" })
 }
 
 /// The record that closes a session.
-pub(crate) fn metrics(session: &str, now: Instant, report: &Report) -> Value {
+pub(crate) fn metrics(session: &str, now: Instant, report: &Report) -> Record {
     let successes: Vec<_> =
         report.attempts.iter().filter(|attempt| attempt.outcome == Outcome::Success).collect();
     let first = successes.iter().min_by_key(|attempt| attempt.end());
-    let data = json!({
-        "outcome": if report.end == End::Connected { "success" } else { "aborted" },
-        "total_duration_ms": whole_ms(report.total),
-        "tt_first_success_ms": first.map(|attempt| whole_ms(attempt.end())),
-        "first_success_family": first.map(|attempt| AddressRecord::family_of(&attempt.address)),
-        "first_success_transport": first.map(|_| transport(report)),
-        "attempts_total": report.attempts.len(),
-        "attempts_success": successes.len(),
-        "attempts_failure": report.attempts.len() - successes.len(),
-    });
-    record(session, report.since_start(now), "metrics", without_nulls(data))
-}
-
-fn record(session: &str, at: Duration, name: &str, mut data: Value) -> Value {
-    data["he_session_id"] = session.into();
-    let name = format!("hev3:{name}");
-    json!({ "schema": "loopctl.event.v1", "time_ms": ms(at), "name": name, "data": data })
+    let is_success = report.end == End::Connected;
+    let metrics = Metrics {
+        outcome: if is_success { MetricsOutcome::Success } else { MetricsOutcome::Aborted },
+        total_duration_ms: whole_ms(report.total),
+        tt_first_success_ms: first.map(|attempt| whole_ms(attempt.end())),
+        first_success_family: first.map(|attempt| (&attempt.address).into()),
+        first_success_transport: first.map(|_| transport(report)),
+        attempts_total: report.attempts.len(),
+        attempts_success: successes.len(),
+        attempts_failure: report.attempts.len() - successes.len(),
+    };
+    Moment { session, at: report.since_start(now) }.record(Data::Metrics, metrics)
 }
 
 /// The draft has no events of TLS; these are ours.
-fn tls_record(session: &str, at: Duration, name: &str, mut data: Value) -> Value {
-    data["he_session_id"] = session.into();
-    let name = format!("tls:{name}");
-    json!({ "schema": "loopctl.event.v1", "time_ms": ms(at), "name": name, "data": data })
-}
-
-fn tls_event(kind: &EventKind, report: &Report) -> Option<(&'static str, Value)> {
-    let id = |attempt: &Option<usize>| attempt.map(id);
-    let (name, attempt, data) = match kind {
-        EventKind::TlsStarted { attempt } => ("handshake_started", attempt, json!({})),
-        EventKind::TlsFirstByte { attempt } => ("first_byte", attempt, json!({})),
-        EventKind::TlsEstablished { attempt, .. } | EventKind::TlsFailed { attempt, .. } => {
-            ("handshake_finished", attempt, handshake(report, *attempt))
+fn tls_event(kind: &EventKind, report: &Report, moment: &Moment<'_>) -> Option<Record> {
+    let of = |attempt: &Option<usize>| OfAttempt { attempt_id: attempt.map(id) };
+    match kind {
+        EventKind::TlsStarted { attempt } => {
+            Some(moment.record(Data::TlsHandshakeStarted, of(attempt)))
         }
-        _ => return None,
-    };
-    let mut data = data;
-    if let Some(id) = id(attempt) {
-        data["attempt_id"] = id.into();
+        EventKind::TlsFirstByte { attempt } => Some(moment.record(Data::TlsFirstByte, of(attempt))),
+        EventKind::TlsEstablished { attempt, .. } | EventKind::TlsFailed { attempt, .. } => {
+            let finished = handshake(report, *attempt, of(attempt))?;
+            Some(moment.record(Data::TlsHandshakeFinished, finished))
+        }
+        _ => None,
     }
-    Some((name, data))
 }
 
-fn handshake(report: &Report, attempt: Option<usize>) -> Value {
+fn handshake(report: &Report, attempt: Option<usize>, of: OfAttempt) -> Option<HandshakeFinished> {
     let raced = attempt.and_then(|number| report.tls_of(number));
-    let Some(tls) = raced.or(report.tls.as_ref()) else { return json!({}) };
-    let info = tls.info.as_deref();
-    let failure = tls.failure.as_ref();
-    without_nulls(json!({
-        "result": failure.map_or("success", TlsFailure::result),
-        "version": info.map(|info| super::connect::tls_version(info.version)),
-        "cipher": info.map(|info| &info.cipher_suite),
-        "duration_ms": tls.took().map(whole_ms),
-        "error_message": failure.map(|failure| crate::diagnose::cause::of_tls(tls, failure)),
-    }))
+    let tls = raced.or(report.tls.as_ref())?;
+    let (info, failure) = (tls.info.as_deref(), tls.failure.as_ref());
+    Some(HandshakeFinished {
+        result: failure.map_or(AttemptResult::Success, AttemptResult::from),
+        version: info.map(|info| info.version.into()),
+        cipher: info.map(|info| info.cipher_suite.clone()),
+        duration_ms: tls.took().map(whole_ms),
+        error_message: failure.map(|failure| crate::diagnose::cause::of_tls(tls, failure)),
+        of,
+    })
 }
 
 /// The record of a question to the system, when it is asked and when it has its end.
-fn of_system(report: &Report, family: Family, record: impl Fn(&str, Value) -> Value) -> Vec<Value> {
+fn of_system(report: &Report, family: Family, moment: &Moment<'_>) -> Option<Record> {
     let types = types(family);
     let queries = &report.resolve.queries.0;
-    let Some(place) = queries.iter().position(|query| query.types == types) else {
-        return Vec::new();
-    };
+    let place = queries.iter().position(|query| query.types == types)?;
     let query = &queries[place];
-    let qtypes: Vec<String> = types.iter().rev().map(ToString::to_string).collect();
-    let data = json!({ "dns_id": id(place), "hostname": query.name });
-    let data = match &query.end {
+    let (dns_id, hostname) = (id(place), query.name.clone());
+    let is_negative = matches!(query.verdict(), QueryStatus::NxDomain | QueryStatus::NoData);
+    let (results, answer_type, error_message) = match &query.end {
         QueryOutcome::Pending if report.resolve.error.is_none() => {
-            let asked = json!({ "qtypes": qtypes });
-            return vec![record("dns_query_started", joined(data, asked))];
+            let qtypes = types.iter().rev().map(ToString::to_string).collect();
+            let started = DnsQueryStarted { dns_id, hostname, qtypes };
+            return Some(moment.record(Data::DnsQueryStarted, started));
         }
         QueryOutcome::System(found) => {
-            let results: Vec<Value> = addresses(found).collect();
-            joined(data, json!({ "results": results, "answer_type": "positive" }))
+            let found = found.iter().filter_map(|text| text.parse().ok());
+            (found.map(|ip: IpAddr| ip.into()).collect(), AnswerType::Positive, None)
         }
         end => {
-            let is_negative =
-                matches!(query.verdict(), QueryStatus::NxDomain | QueryStatus::NoData);
-            let kind = if is_negative { "negative" } else { "error" };
+            let kind = if is_negative { AnswerType::Negative } else { AnswerType::Error };
             let message = match end {
                 QueryOutcome::Canceled => Some("canceled".to_owned()),
                 _ => {
                     name::query(query).or_else(|| report.resolve.error.as_ref().map(name::failure))
                 }
             };
-            let results: [Value; 0] = [];
-            joined(
-                data,
-                json!({ "results": results, "answer_type": kind, "error_message": message }),
-            )
+            (Vec::new(), kind, message)
         }
     };
     let took = match query.end {
         QueryOutcome::Pending => report.resolve.took.unwrap_or_default(),
         _ => query.took,
     };
-    let took = json!({ "duration_ms": whole_ms(took) });
-    vec![record("dns_query_finished", without_nulls(joined(data, took)))]
+    let duration_ms = whole_ms(took);
+    let finished =
+        DnsQueryFinished { dns_id, hostname, results, answer_type, error_message, duration_ms };
+    Some(moment.record(Data::DnsQueryFinished, finished))
 }
 
-fn joined(mut data: Value, more: Value) -> Value {
-    if let (Some(data), Value::Object(more)) = (data.as_object_mut(), more) {
-        data.extend(more);
+impl From<IpAddr> for DnsResult {
+    fn from(ip: IpAddr) -> Self {
+        Self { kind: "address", address: ip.to_string(), family: ip.into() }
     }
-    data
 }
 
-fn addresses(texts: &[String]) -> impl Iterator<Item = Value> {
-    texts.iter().filter_map(|text| text.parse().ok()).map(dns_result)
-}
-
-fn dns_result(ip: IpAddr) -> Value {
-    let target = target(&Address::from(SocketAddr::new(ip, 0)));
-    json!({ "type": "address", "address": target["address"], "family": target["family"] })
-}
-
-fn sorted(candidates: &[Address], record: impl Fn(&str, Value) -> Value) -> Vec<Value> {
-    let targets: Vec<Value> = candidates.iter().map(target).collect();
-    let discovered = targets
-        .iter()
-        .map(|target| record("candidate_discovered", json!({ "source": "dns", "target": target })));
-    let mut records: Vec<Value> = discovered.collect();
-    let groups = json!([{ "group_id": "1", "candidates": targets }]);
-    records.push(record("candidates_sorted", json!({ "groups": groups })));
+fn sorted(candidates: &[Address], moment: &Moment<'_>) -> Vec<Record> {
+    let targets: Vec<Target> = candidates.iter().map(Target::from).collect();
+    let discovered = targets.iter().map(|target| {
+        let discovered = CandidateDiscovered { source: "dns", target: target.clone() };
+        moment.record(Data::CandidateDiscovered, discovered)
+    });
+    let mut records: Vec<Record> = discovered.collect();
+    let groups = vec![Group { group_id: "1", candidates: targets }];
+    records.push(moment.record(Data::CandidatesSorted, CandidatesSorted { groups }));
     records
 }
 
@@ -271,90 +261,89 @@ fn started(
     address: &Address,
     why: Reason,
     report: &Report,
-    record: impl Fn(&str, Value) -> Value,
-) -> Vec<Value> {
-    let target = target(address);
+    moment: &Moment<'_>,
+) -> Vec<Record> {
     let trigger = match why {
-        Reason::First(FirstAttemptReason::ResolutionDelay) => Some("resolution_delay_expired"),
-        Reason::First(_) | Reason::LateAnswer => Some("dns_completed"),
+        Reason::First(FirstAttemptReason::ResolutionDelay) => {
+            Some(ScheduleReason::ResolutionDelayExpired)
+        }
+        Reason::First(_) | Reason::LateAnswer => Some(ScheduleReason::DnsCompleted),
         _ => None,
     };
     let scheduled = trigger.map(|trigger| {
-        record("attempt_scheduled", scheduled(number, &target, Duration::ZERO, trigger))
+        let scheduled = scheduled(number, address, Duration::ZERO, trigger);
+        moment.record(Data::AttemptScheduled, scheduled)
     });
     let schedule = report.attempts.get(number).map(|attempt| attempt.schedule);
-    let data = without_nulls(json!({
-        "attempt_id": id(number),
-        "target": target,
-        "transport": transport(report),
-        "reason": reason(why),
-        "after_attempt_id": schedule.and_then(|schedule| schedule.after()).map(id),
-        "slip_ms": schedule.map(|schedule| ms(schedule.start_lag)),
-    }));
-    scheduled.into_iter().chain([record("attempt_started", data)]).collect()
-}
-
-/// Why an attempt started when it did, in the words of JSON.
-pub(crate) fn reason(reason: Reason) -> &'static str {
-    match reason {
-        Reason::First(FirstAttemptReason::Known) => "addresses_known",
-        Reason::First(FirstAttemptReason::PreferredFamily) => "preferred_family_answered",
-        Reason::First(FirstAttemptReason::AllAnswered) => "all_answered",
-        Reason::First(FirstAttemptReason::NegativeAnswer) => "preferred_family_has_none",
-        Reason::First(FirstAttemptReason::ResolutionDelay) => "resolution_delay_passed",
-        Reason::Timer => "attempt_delay_passed",
-        Reason::AttemptEnded(_) => "attempt_ended",
-        Reason::LateAnswer => "late_answer",
-        Reason::ParallelLimit => "room",
-    }
+    let started = AttemptStarted {
+        attempt_id: id(number),
+        target: address.into(),
+        transport: transport(report),
+        reason: why.into(),
+        after_attempt_id: schedule.and_then(|schedule| schedule.after()).map(id),
+        slip_ms: schedule.map(|schedule| schedule.start_lag.into()),
+    };
+    scheduled.into_iter().chain([moment.record(Data::AttemptStarted, started)]).collect()
 }
 
 /// The timer, and the attempt it will start.
-fn timer_set(
-    delay: Duration,
-    report: &Report,
-    record: impl Fn(&str, Value) -> Value,
-) -> Vec<Value> {
-    let data = json!({ "delay_ms": whole_ms(delay), "reason": "initial" });
-    let set = record("next_attempt_timer_set", data);
+fn timer_set(delay: Duration, report: &Report, moment: &Moment<'_>) -> Vec<Record> {
+    let set = TimerSet { delay_ms: whole_ms(delay), reason: "initial" };
+    let set = moment.record(Data::NextAttemptTimerSet, set);
     let next = report.not_tried().first().map(|address| {
-        let data = scheduled(report.attempts.len(), &target(address), delay, "policy_timer");
-        record("attempt_scheduled", data)
+        let number = report.attempts.len();
+        let scheduled = scheduled(number, address, delay, ScheduleReason::PolicyTimer);
+        moment.record(Data::AttemptScheduled, scheduled)
     });
     [Some(set), next].into_iter().flatten().collect()
 }
 
-fn scheduled(attempt: usize, target: &Value, after: Duration, reason: &str) -> Value {
-    json!({
-        "attempt_id": id(attempt),
-        "target": target,
-        "scheduled_after_ms": whole_ms(after),
-        "reason": reason,
+fn scheduled(
+    attempt: usize,
+    address: &Address,
+    after: Duration,
+    reason: ScheduleReason,
+) -> AttemptScheduled {
+    let (attempt_id, scheduled_after_ms) = (id(attempt), whole_ms(after));
+    AttemptScheduled { attempt_id, target: address.into(), scheduled_after_ms, reason }
+}
+
+fn outcome(number: usize, report: &Report) -> Option<AttemptOutcome> {
+    let attempt = report.attempts.get(number)?;
+    let error_code = match &attempt.outcome {
+        Outcome::Failure(Phase::Tls, _) => {
+            error::of_connect(attempt).map(|error| word(&error.kind))
+        }
+        Outcome::Failure(_, failure) => Some(failure.name().unwrap_or("EIO").to_owned()),
+        _ => None,
+    };
+    Some(AttemptOutcome {
+        attempt_id: id(number),
+        result: (&attempt.outcome).into(),
+        error_code,
+        connect_duration_ms: whole_ms(attempt.took),
+        tls_duration_ms: report.tls_of(number).and_then(TlsReport::took).map(whole_ms),
+        local: attempt.socket.local.map(|local| local.to_string()),
+        syn_retransmits: attempt.resends(),
     })
 }
 
-fn outcome(number: usize, report: &Report) -> Value {
-    let Some(attempt) = report.attempts.get(number) else { return json!({}) };
-    let code = match &attempt.outcome {
-        Outcome::Failure(Phase::Tls, _) => Cause::of(attempt).map(Cause::kind),
-        Outcome::Failure(_, failure) => Some(failure.name().unwrap_or("EIO")),
-        _ => None,
-    };
-    without_nulls(json!({
-        "attempt_id": id(number),
-        "result": attempt.outcome.name(),
-        "error_code": code,
-        "connect_duration_ms": whole_ms(attempt.took),
-        "tls_duration_ms": report.tls_of(number).and_then(TlsReport::took).map(whole_ms),
-        "local": attempt.socket.local.map(|local| local.to_string()),
-        "syn_retransmits": attempt.resends(),
-    }))
+impl From<&Address> for Target {
+    fn from(address: &Address) -> Self {
+        let AddressRecord { ip, port, family, path } = address.into();
+        let address = ip.or(path).unwrap_or_default();
+        Self { address, port: port.unwrap_or_default(), family }
+    }
 }
 
-fn target(address: &Address) -> Value {
-    let record = serde_json::to_value(AddressRecord::from(address)).unwrap_or_default();
-    let text = if record["ip"].is_null() { record["path"].clone() } else { record["ip"].clone() };
-    json!({ "address": text, "port": record["port"].as_u64().unwrap_or(0), "family": record["family"] })
+impl From<loopctl::TimerEnd> for TimerEnd {
+    fn from(end: loopctl::TimerEnd) -> Self {
+        match end {
+            loopctl::TimerEnd::Success => Self::Success,
+            loopctl::TimerEnd::ListExhausted => Self::ListExhausted,
+            _ => Self::Abort,
+        }
+    }
 }
 
 fn abort(reason: AbortReason) -> &'static str {
@@ -367,8 +356,8 @@ fn abort(reason: AbortReason) -> &'static str {
 }
 
 /// The draft knows no Unix sockets.
-fn transport(report: &Report) -> &'static str {
-    if report.subject.transport == TransportKind::Udp { "udp" } else { "tcp" }
+fn transport(report: &Report) -> Transport {
+    if report.subject.transport == TransportKind::Udp { Transport::Udp } else { Transport::Tcp }
 }
 
 /// The draft numbers attempts with texts.
@@ -379,14 +368,6 @@ fn id(attempt: usize) -> String {
 /// The draft's durations are whole milliseconds.
 fn whole_ms(duration: Duration) -> u64 {
     (duration.as_secs_f64() * 1000.0).round() as u64
-}
-
-/// An optional field of the draft is left out, not null.
-fn without_nulls(mut data: Value) -> Value {
-    if let Some(fields) = data.as_object_mut() {
-        fields.retain(|_, value| !value.is_null());
-    }
-    data
 }
 
 fn count(addresses: usize) -> String {

@@ -2,7 +2,9 @@
 
 pub(crate) mod compare;
 pub(crate) mod connect;
+pub(crate) mod error;
 pub(crate) mod events;
+pub(crate) mod repeat;
 pub(crate) mod resolve;
 pub(crate) mod sendfile;
 pub(crate) mod serve;

@@ -1,118 +1,146 @@
-//! A name as one JSON document: `schemas/resolve.v1.json`.
+//! Report of a name as one JSON document.
 
-use loopctl::EaiCode;
-use loopctl::{DnsAnswer, DnsRecord, DnsSetProof, RecordType};
-use serde_json::{Value, json};
+use loopctl::plan::DnsTransport;
+use loopctl::{DnsAnswer, DnsProof, DnsProofReason, DnsRecord, DnsSetProof, EaiCode, RecordType};
 
-use super::connect::slow_callbacks;
 use crate::diagnose::{exit_status, name};
 use crate::output::human::resolve::words;
-use crate::output::units::ms;
+use crate::output::wire::common::{ErrorKind, ErrorRecord, RunEnd, VERSION, slow_callbacks};
+use crate::output::wire::query::{Flags, Query, QueryResult, QueryVia, Record, Transport};
+use crate::output::wire::resolve::{
+    Address, Document, Hop, Name, Outcome, Proof, ProofKind, Proved, Purpose, StepKind, Validation,
+    VerifiedQuery,
+};
 use crate::report::names::{NameEnd, NameReport, is_signature};
 use crate::report::order::AddressRow;
-use crate::report::proof;
-use crate::report::query::{Queries, Query, QueryOutcome, QueryRole, QueryStatus};
-use crate::report::trace::{Hop, Step};
+use crate::report::query::{self, QueryOutcome, QueryStatus};
+use crate::report::trace::{self, Step};
 
-/// One name's document, keys in the order in which people look for them.
-pub(crate) fn document(report: &NameReport) -> Value {
+/// Document of one name.
+pub(crate) fn document(report: &NameReport) -> Document {
     let subject = &report.subject;
-    let is_interrupted = matches!(report.end, NameEnd::Interrupted(_));
     let records = report.records().into_iter();
-    let records: Vec<Value> =
-        records.map(|it| with_proof(record(it), report.proof_of(it))).collect();
-    let addresses = report.addresses.iter();
-    let addresses: Vec<Value> =
-        addresses.map(|it| with_proof(address(it), report.proof_of_address(it.ip))).collect();
-    json!({
-        "schema": "loopctl.resolve.v1",
-        "version": env!("CARGO_PKG_VERSION"),
-        "name": subject.text,
-        "ascii_name": subject.name,
-        "port": subject.port,
-        "start": humantime::format_rfc3339_micros(report.started_at.wall).to_string(),
-        "outcome": report.end.name(),
-        "end": if is_interrupted { "interrupted" } else { "completed" },
-        "exit_code": exit_status::for_name(report).code(),
-        "duration_ms": ms(report.total),
-        "queries": report.queries.0.iter().map(query_with_proof).collect::<Vec<_>>(),
-        "addresses": addresses,
-        "records": records,
-        "trace": report.hops.iter().map(hop).collect::<Vec<_>>(),
-        "slow_callbacks": slow_callbacks(&report.slow),
-        "error": error(report),
-    })
+    Document {
+        schema: Name::V1,
+        version: VERSION,
+        name: subject.text.clone(),
+        ascii_name: subject.name.clone(),
+        port: subject.port,
+        start: report.started_at.wall.into(),
+        outcome: report.end.into(),
+        end: RunEnd::new(matches!(report.end, NameEnd::Interrupted(_))),
+        exit_code: exit_status::for_name(report).code(),
+        duration_ms: report.total.into(),
+        queries: report.queries.0.iter().map(verified).collect(),
+        addresses: report.addresses.iter().map(|row| address(report, row)).collect(),
+        records: records.map(|it| proved(Record::from(it), report.proof_of(it))).collect(),
+        trace: report.hops.iter().map(Hop::from).collect(),
+        slow_callbacks: slow_callbacks(&report.slow),
+        error: error(report),
+    }
 }
 
-/// The questions about a name, as `connect` has them as well.
-pub(crate) fn queries(queries: &Queries) -> Vec<Value> {
-    queries.0.iter().map(query).collect()
+/// Question as `connect` has it as well.
+pub(crate) fn query(query: &query::Query) -> Query<Record> {
+    with_answers(query, answers(query).map(|(record, _)| record).collect())
 }
 
-/// With what signatures prove of the answer, and of each of its records.
-fn query_with_proof(query: &Query) -> Value {
-    let mut value = self::query(query);
-    let proofs = query.answer().into_iter().flat_map(|it| &it.records).map(|it| query.proof_of(it));
-    if let Some(answers) = value["answers"].as_array_mut() {
-        let proofs = proofs.chain(std::iter::repeat(None));
-        for (answer, proof) in answers.iter_mut().zip(proofs) {
-            *answer = with_proof(answer.take(), proof);
+/// Question with what signatures prove of the answer, and of each of its records.
+fn verified(query: &query::Query) -> VerifiedQuery {
+    let answers = answers(query)
+        .map(|(record, origin)| proved(record, origin.and_then(|origin| query.proof_of(origin))));
+    VerifiedQuery {
+        query: with_answers(query, answers.collect()),
+        purpose: match query.role {
+            query::QueryRole::Answer => Purpose::Answer,
+            query::QueryRole::Verification => Purpose::Verification,
+        },
+        dnssec: query.validation().map(|known| Validation {
+            proof: known.proof.into(),
+            why: known.reason.as_ref().map(DnsProofReason::to_string),
+            chain: known.chain.clone(),
+        }),
+    }
+}
+
+fn proved<T>(of: T, known: Option<&DnsSetProof>) -> Proved<T> {
+    Proved { of, dnssec: known.map(Proof::from) }
+}
+
+impl From<&DnsSetProof> for Proof {
+    fn from(known: &DnsSetProof) -> Self {
+        let why = known.reason.as_ref().map(DnsProofReason::to_string);
+        Self { proof: known.proof.into(), why }
+    }
+}
+
+impl From<DnsProof> for ProofKind {
+    fn from(proof: DnsProof) -> Self {
+        match proof {
+            DnsProof::Secure => Self::Secure,
+            DnsProof::Insecure => Self::Insecure,
+            DnsProof::Bogus => Self::Bogus,
+            DnsProof::Indeterminate => Self::Indeterminate,
         }
     }
-    value["purpose"] = match query.role {
-        QueryRole::Answer => "answer",
-        QueryRole::Verification => "verification",
-    }
-    .into();
-    value["dnssec"] = query.validation().map_or(Value::Null, |known| {
-        let why = known.reason.as_ref().map(ToString::to_string);
-        json!({ "proof": proof::name(known.proof), "why": why, "chain": known.chain })
-    });
-    value
 }
 
-fn with_proof(mut record: Value, known: Option<&DnsSetProof>) -> Value {
-    record["dnssec"] = known.map_or(Value::Null, |known| {
-        let why = known.reason.as_ref().map(ToString::to_string);
-        json!({ "proof": proof::name(known.proof), "why": why })
-    });
-    record
-}
-
-fn query(query: &Query) -> Value {
+fn with_answers<R>(query: &query::Query, answers: Vec<R>) -> Query<R> {
     let answer = query.answer();
-    let (server, transport) = match &query.progress.server {
-        Some((server, transport)) => (Some(server.endpoint()), Some(transport.to_string())),
-        None => (None, None),
-    };
-    let flags = answer.map(|answer| {
-        json!({
-            "authoritative": answer.flags.authoritative,
-            "recursion_available": answer.flags.recursion_available,
-            "authentic": answer.flags.authentic,
-        })
-    });
+    let asked = query.progress.server.as_ref();
     let is_negative = matches!(query.verdict(), QueryStatus::NxDomain | QueryStatus::NoData);
     let negative = answer.filter(|_| is_negative).and_then(DnsAnswer::ttl);
-    json!({
-        "via": if query.is_of_system() { "system" } else { "dns" },
-        "name": query.name,
-        "type": query.type_names(),
-        "server": server,
-        "transport": transport,
-        "start_ms": ms(query.started),
-        "duration_ms": ms(query.took),
-        "result": query.verdict().name(),
-        "rcode": answer.map(|answer| answer.rcode.to_string()),
-        "flags": flags,
-        "truncated": query.progress.truncated,
-        "retries": query.progress.retries,
-        "ignored": query.progress.ignored.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "answers": answers(query),
-        "negative_ttl": negative.map(|ttl| ttl.as_secs()),
-        "signed": answer.map(is_signed),
-        "error": failure(query),
-    })
+    Query {
+        via: if query.is_of_system() { QueryVia::System } else { QueryVia::Dns },
+        name: query.name.clone(),
+        record_type: query.type_names(),
+        server: asked.map(|(server, _)| server.endpoint().to_string()),
+        transport: asked.map(|(_, transport)| (*transport).into()),
+        start_ms: query.started.into(),
+        duration_ms: query.took.into(),
+        result: query.verdict().into(),
+        rcode: answer.map(|answer| answer.rcode.to_string()),
+        flags: answer.map(|answer| Flags {
+            authoritative: answer.flags.authoritative,
+            recursion_available: answer.flags.recursion_available,
+            authentic: answer.flags.authentic,
+        }),
+        truncated: query.progress.truncated,
+        retries: query.progress.retries,
+        ignored: query.progress.ignored.iter().map(ToString::to_string).collect(),
+        answers,
+        negative_ttl: negative.map(|ttl| ttl.as_secs()),
+        signed: answer.map(is_signed),
+        error: failure(query),
+    }
+}
+
+impl From<DnsTransport> for Transport {
+    fn from(transport: DnsTransport) -> Self {
+        match transport {
+            DnsTransport::Tcp => Self::Tcp,
+            DnsTransport::Tls => Self::Tls,
+            DnsTransport::Https => Self::Https,
+            _ => Self::Udp,
+        }
+    }
+}
+
+impl From<QueryStatus> for QueryResult {
+    fn from(verdict: QueryStatus) -> Self {
+        match verdict {
+            QueryStatus::Answered => Self::Answered,
+            QueryStatus::NxDomain => Self::NxDomain,
+            QueryStatus::NoData => Self::NoData,
+            QueryStatus::Refused => Self::Refused,
+            QueryStatus::ServFail => Self::ServFail,
+            QueryStatus::Error => Self::Error,
+            QueryStatus::Timeout => Self::Timeout,
+            QueryStatus::Canceled => Self::Canceled,
+            QueryStatus::Indeterminate => Self::Indeterminate,
+            QueryStatus::Bogus => Self::Bogus,
+        }
+    }
 }
 
 /// Whether there is a signature in it, good or bad.
@@ -120,32 +148,37 @@ fn is_signed(answer: &DnsAnswer) -> bool {
     answer.records.iter().chain(&answer.authority).any(|it| is_signature(it.record_type))
 }
 
-fn answers(query: &Query) -> Vec<Value> {
+/// Answers as records; of name servers, with the records that they come from.
+fn answers(query: &query::Query) -> Box<dyn Iterator<Item = (Record, Option<&DnsRecord>)> + '_> {
     if let QueryOutcome::System(texts) = &query.end {
-        let told = |data: &String| {
-            let record_type = match query.types.as_slice() {
-                [RecordType::Ptr] => "PTR",
-                _ if data.contains(':') => "AAAA",
-                _ => "A",
-            };
-            json!({ "name": query.name, "type": record_type, "ttl": null, "data": data })
-        };
-        return texts.iter().map(told).collect();
+        return Box::new(texts.iter().map(|text| (of_system(query, text), None)));
     }
     let records = query.answer().map(|answer| answer.records.as_slice()).unwrap_or_default();
-    records.iter().map(record).collect()
+    Box::new(records.iter().map(|record| (Record::from(record), Some(record))))
 }
 
-fn record(record: &DnsRecord) -> Value {
-    json!({
-        "name": record.name,
-        "type": record.record_type.to_string(),
-        "ttl": record.ttl.as_secs(),
-        "data": record.data.to_string(),
-    })
+fn of_system(query: &query::Query, data: &str) -> Record {
+    let record_type = match query.types.as_slice() {
+        [RecordType::Ptr] => RecordType::Ptr,
+        _ if data.contains(':') => RecordType::Aaaa,
+        _ => RecordType::A,
+    };
+    let (name, record_type) = (query.name.clone(), record_type.to_string());
+    Record { name, record_type, ttl: None, data: data.to_owned() }
 }
 
-fn failure(query: &Query) -> Option<Value> {
+impl From<&DnsRecord> for Record {
+    fn from(record: &DnsRecord) -> Self {
+        Self {
+            name: record.name.clone(),
+            record_type: record.record_type.to_string(),
+            ttl: Some(record.ttl.as_secs()),
+            data: record.data.to_string(),
+        }
+    }
+}
+
+fn failure(query: &query::Query) -> Option<ErrorRecord> {
     let message = name::query(query)?;
     let name = match (&query.end, query.answer()) {
         (QueryOutcome::SystemFailed(error), _) => {
@@ -156,61 +189,98 @@ fn failure(query: &Query) -> Option<Value> {
         _ => None,
     };
     let kind = match (query.verdict(), &query.end) {
-        (QueryStatus::Timeout, _) => "timeout",
-        (_, QueryOutcome::Interrupted) => "io",
-        _ => "dns",
+        (QueryStatus::Timeout, _) => ErrorKind::Timeout,
+        (_, QueryOutcome::Interrupted) => ErrorKind::Io,
+        _ => ErrorKind::Dns,
     };
-    Some(json!({ "kind": kind, "errno": null, "name": name, "message": message }))
+    Some(ErrorRecord { kind, errno: None, name, message })
 }
 
-fn address(row: &AddressRow) -> Value {
-    json!({
-        "ip": row.ip.to_string(),
-        "family": if row.ip.is_ipv4() { "ipv4" } else { "ipv6" },
-        "system_rank": row.ranks.system,
-        "dns_rank": row.ranks.dns,
-        "connect_rank": row.ranks.connect,
-        "ttl": row.ttl.map(|ttl| ttl.as_secs()),
-        "source": row.source.map(|source| source.to_string()),
-        "rule": row.rule,
-    })
+fn address(report: &NameReport, row: &AddressRow) -> Address {
+    Address {
+        ip: row.ip.to_string(),
+        family: row.ip.into(),
+        system_rank: row.ranks.system,
+        dns_rank: row.ranks.dns,
+        connect_rank: row.ranks.connect,
+        ttl: row.ttl.map(|ttl| ttl.as_secs()),
+        source: row.source.map(|source| source.to_string()),
+        rule: row.rule.clone(),
+        dnssec: report.proof_of_address(row.ip).map(Proof::from),
+    }
 }
 
-fn hop(hop: &Hop) -> Value {
-    let (step, zone, servers, message) = match &hop.step {
-        Step::Referral { zone, servers } => ("referral", Some(zone), servers.as_slice(), None),
-        Step::Alias(target) => ("alias", Some(target), &[][..], None),
-        Step::End(verdict, _) => (verdict.name(), None, &[][..], None),
-        Step::Lost(why) => ("lost", None, &[][..], Some(why)),
-    };
-    let server = hop.server.as_ref();
-    json!({
-        "zone": hop.zone,
-        "name": hop.name,
-        "server": server.map(|server| server.address.to_string()),
-        "server_name": server.and_then(|server| server.name.clone()),
-        "start_ms": ms(hop.started),
-        "duration_ms": ms(hop.took),
-        "step": step,
-        "leads_to": zone,
-        "name_servers": servers,
-        "message": message,
-    })
+impl From<&trace::Hop> for Hop {
+    fn from(hop: &trace::Hop) -> Self {
+        let server = hop.server.as_ref();
+        let (leads_to, name_servers, message) = match &hop.step {
+            Step::Referral { zone, servers } => (Some(zone.clone()), servers.clone(), None),
+            Step::Alias(target) => (Some(target.clone()), Vec::new(), None),
+            Step::End(..) => (None, Vec::new(), None),
+            Step::Lost(why) => (None, Vec::new(), Some(why.clone())),
+        };
+        Self {
+            zone: hop.zone.clone(),
+            name: hop.name.clone(),
+            server: server.map(|server| server.address.to_string()),
+            server_name: server.and_then(|server| server.name.clone()),
+            start_ms: hop.started.into(),
+            duration_ms: hop.took.into(),
+            step: (&hop.step).into(),
+            leads_to,
+            name_servers,
+            message,
+        }
+    }
 }
 
-fn error(report: &NameReport) -> Option<Value> {
+impl From<&Step> for StepKind {
+    fn from(step: &Step) -> Self {
+        match step {
+            Step::Referral { .. } => Self::Referral,
+            Step::Alias(_) => Self::Alias,
+            Step::Lost(_) => Self::Lost,
+            Step::End(verdict, _) => match verdict {
+                QueryStatus::Answered => Self::Answered,
+                QueryStatus::NxDomain => Self::NxDomain,
+                QueryStatus::NoData => Self::NoData,
+                QueryStatus::ServFail => Self::ServFail,
+                QueryStatus::Refused => Self::Refused,
+                QueryStatus::Timeout => Self::Timeout,
+                _ => Self::Error,
+            },
+        }
+    }
+}
+
+impl From<NameEnd> for Outcome {
+    fn from(end: NameEnd) -> Self {
+        match end {
+            NameEnd::Found => Self::Success,
+            NameEnd::Interrupted(_) => Self::Interrupted,
+            NameEnd::Failed(verdict) => match verdict {
+                QueryStatus::NxDomain => Self::NxDomain,
+                QueryStatus::NoData => Self::NoData,
+                QueryStatus::ServFail => Self::ServFail,
+                QueryStatus::Refused => Self::Refused,
+                QueryStatus::Timeout => Self::Timeout,
+                QueryStatus::Indeterminate => Self::Indeterminate,
+                QueryStatus::Bogus => Self::Bogus,
+                QueryStatus::Answered | QueryStatus::Error | QueryStatus::Canceled => Self::Error,
+            },
+        }
+    }
+}
+
+fn error(report: &NameReport) -> Option<ErrorRecord> {
     let verdict = match report.end {
         NameEnd::Found => return None,
-        NameEnd::Interrupted(_) => {
-            let message = "interrupted";
-            return Some(json!({ "kind": "io", "errno": null, "name": null, "message": message }));
-        }
+        NameEnd::Interrupted(_) => return Some(ErrorRecord::plain(ErrorKind::Io, "interrupted")),
         NameEnd::Failed(verdict) => verdict,
     };
-    let kind = if verdict == QueryStatus::Timeout { "timeout" } else { "dns" };
-    let failing = report.failing().and_then(failure);
-    let name = failing.as_ref().map_or(Value::Null, |failing| failing["name"].clone());
-    let message = failing
-        .map_or_else(|| words::verdict(verdict).into(), |failing| failing["message"].clone());
-    Some(json!({ "kind": kind, "errno": null, "name": name, "message": message }))
+    let kind = if verdict == QueryStatus::Timeout { ErrorKind::Timeout } else { ErrorKind::Dns };
+    Some(match report.failing().and_then(failure) {
+        Some(failing) => ErrorRecord { kind, ..failing },
+        None => ErrorRecord::plain(kind, words::verdict(verdict)),
+    })
 }

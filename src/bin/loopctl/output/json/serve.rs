@@ -1,193 +1,209 @@
-//! For scripts: one record a line (schema loopctl.serve.v1).
+//! Records of a server, one a line.
 
-use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use loopctl::plan::SlowLog;
-use loopctl::{Address, TlsInfo, TlsVersion};
-use serde_json::{Map, Value, json};
+use loopctl::{Address, TlsInfo};
 
-use super::connect::slow_callbacks;
-use crate::output::units::ms;
+use crate::output::wire::common::{AddressRecord, ErrorKind, ErrorRecord, Hex, slow_callbacks};
+use crate::output::wire::serve::{
+    self, Algorithm, Certificates, Checksum, ClientCertificate, Connection, Counts, IsConnection,
+    IsDatagram, IsListening, IsStats, IsSummary, IsTransfer, Listening, Name, Record, Socket,
+    Stats, Summary, Tls, Transfer,
+};
 use crate::report::certificate::Certificate;
-use crate::report::served::{Area, Datagram, End, Ended, Security, Shown, Stored, Totals, Trouble};
+use crate::report::served::{
+    ClientError, ClientRecord, Datagram, EndReason, ErrorSource, ServedCertificates, TlsOutcome,
+    Totals, TransferRecord,
+};
+use crate::util::checksum;
 
 /// A socket that clients can connect to.
-pub(crate) fn listening(address: &Address, shown: Option<&Shown>) -> Value {
-    let mut record = record("listening");
-    let place = match address {
-        Address::Inet(address) => socket(*address),
-        unix @ Address::Unix(_) => {
-            json!({"ip": null, "port": null, "family": "unix", "path": unix.to_string()})
-        }
-    };
-    extend(&mut record, place);
-    if let Some(shown) = shown {
-        record.insert("tls".to_owned(), certificates(shown));
+pub(crate) fn listening(address: &Address, shown: Option<&ServedCertificates>) -> Record {
+    let place = AddressRecord::from(address);
+    let path = place.path.map(|path| format!("unix:{path}"));
+    Record::Listening(Listening {
+        schema: Name::V1,
+        record: IsListening::Word,
+        address: AddressRecord { path, ..place },
+        tls: shown.and_then(certificates),
+    })
+}
+
+/// Certificate of the first, and those for clients that ask for another name.
+fn certificates(shown: &ServedCertificates) -> Option<Certificates> {
+    let mut all = shown.certificates.iter().map(serve::Certificate::from);
+    let first = all.next()?;
+    let ca_file = shown.ca_file.as_deref().map(text);
+    Some(Certificates { first, ca_file, others: all.collect() })
+}
+
+impl From<&Certificate> for serve::Certificate {
+    fn from(certificate: &Certificate) -> Self {
+        Self { sha256: Hex(certificate.sha256.clone()), names: certificate.names().to_vec() }
     }
-    Value::Object(record)
 }
 
-/// That of the first, and those that clients get who ask for another name.
-fn certificates(shown: &Shown) -> Value {
-    let told = |one: &Certificate| json!({"sha256": one.sha256, "names": one.names()});
-    let mut all = shown.certificates.iter().map(told);
-    let mut record = all.next().unwrap_or_else(|| json!({}));
-    record["ca_file"] = shown.ca_file.as_ref().map(|path| path.to_string_lossy()).into();
-    record["others"] = all.collect();
-    record
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
 }
 
-/// A connection that is over.
-pub(crate) fn connection(ended: &Ended) -> Value {
-    let mut record = record("connection");
-    extend(
-        &mut record,
-        json!({
-            "peer": ended.names.peer.map(socket),
-            "local": ended.names.local.map(socket),
-            "bytes_in": ended.bytes.received,
-            "bytes_out": ended.bytes.sent,
-            "duration_ms": ms(ended.took),
-            "end": ended.end.name(),
-            "aborted": ended.aborted,
-            "faults": ended.faults,
-            "tls": match &ended.tls {
-                Security::Tls(info) => tls(info),
-                Security::Plain | Security::Missing => Value::Null,
-            },
-            "error": ended.error.as_ref().map(|trouble| error(trouble, ended.end)),
-        }),
-    );
-    Value::Object(record)
+/// A connection that has ended.
+pub(crate) fn connection(ended: &ClientRecord) -> Record {
+    Record::Connection(Box::new(Connection {
+        schema: Name::V1,
+        record: IsConnection::Word,
+        peer: ended.endpoints.peer.map(Socket::from),
+        local: ended.endpoints.local.map(Socket::from),
+        bytes_in: ended.bytes.received,
+        bytes_out: ended.bytes.sent,
+        duration_ms: ended.took.into(),
+        end: ended.end.into(),
+        aborted: ended.aborted,
+        faults: ended.faults.clone(),
+        tls: match &ended.tls {
+            TlsOutcome::Established(info) => Some(Tls::from(&**info)),
+            TlsOutcome::Plaintext | TlsOutcome::Incomplete => None,
+        },
+        error: ended.error.as_ref().map(|trouble| error(trouble, ended.end)),
+    }))
 }
 
-/// A datagram that has been dealt with.
-pub(crate) fn datagram(datagram: &Datagram) -> Value {
-    let mut record = record("datagram");
+impl From<EndReason> for serve::End {
+    fn from(end: EndReason) -> Self {
+        match end {
+            EndReason::Eof => Self::Eof,
+            EndReason::Reset => Self::Reset,
+            EndReason::Truncated => Self::Truncated,
+            EndReason::Idle => Self::Idle,
+            EndReason::Limit => Self::Limit,
+            EndReason::Fault => Self::Fault,
+            EndReason::Shutdown => Self::Shutdown,
+            EndReason::Error => Self::Error,
+        }
+    }
+}
+
+/// A datagram, and what was sent back.
+pub(crate) fn datagram(datagram: &Datagram) -> Record {
     let peer = datagram.peer.as_ref();
-    extend(
-        &mut record,
-        json!({
-            "peer": peer.and_then(Address::as_inet).map(socket),
-            "bytes_in": datagram.bytes.received,
-            "bytes_out": datagram.bytes.sent,
-            "allowed": datagram.is_allowed,
-            "error": datagram.error.as_ref().map(|trouble| error(trouble, End::Error)),
-        }),
-    );
-    Value::Object(record)
+    Record::Datagram(serve::Datagram {
+        schema: Name::V1,
+        record: IsDatagram::Word,
+        peer: peer.and_then(Address::as_inet).map(Socket::from),
+        bytes_in: datagram.bytes.received,
+        bytes_out: datagram.bytes.sent,
+        allowed: datagram.is_allowed,
+        error: datagram.error.as_ref().map(|trouble| error(trouble, EndReason::Error)),
+    })
 }
 
-/// What a sink has received.
-pub(crate) fn stored(stored: &Stored) -> Value {
-    let mut record = record("transfer");
-    let sum = stored.sum.as_ref();
-    extend(
-        &mut record,
-        json!({
-            "path": stored.path.as_ref().map(|path| path.to_string_lossy()),
-            "bytes": stored.bytes,
-            "complete": stored.is_whole,
-            "checksum": sum.map(|sum| json!({"algorithm": sum.algorithm.name(), "hex": sum.hex})),
-        }),
-    );
-    Value::Object(record)
+/// Data received by a sink.
+pub(crate) fn stored(stored: &TransferRecord) -> Record {
+    Record::Transfer(Transfer {
+        schema: Name::V1,
+        record: IsTransfer::Word,
+        path: stored.path.as_deref().map(text),
+        bytes: stored.bytes,
+        complete: stored.is_whole,
+        checksum: stored.sum.as_ref().map(Checksum::from),
+    })
 }
 
-pub(crate) fn stats(totals: &Totals, after: Duration) -> Value {
-    let mut record = record("stats");
-    extend(&mut record, counts(totals));
-    record.insert("open".to_owned(), totals.open().into());
-    record.insert("time_ms".to_owned(), ms(after).into());
-    Value::Object(record)
+impl From<&checksum::Sum> for Checksum {
+    fn from(sum: &checksum::Sum) -> Self {
+        let algorithm = match sum.algorithm {
+            checksum::Algorithm::Sha256 => Algorithm::Sha256,
+            checksum::Algorithm::Blake3 => Algorithm::Blake3,
+        };
+        Self { algorithm, hex: Hex(sum.hex.clone()) }
+    }
 }
 
-/// All of it, at the end; `trouble`: what went wrong with what a sink has to store.
+pub(crate) fn stats(totals: &Totals, after: Duration) -> Record {
+    Record::Stats(Stats {
+        schema: Name::V1,
+        record: IsStats::Word,
+        counts: totals.into(),
+        open: totals.open(),
+        time_ms: after.into(),
+    })
+}
+
+impl From<&Totals> for Counts {
+    fn from(totals: &Totals) -> Self {
+        Self {
+            accepted: totals.accepted,
+            closed: totals.closed,
+            aborted: totals.aborted,
+            bytes_in: totals.bytes.received,
+            bytes_out: totals.bytes.sent,
+        }
+    }
+}
+
+/// Totals at the end; `trouble` is the failure of a sink to store what it received.
 pub(crate) fn summary(
     totals: &Totals,
     took: Duration,
     seed: Option<u64>,
     slow: &SlowLog,
-    trouble: Option<&Trouble>,
-) -> Value {
-    let mut record = record("summary");
-    extend(&mut record, counts(totals));
-    record.insert("duration_ms".to_owned(), ms(took).into());
-    record.insert("fault_seed".to_owned(), seed.into());
-    record.insert("slow_callbacks".to_owned(), slow_callbacks(slow).into());
-    let error = trouble.map(|trouble| error(trouble, End::Error));
-    record.insert("error".to_owned(), error.into());
-    Value::Object(record)
-}
-
-/// All of it, where nothing could begin.
-pub(crate) fn refused(why: &str, took: Duration) -> Value {
-    let mut summary = summary(&Totals::default(), took, None, &SlowLog::new(0), None);
-    let error = json!({"kind": "io", "errno": null, "name": null, "message": why});
-    summary["error"] = error;
-    summary
-}
-
-fn record(kind: &str) -> Map<String, Value> {
-    let mut record = Map::new();
-    record.insert("schema".to_owned(), "loopctl.serve.v1".into());
-    record.insert("record".to_owned(), kind.into());
-    record
-}
-
-fn counts(totals: &Totals) -> Value {
-    json!({
-        "accepted": totals.accepted,
-        "closed": totals.closed,
-        "aborted": totals.aborted,
-        "bytes_in": totals.bytes.received,
-        "bytes_out": totals.bytes.sent,
+    trouble: Option<&ClientError>,
+) -> Record {
+    Record::Summary(Summary {
+        schema: Name::V1,
+        record: IsSummary::Word,
+        counts: totals.into(),
+        duration_ms: took.into(),
+        fault_seed: seed,
+        slow_callbacks: slow_callbacks(slow),
+        error: trouble.map(|trouble| error(trouble, EndReason::Error)),
     })
 }
 
-fn socket(address: SocketAddr) -> Value {
-    let family = if address.is_ipv4() { "ipv4" } else { "ipv6" };
-    json!({"ip": address.ip().to_string(), "port": address.port(), "family": family})
-}
-
-fn tls(info: &TlsInfo) -> Value {
-    let client = info.peer.chain.first().map(|der| {
-        let client = Certificate::new(der);
-        json!({"subject": client.parsed.as_ref().map(|said| &said.subject), "sha256": client.sha256})
-    });
-    json!({
-        "version": match info.version {
-            TlsVersion::Tls12 => "TLSv1.2",
-            TlsVersion::Tls13 => "TLSv1.3",
-        },
-        "cipher": info.cipher_suite,
-        "group": info.key_exchange,
-        "alpn": info.alpn.as_deref().map(String::from_utf8_lossy),
-        "sni": info.server_name,
-        "resumed": info.resumed,
-        "client": client,
+/// Totals of a server that could not begin.
+pub(crate) fn refused(why: &str, took: Duration) -> Record {
+    Record::Summary(Summary {
+        schema: Name::V1,
+        record: IsSummary::Word,
+        counts: (&Totals::default()).into(),
+        duration_ms: took.into(),
+        fault_seed: None,
+        slow_callbacks: Vec::new(),
+        error: Some(ErrorRecord::plain(ErrorKind::Io, why)),
     })
 }
 
-fn error(trouble: &Trouble, end: End) -> Value {
-    let Trouble { failure, area } = trouble;
-    let kind = match area {
-        Area::Tls => "tls",
-        Area::Certificate => "cert",
-        Area::Io if end == End::Reset => "reset",
-        Area::Io => "io",
-    };
-    json!({
-        "kind": kind,
-        "errno": failure.errno,
-        "name": failure.name(),
-        "message": failure.message,
-    })
-}
-
-fn extend(record: &mut Map<String, Value>, with: Value) {
-    if let Value::Object(with) = with {
-        record.extend(with);
+impl From<&TlsInfo> for Tls {
+    fn from(info: &TlsInfo) -> Self {
+        Self {
+            version: info.version.into(),
+            cipher: info.cipher_suite.clone(),
+            group: info.key_exchange.clone(),
+            alpn: info.alpn.as_deref().map(|name| String::from_utf8_lossy(name).into_owned()),
+            sni: info.server_name.clone(),
+            resumed: info.resumed,
+            client: info.peer.chain.first().map(|der| Certificate::new(der).into()),
+        }
     }
+}
+
+impl From<Certificate> for ClientCertificate {
+    fn from(certificate: Certificate) -> Self {
+        let subject = certificate.parsed.map(|said| said.subject);
+        Self { subject, sha256: Hex(certificate.sha256) }
+    }
+}
+
+fn error(trouble: &ClientError, end: EndReason) -> ErrorRecord {
+    let ClientError { failure, source } = trouble;
+    let kind = match source {
+        ErrorSource::Tls => ErrorKind::Tls,
+        ErrorSource::Certificate => ErrorKind::Cert,
+        ErrorSource::Io if end == EndReason::Reset => ErrorKind::Reset,
+        ErrorSource::Io => ErrorKind::Io,
+    };
+    let name = failure.name().map(str::to_owned);
+    ErrorRecord { kind, errno: failure.errno, name, message: failure.message.clone() }
 }

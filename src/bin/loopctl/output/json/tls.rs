@@ -2,58 +2,60 @@
 
 use std::net::IpAddr;
 
-use loopctl::{CertificateProblem, TlsVerdict, TlsVersion};
-use serde_json::{Value, json};
+use loopctl::{CertificateProblem, TlsErrorKind, TlsVerdict};
 
-use super::connect::ErrorRecord;
-use crate::diagnose::cause;
-use crate::diagnose::certificate;
+use super::error;
+use crate::diagnose;
 use crate::output::human::tls::{alpn, protocol};
-use crate::output::units::{date, ms};
-use crate::report::certificate::Certificate;
-use crate::report::{Report, StartTlsExchange, TlsFailure, TlsReport};
+use crate::output::units::date;
+use crate::output::wire::common::{AttemptResult, Hex};
+use crate::output::wire::tls::{Certificate, Problem, StartTls, Tls};
+use crate::report::{Report, StartTlsExchange, TlsFailure, TlsReport, certificate};
 
-/// `null` where TLS was not asked for, or there was no connection for it.
-pub(crate) fn tls(report: &Report) -> Option<Value> {
+/// `None` where TLS was not asked for, or there was no connection for it.
+pub(crate) fn tls(report: &Report) -> Option<Tls> {
     let (tls, wanted) = (report.tls.as_ref()?, report.subject.tls.as_ref()?);
     let info = tls.info.as_deref();
     // Addresses are never asked for by name (RFC 6066, section 3).
     let sni = wanted.name.as_deref().filter(|name| name.parse::<IpAddr>().is_err());
-    Some(json!({
-        "result": result(tls),
-        "start_ms": tls.started.map(ms),
-        "first_byte_ms": tls.first_byte.map(ms),
-        "duration_ms": tls.took().map(ms),
-        "version": info.map(|info| version(info.version)),
-        "cipher": info.map(|info| &info.cipher_suite),
-        "group": info.and_then(|info| info.key_exchange.as_ref()),
-        "alpn": info.and_then(|info| alpn(info.alpn.as_deref())),
-        "sni": sni,
-        "resumed": info.map(|info| info.resumed),
-        "ocsp_stapled": tls.peer.ocsp_stapled,
-        "client_certificate_requested": tls.peer.asks_for_certificate,
-        "verified": verified(tls),
-        "problem": tls.problem().map(problem),
-        "problem_message": certificate::problem(tls),
-        "peer": tls.chain.first().map(certificate),
-        "chain": tls.chain.iter().map(certificate).collect::<Vec<_>>(),
-        "starttls": tls.starttls.as_ref().map(starttls),
-        "error": tls.failure.as_ref().map(|failure| error(tls, failure)),
-    }))
+    Some(Tls {
+        result: result(tls),
+        start_ms: tls.started.map(Into::into),
+        first_byte_ms: tls.first_byte.map(Into::into),
+        duration_ms: tls.took().map(Into::into),
+        version: info.map(|info| info.version.into()),
+        cipher: info.map(|info| info.cipher_suite.clone()),
+        group: info.and_then(|info| info.key_exchange.clone()),
+        alpn: info.and_then(|info| alpn(info.alpn.as_deref())),
+        sni: sni.map(str::to_owned),
+        resumed: info.map(|info| info.resumed),
+        ocsp_stapled: tls.peer.ocsp_stapled,
+        client_certificate_requested: tls.peer.asks_for_certificate,
+        verified: verified(tls),
+        problem: tls.problem().map(Problem::from),
+        problem_message: diagnose::certificate::problem(tls),
+        peer: tls.chain.first().map(Certificate::from),
+        chain: tls.chain.iter().map(Certificate::from).collect(),
+        starttls: tls.starttls.as_ref().map(StartTls::from),
+        error: tls.failure.as_ref().map(|failure| error::of_tls(tls, failure)),
+    })
 }
 
-pub(crate) fn version(version: TlsVersion) -> &'static str {
-    match version {
-        TlsVersion::Tls12 => "TLSv1.2",
-        TlsVersion::Tls13 => "TLSv1.3",
+pub(crate) fn result(tls: &TlsReport) -> AttemptResult {
+    match &tls.failure {
+        Some(failure) => failure.into(),
+        None if tls.info.is_some() => AttemptResult::Success,
+        None => AttemptResult::Canceled,
     }
 }
 
-pub(crate) fn result(tls: &TlsReport) -> &'static str {
-    match &tls.failure {
-        Some(failure) => failure.result(),
-        None if tls.info.is_some() => "success",
-        None => "canceled",
+impl From<&TlsFailure> for AttemptResult {
+    fn from(failure: &TlsFailure) -> Self {
+        match failure.kind() {
+            Some(TlsErrorKind::TimedOut) => Self::Timeout,
+            Some(TlsErrorKind::Canceled) => Self::Canceled,
+            _ => Self::Failure,
+        }
     }
 }
 
@@ -65,43 +67,44 @@ fn verified(tls: &TlsReport) -> Option<bool> {
     }
 }
 
-fn problem(problem: &CertificateProblem) -> &'static str {
-    match problem {
-        CertificateProblem::Expired { .. } => "expired",
-        CertificateProblem::NotYetValid { .. } => "not_yet_valid",
-        CertificateProblem::WrongName { .. } => "wrong_name",
-        CertificateProblem::UnknownIssuer { .. } => "unknown_issuer",
-        CertificateProblem::Revoked => "revoked",
-        _ => "other",
+impl From<&CertificateProblem> for Problem {
+    fn from(problem: &CertificateProblem) -> Self {
+        match problem {
+            CertificateProblem::Expired { .. } => Self::Expired,
+            CertificateProblem::NotYetValid { .. } => Self::NotYetValid,
+            CertificateProblem::WrongName { .. } => Self::WrongName,
+            CertificateProblem::UnknownIssuer { .. } => Self::UnknownIssuer,
+            CertificateProblem::Revoked => Self::Revoked,
+            _ => Self::Other,
+        }
     }
 }
 
-/// Of what is no X.509 only the hash is known.
-fn certificate(certificate: &Certificate) -> Value {
-    let parsed = certificate.parsed.as_deref();
-    json!({
-        "subject": parsed.map(|parsed| &parsed.subject),
-        "issuer": parsed.map(|parsed| &parsed.issuer),
-        "san": parsed.map(|parsed| parsed.names.clone()).unwrap_or_default(),
-        "not_before": parsed.map(|parsed| date(parsed.valid.not_before)),
-        "not_after": parsed.map(|parsed| date(parsed.valid.not_after)),
-        "key": parsed.map(|parsed| &parsed.key),
-        "signature": parsed.map(|parsed| &parsed.signature),
-        "sha256": certificate.sha256,
-        "pin_sha256": parsed.and_then(|parsed| parsed.pin.as_ref()),
-    })
+/// A certificate that is not X.509 has a hash alone.
+impl From<&certificate::Certificate> for Certificate {
+    fn from(certificate: &certificate::Certificate) -> Self {
+        let said = certificate.parsed.as_deref();
+        Self {
+            subject: said.map(|said| said.subject.clone()),
+            issuer: said.map(|said| said.issuer.clone()),
+            san: said.map(|said| said.names.clone()).unwrap_or_default(),
+            not_before: said.map(|said| date(said.valid.not_before)),
+            not_after: said.map(|said| date(said.valid.not_after)),
+            key: said.map(|said| said.key.clone()),
+            signature: said.map(|said| said.signature.clone()),
+            sha256: Hex(certificate.sha256.clone()),
+            pin_sha256: said.and_then(|said| said.pin.clone()),
+        }
+    }
 }
 
-fn starttls(starttls: &StartTlsExchange) -> Value {
-    json!({
-        "protocol": protocol(starttls.protocol),
-        "start_ms": ms(starttls.start),
-        "duration_ms": ms(starttls.took),
-        "greeting": starttls.greeting,
-    })
-}
-
-pub(crate) fn error(tls: &TlsReport, failure: &TlsFailure) -> ErrorRecord {
-    let (errno, name) = (failure.failure.errno, failure.failure.name());
-    ErrorRecord { kind: failure.json_kind(), errno, name, message: cause::of_tls(tls, failure) }
+impl From<&StartTlsExchange> for StartTls {
+    fn from(dialogue: &StartTlsExchange) -> Self {
+        Self {
+            protocol: protocol(dialogue.protocol),
+            start_ms: dialogue.start.into(),
+            duration_ms: dialogue.took.into(),
+            greeting: dialogue.greeting.clone(),
+        }
+    }
 }

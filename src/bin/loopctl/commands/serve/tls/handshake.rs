@@ -1,74 +1,75 @@
-//! The handshake with a client, and the faults it may have.
+//! TLS handshake with a client, and the faults of TLS connections.
 
 use std::pin::pin;
 
 use super::Tls;
-use crate::commands::serve::client::{Client, Last};
-use crate::commands::serve::conn::{Input, Output};
-use crate::config::fault::Fault;
-use crate::report::served::{End, Halt};
+use crate::commands::serve::client_io::{ClientIo, ClientReader};
+use crate::commands::serve::disconnect::{Closed, Disconnect};
+use crate::config::Fault;
+use crate::report::served::EndReason;
 use crate::util::select::first;
 
-/// Type, version and length of a TLS record (RFC 8446, section 5.1).
-const HEAD: usize = 5;
+/// Length of a TLS record's header: type, version, length (RFC 8446, section 5.1).
+const RECORD_HEADER: usize = 5;
 
-impl Client {
-    /// Nothing is said before it is over. Boxed by its caller: few clients of many are in a handshake.
-    pub(in crate::commands::serve) async fn shake_hands(
-        &self,
-        tls: &Tls,
-        input: &mut Input,
-        output: &mut Output,
-    ) -> Result<(), Halt> {
-        if self.meets(Fault::TlsStall) {
-            self.transport.resume_reading();
-            return Err(self.never_answer(input).await);
-        }
-        if self.meets(Fault::TlsClose) {
-            self.transport.resume_reading();
-            hear_record(input).await?;
-            return Err(Halt::End(End::Fault, None));
-        }
-        let server = tls.server(|fault| self.meets(fault));
-        let shaken = async { Ok(output.start_tls(server).await?) };
-        let dismissed = async { Err(self.dismissed().await) };
-        first(pin!(shaken), pin!(dismissed)).await
+/// Does the handshake, or the fault in its place.
+pub(in crate::commands::serve) async fn accept(
+    tls: &Tls,
+    io: &mut ClientIo,
+) -> Result<(), Disconnect> {
+    let connection = &io.connection;
+    if connection.has_fault(Fault::TlsStall) {
+        connection.transport.resume_reading();
+        return Err(never_answer(&mut io.input).await);
     }
+    if connection.has_fault(Fault::TlsClose) {
+        connection.transport.resume_reading();
+        read_record(&mut io.input).await?;
+        return Err(Disconnect::Close(EndReason::Fault, None));
+    }
+    let server = tls.server(|fault| connection.has_fault(fault));
+    let handshake = async { Ok(io.output.start_tls(server).await?) };
+    let shutdown = async { Err(connection.shutdown_when_idle().await) };
+    first(pin!(handshake), pin!(shutdown)).await
+}
 
-    /// Hears the client out.
-    async fn never_answer(&self, input: &mut Input) -> Halt {
-        loop {
-            match input.overhear().await {
-                Ok(data) if !data.is_empty() => {}
-                Err(Halt::End(End::Shutdown, error)) => return Halt::End(End::Shutdown, error),
-                _ => return Halt::End(End::Fault, None),
+/// `tls-bare-fin`: sends what is queued, and then a FIN without close_notify.
+pub(in crate::commands::serve) async fn close_without_close_notify(io: &mut ClientIo) -> Closed {
+    // On an error the client is gone, and misses nothing.
+    let _ = io.output.flush().await;
+    io.connection.record_unsent();
+    io.connection.transport.abort();
+    io.connection.transport.wait_closed().await;
+    (EndReason::Fault, None)
+}
+
+/// `tls-stall`: reads until the client gives up.
+async fn never_answer(input: &mut ClientReader) -> Disconnect {
+    loop {
+        match input.read_handshake().await {
+            Ok(data) if !data.is_empty() => {}
+            Err(Disconnect::Close(EndReason::Shutdown, error)) => {
+                return Disconnect::Close(EndReason::Shutdown, error);
             }
+            _ => return Disconnect::Close(EndReason::Fault, None),
         }
-    }
-
-    /// What is queued is sent, and then there is an end-of-file without a farewell.
-    pub(in crate::commands::serve) async fn end_bare(&self, output: &mut Output) -> Last {
-        // If that fails, there is nobody who could miss the farewell.
-        let _ = output.emptied().await;
-        self.note_unsent();
-        self.transport.abort();
-        self.transport.wait_closed().await;
-        (End::Fault, None)
     }
 }
 
-/// The first message of a handshake.
-async fn hear_record(input: &mut Input) -> Result<(), Halt> {
+/// Reads one TLS record, here the ClientHello, or to the end-of-file.
+async fn read_record(input: &mut ClientReader) -> Result<(), Disconnect> {
     let mut record = Vec::new();
     loop {
-        let length = match record.get(..HEAD) {
-            Some(&[_, _, _, high, low]) => HEAD + usize::from(u16::from_be_bytes([high, low])),
-            _ => HEAD,
+        let length = match record.get(..RECORD_HEADER) {
+            Some(&[_, _, _, high, low]) => {
+                RECORD_HEADER + usize::from(u16::from_be_bytes([high, low]))
+            }
+            _ => RECORD_HEADER,
         };
         if record.len() >= length {
             return Ok(());
         }
-        match input.overhear().await? {
+        match input.read_handshake().await? {
             data if data.is_empty() => return Ok(()),
             data => record.extend(data),
         }

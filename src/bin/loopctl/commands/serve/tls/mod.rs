@@ -1,6 +1,6 @@
-//! `--tls`: who the server is, and the handshake with each client.
+//! `--tls`: certificates of the server, read from files or generated for one run.
 
-mod handshake;
+pub(super) mod handshake;
 mod self_signed;
 
 use std::fs;
@@ -12,116 +12,121 @@ use loopctl::{TlsConfigError, TlsServer};
 use tempfile::TempPath;
 
 use super::refusal::{Refusal, unreadable};
-use super::session::Session;
 use crate::config::environment::Environment;
-use crate::config::fault::Fault;
-use crate::config::{IdentityFiles, KeyLog, ServerTls, key_log};
+use crate::config::{Fault, Faults, KeyLog, ListenSpec, ServeRequest, ServerTls, key_log};
 use crate::exit::Exit;
 use crate::output::writer::Writer;
 use crate::report::certificate::Certificate;
-use crate::report::served::Shown;
+use crate::report::served::ServedCertificates;
 use crate::util::message::Message;
-use self_signed::{Made, Papers};
+use self_signed::{Generator, Identity};
 
-/// Clients that take long to be sent the last of it are for `--idle-timeout` and `--grace` to end, as without
-/// TLS.
+/// No limit for close_notify: as without TLS, `--idle-timeout` and `--grace` end clients that are slow to close.
 const NO_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// TLS as it was opened before the first client could come.
+/// TLS configurations of the server.
 pub(super) struct Tls {
-    usual: TlsServer,
-    /// In the place of the usual one, for the faults that want another certificate.
-    forged: Vec<(Fault, TlsServer)>,
-    shown: Shown,
+    regular: TlsServer,
+    /// Replacements for `tls-wrong-name` and `tls-expired`.
+    faulty: Vec<(Fault, TlsServer)>,
+    served: ServedCertificates,
     /// Removed when this is dropped.
     _ca_file: Option<TempPath>,
 }
 
 impl Tls {
-    /// What the client is shown who has met these faults.
-    fn server(&self, has: impl Fn(Fault) -> bool) -> &TlsServer {
-        let forged = self.forged.iter().find(|(fault, _)| has(*fault));
-        forged.map_or(&self.usual, |(_, server)| server)
-    }
-
-    pub(super) fn shown(&self) -> &Shown {
-        &self.shown
-    }
-}
-
-impl Session {
-    /// Everything that can be wrong with it is told before anybody can connect.
-    pub(super) fn open_tls(&self, request: &ServerTls) -> Result<Tls, Refusal> {
-        let rules = Rules::new(request)?;
-        match &request.identities[..] {
-            [] => self.make_identity(request, &rules),
-            files => read_identities(files, &rules),
+    /// Reads or generates the certificates, before any client connects.
+    ///
+    /// # Errors
+    /// A file that cannot be read or written, or that has no usable certificate or key.
+    pub(super) fn open(request: &ServerTls, serve: &ServeRequest) -> Result<Self, Refusal> {
+        let options = TlsOptions::new(request)?;
+        if request.identities.is_empty() {
+            let specs = &serve.listen.specs;
+            return Self::generate(&options, specs, &serve.faults);
         }
+        Self::read(&options)
     }
 
-    fn make_identity(&self, request: &ServerTls, rules: &Rules<'_>) -> Result<Tls, Refusal> {
+    /// The configuration for a client with these faults.
+    fn server(&self, has_fault: impl Fn(Fault) -> bool) -> &TlsServer {
+        let faulty = self.faulty.iter().find(|(fault, _)| has_fault(*fault));
+        faulty.map_or(&self.regular, |(_, server)| server)
+    }
+
+    pub(super) fn served(&self) -> &ServedCertificates {
+        &self.served
+    }
+
+    fn generate(
+        options: &TlsOptions<'_>,
+        specs: &[ListenSpec],
+        faults: &Faults,
+    ) -> Result<Self, Refusal> {
         let failed = |error: rcgen::Error| {
             Refusal::new(Exit::Mixed, format!("cannot make a certificate: {error}"))
         };
-        let made = Made::new(&self.request.listen.places).map_err(failed)?;
-        let usual = made.usual().map_err(failed)?;
-        let mut trusted = usual.chain.clone();
-        let mut forged = Vec::new();
-        let is_wanted = |fault| self.request.faults.faults.iter().any(|arg| arg.fault == fault);
+        let generator = Generator::new(specs).map_err(failed)?;
+        let regular = generator.regular().map_err(failed)?;
+        let mut trusted = regular.chain.clone();
+        let mut faulty = Vec::new();
+        let is_wanted = |fault| faults.faults.iter().any(|arg| arg.fault == fault);
         for fault in [Fault::TlsWrongName, Fault::TlsExpired] {
-            let papers = match fault {
+            let identity = match fault {
                 _ if !is_wanted(fault) => continue,
-                Fault::TlsWrongName => made.for_another_name(),
-                _ => made.expired(),
+                Fault::TlsWrongName => generator.for_another_name(),
+                _ => generator.expired(),
             };
-            let papers = papers.map_err(failed)?;
-            // A client that trusts it sees what is wrong with it, and not only that it is unknown.
-            trusted += &papers.chain;
-            forged.push((fault, rules.server(&[papers]).map_err(unusable)?));
+            let identity = identity.map_err(failed)?;
+            // Trusted as well, so that the only thing wrong with it is the fault.
+            trusted += &identity.chain;
+            faulty.push((fault, options.server(&[identity]).map_err(unusable)?));
         }
-        let usual = rules.server(&[usual]).map_err(unusable)?;
-        let (ca_file, temporary) = write_trusted(request.cert_file.as_deref(), &trusted)?;
-        let shown = Shown { certificates: certificates(&usual), ca_file: Some(ca_file) };
-        Ok(Tls { usual, forged, shown, _ca_file: temporary })
+        let regular = options.server(&[regular]).map_err(unusable)?;
+        let cert_file = options.request.cert_file.as_deref();
+        let (ca_file, temporary) = write_trusted(cert_file, &trusted)?;
+        let served =
+            ServedCertificates { certificates: certificates(&regular), ca_file: Some(ca_file) };
+        Ok(Self { regular, faulty, served, _ca_file: temporary })
+    }
+
+    fn read(options: &TlsOptions<'_>) -> Result<Self, Refusal> {
+        let mut identities = Vec::new();
+        for files in &options.request.identities {
+            let identity = Identity { chain: read(&files.chain)?, key: read(&files.key)? };
+            // One by one, so that the message names the faulty one.
+            let alone = options.server(std::slice::from_ref(&identity));
+            alone.map_err(|error| invalid(&format!("--tls={}", files.text()), &error))?;
+            identities.push(identity);
+        }
+        let regular = options.server(&identities).map_err(unusable)?;
+        let served = ServedCertificates { certificates: certificates(&regular), ca_file: None };
+        Ok(Self { regular, faulty: Vec::new(), served, _ca_file: None })
     }
 }
 
-fn read_identities(files: &[IdentityFiles], rules: &Rules<'_>) -> Result<Tls, Refusal> {
-    let mut all = Vec::new();
-    for identity in files {
-        let papers = Papers { chain: read(&identity.chain)?, key: read(&identity.key)? };
-        // Each by itself, so that the one can be named that is wrong.
-        let alone = rules.server(std::slice::from_ref(&papers));
-        alone.map_err(|error| nonsense(&format!("--tls={}", identity.text()), &error))?;
-        all.push(papers);
-    }
-    let usual = rules.server(&all).map_err(unusable)?;
-    let shown = Shown { certificates: certificates(&usual), ca_file: None };
-    Ok(Tls { usual, forged: Vec::new(), shown, _ca_file: None })
-}
-
-/// What is the same whatever the certificate.
-struct Rules<'a> {
+/// TLS options that do not depend on the certificate.
+struct TlsOptions<'a> {
     request: &'a ServerTls,
     client_ca: Option<String>,
     key_log: Option<KeyLog>,
 }
 
-impl<'a> Rules<'a> {
+impl<'a> TlsOptions<'a> {
     fn new(request: &'a ServerTls) -> Result<Self, Refusal> {
         let client_ca = request.client_ca.as_deref().map(read).transpose()?;
-        let rules = Self { request, client_ca, key_log: key_log()? };
-        if let (Some(path), Some(ca)) = (&request.client_ca, &rules.client_ca) {
-            let wrong = |error| nonsense(&format!("--client-ca {}", path.display()), &error);
-            loopctl::TlsClient::builder().ca_pem(ca).build().map_err(wrong)?;
+        let options = Self { request, client_ca, key_log: key_log()? };
+        if let (Some(path), Some(ca)) = (&request.client_ca, &options.client_ca) {
+            let invalid = |error| invalid(&format!("--client-ca {}", path.display()), &error);
+            loopctl::TlsClient::builder().ca_pem(ca).build().map_err(invalid)?;
         }
-        Ok(rules)
+        Ok(options)
     }
 
-    fn server(&self, identities: &[Papers]) -> Result<TlsServer, TlsConfigError> {
+    fn server(&self, identities: &[Identity]) -> Result<TlsServer, TlsConfigError> {
         let mut builder = TlsServer::builder()
             .alpn(&self.request.alpn)
-            .min_version(self.request.least)
+            .min_version(self.request.min_version)
             .shutdown_timeout(NO_LIMIT);
         if let Some(ca) = &self.client_ca {
             builder = builder.client_ca_pem(ca);
@@ -140,9 +145,13 @@ fn certificates(server: &TlsServer) -> Vec<Certificate> {
     server.certificates().map(Certificate::new).collect()
 }
 
-/// Where it is asked for, or else where only this user can read it, until the end.
-fn write_trusted(at: Option<&Path>, pem: &str) -> Result<(PathBuf, Option<TempPath>), Refusal> {
-    if let Some(path) = at {
+/// Writes the generated certificates to `--tls-cert-file`, or else to a temporary file that only this user can
+/// read.
+fn write_trusted(
+    cert_file: Option<&Path>,
+    pem: &str,
+) -> Result<(PathBuf, Option<TempPath>), Refusal> {
+    if let Some(path) = cert_file {
         let mut file = Writer::create(path)?;
         file.write(pem);
         file.finish()?;
@@ -157,7 +166,7 @@ fn write_trusted(at: Option<&Path>, pem: &str) -> Result<(PathBuf, Option<TempPa
     }
     let mut message = Message::error("cannot write the certificate to a temporary file");
     message.causes.extend(failure);
-    message.hints.push("--tls-cert-file names another place".to_owned());
+    message.hints.push("--tls-cert-file writes it to another path".to_owned());
     Err(Refusal { message, exit: Exit::CannotWrite })
 }
 
@@ -167,23 +176,23 @@ fn write_temporary(dir: &Path, pem: &str) -> io::Result<TempPath> {
     Ok(file.into_temp_path())
 }
 
-/// Whoever uses it may be somewhere else.
+/// For clients that run in another directory.
 fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 fn read(path: &Path) -> Result<String, Refusal> {
     let bytes = fs::read(path).map_err(|error| unreadable(path, &error))?;
-    // What is no text has no PEM in it either, which is told as such.
+    // Binary data has no PEM in it, and is reported as such later.
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn nonsense(what: &str, error: &TlsConfigError) -> Refusal {
+fn invalid(what: &str, error: &TlsConfigError) -> Refusal {
     let causes = vec![error.to_string()];
     Message { causes, ..Message::error(format!("cannot use `{what}`")) }.into()
 }
 
 fn unusable(error: TlsConfigError) -> Refusal {
     let causes = vec![error.to_string()];
-    Message { causes, ..Message::error("cannot speak TLS like this") }.into()
+    Message { causes, ..Message::error("cannot use TLS with these options") }.into()
 }

@@ -1,4 +1,4 @@
-//! A certificate for one run: nobody has to make one before TLS can be tried.
+//! Self-signed certificates for one run, so that TLS works without a certificate file.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::{Duration, SystemTime};
@@ -9,82 +9,86 @@ use rcgen::{
     KeyUsagePurpose, date_time_ymd,
 };
 
-use crate::config::Place;
+use crate::config::ListenSpec;
 use crate::config::environment::Environment;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How long it is good for.
-const LIFE: Duration = DAY.saturating_mul(90);
+/// Validity of a generated certificate.
+const LIFETIME: Duration = DAY.saturating_mul(90);
 
-/// Nobody has this name (RFC 6761, section 6.4).
+/// A name that no host has (RFC 6761, section 6.4).
 const ANOTHER_NAME: &str = "another-name.invalid";
 
-/// A key, and the names that it stands for.
-pub(super) struct Made {
+/// Generates certificates for one key.
+pub(super) struct Generator {
     key: KeyPair,
     names: Vec<String>,
-    /// Since 1970.
+    /// Since the Unix epoch.
     now: Duration,
 }
 
-/// A certificate, and its key, in PEM.
-pub(super) struct Papers {
+/// Certificate chain and private key, in PEM.
+pub(super) struct Identity {
     pub(super) chain: String,
     pub(super) key: String,
 }
 
-impl Made {
-    /// For all names by which a client may come to these places.
-    pub(super) fn new(places: &[Place]) -> Result<Self, Error> {
+impl Generator {
+    /// Makes a key for all names under which clients may reach these addresses.
+    pub(super) fn new(specs: &[ListenSpec]) -> Result<Self, Error> {
         let now = Environment::wall_clock().duration_since(SystemTime::UNIX_EPOCH);
-        let (key, now) = (KeyPair::generate()?, now.unwrap_or_default());
-        Ok(Self { key, names: names(places, Environment::host_name()), now })
+        Ok(Self {
+            key: KeyPair::generate()?,
+            names: names(specs, Environment::host_name()),
+            now: now.unwrap_or_default(),
+        })
     }
 
-    pub(super) fn usual(&self) -> Result<Papers, Error> {
-        // A client's clock may be slow.
-        self.papers("loopctl, for one run", &self.names, self.now.saturating_sub(DAY))
+    /// A valid certificate.
+    pub(super) fn regular(&self) -> Result<Identity, Error> {
+        // Valid since yesterday, because a client's clock may be slow.
+        self.identity("loopctl, for one run", &self.names, self.now.saturating_sub(DAY))
     }
 
-    pub(super) fn for_another_name(&self) -> Result<Papers, Error> {
+    /// A certificate for `tls-wrong-name`.
+    pub(super) fn for_another_name(&self) -> Result<Identity, Error> {
         let names = [ANOTHER_NAME.to_owned()];
-        self.papers("loopctl, for another name", &names, self.now.saturating_sub(DAY))
+        self.identity("loopctl, for another name", &names, self.now.saturating_sub(DAY))
     }
 
-    pub(super) fn expired(&self) -> Result<Papers, Error> {
-        // Until yesterday.
-        self.papers("loopctl, expired", &self.names, self.now.saturating_sub(LIFE + DAY))
+    /// A certificate for `tls-expired`, valid until yesterday.
+    pub(super) fn expired(&self) -> Result<Identity, Error> {
+        self.identity("loopctl, expired", &self.names, self.now.saturating_sub(LIFETIME + DAY))
     }
 
-    /// All have the same key. The organization differs, so that clients cannot take one for the other.
-    fn papers(&self, by: &str, names: &[String], from: Duration) -> Result<Papers, Error> {
+    /// All certificates share the key. Their organizations differ, because clients look up issuers by subject.
+    fn identity(&self, by: &str, names: &[String], from: Duration) -> Result<Identity, Error> {
         let mut params = CertificateParams::new(names)?;
         let mut subject = DistinguishedName::new();
         subject.push(DnType::CommonName, names.first().map_or("localhost", |name| name));
         subject.push(DnType::OrganizationName, by);
         params.distinguished_name = subject;
         params.not_before = date_time_ymd(1970, 1, 1) + from;
-        params.not_after = date_time_ymd(1970, 1, 1) + from + LIFE;
+        params.not_after = date_time_ymd(1970, 1, 1) + from + LIFETIME;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         let chain = params.self_signed(&self.key)?.pem();
-        Ok(Papers { chain, key: self.key.serialize_pem() })
+        Ok(Identity { chain, key: self.key.serialize_pem() })
     }
 }
 
-/// Those of loopback always, each once. Hosts are named as they were typed.
-fn names(places: &[Place], host_name: Option<String>) -> Vec<String> {
-    let loopback = ["localhost".to_owned()].into_iter();
+/// Names for the certificate, each once: loopback, the hosts of ADDR as typed, and the name of this host.
+fn names(specs: &[ListenSpec], host_name: Option<String>) -> Vec<String> {
     let loopback =
-        loopback.chain([Ipv4Addr::LOCALHOST.to_string(), Ipv6Addr::LOCALHOST.to_string()]);
-    let hosts = places.iter().filter_map(|place| match &place.target {
+        ["localhost".to_owned(), Ipv4Addr::LOCALHOST.to_string(), Ipv6Addr::LOCALHOST.to_string()];
+    let hosts = specs.iter().filter_map(|spec| match &spec.target {
         Target::Tcp(Host::Name(name), _) => Some(name.clone()),
         Target::Tcp(Host::Literal(ip), _) if !ip.is_unspecified() => Some(ip.to_string()),
         _ => None,
     });
-    let all = loopback.chain(hosts).chain(host_name);
-    // Certificates know neither zones of addresses nor letters beyond ASCII.
+    let all = loopback.into_iter().chain(hosts).chain(host_name);
+    // A subjectAltName has neither zone identifiers nor characters beyond ASCII.
     let mut names: Vec<String> = Vec::new();
     for name in all.filter(|name| name.is_ascii() && !name.is_empty() && !name.contains('%')) {
         if !names.contains(&name) {
@@ -98,24 +102,21 @@ fn names(places: &[Place], host_name: Option<String>) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn place(text: &str) -> Place {
-        Place { text: text.to_owned(), target: text.parse().unwrap(), everywhere: false }
+    fn spec(text: &str) -> ListenSpec {
+        ListenSpec { text: text.to_owned(), target: text.parse().unwrap(), is_wildcard: false }
     }
 
     #[test]
-    fn it_is_for_all_names_by_which_clients_may_come() {
-        let places = ["a.example:1", "192.0.2.1:2", "localhost:3", "[::]:4", "unix:/tmp/x"];
-        let names = names(&places.map(place), Some("box".to_owned()));
+    fn the_certificate_has_all_names_of_the_listeners() {
+        let specs = ["a.example:1", "192.0.2.1:2", "localhost:3", "[::]:4", "unix:/tmp/x"];
+        let names = names(&specs.map(spec), Some("box".to_owned()));
         let expected = ["localhost", "127.0.0.1", "::1", "a.example", "192.0.2.1", "box"];
         assert_eq!(names, expected);
     }
 
     #[test]
-    fn what_no_certificate_can_name_is_left_out() {
-        let names = names(
-            &[place("fe80::1%lo:1".replace("fe80::1%lo", "[fe80::1%lo]").as_str())],
-            Some("bücher".to_owned()),
-        );
+    fn names_that_a_certificate_cannot_have_are_left_out() {
+        let names = names(&[spec("[fe80::1%lo]:1")], Some("bücher".to_owned()));
         assert_eq!(names, ["localhost", "127.0.0.1", "::1"]);
     }
 }

@@ -8,19 +8,22 @@ use comfy_table::{Cell, CellAlignment, Table, presets};
 use loopctl::Address;
 
 use crate::output::units::{bytes, fit, prose};
-use crate::report::served::{Datagram, End, Ended, Security, Share, Shown, Stored, Totals};
+use crate::report::served::{
+    ClientRecord, Datagram, EndReason, EndTotals, ServedCertificates, TlsOutcome, Totals,
+    TransferRecord,
+};
 use crate::util::message::plain;
 use crate::util::style::Style;
 
 /// One closed connection.
-pub(crate) fn connection(ended: &Ended, style: Style) -> String {
+pub(crate) fn connection(ended: &ClientRecord, style: Style) -> String {
     let (received, sent) = (bytes(ended.bytes.received), bytes(ended.bytes.sent));
     let end = style.paint(ansi(ended.end), &reason(ended));
-    let (peer, took) = (peer(ended.names.peer), prose(ended.took));
+    let (peer, took) = (peer(ended.endpoints.peer), prose(ended.took));
     let tls = match &ended.tls {
-        Security::Plain => String::new(),
-        Security::Missing => "no TLS   ".to_owned(),
-        Security::Tls(info) => format!("{}  ", info.version),
+        TlsOutcome::Plaintext => String::new(),
+        TlsOutcome::Incomplete => "no TLS   ".to_owned(),
+        TlsOutcome::Established(info) => format!("{}  ", info.version),
     };
     let line = format!("{peer:<21}  {received:>9} in  {sent:>9} out  {took:>8}  {tls}{end}");
     fit(&line, style.width)
@@ -40,14 +43,14 @@ pub(crate) fn datagram(datagram: &Datagram, style: Style) -> String {
 }
 
 /// What is said of a transfer that did not come to its end.
-pub(crate) fn partial(stored: &Stored) -> String {
+pub(crate) fn partial(stored: &TransferRecord) -> String {
     let kept = stored.path.as_ref().filter(|_| stored.bytes > 0);
     let kept = kept.map_or_else(String::new, |path| format!(" are in `{}`", path.display()));
     format!("a transfer was broken off: {} bytes{kept}", stored.bytes)
 }
 
 /// The certificates, and what a client can type that is to trust the one made for this run.
-pub(crate) fn shown(shown: &Shown, address: &Address) -> String {
+pub(crate) fn shown(shown: &ServedCertificates, address: &Address) -> String {
     let mut text = String::new();
     for certificate in &shown.certificates {
         let names = match certificate.names() {
@@ -81,13 +84,16 @@ pub(crate) fn peer(peer: Option<SocketAddr>) -> String {
     peer.map_or_else(|| "unix".to_owned(), |peer| peer.to_string())
 }
 
-fn reason(ended: &Ended) -> String {
+fn reason(ended: &ClientRecord) -> String {
     let mut reason = ended.end.name().to_owned();
     if !ended.faults.is_empty() {
         reason += &format!(" ({})", ended.faults.join(", "));
     }
     match (&ended.error, ended.end) {
-        (Some(error), End::Error | End::Limit | End::Eof | End::Truncated) => {
+        (
+            Some(error),
+            EndReason::Error | EndReason::Limit | EndReason::Eof | EndReason::Truncated,
+        ) => {
             let message = plain(&error.failure.message);
             reason += &format!(": {}", message.strip_prefix("truncated: ").unwrap_or(&message))
         }
@@ -97,13 +103,15 @@ fn reason(ended: &Ended) -> String {
     reason
 }
 
-fn ansi(end: End) -> Ansi {
+fn ansi(end: EndReason) -> Ansi {
     match end {
-        End::Eof => AnsiColor::Green.on_default(),
-        End::Reset | End::Error => AnsiColor::Red.on_default(),
-        End::Truncated | End::Idle | End::Limit | End::Fault | End::Shutdown => {
-            AnsiColor::Yellow.on_default()
-        }
+        EndReason::Eof => AnsiColor::Green.on_default(),
+        EndReason::Reset | EndReason::Error => AnsiColor::Red.on_default(),
+        EndReason::Truncated
+        | EndReason::Idle
+        | EndReason::Limit
+        | EndReason::Fault
+        | EndReason::Shutdown => AnsiColor::Yellow.on_default(),
     }
 }
 
@@ -144,7 +152,7 @@ fn table(totals: &Totals, style: Style) -> String {
     if totals.ends.len() > 1 {
         let longest = totals.ends.values().map(|share| share.longest).max().unwrap_or_default();
         let count = totals.closed + totals.aborted;
-        let all = row("total", &Share { count, bytes: totals.bytes, longest });
+        let all = row("total", &EndTotals { count, bytes: totals.bytes, longest });
         table.add_row(all.into_iter().take(columns));
     }
     for column in table.column_iter_mut() {
@@ -158,7 +166,7 @@ fn table(totals: &Totals, style: Style) -> String {
     table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
-fn row(name: &str, share: &Share) -> [Cell; 5] {
+fn row(name: &str, share: &EndTotals) -> [Cell; 5] {
     let right = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
     let (received, sent) = (bytes(share.bytes.received), bytes(share.bytes.sent));
     let numbers = [share.count.to_string(), received, sent, prose(share.longest)].map(right);

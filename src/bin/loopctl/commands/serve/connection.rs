@@ -1,0 +1,346 @@
+//! One client's connection: byte counts, faults, and its part in a shutdown.
+
+use std::cell::{Cell, RefCell};
+use std::future::{pending, poll_fn};
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+use std::time::{Duration, Instant};
+
+use loopctl::{Keepalive, LoopHandle, TlsInfo, Transport};
+
+use super::context::{ServerContext, ServerPhase};
+use super::disconnect::Disconnect;
+use super::fault_plan::{BudgetAction, FaultPlan, ScheduledFault};
+use crate::config::Fault;
+use crate::report::served::{Bytes, EndReason, Endpoints, TlsOutcome};
+use crate::util::rate_limiter::RateLimiter;
+
+/// During a shutdown, a client that was quiet for this long is between two requests.
+const QUIET: Duration = Duration::from_millis(250);
+
+/// Poll interval for detecting that a stalled client has disconnected.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Shared by the tasks, readers and writers of one client.
+pub(super) struct Connection {
+    pub(super) context: Rc<ServerContext>,
+    pub(super) transport: Transport,
+    faults: Option<Box<FaultPlan>>,
+    accepted_at: Instant,
+    traffic: Cell<Traffic>,
+    /// Kept here because a closed transport has no TLS information.
+    tls: Cell<Option<Box<TlsInfo>>>,
+    /// The client's task, woken when the server's phase changes.
+    task: RefCell<Option<Waker>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Traffic {
+    received: u64,
+    written: u64,
+    /// Bytes written that the kernel has not taken.
+    unsent: u64,
+    /// `--fault half-close` has shut down our side.
+    is_write_closed: bool,
+    last_activity: Instant,
+    /// End of `accept-delay` and of the TLS handshake.
+    opened_at: Instant,
+}
+
+impl Connection {
+    pub(super) fn new(
+        context: Rc<ServerContext>,
+        transport: Transport,
+        faults: Option<Box<FaultPlan>>,
+    ) -> Self {
+        let now = context.event_loop.time();
+        let traffic = Traffic {
+            received: 0,
+            written: 0,
+            unsent: 0,
+            is_write_closed: false,
+            last_activity: now,
+            opened_at: now,
+        };
+        Self {
+            context,
+            transport,
+            faults,
+            accepted_at: now,
+            traffic: Cell::new(traffic),
+            tls: Cell::default(),
+            task: RefCell::default(),
+        }
+    }
+
+    pub(super) fn event_loop(&self) -> &LoopHandle {
+        &self.context.event_loop
+    }
+
+    pub(super) fn peer(&self) -> Option<SocketAddr> {
+        self.transport.peer_addr().ok().map(canonical)
+    }
+
+    pub(super) fn local(&self) -> Option<SocketAddr> {
+        self.transport.local_addr().ok().map(canonical)
+    }
+
+    pub(super) fn endpoints(&self) -> Endpoints {
+        Endpoints { peer: self.peer(), local: self.local() }
+    }
+
+    pub(super) fn age(&self) -> Duration {
+        self.event_loop().time() - self.accepted_at
+    }
+
+    pub(super) fn record_tls(&self, info: &TlsInfo) {
+        self.tls.set(Some(Box::new(info.clone())));
+    }
+
+    pub(super) fn take_tls(&self) -> TlsOutcome {
+        match self.tls.take() {
+            Some(info) => TlsOutcome::Established(info),
+            None if self.context.request.listen.tls.is_some() => TlsOutcome::Incomplete,
+            None => TlsOutcome::Plaintext,
+        }
+    }
+}
+
+/// Byte counts and times.
+impl Connection {
+    pub(super) fn bytes(&self) -> Bytes {
+        let traffic = self.traffic.get();
+        // The unsent bytes of TLS include record overhead, which was never counted as written.
+        Bytes { received: traffic.received, sent: traffic.written.saturating_sub(traffic.unsent) }
+    }
+
+    pub(super) fn record_received(&self, bytes: usize) {
+        self.update(|traffic| traffic.received += bytes as u64);
+        self.record_activity();
+    }
+
+    pub(super) fn record_written(&self, bytes: usize) {
+        self.update(|traffic| traffic.written += bytes as u64);
+        self.record_activity();
+    }
+
+    /// Records the size of the write buffer, which a broken connection no longer has.
+    pub(super) fn record_unsent(&self) {
+        let unsent = self.transport.write_buffer_size() as u64;
+        if unsent > 0 || !self.transport.is_closing() {
+            self.update(|traffic| traffic.unsent = unsent);
+        }
+    }
+
+    pub(super) fn record_all_sent(&self) {
+        self.update(|traffic| traffic.unsent = 0);
+    }
+
+    pub(super) fn record_opened(&self) {
+        let now = self.event_loop().time();
+        self.update(|traffic| (traffic.opened_at, traffic.last_activity) = (now, now));
+    }
+
+    pub(super) fn record_write_closed(&self) {
+        self.update(|traffic| traffic.is_write_closed = true);
+    }
+
+    pub(super) fn record_activity(&self) {
+        self.update(|traffic| traffic.last_activity = self.event_loop().time());
+    }
+
+    pub(super) fn is_write_closed(&self) -> bool {
+        self.traffic.get().is_write_closed
+    }
+
+    pub(super) fn last_activity(&self) -> Instant {
+        self.traffic.get().last_activity
+    }
+
+    pub(super) fn opened_at(&self) -> Instant {
+        self.traffic.get().opened_at
+    }
+
+    fn update(&self, change: impl FnOnce(&mut Traffic)) {
+        let mut traffic = self.traffic.get();
+        change(&mut traffic);
+        self.traffic.set(traffic);
+    }
+}
+
+/// Sampled faults.
+impl Connection {
+    /// Whether writes need the slow path: a fault was sampled, or `--rate` limits them.
+    pub(super) fn has_faults(&self) -> bool {
+        self.faults.is_some()
+    }
+
+    pub(super) fn has_fault(&self, fault: Fault) -> bool {
+        self.faults.as_ref().is_some_and(|plan| plan.faults.contains(&fault))
+    }
+
+    pub(super) fn fault_names(&self) -> Vec<&'static str> {
+        self.faults.as_ref().map_or_else(Vec::new, |plan| plan.names())
+    }
+
+    pub(super) fn scheduled_faults(&self) -> &[(Duration, ScheduledFault)] {
+        self.faults.as_ref().map_or(&[][..], |plan| &plan.scheduled[..])
+    }
+
+    pub(super) fn accept_delay(&self) -> Option<Duration> {
+        self.faults.as_ref()?.accept_delay
+    }
+
+    pub(super) fn reply_delay(&self) -> Option<Duration> {
+        self.faults.as_ref()?.sample_delay()
+    }
+
+    pub(super) fn slice(&self) -> Option<(usize, Duration)> {
+        self.faults.as_ref()?.slice
+    }
+
+    pub(super) fn rate_limiter(&self) -> Option<RateLimiter> {
+        self.faults.as_ref()?.rate.map(RateLimiter::new)
+    }
+
+    /// Limits a read of `bytes` to the budget of `stall-after` and `reset-after`.
+    pub(super) fn limit_read(&self, bytes: usize) -> Result<usize, Disconnect> {
+        // A mode that sends nothing has its budget counted in received bytes.
+        if self.context.request.only_receives() { self.limit(bytes) } else { Ok(bytes) }
+    }
+
+    /// Limits a write of `bytes` to the budget of `stall-after` and `reset-after`.
+    pub(super) fn limit_write(&self, bytes: usize) -> Result<usize, Disconnect> {
+        self.limit(bytes)
+    }
+
+    fn limit(&self, bytes: usize) -> Result<usize, Disconnect> {
+        let Some(budget) = self.faults.as_ref().and_then(|plan| plan.budget) else {
+            return Ok(bytes);
+        };
+        let traffic = self.traffic.get();
+        let is_receiver = self.context.request.only_receives();
+        let moved = if is_receiver { traffic.received } else { traffic.written };
+        match (budget.bytes.saturating_sub(moved), budget.action) {
+            (0, BudgetAction::Stall) => Err(Disconnect::Stall),
+            (0, BudgetAction::Reset) => Err(Disconnect::Reset),
+            (left, _) => Ok(usize::try_from(left).map_or(bytes, |left| left.min(bytes))),
+        }
+    }
+}
+
+/// The end of the connection.
+impl Connection {
+    /// Drops the write buffer and closes. Lost bytes make it a RST, so that the client does not take a part
+    /// for the whole.
+    pub(super) fn abort(&self) {
+        match self.transport.write_buffer_size() {
+            0 => self.abort_now(),
+            _ => self.reset(),
+        }
+    }
+
+    /// Drops the write buffer and sends a RST.
+    pub(super) fn reset(&self) {
+        // SO_LINGER 0 turns the close into a RST. Unix sockets have none, and are just closed.
+        let _ = self.transport.socket().set_linger(Some(Duration::ZERO));
+        self.abort_now();
+    }
+
+    fn abort_now(&self) {
+        self.record_unsent();
+        self.transport.abort();
+    }
+
+    /// Waits until the client has closed a connection on which nothing moves.
+    ///
+    /// A client that closed looks like one that waits: the kernel answers with its last ACK either way. The
+    /// client's kernel forgets the connection after a minute (Linux, FIN_WAIT_2); then a keep-alive probe gets
+    /// a RST.
+    pub(super) async fn wait_disconnected(&self) -> Disconnect {
+        let keepalive = Keepalive { idle: POLL_INTERVAL, interval: POLL_INTERVAL, count: 3 };
+        // Unix sockets have no keep-alive, and need none.
+        let _ = self.transport.socket().set_keepalive(keepalive);
+        let disconnected = async {
+            while self.transport.socket().tcp_info().is_none_or(|info| info.established) {
+                self.event_loop().sleep(POLL_INTERVAL).await;
+            }
+        };
+        match self.while_serving(disconnected).await {
+            Ok(()) => Disconnect::Close(EndReason::Reset, None),
+            Err(disconnect) => disconnect,
+        }
+    }
+}
+
+/// The server's shutdown.
+impl Connection {
+    /// Runs `future` until the server begins to shut down.
+    async fn while_serving<T>(&self, future: impl Future<Output = T>) -> Result<T, Disconnect> {
+        let mut future = pin!(future);
+        poll_fn(|cx| match future.as_mut().poll(cx) {
+            Poll::Ready(value) => Poll::Ready(Ok(value)),
+            Poll::Pending if self.context.phase() != ServerPhase::Serving => {
+                Poll::Ready(Err(Disconnect::Close(EndReason::Shutdown, None)))
+            }
+            Poll::Pending => Poll::Pending,
+        })
+        .await
+    }
+
+    /// Waits for a shutdown, and then until the client is idle.
+    ///
+    /// A transfer to a sink counts as busy, however slow: half of it would be worthless.
+    pub(super) async fn shutdown_when_idle(&self) -> Disconnect {
+        self.wait_draining().await;
+        loop {
+            let traffic = self.traffic.get();
+            if self.context.is_sink() && traffic.received > 0 {
+                return pending().await;
+            }
+            let quiet = self.event_loop().time().saturating_duration_since(traffic.last_activity);
+            if quiet >= QUIET {
+                return Disconnect::Close(EndReason::Shutdown, None);
+            }
+            self.event_loop().sleep(QUIET - quiet).await;
+        }
+    }
+
+    async fn wait_draining(&self) {
+        poll_fn(|_| match self.context.phase() {
+            // `wait_aborting` has registered the task that polls this.
+            ServerPhase::Serving => Poll::Pending,
+            _ => Poll::Ready(()),
+        })
+        .await;
+    }
+
+    /// Waits until the grace period is over, and registers the client's task for [`wake`](Self::wake).
+    pub(super) async fn wait_aborting(&self) {
+        poll_fn(|cx| {
+            if self.context.phase() == ServerPhase::Aborting {
+                return Poll::Ready(());
+            }
+            let mut task = self.task.borrow_mut();
+            if !task.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+                *task = Some(cx.waker().clone());
+            }
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// Wakes the client's task after a change of the server's phase.
+    pub(super) fn wake(&self) {
+        if let Some(waker) = self.task.borrow().as_ref() {
+            waker.wake_by_ref();
+        }
+    }
+}
+
+/// An IPv4-mapped IPv6 address as IPv4.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}

@@ -1,0 +1,189 @@
+//! The server: its clients, totals and opened resources.
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::rc::Rc;
+
+use fastrand::Rng;
+use loopctl::{StreamReader, StreamWriter};
+
+use super::client::Client;
+use super::connection::Connection;
+use super::context::{ServerContext, ServerPhase, StopReason};
+use super::fault_plan::FaultPlan;
+use super::listeners::Listeners;
+use super::modes::Resources;
+use super::store::Store;
+use super::tls::Tls;
+use crate::report::served::{ClientRecord, Datagram, Totals};
+use crate::util::output_queue::OutputQueue;
+
+/// One run of `loopctl serve`.
+pub(super) struct Server {
+    pub(super) context: Rc<ServerContext>,
+    pub(super) listeners: RefCell<Listeners>,
+    pub(super) resources: OnceCell<Resources>,
+    pub(super) tls: OnceCell<Tls>,
+    /// By number, in order of acceptance.
+    clients: RefCell<BTreeMap<u64, Rc<Connection>>>,
+    totals: RefCell<Totals>,
+    rng: RefCell<Rng>,
+}
+
+impl Server {
+    pub(super) fn new(context: ServerContext) -> Rc<Self> {
+        let rng = Rng::with_seed(context.request.faults.seed);
+        Rc::new(Self {
+            context: Rc::new(context),
+            listeners: RefCell::default(),
+            resources: OnceCell::new(),
+            tls: OnceCell::new(),
+            clients: RefCell::default(),
+            totals: RefCell::default(),
+            rng: RefCell::new(rng),
+        })
+    }
+
+    /// Accepts a client, now, and returns the future that serves it.
+    pub(super) fn serve_client(
+        self: &Rc<Self>,
+        reader: StreamReader,
+        writer: StreamWriter,
+    ) -> impl Future<Output = ()> + use<> {
+        let transport = reader.transport().clone();
+        let connection =
+            Rc::new(Connection::new(Rc::clone(&self.context), transport, self.sample_faults()));
+        if self.context.is_blackhole() || connection.accept_delay().is_some() {
+            connection.transport.pause_reading();
+        }
+        let number = self.add_client(&connection);
+        let server = Rc::clone(self);
+        async move {
+            let resources = server.resources.get_or_init(Resources::default);
+            let client = Client::new(connection, resources, server.tls.get());
+            let record = client.serve(reader, writer).await;
+            server.remove_client(number, &record);
+            server.output_ready().await;
+        }
+    }
+
+    /// Samples the faults of the next client.
+    pub(super) fn sample_faults(&self) -> Option<Box<FaultPlan>> {
+        let request = &self.context.request;
+        let rng = self.rng.borrow_mut().fork();
+        FaultPlan::sample(&request.faults, request.limits.rate, rng)
+    }
+
+    pub(super) fn random(&self, range: RangeInclusive<usize>) -> usize {
+        self.rng.borrow_mut().usize(range)
+    }
+
+    pub(super) fn store(&self) -> Option<&Store> {
+        self.resources.get()?.store.as_ref()
+    }
+}
+
+/// Clients and their totals.
+impl Server {
+    /// Registers a client, and closes the listeners if it is the last of `--count`.
+    fn add_client(&self, connection: &Rc<Connection>) -> u64 {
+        let peer = connection.peer();
+        let number = self.count(peer);
+        self.clients.borrow_mut().insert(number, Rc::clone(connection));
+        self.context.printer.borrow_mut().accepted(peer);
+        if self.has_accepted_all() {
+            self.listeners.borrow_mut().close();
+        }
+        number
+    }
+
+    fn remove_client(&self, number: u64, record: &ClientRecord) {
+        self.clients.borrow_mut().remove(&number);
+        self.totals.borrow_mut().count(record);
+        self.context.print(|printer| printer.ended(record));
+        self.context.notify();
+    }
+
+    /// Counts a received datagram; `false` if it is beyond `--count`.
+    pub(super) fn add_datagram(&self, from: Option<SocketAddr>) -> bool {
+        let is_wanted = !self.has_accepted_all();
+        if is_wanted {
+            self.count(from);
+        }
+        is_wanted
+    }
+
+    pub(super) fn finish_datagram(&self, datagram: &Datagram) {
+        self.totals.borrow_mut().count_datagram(datagram);
+        self.context.print(|printer| printer.datagram(datagram));
+        self.context.notify();
+    }
+
+    /// Counts a client or datagram. `--count` leaves out those that `--allow` refuses.
+    fn count(&self, peer: Option<SocketAddr>) -> u64 {
+        let mut totals = self.totals.borrow_mut();
+        totals.accepted += 1;
+        totals.refused += u64::from(!self.context.allows(peer));
+        totals.accepted
+    }
+
+    /// Totals so far, with the bytes of open connections.
+    pub(super) fn totals(&self) -> Totals {
+        let mut totals = self.totals.borrow().clone();
+        for client in self.clients.borrow().values() {
+            totals.bytes.add(client.bytes());
+        }
+        totals
+    }
+
+    pub(super) fn has_accepted_all(&self) -> bool {
+        let totals = self.totals.borrow();
+        let counted = totals.accepted - totals.refused;
+        self.context.request.limits.count.is_some_and(|count| counted >= count.get() as u64)
+    }
+
+    fn has_served_all(&self) -> bool {
+        let open = self.totals.borrow().open();
+        self.has_accepted_all() && open == 0
+    }
+}
+
+/// Back-pressure of the output.
+impl Server {
+    /// Queues of bytes on their way to standard output or to the file that all clients share.
+    pub(super) fn output_queues(&self) -> Vec<OutputQueue> {
+        let printed = self.context.printer.borrow().queue();
+        let shared = self.store().and_then(Store::shared);
+        printed.into_iter().chain(shared.and_then(|file| file.queue.clone())).collect()
+    }
+
+    /// Waits until the output queues accept more.
+    pub(super) async fn output_ready(&self) {
+        for queue in self.output_queues() {
+            queue.ready().await;
+        }
+    }
+}
+
+/// Shutdown.
+impl Server {
+    /// Sets the phase and wakes every client, so that it sees the phase.
+    pub(super) fn enter_phase(&self, phase: ServerPhase) {
+        self.context.set_phase(phase);
+        self.clients.borrow().values().for_each(|client| client.wake());
+    }
+
+    /// Waits for a request to stop, or for the end of the last of `--count` clients.
+    pub(super) async fn wait_stop(&self) -> StopReason {
+        let all_served = || self.has_served_all().then_some(StopReason::AllServed);
+        self.context.wait_for(|| self.context.take_stop_reason().or_else(all_served)).await
+    }
+
+    /// Waits until no client is connected, or for another request to stop.
+    pub(super) async fn wait_drained(&self) -> Option<StopReason> {
+        let is_empty = || self.clients.borrow().is_empty().then_some(None);
+        self.context.wait_for(|| self.context.take_stop_reason().map(Some).or_else(is_empty)).await
+    }
+}

@@ -1,0 +1,54 @@
+//! Series of tries as one JSON document.
+
+use std::time::Duration;
+
+use loopctl::plan::Family;
+
+use crate::diagnose::{cause, exit_status};
+use crate::output::wire::common::{RunEnd, VERSION};
+use crate::output::wire::connect;
+use crate::output::wire::repeat::{AddressStats, Document, Name, Times, WonBy};
+use crate::report::repeat::{self, RepeatReport};
+
+pub(crate) fn document<'a>(
+    series: &RepeatReport,
+    took: Duration,
+    reports: Option<&'a [connect::Document]>,
+) -> Document<'a> {
+    Document {
+        schema: Name::V1,
+        version: VERSION,
+        target: series.subject.text.clone(),
+        end: RunEnd::new(series.interrupted.is_some()),
+        exit_code: exit_status::for_repeat(series).code(),
+        duration_ms: took.into(),
+        tries: series.runs.done,
+        connected: series.runs.connected,
+        times: times(&series.times),
+        won_by: WonBy { ipv4: series.won_by(Family::Inet), ipv6: series.won_by(Family::Inet6) },
+        addresses: series.addresses.iter().map(address_stats).collect(),
+        reports,
+    }
+}
+
+fn address_stats(stats: &repeat::AddressStats) -> AddressStats {
+    AddressStats {
+        address: (&stats.address).into(),
+        won: stats.won,
+        lost: stats.lost,
+        failed: stats.failed,
+        last_failure: stats.last_failure.as_ref().map(cause::last_failure),
+        connect_times: times(&stats.times),
+    }
+}
+
+/// `None` where nothing was timed.
+fn times(times: &repeat::Times) -> Option<Times> {
+    (!times.is_empty()).then(|| Times {
+        min_ms: times.min().into(),
+        p50_ms: times.quantile(0.5).into(),
+        p90_ms: times.quantile(0.9).into(),
+        p99_ms: times.quantile(0.99).into(),
+        max_ms: times.max().into(),
+    })
+}

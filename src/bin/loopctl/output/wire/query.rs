@@ -1,0 +1,95 @@
+//! Questions to the system and to name servers, in the documents of `connect` and `resolve`.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::common::{ErrorRecord, Ms};
+
+/// One question, from the first message to the last.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Query<R> {
+    pub(crate) via: QueryVia,
+    /// Name as it was asked for, completed by the search list.
+    pub(crate) name: String,
+    /// Type, such as A; A,AAAA where the system was asked for both.
+    #[serde(rename = "type")]
+    pub(crate) record_type: String,
+    /// Host and port of the name server; null: the system, or no server could be asked.
+    pub(crate) server: Option<String>,
+    /// Last transport in use: tcp after a truncated answer.
+    pub(crate) transport: Option<Transport>,
+    pub(crate) start_ms: Ms,
+    pub(crate) duration_ms: Ms,
+    /// Result; canceled: a connection was there before the answer.
+    pub(crate) result: QueryResult,
+    /// Response code of the answer (RFC 1035, section 4.1.1).
+    pub(crate) rcode: Option<String>,
+    pub(crate) flags: Option<Flags>,
+    /// Whether an answer did not fit into a datagram.
+    pub(crate) truncated: bool,
+    pub(crate) retries: usize,
+    /// Faults of messages that were no answers, such as forged ones.
+    pub(crate) ignored: Vec<String>,
+    pub(crate) answers: Vec<R>,
+    /// Seconds for which a negative answer may be cached (RFC 2308).
+    pub(crate) negative_ttl: Option<u64>,
+    /// Whether signatures came with the answer, good or bad.
+    pub(crate) signed: Option<bool>,
+    pub(crate) error: Option<ErrorRecord>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub(crate) enum QueryVia {
+    System,
+    Dns,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub(crate) enum Transport {
+    Udp,
+    Tcp,
+    Tls,
+    Https,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(crate) enum QueryResult {
+    Answered,
+    NxDomain,
+    NoData,
+    ServFail,
+    Refused,
+    Timeout,
+    Error,
+    Canceled,
+    Indeterminate,
+    Bogus,
+}
+
+/// Flags of an answer (RFC 1035, section 4.1.1, and RFC 4035, section 3.2.3).
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub(crate) struct Flags {
+    pub(crate) authoritative: bool,
+    pub(crate) recursion_available: bool,
+    /// AD: the server claims to have verified the answer, worth as much as the server.
+    pub(crate) authentic: bool,
+}
+
+/// Resource record.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Record {
+    pub(crate) name: String,
+    #[serde(rename = "type")]
+    pub(crate) record_type: String,
+    /// Time to live in seconds; null: the system does not tell.
+    pub(crate) ttl: Option<u64>,
+    /// Data as zone files have it.
+    pub(crate) data: String,
+}

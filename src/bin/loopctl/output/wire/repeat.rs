@@ -1,0 +1,71 @@
+//! Document of many tries: `schemas/repeat.v1.json`.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::common::{AddressRecord, Ms, RunEnd};
+use super::connect;
+
+/// Durations are milliseconds. null: nothing was timed.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(title = "All tries of one target of `loopctl connect --count`")]
+pub(crate) struct Document<'a> {
+    pub(crate) schema: Name,
+    /// Version of the program.
+    pub(crate) version: &'static str,
+    /// Target as it was typed.
+    pub(crate) target: String,
+    pub(crate) end: RunEnd,
+    pub(crate) exit_code: u8,
+    pub(crate) duration_ms: Ms,
+    pub(crate) tries: u64,
+    pub(crate) connected: u64,
+    /// Times from the first question to the connection, of the tries that connected.
+    pub(crate) times: Option<Times>,
+    /// Tries won by addresses of each family.
+    pub(crate) won_by: WonBy,
+    pub(crate) addresses: Vec<AddressStats>,
+    /// A loopctl.connect.v1 document for each try with --json; with --ndjson they are records of their own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Vec<serde_json::Value>")]
+    pub(crate) reports: Option<&'a [connect::Document]>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub(crate) enum Name {
+    #[serde(rename = "loopctl.repeat.v1")]
+    V1,
+}
+
+/// Distribution of times.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Times {
+    pub(crate) min_ms: Ms,
+    pub(crate) p50_ms: Ms,
+    pub(crate) p90_ms: Ms,
+    pub(crate) p99_ms: Ms,
+    pub(crate) max_ms: Ms,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub(crate) struct WonBy {
+    pub(crate) ipv4: u64,
+    pub(crate) ipv6: u64,
+}
+
+/// One address over all tries.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub(crate) struct AddressStats {
+    #[serde(flatten)]
+    pub(crate) address: AddressRecord,
+    pub(crate) won: u64,
+    /// Tries in which another address won, before or after this one had connected.
+    pub(crate) lost: u64,
+    pub(crate) failed: u64,
+    pub(crate) last_failure: Option<String>,
+    /// Times of the attempts to this address that connected.
+    pub(crate) connect_times: Option<Times>,
+}

@@ -1,0 +1,188 @@
+//! Document of `loopctl resolve --json`: `schemas/resolve.v1.json`.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::json;
+
+use super::common::{ErrorRecord, IpFamily, Ms, RunEnd, SlowCallback, WallClock};
+use super::query::{Query, Record};
+
+/// All _ms are milliseconds since work on the name began, or durations. null: it did not happen, or is not known.
+/// Fields may be added within version 1; none is removed or changes its meaning.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(title = "One name of `loopctl resolve --json`", extend("allOf" = conditions()))]
+pub(crate) struct Document {
+    pub(crate) schema: Name,
+    /// Version of the program.
+    pub(crate) version: &'static str,
+    /// Name as it was typed.
+    pub(crate) name: String,
+    /// Name as it goes over the wire, without the port.
+    pub(crate) ascii_name: String,
+    pub(crate) port: Option<u16>,
+    /// Start in RFC 3339, UTC; the only wall-clock time.
+    pub(crate) start: WallClock,
+    pub(crate) outcome: Outcome,
+    pub(crate) end: RunEnd,
+    #[schemars(extend("enum" = [0, 6, 130, 143, 23, 141]))]
+    pub(crate) exit_code: u8,
+    pub(crate) duration_ms: Ms,
+    /// Questions in the order in which they began.
+    pub(crate) queries: Vec<VerifiedQuery>,
+    /// Addresses; first those that a connection would try, in that order.
+    pub(crate) addresses: Vec<Address>,
+    /// Records of types other than addresses, and of traces.
+    pub(crate) records: Vec<Proved<Record>>,
+    /// Zones from the root downwards (--trace).
+    pub(crate) trace: Vec<Hop>,
+    pub(crate) slow_callbacks: Vec<SlowCallback>,
+    pub(crate) error: Option<ErrorRecord>,
+}
+
+fn conditions() -> serde_json::Value {
+    json!([{
+        "if": { "properties": { "outcome": { "const": "success" } } },
+        "then": { "properties": { "exit_code": { "const": 0 }, "error": { "type": "null" } } },
+        "else": { "properties": { "error": { "type": "object" } } },
+    }])
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub(crate) enum Name {
+    #[serde(rename = "loopctl.resolve.v1")]
+    V1,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(crate) enum Outcome {
+    Success,
+    NxDomain,
+    NoData,
+    ServFail,
+    Refused,
+    Timeout,
+    Error,
+    Interrupted,
+    Indeterminate,
+    Bogus,
+}
+
+/// One question, with what signatures prove of the answer.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Query")]
+pub(crate) struct VerifiedQuery {
+    #[serde(flatten)]
+    pub(crate) query: Query<Proved<Record>>,
+    /// Purpose; verification: keys, and what proves them, asked for with --dnssec.
+    pub(crate) purpose: Purpose,
+    /// Proof of the answer as a whole, also of a negative one; null: not verified.
+    pub(crate) dnssec: Option<Validation>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub(crate) enum Purpose {
+    Answer,
+    Verification,
+}
+
+/// Something with what signatures prove of it.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Proved{T}")]
+pub(crate) struct Proved<T> {
+    #[serde(flatten)]
+    pub(crate) of: T,
+    /// Proof of the record and those of its name and type; null: not verified, or itself a signature.
+    pub(crate) dnssec: Option<Proof>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Validation {
+    pub(crate) proof: ProofKind,
+    /// Reason where it is not secure.
+    pub(crate) why: Option<String>,
+    /// Zones whose keys are proved, from the trust anchor down.
+    pub(crate) chain: Vec<String>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Proof {
+    pub(crate) proof: ProofKind,
+    /// Reason where it is not secure.
+    pub(crate) why: Option<String>,
+}
+
+/// Security status (RFC 4035, section 4.3), found out by this program from the trust anchors.
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub(crate) enum ProofKind {
+    Secure,
+    Insecure,
+    Bogus,
+    Indeterminate,
+}
+
+/// Address with its places.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Address {
+    pub(crate) ip: String,
+    pub(crate) family: IpFamily,
+    /// Place in the order of the system, from 1.
+    #[schemars(range(min = 1))]
+    pub(crate) system_rank: Option<usize>,
+    /// Place in the order of the name servers, from 1.
+    #[schemars(range(min = 1))]
+    pub(crate) dns_rank: Option<usize>,
+    /// Place in the order of a connection, from 1; null: a connection would not try it.
+    #[schemars(range(min = 1))]
+    pub(crate) connect_rank: Option<usize>,
+    /// Time to live in seconds.
+    pub(crate) ttl: Option<u64>,
+    /// Source address of a connection from this host; null: there is none.
+    pub(crate) source: Option<String>,
+    /// Rule that explains the place, most often of RFC 6724; null: there is nothing to explain.
+    pub(crate) rule: Option<String>,
+    /// Proof of the record and those of its name and type; null: not verified.
+    pub(crate) dnssec: Option<Proof>,
+}
+
+/// One zone on the way down from the root.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Hop {
+    /// Zone whose servers were asked.
+    pub(crate) zone: String,
+    /// Name that they were asked for.
+    pub(crate) name: String,
+    /// Address and port of the server that answered, or was asked last.
+    pub(crate) server: Option<String>,
+    pub(crate) server_name: Option<String>,
+    pub(crate) start_ms: Ms,
+    pub(crate) duration_ms: Ms,
+    pub(crate) step: StepKind,
+    /// Zone of a referral, or target of an alias.
+    pub(crate) leads_to: Option<String>,
+    pub(crate) name_servers: Vec<String>,
+    /// Reason where the way ends.
+    pub(crate) message: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(crate) enum StepKind {
+    Referral,
+    Alias,
+    Answered,
+    NxDomain,
+    NoData,
+    ServFail,
+    Refused,
+    Timeout,
+    Error,
+    Lost,
+}

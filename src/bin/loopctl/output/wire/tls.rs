@@ -1,0 +1,84 @@
+//! TLS in the document of a connection.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::common::{AttemptResult, ErrorRecord, Hex, Ms, TlsVersion};
+
+/// TLS over the connection that won; where none did, over the attempt that explains why. null: not asked for, or
+/// there was no connection for it.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Tls {
+    pub(crate) result: AttemptResult,
+    /// Time at which the client's first message left.
+    pub(crate) start_ms: Option<Ms>,
+    pub(crate) first_byte_ms: Option<Ms>,
+    /// Duration of the handshake.
+    pub(crate) duration_ms: Option<Ms>,
+    pub(crate) version: Option<TlsVersion>,
+    /// Registered name of the cipher suite.
+    pub(crate) cipher: Option<String>,
+    /// Group of the key exchange.
+    pub(crate) group: Option<String>,
+    pub(crate) alpn: Option<String>,
+    /// Name that was asked for; none is for an address.
+    pub(crate) sni: Option<String>,
+    pub(crate) resumed: Option<bool>,
+    pub(crate) ocsp_stapled: bool,
+    pub(crate) client_certificate_requested: bool,
+    /// Whether the certificates are trusted; null: they were not checked.
+    pub(crate) verified: Option<bool>,
+    pub(crate) problem: Option<Problem>,
+    pub(crate) problem_message: Option<String>,
+    /// First certificate of the chain.
+    pub(crate) peer: Option<Certificate>,
+    /// Certificates as they were received.
+    pub(crate) chain: Vec<Certificate>,
+    pub(crate) starttls: Option<StartTls>,
+    pub(crate) error: Option<ErrorRecord>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub(crate) enum Problem {
+    Expired,
+    NotYetValid,
+    WrongName,
+    UnknownIssuer,
+    Revoked,
+    Other,
+}
+
+/// Certificate of the peer.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct Certificate {
+    /// Subject as in RFC 4514; null where the certificate is not X.509.
+    pub(crate) subject: Option<String>,
+    pub(crate) issuer: Option<String>,
+    /// Host names and addresses of the subject alternative name.
+    pub(crate) san: Vec<String>,
+    #[schemars(extend("format" = "date-time"))]
+    pub(crate) not_before: Option<String>,
+    #[schemars(extend("format" = "date-time"))]
+    pub(crate) not_after: Option<String>,
+    /// Kind and size of the public key, such as RSA 2048 or EC P-256.
+    pub(crate) key: Option<String>,
+    /// Algorithm of the issuer's signature.
+    pub(crate) signature: Option<String>,
+    /// SHA-256 of the whole certificate.
+    pub(crate) sha256: Hex,
+    /// SHA-256 of the public key, in base 64 (RFC 7469).
+    pub(crate) pin_sha256: Option<String>,
+}
+
+/// Dialogue in plain before TLS (--starttls).
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct StartTls {
+    #[schemars(extend("enum" = ["smtp", "imap", "pop3", "ftp", "postgres", "ldap", "xmpp"]))]
+    pub(crate) protocol: &'static str,
+    pub(crate) start_ms: Ms,
+    pub(crate) duration_ms: Ms,
+    /// First line of the server.
+    pub(crate) greeting: Option<String>,
+}
