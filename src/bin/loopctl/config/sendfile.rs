@@ -1,4 +1,4 @@
-//! What `sendfile` is to do.
+//! The request of `sendfile`.
 
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use crate::cli::{GlobalArgs, MethodArg, SendfileArgs};
 use crate::exit::FatalError;
 use crate::util::checksum::Algorithm;
 
-/// Which file, and how.
+/// The file, and how it is sent.
 #[derive(Debug, Clone)]
 pub(crate) struct SendRequest {
     /// `-`: standard input.
@@ -25,18 +25,18 @@ pub(crate) struct SendRequest {
     pub(crate) checksum: Option<Algorithm>,
     /// Ends it when nothing has gone for this long.
     pub(crate) idle: Duration,
-    /// For all of it, if that was said.
+    /// The time for all of it, if limited.
     pub(crate) limit: Option<Duration>,
 }
 
-/// Which part of a file.
+/// The part of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
     Fixed {
         offset: u64,
         count: Option<NonZero<u64>>,
     },
-    /// What the peer does not have.
+    /// The rest, which the peer does not have.
     Missing,
 }
 
@@ -86,7 +86,7 @@ impl SendRequest {
         self.part == Part::Missing
     }
 
-    /// How the file is called.
+    /// The name of the file.
     pub(crate) fn name(&self) -> String {
         self.file.to_string_lossy().into_owned()
     }

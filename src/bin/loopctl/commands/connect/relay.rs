@@ -8,7 +8,7 @@ use loopctl::{Failure, LoopHandle, StreamReader, StreamWriter};
 use signal_hook::consts::{SIGPIPE, SIGQUIT};
 
 use super::Session;
-use super::traffic::{Fault, Traffic};
+use super::traffic::{RelayError, Traffic};
 use crate::config::{ConnectMode, RelayRequest};
 use crate::exit::Exit;
 use crate::output::human::text;
@@ -17,7 +17,7 @@ use crate::report::target_result::TargetResult;
 use crate::report::{RelayReport, Report};
 use crate::util::stdio::{Sink, Source};
 
-/// What a race leaves for the relay.
+/// The connection that a race leaves for its use.
 pub(crate) enum Kept {
     Stream(StreamReader, StreamWriter),
     Datagrams(UdpSocket),
@@ -54,16 +54,16 @@ impl Session {
         report: &Report,
     ) -> RelayReport {
         let traffic = Rc::new(Traffic::new(event_loop, relay.idle_timeout));
-        self.tell_on_sigquit(event_loop, &traffic);
+        self.print_on_sigquit(event_loop, &traffic);
         let ended = self.token.run_until_cancelled(run(event_loop, &traffic, kept)).await;
         let (sent, received) = (traffic.sent.get(), traffic.received.get());
         let took = event_loop.time() - traffic.began;
         let (end, exit, failure) = match ended {
             Some(Ok(())) => ("eof", Exit::Success, None),
             None => ("interrupted", self.cancelled().unwrap_or(Exit::Mixed), None),
-            Some(Err(fault)) => {
+            Some(Err(error)) => {
                 let address = report.winner().map(|winner| winner.address.to_string());
-                fault.explain(&address.unwrap_or_default())
+                error.explain(&address.unwrap_or_default())
             }
         };
         RelayReport { sent, received, took, end, exit, failure }
@@ -71,37 +71,37 @@ impl Session {
 }
 
 impl Session {
-    /// How much has gone so far, for whoever asks.
-    fn tell_on_sigquit(self: &Rc<Self>, event_loop: &LoopHandle, traffic: &Rc<Traffic>) {
+    /// Prints the totals so far on SIGQUIT.
+    fn print_on_sigquit(self: &Rc<Self>, event_loop: &LoopHandle, traffic: &Rc<Traffic>) {
         let (session, traffic, inside) = (Rc::clone(self), Rc::clone(traffic), event_loop.clone());
-        let told = event_loop.add_signal_handler(SIGQUIT, move || {
+        let added = event_loop.add_signal_handler(SIGQUIT, move || {
             let took = inside.time() - traffic.began;
             let so_far = text::relayed(traffic.sent.get(), traffic.received.get(), took);
             session.printer.borrow().print_aside(&so_far);
         });
-        if let Err(error) = told {
+        if let Err(error) = added {
             log::warn!("cannot handle SIGQUIT: {error}");
         }
     }
 }
 
-/// The ends of the process are taken only for as long as they are needed.
-async fn run(event_loop: &LoopHandle, traffic: &Traffic, kept: Kept) -> Result<(), Fault> {
-    let sink = Sink::stdout(event_loop).await.map_err(Fault::Output)?;
-    let source = Source::stdin(event_loop).await.map_err(Fault::Input)?;
+/// Standard input and output are taken only for the relay.
+async fn run(event_loop: &LoopHandle, traffic: &Traffic, kept: Kept) -> Result<(), RelayError> {
+    let sink = Sink::stdout(event_loop).await.map_err(RelayError::Output)?;
+    let source = Source::stdin(event_loop).await.map_err(RelayError::Input)?;
     let ended = match kept {
         Kept::Stream(reader, writer) => traffic.over_stream((reader, writer), source, &sink).await,
         Kept::Datagrams(socket) => traffic.over_datagrams(&socket, source, &sink).await,
     };
-    if let Err(Fault::Receive(_) | Fault::Send(_) | Fault::Input(_)) = &ended {
+    if let Err(RelayError::Receive(_) | RelayError::Send(_) | RelayError::Input(_)) = &ended {
         // What had come is still written.
-        sink.finish().await.map_err(Fault::Output)?;
+        sink.finish().await.map_err(RelayError::Output)?;
     }
     ended
 }
 
-impl Fault {
-    /// One word, how the process ends, and what there is to say.
+impl RelayError {
+    /// The JSON word, the exit status, and the failure.
     fn explain(self, address: &str) -> (&'static str, Exit, Option<(String, Failure)>) {
         let (end, exit, what, error) = match self {
             Self::Input(error) => {
