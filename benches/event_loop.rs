@@ -24,7 +24,7 @@ fn main() {
 /// A turn with nothing to do but look at the poller.
 #[divan::bench]
 fn turn_idle(bencher: Bencher) {
-    with_turns(|_, turns| bencher.bench_local(|| turn(turns)));
+    with_entered_loop(|_, entered| bencher.bench_local(|| turn(entered)));
 }
 
 /// A turn that runs one callback, which schedules itself again.
@@ -33,29 +33,29 @@ fn turn_chain(bencher: Bencher) {
     fn link(event_loop: LoopHandle) {
         event_loop.clone().call_soon(move || link(event_loop));
     }
-    with_turns(|event_loop, turns| {
+    with_entered_loop(|event_loop, entered| {
         link(event_loop.clone());
-        bencher.bench_local(|| turn(turns));
+        bencher.bench_local(|| turn(entered));
     });
 }
 
 #[divan::bench]
 fn call_soon(bencher: Bencher) {
-    with_turns(|event_loop, turns| {
+    with_entered_loop(|event_loop, entered| {
         batches(bencher).bench_local(|| {
             (0..BATCH).for_each(|i| {
                 drop(event_loop.call_soon(move || {
                     black_box(i);
                 }))
             });
-            turn(turns);
+            turn(entered);
         });
     });
 }
 
 #[divan::bench]
 fn call_soon_cancel(bencher: Bencher) {
-    with_turns(|event_loop, turns| {
+    with_entered_loop(|event_loop, entered| {
         batches(bencher).bench_local(|| {
             (0..BATCH).for_each(|i| {
                 event_loop
@@ -64,25 +64,25 @@ fn call_soon_cancel(bencher: Bencher) {
                     })
                     .cancel()
             });
-            turn(turns);
+            turn(entered);
         });
     });
 }
 
 #[divan::bench]
 fn timer_insert(bencher: Bencher) {
-    with_turns(|event_loop, turns| {
+    with_entered_loop(|event_loop, entered| {
         batches(bencher)
-            .with_inputs(|| turn(turns))
+            .with_inputs(|| turn(entered))
             .bench_local_values(|()| CancelAll(arm(event_loop)));
     });
 }
 
 #[divan::bench]
 fn timer_cancel(bencher: Bencher) {
-    with_turns(|event_loop, turns| {
+    with_entered_loop(|event_loop, entered| {
         let armed = || {
-            turn(turns);
+            turn(entered);
             arm(event_loop)
         };
         batches(bencher).with_inputs(armed).bench_local_refs(|timers| cancel(timers));
@@ -92,7 +92,7 @@ fn timer_cancel(bencher: Bencher) {
 /// Timers that are all overdue.
 #[divan::bench]
 fn timer_fire(bencher: Bencher) {
-    with_turns(|event_loop, turns| {
+    with_entered_loop(|event_loop, entered| {
         let overdue = || {
             let now = event_loop.time();
             (0..BATCH).for_each(|i| {
@@ -101,14 +101,14 @@ fn timer_fire(bencher: Bencher) {
                 }))
             });
         };
-        batches(bencher).with_inputs(overdue).bench_local_values(|()| turn(turns));
+        batches(bencher).with_inputs(overdue).bench_local_values(|()| turn(entered));
     });
 }
 
 /// Posts from another thread, until the loop has run them all.
 #[divan::bench]
 fn call_soon_threadsafe(bencher: Bencher) {
-    with_turns(|event_loop, turns| {
+    with_entered_loop(|event_loop, entered| {
         let remote = event_loop.remote();
         let (order, orders) = mpsc::channel::<mpsc::Sender<()>>();
         let poster = thread::Builder::new().spawn(move || {
@@ -126,7 +126,7 @@ fn call_soon_threadsafe(bencher: Bencher) {
             let (done, is_done) = mpsc::channel();
             order.send(done).expect("the poster waits for orders");
             while is_done.try_recv().is_err() {
-                turns.turn(None).expect("the poller works");
+                entered.turn(None).expect("the poller works");
             }
         });
         drop(order);
@@ -137,10 +137,10 @@ fn call_soon_threadsafe(bencher: Bencher) {
 /// Tasks that end at their first step.
 #[divan::bench]
 fn task_spawn(bencher: Bencher) {
-    with_turns(|event_loop, turns| {
+    with_entered_loop(|event_loop, entered| {
         batches(bencher).bench_local(|| {
             (0..BATCH).for_each(|i| drop(event_loop.create_task(async move { black_box(i) })));
-            turn(turns);
+            turn(entered);
         });
     });
 }
@@ -148,7 +148,7 @@ fn task_spawn(bencher: Bencher) {
 /// Steps of tasks that wake themselves; the argument is how many tasks there are.
 #[divan::bench(args = [1, 1000])]
 fn task_step(bencher: Bencher, tasks: u32) {
-    with_turns(|event_loop, turns| {
+    with_entered_loop(|event_loop, entered| {
         let end = Rc::new(Cell::new(false));
         for _ in 0..tasks {
             let end = Rc::clone(&end);
@@ -157,21 +157,21 @@ fn task_step(bencher: Bencher, tasks: u32) {
                 if end.get() { Poll::Ready(()) } else { Poll::Pending }
             })));
         }
-        bencher.counter(ItemsCount::new(tasks)).bench_local(|| turn(turns));
+        bencher.counter(ItemsCount::new(tasks)).bench_local(|| turn(entered));
         end.set(true);
-        turn(turns);
+        turn(entered);
     });
 }
 
-fn with_turns(measure: impl FnOnce(&LoopHandle, &EnteredLoop<'_>)) {
+fn with_entered_loop(measure: impl FnOnce(&LoopHandle, &EnteredLoop<'_>)) {
     let mut event_loop = EventLoop::new().expect("the system has a poller");
     let handle = event_loop.handle();
-    let turns = event_loop.enter().expect("no other loop runs here");
-    measure(&handle, &turns);
+    let entered = event_loop.enter().expect("no other loop runs here");
+    measure(&handle, &entered);
 }
 
-fn turn(turns: &EnteredLoop<'_>) {
-    turns.turn(Some(Duration::ZERO)).expect("the poller works");
+fn turn(entered: &EnteredLoop<'_>) {
+    entered.turn(Some(Duration::ZERO)).expect("the poller works");
 }
 
 fn batches<'a, 'b>(bencher: Bencher<'a, 'b>) -> Bencher<'a, 'b> {

@@ -244,8 +244,8 @@ both\t'Both side by side'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l server -d 'Query this name server instead of those of resolv.conf(5): [udp|tcp|tls|https://]HOST[:PORT]; repeatable' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l trust-anchor -d 'Trust these keys (DNSKEY or DS records in zone-file form) instead of the root\'s; `-` is standard input' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l order -d 'Order of addresses: of a connection, of the system, or of the name servers' -r -f -a "connection\t'The order in which `loopctl connect` would try them'
-system\t'In which getaddrinfo gives them'
-dns\t'In which name servers give them'"
+system\t'The order of getaddrinfo'
+dns\t'The order of the name servers\' answers'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l interleave -d 'First Address Family Count of the connection; 0 keeps the resolver\'s order' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l qlog -d 'Write every event to FILE as qlog (JSON text sequences)' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb'

@@ -65,14 +65,14 @@ fn spawn(n: u64, burst: u64) -> Result {
 /// Schedules `n` jobs, `burst` at a time (0: all at once), and turns until each burst has run.
 fn in_bursts(name: &str, n: u64, burst: u64, schedule: impl Fn(&LoopHandle, u64)) -> Result {
     let (handle, mut event_loop) = new_loop()?;
-    let turns = event_loop.enter()?;
+    let entered = event_loop.enter()?;
     let burst = if burst == 0 { n } else { burst };
     let span = Span::begin();
     let mut scheduled = 0;
     while scheduled < n {
         (scheduled..scheduled + burst).for_each(|i| schedule(&handle, i));
         scheduled += burst;
-        turn_until(&turns, scheduled)?;
+        turn_until(&entered, scheduled)?;
     }
     span.report(name, n)
 }
@@ -93,7 +93,7 @@ fn chain(n: u64) -> Result {
 
 fn yields(tasks: u64, n: u64) -> Result {
     let (handle, mut event_loop) = new_loop()?;
-    let turns = event_loop.enter()?;
+    let entered = event_loop.enter()?;
     let span = Span::begin();
     for _ in 0..tasks {
         drop(handle.create_task(async move {
@@ -103,7 +103,7 @@ fn yields(tasks: u64, n: u64) -> Result {
             count(1);
         }));
     }
-    turn_until(&turns, tasks)?;
+    turn_until(&entered, tasks)?;
     span.report("yield", tasks * n)
 }
 
@@ -121,7 +121,7 @@ async fn yield_now() {
 
 fn timers(n: u64, seed: u64) -> Result {
     let (handle, mut event_loop) = new_loop()?;
-    let turns = event_loop.enter()?;
+    let entered = event_loop.enter()?;
     let mut random = Random(seed);
     let whole = Span::begin();
 
@@ -146,7 +146,7 @@ fn timers(n: u64, seed: u64) -> Result {
 
     thread::sleep((begin + Duration::from_millis(1050)).saturating_duration_since(handle.time()));
     let firing = Span::begin();
-    turn_until(&turns, n - cancelled)?;
+    turn_until(&entered, n - cancelled)?;
     firing.report("fire", n - cancelled)?;
     emit("all_cpu", per_op(whole.cpu(), n), "ns/op")
 }
@@ -169,13 +169,13 @@ fn sleeps(n: u64, delay: Duration) -> Result {
 
 fn wake(n: u64) -> Result {
     let (handle, mut event_loop) = new_loop()?;
-    let turns = event_loop.enter()?;
+    let entered = event_loop.enter()?;
     let remote = handle.remote();
     let span = Span::begin();
     let poster = thread::Builder::new().spawn(move || {
         (0..n).try_for_each(|i| remote.call_soon_threadsafe(move || count_job(i)).map(drop))
     })?;
-    turn_until(&turns, n)?;
+    turn_until(&entered, n)?;
     span.report("wake", n)?;
     poster.join().map_err(|_| "the posting thread panicked")??;
     Ok(())
@@ -183,7 +183,7 @@ fn wake(n: u64) -> Result {
 
 fn pingpong(n: u64) -> Result {
     let (handle, mut event_loop) = new_loop()?;
-    let turns = event_loop.enter()?;
+    let entered = event_loop.enter()?;
     let remote = handle.remote();
     let (ping, pings) = mpsc::channel::<()>();
     thread::Builder::new().spawn(move || {
@@ -194,7 +194,7 @@ fn pingpong(n: u64) -> Result {
     for i in 0..n {
         let began = monotonic();
         ping.send(())?;
-        turn_until(&turns, i + 1)?;
+        turn_until(&entered, i + 1)?;
         trips.push(monotonic() - began);
     }
     span.report("rt", n)?;
@@ -353,9 +353,9 @@ fn count_job(number: u64) {
     count(1);
 }
 
-fn turn_until(turns: &EnteredLoop<'_>, total: u64) -> Result {
+fn turn_until(entered: &EnteredLoop<'_>, total: u64) -> Result {
     while COUNT.get() < total {
-        turns.turn(None)?;
+        entered.turn(None)?;
     }
     Ok(())
 }

@@ -50,7 +50,7 @@ impl Address {
         Self::named(address).or_else(unnamed)
     }
 
-    /// As [`of`](Self::of), and `None` for an unnamed Unix socket.
+    /// Address of a socket; `None` also for an unnamed Unix socket.
     pub(crate) fn named(address: &SockAddr) -> Option<Self> {
         let inet = || address.as_socket().map(Self::Inet);
         let path = || address.as_pathname().map(|path| Self::Unix(path.to_owned()));
@@ -58,7 +58,7 @@ impl Address {
         inet().or_else(path).or_else(hidden)
     }
 
-    /// As [`named`](Self::named), for the address that a system call returned.
+    /// Address that a system call returned; see [`named`](Self::named).
     pub(crate) fn of_peer(address: SocketAddrAny) -> Option<Self> {
         if let Ok(inet) = address.clone().try_into() {
             return Some(Self::Inet(inet));

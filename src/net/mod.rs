@@ -1,4 +1,4 @@
-//! Room 3: acts. Names, sockets, connections.
+//! Connections: names, sockets, the race, TLS, transports, streams, servers, datagrams, pipes, child processes.
 
 mod address;
 mod connect;

@@ -129,16 +129,15 @@ fn a_policy_that_others_outdo_is_told_as_such() {
     let ran = place.run(&[&limits[..], &["--policy", "sequential"]].concat());
     assert!(ran.stderr.contains("the policy sequential does not reach `h.test"), "{}", ran.stderr);
     let own = ran.stdout.lines().find(|line| line.starts_with('*')).unwrap();
-    let others = ran
-        .stdout
-        .lines()
-        .filter(|line| line.trim_start_matches('*').trim_start().starts_with("hev3 "));
-    assert!(own.contains("sequential") && own.contains(" > "), "{}", ran.stdout);
-    assert!(
-        others.clone().count() == 1 && others.clone().all(|line| !line.contains(" > ")),
-        "{}",
-        ran.stdout
-    );
+    let cells = |row: &str| -> Vec<String> {
+        let cells = row.trim_start_matches(['*', ' ']).split("  ").map(str::trim);
+        cells.filter(|cell| !cell.is_empty()).map(str::to_owned).collect()
+    };
+    let own = cells(own);
+    assert_eq!((own[0].as_str(), own[2].as_str()), ("sequential", "-"), "{}", ran.stdout);
+    assert!(own[3].starts_with("> ") && own[4].starts_with("4a silent; 4b at "), "{own:?}");
+    let other = ran.stdout.lines().find(|line| line.starts_with("  firefox-nightly ")).unwrap();
+    assert_eq!(cells(other)[2], "4b", "{}", ran.stdout);
 }
 
 #[test]
@@ -370,7 +369,7 @@ fn race_t30_each_address_has_its_handshake() {
     assert_eq!((&curl["outcome"], &curl["if_silent"]), (&"unknown".into(), &Value::Null));
     // It stays silent for at least as long as it was waited for.
     let silent = ms(&probes[0]["duration_ms"]) + ms(&probes[0]["tls"]["duration_ms"]);
-    assert!((ms(&curl["at_least_ms"]) - silent).abs() < 0.01, "{curl:#} {probes:#?}");
+    assert!(ms(&curl["at_least_ms"]) >= silent - 0.01, "{curl:#} {probes:#?}");
 }
 
 #[test]

@@ -129,10 +129,9 @@ fn at_the_end_a_program_may_finish_within_the_grace() {
     assert_eq!(text, "bye\n");
     assert_eq!(server.end().code, Some(0));
 
-    let server = Served::start(&["--shell", "sleep 600", "--grace", "200ms"]);
-    let _stream = server.connect();
-    // Nothing tells that the program has been started.
-    std::thread::sleep(Duration::from_millis(100));
+    let server = Served::start(&["--shell", "echo started; sleep 600", "--grace", "200ms"]);
+    let mut stream = server.connect();
+    stream.read_exact(&mut [0; 8]).unwrap();
     let (took, ran) = timed(|| server.terminate());
     assert_eq!(ran.code, Some(28), "{}", ran.stdout);
     assert!((Duration::from_millis(200)..Duration::from_secs(30)).contains(&took), "{took:?}");

@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 
 use crate::served::{Served, timed};
-use crate::support::{Signal, run};
+use crate::support::{Signal, run, wait_until_refused};
 
 const SERVER: &str = concat!("Server: loopctl/", env!("CARGO_PKG_VERSION"), "\r\n");
 /// The last change of every file made here.
@@ -439,9 +439,7 @@ fn a_download_is_finished_when_the_server_ends() {
     write!(stream, "GET /big HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
     stream.read_exact(&mut [0; 100]).unwrap();
     site.server.signal(Signal::TERM);
-    // The signal is taken in a later turn, which nothing tells of.
-    std::thread::sleep(Duration::from_millis(100));
-    assert!(TcpStream::connect(site.server.address).is_err(), "nobody else is let in");
+    wait_until_refused(site.server.address);
     let mut rest = Vec::new();
     stream.read_to_end(&mut rest).unwrap();
     assert!(rest.len() > SIZE && rest.ends_with(&[7; 1000]), "{}", rest.len());

@@ -132,7 +132,7 @@ fn race_13_a_silent_address_costs_the_connection_attempt_delay() {
         (&first["reason"], &second["reason"]),
         (&"addresses_known".into(), &"attempt_delay_passed".into())
     );
-    let slip = second["slip_ms"].as_f64().unwrap();
+    let slip = second["start_lag_ms"].as_f64().unwrap();
     assert!(
         (gap - slip - 100.0).abs() < 0.003,
         "what is over the delay is the program's: {gap}, {slip}"
@@ -226,6 +226,6 @@ fn dbg_03_slow_callbacks_are_in_the_document() {
     let document = document(&["--slow-callback", "0", &address.to_string()]);
     let slow = document["slow_callbacks"].as_array().unwrap();
     let step = slow.iter().find(|s| s["what"] == address.to_string().as_str()).unwrap();
-    assert!(step["scheduled_at"].as_str().unwrap().contains("connect/feed.rs:"));
+    assert!(step["scheduled_at"].as_str().unwrap().contains("connect/targets.rs:"));
     assert!(slow.iter().any(|s| s["what"] == "whole turn"));
 }

@@ -73,7 +73,7 @@ fn o4_each_delegation_is_a_row_from_the_first_server_to_the_answer() {
     assert_eq!(steps(&document), pairs(&wanted));
     assert_eq!(document["trace"][1]["server"], chain.0[1].address.to_string());
     assert_eq!(document["trace"][1]["server_name"], "ns.test.");
-    assert_eq!(document["trace"][1]["leads_to"], "a.test.");
+    assert_eq!(document["trace"][1]["next_name"], "a.test.");
     assert_eq!(document["records"][0]["data"], "192.0.2.7");
     let types = |server: &NameServer| -> Vec<u16> {
         server.asked().iter().map(|asked| asked.kind).collect()
@@ -99,7 +99,7 @@ fn o4_aliases_are_followed_from_the_beginning() {
     let once = [way.as_slice(), &[("a.test.", "alias")]].concat();
     let wanted = [once, [way.as_slice(), &[("a.test.", "answered")]].concat()].concat();
     assert_eq!(steps(&document), pairs(&wanted));
-    assert_eq!(document["trace"][2]["leads_to"], "host.a.test.");
+    assert_eq!(document["trace"][2]["next_name"], "host.a.test.");
 }
 
 #[test]

@@ -24,7 +24,8 @@ fn policy(args: &[&str]) -> Value {
 fn race_r4_happy_eyeballs_3_is_the_rule() {
     let found = policy(&[]);
     assert_eq!((&found["name"], &found["changed"]), (&"hev3".into(), &json!([])));
-    let numbers = ["connection_attempt_delay_ms", "resolution_delay_ms", "floor_ms"];
+    let numbers =
+        ["connection_attempt_delay_ms", "resolution_delay_ms", "min_connection_attempt_delay_ms"];
     assert_eq!(numbers.map(|name| found[name].as_f64()), [Some(250.0), Some(50.0), Some(10.0)]);
     assert_eq!((&found["max_parallel"], &found["max_addresses"]), (&6.into(), &16.into()));
 }
@@ -48,9 +49,13 @@ fn race_r4_what_flags_change_is_named() {
 fn race_r4_the_rules_are_a_line_with_v() {
     let (_listener, address) = good("127.0.0.1");
     let ran = run(&["connect", "-v", &address.to_string()]);
-    assert!(ran.stdout.contains("  policy   hev3 (CAD 250, RD 50, floor 10)\n"), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains("  policy   hev3 (CAD 250, RD 50, min CAD 10)\n"),
+        "{}",
+        ran.stdout
+    );
     let ran = run(&["connect", "-v", "--happy-eyeballs=100ms", &address.to_string()]);
-    assert!(ran.stdout.contains("  policy   hev3, changed (CAD 100, RD 50, floor 10)\n"));
+    assert!(ran.stdout.contains("  policy   hev3, changed (CAD 100, RD 50, min CAD 10)\n"));
     assert!(!run(&["connect", &address.to_string()]).stdout.contains("policy"));
 }
 

@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::served::{Served, hangups_are_ignored, parse, timed};
-use crate::support::{Signal, loopctl, run};
+use crate::served::{Served, parse, timed};
+use crate::support::{
+    Signal, is_ignored, loopctl, run, wait_until_read, wait_until_refused, wait_until_stuck,
+};
 
 #[test]
 fn echo_sends_back_and_the_first_line_is_the_address() {
@@ -183,7 +185,7 @@ fn an_upload_under_way_is_taken_to_its_end() {
         let server = Served::start(&["--json", "--mode", mode]);
         let mut stream = server.connect();
         stream.write_all(b"begin").unwrap();
-        std::thread::sleep(Duration::from_millis(50));
+        wait_until_read(&stream);
         server.signal(Signal::TERM);
         for _ in 0..10 {
             std::thread::sleep(Duration::from_millis(50));
@@ -202,7 +204,7 @@ fn a_transfer_to_be_kept_that_pauses_has_all_the_grace() {
     let server = Served::start(&["--mode", "sink", "--grace", "600ms"]);
     let mut stream = server.connect();
     stream.write_all(b"half of it").unwrap();
-    std::thread::sleep(Duration::from_millis(100));
+    wait_until_read(&stream);
     let (took, ran) = timed(|| server.terminate());
     assert!(took >= Duration::from_millis(600), "{took:?}");
     assert_eq!(ran.code, Some(28), "{}", ran.stdout);
@@ -212,8 +214,7 @@ fn a_transfer_to_be_kept_that_pauses_has_all_the_grace() {
 fn what_does_not_finish_within_the_grace_is_cut_off() {
     let server = Served::start(&["--json", "--mode", "chargen", "--grace", "300ms"]);
     let stuck = server.connect();
-    // It is being sent more than it takes.
-    std::thread::sleep(Duration::from_millis(200));
+    wait_until_stuck(&stuck);
     let (took, ran) = timed(|| server.terminate());
     assert!(took >= Duration::from_millis(300), "{took:?}");
     assert_eq!(ran.code, Some(28), "{}", ran.stdout);
@@ -225,9 +226,9 @@ fn what_does_not_finish_within_the_grace_is_cut_off() {
 fn a_second_signal_ends_it_at_once() {
     let server = Served::start(&["--mode", "chargen", "--grace", "1h"]);
     let stuck = server.connect();
-    std::thread::sleep(Duration::from_millis(200));
+    wait_until_stuck(&stuck);
     server.signal(Signal::INT);
-    std::thread::sleep(Duration::from_millis(200));
+    wait_until_refused(server.address);
     server.signal(Signal::INT);
     let ran = server.end();
     assert_eq!(ran.code, None, "it ends by the signal");
@@ -280,7 +281,7 @@ fn who_is_not_allowed_is_none_of_those_who_were_asked_for() {
 
 #[test]
 fn sigquit_tells_the_totals_and_sighup_ends_it() {
-    if hangups_are_ignored() {
+    if is_ignored(Signal::HUP) {
         return;
     }
     let directory = tempfile::tempdir().unwrap();

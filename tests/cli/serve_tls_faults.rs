@@ -159,7 +159,7 @@ fn tls_faults_need_tls_and_two_of_them_a_certificate_made_here() {
         assert_eq!((ran.code, ran.stderr), (Some(2), error));
     }
     let ran = run(&["serve", "--tls=a.pem", "--fault", "tls-expired@5%"]);
-    let error = "error: --fault tls-expired shows a certificate that it makes itself\n\n\
+    let error = "error: --fault tls-expired needs a generated certificate\n\n\
                  hint: write --tls without files\n";
     assert_eq!((ran.code, &ran.stderr[..]), (Some(2), error));
 }

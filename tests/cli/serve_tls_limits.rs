@@ -6,8 +6,8 @@ use std::net::Shutdown;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use crate::served::{Served, hangups_are_ignored};
-use crate::support::{Signal, good, run};
+use crate::served::Served;
+use crate::support::{Signal, good, is_ignored, run};
 use crate::tls_clients::{Papers, Private};
 
 #[test]
@@ -107,7 +107,7 @@ fn files_that_cannot_be_read_or_hold_something_else() {
         (2, own(&binary), "there is no certificate in it"),
         (2, ca(&empty), "there is no certificate in it"),
         (2, own(","), "is not CERT or CERT,KEY"),
-        (2, own(""), "--tls makes a certificate, and --tls=FILE brings one"),
+        (2, own(""), "--tls generates a certificate, and --tls=FILE reads one"),
         (2, vec!["--tls".to_owned(); 2], "--tls is given twice"),
         (2, vec![fine.clone(), "--tls-cert-file=x".to_owned()], "--tls-cert-file is for"),
         (2, vec![fine.clone(), "--udp".to_owned()], "there is no TLS over --udp"),
@@ -138,7 +138,7 @@ fn the_certificate_made_for_a_run_ends_with_it() {
         Served::spawn(&mut command)
     };
     let ends = [&[Signal::TERM][..], &[Signal::INT, Signal::INT], &[Signal::HUP]];
-    for ends in ends.into_iter().take(if hangups_are_ignored() { 2 } else { 3 }) {
+    for ends in ends.into_iter().take(if is_ignored(Signal::HUP) { 2 } else { 3 }) {
         let server = spawn(&["--mode", "blackhole"]);
         let file = fs::read_dir(dir.path()).unwrap().next().unwrap().unwrap();
         assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);

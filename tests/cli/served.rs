@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use jsonschema::Validator;
 use serde_json::Value;
 
-use crate::support::{Ran, Signal, loopctl, signal, skipped};
+use crate::support::{Ran, Signal, loopctl, signal};
 
 /// Ends with the test.
 pub(crate) struct Served {
@@ -107,18 +107,6 @@ impl Served {
         self.signal(Signal::TERM);
         self.end()
     }
-}
-
-/// Whether whoever started the tests has SIGHUP ignored, as nohup(1) does; a server keeps that.
-pub(crate) fn hangups_are_ignored() -> bool {
-    const SIGHUP: u64 = 1;
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
-    let ignored = u64::from_str_radix(mask.trim(), 16).unwrap() & SIGHUP > 0;
-    if ignored {
-        skipped("SIGHUP, which is ignored here");
-    }
-    ignored
 }
 
 impl Drop for Served {

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::served::Served;
-use crate::support::{loopctl, run};
+use crate::support::{loopctl, run, wait_until_read};
 
 fn every_byte(size: usize) -> Vec<u8> {
     (0..size).map(|n| (n % 251) as u8).collect()
@@ -23,8 +23,8 @@ fn a_file_gets_what_clients_send_one_after_another() {
     slow.write_all(&first[..1000]).unwrap();
     let mut other = server.connect();
     other.write_all(&second).unwrap();
+    wait_until_read(&other);
     drop(other);
-    std::thread::sleep(Duration::from_millis(50));
     slow.write_all(&first[1000..]).unwrap();
     drop(slow);
     let ran = server.end();
@@ -196,7 +196,7 @@ fn a_directory_on_a_disk_that_is_full_fails_one_transfer_and_tells() {
     let ran = server.end();
     assert_eq!(ran.code, Some(23), "{}", ran.stderr);
     assert!(
-        ran.stderr.contains("error: cannot store what comes: file too large\n"),
+        ran.stderr.contains("error: cannot store received data: file too large\n"),
         "{}",
         ran.stderr
     );

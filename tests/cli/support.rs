@@ -92,6 +92,19 @@ pub(crate) fn signal(child: &Child, signal: Signal) {
     kill_process(Pid::from_child(child), signal).unwrap();
 }
 
+/// Says whether the tests were started with a signal ignored, as by nohup(1) or as a job of a script, which children
+/// keep until they install a handler.
+pub(crate) fn is_ignored(signal: Signal) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
+    let mask = u64::from_str_radix(mask.trim(), 16).unwrap();
+    let is_ignored = mask & (1 << (signal.as_raw() - 1)) > 0;
+    if is_ignored {
+        skipped(&format!("signal {}, which is ignored here", signal.as_raw()));
+    }
+    is_ignored
+}
+
 /// Waits until a process has a socket in SYN_SENT to this port, so that a signal hits a running race.
 pub(crate) fn wait_for_syn(to: SocketAddr) {
     let deadline = Instant::now() + Duration::from_secs(10);
@@ -114,20 +127,49 @@ pub(crate) fn syns_sent(to: SocketAddr) -> usize {
 
 /// Waits until the kernel at the other end, on this machine, has all that was written to an IPv4 socket.
 pub(crate) fn wait_until_sent(stream: &TcpStream) {
-    let ends = [stream.local_addr().unwrap().port(), stream.peer_addr().unwrap().port()];
-    let ends = ends.map(|port| format!(":{port:04X}"));
-    let deadline = Instant::now() + Duration::from_secs(10);
-    loop {
-        let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
-        let mut sockets = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-        let is_ours = |fields: &Vec<&str>| {
-            fields.len() > 4 && fields[1].ends_with(&ends[0]) && fields[2].ends_with(&ends[1])
-        };
-        let ours = sockets.find(is_ours).unwrap();
-        if ours[4].starts_with("00000000:") {
-            return;
-        }
-        assert!(Instant::now() < deadline, "{ours:?}");
+    let [ours, theirs] = ends(stream);
+    wait_until(|| queues(ours, theirs).0 == 0);
+}
+
+/// Waits until the process at the other end, on this machine, has read all that was written to an IPv4 socket.
+pub(crate) fn wait_until_read(stream: &TcpStream) {
+    let [ours, theirs] = ends(stream);
+    wait_until(|| queues(ours, theirs).0 == 0 && queues(theirs, ours).1 == 0);
+}
+
+/// Waits until the other end, on this machine, cannot send because nobody reads here.
+pub(crate) fn wait_until_stuck(stream: &TcpStream) {
+    let [ours, theirs] = ends(stream);
+    wait_until(|| queues(theirs, ours).0 > 0);
+}
+
+/// Waits until nobody listens there any more.
+pub(crate) fn wait_until_refused(address: SocketAddr) {
+    wait_until(|| TcpStream::connect(address).is_err());
+}
+
+fn wait_until(is_so: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "that never comes");
         std::thread::yield_now();
     }
+}
+
+fn ends(stream: &TcpStream) -> [u16; 2] {
+    [stream.local_addr().unwrap().port(), stream.peer_addr().unwrap().port()]
+}
+
+/// Bytes that an IPv4 connection of this machine has not sent, and has not read.
+fn queues(local: u16, remote: u16) -> (u64, u64) {
+    let ends = [local, remote].map(|port| format!(":{port:04X}"));
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let mut sockets = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let is_it = |fields: &Vec<&str>| {
+        fields.len() > 4 && fields[1].ends_with(&ends[0]) && fields[2].ends_with(&ends[1])
+    };
+    let found = sockets.find(is_it).expect("the connection is there");
+    let (unsent, unread) = found[4].split_once(':').unwrap();
+    let number = |text| u64::from_str_radix(text, 16).unwrap();
+    (number(unsent), number(unread))
 }

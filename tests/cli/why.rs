@@ -85,7 +85,9 @@ fn race_r5_a_cost_that_is_too_much_counts_answers_as_well() {
     let target = format!("host.test:{}", address.port());
     let ran = connect(&late(None), &["--max-cost=20ms", &target]);
     assert_eq!(ran.code, Some(3), "{}", ran.stderr);
-    assert!(ran.stderr.contains("--max-cost: waiting cost 5"), "{}", ran.stderr);
+    let (_, cost) = ran.stderr.split_once("--max-cost: waiting cost ").expect(&ran.stderr);
+    let (cost_ms, _) = cost.split_once(" ms").expect(cost);
+    assert!(cost_ms.parse::<f64>().unwrap() >= 50.0, "the Resolution Delay: {cost}");
     assert_eq!(connect(&late(None), &["--max-cost=5s", &target]).code, Some(0));
 }
 
@@ -118,7 +120,9 @@ fn why_t02_the_parts_of_the_total_add_up_to_it() {
         let silent = why[0].strip_prefix("  why      `127.0.0.1` silent for ").expect(&ran.stdout);
         let (silent_ms, _) = silent.split_once(" ms").expect(silent);
         assert!(silent_ms.parse::<f64>().unwrap() >= 100.0, "{silent}");
-        assert!(why[1].starts_with("           `127.0.0.2` refused after "), "{}", ran.stdout);
+        // A busy host may have a line between them.
+        let refused = |line: &&str| line.starts_with("           `127.0.0.2` refused after ");
+        assert!(why.iter().copied().any(|line| refused(&line)), "{}", ran.stdout);
     }
     let found = run(&["connect", "--json", "--resolve", pins, &target]).json();
     assert_valid(&found);

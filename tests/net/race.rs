@@ -14,7 +14,8 @@ use crate::support::{
 
 const DELAY: Duration = ms(100);
 /// What a machine may add to a time; on the best of several tries only.
-const SLACK: Duration = ms(15);
+/// Less than another delay, and more than a busy machine takes.
+const SLACK: Duration = ms(80);
 
 /// Races these addresses; gives the trace, checked, and how long it took.
 async fn race(event_loop: &LoopHandle, addresses: &[SocketAddr]) -> (Trace, Duration) {
@@ -149,7 +150,7 @@ fn race_15_three_dead_addresses_cost_three_delays() {
         assert_eq!((offsets.len(), trace.selected()), (4, Some(3)));
         took
     });
-    assert!(took <= (DELAY + SLACK) * 3, "{took:?}");
+    assert!(took <= DELAY * 3 + SLACK, "{took:?}");
 }
 
 /// The first address answers after the second attempt has begun, and wins all the same.

@@ -20,7 +20,7 @@ use crate::support::{
 const DELAY: Duration = ms(100);
 const FAILED: Outcome = Outcome::Failed(Phase::Tls);
 /// What a machine may add to a time; on the best of several tries only.
-const SLACK: Duration = ms(25);
+const SLACK: Duration = ms(80);
 
 /// The program's default, faster.
 fn by_tls() -> Policy {

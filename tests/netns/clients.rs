@@ -70,7 +70,8 @@ static CLIENTS: LazyLock<BTreeMap<&str, Vec<String>>> = LazyLock::new(|| {
         if is_there(version) {
             found.insert(policy, command);
         } else {
-            skipped(version[1]);
+            let [program, version] = version.map(|word| word.trim_end_matches('.'));
+            skipped(&format!("{program} {}", version.rsplit(' ').next().unwrap()));
         }
     }
     found

@@ -50,7 +50,7 @@ pub(crate) struct Attempt {
     pub(crate) local: Option<String>,
     pub(crate) start_ms: f64,
     /// How much later than planned it started.
-    pub(crate) slip_ms: f64,
+    pub(crate) start_lag_ms: f64,
     pub(crate) duration_ms: f64,
     pub(crate) result: String,
     pub(crate) error: Option<Error>,

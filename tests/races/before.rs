@@ -24,7 +24,7 @@ fn il_01_to_05_and_08_vectors() {
 }
 
 #[test]
-fn il_05_nothing_interleaved_is_nothing() {
+fn il_05_an_empty_list_stays_empty() {
     assert_eq!(interleaved("", 2), "");
 }
 
@@ -91,7 +91,7 @@ fn dns_05_service_names_are_for_the_resolver() {
 }
 
 #[test]
-fn dns_06_ports_that_asyncio_lets_through_are_refused() {
+fn dns_06_invalid_ports_that_asyncio_accepts_are_refused() {
     for text in ["-1", "65536", "+5", " 6 ", "", "99999999999999999999", "8 0", "８０"] {
         assert!(text.parse::<Port>().is_err(), "`{text}`");
     }
@@ -113,7 +113,7 @@ fn dns_08_an_ipv6_literal_has_no_flow_and_no_scope() {
 }
 
 #[test]
-fn dns_10_what_only_some_resolvers_take_for_an_address_is_a_name() {
+fn dns_10_non_strict_addresses_are_names() {
     for text in ["1.2.3", "01.2.3.4", "0x7f.1", "[::1]", "1.2.3.4.", "::ffff:1.2.3", "1.2.3.4/8"] {
         assert_eq!(Host::from(text), Host::Name(text.to_owned()));
     }

@@ -39,7 +39,7 @@ fn trans_14_an_endless_limit_has_no_overflow() {
 }
 
 #[test]
-fn trans_13_a_limit_of_nothing_pauses_at_the_first_byte() {
+fn trans_13_limits_of_zero_pause_at_the_first_byte() {
     let mut marks = Watermarks::default();
     marks.set_limits(WriteLimits::new(Some(0), None).unwrap(), 0);
     assert_eq!((marks.grew(0), marks.grew(1)), (Flow::Open, Flow::Full));

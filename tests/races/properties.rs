@@ -109,7 +109,7 @@ proptest! {
     }
 
     #[test]
-    fn race_05_run_all_starts_everyone_and_cancels_nobody((policy, fates, course) in course()) {
+    fn race_05_run_all_starts_all_attempts_and_cancels_none((policy, fates, course) in course()) {
         if policy.run_all {
             prop_assert_eq!(course.starts().len(), fates.len());
             let mut all = (0..fates.len()).flat_map(|number| course.outcomes(number));
@@ -118,7 +118,7 @@ proptest! {
     }
 
     #[test]
-    fn race_02_a_punctual_owner_sees_the_course_that_the_rules_say(
+    fn race_02_a_punctual_owner_sees_the_expected_course(
         delay in option::of(time()),
         fates in vec(fate(), 0..9),
     ) {

@@ -138,7 +138,7 @@ fn race_02_questions_are_asked_back_to_back_the_preferred_family_first() {
 }
 
 #[test]
-fn race_02_an_answer_that_nobody_asked_for_changes_nothing() {
+fn race_02_an_unexpected_answer_has_no_effect() {
     let mut race = Race::with_queries([Family::Inet6, Family::Inet], hev3());
     assert_eq!(race.poll(*START), Step::Query(Family::Inet6));
     let early = race.answered(Family::Inet, Answer::Addresses(names(1, '4')), *START);
@@ -148,7 +148,7 @@ fn race_02_an_answer_that_nobody_asked_for_changes_nothing() {
 }
 
 #[test]
-fn race_02_where_one_family_is_asked_for_nothing_is_waited_for() {
+fn race_02_a_single_query_has_no_resolution_delay() {
     let mut race = Race::with_queries([Family::Inet], hev3());
     assert_eq!(race.poll(*START), Step::Query(Family::Inet));
     race.answered(Family::Inet, Answer::Addresses(names(1, '4')), *START);
@@ -201,7 +201,7 @@ fn race_16_no_more_than_sixteen_addresses_are_tried() {
 }
 
 #[test]
-fn race_16_a_start_that_waited_for_room_says_so() {
+fn race_16_a_start_postponed_by_max_parallel_has_that_reason() {
     let policy = Policy { max_parallel: NonZero::new(1), ..Preset::Asyncio.into() };
     let fates = addresses("6a fails@300, 4a ok@10");
     let course = Course::among(&policy, &fates, &Owner::default());
@@ -213,7 +213,7 @@ fn race_16_a_start_that_waited_for_room_says_so() {
 }
 
 #[test]
-fn race_16_with_run_all_nobody_is_replaced() {
+fn race_16_with_run_all_no_attempt_is_replaced() {
     let policy = Policy { run_all: true, ..Preset::Node.into() };
     let fates = addresses("6a fails@300, 4a ok@10, 6b fails@20");
     let course = Course::among(&policy, &fates, &Owner::default());
@@ -243,7 +243,7 @@ fn t05_an_attempt_that_sent_nothing_holds_back_nobody_but_the_one_before_it_does
 }
 
 #[test]
-fn race_11_who_kicks() {
+fn race_11_advance_on_selects_the_ends_that_start_the_next_attempt() {
     let fates = addresses("6a fails@120, 4a fails@30, 6b dead, 4b dead");
     for (advance_on, expected) in [
         (AdvanceOn::NewestEnded, "6a@0 4a@100 6b@130 4b@230 -> lost@131230"),

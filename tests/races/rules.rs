@@ -42,7 +42,7 @@ fn starts(course: &Course) -> Vec<(usize, u128)> {
 }
 
 #[test]
-fn race_01_nobody_to_start_is_lost_at_once() {
+fn race_01_a_race_without_addresses_is_lost_at_once() {
     assert_eq!(staggered(&[]).end(), (None, Duration::ZERO));
     let mut race = nameless(0, Policy::default());
     assert_eq!(race.poll(*START), Step::Lost(LossReason::NoAddress));
@@ -87,7 +87,7 @@ fn race_05_the_first_success_wins_and_the_others_are_cancelled() {
 }
 
 #[test]
-fn race_06_when_all_fail_nobody_wins_and_each_has_its_failure() {
+fn race_06_a_race_is_lost_when_all_attempts_fail() {
     let course = staggered(&[fails(10), fails(20), fails(30)]);
     assert_eq!(course.end(), (None, ms(60)));
     (0..3).for_each(|number| assert_eq!(course.outcomes(number), [Outcome::Failure]));
@@ -117,7 +117,7 @@ fn race_07_a_winner_stays_the_winner() {
 }
 
 #[test]
-fn race_11_the_failure_of_an_older_attempt_starts_nothing() {
+fn race_11_the_failure_of_an_older_attempt_does_not_start_the_next() {
     // 0 fails after 1 has started: 2 waits for its own delay or for 1.
     let course = staggered(&[fails(260), silent(), silent(), connects(1)]);
     assert_eq!(starts(&course), [(0, 0), (1, 250), (2, 500), (3, 750)]);

@@ -236,7 +236,7 @@ proptest! {
     }
 
     #[test]
-    fn t36_every_address_is_tried_as_often_as_it_was_told_or_once(setting in setting()) {
+    fn t36_every_address_is_tried_once_or_as_often_as_answered(setting in setting()) {
         let course = setting.course();
         let told = told(&setting, &course);
         for peer in &course.peers {
@@ -248,7 +248,7 @@ proptest! {
     }
 
     #[test]
-    fn race_02_no_two_starts_are_closer_than_the_least_delay(setting in setting()) {
+    fn race_02_no_two_starts_are_closer_than_the_minimum_delay(setting in setting()) {
         let course = setting.course();
         let minimum_delay = setting.policy.pacing.minimum_delay;
         let sent: Vec<Duration> = course
@@ -267,7 +267,7 @@ proptest! {
     }
 
     #[test]
-    fn t43_a_punctual_owner_starts_everybody_when_planned(setting in setting()) {
+    fn t43_a_punctual_owner_starts_each_attempt_when_planned(setting in setting()) {
         let setting = Setting { owner: Owner::default(), ..setting };
         let course = setting.course();
         for (at, start) in course.reasons() {
@@ -276,7 +276,7 @@ proptest! {
     }
 
     #[test]
-    fn race_06_nobody_gives_up_while_something_is_left(setting in setting()) {
+    fn race_06_no_race_is_lost_while_an_address_is_left(setting in setting()) {
         let course = setting.course();
         if course.end().0.is_some() {
             return Ok(());

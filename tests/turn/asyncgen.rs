@@ -152,7 +152,7 @@ fn gen_01_a_generator_cancelled_in_its_step_can_still_be_closed() {
 }
 
 #[test]
-fn gen_01_a_loop_that_closes_lets_go_of_what_is_still_open() {
+fn gen_01_closing_a_loop_drops_open_generators() {
     let (mut event_loop, handle, _) = manual();
     let notes = Notes::default();
     let mut generator = handle.track_asyncgen(Counter::new(&handle, &notes, "open"));

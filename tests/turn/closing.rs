@@ -25,7 +25,7 @@ fn loop_16_references_outlive_the_loop_harmlessly() {
 type Token = Rc<()>;
 
 #[test]
-fn loop_17_close_frees_what_was_scheduled_also_behind_handles() {
+fn loop_17_close_frees_scheduled_callbacks_even_if_handles_exist() {
     let (event_loop, handle) = real();
     let token = Token::default();
     let hold = || {
@@ -130,7 +130,7 @@ fn loop_19_everything_scheduled_on_a_closed_loop_comes_back_refused() {
 }
 
 #[test]
-fn loop_19_a_closed_loop_holds_nothing_it_is_given() {
+fn loop_19_a_closed_loop_drops_new_callbacks() {
     let (event_loop, handle) = real();
     event_loop.close();
     let token = Token::default();

@@ -49,7 +49,7 @@ fn dbg_02_debug_mode_can_be_set_while_the_loop_runs_and_counts_at_once() {
 }
 
 #[test]
-fn dbg_03_a_slow_callback_is_one_warning_that_says_what_where_and_how_long() {
+fn dbg_03_a_slow_callback_is_one_warning_with_name_origin_and_duration() {
     let logged = Logged::start();
     let (mut event_loop, handle) = real();
     handle.set_debug(true);
@@ -122,7 +122,7 @@ fn dbg_05_a_hook_hears_without_debug_mode_and_instead_of_the_log() {
 }
 
 #[test]
-fn dbg_05_without_anyone_listening_nothing_is_reported() {
+fn dbg_05_without_debug_mode_or_hook_nothing_is_reported() {
     let logged = Logged::start();
     let (mut event_loop, handle) = real();
     handle.set_slow_callback_duration(Duration::ZERO);
@@ -132,7 +132,7 @@ fn dbg_05_without_anyone_listening_nothing_is_reported() {
 }
 
 #[test]
-fn dbg_07_every_job_says_the_line_that_scheduled_it() {
+fn dbg_07_every_job_has_the_line_that_scheduled_it() {
     let (mut event_loop, handle) = real();
     let jobs = slow_jobs(&handle);
     handle.set_slow_callback_duration(Duration::ZERO);

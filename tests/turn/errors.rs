@@ -157,7 +157,7 @@ fn break_handler(event_loop: &LoopHandle) {
 }
 
 #[test]
-fn exc_08_a_handler_that_fails_is_reported_with_what_it_was_given() {
+fn exc_08_a_failing_handler_is_reported_with_its_context() {
     let logged = Logged::start();
     let (mut event_loop, handle) = real();
     let notes = Notes::default();
@@ -232,7 +232,7 @@ fn exc_10_an_exit_passes_through_every_net() {
 }
 
 #[test]
-fn exc_10_what_was_ready_when_the_exit_came_runs_next_time() {
+fn exc_10_jobs_that_were_ready_at_an_exit_run_in_the_next_run() {
     let (mut event_loop, handle) = real();
     let notes = Notes::default();
     handle.call_soon(|| -> () { exit() });

@@ -27,7 +27,7 @@ fn fut_02_there_is_no_result_before_it_is_set_and_only_one_after() {
 }
 
 #[test]
-fn fut_04_cancel_is_true_once_and_wakes_who_waits() {
+fn fut_04_cancel_is_true_once_and_wakes_the_awaiting_task() {
     let (mut event_loop, handle) = real();
     let (promise, deferred) = handle.create_future::<()>();
     let deferred = Rc::new(Cell::new(Some(deferred)));
@@ -51,7 +51,7 @@ fn with<T, R>(slot: &Cell<Option<Deferred<T>>>, look: impl FnOnce(&Deferred<T>) 
 }
 
 #[test]
-fn fut_04_dropping_either_end_tells_the_other() {
+fn fut_04_either_end_sees_that_the_other_was_dropped() {
     let (mut event_loop, handle) = real();
     let (promise, deferred) = handle.create_future::<()>();
     drop(deferred);
@@ -84,7 +84,7 @@ fn waiter(event_loop: &loopctl::LoopHandle, notes: &Notes, name: &'static str) -
 }
 
 #[test]
-fn fut_06_who_waits_runs_in_the_next_turn_never_inside_the_setter() {
+fn fut_06_the_awaiting_task_runs_in_the_next_turn_and_never_inside_set() {
     let (mut event_loop, handle) = real();
     let notes = Notes::default();
     let (first, second) = (waiter(&handle, &notes, "first"), waiter(&handle, &notes, "second"));
@@ -103,7 +103,7 @@ fn fut_06_who_waits_runs_in_the_next_turn_never_inside_the_setter() {
 }
 
 #[test]
-fn fut_07_awaiting_what_is_done_takes_no_turn() {
+fn fut_07_awaiting_a_done_future_takes_no_turn() {
     let (mut event_loop, handle) = real();
     let (promise, deferred) = handle.create_future();
     promise.set(5);
@@ -112,7 +112,7 @@ fn fut_07_awaiting_what_is_done_takes_no_turn() {
 }
 
 #[test]
-fn fut_09_a_panic_that_nobody_retrieves_is_reported() {
+fn fut_09_a_panic_that_is_never_retrieved_is_reported() {
     let (mut event_loop, handle) = real();
     let errors = collect_errors(&handle);
     let pool = Executor::new("one", 1);
@@ -132,7 +132,7 @@ fn fut_09_a_panic_that_nobody_retrieves_is_reported() {
 }
 
 #[test]
-fn fut_10_setting_what_nobody_waits_for_is_silent() {
+fn fut_10_setting_a_future_without_an_awaiting_end_is_silent() {
     let (_event_loop, handle) = real();
     let errors = collect_errors(&handle);
     let token = Rc::new(());

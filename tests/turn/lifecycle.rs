@@ -14,7 +14,7 @@ use crate::support::{
 };
 
 #[test]
-fn loop_01_new_loop_has_nothing_set() {
+fn loop_01_a_new_loop_is_not_running_and_has_no_handlers() {
     let (_event_loop, handle) = real();
     assert!(!handle.is_running());
     assert!(!handle.is_closed());
@@ -53,7 +53,7 @@ fn loop_05_the_turn_in_which_stop_was_called_runs_to_its_end() {
 }
 
 #[test]
-fn loop_06_stop_turn_runs_ready_callbacks_and_leaves_what_they_schedule() {
+fn loop_06_the_stop_turn_runs_ready_callbacks_but_not_those_they_schedule() {
     let (mut event_loop, handle) = real();
     let notes = Notes::default();
     let (inside, late) = (handle.clone(), notes.adder("late"));
@@ -87,7 +87,7 @@ fn loop_07_a_stop_before_the_run_makes_it_one_turn_without_waiting() {
 }
 
 #[test]
-fn loop_08_an_exit_leaves_the_loop_as_it_was_before() {
+fn loop_08_an_exit_leaves_the_loop_usable() {
     let (mut event_loop, handle) = real();
     let errors = collect_errors(&handle);
     handle.set_debug(true);
@@ -272,7 +272,7 @@ impl Drop for DropNote {
 }
 
 #[test]
-fn loop_35_run_passes_on_that_it_was_stopped() {
+fn loop_35_run_returns_stopped() {
     let held: Rc<RefCell<Option<Promise<()>>>> = Rc::default();
     let slot = Rc::clone(&held);
     let result = loopctl::run(async move |event_loop: LoopHandle| {
@@ -286,10 +286,10 @@ fn loop_35_run_passes_on_that_it_was_stopped() {
 }
 
 #[test]
-fn loop_35_run_waits_for_what_cancelled_tasks_begin() {
-    struct Begins(LoopHandle, Notes);
+fn loop_35_run_waits_for_tasks_started_by_cancelled_ones() {
+    struct StartsTask(LoopHandle, Notes);
 
-    impl Drop for Begins {
+    impl Drop for StartsTask {
         fn drop(&mut self) {
             let (event_loop, notes) = (self.0.clone(), self.1.clone());
             drop(self.0.create_task(async move {
@@ -300,11 +300,11 @@ fn loop_35_run_waits_for_what_cancelled_tasks_begin() {
     }
 
     let notes = Notes::default();
-    let begins = notes.clone();
+    let inside = notes.clone();
     loopctl::run(async move |event_loop: LoopHandle| {
-        let begins = Begins(event_loop.clone(), begins);
+        let starts_task = StartsTask(event_loop.clone(), inside);
         drop(event_loop.create_task(async move {
-            let _begins = begins;
+            let _starts_task = starts_task;
             pending::<()>().await;
         }));
         event_loop.sleep(Duration::ZERO).await;
@@ -314,22 +314,40 @@ fn loop_35_run_waits_for_what_cancelled_tasks_begin() {
 }
 
 #[test]
-fn loop_35_run_does_not_wait_for_ever_for_what_cancelled_tasks_begin() {
-    struct Begins(LoopHandle);
+fn loop_35_run_drops_a_task_started_by_a_cancelled_one_after_a_second() {
+    struct NotesDrop(Notes);
 
-    impl Drop for Begins {
+    impl Drop for NotesDrop {
         fn drop(&mut self) {
-            drop(self.0.create_task(pending::<()>()));
+            self.0.add("dropped");
         }
     }
 
+    struct StartsTask(LoopHandle, Notes);
+
+    impl Drop for StartsTask {
+        fn drop(&mut self) {
+            let guard = NotesDrop(self.1.clone());
+            drop(self.0.create_task(async move {
+                let _guard = guard;
+                pending::<()>().await;
+            }));
+        }
+    }
+
+    let notes = Notes::default();
+    let inside = notes.clone();
+    let (_, clock) = real();
+    let start = clock.time();
     loopctl::run(async move |event_loop: LoopHandle| {
-        let begins = Begins(event_loop.clone());
+        let starts_task = StartsTask(event_loop.clone(), inside);
         drop(event_loop.create_task(async move {
-            let _begins = begins;
+            let _starts_task = starts_task;
             pending::<()>().await;
         }));
         event_loop.sleep(Duration::ZERO).await;
     })
     .unwrap();
+    assert_eq!(notes.take(), "dropped");
+    assert!(clock.time() - start >= SEC, "the task had its time");
 }

@@ -30,7 +30,7 @@ fn loop_25_a_cancelled_timer_is_purged_before_the_wait() {
 }
 
 #[test]
-fn loop_26_posts_io_and_timers_follow_what_was_ready_in_this_order() {
+fn loop_26_remote_jobs_then_io_then_timers_follow_ready_jobs() {
     let (mut event_loop, handle) = real();
     let notes = Notes::of_this_thread();
     handle.call_at(handle.time(), notes.adder("timer"));
@@ -45,7 +45,7 @@ fn loop_26_posts_io_and_timers_follow_what_was_ready_in_this_order() {
 }
 
 #[test]
-fn loop_27_what_a_turn_schedules_waits_for_another_poll() {
+fn loop_27_jobs_scheduled_in_a_turn_run_after_the_next_poll() {
     let (mut event_loop, handle) = real();
     let notes = Notes::default();
     let (ours, _theirs) = readable();
@@ -82,7 +82,7 @@ fn loop_27_a_queue_that_is_never_empty_starves_neither_io_nor_timers() {
 }
 
 #[test]
-fn loop_28_nothing_is_waited_for_while_something_is_ready() {
+fn loop_28_the_poller_does_not_wait_while_a_job_is_ready() {
     let (mut event_loop, handle, start) = manual();
     let notes = Notes::default();
     let at = {
@@ -101,7 +101,7 @@ fn loop_28_nothing_is_waited_for_while_something_is_ready() {
 }
 
 #[test]
-fn loop_28_without_timers_the_wait_lasts_until_someone_posts() {
+fn loop_28_without_timers_the_wait_lasts_until_a_remote_job() {
     let (mut event_loop, handle) = real();
     let remote = handle.remote();
     let turns = event_loop.enter().unwrap();
@@ -113,7 +113,7 @@ fn loop_28_without_timers_the_wait_lasts_until_someone_posts() {
 }
 
 #[test]
-fn loop_29_never_is_a_deadline_that_can_be_scheduled_waited_for_and_cancelled() {
+fn loop_29_an_infinite_delay_can_be_scheduled_awaited_and_cancelled() {
     let (mut event_loop, handle) = real();
     let notes = Notes::default();
     let long = [Duration::MAX, Duration::from_secs(1 << 55), Duration::from_secs(1 << 40)];

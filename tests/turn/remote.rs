@@ -14,7 +14,7 @@ use loopctl::{LoopClosed, Promise, Remote, running_loop};
 use crate::support::{FAR, Notes, one_turn, real, watchdog};
 
 #[test]
-fn call_10_a_post_wakes_a_loop_that_waits() {
+fn call_10_call_soon_threadsafe_wakes_a_waiting_loop() {
     let (mut event_loop, handle) = real();
     let barked = watchdog(&handle);
     let remote = handle.remote();
@@ -128,7 +128,7 @@ fn call_13_a_post_can_be_cancelled_from_any_thread_until_it_begins() {
 }
 
 #[test]
-fn call_13_cancelling_a_post_that_runs_or_ran_prevents_nothing() {
+fn call_13_cancelling_a_started_remote_call_returns_false() {
     let (mut event_loop, handle) = real();
     let (give, given) = mpsc::channel::<loopctl::RemoteHandle>();
     let (tell, told) = mpsc::channel();

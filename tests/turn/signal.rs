@@ -12,7 +12,7 @@ use signal_hook::low_level::raise;
 use crate::support::{Notes, alone, collect_errors, one_turn, real, throw, watchdog};
 
 #[test]
-fn sig_01_what_is_no_signal_or_cannot_be_caught_is_refused() {
+fn sig_01_invalid_and_uncatchable_signals_are_refused() {
     let (_event_loop, handle) = real();
     for (signal, reason) in [
         (0, "there is no signal 0"),
@@ -69,7 +69,7 @@ fn sig_02_a_handler_stays_after_a_failure_and_is_named() {
 }
 
 #[test]
-fn sig_03_remove_tells_whether_there_was_a_handler() {
+fn sig_03_remove_returns_whether_there_was_a_handler() {
     let (mut event_loop, handle) = real();
     let notes = Notes::default();
     assert!(!handle.remove_signal_handler(libc::SIGWINCH));

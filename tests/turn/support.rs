@@ -39,10 +39,10 @@ pub(crate) fn one_turn(event_loop: &mut EventLoop) {
 }
 
 /// Turns until `done`, and counts the turns.
-pub(crate) fn turns_until(turns: &EnteredLoop<'_>, done: impl Fn() -> bool) -> usize {
+pub(crate) fn turns_until(entered: &EnteredLoop<'_>, done: impl Fn() -> bool) -> usize {
     let mut count = 0;
     while !done() {
-        turns.turn(None).expect("a turn");
+        entered.turn(None).expect("a turn");
         count += 1;
     }
     count

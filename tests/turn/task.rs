@@ -113,7 +113,7 @@ fn task_05_cancel_drops_the_future_at_its_next_step() {
 }
 
 #[test]
-fn task_05_cancelling_who_waits_for_a_task_leaves_that_task_alone() {
+fn task_05_cancelling_an_awaiting_task_does_not_cancel_the_awaited_one() {
     let (mut event_loop, handle) = real();
     let notes = Notes::default();
     let inner = handle.create_task(endless(&notes));
@@ -138,7 +138,7 @@ fn task_06_a_task_cancelled_before_its_first_step_never_begins() {
 }
 
 #[test]
-fn task_08_cancelling_what_has_ended_is_false() {
+fn task_08_cancelling_an_ended_task_returns_false() {
     let (mut event_loop, handle) = real();
     let task = handle.create_task(async { 3 });
     let reference = handle.all_tasks().remove(0);
@@ -190,7 +190,7 @@ fn task_11_a_panic_comes_out_where_the_task_is_awaited() {
 }
 
 #[test]
-fn fut_09_a_panic_of_a_task_that_nobody_awaits_is_reported_once() {
+fn fut_09_a_panic_of_a_detached_task_is_reported_once() {
     let report = |name: &str, line: u32| {
         let task = format!("<Task {name} at {}:{line}>", file!());
         format!(
@@ -253,7 +253,7 @@ fn task_14_a_timeout_drops_the_future_before_it_returns() {
 }
 
 #[test]
-fn task_14_what_is_done_counts_under_any_limit() {
+fn task_14_a_ready_future_never_times_out() {
     let (mut event_loop, handle, start) = manual();
     for limit in [Duration::ZERO, SEC, Duration::MAX] {
         let result = event_loop.run_until_complete(handle.timeout(limit, ready(1)));

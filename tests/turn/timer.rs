@@ -70,7 +70,7 @@ fn timer_03_after_a_full_sweep_no_cancelled_timer_is_left_or_counted() {
 }
 
 #[test]
-fn timer_04_cancelling_what_has_fired_counts_nothing() {
+fn timer_04_cancelling_a_fired_timer_is_not_counted() {
     let (mut timers, keys) = timers(3, 0);
     assert_eq!(timers.pop_due(start()), Some(0));
     let reuses_the_slot = timers.insert(start() + FAR, 9);
@@ -159,7 +159,7 @@ fn timer_10_cancelled_timers_hold_up_neither_the_loop_nor_the_clock() {
 }
 
 #[test]
-fn timer_11_a_handle_says_what_it_is_and_where_it_was_scheduled() {
+fn timer_11_a_handle_prints_its_callback_and_origin() {
     let (_event_loop, handle) = real();
     let callback = handle.call_soon(|| ());
     let line = line!() - 1;
@@ -190,7 +190,7 @@ fn timer_12_a_timer_also_says_when() {
 }
 
 #[test]
-fn timer_13_what_a_callback_captured_is_never_printed() {
+fn timer_13_captured_values_are_never_printed() {
     let (_event_loop, handle) = real();
     handle.set_debug(true);
     let secret = String::from("hunter2");

@@ -35,7 +35,7 @@ fn task_16_all_results_come_in_the_order_in_which_they_were_asked_for() {
 }
 
 #[test]
-fn task_16_the_first_error_wins_and_tasks_go_on_without_who_awaited_them() {
+fn task_16_the_first_error_wins_and_the_other_tasks_continue() {
     let (mut event_loop, handle, start) = manual();
     let notes = Notes::default();
     let steps = [40, 5, 20].map(|ms| handle.create_task(step(&handle, ms, &notes)));
@@ -47,7 +47,7 @@ fn task_16_the_first_error_wins_and_tasks_go_on_without_who_awaited_them() {
 }
 
 #[test]
-fn task_16_whoever_is_cancelled_takes_the_futures_along_that_are_no_tasks() {
+fn task_16_cancelling_a_join_drops_plain_futures() {
     let (mut event_loop, handle, _) = manual();
     let notes = Notes::default();
     let all = handle.create_task(join_all([40, 20].map(|ms| step(&handle, ms, &notes))));
@@ -59,7 +59,7 @@ fn task_16_whoever_is_cancelled_takes_the_futures_along_that_are_no_tasks() {
 }
 
 #[test]
-fn task_18_who_is_done_first_is_heard_first() {
+fn task_18_results_arrive_in_the_order_of_completion() {
     let (mut event_loop, handle, _) = manual();
     let notes = Notes::default();
     let steps: FuturesUnordered<_> =
@@ -69,7 +69,7 @@ fn task_18_who_is_done_first_is_heard_first() {
 }
 
 #[test]
-fn task_18_waiting_has_its_limit_and_what_is_left_can_be_waited_for_again() {
+fn task_18_after_a_timeout_the_remaining_futures_can_be_awaited_again() {
     let (mut event_loop, handle, start) = manual();
     let (notes, inside) = (Notes::default(), handle.clone());
     let mut steps: FuturesUnordered<_> =

@@ -15,6 +15,7 @@ mod tls;
 use std::path::Path;
 use std::time::Duration;
 
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::diagnose::cause;
@@ -38,7 +39,7 @@ impl Golden {
         }
     }
 
-    fn json(&mut self, title: &str, document: &impl serde::Serialize) {
+    fn json(&mut self, title: &str, document: &impl Serialize) {
         let text = serde_json::to_string_pretty(document).unwrap();
         self.section(title, &without_version(&text));
     }
@@ -60,6 +61,16 @@ impl Golden {
         }
         assert_eq!(self.0.len(), kept.len(), "tests/golden/{name} has other lines at its end");
     }
+}
+
+/// Every document is as its committed schema says; some are of errors that no test on real sockets meets.
+fn assert_valid(schema: &str, document: &impl Serialize) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas").join(schema);
+    let text = std::fs::read_to_string(path).unwrap();
+    let validator = jsonschema::validator_for(&serde_json::from_str(&text).unwrap()).unwrap();
+    let document = serde_json::to_value(document).unwrap();
+    let errors: Vec<String> = validator.iter_errors(&document).map(|it| it.to_string()).collect();
+    assert!(errors.is_empty(), "{schema}: {errors:#?}\n{document:#}");
 }
 
 fn without_version(text: &str) -> String {
@@ -95,8 +106,10 @@ fn every_format(name: &str, story: &Story) {
         .section("human 80 in colour", &text::report(report, coloured(), HumanOptions::default()));
     golden.section("stderr -v", &story.lines.concat());
     golden.json("json", &json::document(report));
+    assert_valid("connect.v1.json", &json::document(report));
     let end = events::metrics("1", story.now(), report);
     let records = || story.records.iter().chain([&end]);
+    records().for_each(|record| assert_valid("event.v1.json", record));
     let ndjson: String = records().map(wire::line).collect();
     let document = without_version(&wire::line(&json::document(report)));
     golden.section("ndjson", &format!("{ndjson}{document}"));
@@ -119,6 +132,7 @@ fn in_short(golden: &mut Golden, title: &str, story: &Story) {
     let shown = human(report, plain(Some(80)), HumanOptions::default());
     golden.section(&format!("{title}: human 80, exit code {code}"), &shown);
     golden.section(&format!("{title}: csv"), &rows::lines(report, 1, true));
+    assert_valid("connect.v1.json", &json::document(report));
     let said = said(&serde_json::to_value(json::document(report)).unwrap());
     golden.section(&format!("{title}: json"), &said);
 }

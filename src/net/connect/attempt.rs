@@ -174,7 +174,7 @@ impl Attempt {
             return Ok(addresses);
         }
         let text =
-            "connected to itself: no_task listens there, and the kernel chose that port as its own";
+            "connected to itself: nothing listens there, and the kernel chose that port as its own";
         Err(AttemptFailure::answered(io::Error::new(io::ErrorKind::ConnectionRefused, text)))
     }
 

@@ -19,11 +19,11 @@ use crate::net::socket::readiness::FdReadiness;
 use crate::plan::DnsTransport;
 
 /// Maximum size of a datagram, in bytes.
-const LONGEST: usize = 65_535;
+const MAX_DATAGRAM: usize = 65_535;
 
 thread_local! {
     /// Receive buffer of the thread, shared because thousands of queries may run.
-    static ARRIVED: RefCell<Vec<u8>> = RefCell::new(vec![0; LONGEST]);
+    static RECEIVE_BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; MAX_DATAGRAM]);
 }
 
 /// Connected UDP socket of one query to one server. The kernel drops datagrams from elsewhere and picks a random port
@@ -62,7 +62,7 @@ impl DatagramChannel {
     /// Next datagram.
     pub(super) fn poll(&self, cx: &mut Context<'_>) -> Poll<io::Result<Vec<u8>>> {
         loop {
-            let received = ARRIVED.with_borrow_mut(|buffer| {
+            let received = RECEIVE_BUFFER.with_borrow_mut(|buffer| {
                 let (count, _) =
                     rustix::net::recv(&self.socket, buffer.as_mut_slice(), RecvFlags::empty())?;
                 Ok(buffer[..count].to_vec())

@@ -180,8 +180,8 @@ impl FinishGuard {
 
     pub(super) fn emit(mut self, result: &Result<DnsAnswer, DnsError>) {
         self.is_finished = true;
-        let told = || DnsEventKind::Finished { result: Box::new(result.clone()) };
-        self.tracer.emit(self.event_loop.time(), told);
+        let finished = || DnsEventKind::Finished { result: Box::new(result.clone()) };
+        self.tracer.emit(self.event_loop.time(), finished);
     }
 }
 

@@ -13,7 +13,7 @@ use crate::plan::{Host, Port, Target};
 const DNS_MESSAGE: &str = "application/dns-message";
 
 /// Maximum size of a message, in bytes.
-const LONGEST: usize = 65_535;
+const MAX_MESSAGE: usize = 65_535;
 
 /// Response without a DNS message, with the reason.
 #[derive(Debug)]
@@ -76,7 +76,7 @@ pub(super) async fn response(reader: &mut StreamReader) -> io::Result<Vec<u8>> {
             Some(Body::Chunked) => return chunks(reader).await,
             Some(Body::Open) => {
                 let mut body = Vec::new();
-                while let more = reader.read_some(LONGEST).await?
+                while let more = reader.read_some(MAX_MESSAGE).await?
                     && !more.is_empty()
                 {
                     append(&mut body, &more)?;
@@ -114,7 +114,7 @@ fn read_head(head: &[u8]) -> io::Result<Option<Body>> {
         (Some(coding), _) => Err(no_message(format!("its coding is {coding}"))),
         (None, None) => Ok(Some(Body::Open)),
         (None, Some(length)) => match length.parse() {
-            Ok(length) if length <= LONGEST => Ok(Some(Body::Counted(length))),
+            Ok(length) if length <= MAX_MESSAGE => Ok(Some(Body::Counted(length))),
             _ => Err(no_message(format!("its length is {length}"))),
         },
     }
@@ -136,7 +136,7 @@ async fn chunks(reader: &mut StreamReader) -> io::Result<Vec<u8>> {
         if size == 0 {
             return Ok(body);
         }
-        let size = usize::try_from(size).ok().filter(|size| *size <= LONGEST);
+        let size = usize::try_from(size).ok().filter(|size| *size <= MAX_MESSAGE);
         let size = size.ok_or_else(|| no_message("a chunk of it is too long"))?;
         let chunk = reader.read_exactly(size + 2).await?;
         append(&mut body, &chunk[..size])?;
@@ -144,7 +144,7 @@ async fn chunks(reader: &mut StreamReader) -> io::Result<Vec<u8>> {
 }
 
 fn append(body: &mut Vec<u8>, more: &[u8]) -> io::Result<()> {
-    if body.len() + more.len() > LONGEST {
+    if body.len() + more.len() > MAX_MESSAGE {
         return Err(no_message("it is longer than a message can be"));
     }
     body.extend_from_slice(more);

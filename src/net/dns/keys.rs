@@ -16,11 +16,11 @@ use crate::event_loop::LoopHandle;
 pub(super) type Given = Rc<Result<DnsResponse, String>>;
 
 /// Minimum lifetime, so that concurrent waiters share one answer.
-const MIN: Duration = Duration::from_secs(5);
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+const MIN_LIFETIME: Duration = Duration::from_secs(5);
+const MAX_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Maximum number of cached answers.
-const MOST: usize = 4096;
+const MAX_ENTRIES: usize = 4096;
 
 #[derive(Default)]
 pub(super) struct KnownKeys(RefCell<HashMap<Key, State>>);
@@ -50,7 +50,7 @@ impl KnownKeys {
         let asking = Slot { keys: self, key: &key };
         let (given, ttl) = ask.await;
         let given = Rc::new(given);
-        let ttl = ttl.unwrap_or(MIN).clamp(MIN, LONGEST);
+        let ttl = ttl.unwrap_or(MIN_LIFETIME).clamp(MIN_LIFETIME, MAX_LIFETIME);
         asking.fill(Some(State::Given(Rc::clone(&given), event_loop.time() + ttl)));
         given
     }
@@ -68,7 +68,7 @@ impl KnownKeys {
             }
             _ => {}
         }
-        if known.len() >= MOST {
+        if known.len() >= MAX_ENTRIES {
             known.retain(|_, state| matches!(state, State::Asked(_)));
         }
         known.insert(key.clone(), State::Asked(Vec::new()));

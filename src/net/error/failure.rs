@@ -14,7 +14,7 @@ pub struct Failure {
     pub errno: Option<i32>,
     /// Text of the error.
     pub message: String,
-    /// Whether the system call itself failed, so that this host refused and no packet was sent.
+    /// True if the system call itself failed, so that this host refused and no packet was sent.
     pub at_once: bool,
     /// Local address that could not be bound; the first of several.
     pub local_address: Option<SocketAddr>,

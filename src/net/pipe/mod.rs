@@ -19,8 +19,8 @@ impl LoopHandle {
     /// Reads from a pipe, a FIFO, a socket or a character device such as a terminal; asyncio's
     /// `connect_read_pipe`. `connection_made` has been called when this returns.
     ///
-    /// The transport owns the descriptor and closes it at the end. The open file is non-blocking in the
-    /// meantime, and is then set back to blocking if it was, because standard input is shared with the shell.
+    /// The transport owns the descriptor and closes it at the end. The open file is set to
+    /// non-blocking and restored at the end, because standard input is shared with the shell.
     /// A device that the poller does not accept, such as `/dev/zero`, is read once per turn.
     ///
     /// ```no_run

@@ -1,62 +1,81 @@
 //! The hosts file: hosts(5).
 
+#[cfg(feature = "dns")]
 use std::collections::HashMap;
 use std::net::IpAddr;
 #[cfg(feature = "dns")]
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// Names of a hosts file with their addresses, in the order of the file.
+/// Whether a name is in a hosts file, or ends in `localhost` (RFC 6761 section 6.3).
+pub(super) fn is_in_hosts_file(name: &str, text: &[u8]) -> bool {
+    let name = normalized(name);
+    let is_it = |known: &str| without_dot(known).eq_ignore_ascii_case(&name);
+    let text = String::from_utf8_lossy(text);
+    is_localhost(&name) || text.lines().filter_map(entry).any(|entry| entry.names().any(is_it))
+}
+
+/// Addresses by name, in the order of a hosts file.
+#[cfg(feature = "dns")]
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::net) struct HostsFile(HashMap<String, Vec<IpAddr>>);
 
+#[cfg(feature = "dns")]
 impl HostsFile {
-    /// Lines without a valid address are ignored, as by glibc. An address with a zone makes its names known without
-    /// an address, because [`IpAddr`] has no zone.
+    /// An address with a zone is left out, because [`IpAddr`] has no zone.
     pub(in crate::net) fn parse(text: &[u8]) -> Self {
         let mut table = HashMap::<String, Vec<IpAddr>>::new();
-        for line in String::from_utf8_lossy(text).lines() {
-            let line = line.split('#').next().unwrap_or_default();
-            let mut words = line.split_whitespace();
-            let Some((ip, zone)) = words.next().map(|word| split_zone(word)) else { continue };
-            let Ok(address) = ip.parse::<IpAddr>() else { continue };
-            for name in words {
+        let text = String::from_utf8_lossy(text);
+        for entry in text.lines().filter_map(entry).filter(|entry| !entry.has_zone) {
+            for name in entry.names() {
                 let known = table.entry(normalized(name)).or_default();
-                if zone.is_none() && !known.contains(&address) {
-                    known.push(address);
+                if !known.contains(&entry.address) {
+                    known.push(entry.address);
                 }
             }
         }
         Self(table)
     }
 
-    /// Whether the name is in the file, or ends in `localhost` (RFC 6761 section 6.3).
-    pub(super) fn contains(&self, name: &str) -> bool {
-        let name = normalized(name);
-        self.0.contains_key(&name) || is_localhost(&name)
-    }
-
     /// Addresses of a name. Names that end in `localhost` have the loopback addresses without an entry, too.
-    #[cfg(feature = "dns")]
     pub(in crate::net) fn find(&self, name: &str) -> Option<Vec<IpAddr>> {
         let name = normalized(name);
-        if let Some(known) = self.0.get(&name).filter(|known| !known.is_empty()) {
-            return Some(known.clone());
-        }
         let loopback = || vec![Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()];
-        is_localhost(&name).then(loopback)
+        self.0.get(&name).cloned().or_else(|| is_localhost(&name).then(loopback))
     }
 }
 
-fn split_zone(word: &str) -> (&str, Option<&str>) {
-    match word.split_once('%') {
-        Some((ip, zone)) => (ip, Some(zone)),
-        None => (word, None),
+/// Line of a hosts file.
+#[cfg_attr(not(feature = "dns"), allow(dead_code))]
+struct Entry<'a> {
+    address: IpAddr,
+    has_zone: bool,
+    names: &'a str,
+}
+
+impl<'a> Entry<'a> {
+    fn names(&self) -> impl Iterator<Item = &'a str> {
+        self.names.split_whitespace()
     }
+}
+
+/// `None` for a line without a valid address, which glibc ignores as well.
+fn entry(line: &str) -> Option<Entry<'_>> {
+    let line = line.split('#').next().unwrap_or_default().trim_start();
+    let (address, names) = line.split_once(char::is_whitespace)?;
+    let (ip, has_zone) = match address.split_once('%') {
+        Some((ip, _zone)) => (ip, true),
+        None => (address, false),
+    };
+    Some(Entry { address: ip.parse().ok()?, has_zone, names })
 }
 
 /// In lower case, without the final dot.
 fn normalized(name: &str) -> String {
-    name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
+    without_dot(name).to_ascii_lowercase()
+}
+
+fn without_dot(name: &str) -> &str {
+    name.strip_suffix('.').unwrap_or(name)
 }
 
 fn is_localhost(normalized: &str) -> bool {
@@ -79,12 +98,11 @@ mod tests {
 
     #[test]
     fn o4_what_the_hosts_file_has_is_known_by_any_of_its_names() {
-        let file = HostsFile::parse(FILE);
         for name in ["box", "BOX.example", "box.", "ip6-localhost", "a.localhost.", "near"] {
-            assert!(file.contains(name), "{name}");
+            assert!(is_in_hosts_file(name, FILE), "{name}");
         }
         for name in ["not.there", "nowhere", "192.0.2.7", "x.box", "localhost.test", ""] {
-            assert!(!file.contains(name), "{name}");
+            assert!(!is_in_hosts_file(name, FILE), "{name}");
         }
     }
 

@@ -5,7 +5,7 @@ use std::ops::BitOr;
 use std::time::Duration;
 
 use super::ResolveError;
-use super::hosts::HostsFile;
+use super::hosts::is_in_hosts_file;
 use crate::event_loop::{LoopHandle, LoopLocal};
 use crate::plan::{Family, Host, Port, SocketKind, literal};
 use crate::sys::addrinfo::{self, Hints};
@@ -191,8 +191,7 @@ impl Lookup {
     /// other family are left out.
     fn ask_one_family(&self) -> Result<Vec<AddrInfo>, ResolveError> {
         let host = self.host.to_string();
-        let hosts = HostsFile::parse(&std::fs::read("/etc/hosts").unwrap_or_default());
-        if !hosts.contains(&host) {
+        if !is_in_hosts_file(&host, &std::fs::read("/etc/hosts").unwrap_or_default()) {
             return self.ask();
         }
         let mut found = self.clone().family(Family::Unspecified).ask()?;
@@ -240,8 +239,8 @@ impl Default for Lookups {
     /// The number of threads may exceed that of processors, because they wait. Abandoned lookups then leave threads
     /// for others.
     fn default() -> Self {
-        const MOST: usize = 64;
-        Self(Executor::new("loopctl-dns", MOST))
+        const MAX_THREADS: usize = 64;
+        Self(Executor::new("loopctl-dns", MAX_THREADS))
     }
 }
 

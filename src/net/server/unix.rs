@@ -20,7 +20,7 @@ const MAX_PATH_LENGTH: usize = 107;
 pub(super) struct SocketFileOptions {
     /// Mode bits of the file; `None` leaves them to the process's `umask`.
     pub(super) permissions: Option<u32>,
-    /// Whether the file is removed when the server closes.
+    /// Removes the file when the server closes.
     pub(super) cleanup: bool,
 }
 

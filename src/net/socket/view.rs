@@ -44,7 +44,7 @@ impl SocketView<'_> {
         self.look(|socket| Ok(socket.as_raw_fd())).ok()
     }
 
-    /// Whether small writes are sent at once (`TCP_NODELAY`).
+    /// The value of `TCP_NODELAY`: true if small writes are sent at once.
     ///
     /// # Errors
     /// The system's, as for every option, for example on a Unix socket; `NotConnected` after the end.
@@ -122,8 +122,8 @@ impl SocketView<'_> {
         self.look(|socket| Ok(TcpInfo::of(socket))).ok().flatten()
     }
 
-    /// Whether the peer has acknowledged all sent data, or read it, on a Unix socket; `None` after the end. Wait
-    /// for it before a reset that must not discard sent data.
+    /// True if the peer has acknowledged all sent data, or read it on a Unix socket; `None` after the end. Wait for
+    /// it before a reset that must not discard sent data.
     ///
     /// ```
     /// # let mut event_loop = loopctl::EventLoop::new()?;

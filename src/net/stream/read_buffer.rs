@@ -1,33 +1,35 @@
-//! What has been received and not yet taken: the state that the ends of a stream share.
+//! The receive buffer: state shared by the protocol, the reader and the writer of a stream.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::io;
+use std::rc::Rc;
 use std::task::Waker;
 
 use crate::net::error::copy_of;
 
-/// A buffer that has grown beyond this many bytes is given back when it is empty.
-const KEPT: usize = 4096;
+/// Capacity in bytes that an empty buffer keeps.
+const MAX_IDLE_CAPACITY: usize = 4096;
 
-/// Why a read did not give what it was asked for.
+/// Error of a read.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum StreamError {
-    /// The stream ended first.
+    /// The stream ended before the requested data.
     Incomplete {
-        /// What came before the end.
+        /// The data before the end.
         partial: Vec<u8>,
-        /// How many bytes were asked for, where a number was.
+        /// The requested number of bytes, if there was one.
         expected: Option<usize>,
     },
-    /// The separator is farther away than the limit.
+    /// The separator is beyond the limit.
     LimitOverrun {
-        /// How many bytes have been searched; they are still to be read.
+        /// The number of bytes searched; they stay in the buffer.
         consumed: usize,
-        /// Whether the separator has been found, `consumed` bytes away.
+        /// True if the separator was found, at offset `consumed`.
         is_found: bool,
     },
-    /// The connection broke.
+    /// The connection failed.
     Io(io::Error),
 }
 
@@ -69,62 +71,63 @@ impl From<StreamError> for io::Error {
     }
 }
 
-/// The bytes, and what is known of their end. No I/O: the two ends pause and resume the transport.
+pub(super) type SharedBuffer = Rc<RefCell<ReadBuffer>>;
+
+/// Received bytes, and the state of the stream's end. The protocol and the reader pause and resume the transport.
 #[derive(Default)]
-pub(in crate::net) struct ReadBuffer {
+pub(super) struct ReadBuffer {
     bytes: Vec<u8>,
-    /// How many of the first bytes are taken.
+    /// The number of bytes at the front that were taken.
     taken: usize,
-    pub(in crate::net) limit: usize,
-    pub(in crate::net) is_paused: bool,
-    pub(in crate::net) end: End,
-    pub(in crate::net) error: Option<io::Error>,
-    pub(in crate::net) reader: Option<Waker>,
-    pub(in crate::net) held: Held,
+    pub(super) limit: usize,
+    pub(super) is_paused: bool,
+    pub(super) end: End,
+    pub(super) error: Option<io::Error>,
+    pub(super) reader: Option<Waker>,
+    pub(super) open_ends: OpenEnds,
 }
 
-/// Whether more can come.
+/// State of the stream's end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(in crate::net) enum End {
+pub(super) enum End {
     #[default]
     Open,
-    /// The peer has said that it sends no more. What comes after, such as a reset, takes nothing away from what
-    /// there is to read.
+    /// The peer has ended its sending direction. A later error, such as a reset, is not returned by reads.
     Eof,
-    /// The connection is gone.
+    /// The connection has ended.
     Lost,
 }
 
-/// Which ends of a stream someone still has.
+/// The ends of a stream that have not been dropped.
 #[derive(Default)]
-pub(in crate::net) struct Held {
-    pub(in crate::net) reader: bool,
-    pub(in crate::net) writer: bool,
+pub(super) struct OpenEnds {
+    pub(super) reader: bool,
+    pub(super) writer: bool,
 }
 
 impl ReadBuffer {
-    pub(in crate::net) fn new(limit: usize) -> Self {
+    pub(super) fn new(limit: usize) -> Self {
         Self { limit, ..Self::default() }
     }
 
-    pub(in crate::net) fn unread(&self) -> &[u8] {
+    pub(super) fn unread(&self) -> &[u8] {
         &self.bytes[self.taken..]
     }
 
-    /// Whether so much waits that the peer must be held up: more than twice the limit.
-    pub(in crate::net) fn overflows(&self) -> bool {
+    /// Whether more than twice the limit is unread, so that reading must pause.
+    pub(super) fn overflows(&self) -> bool {
         self.unread().len() > self.limit.saturating_mul(2)
     }
 
-    pub(in crate::net) fn push(&mut self, data: &[u8]) {
+    pub(super) fn push(&mut self, data: &[u8]) {
         if self.taken > self.bytes.len() / 2 {
             self.bytes.drain(..std::mem::take(&mut self.taken));
         }
         self.bytes.extend_from_slice(data);
     }
 
-    /// The next `count` bytes, which must be there.
-    pub(in crate::net) fn take(&mut self, count: usize) -> Vec<u8> {
+    /// Takes the next `count` bytes, which must be available.
+    pub(super) fn take(&mut self, count: usize) -> Vec<u8> {
         if self.taken == 0 && count == self.bytes.len() {
             return std::mem::take(&mut self.bytes);
         }
@@ -133,40 +136,40 @@ impl ReadBuffer {
         bytes
     }
 
-    pub(in crate::net) fn skip(&mut self, count: usize) {
+    pub(super) fn skip(&mut self, count: usize) {
         self.taken += count;
         if self.taken == self.bytes.len() {
             self.taken = 0;
             self.bytes.clear();
-            self.bytes.shrink_to(KEPT);
+            self.bytes.shrink_to(MAX_IDLE_CAPACITY);
         }
     }
 
-    pub(in crate::net) fn has_ended(&self) -> bool {
+    pub(super) fn has_ended(&self) -> bool {
         self.end != End::Open
     }
 
-    /// The error that ended the stream, as often as someone asks.
-    pub(in crate::net) fn error(&self) -> Option<io::Error> {
+    /// A copy of the error that ended the stream.
+    pub(super) fn error(&self) -> Option<io::Error> {
         self.error.as_ref().map(copy_of)
     }
 }
 
-/// Looks for a separator in bytes that grow, without looking twice.
-pub(in crate::net) struct Search<'a> {
+/// Search for a separator in a growing buffer, without searching bytes twice.
+pub(super) struct Search<'a> {
     separator: &'a [u8],
     limit: usize,
-    /// The separator begins at no place before this one.
-    pub(in crate::net) offset: usize,
+    /// The separator does not begin before this offset.
+    pub(super) offset: usize,
 }
 
 impl<'a> Search<'a> {
-    pub(in crate::net) fn new(separator: &'a [u8], limit: usize) -> Self {
+    pub(super) fn new(separator: &'a [u8], limit: usize) -> Self {
         Self { separator, limit, offset: 0 }
     }
 
-    /// How many bytes there are up to the end of the separator, as soon as that is known.
-    pub(in crate::net) fn look(&mut self, unread: &[u8]) -> Result<Option<usize>, StreamError> {
+    /// The number of bytes up to the end of the separator, once it is found.
+    pub(super) fn advance(&mut self, unread: &[u8]) -> Result<Option<usize>, StreamError> {
         let length = self.separator.len();
         let rest = unread.get(self.offset..).unwrap_or_default();
         let found = rest.windows(length).position(|window| window == self.separator);
@@ -193,7 +196,7 @@ mod tests {
         for step in 1..=text.len() {
             let (mut search, mut found) = (Search::new(b"\r\n", 64), None);
             for end in (step..text.len() + step).step_by(step) {
-                let now = search.look(&text[..end.min(text.len())]).unwrap();
+                let now = search.advance(&text[..end.min(text.len())]).unwrap();
                 found = found.or(now);
             }
             assert_eq!(found, Some(6), "in steps of {step}");
@@ -202,7 +205,7 @@ mod tests {
 
     #[test]
     fn strm_01_the_limit_counts_what_comes_before_the_separator() {
-        let look = |text: &[u8]| Search::new(b"\r\n", 3).look(text).map_err(|e| e.to_string());
+        let look = |text: &[u8]| Search::new(b"\r\n", 3).advance(text).map_err(|e| e.to_string());
         assert_eq!(look(b"abc\r\n"), Ok(Some(5)));
         let too_long = "Separator is found, but chunk is longer than limit";
         assert_eq!(look(b"abcd\r\n"), Err(too_long.to_owned()));
@@ -225,6 +228,6 @@ mod tests {
         out.extend_from_slice(buffer.unread());
         buffer.skip(left);
         assert!(out == all);
-        assert!(buffer.bytes.capacity() <= KEPT, "{} bytes", buffer.bytes.capacity());
+        assert!(buffer.bytes.capacity() <= MAX_IDLE_CAPACITY, "{} bytes", buffer.bytes.capacity());
     }
 }

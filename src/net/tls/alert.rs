@@ -71,7 +71,7 @@ alerts! {
     AccessDenied = 49, "access_denied", "The certificate is valid, and access is denied.";
     DecodeError = 50, "decode_error", "A message cannot be decoded.";
     DecryptError = 51, "decrypt_error", "A signature or a Finished message is wrong.";
-    ExportRestriction = 60, "export_restriction", "Export common are violated (TLS 1.0).";
+    ExportRestriction = 60, "export_restriction", "Export rules are violated (TLS 1.0).";
     ProtocolVersion = 70, "protocol_version", "The version offered is recognised and not supported.";
     InsufficientSecurity = 71, "insufficient_security", "The server requires more secure parameters.";
     InternalError = 80, "internal_error", "An error unrelated to the peer or the protocol.";

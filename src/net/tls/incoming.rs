@@ -6,10 +6,10 @@ use std::io;
 use crate::net::transport::raw_stream::ByteStream;
 
 /// Size of a transport's read.
-const MOST: usize = 64 * 1024;
+const BUFFER_SIZE: usize = 64 * 1024;
 
 thread_local! {
-    /// Spare buffers of the thread: one for all sessions, and one for TLS inside TLS. A session decrypts most records
+    /// Spare buffers of the thread: one for all sessions, and one for TLS inside TLS. A session decrypts max records
     /// before another one reads.
     static SPARE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
@@ -40,14 +40,14 @@ impl Incoming {
         *self = Self::default();
     }
 
-    /// Reads about `most` bytes in place of the old content; 0 at the end of the stream.
-    pub(super) fn refill(&mut self, stream: &dyn ByteStream, most: usize) -> io::Result<usize> {
-        if self.bytes.len() != MOST {
+    /// Reads about `max` bytes in place of the old content; 0 at the end of the stream.
+    pub(super) fn refill(&mut self, stream: &dyn ByteStream, max: usize) -> io::Result<usize> {
+        if self.bytes.len() != BUFFER_SIZE {
             let spare = SPARE.with_borrow_mut(Vec::pop);
-            self.bytes = spare.unwrap_or_else(|| vec![0; MOST]);
+            self.bytes = spare.unwrap_or_else(|| vec![0; BUFFER_SIZE]);
         }
         self.unread = 0..0;
-        let count = stream.recv(&mut self.bytes[..most.clamp(4096, MOST)])?;
+        let count = stream.recv(&mut self.bytes[..max.clamp(4096, BUFFER_SIZE)])?;
         self.unread = 0..count;
         Ok(count)
     }
@@ -55,7 +55,7 @@ impl Incoming {
     /// Returns the shared buffer and keeps the few unread bytes.
     pub(super) fn release(&mut self) {
         const SPARES: usize = 2;
-        if self.bytes.len() != MOST {
+        if self.bytes.len() != BUFFER_SIZE {
             return;
         }
         let kept = self.unread().to_vec();

@@ -388,13 +388,13 @@ impl Core {
 
     /// Passes ciphertext to rustls, and reads from the stream if none is left. Returns the number of bytes passed; 0
     /// where none is available, or after `close_notify`.
-    fn fill(&mut self, stream: &dyn ByteStream, most: usize) -> io::Result<usize> {
+    fn fill(&mut self, stream: &dyn ByteStream, max: usize) -> io::Result<usize> {
         self.is_cut = false;
         if self.is_finished {
             return Ok(0);
         }
         if self.incoming.unread().is_empty() {
-            match self.incoming.refill(stream, most) {
+            match self.incoming.refill(stream, max) {
                 Ok(0) if self.session.is_handshaking() => return Err(TlsError::Closed.into()),
                 Ok(0) => return Err(TlsError::Truncated.into()),
                 Ok(_) => {}

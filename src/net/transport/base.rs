@@ -262,7 +262,7 @@ pub(crate) trait WriteTransport: BaseTransport {
     /// Calls `pause_writing` or `resume_writing`.
     fn flow_call(self: &Rc<Self>, protocol: &mut Self::Protocol, call: FlowCall);
 
-    /// Changes the watermarks after they have been told the size of the queue.
+    /// Changes the watermarks, after an update with the size of the queue.
     fn update_watermarks<R>(&self, change: impl FnOnce(&mut Watermarks, usize) -> R) -> R {
         let (mut watermarks, size) = (self.watermarks().get(), self.queued());
         watermarks.changed(size);

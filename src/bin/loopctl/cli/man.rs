@@ -318,7 +318,7 @@ as a line (schema loopctl.event.v1, named as in draft-kuehlewind-happy-qlog), th
 Keys ending in `_ms` are milliseconds; start times count from the beginning of work on the target. `result` is \
 success, failure (by the network or the kernel), timeout (a limit of loopctl) or canceled (another attempt won, \
 or an interrupt). `resolve.queries` lists every query as in loopctl.resolve.v1. `policy.name` is the policy in \
-force and `policy.changed` what flags changed. `attempts[].reason` says why the attempt started then; `slip_ms` \
+force and `policy.changed` what flags changed. `attempts[].reason` says why the attempt started then; `start_lag_ms` \
 is how much later than planned it started, a delay of this process.
 
 `he_cost_ms` is the delay added by Happy Eyeballs; `why` lists its causes. null means that something did not \

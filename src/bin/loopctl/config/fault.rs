@@ -5,50 +5,50 @@ use std::time::Duration;
 
 use crate::cli::values::{duration, rate, size};
 
-/// One way to misbehave, and how often.
+/// A fault and its probability.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct FaultArg {
     pub(crate) fault: Fault,
-    /// The share of clients that are hit: 0 to 100.
+    /// Share of clients that get the fault, 0 to 100.
     pub(crate) percent: f64,
 }
 
-/// Durations in nanoseconds, sizes in bytes.
+/// A fault with its values: durations in nanoseconds, sizes in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// The client is ignored for so long after it was accepted.
+    /// The connection is neither read nor written for this time after accept(2).
     AcceptDelay(Jittered),
-    /// Each reply is sent so much later.
+    /// Each reply is sent later by this time.
     Delay(Jittered),
-    /// The connection is closed after so long.
+    /// The connection is closed after this time.
     Close(Jittered),
-    /// The connection is reset after so long.
+    /// The connection is reset after this time.
     Reset(Jittered),
-    /// Our side of the connection is closed after so long; the other stays open.
+    /// Our side of the connection is shut down after this time; the other stays open.
     HalfClose(Jittered),
-    /// After so many bytes nothing more moves.
+    /// The connection stalls after this number of bytes.
     StallAfter(Jittered),
-    /// After so many bytes the connection is reset.
+    /// The connection is reset after this number of bytes.
     ResetAfter(Jittered),
-    /// Replies leave in pieces of so many bytes, with a pause between them.
+    /// Replies are sent in pieces of this size, with a pause between two of them.
     Slice(Jittered, Duration),
-    /// So many bytes a second, in each direction.
+    /// The connection is limited to this number of bytes per second, in each direction.
     Rate(Jittered),
-    /// Connections are not accepted at all: the queue holds so many, or is full.
+    /// No connection is accepted: the accept queue takes this number of them, or is full.
     Backlog(Option<u32>),
-    /// The first message of a TLS handshake is never answered.
+    /// The ClientHello of a TLS handshake is never answered.
     TlsStall,
-    /// The connection is closed after that message.
+    /// The connection is closed after the ClientHello.
     TlsClose,
-    /// The certificate shown is for another name.
+    /// The certificate is for another name.
     TlsWrongName,
-    /// The certificate shown has expired.
+    /// The certificate has expired.
     TlsExpired,
-    /// The connection ends without TLS's farewell.
+    /// The connection ends without close_notify.
     TlsBareFin,
 }
 
-/// A value and how far it may be off, either way.
+/// A value with its jitter: the largest deviation, up or down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Jittered {
     pub(crate) value: u64,
@@ -77,7 +77,7 @@ impl FromStr for FaultArg {
         };
         let fault = Fault::parse(kind, value, jitter)?;
         if matches!(fault, Fault::Backlog(_)) && percent != 100.0 {
-            return Err("backlog hits every client: it has no percentage".to_owned());
+            return Err("backlog affects every client: it has no percentage".to_owned());
         }
         Ok(Self { fault, percent })
     }
@@ -86,26 +86,26 @@ impl FromStr for FaultArg {
 impl Fault {
     fn parse(kind: &str, value: Option<&str>, jitter: Option<&str>) -> Result<Self, String> {
         let needed = || value.ok_or_else(|| format!("{kind} needs a value: {KINDS}"));
-        let spread = |parse: Parse, value: &str| Jittered::parse(parse, value, jitter);
-        if let Some(fault) = Self::of_tls(kind) {
+        let jittered = |parse: Parse, value: &str| Jittered::parse(parse, value, jitter);
+        if let Some(fault) = Self::parse_tls(kind) {
             return match value.or(jitter) {
                 None => Ok(fault),
                 Some(_) => Err(format!("{kind} has no value")),
             };
         }
         match kind {
-            "accept-delay" => spread(nanoseconds, needed()?).map(Self::AcceptDelay),
-            "delay" => spread(nanoseconds, needed()?).map(Self::Delay),
-            "close" => spread(nanoseconds, value.unwrap_or("0")).map(Self::Close),
-            "reset" => spread(nanoseconds, value.unwrap_or("0")).map(Self::Reset),
-            "half-close" => spread(nanoseconds, value.unwrap_or("0")).map(Self::HalfClose),
-            "stall-after" => spread(size, needed()?).map(Self::StallAfter),
-            "reset-after" => spread(size, needed()?).map(Self::ResetAfter),
-            "rate" => spread(|text| rate(text).map(u64::from), needed()?).map(Self::Rate),
+            "accept-delay" => jittered(nanoseconds, needed()?).map(Self::AcceptDelay),
+            "delay" => jittered(nanoseconds, needed()?).map(Self::Delay),
+            "close" => jittered(nanoseconds, value.unwrap_or("0")).map(Self::Close),
+            "reset" => jittered(nanoseconds, value.unwrap_or("0")).map(Self::Reset),
+            "half-close" => jittered(nanoseconds, value.unwrap_or("0")).map(Self::HalfClose),
+            "stall-after" => jittered(size, needed()?).map(Self::StallAfter),
+            "reset-after" => jittered(size, needed()?).map(Self::ResetAfter),
+            "rate" => jittered(|text| rate(text).map(u64::from), needed()?).map(Self::Rate),
             "slice" => {
                 let wrong = || "write it as slice=10B/1ms".to_owned();
                 let (piece, pause) = needed()?.split_once('/').ok_or_else(wrong)?;
-                let piece = spread(size, piece)?;
+                let piece = jittered(size, piece)?;
                 if piece.value == 0 {
                     return Err("a slice has at least one byte".to_owned());
                 }
@@ -143,7 +143,7 @@ impl Fault {
         }
     }
 
-    fn of_tls(kind: &str) -> Option<Self> {
+    fn parse_tls(kind: &str) -> Option<Self> {
         Some(match kind {
             "tls-stall" => Self::TlsStall,
             "tls-close" => Self::TlsClose,
@@ -154,22 +154,22 @@ impl Fault {
         })
     }
 
-    /// Whether it is one of TLS.
-    pub(crate) fn is_of_tls(self) -> bool {
-        Self::of_tls(self.name()).is_some()
+    /// Whether the fault needs `--tls`.
+    pub(crate) fn needs_tls(self) -> bool {
+        Self::parse_tls(self.name()).is_some()
     }
 
     pub(crate) fn has_jitter(self) -> bool {
         match self {
-            Self::AcceptDelay(spread)
-            | Self::Delay(spread)
-            | Self::Close(spread)
-            | Self::Reset(spread)
-            | Self::HalfClose(spread)
-            | Self::StallAfter(spread)
-            | Self::ResetAfter(spread)
-            | Self::Slice(spread, _)
-            | Self::Rate(spread) => spread.jitter > 0,
+            Self::AcceptDelay(value)
+            | Self::Delay(value)
+            | Self::Close(value)
+            | Self::Reset(value)
+            | Self::HalfClose(value)
+            | Self::StallAfter(value)
+            | Self::ResetAfter(value)
+            | Self::Slice(value, _)
+            | Self::Rate(value) => value.jitter > 0,
             Self::Backlog(_)
             | Self::TlsStall
             | Self::TlsClose
@@ -236,13 +236,13 @@ mod tests {
             assert_eq!(text.parse(), Ok(FaultArg { fault, percent }), "{text}");
         }
         let slice: FaultArg = "slice=10B/1ms~5B@0.5%".parse().unwrap();
-        let spread = Jittered { value: 10, jitter: 5 };
-        assert_eq!(slice.fault, Fault::Slice(spread, Duration::from_millis(1)));
+        let piece = Jittered { value: 10, jitter: 5 };
+        assert_eq!(slice.fault, Fault::Slice(piece, Duration::from_millis(1)));
         assert_eq!(slice.percent, 0.5);
     }
 
     #[test]
-    fn what_makes_no_sense_is_refused() {
+    fn malformed_faults_are_refused() {
         let wrong = [
             "drop",
             "delay",

@@ -89,11 +89,11 @@ impl NamedPolicy {
     /// Whose rules they are, with the numbers of RFC 8305: Connection Attempt Delay, Resolution Delay, and the least
     /// time between two starts.
     pub(crate) fn describe(&self) -> String {
-        let floor = Some(self.pacing.minimum_delay.delay).filter(|least| !least.is_zero());
+        let minimum = Some(self.pacing.minimum_delay.delay).filter(|least| !least.is_zero());
         let numbers = [
             ("CAD", self.connection_attempt_delay),
             ("RD", self.resolution_delay()),
-            ("floor", floor),
+            ("min CAD", minimum),
         ];
         let numbers = numbers
             .into_iter()
@@ -115,7 +115,10 @@ impl NamedPolicy {
                 self.connection_attempt_delay != own.connection_attempt_delay,
             ),
             ("resolution_delay_ms", self.resolution_delay() != own.resolution_delay()),
-            ("floor_ms", self.pacing.minimum_delay != own.pacing.minimum_delay),
+            (
+                "min_connection_attempt_delay_ms",
+                self.pacing.minimum_delay != own.pacing.minimum_delay,
+            ),
             ("interleave", self.interleave != own.interleave),
             ("max_parallel", self.max_parallel != own.max_parallel),
             ("max_addresses", self.selection.max_addresses != own.selection.max_addresses),

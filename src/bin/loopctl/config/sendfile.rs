@@ -1,4 +1,4 @@
-//! The request of `sendfile`.
+//! The request of `loopctl sendfile`.
 
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
@@ -13,35 +13,35 @@ use crate::cli::{GlobalArgs, MethodArg, SendfileArgs};
 use crate::exit::FatalError;
 use crate::util::checksum::Algorithm;
 
-/// The file, and how it is sent.
+/// The file to send, and its limits.
 #[derive(Debug, Clone)]
 pub(crate) struct SendRequest {
     /// `-`: standard input.
     pub(crate) file: PathBuf,
     pub(crate) part: Part,
     pub(crate) method: SendfileMethod,
-    /// In bytes a second.
+    /// Limit in bytes per second.
     pub(crate) rate: Option<NonZero<u64>>,
     pub(crate) checksum: Option<Algorithm>,
-    /// Ends it when nothing has gone for this long.
+    /// Time without progress after which the transfer fails.
     pub(crate) idle: Duration,
-    /// The time for all of it, if limited.
+    /// `--timeout`, for connecting and sending.
     pub(crate) limit: Option<Duration>,
 }
 
-/// The part of a file.
+/// The part of a file to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
     Fixed {
         offset: u64,
         count: Option<NonZero<u64>>,
     },
-    /// The rest, which the peer does not have.
+    /// `--resume`: the rest that the sink does not have.
     Missing,
 }
 
 impl ConnectRequest {
-    /// A connection that a file is sent over.
+    /// The request for a connection with a file to send over it.
     ///
     /// # Errors
     /// Flags that do not go together, and files that cannot be read.
@@ -52,7 +52,7 @@ impl ConnectRequest {
     ) -> Result<Self, FatalError> {
         let target = TargetRequest::new(&args.target, &args.connection.names.resolve)?;
         if args.part.resume && args.file == Path::new("-") {
-            let error = "--resume sends a part of a file: standard input may have only one end";
+            let error = "--resume needs a file, and not standard input: the file is read twice";
             return Err(FatalError::usage(error));
         }
         let race = RaceRequest::with_connection(&args.connection, global)?;
@@ -86,7 +86,7 @@ impl SendRequest {
         self.part == Part::Missing
     }
 
-    /// The name of the file.
+    /// The file's name for messages and reports.
     pub(crate) fn name(&self) -> String {
         self.file.to_string_lossy().into_owned()
     }

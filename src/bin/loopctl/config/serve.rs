@@ -76,7 +76,7 @@ pub(crate) enum OutputTarget {
         /// `--force`
         may_replace: bool,
     },
-    /// Each client writes to a file of its own in this folder.
+    /// Each client writes to a separate file in this folder.
     Folder(PathBuf),
 }
 
@@ -251,21 +251,23 @@ impl ServeRequest {
                 || sink.max_size.is_some()
                 || !self.has_shared_output() && *sink != SinkRequest::default())
         {
-            return refuse("--udp has no transfers: --output FILE or - alone is for datagrams");
+            return refuse(
+                "--udp supports only --output FILE and --output -, without other options of the sink",
+            );
         }
         if matches!(self.service, Service::Http(_) | Service::Exec(_) | Service::Shell(_)) {
-            return refuse("--udp has no connections: http, --exec and --shell need one");
+            return refuse("--mode http, --exec and --shell need connections, and --udp has none");
         }
         let limits = &self.limits;
         if limits.max_clients.is_some() || limits.idle.is_some() || limits.rate.is_some() {
             return refuse(
-                "--udp has no connections: nothing for --max-conns, --idle-timeout or --rate",
+                "--max-conns, --idle-timeout and --rate need connections, and --udp has none",
             );
         }
         let is_for_datagrams = |arg: &FaultArg| matches!(arg.fault, Fault::Delay(_));
         match self.faults.faults.iter().all(is_for_datagrams) {
             true => Ok(()),
-            false => refuse("--udp has no connections: of the faults, only delay is for datagrams"),
+            false => refuse("--udp supports no fault but delay"),
         }
     }
 
@@ -280,12 +282,12 @@ impl ServeRequest {
                 faults.find(|fault| forged(*fault)).map_or(Ok(()), |fault| {
                     let hint = "write --tls without files".to_owned();
                     let name = fault.name();
-                    let error = format!("--fault {name} shows a certificate that it makes itself");
+                    let error = format!("--fault {name} needs a generated certificate");
                     Err(Message { hints: vec![hint], ..Message::error(error) })
                 })
             }
             Some(_) => Ok(()),
-            None => faults.find(|fault| fault.is_of_tls()).map_or(Ok(()), |fault| {
+            None => faults.find(|fault| fault.needs_tls()).map_or(Ok(()), |fault| {
                 Err(Message::error(format!("--fault {} needs --tls", fault.name())))
             }),
         }
@@ -374,7 +376,7 @@ impl ServerTls {
         if generated > 0 && args.tls.len() > 1 {
             return Err(Message::error(match generated == args.tls.len() {
                 true => "--tls is given twice",
-                false => "--tls makes a certificate, and --tls=FILE brings one: take one of them",
+                false => "--tls generates a certificate, and --tls=FILE reads one: use one of them",
             }));
         }
         if generated == 0 && args.tls_cert_file.is_some() {
@@ -423,7 +425,7 @@ impl ListenSpec {
             }
             Err(_) if text.is_empty() => Err(Message::error("an ADDR is empty")),
             Err(TargetError::NoPort(_)) if text.bytes().all(|byte| byte.is_ascii_digit()) => {
-                Err(Message::error(format!("`{text}` is no port: the highest is 65535")))
+                Err(Message::error(format!("`{text}` is not a port: the highest is 65535")))
             }
             Err(error @ TargetError::NoPort(_)) => {
                 let hint = format!("write `{text}:0` for a free port, or `{text}:8080`");

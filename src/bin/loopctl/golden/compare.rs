@@ -83,6 +83,7 @@ fn golden(name: &str, report: &Report) {
         golden.section(&format!("human {width}"), &shown);
     }
     golden.json("json", &json::document(report));
+    super::assert_valid("connect.v1.json", &json::document(report));
     golden.assert(&format!("connect/compare-{name}.txt"));
 }
 

@@ -129,6 +129,7 @@ impl Name {
             &report.short().iter().map(|it| format!("{it}\n")).collect::<String>(),
         );
         golden.json("json", &json::document(report));
+        super::assert_valid("resolve.v1.json", &json::document(report));
         golden.assert(&format!("resolve/{name}.txt"));
     }
 }

@@ -25,6 +25,7 @@ fn golden(name: &str, story: Story, sending: TransferReport) {
         golden.section(&format!("human {width}"), &format!("{shown}-- stderr\n{message}"));
     }
     golden.json("json", &json::document(&report, sending));
+    super::assert_valid("sendfile.v1.json", &json::document(&report, sending));
     golden.assert(&format!("sendfile/{name}.txt"));
 }
 

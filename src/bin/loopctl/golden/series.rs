@@ -8,6 +8,7 @@ use crate::exit::Exit;
 use crate::output::csv as rows;
 use crate::output::human::{series, text};
 use crate::output::json::{connect as json, repeat};
+use crate::output::wire::repeat::Document;
 use crate::report::Report;
 use crate::report::repeat::RepeatReport;
 
@@ -32,6 +33,11 @@ fn failed() -> Report {
     story.timed_out(10_000.0, 1);
     story.aborted(10_000.0, AbortReason::TimedOut);
     story.report
+}
+
+fn json_valid(golden: &mut Golden, title: &str, document: &Document<'_>) {
+    golden.json(title, document);
+    super::assert_valid("repeat.v1.json", document);
 }
 
 #[test]
@@ -62,10 +68,18 @@ fn a_series() {
     golden.section("csv", &csv);
     golden.section("plain", &tabs);
     let tries = [json::document(&reports[0])];
-    golden.json("json", &repeat::document(&series, series.took, Some(&tries)));
-    golden.json("ndjson: the last record", &repeat::document(&series, series.took, None));
+    json_valid(&mut golden, "json", &repeat::document(&series, series.took, Some(&tries)));
+    json_valid(
+        &mut golden,
+        "ndjson: the last record",
+        &repeat::document(&series, series.took, None),
+    );
     series.interrupted = Some(Exit::Signal(2));
-    golden.json("json, interrupted", &repeat::document(&series, series.took, Some(&[])));
+    json_valid(
+        &mut golden,
+        "json, interrupted",
+        &repeat::document(&series, series.took, Some(&[])),
+    );
     golden.assert("connect/repeat.txt");
 }
 
@@ -79,6 +93,6 @@ fn a_series_without_a_connection() {
     let shown = series::summary(&series, series.took, true, plain(Some(80)));
     golden.section("human 80 --histogram", &shown);
     golden.section("stderr: SIGQUIT", &series::interim(&series, ms(2000.0)));
-    golden.json("json", &repeat::document(&series, series.took, Some(&[])));
+    json_valid(&mut golden, "json", &repeat::document(&series, series.took, Some(&[])));
     golden.assert("connect/repeat-failed.txt");
 }

@@ -20,6 +20,7 @@ use crate::util::checksum::{Algorithm, Sum};
 
 fn record(golden: &mut Golden, title: &str, record: &Record) {
     golden.section(&format!("{title}: json"), &wire::line(record));
+    super::assert_valid("serve.v1.json", record);
 }
 
 fn shown() -> ServedCertificates {

@@ -130,7 +130,8 @@ impl OutputQueue {
             }
             self.0.sink.finish().await
         };
-        let timed_out = |_| Err(io::Error::new(io::ErrorKind::TimedOut, "nobody reads it"));
+        let timed_out =
+            |_| Err(io::Error::new(io::ErrorKind::TimedOut, "its reader has stopped reading"));
         let finished = self.0.event_loop.timeout(timeout, finish).await.unwrap_or_else(timed_out);
         self.0.failure.take().map_or(finished, Err)
     }

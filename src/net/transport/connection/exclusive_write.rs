@@ -14,8 +14,8 @@ use crate::net::error::copy_of;
 /// Access to the stream of a connection. Dropping it ends the exclusive access.
 pub(in crate::net) struct ExclusiveWriter(Rc<StreamTransport>);
 
-/// Whether an exclusive writer exists, whether data is received then, and whether the poller has reported the
-/// socket writable since the last attempt. One byte, because every connection has one.
+/// State of exclusive writing: no writer, or a writer with or without reading, and with or without an event
+/// that the socket is writable. One byte, because every connection has one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum ExclusiveState {
     #[default]

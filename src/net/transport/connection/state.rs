@@ -15,8 +15,8 @@ pub(in crate::net) struct State {
     /// Set while a job of this connection is in the loop's queue. Set by `enqueue`, cleared when the job runs;
     /// it keeps a connection from being queued twice.
     pub(super) is_queued: bool,
-    /// Set while a TLS handshake is in progress: by `start_tls`, until the handshake has finished. Nothing
-    /// passes between the protocol and the socket meanwhile; a failed handshake leaves it set, because the
+    /// Set while a TLS handshake is in progress: by `start_tls`, until the handshake has finished. No data
+    /// passes between the protocol and the socket during it. A failed handshake leaves it set, because the
     /// connection is `Closing` then.
     pub(super) is_handshaking: bool,
     /// Set while an [`ExclusiveWriter`](super::ExclusiveWriter) exists.
@@ -70,15 +70,6 @@ impl State {
 
     pub(super) fn may_read(self) -> bool {
         self.is_polling() && self.reading.is_readable && !self.is_handshaking
-    }
-
-    /// Whether a TLS handshake can be started: both directions are open and nobody else uses them.
-    pub(in crate::net) fn can_start_tls(self) -> bool {
-        self.is_open()
-            && !self.is_handshaking
-            && !self.has_exclusive_writer()
-            && !self.reading.at_eof
-            && !self.writing.eof_requested
     }
 
     pub(super) fn has_exclusive_writer(self) -> bool {

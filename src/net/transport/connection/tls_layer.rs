@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use socket2::Socket;
 
-use super::StreamTransport;
+use super::{State, StreamTransport};
 use crate::event_loop::{LoopHandle, TimerHandle};
 use crate::net::protocol::ProtocolRef;
 use crate::net::socket::address_pair::AddressPair;
@@ -22,15 +22,26 @@ pub(super) fn is_peer_alert(error: &io::Error) -> bool {
     TlsError::within(error).is_some_and(|error| error.kind() == TlsErrorKind::Alert)
 }
 
+impl State {
+    /// Whether a TLS handshake can be started: both directions are open and not used otherwise.
+    pub(in crate::net) fn can_start_tls(self) -> bool {
+        self.is_open()
+            && !self.is_handshaking
+            && !self.has_exclusive_writer()
+            && !self.reading.at_eof
+            && !self.writing.eof_requested
+    }
+}
+
 impl Transport {
-    /// As [`attach`](Self::attach), with a TLS handshake before `connection_made`. Without a protocol, the
+    /// Connects a protocol after a TLS handshake; otherwise as [`attach`](Self::attach). Without a protocol, the
     /// connection waits for [one](StreamTransport::set_first_protocol).
     pub(in crate::net) fn attach_with_tls(
         event_loop: &LoopHandle,
         socket: Socket,
         addresses: AddressPair,
         protocol: Option<ProtocolRef>,
-        secure: NewSession,
+        session: NewSession,
         admit: impl FnOnce(&Self),
     ) -> io::Result<Self> {
         let raw = RawStream::Socket(socket);
@@ -39,7 +50,7 @@ impl Transport {
         admit(&transport);
         // Without a protocol, what follows the handshake must stay in the socket.
         transport.0.pause_reading(protocol.is_none());
-        transport.0.start_tls(secure, protocol, Vec::new())?;
+        transport.0.start_tls(session, protocol, Vec::new())?;
         Ok(transport)
     }
 }
@@ -67,11 +78,11 @@ impl StreamTransport {
     /// finished; `already_read` is ciphertext that was received as plain data.
     pub(in crate::net) fn start_tls(
         self: &Rc<Self>,
-        secure: NewSession,
+        session: NewSession,
         protocol: Option<ProtocolRef>,
         already_read: Vec<u8>,
     ) -> io::Result<()> {
-        let limit = secure.limits().handshake;
+        let limit = session.limits().handshake;
         let mut io = self.io.borrow_mut();
         let raw = io.raw.take().map(Underlying::RawStream);
         let cold = io.cold();
@@ -80,7 +91,7 @@ impl StreamTransport {
         };
         // Data written before goes in plain, so it moves below the session and still counts as unsent.
         let written_before = std::mem::take(&mut cold.queue);
-        let tls = Box::new(Tls::new(secure, below, written_before, already_read));
+        let tls = Box::new(Tls::new(session, below, written_before, already_read));
         tls.pending.replace(protocol);
         let timeout = self.call_later(limit, move |connection| {
             if connection.state().is_handshaking {

@@ -89,7 +89,7 @@ impl TransferError {
             }
             Self::Changed { then, now } => {
                 let text = format!("its checksum was {then}, and is {now} now");
-                let what = format!("`{file}` was written to while it was sent");
+                let what = format!("`{file}` was written to during the transfer");
                 (Exit::Partial, what, io::Error::other(text))
             }
             Self::Differs(text) => {

@@ -26,7 +26,7 @@ pub(crate) struct Input {
     modified: Option<SystemTime>,
 }
 
-/// How a file is read.
+/// The way a file is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     /// At offsets, up to its size: a regular file.

@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use futures_util::future::select;
+use futures_util::future::{select, try_join};
 use loopctl::{LoopHandle, Sendfile, SendfilePhase, Sent, StreamReader, StreamWriter, Transport};
 
 use super::checksum::Checksums;
@@ -39,7 +39,7 @@ pub(crate) struct Transfer {
     went: Cell<TransferProgress>,
 }
 
-/// What the transfer waits for.
+/// The event that the transfer waits for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Phase {
     /// Local work.
@@ -136,7 +136,7 @@ impl Transfer {
                 .map_err(TransferError::File)
         };
         let sending_all = self.send_all(request, input, writer, reader);
-        let (sums, ()) = both(summing, sending_all).await?;
+        let (sums, ()) = try_join(pin!(summing), pin!(sending_all)).await?;
         sending.sum = request.checksum.and_then(|algorithm| sums.get(algorithm));
         sending.end.warning = self.change(request, input, sending).await?;
         if request.resumes() {
@@ -334,42 +334,6 @@ impl Transfer {
             self.went.set(TransferProgress { retransmits: Some(info.retransmits), ..self.went() });
         }
     }
-}
-
-/// Both results, or the first error.
-async fn both<A, B>(
-    one: impl Future<Output = Result<A, TransferError>>,
-    other: impl Future<Output = Result<B, TransferError>>,
-) -> Result<(A, B), TransferError> {
-    let (mut one, mut other) = (pin!(one), pin!(other));
-    let (mut first, mut second) = (None, None);
-    std::future::poll_fn(|cx| {
-        use std::task::Poll;
-        if first.is_none()
-            && let Poll::Ready(result) = one.as_mut().poll(cx)
-        {
-            match result {
-                Ok(value) => first = Some(value),
-                Err(error) => return Poll::Ready(Err(error)),
-            }
-        }
-        if second.is_none()
-            && let Poll::Ready(result) = other.as_mut().poll(cx)
-        {
-            match result {
-                Ok(value) => second = Some(value),
-                Err(error) => return Poll::Ready(Err(error)),
-            }
-        }
-        match (first.take(), second.take()) {
-            (Some(one), Some(other)) => Poll::Ready(Ok((one, other))),
-            (one, other) => {
-                (first, second) = (one, other);
-                Poll::Pending
-            }
-        }
-    })
-    .await
 }
 
 /// Bytes from a peer of which nothing is expected.

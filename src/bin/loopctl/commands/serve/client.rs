@@ -77,7 +77,7 @@ impl<'a> Client<'a> {
     }
 
     fn shared_store(&self) -> Option<&Store> {
-        self.resources.store.as_ref().filter(|store| !store.is_folder())
+        self.resources.store().filter(|store| !store.is_folder())
     }
 
     /// Runs the mode, until it ends or something disconnects the client.

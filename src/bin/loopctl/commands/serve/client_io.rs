@@ -87,7 +87,7 @@ impl ClientReader {
         Ok(data)
     }
 
-    /// As [`read`](Self::read), for bytes of a TLS handshake, which no count or limit includes.
+    /// Reads bytes of a TLS handshake, which no count or limit includes.
     pub(super) async fn read_handshake(&mut self) -> Result<Vec<u8>, Disconnect> {
         self.read_up_to(MAX_PIECE).await
     }

@@ -9,6 +9,7 @@ use loopctl::LoopHandle;
 
 use crate::config::{ServeRequest, Service};
 use crate::output::serve::ServePrinter;
+use crate::report::served::TransferRecord;
 
 /// Shared by the server and its clients. It knows no client.
 pub(super) struct ServerContext {
@@ -84,6 +85,11 @@ impl ServerContext {
             drop(printer);
             self.request_stop(StopReason::OutputFailed);
         }
+    }
+
+    /// Prints the record of a transfer to a sink, if there is one.
+    pub(super) fn print_transfer(&self, record: Option<&TransferRecord>) {
+        self.print(|printer| record.into_iter().for_each(|record| printer.stored(record)));
     }
 
     pub(super) fn phase(&self) -> ServerPhase {

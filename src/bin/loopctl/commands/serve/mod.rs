@@ -1,8 +1,14 @@
 //! `loopctl serve`: serves clients until a limit or signal ends it, and reports each one.
 //!
-//! From the bottom to the top, imports only going down: [`context`] (what clients may see of the server),
-//! [`connection`] and [`client_io`] (one client's connection with its faults and limits), [`modes`], [`client`] (one
-//! client's life), [`server`] (all clients), [`listen`] and [`datagram`], and this file (the course of a run).
+//! From the bottom to the top, each importing only what is above it in this list:
+//! - [`context`]: the part of the server's state that clients may see;
+//! - [`connection`] and [`client_io`]: a client's connection, with its faults and limits;
+//! - [`modes`]: echo, HTTP, sinks and the others, on top of a client's connection;
+//! - [`client`]: the life of a client, from the TLS handshake to its record;
+//! - [`server`]: all clients and their totals;
+//! - [`listen`] and [`datagram`]: sockets that bring clients and datagrams to the server.
+//!
+//! This file starts the server, and shuts it down.
 
 mod client;
 mod client_io;
@@ -40,7 +46,6 @@ use crate::util::message::Message;
 use crate::output::serve::ServePrinter;
 use crate::report::served::EndReason;
 use context::{ServerContext, ServerPhase, StopReason};
-use modes::Resources;
 use refusal::Refusal;
 use server::Server;
 use store::Store;
@@ -81,8 +86,7 @@ impl Server {
     async fn start(self: &Rc<Self>) -> Result<(), Refusal> {
         let (context, request) = (&self.context, &self.context.request);
         // Opening a FIFO waits for its reader. Signals still have their default action, and end that.
-        let resources = Resources::open(&context.event_loop, &request.service).await?;
-        self.resources.get_or_init(|| resources);
+        self.resources.open(&context.event_loop, &request.service).await?;
         if let Some(tls_request) = &request.listen.tls {
             let tls = Tls::open(tls_request, request)?;
             self.tls.get_or_init(|| tls);
@@ -225,7 +229,7 @@ impl Server {
         let request = &self.context.request;
         let Some(store) = self.store() else { return Exit::Success };
         let (record, exit) = store.finish(request.limits.grace, request.output.stderr).await;
-        self.context.print(|printer| record.iter().for_each(|record| printer.stored(record)));
+        self.context.print_transfer(record.as_ref());
         exit
     }
 

@@ -24,7 +24,7 @@ use crate::util::output_queue::OutputQueue;
 pub(super) struct Server {
     pub(super) context: Rc<ServerContext>,
     pub(super) listeners: RefCell<Listeners>,
-    pub(super) resources: OnceCell<Resources>,
+    pub(super) resources: Resources,
     pub(super) tls: OnceCell<Tls>,
     /// By number, in order of acceptance.
     clients: RefCell<BTreeMap<u64, Rc<Connection>>>,
@@ -38,7 +38,7 @@ impl Server {
         Rc::new(Self {
             context: Rc::new(context),
             listeners: RefCell::default(),
-            resources: OnceCell::new(),
+            resources: Resources::default(),
             tls: OnceCell::new(),
             clients: RefCell::default(),
             totals: RefCell::default(),
@@ -61,8 +61,7 @@ impl Server {
         let number = self.add_client(&connection);
         let server = Rc::clone(self);
         async move {
-            let resources = server.resources.get_or_init(Resources::default);
-            let client = Client::new(connection, resources, server.tls.get());
+            let client = Client::new(connection, &server.resources, server.tls.get());
             let record = client.serve(reader, writer).await;
             server.remove_client(number, &record);
             server.output_ready().await;
@@ -81,7 +80,7 @@ impl Server {
     }
 
     pub(super) fn store(&self) -> Option<&Store> {
-        self.resources.get()?.store.as_ref()
+        self.resources.store()
     }
 }
 

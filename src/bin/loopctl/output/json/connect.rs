@@ -111,7 +111,7 @@ fn policy(subject: &Subject) -> Policy {
         changed: policy.changed(),
         connection_attempt_delay_ms: policy.connection_attempt_delay.map(Into::into),
         resolution_delay_ms: policy.resolution_delay().map(Into::into),
-        floor_ms: policy.pacing.minimum_delay.delay.into(),
+        min_connection_attempt_delay_ms: policy.pacing.minimum_delay.delay.into(),
         interleave: policy.interleave,
         max_parallel: policy.max_parallel.map(Into::into),
         max_addresses: policy.selection.max_addresses.map(Into::into),
@@ -201,7 +201,7 @@ fn attempt(report: &Report, number: usize) -> Attempt {
         start_ms: attempt.start.into(),
         reason: attempt.schedule.reason.into(),
         after: attempt.schedule.after().map(|number| number + 1),
-        slip_ms: attempt.schedule.start_lag.into(),
+        start_lag_ms: attempt.schedule.start_lag.into(),
         duration_ms: attempt.took.into(),
         tls_ms: report.tls_of(number).and_then(TlsReport::took).map(Into::into),
         result: (&attempt.outcome).into(),
@@ -240,7 +240,7 @@ impl From<Reason> for StartReason {
             Reason::Timer => Self::AttemptDelayPassed,
             Reason::AttemptEnded(_) => Self::AttemptEnded,
             Reason::LateAnswer => Self::LateAnswer,
-            Reason::ParallelLimit => Self::Room,
+            Reason::ParallelLimit => Self::ParallelLimit,
         }
     }
 }

@@ -277,7 +277,7 @@ fn started(
         transport: transport(report),
         reason: why.into(),
         after_attempt_id: schedule.and_then(|schedule| schedule.after()).map(id),
-        slip_ms: schedule.map(|schedule| schedule.start_lag.into()),
+        start_lag_ms: schedule.map(|schedule| schedule.start_lag.into()),
     };
     scheduled.into_iter().chain([moment.record(Data::AttemptStarted, started)]).collect()
 }

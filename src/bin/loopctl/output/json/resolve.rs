@@ -210,7 +210,7 @@ fn address(report: &NameReport, row: &AddressRow) -> Address {
 impl From<&trace::Hop> for Hop {
     fn from(hop: &trace::Hop) -> Self {
         let server = hop.server.as_ref();
-        let (leads_to, name_servers, message) = match &hop.step {
+        let (next_name, name_servers, message) = match &hop.step {
             Step::Referral { zone, servers } => (Some(zone.clone()), servers.clone(), None),
             Step::Alias(target) => (Some(target.clone()), Vec::new(), None),
             Step::End(..) => (None, Vec::new(), None),
@@ -224,7 +224,7 @@ impl From<&trace::Hop> for Hop {
             start_ms: hop.started.into(),
             duration_ms: hop.took.into(),
             step: (&hop.step).into(),
-            leads_to,
+            next_name,
             name_servers,
             message,
         }

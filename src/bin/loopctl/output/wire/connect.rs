@@ -156,7 +156,7 @@ pub(crate) struct Why {
 const CHANGEABLE: [&str; 8] = [
     "connection_attempt_delay_ms",
     "resolution_delay_ms",
-    "floor_ms",
+    "min_connection_attempt_delay_ms",
     "interleave",
     "max_parallel",
     "max_addresses",
@@ -179,7 +179,7 @@ pub(crate) struct Policy {
     /// Resolution Delay (RFC 8305); null: the addresses of all families are waited for.
     pub(crate) resolution_delay_ms: Option<Ms>,
     /// Least time between the starts of two attempts, where a packet has left.
-    pub(crate) floor_ms: Ms,
+    pub(crate) min_connection_attempt_delay_ms: Ms,
     /// First Address Family Count (RFC 8305); 0: the order of the resolver.
     pub(crate) interleave: usize,
     pub(crate) max_parallel: Option<usize>,
@@ -241,7 +241,7 @@ pub(crate) struct Attempt {
     #[schemars(range(min = 1))]
     pub(crate) after: Option<usize>,
     /// Time between the planned start and the start: the delay of this process, not the network's.
-    pub(crate) slip_ms: Ms,
+    pub(crate) start_lag_ms: Ms,
     /// Time until TCP was connected, or the attempt ended without; tls_ms follows it.
     pub(crate) duration_ms: Ms,
     /// Duration of the TLS handshake over this connection, as far as it came; null: there was none.
@@ -284,7 +284,7 @@ pub(crate) enum StartReason {
     AttemptDelayPassed,
     AttemptEnded,
     LateAnswer,
-    Room,
+    ParallelLimit,
 }
 
 /// Options of a socket in force, where some were asked for.

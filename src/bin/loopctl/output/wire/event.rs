@@ -8,7 +8,7 @@ use super::compare::QueryType;
 use super::connect::StartReason;
 
 /// Names and fields are those of draft-kuehlewind-happy-qlog; events of TLS, which it does not have, are ours. local,
-/// syn_retransmits, and of attempt_started reason, after_attempt_id and slip_ms (with fractions) are ours. time_ms
+/// syn_retransmits, and of attempt_started reason, after_attempt_id and start_lag_ms (with fractions) are ours. time_ms
 /// counts from the moment work on the target began; durations inside data are whole milliseconds, as the draft has
 /// them. An optional field of the draft is left out, not null.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -216,7 +216,7 @@ pub(crate) struct AttemptStarted {
     pub(crate) after_attempt_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Ms")]
-    pub(crate) slip_ms: Option<Ms>,
+    pub(crate) start_lag_ms: Option<Ms>,
 }
 
 /// Transport; the draft has no Unix domain sockets.

@@ -165,7 +165,7 @@ pub(crate) struct Hop {
     pub(crate) duration_ms: Ms,
     pub(crate) step: StepKind,
     /// Zone of a referral, or target of an alias.
-    pub(crate) leads_to: Option<String>,
+    pub(crate) next_name: Option<String>,
     pub(crate) name_servers: Vec<String>,
     /// Reason where the way ends.
     pub(crate) message: Option<String>,

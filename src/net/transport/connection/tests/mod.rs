@@ -1,5 +1,5 @@
-//! Rows of the catalogue on a wire that follows a script: would-block, partial results and errors come when a
-//! test says so, not when luck has it.
+//! Stream connections on a scripted stream: the test decides when a call returns would-block, a partial result
+//! or an error.
 
 mod write_failure;
 
@@ -17,11 +17,11 @@ use crate::net::transport::raw_stream::{ByteStream, RawStream};
 use crate::net::{AfterEof, BufferedProtocol, Protocol, Transport};
 use crate::plan::Flow;
 
-/// What the other end does.
+/// Script of the peer.
 #[derive(Default)]
 struct Script {
     reads: RefCell<VecDeque<io::Result<Vec<u8>>>>,
-    /// How much each call to send takes; without any, the wire is full.
+    /// The number of bytes that each send accepts; when empty, the stream is full.
     room: RefCell<VecDeque<io::Result<usize>>>,
     sent: RefCell<Vec<u8>>,
     ends: Cell<usize>,
@@ -68,7 +68,7 @@ impl ByteStream for End {
 type Log = Rc<RefCell<Vec<String>>>;
 type Reaction = Rc<RefCell<dyn FnMut(&'static str, &Transport)>>;
 
-/// Writes down what it is told, and reacts.
+/// A protocol that logs its calls and reacts to them.
 struct Diary {
     log: Log,
     react: Reaction,
@@ -124,10 +124,10 @@ struct Bench {
 
 fn attach(event_loop: &LoopHandle, script: &Rc<Script>, log: &Log, react: Reaction) -> Transport {
     let diary = Diary { log: Rc::clone(log), react, transport: None };
-    let wire = RawStream::Scripted(Box::new(End(Rc::clone(script))));
+    let raw = RawStream::Scripted(Box::new(End(Rc::clone(script))));
     let receiver = ProtocolRef::Plain(Rc::new(RefCell::new(diary)));
     Transport(
-        StreamTransport::start(event_loop, wire, AddressPair::default(), receiver, |_| ()).unwrap(),
+        StreamTransport::start(event_loop, raw, AddressPair::default(), receiver, |_| ()).unwrap(),
     )
 }
 
@@ -446,7 +446,7 @@ fn trans_03_a_read_takes_at_most_its_budget_and_asks_for_another_turn() {
     assert_eq!(bench.log().len(), 4, "the third read was short");
 }
 
-/// A buffer of so many bytes, and what came into it.
+/// A protocol with a buffer of a given size, and the data received.
 struct Buffered {
     buffer: Vec<u8>,
     all: Rc<RefCell<Vec<u8>>>,

@@ -23,7 +23,7 @@ impl Bench {
         }
     }
 
-    /// What waits to be read, and is not announced: the poller speaks of changes only.
+    /// Adds data to read without an event of the poller.
     fn has_received(&self, reads: Vec<io::Result<Vec<u8>>>) {
         self.script.reads.borrow_mut().extend(reads);
     }
@@ -253,7 +253,7 @@ fn trans_21_a_pause_that_does_not_end_does_not_keep_the_connection_for_ever() {
     };
     bench.is_held();
     pass(&mut bench, 59);
-    // Someone is there: the minute begins again.
+    // A resumed reader restarts the minute.
     bench.transport.resume_reading();
     bench.transport.pause_reading();
     bench.turns(2);

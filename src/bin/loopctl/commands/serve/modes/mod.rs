@@ -7,8 +7,10 @@ mod exec;
 mod http;
 mod sink;
 
+use std::cell::OnceCell;
 use std::ops::RangeInclusive;
 use std::pin::Pin;
+use std::rc::Rc;
 
 use loopctl::LoopHandle;
 
@@ -18,50 +20,60 @@ use super::refusal::{Refusal, unreadable};
 use super::store::Store;
 use crate::config::{Service, SinkRequest};
 
-/// Opened before any client connects.
+/// Files and folders that modes need. They are opened before any client connects.
 #[derive(Default)]
 pub(super) struct Resources {
-    /// `--mode sink` with options.
-    pub(super) store: Option<Store>,
-    /// `--root` of `--mode http`.
-    root: Option<http::Root>,
+    store: OnceCell<Store>,
+    root: OnceCell<http::Root>,
 }
 
 /// A mode at work on one client. Boxed, because HTTP needs far more memory than echo.
 type Conversation<'a> = Pin<Box<dyn Future<Output = Result<(), Disconnect>> + 'a>>;
 
 impl Resources {
+    /// Opens what the mode needs.
+    ///
     /// # Errors
     /// A path that cannot be opened.
-    pub(super) async fn open(event_loop: &LoopHandle, service: &Service) -> Result<Self, Refusal> {
-        let mut resources = Self::default();
+    pub(super) async fn open(
+        &self,
+        event_loop: &LoopHandle,
+        service: &Service,
+    ) -> Result<(), Refusal> {
         match service {
             Service::Sink(request) if *request != SinkRequest::default() => {
-                resources.store = Some(Store::open(event_loop, request).await?);
+                let store = Store::open(event_loop, request).await?;
+                self.store.get_or_init(|| store);
             }
             Service::Http(Some(path)) => {
                 let root = http::Root::open(path).map_err(|error| unreadable(path, &error))?;
-                resources.root = Some(root);
+                self.root.get_or_init(|| root);
             }
             _ => {}
         }
-        Ok(resources)
+        Ok(())
+    }
+
+    /// The output of `--mode sink`, if it has options.
+    pub(super) fn store(&self) -> Option<&Store> {
+        self.store.get()
     }
 }
 
 /// Serves a client over its connection, until the mode has no more to send.
 pub(super) fn serve_client<'a>(io: &'a mut ClientIo, resources: &'a Resources) -> Conversation<'a> {
-    match io.connection.context.request.service.clone() {
+    let context = Rc::clone(&io.connection.context);
+    match &context.request.service {
         Service::Echo => Box::pin(echo::serve(io)),
         // RFC 863
         Service::Discard => Box::pin(io.input.discard_rest()),
         Service::Chargen => Box::pin(chargen::serve(io)),
         Service::Daytime => Box::pin(daytime::serve(io)),
         Service::Blackhole => Box::pin(async { Err(io.connection.wait_disconnected().await) }),
-        Service::Sink(request) => Box::pin(sink::serve(io, resources.store.as_ref(), request)),
-        Service::Exec(command) => Box::pin(exec::serve(io, exec::program(&command))),
-        Service::Shell(line) => Box::pin(exec::serve(io, exec::shell(&line))),
-        Service::Http(_) => Box::pin(http::serve(io, resources.root.as_ref())),
+        Service::Sink(request) => Box::pin(sink::serve(io, resources.store(), request.clone())),
+        Service::Exec(command) => Box::pin(exec::serve(io, exec::program(command))),
+        Service::Shell(line) => Box::pin(exec::serve(io, exec::shell(line))),
+        Service::Http(_) => Box::pin(http::serve(io, resources.root.get())),
     }
 }
 

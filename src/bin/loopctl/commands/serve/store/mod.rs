@@ -24,7 +24,7 @@ pub(super) use received_file::{ReceivedFile, SinkError};
 /// The output that `--output` names, opened.
 pub(super) struct Store {
     request: SinkRequest,
-    /// The output of all clients, one after another. Unset where each client has its own.
+    /// The output of all clients, one after another. Unset where each client has a separate one.
     shared: OnceCell<Rc<ReceivedFile>>,
     /// Number of the last file in a folder.
     number: Cell<u64>,
@@ -116,7 +116,7 @@ impl Store {
         }
     }
 
-    /// Whether each client has an output of its own, or just a count.
+    /// Whether each client has a separate output, or just a count.
     pub(super) fn is_folder(&self) -> bool {
         self.shared.get().is_none()
     }

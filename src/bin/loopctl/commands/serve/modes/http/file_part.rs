@@ -13,7 +13,7 @@ const MAX_READ: u64 = 256 * 1024;
 #[derive(Debug)]
 pub(super) struct FilePart {
     file: File,
-    /// Of the next byte to send.
+    /// Offset of the next byte to send.
     offset: u64,
     /// Bytes left to send.
     left: u64,

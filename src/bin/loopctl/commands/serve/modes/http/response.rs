@@ -53,7 +53,7 @@ impl Response {
         }
     }
 
-    /// As [`head`](Self::head), for the last response.
+    /// Status line and fields of the last response.
     pub(super) fn last_head(&self) -> Vec<u8> {
         self.head_with("Connection: close\r\n")
     }

@@ -26,13 +26,8 @@ pub(super) async fn serve(
     let connection = Rc::clone(&io.connection);
     let file = store.receive(connection.event_loop()).await;
     let file = file.map_err(|error| store_failed(&connection, store, error))?;
-    let mut transfer = Transfer {
-        connection: &connection,
-        store,
-        file,
-        max_size: request.max_size,
-        is_complete: false,
-    };
+    let mut transfer =
+        Transfer { connection: &connection, store, file, request: &request, is_complete: false };
     match request.resume {
         true => transfer.receive_announced(io).await?,
         false => transfer.receive(&mut io.input).await?,
@@ -42,7 +37,7 @@ pub(super) async fn serve(
     }
     transfer.is_complete = true;
     if store.is_folder() || request.resume {
-        transfer.complete(io, &request).await?;
+        transfer.complete(io).await?;
     }
     Ok(())
 }
@@ -52,7 +47,7 @@ struct Transfer<'a> {
     connection: &'a Connection,
     store: &'a Store,
     file: Rc<ReceivedFile>,
-    max_size: Option<u64>,
+    request: &'a SinkRequest,
     is_complete: bool,
 }
 
@@ -91,7 +86,7 @@ impl Transfer<'_> {
     }
 
     async fn store(&self, data: &[u8]) -> Result<(), Disconnect> {
-        match self.file.store(data, self.max_size).await {
+        match self.file.store(data, self.request.max_size).await {
             Ok(()) => Ok(()),
             Err(SinkError::TooLarge) => Err(Disconnect::limit("larger than --max-size")),
             Err(SinkError::WriteFailed) => Err(self.write_failed().await),
@@ -99,19 +94,17 @@ impl Transfer<'_> {
     }
 
     /// Names the file, prints its record, and with `--resume` confirms it to the client.
-    async fn complete(&self, io: &mut ClientIo, request: &SinkRequest) -> Result<(), Disconnect> {
+    async fn complete(&self, io: &mut ClientIo) -> Result<(), Disconnect> {
         let record = self.file.complete().await;
         let mut record =
             record.map_err(|error| store_failed(self.connection, self.store, error))?;
-        if let (Some(record), None) = (&mut record, request.checksum) {
+        if let (Some(record), None) = (&mut record, self.request.checksum) {
             // Only the client asked for the checksum.
             record.sum = None;
         }
         let receipt = resume::sink_line(&self.file);
-        self.connection
-            .context
-            .print(|printer| record.iter().for_each(|record| printer.stored(record)));
-        if request.resume && record.is_some() {
+        self.connection.context.print_transfer(record.as_ref());
+        if self.request.resume && record.is_some() {
             io.output.write(receipt.as_bytes()).await?;
         }
         Ok(())
@@ -137,25 +130,16 @@ impl Drop for Transfer<'_> {
         self.file.record_broken();
         if self.store.is_folder() {
             let record = self.file.abandon();
-            self.connection
-                .context
-                .print(|printer| record.iter().for_each(|record| printer.stored(record)));
+            self.connection.context.print_transfer(record.as_ref());
         }
     }
-}
-
-/// Rejects a transfer. The client gets a RST, because it would take a FIN for success.
-fn reject(connection: &Connection, end: EndReason, text: &str) -> Disconnect {
-    connection.reset();
-    connection.context.printer.borrow().message(&Message::error(text));
-    Disconnect::with_error(end, io::Error::other(text.to_owned()))
 }
 
 /// Reports a failure on our side. The client gets a RST; the exit status is that of the store's error.
 fn store_failed(connection: &Connection, store: &Store, error: io::Error) -> Disconnect {
     store.record_error(&error);
     connection.reset();
-    let message = Message::error(format!("cannot store what comes: {}", plain(&error)));
+    let message = Message::error(format!("cannot store received data: {}", plain(&error)));
     connection.context.printer.borrow().message(&message);
     Disconnect::with_error(EndReason::Error, error)
 }

@@ -7,12 +7,14 @@
 //!
 //! CHECKSUM is `sha256:HEX` or `blake3:HEX`. Transfers that begin otherwise or end before TOTAL are rejected.
 
-use super::reject;
+use std::io;
+
 use crate::commands::serve::client_io::ClientIo;
 use crate::commands::serve::connection::Connection;
 use crate::commands::serve::disconnect::Disconnect;
 use crate::commands::serve::store::ReceivedFile;
 use crate::report::served::EndReason;
+use crate::util::message::Message;
 
 /// Start of the client's line.
 const GREETING: &[u8] = b"loopctl-send 2 ";
@@ -85,6 +87,13 @@ pub(super) fn incomplete(connection: &Connection, bytes: u64, total: u64) -> Dis
 pub(super) fn excess(connection: &Connection, total: u64) -> Disconnect {
     let text = format!("the client sent more than the {total} bytes that it announced");
     reject(connection, EndReason::Error, &text)
+}
+
+/// Rejects a transfer. The client gets a RST, because it would take a FIN for success.
+fn reject(connection: &Connection, end: EndReason, text: &str) -> Disconnect {
+    connection.reset();
+    connection.context.printer.borrow().message(&Message::error(text));
+    Disconnect::with_error(end, io::Error::other(text.to_owned()))
 }
 
 #[cfg(test)]
