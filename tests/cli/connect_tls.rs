@@ -220,7 +220,7 @@ fn tls_06_a_client_certificate_is_given_and_its_absence_told() {
     let words =
         "refused after the TLS handshake: the peer sent a fatal alert: certificate_required";
     assert!(unknown.stderr.contains(words), "{}", unknown.stderr);
-    assert!(unknown.stderr.contains("hint: the server asks for a certificate of the client"));
+    assert!(unknown.stderr.contains("hint: the server requires a client certificate"));
     let relayed = connect(address, &["--ca", files.ca(), "--relay"]);
     assert_eq!(relayed.code, Some(35), "{}", relayed.stderr);
     let wrong = files.write("wrong.pem", &Authority::new("Strange CA").papers("client"));
