@@ -226,7 +226,7 @@ fn tls_06_a_client_certificate_is_given_and_its_absence_told() {
     let wrong = files.write("wrong.pem", &Authority::new("Strange CA").papers("client"));
     let refused = connect(address, &["--ca", files.ca(), "--cert", &wrong]);
     assert_eq!(refused.code, Some(35));
-    assert!(refused.stderr.contains("does not take the one of --cert"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("rejects the one of --cert"), "{}", refused.stderr);
 }
 
 #[test]

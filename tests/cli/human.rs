@@ -58,7 +58,7 @@ fn hints_tell_silence_from_refusal() {
     // TCP has no broadcast: the kernel knows no way there, on any machine.
     let ran = run(&["connect", "127.255.255.255:80"]);
     assert!(ran.stdout.contains("  no route"), "{}", ran.stdout);
-    assert!(ran.stderr.contains("hint: this host has no route there"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("hint: this host has no route to it"), "{}", ran.stderr);
 }
 
 #[test]

@@ -217,7 +217,7 @@ fn sf_28_a_file_that_is_written_to_while_it_is_sent_is_told() {
         let ran = send(&[args, &["--json", "--rate", "100kB/s", &file, &to]].concat());
         changing.join().unwrap();
         assert_eq!(ran.code, Some(code), "{}", ran.stderr);
-        let said = format!("`{file}` was written to while it was sent");
+        let said = format!("`{file}` was written to during the transfer");
         assert!(ran.stderr.contains(&said), "{}", ran.stderr);
         assert_eq!(code == 18, ran.stderr.contains("its checksum was sha256:"), "{}", ran.stderr);
         document(&ran);
