@@ -54,7 +54,7 @@ fn the_system_is_asked_once() {
     let mut golden = Golden::default();
     let unknown = system(EaiCode::NONAME, "Name or service not known");
     for error in [unknown, ResolveError::TimedOut] {
-        let title = error.code().map_or("timed out".to_owned(), |code| code.to_string());
+        let title = error.code().map_or_else(|| "timed out".to_owned(), |code| code.to_string());
         let mut about = subject("nowhere.test:80");
         about.family = Family::Inet;
         let mut story = Story::about(about, Via::System);

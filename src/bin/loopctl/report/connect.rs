@@ -16,6 +16,7 @@ use crate::commands::sendfile::TransferReport;
 use crate::config::{Expectations, NamedPolicy};
 use crate::exit::Exit;
 use crate::output::units;
+use crate::report::family::FamilyNames as _;
 
 /// The expectation that is one of trust.
 const CERT_EXPIRY: &str = "cert-expiry";
@@ -346,7 +347,7 @@ impl Report {
         if let Some(family) =
             expected.family.filter(|wanted| winner.address.family() != Some(*wanted))
         {
-            let name = if family == Family::Inet6 { "IPv6" } else { "IPv4" };
+            let name = family.ip_version();
             unmet
                 .push(("require", format!("connected to {}, which is not {name}", winner.address)));
         }

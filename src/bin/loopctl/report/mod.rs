@@ -4,6 +4,7 @@ pub(crate) mod certificate;
 pub(crate) mod compare;
 pub(crate) mod connect;
 mod cost;
+pub(crate) mod family;
 pub(crate) mod names;
 pub(crate) mod order;
 pub(crate) mod proof;

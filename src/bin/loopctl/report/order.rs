@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+use crate::report::family::FamilyNames as _;
 use loopctl::plan::{DestinationRule, Family, interleave, sort_destinations};
 
 /// An address, its places, and why it is there.
@@ -112,7 +113,7 @@ impl<S: Fn(IpAddr) -> Option<IpAddr>> Orders<'_, S> {
             return Some("name servers do not give it".to_owned());
         }
         if (self.source)(ip).is_none() {
-            let family = if ip.is_ipv4() { "IPv4" } else { "IPv6" };
+            let family = Family::of(&ip).ip_version();
             return Some(format!("rule 1: no {family} source address, or no route"));
         }
         let at = self.leading.iter().position(|it| *it == ip)?;

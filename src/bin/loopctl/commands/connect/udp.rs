@@ -16,6 +16,7 @@ use super::Session;
 use super::race::Try;
 use super::relay::Kept;
 use crate::config::RaceRequest;
+use crate::report::family::FamilyNames as _;
 use crate::report::{Outcome, Report};
 
 /// The UDP race of one target.
@@ -218,7 +219,7 @@ impl RaceRequest {
                 SocketAddr::V6(_) => UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)),
             };
         }
-        let name = if to.is_ipv6() { "IPv6" } else { "IPv4" };
+        let name = Family::of(&to.ip()).ip_version();
         let text = format!("no matching local address with family={name} found");
         let mut result = Err(io::Error::new(io::ErrorKind::AddrNotAvailable, text));
         for source in self.sockets.sources.iter().filter(|source| source.is_ipv6() == to.is_ipv6())

@@ -10,6 +10,7 @@ use loopctl::plan::{Family, FirstAttemptReason, Reason};
 use super::cause;
 use super::cause::{Cause, bare};
 use crate::output::units;
+use crate::report::family::FamilyNames as _;
 use crate::report::query::{Query, QueryOutcome, QueryStatus, types};
 use crate::report::{Attempt, Outcome, Report, Via};
 
@@ -84,7 +85,7 @@ fn of_names(report: &Report) -> Option<Finding> {
     let awaited = report.awaited().filter(|_| !cost.is_zero())?;
     let family = family_of(awaited);
     let (name, other) = names(family);
-    let v = version(first.address.family()?);
+    let v = first.address.family()?.short();
     let late = units::prose(awaited.ended_at().saturating_sub(report.answered_at()));
     let delay = units::limit(report.subject.policy.resolution_delay().unwrap_or_default());
     let is_over = first.schedule.reason == Reason::First(FirstAttemptReason::ResolutionDelay);
@@ -144,7 +145,8 @@ fn family_of(query: &Query) -> Family {
 
 /// What is asked for to have addresses of a family, and of the other one.
 fn names(family: Family) -> (&'static str, &'static str) {
-    if family == Family::Inet6 { ("AAAA", "A") } else { ("A", "AAAA") }
+    let other = if family == Family::Inet6 { Family::Inet } else { Family::Inet6 };
+    (family.record_type(), other.record_type())
 }
 
 fn symbol(query: &Query) -> &'static str {
@@ -169,8 +171,8 @@ fn of_source(report: &Report) -> Option<Finding> {
     }
     let text = format!(
         "{} because of rule 1 (RFC 6724): this host has no {} source address",
-        version(won),
-        if lacking == Family::Inet6 { "IPv6" } else { "IPv4" },
+        won.short(),
+        lacking.ip_version(),
     );
     let (kind, caused_by) = ("no_source_address", CausedBy::Family(lacking));
     Some(Finding { kind, caused_by, cost: Duration::ZERO, text })
@@ -244,8 +246,4 @@ fn of_slip(number: usize, attempt: &Attempt, cost: Duration) -> Option<Finding> 
     let text =
         format!("`{}` started {} late: this host was busy", bare(attempt), units::prose(late));
     Some(Finding { kind: "late_start", caused_by: CausedBy::Attempt(number), cost, text })
-}
-
-fn version(family: Family) -> &'static str {
-    if family == Family::Inet6 { "v6" } else { "v4" }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use loopctl::plan::Family;
 
 use crate::output::units;
+use crate::report::family::FamilyNames as _;
 use crate::report::repeat::{AddressStats, RepeatReport, Times};
 use crate::util::style::Style;
 
@@ -62,9 +63,8 @@ fn quantiles(times: &Times) -> String {
 
 fn families(series: &RepeatReport) -> String {
     let total = series.runs.connected.max(1) as f64;
-    let names = [(Family::Inet6, "IPv6"), (Family::Inet, "IPv4")];
-    let parts = names.iter().filter_map(|(family, name)| {
-        let won = series.won_by(*family);
+    let parts = [Family::Inet6, Family::Inet].into_iter().filter_map(|family| {
+        let (won, name) = (series.won_by(family), family.ip_version());
         (won > 0).then(|| format!("{name} {won} ({:.0}%)", 100.0 * won as f64 / total))
     });
     let parts: Vec<String> = parts.collect();

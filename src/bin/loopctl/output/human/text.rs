@@ -9,6 +9,7 @@ use super::resolve::{queries, words};
 use super::{compare, table, tls, why};
 use crate::diagnose::cause;
 use crate::output::units;
+use crate::report::family::FamilyNames;
 use crate::report::query::{Query, QueryStatus, types};
 use crate::report::{End, Report, TransportKind, Via};
 use crate::util::style::Style;
@@ -141,13 +142,13 @@ fn found(report: &Report) -> String {
     let queries = &report.resolve.queries.0;
     let of_system = queries.iter().filter(|query| query.is_of_system() && query.types.len() == 1);
     let of_system: Vec<&Query> = of_system.collect();
-    let families = [(Family::Inet6, "AAAA"), (Family::Inet, "A")];
-    let found = families.iter().filter_map(|(family, name)| {
-        let query = of_system.iter().find(|query| query.types == types(*family));
+    let found = [Family::Inet6, Family::Inet].into_iter().filter_map(|family| {
+        let name = family.record_type();
+        let query = of_system.iter().find(|query| query.types == types(family));
         let query = query.filter(|query| is_plain(query));
         let took =
             query.map_or_else(String::new, |query| format!(" {}", units::column(query.took)));
-        match (report.count(*family), query) {
+        match (report.count(family), query) {
             (0, None) => None,
             (0, Some(_)) => Some(format!("no {name}{took}")),
             (count, _) => Some(format!("{count} {name}{took}")),
@@ -193,7 +194,7 @@ fn query_lines(report: &Report) -> String {
 fn order(report: &Report) -> String {
     let mut families: Vec<&str> = Vec::new();
     for address in &report.resolve.candidates {
-        let name = if address.family() == Some(Family::Inet6) { "v6" } else { "v4" };
+        let name = address.family().map_or("v4", FamilyNames::short);
         if !families.contains(&name) {
             families.push(name);
         }

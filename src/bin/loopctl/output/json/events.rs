@@ -22,6 +22,7 @@ use crate::output::wire::event::{
     MetricsOutcome, Name, OfAttempt, PreferredFamily, Record, ScheduleReason, SuccessDefinition,
     Target, TimerCanceled, TimerEnd, TimerSet, Transport,
 };
+use crate::report::family::FamilyNames as _;
 use crate::report::query::{QueryOutcome, QueryStatus, types};
 use crate::report::{End, Outcome, Report, Subject, TlsReport, TransportKind, Via};
 
@@ -370,11 +371,6 @@ fn count(addresses: usize) -> String {
     if addresses == 1 { "1 address".to_owned() } else { format!("{addresses} addresses") }
 }
 
-/// What is asked for to have addresses of a family.
-fn query_type(family: Family) -> &'static str {
-    if family == Family::Inet6 { "AAAA" } else { "A" }
-}
-
 /// Where an attempt came from, and how often it had to ask, for `-v`.
 fn socket(snapshot: &SocketSnapshot) -> String {
     let from = snapshot.local.map_or_else(String::new, |local| format!(", from {local}"));
@@ -410,13 +406,13 @@ pub(crate) fn line(event: &Event, report: &Report) -> Option<String> {
         }
         EventKind::ResolveFailed { error } => error.to_string(),
         EventKind::QueryAnswered { family, addresses } => {
-            format!("{} has {}", query_type(*family), count(addresses.len()))
+            format!("{} has {}", family.record_type(), count(addresses.len()))
         }
         EventKind::QueryFailed { family, error } => {
-            format!("{}: {error}", query_type(*family))
+            format!("{}: {error}", family.record_type())
         }
         EventKind::QueryCanceled { family } => {
-            format!("{} has no answer, and nobody waits for it", query_type(*family))
+            format!("{} has no answer, and nobody waits for it", family.record_type())
         }
         EventKind::AttemptStarted { attempt, address, reason, .. } => {
             format!("#{} {address} started{}", attempt + 1, occasion(*reason))

@@ -12,6 +12,7 @@ use crate::diagnose::cause;
 use crate::diagnose::prediction::PredictedResult;
 use crate::output::units;
 use crate::report::compare::{Comparison, Lookup, LookupEnd, Measurement, Probe, Row};
+use crate::report::family::FamilyNames as _;
 use crate::report::{Outcome, Report};
 use crate::util::style::Style;
 
@@ -61,9 +62,8 @@ fn lookups(measurement: &Measurement, style: Style) -> String {
     let mut grid = Grid::new([Cell::left("lookup"), Cell::right("took"), Cell::left(via)]);
     for lookup in &measurement.lookups {
         let name = match lookup.family {
-            Family::Inet6 => "AAAA",
-            Family::Inet => "A",
             Family::Unspecified => "both",
+            family => family.record_type(),
         };
         let (words, ansi) = found(lookup, measurement);
         let took = match lookup.end {

@@ -11,6 +11,7 @@ use crate::diagnose::prediction::{
 };
 use crate::output::units;
 use crate::report::compare::{Comparison, Measurement, Row};
+use crate::report::family::FamilyNames as _;
 use crate::report::{Attempt, Report};
 
 /// Less than this needs no words.
@@ -117,8 +118,7 @@ fn late(row: &Row, measurement: &Measurement) -> String {
     let first = measurement.first_answer();
     match (row.policy.resolution, slowest) {
         (_, Some(slowest)) if slowest.took >= first + WORTH_TELLING => {
-            let is_ipv6 = slowest.family == Family::Inet6;
-            format!("{} late", if is_ipv6 { "AAAA" } else { "A" })
+            format!("{} late", slowest.family.record_type())
         }
         (Resolution::Joint { .. }, _) => "slow getaddrinfo".to_owned(),
         _ => "late answer".to_owned(),

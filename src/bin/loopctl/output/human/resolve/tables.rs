@@ -2,11 +2,13 @@
 
 use crate::output::units::wrap;
 use comfy_table::{Cell, CellAlignment, Table, presets};
+use loopctl::plan::Family;
 use loopctl::{DnsRecord, DnsSetProof};
 
 use super::words;
 use crate::config::AddressOrder;
 use crate::output::units;
+use crate::report::family::FamilyNames as _;
 use crate::report::names::{NameReport, is_signature};
 use crate::report::order::AddressRow;
 use crate::report::proof;
@@ -44,15 +46,16 @@ pub(crate) fn addresses(report: &NameReport, order: AddressOrder, style: Style) 
     header.extend(has_proofs.then_some(("dnssec", Left)));
     header.push(("why", Left));
     let cells = rows.into_iter().map(|row| {
-        let (family, kind) = if row.ip.is_ipv4() { ("v4", "A") } else { ("v6", "AAAA") };
-        let mut cells = vec![place(row.ranks.connect), row.ip.to_string(), family.to_owned()];
+        let family = Family::of(&row.ip);
+        let short = family.short().to_owned();
+        let mut cells = vec![place(row.ranks.connect), row.ip.to_string(), short];
         cells.extend(has_system.then(|| place(row.ranks.system)));
         cells.extend(has_dns.then(|| place(row.ranks.dns)));
         let ttl = row.ttl.map(|ttl| ttl.as_secs().to_string());
         cells.extend(has_dns.then(|| ttl.unwrap_or_else(|| "-".to_owned())));
         cells.extend(has_proofs.then(|| proof_cell(report.proof_of_address(row.ip))));
         let rule = row.rule.iter().map(|rule| format!("; {rule}"));
-        cells.push(kind.to_owned() + &rule.collect::<String>());
+        cells.push(family.record_type().to_owned() + &rule.collect::<String>());
         cells
     });
     table(&header, cells.collect(), style)
