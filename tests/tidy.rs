@@ -108,6 +108,77 @@ fn rooms_import_only_what_is_below_them() {
     assert_eq!(offences("bin", &program), [""; 0], "the program uses the public API");
 }
 
+/// The modules of the program that a line of code names by `crate::`.
+fn named_modules(line: &str) -> impl Iterator<Item = &str> {
+    let paths = line.split("crate::").skip(1);
+    paths.filter_map(|path| path.split(|c: char| !c.is_alphanumeric() && c != '_').next())
+}
+
+#[test]
+fn the_program_has_one_direction() {
+    let rules: [(&str, &[&str]); 6] = [
+        ("util", &["util"]),
+        ("config", &["config", "cli", "exit", "util"]),
+        ("report", &["report", "config", "util"]),
+        ("diagnose", &["diagnose", "report", "config", "exit", "util"]),
+        ("output", &["output", "diagnose", "report", "config", "exit", "util"]),
+        ("commands", &["commands", "output", "diagnose", "report", "config", "exit", "util"]),
+    ];
+    // Each is to go: the names of units belong below the reports, and the queue's error is not a record.
+    let exceptions = [
+        ("diagnose", "crate::output::units"),
+        ("report", "crate::output::units"),
+        ("util", "crate::report::served::ClientError"),
+    ];
+    let all = sources("src/bin/loopctl");
+    let mut offences = Vec::new();
+    for (room, allowed) in rules {
+        let folder = format!("src/bin/loopctl/{room}/");
+        let in_room = all.iter().filter(|source| source.name().starts_with(&folder));
+        for source in in_room.filter(|source| !source.name().contains("tests")) {
+            for (number, line) in source.code() {
+                let is_known = |(of, path): &(&str, &str)| *of == room && line.contains(path);
+                let is_free = exceptions.iter().any(is_known);
+                let strangers = named_modules(line).filter(|name| !allowed.contains(name));
+                offences.extend(
+                    strangers
+                        .filter(|_| !is_free)
+                        .map(|name| format!("{}:{number}: {room} imports {name}", source.name())),
+                );
+            }
+        }
+    }
+    assert_eq!(offences, [""; 0]);
+}
+
+#[test]
+fn exit_codes_come_from_one_file() {
+    let all = sources("src/bin/loopctl");
+    let converts = |source: &&Source| source.code().any(|(_, line)| line.contains("ExitCode"));
+    let names: Vec<String> = all.iter().filter(converts).map(Source::name).collect();
+    assert_eq!(names, ["src/bin/loopctl/exit.rs"]);
+}
+
+/// Because a message quotes what the user typed, and changes with the library that wrote it.
+#[test]
+fn no_message_decides_anything() {
+    for source in sources("src/bin/loopctl") {
+        let name = source.name();
+        let is_pure = ["diagnose/", "report/"]
+            .iter()
+            .any(|room| name.starts_with(&format!("src/bin/loopctl/{room}")));
+        if !is_pure || name.contains("tests") {
+            continue;
+        }
+        for (number, line) in source.code() {
+            let is_search = [".contains(\"", ".starts_with(\"", ".ends_with(\""]
+                .iter()
+                .any(|search| line.contains(search));
+            assert!(!is_search, "{name}:{number}: {line}");
+        }
+    }
+}
+
 #[test]
 fn only_one_file_says_mio_and_one_reads_the_clock() {
     for (word, allowed) in [

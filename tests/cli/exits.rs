@@ -62,6 +62,30 @@ fn exit_6_when_the_name_does_not_resolve() {
     assert_eq!(run(&["connect", "-6", "127.0.0.1:80"]).code, Some(6), "no IPv6 address there");
 }
 
+/// Each of the others is a host name that quotes an error.
+#[test]
+fn hints_about_names_do_not_depend_on_their_spelling() {
+    let hint = |args: &[&str]| {
+        let ran = run(args);
+        assert_eq!(ran.code, Some(6), "{}", ran.stderr);
+        assert!(!ran.stderr.contains("os error"), "{}", ran.stderr);
+        let hint = ran.stderr.lines().find(|line| line.starts_with("hint: ")).map(str::to_owned);
+        (ran.stderr, hint.unwrap_or_default())
+    };
+    for name in ["plain.invalid:80", "NXDOMAIN.invalid:80"] {
+        let (text, hint) = hint(&["connect", "--server", "127.0.0.1:1", name]);
+        assert!(
+            text.contains("the name server udp://127.0.0.1:1 refused the connection"),
+            "{text}"
+        );
+        assert!(hint.contains("no name server listens on udp://127.0.0.1:1"), "{text}");
+    }
+    let (_, plain) = hint(&["connect", "x-y.invalid:80"]);
+    for name in ["NXDOMAIN.invalid:80", "x(NODATA).invalid:80"] {
+        assert_eq!(hint(&["connect", name]).1, plain, "{name}");
+    }
+}
+
 #[test]
 fn exit_7_when_refused() {
     let ran = run(&["connect", &refusing("127.0.0.1").to_string()]);

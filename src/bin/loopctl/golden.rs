@@ -128,7 +128,7 @@ fn every_format(name: &str, story: &Story) {
 /// The short form, for one of many similar stories: what is said of it, and its document.
 fn in_short(golden: &mut Golden, title: &str, story: &Story) {
     let report = &story.report;
-    let code = report.exit().code();
+    let code = crate::diagnose::exit_status::for_report(report).code();
     let shown = human(report, plain(Some(80)), HumanOptions::default());
     golden.section(&format!("{title}: human 80, exit code {code}"), &shown);
     golden.section(&format!("{title}: csv"), &rows::lines(report, 1, true));

@@ -3,12 +3,13 @@
 use std::io::ErrorKind;
 
 use loopctl::plan::Family;
-use loopctl::{CertificateProblem, Failure, Phase, TlsErrorKind};
+use loopctl::{CertificateProblem, Failure, Phase, TlsError, TlsErrorKind};
 
-use super::hint;
-use crate::exit::Exit;
+use super::{certificate, expectation, hint, name, transfer};
 use crate::output::units;
-use crate::report::{Attempt, End, Outcome, Report, TlsFailure, TlsPhase, TlsReport};
+use crate::report::repeat::AddressChange;
+use crate::report::transfer::TransferReport;
+use crate::report::{Attempt, End, Outcome, Report, TlsFailure, TlsPhase, TlsReport, Unmet};
 use crate::util::message::{Message, plain};
 
 /// Why an attempt is not a connection.
@@ -67,8 +68,8 @@ impl Cause {
         }
     }
 
-    /// One word for it.
-    pub(crate) fn word(self) -> &'static str {
+    /// The `kind` of findings in JSON.
+    pub(crate) fn code(self) -> &'static str {
         match self {
             Self::Refused => "refused",
             Self::Silent => "silent",
@@ -98,10 +99,12 @@ fn sentence(attempt: &Attempt) -> String {
                 Cause::Refused => "connection refused".to_owned(),
                 Cause::Prohibited => "a router said: administratively prohibited".to_owned(),
                 Cause::Unreachable => {
-                    format!("{} (from a router, or the network behind it)", brief(failure))
+                    format!("{} (from a router, or the network behind it)", failure_text(failure))
                 }
-                Cause::NoRoute => format!("{} (no way there from this host)", brief(failure)),
-                _ => brief(failure),
+                Cause::NoRoute => {
+                    format!("{} (no way there from this host)", failure_text(failure))
+                }
+                _ => failure_text(failure),
             };
             let phase = if *phase == Phase::Connect { String::new() } else { format!("{phase}: ") };
             let by_kernel = if cause == Cause::Silent { resends(attempt) } else { String::new() };
@@ -132,7 +135,7 @@ pub(crate) fn who_says(attempt: &Attempt, failure: &Failure) -> String {
         }
         ("EADDRNOTAVAIL", true) => "this host has no address to connect from",
         ("ENETUNREACH", false) => "a router said that it has no route",
-        ("EHOSTUNREACH", false) if hint::is_neighbour(attempt) => {
+        ("EHOSTUNREACH", false) if hint::connect::is_neighbour(attempt) => {
             "nobody on its network answers for that address"
         }
         ("EHOSTUNREACH", false) if is_ipv6 => "a router said that the address is unreachable",
@@ -141,13 +144,13 @@ pub(crate) fn who_says(attempt: &Attempt, failure: &Failure) -> String {
         }
         ("EACCES", false) => "a router said administratively prohibited, not a local permission",
         ("ENOPROTOOPT", false) => "the host said that it has no TCP",
-        _ => return brief(failure),
+        _ => return failure_text(failure),
     };
     text.to_owned()
 }
 
 /// What the system says, without the number that Rust appends.
-pub(crate) fn brief(failure: &Failure) -> String {
+pub(crate) fn failure_text(failure: &Failure) -> String {
     match plain(&failure.message) {
         text if text.is_empty() => failure.kind.to_string(),
         text => text,
@@ -156,7 +159,8 @@ pub(crate) fn brief(failure: &Failure) -> String {
 
 /// Why there is no TLS, in words that help.
 pub(crate) fn of_tls(tls: &TlsReport, failure: &TlsFailure) -> String {
-    let doubt = tls.doubt().filter(|_| failure.kind() == Some(TlsErrorKind::Certificate));
+    let doubt =
+        certificate::problem(tls).filter(|_| failure.kind() == Some(TlsErrorKind::Certificate));
     let timed_out = failure.kind() == Some(TlsErrorKind::TimedOut);
     match (doubt, failure.phase) {
         (Some(doubt), _) => doubt,
@@ -164,8 +168,11 @@ pub(crate) fn of_tls(tls: &TlsReport, failure: &TlsFailure) -> String {
             "the peer stopped in the middle of the handshake".to_owned()
         }
         (None, TlsPhase::Handshake) if timed_out => "no answer to the handshake".to_owned(),
-        // Whoever tells it has said already that TLS failed.
-        _ => brief(&failure.failure).trim_start_matches("TLS failed: ").to_owned(),
+        _ => match &failure.error {
+            // Without the `TLS failed` of its Display, because that has been said.
+            Some(TlsError::Protocol { message, .. }) => message.clone(),
+            _ => failure_text(&failure.failure),
+        },
     }
 }
 
@@ -202,36 +209,44 @@ fn sentence_of_tls(tls: &TlsReport, failure: &TlsFailure) -> String {
 /// Why a race came to nothing, in a few words: each cause once.
 pub(crate) fn summary(report: &Report) -> String {
     let words = words(report).into_iter().map(|(word, _)| word);
-    report.resolve.error.clone().unwrap_or_else(|| words.collect::<Vec<_>>().join(", "))
+    report
+        .resolve
+        .error
+        .as_ref()
+        .map(name::failure)
+        .unwrap_or_else(|| words.collect::<Vec<_>>().join(", "))
 }
 
 /// The same with the addresses that each cause befell.
 pub(crate) fn summary_by_address(report: &Report) -> String {
     let words = words(report).into_iter();
     let words = words.map(|(word, addresses)| format!("{} {word}", addresses.join(" ")));
-    report.resolve.error.clone().unwrap_or_else(|| words.collect::<Vec<_>>().join(", "))
+    report
+        .resolve
+        .error
+        .as_ref()
+        .map(name::failure)
+        .unwrap_or_else(|| words.collect::<Vec<_>>().join(", "))
 }
 
 fn words(report: &Report) -> Vec<(String, Vec<String>)> {
     let mut words: Vec<(String, Vec<String>)> = Vec::new();
     for attempt in &report.attempts {
-        let Some(word) = word(attempt) else { continue };
+        let Some(word) = short_text(attempt) else { continue };
         match words.iter_mut().find(|(known, _)| *known == word) {
-            Some((_, addresses)) => addresses.push(bare(attempt)),
-            None => words.push((word, vec![bare(attempt)])),
+            Some((_, addresses)) => addresses.push(ip_text(attempt)),
+            None => words.push((word, vec![ip_text(attempt)])),
         }
     }
     let of_tls = of_tls_alone(report);
-    words.extend(
-        of_tls.map(|(winner, tls, why)| {
-            (word_of_tls(tls, why), winner.map(bare).into_iter().collect())
-        }),
-    );
+    words.extend(of_tls.map(|(winner, tls, why)| {
+        (word_of_tls(tls, why), winner.map(ip_text).into_iter().collect())
+    }));
     words
 }
 
 /// The same about one attempt.
-pub(crate) fn word(attempt: &Attempt) -> Option<String> {
+pub(crate) fn short_text(attempt: &Attempt) -> Option<String> {
     if let Some((tls, failure)) = attempt.tls_failure() {
         return Some(word_of_tls(tls, failure));
     }
@@ -239,7 +254,7 @@ pub(crate) fn word(attempt: &Attempt) -> Option<String> {
         (_, Cause::Silent) => Some("no answer".to_owned()),
         (_, Cause::Refused) => Some("refused".to_owned()),
         (_, Cause::NoRoute) => Some("no route".to_owned()),
-        (Outcome::Failure(_, failure), _) => Some(brief(failure)),
+        (Outcome::Failure(_, failure), _) => Some(failure_text(failure)),
         _ => None,
     }
 }
@@ -249,24 +264,29 @@ pub(crate) fn explain(report: &Report) -> Message {
     let target = &report.subject.text;
     let (error, causes) = match report.end {
         End::Connected if !report.unmet.is_empty() => {
-            let unmet = report.unmet.iter().map(|(flag, why)| format!("--{flag}: {why}"));
+            let unmet = report.unmet.iter().map(unmet_text);
             (Some(format!("connected to `{target}`, but not as expected")), unmet.collect())
         }
-        _ if report.transfer.as_ref().is_some_and(|sending| sending.end.is_told()) => {
+        _ if report.transfer.as_ref().is_some_and(|sending| has_message(sending)) => {
             return of_sending(report);
         }
         End::Connected => {
-            let failure = report.relay.as_ref().and_then(|relay| relay.failure.as_ref());
-            (failure.map(|(what, failure)| format!("{what}: {}", brief(failure))), Vec::new())
+            let failure = transfer::relay_failure(report);
+            (
+                failure.map(|(what, failure)| format!("{what}: {}", failure_text(&failure))),
+                Vec::new(),
+            )
         }
-        End::Interrupted(_) if report.transfer.as_ref().is_some_and(|s| s.end.before) => {
+        End::Interrupted(_)
+            if report.transfer.as_ref().is_some_and(|sending| !sending.is_opened) =>
+        {
             let file = report.transfer.as_ref().map_or("", |sending| &sending.file);
             (Some(format!("interrupted while opening `{file}`")), Vec::new())
         }
         End::Interrupted(_) => {
             (Some(format!("interrupted while connecting to `{target}`")), causes(report))
         }
-        End::Failed(_) if report.left_behind().is_some() => return of_policy(report),
+        End::Failed(_) if report.failed_own_policy().is_some() => return of_policy(report),
         End::Failed(_) => {
             let over = if report.tls_failure().is_some() { " over TLS" } else { "" };
             (Some(format!("could not connect to `{target}`{over}")), causes(report))
@@ -277,7 +297,7 @@ pub(crate) fn explain(report: &Report) -> Message {
 
 /// Others connect, and the policy that was asked for does not.
 fn of_policy(report: &Report) -> Message {
-    let Some(own) = report.left_behind() else { return Message::default() };
+    let Some(own) = report.failed_own_policy() else { return Message::default() };
     let (target, within) = (&report.subject.text, units::prose(report.subject.timeout));
     let error = format!("the policy {} does not reach `{target}` within {within}", own.name);
     let why = own.measured.as_ref().and_then(|measured| measured.why.clone());
@@ -287,10 +307,10 @@ fn of_policy(report: &Report) -> Message {
 /// A file that was not sent, or not as a whole.
 fn of_sending(report: &Report) -> Message {
     let Some(sending) = &report.transfer else { return Message::default() };
-    let failure = sending.end.failure.as_ref();
+    let failure = transfer::transfer_failure(sending);
     Message {
-        error: failure.map(|(what, failure)| format!("{what}: {}", brief(failure))),
-        warnings: sending.end.warning.iter().cloned().collect(),
+        error: failure.map(|(what, failure)| format!("{what}: {}", failure_text(&failure))),
+        warnings: transfer::change(sending).into_iter().collect(),
         ..Message::default()
     }
 }
@@ -298,10 +318,10 @@ fn of_sending(report: &Report) -> Message {
 fn causes(report: &Report) -> Vec<String> {
     let host = report.subject.host.as_deref().unwrap_or_default();
     let unresolved = report.resolve.error.iter().map(|error| match report.resolve.took {
-        Some(took) if report.exit() == Exit::TimedOut && report.waited.is_none() => {
+        Some(took) if report.has_timed_out() && report.waited.is_none() => {
             format!("resolving `{host}`: no answer after {}", units::prose(took))
         }
-        _ => error.clone(),
+        _ => name::failure(error),
     });
     let failed = report.attempts.iter().filter(|attempt| attempt.outcome != Outcome::Success);
     let failed = failed.map(|attempt| format!("{}: {}", attempt.address, sentence(attempt)));
@@ -323,9 +343,38 @@ fn of_tls_alone(report: &Report) -> Option<(Option<&Attempt>, &TlsReport, &TlsFa
 }
 
 /// The address without its port.
-pub(crate) fn bare(attempt: &Attempt) -> String {
+pub(crate) fn ip_text(attempt: &Attempt) -> String {
     match attempt.address.as_inet() {
         Some(address) => address.ip().to_string(),
         None => attempt.address.to_string(),
     }
+}
+
+fn has_message(transfer: &TransferReport) -> bool {
+    transfer::transfer_failure(transfer).is_some() || transfer.change.is_some()
+}
+
+/// An expectation that does not hold, with its flag.
+pub(crate) fn unmet_text(unmet: &Unmet) -> String {
+    format!("--{}: {}", expectation::flag(unmet), expectation::text(unmet))
+}
+
+/// The failure of an attempt, in the table of many runs.
+pub(crate) fn last_failure(attempt: &Attempt) -> String {
+    match (&attempt.outcome, Cause::of(attempt)) {
+        (Outcome::Timeout, _) => "timed out".to_owned(),
+        (_, Some(Cause::Refused)) => "refused".to_owned(),
+        (Outcome::Failure(_, failure), _) => {
+            short_text(attempt).unwrap_or_else(|| failure_text(failure))
+        }
+        _ => "failed".to_owned(),
+    }
+}
+
+/// The addresses of a name that have changed between two runs.
+pub(crate) fn address_change(change: &AddressChange) -> String {
+    let added = change.added.iter().map(|address| format!("+{address}"));
+    let removed = change.removed.iter().map(|address| format!("-{address}"));
+    let changes: Vec<String> = added.chain(removed).collect();
+    format!("the name resolves differently now: {}", changes.join(" "))
 }

@@ -1,6 +1,11 @@
-//! Explanations: what a report means, as findings, hints and predictions.
+//! Explanations: what a report means, as findings, hints, predictions and exit statuses.
 
 pub(crate) mod cause;
+pub(crate) mod certificate;
+pub(crate) mod exit_status;
+pub(crate) mod expectation;
 pub(crate) mod hint;
+pub(crate) mod name;
 pub(crate) mod prediction;
+pub(crate) mod transfer;
 pub(crate) mod why;

@@ -3,17 +3,18 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use loopctl::plan::{Answer, Family, FirstAttemptReason, Preset, Reason};
+use loopctl::EaiCode;
+use loopctl::plan::{Family, FirstAttemptReason, Preset, Reason};
 
+use super::story::system_error;
 use super::story::{began, epoch, errno, ms, subject};
 use super::{Golden, WIDTHS, human, plain};
 use crate::config::NamedPolicy;
-use crate::exit::Exit;
 use crate::output::human::text::HumanOptions;
 use crate::output::json::connect as json;
 use crate::report::compare::{Lookup, LookupEnd, Measured, Measurement, Probe};
 use crate::report::connect::Schedule;
-use crate::report::{Attempt, Comparison, End, Outcome, Report, Via};
+use crate::report::{Attempt, Comparison, End, FailureKind, NameFailure, Outcome, Report, Via};
 
 fn probe(label: &str, to: &str, took: f64, outcome: Outcome) -> Probe {
     let to: SocketAddr = to.parse().unwrap();
@@ -95,12 +96,12 @@ fn comparisons() {
     for row in &mut run.rows {
         row.measured = row.prediction.connection().map(|(to, after)| {
             let after = after + ms(0.7);
-            Measured { exit: Exit::Success, to: Some(to), after, why: None }
+            Measured { end: End::Connected, unmet: Vec::new(), to: Some(to), after, why: None }
         });
     }
     let why = Some("10.77.0.2 refused".to_owned());
-    let exit = Exit::NotConnected;
-    run.rows[5].measured = Some(Measured { exit, to: None, after: ms(251.0), why });
+    let (end, unmet) = (End::Failed(FailureKind::NotConnected), Vec::new());
+    run.rows[5].measured = Some(Measured { end, unmet, to: None, after: ms(251.0), why });
     golden("live", &report(run, End::Connected));
 }
 
@@ -111,22 +112,21 @@ fn left_behind() {
     own.attempt_timeout = None;
     own.interleave = 2;
     let comparison = Comparison::new(many(1.1), &own, false, epoch());
-    golden("left-behind", &report(comparison, End::Failed(Exit::TimedOut)));
+    golden("left-behind", &report(comparison, End::Failed(FailureKind::TimedOut)));
 }
 
 #[test]
 fn names_that_do_not_resolve() {
-    let failed = LookupEnd::Failed {
-        answer: Answer::NoName,
-        message: "cannot resolve `many.test`: Name or service not known (EAI_NONAME)".to_owned(),
-    };
+    let failed = LookupEnd::Failed(system_error(EaiCode::NONAME));
     let lookups = vec![
         lookup(Family::Inet6, 10_000.0, LookupEnd::Silent),
         lookup(Family::Inet, 2.0, failed),
         lookup(Family::Unspecified, 10_000.0, LookupEnd::Interrupted),
     ];
-    let mut report =
-        report(compared(measurement(lookups, Vec::new()), false), End::Failed(Exit::NotResolved));
-    report.resolve.error = Some("cannot resolve `many.test`".to_owned());
+    let mut report = report(
+        compared(measurement(lookups, Vec::new()), false),
+        End::Failed(FailureKind::NotResolved),
+    );
+    report.resolve.error = Some(NameFailure::Resolver(system_error(EaiCode::NONAME)));
     golden("no-name", &report);
 }

@@ -13,9 +13,10 @@ use loopctl::{
 use super::story::{address, errno, ms, snapshot};
 use super::{Golden, Story, WIDTHS, every_format, human, in_short, plain};
 use crate::config::Expectations;
-use crate::exit::Exit;
 use crate::output::human::text::{self, HumanOptions};
-use crate::report::{End, RelayReport, TransportKind, Via, WaitReport};
+use crate::report::relay::{RelayEnd, RelayError, RelayReport};
+use crate::report::{End, FailureKind, TransportKind, Via, WaitReport};
+use crate::util::cancellation::StopReason;
 
 /// An IPv6 address that answers at once, with every socket option.
 #[test]
@@ -207,7 +208,7 @@ fn interrupted() {
     story.started(1.2, 0);
     story.canceled(120.0, 0);
     let at = story.report.started_at.at + ms(120.0);
-    story.report.interrupt(Exit::Signal(2), at);
+    story.report.interrupt(StopReason::Signal(2), at);
     story.report.end_queries();
     every_format("interrupted", &story);
 }
@@ -274,25 +275,22 @@ fn datagrams() {
 /// What goes over the connection after it was won.
 #[test]
 fn relayed() {
-    let reset = ("cannot receive from `10.77.0.2:8443`".to_owned(), errno(104));
-    let idle = io::Error::new(io::ErrorKind::TimedOut, "idle for 30.0 s");
-    let idle = ("nothing came from or went to `10.77.0.2:8443`".to_owned(), Failure::from(&idle));
     let ends = [
-        ("eof", Exit::Success, None),
-        ("reset", Exit::ReceiveFailed, Some(reset)),
-        ("idle", Exit::TimedOut, Some(idle)),
-        ("interrupted", Exit::Signal(2), None),
-        ("closed", Exit::Signal(13), None),
+        ("eof", RelayEnd::Eof),
+        ("reset", RelayEnd::Failed(RelayError::Reset(errno(104)))),
+        ("idle", RelayEnd::Failed(RelayError::Idle(ms(30_000.0)))),
+        ("interrupted", RelayEnd::Interrupted(StopReason::Signal(2))),
+        ("closed", RelayEnd::OutputClosed),
     ];
     let mut golden = Golden::default();
-    for (end, exit, failure) in ends {
+    for (title, end) in ends {
         let mut story = Story::connected();
         let (sent, received, took) = (1200, 3_400_000, ms(1500.0));
-        golden.section(&format!("{end}: stderr"), &text::relayed(sent, received, took));
-        story.report.relay = Some(RelayReport { sent, received, took, end, exit, failure });
-        in_short(&mut golden, end, &story);
+        golden.section(&format!("{title}: stderr"), &text::relayed(sent, received, took));
+        story.report.relay = Some(RelayReport { sent, received, took, end });
+        in_short(&mut golden, title, &story);
         let document = crate::output::json::connect::document(&story.report);
-        golden.json(&format!("{end}: json relay, end"), &(&document.relay, &document.end));
+        golden.json(&format!("{title}: json relay, end"), &(&document.relay, &document.end));
     }
     golden.assert("connect/relay.txt");
 }
@@ -314,7 +312,7 @@ fn waited() {
     story.refused(1.5, 0);
     story.aborted(1.5, AbortReason::AllFailed);
     story.report.waited = Some(waited);
-    story.report.end = End::Failed(Exit::TimedOut);
+    story.report.end = End::Failed(FailureKind::TimedOut);
     every_format("wait-lost", &story);
 }
 

@@ -2,13 +2,13 @@
 
 use loopctl::plan::Family;
 use loopctl::{
-    AbortReason, Address, DnsData, DnsErrorKind, DnsEventKind, DnsRecord, EaiCode, EventKind,
-    Rcode, RecordType, ResolveError,
+    AbortReason, Address, DnsData, DnsErrorKind, DnsEventKind, DnsRecord, DnsServer, EaiCode,
+    EventKind, Rcode, RecordType, ResolveError,
 };
 
 use super::story::{address, dns_answer, dns_asked, dns_error, ms, name_server, subject};
 use super::{Golden, Story, every_format, in_short};
-use crate::report::Via;
+use crate::report::{NameFailure, Via};
 
 /// The symbols of getaddrinfo, with what glibc says.
 const SYSTEM: [(EaiCode, &str); 8] = [
@@ -67,7 +67,8 @@ fn the_system_is_asked_once() {
     }
     let mut story = Story::new("nowhere.test:80");
     let at = story.now() + ms(0.2);
-    story.report.refuse("cannot ask name servers: /etc/resolv.conf: no such file".to_owned(), at);
+    let unusable = "no server".parse::<DnsServer>().unwrap_err();
+    story.report.refuse(NameFailure::Config(unusable), at);
     in_short(&mut golden, "no configuration", &story);
     golden.assert("connect/name-once.txt");
 }

@@ -12,13 +12,13 @@ use loopctl::{
 use super::story::{address, began, dns_answer, dns_asked, dns_error, errno, ms, name_server};
 use super::{Golden, WIDTHS, plain};
 use crate::config::AddressOrder;
-use crate::exit::Exit;
 use crate::output::human::resolve::text::{self, View};
 use crate::output::human::resolve::words;
 use crate::output::json::resolve as json;
 use crate::report::names::{NameReport, NameSubject};
 use crate::report::query::QueryStatus;
 use crate::report::trace::{Hop, NamedServer, Step};
+use crate::util::cancellation::StopReason;
 use RecordType::{A, Aaaa};
 
 /// Times are in milliseconds since the start.
@@ -227,7 +227,7 @@ fn interrupted() {
     let mut name = Name::new("slow.test");
     name.at(0.1, 0, Aaaa, dns_asked(1));
     let at = name.report.started_at.at + ms(500.0);
-    name.report.interrupt(Exit::Signal(2), at);
+    name.report.interrupt(StopReason::Signal(2), at);
     name.assert("interrupted");
 }
 

@@ -1,17 +1,18 @@
 //! Files on their way.
 
-use std::io;
-
-use loopctl::{CopyReason, Failure, SendfilePath};
+use loopctl::{CopyReason, SendfilePath};
 
 use super::story::{errno, ms};
 use super::{Golden, Story, WIDTHS, plain};
-use crate::commands::sendfile::{TransferProgress, TransferReport};
 use crate::diagnose::cause;
-use crate::exit::Exit;
 use crate::output::human::sendfile::text;
 use crate::output::json::sendfile as json;
 use crate::output::progress::bar::Progress;
+use crate::report::transfer::{
+    FileChange, TransferEnd, TransferError, TransferProgress, TransferReport,
+};
+use crate::report::{End, FailureKind};
+use crate::util::cancellation::StopReason;
 use crate::util::checksum::{Algorithm, Sum};
 
 fn golden(name: &str, story: Story, sending: TransferReport) {
@@ -34,7 +35,7 @@ fn sending() -> TransferReport {
     sending.wanted = Some(10_485_760);
     sending.took = ms(12.5);
     let (bytes, path) = (10_485_760, Some(SendfilePath::Native));
-    sending.went = TransferProgress { had: 0, bytes, path, calls: 161, retransmits: Some(1) };
+    sending.progress = TransferProgress { had: 0, bytes, path, calls: 161, retransmits: Some(1) };
     sending
 }
 
@@ -47,12 +48,12 @@ fn sent() {
     let mut part = sending();
     (part.offset, part.is_part, part.wanted) = (4096, true, Some(1000));
     let path = Some(SendfilePath::Copied(CopyReason::NotRegularFile));
-    part.went = TransferProgress { had: 0, bytes: 1000, path, calls: 1, retransmits: None };
+    part.progress = TransferProgress { had: 0, bytes: 1000, path, calls: 1, retransmits: None };
     part.sum = Some(Sum { algorithm: Algorithm::Blake3, hex });
     golden("part", Story::connected(), part);
     for (name, reason) in [("asked", CopyReason::Asked), ("refused", CopyReason::Refused(22))] {
         let mut copied = sending();
-        copied.went.path = Some(SendfilePath::Copied(reason));
+        copied.progress.path = Some(SendfilePath::Copied(reason));
         golden(&format!("copied-{name}"), Story::connected(), copied);
     }
 }
@@ -60,22 +61,26 @@ fn sent() {
 #[test]
 fn sent_in_part_or_not_at_all() {
     let cases = [
-        ("broken", Exit::SendFailed, "cannot send `10m.bin`", errno(104)),
-        ("idle", Exit::TimedOut, "cannot send `10m.bin`", late()),
-        ("short", Exit::Partial, "`10m.bin` was sent in part", errno(5)),
-        ("interrupted", Exit::Signal(2), "cannot send `10m.bin`", errno(4)),
+        ("broken", TransferEnd::Failed(TransferError::Send(errno(104)))),
+        ("idle", TransferEnd::Failed(TransferError::Idle(ms(30_000.0)))),
+        (
+            "short",
+            TransferEnd::Failed(TransferError::Short { sent: 4_000_000, wanted: 10_485_760 }),
+        ),
+        ("interrupted", TransferEnd::Interrupted(StopReason::Signal(2))),
     ];
-    for (name, exit, what, failure) in cases {
+    for (name, end) in cases {
         let mut sending = sending();
-        sending.went.bytes = 4_000_000;
-        (sending.end.exit, sending.end.failure) = (exit, Some((what.to_owned(), failure)));
+        sending.progress.bytes = 4_000_000;
+        sending.end = end;
         golden(name, Story::connected(), sending);
     }
     let mut none = TransferReport::new("none.bin".to_owned());
-    none.end.before = true;
-    none.end.exit = Exit::CannotRead;
-    none.end.failure = Some(("cannot read `none.bin`".to_owned(), errno(2)));
-    golden("no-file", Story::new("many.test:8443"), none);
+    none.is_opened = false;
+    none.end = TransferEnd::Failed(TransferError::File(errno(2)));
+    let mut story = Story::new("many.test:8443");
+    story.report.end = End::Failed(FailureKind::NoFile);
+    golden("no-file", story, none);
     let mut story = Story::new("many.test:8443");
     story.resolved(1.1, &["10.77.0.2:8443"]);
     story.started(1.2, 0);
@@ -83,12 +88,8 @@ fn sent_in_part_or_not_at_all() {
     story.aborted(1.5, loopctl::AbortReason::AllFailed);
     golden("no-connection", story, TransferReport::new("10m.bin".to_owned()));
     let mut warned = sending();
-    warned.end.warning = Some("the peer has not said that it has stored it".to_owned());
+    warned.change = Some(FileChange::Growth(5));
     golden("warned", Story::connected(), warned);
-}
-
-fn late() -> Failure {
-    Failure::from(&io::Error::new(io::ErrorKind::TimedOut, "the peer took nothing for 30.0 s"))
 }
 
 #[test]

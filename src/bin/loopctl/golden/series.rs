@@ -4,13 +4,13 @@ use loopctl::{AbortReason, plan::Reason};
 
 use super::story::ms;
 use super::{Golden, Story, plain};
-use crate::exit::Exit;
 use crate::output::csv as rows;
 use crate::output::human::{series, text};
 use crate::output::json::{connect as json, repeat};
 use crate::output::wire::repeat::Document;
 use crate::report::Report;
 use crate::report::repeat::RepeatReport;
+use crate::util::cancellation::StopReason;
 
 /// A try that takes so long.
 fn tried(connect: f64, addresses: &[&str]) -> Report {
@@ -52,7 +52,7 @@ fn a_series() {
     let (mut lines, mut csv, mut tabs) = (String::new(), rows::header(), String::new());
     for (nth, report) in (1..).zip(&reports) {
         if let Some(news) = series.add(report) {
-            lines += &format!("      {news}\n");
+            lines += &format!("      {}\n", crate::diagnose::cause::address_change(&news));
         }
         lines += &text::try_line(nth, report, plain(Some(80)));
         csv += &rows::lines(report, nth, true);
@@ -74,7 +74,7 @@ fn a_series() {
         "ndjson: the last record",
         &repeat::document(&series, series.took, None),
     );
-    series.interrupted = Some(Exit::Signal(2));
+    series.interrupted = Some(StopReason::Signal(2));
     json_valid(
         &mut golden,
         "json, interrupted",

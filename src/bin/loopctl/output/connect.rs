@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use loopctl::plan::{Family, SlowLog};
 use loopctl::{DnsEvent, Event};
 use serde::Serialize;
-use signal_hook::consts::SIGPIPE;
 
 use super::csv;
 use super::human::resolve::words;
@@ -22,6 +21,7 @@ use super::writer::Writer;
 use crate::config::{ConnectMode, ConnectRequest, Format, ReportDestination};
 use crate::diagnose::cause;
 use crate::exit::{Exit, ExitResult, FatalError};
+use crate::report::relay::RelayEnd;
 use crate::report::repeat::RepeatReport;
 use crate::report::target_result::TargetResult;
 use crate::report::{End, Report};
@@ -180,7 +180,7 @@ impl ConnectPrinter {
         if let Some((count, why)) = &series.runs.unmet {
             let text = &series.subject.text;
             let error = format!("{count} connections to `{text}` were not as expected");
-            let message = Message { causes: vec![why.clone()], ..Message::error(error) };
+            let message = Message { causes: vec![cause::unmet_text(why)], ..Message::error(error) };
             self.printer.print_aside(&message.render(self.printer.request().stderr));
         }
     }
@@ -188,7 +188,7 @@ impl ConnectPrinter {
     /// Prints errors, causes, hints, and the totals of a relay.
     fn explain(&self, report: &Report) {
         // After SIGPIPE the totals are noise: the reader left on purpose.
-        let relay = report.relay.as_ref().filter(|relay| relay.exit != Exit::Signal(SIGPIPE));
+        let relay = report.relay.as_ref().filter(|relay| relay.end != RelayEnd::OutputClosed);
         let has_messages = self.printer.format() != Format::Quiet
             && !self.printer.request().has_document_on_stderr();
         if let Some(relay) = relay.filter(|_| has_messages) {
@@ -257,7 +257,7 @@ impl Print for TargetReport<'_> {
     /// The connection of a relay or transfer is printed when it is made, so that only the transfer is left.
     fn human(&self, frame: &Frame) -> String {
         match &self.report.transfer {
-            Some(transfer) if transfer.end.before => String::new(),
+            Some(transfer) if !transfer.is_opened => String::new(),
             Some(transfer) if self.report.end == End::Connected => {
                 let text = sent::sent(transfer, frame.style.width);
                 format!("\n{text}{}", sent::sum(transfer))

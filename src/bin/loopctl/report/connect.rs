@@ -9,17 +9,14 @@ use loopctl::{
     SocketSnapshot, TcpInfo, TlsPeer,
 };
 
+use super::relay::RelayReport;
+use super::transfer::TransferReport;
 use super::{
-    Comparison, Resolution, StartTlsExchange, TlsExpectation, TlsFailure, TlsPhase, TlsReport, Via,
+    Comparison, NameFailure, Resolution, StartTlsExchange, TlsExpectation, TlsFailure, TlsPhase,
+    TlsReport, Via,
 };
-use crate::commands::sendfile::TransferReport;
 use crate::config::{Expectations, NamedPolicy};
-use crate::exit::Exit;
-use crate::output::units;
-use crate::report::family::FamilyNames as _;
-
-/// The expectation that is one of trust.
-const CERT_EXPIRY: &str = "cert-expiry";
+use crate::util::cancellation::StopReason;
 
 /// One target, from the first query to the last outcome.
 #[derive(Debug, Clone)]
@@ -34,26 +31,12 @@ pub(crate) struct Report {
     pub(crate) tls: Option<TlsReport>,
     pub(crate) total: Duration,
     pub(crate) end: End,
-    /// Expectations that did not hold: their flags, and why.
-    pub(crate) unmet: Vec<(&'static str, String)>,
+    pub(crate) unmet: Vec<Unmet>,
     pub(crate) waited: Option<WaitReport>,
     pub(crate) relay: Option<RelayReport>,
     pub(crate) transfer: Option<Box<TransferReport>>,
     pub(crate) comparison: Option<Box<Comparison>>,
     pub(crate) slow: SlowLog,
-}
-
-/// What `--relay` did with the connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct RelayReport {
-    pub(crate) sent: u64,
-    pub(crate) received: u64,
-    pub(crate) took: Duration,
-    /// One word for it.
-    pub(crate) end: &'static str,
-    pub(crate) exit: Exit,
-    /// What failed, and how.
-    pub(crate) failure: Option<(String, Failure)>,
 }
 
 /// What carries the bytes.
@@ -157,8 +140,48 @@ pub(crate) enum Outcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
     Connected,
-    Failed(Exit),
-    Interrupted(Exit),
+    Failed(FailureKind),
+    Interrupted(StopReason),
+}
+
+/// Kind of failure of a target, in the order of how far it came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum FailureKind {
+    NotResolved,
+    /// Every address refused the connection or could not be reached.
+    NotConnected,
+    TimedOut,
+    /// Connected, without the TLS that was asked for.
+    NoTls,
+    CannotBind,
+    /// This process is out of descriptors.
+    NoSocket,
+    /// There is no file to send, so that no connection was tried.
+    NoFile,
+    NotTrusted,
+}
+
+/// Expectation that a connection does not meet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Unmet {
+    Family {
+        connected: Address,
+        required: Family,
+    },
+    FirstAddress {
+        connected: Address,
+        first: Address,
+    },
+    Cost {
+        cost: Duration,
+        max: Duration,
+    },
+    /// The first certificate to expire; `left` is `Err` with the time since its end.
+    CertificateExpiry {
+        certificate: String,
+        left: Result<Duration, Duration>,
+        min: Duration,
+    },
 }
 
 impl Report {
@@ -172,7 +195,7 @@ impl Report {
             selected: None,
             tls: None,
             total: Duration::ZERO,
-            end: End::Failed(Exit::NotConnected),
+            end: End::Failed(FailureKind::NotConnected),
             unmet: Vec::new(),
             waited: None,
             relay: None,
@@ -221,7 +244,7 @@ impl Report {
             }
             EventKind::ConnectionSelected { attempt } => self.select(*attempt, at),
             EventKind::ConnectionAborted { reason } => {
-                self.end = End::Failed(self.exit_of(*reason));
+                self.end = End::Failed(self.failure_kind(*reason));
                 if self.tls_failure().is_none() {
                     self.total = at;
                 }
@@ -249,7 +272,7 @@ impl Report {
             }
             Some(_) => {
                 self.tls = Some(TlsReport::default());
-                End::Failed(Exit::NoTls)
+                End::Failed(FailureKind::NoTls)
             }
         };
     }
@@ -259,7 +282,7 @@ impl Report {
         if let (TlsPhase::StartTls, Some(starttls)) = (failure.phase, &mut tls.starttls) {
             starttls.took = at.saturating_sub(starttls.start);
         }
-        (self.total, self.end) = (at, End::Failed(failure.exit()));
+        (self.total, self.end) = (at, End::Failed(failure.kind_of_target()));
         tls.fail(at, failure, peer);
     }
 
@@ -278,15 +301,15 @@ impl Report {
     }
 
     /// It could not even begin.
-    pub(crate) fn refuse(&mut self, why: String, now: Instant) {
+    pub(crate) fn refuse(&mut self, why: NameFailure, now: Instant) {
         self.resolve.error = Some(why);
-        self.end = End::Failed(Exit::NotResolved);
+        self.end = End::Failed(FailureKind::NotResolved);
         self.total = self.since_start(now);
     }
 
     /// The user ended it, or a closed pipe did.
-    pub(crate) fn interrupt(&mut self, exit: Exit, now: Instant) {
-        self.end = End::Interrupted(exit);
+    pub(crate) fn interrupt(&mut self, reason: StopReason, now: Instant) {
+        self.end = End::Interrupted(reason);
         self.total = self.since_start(now);
     }
 
@@ -294,32 +317,14 @@ impl Report {
         at.saturating_duration_since(self.started_at.at)
     }
 
-    pub(crate) fn exit(&self) -> Exit {
-        match self.end {
-            End::Connected if self.is_unmet(CERT_EXPIRY) => Exit::NotTrusted,
-            End::Connected if !self.unmet.is_empty() => Exit::Unexpected,
-            End::Connected => {
-                let relayed = self.relay.as_ref().map(|relay| relay.exit);
-                let sent = self.transfer.as_ref().map(|sending| sending.end.exit);
-                relayed.or(sent).unwrap_or(Exit::Success)
-            }
-            End::Failed(exit) | End::Interrupted(exit) => exit,
-        }
+    /// Whether a time limit ended it.
+    pub(crate) fn has_timed_out(&self) -> bool {
+        self.end == End::Failed(FailureKind::TimedOut)
     }
 
     /// Whether the datagram of an attempt was answered; `None` where none was sent.
     pub(crate) fn answered(&self, number: usize) -> Option<bool> {
         self.attempts.get(number)?.answered
-    }
-
-    /// What an attempt that succeeded is: UDP has no connections, and silence proves nothing.
-    pub(crate) fn reached(&self, number: usize) -> &'static str {
-        match (self.subject.transport, self.answered(number)) {
-            (TransportKind::Udp, Some(true)) => "answered",
-            (TransportKind::Udp, Some(false)) => "silent",
-            (TransportKind::Udp, None) => "open",
-            _ => "connected",
-        }
     }
 
     /// Why there is no TLS over the connection that there is.
@@ -340,38 +345,27 @@ impl Report {
         self.attempts.get(self.selected?)
     }
 
-    /// Notes which expectations the connection does not meet. Without one there is nothing to expect.
+    /// Records the expectations that the connection does not meet. Without a connection there are none.
     pub(crate) fn expect(&mut self, expected: &Expectations) {
         let (Some(winner), Some(cost)) = (self.winner(), self.race_cost()) else { return };
+        let connected = &winner.address;
         let mut unmet = Vec::new();
-        if let Some(family) =
-            expected.family.filter(|wanted| winner.address.family() != Some(*wanted))
+        if let Some(required) = expected.family.filter(|it| connected.family() != Some(*it)) {
+            unmet.push(Unmet::Family { connected: connected.clone(), required });
+        }
+        if let Some(first) = self.attempts.first()
+            && expected.first_address
+            && self.selected != Some(0)
         {
-            let name = family.ip_version();
-            unmet
-                .push(("require", format!("connected to {}, which is not {name}", winner.address)));
+            let (connected, first) = (connected.clone(), first.address.clone());
+            unmet.push(Unmet::FirstAddress { connected, first });
         }
-        if let (true, Some(first)) =
-            (expected.first_address && self.selected != Some(0), self.attempts.first())
-        {
-            let text = format!(
-                "connected to {}, not to the first address {}",
-                winner.address, first.address
-            );
-            unmet.push(("fail-on-fallback", text));
+        if let Some(max) = expected.max_cost.filter(|max| cost > *max) {
+            unmet.push(Unmet::Cost { cost, max });
         }
-        if let Some(most) = expected.max_cost.filter(|most| cost > *most) {
-            let (cost, most) = (units::prose(cost), units::prose(most));
-            unmet.push(("max-cost", format!("waiting cost {cost}, more than {most}")));
-        }
-        let soon = expected.cert_expiry.zip(self.tls.as_ref());
-        let soon = soon.and_then(|(least, tls)| tls.ends_too_soon(self.started_at.wall, least));
-        unmet.extend(soon.map(|text| (CERT_EXPIRY, text)));
+        let expiry = expected.cert_expiry.zip(self.tls.as_ref());
+        unmet.extend(expiry.and_then(|(min, tls)| tls.expires_within(self.started_at.wall, min)));
         self.unmet = unmet;
-    }
-
-    fn is_unmet(&self, flag: &str) -> bool {
-        self.unmet.iter().any(|(unmet, _)| *unmet == flag)
     }
 
     /// The candidates that were never tried.
@@ -397,24 +391,24 @@ impl Report {
     }
 
     /// Every attempt has ended by now; what ended the last one is the cause.
-    fn exit_of(&self, reason: AbortReason) -> Exit {
+    fn failure_kind(&self, reason: AbortReason) -> FailureKind {
         if let Some((_, failure)) = self.tls_failure() {
-            return failure.exit();
+            return failure.kind_of_target();
         }
         let last = self.attempts.iter().max_by_key(|attempt| attempt.end());
         let handshakes =
             self.attempts.iter().filter_map(|attempt| attempt.tls.as_ref()?.failure.as_ref());
-        let furthest = |exit| handshakes.clone().any(|failure| failure.exit() == exit);
+        let furthest = |kind| handshakes.clone().any(|failure| failure.kind_of_target() == kind);
         match reason {
-            AbortReason::NotResolved => Exit::NotResolved,
-            AbortReason::TimedOut => Exit::TimedOut,
-            AbortReason::AllFailed if furthest(Exit::NotTrusted) => Exit::NotTrusted,
-            AbortReason::AllFailed if furthest(Exit::NoTls) => Exit::NoTls,
-            _ if last.is_some_and(Attempt::ran_out_of_time) => Exit::TimedOut,
-            AbortReason::AllFailed if self.attempts.is_empty() => Exit::NotResolved,
-            _ if self.attempts.iter().all(Attempt::could_not_bind) => Exit::CannotBind,
-            _ if self.attempts.iter().all(Attempt::had_no_socket) => Exit::Mixed,
-            _ => Exit::NotConnected,
+            AbortReason::NotResolved => FailureKind::NotResolved,
+            AbortReason::TimedOut => FailureKind::TimedOut,
+            AbortReason::AllFailed if furthest(FailureKind::NotTrusted) => FailureKind::NotTrusted,
+            AbortReason::AllFailed if furthest(FailureKind::NoTls) => FailureKind::NoTls,
+            _ if last.is_some_and(Attempt::ran_out_of_time) => FailureKind::TimedOut,
+            AbortReason::AllFailed if self.attempts.is_empty() => FailureKind::NotResolved,
+            _ if self.attempts.iter().all(Attempt::could_not_bind) => FailureKind::CannotBind,
+            _ if self.attempts.iter().all(Attempt::had_no_socket) => FailureKind::NoSocket,
+            _ => FailureKind::NotConnected,
         }
     }
 }

@@ -7,18 +7,22 @@ mod cost;
 pub(crate) mod family;
 pub(crate) mod names;
 pub(crate) mod order;
+pub(crate) mod prediction;
 pub(crate) mod proof;
 pub(crate) mod query;
+pub(crate) mod relay;
 pub(crate) mod repeat;
 mod resolution;
 pub(crate) mod served;
 pub(crate) mod target_result;
 mod tls;
 pub(crate) mod trace;
+pub(crate) mod transfer;
 
 pub(crate) use compare::Comparison;
 pub(crate) use connect::{
-    Attempt, End, Outcome, RelayReport, Report, StartTime, Subject, TransportKind, WaitReport,
+    Attempt, End, FailureKind, Outcome, Report, StartTime, Subject, TransportKind, Unmet,
+    WaitReport,
 };
-pub(crate) use resolution::{Resolution, Via};
+pub(crate) use resolution::{NameFailure, Resolution, Via};
 pub(crate) use tls::{StartTlsExchange, TlsExpectation, TlsFailure, TlsPhase, TlsReport};

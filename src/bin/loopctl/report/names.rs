@@ -11,7 +11,7 @@ use super::order;
 use super::order::{AddressRow, Found};
 use super::query::{Queries, Query, QueryOutcome, QueryStatus};
 use super::trace::Hop;
-use crate::exit::Exit;
+use crate::util::cancellation::StopReason;
 
 /// One name, from the first question to the last answer.
 #[derive(Debug, Clone)]
@@ -52,7 +52,7 @@ pub(crate) struct NameSubject {
 pub(crate) enum NameEnd {
     Found,
     Failed(QueryStatus),
-    Interrupted(Exit),
+    Interrupted(StopReason),
 }
 
 impl NameReport {
@@ -68,14 +68,6 @@ impl NameReport {
             slow: SlowLog::default(),
             sources: Vec::new(),
             is_local: false,
-        }
-    }
-
-    pub(crate) fn exit(&self) -> Exit {
-        match self.end {
-            NameEnd::Found => Exit::Success,
-            NameEnd::Failed(_) => Exit::NotResolved,
-            NameEnd::Interrupted(exit) => exit,
         }
     }
 
@@ -95,11 +87,11 @@ impl NameReport {
         };
     }
 
-    pub(crate) fn interrupt(&mut self, exit: Exit, now: Instant) {
+    pub(crate) fn interrupt(&mut self, reason: StopReason, now: Instant) {
         self.queries.end_all(self.since_start(now), &QueryOutcome::Interrupted);
         self.settle(now, false);
         if self.end != NameEnd::Found {
-            self.end = NameEnd::Interrupted(exit);
+            self.end = NameEnd::Interrupted(reason);
         }
     }
 
@@ -250,7 +242,7 @@ impl NameReport {
     pub(crate) fn failing(&self) -> Option<&Query> {
         let NameEnd::Failed(verdict) = self.end else { return None };
         let mut deciding = self.deciding().into_iter().chain(self.dns_queries());
-        deciding.find(|query| query.verdict() == verdict && query.failure().is_some())
+        deciding.find(|query| query.verdict() == verdict && query.has_failed())
     }
 }
 

@@ -5,11 +5,9 @@ use std::time::{Duration, Instant};
 
 use loopctl::plan::{DnsTransport, Family};
 use loopctl::{
-    DnsAnswer, DnsError, DnsErrorKind, DnsEvent, DnsEventKind, DnsServer, EaiCode, RecordType,
-    ResolveError,
+    DnsAnswer, DnsError, DnsErrorKind, DnsEvent, DnsEventKind, DnsIgnored, DnsServer, EaiCode,
+    Failure, RecordType, ResolveError,
 };
-
-use crate::util::message::plain;
 
 /// One question, from the first message to the last.
 #[derive(Debug, Clone)]
@@ -45,11 +43,11 @@ pub(crate) struct QueryProgress {
     /// An answer did not fit into a datagram.
     pub(crate) truncated: bool,
     /// Messages that were no answers, such as forged ones, with what was wrong with them.
-    pub(crate) ignored: Vec<String>,
+    pub(crate) ignored: Vec<DnsIgnored>,
     /// How often a server was silent.
     pub(crate) silences: usize,
     /// Servers that could not be asked, or whose answers could not be read.
-    pub(crate) failures: Vec<String>,
+    pub(crate) failures: Vec<(DnsServer, Failure)>,
 }
 
 /// What became of a question.
@@ -61,12 +59,8 @@ pub(crate) enum QueryOutcome {
     Failed(Box<DnsError>),
     /// What the system gave, as text.
     System(Vec<String>),
-    SystemFailed {
-        /// Such as `EAI_NONAME`.
-        symbol: Option<&'static str>,
-        message: String,
-    },
-    /// The time of the whole was up.
+    SystemFailed(ResolveError),
+    /// The time limit of the operation passed.
     TimedOut,
     /// There was a connection before it had an answer.
     Canceled,
@@ -155,9 +149,9 @@ impl Query {
         match &self.end {
             QueryOutcome::Answered(_) | QueryOutcome::System(_) => QueryStatus::Answered,
             QueryOutcome::Failed(error) => QueryStatus::from(error.kind),
-            QueryOutcome::SystemFailed { symbol, .. } => match *symbol {
-                Some("EAI_NONAME") => QueryStatus::NxDomain,
-                Some("EAI_NODATA" | "EAI_ADDRFAMILY") => QueryStatus::NoData,
+            QueryOutcome::SystemFailed(error) => match error.code() {
+                Some(EaiCode::NONAME) => QueryStatus::NxDomain,
+                Some(EaiCode::NODATA | EaiCode::ADDRFAMILY) => QueryStatus::NoData,
                 _ => QueryStatus::Error,
             },
             QueryOutcome::TimedOut => QueryStatus::Timeout,
@@ -175,39 +169,20 @@ impl Query {
         }
     }
 
-    /// Why there is no answer, in a sentence.
-    pub(crate) fn failure(&self) -> Option<String> {
-        match &self.end {
-            QueryOutcome::Pending | QueryOutcome::Canceled => None,
-            QueryOutcome::Answered(_) | QueryOutcome::System(_) => None,
-            QueryOutcome::Failed(error) => Some(plain(error)),
-            QueryOutcome::SystemFailed { message, .. } => Some(format!("the system: {message}")),
-            QueryOutcome::TimedOut => {
-                let seconds = self.took.as_secs_f64();
-                Some(format!("cannot resolve `{}`: no answer within {seconds:.1} s", self.name))
-            }
-            QueryOutcome::Interrupted => Some("interrupted".to_owned()),
-        }
+    /// Whether it ended without the answer that was wanted.
+    pub(crate) fn has_failed(&self) -> bool {
+        !matches!(
+            self.end,
+            QueryOutcome::Pending
+                | QueryOutcome::Canceled
+                | QueryOutcome::Answered(_)
+                | QueryOutcome::System(_)
+        )
     }
 
     /// `A`, or `A,AAAA` where one question is for both.
     pub(crate) fn type_names(&self) -> String {
         self.types.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
-    }
-}
-
-/// What the system says of a failure. Which name it is about is known.
-fn without_host(error: &ResolveError) -> String {
-    match error {
-        ResolveError::System { message, code, .. } => format!("{message} ({code})"),
-        _ => error.to_string(),
-    }
-}
-
-impl QueryOutcome {
-    fn of_system(error: &ResolveError) -> Self {
-        let symbol = error.code().and_then(EaiCode::symbol);
-        Self::SystemFailed { symbol, message: without_host(error) }
     }
 }
 
@@ -265,7 +240,7 @@ impl Queries {
         query.took = at.saturating_sub(query.started);
         query.end = match result {
             Ok(found) => QueryOutcome::System(found),
-            Err(error) => QueryOutcome::of_system(&error),
+            Err(error) => QueryOutcome::SystemFailed(error),
         };
     }
 
@@ -290,7 +265,7 @@ impl Queries {
         error: &ResolveError,
     ) {
         let Some(query) = self.open_of_system(family) else { return };
-        query.end_at(at, QueryOutcome::of_system(error));
+        query.end_at(at, QueryOutcome::SystemFailed(error.clone()));
     }
 
     /// Nobody waits for the addresses of a family any more.
@@ -385,14 +360,10 @@ impl Query {
                 self.progress.retries = attempt.saturating_sub(1);
             }
             DnsEventKind::Answered { truncated, .. } => self.progress.truncated |= truncated,
-            DnsEventKind::Ignored { why, .. } => self.progress.ignored.push(why.to_string()),
+            DnsEventKind::Ignored { why, .. } => self.progress.ignored.push(*why),
             DnsEventKind::TimedOut { .. } => self.progress.silences += 1,
             DnsEventKind::Failed { server, failure, .. } => {
-                self.progress.failures.push(format!(
-                    "{}: {}",
-                    server.endpoint(),
-                    crate::diagnose::cause::brief(failure)
-                ));
+                self.progress.failures.push((server.clone(), failure.clone()));
             }
             DnsEventKind::Finished { result } => self.finish(result),
             _ => {}

@@ -5,12 +5,9 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use loopctl::Address;
 use loopctl::plan::Family;
-use signal_hook::consts::SIGINT;
 
-use super::{Attempt, End, Outcome, Report, Subject};
-use crate::diagnose::cause;
-use crate::diagnose::cause::Cause;
-use crate::exit::Exit;
+use super::{Attempt, End, FailureKind, Outcome, Report, Subject, Unmet};
+use crate::util::cancellation::StopReason;
 
 /// What is kept of the tries, however many there are.
 #[derive(Debug, Clone)]
@@ -23,7 +20,7 @@ pub(crate) struct RepeatReport {
     /// Times from the first question to the connection.
     pub(crate) times: Times,
     /// What ended it early.
-    pub(crate) interrupted: Option<Exit>,
+    pub(crate) interrupted: Option<StopReason>,
     /// The candidates of the last try, to see when a name changes.
     candidates: Vec<Address>,
 }
@@ -33,10 +30,26 @@ pub(crate) struct RepeatReport {
 pub(crate) struct RunStats {
     pub(crate) done: u64,
     pub(crate) connected: u64,
-    /// The exits of tries that did not succeed, each once.
-    pub(crate) failures: Vec<Exit>,
-    /// Connections that were not as expected, and the last reason.
-    pub(crate) unmet: Option<(u64, String)>,
+    /// Kinds of runs that did not succeed, each once.
+    pub(crate) failures: Vec<RunFailure>,
+    /// Number of connections that were not as expected, and the last reason.
+    pub(crate) unmet: Option<(u64, Unmet)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RunFailure {
+    Failed(FailureKind),
+    /// Connected, but not as expected.
+    Unexpected,
+    /// A certificate expires too soon.
+    CertificateExpiry,
+}
+
+/// Addresses of a name that came and went between two runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AddressChange {
+    pub(crate) added: Vec<Address>,
+    pub(crate) removed: Vec<Address>,
 }
 
 /// One address over all tries.
@@ -47,8 +60,8 @@ pub(crate) struct AddressStats {
     /// Another one won while it was under way, or before it connected.
     pub(crate) lost: u64,
     pub(crate) failed: u64,
-    /// Why it failed last.
-    pub(crate) failure: Option<String>,
+    /// The last attempt that failed.
+    pub(crate) last_failure: Option<Attempt>,
     /// How long its own handshakes took.
     pub(crate) times: Times,
 }
@@ -116,7 +129,7 @@ impl RepeatReport {
     }
 
     /// Takes in one try, and says what is new about the name's addresses.
-    pub(crate) fn add(&mut self, report: &Report) -> Option<String> {
+    pub(crate) fn add(&mut self, report: &Report) -> Option<AddressChange> {
         if matches!(report.end, End::Interrupted(_)) {
             return None;
         }
@@ -127,7 +140,7 @@ impl RepeatReport {
         for (number, attempt) in report.attempts.iter().enumerate() {
             self.of(&attempt.address).add(attempt, report.selected == Some(number));
         }
-        self.note_change(&report.resolve.candidates)
+        self.record_change(&report.resolve.candidates)
     }
 
     /// How often a family won.
@@ -135,22 +148,6 @@ impl RepeatReport {
         let of_family =
             self.addresses.iter().filter(|stats| stats.address.family() == Some(family));
         of_family.map(|stats| stats.won).sum()
-    }
-
-    /// ping's rule for SIGINT: success if anything succeeded. Otherwise all tries count.
-    pub(crate) fn exit(&self) -> Exit {
-        match (self.interrupted, self.runs.connected) {
-            (Some(Exit::Signal(SIGINT)), 0) => return Exit::Mixed,
-            (Some(Exit::Signal(SIGINT)), _) => return Exit::Success,
-            (Some(exit), _) => return exit,
-            (None, _) => {}
-        }
-        match self.runs.failures.as_slice() {
-            [] => Exit::Success,
-            [only] if self.runs.connected == 0 => *only,
-            [only @ (Exit::Unexpected | Exit::NotTrusted)] => *only,
-            _ => Exit::Mixed,
-        }
     }
 
     fn of(&mut self, address: &Address) -> &mut AddressStats {
@@ -162,19 +159,17 @@ impl RepeatReport {
         &mut self.addresses[at]
     }
 
-    fn note_change(&mut self, candidates: &[Address]) -> Option<String> {
+    fn record_change(&mut self, candidates: &[Address]) -> Option<AddressChange> {
         if candidates.is_empty() {
             return None;
         }
         let before = std::mem::replace(&mut self.candidates, candidates.to_vec());
-        let new = candidates.iter().filter(|address| !before.contains(address));
-        let gone = before.iter().filter(|address| !candidates.contains(address));
-        let list = |sign: &str, address: &Address| format!("{sign}{address}");
-        let changes: Vec<String> =
-            new.map(|a| list("+", a)).chain(gone.map(|a| list("-", a))).collect();
-        let is_first = before.is_empty();
-        (!is_first && !changes.is_empty())
-            .then(|| format!("the name resolves differently now: {}", changes.join(" ")))
+        let added = candidates.iter().filter(|address| !before.contains(address));
+        let removed = before.iter().filter(|address| !candidates.contains(address));
+        let (added, removed): (Vec<_>, Vec<_>) =
+            (added.cloned().collect(), removed.cloned().collect());
+        let is_change = !before.is_empty() && !(added.is_empty() && removed.is_empty());
+        is_change.then_some(AddressChange { added, removed })
     }
 }
 
@@ -182,20 +177,33 @@ impl RunStats {
     fn add(&mut self, report: &Report) {
         self.done += 1;
         self.connected += u64::from(report.end == End::Connected);
-        if let Some((flag, why)) = report.unmet.first() {
+        if let Some(unmet) = report.unmet.first() {
             let before = self.unmet.as_ref().map_or(0, |(count, _)| *count);
-            self.unmet = Some((before + 1, format!("--{flag}: {why}")));
+            self.unmet = Some((before + 1, unmet.clone()));
         }
-        let exit = report.exit();
-        if exit != Exit::Success && !self.failures.contains(&exit) {
-            self.failures.push(exit);
+        if let Some(failure) = RunFailure::of(report)
+            && !self.failures.contains(&failure)
+        {
+            self.failures.push(failure);
+        }
+    }
+}
+
+impl RunFailure {
+    fn of(report: &Report) -> Option<Self> {
+        let is_expiry = |unmet: &Unmet| matches!(unmet, Unmet::CertificateExpiry { .. });
+        match report.end {
+            End::Failed(kind) => Some(Self::Failed(kind)),
+            End::Connected if report.unmet.iter().any(is_expiry) => Some(Self::CertificateExpiry),
+            End::Connected if !report.unmet.is_empty() => Some(Self::Unexpected),
+            End::Connected | End::Interrupted(_) => None,
         }
     }
 }
 
 impl AddressStats {
     fn new(address: Address) -> Self {
-        Self { address, won: 0, lost: 0, failed: 0, failure: None, times: Times::new() }
+        Self { address, won: 0, lost: 0, failed: 0, last_failure: None, times: Times::new() }
     }
 
     fn add(&mut self, attempt: &Attempt, won: bool) {
@@ -206,19 +214,11 @@ impl AddressStats {
                 self.times.record(attempt.took);
             }
             Outcome::Canceled | Outcome::Pending => self.lost += 1,
-            Outcome::Timeout => self.fail("timed out".to_owned()),
-            Outcome::Failure(..) if Cause::of(attempt) == Some(Cause::Refused) => {
-                self.fail("refused".to_owned());
-            }
-            Outcome::Failure(_, failure) => {
-                self.fail(cause::word(attempt).unwrap_or_else(|| cause::brief(failure)));
+            Outcome::Timeout | Outcome::Failure(..) => {
+                self.failed += 1;
+                self.last_failure = Some(attempt.clone());
             }
         }
-    }
-
-    fn fail(&mut self, why: String) {
-        self.failed += 1;
-        self.failure = Some(why);
     }
 }
 

@@ -4,12 +4,11 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use loopctl::plan::{Family, FirstAttemptReason, Reason};
-use loopctl::{Address, EventKind};
+use loopctl::{Address, DnsConfigError, DnsError, EaiCode, EventKind, ResolveError};
 
 use super::query;
 use super::query::{Queries, QueryOutcome};
-use super::{End, Report, Subject, TransportKind};
-use crate::exit::Exit;
+use super::{End, FailureKind, Report, Subject, TransportKind};
 
 /// Where the addresses came from.
 #[derive(Debug, Clone)]
@@ -19,13 +18,55 @@ pub(crate) struct Resolution {
     pub(crate) took: Option<Duration>,
     /// In the order in which they are tried.
     pub(crate) candidates: Vec<Address>,
-    pub(crate) error: Option<String>,
+    pub(crate) error: Option<NameFailure>,
     /// To the system or to name servers.
     pub(crate) queries: Queries,
     /// The system is told to put IPv4 first.
     pub(crate) is_ipv4_preferred: bool,
     /// The only family that this host has no address for to connect from.
     pub(crate) sourceless: Option<Family>,
+}
+
+/// Reason why a target has no address.
+#[derive(Debug, Clone)]
+pub(crate) enum NameFailure {
+    Resolver(ResolveError),
+    /// The configuration of the name servers is unusable.
+    Config(DnsConfigError),
+    /// `--resolve` has no address of the requested family.
+    NoPinnedAddress,
+    /// A lookup that was measured by itself had no answer in time.
+    Unanswered,
+}
+
+impl NameFailure {
+    /// The `EAI_*` error of the system's resolver.
+    pub(crate) fn code(&self) -> Option<EaiCode> {
+        match self {
+            Self::Resolver(error) => error.code(),
+            _ => None,
+        }
+    }
+
+    /// The failed query to a name server.
+    pub(crate) fn dns(&self) -> Option<&DnsError> {
+        match self {
+            Self::Resolver(error) => error.dns(),
+            _ => None,
+        }
+    }
+}
+
+impl From<ResolveError> for NameFailure {
+    fn from(error: ResolveError) -> Self {
+        Self::Resolver(error)
+    }
+}
+
+impl From<DnsConfigError> for NameFailure {
+    fn from(error: DnsConfigError) -> Self {
+        Self::Config(error)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +105,7 @@ impl Report {
                 if error.code().is_some() {
                     self.resolve.queries.fail_system(None, at, error);
                 }
-                self.resolve.error = Some(error.to_string());
+                self.resolve.error = Some(NameFailure::Resolver(error.clone()));
             }
             EventKind::QueryStarted { family } => self.ask_system(*family, at),
             EventKind::QueryAnswered { family, addresses } => {
@@ -83,10 +124,12 @@ impl Report {
         let end = match self.end {
             End::Interrupted(_) => QueryOutcome::Interrupted,
             _ if self.selected.is_some() => QueryOutcome::Canceled,
-            End::Failed(Exit::NotResolved) if self.resolve.via == Via::System => {
-                let message = self.resolve.error.clone().unwrap_or_default();
-                QueryOutcome::SystemFailed { symbol: None, message }
-            }
+            End::Failed(FailureKind::NotResolved) => match &self.resolve.error {
+                Some(NameFailure::Resolver(error)) if self.resolve.via == Via::System => {
+                    QueryOutcome::SystemFailed(error.clone())
+                }
+                _ => QueryOutcome::TimedOut,
+            },
             _ => QueryOutcome::TimedOut,
         };
         self.resolve.queries.end_all(self.total, &end);

@@ -32,6 +32,20 @@ pub(crate) enum EndReason {
     Error,
 }
 
+/// Outcome of a server that listened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ServeOutcome {
+    Completed,
+    /// A second signal, during the grace period.
+    Signal(i32),
+    /// Clients that had not finished at the end of the grace period.
+    ClientsCutOff,
+    /// A sink did not receive all of a transfer.
+    Incomplete,
+    /// `--timeout` passed before the requested number of clients had come.
+    TooFewClients,
+}
+
 /// Record of a closed connection.
 #[derive(Debug, Clone)]
 pub(crate) struct ClientRecord {

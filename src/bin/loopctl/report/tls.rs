@@ -9,10 +9,8 @@ use loopctl::{
 };
 
 use super::certificate::{Certificate, ParsedCertificate};
-use super::{Attempt, End, Report, Subject};
+use super::{Attempt, End, FailureKind, Report, Subject, Unmet};
 use crate::config::StartTls;
-use crate::exit::Exit;
-use crate::output::units;
 
 /// What was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,7 +87,9 @@ impl Report {
         let Some(tls) = &mut self.tls else { return };
         tls.apply(at, kind);
         match (&tls.info, &tls.failure) {
-            (_, Some(failure)) => (self.total, self.end) = (at, End::Failed(failure.exit())),
+            (_, Some(failure)) => {
+                (self.total, self.end) = (at, End::Failed(failure.kind_of_target()))
+            }
             (Some(_), None) => (self.total, self.end) = (at, End::Connected),
             (None, None) => {}
         }
@@ -104,9 +104,9 @@ impl Report {
 
     /// Where no attempt has won, the handshake that explains how it ended.
     pub(super) fn blame_handshake(&mut self, reason: AbortReason) {
-        let End::Failed(exit) = self.end else { return };
+        let End::Failed(kind) = self.end else { return };
         let explains = |tls: &&TlsReport| match &tls.failure {
-            Some(failure) => reason == AbortReason::Canceled || failure.exit() == exit,
+            Some(failure) => reason == AbortReason::Canceled || failure.kind_of_target() == kind,
             None => false,
         };
         let mut handshakes = self.attempts.iter().filter_map(|attempt| attempt.tls.as_deref());
@@ -155,11 +155,12 @@ impl TlsFailure {
         self.error.as_ref().map(TlsError::kind)
     }
 
-    pub(crate) fn exit(&self) -> Exit {
+    /// What it means for the target.
+    pub(crate) fn kind_of_target(&self) -> FailureKind {
         match self.kind() {
-            Some(TlsErrorKind::Certificate) => Exit::NotTrusted,
-            Some(TlsErrorKind::TimedOut) => Exit::TimedOut,
-            _ => Exit::NoTls,
+            Some(TlsErrorKind::Certificate) => FailureKind::NotTrusted,
+            Some(TlsErrorKind::TimedOut) => FailureKind::TimedOut,
+            _ => FailureKind::NoTls,
         }
     }
 }
@@ -221,55 +222,14 @@ impl TlsReport {
         }
     }
 
-    /// What is wrong with the certificates, in words that help.
-    pub(crate) fn doubt(&self) -> Option<String> {
-        let problem = self.problem()?;
-        let between =
-            |from: SystemTime, to| units::long(from.duration_since(to).unwrap_or_default());
-        Some(match problem {
-            CertificateProblem::UnknownIssuer { .. } => self.unknown_issuer(),
-            CertificateProblem::Expired { not_after, checked_at } => {
-                let ago = between(*checked_at, *not_after);
-                format!("the certificate has expired: {ago} ago, on {}", units::date(*not_after))
-            }
-            CertificateProblem::NotYetValid { not_before, checked_at } => {
-                let ahead = between(*not_before, *checked_at);
-                let date = units::date(*not_before);
-                format!("the certificate is not valid yet: in {ahead}, from {date}")
-            }
-            CertificateProblem::CaUsedAsEndEntity if self.is_self_signed() => {
-                "self-signed, and marked as an authority's (CA:TRUE)".to_owned()
-            }
-            problem => problem.to_string(),
-        })
-    }
-
     /// Whether the peer vouches for itself, and nobody else does.
     pub(crate) fn is_self_signed(&self) -> bool {
         let own = self.chain.first().and_then(|own| own.parsed.as_ref());
         self.chain.len() == 1 && own.is_some_and(|own| own.is_self_signed())
     }
 
-    /// Where the chain ends, and who would have to be known.
-    fn unknown_issuer(&self) -> String {
-        if self.is_self_signed() {
-            return "the certificate is self-signed".to_owned();
-        }
-        match self.last() {
-            Some(last) if last.is_self_signed() => {
-                format!("issuer unknown: the chain ends at {}", last.subject_or_name())
-            }
-            Some(last) => format!(
-                "issuer unknown: the chain ends at {}, signed by {}",
-                last.subject_or_name(),
-                last.issuer
-            ),
-            None => "issuer unknown".to_owned(),
-        }
-    }
-
     /// The end of the chain: each certificate is signed by the next, in whichever order they were sent.
-    fn last(&self) -> Option<&ParsedCertificate> {
+    pub(crate) fn last(&self) -> Option<&ParsedCertificate> {
         let known: Vec<&ParsedCertificate> =
             self.chain.iter().filter_map(|one| one.parsed.as_deref()).collect();
         let mut last = *known.first()?;
@@ -289,19 +249,12 @@ impl TlsReport {
         parsed.min_by_key(|parsed| parsed.valid.not_after)
     }
 
-    /// Whether what `--cert-expiry` asks for holds, and why not.
-    pub(super) fn ends_too_soon(&self, now: SystemTime, least: Duration) -> Option<String> {
+    /// The expectation that every certificate lasts for `min`, if it is not met.
+    pub(super) fn expires_within(&self, now: SystemTime, min: Duration) -> Option<Unmet> {
         let first = self.earliest_end()?;
-        let name = first.subject_or_name();
-        let left = match first.left(now) {
-            Ok(left) => left,
-            Err(ago) => {
-                return Some(format!("the certificate of {name} ended {} ago", units::long(ago)));
-            }
-        };
-        (left < least).then(|| {
-            let left = units::long(left);
-            format!("the certificate of {name} ends in {left}, sooner than {}", units::long(least))
-        })
+        let left = first.left(now);
+        let certificate = first.subject_or_name().to_owned();
+        let is_soon = left.is_err() || left.is_ok_and(|left| left < min);
+        is_soon.then_some(Unmet::CertificateExpiry { certificate, left, min })
     }
 }

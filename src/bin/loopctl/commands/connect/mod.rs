@@ -29,7 +29,7 @@ use crate::output::connect::ConnectPrinter;
 use crate::output::progress::live;
 use crate::report::repeat::RepeatReport;
 use crate::report::target_result::TargetResult;
-use crate::util::cancellation::{CancellationToken, cancel_on_signals};
+use crate::util::cancellation::{CancellationToken, StopReason, cancel_on_signals};
 use crate::util::message::Message;
 use crate::util::ordered_pool::OrderedPool;
 
@@ -117,8 +117,8 @@ impl Session {
         Ok(())
     }
 
-    /// The exit status of a run that was cancelled.
-    fn cancelled(&self) -> Option<Exit> {
-        self.token.reason().map(Exit::from)
+    /// The reason why the run was cancelled.
+    fn cancelled(&self) -> Option<StopReason> {
+        self.token.reason()
     }
 }

@@ -9,7 +9,7 @@ use super::Session;
 use super::race::Try;
 use crate::commands::dns_client;
 use crate::config::DnsRequest;
-use crate::report::Report;
+use crate::report::{NameFailure, Report};
 
 impl Session {
     /// Who asks name servers, where the system is not to be asked. What happens goes into the report, and to those
@@ -19,11 +19,11 @@ impl Session {
         event_loop: &LoopHandle,
         this: &Try<'_>,
         report: &Rc<RefCell<Report>>,
-    ) -> Result<Option<DnsClient>, String> {
+    ) -> Result<Option<DnsClient>, NameFailure> {
         let Some(dns) = &self.request.race.dns else { return Ok(None) };
         let known = self.dns.borrow().clone();
         let client = known.map_or_else(|| self.client(event_loop, dns), Ok);
-        let client = client.map_err(|error| format!("cannot ask name servers: {error}"))?;
+        let client = client?;
         self.dns.replace(Some(client.clone()));
         let (session, name, heard) = (Rc::clone(self), this.session.clone(), Rc::clone(report));
         let client = client.trace(move |event: &DnsEvent| {

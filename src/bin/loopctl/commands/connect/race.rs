@@ -17,7 +17,9 @@ use crate::config::TargetRequest;
 use crate::config::environment::Environment;
 use crate::config::host_config;
 use crate::config::{RaceRequest, TlsRequest};
-use crate::report::{End, Report, StartTime, Subject, TlsExpectation, TransportKind, Via};
+use crate::report::{
+    End, NameFailure, Report, StartTime, Subject, TlsExpectation, TransportKind, Via,
+};
 use crate::util::cancellation::StopReason;
 
 /// One race among several of a run.
@@ -35,13 +37,13 @@ pub(super) struct Try<'a> {
 /// Why a race cannot even begin.
 enum Refused {
     /// There is no address.
-    Address(String),
+    Address(NameFailure),
     /// The target's name can be none for TLS.
     Tls(TlsConfigError),
 }
 
-impl From<String> for Refused {
-    fn from(why: String) -> Self {
+impl From<NameFailure> for Refused {
+    fn from(why: NameFailure) -> Self {
         Self::Address(why)
     }
 }
@@ -92,10 +94,10 @@ impl Session {
             }
         }
         let mut report = report.borrow().clone();
-        if let Some(exit) = self.cancelled()
+        if let Some(reason) = self.cancelled()
             && report.end != End::Connected
         {
-            report.interrupt(exit, event_loop.time());
+            report.interrupt(reason, event_loop.time());
         }
         report.end_queries();
         let families = [Family::Inet, Family::Inet6];
@@ -201,18 +203,17 @@ impl Session {
         &self,
         event_loop: &LoopHandle,
         this: &Try<'_>,
-    ) -> Result<Option<Vec<SocketAddr>>, String> {
+    ) -> Result<Option<Vec<SocketAddr>>, NameFailure> {
         let (port, addresses) = match (&this.target.target, &this.target.pinned, &this.known) {
             (Target::Tcp(_, port), Some(addresses), None) => (port, addresses),
             (_, _, known) => return Ok(known.clone()),
         };
-        let port =
-            event_loop.service_port(port.clone()).await.map_err(|error| error.to_string())?;
+        let port = event_loop.service_port(port.clone()).await?;
         let family = this.race.family;
         let wanted = addresses.iter().filter(|ip| family.admits(Family::of(ip)));
         let wanted: Vec<_> = wanted.map(|ip| SocketAddr::new(*ip, port)).collect();
         if wanted.is_empty() {
-            return Err("--resolve gives no address of the family asked for".to_owned());
+            return Err(NameFailure::NoPinnedAddress);
         }
         Ok(Some(wanted))
     }

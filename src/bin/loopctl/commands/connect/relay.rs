@@ -5,16 +5,17 @@ use std::net::UdpSocket;
 use std::rc::Rc;
 
 use loopctl::{Failure, LoopHandle, StreamReader, StreamWriter};
-use signal_hook::consts::{SIGPIPE, SIGQUIT};
+use signal_hook::consts::{SIGINT, SIGQUIT};
 
 use super::Session;
 use super::traffic::{Fault, Traffic};
 use crate::config::{ConnectMode, RelayRequest};
+use crate::diagnose::exit_status;
 use crate::exit::Exit;
 use crate::output::human::text;
-use crate::output::units;
+use crate::report::relay::{RelayEnd, RelayError, RelayReport};
 use crate::report::target_result::TargetResult;
-use crate::report::{RelayReport, Report};
+use crate::util::cancellation::StopReason;
 use crate::util::stdio::{Sink, Source};
 
 /// What a race leaves for the relay.
@@ -37,11 +38,11 @@ impl Session {
                 self.race(event_loop, target, 0).await
             }
         };
-        if let (Some(kept), Exit::Success) = (self.kept.take(), report.exit()) {
+        if let (Some(kept), Exit::Success) = (self.kept.take(), exit_status::for_report(&report)) {
             self.printer.borrow_mut().connected(&report);
-            report.relay = Some(self.use_connection(event_loop, kept, relay, &report).await);
+            report.relay = Some(self.use_connection(event_loop, kept, relay).await);
         }
-        let exit = report.exit();
+        let exit = exit_status::for_report(&report);
         self.print(Some(TargetResult::Report(Box::new(report))));
         exit
     }
@@ -51,22 +52,18 @@ impl Session {
         event_loop: &LoopHandle,
         kept: Kept,
         relay: RelayRequest,
-        report: &Report,
     ) -> RelayReport {
         let traffic = Rc::new(Traffic::new(event_loop, relay.idle_timeout));
         self.tell_on_sigquit(event_loop, &traffic);
         let ended = self.token.run_until_cancelled(run(event_loop, &traffic, kept)).await;
         let (sent, received) = (traffic.sent.get(), traffic.received.get());
         let took = event_loop.time() - traffic.began;
-        let (end, exit, failure) = match ended {
-            Some(Ok(())) => ("eof", Exit::Success, None),
-            None => ("interrupted", self.cancelled().unwrap_or(Exit::Mixed), None),
-            Some(Err(fault)) => {
-                let address = report.winner().map(|winner| winner.address.to_string());
-                fault.explain(&address.unwrap_or_default())
-            }
+        let end = match ended {
+            Some(Ok(())) => RelayEnd::Eof,
+            Some(Err(fault)) => RelayEnd::from(fault),
+            None => RelayEnd::Interrupted(self.cancelled().unwrap_or(StopReason::Signal(SIGINT))),
         };
-        RelayReport { sent, received, took, end, exit, failure }
+        RelayReport { sent, received, took, end }
     }
 }
 
@@ -100,36 +97,21 @@ async fn run(event_loop: &LoopHandle, traffic: &Traffic, kept: Kept) -> Result<(
     ended
 }
 
-impl Fault {
-    /// One word, how the process ends, and what there is to say.
-    fn explain(self, address: &str) -> (&'static str, Exit, Option<(String, Failure)>) {
-        let (end, exit, what, error) = match self {
-            Self::Input(error) => {
-                ("error", Exit::CannotRead, "cannot read standard input".to_owned(), error)
+impl From<Fault> for RelayEnd {
+    fn from(fault: Fault) -> Self {
+        let is_reset = |error: &io::Error| error.kind() == io::ErrorKind::ConnectionReset;
+        Self::Failed(match fault {
+            Fault::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                return Self::OutputClosed;
             }
-            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                return ("closed", Exit::Signal(SIGPIPE), None);
+            Fault::Input(error) => RelayError::Input(Failure::from(&error)),
+            Fault::Output(error) => RelayError::Output(Failure::from(&error)),
+            Fault::Receive(error) | Fault::Send(error) if is_reset(&error) => {
+                RelayError::Reset(Failure::from(&error))
             }
-            Self::Output(error) => {
-                ("error", Exit::CannotWrite, "cannot write output".to_owned(), error)
-            }
-            Self::Receive(error) | Self::Send(error)
-                if error.kind() == io::ErrorKind::ConnectionReset =>
-            {
-                ("reset", Exit::ReceiveFailed, format!("cannot receive from `{address}`"), error)
-            }
-            Self::Receive(error) => {
-                ("error", Exit::ReceiveFailed, format!("cannot receive from `{address}`"), error)
-            }
-            Self::Send(error) => {
-                ("error", Exit::SendFailed, format!("cannot send to `{address}`"), error)
-            }
-            Self::Idle(limit) => {
-                let what = format!("nothing came from or went to `{address}`");
-                let text = format!("idle for {}", units::prose(limit));
-                ("idle", Exit::TimedOut, what, io::Error::new(io::ErrorKind::TimedOut, text))
-            }
-        };
-        (end, exit, Some((what, Failure::from(&error))))
+            Fault::Receive(error) => RelayError::Receive(Failure::from(&error)),
+            Fault::Send(error) => RelayError::Send(Failure::from(&error)),
+            Fault::Idle(limit) => RelayError::Idle(limit),
+        })
     }
 }

@@ -10,6 +10,7 @@ use super::Session;
 use super::race::Try;
 use crate::config::RepeatRequest;
 use crate::config::TargetRequest;
+use crate::diagnose::cause;
 use crate::report::repeat::RepeatReport;
 use crate::report::{End, Report, Subject, Via};
 
@@ -36,7 +37,11 @@ impl Session {
             }
             let news = series.borrow_mut().add(&report);
             if !matches!(report.end, End::Interrupted(_)) {
-                self.printer.borrow_mut().run_ended(nth, &report, news);
+                self.printer.borrow_mut().run_ended(
+                    nth,
+                    &report,
+                    news.as_ref().map(cause::address_change),
+                );
             }
             next += repeat.interval;
             let is_last = repeat.count == Some(nth);

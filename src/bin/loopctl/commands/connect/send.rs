@@ -8,19 +8,25 @@ use std::time::Duration;
 
 use futures_util::future::select;
 use loopctl::{LoopHandle, StreamReader, StreamWriter, Transport};
-use signal_hook::consts::SIGQUIT;
+use signal_hook::consts::{SIGINT, SIGQUIT};
 
 use super::Session;
 use super::race::Try;
 use super::relay::Kept;
-use crate::commands::sendfile::{Input, Transfer, TransferError, TransferReport};
+use crate::commands::sendfile::{Input, Transfer};
 use crate::config::SendRequest;
+use crate::diagnose::exit_status;
 use crate::exit::Exit;
 use crate::output::human::sendfile::text;
 use crate::output::progress::bar;
 use crate::output::progress::bar::Bar;
 use crate::report::target_result::TargetResult;
-use crate::report::{End, Report};
+use crate::report::transfer::{TransferEnd, TransferError, TransferReport};
+use crate::report::{End, FailureKind, Report};
+use crate::util::cancellation::StopReason;
+
+/// The default of a reason that a cancelled token always has.
+const INTERRUPTED: StopReason = StopReason::Signal(SIGINT);
 
 impl Session {
     /// Opens the file, connects to the only target, and sends it.
@@ -35,7 +41,7 @@ impl Session {
             unopened => self.without_file(event_loop, request, unopened.and_then(Result::err)),
         };
         report.transfer.get_or_insert_with(|| Box::new(TransferReport::new(request.name())));
-        let exit = report.exit();
+        let exit = exit_status::for_report(&report);
         self.print(Some(TargetResult::Report(Box::new(report))));
         exit
     }
@@ -49,7 +55,9 @@ impl Session {
         let mut report = self.race(event_loop, &self.request.targets[0], 0).await;
         let kept = self.kept.take();
         let mut sending = TransferReport::of(request.name(), &input);
-        let (Some(Kept::Stream(reader, writer)), Exit::Success) = (kept, report.exit()) else {
+        let (Some(Kept::Stream(reader, writer)), Exit::Success) =
+            (kept, exit_status::for_report(&report))
+        else {
             report.transfer = Some(Box::new(sending));
             return report;
         };
@@ -66,7 +74,7 @@ impl Session {
         &self,
         event_loop: &LoopHandle,
         request: &SendRequest,
-        fault: Option<TransferError>,
+        error: Option<TransferError>,
     ) -> Report {
         let (target, race) = (&self.request.targets[0], &self.request.race);
         let timeout = race.timeout;
@@ -74,13 +82,13 @@ impl Session {
         let mut report =
             self.blank(event_loop, &Try { target, session, known: None, timeout, race });
         let mut sending = TransferReport::new(request.name());
-        sending.end.before = true;
-        report.end = match (fault, self.cancelled()) {
-            (Some(fault), _) => {
-                sending.fail(fault);
-                End::Failed(sending.end.exit)
+        sending.is_opened = false;
+        report.end = match (error, self.cancelled()) {
+            (Some(error), _) => {
+                sending.end = TransferEnd::Failed(error);
+                End::Failed(FailureKind::NoFile)
             }
-            (None, wish) => End::Interrupted(wish.unwrap_or(Exit::Mixed)),
+            (None, reason) => End::Interrupted(reason.unwrap_or(INTERRUPTED)),
         };
         report.transfer = Some(Box::new(sending));
         report
@@ -107,11 +115,14 @@ impl Session {
             let both = async { select(pin!(running), pin!(drawing)).await.factor_first().0 };
             self.token.run_until_cancelled(both).await.flatten()
         };
-        (sending.went, sending.took) = (transfer.went(), transfer.took());
+        (sending.progress, sending.took) = (transfer.went(), transfer.took());
         match ended {
             Some(Ok(())) => return transport.close(),
-            Some(Err(fault)) => sending.fail(fault),
-            None => sending.end.exit = self.cancelled().unwrap_or(Exit::Mixed),
+            Some(Err(error)) => sending.end = TransferEnd::Failed(error),
+            None => {
+                let reason = self.cancelled().unwrap_or(INTERRUPTED);
+                sending.end = TransferEnd::Interrupted(reason);
+            }
         }
         // Before the writer goes, which would tell the peer of an end.
         break_off(&transport);

@@ -6,6 +6,7 @@ use loopctl::LoopHandle;
 
 use super::Session;
 use crate::config::ConnectMode;
+use crate::diagnose::exit_status;
 use crate::exit::Exit;
 use crate::report::target_result::TargetResult;
 
@@ -16,7 +17,7 @@ impl Session {
         let mut exits = Vec::with_capacity(total);
         let start = |number| self.start(event_loop, number);
         let print = |result: Option<TargetResult>| {
-            exits.push(result.as_ref().map_or(Exit::Mixed, TargetResult::exit));
+            exits.push(result.as_ref().map_or(Exit::Mixed, exit_status::for_target));
             self.print(result);
         };
         self.pool.run_ordered(event_loop, total, self.request.concurrency, start, print).await;

@@ -17,7 +17,7 @@ use super::race::Try;
 use super::relay::Kept;
 use crate::config::RaceRequest;
 use crate::report::family::FamilyNames as _;
-use crate::report::{Outcome, Report};
+use crate::report::{NameFailure, Outcome, Report};
 
 /// The UDP race of one target.
 struct Reach<'a> {
@@ -42,7 +42,7 @@ impl Session {
         event_loop: &LoopHandle,
         this: &Try<'_>,
         report: &Rc<RefCell<Report>>,
-    ) -> Result<(), String> {
+    ) -> Result<(), NameFailure> {
         let given = self.given(event_loop, this).await?;
         let listen: Listener = Box::new(self.listener(this, report));
         let (listen, deadline) = (RefCell::new(listen), event_loop.time() + this.timeout);

@@ -9,8 +9,7 @@ use super::Session;
 use super::race::Try;
 use crate::config::TargetRequest;
 use crate::diagnose::cause;
-use crate::exit::Exit;
-use crate::report::{End, Report, WaitReport};
+use crate::report::{End, FailureKind, Report, WaitReport};
 
 /// The pause after the first try; each one is twice as long as the one before.
 const SHORTEST: Duration = Duration::from_millis(100);
@@ -55,7 +54,8 @@ impl Session {
             if slept.is_none() || is_late {
                 waited.took = event_loop.time() - began;
                 report.waited = Some(waited);
-                report.end = self.cancelled().map_or(End::Failed(Exit::TimedOut), End::Interrupted);
+                report.end =
+                    self.cancelled().map_or(End::Failed(FailureKind::TimedOut), End::Interrupted);
                 return report;
             }
             pause = (pause * 2).min(LONGEST);

@@ -13,6 +13,7 @@ use super::dns_client;
 use super::run::{no_signals, run_on_loop};
 use super::slow_watch::SlowWatch;
 use crate::config::{QuestionRequest, ResolveRequest, ResolverChoice};
+use crate::diagnose::exit_status;
 use crate::exit::{Exit, FatalError};
 use crate::output::resolve::NamePrinter;
 use crate::report::names::NameReport;
@@ -53,7 +54,7 @@ impl Session {
         let mut exits = Vec::with_capacity(total);
         let start = |number| self.start(event_loop, number, client.clone());
         let print = |result: Option<NameReport>| {
-            exits.push(result.as_ref().map_or(Exit::Mixed, NameReport::exit));
+            exits.push(result.as_ref().map_or(Exit::Mixed, exit_status::for_name));
             self.print(result);
         };
         self.pool.run_ordered(event_loop, total, self.concurrency(), start, print).await;

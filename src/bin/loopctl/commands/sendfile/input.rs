@@ -9,10 +9,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use loopctl::{LoopHandle, SendfileMethod};
+use loopctl::{Failure, LoopHandle, SendfileMethod};
 
-use super::error::TransferError;
 use crate::config::{Part, SendRequest};
+use crate::report::transfer::{Difference, TransferError};
 
 /// The part of a file that is sent.
 pub(crate) struct Input {
@@ -58,8 +58,8 @@ impl Input {
         let opening = event_loop.run_in_executor(move || open(&path));
         let mut input = opening
             .await
-            .map_err(|gone| TransferError::File(io::Error::other(gone)))?
-            .map_err(TransferError::File)?;
+            .map_err(|gone| TransferError::file(io::Error::other(gone)))?
+            .map_err(TransferError::file)?;
         if let Part::Fixed { offset, count } = request.part {
             (input.offset, input.count) = (input.offset.saturating_add(offset), count);
         }
@@ -70,7 +70,7 @@ impl Input {
 
     /// Checks that the file supports the options.
     fn check(&self, request: &SendRequest) -> Result<(), TransferError> {
-        let refuse = |text: &str| Err(TransferError::File(io::Error::other(text)));
+        let refuse = |text: &str| Err(TransferError::file(io::Error::other(text)));
         let is_sized = self.size().is_some();
         if self.kind == Kind::Stream && self.offset > 0 {
             return refuse("--offset needs a seekable file");
@@ -84,7 +84,10 @@ impl Input {
         let is_file = self.file.metadata().is_ok_and(|found| found.is_file());
         if request.method == SendfileMethod::Native && !is_file {
             let text = "not a regular file";
-            return Err(TransferError::Method(io::Error::new(ErrorKind::Unsupported, text)));
+            return Err(TransferError::Method(Failure::from(&io::Error::new(
+                ErrorKind::Unsupported,
+                text,
+            ))));
         }
         Ok(())
     }
@@ -94,7 +97,7 @@ impl Input {
         let Some(size) = self.size() else { return Ok(()) };
         let Some(left) = size.checked_sub(self.offset) else {
             let text = format!("it has {size} bytes, and none from {} on", self.offset);
-            return Err(TransferError::File(io::Error::other(text)));
+            return Err(TransferError::file(io::Error::other(text)));
         };
         if self.count.is_none() {
             self.count = NonZero::new(left);
@@ -106,8 +109,8 @@ impl Input {
     pub(super) fn resume_at(&mut self, offset: u64) -> Result<(), TransferError> {
         let size = self.size().unwrap_or(0);
         if offset > size {
-            let text = format!("it has {offset} bytes there, and {size} here");
-            return Err(TransferError::Differs(text));
+            let difference = Difference::Size { there: offset, here: size };
+            return Err(TransferError::Differs(difference));
         }
         (self.offset, self.count) = (offset, NonZero::new(size - offset));
         Ok(())

@@ -2,10 +2,10 @@
 
 use std::io;
 
-use loopctl::{StreamReader, StreamWriter};
+use loopctl::{Failure, StreamReader, StreamWriter};
 
-use super::error::TransferError;
 use super::input::Input;
+use crate::report::transfer::{Difference, TransferError};
 use crate::util::checksum::Sum;
 
 /// Start of the sink's line, in every version of the protocol.
@@ -26,9 +26,9 @@ pub(super) async fn read_offer(reader: &mut StreamReader) -> Result<SinkState, T
         }
         Ok(None) => {
             let text = "it closed the connection instead of sending the size that it has";
-            Err(TransferError::NotASink(io::Error::new(io::ErrorKind::UnexpectedEof, text)))
+            Err(TransferError::NotASink(eof(text)))
         }
-        Err(error) => Err(TransferError::NotASink(error)),
+        Err(error) => Err(TransferError::NotASink(Failure::from(&error))),
     }
 }
 
@@ -46,9 +46,9 @@ pub(super) async fn read_receipt(reader: &mut StreamReader) -> Result<SinkState,
         }
         Ok(None) => {
             let text = "it closed the connection before its receipt";
-            Err(TransferError::Unconfirmed(io::Error::new(io::ErrorKind::UnexpectedEof, text)))
+            Err(TransferError::Unconfirmed(eof(text)))
         }
-        Err(error) => Err(TransferError::Unconfirmed(error)),
+        Err(error) => Err(TransferError::Unconfirmed(Failure::from(&error))),
     }
 }
 
@@ -65,18 +65,15 @@ impl SinkState {
     /// the sink's.
     pub(super) fn check(&self, size: u64, sum: Option<Option<Sum>>) -> Result<(), TransferError> {
         if self.size != size {
-            return Err(TransferError::Differs(format!(
-                "it has {} bytes there, {size} here",
-                self.size
-            )));
+            return Err(TransferError::Differs(Difference::Size { there: self.size, here: size }));
         }
         let theirs = &self.sum;
         match sum {
-            Some(None) => Err(TransferError::Differs(format!(
-                "the checksum cannot be compared: {theirs} there"
-            ))),
+            Some(None) => {
+                Err(TransferError::Differs(Difference::NotComparable { there: theirs.clone() }))
+            }
             Some(Some(ours)) if ours != *theirs => {
-                Err(TransferError::Differs(format!("the checksum is {theirs} there, {ours} here")))
+                Err(TransferError::Differs(Difference::Sum { there: theirs.clone(), here: ours }))
             }
             _ => Ok(()),
         }
@@ -87,10 +84,11 @@ impl SinkState {
         let size = self.size;
         match *sum == self.sum {
             true => Ok(()),
-            false => Err(TransferError::Differs(format!(
-                "the {size} bytes there differ from the beginning of the file: {} there, {sum} here",
-                self.sum
-            ))),
+            false => Err(TransferError::Differs(Difference::Beginning {
+                size,
+                there: self.sum.clone(),
+                here: sum.clone(),
+            })),
         }
     }
 }
@@ -102,9 +100,13 @@ async fn read_line(reader: &mut StreamReader) -> io::Result<Option<String>> {
     Ok(is_whole.then(|| String::from_utf8_lossy(&line).trim_end().to_owned()))
 }
 
-fn unexpected(line: &str) -> io::Error {
+fn eof(text: &str) -> Failure {
+    Failure::from(&io::Error::new(io::ErrorKind::UnexpectedEof, text))
+}
+
+fn unexpected(line: &str) -> Failure {
     let shown: String = line.chars().take(60).flat_map(char::escape_debug).collect();
-    io::Error::new(io::ErrorKind::InvalidData, format!("it sent `{shown}`"))
+    Failure::from(&io::Error::new(io::ErrorKind::InvalidData, format!("it sent `{shown}`")))
 }
 
 #[cfg(test)]

@@ -12,11 +12,11 @@ use futures_util::future::{select, try_join};
 use loopctl::{LoopHandle, Sendfile, SendfilePhase, Sent, StreamReader, StreamWriter, Transport};
 
 use super::checksum::Checksums;
-use super::error::TransferError;
 use super::input::{Change, Input};
-use super::{TransferProgress, TransferReport, resume};
+use super::resume;
 use crate::config::SendRequest;
 use crate::output::progress::bar::Progress;
+use crate::report::transfer::{FileChange, TransferError, TransferProgress, TransferReport};
 use crate::util::rate_limiter::RateLimiter;
 
 /// Poll interval of the idle timeout: acknowledgements have no event.
@@ -133,12 +133,12 @@ impl Transfer {
             let count = input.count.map_or(0, NonZero::get);
             sums.add(&self.event_loop, &input.file, input.offset, count)
                 .await
-                .map_err(TransferError::File)
+                .map_err(TransferError::file)
         };
         let sending_all = self.send_all(request, input, writer, reader);
         let (sums, ()) = try_join(pin!(summing), pin!(sending_all)).await?;
         sending.sum = request.checksum.and_then(|algorithm| sums.get(algorithm));
-        sending.end.warning = self.change(request, input, sending).await?;
+        sending.change = self.change(request, input, sending).await?;
         if request.resumes() {
             self.phase.set(Phase::Receipt);
             let receipt = resume::read_receipt(reader).await?;
@@ -157,7 +157,7 @@ impl Transfer {
         request: &SendRequest,
         input: &Input,
         sending: &TransferReport,
-    ) -> Result<Option<String>, TransferError> {
+    ) -> Result<Option<FileChange>, TransferError> {
         let Some(change) = input.change() else { return Ok(None) };
         if let (Some(then), false) = (&sending.sum, request.resumes()) {
             let (start, count) = (input.offset, self.went().bytes);
@@ -165,7 +165,7 @@ impl Transfer {
             let sums = sums
                 .add(&self.event_loop, &input.file, start, count)
                 .await
-                .map_err(TransferError::File)?;
+                .map_err(TransferError::file)?;
             match sums.get(then.algorithm) {
                 Some(now) if now != *then => {
                     return Err(TransferError::Changed { then: then.clone(), now });
@@ -174,16 +174,8 @@ impl Transfer {
             }
         }
         Ok(Some(match change {
-            Change::Growth(bytes) => {
-                format!(
-                    "`{}` has grown by {bytes} bytes during the transfer, which were not sent",
-                    sending.file
-                )
-            }
-            Change::Content => format!(
-                "`{}` was written to during the transfer: the copy may be partly old, partly new",
-                sending.file
-            ),
+            Change::Growth(bytes) => FileChange::Growth(bytes),
+            Change::Content => FileChange::Content,
         }))
     }
 
@@ -203,7 +195,7 @@ impl Transfer {
         let sums = sums
             .add(&self.event_loop, &input.file, 0, offer.size)
             .await
-            .map_err(TransferError::File)?;
+            .map_err(TransferError::file)?;
         if let Some(ours) = sums.get(offer.sum.algorithm) {
             offer.check_beginning(&ours)?;
         }
@@ -270,7 +262,7 @@ impl Transfer {
                 Err(error) if error.phase == SendfilePhase::Check && writer.is_closing() => {
                     // The connection broke between two pieces.
                     let why = writer.wait_closed().await.err();
-                    return Err(TransferError::Send(why.unwrap_or(error.error)));
+                    return Err(TransferError::send(why.unwrap_or(error.error)));
                 }
                 sent => sent?,
             };
@@ -350,7 +342,7 @@ impl Peer {
     /// Those of the connection, and a sink with `--resume`, which waits for an answer.
     async fn wait_eof(&mut self, reader: &mut StreamReader) -> Result<(), TransferError> {
         loop {
-            let data = reader.read_some(64 * 1024).await.map_err(TransferError::Send)?;
+            let data = reader.read_some(64 * 1024).await.map_err(TransferError::send)?;
             if data.is_empty() {
                 return Ok(());
             }
@@ -366,7 +358,7 @@ impl Peer {
     async fn wait_error(&mut self, reader: &mut StreamReader) -> Result<(), TransferError> {
         match self.wait_eof(reader).await {
             Ok(()) => pending().await,
-            Err(TransferError::Send(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            Err(TransferError::Send(failure)) if failure.kind == io::ErrorKind::BrokenPipe => {
                 pending().await
             }
             Err(error) => Err(error),

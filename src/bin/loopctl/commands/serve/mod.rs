@@ -38,13 +38,15 @@ use crate::commands::run::{no_signals, run_on_loop};
 use crate::commands::slow_watch::SlowWatch;
 use crate::config::ServeRequest;
 use crate::config::environment;
+use crate::diagnose::exit_status;
+use crate::diagnose::hint::serve::hint_for_loop_error;
 use crate::exit::{Exit, ExitResult};
 use crate::output::progress::status;
 use crate::output::writer::{Writer, finished};
 use crate::util::message::Message;
 
 use crate::output::serve::ServePrinter;
-use crate::report::served::EndReason;
+use crate::report::served::{EndReason, ServeOutcome};
 use context::{ServerContext, ServerPhase, StopReason};
 use refusal::Refusal;
 use server::Server;
@@ -127,11 +129,9 @@ impl Server {
     fn exception_handler(&self) -> ExceptionHandler {
         let server = Rc::downgrade(&self.context);
         Rc::new(move |_, context| {
-            let hint = "the descriptors of this process are used up: `ulimit -n` says how many it may have";
-            let is_shortage = context.message.contains("out of system resource");
             let message = Message {
                 causes: context.error.iter().map(ToString::to_string).collect(),
-                hints: is_shortage.then(|| hint.to_owned()).into_iter().collect(),
+                hints: hint_for_loop_error(context).into_iter().collect(),
                 ..Message::error(&context.message)
             };
             if let Some(server) = server.upgrade() {
@@ -201,21 +201,21 @@ impl Server {
         self.enter_phase(ServerPhase::Aborting);
         while self.wait_drained().await.is_some() {}
         let aborted = self.totals().aborted;
-        match (drained.ok().flatten(), reason) {
-            (Some(StopReason::Signal(signal)), _) => Exit::Signal(signal),
-            _ if aborted > 0 => Exit::TimedOut,
+        exit_status::for_serve(match (drained.ok().flatten(), reason) {
+            (Some(StopReason::Signal(signal)), _) => ServeOutcome::Signal(signal),
+            _ if aborted > 0 => ServeOutcome::ClientsCutOff,
             (_, StopReason::AllServed | StopReason::Timeout)
                 if self.has_accepted_all() && self.has_incomplete_transfer() =>
             {
-                Exit::ReceiveFailed
+                ServeOutcome::Incomplete
             }
             (_, StopReason::Timeout)
                 if request.limits.count.is_some() && !self.has_accepted_all() =>
             {
-                Exit::TimedOut
+                ServeOutcome::TooFewClients
             }
-            _ => Exit::Success,
-        }
+            _ => ServeOutcome::Completed,
+        })
     }
 
     /// Whether a transfer to a sink ended otherwise than by end-of-file.

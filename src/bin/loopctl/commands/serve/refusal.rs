@@ -1,10 +1,11 @@
 //! Why there is no server, with what may help.
 
-use std::io::{self, ErrorKind};
+use std::io;
 use std::path::Path;
 
 use loopctl::{Address, BindError, EaiCode, ResolveError, ServerError};
 
+use crate::diagnose::hint::serve::hint_for_bind;
 use crate::exit::{Exit, FatalError};
 use crate::util::message::{Message, plain};
 
@@ -34,7 +35,8 @@ fn not_bound(place: &str, errors: &[BindError]) -> Refusal {
     let cause =
         |error: &BindError| format!("{}: {}: {}", error.address, error.phase, plain(&error.error));
     let mut message = because(place, errors.iter().map(cause).collect());
-    message.hints = errors.iter().filter_map(|error| hint(&error.address, &error.error)).collect();
+    message.hints =
+        errors.iter().filter_map(|error| hint_for_bind(&error.address, &error.error)).collect();
     message.hints.dedup();
     Refusal { message, exit: Exit::CannotBind }
 }
@@ -53,26 +55,10 @@ pub(super) fn unbound(place: &str, why: &str) -> Refusal {
 /// One address failed, for those who bind by themselves.
 pub(super) fn unavailable(place: &str, address: &Address, error: &io::Error) -> Refusal {
     let mut message = because(place, vec![format!("{address}: {}", plain(error))]);
-    message.hints.extend(hint(address, error));
+    message.hints.extend(hint_for_bind(address, error));
     Refusal { message, exit: Exit::CannotBind }
 }
 
 fn because(place: &str, causes: Vec<String>) -> Message {
     Message { causes, ..Message::error(format!("cannot listen on `{place}`")) }
-}
-
-fn hint(address: &Address, error: &io::Error) -> Option<String> {
-    let port = address.as_inet().map(|address| address.port());
-    match (error.kind(), port) {
-        (ErrorKind::AddrInUse, Some(port)) => {
-            Some(format!("`ss -lnp sport = :{port}` shows who has it; port 0 is a free one"))
-        }
-        (ErrorKind::PermissionDenied, Some(port @ 1..1024)) => {
-            Some(format!("port {port} needs privileges; from 1024 on none are needed"))
-        }
-        (ErrorKind::AddrNotAvailable, Some(_)) => {
-            Some("`ip addr` shows the addresses of this host".to_owned())
-        }
-        _ => None,
-    }
 }

@@ -3,120 +3,19 @@
 //! Where a race hangs on something that was silent for as long as it was waited for, nobody knows what comes after
 //! that: a prediction says how far it is certain, and what follows if the silence lasts.
 
+pub(crate) mod comparison;
+mod model;
 #[cfg(test)]
 mod tests;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use loopctl::plan::{
-    Answer, Family, LossReason, Policy, Race, Reason, Resolution, Start, Step, Success,
-};
+use loopctl::plan::{Answer, Family, LossReason, Policy, Race, Resolution, Start, Step, Success};
 
-/// What was measured, as far as it decides a race.
-#[derive(Debug, Clone)]
-pub(crate) struct NetworkModel {
-    pub(crate) names: NameModel,
-    /// Every address in the order of RFC 6724, which those follow that ask for each family by itself.
-    pub(crate) order: Vec<SocketAddr>,
-    pub(crate) fates: Vec<(SocketAddr, AttemptModel)>,
-    /// Addresses of this family go before others.
-    pub(crate) prefer: Option<Family>,
-    /// Whether TLS begins with the connection; otherwise something is said before it, and no race is about it.
-    pub(crate) begins_with_tls: bool,
-    /// How long the kernel tries to connect.
-    pub(crate) kernel: Duration,
-}
+pub(crate) use model::{AttemptModel, NameModel, NetworkModel, QueryModel, StepEnd, StepModel};
 
-/// Where the addresses come from.
-#[derive(Debug, Clone)]
-pub(crate) enum NameModel {
-    /// Nobody is asked.
-    Known(Vec<SocketAddr>),
-    Asked {
-        /// To the question for each family, the preferred one first.
-        apart: Vec<(Family, QueryModel)>,
-        /// To the question for all of them, as getaddrinfo asks it.
-        joint: QueryModel,
-    },
-}
-
-/// What came of a question, and after which time.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct QueryModel {
-    pub(crate) after: Duration,
-    /// `None`: nothing had come by then.
-    pub(crate) answer: Option<Answer<SocketAddr>>,
-}
-
-/// What becomes of an attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct AttemptModel {
-    pub(crate) tcp: StepModel,
-    /// Where TLS was asked for, and there was a connection for it.
-    pub(crate) tls: Option<StepModel>,
-}
-
-impl AttemptModel {
-    /// Whether it is unknown what becomes of it.
-    pub(crate) fn is_silent(self) -> bool {
-        let is = |leg: StepModel| leg.end == StepEnd::Silent;
-        is(self.tcp) || self.tls.is_some_and(is)
-    }
-}
-
-/// A part of the way, and how long it takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct StepModel {
-    pub(crate) took: Duration,
-    pub(crate) end: StepEnd,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum StepEnd {
-    Succeeds,
-    Fails,
-    /// This host refuses, and no packet leaves.
-    Unsent,
-    /// Nothing had come when nobody waited any longer.
-    Silent,
-}
-
-/// The course of a race that nobody has run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Prediction {
-    /// As far as they are certain.
-    pub(crate) starts: Vec<PredictedStart>,
-    /// Nothing is certain after this; `None`: all of it is.
-    pub(crate) certain_until: Option<Duration>,
-    /// How it ends, if what was silent stays so. `None`: that cannot be told.
-    pub(crate) end: Option<End>,
-}
-
-/// An attempt that starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct PredictedStart {
-    pub(crate) to: SocketAddr,
-    pub(crate) at: Duration,
-    pub(crate) why: Reason,
-}
-
-/// How a race ends, and after which time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct End {
-    pub(crate) after: Duration,
-    pub(crate) how: PredictedResult,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PredictedResult {
-    Connects(SocketAddr),
-    /// There is no address.
-    NotResolved,
-    AllFail,
-    /// There is a connection to this address, and no TLS over it.
-    NoTls(SocketAddr),
-}
+use crate::report::prediction::{PredictedEnd, PredictedResult, PredictedStart, Prediction};
 
 /// What the policy would do. Time is counted from `epoch`, which may be any instant.
 pub(crate) fn predict(policy: &Policy, world: &NetworkModel, epoch: Instant) -> Prediction {
@@ -130,7 +29,7 @@ pub(crate) fn predict(policy: &Policy, world: &NetworkModel, epoch: Instant) -> 
             Some(Answer::Addresses(found)) if !found.is_empty() => {
                 begin(Race::with_addresses(world.sorted(found), policy.clone()), joint.after)
             }
-            Some(_) => Prediction::nothing(Some(End {
+            Some(_) => Prediction::nothing(Some(PredictedEnd {
                 after: joint.after,
                 how: PredictedResult::NotResolved,
             })),
@@ -147,35 +46,6 @@ const ZERO: Duration = Duration::ZERO;
 /// Who cannot do without an answer about IPv4 has getaddrinfo ask; all others put each question themselves.
 fn asks_jointly(policy: &Policy) -> bool {
     policy.resolution == Resolution::Joint { requires_ipv4: true }
-}
-
-impl Prediction {
-    fn nothing(end: Option<End>) -> Self {
-        Self { starts: Vec::new(), certain_until: None, end }
-    }
-
-    /// How it ends, where that is certain.
-    pub(crate) fn certain(&self) -> Option<End> {
-        self.end.filter(|_| self.certain_until.is_none())
-    }
-
-    /// The address of the connection, and when it is there, where that is certain.
-    pub(crate) fn connection(&self) -> Option<(SocketAddr, Duration)> {
-        let end = self.certain()?;
-        Some((end.to()?, end.after))
-    }
-}
-
-impl End {
-    /// The address of the connection.
-    pub(crate) fn to(self) -> Option<SocketAddr> {
-        match self.how {
-            PredictedResult::Connects(to) => Some(to),
-            PredictedResult::NotResolved | PredictedResult::AllFail | PredictedResult::NoTls(_) => {
-                None
-            }
-        }
-    }
 }
 
 impl NetworkModel {
@@ -371,7 +241,7 @@ impl<'a> Run<'a> {
     }
 
     fn end(mut self, later: Duration, how: PredictedResult) -> Prediction {
-        self.told.end = Some(End { after: self.now + later - self.epoch, how });
+        self.told.end = Some(PredictedEnd { after: self.now + later - self.epoch, how });
         self.told
     }
 }

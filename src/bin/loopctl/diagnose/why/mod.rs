@@ -5,10 +5,11 @@ mod tests;
 
 use std::time::Duration;
 
+use loopctl::EaiCode;
 use loopctl::plan::{Family, FirstAttemptReason, Reason};
 
 use super::cause;
-use super::cause::{Cause, bare};
+use super::cause::{Cause, ip_text};
 use crate::output::units;
 use crate::report::family::FamilyNames as _;
 use crate::report::query::{Query, QueryOutcome, QueryStatus, types};
@@ -128,7 +129,7 @@ fn of_late_address(report: &Report, number: usize) -> Option<Finding> {
     let cost = late.start.saturating_sub(before.start).saturating_sub(own_share(report, before));
     let after = units::prose(late.start.saturating_sub(report.answered_at()));
     let text =
-        format!("{name} came {after} after {other}: `{}` could not start before", bare(late));
+        format!("{name} came {after} after {other}: `{}` could not start before", ip_text(late));
     Some(Finding { kind: "late_answer", caused_by: CausedBy::Query(family), cost, text })
 }
 
@@ -151,7 +152,9 @@ fn names(family: Family) -> (&'static str, &'static str) {
 
 fn symbol(query: &Query) -> &'static str {
     match &query.end {
-        QueryOutcome::SystemFailed { symbol: Some(symbol), .. } => symbol,
+        QueryOutcome::SystemFailed(error) => {
+            error.code().and_then(EaiCode::symbol).unwrap_or(query.verdict().name())
+        }
         _ => query.verdict().name(),
     }
 }
@@ -185,7 +188,7 @@ fn of_attempt(
     attempt: &Attempt,
     cost: Duration,
 ) -> Option<Finding> {
-    let address = bare(attempt);
+    let address = ip_text(attempt);
     let all = attempt.end().saturating_sub(attempt.start);
     let took = units::prose(all);
     let why = |kind, text| Some(Finding { kind, caused_by: CausedBy::Attempt(number), cost, text });
@@ -210,7 +213,7 @@ fn of_attempt(
     };
     let (kind, text) = match (&attempt.outcome, cause) {
         (_, Cause::NoAnswerToTls | Cause::Untrusted | Cause::NoTls) => {
-            (cause.word(), of_tls(attempt, cause))
+            (cause.code(), of_tls(attempt, cause))
         }
         (Outcome::Failure(..), Cause::Refused) => {
             ("refused", format!("`{address}` refused after {took}"))
@@ -219,7 +222,7 @@ fn of_attempt(
             let name = failure.name().unwrap_or("failed");
             let when = if failure.at_once { "at once".to_owned() } else { format!("after {took}") };
             let who = cause::who_says(attempt, failure);
-            (cause.word(), format!("`{address}` {name} {when}: {who}"))
+            (cause.code(), format!("`{address}` {name} {when}: {who}"))
         }
         _ => {
             let waited = if cost >= NOISE { cost } else { attempt.took };
@@ -231,7 +234,7 @@ fn of_attempt(
 
 /// There was a connection, but no TLS over it.
 fn of_tls(attempt: &Attempt, cause: Cause) -> String {
-    let (address, after) = (bare(attempt), units::prose(attempt.tls_took()));
+    let (address, after) = (ip_text(attempt), units::prose(attempt.tls_took()));
     match cause {
         Cause::NoAnswerToTls => format!("`{address}` connected, but TLS was not done in {after}"),
         Cause::Untrusted => format!("`{address}` connected, but its certificate is refused"),
@@ -244,6 +247,6 @@ fn of_tls(attempt: &Attempt, cause: Cause) -> String {
 fn of_slip(number: usize, attempt: &Attempt, cost: Duration) -> Option<Finding> {
     let late = Some(start_lag(attempt)).filter(|start_lag| !start_lag.is_zero())?;
     let text =
-        format!("`{}` started {} late: this host was busy", bare(attempt), units::prose(late));
+        format!("`{}` started {} late: this host was busy", ip_text(attempt), units::prose(late));
     Some(Finding { kind: "late_start", caused_by: CausedBy::Attempt(number), cost, text })
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use loopctl::plan::Family;
 
+use crate::diagnose::cause;
 use crate::output::units;
 use crate::report::family::FamilyNames as _;
 use crate::report::repeat::{AddressStats, RepeatReport, Times};
@@ -85,7 +86,10 @@ fn table(addresses: &[AddressStats]) -> String {
         } else {
             units::column(stats.times.quantile(0.5))
         };
-        let why = stats.failure.as_ref().map_or_else(String::new, |why| format!("  {why}"));
+        let why = stats
+            .last_failure
+            .as_ref()
+            .map_or_else(String::new, |it| format!("  {}", cause::last_failure(it)));
         let AddressStats { address, won, lost, failed, .. } = stats;
         text += &format!(
             "  {:width$}  {won:>4}  {lost:>4}  {failed:>6}  {p50:>6}{why}\n",

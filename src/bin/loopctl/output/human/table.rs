@@ -5,7 +5,7 @@ use comfy_table::{Cell, CellAlignment, Table, presets};
 
 use super::timeline::Timeline;
 use super::tls;
-use crate::diagnose::cause::{Cause, brief};
+use crate::diagnose::cause::{Cause, failure_text};
 use crate::output::units;
 use crate::report::{Attempt, Outcome, Report, TransportKind};
 use crate::util::style::Style;
@@ -49,7 +49,7 @@ impl Line {
     fn of(number: usize, attempt: &Attempt, report: &Report) -> Self {
         let is_winner = report.selected == Some(number);
         let has_won = is_winner && report.subject.transport != TransportKind::Udp;
-        let success = if has_won { "won" } else { report.reached(number) };
+        let success = if has_won { "won" } else { super::text::reached(report, number) };
         let cells = [
             (number + 1).to_string(),
             attempt.address.to_string(),
@@ -80,7 +80,7 @@ fn outcome(attempt: &Attempt, success: &str, somebody_won: bool) -> String {
         (Outcome::Failure(..), Some(Cause::Unreachable)) => "unreachable".to_owned(),
         (Outcome::Failure(..), Some(Cause::Silent)) => "timed out (kernel)".to_owned(),
         (Outcome::Failure(..), Some(Cause::Bind)) => "cannot bind".to_owned(),
-        (Outcome::Failure(_, failure), _) => brief(failure),
+        (Outcome::Failure(_, failure), _) => failure_text(failure),
     };
     match (&attempt.outcome, attempt.resends()) {
         (_, 0) => words,

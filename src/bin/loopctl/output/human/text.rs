@@ -8,6 +8,7 @@ use loopctl::plan::Family;
 use super::resolve::{queries, words};
 use super::{compare, table, tls, why};
 use crate::diagnose::cause;
+use crate::diagnose::expectation;
 use crate::output::units;
 use crate::report::family::FamilyNames;
 use crate::report::query::{Query, QueryStatus, types};
@@ -72,7 +73,7 @@ pub(crate) fn try_line(nth: u64, report: &Report, style: Style) -> String {
     if winner.resends() > 0 {
         line += &format!("  SYN +{}", winner.resends());
     }
-    let unmet = report.unmet.iter().map(|(flag, _)| format!("  not --{flag}"));
+    let unmet = report.unmet.iter().map(|unmet| format!("  not --{}", expectation::flag(unmet)));
     line + &unmet.collect::<String>() + "\n"
 }
 
@@ -109,7 +110,7 @@ fn success(report: &Report) -> (String, AnsiColor) {
     let number = report.selected.unwrap_or_default();
     match report.answered(number) {
         Some(false) => ("silent for".to_owned(), AnsiColor::Yellow),
-        _ => (format!("{} in", report.reached(number)), AnsiColor::Green),
+        _ => (format!("{} in", reached(report, number)), AnsiColor::Green),
     }
 }
 
@@ -262,7 +263,11 @@ fn refused_options(report: &Report) -> String {
     let attempts = report.attempts.iter().enumerate();
     let lines = attempts.flat_map(|(number, attempt)| {
         attempt.socket.refused.iter().map(move |(option, failure)| {
-            format!("  {}  {option} refused by the kernel: {}\n", number + 1, cause::brief(failure))
+            format!(
+                "  {}  {option} refused by the kernel: {}\n",
+                number + 1,
+                cause::failure_text(failure)
+            )
         })
     });
     lines.collect()
@@ -315,4 +320,14 @@ fn waited_line(report: &Report) -> String {
 pub(crate) fn relayed(sent: u64, received: u64, took: Duration) -> String {
     let (sent, received) = (units::bytes(sent), units::bytes(received));
     format!("relayed {sent} out, {received} in, in {}\n", units::prose(took))
+}
+
+/// Word for an attempt that succeeded: UDP has no connections, and silence proves nothing.
+pub(crate) fn reached(report: &Report, number: usize) -> &'static str {
+    match (report.subject.transport, report.answered(number)) {
+        (TransportKind::Udp, Some(true)) => "answered",
+        (TransportKind::Udp, Some(false)) => "silent",
+        (TransportKind::Udp, None) => "open",
+        _ => "connected",
+    }
 }

@@ -6,6 +6,7 @@ use anstyle::AnsiColor;
 use loopctl::{CertificateProblem, TlsErrorKind, TlsVerdict};
 
 use crate::config::StartTls;
+use crate::diagnose::certificate;
 use crate::output::units;
 use crate::report::certificate::{Certificate, ParsedCertificate};
 use crate::report::{Report, TlsFailure, TlsReport};
@@ -109,7 +110,7 @@ fn certificate_line(report: &Report, tls: &TlsReport, style: Style) -> String {
     let left =
         own.parsed.as_ref().map_or_else(String::new, |parsed| left(parsed, report.started_at.wall));
     // Who is not connected because of it is told elsewhere.
-    let doubt = tls.doubt().filter(|_| tls.failure.is_none());
+    let doubt = certificate::problem(tls).filter(|_| tls.failure.is_none());
     let doubt = doubt.map_or_else(String::new, |doubt| format!("           {doubt}\n"));
     format!("  cert     {}  {verdict}  {left}\n{doubt}", own.short_name())
 }

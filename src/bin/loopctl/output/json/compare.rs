@@ -6,8 +6,7 @@ use std::time::Duration;
 use loopctl::plan::{Answer, Family};
 
 use super::{error, tls};
-use crate::diagnose::prediction::{End, PredictedResult, PredictedStart as Start, Prediction};
-use crate::exit::Exit;
+use crate::diagnose::{exit_status, name};
 use crate::output::human::compare::client;
 use crate::output::wire::common::{ErrorKind, ErrorRecord, without_port};
 use crate::output::wire::compare::{
@@ -15,8 +14,11 @@ use crate::output::wire::compare::{
     PredictedStart, ProbeAddress, ProbeQuery, ProbeQueryResult, ProbeTls, Probes, QueryType,
 };
 use crate::output::wire::query::QueryVia;
-use crate::report::Report;
 use crate::report::compare::{self, Comparison, Lookup, LookupEnd, Measurement, Probe, Row};
+use crate::report::prediction::{
+    PredictedEnd, PredictedResult, PredictedStart as Start, Prediction,
+};
+use crate::report::{End, FailureKind, Report};
 
 /// `None` where nothing was compared.
 pub(crate) fn compare(report: &Report) -> Option<Compare> {
@@ -36,23 +38,23 @@ pub(crate) fn compare(report: &Report) -> Option<Compare> {
 }
 
 /// Reason why the policy that was asked for has no connection where others have one.
-pub(crate) fn error(own: &Row, exit: Exit) -> ErrorRecord {
+pub(crate) fn error(own: &Row, kind: FailureKind) -> ErrorRecord {
     let why = own.measured.as_ref().and_then(|measured| measured.why.clone());
     let why = why.unwrap_or_else(|| "no connection in time".to_owned());
-    ErrorRecord::plain(exit.into(), format!("by the policy {}: {why}", own.name))
+    ErrorRecord::plain(kind.into(), format!("by the policy {}: {why}", own.name))
 }
 
 fn query(lookup: &Lookup, measurement: &Measurement) -> ProbeQuery {
     let (result, error) = match &lookup.end {
         LookupEnd::Found(_) => (ProbeQueryResult::Answered, None),
-        LookupEnd::Failed { answer, message } => {
-            let result = match answer {
+        LookupEnd::Failed(error) => {
+            let result = match error.answer::<SocketAddr>() {
                 Answer::NoName => ProbeQueryResult::NxDomain,
                 Answer::NoData => ProbeQueryResult::NoData,
                 Answer::TimedOut => ProbeQueryResult::Timeout,
                 _ => ProbeQueryResult::Error,
             };
-            (result, Some(ErrorRecord::plain(ErrorKind::Dns, message.clone())))
+            (result, Some(ErrorRecord::plain(ErrorKind::Dns, name::resolver(error))))
         }
         LookupEnd::Silent => {
             let error = ErrorRecord::plain(ErrorKind::Timeout, "no answer");
@@ -126,13 +128,13 @@ fn predicted(prediction: &Prediction) -> Predicted {
     }
 }
 
-fn if_silent(end: End) -> IfSilent {
+fn if_silent(end: PredictedEnd) -> IfSilent {
     let (outcome, to) = ending(Some(end));
     let (ip, port) = (to.map(|to| to.ip().to_string()), to.map(|to| to.port()));
     IfSilent { outcome, ip, port, ms: end.after.into() }
 }
 
-fn ending(end: Option<End>) -> (PredictedOutcome, Option<SocketAddr>) {
+fn ending(end: Option<PredictedEnd>) -> (PredictedOutcome, Option<SocketAddr>) {
     match end.map(|end| end.how) {
         None => (PredictedOutcome::Unknown, None),
         Some(PredictedResult::Connects(to)) => (PredictedOutcome::Success, Some(to)),
@@ -155,13 +157,13 @@ fn measured(measured: &compare::Measured) -> Measured {
     Measured {
         outcome: match measured.to {
             Some(_) => MeasuredOutcome::Success,
-            None if measured.exit == Exit::TimedOut => MeasuredOutcome::Timeout,
+            None if measured.end == End::Failed(FailureKind::TimedOut) => MeasuredOutcome::Timeout,
             None => MeasuredOutcome::Failure,
         },
         ip: measured.to.map(|to| to.ip().to_string()),
         port: measured.to.map(|to| to.port()),
         ms: measured.after.into(),
-        exit_code: measured.exit.code(),
+        exit_code: exit_status::for_run(measured.end, &measured.unmet).code(),
         message: measured.why.clone(),
     }
 }

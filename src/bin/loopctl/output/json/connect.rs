@@ -7,7 +7,7 @@ use loopctl::{Failure, Phase};
 
 use super::{compare, error, resolve, tls};
 use crate::diagnose::why::{CausedBy, Finding, findings};
-use crate::exit::Exit;
+use crate::diagnose::{exit_status, expectation, name, transfer};
 use crate::output::units;
 use crate::output::wire::common::{
     AttemptResult, ErrorKind, ErrorRecord, IpFamily, Outcome, RunEnd, VERSION, slow_callbacks,
@@ -17,7 +17,8 @@ use crate::output::wire::connect::{
     Attempt, Document, Keepalive, Name, Policy, RefusedOption, Relay, Resolve, Seen, SocketOptions,
     StartReason, Success, TcpInfo, Unmet, Via, Waited, Why,
 };
-use crate::report::{self, End, Report, Subject, TlsReport};
+use crate::report::relay::{RelayEnd, RelayError, RelayReport};
+use crate::report::{self, End, FailureKind, Report, Subject, TlsReport};
 
 /// Document of one target.
 pub(crate) fn document(report: &Report) -> Document {
@@ -31,7 +32,7 @@ pub(crate) fn document(report: &Report) -> Document {
         start: report.started_at.wall.into(),
         outcome: outcome(report),
         end: RunEnd::new(is_interrupted(report)),
-        exit_code: report.exit().code(),
+        exit_code: exit_status::for_report(report).code(),
         total_ms: report.total.into(),
         cost_ms: report.cost().map(Into::into),
         he_cost_ms: report.race_cost().map(Into::into),
@@ -43,7 +44,7 @@ pub(crate) fn document(report: &Report) -> Document {
         tls: tls::tls(report),
         tcp_info: report.winner().and_then(|winner| winner.tcp).map(TcpInfo::from),
         transport: subject.transport.name(),
-        relay: report.relay.as_ref().map(Relay::from),
+        relay: report.relay.as_ref().map(|it| relay(report, it)),
         slow_callbacks: slow_callbacks(&report.slow),
         unmet: report.unmet.iter().map(Unmet::from).collect(),
         waited: report.waited.as_ref().map(Waited::from),
@@ -76,15 +77,20 @@ impl From<Family> for QueryType {
     }
 }
 
-impl From<&report::RelayReport> for Relay {
-    fn from(relay: &report::RelayReport) -> Self {
-        Self {
-            bytes_sent: relay.sent,
-            bytes_received: relay.received,
-            duration_ms: relay.took.into(),
-            end: relay.end,
-            error: relay.failure.as_ref().map(error::of_connection),
-        }
+fn relay(report: &Report, relay: &RelayReport) -> Relay {
+    Relay {
+        bytes_sent: relay.sent,
+        bytes_received: relay.received,
+        duration_ms: relay.took.into(),
+        end: match relay.end {
+            RelayEnd::Eof => "eof",
+            RelayEnd::Interrupted(_) => "interrupted",
+            RelayEnd::OutputClosed => "closed",
+            RelayEnd::Failed(RelayError::Reset(_)) => "reset",
+            RelayEnd::Failed(RelayError::Idle(_)) => "idle",
+            RelayEnd::Failed(_) => "error",
+        },
+        error: transfer::relay_failure(report).as_ref().map(error::of_connection),
     }
 }
 
@@ -92,13 +98,13 @@ impl From<&report::RelayReport> for Relay {
 fn is_interrupted(report: &Report) -> bool {
     let relay = report.relay.as_ref();
     matches!(report.end, End::Interrupted(_))
-        || relay.is_some_and(|relay| relay.end == "interrupted")
+        || relay.is_some_and(|relay| matches!(relay.end, RelayEnd::Interrupted(_)))
 }
 
 fn outcome(report: &Report) -> Outcome {
     match report.end {
         End::Connected => Outcome::Success,
-        End::Failed(Exit::TimedOut) => Outcome::Timeout,
+        End::Failed(FailureKind::TimedOut) => Outcome::Timeout,
         End::Failed(_) => Outcome::Failure,
         End::Interrupted(_) => Outcome::Interrupted,
     }
@@ -142,19 +148,19 @@ fn resolution(report: &Report) -> Resolve {
         duration_ms: resolve.took.filter(|_| is_looked_up).map(Into::into),
         queries: resolve.queries.0.iter().map(resolve::query).collect(),
         candidates: resolve.candidates.iter().map(Into::into).collect(),
-        error: name_error(report, report.exit()),
+        error: name_error(report),
     }
 }
 
-fn name_error(report: &Report, exit: Exit) -> Option<ErrorRecord> {
-    let kind = if exit == Exit::TimedOut { ErrorKind::Timeout } else { ErrorKind::Dns };
-    let message = report.resolve.error.as_ref();
-    message.map(|message| ErrorRecord::plain(kind, message.clone()))
+fn name_error(report: &Report) -> Option<ErrorRecord> {
+    let kind = if report.has_timed_out() { ErrorKind::Timeout } else { ErrorKind::Dns };
+    let error = report.resolve.error.as_ref();
+    error.map(|error| ErrorRecord::plain(kind, name::failure(error)))
 }
 
-impl From<&(&'static str, String)> for Unmet {
-    fn from((flag, why): &(&'static str, String)) -> Self {
-        Self { expectation: flag, message: why.clone() }
+impl From<&report::Unmet> for Unmet {
+    fn from(unmet: &report::Unmet) -> Self {
+        Self { expectation: expectation::flag(unmet), message: expectation::text(unmet) }
     }
 }
 
@@ -168,23 +174,23 @@ impl From<&report::WaitReport> for Waited {
 
 /// Why there is no connection: the name, or what ended the last attempt.
 pub(crate) fn error(report: &Report) -> Option<ErrorRecord> {
-    let exit = match report.end {
+    let kind = match report.end {
         End::Connected => return None,
         End::Interrupted(_) => return Some(ErrorRecord::plain(ErrorKind::Io, "interrupted")),
-        End::Failed(exit) => exit,
+        End::Failed(kind) => kind,
     };
-    if let Some(error) = name_error(report, exit) {
+    if let Some(error) = name_error(report) {
         return Some(error);
     }
-    if let Some(own) = report.left_behind() {
-        return Some(compare::error(own, exit));
+    if let Some(own) = report.failed_own_policy() {
+        return Some(compare::error(own, kind));
     }
     let of_probes = report.probes_without_tls().next();
     let of_probes = of_probes.and_then(|(_, tls)| Some((tls, tls.failure.as_ref()?)));
     if let Some((tls, failure)) = report.tls_failure().or(of_probes) {
         return Some(error::of_tls(tls, failure));
     }
-    if exit == Exit::TimedOut {
+    if kind == FailureKind::TimedOut {
         let message = format!("timed out after {}", units::prose(report.total));
         return Some(ErrorRecord::plain(ErrorKind::Timeout, message));
     }

@@ -3,9 +3,9 @@
 use loopctl::{Failure, TlsErrorKind};
 
 use crate::diagnose::cause::{self, Cause};
-use crate::exit::Exit;
+use crate::diagnose::transfer::Failed;
 use crate::output::wire::common::{ErrorKind, ErrorRecord};
-use crate::report::{Attempt, Outcome, TlsFailure, TlsReport};
+use crate::report::{Attempt, FailureKind, Outcome, TlsFailure, TlsReport};
 
 impl From<Cause> for ErrorKind {
     fn from(cause: Cause) -> Self {
@@ -32,13 +32,13 @@ impl From<&TlsFailure> for ErrorKind {
     }
 }
 
-impl From<Exit> for ErrorKind {
-    fn from(exit: Exit) -> Self {
-        match exit {
-            Exit::TimedOut => Self::Timeout,
-            Exit::NotResolved => Self::Dns,
-            Exit::NoTls => Self::Tls,
-            Exit::NotTrusted => Self::Cert,
+impl From<FailureKind> for ErrorKind {
+    fn from(kind: FailureKind) -> Self {
+        match kind {
+            FailureKind::TimedOut => Self::Timeout,
+            FailureKind::NotResolved => Self::Dns,
+            FailureKind::NoTls => Self::Tls,
+            FailureKind::NotTrusted => Self::Cert,
             _ => Self::Io,
         }
     }
@@ -69,12 +69,12 @@ pub(crate) fn of_failure(failure: &Failure, cause: Option<Cause>) -> ErrorRecord
         kind: cause.map_or(ErrorKind::Io, ErrorKind::from),
         errno: failure.errno,
         name: failure.name().map(str::to_owned),
-        message: cause::brief(failure),
+        message: cause::failure_text(failure),
     }
 }
 
 /// Error on an established connection, such as `cannot send ...`.
-pub(crate) fn of_connection((what, failure): &(String, Failure)) -> ErrorRecord {
+pub(crate) fn of_connection((what, failure): &Failed) -> ErrorRecord {
     let record = of_failure(failure, Some(Cause::of_failure(failure)));
     ErrorRecord { message: format!("{what}: {}", record.message), ..record }
 }

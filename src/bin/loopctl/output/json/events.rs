@@ -11,6 +11,8 @@ use loopctl::{
 
 use super::connect::success;
 use super::error;
+use crate::diagnose::name;
+use crate::output::human::text::reached;
 use crate::output::units;
 use crate::output::wire::common::{AddressRecord, AttemptResult, word};
 use crate::output::wire::connect::Success;
@@ -219,7 +221,9 @@ fn of_system(report: &Report, family: Family, moment: &Moment<'_>) -> Option<Rec
             let kind = if is_negative { AnswerType::Negative } else { AnswerType::Error };
             let message = match end {
                 QueryOutcome::Canceled => Some("canceled".to_owned()),
-                _ => query.failure().or_else(|| report.resolve.error.clone()),
+                _ => {
+                    name::query(query).or_else(|| report.resolve.error.as_ref().map(name::failure))
+                }
             };
             (Vec::new(), kind, message)
         }
@@ -425,13 +429,13 @@ pub(crate) fn line(event: &Event, report: &Report) -> Option<String> {
             return None;
         }
         EventKind::AttemptSucceeded { attempt, snapshot } => {
-            format!("#{} {}{}", attempt + 1, report.reached(*attempt), socket(snapshot))
+            format!("#{} {}{}", attempt + 1, reached(report, *attempt), socket(snapshot))
         }
         EventKind::AttemptFailed { attempt, failure, snapshot, .. } => {
             format!(
                 "#{} {}{}",
                 attempt + 1,
-                crate::diagnose::cause::brief(failure),
+                crate::diagnose::cause::failure_text(failure),
                 socket(snapshot)
             )
         }
@@ -465,7 +469,7 @@ fn tls_line(kind: &EventKind, report: &Report) -> Option<String> {
             if is_given_up && attempt.is_some() && report.selected.is_none() {
                 return None;
             }
-            (attempt, crate::diagnose::cause::brief(failure))
+            (attempt, crate::diagnose::cause::failure_text(failure))
         }
         _ => return None,
     };

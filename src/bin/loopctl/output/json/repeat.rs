@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use loopctl::plan::Family;
 
+use crate::diagnose::{cause, exit_status};
 use crate::output::wire::common::{RunEnd, VERSION};
 use crate::output::wire::connect;
 use crate::output::wire::repeat::{AddressStats, Document, Name, Times, WonBy};
@@ -19,7 +20,7 @@ pub(crate) fn document<'a>(
         version: VERSION,
         target: series.subject.text.clone(),
         end: RunEnd::new(series.interrupted.is_some()),
-        exit_code: series.exit().code(),
+        exit_code: exit_status::for_repeat(series).code(),
         duration_ms: took.into(),
         tries: series.runs.done,
         connected: series.runs.connected,
@@ -36,7 +37,7 @@ fn address_stats(stats: &repeat::AddressStats) -> AddressStats {
         won: stats.won,
         lost: stats.lost,
         failed: stats.failed,
-        last_failure: stats.failure.clone(),
+        last_failure: stats.last_failure.as_ref().map(cause::last_failure),
         connect_times: times(&stats.times),
     }
 }

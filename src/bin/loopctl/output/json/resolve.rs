@@ -1,8 +1,9 @@
 //! Report of a name as one JSON document.
 
 use loopctl::plan::DnsTransport;
-use loopctl::{DnsAnswer, DnsProof, DnsProofReason, DnsRecord, DnsSetProof, RecordType};
+use loopctl::{DnsAnswer, DnsProof, DnsProofReason, DnsRecord, DnsSetProof, EaiCode, RecordType};
 
+use crate::diagnose::{exit_status, name};
 use crate::output::human::resolve::words;
 use crate::output::wire::common::{ErrorKind, ErrorRecord, RunEnd, VERSION, slow_callbacks};
 use crate::output::wire::query::{Flags, Query, QueryResult, QueryVia, Record, Transport};
@@ -28,7 +29,7 @@ pub(crate) fn document(report: &NameReport) -> Document {
         start: report.started_at.wall.into(),
         outcome: report.end.into(),
         end: RunEnd::new(matches!(report.end, NameEnd::Interrupted(_))),
-        exit_code: report.exit().code(),
+        exit_code: exit_status::for_name(report).code(),
         duration_ms: report.total.into(),
         queries: report.queries.0.iter().map(verified).collect(),
         addresses: report.addresses.iter().map(|row| address(report, row)).collect(),
@@ -106,7 +107,7 @@ fn with_answers<R>(query: &query::Query, answers: Vec<R>) -> Query<R> {
         }),
         truncated: query.progress.truncated,
         retries: query.progress.retries,
-        ignored: query.progress.ignored.clone(),
+        ignored: query.progress.ignored.iter().map(ToString::to_string).collect(),
         answers,
         negative_ttl: negative.map(|ttl| ttl.as_secs()),
         signed: answer.map(is_signed),
@@ -178,9 +179,11 @@ impl From<&DnsRecord> for Record {
 }
 
 fn failure(query: &query::Query) -> Option<ErrorRecord> {
-    let message = query.failure()?;
+    let message = name::query(query)?;
     let name = match (&query.end, query.answer()) {
-        (QueryOutcome::SystemFailed { symbol, .. }, _) => symbol.map(str::to_owned),
+        (QueryOutcome::SystemFailed(error), _) => {
+            error.code().and_then(EaiCode::symbol).map(str::to_owned)
+        }
         (_, Some(_)) if query.verdict() == QueryStatus::NoData => Some("NODATA".to_owned()),
         (_, Some(answer)) => Some(answer.rcode.to_string()),
         _ => None,

@@ -3,16 +3,17 @@
 use loopctl::{CopyReason, SendfilePath};
 
 use super::{connect, error};
-use crate::commands::sendfile::TransferReport;
+use crate::diagnose::{exit_status, transfer};
 use crate::exit::Exit;
 use crate::output::wire::common::{Hex, Outcome, VERSION};
 use crate::output::wire::connect::Document as ConnectDocument;
 use crate::output::wire::transfer::{Document, FallbackReason, Method, Name};
+use crate::report::transfer::TransferReport;
 use crate::report::{End, Report};
 use crate::util::checksum::Algorithm;
 
 pub(crate) fn document(report: &Report, sending: &TransferReport) -> Document {
-    let went = &sending.went;
+    let went = &sending.progress;
     let reason = match went.path {
         Some(SendfilePath::Copied(reason)) => Some(reason),
         _ => None,
@@ -22,14 +23,14 @@ pub(crate) fn document(report: &Report, sending: &TransferReport) -> Document {
         sum.map(|sum| Hex(sum.hex.clone()))
     };
     let is_encrypted = reason == Some(CopyReason::Tls);
-    let failed = sending.end.failure.as_ref().map(error::of_connection);
+    let failed = transfer::transfer_failure(sending).as_ref().map(error::of_connection);
     Document {
         schema: Name::V1,
         version: VERSION,
         file: sending.file.clone(),
         target: report.subject.text.clone(),
         outcome: outcome(report),
-        exit_code: report.exit().code(),
+        exit_code: exit_status::for_report(report).code(),
         offset_bytes: sending.offset,
         count_bytes: sending.wanted,
         sent_bytes: went.bytes,
@@ -42,7 +43,7 @@ pub(crate) fn document(report: &Report, sending: &TransferReport) -> Document {
         retransmits: went.retransmits,
         sha256: sum(Algorithm::Sha256),
         blake3: sum(Algorithm::Blake3),
-        connect: (!sending.end.before).then(|| Box::new(connection(report))),
+        connect: sending.is_opened.then(|| Box::new(connection(report))),
         error: failed.or_else(|| connect::error(report)),
     }
 }
@@ -57,7 +58,7 @@ fn connection(report: &Report) -> ConnectDocument {
 }
 
 fn outcome(report: &Report) -> Outcome {
-    match (report.end, report.exit()) {
+    match (report.end, exit_status::for_report(report)) {
         (End::Interrupted(_), _) | (_, Exit::Signal(_)) => Outcome::Interrupted,
         (_, Exit::Success) => Outcome::Success,
         (_, Exit::TimedOut) => Outcome::Timeout,

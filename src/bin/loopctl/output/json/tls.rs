@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use loopctl::{CertificateProblem, TlsErrorKind, TlsVerdict};
 
 use super::error;
+use crate::diagnose;
 use crate::output::human::tls::{alpn, protocol};
 use crate::output::units::date;
 use crate::output::wire::common::{AttemptResult, Hex};
@@ -32,7 +33,7 @@ pub(crate) fn tls(report: &Report) -> Option<Tls> {
         client_certificate_requested: tls.peer.asks_for_certificate,
         verified: verified(tls),
         problem: tls.problem().map(Problem::from),
-        problem_message: tls.doubt(),
+        problem_message: diagnose::certificate::problem(tls),
         peer: tls.chain.first().map(Certificate::from),
         chain: tls.chain.iter().map(Certificate::from).collect(),
         starttls: tls.starttls.as_ref().map(StartTls::from),

@@ -11,9 +11,8 @@ use super::Session;
 use super::race::Try;
 use crate::config::TargetRequest;
 use crate::config::{CompareRequest, NamedPolicy, RaceRequest};
-use crate::exit::Exit;
 use crate::report::compare::{LookupEnd, Measured};
-use crate::report::{Comparison, End, Report, Via};
+use crate::report::{Comparison, End, NameFailure, Report, Via};
 
 use survey::Surveyor;
 
@@ -43,8 +42,8 @@ impl Session {
         }
         report.total = report.since_start(event_loop.time());
         report.conclude(comparison);
-        if let Some(exit) = self.cancelled() {
-            report.interrupt(exit, event_loop.time());
+        if let Some(reason) = self.cancelled() {
+            report.interrupt(reason, event_loop.time());
         }
         report.end_queries();
         report
@@ -91,25 +90,23 @@ impl Report {
             self.resolve.took = measurement.lookups.iter().map(|lookup| lookup.end()).max();
         }
         let failed = measurement.lookups.iter().find_map(|lookup| match &lookup.end {
-            LookupEnd::Failed { message, .. } => Some(message.clone()),
-            LookupEnd::Silent => Some("no answer from the resolver".to_owned()),
+            LookupEnd::Failed(error) => Some(NameFailure::Resolver(error.clone())),
+            LookupEnd::Silent => Some(NameFailure::Unanswered),
             _ => None,
         });
         if self.attempts.is_empty() && self.resolve.error.is_none() {
             self.resolve.error = failed;
         }
         if let Some(own) = comparison.own() {
-            let exit = own.exit(measurement, self.subject.timeout);
+            let end = own.end(measurement, self.subject.timeout);
             let winner = match &own.measured {
                 Some(measured) => measured.to,
                 None => own.prediction.end.and_then(|end| end.to()),
             };
             let selected = self.attempts.iter().position(|it| it.address.as_inet() == winner);
-            self.end = match exit {
-                Exit::Success => End::Connected,
-                exit => End::Failed(exit),
-            };
-            self.selected = selected.filter(|_| exit == Exit::Success && winner.is_some());
+            self.end = end;
+            self.unmet = own.measured.as_ref().map(|it| it.unmet.clone()).unwrap_or_default();
+            self.selected = selected.filter(|_| end == End::Connected && winner.is_some());
             let probe = winner.and_then(|winner| measurement.probe(winner));
             self.tls = probe.filter(|_| self.selected.is_some()).and_then(|it| it.tls.clone());
         }

@@ -14,7 +14,7 @@ use crate::commands::connect::race::Try;
 use crate::config::RaceRequest;
 use crate::config::host_config;
 use crate::report::compare::{Lookup, LookupEnd, Measurement, Probe};
-use crate::report::{Report, Via};
+use crate::report::{NameFailure, Report, Via};
 
 /// Measures, and notes what there is.
 pub(super) struct Surveyor<'a> {
@@ -63,7 +63,7 @@ impl<'a> Surveyor<'a> {
         self.survey(given.unwrap_or_default(), via == Via::Dns)
     }
 
-    async fn look_up(&self, via: Via) -> Result<(), String> {
+    async fn look_up(&self, via: Via) -> Result<(), NameFailure> {
         let resolver = self.session.resolver(self.event_loop, self.this, self.report)?;
         let families = match (self.this.race.family, via) {
             // Name servers have no word for both.
@@ -103,9 +103,7 @@ impl<'a> Surveyor<'a> {
             Some(Ok(Ok(found))) => {
                 LookupEnd::Found(found.iter().map(|info| info.address).collect())
             }
-            Some(Ok(Err(error))) => {
-                LookupEnd::Failed { answer: error.answer(), message: error.to_string() }
-            }
+            Some(Ok(Err(error))) => LookupEnd::Failed(error),
         };
         let found = match &end {
             LookupEnd::Found(found) => found.clone(),
@@ -117,15 +115,14 @@ impl<'a> Surveyor<'a> {
     }
 
     /// Addresses for which nobody is asked, in the order in which they were given.
-    async fn given(&self) -> Result<Vec<SocketAddr>, String> {
+    async fn given(&self) -> Result<Vec<SocketAddr>, NameFailure> {
         if let Some(given) = self.session.given(self.event_loop, self.this).await? {
             return Ok(given);
         }
         let Target::Tcp(host, port) = &self.this.target.target else { return Ok(Vec::new()) };
         let lookup = loopctl::Lookup::new(host.clone(), port.clone());
         let found = self.event_loop.getaddrinfo(lookup.family(self.this.race.family)).await;
-        let found = found.map_err(|error| error.to_string())?;
-        Ok(found.iter().map(|info| info.address).collect())
+        Ok(found?.iter().map(|info| info.address).collect())
     }
 
     async fn probe_all(&self, addresses: &[SocketAddr]) {

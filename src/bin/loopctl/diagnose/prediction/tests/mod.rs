@@ -165,7 +165,7 @@ fn line(told: &Prediction) -> String {
     words.extend(told.certain_until.map(|until| format!(">{}", until.as_millis())));
     words.push(match told.end {
         None => "?".to_owned(),
-        Some(End { after, how }) => {
+        Some(PredictedEnd { after, how }) => {
             let who = match how {
                 PredictedResult::Connects(to) => name(to),
                 PredictedResult::NoTls(to) => format!("no tls {}", name(to)),

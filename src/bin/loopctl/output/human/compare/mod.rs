@@ -9,10 +9,11 @@ use anstyle::{AnsiColor, Style as Ansi};
 use loopctl::plan::Family;
 
 use crate::diagnose::cause;
-use crate::diagnose::prediction::PredictedResult;
+use crate::diagnose::name;
 use crate::output::units;
 use crate::report::compare::{Comparison, Lookup, LookupEnd, Measurement, Probe, Row};
 use crate::report::family::FamilyNames as _;
+use crate::report::prediction::PredictedResult;
 use crate::report::{Outcome, Report};
 use crate::util::style::Style;
 
@@ -84,10 +85,7 @@ fn found(lookup: &Lookup, measurement: &Measurement) -> (String, Ansi) {
             let note = if is_joint { " (getaddrinfo)" } else { "" };
             (format!("{}{note}", labels.join(" ")), Ansi::new())
         }
-        LookupEnd::Failed { message, .. } => {
-            let why = message.split_once("`: ").map_or(message.as_str(), |(_, why)| why);
-            (why.to_owned(), AnsiColor::Yellow.on_default())
-        }
+        LookupEnd::Failed(error) => (name::without_name(error), AnsiColor::Yellow.on_default()),
         LookupEnd::Silent => {
             let took = units::prose(lookup.took);
             (format!("no answer in {took}"), AnsiColor::Yellow.on_default())
@@ -138,8 +136,8 @@ fn outcome_of(probe: &Probe) -> (String, Ansi) {
             }
         },
         (Outcome::Failure(_, failure), _) => {
-            let words =
-                notes::word(&probe.attempt).map_or_else(|| cause::brief(failure), str::to_owned);
+            let words = notes::word(&probe.attempt)
+                .map_or_else(|| cause::failure_text(failure), str::to_owned);
             (format!("{words}{resends}"), AnsiColor::Red.on_default())
         }
         (Outcome::Timeout, _) => {

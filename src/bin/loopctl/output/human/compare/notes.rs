@@ -6,12 +6,11 @@ use std::time::Duration;
 use loopctl::plan::{Family, Preset, Reason, Resolution};
 
 use crate::diagnose::cause::Cause;
-use crate::diagnose::prediction::{
-    AttemptModel, End, PredictedResult, PredictedStart, StepEnd, StepModel,
-};
+use crate::diagnose::prediction::{AttemptModel, StepEnd, StepModel};
 use crate::output::units;
 use crate::report::compare::{Comparison, Measurement, Row};
 use crate::report::family::FamilyNames as _;
+use crate::report::prediction::{PredictedEnd, PredictedResult, PredictedStart};
 use crate::report::{Attempt, Report};
 
 /// Less than this needs no words.
@@ -79,7 +78,7 @@ pub(crate) fn why(row: &Row, measurement: &Measurement) -> String {
 }
 
 /// How it goes on after a silence that lasts.
-fn later(end: End, measurement: &Measurement) -> String {
+fn later(end: PredictedEnd, measurement: &Measurement) -> String {
     let at = whole_seconds(end.after);
     match end.how {
         PredictedResult::Connects(to) => format!("{} at {at}", measurement.label(to)),
@@ -261,7 +260,7 @@ fn hanging(rows: &[Row], measurement: &Measurement) -> Option<String> {
 
 /// Whether nothing but the silence ends it.
 fn hangs(row: &Row, measurement: &Measurement) -> bool {
-    let is_short = |end: End| end.after < measurement.kernel;
+    let is_short = |end: PredictedEnd| end.after < measurement.kernel;
     row.prediction.certain_until.is_some() && !row.prediction.end.is_some_and(is_short)
 }
 

@@ -3,16 +3,16 @@
 use std::io;
 use std::time::{Instant, SystemTime};
 
-use loopctl::plan::{Answer, FirstAttemptReason, Preset, Reason};
+use loopctl::plan::{FirstAttemptReason, Preset, Reason};
+use loopctl::{EaiCode, ResolveError};
 use loopctl::{Failure, Phase};
 
 use super::*;
 use crate::config::NamedPolicy;
-use crate::exit::Exit;
 use crate::output::snapshots::{assert_snapshot, style};
 use crate::report::compare::{Measured, Mismatch};
 use crate::report::connect::Schedule;
-use crate::report::{Attempt, End, StartTime, Subject, TransportKind, Via};
+use crate::report::{Attempt, End, FailureKind, StartTime, Subject, TransportKind, Via};
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -20,6 +20,8 @@ use std::time::Duration;
 fn ms(count: f64) -> Duration {
     Duration::from_secs_f64(count / 1000.0)
 }
+
+const LATE: End = End::Failed(FailureKind::TimedOut);
 
 fn epoch() -> Instant {
     loopctl::EventLoop::new().unwrap().handle().time()
@@ -114,14 +116,16 @@ fn comparisons_at_two_widths_without_colour_and_in_a_pipe() {
     run.is_live = true;
     for row in &mut run.rows {
         row.measured = row.prediction.connection().map(|(to, after)| Measured {
-            exit: Exit::Success,
+            end: End::Connected,
+            unmet: Vec::new(),
             to: Some(to),
             after: after + ms(0.7),
             why: None,
         });
     }
     run.rows[5].measured = Some(Measured {
-        exit: Exit::NotConnected,
+        end: End::Failed(FailureKind::NotConnected),
+        unmet: Vec::new(),
         to: None,
         after: ms(251.0),
         why: Some("10.77.0.2 refused".to_owned()),
@@ -177,8 +181,8 @@ fn runs_that_were_broken_off_are_told() {
     comparison.is_live = true;
     for row in comparison.rows.iter_mut().take(2) {
         let (to, after) = row.prediction.connection().unwrap();
-        let (exit, why) = (Exit::Success, None);
-        row.measured = Some(Measured { exit, to: Some(to), after, why });
+        let (end, why, unmet) = (End::Connected, None, Vec::new());
+        row.measured = Some(Measured { end, unmet, to: Some(to), after, why });
     }
     let text = shown(&report(comparison), style(None, false, true));
     let expected = "all 2 connected in 251.5 ms; 12 were not run: `fd77::dead` does not answer. \
@@ -188,19 +192,16 @@ fn runs_that_were_broken_off_are_told() {
 
 #[test]
 fn a_resolver_that_says_nothing_is_told() {
-    let answer = Answer::Failed;
+    let (host, message) = ("a".to_owned(), "no".to_owned());
+    let error = ResolveError::System { host, code: EaiCode::FAIL, errno: None, message };
     let lookups = vec![
         lookup(Family::Inet6, 10_000.0, LookupEnd::Silent),
-        lookup(
-            Family::Inet,
-            2.0,
-            LookupEnd::Failed { answer, message: "cannot resolve `a`: no".to_owned() },
-        ),
+        lookup(Family::Inet, 2.0, LookupEnd::Failed(error)),
         lookup(Family::Unspecified, 10_000.0, LookupEnd::Silent),
     ];
     let text = shown(&report(compared(measurement(lookups, Vec::new()))), style(None, false, true));
     assert!(text.contains("AAAA       -  no answer in 10.0 s\n"), "{text}");
-    assert!(text.contains("A        2.0  no\n"), "{text}");
+    assert!(text.contains("A        2.0  no (EAI_FAIL)\n"), "{text}");
     assert!(text.ends_with("all 14 hang for more than 10.0 s\n"), "{text}");
 }
 
@@ -215,8 +216,8 @@ fn mismatch(to: Option<&str>, after: f64) -> Option<Mismatch> {
     let mut row = compared(measurement).rows.remove(0);
     assert_eq!(row.prediction.connection().unwrap().1, ms(250.4));
     let to = to.map(|to| to.parse().unwrap());
-    let exit = if to.is_some() { Exit::Success } else { Exit::TimedOut };
-    row.measured = Some(Measured { exit, to, after: ms(after), why: None });
+    let end = if to.is_some() { End::Connected } else { LATE };
+    row.measured = Some(Measured { end, unmet: Vec::new(), to, after: ms(after), why: None });
     row.mismatch(ms(10_000.0))
 }
 
@@ -243,14 +244,14 @@ fn only_what_was_certain_can_be_contradicted() {
     let own: NamedPolicy = Preset::Sequential.into();
     let mut row = Comparison::new(measurement, &own, true, epoch()).own().unwrap().clone();
     assert_eq!(row.prediction.certain_until, Some(ms(3000.0)));
-    let mut run = |exit, to: Option<&str>, after, limit| {
+    let mut run = |end, to: Option<&str>, after, limit| {
         let to = to.map(|to| to.parse().unwrap());
-        row.measured = Some(Measured { exit, to, after: ms(after), why: None });
+        row.measured = Some(Measured { end, unmet: Vec::new(), to, after: ms(after), why: None });
         row.mismatch(ms(limit))
     };
-    assert_eq!(run(Exit::TimedOut, None, 10_000.0, 10_000.0), None);
-    assert_eq!(run(Exit::TimedOut, None, 1000.0, 1000.0), None, "cut before it could be known");
-    assert_eq!(run(Exit::Success, Some("192.0.2.1:1"), 3100.0, 10_000.0), None, "who knows");
-    let early = run(Exit::Success, Some("192.0.2.1:1"), 400.0, 10_000.0);
+    assert_eq!(run(LATE, None, 10_000.0, 10_000.0), None);
+    assert_eq!(run(LATE, None, 1000.0, 1000.0), None, "cut before it could be known");
+    assert_eq!(run(End::Connected, Some("192.0.2.1:1"), 3100.0, 10_000.0), None, "who knows");
+    let early = run(End::Connected, Some("192.0.2.1:1"), 400.0, 10_000.0);
     assert_eq!(early, Some(Mismatch::Earlier(ms(2600.0))));
 }

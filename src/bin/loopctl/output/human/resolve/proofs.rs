@@ -1,6 +1,6 @@
 //! What signatures prove, in words.
 
-use loopctl::{DnsProof, DnsProofReason, DnsValidation};
+use loopctl::{DnsProof, DnsValidation};
 
 use crate::output::units;
 use crate::report::names::NameReport;
@@ -36,33 +36,4 @@ fn told(query: &Query, validation: &DnsValidation, is_verbose: bool, style: Styl
         text += &format!("  {}", validation.chain.join(arrow));
     }
     text
-}
-
-/// What to do about an answer that is not proved.
-pub(crate) fn hint(validation: &DnsValidation) -> &'static str {
-    match &validation.reason {
-        Some(DnsProofReason::Expired { .. } | DnsProofReason::NotYetValid { .. }) => {
-            "is the clock of this host right? If so, whoever runs the zone must sign it again"
-        }
-        Some(DnsProofReason::UntrustedKeys { .. } | DnsProofReason::NoKeys { .. }) => {
-            "the zone's keys have been changed without its DS above, or the other way round: whoever runs it must mend it"
-        }
-        Some(DnsProofReason::NotAnchored { .. }) => {
-            "are these the name servers of that root? `--trust-anchor FILE` says which keys to trust"
-        }
-        Some(DnsProofReason::NoDnssec) => {
-            "this name server does not pass signatures on: ask another one (`--server`)"
-        }
-        Some(DnsProofReason::Unanswered { .. }) => {
-            "ask another name server (`--server`); `-v` shows every step"
-        }
-        Some(
-            DnsProofReason::NoSignature { .. }
-            | DnsProofReason::NoDenial
-            | DnsProofReason::NoDelegationProof { .. },
-        ) => "something on the way may take signatures away: ask another name server (`--server`)",
-        _ => {
-            "do others say the same (`--server`)? If not, somebody on the way has changed the answer"
-        }
-    }
 }

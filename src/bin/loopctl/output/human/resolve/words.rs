@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use loopctl::{DnsData, DnsEvent, DnsEventKind, ExtendedError};
 
-use super::proofs;
+use crate::diagnose::{cause, hint, name};
 use crate::output::units;
 use crate::report::names::{NameEnd, NameReport};
 use crate::report::query::{Query, QueryOutcome, QueryProgress, QueryStatus};
 use crate::report::trace::Step;
-use crate::util::message::{Message, plain};
+use crate::util::message::Message;
 
 /// A verdict for people; its symbol stays, for those who know it.
 pub(crate) fn verdict(verdict: QueryStatus) -> &'static str {
@@ -36,10 +36,10 @@ pub(crate) fn notes(query: &Query) -> Vec<String> {
         (_, QueryStatus::Answered) => {}
         // What it is about, and who was asked, stands beside it.
         (QueryOutcome::Failed(error), QueryStatus::Error) if error.failure.is_some() => {
-            notes.extend(error.failure.iter().map(|failure| plain(&failure.message)));
+            notes.extend(error.failure.iter().map(cause::failure_text));
         }
-        (_, QueryStatus::Error) => notes.extend(query.failure()),
-        (QueryOutcome::SystemFailed { message, .. }, _) => notes.push(message.clone()),
+        (_, QueryStatus::Error) => notes.extend(name::query(query)),
+        (QueryOutcome::SystemFailed(error), _) => notes.push(name::without_name(error)),
         (_, other) => notes.push(verdict(other).to_owned()),
     }
     if let (QueryStatus::NxDomain | QueryStatus::NoData, Some(answer)) =
@@ -69,7 +69,7 @@ fn progress(progress: &QueryProgress, query: &Query) -> Vec<String> {
         notes.push(format!("truncated{again}"));
     }
     if !progress.ignored.is_empty() {
-        let mut why = progress.ignored.clone();
+        let mut why: Vec<_> = progress.ignored.iter().map(ToString::to_string).collect();
         why.dedup();
         let what = match progress.ignored.len() {
             1 => "1 message".to_owned(),
@@ -79,7 +79,10 @@ fn progress(progress: &QueryProgress, query: &Query) -> Vec<String> {
     }
     // Where nobody could be asked, the error says it.
     if query.verdict() != QueryStatus::Error {
-        notes.extend(progress.failures.first().cloned());
+        let failed = progress.failures.first();
+        notes.extend(failed.map(|(server, failure)| {
+            format!("{}: {}", server.endpoint(), cause::failure_text(failure))
+        }));
     }
     notes
 }
@@ -93,7 +96,12 @@ pub(crate) fn explain(report: &NameReport) -> Message {
         NameEnd::Failed(why) => {
             let error = Some(format!("could not resolve `{text}`: {}", verdict(why)));
             let causes = causes(report);
-            Message { error, causes, warnings: Vec::new(), hints: vec![hint(report, why)] }
+            Message {
+                error,
+                causes,
+                warnings: Vec::new(),
+                hints: vec![hint::name::hint_for_name(report, why)],
+            }
         }
     }
 }
@@ -105,46 +113,12 @@ fn causes(report: &NameReport) -> Vec<String> {
     });
     let mut causes: Vec<String> = lost.collect();
     if report.hops.is_empty() {
-        causes.extend(report.queries.wanted().filter_map(Query::failure));
+        causes.extend(report.queries.wanted().filter_map(name::query));
     } else {
-        causes.extend(report.failing().and_then(Query::failure));
+        causes.extend(report.failing().and_then(name::query));
     }
     causes.dedup();
     causes
-}
-
-fn hint(report: &NameReport, why: QueryStatus) -> String {
-    if let Some(known) = report.unproven() {
-        return proofs::hint(known).to_owned();
-    }
-    let was_system_alone = report.dns_queries().next().is_none();
-    let text = match why {
-        _ if report.answers().next().is_some() => {
-            "name servers know it, and the system does not: `/etc/nsswitch.conf` says where it looks"
-        }
-        QueryStatus::NxDomain => {
-            "check the spelling; `--trace` shows which zone says that there is no such name"
-        }
-        QueryStatus::NoData => "the name exists, but has no record of the type asked for",
-        QueryStatus::Refused => {
-            "the server may answer its own zones or networks only: ask another one (`--server`)"
-        }
-        QueryStatus::ServFail => {
-            "the server could not find out: those in charge of the zone may be down, or its signatures wrong (`--trace`)"
-        }
-        QueryStatus::Timeout if was_system_alone => {
-            "a name server did not answer: `/etc/resolv.conf` names those that are asked"
-        }
-        QueryStatus::Timeout => {
-            "is there a name server at that address? A firewall may drop UDP: `--server tcp://HOST` goes another way"
-        }
-        QueryStatus::Error
-        | QueryStatus::Answered
-        | QueryStatus::Canceled
-        | QueryStatus::Indeterminate
-        | QueryStatus::Bogus => "`-v` shows every step",
-    };
-    text.to_owned()
 }
 
 /// The system has found what name servers have not.

@@ -4,9 +4,9 @@ use std::io::ErrorKind;
 
 use loopctl::{CopyReason, SendfilePath};
 
-use crate::commands::sendfile::TransferReport;
 use crate::output::progress::bar::Progress;
 use crate::output::units::{bytes, printable, prose, wrap};
+use crate::report::transfer::TransferReport;
 use crate::util::message::plain;
 
 /// Before what goes on below.
@@ -28,13 +28,13 @@ pub(crate) fn sum(sending: &TransferReport) -> String {
     if !sending.is_part {
         return sum.line(&sending.file);
     }
-    let (count, offset) = (sending.went.bytes, sending.offset);
+    let (count, offset) = (sending.progress.bytes, sending.offset);
     let name = printable(&sending.file);
     format!("# {} {}  {count} bytes from {offset} on of {name}\n", sum.algorithm.name(), sum.hex)
 }
 
 fn line(sending: &TransferReport) -> String {
-    let went = &sending.went;
+    let went = &sending.progress;
     let of = sending.wanted.filter(|wanted| went.bytes < *wanted);
     let of = of.map_or_else(String::new, |wanted| format!(" of {}", bytes(wanted)));
     let rate = sending.rate().map_or_else(String::new, |rate| format!(" ({}/s)", bytes(rate)));

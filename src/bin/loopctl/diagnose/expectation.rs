@@ -1,0 +1,39 @@
+//! Expectations that do not hold, in words.
+
+use loopctl::plan::Family;
+
+use crate::output::units;
+use crate::report::Unmet;
+
+/// The flag that stated the expectation, without its dashes.
+pub(crate) fn flag(unmet: &Unmet) -> &'static str {
+    match unmet {
+        Unmet::Family { .. } => "require",
+        Unmet::FirstAddress { .. } => "fail-on-fallback",
+        Unmet::Cost { .. } => "max-cost",
+        Unmet::CertificateExpiry { .. } => "cert-expiry",
+    }
+}
+
+/// The reason why it does not hold.
+pub(crate) fn text(unmet: &Unmet) -> String {
+    match unmet {
+        Unmet::Family { connected, required } => {
+            let name = if *required == Family::Inet6 { "IPv6" } else { "IPv4" };
+            format!("connected to {connected}, which is not {name}")
+        }
+        Unmet::FirstAddress { connected, first } => {
+            format!("connected to {connected}, not to the first address {first}")
+        }
+        Unmet::Cost { cost, max } => {
+            format!("waiting cost {}, more than {}", units::prose(*cost), units::prose(*max))
+        }
+        Unmet::CertificateExpiry { certificate, left: Ok(left), min } => {
+            let (left, min) = (units::long(*left), units::long(*min));
+            format!("the certificate of {certificate} expires in {left}, which is less than {min}")
+        }
+        Unmet::CertificateExpiry { certificate, left: Err(ago), .. } => {
+            format!("the certificate of {certificate} expired {} ago", units::long(*ago))
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Hints about connections and attempts.
+
+use std::net::SocketAddr;
+
+use loopctl::plan::Family;
+use loopctl::{Address, Phase};
+
+use crate::diagnose::cause::{Cause, ip_text, short_text};
+use crate::output::units;
+use crate::report::{Attempt, Outcome, Report};
+
+/// Hint for a connection that was not made at once, or not by the first address.
+pub(super) fn hint_for_connection(report: &Report) -> Option<String> {
+    let winner = report.winner()?;
+    if report.selected.and_then(|number| report.answered(number)) == Some(false) {
+        return Some(format!(
+            "`{}` neither answered nor refused: a service that ignores an empty datagram, a firewall and a dead host \
+             look the same",
+            ip_text(winner)
+        ));
+    }
+    if winner.resends() > 0 {
+        return Some(format!(
+            "the first packet to `{}` was lost and sent again ({}x): packet loss, not a slow path",
+            ip_text(winner),
+            winner.resends()
+        ));
+    }
+    let losers: Vec<&Attempt> =
+        report.attempts.iter().take_while(|attempt| attempt.address != winner.address).collect();
+    let silent: Vec<&&Attempt> =
+        losers.iter().filter(|a| Cause::of(a) == Some(Cause::Silent)).collect();
+    if let (Some(family), true) = (silent_family(report), silent.len() == losers.len()) {
+        return Some(format!(
+            "no {family} address answered in time: {family} is slow or broken (use `--all` to see which)"
+        ));
+    }
+    match (silent.as_slice(), losers.first()) {
+        ([one], _) => Some(format!(
+            "`{}` did not answer within {}; clients without Happy Eyeballs wait for it (use `--all` to see whether it is slow or down)",
+            ip_text(one),
+            units::prose(one.took)
+        )),
+        ([_, ..], _) => Some(format!(
+            "{} addresses did not answer in time; clients without Happy Eyeballs wait for each (use `--all` to see whether they are slow or down)",
+            silent.len()
+        )),
+        (_, Some(first)) => hint_for_first_loser(first),
+        _ => None,
+    }
+}
+
+fn hint_for_first_loser(first: &Attempt) -> Option<String> {
+    let address = ip_text(first);
+    match Cause::of(first)? {
+        Cause::Refused => Some(format!(
+            "`{address}` refuses the connection: nothing listens there, or a firewall rejects it"
+        )),
+        Cause::NoRoute => {
+            Some(format!("this host has no route to `{address}`; other clients skip it too"))
+        }
+        Cause::NoAnswerToTls => Some(format!(
+            "`{address}` connects, but did not finish TLS within {}; clients that take the first connection hang there",
+            units::prose(first.tls_took())
+        )),
+        Cause::Untrusted | Cause::NoTls => Some(format!(
+            "`{address}` connects, but TLS fails there ({}); clients that take the first connection fail with it",
+            short_text(first).unwrap_or_default()
+        )),
+        // The report says who rejected the others.
+        _ => None,
+    }
+}
+
+/// A router answers within a round trip; neighbour discovery takes seconds to give up.
+fn origin_of_unreachable(attempt: &Attempt) -> &'static str {
+    if is_neighbour(attempt) {
+        "no host on that network has the address (ARP or neighbour discovery got no reply)"
+    } else {
+        "a router on the path reported it"
+    }
+}
+
+/// Whether an unreachable address should have been on the same network: only neighbour discovery takes this long.
+pub(crate) fn is_neighbour(attempt: &Attempt) -> bool {
+    const NEIGHBOUR: std::time::Duration = std::time::Duration::from_millis(900);
+    attempt.took >= NEIGHBOUR
+}
+
+/// The family of which several addresses were tried without an answer, while the other one connected.
+fn silent_family(report: &Report) -> Option<&'static str> {
+    let won = report.winner()?.address.family()?;
+    let (other, name) = match won {
+        Family::Inet => (Family::Inet6, "IPv6"),
+        _ => (Family::Inet, "IPv4"),
+    };
+    let mut tried = report.attempts.iter().filter(|a| a.address.family() == Some(other));
+    let count = tried.clone().count();
+    let all_silent = tried.all(|a| Cause::of(a) == Some(Cause::Silent));
+    (count > 1 && count == report.count(other) && all_silent).then_some(name)
+}
+
+/// Hint for a race that no attempt has won.
+pub(super) fn hint_for_attempts(report: &Report, is_timeout: bool) -> Option<String> {
+    let causes: Vec<Cause> = report.attempts.iter().filter_map(Cause::of).collect();
+    let first = report.attempts.first()?;
+    if let Some(text) = hint_for_this_host(report, first) {
+        return Some(text);
+    }
+    if is_timeout && !report.not_tried().is_empty() {
+        return Some(format!(
+            "{} more addresses were not tried: `--attempt-timeout` limits each, Happy Eyeballs overlaps them",
+            report.not_tried().len()
+        ));
+    }
+    let cause = *causes.first()?;
+    if causes.iter().any(|other| *other != cause) {
+        return hint_for_mixture(report, &causes);
+    }
+    let text = match cause {
+        Cause::Refused => {
+            "the host is up, but nothing listens on that port (or a firewall rejects it)"
+        }
+        Cause::Silent => {
+            "no reply: a firewall drops the packets, the host is down, or its accept queue is full"
+        }
+        Cause::Unreachable => origin_of_unreachable(first),
+        Cause::NoRoute => "this host has no route to it: see `ip route` and `ip -6 route`",
+        Cause::Prohibited => {
+            "a router on the path prohibits it (ICMP); it is not a permission of this host"
+        }
+        Cause::NoAnswerToTls | Cause::Untrusted | Cause::NoTls => return None,
+        Cause::Bind | Cause::Reset | Cause::Other => return None,
+    };
+    Some(text.to_owned())
+}
+
+/// Hint for a failure of this host, not of the network.
+fn hint_for_this_host(report: &Report, first: &Attempt) -> Option<String> {
+    let Outcome::Failure(phase, failure) = &first.outcome else { return None };
+    let is_out_of_descriptors = |attempt: &Attempt| match &attempt.outcome {
+        Outcome::Failure(_, failure) => matches!(failure.name(), Some("EMFILE" | "ENFILE")),
+        _ => false,
+    };
+    let text = match (&first.address, phase, failure.name().unwrap_or_default()) {
+        _ if report.attempts.iter().any(is_out_of_descriptors) => {
+            "this process is out of file descriptors: raise `ulimit -n`, or lower --concurrency"
+                .to_owned()
+        }
+        (Address::Unix(_), _, "ENOENT") => "there is no such socket file".to_owned(),
+        (Address::Unix(_), _, "ECONNREFUSED") => {
+            "nothing listens on that file: it is not a socket, or a stale one".to_owned()
+        }
+        (_, Phase::Bind, "EADDRINUSE") => {
+            "a source address with a port allows one attempt at a time: omit the port".to_owned()
+        }
+        (_, Phase::Bind, "ENODEV") => "there is no such interface: `ip link` lists them".to_owned(),
+        (_, Phase::Bind, "EADDRNOTAVAIL") => {
+            "the source is not an address of this host: `ip address` lists them".to_owned()
+        }
+        (_, Phase::Bind, _) => "give a source address for each family of the target".to_owned(),
+        (Address::Inet(SocketAddr::V6(inet)), _, "EINVAL") if inet.ip().is_unicast_link_local() => {
+            format!(
+                "a link-local address needs its interface: `[{}%eth0]:{}`",
+                inet.ip(),
+                inet.port()
+            )
+        }
+        _ => return None,
+    };
+    Some(text)
+}
+
+fn hint_for_mixture(report: &Report, causes: &[Cause]) -> Option<String> {
+    let refused = report.attempts.iter().find(|a| Cause::of(a) == Some(Cause::Refused))?;
+    let address = ip_text(refused);
+    if causes.contains(&Cause::Silent) {
+        return Some(format!(
+            "`{address}` is up and refuses connections; the addresses that did not answer are filtered or down"
+        ));
+    }
+    Some(format!(
+        "`{address}` is up and refuses connections; the others cannot be reached from here"
+    ))
+}

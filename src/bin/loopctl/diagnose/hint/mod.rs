@@ -1,0 +1,26 @@
+//! Hints: what to do about a result. Each is chosen by typed causes, never by a message.
+
+pub(super) mod connect;
+pub(crate) mod name;
+pub(crate) mod serve;
+mod tls;
+
+use crate::report::{End, FailureKind, Report};
+
+/// The most helpful hint about a report of `connect`.
+pub(crate) fn hint(report: &Report) -> Option<String> {
+    match report.end {
+        // The table says more.
+        _ if report.comparison.is_some() => None,
+        End::Interrupted(_) => None,
+        // It was printed when the relay began.
+        End::Connected if report.relay.is_some() => None,
+        End::Connected if report.transfer.is_some() => None,
+        End::Connected => connect::hint_for_connection(report),
+        End::Failed(_) if report.resolve.error.is_some() => name::hint_for_target(report),
+        End::Failed(kind) => match report.tls_failure() {
+            Some((tls, failure)) => tls::hint_for_tls(report, tls, failure),
+            None => connect::hint_for_attempts(report, kind == FailureKind::TimedOut),
+        },
+    }
+}

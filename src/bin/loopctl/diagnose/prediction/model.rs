@@ -1,0 +1,166 @@
+//! Model of a network: what was measured, as far as it decides a race.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use loopctl::TlsErrorKind;
+use loopctl::plan::{Answer, Family};
+
+use crate::report::compare::{Lookup, LookupEnd, Measurement, Probe};
+use crate::report::{Outcome, TlsReport};
+
+/// What was measured, as far as it decides a race.
+#[derive(Debug, Clone)]
+pub(crate) struct NetworkModel {
+    pub(crate) names: NameModel,
+    /// Every address in the order of RFC 6724, which those follow that ask for each family by itself.
+    pub(crate) order: Vec<SocketAddr>,
+    pub(crate) fates: Vec<(SocketAddr, AttemptModel)>,
+    /// Addresses of this family go before others.
+    pub(crate) prefer: Option<Family>,
+    /// Whether TLS begins with the connection; otherwise something is said before it, and no race is about it.
+    pub(crate) begins_with_tls: bool,
+    /// How long the kernel tries to connect.
+    pub(crate) kernel: Duration,
+}
+
+/// Where the addresses come from.
+#[derive(Debug, Clone)]
+pub(crate) enum NameModel {
+    /// Nobody is asked.
+    Known(Vec<SocketAddr>),
+    Asked {
+        /// To the question for each family, the preferred one first.
+        apart: Vec<(Family, QueryModel)>,
+        /// To the question for all of them, as getaddrinfo asks it.
+        joint: QueryModel,
+    },
+}
+
+/// What came of a question, and after which time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct QueryModel {
+    pub(crate) after: Duration,
+    /// `None`: nothing had come by then.
+    pub(crate) answer: Option<Answer<SocketAddr>>,
+}
+
+/// What becomes of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct AttemptModel {
+    pub(crate) tcp: StepModel,
+    /// Where TLS was asked for, and there was a connection for it.
+    pub(crate) tls: Option<StepModel>,
+}
+
+impl AttemptModel {
+    /// Whether it is unknown what becomes of it.
+    pub(crate) fn is_silent(self) -> bool {
+        let is = |leg: StepModel| leg.end == StepEnd::Silent;
+        is(self.tcp) || self.tls.is_some_and(is)
+    }
+}
+
+/// A part of the way, and how long it takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StepModel {
+    pub(crate) took: Duration,
+    pub(crate) end: StepEnd,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StepEnd {
+    Succeeds,
+    Fails,
+    /// This host refuses, and no packet leaves.
+    Unsent,
+    /// Nothing had come when nobody waited any longer.
+    Silent,
+}
+
+impl Measurement {
+    pub(super) fn model(&self) -> NetworkModel {
+        let order = self.probes.iter().map(|probe| probe.to).collect();
+        let fates = self.probes.iter().filter_map(|probe| Some((probe.to, probe.fate()?)));
+        let in_plain = |probe: &Probe| probe.tls.as_ref().is_some_and(|tls| tls.starttls.is_some());
+        NetworkModel {
+            names: self.names(),
+            order,
+            fates: fates.collect(),
+            prefer: self.prefer,
+            begins_with_tls: !self.probes.iter().any(in_plain),
+            kernel: self.kernel,
+        }
+    }
+
+    fn names(&self) -> NameModel {
+        let mut apart: Vec<(Family, QueryModel)> = self
+            .lookups
+            .iter()
+            .filter(|lookup| lookup.family != Family::Unspecified || self.lookups.len() == 1)
+            .map(|lookup| (lookup.family, lookup.reply(self.is_dns)))
+            .collect();
+        if apart.is_empty() {
+            return NameModel::Known(self.given.clone());
+        }
+        let told = self.is_ipv4_first.then_some(Family::Inet);
+        let preferred = self.prefer.or(told).unwrap_or(Family::Inet6);
+        apart.sort_by_key(|(family, _)| *family != preferred);
+        let joint = match self.lookup(Family::Unspecified) {
+            Some(lookup) => lookup.reply(self.is_dns),
+            None => self.joined(&apart),
+        };
+        NameModel::Asked { apart, joint }
+    }
+
+    /// What the answers about each family come to for whoever waits for all of them.
+    fn joined(&self, apart: &[(Family, QueryModel)]) -> QueryModel {
+        let after = apart.iter().map(|(_, reply)| reply.after).max().unwrap_or_default();
+        let silences = apart.iter().filter(|(_, reply)| reply.answer.is_none());
+        if let Some(after) = silences.map(|(_, reply)| reply.after).min() {
+            return QueryModel { after, answer: None };
+        }
+        let found: Vec<SocketAddr> = self.probes.iter().map(|probe| probe.to).collect();
+        let no = apart.first().and_then(|(_, reply)| reply.answer.clone());
+        let answer = if found.is_empty() { no } else { Some(Answer::Addresses(found)) };
+        QueryModel { after, answer }
+    }
+}
+
+impl Lookup {
+    /// How long a name server is waited for is everybody's own: that ours gave up says nothing of others.
+    fn reply(&self, is_dns: bool) -> QueryModel {
+        let answer = match &self.end {
+            LookupEnd::Found(found) => Some(Answer::Addresses(found.clone())),
+            LookupEnd::Failed(error) => match error.answer() {
+                Answer::TimedOut if is_dns => None,
+                answer => Some(answer),
+            },
+            LookupEnd::Silent | LookupEnd::Interrupted => None,
+        };
+        QueryModel { after: self.took, answer }
+    }
+}
+
+impl Probe {
+    pub(crate) fn fate(&self) -> Option<AttemptModel> {
+        let end = match &self.attempt.outcome {
+            Outcome::Success => StepEnd::Succeeds,
+            Outcome::Failure(_, failure) if failure.at_once => StepEnd::Unsent,
+            Outcome::Failure(..) => StepEnd::Fails,
+            Outcome::Timeout | Outcome::Canceled | Outcome::Pending => StepEnd::Silent,
+        };
+        let tcp = StepModel { took: self.attempt.took, end };
+        Some(AttemptModel { tcp, tls: self.tls.as_ref().and_then(|tls| self.tls_leg(tls)) })
+    }
+
+    fn tls_leg(&self, tls: &TlsReport) -> Option<StepModel> {
+        let took = tls.ended?.saturating_sub(self.attempt.end());
+        let end = match &tls.failure {
+            None => StepEnd::Succeeds,
+            Some(failure) if failure.kind() == Some(TlsErrorKind::TimedOut) => StepEnd::Silent,
+            Some(_) => StepEnd::Fails,
+        };
+        Some(StepModel { took, end })
+    }
+}
