@@ -135,8 +135,8 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l root -d 'Serve
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l exec -d 'Run CMD for each client, without a shell; the connection is its standard input and output' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l shell -d 'Run CMD with /bin/sh for each client; otherwise as --exec' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l output -d 'Store received data (--mode sink): FILE, one client after another; DIR, one file per client; `-` for standard output' -r -F
-complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l checksum -d 'Print the checksum of received data, as sha256sum and b3sum do' -r -f -a "sha256\t'As sha256sum(1)'
-blake3\t'As b3sum(1)'"
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l checksum -d 'Print the checksum of received data, as sha256sum and b3sum do' -r -f -a "sha256\t'SHA-256, in the format of sha256sum(1)'
+blake3\t'BLAKE3, in the format of b3sum(1)'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l max-size -d 'Abort transfers larger than this' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l backlog -d 'Maximum number of connections waiting to be accepted' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l port-file -d 'Write the ports to FILE, one per line, once clients can connect' -r -F
@@ -190,8 +190,8 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l root -d 'Serv
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l exec -d 'Run CMD for each client, without a shell; the connection is its standard input and output' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l shell -d 'Run CMD with /bin/sh for each client; otherwise as --exec' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l output -d 'Store received data (--mode sink): FILE, one client after another; DIR, one file per client; `-` for standard output' -r -F
-complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l checksum -d 'Print the checksum of received data, as sha256sum and b3sum do' -r -f -a "sha256\t'As sha256sum(1)'
-blake3\t'As b3sum(1)'"
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l checksum -d 'Print the checksum of received data, as sha256sum and b3sum do' -r -f -a "sha256\t'SHA-256, in the format of sha256sum(1)'
+blake3\t'BLAKE3, in the format of b3sum(1)'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l max-size -d 'Abort transfers larger than this' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l backlog -d 'Maximum number of connections waiting to be accepted' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l port-file -d 'Write the ports to FILE, one per line, once clients can connect' -r -F
@@ -273,8 +273,8 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l method -d '
 sendfile\t'sendfile(2)'
 copy\t'read(2) and send(2)'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l rate -d 'Maximum rate: 1MiB/s, 64kB/s' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l checksum -d 'Print the checksum of the bytes sent, as sha256sum and b3sum do; with --resume, of the whole file' -r -f -a "sha256\t'As sha256sum(1)'
-blake3\t'As b3sum(1)'"
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l checksum -d 'Print the checksum of the bytes sent, as sha256sum and b3sum do; with --resume, of the whole file' -r -f -a "sha256\t'SHA-256, in the format of sha256sum(1)'
+blake3\t'BLAKE3, in the format of b3sum(1)'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l idle-timeout -d 'Stop when the peer has accepted no data for this long; exit status 28' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l policy -d 'Race by the rules of a standard or client; other flags override them [default: hev3]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l happy-eyeballs -d 'Connection Attempt Delay; 0 starts all attempts at once; `off` tries one at a time [default: 250ms, or from the policy]' -r
