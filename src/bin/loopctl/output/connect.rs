@@ -134,7 +134,7 @@ impl ConnectPrinter {
     pub(crate) fn waiting(&mut self, report: &Report, elapsed: Duration) {
         if self.printer.format() == Format::Human {
             let (target, what) = (&report.subject.text, cause::summary_by_address(report));
-            let elapsed = super::units::prose(elapsed);
+            let elapsed = crate::util::units::prose(elapsed);
             let stamp = self.printer.stamp();
             let line = format!("{stamp}{target}: {what} after {elapsed}, waiting\n");
             self.printer.print_aside(&line);

@@ -1,9 +1,9 @@
 //! One attempt a line: comma-separated with a header, or tab-separated without one.
 
 use super::json::error;
-use super::units::ms;
 use super::wire::common::{AddressRecord, AttemptResult, ErrorKind, word};
 use crate::report::{Attempt, Outcome, Report, TlsReport};
+use crate::util::units::ms;
 
 /// The columns, in order.
 const HEADER: [&str; 15] = [

@@ -10,3 +10,4 @@ pub(crate) mod output_queue;
 pub(crate) mod rate_limiter;
 pub(crate) mod stdio;
 pub(crate) mod style;
+pub(crate) mod units;

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use loopctl::{StreamError, StreamReader, StreamWriter};
 
 use crate::config::StartTls;
-use crate::output::units;
+use crate::util::units;
 
 /// The lines of an answer, at most.
 const MAX_LINES: usize = 200;

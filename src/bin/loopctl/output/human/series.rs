@@ -5,10 +5,10 @@ use std::time::Duration;
 use loopctl::plan::Family;
 
 use crate::diagnose::cause;
-use crate::output::units;
 use crate::report::family::FamilyNames as _;
 use crate::report::repeat::{AddressStats, RepeatReport, Times};
 use crate::util::style::Style;
+use crate::util::units;
 
 const BUCKETS: u64 = 10;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use loopctl::plan::SlowLog;
 
-use crate::output::units;
+use crate::util::units;
 
 /// Slow callbacks: duration, count, kind, and the line that scheduled each.
 pub(crate) fn text(log: &SlowLog, threshold: Duration) -> String {

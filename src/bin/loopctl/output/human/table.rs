@@ -6,9 +6,9 @@ use comfy_table::{Cell, CellAlignment, Table, presets};
 use super::timeline::Timeline;
 use super::tls;
 use crate::diagnose::cause::{Cause, failure_text};
-use crate::output::units;
 use crate::report::{Attempt, Outcome, Report, TransportKind};
 use crate::util::style::Style;
+use crate::util::units;
 
 /// One line of the table, before it is laid out.
 struct Line {

@@ -9,11 +9,11 @@ use super::resolve::{queries, words};
 use super::{compare, table, tls, why};
 use crate::diagnose::cause;
 use crate::diagnose::expectation;
-use crate::output::units;
 use crate::report::family::FamilyNames;
 use crate::report::query::{Query, QueryStatus, types};
 use crate::report::{End, Report, TransportKind, Via};
 use crate::util::style::Style;
+use crate::util::units;
 
 /// What is told beside what everybody wants to know.
 #[derive(Debug, Clone, Copy, Default)]

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use loopctl::TlsErrorKind;
 
-use crate::output::units;
 use crate::report::{Attempt, Outcome, Report, TlsReport};
+use crate::util::units;
 
 /// Fewer columns than this show nothing worth looking at.
 pub(crate) const NARROWEST: usize = 12;

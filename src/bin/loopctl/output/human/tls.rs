@@ -7,10 +7,10 @@ use loopctl::{CertificateProblem, TlsErrorKind, TlsVerdict};
 
 use crate::config::StartTls;
 use crate::diagnose::certificate;
-use crate::output::units;
 use crate::report::certificate::{Certificate, ParsedCertificate};
 use crate::report::{Report, TlsFailure, TlsReport};
 use crate::util::style::Style;
+use crate::util::units;
 
 /// A line for each step, and one for the peer's certificate.
 pub(crate) fn lines(report: &Report, style: Style) -> String {

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::diagnose::why::{CausedBy, Finding, findings};
-use crate::output::units;
 use crate::report::Report;
 use crate::util::style::Style;
+use crate::util::units;
 
 /// Maximum number of findings shown; the table has the rest.
 const MOST: usize = 2;

@@ -8,7 +8,6 @@ use loopctl::{Failure, Phase};
 use super::{compare, error, resolve, tls};
 use crate::diagnose::why::{CausedBy, Finding, findings};
 use crate::diagnose::{exit_status, expectation, name, transfer};
-use crate::output::units;
 use crate::output::wire::common::{
     AttemptResult, ErrorKind, ErrorRecord, IpFamily, Outcome, RunEnd, VERSION, slow_callbacks,
 };
@@ -19,6 +18,7 @@ use crate::output::wire::connect::{
 };
 use crate::report::relay::{RelayEnd, RelayError, RelayReport};
 use crate::report::{self, End, FailureKind, Report, Subject, TlsReport};
+use crate::util::units;
 
 /// Document of one target.
 pub(crate) fn document(report: &Report) -> Document {

@@ -13,7 +13,6 @@ use super::connect::success;
 use super::error;
 use crate::diagnose::name;
 use crate::output::human::text::reached;
-use crate::output::units;
 use crate::output::wire::common::{AddressRecord, AttemptResult, word};
 use crate::output::wire::connect::Success;
 use crate::output::wire::event;
@@ -27,6 +26,7 @@ use crate::output::wire::event::{
 use crate::report::family::FamilyNames as _;
 use crate::report::query::{QueryOutcome, QueryStatus, types};
 use crate::report::{End, Outcome, Report, Subject, TlsReport, TransportKind, Via};
+use crate::util::units;
 
 /// Where and when an event has happened.
 struct Moment<'a> {

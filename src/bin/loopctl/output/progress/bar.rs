@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::output::progress::picture::{Picture, cut_to};
-use crate::output::units::{bytes, display_width};
 use crate::util::style::Style;
+use crate::util::units::{bytes, display_width};
 
 /// From one frame to the next. What is over before the first one never moves anything.
 pub(crate) const FRAME: Duration = Duration::from_millis(100);

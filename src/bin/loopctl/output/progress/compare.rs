@@ -4,10 +4,10 @@ use anstyle::{AnsiColor, Style as Ansi};
 
 use crate::output::human::compare::grid::{Cell, Grid};
 use crate::output::human::compare::result;
-use crate::output::units;
 use crate::report::Report;
 use crate::report::compare::{Comparison, Measured, Measurement, Mismatch, Row};
 use crate::util::style::Style;
+use crate::util::units;
 
 /// In the order in which they were run.
 pub(crate) fn rows(report: &Report, comparison: &Comparison, style: Style) -> String {

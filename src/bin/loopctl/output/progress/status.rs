@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use crate::output::human::serve::text;
 use crate::output::progress::picture::cut;
-use crate::output::units::bytes;
 use crate::report::served::Totals;
 use crate::util::style::Style;
+use crate::util::units::bytes;
 
 /// From one frame to the next.
 pub(crate) const FRAME: Duration = Duration::from_millis(500);

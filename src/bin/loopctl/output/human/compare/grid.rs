@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use anstyle::Style as Ansi;
 
-use crate::output::units::{display_width, wrap};
 use crate::util::style::Style;
+use crate::util::units::{display_width, wrap};
 
 /// What stands in a column.
 #[derive(Debug, Clone)]

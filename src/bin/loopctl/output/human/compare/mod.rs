@@ -10,12 +10,12 @@ use loopctl::plan::Family;
 
 use crate::diagnose::cause;
 use crate::diagnose::name;
-use crate::output::units;
 use crate::report::compare::{Comparison, Lookup, LookupEnd, Measurement, Probe, Row};
 use crate::report::family::FamilyNames as _;
 use crate::report::prediction::PredictedResult;
 use crate::report::{Outcome, Report};
 use crate::util::style::Style;
+use crate::util::units;
 
 use grid::{Cell, Grid};
 pub(crate) use notes::client;

@@ -7,11 +7,11 @@ use loopctl::plan::{Family, Preset, Reason, Resolution};
 
 use crate::diagnose::cause::Cause;
 use crate::diagnose::prediction::{AttemptModel, StepEnd, StepModel};
-use crate::output::units;
 use crate::report::compare::{Comparison, Measurement, Row};
 use crate::report::family::FamilyNames as _;
 use crate::report::prediction::{PredictedEnd, PredictedResult, PredictedStart};
 use crate::report::{Attempt, Report};
+use crate::util::units;
 
 /// Less than this needs no words.
 const WORTH_TELLING: Duration = Duration::from_millis(1);

@@ -2,10 +2,10 @@
 
 use loopctl::{DnsProof, DnsValidation};
 
-use crate::output::units;
 use crate::report::names::NameReport;
 use crate::report::query::Query;
 use crate::util::style::Style;
+use crate::util::units;
 
 /// A line for each answer; those of which the same is known share one. The zones that prove it, if they are wanted.
 pub(crate) fn lines(report: &NameReport, is_verbose: bool, style: Style) -> String {

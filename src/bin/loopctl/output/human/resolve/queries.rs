@@ -5,10 +5,10 @@ use std::time::Duration;
 use loopctl::{DnsAnswer, DnsRecord};
 
 use super::words;
-use crate::output::units;
 use crate::report::names::{NameReport, is_signature};
 use crate::report::query::{Query, QueryRole};
 use crate::util::style::Style;
+use crate::util::units;
 
 /// The system on one line, the servers on another; questions with something to tell have lines of their own.
 pub(crate) fn lines(report: &NameReport, is_verbose: bool, style: Style) -> String {

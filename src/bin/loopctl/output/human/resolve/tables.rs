@@ -1,13 +1,12 @@
 //! Addresses with their places, records, and the hops of a trace.
 
-use crate::output::units::wrap;
+use crate::util::units::wrap;
 use comfy_table::{Cell, CellAlignment, Table, presets};
 use loopctl::plan::Family;
 use loopctl::{DnsRecord, DnsSetProof};
 
 use super::words;
 use crate::config::AddressOrder;
-use crate::output::units;
 use crate::report::family::FamilyNames as _;
 use crate::report::names::{NameReport, is_signature};
 use crate::report::order::AddressRow;
@@ -15,6 +14,7 @@ use crate::report::proof;
 use crate::report::query::QueryStatus;
 use crate::report::trace::{Hop, Step};
 use crate::util::style::Style;
+use crate::util::units;
 
 /// On which side of its column a cell is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,9 +5,9 @@ use loopctl::plan::Family;
 
 use super::{proofs, queries, tables, words};
 use crate::config::AddressOrder;
-use crate::output::units;
 use crate::report::names::{NameEnd, NameReport};
 use crate::util::style::Style;
+use crate::util::units;
 
 /// Options of the text output.
 #[derive(Debug, Clone, Copy)]

@@ -5,11 +5,11 @@ use std::time::Duration;
 use loopctl::{DnsData, DnsEvent, DnsEventKind, ExtendedError};
 
 use crate::diagnose::{cause, hint, name};
-use crate::output::units;
 use crate::report::names::{NameEnd, NameReport};
 use crate::report::query::{Query, QueryOutcome, QueryProgress, QueryStatus};
 use crate::report::trace::Step;
 use crate::util::message::Message;
+use crate::util::units;
 
 /// A verdict for people; its symbol stays, for those who know it.
 pub(crate) fn verdict(verdict: QueryStatus) -> &'static str {

@@ -5,9 +5,9 @@ use std::io::ErrorKind;
 use loopctl::{CopyReason, SendfilePath};
 
 use crate::output::progress::bar::Progress;
-use crate::output::units::{bytes, printable, prose, wrap};
 use crate::report::transfer::TransferReport;
 use crate::util::message::plain;
+use crate::util::units::{bytes, printable, prose, wrap};
 
 /// Before what goes on below.
 const INDENT: &str = "  ";

@@ -7,13 +7,13 @@ use anstyle::{AnsiColor, Style as Ansi};
 use comfy_table::{Cell, CellAlignment, Table, presets};
 use loopctl::Address;
 
-use crate::output::units::{bytes, fit, prose};
 use crate::report::served::{
     ClientRecord, Datagram, EndReason, EndTotals, ServedCertificates, TlsOutcome, Totals,
     TransferRecord,
 };
 use crate::util::message::plain;
 use crate::util::style::Style;
+use crate::util::units::{bytes, fit, prose};
 
 /// One closed connection.
 pub(crate) fn connection(ended: &ClientRecord, style: Style) -> String {
