@@ -11,6 +11,7 @@ use loopctl::{
     ResolveError, SocketSnapshot, TcpInfo,
 };
 
+use crate::output::human::events as lines;
 use crate::output::human::resolve::words;
 use crate::output::json::events;
 use crate::output::wire::event::Record;
@@ -102,7 +103,7 @@ impl Story {
         self.latest = event.at;
         self.report.apply(&event);
         self.records.extend(events::records("1", &event, &self.report));
-        self.lines.extend(events::line(&event, &self.report).map(|line| line + "\n"));
+        self.lines.extend(lines::event(&event, &self.report).map(|line| line + "\n"));
     }
 
     /// A question to a name server.

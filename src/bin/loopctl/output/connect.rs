@@ -10,7 +10,7 @@ use super::csv;
 use super::human::resolve::words;
 use super::human::sendfile::text as sent;
 use super::human::text::HumanOptions;
-use super::human::{series, text};
+use super::human::{events as lines, series, text};
 use super::json::{connect, events, repeat, sendfile};
 use super::printer::{Frame, Print, Printer};
 use super::progress::live::Live;
@@ -84,7 +84,7 @@ impl ConnectPrinter {
         if let Some(live) = &mut self.live {
             live.update(session, report);
         }
-        self.printer.print_verbose(|| events::line(event, report));
+        self.printer.print_verbose(|| lines::event(event, report));
     }
 
     /// Records an event of a query to a name server, after the report has it.

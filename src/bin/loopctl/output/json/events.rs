@@ -1,18 +1,14 @@
-//! Events as they happen: for scripts in the words of draft-kuehlewind-happy-qlog, for people in a line.
+//! Records of events as they happen, with the names of draft-kuehlewind-happy-qlog.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use loopctl::plan::{Family, FirstAttemptReason, Policy, Reason};
-use loopctl::{
-    AbortReason, Address, DnsEvent, DnsEventKind, Event, EventKind, Phase, SocketSnapshot,
-    TlsError, TlsErrorKind,
-};
+use loopctl::{AbortReason, Address, DnsEvent, DnsEventKind, Event, EventKind, Phase};
 
 use super::connect::success;
 use super::error;
 use crate::diagnose::name;
-use crate::output::human::text::reached;
 use crate::output::wire::common::{AddressRecord, AttemptResult, word};
 use crate::output::wire::connect::Success;
 use crate::output::wire::event;
@@ -23,10 +19,8 @@ use crate::output::wire::event::{
     MetricsOutcome, Name, OfAttempt, PreferredFamily, Record, ScheduleReason, SuccessDefinition,
     Target, TimerCanceled, TimerEnd, TimerSet, Transport,
 };
-use crate::report::family::FamilyNames as _;
 use crate::report::query::{QueryOutcome, QueryStatus, types};
 use crate::report::{End, Outcome, Report, Subject, TlsReport, TransportKind, Via};
-use crate::util::units;
 
 /// Where and when an event has happened.
 struct Moment<'a> {
@@ -369,111 +363,4 @@ fn id(attempt: usize) -> String {
 /// The draft's durations are whole milliseconds.
 fn whole_ms(duration: Duration) -> u64 {
     (duration.as_secs_f64() * 1000.0).round() as u64
-}
-
-fn count(addresses: usize) -> String {
-    if addresses == 1 { "1 address".to_owned() } else { format!("{addresses} addresses") }
-}
-
-/// Where an attempt came from, and how often it had to ask, for `-v`.
-fn socket(snapshot: &SocketSnapshot) -> String {
-    let from = snapshot.local.map_or_else(String::new, |local| format!(", from {local}"));
-    match snapshot.tcp.map_or(0, |tcp| tcp.retransmits) {
-        0 => from,
-        count => format!("{from}, SYN resent {count}"),
-    }
-}
-
-/// What an attempt did not start without, for `-v`.
-fn occasion(reason: Reason) -> String {
-    match reason {
-        Reason::First(FirstAttemptReason::ResolutionDelay) => {
-            ", the Resolution Delay has passed".to_owned()
-        }
-        Reason::First(_) => String::new(),
-        Reason::Timer => ", no answer yet".to_owned(),
-        Reason::AttemptEnded(number) => format!(" after #{}", number + 1),
-        Reason::LateAnswer => ", its address came late".to_owned(),
-        Reason::ParallelLimit => ", now that there is room".to_owned(),
-    }
-}
-
-/// One line about an event, for `-v`.
-pub(crate) fn line(event: &Event, report: &Report) -> Option<String> {
-    let is_looked_up = matches!(report.resolve.via, Via::System | Via::Dns);
-    let what = match &event.kind {
-        EventKind::ResolveStarted { host } if is_looked_up => {
-            format!("resolving {host}")
-        }
-        EventKind::Resolved { addresses } if is_looked_up => {
-            format!("resolved to {}", count(addresses.len()))
-        }
-        EventKind::ResolveFailed { error } => error.to_string(),
-        EventKind::QueryAnswered { family, addresses } => {
-            format!("{} has {}", family.record_type(), count(addresses.len()))
-        }
-        EventKind::QueryFailed { family, error } => {
-            format!("{}: {error}", family.record_type())
-        }
-        EventKind::QueryCanceled { family } => {
-            format!("{} has no answer, and nobody waits for it", family.record_type())
-        }
-        EventKind::AttemptStarted { attempt, address, reason, .. } => {
-            format!("#{} {address} started{}", attempt + 1, occasion(*reason))
-        }
-        EventKind::AttemptConnected { attempt, .. } => format!("#{} connected", attempt + 1),
-        EventKind::AttemptSucceeded { attempt, .. } | EventKind::AttemptFailed { attempt, .. }
-            if report.attempts.get(*attempt)?.tls.is_some() =>
-        {
-            // Its handshake has said so.
-            return None;
-        }
-        EventKind::AttemptSucceeded { attempt, snapshot } => {
-            format!("#{} {}{}", attempt + 1, reached(report, *attempt), socket(snapshot))
-        }
-        EventKind::AttemptFailed { attempt, failure, snapshot, .. } => {
-            format!(
-                "#{} {}{}",
-                attempt + 1,
-                crate::diagnose::cause::failure_text(failure),
-                socket(snapshot)
-            )
-        }
-        EventKind::AttemptTimedOut { attempt, snapshot } => {
-            format!("#{} timed out{}", attempt + 1, socket(snapshot))
-        }
-        EventKind::AttemptCanceled { attempt, snapshot } => {
-            format!("#{} given up{}", attempt + 1, socket(snapshot))
-        }
-        kind @ (EventKind::TlsStarted { .. }
-        | EventKind::TlsFirstByte { .. }
-        | EventKind::TlsEstablished { .. }
-        | EventKind::TlsFailed { .. }) => tls_line(kind, report)?,
-        _ => return None,
-    };
-    Some(format!("{:>9} ms  {what}", units::column(report.since_start(event.at))))
-}
-
-/// One line about a handshake. In a race there may be several.
-fn tls_line(kind: &EventKind, report: &Report) -> Option<String> {
-    let (attempt, text) = match kind {
-        EventKind::TlsStarted { attempt } => (attempt, "TLS handshake started".to_owned()),
-        EventKind::TlsFirstByte { attempt } => (attempt, "the peer answers".to_owned()),
-        EventKind::TlsEstablished { attempt, info } => {
-            (attempt, format!("{} established, {}", info.version, info.cipher_suite))
-        }
-        EventKind::TlsFailed { attempt, error, failure, .. } => {
-            // The end of the attempt says so.
-            let kind = error.as_ref().map(TlsError::kind);
-            let is_given_up = matches!(kind, Some(TlsErrorKind::Canceled | TlsErrorKind::TimedOut));
-            if is_given_up && attempt.is_some() && report.selected.is_none() {
-                return None;
-            }
-            (attempt, crate::diagnose::cause::failure_text(failure))
-        }
-        _ => return None,
-    };
-    let raced = attempt
-        .filter(|number| report.attempts.get(*number).is_some_and(|attempt| attempt.tls.is_some()));
-    Some(raced.map_or_else(|| text.clone(), |number| format!("#{} {text}", number + 1)))
 }
