@@ -89,7 +89,7 @@ impl NamedPolicy {
     /// Whose rules they are, with the numbers of RFC 8305: Connection Attempt Delay, Resolution Delay, and the least
     /// time between two starts.
     pub(crate) fn describe(&self) -> String {
-        let minimum = Some(self.pacing.minimum_delay.delay).filter(|least| !least.is_zero());
+        let minimum = Some(self.pacing.minimum_delay.delay).filter(|delay| !delay.is_zero());
         let numbers = [
             ("CAD", self.connection_attempt_delay),
             ("RD", self.resolution_delay()),

@@ -236,8 +236,8 @@ impl NameRequest {
     /// # Errors
     /// Why it is no name.
     fn new(text: &str) -> Result<Self, String> {
-        let bare = text.split('%').next().unwrap_or_default();
-        let (host, port) = if bare.parse::<IpAddr>().is_ok() {
+        let address = text.split('%').next().unwrap_or_default();
+        let (host, port) = if address.parse::<IpAddr>().is_ok() {
             (text.to_owned(), Port::Number(0))
         } else if text.contains(':') {
             match text.parse::<Target>() {
@@ -248,8 +248,8 @@ impl NameRequest {
         } else {
             (text.to_owned(), Port::Number(0))
         };
-        let bare = host.split('%').next().unwrap_or_default();
-        let is_literal = bare.parse::<IpAddr>().is_ok();
+        let address = host.split('%').next().unwrap_or_default();
+        let is_literal = address.parse::<IpAddr>().is_ok();
         let subject = if is_literal {
             Subject::Literal(host, port)
         } else {

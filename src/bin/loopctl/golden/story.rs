@@ -12,7 +12,7 @@ use loopctl::{
 };
 
 use crate::output::human::events as lines;
-use crate::output::human::resolve::words;
+use crate::output::human::resolve::notes;
 use crate::output::json::events;
 use crate::output::wire::event::Record;
 use crate::report::{Report, StartTime, Subject, TlsExpectation, TransportKind, Via};
@@ -120,7 +120,7 @@ impl Story {
         self.latest = event.at;
         self.report.resolve.queries.apply(0, began, &event);
         self.records.extend(events::query_record("1", &event, &self.report));
-        let line = words::event(&event, self.report.since_start(event.at));
+        let line = notes::event(&event, self.report.since_start(event.at));
         self.lines.extend(line.map(|line| line + "\n"));
     }
 

@@ -7,7 +7,7 @@ use loopctl::{DnsEvent, Event};
 use serde::Serialize;
 
 use super::csv;
-use super::human::resolve::words;
+use super::human::resolve::notes;
 use super::human::sendfile::text as sent;
 use super::human::text::HumanOptions;
 use super::human::{events as lines, series, text};
@@ -92,7 +92,7 @@ impl ConnectPrinter {
         if let Some(record) = events::query_record(session, event, report) {
             self.record(&record, report);
         }
-        self.printer.print_verbose(|| words::event(event, report.since_start(event.at)));
+        self.printer.print_verbose(|| notes::event(event, report.since_start(event.at)));
     }
 
     /// Records the end of a race.

@@ -110,11 +110,11 @@ impl Session {
     }
 
     pub(super) fn blank(&self, event_loop: &LoopHandle, this: &Try<'_>) -> Report {
-        let began = StartTime { at: event_loop.time(), wall: Environment::wall_clock() };
+        let started_at = StartTime { at: event_loop.time(), wall: Environment::wall_clock() };
         let race = this.race;
         let via =
             if this.known.is_some() { Via::Cached } else { via(this.target, race.dns.is_some()) };
-        let mut report = Report::new(Subject::of(this.target, race, this.timeout), via, began);
+        let mut report = Report::new(Subject::of(this.target, race, this.timeout), via, started_at);
         // Asked for both families at once, it obeys by itself.
         report.resolve.is_ipv4_preferred = via == Via::System
             && report.asks_apart()
@@ -154,11 +154,11 @@ impl Session {
         this: &Try<'_>,
         report: &Rc<RefCell<Report>>,
     ) -> impl FnMut(&Event) + 'static {
-        let (session, name, heard) = (Rc::clone(self), this.session.clone(), Rc::clone(report));
+        let (session, name, report) = (Rc::clone(self), this.session.clone(), Rc::clone(report));
         move |event: &Event| {
-            heard.borrow_mut().apply(event);
+            report.borrow_mut().apply(event);
             let mut printer = session.printer.borrow_mut();
-            printer.event(&name, event, &heard.borrow());
+            printer.event(&name, event, &report.borrow());
             if printer.has_failed() {
                 session.token.cancel(StopReason::CannotWrite);
             }

@@ -108,7 +108,7 @@ impl Session {
             let total = input.count.map(NonZero::get);
             Rc::new(Bar::new(&sending.file, total, style))
         });
-        self.tell_progress_on_sigquit(transfer, bar.as_ref());
+        self.print_progress_on_sigquit(transfer, bar.as_ref());
         let ended = {
             let running = async { Some(transfer.run(request, input, &mut stream, sending).await) };
             let drawing = draw(transfer, bar.as_deref());
@@ -129,10 +129,10 @@ impl Session {
     }
 
     /// How far it is, for whoever asks; above the bar, if there is one.
-    fn tell_progress_on_sigquit(self: &Rc<Self>, transfer: &Rc<Transfer>, bar: Option<&Rc<Bar>>) {
+    fn print_progress_on_sigquit(self: &Rc<Self>, transfer: &Rc<Transfer>, bar: Option<&Rc<Bar>>) {
         let (session, inside) = (Rc::clone(self), Rc::clone(transfer));
         let bar = bar.map(Rc::downgrade);
-        let told = transfer.event_loop.add_signal_handler(SIGQUIT, move || {
+        let added = transfer.event_loop.add_signal_handler(SIGQUIT, move || {
             let so_far = text::so_far(inside.progress());
             let print = || session.printer.borrow().print_aside(&so_far);
             match bar.as_ref().and_then(Weak::upgrade) {
@@ -140,7 +140,7 @@ impl Session {
                 None => print(),
             }
         });
-        if let Err(error) = told {
+        if let Err(error) = added {
             log::warn!("cannot handle SIGQUIT: {error}");
         }
     }

@@ -49,7 +49,7 @@ enum Input {
 /// The counters that both directions of a relay share.
 pub(super) struct Traffic {
     event_loop: LoopHandle,
-    pub(super) began: Instant,
+    pub(super) started_at: Instant,
     pub(super) sent: Cell<u64>,
     pub(super) received: Cell<u64>,
     latest: Cell<Instant>,
@@ -60,7 +60,14 @@ impl Traffic {
     pub(super) fn new(event_loop: &LoopHandle, idle_timeout: Option<Duration>) -> Self {
         let now = event_loop.time();
         let (sent, received, latest) = (Cell::new(0), Cell::new(0), Cell::new(now));
-        Self { event_loop: event_loop.clone(), began: now, sent, received, latest, idle_timeout }
+        Self {
+            event_loop: event_loop.clone(),
+            started_at: now,
+            sent,
+            received,
+            latest,
+            idle_timeout,
+        }
     }
 
     /// Over a connection, until the peer's end has come, everything before it is written, and the input has

@@ -58,7 +58,7 @@ impl Input {
         let opening = event_loop.run_in_executor(move || open(&path));
         let mut input = opening
             .await
-            .map_err(|gone| TransferError::file(io::Error::other(gone)))?
+            .map_err(|error| TransferError::file(io::Error::other(error)))?
             .map_err(TransferError::file)?;
         if let Part::Fixed { offset, count } = request.part {
             (input.offset, input.count) = (input.offset.saturating_add(offset), count);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anstyle::AnsiColor;
 use loopctl::plan::Family;
 
-use super::resolve::{queries, words};
+use super::resolve::{notes, queries};
 use super::{compare, table, tls, why};
 use crate::diagnose::cause;
 use crate::diagnose::expectation;
@@ -84,9 +84,9 @@ fn headline(report: &Report, style: Style) -> String {
     let (winner, transport) = (report.winner(), transport(report));
     match (report.end, winner) {
         (End::Connected, Some(winner)) => {
-            let (words, color) = success(report);
+            let (text, color) = success(report);
             let after = report.connected_after().unwrap_or_default();
-            let success = format!("{words} {}", units::prose(after));
+            let success = format!("{text} {}", units::prose(after));
             let ok = style.paint(color.on_default().bold(), &success);
             format!("{target} {arrow} {}  {transport}  {ok}\n", winner.address)
         }
@@ -185,7 +185,7 @@ fn query_lines(report: &Report) -> String {
         resolve.queries.0.iter().partition(|query| query.is_of_system());
     let odd = system.into_iter().filter(|query| query.types.len() == 1 && !is_plain(query));
     let odd = odd.map(|query| {
-        let notes = words::notes(query).join("  ");
+        let notes = notes::of_query(query).join("  ");
         format!("  system   {} ms {}  {notes}", units::column(query.took), query.type_names())
     });
     let lines = odd.chain(queries::of_servers(&dns, host));

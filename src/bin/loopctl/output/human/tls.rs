@@ -72,12 +72,12 @@ fn handshake_line(report: &Report, tls: &TlsReport, style: Style) -> String {
     let offers = report.subject.tls.as_ref().is_some_and(|wanted| wanted.offers_alpn);
     let mut parts = vec![took];
     if tls.failure.is_some() || tls.info.is_none() {
-        let words = match &tls.failure {
+        let text = match &tls.failure {
             Some(failure) if failure.kind() == Some(TlsErrorKind::Canceled) => "given up",
             Some(_) => "failed",
             None => "not finished",
         };
-        parts.push(style.paint(AnsiColor::Red.on_default(), words));
+        parts.push(style.paint(AnsiColor::Red.on_default(), text));
     }
     if let Some(info) = &tls.info {
         parts.push(info.version.to_string());
@@ -100,13 +100,13 @@ pub(crate) fn alpn(name: Option<&[u8]>) -> Option<String> {
 fn certificate_line(report: &Report, tls: &TlsReport, style: Style) -> String {
     let Some(own) = tls.chain.first() else { return String::new() };
     let name = report.subject.tls.as_ref().and_then(|wanted| wanted.name.as_deref());
-    let (words, color) = match (&tls.peer.verdict, name) {
+    let (text, color) = match (&tls.peer.verdict, name) {
         (TlsVerdict::Verified, Some(name)) => (format!("ok for {name}"), AnsiColor::Green),
         (TlsVerdict::Verified, None) => ("ok, for whatever name".to_owned(), AnsiColor::Green),
         (TlsVerdict::Failed(problem), _) => (fault(problem).to_owned(), AnsiColor::Red),
         _ => ("not checked".to_owned(), AnsiColor::Yellow),
     };
-    let verdict = style.paint(color.on_default(), &words);
+    let verdict = style.paint(color.on_default(), &text);
     let left =
         own.parsed.as_ref().map_or_else(String::new, |parsed| left(parsed, report.started_at.wall));
     // Who is not connected because of it is told elsewhere.

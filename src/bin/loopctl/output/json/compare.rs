@@ -144,12 +144,12 @@ fn ending(end: Option<PredictedEnd>) -> (PredictedOutcome, Option<SocketAddr>) {
     }
 }
 
-fn start(begun: &Start) -> PredictedStart {
+fn start(start: &Start) -> PredictedStart {
     PredictedStart {
-        ip: begun.to.ip().to_string(),
-        port: begun.to.port(),
-        start_ms: begun.at.into(),
-        reason: begun.why.into(),
+        ip: start.to.ip().to_string(),
+        port: start.to.port(),
+        start_ms: start.at.into(),
+        reason: start.why.into(),
     }
 }
 

@@ -197,9 +197,9 @@ fn handshake(report: &Report, attempt: Option<usize>, of: OfAttempt) -> Option<H
 fn of_system(report: &Report, family: Family, moment: &Moment<'_>) -> Option<Record> {
     let types = types(family);
     let queries = &report.resolve.queries.0;
-    let place = queries.iter().position(|query| query.types == types)?;
-    let query = &queries[place];
-    let (dns_id, hostname) = (id(place), query.name.clone());
+    let index = queries.iter().position(|query| query.types == types)?;
+    let query = &queries[index];
+    let (dns_id, hostname) = (id(index), query.name.clone());
     let is_negative = matches!(query.verdict(), QueryStatus::NxDomain | QueryStatus::NoData);
     let (results, answer_type, error_message) = match &query.end {
         QueryOutcome::Pending if report.resolve.error.is_none() => {

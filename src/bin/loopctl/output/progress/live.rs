@@ -85,7 +85,7 @@ fn attempts(report: &Report, now: Instant, style: Style) -> Vec<String> {
             }
             _ => attempt.took,
         };
-        let (words, ansi) = match &attempt.outcome {
+        let (outcome, ansi) = match &attempt.outcome {
             Outcome::Pending if attempt.tls.is_some() => {
                 ("no TLS yet", AnsiColor::Yellow.on_default())
             }
@@ -99,7 +99,7 @@ fn attempts(report: &Report, now: Instant, style: Style) -> Vec<String> {
         let address =
             format!("{:width$}", attempt.address.to_string(), width = widest.unwrap_or(0));
         let bar = bar(took, report.subject.timeout, style.unicode);
-        let text = format!("  {}  {address}  {}  {bar}  {words}", number + 1, seconds(took));
+        let text = format!("  {}  {address}  {}  {bar}  {outcome}", number + 1, seconds(took));
         style.paint(ansi, &cut(&text, style))
     };
     report.attempts.iter().enumerate().map(row).collect()

@@ -66,12 +66,12 @@ fn lookups(measurement: &Measurement, style: Style) -> String {
             Family::Unspecified => "both",
             family => family.record_type(),
         };
-        let (words, ansi) = found(lookup, measurement);
+        let (text, ansi) = found(lookup, measurement);
         let took = match lookup.end {
             LookupEnd::Silent | LookupEnd::Interrupted => "-".to_owned(),
             _ => units::column(lookup.took),
         };
-        grid.push([Cell::left(name), Cell::right(took), Cell::left(words).paint(ansi)]);
+        grid.push([Cell::left(name), Cell::right(took), Cell::left(text).paint(ansi)]);
     }
     grid.render(style)
 }
@@ -102,7 +102,7 @@ fn addresses(measurement: &Measurement, style: Style) -> String {
     let [empty, address, took, outcome] = header;
     let mut grid = Grid::new([empty, address, took.rightward(), outcome]);
     for probe in &measurement.probes {
-        let (words, ansi) = outcome_of(probe);
+        let (text, ansi) = outcome_of(probe);
         let took = match probe.attempt.outcome {
             Outcome::Success | Outcome::Failure(..) => units::column(probe.attempt.took),
             _ => "-".to_owned(),
@@ -111,7 +111,7 @@ fn addresses(measurement: &Measurement, style: Style) -> String {
             Cell::left(&probe.label),
             Cell::left(probe.to.to_string()),
             Cell::right(took),
-            Cell::left(words).paint(ansi),
+            Cell::left(text).paint(ansi),
         ]);
     }
     grid.render(style)
@@ -136,9 +136,9 @@ fn outcome_of(probe: &Probe) -> (String, Ansi) {
             }
         },
         (Outcome::Failure(_, failure), _) => {
-            let words = notes::word(&probe.attempt)
+            let text = notes::word(&probe.attempt)
                 .map_or_else(|| cause::failure_text(failure), str::to_owned);
-            (format!("{words}{resends}"), AnsiColor::Red.on_default())
+            (format!("{text}{resends}"), AnsiColor::Red.on_default())
         }
         (Outcome::Timeout, _) => {
             (format!("no answer in {took}{resends}"), AnsiColor::Yellow.on_default())

@@ -14,7 +14,7 @@ use crate::report::{Attempt, Report};
 use crate::util::units;
 
 /// Less than this needs no words.
-const WORTH_TELLING: Duration = Duration::from_millis(1);
+const MIN_COST: Duration = Duration::from_millis(1);
 
 /// Who behaves like that.
 pub(crate) fn client(name: &str) -> &'static str {
@@ -97,14 +97,14 @@ fn whole_seconds(time: Duration) -> String {
 /// What a connection has waited for.
 fn cost(row: &Row, to: SocketAddr, measurement: &Measurement) -> String {
     let starts = &row.prediction.starts;
-    let Some(at) = starts.iter().rposition(|begun| begun.to == to) else { return String::new() };
+    let Some(at) = starts.iter().rposition(|start| start.to == to) else { return String::new() };
     let known = measurement.first_answer();
     let cost = starts[at].at.saturating_sub(known);
-    if cost < WORTH_TELLING {
+    if cost < MIN_COST {
         return String::new();
     }
     let waited = starts.first().map_or(known, |first| first.at).saturating_sub(known);
-    let is_late = waited >= WORTH_TELLING.max(cost / 20) || starts[at].why == Reason::LateAnswer;
+    let is_late = waited >= MIN_COST.max(cost / 20) || starts[at].why == Reason::LateAnswer;
     let mut parts: Vec<String> = is_late.then(|| late(row, measurement)).into_iter().collect();
     parts.extend(Some(outcomes(starts[..at].iter(), measurement)).filter(|text| !text.is_empty()));
     format!("+{}: {}", units::column(cost), parts.join(", "))
@@ -116,7 +116,7 @@ fn late(row: &Row, measurement: &Measurement) -> String {
     let slowest = apart.max_by_key(|lookup| lookup.took);
     let first = measurement.first_answer();
     match (row.policy.resolution, slowest) {
-        (_, Some(slowest)) if slowest.took >= first + WORTH_TELLING => {
+        (_, Some(slowest)) if slowest.took >= first + MIN_COST => {
             format!("{} late", slowest.family.record_type())
         }
         (Resolution::Joint { .. }, _) => "slow getaddrinfo".to_owned(),
@@ -129,9 +129,9 @@ fn outcomes<'a>(
     starts: impl Iterator<Item = &'a PredictedStart>,
     measurement: &Measurement,
 ) -> String {
-    let mut words: Vec<(String, Vec<&str>)> = Vec::new();
-    for begun in starts {
-        let Some(probe) = measurement.probe(begun.to) else { continue };
+    let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
+    for start in starts {
+        let Some(probe) = measurement.probe(start.to) else { continue };
         let word = match probe.fate() {
             Some(AttemptModel { tls: Some(StepModel { end: StepEnd::Silent, .. }), .. }) => {
                 "TLS silent"
@@ -145,19 +145,19 @@ fn outcomes<'a>(
             },
             _ => word(&probe.attempt).unwrap_or("failed"),
         };
-        match words.iter_mut().find(|(known, _)| known == word) {
+        match groups.iter_mut().find(|(known, _)| known == word) {
             Some((_, labels)) => labels.push(&probe.label),
-            None => words.push((word.to_owned(), vec![&probe.label])),
+            None => groups.push((word.to_owned(), vec![&probe.label])),
         }
     }
-    let words = words.into_iter().map(|(word, labels)| format!("{} {word}", labels.join(" ")));
-    words.collect::<Vec<_>>().join(", ")
+    let groups = groups.into_iter().map(|(word, labels)| format!("{} {word}", labels.join(" ")));
+    groups.collect::<Vec<_>>().join(", ")
 }
 
 /// The attempts that are waited for in vain.
 fn silent(row: &Row, measurement: &Measurement) -> String {
-    let is_silent = |begun: &&PredictedStart| {
-        let fate = measurement.probe(begun.to).and_then(|probe| probe.fate());
+    let is_silent = |start: &&PredictedStart| {
+        let fate = measurement.probe(start.to).and_then(|probe| probe.fate());
         fate.is_none_or(AttemptModel::is_silent)
     };
     outcomes(row.prediction.starts.iter().filter(is_silent), measurement)
@@ -221,13 +221,13 @@ fn connecting(rows: &[Row]) -> Option<String> {
         (count, total) if count == total => format!("all {total} {verb}"),
         (count, total) => format!("{count} of {total} {verb}"),
     };
-    let (least, most) = (units::prose(min), units::prose(max));
-    Some(match (least.split_once(' '), most.split_once(' ')) {
-        _ if least == most => format!("{who} in {least}"),
+    let (min, max) = (units::prose(min), units::prose(max));
+    Some(match (min.split_once(' '), max.split_once(' ')) {
+        _ if min == max => format!("{who} in {min}"),
         (Some((number, unit)), Some((_, other))) if unit == other => {
-            format!("{who} in {number} to {most}")
+            format!("{who} in {number} to {max}")
         }
-        _ => format!("{who} in {least} to {most}"),
+        _ => format!("{who} in {min} to {max}"),
     })
 }
 
@@ -246,14 +246,14 @@ fn without_connection(rows: &[Row], run: usize) -> Option<String> {
 /// Who hangs, and for how long.
 fn hanging(rows: &[Row], measurement: &Measurement) -> Option<String> {
     let waiting: Vec<&Row> = rows.iter().filter(|row| hangs(row, measurement)).collect();
-    let least = waiting.iter().filter_map(|row| row.prediction.certain_until).min()?;
-    let most: Option<Vec<Duration>> =
+    let min = waiting.iter().filter_map(|row| row.prediction.certain_until).min()?;
+    let max: Option<Vec<Duration>> =
         waiting.iter().map(|row| Some(row.prediction.end?.after)).collect();
     let who = names(&waiting, rows.len());
     let verb = if waiting.len() == 1 { "hangs" } else { "hang" };
-    let long = match most.and_then(|most| most.into_iter().max()) {
-        Some(most) => format!("for up to {}", whole_seconds(most)),
-        None => format!("for more than {}", units::prose(least)),
+    let long = match max.and_then(|times| times.into_iter().max()) {
+        Some(max) => format!("for up to {}", whole_seconds(max)),
+        None => format!("for more than {}", units::prose(min)),
     };
     Some(format!("{who} {verb} {long}"))
 }

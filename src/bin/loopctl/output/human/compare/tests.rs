@@ -89,8 +89,8 @@ fn report(comparison: Comparison) -> Report {
         timeout: ms(10_000.0),
         tls: None,
     };
-    let began = StartTime { at: epoch(), wall: SystemTime::UNIX_EPOCH };
-    let mut report = Report::new(subject, Via::System, began);
+    let started_at = StartTime { at: epoch(), wall: SystemTime::UNIX_EPOCH };
+    let mut report = Report::new(subject, Via::System, started_at);
     (report.total, report.end) = (ms(3003.0), End::Connected);
     report.comparison = Some(Box::new(comparison));
     report

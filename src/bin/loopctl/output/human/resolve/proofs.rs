@@ -12,20 +12,20 @@ pub(crate) fn lines(report: &NameReport, is_verbose: bool, style: Style) -> Stri
     let mut known: Vec<(Vec<String>, String)> = Vec::new();
     for query in report.dns_queries() {
         let Some(validation) = query.validation() else { continue };
-        let told = told(query, validation, is_verbose, style);
-        match known.iter_mut().find(|(_, text)| *text == told) {
+        let text = proof_text(query, validation, is_verbose, style);
+        match known.iter_mut().find(|(_, known)| *known == text) {
             Some((types, _)) if types.contains(&query.type_names()) => {}
             Some((types, _)) => types.push(query.type_names()),
-            None => known.push((vec![query.type_names()], told)),
+            None => known.push((vec![query.type_names()], text)),
         }
     }
-    let lines = known.into_iter().map(|(types, told)| {
-        units::fit(&format!("  dnssec   {}: {told}", types.join(", ")), style.width)
+    let lines = known.into_iter().map(|(types, text)| {
+        units::fit(&format!("  dnssec   {}: {text}", types.join(", ")), style.width)
     });
     lines.collect()
 }
 
-fn told(query: &Query, validation: &DnsValidation, is_verbose: bool, style: Style) -> String {
+fn proof_text(query: &Query, validation: &DnsValidation, is_verbose: bool, style: Style) -> String {
     let mut text = validation.to_string();
     let claims = query.answer().is_some_and(|answer| answer.flags.authentic);
     if claims && validation.proof != DnsProof::Secure {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use loopctl::{DnsAnswer, DnsRecord};
 
-use super::words;
+use super::notes;
 use crate::report::names::{NameReport, is_signature};
 use crate::report::query::{Query, QueryRole};
 use crate::util::style::Style;
@@ -51,7 +51,7 @@ fn of_system(query: &Query, report: &NameReport) -> String {
     let sources = &report.sources;
     let sources =
         if sources.is_empty() { String::new() } else { format!(" ({})", sources.join(", ")) };
-    let notes: String = words::notes(query).iter().map(|note| format!("  {note}")).collect();
+    let notes: String = notes::of_query(query).iter().map(|note| format!("  {note}")).collect();
     format!("  system   {}{sources}{notes}", time(query.took))
 }
 
@@ -61,7 +61,7 @@ pub(crate) fn of_servers(queries: &[&Query], name: &str) -> Vec<String> {
     let mut odd = Vec::new();
     for query in queries {
         let server = server(query);
-        let notes = words::notes(query);
+        let notes = notes::of_query(query);
         let what = format!("{} {}", time(query.took), what(query, name));
         if !notes.is_empty() {
             odd.push(format!("  dns      {what}{}  {}", from(&server), notes.join("  ")));

@@ -5,7 +5,7 @@ use comfy_table::{Cell, CellAlignment, Table, presets};
 use loopctl::plan::Family;
 use loopctl::{DnsRecord, DnsSetProof};
 
-use super::words;
+use super::notes;
 use crate::config::AddressOrder;
 use crate::report::family::FamilyNames as _;
 use crate::report::names::{NameReport, is_signature};
@@ -26,7 +26,7 @@ enum Side {
 use Side::{Left, Right};
 
 /// The room that a last column needs to be one.
-const LEAST: usize = 24;
+const MIN_LAST_COLUMN: usize = 24;
 
 /// Every address, in the order that was asked for.
 pub(crate) fn addresses(report: &NameReport, order: AddressOrder, style: Style) -> String {
@@ -48,9 +48,9 @@ pub(crate) fn addresses(report: &NameReport, order: AddressOrder, style: Style) 
     let cells = rows.into_iter().map(|row| {
         let family = Family::of(&row.ip);
         let short = family.short().to_owned();
-        let mut cells = vec![place(row.ranks.connect), row.ip.to_string(), short];
-        cells.extend(has_system.then(|| place(row.ranks.system)));
-        cells.extend(has_dns.then(|| place(row.ranks.dns)));
+        let mut cells = vec![rank_cell(row.ranks.connect), row.ip.to_string(), short];
+        cells.extend(has_system.then(|| rank_cell(row.ranks.system)));
+        cells.extend(has_dns.then(|| rank_cell(row.ranks.dns)));
         let ttl = row.ttl.map(|ttl| ttl.as_secs().to_string());
         cells.extend(has_dns.then(|| ttl.unwrap_or_else(|| "-".to_owned())));
         cells.extend(has_proofs.then(|| proof_cell(report.proof_of_address(row.ip))));
@@ -61,7 +61,7 @@ pub(crate) fn addresses(report: &NameReport, order: AddressOrder, style: Style) 
     table(&header, cells.collect(), style)
 }
 
-fn place(rank: Option<usize>) -> String {
+fn rank_cell(rank: Option<usize>) -> String {
     rank.map_or_else(|| "-".to_owned(), |rank| rank.to_string())
 }
 
@@ -108,11 +108,11 @@ pub(crate) fn names(report: &NameReport, style: Style) -> String {
     }
     for record in report.answers().flat_map(|answer| answer.matching()) {
         let name = record.data.to_string();
-        let bare = name.trim_end_matches('.').to_owned();
+        let name = name.trim_end_matches('.').to_owned();
         let ttl = record.ttl.as_secs().to_string();
-        match rows.iter_mut().find(|row| row[0].eq_ignore_ascii_case(&bare)) {
+        match rows.iter_mut().find(|row| row[0].eq_ignore_ascii_case(&name)) {
             Some(row) => (row[2], row[3]) = ("yes".to_owned(), ttl),
-            None => rows.push(vec![bare, "-".to_owned(), "yes".to_owned(), ttl]),
+            None => rows.push(vec![name, "-".to_owned(), "yes".to_owned(), ttl]),
         }
     }
     let header = [("name", Left), ("system", Left), ("dns", Left), ("ttl", Right)];
@@ -151,7 +151,7 @@ fn step(hop: &Hop) -> String {
         Step::End(QueryStatus::Answered, count) => {
             format!("the answer: {count} records")
         }
-        Step::End(verdict, _) => words::verdict(*verdict).to_owned(),
+        Step::End(verdict, _) => notes::status(*verdict).to_owned(),
         Step::Lost(why) => why.clone(),
     }
 }
@@ -165,7 +165,7 @@ fn table(header: &[(&str, Side)], mut rows: Vec<Vec<String>>, style: Style) -> S
     };
     let fixed: usize = (0..last).map(|column| width_of(column) + 2).sum();
     if let Some(width) = style.width {
-        if fixed + 2 + width_of(last).min(LEAST) > width {
+        if fixed + 2 + width_of(last).min(MIN_LAST_COLUMN) > width {
             return stacked(header, &rows, width);
         }
         for row in &mut rows {

@@ -3,7 +3,7 @@
 use anstyle::AnsiColor;
 use loopctl::plan::Family;
 
-use super::{proofs, queries, tables, words};
+use super::{notes, proofs, queries, tables};
 use crate::config::AddressOrder;
 use crate::report::names::{NameEnd, NameReport};
 use crate::util::style::Style;
@@ -60,7 +60,7 @@ fn headline(report: &NameReport, view: View, style: Style) -> String {
         NameEnd::Found if !view.has_headline && encoded.is_empty() => String::new(),
         NameEnd::Found => units::fit(&format!("{text}{encoded}"), style.width),
         NameEnd::Failed(verdict) => {
-            let why = words::verdict(verdict);
+            let why = notes::status(verdict);
             let why = style.paint(AnsiColor::Red.on_default().bold(), why);
             let after = units::prose(report.total);
             units::fit(&format!("{text}{encoded}  {why} after {after}"), style.width)

@@ -17,11 +17,11 @@ use crate::report::compare::{Lookup, LookupEnd, Measurement, Probe};
 use crate::report::{NameFailure, Report, Via};
 
 /// Measures, and notes what there is.
-pub(super) struct Surveyor<'a> {
+pub(super) struct Prober<'a> {
     session: &'a Rc<Session>,
     event_loop: &'a LoopHandle,
     this: &'a Try<'a>,
-    patience: Duration,
+    attempt_timeout: Duration,
     /// An attempt to one address, for as long as the kernel tries.
     race: RaceRequest,
     report: &'a Rc<RefCell<Report>>,
@@ -29,24 +29,24 @@ pub(super) struct Surveyor<'a> {
     probes: RefCell<Probes>,
 }
 
-/// Addresses whose attempts have begun, and those whose attempts are over.
+/// Addresses whose attempts have started, and those whose attempts are over.
 #[derive(Default)]
 struct Probes {
-    begun: Vec<SocketAddr>,
-    over: Vec<Probe>,
+    started: Vec<SocketAddr>,
+    ended: Vec<Probe>,
 }
 
-impl<'a> Surveyor<'a> {
+impl<'a> Prober<'a> {
     pub(super) fn new(
         session: &'a Rc<Session>,
         event_loop: &'a LoopHandle,
         this: &'a Try<'a>,
-        patience: Duration,
+        attempt_timeout: Duration,
         report: &'a Rc<RefCell<Report>>,
     ) -> Self {
         let race = this.race.by(Preset::Sequential.into());
         let (lookups, probes) = Default::default();
-        Self { session, event_loop, this, patience, race, report, lookups, probes }
+        Self { session, event_loop, this, attempt_timeout, race, report, lookups, probes }
     }
 
     /// All questions at once, for the answer to one would hasten the next; each address as soon as it is known.
@@ -60,7 +60,7 @@ impl<'a> Surveyor<'a> {
             Ok(given) => self.probe_all(given).await,
             Err(why) => self.report.borrow_mut().refuse(why.clone(), self.event_loop.time()),
         }
-        self.survey(given.unwrap_or_default(), via == Via::Dns)
+        self.into_measurement(given.unwrap_or_default(), via == Via::Dns)
     }
 
     async fn look_up(&self, via: Via) -> Result<(), NameFailure> {
@@ -128,10 +128,10 @@ impl<'a> Surveyor<'a> {
     async fn probe_all(&self, addresses: &[SocketAddr]) {
         let mut new = Vec::new();
         for to in addresses {
-            let begun = &mut self.probes.borrow_mut().begun;
-            if !begun.contains(to) {
-                begun.push(*to);
-                new.push(self.probe(*to, begun.len()));
+            let started = &mut self.probes.borrow_mut().started;
+            if !started.contains(to) {
+                started.push(*to);
+                new.push(self.probe(*to, started.len()));
             }
         }
         join_all(new).await;
@@ -140,23 +140,23 @@ impl<'a> Surveyor<'a> {
     /// One attempt, as a race of its own.
     async fn probe(&self, to: SocketAddr, number: usize) {
         let session = format!("{}.{number}", self.this.session);
-        let (known, timeout) = (Some(vec![to]), self.patience);
+        let (known, timeout) = (Some(vec![to]), self.attempt_timeout);
         let this = Try { session, known, timeout, race: &self.race, ..self.this.clone() };
-        let began = self.since_start();
+        let started_at = self.since_start();
         let mut report = self.session.race_once(self.event_loop, &this).await;
         let (Some(mut attempt), tls) = (report.attempts.pop(), report.tls.take()) else {
             return;
         };
-        attempt.start += began;
-        let tls = tls.map(|tls| tls.later(began));
-        self.probes.borrow_mut().over.push(Probe { to, label: String::new(), attempt, tls });
+        attempt.start += started_at;
+        let tls = tls.map(|tls| tls.later(started_at));
+        self.probes.borrow_mut().ended.push(Probe { to, label: String::new(), attempt, tls });
     }
 
     fn since_start(&self) -> Duration {
         self.report.borrow().since_start(self.event_loop.time())
     }
 
-    fn survey(self, given: Vec<SocketAddr>, is_dns: bool) -> Measurement {
+    fn into_measurement(self, given: Vec<SocketAddr>, is_dns: bool) -> Measurement {
         let RaceRequest { prefer, family, .. } = *self.this.race;
         let is_ipv4_first = !is_dns
             && given.is_empty()
@@ -164,12 +164,21 @@ impl<'a> Surveyor<'a> {
             && prefer.is_none()
             && host_config::prefers_ipv4();
         let mut lookups = self.lookups.into_inner();
-        let place = |family| [Family::Inet6, Family::Inet].iter().position(|it| *it == family);
-        lookups.sort_by_key(|lookup| place(lookup.family).unwrap_or(usize::MAX));
+        let position = |family| [Family::Inet6, Family::Inet].iter().position(|it| *it == family);
+        lookups.sort_by_key(|lookup| position(lookup.family).unwrap_or(usize::MAX));
         let first = prefer.or_else(|| is_ipv4_first.then_some(Family::Inet));
-        let probes = in_order(self.probes.into_inner().over, &lookups, &given, first);
-        let (patience, kernel) = (self.patience, host_config::connect_timeout());
-        Measurement { lookups, given, probes, prefer, is_ipv4_first, patience, kernel, is_dns }
+        let probes = in_order(self.probes.into_inner().ended, &lookups, &given, first);
+        let kernel = host_config::connect_timeout();
+        Measurement {
+            lookups,
+            given,
+            probes,
+            prefer,
+            is_ipv4_first,
+            patience: self.attempt_timeout,
+            kernel,
+            is_dns,
+        }
     }
 }
 

@@ -12,8 +12,8 @@ use crate::util::message::Message;
 use crate::util::units;
 
 /// A verdict for people; its symbol stays, for those who know it.
-pub(crate) fn verdict(verdict: QueryStatus) -> &'static str {
-    match verdict {
+pub(crate) fn status(status: QueryStatus) -> &'static str {
+    match status {
         QueryStatus::Answered => "answered",
         QueryStatus::NxDomain => "no such name (NXDOMAIN)",
         QueryStatus::NoData => "no such record (NODATA)",
@@ -28,7 +28,7 @@ pub(crate) fn verdict(verdict: QueryStatus) -> &'static str {
 }
 
 /// What is worth telling about a question beside its time: why there is no answer, and what happened on the way.
-pub(crate) fn notes(query: &Query) -> Vec<String> {
+pub(crate) fn of_query(query: &Query) -> Vec<String> {
     let mut notes = Vec::new();
     match (&query.end, query.verdict()) {
         (QueryOutcome::Pending, _) => notes.push("pending".to_owned()),
@@ -40,7 +40,7 @@ pub(crate) fn notes(query: &Query) -> Vec<String> {
         }
         (_, QueryStatus::Error) => notes.extend(name::query(query)),
         (QueryOutcome::SystemFailed(error), _) => notes.push(name::without_name(error)),
-        (_, other) => notes.push(verdict(other).to_owned()),
+        (_, other) => notes.push(status(other).to_owned()),
     }
     if let (QueryStatus::NxDomain | QueryStatus::NoData, Some(answer)) =
         (query.verdict(), query.answer())
@@ -94,7 +94,7 @@ pub(crate) fn explain(report: &NameReport) -> Message {
         NameEnd::Found => Message::warnings(disagreement(report).into_iter().collect()),
         NameEnd::Interrupted(_) => Message::error(format!("interrupted while resolving `{text}`")),
         NameEnd::Failed(why) => {
-            let error = Some(format!("could not resolve `{text}`: {}", verdict(why)));
+            let error = Some(format!("could not resolve `{text}`: {}", status(why)));
             let causes = causes(report);
             Message {
                 error,
@@ -131,7 +131,7 @@ fn disagreement(report: &NameReport) -> Option<String> {
     }
     let is_known = system.iter().any(is_found) && !dns.iter().any(is_found);
     let why = dns.iter().map(|query| query.verdict()).max_by_key(|it| it.severity());
-    let why = verdict(why.filter(|_| is_known)?);
+    let why = status(why.filter(|_| is_known)?);
     Some(format!("name servers: {why}; the system has it from elsewhere, such as /etc/hosts"))
 }
 
