@@ -76,7 +76,7 @@ impl DemoHost {
 
 fn introduction(silent: IpAddr) -> String {
     let note = match silent {
-        NO_IPV6 => "\n(no IPv6 on this machine: 127.0.0.3 plays the silent address)",
+        NO_IPV6 => "\n(no IPv6 on this machine: 127.0.0.3 is the silent address)",
         _ => "",
     };
     format!(

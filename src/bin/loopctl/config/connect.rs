@@ -166,7 +166,7 @@ impl ConnectRequest {
                 "--relay takes exactly one target"
             }
             _ if self.race.udp && self.targets.iter().any(is_unix) => {
-                "--udp takes host:port: a Unix socket is no UDP port"
+                "--udp takes host:port: a Unix socket is not a UDP port"
             }
             _ => return self.race.tls.iter().try_for_each(|tls| tls.check_names(&self.targets)),
         };

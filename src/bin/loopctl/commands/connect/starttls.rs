@@ -72,7 +72,7 @@ async fn imap(talk: &mut Talk<'_>) -> io::Result<Greeting> {
             None => {}
         }
     }
-    Err(refused("the server talks without end"))
+    Err(refused("the server's reply is too long"))
 }
 
 /// RFC 2595, section 4.
@@ -96,7 +96,7 @@ async fn postgres(talk: &mut Talk<'_>) -> io::Result<Greeting> {
     talk.send(&[0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f]).await?;
     match talk.bytes(1).await?.as_slice() {
         b"S" => Ok(None),
-        b"N" => Err(refused("the server has no TLS")),
+        b"N" => Err(refused("the server does not support TLS")),
         other => Err(answered(&String::from_utf8_lossy(other))),
     }
 }
@@ -107,7 +107,7 @@ async fn ldap(talk: &mut Talk<'_>) -> io::Result<Greeting> {
     const REQUEST: [u8; 9] = [0x30, 0x1d, 0x02, 0x01, 0x01, 0x77, 0x18, 0x80, 0x16];
     const MAX_LENGTH: usize = 64 * 1024;
     talk.send(&[&REQUEST, OID].concat()).await?;
-    let odd = || refused("the server's answer is no LDAP");
+    let odd = || refused("the server's answer is not LDAP");
     let head = talk.bytes(2).await?;
     let mut length = usize::from(head[1]);
     if head[1] & 0x80 != 0 {
@@ -200,7 +200,7 @@ impl Talk<'_> {
         let mut lines = vec![self.line_after(code).await?];
         while !is_last(&lines[lines.len() - 1]) {
             if lines.len() == MAX_LINES {
-                return Err(refused("the server talks without end"));
+                return Err(refused("the server's reply is too long"));
             }
             lines.push(self.line().await?);
         }

@@ -157,7 +157,7 @@ impl Tracing<'_> {
             return (Step::End(QueryStatus::from(error.kind), 0), None);
         };
         if !is_below(&below, &zone.name) {
-            let why = format!("these servers point back to `{below}`");
+            let why = format!("these servers refer back to `{below}`");
             return (Step::Lost(why), None);
         }
         let found = self.servers_of(answer, &servers, options.port).await;
@@ -204,7 +204,7 @@ impl Tracing<'_> {
         let servers: Vec<DnsServer> =
             usable.map(|it| DnsServer::new(options.transport, it.address)).collect();
         if servers.is_empty() {
-            return Err(format!("no server of `{}` has an address that can be asked", zone.name));
+            return Err(format!("no server of `{}` has a usable address", zone.name));
         }
         let builder = DnsClient::builder().servers(servers).attempts(1).recursion(false);
         let timeout = SERVER_TIMEOUT.min(self.session.request.timeout);

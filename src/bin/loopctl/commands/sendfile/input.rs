@@ -96,7 +96,7 @@ impl Input {
     fn fix_end(&mut self) -> Result<(), TransferError> {
         let Some(size) = self.size() else { return Ok(()) };
         let Some(left) = size.checked_sub(self.offset) else {
-            let text = format!("it has {size} bytes, and none from {} on", self.offset);
+            let text = format!("it has {size} bytes, fewer than the offset {}", self.offset);
             return Err(TransferError::file(io::Error::other(text)));
         };
         if self.count.is_none() {

@@ -24,8 +24,8 @@ pub(super) fn refused(address: &str, error: ServerError) -> Refusal {
 
 pub(super) fn not_resolved(address: &str, why: &ResolveError) -> Refusal {
     let cause = match why.code() {
-        Some(EaiCode::SERVICE) => "its port is no service that this host knows".to_owned(),
-        Some(EaiCode::ADDRFAMILY) => "it has no address of the family asked for".to_owned(),
+        Some(EaiCode::SERVICE) => "its port is not a service name of this host".to_owned(),
+        Some(EaiCode::ADDRFAMILY) => "it has no address of the requested family".to_owned(),
         _ => why.to_string(),
     };
     Refusal { message: because(address, vec![cause]), exit: Exit::NotResolved }

@@ -60,7 +60,7 @@ pub(crate) fn event(event: &Event, report: &Report) -> Option<String> {
 fn tls_line(kind: &EventKind, report: &Report) -> Option<String> {
     let (attempt, text) = match kind {
         EventKind::TlsStarted { attempt } => (attempt, "TLS handshake started".to_owned()),
-        EventKind::TlsFirstByte { attempt } => (attempt, "the peer answers".to_owned()),
+        EventKind::TlsFirstByte { attempt } => (attempt, "first byte from the peer".to_owned()),
         EventKind::TlsEstablished { attempt, info } => {
             (attempt, format!("{} established, {}", info.version, info.cipher_suite))
         }
@@ -102,7 +102,7 @@ fn start_reason(reason: Reason) -> String {
         Reason::First(_) => String::new(),
         Reason::Timer => ", no answer yet".to_owned(),
         Reason::AttemptEnded(number) => format!(" after #{}", number + 1),
-        Reason::LateAnswer => ", its address came late".to_owned(),
-        Reason::ParallelLimit => ", now that there is room".to_owned(),
+        Reason::LateAnswer => ", its address was resolved late".to_owned(),
+        Reason::ParallelLimit => ", below the limit of parallel attempts".to_owned(),
     }
 }

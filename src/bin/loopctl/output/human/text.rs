@@ -178,7 +178,7 @@ fn query_lines(report: &Report) -> String {
     let resolve = &report.resolve;
     let is_known = resolve.via == Via::Dns && !resolve.candidates.is_empty();
     if is_known && resolve.queries.0.is_empty() {
-        return "  dns      nobody was asked: /etc/hosts has it\n".to_owned();
+        return "  dns      not queried: found in /etc/hosts\n".to_owned();
     }
     let host = report.subject.host.as_deref().unwrap_or_default();
     let (system, dns): (Vec<&Query>, Vec<&Query>) =

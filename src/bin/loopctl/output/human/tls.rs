@@ -88,7 +88,7 @@ fn handshake_line(report: &Report, tls: &TlsReport, style: Style) -> String {
         parts.extend(info.resumed.then(|| "resumed".to_owned()));
     }
     parts.extend(tls.peer.ocsp_stapled.then(|| "OCSP stapled".to_owned()));
-    parts.extend(tls.peer.asks_for_certificate.then(|| "asks for our certificate".to_owned()));
+    parts.extend(tls.peer.asks_for_certificate.then(|| "requests a client certificate".to_owned()));
     format!("  tls      {}\n", parts.join("  "))
 }
 
@@ -102,7 +102,7 @@ fn certificate_line(report: &Report, tls: &TlsReport, style: Style) -> String {
     let name = report.subject.tls.as_ref().and_then(|wanted| wanted.name.as_deref());
     let (text, color) = match (&tls.peer.verdict, name) {
         (TlsVerdict::Verified, Some(name)) => (format!("ok for {name}"), AnsiColor::Green),
-        (TlsVerdict::Verified, None) => ("ok, for whatever name".to_owned(), AnsiColor::Green),
+        (TlsVerdict::Verified, None) => ("ok, name not checked".to_owned(), AnsiColor::Green),
         (TlsVerdict::Failed(problem), _) => (fault(problem).to_owned(), AnsiColor::Red),
         _ => ("not checked".to_owned(), AnsiColor::Yellow),
     };

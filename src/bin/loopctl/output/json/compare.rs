@@ -41,7 +41,7 @@ pub(crate) fn compare(report: &Report) -> Option<Compare> {
 pub(crate) fn error(own: &Row, kind: FailureKind) -> ErrorRecord {
     let why = own.measured.as_ref().and_then(|measured| measured.why.clone());
     let why = why.unwrap_or_else(|| "no connection in time".to_owned());
-    ErrorRecord::plain(kind.into(), format!("by the policy {}: {why}", own.name))
+    ErrorRecord::plain(kind.into(), format!("policy {}: {why}", own.name))
 }
 
 fn query(lookup: &Lookup, measurement: &Measurement) -> ProbeQuery {

@@ -64,7 +64,11 @@ pub(crate) fn why(row: &Row, measurement: &Measurement) -> String {
             None if starts.is_empty() => "no answer from the resolver".to_owned(),
             None => silent(row, measurement),
             Some(end) => {
-                format!("{}; {} if it stays so", silent(row, measurement), later(end, measurement))
+                format!(
+                    "{}; {} if nothing changes",
+                    silent(row, measurement),
+                    later(end, measurement)
+                )
             }
         };
     }
@@ -313,8 +317,8 @@ fn differences(report: &Report, comparison: &Comparison) -> String {
     let limit = report.subject.timeout;
     match run.filter(|row| row.mismatch(limit).is_some()).count() {
         0 if count == comparison.rows.len() => ". Every run was as predicted".to_owned(),
-        0 => ". Those that were run were as predicted".to_owned(),
-        1 => format!(". 1 of {count} runs differs from what was predicted"),
-        others => format!(". {others} of {count} runs differ from what was predicted"),
+        0 => ". The runs so far were as predicted".to_owned(),
+        1 => format!(". 1 of {count} runs differs from the prediction"),
+        others => format!(". {others} of {count} runs differ from the prediction"),
     }
 }

@@ -172,7 +172,7 @@ fn who_was_waited_for_too_briefly_is_not_said_to_hang() {
     let expected = "9 of 14 connect in 1.4 to 251.4 ms; 4 hang for up to 131 s; chrome is not certain: \
                     `192.0.2.1` does not answer";
     assert_eq!(last, expected);
-    assert!(text.contains("4a silent; 4b at 301.4 ms if it stays so"), "{text}");
+    assert!(text.contains("4a silent; 4b at 301.4 ms if nothing changes"), "{text}");
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn runs_that_were_broken_off_are_told() {
     }
     let text = shown(&report(comparison), style(None, false, true));
     let expected = "all 2 connected in 251.5 ms; 12 were not run: `fd77::dead` does not answer. \
-                    Those that were run were as predicted";
+                    The runs so far were as predicted";
     assert_eq!(text.lines().last().unwrap(), expected);
 }
 

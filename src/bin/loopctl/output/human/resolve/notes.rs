@@ -20,10 +20,10 @@ pub(crate) fn status(status: QueryStatus) -> &'static str {
         QueryStatus::ServFail => "the server failed (SERVFAIL)",
         QueryStatus::Refused => "the server refused (REFUSED)",
         QueryStatus::Timeout => "no answer",
-        QueryStatus::Indeterminate => "not to be verified (DNSSEC)",
+        QueryStatus::Indeterminate => "cannot be verified (DNSSEC)",
         QueryStatus::Bogus => "bogus (DNSSEC)",
         QueryStatus::Error => "failed",
-        QueryStatus::Canceled => "no answer before the connection was there",
+        QueryStatus::Canceled => "no answer before the connection was established",
     }
 }
 
@@ -47,9 +47,11 @@ pub(crate) fn of_query(query: &Query) -> Vec<String> {
     {
         let soa = answer.authority.iter().find(|it| matches!(it.data, DnsData::Soa(_)));
         let kept = answer.ttl().zip(soa);
-        notes.extend(kept.map(|(ttl, soa)| {
-            format!("may be kept for {} s (SOA of {})", ttl.as_secs(), soa.name)
-        }));
+        notes.extend(
+            kept.map(|(ttl, soa)| {
+                format!("negative TTL {} s (SOA of {})", ttl.as_secs(), soa.name)
+            }),
+        );
     }
     let said = query.answer().map(|answer| answer.extended_errors.as_slice()).unwrap_or_default();
     notes.extend(said.iter().map(ExtendedError::to_string));
@@ -65,7 +67,7 @@ fn progress(progress: &QueryProgress, query: &Query) -> Vec<String> {
     if progress.truncated {
         let transport = query.progress.server.as_ref().map(|(_, transport)| transport.to_string());
         let again = transport.filter(|name| name != "udp");
-        let again = again.map_or_else(String::new, |name| format!(", asked again over {name}"));
+        let again = again.map_or_else(String::new, |name| format!(", retried over {name}"));
         notes.push(format!("truncated{again}"));
     }
     if !progress.ignored.is_empty() {

@@ -29,7 +29,7 @@ fn proof_text(query: &Query, validation: &DnsValidation, is_verbose: bool, style
     let mut text = validation.to_string();
     let claims = query.answer().is_some_and(|answer| answer.flags.authentic);
     if claims && validation.proof != DnsProof::Secure {
-        text += "  (the server says that it has verified it: AD)";
+        text += "  (AD set by the server)";
     }
     if is_verbose && !validation.chain.is_empty() {
         let arrow = if style.unicode { " → " } else { " -> " };

@@ -17,7 +17,7 @@ pub(crate) fn lines(report: &NameReport, is_verbose: bool, style: Style) -> Stri
     let mut lines: Vec<String> = system.iter().map(|query| of_system(query, report)).collect();
     lines.extend(of_servers(&dns, &report.subject.name));
     if report.is_local {
-        lines.push("  dns      nobody is asked: localhost is this host (RFC 6761)".to_owned());
+        lines.push("  dns      not queried: localhost is this host (RFC 6761)".to_owned());
     }
     lines.extend(for_proofs(report, is_verbose));
     let together = lines.iter().map(|line| line.trim_start()).collect::<Vec<_>>().join("   ");
@@ -126,9 +126,9 @@ pub(crate) fn claims(report: &NameReport, style: Style) -> String {
 /// The server's own word: AD.
 fn claim(answer: &DnsAnswer) -> &'static str {
     if answer.flags.authentic {
-        "the server says that it has verified it (AD)  not verified here"
+        "AD set by the server  not verified here"
     } else {
-        "the server does not say that it has verified it (no AD)  not verified here"
+        "AD not set by the server  not verified here"
     }
 }
 
@@ -143,6 +143,6 @@ fn signer(record: &DnsRecord) -> Option<String> {
         [_, algorithm, _, _, until, _, key, signer, ..] => {
             Some(format!("{signer} (key {key}, {algorithm}, until {until})"))
         }
-        _ => Some("somebody".to_owned()),
+        _ => Some("unknown".to_owned()),
     }
 }

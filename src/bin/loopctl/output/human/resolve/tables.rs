@@ -146,7 +146,7 @@ fn step(hop: &Hop) -> String {
             };
             format!("{zone} at {}{more}", shown.join(", "))
         }
-        Step::Alias(target) => format!("{} is {target}, from the beginning", hop.name),
+        Step::Alias(target) => format!("{} is an alias of {target}, starting over", hop.name),
         Step::End(QueryStatus::Answered, 1) => "the answer: 1 record".to_owned(),
         Step::End(QueryStatus::Answered, count) => {
             format!("the answer: {count} records")

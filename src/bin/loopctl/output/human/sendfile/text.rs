@@ -60,19 +60,18 @@ fn why(reason: CopyReason) -> String {
         return plain(reason);
     }
     match loopctl::kernel_tls() {
-        Ok(()) => format!("{reason}, though the kernel could"),
+        Ok(()) => format!("{reason}, although the kernel supports it"),
         // It was built without, or its module is not there.
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            format!("{reason}, and this kernel knows no TLS")
+            format!("{reason}, not supported by this kernel")
         }
-        Err(error) => format!("{reason}, and the kernel could not ({})", plain(error)),
+        Err(error) => format!("{reason}, refused by the kernel ({})", plain(error)),
     }
 }
 
 /// In between.
 pub(crate) fn so_far(progress: Progress) -> String {
     let Progress { had, sent, took } = progress;
-    let had =
-        if had > 0 { format!(", after {} that were there", bytes(had)) } else { String::new() };
+    let had = if had > 0 { format!(", after {} already there", bytes(had)) } else { String::new() };
     format!("sent {} in {}{had} so far\n", bytes(sent), prose(took))
 }

@@ -46,7 +46,7 @@ pub(crate) fn datagram(datagram: &Datagram, style: Style) -> String {
 pub(crate) fn partial(stored: &TransferRecord) -> String {
     let kept = stored.path.as_ref().filter(|_| stored.bytes > 0);
     let kept = kept.map_or_else(String::new, |path| format!(" are in `{}`", path.display()));
-    format!("a transfer was broken off: {} bytes{kept}", stored.bytes)
+    format!("transfer incomplete: {} bytes{kept}", stored.bytes)
 }
 
 /// The certificates, and what a client can type that is to trust the one made for this run.
@@ -54,10 +54,10 @@ pub(crate) fn shown(shown: &ServedCertificates, address: &Address) -> String {
     let mut text = String::new();
     for certificate in &shown.certificates {
         let names = match certificate.names() {
-            [] => "nobody".to_owned(),
-            names => names.join(", "),
+            [] => "without a name".to_owned(),
+            names => format!("for {}", names.join(", ")),
         };
-        text += &format!("certificate for {names}\n  SHA-256 {}\n", certificate.sha256);
+        text += &format!("certificate {names}\n  SHA-256 {}\n", certificate.sha256);
     }
     if let Some(file) = &shown.ca_file {
         let file = file.to_string_lossy();
