@@ -12,7 +12,7 @@ use crate::config::DnsRequest;
 use crate::report::{NameFailure, Report};
 
 impl Session {
-    /// Who asks name servers, where the system is not to be asked. What happens goes into the report, and to those
+    /// Resolver that replaces the system's, if one is requested. What happens goes into the report, and to those
     /// who watch.
     pub(super) fn resolver(
         self: &Rc<Self>,
@@ -34,7 +34,7 @@ impl Session {
         Ok(Some(client))
     }
 
-    /// Whoever names a server wants its answer, not that of the hosts file. Half of the time is left for connecting.
+    /// DNS client of the target; with --server it skips the hosts file. Half of the time is left for connecting.
     fn client(
         &self,
         event_loop: &LoopHandle,

@@ -26,7 +26,7 @@ use crate::util::cancellation::StopReason;
 #[derive(Debug, Clone)]
 pub(super) struct Try<'a> {
     pub(super) target: &'a TargetRequest,
-    /// What events call it: the number of the target, and of the try.
+    /// Name of the session in events: the numbers of target and try.
     pub(super) session: String,
     /// The addresses that an earlier try was given by the resolver.
     pub(super) known: Option<Vec<SocketAddr>>,
@@ -73,7 +73,7 @@ impl Session {
         self.race_once(event_loop, &Try { target, session, known: None, timeout, race }).await
     }
 
-    /// One race. What was asked to stop before it began is told as interrupted.
+    /// Runs one race. If it was stopped before it began, it is reported as interrupted.
     pub(super) async fn race_once(
         self: &Rc<Self>,
         event_loop: &LoopHandle,
@@ -123,7 +123,7 @@ impl Session {
         report
     }
 
-    /// Opens the connection unless somebody ends it first. All that matters is told to the listener.
+    /// Opens the connection unless it is stopped first. The listener gets every event.
     async fn connect(
         self: &Rc<Self>,
         event_loop: &LoopHandle,
@@ -148,7 +148,7 @@ impl Session {
         Ok(())
     }
 
-    /// Folds what happens into the report, and tells those who watch.
+    /// Listener that adds each event to the report and prints it.
     pub(super) fn listener(
         self: &Rc<Self>,
         this: &Try<'_>,

@@ -18,7 +18,7 @@ use crate::report::target_result::TargetResult;
 use crate::util::cancellation::StopReason;
 use crate::util::stdio::{Sink, Source};
 
-/// What a race leaves for the relay.
+/// Connection that a race leaves for the relay.
 pub(crate) enum Kept {
     Stream(StreamReader, StreamWriter),
     Datagrams(UdpSocket),
@@ -68,7 +68,7 @@ impl Session {
 }
 
 impl Session {
-    /// How much has gone so far, for whoever asks.
+    /// Prints the bytes so far at SIGQUIT.
     fn tell_on_sigquit(self: &Rc<Self>, event_loop: &LoopHandle, traffic: &Rc<Traffic>) {
         let (session, traffic, inside) = (Rc::clone(self), Rc::clone(traffic), event_loop.clone());
         let told = event_loop.add_signal_handler(SIGQUIT, move || {

@@ -12,19 +12,19 @@ use loopctl::{LoopHandle, StreamReader, StreamWriter, Transport};
 
 use crate::util::stdio::{Sink, Source};
 
-/// What is received at a time.
+/// Size of the buffer for one read.
 const CHUNK: usize = 64 * 1024;
 
-/// What one datagram holds at most: 64 KiB, less the headers of IPv4 and UDP.
+/// Maximum payload of a datagram: 64 KiB, less the headers of IPv4 and UDP.
 const LONGEST_DATAGRAM: usize = 65_507;
 
-/// How long a peer that has sent its end may take for what is still to be sent to it.
+/// Time limit for sending the rest to a peer that has shut down its side.
 const LINGER: Duration = Duration::from_secs(5);
 
-/// How long the input may pause once the peer has sent its end. A file pauses only while the disk turns.
+/// Maximum pause of the input once the peer has shut down its side. A file pauses only while the disk is busy.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// How long silence lasts, after the end of the input, that ends a relay of datagrams: they have no end.
+/// Silence after the end of the input that ends a relay of datagrams, because they have no end of stream.
 const SILENCE: Duration = Duration::from_millis(500);
 
 /// Why a relay ended before both sides had ended.
@@ -37,7 +37,7 @@ pub(super) enum Fault {
     Idle(Duration),
 }
 
-/// What has become of the way from the input to the peer.
+/// State of the direction from the input to the peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Input {
     Open,
@@ -46,7 +46,7 @@ enum Input {
     Refused,
 }
 
-/// What both directions of a relay share.
+/// State that both directions of a relay share.
 pub(super) struct Traffic {
     event_loop: LoopHandle,
     pub(super) began: Instant,
@@ -164,7 +164,7 @@ impl Traffic {
         }
     }
 
-    /// As datagrams, until nothing has come for a while after the end of the input.
+    /// Relays datagrams until nothing has arrived for a while after the end of the input.
     pub(super) async fn over_datagrams(
         &self,
         socket: &UdpSocket,
@@ -223,7 +223,7 @@ impl Traffic {
         }
     }
 
-    /// Whatever ends a relay that is still under way.
+    /// Waits for an event that ends a relay in progress.
     async fn ends_early(&self, sink: &Sink) -> Result<(), Fault> {
         let broken = async { Err(Fault::Output(sink.wait_broken().await)) };
         let idle = async {
@@ -238,7 +238,7 @@ impl Traffic {
         select(pin!(broken), pin!(idle)).await.factor_first().0
     }
 
-    /// Ends when nothing has come or gone for so long.
+    /// Ends after this time without data in either direction.
     async fn silence(&self, limit: Duration) {
         loop {
             let passed = self.event_loop.time().saturating_duration_since(self.latest.get());

@@ -25,7 +25,7 @@ use crate::report::query::types;
 pub(super) type Shared = Rc<RefCell<NameReport>>;
 
 impl Session {
-    /// What is known of a name when everybody has answered, the time is up, or the user has enough.
+    /// Report on a name, when all queries were answered, the time is up, or the user stopped it.
     pub(super) async fn resolve(
         self: &Rc<Self>,
         event_loop: &LoopHandle,
@@ -193,7 +193,7 @@ async fn records(client: DnsClient, host: &str, record_type: RecordType, report:
     }
 }
 
-/// What is no question to anybody is told of by no event.
+/// Adds a failure that no event reports, because no query was sent.
 fn note(report: &Shared, error: &DnsError) {
     let at = error.exchange.started;
     let at = report.borrow().since_start(at);

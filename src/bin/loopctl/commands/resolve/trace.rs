@@ -20,7 +20,7 @@ use crate::report::trace::{Hop, NamedServer, Step};
 /// A way that is longer leads round in a circle.
 const MOST_HOPS: usize = 32;
 
-/// How long a server may take before the next one is asked. Most zones have several.
+/// Time limit of a server before the next one is queried. Most zones have several.
 const PATIENCE: Duration = Duration::from_millis(800);
 
 /// One trace under way.
@@ -37,7 +37,7 @@ struct Zone {
     servers: Vec<NamedServer>,
 }
 
-/// How servers are spoken to, all the way.
+/// Way to query the servers of a trace.
 #[derive(Debug, Clone, Copy)]
 struct Manner {
     transport: DnsTransport,
@@ -121,7 +121,7 @@ impl Tracing<'_> {
         way
     }
 
-    /// Where an answer leads.
+    /// Next step after an answer.
     async fn next(
         &self,
         zone: &Zone,
@@ -185,7 +185,7 @@ impl Tracing<'_> {
     }
 
     /// # Errors
-    /// Why nobody can be asked.
+    /// A text that says why no server can be queried.
     fn client(&self, number: usize, zone: &Zone, manner: Manner) -> Result<DnsClient, String> {
         let question = &self.session.request.question;
         let has_way = |server: &&NamedServer| source_address(server.address.ip()).is_some();
