@@ -220,13 +220,13 @@ fn tls_06_a_client_certificate_is_given_and_its_absence_told() {
     let words =
         "refused after the TLS handshake: the peer sent a fatal alert: certificate_required";
     assert!(unknown.stderr.contains(words), "{}", unknown.stderr);
-    assert!(unknown.stderr.contains("hint: the server asks for a certificate of the client"));
+    assert!(unknown.stderr.contains("hint: the server requires a client certificate"));
     let relayed = connect(address, &["--ca", files.ca(), "--relay"]);
     assert_eq!(relayed.code, Some(35), "{}", relayed.stderr);
     let wrong = files.write("wrong.pem", &Authority::new("Strange CA").papers("client"));
     let refused = connect(address, &["--ca", files.ca(), "--cert", &wrong]);
     assert_eq!(refused.code, Some(35));
-    assert!(refused.stderr.contains("does not take the one of --cert"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("rejects the one of --cert"), "{}", refused.stderr);
 }
 
 #[test]

@@ -211,7 +211,7 @@ fn a_part_of_something_else_is_noticed() {
     let sink = ["--mode", "sink", "--once", "--resume", "--checksum", "sha256", "--output"];
     let sink = [&sink[..], &[got.to_str().unwrap()]].concat();
     for (part, why) in [
-        (&b"01234567890"[..], "it has 11 bytes there, and 10 here"),
+        (&b"01234567890"[..], "it has 11 bytes there, 10 here"),
         (b"x", "the 1 bytes there differ from the beginning of the file: sha256:"),
     ] {
         fs::write(files.path("got.part"), part).unwrap();

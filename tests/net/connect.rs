@@ -52,15 +52,16 @@ fn conn_01_a_name_is_resolved_and_the_story_is_told_in_order() {
     trace.check();
     let names = trace.events().into_iter().map(|event| match event.kind {
         EventKind::ResolveStarted { host } => format!("asked for {host}"),
-        EventKind::Resolved { addresses } => format!("{} found", addresses.len()),
-        EventKind::CandidatesSorted { candidates } => format!("{} sorted", candidates.len()),
+        // Where ::1 is called so as well, glibc gives 127.0.0.1 twice.
+        EventKind::Resolved { addresses } if !addresses.is_empty() => "found".to_owned(),
+        EventKind::CandidatesSorted { candidates } if !candidates.is_empty() => "sorted".to_owned(),
         EventKind::AttemptStarted { address, .. } => format!("started {address}"),
         EventKind::AttemptSucceeded { .. } => "succeeded".to_owned(),
         EventKind::ConnectionSelected { .. } => "selected".to_owned(),
         other => panic!("{other:?}"),
     });
     let started = format!("started {}", server.address());
-    let wanted = ["asked for localhost", "1 found", "1 sorted", &started, "succeeded", "selected"];
+    let wanted = ["asked for localhost", "found", "sorted", &started, "succeeded", "selected"];
     assert_eq!(names.collect::<Vec<_>>(), wanted);
 }
 

@@ -35,9 +35,6 @@ fn run(Cli { command, global }: Cli, env: &Environment) -> exit::ExitResult {
         Command::Resolve(args) => resolve::run(ResolveRequest::new(*args, &global, env)?),
         Command::Demo(args) => demo::run(ConnectRequest::demo(&args, &global, env)),
         Command::Completions { shell } => output::writer::print(&generate::completions(shell)),
-        Command::Generate { dir } => output::writer::finished(
-            generate::all(&dir).and_then(|()| output::wire::schema::write(&dir)),
-            "output",
-        ),
+        Command::Generate { dir } => output::writer::generate(&dir, generate::all),
     }
 }

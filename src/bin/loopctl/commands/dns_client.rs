@@ -1,12 +1,12 @@
-//! DNS client of a command: its servers, time limits and retries.
+//! The DNS client of `connect` and `resolve`: servers, tries and timeouts.
 
 use std::time::Duration;
 
 use loopctl::{DnsClient, DnsClientBuilder, DnsConfigError, DnsServer, LoopHandle};
 
-/// Tries per server without resolv.conf(5): one lost datagram is not a failure.
+/// Tries for each server unless resolv.conf(5) sets another number, so that one lost datagram does no harm.
 const TRIES: u32 = 2;
-const LEAST: Duration = Duration::from_millis(1);
+const MIN_TIMEOUT: Duration = Duration::from_millis(1);
 
 /// Asks these servers, or those of resolv.conf(5), which the builder has already. All tries share the time evenly; the
 /// system's may be more or fewer, and may take less each.
@@ -27,5 +27,8 @@ pub(crate) fn client(
         (servers.len(), TRIES, limit)
     };
     let share = limit / u32::try_from(count).unwrap_or(1).max(1) / tries.max(1);
-    builder.timeout(share.clamp(LEAST, longest.max(LEAST))).attempts(tries).build(event_loop)
+    builder
+        .timeout(share.clamp(MIN_TIMEOUT, longest.max(MIN_TIMEOUT)))
+        .attempts(tries)
+        .build(event_loop)
 }

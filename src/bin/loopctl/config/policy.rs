@@ -1,4 +1,4 @@
-//! The rules of a race: whose they are, and what flags make of them.
+//! The policy of a race: a preset, and the flags that override it.
 
 use std::num::NonZero;
 use std::ops::{Deref, DerefMut};
@@ -11,7 +11,7 @@ use crate::cli::{AttemptDelay, RaceArgs};
 /// A policy that has a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct NamedPolicy {
-    /// Whose rules they are, but for what was changed.
+    /// The preset, before flags changed it.
     pub(crate) base: Preset,
     policy: Policy,
 }
@@ -49,9 +49,10 @@ impl NamedPolicy {
         rules
     }
 
-    /// Every address is tried, and no connection ends the race. `most`: how many at a time.
-    pub(crate) fn probe_all(&mut self, most: Option<NonZero<usize>>) {
-        (self.max_parallel, self.selection.max_addresses) = (most, None);
+    /// Every address is tried, and no connection ends the race. At most `max` at a time.
+    pub(crate) fn probe_all(&mut self, max: Option<NonZero<usize>>) {
+        self.max_parallel = max;
+        self.selection.max_addresses = None;
         self.run_all = true;
     }
 
@@ -64,7 +65,7 @@ impl NamedPolicy {
         *self = Self { base, policy };
     }
 
-    /// What RFC 8305 section 8 would say of the Connection Attempt Delay.
+    /// The recommendation of RFC 8305 section 8 about the Connection Attempt Delay, if it is not followed.
     pub(super) fn warning(&self) -> Option<String> {
         let delay = self.connection_attempt_delay?;
         if delay.is_zero() {
@@ -105,7 +106,7 @@ impl NamedPolicy {
         }
     }
 
-    /// What is not as its policy has it, in the words of JSON.
+    /// The settings that differ from the preset, by their JSON keys.
     pub(crate) fn changed(&self) -> Vec<&'static str> {
         let own = Self::from(self.base);
         let fields = [

@@ -1,4 +1,4 @@
-//! Request of `resolve`.
+//! The request of `resolve`.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -15,14 +15,14 @@ use crate::cli::{GlobalArgs, ResolveArgs};
 use crate::exit::{Exit, FatalError};
 use crate::util::message::{Message, plain};
 
-/// Names, the questions about them, and the output.
+/// The names, the question about each, and the output.
 #[derive(Debug)]
 pub(crate) struct ResolveRequest {
     pub(crate) names: Vec<NameRequest>,
-    /// Maximum number of names in progress at the same time.
+    /// The number of names at a time, at most.
     pub(crate) concurrency: usize,
     pub(crate) question: QuestionRequest,
-    /// For each name.
+    /// The time for each name.
     pub(crate) timeout: Duration,
     pub(crate) look: LookRequest,
     pub(crate) output: OutputRequest,
@@ -32,23 +32,23 @@ pub(crate) struct ResolveRequest {
 /// One name.
 #[derive(Debug, Clone)]
 pub(crate) struct NameRequest {
-    /// Text of the command line.
+    /// The text as it was typed.
     pub(crate) text: String,
     pub(crate) subject: Subject,
 }
 
-/// Subject of a lookup.
+/// The subject of a lookup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Subject {
     /// A name in ASCII, and the port of the connection that it is for.
     Name(String, Port),
-    /// Address literal. The system needs its zone.
+    /// An address. Its zone is for the system's resolver.
     Literal(String, Port),
     /// The names of an address.
     Reverse(IpAddr),
 }
 
-/// Question about every name.
+/// The question about every name.
 #[derive(Debug)]
 pub(crate) struct QuestionRequest {
     /// Beside addresses.
@@ -74,7 +74,7 @@ impl QuestionRequest {
     }
 }
 
-/// Parts of the output, and the order of addresses.
+/// The part of a report that is shown, and its order.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LookRequest {
     pub(crate) short: bool,
@@ -110,7 +110,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 impl ResolveRequest {
     /// # Errors
-    /// What makes no sense, what to type instead, and how to exit.
+    /// Flags and names that do not go together, and files that cannot be read.
     pub(crate) fn new(
         args: ResolveArgs,
         global: &GlobalArgs,
@@ -150,11 +150,11 @@ impl ResolveRequest {
             output: OutputRequest::new(&global.output, env),
             slow: SlowRequest::from(&global.debug),
         };
-        request.refuse_what_makes_no_sense()?;
+        request.check()?;
         Ok(request)
     }
 
-    fn refuse_what_makes_no_sense(&self) -> Result<(), FatalError> {
+    fn check(&self) -> Result<(), FatalError> {
         let QuestionRequest { via, trace, servers, types, .. } = &self.question;
         let is_encrypted = |server: &DnsServer| {
             !matches!(server.transport(), DnsTransport::Udp | DnsTransport::Tcp)
@@ -265,8 +265,8 @@ impl NameRequest {
 
 /// A name as it goes over the wire: letters beyond ASCII are encoded (IDNA, RFC 5891, with UTS 46's mappings).
 pub(crate) fn ascii(name: &str) -> Result<String, String> {
-    const LONGEST_NAME: usize = 253;
-    const LONGEST_LABEL: usize = 63;
+    const MAX_NAME: usize = 253;
+    const MAX_LABEL: usize = 63;
     let encoded = if name.is_ascii() {
         name.to_owned()
     } else {
@@ -276,8 +276,8 @@ pub(crate) fn ascii(name: &str) -> Result<String, String> {
         return Ok(encoded);
     }
     let inner = encoded.strip_suffix('.').unwrap_or(&encoded);
-    let is_label = |label: &str| (1..=LONGEST_LABEL).contains(&label.len());
-    if inner.len() > LONGEST_NAME {
+    let is_label = |label: &str| (1..=MAX_LABEL).contains(&label.len());
+    if inner.len() > MAX_NAME {
         Err("a name has at most 253 characters".to_owned())
     } else if !inner.split('.').all(is_label) {
         Err("each part of a name has 1 to 63 characters".to_owned())

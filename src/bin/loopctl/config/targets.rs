@@ -10,13 +10,13 @@ use crate::cli::{Pinned, TargetArgs, duration};
 use crate::exit::{Exit, FatalError};
 use crate::util::message::{Message, plain};
 
-/// One place to connect to.
+/// One target.
 #[derive(Debug, Clone)]
 pub(crate) struct TargetRequest {
-    /// Text of the command line.
+    /// The text as it was typed.
     pub(crate) text: String,
     pub(crate) target: Target,
-    /// Addresses of --resolve, which replace a lookup.
+    /// The addresses of `--resolve`; no resolver is asked.
     pub(crate) pinned: Option<Vec<IpAddr>>,
 }
 
@@ -55,7 +55,7 @@ fn mistyped(error: TargetError) -> Message {
     message
 }
 
-/// All of a file; `-` is standard input.
+/// The content of a file; `-` is standard input.
 pub(crate) fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
     if path == Path::new("-") {
         let mut bytes = Vec::new();

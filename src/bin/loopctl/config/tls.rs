@@ -1,4 +1,4 @@
-//! Request for TLS.
+//! The TLS of a client: trust, identity, names, STARTTLS.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -15,13 +15,13 @@ use crate::cli::{OwnArgs, Protocols, TlsArgs, TrustArgs, VersionArg};
 use crate::exit::{Exit, FatalError};
 use crate::util::message::plain;
 
-/// TLS as a client speaks it.
+/// The TLS of a client.
 #[derive(Debug, Clone)]
 pub(crate) struct TlsRequest {
     pub(crate) client: TlsClient,
-    /// Plain-text exchange before the handshake.
+    /// The protocol that upgrades to TLS.
     pub(crate) starttls: Option<StartTls>,
-    /// In the place of the target's host; an empty one is none.
+    /// The server name instead of the target's host; an empty one is none.
     pub(crate) name: Option<String>,
     /// Whether there is a certificate of ours to show.
     pub(crate) has_own: bool,
@@ -49,11 +49,11 @@ pub(crate) enum StartTls {
 }
 
 impl TlsRequest {
-    /// `None` without --tls and --starttls. Files and the system's store are read here, before anything is timed,
+    /// `None` without `--tls` or `--starttls`. Files and the system's store are read here, before anything is timed,
     /// and not at all without TLS.
     ///
     /// # Errors
-    /// What cannot be, and how to exit.
+    /// Options that do not go together, and files that cannot be read.
     pub(crate) fn new(args: &TlsArgs) -> Result<Option<Self>, FatalError> {
         if !args.tls && args.starttls.is_none() {
             return Ok(None);
@@ -95,7 +95,7 @@ impl TlsRequest {
     }
 
     /// # Errors
-    /// A target that has no name for TLS.
+    /// A target without a server name.
     pub(super) fn check_names(&self, targets: &[TargetRequest]) -> Result<(), FatalError> {
         for target in targets {
             if let (None, Target::Unix(_)) = (&self.name, &target.target) {
@@ -134,7 +134,7 @@ fn with_identity(
     Ok(builder.identity_files(cert, key))
 }
 
-/// Takes a line of secrets.
+/// A sink of lines with secrets.
 pub(crate) type KeyLog = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// Key log of `SSLKEYLOGFILE`. Lines are appended, because several programs may write to the file; only this user
@@ -160,7 +160,7 @@ pub(crate) fn key_log() -> Result<Option<KeyLog>, FatalError> {
     })))
 }
 
-/// Checks that a file can be read, so that this failure differs from wrong content.
+/// A file that cannot be read has another exit status than one that holds something else.
 fn readable(path: &Path) -> Result<(), FatalError> {
     let read = File::open(path).and_then(|file| file.metadata());
     let error = match read {

@@ -41,10 +41,12 @@ pub(crate) fn change(transfer: &TransferReport) -> Option<String> {
     let file = &transfer.file;
     Some(match transfer.change? {
         FileChange::Growth(bytes) => {
-            format!("`{file}` grew by {bytes} bytes during the transfer; they were not sent")
+            format!("`{file}` has grown by {bytes} bytes during the transfer, which were not sent")
         }
         FileChange::Content => {
-            format!("`{file}` changed during the transfer: the copy may be partly old, partly new")
+            format!(
+                "`{file}` was written to during the transfer: the copy may be partly old, partly new"
+            )
         }
     })
 }
@@ -55,7 +57,7 @@ fn failed(error: &TransferError, file: &str) -> Failed {
     match error {
         TransferError::File(failure) => (format!("cannot read `{file}`"), failure.clone()),
         TransferError::Method(failure) => {
-            (format!("`{file}` does not support sendfile(2); drop --no-fallback"), failure.clone())
+            (format!("sendfile(2) cannot send `{file}`"), failure.clone())
         }
         TransferError::Send(failure) => (cannot_send(), failure.clone()),
         TransferError::NotASink(failure) => {
@@ -70,11 +72,11 @@ fn failed(error: &TransferError, file: &str) -> Failed {
             (cannot_send(), late(format!("the peer took nothing for {}", units::prose(*limit))))
         }
         TransferError::NoOffer(limit) => {
-            let text = format!("it did not say in {} what it has", units::prose(*limit));
+            let text = format!("it did not say within {} how much it has", units::prose(*limit));
             ("the peer does not resume".to_owned(), late(text))
         }
         TransferError::NoReceipt(limit) => {
-            (unconfirmed(), late(format!("it said nothing for {}", units::prose(*limit))))
+            (unconfirmed(), late(format!("it sent no receipt for {}", units::prose(*limit))))
         }
         TransferError::Timeout(limit) => {
             (cannot_send(), late(format!("timed out after {}", units::prose(*limit))))
@@ -102,7 +104,7 @@ fn difference_text(difference: &Difference) -> String {
             format!("the checksum cannot be compared: {there} there")
         }
         Difference::Beginning { size, there, here } => format!(
-            "the {size} bytes that it has are not how the file begins here: {there} there, {here} here"
+            "the {size} bytes there differ from the beginning of the file: {there} there, {here} here"
         ),
     }
 }

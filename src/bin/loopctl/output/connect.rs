@@ -36,8 +36,6 @@ pub(crate) struct ConnectPrinter {
     runs: Vec<wire::connect::Document>,
     live: Option<Live>,
     options: HumanOptions,
-    /// Lines of several targets begin with the target.
-    has_many: bool,
     has_histogram: bool,
     prefer: Option<Family>,
 }
@@ -65,7 +63,6 @@ impl ConnectPrinter {
             runs: Vec::new(),
             live: output.live.then(|| Live::new(output.stderr, request.targets.len())),
             options: HumanOptions { tcp_info: output.tcp_info, is_verbose: output.verbosity > 0 },
-            has_many,
             has_histogram: matches!(request.mode, ConnectMode::Repeat(repeat) if repeat.histogram),
             prefer: request.race.prefer,
         })
@@ -126,7 +123,10 @@ impl ConnectPrinter {
         }
         match self.printer.format() {
             Format::Json => self.runs.push(connect::document(report)),
-            _ => self.printer.print_record(&Run { number, report, has_many: self.has_many }),
+            _ => {
+                let has_many = self.printer.has_many();
+                self.printer.print_record(&Run { number, report, has_many });
+            }
         }
     }
 

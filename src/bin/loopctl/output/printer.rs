@@ -55,8 +55,8 @@ pub(crate) struct Printer {
     writer: Writer,
     /// Progress on standard error, hidden while anything else is printed.
     picture: Option<Picture>,
-    /// Documents of several reports form one JSON array.
-    is_array: bool,
+    /// Several reports: their documents form one JSON array, and their lines begin with the subject.
+    has_many: bool,
     reports: usize,
 }
 
@@ -67,13 +67,17 @@ impl Printer {
             request: request.clone(),
             writer,
             picture: request.live.then(|| Picture::new(request.stderr)),
-            is_array: has_many && request.format == Format::Json,
+            has_many,
             reports: 0,
         }
     }
 
     pub(crate) fn request(&self) -> &OutputRequest {
         &self.request
+    }
+
+    pub(crate) fn has_many(&self) -> bool {
+        self.has_many
     }
 
     pub(crate) fn format(&self) -> Format {
@@ -85,7 +89,7 @@ impl Printer {
         match self.format() {
             Format::Json => {
                 let document = wire::pretty(&report.json());
-                let (begin, end) = match (self.is_array, self.reports) {
+                let (begin, end) = match (self.has_many, self.reports) {
                     (false, _) => ("", "\n"),
                     (true, 0) => ("[\n", ""),
                     (true, _) => (",\n", ""),
@@ -191,7 +195,7 @@ impl Printer {
     /// The first failure of the stream.
     pub(crate) fn finish(&mut self) -> ExitResult {
         self.stop_drawing();
-        if self.is_array {
+        if self.has_many && self.format() == Format::Json {
             self.print_text(if self.reports == 0 { "[]\n" } else { "\n]\n" });
         }
         self.writer.finish()

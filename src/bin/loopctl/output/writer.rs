@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use signal_hook::consts::SIGPIPE;
 
-use crate::exit::{Exit, FatalError};
+use crate::exit::{Exit, ExitResult, FatalError};
 use crate::util::message::{Message, plain};
 
 /// A stream of text. After a failure, the rest is discarded; the failure is returned by [`finish`](Self::finish).
@@ -129,6 +129,14 @@ pub(crate) fn print_answer(answer: &clap::Error) -> Result<Exit, FatalError> {
         return Ok(Exit::Usage);
     }
     finished(result, "output")
+}
+
+/// Writes generated pages, and the schemas beside them.
+///
+/// # Errors
+/// A file that cannot be written.
+pub(crate) fn generate(dir: &Path, pages: fn(&Path) -> io::Result<()>) -> ExitResult {
+    finished(pages(dir).and_then(|()| super::wire::schema::write(dir)), "output")
 }
 
 /// The exit status after output. A closed pipe ends the program by SIGPIPE, without a message.

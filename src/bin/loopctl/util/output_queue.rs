@@ -110,7 +110,7 @@ impl OutputQueue {
             true => Poll::Ready(()),
             false => self.wait(cx),
         });
-        select(pin!(broken), pin!(failed)).await.factor_first();
+        select(pin!(broken), pin!(failed)).await;
     }
 
     /// Waits until everything is written, and closes the sink.

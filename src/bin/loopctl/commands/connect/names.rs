@@ -1,4 +1,4 @@
-//! Name servers in the place of the system's resolver.
+//! Name servers instead of the system's resolver.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -12,8 +12,7 @@ use crate::config::DnsRequest;
 use crate::report::{NameFailure, Report};
 
 impl Session {
-    /// Resolver that replaces the system's, if one is requested. What happens goes into the report, and to those
-    /// who watch.
+    /// The DNS client, if name servers are asked. Its events are added to the report and printed.
     pub(super) fn resolver(
         self: &Rc<Self>,
         event_loop: &LoopHandle,
@@ -34,7 +33,8 @@ impl Session {
         Ok(Some(client))
     }
 
-    /// DNS client of the target; with --server it skips the hosts file. Half of the time is left for connecting.
+    /// A client that ignores the hosts file if a server was named, because its answer is wanted. It uses at most half of
+    /// the timeout, so that the rest is left to connect.
     fn client(
         &self,
         event_loop: &LoopHandle,

@@ -12,7 +12,7 @@ use loopctl::{
 
 use super::Session;
 use super::relay::Kept;
-use super::secure::Securing;
+use super::secure::TlsUpgrade;
 use crate::config::TargetRequest;
 use crate::config::environment::Environment;
 use crate::config::host_config;
@@ -34,7 +34,7 @@ pub(super) struct Try<'a> {
     pub(super) race: &'a RaceRequest,
 }
 
-/// Why a race cannot even begin.
+/// The error of a race that cannot begin.
 enum Refused {
     /// There is no address.
     Address(NameFailure),
@@ -48,7 +48,7 @@ impl From<NameFailure> for Refused {
     }
 }
 
-/// Wants the connection, not what comes over it.
+/// A protocol that closes the connection at once.
 struct Probe;
 
 impl Protocol for Probe {
@@ -73,7 +73,7 @@ impl Session {
         self.race_once(event_loop, &Try { target, session, known: None, timeout, race }).await
     }
 
-    /// Runs one race. If it was stopped before it began, it is reported as interrupted.
+    /// Runs one race. A race that was cancelled before its start is reported as interrupted.
     pub(super) async fn race_once(
         self: &Rc<Self>,
         event_loop: &LoopHandle,
@@ -123,7 +123,7 @@ impl Session {
         report
     }
 
-    /// Opens the connection unless it is stopped first. The listener gets every event.
+    /// Opens the connection, unless it is cancelled first. The listener gets every event.
     async fn connect(
         self: &Rc<Self>,
         event_loop: &LoopHandle,
@@ -140,7 +140,7 @@ impl Session {
         let opened = self.token.run_until_cancelled(connection.open_stream()).await;
         let Some(Ok(mut stream)) = opened else { return Ok(()) };
         if let Some(tls) = tls {
-            Securing { session: self, event_loop, this, report, tls }.run(&mut stream).await;
+            TlsUpgrade { session: self, event_loop, this, report, tls }.run(&mut stream).await;
         }
         if self.request.after_connect.is_some() {
             self.kept.replace(Some(Kept::Stream(stream.0, stream.1)));
@@ -148,7 +148,7 @@ impl Session {
         Ok(())
     }
 
-    /// Listener that adds each event to the report and prints it.
+    /// A listener that adds events to the report and prints them.
     pub(super) fn listener(
         self: &Rc<Self>,
         this: &Try<'_>,

@@ -8,7 +8,7 @@ use loopctl::{Failure, LoopHandle, StreamReader, StreamWriter};
 use signal_hook::consts::{SIGINT, SIGQUIT};
 
 use super::Session;
-use super::traffic::{Fault, Traffic};
+use super::traffic::{Traffic, TrafficError};
 use crate::config::{ConnectMode, RelayRequest};
 use crate::diagnose::exit_status;
 use crate::exit::Exit;
@@ -18,7 +18,7 @@ use crate::report::target_result::TargetResult;
 use crate::util::cancellation::StopReason;
 use crate::util::stdio::{Sink, Source};
 
-/// Connection that a race leaves for the relay.
+/// The connection that a race leaves for its use.
 pub(crate) enum Kept {
     Stream(StreamReader, StreamWriter),
     Datagrams(UdpSocket),
@@ -54,13 +54,13 @@ impl Session {
         relay: RelayRequest,
     ) -> RelayReport {
         let traffic = Rc::new(Traffic::new(event_loop, relay.idle_timeout));
-        self.tell_on_sigquit(event_loop, &traffic);
+        self.print_on_sigquit(event_loop, &traffic);
         let ended = self.token.run_until_cancelled(run(event_loop, &traffic, kept)).await;
         let (sent, received) = (traffic.sent.get(), traffic.received.get());
         let took = event_loop.time() - traffic.began;
         let end = match ended {
             Some(Ok(())) => RelayEnd::Eof,
-            Some(Err(fault)) => RelayEnd::from(fault),
+            Some(Err(error)) => RelayEnd::from(error),
             None => RelayEnd::Interrupted(self.cancelled().unwrap_or(StopReason::Signal(SIGINT))),
         };
         RelayReport { sent, received, took, end }
@@ -68,50 +68,50 @@ impl Session {
 }
 
 impl Session {
-    /// Prints the bytes so far at SIGQUIT.
-    fn tell_on_sigquit(self: &Rc<Self>, event_loop: &LoopHandle, traffic: &Rc<Traffic>) {
+    /// Prints the totals so far on SIGQUIT.
+    fn print_on_sigquit(self: &Rc<Self>, event_loop: &LoopHandle, traffic: &Rc<Traffic>) {
         let (session, traffic, inside) = (Rc::clone(self), Rc::clone(traffic), event_loop.clone());
-        let told = event_loop.add_signal_handler(SIGQUIT, move || {
+        let added = event_loop.add_signal_handler(SIGQUIT, move || {
             let took = inside.time() - traffic.began;
             let so_far = text::relayed(traffic.sent.get(), traffic.received.get(), took);
             session.printer.borrow().print_aside(&so_far);
         });
-        if let Err(error) = told {
+        if let Err(error) = added {
             log::warn!("cannot handle SIGQUIT: {error}");
         }
     }
 }
 
-/// The ends of the process are taken only for as long as they are needed.
-async fn run(event_loop: &LoopHandle, traffic: &Traffic, kept: Kept) -> Result<(), Fault> {
-    let sink = Sink::stdout(event_loop).await.map_err(Fault::Output)?;
-    let source = Source::stdin(event_loop).await.map_err(Fault::Input)?;
+/// Standard input and output are taken only for the relay.
+async fn run(event_loop: &LoopHandle, traffic: &Traffic, kept: Kept) -> Result<(), TrafficError> {
+    let sink = Sink::stdout(event_loop).await.map_err(TrafficError::Output)?;
+    let source = Source::stdin(event_loop).await.map_err(TrafficError::Input)?;
     let ended = match kept {
         Kept::Stream(reader, writer) => traffic.over_stream((reader, writer), source, &sink).await,
         Kept::Datagrams(socket) => traffic.over_datagrams(&socket, source, &sink).await,
     };
-    if let Err(Fault::Receive(_) | Fault::Send(_) | Fault::Input(_)) = &ended {
+    if let Err(TrafficError::Receive(_) | TrafficError::Send(_) | TrafficError::Input(_)) = &ended {
         // What had come is still written.
-        sink.finish().await.map_err(Fault::Output)?;
+        sink.finish().await.map_err(TrafficError::Output)?;
     }
     ended
 }
 
-impl From<Fault> for RelayEnd {
-    fn from(fault: Fault) -> Self {
+impl From<TrafficError> for RelayEnd {
+    fn from(error: TrafficError) -> Self {
         let is_reset = |error: &io::Error| error.kind() == io::ErrorKind::ConnectionReset;
-        Self::Failed(match fault {
-            Fault::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+        Self::Failed(match error {
+            TrafficError::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                 return Self::OutputClosed;
             }
-            Fault::Input(error) => RelayError::Input(Failure::from(&error)),
-            Fault::Output(error) => RelayError::Output(Failure::from(&error)),
-            Fault::Receive(error) | Fault::Send(error) if is_reset(&error) => {
+            TrafficError::Input(error) => RelayError::Input(Failure::from(&error)),
+            TrafficError::Output(error) => RelayError::Output(Failure::from(&error)),
+            TrafficError::Receive(error) | TrafficError::Send(error) if is_reset(&error) => {
                 RelayError::Reset(Failure::from(&error))
             }
-            Fault::Receive(error) => RelayError::Receive(Failure::from(&error)),
-            Fault::Send(error) => RelayError::Send(Failure::from(&error)),
-            Fault::Idle(limit) => RelayError::Idle(limit),
+            TrafficError::Receive(error) => RelayError::Receive(Failure::from(&error)),
+            TrafficError::Send(error) => RelayError::Send(Failure::from(&error)),
+            TrafficError::Idle(limit) => RelayError::Idle(limit),
         })
     }
 }

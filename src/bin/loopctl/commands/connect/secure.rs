@@ -15,7 +15,7 @@ use crate::config::TlsRequest;
 use crate::report::{Report, StartTlsExchange, TlsFailure, TlsPhase};
 
 /// A connection on which TLS is wanted.
-pub(super) struct Securing<'a> {
+pub(super) struct TlsUpgrade<'a> {
     pub(super) session: &'a Rc<Session>,
     pub(super) event_loop: &'a LoopHandle,
     pub(super) this: &'a Try<'a>,
@@ -25,8 +25,8 @@ pub(super) struct Securing<'a> {
 
 type Stream = (StreamReader, StreamWriter);
 
-impl Securing<'_> {
-    /// After a race of TLS there is the refusal of a client to wait for; after one without, all of it.
+impl TlsUpgrade<'_> {
+    /// Runs STARTTLS if it was asked for, and waits for a rejection of our certificate.
     pub(super) async fn run(&self, stream: &mut Stream) {
         let ended = match self.tls.starttls {
             Some(protocol) => {
@@ -46,7 +46,7 @@ impl Securing<'_> {
             let silent = TlsError::HandshakeTimedOut { limit: None };
             self.decline(Some(silent), phase, &error);
         }
-        self.hear_refusal(&mut stream.0).await;
+        self.read_rejection(&mut stream.0).await;
     }
 
     async fn upgrade(&self, protocol: StartTls, (reader, writer): &mut Stream) {
@@ -86,29 +86,29 @@ impl Securing<'_> {
         self.report.borrow_mut().decline(failure, self.event_loop.time());
     }
 
-    /// A server of TLS 1.3 judges its client when the handshake is over for the client. Its word takes a round
-    /// trip, of which the handshake was about one.
-    async fn hear_refusal(&self, reader: &mut StreamReader) {
-        const SHORTEST: Duration = Duration::from_millis(50);
-        const LONGEST: Duration = Duration::from_secs(1);
+    /// Reads the rejection of our certificate. A TLS 1.3 server judges it after the client's handshake, so that the
+    /// alert takes one more round trip, about as long as the handshake.
+    async fn read_rejection(&self, reader: &mut StreamReader) {
+        const MIN_TIMEOUT: Duration = Duration::from_millis(50);
+        const MAX_TIMEOUT: Duration = Duration::from_secs(1);
         let Some(took) = self.judged_by_peer() else { return };
-        let patience = (2 * took).clamp(SHORTEST, LONGEST);
+        let timeout = (2 * took).clamp(MIN_TIMEOUT, MAX_TIMEOUT);
         let is_kept = self.session.request.after_connect.is_some();
         let mut byte = [0];
-        let heard = async {
+        let answer = async {
             if is_kept {
                 // What is said instead is for whoever uses the connection.
                 reader.transport().wait_closed().await;
             }
             reader.read(&mut byte).await
         };
-        let heard = self.event_loop.timeout(patience, heard);
-        if let Some(Ok(Err(error))) = self.session.token.run_until_cancelled(heard).await {
+        let answer = self.event_loop.timeout(timeout, answer);
+        if let Some(Ok(Err(error))) = self.session.token.run_until_cancelled(answer).await {
             self.decline(TlsError::within(&error).cloned(), TlsPhase::After, &error);
         }
     }
 
-    /// Duration of the handshake, if the server still has to accept the client certificate.
+    /// The duration of the handshake, if the server may still reject our certificate.
     fn judged_by_peer(&self) -> Option<Duration> {
         let report = self.report.borrow();
         let tls = report.tls.as_ref()?;

@@ -1,4 +1,4 @@
-//! STARTTLS: the plain-text exchanges before a TLS handshake.
+//! STARTTLS: the plain-text exchange of each protocol before TLS.
 
 use std::io;
 use std::net::IpAddr;
@@ -8,15 +8,15 @@ use loopctl::{StreamError, StreamReader, StreamWriter};
 use crate::config::StartTls;
 use crate::output::units;
 
-/// Limit on the lines that a server may send before its answer.
-const MOST_LINES: usize = 200;
+/// The lines of an answer, at most.
+const MAX_LINES: usize = 200;
 
 type Greeting = Option<String>;
 
-/// Says what it takes until the peer is ready for TLS, and gives its greeting where the protocol has one.
+/// Runs the exchange until the peer is ready for TLS, and returns its greeting if the protocol has one.
 ///
 /// # Errors
-/// What the peer said instead, or what the network did.
+/// An answer that refuses TLS, or a failure of the network.
 pub(super) async fn speak(
     protocol: StartTls,
     reader: &mut StreamReader,
@@ -64,7 +64,7 @@ async fn smtp(talk: &mut Talk<'_>) -> io::Result<Greeting> {
 async fn imap(talk: &mut Talk<'_>) -> io::Result<Greeting> {
     let greeting = talk.line_after("* OK").await?;
     talk.say("a1 STARTTLS\r\n").await?;
-    for _ in 0..MOST_LINES {
+    for _ in 0..MAX_LINES {
         let line = talk.line().await?;
         match line.strip_prefix("a1 ") {
             Some(answer) if answer.starts_with("OK") => return Ok(Some(greeting)),
@@ -105,7 +105,7 @@ async fn postgres(talk: &mut Talk<'_>) -> io::Result<Greeting> {
 async fn ldap(talk: &mut Talk<'_>) -> io::Result<Greeting> {
     const OID: &[u8] = b"1.3.6.1.4.1.1466.20037";
     const REQUEST: [u8; 9] = [0x30, 0x1d, 0x02, 0x01, 0x01, 0x77, 0x18, 0x80, 0x16];
-    const LONGEST: usize = 64 * 1024;
+    const MAX_LENGTH: usize = 64 * 1024;
     talk.send(&[&REQUEST, OID].concat()).await?;
     let odd = || refused("the server's answer is no LDAP");
     let head = talk.bytes(2).await?;
@@ -115,7 +115,7 @@ async fn ldap(talk: &mut Talk<'_>) -> io::Result<Greeting> {
         let digits = talk.bytes(usize::from(head[1] & 0x7f).min(8)).await?;
         length = digits.iter().fold(0, |sum, digit| sum << 8 | usize::from(*digit));
     }
-    if head[0] != 0x30 || length > LONGEST {
+    if head[0] != 0x30 || length > MAX_LENGTH {
         return Err(odd());
     }
     let message = talk.bytes(length).await?;
@@ -199,7 +199,7 @@ impl Talk<'_> {
         let is_last = |line: &str| line.starts_with(code) && line.as_bytes().get(3) != Some(&b'-');
         let mut lines = vec![self.line_after(code).await?];
         while !is_last(&lines[lines.len() - 1]) {
-            if lines.len() == MOST_LINES {
+            if lines.len() == MAX_LINES {
                 return Err(refused("the server talks without end"));
             }
             lines.push(self.line().await?);
@@ -233,10 +233,10 @@ fn answered(line: &str) -> io::Error {
     refused(format!("the server answered `{}`", shorten(&units::printable(line))))
 }
 
-/// Beginning of a server text, short enough for a message.
+/// The part of an answer that fits a message.
 fn shorten(said: &str) -> String {
-    const ROOM: usize = 100;
-    match said.char_indices().nth(ROOM) {
+    const MAX_CHARS: usize = 100;
+    match said.char_indices().nth(MAX_CHARS) {
         Some((at, _)) => format!("{}...", &said[..at]),
         None => said.to_owned(),
     }

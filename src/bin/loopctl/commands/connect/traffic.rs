@@ -1,4 +1,4 @@
-//! The bytes of a relay: what one side gives, the other one gets, at the pace of the slower one.
+//! The bytes of a relay, in both directions, at the speed of the slower side.
 
 use std::cell::Cell;
 use std::future::pending;
@@ -12,24 +12,24 @@ use loopctl::{LoopHandle, StreamReader, StreamWriter, Transport};
 
 use crate::util::stdio::{Sink, Source};
 
-/// Size of the buffer for one read.
+/// Bytes received at a time.
 const CHUNK: usize = 64 * 1024;
 
-/// Maximum payload of a datagram: 64 KiB, less the headers of IPv4 and UDP.
-const LONGEST_DATAGRAM: usize = 65_507;
+/// The payload of one datagram, at most: 64 KiB less the headers of IPv4 and UDP.
+const MAX_DATAGRAM: usize = 65_507;
 
-/// Time limit for sending the rest to a peer that has shut down its side.
+/// The time that a peer has for the rest, after it has sent its end.
 const LINGER: Duration = Duration::from_secs(5);
 
-/// Maximum pause of the input once the peer has shut down its side. A file pauses only while the disk is busy.
+/// The time that the input may pause once the peer has sent its end. A file pauses only for the disk.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Silence after the end of the input that ends a relay of datagrams, because they have no end of stream.
+/// The silence after the end of the input that ends a relay of datagrams, because datagrams have no end.
 const SILENCE: Duration = Duration::from_millis(500);
 
-/// Why a relay ended before both sides had ended.
+/// The error of a relay that ended before both sides had ended.
 #[derive(Debug)]
-pub(super) enum Fault {
+pub(super) enum TrafficError {
     Input(io::Error),
     Output(io::Error),
     Send(io::Error),
@@ -37,7 +37,7 @@ pub(super) enum Fault {
     Idle(Duration),
 }
 
-/// State of the direction from the input to the peer.
+/// The state of the direction from the input to the peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Input {
     Open,
@@ -46,7 +46,7 @@ enum Input {
     Refused,
 }
 
-/// State that both directions of a relay share.
+/// The counters that both directions of a relay share.
 pub(super) struct Traffic {
     event_loop: LoopHandle,
     pub(super) began: Instant,
@@ -70,23 +70,23 @@ impl Traffic {
         stream: (StreamReader, StreamWriter),
         source: Source,
         sink: &Sink,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), TrafficError> {
         let (mut reader, mut writer) = stream;
         let transport = reader.transport().clone();
-        let patience = if source.is_file() { LINGER } else { PAUSE };
+        let timeout = if source.is_file() { LINGER } else { PAUSE };
         let input = Cell::new(Input::Open);
         let mut outward = Box::pin(self.send_stream(&mut writer, source, &input));
         let inward = self.receive_stream(&mut reader, sink);
         let ended =
             async { select(outward.as_mut(), pin!(self.ends_early(sink))).await.factor_first().0 };
         match select(pin!(inward), pin!(ended)).await.factor_first().0 {
-            Err(Fault::Receive(error)) if input.get() == Input::Refused => {
-                return Err(Fault::Send(error));
+            Err(TrafficError::Receive(error)) if input.get() == Input::Refused => {
+                return Err(TrafficError::Send(error));
             }
             ended => ended?,
         }
         let pause = async {
-            self.pause(&input, &transport, patience).await;
+            self.pause(&input, &transport, timeout).await;
             Ok(())
         };
         select(outward.as_mut(), pin!(pause)).await.factor_first().0?;
@@ -97,7 +97,7 @@ impl Traffic {
         // Sends what it has taken.
         writer.close();
         if has_lost || input.get() == Input::Refused || transport.write_buffer_size() > 0 {
-            self.send_rest(&writer).await.map_err(Fault::Send)?;
+            self.send_rest(&writer).await.map_err(TrafficError::Send)?;
         }
         Ok(())
     }
@@ -109,9 +109,9 @@ impl Traffic {
         writer: &mut StreamWriter,
         mut source: Source,
         input: &Cell<Input>,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), TrafficError> {
         loop {
-            let bytes = source.read().await.map_err(Fault::Input)?;
+            let bytes = source.read().await.map_err(TrafficError::Input)?;
             if bytes.is_empty() {
                 writer.write_eof();
                 input.set(Input::Ended);
@@ -127,14 +127,14 @@ impl Traffic {
 
     /// The peer has sent its end. Most often it has closed; but it may have nothing to say and still listen,
     /// so what the input has ready is sent all the same. Ends when it pauses, or the peer takes nothing.
-    async fn pause(&self, input: &Cell<Input>, transport: &Transport, patience: Duration) {
+    async fn pause(&self, input: &Cell<Input>, transport: &Transport, timeout: Duration) {
         let mut quiet = Duration::ZERO;
         while input.get() == Input::Open && quiet < LINGER {
             let before = (self.sent.get(), transport.write_buffer_size());
             self.event_loop.sleep(PAUSE).await;
             let after = (self.sent.get(), transport.write_buffer_size());
             quiet = if after == before { quiet + PAUSE } else { Duration::ZERO };
-            if after.1 == 0 && quiet >= patience {
+            if after.1 == 0 && quiet >= timeout {
                 return;
             }
         }
@@ -152,14 +152,18 @@ impl Traffic {
         }
     }
 
-    async fn receive_stream(&self, reader: &mut StreamReader, sink: &Sink) -> Result<(), Fault> {
+    async fn receive_stream(
+        &self,
+        reader: &mut StreamReader,
+        sink: &Sink,
+    ) -> Result<(), TrafficError> {
         let mut buffer = vec![0; CHUNK];
         loop {
-            let count = reader.read(&mut buffer).await.map_err(Fault::Receive)?;
+            let count = reader.read(&mut buffer).await.map_err(TrafficError::Receive)?;
             if count == 0 {
-                return sink.finish().await.map_err(Fault::Output);
+                return sink.finish().await.map_err(TrafficError::Output);
             }
-            sink.write_all(&buffer[..count]).await.map_err(Fault::Output)?;
+            sink.write_all(&buffer[..count]).await.map_err(TrafficError::Output)?;
             self.count(&self.received, count);
         }
     }
@@ -170,27 +174,31 @@ impl Traffic {
         socket: &UdpSocket,
         source: Source,
         sink: &Sink,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), TrafficError> {
         let outward = self.send_datagrams(socket, source);
         let inward = self.receive_datagrams(socket, sink);
         let ended =
             async { select(pin!(outward), pin!(self.ends_early(sink))).await.factor_first().0 };
         select(pin!(inward), pin!(ended)).await.factor_first().0?;
-        sink.finish().await.map_err(Fault::Output)
+        sink.finish().await.map_err(TrafficError::Output)
     }
 
-    async fn send_datagrams(&self, socket: &UdpSocket, mut source: Source) -> Result<(), Fault> {
-        let to = socket.peer_addr().map_err(Fault::Send)?;
+    async fn send_datagrams(
+        &self,
+        socket: &UdpSocket,
+        mut source: Source,
+    ) -> Result<(), TrafficError> {
+        let to = socket.peer_addr().map_err(TrafficError::Send)?;
         // One more handle: the two directions wait for their own one.
-        let socket = socket.try_clone().map_err(Fault::Send)?;
+        let socket = socket.try_clone().map_err(TrafficError::Send)?;
         loop {
-            let bytes = source.read().await.map_err(Fault::Input)?;
+            let bytes = source.read().await.map_err(TrafficError::Input)?;
             if bytes.is_empty() {
                 self.latest.set(self.event_loop.time());
                 self.silence(self.idle_timeout.unwrap_or(SILENCE)).await;
                 return Ok(());
             }
-            for datagram in bytes.chunks(LONGEST_DATAGRAM) {
+            for datagram in bytes.chunks(MAX_DATAGRAM) {
                 self.send_datagram(&socket, datagram, to).await?;
             }
         }
@@ -202,35 +210,35 @@ impl Traffic {
         socket: &UdpSocket,
         datagram: &[u8],
         to: SocketAddr,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), TrafficError> {
         match self.event_loop.sock_sendto(socket, datagram, to).await {
             Ok(count) => self.count(&self.sent, count),
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                return Err(Fault::Receive(error));
+                return Err(TrafficError::Receive(error));
             }
-            Err(error) => return Err(Fault::Send(error)),
+            Err(error) => return Err(TrafficError::Send(error)),
         }
         Ok(())
     }
 
-    async fn receive_datagrams(&self, socket: &UdpSocket, sink: &Sink) -> Result<(), Fault> {
+    async fn receive_datagrams(&self, socket: &UdpSocket, sink: &Sink) -> Result<(), TrafficError> {
         let mut buffer = vec![0; CHUNK];
         loop {
             let received = self.event_loop.sock_recv(socket, &mut buffer).await;
-            let count = received.map_err(Fault::Receive)?;
+            let count = received.map_err(TrafficError::Receive)?;
             self.count(&self.received, count);
-            sink.write_all(&buffer[..count]).await.map_err(Fault::Output)?;
+            sink.write_all(&buffer[..count]).await.map_err(TrafficError::Output)?;
         }
     }
 
-    /// Waits for an event that ends a relay in progress.
-    async fn ends_early(&self, sink: &Sink) -> Result<(), Fault> {
-        let broken = async { Err(Fault::Output(sink.wait_broken().await)) };
+    /// Ends a relay when the output breaks, or when nothing moves for the idle timeout.
+    async fn ends_early(&self, sink: &Sink) -> Result<(), TrafficError> {
+        let broken = async { Err(TrafficError::Output(sink.wait_broken().await)) };
         let idle = async {
             match self.idle_timeout {
                 Some(limit) => {
                     self.silence(limit).await;
-                    Err(Fault::Idle(limit))
+                    Err(TrafficError::Idle(limit))
                 }
                 None => pending().await,
             }
@@ -238,7 +246,7 @@ impl Traffic {
         select(pin!(broken), pin!(idle)).await.factor_first().0
     }
 
-    /// Ends after this time without data in either direction.
+    /// Ends when nothing has come or gone for `limit`.
     async fn silence(&self, limit: Duration) {
         loop {
             let passed = self.event_loop.time().saturating_duration_since(self.latest.get());

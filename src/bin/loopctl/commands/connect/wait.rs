@@ -11,9 +11,9 @@ use crate::config::TargetRequest;
 use crate::diagnose::cause;
 use crate::report::{End, FailureKind, Report, WaitReport};
 
-/// The pause after the first try; each one is twice as long as the one before.
-const SHORTEST: Duration = Duration::from_millis(100);
-const LONGEST: Duration = Duration::from_secs(2);
+/// The pause after the first try. Each pause is twice as long as the one before.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const MAX_PAUSE: Duration = Duration::from_secs(2);
 
 impl Session {
     pub(super) async fn wait(
@@ -24,7 +24,7 @@ impl Session {
         limit: Duration,
     ) -> Report {
         let began = event_loop.time();
-        let (mut waited, mut pause) = (WaitReport::default(), SHORTEST);
+        let (mut waited, mut pause) = (WaitReport::default(), FIRST_PAUSE);
         let mut nth = 0;
         loop {
             nth += 1;
@@ -58,7 +58,7 @@ impl Session {
                     self.cancelled().map_or(End::Failed(FailureKind::TimedOut), End::Interrupted);
                 return report;
             }
-            pause = (pause * 2).min(LONGEST);
+            pause = (pause * 2).min(MAX_PAUSE);
         }
     }
 }

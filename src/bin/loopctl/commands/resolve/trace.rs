@@ -1,4 +1,4 @@
-//! `--trace`: from the root down, asking those in charge of each zone whom they have put in charge below.
+//! `--trace`: referrals from the root servers down to the authoritative servers.
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -17,11 +17,11 @@ use super::roots::root_servers;
 use crate::report::query::QueryStatus;
 use crate::report::trace::{Hop, NamedServer, Step};
 
-/// A way that is longer leads round in a circle.
-const MOST_HOPS: usize = 32;
+/// The hops of a trace, at most. A longer one is a loop.
+const MAX_HOPS: usize = 32;
 
-/// Time limit of a server before the next one is queried. Most zones have several.
-const PATIENCE: Duration = Duration::from_millis(800);
+/// The time that a server has before the next one is asked. Most zones have several.
+const SERVER_TIMEOUT: Duration = Duration::from_millis(800);
 
 /// One trace under way.
 pub(super) struct Tracing<'a> {
@@ -37,9 +37,9 @@ struct Zone {
     servers: Vec<NamedServer>,
 }
 
-/// Way to query the servers of a trace.
+/// The transport and port of every server.
 #[derive(Debug, Clone, Copy)]
-struct Manner {
+struct ServerOptions {
     transport: DnsTransport,
     port: u16,
 }
@@ -47,25 +47,25 @@ struct Manner {
 impl Tracing<'_> {
     /// Follows referrals and aliases to the end, and notes every hop.
     pub(super) async fn run(self, host: String) {
-        let manner = self.manner();
+        let options = self.options();
         let start = Zone { name: ".".to_owned(), servers: self.first_servers().await };
         let mut name = if host.ends_with('.') { host } else { format!("{host}.") };
         let mut zone = start.clone();
-        for number in 0..MOST_HOPS {
-            match self.hop(number, &zone, &name, manner).await {
-                Some(Way::Down(below)) => zone = below,
-                Some(Way::Again(target)) => (name, zone) = (target, start.clone()),
+        for number in 0..MAX_HOPS {
+            match self.hop(number, &zone, &name, options).await {
+                Some(NextStep::Referral(below)) => zone = below,
+                Some(NextStep::Restart(target)) => (name, zone) = (target, start.clone()),
                 None => return,
             }
         }
-        let why = format!("given up after {MOST_HOPS} hops");
+        let why = format!("given up after {MAX_HOPS} hops");
         self.note(&zone, &name, None, Step::Lost(why));
     }
 
     /// The port of the first server that was named is that of all others: referrals tell none.
-    fn manner(&self) -> Manner {
+    fn options(&self) -> ServerOptions {
         let first = self.session.request.question.servers.first();
-        Manner {
+        ServerOptions {
             transport: first.map_or(DnsTransport::Udp, DnsServer::transport),
             port: first.map_or(53, DnsServer::port),
         }
@@ -90,16 +90,22 @@ impl Tracing<'_> {
         servers
     }
 
-    /// By the system, which knows the way already.
+    /// The addresses of a server, by the system's resolver.
     async fn find(&self, host: impl Into<Host>, port: u16) -> Vec<SocketAddr> {
         let lookup = Lookup::new(host, port).kind(SocketKind::Datagram);
         let found = self.event_loop.getaddrinfo(lookup).await.unwrap_or_default();
         found.into_iter().map(|it| it.address).collect()
     }
 
-    /// Asks the servers of a zone. `None`: the way ends here.
-    async fn hop(&self, number: usize, zone: &Zone, name: &str, manner: Manner) -> Option<Way> {
-        let client = match self.client(number, zone, manner) {
+    /// Asks the servers of a zone. `None` ends the trace.
+    async fn hop(
+        &self,
+        number: usize,
+        zone: &Zone,
+        name: &str,
+        options: ServerOptions,
+    ) -> Option<NextStep> {
+        let client = match self.client(number, zone, options) {
             Ok(client) => client,
             Err(why) => {
                 self.note(zone, name, None, Step::Lost(why));
@@ -109,7 +115,7 @@ impl Tracing<'_> {
         let types = self.session.request.question.all_types();
         let (first, others) = types.split_first()?;
         let result = client.query(name, *first).await;
-        let (step, way) = self.next(zone, name, &result, manner).await;
+        let (step, way) = self.next(zone, name, &result, options).await;
         let exchange = match &result {
             Ok(answer) => &answer.exchange,
             Err(error) => &*error.exchange,
@@ -121,14 +127,14 @@ impl Tracing<'_> {
         way
     }
 
-    /// Next step after an answer.
+    /// The step that follows an answer.
     async fn next(
         &self,
         zone: &Zone,
         name: &str,
         result: &Result<DnsAnswer, DnsError>,
-        manner: Manner,
-    ) -> (Step, Option<Way>) {
+        options: ServerOptions,
+    ) -> (Step, Option<NextStep>) {
         let error = match result {
             Ok(answer) => {
                 return (Step::End(QueryStatus::Answered, answer.matching().count()), None);
@@ -144,7 +150,7 @@ impl Tracing<'_> {
         };
         let target = answer.canonical_name();
         if !target.eq_ignore_ascii_case(name) {
-            return (Step::Alias(target.to_owned()), Some(Way::Again(target.to_owned())));
+            return (Step::Alias(target.to_owned()), Some(NextStep::Restart(target.to_owned())));
         }
         let below = referral(answer, name).filter(|_| error.kind == DnsErrorKind::NoData);
         let Some((below, servers)) = below.filter(|_| !answer.flags.authoritative) else {
@@ -154,8 +160,8 @@ impl Tracing<'_> {
             let why = format!("these servers point back to `{below}`");
             return (Step::Lost(why), None);
         }
-        let found = self.servers_of(answer, &servers, manner.port).await;
-        let way = Way::Down(Zone { name: below.clone(), servers: found });
+        let found = self.servers_of(answer, &servers, options.port).await;
+        let way = NextStep::Referral(Zone { name: below.clone(), servers: found });
         (Step::Referral { zone: below, servers }, Some(way))
     }
 
@@ -185,25 +191,30 @@ impl Tracing<'_> {
     }
 
     /// # Errors
-    /// A text that says why no server can be queried.
-    fn client(&self, number: usize, zone: &Zone, manner: Manner) -> Result<DnsClient, String> {
+    /// A zone without a server that can be reached.
+    fn client(
+        &self,
+        number: usize,
+        zone: &Zone,
+        options: ServerOptions,
+    ) -> Result<DnsClient, String> {
         let question = &self.session.request.question;
         let has_way = |server: &&NamedServer| source_address(server.address.ip()).is_some();
         let usable = zone.servers.iter().filter(has_way);
         let servers: Vec<DnsServer> =
-            usable.map(|it| DnsServer::new(manner.transport, it.address)).collect();
+            usable.map(|it| DnsServer::new(options.transport, it.address)).collect();
         if servers.is_empty() {
             return Err(format!("no server of `{}` has an address that can be asked", zone.name));
         }
         let builder = DnsClient::builder().servers(servers).attempts(1).recursion(false);
-        let patience = PATIENCE.min(self.session.request.timeout);
-        let builder = builder.dnssec(question.dnssec.is_some()).timeout(patience);
+        let timeout = SERVER_TIMEOUT.min(self.session.request.timeout);
+        let builder = builder.dnssec(question.dnssec.is_some()).timeout(timeout);
         let client =
             builder.build(self.event_loop).map_err(|error: DnsConfigError| error.to_string())?;
         Ok(self.session.listening(client, number + 1, self.report))
     }
 
-    /// The other types, of those who know the name.
+    /// Asks the servers that know the name for the other types.
     async fn ask_others(&self, client: &DnsClient, name: &str, types: &[RecordType]) {
         join_all(types.iter().map(|record_type| client.query(name, *record_type))).await;
     }
@@ -227,9 +238,9 @@ impl Tracing<'_> {
     }
 }
 
-enum Way {
-    Down(Zone),
-    Again(String),
+enum NextStep {
+    Referral(Zone),
+    Restart(String),
 }
 
 /// The zone below that an answer points to, and its servers.

@@ -10,8 +10,8 @@ use crate::util::style::Style;
 pub(crate) const FRAME: Duration = Duration::from_millis(100);
 
 /// A bar is as long as there is room for, within these.
-const LONGEST: usize = 24;
-const SHORTEST: usize = 4;
+const MAX_BAR: usize = 24;
+const MIN_BAR: usize = 4;
 
 pub(crate) struct Bar {
     picture: Picture,
@@ -71,8 +71,8 @@ fn row(name: &str, progress: Progress, total: Option<u64>, unicode: bool, room: 
     let percent = format!("{:>3}%", (share * 100.0) as u64);
     let figures = format!("{} of {}  {speed}  eta {eta}", bytes(done), bytes(total));
     let long = format!("{name}  {percent}  {figures}");
-    if let Some(more @ SHORTEST..) = room.checked_sub(wide(&long) + 1) {
-        let bar = bar(share, more.min(LONGEST), unicode);
+    if let Some(more @ MIN_BAR..) = room.checked_sub(wide(&long) + 1) {
+        let bar = bar(share, more.min(MAX_BAR), unicode);
         return format!("{name}  {percent} {bar}  {figures}");
     }
     let shorter = [
