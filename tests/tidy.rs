@@ -282,8 +282,9 @@ fn functions_of(source: &Source) -> Vec<(String, usize)> {
 
 #[test]
 fn structs_have_few_fields() {
-    /// Because code that acts is easier to follow in small structs, as are its constructors.
-    const MAX_FIELDS: usize = 9;
+    /// Because code that acts is easier to follow in small structs. The limit leaves room for a field that is
+    /// named, so that none is hidden in a bag with unrelated ones.
+    const MAX_FIELDS: usize = 10;
     /// Because plain data names each optional part: a bag of unrelated parts says less than their names.
     const MAX_FIELDS_OF_A_REPORT: usize = 14;
     // Records of a file format: what they hold is not ours to choose.

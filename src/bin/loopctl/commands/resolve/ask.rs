@@ -44,7 +44,7 @@ impl Session {
         let mut report = report.borrow().clone();
         report.is_local = !local.borrow().is_empty();
         match self.token.reason() {
-            Some(reason) => report.interrupt(reason.into(), event_loop.time()),
+            Some(reason) => report.interrupt(reason, event_loop.time()),
             None => report.settle(event_loop.time(), is_time_up),
         }
         report.arrange(&local.take(), source_address);

@@ -153,7 +153,7 @@ fn names(family: Family) -> (&'static str, &'static str) {
 fn symbol(query: &Query) -> &'static str {
     match &query.end {
         QueryOutcome::SystemFailed(error) => {
-            error.code().and_then(EaiCode::symbol).unwrap_or(query.verdict().name())
+            error.code().and_then(EaiCode::symbol).unwrap_or_else(|| query.verdict().name())
         }
         _ => query.verdict().name(),
     }
