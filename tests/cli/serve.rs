@@ -187,15 +187,15 @@ fn an_upload_under_way_is_taken_to_its_end() {
         stream.write_all(b"begin").unwrap();
         wait_until_read(&stream);
         server.signal(Signal::TERM);
-        for _ in 0..10 {
-            std::thread::sleep(Duration::from_millis(50));
+        for _ in 0..100 {
+            std::thread::sleep(Duration::from_millis(5));
             stream.write_all(b"more").unwrap();
         }
         stream.shutdown(Shutdown::Write).unwrap();
         let ran = server.end();
         assert_eq!(ran.code, Some(0), "{}", ran.stdout);
         let record = parse(ran.stdout.lines().next().unwrap());
-        assert_eq!((&record["bytes_in"], &record["end"]), (&45.into(), &"eof".into()), "{mode}");
+        assert_eq!((&record["bytes_in"], &record["end"]), (&405.into(), &"eof".into()), "{mode}");
     }
 }
 

@@ -176,7 +176,7 @@ pub(crate) fn of_tls(tls: &TlsReport, failure: &TlsFailure) -> String {
     }
 }
 
-/// The same in a few words, for a line that tells it among others.
+/// Short form, for a line with other facts.
 fn word_of_tls(tls: &TlsReport, failure: &TlsFailure) -> String {
     let word = match tls.problem().filter(|_| failure.kind() == Some(TlsErrorKind::Certificate)) {
         Some(CertificateProblem::Expired { .. }) => "the certificate has expired",

@@ -24,12 +24,12 @@ pub(crate) struct Comparison {
 #[derive(Debug, Clone)]
 pub(crate) struct Measurement {
     pub(crate) lookups: Vec<Lookup>,
-    /// Addresses for which nobody was asked.
+    /// Addresses that needed no lookup.
     pub(crate) given: Vec<SocketAddr>,
     /// In the order of RFC 6724.
     pub(crate) probes: Vec<Probe>,
     pub(crate) prefer: Option<Family>,
-    /// Whether those who ask for each family by itself are told to take IPv4 first (gai.conf(5)).
+    /// Whether policies with a query per family prefer IPv4 (gai.conf(5)).
     pub(crate) is_ipv4_first: bool,
     /// How long each address was waited for at most, and how long the kernel tries.
     pub(crate) patience: Duration,
@@ -104,7 +104,7 @@ pub(crate) enum Mismatch {
 }
 
 impl Comparison {
-    /// What was measured before somebody ended it.
+    /// Comparison that was stopped during the measurement.
     pub(crate) fn unfinished(measurement: Measurement, is_live: bool) -> Self {
         Self { measurement, rows: Vec::new(), is_live }
     }

@@ -75,7 +75,7 @@ impl NameReport {
         at.saturating_duration_since(self.started_at.at)
     }
 
-    /// Everybody has answered, or the time is up and nobody waits any more.
+    /// Ends the open queries: all were answered, or the time is up.
     pub(crate) fn settle(&mut self, now: Instant, is_time_up: bool) {
         self.total = self.since_start(now);
         self.queries.end_all(self.total, &QueryOutcome::TimedOut);
@@ -118,7 +118,7 @@ impl NameReport {
         self.addresses = order::rows(&found, self.subject.interleave, source);
     }
 
-    /// The addresses that name servers have told of one type.
+    /// Addresses that name servers returned for one type.
     fn told(&self, record_type: RecordType) -> Vec<(IpAddr, Option<Duration>)> {
         let answers = self.answers().filter(|answer| answer.record_type == record_type);
         let address = |record: &DnsRecord| Some((record.data.address()?, Some(record.ttl)));
@@ -211,7 +211,7 @@ impl NameReport {
         self.queries.wanted().filter(counts).collect()
     }
 
-    /// `None` where nobody was asked.
+    /// `None` if no query was sent.
     fn verdict(&self) -> Option<QueryStatus> {
         if self.is_local && self.subject.dns_leads {
             return Some(QueryStatus::Answered);

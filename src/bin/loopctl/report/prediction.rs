@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use loopctl::plan::Reason;
 
-/// The course of a race that nobody has run.
+/// Predicted course of a race.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Prediction {
     /// As far as they are certain.
     pub(crate) starts: Vec<PredictedStart>,
     /// Nothing is certain after this; `None`: all of it is.
     pub(crate) certain_until: Option<Duration>,
-    /// How it ends, if what was silent stays so. `None`: that cannot be told.
+    /// End of the race if silence lasts; `None` if it is unknown.
     pub(crate) end: Option<PredictedEnd>,
 }
 

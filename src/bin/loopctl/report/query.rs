@@ -207,7 +207,7 @@ impl Queries {
         self.0[known].apply(at, &event.kind);
     }
 
-    /// Those whose answers somebody wants.
+    /// Queries whose answers are part of the result.
     pub(crate) fn wanted(&self) -> impl Iterator<Item = &Query> {
         self.0.iter().filter(|query| query.role == QueryRole::Answer)
     }
@@ -268,7 +268,7 @@ impl Queries {
         query.end_at(at, QueryOutcome::SystemFailed(error.clone()));
     }
 
-    /// Nobody waits for the addresses of a family any more.
+    /// Cancels the queries for a family.
     pub(crate) fn cancel(&mut self, family: Family, at: Duration) {
         let types = types(family);
         let open =

@@ -168,7 +168,7 @@ impl RepeatReport {
         let removed = before.iter().filter(|address| !candidates.contains(address));
         let (added, removed): (Vec<_>, Vec<_>) =
             (added.cloned().collect(), removed.cloned().collect());
-        let is_change = !before.is_empty() && !(added.is_empty() && removed.is_empty());
+        let is_change = !before.is_empty() && added.len() + removed.len() > 0;
         is_change.then_some(AddressChange { added, removed })
     }
 }

@@ -21,7 +21,7 @@ pub(crate) struct Resolution {
     pub(crate) error: Option<NameFailure>,
     /// To the system or to name servers.
     pub(crate) queries: Queries,
-    /// The system is told to put IPv4 first.
+    /// The system prefers IPv4 (gai.conf(5)).
     pub(crate) is_ipv4_preferred: bool,
     /// The only family that this host has no address for to connect from.
     pub(crate) sourceless: Option<Family>,
@@ -119,7 +119,7 @@ impl Report {
         }
     }
 
-    /// Those that nobody waits for any more.
+    /// Ends the queries still open.
     pub(crate) fn end_queries(&mut self) {
         let end = match self.end {
             End::Interrupted(_) => QueryOutcome::Interrupted,
@@ -170,7 +170,7 @@ impl Resolution {
         }
     }
 
-    /// A race that begins with all addresses does not know that somebody had to be asked for them.
+    /// Reason for a start, corrected: a race that begins with all addresses does not know that a lookup came first.
     pub(super) fn reason(&self, reason: Reason) -> Reason {
         match (reason, self.via) {
             (Reason::First(FirstAttemptReason::Known), Via::System | Via::Dns) => {

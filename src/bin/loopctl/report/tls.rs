@@ -95,7 +95,7 @@ impl Report {
         }
     }
 
-    /// There is no TLS to be had with that name, so that nobody was connected to.
+    /// Ends without a connection, because TLS cannot use that name.
     pub(crate) fn refuse_tls(&mut self, why: TlsConfigError, now: Instant) {
         self.tls = Some(TlsReport::default());
         let failure = Failure::from(&io::Error::from(why));
@@ -222,7 +222,7 @@ impl TlsReport {
         }
     }
 
-    /// Whether the peer vouches for itself, and nobody else does.
+    /// Whether the only certificate is signed by itself.
     pub(crate) fn is_self_signed(&self) -> bool {
         let own = self.chain.first().and_then(|own| own.parsed.as_ref());
         self.chain.len() == 1 && own.is_some_and(|own| own.is_self_signed())

@@ -30,7 +30,7 @@ pub(crate) fn prose(duration: Duration) -> String {
     }
 }
 
-/// A limit that somebody has set, as it was meant: `50 ms`.
+/// Configured limit without rounding: `50 ms`.
 pub(crate) fn limit(duration: Duration) -> String {
     let ms = duration.as_secs_f64() * 1000.0;
     if ms >= 1000.0 { format!("{} s", ms / 1000.0) } else { format!("{ms} ms") }
@@ -144,7 +144,7 @@ fn below_label(sentence: &str, width: Option<usize>) -> String {
     wrap(sentence, room).join(&format!("\n{:LABELS$}", ""))
 }
 
-/// What stays as it is at the beginning of a line: the blanks, and a label in a column of its own.
+/// Length of the fixed beginning of a line: blanks, and a label in a separate column.
 fn lead(line: &str, labels: usize) -> usize {
     let blanks = line.len() - line.trim_start().len();
     let has_label = line.get(..labels).is_some_and(|label| label.ends_with("  "));

@@ -26,7 +26,7 @@ use crate::util::cancellation::StopReason;
 #[derive(Debug, Clone)]
 pub(super) struct Try<'a> {
     pub(super) target: &'a TargetRequest,
-    /// What events call it: the number of the target, and of the try.
+    /// Name of the session in events: the numbers of target and try.
     pub(super) session: String,
     /// The addresses that an earlier try was given by the resolver.
     pub(super) known: Option<Vec<SocketAddr>>,

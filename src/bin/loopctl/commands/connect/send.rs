@@ -69,7 +69,7 @@ impl Session {
         report
     }
 
-    /// Nobody was connected to.
+    /// Ends without a connection, because there is no file to send.
     fn without_file(
         &self,
         event_loop: &LoopHandle,
@@ -128,7 +128,7 @@ impl Session {
         break_off(&transport);
     }
 
-    /// How far it is, for whoever asks; above the bar, if there is one.
+    /// Prints the progress at SIGQUIT, above the bar if there is one.
     fn print_progress_on_sigquit(self: &Rc<Self>, transfer: &Rc<Transfer>, bar: Option<&Rc<Bar>>) {
         let (session, inside) = (Rc::clone(self), Rc::clone(transfer));
         let bar = bar.map(Rc::downgrade);
@@ -146,7 +146,7 @@ impl Session {
     }
 }
 
-/// Moves the bar, where there is somebody to see it. It never ends by itself.
+/// Moves the bar, if there is a terminal. It never ends by itself.
 async fn draw<T>(transfer: &Transfer, bar: Option<&Bar>) -> T {
     let Some(bar) = bar else { return pending().await };
     loop {

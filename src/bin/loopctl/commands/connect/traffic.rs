@@ -175,7 +175,7 @@ impl Traffic {
         }
     }
 
-    /// As datagrams, until nothing has come for a while after the end of the input.
+    /// Relays datagrams until nothing has arrived for a while after the end of the input.
     pub(super) async fn over_datagrams(
         &self,
         socket: &UdpSocket,

@@ -36,7 +36,7 @@ type Listener = Box<dyn FnMut(&Event)>;
 type Refusal = (Phase, Failure);
 
 impl Session {
-    /// Looks for an address that does not refuse, and tells the report what it sees.
+    /// Looks for an address that does not refuse, and adds the results to the report.
     pub(super) async fn reach(
         self: &Rc<Self>,
         event_loop: &LoopHandle,
@@ -109,7 +109,7 @@ impl Reach<'_> {
         None
     }
 
-    /// Tells how it went, and whether nobody refused.
+    /// Sends a datagram to one address and reports the result; `false` if it was refused.
     async fn attempt(&self, attempt: usize, address: SocketAddr) -> bool {
         let planned = self.event_loop.time();
         let before = attempt.checked_sub(1);
@@ -196,7 +196,7 @@ impl RaceRequest {
         if first > 0 { interleave(addresses, first, family) } else { addresses }
     }
 
-    /// A socket that sends there and hears of nobody else; what the kernel refused to set on it.
+    /// Connected socket, and the options that the kernel refused.
     fn open(&self, to: SocketAddr) -> Result<(UdpSocket, Vec<(SocketOption, Failure)>), Refusal> {
         let at = |phase| move |error: io::Error| (phase, Failure::from(&error));
         let socket = self.bind(to).map_err(at(Phase::Bind))?;

@@ -64,7 +64,7 @@ impl Session {
 }
 
 impl WaitReport {
-    /// Counts what was seen; tells whether it differs from what was seen before it.
+    /// Counts a result; `true` if it differs from the one before.
     fn note(&mut self, what: String) -> bool {
         let is_news = self.latest.as_ref() != Some(&what);
         match self.seen.iter_mut().find(|(known, _)| *known == what) {

@@ -25,7 +25,7 @@ use crate::report::query::types;
 pub(super) type Shared = Rc<RefCell<NameReport>>;
 
 impl Session {
-    /// What is known of a name when everybody has answered, the time is up, or the user has enough.
+    /// Report on a name, when all queries were answered, the time is up, or the user stopped it.
     pub(super) async fn resolve(
         self: &Rc<Self>,
         event_loop: &LoopHandle,
@@ -44,7 +44,7 @@ impl Session {
         let mut report = report.borrow().clone();
         report.is_local = !local.borrow().is_empty();
         match self.token.reason() {
-            Some(reason) => report.interrupt(reason.into(), event_loop.time()),
+            Some(reason) => report.interrupt(reason, event_loop.time()),
             None => report.settle(event_loop.time(), is_time_up),
         }
         report.arrange(&local.take(), source_address);
@@ -193,7 +193,7 @@ async fn records(client: DnsClient, host: &str, record_type: RecordType, report:
     }
 }
 
-/// What is no question to anybody is told of by no event.
+/// Adds a failure that no event reports, because no query was sent.
 fn note(report: &Shared, error: &DnsError) {
     let at = error.exchange.started;
     let at = report.borrow().since_start(at);

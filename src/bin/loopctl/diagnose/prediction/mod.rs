@@ -1,7 +1,7 @@
-//! What a policy would make of what was measured: its race, run in virtual time.
+//! Prediction of a policy's result from a measurement: its race, run in virtual time.
 //!
-//! Where a race hangs on something that was silent for as long as it was waited for, nobody knows what comes after
-//! that: a prediction says how far it is certain, and what follows if the silence lasts.
+//! If a race depends on an address that did not answer within the time limit, later results are unknown. A prediction
+//! says how far it is certain, and what follows if the silence lasts.
 
 pub(crate) mod comparison;
 mod model;
@@ -223,7 +223,7 @@ impl<'a> Run<'a> {
         self.told.certain_until = Some(self.told.certain_until.map_or(from, |it| it.min(from)));
     }
 
-    /// Whoever races for TCP alone speaks TLS now, if it was asked for.
+    /// Ends the race; with --tls, the handshake follows if the policy races for TCP only.
     fn win(mut self, winner: usize) -> Prediction {
         let Some(to) = self.race.address(winner).copied() else { return self.told };
         let tls = self.world.fate(to).and_then(|fate| fate.tls);
@@ -247,7 +247,7 @@ impl<'a> Run<'a> {
 }
 
 impl Running {
-    /// When this part ends: silence on the way to TCP is the kernel's to end, and silence after it nobody's.
+    /// End of this step. The kernel ends silence before TCP is connected; silence after that has no end.
     fn ends(&self, kernel: Duration) -> Option<Instant> {
         match self.leg.end {
             StepEnd::Silent if self.is_tls => None,

@@ -27,7 +27,7 @@ pub(crate) struct NetworkModel {
 /// Where the addresses come from.
 #[derive(Debug, Clone)]
 pub(crate) enum NameModel {
-    /// Nobody is asked.
+    /// Addresses that need no lookup.
     Known(Vec<SocketAddr>),
     Asked {
         /// To the question for each family, the preferred one first.
@@ -74,7 +74,7 @@ pub(crate) enum StepEnd {
     Fails,
     /// This host refuses, and no packet leaves.
     Unsent,
-    /// Nothing had come when nobody waited any longer.
+    /// No result within the time limit.
     Silent,
 }
 
@@ -113,7 +113,7 @@ impl Measurement {
         NameModel::Asked { apart, joint }
     }
 
-    /// What the answers about each family come to for whoever waits for all of them.
+    /// Combined answer for a policy that waits for both families.
     fn joined(&self, apart: &[(Family, QueryModel)]) -> QueryModel {
         let after = apart.iter().map(|(_, reply)| reply.after).max().unwrap_or_default();
         let silences = apart.iter().filter(|(_, reply)| reply.answer.is_none());

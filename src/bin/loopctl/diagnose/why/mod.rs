@@ -36,7 +36,7 @@ pub(crate) enum CausedBy {
     Query(Family),
 }
 
-/// What is below this is neither told nor blamed: it is this process's own.
+/// Delays below this are not explained, because they come from this process.
 const NOISE: Duration = Duration::from_micros(50);
 
 /// A start that is later than planned by more than this says something about this process.
@@ -153,13 +153,13 @@ fn names(family: Family) -> (&'static str, &'static str) {
 fn symbol(query: &Query) -> &'static str {
     match &query.end {
         QueryOutcome::SystemFailed(error) => {
-            error.code().and_then(EaiCode::symbol).unwrap_or(query.verdict().name())
+            error.code().and_then(EaiCode::symbol).unwrap_or_else(|| query.verdict().name())
         }
         _ => query.verdict().name(),
     }
 }
 
-/// A family that sorts last, because this host is told so, or has no address of it to connect from (RFC 6724
+/// Family that sorts last, because of gai.conf(5), or because this host has no source address for it (RFC 6724
 /// section 6, rule 1).
 fn of_source(report: &Report) -> Option<Finding> {
     let won = report.attempts.first()?.address.family()?;
@@ -243,7 +243,7 @@ fn of_tls(attempt: &Attempt, cause: Cause) -> String {
 }
 
 /// An attempt that started late, because this host was busy with something else. The delay of the first is one of
-/// the answer: nobody else is blamed for it.
+/// the answer and has no other cause.
 fn of_slip(number: usize, attempt: &Attempt, cost: Duration) -> Option<Finding> {
     let late = Some(start_lag(attempt)).filter(|start_lag| !start_lag.is_zero())?;
     let text =

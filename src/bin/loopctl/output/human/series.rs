@@ -33,7 +33,7 @@ pub(crate) fn summary(
     text
 }
 
-/// One line, for whoever asks in between.
+/// Interim line, printed at SIGQUIT.
 pub(crate) fn interim(series: &RepeatReport, took: Duration) -> String {
     let tries = &series.runs;
     let quantiles = if series.times.is_empty() {

@@ -15,7 +15,7 @@ use crate::report::{End, Report, TransportKind, Via};
 use crate::util::style::Style;
 use crate::util::units;
 
-/// What is told beside what everybody wants to know.
+/// Optional parts of the text.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct HumanOptions {
     pub(crate) tcp_info: bool,
@@ -160,7 +160,7 @@ fn found(report: &Report) -> String {
     if has_times { found + " ms" } else { found }
 }
 
-/// There are addresses, or there are none: nothing else is to be told.
+/// Whether the query has a plain result: addresses, or none.
 fn is_plain(query: &Query) -> bool {
     matches!(query.verdict(), QueryStatus::Answered | QueryStatus::NoData | QueryStatus::NxDomain)
 }

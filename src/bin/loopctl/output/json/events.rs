@@ -250,7 +250,7 @@ fn sorted(candidates: &[Address], moment: &Moment<'_>) -> Vec<Record> {
     records
 }
 
-/// An attempt, and before it how it came to be scheduled, where no timer has told that already.
+/// Records of an attempt's start, and before it of its schedule, if no timer event has reported that.
 fn started(
     number: usize,
     address: &Address,

@@ -114,7 +114,7 @@ impl<'a> Prober<'a> {
         found
     }
 
-    /// Addresses for which nobody is asked, in the order in which they were given.
+    /// Addresses that need no lookup, in the order of the command line.
     async fn given(&self) -> Result<Vec<SocketAddr>, NameFailure> {
         if let Some(given) = self.session.given(self.event_loop, self.this).await? {
             return Ok(given);
@@ -137,7 +137,7 @@ impl<'a> Prober<'a> {
         join_all(new).await;
     }
 
-    /// One attempt, as a race of its own.
+    /// Measures one address, as a race with one attempt.
     async fn probe(&self, to: SocketAddr, number: usize) {
         let session = format!("{}.{number}", self.this.session);
         let (known, timeout) = (Some(vec![to]), self.attempt_timeout);

@@ -49,7 +49,7 @@ impl Session {
         report
     }
 
-    /// One policy after another, each with a lookup of its own.
+    /// Runs one policy after another, each with a separate lookup.
     async fn run_each(
         self: &Rc<Self>,
         event_loop: &LoopHandle,
@@ -77,7 +77,7 @@ impl RaceRequest {
 }
 
 impl Report {
-    /// Tells the measurement as attempts of its own, and how the policy that was asked for ends.
+    /// Reports the measurement as attempts, and the result of the policy in force.
     fn conclude(&mut self, comparison: Comparison) {
         let measurement = &comparison.measurement;
         let mut attempts: Vec<_> =

@@ -55,7 +55,7 @@ fn of_system(query: &Query, report: &NameReport) -> String {
     format!("  system   {}{sources}{notes}", time(query.took))
 }
 
-/// What went well is told server by server.
+/// One line per server for queries without trouble.
 pub(crate) fn of_servers(queries: &[&Query], name: &str) -> Vec<String> {
     let mut plain: Vec<(String, Vec<String>)> = Vec::new();
     let mut odd = Vec::new();

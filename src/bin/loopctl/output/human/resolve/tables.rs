@@ -156,7 +156,7 @@ fn step(hop: &Hop) -> String {
     }
 }
 
-/// Columns as wide as they need to be; the last one takes the room that is left, or a line of its own.
+/// Columns of minimum width; the last one takes the rest of the line, or a separate line.
 fn table(header: &[(&str, Side)], mut rows: Vec<Vec<String>>, style: Style) -> String {
     let last = header.len() - 1;
     let width_of = |column: usize| {
