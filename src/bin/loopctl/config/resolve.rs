@@ -19,7 +19,7 @@ use crate::util::message::{Message, plain};
 #[derive(Debug)]
 pub(crate) struct ResolveRequest {
     pub(crate) names: Vec<NameRequest>,
-    /// The number of names at a time, at most.
+    /// Maximum number of names at a time.
     pub(crate) concurrency: usize,
     pub(crate) question: QuestionRequest,
     /// The time for each name.
@@ -59,7 +59,7 @@ pub(crate) struct QuestionRequest {
     /// None: those of resolv.conf(5); for a trace, the root's.
     pub(crate) servers: Vec<DnsServer>,
     pub(crate) search: bool,
-    /// From which keys answers are verified, if they are.
+    /// Trust anchors for DNSSEC; `None` without verification.
     pub(crate) dnssec: Option<TrustAnchors>,
     pub(crate) trace: bool,
 }
@@ -79,7 +79,7 @@ impl QuestionRequest {
 pub(crate) struct LookRequest {
     pub(crate) short: bool,
     pub(crate) order: AddressOrder,
-    /// First Address Family Count; 0: none of that.
+    /// First Address Family Count; 0: no interleaving.
     pub(crate) interleave: usize,
 }
 
@@ -234,7 +234,7 @@ fn anchors(path: Option<&Path>) -> Result<TrustAnchors, FatalError> {
 
 impl NameRequest {
     /// # Errors
-    /// Why it is no name.
+    /// The reason why the text is not a name.
     fn new(text: &str) -> Result<Self, String> {
         let address = text.split('%').next().unwrap_or_default();
         let (host, port) = if address.parse::<IpAddr>().is_ok() {

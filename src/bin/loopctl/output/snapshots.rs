@@ -1,4 +1,4 @@
-//! Whole pictures of what people see, from made-up events: three widths, no colour, ASCII, a pipe.
+//! Snapshots of text output from invented events: three widths, no colour, ASCII, a pipe.
 //!
 //! `UPDATE_SNAPSHOTS=1 cargo test` writes them anew; the difference is for a human to judge.
 

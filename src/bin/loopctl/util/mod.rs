@@ -1,4 +1,4 @@
-//! Machinery that knows nothing of the program.
+//! General modules that import no other part of the program.
 
 pub(crate) mod cancellation;
 pub(crate) mod checksum;

@@ -91,7 +91,7 @@ async fn run(event_loop: &LoopHandle, traffic: &Traffic, kept: Kept) -> Result<(
         Kept::Datagrams(socket) => traffic.over_datagrams(&socket, source, &sink).await,
     };
     if let Err(TrafficError::Receive(_) | TrafficError::Send(_) | TrafficError::Input(_)) = &ended {
-        // What had come is still written.
+        // Received bytes are still written.
         sink.finish().await.map_err(TrafficError::Output)?;
     }
     ended

@@ -124,7 +124,7 @@ impl Session {
                 sending.end = TransferEnd::Interrupted(reason);
             }
         }
-        // Before the writer goes, which would tell the peer of an end.
+        // Before the transport is closed, because a FIN would look like success.
         break_off(&transport);
     }
 
@@ -155,7 +155,7 @@ async fn draw<T>(transfer: &Transfer, bar: Option<&Bar>) -> T {
     }
 }
 
-/// With a reset: an end would make the peer take a part for the whole. A Unix socket knows none.
+/// Aborts with a RST, because after a FIN the peer would take a part for the whole. Unix sockets have no RST.
 fn break_off(transport: &Transport) {
     let _ = transport.socket().set_linger(Some(Duration::ZERO));
     transport.abort();

@@ -8,7 +8,7 @@ use loopctl::{StreamError, StreamReader, StreamWriter};
 use crate::config::StartTls;
 use crate::util::units;
 
-/// The lines of an answer, at most.
+/// Maximum number of lines of a reply.
 const MAX_LINES: usize = 200;
 
 type Greeting = Option<String>;
@@ -43,7 +43,7 @@ struct Talk<'a> {
 /// RFC 3207.
 async fn smtp(talk: &mut Talk<'_>) -> io::Result<Greeting> {
     let greeting = talk.reply("220").await?;
-    // A client without a name of its own gives its address (RFC 5321, section 4.1.4).
+    // A client without a domain name gives an address literal (RFC 5321, section 4.1.4).
     let own = match talk.writer.transport().local_addr().map(|own| own.ip()) {
         Ok(IpAddr::V6(ip)) => format!("[IPv6:{ip}]"),
         Ok(IpAddr::V4(ip)) => format!("[{ip}]"),
@@ -111,7 +111,7 @@ async fn ldap(talk: &mut Talk<'_>) -> io::Result<Greeting> {
     let head = talk.bytes(2).await?;
     let mut length = usize::from(head[1]);
     if head[1] & 0x80 != 0 {
-        // The length has a length itself.
+        // Because the long form of a length begins with the number of its bytes.
         let digits = talk.bytes(usize::from(head[1] & 0x7f).min(8)).await?;
         length = digits.iter().fold(0, |sum, digit| sum << 8 | usize::from(*digit));
     }
@@ -193,8 +193,8 @@ impl Talk<'_> {
         if line.starts_with(start) { Ok(line) } else { Err(answered(&line)) }
     }
 
-    /// A reply of one line, or of several (RFC 959, section 4.2): a hyphen behind the code of the first says so,
-    /// and the last begins with the same code and none.
+    /// Reads a reply of one or several lines (RFC 959, section 4.2). A hyphen after the first code marks several lines;
+    /// the last line has the same code without a hyphen.
     async fn reply(&mut self, code: &str) -> io::Result<Vec<String>> {
         let is_last = |line: &str| line.starts_with(code) && line.as_bytes().get(3) != Some(&b'-');
         let mut lines = vec![self.line_after(code).await?];

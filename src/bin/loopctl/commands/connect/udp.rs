@@ -1,4 +1,4 @@
-//! `--udp`: one address after another is sent an empty datagram, and has its time to refuse.
+//! `--udp`: sends an empty datagram to one address after another, and waits for a refusal.
 
 use std::cell::RefCell;
 use std::io;
@@ -32,7 +32,7 @@ struct Reach<'a> {
 
 type Listener = Box<dyn FnMut(&Event)>;
 
-/// Why there will be no datagrams to an address.
+/// Phase and error of a socket that could not be opened.
 type Refusal = (Phase, Failure);
 
 impl Session {
@@ -127,7 +127,7 @@ impl Reach<'_> {
         for (option, failure) in refused {
             self.emit(EventKind::OptionRefused { attempt, option, failure });
         }
-        // A relay sends what it is given and nothing else.
+        // Because a relay sends only its input.
         let is_asked = self.session.request.after_connect.is_none();
         let answered = if is_asked { self.ask(&socket, address).await.map(Some) } else { Ok(None) };
         let snapshot = self.race().snapshot(&socket);
@@ -150,7 +150,7 @@ impl Reach<'_> {
         }
     }
 
-    /// Whether anything came back; an error is a refusal.
+    /// Whether a datagram came back; an error is a refusal.
     async fn ask(&self, socket: &UdpSocket, address: SocketAddr) -> io::Result<bool> {
         self.event_loop.sock_sendto(socket, b"", address).await?;
         let limit = self.race().policy.attempt_timeout.unwrap_or(Duration::MAX).min(self.left());
@@ -161,7 +161,7 @@ impl Reach<'_> {
         }
     }
 
-    /// The user ended it: what was under way is over.
+    /// Emits the events of an interrupted race.
     fn give_up(&self) {
         let attempts = &self.report.borrow().attempts;
         let pending = attempts.iter().position(|attempt| attempt.outcome == Outcome::Pending);
@@ -211,7 +211,7 @@ impl RaceRequest {
             .map_err(|(phase, failure)| (phase, Failure { at_once: true, ..failure }))
     }
 
-    /// From the first source of the family that can be had.
+    /// Binds to the first usable source address of the family.
     fn bind(&self, to: SocketAddr) -> io::Result<UdpSocket> {
         if self.sockets.sources.is_empty() {
             return match to {

@@ -1,4 +1,4 @@
-//! `--wait`: until the port accepts.
+//! `--wait`: retries until the port accepts.
 
 use std::rc::Rc;
 use std::time::Duration;

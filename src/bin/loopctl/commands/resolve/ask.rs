@@ -1,4 +1,4 @@
-//! One name: the system and name servers are asked side by side.
+//! Resolution of one name by the system and by name servers, concurrently.
 
 use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
@@ -21,7 +21,7 @@ use crate::report::StartTime;
 use crate::report::names::{NameReport, NameSubject as ReportSubject};
 use crate::report::query::types;
 
-/// A report that grows while its parts are asked for.
+/// Report, shared by the concurrent lookups.
 pub(super) type Shared = Rc<RefCell<NameReport>>;
 
 impl Session {
@@ -135,7 +135,7 @@ impl Session {
         report.borrow_mut().queries.end_system(index, at, result);
     }
 
-    /// A client whose events go into the report, and to those who watch.
+    /// Client whose events update the report and are printed.
     pub(super) fn listening(
         self: &Rc<Self>,
         client: DnsClient,
@@ -174,7 +174,7 @@ async fn addresses(
     }
 }
 
-/// Records of another type, of the first of the names that it may stand for that has some.
+/// Queries another record type, for the first name of the search list that has such records.
 async fn records(client: DnsClient, host: &str, record_type: RecordType, report: &Shared) {
     for name in client.names(host) {
         match client.query(&name, record_type).await {

@@ -1,4 +1,4 @@
-//! Why there is no server, with what may help.
+//! Errors of a server that cannot start, with hints.
 
 use std::io;
 use std::path::Path;
@@ -9,10 +9,10 @@ use crate::diagnose::hint::serve::hint_for_bind;
 use crate::exit::{Exit, FatalError};
 use crate::util::message::{Message, plain};
 
-/// What is said, and how the process ends.
+/// Message and exit status.
 pub(super) type Refusal = FatalError;
 
-/// The library's reasons.
+/// Error of the library, by its kind.
 pub(super) fn refused(address: &str, error: ServerError) -> Refusal {
     match error {
         ServerError::Resolve(why) => not_resolved(address, &why),
@@ -41,18 +41,18 @@ fn not_bound(address: &str, errors: &[BindError]) -> Refusal {
     Refusal { message, exit: Exit::CannotBind }
 }
 
-/// What clients are to get is not there.
+/// Error of a file to be served.
 pub(super) fn unreadable(path: &Path, error: &io::Error) -> Refusal {
     let message = format!("cannot read `{}`: {}", path.display(), plain(error));
     Refusal::new(Exit::CannotRead, message)
 }
 
-/// A reason in words.
+/// Error with a given cause.
 pub(super) fn unbound(address: &str, why: &str) -> Refusal {
     Refusal { message: because(address, vec![why.to_owned()]), exit: Exit::CannotBind }
 }
 
-/// One address failed, for those who bind by themselves.
+/// Error of one address, for listeners that this program binds itself.
 pub(super) fn unavailable(name: &str, address: &Address, error: &io::Error) -> Refusal {
     let mut message = because(name, vec![format!("{address}: {}", plain(error))]);
     message.hints.extend(hint_for_bind(address, error));

@@ -1,4 +1,4 @@
-//! The summary of many tries.
+//! Summary of a series of connections.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::util::units;
 
 const BUCKETS: u64 = 10;
 
-/// As ping ends: how many, how long, by which addresses.
+/// Summary like that of ping(8): counts, times, addresses.
 pub(crate) fn summary(
     series: &RepeatReport,
     took: Duration,

@@ -1,4 +1,4 @@
-//! Slow callbacks, after the result.
+//! Slow callbacks as text.
 
 use std::fmt::Write as _;
 use std::time::Duration;

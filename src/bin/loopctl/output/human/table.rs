@@ -1,4 +1,4 @@
-//! The attempts as a table, as wide as there is room.
+//! Attempts as a table that fits the terminal.
 
 use anstyle::{AnsiColor, Effects, Style as Ansi};
 use comfy_table::{Cell, CellAlignment, Table, presets};
@@ -62,7 +62,7 @@ impl Line {
     }
 }
 
-/// What became of an attempt, in few words. The colour repeats it, and never stands alone.
+/// Outcome of an attempt as text; the colour only repeats it.
 fn outcome(attempt: &Attempt, success: &str, has_winner: bool) -> String {
     let lost = if has_winner { "lost" } else { "given up" };
     if let Some((tls, failure)) = attempt.tls_failure() {
@@ -148,7 +148,7 @@ fn columns(lines: &[Line], timeline: Option<&Timeline>, style: Style) -> String 
     header.chain(painted).map(|line| line + "\n").collect()
 }
 
-/// Colours what the line says and draws, not its numbers.
+/// Colours outcome and bar, not the numbers.
 fn paint(text: &str, line: &Line, style: Style) -> String {
     if !style.color {
         return text.to_owned();

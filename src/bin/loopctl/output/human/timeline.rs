@@ -7,7 +7,7 @@ use loopctl::TlsErrorKind;
 use crate::report::{Attempt, Outcome, Report, TlsReport};
 use crate::util::units;
 
-/// Fewer columns than this show nothing worth looking at.
+/// Minimum width of a readable timeline, in columns.
 pub(crate) const MIN_COLUMNS: usize = 12;
 const MAX_COLUMNS: usize = 60;
 
@@ -32,7 +32,7 @@ const UNICODE: Glyphs =
 const ASCII: Glyphs = Glyphs { edge: '|', pending: '.', end: '.', failed: 'x', won: '#', tls: '=' };
 
 impl Timeline {
-    /// `None` where there is no room.
+    /// `None` below the minimum width.
     pub(crate) fn new(report: &Report, room: usize, unicode: bool) -> Option<Self> {
         let columns = room.saturating_sub(1).min(MAX_COLUMNS);
         let glyphs = if unicode { UNICODE } else { ASCII };

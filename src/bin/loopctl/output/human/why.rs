@@ -1,4 +1,4 @@
-//! Why this address, in a line or two.
+//! Reasons for the winner, in one or two lines.
 
 use std::time::Duration;
 
@@ -74,7 +74,7 @@ fn several(why: &Finding, count: u32) -> String {
 
 fn sentence(why: &Finding) -> String {
     let cost = units::prose(why.cost);
-    // Where it is what was waited for, it has been said.
+    // Because a finding that already contains its cost needs no second mention.
     match why.cost >= MIN_COST && !why.text.contains(&cost) {
         true => format!("{}, cost {cost}", why.text),
         false => why.text.clone(),

@@ -128,7 +128,7 @@ fn policy(subject: &Subject) -> Policy {
     }
 }
 
-/// What an attempt had to reach to win.
+/// Condition for an attempt to win.
 pub(crate) fn success(subject: &Subject) -> Success {
     let by_tls = subject.policy.pacing.success == plan::Success::Tls && subject.may_race_tls();
     if by_tls { Success::Tls } else { Success::Tcp }
@@ -172,7 +172,7 @@ impl From<&report::WaitReport> for Waited {
     }
 }
 
-/// Why there is no connection: the name, or what ended the last attempt.
+/// Reason why there is no connection: the name, or the end of the last attempt.
 pub(crate) fn error(report: &Report) -> Option<ErrorRecord> {
     let kind = match report.end {
         End::Connected => return None,

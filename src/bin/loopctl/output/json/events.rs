@@ -22,7 +22,7 @@ use crate::output::wire::event::{
 use crate::report::query::{QueryOutcome, QueryStatus, types};
 use crate::report::{End, Outcome, Report, Subject, TlsReport, TransportKind, Via};
 
-/// Where and when an event has happened.
+/// Session and time of an event.
 struct Moment<'a> {
     session: &'a str,
     at: Duration,
@@ -35,7 +35,7 @@ impl Moment<'_> {
     }
 }
 
-/// The records that one event gives; `report` has heard it already.
+/// Records of one event, which `report` has already applied.
 pub(crate) fn records(session: &str, event: &Event, report: &Report) -> Vec<Record> {
     let moment = Moment { session, at: report.since_start(event.at) };
     match &event.kind {
@@ -85,13 +85,13 @@ pub(crate) fn records(session: &str, event: &Event, report: &Report) -> Vec<Reco
     }
 }
 
-/// The record of a step of a question to a name server; the report has heard of it already.
+/// Record of a DNS event, which `report` has already applied.
 pub(crate) fn query_record(session: &str, event: &DnsEvent, report: &Report) -> Option<Record> {
     let moment = Moment { session, at: report.since_start(event.at) };
     let dns_id = (event.query + 1).to_string();
     let hostname = event.name.trim_end_matches('.').to_owned();
     match &event.kind {
-        // Of the first message alone; the others are retries.
+        // Only for the first message, because the others are retries.
         DnsEventKind::Asked { .. } if report.resolve.queries.is_first(event) => {
             let qtypes = vec![event.record_type.to_string()];
             let started = DnsQueryStarted { dns_id, hostname, qtypes };
@@ -193,7 +193,7 @@ fn handshake(report: &Report, attempt: Option<usize>, of: OfAttempt) -> Option<H
     })
 }
 
-/// The record of a question to the system, when it is asked and when it has its end.
+/// Record of the start or the end of a query to the system.
 fn of_system(report: &Report, family: Family, moment: &Moment<'_>) -> Option<Record> {
     let types = types(family);
     let queries = &report.resolve.queries.0;
@@ -281,7 +281,7 @@ fn started(
     scheduled.into_iter().chain([moment.record(Data::AttemptStarted, started)]).collect()
 }
 
-/// The timer, and the attempt it will start.
+/// Records of a timer and of the attempt that it starts.
 fn timer_set(delay: Duration, report: &Report, moment: &Moment<'_>) -> Vec<Record> {
     let set = TimerSet { delay_ms: whole_ms(delay), reason: "initial" };
     let set = moment.record(Data::NextAttemptTimerSet, set);
@@ -350,17 +350,17 @@ fn abort(reason: AbortReason) -> &'static str {
     }
 }
 
-/// The draft knows no Unix sockets.
+/// Transport of the draft, which has no Unix sockets.
 fn transport(report: &Report) -> Transport {
     if report.subject.transport == TransportKind::Udp { Transport::Udp } else { Transport::Tcp }
 }
 
-/// The draft numbers attempts with texts.
+/// Attempt id as text, as in the draft.
 fn id(attempt: usize) -> String {
     (attempt + 1).to_string()
 }
 
-/// The draft's durations are whole milliseconds.
+/// Duration in whole milliseconds, as in the draft.
 fn whole_ms(duration: Duration) -> u64 {
     (duration.as_secs_f64() * 1000.0).round() as u64
 }

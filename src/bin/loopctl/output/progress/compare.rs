@@ -1,4 +1,4 @@
-//! Policies that were run, beside what was foretold.
+//! Results of the policies that were run, beside their predictions.
 
 use anstyle::{AnsiColor, Style as Ansi};
 
@@ -9,7 +9,7 @@ use crate::report::compare::{Comparison, Measured, Measurement, Mismatch, Row};
 use crate::util::style::Style;
 use crate::util::units;
 
-/// In the order in which they were run.
+/// Table of the policies, in the order of their runs.
 pub(crate) fn rows(report: &Report, comparison: &Comparison, style: Style) -> String {
     /// Columns for two results and their times.
     const NARROW: usize = 60;

@@ -1,4 +1,4 @@
-//! Every lookup and every address by itself.
+//! Measurement for `--compare`: each lookup and each address alone.
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -16,13 +16,13 @@ use crate::config::host_config;
 use crate::report::compare::{Lookup, LookupEnd, Measurement, Probe};
 use crate::report::{NameFailure, Report, Via};
 
-/// Measures, and notes what there is.
+/// Measures lookups and connection attempts one by one.
 pub(super) struct Prober<'a> {
     session: &'a Rc<Session>,
     event_loop: &'a LoopHandle,
     this: &'a Try<'a>,
     attempt_timeout: Duration,
-    /// An attempt to one address, for as long as the kernel tries.
+    /// Rules for one attempt to one address, limited only by the kernel.
     race: RaceRequest,
     report: &'a Rc<RefCell<Report>>,
     lookups: RefCell<Vec<Lookup>>,
@@ -49,7 +49,8 @@ impl<'a> Prober<'a> {
         Self { session, event_loop, this, attempt_timeout, race, report, lookups, probes }
     }
 
-    /// All questions at once, for the answer to one would hasten the next; each address as soon as it is known.
+    /// Runs all lookups at once, because a cached answer would speed up the next. Probes each address as soon as it is
+    /// known.
     pub(super) async fn run(self) -> Measurement {
         let via = self.report.borrow().resolve.via;
         let given = match via {
@@ -66,7 +67,7 @@ impl<'a> Prober<'a> {
     async fn look_up(&self, via: Via) -> Result<(), NameFailure> {
         let resolver = self.session.resolver(self.event_loop, self.this, self.report)?;
         let families = match (self.this.race.family, via) {
-            // Name servers have no word for both.
+            // Because DNS has no query type for both families.
             (Family::Unspecified, Via::Dns) => vec![Family::Inet6, Family::Inet],
             (Family::Unspecified, _) => vec![Family::Inet6, Family::Inet, Family::Unspecified],
             (family, _) => vec![family],
@@ -81,7 +82,7 @@ impl<'a> Prober<'a> {
         Ok(())
     }
 
-    /// The addresses that a question gives, which is noted with its time.
+    /// Runs one lookup and records it; returns its addresses.
     async fn ask(&self, resolver: Option<&DnsClient>, family: Family) -> Vec<SocketAddr> {
         let Target::Tcp(host, port) = &self.this.target.target else { return Vec::new() };
         let lookup = loopctl::Lookup::new(host.clone(), port.clone()).family(family);
@@ -89,7 +90,7 @@ impl<'a> Prober<'a> {
         let asking = async {
             match resolver {
                 Some(resolver) => resolver.resolve(lookup).await,
-                // As a race would have it asked.
+                // Because a race makes the same call.
                 None if self.this.race.family == Family::Unspecified => {
                     self.event_loop.getaddrinfo_of_family(lookup).await
                 }
@@ -182,7 +183,7 @@ impl<'a> Prober<'a> {
     }
 }
 
-/// As RFC 6724 has them, or as they were given, with names: `6a` is the first of its family.
+/// Sorts probes by RFC 6724, or in the given order, and labels them: `6a` is the first IPv6 address.
 fn in_order(
     mut probes: Vec<Probe>,
     lookups: &[Lookup],
@@ -210,7 +211,7 @@ fn in_order(
     probes
 }
 
-/// `a` to `z`, then `aa`.
+/// Letters of a label: `a` to `z`, then `aa`.
 fn letters(number: usize) -> String {
     let last = char::from(b"abcdefghijklmnopqrstuvwxyz"[number % 26]);
     match number / 26 {

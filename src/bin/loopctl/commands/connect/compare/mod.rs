@@ -1,4 +1,4 @@
-//! `--compare`: what every policy would get from here, and with `live` what it gets.
+//! `--compare`: predicted result of every policy from this host; with `live`, also the measured one.
 
 mod measure;
 
@@ -17,7 +17,7 @@ use crate::report::{Comparison, End, NameFailure, Report, Via};
 use measure::Prober;
 
 impl Session {
-    /// A report of the measurement, with what follows from it.
+    /// Measures, predicts, and with `live` runs each policy.
     pub(super) async fn compare(
         self: &Rc<Self>,
         event_loop: &LoopHandle,
@@ -70,7 +70,7 @@ impl Session {
 }
 
 impl RaceRequest {
-    /// The same by other rules.
+    /// Copy of the request with another policy.
     fn by(&self, policy: NamedPolicy) -> Self {
         Self { policy, ..self.clone() }
     }

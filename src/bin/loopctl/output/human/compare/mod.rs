@@ -1,4 +1,4 @@
-//! What every policy would get, as people read it.
+//! Comparison of policies as text.
 
 pub(crate) mod grid;
 pub(crate) mod notes;
@@ -20,7 +20,7 @@ use crate::util::units;
 use grid::{Cell, Grid};
 pub(crate) use notes::client;
 
-/// Headline, lookups, addresses, policies, and what it comes to.
+/// Headline, lookups, addresses, policies, and a summary.
 pub(crate) fn text(report: &Report, comparison: &Comparison, style: Style) -> String {
     let measurement = &comparison.measurement;
     let parts = [
@@ -37,7 +37,7 @@ pub(crate) fn text(report: &Report, comparison: &Comparison, style: Style) -> St
     parts.join("\n")
 }
 
-/// Lines of whole words; of nothing, none.
+/// Wraps text; an empty text has no lines.
 fn sentence(text: &str, style: Style) -> String {
     let lines = units::wrap(text, style.width.unwrap_or(usize::MAX)).into_iter();
     let lines = lines.map(|line| line.trim_end().to_owned()).filter(|line| !line.is_empty());
@@ -76,7 +76,7 @@ fn lookups(measurement: &Measurement, style: Style) -> String {
     grid.render(style)
 }
 
-/// What a question gave, by the names of the addresses.
+/// Result of a lookup, with the labels of its addresses.
 fn found(lookup: &Lookup, measurement: &Measurement) -> (String, Ansi) {
     match &lookup.end {
         LookupEnd::Found(found) => {
@@ -147,7 +147,7 @@ fn outcome_of(probe: &Probe) -> (String, Ansi) {
     }
 }
 
-/// The fastest first; then what is not certain, and last what fails.
+/// Sorts policies: the fastest first, uncertain ones next, failures last.
 fn rows(comparison: &Comparison, style: Style) -> String {
     if comparison.rows.is_empty() {
         return String::new();
@@ -184,7 +184,7 @@ fn sorted(comparison: &Comparison) -> Vec<&Row> {
     rows
 }
 
-/// The winner's name and its time, or what there is in their place.
+/// Label and time of the winner, or their replacements, with a colour.
 pub(crate) fn result(row: &Row, measurement: &Measurement) -> (String, String, Ansi) {
     let prediction = &row.prediction;
     if let Some(from) = prediction.certain_until {

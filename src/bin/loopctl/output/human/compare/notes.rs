@@ -1,4 +1,4 @@
-//! What cost a policy its time, and what all of it comes to.
+//! Reasons for the time of each policy, and the summary of a comparison.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use crate::report::prediction::{PredictedEnd, PredictedResult, PredictedStart};
 use crate::report::{Attempt, Report};
 use crate::util::units;
 
-/// Less than this needs no words.
+/// Minimum delay that is explained.
 const MIN_COST: Duration = Duration::from_millis(1);
 
-/// Who behaves like that.
+/// Clients with the behaviour of a preset.
 pub(crate) fn client(name: &str) -> &'static str {
     let Ok(preset) = name.parse::<Preset>() else { return "with your flags" };
     match preset {
@@ -38,7 +38,7 @@ pub(crate) fn client(name: &str) -> &'static str {
     }
 }
 
-/// What an attempt that failed came to, in a word.
+/// Short reason for a failed attempt.
 pub(crate) fn word(attempt: &Attempt) -> Option<&'static str> {
     Some(match Cause::of(attempt)? {
         Cause::Refused => "refused",
@@ -55,7 +55,7 @@ pub(crate) fn word(attempt: &Attempt) -> Option<&'static str> {
     })
 }
 
-/// What a row owes its time to, or its failure.
+/// Reason for the time or the failure of a row.
 pub(crate) fn why(row: &Row, measurement: &Measurement) -> String {
     let prediction = &row.prediction;
     let starts = &prediction.starts;
@@ -81,7 +81,7 @@ pub(crate) fn why(row: &Row, measurement: &Measurement) -> String {
     }
 }
 
-/// How it goes on after a silence that lasts.
+/// Later end of a policy, if the silence lasts.
 fn later(end: PredictedEnd, measurement: &Measurement) -> String {
     let at = whole_seconds(end.after);
     match end.how {
@@ -90,7 +90,7 @@ fn later(end: PredictedEnd, measurement: &Measurement) -> String {
     }
 }
 
-/// Beyond ten seconds, tenths say nothing.
+/// Duration without decimals from ten seconds on.
 fn whole_seconds(time: Duration) -> String {
     match time.as_secs() {
         0..10 => units::prose(time),
@@ -98,7 +98,7 @@ fn whole_seconds(time: Duration) -> String {
     }
 }
 
-/// What a connection has waited for.
+/// Delay of a connection, with its reasons.
 fn cost(row: &Row, to: SocketAddr, measurement: &Measurement) -> String {
     let starts = &row.prediction.starts;
     let Some(at) = starts.iter().rposition(|start| start.to == to) else { return String::new() };
@@ -114,7 +114,7 @@ fn cost(row: &Row, to: SocketAddr, measurement: &Measurement) -> String {
     format!("+{}: {}", units::column(cost), parts.join(", "))
 }
 
-/// Whose answer was waited for.
+/// Reason for a late first attempt.
 fn late(row: &Row, measurement: &Measurement) -> String {
     let apart = measurement.lookups.iter().filter(|it| it.family != Family::Unspecified);
     let slowest = apart.max_by_key(|lookup| lookup.took);
@@ -128,7 +128,7 @@ fn late(row: &Row, measurement: &Measurement) -> String {
     }
 }
 
-/// What became of attempts, those with the same word together.
+/// Outcomes of attempts, grouped by outcome.
 fn outcomes<'a>(
     starts: impl Iterator<Item = &'a PredictedStart>,
     measurement: &Measurement,
@@ -158,7 +158,7 @@ fn outcomes<'a>(
     groups.collect::<Vec<_>>().join(", ")
 }
 
-/// The attempts that are waited for in vain.
+/// Attempts without an answer.
 fn silent(row: &Row, measurement: &Measurement) -> String {
     let is_silent = |start: &&PredictedStart| {
         let fate = measurement.probe(start.to).and_then(|probe| probe.fate());
@@ -167,7 +167,7 @@ fn silent(row: &Row, measurement: &Measurement) -> String {
     outcomes(row.prediction.starts.iter().filter(is_silent), measurement)
 }
 
-/// The main thing, in a sentence or two.
+/// Summary in one or two sentences.
 pub(crate) fn sum(report: &Report, comparison: &Comparison) -> String {
     let Comparison { rows, measurement, .. } = comparison;
     if rows.is_empty() {
@@ -191,7 +191,7 @@ pub(crate) fn sum(report: &Report, comparison: &Comparison) -> String {
     parts.join("; ") + &silent + &differences(report, comparison)
 }
 
-/// How many policies were run.
+/// Number of policies that were run.
 fn runs(rows: &[Row]) -> usize {
     rows.iter().filter(|row| row.measured.is_some()).count()
 }
@@ -204,7 +204,7 @@ fn not_run(count: usize) -> Option<String> {
     }
 }
 
-/// Who connects, or has, and how fast.
+/// Number of policies that connect, with their times.
 fn connecting(rows: &[Row]) -> Option<String> {
     let is_run = runs(rows) > 0;
     let time = |row: &Row| match &row.measured {
@@ -235,7 +235,7 @@ fn connecting(rows: &[Row]) -> Option<String> {
     })
 }
 
-/// Of those that were run, who has no connection.
+/// Names of the policies that were run and failed.
 fn without_connection(rows: &[Row], run: usize) -> Option<String> {
     let is_without = |row: &&Row| row.measured.as_ref().is_some_and(|it| it.to.is_none());
     let names: Vec<&str> = rows.iter().filter(is_without).map(|row| row.name).collect();
@@ -247,7 +247,7 @@ fn without_connection(rows: &[Row], run: usize) -> Option<String> {
     })
 }
 
-/// Who hangs, and for how long.
+/// Names of the policies that hang, with the duration.
 fn hanging(rows: &[Row], measurement: &Measurement) -> Option<String> {
     let waiting: Vec<&Row> = rows.iter().filter(|row| hangs(row, measurement)).collect();
     let min = waiting.iter().filter_map(|row| row.prediction.certain_until).min()?;
@@ -262,13 +262,13 @@ fn hanging(rows: &[Row], measurement: &Measurement) -> Option<String> {
     Some(format!("{who} {verb} {long}"))
 }
 
-/// Whether nothing but the silence ends it.
+/// Whether only the kernel's timeout ends the policy.
 fn hangs(row: &Row, measurement: &Measurement) -> bool {
     let is_short = |end: PredictedEnd| end.after < measurement.kernel;
     row.prediction.certain_until.is_some() && !row.prediction.end.is_some_and(is_short)
 }
 
-/// Who was waited for too briefly to tell.
+/// Policies whose result the probes were too short to predict.
 fn uncertain(rows: &[Row], measurement: &Measurement) -> Option<String> {
     let is_one = |row: &&Row| row.prediction.certain_until.is_some() && !hangs(row, measurement);
     let some: Vec<&Row> = rows.iter().filter(is_one).collect();
@@ -307,7 +307,7 @@ fn silent_addresses(measurement: &Measurement) -> Option<String> {
     })
 }
 
-/// How many runs were otherwise than foretold.
+/// Number of runs that differ from the prediction.
 fn differences(report: &Report, comparison: &Comparison) -> String {
     let run = comparison.rows.iter().filter(|row| row.measured.is_some());
     let count = runs(&comparison.rows);

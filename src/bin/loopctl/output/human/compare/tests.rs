@@ -1,4 +1,4 @@
-//! Whole pictures of comparisons, from made-up measurements.
+//! Snapshots of comparisons from invented measurements.
 
 use std::io;
 use std::time::{Instant, SystemTime};
@@ -205,7 +205,7 @@ fn a_resolver_that_says_nothing_is_told() {
     assert!(text.ends_with("all 14 hang for more than 10.0 s\n"), "{text}");
 }
 
-/// How a run with this outcome differs from a prediction of 4a after 250.4 ms.
+/// Difference of a run from a prediction of 4a after 250.4 ms.
 fn mismatch(to: Option<&str>, after: f64) -> Option<Mismatch> {
     let probes = vec![
         probe("4a", "192.0.2.1:1", 3000.0, Outcome::Timeout),

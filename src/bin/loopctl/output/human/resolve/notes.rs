@@ -1,4 +1,4 @@
-//! What became of questions, in words.
+//! Notes on queries, and the errors of a name.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::report::trace::Step;
 use crate::util::message::Message;
 use crate::util::units;
 
-/// A verdict for people; its symbol stays, for those who know it.
+/// Status of a query as text, with its DNS symbol.
 pub(crate) fn status(status: QueryStatus) -> &'static str {
     match status {
         QueryStatus::Answered => "answered",
@@ -27,14 +27,14 @@ pub(crate) fn status(status: QueryStatus) -> &'static str {
     }
 }
 
-/// What is worth telling about a question beside its time: why there is no answer, and what happened on the way.
+/// Notes on a query: the reason for a missing answer, retries, truncation, ignored messages.
 pub(crate) fn of_query(query: &Query) -> Vec<String> {
     let mut notes = Vec::new();
     match (&query.end, query.verdict()) {
         (QueryOutcome::Pending, _) => notes.push("pending".to_owned()),
         (QueryOutcome::Interrupted, _) => notes.push("interrupted".to_owned()),
         (_, QueryStatus::Answered) => {}
-        // What it is about, and who was asked, stands beside it.
+        // Because name and server are on the same line.
         (QueryOutcome::Failed(error), QueryStatus::Error) if error.failure.is_some() => {
             notes.extend(error.failure.iter().map(cause::failure_text));
         }
@@ -79,7 +79,7 @@ fn progress(progress: &QueryProgress, query: &Query) -> Vec<String> {
         };
         notes.push(format!("{what} ignored ({})", why.join(", ")));
     }
-    // Where nobody could be asked, the error says it.
+    // Because the error of a query without a reachable server says it.
     if query.verdict() != QueryStatus::Error {
         let failed = progress.failures.first();
         notes.extend(failed.map(|(server, failure)| {
@@ -89,7 +89,7 @@ fn progress(progress: &QueryProgress, query: &Query) -> Vec<String> {
     notes
 }
 
-/// What to tell on standard error about a name.
+/// Errors, causes, warnings and hints of a name, for standard error.
 pub(crate) fn explain(report: &NameReport) -> Message {
     let text = &report.subject.text;
     match report.end {
@@ -123,7 +123,7 @@ fn causes(report: &NameReport) -> Vec<String> {
     causes
 }
 
-/// The system has found what name servers have not.
+/// Warning for a name that only the system resolves.
 fn disagreement(report: &NameReport) -> Option<String> {
     let is_found = |query: &&Query| query.verdict() == QueryStatus::Answered;
     let (system, dns): (Vec<&Query>, Vec<&Query>) =
@@ -137,7 +137,7 @@ fn disagreement(report: &NameReport) -> Option<String> {
     Some(format!("name servers: {why}; the system has it from elsewhere, such as /etc/hosts"))
 }
 
-/// One step of a question, for `-v`.
+/// Line of a query event, for `-v`.
 pub(crate) fn event(event: &DnsEvent, at: Duration) -> Option<String> {
     let what = match &event.kind {
         DnsEventKind::Asked { server, transport, attempt, edns } => {

@@ -1,4 +1,4 @@
-//! What signatures prove, in words.
+//! Results of DNSSEC validation as text.
 
 use loopctl::{DnsProof, DnsValidation};
 
@@ -7,7 +7,7 @@ use crate::report::query::Query;
 use crate::util::style::Style;
 use crate::util::units;
 
-/// A line for each answer; those of which the same is known share one. The zones that prove it, if they are wanted.
+/// One line for each validation result, with all its record types. `-v` adds the chain of zones.
 pub(crate) fn lines(report: &NameReport, is_verbose: bool, style: Style) -> String {
     let mut known: Vec<(Vec<String>, String)> = Vec::new();
     for query in report.dns_queries() {

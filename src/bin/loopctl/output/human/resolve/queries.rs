@@ -1,4 +1,4 @@
-//! Who was asked, how long it took, and what was odd about it.
+//! Queries of a name: server, duration and notes.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::report::query::{Query, QueryRole};
 use crate::util::style::Style;
 use crate::util::units;
 
-/// The system on one line, the servers on another; questions with something to tell have lines of their own.
+/// One line for the system and one per server. Queries with notes have separate lines.
 pub(crate) fn lines(report: &NameReport, is_verbose: bool, style: Style) -> String {
     let queries = report.queries.wanted();
     let (system, dns): (Vec<&Query>, Vec<&Query>) = queries.partition(|query| query.is_of_system());
@@ -29,7 +29,7 @@ pub(crate) fn lines(report: &NameReport, is_verbose: bool, style: Style) -> Stri
     lines.iter().map(|line| units::fit(line, style.width)).collect()
 }
 
-/// The questions that verifying took: how many, unless more is wanted. That there is nothing is no failure there.
+/// Queries of DNSSEC verification: their number, and with `-v` each query. Negative answers are normal there.
 fn for_proofs(report: &NameReport, is_verbose: bool) -> Vec<String> {
     let asked = report.queries.0.iter().filter(|it| it.role == QueryRole::Verification);
     let asked: Vec<&Query> = asked.collect();
@@ -78,7 +78,7 @@ pub(crate) fn of_servers(queries: &[&Query], name: &str) -> Vec<String> {
     lines.chain(odd).collect()
 }
 
-/// The type; and the name, where the search list made another one of it.
+/// Record type, and the name if the search list changed it.
 fn what(query: &Query, name: &str) -> String {
     let types = query.type_names();
     let is_same = query.name.trim_end_matches('.').eq_ignore_ascii_case(name.trim_end_matches('.'));
@@ -104,7 +104,7 @@ fn time(took: Duration) -> String {
     format!("{} ms", units::column(took))
 }
 
-/// Who has signed the end of a trace, and what the server says of it. Nothing of that is verified.
+/// Signer and AD flag of the last answer of a trace, neither of them verified.
 pub(crate) fn claims(report: &NameReport, style: Style) -> String {
     if !report.subject.dnssec {
         return String::new();
@@ -123,7 +123,7 @@ pub(crate) fn claims(report: &NameReport, style: Style) -> String {
     lines.collect()
 }
 
-/// The server's own word: AD.
+/// AD flag of an answer (RFC 4035, section 3.2.3).
 fn claim(answer: &DnsAnswer) -> &'static str {
     if answer.flags.authentic {
         "AD set by the server  not verified here"

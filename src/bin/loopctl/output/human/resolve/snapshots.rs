@@ -1,4 +1,4 @@
-//! Whole pictures of what people see, from made-up events: three widths, no colour, and a pipe.
+//! Snapshots of text output from invented events: three widths, no colour, and a pipe.
 
 use std::io;
 use std::net::IpAddr;

@@ -1,4 +1,4 @@
-//! Addresses with their places, records, and the hops of a trace.
+//! Tables of addresses with their ranks, of records, and of the hops of a trace.
 
 use crate::util::units::wrap;
 use comfy_table::{Cell, CellAlignment, Table, presets};
@@ -16,7 +16,7 @@ use crate::report::trace::{Hop, Step};
 use crate::util::style::Style;
 use crate::util::units;
 
-/// On which side of its column a cell is.
+/// Alignment of a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Side {
     Left,
@@ -25,7 +25,7 @@ enum Side {
 
 use Side::{Left, Right};
 
-/// The room that a last column needs to be one.
+/// Minimum width of the last column beside the others.
 const MIN_LAST_COLUMN: usize = 24;
 
 /// Every address, in the order that was asked for.
@@ -76,7 +76,7 @@ pub(crate) fn records(report: &NameReport, style: Style) -> String {
     header.extend(has_proofs.then_some(("dnssec", Left)));
     header.push(("data", Left));
     let records = report.records();
-    // Where signatures are verified, there is nothing more to be seen in them.
+    // Because the proof column replaces the signatures.
     let records = records.iter().filter(|it| !(has_proofs && is_signature(it.record_type)));
     let cells = records.map(|record| {
         let mut cells = vec![
@@ -91,7 +91,7 @@ pub(crate) fn records(report: &NameReport, style: Style) -> String {
     table(&header, cells.collect(), style)
 }
 
-/// A signature is too long for a table, and says nothing to people.
+/// Data of a record, without the bytes of a signature.
 fn data(record: &DnsRecord) -> String {
     let text = record.data.to_string();
     match text.rsplit_once(' ') {
@@ -100,7 +100,7 @@ fn data(record: &DnsRecord) -> String {
     }
 }
 
-/// The names of an address, and who knows them.
+/// Names of an address, with the resolvers that know them.
 pub(crate) fn names(report: &NameReport, style: Style) -> String {
     let mut rows: Vec<Vec<String>> = Vec::new();
     for name in report.system_texts() {
@@ -119,7 +119,7 @@ pub(crate) fn names(report: &NameReport, style: Style) -> String {
     table(&header, rows, style)
 }
 
-/// Each zone on the way down.
+/// Hops of a trace, from the root down.
 pub(crate) fn hops(hops: &[Hop], style: Style) -> String {
     let header = [("zone", Left), ("server", Left), ("took", Right), ("leads to", Left)];
     let rows = hops.iter().map(|hop| {
@@ -192,7 +192,7 @@ fn columns(header: &[(&str, Side)], rows: Vec<Vec<String>>) -> String {
     table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
 }
 
-/// A row on several lines: what it is about, its numbers, and the last column.
+/// Row on several lines: subject, numbers, last column.
 fn stacked(header: &[(&str, Side)], rows: &[Vec<String>], width: usize) -> String {
     let mut text = String::new();
     for row in rows {

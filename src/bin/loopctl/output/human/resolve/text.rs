@@ -1,4 +1,4 @@
-//! A name as people read about it.
+//! Report of a name as text.
 
 use anstyle::AnsiColor;
 use loopctl::plan::Family;
@@ -13,13 +13,13 @@ use crate::util::units;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct View {
     pub(crate) order: AddressOrder,
-    /// Among others, a name needs a headline.
+    /// Several names are reported, so that each has a headline.
     pub(crate) has_headline: bool,
     /// Shows steps of a trace in as much detail as its end.
     pub(crate) is_verbose: bool,
 }
 
-/// Headline, aliases, addresses, records, hops, and who was asked.
+/// Headline, aliases, addresses, records, hops and queries.
 pub(crate) fn report(report: &NameReport, view: View, style: Style) -> String {
     let mut text = headline(report, view, style);
     for (record, target) in report.aliases() {
@@ -47,7 +47,7 @@ pub(crate) fn report(report: &NameReport, view: View, style: Style) -> String {
     text + &queries::claims(report, style)
 }
 
-/// A name alone that is found needs none, unless it goes over the wire in other letters.
+/// Headline; empty for a single name that was found, unless it is encoded (IDNA).
 fn headline(report: &NameReport, view: View, style: Style) -> String {
     let (text, name) = (&report.subject.text, &report.subject.name);
     let encoded = match idna::domain_to_unicode(name) {

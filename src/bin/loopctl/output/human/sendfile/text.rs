@@ -1,4 +1,4 @@
-//! For people.
+//! Report of a transfer as text.
 
 use std::io::ErrorKind;
 
@@ -9,10 +9,10 @@ use crate::report::transfer::TransferReport;
 use crate::util::message::plain;
 use crate::util::units::{bytes, printable, prose, wrap};
 
-/// Before what goes on below.
+/// Indentation of wrapped lines.
 const INDENT: &str = "  ";
 
-/// How much went, in what time, and which way; in lines of this width.
+/// Bytes, duration and method, wrapped to the width.
 pub(crate) fn sent(sending: &TransferReport, width: Option<usize>) -> String {
     let line = line(sending);
     let lines = width.map_or_else(
@@ -22,7 +22,7 @@ pub(crate) fn sent(sending: &TransferReport, width: Option<usize>) -> String {
     lines.join(&format!("\n{INDENT}")) + "\n"
 }
 
-/// The checksum, as the tools print it. Of a part it is a line that they pass over: there is no such file.
+/// Checksum in the format of sha256sum(1). For a part of a file it is a comment, which the tools skip.
 pub(crate) fn sum(sending: &TransferReport) -> String {
     let Some(sum) = &sending.sum else { return String::new() };
     if !sending.is_part {
@@ -61,7 +61,7 @@ fn why(reason: CopyReason) -> String {
     }
     match loopctl::kernel_tls() {
         Ok(()) => format!("{reason}, although the kernel supports it"),
-        // It was built without, or its module is not there.
+        // The kernel lacks the tls module.
         Err(error) if error.kind() == ErrorKind::NotFound => {
             format!("{reason}, not supported by this kernel")
         }
@@ -69,7 +69,7 @@ fn why(reason: CopyReason) -> String {
     }
 }
 
-/// In between.
+/// Progress, printed at SIGQUIT.
 pub(crate) fn so_far(progress: Progress) -> String {
     let Progress { had, sent, took } = progress;
     let had = if had > 0 { format!(", after {} already there", bytes(had)) } else { String::new() };

@@ -1,4 +1,4 @@
-//! For people.
+//! Records of `serve` as text.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -49,7 +49,7 @@ pub(crate) fn partial(stored: &TransferRecord) -> String {
     format!("transfer incomplete: {} bytes{kept}", stored.bytes)
 }
 
-/// The certificates, and what a client can type that is to trust the one made for this run.
+/// Certificates, and the command line of a client that trusts the generated one.
 pub(crate) fn shown(shown: &ServedCertificates, address: &Address) -> String {
     let mut text = String::new();
     for certificate in &shown.certificates {
@@ -61,7 +61,7 @@ pub(crate) fn shown(shown: &ServedCertificates, address: &Address) -> String {
     }
     if let Some(file) = &shown.ca_file {
         let file = file.to_string_lossy();
-        // A path with a NUL, which has no quotation, is none.
+        // Only a path with a NUL cannot be quoted, and no file has one.
         let file = shlex::try_quote(&file).unwrap_or_default();
         text += &format!("  loopctl connect --tls --ca {file} {}\n", target(address));
     }
