@@ -1,4 +1,4 @@
-//! What an attempt's outcome means, in words that help.
+//! Causes of failed attempts, and their messages.
 
 use std::io::ErrorKind;
 
@@ -12,21 +12,21 @@ use crate::report::transfer::TransferReport;
 use crate::report::{Attempt, End, Outcome, Report, TlsFailure, TlsPhase, TlsReport, Unmet};
 use crate::util::message::{Message, plain};
 
-/// Why an attempt is not a connection.
+/// Cause of a failed attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cause {
     Refused,
-    /// Nothing came back.
+    /// No reply.
     Silent,
-    /// A router, or the neighbour it should have been, said no.
+    /// Reported by a router, or by failed neighbour discovery.
     Unreachable,
-    /// This host has no way there.
+    /// This host has no route.
     NoRoute,
     Prohibited,
     Reset,
-    /// TCP was up, and the TLS handshake not over, when the time was up or another one had won.
+    /// The TLS handshake was not complete at the deadline, or when another attempt won.
     NoAnswerToTls,
-    /// The certificate.
+    /// The certificate is not trusted.
     Untrusted,
     /// TLS failed, for another reason.
     NoTls,
@@ -35,7 +35,7 @@ pub(crate) enum Cause {
 }
 
 impl Cause {
-    /// `None` for an attempt that connected, or is not over.
+    /// Cause of a failure; `None` for an attempt that connected or is pending.
     pub(crate) fn of(attempt: &Attempt) -> Option<Self> {
         match &attempt.outcome {
             Outcome::Success | Outcome::Pending => None,
@@ -54,7 +54,7 @@ impl Cause {
         }
     }
 
-    /// The same number can come from this host and from a router.
+    /// Cause of a failure. The same errno can come from this host and from a router.
     pub(crate) fn of_failure(failure: &Failure) -> Self {
         let unreachable = ["ENETUNREACH", "EHOSTUNREACH", "EADDRNOTAVAIL", "EINVAL", "EACCES"];
         match (failure.name().unwrap_or_default(), failure.kind) {
@@ -68,7 +68,7 @@ impl Cause {
         }
     }
 
-    /// The `kind` of findings in JSON.
+    /// Value of the `kind` of findings in JSON.
     pub(crate) fn code(self) -> &'static str {
         match self {
             Self::Refused => "refused",
@@ -86,7 +86,7 @@ impl Cause {
     }
 }
 
-/// One line about an attempt that failed.
+/// Message about a failed attempt.
 fn sentence(attempt: &Attempt) -> String {
     if let Some((tls, failure)) = attempt.tls_failure() {
         return sentence_of_tls(tls, failure);
@@ -122,7 +122,7 @@ fn resends(attempt: &Attempt) -> String {
     }
 }
 
-/// Who has said no: the same number comes from this host, at once, and from a router, after a round trip.
+/// Source of an error: this host reports it at once, a router after a round trip.
 pub(crate) fn who_says(attempt: &Attempt, failure: &Failure) -> String {
     let is_ipv6 = attempt.address.family() == Some(Family::Inet6);
     let text = match (failure.name().unwrap_or_default(), failure.at_once) {
@@ -149,7 +149,7 @@ pub(crate) fn who_says(attempt: &Attempt, failure: &Failure) -> String {
     text.to_owned()
 }
 
-/// What the system says, without the number that Rust appends.
+/// Message of the system, without the errno that Rust appends.
 pub(crate) fn failure_text(failure: &Failure) -> String {
     match plain(&failure.message) {
         text if text.is_empty() => failure.kind.to_string(),
@@ -157,7 +157,7 @@ pub(crate) fn failure_text(failure: &Failure) -> String {
     }
 }
 
-/// Why there is no TLS, in words that help.
+/// Message about a TLS failure.
 pub(crate) fn of_tls(tls: &TlsReport, failure: &TlsFailure) -> String {
     let doubt =
         certificate::problem(tls).filter(|_| failure.kind() == Some(TlsErrorKind::Certificate));
@@ -169,14 +169,14 @@ pub(crate) fn of_tls(tls: &TlsReport, failure: &TlsFailure) -> String {
         }
         (None, TlsPhase::Handshake) if timed_out => "no answer to the handshake".to_owned(),
         _ => match &failure.error {
-            // Without the `TLS failed` of its Display, because that has been said.
+            // Because the caller prints `TLS failed`, the prefix of its Display is left out.
             Some(TlsError::Protocol { message, .. }) => message.clone(),
             _ => failure_text(&failure.failure),
         },
     }
 }
 
-/// The same in a few words, for a line that tells it among others.
+/// Short message about a TLS failure, for a list.
 fn word_of_tls(tls: &TlsReport, failure: &TlsFailure) -> String {
     let word = match tls.problem().filter(|_| failure.kind() == Some(TlsErrorKind::Certificate)) {
         Some(CertificateProblem::Expired { .. }) => "the certificate has expired",
@@ -188,7 +188,7 @@ fn word_of_tls(tls: &TlsReport, failure: &TlsFailure) -> String {
     word.to_owned()
 }
 
-/// One line about TLS that failed.
+/// Message about a TLS failure, with its time and phase.
 fn sentence_of_tls(tls: &TlsReport, failure: &TlsFailure) -> String {
     let why = of_tls(tls, failure);
     let after =
@@ -206,7 +206,7 @@ fn sentence_of_tls(tls: &TlsReport, failure: &TlsFailure) -> String {
     }
 }
 
-/// Why a race came to nothing, in a few words: each cause once.
+/// Summary of a failed race, with each cause once.
 pub(crate) fn summary(report: &Report) -> String {
     let words = words(report).into_iter().map(|(word, _)| word);
     report
@@ -217,7 +217,7 @@ pub(crate) fn summary(report: &Report) -> String {
         .unwrap_or_else(|| words.collect::<Vec<_>>().join(", "))
 }
 
-/// The same with the addresses that each cause befell.
+/// Summary of a failed race, with the addresses of each cause.
 pub(crate) fn summary_by_address(report: &Report) -> String {
     let words = words(report).into_iter();
     let words = words.map(|(word, addresses)| format!("{} {word}", addresses.join(" ")));
@@ -245,7 +245,7 @@ fn words(report: &Report) -> Vec<(String, Vec<String>)> {
     words
 }
 
-/// The same about one attempt.
+/// Short message about one attempt.
 pub(crate) fn short_text(attempt: &Attempt) -> Option<String> {
     if let Some((tls, failure)) = attempt.tls_failure() {
         return Some(word_of_tls(tls, failure));
@@ -259,7 +259,7 @@ pub(crate) fn short_text(attempt: &Attempt) -> Option<String> {
     }
 }
 
-/// What to tell on standard error about a report.
+/// Message on standard error about a report.
 pub(crate) fn explain(report: &Report) -> Message {
     let target = &report.subject.text;
     let (error, causes) = match report.end {
@@ -295,7 +295,7 @@ pub(crate) fn explain(report: &Report) -> Message {
     Message { error, causes, warnings: Vec::new(), hints: hint::hint(report).into_iter().collect() }
 }
 
-/// Others connect, and the policy that was asked for does not.
+/// Message about a requested policy that fails where others connect.
 fn of_policy(report: &Report) -> Message {
     let Some(own) = report.failed_own_policy() else { return Message::default() };
     let (target, within) = (&report.subject.text, units::prose(report.subject.timeout));
@@ -304,7 +304,7 @@ fn of_policy(report: &Report) -> Message {
     Message { causes: why.into_iter().collect(), ..Message::error(error) }
 }
 
-/// A file that was not sent, or not as a whole.
+/// Message about a failed or partial transfer.
 fn of_sending(report: &Report) -> Message {
     let Some(sending) = &report.transfer else { return Message::default() };
     let failure = transfer::transfer_failure(sending);
@@ -335,14 +335,14 @@ fn causes(report: &Report) -> Vec<String> {
     unresolved.chain(failed).chain(of_tls).chain(of_probes).collect()
 }
 
-/// TLS that failed over the connection that had won, or before there was any attempt; others tell of their own.
+/// TLS failure over the winner, or before any attempt. Other attempts have their own messages.
 fn of_tls_alone(report: &Report) -> Option<(Option<&Attempt>, &TlsReport, &TlsFailure)> {
     let (tls, failure) = report.tls_failure()?;
     let is_alone = report.winner().is_some() || report.attempts.is_empty();
     is_alone.then_some((report.winner(), tls, failure))
 }
 
-/// The address without its port.
+/// Address without its port.
 pub(crate) fn ip_text(attempt: &Attempt) -> String {
     match attempt.address.as_inet() {
         Some(address) => address.ip().to_string(),
@@ -354,12 +354,12 @@ fn has_message(transfer: &TransferReport) -> bool {
     transfer::transfer_failure(transfer).is_some() || transfer.change.is_some()
 }
 
-/// An expectation that does not hold, with its flag.
+/// Message about an unmet expectation, with its flag.
 pub(crate) fn unmet_text(unmet: &Unmet) -> String {
     format!("--{}: {}", expectation::flag(unmet), expectation::text(unmet))
 }
 
-/// The failure of an attempt, in the table of many runs.
+/// Failure of an attempt, for the table of repeated runs.
 pub(crate) fn last_failure(attempt: &Attempt) -> String {
     match (&attempt.outcome, Cause::of(attempt)) {
         (Outcome::Timeout, _) => "timed out".to_owned(),
@@ -371,7 +371,7 @@ pub(crate) fn last_failure(attempt: &Attempt) -> String {
     }
 }
 
-/// The addresses of a name that have changed between two runs.
+/// Changes of the addresses of a name between two runs.
 pub(crate) fn address_change(change: &AddressChange) -> String {
     let added = change.added.iter().map(|address| format!("+{address}"));
     let removed = change.removed.iter().map(|address| format!("-{address}"));

@@ -1,4 +1,4 @@
-//! Transfers and relays that failed, in words.
+//! Messages about failed transfers and relays.
 
 use std::io;
 

@@ -1,4 +1,4 @@
-//! What every policy would get, and gets.
+//! Comparisons of policies.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -41,7 +41,7 @@ fn measurement(lookups: Vec<Lookup>, probes: Vec<Probe>) -> Measurement {
     }
 }
 
-/// A dead address of each family, a good one of each, and an AAAA record that takes its time.
+/// A dead and a connecting address of each family, and a slow AAAA answer.
 fn many(aaaa: f64) -> Measurement {
     let refused = Outcome::Failure(loopctl::Phase::Connect, errno(111));
     let probes = vec![
@@ -105,7 +105,7 @@ fn comparisons() {
     golden("live", &report(run, End::Connected));
 }
 
-/// A policy of one's own that has no connection where others have one.
+/// Changed policy that fails where others connect.
 #[test]
 fn left_behind() {
     let mut own: NamedPolicy = Preset::Sequential.into();

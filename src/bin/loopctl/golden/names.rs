@@ -10,7 +10,7 @@ use super::story::{address, dns_answer, dns_asked, dns_error, ms, name_server, s
 use super::{Golden, Story, every_format, in_short};
 use crate::report::{NameFailure, Via};
 
-/// The symbols of getaddrinfo, with what glibc says.
+/// Error symbols of getaddrinfo(3), with the messages of glibc.
 const SYSTEM: [(EaiCode, &str); 8] = [
     (EaiCode::NONAME, "Name or service not known"),
     (EaiCode::NODATA, "No address associated with hostname"),
@@ -48,7 +48,7 @@ fn the_system_says_no() {
     golden.assert("connect/name-system.txt");
 }
 
-/// Both families in one question, as `-4` and old clients ask it.
+/// Single query of the system, as with `-4` and in older clients.
 #[test]
 fn the_system_is_asked_once() {
     let mut golden = Golden::default();
@@ -119,7 +119,7 @@ fn name_servers_say_no() {
     golden.assert("connect/name-dns.txt");
 }
 
-/// Name servers know the IPv4 address, and say nothing of IPv6.
+/// Name servers with an IPv4 address and no answer about IPv6.
 #[test]
 fn name_servers_know_an_address() {
     let mut story = Story::about(subject("many.test:8443"), Via::Dns);

@@ -1,4 +1,4 @@
-//! Names, with their records, proofs, and the way down from the root.
+//! Names with their records, proofs and traces.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -101,7 +101,7 @@ impl Name {
         self.report.queries.end_system(place, ms(time), result);
     }
 
-    /// This host is 10.77.0.1/24 and fd77::1/64.
+    /// Source addresses 10.77.0.1/24 and fd77::1/64.
     fn ends(mut self, time: f64) -> Self {
         self.report.settle(self.report.started_at.at + ms(time), false);
         let source = |to: IpAddr| if to.is_ipv4() { "10.77.0.1" } else { "fd77::1" }.parse().ok();
@@ -156,7 +156,7 @@ fn v6(texts: &[&str]) -> Vec<DnsData> {
     texts.iter().map(|ip| DnsData::Aaaa(ip.parse().unwrap())).collect()
 }
 
-/// Both the system and name servers know it, by another name.
+/// Alias that both the system and name servers resolve.
 #[test]
 fn found() {
     let mut name = Name::new("many.test");

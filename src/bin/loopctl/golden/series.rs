@@ -1,4 +1,4 @@
-//! Many tries of one target.
+//! Repeated runs of one target.
 
 use loopctl::{AbortReason, plan::Reason};
 
@@ -12,7 +12,7 @@ use crate::report::Report;
 use crate::report::repeat::RepeatReport;
 use crate::util::cancellation::StopReason;
 
-/// A try that takes so long.
+/// Run whose handshake takes `connect` milliseconds.
 fn tried(connect: f64, addresses: &[&str]) -> Report {
     let mut story = Story::new("many.test:8443");
     story.resolved(1.1, addresses);

@@ -105,7 +105,7 @@ impl Story {
         self.lines.extend(events::line(&event, &self.report).map(|line| line + "\n"));
     }
 
-    /// A question to a name server.
+    /// Query to a name server.
     pub(super) fn query(
         &mut self,
         time: f64,
@@ -272,7 +272,7 @@ pub(super) fn dns_answer(
     }
 }
 
-/// The end of a question that has no answer; with an `rcode`, an answer that says no.
+/// Error of a query without an answer; with an `rcode`, a negative answer.
 pub(super) fn dns_error(
     name: &str,
     record_type: RecordType,

@@ -1,4 +1,4 @@
-//! Fields of a certificate, as needed to find out what is wrong with it.
+//! Fields of a certificate that explain a TLS failure.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -18,9 +18,9 @@ use crate::output::units;
 /// One certificate of a chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Certificate {
-    /// SHA-256 of the whole, in hexadecimal digits.
+    /// SHA-256 of the DER encoding, in hexadecimal digits.
     pub(crate) sha256: String,
-    /// `None` for what is no X.509.
+    /// `None` if it is not valid X.509.
     pub(crate) parsed: Option<Box<ParsedCertificate>>,
 }
 
@@ -36,13 +36,13 @@ pub(crate) struct ParsedCertificate {
     pub(crate) valid: Validity,
     /// Kind and size, such as `RSA 2048`.
     pub(crate) key: String,
-    /// The algorithm that its issuer signed it with.
+    /// Signature algorithm of the issuer.
     pub(crate) signature: String,
     /// SHA-256 of the key in base 64, as `curl --pinnedpubkey` takes it (RFC 7469).
     pub(crate) pin: Option<String>,
 }
 
-/// From when until when it is good.
+/// Validity period (RFC 5280, section 4.1.2.5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Validity {
     pub(crate) not_before: SystemTime,
@@ -55,7 +55,7 @@ impl Certificate {
         Self { sha256, parsed: ParsedCertificate::read(der).map(Box::new) }
     }
 
-    /// Hosts and addresses that it is for.
+    /// Subject alternative names.
     pub(crate) fn names(&self) -> &[String] {
         self.parsed.as_ref().map_or(&[], |parsed| &parsed.names)
     }
@@ -91,7 +91,7 @@ impl ParsedCertificate {
         })
     }
 
-    /// A certificate without a subject is known by its first name.
+    /// Subject, or the first alternative name of a certificate without a subject.
     pub(crate) fn subject_or_name(&self) -> &str {
         match self.subject.as_str() {
             "" => self.names.first().map_or("no name", String::as_str),
@@ -103,13 +103,13 @@ impl ParsedCertificate {
         self.subject == self.issuer
     }
 
-    /// From `now` to its end; `Err` with how long ago that was.
+    /// Time from `now` to the expiry; `Err` with the time since then.
     pub(crate) fn left(&self, now: SystemTime) -> Result<Duration, Duration> {
         self.valid.not_after.duration_since(now).map_err(|past| past.duration())
     }
 }
 
-/// The names that a client may connect to.
+/// Subject alternative names; hosts and addresses only.
 fn names(parsed: &Parsed) -> Vec<String> {
     let found = parsed.tbs_certificate().get_extension::<SubjectAltName>();
     let names = found.ok().flatten().map(|(_, names)| names.0).unwrap_or_default();
@@ -153,7 +153,7 @@ fn kind_of(key: &SubjectPublicKeyInfoOwned) -> String {
     }
 }
 
-/// The length of an RSA key is that of its modulus, the first of its two numbers.
+/// Length of an RSA key: the bits of its modulus.
 fn modulus_bits(key: &BitString) -> Option<usize> {
     let mut reader = SliceReader::new(key.as_bytes()?).ok()?;
     let bits = reader.sequence(|inside: &mut SliceReader<'_>| {
@@ -167,7 +167,7 @@ fn modulus_bits(key: &BitString) -> Option<usize> {
     bits.ok()
 }
 
-/// By its name where it has one that is known.
+/// Name of an object identifier, or its digits.
 fn name_of(oid: &ObjectIdentifier) -> String {
     DB.by_oid(oid).map_or_else(|| oid.to_string(), str::to_owned)
 }
@@ -175,7 +175,7 @@ fn name_of(oid: &ObjectIdentifier) -> String {
 fn hex(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(2 * bytes.len());
     for byte in bytes {
-        // A String takes everything.
+        // Writing to a String cannot fail.
         let _ = write!(text, "{byte:02x}");
     }
     text

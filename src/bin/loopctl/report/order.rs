@@ -1,4 +1,4 @@
-//! The order of addresses: the system's, the name servers', that of a connection, and the rules behind it.
+//! Address order of the system, of the name servers and of a connection, and the rules of RFC 6724 behind it.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -6,16 +6,16 @@ use std::time::Duration;
 use crate::report::family::FamilyNames as _;
 use loopctl::plan::{DestinationRule, Family, interleave, sort_destinations};
 
-/// An address, its places, and why it is there.
+/// One address, its ranks, and the reason for its rank.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AddressRow {
     pub(crate) ip: IpAddr,
-    /// Places count from 1.
+    /// Rank in each list, counted from 1.
     pub(crate) ranks: Ranks,
     pub(crate) ttl: Option<Duration>,
-    /// What this host would connect from.
+    /// Source address that this host would use.
     pub(crate) source: Option<IpAddr>,
-    /// The rule that explains its place.
+    /// Rule that explains the rank.
     pub(crate) rule: Option<String>,
 }
 
@@ -26,18 +26,18 @@ pub(crate) struct Ranks {
     pub(crate) connect: Option<usize>,
 }
 
-/// The addresses that were found, each list in its own order.
+/// Addresses found, each list in the order of its source.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Found {
-    /// `None`: the system was not asked.
+    /// `None` if the system was not queried.
     pub(crate) system: Option<Vec<IpAddr>>,
-    /// Those of A records, then those of AAAA records, as the servers sent them.
+    /// Addresses of A records, then of AAAA records, in the order of the answers.
     pub(crate) dns: Option<Vec<(IpAddr, Option<Duration>)>>,
-    /// Whether a connection would take them from the name servers.
+    /// Whether a connection would use the addresses of the name servers.
     pub(crate) dns_leads: bool,
 }
 
-/// A row for each address: first those that a connection would try, in that order.
+/// Rows for all addresses: first the candidates of a connection, in the order of the attempts.
 ///
 /// `first` is the First Address Family Count; 0 keeps the resolver's order.
 pub(crate) fn rows(
@@ -91,19 +91,19 @@ fn rank(order: &[IpAddr], ip: IpAddr) -> Option<usize> {
     order.iter().position(|it| *it == ip).map(|at| at + 1)
 }
 
-/// What the place of an address is judged by.
+/// Lists that determine the rank of an address.
 struct Orders<'a, S> {
     found: &'a Found,
     system: &'a [IpAddr],
     dns: &'a [IpAddr],
-    /// The one that a connection would take, before families are interleaved.
+    /// Order of a connection, before families are interleaved.
     leading: &'a [IpAddr],
     source: &'a S,
 }
 
 impl<S: Fn(IpAddr) -> Option<IpAddr>> Orders<'_, S> {
-    /// Why an address is where it is: before one that the name servers have before it, or else behind the one
-    /// before it.
+    /// Reason for the rank of an address: before one that name servers list first, or else
+    /// after the previous one.
     fn rule(&self, ip: IpAddr) -> Option<String> {
         if self.found.system.is_some() && rank(self.system, ip).is_none() && !self.system.is_empty()
         {
@@ -132,7 +132,7 @@ impl<S: Fn(IpAddr) -> Option<IpAddr>> Orders<'_, S> {
         }
     }
 
-    /// `ip` has been put before `other`, although name servers have it behind.
+    /// Reason why `ip` is before `other`, although name servers list it later.
     fn before(&self, ip: IpAddr, other: IpAddr) -> String {
         match self.compare(ip, other) {
             (true, DestinationRule::Unchanged) if self.is_nearer(ip, other) => {
@@ -146,7 +146,7 @@ impl<S: Fn(IpAddr) -> Option<IpAddr>> Orders<'_, S> {
         }
     }
 
-    /// The order is not that of RFC 6724, whose `rule` would have `ip` behind `other`.
+    /// Reason for an order against RFC 6724, whose `rule` puts `ip` after `other`.
     fn against(&self, ip: IpAddr, other: IpAddr, rule: DestinationRule) -> String {
         let is_table =
             matches!(rule, DestinationRule::HigherPrecedence | DestinationRule::MatchingLabel);
@@ -154,14 +154,14 @@ impl<S: Fn(IpAddr) -> Option<IpAddr>> Orders<'_, S> {
         format!("{whose} has {ip} before {other}, against {rule}")
     }
 
-    /// Whether `a` comes before `b` by RFC 6724, and the rule that decides.
+    /// Order of `a` and `b` by RFC 6724, and the deciding rule.
     fn compare(&self, a: IpAddr, b: IpAddr) -> (bool, DestinationRule) {
         let sorted = sort_destinations([a, b], self.source);
         let rule = sorted.last().and_then(|it| it.rule).unwrap_or(DestinationRule::Unchanged);
         (sorted.first().is_some_and(|it| it.address == a), rule)
     }
 
-    /// glibc's rule 9 is for IPv4 as well, within the subnet of the source.
+    /// Rule 9 as glibc applies it: to IPv4 as well, within the subnet of the source.
     fn is_nearer(&self, ip: IpAddr, other: IpAddr) -> bool {
         let common = |to: IpAddr| match (to, (self.source)(to)) {
             (IpAddr::V4(to), Some(IpAddr::V4(source))) => Some(bits_in_common(to, source)),
@@ -188,7 +188,7 @@ mod tests {
         Found { system: Some(ips(system)), dns: Some(dns.collect()), dns_leads: false }
     }
 
-    /// Of the test host: 10.77.0.1/24 and fd77::1/64.
+    /// Source addresses of the test host: 10.77.0.1/24 and fd77::1/64.
     fn source(to: IpAddr) -> Option<IpAddr> {
         let own = if to.is_ipv4() { "10.77.0.1" } else { "fd77::1" };
         own.parse().ok()

@@ -33,13 +33,13 @@ impl NameReport {
         })
     }
 
-    /// Why the name must not be taken as resolved: the first answer that is not proved.
+    /// Validation of the first answer that lacks a required proof.
     pub(crate) fn unproven(&self) -> Option<&DnsValidation> {
         let known = self.dns_queries().filter(|query| query.verdict().is_unproven());
         known.into_iter().find_map(Query::validation)
     }
 
-    /// Whether what signatures prove is to be shown with each record.
+    /// Whether the validation is shown with each record.
     pub(crate) fn has_proofs(&self) -> bool {
         self.answers().any(|answer| answer.exchange.validation.is_some())
     }
@@ -52,7 +52,7 @@ fn of_record<'a>(answer: &'a DnsAnswer, record: &DnsRecord) -> Option<&'a DnsSet
     })
 }
 
-/// In the words of JSON.
+/// Value in JSON documents.
 pub(crate) fn name(proof: DnsProof) -> &'static str {
     match proof {
         DnsProof::Secure => "secure",

@@ -1,7 +1,7 @@
-//! What a policy would make of what was measured: its race, run in virtual time.
+//! Prediction of a policy: its race, run in virtual time against a measurement.
 //!
-//! Where a race hangs on something that was silent for as long as it was waited for, nobody knows what comes after
-//! that: a prediction says how far it is certain, and what follows if the silence lasts.
+//! A step that was silent until the time limit of the measurement may end later.
+//! A prediction therefore has the end of its certain part, and the result if the silence lasts.
 
 pub(crate) mod comparison;
 mod model;
@@ -17,7 +17,7 @@ pub(crate) use model::{AttemptModel, NameModel, NetworkModel, QueryModel, StepEn
 
 use crate::report::prediction::{PredictedEnd, PredictedResult, PredictedStart, Prediction};
 
-/// What the policy would do. Time is counted from `epoch`, which may be any instant.
+/// Predicted race of the policy. Times count from `epoch`, which may be any instant.
 pub(crate) fn predict(policy: &Policy, world: &NetworkModel, epoch: Instant) -> Prediction {
     let begin = |race, after: Duration| Run::new(policy, world, race, epoch, after).finish();
     match &world.names {
@@ -43,13 +43,13 @@ pub(crate) fn predict(policy: &Policy, world: &NetworkModel, epoch: Instant) -> 
 
 const ZERO: Duration = Duration::ZERO;
 
-/// Who cannot do without an answer about IPv4 has getaddrinfo ask; all others put each question themselves.
+/// Whether the policy uses one getaddrinfo(3) call for both families.
 fn asks_jointly(policy: &Policy) -> bool {
     policy.resolution == Resolution::Joint { requires_ipv4: true }
 }
 
 impl NetworkModel {
-    /// These addresses as they came, but for the family that is preferred.
+    /// Addresses in their order, but the preferred family first.
     fn sorted(&self, known: &[SocketAddr]) -> Vec<SocketAddr> {
         let mut sorted = known.to_vec();
         sorted.sort_by_key(|address| self.is_other(address));
@@ -69,7 +69,7 @@ impl NetworkModel {
     }
 }
 
-/// A race under way, and the virtual time.
+/// Running race, with the virtual time.
 struct Run<'a> {
     policy: &'a Policy,
     world: &'a NetworkModel,
@@ -81,7 +81,7 @@ struct Run<'a> {
     told: Prediction,
 }
 
-/// A part of the way that an attempt is on.
+/// Running step of an attempt.
 #[derive(Debug, Clone, Copy)]
 struct Running {
     attempt: usize,
@@ -126,7 +126,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// All questions begin with the race.
+    /// Starts a query; all queries start with the race.
     fn ask(&mut self, family: Family) {
         let Some(reply) = self.world.reply(family) else { return };
         let end = reply.answer.as_ref().map_or(StepEnd::Silent, |_| StepEnd::Succeeds);
@@ -154,7 +154,7 @@ impl<'a> Run<'a> {
         if self.told.certain_until.is_none_or(|until| at <= until) {
             self.told.starts.push(PredictedStart { to, at, why });
         }
-        // What nobody has measured is silent from the beginning.
+        // Because it was not measured, the step is silent from the start.
         let unknown = StepModel { took: ZERO, end: StepEnd::Silent };
         let leg = self.world.fate(to).map_or(unknown, |fate| fate.tcp);
         let (attempt, since) = (start.attempt, self.now);
@@ -180,7 +180,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// There is TCP; where the race is for TLS, that is half of the way.
+    /// Handles a TCP connection; in a race for TLS the handshake follows.
     fn connected(&mut self, attempt: usize) {
         self.race.connected(attempt, self.now);
         let to = self.race.address(attempt).copied();
@@ -196,7 +196,7 @@ impl<'a> Run<'a> {
         self.policy.pacing.success == Success::Tls && self.world.begins_with_tls
     }
 
-    /// To the next instant at which anything is known to happen. Whether there is one.
+    /// Advances the time to the next known event; `false` if none is left.
     fn advance(&mut self, until: Option<Instant>) -> bool {
         let silences = self.silences().min();
         let ends = self.running.iter().filter_map(|running| running.ends(self.world.kernel));
@@ -210,7 +210,7 @@ impl<'a> Run<'a> {
         next.is_some()
     }
 
-    /// Until when what is silent was waited for.
+    /// Ends of the measurement of the silent steps.
     fn silences(&self) -> impl Iterator<Item = Instant> {
         let questions = self.open.iter().map(|(_, leg)| (self.epoch, *leg));
         let attempts = self.running.iter().map(|running| (running.since, running.leg));
@@ -223,7 +223,7 @@ impl<'a> Run<'a> {
         self.told.certain_until = Some(self.told.certain_until.map_or(from, |it| it.min(from)));
     }
 
-    /// Whoever races for TCP alone speaks TLS now, if it was asked for.
+    /// Handles the winner; after a race for TCP, a requested TLS handshake follows.
     fn win(mut self, winner: usize) -> Prediction {
         let Some(to) = self.race.address(winner).copied() else { return self.told };
         let tls = self.world.fate(to).and_then(|fate| fate.tls);
@@ -247,7 +247,7 @@ impl<'a> Run<'a> {
 }
 
 impl Running {
-    /// When this part ends: silence on the way to TCP is the kernel's to end, and silence after it nobody's.
+    /// End of the step. The kernel limits a silent TCP handshake; a silent TLS handshake has no limit.
     fn ends(&self, kernel: Duration) -> Option<Instant> {
         match self.leg.end {
             StepEnd::Silent if self.is_tls => None,

@@ -1,4 +1,4 @@
-//! Model of a network: what was measured, as far as it decides a race.
+//! Model of a network, from a measurement.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,59 +9,59 @@ use loopctl::plan::{Answer, Family};
 use crate::report::compare::{Lookup, LookupEnd, Measurement, Probe};
 use crate::report::{Outcome, TlsReport};
 
-/// What was measured, as far as it decides a race.
+/// Inputs of a simulated race.
 #[derive(Debug, Clone)]
 pub(crate) struct NetworkModel {
     pub(crate) names: NameModel,
-    /// Every address in the order of RFC 6724, which those follow that ask for each family by itself.
+    /// Addresses in the order of RFC 6724, for policies with a query per family.
     pub(crate) order: Vec<SocketAddr>,
     pub(crate) fates: Vec<(SocketAddr, AttemptModel)>,
-    /// Addresses of this family go before others.
+    /// Family whose addresses are tried first.
     pub(crate) prefer: Option<Family>,
-    /// Whether TLS begins with the connection; otherwise something is said before it, and no race is about it.
+    /// Whether TLS begins with the connection, and not after STARTTLS, which no race includes.
     pub(crate) begins_with_tls: bool,
-    /// How long the kernel tries to connect.
+    /// Time limit of the kernel for a connection attempt.
     pub(crate) kernel: Duration,
 }
 
-/// Where the addresses come from.
+/// Source of the addresses.
 #[derive(Debug, Clone)]
 pub(crate) enum NameModel {
-    /// Nobody is asked.
+    /// Addresses without a lookup.
     Known(Vec<SocketAddr>),
     Asked {
-        /// To the question for each family, the preferred one first.
+        /// Answers to a query per family, the preferred one first.
         apart: Vec<(Family, QueryModel)>,
-        /// To the question for all of them, as getaddrinfo asks it.
+        /// Answer to a query for all families, as by getaddrinfo(3).
         joint: QueryModel,
     },
 }
 
-/// What came of a question, and after which time.
+/// Answer to a query, and its time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct QueryModel {
     pub(crate) after: Duration,
-    /// `None`: nothing had come by then.
+    /// `None` without an answer until then.
     pub(crate) answer: Option<Answer<SocketAddr>>,
 }
 
-/// What becomes of an attempt.
+/// Steps of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct AttemptModel {
     pub(crate) tcp: StepModel,
-    /// Where TLS was asked for, and there was a connection for it.
+    /// TLS handshake, if requested and connected.
     pub(crate) tls: Option<StepModel>,
 }
 
 impl AttemptModel {
-    /// Whether it is unknown what becomes of it.
+    /// Whether the outcome is unknown.
     pub(crate) fn is_silent(self) -> bool {
         let is = |leg: StepModel| leg.end == StepEnd::Silent;
         is(self.tcp) || self.tls.is_some_and(is)
     }
 }
 
-/// A part of the way, and how long it takes.
+/// TCP or TLS handshake of an attempt: its end and duration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct StepModel {
     pub(crate) took: Duration,
@@ -72,9 +72,9 @@ pub(crate) struct StepModel {
 pub(crate) enum StepEnd {
     Succeeds,
     Fails,
-    /// This host refuses, and no packet leaves.
+    /// Rejected by this host, without a packet.
     Unsent,
-    /// Nothing had come when nobody waited any longer.
+    /// No answer until the time limit of the measurement.
     Silent,
 }
 
@@ -113,7 +113,7 @@ impl Measurement {
         NameModel::Asked { apart, joint }
     }
 
-    /// What the answers about each family come to for whoever waits for all of them.
+    /// Joint answer from the answers for each family.
     fn joined(&self, apart: &[(Family, QueryModel)]) -> QueryModel {
         let after = apart.iter().map(|(_, reply)| reply.after).max().unwrap_or_default();
         let silences = apart.iter().filter(|(_, reply)| reply.answer.is_none());
@@ -128,7 +128,7 @@ impl Measurement {
 }
 
 impl Lookup {
-    /// How long a name server is waited for is everybody's own: that ours gave up says nothing of others.
+    /// Answer to a lookup; a DNS timeout counts as silence, because other clients have other time limits.
     fn reply(&self, is_dns: bool) -> QueryModel {
         let answer = match &self.end {
             LookupEnd::Found(found) => Some(Answer::Addresses(found.clone())),

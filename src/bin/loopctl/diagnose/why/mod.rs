@@ -1,4 +1,4 @@
-//! Why this address, and what it cost: a pure function of the report.
+//! Findings: reasons for the selected address and for its delay, derived from a report.
 
 #[cfg(test)]
 mod tests;
@@ -15,42 +15,42 @@ use crate::report::family::FamilyNames as _;
 use crate::report::query::{Query, QueryOutcome, QueryStatus, types};
 use crate::report::{Attempt, Outcome, Report, Via};
 
-/// One thing that had a part in it.
+/// One reason for the selection or the delay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Finding {
-    /// One word for it.
+    /// Kind in JSON documents.
     pub(crate) kind: &'static str,
     pub(crate) caused_by: CausedBy,
-    /// How much later the connection was for it.
+    /// Delay of the connection.
     pub(crate) cost: Duration,
     pub(crate) text: String,
 }
 
-/// Who had it.
+/// Origin of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CausedBy {
     /// Index into the attempts of the report.
     Attempt(usize),
     Family(Family),
-    /// The question for this family.
+    /// Query for this family.
     Query(Family),
 }
 
-/// What is below this is neither told nor blamed: it is this process's own.
+/// Shorter delays are noise of this process.
 const NOISE: Duration = Duration::from_micros(50);
 
-/// A start that is later than planned by more than this says something about this process.
+/// Shorter start lags are not reported.
 const SLIP: Duration = Duration::from_millis(5);
 
-/// Everything that had a part in it, in the order in which it happened.
+/// Findings in the order of time.
 pub(crate) fn findings(report: &Report) -> Vec<Finding> {
     if report.comparison.is_some() {
-        // Each address was tried by itself.
+        // Because each address was tried separately, nothing was delayed.
         return Vec::new();
     }
     let mut found: Vec<Finding> = of_names(report).into_iter().collect();
     found.extend(of_source(report));
-    // Without a connection nothing was late for it.
+    // Without a connection, no finding has a cost.
     let until = report.selected.unwrap_or_default();
     for (number, attempt) in report.attempts.iter().enumerate() {
         let cost = if number < until { cost_of(report, number) } else { Duration::ZERO };
@@ -62,7 +62,7 @@ pub(crate) fn findings(report: &Report) -> Vec<Finding> {
     found
 }
 
-/// How much later the next attempt started for this one.
+/// Delay of the next attempt by this one.
 fn cost_of(report: &Report, number: usize) -> Duration {
     let (this, Some(next)) = (&report.attempts[number], report.attempts.get(number + 1)) else {
         return Duration::ZERO;
@@ -74,12 +74,12 @@ fn cost_of(report: &Report, number: usize) -> Duration {
     }
 }
 
-/// What is worth telling of a late start.
+/// Start lag, or zero below the threshold.
 fn start_lag(attempt: &Attempt) -> Duration {
     Some(attempt.schedule.start_lag).filter(|start_lag| *start_lag >= SLIP).unwrap_or_default()
 }
 
-/// An answer that was late, or never came, before the first attempt.
+/// Finding about a late or missing answer before the first attempt.
 fn of_names(report: &Report) -> Option<Finding> {
     let cost = report.answer_wait();
     let first = report.attempts.first()?;
@@ -118,7 +118,7 @@ fn of_names(report: &Report) -> Option<Finding> {
     Some(Finding { kind, caused_by: CausedBy::Query(family), cost, text })
 }
 
-/// An address that came too late for its turn.
+/// Finding about an address that arrived after its place in the order.
 fn of_late_address(report: &Report, number: usize) -> Option<Finding> {
     let (before, late) = (report.attempts.get(number.checked_sub(1)?)?, &report.attempts[number]);
     if late.schedule.reason != Reason::LateAnswer {
@@ -133,7 +133,7 @@ fn of_late_address(report: &Report, number: usize) -> Option<Finding> {
     Some(Finding { kind: "late_answer", caused_by: CausedBy::Query(family), cost, text })
 }
 
-/// How long an attempt holds the next one up, were that known in time.
+/// Delay by an attempt of a next one whose address is known in time.
 fn own_share(report: &Report, attempt: &Attempt) -> Duration {
     let delay = report.subject.policy.connection_attempt_delay;
     let took = attempt.end().saturating_sub(attempt.start);
@@ -144,7 +144,7 @@ fn family_of(query: &Query) -> Family {
     if query.types == types(Family::Inet6) { Family::Inet6 } else { Family::Inet }
 }
 
-/// What is asked for to have addresses of a family, and of the other one.
+/// Record types of a family and of the other one.
 fn names(family: Family) -> (&'static str, &'static str) {
     let other = if family == Family::Inet6 { Family::Inet } else { Family::Inet6 };
     (family.record_type(), other.record_type())
@@ -159,8 +159,8 @@ fn symbol(query: &Query) -> &'static str {
     }
 }
 
-/// A family that sorts last, because this host is told so, or has no address of it to connect from (RFC 6724
-/// section 6, rule 1).
+/// Finding about a family that sorts last: by gai.conf(5), or without a source address
+/// (RFC 6724, section 6, rule 1).
 fn of_source(report: &Report) -> Option<Finding> {
     let won = report.attempts.first()?.address.family()?;
     if report.resolve.is_ipv4_preferred && won == Family::Inet && report.count(Family::Inet6) > 0 {
@@ -181,7 +181,7 @@ fn of_source(report: &Report) -> Option<Finding> {
     Some(Finding { kind, caused_by, cost: Duration::ZERO, text })
 }
 
-/// An attempt that did not become the connection.
+/// Finding about an attempt that was not selected, or that lost a SYN.
 fn of_attempt(
     report: &Report,
     number: usize,
@@ -232,7 +232,7 @@ fn of_attempt(
     why(kind, text)
 }
 
-/// There was a connection, but no TLS over it.
+/// Text about an attempt that connected without TLS.
 fn of_tls(attempt: &Attempt, cause: Cause) -> String {
     let (address, after) = (ip_text(attempt), units::prose(attempt.tls_took()));
     match cause {
@@ -242,8 +242,8 @@ fn of_tls(attempt: &Attempt, cause: Cause) -> String {
     }
 }
 
-/// An attempt that started late, because this host was busy with something else. The delay of the first is one of
-/// the answer: nobody else is blamed for it.
+/// Finding about a late start, because this host was busy. The first attempt has none:
+/// its delay counts for the answer.
 fn of_slip(number: usize, attempt: &Attempt, cost: Duration) -> Option<Finding> {
     let late = Some(start_lag(attempt)).filter(|start_lag| !start_lag.is_zero())?;
     let text =

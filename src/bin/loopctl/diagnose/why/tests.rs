@@ -1,4 +1,4 @@
-//! Invented races, and what explains them.
+//! Findings about synthetic races.
 
 use std::io;
 use std::net::SocketAddr;
@@ -22,7 +22,7 @@ const EHOSTUNREACH: i32 = 113;
 
 /// Event at a millisecond.
 enum Then {
-    /// Both questions are asked.
+    /// Start of the queries for both families.
     Ask,
     Told(Family),
     Nothing(Family),
@@ -32,7 +32,7 @@ enum Then {
     /// Start later than planned, by this many milliseconds.
     StartLate(&'static str, Reason, u64),
     Fail(usize, i32),
-    /// The call itself fails.
+    /// Failure of the call itself.
     Refuse(usize, i32),
     Cancel(usize),
     /// Connected after this many lost SYNs.
@@ -141,7 +141,7 @@ impl Telling {
     }
 }
 
-/// Kinds, costs and words; and that the costs are the cost.
+/// Kinds, costs and texts of the findings, whose costs add up to the race cost.
 fn told(report: &Report) -> Vec<(&'static str, u128, String)> {
     let reasons = findings(report);
     let cost: Duration = reasons.iter().map(|why| why.cost).sum();
@@ -161,7 +161,7 @@ fn why_t01_a_first_address_that_wins_is_not_explained() {
     let (v4, v6) = (Family::Inet, Family::Inet6);
     let both = [(0, Ask), (2, Told(v6)), (2, Told(v4)), (2, Start(V6, PREFERRED)), (12, Win(0, 0))];
     assert_eq!(told(&report(&both)), []);
-    // T16: nobody needs A.
+    // T16: A is not needed.
     let alone =
         [(0, Ask), (2, Told(v6)), (2, Start(V6, PREFERRED)), (12, Win(0, 0)), (12, GivenUp(v4))];
     assert_eq!(told(&report(&alone)), []);
@@ -183,7 +183,7 @@ fn why_t12_an_answer_that_is_later_than_the_resolution_delay() {
     let text = "v4 because AAAA had no answer within 50 ms of A (Resolution Delay)";
     assert_eq!(one(&never), ("late_answer", 50, text.to_owned()));
     assert_eq!(findings(&report(&never))[0].caused_by, CausedBy::Query(v6));
-    // In time, but waited for.
+    // In time, after a wait.
     let soon =
         [(0, Ask), (2, Told(v4)), (42, Told(v6)), (42, Start(V6, PREFERRED)), (52, Win(0, 0))];
     assert_eq!(
@@ -235,7 +235,7 @@ fn why_rule_1_a_family_without_a_source() {
     let text = "v4 first because /etc/gai.conf prefers it";
     assert_eq!(told(&report), [("gai_conf", 0, text.to_owned())]);
     report.resolve.is_ipv4_preferred = false;
-    // Neither family has one: that decides nothing.
+    // Without any source address, none is found.
     report.resolve.note_sources(|_| None);
     assert_eq!(told(&report), []);
 }
@@ -295,7 +295,7 @@ fn why_errno_the_same_number_comes_from_this_host_and_from_a_router() {
         let then = if at_once { Refuse(0, errno) } else { Fail(0, errno) };
         assert_eq!(failed(then, 12), (kind, 10, text.to_owned()));
     }
-    // A neighbour that is not there is asked for seconds.
+    // Neighbour discovery takes seconds.
     let (_, _, text) = failed(Fail(0, EHOSTUNREACH), 3002);
     assert!(text.ends_with("nobody on its network answers for that address"), "{text}");
 }
@@ -319,7 +319,7 @@ fn why_t02_a_silent_address_and_t08_a_slow_one() {
         ("silent", 250, "`fd77::6` silent for 250.0 ms".to_owned())
     );
     let slow = report(&story((302, Win(0, 0))));
-    // Everybody was let finish; who won stays the winner.
+    // With `--all`, the winner stays selected.
     let slow = Report { selected: Some(1), ..slow };
     let text =
         "`fd77::6` works, but took 300.0 ms, more than the Connection Attempt Delay of 250 ms";

@@ -1,4 +1,4 @@
-//! Certain predictions hold for every network that the measurement may have missed.
+//! Property tests: a certain prediction holds for every network that agrees with the measurement.
 
 use loopctl::plan::Preset;
 use proptest::collection::vec;
@@ -7,14 +7,14 @@ use proptest::sample::select;
 
 use super::*;
 
-/// Something that was measured, and what would have come of it, had it been waited for longer.
+/// Measured step, and its outcome without a time limit.
 #[derive(Debug, Clone, Copy)]
 struct Hidden {
     measured: StepModel,
     truth: StepModel,
 }
 
-/// Few different times, so that many things happen at once.
+/// Multiples of 25 ms, so that events often coincide.
 fn time() -> impl Strategy<Value = Duration> {
     (0..14_u64).prop_map(|step| ms(step * 25))
 }
@@ -31,12 +31,12 @@ fn hidden() -> impl Strategy<Value = Hidden> {
     })
 }
 
-/// An address: its way to TCP, and from there to TLS.
+/// TCP and TLS handshake of an address.
 fn way() -> impl Strategy<Value = (Hidden, Hidden)> {
     (hidden(), hidden())
 }
 
-/// A question for addresses: its time, and whether the answer is one.
+/// Time and end of a query for addresses.
 fn question() -> impl Strategy<Value = Hidden> {
     hidden()
 }
@@ -63,14 +63,14 @@ fn setting() -> impl Strategy<Value = Setting> {
 }
 
 impl Setting {
-    /// Network as measured, or as it is.
+    /// Network model as measured, or the true one.
     fn world(&self, side: impl Fn(Hidden) -> StepModel) -> NetworkModel {
         let names = ["6a", "4a", "6b", "4b", "6c", "4c"];
         let order: Vec<SocketAddr> = names.into_iter().map(address).take(self.ways.len()).collect();
         let fate = |(tcp, tls): &(Hidden, Hidden)| {
             let (tcp, tls) = (side(*tcp), side(*tls));
             let is_connected = tcp.end == StepEnd::Succeeds;
-            // A handshake that nobody got to is measured as soon as there is a connection for it.
+            // Because a handshake needs a connection, it is known only after TCP has succeeded.
             AttemptModel { tcp, tls: (self.with_tls && is_connected).then_some(tls) }
         };
         let fates = order.iter().copied().zip(self.ways.iter().map(fate)).collect();

@@ -1,4 +1,4 @@
-//! The conditions of the Happy Eyeballs test matrix as measurements, and what each policy makes of them.
+//! Predictions of each policy under the conditions of the Happy Eyeballs test matrix.
 
 mod honesty;
 
@@ -10,17 +10,17 @@ use serde::Deserialize;
 
 use super::*;
 
-/// One condition, in the words of `tests/races`: `6a ok@10, 4a dead`; `2`, `servfail@2`, `timeout`.
+/// One condition in the notation of `tests/races`: `6a ok@10, 4a dead`; `2`, `servfail@2`, `timeout`.
 #[derive(Deserialize)]
 struct Condition {
     addresses: String,
     aaaa: String,
     a: String,
-    /// By client: `4a 262`, `4a 131.3s`, `lost 42`, `none`.
+    /// Results by client: `4a 262`, `4a 131.3s`, `lost 42`, `none`.
     client: BTreeMap<String, String>,
 }
 
-/// How long a silent address was waited for, and how long the kernel would.
+/// Time limits of the measurement and of the kernel for a silent address.
 const WAITED: Duration = Duration::from_secs(3);
 const KERNEL: Duration = Duration::from_secs(131);
 
@@ -32,7 +32,7 @@ fn epoch() -> Instant {
     loopctl::EventLoop::new().unwrap().handle().time()
 }
 
-/// `6a` is the first address of its family.
+/// Address of a label; `6a` is the first IPv6 address.
 fn address(name: &str) -> SocketAddr {
     let (family, nth) = name.split_at(1);
     let nth = nth.as_bytes()[0] - b'a' + 1;
@@ -70,7 +70,7 @@ fn fate(text: &str) -> (SocketAddr, AttemptModel) {
     (address(name), AttemptModel { tcp: leg(tcp, end), tls })
 }
 
-/// What a question comes to: alone, silence lasts 10 s with two tries; both at once 15.2 s in glibc.
+/// Answer to a query. Silence lasts 10 s with two tries; with both families at once 15.2 s in glibc.
 fn reply(text: &str, found: Vec<SocketAddr>) -> QueryModel {
     let (word, after) = text.split_once('@').unwrap_or(("addresses", text));
     if after == "timeout" {
@@ -106,7 +106,7 @@ fn world(addresses: &str, aaaa: &str, a: &str) -> NetworkModel {
     NetworkModel { names, order, fates, prefer: None, begins_with_tls: true, kernel: KERNEL }
 }
 
-/// `262`, `131s` or `131.3s`, and how far that may be from what was rounded.
+/// Time such as `262`, `131s` or `131.3s`, and its rounding error.
 fn time(text: &str) -> (Duration, Duration) {
     let Some(seconds) = text.strip_suffix('s') else {
         return (ms(text.parse().unwrap()), Duration::ZERO);
@@ -115,7 +115,7 @@ fn time(text: &str) -> (Duration, Duration) {
     (Duration::from_secs_f64(seconds.parse().unwrap()), rounding)
 }
 
-/// Why a cell is not met.
+/// Mismatch between a cell and its prediction.
 fn misses(told: &Prediction, cell: &str, has_dead: bool) -> Option<String> {
     let end = told.end.expect("silence ends some time");
     let Some((winner, expected)) = cell.split_once(' ') else {
@@ -127,7 +127,7 @@ fn misses(told: &Prediction, cell: &str, has_dead: bool) -> Option<String> {
         _ => "lost".to_owned(),
     };
     let is_met = found == winner && end.after.abs_diff(expected) <= rounding.max(ms(1));
-    // Beyond what was waited for, nothing is certain.
+    // Because the measurement ended, later events are not certain.
     let is_certain = !(has_dead && expected > WAITED);
     let is_honest = told.certain_until.is_none() == is_certain;
     (!is_met || !is_honest).then(|| format!("{told:?}"))
@@ -151,7 +151,7 @@ fn race_02_measurements_tell_what_every_client_gets() {
     assert_eq!(checked, 29 * 14);
 }
 
-/// The prediction of a preset, in a few words.
+/// Prediction of a preset, as a short text.
 fn told(preset: Preset, addresses: &str, aaaa: &str, a: &str) -> String {
     line(&predict(&preset.into(), &world(addresses, aaaa, a), epoch()))
 }
