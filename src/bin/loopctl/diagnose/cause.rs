@@ -50,12 +50,12 @@ impl Cause {
                 let untrusted = kind == Some(TlsErrorKind::Certificate);
                 Some(if untrusted { Self::Untrusted } else { Self::NoTls })
             }
-            Outcome::Failure(_, failure) => Some(Self::of_failure(failure)),
+            Outcome::Failure(_, failure) => Some(Self::from_failure(failure)),
         }
     }
 
     /// Cause of a failure. The same errno can come from this host and from a router.
-    pub(crate) fn of_failure(failure: &Failure) -> Self {
+    pub(crate) fn from_failure(failure: &Failure) -> Self {
         let unreachable = ["ENETUNREACH", "EHOSTUNREACH", "EADDRNOTAVAIL", "EINVAL", "EACCES"];
         match (failure.name().unwrap_or_default(), failure.kind) {
             (name, _) if failure.at_once && unreachable.contains(&name) => Self::NoRoute,
@@ -87,9 +87,9 @@ impl Cause {
 }
 
 /// Message about a failed attempt.
-fn sentence(attempt: &Attempt) -> String {
+fn attempt_message(attempt: &Attempt) -> String {
     if let Some((tls, failure)) = attempt.tls_failure() {
-        return sentence_of_tls(tls, failure);
+        return timed_tls_message(tls, failure);
     }
     let after = units::prose(attempt.took);
     match (&attempt.outcome, Cause::of(attempt)) {
@@ -123,7 +123,7 @@ fn resends(attempt: &Attempt) -> String {
 }
 
 /// Source of an error: this host reports it at once, a router after a round trip.
-pub(crate) fn who_says(attempt: &Attempt, failure: &Failure) -> String {
+pub(crate) fn error_source(attempt: &Attempt, failure: &Failure) -> String {
     let is_ipv6 = attempt.address.family() == Some(Family::Inet6);
     let text = match (failure.name().unwrap_or_default(), failure.at_once) {
         ("ENETUNREACH", true) => "this host has no route to it",
@@ -158,12 +158,12 @@ pub(crate) fn failure_text(failure: &Failure) -> String {
 }
 
 /// Message about a TLS failure.
-pub(crate) fn of_tls(tls: &TlsReport, failure: &TlsFailure) -> String {
-    let doubt =
+pub(crate) fn tls_message(tls: &TlsReport, failure: &TlsFailure) -> String {
+    let problem =
         certificate::problem(tls).filter(|_| failure.kind() == Some(TlsErrorKind::Certificate));
     let timed_out = failure.kind() == Some(TlsErrorKind::TimedOut);
-    match (doubt, failure.phase) {
-        (Some(doubt), _) => doubt,
+    match (problem, failure.phase) {
+        (Some(problem), _) => problem,
         (None, TlsPhase::Handshake) if timed_out && tls.first_byte.is_some() => {
             "the peer stopped in the middle of the handshake".to_owned()
         }
@@ -177,20 +177,21 @@ pub(crate) fn of_tls(tls: &TlsReport, failure: &TlsFailure) -> String {
 }
 
 /// Short message about a TLS failure, for a list.
-fn word_of_tls(tls: &TlsReport, failure: &TlsFailure) -> String {
-    let word = match tls.problem().filter(|_| failure.kind() == Some(TlsErrorKind::Certificate)) {
+fn short_tls_message(tls: &TlsReport, failure: &TlsFailure) -> String {
+    let message = match tls.problem().filter(|_| failure.kind() == Some(TlsErrorKind::Certificate))
+    {
         Some(CertificateProblem::Expired { .. }) => "the certificate has expired",
         Some(CertificateProblem::NotYetValid { .. }) => "the certificate is not valid yet",
         Some(CertificateProblem::WrongName { .. }) => "the certificate is for another name",
         Some(CertificateProblem::UnknownIssuer { .. }) => "the certificate's issuer is unknown",
-        _ => return of_tls(tls, failure),
+        _ => return tls_message(tls, failure),
     };
-    word.to_owned()
+    message.to_owned()
 }
 
 /// Message about a TLS failure, with its time and phase.
-fn sentence_of_tls(tls: &TlsReport, failure: &TlsFailure) -> String {
-    let why = of_tls(tls, failure);
+fn timed_tls_message(tls: &TlsReport, failure: &TlsFailure) -> String {
+    let why = tls_message(tls, failure);
     let after =
         tls.took().map_or_else(String::new, |took| format!(" after {}", units::prose(took)));
     match failure.phase {
@@ -208,47 +209,48 @@ fn sentence_of_tls(tls: &TlsReport, failure: &TlsFailure) -> String {
 
 /// Summary of a failed race, with each cause once.
 pub(crate) fn summary(report: &Report) -> String {
-    let words = words(report).into_iter().map(|(word, _)| word);
+    let messages = messages(report).into_iter().map(|(message, _)| message);
     report
         .resolve
         .error
         .as_ref()
         .map(name::failure)
-        .unwrap_or_else(|| words.collect::<Vec<_>>().join(", "))
+        .unwrap_or_else(|| messages.collect::<Vec<_>>().join(", "))
 }
 
 /// Summary of a failed race, with the addresses of each cause.
 pub(crate) fn summary_by_address(report: &Report) -> String {
-    let words = words(report).into_iter();
-    let words = words.map(|(word, addresses)| format!("{} {word}", addresses.join(" ")));
+    let messages = messages(report).into_iter();
+    let messages =
+        messages.map(|(message, addresses)| format!("{} {message}", addresses.join(" ")));
     report
         .resolve
         .error
         .as_ref()
         .map(name::failure)
-        .unwrap_or_else(|| words.collect::<Vec<_>>().join(", "))
+        .unwrap_or_else(|| messages.collect::<Vec<_>>().join(", "))
 }
 
-fn words(report: &Report) -> Vec<(String, Vec<String>)> {
-    let mut words: Vec<(String, Vec<String>)> = Vec::new();
+fn messages(report: &Report) -> Vec<(String, Vec<String>)> {
+    let mut messages: Vec<(String, Vec<String>)> = Vec::new();
     for attempt in &report.attempts {
-        let Some(word) = short_text(attempt) else { continue };
-        match words.iter_mut().find(|(known, _)| *known == word) {
+        let Some(message) = short_text(attempt) else { continue };
+        match messages.iter_mut().find(|(known, _)| *known == message) {
             Some((_, addresses)) => addresses.push(ip_text(attempt)),
-            None => words.push((word, vec![ip_text(attempt)])),
+            None => messages.push((message, vec![ip_text(attempt)])),
         }
     }
-    let of_tls = of_tls_alone(report);
-    words.extend(of_tls.map(|(winner, tls, why)| {
-        (word_of_tls(tls, why), winner.map(ip_text).into_iter().collect())
+    let tls = separate_tls_failure(report);
+    messages.extend(tls.map(|(winner, tls, why)| {
+        (short_tls_message(tls, why), winner.map(ip_text).into_iter().collect())
     }));
-    words
+    messages
 }
 
 /// Short message about one attempt.
 pub(crate) fn short_text(attempt: &Attempt) -> Option<String> {
     if let Some((tls, failure)) = attempt.tls_failure() {
-        return Some(word_of_tls(tls, failure));
+        return Some(short_tls_message(tls, failure));
     }
     match (&attempt.outcome, Cause::of(attempt)?) {
         (_, Cause::Silent) => Some("no answer".to_owned()),
@@ -268,7 +270,7 @@ pub(crate) fn explain(report: &Report) -> Message {
             (Some(format!("connected to `{target}`, but not as expected")), unmet.collect())
         }
         _ if report.transfer.as_ref().is_some_and(|sending| has_message(sending)) => {
-            return of_sending(report);
+            return transfer_message(report);
         }
         End::Connected => {
             let failure = transfer::relay_failure(report);
@@ -286,7 +288,7 @@ pub(crate) fn explain(report: &Report) -> Message {
         End::Interrupted(_) => {
             (Some(format!("interrupted while connecting to `{target}`")), causes(report))
         }
-        End::Failed(_) if report.failed_own_policy().is_some() => return of_policy(report),
+        End::Failed(_) if report.failed_own_policy().is_some() => return policy_message(report),
         End::Failed(_) => {
             let over = if report.tls_failure().is_some() { " over TLS" } else { "" };
             (Some(format!("could not connect to `{target}`{over}")), causes(report))
@@ -296,7 +298,7 @@ pub(crate) fn explain(report: &Report) -> Message {
 }
 
 /// Message about a requested policy that fails where others connect.
-fn of_policy(report: &Report) -> Message {
+fn policy_message(report: &Report) -> Message {
     let Some(own) = report.failed_own_policy() else { return Message::default() };
     let (target, within) = (&report.subject.text, units::prose(report.subject.timeout));
     let error = format!("the policy {} does not reach `{target}` within {within}", own.name);
@@ -305,7 +307,7 @@ fn of_policy(report: &Report) -> Message {
 }
 
 /// Message about a failed or partial transfer.
-fn of_sending(report: &Report) -> Message {
+fn transfer_message(report: &Report) -> Message {
     let Some(sending) = &report.transfer else { return Message::default() };
     let failure = transfer::transfer_failure(sending);
     Message {
@@ -324,19 +326,19 @@ fn causes(report: &Report) -> Vec<String> {
         _ => name::failure(error),
     });
     let failed = report.attempts.iter().filter(|attempt| attempt.outcome != Outcome::Success);
-    let failed = failed.map(|attempt| format!("{}: {}", attempt.address, sentence(attempt)));
-    let of_tls = of_tls_alone(report).map(|(winner, tls, why)| {
+    let failed = failed.map(|attempt| format!("{}: {}", attempt.address, attempt_message(attempt)));
+    let tls = separate_tls_failure(report).map(|(winner, tls, why)| {
         let address = winner.map_or_else(String::new, |winner| format!("{}: ", winner.address));
-        format!("{address}{}", sentence_of_tls(tls, why))
+        format!("{address}{}", timed_tls_message(tls, why))
     });
-    let of_probes = report.probes_without_tls().filter_map(|(probe, tls)| {
-        Some(format!("{}: {}", probe.to, sentence_of_tls(tls, tls.failure.as_ref()?)))
+    let probes = report.probes_without_tls().filter_map(|(probe, tls)| {
+        Some(format!("{}: {}", probe.to, timed_tls_message(tls, tls.failure.as_ref()?)))
     });
-    unresolved.chain(failed).chain(of_tls).chain(of_probes).collect()
+    unresolved.chain(failed).chain(tls).chain(probes).collect()
 }
 
 /// TLS failure over the winner, or before any attempt. Other attempts have their own messages.
-fn of_tls_alone(report: &Report) -> Option<(Option<&Attempt>, &TlsReport, &TlsFailure)> {
+fn separate_tls_failure(report: &Report) -> Option<(Option<&Attempt>, &TlsReport, &TlsFailure)> {
     let (tls, failure) = report.tls_failure()?;
     let is_alone = report.winner().is_some() || report.attempts.is_empty();
     is_alone.then_some((report.winner(), tls, failure))

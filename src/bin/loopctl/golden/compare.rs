@@ -7,7 +7,7 @@ use loopctl::EaiCode;
 use loopctl::plan::{Family, FirstAttemptReason, Preset, Reason};
 
 use super::story::system_error;
-use super::story::{began, epoch, errno, ms, subject};
+use super::story::{epoch, errno, ms, started_at, subject};
 use super::{Golden, WIDTHS, human, plain};
 use crate::config::NamedPolicy;
 use crate::output::human::text::HumanOptions;
@@ -35,7 +35,7 @@ fn measurement(lookups: Vec<Lookup>, probes: Vec<Probe>) -> Measurement {
         probes,
         prefer: None,
         is_ipv4_first: false,
-        patience: ms(3000.0),
+        probe_timeout: ms(3000.0),
         kernel: ms(131_000.0),
         is_dns: false,
     }
@@ -62,7 +62,7 @@ fn many(aaaa: f64) -> Measurement {
 }
 
 fn report(comparison: Comparison, end: End) -> Report {
-    let mut report = Report::new(subject("many.test:8443"), Via::System, began());
+    let mut report = Report::new(subject("many.test:8443"), Via::System, started_at());
     (report.total, report.end) = (ms(3003.0), end);
     report.attempts =
         comparison.measurement.probes.iter().map(|probe| probe.attempt.clone()).collect();

@@ -76,7 +76,7 @@ fn the_system_is_asked_once() {
 fn by_name_server(kind: DnsErrorKind, rcode: Option<Rcode>) -> Story {
     let mut story = Story::about(subject("nowhere.test:80"), Via::Dns);
     story.asked(0.1);
-    let began = story.report.started_at.at;
+    let started_at = story.report.started_at.at;
     let questions = [(0, RecordType::Aaaa, Family::Inet6), (1, RecordType::A, Family::Inet)];
     for (query, record_type, _) in questions {
         story.query(0.2, query, record_type, dns_asked(1));
@@ -86,7 +86,7 @@ fn by_name_server(kind: DnsErrorKind, rcode: Option<Rcode>) -> Story {
         let silence = DnsEventKind::TimedOut { server, transport, after: ms(1000.0) };
         story.query(1000.2, query, record_type, silence);
         story.query(1000.2, query, record_type, dns_asked(2));
-        let error = dns_error("nowhere.test", record_type, kind, rcode, began);
+        let error = dns_error("nowhere.test", record_type, kind, rcode, started_at);
         let result = Box::new(Err(error.clone()));
         story.query(1001.0, query, record_type, DnsEventKind::Finished { result });
         story.at(
@@ -94,7 +94,7 @@ fn by_name_server(kind: DnsErrorKind, rcode: Option<Rcode>) -> Story {
             EventKind::QueryFailed { family, error: ResolveError::Dns(Box::new(error)) },
         );
     }
-    let error = dns_error("nowhere.test", RecordType::A, kind, rcode, began);
+    let error = dns_error("nowhere.test", RecordType::A, kind, rcode, started_at);
     story.at(1001.2, EventKind::ResolveFailed { error: ResolveError::Dns(Box::new(error)) });
     story.aborted(1001.2, AbortReason::NotResolved);
     story
@@ -126,8 +126,8 @@ fn name_servers_know_an_address() {
     story.asked(0.1);
     story.query(0.2, 0, RecordType::Aaaa, dns_asked(1));
     story.query(0.2, 1, RecordType::A, dns_asked(1));
-    let began = story.report.started_at.at;
-    let mut answer = dns_answer("many.test", RecordType::A, Rcode::NOERROR, began);
+    let started_at = story.report.started_at.at;
+    let mut answer = dns_answer("many.test", RecordType::A, Rcode::NOERROR, started_at);
     let ip = "10.77.0.2".parse().unwrap();
     let (name, record_type, ttl) = ("many.test.".to_owned(), RecordType::A, ms(60_000.0));
     answer.records.push(DnsRecord { name, record_type, ttl, data: DnsData::A(ip) });

@@ -85,8 +85,8 @@ impl ParsedCertificate {
                 not_before: body.validity().not_before.to_system_time(),
                 not_after: body.validity().not_after.to_system_time(),
             },
-            key: kind_of(key),
-            signature: name_of(&parsed.signature_algorithm().oid),
+            key: key_type(key),
+            signature: oid_name(&parsed.signature_algorithm().oid),
             pin: key.fingerprint_base64().ok(),
         })
     }
@@ -130,16 +130,16 @@ fn name(name: &GeneralName) -> Option<String> {
 }
 
 /// Algorithm and size of a key.
-fn kind_of(key: &SubjectPublicKeyInfoOwned) -> String {
+fn key_type(key: &SubjectPublicKeyInfoOwned) -> String {
     let algorithm = &key.algorithm;
-    match name_of(&algorithm.oid).as_str() {
+    match oid_name(&algorithm.oid).as_str() {
         "rsaEncryption" => match modulus_bits(&key.subject_public_key) {
             Some(bits) => format!("RSA {bits}"),
             None => "RSA".to_owned(),
         },
         "id-ecPublicKey" => {
             let curve = algorithm.parameters.as_ref().and_then(|curve| curve.decode_as().ok());
-            let curve = curve.map(|oid: ObjectIdentifier| match name_of(&oid).as_str() {
+            let curve = curve.map(|oid: ObjectIdentifier| match oid_name(&oid).as_str() {
                 "secp256r1" => "P-256".to_owned(),
                 "secp384r1" => "P-384".to_owned(),
                 "secp521r1" => "P-521".to_owned(),
@@ -168,7 +168,7 @@ fn modulus_bits(key: &BitString) -> Option<usize> {
 }
 
 /// Name of an object identifier, or its digits.
-fn name_of(oid: &ObjectIdentifier) -> String {
+fn oid_name(oid: &ObjectIdentifier) -> String {
     DB.by_oid(oid).map_or_else(|| oid.to_string(), str::to_owned)
 }
 

@@ -32,7 +32,7 @@ pub(crate) struct Measurement {
     /// Whether gai.conf(5) puts IPv4 first for policies with a query per family.
     pub(crate) is_ipv4_first: bool,
     /// Time limit of each probe, and of a connection attempt by the kernel.
-    pub(crate) patience: Duration,
+    pub(crate) probe_timeout: Duration,
     pub(crate) kernel: Duration,
     /// Whether the lookups were separate DNS queries for each family.
     pub(crate) is_dns: bool,

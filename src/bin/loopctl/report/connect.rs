@@ -231,16 +231,21 @@ impl Report {
                 }
             }
             EventKind::AttemptSucceeded { attempt, snapshot } => {
-                self.settle(*attempt, at, Outcome::Success, snapshot);
+                self.finish_attempt(*attempt, at, Outcome::Success, snapshot);
             }
             EventKind::AttemptFailed { attempt, phase, failure, snapshot } => {
-                self.settle(*attempt, at, Outcome::Failure(*phase, failure.clone()), snapshot);
+                self.finish_attempt(
+                    *attempt,
+                    at,
+                    Outcome::Failure(*phase, failure.clone()),
+                    snapshot,
+                );
             }
             EventKind::AttemptTimedOut { attempt, snapshot } => {
-                self.settle(*attempt, at, Outcome::Timeout, snapshot);
+                self.finish_attempt(*attempt, at, Outcome::Timeout, snapshot);
             }
             EventKind::AttemptCanceled { attempt, snapshot } => {
-                self.settle(*attempt, at, Outcome::Canceled, snapshot);
+                self.finish_attempt(*attempt, at, Outcome::Canceled, snapshot);
             }
             EventKind::ConnectionSelected { attempt } => self.select(*attempt, at),
             EventKind::ConnectionAborted { reason } => {
@@ -379,7 +384,13 @@ impl Report {
         candidates.filter(|address| address.family() == Some(family)).count()
     }
 
-    fn settle(&mut self, number: usize, at: Duration, outcome: Outcome, snapshot: &SocketSnapshot) {
+    fn finish_attempt(
+        &mut self,
+        number: usize,
+        at: Duration,
+        outcome: Outcome,
+        snapshot: &SocketSnapshot,
+    ) {
         if let Some(attempt) = self.attempts.get_mut(number) {
             if attempt.tls.is_none() {
                 attempt.took = at.saturating_sub(attempt.start);

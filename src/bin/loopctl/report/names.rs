@@ -76,7 +76,7 @@ impl NameReport {
     }
 
     /// Ends the report: every query was answered, or the time limit passed.
-    pub(crate) fn settle(&mut self, now: Instant, is_time_up: bool) {
+    pub(crate) fn finish(&mut self, now: Instant, is_time_up: bool) {
         self.total = self.since_start(now);
         self.queries.end_all(self.total, &QueryOutcome::TimedOut);
         // Because the address of a name server may be unresolved, a report without queries can time out.
@@ -89,7 +89,7 @@ impl NameReport {
 
     pub(crate) fn interrupt(&mut self, reason: StopReason, now: Instant) {
         self.queries.end_all(self.since_start(now), &QueryOutcome::Interrupted);
-        self.settle(now, false);
+        self.finish(now, false);
         if self.end != NameEnd::Found {
             self.end = NameEnd::Interrupted(reason);
         }
@@ -100,26 +100,27 @@ impl NameReport {
         if !self.subject.wants_addresses {
             return;
         }
-        let of_system = self.queries.0.iter().filter(|query| query.is_of_system());
-        let system = of_system.map(|query| match &query.end {
+        let system_queries = self.queries.0.iter().filter(|query| query.is_of_system());
+        let system = system_queries.map(|query| match &query.end {
             QueryOutcome::System(texts) => {
                 texts.iter().filter_map(|text| text.parse().ok()).collect()
             }
             _ => Vec::new(),
         });
         let was_asked = !local.is_empty() || self.dns_queries().next().is_some();
-        let told = [RecordType::A, RecordType::Aaaa].into_iter().flat_map(|it| self.told(it));
+        let found =
+            [RecordType::A, RecordType::Aaaa].into_iter().flat_map(|it| self.dns_addresses(it));
         let local = local.iter().map(|ip| (*ip, None));
         let found = Found {
             system: system.reduce(|all, more| [all, more].concat()),
-            dns: was_asked.then(|| told.chain(local).collect()),
+            dns: was_asked.then(|| found.chain(local).collect()),
             dns_leads: self.subject.dns_leads,
         };
         self.addresses = order::rows(&found, self.subject.interleave, source);
     }
 
     /// Addresses of one record type from name servers.
-    fn told(&self, record_type: RecordType) -> Vec<(IpAddr, Option<Duration>)> {
+    fn dns_addresses(&self, record_type: RecordType) -> Vec<(IpAddr, Option<Duration>)> {
         let answers = self.answers().filter(|answer| answer.record_type == record_type);
         let address = |record: &DnsRecord| Some((record.data.address()?, Some(record.ttl)));
         answers.flat_map(|answer| answer.matching().filter_map(address)).collect()
@@ -188,8 +189,8 @@ impl NameReport {
     }
 
     pub(crate) fn system_texts(&self) -> impl Iterator<Item = &String> {
-        let of_system = self.queries.0.iter().filter(|query| query.is_of_system());
-        of_system.flat_map(|query| match &query.end {
+        let system_queries = self.queries.0.iter().filter(|query| query.is_of_system());
+        system_queries.flat_map(|query| match &query.end {
             QueryOutcome::System(texts) => texts.as_slice(),
             _ => &[],
         })
@@ -229,11 +230,11 @@ impl NameReport {
             return Some(QueryStatus::Answered);
         }
         // Because `Error` and `NxDomain` leave the reason open, the status from name servers decides.
-        let said = self.dns_queries().map(Query::verdict).max_by_key(|it| it.severity());
-        let said = said.filter(|_| self.answers().next().is_none());
+        let dns = self.dns_queries().map(Query::verdict).max_by_key(|it| it.severity());
+        let dns = dns.filter(|_| self.answers().next().is_none());
         let worst = verdicts.into_iter().max_by_key(|it| it.severity());
-        match (worst, said) {
-            (Some(QueryStatus::Error | QueryStatus::NxDomain), Some(said)) => Some(said),
+        match (worst, dns) {
+            (Some(QueryStatus::Error | QueryStatus::NxDomain), Some(dns)) => Some(dns),
             (worst, _) => worst,
         }
     }

@@ -150,8 +150,8 @@ impl<S: Fn(IpAddr) -> Option<IpAddr>> Orders<'_, S> {
     fn against(&self, ip: IpAddr, other: IpAddr, rule: DestinationRule) -> String {
         let is_table =
             matches!(rule, DestinationRule::HigherPrecedence | DestinationRule::MatchingLabel);
-        let whose = if is_table { "gai.conf(5) or glibc's own table" } else { "the system" };
-        format!("{whose} has {ip} before {other}, against {rule}")
+        let source = if is_table { "gai.conf(5) or glibc's own table" } else { "the system" };
+        format!("{source} has {ip} before {other}, against {rule}")
     }
 
     /// Order of `a` and `b` by RFC 6724, and the deciding rule.
@@ -194,7 +194,7 @@ mod tests {
         own.parse().ok()
     }
 
-    fn told(found: &Found, first: usize) -> Vec<(String, Ranks, String)> {
+    fn summary(found: &Found, first: usize) -> Vec<(String, Ranks, String)> {
         let rows = rows(found, first, source).into_iter();
         rows.map(|row| (row.ip.to_string(), row.ranks, row.rule.unwrap_or_default())).collect()
     }
@@ -210,8 +210,8 @@ mod tests {
             &["fd77::dead", "fd77::beef", "10.77.0.2", "10.77.0.99"],
             &["10.77.0.99", "10.77.0.2", "fd77::dead", "fd77::beef"],
         );
-        let told = told(&found, 1);
-        let order: Vec<_> = told.iter().map(|(ip, ranks, _)| (ip.as_str(), *ranks)).collect();
+        let rows = summary(&found, 1);
+        let order: Vec<_> = rows.iter().map(|(ip, ranks, _)| (ip.as_str(), *ranks)).collect();
         assert_eq!(
             order,
             [
@@ -222,32 +222,32 @@ mod tests {
             ]
         );
         assert!(
-            told[0].2.contains("glibc's own table has fd77::dead before 10.77.0.2"),
-            "{told:?}"
+            rows[0].2.contains("glibc's own table has fd77::dead before 10.77.0.2"),
+            "{rows:?}"
         );
-        assert!(told[0].2.contains("against rule 6"), "{told:?}");
-        assert!(told[1].2.starts_with("rule 9 (longest prefix) puts it before 10.77.0.99"));
-        assert_eq!(told[3].2, "", "nothing is to be explained");
+        assert!(rows[0].2.contains("against rule 6"), "{rows:?}");
+        assert!(rows[1].2.starts_with("rule 9 (longest prefix) puts it before 10.77.0.99"));
+        assert_eq!(rows[3].2, "", "no rule is needed");
     }
 
     #[test]
     fn il_07_what_only_one_side_gives_has_no_place_on_the_other() {
         let found = found(&["10.77.0.2"], &["10.77.0.9"]);
-        let told = told(&found, 1);
-        assert_eq!(told[0].1, ranks(1, 0, 1));
-        assert_eq!(told[0].2, "name servers do not give it");
-        assert_eq!(told[1].1, ranks(0, 1, 0));
-        assert_eq!(told[1].2, "the system does not give it");
+        let rows = summary(&found, 1);
+        assert_eq!(rows[0].1, ranks(1, 0, 1));
+        assert_eq!(rows[0].2, "name servers do not give it");
+        assert_eq!(rows[1].1, ranks(0, 1, 0));
+        assert_eq!(rows[1].2, "the system does not give it");
     }
 
     #[test]
     fn il_07_without_the_system_the_order_is_that_of_the_rfc() {
         let dns = ips(&["fd77::9", "10.77.0.2"]).into_iter().map(|ip| (ip, None)).collect();
         let found = Found { system: None, dns: Some(dns), dns_leads: true };
-        let told = told(&found, 0);
-        assert_eq!(told[0].0, "10.77.0.2");
-        assert_eq!(told[0].2, "rule 6 (higher precedence) puts it before fd77::9");
-        assert_eq!(told[1].2, "rule 6 (higher precedence) puts it behind 10.77.0.2");
+        let rows = summary(&found, 0);
+        assert_eq!(rows[0].0, "10.77.0.2");
+        assert_eq!(rows[0].2, "rule 6 (higher precedence) puts it before fd77::9");
+        assert_eq!(rows[1].2, "rule 6 (higher precedence) puts it behind 10.77.0.2");
     }
 
     #[test]

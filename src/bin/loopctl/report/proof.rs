@@ -15,21 +15,21 @@ impl Query {
 
     /// Validation of one record of the answer.
     pub(crate) fn proof_of(&self, record: &DnsRecord) -> Option<&DnsSetProof> {
-        of_record(self.answer()?, record)
+        record_proof(self.answer()?, record)
     }
 }
 
 impl NameReport {
     /// Validation of a record of any answer.
     pub(crate) fn proof_of(&self, record: &DnsRecord) -> Option<&DnsSetProof> {
-        self.answers().find_map(|answer| of_record(answer, record))
+        self.answers().find_map(|answer| record_proof(answer, record))
     }
 
     /// Validation of an address of any answer.
     pub(crate) fn proof_of_address(&self, ip: IpAddr) -> Option<&DnsSetProof> {
         self.answers().find_map(|answer| {
             let record = answer.matching().find(|record| record.data.address() == Some(ip))?;
-            of_record(answer, record)
+            record_proof(answer, record)
         })
     }
 
@@ -45,7 +45,7 @@ impl NameReport {
     }
 }
 
-fn of_record<'a>(answer: &'a DnsAnswer, record: &DnsRecord) -> Option<&'a DnsSetProof> {
+fn record_proof<'a>(answer: &'a DnsAnswer, record: &DnsRecord) -> Option<&'a DnsSetProof> {
     let sets = &answer.exchange.validation.as_deref()?.sets;
     sets.iter().find(|set| {
         set.record_type == record.record_type && set.name.eq_ignore_ascii_case(&record.name)

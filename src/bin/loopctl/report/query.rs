@@ -251,9 +251,9 @@ impl Queries {
         at: Duration,
         addresses: &[SocketAddr],
     ) {
-        let told = addresses.iter().map(|address| address.ip().to_string()).collect();
+        let texts = addresses.iter().map(|address| address.ip().to_string()).collect();
         if let Some(query) = self.open_of_system(family) {
-            query.end_at(at, QueryOutcome::System(told));
+            query.end_at(at, QueryOutcome::System(texts));
         }
     }
 

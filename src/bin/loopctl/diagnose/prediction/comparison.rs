@@ -28,10 +28,10 @@ impl Comparison {
         let presets = Preset::ALL.map(|preset| (preset.name(), NamedPolicy::from(preset)));
         let is_changed = !own.changed().is_empty();
         let other = is_changed.then(|| (OWN, own.clone()));
-        let world = measurement.model();
+        let network = measurement.model();
         let row = |(name, policy): (&'static str, NamedPolicy)| Row {
             name,
-            prediction: predict(&policy, &world, epoch),
+            prediction: predict(&policy, &network, epoch),
             is_own: if is_changed { name == OWN } else { policy.base == own.base },
             policy,
             measured: None,

@@ -15,7 +15,7 @@ pub(crate) struct NetworkModel {
     pub(crate) names: NameModel,
     /// Addresses in the order of RFC 6724, for policies with a query per family.
     pub(crate) order: Vec<SocketAddr>,
-    pub(crate) fates: Vec<(SocketAddr, AttemptModel)>,
+    pub(crate) attempts: Vec<(SocketAddr, AttemptModel)>,
     /// Family whose addresses are tried first.
     pub(crate) prefer: Option<Family>,
     /// Whether TLS begins with the connection, and not after STARTTLS, which no race includes.
@@ -31,7 +31,7 @@ pub(crate) enum NameModel {
     Known(Vec<SocketAddr>),
     Asked {
         /// Answers to a query per family, the preferred one first.
-        apart: Vec<(Family, QueryModel)>,
+        separate: Vec<(Family, QueryModel)>,
         /// Answer to a query for all families, as by getaddrinfo(3).
         joint: QueryModel,
     },
@@ -56,7 +56,7 @@ pub(crate) struct AttemptModel {
 impl AttemptModel {
     /// Whether the outcome is unknown.
     pub(crate) fn is_silent(self) -> bool {
-        let is = |leg: StepModel| leg.end == StepEnd::Silent;
+        let is = |step: StepModel| step.end == StepEnd::Silent;
         is(self.tcp) || self.tls.is_some_and(is)
     }
 }
@@ -81,12 +81,12 @@ pub(crate) enum StepEnd {
 impl Measurement {
     pub(super) fn model(&self) -> NetworkModel {
         let order = self.probes.iter().map(|probe| probe.to).collect();
-        let fates = self.probes.iter().filter_map(|probe| Some((probe.to, probe.fate()?)));
+        let attempts = self.probes.iter().filter_map(|probe| Some((probe.to, probe.model()?)));
         let in_plain = |probe: &Probe| probe.tls.as_ref().is_some_and(|tls| tls.starttls.is_some());
         NetworkModel {
             names: self.names(),
             order,
-            fates: fates.collect(),
+            attempts: attempts.collect(),
             prefer: self.prefer,
             begins_with_tls: !self.probes.iter().any(in_plain),
             kernel: self.kernel,
@@ -94,34 +94,34 @@ impl Measurement {
     }
 
     fn names(&self) -> NameModel {
-        let mut apart: Vec<(Family, QueryModel)> = self
+        let mut separate: Vec<(Family, QueryModel)> = self
             .lookups
             .iter()
             .filter(|lookup| lookup.family != Family::Unspecified || self.lookups.len() == 1)
             .map(|lookup| (lookup.family, lookup.reply(self.is_dns)))
             .collect();
-        if apart.is_empty() {
+        if separate.is_empty() {
             return NameModel::Known(self.given.clone());
         }
-        let told = self.is_ipv4_first.then_some(Family::Inet);
-        let preferred = self.prefer.or(told).unwrap_or(Family::Inet6);
-        apart.sort_by_key(|(family, _)| *family != preferred);
+        let gai_conf = self.is_ipv4_first.then_some(Family::Inet);
+        let preferred = self.prefer.or(gai_conf).unwrap_or(Family::Inet6);
+        separate.sort_by_key(|(family, _)| *family != preferred);
         let joint = match self.lookup(Family::Unspecified) {
             Some(lookup) => lookup.reply(self.is_dns),
-            None => self.joined(&apart),
+            None => self.joined(&separate),
         };
-        NameModel::Asked { apart, joint }
+        NameModel::Asked { separate, joint }
     }
 
     /// Joint answer from the answers for each family.
-    fn joined(&self, apart: &[(Family, QueryModel)]) -> QueryModel {
-        let after = apart.iter().map(|(_, reply)| reply.after).max().unwrap_or_default();
-        let silences = apart.iter().filter(|(_, reply)| reply.answer.is_none());
+    fn joined(&self, separate: &[(Family, QueryModel)]) -> QueryModel {
+        let after = separate.iter().map(|(_, reply)| reply.after).max().unwrap_or_default();
+        let silences = separate.iter().filter(|(_, reply)| reply.answer.is_none());
         if let Some(after) = silences.map(|(_, reply)| reply.after).min() {
             return QueryModel { after, answer: None };
         }
         let found: Vec<SocketAddr> = self.probes.iter().map(|probe| probe.to).collect();
-        let no = apart.first().and_then(|(_, reply)| reply.answer.clone());
+        let no = separate.first().and_then(|(_, reply)| reply.answer.clone());
         let answer = if found.is_empty() { no } else { Some(Answer::Addresses(found)) };
         QueryModel { after, answer }
     }
@@ -143,7 +143,7 @@ impl Lookup {
 }
 
 impl Probe {
-    pub(crate) fn fate(&self) -> Option<AttemptModel> {
+    pub(crate) fn model(&self) -> Option<AttemptModel> {
         let end = match &self.attempt.outcome {
             Outcome::Success => StepEnd::Succeeds,
             Outcome::Failure(_, failure) if failure.at_once => StepEnd::Unsent,
@@ -151,10 +151,10 @@ impl Probe {
             Outcome::Timeout | Outcome::Canceled | Outcome::Pending => StepEnd::Silent,
         };
         let tcp = StepModel { took: self.attempt.took, end };
-        Some(AttemptModel { tcp, tls: self.tls.as_ref().and_then(|tls| self.tls_leg(tls)) })
+        Some(AttemptModel { tcp, tls: self.tls.as_ref().and_then(|tls| self.tls_step(tls)) })
     }
 
-    fn tls_leg(&self, tls: &TlsReport) -> Option<StepModel> {
+    fn tls_step(&self, tls: &TlsReport) -> Option<StepModel> {
         let took = tls.ended?.saturating_sub(self.attempt.end());
         let end = match &tls.failure {
             None => StepEnd::Succeeds,

@@ -64,40 +64,40 @@ fn setting() -> impl Strategy<Value = Setting> {
 
 impl Setting {
     /// Network model as measured, or the true one.
-    fn world(&self, side: impl Fn(Hidden) -> StepModel) -> NetworkModel {
+    fn network(&self, side: impl Fn(Hidden) -> StepModel) -> NetworkModel {
         let names = ["6a", "4a", "6b", "4b", "6c", "4c"];
         let order: Vec<SocketAddr> = names.into_iter().map(address).take(self.ways.len()).collect();
-        let fate = |(tcp, tls): &(Hidden, Hidden)| {
+        let attempt = |(tcp, tls): &(Hidden, Hidden)| {
             let (tcp, tls) = (side(*tcp), side(*tls));
             let is_connected = tcp.end == StepEnd::Succeeds;
             // Because a handshake needs a connection, it is known only after TCP has succeeded.
             AttemptModel { tcp, tls: (self.with_tls && is_connected).then_some(tls) }
         };
-        let fates = order.iter().copied().zip(self.ways.iter().map(fate)).collect();
-        let reply = |question: Hidden, found: Vec<SocketAddr>| {
-            let leg = side(question);
-            let answer = match leg.end {
+        let attempts = order.iter().copied().zip(self.ways.iter().map(attempt)).collect();
+        let query = |question: Hidden, found: Vec<SocketAddr>| {
+            let step = side(question);
+            let answer = match step.end {
                 StepEnd::Silent => None,
                 StepEnd::Succeeds => Some(Answer::Addresses(found)),
                 _ => Some(Answer::NoData),
             };
-            QueryModel { after: leg.took, answer }
+            QueryModel { after: step.took, answer }
         };
         let of = |is_v6| order.iter().copied().filter(|to| to.is_ipv6() == is_v6).collect();
         let names = match self.questions {
             None => NameModel::Known(order.clone()),
             Some([v6, v4, both]) => NameModel::Asked {
-                apart: vec![
-                    (Family::Inet6, reply(v6, of(true))),
-                    (Family::Inet, reply(v4, of(false))),
+                separate: vec![
+                    (Family::Inet6, query(v6, of(true))),
+                    (Family::Inet, query(v4, of(false))),
                 ],
-                joint: reply(both, order.clone()),
+                joint: query(both, order.clone()),
             },
         };
         NetworkModel {
             names,
             order,
-            fates,
+            attempts,
             prefer: self.prefer,
             begins_with_tls: true,
             kernel: KERNEL,
@@ -111,24 +111,24 @@ proptest! {
     #[test]
     fn race_05_what_the_silence_hid_contradicts_nothing_that_was_certain(setting in setting()) {
         let (policy, epoch) = (Policy::from(setting.preset), epoch());
-        let told = predict(&policy, &setting.world(|it| it.measured), epoch);
-        let truth = predict(&policy, &setting.world(|it| it.truth), epoch);
+        let prediction = predict(&policy, &setting.network(|it| it.measured), epoch);
+        let truth = predict(&policy, &setting.network(|it| it.truth), epoch);
         prop_assert_eq!(truth.certain_until, None, "nothing is hidden there");
-        let Some(until) = told.certain_until else {
-            prop_assert_eq!(told, truth);
+        let Some(until) = prediction.certain_until else {
+            prop_assert_eq!(prediction, truth);
             return Ok(());
         };
         let end = truth.end.expect("an end");
-        prop_assert!(end.after > until, "{:?} ended before {:?}", truth, told);
+        prop_assert!(end.after > until, "{:?} ended before {:?}", truth, prediction);
         let before = |prediction: &Prediction| -> Vec<PredictedStart> {
             prediction.starts.iter().copied().filter(|begun| begun.at <= until).collect()
         };
-        prop_assert_eq!(before(&told), before(&truth));
+        prop_assert_eq!(before(&prediction), before(&truth));
     }
 
     #[test]
     fn race_06_every_forecast_ends_where_nothing_is_silent(setting in setting()) {
-        let truth = predict(&setting.preset.into(), &setting.world(|it| it.truth), epoch());
+        let truth = predict(&setting.preset.into(), &setting.network(|it| it.truth), epoch());
         prop_assert!(truth.end.is_some() && truth.certain_until.is_none(), "{truth:?}");
         let starts: Vec<Duration> = truth.starts.iter().map(|begun| begun.at).collect();
         prop_assert!(starts.is_sorted(), "{starts:?}");
