@@ -97,12 +97,17 @@ fn attempt_message(attempt: &Attempt) -> String {
         (Outcome::Failure(phase, failure), Some(cause)) => {
             let what = match cause {
                 Cause::Refused => "connection refused".to_owned(),
-                Cause::Prohibited => "a router said: administratively prohibited".to_owned(),
+                Cause::Prohibited => {
+                    "administratively prohibited (reported by a router)".to_owned()
+                }
                 Cause::Unreachable => {
-                    format!("{} (from a router, or the network behind it)", failure_text(failure))
+                    format!(
+                        "{} (reported by a router or by neighbour discovery)",
+                        failure_text(failure)
+                    )
                 }
                 Cause::NoRoute => {
-                    format!("{} (no way there from this host)", failure_text(failure))
+                    format!("{} (no route from this host)", failure_text(failure))
                 }
                 _ => failure_text(failure),
             };
@@ -110,7 +115,7 @@ fn attempt_message(attempt: &Attempt) -> String {
             let by_kernel = if cause == Cause::Silent { resends(attempt) } else { String::new() };
             format!("{phase}{what} after {after}{by_kernel}")
         }
-        (Outcome::Canceled, _) => format!("given up after {after}{}", resends(attempt)),
+        (Outcome::Canceled, _) => format!("canceled after {after}{}", resends(attempt)),
         _ => "no outcome".to_owned(),
     }
 }
@@ -134,16 +139,18 @@ pub(crate) fn error_source(attempt: &Attempt, failure: &Failure) -> String {
             "a `blackhole` route of this host, or a link-local address without its interface"
         }
         ("EADDRNOTAVAIL", true) => "this host has no address to connect from",
-        ("ENETUNREACH", false) => "a router said that it has no route",
+        ("ENETUNREACH", false) => "a router reported that it has no route",
         ("EHOSTUNREACH", false) if hint::connect::is_neighbour(attempt) => {
-            "nobody on its network answers for that address"
+            "no host on its network answers for that address"
         }
-        ("EHOSTUNREACH", false) if is_ipv6 => "a router said that the address is unreachable",
+        ("EHOSTUNREACH", false) if is_ipv6 => "a router reported that the address is unreachable",
         ("EHOSTUNREACH", false) => {
-            "a router said that the host is unreachable, or administratively prohibited"
+            "a router reported that the host is unreachable, or administratively prohibited"
         }
-        ("EACCES", false) => "a router said administratively prohibited, not a local permission",
-        ("ENOPROTOOPT", false) => "the host said that it has no TCP",
+        ("EACCES", false) => {
+            "a router reported that it is administratively prohibited; not a local permission"
+        }
+        ("ENOPROTOOPT", false) => "the host reported that it has no TCP",
         _ => return failure_text(failure),
     };
     text.to_owned()
@@ -200,7 +207,7 @@ fn timed_tls_message(tls: &TlsReport, failure: &TlsFailure) -> String {
             format!("no TLS after {}: {why}", took.unwrap_or_default())
         }
         TlsPhase::Handshake if failure.kind() == Some(TlsErrorKind::Canceled) => {
-            format!("given up{after}, in the TLS handshake")
+            format!("canceled{after}, during the TLS handshake")
         }
         TlsPhase::Handshake => format!("TLS failed{after}: {why}"),
         TlsPhase::After => format!("refused after the TLS handshake: {why}"),

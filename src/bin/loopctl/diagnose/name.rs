@@ -13,7 +13,7 @@ use crate::util::message::plain;
 pub(crate) fn failure(failure: &NameFailure) -> String {
     match failure {
         NameFailure::Resolver(error) => resolver(error),
-        NameFailure::Config(error) => format!("cannot ask name servers: {error}"),
+        NameFailure::Config(error) => format!("cannot query name servers: {error}"),
         NameFailure::NoPinnedAddress => {
             "--resolve gives no address of the requested family".to_owned()
         }

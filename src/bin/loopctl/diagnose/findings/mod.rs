@@ -110,7 +110,7 @@ fn answer_finding(report: &Report) -> Option<Finding> {
         }
         QueryStatus::NoData | QueryStatus::NxDomain => (
             "no_addresses",
-            format!("{v}: there is no {name}, which was known {late} after {other}"),
+            format!("{v} because there is no {name} record, known {late} after {other}"),
         ),
         _ => {
             let symbol = symbol(awaited);
@@ -131,8 +131,10 @@ fn late_address_finding(report: &Report, number: usize) -> Option<Finding> {
     let cost =
         late.start.saturating_sub(before.start).saturating_sub(attempt_delay(report, before));
     let after = units::prose(late.start.saturating_sub(report.answered_at()));
-    let text =
-        format!("{name} came {after} after {other}: `{}` could not start before", ip_text(late));
+    let text = format!(
+        "{name} came {after} after {other}, so `{}` could not start earlier",
+        ip_text(late)
+    );
     Some(Finding { kind: "late_answer", caused_by: CausedBy::Query(family), cost, text })
 }
 
@@ -243,7 +245,9 @@ fn attempt_finding(
 fn tls_text(attempt: &Attempt, cause: Cause) -> String {
     let (address, after) = (ip_text(attempt), units::prose(attempt.tls_took()));
     match cause {
-        Cause::NoAnswerToTls => format!("`{address}` connected, but TLS was not done in {after}"),
+        Cause::NoAnswerToTls => {
+            format!("`{address}` connected, but its TLS handshake was not complete after {after}")
+        }
         Cause::Untrusted => format!("`{address}` connected, but its certificate is refused"),
         _ => format!("`{address}` connected, but TLS failed after {after}"),
     }

@@ -228,7 +228,7 @@ fn why_t14_an_answer_without_an_address() {
     let gave_up = Reason::First(FirstAttemptReason::NegativeAnswer);
     let story =
         |end| [(0, Ask), (2, Answered(v4)), (32, end), (32, Start(V4, gave_up)), (42, Win(0, 0))];
-    let text = "v4: there is no AAAA, which was known 30.0 ms after A";
+    let text = "v4 because there is no AAAA record, known 30.0 ms after A";
     assert_eq!(one(&story(NoData(v6))), ("no_addresses", 30, text.to_owned()));
     let text = "v4 because AAAA failed (EAI_AGAIN), 30.0 ms after A";
     assert_eq!(one(&story(FailedQuery(v6))), ("failed_query", 30, text.to_owned()));
@@ -249,7 +249,7 @@ fn why_t13_an_address_that_came_too_late_for_its_turn() {
     let found = summary(&report(&story));
     let kinds: Vec<_> = found.iter().map(|(kind, cost, _)| (*kind, *cost)).collect();
     assert_eq!(kinds, [("silent", 250), ("late_answer", 750)]);
-    assert_eq!(found[1].2, "A came 1.0 s after AAAA: `192.0.2.4` could not start before");
+    assert_eq!(found[1].2, "A came 1.0 s after AAAA, so `192.0.2.4` could not start earlier");
 }
 
 #[test]
@@ -298,14 +298,14 @@ fn why_errno_the_same_number_comes_from_this_host_and_from_a_router() {
             EACCES,
             false,
             "prohibited",
-            "`fd77::6` EACCES after 10.0 ms: a router said administratively prohibited, not a local permission",
+            "`fd77::6` EACCES after 10.0 ms: a router reported that it is administratively prohibited; not a local permission",
         ),
         (EACCES, true, "no_route", "`fd77::6` EACCES at once: a `prohibit` route of this host"),
         (
             ENETUNREACH,
             false,
             "unreachable",
-            "`fd77::6` ENETUNREACH after 10.0 ms: a router said that it has no route",
+            "`fd77::6` ENETUNREACH after 10.0 ms: a router reported that it has no route",
         ),
         (
             ENETUNREACH,
@@ -317,7 +317,7 @@ fn why_errno_the_same_number_comes_from_this_host_and_from_a_router() {
             EHOSTUNREACH,
             false,
             "unreachable",
-            "`fd77::6` EHOSTUNREACH after 10.0 ms: a router said that the address is unreachable",
+            "`fd77::6` EHOSTUNREACH after 10.0 ms: a router reported that the address is unreachable",
         ),
         (
             EHOSTUNREACH,
@@ -332,7 +332,7 @@ fn why_errno_the_same_number_comes_from_this_host_and_from_a_router() {
     }
     // Neighbour discovery takes seconds.
     let (_, _, text) = failed(Fail(0, EHOSTUNREACH), 3002);
-    assert!(text.ends_with("nobody on its network answers for that address"), "{text}");
+    assert!(text.ends_with("no host on its network answers for that address"), "{text}");
 }
 
 #[test]
