@@ -8,4 +8,5 @@ pub(crate) mod findings;
 pub(crate) mod hint;
 pub(crate) mod name;
 pub(crate) mod prediction;
+pub(crate) mod rank;
 pub(crate) mod transfer;

@@ -3,7 +3,6 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use crate::report::family::FamilyNames as _;
 use loopctl::plan::{DestinationRule, Family, interleave, sort_destinations};
 
 /// One address, its ranks, and the reason for its rank.
@@ -15,8 +14,28 @@ pub(crate) struct AddressRow {
     pub(crate) ttl: Option<Duration>,
     /// Source address that this host would use.
     pub(crate) source: Option<IpAddr>,
-    /// Rule that explains the rank.
-    pub(crate) rule: Option<String>,
+    pub(crate) reason: Option<RankReason>,
+}
+
+/// Reason for the rank of an address in the order of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RankReason {
+    NotFromSystem,
+    NotFromDns,
+    /// No source address of this family, or no route (RFC 6724, section 6, rule 1).
+    NoSource(Family),
+    Before(IpAddr, DestinationRule),
+    After(IpAddr, DestinationRule),
+    /// Before this IPv4 address by the longest prefix, as in glibc.
+    LongerPrefix(IpAddr),
+    /// Before this address in the system's order, by no rule of RFC 6724.
+    SystemOrder(IpAddr),
+    /// System's order of two addresses, which contradicts the rule.
+    AgainstRule {
+        first: IpAddr,
+        second: IpAddr,
+        rule: DestinationRule,
+    },
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -67,8 +86,8 @@ pub(crate) fn rows(
         },
         ttl: known.clone().find(|(it, _)| *it == ip).and_then(|(_, ttl)| *ttl),
         source: source(ip),
-        rule: Orders { found, system: &system, dns: &dns, leading: &leading, source: &source }
-            .rule(ip),
+        reason: Orders { found, system: &system, dns: &dns, leading: &leading, source: &source }
+            .reason(ip),
     };
     unique(every).into_iter().map(row).collect()
 }
@@ -104,17 +123,16 @@ struct Orders<'a, S> {
 impl<S: Fn(IpAddr) -> Option<IpAddr>> Orders<'_, S> {
     /// Reason for the rank of an address: before one that name servers list first, or else
     /// after the previous one.
-    fn rule(&self, ip: IpAddr) -> Option<String> {
+    fn reason(&self, ip: IpAddr) -> Option<RankReason> {
         if self.found.system.is_some() && rank(self.system, ip).is_none() && !self.system.is_empty()
         {
-            return Some("the system does not give it".to_owned());
+            return Some(RankReason::NotFromSystem);
         }
         if self.found.dns.is_some() && rank(self.dns, ip).is_none() && !self.dns.is_empty() {
-            return Some("name servers do not give it".to_owned());
+            return Some(RankReason::NotFromDns);
         }
         if (self.source)(ip).is_none() {
-            let family = Family::of(&ip).ip_version();
-            return Some(format!("rule 1: no {family} source address, or no route"));
+            return Some(RankReason::NoSource(Family::of(&ip)));
         }
         let at = self.leading.iter().position(|it| *it == ip)?;
         let is_overtaken = |other: &&IpAddr| {
@@ -127,31 +145,21 @@ impl<S: Fn(IpAddr) -> Option<IpAddr>> Orders<'_, S> {
         let previous = *self.leading.get(at.checked_sub(1)?)?;
         match self.compare(previous, ip) {
             (true, DestinationRule::Unchanged) => None,
-            (true, rule) => Some(format!("{rule} puts it behind {previous}")),
-            (false, rule) => Some(self.against(previous, ip, rule)),
+            (true, rule) => Some(RankReason::After(previous, rule)),
+            (false, rule) => Some(RankReason::AgainstRule { first: previous, second: ip, rule }),
         }
     }
 
     /// Reason why `ip` is before `other`, although name servers list it later.
-    fn before(&self, ip: IpAddr, other: IpAddr) -> String {
+    fn before(&self, ip: IpAddr, other: IpAddr) -> RankReason {
         match self.compare(ip, other) {
             (true, DestinationRule::Unchanged) if self.is_nearer(ip, other) => {
-                format!("rule 9 (longest prefix) puts it before {other}; for IPv4 it is glibc's")
+                RankReason::LongerPrefix(other)
             }
-            (true, DestinationRule::Unchanged) => {
-                format!("the system puts it before {other}, for no rule of RFC 6724")
-            }
-            (true, rule) => format!("{rule} puts it before {other}"),
-            (false, rule) => self.against(ip, other, rule),
+            (true, DestinationRule::Unchanged) => RankReason::SystemOrder(other),
+            (true, rule) => RankReason::Before(other, rule),
+            (false, rule) => RankReason::AgainstRule { first: ip, second: other, rule },
         }
-    }
-
-    /// Reason for an order against RFC 6724, whose `rule` puts `ip` after `other`.
-    fn against(&self, ip: IpAddr, other: IpAddr, rule: DestinationRule) -> String {
-        let is_table =
-            matches!(rule, DestinationRule::HigherPrecedence | DestinationRule::MatchingLabel);
-        let source = if is_table { "gai.conf(5) or glibc's own table" } else { "the system" };
-        format!("{source} has {ip} before {other}, against {rule}")
     }
 
     /// Order of `a` and `b` by RFC 6724, and the deciding rule.
@@ -179,8 +187,12 @@ fn bits_in_common(a: Ipv4Addr, b: Ipv4Addr) -> u32 {
 mod tests {
     use super::*;
 
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
     fn ips(texts: &[&str]) -> Vec<IpAddr> {
-        texts.iter().map(|text| text.parse().unwrap()).collect()
+        texts.iter().copied().map(ip).collect()
     }
 
     fn found(system: &[&str], dns: &[&str]) -> Found {
@@ -194,9 +206,9 @@ mod tests {
         own.parse().ok()
     }
 
-    fn summary(found: &Found, first: usize) -> Vec<(String, Ranks, String)> {
+    fn summary(found: &Found, first: usize) -> Vec<(String, Ranks, Option<RankReason>)> {
         let rows = rows(found, first, source).into_iter();
-        rows.map(|row| (row.ip.to_string(), row.ranks, row.rule.unwrap_or_default())).collect()
+        rows.map(|row| (row.ip.to_string(), row.ranks, row.reason)).collect()
     }
 
     fn ranks(system: usize, dns: usize, connect: usize) -> Ranks {
@@ -221,13 +233,11 @@ mod tests {
                 ("10.77.0.99", ranks(4, 1, 4)),
             ]
         );
-        assert!(
-            rows[0].2.contains("glibc's own table has fd77::dead before 10.77.0.2"),
-            "{rows:?}"
-        );
-        assert!(rows[0].2.contains("against rule 6"), "{rows:?}");
-        assert!(rows[1].2.starts_with("rule 9 (longest prefix) puts it before 10.77.0.99"));
-        assert_eq!(rows[3].2, "", "no rule is needed");
+        let [dead, good, late] = ["fd77::dead", "10.77.0.2", "10.77.0.99"].map(ip);
+        let rule = DestinationRule::HigherPrecedence;
+        assert_eq!(rows[0].2, Some(RankReason::AgainstRule { first: dead, second: good, rule }));
+        assert_eq!(rows[1].2, Some(RankReason::LongerPrefix(late)));
+        assert_eq!(rows[3].2, None);
     }
 
     #[test]
@@ -235,9 +245,9 @@ mod tests {
         let found = found(&["10.77.0.2"], &["10.77.0.9"]);
         let rows = summary(&found, 1);
         assert_eq!(rows[0].1, ranks(1, 0, 1));
-        assert_eq!(rows[0].2, "name servers do not give it");
+        assert_eq!(rows[0].2, Some(RankReason::NotFromDns));
         assert_eq!(rows[1].1, ranks(0, 1, 0));
-        assert_eq!(rows[1].2, "the system does not give it");
+        assert_eq!(rows[1].2, Some(RankReason::NotFromSystem));
     }
 
     #[test]
@@ -246,8 +256,9 @@ mod tests {
         let found = Found { system: None, dns: Some(dns), dns_leads: true };
         let rows = summary(&found, 0);
         assert_eq!(rows[0].0, "10.77.0.2");
-        assert_eq!(rows[0].2, "rule 6 (higher precedence) puts it before fd77::9");
-        assert_eq!(rows[1].2, "rule 6 (higher precedence) puts it behind 10.77.0.2");
+        let rule = DestinationRule::HigherPrecedence;
+        assert_eq!(rows[0].2, Some(RankReason::Before(ip("fd77::9"), rule)));
+        assert_eq!(rows[1].2, Some(RankReason::After(ip("10.77.0.2"), rule)));
     }
 
     #[test]
@@ -255,6 +266,6 @@ mod tests {
         let found = found(&["10.77.0.2", "fd77::9"], &["10.77.0.2", "fd77::9"]);
         let v4_only = |to: IpAddr| to.is_ipv4().then(|| source(to)).flatten();
         let rows = rows(&found, 1, v4_only);
-        assert_eq!(rows[1].rule.as_deref(), Some("rule 1: no IPv6 source address, or no route"));
+        assert_eq!(rows[1].reason, Some(RankReason::NoSource(Family::Inet6)));
     }
 }
