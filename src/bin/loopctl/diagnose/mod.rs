@@ -9,4 +9,5 @@ pub(crate) mod hint;
 pub(crate) mod name;
 pub(crate) mod prediction;
 pub(crate) mod rank;
+pub(crate) mod trace;
 pub(crate) mod transfer;

@@ -17,7 +17,7 @@ use crate::output::human::resolve::words;
 use crate::output::json::resolve as json;
 use crate::report::names::{NameReport, NameSubject};
 use crate::report::query::QueryStatus;
-use crate::report::trace::{Hop, NamedServer, Step};
+use crate::report::trace::{Hop, NamedServer, Step, TraceError};
 use crate::util::cancellation::StopReason;
 use RecordType::{A, Aaaa};
 
@@ -312,7 +312,7 @@ fn trace() {
     name.ends(6.2).assert("trace");
     let mut name = Name::new("many.test");
     name.report.subject.dns_leads = true;
-    let mut lost = hop("test.", 2.1, Step::Lost("no server of test. has an address".to_owned()));
+    let mut lost = hop("test.", 2.1, Step::Lost(TraceError::NoServerAddress("test.".to_owned())));
     lost.server = None;
     name.report.hops = vec![hop(".", 0.1, referral()), lost];
     name.ends(4.2).assert("trace-lost");

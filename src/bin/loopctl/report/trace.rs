@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use loopctl::DnsConfigError;
+
 use super::query::QueryStatus;
 
 /// Query to the servers of one zone, and the referral or answer.
@@ -36,8 +38,19 @@ pub(crate) enum Step {
     Alias(String),
     /// Final answer and its number of records, 0 for a negative one.
     End(QueryStatus, usize),
-    /// End without an answer: no server address, or a referral that does not lead to a child zone.
-    Lost(String),
+    /// End without an answer.
+    Lost(TraceError),
+}
+
+/// Reason why a trace ends without an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum TraceError {
+    TooManyHops(usize),
+    /// No server of this zone has an address that this host can reach.
+    NoServerAddress(String),
+    /// The referral leads to this zone, which is not below the current one.
+    NotBelow(String),
+    Client(DnsConfigError),
 }
 
 impl Hop {

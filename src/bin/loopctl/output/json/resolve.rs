@@ -3,7 +3,7 @@
 use loopctl::plan::DnsTransport;
 use loopctl::{DnsAnswer, DnsProof, DnsProofReason, DnsRecord, DnsSetProof, EaiCode, RecordType};
 
-use crate::diagnose::{exit_status, name, rank};
+use crate::diagnose::{self, exit_status, name, rank};
 use crate::output::human::resolve::words;
 use crate::output::wire::common::{ErrorKind, ErrorRecord, RunEnd, VERSION, slow_callbacks};
 use crate::output::wire::query::{Flags, Query, QueryResult, QueryVia, Record, Transport};
@@ -217,7 +217,7 @@ impl From<&trace::Hop> for Hop {
             Step::Referral { zone, servers } => (Some(zone.clone()), servers.clone(), None),
             Step::Alias(target) => (Some(target.clone()), Vec::new(), None),
             Step::End(..) => (None, Vec::new(), None),
-            Step::Lost(why) => (None, Vec::new(), Some(why.clone())),
+            Step::Lost(error) => (None, Vec::new(), Some(diagnose::trace::message(error))),
         };
         Self {
             zone: hop.zone.clone(),

@@ -7,7 +7,7 @@ use loopctl::{DnsRecord, DnsSetProof};
 
 use super::words;
 use crate::config::AddressOrder;
-use crate::diagnose::rank;
+use crate::diagnose::{rank, trace};
 use crate::output::units;
 use crate::report::family::FamilyNames as _;
 use crate::report::names::{NameReport, is_signature};
@@ -153,7 +153,7 @@ fn step(hop: &Hop) -> String {
             format!("the answer: {count} records")
         }
         Step::End(verdict, _) => words::verdict(*verdict).to_owned(),
-        Step::Lost(why) => why.clone(),
+        Step::Lost(error) => trace::message(error),
     }
 }
 
