@@ -169,7 +169,16 @@ impl<'a> Surveyor<'a> {
         let first = prefer.or_else(|| is_ipv4_first.then_some(Family::Inet));
         let probes = in_order(self.probes.into_inner().over, &lookups, &given, first);
         let (patience, kernel) = (self.patience, host_config::connect_timeout());
-        Measurement { lookups, given, probes, prefer, is_ipv4_first, patience, kernel, is_dns }
+        Measurement {
+            lookups,
+            given,
+            probes,
+            prefer,
+            is_ipv4_first,
+            probe_timeout: patience,
+            kernel,
+            is_dns,
+        }
     }
 }
 

@@ -132,7 +132,7 @@ fn outcomes<'a>(
     let mut words: Vec<(String, Vec<&str>)> = Vec::new();
     for begun in starts {
         let Some(probe) = measurement.probe(begun.to) else { continue };
-        let word = match probe.fate() {
+        let word = match probe.model() {
             Some(AttemptModel { tls: Some(StepModel { end: StepEnd::Silent, .. }), .. }) => {
                 "TLS silent"
             }
@@ -157,7 +157,7 @@ fn outcomes<'a>(
 /// The attempts that are waited for in vain.
 fn silent(row: &Row, measurement: &Measurement) -> String {
     let is_silent = |begun: &&PredictedStart| {
-        let fate = measurement.probe(begun.to).and_then(|probe| probe.fate());
+        let fate = measurement.probe(begun.to).and_then(|probe| probe.model());
         fate.is_none_or(AttemptModel::is_silent)
     };
     outcomes(row.prediction.starts.iter().filter(is_silent), measurement)
@@ -288,7 +288,7 @@ fn silent_addresses(measurement: &Measurement) -> Option<String> {
         .probes
         .iter()
         .filter_map(|probe| {
-            let fate = probe.fate().filter(|fate| fate.is_silent())?;
+            let fate = probe.model().filter(|fate| fate.is_silent())?;
             let about = if fate.tcp.end == StepEnd::Silent { "" } else { " (TLS)" };
             Some(format!("`{}`{about}", probe.to.ip()))
         })
