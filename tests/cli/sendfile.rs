@@ -402,7 +402,7 @@ fn a_peer_that_stops_reading_is_28() {
         assert_eq!(document["method"], method, "it was chosen");
         assert!(document["calls"].as_u64() > Some(0), "{document:#}");
         assert!(took >= Duration::from_millis(300), "{took:?}");
-        assert!(ran.stderr.contains("the peer took nothing for 300.0 ms"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("the peer accepted no data for 300.0 ms"), "{}", ran.stderr);
         drop(sleeping.join().unwrap());
     }
 }

@@ -239,7 +239,7 @@ fn a_part_of_something_else_is_noticed() {
     let (to, silent) = peer(|client| client);
     let ran = send(&["--resume", "--idle-timeout", "200ms", &file, &to]);
     assert_eq!(ran.code, Some(28), "{}", ran.stderr);
-    let why = "the peer does not resume: it did not say within 200.0 ms how much it has";
+    let why = "the peer does not resume: it did not report within 200.0 ms how much it has";
     assert!(ran.stderr.contains(why), "{}", ran.stderr);
     drop(silent.join().unwrap());
 }

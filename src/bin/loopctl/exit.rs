@@ -21,20 +21,20 @@ pub(crate) enum Exit {
     Unexpected,
     NotResolved,
     NotConnected,
-    /// A file went in part, or arrived otherwise than it was.
+    /// A file was sent in part, or arrived with different content.
     Partial,
     CannotWrite,
     CannotRead,
     TimedOut,
-    /// Connected, but without the TLS that was asked for.
+    /// Connected, but without the requested TLS.
     NoTls,
     CannotBind,
     /// After the connection was made.
     SendFailed,
     ReceiveFailed,
-    /// A certificate that is not to be trusted, or not for long enough.
+    /// The certificate is not trusted, or expires too soon.
     NotTrusted,
-    /// By this signal, as if there had been no handler.
+    /// Ended by this signal, as without a handler.
     Signal(i32),
 }
 
@@ -97,7 +97,7 @@ impl Exit {
         }
     }
 
-    /// The code of several targets or tries: the one they have in common, else 1. A signal outdoes all.
+    /// Exit of several targets or runs: the common one, else `Mixed`. A signal takes precedence.
     pub(crate) fn of_all(exits: &[Self]) -> Self {
         let signal = exits.iter().find(|exit| matches!(exit, Self::Signal(_)));
         match (signal, exits) {
@@ -108,10 +108,10 @@ impl Exit {
         }
     }
 
-    /// Ends the process; a signal is raised again, so that a shell sees what happened.
+    /// Ends the process. A signal is raised again, because a shell reads it from the wait status.
     pub(crate) fn end(self) -> ExitCode {
         if let Self::Signal(number) = self {
-            // Where that fails, the code says the same.
+            // If that fails, the code is 128 plus the number of the signal.
             let _ = emulate_default_handler(number);
         }
         ExitCode::from(self.code())
@@ -161,10 +161,10 @@ impl From<StopReason> for Exit {
     }
 }
 
-/// Has a file that may not grow any more (`ulimit -f`) be an error of the write, like a disk that is full, and not
-/// the end of the process. Programs that are started hear of it as usual.
+/// Handles SIGXFSZ, so that a write above `ulimit -f` returns EFBIG.
+/// Child processes have the default action.
 pub(crate) fn survive_file_limits() {
-    // Where there is no handler, the signal ends the process as it always did.
+    // Without a handler, the signal ends the process.
     let _ = flag::register(SIGXFSZ, Arc::default());
 }
 

@@ -1,6 +1,6 @@
 //! Golden documents: every report of every subcommand, in every format, from fixed events.
 //!
-//! `UPDATE_SNAPSHOTS=1 cargo test --bin loopctl golden` writes them anew; the difference is for a human to judge.
+//! `UPDATE_SNAPSHOTS=1 cargo test --bin loopctl golden` updates them; review the difference.
 
 mod compare;
 mod connect;
@@ -63,7 +63,7 @@ impl Golden {
     }
 }
 
-/// Every document is as its committed schema says; some are of errors that no test on real sockets meets.
+/// Validates every document against its committed schema.
 fn assert_valid(schema: &str, document: &impl Serialize) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas").join(schema);
     let text = std::fs::read_to_string(path).unwrap();
@@ -85,7 +85,7 @@ fn plain(width: Option<usize>) -> Style {
 
 const WIDTHS: [usize; 3] = [40, 80, 120];
 
-/// What people see on standard output, and then on standard error.
+/// Human format on standard output and standard error.
 fn human(report: &Report, style: Style, detail: HumanOptions) -> String {
     let message = cause::explain(report).render(style);
     let aside = if message.is_empty() { String::new() } else { format!("-- stderr\n{message}") };
@@ -125,7 +125,7 @@ fn every_format(name: &str, story: &Story) {
     golden.assert(&format!("connect/{name}.txt"));
 }
 
-/// The short form, for one of many similar stories: what is said of it, and its document.
+/// Short form for one of many similar stories: the message and the document.
 fn in_short(golden: &mut Golden, title: &str, story: &Story) {
     let report = &story.report;
     let code = crate::diagnose::exit_status::for_report(report).code();
@@ -137,7 +137,7 @@ fn in_short(golden: &mut Golden, title: &str, story: &Story) {
     golden.section(&format!("{title}: json"), &said);
 }
 
-/// What a document says of how it went, a line for each part.
+/// Selected fields of a document, a line for each.
 fn said(document: &Value) -> String {
     let mut lines = String::new();
     let mut line = |path: String, part: &Value| {

@@ -1,4 +1,4 @@
-//! What an attempt's outcome means, in words that help.
+//! Causes of failed attempts, and their messages.
 
 use std::io::ErrorKind;
 
@@ -12,21 +12,21 @@ use crate::report::{Attempt, End, Outcome, Report, TlsFailure, TlsPhase, TlsRepo
 use crate::util::message::{Message, plain};
 use crate::util::units;
 
-/// Why an attempt is not a connection.
+/// Cause of a failed attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cause {
     Refused,
-    /// Nothing came back.
+    /// No reply.
     Silent,
-    /// A router, or the neighbour it should have been, said no.
+    /// Reported by a router, or by failed neighbour discovery.
     Unreachable,
-    /// This host has no way there.
+    /// This host has no route.
     NoRoute,
     Prohibited,
     Reset,
-    /// TCP was up, and the TLS handshake not over, when the time was up or another one had won.
+    /// The TLS handshake was not complete at the deadline, or when another attempt won.
     NoAnswerToTls,
-    /// The certificate.
+    /// The certificate is not trusted.
     Untrusted,
     /// TLS failed, for another reason.
     NoTls,
@@ -35,7 +35,7 @@ pub(crate) enum Cause {
 }
 
 impl Cause {
-    /// `None` for an attempt that connected, or is not over.
+    /// Cause of a failure; `None` for an attempt that connected or is pending.
     pub(crate) fn of(attempt: &Attempt) -> Option<Self> {
         match &attempt.outcome {
             Outcome::Success | Outcome::Pending => None,
@@ -50,12 +50,12 @@ impl Cause {
                 let untrusted = kind == Some(TlsErrorKind::Certificate);
                 Some(if untrusted { Self::Untrusted } else { Self::NoTls })
             }
-            Outcome::Failure(_, failure) => Some(Self::of_failure(failure)),
+            Outcome::Failure(_, failure) => Some(Self::from_failure(failure)),
         }
     }
 
-    /// The same number can come from this host and from a router.
-    pub(crate) fn of_failure(failure: &Failure) -> Self {
+    /// Cause of a failure. The same errno can come from this host and from a router.
+    pub(crate) fn from_failure(failure: &Failure) -> Self {
         let unreachable = ["ENETUNREACH", "EHOSTUNREACH", "EADDRNOTAVAIL", "EINVAL", "EACCES"];
         match (failure.name().unwrap_or_default(), failure.kind) {
             (name, _) if failure.at_once && unreachable.contains(&name) => Self::NoRoute,
@@ -68,7 +68,7 @@ impl Cause {
         }
     }
 
-    /// The `kind` of findings in JSON.
+    /// Value of the `kind` of findings in JSON.
     pub(crate) fn code(self) -> &'static str {
         match self {
             Self::Refused => "refused",
@@ -86,10 +86,10 @@ impl Cause {
     }
 }
 
-/// One line about an attempt that failed.
-fn sentence(attempt: &Attempt) -> String {
+/// Message about a failed attempt.
+fn attempt_message(attempt: &Attempt) -> String {
     if let Some((tls, failure)) = attempt.tls_failure() {
-        return sentence_of_tls(tls, failure);
+        return timed_tls_message(tls, failure);
     }
     let after = units::prose(attempt.took);
     match (&attempt.outcome, Cause::of(attempt)) {
@@ -97,12 +97,17 @@ fn sentence(attempt: &Attempt) -> String {
         (Outcome::Failure(phase, failure), Some(cause)) => {
             let what = match cause {
                 Cause::Refused => "connection refused".to_owned(),
-                Cause::Prohibited => "a router said: administratively prohibited".to_owned(),
+                Cause::Prohibited => {
+                    "administratively prohibited (reported by a router)".to_owned()
+                }
                 Cause::Unreachable => {
-                    format!("{} (from a router, or the network behind it)", failure_text(failure))
+                    format!(
+                        "{} (reported by a router or by neighbour discovery)",
+                        failure_text(failure)
+                    )
                 }
                 Cause::NoRoute => {
-                    format!("{} (no way there from this host)", failure_text(failure))
+                    format!("{} (no route from this host)", failure_text(failure))
                 }
                 _ => failure_text(failure),
             };
@@ -110,7 +115,7 @@ fn sentence(attempt: &Attempt) -> String {
             let by_kernel = if cause == Cause::Silent { resends(attempt) } else { String::new() };
             format!("{phase}{what} after {after}{by_kernel}")
         }
-        (Outcome::Canceled, _) => format!("given up after {after}{}", resends(attempt)),
+        (Outcome::Canceled, _) => format!("canceled after {after}{}", resends(attempt)),
         _ => "no outcome".to_owned(),
     }
 }
@@ -122,8 +127,8 @@ fn resends(attempt: &Attempt) -> String {
     }
 }
 
-/// Who has said no: the same number comes from this host, at once, and from a router, after a round trip.
-pub(crate) fn who_says(attempt: &Attempt, failure: &Failure) -> String {
+/// Source of an error: this host reports it at once, a router after a round trip.
+pub(crate) fn error_source(attempt: &Attempt, failure: &Failure) -> String {
     let is_ipv6 = attempt.address.family() == Some(Family::Inet6);
     let text = match (failure.name().unwrap_or_default(), failure.at_once) {
         ("ENETUNREACH", true) => "this host has no route to it",
@@ -134,22 +139,24 @@ pub(crate) fn who_says(attempt: &Attempt, failure: &Failure) -> String {
             "a `blackhole` route of this host, or a link-local address without its interface"
         }
         ("EADDRNOTAVAIL", true) => "this host has no address to connect from",
-        ("ENETUNREACH", false) => "a router said that it has no route",
+        ("ENETUNREACH", false) => "a router reported that it has no route",
         ("EHOSTUNREACH", false) if hint::connect::is_neighbour(attempt) => {
-            "nobody on its network answers for that address"
+            "no host on its network answers for that address"
         }
-        ("EHOSTUNREACH", false) if is_ipv6 => "a router said that the address is unreachable",
+        ("EHOSTUNREACH", false) if is_ipv6 => "a router reported that the address is unreachable",
         ("EHOSTUNREACH", false) => {
-            "a router said that the host is unreachable, or administratively prohibited"
+            "a router reported that the host is unreachable, or administratively prohibited"
         }
-        ("EACCES", false) => "a router said administratively prohibited, not a local permission",
-        ("ENOPROTOOPT", false) => "the host said that it has no TCP",
+        ("EACCES", false) => {
+            "a router reported that it is administratively prohibited; not a local permission"
+        }
+        ("ENOPROTOOPT", false) => "the host reported that it has no TCP",
         _ => return failure_text(failure),
     };
     text.to_owned()
 }
 
-/// What the system says, without the number that Rust appends.
+/// Message of the system, without the errno that Rust appends.
 pub(crate) fn failure_text(failure: &Failure) -> String {
     match plain(&failure.message) {
         text if text.is_empty() => failure.kind.to_string(),
@@ -157,40 +164,41 @@ pub(crate) fn failure_text(failure: &Failure) -> String {
     }
 }
 
-/// Why there is no TLS, in words that help.
-pub(crate) fn of_tls(tls: &TlsReport, failure: &TlsFailure) -> String {
-    let doubt =
+/// Message about a TLS failure.
+pub(crate) fn tls_message(tls: &TlsReport, failure: &TlsFailure) -> String {
+    let problem =
         certificate::problem(tls).filter(|_| failure.kind() == Some(TlsErrorKind::Certificate));
     let timed_out = failure.kind() == Some(TlsErrorKind::TimedOut);
-    match (doubt, failure.phase) {
-        (Some(doubt), _) => doubt,
+    match (problem, failure.phase) {
+        (Some(problem), _) => problem,
         (None, TlsPhase::Handshake) if timed_out && tls.first_byte.is_some() => {
             "the peer stopped in the middle of the handshake".to_owned()
         }
         (None, TlsPhase::Handshake) if timed_out => "no answer to the handshake".to_owned(),
         _ => match &failure.error {
-            // Without the `TLS failed` of its Display, because that has been said.
+            // Because the caller prints `TLS failed`, the prefix of its Display is left out.
             Some(TlsError::Protocol { message, .. }) => message.clone(),
             _ => failure_text(&failure.failure),
         },
     }
 }
 
-/// Short form, for a line with other facts.
-fn word_of_tls(tls: &TlsReport, failure: &TlsFailure) -> String {
-    let word = match tls.problem().filter(|_| failure.kind() == Some(TlsErrorKind::Certificate)) {
+/// Short message about a TLS failure, for a list.
+fn short_tls_message(tls: &TlsReport, failure: &TlsFailure) -> String {
+    let message = match tls.problem().filter(|_| failure.kind() == Some(TlsErrorKind::Certificate))
+    {
         Some(CertificateProblem::Expired { .. }) => "the certificate has expired",
         Some(CertificateProblem::NotYetValid { .. }) => "the certificate is not valid yet",
         Some(CertificateProblem::WrongName { .. }) => "the certificate is for another name",
         Some(CertificateProblem::UnknownIssuer { .. }) => "the certificate's issuer is unknown",
-        _ => return of_tls(tls, failure),
+        _ => return tls_message(tls, failure),
     };
-    word.to_owned()
+    message.to_owned()
 }
 
-/// One line about TLS that failed.
-fn sentence_of_tls(tls: &TlsReport, failure: &TlsFailure) -> String {
-    let why = of_tls(tls, failure);
+/// Message about a TLS failure, with its time and phase.
+fn timed_tls_message(tls: &TlsReport, failure: &TlsFailure) -> String {
+    let why = tls_message(tls, failure);
     let after =
         tls.took().map_or_else(String::new, |took| format!(" after {}", units::prose(took)));
     match failure.phase {
@@ -199,56 +207,57 @@ fn sentence_of_tls(tls: &TlsReport, failure: &TlsFailure) -> String {
             format!("no TLS after {}: {why}", took.unwrap_or_default())
         }
         TlsPhase::Handshake if failure.kind() == Some(TlsErrorKind::Canceled) => {
-            format!("given up{after}, in the TLS handshake")
+            format!("canceled{after}, during the TLS handshake")
         }
         TlsPhase::Handshake => format!("TLS failed{after}: {why}"),
         TlsPhase::After => format!("refused after the TLS handshake: {why}"),
     }
 }
 
-/// Why a race came to nothing, in a few words: each cause once.
+/// Summary of a failed race, with each cause once.
 pub(crate) fn summary(report: &Report) -> String {
-    let words = words(report).into_iter().map(|(word, _)| word);
+    let messages = messages(report).into_iter().map(|(message, _)| message);
     report
         .resolve
         .error
         .as_ref()
         .map(name::failure)
-        .unwrap_or_else(|| words.collect::<Vec<_>>().join(", "))
+        .unwrap_or_else(|| messages.collect::<Vec<_>>().join(", "))
 }
 
-/// The same with the addresses that each cause befell.
+/// Summary of a failed race, with the addresses of each cause.
 pub(crate) fn summary_by_address(report: &Report) -> String {
-    let words = words(report).into_iter();
-    let words = words.map(|(word, addresses)| format!("{} {word}", addresses.join(" ")));
+    let messages = messages(report).into_iter();
+    let messages =
+        messages.map(|(message, addresses)| format!("{} {message}", addresses.join(" ")));
     report
         .resolve
         .error
         .as_ref()
         .map(name::failure)
-        .unwrap_or_else(|| words.collect::<Vec<_>>().join(", "))
+        .unwrap_or_else(|| messages.collect::<Vec<_>>().join(", "))
 }
 
-fn words(report: &Report) -> Vec<(String, Vec<String>)> {
-    let mut words: Vec<(String, Vec<String>)> = Vec::new();
+fn messages(report: &Report) -> Vec<(String, Vec<String>)> {
+    let mut messages: Vec<(String, Vec<String>)> = Vec::new();
     for attempt in &report.attempts {
-        let Some(word) = short_text(attempt) else { continue };
-        match words.iter_mut().find(|(known, _)| *known == word) {
+        let Some(message) = short_text(attempt) else { continue };
+        match messages.iter_mut().find(|(known, _)| *known == message) {
             Some((_, addresses)) => addresses.push(ip_text(attempt)),
-            None => words.push((word, vec![ip_text(attempt)])),
+            None => messages.push((message, vec![ip_text(attempt)])),
         }
     }
-    let of_tls = of_tls_alone(report);
-    words.extend(of_tls.map(|(winner, tls, why)| {
-        (word_of_tls(tls, why), winner.map(ip_text).into_iter().collect())
+    let tls = separate_tls_failure(report);
+    messages.extend(tls.map(|(winner, tls, why)| {
+        (short_tls_message(tls, why), winner.map(ip_text).into_iter().collect())
     }));
-    words
+    messages
 }
 
-/// The same about one attempt.
+/// Short message about one attempt.
 pub(crate) fn short_text(attempt: &Attempt) -> Option<String> {
     if let Some((tls, failure)) = attempt.tls_failure() {
-        return Some(word_of_tls(tls, failure));
+        return Some(short_tls_message(tls, failure));
     }
     match (&attempt.outcome, Cause::of(attempt)?) {
         (_, Cause::Silent) => Some("no answer".to_owned()),
@@ -259,7 +268,7 @@ pub(crate) fn short_text(attempt: &Attempt) -> Option<String> {
     }
 }
 
-/// What to tell on standard error about a report.
+/// Message on standard error about a report.
 pub(crate) fn explain(report: &Report) -> Message {
     let target = &report.subject.text;
     let (error, causes) = match report.end {
@@ -268,7 +277,7 @@ pub(crate) fn explain(report: &Report) -> Message {
             (Some(format!("connected to `{target}`, but not as expected")), unmet.collect())
         }
         _ if report.transfer.as_ref().is_some_and(|sending| has_message(sending)) => {
-            return of_sending(report);
+            return transfer_message(report);
         }
         End::Connected => {
             let failure = transfer::relay_failure(report);
@@ -286,7 +295,7 @@ pub(crate) fn explain(report: &Report) -> Message {
         End::Interrupted(_) => {
             (Some(format!("interrupted while connecting to `{target}`")), causes(report))
         }
-        End::Failed(_) if report.failed_own_policy().is_some() => return of_policy(report),
+        End::Failed(_) if report.failed_own_policy().is_some() => return policy_message(report),
         End::Failed(_) => {
             let over = if report.tls_failure().is_some() { " over TLS" } else { "" };
             (Some(format!("could not connect to `{target}`{over}")), causes(report))
@@ -295,8 +304,8 @@ pub(crate) fn explain(report: &Report) -> Message {
     Message { error, causes, warnings: Vec::new(), hints: hint::hint(report).into_iter().collect() }
 }
 
-/// Others connect, and the policy that was asked for does not.
-fn of_policy(report: &Report) -> Message {
+/// Message about a requested policy that fails where others connect.
+fn policy_message(report: &Report) -> Message {
     let Some(own) = report.failed_own_policy() else { return Message::default() };
     let (target, within) = (&report.subject.text, units::prose(report.subject.timeout));
     let error = format!("the policy {} does not reach `{target}` within {within}", own.name);
@@ -304,8 +313,8 @@ fn of_policy(report: &Report) -> Message {
     Message { causes: why.into_iter().collect(), ..Message::error(error) }
 }
 
-/// A file that was not sent, or not as a whole.
-fn of_sending(report: &Report) -> Message {
+/// Message about a failed or partial transfer.
+fn transfer_message(report: &Report) -> Message {
     let Some(sending) = &report.transfer else { return Message::default() };
     let failure = transfer::transfer_failure(sending);
     Message {
@@ -324,25 +333,25 @@ fn causes(report: &Report) -> Vec<String> {
         _ => name::failure(error),
     });
     let failed = report.attempts.iter().filter(|attempt| attempt.outcome != Outcome::Success);
-    let failed = failed.map(|attempt| format!("{}: {}", attempt.address, sentence(attempt)));
-    let of_tls = of_tls_alone(report).map(|(winner, tls, why)| {
+    let failed = failed.map(|attempt| format!("{}: {}", attempt.address, attempt_message(attempt)));
+    let tls = separate_tls_failure(report).map(|(winner, tls, why)| {
         let address = winner.map_or_else(String::new, |winner| format!("{}: ", winner.address));
-        format!("{address}{}", sentence_of_tls(tls, why))
+        format!("{address}{}", timed_tls_message(tls, why))
     });
-    let of_probes = report.probes_without_tls().filter_map(|(probe, tls)| {
-        Some(format!("{}: {}", probe.to, sentence_of_tls(tls, tls.failure.as_ref()?)))
+    let probes = report.probes_without_tls().filter_map(|(probe, tls)| {
+        Some(format!("{}: {}", probe.to, timed_tls_message(tls, tls.failure.as_ref()?)))
     });
-    unresolved.chain(failed).chain(of_tls).chain(of_probes).collect()
+    unresolved.chain(failed).chain(tls).chain(probes).collect()
 }
 
-/// TLS that failed over the connection that had won, or before there was any attempt; others tell of their own.
-fn of_tls_alone(report: &Report) -> Option<(Option<&Attempt>, &TlsReport, &TlsFailure)> {
+/// TLS failure over the winner, or before any attempt. Other attempts have their own messages.
+fn separate_tls_failure(report: &Report) -> Option<(Option<&Attempt>, &TlsReport, &TlsFailure)> {
     let (tls, failure) = report.tls_failure()?;
     let is_alone = report.winner().is_some() || report.attempts.is_empty();
     is_alone.then_some((report.winner(), tls, failure))
 }
 
-/// The address without its port.
+/// Address without its port.
 pub(crate) fn ip_text(attempt: &Attempt) -> String {
     match attempt.address.as_inet() {
         Some(address) => address.ip().to_string(),
@@ -354,12 +363,12 @@ fn has_message(transfer: &TransferReport) -> bool {
     transfer::transfer_failure(transfer).is_some() || transfer.change.is_some()
 }
 
-/// An expectation that does not hold, with its flag.
+/// Message about an unmet expectation, with its flag.
 pub(crate) fn unmet_text(unmet: &Unmet) -> String {
     format!("--{}: {}", expectation::flag(unmet), expectation::text(unmet))
 }
 
-/// The failure of an attempt, in the table of many runs.
+/// Failure of an attempt, for the table of repeated runs.
 pub(crate) fn last_failure(attempt: &Attempt) -> String {
     match (&attempt.outcome, Cause::of(attempt)) {
         (Outcome::Timeout, _) => "timed out".to_owned(),
@@ -371,7 +380,7 @@ pub(crate) fn last_failure(attempt: &Attempt) -> String {
     }
 }
 
-/// The addresses of a name that have changed between two runs.
+/// Changes of the addresses of a name between two runs.
 pub(crate) fn address_change(change: &AddressChange) -> String {
     let added = change.added.iter().map(|address| format!("+{address}"));
     let removed = change.removed.iter().map(|address| format!("-{address}"));

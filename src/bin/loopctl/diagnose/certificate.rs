@@ -1,4 +1,4 @@
-//! Certificates that are not trusted, in words.
+//! Messages about certificates that are not trusted.
 
 use std::time::SystemTime;
 
@@ -7,7 +7,7 @@ use loopctl::CertificateProblem;
 use crate::report::TlsReport;
 use crate::util::units;
 
-/// The problem of the peer's certificates, with its dates and names.
+/// Problem of the peer's certificates, with dates and names.
 pub(crate) fn problem(tls: &TlsReport) -> Option<String> {
     let between = |from: SystemTime, to| units::long(from.duration_since(to).unwrap_or_default());
     Some(match tls.problem()? {
@@ -28,7 +28,7 @@ pub(crate) fn problem(tls: &TlsReport) -> Option<String> {
     })
 }
 
-/// The end of the chain, and the issuer that would have to be trusted.
+/// Message about an unknown issuer, with the end of the chain.
 fn unknown_issuer(tls: &TlsReport) -> String {
     if tls.is_self_signed() {
         return "the certificate is self-signed".to_owned();

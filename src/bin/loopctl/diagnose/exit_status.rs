@@ -1,4 +1,4 @@
-//! The exit status of every report, chosen in this file alone; `exit.rs` has the table of all statuses.
+//! Exit statuses of reports; `exit.rs` has the table of all statuses.
 
 use signal_hook::consts::{SIGINT, SIGPIPE};
 
@@ -12,7 +12,7 @@ use crate::report::transfer::{TransferEnd, TransferError};
 use crate::report::{End, FailureKind, Report, Unmet};
 use crate::util::cancellation::StopReason;
 
-/// Of a target of `connect` or `sendfile`.
+/// Exit status of a target of `connect` or `sendfile`.
 pub(crate) fn for_target(result: &TargetResult) -> Exit {
     match result {
         TargetResult::Report(report) => for_report(report),
@@ -20,7 +20,7 @@ pub(crate) fn for_target(result: &TargetResult) -> Exit {
     }
 }
 
-/// Of one connection, and of what it was used for.
+/// Exit status of one connection, with its relay or transfer.
 pub(crate) fn for_report(report: &Report) -> Exit {
     match report.end {
         End::Connected if !report.unmet.is_empty() => for_unmet(&report.unmet),
@@ -39,7 +39,7 @@ pub(crate) fn for_report(report: &Report) -> Exit {
     }
 }
 
-/// Of the end of a run of a policy under `--compare`.
+/// Exit status of a run of a policy under `--compare`.
 pub(crate) fn for_run(end: End, unmet: &[Unmet]) -> Exit {
     match end {
         End::Connected if !unmet.is_empty() => for_unmet(unmet),
@@ -49,7 +49,7 @@ pub(crate) fn for_run(end: End, unmet: &[Unmet]) -> Exit {
     }
 }
 
-/// Of `--count`: after SIGINT, ping's rule, success if any run succeeded; otherwise every run counts.
+/// Exit status of `--count`. After SIGINT, as ping: success if any run succeeded; otherwise every run counts.
 pub(crate) fn for_repeat(report: &RepeatReport) -> Exit {
     let connected = report.runs.connected > 0;
     match report.interrupted {
@@ -69,7 +69,7 @@ pub(crate) fn for_repeat(report: &RepeatReport) -> Exit {
     }
 }
 
-/// Of a name of `resolve`.
+/// Exit status of a name of `resolve`.
 pub(crate) fn for_name(report: &NameReport) -> Exit {
     match report.end {
         NameEnd::Found => Exit::Success,
@@ -78,7 +78,7 @@ pub(crate) fn for_name(report: &NameReport) -> Exit {
     }
 }
 
-/// Of `serve`, once it listened.
+/// Exit status of `serve`, after it listened.
 pub(crate) fn for_serve(outcome: ServeOutcome) -> Exit {
     match outcome {
         ServeOutcome::Completed => Exit::Success,
@@ -88,7 +88,7 @@ pub(crate) fn for_serve(outcome: ServeOutcome) -> Exit {
     }
 }
 
-/// A certificate that expires too soon outdoes the other expectations.
+/// Exit status of unmet expectations; a certificate that expires too soon takes precedence.
 fn for_unmet(unmet: &[Unmet]) -> Exit {
     let is_expiry = |unmet: &Unmet| matches!(unmet, Unmet::CertificateExpiry { .. });
     if unmet.iter().any(is_expiry) { Exit::NotTrusted } else { Exit::Unexpected }

@@ -1,11 +1,11 @@
-//! Expectations that do not hold, in words.
+//! Messages about unmet expectations.
 
 use loopctl::plan::Family;
 
 use crate::report::Unmet;
 use crate::util::units;
 
-/// The flag that stated the expectation, without its dashes.
+/// Flag of the expectation, without its dashes.
 pub(crate) fn flag(unmet: &Unmet) -> &'static str {
     match unmet {
         Unmet::Family { .. } => "require",
@@ -15,7 +15,7 @@ pub(crate) fn flag(unmet: &Unmet) -> &'static str {
     }
 }
 
-/// The reason why it does not hold.
+/// Reason why the expectation is unmet.
 pub(crate) fn text(unmet: &Unmet) -> String {
     match unmet {
         Unmet::Family { connected, required } => {

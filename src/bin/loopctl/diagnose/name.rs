@@ -1,4 +1,4 @@
-//! Name failures in words: of a target, and of one query.
+//! Messages about name failures, of a target or of one query.
 
 use std::io::ErrorKind;
 
@@ -9,11 +9,11 @@ use crate::report::NameFailure;
 use crate::report::query::{Query, QueryOutcome};
 use crate::util::message::plain;
 
-/// The failure in one sentence.
+/// Message about the failure.
 pub(crate) fn failure(failure: &NameFailure) -> String {
     match failure {
         NameFailure::Resolver(error) => resolver(error),
-        NameFailure::Config(error) => format!("cannot ask name servers: {error}"),
+        NameFailure::Config(error) => format!("cannot query name servers: {error}"),
         NameFailure::NoPinnedAddress => {
             "--resolve gives no address of the requested family".to_owned()
         }
@@ -21,7 +21,7 @@ pub(crate) fn failure(failure: &NameFailure) -> String {
     }
 }
 
-/// The resolver's error, with the name and the server that it is about.
+/// Resolver's error, with the name and the server.
 pub(crate) fn resolver(error: &ResolveError) -> String {
     match error {
         ResolveError::Dns(error) => dns(error),
@@ -32,7 +32,7 @@ pub(crate) fn resolver(error: &ResolveError) -> String {
     }
 }
 
-/// The resolver's error without the name, which the reader knows.
+/// Resolver's error without the name.
 pub(crate) fn without_name(error: &ResolveError) -> String {
     match error {
         ResolveError::System { message, code, .. } => {
@@ -69,7 +69,7 @@ pub(crate) fn dns_reason(error: &DnsError) -> String {
     }
 }
 
-/// Reason why a query has no answer, in one sentence; `None` where it has one, or needs none.
+/// Reason why a query has no answer; `None` if it has one or needs none.
 pub(crate) fn query(query: &Query) -> Option<String> {
     match &query.end {
         QueryOutcome::Pending | QueryOutcome::Canceled => None,
@@ -84,7 +84,7 @@ pub(crate) fn query(query: &Query) -> Option<String> {
     }
 }
 
-/// The text of getaddrinfo(3) as it is, but for the number that Rust appends to one of the system.
+/// Text of getaddrinfo(3), without the errno that Rust appends to a system error.
 fn plain_system(message: &str) -> &str {
     message.split_once(" (os error ").map_or(message, |(text, _)| text)
 }

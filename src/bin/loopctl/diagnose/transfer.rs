@@ -1,4 +1,4 @@
-//! Transfers and relays that failed, in words.
+//! Messages about failed transfers and relays.
 
 use std::io;
 
@@ -24,7 +24,7 @@ pub(crate) fn relay_failure(report: &Report) -> Option<Failed> {
         }
         RelayError::Send(failure) => (format!("cannot send to `{address}`"), failure.clone()),
         RelayError::Idle(limit) => {
-            let what = format!("nothing came from or went to `{address}`");
+            let what = format!("no data to or from `{address}`");
             (what, late(format!("idle for {}", units::prose(*limit))))
         }
     })
@@ -69,10 +69,10 @@ fn failed(error: &TransferError, file: &str) -> Failed {
             (cannot_send(), other(text.to_owned()))
         }
         TransferError::Idle(limit) => {
-            (cannot_send(), late(format!("the peer took nothing for {}", units::prose(*limit))))
+            (cannot_send(), late(format!("the peer accepted no data for {}", units::prose(*limit))))
         }
         TransferError::NoOffer(limit) => {
-            let text = format!("it did not say within {} how much it has", units::prose(*limit));
+            let text = format!("it did not report within {} how much it has", units::prose(*limit));
             ("the peer does not resume".to_owned(), late(text))
         }
         TransferError::NoReceipt(limit) => {
@@ -90,7 +90,7 @@ fn failed(error: &TransferError, file: &str) -> Failed {
             (format!("`{file}` was written to during the transfer"), other(text))
         }
         TransferError::Differs(difference) => {
-            let what = format!("the peer does not have `{file}` as it is here");
+            let what = format!("the peer's copy of `{file}` differs");
             (what, other(difference_text(difference)))
         }
     }

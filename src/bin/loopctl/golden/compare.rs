@@ -1,4 +1,4 @@
-//! What every policy would get, and gets.
+//! Comparisons of policies.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use loopctl::EaiCode;
 use loopctl::plan::{Family, FirstAttemptReason, Preset, Reason};
 
 use super::story::system_error;
-use super::story::{began, epoch, errno, ms, subject};
+use super::story::{epoch, errno, ms, started_at, subject};
 use super::{Golden, WIDTHS, human, plain};
 use crate::config::NamedPolicy;
 use crate::output::human::text::HumanOptions;
@@ -35,13 +35,13 @@ fn measurement(lookups: Vec<Lookup>, probes: Vec<Probe>) -> Measurement {
         probes,
         prefer: None,
         is_ipv4_first: false,
-        patience: ms(3000.0),
+        probe_timeout: ms(3000.0),
         kernel: ms(131_000.0),
         is_dns: false,
     }
 }
 
-/// A dead address of each family, a good one of each, and an AAAA record that takes its time.
+/// A dead and a connecting address of each family, and a slow AAAA answer.
 fn many(aaaa: f64) -> Measurement {
     let refused = Outcome::Failure(loopctl::Phase::Connect, errno(111));
     let probes = vec![
@@ -62,7 +62,7 @@ fn many(aaaa: f64) -> Measurement {
 }
 
 fn report(comparison: Comparison, end: End) -> Report {
-    let mut report = Report::new(subject("many.test:8443"), Via::System, began());
+    let mut report = Report::new(subject("many.test:8443"), Via::System, started_at());
     (report.total, report.end) = (ms(3003.0), end);
     report.attempts =
         comparison.measurement.probes.iter().map(|probe| probe.attempt.clone()).collect();
@@ -105,7 +105,7 @@ fn comparisons() {
     golden("live", &report(run, End::Connected));
 }
 
-/// A policy of one's own that has no connection where others have one.
+/// Changed policy that fails where others connect.
 #[test]
 fn left_behind() {
     let mut own: NamedPolicy = Preset::Sequential.into();

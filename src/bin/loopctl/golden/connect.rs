@@ -45,7 +45,7 @@ fn won_by_the_first_address() {
     every_format("won-first", &story);
 }
 
-/// A silent address, one that refuses, a good one, and one that was not needed.
+/// A silent, a refusing and a connecting address, and one that was not needed.
 #[test]
 fn won_by_the_third_address() {
     let mut story = Story::new("many.test:8443");
@@ -74,7 +74,7 @@ fn won_by_the_third_address() {
     every_format("won-unmet", &story);
 }
 
-/// An answer later than the Resolution Delay, a router that forbids, and a SYN that was lost.
+/// An answer after the Resolution Delay, a prohibiting router, and a lost SYN.
 #[test]
 fn won_late() {
     let mut story = Story::new("many.test:8443");
@@ -95,7 +95,7 @@ fn won_late() {
     every_format("won-late", &story);
 }
 
-/// By another policy, changed, with every reason to start an attempt.
+/// Changed policy with every reason to start an attempt.
 #[test]
 fn won_for_every_reason() {
     let mut story = Story::new("many.test:8443");
@@ -116,7 +116,7 @@ fn won_for_every_reason() {
     every_format("won-policy", &story);
 }
 
-/// A name with one address, which is given.
+/// Name with one address from `--resolve`.
 #[test]
 fn won_without_a_question() {
     for (name, via) in [("literal", Via::Literal), ("given", Via::Given), ("cached", Via::Cached)] {
@@ -272,7 +272,7 @@ fn datagrams() {
     every_format("udp-refused", &story);
 }
 
-/// What goes over the connection after it was won.
+/// Relays over the connection.
 #[test]
 fn relayed() {
     let ends = [
@@ -295,7 +295,7 @@ fn relayed() {
     golden.assert("connect/relay.txt");
 }
 
-/// The last race of a wait, with what was seen before.
+/// Last run of `--wait`, with the failures before it.
 #[test]
 fn waited() {
     let waited = WaitReport {

@@ -10,7 +10,7 @@ use super::story::{address, dns_answer, dns_asked, dns_error, ms, name_server, s
 use super::{Golden, Story, every_format, in_short};
 use crate::report::{NameFailure, Via};
 
-/// The symbols of getaddrinfo, with what glibc says.
+/// Error symbols of getaddrinfo(3), with the messages of glibc.
 const SYSTEM: [(EaiCode, &str); 8] = [
     (EaiCode::NONAME, "Name or service not known"),
     (EaiCode::NODATA, "No address associated with hostname"),
@@ -48,7 +48,7 @@ fn the_system_says_no() {
     golden.assert("connect/name-system.txt");
 }
 
-/// Both families in one question, as `-4` and old clients ask it.
+/// Single query of the system, as with `-4` and in older clients.
 #[test]
 fn the_system_is_asked_once() {
     let mut golden = Golden::default();
@@ -76,7 +76,7 @@ fn the_system_is_asked_once() {
 fn by_name_server(kind: DnsErrorKind, rcode: Option<Rcode>) -> Story {
     let mut story = Story::about(subject("nowhere.test:80"), Via::Dns);
     story.asked(0.1);
-    let began = story.report.started_at.at;
+    let started_at = story.report.started_at.at;
     let questions = [(0, RecordType::Aaaa, Family::Inet6), (1, RecordType::A, Family::Inet)];
     for (query, record_type, _) in questions {
         story.query(0.2, query, record_type, dns_asked(1));
@@ -86,7 +86,7 @@ fn by_name_server(kind: DnsErrorKind, rcode: Option<Rcode>) -> Story {
         let silence = DnsEventKind::TimedOut { server, transport, after: ms(1000.0) };
         story.query(1000.2, query, record_type, silence);
         story.query(1000.2, query, record_type, dns_asked(2));
-        let error = dns_error("nowhere.test", record_type, kind, rcode, began);
+        let error = dns_error("nowhere.test", record_type, kind, rcode, started_at);
         let result = Box::new(Err(error.clone()));
         story.query(1001.0, query, record_type, DnsEventKind::Finished { result });
         story.at(
@@ -94,7 +94,7 @@ fn by_name_server(kind: DnsErrorKind, rcode: Option<Rcode>) -> Story {
             EventKind::QueryFailed { family, error: ResolveError::Dns(Box::new(error)) },
         );
     }
-    let error = dns_error("nowhere.test", RecordType::A, kind, rcode, began);
+    let error = dns_error("nowhere.test", RecordType::A, kind, rcode, started_at);
     story.at(1001.2, EventKind::ResolveFailed { error: ResolveError::Dns(Box::new(error)) });
     story.aborted(1001.2, AbortReason::NotResolved);
     story
@@ -119,15 +119,15 @@ fn name_servers_say_no() {
     golden.assert("connect/name-dns.txt");
 }
 
-/// Name servers know the IPv4 address, and say nothing of IPv6.
+/// Name servers with an IPv4 address and no answer about IPv6.
 #[test]
 fn name_servers_know_an_address() {
     let mut story = Story::about(subject("many.test:8443"), Via::Dns);
     story.asked(0.1);
     story.query(0.2, 0, RecordType::Aaaa, dns_asked(1));
     story.query(0.2, 1, RecordType::A, dns_asked(1));
-    let began = story.report.started_at.at;
-    let mut answer = dns_answer("many.test", RecordType::A, Rcode::NOERROR, began);
+    let started_at = story.report.started_at.at;
+    let mut answer = dns_answer("many.test", RecordType::A, Rcode::NOERROR, started_at);
     let ip = "10.77.0.2".parse().unwrap();
     let (name, record_type, ttl) = ("many.test.".to_owned(), RecordType::A, ms(60_000.0));
     answer.records.push(DnsRecord { name, record_type, ttl, data: DnsData::A(ip) });

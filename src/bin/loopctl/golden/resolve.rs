@@ -1,4 +1,4 @@
-//! Names, with their records, proofs, and the way down from the root.
+//! Names with their records, proofs and traces.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use loopctl::{
     StartOfAuthority,
 };
 
-use super::story::{address, began, dns_answer, dns_asked, dns_error, errno, ms, name_server};
+use super::story::{address, dns_answer, dns_asked, dns_error, errno, ms, name_server, started_at};
 use super::{Golden, WIDTHS, plain};
 use crate::config::AddressOrder;
 use crate::output::human::resolve::notes;
@@ -17,7 +17,7 @@ use crate::output::human::resolve::text::{self, View};
 use crate::output::json::resolve as json;
 use crate::report::names::{NameReport, NameSubject};
 use crate::report::query::QueryStatus;
-use crate::report::trace::{Hop, NamedServer, Step};
+use crate::report::trace::{Hop, NamedServer, Step, TraceError};
 use crate::util::cancellation::StopReason;
 use RecordType::{A, Aaaa};
 
@@ -38,16 +38,16 @@ impl Name {
             interleave: 1,
             dnssec: false,
         };
-        let mut report = NameReport::new(subject, began());
+        let mut report = NameReport::new(subject, started_at());
         report.sources = vec!["files".to_owned(), "dns".to_owned()];
         Self { report, lines: String::new() }
     }
 
     fn at(&mut self, time: f64, query: u64, record_type: RecordType, kind: DnsEventKind) {
-        let (began, name) = (self.report.started_at.at, self.name());
+        let (started_at, name) = (self.report.started_at.at, self.name());
         let event =
-            DnsEvent { at: began + ms(time), query, name, record_type, verifies: None, kind };
-        self.report.queries.apply(0, began, &event);
+            DnsEvent { at: started_at + ms(time), query, name, record_type, verifies: None, kind };
+        self.report.queries.apply(0, started_at, &event);
         let line = notes::event(&event, self.report.since_start(event.at));
         self.lines.extend(line.map(|line| line + "\n"));
     }
@@ -57,8 +57,8 @@ impl Name {
     }
 
     fn answer(&self, record_type: RecordType, data: Vec<DnsData>) -> DnsAnswer {
-        let (rcode, began) = (Rcode::NOERROR, self.report.started_at.at);
-        let answer = dns_answer(&self.report.subject.name, record_type, rcode, began);
+        let (rcode, started_at) = (Rcode::NOERROR, self.report.started_at.at);
+        let answer = dns_answer(&self.report.subject.name, record_type, rcode, started_at);
         let (name, ttl) = (self.name(), Duration::from_secs(60));
         let record = |data| DnsRecord { name: name.clone(), record_type, ttl, data };
         DnsAnswer { records: data.into_iter().map(record).collect(), ..answer }
@@ -78,8 +78,8 @@ impl Name {
             DnsErrorKind::Refused => Some(Rcode::REFUSED),
             _ => None,
         };
-        let (name, began) = (self.report.subject.name.clone(), self.report.started_at.at);
-        let mut error = dns_error(&name, record_type, kind, rcode, began);
+        let (name, started_at) = (self.report.subject.name.clone(), self.report.started_at.at);
+        let mut error = dns_error(&name, record_type, kind, rcode, started_at);
         if let Some(answer) = &mut error.answer {
             answer.authority.push(start_of_authority());
         }
@@ -101,9 +101,9 @@ impl Name {
         self.report.queries.end_system(place, ms(time), result);
     }
 
-    /// This host is 10.77.0.1/24 and fd77::1/64.
+    /// Source addresses 10.77.0.1/24 and fd77::1/64.
     fn ends(mut self, time: f64) -> Self {
-        self.report.settle(self.report.started_at.at + ms(time), false);
+        self.report.finish(self.report.started_at.at + ms(time), false);
         let source = |to: IpAddr| if to.is_ipv4() { "10.77.0.1" } else { "fd77::1" }.parse().ok();
         self.report.arrange(&[], source);
         self
@@ -156,7 +156,7 @@ fn v6(texts: &[&str]) -> Vec<DnsData> {
     texts.iter().map(|ip| DnsData::Aaaa(ip.parse().unwrap())).collect()
 }
 
-/// Both the system and name servers know it, by another name.
+/// Alias that both the system and name servers resolve.
 #[test]
 fn found() {
     let mut name = Name::new("many.test");
@@ -312,7 +312,7 @@ fn trace() {
     name.ends(6.2).assert("trace");
     let mut name = Name::new("many.test");
     name.report.subject.dns_leads = true;
-    let mut lost = hop("test.", 2.1, Step::Lost("no server of test. has an address".to_owned()));
+    let mut lost = hop("test.", 2.1, Step::Lost(TraceError::NoServerAddress("test.".to_owned())));
     lost.server = None;
     name.report.hops = vec![hop(".", 0.1, referral()), lost];
     name.ends(4.2).assert("trace-lost");

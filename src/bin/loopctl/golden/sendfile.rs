@@ -1,4 +1,4 @@
-//! Files on their way.
+//! Transfers of files.
 
 use loopctl::{CopyReason, SendfilePath};
 

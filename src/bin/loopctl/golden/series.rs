@@ -1,4 +1,4 @@
-//! Many tries of one target.
+//! Repeated runs of one target.
 
 use loopctl::{AbortReason, plan::Reason};
 
@@ -12,7 +12,7 @@ use crate::report::Report;
 use crate::report::repeat::RepeatReport;
 use crate::util::cancellation::StopReason;
 
-/// Try with a connect time.
+/// Run whose handshake takes `connect` milliseconds.
 fn tried(connect: f64, addresses: &[&str]) -> Report {
     let mut story = Story::new("many.test:8443");
     story.resolved(1.1, addresses);
@@ -46,8 +46,8 @@ fn a_series() {
     let mut reports: Vec<Report> = [0.5, 0.7, 12.0].map(|took| tried(took, &v4_wins)).into();
     reports.push(failed());
     reports.push(tried(0.6, &["10.77.0.2:8443", "[fd77::2]:8443"]));
-    let began = reports[0].started_at.at;
-    let mut series = RepeatReport::new(reports[0].subject.clone(), began);
+    let started_at = reports[0].started_at.at;
+    let mut series = RepeatReport::new(reports[0].subject.clone(), started_at);
     let mut golden = Golden::default();
     let (mut lines, mut csv, mut tabs) = (String::new(), rows::header(), String::new());
     for (nth, report) in (1..).zip(&reports) {

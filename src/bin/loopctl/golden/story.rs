@@ -49,7 +49,7 @@ fn wall() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_392_000)
 }
 
-pub(super) fn began() -> StartTime {
+pub(super) fn started_at() -> StartTime {
     StartTime { at: epoch(), wall: wall() }
 }
 
@@ -83,7 +83,7 @@ impl Story {
     }
 
     pub(super) fn about(subject: Subject, via: Via) -> Self {
-        let report = Report::new(subject, via, began());
+        let report = Report::new(subject, via, started_at());
         let records = vec![events::config_set("1", &report.subject, None)];
         let latest = report.started_at.at;
         Self { report, records, lines: Vec::new(), latest }
@@ -106,7 +106,7 @@ impl Story {
         self.lines.extend(lines::event(&event, &self.report).map(|line| line + "\n"));
     }
 
-    /// A question to a name server.
+    /// Query to a name server.
     pub(super) fn query(
         &mut self,
         time: f64,
@@ -114,11 +114,12 @@ impl Story {
         record_type: RecordType,
         kind: DnsEventKind,
     ) {
-        let (began, host) = (self.report.started_at.at, self.report.subject.host.clone().unwrap());
-        let (at, name) = (began + ms(time), format!("{host}."));
+        let (started_at, host) =
+            (self.report.started_at.at, self.report.subject.host.clone().unwrap());
+        let (at, name) = (started_at + ms(time), format!("{host}."));
         let event = DnsEvent { at, query, name, record_type, verifies: None, kind };
         self.latest = event.at;
-        self.report.resolve.queries.apply(0, began, &event);
+        self.report.resolve.queries.apply(0, started_at, &event);
         self.records.extend(events::query_record("1", &event, &self.report));
         let line = notes::event(&event, self.report.since_start(event.at));
         self.lines.extend(line.map(|line| line + "\n"));
@@ -242,11 +243,11 @@ pub(super) fn dns_asked(attempt: usize) -> DnsEventKind {
     DnsEventKind::Asked { server, transport, attempt, edns: true }
 }
 
-pub(super) fn dns_exchange(began: Instant) -> DnsExchange {
+pub(super) fn dns_exchange(started_at: Instant) -> DnsExchange {
     DnsExchange {
         server: Some(name_server()),
         transport: Some(DnsTransport::Udp),
-        started: began,
+        started: started_at,
         took: ms(0.4),
         round_trip: None,
         retries: 0,
@@ -259,7 +260,7 @@ pub(super) fn dns_answer(
     name: &str,
     record_type: RecordType,
     rcode: Rcode,
-    began: Instant,
+    started_at: Instant,
 ) -> DnsAnswer {
     DnsAnswer {
         name: format!("{name}."),
@@ -269,20 +270,20 @@ pub(super) fn dns_answer(
         records: Vec::new(),
         authority: Vec::new(),
         extended_errors: Vec::new(),
-        exchange: dns_exchange(began),
+        exchange: dns_exchange(started_at),
     }
 }
 
-/// The end of a question that has no answer; with an `rcode`, an answer that says no.
+/// Error of a query without an answer; with an `rcode`, a negative answer.
 pub(super) fn dns_error(
     name: &str,
     record_type: RecordType,
     kind: DnsErrorKind,
     rcode: Option<Rcode>,
-    began: Instant,
+    started_at: Instant,
 ) -> DnsError {
-    let answer = rcode.map(|rcode| Box::new(dns_answer(name, record_type, rcode, began)));
+    let answer = rcode.map(|rcode| Box::new(dns_answer(name, record_type, rcode, started_at)));
     let failure = (kind == DnsErrorKind::Network).then(|| errno(113));
-    let (name, exchange) = (format!("{name}."), Box::new(dns_exchange(began)));
+    let (name, exchange) = (format!("{name}."), Box::new(dns_exchange(started_at)));
     DnsError { kind, name, record_type, failure, answer, exchange }
 }

@@ -27,7 +27,7 @@ impl loopctl::Protocol for Looks {
     fn data_received(&mut self, _: &loopctl::Transport, _: &[u8]) {}
 }
 
-/// A `TlsInfo` is made by a handshake alone; what it says is then settled here.
+/// `TlsInfo` of a real handshake, with fixed values.
 pub(super) fn info() -> TlsInfo {
     let made = rcgen::generate_simple_self_signed(vec!["many.test".to_owned()]).unwrap();
     let (chain, key) = (made.cert.pem(), made.signing_key.serialize_pem());
@@ -204,7 +204,7 @@ fn certificates_that_are_not_trusted() {
     golden.assert("connect/tls-certificates.txt");
 }
 
-/// TLS decides who has won: one handshake is silent, one is refused, one succeeds.
+/// Race for TLS: one handshake is silent, one is rejected, one succeeds.
 fn raced(ends: usize) -> Story {
     let mut story = Story::new("many.test:8443");
     story.wants_tls(wanted());

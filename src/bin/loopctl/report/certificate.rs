@@ -1,4 +1,4 @@
-//! Fields of a certificate, as needed to find out what is wrong with it.
+//! Fields of a certificate that explain a TLS failure.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -18,9 +18,9 @@ use crate::util::units;
 /// One certificate of a chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Certificate {
-    /// SHA-256 of the whole, in hexadecimal digits.
+    /// SHA-256 of the DER encoding, in hexadecimal digits.
     pub(crate) sha256: String,
-    /// `None` for what is no X.509.
+    /// `None` if it is not valid X.509.
     pub(crate) parsed: Option<Box<ParsedCertificate>>,
 }
 
@@ -36,13 +36,13 @@ pub(crate) struct ParsedCertificate {
     pub(crate) valid: Validity,
     /// Kind and size, such as `RSA 2048`.
     pub(crate) key: String,
-    /// The algorithm that its issuer signed it with.
+    /// Signature algorithm of the issuer.
     pub(crate) signature: String,
     /// SHA-256 of the key in base 64, as `curl --pinnedpubkey` takes it (RFC 7469).
     pub(crate) pin: Option<String>,
 }
 
-/// From when until when it is good.
+/// Validity period (RFC 5280, section 4.1.2.5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Validity {
     pub(crate) not_before: SystemTime,
@@ -55,7 +55,7 @@ impl Certificate {
         Self { sha256, parsed: ParsedCertificate::read(der).map(Box::new) }
     }
 
-    /// Hosts and addresses that it is for.
+    /// Subject alternative names.
     pub(crate) fn names(&self) -> &[String] {
         self.parsed.as_ref().map_or(&[], |parsed| &parsed.names)
     }
@@ -85,13 +85,13 @@ impl ParsedCertificate {
                 not_before: body.validity().not_before.to_system_time(),
                 not_after: body.validity().not_after.to_system_time(),
             },
-            key: kind_of(key),
-            signature: name_of(&parsed.signature_algorithm().oid),
+            key: key_type(key),
+            signature: oid_name(&parsed.signature_algorithm().oid),
             pin: key.fingerprint_base64().ok(),
         })
     }
 
-    /// A certificate without a subject is known by its first name.
+    /// Subject, or the first alternative name of a certificate without a subject.
     pub(crate) fn subject_or_name(&self) -> &str {
         match self.subject.as_str() {
             "" => self.names.first().map_or("no name", String::as_str),
@@ -103,13 +103,13 @@ impl ParsedCertificate {
         self.subject == self.issuer
     }
 
-    /// From `now` to its end; `Err` with how long ago that was.
+    /// Time from `now` to the expiry; `Err` with the time since then.
     pub(crate) fn left(&self, now: SystemTime) -> Result<Duration, Duration> {
         self.valid.not_after.duration_since(now).map_err(|past| past.duration())
     }
 }
 
-/// The names that a client may connect to.
+/// Subject alternative names; hosts and addresses only.
 fn names(parsed: &Parsed) -> Vec<String> {
     let found = parsed.tbs_certificate().get_extension::<SubjectAltName>();
     let names = found.ok().flatten().map(|(_, names)| names.0).unwrap_or_default();
@@ -130,16 +130,16 @@ fn name(name: &GeneralName) -> Option<String> {
 }
 
 /// Algorithm and size of a key.
-fn kind_of(key: &SubjectPublicKeyInfoOwned) -> String {
+fn key_type(key: &SubjectPublicKeyInfoOwned) -> String {
     let algorithm = &key.algorithm;
-    match name_of(&algorithm.oid).as_str() {
+    match oid_name(&algorithm.oid).as_str() {
         "rsaEncryption" => match modulus_bits(&key.subject_public_key) {
             Some(bits) => format!("RSA {bits}"),
             None => "RSA".to_owned(),
         },
         "id-ecPublicKey" => {
             let curve = algorithm.parameters.as_ref().and_then(|curve| curve.decode_as().ok());
-            let curve = curve.map(|oid: ObjectIdentifier| match name_of(&oid).as_str() {
+            let curve = curve.map(|oid: ObjectIdentifier| match oid_name(&oid).as_str() {
                 "secp256r1" => "P-256".to_owned(),
                 "secp384r1" => "P-384".to_owned(),
                 "secp521r1" => "P-521".to_owned(),
@@ -153,7 +153,7 @@ fn kind_of(key: &SubjectPublicKeyInfoOwned) -> String {
     }
 }
 
-/// The length of an RSA key is that of its modulus, the first of its two numbers.
+/// Length of an RSA key: the bits of its modulus.
 fn modulus_bits(key: &BitString) -> Option<usize> {
     let mut reader = SliceReader::new(key.as_bytes()?).ok()?;
     let bits = reader.sequence(|inside: &mut SliceReader<'_>| {
@@ -167,15 +167,15 @@ fn modulus_bits(key: &BitString) -> Option<usize> {
     bits.ok()
 }
 
-/// By its name where it has one that is known.
-fn name_of(oid: &ObjectIdentifier) -> String {
+/// Name of an object identifier, or its digits.
+fn oid_name(oid: &ObjectIdentifier) -> String {
     DB.by_oid(oid).map_or_else(|| oid.to_string(), str::to_owned)
 }
 
 fn hex(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(2 * bytes.len());
     for byte in bytes {
-        // A String takes everything.
+        // Writing to a String cannot fail.
         let _ = write!(text, "{byte:02x}");
     }
     text

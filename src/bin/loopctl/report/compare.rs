@@ -1,4 +1,4 @@
-//! What every policy would get from here, and what that is known from.
+//! Comparison of the policies: measurement, predictions and runs.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,38 +10,38 @@ use super::prediction::Prediction;
 use super::{Attempt, End, Report, TlsReport, Unmet};
 use crate::config::NamedPolicy;
 
-/// What was measured, and what each policy makes of it.
+/// Measurement, and the result of each policy.
 #[derive(Debug, Clone)]
 pub(crate) struct Comparison {
     pub(crate) measurement: Measurement,
-    /// In the order of [`Preset::ALL`], then the policy that flags have made. None where the measurement was broken off.
+    /// Presets in the order of [`Preset::ALL`], then the policy of the flags. Empty if the measurement was interrupted.
     pub(crate) rows: Vec<Row>,
-    /// Whether the policies are run as well.
+    /// Whether the policies are also run.
     pub(crate) is_live: bool,
 }
 
-/// One pass over everything there is to measure.
+/// Lookups of the name and separate attempts to each address.
 #[derive(Debug, Clone)]
 pub(crate) struct Measurement {
     pub(crate) lookups: Vec<Lookup>,
     /// Addresses that needed no lookup.
     pub(crate) given: Vec<SocketAddr>,
-    /// In the order of RFC 6724.
+    /// Probes in the order of RFC 6724.
     pub(crate) probes: Vec<Probe>,
     pub(crate) prefer: Option<Family>,
-    /// Whether policies with a query per family prefer IPv4 (gai.conf(5)).
+    /// Whether gai.conf(5) puts IPv4 first for policies with a query per family.
     pub(crate) is_ipv4_first: bool,
-    /// How long each address was waited for at most, and how long the kernel tries.
-    pub(crate) patience: Duration,
+    /// Time limit of each probe, and of a connection attempt by the kernel.
+    pub(crate) probe_timeout: Duration,
     pub(crate) kernel: Duration,
-    /// Whether the questions went to name servers, each family's by itself.
+    /// Whether the lookups were separate DNS queries for each family.
     pub(crate) is_dns: bool,
 }
 
-/// A question for addresses, by itself.
+/// Separately measured lookup of addresses.
 #[derive(Debug, Clone)]
 pub(crate) struct Lookup {
-    /// `Unspecified` is for both families at once.
+    /// Requested family; `Unspecified` for both in one lookup.
     pub(crate) family: Family,
     pub(crate) start: Duration,
     pub(crate) took: Duration,
@@ -52,59 +52,59 @@ pub(crate) struct Lookup {
 pub(crate) enum LookupEnd {
     Found(Vec<SocketAddr>),
     Failed(ResolveError),
-    /// Nothing came.
+    /// No answer before the time limit.
     Silent,
     Interrupted,
 }
 
-/// An address, connected to by itself.
+/// Separate attempt to one address.
 #[derive(Debug, Clone)]
 pub(crate) struct Probe {
     pub(crate) to: SocketAddr,
-    /// `6a` is the first address of its family.
+    /// Label such as `6a`, the first IPv6 address.
     pub(crate) label: String,
     pub(crate) attempt: Attempt,
     pub(crate) tls: Option<TlsReport>,
 }
 
-/// A policy, what it would get, and what it has got.
+/// Policy with its predicted and its measured result.
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
     pub(crate) name: &'static str,
     pub(crate) policy: NamedPolicy,
-    /// Whether it is the one that was asked for.
+    /// Whether it is the requested policy.
     pub(crate) is_own: bool,
     pub(crate) prediction: Prediction,
     pub(crate) measured: Option<Measured>,
 }
 
-/// A run of a policy.
+/// Result of a run of a policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Measured {
     pub(crate) end: End,
     pub(crate) unmet: Vec<Unmet>,
     /// The address of the connection.
     pub(crate) to: Option<SocketAddr>,
-    /// When it was there, or when there was none.
+    /// Time until the connection, or until the run failed.
     pub(crate) after: Duration,
-    /// The causes, where there is none, as `diagnose` puts them.
+    /// Failures of the attempts, if there is no connection.
     pub(crate) why: Option<String>,
 }
 
-/// How a run differs from its prediction.
+/// Difference between a run and its prediction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mismatch {
     OtherWinner,
     Earlier(Duration),
     Later(Duration),
-    /// It has a connection, and was to have none.
+    /// Connected against the prediction.
     Connected,
-    /// It has none.
+    /// Not connected against the prediction.
     NotConnected,
 }
 
 impl Comparison {
-    /// Comparison that was stopped during the measurement.
+    /// Comparison of an interrupted measurement.
     pub(crate) fn unfinished(measurement: Measurement, is_live: bool) -> Self {
         Self { measurement, rows: Vec::new(), is_live }
     }
@@ -115,7 +115,7 @@ impl Comparison {
 }
 
 impl Report {
-    /// The policy that was asked for, where it has no connection and others have one.
+    /// Requested policy, if it has no connection and others have one.
     pub(crate) fn failed_own_policy(&self) -> Option<&Row> {
         let comparison = self.comparison.as_ref()?;
         let connects = |row: &Row| match &row.measured {
@@ -127,7 +127,7 @@ impl Report {
         comparison.own().filter(|_| has_failed)
     }
 
-    /// Addresses that have connected, and failed in TLS, when each was tried by itself.
+    /// Probes that connected without TLS.
     pub(crate) fn probes_without_tls(&self) -> impl Iterator<Item = (&Probe, &TlsReport)> {
         let probes = self.comparison.iter().flat_map(|it| &it.measurement.probes);
         let with_tls = probes.filter_map(|probe| Some((probe, probe.tls.as_ref()?)));
@@ -148,7 +148,7 @@ impl Measurement {
         self.lookups.iter().find(|lookup| lookup.family == family)
     }
 
-    /// How long it took until there was an address.
+    /// Time until the first answer with an address.
     pub(crate) fn first_answer(&self) -> Duration {
         let found = |lookup: &&Lookup| matches!(lookup.end, LookupEnd::Found(_));
         self.lookups.iter().filter(found).map(|lookup| lookup.took).min().unwrap_or_default()

@@ -39,7 +39,7 @@ pub(crate) struct Report {
     pub(crate) slow: SlowLog,
 }
 
-/// What carries the bytes.
+/// Transport of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TransportKind {
     Tcp,
@@ -57,31 +57,31 @@ impl TransportKind {
     }
 }
 
-/// What `--wait` saw before this race, which was its last.
+/// Failed runs of `--wait` before this one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct WaitReport {
     pub(crate) took: Duration,
-    /// What happened, and how often, in the order in which it was first seen.
+    /// Failures with their counts, in the order of the first occurrence.
     pub(crate) seen: Vec<(String, u64)>,
     pub(crate) latest: Option<String>,
 }
 
-/// What the report is about, and by which rules it was raced.
+/// Target of the report, with the policy of the race.
 #[derive(Debug, Clone)]
 pub(crate) struct Subject {
     pub(crate) text: String,
     pub(crate) host: Option<String>,
     pub(crate) port: Option<u16>,
     pub(crate) transport: TransportKind,
-    /// The only family asked for, if it was one.
+    /// Requested family; `Unspecified` for both.
     pub(crate) family: Family,
     pub(crate) policy: NamedPolicy,
     pub(crate) timeout: Duration,
-    /// TLS, if it was asked for.
+    /// TLS, if requested.
     pub(crate) tls: Option<TlsExpectation>,
 }
 
-/// When it began, on both clocks.
+/// Start of the work on a target, on the clock of the loop and on the wall clock.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StartTime {
     pub(crate) at: Instant,
@@ -93,50 +93,50 @@ pub(crate) struct StartTime {
 pub(crate) struct Attempt {
     pub(crate) address: Address,
     pub(crate) start: Duration,
-    /// Until TCP was up, or was given up.
+    /// Time until TCP was connected, or the attempt ended.
     pub(crate) took: Duration,
     pub(crate) outcome: Outcome,
     pub(crate) tcp: Option<TcpInfo>,
     pub(crate) socket: OwnSocket,
-    /// TLS as part of the attempt, from TCP on; [`Report::tls`] has the winner's.
+    /// TLS as part of the attempt; [`Report::tls`] has the winner's.
     pub(crate) tls: Option<Box<TlsReport>>,
-    /// Whether a datagram was answered; `None` where none was sent.
+    /// Whether a datagram was answered; `None` if none was sent.
     pub(crate) answered: Option<bool>,
     pub(crate) schedule: Schedule,
 }
 
-/// This end of an attempt.
+/// Local end of an attempt.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct OwnSocket {
     pub(crate) local: Option<SocketAddr>,
-    /// The options in force, where some were asked for.
+    /// Effective socket options, if some were requested.
     pub(crate) options: Option<SocketOptions>,
     pub(crate) refused: Vec<(SocketOption, Failure)>,
 }
 
-/// Why an attempt started when it did.
+/// Schedule of an attempt: the reason for its start, and the delay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Schedule {
     pub(crate) reason: Reason,
-    /// How much later it started than it was to: this process's own delay.
+    /// Delay of the start against the plan, caused by this process.
     pub(crate) start_lag: Duration,
 }
 
-/// How an attempt ended, in qlog's words.
+/// Outcome of an attempt, with the values of the qlog document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// It has not ended.
+    /// In progress.
     Pending,
     Success,
-    /// The network or the kernel said no.
+    /// Rejected by the network or by the kernel.
     Failure(Phase, Failure),
-    /// A deadline fell while it was pending.
+    /// A deadline passed while it was pending.
     Timeout,
-    /// Another one won, or the user interrupted.
+    /// Another attempt won, or the user interrupted.
     Canceled,
 }
 
-/// How the whole of it ended.
+/// End of the work on a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
     Connected,
@@ -144,14 +144,14 @@ pub(crate) enum End {
     Interrupted(StopReason),
 }
 
-/// Kind of failure of a target, in the order of how far it came.
+/// Kind of failure of a target, ordered by progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum FailureKind {
     NotResolved,
     /// Every address refused the connection or could not be reached.
     NotConnected,
     TimedOut,
-    /// Connected, without the TLS that was asked for.
+    /// Connected, without the requested TLS.
     NoTls,
     CannotBind,
     /// This process is out of descriptors.
@@ -205,7 +205,7 @@ impl Report {
         }
     }
 
-    /// Takes in one event.
+    /// Applies one event.
     pub(crate) fn apply(&mut self, event: &Event) {
         let at = self.since_start(event.at);
         match &event.kind {
@@ -231,16 +231,21 @@ impl Report {
                 }
             }
             EventKind::AttemptSucceeded { attempt, snapshot } => {
-                self.settle(*attempt, at, Outcome::Success, snapshot);
+                self.finish_attempt(*attempt, at, Outcome::Success, snapshot);
             }
             EventKind::AttemptFailed { attempt, phase, failure, snapshot } => {
-                self.settle(*attempt, at, Outcome::Failure(*phase, failure.clone()), snapshot);
+                self.finish_attempt(
+                    *attempt,
+                    at,
+                    Outcome::Failure(*phase, failure.clone()),
+                    snapshot,
+                );
             }
             EventKind::AttemptTimedOut { attempt, snapshot } => {
-                self.settle(*attempt, at, Outcome::Timeout, snapshot);
+                self.finish_attempt(*attempt, at, Outcome::Timeout, snapshot);
             }
             EventKind::AttemptCanceled { attempt, snapshot } => {
-                self.settle(*attempt, at, Outcome::Canceled, snapshot);
+                self.finish_attempt(*attempt, at, Outcome::Canceled, snapshot);
             }
             EventKind::ConnectionSelected { attempt } => self.select(*attempt, at),
             EventKind::ConnectionAborted { reason } => {
@@ -257,7 +262,7 @@ impl Report {
         }
     }
 
-    /// Where TLS was asked for, there is more to come.
+    /// Records the selected connection; with TLS, the handshake still follows.
     fn select(&mut self, attempt: usize, at: Duration) {
         (self.selected, self.total) = (Some(attempt), at);
         let raced = self.attempts.get(attempt).and_then(|attempt| attempt.tls.as_deref());
@@ -265,7 +270,7 @@ impl Report {
             None => End::Connected,
             Some(_) if raced.is_some() => {
                 self.tls = raced.cloned();
-                // With --all, this is when the last one has ended.
+                // Because `--all` waits for every attempt, the last end is the total.
                 let won = self.connected_after().filter(|_| !self.subject.policy.run_all);
                 self.total = won.unwrap_or(at);
                 End::Connected
@@ -286,28 +291,28 @@ impl Report {
         tls.fail(at, failure, peer);
     }
 
-    /// The words before TLS begin, or have been said.
+    /// Records the start of a STARTTLS exchange, or its end.
     pub(crate) fn agree(&mut self, starttls: StartTlsExchange) {
         if let Some(tls) = &mut self.tls {
             tls.starttls = Some(starttls);
         }
     }
 
-    /// There is no TLS, for another reason than the handshake.
+    /// Records a TLS failure outside of the handshake.
     pub(crate) fn decline(&mut self, failure: TlsFailure, now: Instant) {
         let at = self.since_start(now);
         let peer = self.tls.as_ref().map(|tls| tls.peer.clone()).unwrap_or_default();
         self.fail_tls(at, failure, &peer);
     }
 
-    /// It could not even begin.
+    /// Ends a report whose target could not be resolved.
     pub(crate) fn refuse(&mut self, why: NameFailure, now: Instant) {
         self.resolve.error = Some(why);
         self.end = End::Failed(FailureKind::NotResolved);
         self.total = self.since_start(now);
     }
 
-    /// The user ended it, or a closed pipe did.
+    /// Ends the report after a signal or a closed pipe.
     pub(crate) fn interrupt(&mut self, reason: StopReason, now: Instant) {
         self.end = End::Interrupted(reason);
         self.total = self.since_start(now);
@@ -317,7 +322,7 @@ impl Report {
         at.saturating_duration_since(self.started_at.at)
     }
 
-    /// Whether a time limit ended it.
+    /// Whether a time limit ended the work on the target.
     pub(crate) fn has_timed_out(&self) -> bool {
         self.end == End::Failed(FailureKind::TimedOut)
     }
@@ -327,13 +332,13 @@ impl Report {
         self.attempts.get(number)?.answered
     }
 
-    /// Why there is no TLS over the connection that there is.
+    /// TLS failure over the connection, with its report.
     pub(crate) fn tls_failure(&self) -> Option<(&TlsReport, &TlsFailure)> {
         let tls = self.tls.as_ref()?;
         Some((tls, tls.failure.as_ref()?))
     }
 
-    /// When there was what was asked for: a connection, or TLS over it.
+    /// Time until the connection, or until TLS over it if requested.
     pub(crate) fn connected_after(&self) -> Option<Duration> {
         match &self.tls {
             Some(tls) => tls.ended,
@@ -368,18 +373,24 @@ impl Report {
         self.unmet = unmet;
     }
 
-    /// The candidates that were never tried.
+    /// Candidates without an attempt.
     pub(crate) fn not_tried(&self) -> &[Address] {
         self.resolve.candidates.get(self.attempts.len()..).unwrap_or_default()
     }
 
-    /// How many candidates are of this family.
+    /// Number of candidates of a family.
     pub(crate) fn count(&self, family: Family) -> usize {
         let candidates = self.resolve.candidates.iter();
         candidates.filter(|address| address.family() == Some(family)).count()
     }
 
-    fn settle(&mut self, number: usize, at: Duration, outcome: Outcome, snapshot: &SocketSnapshot) {
+    fn finish_attempt(
+        &mut self,
+        number: usize,
+        at: Duration,
+        outcome: Outcome,
+        snapshot: &SocketSnapshot,
+    ) {
         if let Some(attempt) = self.attempts.get_mut(number) {
             if attempt.tls.is_none() {
                 attempt.took = at.saturating_sub(attempt.start);
@@ -390,7 +401,7 @@ impl Report {
         }
     }
 
-    /// Every attempt has ended by now; what ended the last one is the cause.
+    /// Kind of failure after all attempts have ended; the last outcome decides.
     fn failure_kind(&self, reason: AbortReason) -> FailureKind {
         if let Some((_, failure)) = self.tls_failure() {
             return failure.kind_of_target();
@@ -414,7 +425,7 @@ impl Report {
 }
 
 impl Outcome {
-    /// qlog's word for it.
+    /// Name of the outcome in the qlog document.
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Success => "success",
@@ -450,13 +461,13 @@ impl Attempt {
         }
     }
 
-    /// When it ended, since work on the target began; with a handshake that is a part of it.
+    /// End of the attempt since the start of the work on the target, with a handshake that is part of it.
     pub(crate) fn end(&self) -> Duration {
         let handshake = self.tls.as_ref().and_then(|tls| tls.ended);
         handshake.unwrap_or(self.start + self.took)
     }
 
-    /// By a deadline of ours, or by the kernel's own.
+    /// Whether a deadline of this process or of the kernel ended the attempt.
     fn ran_out_of_time(&self) -> bool {
         match &self.outcome {
             Outcome::Timeout => true,
@@ -465,7 +476,7 @@ impl Attempt {
         }
     }
 
-    /// This process is out of descriptors, which says nothing about the network.
+    /// Whether this process was out of file descriptors, which is no failure of the network.
     fn had_no_socket(&self) -> bool {
         matches!(&self.outcome, Outcome::Failure(Phase::Socket, _))
     }
@@ -474,7 +485,7 @@ impl Attempt {
         matches!(&self.outcome, Outcome::Failure(Phase::Bind, _))
     }
 
-    /// SYNs the kernel had to send again.
+    /// Number of SYN retransmissions by the kernel.
     pub(crate) fn resends(&self) -> u32 {
         self.tcp.map_or(0, |tcp| tcp.retransmits)
     }

@@ -11,7 +11,7 @@ use super::query::{Query, QueryStatus};
 const TRIFLE: Duration = Duration::from_millis(1);
 
 impl Report {
-    /// When there was enough of an answer to begin.
+    /// Time of the first answer that allows an attempt.
     pub(crate) fn resolved_at(&self) -> Duration {
         match (self.resolve.started, self.resolve.took) {
             (Some(started), Some(took)) => started + took,
@@ -19,7 +19,7 @@ impl Report {
         }
     }
 
-    /// When the first addresses were known that could have been connected to.
+    /// Time of the first usable addresses.
     pub(crate) fn answered_at(&self) -> Duration {
         let resolved = self.resolved_at();
         let Some(awaited) = self.awaited() else { return resolved };
@@ -30,8 +30,8 @@ impl Report {
         if first + TRIFLE > resolved { resolved } else { first }
     }
 
-    /// Delay by other addresses: from the answer that was enough to the start of the attempt that won. `None` if each
-    /// address was tried separately.
+    /// Delay by other addresses: from the first usable answer to the start of the attempt that won.
+    /// `None` if each address was tried separately.
     pub(crate) fn cost(&self) -> Option<Duration> {
         let raced = self.winner().filter(|_| self.comparison.is_none());
         Some(raced?.start.saturating_sub(self.resolved_at()))
@@ -47,12 +47,12 @@ impl Report {
         Some(self.cost()? + self.answer_wait())
     }
 
-    /// The question that the first attempt waited for.
+    /// Query that the first attempt waited for.
     pub(crate) fn awaited(&self) -> Option<&Query> {
         let queries = &self.resolve.queries.0;
         let Reason::First(ready) = self.attempts.first()?.schedule.reason else { return None };
         match ready {
-            // The preferred family is asked for first.
+            // Because the preferred family is queried first, its query is the earlier one.
             FirstAttemptReason::PreferredFamily
             | FirstAttemptReason::NegativeAnswer
             | FirstAttemptReason::ResolutionDelay => queries.first(),

@@ -1,4 +1,4 @@
-//! What is known of one name in the end.
+//! Report of one name of `resolve`.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -13,35 +13,35 @@ use super::query::{Queries, Query, QueryOutcome, QueryStatus};
 use super::trace::Hop;
 use crate::util::cancellation::StopReason;
 
-/// One name, from the first question to the last answer.
+/// One name, from the first query to the last answer.
 #[derive(Debug, Clone)]
 pub(crate) struct NameReport {
     pub(crate) subject: NameSubject,
     pub(crate) started_at: StartTime,
     pub(crate) queries: Queries,
     pub(crate) addresses: Vec<AddressRow>,
-    /// Of a trace.
+    /// Steps of a trace.
     pub(crate) hops: Vec<Hop>,
     pub(crate) total: Duration,
     pub(crate) end: NameEnd,
     pub(crate) slow: SlowLog,
-    /// Where the system looks for hosts, by nsswitch.conf(5).
+    /// Sources of hosts of the system, from nsswitch.conf(5).
     pub(crate) sources: Vec<String>,
     /// The name denotes this host by definition, so no query was sent.
     pub(crate) is_local: bool,
 }
 
-/// What the report is about.
+/// Name and options of a lookup.
 #[derive(Debug, Clone)]
 pub(crate) struct NameSubject {
-    /// As it was typed.
+    /// Name on the command line.
     pub(crate) text: String,
-    /// As it goes over the wire, without the port.
+    /// Query name, without the port.
     pub(crate) name: String,
     pub(crate) port: Option<u16>,
-    /// Whose answer decides: that of name servers, or the system's.
+    /// Resolver whose answer decides: name servers or the system.
     pub(crate) dns_leads: bool,
-    /// Whether addresses are what is wanted.
+    /// Whether addresses were requested.
     pub(crate) wants_addresses: bool,
     /// First Address Family Count.
     pub(crate) interleave: usize,
@@ -75,11 +75,11 @@ impl NameReport {
         at.saturating_duration_since(self.started_at.at)
     }
 
-    /// Ends the open queries: all were answered, or the time is up.
-    pub(crate) fn settle(&mut self, now: Instant, is_time_up: bool) {
+    /// Ends the report: every query was answered, or the time limit passed.
+    pub(crate) fn finish(&mut self, now: Instant, is_time_up: bool) {
         self.total = self.since_start(now);
         self.queries.end_all(self.total, &QueryOutcome::TimedOut);
-        // Even the address of a name server may be what was waited for.
+        // Because the address of a name server may be unresolved, a report without queries can time out.
         let unasked = if is_time_up { QueryStatus::Timeout } else { QueryStatus::Error };
         self.end = match self.verdict().unwrap_or(unasked) {
             QueryStatus::Answered => NameEnd::Found,
@@ -89,37 +89,38 @@ impl NameReport {
 
     pub(crate) fn interrupt(&mut self, reason: StopReason, now: Instant) {
         self.queries.end_all(self.since_start(now), &QueryOutcome::Interrupted);
-        self.settle(now, false);
+        self.finish(now, false);
         if self.end != NameEnd::Found {
             self.end = NameEnd::Interrupted(reason);
         }
     }
 
-    /// Puts the addresses in order. `local` are those that need no name server.
+    /// Sorts the addresses. `local` has those that need no name server.
     pub(crate) fn arrange(&mut self, local: &[IpAddr], source: impl Fn(IpAddr) -> Option<IpAddr>) {
         if !self.subject.wants_addresses {
             return;
         }
-        let of_system = self.queries.0.iter().filter(|query| query.is_of_system());
-        let system = of_system.map(|query| match &query.end {
+        let system_queries = self.queries.0.iter().filter(|query| query.is_of_system());
+        let system = system_queries.map(|query| match &query.end {
             QueryOutcome::System(texts) => {
                 texts.iter().filter_map(|text| text.parse().ok()).collect()
             }
             _ => Vec::new(),
         });
         let was_asked = !local.is_empty() || self.dns_queries().next().is_some();
-        let told = [RecordType::A, RecordType::Aaaa].into_iter().flat_map(|it| self.told(it));
+        let found =
+            [RecordType::A, RecordType::Aaaa].into_iter().flat_map(|it| self.dns_addresses(it));
         let local = local.iter().map(|ip| (*ip, None));
         let found = Found {
             system: system.reduce(|all, more| [all, more].concat()),
-            dns: was_asked.then(|| told.chain(local).collect()),
+            dns: was_asked.then(|| found.chain(local).collect()),
             dns_leads: self.subject.dns_leads,
         };
         self.addresses = order::rows(&found, self.subject.interleave, source);
     }
 
-    /// Addresses that name servers returned for one type.
-    fn told(&self, record_type: RecordType) -> Vec<(IpAddr, Option<Duration>)> {
+    /// Addresses of one record type from name servers.
+    fn dns_addresses(&self, record_type: RecordType) -> Vec<(IpAddr, Option<Duration>)> {
         let answers = self.answers().filter(|answer| answer.record_type == record_type);
         let address = |record: &DnsRecord| Some((record.data.address()?, Some(record.ttl)));
         answers.flat_map(|answer| answer.matching().filter_map(address)).collect()
@@ -129,7 +130,7 @@ impl NameReport {
         self.queries.wanted().filter(|query| !query.is_of_system())
     }
 
-    /// The answers that say yes. A trace ends with them.
+    /// Positive answers. A trace ends with them.
     pub(crate) fn answers(&self) -> impl Iterator<Item = &DnsAnswer> {
         self.dns_queries().filter_map(|query| match &query.end {
             QueryOutcome::Answered(answer) => Some(&**answer),
@@ -137,7 +138,7 @@ impl NameReport {
         })
     }
 
-    /// The records of a table of their own: all but addresses, which have places, and what leads to them.
+    /// Records other than addresses and the aliases that lead to them.
     pub(crate) fn records(&self) -> Vec<&DnsRecord> {
         let is_address = |it: RecordType| matches!(it, RecordType::A | RecordType::Aaaa);
         let has_places = |answer: &DnsAnswer| {
@@ -152,7 +153,7 @@ impl NameReport {
         records
     }
 
-    /// Other names on the way to the addresses, each with its target.
+    /// Aliases (CNAME) that lead to the addresses, each with its target.
     pub(crate) fn aliases(&self) -> Vec<(&DnsRecord, &str)> {
         let mut aliases: Vec<(&DnsRecord, &str)> = Vec::new();
         let answers = self.dns_queries().filter_map(Query::answer);
@@ -165,8 +166,8 @@ impl NameReport {
         aliases
     }
 
-    /// What `--short` prints, in the order of a connection: addresses, names, the data of records. Nothing of a
-    /// name that is not proved, whatever the system says.
+    /// Output of `--short` in the order of a connection: addresses, names, record data.
+    /// Empty for a name that lacks a required proof.
     pub(crate) fn short(&self) -> Vec<String> {
         let mut lines: Vec<String> = Vec::new();
         if matches!(self.end, NameEnd::Failed(verdict) if verdict.is_unproven()) {
@@ -179,7 +180,7 @@ impl NameReport {
         }
         for record in self.records().into_iter().filter(|it| !is_signature(it.record_type)) {
             let text = record.data.to_string();
-            // The system's names have no dot at their end.
+            // Because names of the system have no final dot, it is removed here too.
             if !lines.iter().any(|line| *line == text || format!("{line}.") == text) {
                 lines.push(text);
             }
@@ -188,15 +189,15 @@ impl NameReport {
     }
 
     pub(crate) fn system_texts(&self) -> impl Iterator<Item = &String> {
-        let of_system = self.queries.0.iter().filter(|query| query.is_of_system());
-        of_system.flat_map(|query| match &query.end {
+        let system_queries = self.queries.0.iter().filter(|query| query.is_of_system());
+        system_queries.flat_map(|query| match &query.end {
             QueryOutcome::System(texts) => texts.as_slice(),
             _ => &[],
         })
     }
 
-    /// The questions whose answers decide: of the system, unless it was not asked or is not what a connection
-    /// would use. Types that the system does not know are always the name servers'.
+    /// Queries that decide: to the system, unless it was not queried or a connection would not
+    /// use it. Types that the system does not know are always queried from name servers.
     fn deciding(&self) -> Vec<&Query> {
         let is_address = |query: &Query| {
             query.types.iter().all(|it| matches!(it, RecordType::A | RecordType::Aaaa))
@@ -211,7 +212,7 @@ impl NameReport {
         self.queries.wanted().filter(counts).collect()
     }
 
-    /// `None` if no query was sent.
+    /// `None` if no query was made.
     fn verdict(&self) -> Option<QueryStatus> {
         if self.is_local && self.subject.dns_leads {
             return Some(QueryStatus::Answered);
@@ -228,17 +229,17 @@ impl NameReport {
         if verdicts.contains(&QueryStatus::Answered) {
             return Some(QueryStatus::Answered);
         }
-        // What the system leaves in the dark, name servers may have said.
-        let said = self.dns_queries().map(Query::verdict).max_by_key(|it| it.severity());
-        let said = said.filter(|_| self.answers().next().is_none());
+        // Because `Error` and `NxDomain` leave the reason open, the status from name servers decides.
+        let dns = self.dns_queries().map(Query::verdict).max_by_key(|it| it.severity());
+        let dns = dns.filter(|_| self.answers().next().is_none());
         let worst = verdicts.into_iter().max_by_key(|it| it.severity());
-        match (worst, said) {
-            (Some(QueryStatus::Error | QueryStatus::NxDomain), Some(said)) => Some(said),
+        match (worst, dns) {
+            (Some(QueryStatus::Error | QueryStatus::NxDomain), Some(dns)) => Some(dns),
             (worst, _) => worst,
         }
     }
 
-    /// The question that says best why there is nothing.
+    /// Query that explains best why there is no answer.
     pub(crate) fn failing(&self) -> Option<&Query> {
         let NameEnd::Failed(verdict) = self.end else { return None };
         let mut deciding = self.deciding().into_iter().chain(self.dns_queries());
@@ -246,7 +247,7 @@ impl NameReport {
     }
 }
 
-/// What is shown beside what was asked for.
+/// Record types shown besides the requested ones.
 pub(crate) fn is_signature(record_type: RecordType) -> bool {
     const RRSIG: RecordType = RecordType::Other(46);
     record_type == RRSIG

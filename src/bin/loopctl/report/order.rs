@@ -1,22 +1,41 @@
-//! The order of addresses: the system's, the name servers', that of a connection, and the rules behind it.
+//! Address order of the system, of the name servers and of a connection, and the rules of RFC 6724 behind it.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use crate::report::family::FamilyNames as _;
 use loopctl::plan::{DestinationRule, Family, interleave, sort_destinations};
 
-/// An address, its places, and why it is there.
+/// One address, its ranks, and the reason for its rank.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AddressRow {
     pub(crate) ip: IpAddr,
-    /// Places count from 1.
+    /// Rank in each list, counted from 1.
     pub(crate) ranks: Ranks,
     pub(crate) ttl: Option<Duration>,
-    /// What this host would connect from.
+    /// Source address that this host would use.
     pub(crate) source: Option<IpAddr>,
-    /// The rule that explains its place.
-    pub(crate) rule: Option<String>,
+    pub(crate) reason: Option<RankReason>,
+}
+
+/// Reason for the rank of an address in the order of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RankReason {
+    NotFromSystem,
+    NotFromDns,
+    /// No source address of this family, or no route (RFC 6724, section 6, rule 1).
+    NoSource(Family),
+    Before(IpAddr, DestinationRule),
+    After(IpAddr, DestinationRule),
+    /// Before this IPv4 address by the longest prefix, as in glibc.
+    LongerPrefix(IpAddr),
+    /// Before this address in the system's order, by no rule of RFC 6724.
+    SystemOrder(IpAddr),
+    /// System's order of two addresses, which contradicts the rule.
+    AgainstRule {
+        first: IpAddr,
+        second: IpAddr,
+        rule: DestinationRule,
+    },
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -26,18 +45,18 @@ pub(crate) struct Ranks {
     pub(crate) connect: Option<usize>,
 }
 
-/// The addresses that were found, each list in its own order.
+/// Addresses found, each list in the order of its source.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Found {
-    /// `None`: the system was not asked.
+    /// `None` if the system was not queried.
     pub(crate) system: Option<Vec<IpAddr>>,
-    /// Those of A records, then those of AAAA records, as the servers sent them.
+    /// Addresses of A records, then of AAAA records, in the order of the answers.
     pub(crate) dns: Option<Vec<(IpAddr, Option<Duration>)>>,
-    /// Whether a connection would take them from the name servers.
+    /// Whether a connection would use the addresses of the name servers.
     pub(crate) dns_leads: bool,
 }
 
-/// A row for each address: first those that a connection would try, in that order.
+/// Rows for all addresses: first the candidates of a connection, in the order of the attempts.
 ///
 /// `first` is the First Address Family Count; 0 keeps the resolver's order.
 pub(crate) fn rows(
@@ -67,8 +86,8 @@ pub(crate) fn rows(
         },
         ttl: known.clone().find(|(it, _)| *it == ip).and_then(|(_, ttl)| *ttl),
         source: source(ip),
-        rule: Orders { found, system: &system, dns: &dns, leading: &leading, source: &source }
-            .rule(ip),
+        reason: Orders { found, system: &system, dns: &dns, leading: &leading, source: &source }
+            .reason(ip),
     };
     unique(every).into_iter().map(row).collect()
 }
@@ -91,30 +110,29 @@ fn rank(order: &[IpAddr], ip: IpAddr) -> Option<usize> {
     order.iter().position(|it| *it == ip).map(|at| at + 1)
 }
 
-/// What the place of an address is judged by.
+/// Lists that determine the rank of an address.
 struct Orders<'a, S> {
     found: &'a Found,
     system: &'a [IpAddr],
     dns: &'a [IpAddr],
-    /// The one that a connection would take, before families are interleaved.
+    /// Order of a connection, before families are interleaved.
     leading: &'a [IpAddr],
     source: &'a S,
 }
 
 impl<S: Fn(IpAddr) -> Option<IpAddr>> Orders<'_, S> {
-    /// Why an address is where it is: before one that the name servers have before it, or else behind the one
-    /// before it.
-    fn rule(&self, ip: IpAddr) -> Option<String> {
+    /// Reason for the rank of an address: before one that name servers list first, or else
+    /// after the previous one.
+    fn reason(&self, ip: IpAddr) -> Option<RankReason> {
         if self.found.system.is_some() && rank(self.system, ip).is_none() && !self.system.is_empty()
         {
-            return Some("the system does not give it".to_owned());
+            return Some(RankReason::NotFromSystem);
         }
         if self.found.dns.is_some() && rank(self.dns, ip).is_none() && !self.dns.is_empty() {
-            return Some("name servers do not give it".to_owned());
+            return Some(RankReason::NotFromDns);
         }
         if (self.source)(ip).is_none() {
-            let family = Family::of(&ip).ip_version();
-            return Some(format!("rule 1: no {family} source address, or no route"));
+            return Some(RankReason::NoSource(Family::of(&ip)));
         }
         let at = self.leading.iter().position(|it| *it == ip)?;
         let is_overtaken = |other: &&IpAddr| {
@@ -127,41 +145,31 @@ impl<S: Fn(IpAddr) -> Option<IpAddr>> Orders<'_, S> {
         let previous = *self.leading.get(at.checked_sub(1)?)?;
         match self.compare(previous, ip) {
             (true, DestinationRule::Unchanged) => None,
-            (true, rule) => Some(format!("{rule} puts it behind {previous}")),
-            (false, rule) => Some(self.against(previous, ip, rule)),
+            (true, rule) => Some(RankReason::After(previous, rule)),
+            (false, rule) => Some(RankReason::AgainstRule { first: previous, second: ip, rule }),
         }
     }
 
-    /// `ip` has been put before `other`, although name servers have it behind.
-    fn before(&self, ip: IpAddr, other: IpAddr) -> String {
+    /// Reason why `ip` is before `other`, although name servers list it later.
+    fn before(&self, ip: IpAddr, other: IpAddr) -> RankReason {
         match self.compare(ip, other) {
             (true, DestinationRule::Unchanged) if self.is_nearer(ip, other) => {
-                format!("rule 9 (longest prefix) puts it before {other}; for IPv4 it is glibc's")
+                RankReason::LongerPrefix(other)
             }
-            (true, DestinationRule::Unchanged) => {
-                format!("the system puts it before {other}, for no rule of RFC 6724")
-            }
-            (true, rule) => format!("{rule} puts it before {other}"),
-            (false, rule) => self.against(ip, other, rule),
+            (true, DestinationRule::Unchanged) => RankReason::SystemOrder(other),
+            (true, rule) => RankReason::Before(other, rule),
+            (false, rule) => RankReason::AgainstRule { first: ip, second: other, rule },
         }
     }
 
-    /// The order is not that of RFC 6724, whose `rule` would have `ip` behind `other`.
-    fn against(&self, ip: IpAddr, other: IpAddr, rule: DestinationRule) -> String {
-        let is_table =
-            matches!(rule, DestinationRule::HigherPrecedence | DestinationRule::MatchingLabel);
-        let whose = if is_table { "gai.conf(5) or glibc's own table" } else { "the system" };
-        format!("{whose} has {ip} before {other}, against {rule}")
-    }
-
-    /// Whether `a` comes before `b` by RFC 6724, and the rule that decides.
+    /// Order of `a` and `b` by RFC 6724, and the deciding rule.
     fn compare(&self, a: IpAddr, b: IpAddr) -> (bool, DestinationRule) {
         let sorted = sort_destinations([a, b], self.source);
         let rule = sorted.last().and_then(|it| it.rule).unwrap_or(DestinationRule::Unchanged);
         (sorted.first().is_some_and(|it| it.address == a), rule)
     }
 
-    /// glibc's rule 9 is for IPv4 as well, within the subnet of the source.
+    /// Rule 9 as glibc applies it: to IPv4 as well, within the subnet of the source.
     fn is_nearer(&self, ip: IpAddr, other: IpAddr) -> bool {
         let common = |to: IpAddr| match (to, (self.source)(to)) {
             (IpAddr::V4(to), Some(IpAddr::V4(source))) => Some(bits_in_common(to, source)),
@@ -179,8 +187,12 @@ fn bits_in_common(a: Ipv4Addr, b: Ipv4Addr) -> u32 {
 mod tests {
     use super::*;
 
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
     fn ips(texts: &[&str]) -> Vec<IpAddr> {
-        texts.iter().map(|text| text.parse().unwrap()).collect()
+        texts.iter().copied().map(ip).collect()
     }
 
     fn found(system: &[&str], dns: &[&str]) -> Found {
@@ -188,15 +200,15 @@ mod tests {
         Found { system: Some(ips(system)), dns: Some(dns.collect()), dns_leads: false }
     }
 
-    /// Of the test host: 10.77.0.1/24 and fd77::1/64.
+    /// Source addresses of the test host: 10.77.0.1/24 and fd77::1/64.
     fn source(to: IpAddr) -> Option<IpAddr> {
         let own = if to.is_ipv4() { "10.77.0.1" } else { "fd77::1" };
         own.parse().ok()
     }
 
-    fn told(found: &Found, first: usize) -> Vec<(String, Ranks, String)> {
+    fn summary(found: &Found, first: usize) -> Vec<(String, Ranks, Option<RankReason>)> {
         let rows = rows(found, first, source).into_iter();
-        rows.map(|row| (row.ip.to_string(), row.ranks, row.rule.unwrap_or_default())).collect()
+        rows.map(|row| (row.ip.to_string(), row.ranks, row.reason)).collect()
     }
 
     fn ranks(system: usize, dns: usize, connect: usize) -> Ranks {
@@ -210,8 +222,8 @@ mod tests {
             &["fd77::dead", "fd77::beef", "10.77.0.2", "10.77.0.99"],
             &["10.77.0.99", "10.77.0.2", "fd77::dead", "fd77::beef"],
         );
-        let told = told(&found, 1);
-        let order: Vec<_> = told.iter().map(|(ip, ranks, _)| (ip.as_str(), *ranks)).collect();
+        let rows = summary(&found, 1);
+        let order: Vec<_> = rows.iter().map(|(ip, ranks, _)| (ip.as_str(), *ranks)).collect();
         assert_eq!(
             order,
             [
@@ -221,33 +233,32 @@ mod tests {
                 ("10.77.0.99", ranks(4, 1, 4)),
             ]
         );
-        assert!(
-            told[0].2.contains("glibc's own table has fd77::dead before 10.77.0.2"),
-            "{told:?}"
-        );
-        assert!(told[0].2.contains("against rule 6"), "{told:?}");
-        assert!(told[1].2.starts_with("rule 9 (longest prefix) puts it before 10.77.0.99"));
-        assert_eq!(told[3].2, "", "nothing is to be explained");
+        let [dead, good, late] = ["fd77::dead", "10.77.0.2", "10.77.0.99"].map(ip);
+        let rule = DestinationRule::HigherPrecedence;
+        assert_eq!(rows[0].2, Some(RankReason::AgainstRule { first: dead, second: good, rule }));
+        assert_eq!(rows[1].2, Some(RankReason::LongerPrefix(late)));
+        assert_eq!(rows[3].2, None);
     }
 
     #[test]
     fn il_07_what_only_one_side_gives_has_no_place_on_the_other() {
         let found = found(&["10.77.0.2"], &["10.77.0.9"]);
-        let told = told(&found, 1);
-        assert_eq!(told[0].1, ranks(1, 0, 1));
-        assert_eq!(told[0].2, "name servers do not give it");
-        assert_eq!(told[1].1, ranks(0, 1, 0));
-        assert_eq!(told[1].2, "the system does not give it");
+        let rows = summary(&found, 1);
+        assert_eq!(rows[0].1, ranks(1, 0, 1));
+        assert_eq!(rows[0].2, Some(RankReason::NotFromDns));
+        assert_eq!(rows[1].1, ranks(0, 1, 0));
+        assert_eq!(rows[1].2, Some(RankReason::NotFromSystem));
     }
 
     #[test]
     fn il_07_without_the_system_the_order_is_that_of_the_rfc() {
         let dns = ips(&["fd77::9", "10.77.0.2"]).into_iter().map(|ip| (ip, None)).collect();
         let found = Found { system: None, dns: Some(dns), dns_leads: true };
-        let told = told(&found, 0);
-        assert_eq!(told[0].0, "10.77.0.2");
-        assert_eq!(told[0].2, "rule 6 (higher precedence) puts it before fd77::9");
-        assert_eq!(told[1].2, "rule 6 (higher precedence) puts it behind 10.77.0.2");
+        let rows = summary(&found, 0);
+        assert_eq!(rows[0].0, "10.77.0.2");
+        let rule = DestinationRule::HigherPrecedence;
+        assert_eq!(rows[0].2, Some(RankReason::Before(ip("fd77::9"), rule)));
+        assert_eq!(rows[1].2, Some(RankReason::After(ip("10.77.0.2"), rule)));
     }
 
     #[test]
@@ -255,6 +266,6 @@ mod tests {
         let found = found(&["10.77.0.2", "fd77::9"], &["10.77.0.2", "fd77::9"]);
         let v4_only = |to: IpAddr| to.is_ipv4().then(|| source(to)).flatten();
         let rows = rows(&found, 1, v4_only);
-        assert_eq!(rows[1].rule.as_deref(), Some("rule 1: no IPv6 source address, or no route"));
+        assert_eq!(rows[1].reason, Some(RankReason::NoSource(Family::Inet6)));
     }
 }

@@ -1,22 +1,22 @@
-//! Predicted course of a race, as plain data.
+//! Prediction of a race as plain data.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use loopctl::plan::Reason;
 
-/// Predicted course of a race.
+/// Predicted attempts and end of a race that was not run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Prediction {
-    /// As far as they are certain.
+    /// Attempt starts, as far as they are certain.
     pub(crate) starts: Vec<PredictedStart>,
-    /// Nothing is certain after this; `None`: all of it is.
+    /// End of the certain part; `None` if all of it is certain.
     pub(crate) certain_until: Option<Duration>,
-    /// End of the race if silence lasts; `None` if it is unknown.
+    /// End of the race if silent peers stay silent; `None` if it is unknown.
     pub(crate) end: Option<PredictedEnd>,
 }
 
-/// An attempt that starts.
+/// Predicted start of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PredictedStart {
     pub(crate) to: SocketAddr,
@@ -24,7 +24,7 @@ pub(crate) struct PredictedStart {
     pub(crate) why: Reason,
 }
 
-/// How a race ends, and after which time.
+/// Predicted end of a race, and its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PredictedEnd {
     pub(crate) after: Duration,
@@ -34,10 +34,10 @@ pub(crate) struct PredictedEnd {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PredictedResult {
     Connects(SocketAddr),
-    /// There is no address.
+    /// No address was found.
     NotResolved,
     AllFail,
-    /// There is a connection to this address, and no TLS over it.
+    /// Connected to this address, without TLS.
     NoTls(SocketAddr),
 }
 
@@ -46,12 +46,12 @@ impl Prediction {
         Self { starts: Vec::new(), certain_until: None, end }
     }
 
-    /// How it ends, where that is certain.
+    /// End of the race, if certain.
     pub(crate) fn certain(&self) -> Option<PredictedEnd> {
         self.end.filter(|_| self.certain_until.is_none())
     }
 
-    /// The address of the connection, and when it is there, where that is certain.
+    /// Address and time of the connection, if certain.
     pub(crate) fn connection(&self) -> Option<(SocketAddr, Duration)> {
         let end = self.certain()?;
         Some((end.to()?, end.after))

@@ -15,44 +15,44 @@ impl Query {
 
     /// Validation of one record of the answer.
     pub(crate) fn proof_of(&self, record: &DnsRecord) -> Option<&DnsSetProof> {
-        of_record(self.answer()?, record)
+        record_proof(self.answer()?, record)
     }
 }
 
 impl NameReport {
     /// Validation of a record of any answer.
     pub(crate) fn proof_of(&self, record: &DnsRecord) -> Option<&DnsSetProof> {
-        self.answers().find_map(|answer| of_record(answer, record))
+        self.answers().find_map(|answer| record_proof(answer, record))
     }
 
     /// Validation of an address of any answer.
     pub(crate) fn proof_of_address(&self, ip: IpAddr) -> Option<&DnsSetProof> {
         self.answers().find_map(|answer| {
             let record = answer.matching().find(|record| record.data.address() == Some(ip))?;
-            of_record(answer, record)
+            record_proof(answer, record)
         })
     }
 
-    /// Why the name must not be taken as resolved: the first answer that is not proved.
+    /// Validation of the first answer that lacks a required proof.
     pub(crate) fn unproven(&self) -> Option<&DnsValidation> {
         let known = self.dns_queries().filter(|query| query.verdict().is_unproven());
         known.into_iter().find_map(Query::validation)
     }
 
-    /// Whether what signatures prove is to be shown with each record.
+    /// Whether the validation is shown with each record.
     pub(crate) fn has_proofs(&self) -> bool {
         self.answers().any(|answer| answer.exchange.validation.is_some())
     }
 }
 
-fn of_record<'a>(answer: &'a DnsAnswer, record: &DnsRecord) -> Option<&'a DnsSetProof> {
+fn record_proof<'a>(answer: &'a DnsAnswer, record: &DnsRecord) -> Option<&'a DnsSetProof> {
     let sets = &answer.exchange.validation.as_deref()?.sets;
     sets.iter().find(|set| {
         set.record_type == record.record_type && set.name.eq_ignore_ascii_case(&record.name)
     })
 }
 
-/// In the words of JSON.
+/// Value in JSON documents.
 pub(crate) fn name(proof: DnsProof) -> &'static str {
     match proof {
         DnsProof::Secure => "secure",

@@ -1,4 +1,4 @@
-//! Questions to name servers and to the system, as plain data: a fold over events.
+//! Queries to name servers and to the system as plain data: a fold over events.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -9,10 +9,10 @@ use loopctl::{
     Failure, RecordType, ResolveError,
 };
 
-/// One question, from the first message to the last.
+/// One query, from the first message to the last.
 #[derive(Debug, Clone)]
 pub(crate) struct Query {
-    /// Which client has asked, and the how manieth question of it this is; `None` for the system.
+    /// Client and the number of its query; `None` for the system.
     id: Option<(usize, u64)>,
     pub(crate) role: QueryRole,
     pub(crate) name: String,
@@ -23,51 +23,51 @@ pub(crate) struct Query {
     pub(crate) end: QueryOutcome,
 }
 
-/// What a question is for.
+/// Purpose of a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum QueryRole {
-    /// It is what the user wants to know.
+    /// Answer that the user requested.
     Answer,
-    /// Keys, and what proves them: an answer is verified with it.
+    /// DNSKEY or DS records, to validate an answer.
     Verification,
 }
 
-/// What happened on the way.
+/// Exchange of a query: server, transport, retries.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct QueryProgress {
-    /// Who has answered, or was asked last, and over what.
+    /// Server that answered or was queried last, and the transport.
     pub(crate) server: Option<(DnsServer, DnsTransport)>,
-    /// How many messages were sent, or were to be.
+    /// Number of messages sent or planned.
     messages: usize,
     pub(crate) retries: usize,
-    /// An answer did not fit into a datagram.
+    /// Whether an answer did not fit into a datagram.
     pub(crate) truncated: bool,
-    /// Messages that were no answers, such as forged ones, with what was wrong with them.
+    /// Ignored messages, such as forged ones, with the reason.
     pub(crate) ignored: Vec<DnsIgnored>,
-    /// How often a server was silent.
+    /// Number of timeouts.
     pub(crate) silences: usize,
-    /// Servers that could not be asked, or whose answers could not be read.
+    /// Servers that could not be reached, or sent malformed answers.
     pub(crate) failures: Vec<(DnsServer, Failure)>,
 }
 
-/// What became of a question.
+/// Outcome of a query.
 #[derive(Debug, Clone)]
 pub(crate) enum QueryOutcome {
-    /// It has not ended.
+    /// In progress.
     Pending,
     Answered(Box<DnsAnswer>),
     Failed(Box<DnsError>),
-    /// What the system gave, as text.
+    /// Addresses or names from the system, as text.
     System(Vec<String>),
     SystemFailed(ResolveError),
     /// The time limit of the operation passed.
     TimedOut,
-    /// There was a connection before it had an answer.
+    /// Canceled, because a connection was made first.
     Canceled,
     Interrupted,
 }
 
-/// How a question ended, in the words of JSON.
+/// Status of a query, with its name in JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum QueryStatus {
     Answered,
@@ -113,12 +113,12 @@ impl QueryStatus {
         }
     }
 
-    /// There is an answer, which is not proved although it ought to be.
+    /// Whether the answer lacks a required proof (RFC 4035, section 4.3).
     pub(crate) fn is_unproven(self) -> bool {
         matches!(self, Self::Indeterminate | Self::Bogus)
     }
 
-    /// How little is known of the name: the larger, the more is left open.
+    /// Severity order of the statuses: the larger, the less is known of the name.
     pub(crate) fn severity(self) -> u8 {
         match self {
             Self::Answered => 0,
@@ -140,7 +140,7 @@ impl Query {
         self.id.is_none()
     }
 
-    /// When it had its answer, or was given up.
+    /// Time of the answer, or of the cancellation.
     pub(crate) fn ended_at(&self) -> Duration {
         self.started + self.took
     }
@@ -160,7 +160,7 @@ impl Query {
         }
     }
 
-    /// The answer, also one that says no.
+    /// Answer, also a negative one.
     pub(crate) fn answer(&self) -> Option<&DnsAnswer> {
         match &self.end {
             QueryOutcome::Answered(answer) => Some(answer),
@@ -169,7 +169,7 @@ impl Query {
         }
     }
 
-    /// Whether it ended without the answer that was wanted.
+    /// Whether the query ended without the requested answer.
     pub(crate) fn has_failed(&self) -> bool {
         !matches!(
             self.end,
@@ -180,18 +180,18 @@ impl Query {
         )
     }
 
-    /// `A`, or `A,AAAA` where one question is for both.
+    /// Record types such as `A`, or `A,AAAA` for a joint query.
     pub(crate) fn type_names(&self) -> String {
         self.types.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
     }
 }
 
-/// The questions about one name, in the order in which they began.
+/// Queries about one name, in the order of their start.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Queries(pub(crate) Vec<Query>);
 
 impl Queries {
-    /// Takes in one event of a client's; `started_at` is what times are counted from.
+    /// Applies one event of a client; times count from `started_at`.
     pub(crate) fn apply(&mut self, client: usize, started_at: Instant, event: &DnsEvent) {
         let at = event.at.saturating_duration_since(started_at);
         let id = (client, event.query);
@@ -207,18 +207,18 @@ impl Queries {
         self.0[known].apply(at, &event.kind);
     }
 
-    /// Queries whose answers are part of the result.
+    /// Queries whose answers were requested.
     pub(crate) fn wanted(&self) -> impl Iterator<Item = &Query> {
         self.0.iter().filter(|query| query.role == QueryRole::Answer)
     }
 
-    /// Whether this is the first that is heard of a question.
+    /// Whether the event starts a query.
     pub(crate) fn is_first(&self, event: &DnsEvent) -> bool {
         let id = Some((0, event.query));
         self.0.iter().any(|query| query.id == id && query.progress.messages == 1)
     }
 
-    /// The system is asked. Gives the place of the question.
+    /// Adds a query to the system, and returns its index.
     pub(crate) fn ask_system(
         &mut self,
         name: String,
@@ -229,7 +229,7 @@ impl Queries {
         self.0.len() - 1
     }
 
-    /// The system has answered.
+    /// Records the names from the system.
     pub(crate) fn end_system(
         &mut self,
         place: usize,
@@ -244,20 +244,20 @@ impl Queries {
         };
     }
 
-    /// The system has answered a question of a race, for one family or for all.
+    /// Records the system's answer to a query of a race, for one family or for all.
     pub(crate) fn answer_system(
         &mut self,
         family: Option<Family>,
         at: Duration,
         addresses: &[SocketAddr],
     ) {
-        let told = addresses.iter().map(|address| address.ip().to_string()).collect();
+        let texts = addresses.iter().map(|address| address.ip().to_string()).collect();
         if let Some(query) = self.open_of_system(family) {
-            query.end_at(at, QueryOutcome::System(told));
+            query.end_at(at, QueryOutcome::System(texts));
         }
     }
 
-    /// The system has no answer.
+    /// Records a failed query to the system.
     pub(crate) fn fail_system(
         &mut self,
         family: Option<Family>,
@@ -268,7 +268,7 @@ impl Queries {
         query.end_at(at, QueryOutcome::SystemFailed(error.clone()));
     }
 
-    /// Cancels the queries for a family.
+    /// Cancels the query for a family.
     pub(crate) fn cancel(&mut self, family: Family, at: Duration) {
         let types = types(family);
         let open =
@@ -278,7 +278,7 @@ impl Queries {
         }
     }
 
-    /// The question to the system that is still open: that for a family, or the only one.
+    /// Open query to the system: the one for the family, or the only one.
     fn open_of_system(&mut self, family: Option<Family>) -> Option<&mut Query> {
         let types = family.map(types);
         self.0.iter_mut().find(|query| {
@@ -287,7 +287,7 @@ impl Queries {
         })
     }
 
-    /// What a client would not even ask.
+    /// Adds a query that the client rejected without sending it.
     pub(crate) fn refuse(&mut self, at: Duration, error: &DnsError) {
         if error.kind == DnsErrorKind::BadName {
             let id = Some((usize::MAX, self.0.len() as u64));
@@ -297,20 +297,20 @@ impl Queries {
         }
     }
 
-    /// Whether none was given up.
+    /// Whether no query was canceled.
     pub(crate) fn are_all_answered(&self) -> bool {
         self.0
             .iter()
             .all(|query| !matches!(query.end, QueryOutcome::Pending | QueryOutcome::Canceled))
     }
 
-    /// Ends what is still under way, and what was dropped on the way.
+    /// Ends the open and the canceled queries.
     pub(crate) fn end_all(&mut self, at: Duration, end: &QueryOutcome) {
         let is_connected = matches!(end, QueryOutcome::Canceled);
         for query in &mut self.0 {
             match query.end {
                 QueryOutcome::Pending => query.end_at(at, end.clone()),
-                // What was given up with everything else had its time.
+                // A query that was canceled at the time limit has timed out.
                 QueryOutcome::Canceled if !is_connected => query.end = end.clone(),
                 _ => {}
             }
@@ -318,7 +318,7 @@ impl Queries {
     }
 }
 
-/// What is asked for to have addresses of a family.
+/// Record types of the addresses of a family.
 pub(crate) fn types(family: Family) -> Vec<RecordType> {
     match family {
         Family::Inet => vec![RecordType::A],
@@ -381,7 +381,7 @@ impl Query {
         self.progress.retries = exchange.retries;
         self.progress.truncated = exchange.truncated;
         if exchange.validation.is_some() {
-            // The questions that this took have times of their own.
+            // Because the queries of a validation have their own times, only the exchange counts.
             self.took = exchange.took;
         }
         self.end = match result {

@@ -6,7 +6,7 @@ use loopctl::Failure;
 
 use crate::util::cancellation::StopReason;
 
-/// Bytes that went over the connection, and the end of the relay.
+/// Bytes relayed in each direction, and the end of the relay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RelayReport {
     pub(crate) sent: u64,
@@ -20,7 +20,7 @@ pub(crate) enum RelayEnd {
     /// The peer closed the connection.
     Eof,
     Interrupted(StopReason),
-    /// The reader of standard output has gone.
+    /// The reader of standard output closed it.
     OutputClosed,
     Failed(RelayError),
 }

@@ -1,4 +1,4 @@
-//! Many tries of one target, summed up: a fold over reports.
+//! Statistics of repeated runs of one target: a fold over reports.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use loopctl::plan::Family;
 use super::{Attempt, End, FailureKind, Outcome, Report, Subject, Unmet};
 use crate::util::cancellation::StopReason;
 
-/// What is kept of the tries, however many there are.
+/// Statistics of the runs, of constant size.
 #[derive(Debug, Clone)]
 pub(crate) struct RepeatReport {
     pub(crate) subject: Subject,
@@ -17,15 +17,15 @@ pub(crate) struct RepeatReport {
     pub(crate) took: Duration,
     pub(crate) runs: RunStats,
     pub(crate) addresses: Vec<AddressStats>,
-    /// Times from the first question to the connection.
+    /// Times from the first query to the connection.
     pub(crate) times: Times,
-    /// What ended it early.
+    /// Reason of an early end.
     pub(crate) interrupted: Option<StopReason>,
-    /// The candidates of the last try, to see when a name changes.
+    /// Candidates of the last run, to detect changes of the name.
     candidates: Vec<Address>,
 }
 
-/// How the tries ended.
+/// Outcomes of the runs.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct RunStats {
     pub(crate) done: u64,
@@ -45,28 +45,28 @@ pub(crate) enum RunFailure {
     CertificateExpiry,
 }
 
-/// Addresses of a name that came and went between two runs.
+/// Addresses added to and removed from a name between two runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AddressChange {
     pub(crate) added: Vec<Address>,
     pub(crate) removed: Vec<Address>,
 }
 
-/// One address over all tries.
+/// One address over all runs.
 #[derive(Debug, Clone)]
 pub(crate) struct AddressStats {
     pub(crate) address: Address,
     pub(crate) won: u64,
-    /// Another one won while it was under way, or before it connected.
+    /// Canceled, because another attempt won.
     pub(crate) lost: u64,
     pub(crate) failed: u64,
     /// The last attempt that failed.
     pub(crate) last_failure: Option<Attempt>,
-    /// How long its own handshakes took.
+    /// Durations of its handshakes.
     pub(crate) times: Times,
 }
 
-/// A distribution of times, in microseconds, to three digits.
+/// Distribution of times, in microseconds, to three digits.
 #[derive(Debug, Clone)]
 pub(crate) struct Times(Histogram<u64>);
 
@@ -99,7 +99,7 @@ impl Times {
         Duration::from_micros(self.0.max())
     }
 
-    /// How many times lie in each of `buckets` equal parts of the range, with the upper end of each.
+    /// Counts in `buckets` equal parts of the range, with the upper bound of each.
     pub(crate) fn buckets(&self, buckets: u64) -> Vec<(Duration, u64)> {
         let (min, max) = (self.0.min(), self.0.max());
         let width = ((max - min) / buckets).max(1);
@@ -128,7 +128,7 @@ impl RepeatReport {
         }
     }
 
-    /// Takes in one try, and says what is new about the name's addresses.
+    /// Applies one run, and returns the changes of the addresses.
     pub(crate) fn add(&mut self, report: &Report) -> Option<AddressChange> {
         if matches!(report.end, End::Interrupted(_)) {
             return None;
@@ -143,7 +143,7 @@ impl RepeatReport {
         self.record_change(&report.resolve.candidates)
     }
 
-    /// How often a family won.
+    /// Number of connections of a family.
     pub(crate) fn won_by(&self, family: Family) -> u64 {
         let of_family =
             self.addresses.iter().filter(|stats| stats.address.family() == Some(family));

@@ -1,4 +1,4 @@
-//! Names and what came of them, as plain data: a fold over events.
+//! Name resolution of a target as plain data: a fold over events.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -10,20 +10,20 @@ use super::query;
 use super::query::{Queries, QueryOutcome};
 use super::{End, FailureKind, Report, Subject, TransportKind};
 
-/// Where the addresses came from.
+/// Source of the addresses, with queries and candidates.
 #[derive(Debug, Clone)]
 pub(crate) struct Resolution {
     pub(crate) via: Via,
     pub(crate) started: Option<Duration>,
     pub(crate) took: Option<Duration>,
-    /// In the order in which they are tried.
+    /// Candidates in the order of the attempts.
     pub(crate) candidates: Vec<Address>,
     pub(crate) error: Option<NameFailure>,
-    /// To the system or to name servers.
+    /// Queries to the system or to name servers.
     pub(crate) queries: Queries,
-    /// The system prefers IPv4 (gai.conf(5)).
+    /// Whether gai.conf(5) puts IPv4 first.
     pub(crate) is_ipv4_preferred: bool,
-    /// The only family that this host has no address for to connect from.
+    /// Family for which this host has no source address, while it has one for the other.
     pub(crate) sourceless: Option<Family>,
 }
 
@@ -35,7 +35,7 @@ pub(crate) enum NameFailure {
     Config(DnsConfigError),
     /// `--resolve` has no address of the requested family.
     NoPinnedAddress,
-    /// A lookup that was measured by itself had no answer in time.
+    /// A separately measured lookup had no answer in time.
     Unanswered,
 }
 
@@ -79,7 +79,7 @@ pub(crate) enum Via {
     Literal,
     /// `--resolve`.
     Given,
-    /// The answer to an earlier try.
+    /// Addresses from an earlier run.
     Cached,
 }
 
@@ -101,7 +101,7 @@ impl Report {
             }
             EventKind::ResolveFailed { error } => {
                 self.resolve.end(at);
-                // It may be the time that was up: how it all ended will say.
+                // Because a time limit may be the reason, the end of the report decides.
                 if error.code().is_some() {
                     self.resolve.queries.fail_system(None, at, error);
                 }
@@ -119,7 +119,7 @@ impl Report {
         }
     }
 
-    /// Ends the queries still open.
+    /// Cancels the open queries.
     pub(crate) fn end_queries(&mut self) {
         let end = match self.end {
             End::Interrupted(_) => QueryOutcome::Interrupted,
@@ -135,7 +135,7 @@ impl Report {
         self.resolve.queries.end_all(self.total, &end);
     }
 
-    /// Whether each family is asked for by itself.
+    /// Whether each family has a separate query.
     pub(crate) fn asks_apart(&self) -> bool {
         let is_race = self.subject.transport == TransportKind::Tcp;
         let is_looked_up = matches!(self.resolve.via, Via::System | Via::Dns);
@@ -146,7 +146,7 @@ impl Report {
             && policy.resolution_delay().is_some()
     }
 
-    /// Name servers tell of each question themselves.
+    /// Adds a query to the system; a DNS client reports its own queries.
     fn ask_system(&mut self, family: Family, at: Duration) {
         if self.resolve.via == Via::System {
             let host = self.subject.host.clone().unwrap_or_default();
@@ -162,7 +162,7 @@ impl Resolution {
         Self { via, started, took, candidates, error, queries, is_ipv4_preferred, sourceless }
     }
 
-    /// Some policies start attempts out of the order of the list: what has been tried stands before the rest.
+    /// Moves a started candidate before the rest, because some policies start attempts out of order.
     pub(super) fn take(&mut self, number: usize, address: &Address) {
         let rest = self.candidates.get_mut(number..).unwrap_or_default();
         if let Some(at) = rest.iter().position(|candidate| candidate == address) {
@@ -170,7 +170,7 @@ impl Resolution {
         }
     }
 
-    /// Reason for a start, corrected: a race that begins with all addresses does not know that a lookup came first.
+    /// Reason for the first attempt; `Known` addresses from a lookup count as answered queries.
     pub(super) fn reason(&self, reason: Reason) -> Reason {
         match (reason, self.via) {
             (Reason::First(FirstAttemptReason::Known), Via::System | Via::Dns) => {
@@ -180,7 +180,7 @@ impl Resolution {
         }
     }
 
-    /// Notes which family this host cannot connect to, where it can to the other: such addresses sort last.
+    /// Records the family without a source address, if the other one has a source; its addresses sort last.
     pub(crate) fn note_sources(&mut self, source: impl Fn(IpAddr) -> Option<IpAddr>) {
         let lacks = |family| {
             let of_family = |it: &&Address| it.family() == Some(family);

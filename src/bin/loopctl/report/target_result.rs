@@ -1,4 +1,4 @@
-//! Result of a target: of one run, or of many.
+//! Result of a target, of one run or of many.
 
 use super::Report;
 use super::repeat::RepeatReport;

@@ -1,4 +1,4 @@
-//! How TLS went, over the connection that has won a race or over one that is to win it.
+//! TLS over the connection that won a race, or as part of an attempt.
 
 use std::io;
 use std::time::{Duration, Instant, SystemTime};
@@ -12,27 +12,27 @@ use super::certificate::{Certificate, ParsedCertificate};
 use super::{Attempt, End, FailureKind, Report, Subject, Unmet};
 use crate::config::StartTls;
 
-/// What was asked for.
+/// Requested TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TlsExpectation {
-    /// The name that the peer is to have a certificate for; `None` for any.
+    /// Name that the certificate must match; `None` for any.
     pub(crate) name: Option<String>,
-    /// What goes before TLS in plain.
+    /// STARTTLS protocol that precedes TLS.
     pub(crate) starttls: Option<StartTls>,
-    /// Whether there is a certificate of ours to show.
+    /// Whether a client certificate is configured.
     pub(crate) has_own: bool,
     /// Whether protocols are offered (ALPN).
     pub(crate) offers_alpn: bool,
 }
 
-/// What happened, step by step. Times count from the moment work on the target began.
+/// Steps of TLS. Times count from the start of the work on the target.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TlsReport {
     pub(crate) starttls: Option<StartTlsExchange>,
-    /// When the client's first message left.
+    /// Time of the ClientHello.
     pub(crate) started: Option<Duration>,
     pub(crate) first_byte: Option<Duration>,
-    /// When the handshake was over, one way or the other.
+    /// End of the handshake, successful or not.
     pub(crate) ended: Option<Duration>,
     pub(crate) info: Option<Box<TlsInfo>>,
     pub(crate) failure: Option<TlsFailure>,
@@ -41,23 +41,23 @@ pub(crate) struct TlsReport {
     pub(crate) peer: TlsPeer,
 }
 
-/// The plain words before TLS.
+/// STARTTLS exchange before the handshake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StartTlsExchange {
     pub(crate) protocol: StartTls,
     pub(crate) start: Duration,
     pub(crate) took: Duration,
-    /// The first thing that the peer said.
+    /// First line from the peer.
     pub(crate) greeting: Option<String>,
 }
 
-/// Why there is no TLS.
+/// TLS failure with its phase.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TlsFailure {
-    /// The error of TLS; `None` for what the network or the dialogue before it did.
+    /// TLS error; `None` for a failure of the network or of STARTTLS.
     pub(crate) error: Option<TlsError>,
     pub(crate) failure: Failure,
-    /// Where it went wrong: the plain words, the handshake, or after it.
+    /// Phase of the failure: STARTTLS, the handshake, or after it.
     pub(crate) phase: TlsPhase,
 }
 
@@ -65,7 +65,7 @@ pub(crate) struct TlsFailure {
 pub(crate) enum TlsPhase {
     StartTls,
     Handshake,
-    /// A server of TLS 1.3 refuses a client after the handshake, which is over for the client.
+    /// Rejection after the client's handshake (TLS 1.3 client authentication, RFC 8446).
     After,
 }
 
@@ -78,7 +78,7 @@ impl Report {
             | EventKind::TlsFailed { attempt, .. } => *attempt,
             _ => return,
         };
-        // After the race, it is the winner's.
+        // After the race, the events are those of the winner.
         if self.selected.is_none()
             && let Some(attempt) = attempt.and_then(|number| self.attempts.get_mut(number))
         {
@@ -95,14 +95,14 @@ impl Report {
         }
     }
 
-    /// Ends without a connection, because TLS cannot use that name.
+    /// Records a TLS configuration that failed before any attempt.
     pub(crate) fn refuse_tls(&mut self, why: TlsConfigError, now: Instant) {
         self.tls = Some(TlsReport::default());
         let failure = Failure::from(&io::Error::from(why));
         self.decline(TlsFailure { error: None, failure, phase: TlsPhase::Handshake }, now);
     }
 
-    /// Where no attempt has won, the handshake that explains how it ended.
+    /// Handshake that explains the end of a race without a winner.
     pub(super) fn blame_handshake(&mut self, reason: AbortReason) {
         let End::Failed(kind) = self.end else { return };
         let explains = |tls: &&TlsReport| match &tls.failure {
@@ -115,7 +115,7 @@ impl Report {
         }
     }
 
-    /// The handshake of an attempt, as far as it came to one.
+    /// TLS report of an attempt, added on its first event.
     pub(crate) fn tls_of(&self, number: usize) -> Option<&TlsReport> {
         match self.selected == Some(number) {
             true => self.tls.as_ref(),
@@ -125,19 +125,19 @@ impl Report {
 }
 
 impl Subject {
-    /// Whether TLS could be a part of each attempt: not where it begins in plain.
+    /// Whether TLS can be part of each attempt, which STARTTLS cannot.
     pub(crate) fn may_race_tls(&self) -> bool {
         self.tls.as_ref().is_some_and(|wanted| wanted.starttls.is_none())
     }
 }
 
 impl Attempt {
-    /// How long its handshake was under way.
+    /// Time from TCP to the end of the handshake.
     pub(crate) fn tls_took(&self) -> Duration {
         self.tls.as_deref().and_then(TlsReport::took).unwrap_or_default()
     }
 
-    /// Why its handshake, which is a part of it, did not come to its end.
+    /// Failure of the handshake that is part of the attempt.
     pub(crate) fn tls_failure(&self) -> Option<(&TlsReport, &TlsFailure)> {
         let tls = self.tls.as_deref()?;
         Some((tls, tls.failure.as_ref()?))
@@ -155,7 +155,7 @@ impl TlsFailure {
         self.error.as_ref().map(TlsError::kind)
     }
 
-    /// What it means for the target.
+    /// Kind of failure of the target.
     pub(crate) fn kind_of_target(&self) -> FailureKind {
         match self.kind() {
             Some(TlsErrorKind::Certificate) => FailureKind::NotTrusted,
@@ -166,7 +166,7 @@ impl TlsFailure {
 }
 
 impl TlsReport {
-    /// Takes in one event of the handshake.
+    /// Applies one event of the handshake.
     pub(super) fn apply(&mut self, at: Duration, kind: &EventKind) {
         match kind {
             EventKind::TlsStarted { .. } => self.started = Some(at),
@@ -189,7 +189,7 @@ impl TlsReport {
     pub(super) fn fail(&mut self, at: Duration, failure: TlsFailure, peer: &TlsPeer) {
         self.ended.get_or_insert(at);
         self.know(peer);
-        // A deadline of ours gives a handshake up, and is the reason for that.
+        // Because a deadline cancels the handshake, the cancellation counts as a timeout.
         if self.failure.as_ref().is_none_or(|known| known.kind() == Some(TlsErrorKind::Canceled)) {
             self.failure = Some(failure);
         }
@@ -200,7 +200,7 @@ impl TlsReport {
         self.peer = peer.clone();
     }
 
-    /// The same, counted from an earlier beginning.
+    /// The same report with times counted from an earlier start.
     pub(crate) fn later(mut self, by: Duration) -> Self {
         let times = [&mut self.started, &mut self.first_byte, &mut self.ended];
         times.into_iter().flatten().for_each(|time| *time += by);
@@ -210,7 +210,7 @@ impl TlsReport {
         self
     }
 
-    /// How long the handshake took.
+    /// Duration of the handshake.
     pub(crate) fn took(&self) -> Option<Duration> {
         Some(self.ended?.saturating_sub(self.started?))
     }
@@ -222,13 +222,13 @@ impl TlsReport {
         }
     }
 
-    /// Whether the only certificate is signed by itself.
+    /// Whether the chain is one self-signed certificate.
     pub(crate) fn is_self_signed(&self) -> bool {
         let own = self.chain.first().and_then(|own| own.parsed.as_ref());
         self.chain.len() == 1 && own.is_some_and(|own| own.is_self_signed())
     }
 
-    /// The end of the chain: each certificate is signed by the next, in whichever order they were sent.
+    /// Last certificate of the chain by issuer, in any order of arrival.
     pub(crate) fn last(&self) -> Option<&ParsedCertificate> {
         let known: Vec<&ParsedCertificate> =
             self.chain.iter().filter_map(|one| one.parsed.as_deref()).collect();
@@ -243,13 +243,13 @@ impl TlsReport {
         Some(last)
     }
 
-    /// The certificate that ends first.
+    /// Certificate that expires first.
     pub(crate) fn earliest_end(&self) -> Option<&ParsedCertificate> {
         let parsed = self.chain.iter().filter_map(|one| one.parsed.as_deref());
         parsed.min_by_key(|parsed| parsed.valid.not_after)
     }
 
-    /// The expectation that every certificate lasts for `min`, if it is not met.
+    /// Unmet expectation that every certificate is valid for `min`.
     pub(super) fn expires_within(&self, now: SystemTime, min: Duration) -> Option<Unmet> {
         let first = self.earliest_end()?;
         let left = first.left(now);

@@ -1,18 +1,20 @@
-//! The way down from the root, a hop for each zone.
+//! Trace of a resolution from the root, with a hop for each zone.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use loopctl::DnsConfigError;
+
 use super::query::QueryStatus;
 
-/// One zone on the way: who was asked, and whom it named.
+/// Query to the servers of one zone, and the referral or answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Hop {
     /// Zone whose servers were queried, with the dot at the end.
     pub(crate) zone: String,
-    /// Which name they were asked for.
+    /// Query name.
     pub(crate) name: String,
-    /// The one that answered, or was asked last.
+    /// Server that answered, or the last one queried.
     pub(crate) server: Option<NamedServer>,
     pub(crate) started: Duration,
     pub(crate) took: Duration,
@@ -30,14 +32,25 @@ pub(crate) struct NamedServer {
 /// Next step after a hop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// To these servers of a zone below.
+    /// Referral to the servers of a child zone.
     Referral { zone: String, servers: Vec<String> },
-    /// To another name, which is looked for from the beginning.
+    /// Alias (CNAME), which is resolved from the root.
     Alias(String),
     /// Final answer and its number of records, 0 for a negative one.
     End(QueryStatus, usize),
-    /// Nowhere: the servers of a zone are not to be found, or send back where the way came from.
-    Lost(String),
+    /// End without an answer.
+    Lost(TraceError),
+}
+
+/// Reason why a trace ends without an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum TraceError {
+    TooManyHops(usize),
+    /// No server of this zone has an address that this host can reach.
+    NoServerAddress(String),
+    /// The referral leads to this zone, which is not below the current one.
+    NotBelow(String),
+    Client(DnsConfigError),
 }
 
 impl Hop {

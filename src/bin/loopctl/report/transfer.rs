@@ -12,12 +12,12 @@ use crate::util::checksum::Sum;
 #[derive(Debug, Clone)]
 pub(crate) struct TransferReport {
     pub(crate) file: String,
-    /// `false` where there was no file to send, so that no connection was tried.
+    /// `false` if there was no file to send, so that no connection was tried.
     pub(crate) is_opened: bool,
     pub(crate) offset: u64,
-    /// Number of bytes to send, where that is known.
+    /// Number of bytes to send, if known.
     pub(crate) wanted: Option<u64>,
-    /// It is not all of the file.
+    /// Whether it is only a part of the file.
     pub(crate) is_part: bool,
     pub(crate) progress: TransferProgress,
     pub(crate) took: Duration,
@@ -42,7 +42,7 @@ pub(crate) struct TransferProgress {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FileChange {
-    /// It has grown by this many bytes, which were not sent.
+    /// Growth by this many bytes, which were not sent.
     Growth(u64),
     Content,
 }
@@ -57,7 +57,7 @@ pub(crate) enum TransferEnd {
 /// Reason why a file was not sent, or not as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum TransferError {
-    /// It cannot be opened or read.
+    /// The file cannot be opened or read.
     File(Failure),
     /// The requested method does not work for it.
     Method(Failure),
@@ -81,7 +81,7 @@ pub(crate) enum TransferError {
         sent: u64,
         wanted: u64,
     },
-    /// Its checksum is not what it was before.
+    /// The checksum has changed.
     Changed {
         then: Sum,
         now: Sum,

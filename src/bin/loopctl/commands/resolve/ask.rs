@@ -45,7 +45,7 @@ impl Session {
         report.is_local = !local.borrow().is_empty();
         match self.token.reason() {
             Some(reason) => report.interrupt(reason, event_loop.time()),
-            None => report.settle(event_loop.time(), is_time_up),
+            None => report.finish(event_loop.time(), is_time_up),
         }
         report.arrange(&local.take(), source_address);
         report

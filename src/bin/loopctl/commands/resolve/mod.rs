@@ -48,7 +48,7 @@ impl Session {
     async fn resolve_all(self: &Rc<Self>, event_loop: &LoopHandle) -> Result<Exit, FatalError> {
         cancel_on_signals(event_loop, &self.token).map_err(no_signals)?;
         let client = self.client(event_loop).map_err(|error| {
-            FatalError::new(Exit::CannotRead, format!("cannot ask name servers: {error}"))
+            FatalError::new(Exit::CannotRead, format!("cannot query name servers: {error}"))
         })?;
         let total = self.request.names.len();
         let mut exits = Vec::with_capacity(total);

@@ -7,15 +7,15 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use loopctl::plan::{DnsTransport, Host, SocketKind};
 use loopctl::{
-    DnsAnswer, DnsClient, DnsConfigError, DnsData, DnsError, DnsErrorKind, DnsExchange, DnsServer,
-    Lookup, LoopHandle, RecordType, source_address,
+    DnsAnswer, DnsClient, DnsData, DnsError, DnsErrorKind, DnsExchange, DnsServer, Lookup,
+    LoopHandle, RecordType, source_address,
 };
 
 use super::Session;
 use super::ask::Shared;
 use super::roots::root_servers;
 use crate::report::query::QueryStatus;
-use crate::report::trace::{Hop, NamedServer, Step};
+use crate::report::trace::{Hop, NamedServer, Step, TraceError};
 
 /// Maximum number of hops of a trace; more are a loop.
 const MAX_HOPS: usize = 32;
@@ -58,8 +58,7 @@ impl Tracing<'_> {
                 None => return,
             }
         }
-        let why = format!("given up after {MAX_HOPS} hops");
-        self.note(&zone, &name, None, Step::Lost(why));
+        self.note(&zone, &name, None, Step::Lost(TraceError::TooManyHops(MAX_HOPS)));
     }
 
     /// Port of all servers: that of the first `--server`, because referrals have no ports.
@@ -107,8 +106,8 @@ impl Tracing<'_> {
     ) -> Option<NextStep> {
         let client = match self.client(number, zone, options) {
             Ok(client) => client,
-            Err(why) => {
-                self.note(zone, name, None, Step::Lost(why));
+            Err(error) => {
+                self.note(zone, name, None, Step::Lost(error));
                 return None;
             }
         };
@@ -157,8 +156,7 @@ impl Tracing<'_> {
             return (Step::End(QueryStatus::from(error.kind), 0), None);
         };
         if !is_below(&below, &zone.name) {
-            let why = format!("these servers refer back to `{below}`");
-            return (Step::Lost(why), None);
+            return (Step::Lost(TraceError::NotBelow(below)), None);
         }
         let found = self.servers_of(answer, &servers, options.port).await;
         let way = NextStep::Referral(Zone { name: below.clone(), servers: found });
@@ -197,20 +195,19 @@ impl Tracing<'_> {
         number: usize,
         zone: &Zone,
         options: ServerOptions,
-    ) -> Result<DnsClient, String> {
+    ) -> Result<DnsClient, TraceError> {
         let question = &self.session.request.question;
         let has_way = |server: &&NamedServer| source_address(server.address.ip()).is_some();
         let usable = zone.servers.iter().filter(has_way);
         let servers: Vec<DnsServer> =
             usable.map(|it| DnsServer::new(options.transport, it.address)).collect();
         if servers.is_empty() {
-            return Err(format!("no server of `{}` has a usable address", zone.name));
+            return Err(TraceError::NoServerAddress(zone.name.clone()));
         }
         let builder = DnsClient::builder().servers(servers).attempts(1).recursion(false);
         let timeout = SERVER_TIMEOUT.min(self.session.request.timeout);
         let builder = builder.dnssec(question.dnssec.is_some()).timeout(timeout);
-        let client =
-            builder.build(self.event_loop).map_err(|error: DnsConfigError| error.to_string())?;
+        let client = builder.build(self.event_loop).map_err(TraceError::Client)?;
         Ok(self.session.listening(client, number + 1, self.report))
     }
 

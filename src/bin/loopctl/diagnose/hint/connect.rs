@@ -67,12 +67,12 @@ fn hint_for_first_loser(first: &Attempt) -> Option<String> {
             "`{address}` connects, but TLS fails there ({}); clients that take the first connection fail with it",
             short_text(first).unwrap_or_default()
         )),
-        // The report says who rejected the others.
+        // Because the report has the source of each rejection, the hint does not repeat it.
         _ => None,
     }
 }
 
-/// A router answers within a round trip; neighbour discovery takes seconds to give up.
+/// Origin of an EHOSTUNREACH or ENETUNREACH. A router answers in a round trip; neighbour discovery takes seconds.
 fn origin_of_unreachable(attempt: &Attempt) -> &'static str {
     if is_neighbour(attempt) {
         "no host on that network has the address (ARP or neighbour discovery got no reply)"

@@ -1,4 +1,4 @@
-//! Hints: what to do about a result. Each is chosen by typed causes, never by a message.
+//! Hints for remedies, chosen by typed causes.
 
 pub(super) mod connect;
 pub(crate) mod name;
@@ -10,10 +10,10 @@ use crate::report::{End, FailureKind, Report};
 /// The most helpful hint about a report of `connect`.
 pub(crate) fn hint(report: &Report) -> Option<String> {
     match report.end {
-        // The table says more.
+        // The comparison table replaces hints.
         _ if report.comparison.is_some() => None,
         End::Interrupted(_) => None,
-        // It was printed when the relay began.
+        // Because it was printed before the relay, it is not repeated.
         End::Connected if report.relay.is_some() => None,
         End::Connected if report.transfer.is_some() => None,
         End::Connected => connect::hint_for_connection(report),

@@ -44,7 +44,7 @@ pub(super) fn hint_for_target(report: &Report) -> Option<String> {
     Some(text.to_owned())
 }
 
-/// Advice for a target of which only one family was asked for.
+/// Advice for a target with only one requested family.
 fn only_family(report: &Report) -> Option<String> {
     let (family, flag) = match report.subject.family {
         Family::Inet => ("IPv4", "-4"),
@@ -67,7 +67,7 @@ fn hint_for_query(report: &Report, error: &DnsError) -> Option<String> {
     }
 }
 
-/// Hint for a name server that could not be asked.
+/// Hint for a name server that could not be reached.
 fn hint_for_server(error: &DnsError) -> Option<String> {
     let (server, failure) = (error.server()?, error.failure.as_ref()?);
     Some(match failure.kind {

@@ -1,4 +1,4 @@
-//! Comparison of policies: what each would get from here, and how a run differs from that.
+//! Comparison of policies: predictions, and differences of runs from them.
 
 use std::time::{Duration, Instant};
 
@@ -11,14 +11,14 @@ use crate::report::compare::{Comparison, Measured, Measurement, Mismatch, Probe,
 use crate::report::prediction::PredictedResult;
 use crate::report::{End, FailureKind, Report};
 
-/// How far a time may be from its prediction: so much, and a tenth.
+/// Tolerance between a time and its prediction, besides a tenth of it.
 const TOLERANCE: Duration = Duration::from_millis(15);
 
-/// What a policy is called that flags have made of another.
+/// Name of a policy that flags have changed.
 const OWN: &str = "yours";
 
 impl Comparison {
-    /// A row for each preset, and one for the policy that was asked for if it is none of them.
+    /// Comparison with a row for each preset, and one for a policy that flags have changed.
     pub(crate) fn new(
         measurement: Measurement,
         own: &NamedPolicy,
@@ -28,10 +28,10 @@ impl Comparison {
         let presets = Preset::ALL.map(|preset| (preset.name(), NamedPolicy::from(preset)));
         let is_changed = !own.changed().is_empty();
         let other = is_changed.then(|| (OWN, own.clone()));
-        let world = measurement.model();
+        let network = measurement.model();
         let row = |(name, policy): (&'static str, NamedPolicy)| Row {
             name,
-            prediction: predict(&policy, &world, epoch),
+            prediction: predict(&policy, &network, epoch),
             is_own: if is_changed { name == OWN } else { policy.base == own.base },
             policy,
             measured: None,
@@ -42,7 +42,7 @@ impl Comparison {
 }
 
 impl Row {
-    /// How it ended, or would within `limit`, if what was silent stays so.
+    /// End of the run, or the predicted end within `limit` if silent peers stay silent.
     pub(crate) fn end(&self, measurement: &Measurement, limit: Duration) -> End {
         if let Some(measured) = &self.measured {
             return measured.end;
@@ -50,14 +50,14 @@ impl Row {
         let predicted = self.prediction.end.filter(|end| end.after <= limit).map(|end| end.how);
         End::Failed(match predicted {
             Some(PredictedResult::Connects(_)) => return End::Connected,
-            // No name server answered, so that there is no address to connect to.
+            // Because no name server answered, no address was measured.
             None if measurement.probes.is_empty() && measurement.is_dns => FailureKind::NotResolved,
             None => FailureKind::TimedOut,
             Some(PredictedResult::NotResolved) => FailureKind::NotResolved,
             Some(PredictedResult::AllFail) => {
                 let tried = self.prediction.starts.iter();
                 let tried = tried.filter_map(|it| measurement.probe(it.to));
-                // The attempt that came furthest says most.
+                // Because the kinds are ordered by progress, the maximum decides.
                 tried.map(Probe::failure_kind).max().unwrap_or(FailureKind::NotConnected)
             }
             Some(PredictedResult::NoTls(to)) => {
@@ -66,8 +66,8 @@ impl Row {
         })
     }
 
-    /// How the run differs from the prediction; `None` where it does not, or there was none. `limit` is what ended a
-    /// run that had not come to its end.
+    /// Difference of the run from the prediction; `None` without a difference or a run.
+    /// `limit` is the time limit of the run.
     pub(crate) fn mismatch(&self, limit: Duration) -> Option<Mismatch> {
         let measured = self.measured.as_ref()?;
         let near = |expected: Duration| TOLERANCE + expected / 10;
@@ -80,7 +80,7 @@ impl Row {
         };
         let prediction = &self.prediction;
         if let Some(from) = prediction.certain_until {
-            // Only what comes before that contradicts it.
+            // Because nothing is certain after that, only an earlier end contradicts.
             let is_early = measured.after + near(from) < from.min(limit);
             return is_early.then(|| Mismatch::Earlier(from - measured.after));
         }
@@ -113,7 +113,7 @@ impl Measured {
 }
 
 impl Probe {
-    /// How an attempt to this address alone would end.
+    /// Kind of failure of an attempt to this address alone.
     fn failure_kind(&self) -> FailureKind {
         match self.tls.as_ref().and_then(|tls| tls.failure.as_ref()) {
             Some(failure) => failure.kind_of_target(),

@@ -1,7 +1,7 @@
-//! Prediction of a policy's result from a measurement: its race, run in virtual time.
+//! Prediction of a policy: its race, run in virtual time against a measurement.
 //!
-//! If a race depends on an address that did not answer within the time limit, later results are unknown. A prediction
-//! says how far it is certain, and what follows if the silence lasts.
+//! A step that was silent until the time limit of the measurement may end later.
+//! A prediction therefore has the end of its certain part, and the result if the silence lasts.
 
 pub(crate) mod comparison;
 mod model;
@@ -17,25 +17,25 @@ pub(crate) use model::{AttemptModel, NameModel, NetworkModel, QueryModel, StepEn
 
 use crate::report::prediction::{PredictedEnd, PredictedResult, PredictedStart, Prediction};
 
-/// What the policy would do. Time is counted from `epoch`, which may be any instant.
-pub(crate) fn predict(policy: &Policy, world: &NetworkModel, epoch: Instant) -> Prediction {
-    let begin = |race, after: Duration| Run::new(policy, world, race, epoch, after).finish();
-    match &world.names {
+/// Predicted race of the policy. Times count from `epoch`, which may be any instant.
+pub(crate) fn predict(policy: &Policy, network: &NetworkModel, epoch: Instant) -> Prediction {
+    let begin = |race, after: Duration| Run::new(policy, network, race, epoch, after).finish();
+    match &network.names {
         NameModel::Known(known) => {
-            begin(Race::with_addresses(world.sorted(known), policy.clone()), ZERO)
+            begin(Race::with_addresses(network.sorted(known), policy.clone()), ZERO)
         }
         NameModel::Asked { joint, .. } if asks_jointly(policy) => match &joint.answer {
             None => Prediction { certain_until: Some(joint.after), ..Prediction::nothing(None) },
             Some(Answer::Addresses(found)) if !found.is_empty() => {
-                begin(Race::with_addresses(world.sorted(found), policy.clone()), joint.after)
+                begin(Race::with_addresses(network.sorted(found), policy.clone()), joint.after)
             }
             Some(_) => Prediction::nothing(Some(PredictedEnd {
                 after: joint.after,
                 how: PredictedResult::NotResolved,
             })),
         },
-        NameModel::Asked { apart, .. } => {
-            let families = apart.iter().map(|(family, _)| *family);
+        NameModel::Asked { separate, .. } => {
+            let families = separate.iter().map(|(family, _)| *family);
             begin(Race::with_queries(families, policy.clone()), ZERO)
         }
     }
@@ -43,13 +43,13 @@ pub(crate) fn predict(policy: &Policy, world: &NetworkModel, epoch: Instant) -> 
 
 const ZERO: Duration = Duration::ZERO;
 
-/// Who cannot do without an answer about IPv4 has getaddrinfo ask; all others put each question themselves.
+/// Whether the policy uses one getaddrinfo(3) call for both families.
 fn asks_jointly(policy: &Policy) -> bool {
     policy.resolution == Resolution::Joint { requires_ipv4: true }
 }
 
 impl NetworkModel {
-    /// These addresses as they came, but for the family that is preferred.
+    /// Addresses in their order, but the preferred family first.
     fn sorted(&self, known: &[SocketAddr]) -> Vec<SocketAddr> {
         let mut sorted = known.to_vec();
         sorted.sort_by_key(|address| self.is_other(address));
@@ -64,55 +64,55 @@ impl NetworkModel {
         (self.is_other(address), self.order.iter().position(|known| known == address))
     }
 
-    pub(crate) fn fate(&self, address: SocketAddr) -> Option<AttemptModel> {
-        self.fates.iter().find(|(known, _)| *known == address).map(|(_, fate)| *fate)
+    pub(crate) fn attempt(&self, address: SocketAddr) -> Option<AttemptModel> {
+        self.attempts.iter().find(|(known, _)| *known == address).map(|(_, attempt)| *attempt)
     }
 }
 
-/// A race under way, and the virtual time.
+/// Running race, with the virtual time.
 struct Run<'a> {
     policy: &'a Policy,
-    world: &'a NetworkModel,
+    network: &'a NetworkModel,
     race: Race<SocketAddr>,
     epoch: Instant,
     now: Instant,
     open: Vec<(Family, StepModel)>,
     running: Vec<Running>,
-    told: Prediction,
+    prediction: Prediction,
 }
 
-/// A part of the way that an attempt is on.
+/// Running step of an attempt.
 #[derive(Debug, Clone, Copy)]
 struct Running {
     attempt: usize,
     since: Instant,
-    leg: StepModel,
+    step: StepModel,
     is_tls: bool,
 }
 
 impl<'a> Run<'a> {
     fn new(
         policy: &'a Policy,
-        world: &'a NetworkModel,
+        network: &'a NetworkModel,
         race: Race<SocketAddr>,
         epoch: Instant,
         after: Duration,
     ) -> Self {
-        let (open, running, told) = (Vec::new(), Vec::new(), Prediction::nothing(None));
-        Self { policy, world, race, epoch, now: epoch + after, open, running, told }
+        let (open, running, prediction) = (Vec::new(), Vec::new(), Prediction::nothing(None));
+        Self { policy, network, race, epoch, now: epoch + after, open, running, prediction }
     }
 
     fn finish(mut self) -> Prediction {
         loop {
-            self.hear_answers();
-            self.hear_attempts();
+            self.apply_answers();
+            self.apply_attempts();
             match self.race.poll(self.now) {
                 Step::Query(family) => self.ask(family),
                 Step::Start(start) => self.start(start),
                 Step::Cancel { attempt, .. } => self.drop(attempt),
                 Step::Wait(until) => {
                     if !self.advance(until) {
-                        return self.told;
+                        return self.prediction;
                     }
                 }
                 Step::Won(winner) => return self.win(winner),
@@ -126,52 +126,52 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// All questions begin with the race.
+    /// Starts a query; all queries start with the race.
     fn ask(&mut self, family: Family) {
-        let Some(reply) = self.world.reply(family) else { return };
+        let Some(reply) = self.network.reply(family) else { return };
         let end = reply.answer.as_ref().map_or(StepEnd::Silent, |_| StepEnd::Succeeds);
         self.open.push((family, StepModel { took: reply.after, end }));
     }
 
-    fn hear_answers(&mut self) {
+    fn apply_answers(&mut self) {
         let since = self.epoch;
         let now = self.now;
-        let is_due = |leg: &StepModel| leg.end != StepEnd::Silent && since + leg.took <= now;
+        let is_due = |step: &StepModel| step.end != StepEnd::Silent && since + step.took <= now;
         let due: Vec<Family> =
-            self.open.iter().filter(|(_, leg)| is_due(leg)).map(|(family, _)| *family).collect();
-        self.open.retain(|(_, leg)| !is_due(leg));
+            self.open.iter().filter(|(_, step)| is_due(step)).map(|(family, _)| *family).collect();
+        self.open.retain(|(_, step)| !is_due(step));
         for family in due {
-            let answer = self.world.reply(family).and_then(|reply| reply.answer.clone());
+            let answer = self.network.reply(family).and_then(|reply| reply.answer.clone());
             self.race.answered(family, answer.unwrap_or(Answer::NoData), now);
-            let world = self.world;
-            self.race.sort_by_key(|address| world.rank(address));
+            let network = self.network;
+            self.race.sort_by_key(|address| network.rank(address));
         }
     }
 
     fn start(&mut self, start: Start) {
         let Some(to) = self.race.address(start.attempt).copied() else { return };
         let (at, why) = (self.now - self.epoch, start.reason);
-        if self.told.certain_until.is_none_or(|until| at <= until) {
-            self.told.starts.push(PredictedStart { to, at, why });
+        if self.prediction.certain_until.is_none_or(|until| at <= until) {
+            self.prediction.starts.push(PredictedStart { to, at, why });
         }
-        // What nobody has measured is silent from the beginning.
+        // Because it was not measured, the step is silent from the start.
         let unknown = StepModel { took: ZERO, end: StepEnd::Silent };
-        let leg = self.world.fate(to).map_or(unknown, |fate| fate.tcp);
+        let step = self.network.attempt(to).map_or(unknown, |attempt| attempt.tcp);
         let (attempt, since) = (start.attempt, self.now);
-        self.running.push(Running { attempt, since, leg, is_tls: false });
+        self.running.push(Running { attempt, since, step, is_tls: false });
     }
 
     fn drop(&mut self, attempt: usize) {
         self.running.retain(|running| running.attempt != attempt);
     }
 
-    fn hear_attempts(&mut self) {
-        let (now, kernel) = (self.now, self.world.kernel);
+    fn apply_attempts(&mut self) {
+        let (now, kernel) = (self.now, self.network.kernel);
         let is_due = |running: &&Running| running.ends(kernel).is_some_and(|at| at <= now);
         let due: Vec<Running> = self.running.iter().filter(is_due).copied().collect();
-        for Running { attempt, leg, is_tls, .. } in due {
+        for Running { attempt, step, is_tls, .. } in due {
             self.drop(attempt);
-            match leg.end {
+            match step.end {
                 StepEnd::Succeeds if is_tls => self.race.succeeded(attempt, now),
                 StepEnd::Succeeds => self.connected(attempt),
                 StepEnd::Unsent => self.race.failed_unsent(attempt, now),
@@ -180,86 +180,87 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// There is TCP; where the race is for TLS, that is half of the way.
+    /// Handles a TCP connection; in a race for TLS the handshake follows.
     fn connected(&mut self, attempt: usize) {
         self.race.connected(attempt, self.now);
         let to = self.race.address(attempt).copied();
-        match to.and_then(|to| self.world.fate(to)).and_then(|fate| fate.tls) {
-            Some(leg) if self.races_for_tls() => {
-                self.running.push(Running { attempt, since: self.now, leg, is_tls: true });
+        match to.and_then(|to| self.network.attempt(to)).and_then(|attempt| attempt.tls) {
+            Some(step) if self.races_for_tls() => {
+                self.running.push(Running { attempt, since: self.now, step, is_tls: true });
             }
             _ => self.race.succeeded(attempt, self.now),
         }
     }
 
     fn races_for_tls(&self) -> bool {
-        self.policy.pacing.success == Success::Tls && self.world.begins_with_tls
+        self.policy.pacing.success == Success::Tls && self.network.begins_with_tls
     }
 
-    /// To the next instant at which anything is known to happen. Whether there is one.
+    /// Advances the time to the next known event; `false` if none is left.
     fn advance(&mut self, until: Option<Instant>) -> bool {
         let silences = self.silences().min();
-        let ends = self.running.iter().filter_map(|running| running.ends(self.world.kernel));
-        let answers = self.open.iter().filter(|(_, leg)| leg.end != StepEnd::Silent);
-        let answers = answers.map(|(_, leg)| self.epoch + leg.took);
+        let ends = self.running.iter().filter_map(|running| running.ends(self.network.kernel));
+        let answers = self.open.iter().filter(|(_, step)| step.end != StepEnd::Silent);
+        let answers = answers.map(|(_, step)| self.epoch + step.took);
         let next = ends.chain(answers).chain(until).min();
         if let Some(silence) = silences.filter(|at| next.is_none_or(|next| *at < next)) {
-            self.doubt(silence);
+            self.limit_certainty(silence);
         }
         self.now = next.unwrap_or(self.now);
         next.is_some()
     }
 
-    /// Until when what is silent was waited for.
+    /// Ends of the measurement of the silent steps.
     fn silences(&self) -> impl Iterator<Item = Instant> {
-        let questions = self.open.iter().map(|(_, leg)| (self.epoch, *leg));
-        let attempts = self.running.iter().map(|running| (running.since, running.leg));
-        let silent = questions.chain(attempts).filter(|(_, leg)| leg.end == StepEnd::Silent);
-        silent.map(|(since, leg)| since + leg.took)
+        let questions = self.open.iter().map(|(_, step)| (self.epoch, *step));
+        let attempts = self.running.iter().map(|running| (running.since, running.step));
+        let silent = questions.chain(attempts).filter(|(_, step)| step.end == StepEnd::Silent);
+        silent.map(|(since, step)| since + step.took)
     }
 
-    fn doubt(&mut self, from: Instant) {
+    fn limit_certainty(&mut self, from: Instant) {
         let from = from - self.epoch;
-        self.told.certain_until = Some(self.told.certain_until.map_or(from, |it| it.min(from)));
+        self.prediction.certain_until =
+            Some(self.prediction.certain_until.map_or(from, |it| it.min(from)));
     }
 
-    /// Ends the race; with --tls, the handshake follows if the policy races for TCP only.
+    /// Handles the winner; after a race for TCP, a requested TLS handshake follows.
     fn win(mut self, winner: usize) -> Prediction {
-        let Some(to) = self.race.address(winner).copied() else { return self.told };
-        let tls = self.world.fate(to).and_then(|fate| fate.tls);
+        let Some(to) = self.race.address(winner).copied() else { return self.prediction };
+        let tls = self.network.attempt(to).and_then(|attempt| attempt.tls);
         match tls.filter(|_| !self.races_for_tls()) {
             None => self.end(ZERO, PredictedResult::Connects(to)),
             Some(StepModel { took, end: StepEnd::Succeeds }) => {
                 self.end(took, PredictedResult::Connects(to))
             }
             Some(StepModel { took, end: StepEnd::Silent }) => {
-                self.doubt(self.now + took);
-                self.told
+                self.limit_certainty(self.now + took);
+                self.prediction
             }
             Some(StepModel { took, .. }) => self.end(took, PredictedResult::NoTls(to)),
         }
     }
 
     fn end(mut self, later: Duration, how: PredictedResult) -> Prediction {
-        self.told.end = Some(PredictedEnd { after: self.now + later - self.epoch, how });
-        self.told
+        self.prediction.end = Some(PredictedEnd { after: self.now + later - self.epoch, how });
+        self.prediction
     }
 }
 
 impl Running {
-    /// End of this step. The kernel ends silence before TCP is connected; silence after that has no end.
+    /// End of the step. The kernel limits a silent TCP handshake; a silent TLS handshake has no limit.
     fn ends(&self, kernel: Duration) -> Option<Instant> {
-        match self.leg.end {
+        match self.step.end {
             StepEnd::Silent if self.is_tls => None,
-            StepEnd::Silent => self.since.checked_add(kernel.max(self.leg.took)),
-            _ => self.since.checked_add(self.leg.took),
+            StepEnd::Silent => self.since.checked_add(kernel.max(self.step.took)),
+            _ => self.since.checked_add(self.step.took),
         }
     }
 }
 
 impl NetworkModel {
     fn reply(&self, family: Family) -> Option<&QueryModel> {
-        let NameModel::Asked { apart, .. } = &self.names else { return None };
-        apart.iter().find(|(known, _)| *known == family).map(|(_, reply)| reply)
+        let NameModel::Asked { separate, .. } = &self.names else { return None };
+        separate.iter().find(|(known, _)| *known == family).map(|(_, reply)| reply)
     }
 }

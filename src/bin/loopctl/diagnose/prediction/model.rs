@@ -1,4 +1,4 @@
-//! Model of a network: what was measured, as far as it decides a race.
+//! Model of a network, from a measurement.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,59 +9,59 @@ use loopctl::plan::{Answer, Family};
 use crate::report::compare::{Lookup, LookupEnd, Measurement, Probe};
 use crate::report::{Outcome, TlsReport};
 
-/// What was measured, as far as it decides a race.
+/// Inputs of a simulated race.
 #[derive(Debug, Clone)]
 pub(crate) struct NetworkModel {
     pub(crate) names: NameModel,
-    /// Every address in the order of RFC 6724, which those follow that ask for each family by itself.
+    /// Addresses in the order of RFC 6724, for policies with a query per family.
     pub(crate) order: Vec<SocketAddr>,
-    pub(crate) fates: Vec<(SocketAddr, AttemptModel)>,
-    /// Addresses of this family go before others.
+    pub(crate) attempts: Vec<(SocketAddr, AttemptModel)>,
+    /// Family whose addresses are tried first.
     pub(crate) prefer: Option<Family>,
-    /// Whether TLS begins with the connection; otherwise something is said before it, and no race is about it.
+    /// Whether TLS begins with the connection, and not after STARTTLS, which no race includes.
     pub(crate) begins_with_tls: bool,
-    /// How long the kernel tries to connect.
+    /// Time limit of the kernel for a connection attempt.
     pub(crate) kernel: Duration,
 }
 
-/// Where the addresses come from.
+/// Source of the addresses.
 #[derive(Debug, Clone)]
 pub(crate) enum NameModel {
-    /// Addresses that need no lookup.
+    /// Addresses without a lookup.
     Known(Vec<SocketAddr>),
     Asked {
-        /// To the question for each family, the preferred one first.
-        apart: Vec<(Family, QueryModel)>,
-        /// To the question for all of them, as getaddrinfo asks it.
+        /// Answers to a query per family, the preferred one first.
+        separate: Vec<(Family, QueryModel)>,
+        /// Answer to a query for all families, as by getaddrinfo(3).
         joint: QueryModel,
     },
 }
 
-/// What came of a question, and after which time.
+/// Answer to a query, and its time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct QueryModel {
     pub(crate) after: Duration,
-    /// `None`: nothing had come by then.
+    /// `None` without an answer until then.
     pub(crate) answer: Option<Answer<SocketAddr>>,
 }
 
-/// What becomes of an attempt.
+/// Steps of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct AttemptModel {
     pub(crate) tcp: StepModel,
-    /// Where TLS was asked for, and there was a connection for it.
+    /// TLS handshake, if requested and connected.
     pub(crate) tls: Option<StepModel>,
 }
 
 impl AttemptModel {
-    /// Whether it is unknown what becomes of it.
+    /// Whether the outcome is unknown.
     pub(crate) fn is_silent(self) -> bool {
-        let is = |leg: StepModel| leg.end == StepEnd::Silent;
+        let is = |step: StepModel| step.end == StepEnd::Silent;
         is(self.tcp) || self.tls.is_some_and(is)
     }
 }
 
-/// A part of the way, and how long it takes.
+/// TCP or TLS handshake of an attempt: its end and duration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct StepModel {
     pub(crate) took: Duration,
@@ -72,21 +72,21 @@ pub(crate) struct StepModel {
 pub(crate) enum StepEnd {
     Succeeds,
     Fails,
-    /// This host refuses, and no packet leaves.
+    /// Rejected by this host, without a packet.
     Unsent,
-    /// No result within the time limit.
+    /// No answer until the time limit of the measurement.
     Silent,
 }
 
 impl Measurement {
     pub(super) fn model(&self) -> NetworkModel {
         let order = self.probes.iter().map(|probe| probe.to).collect();
-        let fates = self.probes.iter().filter_map(|probe| Some((probe.to, probe.fate()?)));
+        let attempts = self.probes.iter().filter_map(|probe| Some((probe.to, probe.model()?)));
         let in_plain = |probe: &Probe| probe.tls.as_ref().is_some_and(|tls| tls.starttls.is_some());
         NetworkModel {
             names: self.names(),
             order,
-            fates: fates.collect(),
+            attempts: attempts.collect(),
             prefer: self.prefer,
             begins_with_tls: !self.probes.iter().any(in_plain),
             kernel: self.kernel,
@@ -94,41 +94,41 @@ impl Measurement {
     }
 
     fn names(&self) -> NameModel {
-        let mut apart: Vec<(Family, QueryModel)> = self
+        let mut separate: Vec<(Family, QueryModel)> = self
             .lookups
             .iter()
             .filter(|lookup| lookup.family != Family::Unspecified || self.lookups.len() == 1)
             .map(|lookup| (lookup.family, lookup.reply(self.is_dns)))
             .collect();
-        if apart.is_empty() {
+        if separate.is_empty() {
             return NameModel::Known(self.given.clone());
         }
-        let told = self.is_ipv4_first.then_some(Family::Inet);
-        let preferred = self.prefer.or(told).unwrap_or(Family::Inet6);
-        apart.sort_by_key(|(family, _)| *family != preferred);
+        let gai_conf = self.is_ipv4_first.then_some(Family::Inet);
+        let preferred = self.prefer.or(gai_conf).unwrap_or(Family::Inet6);
+        separate.sort_by_key(|(family, _)| *family != preferred);
         let joint = match self.lookup(Family::Unspecified) {
             Some(lookup) => lookup.reply(self.is_dns),
-            None => self.joined(&apart),
+            None => self.joined(&separate),
         };
-        NameModel::Asked { apart, joint }
+        NameModel::Asked { separate, joint }
     }
 
-    /// Combined answer for a policy that waits for both families.
-    fn joined(&self, apart: &[(Family, QueryModel)]) -> QueryModel {
-        let after = apart.iter().map(|(_, reply)| reply.after).max().unwrap_or_default();
-        let silences = apart.iter().filter(|(_, reply)| reply.answer.is_none());
+    /// Joint answer from the answers for each family.
+    fn joined(&self, separate: &[(Family, QueryModel)]) -> QueryModel {
+        let after = separate.iter().map(|(_, reply)| reply.after).max().unwrap_or_default();
+        let silences = separate.iter().filter(|(_, reply)| reply.answer.is_none());
         if let Some(after) = silences.map(|(_, reply)| reply.after).min() {
             return QueryModel { after, answer: None };
         }
         let found: Vec<SocketAddr> = self.probes.iter().map(|probe| probe.to).collect();
-        let no = apart.first().and_then(|(_, reply)| reply.answer.clone());
+        let no = separate.first().and_then(|(_, reply)| reply.answer.clone());
         let answer = if found.is_empty() { no } else { Some(Answer::Addresses(found)) };
         QueryModel { after, answer }
     }
 }
 
 impl Lookup {
-    /// How long a name server is waited for is everybody's own: that ours gave up says nothing of others.
+    /// Answer to a lookup; a DNS timeout counts as silence, because other clients have other time limits.
     fn reply(&self, is_dns: bool) -> QueryModel {
         let answer = match &self.end {
             LookupEnd::Found(found) => Some(Answer::Addresses(found.clone())),
@@ -143,7 +143,7 @@ impl Lookup {
 }
 
 impl Probe {
-    pub(crate) fn fate(&self) -> Option<AttemptModel> {
+    pub(crate) fn model(&self) -> Option<AttemptModel> {
         let end = match &self.attempt.outcome {
             Outcome::Success => StepEnd::Succeeds,
             Outcome::Failure(_, failure) if failure.at_once => StepEnd::Unsent,
@@ -151,10 +151,10 @@ impl Probe {
             Outcome::Timeout | Outcome::Canceled | Outcome::Pending => StepEnd::Silent,
         };
         let tcp = StepModel { took: self.attempt.took, end };
-        Some(AttemptModel { tcp, tls: self.tls.as_ref().and_then(|tls| self.tls_leg(tls)) })
+        Some(AttemptModel { tcp, tls: self.tls.as_ref().and_then(|tls| self.tls_step(tls)) })
     }
 
-    fn tls_leg(&self, tls: &TlsReport) -> Option<StepModel> {
+    fn tls_step(&self, tls: &TlsReport) -> Option<StepModel> {
         let took = tls.ended?.saturating_sub(self.attempt.end());
         let end = match &tls.failure {
             None => StepEnd::Succeeds,

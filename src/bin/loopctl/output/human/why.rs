@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::diagnose::why::{CausedBy, Finding, findings};
+use crate::diagnose::findings::{CausedBy, Finding, findings};
 use crate::report::Report;
 use crate::util::style::Style;
 use crate::util::units;

@@ -27,7 +27,7 @@ pub(crate) fn compare(report: &Report) -> Option<Compare> {
     let limit = report.subject.timeout;
     Some(Compare {
         live: *is_live,
-        probe_timeout_ms: measurement.patience.into(),
+        probe_timeout_ms: measurement.probe_timeout.into(),
         kernel_timeout_ms: measurement.kernel.into(),
         probes: Probes {
             queries: measurement.lookups.iter().map(|lookup| query(lookup, measurement)).collect(),

@@ -6,7 +6,7 @@ use loopctl::plan::{self, Family, FirstAttemptReason, Reason};
 use loopctl::{Failure, Phase};
 
 use super::{compare, error, resolve, tls};
-use crate::diagnose::why::{CausedBy, Finding, findings};
+use crate::diagnose::findings::{CausedBy, Finding, findings};
 use crate::diagnose::{exit_status, expectation, name, transfer};
 use crate::output::wire::common::{
     AttemptResult, ErrorKind, ErrorRecord, IpFamily, Outcome, RunEnd, VERSION, slow_callbacks,

@@ -75,7 +75,7 @@ pub(crate) fn of_failure(failure: &Failure, cause: Option<Cause>) -> ErrorRecord
 
 /// Error on an established connection, such as `cannot send ...`.
 pub(crate) fn of_connection((what, failure): &Failed) -> ErrorRecord {
-    let record = of_failure(failure, Some(Cause::of_failure(failure)));
+    let record = of_failure(failure, Some(Cause::from_failure(failure)));
     ErrorRecord { message: format!("{what}: {}", record.message), ..record }
 }
 
@@ -85,6 +85,6 @@ pub(crate) fn of_tls(tls: &TlsReport, failure: &TlsFailure) -> ErrorRecord {
         kind: failure.into(),
         errno: failure.failure.errno,
         name: failure.failure.name().map(str::to_owned),
-        message: cause::of_tls(tls, failure),
+        message: cause::tls_message(tls, failure),
     }
 }

@@ -188,7 +188,7 @@ fn handshake(report: &Report, attempt: Option<usize>, of: OfAttempt) -> Option<H
         version: info.map(|info| info.version.into()),
         cipher: info.map(|info| info.cipher_suite.clone()),
         duration_ms: tls.took().map(whole_ms),
-        error_message: failure.map(|failure| crate::diagnose::cause::of_tls(tls, failure)),
+        error_message: failure.map(|failure| crate::diagnose::cause::tls_message(tls, failure)),
         of,
     })
 }

@@ -3,7 +3,7 @@
 use loopctl::plan::DnsTransport;
 use loopctl::{DnsAnswer, DnsProof, DnsProofReason, DnsRecord, DnsSetProof, EaiCode, RecordType};
 
-use crate::diagnose::{exit_status, name};
+use crate::diagnose::{self, exit_status, name, rank};
 use crate::output::human::resolve::notes;
 use crate::output::wire::common::{ErrorKind, ErrorRecord, RunEnd, VERSION, slow_callbacks};
 use crate::output::wire::query::{Flags, Query, QueryResult, QueryVia, Record, Transport};
@@ -205,7 +205,7 @@ fn address(report: &NameReport, row: &AddressRow) -> Address {
         connect_rank: row.ranks.connect,
         ttl: row.ttl.map(|ttl| ttl.as_secs()),
         source: row.source.map(|source| source.to_string()),
-        rule: row.rule.clone(),
+        rule: row.reason.map(rank::message),
         dnssec: report.proof_of_address(row.ip).map(Proof::from),
     }
 }
@@ -217,7 +217,7 @@ impl From<&trace::Hop> for Hop {
             Step::Referral { zone, servers } => (Some(zone.clone()), servers.clone(), None),
             Step::Alias(target) => (Some(target.clone()), Vec::new(), None),
             Step::End(..) => (None, Vec::new(), None),
-            Step::Lost(why) => (None, Vec::new(), Some(why.clone())),
+            Step::Lost(error) => (None, Vec::new(), Some(diagnose::trace::message(error))),
         };
         Self {
             zone: hop.zone.clone(),

@@ -176,7 +176,7 @@ impl<'a> Prober<'a> {
             probes,
             prefer,
             is_ipv4_first,
-            patience: self.attempt_timeout,
+            probe_timeout: self.attempt_timeout,
             kernel,
             is_dns,
         }

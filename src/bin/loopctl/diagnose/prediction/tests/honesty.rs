@@ -1,4 +1,4 @@
-//! Certain predictions hold for every network that the measurement may have missed.
+//! Property tests: a certain prediction holds for every network that agrees with the measurement.
 
 use loopctl::plan::Preset;
 use proptest::collection::vec;
@@ -7,14 +7,14 @@ use proptest::sample::select;
 
 use super::*;
 
-/// Something that was measured, and what would have come of it, had it been waited for longer.
+/// Measured step, and its outcome without a time limit.
 #[derive(Debug, Clone, Copy)]
 struct Hidden {
     measured: StepModel,
     truth: StepModel,
 }
 
-/// Few different times, so that many things happen at once.
+/// Multiples of 25 ms, so that events often coincide.
 fn time() -> impl Strategy<Value = Duration> {
     (0..14_u64).prop_map(|step| ms(step * 25))
 }
@@ -31,12 +31,12 @@ fn hidden() -> impl Strategy<Value = Hidden> {
     })
 }
 
-/// An address: its way to TCP, and from there to TLS.
+/// TCP and TLS handshake of an address.
 fn way() -> impl Strategy<Value = (Hidden, Hidden)> {
     (hidden(), hidden())
 }
 
-/// A question for addresses: its time, and whether the answer is one.
+/// Time and end of a query for addresses.
 fn question() -> impl Strategy<Value = Hidden> {
     hidden()
 }
@@ -63,41 +63,41 @@ fn setting() -> impl Strategy<Value = Setting> {
 }
 
 impl Setting {
-    /// Network as measured, or as it is.
-    fn world(&self, side: impl Fn(Hidden) -> StepModel) -> NetworkModel {
+    /// Network model as measured, or the true one.
+    fn network(&self, side: impl Fn(Hidden) -> StepModel) -> NetworkModel {
         let names = ["6a", "4a", "6b", "4b", "6c", "4c"];
         let order: Vec<SocketAddr> = names.into_iter().map(address).take(self.ways.len()).collect();
-        let fate = |(tcp, tls): &(Hidden, Hidden)| {
+        let attempt = |(tcp, tls): &(Hidden, Hidden)| {
             let (tcp, tls) = (side(*tcp), side(*tls));
             let is_connected = tcp.end == StepEnd::Succeeds;
-            // A handshake that nobody got to is measured as soon as there is a connection for it.
+            // Because a handshake needs a connection, it is known only after TCP has succeeded.
             AttemptModel { tcp, tls: (self.with_tls && is_connected).then_some(tls) }
         };
-        let fates = order.iter().copied().zip(self.ways.iter().map(fate)).collect();
-        let reply = |question: Hidden, found: Vec<SocketAddr>| {
-            let leg = side(question);
-            let answer = match leg.end {
+        let attempts = order.iter().copied().zip(self.ways.iter().map(attempt)).collect();
+        let query = |question: Hidden, found: Vec<SocketAddr>| {
+            let step = side(question);
+            let answer = match step.end {
                 StepEnd::Silent => None,
                 StepEnd::Succeeds => Some(Answer::Addresses(found)),
                 _ => Some(Answer::NoData),
             };
-            QueryModel { after: leg.took, answer }
+            QueryModel { after: step.took, answer }
         };
         let of = |is_v6| order.iter().copied().filter(|to| to.is_ipv6() == is_v6).collect();
         let names = match self.questions {
             None => NameModel::Known(order.clone()),
             Some([v6, v4, both]) => NameModel::Asked {
-                apart: vec![
-                    (Family::Inet6, reply(v6, of(true))),
-                    (Family::Inet, reply(v4, of(false))),
+                separate: vec![
+                    (Family::Inet6, query(v6, of(true))),
+                    (Family::Inet, query(v4, of(false))),
                 ],
-                joint: reply(both, order.clone()),
+                joint: query(both, order.clone()),
             },
         };
         NetworkModel {
             names,
             order,
-            fates,
+            attempts,
             prefer: self.prefer,
             begins_with_tls: true,
             kernel: KERNEL,
@@ -111,24 +111,24 @@ proptest! {
     #[test]
     fn race_05_what_the_silence_hid_contradicts_nothing_that_was_certain(setting in setting()) {
         let (policy, epoch) = (Policy::from(setting.preset), epoch());
-        let told = predict(&policy, &setting.world(|it| it.measured), epoch);
-        let truth = predict(&policy, &setting.world(|it| it.truth), epoch);
+        let prediction = predict(&policy, &setting.network(|it| it.measured), epoch);
+        let truth = predict(&policy, &setting.network(|it| it.truth), epoch);
         prop_assert_eq!(truth.certain_until, None, "nothing is hidden there");
-        let Some(until) = told.certain_until else {
-            prop_assert_eq!(told, truth);
+        let Some(until) = prediction.certain_until else {
+            prop_assert_eq!(prediction, truth);
             return Ok(());
         };
         let end = truth.end.expect("an end");
-        prop_assert!(end.after > until, "{:?} ended before {:?}", truth, told);
+        prop_assert!(end.after > until, "{:?} ended before {:?}", truth, prediction);
         let before = |prediction: &Prediction| -> Vec<PredictedStart> {
             prediction.starts.iter().copied().filter(|begun| begun.at <= until).collect()
         };
-        prop_assert_eq!(before(&told), before(&truth));
+        prop_assert_eq!(before(&prediction), before(&truth));
     }
 
     #[test]
     fn race_06_every_forecast_ends_where_nothing_is_silent(setting in setting()) {
-        let truth = predict(&setting.preset.into(), &setting.world(|it| it.truth), epoch());
+        let truth = predict(&setting.preset.into(), &setting.network(|it| it.truth), epoch());
         prop_assert!(truth.end.is_some() && truth.certain_until.is_none(), "{truth:?}");
         let starts: Vec<Duration> = truth.starts.iter().map(|begun| begun.at).collect();
         prop_assert!(starts.is_sorted(), "{starts:?}");

@@ -131,7 +131,7 @@ fn outcome_of(probe: &Probe) -> (String, Ansi) {
                 (format!("connected, tls {took}{resends}"), AnsiColor::Green.on_default())
             }
             Some(failure) => {
-                let why = cause::of_tls(tls, failure);
+                let why = cause::tls_message(tls, failure);
                 (format!("connected, no tls: {why}"), AnsiColor::Red.on_default())
             }
         },

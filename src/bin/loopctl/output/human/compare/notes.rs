@@ -136,7 +136,7 @@ fn outcomes<'a>(
     let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
     for start in starts {
         let Some(probe) = measurement.probe(start.to) else { continue };
-        let text = match probe.fate() {
+        let text = match probe.model() {
             Some(AttemptModel { tls: Some(StepModel { end: StepEnd::Silent, .. }), .. }) => {
                 "TLS silent"
             }
@@ -161,7 +161,7 @@ fn outcomes<'a>(
 /// Attempts without an answer.
 fn silent(row: &Row, measurement: &Measurement) -> String {
     let is_silent = |start: &&PredictedStart| {
-        let fate = measurement.probe(start.to).and_then(|probe| probe.fate());
+        let fate = measurement.probe(start.to).and_then(|probe| probe.model());
         fate.is_none_or(AttemptModel::is_silent)
     };
     outcomes(row.prediction.starts.iter().filter(is_silent), measurement)
@@ -292,7 +292,7 @@ fn silent_addresses(measurement: &Measurement) -> Option<String> {
         .probes
         .iter()
         .filter_map(|probe| {
-            let fate = probe.fate().filter(|fate| fate.is_silent())?;
+            let fate = probe.model().filter(|fate| fate.is_silent())?;
             let about = if fate.tcp.end == StepEnd::Silent { "" } else { " (TLS)" };
             Some(format!("`{}`{about}", probe.to.ip()))
         })

@@ -52,7 +52,7 @@ fn measurement(lookups: Vec<Lookup>, probes: Vec<Probe>) -> Measurement {
         probes,
         prefer: None,
         is_ipv4_first: false,
-        patience,
+        probe_timeout: patience,
         kernel,
         is_dns: false,
     }

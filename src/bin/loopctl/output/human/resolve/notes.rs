@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use loopctl::{DnsData, DnsEvent, DnsEventKind, ExtendedError};
 
-use crate::diagnose::{cause, hint, name};
+use crate::diagnose::{cause, hint, name, trace};
 use crate::report::names::{NameEnd, NameReport};
 use crate::report::query::{Query, QueryOutcome, QueryProgress, QueryStatus};
 use crate::report::trace::Step;
@@ -110,7 +110,7 @@ pub(crate) fn explain(report: &NameReport) -> Message {
 
 fn causes(report: &NameReport) -> Vec<String> {
     let lost = report.hops.iter().filter_map(|hop| match &hop.step {
-        Step::Lost(why) => Some(format!("{}: {why}", hop.zone)),
+        Step::Lost(error) => Some(format!("{}: {}", hop.zone, trace::message(error))),
         _ => None,
     });
     let mut causes: Vec<String> = lost.collect();

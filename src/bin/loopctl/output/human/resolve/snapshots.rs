@@ -130,7 +130,7 @@ impl Story {
 
     /// This host is 10.77.0.1/24 and fd77::1/64.
     fn ends(mut self, ms: f64) -> NameReport {
-        self.report.settle(self.started_at + Duration::from_secs_f64(ms / 1000.0), false);
+        self.report.finish(self.started_at + Duration::from_secs_f64(ms / 1000.0), false);
         let source = |to: IpAddr| if to.is_ipv4() { "10.77.0.1" } else { "fd77::1" }.parse().ok();
         self.report.arrange(&[], source);
         self.report

@@ -7,6 +7,7 @@ use loopctl::{DnsRecord, DnsSetProof};
 
 use super::notes;
 use crate::config::AddressOrder;
+use crate::diagnose::{rank, trace};
 use crate::report::family::FamilyNames as _;
 use crate::report::names::{NameReport, is_signature};
 use crate::report::order::AddressRow;
@@ -54,8 +55,8 @@ pub(crate) fn addresses(report: &NameReport, order: AddressOrder, style: Style) 
         let ttl = row.ttl.map(|ttl| ttl.as_secs().to_string());
         cells.extend(has_dns.then(|| ttl.unwrap_or_else(|| "-".to_owned())));
         cells.extend(has_proofs.then(|| proof_cell(report.proof_of_address(row.ip))));
-        let rule = row.rule.iter().map(|rule| format!("; {rule}"));
-        cells.push(family.record_type().to_owned() + &rule.collect::<String>());
+        let reason = row.reason.map(|reason| format!("; {}", rank::message(reason)));
+        cells.push(family.record_type().to_owned() + &reason.unwrap_or_default());
         cells
     });
     table(&header, cells.collect(), style)
@@ -152,7 +153,7 @@ fn step(hop: &Hop) -> String {
             format!("the answer: {count} records")
         }
         Step::End(verdict, _) => notes::status(*verdict).to_owned(),
-        Step::Lost(why) => why.clone(),
+        Step::Lost(error) => trace::message(error),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Why this address, and what it cost: a pure function of the report.
+//! Findings: reasons for the selected address and for its delay, derived from a report.
 
 #[cfg(test)]
 mod tests;
@@ -15,77 +15,79 @@ use crate::report::query::{Query, QueryOutcome, QueryStatus, types};
 use crate::report::{Attempt, Outcome, Report, Via};
 use crate::util::units;
 
-/// One thing that had a part in it.
+/// One reason for the selection or the delay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Finding {
-    /// One word for it.
+    /// Kind in JSON documents.
     pub(crate) kind: &'static str,
     pub(crate) caused_by: CausedBy,
-    /// How much later the connection was for it.
+    /// Delay of the connection.
     pub(crate) cost: Duration,
     pub(crate) text: String,
 }
 
-/// Who had it.
+/// Origin of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CausedBy {
     /// Index into the attempts of the report.
     Attempt(usize),
     Family(Family),
-    /// The question for this family.
+    /// Query for this family.
     Query(Family),
 }
 
-/// Delays below this are not explained, because they come from this process.
+/// Shorter delays are noise of this process.
 const NOISE: Duration = Duration::from_micros(50);
 
-/// A start that is later than planned by more than this says something about this process.
-const SLIP: Duration = Duration::from_millis(5);
+/// Shorter start lags are not reported.
+const MIN_START_LAG: Duration = Duration::from_millis(5);
 
-/// Everything that had a part in it, in the order in which it happened.
+/// Findings in the order of time.
 pub(crate) fn findings(report: &Report) -> Vec<Finding> {
     if report.comparison.is_some() {
-        // Each address was tried by itself.
+        // Because each address was tried separately, nothing was delayed.
         return Vec::new();
     }
-    let mut found: Vec<Finding> = of_names(report).into_iter().collect();
-    found.extend(of_source(report));
-    // Without a connection nothing was late for it.
+    let mut found: Vec<Finding> = answer_finding(report).into_iter().collect();
+    found.extend(source_finding(report));
+    // Without a connection, no finding has a cost.
     let until = report.selected.unwrap_or_default();
     for (number, attempt) in report.attempts.iter().enumerate() {
-        let cost = if number < until { cost_of(report, number) } else { Duration::ZERO };
-        found.extend(of_late_address(report, number));
-        found.extend(of_attempt(report, number, attempt, cost));
+        let cost = if number < until { attempt_cost(report, number) } else { Duration::ZERO };
+        found.extend(late_address_finding(report, number));
+        found.extend(attempt_finding(report, number, attempt, cost));
         let late = if (1..=until).contains(&number) { start_lag(attempt) } else { Duration::ZERO };
-        found.extend(of_slip(number, attempt, late));
+        found.extend(late_start_finding(number, attempt, late));
     }
     found
 }
 
-/// How much later the next attempt started for this one.
-fn cost_of(report: &Report, number: usize) -> Duration {
+/// Delay of the next attempt by this one.
+fn attempt_cost(report: &Report, number: usize) -> Duration {
     let (this, Some(next)) = (&report.attempts[number], report.attempts.get(number + 1)) else {
         return Duration::ZERO;
     };
     let gap = next.start.saturating_sub(this.start).saturating_sub(start_lag(next));
     match next.schedule.reason {
-        Reason::LateAnswer => gap.min(own_share(report, this)),
+        Reason::LateAnswer => gap.min(attempt_delay(report, this)),
         _ => gap,
     }
 }
 
-/// What is worth telling of a late start.
+/// Start lag, or zero below the threshold.
 fn start_lag(attempt: &Attempt) -> Duration {
-    Some(attempt.schedule.start_lag).filter(|start_lag| *start_lag >= SLIP).unwrap_or_default()
+    Some(attempt.schedule.start_lag)
+        .filter(|start_lag| *start_lag >= MIN_START_LAG)
+        .unwrap_or_default()
 }
 
-/// An answer that was late, or never came, before the first attempt.
-fn of_names(report: &Report) -> Option<Finding> {
+/// Finding about a late or missing answer before the first attempt.
+fn answer_finding(report: &Report) -> Option<Finding> {
     let cost = report.answer_wait();
     let first = report.attempts.first()?;
     let awaited = report.awaited().filter(|_| !cost.is_zero())?;
-    let family = family_of(awaited);
-    let (name, other) = names(family);
+    let family = query_family(awaited);
+    let (name, other) = record_types(family);
     let v = first.address.family()?.short();
     let late = units::prose(awaited.ended_at().saturating_sub(report.answered_at()));
     let delay = units::limit(report.subject.policy.resolution_delay().unwrap_or_default());
@@ -108,7 +110,7 @@ fn of_names(report: &Report) -> Option<Finding> {
         }
         QueryStatus::NoData | QueryStatus::NxDomain => (
             "no_addresses",
-            format!("{v}: there is no {name}, which was known {late} after {other}"),
+            format!("{v} because there is no {name} record, known {late} after {other}"),
         ),
         _ => {
             let symbol = symbol(awaited);
@@ -118,34 +120,37 @@ fn of_names(report: &Report) -> Option<Finding> {
     Some(Finding { kind, caused_by: CausedBy::Query(family), cost, text })
 }
 
-/// An address that came too late for its turn.
-fn of_late_address(report: &Report, number: usize) -> Option<Finding> {
+/// Finding about an address that arrived after its place in the order.
+fn late_address_finding(report: &Report, number: usize) -> Option<Finding> {
     let (before, late) = (report.attempts.get(number.checked_sub(1)?)?, &report.attempts[number]);
     if late.schedule.reason != Reason::LateAnswer {
         return None;
     }
     let family = late.address.family()?;
-    let (name, other) = names(family);
-    let cost = late.start.saturating_sub(before.start).saturating_sub(own_share(report, before));
+    let (name, other) = record_types(family);
+    let cost =
+        late.start.saturating_sub(before.start).saturating_sub(attempt_delay(report, before));
     let after = units::prose(late.start.saturating_sub(report.answered_at()));
-    let text =
-        format!("{name} came {after} after {other}: `{}` could not start before", ip_text(late));
+    let text = format!(
+        "{name} came {after} after {other}, so `{}` could not start earlier",
+        ip_text(late)
+    );
     Some(Finding { kind: "late_answer", caused_by: CausedBy::Query(family), cost, text })
 }
 
-/// How long an attempt holds the next one up, were that known in time.
-fn own_share(report: &Report, attempt: &Attempt) -> Duration {
+/// Delay by an attempt of a next one whose address is known in time.
+fn attempt_delay(report: &Report, attempt: &Attempt) -> Duration {
     let delay = report.subject.policy.connection_attempt_delay;
     let took = attempt.end().saturating_sub(attempt.start);
     delay.map_or(took, |delay| delay.min(took))
 }
 
-fn family_of(query: &Query) -> Family {
+fn query_family(query: &Query) -> Family {
     if query.types == types(Family::Inet6) { Family::Inet6 } else { Family::Inet }
 }
 
-/// What is asked for to have addresses of a family, and of the other one.
-fn names(family: Family) -> (&'static str, &'static str) {
+/// Record types of a family and of the other one.
+fn record_types(family: Family) -> (&'static str, &'static str) {
     let other = if family == Family::Inet6 { Family::Inet } else { Family::Inet6 };
     (family.record_type(), other.record_type())
 }
@@ -159,9 +164,9 @@ fn symbol(query: &Query) -> &'static str {
     }
 }
 
-/// Family that sorts last, because of gai.conf(5), or because this host has no source address for it (RFC 6724
-/// section 6, rule 1).
-fn of_source(report: &Report) -> Option<Finding> {
+/// Finding about a family that sorts last: by gai.conf(5), or without a source address
+/// (RFC 6724, section 6, rule 1).
+fn source_finding(report: &Report) -> Option<Finding> {
     let won = report.attempts.first()?.address.family()?;
     if report.resolve.is_ipv4_preferred && won == Family::Inet && report.count(Family::Inet6) > 0 {
         let text = "v4 first because /etc/gai.conf prefers it".to_owned();
@@ -181,39 +186,43 @@ fn of_source(report: &Report) -> Option<Finding> {
     Some(Finding { kind, caused_by, cost: Duration::ZERO, text })
 }
 
-/// An attempt that did not become the connection.
-fn of_attempt(
+/// Finding about an attempt that was not selected, or that lost a SYN.
+fn attempt_finding(
     report: &Report,
     number: usize,
     attempt: &Attempt,
     cost: Duration,
 ) -> Option<Finding> {
     let address = ip_text(attempt);
-    let all = attempt.end().saturating_sub(attempt.start);
-    let took = units::prose(all);
-    let why = |kind, text| Some(Finding { kind, caused_by: CausedBy::Attempt(number), cost, text });
+    let duration = attempt.end().saturating_sub(attempt.start);
+    let took = units::prose(duration);
+    let finding =
+        |kind, text| Some(Finding { kind, caused_by: CausedBy::Attempt(number), cost, text });
     if report.selected == Some(number) {
         let resends = attempt.resends();
-        let often = match resends {
+        let count = match resends {
             0 => return None,
             1 => "once".to_owned(),
             count => format!("{count} times"),
         };
-        return why("syn_lost", format!("`{address}`: SYN lost {often}, sent again by the kernel"));
+        return finding(
+            "syn_lost",
+            format!("`{address}`: SYN lost {count}, sent again by the kernel"),
+        );
     }
     let Some(cause) = Cause::of(attempt) else {
         let delay = report.subject.policy.connection_attempt_delay;
-        let delay = delay.filter(|delay| *delay < all).map(|delay| {
+        let delay = delay.filter(|delay| *delay < duration).map(|delay| {
             format!(", more than the Connection Attempt Delay of {}", units::limit(delay))
         });
-        return why(
+        return finding(
             "slow",
             format!("`{address}` works, but took {took}{}", delay.unwrap_or_default()),
         );
     };
     let (kind, text) = match (&attempt.outcome, cause) {
         (_, Cause::NoAnswerToTls | Cause::Untrusted | Cause::NoTls) => {
-            (cause.code(), of_tls(attempt, cause))
+            (cause.code(), tls_text(attempt, cause))
         }
         (Outcome::Failure(..), Cause::Refused) => {
             ("refused", format!("`{address}` refused after {took}"))
@@ -221,30 +230,32 @@ fn of_attempt(
         (Outcome::Failure(_, failure), cause) => {
             let name = failure.name().unwrap_or("failed");
             let when = if failure.at_once { "at once".to_owned() } else { format!("after {took}") };
-            let who = cause::who_says(attempt, failure);
-            (cause.code(), format!("`{address}` {name} {when}: {who}"))
+            let source = cause::error_source(attempt, failure);
+            (cause.code(), format!("`{address}` {name} {when}: {source}"))
         }
         _ => {
             let waited = if cost >= NOISE { cost } else { attempt.took };
             ("silent", format!("`{address}` silent for {}", units::prose(waited)))
         }
     };
-    why(kind, text)
+    finding(kind, text)
 }
 
-/// There was a connection, but no TLS over it.
-fn of_tls(attempt: &Attempt, cause: Cause) -> String {
+/// Text about an attempt that connected without TLS.
+fn tls_text(attempt: &Attempt, cause: Cause) -> String {
     let (address, after) = (ip_text(attempt), units::prose(attempt.tls_took()));
     match cause {
-        Cause::NoAnswerToTls => format!("`{address}` connected, but TLS was not done in {after}"),
+        Cause::NoAnswerToTls => {
+            format!("`{address}` connected, but its TLS handshake was not complete after {after}")
+        }
         Cause::Untrusted => format!("`{address}` connected, but its certificate is refused"),
         _ => format!("`{address}` connected, but TLS failed after {after}"),
     }
 }
 
-/// An attempt that started late, because this host was busy with something else. The delay of the first is one of
-/// the answer and has no other cause.
-fn of_slip(number: usize, attempt: &Attempt, cost: Duration) -> Option<Finding> {
+/// Finding about a late start, because this host was busy. The first attempt has none:
+/// its delay counts for the answer.
+fn late_start_finding(number: usize, attempt: &Attempt, cost: Duration) -> Option<Finding> {
     let late = Some(start_lag(attempt)).filter(|start_lag| !start_lag.is_zero())?;
     let text =
         format!("`{}` started {} late: this host was busy", ip_text(attempt), units::prose(late));
