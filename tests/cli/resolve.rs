@@ -154,7 +154,7 @@ fn o4_each_way_to_have_no_answer_has_a_name_and_status_6() {
 fn o4_a_negative_answer_tells_how_long_it_may_be_kept() {
     let server = NameServer::new(dual);
     let ran = resolve(&server, &["-t", "MX", "many.test"]);
-    assert!(ran.stdout.contains("may be kept for 9 s (SOA of test.)"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("negative TTL 9 s (SOA of test.)"), "{}", ran.stdout);
     assert_eq!(document(&server, &["-t", "MX", "many.test"])["queries"][0]["negative_ttl"], 9);
 }
 
@@ -190,7 +190,7 @@ fn o4_truncation_and_forgeries_are_told() {
     assert_eq!(query["ignored"], json!(["wrong number"]));
     assert_eq!(found["addresses"][0]["ip"], "192.0.2.7");
     let told = resolve(&server, &["-4", "many.test"]).stdout;
-    assert!(told.contains("truncated, asked again over tcp"), "{told}");
+    assert!(told.contains("truncated, retried over tcp"), "{told}");
     assert!(told.contains("1 message ignored (wrong number)"), "{told}");
 }
 
@@ -313,7 +313,7 @@ fn o4_dnssec_a_servers_claim_proves_nothing() {
     assert!(signature["data"].as_str().unwrap().starts_with("A "), "{signature}");
     let told = resolve(&server, &["--dnssec", "-4", "many.test"]).stdout;
     assert!(told.contains("A: indeterminate: the server gives no signatures at all"), "{told}");
-    assert!(told.contains("(the server says that it has verified it: AD)"), "{told}");
+    assert!(told.contains("(AD set by the server)"), "{told}");
     let plain = document(&server, &["-4", "many.test"]);
     assert_eq!(plain["queries"][0]["signed"], false, "nobody asked for it");
     assert_eq!((&plain["queries"][0]["dnssec"], &plain["exit_code"]), (&Value::Null, &0.into()));
@@ -429,11 +429,14 @@ fn an_interrupted_name_has_a_document_as_well() {
 #[test]
 fn what_makes_no_sense_is_a_usage_error_in_words() {
     let table: [(&[&str], &str); 10] = [
-        (&[], "name something to resolve"),
+        (&[], "no name to resolve"),
         (&["@quic://1.1.1.1", "a.test"], "udp, tcp, tls and https"),
         (&["-t", "NOSUCH", "a.test"], "no type of DNS record"),
         (&["--via", "system", "-t", "MX", "a.test"], "addresses only"),
-        (&["--via", "system", "--server", "1.1.1.1", "a.test"], "the system asks whom it wants"),
+        (
+            &["--via", "system", "--server", "1.1.1.1", "a.test"],
+            "--server and --dnssec need --via dns or both",
+        ),
         (&["--trace", "@tls://1.1.1.1", "a.test"], "--trace takes udp:// and tcp:// only"),
         (&["-x", "127.0.0.1", "a.test"], "give it no names"),
         (&["--qlog", "f", "a.test"], "resolve makes none"),

@@ -318,7 +318,7 @@ fn what_cannot_be_read_is_told_before_anybody_is_connected_to() {
     for (args, why) in [
         (vec![missing.to_str().unwrap()], "no such file or directory"),
         (vec![folder], "is a directory"),
-        (vec!["--offset", "11", &ten], "it has 10 bytes, and none from 11 on"),
+        (vec!["--offset", "11", &ten], "it has 10 bytes, fewer than the offset 11"),
         (vec!["--resume", "/dev/zero"], "--resume needs a regular file"),
     ] {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -97,7 +97,7 @@ fn what_is_not_whole_is_kept_apart() {
     stream.write_all(b"half of it").unwrap();
     let ran = server.end();
     assert_eq!((ran.code, names(directory.path())), (Some(56), vec!["got.part".to_owned()]));
-    let warning = format!("warning: a transfer was broken off: 10 bytes are in `{path}.part`\n");
+    let warning = format!("warning: transfer incomplete: 10 bytes are in `{path}.part`\n");
     assert!(ran.stderr.contains(&warning), "{}", ran.stderr);
     // It is not replaced either.
     let ran = run(&[&["serve", "127.0.0.1:0"][..], &args].concat());
@@ -252,11 +252,11 @@ fn an_announcement_may_come_byte_by_byte() {
 #[test]
 fn what_is_not_what_was_announced_is_never_a_whole_file_and_never_mixed_with_a_part() {
     for (said, kept, why) in [
-        (&b"just a file"[..], &b"ab"[..], "error: the client does not resume, as "),
-        (b"loopctl-send 1 2 4\ncd", b"ab", "error: the client does not resume, as "),
-        (b"loopctl-send 2 1 4\nbcd", b"ab", "error: the client does not resume, as "),
-        (b"loopctl-send 2 2 1\n", b"ab", "error: the client does not resume, as "),
-        (&[b'0'; 200_000], b"ab", "error: the client does not resume, as "),
+        (&b"just a file"[..], &b"ab"[..], "error: the client does not follow the protocol of "),
+        (b"loopctl-send 1 2 4\ncd", b"ab", "error: the client does not follow the protocol of "),
+        (b"loopctl-send 2 1 4\nbcd", b"ab", "error: the client does not follow the protocol of "),
+        (b"loopctl-send 2 2 1\n", b"ab", "error: the client does not follow the protocol of "),
+        (&[b'0'; 200_000], b"ab", "error: the client does not follow the protocol of "),
         (b"", b"ab", "error: the client disconnected without announcing a file"),
         (b"loopctl-send 2", b"ab", "error: the client disconnected without announcing a file"),
         (b"loopctl-send 2 2 5\ncd", b"abcd", "error: the file ended after 4 of 5 bytes"),

@@ -201,7 +201,7 @@ fn stls_04_what_a_server_says_instead_is_told() {
         (
             "postgres",
             &[Hear(b"\0\0\0\x08\x04\xd2\x16\x2f"), Say(b"N"), Wait],
-            "the server has no TLS",
+            "the server does not support TLS",
         ),
         (
             "ldap",

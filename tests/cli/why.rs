@@ -62,7 +62,11 @@ fn why_t15_an_answer_that_never_came_has_the_blame() {
             "  why      v4 because AAAA had no answer within 50 ms of A (Resolution Delay)"
         )
     );
-    assert!(ran.stdout.contains("no answer before the connection was there"), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains("no answer before the connection was established"),
+        "{}",
+        ran.stdout
+    );
 }
 
 #[test]

@@ -14,10 +14,10 @@ use crate::util::full_backlog::fill;
 
 const REFUSES: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const WORKS: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
-/// Stands in for the silent IPv6 address where this machine has no IPv6.
+/// Silent address where this machine has no IPv6.
 const NO_IPV6: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 3));
 
-/// Sets up the host, introduces it, and connects to it.
+/// Sets up the host, prints a description, and connects.
 pub(crate) fn run(mut request: ConnectRequest) -> Result<Exit, FatalError> {
     let host = DemoHost::new().map_err(|error| {
         let error = format!("cannot set up the demo host on loopback: {error}");
@@ -76,7 +76,7 @@ impl DemoHost {
 
 fn introduction(silent: IpAddr) -> String {
     let note = match silent {
-        NO_IPV6 => "\n(no IPv6 on this machine: 127.0.0.3 plays the silent address)",
+        NO_IPV6 => "\n(no IPv6 on this machine: 127.0.0.3 is the silent address)",
         _ => "",
     };
     format!(

@@ -1,4 +1,4 @@
-//! The skeleton of a command: an event loop, and what is watched while it runs.
+//! Common part of all commands: an event loop with the watch for slow callbacks.
 
 use std::io;
 

@@ -9,7 +9,7 @@ use loopctl::plan::SlowLog;
 
 use crate::config::SlowRequest;
 
-/// The kinds of slow callback that a report lists, at most.
+/// Maximum number of kinds of slow callback in a report.
 const MAX_KINDS: usize = 10;
 
 /// Records the slow callbacks of a loop.
@@ -23,7 +23,7 @@ impl SlowWatch {
         Self { request, log: Rc::new(RefCell::new(SlowLog::new(MAX_KINDS))) }
     }
 
-    /// Turns on debug mode and hooks, as far as they were asked for.
+    /// Turns on debug mode and hooks, if requested.
     pub(crate) fn start(&self, event_loop: &LoopHandle) {
         event_loop.set_debug(self.request.debug || event_loop.debug());
         let Some(threshold) = self.request.threshold else { return };

@@ -17,7 +17,7 @@ use crate::exit::FatalError;
 #[derive(Debug)]
 pub(crate) struct ConnectRequest {
     pub(crate) targets: Vec<TargetRequest>,
-    /// The number of targets at a time, at most.
+    /// Maximum number of targets at a time.
     pub(crate) concurrency: usize,
     pub(crate) race: RaceRequest,
     pub(crate) mode: ConnectMode,
@@ -40,7 +40,7 @@ pub(crate) enum AfterConnect {
 pub(crate) enum ConnectMode {
     Once,
     Repeat(RepeatRequest),
-    /// Until one succeeds, at most this long.
+    /// Retries until one succeeds or this timeout passes.
     Wait(Duration),
     /// One by every policy.
     Compare(CompareRequest),
@@ -51,7 +51,7 @@ pub(crate) enum ConnectMode {
 pub(crate) struct CompareRequest {
     /// Whether policies are run as well, beside the prediction.
     pub(crate) is_live: bool,
-    /// The time that an address may stay silent.
+    /// Timeout of a probe.
     pub(crate) attempt_timeout: Duration,
 }
 
@@ -69,7 +69,7 @@ pub(crate) struct RepeatRequest {
 /// A relay of standard input to the peer, and of the peer to standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RelayRequest {
-    /// Ends the relay when nothing has come or gone for this long.
+    /// Idle timeout of the relay, in both directions.
     pub(crate) idle_timeout: Option<Duration>,
 }
 
@@ -166,7 +166,7 @@ impl ConnectRequest {
                 "--relay takes exactly one target"
             }
             _ if self.race.udp && self.targets.iter().any(is_unix) => {
-                "--udp takes host:port: a Unix socket is no UDP port"
+                "--udp takes host:port: a Unix socket is not a UDP port"
             }
             _ => return self.race.tls.iter().try_for_each(|tls| tls.check_names(&self.targets)),
         };

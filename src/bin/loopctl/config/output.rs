@@ -120,7 +120,7 @@ impl OutputRequest {
         self.timestamps = args.timestamps;
     }
 
-    /// Whether standard error carries a document, which says itself what went wrong.
+    /// Whether standard error carries a document, which contains the error.
     pub(crate) fn has_document_on_stderr(&self) -> bool {
         let is_document = !matches!(self.format, Format::Human | Format::Quiet);
         self.files.report == ReportDestination::Stderr && is_document

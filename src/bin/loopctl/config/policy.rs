@@ -17,7 +17,7 @@ pub(crate) struct NamedPolicy {
 }
 
 impl NamedPolicy {
-    /// A policy, and what the other flags make of it. Where none is named, it is that of Happy Eyeballs version 3;
+    /// The policy after all flags. The default is Happy Eyeballs version 3;
     /// without Happy Eyeballs, one address after another.
     pub(super) fn new(args: &RaceArgs) -> Self {
         let plain = match args.happy_eyeballs {
@@ -40,7 +40,7 @@ impl NamedPolicy {
             rules.pacing.minimum_delay = MinimumDelay::default();
         }
         if at_once {
-            // They cannot be had a few at a time.
+            // Because the preset starts all attempts at once.
             (rules.max_parallel, rules.selection.max_addresses) = (None, None);
         }
         rules.interleave = args.interleave.unwrap_or(rules.interleave);
@@ -86,10 +86,10 @@ impl NamedPolicy {
         }
     }
 
-    /// Whose rules they are, with the numbers of RFC 8305: Connection Attempt Delay, Resolution Delay, and the least
+    /// Name of the preset, with the delays of RFC 8305: Connection Attempt Delay, Resolution Delay, and the minimum
     /// time between two starts.
     pub(crate) fn describe(&self) -> String {
-        let minimum = Some(self.pacing.minimum_delay.delay).filter(|least| !least.is_zero());
+        let minimum = Some(self.pacing.minimum_delay.delay).filter(|delay| !delay.is_zero());
         let numbers = [
             ("CAD", self.connection_attempt_delay),
             ("RD", self.resolution_delay()),
@@ -129,7 +129,7 @@ impl NamedPolicy {
     }
 }
 
-/// The families are asked for apart, by the rules for the delay that there are.
+/// Separate queries for each family, with the given Resolution Delay.
 fn apart(delay: Duration, rule: Resolution) -> Resolution {
     let (delay_from, ended_by) = match rule {
         Resolution::Separate { delay_from, ended_by, .. } => (delay_from, ended_by),

@@ -19,7 +19,7 @@ use crate::util::message::{Message, plain};
 #[derive(Debug)]
 pub(crate) struct ResolveRequest {
     pub(crate) names: Vec<NameRequest>,
-    /// The number of names at a time, at most.
+    /// Maximum number of names at a time.
     pub(crate) concurrency: usize,
     pub(crate) question: QuestionRequest,
     /// The time for each name.
@@ -59,7 +59,7 @@ pub(crate) struct QuestionRequest {
     /// None: those of resolv.conf(5); for a trace, the root's.
     pub(crate) servers: Vec<DnsServer>,
     pub(crate) search: bool,
-    /// From which keys answers are verified, if they are.
+    /// Trust anchors for DNSSEC; `None` without verification.
     pub(crate) dnssec: Option<TrustAnchors>,
     pub(crate) trace: bool,
 }
@@ -79,7 +79,7 @@ impl QuestionRequest {
 pub(crate) struct LookRequest {
     pub(crate) short: bool,
     pub(crate) order: AddressOrder,
-    /// First Address Family Count; 0: none of that.
+    /// First Address Family Count; 0: no interleaving.
     pub(crate) interleave: usize,
 }
 
@@ -132,7 +132,7 @@ impl ResolveRequest {
         if names.is_empty() {
             let error = match &args.names.from {
                 Some(path) => format!("there are no names in `{}`", path.display()),
-                None => "name something to resolve".to_owned(),
+                None => "no name to resolve".to_owned(),
             };
             return Err(FatalError::usage(error));
         }
@@ -161,19 +161,19 @@ impl ResolveRequest {
         };
         let is_reverse = |name: &NameRequest| matches!(name.subject, Subject::Reverse(_));
         let error = if self.output.files.qlog.is_some() {
-            "--qlog tells of attempts to connect; resolve makes none"
+            "--qlog records connection attempts, and resolve makes none"
         } else if *via == ResolverChoice::System && !types.is_empty() {
             "the system's resolver gives addresses only: leave out --via system"
         } else if *via == ResolverChoice::System
             && (!servers.is_empty() || self.question.dnssec.is_some())
         {
-            "the system asks whom it wants to: --server and --dnssec need --via dns or both"
+            "--server and --dnssec need --via dns or both"
         } else if *trace && *via == ResolverChoice::System {
             "--trace asks name servers: leave out --via system"
         } else if *trace && servers.iter().any(is_encrypted) {
-            "servers in charge of zones are asked in plain: --trace takes udp:// and tcp:// only"
+            "authoritative servers are queried in plain text: --trace takes udp:// and tcp:// only"
         } else if self.names.iter().any(is_reverse) && !self.names.iter().all(is_reverse) {
-            "-x asks for the names of addresses: give it no names beside them"
+            "-x takes addresses only: resolve names in another run"
         } else {
             return Ok(());
         };
@@ -234,10 +234,10 @@ fn anchors(path: Option<&Path>) -> Result<TrustAnchors, FatalError> {
 
 impl NameRequest {
     /// # Errors
-    /// Why it is no name.
+    /// The reason why the text is not a name.
     fn new(text: &str) -> Result<Self, String> {
-        let bare = text.split('%').next().unwrap_or_default();
-        let (host, port) = if bare.parse::<IpAddr>().is_ok() {
+        let address = text.split('%').next().unwrap_or_default();
+        let (host, port) = if address.parse::<IpAddr>().is_ok() {
             (text.to_owned(), Port::Number(0))
         } else if text.contains(':') {
             match text.parse::<Target>() {
@@ -248,12 +248,15 @@ impl NameRequest {
         } else {
             (text.to_owned(), Port::Number(0))
         };
-        let bare = host.split('%').next().unwrap_or_default();
-        let is_literal = bare.parse::<IpAddr>().is_ok();
+        let address = host.split('%').next().unwrap_or_default();
+        let is_literal = address.parse::<IpAddr>().is_ok();
         let subject = if is_literal {
             Subject::Literal(host, port)
         } else {
-            Subject::Name(ascii(&host).map_err(|why| format!("`{text}` is no name: {why}"))?, port)
+            Subject::Name(
+                ascii(&host).map_err(|why| format!("`{text}` is not a name: {why}"))?,
+                port,
+            )
         };
         Ok(Self { text: text.to_owned(), subject })
     }
@@ -270,7 +273,7 @@ pub(crate) fn ascii(name: &str) -> Result<String, String> {
     let encoded = if name.is_ascii() {
         name.to_owned()
     } else {
-        idna::domain_to_ascii(name).map_err(|_| "its letters cannot be encoded".to_owned())?
+        idna::domain_to_ascii(name).map_err(|_| "it cannot be encoded in ASCII".to_owned())?
     };
     if encoded == "." {
         return Ok(encoded);

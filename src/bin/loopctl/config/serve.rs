@@ -223,7 +223,7 @@ impl ServeRequest {
         if self.output.files.qlog.is_some() {
             return refuse("--qlog records connection attempts, and serve makes none");
         }
-        let several = self.limits.max_clients.is_some_and(|most| most.get() > 1);
+        let several = self.limits.max_clients.is_some_and(|max| max.get() > 1);
         if several && self.has_shared_output() {
             return refuse("--output takes one client after another: --max-conns can only be 1");
         }

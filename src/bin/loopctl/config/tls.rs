@@ -23,7 +23,7 @@ pub(crate) struct TlsRequest {
     pub(crate) starttls: Option<StartTls>,
     /// The server name instead of the target's host; an empty one is none.
     pub(crate) name: Option<String>,
-    /// Whether there is a certificate of ours to show.
+    /// Whether a client certificate is configured.
     pub(crate) has_own: bool,
     /// Whether protocols are offered (ALPN).
     pub(crate) offers_alpn: bool,
@@ -67,7 +67,7 @@ impl TlsRequest {
         if let Some(log) = key_log()? {
             builder = builder.key_log(move |line| log(line));
         }
-        // Every connection shows the whole handshake, and has its certificates judged.
+        // Because a resumed session would skip the verification that is to be reported.
         let client = builder.resumption(false).build().map_err(unusable)?;
         let client = match args.sni.as_deref() {
             None => client,
@@ -86,7 +86,7 @@ impl TlsRequest {
     /// The client for this target: its host is the name, if no other was given.
     ///
     /// # Errors
-    /// A host that can be no name for TLS.
+    /// A host that is not a valid server name.
     pub(crate) fn client_for(&self, target: &Target) -> Result<TlsClient, TlsConfigError> {
         match (&self.name, target) {
             (None, Target::Tcp(host, _)) => self.client.clone().server_name(&host.to_string()),
@@ -104,7 +104,7 @@ impl TlsRequest {
                 return Err(FatalError::usage(error));
             }
         }
-        // Of several, each has a report of its own.
+        // With several targets, each report has its error.
         match targets {
             [only] => self.client_for(&only.target).map(drop).map_err(unusable),
             _ => Ok(()),

@@ -6,11 +6,11 @@ use loopctl::plan::Family;
 use loopctl::{CertificateProblem, Failure, Phase, TlsError, TlsErrorKind};
 
 use super::{certificate, expectation, hint, name, transfer};
-use crate::output::units;
 use crate::report::repeat::AddressChange;
 use crate::report::transfer::TransferReport;
 use crate::report::{Attempt, End, Outcome, Report, TlsFailure, TlsPhase, TlsReport, Unmet};
 use crate::util::message::{Message, plain};
+use crate::util::units;
 
 /// Cause of a failed attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,8 +4,8 @@ use std::time::SystemTime;
 
 use loopctl::CertificateProblem;
 
-use crate::output::units;
 use crate::report::TlsReport;
+use crate::util::units;
 
 /// Problem of the peer's certificates, with dates and names.
 pub(crate) fn problem(tls: &TlsReport) -> Option<String> {

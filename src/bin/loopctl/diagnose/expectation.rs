@@ -2,8 +2,8 @@
 
 use loopctl::plan::Family;
 
-use crate::output::units;
 use crate::report::Unmet;
+use crate::util::units;
 
 /// Flag of the expectation, without its dashes.
 pub(crate) fn flag(unmet: &Unmet) -> &'static str {

@@ -4,10 +4,10 @@ use std::io;
 
 use loopctl::Failure;
 
-use crate::output::units;
 use crate::report::Report;
 use crate::report::relay::{RelayEnd, RelayError};
 use crate::report::transfer::{Difference, FileChange, TransferEnd, TransferError, TransferReport};
+use crate::util::units;
 
 /// The operation that failed, and the failure.
 pub(crate) type Failed = (String, Failure);

@@ -12,8 +12,8 @@ use loopctl::{
 use super::story::{address, dns_answer, dns_asked, dns_error, errno, ms, name_server, started_at};
 use super::{Golden, WIDTHS, plain};
 use crate::config::AddressOrder;
+use crate::output::human::resolve::notes;
 use crate::output::human::resolve::text::{self, View};
-use crate::output::human::resolve::words;
 use crate::output::json::resolve as json;
 use crate::report::names::{NameReport, NameSubject};
 use crate::report::query::QueryStatus;
@@ -48,7 +48,7 @@ impl Name {
         let event =
             DnsEvent { at: started_at + ms(time), query, name, record_type, verifies: None, kind };
         self.report.queries.apply(0, started_at, &event);
-        let line = words::event(&event, self.report.since_start(event.at));
+        let line = notes::event(&event, self.report.since_start(event.at));
         self.lines.extend(line.map(|line| line + "\n"));
     }
 
@@ -118,7 +118,7 @@ impl Name {
             let view =
                 View { order: AddressOrder::Connection, has_headline: is_verbose, is_verbose };
             let style = plain(Some(width));
-            let message = words::explain(report).render(style);
+            let message = notes::explain(report).render(style);
             let title = format!("human {width}{}", if is_verbose { " -v" } else { "" });
             let shown = text::report(report, view, style);
             golden.section(&title, &format!("{shown}-- stderr\n{message}"));

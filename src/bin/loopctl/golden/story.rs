@@ -11,7 +11,8 @@ use loopctl::{
     ResolveError, SocketSnapshot, TcpInfo,
 };
 
-use crate::output::human::resolve::words;
+use crate::output::human::events as lines;
+use crate::output::human::resolve::notes;
 use crate::output::json::events;
 use crate::output::wire::event::Record;
 use crate::report::{Report, StartTime, Subject, TlsExpectation, TransportKind, Via};
@@ -102,7 +103,7 @@ impl Story {
         self.latest = event.at;
         self.report.apply(&event);
         self.records.extend(events::records("1", &event, &self.report));
-        self.lines.extend(events::line(&event, &self.report).map(|line| line + "\n"));
+        self.lines.extend(lines::event(&event, &self.report).map(|line| line + "\n"));
     }
 
     /// Query to a name server.
@@ -120,7 +121,7 @@ impl Story {
         self.latest = event.at;
         self.report.resolve.queries.apply(0, started_at, &event);
         self.records.extend(events::query_record("1", &event, &self.report));
-        let line = words::event(&event, self.report.since_start(event.at));
+        let line = notes::event(&event, self.report.since_start(event.at));
         self.lines.extend(line.map(|line| line + "\n"));
     }
 

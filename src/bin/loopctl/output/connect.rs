@@ -7,10 +7,10 @@ use loopctl::{DnsEvent, Event};
 use serde::Serialize;
 
 use super::csv;
-use super::human::resolve::words;
+use super::human::resolve::notes;
 use super::human::sendfile::text as sent;
 use super::human::text::HumanOptions;
-use super::human::{series, text};
+use super::human::{events as lines, series, text};
 use super::json::{connect, events, repeat, sendfile};
 use super::printer::{Frame, Print, Printer};
 use super::progress::live::Live;
@@ -84,7 +84,7 @@ impl ConnectPrinter {
         if let Some(live) = &mut self.live {
             live.update(session, report);
         }
-        self.printer.print_verbose(|| events::line(event, report));
+        self.printer.print_verbose(|| lines::event(event, report));
     }
 
     /// Records an event of a query to a name server, after the report has it.
@@ -92,7 +92,7 @@ impl ConnectPrinter {
         if let Some(record) = events::query_record(session, event, report) {
             self.record(&record, report);
         }
-        self.printer.print_verbose(|| words::event(event, report.since_start(event.at)));
+        self.printer.print_verbose(|| notes::event(event, report.since_start(event.at)));
     }
 
     /// Records the end of a race.
@@ -134,7 +134,7 @@ impl ConnectPrinter {
     pub(crate) fn waiting(&mut self, report: &Report, elapsed: Duration) {
         if self.printer.format() == Format::Human {
             let (target, what) = (&report.subject.text, cause::summary_by_address(report));
-            let elapsed = super::units::prose(elapsed);
+            let elapsed = crate::util::units::prose(elapsed);
             let stamp = self.printer.stamp();
             let line = format!("{stamp}{target}: {what} after {elapsed}, waiting\n");
             self.printer.print_aside(&line);

@@ -1,9 +1,9 @@
 //! One attempt a line: comma-separated with a header, or tab-separated without one.
 
 use super::json::error;
-use super::units::ms;
 use super::wire::common::{AddressRecord, AttemptResult, ErrorKind, word};
 use crate::report::{Attempt, Outcome, Report, TlsReport};
+use crate::util::units::ms;
 
 /// The columns, in order.
 const HEADER: [&str; 15] = [
@@ -29,7 +29,7 @@ pub(crate) fn header() -> String {
     csv(&HEADER.map(str::to_owned))
 }
 
-/// Every attempt of a report. A target without any gives one line that says why.
+/// Every attempt of a report. A target without attempts has one line with the error.
 pub(crate) fn lines(report: &Report, nth: u64, as_csv: bool) -> String {
     let attempts = report.attempts.iter().enumerate();
     let mut rows: Vec<_> =

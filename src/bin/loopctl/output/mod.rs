@@ -13,6 +13,5 @@ pub(crate) mod serve;
 #[cfg(test)]
 pub(crate) mod snapshots;
 mod stamp;
-pub(crate) mod units;
 pub(crate) mod wire;
 pub(crate) mod writer;

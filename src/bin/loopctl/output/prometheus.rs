@@ -71,13 +71,17 @@ impl Metrics {
 
     pub(crate) fn exposition(&self) -> String {
         let families = [
-            ("loopctl_probe_success", "Whether the target could be connected to.", &self.success),
-            ("loopctl_probe_duration_seconds", "How long each phase took.", &self.duration),
+            (
+                "loopctl_probe_success",
+                "Success of the connection to the target: 1 or 0.",
+                &self.success,
+            ),
+            ("loopctl_probe_duration_seconds", "Duration of each phase.", &self.duration),
             ("loopctl_attempts", "Connection attempts by their result.", &self.attempts),
             ("loopctl_unmet_expectations", "Stated expectations that did not hold.", &self.unmet),
             (
                 "loopctl_ssl_earliest_cert_expiry",
-                "When the first certificate of a chain ends, in seconds since 1970.",
+                "Earliest expiry in the certificate chain, in seconds since 1970.",
                 &self.expiry,
             ),
         ];

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant, SystemTime};
 use serde::Serialize;
 use serde_json::json;
 
-use super::units::ms;
 use super::wire::event;
 use super::writer::Writer;
 use crate::config::environment::Environment;
 use crate::exit::{ExitResult, FatalError};
 use crate::report::Report;
+use crate::util::units::ms;
 
 const RECORD_SEPARATOR: char = '\u{1e}';
 

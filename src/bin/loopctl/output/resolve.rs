@@ -7,7 +7,7 @@ use loopctl::plan::SlowLog;
 use serde::Serialize;
 
 use super::human::resolve::text::View;
-use super::human::resolve::{text, words};
+use super::human::resolve::{notes, text};
 use super::json::resolve;
 use super::printer::{Frame, Print, Printer};
 use super::writer::Writer;
@@ -38,7 +38,7 @@ impl NamePrinter {
 
     /// Prints an event of a query, with `-v`.
     pub(crate) fn event(&self, event: &DnsEvent, report: &NameReport) {
-        self.printer.print_verbose(|| words::event(event, report.since_start(event.at)));
+        self.printer.print_verbose(|| notes::event(event, report.since_start(event.at)));
     }
 
     /// Prints the report of a name, and its errors.
@@ -47,7 +47,7 @@ impl NamePrinter {
         self.printer.print_report(&NameView { report, view: self.view, is_short: short });
         let is_complete = short && report.end == NameEnd::Found;
         if !is_complete && !self.has_failed() {
-            self.printer.print_message(&words::explain(report));
+            self.printer.print_message(&notes::explain(report));
         }
     }
 

@@ -35,7 +35,7 @@ pub(crate) struct ServePrinter {
     status: Option<Status>,
 }
 
-/// A writer that never waits, for pipes and files whose reader or disk may pause while clients go on.
+/// Writer that never blocks, because a slow reader or disk must not delay the clients.
 struct QueueWriter(OutputQueue);
 
 impl Write for QueueWriter {

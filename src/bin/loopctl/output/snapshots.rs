@@ -1,4 +1,4 @@
-//! Whole pictures of what people see, from made-up events: three widths, no colour, ASCII, a pipe.
+//! Snapshots of text output from invented events: three widths, no colour, ASCII, a pipe.
 //!
 //! `UPDATE_SNAPSHOTS=1 cargo test` writes them anew; the difference is for a human to judge.
 
@@ -22,13 +22,13 @@ use crate::util::style::Style;
 
 /// Times are in milliseconds since the start.
 struct Story {
-    began: Instant,
+    started_at: Instant,
     report: Report,
 }
 
 impl Story {
     fn new(target: &str, host: &str, port: u16) -> Self {
-        let began = loopctl::EventLoop::new().unwrap().handle().time();
+        let started_at = loopctl::EventLoop::new().unwrap().handle().time();
         let subject = Subject {
             text: target.to_owned(),
             host: Some(host.to_owned()),
@@ -40,11 +40,14 @@ impl Story {
             tls: None,
         };
         let wall = SystemTime::UNIX_EPOCH;
-        Self { began, report: Report::new(subject, Via::System, StartTime { at: began, wall }) }
+        Self {
+            started_at,
+            report: Report::new(subject, Via::System, StartTime { at: started_at, wall }),
+        }
     }
 
     fn at(&mut self, ms: f64, kind: EventKind) {
-        let at = self.began + Duration::from_secs_f64(ms / 1000.0);
+        let at = self.started_at + Duration::from_secs_f64(ms / 1000.0);
         self.report.apply(&Event { at, kind });
     }
 
@@ -83,7 +86,7 @@ impl Story {
 
     fn started_because(&mut self, ms: f64, attempt: usize, reason: Reason) {
         let address = self.report.resolve.candidates[attempt].clone();
-        let planned = self.began + Duration::from_secs_f64(ms / 1000.0);
+        let planned = self.started_at + Duration::from_secs_f64(ms / 1000.0);
         self.at(ms, EventKind::AttemptStarted { attempt, address, reason, planned });
     }
 
@@ -119,9 +122,9 @@ fn late() -> Report {
     for family in [Family::Inet6, Family::Inet] {
         story.at(0.1, EventKind::QueryStarted { family });
     }
-    let told = addresses.to_vec();
-    story.at(2.1, EventKind::QueryAnswered { family: Family::Inet, addresses: told.clone() });
-    story.at(52.2, EventKind::Resolved { addresses: told });
+    let answer = addresses.to_vec();
+    story.at(2.1, EventKind::QueryAnswered { family: Family::Inet, addresses: answer.clone() });
+    story.at(52.2, EventKind::Resolved { addresses: answer });
     let candidates = addresses.into_iter().map(Address::from).collect();
     story.at(52.2, EventKind::CandidatesSorted { candidates });
     story.started_because(52.2, 0, Reason::First(FirstAttemptReason::ResolutionDelay));
@@ -232,7 +235,7 @@ fn the_live_view_of_a_race_under_way() {
     story.started(251.3, 1);
     story.refused(251.7, 1);
     story.started(251.8, 2);
-    let now = story.began + Duration::from_millis(1500);
+    let now = story.started_at + Duration::from_millis(1500);
     for (look, style) in
         [("80", style(Some(80), true, true)), ("40", style(Some(40), false, false))]
     {

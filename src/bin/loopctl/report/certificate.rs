@@ -13,7 +13,7 @@ use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::spki::SubjectPublicKeyInfoOwned;
 
-use crate::output::units;
+use crate::util::units;
 
 /// One certificate of a chain.
 #[derive(Debug, Clone, PartialEq, Eq)]

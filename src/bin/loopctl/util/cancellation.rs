@@ -30,10 +30,10 @@ struct State {
     next: Cell<u64>,
 }
 
-/// Cancels on SIGINT and SIGTERM. A second one ends the process at once, because the handler is gone by then.
+/// Cancels on SIGINT and SIGTERM. A second one ends the process at once, because the handler has been removed.
 ///
-/// SIGCONT has a handler that does nothing: it ends the kernel's wait, so that timers that came due while the process
-/// was stopped run at once, and not after the rest of that wait.
+/// The handler of SIGCONT only wakes the loop. Timers that came due while the process was stopped then run at
+/// once, not after the rest of the kernel's wait.
 ///
 /// # Errors
 /// The system's, if a handler cannot be set.

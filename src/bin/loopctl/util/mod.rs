@@ -1,4 +1,4 @@
-//! Machinery that knows nothing of the program.
+//! General modules that import no other part of the program.
 
 pub(crate) mod cancellation;
 pub(crate) mod checksum;
@@ -10,3 +10,4 @@ pub(crate) mod output_queue;
 pub(crate) mod rate_limiter;
 pub(crate) mod stdio;
 pub(crate) mod style;
+pub(crate) mod units;

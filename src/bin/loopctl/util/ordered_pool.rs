@@ -94,7 +94,7 @@ impl<T> OrderedPool<T> {
     }
 }
 
-/// The place of one job's result. Dropped without one, it stands for a task that broke.
+/// Slot for the result of one job. If dropped without a result, the job counts as failed.
 pub(crate) struct Slot<T> {
     state: Rc<State<T>>,
     number: usize,

@@ -11,7 +11,6 @@ use std::time::Duration;
 use futures_util::future::select;
 use loopctl::{LoopHandle, Task};
 
-use crate::report::served::ClientError;
 use crate::util::stdio::Sink;
 
 /// High-water mark: [`ready`](OutputQueue::ready) waits while more bytes than this are queued.
@@ -90,8 +89,8 @@ impl OutputQueue {
     }
 
     /// The first error, until [`finish`](Self::finish) returns it.
-    pub(crate) fn error(&self) -> Option<ClientError> {
-        self.0.failure.borrow().as_ref().map(ClientError::from)
+    pub(crate) fn error<E: for<'a> From<&'a io::Error>>(&self) -> Option<E> {
+        self.0.failure.borrow().as_ref().map(E::from)
     }
 
     /// Calls `callback` when a write fails or the reader closes its end.

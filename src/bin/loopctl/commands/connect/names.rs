@@ -24,11 +24,11 @@ impl Session {
         let client = known.map_or_else(|| self.client(event_loop, dns), Ok);
         let client = client?;
         self.dns.replace(Some(client.clone()));
-        let (session, name, heard) = (Rc::clone(self), this.session.clone(), Rc::clone(report));
+        let (session, name, report) = (Rc::clone(self), this.session.clone(), Rc::clone(report));
         let client = client.trace(move |event: &DnsEvent| {
-            let began = heard.borrow().started_at.at;
-            heard.borrow_mut().resolve.queries.apply(0, began, event);
-            session.printer.borrow_mut().query(&name, event, &heard.borrow());
+            let started_at = report.borrow().started_at.at;
+            report.borrow_mut().resolve.queries.apply(0, started_at, event);
+            session.printer.borrow_mut().query(&name, event, &report.borrow());
         });
         Ok(Some(client))
     }

@@ -28,7 +28,7 @@ pub(super) struct Try<'a> {
     pub(super) target: &'a TargetRequest,
     /// Name of the session in events: the numbers of target and try.
     pub(super) session: String,
-    /// The addresses that an earlier try was given by the resolver.
+    /// Resolved addresses of an earlier try.
     pub(super) known: Option<Vec<SocketAddr>>,
     pub(super) timeout: Duration,
     pub(super) race: &'a RaceRequest,
@@ -110,12 +110,12 @@ impl Session {
     }
 
     pub(super) fn blank(&self, event_loop: &LoopHandle, this: &Try<'_>) -> Report {
-        let began = StartTime { at: event_loop.time(), wall: Environment::wall_clock() };
+        let started_at = StartTime { at: event_loop.time(), wall: Environment::wall_clock() };
         let race = this.race;
         let via =
             if this.known.is_some() { Via::Cached } else { via(this.target, race.dns.is_some()) };
-        let mut report = Report::new(Subject::of(this.target, race, this.timeout), via, began);
-        // Asked for both families at once, it obeys by itself.
+        let mut report = Report::new(Subject::of(this.target, race, this.timeout), via, started_at);
+        // Because getaddrinfo for both families already applies the preference.
         report.resolve.is_ipv4_preferred = via == Via::System
             && report.asks_apart()
             && race.prefer.is_none()
@@ -154,11 +154,11 @@ impl Session {
         this: &Try<'_>,
         report: &Rc<RefCell<Report>>,
     ) -> impl FnMut(&Event) + 'static {
-        let (session, name, heard) = (Rc::clone(self), this.session.clone(), Rc::clone(report));
+        let (session, name, report) = (Rc::clone(self), this.session.clone(), Rc::clone(report));
         move |event: &Event| {
-            heard.borrow_mut().apply(event);
+            report.borrow_mut().apply(event);
             let mut printer = session.printer.borrow_mut();
-            printer.event(&name, event, &heard.borrow());
+            printer.event(&name, event, &report.borrow());
             if printer.has_failed() {
                 session.token.cancel(StopReason::CannotWrite);
             }
@@ -188,7 +188,7 @@ impl Session {
             }
         };
         let connection = race.configure(connection.timeout(this.timeout));
-        // TLS that begins in plain comes later.
+        // STARTTLS follows after the race.
         match race.tls.as_ref().filter(|tls| tls.starttls.is_none()) {
             None => Ok(connection),
             Some(tls) => {
@@ -220,7 +220,7 @@ impl Session {
 }
 
 impl RaceRequest {
-    /// Everything but the target and its time.
+    /// Options of the connection that do not depend on the target.
     fn configure(&self, connection: CreateConnection) -> CreateConnection {
         let mut connection = connection.policy(Policy::clone(&self.policy));
         if let Some(family) = self.prefer {

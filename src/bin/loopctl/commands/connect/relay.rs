@@ -57,7 +57,7 @@ impl Session {
         self.print_on_sigquit(event_loop, &traffic);
         let ended = self.token.run_until_cancelled(run(event_loop, &traffic, kept)).await;
         let (sent, received) = (traffic.sent.get(), traffic.received.get());
-        let took = event_loop.time() - traffic.began;
+        let took = event_loop.time() - traffic.started_at;
         let end = match ended {
             Some(Ok(())) => RelayEnd::Eof,
             Some(Err(error)) => RelayEnd::from(error),
@@ -72,7 +72,7 @@ impl Session {
     fn print_on_sigquit(self: &Rc<Self>, event_loop: &LoopHandle, traffic: &Rc<Traffic>) {
         let (session, traffic, inside) = (Rc::clone(self), Rc::clone(traffic), event_loop.clone());
         let added = event_loop.add_signal_handler(SIGQUIT, move || {
-            let took = inside.time() - traffic.began;
+            let took = inside.time() - traffic.started_at;
             let so_far = text::relayed(traffic.sent.get(), traffic.received.get(), took);
             session.printer.borrow().print_aside(&so_far);
         });
@@ -91,7 +91,7 @@ async fn run(event_loop: &LoopHandle, traffic: &Traffic, kept: Kept) -> Result<(
         Kept::Datagrams(socket) => traffic.over_datagrams(&socket, source, &sink).await,
     };
     if let Err(TrafficError::Receive(_) | TrafficError::Send(_) | TrafficError::Input(_)) = &ended {
-        // What had come is still written.
+        // Received bytes are still written.
         sink.finish().await.map_err(TrafficError::Output)?;
     }
     ended

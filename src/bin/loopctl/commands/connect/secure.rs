@@ -14,7 +14,7 @@ use crate::config::StartTls;
 use crate::config::TlsRequest;
 use crate::report::{Report, StartTlsExchange, TlsFailure, TlsPhase};
 
-/// A connection on which TLS is wanted.
+/// A connection that is to be secured with TLS.
 pub(super) struct TlsUpgrade<'a> {
     pub(super) session: &'a Rc<Session>,
     pub(super) event_loop: &'a LoopHandle,
@@ -97,7 +97,7 @@ impl TlsUpgrade<'_> {
         let mut byte = [0];
         let answer = async {
             if is_kept {
-                // What is said instead is for whoever uses the connection.
+                // Because application data belongs to the next user of the connection.
                 reader.transport().wait_closed().await;
             }
             reader.read(&mut byte).await

@@ -108,7 +108,7 @@ impl Session {
             let total = input.count.map(NonZero::get);
             Rc::new(Bar::new(&sending.file, total, style))
         });
-        self.tell_progress_on_sigquit(transfer, bar.as_ref());
+        self.print_progress_on_sigquit(transfer, bar.as_ref());
         let ended = {
             let running = async { Some(transfer.run(request, input, &mut stream, sending).await) };
             let drawing = draw(transfer, bar.as_deref());
@@ -124,15 +124,15 @@ impl Session {
                 sending.end = TransferEnd::Interrupted(reason);
             }
         }
-        // Before the writer goes, which would tell the peer of an end.
+        // Before the transport is closed, because a FIN would look like success.
         break_off(&transport);
     }
 
     /// Prints the progress at SIGQUIT, above the bar if there is one.
-    fn tell_progress_on_sigquit(self: &Rc<Self>, transfer: &Rc<Transfer>, bar: Option<&Rc<Bar>>) {
+    fn print_progress_on_sigquit(self: &Rc<Self>, transfer: &Rc<Transfer>, bar: Option<&Rc<Bar>>) {
         let (session, inside) = (Rc::clone(self), Rc::clone(transfer));
         let bar = bar.map(Rc::downgrade);
-        let told = transfer.event_loop.add_signal_handler(SIGQUIT, move || {
+        let added = transfer.event_loop.add_signal_handler(SIGQUIT, move || {
             let so_far = text::so_far(inside.progress());
             let print = || session.printer.borrow().print_aside(&so_far);
             match bar.as_ref().and_then(Weak::upgrade) {
@@ -140,7 +140,7 @@ impl Session {
                 None => print(),
             }
         });
-        if let Err(error) = told {
+        if let Err(error) = added {
             log::warn!("cannot handle SIGQUIT: {error}");
         }
     }
@@ -155,7 +155,7 @@ async fn draw<T>(transfer: &Transfer, bar: Option<&Bar>) -> T {
     }
 }
 
-/// With a reset: an end would make the peer take a part for the whole. A Unix socket knows none.
+/// Aborts with a RST, because after a FIN the peer would take a part for the whole. Unix sockets have no RST.
 fn break_off(transport: &Transport) {
     let _ = transport.socket().set_linger(Some(Duration::ZERO));
     transport.abort();

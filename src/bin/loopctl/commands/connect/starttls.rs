@@ -6,9 +6,9 @@ use std::net::IpAddr;
 use loopctl::{StreamError, StreamReader, StreamWriter};
 
 use crate::config::StartTls;
-use crate::output::units;
+use crate::util::units;
 
-/// The lines of an answer, at most.
+/// Maximum number of lines of a reply.
 const MAX_LINES: usize = 200;
 
 type Greeting = Option<String>;
@@ -43,7 +43,7 @@ struct Talk<'a> {
 /// RFC 3207.
 async fn smtp(talk: &mut Talk<'_>) -> io::Result<Greeting> {
     let greeting = talk.reply("220").await?;
-    // A client without a name of its own gives its address (RFC 5321, section 4.1.4).
+    // A client without a domain name gives an address literal (RFC 5321, section 4.1.4).
     let own = match talk.writer.transport().local_addr().map(|own| own.ip()) {
         Ok(IpAddr::V6(ip)) => format!("[IPv6:{ip}]"),
         Ok(IpAddr::V4(ip)) => format!("[{ip}]"),
@@ -72,7 +72,7 @@ async fn imap(talk: &mut Talk<'_>) -> io::Result<Greeting> {
             None => {}
         }
     }
-    Err(refused("the server talks without end"))
+    Err(refused("the server's reply is too long"))
 }
 
 /// RFC 2595, section 4.
@@ -96,7 +96,7 @@ async fn postgres(talk: &mut Talk<'_>) -> io::Result<Greeting> {
     talk.send(&[0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f]).await?;
     match talk.bytes(1).await?.as_slice() {
         b"S" => Ok(None),
-        b"N" => Err(refused("the server has no TLS")),
+        b"N" => Err(refused("the server does not support TLS")),
         other => Err(answered(&String::from_utf8_lossy(other))),
     }
 }
@@ -107,11 +107,11 @@ async fn ldap(talk: &mut Talk<'_>) -> io::Result<Greeting> {
     const REQUEST: [u8; 9] = [0x30, 0x1d, 0x02, 0x01, 0x01, 0x77, 0x18, 0x80, 0x16];
     const MAX_LENGTH: usize = 64 * 1024;
     talk.send(&[&REQUEST, OID].concat()).await?;
-    let odd = || refused("the server's answer is no LDAP");
+    let odd = || refused("the server's answer is not LDAP");
     let head = talk.bytes(2).await?;
     let mut length = usize::from(head[1]);
     if head[1] & 0x80 != 0 {
-        // The length has a length itself.
+        // Because the long form of a length begins with the number of its bytes.
         let digits = talk.bytes(usize::from(head[1] & 0x7f).min(8)).await?;
         length = digits.iter().fold(0, |sum, digit| sum << 8 | usize::from(*digit));
     }
@@ -193,14 +193,14 @@ impl Talk<'_> {
         if line.starts_with(start) { Ok(line) } else { Err(answered(&line)) }
     }
 
-    /// A reply of one line, or of several (RFC 959, section 4.2): a hyphen behind the code of the first says so,
-    /// and the last begins with the same code and none.
+    /// Reads a reply of one or several lines (RFC 959, section 4.2). A hyphen after the first code marks several lines;
+    /// the last line has the same code without a hyphen.
     async fn reply(&mut self, code: &str) -> io::Result<Vec<String>> {
         let is_last = |line: &str| line.starts_with(code) && line.as_bytes().get(3) != Some(&b'-');
         let mut lines = vec![self.line_after(code).await?];
         while !is_last(&lines[lines.len() - 1]) {
             if lines.len() == MAX_LINES {
-                return Err(refused("the server talks without end"));
+                return Err(refused("the server's reply is too long"));
             }
             lines.push(self.line().await?);
         }

@@ -15,10 +15,10 @@ use crate::util::stdio::{Sink, Source};
 /// Bytes received at a time.
 const CHUNK: usize = 64 * 1024;
 
-/// The payload of one datagram, at most: 64 KiB less the headers of IPv4 and UDP.
+/// Maximum payload of a datagram: 64 KiB less the headers of IPv4 and UDP.
 const MAX_DATAGRAM: usize = 65_507;
 
-/// The time that a peer has for the rest, after it has sent its end.
+/// Timeout for sending the rest after the peer's end-of-file.
 const LINGER: Duration = Duration::from_secs(5);
 
 /// The time that the input may pause once the peer has sent its end. A file pauses only for the disk.
@@ -49,7 +49,7 @@ enum Input {
 /// The counters that both directions of a relay share.
 pub(super) struct Traffic {
     event_loop: LoopHandle,
-    pub(super) began: Instant,
+    pub(super) started_at: Instant,
     pub(super) sent: Cell<u64>,
     pub(super) received: Cell<u64>,
     latest: Cell<Instant>,
@@ -60,7 +60,14 @@ impl Traffic {
     pub(super) fn new(event_loop: &LoopHandle, idle_timeout: Option<Duration>) -> Self {
         let now = event_loop.time();
         let (sent, received, latest) = (Cell::new(0), Cell::new(0), Cell::new(now));
-        Self { event_loop: event_loop.clone(), began: now, sent, received, latest, idle_timeout }
+        Self {
+            event_loop: event_loop.clone(),
+            started_at: now,
+            sent,
+            received,
+            latest,
+            idle_timeout,
+        }
     }
 
     /// Over a connection, until the peer's end has come, everything before it is written, and the input has
@@ -94,7 +101,7 @@ impl Traffic {
         // A connection that broke under what we sent has lost some of it. Where both had said that they were
         // done, it may break.
         let has_lost = transport.is_closing() && input.get() == Input::Open && self.sent.get() > 0;
-        // Sends what it has taken.
+        // Flushes the write buffer.
         writer.close();
         if has_lost || input.get() == Input::Refused || transport.write_buffer_size() > 0 {
             self.send_rest(&writer).await.map_err(TrafficError::Send)?;
@@ -140,7 +147,7 @@ impl Traffic {
         }
     }
 
-    /// The writer is closed by now, and sends what it had taken.
+    /// Waits until the closed writer has sent its buffer.
     async fn send_rest(&self, writer: &StreamWriter) -> io::Result<()> {
         match self.event_loop.timeout(LINGER, writer.wait_closed()).await {
             Ok(closed) => closed,
@@ -189,7 +196,7 @@ impl Traffic {
         mut source: Source,
     ) -> Result<(), TrafficError> {
         let to = socket.peer_addr().map_err(TrafficError::Send)?;
-        // One more handle: the two directions wait for their own one.
+        // Because each direction waits on a separate handle.
         let socket = socket.try_clone().map_err(TrafficError::Send)?;
         loop {
             let bytes = source.read().await.map_err(TrafficError::Input)?;
@@ -204,7 +211,7 @@ impl Traffic {
         }
     }
 
-    /// A refusal of an earlier datagram comes out where the next one is sent.
+    /// Sends a datagram. ECONNREFUSED is about an earlier datagram.
     async fn send_datagram(
         &self,
         socket: &UdpSocket,

@@ -1,4 +1,4 @@
-//! `--udp`: one address after another is sent an empty datagram, and has its time to refuse.
+//! `--udp`: sends an empty datagram to one address after another, and waits for a refusal.
 
 use std::cell::RefCell;
 use std::io;
@@ -32,7 +32,7 @@ struct Reach<'a> {
 
 type Listener = Box<dyn FnMut(&Event)>;
 
-/// Why there will be no datagrams to an address.
+/// Phase and error of a socket that could not be opened.
 type Refusal = (Phase, Failure);
 
 impl Session {
@@ -60,7 +60,7 @@ impl Reach<'_> {
         let Some(addresses) = self.resolve(this, given).await else { return };
         let addresses = self.race().sort(addresses);
         let candidates = addresses.iter().copied().map(Address::from).collect();
-        self.tell(EventKind::CandidatesSorted { candidates });
+        self.emit(EventKind::CandidatesSorted { candidates });
         let mut selected = None;
         for (attempt, address) in addresses.into_iter().enumerate() {
             if self.left().is_zero() {
@@ -73,7 +73,7 @@ impl Reach<'_> {
                 break;
             }
         }
-        self.tell(match selected {
+        self.emit(match selected {
             Some(attempt) => EventKind::ConnectionSelected { attempt },
             None if self.left().is_zero() => {
                 EventKind::ConnectionAborted { reason: AbortReason::TimedOut }
@@ -88,7 +88,7 @@ impl Reach<'_> {
         given: Option<Vec<SocketAddr>>,
     ) -> Option<Vec<SocketAddr>> {
         let (Target::Tcp(host, port), None) = (&this.target.target, &given) else { return given };
-        self.tell(EventKind::ResolveStarted { host: host.to_string() });
+        self.emit(EventKind::ResolveStarted { host: host.to_string() });
         let lookup = Lookup::new(host.clone(), port.clone()).kind(SocketKind::Datagram);
         let lookup = lookup.family(self.race().family);
         let asking = match &self.resolver {
@@ -98,14 +98,14 @@ impl Reach<'_> {
         let (error, reason) = match self.event_loop.timeout(self.left(), asking).await {
             Ok(Ok(found)) => {
                 let addresses: Vec<_> = found.iter().map(|info| info.address).collect();
-                self.tell(EventKind::Resolved { addresses: addresses.clone() });
+                self.emit(EventKind::Resolved { addresses: addresses.clone() });
                 return Some(addresses);
             }
             Ok(Err(error)) => (error, AbortReason::NotResolved),
             Err(_) => (ResolveError::TimedOut, AbortReason::TimedOut),
         };
-        self.tell(EventKind::ResolveFailed { error });
-        self.tell(EventKind::ConnectionAborted { reason });
+        self.emit(EventKind::ResolveFailed { error });
+        self.emit(EventKind::ConnectionAborted { reason });
         None
     }
 
@@ -114,20 +114,20 @@ impl Reach<'_> {
         let planned = self.event_loop.time();
         let before = attempt.checked_sub(1);
         let reason = before.map_or(Reason::First(FirstAttemptReason::Known), Reason::AttemptEnded);
-        self.tell(EventKind::AttemptStarted { attempt, address: address.into(), reason, planned });
+        self.emit(EventKind::AttemptStarted { attempt, address: address.into(), reason, planned });
         let opened = self.race().open(address);
         let (socket, refused) = match opened {
             Ok(opened) => opened,
             Err((phase, failure)) => {
                 let snapshot = SocketSnapshot::default();
-                self.tell(EventKind::AttemptFailed { attempt, phase, failure, snapshot });
+                self.emit(EventKind::AttemptFailed { attempt, phase, failure, snapshot });
                 return false;
             }
         };
         for (option, failure) in refused {
-            self.tell(EventKind::OptionRefused { attempt, option, failure });
+            self.emit(EventKind::OptionRefused { attempt, option, failure });
         }
-        // A relay sends what it is given and nothing else.
+        // Because a relay sends only its input.
         let is_asked = self.session.request.after_connect.is_none();
         let answered = if is_asked { self.ask(&socket, address).await.map(Some) } else { Ok(None) };
         let snapshot = self.race().snapshot(&socket);
@@ -136,7 +136,7 @@ impl Reach<'_> {
                 if let Some(attempt) = self.report.borrow_mut().attempts.get_mut(attempt) {
                     attempt.answered = answered;
                 }
-                self.tell(EventKind::AttemptSucceeded { attempt, snapshot });
+                self.emit(EventKind::AttemptSucceeded { attempt, snapshot });
                 if !is_asked {
                     self.session.kept.replace(Some(Kept::Datagrams(socket)));
                 }
@@ -144,13 +144,13 @@ impl Reach<'_> {
             }
             Err(error) => {
                 let (phase, failure) = (Phase::Connect, Failure::from(&error));
-                self.tell(EventKind::AttemptFailed { attempt, phase, failure, snapshot });
+                self.emit(EventKind::AttemptFailed { attempt, phase, failure, snapshot });
                 false
             }
         }
     }
 
-    /// Whether anything came back; an error is a refusal.
+    /// Whether a datagram came back; an error is a refusal.
     async fn ask(&self, socket: &UdpSocket, address: SocketAddr) -> io::Result<bool> {
         self.event_loop.sock_sendto(socket, b"", address).await?;
         let limit = self.race().policy.attempt_timeout.unwrap_or(Duration::MAX).min(self.left());
@@ -161,18 +161,18 @@ impl Reach<'_> {
         }
     }
 
-    /// The user ended it: what was under way is over.
+    /// Emits the events of an interrupted race.
     fn give_up(&self) {
         let attempts = &self.report.borrow().attempts;
         let pending = attempts.iter().position(|attempt| attempt.outcome == Outcome::Pending);
         if let Some(attempt) = pending {
             let snapshot = SocketSnapshot::default();
-            self.tell(EventKind::AttemptCanceled { attempt, snapshot });
+            self.emit(EventKind::AttemptCanceled { attempt, snapshot });
         }
-        self.tell(EventKind::ConnectionAborted { reason: AbortReason::Canceled });
+        self.emit(EventKind::ConnectionAborted { reason: AbortReason::Canceled });
     }
 
-    fn tell(&self, kind: EventKind) {
+    fn emit(&self, kind: EventKind) {
         (self.listen.borrow_mut())(&Event { at: self.event_loop.time(), kind });
     }
 
@@ -211,7 +211,7 @@ impl RaceRequest {
             .map_err(|(phase, failure)| (phase, Failure { at_once: true, ..failure }))
     }
 
-    /// From the first source of the family that can be had.
+    /// Binds to the first usable source address of the family.
     fn bind(&self, to: SocketAddr) -> io::Result<UdpSocket> {
         if self.sockets.sources.is_empty() {
             return match to {

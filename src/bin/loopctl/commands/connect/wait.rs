@@ -1,4 +1,4 @@
-//! `--wait`: until the port accepts.
+//! `--wait`: retries until the port accepts.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -23,12 +23,12 @@ impl Session {
         number: usize,
         limit: Duration,
     ) -> Report {
-        let began = event_loop.time();
+        let started_at = event_loop.time();
         let (mut waited, mut pause) = (WaitReport::default(), FIRST_PAUSE);
         let mut nth = 0;
         loop {
             nth += 1;
-            let left = limit.saturating_sub(event_loop.time() - began);
+            let left = limit.saturating_sub(event_loop.time() - started_at);
             let timeout = self.request.race.timeout.min(left);
             let session = format!("{}.{nth}", number + 1);
             let mut report = self
@@ -37,7 +37,7 @@ impl Session {
                     &Try { target, session, known: None, timeout, race: &self.request.race },
                 )
                 .await;
-            waited.took = event_loop.time() - began;
+            waited.took = event_loop.time() - started_at;
             if !matches!(report.end, End::Failed(_)) {
                 report.waited = Some(waited);
                 return report;
@@ -52,7 +52,7 @@ impl Session {
                 .run_until_cancelled(event_loop.sleep(if is_late { rest } else { pause }))
                 .await;
             if slept.is_none() || is_late {
-                waited.took = event_loop.time() - began;
+                waited.took = event_loop.time() - started_at;
                 report.waited = Some(waited);
                 report.end =
                     self.cancelled().map_or(End::Failed(FailureKind::TimedOut), End::Interrupted);

@@ -1,4 +1,4 @@
-//! One name: the system and name servers are asked side by side.
+//! Resolution of one name by the system and by name servers, concurrently.
 
 use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
@@ -18,10 +18,10 @@ use crate::config::environment::Environment;
 use crate::config::host_config;
 use crate::config::{NameRequest, NameSubject};
 use crate::report::StartTime;
-use crate::report::names::{NameReport, NameSubject as Told};
+use crate::report::names::{NameReport, NameSubject as ReportSubject};
 use crate::report::query::types;
 
-/// A report that grows while its parts are asked for.
+/// Report, shared by the concurrent lookups.
 pub(super) type Shared = Rc<RefCell<NameReport>>;
 
 impl Session {
@@ -59,7 +59,7 @@ impl Session {
         };
         let is_reverse = matches!(name.subject, NameSubject::Reverse(_));
         let is_literal = matches!(name.subject, NameSubject::Literal(..));
-        let subject = Told {
+        let subject = ReportSubject {
             text: name.text.clone(),
             name: name.subject.host().to_string(),
             port,
@@ -68,8 +68,8 @@ impl Session {
             interleave: self.request.look.interleave,
             dnssec: question.dnssec.is_some(),
         };
-        let began = StartTime { at: event_loop.time(), wall: Environment::wall_clock() };
-        let mut report = NameReport::new(subject, began);
+        let started_at = StartTime { at: event_loop.time(), wall: Environment::wall_clock() };
+        let mut report = NameReport::new(subject, started_at);
         if question.via != ResolverChoice::Dns && !question.trace {
             report.sources = host_config::name_sources();
         }
@@ -122,7 +122,7 @@ impl Session {
         };
         let at = report.borrow().since_start(event_loop.time());
         let host = subject.host();
-        let place = report.borrow_mut().queries.ask_system(host.to_string(), types, at);
+        let index = report.borrow_mut().queries.ask_system(host.to_string(), types, at);
         let result = match subject {
             NameSubject::Reverse(address) => name_of(event_loop, *address).await,
             _ => {
@@ -132,21 +132,21 @@ impl Session {
             }
         };
         let at = report.borrow().since_start(event_loop.time());
-        report.borrow_mut().queries.end_system(place, at, result);
+        report.borrow_mut().queries.end_system(index, at, result);
     }
 
-    /// A client whose events go into the report, and to those who watch.
+    /// Client whose events update the report and are printed.
     pub(super) fn listening(
         self: &Rc<Self>,
         client: DnsClient,
         number: usize,
         report: &Shared,
     ) -> DnsClient {
-        let (session, heard) = (Rc::clone(self), Rc::clone(report));
+        let (session, report) = (Rc::clone(self), Rc::clone(report));
         client.trace(move |event: &DnsEvent| {
-            let began = heard.borrow().started_at.at;
-            heard.borrow_mut().queries.apply(number, began, event);
-            session.printer.borrow_mut().event(event, &heard.borrow());
+            let started_at = report.borrow().started_at.at;
+            report.borrow_mut().queries.apply(number, started_at, event);
+            session.printer.borrow_mut().event(event, &report.borrow());
         })
     }
 }
@@ -174,7 +174,7 @@ async fn addresses(
     }
 }
 
-/// Records of another type, of the first of the names that it may stand for that has some.
+/// Queries another record type, for the first name of the search list that has such records.
 async fn records(client: DnsClient, host: &str, record_type: RecordType, report: &Shared) {
     for name in client.names(host) {
         match client.query(&name, record_type).await {

@@ -95,13 +95,13 @@ impl Session {
         }
     }
 
-    /// Who asks name servers, if they are to be asked at all.
+    /// DNS client of the run; `None` if no name servers are queried.
     fn client(&self, event_loop: &LoopHandle) -> Result<Option<DnsClient>, DnsConfigError> {
         let question = &self.request.question;
         if question.via == ResolverChoice::System || question.trace {
             return Ok(None);
         }
-        // What the hosts file says is the system's answer; name servers have one of their own.
+        // Because the hosts file is part of the system's answer, and name servers are compared with it.
         let mut builder = DnsClient::system()?.hosts("");
         if let Some(anchors) = &question.dnssec {
             builder = builder.validate(anchors.clone());

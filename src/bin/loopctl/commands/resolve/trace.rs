@@ -17,10 +17,10 @@ use super::roots::root_servers;
 use crate::report::query::QueryStatus;
 use crate::report::trace::{Hop, NamedServer, Step, TraceError};
 
-/// The hops of a trace, at most. A longer one is a loop.
+/// Maximum number of hops of a trace; more are a loop.
 const MAX_HOPS: usize = 32;
 
-/// The time that a server has before the next one is asked. Most zones have several.
+/// Timeout of one server before the next one is queried. Most zones have several.
 const SERVER_TIMEOUT: Duration = Duration::from_millis(800);
 
 /// One trace under way.
@@ -30,7 +30,7 @@ pub(super) struct Tracing<'a> {
     pub(super) report: &'a Shared,
 }
 
-/// A zone and those in charge of it.
+/// A zone and its authoritative servers.
 #[derive(Debug, Clone)]
 struct Zone {
     name: String,
@@ -61,7 +61,7 @@ impl Tracing<'_> {
         self.note(&zone, &name, None, Step::Lost(TraceError::TooManyHops(MAX_HOPS)));
     }
 
-    /// The port of the first server that was named is that of all others: referrals tell none.
+    /// Port of all servers: that of the first `--server`, because referrals have no ports.
     fn options(&self) -> ServerOptions {
         let first = self.session.request.question.servers.first();
         ServerOptions {

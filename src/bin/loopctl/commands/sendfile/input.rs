@@ -58,7 +58,7 @@ impl Input {
         let opening = event_loop.run_in_executor(move || open(&path));
         let mut input = opening
             .await
-            .map_err(|gone| TransferError::file(io::Error::other(gone)))?
+            .map_err(|error| TransferError::file(io::Error::other(error)))?
             .map_err(TransferError::file)?;
         if let Part::Fixed { offset, count } = request.part {
             (input.offset, input.count) = (input.offset.saturating_add(offset), count);
@@ -96,7 +96,7 @@ impl Input {
     fn fix_end(&mut self) -> Result<(), TransferError> {
         let Some(size) = self.size() else { return Ok(()) };
         let Some(left) = size.checked_sub(self.offset) else {
-            let text = format!("it has {size} bytes, and none from {} on", self.offset);
+            let text = format!("it has {size} bytes, fewer than the offset {}", self.offset);
             return Err(TransferError::file(io::Error::other(text)));
         };
         if self.count.is_none() {

@@ -11,7 +11,7 @@ pub(crate) use transfer::Transfer;
 use crate::report::transfer::TransferReport;
 
 impl TransferReport {
-    /// Of a file that could be opened.
+    /// Report of a transfer that has not started yet.
     pub(crate) fn of(file: String, input: &Input) -> Self {
         let (offset, wanted, is_part) = (input.offset, input.wanted(), input.is_part());
         Self { offset, wanted, is_part, ..Self::new(file) }

@@ -140,7 +140,7 @@ impl ClientWriter {
         }
     }
 
-    /// Does a TLS handshake as the server.
+    /// Performs the TLS handshake as the server.
     pub(super) async fn start_tls(&mut self, tls: &TlsServer) -> io::Result<()> {
         // By event, because the connection may be lost before the task runs again.
         let connection = Rc::clone(&self.connection);

@@ -10,10 +10,10 @@ use loopctl::plan::{Family, FirstAttemptReason, Reason};
 
 use super::cause;
 use super::cause::{Cause, ip_text};
-use crate::output::units;
 use crate::report::family::FamilyNames as _;
 use crate::report::query::{Query, QueryOutcome, QueryStatus, types};
 use crate::report::{Attempt, Outcome, Report, Via};
+use crate::util::units;
 
 /// One reason for the selection or the delay.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,8 +6,8 @@ use loopctl::plan::Family;
 use loopctl::{Address, Phase};
 
 use crate::diagnose::cause::{Cause, ip_text, short_text};
-use crate::output::units;
 use crate::report::{Attempt, Outcome, Report};
+use crate::util::units;
 
 /// Hint for a connection that was not made at once, or not by the first address.
 pub(super) fn hint_for_connection(report: &Report) -> Option<String> {

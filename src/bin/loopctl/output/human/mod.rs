@@ -1,6 +1,7 @@
-//! Report to bytes.
+//! Text for people: reports, event lines, tables and notes.
 
 pub(crate) mod compare;
+pub(crate) mod events;
 pub(crate) mod resolve;
 pub(crate) mod sendfile;
 pub(crate) mod series;

@@ -1,18 +1,18 @@
-//! The summary of many tries.
+//! Summary of a series of connections.
 
 use std::time::Duration;
 
 use loopctl::plan::Family;
 
 use crate::diagnose::cause;
-use crate::output::units;
 use crate::report::family::FamilyNames as _;
 use crate::report::repeat::{AddressStats, RepeatReport, Times};
 use crate::util::style::Style;
+use crate::util::units;
 
 const BUCKETS: u64 = 10;
 
-/// As ping ends: how many, how long, by which addresses.
+/// Summary like that of ping(8): counts, times, addresses.
 pub(crate) fn summary(
     series: &RepeatReport,
     took: Duration,
@@ -100,12 +100,12 @@ fn table(addresses: &[AddressStats]) -> String {
 }
 
 fn bars(times: &Times, style: Style) -> String {
-    const LONGEST: u64 = 40;
+    const MAX_BAR: u64 = 40;
     let glyph = if style.unicode { "■" } else { "#" };
     let buckets = times.buckets(BUCKETS);
-    let most = buckets.iter().map(|(_, count)| *count).max().unwrap_or(1).max(1);
+    let max_count = buckets.iter().map(|(_, count)| *count).max().unwrap_or(1).max(1);
     let line = |(end, count): &(Duration, u64)| {
-        let length = if *count == 0 { 0 } else { (count * LONGEST / most).max(1) };
+        let length = if *count == 0 { 0 } else { (count * MAX_BAR / max_count).max(1) };
         let bar = glyph.repeat(length as usize);
         format!("  <= {:>8} ms {count:>6}  {bar}", units::column(*end)).trim_end().to_owned() + "\n"
     };

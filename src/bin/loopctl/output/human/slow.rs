@@ -1,11 +1,11 @@
-//! Slow callbacks, after the result.
+//! Slow callbacks as text.
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use loopctl::plan::SlowLog;
 
-use crate::output::units;
+use crate::util::units;
 
 /// Slow callbacks: duration, count, kind, and the line that scheduled each.
 pub(crate) fn text(log: &SlowLog, threshold: Duration) -> String {

@@ -1,4 +1,4 @@
-//! The attempts as a table, as wide as there is room.
+//! Attempts as a table that fits the terminal.
 
 use anstyle::{AnsiColor, Effects, Style as Ansi};
 use comfy_table::{Cell, CellAlignment, Table, presets};
@@ -6,9 +6,9 @@ use comfy_table::{Cell, CellAlignment, Table, presets};
 use super::timeline::Timeline;
 use super::tls;
 use crate::diagnose::cause::{Cause, failure_text};
-use crate::output::units;
 use crate::report::{Attempt, Outcome, Report, TransportKind};
 use crate::util::style::Style;
+use crate::util::units;
 
 /// One line of the table, before it is laid out.
 struct Line {
@@ -62,13 +62,13 @@ impl Line {
     }
 }
 
-/// What became of an attempt, in few words. The colour repeats it, and never stands alone.
-fn outcome(attempt: &Attempt, success: &str, somebody_won: bool) -> String {
-    let lost = if somebody_won { "lost" } else { "given up" };
+/// Outcome of an attempt as text; the colour only repeats it.
+fn outcome(attempt: &Attempt, success: &str, has_winner: bool) -> String {
+    let lost = if has_winner { "lost" } else { "given up" };
     if let Some((tls, failure)) = attempt.tls_failure() {
         return tls::outcome(tls, failure, lost);
     }
-    let words = match (&attempt.outcome, Cause::of(attempt)) {
+    let text = match (&attempt.outcome, Cause::of(attempt)) {
         (Outcome::Success, _) => success.to_owned(),
         (Outcome::Canceled, None) => format!("{lost}, had connected"),
         (Outcome::Canceled, _) => format!("{lost}, no answer"),
@@ -83,11 +83,11 @@ fn outcome(attempt: &Attempt, success: &str, somebody_won: bool) -> String {
         (Outcome::Failure(_, failure), _) => failure_text(failure),
     };
     match (&attempt.outcome, attempt.resends()) {
-        (_, 0) => words,
-        (Outcome::Success, 1) => format!("{words}, SYN lost once"),
-        (Outcome::Success, count) => format!("{words}, SYN lost {count} times"),
-        (Outcome::Canceled, count) if somebody_won => format!("no answer, SYN resent {count}"),
-        (_, count) => format!("{words}, SYN resent {count}"),
+        (_, 0) => text,
+        (Outcome::Success, 1) => format!("{text}, SYN lost once"),
+        (Outcome::Success, count) => format!("{text}, SYN lost {count} times"),
+        (Outcome::Canceled, count) if has_winner => format!("no answer, SYN resent {count}"),
+        (_, count) => format!("{text}, SYN resent {count}"),
     }
 }
 
@@ -148,7 +148,7 @@ fn columns(lines: &[Line], timeline: Option<&Timeline>, style: Style) -> String 
     header.chain(painted).map(|line| line + "\n").collect()
 }
 
-/// Colours what the line says and draws, not its numbers.
+/// Colours outcome and bar, not the numbers.
 fn paint(text: &str, line: &Line, style: Style) -> String {
     if !style.color {
         return text.to_owned();

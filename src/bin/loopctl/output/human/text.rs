@@ -1,25 +1,25 @@
-//! The report as people read it.
+//! Report of a connection as text.
 
 use std::time::Duration;
 
 use anstyle::AnsiColor;
 use loopctl::plan::Family;
 
-use super::resolve::{queries, words};
+use super::resolve::{notes, queries};
 use super::{compare, table, tls, why};
 use crate::diagnose::cause;
 use crate::diagnose::expectation;
-use crate::output::units;
 use crate::report::family::FamilyNames;
 use crate::report::query::{Query, QueryStatus, types};
 use crate::report::{End, Report, TransportKind, Via};
 use crate::util::style::Style;
+use crate::util::units;
 
 /// Optional parts of the text.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct HumanOptions {
     pub(crate) tcp_info: bool,
-    /// The rules of the race, where each attempt came from, certificates in full.
+    /// Policy, source of each attempt, certificates in full.
     pub(crate) is_verbose: bool,
 }
 
@@ -84,9 +84,9 @@ fn headline(report: &Report, style: Style) -> String {
     let (winner, transport) = (report.winner(), transport(report));
     match (report.end, winner) {
         (End::Connected, Some(winner)) => {
-            let (words, color) = success(report);
+            let (text, color) = success(report);
             let after = report.connected_after().unwrap_or_default();
-            let success = format!("{words} {}", units::prose(after));
+            let success = format!("{text} {}", units::prose(after));
             let ok = style.paint(color.on_default().bold(), &success);
             format!("{target} {arrow} {}  {transport}  {ok}\n", winner.address)
         }
@@ -99,13 +99,13 @@ fn headline(report: &Report, style: Style) -> String {
     }
 }
 
-/// What carries the bytes, and what protects them.
+/// Transport, with TLS if requested.
 fn transport(report: &Report) -> String {
     let transport = report.subject.transport.name();
     if report.subject.tls.is_some() { format!("{transport}+tls") } else { transport.to_owned() }
 }
 
-/// What the winner did in the time that follows.
+/// Outcome of the winner, before its duration.
 fn success(report: &Report) -> (String, AnsiColor) {
     let number = report.selected.unwrap_or_default();
     match report.answered(number) {
@@ -114,7 +114,7 @@ fn success(report: &Report) -> (String, AnsiColor) {
     }
 }
 
-/// Where the addresses came from, how many there are of each family, and in which order they are tried.
+/// Source of the addresses, their number per family, and their order.
 fn resolve_line(report: &Report) -> String {
     let resolve = &report.resolve;
     let took = match resolve.via {
@@ -138,7 +138,7 @@ fn resolve_line(report: &Report) -> String {
     format!("  resolve  {took}  {via}   {found}{order}").trim_end().to_owned() + "\n"
 }
 
-/// How many addresses of each family there are; where the system was asked for each by itself, how long that took.
+/// Number of addresses per family, with the duration of separate lookups.
 fn found(report: &Report) -> String {
     let queries = &report.resolve.queries.0;
     let of_system = queries.iter().filter(|query| query.is_of_system() && query.types.len() == 1);
@@ -165,7 +165,7 @@ fn is_plain(query: &Query) -> bool {
     matches!(query.verdict(), QueryStatus::Answered | QueryStatus::NoData | QueryStatus::NxDomain)
 }
 
-/// By whose rules.
+/// Policy of the race.
 fn policy_line(report: &Report) -> String {
     if report.subject.transport != TransportKind::Tcp {
         return String::new();
@@ -173,19 +173,19 @@ fn policy_line(report: &Report) -> String {
     format!("  policy   {}\n", report.subject.policy.describe())
 }
 
-/// The questions to name servers, and those to the system of which there is more to tell than their time.
+/// Queries to name servers, and those to the system that have notes.
 fn query_lines(report: &Report) -> String {
     let resolve = &report.resolve;
     let is_known = resolve.via == Via::Dns && !resolve.candidates.is_empty();
     if is_known && resolve.queries.0.is_empty() {
-        return "  dns      nobody was asked: /etc/hosts has it\n".to_owned();
+        return "  dns      not queried: found in /etc/hosts\n".to_owned();
     }
     let host = report.subject.host.as_deref().unwrap_or_default();
     let (system, dns): (Vec<&Query>, Vec<&Query>) =
         resolve.queries.0.iter().partition(|query| query.is_of_system());
     let odd = system.into_iter().filter(|query| query.types.len() == 1 && !is_plain(query));
     let odd = odd.map(|query| {
-        let notes = words::notes(query).join("  ");
+        let notes = notes::of_query(query).join("  ");
         format!("  system   {} ms {}  {notes}", units::column(query.took), query.type_names())
     });
     let lines = odd.chain(queries::of_servers(&dns, host));
@@ -217,7 +217,7 @@ fn kernel_line(report: &Report, style: Style) -> String {
     format!("  kernel   {rtt}  retransmits {}  mss {}\n", tcp.retransmits, tcp.send_mss)
 }
 
-/// What the kernel knows besides.
+/// Further fields of TCP_INFO.
 fn tcp_info_lines(report: &Report) -> String {
     let Some(tcp) = report.winner().and_then(|winner| winner.tcp) else { return String::new() };
     let agreed = tcp.negotiated;
@@ -237,7 +237,7 @@ fn tcp_info_lines(report: &Report) -> String {
     format!("           rto {rto}  path mtu {}{from}\n           options {options}\n", tcp.path_mtu)
 }
 
-/// What is in force on the socket of the connection, where options were asked for.
+/// Effective socket options of the connection, if any were requested.
 fn options_line(report: &Report) -> String {
     let Some(options) = report.winner().and_then(|winner| winner.socket.options.as_ref()) else {
         return String::new();
@@ -258,7 +258,7 @@ fn options_line(report: &Report) -> String {
     format!("  socket   {}\n", parts.join("  "))
 }
 
-/// Below the table: what the kernel would not have, per attempt.
+/// Socket options that the kernel refused, per attempt.
 fn refused_options(report: &Report) -> String {
     let attempts = report.attempts.iter().enumerate();
     let lines = attempts.flat_map(|(number, attempt)| {
@@ -273,7 +273,7 @@ fn refused_options(report: &Report) -> String {
     lines.collect()
 }
 
-/// What the connection took, and what that is made of.
+/// Total duration, as a sum of its phases.
 fn total_line(report: &Report) -> String {
     let Some(winner) = report.winner() else { return String::new() };
     let after = report.connected_after().unwrap_or_else(|| winner.end());
@@ -316,7 +316,7 @@ fn waited_line(report: &Report) -> String {
     format!("  waited   {}  saw {seen}\n", units::prose(waited.took))
 }
 
-/// What went through a relay, on one line.
+/// Totals of a relay, on one line.
 pub(crate) fn relayed(sent: u64, received: u64, took: Duration) -> String {
     let (sent, received) = (units::bytes(sent), units::bytes(received));
     format!("relayed {sent} out, {received} in, in {}\n", units::prose(took))

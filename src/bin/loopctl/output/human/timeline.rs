@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use loopctl::TlsErrorKind;
 
-use crate::output::units;
 use crate::report::{Attempt, Outcome, Report, TlsReport};
+use crate::util::units;
 
-/// Fewer columns than this show nothing worth looking at.
-pub(crate) const NARROWEST: usize = 12;
-const WIDEST: usize = 60;
+/// Minimum width of a readable timeline, in columns.
+pub(crate) const MIN_COLUMNS: usize = 12;
+const MAX_COLUMNS: usize = 60;
 
 /// The time axis and how it is drawn.
 pub(crate) struct Timeline {
@@ -32,11 +32,11 @@ const UNICODE: Glyphs =
 const ASCII: Glyphs = Glyphs { edge: '|', pending: '.', end: '.', failed: 'x', won: '#', tls: '=' };
 
 impl Timeline {
-    /// `None` where there is no room.
+    /// `None` below the minimum width.
     pub(crate) fn new(report: &Report, room: usize, unicode: bool) -> Option<Self> {
-        let columns = room.saturating_sub(1).min(WIDEST);
+        let columns = room.saturating_sub(1).min(MAX_COLUMNS);
         let glyphs = if unicode { UNICODE } else { ASCII };
-        (columns >= NARROWEST).then_some(Self { columns, total: report.total, glyphs })
+        (columns >= MIN_COLUMNS).then_some(Self { columns, total: report.total, glyphs })
     }
 
     /// `0 ms` at the left end, the total at the right.
@@ -50,9 +50,9 @@ impl Timeline {
     pub(crate) fn bar(&self, attempt: &Attempt, tls: Option<&TlsReport>) -> String {
         let glyphs = &self.glyphs;
         let secured = tls.and_then(|tls| Some((tls.ended?, tls.failure.as_ref())));
-        let most = self.columns - usize::from(secured.is_some());
-        let first = self.column(attempt.start).min(most - 1);
-        let last = self.column(attempt.start + attempt.took).clamp(first + 1, most);
+        let max = self.columns - usize::from(secured.is_some());
+        let first = self.column(attempt.start).min(max - 1);
+        let last = self.column(attempt.start + attempt.took).clamp(first + 1, max);
         let body = last - first - 1;
         let (fill, tip) = match &attempt.outcome {
             Outcome::Success => (glyphs.won, glyphs.won),

@@ -1,4 +1,4 @@
-//! TLS as people read it: what was agreed on, and who the peer says it is.
+//! TLS as text: negotiated parameters and the peer's certificate.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,10 +7,10 @@ use loopctl::{CertificateProblem, TlsErrorKind, TlsVerdict};
 
 use crate::config::StartTls;
 use crate::diagnose::certificate;
-use crate::output::units;
 use crate::report::certificate::{Certificate, ParsedCertificate};
 use crate::report::{Report, TlsFailure, TlsReport};
 use crate::util::style::Style;
+use crate::util::units;
 
 /// A line for each step, and one for the peer's certificate.
 pub(crate) fn lines(report: &Report, style: Style) -> String {
@@ -18,7 +18,7 @@ pub(crate) fn lines(report: &Report, style: Style) -> String {
     dialogue_line(tls) + &handshake_line(report, tls, style) + &certificate_line(report, tls, style)
 }
 
-/// What became of an attempt in its handshake, and how long that took; `lost`: what one is called that was given up.
+/// Outcome of an attempt that ended in its handshake, with the duration. `lost`: text for a canceled one.
 pub(crate) fn outcome(tls: &TlsReport, failure: &TlsFailure, lost: &str) -> String {
     let took = units::column(tls.took().unwrap_or_default());
     let silent = if tls.first_byte.is_some() { "in TLS" } else { "TLS silent" };
@@ -33,7 +33,7 @@ pub(crate) fn outcome(tls: &TlsReport, failure: &TlsFailure, lost: &str) -> Stri
     }
 }
 
-/// The certificates as they were received: in full where that was asked for, in short where one is at fault.
+/// Certificates in the received order: in full on request, in short if one is invalid.
 pub(crate) fn chain(report: &Report, style: Style, in_full: bool) -> String {
     let Some(tls) = &report.tls else { return String::new() };
     let is_refused = tls.failure.is_some() && tls.problem().is_some();
@@ -49,7 +49,7 @@ pub(crate) fn chain(report: &Report, style: Style, in_full: bool) -> String {
     format!("  chain, as received\n{}", certificates.collect::<String>())
 }
 
-/// What the time after the race is made of.
+/// Phases after the race, with their durations.
 pub(crate) fn parts(report: &Report) -> impl Iterator<Item = (&'static str, Duration)> {
     let tls = report.tls.as_ref();
     let starttls = tls.and_then(|tls| tls.starttls.as_ref());
@@ -72,12 +72,12 @@ fn handshake_line(report: &Report, tls: &TlsReport, style: Style) -> String {
     let offers = report.subject.tls.as_ref().is_some_and(|wanted| wanted.offers_alpn);
     let mut parts = vec![took];
     if tls.failure.is_some() || tls.info.is_none() {
-        let words = match &tls.failure {
+        let text = match &tls.failure {
             Some(failure) if failure.kind() == Some(TlsErrorKind::Canceled) => "given up",
             Some(_) => "failed",
             None => "not finished",
         };
-        parts.push(style.paint(AnsiColor::Red.on_default(), words));
+        parts.push(style.paint(AnsiColor::Red.on_default(), text));
     }
     if let Some(info) = &tls.info {
         parts.push(info.version.to_string());
@@ -88,11 +88,11 @@ fn handshake_line(report: &Report, tls: &TlsReport, style: Style) -> String {
         parts.extend(info.resumed.then(|| "resumed".to_owned()));
     }
     parts.extend(tls.peer.ocsp_stapled.then(|| "OCSP stapled".to_owned()));
-    parts.extend(tls.peer.asks_for_certificate.then(|| "asks for our certificate".to_owned()));
+    parts.extend(tls.peer.asks_for_certificate.then(|| "requests a client certificate".to_owned()));
     format!("  tls      {}\n", parts.join("  "))
 }
 
-/// The protocol that was agreed on, as text.
+/// Negotiated ALPN protocol as text.
 pub(crate) fn alpn(name: Option<&[u8]>) -> Option<String> {
     name.map(|name| units::printable(&String::from_utf8_lossy(name)))
 }
@@ -100,22 +100,22 @@ pub(crate) fn alpn(name: Option<&[u8]>) -> Option<String> {
 fn certificate_line(report: &Report, tls: &TlsReport, style: Style) -> String {
     let Some(own) = tls.chain.first() else { return String::new() };
     let name = report.subject.tls.as_ref().and_then(|wanted| wanted.name.as_deref());
-    let (words, color) = match (&tls.peer.verdict, name) {
+    let (text, color) = match (&tls.peer.verdict, name) {
         (TlsVerdict::Verified, Some(name)) => (format!("ok for {name}"), AnsiColor::Green),
-        (TlsVerdict::Verified, None) => ("ok, for whatever name".to_owned(), AnsiColor::Green),
+        (TlsVerdict::Verified, None) => ("ok, name not checked".to_owned(), AnsiColor::Green),
         (TlsVerdict::Failed(problem), _) => (fault(problem).to_owned(), AnsiColor::Red),
         _ => ("not checked".to_owned(), AnsiColor::Yellow),
     };
-    let verdict = style.paint(color.on_default(), &words);
+    let verdict = style.paint(color.on_default(), &text);
     let left =
         own.parsed.as_ref().map_or_else(String::new, |parsed| left(parsed, report.started_at.wall));
-    // Who is not connected because of it is told elsewhere.
+    // Because the error of a failed handshake already names the problem.
     let doubt = certificate::problem(tls).filter(|_| tls.failure.is_none());
     let doubt = doubt.map_or_else(String::new, |doubt| format!("           {doubt}\n"));
     format!("  cert     {}  {verdict}  {left}\n{doubt}", own.short_name())
 }
 
-/// What is wrong, in two words.
+/// Problem of a certificate, in two words.
 fn fault(problem: &CertificateProblem) -> &'static str {
     match problem {
         CertificateProblem::WrongName { .. } => "another name",
@@ -124,7 +124,7 @@ fn fault(problem: &CertificateProblem) -> &'static str {
     }
 }
 
-/// `89 d left`, or since when it is none any more.
+/// Remaining validity, such as `89 d left`, or the time since it expired.
 fn left(parsed: &ParsedCertificate, now: SystemTime) -> String {
     if let Ok(ahead) = parsed.valid.not_before.duration_since(now)
         && ahead > Duration::ZERO
@@ -162,7 +162,7 @@ fn in_words(at: usize, certificate: &Certificate, now: SystemTime, style: Style)
     lines.iter().map(|line| units::fit(line, style.width)).collect()
 }
 
-/// What the dialogue before TLS is called.
+/// Name of the STARTTLS protocol.
 pub(crate) fn protocol(protocol: StartTls) -> &'static str {
     match protocol {
         StartTls::Smtp => "smtp",

@@ -1,27 +1,27 @@
-//! Why this address, in a line or two.
+//! Reasons for the winner, in one or two lines.
 
 use std::time::Duration;
 
 use crate::diagnose::findings::{CausedBy, Finding, findings};
-use crate::output::units;
 use crate::report::Report;
 use crate::util::style::Style;
+use crate::util::units;
 
 /// Maximum number of findings shown; the table has the rest.
-const MOST: usize = 2;
+const MAX_FINDINGS: usize = 2;
 
 /// Minimum delay worth a line.
-const TRIFLE: Duration = Duration::from_millis(1);
+const MIN_COST: Duration = Duration::from_millis(1);
 
 /// Lines of `why`; none if the first address won at once.
 pub(crate) fn lines(report: &Report, style: Style) -> String {
     if report.winner().is_none() {
         return String::new();
     }
-    let mut reasons = together(findings(report).into_iter().filter(is_worth_telling));
-    while reasons.len() > MOST {
-        let least = (0..reasons.len()).min_by_key(|at| weight(&reasons[*at]));
-        reasons.remove(least.unwrap_or_default());
+    let mut reasons = together(findings(report).into_iter().filter(is_relevant));
+    while reasons.len() > MAX_FINDINGS {
+        let lightest = (0..reasons.len()).min_by_key(|at| weight(&reasons[*at]));
+        reasons.remove(lightest.unwrap_or_default());
     }
     let labels = ["  why", ""].into_iter();
     labels
@@ -30,8 +30,8 @@ pub(crate) fn lines(report: &Report, style: Style) -> String {
         .collect()
 }
 
-fn is_worth_telling(why: &Finding) -> bool {
-    matches!(why.kind, "no_source_address" | "gai_conf" | "late_start") || why.cost >= TRIFLE
+fn is_relevant(why: &Finding) -> bool {
+    matches!(why.kind, "no_source_address" | "gai_conf" | "late_start") || why.cost >= MIN_COST
 }
 
 /// Findings about the family weigh more than those about the time.
@@ -74,8 +74,8 @@ fn several(why: &Finding, count: u32) -> String {
 
 fn sentence(why: &Finding) -> String {
     let cost = units::prose(why.cost);
-    // Where it is what was waited for, it has been said.
-    match why.cost >= TRIFLE && !why.text.contains(&cost) {
+    // Because a finding that already contains its cost needs no second mention.
+    match why.cost >= MIN_COST && !why.text.contains(&cost) {
         true => format!("{}, cost {cost}", why.text),
         false => why.text.clone(),
     }

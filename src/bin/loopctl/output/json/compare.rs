@@ -41,7 +41,7 @@ pub(crate) fn compare(report: &Report) -> Option<Compare> {
 pub(crate) fn error(own: &Row, kind: FailureKind) -> ErrorRecord {
     let why = own.measured.as_ref().and_then(|measured| measured.why.clone());
     let why = why.unwrap_or_else(|| "no connection in time".to_owned());
-    ErrorRecord::plain(kind.into(), format!("by the policy {}: {why}", own.name))
+    ErrorRecord::plain(kind.into(), format!("policy {}: {why}", own.name))
 }
 
 fn query(lookup: &Lookup, measurement: &Measurement) -> ProbeQuery {
@@ -144,12 +144,12 @@ fn ending(end: Option<PredictedEnd>) -> (PredictedOutcome, Option<SocketAddr>) {
     }
 }
 
-fn start(begun: &Start) -> PredictedStart {
+fn start(start: &Start) -> PredictedStart {
     PredictedStart {
-        ip: begun.to.ip().to_string(),
-        port: begun.to.port(),
-        start_ms: begun.at.into(),
-        reason: begun.why.into(),
+        ip: start.to.ip().to_string(),
+        port: start.to.port(),
+        start_ms: start.at.into(),
+        reason: start.why.into(),
     }
 }
 

@@ -8,7 +8,6 @@ use loopctl::{Failure, Phase};
 use super::{compare, error, resolve, tls};
 use crate::diagnose::findings::{CausedBy, Finding, findings};
 use crate::diagnose::{exit_status, expectation, name, transfer};
-use crate::output::units;
 use crate::output::wire::common::{
     AttemptResult, ErrorKind, ErrorRecord, IpFamily, Outcome, RunEnd, VERSION, slow_callbacks,
 };
@@ -19,6 +18,7 @@ use crate::output::wire::connect::{
 };
 use crate::report::relay::{RelayEnd, RelayError, RelayReport};
 use crate::report::{self, End, FailureKind, Report, Subject, TlsReport};
+use crate::util::units;
 
 /// Document of one target.
 pub(crate) fn document(report: &Report) -> Document {
@@ -128,7 +128,7 @@ fn policy(subject: &Subject) -> Policy {
     }
 }
 
-/// What an attempt had to reach to win.
+/// Condition for an attempt to win.
 pub(crate) fn success(subject: &Subject) -> Success {
     let by_tls = subject.policy.pacing.success == plan::Success::Tls && subject.may_race_tls();
     if by_tls { Success::Tls } else { Success::Tcp }
@@ -172,7 +172,7 @@ impl From<&report::WaitReport> for Waited {
     }
 }
 
-/// Why there is no connection: the name, or what ended the last attempt.
+/// Reason why there is no connection: the name, or the end of the last attempt.
 pub(crate) fn error(report: &Report) -> Option<ErrorRecord> {
     let kind = match report.end {
         End::Connected => return None,

@@ -1,19 +1,14 @@
-//! Events as they happen: for scripts in the words of draft-kuehlewind-happy-qlog, for people in a line.
+//! Records of events as they happen, with the names of draft-kuehlewind-happy-qlog.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use loopctl::plan::{Family, FirstAttemptReason, Policy, Reason};
-use loopctl::{
-    AbortReason, Address, DnsEvent, DnsEventKind, Event, EventKind, Phase, SocketSnapshot,
-    TlsError, TlsErrorKind,
-};
+use loopctl::{AbortReason, Address, DnsEvent, DnsEventKind, Event, EventKind, Phase};
 
 use super::connect::success;
 use super::error;
 use crate::diagnose::name;
-use crate::output::human::text::reached;
-use crate::output::units;
 use crate::output::wire::common::{AddressRecord, AttemptResult, word};
 use crate::output::wire::connect::Success;
 use crate::output::wire::event;
@@ -24,11 +19,10 @@ use crate::output::wire::event::{
     MetricsOutcome, Name, OfAttempt, PreferredFamily, Record, ScheduleReason, SuccessDefinition,
     Target, TimerCanceled, TimerEnd, TimerSet, Transport,
 };
-use crate::report::family::FamilyNames as _;
 use crate::report::query::{QueryOutcome, QueryStatus, types};
 use crate::report::{End, Outcome, Report, Subject, TlsReport, TransportKind, Via};
 
-/// Where and when an event has happened.
+/// Session and time of an event.
 struct Moment<'a> {
     session: &'a str,
     at: Duration,
@@ -41,7 +35,7 @@ impl Moment<'_> {
     }
 }
 
-/// The records that one event gives; `report` has heard it already.
+/// Records of one event, which `report` has already applied.
 pub(crate) fn records(session: &str, event: &Event, report: &Report) -> Vec<Record> {
     let moment = Moment { session, at: report.since_start(event.at) };
     match &event.kind {
@@ -91,13 +85,13 @@ pub(crate) fn records(session: &str, event: &Event, report: &Report) -> Vec<Reco
     }
 }
 
-/// The record of a step of a question to a name server; the report has heard of it already.
+/// Record of a DNS event, which `report` has already applied.
 pub(crate) fn query_record(session: &str, event: &DnsEvent, report: &Report) -> Option<Record> {
     let moment = Moment { session, at: report.since_start(event.at) };
     let dns_id = (event.query + 1).to_string();
     let hostname = event.name.trim_end_matches('.').to_owned();
     match &event.kind {
-        // Of the first message alone; the others are retries.
+        // Only for the first message, because the others are retries.
         DnsEventKind::Asked { .. } if report.resolve.queries.is_first(event) => {
             let qtypes = vec![event.record_type.to_string()];
             let started = DnsQueryStarted { dns_id, hostname, qtypes };
@@ -199,13 +193,13 @@ fn handshake(report: &Report, attempt: Option<usize>, of: OfAttempt) -> Option<H
     })
 }
 
-/// The record of a question to the system, when it is asked and when it has its end.
+/// Record of the start or the end of a query to the system.
 fn of_system(report: &Report, family: Family, moment: &Moment<'_>) -> Option<Record> {
     let types = types(family);
     let queries = &report.resolve.queries.0;
-    let place = queries.iter().position(|query| query.types == types)?;
-    let query = &queries[place];
-    let (dns_id, hostname) = (id(place), query.name.clone());
+    let index = queries.iter().position(|query| query.types == types)?;
+    let query = &queries[index];
+    let (dns_id, hostname) = (id(index), query.name.clone());
     let is_negative = matches!(query.verdict(), QueryStatus::NxDomain | QueryStatus::NoData);
     let (results, answer_type, error_message) = match &query.end {
         QueryOutcome::Pending if report.resolve.error.is_none() => {
@@ -287,7 +281,7 @@ fn started(
     scheduled.into_iter().chain([moment.record(Data::AttemptStarted, started)]).collect()
 }
 
-/// The timer, and the attempt it will start.
+/// Records of a timer and of the attempt that it starts.
 fn timer_set(delay: Duration, report: &Report, moment: &Moment<'_>) -> Vec<Record> {
     let set = TimerSet { delay_ms: whole_ms(delay), reason: "initial" };
     let set = moment.record(Data::NextAttemptTimerSet, set);
@@ -356,124 +350,17 @@ fn abort(reason: AbortReason) -> &'static str {
     }
 }
 
-/// The draft knows no Unix sockets.
+/// Transport of the draft, which has no Unix sockets.
 fn transport(report: &Report) -> Transport {
     if report.subject.transport == TransportKind::Udp { Transport::Udp } else { Transport::Tcp }
 }
 
-/// The draft numbers attempts with texts.
+/// Attempt id as text, as in the draft.
 fn id(attempt: usize) -> String {
     (attempt + 1).to_string()
 }
 
-/// The draft's durations are whole milliseconds.
+/// Duration in whole milliseconds, as in the draft.
 fn whole_ms(duration: Duration) -> u64 {
     (duration.as_secs_f64() * 1000.0).round() as u64
-}
-
-fn count(addresses: usize) -> String {
-    if addresses == 1 { "1 address".to_owned() } else { format!("{addresses} addresses") }
-}
-
-/// Where an attempt came from, and how often it had to ask, for `-v`.
-fn socket(snapshot: &SocketSnapshot) -> String {
-    let from = snapshot.local.map_or_else(String::new, |local| format!(", from {local}"));
-    match snapshot.tcp.map_or(0, |tcp| tcp.retransmits) {
-        0 => from,
-        count => format!("{from}, SYN resent {count}"),
-    }
-}
-
-/// What an attempt did not start without, for `-v`.
-fn occasion(reason: Reason) -> String {
-    match reason {
-        Reason::First(FirstAttemptReason::ResolutionDelay) => {
-            ", the Resolution Delay has passed".to_owned()
-        }
-        Reason::First(_) => String::new(),
-        Reason::Timer => ", no answer yet".to_owned(),
-        Reason::AttemptEnded(number) => format!(" after #{}", number + 1),
-        Reason::LateAnswer => ", its address came late".to_owned(),
-        Reason::ParallelLimit => ", now that there is room".to_owned(),
-    }
-}
-
-/// One line about an event, for `-v`.
-pub(crate) fn line(event: &Event, report: &Report) -> Option<String> {
-    let is_looked_up = matches!(report.resolve.via, Via::System | Via::Dns);
-    let what = match &event.kind {
-        EventKind::ResolveStarted { host } if is_looked_up => {
-            format!("resolving {host}")
-        }
-        EventKind::Resolved { addresses } if is_looked_up => {
-            format!("resolved to {}", count(addresses.len()))
-        }
-        EventKind::ResolveFailed { error } => error.to_string(),
-        EventKind::QueryAnswered { family, addresses } => {
-            format!("{} has {}", family.record_type(), count(addresses.len()))
-        }
-        EventKind::QueryFailed { family, error } => {
-            format!("{}: {error}", family.record_type())
-        }
-        EventKind::QueryCanceled { family } => {
-            format!("{} has no answer, and nobody waits for it", family.record_type())
-        }
-        EventKind::AttemptStarted { attempt, address, reason, .. } => {
-            format!("#{} {address} started{}", attempt + 1, occasion(*reason))
-        }
-        EventKind::AttemptConnected { attempt, .. } => format!("#{} connected", attempt + 1),
-        EventKind::AttemptSucceeded { attempt, .. } | EventKind::AttemptFailed { attempt, .. }
-            if report.attempts.get(*attempt)?.tls.is_some() =>
-        {
-            // Its handshake has said so.
-            return None;
-        }
-        EventKind::AttemptSucceeded { attempt, snapshot } => {
-            format!("#{} {}{}", attempt + 1, reached(report, *attempt), socket(snapshot))
-        }
-        EventKind::AttemptFailed { attempt, failure, snapshot, .. } => {
-            format!(
-                "#{} {}{}",
-                attempt + 1,
-                crate::diagnose::cause::failure_text(failure),
-                socket(snapshot)
-            )
-        }
-        EventKind::AttemptTimedOut { attempt, snapshot } => {
-            format!("#{} timed out{}", attempt + 1, socket(snapshot))
-        }
-        EventKind::AttemptCanceled { attempt, snapshot } => {
-            format!("#{} given up{}", attempt + 1, socket(snapshot))
-        }
-        kind @ (EventKind::TlsStarted { .. }
-        | EventKind::TlsFirstByte { .. }
-        | EventKind::TlsEstablished { .. }
-        | EventKind::TlsFailed { .. }) => tls_line(kind, report)?,
-        _ => return None,
-    };
-    Some(format!("{:>9} ms  {what}", units::column(report.since_start(event.at))))
-}
-
-/// One line about a handshake. In a race there may be several.
-fn tls_line(kind: &EventKind, report: &Report) -> Option<String> {
-    let (attempt, text) = match kind {
-        EventKind::TlsStarted { attempt } => (attempt, "TLS handshake started".to_owned()),
-        EventKind::TlsFirstByte { attempt } => (attempt, "the peer answers".to_owned()),
-        EventKind::TlsEstablished { attempt, info } => {
-            (attempt, format!("{} established, {}", info.version, info.cipher_suite))
-        }
-        EventKind::TlsFailed { attempt, error, failure, .. } => {
-            // The end of the attempt says so.
-            let kind = error.as_ref().map(TlsError::kind);
-            let is_given_up = matches!(kind, Some(TlsErrorKind::Canceled | TlsErrorKind::TimedOut));
-            if is_given_up && attempt.is_some() && report.selected.is_none() {
-                return None;
-            }
-            (attempt, crate::diagnose::cause::failure_text(failure))
-        }
-        _ => return None,
-    };
-    let raced = attempt
-        .filter(|number| report.attempts.get(*number).is_some_and(|attempt| attempt.tls.is_some()));
-    Some(raced.map_or_else(|| text.clone(), |number| format!("#{} {text}", number + 1)))
 }

@@ -4,7 +4,7 @@ use loopctl::plan::DnsTransport;
 use loopctl::{DnsAnswer, DnsProof, DnsProofReason, DnsRecord, DnsSetProof, EaiCode, RecordType};
 
 use crate::diagnose::{self, exit_status, name, rank};
-use crate::output::human::resolve::words;
+use crate::output::human::resolve::notes;
 use crate::output::wire::common::{ErrorKind, ErrorRecord, RunEnd, VERSION, slow_callbacks};
 use crate::output::wire::query::{Flags, Query, QueryResult, QueryVia, Record, Transport};
 use crate::output::wire::resolve::{
@@ -281,6 +281,6 @@ fn error(report: &NameReport) -> Option<ErrorRecord> {
     let kind = if verdict == QueryStatus::Timeout { ErrorKind::Timeout } else { ErrorKind::Dns };
     Some(match report.failing().and_then(failure) {
         Some(failing) => ErrorRecord { kind, ..failing },
-        None => ErrorRecord::plain(kind, words::verdict(verdict)),
+        None => ErrorRecord::plain(kind, notes::status(verdict)),
     })
 }

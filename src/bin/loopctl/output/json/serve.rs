@@ -21,12 +21,12 @@ use crate::util::checksum;
 
 /// A socket that clients can connect to.
 pub(crate) fn listening(address: &Address, shown: Option<&ServedCertificates>) -> Record {
-    let place = AddressRecord::from(address);
-    let path = place.path.map(|path| format!("unix:{path}"));
+    let address = AddressRecord::from(address);
+    let path = address.path.map(|path| format!("unix:{path}"));
     Record::Listening(Listening {
         schema: Name::V1,
         record: IsListening::Word,
-        address: AddressRecord { path, ..place },
+        address: AddressRecord { path, ..address },
         tls: shown.and_then(certificates),
     })
 }

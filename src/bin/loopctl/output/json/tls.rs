@@ -7,10 +7,10 @@ use loopctl::{CertificateProblem, TlsErrorKind, TlsVerdict};
 use super::error;
 use crate::diagnose;
 use crate::output::human::tls::{alpn, protocol};
-use crate::output::units::date;
 use crate::output::wire::common::{AttemptResult, Hex};
 use crate::output::wire::tls::{Certificate, Problem, StartTls, Tls};
 use crate::report::{Report, StartTlsExchange, TlsFailure, TlsReport, certificate};
+use crate::util::units::date;
 
 /// `None` where TLS was not asked for, or there was no connection for it.
 pub(crate) fn tls(report: &Report) -> Option<Tls> {

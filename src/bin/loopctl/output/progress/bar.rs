@@ -1,15 +1,15 @@
-//! How far a file is, in one line on a terminal's standard error.
+//! Progress bar of a transfer, on a terminal's standard error.
 
 use std::time::Duration;
 
 use crate::output::progress::picture::{Picture, cut_to};
-use crate::output::units::{bytes, display_width};
 use crate::util::style::Style;
+use crate::util::units::{bytes, display_width};
 
-/// From one frame to the next. What is over before the first one never moves anything.
+/// Interval between frames. A shorter transfer draws nothing.
 pub(crate) const FRAME: Duration = Duration::from_millis(100);
 
-/// A bar is as long as there is room for, within these.
+/// Limits of the bar's width, in columns.
 const MAX_BAR: usize = 24;
 const MIN_BAR: usize = 4;
 
@@ -20,31 +20,31 @@ pub(crate) struct Bar {
     total: Option<u64>,
 }
 
-/// How far it is.
+/// Progress of a transfer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Progress {
-    /// What the peer had before.
+    /// Bytes that the peer already had.
     pub(crate) had: u64,
     pub(crate) sent: u64,
     pub(crate) took: Duration,
 }
 
 impl Bar {
-    /// `total`: with what the peer had before.
+    /// `total`: includes the bytes that the peer already had.
     pub(crate) fn new(name: &str, total: Option<u64>, style: Style) -> Self {
         let name = name.chars().filter(|c| !c.is_control()).collect();
         let total = total.filter(|total| *total > 0);
         Self { picture: Picture::new(style), style, name, total }
     }
 
-    /// At the width that the terminal has now.
+    /// Draws a frame at the present width of the terminal.
     pub(crate) fn draw(&self, progress: Progress) {
         let width = self.picture.width();
         let row = row(&self.name, progress, self.total, self.style.unicode, width);
         self.picture.draw(&[cut_to(&row, width)]);
     }
 
-    /// Takes the line away while something is written that stays.
+    /// Hides the bar while `write` prints permanent text.
     pub(crate) fn suspend(&self, write: impl FnOnce()) {
         self.picture.suspend(write);
     }

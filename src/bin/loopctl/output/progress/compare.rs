@@ -1,15 +1,15 @@
-//! Policies that were run, beside what was foretold.
+//! Results of the policies that were run, beside their predictions.
 
 use anstyle::{AnsiColor, Style as Ansi};
 
 use crate::output::human::compare::grid::{Cell, Grid};
 use crate::output::human::compare::result;
-use crate::output::units;
 use crate::report::Report;
 use crate::report::compare::{Comparison, Measured, Measurement, Mismatch, Row};
 use crate::util::style::Style;
+use crate::util::units;
 
-/// In the order in which they were run.
+/// Table of the policies, in the order of their runs.
 pub(crate) fn rows(report: &Report, comparison: &Comparison, style: Style) -> String {
     /// Columns for two results and their times.
     const NARROW: usize = 60;
@@ -27,8 +27,8 @@ pub(crate) fn rows(report: &Report, comparison: &Comparison, style: Style) -> St
         let (winner, ms, ansi) = result(row, measurement);
         let (measured, took) = of_run(row.measured.as_ref(), measurement);
         let mismatch = row.mismatch(report.subject.timeout);
-        let words = match mismatch {
-            Some(mismatch) => words(mismatch, row, measurement),
+        let text = match mismatch {
+            Some(mismatch) => difference(mismatch, row, measurement),
             None => crate::output::human::compare::notes::why(row, measurement),
         };
         let warning = match mismatch {
@@ -42,7 +42,7 @@ pub(crate) fn rows(report: &Report, comparison: &Comparison, style: Style) -> St
             Cell::right(ms).paint(ansi),
             Cell::left(measured).paint(warning),
             Cell::right(took).paint(warning),
-            Cell::left(words).paint(warning),
+            Cell::left(text).paint(warning),
         ]);
     }
     grid.render(style)
@@ -57,9 +57,9 @@ fn narrow_rows(report: &Report, comparison: &Comparison, style: Style) -> String
         let (winner, ms, ansi) = result(row, measurement);
         let (measured, took) = of_run(row.measured.as_ref(), measurement);
         let mismatch = row.mismatch(report.subject.timeout);
-        let (words, ansi) = match mismatch {
+        let (text, ansi) = match mismatch {
             Some(mismatch) => (
-                format!("{}, predicted {winner} {ms}", words(mismatch, row, measurement)),
+                format!("{}, predicted {winner} {ms}", difference(mismatch, row, measurement)),
                 AnsiColor::Yellow.on_default().bold(),
             ),
             None => (format!("predicted {winner} {ms}"), ansi),
@@ -69,7 +69,7 @@ fn narrow_rows(report: &Report, comparison: &Comparison, style: Style) -> String
             Cell::left(row.name),
             Cell::left(measured),
             Cell::right(took),
-            Cell::left(words).paint(ansi),
+            Cell::left(text).paint(ansi),
         ]);
     }
     grid.render(style)
@@ -86,7 +86,7 @@ fn of_run(measured: Option<&Measured>, measurement: &Measurement) -> (String, St
 }
 
 /// Difference from the prediction.
-fn words(mismatch: Mismatch, row: &Row, measurement: &Measurement) -> String {
+fn difference(mismatch: Mismatch, row: &Row, measurement: &Measurement) -> String {
     let to = row.measured.as_ref().and_then(|measured| measured.to);
     let who = to.map_or_else(String::new, |to| match measurement.probe(to) {
         Some(probe) => probe.label.clone(),

@@ -1,4 +1,4 @@
-//! Attempts while they are pending, on a terminal's standard error. Nothing of it stays.
+//! Live view of pending attempts, on a terminal's standard error.
 
 use std::time::{Duration, Instant};
 
@@ -8,10 +8,10 @@ use crate::output::progress::picture::cut;
 use crate::report::{Attempt, Outcome, Report};
 use crate::util::style::Style;
 
-/// From one frame to the next. What is over before the first one never moves anything.
+/// Interval between frames. A shorter race draws nothing.
 pub(crate) const FRAME: Duration = Duration::from_millis(80);
 
-/// Rows at most, so that the view fits the terminal.
+/// Maximum number of rows, so that the view fits the terminal.
 const ROWS: usize = 20;
 
 /// The races under way, without a terminal.
@@ -27,7 +27,7 @@ impl Live {
         Self { style, races: Vec::new(), targets, done: 0 }
     }
 
-    /// Takes in a report that has changed.
+    /// Updates a report.
     pub(crate) fn update(&mut self, session: &str, report: &Report) {
         match self.races.iter_mut().find(|(known, _)| known == session) {
             Some((_, race)) => race.clone_from(report),
@@ -85,7 +85,7 @@ fn attempts(report: &Report, now: Instant, style: Style) -> Vec<String> {
             }
             _ => attempt.took,
         };
-        let (words, ansi) = match &attempt.outcome {
+        let (outcome, ansi) = match &attempt.outcome {
             Outcome::Pending if attempt.tls.is_some() => {
                 ("no TLS yet", AnsiColor::Yellow.on_default())
             }
@@ -99,13 +99,13 @@ fn attempts(report: &Report, now: Instant, style: Style) -> Vec<String> {
         let address =
             format!("{:width$}", attempt.address.to_string(), width = widest.unwrap_or(0));
         let bar = bar(took, report.subject.timeout, style.unicode);
-        let text = format!("  {}  {address}  {}  {bar}  {words}", number + 1, seconds(took));
+        let text = format!("  {}  {address}  {}  {bar}  {outcome}", number + 1, seconds(took));
         style.paint(ansi, &cut(&text, style))
     };
     report.attempts.iter().enumerate().map(row).collect()
 }
 
-/// The winner's handshake is under way, or what goes before it.
+/// Whether TLS or STARTTLS of the winner is pending.
 fn is_securing(report: &Report, number: usize) -> bool {
     let tls = report.tls.as_ref();
     report.selected == Some(number) && tls.is_some_and(|tls| tls.ended.is_none())
@@ -125,7 +125,7 @@ fn race(report: &Report, now: Instant, style: Style) -> String {
     cut(&format!("  {}  {elapsed}  {what}", report.subject.text), style)
 }
 
-/// How much of the time that there is has passed.
+/// Bar of the elapsed share of the timeout.
 fn bar(took: Duration, limit: Duration, unicode: bool) -> String {
     const WIDTH: usize = 16;
     let share = took.as_secs_f64() / limit.as_secs_f64().max(1e-9);

@@ -1,4 +1,4 @@
-//! A picture on a terminal's standard error that is drawn again and again. Nothing of it stays.
+//! Rows on a terminal's standard error that are redrawn, and erased at the end.
 
 use std::io::{self, Write, stderr};
 use std::sync::{Mutex, PoisonError};
@@ -60,7 +60,7 @@ impl Picture {
         self.bar.tick();
     }
 
-    /// Takes the picture away while something is written that stays.
+    /// Hides the rows while `write` prints permanent text.
     pub(crate) fn suspend<R>(&self, write: impl FnOnce() -> R) -> R {
         self.bar.suspend(write)
     }
@@ -106,7 +106,7 @@ impl Terminal {
         Ok(())
     }
 
-    /// A movement; none for zero, which a terminal takes for one.
+    /// Moves the cursor; zero is skipped, because a terminal would move by one.
     fn go(&self, count: usize, to: char) -> io::Result<()> {
         self.change(|frame| {
             frame.row_is_full = false;

@@ -1,17 +1,17 @@
-//! How a server is doing, in one line on a terminal's standard error.
+//! Status line of a server, on a terminal's standard error.
 
 use std::time::{Duration, Instant};
 
 use crate::output::human::serve::text;
 use crate::output::progress::picture::cut;
-use crate::output::units::bytes;
 use crate::report::served::Totals;
 use crate::util::style::Style;
+use crate::util::units::bytes;
 
-/// From one frame to the next.
+/// Interval between frames.
 pub(crate) const FRAME: Duration = Duration::from_millis(500);
 
-/// The line, and what it said last: the rate is what has changed since.
+/// Status line with the previous totals, from which the rate is computed.
 pub(crate) struct Status {
     style: Style,
     last: Option<(Instant, u64)>,

@@ -9,7 +9,7 @@ use loopctl::plan::{Family, SlowLog};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 
-use crate::output::units;
+use crate::util::units;
 
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 

@@ -18,7 +18,7 @@ pub(crate) struct Compare {
     /// Time for which the kernel tries to connect where nothing answers.
     pub(crate) kernel_timeout_ms: Ms,
     pub(crate) probes: Probes,
-    /// Policies; empty where the measurement was broken off.
+    /// Policies; empty where the measurement was interrupted.
     pub(crate) policies: Vec<PolicyRow>,
 }
 

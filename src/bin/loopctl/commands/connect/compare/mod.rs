@@ -1,6 +1,6 @@
-//! `--compare`: what every policy would get from here, and with `live` what it gets.
+//! `--compare`: predicted result of every policy from this host; with `live`, also the measured one.
 
-mod survey;
+mod measure;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -14,10 +14,10 @@ use crate::config::{CompareRequest, NamedPolicy, RaceRequest};
 use crate::report::compare::{LookupEnd, Measured};
 use crate::report::{Comparison, End, NameFailure, Report, Via};
 
-use survey::Surveyor;
+use measure::Prober;
 
 impl Session {
-    /// A report of the measurement, with what follows from it.
+    /// Measures, predicts, and with `live` runs each policy.
     pub(super) async fn compare(
         self: &Rc<Self>,
         event_loop: &LoopHandle,
@@ -29,8 +29,8 @@ impl Session {
         let timeout = race.timeout;
         let this = Try { target, session, known: None, timeout, race };
         let report = Rc::new(RefCell::new(self.blank(event_loop, &this)));
-        let surveyor = Surveyor::new(self, event_loop, &this, how.attempt_timeout, &report);
-        let measurement = surveyor.run().await;
+        let prober = Prober::new(self, event_loop, &this, how.attempt_timeout, &report);
+        let measurement = prober.run().await;
         let mut report = report.borrow().clone();
         let epoch = report.started_at.at;
         let mut comparison = match (self.cancelled(), &report.resolve.error) {
@@ -70,7 +70,7 @@ impl Session {
 }
 
 impl RaceRequest {
-    /// The same by other rules.
+    /// Copy of the request with another policy.
     fn by(&self, policy: NamedPolicy) -> Self {
         Self { policy, ..self.clone() }
     }

@@ -11,7 +11,7 @@ use crate::commands::serve::context::ServerPhase;
 use crate::commands::serve::disconnect::Disconnect;
 use crate::report::served::EndReason;
 
-/// Longest reply to a datagram, in bytes.
+/// Maximum reply to a datagram, in bytes.
 const MAX_DATAGRAM: usize = 512;
 
 /// Sends until the client disconnects or the server shuts down.

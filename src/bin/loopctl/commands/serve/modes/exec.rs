@@ -131,7 +131,7 @@ impl Drop for Child {
     fn drop(&mut self) {
         let is_aborting = self.context.phase() == ServerPhase::Aborting;
         let signal = if is_aborting { SIGKILL } else { SIGTERM };
-        // The group may be gone already.
+        // The process group may have exited already.
         let _ = self.child.transport.send_signal_to_group(signal);
     }
 }

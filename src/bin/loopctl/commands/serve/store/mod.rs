@@ -57,7 +57,7 @@ impl Store {
                 store.share(file.map_err(|error| cannot_write(path, &error, request.resume))?);
             }
             Some(OutputTarget::Folder(path)) => {
-                // A trial, so that no client sends a file in vain.
+                // Because a client should not send a file that cannot be stored.
                 let trial = tempfile::tempfile_in(path);
                 trial.map_err(|error| cannot_write(path, &error, false))?;
             }

@@ -13,7 +13,7 @@ use crate::report::served::EndReason;
 /// Length of a TLS record's header: type, version, length (RFC 8446, section 5.1).
 const RECORD_HEADER: usize = 5;
 
-/// Does the handshake, or the fault in its place.
+/// Performs the handshake, or the fault that replaces it.
 pub(in crate::commands::serve) async fn accept(
     tls: &Tls,
     io: &mut ClientIo,
@@ -36,7 +36,7 @@ pub(in crate::commands::serve) async fn accept(
 
 /// `tls-bare-fin`: sends what is queued, and then a FIN without close_notify.
 pub(in crate::commands::serve) async fn close_without_close_notify(io: &mut ClientIo) -> Closed {
-    // On an error the client is gone, and misses nothing.
+    // An error means that the client has disconnected.
     let _ = io.output.flush().await;
     io.connection.record_unsent();
     io.connection.transport.abort();

@@ -1,13 +1,13 @@
-//! A table of text that fits: columns where there is room, otherwise less of it, or the last column below.
+//! Table that fits the terminal: optional columns are left out, or the last column goes below the others.
 
 use std::fmt::Write as _;
 
 use anstyle::Style as Ansi;
 
-use crate::output::units::{display_width, wrap};
 use crate::util::style::Style;
+use crate::util::units::{display_width, wrap};
 
-/// What stands in a column.
+/// Cell of a table: text, alignment and colour.
 #[derive(Debug, Clone)]
 pub(crate) struct Cell {
     text: String,
@@ -43,10 +43,10 @@ impl Cell {
     }
 }
 
-/// Rows below a header. Where there is no room, the last column is wrapped, or stands below the others.
+/// Rows below a header. On a narrow terminal, the last column is wrapped, or goes below the others.
 pub(crate) struct Grid {
     rows: Vec<Vec<Cell>>,
-    /// What can be left out where there is no room.
+    /// Column that is left out on a narrow terminal.
     spare: Option<usize>,
 }
 
@@ -55,7 +55,7 @@ impl Grid {
         Self { rows: vec![header.into_iter().collect()], spare: None }
     }
 
-    /// Without this column where there is no room.
+    /// Marks a column as optional on a narrow terminal.
     pub(crate) fn drops(self, column: usize) -> Self {
         Self { spare: Some(column), ..self }
     }
@@ -90,7 +90,7 @@ impl Grid {
                 (Fit::Beside(_), [first, rest @ ..]) => {
                     format!("{line}  {first}\n") + &indented(rest, indent)
                 }
-                // A header of what stands below would mean nothing.
+                // Because a last column below the others needs no header.
                 (Fit::Below, lines) if nth > 0 => {
                     format!("{}\n", line.trim_end()) + &indented(lines, indent)
                 }
@@ -100,9 +100,9 @@ impl Grid {
         text
     }
 
-    /// Whether the last column stands beside the others, and how much room it has.
+    /// Layout of the last column, and its width.
     fn fit(&self, style: Style) -> Fit {
-        const NARROWEST: usize = 20;
+        const MIN_WIDTH: usize = 20;
         let widths = widths(&self.rows);
         let (Some((last, beside)), Some(width)) = (widths.split_last(), style.width) else {
             return Fit::Beside(None);
@@ -110,26 +110,26 @@ impl Grid {
         let before = beside.iter().enumerate().map(|(nth, width)| gap(nth, &widths) + width);
         let before = before.sum::<usize>() + 2;
         match width.saturating_sub(before) {
-            room if room >= NARROWEST.min(*last) => Fit::Beside(Some(room)),
+            room if room >= MIN_WIDTH.min(*last) => Fit::Beside(Some(room)),
             _ => Fit::Below,
         }
     }
 }
 
-/// Where the last column is.
+/// Layout of the last column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fit {
     Beside(Option<usize>),
     Below,
 }
 
-/// The blanks before a column: a mark stands at the margin, close to what it marks.
+/// Number of blanks before a column. A mark is at the left margin, one blank before the next column.
 fn gap(column: usize, widths: &[usize]) -> usize {
     let has_marks = widths.first().is_some_and(|first| *first < 2);
     if has_marks { column.min(2) } else { 2 }
 }
 
-/// How far what stands below is moved to the right.
+/// Indentation of a last column below the others.
 const BELOW: usize = 6;
 
 fn indented(lines: &[String], indent: usize) -> String {

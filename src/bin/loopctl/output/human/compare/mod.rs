@@ -1,4 +1,4 @@
-//! What every policy would get, as people read it.
+//! Comparison of policies as text.
 
 pub(crate) mod grid;
 pub(crate) mod notes;
@@ -10,17 +10,17 @@ use loopctl::plan::Family;
 
 use crate::diagnose::cause;
 use crate::diagnose::name;
-use crate::output::units;
 use crate::report::compare::{Comparison, Lookup, LookupEnd, Measurement, Probe, Row};
 use crate::report::family::FamilyNames as _;
 use crate::report::prediction::PredictedResult;
 use crate::report::{Outcome, Report};
 use crate::util::style::Style;
+use crate::util::units;
 
 use grid::{Cell, Grid};
 pub(crate) use notes::client;
 
-/// Headline, lookups, addresses, policies, and what it comes to.
+/// Headline, lookups, addresses, policies, and a summary.
 pub(crate) fn text(report: &Report, comparison: &Comparison, style: Style) -> String {
     let measurement = &comparison.measurement;
     let parts = [
@@ -37,7 +37,7 @@ pub(crate) fn text(report: &Report, comparison: &Comparison, style: Style) -> St
     parts.join("\n")
 }
 
-/// Lines of whole words; of nothing, none.
+/// Wraps text; an empty text has no lines.
 fn sentence(text: &str, style: Style) -> String {
     let lines = units::wrap(text, style.width.unwrap_or(usize::MAX)).into_iter();
     let lines = lines.map(|line| line.trim_end().to_owned()).filter(|line| !line.is_empty());
@@ -66,17 +66,17 @@ fn lookups(measurement: &Measurement, style: Style) -> String {
             Family::Unspecified => "both",
             family => family.record_type(),
         };
-        let (words, ansi) = found(lookup, measurement);
+        let (text, ansi) = found(lookup, measurement);
         let took = match lookup.end {
             LookupEnd::Silent | LookupEnd::Interrupted => "-".to_owned(),
             _ => units::column(lookup.took),
         };
-        grid.push([Cell::left(name), Cell::right(took), Cell::left(words).paint(ansi)]);
+        grid.push([Cell::left(name), Cell::right(took), Cell::left(text).paint(ansi)]);
     }
     grid.render(style)
 }
 
-/// What a question gave, by the names of the addresses.
+/// Result of a lookup, with the labels of its addresses.
 fn found(lookup: &Lookup, measurement: &Measurement) -> (String, Ansi) {
     match &lookup.end {
         LookupEnd::Found(found) => {
@@ -102,7 +102,7 @@ fn addresses(measurement: &Measurement, style: Style) -> String {
     let [empty, address, took, outcome] = header;
     let mut grid = Grid::new([empty, address, took.rightward(), outcome]);
     for probe in &measurement.probes {
-        let (words, ansi) = outcome_of(probe);
+        let (text, ansi) = outcome_of(probe);
         let took = match probe.attempt.outcome {
             Outcome::Success | Outcome::Failure(..) => units::column(probe.attempt.took),
             _ => "-".to_owned(),
@@ -111,7 +111,7 @@ fn addresses(measurement: &Measurement, style: Style) -> String {
             Cell::left(&probe.label),
             Cell::left(probe.to.to_string()),
             Cell::right(took),
-            Cell::left(words).paint(ansi),
+            Cell::left(text).paint(ansi),
         ]);
     }
     grid.render(style)
@@ -136,9 +136,9 @@ fn outcome_of(probe: &Probe) -> (String, Ansi) {
             }
         },
         (Outcome::Failure(_, failure), _) => {
-            let words = notes::word(&probe.attempt)
+            let text = notes::word(&probe.attempt)
                 .map_or_else(|| cause::failure_text(failure), str::to_owned);
-            (format!("{words}{resends}"), AnsiColor::Red.on_default())
+            (format!("{text}{resends}"), AnsiColor::Red.on_default())
         }
         (Outcome::Timeout, _) => {
             (format!("no answer in {took}{resends}"), AnsiColor::Yellow.on_default())
@@ -147,7 +147,7 @@ fn outcome_of(probe: &Probe) -> (String, Ansi) {
     }
 }
 
-/// The fastest first; then what is not certain, and last what fails.
+/// Sorts policies: the fastest first, uncertain ones next, failures last.
 fn rows(comparison: &Comparison, style: Style) -> String {
     if comparison.rows.is_empty() {
         return String::new();
@@ -184,7 +184,7 @@ fn sorted(comparison: &Comparison) -> Vec<&Row> {
     rows
 }
 
-/// The winner's name and its time, or what there is in their place.
+/// Label and time of the winner, or their replacements, with a colour.
 pub(crate) fn result(row: &Row, measurement: &Measurement) -> (String, String, Ansi) {
     let prediction = &row.prediction;
     if let Some(from) = prediction.certain_until {

@@ -1,4 +1,4 @@
-//! What cost a policy its time, and what all of it comes to.
+//! Reasons for the time of each policy, and the summary of a comparison.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -7,16 +7,16 @@ use loopctl::plan::{Family, Preset, Reason, Resolution};
 
 use crate::diagnose::cause::Cause;
 use crate::diagnose::prediction::{AttemptModel, StepEnd, StepModel};
-use crate::output::units;
 use crate::report::compare::{Comparison, Measurement, Row};
 use crate::report::family::FamilyNames as _;
 use crate::report::prediction::{PredictedEnd, PredictedResult, PredictedStart};
 use crate::report::{Attempt, Report};
+use crate::util::units;
 
-/// Less than this needs no words.
-const WORTH_TELLING: Duration = Duration::from_millis(1);
+/// Minimum delay that is explained.
+const MIN_COST: Duration = Duration::from_millis(1);
 
-/// Who behaves like that.
+/// Clients with the behaviour of a preset.
 pub(crate) fn client(name: &str) -> &'static str {
     let Ok(preset) = name.parse::<Preset>() else { return "with your flags" };
     match preset {
@@ -38,7 +38,7 @@ pub(crate) fn client(name: &str) -> &'static str {
     }
 }
 
-/// What an attempt that failed came to, in a word.
+/// Short reason for a failed attempt.
 pub(crate) fn word(attempt: &Attempt) -> Option<&'static str> {
     Some(match Cause::of(attempt)? {
         Cause::Refused => "refused",
@@ -55,7 +55,7 @@ pub(crate) fn word(attempt: &Attempt) -> Option<&'static str> {
     })
 }
 
-/// What a row owes its time to, or its failure.
+/// Reason for the time or the failure of a row.
 pub(crate) fn why(row: &Row, measurement: &Measurement) -> String {
     let prediction = &row.prediction;
     let starts = &prediction.starts;
@@ -64,7 +64,11 @@ pub(crate) fn why(row: &Row, measurement: &Measurement) -> String {
             None if starts.is_empty() => "no answer from the resolver".to_owned(),
             None => silent(row, measurement),
             Some(end) => {
-                format!("{}; {} if it stays so", silent(row, measurement), later(end, measurement))
+                format!(
+                    "{}; {} if nothing changes",
+                    silent(row, measurement),
+                    later(end, measurement)
+                )
             }
         };
     }
@@ -77,7 +81,7 @@ pub(crate) fn why(row: &Row, measurement: &Measurement) -> String {
     }
 }
 
-/// How it goes on after a silence that lasts.
+/// Later end of a policy, if the silence lasts.
 fn later(end: PredictedEnd, measurement: &Measurement) -> String {
     let at = whole_seconds(end.after);
     match end.how {
@@ -86,7 +90,7 @@ fn later(end: PredictedEnd, measurement: &Measurement) -> String {
     }
 }
 
-/// Beyond ten seconds, tenths say nothing.
+/// Duration without decimals from ten seconds on.
 fn whole_seconds(time: Duration) -> String {
     match time.as_secs() {
         0..10 => units::prose(time),
@@ -94,29 +98,29 @@ fn whole_seconds(time: Duration) -> String {
     }
 }
 
-/// What a connection has waited for.
+/// Delay of a connection, with its reasons.
 fn cost(row: &Row, to: SocketAddr, measurement: &Measurement) -> String {
     let starts = &row.prediction.starts;
-    let Some(at) = starts.iter().rposition(|begun| begun.to == to) else { return String::new() };
+    let Some(at) = starts.iter().rposition(|start| start.to == to) else { return String::new() };
     let known = measurement.first_answer();
     let cost = starts[at].at.saturating_sub(known);
-    if cost < WORTH_TELLING {
+    if cost < MIN_COST {
         return String::new();
     }
     let waited = starts.first().map_or(known, |first| first.at).saturating_sub(known);
-    let is_late = waited >= WORTH_TELLING.max(cost / 20) || starts[at].why == Reason::LateAnswer;
+    let is_late = waited >= MIN_COST.max(cost / 20) || starts[at].why == Reason::LateAnswer;
     let mut parts: Vec<String> = is_late.then(|| late(row, measurement)).into_iter().collect();
     parts.extend(Some(outcomes(starts[..at].iter(), measurement)).filter(|text| !text.is_empty()));
     format!("+{}: {}", units::column(cost), parts.join(", "))
 }
 
-/// Whose answer was waited for.
+/// Reason for a late first attempt.
 fn late(row: &Row, measurement: &Measurement) -> String {
     let apart = measurement.lookups.iter().filter(|it| it.family != Family::Unspecified);
     let slowest = apart.max_by_key(|lookup| lookup.took);
     let first = measurement.first_answer();
     match (row.policy.resolution, slowest) {
-        (_, Some(slowest)) if slowest.took >= first + WORTH_TELLING => {
+        (_, Some(slowest)) if slowest.took >= first + MIN_COST => {
             format!("{} late", slowest.family.record_type())
         }
         (Resolution::Joint { .. }, _) => "slow getaddrinfo".to_owned(),
@@ -124,14 +128,14 @@ fn late(row: &Row, measurement: &Measurement) -> String {
     }
 }
 
-/// What became of attempts, those with the same word together.
+/// Outcomes of attempts, grouped by outcome.
 fn outcomes<'a>(
     starts: impl Iterator<Item = &'a PredictedStart>,
     measurement: &Measurement,
 ) -> String {
-    let mut words: Vec<(String, Vec<&str>)> = Vec::new();
-    for begun in starts {
-        let Some(probe) = measurement.probe(begun.to) else { continue };
+    let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
+    for start in starts {
+        let Some(probe) = measurement.probe(start.to) else { continue };
         let word = match probe.model() {
             Some(AttemptModel { tls: Some(StepModel { end: StepEnd::Silent, .. }), .. }) => {
                 "TLS silent"
@@ -145,25 +149,25 @@ fn outcomes<'a>(
             },
             _ => word(&probe.attempt).unwrap_or("failed"),
         };
-        match words.iter_mut().find(|(known, _)| known == word) {
+        match groups.iter_mut().find(|(known, _)| known == word) {
             Some((_, labels)) => labels.push(&probe.label),
-            None => words.push((word.to_owned(), vec![&probe.label])),
+            None => groups.push((word.to_owned(), vec![&probe.label])),
         }
     }
-    let words = words.into_iter().map(|(word, labels)| format!("{} {word}", labels.join(" ")));
-    words.collect::<Vec<_>>().join(", ")
+    let groups = groups.into_iter().map(|(word, labels)| format!("{} {word}", labels.join(" ")));
+    groups.collect::<Vec<_>>().join(", ")
 }
 
-/// The attempts that are waited for in vain.
+/// Attempts without an answer.
 fn silent(row: &Row, measurement: &Measurement) -> String {
-    let is_silent = |begun: &&PredictedStart| {
-        let fate = measurement.probe(begun.to).and_then(|probe| probe.model());
+    let is_silent = |start: &&PredictedStart| {
+        let fate = measurement.probe(start.to).and_then(|probe| probe.model());
         fate.is_none_or(AttemptModel::is_silent)
     };
     outcomes(row.prediction.starts.iter().filter(is_silent), measurement)
 }
 
-/// The main thing, in a sentence or two.
+/// Summary in one or two sentences.
 pub(crate) fn sum(report: &Report, comparison: &Comparison) -> String {
     let Comparison { rows, measurement, .. } = comparison;
     if rows.is_empty() {
@@ -187,7 +191,7 @@ pub(crate) fn sum(report: &Report, comparison: &Comparison) -> String {
     parts.join("; ") + &silent + &differences(report, comparison)
 }
 
-/// How many policies were run.
+/// Number of policies that were run.
 fn runs(rows: &[Row]) -> usize {
     rows.iter().filter(|row| row.measured.is_some()).count()
 }
@@ -200,7 +204,7 @@ fn not_run(count: usize) -> Option<String> {
     }
 }
 
-/// Who connects, or has, and how fast.
+/// Number of policies that connect, with their times.
 fn connecting(rows: &[Row]) -> Option<String> {
     let is_run = runs(rows) > 0;
     let time = |row: &Row| match &row.measured {
@@ -221,17 +225,17 @@ fn connecting(rows: &[Row]) -> Option<String> {
         (count, total) if count == total => format!("all {total} {verb}"),
         (count, total) => format!("{count} of {total} {verb}"),
     };
-    let (least, most) = (units::prose(min), units::prose(max));
-    Some(match (least.split_once(' '), most.split_once(' ')) {
-        _ if least == most => format!("{who} in {least}"),
+    let (min, max) = (units::prose(min), units::prose(max));
+    Some(match (min.split_once(' '), max.split_once(' ')) {
+        _ if min == max => format!("{who} in {min}"),
         (Some((number, unit)), Some((_, other))) if unit == other => {
-            format!("{who} in {number} to {most}")
+            format!("{who} in {number} to {max}")
         }
-        _ => format!("{who} in {least} to {most}"),
+        _ => format!("{who} in {min} to {max}"),
     })
 }
 
-/// Of those that were run, who has no connection.
+/// Names of the policies that were run and failed.
 fn without_connection(rows: &[Row], run: usize) -> Option<String> {
     let is_without = |row: &&Row| row.measured.as_ref().is_some_and(|it| it.to.is_none());
     let names: Vec<&str> = rows.iter().filter(is_without).map(|row| row.name).collect();
@@ -243,28 +247,28 @@ fn without_connection(rows: &[Row], run: usize) -> Option<String> {
     })
 }
 
-/// Who hangs, and for how long.
+/// Names of the policies that hang, with the duration.
 fn hanging(rows: &[Row], measurement: &Measurement) -> Option<String> {
     let waiting: Vec<&Row> = rows.iter().filter(|row| hangs(row, measurement)).collect();
-    let least = waiting.iter().filter_map(|row| row.prediction.certain_until).min()?;
-    let most: Option<Vec<Duration>> =
+    let min = waiting.iter().filter_map(|row| row.prediction.certain_until).min()?;
+    let max: Option<Vec<Duration>> =
         waiting.iter().map(|row| Some(row.prediction.end?.after)).collect();
     let who = names(&waiting, rows.len());
     let verb = if waiting.len() == 1 { "hangs" } else { "hang" };
-    let long = match most.and_then(|most| most.into_iter().max()) {
-        Some(most) => format!("for up to {}", whole_seconds(most)),
-        None => format!("for more than {}", units::prose(least)),
+    let long = match max.and_then(|times| times.into_iter().max()) {
+        Some(max) => format!("for up to {}", whole_seconds(max)),
+        None => format!("for more than {}", units::prose(min)),
     };
     Some(format!("{who} {verb} {long}"))
 }
 
-/// Whether nothing but the silence ends it.
+/// Whether only the kernel's timeout ends the policy.
 fn hangs(row: &Row, measurement: &Measurement) -> bool {
     let is_short = |end: PredictedEnd| end.after < measurement.kernel;
     row.prediction.certain_until.is_some() && !row.prediction.end.is_some_and(is_short)
 }
 
-/// Who was waited for too briefly to tell.
+/// Policies whose result the probes were too short to predict.
 fn uncertain(rows: &[Row], measurement: &Measurement) -> Option<String> {
     let is_one = |row: &&Row| row.prediction.certain_until.is_some() && !hangs(row, measurement);
     let some: Vec<&Row> = rows.iter().filter(is_one).collect();
@@ -303,7 +307,7 @@ fn silent_addresses(measurement: &Measurement) -> Option<String> {
     })
 }
 
-/// How many runs were otherwise than foretold.
+/// Number of runs that differ from the prediction.
 fn differences(report: &Report, comparison: &Comparison) -> String {
     let run = comparison.rows.iter().filter(|row| row.measured.is_some());
     let count = runs(&comparison.rows);
@@ -313,8 +317,8 @@ fn differences(report: &Report, comparison: &Comparison) -> String {
     let limit = report.subject.timeout;
     match run.filter(|row| row.mismatch(limit).is_some()).count() {
         0 if count == comparison.rows.len() => ". Every run was as predicted".to_owned(),
-        0 => ". Those that were run were as predicted".to_owned(),
-        1 => format!(". 1 of {count} runs differs from what was predicted"),
-        others => format!(". {others} of {count} runs differ from what was predicted"),
+        0 => ". The runs so far were as predicted".to_owned(),
+        1 => format!(". 1 of {count} runs differs from the prediction"),
+        others => format!(". {others} of {count} runs differ from the prediction"),
     }
 }

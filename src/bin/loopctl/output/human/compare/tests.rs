@@ -1,4 +1,4 @@
-//! Whole pictures of comparisons, from made-up measurements.
+//! Snapshots of comparisons from invented measurements.
 
 use std::io;
 use std::time::{Instant, SystemTime};
@@ -89,8 +89,8 @@ fn report(comparison: Comparison) -> Report {
         timeout: ms(10_000.0),
         tls: None,
     };
-    let began = StartTime { at: epoch(), wall: SystemTime::UNIX_EPOCH };
-    let mut report = Report::new(subject, Via::System, began);
+    let started_at = StartTime { at: epoch(), wall: SystemTime::UNIX_EPOCH };
+    let mut report = Report::new(subject, Via::System, started_at);
     (report.total, report.end) = (ms(3003.0), End::Connected);
     report.comparison = Some(Box::new(comparison));
     report
@@ -172,7 +172,7 @@ fn who_was_waited_for_too_briefly_is_not_said_to_hang() {
     let expected = "9 of 14 connect in 1.4 to 251.4 ms; 4 hang for up to 131 s; chrome is not certain: \
                     `192.0.2.1` does not answer";
     assert_eq!(last, expected);
-    assert!(text.contains("4a silent; 4b at 301.4 ms if it stays so"), "{text}");
+    assert!(text.contains("4a silent; 4b at 301.4 ms if nothing changes"), "{text}");
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn runs_that_were_broken_off_are_told() {
     }
     let text = shown(&report(comparison), style(None, false, true));
     let expected = "all 2 connected in 251.5 ms; 12 were not run: `fd77::dead` does not answer. \
-                    Those that were run were as predicted";
+                    The runs so far were as predicted";
     assert_eq!(text.lines().last().unwrap(), expected);
 }
 
@@ -205,7 +205,7 @@ fn a_resolver_that_says_nothing_is_told() {
     assert!(text.ends_with("all 14 hang for more than 10.0 s\n"), "{text}");
 }
 
-/// How a run with this outcome differs from a prediction of 4a after 250.4 ms.
+/// Difference of a run from a prediction of 4a after 250.4 ms.
 fn mismatch(to: Option<&str>, after: f64) -> Option<Mismatch> {
     let probes = vec![
         probe("4a", "192.0.2.1:1", 3000.0, Outcome::Timeout),

@@ -1,9 +1,9 @@
 //! Names and what is known of them.
 
+pub(crate) mod notes;
 pub(crate) mod proofs;
 pub(crate) mod queries;
 #[cfg(test)]
 mod snapshots;
 mod tables;
 pub(crate) mod text;
-pub(crate) mod words;

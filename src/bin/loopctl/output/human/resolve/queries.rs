@@ -1,23 +1,23 @@
-//! Who was asked, how long it took, and what was odd about it.
+//! Queries of a name: server, duration and notes.
 
 use std::time::Duration;
 
 use loopctl::{DnsAnswer, DnsRecord};
 
-use super::words;
-use crate::output::units;
+use super::notes;
 use crate::report::names::{NameReport, is_signature};
 use crate::report::query::{Query, QueryRole};
 use crate::util::style::Style;
+use crate::util::units;
 
-/// The system on one line, the servers on another; questions with something to tell have lines of their own.
+/// One line for the system and one per server. Queries with notes have separate lines.
 pub(crate) fn lines(report: &NameReport, is_verbose: bool, style: Style) -> String {
     let queries = report.queries.wanted();
     let (system, dns): (Vec<&Query>, Vec<&Query>) = queries.partition(|query| query.is_of_system());
     let mut lines: Vec<String> = system.iter().map(|query| of_system(query, report)).collect();
     lines.extend(of_servers(&dns, &report.subject.name));
     if report.is_local {
-        lines.push("  dns      nobody is asked: localhost is this host (RFC 6761)".to_owned());
+        lines.push("  dns      not queried: localhost is this host (RFC 6761)".to_owned());
     }
     lines.extend(for_proofs(report, is_verbose));
     let together = lines.iter().map(|line| line.trim_start()).collect::<Vec<_>>().join("   ");
@@ -29,7 +29,7 @@ pub(crate) fn lines(report: &NameReport, is_verbose: bool, style: Style) -> Stri
     lines.iter().map(|line| units::fit(line, style.width)).collect()
 }
 
-/// The questions that verifying took: how many, unless more is wanted. That there is nothing is no failure there.
+/// Queries of DNSSEC verification: their number, and with `-v` each query. Negative answers are normal there.
 fn for_proofs(report: &NameReport, is_verbose: bool) -> Vec<String> {
     let asked = report.queries.0.iter().filter(|it| it.role == QueryRole::Verification);
     let asked: Vec<&Query> = asked.collect();
@@ -51,7 +51,7 @@ fn of_system(query: &Query, report: &NameReport) -> String {
     let sources = &report.sources;
     let sources =
         if sources.is_empty() { String::new() } else { format!(" ({})", sources.join(", ")) };
-    let notes: String = words::notes(query).iter().map(|note| format!("  {note}")).collect();
+    let notes: String = notes::of_query(query).iter().map(|note| format!("  {note}")).collect();
     format!("  system   {}{sources}{notes}", time(query.took))
 }
 
@@ -61,7 +61,7 @@ pub(crate) fn of_servers(queries: &[&Query], name: &str) -> Vec<String> {
     let mut odd = Vec::new();
     for query in queries {
         let server = server(query);
-        let notes = words::notes(query);
+        let notes = notes::of_query(query);
         let what = format!("{} {}", time(query.took), what(query, name));
         if !notes.is_empty() {
             odd.push(format!("  dns      {what}{}  {}", from(&server), notes.join("  ")));
@@ -78,7 +78,7 @@ pub(crate) fn of_servers(queries: &[&Query], name: &str) -> Vec<String> {
     lines.chain(odd).collect()
 }
 
-/// The type; and the name, where the search list made another one of it.
+/// Record type, and the name if the search list changed it.
 fn what(query: &Query, name: &str) -> String {
     let types = query.type_names();
     let is_same = query.name.trim_end_matches('.').eq_ignore_ascii_case(name.trim_end_matches('.'));
@@ -104,7 +104,7 @@ fn time(took: Duration) -> String {
     format!("{} ms", units::column(took))
 }
 
-/// Who has signed the end of a trace, and what the server says of it. Nothing of that is verified.
+/// Signer and AD flag of the last answer of a trace, neither of them verified.
 pub(crate) fn claims(report: &NameReport, style: Style) -> String {
     if !report.subject.dnssec {
         return String::new();
@@ -123,12 +123,12 @@ pub(crate) fn claims(report: &NameReport, style: Style) -> String {
     lines.collect()
 }
 
-/// The server's own word: AD.
+/// AD flag of an answer (RFC 4035, section 3.2.3).
 fn claim(answer: &DnsAnswer) -> &'static str {
     if answer.flags.authentic {
-        "the server says that it has verified it (AD)  not verified here"
+        "AD set by the server  not verified here"
     } else {
-        "the server does not say that it has verified it (no AD)  not verified here"
+        "AD not set by the server  not verified here"
     }
 }
 
@@ -143,6 +143,6 @@ fn signer(record: &DnsRecord) -> Option<String> {
         [_, algorithm, _, _, until, _, key, signer, ..] => {
             Some(format!("{signer} (key {key}, {algorithm}, until {until})"))
         }
-        _ => Some("somebody".to_owned()),
+        _ => Some("unknown".to_owned()),
     }
 }

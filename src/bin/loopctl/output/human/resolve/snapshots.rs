@@ -1,4 +1,4 @@
-//! Whole pictures of what people see, from made-up events: three widths, no colour, and a pipe.
+//! Snapshots of text output from invented events: three widths, no colour, and a pipe.
 
 use std::io;
 use std::net::IpAddr;
@@ -10,9 +10,9 @@ use loopctl::{
     DnsIgnored, DnsRecord, DnsServer, EaiCode, Rcode, RecordType, ResolveError, StartOfAuthority,
 };
 
+use super::notes;
 use super::text;
 use super::text::View;
-use super::words;
 use crate::config::AddressOrder;
 use crate::output::snapshots::{assert_snapshot, style};
 use crate::report::StartTime;
@@ -20,13 +20,13 @@ use crate::report::names::{NameReport, NameSubject};
 
 /// Times are in milliseconds since the start.
 struct Story {
-    began: Instant,
+    started_at: Instant,
     report: NameReport,
 }
 
 impl Story {
     fn new(name: &str) -> Self {
-        let began = loopctl::EventLoop::new().unwrap().handle().time();
+        let started_at = loopctl::EventLoop::new().unwrap().handle().time();
         let subject = NameSubject {
             text: name.to_owned(),
             name: name.to_owned(),
@@ -37,17 +37,17 @@ impl Story {
             dnssec: false,
         };
         let mut report =
-            NameReport::new(subject, StartTime { at: began, wall: SystemTime::UNIX_EPOCH });
+            NameReport::new(subject, StartTime { at: started_at, wall: SystemTime::UNIX_EPOCH });
         report.sources = vec!["files".to_owned(), "dns".to_owned()];
-        Self { began, report }
+        Self { started_at, report }
     }
 
     fn at(&mut self, ms: f64, query: u64, record_type: RecordType, kind: DnsEventKind) {
-        let at = self.began + Duration::from_secs_f64(ms / 1000.0);
+        let at = self.started_at + Duration::from_secs_f64(ms / 1000.0);
         let name = format!("{}.", self.report.subject.name);
         self.report.queries.apply(
             0,
-            self.began,
+            self.started_at,
             &DnsEvent { at, query, name, record_type, verifies: None, kind },
         );
     }
@@ -109,7 +109,7 @@ impl Story {
             exchange: DnsExchange {
                 server: Some(server()),
                 transport: Some(DnsTransport::Udp),
-                started: self.began,
+                started: self.started_at,
                 took: Duration::ZERO,
                 round_trip: None,
                 retries: 0,
@@ -122,15 +122,15 @@ impl Story {
     fn system(&mut self, ms: f64, result: Result<Vec<&str>, ResolveError>) {
         let name = self.report.subject.name.clone();
         let types = vec![RecordType::A, RecordType::Aaaa];
-        let place = self.report.queries.ask_system(name, types, Duration::ZERO);
+        let index = self.report.queries.ask_system(name, types, Duration::ZERO);
         let result = result.map(|found| found.into_iter().map(str::to_owned).collect());
         let at = Duration::from_secs_f64(ms / 1000.0);
-        self.report.queries.end_system(place, at, result);
+        self.report.queries.end_system(index, at, result);
     }
 
     /// This host is 10.77.0.1/24 and fd77::1/64.
     fn ends(mut self, ms: f64) -> NameReport {
-        self.report.finish(self.began + Duration::from_secs_f64(ms / 1000.0), false);
+        self.report.finish(self.started_at + Duration::from_secs_f64(ms / 1000.0), false);
         let source = |to: IpAddr| if to.is_ipv4() { "10.77.0.1" } else { "fd77::1" }.parse().ok();
         self.report.arrange(&[], source);
         self.report
@@ -189,7 +189,7 @@ fn names_at_three_widths_without_colour_and_in_a_pipe() {
         for (story, report) in [("found", found()), ("denied", denied())] {
             let view =
                 View { order: AddressOrder::Connection, has_headline: false, is_verbose: false };
-            let shown = text::report(&report, view, style) + &words::explain(&report).render(style);
+            let shown = text::report(&report, view, style) + &notes::explain(&report).render(style);
             assert_snapshot(&format!("resolve-{story}-{look}.txt"), &shown);
         }
     }

@@ -1,14 +1,13 @@
-//! Addresses with their places, records, and the hops of a trace.
+//! Tables of addresses with their ranks, of records, and of the hops of a trace.
 
-use crate::output::units::wrap;
+use crate::util::units::wrap;
 use comfy_table::{Cell, CellAlignment, Table, presets};
 use loopctl::plan::Family;
 use loopctl::{DnsRecord, DnsSetProof};
 
-use super::words;
+use super::notes;
 use crate::config::AddressOrder;
 use crate::diagnose::{rank, trace};
-use crate::output::units;
 use crate::report::family::FamilyNames as _;
 use crate::report::names::{NameReport, is_signature};
 use crate::report::order::AddressRow;
@@ -16,8 +15,9 @@ use crate::report::proof;
 use crate::report::query::QueryStatus;
 use crate::report::trace::{Hop, Step};
 use crate::util::style::Style;
+use crate::util::units;
 
-/// On which side of its column a cell is.
+/// Alignment of a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Side {
     Left,
@@ -26,8 +26,8 @@ enum Side {
 
 use Side::{Left, Right};
 
-/// The room that a last column needs to be one.
-const LEAST: usize = 24;
+/// Minimum width of the last column beside the others.
+const MIN_LAST_COLUMN: usize = 24;
 
 /// Every address, in the order that was asked for.
 pub(crate) fn addresses(report: &NameReport, order: AddressOrder, style: Style) -> String {
@@ -49,9 +49,9 @@ pub(crate) fn addresses(report: &NameReport, order: AddressOrder, style: Style) 
     let cells = rows.into_iter().map(|row| {
         let family = Family::of(&row.ip);
         let short = family.short().to_owned();
-        let mut cells = vec![place(row.ranks.connect), row.ip.to_string(), short];
-        cells.extend(has_system.then(|| place(row.ranks.system)));
-        cells.extend(has_dns.then(|| place(row.ranks.dns)));
+        let mut cells = vec![rank_cell(row.ranks.connect), row.ip.to_string(), short];
+        cells.extend(has_system.then(|| rank_cell(row.ranks.system)));
+        cells.extend(has_dns.then(|| rank_cell(row.ranks.dns)));
         let ttl = row.ttl.map(|ttl| ttl.as_secs().to_string());
         cells.extend(has_dns.then(|| ttl.unwrap_or_else(|| "-".to_owned())));
         cells.extend(has_proofs.then(|| proof_cell(report.proof_of_address(row.ip))));
@@ -62,7 +62,7 @@ pub(crate) fn addresses(report: &NameReport, order: AddressOrder, style: Style) 
     table(&header, cells.collect(), style)
 }
 
-fn place(rank: Option<usize>) -> String {
+fn rank_cell(rank: Option<usize>) -> String {
     rank.map_or_else(|| "-".to_owned(), |rank| rank.to_string())
 }
 
@@ -77,7 +77,7 @@ pub(crate) fn records(report: &NameReport, style: Style) -> String {
     header.extend(has_proofs.then_some(("dnssec", Left)));
     header.push(("data", Left));
     let records = report.records();
-    // Where signatures are verified, there is nothing more to be seen in them.
+    // Because the proof column replaces the signatures.
     let records = records.iter().filter(|it| !(has_proofs && is_signature(it.record_type)));
     let cells = records.map(|record| {
         let mut cells = vec![
@@ -92,7 +92,7 @@ pub(crate) fn records(report: &NameReport, style: Style) -> String {
     table(&header, cells.collect(), style)
 }
 
-/// A signature is too long for a table, and says nothing to people.
+/// Data of a record, without the bytes of a signature.
 fn data(record: &DnsRecord) -> String {
     let text = record.data.to_string();
     match text.rsplit_once(' ') {
@@ -101,7 +101,7 @@ fn data(record: &DnsRecord) -> String {
     }
 }
 
-/// The names of an address, and who knows them.
+/// Names of an address, with the resolvers that know them.
 pub(crate) fn names(report: &NameReport, style: Style) -> String {
     let mut rows: Vec<Vec<String>> = Vec::new();
     for name in report.system_texts() {
@@ -109,18 +109,18 @@ pub(crate) fn names(report: &NameReport, style: Style) -> String {
     }
     for record in report.answers().flat_map(|answer| answer.matching()) {
         let name = record.data.to_string();
-        let bare = name.trim_end_matches('.').to_owned();
+        let name = name.trim_end_matches('.').to_owned();
         let ttl = record.ttl.as_secs().to_string();
-        match rows.iter_mut().find(|row| row[0].eq_ignore_ascii_case(&bare)) {
+        match rows.iter_mut().find(|row| row[0].eq_ignore_ascii_case(&name)) {
             Some(row) => (row[2], row[3]) = ("yes".to_owned(), ttl),
-            None => rows.push(vec![bare, "-".to_owned(), "yes".to_owned(), ttl]),
+            None => rows.push(vec![name, "-".to_owned(), "yes".to_owned(), ttl]),
         }
     }
     let header = [("name", Left), ("system", Left), ("dns", Left), ("ttl", Right)];
     table(&header, rows, style)
 }
 
-/// Each zone on the way down.
+/// Hops of a trace, from the root down.
 pub(crate) fn hops(hops: &[Hop], style: Style) -> String {
     let header = [("zone", Left), ("server", Left), ("took", Right), ("leads to", Left)];
     let rows = hops.iter().map(|hop| {
@@ -147,12 +147,12 @@ fn step(hop: &Hop) -> String {
             };
             format!("{zone} at {}{more}", shown.join(", "))
         }
-        Step::Alias(target) => format!("{} is {target}, from the beginning", hop.name),
+        Step::Alias(target) => format!("{} is an alias of {target}, starting over", hop.name),
         Step::End(QueryStatus::Answered, 1) => "the answer: 1 record".to_owned(),
         Step::End(QueryStatus::Answered, count) => {
             format!("the answer: {count} records")
         }
-        Step::End(verdict, _) => words::verdict(*verdict).to_owned(),
+        Step::End(verdict, _) => notes::status(*verdict).to_owned(),
         Step::Lost(error) => trace::message(error),
     }
 }
@@ -166,7 +166,7 @@ fn table(header: &[(&str, Side)], mut rows: Vec<Vec<String>>, style: Style) -> S
     };
     let fixed: usize = (0..last).map(|column| width_of(column) + 2).sum();
     if let Some(width) = style.width {
-        if fixed + 2 + width_of(last).min(LEAST) > width {
+        if fixed + 2 + width_of(last).min(MIN_LAST_COLUMN) > width {
             return stacked(header, &rows, width);
         }
         for row in &mut rows {
@@ -193,7 +193,7 @@ fn columns(header: &[(&str, Side)], rows: Vec<Vec<String>>) -> String {
     table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
 }
 
-/// A row on several lines: what it is about, its numbers, and the last column.
+/// Row on several lines: subject, numbers, last column.
 fn stacked(header: &[(&str, Side)], rows: &[Vec<String>], width: usize) -> String {
     let mut text = String::new();
     for row in rows {

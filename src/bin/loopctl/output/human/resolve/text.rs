@@ -1,25 +1,25 @@
-//! A name as people read about it.
+//! Report of a name as text.
 
 use anstyle::AnsiColor;
 use loopctl::plan::Family;
 
-use super::{proofs, queries, tables, words};
+use super::{notes, proofs, queries, tables};
 use crate::config::AddressOrder;
-use crate::output::units;
 use crate::report::names::{NameEnd, NameReport};
 use crate::util::style::Style;
+use crate::util::units;
 
 /// Options of the text output.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct View {
     pub(crate) order: AddressOrder,
-    /// Among others, a name needs a headline.
+    /// Several names are reported, so that each has a headline.
     pub(crate) has_headline: bool,
     /// Shows steps of a trace in as much detail as its end.
     pub(crate) is_verbose: bool,
 }
 
-/// Headline, aliases, addresses, records, hops, and who was asked.
+/// Headline, aliases, addresses, records, hops and queries.
 pub(crate) fn report(report: &NameReport, view: View, style: Style) -> String {
     let mut text = headline(report, view, style);
     for (record, target) in report.aliases() {
@@ -47,7 +47,7 @@ pub(crate) fn report(report: &NameReport, view: View, style: Style) -> String {
     text + &queries::claims(report, style)
 }
 
-/// A name alone that is found needs none, unless it goes over the wire in other letters.
+/// Headline; empty for a single name that was found, unless it is encoded (IDNA).
 fn headline(report: &NameReport, view: View, style: Style) -> String {
     let (text, name) = (&report.subject.text, &report.subject.name);
     let encoded = match idna::domain_to_unicode(name) {
@@ -60,7 +60,7 @@ fn headline(report: &NameReport, view: View, style: Style) -> String {
         NameEnd::Found if !view.has_headline && encoded.is_empty() => String::new(),
         NameEnd::Found => units::fit(&format!("{text}{encoded}"), style.width),
         NameEnd::Failed(verdict) => {
-            let why = words::verdict(verdict);
+            let why = notes::status(verdict);
             let why = style.paint(AnsiColor::Red.on_default().bold(), why);
             let after = units::prose(report.total);
             units::fit(&format!("{text}{encoded}  {why} after {after}"), style.width)

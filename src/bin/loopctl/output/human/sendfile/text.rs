@@ -1,18 +1,18 @@
-//! For people.
+//! Report of a transfer as text.
 
 use std::io::ErrorKind;
 
 use loopctl::{CopyReason, SendfilePath};
 
 use crate::output::progress::bar::Progress;
-use crate::output::units::{bytes, printable, prose, wrap};
 use crate::report::transfer::TransferReport;
 use crate::util::message::plain;
+use crate::util::units::{bytes, printable, prose, wrap};
 
-/// Before what goes on below.
+/// Indentation of wrapped lines.
 const INDENT: &str = "  ";
 
-/// How much went, in what time, and which way; in lines of this width.
+/// Bytes, duration and method, wrapped to the width.
 pub(crate) fn sent(sending: &TransferReport, width: Option<usize>) -> String {
     let line = line(sending);
     let lines = width.map_or_else(
@@ -22,7 +22,7 @@ pub(crate) fn sent(sending: &TransferReport, width: Option<usize>) -> String {
     lines.join(&format!("\n{INDENT}")) + "\n"
 }
 
-/// The checksum, as the tools print it. Of a part it is a line that they pass over: there is no such file.
+/// Checksum in the format of sha256sum(1). For a part of a file it is a comment, which the tools skip.
 pub(crate) fn sum(sending: &TransferReport) -> String {
     let Some(sum) = &sending.sum else { return String::new() };
     if !sending.is_part {
@@ -60,19 +60,18 @@ fn why(reason: CopyReason) -> String {
         return plain(reason);
     }
     match loopctl::kernel_tls() {
-        Ok(()) => format!("{reason}, though the kernel could"),
-        // It was built without, or its module is not there.
+        Ok(()) => format!("{reason}, although the kernel supports it"),
+        // The kernel lacks the tls module.
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            format!("{reason}, and this kernel knows no TLS")
+            format!("{reason}, not supported by this kernel")
         }
-        Err(error) => format!("{reason}, and the kernel could not ({})", plain(error)),
+        Err(error) => format!("{reason}, refused by the kernel ({})", plain(error)),
     }
 }
 
-/// In between.
+/// Progress, printed at SIGQUIT.
 pub(crate) fn so_far(progress: Progress) -> String {
     let Progress { had, sent, took } = progress;
-    let had =
-        if had > 0 { format!(", after {} that were there", bytes(had)) } else { String::new() };
+    let had = if had > 0 { format!(", after {} already there", bytes(had)) } else { String::new() };
     format!("sent {} in {}{had} so far\n", bytes(sent), prose(took))
 }

@@ -1,4 +1,4 @@
-//! For people.
+//! Records of `serve` as text.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -7,13 +7,13 @@ use anstyle::{AnsiColor, Style as Ansi};
 use comfy_table::{Cell, CellAlignment, Table, presets};
 use loopctl::Address;
 
-use crate::output::units::{bytes, fit, prose};
 use crate::report::served::{
     ClientRecord, Datagram, EndReason, EndTotals, ServedCertificates, TlsOutcome, Totals,
     TransferRecord,
 };
 use crate::util::message::plain;
 use crate::util::style::Style;
+use crate::util::units::{bytes, fit, prose};
 
 /// One closed connection.
 pub(crate) fn connection(ended: &ClientRecord, style: Style) -> String {
@@ -46,22 +46,22 @@ pub(crate) fn datagram(datagram: &Datagram, style: Style) -> String {
 pub(crate) fn partial(stored: &TransferRecord) -> String {
     let kept = stored.path.as_ref().filter(|_| stored.bytes > 0);
     let kept = kept.map_or_else(String::new, |path| format!(" are in `{}`", path.display()));
-    format!("a transfer was broken off: {} bytes{kept}", stored.bytes)
+    format!("transfer incomplete: {} bytes{kept}", stored.bytes)
 }
 
-/// The certificates, and what a client can type that is to trust the one made for this run.
+/// Certificates, and the command line of a client that trusts the generated one.
 pub(crate) fn shown(shown: &ServedCertificates, address: &Address) -> String {
     let mut text = String::new();
     for certificate in &shown.certificates {
         let names = match certificate.names() {
-            [] => "nobody".to_owned(),
-            names => names.join(", "),
+            [] => "without a name".to_owned(),
+            names => format!("for {}", names.join(", ")),
         };
-        text += &format!("certificate for {names}\n  SHA-256 {}\n", certificate.sha256);
+        text += &format!("certificate {names}\n  SHA-256 {}\n", certificate.sha256);
     }
     if let Some(file) = &shown.ca_file {
         let file = file.to_string_lossy();
-        // A path with a NUL, which has no quotation, is none.
+        // Only a path with a NUL cannot be quoted, and no file has one.
         let file = shlex::try_quote(&file).unwrap_or_default();
         text += &format!("  loopctl connect --tls --ca {file} {}\n", target(address));
     }

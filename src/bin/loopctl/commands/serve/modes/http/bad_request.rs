@@ -4,9 +4,9 @@ use httparse::Error;
 
 use super::status::Status;
 
-/// Longest head of a request, in bytes.
+/// Maximum size of the head of a request, in bytes.
 pub(super) const MAX_HEAD: usize = 16 * 1024;
-/// Most fields of a request.
+/// Maximum number of fields of a request.
 pub(super) const MAX_FIELDS: usize = 64;
 
 /// The status and text of the response.

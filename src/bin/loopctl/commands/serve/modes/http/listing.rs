@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use html_escape::encode_text;
 
 use super::path::{UrlPath, encode};
-use crate::output::units;
+use crate::util::units;
 
 #[derive(Debug)]
 pub(super) struct Entry {

@@ -22,8 +22,8 @@ use crate::commands::serve::connection::Connection;
 use crate::commands::serve::context::ServerPhase;
 use crate::commands::serve::disconnect::Disconnect;
 use crate::output::human::serve::text;
-use crate::output::units;
 use crate::report::served::EndReason;
+use crate::util::units;
 
 use bad_request::BadRequest;
 use body::Body;

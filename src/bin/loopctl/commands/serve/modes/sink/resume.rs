@@ -74,8 +74,7 @@ fn parse(numbers: &[u8]) -> Option<(u64, u64)> {
 
 /// The client speaks another protocol. Its bytes may be a file, but their offset is unknown.
 fn unknown(connection: &Connection) -> Disconnect {
-    let text =
-        "the client does not resume, as `loopctl sendfile --resume` does; nothing of it was kept";
+    let text = "the client does not follow the protocol of `loopctl sendfile --resume`; its bytes were discarded";
     reject(connection, EndReason::Error, text)
 }
 

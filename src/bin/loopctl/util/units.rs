@@ -1,4 +1,4 @@
-//! Durations as people read them.
+//! Durations, sizes and text for people: units, widths and wrapping.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,20 +8,20 @@ pub(crate) fn column(duration: Duration) -> String {
     if ms >= 1.0 || ms == 0.0 { format!("{ms:.1}") } else { format!("{ms:.2}") }
 }
 
-/// Parts of a whole as columns that add up to its own: what rounding leaves over is the largest part's.
+/// Parts as columns that add up to the whole. The largest part takes the rounding difference.
 pub(crate) fn shares(whole: Duration, parts: &[Duration]) -> Vec<String> {
     let shown = |duration: &Duration| column(*duration).parse::<f64>().unwrap_or_default();
     let mut shares: Vec<f64> = parts.iter().map(shown).collect();
     let over = shown(&whole) - shares.iter().sum::<f64>();
     let largest = (0..parts.len()).max_by_key(|part| parts[*part]);
-    // More than that is no rounding.
+    // A larger difference is not from rounding.
     if let (Some(largest), true) = (largest, over.abs() > 0.051 && over.abs() < 0.25) {
         shares[largest] += (over * 10.0).round() / 10.0;
     }
     shares.into_iter().map(|ms| column(Duration::from_secs_f64(ms.max(0.0) / 1000.0))).collect()
 }
 
-/// With its unit, for a sentence.
+/// Duration with its unit, for a sentence.
 pub(crate) fn prose(duration: Duration) -> String {
     match duration {
         d if d >= Duration::from_secs(1) => format!("{:.1} s", d.as_secs_f64()),
@@ -36,7 +36,7 @@ pub(crate) fn limit(duration: Duration) -> String {
     if ms >= 1000.0 { format!("{} s", ms / 1000.0) } else { format!("{ms} ms") }
 }
 
-/// A long time, in the largest unit that says enough: `3 d`, `5 h`, `40 min`.
+/// Long duration in its largest unit: `3 d`, `5 h`, `40 min`.
 pub(crate) fn long(duration: Duration) -> String {
     match duration.as_secs() {
         seconds @ 0..120 => format!("{seconds} s"),
@@ -65,7 +65,7 @@ pub(crate) fn bytes(count: u64) -> String {
     let mut value = count as f64;
     let mut unit = "";
     for larger in UNITS {
-        // What would be rounded to 1000.0 is one of the next unit.
+        // Because 1000.0 after rounding is 1.0 of the next unit.
         if value < 999.95 {
             break;
         }
@@ -74,7 +74,7 @@ pub(crate) fn bytes(count: u64) -> String {
     format!("{value:.1} {unit}")
 }
 
-/// What a peer says, without what would move the cursor or change colours.
+/// Text of a peer without control characters, which could move the cursor or change colours.
 pub(crate) fn printable(text: &str) -> String {
     let shown = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
     text.chars().map(shown).collect()
@@ -85,7 +85,7 @@ pub(crate) fn display_width(text: &str) -> usize {
     console::measure_text_width(text)
 }
 
-/// Lines of words, none wider than there is room unless a single word is; a number stays with its unit.
+/// Wraps text at blanks to the width `room`. A number stays with its unit; a longer word is not broken.
 pub(crate) fn wrap(text: &str, room: usize) -> Vec<String> {
     const GLUE: &str = "\u{a0}ms";
     let mut lines = vec![String::new()];
@@ -102,10 +102,10 @@ pub(crate) fn wrap(text: &str, room: usize) -> Vec<String> {
     lines
 }
 
-/// Where the columns behind labels begin.
+/// Width of the label column.
 const LABELS: usize = 11;
 
-/// A line that is too wide goes on below, broken where its columns are.
+/// Wraps a line that is too wide, between its columns.
 pub(crate) fn fit(line: &str, width: Option<usize>) -> String {
     const INDENT: &str = "           ";
     let Some(width) = width.filter(|width| display_width(line) > *width) else {
@@ -124,7 +124,7 @@ pub(crate) fn fit(line: &str, width: Option<usize>) -> String {
             fitted += "  ";
             used += 2;
         }
-        // What no line has room for goes over several.
+        // A column that is wider than a line is wrapped at blanks.
         fitted +=
             &if used == LABELS { below_label(column, Some(width)) } else { column.to_owned() };
         used += wide;
@@ -133,12 +133,12 @@ pub(crate) fn fit(line: &str, width: Option<usize>) -> String {
     fitted + "\n"
 }
 
-/// A sentence behind a label, which goes on below it, broken between words.
+/// Label with a sentence, wrapped at blanks.
 pub(crate) fn labelled(label: &str, sentence: &str, width: Option<usize>) -> String {
     format!("{label:<LABELS$}{}\n", below_label(sentence, width))
 }
 
-/// Words behind a label, and no further than the width.
+/// Text in the column after a label, wrapped to the width.
 fn below_label(sentence: &str, width: Option<usize>) -> String {
     let room = width.map_or(usize::MAX, |width| width.saturating_sub(LABELS));
     wrap(sentence, room).join(&format!("\n{:LABELS$}", ""))
@@ -212,7 +212,7 @@ mod tests {
             (262_449, &[1_149, 250_649, 10_651], "1.1 250.6 10.7"),
             (10_160, &[5_049, 5_049, 62], "5.0 5.1 0.06"),
             (350, &[130, 220], "0.13 0.22"),
-            // What is missing is no rounding.
+            // A larger difference is not from rounding.
             (10_000, &[5_000, 4_000], "5.0 4.0"),
         ];
         for (whole, parts, expected) in cases {
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_are_told_as_they_were_meant() {
+    fn limits_are_printed_without_rounding() {
         let cases = [(50_000, "50 ms"), (2_500_000, "2.5 s"), (1_500, "1.5 ms")];
         for (us, expected) in cases {
             assert_eq!(limit(Duration::from_micros(us)), expected);

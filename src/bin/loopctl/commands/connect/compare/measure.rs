@@ -1,4 +1,4 @@
-//! Every lookup and every address by itself.
+//! Measurement for `--compare`: each lookup and each address alone.
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -16,40 +16,41 @@ use crate::config::host_config;
 use crate::report::compare::{Lookup, LookupEnd, Measurement, Probe};
 use crate::report::{NameFailure, Report, Via};
 
-/// Measures, and notes what there is.
-pub(super) struct Surveyor<'a> {
+/// Measures lookups and connection attempts one by one.
+pub(super) struct Prober<'a> {
     session: &'a Rc<Session>,
     event_loop: &'a LoopHandle,
     this: &'a Try<'a>,
-    patience: Duration,
-    /// An attempt to one address, for as long as the kernel tries.
+    attempt_timeout: Duration,
+    /// Rules for one attempt to one address, limited only by the kernel.
     race: RaceRequest,
     report: &'a Rc<RefCell<Report>>,
     lookups: RefCell<Vec<Lookup>>,
     probes: RefCell<Probes>,
 }
 
-/// Addresses whose attempts have begun, and those whose attempts are over.
+/// Addresses whose attempts have started, and those whose attempts are over.
 #[derive(Default)]
 struct Probes {
-    begun: Vec<SocketAddr>,
-    over: Vec<Probe>,
+    started: Vec<SocketAddr>,
+    ended: Vec<Probe>,
 }
 
-impl<'a> Surveyor<'a> {
+impl<'a> Prober<'a> {
     pub(super) fn new(
         session: &'a Rc<Session>,
         event_loop: &'a LoopHandle,
         this: &'a Try<'a>,
-        patience: Duration,
+        attempt_timeout: Duration,
         report: &'a Rc<RefCell<Report>>,
     ) -> Self {
         let race = this.race.by(Preset::Sequential.into());
         let (lookups, probes) = Default::default();
-        Self { session, event_loop, this, patience, race, report, lookups, probes }
+        Self { session, event_loop, this, attempt_timeout, race, report, lookups, probes }
     }
 
-    /// All questions at once, for the answer to one would hasten the next; each address as soon as it is known.
+    /// Runs all lookups at once, because a cached answer would speed up the next. Probes each address as soon as it is
+    /// known.
     pub(super) async fn run(self) -> Measurement {
         let via = self.report.borrow().resolve.via;
         let given = match via {
@@ -60,13 +61,13 @@ impl<'a> Surveyor<'a> {
             Ok(given) => self.probe_all(given).await,
             Err(why) => self.report.borrow_mut().refuse(why.clone(), self.event_loop.time()),
         }
-        self.survey(given.unwrap_or_default(), via == Via::Dns)
+        self.into_measurement(given.unwrap_or_default(), via == Via::Dns)
     }
 
     async fn look_up(&self, via: Via) -> Result<(), NameFailure> {
         let resolver = self.session.resolver(self.event_loop, self.this, self.report)?;
         let families = match (self.this.race.family, via) {
-            // Name servers have no word for both.
+            // Because DNS has no query type for both families.
             (Family::Unspecified, Via::Dns) => vec![Family::Inet6, Family::Inet],
             (Family::Unspecified, _) => vec![Family::Inet6, Family::Inet, Family::Unspecified],
             (family, _) => vec![family],
@@ -81,7 +82,7 @@ impl<'a> Surveyor<'a> {
         Ok(())
     }
 
-    /// The addresses that a question gives, which is noted with its time.
+    /// Runs one lookup and records it; returns its addresses.
     async fn ask(&self, resolver: Option<&DnsClient>, family: Family) -> Vec<SocketAddr> {
         let Target::Tcp(host, port) = &self.this.target.target else { return Vec::new() };
         let lookup = loopctl::Lookup::new(host.clone(), port.clone()).family(family);
@@ -89,7 +90,7 @@ impl<'a> Surveyor<'a> {
         let asking = async {
             match resolver {
                 Some(resolver) => resolver.resolve(lookup).await,
-                // As a race would have it asked.
+                // Because a race makes the same call.
                 None if self.this.race.family == Family::Unspecified => {
                     self.event_loop.getaddrinfo_of_family(lookup).await
                 }
@@ -128,10 +129,10 @@ impl<'a> Surveyor<'a> {
     async fn probe_all(&self, addresses: &[SocketAddr]) {
         let mut new = Vec::new();
         for to in addresses {
-            let begun = &mut self.probes.borrow_mut().begun;
-            if !begun.contains(to) {
-                begun.push(*to);
-                new.push(self.probe(*to, begun.len()));
+            let started = &mut self.probes.borrow_mut().started;
+            if !started.contains(to) {
+                started.push(*to);
+                new.push(self.probe(*to, started.len()));
             }
         }
         join_all(new).await;
@@ -140,23 +141,23 @@ impl<'a> Surveyor<'a> {
     /// Measures one address, as a race with one attempt.
     async fn probe(&self, to: SocketAddr, number: usize) {
         let session = format!("{}.{number}", self.this.session);
-        let (known, timeout) = (Some(vec![to]), self.patience);
+        let (known, timeout) = (Some(vec![to]), self.attempt_timeout);
         let this = Try { session, known, timeout, race: &self.race, ..self.this.clone() };
-        let began = self.since_start();
+        let started_at = self.since_start();
         let mut report = self.session.race_once(self.event_loop, &this).await;
         let (Some(mut attempt), tls) = (report.attempts.pop(), report.tls.take()) else {
             return;
         };
-        attempt.start += began;
-        let tls = tls.map(|tls| tls.later(began));
-        self.probes.borrow_mut().over.push(Probe { to, label: String::new(), attempt, tls });
+        attempt.start += started_at;
+        let tls = tls.map(|tls| tls.later(started_at));
+        self.probes.borrow_mut().ended.push(Probe { to, label: String::new(), attempt, tls });
     }
 
     fn since_start(&self) -> Duration {
         self.report.borrow().since_start(self.event_loop.time())
     }
 
-    fn survey(self, given: Vec<SocketAddr>, is_dns: bool) -> Measurement {
+    fn into_measurement(self, given: Vec<SocketAddr>, is_dns: bool) -> Measurement {
         let RaceRequest { prefer, family, .. } = *self.this.race;
         let is_ipv4_first = !is_dns
             && given.is_empty()
@@ -164,25 +165,25 @@ impl<'a> Surveyor<'a> {
             && prefer.is_none()
             && host_config::prefers_ipv4();
         let mut lookups = self.lookups.into_inner();
-        let place = |family| [Family::Inet6, Family::Inet].iter().position(|it| *it == family);
-        lookups.sort_by_key(|lookup| place(lookup.family).unwrap_or(usize::MAX));
+        let position = |family| [Family::Inet6, Family::Inet].iter().position(|it| *it == family);
+        lookups.sort_by_key(|lookup| position(lookup.family).unwrap_or(usize::MAX));
         let first = prefer.or_else(|| is_ipv4_first.then_some(Family::Inet));
-        let probes = in_order(self.probes.into_inner().over, &lookups, &given, first);
-        let (patience, kernel) = (self.patience, host_config::connect_timeout());
+        let probes = in_order(self.probes.into_inner().ended, &lookups, &given, first);
+        let kernel = host_config::connect_timeout();
         Measurement {
             lookups,
             given,
             probes,
             prefer,
             is_ipv4_first,
-            probe_timeout: patience,
+            probe_timeout: self.attempt_timeout,
             kernel,
             is_dns,
         }
     }
 }
 
-/// As RFC 6724 has them, or as they were given, with names: `6a` is the first of its family.
+/// Sorts probes by RFC 6724, or in the given order, and labels them: `6a` is the first IPv6 address.
 fn in_order(
     mut probes: Vec<Probe>,
     lookups: &[Lookup],
@@ -210,7 +211,7 @@ fn in_order(
     probes
 }
 
-/// `a` to `z`, then `aa`.
+/// Letters of a label: `a` to `z`, then `aa`.
 fn letters(number: usize) -> String {
     let last = char::from(b"abcdefghijklmnopqrstuvwxyz"[number % 26]);
     match number / 26 {

@@ -1,55 +1,57 @@
-//! What became of questions, in words.
+//! Notes on queries, and the errors of a name.
 
 use std::time::Duration;
 
 use loopctl::{DnsData, DnsEvent, DnsEventKind, ExtendedError};
 
 use crate::diagnose::{cause, hint, name, trace};
-use crate::output::units;
 use crate::report::names::{NameEnd, NameReport};
 use crate::report::query::{Query, QueryOutcome, QueryProgress, QueryStatus};
 use crate::report::trace::Step;
 use crate::util::message::Message;
+use crate::util::units;
 
-/// A verdict for people; its symbol stays, for those who know it.
-pub(crate) fn verdict(verdict: QueryStatus) -> &'static str {
-    match verdict {
+/// Status of a query as text, with its DNS symbol.
+pub(crate) fn status(status: QueryStatus) -> &'static str {
+    match status {
         QueryStatus::Answered => "answered",
         QueryStatus::NxDomain => "no such name (NXDOMAIN)",
         QueryStatus::NoData => "no such record (NODATA)",
         QueryStatus::ServFail => "the server failed (SERVFAIL)",
         QueryStatus::Refused => "the server refused (REFUSED)",
         QueryStatus::Timeout => "no answer",
-        QueryStatus::Indeterminate => "not to be verified (DNSSEC)",
+        QueryStatus::Indeterminate => "cannot be verified (DNSSEC)",
         QueryStatus::Bogus => "bogus (DNSSEC)",
         QueryStatus::Error => "failed",
-        QueryStatus::Canceled => "no answer before the connection was there",
+        QueryStatus::Canceled => "no answer before the connection was established",
     }
 }
 
-/// What is worth telling about a question beside its time: why there is no answer, and what happened on the way.
-pub(crate) fn notes(query: &Query) -> Vec<String> {
+/// Notes on a query: the reason for a missing answer, retries, truncation, ignored messages.
+pub(crate) fn of_query(query: &Query) -> Vec<String> {
     let mut notes = Vec::new();
     match (&query.end, query.verdict()) {
         (QueryOutcome::Pending, _) => notes.push("pending".to_owned()),
         (QueryOutcome::Interrupted, _) => notes.push("interrupted".to_owned()),
         (_, QueryStatus::Answered) => {}
-        // What it is about, and who was asked, stands beside it.
+        // Because name and server are on the same line.
         (QueryOutcome::Failed(error), QueryStatus::Error) if error.failure.is_some() => {
             notes.extend(error.failure.iter().map(cause::failure_text));
         }
         (_, QueryStatus::Error) => notes.extend(name::query(query)),
         (QueryOutcome::SystemFailed(error), _) => notes.push(name::without_name(error)),
-        (_, other) => notes.push(verdict(other).to_owned()),
+        (_, other) => notes.push(status(other).to_owned()),
     }
     if let (QueryStatus::NxDomain | QueryStatus::NoData, Some(answer)) =
         (query.verdict(), query.answer())
     {
         let soa = answer.authority.iter().find(|it| matches!(it.data, DnsData::Soa(_)));
         let kept = answer.ttl().zip(soa);
-        notes.extend(kept.map(|(ttl, soa)| {
-            format!("may be kept for {} s (SOA of {})", ttl.as_secs(), soa.name)
-        }));
+        notes.extend(
+            kept.map(|(ttl, soa)| {
+                format!("negative TTL {} s (SOA of {})", ttl.as_secs(), soa.name)
+            }),
+        );
     }
     let said = query.answer().map(|answer| answer.extended_errors.as_slice()).unwrap_or_default();
     notes.extend(said.iter().map(ExtendedError::to_string));
@@ -65,7 +67,7 @@ fn progress(progress: &QueryProgress, query: &Query) -> Vec<String> {
     if progress.truncated {
         let transport = query.progress.server.as_ref().map(|(_, transport)| transport.to_string());
         let again = transport.filter(|name| name != "udp");
-        let again = again.map_or_else(String::new, |name| format!(", asked again over {name}"));
+        let again = again.map_or_else(String::new, |name| format!(", retried over {name}"));
         notes.push(format!("truncated{again}"));
     }
     if !progress.ignored.is_empty() {
@@ -77,7 +79,7 @@ fn progress(progress: &QueryProgress, query: &Query) -> Vec<String> {
         };
         notes.push(format!("{what} ignored ({})", why.join(", ")));
     }
-    // Where nobody could be asked, the error says it.
+    // Because the error of a query without a reachable server says it.
     if query.verdict() != QueryStatus::Error {
         let failed = progress.failures.first();
         notes.extend(failed.map(|(server, failure)| {
@@ -87,14 +89,14 @@ fn progress(progress: &QueryProgress, query: &Query) -> Vec<String> {
     notes
 }
 
-/// What to tell on standard error about a name.
+/// Errors, causes, warnings and hints of a name, for standard error.
 pub(crate) fn explain(report: &NameReport) -> Message {
     let text = &report.subject.text;
     match report.end {
         NameEnd::Found => Message::warnings(disagreement(report).into_iter().collect()),
         NameEnd::Interrupted(_) => Message::error(format!("interrupted while resolving `{text}`")),
         NameEnd::Failed(why) => {
-            let error = Some(format!("could not resolve `{text}`: {}", verdict(why)));
+            let error = Some(format!("could not resolve `{text}`: {}", status(why)));
             let causes = causes(report);
             Message {
                 error,
@@ -121,7 +123,7 @@ fn causes(report: &NameReport) -> Vec<String> {
     causes
 }
 
-/// The system has found what name servers have not.
+/// Warning for a name that only the system resolves.
 fn disagreement(report: &NameReport) -> Option<String> {
     let is_found = |query: &&Query| query.verdict() == QueryStatus::Answered;
     let (system, dns): (Vec<&Query>, Vec<&Query>) =
@@ -131,11 +133,11 @@ fn disagreement(report: &NameReport) -> Option<String> {
     }
     let is_known = system.iter().any(is_found) && !dns.iter().any(is_found);
     let why = dns.iter().map(|query| query.verdict()).max_by_key(|it| it.severity());
-    let why = verdict(why.filter(|_| is_known)?);
+    let why = status(why.filter(|_| is_known)?);
     Some(format!("name servers: {why}; the system has it from elsewhere, such as /etc/hosts"))
 }
 
-/// One step of a question, for `-v`.
+/// Line of a query event, for `-v`.
 pub(crate) fn event(event: &DnsEvent, at: Duration) -> Option<String> {
     let what = match &event.kind {
         DnsEventKind::Asked { server, transport, attempt, edns } => {
