@@ -149,7 +149,7 @@ fn start(begun: &Start) -> PredictedStart {
         ip: begun.to.ip().to_string(),
         port: begun.to.port(),
         start_ms: begun.at.into(),
-        reason: begun.why.into(),
+        reason: begun.reason.into(),
     }
 }
 
