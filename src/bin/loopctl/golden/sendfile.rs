@@ -97,7 +97,7 @@ fn so_far() {
     let mut golden = Golden::default();
     for had in [0, 500] {
         let progress = Progress { had, sent: 6_100_000, took: ms(100.0) };
-        golden.section(&format!("stderr: SIGQUIT, {had} were there"), &text::so_far(progress));
+        golden.section(&format!("stderr: SIGQUIT, {had} were there"), &text::interim(progress));
     }
     golden.assert("sendfile/so-far.txt");
 }

@@ -1,7 +1,7 @@
 //! One attempt a line: comma-separated with a header, or tab-separated without one.
 
 use super::json::error;
-use super::wire::common::{AddressRecord, AttemptResult, ErrorKind, word};
+use super::wire::common::{AddressRecord, AttemptResult, ErrorKind, variant_name};
 use crate::report::{Attempt, Outcome, Report, TlsReport};
 use crate::util::units::ms;
 
@@ -54,16 +54,16 @@ fn row(report: &Report, nth: u64, number: usize, attempt: &Attempt) -> [String; 
         (number + 1).to_string(),
         ip.or(path).unwrap_or_default(),
         port.map_or_else(String::new, |port| port.to_string()),
-        word(&family),
+        variant_name(&family),
         attempt.socket.local.map_or_else(String::new, |local| local.to_string()),
         ms(attempt.start).to_string(),
         ms(attempt.took).to_string(),
-        word(&AttemptResult::from(&attempt.outcome)),
-        error.map_or_else(String::new, |error| word(&error.kind)),
+        variant_name(&AttemptResult::from(&attempt.outcome)),
+        error.map_or_else(String::new, |error| variant_name(&error.kind)),
         errno.map_or_else(String::new, |errno| errno.to_string()),
         attempt.resends().to_string(),
         tls.and_then(TlsReport::took).map_or_else(String::new, |took| ms(took).to_string()),
-        failure.map_or_else(String::new, |failure| word(&ErrorKind::from(failure))),
+        failure.map_or_else(String::new, |failure| variant_name(&ErrorKind::from(failure))),
     ]
 }
 
@@ -73,7 +73,8 @@ fn row_without_attempt(report: &Report, nth: u64) -> [String; 15] {
     row[1] = nth.to_string();
     row[8] = ms(report.total).to_string();
     row[9] = "failure".to_owned();
-    row[10] = word(&report.tls_failure().map_or(ErrorKind::Dns, |(_, failure)| failure.into()));
+    row[10] =
+        variant_name(&report.tls_failure().map_or(ErrorKind::Dns, |(_, failure)| failure.into()));
     row
 }
 

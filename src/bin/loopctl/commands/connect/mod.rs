@@ -33,7 +33,7 @@ use crate::util::cancellation::{CancellationToken, StopReason, cancel_on_signals
 use crate::util::message::Message;
 use crate::util::ordered_pool::OrderedPool;
 
-use relay::Kept;
+use relay::Winner;
 
 /// Connects to every target and reports it.
 pub(crate) fn run(mut request: ConnectRequest) -> Result<Exit, FatalError> {
@@ -45,7 +45,7 @@ pub(crate) fn run(mut request: ConnectRequest) -> Result<Exit, FatalError> {
         request,
         printer,
         token: CancellationToken::default(),
-        kept: RefCell::default(),
+        winner: RefCell::default(),
         pool: OrderedPool::default(),
         series: RefCell::default(),
         dns: RefCell::default(),
@@ -68,7 +68,7 @@ pub(crate) struct Session {
     printer: RefCell<ConnectPrinter>,
     token: CancellationToken,
     /// The connection that won, if it is used.
-    kept: RefCell<Option<Kept>>,
+    winner: RefCell<Option<Winner>>,
     pool: OrderedPool<TargetResult>,
     /// The series that run, for SIGQUIT.
     series: RefCell<BTreeMap<usize, Rc<RefCell<RepeatReport>>>>,

@@ -11,7 +11,7 @@ use loopctl::{
 };
 
 use super::Session;
-use super::relay::Kept;
+use super::relay::Winner;
 use super::secure::TlsUpgrade;
 use crate::config::TargetRequest;
 use crate::config::environment::Environment;
@@ -143,7 +143,7 @@ impl Session {
             TlsUpgrade { session: self, event_loop, this, report, tls }.run(&mut stream).await;
         }
         if self.request.after_connect.is_some() {
-            self.kept.replace(Some(Kept::Stream(stream.0, stream.1)));
+            self.winner.replace(Some(Winner::Stream(stream.0, stream.1)));
         }
         Ok(())
     }

@@ -19,7 +19,7 @@ use crate::util::cancellation::StopReason;
 use crate::util::stdio::{Sink, Source};
 
 /// The connection that a race leaves for its use.
-pub(crate) enum Kept {
+pub(crate) enum Winner {
     Stream(StreamReader, StreamWriter),
     Datagrams(UdpSocket),
 }
@@ -38,9 +38,11 @@ impl Session {
                 self.race(event_loop, target, 0).await
             }
         };
-        if let (Some(kept), Exit::Success) = (self.kept.take(), exit_status::for_report(&report)) {
+        if let (Some(winner), Exit::Success) =
+            (self.winner.take(), exit_status::for_report(&report))
+        {
             self.printer.borrow_mut().connected(&report);
-            report.relay = Some(self.use_connection(event_loop, kept, relay).await);
+            report.relay = Some(self.use_connection(event_loop, winner, relay).await);
         }
         let exit = exit_status::for_report(&report);
         self.print(Some(TargetResult::Report(Box::new(report))));
@@ -50,12 +52,12 @@ impl Session {
     async fn use_connection(
         self: &Rc<Self>,
         event_loop: &LoopHandle,
-        kept: Kept,
+        winner: Winner,
         relay: RelayRequest,
     ) -> RelayReport {
         let traffic = Rc::new(Traffic::new(event_loop, relay.idle_timeout));
         self.print_on_sigquit(event_loop, &traffic);
-        let ended = self.token.run_until_cancelled(run(event_loop, &traffic, kept)).await;
+        let ended = self.token.run_until_cancelled(run(event_loop, &traffic, winner)).await;
         let (sent, received) = (traffic.sent.get(), traffic.received.get());
         let took = event_loop.time() - traffic.started_at;
         let end = match ended {
@@ -73,8 +75,8 @@ impl Session {
         let (session, traffic, inside) = (Rc::clone(self), Rc::clone(traffic), event_loop.clone());
         let added = event_loop.add_signal_handler(SIGQUIT, move || {
             let took = inside.time() - traffic.started_at;
-            let so_far = text::relayed(traffic.sent.get(), traffic.received.get(), took);
-            session.printer.borrow().print_aside(&so_far);
+            let interim = text::relayed(traffic.sent.get(), traffic.received.get(), took);
+            session.printer.borrow().print_aside(&interim);
         });
         if let Err(error) = added {
             log::warn!("cannot handle SIGQUIT: {error}");
@@ -83,12 +85,18 @@ impl Session {
 }
 
 /// Standard input and output are taken only for the relay.
-async fn run(event_loop: &LoopHandle, traffic: &Traffic, kept: Kept) -> Result<(), TrafficError> {
+async fn run(
+    event_loop: &LoopHandle,
+    traffic: &Traffic,
+    winner: Winner,
+) -> Result<(), TrafficError> {
     let sink = Sink::stdout(event_loop).await.map_err(TrafficError::Output)?;
     let source = Source::stdin(event_loop).await.map_err(TrafficError::Input)?;
-    let ended = match kept {
-        Kept::Stream(reader, writer) => traffic.over_stream((reader, writer), source, &sink).await,
-        Kept::Datagrams(socket) => traffic.over_datagrams(&socket, source, &sink).await,
+    let ended = match winner {
+        Winner::Stream(reader, writer) => {
+            traffic.over_stream((reader, writer), source, &sink).await
+        }
+        Winner::Datagrams(socket) => traffic.over_datagrams(&socket, source, &sink).await,
     };
     if let Err(TrafficError::Receive(_) | TrafficError::Send(_) | TrafficError::Input(_)) = &ended {
         // Received bytes are still written.

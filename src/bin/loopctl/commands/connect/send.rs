@@ -12,7 +12,7 @@ use signal_hook::consts::{SIGINT, SIGQUIT};
 
 use super::Session;
 use super::race::Try;
-use super::relay::Kept;
+use super::relay::Winner;
 use crate::commands::sendfile::{Input, Transfer};
 use crate::config::SendRequest;
 use crate::diagnose::exit_status;
@@ -53,10 +53,10 @@ impl Session {
         mut input: Input,
     ) -> Report {
         let mut report = self.race(event_loop, &self.request.targets[0], 0).await;
-        let kept = self.kept.take();
+        let winner = self.winner.take();
         let mut sending = TransferReport::of(request.name(), &input);
-        let (Some(Kept::Stream(reader, writer)), Exit::Success) =
-            (kept, exit_status::for_report(&report))
+        let (Some(Winner::Stream(reader, writer)), Exit::Success) =
+            (winner, exit_status::for_report(&report))
         else {
             report.transfer = Some(Box::new(sending));
             return report;
@@ -125,7 +125,7 @@ impl Session {
             }
         }
         // Before the transport is closed, because a FIN would look like success.
-        break_off(&transport);
+        abort(&transport);
     }
 
     /// Prints the progress at SIGQUIT, above the bar if there is one.
@@ -133,8 +133,8 @@ impl Session {
         let (session, inside) = (Rc::clone(self), Rc::clone(transfer));
         let bar = bar.map(Rc::downgrade);
         let added = transfer.event_loop.add_signal_handler(SIGQUIT, move || {
-            let so_far = text::so_far(inside.progress());
-            let print = || session.printer.borrow().print_aside(&so_far);
+            let interim = text::interim(inside.progress());
+            let print = || session.printer.borrow().print_aside(&interim);
             match bar.as_ref().and_then(Weak::upgrade) {
                 Some(bar) => bar.suspend(print),
                 None => print(),
@@ -156,7 +156,7 @@ async fn draw<T>(transfer: &Transfer, bar: Option<&Bar>) -> T {
 }
 
 /// Aborts with a RST, because after a FIN the peer would take a part for the whole. Unix sockets have no RST.
-fn break_off(transport: &Transport) {
+fn abort(transport: &Transport) {
     let _ = transport.socket().set_linger(Some(Duration::ZERO));
     transport.abort();
 }

@@ -23,49 +23,49 @@ pub(super) async fn speak(
     writer: &mut StreamWriter,
     name: &str,
 ) -> io::Result<Greeting> {
-    let mut talk = Talk { reader, writer };
+    let mut dialogue = Dialogue { reader, writer };
     match protocol {
-        StartTls::Smtp => smtp(&mut talk).await,
-        StartTls::Imap => imap(&mut talk).await,
-        StartTls::Pop3 => pop3(&mut talk).await,
-        StartTls::Ftp => ftp(&mut talk).await,
-        StartTls::Postgres => postgres(&mut talk).await,
-        StartTls::Ldap => ldap(&mut talk).await,
-        StartTls::Xmpp => xmpp(&mut talk, name).await,
+        StartTls::Smtp => smtp(&mut dialogue).await,
+        StartTls::Imap => imap(&mut dialogue).await,
+        StartTls::Pop3 => pop3(&mut dialogue).await,
+        StartTls::Ftp => ftp(&mut dialogue).await,
+        StartTls::Postgres => postgres(&mut dialogue).await,
+        StartTls::Ldap => ldap(&mut dialogue).await,
+        StartTls::Xmpp => xmpp(&mut dialogue, name).await,
     }
 }
 
-struct Talk<'a> {
+struct Dialogue<'a> {
     reader: &'a mut StreamReader,
     writer: &'a mut StreamWriter,
 }
 
 /// RFC 3207.
-async fn smtp(talk: &mut Talk<'_>) -> io::Result<Greeting> {
-    let greeting = talk.reply("220").await?;
+async fn smtp(dialogue: &mut Dialogue<'_>) -> io::Result<Greeting> {
+    let greeting = dialogue.reply("220").await?;
     // A client without a domain name gives an address literal (RFC 5321, section 4.1.4).
-    let own = match talk.writer.transport().local_addr().map(|own| own.ip()) {
+    let own = match dialogue.writer.transport().local_addr().map(|own| own.ip()) {
         Ok(IpAddr::V6(ip)) => format!("[IPv6:{ip}]"),
         Ok(IpAddr::V4(ip)) => format!("[{ip}]"),
         Err(_) => "localhost".to_owned(),
     };
-    talk.say(&format!("EHLO {own}\r\n")).await?;
-    let offers = talk.reply("250").await?;
+    dialogue.say(&format!("EHLO {own}\r\n")).await?;
+    let offers = dialogue.reply("250").await?;
     let offers_tls = |line: &String| line.get(4..).is_some_and(|word| word.trim() == "STARTTLS");
     if !offers.iter().any(offers_tls) {
         return Err(refused("the server does not offer STARTTLS"));
     }
-    talk.say("STARTTLS\r\n").await?;
-    talk.reply("220").await?;
+    dialogue.say("STARTTLS\r\n").await?;
+    dialogue.reply("220").await?;
     Ok(greeting.into_iter().next())
 }
 
 /// RFC 9051, section 6.2.1.
-async fn imap(talk: &mut Talk<'_>) -> io::Result<Greeting> {
-    let greeting = talk.line_after("* OK").await?;
-    talk.say("a1 STARTTLS\r\n").await?;
+async fn imap(dialogue: &mut Dialogue<'_>) -> io::Result<Greeting> {
+    let greeting = dialogue.line_after("* OK").await?;
+    dialogue.say("a1 STARTTLS\r\n").await?;
     for _ in 0..MAX_LINES {
-        let line = talk.line().await?;
+        let line = dialogue.line().await?;
         match line.strip_prefix("a1 ") {
             Some(answer) if answer.starts_with("OK") => return Ok(Some(greeting)),
             Some(_) => return Err(answered(&line)),
@@ -76,25 +76,25 @@ async fn imap(talk: &mut Talk<'_>) -> io::Result<Greeting> {
 }
 
 /// RFC 2595, section 4.
-async fn pop3(talk: &mut Talk<'_>) -> io::Result<Greeting> {
-    let greeting = talk.line_after("+OK").await?;
-    talk.say("STLS\r\n").await?;
-    talk.line_after("+OK").await?;
+async fn pop3(dialogue: &mut Dialogue<'_>) -> io::Result<Greeting> {
+    let greeting = dialogue.line_after("+OK").await?;
+    dialogue.say("STLS\r\n").await?;
+    dialogue.line_after("+OK").await?;
     Ok(Some(greeting))
 }
 
 /// RFC 4217, section 4.
-async fn ftp(talk: &mut Talk<'_>) -> io::Result<Greeting> {
-    let greeting = talk.reply("220").await?;
-    talk.say("AUTH TLS\r\n").await?;
-    talk.reply("234").await?;
+async fn ftp(dialogue: &mut Dialogue<'_>) -> io::Result<Greeting> {
+    let greeting = dialogue.reply("220").await?;
+    dialogue.say("AUTH TLS\r\n").await?;
+    dialogue.reply("234").await?;
     Ok(greeting.into_iter().next())
 }
 
 /// PostgreSQL's frontend/backend protocol, SSLRequest.
-async fn postgres(talk: &mut Talk<'_>) -> io::Result<Greeting> {
-    talk.send(&[0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f]).await?;
-    match talk.bytes(1).await?.as_slice() {
+async fn postgres(dialogue: &mut Dialogue<'_>) -> io::Result<Greeting> {
+    dialogue.send(&[0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f]).await?;
+    match dialogue.bytes(1).await?.as_slice() {
         b"S" => Ok(None),
         b"N" => Err(refused("the server does not support TLS")),
         other => Err(answered(&String::from_utf8_lossy(other))),
@@ -102,23 +102,23 @@ async fn postgres(talk: &mut Talk<'_>) -> io::Result<Greeting> {
 }
 
 /// RFC 4511, section 4.14: an extended request for 1.3.6.1.4.1.1466.20037, and its response.
-async fn ldap(talk: &mut Talk<'_>) -> io::Result<Greeting> {
+async fn ldap(dialogue: &mut Dialogue<'_>) -> io::Result<Greeting> {
     const OID: &[u8] = b"1.3.6.1.4.1.1466.20037";
     const REQUEST: [u8; 9] = [0x30, 0x1d, 0x02, 0x01, 0x01, 0x77, 0x18, 0x80, 0x16];
     const MAX_LENGTH: usize = 64 * 1024;
-    talk.send(&[&REQUEST, OID].concat()).await?;
+    dialogue.send(&[&REQUEST, OID].concat()).await?;
     let odd = || refused("the server's answer is not LDAP");
-    let head = talk.bytes(2).await?;
+    let head = dialogue.bytes(2).await?;
     let mut length = usize::from(head[1]);
     if head[1] & 0x80 != 0 {
         // Because the long form of a length begins with the number of its bytes.
-        let digits = talk.bytes(usize::from(head[1] & 0x7f).min(8)).await?;
+        let digits = dialogue.bytes(usize::from(head[1] & 0x7f).min(8)).await?;
         length = digits.iter().fold(0, |sum, digit| sum << 8 | usize::from(*digit));
     }
     if head[0] != 0x30 || length > MAX_LENGTH {
         return Err(odd());
     }
-    let message = talk.bytes(length).await?;
+    let message = dialogue.bytes(length).await?;
     let (_, rest) = element(&message, 0x02).ok_or_else(odd)?;
     let (response, _) = element(rest, 0x78).ok_or_else(odd)?;
     match element(response, 0x0a).ok_or_else(odd)?.0 {
@@ -142,19 +142,19 @@ fn element(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
 }
 
 /// RFC 6120, section 5.4.
-async fn xmpp(talk: &mut Talk<'_>, name: &str) -> io::Result<Greeting> {
+async fn xmpp(dialogue: &mut Dialogue<'_>, name: &str) -> io::Result<Greeting> {
     let name = html_escape::encode_double_quoted_attribute(name);
     let opening = format!(
         "<?xml version='1.0'?><stream:stream xmlns='jabber:client' \
          xmlns:stream='http://etherx.jabber.org/streams' to=\"{name}\" version='1.0'>"
     );
-    talk.say(&opening).await?;
+    dialogue.say(&opening).await?;
     let mut offered = false;
     loop {
-        match talk.tag().await? {
+        match dialogue.tag().await? {
             tag if tag.starts_with("<starttls") => offered = true,
             tag if tag.starts_with("</stream:features") => break,
-            // Nothing is offered at all.
+            // The server offers no features.
             tag if tag.starts_with("<stream:features") && tag.ends_with("/>") => break,
             tag if tag.starts_with("<stream:error") => return Err(answered(&tag)),
             _ => {}
@@ -163,14 +163,14 @@ async fn xmpp(talk: &mut Talk<'_>, name: &str) -> io::Result<Greeting> {
     if !offered {
         return Err(refused("the server does not offer STARTTLS"));
     }
-    talk.say("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>").await?;
-    match talk.tag().await? {
+    dialogue.say("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>").await?;
+    match dialogue.tag().await? {
         tag if tag.starts_with("<proceed") => Ok(None),
         tag => Err(answered(&tag)),
     }
 }
 
-impl Talk<'_> {
+impl Dialogue<'_> {
     async fn say(&mut self, text: &str) -> io::Result<()> {
         self.send(text.as_bytes()).await
     }

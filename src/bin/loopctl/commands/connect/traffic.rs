@@ -109,8 +109,8 @@ impl Traffic {
         Ok(())
     }
 
-    /// A send that fails ends the connection, and what had come before is still to be read: it is the
-    /// receiving side that ends the relay.
+    /// Sends the input to the peer. The receiving side ends the relay, because after a failed send there may still be
+    /// bytes to read.
     async fn send_stream(
         &self,
         writer: &mut StreamWriter,

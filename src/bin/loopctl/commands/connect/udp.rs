@@ -14,7 +14,7 @@ use loopctl::{
 
 use super::Session;
 use super::race::Try;
-use super::relay::Kept;
+use super::relay::Winner;
 use crate::config::RaceRequest;
 use crate::report::family::FamilyNames as _;
 use crate::report::{NameFailure, Outcome, Report};
@@ -49,7 +49,7 @@ impl Session {
         let resolver = self.resolver(event_loop, this, report)?;
         let reach = Reach { session: self, event_loop, report, listen, deadline, resolver };
         if self.token.run_until_cancelled(reach.run(this, given)).await.is_none() {
-            reach.give_up();
+            reach.emit_interrupted();
         }
         Ok(())
     }
@@ -138,7 +138,7 @@ impl Reach<'_> {
                 }
                 self.emit(EventKind::AttemptSucceeded { attempt, snapshot });
                 if !is_asked {
-                    self.session.kept.replace(Some(Kept::Datagrams(socket)));
+                    self.session.winner.replace(Some(Winner::Datagrams(socket)));
                 }
                 true
             }
@@ -162,7 +162,7 @@ impl Reach<'_> {
     }
 
     /// Emits the events of an interrupted race.
-    fn give_up(&self) {
+    fn emit_interrupted(&self) {
         let attempts = &self.report.borrow().attempts;
         let pending = attempts.iter().position(|attempt| attempt.outcome == Outcome::Pending);
         if let Some(attempt) = pending {

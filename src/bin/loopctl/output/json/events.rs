@@ -9,7 +9,7 @@ use loopctl::{AbortReason, Address, DnsEvent, DnsEventKind, Event, EventKind, Ph
 use super::connect::success;
 use super::error;
 use crate::diagnose::name;
-use crate::output::wire::common::{AddressRecord, AttemptResult, word};
+use crate::output::wire::common::{AddressRecord, AttemptResult, variant_name};
 use crate::output::wire::connect::Success;
 use crate::output::wire::event;
 use crate::output::wire::event::{
@@ -307,7 +307,7 @@ fn outcome(number: usize, report: &Report) -> Option<AttemptOutcome> {
     let attempt = report.attempts.get(number)?;
     let error_code = match &attempt.outcome {
         Outcome::Failure(Phase::Tls, _) => {
-            error::of_connect(attempt).map(|error| word(&error.kind))
+            error::of_connect(attempt).map(|error| variant_name(&error.kind))
         }
         Outcome::Failure(_, failure) => Some(failure.name().unwrap_or("EIO").to_owned()),
         _ => None,

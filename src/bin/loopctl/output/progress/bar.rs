@@ -50,8 +50,9 @@ impl Bar {
     }
 }
 
-/// `10m.bin   61% ━━━━━━━━━━━━━━──────────  6.1 MB of 10.0 MB  840.0 MB/s  eta 0:00`, or as much of it as there is
-/// room for: first the bar becomes shorter and goes, then the name, then how much there is in all, then the rate.
+/// `10m.bin   61% ━━━━━━━━━━━━━━──────────  6.1 MB of 10.0 MB  840.0 MB/s  eta 0:00`, shortened to the width.
+///
+/// First the bar becomes shorter and is left out, then the name, then the total, then the rate.
 fn row(name: &str, progress: Progress, total: Option<u64>, unicode: bool, room: usize) -> String {
     let Progress { had, sent, took } = progress;
     let rate = sent as f64 / took.as_secs_f64().max(1e-9);

@@ -115,7 +115,7 @@ pub(crate) enum Outcome {
     Interrupted,
 }
 
-/// End of an attempt or of a handshake, in qlog's words.
+/// End of an attempt or of a handshake, with the names of qlog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
@@ -277,8 +277,8 @@ pub(crate) fn slow_callbacks(slow: &SlowLog) -> Vec<SlowCallback> {
     .collect()
 }
 
-/// Word of a unit variant, for formats that have no types: CSV, qlog's texts.
-pub(crate) fn word(variant: &impl Serialize) -> String {
+/// Serialized name of a unit variant, for formats without types: CSV, texts of qlog.
+pub(crate) fn variant_name(variant: &impl Serialize) -> String {
     let value = serde_json::to_value(variant).unwrap_or_default();
     value.as_str().unwrap_or_default().to_owned()
 }

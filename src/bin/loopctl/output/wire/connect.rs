@@ -178,7 +178,7 @@ pub(crate) struct Policy {
     pub(crate) connection_attempt_delay_ms: Option<Ms>,
     /// Resolution Delay (RFC 8305); null: the addresses of all families are waited for.
     pub(crate) resolution_delay_ms: Option<Ms>,
-    /// Least time between the starts of two attempts, where a packet has left.
+    /// Minimum time between the starts of two attempts, where a packet has left.
     pub(crate) min_connection_attempt_delay_ms: Ms,
     /// First Address Family Count (RFC 8305); 0: the order of the resolver.
     pub(crate) interleave: usize,

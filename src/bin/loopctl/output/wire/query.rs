@@ -28,7 +28,7 @@ pub(crate) struct Query<R> {
     /// Whether an answer did not fit into a datagram.
     pub(crate) truncated: bool,
     pub(crate) retries: usize,
-    /// Faults of messages that were no answers, such as forged ones.
+    /// Reasons for ignored messages, such as forged ones.
     pub(crate) ignored: Vec<String>,
     pub(crate) answers: Vec<R>,
     /// Seconds for which a negative answer may be cached (RFC 2308).
@@ -88,7 +88,7 @@ pub(crate) struct Record {
     pub(crate) name: String,
     #[serde(rename = "type")]
     pub(crate) record_type: String,
-    /// Time to live in seconds; null: the system does not tell.
+    /// Time to live in seconds; null: from the system's resolver, which has none.
     pub(crate) ttl: Option<u64>,
     /// Data as zone files have it.
     pub(crate) data: String,

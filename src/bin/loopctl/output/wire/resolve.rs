@@ -127,25 +127,25 @@ pub(crate) enum ProofKind {
     Indeterminate,
 }
 
-/// Address with its places.
+/// Address with its ranks.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Address {
     pub(crate) ip: String,
     pub(crate) family: IpFamily,
-    /// Place in the order of the system, from 1.
+    /// Rank in the order of the system, from 1.
     #[schemars(range(min = 1))]
     pub(crate) system_rank: Option<usize>,
-    /// Place in the order of the name servers, from 1.
+    /// Rank in the order of the name servers, from 1.
     #[schemars(range(min = 1))]
     pub(crate) dns_rank: Option<usize>,
-    /// Place in the order of a connection, from 1; null: a connection would not try it.
+    /// Rank in the order of a connection, from 1; null: a connection would not try it.
     #[schemars(range(min = 1))]
     pub(crate) connect_rank: Option<usize>,
     /// Time to live in seconds.
     pub(crate) ttl: Option<u64>,
     /// Source address of a connection from this host; null: there is none.
     pub(crate) source: Option<String>,
-    /// Rule that explains the place, most often of RFC 6724; null: there is nothing to explain.
+    /// Rule that explains the rank, usually of RFC 6724; null: there is nothing to explain.
     pub(crate) rule: Option<String>,
     /// Proof of the record and those of its name and type; null: not verified.
     pub(crate) dnssec: Option<Proof>,

@@ -114,9 +114,9 @@ pub(crate) struct Connection {
     pub(crate) end: End,
     /// Whether it was cut off when the time to finish was up.
     pub(crate) aborted: bool,
-    /// Faults drawn for it, whether the connection lived to see them or not.
+    /// Faults sampled for the connection, applied or not.
     pub(crate) faults: Vec<&'static str>,
-    /// TLS session; null: in plain, or the handshake did not complete.
+    /// TLS session; null: plain text, or the handshake did not complete.
     pub(crate) tls: Option<Tls>,
     pub(crate) error: Option<ErrorRecord>,
 }

@@ -72,7 +72,7 @@ pub(crate) struct Certificate {
     pub(crate) pin_sha256: Option<String>,
 }
 
-/// Dialogue in plain before TLS (--starttls).
+/// Dialogue in plain text before TLS (--starttls).
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct StartTls {
     #[schemars(extend("enum" = ["smtp", "imap", "pop3", "ftp", "postgres", "ldap", "xmpp"]))]

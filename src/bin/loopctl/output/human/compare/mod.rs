@@ -136,7 +136,7 @@ fn outcome_of(probe: &Probe) -> (String, Ansi) {
             }
         },
         (Outcome::Failure(_, failure), _) => {
-            let text = notes::word(&probe.attempt)
+            let text = notes::failure_text(&probe.attempt)
                 .map_or_else(|| cause::failure_text(failure), str::to_owned);
             (format!("{text}{resends}"), AnsiColor::Red.on_default())
         }

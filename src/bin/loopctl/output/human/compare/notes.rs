@@ -39,7 +39,7 @@ pub(crate) fn client(name: &str) -> &'static str {
 }
 
 /// Short reason for a failed attempt.
-pub(crate) fn word(attempt: &Attempt) -> Option<&'static str> {
+pub(crate) fn failure_text(attempt: &Attempt) -> Option<&'static str> {
     Some(match Cause::of(attempt)? {
         Cause::Refused => "refused",
         Cause::Silent => "silent",
@@ -136,7 +136,7 @@ fn outcomes<'a>(
     let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
     for start in starts {
         let Some(probe) = measurement.probe(start.to) else { continue };
-        let word = match probe.model() {
+        let text = match probe.model() {
             Some(AttemptModel { tls: Some(StepModel { end: StepEnd::Silent, .. }), .. }) => {
                 "TLS silent"
             }
@@ -147,14 +147,14 @@ fn outcomes<'a>(
                 0 => "slow",
                 _ => "SYN lost",
             },
-            _ => word(&probe.attempt).unwrap_or("failed"),
+            _ => failure_text(&probe.attempt).unwrap_or("failed"),
         };
-        match groups.iter_mut().find(|(known, _)| known == word) {
+        match groups.iter_mut().find(|(known, _)| known == text) {
             Some((_, labels)) => labels.push(&probe.label),
-            None => groups.push((word.to_owned(), vec![&probe.label])),
+            None => groups.push((text.to_owned(), vec![&probe.label])),
         }
     }
-    let groups = groups.into_iter().map(|(word, labels)| format!("{} {word}", labels.join(" ")));
+    let groups = groups.into_iter().map(|(text, labels)| format!("{} {text}", labels.join(" ")));
     groups.collect::<Vec<_>>().join(", ")
 }
 

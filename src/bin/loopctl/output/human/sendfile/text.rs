@@ -70,7 +70,7 @@ fn why(reason: CopyReason) -> String {
 }
 
 /// Progress, printed at SIGQUIT.
-pub(crate) fn so_far(progress: Progress) -> String {
+pub(crate) fn interim(progress: Progress) -> String {
     let Progress { had, sent, took } = progress;
     let had = if had > 0 { format!(", after {} already there", bytes(had)) } else { String::new() };
     format!("sent {} in {}{had} so far\n", bytes(sent), prose(took))

@@ -94,7 +94,7 @@ impl Root {
         let mut entries = Vec::new();
         for entry in self.0.read_dir(folder)? {
             let name = entry?.file_name();
-            // Of the target of a symbolic link. One that leads out of the root has none.
+            // Metadata of the target of a symbolic link; `None` for a target outside of the root.
             let metadata = self.0.metadata(folder.join(&name)).ok();
             let file = metadata.as_ref().filter(|metadata| metadata.is_file());
             entries.push(Entry {
