@@ -95,7 +95,7 @@ fn attempt_message(attempt: &Attempt) -> String {
     match (&attempt.outcome, Cause::of(attempt)) {
         (Outcome::Timeout, _) => format!("timed out after {after}{}", resends(attempt)),
         (Outcome::Failure(phase, failure), Some(cause)) => {
-            let what = match cause {
+            let message = match cause {
                 Cause::Refused => "connection refused".to_owned(),
                 Cause::Prohibited => {
                     "administratively prohibited (reported by a router)".to_owned()
@@ -113,7 +113,7 @@ fn attempt_message(attempt: &Attempt) -> String {
             };
             let phase = if *phase == Phase::Connect { String::new() } else { format!("{phase}: ") };
             let by_kernel = if cause == Cause::Silent { resends(attempt) } else { String::new() };
-            format!("{phase}{what} after {after}{by_kernel}")
+            format!("{phase}{message} after {after}{by_kernel}")
         }
         (Outcome::Canceled, _) => format!("canceled after {after}{}", resends(attempt)),
         _ => "no outcome".to_owned(),
@@ -198,19 +198,19 @@ fn short_tls_message(tls: &TlsReport, failure: &TlsFailure) -> String {
 
 /// Message about a TLS failure, with its time and phase.
 fn timed_tls_message(tls: &TlsReport, failure: &TlsFailure) -> String {
-    let why = tls_message(tls, failure);
+    let reason = tls_message(tls, failure);
     let after =
         tls.took().map_or_else(String::new, |took| format!(" after {}", units::prose(took)));
     match failure.phase {
         TlsPhase::StartTls => {
             let took = tls.starttls.as_ref().map(|starttls| units::prose(starttls.took));
-            format!("no TLS after {}: {why}", took.unwrap_or_default())
+            format!("no TLS after {}: {reason}", took.unwrap_or_default())
         }
         TlsPhase::Handshake if failure.kind() == Some(TlsErrorKind::Canceled) => {
             format!("canceled{after}, during the TLS handshake")
         }
-        TlsPhase::Handshake => format!("TLS failed{after}: {why}"),
-        TlsPhase::After => format!("refused after the TLS handshake: {why}"),
+        TlsPhase::Handshake => format!("TLS failed{after}: {reason}"),
+        TlsPhase::After => format!("refused after the TLS handshake: {reason}"),
     }
 }
 
@@ -248,8 +248,8 @@ fn messages(report: &Report) -> Vec<(String, Vec<String>)> {
         }
     }
     let tls = separate_tls_failure(report);
-    messages.extend(tls.map(|(winner, tls, why)| {
-        (short_tls_message(tls, why), winner.map(ip_text).into_iter().collect())
+    messages.extend(tls.map(|(winner, tls, failure)| {
+        (short_tls_message(tls, failure), winner.map(ip_text).into_iter().collect())
     }));
     messages
 }
@@ -276,7 +276,7 @@ pub(crate) fn explain(report: &Report) -> Message {
             let unmet = report.unmet.iter().map(unmet_text);
             (Some(format!("connected to `{target}`, but not as expected")), unmet.collect())
         }
-        _ if report.transfer.as_ref().is_some_and(|sending| has_message(sending)) => {
+        _ if report.transfer.as_ref().is_some_and(|sent| has_message(sent)) => {
             return transfer_message(report);
         }
         End::Connected => {
@@ -286,10 +286,8 @@ pub(crate) fn explain(report: &Report) -> Message {
                 Vec::new(),
             )
         }
-        End::Interrupted(_)
-            if report.transfer.as_ref().is_some_and(|sending| !sending.is_opened) =>
-        {
-            let file = report.transfer.as_ref().map_or("", |sending| &sending.file);
+        End::Interrupted(_) if report.transfer.as_ref().is_some_and(|sent| !sent.is_opened) => {
+            let file = report.transfer.as_ref().map_or("", |sent| &sent.file);
             (Some(format!("interrupted while opening `{file}`")), Vec::new())
         }
         End::Interrupted(_) => {
@@ -315,11 +313,11 @@ fn policy_message(report: &Report) -> Message {
 
 /// Message about a failed or partial transfer.
 fn transfer_message(report: &Report) -> Message {
-    let Some(sending) = &report.transfer else { return Message::default() };
-    let failure = transfer::transfer_failure(sending);
+    let Some(sent) = &report.transfer else { return Message::default() };
+    let failure = transfer::transfer_failure(sent);
     Message {
         error: failure.map(|(what, failure)| format!("{what}: {}", failure_text(&failure))),
-        warnings: transfer::change(sending).into_iter().collect(),
+        warnings: transfer::change(sent).into_iter().collect(),
         ..Message::default()
     }
 }
@@ -334,9 +332,9 @@ fn causes(report: &Report) -> Vec<String> {
     });
     let failed = report.attempts.iter().filter(|attempt| attempt.outcome != Outcome::Success);
     let failed = failed.map(|attempt| format!("{}: {}", attempt.address, attempt_message(attempt)));
-    let tls = separate_tls_failure(report).map(|(winner, tls, why)| {
+    let tls = separate_tls_failure(report).map(|(winner, tls, failure)| {
         let address = winner.map_or_else(String::new, |winner| format!("{}: ", winner.address));
-        format!("{address}{}", timed_tls_message(tls, why))
+        format!("{address}{}", timed_tls_message(tls, failure))
     });
     let probes = report.probes_without_tls().filter_map(|(probe, tls)| {
         Some(format!("{}: {}", probe.to, timed_tls_message(tls, tls.failure.as_ref()?)))

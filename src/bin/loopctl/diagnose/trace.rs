@@ -9,7 +9,7 @@ pub(crate) fn message(error: &TraceError) -> String {
         TraceError::NoServerAddress(zone) => {
             format!("no server of `{zone}` has an address that can be reached")
         }
-        TraceError::NotBelow(zone) => format!("these servers point back to `{zone}`"),
+        TraceError::NotBelow(zone) => format!("these servers refer back to `{zone}`"),
         TraceError::Client(error) => error.to_string(),
     }
 }

@@ -253,7 +253,7 @@ impl Report {
                 if self.tls_failure().is_none() {
                     self.total = at;
                 }
-                self.blame_handshake(*reason);
+                self.select_handshake(*reason);
             }
             kind => {
                 self.apply_name_event(at, kind);

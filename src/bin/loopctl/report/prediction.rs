@@ -21,7 +21,7 @@ pub(crate) struct Prediction {
 pub(crate) struct PredictedStart {
     pub(crate) to: SocketAddr,
     pub(crate) at: Duration,
-    pub(crate) why: Reason,
+    pub(crate) reason: Reason,
 }
 
 /// Predicted end of a race, and its time.

@@ -96,14 +96,14 @@ impl Report {
     }
 
     /// Records a TLS configuration that failed before any attempt.
-    pub(crate) fn refuse_tls(&mut self, why: TlsConfigError, now: Instant) {
+    pub(crate) fn refuse_tls(&mut self, error: TlsConfigError, now: Instant) {
         self.tls = Some(TlsReport::default());
-        let failure = Failure::from(&io::Error::from(why));
+        let failure = Failure::from(&io::Error::from(error));
         self.decline(TlsFailure { error: None, failure, phase: TlsPhase::Handshake }, now);
     }
 
     /// Handshake that explains the end of a race without a winner.
-    pub(super) fn blame_handshake(&mut self, reason: AbortReason) {
+    pub(super) fn select_handshake(&mut self, reason: AbortReason) {
         let End::Failed(kind) = self.end else { return };
         let explains = |tls: &&TlsReport| match &tls.failure {
             Some(failure) => reason == AbortReason::Canceled || failure.kind_of_target() == kind,

@@ -150,9 +150,9 @@ impl<'a> Run<'a> {
 
     fn start(&mut self, start: Start) {
         let Some(to) = self.race.address(start.attempt).copied() else { return };
-        let (at, why) = (self.now - self.epoch, start.reason);
+        let (at, reason) = (self.now - self.epoch, start.reason);
         if self.prediction.certain_until.is_none_or(|until| at <= until) {
-            self.prediction.starts.push(PredictedStart { to, at, why });
+            self.prediction.starts.push(PredictedStart { to, at, reason });
         }
         // Because it was not measured, the step is silent from the start.
         let unknown = StepModel { took: ZERO, end: StepEnd::Silent };

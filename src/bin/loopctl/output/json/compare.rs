@@ -149,7 +149,7 @@ fn start(start: &Start) -> PredictedStart {
         ip: start.to.ip().to_string(),
         port: start.to.port(),
         start_ms: start.at.into(),
-        reason: start.why.into(),
+        reason: start.reason.into(),
     }
 }
 

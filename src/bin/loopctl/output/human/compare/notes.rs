@@ -108,7 +108,7 @@ fn cost(row: &Row, to: SocketAddr, measurement: &Measurement) -> String {
         return String::new();
     }
     let waited = starts.first().map_or(known, |first| first.at).saturating_sub(known);
-    let is_late = waited >= MIN_COST.max(cost / 20) || starts[at].why == Reason::LateAnswer;
+    let is_late = waited >= MIN_COST.max(cost / 20) || starts[at].reason == Reason::LateAnswer;
     let mut parts: Vec<String> = is_late.then(|| late(row, measurement)).into_iter().collect();
     parts.extend(Some(outcomes(starts[..at].iter(), measurement)).filter(|text| !text.is_empty()));
     format!("+{}: {}", units::column(cost), parts.join(", "))
