@@ -112,8 +112,8 @@ fn o4_a_way_that_ends_nowhere_says_where_and_why() {
     let lame = Chain::new(|asked| send(refer(asked, "test", 2)));
     let ran = lame.trace(&["-4", "www.a.test"]);
     assert_eq!(ran.code, Some(6));
-    assert!(ran.stdout.contains("these servers point back to `test.`"), "{}", ran.stdout);
-    assert!(ran.stderr.contains("a.test.: these servers point back"), "{}", ran.stderr);
+    assert!(ran.stdout.contains("these servers refer back to `test.`"), "{}", ran.stdout);
+    assert!(ran.stderr.contains("a.test.: these servers refer back"), "{}", ran.stderr);
     let document = lame.document(&["-4", "www.a.test"]);
     assert_eq!(document["trace"][2]["step"], "lost");
     drop(lame);

@@ -212,7 +212,7 @@ fn stls_04_what_a_server_says_instead_is_told() {
             ],
             "the server refuses StartTLS with result code 2",
         ),
-        ("ldap", &[Hear(LDAP_REQUEST), Say(b"HTTP/1.1 400 Bad Request\r\n"), Wait], "no LDAP"),
+        ("ldap", &[Hear(LDAP_REQUEST), Say(b"HTTP/1.1 400 Bad Request\r\n"), Wait], "not LDAP"),
         (
             "xmpp",
             &[Hear(XMPP_OPENING), Say(b"<stream:stream><stream:features></stream:features>"), Wait],
