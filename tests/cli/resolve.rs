@@ -438,7 +438,7 @@ fn what_makes_no_sense_is_a_usage_error_in_words() {
             "--server and --dnssec need --via dns or both",
         ),
         (&["--trace", "@tls://1.1.1.1", "a.test"], "--trace takes udp:// and tcp:// only"),
-        (&["-x", "127.0.0.1", "a.test"], "give it no names"),
+        (&["-x", "127.0.0.1", "a.test"], "-x takes addresses only"),
         (&["--qlog", "f", "a.test"], "resolve makes none"),
         (&["a..test"], "1 to 63"),
         (&["--short", "--json", "a.test"], "cannot be used with"),
