@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 
 use loopctl::plan::Family;
-use loopctl::{CertificateProblem, Failure, Phase, TlsError, TlsErrorKind};
+use loopctl::{Address, CertificateProblem, Failure, Phase, TlsError, TlsErrorKind};
 
 use super::{certificate, expectation, hint, name, transfer};
 use crate::report::repeat::AddressChange;
@@ -50,7 +50,20 @@ impl Cause {
                 let untrusted = kind == Some(TlsErrorKind::Certificate);
                 Some(if untrusted { Self::Untrusted } else { Self::NoTls })
             }
+            Outcome::Failure(_, failure) if matches!(attempt.address, Address::Unix(_)) => {
+                Some(Self::from_file_failure(failure))
+            }
             Outcome::Failure(_, failure) => Some(Self::from_failure(failure)),
+        }
+    }
+
+    /// Cause of a failure at a Unix socket: no route and no router has a part in it.
+    fn from_file_failure(failure: &Failure) -> Self {
+        match failure.kind {
+            ErrorKind::ConnectionRefused => Self::Refused,
+            ErrorKind::ConnectionReset => Self::Reset,
+            ErrorKind::TimedOut => Self::Silent,
+            _ => Self::Other,
         }
     }
 

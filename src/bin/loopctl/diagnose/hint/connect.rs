@@ -148,6 +148,9 @@ fn hint_for_this_host(report: &Report, first: &Attempt) -> Option<String> {
                 .to_owned()
         }
         (Address::Unix(_), _, "ENOENT") => "there is no such socket file".to_owned(),
+        (Address::Unix(_), _, "EACCES") => {
+            "this user has no permission to connect to that socket: see `ls -l`".to_owned()
+        }
         (Address::Unix(_), _, "ECONNREFUSED") => {
             "nothing listens on that file: it is not a socket, or a stale one".to_owned()
         }
