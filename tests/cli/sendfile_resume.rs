@@ -223,7 +223,7 @@ fn a_part_of_something_else_is_noticed() {
         let to = server.address.to_string();
         let ran = send(&["--resume", "--checksum", "sha256", &file, &to]);
         assert_eq!(ran.code, Some(18), "{}", ran.stderr);
-        assert!(ran.stderr.contains("the peer does not have"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("the peer's copy of"), "{}", ran.stderr);
         assert!(ran.stderr.contains(why), "{}", ran.stderr);
         assert_eq!(server.end().code, Some(56), "it has no whole file");
         assert!(!got.exists() && fs::read(files.path("got.part")).unwrap() == part);
