@@ -23,8 +23,6 @@
 mod chunks;
 mod destination;
 mod family;
-mod flow;
-mod host;
 mod interleave;
 mod policy;
 mod preset;
@@ -32,13 +30,13 @@ mod query;
 mod race;
 mod search;
 mod slow;
+mod target;
 mod timers;
+mod watermarks;
 
 pub use chunks::Chunks;
 pub use destination::{Destination, DestinationRule, sort_destinations};
 pub use family::{Family, SocketKind, literal};
-pub use flow::{Flow, FlowCall, LimitsError, Watermarks, WriteLimits};
-pub use host::{Host, Port, Target, TargetError};
 pub use interleave::interleave;
 pub use policy::{
     AddressQueues, AddressSelection, AdvanceOn, AtLimit, DelayFrom, InterleaveScope, MinimumDelay,
@@ -52,4 +50,6 @@ pub use race::{
 };
 pub use search::SearchList;
 pub use slow::{SlowJob, SlowLog, SlowTotals};
+pub use target::{Host, Port, Target, TargetError};
 pub use timers::{TimerKey, Timers};
+pub use watermarks::{Flow, FlowCall, LimitsError, Watermarks, WriteLimits};

@@ -1,4 +1,4 @@
-//! Answers of name servers.
+//! Answers of name servers. `message.rs` checks them against the question.
 
 use std::fmt;
 use std::net::IpAddr;

@@ -1,4 +1,5 @@
-//! The queue of a transport: copies of unsent data, so that the caller's buffer is free at once.
+//! The queue of a transport: copies of unsent data, so that the caller's buffer is free at once. Its high-water mark is
+//! in `plan/watermarks.rs`.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};

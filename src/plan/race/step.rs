@@ -49,7 +49,7 @@ pub enum Reason {
     AttemptEnded(usize),
     /// The address had just become known; without that the attempt would have started earlier.
     LateAnswer,
-    /// An attempt had just ended that had kept the race at [`max_parallel`](super::super::Policy::max_parallel).
+    /// An attempt had just ended that had kept the race at [`max_parallel`](super::super::Policy#structfield.max_parallel).
     ParallelLimit,
 }
 

@@ -122,7 +122,7 @@ signal ends the process at once. SIGQUIT prints the bytes sent so far and contin
 const SINKS: &str = "\
 --mode sink receives until the client's end-of-file. With --output FILE, data goes to FILE.part, which is \
 renamed to FILE when the server exits and every transfer was complete. With --output DIR, each client gets its \
-own file: 000001.part, renamed to 000001 when complete. An aborted transfer keeps its .part file, which the next \
+own file: 000001.part, renamed to 000001 when complete. An aborted transfer keeps its part file, which the next \
 run replaces only with --force. FIFOs, devices and standard output receive data directly.
 
 --checksum prints one line per complete file, or per client without files, as sha256sum(1) and b3sum(1) do. \

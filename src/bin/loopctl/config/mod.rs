@@ -5,8 +5,8 @@ pub(crate) mod environment;
 pub(crate) mod fault;
 pub(crate) mod host_config;
 pub(crate) mod output;
-pub(crate) mod policy;
 pub(crate) mod race;
+pub(crate) mod race_policy;
 pub(crate) mod resolve;
 pub(crate) mod sendfile;
 pub(crate) mod serve;
@@ -20,8 +20,8 @@ pub(crate) use connect::{
 };
 pub(crate) use fault::{Fault, Jittered};
 pub(crate) use output::{ColorChoice, Format, OutputRequest, ReportDestination, SlowRequest};
-pub(crate) use policy::NamedPolicy;
 pub(crate) use race::{DnsRequest, RaceRequest};
+pub(crate) use race_policy::NamedPolicy;
 pub(crate) use resolve::{
     AddressOrder, NameRequest, QuestionRequest, ResolveRequest, ResolverChoice,
     Subject as NameSubject,

@@ -1,4 +1,5 @@
 //! Cancellation of a run, and the signals that request it.
+//! `serve` has its own handler in `commands/serve/mod.rs`, because its first signal only stops accepting.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;

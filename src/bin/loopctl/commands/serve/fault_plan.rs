@@ -1,4 +1,5 @@
 //! Faults of one client, sampled when it is accepted, so that a seed repeats them client by client.
+//! `connection.rs` counts bytes against them, and `client.rs` ends the connection.
 
 use std::cell::RefCell;
 use std::num::NonZero;

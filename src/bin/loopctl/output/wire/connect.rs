@@ -1,4 +1,4 @@
-//! Document of `loopctl connect --json`: `schemas/connect.v1.json`.
+//! Document of `loopctl connect --json`: `schemas/connect.v1.json`. `json/connect.rs` fills it in.
 
 use loopctl::plan::Preset;
 use schemars::JsonSchema;

@@ -1,4 +1,5 @@
 //! JSON documents and records as types; their schemas are generated from them.
+//! `output/json` fills them in.
 
 use serde::Serialize;
 
