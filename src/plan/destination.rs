@@ -1,5 +1,5 @@
 //! Destination address selection (RFC 6724 section 6), for addresses that getaddrinfo did not sort.
-//! The race interleaves them in `race/candidates.rs`.
+//! The order that a race tries is that of the candidates (`race/candidates.rs`), interleaved.
 
 use std::cmp::Ordering;
 use std::fmt;

@@ -3,7 +3,8 @@
 pub(crate) mod connect;
 pub(crate) mod environment;
 pub(crate) mod fault;
-pub(crate) mod host_config;
+pub(crate) mod gai_conf;
+pub(crate) mod nsswitch_conf;
 pub(crate) mod output;
 pub(crate) mod race;
 pub(crate) mod race_policy;
@@ -12,6 +13,7 @@ pub(crate) mod sendfile;
 pub(crate) mod serve;
 pub(crate) mod socket;
 pub(crate) mod targets;
+pub(crate) mod tcp_syn_retries;
 pub(crate) mod tls;
 
 pub(crate) use connect::{

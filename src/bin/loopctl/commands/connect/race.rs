@@ -15,7 +15,7 @@ use super::relay::Winner;
 use super::secure::TlsUpgrade;
 use crate::config::TargetRequest;
 use crate::config::environment::Environment;
-use crate::config::host_config;
+use crate::config::gai_conf;
 use crate::config::{RaceRequest, TlsRequest};
 use crate::report::{
     End, NameFailure, Report, StartTime, Subject, TlsExpectation, TransportKind, Via,
@@ -119,7 +119,7 @@ impl Session {
         report.resolve.is_ipv4_preferred = via == Via::System
             && report.asks_apart()
             && race.prefer.is_none()
-            && host_config::prefers_ipv4();
+            && gai_conf::prefers_ipv4();
         report
     }
 

@@ -15,7 +15,7 @@ use super::Session;
 use super::trace::Tracing;
 use crate::config::ResolverChoice;
 use crate::config::environment::Environment;
-use crate::config::host_config;
+use crate::config::nsswitch_conf;
 use crate::config::{NameRequest, NameSubject};
 use crate::report::StartTime;
 use crate::report::names::{NameReport, NameSubject as ReportSubject};
@@ -71,7 +71,7 @@ impl Session {
         let started_at = StartTime { at: event_loop.time(), wall: Environment::wall_clock() };
         let mut report = NameReport::new(subject, started_at);
         if question.via != ResolverChoice::Dns && !question.trace {
-            report.sources = host_config::name_sources();
+            report.sources = nsswitch_conf::name_sources();
         }
         report
     }

@@ -12,7 +12,7 @@ use loopctl::{DnsClient, LoopHandle, Resolver, source_address};
 use crate::commands::connect::Session;
 use crate::commands::connect::race::Try;
 use crate::config::RaceRequest;
-use crate::config::host_config;
+use crate::config::{gai_conf, tcp_syn_retries};
 use crate::report::compare::{Lookup, LookupEnd, Measurement, Probe};
 use crate::report::{NameFailure, Report, Via};
 
@@ -163,13 +163,13 @@ impl<'a> Prober<'a> {
             && given.is_empty()
             && family == Family::Unspecified
             && prefer.is_none()
-            && host_config::prefers_ipv4();
+            && gai_conf::prefers_ipv4();
         let mut lookups = self.lookups.into_inner();
         let position = |family| [Family::Inet6, Family::Inet].iter().position(|it| *it == family);
         lookups.sort_by_key(|lookup| position(lookup.family).unwrap_or(usize::MAX));
         let first = prefer.or_else(|| is_ipv4_first.then_some(Family::Inet));
         let probes = in_order(self.probes.into_inner().ended, &lookups, &given, first);
-        let kernel = host_config::connect_timeout();
+        let kernel = tcp_syn_retries::connect_timeout();
         Measurement {
             lookups,
             given,
