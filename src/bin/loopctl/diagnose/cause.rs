@@ -6,6 +6,7 @@ use loopctl::plan::Family;
 use loopctl::{Address, CertificateProblem, Failure, Phase, TlsError, TlsErrorKind};
 
 use super::{certificate, expectation, hint, name, transfer};
+use crate::report::compare::Measured;
 use crate::report::repeat::AddressChange;
 use crate::report::transfer::TransferReport;
 use crate::report::{Attempt, End, Outcome, Report, TlsFailure, TlsPhase, TlsReport, Unmet};
@@ -320,8 +321,13 @@ fn policy_message(report: &Report) -> Message {
     let Some(own) = report.failed_own_policy() else { return Message::default() };
     let (target, within) = (&report.subject.text, units::prose(report.subject.timeout));
     let error = format!("the policy {} does not reach `{target}` within {within}", own.name);
-    let why = own.measured.as_ref().and_then(|measured| measured.why.clone());
+    let why = own.measured.as_ref().and_then(run_failure);
     Message { causes: why.into_iter().collect(), ..Message::error(error) }
+}
+
+/// Summary of a run of a policy that failed.
+pub(crate) fn run_failure(run: &Measured) -> Option<String> {
+    run.failed.as_deref().map(summary_by_address)
 }
 
 /// Message about a failed or partial transfer.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use loopctl::EaiCode;
 use loopctl::plan::{Family, FirstAttemptReason, Preset, Reason};
 
+use super::Story;
 use super::story::system_error;
 use super::story::{epoch, errno, ms, started_at, subject};
 use super::{Golden, WIDTHS, human, plain};
@@ -96,12 +97,16 @@ fn comparisons() {
     for row in &mut run.rows {
         row.measured = row.prediction.connection().map(|(to, after)| {
             let after = after + ms(0.7);
-            Measured { end: End::Connected, unmet: Vec::new(), to: Some(to), after, why: None }
+            Measured { end: End::Connected, unmet: Vec::new(), to: Some(to), after, failed: None }
         });
     }
-    let why = Some("10.77.0.2 refused".to_owned());
+    let mut story = Story::new("many.test:8443");
+    story.resolved(1.0, &["10.77.0.2:8443"]);
+    story.started(1.0, 0);
+    story.refused(1.3, 0);
+    let failed = Some(Box::new(story.report));
     let (end, unmet) = (End::Failed(FailureKind::NotConnected), Vec::new());
-    run.rows[5].measured = Some(Measured { end, unmet, to: None, after: ms(251.0), why });
+    run.rows[5].measured = Some(Measured { end, unmet, to: None, after: ms(251.0), failed });
     golden("live", &report(run, End::Connected));
 }
 

@@ -298,11 +298,17 @@ fn relayed() {
 /// Last run of `--wait`, with the failures before it.
 #[test]
 fn waited() {
-    let waited = WaitReport {
-        took: ms(1830.0),
-        seen: vec![("refused".to_owned(), 4), ("no answer".to_owned(), 1)],
-        latest: Some("refused".to_owned()),
+    let run = || {
+        let mut story = Story::new("one.test:80");
+        story.resolved(0.9, &["10.77.0.2:80"]);
+        story.started(1.0, 0);
+        story
     };
+    let (mut refused, mut silent) = (run(), run());
+    refused.refused(1.5, 0);
+    silent.timed_out(900.0, 0);
+    let waited =
+        WaitReport { took: ms(1830.0), seen: vec![(refused.report, 4), (silent.report, 1)] };
     let mut story = Story::connected();
     story.report.waited = Some(waited.clone());
     every_format("wait-won", &story);

@@ -79,7 +79,7 @@ pub(crate) struct Row {
 }
 
 /// Result of a run of a policy.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Measured {
     pub(crate) end: End,
     pub(crate) unmet: Vec<Unmet>,
@@ -87,8 +87,8 @@ pub(crate) struct Measured {
     pub(crate) to: Option<SocketAddr>,
     /// Time until the connection, or until the run failed.
     pub(crate) after: Duration,
-    /// Failures of the attempts, if there is no connection.
-    pub(crate) why: Option<String>,
+    /// Report of the run, if there is no connection.
+    pub(crate) failed: Option<Box<Report>>,
 }
 
 /// Difference between a run and its prediction.

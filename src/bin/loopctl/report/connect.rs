@@ -58,12 +58,11 @@ impl TransportKind {
 }
 
 /// Failed runs of `--wait` before this one.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct WaitReport {
     pub(crate) took: Duration,
-    /// Failures with their counts, in the order of the first occurrence.
-    pub(crate) seen: Vec<(String, u64)>,
-    pub(crate) latest: Option<String>,
+    /// First run of each failure, and the number of runs with it, in the order of the first occurrence.
+    pub(crate) seen: Vec<(Report, u64)>,
 }
 
 /// Target of the report, with the policy of the race.

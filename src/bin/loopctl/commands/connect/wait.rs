@@ -26,6 +26,7 @@ impl Session {
         let started_at = event_loop.time();
         let (mut waited, mut pause) = (WaitReport::default(), FIRST_PAUSE);
         let mut nth = 0;
+        let mut latest = None;
         loop {
             nth += 1;
             let left = limit.saturating_sub(event_loop.time() - started_at);
@@ -42,8 +43,11 @@ impl Session {
                 report.waited = Some(waited);
                 return report;
             }
-            if waited.note(cause::summary(&report)) {
+            let failure = cause::summary(&report);
+            waited.count(&report, &failure);
+            if latest.as_ref() != Some(&failure) {
                 self.printer.borrow_mut().waiting(&report, waited.took);
+                latest = Some(failure);
             }
             let is_late = waited.took + pause >= limit;
             let rest = limit.saturating_sub(waited.took);
@@ -64,14 +68,11 @@ impl Session {
 }
 
 impl WaitReport {
-    /// Counts a result; `true` if it differs from the one before.
-    fn note(&mut self, what: String) -> bool {
-        let is_news = self.latest.as_ref() != Some(&what);
-        match self.seen.iter_mut().find(|(known, _)| *known == what) {
+    /// Counts a failed run with those that failed in the same way.
+    fn count(&mut self, run: &Report, failure: &str) {
+        match self.seen.iter_mut().find(|(known, _)| cause::summary(known) == failure) {
             Some((_, count)) => *count += 1,
-            None => self.seen.push((what.clone(), 1)),
+            None => self.seen.push((run.clone(), 1)),
         }
-        self.latest = Some(what);
-        is_news
     }
 }

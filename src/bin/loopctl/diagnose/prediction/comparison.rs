@@ -6,7 +6,6 @@ use loopctl::plan::Preset;
 
 use super::predict;
 use crate::config::NamedPolicy;
-use crate::diagnose::cause;
 use crate::report::compare::{Comparison, Measured, Measurement, Mismatch, Probe, Row};
 use crate::report::prediction::PredictedResult;
 use crate::report::{End, FailureKind, Report};
@@ -107,7 +106,7 @@ impl Measured {
             unmet: report.unmet.clone(),
             to: winner.and_then(|winner| winner.address.as_inet()),
             after: after.unwrap_or(report.total),
-            why: (!is_connected).then(|| cause::summary_by_address(report)),
+            failed: (!is_connected).then(|| Box::new(report.clone())),
         }
     }
 }

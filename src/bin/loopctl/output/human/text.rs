@@ -310,8 +310,11 @@ fn sum(report: &Report) -> String {
 
 fn waited_line(report: &Report) -> String {
     let Some(waited) = &report.waited else { return String::new() };
-    let seen: Vec<String> =
-        waited.seen.iter().map(|(what, count)| format!("{what} {count}x")).collect();
+    let seen: Vec<String> = waited
+        .seen
+        .iter()
+        .map(|(run, count)| format!("{} {count}x", cause::summary(run)))
+        .collect();
     let seen = if seen.is_empty() { "nothing before".to_owned() } else { seen.join(", ") };
     format!("  waited   {}  saw {seen}\n", units::prose(waited.took))
 }

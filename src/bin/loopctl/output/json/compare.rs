@@ -6,6 +6,7 @@ use std::time::Duration;
 use loopctl::plan::{Answer, Family};
 
 use super::{error, tls};
+use crate::diagnose::cause;
 use crate::diagnose::{exit_status, name};
 use crate::output::human::compare::client;
 use crate::output::wire::common::{ErrorKind, ErrorRecord, without_port};
@@ -39,7 +40,7 @@ pub(crate) fn compare(report: &Report) -> Option<Compare> {
 
 /// Reason why the policy that was asked for has no connection where others have one.
 pub(crate) fn error(own: &Row, kind: FailureKind) -> ErrorRecord {
-    let why = own.measured.as_ref().and_then(|measured| measured.why.clone());
+    let why = own.measured.as_ref().and_then(cause::run_failure);
     let why = why.unwrap_or_else(|| "no connection in time".to_owned());
     ErrorRecord::plain(kind.into(), format!("policy {}: {why}", own.name))
 }
@@ -164,7 +165,7 @@ fn measured(measured: &compare::Measured) -> Measured {
         port: measured.to.map(|to| to.port()),
         ms: measured.after.into(),
         exit_code: exit_status::for_run(measured.end, &measured.unmet).code(),
-        message: measured.why.clone(),
+        message: cause::run_failure(measured),
     }
 }
 

@@ -6,6 +6,7 @@ use loopctl::plan::{self, Family, FirstAttemptReason, Reason};
 use loopctl::{Failure, Phase};
 
 use super::{compare, error, resolve, tls};
+use crate::diagnose::cause;
 use crate::diagnose::findings::{CausedBy, Finding, findings};
 use crate::diagnose::{exit_status, expectation, name, transfer};
 use crate::output::wire::common::{
@@ -167,7 +168,8 @@ impl From<&report::Unmet> for Unmet {
 impl From<&report::WaitReport> for Waited {
     fn from(waited: &report::WaitReport) -> Self {
         let seen = waited.seen.iter();
-        let seen = seen.map(|(what, count)| Seen { what: what.clone(), count: *count }).collect();
+        let seen =
+            seen.map(|(run, count)| Seen { what: cause::summary(run), count: *count }).collect();
         Self { duration_ms: waited.took.into(), seen }
     }
 }

@@ -2,6 +2,7 @@
 
 use anstyle::{AnsiColor, Style as Ansi};
 
+use crate::diagnose::cause;
 use crate::output::human::compare::grid::{Cell, Grid};
 use crate::output::human::compare::result;
 use crate::report::Report;
@@ -98,7 +99,7 @@ fn difference(mismatch: Mismatch, row: &Row, measurement: &Measurement) -> Strin
         Mismatch::Later(by) => format!("mismatch: {} later", units::prose(by)),
         Mismatch::Connected => format!("mismatch: {who} has connected"),
         Mismatch::NotConnected => {
-            let why = row.measured.as_ref().and_then(|measured| measured.why.clone());
+            let why = row.measured.as_ref().and_then(cause::run_failure);
             format!("mismatch: {}", why.unwrap_or_else(|| "no connection".to_owned()))
         }
     }

@@ -120,15 +120,18 @@ fn comparisons_at_two_widths_without_colour_and_in_a_pipe() {
             unmet: Vec::new(),
             to: Some(to),
             after: after + ms(0.7),
-            why: None,
+            failed: None,
         });
     }
+    let mut failed = report(compared(many(1.1)));
+    failed.comparison = None;
+    failed.attempts = vec![probe("4a", "10.77.0.2:8443", 0.3, refused()).attempt];
     run.rows[5].measured = Some(Measured {
         end: End::Failed(FailureKind::NotConnected),
         unmet: Vec::new(),
         to: None,
         after: ms(251.0),
-        why: Some("10.77.0.2 refused".to_owned()),
+        failed: Some(Box::new(failed)),
     });
     let stories = [
         ("compare", report(compared(many(1.1)))),
@@ -181,8 +184,8 @@ fn runs_that_were_broken_off_are_told() {
     comparison.is_live = true;
     for row in comparison.rows.iter_mut().take(2) {
         let (to, after) = row.prediction.connection().unwrap();
-        let (end, why, unmet) = (End::Connected, None, Vec::new());
-        row.measured = Some(Measured { end, unmet, to: Some(to), after, why });
+        let (end, failed, unmet) = (End::Connected, None, Vec::new());
+        row.measured = Some(Measured { end, unmet, to: Some(to), after, failed });
     }
     let text = shown(&report(comparison), style(None, false, true));
     let expected = "all 2 connected in 251.5 ms; 12 were not run: `fd77::dead` does not answer. \
@@ -217,7 +220,7 @@ fn mismatch(to: Option<&str>, after: f64) -> Option<Mismatch> {
     assert_eq!(row.prediction.connection().unwrap().1, ms(250.4));
     let to = to.map(|to| to.parse().unwrap());
     let end = if to.is_some() { End::Connected } else { LATE };
-    row.measured = Some(Measured { end, unmet: Vec::new(), to, after: ms(after), why: None });
+    row.measured = Some(Measured { end, unmet: Vec::new(), to, after: ms(after), failed: None });
     row.mismatch(ms(10_000.0))
 }
 
@@ -246,7 +249,8 @@ fn only_what_was_certain_can_be_contradicted() {
     assert_eq!(row.prediction.certain_until, Some(ms(3000.0)));
     let mut run = |end, to: Option<&str>, after, limit| {
         let to = to.map(|to| to.parse().unwrap());
-        row.measured = Some(Measured { end, unmet: Vec::new(), to, after: ms(after), why: None });
+        row.measured =
+            Some(Measured { end, unmet: Vec::new(), to, after: ms(after), failed: None });
         row.mismatch(ms(limit))
     };
     assert_eq!(run(LATE, None, 10_000.0, 10_000.0), None);
