@@ -20,6 +20,9 @@ use crate::util::rate_limiter::RateLimiter;
 /// During a shutdown, a client that was quiet for this long is between two requests.
 const QUIET: Duration = Duration::from_millis(250);
 
+/// Pause before a quiet client is closed, in which bytes that have already arrived are read.
+const RECHECK: Duration = Duration::from_millis(10);
+
 /// Poll interval for detecting that a stalled client has disconnected.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -301,10 +304,12 @@ impl Connection {
                 return pending().await;
             }
             let quiet = self.event_loop().time().saturating_duration_since(traffic.last_activity);
-            if quiet >= QUIET {
+            self.event_loop().sleep(QUIET.saturating_sub(quiet).max(RECHECK)).await;
+            // Because this process may have stalled, bytes that had arrived by then are counted before the verdict.
+            let is_unchanged = self.traffic.get().last_activity == traffic.last_activity;
+            if quiet >= QUIET && is_unchanged {
                 return Disconnect::Close(EndReason::Shutdown, None);
             }
-            self.event_loop().sleep(QUIET - quiet).await;
         }
     }
 
