@@ -100,7 +100,7 @@ pub(crate) fn is_ignored(signal: Signal) -> bool {
     let mask = u64::from_str_radix(mask.trim(), 16).unwrap();
     let is_ignored = mask & (1 << (signal.as_raw() - 1)) > 0;
     if is_ignored {
-        skipped(&format!("signal {}, which is ignored here", signal.as_raw()));
+        skipped(&format!("signal {} (ignored here)", signal.as_raw()));
     }
     is_ignored
 }
