@@ -51,13 +51,19 @@ impl Bed {
         self.start(&[], scenario, command)
     }
 
-    /// The same, with the packets.
+    /// Runs a command in a network that stands in no file.
+    pub(crate) fn run_in(&self, network: &Table, command: &[&str]) -> Output {
+        let (_folder, file) = scenario_file(network);
+        self.start(&["--file", &file], "network", command)
+    }
+
+    /// Runs a command, and records the packets.
     pub(crate) fn record(&self, scenario: &str, command: &[&str]) -> Recording {
         let command = [urgently(), command].concat();
         self.capture(&[], scenario, &command)
     }
 
-    /// Runs a command in a network that stands in no file.
+    /// Runs a command in a network that stands in no file, and records the packets.
     pub(crate) fn record_in(&self, network: &Table, command: &[&str]) -> Recording {
         let command = [urgently(), command].concat();
         self.capture_in(network, &command)
@@ -77,13 +83,8 @@ impl Bed {
     }
 
     fn capture_in(&self, network: &Table, command: &[&str]) -> Recording {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("scenario.toml");
-        let mut network = network.clone();
-        network.entry("about").or_insert_with(|| "made for a test".into());
-        let scenarios = Table::from_iter([("network".to_owned(), network.into())]);
-        std::fs::write(&file, toml::to_string(&scenarios).unwrap()).unwrap();
-        self.capture(&["--file", file.to_str().unwrap()], "network", command)
+        let (_folder, file) = scenario_file(network);
+        self.capture(&["--file", &file], "network", command)
     }
 
     fn capture(&self, options: &[&str], scenario: &str, command: &[&str]) -> Recording {
@@ -116,6 +117,18 @@ impl Bed {
         assert!(!complaint.contains("testbed: "), "the test bed failed: {complaint}");
         output
     }
+}
+
+/// A file with one scenario, called `network`, in a folder that lives as long as the first value.
+fn scenario_file(network: &Table) -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("scenario.toml");
+    let mut network = network.clone();
+    network.entry("about").or_insert_with(|| "made for a test".into());
+    let scenarios = Table::from_iter([("network".to_owned(), network.into())]);
+    std::fs::write(&file, toml::to_string(&scenarios).unwrap()).unwrap();
+    let file = file.to_str().unwrap().to_owned();
+    (folder, file)
 }
 
 impl Recording {
