@@ -93,8 +93,8 @@ pub use net::{
 pub use net::{DnsProof, DnsProofReason, DnsSetProof, DnsValidation, TrustAnchors};
 pub use plan::{Flow, LimitsError, WriteLimits};
 pub use task::{
-    AsyncGenerator, Cancelled, Deferred, Elapsed, Executor, LocalFuture, Promise, Sleep, Task,
-    TaskFactory, TaskRef, TrackedGenerator, run,
+    AsyncGenerator, CancelOnDrop, Cancelled, Deferred, Elapsed, Executor, LocalFuture, Promise,
+    Sleep, Task, TaskFactory, TaskRef, TrackedGenerator, run,
 };
 
 /// Boxed error, such as that of a callback.

@@ -96,10 +96,11 @@ impl Diagnostics {
         }
     }
 
-    pub(crate) fn clear(&self) {
+    /// Removes the hooks, for the caller to drop.
+    pub(crate) fn take_hooks(&self) -> impl Sized + use<> {
         let hooks = (self.on_job.take(), self.on_turn.take());
         self.update();
-        drop(hooks);
+        hooks
     }
 }
 

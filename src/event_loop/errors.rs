@@ -91,8 +91,9 @@ impl fmt::Display for ErrorContext {
 pub(crate) struct Handlers(RefCell<Option<ExceptionHandler>>);
 
 impl Handlers {
-    pub(crate) fn clear(&self) {
-        drop(self.0.take());
+    /// Removes the handler, for the caller to drop.
+    pub(crate) fn take(&self) -> Option<ExceptionHandler> {
+        self.0.take()
     }
 }
 

@@ -4,6 +4,7 @@
 //! contains all of it.
 
 mod clock;
+mod closing;
 mod debug;
 mod errors;
 mod job;
@@ -43,6 +44,7 @@ pub(crate) use panic::{PanicError, Payload, catch};
 pub(crate) use reactor::{Interest, Readiness, Registration, Source};
 
 use clock::LoopClock;
+use closing::Closing;
 use debug::Diagnostics;
 use errors::Handlers;
 use job::Callback;
@@ -64,6 +66,7 @@ use reactor::Reactor;
 /// event_loop.close();
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[must_use = "dropping it closes the loop"]
 pub struct EventLoop {
     handle: LoopHandle,
 }
@@ -84,6 +87,7 @@ struct Core {
     diagnostics: Diagnostics,
     handlers: Handlers,
     locals: LoopLocals,
+    closing: Closing,
 }
 
 /// Action of a timer at its deadline.
@@ -92,14 +96,6 @@ pub(crate) enum TimerAction {
     Run(Job),
     /// Wake a task, so that its step runs in the same turn.
     Wake(Waker),
-}
-
-impl TimerAction {
-    fn discard(self) {
-        if let Self::Run(job) = self {
-            job.discard();
-        }
-    }
 }
 
 /// Error of a run.
@@ -206,6 +202,7 @@ impl EventLoop {
             diagnostics: Diagnostics::from_environment(),
             handlers: Handlers::default(),
             locals: LoopLocals::default(),
+            closing: Closing::default(),
         });
         LOOPS.with_borrow_mut(|loops| {
             loops.retain(|(_, core)| core.strong_count() > 0);
@@ -308,6 +305,9 @@ impl EventLoop {
 
     /// Closes the loop: drops all tasks, callbacks and timers, removes signal handlers, and shuts down the default
     /// executor without waiting for its threads. Dropping the loop does the same.
+    ///
+    /// Code that is dropped here may wake tasks and schedule callbacks: they are dropped one after another, never one
+    /// inside another. A panic of a destructor is reported to the exception handler, and the rest is dropped.
     ///
     /// ```
     /// let event_loop = loopctl::EventLoop::new()?;
@@ -460,10 +460,10 @@ impl LoopHandle {
 
     /// Queues a job. On a closed loop the job is dropped and counts as cancelled.
     pub(crate) fn push(&self, job: Job) {
-        if self.is_closed() {
-            return job.discard();
-        }
         self.0.ready.borrow_mut().push_back(job);
+        if self.is_closed() {
+            self.drop_jobs();
+        }
     }
 
     pub(crate) fn schedule(&self, when: Instant, action: TimerAction) -> TimerKey {
@@ -498,34 +498,6 @@ impl LoopHandle {
 
     fn diagnostics(&self) -> &Diagnostics {
         &self.0.diagnostics
-    }
-
-    /// Drops everything on the loop, on this thread. Code that this runs cannot schedule anything new.
-    fn close(&self) {
-        if self.is_closed() {
-            return;
-        }
-        self.0.diagnostics.report_close(self);
-        self.0.remote.close();
-        self.0.locals.close(self);
-        while self.drop_jobs() || !self.0.locals.are_idle() {
-            // Because another thread has begun to schedule a step, and will add it in a moment.
-            std::thread::yield_now();
-        }
-        self.0.reactor.clear();
-        self.0.handlers.clear();
-        self.0.diagnostics.clear();
-    }
-
-    /// Returns `false` if there was nothing to drop.
-    fn drop_jobs(&self) -> bool {
-        let remote_jobs = self.0.remote.drain();
-        let jobs = std::mem::take(&mut *self.0.ready.borrow_mut());
-        let timers = self.0.timers.borrow_mut().drain();
-        let had_any = !(remote_jobs.is_empty() && jobs.is_empty() && timers.is_empty());
-        remote_jobs.into_iter().map(Job::from).chain(jobs).for_each(Job::discard);
-        timers.into_iter().for_each(TimerAction::discard);
-        had_any
     }
 }
 

@@ -155,8 +155,9 @@ impl LoopHandle {
 }
 
 impl LoopLocal for Watchers {
-    fn close(&self, _: &LoopHandle) {
-        self.0.take().into_values().for_each(|watcher| watcher.cancel());
+    fn close(&self, event_loop: &LoopHandle) {
+        let watchers = self.0.take().into_values();
+        watchers.for_each(|watcher| event_loop.call_or_report(|| watcher.cancel()));
     }
 }
 

@@ -117,8 +117,8 @@ fn check(signal: i32) -> io::Result<()> {
 }
 
 impl LoopLocal for Signals {
-    fn close(&self, _: &LoopHandle) {
-        drop(self.0.take());
+    fn close(&self, event_loop: &LoopHandle) {
+        self.0.take().into_values().for_each(|handler| event_loop.drop_or_report(handler));
     }
 }
 

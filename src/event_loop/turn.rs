@@ -14,6 +14,7 @@ const MAX_WAIT: Duration = Duration::from_secs(24 * 3600);
 ///
 /// Dropping it marks the loop as not running, during a panic as well.
 #[derive(Debug)]
+#[must_use = "dropping it ends the run"]
 pub struct EnteredLoop<'a> {
     event_loop: LoopHandle,
     borrowed: PhantomData<&'a mut EventLoop>,

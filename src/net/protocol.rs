@@ -22,7 +22,7 @@ use super::Transport;
 ///
 /// impl Protocol for Echo {
 ///     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
-///         transport.write(data);
+///         let _ = transport.write(data);
 ///     }
 ///     // Stops reading from a peer that sends without reading.
 ///     fn pause_writing(&mut self, transport: &Transport) {

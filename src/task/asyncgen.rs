@@ -55,6 +55,7 @@ pub trait AsyncGenerator: 'static {
 /// })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[must_use = "dropping it closes the generator"]
 pub struct TrackedGenerator<G: AsyncGenerator> {
     event_loop: LoopHandle,
     /// `None` while the generator is running, and after it was closed.

@@ -1,6 +1,7 @@
 //! Layer 2: tasks, futures, sleeps and the executor. A step of a task is a job of the loop.
 
 mod asyncgen;
+mod cancel_on_drop;
 mod executor;
 mod info;
 mod promise;
@@ -26,6 +27,7 @@ use crate::event_loop::{
 };
 
 pub use asyncgen::{AsyncGenerator, TrackedGenerator};
+pub use cancel_on_drop::CancelOnDrop;
 pub use executor::Executor;
 pub use info::TaskRef;
 pub use promise::{Cancelled, Deferred, Promise};
@@ -207,13 +209,25 @@ async fn supervise<F: Future, T>(
     .await;
     // Caught as well, because the future's values may panic when they are dropped.
     let dropped = entry.run_as_current(|| catch(|| future.set(None)));
-    match dropped.map_err(NoOutput::Panicked).and(ended) {
-        Err(NoOutput::Panicked(payload)) if entry.info().is_detached() => {
-            report_unretrieved(entry.handle(), entry.info(), payload);
-            Err(NoOutput::Cancelled)
-        }
-        ended => ended,
+    let ended = dropped.map_err(NoOutput::Panicked).and(ended);
+    if !entry.info().is_detached() {
+        return ended;
     }
+    // Dropped here, because async-task aborts the process if an output panics when it is dropped.
+    discard(entry.handle(), entry.info(), ended);
+    Err(NoOutput::Cancelled)
+}
+
+/// Drops the output of a task that nobody awaits. A panic, of the task or of the drop, is reported.
+fn discard<T>(event_loop: &LoopHandle, info: &TaskInfo, ended: Result<T, NoOutput>) {
+    let payload = match ended {
+        Err(NoOutput::Panicked(payload)) => payload,
+        ended => match catch(|| drop(ended)) {
+            Ok(()) => return,
+            Err(payload) => payload,
+        },
+    };
+    report_unretrieved(event_loop, info, payload);
 }
 
 fn report_unretrieved(event_loop: &LoopHandle, info: &TaskInfo, payload: Payload) {
@@ -284,6 +298,21 @@ impl<T> Task<T> {
     }
 }
 
+impl<T: 'static> Task<T> {
+    /// Cancels the task when the returned handle is dropped, instead of detaching it.
+    ///
+    /// ```
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// # let handle = event_loop.handle();
+    /// let task = handle.create_task(async { 42 }).cancel_on_drop();
+    /// assert_eq!(event_loop.run_until_complete(task)?, Ok(42));
+    /// # Ok::<(), loopctl::RunError>(())
+    /// ```
+    pub fn cancel_on_drop(self) -> CancelOnDrop<Self> {
+        CancelOnDrop::new(self, Self::cancel)
+    }
+}
+
 impl<T> Future for Task<T> {
     type Output = Result<T, Cancelled>;
 
@@ -305,8 +334,8 @@ impl<T> Drop for Task<T> {
             return running.detach();
         }
         let result = Pin::new(&mut running).poll(&mut Context::from_waker(Waker::noop()));
-        if let Poll::Ready(Some(Err(NoOutput::Panicked(payload)))) = result {
-            report_unretrieved(self.reference.handle(), self.reference.info(), payload);
+        if let Poll::Ready(Some(ended)) = result {
+            discard(self.reference.handle(), self.reference.info(), ended);
         }
     }
 }

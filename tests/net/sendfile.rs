@@ -387,7 +387,7 @@ fn sf_11_what_is_written_before_goes_before_and_what_is_written_after_goes_after
             let receiving = receive(theirs);
             let what = Sendfile::new(&file).method(method);
             assert_eq!(connection.transport.sendfile(what).await.unwrap().bytes, data.len() as u64);
-            connection.transport.write(&after);
+            let _ = connection.transport.write(&after);
             connection.transport.close();
             let wanted = [&before[..], &data, &after].concat();
             assert!(received(&event_loop, receiving).await == wanted, "{method:?}");
@@ -509,7 +509,7 @@ fn sf_13_an_error_of_the_file_leaves_the_connection_as_it_was() {
         }
         theirs.write_all(b"still").unwrap();
         until(&event_loop, || connection.with(|p| p.data() == b"still")).await;
-        connection.transport.write(b"here");
+        let _ = connection.transport.write(b"here");
         connection.transport.close();
         assert_eq!(received(&event_loop, receive(theirs)).await, b"here");
     });
@@ -522,17 +522,17 @@ fn sf_14_a_cancel_while_what_was_written_before_goes_restores_all() {
         let before = pattern(MIB);
         let (connection, theirs) = connected(&event_loop).await;
         narrow(&connection.transport, &theirs);
-        connection.transport.write(&before);
+        let _ = connection.transport.write(&before);
         let transport = connection.transport.clone();
         let task = event_loop
             .create_task(async move { transport.sendfile(&file_of(b"never sent")).await });
         turns(&event_loop, 5).await;
         assert!(!connection.transport.is_reading());
-        connection.transport.write(b", after");
+        let _ = connection.transport.write(b", after");
         task.cancel();
         assert!(task.await.is_err());
         assert!(connection.transport.is_reading() && !connection.transport.is_closing());
-        connection.transport.write(b" all");
+        let _ = connection.transport.write(b" all");
         connection.transport.close();
         let wanted = [&before[..], b", after all"].concat();
         assert!(received(&event_loop, receive(theirs)).await == wanted);
@@ -565,7 +565,7 @@ fn sf_14_a_cancel_in_the_middle_leaves_a_connection_that_can_be_used() {
             let bytes = position(&file);
             assert_eq!(bytes, sent.get(), "the position tells how much went");
             assert!(bytes < data.len() as u64);
-            connection.transport.write(b"the rest is silence");
+            let _ = connection.transport.write(b"the rest is silence");
             connection.transport.close();
             let wanted = [&data[..bytes as usize], b"the rest is silence"].concat();
             assert!(received(&event_loop, receive(theirs)).await == wanted, "{method:?}");
@@ -1051,7 +1051,7 @@ mod secure {
             let connection = to(&event_loop, address, &client).open(Recorder::new).await.unwrap();
             let transport = connection.transport.clone();
             transport.socket().set_send_buffer_size(16 * KIB).unwrap();
-            transport.write(&before);
+            let _ = transport.write(&before);
             let file = file_of(&data);
             let most = Cell::new(0);
             let look = || most.set(most.get().max(transport.write_buffer_size()));
@@ -1084,7 +1084,7 @@ mod secure {
             };
             assert_eq!(sent.bytes, data.len() as u64);
             assert!((1..=300 * KIB).contains(&most.get()), "{} bytes waited", most.get());
-            transport.write(&after);
+            let _ = transport.write(&after);
             transport.close();
             transport.wait_closed().await;
             let wanted = [&before[..], &data, &after].concat();

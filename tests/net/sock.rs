@@ -345,7 +345,7 @@ fn sock_a_peer_that_is_gone_is_an_error_and_not_a_signal() {
             assert_eq!(error.kind(), ErrorKind::BrokenPipe);
             let connection =
                 event_loop.create_connection_on(ours).open(Recorder::new).await.unwrap();
-            connection.transport.write(b"x");
+            let _ = connection.transport.write(b"x");
             connection.transport.wait_closed().await;
             let lost = connection.with(|recorder| recorder.seen.last().cloned());
             assert_eq!(lost, Some(Seen::Lost(Some(ErrorKind::BrokenPipe))));

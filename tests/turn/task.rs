@@ -328,3 +328,45 @@ fn task_20_all_tasks_are_listed_oldest_first_and_the_current_one_is_known() {
     let text = format!("{:?}", handle.all_tasks()[0]);
     assert!(text.starts_with("<Task waits at ") && text.contains(file!()), "{text}");
 }
+
+/// Panics when it is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        throw("dropped unread");
+    }
+}
+
+#[test]
+fn fut_09_an_output_that_panics_when_dropped_is_reported_and_the_loop_lives() {
+    let (mut event_loop, handle) = real();
+    let errors = collect_errors(&handle);
+    drop(handle.create_task(async { Bomb }));
+    let finished = handle.create_task(async { Bomb });
+    let during = handle.create_task(async { pending::<Bomb>().await });
+    one_turn(&mut event_loop);
+    assert!(finished.is_finished());
+    drop(finished);
+    drop(during);
+    let reports = errors.take();
+    assert_eq!(reports.matches("Task exception was never retrieved").count(), 2, "{reports}");
+    assert_eq!(reports.matches("caused by: panicked: dropped unread").count(), 2, "{reports}");
+    assert_eq!(event_loop.run_until_complete(async { 1 }).unwrap(), 1);
+}
+
+#[test]
+fn task_05_a_task_that_is_cancelled_on_drop_ends_with_the_one_that_awaits_it() {
+    let (mut event_loop, handle) = real();
+    let notes = Notes::default();
+    let inner = handle.create_task(endless(&notes)).cancel_on_drop();
+    assert!(!inner.is_finished());
+    let outer = handle.create_task(inner);
+    one_turn(&mut event_loop);
+    assert_eq!(notes.take(), "began");
+    outer.cancel();
+    assert!(event_loop.run_until_complete(outer).unwrap().is_err());
+    one_turn(&mut event_loop);
+    assert_eq!(notes.take(), "dropped");
+    assert!(handle.all_tasks().is_empty());
+}

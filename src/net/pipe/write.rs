@@ -34,7 +34,7 @@ use crate::plan::{FlowCall, LimitsError, Watermarks, WriteLimits};
 ///     }
 ///     fn resume_writing(&mut self, pipe: &WritePipe) {
 ///         while pipe.write_buffer_size() <= pipe.write_buffer_limits().high && !pipe.is_closing() {
-///             pipe.write(format!("{}\n", self.next).as_bytes());
+///             let _ = pipe.write(format!("{}\n", self.next).as_bytes());
 ///             self.next += 1;
 ///         }
 ///     }

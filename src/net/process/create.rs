@@ -45,7 +45,7 @@ pub enum ChildStdio {
 /// event_loop.run_until_complete(async {
 ///     let child = handle.subprocess_shell("tr a-z A-Z; exit 3").open(Capture::default).await?;
 ///     let stdin = child.transport.stdin().unwrap();
-///     stdin.write(b"hello");
+///     let _ = stdin.write(b"hello");
 ///     stdin.close();
 ///     child.transport.wait_closed().await;
 ///     assert_eq!(child.with(|capture| capture.0.clone()), b"HELLO");

@@ -76,10 +76,10 @@ impl Transport {
     /// file.write_all(b"the file")?;
     /// loopctl::run(async |event_loop| {
     ///     let transport = event_loop.create_connection_on(ours).open(|| Quiet).await?.transport;
-    ///     transport.write(b"before, ");
+    ///     let _ = transport.write(b"before, ");
     ///     let sent = transport.sendfile(&file).await?;
     ///     assert_eq!((sent.bytes, sent.path), (8, loopctl::SendfilePath::Native));
-    ///     transport.write(b", after");
+    ///     let _ = transport.write(b", after");
     ///     transport.close();
     ///     Ok::<_, loopctl::BoxError>(())
     /// })??;

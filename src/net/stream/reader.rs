@@ -13,6 +13,7 @@ use crate::net::Transport;
 ///
 /// Data received before an error can be read; then every read returns the error. After the peer's end of file, an
 /// error is not returned. Dropping the future of a read loses no data, unless stated otherwise.
+#[must_use = "the connection is closed when reader and writer are dropped"]
 pub struct StreamReader {
     buffer: SharedBuffer,
     transport: Transport,

@@ -13,6 +13,7 @@ use crate::plan::Flow;
 const WRITE_PIECE: usize = 64 * 1024;
 
 /// The sending end of a stream; asyncio's `StreamWriter`.
+#[must_use = "dropping it ends the sending direction"]
 pub struct StreamWriter {
     buffer: SharedBuffer,
     transport: Transport,

@@ -148,7 +148,7 @@ impl<P: ?Sized> TransportCore<P> {
     /// Drops the protocol without calling it, because it usually holds its transport.
     fn release(&self) {
         self.advance(CloseState::Closed);
-        drop(self.protocol.take());
+        self.event_loop.drop_or_report(self.protocol.take());
         self.wake();
     }
 

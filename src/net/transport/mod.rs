@@ -116,7 +116,7 @@ impl Transport {
     /// # struct Greeter;
     /// # impl Protocol for Greeter {
     /// fn connection_made(&mut self, transport: &Transport) {
-    ///     transport.writelines(&["HTTP/1.1 200 OK\r\n", "Content-Length: 0\r\n", "\r\n"]);
+    ///     let _ = transport.writelines(&["HTTP/1.1 200 OK\r\n", "Content-Length: 0\r\n", "\r\n"]);
     /// }
     /// # fn data_received(&mut self, _: &Transport, _: &[u8]) {}
     /// # }
@@ -271,7 +271,7 @@ impl Transport {
     /// }
     /// impl Protocol for Echo {
     ///     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
-    ///         transport.write(data);
+    ///         let _ = transport.write(data);
     ///     }
     /// }
     /// ```

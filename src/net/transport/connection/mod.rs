@@ -354,7 +354,7 @@ impl StreamTransport {
         let Io { registration, raw, protocol, cold } = self.io.take();
         drop(registration);
         drop(raw);
-        drop(protocol);
+        self.event_loop.drop_or_report(protocol);
         wake(cold.map_or_else(Vec::new, |cold| cold.waiters));
         if let Some(then) = self.on_lost.take() {
             then();

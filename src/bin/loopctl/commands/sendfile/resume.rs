@@ -35,7 +35,7 @@ pub(super) async fn read_offer(reader: &mut StreamReader) -> Result<SinkState, T
 /// Sends the offset of the transfer and the size of the file, by which the sink knows a whole file.
 pub(super) fn announce(writer: &mut StreamWriter, input: &Input) {
     let (offset, total) = (input.offset, input.size().unwrap_or(0));
-    writer.write(format!("loopctl-send 2 {offset} {total}\n").as_bytes());
+    let _ = writer.write(format!("loopctl-send 2 {offset} {total}\n").as_bytes());
 }
 
 /// Reads the sink's last line: what it has stored.
