@@ -193,7 +193,7 @@ const LINKS: usize = 100_000;
 /// Runs `test` on a thread with a small stack. An overflow ends the process.
 fn on_small_stack(test: impl FnOnce() + Send + 'static) {
     let thread = std::thread::Builder::new().stack_size(256 * 1024);
-    thread.spawn(test).unwrap().join().unwrap();
+    thread.spawn(test).expect("a thread").join().expect("no panic");
 }
 
 #[test]
