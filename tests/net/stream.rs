@@ -277,7 +277,7 @@ fn strm_01_a_reset_after_the_end_takes_nothing_away() {
 
 /// What connections share is captured, as in a closure.
 #[test]
-fn strm_05_a_handler_may_capture_and_its_error_is_reported() {
+fn strm_a_handler_may_capture_and_its_error_is_reported() {
     run(async |event_loop| {
         let (seen, errors) = (Rc::new(Cell::new(0)), Rc::new(RefCell::new(String::new())));
         let log = Rc::clone(&errors);
