@@ -60,8 +60,8 @@ mod task;
 
 pub use event_loop::{
     CallbackOutput, Clock, EnteredLoop, ErrorContext, EventLoop, ExceptionHandler, Handle, JobInfo,
-    JobKind, LoopClosed, LoopExit, LoopHandle, Remote, RemoteHandle, RunError, SlowCallback,
-    SlowTurn, TimerHandle, running_loop,
+    JobKind, LoopClosed, LoopExit, LoopHandle, Remote, RemoteHandle, RunError, SignalWait,
+    SlowCallback, SlowTurn, TimerHandle, running_loop,
 };
 #[cfg(all(fuzzing, feature = "dns"))]
 #[doc(hidden)]
@@ -93,8 +93,8 @@ pub use net::{
 pub use net::{DnsProof, DnsProofReason, DnsSetProof, DnsValidation, TrustAnchors};
 pub use plan::{Flow, LimitsError, WriteLimits};
 pub use task::{
-    AsyncGenerator, CancelOnDrop, Cancelled, Deferred, Elapsed, Executor, LocalFuture, Promise,
-    Sleep, Task, TaskFactory, TaskRef, TrackedGenerator, run,
+    AsyncGenerator, CancelOnDrop, Cancelled, Deferred, Elapsed, Executor, GroupError, GroupOutput,
+    LocalFuture, Promise, Sleep, Task, TaskFactory, TaskGroup, TaskRef, TrackedGenerator, run,
 };
 
 /// Boxed error, such as that of a callback.

@@ -35,13 +35,15 @@ pub use errors::{ErrorContext, ExceptionHandler};
 pub use job::{CallbackOutput, Handle, JobInfo, JobKind, TimerHandle};
 pub use panic::LoopExit;
 pub use remote::{LoopClosed, Remote, RemoteHandle};
+pub use signal::SignalWait;
 pub use turn::EnteredLoop;
 
 pub(crate) use clock::deadline;
-pub(crate) use job::{Describe, Job, Run, Step};
+pub(crate) use job::{Describe, Job, Run, Step, short_type_name};
 pub(crate) use loop_local::LoopLocal;
 pub(crate) use panic::{PanicError, Payload, catch};
 pub(crate) use reactor::{Interest, Readiness, Registration, Source};
+pub(crate) use signal::is_unhandled;
 
 use clock::LoopClock;
 use closing::Closing;
@@ -106,6 +108,8 @@ pub enum RunError {
     Stopped,
     /// Another loop is running on this thread; loops do not nest.
     Nested,
+    /// SIGINT cancelled the main future of [`run`](crate::run).
+    Interrupted,
     /// The poller failed.
     Io(io::Error),
 }
@@ -117,7 +121,9 @@ impl fmt::Display for RunError {
             Self::Nested => {
                 f.write_str("cannot run the event loop while a loop runs on this thread")
             }
-            Self::Io(error) => write!(f, "cannot wait for events: {error}"),
+            Self::Interrupted => f.write_str("interrupted by SIGINT"),
+            // The cause is the source, which a report of the chain prints.
+            Self::Io(_) => f.write_str("cannot wait for events"),
         }
     }
 }
@@ -126,7 +132,7 @@ impl std::error::Error for RunError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Io(error) => Some(error),
-            Self::Stopped | Self::Nested => None,
+            Self::Stopped | Self::Nested | Self::Interrupted => None,
         }
     }
 }
@@ -259,10 +265,12 @@ impl EventLoop {
     ///
     /// # Errors
     /// [`RunError::Stopped`] if the loop was stopped first; otherwise those of [`run_forever`](Self::run_forever).
+    #[track_caller]
     pub fn run_until_complete<T>(
         &mut self,
         future: impl Future<Output = T>,
     ) -> Result<T, RunError> {
+        self.handle.diagnostics().set_main_origin(Location::caller());
         let mut future = pin!(future);
         let mut output = Poll::Pending;
         let entered = self.enter()?;

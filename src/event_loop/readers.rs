@@ -188,7 +188,11 @@ impl<F: FnMut() -> O, O: CallbackOutput> Run for Watcher<F> {
     }
 
     fn info(&self) -> JobInfo {
-        JobInfo { kind: JobKind::Io, name: short_type_name::<F>(), origin: Some(self.origin) }
+        JobInfo {
+            kind: JobKind::Io,
+            name: short_type_name::<F>().to_owned(),
+            origin: Some(self.origin),
+        }
     }
 
     fn cancel(&self) {

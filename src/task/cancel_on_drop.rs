@@ -1,4 +1,4 @@
-//! Handle of a task or of work that is cancelled when nobody waits for it any more.
+//! Handle that cancels a task, or work of the executor, when it is dropped.
 
 use std::fmt;
 use std::ops::Deref;

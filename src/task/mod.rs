@@ -3,6 +3,7 @@
 mod asyncgen;
 mod cancel_on_drop;
 mod executor;
+mod group;
 mod info;
 mod promise;
 mod runner;
@@ -29,6 +30,7 @@ use crate::event_loop::{
 pub use asyncgen::{AsyncGenerator, TrackedGenerator};
 pub use cancel_on_drop::CancelOnDrop;
 pub use executor::Executor;
+pub use group::{GroupError, GroupOutput, TaskGroup};
 pub use info::TaskRef;
 pub use promise::{Cancelled, Deferred, Promise};
 pub use runner::run;
@@ -79,7 +81,16 @@ impl LoopHandle {
     /// ```
     #[track_caller]
     pub fn create_task<T: 'static>(&self, future: impl Future<Output = T> + 'static) -> Task<T> {
-        let (origin, tasks) = (Location::caller(), self.local::<Tasks>());
+        self.create_task_at(Location::caller(), future)
+    }
+
+    /// Creates a task for a caller of the library, whose line reports name.
+    pub(crate) fn create_task_at<T: 'static>(
+        &self,
+        origin: &'static Location<'static>,
+        future: impl Future<Output = T> + 'static,
+    ) -> Task<T> {
+        let tasks = self.local::<Tasks>();
         match tasks.factory() {
             None => spawn(self, &tasks, origin, future, Some),
             Some(factory) => spawn(self, &tasks, origin, wrap(&factory, self, future), |it| it),
@@ -218,7 +229,7 @@ async fn supervise<F: Future, T>(
     Err(NoOutput::Cancelled)
 }
 
-/// Drops the output of a task that nobody awaits. A panic, of the task or of the drop, is reported.
+/// Drops the output of a detached task. A panic, of the task or of the drop, is reported.
 fn discard<T>(event_loop: &LoopHandle, info: &TaskInfo, ended: Result<T, NoOutput>) {
     let payload = match ended {
         Err(NoOutput::Panicked(payload)) => payload,

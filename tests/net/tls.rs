@@ -392,3 +392,20 @@ fn tls_30_the_log_knows_of_failed_handshakes_at_the_level_of_debugging() {
         assert!(logged.iter().all(is_quiet), "{logged:?}");
     });
 }
+
+#[test]
+fn dbg_12_debug_mode_logs_the_time_of_a_handshake() {
+    in_child("tls::dbg_12_debug_mode_logs_the_time_of_a_handshake", || {
+        start_logging();
+        run(async |event_loop| {
+            event_loop.set_debug(true);
+            let (client, server) = pair();
+            let (_server, address) = serve_tls(&event_loop, server, || Echo).await;
+            let _streams = to(&event_loop, address, &client).open_stream().await.unwrap();
+            let lines = take_logged();
+            let line = lines.iter().find(|line| line.contains("TLS handshake took")).unwrap();
+            let took = line.rsplit_once("took ").unwrap().1.strip_suffix(" ms").unwrap();
+            assert!(took.parse::<f64>().unwrap() > 0.0, "{line}");
+        });
+    });
+}
