@@ -73,7 +73,7 @@ pub(crate) struct SynStats {
     pub(crate) resent_percent: f64,
     /// Tries won by an attempt with a SYN that was sent again.
     pub(crate) tries: u64,
-    /// Those of them whose first SYN was answered, but late: the path is slow. The round-trip time tells it.
+    /// Those of them whose first SYN was answered, but late: the round-trip time is that of a slow path.
     pub(crate) first_answered: u64,
     /// Median handshake with a resent SYN, less the median without. null: there were not both.
     pub(crate) cost_ms: Option<Ms>,
