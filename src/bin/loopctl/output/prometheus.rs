@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use loopctl::plan::Family;
 
 use crate::diagnose::cause::Cause;
+use crate::output::wire::common::variant_name;
 use crate::report::{Attempt, End, FailureKind, Outcome, Report, TlsReport};
 
 /// All targets of a run, metric by metric: a family of metrics must not be split.
@@ -72,7 +73,7 @@ impl Metrics {
     }
 
     fn add_failed_attempts(&mut self, target: &str, report: &Report) {
-        let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+        let mut counts: BTreeMap<(&str, String), usize> = BTreeMap::new();
         for attempt in &report.attempts {
             if let Some(reason) = failure(attempt) {
                 *counts.entry((family(attempt), reason)).or_default() += 1;
@@ -132,35 +133,39 @@ impl Metrics {
 }
 
 /// Reason of a probe that failed, from a fixed set. Attempts have reasons of their own.
-fn reason(report: &Report) -> Option<&'static str> {
-    match report.end {
-        End::Connected if report.unmet.is_empty() => None,
-        End::Connected => Some("expectation"),
-        End::Interrupted(_) => Some("interrupted"),
-        End::Failed(kind) => Some(match kind {
+fn reason(report: &Report) -> Option<String> {
+    let reason = match report.end {
+        End::Connected if report.unmet.is_empty() => return None,
+        End::Connected => "expectation",
+        End::Interrupted(_) => "interrupted",
+        End::Failed(kind) => match kind {
             FailureKind::NotResolved => "dns",
-            FailureKind::NotConnected => common_failure(report).unwrap_or("connect"),
+            FailureKind::NotConnected => match common_failure(report) {
+                Some(reason) => return Some(reason),
+                None => "connect",
+            },
             FailureKind::TimedOut => "timeout",
             FailureKind::NoTls => "tls",
             FailureKind::NotTrusted => "certificate",
             FailureKind::CannotBind => "bind",
             FailureKind::NoSocket => "descriptors",
             FailureKind::NoFile => "file",
-        }),
-    }
+        },
+    };
+    Some(reason.to_owned())
 }
 
 /// Reason that all attempts have in common.
-fn common_failure(report: &Report) -> Option<&'static str> {
+fn common_failure(report: &Report) -> Option<String> {
     let mut reasons = report.attempts.iter().filter_map(failure);
     let first = reasons.next()?;
     reasons.all(|reason| reason == first).then_some(first)
 }
 
 /// Reason of an attempt that failed by itself, and was not canceled for another.
-fn failure(attempt: &Attempt) -> Option<&'static str> {
+fn failure(attempt: &Attempt) -> Option<String> {
     match attempt.outcome {
-        Outcome::Failure(..) | Outcome::Timeout => Some(Cause::of(attempt)?.code()),
+        Outcome::Failure(..) | Outcome::Timeout => Some(variant_name(&Cause::of(attempt)?.kind())),
         Outcome::Success | Outcome::Canceled | Outcome::Pending => None,
     }
 }
