@@ -70,13 +70,13 @@ pub use net::{
     AbortReason, AddrInfo, AddrInfoFlags, Address, AfterEof, AttemptError, BindError,
     BufferedProtocol, ChildPipe, ChildStdio, ConnectError, Connection, CopyReason,
     CreateConnection, CreateDatagram, CreateServer, CreateSubprocess, DatagramProtocol,
-    DatagramTransport, EaiCode, Endpoint, Event, EventKind, Failure, Hosts, Keepalive, Lookup,
-    NameInfoFlags, Phase, Protocol, ReadPipe, ReadPipeProtocol, ResolveError, Resolver, Resolving,
-    Sendfile, SendfileError, SendfileMethod, SendfilePath, SendfilePhase, Sent, Server,
-    ServerError, Shutdown, SocketOption, SocketOptions, SocketSnapshot, SocketView, StreamError,
-    StreamProtocol, StreamReader, StreamWriter, SubprocessProtocol, SubprocessTransport, TcpInfo,
-    TcpOptions, TimerEnd, Transport, WritePipe, WritePipeProtocol, kernel_tls, listen,
-    open_to_send, raise_descriptor_limit, source_address,
+    DatagramSocket, DatagramTransport, DuplexStream, EaiCode, Endpoint, Event, EventKind, Failure,
+    Hosts, Incoming, Keepalive, Lookup, NameInfoFlags, Phase, Process, Protocol, ReadPipe,
+    ReadPipeProtocol, ResolveError, Resolver, Resolving, Sendfile, SendfileError, SendfileMethod,
+    SendfilePath, SendfilePhase, Sent, Server, ServerError, Shutdown, SocketOption, SocketOptions,
+    SocketSnapshot, SocketView, StreamError, StreamProtocol, StreamReader, StreamWriter,
+    SubprocessProtocol, SubprocessTransport, TcpInfo, TcpOptions, TimerEnd, Transport, WritePipe,
+    WritePipeProtocol, kernel_tls, listen, open_to_send, raise_descriptor_limit, source_address,
 };
 #[cfg(feature = "tls")]
 pub use net::{
@@ -91,6 +91,8 @@ pub use net::{
 };
 #[cfg(feature = "dnssec")]
 pub use net::{DnsProof, DnsProofReason, DnsSetProof, DnsValidation, TrustAnchors};
+#[cfg(feature = "hyper")]
+pub use net::{HyperExecutor, HyperTimer};
 pub use plan::{Flow, LimitsError, WriteLimits};
 pub use task::{
     AsyncGenerator, CancelOnDrop, Cancelled, Deferred, Elapsed, Executor, GroupError, GroupOutput,

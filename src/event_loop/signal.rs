@@ -20,7 +20,7 @@ use super::{
     Registration, Run, Source,
 };
 use crate::BoxError;
-use crate::sys::signals::has_default_action;
+use crate::sys::signals::{has_default_action, is_main_thread};
 
 #[derive(Default)]
 struct Signals(RefCell<HashMap<i32, Handler>>);
@@ -137,13 +137,15 @@ impl LoopHandle {
     }
 }
 
-/// Whether nothing but the default action handles a signal: neither a loop, nor other code of this process.
+/// Whether this is the main thread, and nothing but the default action handles a signal: neither a loop, nor other code
+/// of this process.
 pub(crate) fn is_unhandled(signal: i32) -> bool {
     let handled = HANDLED.lock().unwrap_or_else(PoisonError::into_inner);
-    match handled.get(&signal) {
-        Some(known) => known.handlers == 0,
-        None => has_default_action(signal),
-    }
+    is_main_thread()
+        && match handled.get(&signal) {
+            Some(known) => known.handlers == 0,
+            None => has_default_action(signal),
+        }
 }
 
 fn check(signal: i32) -> io::Result<()> {

@@ -8,7 +8,6 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use crate::event_loop::{EventLoop, LoopHandle, RunError, is_unhandled};
-use crate::sys::signals::is_main_thread;
 
 /// Timeout of two steps of the clean-up: tasks that it causes itself, and threads with blocking calls. A lookup that
 /// hangs must not keep a program from exiting.
@@ -82,7 +81,7 @@ impl Interrupt {
     /// Handles SIGINT as asyncio's runner does: on the main thread, if no other code handles it. The handler stays until
     /// the loop is closed, so that a second SIGINT ends the clean-up.
     fn watch(event_loop: &LoopHandle) -> Option<Rc<Self>> {
-        if !is_main_thread() || !is_unhandled(libc::SIGINT) {
+        if !is_unhandled(libc::SIGINT) {
             return None;
         }
         let interrupt = Rc::<Self>::default();

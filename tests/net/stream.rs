@@ -342,8 +342,8 @@ fn dbg_07_slow_streams_and_protocols_are_named_by_line_type_and_peer() {
 }
 
 #[test]
-fn dbg_10_and_11_debug_mode_logs_connections_pauses_and_the_end() {
-    in_child("stream::dbg_10_and_11_debug_mode_logs_connections_pauses_and_the_end", || {
+fn dbg_10_11_debug_mode_logs_connections_pauses_and_the_end() {
+    in_child("stream::dbg_10_11_debug_mode_logs_connections_pauses_and_the_end", || {
         start_logging();
         run(async |event_loop| {
             event_loop.set_debug(true);

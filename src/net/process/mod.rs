@@ -2,12 +2,15 @@
 
 mod child;
 mod create;
+#[expect(clippy::module_inception, reason = "asyncio calls it Process")]
+mod process;
 mod transport;
 
 use std::io;
 use std::process::ExitStatus;
 
 pub use create::{ChildStdio, CreateSubprocess};
+pub use process::Process;
 pub use transport::SubprocessTransport;
 
 /// One of the three standard streams of a child, as a pipe.

@@ -1,5 +1,13 @@
 //! Streams: a reader and a writer for async code, on top of a transport.
 
+mod duplex;
+#[cfg(feature = "futures-io")]
+mod futures_io;
+#[cfg(feature = "hyper")]
+mod hyper;
+mod incoming;
+#[cfg(any(feature = "futures-io", feature = "hyper"))]
+mod poll;
 mod protocol;
 mod read_buffer;
 mod reader;
@@ -12,6 +20,10 @@ use crate::event_loop::{CallbackOutput, LoopHandle};
 use crate::net::{ConnectError, CreateConnection, CreateServer, Hosts, Server, ServerError};
 use crate::plan::{Host, Port};
 
+pub use duplex::DuplexStream;
+#[cfg(feature = "hyper")]
+pub use hyper::{HyperExecutor, HyperTimer};
+pub use incoming::Incoming;
 pub use protocol::StreamProtocol;
 pub use read_buffer::StreamError;
 pub use reader::StreamReader;

@@ -88,6 +88,11 @@ impl StreamProtocol {
         Self { on_connected: Some(Box::new(start)), ..Self::new() }
     }
 
+    /// A protocol that passes the reader and the writer on when the connection is made.
+    pub(super) fn connecting(then: impl FnOnce(StreamReader, StreamWriter) + 'static) -> Self {
+        Self { on_connected: Some(Box::new(then)), ..Self::new() }
+    }
+
     /// Sets the limit of a line in bytes; default 64 KiB. Reading pauses above twice the limit, and resumes at the
     /// limit.
     #[must_use]
