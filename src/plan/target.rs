@@ -17,6 +17,7 @@ use std::str::FromStr;
 /// assert_eq!(Host::from("fe80::1%eth0"), Host::Name("fe80::1%eth0".to_owned()));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Host {
     /// Name for the resolver.
     Name(String),
@@ -34,6 +35,7 @@ pub enum Host {
 /// assert!("65536".parse::<Port>().is_err());
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Port {
     /// Port number.
     Number(u16),

@@ -11,6 +11,7 @@ use crate::net::Endpoint;
 
 /// One of a child's standard streams.
 #[derive(Debug, Default)]
+#[non_exhaustive]
 pub enum ChildStdio {
     /// A pipe to the parent.
     #[default]

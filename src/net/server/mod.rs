@@ -64,6 +64,7 @@ pub struct Server {
 
 /// Clients ended by [`Server::shutdown`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Shutdown {
     /// The number of clients that received all queued data, or left by themselves.
     pub closed: usize,

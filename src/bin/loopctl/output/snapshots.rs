@@ -48,7 +48,7 @@ impl Story {
 
     fn at(&mut self, ms: f64, kind: EventKind) {
         let at = self.started_at + Duration::from_secs_f64(ms / 1000.0);
-        self.report.apply(&Event { at, kind });
+        self.report.apply(&Event::new(at, kind));
     }
 
     fn resolved(&mut self, ms: f64, addresses: &[&str]) {

@@ -222,6 +222,7 @@ impl From<&Address> for AddressRecord {
             Address::Unix(path) => {
                 Self { ip: None, port: None, family, path: Some(path.display().to_string()) }
             }
+            other => Self { ip: None, port: None, family, path: Some(other.to_string()) },
         }
     }
 }
@@ -247,7 +248,7 @@ impl From<loopctl::TlsVersion> for TlsVersion {
     fn from(version: loopctl::TlsVersion) -> Self {
         match version {
             loopctl::TlsVersion::Tls12 => Self::Tls12,
-            loopctl::TlsVersion::Tls13 => Self::Tls13,
+            _ => Self::Tls13,
         }
     }
 }
