@@ -30,21 +30,26 @@ mod https;
 mod keys;
 mod lookup;
 mod message;
+mod name_text;
 #[cfg(feature = "dnssec")]
 mod proof;
+mod rdata;
 #[cfg(feature = "dnssec")]
 mod reason;
 mod record;
 mod record_type;
 #[cfg(feature = "dnssec")]
 mod rrset;
+mod section;
 mod server;
+mod type_names;
+mod verdict;
 #[cfg(feature = "dnssec")]
 mod verify;
 
 #[cfg(feature = "dnssec")]
 pub use anchors::TrustAnchors;
-pub use answer::{DnsAnswer, DnsExchange, DnsFlags, ExtendedError, Rcode};
+pub use answer::{DnsAnswer, DnsExchange, DnsFlags, EdnsFallback, ExtendedError, Rcode};
 pub use builder::DnsClientBuilder;
 pub use client::DnsClient;
 pub use error::{DnsError, DnsErrorKind};
@@ -56,4 +61,5 @@ pub use lookup::{DnsAddress, DnsLookup};
 pub use proof::{DnsProof, DnsProofReason, DnsSetProof, DnsValidation};
 pub use record::{DnsData, DnsRecord, ServiceBinding, StartOfAuthority};
 pub use record_type::{RecordType, RecordTypeError};
+pub use section::DnsOddity;
 pub use server::{DnsConfigError, DnsServer};

@@ -106,6 +106,7 @@ impl Story {
             records: Vec::new(),
             authority: Vec::new(),
             extended_errors: Vec::new(),
+            oddities: Vec::new(),
             exchange: DnsExchange {
                 server: Some(server()),
                 transport: Some(DnsTransport::Udp),
@@ -114,6 +115,7 @@ impl Story {
                 round_trip: None,
                 retries: 0,
                 truncated: false,
+                without_edns: None,
                 validation: None,
             },
         }
