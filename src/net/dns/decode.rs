@@ -33,7 +33,7 @@ fn seconds(ttl: u32) -> Duration {
     Duration::from_secs(u32::try_from(ttl.cast_signed()).unwrap_or(0).into())
 }
 
-/// `None` for a type without a variant of its own, and for data that do not fit.
+/// `None` for a type without a variant in [`DnsData`], and for data that do not fit.
 fn data(message: &[u8], raw: &RawRecord) -> Option<DnsData> {
     let mut cursor = Cursor::new(message, raw.data.clone());
     let data = match RecordType::from(raw.record_type) {

@@ -2,8 +2,9 @@
 //!
 //! [`client`] queries the servers that [`builder`] and [`config`] describe; [`core`] is shared by its clones.
 //! [`exchange`] runs one query, over a [`channel`] to each server, which may be [`https`]. [`lookup`] turns queries
-//! into addresses. [`message`] and [`decode`] are the only files that know the codec's messages. [`answer`],
-//! [`record`], [`error`] and [`event`] are results. `fuzz` is the entry point of the fuzzer.
+//! into addresses. [`message`] encodes queries; it reads answers with [`section`], [`decode`] and [`rdata`], and
+//! [`verdict`] judges them. [`answer`], [`record`], [`error`] and [`event`] are results. [`name_text`] and
+//! [`type_names`] are the text of names and types. `fuzz` is the entry point of the fuzzer.
 //!
 //! With the feature `dnssec`, [`verify`] validates answers with hickory, from the [`anchors`]. [`rrset`] splits an
 //! answer into the sets to validate. [`handle`] passes hickory's queries to the loop, and [`keys`] caches their

@@ -22,7 +22,7 @@ pub(super) struct AliasChain<'a> {
 pub(super) enum ChainShape {
     /// It ends with a name that is no alias in this answer.
     Ends,
-    /// It comes back to a name of its own (RFC 1034 section 3.6.2).
+    /// It comes back to one of its names (RFC 1034 section 3.6.2).
     Loops,
     /// It has more aliases than are followed.
     TooLong,
@@ -147,7 +147,8 @@ mod tests {
     fn an_empty_answer_means_what_its_flags_and_its_authority_say() {
         use DnsErrorKind::{Lame, NoData, Referral};
         let (ns, soa) = (other("test.", RecordType::Ns), other("test.", RecordType::Soa));
-        let table: [((bool, bool, bool), &[DnsRecord], DnsErrorKind); 9] = [
+        type Row<'a> = ((bool, bool, bool), &'a [DnsRecord], DnsErrorKind);
+        let table: [Row<'_>; 9] = [
             ((false, false, true), &[], Lame),
             ((false, false, false), &[], Lame),
             ((false, false, true), std::slice::from_ref(&ns), Referral),

@@ -12,7 +12,7 @@ use std::ops::Range;
 pub(super) use cursor::Cursor;
 
 /// Data as text; in the format of RFC 3597 section 5 for a type without one, and for data that do not fit the type.
-/// The flag tells whether they fit.
+/// The flag is set if they fit.
 pub(super) fn text(message: &[u8], record_type: u16, data: Range<usize>) -> (String, bool) {
     let bytes = message.get(data.clone()).unwrap_or_default();
     let mut cursor = Cursor::new(message, data);

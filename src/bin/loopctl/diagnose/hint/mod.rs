@@ -2,6 +2,7 @@
 
 pub(super) mod connect;
 mod extended_error;
+pub(crate) mod groups;
 pub(crate) mod name;
 pub(crate) mod serve;
 mod tls;
