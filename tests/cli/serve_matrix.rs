@@ -136,6 +136,7 @@ fn the_second_client_and_the_time_limit_are_served_after_a_half_close() {
     let mut stream = server.connect();
     while stream.read(&mut [0; 4096]).unwrap() > 0 {}
     stream.shutdown(Shutdown::Both).unwrap();
+    assert_eq!(server.line(), "in force: half-close at once\n");
     assert!(server.line().contains("eof (half-close)"));
     assert_eq!(server.end().code, Some(0));
 }

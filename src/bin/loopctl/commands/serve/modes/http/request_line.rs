@@ -152,11 +152,11 @@ fn is_url(target: &[u8]) -> bool {
     let Some(rest) = rest.strip_prefix(b"://") else { return false };
     let authority = rest.split(|byte| b"/?#".contains(byte)).next().unwrap_or_default();
     let host = authority.rsplit(|byte| *byte == b'@').next().unwrap_or_default();
+    let is_http = ["http", "https"].iter().any(|it| scheme.eq_ignore_ascii_case(it.as_bytes()));
     let is_scheme = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
     scheme.first().is_some_and(u8::is_ascii_alphabetic)
         && scheme.iter().all(is_scheme)
-        && !host.is_empty()
-        && !host.starts_with(b":")
+        && (!is_http || !host.is_empty() && !host.starts_with(b":"))
         && str::from_utf8(host).is_ok_and(is_host)
 }
 
