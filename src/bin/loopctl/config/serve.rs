@@ -136,7 +136,7 @@ pub(crate) struct ListenSpec {
 #[derive(Debug)]
 pub(crate) struct Limits {
     pub(crate) max_clients: Option<NonZero<usize>>,
-    /// Whether nobody has chosen that number.
+    /// Whether that number is a default.
     pub(crate) is_implied_max: bool,
     /// The server shuts down after this number of clients.
     pub(crate) count: Option<NonZero<usize>>,

@@ -50,8 +50,8 @@ impl Writer {
         if path == Path::new("-") { Ok(Self::stdout()) } else { Self::file(path, path) }
     }
 
-    /// A file that gets its name when it is complete, because others may read it at any moment. Until then it has a name
-    /// that nobody can foresee. Devices and pipes are opened in place, as are files in a folder that is not writable.
+    /// A file that gets its name when it is complete, because others may read it at any moment. Until then it has a random
+    /// name. Devices and pipes are opened in place, as are files in a folder that is not writable.
     ///
     /// # Errors
     /// A file that cannot be created.

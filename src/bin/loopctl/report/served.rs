@@ -137,7 +137,7 @@ pub(crate) enum DatagramRefusal {
     NotUnicast,
     /// The source has had as many replies as it may have in a second.
     Budget,
-    /// So many replies are waiting already.
+    /// The queue of waiting replies is full.
     QueueFull,
 }
 

@@ -2,7 +2,9 @@
 
 pub(crate) mod cancellation;
 pub(crate) mod checksum;
+pub(crate) mod descriptor;
 pub(crate) mod full_backlog;
+pub(crate) mod locked_file;
 pub(crate) mod log;
 pub(crate) mod message;
 pub(crate) mod ordered_pool;

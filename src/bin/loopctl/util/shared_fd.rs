@@ -23,7 +23,7 @@ const SMALL: usize = 4096;
 /// Largest read, and largest write to a socket, in bytes.
 const CHUNK: usize = 64 * 1024;
 
-/// Poll interval for a reader that closes its end, which has no event of its own.
+/// Poll interval for detecting that the reader has closed its end.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// A descriptor whose open file description others share, and that blocks.
@@ -40,7 +40,7 @@ enum Direction {
     Write,
 }
 
-/// Opens the file behind a descriptor again, for a description of our own. `None` where that cannot be done: a socket
+/// Opens the file behind a descriptor again, for a separate description. `None` where that cannot be done: a socket
 /// has no name, opening a device may have side effects, and the pipe of another user may not be opened.
 pub(crate) fn reopen(file: &File) -> Option<OwnedFd> {
     let metadata = file.metadata().ok()?;

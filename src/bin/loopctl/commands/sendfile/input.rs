@@ -45,7 +45,7 @@ pub(super) enum Change {
     /// The file has grown by this number of bytes.
     Growth(u64),
     Content,
-    /// Its attributes, or its content with the modification time set back: only the content tells.
+    /// Its attributes, or its content with the modification time set back. A checksum of the content distinguishes them.
     Attributes,
 }
 

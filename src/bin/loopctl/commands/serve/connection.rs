@@ -27,8 +27,8 @@ const RECHECK: Duration = Duration::from_millis(10);
 /// Poll interval for detecting that a client has disconnected.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Probes to a client that has finished: their answer tells a half-close from a departure. The network may be away for
-/// a minute.
+/// Probes to a client that has finished: their answer distinguishes a half-close from a departure. The network may be
+/// down for a minute.
 const KEEPALIVE: Keepalive =
     Keepalive { idle: Duration::from_secs(5), interval: Duration::from_secs(5), count: 12 };
 

@@ -5,9 +5,9 @@ use std::os::fd::OwnedFd;
 
 use listenfd::ListenFd;
 use loopctl::plan::SocketKind;
-use rustix::net::sockopt::socket_acceptconn;
 
 use super::refusal::{Refusal, unbound};
+use crate::util::descriptor::is_listening;
 
 /// Name of these sockets in messages.
 const ALL: &str = "LISTEN_FDS";
@@ -67,7 +67,7 @@ fn take_one(fds: &mut ListenFd, number: usize) -> Result<InheritedSocket, Refusa
         let text = "the descriptor is not a TCP, UDP or Unix socket";
         return Err(unbound(&name(number), text));
     };
-    if kind == SocketKind::Stream && !socket_acceptconn(&socket).unwrap_or(false) {
+    if kind == SocketKind::Stream && !is_listening(&socket) {
         return Err(unbound(&name(number), "the socket is not listening"));
     }
     Ok(InheritedSocket { socket, kind, is_unix, number })

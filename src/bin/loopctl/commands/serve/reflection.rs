@@ -1,4 +1,4 @@
-//! Datagrams whose replies would do harm: their source may be forged, so that a reply hits somebody else, or another
+//! Datagrams whose replies would do harm: their source may be forged, so that a reply hits another host, or another
 //! service that replies in turn. BSD's inetd refuses them as well (`dg_badinput`).
 
 use std::cell::{Cell, RefCell};
@@ -12,7 +12,7 @@ use crate::report::served::DatagramRefusal;
 /// Replies to one source in a second.
 const BUDGET: u32 = 1000;
 
-/// Sources whose replies are counted. Beyond them, nobody has a reply before the second is over.
+/// Sources whose replies are counted. Others have no reply before the second is over.
 const MAX_SOURCES: usize = 4096;
 
 /// Ports below this one belong to services.

@@ -1,6 +1,6 @@
 //! The server: its clients, totals and opened resources.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -38,7 +38,6 @@ pub(super) struct Server {
     rng: RefCell<Rng>,
     pub(super) reflection: Reflection,
     datagram_log: RefCell<DatagramLog>,
-    has_warned: Cell<bool>,
 }
 
 impl Server {
@@ -55,7 +54,6 @@ impl Server {
             rng: RefCell::new(rng),
             reflection: Reflection::default(),
             datagram_log: RefCell::default(),
-            has_warned: Cell::default(),
         })
     }
 
@@ -114,11 +112,11 @@ impl Server {
         number
     }
 
-    /// Says once that a limit is reached that nobody has chosen.
+    /// Warns once that a default limit is reached.
     fn warn_full(&self) {
         let limits = &self.context.request.limits;
         if let (Some(max), true, false) =
-            (limits.max_clients, limits.is_implied_max, self.has_warned.replace(true))
+            (limits.max_clients, limits.is_implied_max, self.context.has_warned.replace(true))
             && max.get() > 1
         {
             let text = format!(

@@ -1,6 +1,5 @@
 //! Output of `--mode sink`: one file, a folder with a file for each client, standard output, or a count.
 
-mod part;
 mod received_file;
 
 use std::cell::{Cell, OnceCell, RefCell};

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use loopctl::LoopHandle;
 
-use super::part;
 use crate::report::served::TransferRecord;
 use crate::util::checksum::{Algorithm, Checksum, Sum};
+use crate::util::locked_file::{self, exists};
 use crate::util::output_queue::OutputQueue;
 use crate::util::stdio::Sink;
 
@@ -96,7 +96,7 @@ impl ReceivedFile {
         if !may_replace && fs::symlink_metadata(&paths.path).is_ok() {
             return Err(exists(&paths.path));
         }
-        let file = part::open(&paths.part, may_replace, resumes)?;
+        let file = locked_file::open(&paths.part, may_replace, resumes)?;
         // A client that resumes compares the checksum of what is here.
         let algorithm = algorithm.or_else(|| resumes.then_some(Algorithm::Sha256));
         let mut checksum = algorithm.map(Checksum::new);
@@ -196,7 +196,7 @@ impl ReceivedFile {
         }
         self.update(|state| state.is_finished = true);
         if let (Some(paths), Some(file)) = (&self.paths, &self.part) {
-            part::check(file, &paths.part, self.bytes.get())?;
+            locked_file::check(file, &paths.part, self.bytes.get())?;
             paths.rename()?;
         }
         Ok(Some(self.record(true)))
@@ -210,7 +210,7 @@ impl ReceivedFile {
         self.update(|state| state.is_finished = true);
         self.count_written();
         if let (Some(paths), Some(file), 0) = (&self.paths, &self.part, self.bytes.get())
-            && part::is_at(file, &paths.part)
+            && locked_file::is_at(file, &paths.part)
         {
             // This run has created it or may replace it.
             let _ = fs::remove_file(&paths.part);
@@ -289,8 +289,4 @@ fn with_part(path: &Path) -> PathBuf {
     let mut part = path.as_os_str().to_owned();
     part.push(".part");
     part.into()
-}
-
-pub(super) fn exists(path: &Path) -> io::Error {
-    io::Error::new(ErrorKind::AlreadyExists, format!("`{}` exists", path.display()))
 }

@@ -19,6 +19,7 @@ use super::request::Request;
 use super::response::{Content, Response};
 use super::status::Status;
 use crate::config::environment::Environment;
+use crate::util::descriptor::{NONBLOCK, is_link_loop};
 
 /// The directory of `--root`. Neither `..` nor a symbolic link leads out of it.
 #[derive(Debug, Clone)]
@@ -87,7 +88,7 @@ impl Root {
         }
         // A FIFO may have taken its place meanwhile, and would wait for a writer.
         let mut options = OpenOptions::new();
-        options.read(true).custom_flags(libc::O_NONBLOCK);
+        options.read(true).custom_flags(NONBLOCK);
         let file = self.0.open_with(path, &options)?.into_std();
         let metadata = file.metadata()?;
         match metadata.is_file() {
@@ -134,7 +135,7 @@ fn status(error: &io::Error) -> Status {
     match error.kind() {
         NotFound | NotADirectory | InvalidFilename | InvalidInput => Status::NOT_FOUND,
         // A symbolic link to itself: nothing has failed here.
-        _ if error.raw_os_error() == Some(libc::ELOOP) => Status::NOT_FOUND,
+        _ if is_link_loop(error) => Status::NOT_FOUND,
         // Also a path that leads out of the root.
         PermissionDenied => Status::FORBIDDEN,
         _ => Status::INTERNAL_SERVER_ERROR,

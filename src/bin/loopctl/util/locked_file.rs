@@ -1,4 +1,4 @@
-//! `FILE.part` of a sink: opened without following a link, and locked against other sinks.
+//! A file with one writer: opened without following a link, and locked against other programs of this kind.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind};
@@ -8,16 +8,14 @@ use std::path::Path;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
-use super::received_file::exists;
-
-/// Limit of attempts, because another sink may rename the part between open(2) and flock(2).
+/// Limit of attempts, because another writer may rename the file between open(2) and flock(2).
 const MAX_TRIES: usize = 16;
 
-/// Opens the part and locks it. With `resumes`, its content is kept.
+/// Opens the file and locks it. With `resumes`, its content is kept.
 ///
 /// # Errors
-/// `AlreadyExists` where it exists and may not be replaced; a symbolic link; a part that another sink writes to.
-pub(super) fn open(path: &Path, may_replace: bool, resumes: bool) -> io::Result<File> {
+/// `AlreadyExists` where it exists and may not be replaced; a symbolic link; a file that another program writes to.
+pub(crate) fn open(path: &Path, may_replace: bool, resumes: bool) -> io::Result<File> {
     for _ in 0..MAX_TRIES {
         let file = open_once(path, may_replace, resumes)?;
         let locked = flock(&file, FlockOperation::NonBlockingLockExclusive);
@@ -38,11 +36,11 @@ pub(super) fn open(path: &Path, may_replace: bool, resumes: bool) -> io::Result<
     Err(io::Error::new(ErrorKind::ResourceBusy, "other programs replace the file"))
 }
 
-/// Checks that the part is the file that was written, with as many bytes as were received.
+/// Checks that the path names the file that was written, with as many bytes as were received.
 ///
 /// # Errors
-/// A part that another program has changed.
-pub(super) fn check(file: &File, path: &Path, bytes: u64) -> io::Result<()> {
+/// A file that another program has changed.
+pub(crate) fn check(file: &File, path: &Path, bytes: u64) -> io::Result<()> {
     let found = file.metadata()?.len();
     if !is_at(file, path) {
         return Err(io::Error::other(format!("`{}` was replaced meanwhile", path.display())));
@@ -55,6 +53,10 @@ pub(super) fn check(file: &File, path: &Path, bytes: u64) -> io::Result<()> {
             Err(io::Error::other(text))
         }
     }
+}
+
+pub(crate) fn exists(path: &Path) -> io::Error {
+    io::Error::new(ErrorKind::AlreadyExists, format!("`{}` exists", path.display()))
 }
 
 fn open_once(path: &Path, may_replace: bool, resumes: bool) -> io::Result<File> {
@@ -81,7 +83,7 @@ fn open_once(path: &Path, may_replace: bool, resumes: bool) -> io::Result<File> 
 }
 
 /// Whether the path still names the open file.
-pub(super) fn is_at(file: &File, path: &Path) -> bool {
+pub(crate) fn is_at(file: &File, path: &Path) -> bool {
     let identity = |found: Metadata| (found.dev(), found.ino());
     let ours = file.metadata().map(identity).ok();
     ours.is_some() && ours == fs::symlink_metadata(path).map(identity).ok()
