@@ -23,7 +23,6 @@ use crate::plan::Family;
 /// assert_eq!(Address::Unix("/run/x".into()).as_inet(), None);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum Address {
     /// IP address and port.
     Inet(SocketAddr),

@@ -17,7 +17,6 @@ use std::str::FromStr;
 /// assert_eq!(Host::from("fe80::1%eth0"), Host::Name("fe80::1%eth0".to_owned()));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum Host {
     /// Name for the resolver.
     Name(String),

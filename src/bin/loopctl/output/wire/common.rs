@@ -222,7 +222,6 @@ impl From<&Address> for AddressRecord {
             Address::Unix(path) => {
                 Self { ip: None, port: None, family, path: Some(path.display().to_string()) }
             }
-            other => Self { ip: None, port: None, family, path: Some(other.to_string()) },
         }
     }
 }
