@@ -14,6 +14,7 @@ const DEFAULT_SLOW_CALLBACK_DURATION: Duration = Duration::from_millis(100);
 
 /// Report of a callback or task step that delayed the loop.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct SlowCallback {
     /// Description of the job and the line that scheduled it.
     pub job: JobInfo,
@@ -27,6 +28,7 @@ pub struct SlowCallback {
 ///
 /// Callbacks that are slow by themselves are reported by themselves, and do not count here.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct SlowTurn {
     /// Number of jobs that it ran, without those that were slow by themselves.
     pub jobs: usize,
@@ -157,6 +159,7 @@ impl LoopHandle {
     /// assert!(!handle.debug());
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[doc(alias = "get_debug")]
     pub fn debug(&self) -> bool {
         self.diagnostics().debug.get()
     }

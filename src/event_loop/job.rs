@@ -97,6 +97,7 @@ pub enum JobKind {
 
 /// Description of a job, with the source line that scheduled it.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct JobInfo {
     /// Kind of the job.
     pub kind: JobKind,
@@ -104,6 +105,13 @@ pub struct JobInfo {
     pub name: String,
     /// Line that scheduled or created the job; recorded with and without debug mode.
     pub origin: Option<&'static Location<'static>>,
+}
+
+impl JobInfo {
+    /// Job without an origin.
+    pub fn new(kind: JobKind, name: impl Into<String>) -> Self {
+        Self { kind, name: name.into(), origin: None }
+    }
 }
 
 impl fmt::Display for JobInfo {

@@ -24,6 +24,7 @@ use std::panic::Location;
 use std::pin::pin;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
@@ -165,6 +166,8 @@ fn local_loop(id: u64) -> Option<LoopHandle> {
 /// event_loop.run_until_complete(async { assert!(loopctl::running_loop().is_some()) })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "get_running_loop")]
+#[doc(alias = "get_event_loop")]
 pub fn running_loop() -> Option<LoopHandle> {
     RUNNING.try_with(|running| running.borrow().clone()).ok().flatten()
 }
@@ -180,6 +183,7 @@ impl EventLoop {
     ///
     /// # Errors
     /// If the system cannot create a poller, for example because the process is out of descriptors.
+    #[doc(alias = "new_event_loop")]
     pub fn new() -> io::Result<Self> {
         Self::with_clock(Clock::System)
     }
@@ -274,10 +278,16 @@ impl EventLoop {
         let mut future = pin!(future);
         let mut output = Poll::Pending;
         let entered = self.enter()?;
-        let waker = Waker::from(Arc::new(MainWaker(entered.handle().remote())));
+        let main = Arc::new(MainWaker {
+            remote: entered.handle().remote(),
+            is_queued: AtomicBool::new(true),
+        });
+        let waker = Waker::from(Arc::clone(&main));
         entered.handle().push(Job::Main);
         while output.is_pending() {
             entered.turn_with(None, &mut || {
+                // Before the poll, because a wake during it asks for another one.
+                main.is_queued.store(false, Ordering::Release);
                 if output.is_pending() {
                     output = catch(|| future.as_mut().poll(&mut Context::from_waker(&waker)))
                         .map_or_else(|payload| Poll::Ready(Err(payload)), |poll| poll.map(Ok));
@@ -341,11 +351,17 @@ impl fmt::Debug for EventLoop {
     }
 }
 
-struct MainWaker(Remote);
+/// Waker of the main future. Further wakes before its next poll add nothing to the queue.
+struct MainWaker {
+    remote: Remote,
+    is_queued: AtomicBool,
+}
 
 impl Wake for MainWaker {
     fn wake(self: Arc<Self>) {
-        self.0.schedule_main();
+        if !self.is_queued.swap(true, Ordering::AcqRel) {
+            self.remote.schedule_main();
+        }
     }
 }
 

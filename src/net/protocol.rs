@@ -142,6 +142,7 @@ pub trait BufferedProtocol: 'static {
 
 /// Action after the peer has ended its sending direction.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum AfterEof {
     /// Close the connection once queued data is sent.
     #[default]

@@ -216,6 +216,7 @@ impl LoopHandle {
     /// assert_eq!(event_loop.run_until_complete(name)?, Ok(Some("loopctl-0".to_owned())));
     /// # Ok::<(), loopctl::RunError>(())
     /// ```
+    #[doc(alias = "to_thread")]
     pub fn run_in_executor<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,

@@ -51,6 +51,11 @@ use table::{TableEntry, Tasks};
 ///
 /// A task is an ordinary future. For asyncio's `gather`, `wait` and `as_completed`, use `join_all`, `try_join_all`,
 /// `select` and `FuturesUnordered` of futures-util, or those of another library.
+#[doc(alias = "gather")]
+#[doc(alias = "wait")]
+#[doc(alias = "as_completed")]
+#[doc(alias = "shield")]
+#[doc(alias = "ensure_future")]
 pub struct Task<T> {
     /// `None` only while the handle is being dropped.
     running: Option<Running<T>>,
@@ -158,6 +163,7 @@ impl LoopHandle {
     /// assert!(handle.task_factory().is_some());
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[doc(alias = "get_task_factory")]
     pub fn task_factory(&self) -> Option<TaskFactory> {
         self.local::<Tasks>().factory()
     }
@@ -277,6 +283,7 @@ impl<T> Task<T> {
     /// assert!(task.is_finished());
     /// # Ok::<(), loopctl::RunError>(())
     /// ```
+    #[doc(alias = "done")]
     pub fn is_finished(&self) -> bool {
         self.running.as_ref().is_none_or(FallibleTask::is_finished)
     }
@@ -290,6 +297,7 @@ impl<T> Task<T> {
     /// assert_eq!(task.name(), "Task-1");
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[doc(alias = "get_name")]
     pub fn name(&self) -> String {
         self.reference.name()
     }

@@ -11,6 +11,7 @@ use crate::event_loop::{ErrorContext, LoopHandle, PanicError, Payload};
 /// Setting end of a future. Any thread may set it, which wakes the awaiting task in the next turn of its loop.
 ///
 /// Dropping it without setting a value cancels the future.
+#[doc(alias = "Future")]
 #[must_use = "dropping it cancels the future"]
 pub struct Promise<T> {
     shared: Arc<Shared<T>>,
@@ -167,6 +168,7 @@ impl<T> Deferred<T> {
     /// assert_eq!(deferred.try_result(), Some(Ok("arrived")));
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[doc(alias = "result")]
     pub fn try_result(&mut self) -> Option<Result<T, Cancelled>> {
         match self.shared.take()? {
             Ok(value) => Some(Ok(value)),
@@ -185,6 +187,7 @@ impl<T> Deferred<T> {
     /// assert!(deferred.is_done(), "cancelled");
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[doc(alias = "done")]
     pub fn is_done(&self) -> bool {
         !self.shared.is_pending()
     }

@@ -115,6 +115,7 @@ impl LoopHandle {
     ///
     /// # Errors
     /// [`Elapsed`] if the deadline came first.
+    #[doc(alias = "wait_for")]
     pub async fn timeout<T>(
         &self,
         limit: Duration,

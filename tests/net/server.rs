@@ -252,7 +252,7 @@ fn srv_21_shutdown_with_idle_and_stubborn_clients() {
         let began = event_loop.time();
         let end = server.shutdown(ms(60)).await;
         let took = event_loop.time() - began;
-        assert_eq!(end, Shutdown { closed: 3, aborted: 1 });
+        assert_eq!((end.closed, end.aborted), (3, 1));
         assert!(took >= ms(60) && took < Duration::from_secs(5), "{took:?}");
         assert_eq!((guests.lost(), server.client_count(), server.is_serving()), (4, 0, false));
         for client in &mut idle {
@@ -269,7 +269,7 @@ fn srv_21_shutdown_is_at_once_when_nobody_holds_it_up() {
         let _idle = guests.invite(&event_loop, address).await;
         let began = event_loop.time();
         let end = server.shutdown(Duration::from_secs(60)).await;
-        assert_eq!(end, Shutdown { closed: 1, aborted: 0 });
+        assert_eq!((end.closed, end.aborted), (1, 0));
         assert!(event_loop.time() - began < Duration::from_secs(5));
         assert_eq!(server.shutdown(Duration::ZERO).await, Shutdown::default(), "twice");
     });

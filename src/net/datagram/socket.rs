@@ -31,6 +31,8 @@ const MAX_WAITING: usize = 64;
 /// })??;
 /// # Ok::<(), loopctl::BoxError>(())
 /// ```
+#[doc(alias = "recvfrom")]
+#[doc(alias = "sendto")]
 #[must_use = "dropping it closes the endpoint"]
 pub struct DatagramSocket {
     transport: DatagramTransport,

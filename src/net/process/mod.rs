@@ -15,6 +15,7 @@ pub use transport::SubprocessTransport;
 
 /// One of the three standard streams of a child, as a pipe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ChildPipe {
     /// The child's standard input, written by the parent.
     Stdin,

@@ -29,6 +29,8 @@ const MAX_UNREAD: usize = 128 * 1024;
 /// })??;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "create_subprocess_exec")]
+#[doc(alias = "create_subprocess_shell")]
 pub struct Process {
     transport: SubprocessTransport,
     streams: Rc<RefCell<Streams>>,

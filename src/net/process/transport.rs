@@ -84,6 +84,7 @@ impl SubprocessTransport {
 
     /// The process ID. Once the child has exited it may belong to another process: send signals by the methods
     /// here.
+    #[doc(alias = "get_pid")]
     pub fn pid(&self) -> u32 {
         self.0.pid
     }
@@ -95,6 +96,7 @@ impl SubprocessTransport {
 
     /// The exit code in asyncio's form: negative for the signal that ended the child. 255 if the status was
     /// lost because other code in this process waited for the child.
+    #[doc(alias = "get_returncode")]
     pub fn returncode(&self) -> Option<i32> {
         let status = self.status()?;
         status.code().or_else(|| status.signal().map(|signal| -signal))

@@ -68,6 +68,7 @@ impl CreateServer {
     ///
     /// # Errors
     /// As [`serve`](Self::serve).
+    #[doc(alias = "start_server")]
     #[track_caller]
     pub fn serve_streams<O: CallbackOutput>(
         self,

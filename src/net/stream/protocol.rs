@@ -42,6 +42,7 @@ const DEFAULT_LIMIT: usize = 64 * 1024;
 /// assert_eq!(line, b"hello\n");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "StreamReaderProtocol")]
 pub struct StreamProtocol {
     buffer: SharedBuffer,
     on_connected: Option<Box<dyn FnOnce(StreamReader, StreamWriter)>>,

@@ -96,6 +96,7 @@ impl StreamReader {
     ///
     /// # Errors
     /// [`StreamError::Incomplete`], with the data before the end; as [`read`](Self::read).
+    #[doc(alias = "readexactly")]
     pub async fn read_exactly(&mut self, count: usize) -> Result<Vec<u8>, StreamError> {
         let mut known = self.unread();
         while known < count {
@@ -127,6 +128,7 @@ impl StreamReader {
     /// # Errors
     /// [`StreamError::Incomplete`], with the data before the end; [`StreamError::LimitOverrun`], which keeps the
     /// data in the buffer; `InvalidInput` for an empty separator; as [`read`](Self::read).
+    #[doc(alias = "readuntil")]
     pub async fn read_until(&mut self, separator: &[u8]) -> Result<Vec<u8>, StreamError> {
         if separator.is_empty() {
             let text = "Separator should be at least one-byte string";
@@ -151,6 +153,7 @@ impl StreamReader {
     ///
     /// # Errors
     /// [`StreamError::LimitOverrun`], which discards the data of the line; as [`read`](Self::read).
+    #[doc(alias = "readline")]
     pub async fn read_line(&mut self) -> Result<Vec<u8>, StreamError> {
         match self.read_until(b"\n").await {
             Err(StreamError::Incomplete { partial, .. }) => Ok(partial),
