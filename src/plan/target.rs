@@ -34,7 +34,6 @@ pub enum Host {
 /// assert!("65536".parse::<Port>().is_err());
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum Port {
     /// Port number.
     Number(u16),

@@ -353,7 +353,7 @@ fn loop_35_run_drops_a_task_started_by_a_cancelled_one_after_a_second() {
 }
 
 #[test]
-fn loop_12_many_wakes_of_the_main_future_are_one_poll() {
+fn loop_many_wakes_of_the_main_future_are_one_poll() {
     let (mut event_loop, handle) = real();
     let polls = Cell::new(0);
     let main = std::future::poll_fn(|cx| {
