@@ -22,6 +22,8 @@ mod dns_https;
 #[cfg(feature = "dns")]
 mod dns_lookup;
 #[cfg(feature = "dns")]
+mod dns_odd;
+#[cfg(feature = "dns")]
 mod dns_peers;
 #[cfg(feature = "dns")]
 mod dns_query;
@@ -34,6 +36,7 @@ mod dnssec;
 #[cfg(feature = "dnssec")]
 mod dnssec_peers;
 mod early;
+mod ecosystem;
 mod errors;
 mod leaks;
 mod limits;

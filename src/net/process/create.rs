@@ -8,9 +8,12 @@ use std::process::{Command, Stdio};
 use super::{SubprocessProtocol, SubprocessTransport};
 use crate::event_loop::LoopHandle;
 use crate::net::Endpoint;
+use crate::net::socket::limits::original_limit;
+use crate::sys::process;
 
 /// One of a child's standard streams.
 #[derive(Debug, Default)]
+#[non_exhaustive]
 pub enum ChildStdio {
     /// A pipe to the parent.
     #[default]
@@ -45,7 +48,7 @@ pub enum ChildStdio {
 /// event_loop.run_until_complete(async {
 ///     let child = handle.subprocess_shell("tr a-z A-Z; exit 3").open(Capture::default).await?;
 ///     let stdin = child.transport.stdin().unwrap();
-///     stdin.write(b"hello");
+///     let _ = stdin.write(b"hello");
 ///     stdin.close();
 ///     child.transport.wait_closed().await;
 ///     assert_eq!(child.with(|capture| capture.0.clone()), b"HELLO");
@@ -159,6 +162,9 @@ impl CreateSubprocess {
         });
         let event_loop = self.event_loop.clone();
         let output = if self.merges_stderr { self.merge()? } else { self.separate() };
+        if let Some(soft) = original_limit() {
+            process::limit_descriptors(&mut self.command, soft);
+        }
         let child = self.command.stdin(Stdio::from(self.stdin)).spawn()?;
         // Dropped, because the command holds the child's ends, which keep the pipes open.
         drop(self.command);

@@ -10,7 +10,7 @@ mod create;
 mod error;
 mod hosts;
 mod shared;
-mod unix;
+pub(super) mod unix;
 
 use std::cell::Cell;
 use std::fmt;
@@ -39,7 +39,7 @@ pub use hosts::Hosts;
 /// struct Echo;
 /// impl Protocol for Echo {
 ///     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
-///         transport.write(data);
+///         let _ = transport.write(data);
 ///     }
 /// }
 ///
@@ -55,6 +55,7 @@ pub use hosts::Hosts;
 /// })??;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[must_use = "dropping it closes the sockets"]
 pub struct Server {
     shared: Rc<SharedServer>,
     skipped: Vec<BindError>,
@@ -63,6 +64,7 @@ pub struct Server {
 
 /// Clients ended by [`Server::shutdown`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Shutdown {
     /// The number of clients that received all queued data, or left by themselves.
     pub closed: usize,
@@ -146,6 +148,17 @@ impl Server {
     /// example because another process listens on the address; the server is closed then.
     pub fn start_serving(&self) -> Result<(), ServerError> {
         self.shared.start()
+    }
+
+    /// Stops accepting until [`resume_accepting`](Self::resume_accepting). New connections wait in the backlog. It
+    /// takes effect at once, so that a protocol's `connection_made` can refuse the next client.
+    pub fn pause_accepting(&self) {
+        self.shared.set_paused(true);
+    }
+
+    /// Accepts again, first those that have waited.
+    pub fn resume_accepting(&self) {
+        self.shared.set_paused(false);
     }
 
     /// Accepts connections until the server is closed; asyncio's `serve_forever`.

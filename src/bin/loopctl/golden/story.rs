@@ -99,7 +99,7 @@ impl Story {
     }
 
     pub(super) fn at(&mut self, time: f64, kind: EventKind) {
-        let event = Event { at: self.report.started_at.at + ms(time), kind };
+        let event = Event::new(self.report.started_at.at + ms(time), kind);
         self.latest = event.at;
         self.report.apply(&event);
         self.records.extend(events::records("1", &event, &self.report));
@@ -252,6 +252,7 @@ pub(super) fn dns_exchange(started_at: Instant) -> DnsExchange {
         round_trip: None,
         retries: 0,
         truncated: false,
+        without_edns: None,
         validation: None,
     }
 }
@@ -270,6 +271,7 @@ pub(super) fn dns_answer(
         records: Vec::new(),
         authority: Vec::new(),
         extended_errors: Vec::new(),
+        oddities: Vec::new(),
         exchange: dns_exchange(started_at),
     }
 }
