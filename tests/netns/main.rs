@@ -45,7 +45,7 @@ mod asyncio;
 mod clients;
 mod compare;
 mod files;
-mod incidents;
+mod incident_table;
 mod interrupt;
 mod matrix;
 mod presets;

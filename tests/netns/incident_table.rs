@@ -1,6 +1,6 @@
 //! Incidents: one cold `loopctl connect` each, and the line that names the cause. README.md has a table of them.
 //!
-//! `UPDATE_SNAPSHOTS=1 cargo test --test netns incidents` writes the table.
+//! `UPDATE_SNAPSHOTS=1 cargo test --test netns incident_table` writes the table.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -100,7 +100,7 @@ fn run_on_this_host(plan: &Table, words: &[&str]) -> Option<Ran> {
     let mut plan: Value = serde_json::to_value(plan).unwrap();
     plan["command"] = json!(words);
     let output = Command::new("python3")
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/netns/incidents/run.py"))
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/netns/incident_table/run.py"))
         .arg(plan.to_string())
         .env_remove("LOOPCTL_DEBUG")
         .env("PYTHONDONTWRITEBYTECODE", "1")
@@ -152,7 +152,7 @@ fn table_of_readme() -> (String, String, String) {
 
 #[test]
 fn netns_incidents_are_named_by_one_line_each() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/netns/incidents");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/netns/incident_table");
     let text = std::fs::read_to_string(folder.join("incidents.toml")).unwrap();
     let Incidents { incident: incidents } = toml::from_str(&text).unwrap();
     let (next, lines) = (AtomicUsize::new(0), Mutex::new(vec![None; incidents.len()]));
