@@ -32,7 +32,7 @@ pub use dns::{
 };
 #[cfg(feature = "dnssec")]
 pub use dns::{DnsProof, DnsProofReason, DnsSetProof, DnsValidation, TrustAnchors};
-pub use error::{Failure, Phase};
+pub use error::{Failure, IcmpError, Phase};
 pub use event::{AbortReason, Event, EventKind, TimerEnd};
 pub use pipe::{ReadPipe, ReadPipeProtocol, WritePipe, WritePipeProtocol};
 pub use process::{

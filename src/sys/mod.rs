@@ -2,5 +2,7 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod addrinfo;
+pub(crate) mod error_queue;
+pub(crate) mod interfaces;
 pub(crate) mod sockopt;
 pub(crate) mod tcp_info;

@@ -13,11 +13,21 @@ pub(crate) fn set_tcp(
     option: libc::c_int,
     value: libc::c_int,
 ) -> io::Result<()> {
+    set(socket, libc::IPPROTO_TCP, option, value)
+}
+
+/// Sets an option that is one number.
+pub(crate) fn set(
+    socket: &impl AsFd,
+    level: libc::c_int,
+    option: libc::c_int,
+    value: libc::c_int,
+) -> io::Result<()> {
     let length = size_of::<libc::c_int>() as libc::socklen_t;
     // SAFETY: the descriptor is open while borrowed, and the kernel reads `length` bytes of `value`.
     let code = unsafe {
         let value = (&raw const value).cast();
-        libc::setsockopt(socket.as_fd().as_raw_fd(), libc::IPPROTO_TCP, option, value, length)
+        libc::setsockopt(socket.as_fd().as_raw_fd(), level, option, value, length)
     };
     if code == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

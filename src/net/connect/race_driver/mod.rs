@@ -185,6 +185,9 @@ impl<'a> RaceDriver<'a> {
                     let refused = EventKind::OptionRefused { attempt: number, option, failure };
                     self.tracer.emit(now, refused);
                 }
+                if self.tracer.is_listening() {
+                    attempt.watch_errors();
+                }
                 let connecting = attempt.connect(&self.event_loop, &address);
                 #[cfg(feature = "tls")]
                 if let (Ok(ConnectProgress::Pending), Some(sessions)) =
