@@ -2,5 +2,7 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod addrinfo;
+#[cfg(feature = "routes")]
+pub(crate) mod netlink;
 pub(crate) mod sockopt;
 pub(crate) mod tcp_info;
