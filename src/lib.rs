@@ -30,6 +30,7 @@
 //! | net | [`Sendfile`], [`Sent`], [`SendfileError`]: files, copied by the kernel if possible |
 //! | net | with the feature `dns`: `DnsClient`, `DnsAnswer`, `DnsError`, `DnsEvent` |
 //! | net | with the feature `dnssec`: `TrustAnchors`, `DnsValidation`, `DnsProof` |
+//! | net | with the feature `routes`: `route_to`, `interfaces` |
 //! | net | with the feature `tls`: `TlsClient`, `TlsServer`, `TlsInfo`, `TlsError` |
 //!
 //! # One turn
@@ -91,6 +92,8 @@ pub use net::{
 };
 #[cfg(feature = "dnssec")]
 pub use net::{DnsProof, DnsProofReason, DnsSetProof, DnsValidation, TrustAnchors};
+#[cfg(feature = "routes")]
+pub use net::{Interface, Route, RouteKind, RoutePrefix, interfaces, route_to};
 pub use plan::{Flow, LimitsError, WriteLimits};
 pub use task::{
     AsyncGenerator, Cancelled, Deferred, Elapsed, Executor, LocalFuture, Promise, Sleep, Task,

@@ -11,6 +11,8 @@ mod pipe;
 mod process;
 mod protocol;
 mod resolver;
+#[cfg(feature = "routes")]
+mod route;
 mod sendfile;
 mod server;
 mod socket;
@@ -43,6 +45,8 @@ pub use resolver::{
     AddrInfo, AddrInfoFlags, EaiCode, Lookup, NameInfoFlags, ResolveError, Resolver, Resolving,
     source_address,
 };
+#[cfg(feature = "routes")]
+pub use route::{Interface, Route, RouteKind, RoutePrefix, interfaces, route_to};
 pub use sendfile::{
     CopyReason, Sendfile, SendfileError, SendfileMethod, SendfilePath, SendfilePhase, Sent,
     kernel_tls, open_to_send,

@@ -4,5 +4,7 @@
 pub(crate) mod addrinfo;
 pub(crate) mod error_queue;
 pub(crate) mod interfaces;
+#[cfg(feature = "routes")]
+pub(crate) mod netlink;
 pub(crate) mod sockopt;
 pub(crate) mod tcp_info;
