@@ -6,6 +6,7 @@ use loopctl::plan::Family;
 use loopctl::{Address, CertificateProblem, Failure, Phase, TlsError, TlsErrorKind};
 
 use super::findings::FindingKind;
+use super::host_cause::{is_rejecting, route_text};
 use super::{certificate, expectation, hint, name, transfer};
 use crate::report::compare::Measured;
 use crate::report::repeat::AddressChange;
@@ -121,7 +122,9 @@ fn attempt_message(attempt: &Attempt) -> String {
                     )
                 }
                 Cause::NoRoute => {
-                    format!("{} (no route from this host)", failure_text(failure))
+                    let route = rejecting_route(attempt);
+                    let source = route.unwrap_or_else(|| "no route from this host".to_owned());
+                    format!("{} ({source})", failure_text(failure))
                 }
                 _ => failure_text(failure),
             };
@@ -141,8 +144,18 @@ fn resends(attempt: &Attempt) -> String {
     }
 }
 
+/// The route of this host that rejects or discards the packets of an attempt.
+fn rejecting_route(attempt: &Attempt) -> Option<String> {
+    let is_refusal = matches!(&attempt.outcome, Outcome::Failure(_, failure) if failure.at_once);
+    let route = attempt.socket.route.as_ref().filter(|route| is_rejecting(route.kind))?;
+    is_refusal.then(|| format!("route `{}` of this host", route_text(route)))
+}
+
 /// Source of an error: this host reports it at once, a router after a round trip.
 pub(crate) fn error_source(attempt: &Attempt, failure: &Failure) -> String {
+    if let Some(text) = rejecting_route(attempt) {
+        return text;
+    }
     let is_ipv6 = attempt.address.family() == Some(Family::Inet6);
     let text = match (failure.name().unwrap_or_default(), failure.at_once) {
         ("ENETUNREACH", true) => "this host has no route to it",

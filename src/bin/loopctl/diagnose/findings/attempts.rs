@@ -71,6 +71,7 @@ pub(super) fn evidence(attempt: &Attempt) -> Vec<Evidence> {
             (if tcp.established { "connected" } else { "not connected" }, tcp.retransmits);
         EvidenceSource::TcpInfo.says(format!("{state}, {resent} segments resent"))
     }));
+    evidence.extend(super::surroundings::route_evidence(attempt));
     evidence
 }
 
