@@ -20,6 +20,7 @@ use crate::net::socket::options::Refusals;
 use crate::net::socket::readiness::FdReadiness;
 use crate::net::{Address, Phase, SocketOptions, SocketSnapshot, TcpInfo};
 use crate::plan::Family;
+use crate::sys::sockopt;
 
 /// Setup of every socket of a race.
 pub(crate) struct SocketSetup {
@@ -194,9 +195,11 @@ fn bind(socket: &Socket, family: Family, local: &[SocketAddr]) -> io::Result<()>
     }
     let mut failures = Vec::new();
     for address in local.iter().filter(|local| family.admits(Family::of(&local.ip()))) {
-        if address.port() != 0 {
+        match address.port() {
+            // A kernel before 4.2 takes a port for this peer alone.
+            0 => drop(sockopt::set_bind_address_no_port(socket)),
             // One port can serve attempts to different peers.
-            socket.set_reuse_address(true)?;
+            _ => socket.set_reuse_address(true)?,
         }
         match socket.bind(&(*address).into()) {
             Ok(()) => return Ok(()),

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 
 use loopctl::plan::Family;
-use loopctl::{Interface, Phase, Route, RouteKind};
+use loopctl::{Failure, Interface, Phase, Route, RouteKind};
 
 use crate::report::{Attempt, Outcome, Report};
 
@@ -77,8 +77,7 @@ fn of_refusal<'a>(report: &'a Report, attempt: &'a Attempt, errno: &str) -> Opti
         ("EINVAL" | "EHOSTUNREACH" | "EACCES", kind) if is_rejecting(kind) => {
             Some(HostCause::RejectingRoute(route))
         }
-        // connect(2): with a route, and an address to connect from, only a port can be missing.
-        ("EADDRNOTAVAIL", RouteKind::Unicast | RouteKind::Local) if route.source.is_some() => {
+        ("EADDRNOTAVAIL", _) if has_port_alone_missing(route) => {
             Some(HostCause::NoFreePort(report.surroundings.local_ports.clone()?))
         }
         ("ENETUNREACH" | "EADDRNOTAVAIL", RouteKind::None) => {
@@ -87,6 +86,19 @@ fn of_refusal<'a>(report: &'a Report, attempt: &'a Attempt, errno: &str) -> Opti
         }
         _ => None,
     }
+}
+
+/// Whether a connect(2) failed because every local port is in use.
+pub(crate) fn has_no_port(attempt: &Attempt, failure: &Failure) -> bool {
+    let route = attempt.socket.route.as_ref();
+    failure.at_once
+        && failure.name() == Some("EADDRNOTAVAIL")
+        && route.is_some_and(has_port_alone_missing)
+}
+
+/// Whether EADDRNOTAVAIL of connect(2) can mean a port only: there is a route, and an address to connect from.
+fn has_port_alone_missing(route: &Route) -> bool {
+    matches!(route.kind, RouteKind::Unicast | RouteKind::Local) && route.source.is_some()
 }
 
 /// Cause in this host of an attempt whose packets left, or seemed to.

@@ -131,7 +131,7 @@ pub(super) fn hint_for_attempts(report: &Report, is_timeout: bool) -> Option<Str
             "a router on the path prohibits it (ICMP); it is not a permission of this host"
         }
         Cause::NoAnswerToTls | Cause::Untrusted | Cause::NoTls => return None,
-        Cause::Bind | Cause::Reset | Cause::Other => return None,
+        Cause::Bind | Cause::NoPort | Cause::Reset | Cause::Other => return None,
     };
     Some(text.to_owned())
 }
