@@ -16,7 +16,13 @@ pub(crate) fn set_tcp(
     set(socket, libc::IPPROTO_TCP, option, value)
 }
 
-/// Sets an option that is one number.
+/// Lets the kernel choose the local port at connect(2) instead of bind(2) (`IP_BIND_ADDRESS_NO_PORT`, ip(7)), so
+/// that connections to different peers can share it. The option is that of IPv4 for IPv6 sockets, too.
+pub(crate) fn set_bind_address_no_port(socket: &impl AsFd) -> io::Result<()> {
+    set(socket, libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT, 1)
+}
+
+/// Sets an option of one number.
 pub(crate) fn set(
     socket: &impl AsFd,
     level: libc::c_int,

@@ -21,6 +21,7 @@ use crate::net::socket::readiness::FdReadiness;
 use crate::net::{Address, IcmpError, Phase, SocketOptions, SocketSnapshot, TcpInfo};
 use crate::plan::Family;
 use crate::sys;
+use crate::sys::sockopt;
 
 /// Setup of every socket of a race.
 pub(crate) struct SocketSetup {
@@ -60,6 +61,8 @@ pub(crate) struct Attempt {
     options: Option<SocketOptions>,
     /// Latest ICMP error about this attempt.
     icmp: Option<IcmpError>,
+    /// The peer has reset the connection that it had accepted.
+    is_reset: bool,
 }
 
 /// Failure of an attempt.
@@ -114,7 +117,7 @@ impl Attempt {
             bind(&socket, family, &setup.local_addresses)
                 .map_err(AttemptFailure::at(Phase::Bind))?;
         }
-        Ok((Self { ready: None, socket, started, options, icmp: None }, refused))
+        Ok((Self { ready: None, socket, started, options, icmp: None, is_reset: false }, refused))
     }
 
     /// Starts the TCP handshake and checks at once whether it is complete.
@@ -148,13 +151,18 @@ impl Attempt {
         let _ = IcmpError::watch(&self.socket);
     }
 
-    /// State of the TCP handshake.
+    /// State of the TCP handshake now, whether the socket was reported ready or not.
     ///
     /// An ICMPv6 error that arrives within connect(2) ends no attempt unless the error queue is on. The attempt goes
     /// on then, so that it takes as long as in other programs.
-    fn progress(&mut self) -> Result<ConnectProgress, AttemptFailure> {
+    pub(crate) fn progress(&mut self) -> Result<ConnectProgress, AttemptFailure> {
         let error = match connect_progress(&SockRef::from(&self.socket)) {
             Ok(progress) => return Ok(progress),
+            // Because a RST that answers the SYN is ECONNREFUSED, the connection was established before this one.
+            Err(error) if error.raw_os_error() == Some(libc::ECONNRESET) => {
+                self.is_reset = true;
+                return Ok(ConnectProgress::Connected);
+            }
             Err(error) => error,
         };
         while let Ok(Some(icmp)) = IcmpError::take(&self.socket) {
@@ -206,8 +214,8 @@ impl Attempt {
     }
 
     pub(crate) fn snapshot(&self) -> SocketSnapshot {
-        let icmp = self.icmp;
-        SocketSnapshot { icmp, ..SocketSnapshot::of(&self.socket, self.options.is_some()) }
+        let (icmp, is_reset) = (self.icmp, self.is_reset);
+        SocketSnapshot { icmp, is_reset, ..SocketSnapshot::of(&self.socket, self.options.is_some()) }
     }
 
     pub(crate) fn into_socket(self) -> Socket {
@@ -224,9 +232,11 @@ fn bind(socket: &Socket, family: Family, local: &[SocketAddr]) -> io::Result<()>
     }
     let mut failures = Vec::new();
     for address in local.iter().filter(|local| family.admits(Family::of(&local.ip()))) {
-        if address.port() != 0 {
+        match address.port() {
+            // A kernel before 4.2 takes a port for this peer alone.
+            0 => drop(sockopt::set_bind_address_no_port(socket)),
             // One port can serve attempts to different peers.
-            socket.set_reuse_address(true)?;
+            _ => socket.set_reuse_address(true)?,
         }
         match socket.bind(&(*address).into()) {
             Ok(()) => return Ok(()),

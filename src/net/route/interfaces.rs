@@ -2,10 +2,12 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::os::fd::OwnedFd;
 
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
+use rustix::net::{self, SocketFlags, SocketType, netdevice};
 
 use super::netlink::{Request, ask};
 
@@ -79,14 +81,16 @@ fn address(answer: RouteNetlinkMessage) -> Option<(u32, IpAddr)> {
 
 /// Number of an interface.
 pub(super) fn index_of(name: &str) -> io::Result<u32> {
-    let unknown = || io::Error::new(io::ErrorKind::NotFound, format!("no interface `{name}`"));
-    let interfaces = interfaces()?;
-    let named = interfaces.iter().find(|interface| interface.name == name);
-    named.map(|interface| interface.index).ok_or_else(unknown)
+    Ok(netdevice::name_to_index(any_socket()?, name)?)
 }
 
 /// Name of an interface.
 pub(super) fn name_of(index: u32) -> Option<String> {
-    let mut interfaces = interfaces().ok()?.into_iter();
-    interfaces.find(|interface| interface.index == index).map(|interface| interface.name)
+    netdevice::index_to_name(any_socket().ok()?, index).ok()
+}
+
+/// The descriptor that netdevice(7) needs; its kind does not matter.
+fn any_socket() -> io::Result<OwnedFd> {
+    let flags = SocketFlags::CLOEXEC;
+    Ok(net::socket_with(net::AddressFamily::UNIX, SocketType::DGRAM, flags, None)?)
 }

@@ -19,7 +19,7 @@ use super::{Route, RouteKind, interfaces, table};
 /// ```
 ///
 /// # Errors
-/// The system's. A missing or rejecting route is no error, but a [`RouteKind`]. `NotFound` if there is no such
+/// The system's. A missing or rejecting route is no error, but a [`RouteKind`]. `ENODEV` if there is no such
 /// interface.
 pub fn route_to(to: IpAddr, interface: Option<&str>) -> io::Result<Route> {
     let index = interface.map(interfaces::index_of).transpose()?;

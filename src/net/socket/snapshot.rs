@@ -18,6 +18,8 @@ pub struct SocketSnapshot {
     pub options: Option<SocketOptions>,
     /// The latest ICMP error about the packets of the socket.
     pub icmp: Option<IcmpError>,
+    /// True if the peer has reset the connection after it was established.
+    pub is_reset: bool,
 }
 
 impl SocketSnapshot {
@@ -27,6 +29,6 @@ impl SocketSnapshot {
         let local = local.filter(|local| local.port() != 0);
         let is_ipv6 = local.is_some_and(|local| local.is_ipv6());
         let options = with_options.then(|| SocketOptions::in_force(socket, is_ipv6));
-        Self { local, tcp: TcpInfo::of(socket), options, icmp: None }
+        Self { local, tcp: TcpInfo::of(socket), options, icmp: None, is_reset: false }
     }
 }

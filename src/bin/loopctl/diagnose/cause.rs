@@ -6,6 +6,7 @@ use loopctl::plan::Family;
 use loopctl::{Address, CertificateProblem, Failure, Phase, TlsError, TlsErrorKind};
 
 use super::findings::FindingKind;
+use super::host_cause::{has_no_port, is_rejecting, route_text};
 use super::{certificate, expectation, hint, name, transfer};
 use crate::report::compare::Measured;
 use crate::report::repeat::AddressChange;
@@ -24,6 +25,8 @@ pub(crate) enum Cause {
     Unreachable,
     /// This host has no route.
     NoRoute,
+    /// This host has no free local port.
+    NoPort,
     Prohibited,
     Reset,
     /// The TLS handshake was not complete at the deadline, or when another attempt won.
@@ -55,6 +58,7 @@ impl Cause {
             Outcome::Failure(_, failure) if matches!(attempt.address, Address::Unix(_)) => {
                 Some(Self::from_file_failure(failure))
             }
+            Outcome::Failure(_, failure) if has_no_port(attempt, failure) => Some(Self::NoPort),
             Outcome::Failure(_, failure) => Some(Self::from_failure(failure)),
         }
     }
@@ -89,6 +93,7 @@ impl Cause {
             Self::Silent => FindingKind::Silent,
             Self::Unreachable => FindingKind::Unreachable,
             Self::NoRoute => FindingKind::NoRoute,
+            Self::NoPort => FindingKind::NoFreePort,
             Self::Prohibited => FindingKind::Prohibited,
             Self::NoAnswerToTls => FindingKind::TlsSilent,
             Self::Untrusted => FindingKind::Untrusted,
@@ -121,8 +126,11 @@ fn attempt_message(attempt: &Attempt) -> String {
                     )
                 }
                 Cause::NoRoute => {
-                    format!("{} (no route from this host)", failure_text(failure))
+                    let route = rejecting_route(attempt);
+                    let source = route.unwrap_or_else(|| "no route from this host".to_owned());
+                    format!("{} ({source})", failure_text(failure))
                 }
+                Cause::NoPort => format!("{} (no free local port)", failure_text(failure)),
                 _ => failure_text(failure),
             };
             let phase = if *phase == Phase::Connect { String::new() } else { format!("{phase}: ") };
@@ -141,8 +149,18 @@ fn resends(attempt: &Attempt) -> String {
     }
 }
 
+/// The route of this host that rejects or discards the packets of an attempt.
+fn rejecting_route(attempt: &Attempt) -> Option<String> {
+    let is_refusal = matches!(&attempt.outcome, Outcome::Failure(_, failure) if failure.at_once);
+    let route = attempt.socket.route.as_ref().filter(|route| is_rejecting(route.kind))?;
+    is_refusal.then(|| format!("route `{}` of this host", route_text(route)))
+}
+
 /// Source of an error: this host reports it at once, a router after a round trip.
 pub(crate) fn error_source(attempt: &Attempt, failure: &Failure) -> String {
+    if let Some(text) = rejecting_route(attempt) {
+        return text;
+    }
     let is_ipv6 = attempt.address.family() == Some(Family::Inet6);
     let text = match (failure.name().unwrap_or_default(), failure.at_once) {
         ("ENETUNREACH", true) => "this host has no route to it",
@@ -277,6 +295,7 @@ pub(crate) fn short_text(attempt: &Attempt) -> Option<String> {
         (_, Cause::Silent) => Some("no answer".to_owned()),
         (_, Cause::Refused) => Some("refused".to_owned()),
         (_, Cause::NoRoute) => Some("no route".to_owned()),
+        (_, Cause::NoPort) => Some("no free local port".to_owned()),
         (Outcome::Failure(_, failure), _) => Some(failure_text(failure)),
         _ => None,
     }

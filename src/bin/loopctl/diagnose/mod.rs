@@ -6,6 +6,7 @@ pub(crate) mod exit_status;
 pub(crate) mod expectation;
 pub(crate) mod findings;
 pub(crate) mod hint;
+pub(crate) mod host_cause;
 pub(crate) mod name;
 pub(crate) mod prediction;
 pub(crate) mod rank;

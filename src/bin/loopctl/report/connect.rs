@@ -5,11 +5,12 @@ use std::time::{Duration, Instant, SystemTime};
 
 use loopctl::plan::{Family, Reason, SlowLog};
 use loopctl::{
-    AbortReason, Address, Event, EventKind, Failure, Phase, SocketOption, SocketOptions,
+    AbortReason, Address, Event, EventKind, Failure, Phase, Route, SocketOption, SocketOptions,
     SocketSnapshot, TcpInfo, TlsPeer,
 };
 
 use super::relay::RelayReport;
+use super::surroundings::Surroundings;
 use super::transfer::TransferReport;
 use super::{
     Comparison, NameFailure, Resolution, StartTlsExchange, TlsExpectation, TlsFailure, TlsPhase,
@@ -37,6 +38,7 @@ pub(crate) struct Report {
     pub(crate) transfer: Option<Box<TransferReport>>,
     pub(crate) comparison: Option<Box<Comparison>>,
     pub(crate) slow: SlowLog,
+    pub(crate) surroundings: Surroundings,
 }
 
 /// Transport of a connection.
@@ -111,6 +113,10 @@ pub(crate) struct OwnSocket {
     /// Effective socket options, if some were requested.
     pub(crate) options: Option<SocketOptions>,
     pub(crate) refused: Vec<(SocketOption, Failure)>,
+    /// Route to the address, looked up after a failure.
+    pub(crate) route: Option<Route>,
+    /// Route without the requested interface.
+    pub(crate) usual_route: Option<Route>,
 }
 
 /// Schedule of an attempt: the reason for its start, and the delay.
@@ -201,6 +207,7 @@ impl Report {
             transfer: None,
             comparison: None,
             slow: SlowLog::default(),
+            surroundings: Surroundings::default(),
         }
     }
 

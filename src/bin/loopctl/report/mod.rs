@@ -14,6 +14,7 @@ pub(crate) mod relay;
 pub(crate) mod repeat;
 mod resolution;
 pub(crate) mod served;
+pub(crate) mod surroundings;
 pub(crate) mod target_result;
 mod tls;
 pub(crate) mod trace;

@@ -104,6 +104,7 @@ impl Session {
         if families.into_iter().all(|family| report.count(family) > 0) {
             report.resolve.note_sources(source_address);
         }
+        report.note_surroundings(this);
         report.expect(&self.request.expect);
         self.printer.borrow_mut().race_ended(&this.session, event_loop.time(), &report);
         report

@@ -18,6 +18,10 @@ pub(super) fn attempt_finding(
     if report.selected == Some(number) {
         return None;
     }
+    if Cause::of(attempt) == Some(Cause::NoPort) {
+        // Because a finding about this host has the range of ports.
+        return None;
+    }
     let (kind, text) = match Cause::of(attempt) {
         None => (FindingKind::Slow, slow_text(report, attempt)),
         Some(cause) => (cause.kind(), cause_text(attempt, cause, cost)),
@@ -71,6 +75,7 @@ pub(super) fn evidence(attempt: &Attempt) -> Vec<Evidence> {
             (if tcp.established { "connected" } else { "not connected" }, tcp.retransmits);
         EvidenceSource::TcpInfo.says(format!("{state}, {resent} segments resent"))
     }));
+    evidence.extend(super::surroundings::route_evidence(attempt));
     evidence
 }
 

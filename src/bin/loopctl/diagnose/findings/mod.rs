@@ -6,6 +6,7 @@ mod evidence;
 mod kind;
 mod late_start;
 mod source_address;
+mod surroundings;
 mod syn_resent;
 #[cfg(test)]
 mod tests;
@@ -40,7 +41,6 @@ pub(crate) enum CausedBy {
     /// Query for this family.
     Query(Family),
     /// Settings or state of this host.
-    #[allow(dead_code)]
     Host,
 }
 
@@ -68,6 +68,7 @@ pub(crate) fn findings(report: &Report) -> Vec<Finding> {
         found.extend(syn_resent::syn_finding(report).filter(|_| report.selected == Some(number)));
         found.extend(late_start::late_start_finding(number, attempt, late));
     }
+    found.extend(surroundings::surroundings_findings(report));
     found
 }
 

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use loopctl::plan::Family;
 use loopctl::{Address, Phase};
 
+use super::surroundings::hint_for_host;
 use crate::diagnose::cause::{Cause, ip_text, short_text};
 use crate::report::{Attempt, Outcome, Report};
 use crate::util::units;
@@ -104,7 +105,7 @@ fn silent_family(report: &Report) -> Option<&'static str> {
 pub(super) fn hint_for_attempts(report: &Report, is_timeout: bool) -> Option<String> {
     let causes: Vec<Cause> = report.attempts.iter().filter_map(Cause::of).collect();
     let first = report.attempts.first()?;
-    if let Some(text) = hint_for_this_host(report, first) {
+    if let Some(text) = hint_for_host(report).or_else(|| hint_for_this_host(report, first)) {
         return Some(text);
     }
     if is_timeout && !report.not_tried().is_empty() {
@@ -130,7 +131,7 @@ pub(super) fn hint_for_attempts(report: &Report, is_timeout: bool) -> Option<Str
             "a router on the path prohibits it (ICMP); it is not a permission of this host"
         }
         Cause::NoAnswerToTls | Cause::Untrusted | Cause::NoTls => return None,
-        Cause::Bind | Cause::Reset | Cause::Other => return None,
+        Cause::Bind | Cause::NoPort | Cause::Reset | Cause::Other => return None,
     };
     Some(text.to_owned())
 }

@@ -3,6 +3,7 @@
 pub(super) mod connect;
 pub(crate) mod name;
 pub(crate) mod serve;
+mod surroundings;
 mod tls;
 
 use crate::report::{End, FailureKind, Report};

@@ -77,6 +77,7 @@ fn outcome(attempt: &Attempt, success: &str, has_winner: bool) -> String {
         (Outcome::Failure(..), Some(Cause::Refused)) => "refused".to_owned(),
         (Outcome::Failure(..), Some(Cause::Prohibited)) => "prohibited by a router".to_owned(),
         (Outcome::Failure(..), Some(Cause::NoRoute)) => "no route".to_owned(),
+        (Outcome::Failure(..), Some(Cause::NoPort)) => "no free port".to_owned(),
         (Outcome::Failure(..), Some(Cause::Unreachable)) => "unreachable".to_owned(),
         (Outcome::Failure(..), Some(Cause::Silent)) => "timed out (kernel)".to_owned(),
         (Outcome::Failure(..), Some(Cause::Bind)) => "cannot bind".to_owned(),

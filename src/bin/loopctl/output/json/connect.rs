@@ -5,7 +5,7 @@ use std::time::Duration;
 use loopctl::plan::{self, Family, FirstAttemptReason, Reason};
 use loopctl::{Failure, Phase};
 
-use super::{compare, error, resolve, tls};
+use super::{compare, error, resolve, surroundings, tls};
 use crate::diagnose::cause;
 use crate::diagnose::findings::{CausedBy, Finding, findings};
 use crate::diagnose::{exit_status, expectation, hint, name, transfer};
@@ -52,6 +52,7 @@ pub(crate) fn document(report: &Report) -> Document {
         compare: compare::compare(report),
         error: error(report),
         hint: hint::hint(report),
+        surroundings: surroundings::surroundings(report),
     }
 }
 
@@ -235,6 +236,7 @@ fn attempt(report: &Report, number: usize) -> Attempt {
         tcp_info: attempt.tcp.map(TcpInfo::from),
         socket: attempt.socket.options.as_ref().map(SocketOptions::from),
         refused_options: attempt.socket.refused.iter().map(RefusedOption::from).collect(),
+        route: attempt.socket.route.as_ref().map(surroundings::route),
     }
 }
 

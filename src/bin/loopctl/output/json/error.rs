@@ -16,7 +16,7 @@ impl From<Cause> for ErrorKind {
             Cause::NoTls => Self::Tls,
             Cause::Unreachable | Cause::NoRoute | Cause::Prohibited => Self::Unreachable,
             Cause::Reset => Self::Reset,
-            Cause::Bind | Cause::Other => Self::Io,
+            Cause::Bind | Cause::NoPort | Cause::Other => Self::Io,
         }
     }
 }

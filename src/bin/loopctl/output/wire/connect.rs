@@ -11,6 +11,7 @@ use super::common::{
 };
 use super::compare::{Compare, QueryType};
 use super::query::{Query, Record};
+use super::surroundings::{Route, Surroundings};
 use super::tls::Tls;
 use crate::diagnose::findings::{Basis, EvidenceSource, FindingKind};
 
@@ -60,6 +61,8 @@ pub(crate) struct Document {
     pub(crate) error: Option<ErrorRecord>,
     /// Hint about a remedy or the next step, as on standard error.
     pub(crate) hint: Option<String>,
+    /// State of this host; null: every attempt connected, and no proxy is set for the target.
+    pub(crate) surroundings: Option<Surroundings>,
 }
 
 /// Relations between the fields, which types do not express.
@@ -249,6 +252,8 @@ pub(crate) struct Attempt {
     pub(crate) tcp_info: Option<TcpInfo>,
     pub(crate) socket: Option<SocketOptions>,
     pub(crate) refused_options: Vec<RefusedOption>,
+    /// Route of this host to the address, looked up after the attempt failed.
+    pub(crate) route: Option<Route>,
 }
 
 fn attempt_conditions() -> Value {

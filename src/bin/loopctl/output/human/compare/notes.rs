@@ -45,6 +45,7 @@ pub(crate) fn failure_text(attempt: &Attempt) -> Option<&'static str> {
         Cause::Silent => "silent",
         Cause::Unreachable => "unreachable",
         Cause::NoRoute => "no route",
+        Cause::NoPort => "no free port",
         Cause::Prohibited => "prohibited by a router",
         Cause::Reset => "reset",
         Cause::NoAnswerToTls => "TLS silent",
