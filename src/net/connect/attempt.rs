@@ -215,7 +215,11 @@ impl Attempt {
 
     pub(crate) fn snapshot(&self) -> SocketSnapshot {
         let (icmp, is_reset) = (self.icmp, self.is_reset);
-        SocketSnapshot { icmp, is_reset, ..SocketSnapshot::of(&self.socket, self.options.is_some()) }
+        SocketSnapshot {
+            icmp,
+            is_reset,
+            ..SocketSnapshot::of(&self.socket, self.options.is_some())
+        }
     }
 
     pub(crate) fn into_socket(self) -> Socket {

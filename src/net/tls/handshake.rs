@@ -69,11 +69,7 @@ impl HandshakeProgress {
         }
     }
 
-    fn conclude(
-        &self,
-        result: Result<Rc<TlsInfo>, (io::Error, TlsPeer)>,
-        tcp: Option<TcpInfo>,
-    ) {
+    fn conclude(&self, result: Result<Rc<TlsInfo>, (io::Error, TlsPeer)>, tcp: Option<TcpInfo>) {
         let at = self.event_loop.time();
         self.outcome.borrow_mut().get_or_insert(Outcome { at, tcp, result });
         self.wake();

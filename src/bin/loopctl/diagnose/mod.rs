@@ -10,5 +10,7 @@ pub(crate) mod host_cause;
 pub(crate) mod name;
 pub(crate) mod prediction;
 pub(crate) mod rank;
+pub(crate) mod rejection;
+pub(crate) mod tls_silence;
 pub(crate) mod trace;
 pub(crate) mod transfer;

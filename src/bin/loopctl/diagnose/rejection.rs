@@ -177,11 +177,15 @@ impl Rejection {
             Source::Router(from) if is_port_unreachable(&self.icmp) => format!(
                 "{from} rejects it for `{address}` ({code}); it does not say whether the host is up"
             ),
-            Source::Router(from) => format!("{from} rejects packets to `{address}`: {meaning} ({code})"),
+            Source::Router(from) => {
+                format!("{from} rejects packets to `{address}`: {meaning} ({code})")
+            }
             Source::Target if attempt.tcp.is_none() && is_port_unreachable(&self.icmp) => {
                 format!("`{address}` answered that nothing listens on that UDP port ({code})")
             }
-            Source::Target => format!("`{address}` rejects it with {code} ({meaning}): a firewall there"),
+            Source::Target => {
+                format!("`{address}` rejects it with {code} ({meaning}): a firewall there")
+            }
             Source::Unknown => return None,
         })
     }

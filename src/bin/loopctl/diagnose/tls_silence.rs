@@ -19,13 +19,13 @@ pub(crate) enum TlsSilence {
 }
 
 /// The reason, where the handshake timed out or was given up and the figures tell.
-pub(crate) fn tls_silence(tls: &TlsReport, resent_before: u32) -> Option<TlsSilence> {
+pub(crate) fn tls_silence(tls: &TlsReport) -> Option<TlsSilence> {
     let kind = tls.failure.as_ref()?.kind();
     if !matches!(kind, Some(TlsErrorKind::TimedOut | TlsErrorKind::Canceled)) {
         return None;
     }
     let tcp = tls.tcp?;
-    let resent = tcp.retransmits.saturating_sub(resent_before);
+    let resent = tcp.retransmits.saturating_sub(tls.resent_before);
     match (tcp.received_out_of_order, tcp.unacked) {
         (1.., _) => Some(TlsSilence::SegmentMissing),
         (0, 0) if tls.first_byte.is_none() && has_had_time(tls, &tcp) => {

@@ -64,7 +64,12 @@ impl<'a> RaceDriver<'a> {
         candidates: Vec<Address>,
         policy: Policy,
     ) -> Self {
-        let clock = RaceClock { alarm: Alarm::new(event_loop), deadline: None, next_attempt: None, due: None };
+        let clock = RaceClock {
+            alarm: Alarm::new(event_loop),
+            deadline: None,
+            next_attempt: None,
+            due: None,
+        };
         let race = Race::with_addresses(candidates, policy);
         let (event_loop, attempts, queries) = (event_loop.clone(), Vec::new(), None);
         Self { event_loop, tracer, setup, race, attempts, clock, queries, is_over: false }

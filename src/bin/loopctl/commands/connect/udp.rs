@@ -240,6 +240,12 @@ impl RaceRequest {
     fn snapshot(&self, socket: &UdpSocket) -> SocketSnapshot {
         let options = self.sockets.options.as_ref().map(|_| SocketOptions::in_force_on(socket));
         let icmp = IcmpError::take(socket).ok().flatten();
-        SocketSnapshot { local: socket.local_addr().ok(), tcp: None, options, icmp, is_reset: false }
+        SocketSnapshot {
+            local: socket.local_addr().ok(),
+            tcp: None,
+            options,
+            icmp,
+            is_reset: false,
+        }
     }
 }

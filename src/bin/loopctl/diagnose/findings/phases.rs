@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use super::{Basis, CausedBy, Evidence, EvidenceSource, Finding, FindingKind, late_end};
+use crate::config::StartTls;
 use crate::diagnose::cause::ip_text;
-use crate::report::{Report, TlsReport};
+use crate::diagnose::tls_silence::tls_silence;
+use crate::report::Report;
 use crate::util::units;
 
 /// Shorter totals need no reason.
@@ -15,7 +17,13 @@ const LONG: Duration = Duration::from_secs(1);
 
 /// Findings about the phases of the connection that dominate its total.
 pub(super) fn phase_findings(report: &Report) -> Vec<Finding> {
-    let found = [round_trip(report), starttls(report), tls_server(report), tls_rest(report)];
+    let found = [
+        round_trip(report),
+        starttls(report),
+        tls_server(report),
+        tls_rest(report),
+        tls_silent(report),
+    ];
     let total = report.connected_after().unwrap_or(report.total);
     let found = found.into_iter().flatten();
     found.filter(|phase| is_dominant(phase.cost, total)).collect()
@@ -42,7 +50,8 @@ fn round_trip(report: &Report) -> Option<Finding> {
 fn starttls(report: &Report) -> Option<Finding> {
     let starttls = report.tls.as_ref()?.starttls.as_ref()?;
     let (took, rtt) = (units::prose(starttls.took), round_trip_text(report));
-    let text = format!("the dialogue before TLS ({}) took {took}{rtt}", starttls.protocol.name());
+    let text =
+        format!("the dialogue before TLS ({}) took {took}{rtt}", protocol(starttls.protocol));
     let evidence = vec![EvidenceSource::Clock.says(format!("dialogue of {took}"))];
     finding(report, FindingKind::Starttls, starttls.took, text, Basis::Fact, evidence)
 }
@@ -54,16 +63,22 @@ fn tls_server(report: &Report) -> Option<Finding> {
     let figures = tls.tcp?;
     let server = waited.saturating_sub(figures.rtt);
     let (took, rtt) = (units::prose(server), units::prose(figures.rtt));
-    let resent = figures.retransmits.saturating_sub(report.winner()?.resends());
+    let resent = figures.retransmits.saturating_sub(tls.resent_before);
     let (basis, text) = match resent {
-        0 => (Basis::Inference, format!("the server took {took} to answer the ClientHello (round trip {rtt})")),
+        0 => (
+            Basis::Inference,
+            format!("the server took {took} to answer the ClientHello (round trip {rtt})"),
+        ),
         _ => (
             Basis::Guess,
-            format!("the answer to the ClientHello took {took}: {resent} segments were resent, or the server was slow"),
+            format!(
+                "the answer to the ClientHello took {took}: {resent} segments were resent, or the server was slow"
+            ),
         ),
     };
     let evidence = vec![
-        EvidenceSource::Clock.says(format!("first byte {} after the ClientHello", units::prose(waited))),
+        EvidenceSource::Clock
+            .says(format!("first byte {} after the ClientHello", units::prose(waited))),
         figures_evidence(&figures),
     ];
     finding(report, FindingKind::TlsServerTime, server, text, basis, evidence)
@@ -74,7 +89,8 @@ fn tls_rest(report: &Report) -> Option<Finding> {
     let tls = report.tls.as_ref()?;
     let rest = tls.ended?.saturating_sub(tls.first_byte?);
     let took = units::prose(rest);
-    let text = format!("TLS took {took} after the first byte from the server{}", round_trip_text(report));
+    let text =
+        format!("TLS took {took} after the first byte from the server{}", round_trip_text(report));
     let evidence = vec![EvidenceSource::Clock.says(format!("end {took} after the first byte"))];
     let evidence = evidence.into_iter().chain(tls.tcp.as_ref().map(figures_evidence)).collect();
     finding(report, FindingKind::TlsSlow, rest, text, Basis::Fact, evidence)
@@ -82,7 +98,8 @@ fn tls_rest(report: &Report) -> Option<Finding> {
 
 /// Figures of the kernel at the end of a handshake, as evidence.
 pub(super) fn figures_evidence(tcp: &loopctl::TcpInfo) -> Evidence {
-    let loopctl::TcpInfo { bytes_sent, bytes_acked, bytes_received, received_out_of_order, .. } = tcp;
+    let loopctl::TcpInfo { bytes_sent, bytes_acked, bytes_received, received_out_of_order, .. } =
+        tcp;
     EvidenceSource::TcpInfo.says(format!(
         "rtt {}, {bytes_sent} bytes sent, {bytes_acked} acknowledged, {bytes_received} received, {} segments resent, {received_out_of_order} received out of order",
         units::prose(tcp.rtt),
@@ -108,7 +125,22 @@ fn finding(
     Some(Finding { kind, caused_by, cost, text, basis, evidence })
 }
 
-/// Duration of the handshake until it was given up, for a report without an end.
-pub(super) fn tls_waited(tls: &TlsReport) -> Option<Duration> {
-    Some(tls.ended?.saturating_sub(tls.started?))
+/// Silence in the handshake over the connection.
+fn tls_silent(report: &Report) -> Option<Finding> {
+    let tls = report.tls.as_ref()?;
+    let (silence, figures, waited) = (tls_silence(tls)?, tls.tcp?, tls.took()?);
+    let evidence = vec![figures_evidence(&figures)];
+    finding(report, FindingKind::TlsSilent, waited, silence.text(), Basis::Inference, evidence)
+}
+
+fn protocol(protocol: StartTls) -> &'static str {
+    match protocol {
+        StartTls::Smtp => "SMTP",
+        StartTls::Imap => "IMAP",
+        StartTls::Pop3 => "POP3",
+        StartTls::Ftp => "FTP",
+        StartTls::Postgres => "PostgreSQL",
+        StartTls::Ldap => "LDAP",
+        StartTls::Xmpp => "XMPP",
+    }
 }

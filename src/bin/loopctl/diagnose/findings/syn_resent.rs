@@ -43,7 +43,8 @@ fn is_on_this_host(attempt: &Attempt) -> bool {
 pub(super) fn syn_finding(report: &Report) -> Option<Finding> {
     let (number, winner) = (report.selected?, report.winner()?);
     let (answered, tcp) = (answered_syn(winner)?, winner.connected?);
-    let times = if tcp.retransmits == 1 { "once".to_owned() } else { format!("{} times", tcp.retransmits) };
+    let times =
+        if tcp.retransmits == 1 { "once".to_owned() } else { format!("{} times", tcp.retransmits) };
     let rtt = units::prose(tcp.rtt);
     let waited = winner.took.saturating_sub(winner.end_lag);
     let overflows = report.listen_overflows.filter(|_| is_on_this_host(winner));
@@ -51,7 +52,9 @@ pub(super) fn syn_finding(report: &Report) -> Option<Finding> {
         (AnsweredSyn::First, _) => (
             Basis::Inference,
             waited,
-            format!("SYN resent {times}, and the first one answered after {rtt}: a slow path, or its answer was lost"),
+            format!(
+                "SYN resent {times}, and the first one answered after {rtt}: a slow path, or its answer was lost"
+            ),
         ),
         (AnsweredSyn::Later, Some(1..)) => (
             Basis::Inference,
@@ -66,12 +69,16 @@ pub(super) fn syn_finding(report: &Report) -> Option<Finding> {
         (AnsweredSyn::Later, None) => (
             Basis::Inference,
             waited.saturating_sub(tcp.rtt),
-            format!("SYN resent {times} (round trip {rtt}): lost on the way, or its accept queue was full"),
+            format!(
+                "SYN resent {times} (round trip {rtt}): lost on the way, or its accept queue was full"
+            ),
         ),
         (AnsweredSyn::Unknown, _) => (
             Basis::Fact,
             waited,
-            format!("SYN resent {times}; without timestamps, loss, a full accept queue and a slow path look the same"),
+            format!(
+                "SYN resent {times}; without timestamps, loss, a full accept queue and a slow path look the same"
+            ),
         ),
     };
     let mut evidence = attempts::evidence(winner);

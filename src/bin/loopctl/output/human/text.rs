@@ -72,7 +72,7 @@ pub(crate) fn try_line(nth: u64, report: &Report, style: Style) -> String {
     let mut line = format!("{nth:>4}  {}  {:>8} ms", winner.address, units::column(after));
     line += &format!("  = {}", sum(report));
     if winner.resends() > 0 {
-        line += &format!("  SYN +{}", winner.resends());
+        line += &format!("  SYN resent {}", winner.resends());
     }
     let unmet = report.unmet.iter().map(|unmet| format!("  not --{}", expectation::flag(unmet)));
     line + &unmet.collect::<String>() + "\n"
@@ -212,7 +212,7 @@ fn kernel_line(report: &Report, style: Style) -> String {
     let plus_minus = if style.unicode { "±" } else { "+-" };
     let (rtt, variance) = (units::prose(tcp.rtt), units::prose(tcp.rtt_variance));
     let rtt = match tcp.rtt {
-        Duration::ZERO => "rtt unknown (the SYN was lost)".to_owned(),
+        Duration::ZERO => "rtt unknown (SYN resent, no timestamps)".to_owned(),
         _ => format!("rtt {rtt} {plus_minus} {variance}"),
     };
     format!("  kernel   {rtt}  retransmits {}  mss {}\n", tcp.retransmits, tcp.send_mss)
