@@ -275,7 +275,8 @@ fn a_dialogue_before_tls() {
     let mut story = connected();
     story.at(2.6, EventKind::TlsStarted { attempt: Some(0) });
     story.at(3.0, EventKind::TlsFirstByte { attempt: Some(0) });
-    story.at(9.5, EventKind::TlsEstablished { attempt: Some(0), info: Box::new(info()), tcp: None });
+    story
+        .at(9.5, EventKind::TlsEstablished { attempt: Some(0), info: Box::new(info()), tcp: None });
     every_format("starttls", &story);
     let mut golden = Golden::default();
     let late = Some(TlsError::HandshakeTimedOut { limit: None });

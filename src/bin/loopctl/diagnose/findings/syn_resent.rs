@@ -43,8 +43,7 @@ fn is_on_this_host(attempt: &Attempt) -> bool {
 pub(super) fn syn_finding(report: &Report) -> Option<Finding> {
     let (number, winner) = (report.selected?, report.winner()?);
     let (answered, tcp) = (answered_syn(winner)?, winner.connected?);
-    let times =
-        if tcp.retransmits == 1 { "once".to_owned() } else { format!("{} times", tcp.retransmits) };
+    let times = tcp.retransmits;
     let rtt = units::prose(tcp.rtt);
     let waited = winner.took.saturating_sub(winner.end_lag);
     let overflows = report.listen_overflows.filter(|_| is_on_this_host(winner));

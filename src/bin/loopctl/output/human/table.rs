@@ -115,7 +115,7 @@ fn dim() -> Ansi {
     Ansi::new().effects(Effects::DIMMED)
 }
 
-const HEADER: [&str; 5] = ["#", "address", "start", "took", "outcome"];
+const HEADER: [&str; 5] = ["#", "address", "start ms", "took ms", "outcome"];
 
 /// The columns that the table takes without its bars.
 fn width(lines: &[Line]) -> usize {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anstyle::AnsiColor;
+use loopctl::TcpInfo;
 use loopctl::plan::Family;
 
 use super::resolve::{notes, queries};
@@ -213,9 +214,15 @@ fn kernel_line(report: &Report, style: Style) -> String {
     let (rtt, variance) = (units::prose(tcp.rtt), units::prose(tcp.rtt_variance));
     let rtt = match tcp.rtt {
         Duration::ZERO => "rtt unknown (SYN resent, no timestamps)".to_owned(),
+        _ if has_one_sample(&tcp) => format!("rtt {rtt}"),
         _ => format!("rtt {rtt} {plus_minus} {variance}"),
     };
     format!("  kernel   {rtt}  retransmits {}  mss {}\n", tcp.retransmits, tcp.send_mss)
+}
+
+/// Whether the kernel has measured one round trip only: RTTVAR then is half of it (RFC 6298, section 2.2), and no spread.
+fn has_one_sample(tcp: &TcpInfo) -> bool {
+    tcp.rtt_variance.as_micros() == tcp.rtt.as_micros() / 2
 }
 
 /// Further fields of TCP_INFO.
