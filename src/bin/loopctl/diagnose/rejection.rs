@@ -44,7 +44,11 @@ pub(crate) enum Source {
 pub(crate) fn rejection(attempt: &Attempt) -> Option<Rejection> {
     let Outcome::Failure(..) = &attempt.outcome else { return None };
     let icmp = attempt.icmp?;
-    Some(Rejection { icmp, source: source(attempt, &icmp) })
+    let source = source(attempt, &icmp);
+    // Because the kernel of the target refuses a datagram in this way, as it refuses TCP with a RST.
+    let is_refusal =
+        source == Source::Target && attempt.tcp.is_none() && is_port_unreachable(&icmp);
+    (!is_refusal).then_some(Rejection { icmp, source })
 }
 
 fn source(attempt: &Attempt, icmp: &IcmpError) -> Source {
@@ -179,9 +183,6 @@ impl Rejection {
             ),
             Source::Router(from) => {
                 format!("{from} rejects packets to `{address}`: {meaning} ({code})")
-            }
-            Source::Target if attempt.tcp.is_none() && is_port_unreachable(&self.icmp) => {
-                format!("`{address}` answered that nothing listens on that UDP port ({code})")
             }
             Source::Target => {
                 format!("`{address}` rejects it with {code} ({meaning}): a firewall there")

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::late_end::MIN_END_LAG;
+use super::phases::figures_evidence;
 use super::{Basis, CausedBy, Evidence, EvidenceSource, Finding, FindingKind, NOISE};
 use crate::diagnose::cause;
 use crate::diagnose::cause::{Cause, ip_text};
@@ -105,6 +106,8 @@ pub(super) fn evidence(attempt: &Attempt) -> Vec<Evidence> {
         };
         EvidenceSource::TcpInfo.says(format!("{state}, {resent} segments resent{rtt}"))
     }));
+    let handshake = attempt.tls.as_deref().and_then(|tls| tls.tcp.as_ref());
+    evidence.extend(handshake.map(figures_evidence));
     evidence.extend(super::surroundings::route_evidence(attempt));
     evidence
 }

@@ -126,6 +126,9 @@ pub(super) fn hint_for_attempts(report: &Report, is_timeout: bool) -> Option<Str
         Cause::Refused if is_connected_to_itself(first) => {
             "nothing listens on that port: the kernel gave it to this connection, which reached itself"
         }
+        Cause::Refused if first.icmp.is_some() => {
+            "nothing listens on that UDP port, or a firewall there rejects it (ICMP port unreachable)"
+        }
         Cause::Refused => "nothing listens on that port, or a firewall answers for it (RST)",
         Cause::Silent => {
             "no reply: a firewall drops the packets, the host is down, or its accept queue is full"
