@@ -6,5 +6,6 @@ pub(crate) mod error_queue;
 pub(crate) mod interfaces;
 #[cfg(feature = "routes")]
 pub(crate) mod netlink;
+pub(crate) mod process;
 pub(crate) mod sockopt;
 pub(crate) mod tcp_info;
