@@ -4,5 +4,6 @@
 pub(crate) mod addrinfo;
 #[cfg(feature = "routes")]
 pub(crate) mod netlink;
+pub(crate) mod process;
 pub(crate) mod sockopt;
 pub(crate) mod tcp_info;
