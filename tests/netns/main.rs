@@ -46,6 +46,7 @@ mod clients;
 mod compare;
 mod files;
 mod incident_table;
+mod incidents;
 mod interrupt;
 mod matrix;
 mod presets;
