@@ -71,13 +71,13 @@ pub use net::{
     AbortReason, AddrInfo, AddrInfoFlags, Address, AfterEof, AttemptError, BindError,
     BufferedProtocol, ChildPipe, ChildStdio, ConnectError, Connection, CopyReason,
     CreateConnection, CreateDatagram, CreateServer, CreateSubprocess, DatagramProtocol,
-    DatagramTransport, EaiCode, Endpoint, Event, EventKind, Failure, Hosts, Keepalive, Lookup,
-    NameInfoFlags, Phase, Protocol, ReadPipe, ReadPipeProtocol, ResolveError, Resolver, Resolving,
-    Sendfile, SendfileError, SendfileMethod, SendfilePath, SendfilePhase, Sent, Server,
+    DatagramTransport, EaiCode, Endpoint, Event, EventKind, Failure, Hosts, IcmpError, Keepalive,
+    Lookup, NameInfoFlags, Phase, Protocol, ReadPipe, ReadPipeProtocol, ResolveError, Resolver,
+    Resolving, Sendfile, SendfileError, SendfileMethod, SendfilePath, SendfilePhase, Sent, Server,
     ServerError, Shutdown, SocketOption, SocketOptions, SocketSnapshot, SocketView, StreamError,
     StreamProtocol, StreamReader, StreamWriter, SubprocessProtocol, SubprocessTransport, TcpInfo,
-    TcpOptions, TimerEnd, Transport, WritePipe, WritePipeProtocol, kernel_tls, listen,
-    open_to_send, raise_descriptor_limit, source_address,
+    TcpOptions, TimerEnd, Transport, WritePipe, WritePipeProtocol, icmp_errors, keep_icmp_errors,
+    kernel_tls, listen, open_to_send, raise_descriptor_limit, source_address,
 };
 #[cfg(feature = "tls")]
 pub use net::{

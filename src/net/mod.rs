@@ -34,7 +34,7 @@ pub use dns::{
 };
 #[cfg(feature = "dnssec")]
 pub use dns::{DnsProof, DnsProofReason, DnsSetProof, DnsValidation, TrustAnchors};
-pub use error::{Failure, Phase};
+pub use error::{Failure, IcmpError, Phase};
 pub use event::{AbortReason, Event, EventKind, TimerEnd};
 pub use pipe::{ReadPipe, ReadPipeProtocol, WritePipe, WritePipeProtocol};
 pub use process::{
@@ -54,7 +54,7 @@ pub use sendfile::{
 pub use server::{BindError, CreateServer, Hosts, Server, ServerError, Shutdown};
 pub use socket::{
     Keepalive, SocketOption, SocketOptions, SocketSnapshot, SocketView, TcpInfo, TcpOptions,
-    listen, raise_descriptor_limit,
+    icmp_errors, keep_icmp_errors, listen, raise_descriptor_limit,
 };
 pub use stream::{StreamError, StreamProtocol, StreamReader, StreamWriter};
 #[cfg(feature = "tls")]

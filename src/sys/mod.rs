@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod addrinfo;
+pub(crate) mod error_queue;
 #[cfg(feature = "routes")]
 pub(crate) mod netlink;
 pub(crate) mod sockopt;

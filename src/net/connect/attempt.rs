@@ -18,7 +18,8 @@ use crate::net::socket::address_pair::AddressPair;
 use crate::net::socket::connect_progress::{ConnectProgress, connect_progress};
 use crate::net::socket::options::Refusals;
 use crate::net::socket::readiness::FdReadiness;
-use crate::net::{Address, Phase, SocketOptions, SocketSnapshot, TcpInfo};
+use crate::net::socket::{icmp_errors, keep_icmp_errors};
+use crate::net::{Address, IcmpError, Phase, SocketOptions, SocketSnapshot, TcpInfo};
 use crate::plan::Family;
 use crate::sys::sockopt;
 
@@ -58,6 +59,7 @@ pub(crate) struct Attempt {
     socket: Socket,
     pub(crate) started: Instant,
     options: Option<SocketOptions>,
+    icmp: Vec<IcmpError>,
 }
 
 /// Failure of an attempt.
@@ -112,7 +114,11 @@ impl Attempt {
             bind(&socket, family, &setup.local_addresses)
                 .map_err(AttemptFailure::at(Phase::Bind))?;
         }
-        Ok((Self { ready: None, socket, started, options }, refused))
+        if let Some(inet) = address.as_inet() {
+            // Without the queue, an error has no sender; that is no reason to give up.
+            let _ = keep_icmp_errors(&socket, inet);
+        }
+        Ok((Self { ready: None, socket, started, options, icmp: Vec::new() }, refused))
     }
 
     /// Starts the TCP handshake and checks at once whether it is complete.
@@ -132,8 +138,7 @@ impl Attempt {
             Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
             Err(error) => return Err(at_connect(error)),
         }
-        let progress =
-            connect_progress(&SockRef::from(&self.socket)).map_err(AttemptFailure::answered)?;
+        let progress = self.progress()?;
         if progress == ConnectProgress::Pending {
             let watch = FdReadiness::new(event_loop, &self.socket, Interest::Writable);
             self.ready = Some(watch.map_err(&at_connect)?);
@@ -158,13 +163,25 @@ impl Attempt {
     /// Checks the socket if it was reported ready; otherwise wakes the task when it is.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Result<ConnectProgress, AttemptFailure> {
         while let Some(Poll::Ready(())) = self.ready.as_ref().map(|ready| ready.poll(cx)) {
-            let progress =
-                connect_progress(&SockRef::from(&self.socket)).map_err(AttemptFailure::answered)?;
-            if progress == ConnectProgress::Connected {
-                return Ok(progress);
+            if self.progress()? == ConnectProgress::Connected {
+                return Ok(ConnectProgress::Connected);
             }
         }
         Ok(ConnectProgress::Pending)
+    }
+
+    /// State of the handshake. An ICMP error ends the attempt.
+    fn progress(&mut self) -> Result<ConnectProgress, AttemptFailure> {
+        let progress = connect_progress(&SockRef::from(&self.socket));
+        if !matches!(progress, Ok(ConnectProgress::Connected)) {
+            self.icmp.extend(icmp_errors(&self.socket));
+        }
+        match (progress, self.icmp.first()) {
+            (Ok(ConnectProgress::Pending), Some(icmp)) => {
+                Err(AttemptFailure::answered(io::Error::from_raw_os_error(icmp.errno)))
+            }
+            (progress, _) => progress.map_err(AttemptFailure::answered),
+        }
     }
 
     /// Both ends of the new connection. A client can connect to itself when the kernel picks the destination port as
@@ -180,7 +197,8 @@ impl Attempt {
     }
 
     pub(crate) fn snapshot(&self) -> SocketSnapshot {
-        SocketSnapshot::of(&self.socket, self.options.is_some())
+        let icmp = self.icmp.clone();
+        SocketSnapshot { icmp, ..SocketSnapshot::of(&self.socket, self.options.is_some()) }
     }
 
     pub(crate) fn into_socket(self) -> Socket {

@@ -2,6 +2,7 @@
 
 pub(super) mod address_pair;
 pub(super) mod connect_progress;
+pub(super) mod error_queue;
 mod limits;
 mod operations;
 pub(super) mod options;
@@ -16,6 +17,7 @@ use socket2::{Socket, Type};
 
 use address_pair::AddressPair;
 
+pub use error_queue::{icmp_errors, keep_icmp_errors};
 pub use limits::raise_descriptor_limit;
 pub use operations::listen;
 pub use options::{Keepalive, SocketOption, SocketOptions};

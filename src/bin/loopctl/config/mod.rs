@@ -7,6 +7,7 @@ pub(crate) mod gai_conf;
 pub(crate) mod ip_local_port_range;
 pub(crate) mod nsswitch_conf;
 pub(crate) mod output;
+pub(crate) mod path;
 pub(crate) mod proxy;
 pub(crate) mod race;
 pub(crate) mod race_policy;
@@ -24,6 +25,7 @@ pub(crate) use connect::{
 };
 pub(crate) use fault::{Fault, Jittered};
 pub(crate) use output::{ColorChoice, Format, OutputRequest, ReportDestination, SlowRequest};
+pub(crate) use path::PathRequest;
 pub(crate) use race::{DnsRequest, RaceRequest};
 pub(crate) use race_policy::NamedPolicy;
 pub(crate) use resolve::{

@@ -123,7 +123,11 @@ pub(super) fn hint_for_attempts(report: &Report, is_timeout: bool) -> Option<Str
             "the host is up, but nothing listens on that port (or a firewall rejects it)"
         }
         Cause::Silent => {
-            "no reply: a firewall drops the packets, the host is down, or its accept queue is full"
+            return Some(format!(
+                "no reply: a firewall drops the packets, the host is down, or its accept queue is full \
+                 (`loopctl connect --path {}` shows where packets end)",
+                first.address
+            ));
         }
         Cause::Unreachable => origin_of_unreachable(first),
         Cause::NoRoute => "this host has no route to it: see `ip route` and `ip -6 route`",
