@@ -1,6 +1,7 @@
 //! Meaning of a path: where packets end, and the exit status.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::cause::failure_text;
 use super::host_cause::{is_rejecting, route_text};
@@ -93,7 +94,9 @@ fn own_text(path: &Path, answer: &HopAnswer) -> String {
                 | IcmpCode { is_ipv6: true, kind: 1, code: 3 }
         )
     );
-    if !is_neighbour {
+    // Linux asks for a neighbour for 1 s or longer; a firewall answers at once.
+    let is_late = answer.rtt.is_none_or(|rtt| rtt >= Duration::from_millis(900));
+    if !(is_neighbour && is_late) {
         return format!("rejected by this host's own firewall: {}", answer_text(answer));
     }
     let gateway = path.route.as_ref().and_then(|route| route.gateway);
