@@ -5,5 +5,6 @@ pub(crate) mod addrinfo;
 pub(crate) mod error_queue;
 #[cfg(feature = "routes")]
 pub(crate) mod netlink;
+pub(crate) mod process;
 pub(crate) mod sockopt;
 pub(crate) mod tcp_info;

@@ -17,6 +17,7 @@ mod resolution;
 pub(crate) mod served;
 pub(crate) mod surroundings;
 pub(crate) mod target_result;
+pub(crate) mod times;
 mod tls;
 pub(crate) mod trace;
 pub(crate) mod transfer;

@@ -13,7 +13,7 @@ pub(crate) struct Surroundings {
     pub(crate) interfaces: Vec<Interface>,
     /// Ports that the kernel chooses for sockets without one.
     pub(crate) local_ports: Option<RangeInclusive<u16>>,
-    /// Interface that the connection was told to use.
+    /// Interface requested for the connection (--interface).
     pub(crate) requested_interface: Option<String>,
     /// Proxy that HTTP clients would use for the target.
     pub(crate) proxy: Option<Proxy>,

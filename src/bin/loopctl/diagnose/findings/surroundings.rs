@@ -18,7 +18,7 @@ pub(super) fn surroundings_findings(report: &Report) -> Vec<Finding> {
     let attempts = report.attempts.iter().enumerate();
     let found = attempts.filter_map(|(number, attempt)| {
         let cause = host_cause(report, number)?;
-        let (kind, text) = told(report, attempt, &cause)?;
+        let (kind, text) = words(report, attempt, &cause)?;
         Some(Finding {
             kind,
             caused_by: CausedBy::Attempt(number),
@@ -47,8 +47,8 @@ pub(super) fn route_evidence(attempt: &Attempt) -> Option<Evidence> {
     Some(EvidenceSource::Routes.says(format!("route to {}: {text}", ip_text(attempt))))
 }
 
-/// A route that rejects is told by the finding about its attempt.
-fn told(
+/// Kind and text. A route that rejects is part of the finding about its attempt.
+fn words(
     report: &Report,
     attempt: &Attempt,
     cause: &HostCause<'_>,
