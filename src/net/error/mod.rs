@@ -2,7 +2,7 @@
 
 mod failure;
 mod icmp;
-#[cfg(any(feature = "dnssec", feature = "tls"))]
+#[cfg(any(feature = "dns", feature = "tls"))]
 mod timestamp;
 
 use std::fmt;
@@ -11,7 +11,7 @@ use std::io;
 pub(super) use failure::BindFailure;
 pub use failure::Failure;
 pub use icmp::IcmpError;
-#[cfg(any(feature = "dnssec", feature = "tls"))]
+#[cfg(any(feature = "dns", feature = "tls"))]
 pub(super) use timestamp::rfc3339;
 
 /// Step of a connection attempt, or of a server.
