@@ -1,98 +1,108 @@
-//! Error queue of a socket (ip(7), `IP_RECVERR`): ICMP errors with their senders.
+//! Error queue of a socket (`IP_RECVERR` in ip(7)): ICMP messages with their senders.
 
 use std::io;
 use std::mem::{MaybeUninit, size_of};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::{AsFd, AsRawFd};
 
-/// One entry of the queue that an ICMP message has caused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct IcmpEntry {
+use super::sockopt;
+
+/// One entry of the queue, with the fields of the kernel's `sock_extended_err`.
+pub(crate) struct QueuedError {
     pub(crate) errno: i32,
-    pub(crate) is_ipv6: bool,
-    pub(crate) kind: u8,
+    /// `SO_EE_ORIGIN_*`.
+    pub(crate) origin: u8,
+    pub(crate) icmp_type: u8,
     pub(crate) code: u8,
-    /// MTU of `fragmentation needed` and `packet too big`.
+    /// Additional number, such as the MTU of the next hop.
     pub(crate) info: u32,
-    pub(crate) offender: Option<IpAddr>,
+    /// Sender of the message.
+    pub(crate) offender: Option<SocketAddr>,
 }
 
-/// Takes the next ICMP error of the queue; `None` if it is empty.
-pub(crate) fn take(socket: &impl AsFd) -> io::Result<Option<IcmpEntry>> {
-    #[repr(C, align(8))]
-    struct Control([u8; 512]);
-    let (mut control, mut data) = (Control([0; 512]), [0_u8; 64]);
-    loop {
-        let mut part = libc::iovec { iov_base: data.as_mut_ptr().cast(), iov_len: data.len() };
-        // SAFETY: `msghdr` is a C struct of integers and pointers, for which all zeros is a valid value.
-        let mut message: libc::msghdr = unsafe { MaybeUninit::zeroed().assume_init() };
-        message.msg_iov = &raw mut part;
-        message.msg_iovlen = 1;
-        message.msg_control = control.0.as_mut_ptr().cast();
-        message.msg_controllen = control.0.len();
-        let flags = libc::MSG_ERRQUEUE | libc::MSG_DONTWAIT;
-        // SAFETY: the descriptor is open while borrowed; the message points to buffers of the lengths that it has.
-        let code = unsafe { libc::recvmsg(socket.as_fd().as_raw_fd(), &raw mut message, flags) };
-        if code < 0 {
-            let error = io::Error::last_os_error();
-            return if error.kind() == io::ErrorKind::WouldBlock { Ok(None) } else { Err(error) };
-        }
-        if let Some(entry) = entry(&message) {
-            return Ok(Some(entry));
-        }
+/// Room for control messages; the kernel's are `u64` aligned.
+#[repr(C, align(8))]
+struct Control([u8; 256]);
+
+/// Turns the queue on or off. Turning it off discards its entries.
+pub(crate) fn set_enabled(socket: &impl AsFd, is_enabled: bool) -> io::Result<()> {
+    let value = libc::c_int::from(is_enabled);
+    let ipv4 = sockopt::set(socket, libc::IPPROTO_IP, libc::IP_RECVERR, value);
+    // On an IPv6 socket, the option above is for IPv4-mapped addresses.
+    match sockopt::set(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVERR, value) {
+        Ok(()) => Ok(()),
+        Err(error) => ipv4.map_err(|_| error),
     }
 }
 
-fn entry(message: &libc::msghdr) -> Option<IcmpEntry> {
-    // SAFETY: the kernel has filled in the control buffer of the message, as far as `msg_controllen` says.
-    let mut header = unsafe { libc::CMSG_FIRSTHDR(message) };
-    while !header.is_null() {
-        // SAFETY: a non-null header of CMSG_FIRSTHDR and CMSG_NXTHDR lies in the control buffer.
-        let this = unsafe { &*header };
-        let is_error = matches!(
-            (this.cmsg_level, this.cmsg_type),
-            (libc::IPPROTO_IP, libc::IP_RECVERR) | (libc::IPPROTO_IPV6, libc::IPV6_RECVERR)
-        );
-        let length = (this.cmsg_len).saturating_sub(size_of::<libc::cmsghdr>());
-        if is_error && length >= size_of::<libc::sock_extended_err>() {
-            // SAFETY: the data of the header is `length` bytes long, and a C struct of integers may be read from it.
-            let (data, error) = unsafe {
-                let data = libc::CMSG_DATA(header);
-                (data, data.cast::<libc::sock_extended_err>().read_unaligned())
-            };
-            // SAFETY: the data is `length` bytes long.
-            let bytes = unsafe { std::slice::from_raw_parts(data, length) };
-            return icmp(&error, &bytes[size_of::<libc::sock_extended_err>()..]);
+/// Takes the oldest entry. The error of the socket (`SO_ERROR`) is cleared or replaced by the next entry's.
+pub(crate) fn take(socket: &impl AsFd) -> io::Result<Option<QueuedError>> {
+    let (mut control, mut payload) = (Control([0; 256]), [0_u8; 1]);
+    let mut part = libc::iovec { iov_base: payload.as_mut_ptr().cast(), iov_len: payload.len() };
+    // SAFETY: `msghdr` is a C struct of integers and pointers, for which all zeros is a valid value.
+    let mut header: libc::msghdr = unsafe { MaybeUninit::zeroed().assume_init() };
+    (header.msg_iov, header.msg_iovlen) = (&raw mut part, 1);
+    (header.msg_control, header.msg_controllen) =
+        (control.0.as_mut_ptr().cast(), control.0.len() as _);
+    let flags = libc::MSG_ERRQUEUE | libc::MSG_DONTWAIT;
+    // SAFETY: the descriptor is open while borrowed. The header points to `part` and `control`, which live until
+    // the end of this function, with their lengths.
+    let received = unsafe { libc::recvmsg(socket.as_fd().as_raw_fd(), &raw mut header, flags) };
+    if received < 0 {
+        let error = io::Error::last_os_error();
+        return match error.kind() {
+            io::ErrorKind::WouldBlock => Ok(None),
+            _ => Err(error),
+        };
+    }
+    Ok(first_error(&header))
+}
+
+fn first_error(header: &libc::msghdr) -> Option<QueuedError> {
+    // SAFETY: the kernel has filled in the control messages that `header` points to, and their total length. The
+    // macros stay within that length, and a message is read only as far as its own length.
+    unsafe {
+        let mut message = libc::CMSG_FIRSTHDR(header);
+        while !message.is_null() {
+            let kind = ((*message).cmsg_level, (*message).cmsg_type);
+            let length = ((*message).cmsg_len as usize).saturating_sub(libc::CMSG_LEN(0) as usize);
+            let of_ip = (libc::IPPROTO_IP, libc::IP_RECVERR);
+            let of_ipv6 = (libc::IPPROTO_IPV6, libc::IPV6_RECVERR);
+            if kind == of_ip || kind == of_ipv6 {
+                let data = std::slice::from_raw_parts(libc::CMSG_DATA(message), length);
+                return decode(data);
+            }
+            message = libc::CMSG_NXTHDR(header, message);
         }
-        // SAFETY: the header lies in the control buffer of the message.
-        header = unsafe { libc::CMSG_NXTHDR(message, header) };
     }
     None
 }
 
-fn icmp(error: &libc::sock_extended_err, offender: &[u8]) -> Option<IcmpEntry> {
-    let is_ipv6 = match error.ee_origin {
-        libc::SO_EE_ORIGIN_ICMP => false,
-        libc::SO_EE_ORIGIN_ICMP6 => true,
-        _ => return None,
-    };
-    Some(IcmpEntry {
-        errno: error.ee_errno.cast_signed(),
-        is_ipv6,
-        kind: error.ee_type,
-        code: error.ee_code,
-        info: error.ee_info,
-        offender: address(offender),
+/// Decodes `sock_extended_err`, which the sender's socket address follows.
+fn decode(data: &[u8]) -> Option<QueuedError> {
+    const FIXED: usize = size_of::<libc::sock_extended_err>();
+    let number = |at: usize| Some(u32::from_ne_bytes(data.get(at..at + 4)?.try_into().ok()?));
+    Some(QueuedError {
+        errno: number(0)?.cast_signed(),
+        origin: *data.get(4)?,
+        icmp_type: *data.get(5)?,
+        code: *data.get(6)?,
+        info: number(8)?,
+        offender: data.get(FIXED..).and_then(socket_address),
     })
 }
 
-/// Address of a `sockaddr_in` or `sockaddr_in6`.
-fn address(bytes: &[u8]) -> Option<IpAddr> {
-    let family = u16::from_ne_bytes(bytes.get(..2)?.try_into().ok()?);
+fn socket_address(data: &[u8]) -> Option<SocketAddr> {
+    let family = u16::from_ne_bytes(data.get(..2)?.try_into().ok()?);
     match i32::from(family) {
-        libc::AF_INET => Some(Ipv4Addr::from(<[u8; 4]>::try_from(bytes.get(4..8)?).ok()?).into()),
+        libc::AF_INET => {
+            let ip: [u8; 4] = data.get(4..8)?.try_into().ok()?;
+            Some((Ipv4Addr::from(ip), 0).into())
+        }
         libc::AF_INET6 => {
-            Some(Ipv6Addr::from(<[u8; 16]>::try_from(bytes.get(8..24)?).ok()?).into())
+            let ip: [u8; 16] = data.get(8..24)?.try_into().ok()?;
+            let scope = u32::from_ne_bytes(data.get(24..28)?.try_into().ok()?);
+            Some(SocketAddrV6::new(Ipv6Addr::from(ip), 0, 0, scope).into())
         }
         _ => None,
     }

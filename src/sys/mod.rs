@@ -3,6 +3,7 @@
 
 pub(crate) mod addrinfo;
 pub(crate) mod error_queue;
+pub(crate) mod interfaces;
 #[cfg(feature = "routes")]
 pub(crate) mod netlink;
 pub(crate) mod process;

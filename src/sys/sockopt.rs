@@ -22,16 +22,8 @@ pub(crate) fn set_bind_address_no_port(socket: &impl AsFd) -> io::Result<()> {
     set(socket, libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT, 1)
 }
 
-/// Makes the kernel keep ICMP errors with their senders (`IP_RECVERR`, `IPV6_RECVERR`).
-pub(crate) fn set_receive_errors(socket: &impl AsFd, is_ipv6: bool) -> io::Result<()> {
-    match is_ipv6 {
-        true => set(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVERR, 1),
-        false => set(socket, libc::IPPROTO_IP, libc::IP_RECVERR, 1),
-    }
-}
-
 /// Sets an option of one number.
-fn set(
+pub(crate) fn set(
     socket: &impl AsFd,
     level: libc::c_int,
     option: libc::c_int,

@@ -46,6 +46,7 @@ mod clients;
 mod compare;
 mod files;
 mod hosts;
+mod incidents;
 mod interrupt;
 mod matrix;
 mod path;

@@ -18,9 +18,9 @@ use crate::net::socket::address_pair::AddressPair;
 use crate::net::socket::connect_progress::{ConnectProgress, connect_progress};
 use crate::net::socket::options::Refusals;
 use crate::net::socket::readiness::FdReadiness;
-use crate::net::socket::{icmp_errors, keep_icmp_errors};
 use crate::net::{Address, IcmpError, Phase, SocketOptions, SocketSnapshot, TcpInfo};
 use crate::plan::Family;
+use crate::sys;
 use crate::sys::sockopt;
 
 /// Setup of every socket of a race.
@@ -59,7 +59,10 @@ pub(crate) struct Attempt {
     socket: Socket,
     pub(crate) started: Instant,
     options: Option<SocketOptions>,
-    icmp: Vec<IcmpError>,
+    /// Latest ICMP error about this attempt.
+    icmp: Option<IcmpError>,
+    /// The peer has reset the connection that it had accepted.
+    is_reset: bool,
 }
 
 /// Failure of an attempt.
@@ -114,11 +117,7 @@ impl Attempt {
             bind(&socket, family, &setup.local_addresses)
                 .map_err(AttemptFailure::at(Phase::Bind))?;
         }
-        if let Some(inet) = address.as_inet() {
-            // Without the queue, an error has no sender; that is no reason to give up.
-            let _ = keep_icmp_errors(&socket, inet);
-        }
-        Ok((Self { ready: None, socket, started, options, icmp: Vec::new() }, refused))
+        Ok((Self { ready: None, socket, started, options, icmp: None, is_reset: false }, refused))
     }
 
     /// Starts the TCP handshake and checks at once whether it is complete.
@@ -146,6 +145,37 @@ impl Attempt {
         Ok(progress)
     }
 
+    /// Makes the kernel keep the ICMP errors of this attempt.
+    pub(crate) fn watch_errors(&self) {
+        // Without them, the errno says less.
+        let _ = IcmpError::watch(&self.socket);
+    }
+
+    /// State of the TCP handshake now, whether the socket was reported ready or not.
+    ///
+    /// An ICMPv6 error that arrives within connect(2) ends no attempt unless the error queue is on. The attempt goes
+    /// on then, so that it takes as long as in other programs.
+    pub(crate) fn progress(&mut self) -> Result<ConnectProgress, AttemptFailure> {
+        let error = match connect_progress(&SockRef::from(&self.socket)) {
+            Ok(progress) => return Ok(progress),
+            // Because a RST that answers the SYN is ECONNREFUSED, the connection was established before this one.
+            Err(error) if error.raw_os_error() == Some(libc::ECONNRESET) => {
+                self.is_reset = true;
+                return Ok(ConnectProgress::Connected);
+            }
+            Err(error) => error,
+        };
+        while let Ok(Some(icmp)) = IcmpError::take(&self.socket) {
+            self.icmp = Some(icmp);
+        }
+        match self.icmp {
+            Some(icmp) if icmp.is_v6 && sys::tcp_info::is_syn_sent(&self.socket) => {
+                Ok(ConnectProgress::Pending)
+            }
+            _ => Err(AttemptFailure::answered(error)),
+        }
+    }
+
     /// Whether the kernel has deferred the SYN: with a Fast Open cookie, `connect(2)` returns at once and waits for
     /// data.
     fn is_deferred(&self) -> bool {
@@ -163,25 +193,12 @@ impl Attempt {
     /// Checks the socket if it was reported ready; otherwise wakes the task when it is.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Result<ConnectProgress, AttemptFailure> {
         while let Some(Poll::Ready(())) = self.ready.as_ref().map(|ready| ready.poll(cx)) {
-            if self.progress()? == ConnectProgress::Connected {
-                return Ok(ConnectProgress::Connected);
+            let progress = self.progress()?;
+            if progress == ConnectProgress::Connected {
+                return Ok(progress);
             }
         }
         Ok(ConnectProgress::Pending)
-    }
-
-    /// State of the handshake. An ICMP error ends the attempt.
-    fn progress(&mut self) -> Result<ConnectProgress, AttemptFailure> {
-        let progress = connect_progress(&SockRef::from(&self.socket));
-        if !matches!(progress, Ok(ConnectProgress::Connected)) {
-            self.icmp.extend(icmp_errors(&self.socket));
-        }
-        match (progress, self.icmp.first()) {
-            (Ok(ConnectProgress::Pending), Some(icmp)) => {
-                Err(AttemptFailure::answered(io::Error::from_raw_os_error(icmp.errno)))
-            }
-            (progress, _) => progress.map_err(AttemptFailure::answered),
-        }
     }
 
     /// Both ends of the new connection. A client can connect to itself when the kernel picks the destination port as
@@ -197,17 +214,27 @@ impl Attempt {
     }
 
     pub(crate) fn snapshot(&self) -> SocketSnapshot {
-        let icmp = self.icmp.clone();
-        SocketSnapshot { icmp, ..SocketSnapshot::of(&self.socket, self.options.is_some()) }
+        let (icmp, is_reset) = (self.icmp, self.is_reset);
+        SocketSnapshot {
+            icmp,
+            is_reset,
+            ..SocketSnapshot::of(&self.socket, self.options.is_some())
+        }
     }
 
     pub(crate) fn into_socket(self) -> Socket {
+        // Because the kernel ends an established connection at any ICMP error while the queue is on.
+        let _ = IcmpError::unwatch(&self.socket);
         self.socket
     }
 }
 
 /// Binds to the first usable local address of the family.
-fn bind(socket: &Socket, family: Family, local: &[SocketAddr]) -> io::Result<()> {
+pub(in crate::net) fn bind(
+    socket: &Socket,
+    family: Family,
+    local: &[SocketAddr],
+) -> io::Result<()> {
     if local.is_empty() {
         return Ok(());
     }

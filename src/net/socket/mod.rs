@@ -2,7 +2,6 @@
 
 pub(super) mod address_pair;
 pub(super) mod connect_progress;
-pub(super) mod error_queue;
 pub(crate) mod limits;
 mod operations;
 pub(super) mod options;
@@ -17,9 +16,8 @@ use socket2::{Socket, Type};
 
 use address_pair::AddressPair;
 
-pub use error_queue::{icmp_errors, keep_icmp_errors};
 pub use limits::raise_descriptor_limit;
-pub use operations::listen;
+pub use operations::{listen, tcp_socket};
 pub use options::{Keepalive, SocketOption, SocketOptions};
 pub use snapshot::SocketSnapshot;
 pub use tcp_info::{TcpInfo, TcpOptions, acknowledged_bytes};

@@ -16,8 +16,10 @@ pub struct SocketSnapshot {
     pub tcp: Option<TcpInfo>,
     /// The options in force, if any were requested.
     pub options: Option<SocketOptions>,
-    /// ICMP errors about the packets of an attempt, with the first one first.
-    pub icmp: Vec<IcmpError>,
+    /// The latest ICMP error about the packets of the socket.
+    pub icmp: Option<IcmpError>,
+    /// True if the peer has reset the connection after it was established.
+    pub is_reset: bool,
 }
 
 impl SocketSnapshot {
@@ -27,6 +29,6 @@ impl SocketSnapshot {
         let local = local.filter(|local| local.port() != 0);
         let is_ipv6 = local.is_some_and(|local| local.is_ipv6());
         let options = with_options.then(|| SocketOptions::in_force(socket, is_ipv6));
-        Self { local, tcp: TcpInfo::of(socket), options, icmp: Vec::new() }
+        Self { local, tcp: TcpInfo::of(socket), options, icmp: None, is_reset: false }
     }
 }

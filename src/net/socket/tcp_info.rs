@@ -23,6 +23,19 @@ pub struct TcpInfo {
     pub send_mss: u32,
     /// Path MTU, in bytes.
     pub path_mtu: u32,
+    /// Bytes sent, including those sent again.
+    pub bytes_sent: u64,
+    /// Bytes that the peer has acknowledged. The SYN counts as one.
+    pub bytes_acked: u64,
+    /// Bytes received in order.
+    pub bytes_received: u64,
+    /// Segments sent and not acknowledged.
+    pub unacked: u32,
+    /// Segments received out of order: an earlier one is missing, or came later.
+    pub received_out_of_order: u32,
+    /// Time since the last acknowledgement arrived, in steps of the kernel's clock tick. After a handshake, that is
+    /// the time since the answer to the SYN.
+    pub last_ack: Duration,
     /// The TCP options that both sides support.
     pub negotiated: TcpOptions,
 }
@@ -45,7 +58,13 @@ pub struct TcpOptions {
 
 impl TcpInfo {
     /// The figures of a socket; `None` if it is not a TCP socket.
-    pub(crate) fn of(socket: &impl AsFd) -> Option<Self> {
+    ///
+    /// ```
+    /// let socket = loopctl::tcp_socket("127.0.0.1:80".parse().unwrap(), &[])?;
+    /// assert!(loopctl::TcpInfo::of(&socket).is_some_and(|tcp| !tcp.established));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn of(socket: &impl AsFd) -> Option<Self> {
         // SYN_SENT, SYN_RECV and CLOSE; all later states follow a completed handshake.
         const NOT_ESTABLISHED: [u8; 3] = [2, 3, 7];
         let info = sys::tcp_info::tcp_info(socket).ok()?;
@@ -58,6 +77,12 @@ impl TcpInfo {
             retransmits: info.tcpi_total_retrans,
             send_mss: info.tcpi_snd_mss,
             path_mtu: info.tcpi_pmtu,
+            bytes_sent: info.tcpi_bytes_sent,
+            bytes_acked: info.tcpi_bytes_acked,
+            bytes_received: info.tcpi_bytes_received,
+            unacked: info.tcpi_unacked,
+            received_out_of_order: info.tcpi_rcv_ooopack,
+            last_ack: Duration::from_millis(info.tcpi_last_ack_recv.into()),
             negotiated: TcpOptions::from_bits(info.tcpi_options),
         })
     }

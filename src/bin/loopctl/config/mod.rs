@@ -5,6 +5,7 @@ pub(crate) mod environment;
 pub(crate) mod fault;
 pub(crate) mod gai_conf;
 pub(crate) mod ip_local_port_range;
+pub(crate) mod listen_overflows;
 pub(crate) mod nsswitch_conf;
 pub(crate) mod output;
 pub(crate) mod path;

@@ -2,11 +2,12 @@
 
 use std::io::ErrorKind;
 
-use loopctl::plan::Family;
 use loopctl::{Address, CertificateProblem, Failure, Phase, TlsError, TlsErrorKind};
 
 use super::findings::FindingKind;
 use super::host_cause::{has_no_port, is_rejecting, route_text};
+use super::rejection::{self, Rejection, Source, rejection};
+use super::tls_silence::{TlsSilence, tls_silence};
 use super::{certificate, expectation, hint, name, transfer};
 use crate::report::compare::Measured;
 use crate::report::repeat::{AddressChange, RepeatReport};
@@ -18,7 +19,10 @@ use crate::util::units;
 /// Cause of a failed attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cause {
+    /// A RST, or a closed UDP port.
     Refused,
+    /// An ICMP error about the port of a TCP attempt.
+    Rejected,
     /// No reply.
     Silent,
     /// Reported by a router, or by failed neighbour discovery.
@@ -59,7 +63,20 @@ impl Cause {
                 Some(Self::from_file_failure(failure))
             }
             Outcome::Failure(_, failure) if has_no_port(attempt, failure) => Some(Self::NoPort),
-            Outcome::Failure(_, failure) => Some(Self::from_failure(failure)),
+            Outcome::Failure(_, failure) => {
+                let rejection = rejection(attempt);
+                Some(rejection.map_or_else(|| Self::from_failure(failure), Self::from_rejection))
+            }
+        }
+    }
+
+    /// Cause of a failure that an ICMP error explains.
+    fn from_rejection(Rejection { icmp, source }: Rejection) -> Self {
+        match source {
+            Source::Target if rejection::is_port_unreachable(&icmp) => Self::Refused,
+            _ if rejection::is_port_unreachable(&icmp) => Self::Rejected,
+            _ if rejection::is_prohibited(&icmp) => Self::Prohibited,
+            _ => Self::Unreachable,
         }
     }
 
@@ -90,6 +107,7 @@ impl Cause {
     pub(crate) fn kind(self) -> FindingKind {
         match self {
             Self::Refused => FindingKind::Refused,
+            Self::Rejected => FindingKind::Rejected,
             Self::Silent => FindingKind::Silent,
             Self::Unreachable => FindingKind::Unreachable,
             Self::NoRoute => FindingKind::NoRoute,
@@ -115,16 +133,12 @@ fn attempt_message(attempt: &Attempt) -> String {
         (Outcome::Timeout, _) => format!("timed out after {after}{}", resends(attempt)),
         (Outcome::Failure(phase, failure), Some(cause)) => {
             let message = match cause {
+                _ if rejection(attempt).is_some() => {
+                    rejection(attempt).map_or_else(String::new, |rejection| rejection.text())
+                }
+                // Connected to itself: the library has the words.
+                Cause::Refused if failure.errno.is_none() => failure_text(failure),
                 Cause::Refused => "connection refused".to_owned(),
-                Cause::Prohibited => {
-                    "administratively prohibited (reported by a router)".to_owned()
-                }
-                Cause::Unreachable => {
-                    format!(
-                        "{} (reported by a router or by neighbour discovery)",
-                        failure_text(failure)
-                    )
-                }
                 Cause::NoRoute => {
                     let route = rejecting_route(attempt);
                     let source = route.unwrap_or_else(|| "no route from this host".to_owned());
@@ -158,10 +172,12 @@ fn rejecting_route(attempt: &Attempt) -> Option<String> {
 
 /// Source of an error: this host reports it at once, a router after a round trip.
 pub(crate) fn error_source(attempt: &Attempt, failure: &Failure) -> String {
+    if let Some(rejection) = rejection(attempt) {
+        return rejection.text();
+    }
     if let Some(text) = rejecting_route(attempt) {
         return text;
     }
-    let is_ipv6 = attempt.address.family() == Some(Family::Inet6);
     let text = match (failure.name().unwrap_or_default(), failure.at_once) {
         ("ENETUNREACH", true) => "this host has no route to it",
         ("EHOSTUNREACH", true) => "an `unreachable` route of this host",
@@ -171,18 +187,6 @@ pub(crate) fn error_source(attempt: &Attempt, failure: &Failure) -> String {
             "a `blackhole` route of this host, or a link-local address without its interface"
         }
         ("EADDRNOTAVAIL", true) => "this host has no address to connect from",
-        ("ENETUNREACH", false) => "a router reported that it has no route",
-        ("EHOSTUNREACH", false) if hint::connect::is_neighbour(attempt) => {
-            "no host on its network answers for that address"
-        }
-        ("EHOSTUNREACH", false) if is_ipv6 => "a router reported that the address is unreachable",
-        ("EHOSTUNREACH", false) => {
-            "a router reported that the host is unreachable, or administratively prohibited"
-        }
-        ("EACCES", false) => {
-            "a router reported that it is administratively prohibited; not a local permission"
-        }
-        ("ENOPROTOOPT", false) => "the host reported that it has no TCP",
         _ => return failure_text(failure),
     };
     text.to_owned()
@@ -203,6 +207,9 @@ pub(crate) fn tls_message(tls: &TlsReport, failure: &TlsFailure) -> String {
     let timed_out = failure.kind() == Some(TlsErrorKind::TimedOut);
     match (problem, failure.phase) {
         (Some(problem), _) => problem,
+        (None, TlsPhase::Handshake) if tls_silence(tls).is_some() => {
+            tls_silence(tls).map_or_else(String::new, TlsSilence::text)
+        }
         (None, TlsPhase::Handshake) if timed_out && tls.first_byte.is_some() => {
             "the peer stopped in the middle of the handshake".to_owned()
         }
@@ -290,6 +297,9 @@ fn messages(report: &Report) -> Vec<(String, Vec<String>)> {
 pub(crate) fn short_text(attempt: &Attempt) -> Option<String> {
     if let Some((tls, failure)) = attempt.tls_failure() {
         return Some(short_tls_message(tls, failure));
+    }
+    if let Some(rejection) = rejection(attempt) {
+        return Some(rejection.text());
     }
     match (&attempt.outcome, Cause::of(attempt)?) {
         (_, Cause::Silent) => Some("no answer".to_owned()),

@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use super::cause::failure_text;
 use super::host_cause::{is_rejecting, route_text};
-use super::icmp::icmp_text;
 use super::{hint, name};
 use crate::exit::Exit;
-use crate::report::path::{Hop, HopAnswer, HopAnswerKind, IcmpCode, Path, PathEnd, PathReport};
+use crate::report::path::{Hop, HopAnswer, HopAnswerKind, Path, PathEnd, PathReport};
 use crate::report::{End, TransportKind};
 use crate::util::message::Message;
 use crate::util::units;
@@ -87,13 +86,12 @@ pub(crate) fn end_text(report: &PathReport, path: &Path) -> String {
 
 /// Sentence about an ICMP error of this host: a neighbour that does not answer, or the host's own firewall.
 fn own_text(path: &Path, answer: &HopAnswer) -> String {
-    let is_neighbour = matches!(
-        answer.kind,
-        HopAnswerKind::OwnError(
-            IcmpCode { is_ipv6: false, kind: 3, code: 1 }
-                | IcmpCode { is_ipv6: true, kind: 1, code: 3 }
-        )
-    );
+    let is_neighbour = match answer.kind {
+        HopAnswerKind::OwnError(icmp) => {
+            matches!((icmp.is_v6, icmp.icmp_type, icmp.code), (false, 3, 1) | (true, 1, 3))
+        }
+        _ => false,
+    };
     // Linux asks for a neighbour for 1 s or longer; a firewall answers at once.
     let is_late = answer.rtt.is_none_or(|rtt| rtt >= Duration::from_millis(900));
     if !(is_neighbour && is_late) {
@@ -126,7 +124,9 @@ pub(crate) fn answer_text(answer: &HopAnswer) -> String {
         HopAnswerKind::Connected => "connected".to_owned(),
         HopAnswerKind::Refused => "connection refused (RST)".to_owned(),
         HopAnswerKind::Datagram => "answered".to_owned(),
-        HopAnswerKind::Icmp(code) | HopAnswerKind::OwnError(code) => icmp_text(code),
+        HopAnswerKind::Icmp(icmp) | HopAnswerKind::OwnError(icmp) => {
+            format!("{} ({} {}/{})", icmp.meaning(), icmp.protocol(), icmp.icmp_type, icmp.code)
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use loopctl::{Failure, Route};
+use loopctl::{Failure, IcmpError, Route};
 
 use super::Report;
 
@@ -64,17 +64,9 @@ pub(crate) enum HopAnswerKind {
     /// Datagram of the target.
     Datagram,
     /// Another ICMP error, by type and code.
-    Icmp(IcmpCode),
+    Icmp(IcmpError),
     /// Failure of neighbour discovery, or a firewall, on this host.
-    OwnError(IcmpCode),
-}
-
-/// Type and code of an ICMP or ICMPv6 message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct IcmpCode {
-    pub(crate) is_ipv6: bool,
-    pub(crate) kind: u8,
-    pub(crate) code: u8,
+    OwnError(IcmpError),
 }
 
 /// Path MTU, with its source.
@@ -218,7 +210,7 @@ mod tests {
     const EXCEEDED: HopAnswerKind = HopAnswerKind::TimeExceeded;
 
     fn icmp(kind: u8, code: u8) -> HopAnswerKind {
-        HopAnswerKind::Icmp(IcmpCode { is_ipv6: false, kind, code })
+        HopAnswerKind::Icmp(IcmpError::new(false, kind, code, None))
     }
 
     #[test]

@@ -6,6 +6,7 @@ use loopctl::plan::Target;
 
 use super::race::Try;
 use crate::config::ip_local_port_range;
+use crate::config::listen_overflows::listen_overflows;
 use crate::config::proxy::{Proxy, ProxyTarget};
 use crate::report::{Attempt, End, Outcome, Report, TransportKind};
 
@@ -32,6 +33,14 @@ impl Report {
             }
         }
         self.surroundings.requested_interface = interface;
+    }
+
+    /// Adds the connections that full accept queues of this host dropped since `before`, if a SYN was sent again.
+    pub(super) fn note_overflows(&mut self, before: Option<u64>) {
+        if self.winner().is_some_and(|winner| winner.resends() > 0) {
+            let now = listen_overflows();
+            self.listen_overflows = before.zip(now).map(|(before, now)| now.saturating_sub(before));
+        }
     }
 
     /// Whether an attempt ended without a connection, of itself or after another one won.

@@ -10,7 +10,7 @@ use crate::report::{Attempt, FailureKind, Outcome, TlsFailure, TlsReport};
 impl From<Cause> for ErrorKind {
     fn from(cause: Cause) -> Self {
         match cause {
-            Cause::Refused => Self::Refused,
+            Cause::Refused | Cause::Rejected => Self::Refused,
             Cause::Silent | Cause::NoAnswerToTls => Self::Timeout,
             Cause::Untrusted => Self::Cert,
             Cause::NoTls => Self::Tls,

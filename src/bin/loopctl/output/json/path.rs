@@ -119,7 +119,7 @@ fn answer(answer: &HopAnswer) -> Answer {
     Answer {
         ip: text(answer.from),
         kind,
-        icmp: code.map(|code| Icmp { kind: code.kind, code: code.code, message: message() }),
+        icmp: code.map(|icmp| Icmp { kind: icmp.icmp_type, code: icmp.code, message: message() }),
         rtt_ms: answer.rtt.map(Into::into),
     }
 }

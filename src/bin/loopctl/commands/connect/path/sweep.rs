@@ -93,7 +93,7 @@ impl Sweep<'_> {
         self.change(|path| {
             let number = usize::from(hop) - 1;
             path.hops[number].sent += ended.resent;
-            path.hops[number].answers.extend(&ended.answers);
+            path.hops[number].answers.extend(ended.answer);
             path.mtu = ended.mtu.or(path.mtu);
             if let (Some(failure), None) = (&ended.unsent, &path.unsent) {
                 path.unsent = Some(failure.clone());
