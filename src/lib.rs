@@ -76,8 +76,8 @@ pub use net::{
     Resolving, Sendfile, SendfileError, SendfileMethod, SendfilePath, SendfilePhase, Sent, Server,
     ServerError, Shutdown, SocketOption, SocketOptions, SocketSnapshot, SocketView, StreamError,
     StreamProtocol, StreamReader, StreamWriter, SubprocessProtocol, SubprocessTransport, TcpInfo,
-    TcpOptions, TimerEnd, Transport, WritePipe, WritePipeProtocol, acknowledged_bytes, kernel_tls,
-    listen, open_to_send, raise_descriptor_limit, source_address, tcp_socket,
+    TcpOptions, TcpTraffic, TimerEnd, Transport, WritePipe, WritePipeProtocol, acknowledged_bytes,
+    kernel_tls, listen, open_to_send, raise_descriptor_limit, source_address, tcp_socket,
 };
 #[cfg(feature = "tls")]
 pub use net::{

@@ -1,4 +1,4 @@
-//! Rejections: ICMP errors about attempts, told apart by their senders.
+//! Rejections: ICMP errors about attempts, by their senders.
 
 use std::net::IpAddr;
 use std::time::Duration;

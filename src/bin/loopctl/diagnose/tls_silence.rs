@@ -1,4 +1,4 @@
-//! Silence in a TLS handshake, told apart by what the kernel sent, had acknowledged and received.
+//! Silence in a TLS handshake: its reason, from what the kernel sent, had acknowledged and received.
 
 use std::time::Duration;
 
@@ -26,14 +26,14 @@ pub(crate) fn tls_silence(tls: &TlsReport) -> Option<TlsSilence> {
     }
     let tcp = tls.tcp?;
     let resent = tcp.retransmits.saturating_sub(tls.resent_before);
-    match (tcp.received_out_of_order, tcp.unacked) {
+    match (tcp.traffic.received_out_of_order, tcp.traffic.unacked) {
         (1.., _) => Some(TlsSilence::SegmentMissing),
         (0, 0) if tls.first_byte.is_none() && has_had_time(tls, &tcp) => {
             Some(TlsSilence::Acknowledged)
         }
         (0, 1..) if resent > 0 && tls.first_byte.is_none() => {
             let copies = resent + 1;
-            let bytes = tcp.bytes_sent / u64::from(copies);
+            let bytes = tcp.traffic.bytes_sent / u64::from(copies);
             Some(TlsSilence::NotAcknowledged { bytes, sent: copies })
         }
         _ => None,

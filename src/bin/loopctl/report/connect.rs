@@ -38,8 +38,6 @@ pub(crate) struct Report {
     pub(crate) transfer: Option<Box<TransferReport>>,
     pub(crate) comparison: Option<Box<Comparison>>,
     pub(crate) slow: SlowLog,
-    /// Connections that full accept queues of this host dropped during the run, as far as that is known.
-    pub(crate) listen_overflows: Option<u64>,
     pub(crate) surroundings: Surroundings,
 }
 
@@ -218,7 +216,6 @@ impl Report {
             transfer: None,
             comparison: None,
             slow: SlowLog::default(),
-            listen_overflows: None,
             surroundings: Surroundings::default(),
         }
     }

@@ -17,6 +17,8 @@ pub(crate) struct Surroundings {
     pub(crate) requested_interface: Option<String>,
     /// Proxy that HTTP clients would use for the target.
     pub(crate) proxy: Option<Proxy>,
+    /// Connections that full accept queues of this host dropped during the run, as far as that is known.
+    pub(crate) listen_overflows: Option<u64>,
 }
 
 impl Surroundings {

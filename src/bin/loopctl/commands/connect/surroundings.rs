@@ -39,7 +39,8 @@ impl Report {
     pub(super) fn note_overflows(&mut self, before: Option<u64>) {
         if self.winner().is_some_and(|winner| winner.resends() > 0) {
             let now = listen_overflows();
-            self.listen_overflows = before.zip(now).map(|(before, now)| now.saturating_sub(before));
+            self.surroundings.listen_overflows =
+                before.zip(now).map(|(before, now)| now.saturating_sub(before));
         }
     }
 

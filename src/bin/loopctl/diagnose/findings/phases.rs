@@ -98,8 +98,9 @@ fn tls_rest(report: &Report) -> Option<Finding> {
 
 /// Figures of the kernel at the end of a handshake, as evidence.
 pub(super) fn figures_evidence(tcp: &loopctl::TcpInfo) -> Evidence {
-    let loopctl::TcpInfo { bytes_sent, bytes_acked, bytes_received, received_out_of_order, .. } =
-        tcp;
+    let loopctl::TcpTraffic {
+        bytes_sent, bytes_acked, bytes_received, received_out_of_order, ..
+    } = &tcp.traffic;
     EvidenceSource::TcpInfo.says(format!(
         "rtt {}, {bytes_sent} bytes sent, {bytes_acked} acknowledged, {bytes_received} received, {} segments resent, {received_out_of_order} received out of order",
         units::prose(tcp.rtt),

@@ -1,4 +1,4 @@
-//! Findings about SYNs that the kernel sent again. Its round-trip time tells which of them was answered.
+//! Findings about SYNs that the kernel sent again. Its round-trip time shows which of them was answered.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::diagnose::cause::ip_text;
 use crate::report::{Attempt, Report};
 use crate::util::units;
 
-/// SYN that was answered, as far as the kernel's round-trip time tells.
+/// SYN that was answered, as far as the round-trip time of the kernel shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AnsweredSyn {
     /// The round trip takes about as long as the connect.
@@ -46,7 +46,7 @@ pub(super) fn syn_finding(report: &Report) -> Option<Finding> {
     let times = tcp.retransmits;
     let rtt = units::prose(tcp.rtt);
     let waited = winner.took.saturating_sub(winner.end_lag);
-    let overflows = report.listen_overflows.filter(|_| is_on_this_host(winner));
+    let overflows = report.surroundings.listen_overflows.filter(|_| is_on_this_host(winner));
     let (basis, cost, text) = match (answered, overflows) {
         (AnsweredSyn::First, _) => (
             Basis::Inference,

@@ -318,10 +318,10 @@ impl From<loopctl::TcpInfo> for TcpInfo {
             rttvar_us: micros(tcp.rtt_variance),
             retransmits: tcp.retransmits,
             snd_mss: tcp.send_mss,
-            bytes_sent: tcp.bytes_sent,
-            bytes_acked: tcp.bytes_acked,
-            bytes_received: tcp.bytes_received,
-            received_out_of_order: tcp.received_out_of_order,
+            bytes_sent: tcp.traffic.bytes_sent,
+            bytes_acked: tcp.traffic.bytes_acked,
+            bytes_received: tcp.traffic.bytes_received,
+            received_out_of_order: tcp.traffic.received_out_of_order,
         }
     }
 }
