@@ -7,5 +7,6 @@ pub(crate) mod interfaces;
 #[cfg(feature = "routes")]
 pub(crate) mod netlink;
 pub(crate) mod process;
+pub(crate) mod signals;
 pub(crate) mod sockopt;
 pub(crate) mod tcp_info;
