@@ -13,8 +13,8 @@ pub(crate) struct PathArgs {
     ///
     /// The first address of each family is probed; with --all, every address. Packets to the same hop are at
     /// least 1 s apart, because routers limit their errors. --timeout limits the sweep; what is known by then
-    /// is printed. The exit status is 0 if an address was reached, 28 if no answer came from beyond a hop,
-    /// and 7 if a router or this host rejected the packets.
+    /// is printed. The exit status is 0 if an address was reached. It is 28 if no answer came from beyond a
+    /// hop, and 7 if a router or this host rejected the packets.
     #[arg(long, conflicts_with_all = [
         "policy", "happy_eyeballs", "resolution_delay", "success", "interleave", "max_parallel",
         "attempt_timeout", "compare", "relay", "again", "wait", "require", "fail_on_fallback",
