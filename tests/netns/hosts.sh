@@ -2,6 +2,9 @@
 # and the same in fd00:1::/64 to fd00:3::/64. `on HOST COMMAND` runs a command on another host.
 mount -t tmpfs run /run
 for host in r1 r2 server; do ip netns add $host; done
+# Because packets would wait for duplicate address detection.
+sysctl -qw net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.all.accept_dad=0
+for host in r1 r2 server; do ip netns exec $host sysctl -qw net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.all.accept_dad=0; done
 on() { host=$1; shift; ip netns exec $host "$@"; }
 address() { on $1 ip address add $3 dev $2; on $1 ip -6 address add $4 dev $2 nodad; on $1 ip link set $2 up; }
 ip link add c0 type veth peer name a0 netns r1
@@ -31,3 +34,8 @@ filter() {
     on $host nft "add table inet t; add chain inet t c { type filter hook $hook priority 0; }"
     on $host nft add rule inet t c "$@"
 }
+# The first packets of IPv6 wait for the interfaces.
+for _ in $(seq 50); do
+    status=0; "$1" connect -q --timeout 200ms '[fd00:3::9]:9' || status=$?
+    [ $status = 7 ] && break
+done

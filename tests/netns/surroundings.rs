@@ -74,13 +74,14 @@ fn netns_no_address_and_no_route_are_two_things() {
 fn netns_a_missing_interface_and_a_missing_source_list_what_there_is() {
     let Some((ran, document)) = connect("", &["-I", "nosuch", "10.7.0.1:80"]) else { return };
     assert!(has_kind(&document, "no_interface"), "{document:#}");
-    assert!(ran.stderr.contains("`lo`") && ran.stderr.contains("`v0`"), "{}", ran.stderr);
+    let hint = document["hint"].as_str().unwrap();
+    assert!(hint.contains("`lo`") && hint.contains("`v0`"), "{hint} {}", ran.stderr);
     assert_eq!(document["attempts"][0]["error"]["name"], "ENODEV");
     let Some((ran, document)) = connect("", &["--source", "10.9.9.9", "10.7.0.1:80"]) else {
         return;
     };
     assert!(has_kind(&document, "not_own_address"), "{document:#}");
-    assert!(ran.stderr.contains("10.7.0.1"), "{}", ran.stderr);
+    assert!(document["hint"].as_str().unwrap().contains("10.7.0.1"), "{}", ran.stderr);
 }
 
 /// The range is a single port, which the listener's own connection uses.
@@ -88,13 +89,13 @@ fn netns_a_missing_interface_and_a_missing_source_list_what_there_is() {
 fn netns_used_up_ports_are_no_missing_route() {
     let change = "
         sysctl -qw net.ipv4.ip_local_port_range='50000 50000'
-        \"$1\" serve discard -q 127.0.0.1:9000 127.0.0.1:9001 &
+        \"$1\" serve --mode discard -q 127.0.0.1:9000 127.0.0.1:9001 &
         for _ in $(seq 200); do ss -Htln | grep -q ':9001' && break; sleep 0.05; done
         { sleep 60 | \"$1\" connect -q --relay 127.0.0.1:9000 & } >/dev/null
         for _ in $(seq 200); do ss -Htn | grep -q ESTAB && break; sleep 0.05; done";
     let Some((ran, document)) = connect(change, &["127.0.0.1:9000"]) else { return };
     assert!(has_kind(&document, "no_free_port"), "{document:#}");
-    assert!(ran.stderr.contains("50000"), "{}", ran.stderr);
+    assert!(document["hint"].as_str().unwrap().contains("50000"), "{}", ran.stderr);
     let args = ["--source", "127.0.0.1", "127.0.0.1:9001"];
     let Some((ran, _)) = connect(change, &args) else { return };
     assert_eq!(ran.status, Some(0), "another pair of ends is free: {}", ran.stderr);

@@ -6,7 +6,7 @@ use crate::cli::path::PathArgs;
 /// The sweep over the hops of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PathRequest {
-    /// Maximum number of packets to each hop.
+    /// Packets to each hop, without those that the kernel sends again.
     pub(crate) probes: u32,
     /// Largest hop limit.
     pub(crate) max_hops: u8,

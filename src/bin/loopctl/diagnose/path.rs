@@ -134,8 +134,7 @@ fn is_own(answer: &HopAnswer) -> bool {
     matches!(answer.kind, HopAnswerKind::OwnError(_))
 }
 
-/// Whether a hop lost packets that later hops did not: its router limits its errors (RFC 1812, 4.3.2.8; RFC 4443,
-/// 2.4 f), and the path loses nothing.
+/// Whether a hop lost packets and a later hop none: its router may limit its errors (RFC 1812, 4.3.2.8; RFC 4443, 2.4 f).
 pub(crate) fn is_rate_limited(path: &Path, hop: &Hop) -> bool {
     let shown = path.shown_hops();
     let mut later = shown.iter().skip(usize::from(hop.number)).filter(|it| !it.answers.is_empty());

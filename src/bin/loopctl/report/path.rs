@@ -12,7 +12,7 @@ use super::Report;
 pub(crate) struct PathReport {
     /// Target, lookup, end and total time; it has no attempts.
     pub(crate) base: Report,
-    /// Maximum number of packets to each hop.
+    /// Packets to each hop; the kernel may send a SYN again while an answer is awaited.
     pub(crate) probes: u32,
     pub(crate) max_hops: u8,
     pub(crate) paths: Vec<Path>,

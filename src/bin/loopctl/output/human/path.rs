@@ -120,6 +120,6 @@ fn note(path: &Path, style: Style) -> String {
     if !path.shown_hops().iter().any(|hop| is_rate_limited(path, hop)) {
         return String::new();
     }
-    let text = "routers limit their errors: a hop that lost more than a later one lost answers, not packets of this path";
+    let text = "routers limit their errors: the loss of a hop before others that lost less need not be that of the path";
     units::labelled("  note", text, style.width)
 }

@@ -27,7 +27,7 @@ pub(crate) struct Document {
     /// Exit code of the process, were this its only target.
     pub(crate) exit_code: u8,
     pub(crate) total_ms: Ms,
-    /// Maximum number of packets to each hop (--probes).
+    /// Packets to each hop (--probes); the kernel may send a SYN again while an answer is awaited.
     #[schemars(range(min = 1))]
     pub(crate) probes: u32,
     /// Largest hop limit (--max-hops).

@@ -17,6 +17,8 @@ pub(super) struct Probe<'a> {
     pub(super) race: &'a RaceRequest,
     pub(super) to: SocketAddr,
     pub(super) hop: u8,
+    /// Whether no other packet follows to this hop, so that a datagram may be awaited longer.
+    pub(super) is_last: bool,
 }
 
 /// End of a probe.
@@ -37,7 +39,7 @@ impl Probe<'_> {
     /// Sends the probe, and waits for an answer for at most `limit`.
     pub(super) async fn run(&self, limit: Duration) -> ProbeEnd {
         let ended = if self.race.udp {
-            self.send(limit.min(DATAGRAM_WAIT)).await
+            self.send(if self.is_last { limit } else { limit.min(DATAGRAM_WAIT) }).await
         } else {
             self.connect(limit).await
         };

@@ -76,7 +76,9 @@ impl Sweep<'_> {
             let begun = self.event_loop.time();
             // Counted at once, because the sweep may end before the probe does.
             self.change(|path| path.hops[usize::from(hop) - 1].sent += 1);
-            let probe = Probe { event_loop: self.event_loop, race: self.this.race, to, hop };
+            let is_last = sent + 1 >= self.request.probes;
+            let probe =
+                Probe { event_loop: self.event_loop, race: self.this.race, to, hop, is_last };
             let ended = probe.run(left).await;
             let packets = ended.resent + 1;
             sent += packets;
