@@ -86,6 +86,8 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l cert -d 'Cli
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l key -d 'Private key of --cert (PEM), if it is in a separate file' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l compare -d 'Measure each lookup and each address separately, and predict the result of every policy; `live` also runs each policy' -r -f -a "predict\t'Predict the result of every policy'
 live\t'Predict the result, then run every policy and report differences'"
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l probes -d 'Packets to each hop with --path [default: 3]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l max-hops -d 'Largest hop limit with --path [default: 30]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l idle-timeout -d 'Stop a relay after this time without data in either direction; exit status 28' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l require -d 'Require a connection over this family' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l max-cost -d 'Maximum delay added by Happy Eyeballs: waiting for answers and for addresses that did not win' -r
@@ -105,6 +107,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l nodelay -d '
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l tls -d 'Use TLS; report version, cipher suite and certificate; -v shows the whole certificate chain'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l insecure -d 'Accept any certificate; certificate problems are still reported'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l all -d 'Probe every address: let every attempt finish and do not stop at the first success'
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l path -d 'Find where packets end: the routers on the path, and the hop after which no answer comes'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s u -l udp -d 'Send a datagram to each address instead of connecting; report which answer, stay silent or refuse'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s r -l relay -d 'Copy standard input to the connection and the connection to standard output; the report goes to standard error'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l fail-on-fallback -d 'Require that the first address wins'

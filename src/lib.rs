@@ -113,7 +113,7 @@ pub use net::{
     SocketOptions, SocketSnapshot, SocketView, StreamError, StreamProtocol, StreamReader,
     StreamWriter, SubprocessProtocol, SubprocessTransport, TcpInfo, TcpOptions, TcpTraffic,
     TimerEnd, Transport, WritePipe, WritePipeProtocol, acknowledged_bytes, kernel_tls, listen,
-    open_to_send, raise_descriptor_limit, source_address,
+    open_to_send, raise_descriptor_limit, source_address, tcp_socket,
 };
 #[cfg(feature = "tls")]
 pub use net::{

@@ -55,7 +55,7 @@ pub use sendfile::{
 pub use server::{BindError, CreateServer, Hosts, Server, ServerError, Shutdown};
 pub use socket::{
     Keepalive, SocketOption, SocketOptions, SocketSnapshot, SocketView, TcpInfo, TcpOptions,
-    TcpTraffic, acknowledged_bytes, listen, raise_descriptor_limit,
+    TcpTraffic, acknowledged_bytes, listen, raise_descriptor_limit, tcp_socket,
 };
 pub use stream::{DuplexStream, Incoming, StreamError, StreamProtocol, StreamReader, StreamWriter};
 #[cfg(feature = "hyper")]

@@ -230,7 +230,11 @@ impl Attempt {
 }
 
 /// Binds to the first usable local address of the family.
-fn bind(socket: &Socket, family: Family, local: &[SocketAddr]) -> io::Result<()> {
+pub(in crate::net) fn bind(
+    socket: &Socket,
+    family: Family,
+    local: &[SocketAddr],
+) -> io::Result<()> {
     if local.is_empty() {
         return Ok(());
     }

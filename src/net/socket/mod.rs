@@ -17,7 +17,7 @@ use socket2::{Socket, Type};
 use address_pair::AddressPair;
 
 pub use limits::raise_descriptor_limit;
-pub use operations::listen;
+pub use operations::{listen, tcp_socket};
 pub use options::{Keepalive, SocketOption, SocketOptions};
 pub use snapshot::SocketSnapshot;
 pub use tcp_info::{TcpInfo, TcpOptions, TcpTraffic, acknowledged_bytes};

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::net::{RecvFlags, SendFlags};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
@@ -10,6 +10,9 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use super::connect_progress::{ConnectProgress, connect_progress};
 use super::readiness::retry;
 use crate::event_loop::{Interest, LoopHandle};
+use crate::net::IcmpError;
+use crate::net::connect::attempt::bind;
+use crate::plan::Family;
 
 /// Also for a socket in blocking mode, which would stop every task of the loop.
 const NO_SIGNAL_NO_WAIT: SendFlags = SendFlags::NOSIGNAL.union(SendFlags::DONTWAIT);
@@ -39,7 +42,67 @@ pub fn listen(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
+/// Creates a non-blocking TCP socket that can connect to `to`, bound to the first local address of its family.
+///
+/// ```
+/// let socket = loopctl::tcp_socket("127.0.0.1:80".parse().unwrap(), &[])?;
+/// # let _ = socket;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// # Errors
+/// The system's, and `AddrNotAvailable` if `local` has addresses of the other family only.
+pub fn tcp_socket(to: SocketAddr, local: &[SocketAddr]) -> io::Result<OwnedFd> {
+    let kind = Type::STREAM.nonblocking();
+    let socket = Socket::new(Domain::for_address(to), kind, Some(Protocol::TCP))?;
+    bind(&socket, Family::of(&to.ip()), local)?;
+    Ok(socket.into())
+}
+
 impl LoopHandle {
+    /// Connects a non-blocking socket, and ends at the first ICMP error about it, which is returned. The kernel may
+    /// go on with the attempt then. `None`: the connection is established.
+    ///
+    /// ```
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// # let handle = event_loop.handle();
+    /// let listener = loopctl::listen("127.0.0.1:0".parse()?, 1)?;
+    /// let to = listener.local_addr()?;
+    /// let socket = loopctl::tcp_socket(to, &[])?;
+    /// let error = event_loop.run_until_complete(handle.sock_connect_or_icmp(&socket, to))??;
+    /// assert_eq!(error, None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The system's, such as `ConnectionRefused` after a RST.
+    pub async fn sock_connect_or_icmp(
+        &self,
+        socket: &impl AsFd,
+        address: SocketAddr,
+    ) -> io::Result<Option<IcmpError>> {
+        IcmpError::watch(socket)?;
+        let mut started = false;
+        retry(self, socket, Interest::Writable, || {
+            if !std::mem::replace(&mut started, true) {
+                match SockRef::from(socket).connect(&address.into()) {
+                    Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
+                    result => return result.map(|()| None),
+                }
+            }
+            let progress = connect_progress(&SockRef::from(socket));
+            if matches!(progress, Ok(ConnectProgress::Connected)) {
+                return Ok(None);
+            }
+            match (IcmpError::take(socket)?, progress) {
+                (Some(icmp), _) => Ok(Some(icmp)),
+                (None, Err(error)) => Err(error),
+                (None, Ok(_)) => Err(io::ErrorKind::WouldBlock.into()),
+            }
+        })
+        .await
+    }
+
     /// Connects a socket, which it makes non-blocking; asyncio's `sock_connect`.
     ///
     /// Dropping the future does not cancel the kernel's attempt; a second call on the same socket waits for it.

@@ -66,7 +66,13 @@ pub struct TcpOptions {
 
 impl TcpInfo {
     /// The figures of a socket; `None` if it is not a TCP socket.
-    pub(crate) fn of(socket: &impl AsFd) -> Option<Self> {
+    ///
+    /// ```
+    /// let socket = loopctl::tcp_socket("127.0.0.1:80".parse().unwrap(), &[])?;
+    /// assert!(loopctl::TcpInfo::of(&socket).is_some_and(|tcp| !tcp.established));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn of(socket: &impl AsFd) -> Option<Self> {
         // SYN_SENT, SYN_RECV and CLOSE; all later states follow a completed handshake.
         const NOT_ESTABLISHED: [u8; 3] = [2, 3, 7];
         let info = sys::tcp_info::tcp_info(socket).ok()?;

@@ -11,6 +11,7 @@ use loopctl::plan::Preset;
 use loopctl::{DnsServer, Keepalive};
 
 use super::TlsArgs;
+use super::path::PathArgs;
 use super::values;
 use super::values::{AttemptDelay, FamilyArg, Pinned, duration, positive, source};
 
@@ -37,6 +38,7 @@ Examples:
   loopctl connect --tls --cert-expiry 14d -v api:443   the whole chain, and fail if it ends soon
   loopctl connect --starttls smtp mail.example:587
   loopctl connect --udp ns1:53 ns2:53                  does anybody refuse?
+  loopctl connect --path api.test:443                  where do packets end?
   loopctl connect --json example.com:443 | jq '.attempts[].result'")]
 pub(crate) struct ConnectArgs {
     #[command(flatten)]
@@ -45,6 +47,8 @@ pub(crate) struct ConnectArgs {
     pub(crate) connection: ConnectionArgs,
     #[command(flatten)]
     pub(crate) survey: SurveyArgs,
+    #[command(flatten)]
+    pub(crate) path: PathArgs,
     /// Send a datagram to each address instead of connecting; report which answer, stay silent or refuse
     ///
     /// loopctl sends one empty datagram to each address in turn and waits up to --attempt-timeout (200 ms)

@@ -3,6 +3,7 @@
 pub(crate) mod connect;
 pub(crate) mod generate;
 pub(crate) mod man;
+pub(crate) mod path;
 pub(crate) mod resolve;
 pub(crate) mod sendfile;
 pub(crate) mod serve;

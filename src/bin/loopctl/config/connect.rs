@@ -9,7 +9,7 @@ use loopctl::plan::{Family, Target};
 
 use super::environment::Environment;
 use super::targets::{TargetRequest, read};
-use super::{Format, OutputRequest, RaceRequest, SendRequest, SlowRequest};
+use super::{Format, OutputRequest, PathRequest, RaceRequest, SendRequest, SlowRequest};
 use crate::cli::connect::CompareArg;
 use crate::cli::{ConnectArgs, DemoArgs, ExpectArgs, GlobalArgs, RelayArgs, RepeatArgs};
 use crate::exit::FatalError;
@@ -47,6 +47,8 @@ pub(crate) enum ConnectMode {
     Wait(Duration),
     /// One by every policy.
     Compare(CompareRequest),
+    /// The hops on the way, and no connection that is used.
+    Path(PathRequest),
 }
 
 /// The comparison of policies.
@@ -107,6 +109,9 @@ impl ConnectRequest {
         request.mode = ConnectMode::from(&args.repeat);
         if let Some(compare) = args.survey.compare.compare {
             request.set_compare(compare);
+        }
+        if let Some(path) = PathRequest::new(&args.path, &args.survey.probe) {
+            request.mode = ConnectMode::Path(path);
         }
         request.expect = Expectations {
             cert_expiry: args.connection.tls.trust.cert_expiry,
@@ -178,6 +183,12 @@ impl ConnectRequest {
             }
             (ConnectMode::Compare(_), _) if self.targets.iter().any(is_unix) => {
                 "--compare takes host:port: a Unix socket has one address, and nothing to race"
+            }
+            (ConnectMode::Path(_), _) if self.targets.iter().any(is_unix) => {
+                "--path takes host:port: there is no path to a Unix socket"
+            }
+            (ConnectMode::Path(_), _) if self.output.files.qlog.is_some() => {
+                "--qlog records the events of races: --path has none"
             }
             _ if self.after_connect.is_some() && self.targets.len() != 1 => {
                 "--relay takes exactly one target"

@@ -8,6 +8,7 @@ pub(crate) mod ip_local_port_range;
 pub(crate) mod listen_overflows;
 pub(crate) mod nsswitch_conf;
 pub(crate) mod output;
+pub(crate) mod path;
 pub(crate) mod proxy;
 pub(crate) mod race;
 pub(crate) mod race_policy;
@@ -25,6 +26,7 @@ pub(crate) use connect::{
 };
 pub(crate) use fault::{Fault, Jittered};
 pub(crate) use output::{ColorChoice, Format, OutputRequest, ReportDestination, SlowRequest};
+pub(crate) use path::PathRequest;
 pub(crate) use race::{DnsRequest, RaceRequest};
 pub(crate) use race_policy::NamedPolicy;
 pub(crate) use resolve::{

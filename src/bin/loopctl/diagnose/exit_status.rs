@@ -2,6 +2,7 @@
 
 use signal_hook::consts::{SIGINT, SIGPIPE};
 
+use super::path;
 use crate::exit::Exit;
 use crate::report::names::{NameEnd, NameReport};
 use crate::report::relay::{RelayEnd, RelayError};
@@ -17,6 +18,7 @@ pub(crate) fn for_target(result: &TargetResult) -> Exit {
     match result {
         TargetResult::Report(report) => for_report(report),
         TargetResult::Repeat(report) => for_repeat(report),
+        TargetResult::Path(report) => path::exit_status(report),
     }
 }
 

@@ -8,6 +8,7 @@ pub(crate) mod findings;
 pub(crate) mod hint;
 pub(crate) mod host_cause;
 pub(crate) mod name;
+pub(crate) mod path;
 pub(crate) mod prediction;
 pub(crate) mod rank;
 pub(crate) mod rejection;

@@ -11,8 +11,8 @@ use super::csv;
 use super::human::resolve::notes;
 use super::human::sendfile::text as sent;
 use super::human::text::HumanOptions;
-use super::human::{events as lines, series, text};
-use super::json::{connect, events, repeat, sendfile};
+use super::human::{events as lines, path, series, text};
+use super::json::{connect, events, path as json_path, repeat, sendfile};
 use super::printer::{Frame, Print, Printer};
 use super::progress::live::Live;
 use super::prometheus::Metrics;
@@ -20,9 +20,11 @@ use super::qlog::QlogFile;
 use super::wire;
 use super::writer::Writer;
 use crate::config::{ConnectMode, ConnectRequest, Format, ReportDestination};
+use crate::diagnose;
 use crate::diagnose::cause;
 use crate::diagnose::hint::{self, groups::HintGroups};
 use crate::exit::{Exit, ExitResult, FatalError};
+use crate::report::path::PathReport;
 use crate::report::relay::RelayEnd;
 use crate::report::repeat::RepeatReport;
 use crate::report::target_result::TargetResult;
@@ -66,7 +68,10 @@ impl ConnectPrinter {
         let mut printer = Printer::new(output, writer, has_many);
         let qlog = output.files.qlog.as_deref().map(QlogFile::create).transpose()?;
         if output.format == Format::Csv {
-            printer.print_text(&csv::header());
+            printer.print_text(&match request.mode {
+                ConnectMode::Path(_) => csv::path_header(),
+                _ => csv::header(),
+            });
         }
         Ok(Self {
             printer,
@@ -180,6 +185,23 @@ impl ConnectPrinter {
         match result {
             TargetResult::Report(report) => self.print_report(report),
             TargetResult::Repeat(series) => self.print_series(target, series),
+            TargetResult::Path(path) => {
+                self.printer.print_report(&PathPrint { report: path });
+                self.printer.print_message(&diagnose::path::explain(path));
+            }
+        }
+    }
+
+    /// Shows the progress of a path.
+    pub(crate) fn path_changed(&mut self, session: &str, report: &PathReport) {
+        if let Some(live) = &mut self.live {
+            live.update_path(session, report);
+        }
+    }
+
+    pub(crate) fn path_ended(&mut self, session: &str) {
+        if let Some(live) = &mut self.live {
+            live.end(session);
         }
     }
 
@@ -317,6 +339,29 @@ impl Print for TargetReport<'_> {
 
     fn plain(&self) -> String {
         csv::lines(self.report, 1, false)
+    }
+}
+
+/// The paths to a target.
+struct PathPrint<'a> {
+    report: &'a PathReport,
+}
+
+impl Print for PathPrint<'_> {
+    fn human(&self, frame: &Frame) -> String {
+        frame.report(&path::text(self.report, frame.style))
+    }
+
+    fn json(&self) -> impl Serialize {
+        json_path::document(self.report)
+    }
+
+    fn csv(&self) -> String {
+        csv::path_lines(self.report, true)
+    }
+
+    fn plain(&self) -> String {
+        csv::path_lines(self.report, false)
     }
 }
 

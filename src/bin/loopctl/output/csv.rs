@@ -1,7 +1,9 @@
 //! One attempt a line: comma-separated with a header, or tab-separated without one.
 
-use super::json::error;
-use super::wire::common::{AddressRecord, AttemptResult, ErrorKind, variant_name};
+use super::json::{error, path};
+use super::wire::common::{AddressRecord, AttemptResult, ErrorKind, Ms, variant_name};
+use super::wire::path as wire;
+use crate::report::path::{Path, PathReport};
 use crate::report::{Attempt, Outcome, Report, TlsReport};
 use crate::util::units::ms;
 
@@ -78,13 +80,79 @@ fn row_without_attempt(report: &Report, nth: u64) -> [String; 15] {
     row
 }
 
-fn csv(row: &[String; 15]) -> String {
+/// The columns of `--path`, in order.
+const PATH_HEADER: [&str; 13] = [
+    "target",
+    "to",
+    "result",
+    "hop",
+    "sent",
+    "answered",
+    "ip",
+    "answer",
+    "icmp_type",
+    "icmp_code",
+    "rtt_min_ms",
+    "rtt_max_ms",
+    "path_mtu",
+];
+
+/// The header of `--path`, for CSV.
+pub(crate) fn path_header() -> String {
+    csv(&PATH_HEADER.map(str::to_owned))
+}
+
+/// Every hop of every path, with a line for each host that answered. A path without hops has one line.
+pub(crate) fn path_lines(report: &PathReport, as_csv: bool) -> String {
+    let rows = report.paths.iter().flat_map(|path| path_rows(report, path));
+    rows.map(|row| if as_csv { csv(&row) } else { tabs(&row) }).collect()
+}
+
+fn path_rows(report: &PathReport, path: &Path) -> Vec<[String; 13]> {
+    let document = path::one(report, path);
+    let row = |hop: Option<&wire::Hop>, answer: Option<&wire::Answer>| {
+        let number = |value: Option<u32>| value.map_or_else(String::new, |it| it.to_string());
+        let time = |value: Option<Ms>| value.map_or_else(String::new, |it| it.value().to_string());
+        let icmp = answer.and_then(|answer| answer.icmp.as_ref());
+        [
+            report.base.subject.text.clone(),
+            path.to.to_string(),
+            variant_name(&document.result),
+            number(hop.map(|hop| hop.hop.into())),
+            number(hop.map(|hop| hop.sent)),
+            number(hop.map(|hop| hop.answered)),
+            answer.map_or_else(String::new, |answer| answer.ip.clone()),
+            answer.map_or_else(String::new, |answer| variant_name(&answer.kind)),
+            number(icmp.map(|icmp| icmp.kind.into())),
+            number(icmp.map(|icmp| icmp.code.into())),
+            time(hop.and_then(|hop| hop.rtt_min_ms)),
+            time(hop.and_then(|hop| hop.rtt_max_ms)),
+            number(document.path_mtu.as_ref().map(|mtu| mtu.bytes)),
+        ]
+    };
+    let mut rows = Vec::new();
+    for hop in &document.hops {
+        let mut hosts: Vec<&wire::Answer> = Vec::new();
+        for answer in &hop.answers {
+            if !hosts.iter().any(|known| (&known.ip, known.kind) == (&answer.ip, answer.kind)) {
+                hosts.push(answer);
+            }
+        }
+        rows.extend(hosts.iter().map(|answer| row(Some(hop), Some(*answer))));
+        if hosts.is_empty() {
+            rows.push(row(Some(hop), None));
+        }
+    }
+    if rows.is_empty() { vec![row(None, None)] } else { rows }
+}
+
+fn csv<const N: usize>(row: &[String; N]) -> String {
     let mut writer = csv::WriterBuilder::new().from_writer(Vec::new());
     // Writing to memory does not fail.
     let _ = writer.write_record(row);
     String::from_utf8(writer.into_inner().unwrap_or_default()).unwrap_or_default()
 }
 
-fn tabs(row: &[String; 15]) -> String {
+fn tabs<const N: usize>(row: &[String; N]) -> String {
     row.join("\t") + "\n"
 }

@@ -7,6 +7,7 @@ mod cost;
 pub(crate) mod family;
 pub(crate) mod names;
 pub(crate) mod order;
+pub(crate) mod path;
 pub(crate) mod prediction;
 pub(crate) mod proof;
 pub(crate) mod query;

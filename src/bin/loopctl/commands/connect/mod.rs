@@ -2,6 +2,7 @@
 
 mod compare;
 mod names;
+mod path;
 mod race;
 mod relay;
 mod repeat;

@@ -34,9 +34,10 @@ impl Session {
         let target = &self.request.targets[0];
         let mut report = match self.request.mode {
             ConnectMode::Wait(limit) => self.wait(event_loop, target, 0, limit).await,
-            ConnectMode::Once | ConnectMode::Repeat(_) | ConnectMode::Compare(_) => {
-                self.race(event_loop, target, 0).await
-            }
+            ConnectMode::Once
+            | ConnectMode::Repeat(_)
+            | ConnectMode::Compare(_)
+            | ConnectMode::Path(_) => self.race(event_loop, target, 0).await,
         };
         if let (Some(winner), Exit::Success) =
             (self.winner.take(), exit_status::for_report(&report))

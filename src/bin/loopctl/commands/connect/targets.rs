@@ -46,6 +46,9 @@ impl Session {
             ConnectMode::Compare(how) => {
                 TargetResult::Report(Box::new(self.compare(event_loop, target, number, how).await))
             }
+            ConnectMode::Path(request) => {
+                TargetResult::Path(Box::new(self.path(event_loop, target, number, request).await))
+            }
             ConnectMode::Wait(limit) => {
                 TargetResult::Report(Box::new(self.wait(event_loop, target, number, limit).await))
             }

@@ -33,7 +33,7 @@ struct Reach<'a> {
 type Listener = Box<dyn FnMut(&Event)>;
 
 /// Phase and error of a socket that could not be opened.
-type Refusal = (Phase, Failure);
+pub(super) type Refusal = (Phase, Failure);
 
 impl Session {
     /// Looks for an address that does not refuse, and adds the results to the report.
@@ -197,7 +197,10 @@ impl RaceRequest {
     }
 
     /// Connected socket, and the options that the kernel refused.
-    fn open(&self, to: SocketAddr) -> Result<(UdpSocket, Vec<(SocketOption, Failure)>), Refusal> {
+    pub(super) fn open(
+        &self,
+        to: SocketAddr,
+    ) -> Result<(UdpSocket, Vec<(SocketOption, Failure)>), Refusal> {
         let at = |phase| move |error: io::Error| (phase, Failure::from(&error));
         let socket = self.bind(to).map_err(at(Phase::Bind))?;
         let refused = match &self.sockets.options {

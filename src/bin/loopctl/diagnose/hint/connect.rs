@@ -131,7 +131,11 @@ pub(super) fn hint_for_attempts(report: &Report, is_timeout: bool) -> Option<Str
         }
         Cause::Refused => "nothing listens on that port, or a firewall answers for it (RST)",
         Cause::Silent => {
-            "no reply: a firewall drops the packets, the host is down, or its accept queue is full"
+            return Some(format!(
+                "no reply: a firewall drops the packets, the host is down, or its accept queue is full \
+                 (`loopctl connect --path {}` shows where packets end)",
+                first.address
+            ));
         }
         Cause::NoRoute => "this host has no route to it: see `ip route` and `ip -6 route`",
         Cause::NoAnswerToTls | Cause::Untrusted | Cause::NoTls => return None,

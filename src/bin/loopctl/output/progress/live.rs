@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use anstyle::{AnsiColor, Effects, Style as Ansi};
 
+use crate::output::progress::path;
 use crate::output::progress::picture::cut;
+use crate::report::path::PathReport;
 use crate::report::{Attempt, Outcome, Report};
 use crate::util::style::Style;
 
@@ -18,13 +20,14 @@ const ROWS: usize = 20;
 pub(crate) struct Live {
     style: Style,
     races: Vec<(String, Report)>,
+    paths: Vec<(String, PathReport)>,
     targets: usize,
     done: usize,
 }
 
 impl Live {
     pub(crate) fn new(style: Style, targets: usize) -> Self {
-        Self { style, races: Vec::new(), targets, done: 0 }
+        Self { style, races: Vec::new(), paths: Vec::new(), targets, done: 0 }
     }
 
     /// Updates a report.
@@ -32,6 +35,14 @@ impl Live {
         match self.races.iter_mut().find(|(known, _)| known == session) {
             Some((_, race)) => race.clone_from(report),
             None => self.races.push((session.to_owned(), report.clone())),
+        }
+    }
+
+    /// Updates the report of a path.
+    pub(crate) fn update_path(&mut self, session: &str, report: &PathReport) {
+        match self.paths.iter_mut().find(|(known, _)| known == session) {
+            Some((_, path)) => path.clone_from(report),
+            None => self.paths.push((session.to_owned(), report.clone())),
         }
     }
 
@@ -43,10 +54,14 @@ impl Live {
     /// Removes a report that does not count as a target.
     pub(crate) fn remove(&mut self, session: &str) {
         self.races.retain(|(known, _)| known != session);
+        self.paths.retain(|(known, _)| known != session);
     }
 
     /// One frame.
     pub(crate) fn rows(&self, now: Instant) -> Vec<String> {
+        if let Some((_, first)) = self.paths.first() {
+            return path::rows(first, now, self.style);
+        }
         rows(self.races.iter().map(|(_, race)| race), self.targets, self.done, now, self.style)
     }
 }

@@ -8,7 +8,7 @@ use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema};
 use serde_json::Value;
 
-use super::{connect, event, repeat, resolve, serve, transfer};
+use super::{connect, event, path, repeat, resolve, serve, transfer};
 
 /// Writes `DIR/schemas`.
 pub(crate) fn write(dir: &Path) -> io::Result<()> {
@@ -18,10 +18,11 @@ pub(crate) fn write(dir: &Path) -> io::Result<()> {
 }
 
 /// File name and text of every schema.
-fn all() -> [(&'static str, String); 6] {
+fn all() -> [(&'static str, String); 7] {
     [
         ("connect.v1.json", connect()),
         ("event.v1.json", event()),
+        ("path.v1.json", schema::<path::Document>("loopctl.path.v1")),
         ("repeat.v1.json", schema::<repeat::Document<'_>>("loopctl.repeat.v1")),
         ("resolve.v1.json", resolve()),
         ("sendfile.v1.json", schema::<transfer::Document>("loopctl.sendfile.v1")),
