@@ -42,7 +42,8 @@ pub enum Preset {
     /// `curl`: curl 8.22 (lib/cf-ip-happy.c). The Resolution Delay of 25 ms counts from the start of the race. A
     /// failure starts the next attempt only if no other is under way.
     Curl,
-    /// `curl-7.88`: two queues, 200 ms apart.
+    /// `curl-7.88`: two queues, 200 ms apart. After a failure, the next address of a queue waits until curl looks
+    /// again: after 1 s, or when the other queue starts or fails (lib/connect.c).
     Curl7,
     /// `node`: Node 20 and later (lib/net.js). Not a race: every attempt but the last is closed after 250 ms.
     Node,
@@ -121,7 +122,7 @@ impl From<Preset> for Policy {
             Preset::Rfc8305 => rfc8305(),
             Preset::Asyncio => Self::happy_eyeballs(ms(250)),
             Preset::Curl => curl(),
-            Preset::Curl7 => in_queues(200, AddressQueues::PerFamily, true),
+            Preset::Curl7 => curl_7(),
             Preset::Node => node(),
             Preset::Go => in_queues(300, AddressQueues::PerFamily, false),
             Preset::Chrome => chrome(),
@@ -194,6 +195,12 @@ fn curl() -> Policy {
         },
         ..plain
     }
+}
+
+fn curl_7() -> Policy {
+    let plain = in_queues(200, AddressQueues::PerFamily, true);
+    // A socket is opened only when the poll of at most 1 s (lib/easy.c) has returned.
+    Policy { pacing: Pacing { poll_interval: Some(ms(1000)), ..plain.pacing }, ..plain }
 }
 
 fn node() -> Policy {

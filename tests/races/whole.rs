@@ -66,12 +66,23 @@ fn pacing() -> impl Strategy<Value = Pacing> {
         1..4_u32,
         minimum_delay,
         select(vec![AddressQueues::Single, AddressQueues::PerFamily, AddressQueues::Shared]),
+        select(vec![None, Some(ms(1000)), Some(ms(40))]),
         select(vec![AtLimit::Wait, AtLimit::ReplaceOldest]),
         select(vec![Success::Tcp, Success::Tls]),
     )
-        .prop_map(|(advance_on, multiplier, minimum_delay, queues, at_limit, success)| {
-            Pacing { advance_on, multiplier, minimum_delay, queues, at_limit, success }
-        })
+        .prop_map(
+            |(advance_on, multiplier, minimum_delay, queues, poll_interval, at_limit, success)| {
+                Pacing {
+                    advance_on,
+                    multiplier,
+                    minimum_delay,
+                    queues,
+                    poll_interval,
+                    at_limit,
+                    success,
+                }
+            },
+        )
 }
 
 fn any_rules() -> impl Strategy<Value = Policy> {
