@@ -171,7 +171,7 @@ pub struct AddressSelection {
     pub interleave_scope: InterleaveScope,
     /// Try an address once, even if several answers contain it.
     pub deduplicate: bool,
-    /// Maximum number of addresses to try.
+    /// Number of addresses to try. Others are tried only after all of these have failed.
     pub max_addresses: Option<NonZero<usize>>,
 }
 

@@ -30,8 +30,9 @@ use super::{
 #[non_exhaustive]
 pub enum Preset {
     /// `hev3`: Happy Eyeballs version 3 (draft-ietf-happy-happyeyeballs-v3). Where the draft leaves a choice it does
-    /// as most clients: a failure starts the next attempt at once, but at least 10 ms after the last packet. At most
-    /// 16 addresses, and six at a time. The seventh replaces the oldest, or six silent ones would block it.
+    /// as most clients: a failure starts the next attempt at once, but at least 10 ms after the last packet. No more
+    /// than 16 addresses while one of them may still connect, and six at a time. The seventh replaces the oldest, or
+    /// six silent ones would block it.
     #[default]
     Hev3,
     /// `rfc8305`: RFC 8305. SERVFAIL for AAAA does not end the Resolution Delay, the 10 ms between starts have no

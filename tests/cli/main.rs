@@ -21,6 +21,7 @@ mod many;
 #[expect(dead_code, reason = "the tests of the library use more of it")]
 mod name_server;
 mod ndjson;
+mod others;
 mod policy;
 mod relay;
 mod repeat;

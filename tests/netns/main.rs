@@ -47,6 +47,7 @@ mod compare;
 mod files;
 mod interrupt;
 mod matrix;
+mod others;
 mod presets;
 mod rows;
 mod scenarios;

@@ -5,6 +5,7 @@ mod names;
 mod race;
 mod relay;
 mod repeat;
+mod second_query;
 mod secure;
 mod send;
 mod starttls;

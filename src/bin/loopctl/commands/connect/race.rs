@@ -15,10 +15,10 @@ use super::relay::Winner;
 use super::secure::TlsUpgrade;
 use crate::config::TargetRequest;
 use crate::config::environment::Environment;
-use crate::config::gai_conf;
 use crate::config::{RaceRequest, TlsRequest};
+use crate::config::{gai_conf, resolver_limit, tcp_syn_retries};
 use crate::report::{
-    End, NameFailure, Report, StartTime, Subject, TlsExpectation, TransportKind, Via,
+    End, NameFailure, Report, StartTime, Subject, SystemLimits, TlsExpectation, TransportKind, Via,
 };
 use crate::util::cancellation::StopReason;
 
@@ -70,7 +70,10 @@ impl Session {
         let session = (number + 1).to_string();
         let timeout = self.request.race.timeout;
         let race = &self.request.race;
-        self.race_once(event_loop, &Try { target, session, known: None, timeout, race }).await
+        let this = Try { target, session, known: None, timeout, race };
+        let mut report = self.race_once(event_loop, &this).await;
+        self.ask_again(event_loop, &this, &mut report).await;
+        report
     }
 
     /// Runs one race. A race that was cancelled before its start is reported as interrupted.
@@ -115,6 +118,10 @@ impl Session {
         let via =
             if this.known.is_some() { Via::Cached } else { via(this.target, race.dns.is_some()) };
         let mut report = Report::new(Subject::of(this.target, race, this.timeout), via, started_at);
+        report.limits = SystemLimits {
+            connect: tcp_syn_retries::connect_timeout(),
+            names: resolver_limit::of_system(),
+        };
         // Because getaddrinfo for both families already applies the preference.
         report.resolve.is_ipv4_preferred = via == Via::System
             && report.asks_apart()

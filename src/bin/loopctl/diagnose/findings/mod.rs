@@ -5,6 +5,7 @@ mod attempts;
 mod evidence;
 mod kind;
 mod late_start;
+pub(crate) mod other_clients;
 mod source_address;
 mod syn_resent;
 #[cfg(test)]

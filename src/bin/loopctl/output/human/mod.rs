@@ -2,6 +2,7 @@
 
 pub(crate) mod compare;
 pub(crate) mod events;
+pub(crate) mod others;
 pub(crate) mod resolve;
 pub(crate) mod sendfile;
 pub(crate) mod series;
