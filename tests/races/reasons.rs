@@ -3,7 +3,7 @@
 use std::num::NonZero;
 
 use loopctl::plan::{
-    AdvanceOn, Answer, AnswerEffect, AnswerTiming, AtLimit, Family, FirstAttemptReason, LossReason,
+    AdvanceOn, Answer, AnswerEffect, AnswerTiming, AtLimit, Family, FirstAttemptReason,
     MinimumDelay, Pacing, Policy, Preset, Race, Reason, Start, Step, Success,
 };
 

@@ -283,9 +283,10 @@ two lines show the TLS parameters and the certificate.
 In the total, `wait for AAAA` is time spent waiting while addresses of the other family were known. `stagger` is \
 time spent on addresses that did not win. Their sum is the delay added by Happy Eyeballs, which --max-cost \
 limits. `why` names the answer, family or address that caused it. Nothing is printed when the first address wins \
-at once. An errno is shown with its origin, this host or a router. `others` names common clients that would take \
-at least 1 s longer under the same conditions, or fail. If a query had no answer when the connection was made, \
-it is repeated for up to 1 s after the result, because only that shows how long others would wait.
+at once. An errno is shown with its origin, this host or a router.
+
+`others` names common clients that would take at least 1 s longer under the same conditions, or fail. A query \
+without an answer at the time of the connection is repeated after the result, for up to 1 s.
 
 Errors, causes and hints go to standard error. With --relay the report also goes there when the connection is \
 made, and a line about the relay follows. A machine format is printed at the end, alone on standard error, \

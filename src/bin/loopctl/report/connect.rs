@@ -36,9 +36,6 @@ pub(crate) struct Report {
     pub(crate) relay: Option<RelayReport>,
     pub(crate) transfer: Option<Box<TransferReport>>,
     pub(crate) comparison: Option<Box<Comparison>>,
-    pub(crate) limits: SystemLimits,
-    /// Result of asking again for the answer that was missing when the connection was made.
-    pub(crate) second_query: Option<SecondQuery>,
     pub(crate) slow: SlowLog,
 }
 
@@ -104,6 +101,7 @@ pub(crate) struct Subject {
     pub(crate) family: Family,
     pub(crate) policy: NamedPolicy,
     pub(crate) timeout: Duration,
+    pub(crate) limits: SystemLimits,
     /// TLS, if requested.
     pub(crate) tls: Option<TlsExpectation>,
 }
@@ -228,8 +226,6 @@ impl Report {
             relay: None,
             transfer: None,
             comparison: None,
-            limits: SystemLimits::default(),
-            second_query: None,
             slow: SlowLog::default(),
         }
     }

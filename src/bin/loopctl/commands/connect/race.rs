@@ -118,10 +118,6 @@ impl Session {
         let via =
             if this.known.is_some() { Via::Cached } else { via(this.target, race.dns.is_some()) };
         let mut report = Report::new(Subject::of(this.target, race, this.timeout), via, started_at);
-        report.limits = SystemLimits {
-            connect: tcp_syn_retries::connect_timeout(),
-            names: resolver_limit::of_system(),
-        };
         // Because getaddrinfo for both families already applies the preference.
         report.resolve.is_ipv4_preferred = via == Via::System
             && report.asks_apart()
@@ -255,7 +251,11 @@ impl Subject {
         };
         let (text, policy, family) = (target.text.clone(), race.policy.clone(), race.family);
         let tls = race.tls.as_ref().map(|tls| TlsExpectation::of(tls, host.as_deref()));
-        Self { text, host, port, transport, family, policy, timeout, tls }
+        let limits = SystemLimits {
+            connect: tcp_syn_retries::connect_timeout(),
+            names: resolver_limit::of_system(),
+        };
+        Self { text, host, port, transport, family, policy, timeout, limits, tls }
     }
 }
 

@@ -41,7 +41,7 @@ impl Session {
         let limited = event_loop.timeout(MAX_WAIT, asking);
         let Some(end) = self.token.run_until_cancelled(limited).await else { return };
         let ended = report.since_start(event_loop.time());
-        report.second_query = Some(SecondQuery { family, has_answer: end.is_ok(), ended });
+        report.resolve.second_query = Some(SecondQuery { family, has_answer: end.is_ok(), ended });
     }
 
     /// A client whose queries are not part of the report.

@@ -106,10 +106,10 @@ fn result(prediction: &Prediction, network: &NetworkModel, report: &Report) -> O
         });
     };
     if prediction.starts.is_empty() {
-        return Some(OtherResult::Hangs(certain.max(report.limits.names)));
+        return Some(OtherResult::Hangs(certain.max(report.subject.limits.names)));
     }
     // Because an address that was not measured may connect at once, nothing is known from its start on.
-    let end = prediction.unmeasured_at.or(prediction.end.map(|end| end.after));
+    let end = prediction.unmeasured_at.or_else(|| Some(prediction.end?.after));
     Some(OtherResult::Hangs(end.unwrap_or(certain)))
 }
 
@@ -118,7 +118,7 @@ fn is_unmeasurable(network: &NetworkModel, to: SocketAddr) -> bool {
 }
 
 fn cause(report: &Report, network: &NetworkModel) -> OtherCause {
-    let unanswered = report.second_query.filter(|query| !query.has_answer);
+    let unanswered = report.resolve.second_query.filter(|query| !query.has_answer);
     let silent = network.attempts.iter().filter(|(_, it)| it.tcp.end == StepEnd::Silent);
     let silent: Vec<SocketAddr> = silent.map(|(to, _)| *to).collect();
     let has_tls = network.attempts.iter().any(|(_, attempt)| {
@@ -144,7 +144,7 @@ fn network(report: &Report) -> Option<NetworkModel> {
         attempts: attempts.collect(),
         prefer: None,
         begins_with_tls: report.subject.may_race_tls(),
-        kernel: report.limits.connect,
+        kernel: report.subject.limits.connect,
         order,
     })
 }
@@ -189,7 +189,7 @@ fn query(report: &Report, family: Family, order: &[SocketAddr]) -> Option<QueryM
     let asked = queries.find(|query| query.types == types(family))?;
     let of_family = order.iter().filter(|address| Family::of(&address.ip()) == family);
     let found = Answer::Addresses(of_family.copied().collect());
-    let (after, answer) = match (asked.verdict(), report.second_query) {
+    let (after, answer) = match (asked.verdict(), report.resolve.second_query) {
         (QueryStatus::Answered, _) => (asked.ended_at(), Some(found)),
         (QueryStatus::NxDomain | QueryStatus::NoData, _) => {
             (asked.ended_at(), Some(Answer::NoData))

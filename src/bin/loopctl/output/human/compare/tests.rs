@@ -88,6 +88,7 @@ fn report(comparison: Comparison) -> Report {
         family: Family::Unspecified,
         policy: Preset::Hev3.into(),
         timeout: ms(10_000.0),
+        limits: crate::report::SystemLimits::default(),
         tls: None,
     };
     let started_at = StartTime { at: epoch(), wall: SystemTime::UNIX_EPOCH };
