@@ -75,8 +75,8 @@ pub use net::{
     Sendfile, SendfileError, SendfileMethod, SendfilePath, SendfilePhase, Sent, Server,
     ServerError, Shutdown, SocketOption, SocketOptions, SocketSnapshot, SocketView, StreamError,
     StreamProtocol, StreamReader, StreamWriter, SubprocessProtocol, SubprocessTransport, TcpInfo,
-    TcpOptions, TimerEnd, Transport, WritePipe, WritePipeProtocol, kernel_tls, listen,
-    open_to_send, raise_descriptor_limit, source_address,
+    TcpOptions, TimerEnd, Transport, WritePipe, WritePipeProtocol, acknowledged_bytes, kernel_tls,
+    listen, open_to_send, raise_descriptor_limit, source_address,
 };
 #[cfg(feature = "tls")]
 pub use net::{
@@ -86,8 +86,9 @@ pub use net::{
 #[cfg(feature = "dns")]
 pub use net::{
     DnsAddress, DnsAnswer, DnsClient, DnsClientBuilder, DnsConfigError, DnsData, DnsError,
-    DnsErrorKind, DnsEvent, DnsEventKind, DnsExchange, DnsFlags, DnsIgnored, DnsLookup, DnsRecord,
-    DnsServer, ExtendedError, Rcode, RecordType, RecordTypeError, ServiceBinding, StartOfAuthority,
+    DnsErrorKind, DnsEvent, DnsEventKind, DnsExchange, DnsFlags, DnsIgnored, DnsLookup, DnsOddity,
+    DnsRecord, DnsServer, EdnsFallback, ExtendedError, Rcode, RecordType, RecordTypeError,
+    ServiceBinding, StartOfAuthority,
 };
 #[cfg(feature = "dnssec")]
 pub use net::{DnsProof, DnsProofReason, DnsSetProof, DnsValidation, TrustAnchors};

@@ -114,7 +114,7 @@ fn result(prediction: &Prediction, network: &NetworkModel, report: &Report) -> O
 }
 
 fn is_unmeasurable(network: &NetworkModel, to: SocketAddr) -> bool {
-    network.attempt(to).is_some_and(AttemptModel::is_unmeasurable)
+    network.attempts.iter().any(|(known, it)| *known == to && it.is_unmeasurable())
 }
 
 fn cause(report: &Report, network: &NetworkModel) -> OtherCause {
