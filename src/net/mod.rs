@@ -11,6 +11,8 @@ mod pipe;
 mod process;
 mod protocol;
 mod resolver;
+#[cfg(feature = "routes")]
+mod route;
 mod sendfile;
 mod server;
 mod socket;
@@ -21,7 +23,7 @@ mod transport;
 
 pub use address::Address;
 pub use connect::{AttemptError, ConnectError, CreateConnection};
-pub use datagram::{CreateDatagram, DatagramProtocol, DatagramTransport};
+pub use datagram::{CreateDatagram, DatagramProtocol, DatagramSocket, DatagramTransport};
 #[cfg(all(fuzzing, feature = "dns"))]
 pub use dns::fuzz_decode;
 #[cfg(feature = "dns")]
@@ -33,17 +35,19 @@ pub use dns::{
 };
 #[cfg(feature = "dnssec")]
 pub use dns::{DnsProof, DnsProofReason, DnsSetProof, DnsValidation, TrustAnchors};
-pub use error::{Failure, Phase};
+pub use error::{Failure, IcmpError, Phase};
 pub use event::{AbortReason, Event, EventKind, TimerEnd};
 pub use pipe::{ReadPipe, ReadPipeProtocol, WritePipe, WritePipeProtocol};
 pub use process::{
-    ChildPipe, ChildStdio, CreateSubprocess, SubprocessProtocol, SubprocessTransport,
+    ChildPipe, ChildStdio, CreateSubprocess, Process, SubprocessProtocol, SubprocessTransport,
 };
 pub use protocol::{AfterEof, BufferedProtocol, Connection, Protocol};
 pub use resolver::{
     AddrInfo, AddrInfoFlags, EaiCode, Lookup, NameInfoFlags, ResolveError, Resolver, Resolving,
     source_address,
 };
+#[cfg(feature = "routes")]
+pub use route::{Interface, Route, RouteKind, RoutePrefix, interfaces, route_to};
 pub use sendfile::{
     CopyReason, Sendfile, SendfileError, SendfileMethod, SendfilePath, SendfilePhase, Sent,
     kernel_tls, open_to_send,
@@ -51,9 +55,11 @@ pub use sendfile::{
 pub use server::{BindError, CreateServer, Hosts, Server, ServerError, Shutdown};
 pub use socket::{
     Keepalive, SocketOption, SocketOptions, SocketSnapshot, SocketView, TcpInfo, TcpOptions,
-    acknowledged_bytes, listen, raise_descriptor_limit,
+    TcpTraffic, acknowledged_bytes, listen, raise_descriptor_limit,
 };
-pub use stream::{StreamError, StreamProtocol, StreamReader, StreamWriter};
+pub use stream::{DuplexStream, Incoming, StreamError, StreamProtocol, StreamReader, StreamWriter};
+#[cfg(feature = "hyper")]
+pub use stream::{HyperExecutor, HyperTimer};
 #[cfg(feature = "tls")]
 pub use tls::{
     CertificateProblem, StartTls, TlsAlert, TlsClient, TlsClientBuilder, TlsConfigError, TlsError,

@@ -13,7 +13,7 @@ use crate::net::socket::address_pair::AddressPair;
 use crate::net::tls::{HandshakeStep, NewSession, TlsError, TlsInfo, Underlying};
 use crate::net::transport::close_state::CloseState;
 use crate::net::transport::raw_stream::RawStream;
-use crate::net::{TlsErrorKind, Transport};
+use crate::net::{TcpInfo, TlsErrorKind, Transport};
 
 pub(super) use crate::net::tls::Tls;
 
@@ -91,7 +91,13 @@ impl StreamTransport {
         };
         // Data written before goes in plain, so it moves below the session and still counts as unsent.
         let written_before = std::mem::take(&mut cold.queue);
-        let tls = Box::new(Tls::new(session, below, written_before, already_read));
+        let tls = Box::new(Tls::new(
+            session,
+            below,
+            written_before,
+            already_read,
+            self.event_loop.time(),
+        ));
         tls.pending.replace(protocol);
         let timeout = self.call_later(limit, move |connection| {
             if connection.state().is_handshaking {
@@ -126,6 +132,10 @@ impl StreamTransport {
             state.reading.is_readable = true;
         });
         self.with_tls(Tls::establish);
+        if let Some(started) = self.with_tls(|tls| tls.started) {
+            let took = self.event_loop.time().saturating_duration_since(started);
+            self.debug_log(format_args!("TLS handshake took {:.1} ms", took.as_secs_f64() * 1e3));
+        }
         let pending = self.with_tls(|tls| tls.pending.take()).flatten();
         if let Some(protocol) = pending {
             self.connect_protocol(protocol);
@@ -139,9 +149,10 @@ impl StreamTransport {
     /// peer: scanners, health checks, clients that trust another authority.
     fn fail_handshake(self: &Rc<Self>, error: io::Error) {
         log::debug!("{:?}: TLS handshake failed: {error}", self.addresses);
+        let tcp = self.with_socket(|socket| TcpInfo::of(socket?));
         self.with_tls(|tls| {
             if let Some(progress) = &tls.progress {
-                progress.failed(&error, tls.peer());
+                progress.failed(&error, tls.peer(), tcp);
             }
         });
         self.abort(Some(error));

@@ -9,6 +9,7 @@ mod second_query;
 mod secure;
 mod send;
 mod starttls;
+mod surroundings;
 mod targets;
 mod traffic;
 mod udp;
