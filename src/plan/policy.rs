@@ -96,6 +96,10 @@ pub struct Pacing {
     pub minimum_delay: MinimumDelay,
     /// Queues from which parallel attempts take their addresses.
     pub queues: AddressQueues,
+    /// Time for which a client sleeps after a failure in [one of two queues](AddressQueues). The next address of
+    /// this queue starts after it, or as soon as something else wakes the client: the Connection Attempt Delay, or the
+    /// end of another attempt (curl 7: 1 s). `None`: the next address starts at once.
+    pub poll_interval: Option<Duration>,
     /// Behaviour when [`max_parallel`](Policy#structfield.max_parallel) attempts are under way.
     pub at_limit: AtLimit,
     /// Handshake that an attempt has to complete to win.
@@ -173,7 +177,7 @@ pub struct AddressSelection {
     pub interleave_scope: InterleaveScope,
     /// Try an address once, even if several answers contain it.
     pub deduplicate: bool,
-    /// Maximum number of addresses to try.
+    /// Number of addresses to try. Others are tried only after all of these have failed.
     pub max_addresses: Option<NonZero<usize>>,
 }
 
@@ -225,6 +229,7 @@ impl Default for Pacing {
             multiplier: 1,
             minimum_delay: MinimumDelay::default(),
             queues: AddressQueues::default(),
+            poll_interval: None,
             at_limit: AtLimit::default(),
             success: Success::default(),
         }

@@ -30,8 +30,9 @@ use super::{
 #[non_exhaustive]
 pub enum Preset {
     /// `hev3`: Happy Eyeballs version 3 (draft-ietf-happy-happyeyeballs-v3). Where the draft leaves a choice it does
-    /// as most clients: a failure starts the next attempt at once, but at least 10 ms after the last packet. At most
-    /// 16 addresses, and six at a time. The seventh replaces the oldest, or six silent ones would block it.
+    /// as most clients: a failure starts the next attempt at once, but at least 10 ms after the last packet. No more
+    /// than 16 addresses while one of them may still connect, and six at a time. The seventh replaces the oldest, or
+    /// six silent ones would block it.
     #[default]
     Hev3,
     /// `rfc8305`: RFC 8305. SERVFAIL for AAAA does not end the Resolution Delay, the 10 ms between starts have no
@@ -42,7 +43,8 @@ pub enum Preset {
     /// `curl`: curl 8.22 (lib/cf-ip-happy.c). The Resolution Delay of 25 ms counts from the start of the race. A
     /// failure starts the next attempt only if no other is under way.
     Curl,
-    /// `curl-7.88`: two queues, 200 ms apart.
+    /// `curl-7.88`: two queues, 200 ms apart. After a failure, the next address of a queue waits until curl looks
+    /// again: after 1 s, or when the other queue starts or fails (lib/connect.c).
     Curl7,
     /// `node`: Node 20 and later (lib/net.js). Not a race: every attempt but the last is closed after 250 ms.
     Node,
@@ -121,7 +123,7 @@ impl From<Preset> for Policy {
             Preset::Rfc8305 => rfc8305(),
             Preset::Asyncio => Self::happy_eyeballs(ms(250)),
             Preset::Curl => curl(),
-            Preset::Curl7 => in_queues(200, AddressQueues::PerFamily, true),
+            Preset::Curl7 => curl_7(),
             Preset::Node => node(),
             Preset::Go => in_queues(300, AddressQueues::PerFamily, false),
             Preset::Chrome => chrome(),
@@ -194,6 +196,12 @@ fn curl() -> Policy {
         },
         ..plain
     }
+}
+
+fn curl_7() -> Policy {
+    let plain = in_queues(200, AddressQueues::PerFamily, true);
+    // A socket is opened only when the poll of at most 1 s (lib/easy.c) has returned.
+    Policy { pacing: Pacing { poll_interval: Some(ms(1000)), ..plain.pacing }, ..plain }
 }
 
 fn node() -> Policy {

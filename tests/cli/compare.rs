@@ -98,7 +98,9 @@ fn race_t02_each_policy_is_foretold_from_one_measurement() {
         assert!((400.0..1000.0).contains(&at_least), "{name}: {at_least}");
         assert_eq!(predicted["if_silent"]["ip"], "127.0.0.2", "{name}");
         let kernel = ms(&document["compare"]["kernel_timeout_ms"]);
-        assert!((ms(&predicted["if_silent"]["ms"]) - kernel - took).abs() < 0.01, "{name}");
+        // curl 7 looks for the next address a second after a failure.
+        let pause = if name == "curl-7.88" { 1000.0 } else { 0.0 };
+        assert!((ms(&predicted["if_silent"]["ms"]) - kernel - pause - took).abs() < 0.01, "{name}");
     }
     assert!(policy(&document, "hev3")["matches"].is_null(), "nobody has run it");
 }

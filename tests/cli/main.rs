@@ -23,6 +23,7 @@ mod many;
 mod name_server;
 mod ndjson;
 mod path;
+mod others;
 mod policy;
 mod relay;
 mod repeat;

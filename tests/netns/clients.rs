@@ -44,6 +44,22 @@ networks! {
         zone."target.test" = { AAAA = ["2001:db8:5::1", "2001:db8:5::2"], A = ["192.0.2.1"] }
         link = { "2001:db8:5::1".drop = true, "192.0.2.1" = { rtt = 10, refuse = "rst" }, "2001:db8:5::2".rtt = 10 }
     "#,
+    race_clients_the_second_of_each_works => r#"
+        zone."target.test" = { AAAA = ["2001:db8:5::1", "2001:db8:5::2"], A = ["192.0.2.1", "192.0.2.2"] }
+        link = { "2001:db8:5::1".drop = true, "192.0.2.1".refuse = "rst", "2001:db8:5::2".rtt = 20, "192.0.2.2".rtt = 20 }
+    "#,
+    race_clients_all_refuse => r#"
+        zone."target.test" = { AAAA = ["2001:db8:5::1", "2001:db8:5::2"], A = ["192.0.2.1", "192.0.2.2"] }
+        link = { v4 = { rtt = 20, refuse = "rst" }, v6 = { rtt = 20, refuse = "rst" } }
+    "#,
+    race_clients_two_of_three_v4_refuse => r#"
+        zone."target.test" = { AAAA = [], A = ["192.0.2.1", "192.0.2.2", "192.0.2.3"] }
+        link = { "192.0.2.1" = { rtt = 10, refuse = "rst" }, "192.0.2.2" = { rtt = 10, refuse = "rst" }, "192.0.2.3".rtt = 10 }
+    "#,
+    race_clients_each_wakes_the_other => r#"
+        zone."target.test" = { AAAA = ["2001:db8:5::1", "2001:db8:5::2"], A = ["192.0.2.1", "192.0.2.2"] }
+        link = { "2001:db8:5::1" = { rtt = 300, refuse = "rst" }, "2001:db8:5::2".rtt = 10, "192.0.2.1" = { rtt = 500, refuse = "rst" }, "192.0.2.2".rtt = 10 }
+    "#,
     race_clients_one_packet_is_lost => "link = { v6 = { rtt = 10, drop_syns = 1 }, v4.drop = true }",
 }
 
@@ -60,6 +76,11 @@ static CLIENTS: LazyLock<BTreeMap<&str, Vec<String>>> = LazyLock::new(|| {
         ("curl-7.88", ["curl", "curl 7.88."], words("curl -s -o /dev/null http://target.test:7/")),
         ("asyncio", ["python3", "Python 3."], words(&asyncio)),
         ("node", ["node", "v20."], words(&node)),
+        (
+            "sequential",
+            ["wget", "GNU Wget 1."],
+            words("wget -q -O /dev/null --tries=1 --no-proxy http://target.test:7/"),
+        ),
     ];
     let is_there = |[program, version]: [&str; 2]| {
         let output = Command::new(program).arg("--version").output();

@@ -51,6 +51,7 @@ mod incidents;
 mod interrupt;
 mod matrix;
 mod path;
+mod others;
 mod presets;
 mod rows;
 mod scenarios;

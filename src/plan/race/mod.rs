@@ -200,8 +200,8 @@ impl<A: RaceAddress> Race<A> {
     }
 
     /// Addresses that were not tried yet, in list order; [`AddressQueues`](super::AddressQueues) may try them in
-    /// another. Not all are tried if there are more than
-    /// [`max_addresses`](super::AddressSelection::max_addresses).
+    /// another. Those beyond [`max_addresses`](super::AddressSelection::max_addresses) are tried only after all
+    /// others have failed.
     pub fn untried(&self) -> impl Iterator<Item = &A> {
         self.candidates.untried().map(|candidate| self.candidates.address(candidate))
     }

@@ -20,11 +20,21 @@ impl<A: RaceAddress> Race<A> {
     fn next_in_queue(&self, queue: usize) -> Option<ScheduledStart> {
         let candidate = self.next_candidate(queue)?;
         let (at, reason) = match self.last_attempt(queue) {
-            Some((number, last)) => (last.end?.0, Reason::AttemptEnded(number)),
+            Some((number, last)) => (self.wake_up(last.end?.0)?, Reason::AttemptEnded(number)),
             None if queue == FIRST => self.first_start()?,
             None => self.second_queue_start()?,
         };
         Some(ScheduledStart { candidate, queue, at, reason })
+    }
+
+    /// Time at which the client notices that a queue may go on, after an attempt of it has ended.
+    fn wake_up(&self, ended: Instant) -> Option<Instant> {
+        let Some(interval) = self.policy.pacing.poll_interval else { return Some(ended) };
+        let first = self.attempts.first()?;
+        let delay_end = first.delay.and_then(|delay| first.started.checked_add(delay));
+        let ends = self.attempts.iter().filter_map(|attempt| Some(attempt.end?.0));
+        let events = ends.chain(delay_end).filter(|at| *at > ended);
+        events.chain(ended.checked_add(interval)).min()
     }
 
     /// Start of the second queue: after the delay, or when the first queue is empty.

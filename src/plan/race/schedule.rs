@@ -22,14 +22,27 @@ impl<A: RaceAddress> Race<A> {
     /// The next start, if nothing happens before. `None`: no start without an answer or the end of an attempt.
     pub(super) fn next_start(&self) -> Option<ScheduledStart> {
         let max = self.policy.selection.max_addresses;
-        if max.is_some_and(|max| self.attempts.len() >= max.get()) || !self.may_start() {
+        let is_at_max = max.is_some_and(|max| self.attempts.len() >= max.get());
+        // Because all that were tried have failed, the rest is better than no connection.
+        let waits_for_others = is_at_max && self.pending().next().is_some();
+        if waits_for_others || !self.may_start() {
             return None;
         }
         let next = match self.policy.pacing.queues {
             AddressQueues::Single => self.next_in_single_queue(),
             AddressQueues::PerFamily | AddressQueues::Shared => self.next_in_two_queues(),
         };
-        Some(self.postpone(next?))
+        let mut next = next?;
+        if let Some((at, number)) = self.last_end().filter(|(at, _)| is_at_max && *at > next.at) {
+            (next.at, next.reason) = (at, Reason::AttemptEnded(number));
+        }
+        Some(self.postpone(next))
+    }
+
+    /// The latest end of an attempt, and the number of the attempt.
+    fn last_end(&self) -> Option<(Instant, usize)> {
+        let attempts = self.attempts.iter().enumerate();
+        attempts.filter_map(|(number, attempt)| Some((attempt.end?.0, number))).max()
     }
 
     /// Earliest start of the first attempt.

@@ -170,8 +170,8 @@ pub(crate) struct SurveyArgs {
 pub(crate) struct ProbeArgs {
     /// Probe every address: let every attempt finish and do not stop at the first success
     ///
-    /// Without this flag at most 16 addresses are tried, and attempts still in progress are canceled when
-    /// one succeeds.
+    /// Without this flag 16 addresses are tried, and others only if all of these fail. Attempts still in
+    /// progress are canceled when one succeeds.
     #[arg(long)]
     pub(crate) all: bool,
 }

@@ -64,8 +64,8 @@ what the time was spent on.
 
 Names and addresses follow Happy Eyeballs version 3 (draft-ietf-happy-happyeyeballs-v3). loopctl sends separate \
 AAAA and A queries, through getaddrinfo unless --via dns is given. The first attempt starts when AAAA is \
-answered, or 50 ms after A (the Resolution Delay). At most 16 addresses are tried, six at the same time, sorted \
-by RFC 6724 with the families interleaved.
+answered, or 50 ms after A (the Resolution Delay). Six addresses are tried at the same time, sorted \
+by RFC 6724 with the families interleaved. Beyond 16, addresses are tried only if all others have failed.
 
 The next attempt starts when 250 ms have passed since the last start (the Connection Attempt Delay), or when the \
 newest attempt fails. The first connection wins; the other attempts are canceled. --policy races by other rules, \
@@ -286,6 +286,9 @@ time spent on addresses that did not win. Their sum is the delay added by Happy 
 limits. `why` names the answer, family or address that caused it. Nothing is printed when the first address wins \
 at once. An errno is shown with its origin, this host or a router.
 
+`others` names common clients that would take at least 1 s longer under the same conditions, or fail. A query \
+without an answer at the time of the connection is repeated after the result, for up to 1 s.
+
 Errors, causes and hints go to standard error. With --relay the report also goes there when the connection is \
 made, and a line about the relay follows. A machine format is printed at the end, alone on standard error, \
 unless --report names a file.";
@@ -347,8 +350,8 @@ const SIGNALS: &str = "\
 SIGINT and SIGTERM cancel the attempts in progress, print the report, and end the process by the same signal. A \
 second signal ends the process at once. A closed standard output ends the process by SIGPIPE.
 
-In a series (--count, --interval), SIGINT and SIGTERM end the series and print its summary; the exit status is \
-then 0 if any try connected. SIGQUIT prints an interim line of every series and continues. In a relay, SIGINT and \
+In a series (--count, --interval), SIGINT and SIGTERM end the series and print its summary. After SIGINT the exit \
+status is 0 if any try connected, and 1 otherwise; SIGTERM ends the process by the same signal. SIGQUIT prints an interim line of every series and continues. In a relay, SIGINT and \
 SIGTERM first print the bytes relayed; SIGQUIT prints the bytes so far.";
 
 /// Environment variables of every command.

@@ -13,6 +13,7 @@ pub(crate) mod proxy;
 pub(crate) mod race;
 pub(crate) mod race_policy;
 pub(crate) mod resolve;
+pub(crate) mod resolver_limit;
 pub(crate) mod sendfile;
 pub(crate) mod serve;
 pub(crate) mod socket;

@@ -398,7 +398,16 @@ fn causes(report: &Report) -> Vec<String> {
     let probes = report.probes_without_tls().filter_map(|(probe, tls)| {
         Some(format!("{}: {}", probe.to, timed_tls_message(tls, tls.failure.as_ref()?)))
     });
-    unresolved.chain(failed).chain(tls).chain(probes).collect()
+    unresolved.chain(failed).chain(tls).chain(probes).chain(not_tried(report)).collect()
+}
+
+/// Number of addresses that a failed race left out.
+fn not_tried(report: &Report) -> Option<String> {
+    let count = report.not_tried().len();
+    let has_failed = matches!(report.end, End::Failed(_)) && report.winner().is_none();
+    let is_partial = has_failed && count > 0 && !report.attempts.is_empty();
+    is_partial
+        .then(|| format!("{} not tried", units::count(count, "address was", "addresses were")))
 }
 
 /// TLS failure over the winner, or before any attempt. Other attempts have their own messages.

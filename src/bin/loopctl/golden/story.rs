@@ -63,6 +63,7 @@ pub(super) fn subject(text: &str) -> Subject {
         family: Family::Unspecified,
         policy: Preset::Hev3.into(),
         timeout: Duration::from_secs(10),
+        limits: crate::report::SystemLimits::default(),
         tls: None,
     }
 }

@@ -41,6 +41,31 @@ pub(crate) struct Report {
     pub(crate) surroundings: Surroundings,
 }
 
+/// Time limits of this system, which end what other clients wait for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SystemLimits {
+    /// Limit of the kernel for a connection attempt without an answer.
+    pub(crate) connect: Duration,
+    /// Limit of the C library for a query that no server answers.
+    pub(crate) names: Duration,
+}
+
+/// Query that was repeated after the connection was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SecondQuery {
+    pub(crate) family: Family,
+    pub(crate) has_answer: bool,
+    /// Time from the start of the work on the target to the answer, or to the end of the wait for it.
+    pub(crate) ended: Duration,
+}
+
+impl Default for SystemLimits {
+    /// Those of Linux 6.18 and of glibc with one name server.
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(131), names: Duration::from_secs(10) }
+    }
+}
+
 /// Transport of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TransportKind {
@@ -78,6 +103,7 @@ pub(crate) struct Subject {
     pub(crate) family: Family,
     pub(crate) policy: NamedPolicy,
     pub(crate) timeout: Duration,
+    pub(crate) limits: SystemLimits,
     /// TLS, if requested.
     pub(crate) tls: Option<TlsExpectation>,
 }

@@ -24,8 +24,8 @@ pub(crate) mod transfer;
 
 pub(crate) use compare::Comparison;
 pub(crate) use connect::{
-    Attempt, End, FailureKind, Outcome, Report, StartTime, Subject, TransportKind, Unmet,
-    WaitReport,
+    Attempt, End, FailureKind, Outcome, Report, SecondQuery, StartTime, Subject, SystemLimits,
+    TransportKind, Unmet, WaitReport,
 };
 pub(crate) use resolution::{NameFailure, Resolution, Via};
 pub(crate) use tls::{StartTlsExchange, TlsExpectation, TlsFailure, TlsPhase, TlsReport};

@@ -12,6 +12,8 @@ pub(crate) struct Prediction {
     pub(crate) starts: Vec<PredictedStart>,
     /// End of the certain part; `None` if all of it is certain.
     pub(crate) certain_until: Option<Duration>,
+    /// Start of the first attempt to an address that was not measured.
+    pub(crate) unmeasured_at: Option<Duration>,
     /// End of the race if silent peers stay silent; `None` if it is unknown.
     pub(crate) end: Option<PredictedEnd>,
 }
@@ -43,7 +45,7 @@ pub(crate) enum PredictedResult {
 
 impl Prediction {
     pub(crate) fn nothing(end: Option<PredictedEnd>) -> Self {
-        Self { starts: Vec::new(), certain_until: None, end }
+        Self { starts: Vec::new(), certain_until: None, unmeasured_at: None, end }
     }
 
     /// End of the race, if certain.

@@ -8,7 +8,7 @@ use loopctl::{Address, DnsConfigError, DnsError, EaiCode, EventKind, ResolveErro
 
 use super::query;
 use super::query::{Queries, QueryOutcome};
-use super::{End, FailureKind, Report, Subject, TransportKind};
+use super::{End, FailureKind, Report, SecondQuery, Subject, TransportKind};
 
 /// Source of the addresses, with queries and candidates.
 #[derive(Debug, Clone)]
@@ -21,6 +21,8 @@ pub(crate) struct Resolution {
     pub(crate) error: Option<NameFailure>,
     /// Queries to the system or to name servers.
     pub(crate) queries: Queries,
+    /// Result of asking again for the answer that was missing when the connection was made.
+    pub(crate) second_query: Option<SecondQuery>,
     /// Whether gai.conf(5) puts IPv4 first.
     pub(crate) is_ipv4_preferred: bool,
     /// Family for which this host has no source address, while it has one for the other.
@@ -158,8 +160,18 @@ impl Report {
 impl Resolution {
     pub(super) fn new(via: Via) -> Self {
         let (started, took, error, candidates) = Default::default();
-        let (queries, is_ipv4_preferred, sourceless) = Default::default();
-        Self { via, started, took, candidates, error, queries, is_ipv4_preferred, sourceless }
+        let (queries, second_query, is_ipv4_preferred, sourceless) = Default::default();
+        Self {
+            via,
+            started,
+            took,
+            candidates,
+            error,
+            queries,
+            second_query,
+            is_ipv4_preferred,
+            sourceless,
+        }
     }
 
     /// Moves a started candidate before the rest, because some policies start attempts out of order.

@@ -6,6 +6,7 @@ mod path;
 mod race;
 mod relay;
 mod repeat;
+mod second_query;
 mod secure;
 mod send;
 mod starttls;

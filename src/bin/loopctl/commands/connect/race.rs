@@ -15,11 +15,11 @@ use super::relay::Winner;
 use super::secure::TlsUpgrade;
 use crate::config::TargetRequest;
 use crate::config::environment::Environment;
-use crate::config::gai_conf;
 use crate::config::listen_overflows::listen_overflows;
 use crate::config::{RaceRequest, TlsRequest};
+use crate::config::{gai_conf, resolver_limit, tcp_syn_retries};
 use crate::report::{
-    End, NameFailure, Report, StartTime, Subject, TlsExpectation, TransportKind, Via,
+    End, NameFailure, Report, StartTime, Subject, SystemLimits, TlsExpectation, TransportKind, Via,
 };
 use crate::util::cancellation::StopReason;
 
@@ -71,7 +71,10 @@ impl Session {
         let session = (number + 1).to_string();
         let timeout = self.request.race.timeout;
         let race = &self.request.race;
-        self.race_once(event_loop, &Try { target, session, known: None, timeout, race }).await
+        let this = Try { target, session, known: None, timeout, race };
+        let mut report = self.race_once(event_loop, &this).await;
+        self.ask_again(event_loop, &this, &mut report).await;
+        report
     }
 
     /// Runs one race. A race that was cancelled before its start is reported as interrupted.
@@ -252,7 +255,11 @@ impl Subject {
         };
         let (text, policy, family) = (target.text.clone(), race.policy.clone(), race.family);
         let tls = race.tls.as_ref().map(|tls| TlsExpectation::of(tls, host.as_deref()));
-        Self { text, host, port, transport, family, policy, timeout, tls }
+        let limits = SystemLimits {
+            connect: tcp_syn_retries::connect_timeout(),
+            names: resolver_limit::of_system(),
+        };
+        Self { text, host, port, transport, family, policy, timeout, limits, tls }
     }
 }
 

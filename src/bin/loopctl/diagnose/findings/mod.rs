@@ -6,6 +6,7 @@ mod evidence;
 mod kind;
 mod late_end;
 mod late_start;
+pub(crate) mod other_clients;
 pub(crate) mod phases;
 mod source_address;
 mod surroundings;

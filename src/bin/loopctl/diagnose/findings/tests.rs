@@ -64,6 +64,7 @@ fn report(story: &[(u64, Step)]) -> Report {
         family: Family::Unspecified,
         policy: NamedPolicy::from(Preset::Hev3),
         timeout: Duration::from_secs(10),
+        limits: crate::report::SystemLimits::default(),
         tls: None,
     };
     let wall = SystemTime::UNIX_EPOCH;

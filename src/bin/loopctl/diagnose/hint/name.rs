@@ -243,6 +243,7 @@ mod tests {
             family: Family::Unspecified,
             policy: Preset::Hev3.into(),
             timeout: Duration::from_secs(10),
+            limits: crate::report::SystemLimits::default(),
             tls: None,
         };
         let started_at = StartTime { at: now(), wall: SystemTime::UNIX_EPOCH };

@@ -51,7 +51,7 @@ impl Row {
             Some(PredictedResult::Connects(_)) => return End::Connected,
             // Because no name server answered, no address was measured.
             None if measurement.probes.is_empty() && measurement.is_dns => FailureKind::NotResolved,
-            None => FailureKind::TimedOut,
+            None => self.own_limit(measurement).unwrap_or(FailureKind::TimedOut),
             Some(PredictedResult::NotResolved) => FailureKind::NotResolved,
             Some(PredictedResult::AllFail) => {
                 let tried = self.prediction.starts.iter();
@@ -63,6 +63,12 @@ impl Row {
                 measurement.probe(to).map_or(FailureKind::NoTls, Probe::failure_kind)
             }
         })
+    }
+
+    /// Failure of the handshake on which the result depends, if it may be this program's alone.
+    fn own_limit(&self, measurement: &Measurement) -> Option<FailureKind> {
+        let mut probes = self.prediction.starts.iter().filter_map(|it| measurement.probe(it.to));
+        probes.find(|probe| probe.model().is_unmeasurable()).map(Probe::failure_kind)
     }
 
     /// Difference of the run from the prediction; `None` without a difference or a run.

@@ -159,6 +159,9 @@ impl<'a> Run<'a> {
         if self.prediction.certain_until.is_none_or(|until| at <= until) {
             self.prediction.starts.push(PredictedStart { to, at, reason });
         }
+        if !self.attempts.contains_key(&to) {
+            self.prediction.unmeasured_at.get_or_insert(at);
+        }
         // Because it was not measured, the step is silent from the start.
         let unknown = StepModel { took: ZERO, end: StepEnd::Silent };
         let step = self.attempts.get(&to).map_or(unknown, |attempt| attempt.tcp);
@@ -180,7 +183,9 @@ impl<'a> Run<'a> {
                 StepEnd::Succeeds if is_tls => self.race.succeeded(attempt, now),
                 StepEnd::Succeeds => self.connected(attempt),
                 StepEnd::Unsent => self.race.failed_unsent(attempt, now),
-                StepEnd::Fails | StepEnd::Silent => self.race.failed(attempt, now),
+                StepEnd::Fails | StepEnd::Silent | StepEnd::Unmeasurable => {
+                    self.race.failed(attempt, now);
+                }
             }
         }
     }
@@ -219,7 +224,7 @@ impl<'a> Run<'a> {
     fn silences(&self) -> impl Iterator<Item = Instant> {
         let questions = self.open.iter().map(|(_, step)| (self.epoch, *step));
         let attempts = self.running.iter().map(|running| (running.since, running.step));
-        let silent = questions.chain(attempts).filter(|(_, step)| step.end == StepEnd::Silent);
+        let silent = questions.chain(attempts).filter(|(_, step)| step.end.is_open());
         silent.map(|(since, step)| since + step.took)
     }
 
@@ -238,7 +243,7 @@ impl<'a> Run<'a> {
             Some(StepModel { took, end: StepEnd::Succeeds }) => {
                 self.end(took, PredictedResult::Connects(to))
             }
-            Some(StepModel { took, end: StepEnd::Silent }) => {
+            Some(StepModel { took, end: StepEnd::Silent | StepEnd::Unmeasurable }) => {
                 self.limit_certainty(self.now + took);
                 self.prediction
             }
@@ -256,7 +261,7 @@ impl Running {
     /// End of the step. The kernel limits a silent TCP handshake; a silent TLS handshake has no limit.
     fn ends(&self, kernel: Duration) -> Option<Instant> {
         match self.step.end {
-            StepEnd::Silent if self.is_tls => None,
+            StepEnd::Silent | StepEnd::Unmeasurable if self.is_tls => None,
             StepEnd::Silent => self.since.checked_add(kernel.max(self.step.took)),
             _ => self.since.checked_add(self.step.took),
         }

@@ -3,11 +3,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use loopctl::TlsErrorKind;
 use loopctl::plan::{Answer, Family};
+use loopctl::{CertificateProblem, Phase, TlsAlert, TlsError, TlsErrorKind};
 
 use crate::report::compare::{Lookup, LookupEnd, Measurement, Probe};
-use crate::report::{Outcome, TlsReport};
+use crate::report::{Attempt, Outcome, TlsFailure, TlsPhase, TlsReport};
 
 /// Inputs of a simulated race.
 #[derive(Debug, Clone)]
@@ -54,10 +54,15 @@ pub(crate) struct AttemptModel {
 }
 
 impl AttemptModel {
-    /// Whether the outcome is unknown.
+    /// Whether an answer is missing.
     pub(crate) fn is_silent(self) -> bool {
         let is = |step: StepModel| step.end == StepEnd::Silent;
         is(self.tcp) || self.tls.is_some_and(is)
+    }
+
+    /// Whether the handshake failed for a reason that may be this program's alone.
+    pub(crate) fn is_unmeasurable(self) -> bool {
+        self.tls.is_some_and(|step| step.end == StepEnd::Unmeasurable)
     }
 }
 
@@ -76,12 +81,21 @@ pub(crate) enum StepEnd {
     Unsent,
     /// No answer until the time limit of the measurement.
     Silent,
+    /// Failed for a reason that may be this program's alone, so that other clients may succeed.
+    Unmeasurable,
+}
+
+impl StepEnd {
+    /// Whether nothing is known of what follows.
+    pub(super) fn is_open(self) -> bool {
+        matches!(self, Self::Silent | Self::Unmeasurable)
+    }
 }
 
 impl Measurement {
     pub(super) fn model(&self) -> NetworkModel {
         let order = self.probes.iter().map(|probe| probe.to).collect();
-        let attempts = self.probes.iter().filter_map(|probe| Some((probe.to, probe.model()?)));
+        let attempts = self.probes.iter().map(|probe| (probe.to, probe.model()));
         let in_plain = |probe: &Probe| probe.tls.as_ref().is_some_and(|tls| tls.starttls.is_some());
         NetworkModel {
             names: self.names(),
@@ -143,24 +157,62 @@ impl Lookup {
 }
 
 impl Probe {
-    pub(crate) fn model(&self) -> Option<AttemptModel> {
-        let end = match &self.attempt.outcome {
+    pub(crate) fn model(&self) -> AttemptModel {
+        AttemptModel::of(&self.attempt, self.tls.as_ref())
+    }
+}
+
+impl AttemptModel {
+    /// Steps of an attempt, with the TLS over it.
+    pub(crate) fn of(attempt: &Attempt, tls: Option<&TlsReport>) -> Self {
+        let has_connected = attempt.tls.is_some() || attempt.tcp.is_some_and(|tcp| tcp.established);
+        let end = match &attempt.outcome {
             Outcome::Success => StepEnd::Succeeds,
+            Outcome::Failure(Phase::Tls, _) => StepEnd::Succeeds,
+            Outcome::Timeout | Outcome::Canceled if has_connected => StepEnd::Succeeds,
             Outcome::Failure(_, failure) if failure.at_once => StepEnd::Unsent,
             Outcome::Failure(..) => StepEnd::Fails,
             Outcome::Timeout | Outcome::Canceled | Outcome::Pending => StepEnd::Silent,
         };
-        let tcp = StepModel { took: self.attempt.took, end };
-        Some(AttemptModel { tcp, tls: self.tls.as_ref().and_then(|tls| self.tls_step(tls)) })
+        let tcp = StepModel { took: attempt.took, end };
+        Self { tcp, tls: tls.and_then(|tls| StepModel::of(tls, attempt)) }
     }
+}
 
-    fn tls_step(&self, tls: &TlsReport) -> Option<StepModel> {
-        let took = tls.ended?.saturating_sub(self.attempt.end());
+impl StepModel {
+    fn of(tls: &TlsReport, attempt: &Attempt) -> Option<Self> {
+        let took = tls.ended?.saturating_sub(attempt.end());
+        let is_unfinished = |failure: &TlsFailure| {
+            matches!(failure.kind(), Some(TlsErrorKind::TimedOut | TlsErrorKind::Canceled))
+        };
         let end = match &tls.failure {
             None => StepEnd::Succeeds,
-            Some(failure) if failure.kind() == Some(TlsErrorKind::TimedOut) => StepEnd::Silent,
-            Some(_) => StepEnd::Fails,
+            Some(failure) if is_unfinished(failure) => StepEnd::Silent,
+            Some(failure) if fails_everywhere(failure) => StepEnd::Fails,
+            Some(_) => StepEnd::Unmeasurable,
         };
-        Some(StepModel { took, end })
+        Some(Self { took, end })
+    }
+}
+
+/// Whether every client fails at this, and not only those with the algorithms and limits of this program's TLS library.
+fn fails_everywhere(failure: &TlsFailure) -> bool {
+    let is_shared = |problem: &CertificateProblem| {
+        matches!(
+            problem,
+            CertificateProblem::Missing
+                | CertificateProblem::Expired { .. }
+                | CertificateProblem::NotYetValid { .. }
+                | CertificateProblem::WrongName { .. }
+                | CertificateProblem::UnknownIssuer { .. }
+                | CertificateProblem::BadSignature
+        )
+    };
+    match (failure.phase, &failure.error) {
+        (TlsPhase::StartTls, _) => true,
+        (_, Some(TlsError::Certificate { problem, .. })) => is_shared(problem),
+        (_, Some(TlsError::AlertReceived(alert))) => *alert == TlsAlert::CertificateRequired,
+        (_, Some(error)) => matches!(error.kind(), TlsErrorKind::NotTls | TlsErrorKind::Closed),
+        (_, None) => false,
     }
 }

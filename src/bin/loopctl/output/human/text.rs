@@ -7,7 +7,7 @@ use loopctl::TcpInfo;
 use loopctl::plan::Family;
 
 use super::resolve::{notes, queries};
-use super::{compare, table, tls, why};
+use super::{compare, others, table, tls, why};
 use crate::diagnose::cause;
 use crate::diagnose::expectation;
 use crate::report::family::FamilyNames;
@@ -43,7 +43,7 @@ pub(crate) fn report(report: &Report, style: Style, detail: HumanOptions) -> Str
     if !sums.is_empty() {
         parts.push(fit(&sums, style));
     }
-    let why = why::lines(report, style, detail.is_verbose);
+    let why = why::lines(report, style, detail.is_verbose) + &others::line(report, style);
     parts.last_mut().into_iter().for_each(|last| last.push_str(&why));
     let chain = tls::chain(report, style, detail.is_verbose);
     if !chain.is_empty() {

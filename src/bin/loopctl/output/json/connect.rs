@@ -5,7 +5,7 @@ use std::time::Duration;
 use loopctl::plan::{self, Family, FirstAttemptReason, Reason};
 use loopctl::{Failure, IcmpError, Phase};
 
-use super::{compare, error, resolve, surroundings, tls};
+use super::{compare, error, other_clients, resolve, surroundings, tls};
 use crate::diagnose::cause;
 use crate::diagnose::findings::{CausedBy, Finding, findings};
 use crate::diagnose::{exit_status, expectation, hint, name, transfer};
@@ -51,6 +51,8 @@ pub(crate) fn document(report: &Report) -> Document {
         waited: report.waited.as_ref().map(Waited::from),
         compare: compare::compare(report),
         error: error(report),
+        other_clients: other_clients::other_clients(report),
+        not_tried: report.not_tried().len(),
         hint: hint::hint(report),
         surroundings: surroundings::surroundings(report),
     }

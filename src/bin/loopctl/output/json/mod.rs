@@ -5,6 +5,7 @@ pub(crate) mod connect;
 pub(crate) mod error;
 pub(crate) mod events;
 pub(crate) mod path;
+pub(crate) mod other_clients;
 pub(crate) mod repeat;
 pub(crate) mod resolve;
 pub(crate) mod sendfile;

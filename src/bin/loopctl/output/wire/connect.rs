@@ -10,6 +10,7 @@ use super::common::{
     WallClock,
 };
 use super::compare::{Compare, QueryType};
+use super::other_clients::OtherClients;
 use super::query::{Query, Record};
 use super::surroundings::{Route, Surroundings};
 use super::tls::Tls;
@@ -59,6 +60,10 @@ pub(crate) struct Document {
     pub(crate) waited: Option<Waited>,
     pub(crate) compare: Option<Compare>,
     pub(crate) error: Option<ErrorRecord>,
+    /// Clients that would have fared worse here; null: none is known to.
+    pub(crate) other_clients: Option<OtherClients>,
+    /// Number of addresses that were not tried.
+    pub(crate) not_tried: usize,
     /// Hint about a remedy or the next step, as on standard error.
     pub(crate) hint: Option<String>,
     /// State of this host; null: every attempt connected, and no proxy is set for the target.

@@ -8,6 +8,7 @@ pub(crate) mod compare;
 pub(crate) mod connect;
 pub(crate) mod event;
 pub(crate) mod path;
+pub(crate) mod other_clients;
 pub(crate) mod query;
 pub(crate) mod repeat;
 pub(crate) mod resolve;

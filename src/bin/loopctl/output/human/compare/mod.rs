@@ -187,6 +187,9 @@ fn sorted(comparison: &Comparison) -> Vec<&Row> {
 /// Label and time of the winner, or their replacements, with a colour.
 pub(crate) fn result(row: &Row, measurement: &Measurement) -> (String, String, Ansi) {
     let prediction = &row.prediction;
+    if notes::is_unmeasurable(row, measurement) {
+        return ("unknown".to_owned(), "-".to_owned(), AnsiColor::Yellow.on_default());
+    }
     if let Some(from) = prediction.certain_until {
         let bound = format!("> {}", units::prose(from));
         return ("-".to_owned(), bound, AnsiColor::Yellow.on_default());

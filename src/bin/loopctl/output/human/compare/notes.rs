@@ -7,7 +7,7 @@ use loopctl::plan::{Family, Preset, Reason, Resolution};
 
 use crate::diagnose::cause::Cause;
 use crate::diagnose::prediction::{AttemptModel, StepEnd, StepModel};
-use crate::report::compare::{Comparison, Measurement, Row};
+use crate::report::compare::{Comparison, Measurement, Probe, Row};
 use crate::report::family::FamilyNames as _;
 use crate::report::prediction::{PredictedEnd, PredictedResult, PredictedStart};
 use crate::report::{Attempt, Report};
@@ -139,13 +139,10 @@ fn outcomes<'a>(
     for start in starts {
         let Some(probe) = measurement.probe(start.to) else { continue };
         let text = match probe.model() {
-            Some(AttemptModel { tls: Some(StepModel { end: StepEnd::Silent, .. }), .. }) => {
-                "TLS silent"
-            }
-            Some(AttemptModel { tls: Some(StepModel { end: StepEnd::Fails, .. }), .. }) => {
-                "TLS failed"
-            }
-            Some(fate) if fate.tcp.end == StepEnd::Succeeds => match probe.attempt.resends() {
+            AttemptModel { tls: Some(StepModel { end: StepEnd::Silent, .. }), .. } => "TLS silent",
+            AttemptModel { tls: Some(StepModel { end: StepEnd::Fails, .. }), .. } => "TLS failed",
+            fate if fate.is_unmeasurable() => "TLS cannot be measured from here",
+            fate if fate.tcp.end == StepEnd::Succeeds => match probe.attempt.resends() {
                 0 => "slow",
                 _ => "SYN resent",
             },
@@ -163,8 +160,8 @@ fn outcomes<'a>(
 /// Attempts without an answer.
 fn silent(row: &Row, measurement: &Measurement) -> String {
     let is_silent = |start: &&PredictedStart| {
-        let fate = measurement.probe(start.to).and_then(|probe| probe.model());
-        fate.is_none_or(AttemptModel::is_silent)
+        let fate = measurement.probe(start.to).map(Probe::model);
+        fate.is_none_or(|fate| fate.is_silent() || fate.is_unmeasurable())
     };
     outcomes(row.prediction.starts.iter().filter(is_silent), measurement)
 }
@@ -185,8 +182,13 @@ pub(crate) fn sum(report: &Report, comparison: &Comparison) -> String {
         count => Some(format!("{count} fail")),
     };
     let without = match runs(rows) {
-        0 => [hanging(rows, measurement), uncertain(rows, measurement), failing],
-        run => [without_connection(rows, run), not_run(rows.len() - run), None],
+        0 => [
+            hanging(rows, measurement),
+            uncertain(rows, measurement),
+            unmeasurable(rows, measurement),
+            failing,
+        ],
+        run => [without_connection(rows, run), not_run(rows.len() - run), None, None],
     };
     let parts: Vec<String> = [connecting(rows)].into_iter().chain(without).flatten().collect();
     let silent = silent_addresses(measurement).map_or_else(String::new, |text| format!(": {text}"));
@@ -264,15 +266,35 @@ fn hanging(rows: &[Row], measurement: &Measurement) -> Option<String> {
     Some(format!("{who} {verb} {long}"))
 }
 
+/// Whether the result depends on a handshake that failed for a reason that may be this program's alone.
+pub(crate) fn is_unmeasurable(row: &Row, measurement: &Measurement) -> bool {
+    let probes = row.prediction.starts.iter().filter_map(|start| measurement.probe(start.to));
+    row.prediction.certain_until.is_some()
+        && probes.map(Probe::model).any(AttemptModel::is_unmeasurable)
+}
+
+/// Policies whose result cannot be measured from here.
+fn unmeasurable(rows: &[Row], measurement: &Measurement) -> Option<String> {
+    let some: Vec<&Row> = rows.iter().filter(|row| is_unmeasurable(row, measurement)).collect();
+    (!some.is_empty()).then(|| format!("{} cannot be measured from here", names(&some, rows.len())))
+}
+
 /// Whether only the kernel's timeout ends the policy.
 fn hangs(row: &Row, measurement: &Measurement) -> bool {
+    if is_unmeasurable(row, measurement) {
+        return false;
+    }
     let is_short = |end: PredictedEnd| end.after < measurement.kernel;
     row.prediction.certain_until.is_some() && !row.prediction.end.is_some_and(is_short)
 }
 
 /// Policies whose result the probes were too short to predict.
 fn uncertain(rows: &[Row], measurement: &Measurement) -> Option<String> {
-    let is_one = |row: &&Row| row.prediction.certain_until.is_some() && !hangs(row, measurement);
+    let is_one = |row: &&Row| {
+        row.prediction.certain_until.is_some()
+            && !hangs(row, measurement)
+            && !is_unmeasurable(row, measurement)
+    };
     let some: Vec<&Row> = rows.iter().filter(is_one).collect();
     match some.len() {
         0 => None,
@@ -294,7 +316,7 @@ fn silent_addresses(measurement: &Measurement) -> Option<String> {
         .probes
         .iter()
         .filter_map(|probe| {
-            let fate = probe.model().filter(|fate| fate.is_silent())?;
+            let fate = Some(probe.model()).filter(|fate| fate.is_silent())?;
             let about = if fate.tcp.end == StepEnd::Silent { "" } else { " (TLS)" };
             Some(format!("`{}`{about}", probe.to.ip()))
         })

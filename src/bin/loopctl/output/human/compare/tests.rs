@@ -88,6 +88,7 @@ fn report(comparison: Comparison) -> Report {
         family: Family::Unspecified,
         policy: Preset::Hev3.into(),
         timeout: ms(10_000.0),
+        limits: crate::report::SystemLimits::default(),
         tls: None,
     };
     let started_at = StartTime { at: epoch(), wall: SystemTime::UNIX_EPOCH };
@@ -132,7 +133,7 @@ fn who_was_waited_for_too_briefly_is_not_said_to_hang() {
     let comparison = compared(measurement(lookups, probes));
     let text = shown(&report(comparison), PIPE);
     let last = text.lines().last().unwrap();
-    let expected = "9 of 14 connect in 1.4 to 251.4 ms; 4 hang for up to 131 s; chrome is not certain: \
+    let expected = "9 of 14 connect in 1.4 to 251.4 ms; 4 hang for up to 132 s; chrome is not certain: \
                     `192.0.2.1` does not answer";
     assert_eq!(last, expected);
     assert!(text.contains("4a silent; 4b at 301.4 ms if nothing changes"), "{text}");
