@@ -41,7 +41,7 @@ pub use process::{
 pub use protocol::{AfterEof, BufferedProtocol, Connection, Protocol};
 pub use resolver::{
     AddrInfo, AddrInfoFlags, EaiCode, Lookup, NameInfoFlags, ResolveError, Resolver, Resolving,
-    source_address,
+    interface_index, source_address,
 };
 pub use sendfile::{
     CopyReason, Sendfile, SendfileError, SendfileMethod, SendfilePath, SendfilePhase, Sent,

@@ -23,6 +23,7 @@
 mod chunks;
 mod destination;
 mod family;
+mod host;
 mod interleave;
 mod policy;
 mod preset;
@@ -37,6 +38,7 @@ mod watermarks;
 pub use chunks::Chunks;
 pub use destination::{Destination, DestinationRule, sort_destinations};
 pub use family::{Family, SocketKind, literal};
+pub use host::Host;
 pub use interleave::interleave;
 pub use policy::{
     AddressQueues, AddressSelection, AdvanceOn, AtLimit, DelayFrom, InterleaveScope, MinimumDelay,
@@ -50,6 +52,6 @@ pub use race::{
 };
 pub use search::SearchList;
 pub use slow::{SlowJob, SlowLog, SlowTotals};
-pub use target::{Host, Port, Target, TargetError};
+pub use target::{Port, Target, TargetError};
 pub use timers::{TimerKey, Timers};
 pub use watermarks::{Flow, FlowCall, LimitsError, Watermarks, WriteLimits};

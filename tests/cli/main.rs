@@ -16,10 +16,12 @@ mod faults;
 mod http;
 mod human;
 mod json;
+mod lab;
 mod many;
 #[path = "../net/support/name_server.rs"]
 #[expect(dead_code, reason = "the tests of the library use more of it")]
 mod name_server;
+mod names;
 mod ndjson;
 mod policy;
 mod relay;

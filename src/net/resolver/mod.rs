@@ -3,6 +3,7 @@
 mod error;
 pub(super) mod hosts;
 mod system;
+mod zone;
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::pin::Pin;
@@ -10,6 +11,7 @@ use std::rc::Rc;
 
 pub use error::{EaiCode, ResolveError};
 pub use system::{AddrInfo, AddrInfoFlags, Lookup, NameInfoFlags};
+pub use zone::interface_index;
 
 use crate::event_loop::LoopHandle;
 

@@ -236,9 +236,11 @@ impl NameRequest {
     /// # Errors
     /// The reason why the text is not a name.
     fn new(text: &str) -> Result<Self, String> {
-        let address = text.split('%').next().unwrap_or_default();
-        let (host, port) = if address.parse::<IpAddr>().is_ok() {
-            (text.to_owned(), Port::Number(0))
+        let is_address =
+            |text: &str| text.parse::<IpAddr>().is_ok() || Host::split_zone(text).is_some();
+        let inner = text.strip_prefix('[').and_then(|inner| inner.strip_suffix(']'));
+        let (host, port) = if is_address(inner.unwrap_or(text)) {
+            (inner.unwrap_or(text).to_owned(), Port::Number(0))
         } else if text.contains(':') {
             match text.parse::<Target>() {
                 Ok(Target::Tcp(host, port)) => (host.to_string(), port),
@@ -248,9 +250,7 @@ impl NameRequest {
         } else {
             (text.to_owned(), Port::Number(0))
         };
-        let address = host.split('%').next().unwrap_or_default();
-        let is_literal = address.parse::<IpAddr>().is_ok();
-        let subject = if is_literal {
+        let subject = if is_address(&host) {
             Subject::Literal(host, port)
         } else {
             Subject::Name(
@@ -356,6 +356,8 @@ mod tests {
         let literal = |text: &str, port| Ok(Subject::Literal(text.to_owned(), Port::Number(port)));
         assert_eq!(subject("::1"), literal("::1", 0));
         assert_eq!(subject("[::1]:53"), literal("::1", 53));
+        assert_eq!(subject("[2001:db8::1]"), literal("2001:db8::1", 0));
+        assert_eq!(subject("[fe80::1%eth0]"), literal("fe80::1%eth0", 0));
         assert_eq!(subject("fe80::1%eth0"), literal("fe80::1%eth0", 0));
     }
 

@@ -210,8 +210,9 @@ impl Session {
         };
         let port = event_loop.service_port(port.clone()).await?;
         let family = this.race.family;
-        let wanted = addresses.iter().filter(|ip| family.admits(Family::of(ip)));
-        let wanted: Vec<_> = wanted.map(|ip| SocketAddr::new(*ip, port)).collect();
+        let wanted = addresses.iter().filter(|known| family.admits(Family::of(&known.ip())));
+        let mut wanted: Vec<SocketAddr> = wanted.copied().collect();
+        wanted.iter_mut().for_each(|address| address.set_port(port));
         if wanted.is_empty() {
             return Err(NameFailure::NoPinnedAddress);
         }
