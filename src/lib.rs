@@ -68,15 +68,16 @@ pub use event_loop::{
 pub use net::fuzz_decode;
 pub use net::{
     AbortReason, AddrInfo, AddrInfoFlags, Address, AfterEof, AttemptError, BindError,
-    BufferedProtocol, ChildPipe, ChildStdio, ConnectError, Connection, CopyReason,
-    CreateConnection, CreateDatagram, CreateServer, CreateSubprocess, DatagramProtocol,
-    DatagramTransport, EaiCode, Endpoint, Event, EventKind, Failure, Hosts, Keepalive, Lookup,
-    NameInfoFlags, Phase, Protocol, ReadPipe, ReadPipeProtocol, ResolveError, Resolver, Resolving,
-    Sendfile, SendfileError, SendfileMethod, SendfilePath, SendfilePhase, Sent, Server,
-    ServerError, Shutdown, SocketOption, SocketOptions, SocketSnapshot, SocketView, StreamError,
-    StreamProtocol, StreamReader, StreamWriter, SubprocessProtocol, SubprocessTransport, TcpInfo,
-    TcpOptions, TimerEnd, Transport, WritePipe, WritePipeProtocol, interface_index, kernel_tls,
-    listen, open_to_send, raise_descriptor_limit, source_address,
+    BufferedProtocol, ChildPipe, ChildStdio, ConfSource, ConfiguredServer, ConnectError,
+    Connection, CopyReason, CreateConnection, CreateDatagram, CreateServer, CreateSubprocess,
+    DatagramProtocol, DatagramTransport, EaiCode, Endpoint, Event, EventKind, Failure, Hosts,
+    HostsAddress, HostsFile, Keepalive, Lookup, NameInfoFlags, PassedOver, PassedOverReason, Phase,
+    Protocol, ReadPipe, ReadPipeProtocol, ResolvConf, ResolveError, Resolver, Resolving, Sendfile,
+    SendfileError, SendfileMethod, SendfilePath, SendfilePhase, Sent, Server, ServerError,
+    Shutdown, SocketOption, SocketOptions, SocketSnapshot, SocketView, StreamError, StreamProtocol,
+    StreamReader, StreamWriter, SubprocessProtocol, SubprocessTransport, TcpInfo, TcpOptions,
+    TimerEnd, Transport, UnreadableConf, WritePipe, WritePipeProtocol, inet_aton, interface_index,
+    kernel_tls, listen, open_to_send, raise_descriptor_limit, read_config_file, source_address,
 };
 #[cfg(feature = "tls")]
 pub use net::{

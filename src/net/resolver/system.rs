@@ -5,7 +5,8 @@ use std::ops::BitOr;
 use std::time::Duration;
 
 use super::ResolveError;
-use super::hosts::is_in_hosts_file;
+use super::config_file::read_config_file;
+use super::hosts::{HostsFile, is_in_hosts_file};
 use super::zone::interface_index;
 use crate::event_loop::{LoopHandle, LoopLocal};
 use crate::plan::{Family, Host, Port, SocketKind, literal};
@@ -192,7 +193,7 @@ impl Lookup {
     /// other family are left out.
     fn ask_one_family(&self) -> Result<Vec<AddrInfo>, ResolveError> {
         let host = self.host.to_string();
-        if !is_in_hosts_file(&host, &std::fs::read("/etc/hosts").unwrap_or_default()) {
+        if !is_in_hosts_file(&host, &read_config_file(HostsFile::PATH).unwrap_or_default()) {
             return self.ask();
         }
         let mut found = self.clone().family(Family::Unspecified).ask()?;
