@@ -18,9 +18,11 @@ mod human;
 mod json;
 mod lab;
 mod many;
+mod name_files;
 #[path = "../net/support/name_server.rs"]
 #[expect(dead_code, reason = "the tests of the library use more of it")]
 mod name_server;
+mod name_servers;
 mod names;
 mod ndjson;
 mod policy;

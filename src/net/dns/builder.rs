@@ -123,6 +123,12 @@ impl DnsClientBuilder {
         self
     }
 
+    /// Sets a hosts file that is parsed already.
+    pub fn hosts_file(mut self, hosts: HostsFile) -> Self {
+        self.0.hosts = hosts;
+        self
+    }
+
     /// Replaces the servers.
     pub fn servers(mut self, servers: impl IntoIterator<Item = DnsServer>) -> Self {
         self.0.servers = servers.into_iter().collect();

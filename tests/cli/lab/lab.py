@@ -4,7 +4,6 @@ files    {path: text}                 mounted in the place of files of this host
 fifos    [path]                       a FIFO in the place of a file
 servers  [{address, zone, dns}]       name servers on port 53; `zone` and `dns` are those of the test bed
 listen   [port]                       ports of 127.0.0.1 that accept connections
-setup    [[word]]                     commands that run before
 command  [word]
 """
 
@@ -47,8 +46,6 @@ def accept(port):
 def main():
     plan = json.load(sys.stdin)
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-    for words in plan.get("setup", []):
-        subprocess.run(words, check=True)
     with tempfile.TemporaryDirectory() as folder:
         places = [(path, text) for path, text in plan.get("files", {}).items()]
         for number, (path, text) in enumerate([*places, *[(path, None) for path in plan.get("fifos", [])]]):

@@ -14,6 +14,7 @@ use crate::support::{Ran, has_program, loopctl, skipped};
 pub(crate) const PORT: u16 = 7777;
 
 /// One plan for `lab.py`.
+#[derive(Clone)]
 pub(crate) struct Lab(Value);
 
 impl Lab {
@@ -53,14 +54,6 @@ impl Lab {
     pub(crate) fn fifo(mut self, path: &str) -> Self {
         self.0["files"].as_object_mut().unwrap().remove(path);
         self.0["fifos"] = json!([path]);
-        self
-    }
-
-    /// A command that runs first.
-    pub(crate) fn setup(mut self, line: &str) -> Self {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let list = self.0.as_object_mut().unwrap().entry("setup").or_insert_with(|| json!([]));
-        list.as_array_mut().unwrap().push(words.into());
         self
     }
 

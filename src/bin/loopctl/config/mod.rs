@@ -4,6 +4,7 @@ pub(crate) mod connect;
 pub(crate) mod environment;
 pub(crate) mod fault;
 pub(crate) mod gai_conf;
+pub(crate) mod name_service;
 pub(crate) mod nsswitch_conf;
 pub(crate) mod output;
 pub(crate) mod race;
@@ -21,6 +22,7 @@ pub(crate) use connect::{
     RepeatRequest,
 };
 pub(crate) use fault::{Fault, Jittered};
+pub(crate) use name_service::NameService;
 pub(crate) use output::{ColorChoice, Format, OutputRequest, ReportDestination, SlowRequest};
 pub(crate) use race::{DnsRequest, RaceRequest};
 pub(crate) use race_policy::NamedPolicy;

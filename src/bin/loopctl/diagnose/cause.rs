@@ -6,11 +6,12 @@ use loopctl::plan::Family;
 use loopctl::{Address, CertificateProblem, Failure, Phase, TlsError, TlsErrorKind};
 
 use super::findings::FindingKind;
-use super::{certificate, expectation, hint, name, transfer};
+use super::findings::name::server_lines;
+use super::{certificate, expectation, hint, name, name_service, transfer};
 use crate::report::compare::Measured;
 use crate::report::repeat::AddressChange;
 use crate::report::transfer::TransferReport;
-use crate::report::{Attempt, End, Outcome, Report, TlsFailure, TlsPhase, TlsReport, Unmet};
+use crate::report::{Attempt, End, Outcome, Report, TlsFailure, TlsPhase, TlsReport, Unmet, Via};
 use crate::util::message::{Message, plain};
 use crate::util::units;
 
@@ -313,7 +314,18 @@ pub(crate) fn explain(report: &Report) -> Message {
             (Some(format!("could not connect to `{target}`{over}")), causes(report))
         }
     };
-    Message { error, causes, warnings: Vec::new(), hints: hint::hint(report).into_iter().collect() }
+    let hints = hint::hint(report).into_iter().collect();
+    Message { error, causes, warnings: warnings(report), hints }
+}
+
+/// Warnings about the files of the system's resolver, where it failed.
+fn warnings(report: &Report) -> Vec<String> {
+    match (&report.resolve.service, &report.resolve.error) {
+        (Some(service), Some(_)) => {
+            name_service::warnings(service, report.resolve.via == Via::System)
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// Message about a requested policy that fails where others connect.
@@ -358,7 +370,8 @@ fn causes(report: &Report) -> Vec<String> {
     let probes = report.probes_without_tls().filter_map(|(probe, tls)| {
         Some(format!("{}: {}", probe.to, timed_tls_message(tls, tls.failure.as_ref()?)))
     });
-    unresolved.chain(failed).chain(tls).chain(probes).collect()
+    let servers = server_lines(report);
+    unresolved.chain(servers).chain(failed).chain(tls).chain(probes).collect()
 }
 
 /// TLS failure over the winner, or before any attempt. Other attempts have their own messages.

@@ -82,12 +82,14 @@ impl Session {
         let report = Rc::new(RefCell::new(self.blank(event_loop, this)));
         self.printer.borrow_mut().race_started(&this.session, &report.borrow());
         if self.token.reason().is_none() {
-            let begun = if this.race.udp {
-                self.reach(event_loop, this, &report).await.map_err(Refused::Address)
-            } else {
-                self.connect(event_loop, this, &report).await
+            let racing = async {
+                if this.race.udp {
+                    self.reach(event_loop, this, &report).await.map_err(Refused::Address)
+                } else {
+                    self.connect(event_loop, this, &report).await
+                }
             };
-            match begun {
+            match self.observed(event_loop, &report, racing).await {
                 Ok(()) => {}
                 Err(Refused::Address(why)) => report.borrow_mut().refuse(why, event_loop.time()),
                 Err(Refused::Tls(why)) => report.borrow_mut().refuse_tls(why, event_loop.time()),
@@ -104,6 +106,7 @@ impl Session {
         if families.into_iter().all(|family| report.count(family) > 0) {
             report.resolve.note_sources(source_address);
         }
+        self.note_hosts(&mut report);
         report.expect(&self.request.expect);
         self.printer.borrow_mut().race_ended(&this.session, event_loop.time(), &report);
         report

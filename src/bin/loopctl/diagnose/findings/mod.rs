@@ -5,6 +5,7 @@ mod attempts;
 mod evidence;
 mod kind;
 mod late_start;
+pub(crate) mod name;
 mod source_address;
 mod syn_resent;
 #[cfg(test)]
@@ -40,7 +41,6 @@ pub(crate) enum CausedBy {
     /// Query for this family.
     Query(Family),
     /// Settings or state of this host.
-    #[allow(dead_code)]
     Host,
 }
 
@@ -57,6 +57,7 @@ pub(crate) fn findings(report: &Report) -> Vec<Finding> {
         return Vec::new();
     }
     let mut found: Vec<Finding> = answers::answer_finding(report).into_iter().collect();
+    found.extend(name::name_findings(report));
     found.extend(source_address::source_finding(report));
     // Without a connection, no finding has a cost.
     let until = report.selected.unwrap_or_default();

@@ -41,8 +41,8 @@ fn evidence_lines(why: &Finding, style: Style) -> String {
 }
 
 fn is_relevant(why: &Finding) -> bool {
-    use FindingKind::{GaiConf, LateStart, NoSourceAddress};
-    matches!(why.kind, NoSourceAddress | GaiConf | LateStart) || why.cost >= MIN_COST
+    use FindingKind::{GaiConf, LateStart, NoSourceAddress, QuerySilent};
+    matches!(why.kind, NoSourceAddress | GaiConf | LateStart | QuerySilent) || why.cost >= MIN_COST
 }
 
 /// Findings about the family weigh more than those about the time.
