@@ -42,7 +42,7 @@ impl Session {
         };
         report.transfer.get_or_insert_with(|| Box::new(TransferReport::new(request.name())));
         let exit = exit_status::for_report(&report);
-        self.print(Some(TargetResult::Report(Box::new(report))));
+        self.print(0, Some(TargetResult::Report(Box::new(report))));
         exit
     }
 
