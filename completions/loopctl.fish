@@ -29,7 +29,7 @@ complete -c loopctl -n "__fish_loopctl_needs_command" -l color -d 'When to use c
 always\t'Always'
 never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_needs_command" -l slow-callback -d 'Report callbacks, task steps and loop turns that took at least this long [default with --debug: 100ms]' -r
-complete -c loopctl -n "__fish_loopctl_needs_command" -l timeout -d 'Time limit per target: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: see there; serve: none]' -r
+complete -c loopctl -n "__fish_loopctl_needs_command" -l timeout -d 'Time limit per target: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: see --via; serve: none]' -r
 complete -c loopctl -n "__fish_loopctl_needs_command" -s 4 -l ipv4 -d 'Use IPv4 only'
 complete -c loopctl -n "__fish_loopctl_needs_command" -s 6 -l ipv6 -d 'Use IPv6 only'
 complete -c loopctl -n "__fish_loopctl_needs_command" -l json -d 'Print one JSON document at the end; several targets give an array; `serve` prints one record per line'
@@ -98,7 +98,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l color -d 'Wh
 always\t'Always'
 never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l slow-callback -d 'Report callbacks, task steps and loop turns that took at least this long [default with --debug: 100ms]' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l timeout -d 'Time limit per target: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: see there; serve: none]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l timeout -d 'Time limit per target: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: see --via; serve: none]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l mptcp -d 'Use Multipath TCP (RFC 8684); a plain TCP socket where the kernel has none'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l tfo -d 'Use TCP Fast Open (RFC 7413): send a cookie of the server, or request one'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l nodelay -d 'Send small writes at once (TCP_NODELAY)'
@@ -137,7 +137,8 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l shell -d 'Run 
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l output -d 'Store received data (--mode sink): FILE, one client after another; DIR, one file per client; `-` for standard output' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l checksum -d 'Print the checksum of received data, as sha256sum and b3sum do' -r -f -a "sha256\t'SHA-256, in the format of sha256sum(1)'
 blake3\t'BLAKE3, in the format of b3sum(1)'"
-complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l max-size -d 'Abort transfers larger than this' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l max-files -d 'Maximum number of files in DIR from one run; later clients are reset' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l max-size -d 'Reset transfers larger than this' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l backlog -d 'Maximum number of connections waiting to be accepted' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l port-file -d 'Write the ports to FILE, one per line, once clients can connect' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l tls -d 'Serve TLS with a certificate made for this run, or with CERT[,KEY] (PEM files); repeatable, selected by SNI' -r
@@ -146,9 +147,9 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l client-ca -d '
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l alpn -d 'ALPN protocols in order of preference: h2,http/1.1' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l tls-min -d 'Minimum TLS version' -r -f -a "1.2\t'RFC 5246'
 1.3\t'RFC 8446'"
-complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l max-conns -d 'Maximum number of clients at the same time; others wait in the backlog' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l max-conns -d 'Maximum number of clients at the same time; others wait in the backlog [default: 100 with --exec and --shell, otherwise 1000]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -s n -l count -d 'Exit after N clients (with --udp, N datagrams)' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l idle-timeout -d 'Close a connection after this much inactivity' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l idle-timeout -d 'Close a connection after this much inactivity [default: 60s with --mode http, otherwise never]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l rate -d 'Maximum rate of each connection, in each direction: 1MiB/s, 64kB/s' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l allow -d 'Accept clients of this network only; repeatable' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l grace -d 'Time for clients to finish after SIGINT or SIGTERM' -r
@@ -162,13 +163,13 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l color -d 'When
 always\t'Always'
 never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l slow-callback -d 'Report callbacks, task steps and loop turns that took at least this long [default with --debug: 100ms]' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l timeout -d 'Time limit per target: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: see there; serve: none]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l timeout -d 'Time limit per target: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: see --via; serve: none]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l force -d 'Let --output replace an existing file'
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l resume -d 'Continue FILE.part; accept only clients that announce the length (`loopctl sendfile --resume`)'
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -s u -l udp -d 'Serve datagrams instead of connections'
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l reuse-port -d 'Share the address with other servers (SO_REUSEPORT); the kernel distributes clients'
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l v6only -d 'Accept only IPv6 on `[::]:port`; without this flag it also accepts IPv4'
-complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l same-port -d 'Use the same free port on all addresses of an ADDR, such as both of localhost'
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l same-port -d 'Has no effect: all addresses of an ADDR have the same free port, such as both of localhost'
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l once -d 'Exit after one client; same as -n 1'
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -s 4 -l ipv4 -d 'Use IPv4 only'
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -s 6 -l ipv6 -d 'Use IPv6 only'
@@ -192,7 +193,8 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l shell -d 'Run
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l output -d 'Store received data (--mode sink): FILE, one client after another; DIR, one file per client; `-` for standard output' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l checksum -d 'Print the checksum of received data, as sha256sum and b3sum do' -r -f -a "sha256\t'SHA-256, in the format of sha256sum(1)'
 blake3\t'BLAKE3, in the format of b3sum(1)'"
-complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l max-size -d 'Abort transfers larger than this' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l max-files -d 'Maximum number of files in DIR from one run; later clients are reset' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l max-size -d 'Reset transfers larger than this' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l backlog -d 'Maximum number of connections waiting to be accepted' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l port-file -d 'Write the ports to FILE, one per line, once clients can connect' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l tls -d 'Serve TLS with a certificate made for this run, or with CERT[,KEY] (PEM files); repeatable, selected by SNI' -r
@@ -201,9 +203,9 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l client-ca -d 
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l alpn -d 'ALPN protocols in order of preference: h2,http/1.1' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l tls-min -d 'Minimum TLS version' -r -f -a "1.2\t'RFC 5246'
 1.3\t'RFC 8446'"
-complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l max-conns -d 'Maximum number of clients at the same time; others wait in the backlog' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l max-conns -d 'Maximum number of clients at the same time; others wait in the backlog [default: 100 with --exec and --shell, otherwise 1000]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -s n -l count -d 'Exit after N clients (with --udp, N datagrams)' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l idle-timeout -d 'Close a connection after this much inactivity' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l idle-timeout -d 'Close a connection after this much inactivity [default: 60s with --mode http, otherwise never]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l rate -d 'Maximum rate of each connection, in each direction: 1MiB/s, 64kB/s' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l allow -d 'Accept clients of this network only; repeatable' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l grace -d 'Time for clients to finish after SIGINT or SIGTERM' -r
@@ -217,13 +219,13 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l color -d 'Whe
 always\t'Always'
 never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l slow-callback -d 'Report callbacks, task steps and loop turns that took at least this long [default with --debug: 100ms]' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l timeout -d 'Time limit per target: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: see there; serve: none]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l timeout -d 'Time limit per target: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: see --via; serve: none]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l force -d 'Let --output replace an existing file'
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l resume -d 'Continue FILE.part; accept only clients that announce the length (`loopctl sendfile --resume`)'
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -s u -l udp -d 'Serve datagrams instead of connections'
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l reuse-port -d 'Share the address with other servers (SO_REUSEPORT); the kernel distributes clients'
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l v6only -d 'Accept only IPv6 on `[::]:port`; without this flag it also accepts IPv4'
-complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l same-port -d 'Use the same free port on all addresses of an ADDR, such as both of localhost'
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l same-port -d 'Has no effect: all addresses of an ADDR have the same free port, such as both of localhost'
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l once -d 'Exit after one client; same as -n 1'
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -s 4 -l ipv4 -d 'Use IPv4 only'
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -s 6 -l ipv6 -d 'Use IPv6 only'
@@ -252,7 +254,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l color -d 'Wh
 always\t'Always'
 never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l slow-callback -d 'Report callbacks, task steps and loop turns that took at least this long [default with --debug: 100ms]' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l timeout -d 'Time limit per target: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: see there; serve: none]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l timeout -d 'Time limit per target: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: see --via; serve: none]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l search -d 'Complete short names with the search list, as the system does [default]'
 complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l no-search -d 'Query names as given, without the search list'
 complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l dnssec -d 'Validate every answer of name servers with DNSSEC, from the root keys down'
@@ -315,7 +317,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l color -d 'W
 always\t'Always'
 never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l slow-callback -d 'Report callbacks, task steps and loop turns that took at least this long [default with --debug: 100ms]' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l timeout -d 'Time limit per target: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: see there; serve: none]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l timeout -d 'Time limit per target: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: see --via; serve: none]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l resume -d 'Continue a transfer: query what the sink has, and send the rest; needs `loopctl serve --mode sink --resume`'
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l no-fallback -d 'Fail if the kernel does not support sendfile(2) for this file; same as --method sendfile'
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l mptcp -d 'Use Multipath TCP (RFC 8684); a plain TCP socket where the kernel has none'
@@ -344,7 +346,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l color -d 'When 
 always\t'Always'
 never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l slow-callback -d 'Report callbacks, task steps and loop turns that took at least this long [default with --debug: 100ms]' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l timeout -d 'Time limit per target: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: see there; serve: none]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l timeout -d 'Time limit per target: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: see --via; serve: none]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l all -d 'Probe every address: let every attempt finish and do not stop at the first success'
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -s 4 -l ipv4 -d 'Use IPv4 only'
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -s 6 -l ipv6 -d 'Use IPv6 only'
@@ -360,7 +362,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -l color -d
 always\t'Always'
 never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -l slow-callback -d 'Report callbacks, task steps and loop turns that took at least this long [default with --debug: 100ms]' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -l timeout -d 'Time limit per target: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: see there; serve: none]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -l timeout -d 'Time limit per target: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: see --via; serve: none]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -s 4 -l ipv4 -d 'Use IPv4 only'
 complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -s 6 -l ipv6 -d 'Use IPv6 only'
 complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -l json -d 'Print one JSON document at the end; several targets give an array; `serve` prints one record per line'
@@ -375,7 +377,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -l color -d 
 always\t'Always'
 never\t'Never'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -l slow-callback -d 'Report callbacks, task steps and loop turns that took at least this long [default with --debug: 100ms]' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -l timeout -d 'Time limit per target: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: see there; serve: none]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -l timeout -d 'Time limit per target: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: see --via; serve: none]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -s 4 -l ipv4 -d 'Use IPv4 only'
 complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -s 6 -l ipv6 -d 'Use IPv6 only'
 complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -l json -d 'Print one JSON document at the end; several targets give an array; `serve` prints one record per line'

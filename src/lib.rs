@@ -76,8 +76,9 @@ pub use net::{
     SendfileError, SendfileMethod, SendfilePath, SendfilePhase, Sent, Server, ServerError,
     Shutdown, SocketOption, SocketOptions, SocketSnapshot, SocketView, StreamError, StreamProtocol,
     StreamReader, StreamWriter, SubprocessProtocol, SubprocessTransport, TcpInfo, TcpOptions,
-    TimerEnd, Transport, UnreadableConf, WritePipe, WritePipeProtocol, inet_aton, interface_index,
-    kernel_tls, listen, open_to_send, raise_descriptor_limit, read_config_file, source_address,
+    TimerEnd, Transport, UnreadableConf, WritePipe, WritePipeProtocol, acknowledged_bytes,
+    inet_aton, interface_index, kernel_tls, listen, open_to_send, raise_descriptor_limit,
+    read_config_file, source_address,
 };
 #[cfg(feature = "tls")]
 pub use net::{
@@ -87,8 +88,9 @@ pub use net::{
 #[cfg(feature = "dns")]
 pub use net::{
     DnsAddress, DnsAnswer, DnsClient, DnsClientBuilder, DnsConfigError, DnsData, DnsError,
-    DnsErrorKind, DnsEvent, DnsEventKind, DnsExchange, DnsFlags, DnsIgnored, DnsLookup, DnsRecord,
-    DnsServer, ExtendedError, Rcode, RecordType, RecordTypeError, ServiceBinding, StartOfAuthority,
+    DnsErrorKind, DnsEvent, DnsEventKind, DnsExchange, DnsFlags, DnsIgnored, DnsLookup, DnsOddity,
+    DnsRecord, DnsServer, EdnsFallback, ExtendedError, Rcode, RecordType, RecordTypeError,
+    ServiceBinding, StartOfAuthority,
 };
 #[cfg(feature = "dnssec")]
 pub use net::{DnsProof, DnsProofReason, DnsSetProof, DnsValidation, TrustAnchors};

@@ -27,8 +27,9 @@ pub use dns::fuzz_decode;
 #[cfg(feature = "dns")]
 pub use dns::{
     DnsAddress, DnsAnswer, DnsClient, DnsClientBuilder, DnsConfigError, DnsData, DnsError,
-    DnsErrorKind, DnsEvent, DnsEventKind, DnsExchange, DnsFlags, DnsIgnored, DnsLookup, DnsRecord,
-    DnsServer, ExtendedError, Rcode, RecordType, RecordTypeError, ServiceBinding, StartOfAuthority,
+    DnsErrorKind, DnsEvent, DnsEventKind, DnsExchange, DnsFlags, DnsIgnored, DnsLookup, DnsOddity,
+    DnsRecord, DnsServer, EdnsFallback, ExtendedError, Rcode, RecordType, RecordTypeError,
+    ServiceBinding, StartOfAuthority,
 };
 #[cfg(feature = "dnssec")]
 pub use dns::{DnsProof, DnsProofReason, DnsSetProof, DnsValidation, TrustAnchors};
@@ -51,7 +52,7 @@ pub use sendfile::{
 pub use server::{BindError, CreateServer, Hosts, Server, ServerError, Shutdown};
 pub use socket::{
     Keepalive, SocketOption, SocketOptions, SocketSnapshot, SocketView, TcpInfo, TcpOptions,
-    listen, raise_descriptor_limit,
+    acknowledged_bytes, listen, raise_descriptor_limit,
 };
 pub use stream::{StreamError, StreamProtocol, StreamReader, StreamWriter};
 #[cfg(feature = "tls")]

@@ -148,12 +148,21 @@ impl Report {
     pub(crate) fn lacks_answer(&self) -> bool {
         let delay = self.subject.policy.resolution_delay();
         let queries = &self.resolve.queries.0;
-        let is_open = |query: &Query| {
-            matches!(query.end, QueryOutcome::Canceled | QueryOutcome::Pending)
-                && delay.is_some_and(|delay| query.took >= delay)
+        let is_open = |query: &Query| match &query.end {
+            QueryOutcome::Canceled | QueryOutcome::Pending => {
+                delay.is_some_and(|delay| query.took >= delay)
+            }
+            QueryOutcome::SystemFailed(error) => error.code() == Some(EaiCode::AGAIN),
+            _ => false,
         };
         queries.iter().any(is_open)
             && queries.iter().any(|query| matches!(query.end, QueryOutcome::System(_)))
+    }
+
+    /// Whether a query has no answer yet.
+    pub(crate) fn is_looking_up(&self) -> bool {
+        let queries = &self.resolve.queries.0;
+        queries.iter().any(|query| matches!(query.end, QueryOutcome::Pending))
     }
 
     /// Whether each family has a separate query.

@@ -95,6 +95,14 @@ pub(crate) fn printable(text: &str) -> String {
     text.chars().map(shown).collect()
 }
 
+/// Text of a peer with its control characters (C0, DEL, C1) as escapes such as `\u{1b}`.
+pub(crate) fn escaped(text: &str) -> String {
+    let escape = |c: char| -> String {
+        if c.is_control() { c.escape_default().collect() } else { c.into() }
+    };
+    text.chars().map(escape).collect()
+}
+
 /// The columns of a text on a terminal: East Asian characters and emoji take two, escape sequences none.
 pub(crate) fn display_width(text: &str) -> usize {
     console::measure_text_width(text)
@@ -193,6 +201,14 @@ mod tests {
         for (count, expected) in cases {
             assert_eq!(bytes(count), expected, "{count}");
         }
+    }
+
+    #[test]
+    fn control_characters_are_escaped() {
+        assert_eq!(
+            escaped("a\u{1b}[31m\nb\u{7f}\u{9b}\u{e9}"),
+            "a\\u{1b}[31m\\nb\\u{7f}\\u{9b}\u{e9}"
+        );
     }
 
     #[test]

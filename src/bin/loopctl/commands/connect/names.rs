@@ -145,10 +145,7 @@ impl Session {
     /// Asks the name servers once the lookup has taken too long; never ends if it does not.
     async fn watch_lookup(&self, event_loop: &LoopHandle, report: &Rc<RefCell<Report>>) {
         event_loop.sleep(PATIENCE).await;
-        let is_open = {
-            let report = report.borrow();
-            report.resolve.started.is_some() && report.resolve.took.is_none()
-        };
+        let is_open = report.borrow().is_looking_up();
         if is_open && self.can_probe(&report.borrow()) {
             self.probe(event_loop, report).await;
         } else {

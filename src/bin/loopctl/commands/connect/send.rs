@@ -116,6 +116,10 @@ impl Session {
             self.token.run_until_cancelled(both).await.flatten()
         };
         (sending.progress, sending.took) = (transfer.went(), transfer.took());
+        if !matches!(ended, Some(Ok(()))) {
+            sending.progress = transfer.acknowledged();
+        }
+        transfer.forget_socket();
         match ended {
             Some(Ok(())) => return transport.close(),
             Some(Err(error)) => sending.end = TransferEnd::Failed(error),

@@ -2,8 +2,8 @@
 
 use loopctl::plan::DnsTransport;
 use loopctl::{
-    DnsAnswer, DnsProof, DnsProofReason, DnsRecord, DnsSetProof, EaiCode, HostsAddress, HostsFile,
-    RecordType,
+    DnsAnswer, DnsProof, DnsProofReason, DnsRecord, DnsSetProof, EaiCode, EdnsFallback,
+    HostsAddress, HostsFile, RecordType,
 };
 
 use crate::diagnose::cause::failure_text;
@@ -12,7 +12,8 @@ use crate::diagnose::{self, exit_status, name, name_service, rank};
 use crate::output::human::resolve::notes;
 use crate::output::wire::common::{ErrorKind, ErrorRecord, RunEnd, VERSION, slow_callbacks};
 use crate::output::wire::query::{
-    Exchange, Flags, HostsLine, Query, QueryResult, QueryVia, Record, Reply, Transport,
+    Exchange, ExtendedError, Flags, HostsLine, Query, QueryResult, QueryVia, Record, Reply,
+    Transport, WithoutEdns,
 };
 use crate::output::wire::resolve::{
     Address, Difference, Document, Hop, Name, Outcome, Proof, ProofKind, Proved, Purpose, StepKind,
@@ -112,6 +113,8 @@ fn with_answers<R>(query: &query::Query, answers: Vec<R>) -> Query<R> {
     let asked = query.progress.server.as_ref();
     let is_negative = query.verdict().is_negative();
     let negative = answer.filter(|_| is_negative).and_then(DnsAnswer::ttl);
+    let said = answer.map(|answer| answer.extended_errors.as_slice()).unwrap_or_default();
+    let odd = answer.map(|answer| answer.oddities.as_slice()).unwrap_or_default();
     Query {
         via: if query.is_of_system() { QueryVia::System } else { QueryVia::Dns },
         name: query.name.clone(),
@@ -128,6 +131,9 @@ fn with_answers<R>(query: &query::Query, answers: Vec<R>) -> Query<R> {
             authentic: answer.flags.authentic,
         }),
         truncated: query.progress.truncated,
+        without_edns: answer.and_then(|it| it.exchange.without_edns).map(WithoutEdns::from),
+        extended_errors: said.iter().map(ExtendedError::from).collect(),
+        oddities: odd.iter().map(ToString::to_string).collect(),
         retries: query.progress.retries,
         ignored: query.progress.ignored.iter().map(ToString::to_string).collect(),
         exchanges: query.progress.exchanges.iter().map(Exchange::from).collect(),
@@ -166,6 +172,22 @@ impl From<&query::Exchange> for Exchange {
     }
 }
 
+impl From<EdnsFallback> for WithoutEdns {
+    fn from(reason: EdnsFallback) -> Self {
+        match reason {
+            EdnsFallback::NotUnderstood => Self::NotUnderstood,
+            EdnsFallback::Silence => Self::Silence,
+        }
+    }
+}
+
+impl From<&loopctl::ExtendedError> for ExtendedError {
+    fn from(error: &loopctl::ExtendedError) -> Self {
+        let name = error.name().map(str::to_owned);
+        Self { code: error.code, name, text: error.text.clone() }
+    }
+}
+
 impl From<DnsTransport> for Transport {
     fn from(transport: DnsTransport) -> Self {
         match transport {
@@ -185,6 +207,11 @@ impl From<QueryStatus> for QueryResult {
             QueryStatus::NoData => Self::NoData,
             QueryStatus::NoName => Self::NoName,
             QueryStatus::NoAddress => Self::NoAddress,
+            QueryStatus::Referral => Self::Referral,
+            QueryStatus::Lame => Self::Lame,
+            QueryStatus::AliasLoop => Self::AliasLoop,
+            QueryStatus::AliasNotFollowed => Self::AliasNotFollowed,
+            QueryStatus::AliasChainTooLong => Self::AliasChainTooLong,
             QueryStatus::Refused => Self::Refused,
             QueryStatus::ServFail => Self::ServFail,
             QueryStatus::Error => Self::Error,
@@ -297,6 +324,7 @@ impl From<&Step> for StepKind {
                 QueryStatus::Answered => Self::Answered,
                 QueryStatus::NxDomain => Self::NxDomain,
                 QueryStatus::NoData => Self::NoData,
+                QueryStatus::Lame => Self::Lame,
                 QueryStatus::ServFail => Self::ServFail,
                 QueryStatus::Refused => Self::Refused,
                 QueryStatus::Timeout => Self::Timeout,
@@ -316,6 +344,11 @@ impl From<NameEnd> for Outcome {
                 QueryStatus::NoData => Self::NoData,
                 QueryStatus::NoName => Self::NoName,
                 QueryStatus::NoAddress => Self::NoAddress,
+                QueryStatus::Referral => Self::Referral,
+                QueryStatus::Lame => Self::Lame,
+                QueryStatus::AliasLoop => Self::AliasLoop,
+                QueryStatus::AliasNotFollowed => Self::AliasNotFollowed,
+                QueryStatus::AliasChainTooLong => Self::AliasChainTooLong,
                 QueryStatus::ServFail => Self::ServFail,
                 QueryStatus::Refused => Self::Refused,
                 QueryStatus::Timeout => Self::Timeout,

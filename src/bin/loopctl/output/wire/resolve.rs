@@ -79,6 +79,14 @@ pub(crate) enum Outcome {
     NoName,
     /// The system has no address for the name (EAI_NODATA, EAI_ADDRFAMILY).
     NoAddress,
+    Referral,
+    Lame,
+    #[serde(rename = "alias_loop")]
+    AliasLoop,
+    #[serde(rename = "alias_not_followed")]
+    AliasNotFollowed,
+    #[serde(rename = "alias_chain_too_long")]
+    AliasChainTooLong,
     ServFail,
     Refused,
     Timeout,
@@ -198,6 +206,7 @@ pub(crate) enum StepKind {
     Answered,
     NxDomain,
     NoData,
+    Lame,
     ServFail,
     Refused,
     Timeout,
