@@ -68,7 +68,7 @@ pub use event_loop::{
 pub use net::fuzz_decode;
 pub use net::{
     AbortReason, AddrInfo, AddrInfoFlags, Address, AfterEof, AttemptError, BindError,
-    BufferedProtocol, ChildPipe, ChildStdio, ConfSource, ConfiguredServer, ConnectError,
+    BufferedProtocol, ChildPipe, ChildStdio, ConfFlags, ConfSource, ConfiguredServer, ConnectError,
     Connection, CopyReason, CreateConnection, CreateDatagram, CreateServer, CreateSubprocess,
     DatagramProtocol, DatagramTransport, EaiCode, Endpoint, Event, EventKind, Failure, Hosts,
     HostsAddress, HostsFile, Keepalive, Lookup, NameInfoFlags, PassedOver, PassedOverReason, Phase,

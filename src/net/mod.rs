@@ -41,9 +41,10 @@ pub use process::{
 };
 pub use protocol::{AfterEof, BufferedProtocol, Connection, Protocol};
 pub use resolver::{
-    AddrInfo, AddrInfoFlags, ConfSource, ConfiguredServer, EaiCode, HostsAddress, HostsFile,
-    Lookup, NameInfoFlags, PassedOver, PassedOverReason, ResolvConf, ResolveError, Resolver,
-    Resolving, UnreadableConf, inet_aton, interface_index, read_config_file, source_address,
+    AddrInfo, AddrInfoFlags, ConfFlags, ConfSource, ConfiguredServer, EaiCode, HostsAddress,
+    HostsFile, Lookup, NameInfoFlags, PassedOver, PassedOverReason, ResolvConf, ResolveError,
+    Resolver, Resolving, UnreadableConf, inet_aton, interface_index, read_config_file,
+    source_address,
 };
 pub use sendfile::{
     CopyReason, Sendfile, SendfileError, SendfileMethod, SendfilePath, SendfilePhase, Sent,

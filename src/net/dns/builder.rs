@@ -93,7 +93,7 @@ impl DnsClientBuilder {
 
     /// Applies resolv.conf(5): `nameserver` (the first three), `search`, `domain`, and the options `attempts`,
     /// `ndots`, `no-aaaa`, `rotate`, `single-request`, `timeout`, `trust-ad` and `use-vc`, within glibc's limits.
-    /// Invalid lines are ignored, as by glibc; [`ResolvConf`] tells which.
+    /// Invalid lines are ignored, as by glibc; [`ResolvConf`] lists them.
     ///
     /// EDNS is used without the option `edns0`, because it brings longer answers and Extended DNS Errors.
     pub fn resolv_conf(self, text: impl AsRef<[u8]>) -> Self {
@@ -102,17 +102,17 @@ impl DnsClientBuilder {
 
     /// Applies a parsed resolv.conf(5), as [`resolv_conf`](Self::resolv_conf) does. Each server is asked at least once.
     pub fn configuration(mut self, conf: &ResolvConf) -> Self {
-        let transport = if conf.use_tcp { DnsTransport::Tcp } else { DnsTransport::Udp };
+        let transport = if conf.flags.use_tcp { DnsTransport::Tcp } else { DnsTransport::Udp };
         let hosts = conf.servers.iter().map(|server| server.host.clone());
         self.0.servers = hosts.map(|host| DnsServer::of_system(host, transport)).collect();
         self.0.search = conf.search_list();
         self.0.policy.timeout = conf.timeout.max(Duration::from_secs(1));
         self.0.policy.attempts = conf.attempts.max(1);
-        self.0.flags.authentic = conf.trust_ad;
+        self.0.flags.authentic = conf.flags.trust_ad;
         self.0.options = ResolverOptions {
-            rotates: conf.rotates,
-            one_at_a_time: conf.single_request,
-            no_ipv6: conf.no_aaaa,
+            rotates: conf.flags.rotates,
+            one_at_a_time: conf.flags.single_request,
+            no_ipv6: conf.flags.no_aaaa,
         };
         self
     }

@@ -17,7 +17,8 @@ pub use error::{EaiCode, ResolveError};
 pub use hosts::{HostsAddress, HostsFile};
 pub use inet_aton::inet_aton;
 pub use resolv_conf::{
-    ConfSource, ConfiguredServer, PassedOver, PassedOverReason, ResolvConf, UnreadableConf,
+    ConfFlags, ConfSource, ConfiguredServer, PassedOver, PassedOverReason, ResolvConf,
+    UnreadableConf,
 };
 pub use system::{AddrInfo, AddrInfoFlags, Lookup, NameInfoFlags};
 pub use zone::interface_index;

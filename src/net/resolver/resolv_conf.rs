@@ -37,10 +37,22 @@ pub struct ResolvConf {
     pub ndots: usize,
     /// `timeout`, at most 30 s. The system waits at least 1 s.
     pub timeout: Duration,
-    /// `attempts`, at most 5. With 0 the system asks nobody.
+    /// `attempts`, at most 5. With 0 the system asks no server.
     pub attempts: u32,
     /// Source of `attempts`, if it is set.
     pub attempts_source: Option<ConfSource>,
+    /// Options without a value.
+    pub flags: ConfFlags,
+    /// Lines, or parts of them, that have no effect.
+    pub passed_over: Vec<PassedOver>,
+    /// Reason why the file was not read; the defaults apply.
+    pub unreadable: Option<UnreadableConf>,
+}
+
+/// Options of [`ResolvConf`] that are set or not.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConfFlags {
     /// `rotate`: each query starts with the next server.
     pub rotates: bool,
     /// `single-request`: A and AAAA one after the other.
@@ -51,10 +63,6 @@ pub struct ResolvConf {
     pub trust_ad: bool,
     /// `use-vc`: queries over TCP.
     pub use_tcp: bool,
-    /// Lines, or parts of them, that have no effect.
-    pub passed_over: Vec<PassedOver>,
-    /// Reason why the file was not read; the defaults apply.
-    pub unreadable: Option<UnreadableConf>,
 }
 
 /// Name server of [`ResolvConf`].
@@ -279,11 +287,7 @@ impl ResolvConf {
             timeout: Duration::from_secs(5),
             attempts: 2,
             attempts_source: None,
-            rotates: false,
-            single_request: false,
-            no_aaaa: false,
-            trust_ad: false,
-            use_tcp: false,
+            flags: ConfFlags::default(),
             passed_over: Vec::new(),
             unreadable: None,
         }
@@ -300,15 +304,15 @@ impl ResolvConf {
                 self.attempts = u32::try_from(number(value, MAX_ATTEMPTS)).unwrap_or(0);
                 self.attempts_source = Some(source);
             } else if word.starts_with("rotate") {
-                self.rotates = true;
+                self.flags.rotates = true;
             } else if word.starts_with("single-request") {
-                self.single_request = true;
+                self.flags.single_request = true;
             } else if word.starts_with("use-vc") {
-                self.use_tcp = true;
+                self.flags.use_tcp = true;
             } else if word.starts_with("trust-ad") {
-                self.trust_ad = true;
+                self.flags.trust_ad = true;
             } else if word.starts_with("no-aaaa") {
-                self.no_aaaa = true;
+                self.flags.no_aaaa = true;
             } else if let ConfSource::Line(line) = source
                 && !OTHER_OPTIONS.iter().any(|known| word.starts_with(known))
                 && !word.trim().is_empty()
@@ -500,7 +504,11 @@ mod tests {
             (vec!["c.test".to_owned()], ConfSource::Line(9))
         );
         assert!(
-            conf.rotates && conf.trust_ad && conf.single_request && conf.no_aaaa && !conf.use_tcp
+            conf.flags.rotates
+                && conf.flags.trust_ad
+                && conf.flags.single_request
+                && conf.flags.no_aaaa
+                && !conf.flags.use_tcp
         );
     }
 

@@ -271,8 +271,10 @@ noaddress, servfail, refused, timeout, error or interrupted. All but success and
 
 `queries` lists every query with server, times, flags and answers. Its `result` is answered, nxdomain, nodata, \
 noname, noaddress, servfail, refused, timeout or error; noname and noaddress are words of the system. `exchanges` has \
-each message to a server and its reply. `differences` tells why the system and name servers differ, `hosts` has lines \
-of /etc/hosts, and `warnings` lines of /etc/resolv.conf without effect. For getaddrinfo, `error.name` is its code, such as EAI_NONAME. `rule` is \
+each message to a server and its reply.
+
+`differences` has the reasons why the system and name servers differ, `hosts` has lines of /etc/hosts, and `warnings` \
+has lines of /etc/resolv.conf without effect. For getaddrinfo, `error.name` is its code, such as EAI_NONAME. `rule` is \
 the last column of the table. `authentic` is the AD flag, a claim of the server.";
 
 const OUTPUT: &str = "\

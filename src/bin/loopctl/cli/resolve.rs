@@ -66,9 +66,9 @@ pub(crate) struct QuestionArgs {
     /// @SERVER or `dns`, the name servers decide, and their addresses are sorted by RFC 6724. Types other
     /// than A and AAAA are always queried from name servers.
     ///
-    /// Without --timeout, name servers have 5 s, and the system has the time that resolv.conf(5) allows it
-    /// (`timeout`, `attempts` and the number of servers) and 1 s more. Where the two sides differ, a warning
-    /// names the reason, if there is evidence for one.
+    /// Without --timeout, name servers have 5 s. The system has 1 s more than it needs by `timeout`,
+    /// `attempts` and the number of servers in resolv.conf(5). Where the two sides differ, a warning names
+    /// the reason, if there is evidence for one.
     #[arg(long, value_name = "WHO", default_value = "both")]
     pub(crate) via: ResolverChoice,
     /// Query this name server instead of those of resolv.conf(5): [udp|tcp|tls|https://]HOST[:PORT];

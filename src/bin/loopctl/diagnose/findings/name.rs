@@ -134,7 +134,7 @@ fn half_answered(report: &Report, servers: &[Server<'_>]) -> Option<Finding> {
     let mut evidence = server.evidence();
     if let (Some(service), Some(place)) = (&report.resolve.service, server.place) {
         let conf = &service.conf;
-        if place == 0 && !conf.no_aaaa {
+        if place == 0 && !conf.flags.no_aaaa {
             let wait = units::prose(conf.half_answered_wait());
             text += &format!("; programs that use getaddrinfo wait {wait} for it");
         }
