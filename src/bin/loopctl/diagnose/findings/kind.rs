@@ -38,9 +38,40 @@ pub(crate) enum FindingKind {
     SearchList,
     /// A lookup was slow, and its name servers are fast.
     SlowLookup,
+    /// This host looked late at a connection that was there.
+    LateEnd,
+    OwnFirewall,
+    SilentGateway,
+    SilentNeighbour,
+    Rejected,
+    RoundTrip,
+    Starttls,
+    TlsServerTime,
+    TlsSlow,
+    WrongRoute,
+    InterfaceDown,
+    NoAddress,
+    NoInterface,
+    NotOwnAddress,
+    NoFreePort,
+    Proxy,
 }
 
 impl FindingKind {
+    /// Whether the finding is about this host, and no part of the race.
+    pub(crate) fn is_about_host(self) -> bool {
+        matches!(
+            self,
+            Self::WrongRoute
+                | Self::InterfaceDown
+                | Self::NoAddress
+                | Self::NoInterface
+                | Self::NotOwnAddress
+                | Self::NoFreePort
+                | Self::Proxy
+        )
+    }
+
     /// Plain words for the kind, for several addresses with the same finding.
     pub(crate) fn words(self) -> &'static str {
         match self {
@@ -70,6 +101,22 @@ impl FindingKind {
             Self::NameServerFailed => "name server failed",
             Self::SearchList => "search list",
             Self::SlowLookup => "slow lookup",
+            Self::LateEnd => "late end",
+            Self::OwnFirewall => "rejected by a firewall of this host",
+            Self::SilentGateway => "behind a silent gateway",
+            Self::SilentNeighbour => "without an answer on their network",
+            Self::Rejected => "rejected",
+            Self::RoundTrip => "round trip",
+            Self::Starttls => "STARTTLS",
+            Self::TlsServerTime => "TLS server time",
+            Self::TlsSlow => "slow TLS",
+            Self::WrongRoute => "routed to another interface",
+            Self::InterfaceDown => "on an interface without carrier",
+            Self::NoAddress => "without an own address of their family",
+            Self::NoInterface => "no interface",
+            Self::NotOwnAddress => "not own address",
+            Self::NoFreePort => "no free port",
+            Self::Proxy => "proxy",
         }
     }
 }
