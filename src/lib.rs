@@ -104,16 +104,18 @@ pub use event_loop::{
 pub use net::fuzz_decode;
 pub use net::{
     AbortReason, AddrInfo, AddrInfoFlags, Address, AfterEof, AttemptError, BindError,
-    BufferedProtocol, ChildPipe, ChildStdio, ConnectError, Connection, CopyReason,
-    CreateConnection, CreateDatagram, CreateServer, CreateSubprocess, DatagramProtocol,
-    DatagramSocket, DatagramTransport, DuplexStream, EaiCode, Endpoint, Event, EventKind, Failure,
-    Hosts, IcmpError, Incoming, Keepalive, Lookup, NameInfoFlags, Phase, Process, Protocol,
-    ReadPipe, ReadPipeProtocol, ResolveError, Resolver, Resolving, Sendfile, SendfileError,
+    BufferedProtocol, ChildPipe, ChildStdio, ConfFlags, ConfSource, ConfiguredServer, ConnectError,
+    Connection, CopyReason, CreateConnection, CreateDatagram, CreateServer, CreateSubprocess,
+    DatagramProtocol, DatagramSocket, DatagramTransport, DuplexStream, EaiCode, Endpoint, Event,
+    EventKind, Failure, Hosts, HostsAddress, HostsFile, IcmpError, Incoming, Keepalive, Lookup,
+    NameInfoFlags, PassedOver, PassedOverReason, Phase, Process, Protocol, ReadPipe,
+    ReadPipeProtocol, ResolvConf, ResolveError, Resolver, Resolving, Sendfile, SendfileError,
     SendfileMethod, SendfilePath, SendfilePhase, Sent, Server, ServerError, Shutdown, SocketOption,
     SocketOptions, SocketSnapshot, SocketView, StreamError, StreamProtocol, StreamReader,
     StreamWriter, SubprocessProtocol, SubprocessTransport, TcpInfo, TcpOptions, TcpTraffic,
-    TimerEnd, Transport, WritePipe, WritePipeProtocol, acknowledged_bytes, kernel_tls, listen,
-    open_to_send, raise_descriptor_limit, source_address, tcp_socket,
+    TimerEnd, Transport, UnreadableConf, WritePipe, WritePipeProtocol, acknowledged_bytes,
+    inet_aton, interface_index, kernel_tls, listen, open_to_send, raise_descriptor_limit,
+    read_config_file, source_address, tcp_socket,
 };
 #[cfg(feature = "tls")]
 pub use net::{

@@ -43,7 +43,9 @@ pub use process::{
 };
 pub use protocol::{AfterEof, BufferedProtocol, Connection, Protocol};
 pub use resolver::{
-    AddrInfo, AddrInfoFlags, EaiCode, Lookup, NameInfoFlags, ResolveError, Resolver, Resolving,
+    AddrInfo, AddrInfoFlags, ConfFlags, ConfSource, ConfiguredServer, EaiCode, HostsAddress,
+    HostsFile, Lookup, NameInfoFlags, PassedOver, PassedOverReason, ResolvConf, ResolveError,
+    Resolver, Resolving, UnreadableConf, inet_aton, interface_index, read_config_file,
     source_address,
 };
 #[cfg(feature = "routes")]

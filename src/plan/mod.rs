@@ -23,6 +23,7 @@
 mod address_order;
 mod chunks;
 mod family;
+mod host;
 mod policy;
 mod preset;
 mod query;
@@ -36,6 +37,7 @@ mod watermarks;
 pub use address_order::{Destination, DestinationRule, interleave, sort_destinations};
 pub use chunks::Chunks;
 pub use family::{Family, SocketKind, literal};
+pub use host::Host;
 pub use policy::{
     AddressQueues, AddressSelection, AdvanceOn, AtLimit, DelayFrom, InterleaveScope, MinimumDelay,
     NegativeAnswers, Pacing, Policy, Resolution, Success,
@@ -48,6 +50,6 @@ pub use race::{
 };
 pub use search::SearchList;
 pub use slow::{SlowJob, SlowLog, SlowTotals};
-pub use target::{Host, Port, Target, TargetError};
+pub use target::{Port, Target, TargetError};
 pub use timers::{TimerKey, Timers};
 pub use watermarks::{Flow, FlowCall, LimitsError, Watermarks, WriteLimits};

@@ -5,24 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// Host: an IP address, or a name for the resolver.
-///
-/// Parsing of addresses is strict. `1.2.3`, `0x7f.1` and `01.2.3.4` are names, which some resolvers accept as
-/// addresses. `fe80::1%eth0` is a name as well, because only the system knows the index of a zone.
-///
-/// ```
-/// use loopctl::plan::Host;
-///
-/// assert_eq!(Host::from("::1"), Host::Literal("::1".parse().unwrap()));
-/// assert_eq!(Host::from("fe80::1%eth0"), Host::Name("fe80::1%eth0".to_owned()));
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Host {
-    /// Name for the resolver.
-    Name(String),
-    /// IP address, which needs no resolver.
-    Literal(IpAddr),
-}
+use super::Host;
 
 /// Port number, or name of a service (`/etc/services`).
 ///
@@ -80,10 +63,6 @@ pub enum TargetError {
     NoPath,
 }
 
-/// Maximum lengths of a DNS name and of its labels (RFC 1035 section 2.3.4).
-const MAX_NAME_LENGTH: usize = 253;
-const MAX_LABEL_LENGTH: usize = 63;
-
 impl FromStr for Target {
     type Err = TargetError;
 
@@ -113,12 +92,19 @@ impl FromStr for Target {
 fn bracketed<'a>(text: &str, rest: &'a str) -> Result<(Host, &'a str), TargetError> {
     let (address, after) =
         rest.split_once(']').ok_or_else(|| TargetError::BadBrackets(text.into()))?;
-    let bare = address.split_once('%').map_or(address, |(bare, _)| bare);
-    if !matches!(bare.parse(), Ok(IpAddr::V6(_))) || address.ends_with('%') {
-        return Err(TargetError::BadBrackets(text.into()));
-    }
+    let host = match (Host::split_zone(address), address.parse()) {
+        (Some((ip, zone)), _) => Host::Name(format!("{ip}%{}", without_escape(zone))),
+        (None, Ok(ip @ IpAddr::V6(_))) => Host::Literal(ip),
+        _ => return Err(TargetError::BadBrackets(text.into())),
+    };
     let port = after.strip_prefix(':').ok_or_else(|| TargetError::NoPort(text.into()))?;
-    Ok((Host::from(address), port))
+    Ok((host, port))
+}
+
+/// Zone without the `%25` of a URI (RFC 6874 section 2). Digits alone are the index of an interface.
+fn without_escape(zone: &str) -> &str {
+    let name = zone.strip_prefix("25").filter(|name| name.contains(|c: char| !c.is_ascii_digit()));
+    name.unwrap_or(zone)
 }
 
 fn plain(text: &str) -> Result<(Host, &str), TargetError> {
@@ -127,10 +113,7 @@ fn plain(text: &str) -> Result<(Host, &str), TargetError> {
     }
     let (host, port) = text.rsplit_once(':').ok_or_else(|| TargetError::NoPort(text.into()))?;
     let host = if host.is_empty() { "localhost" } else { host };
-    match invalid_name_reason(host) {
-        Some(reason) => Err(TargetError::BadHost(host.into(), reason)),
-        None => Ok((Host::from(host), port)),
-    }
+    Ok((host.parse()?, port))
 }
 
 /// Whether the text is an IPv6 address without brackets, with or without a zone or a port.
@@ -140,20 +123,6 @@ fn looks_like_ipv6(text: &str) -> bool {
         matches!(bare.parse(), Ok(IpAddr::V6(_)))
     };
     is_ipv6(text) || text.rsplit_once(':').is_some_and(|(address, _)| is_ipv6(address))
-}
-
-/// Reason for which `name` is not a valid DNS name. Names are never truncated (GHSA-f74f-cvh7-c6q6).
-fn invalid_name_reason(name: &str) -> Option<&'static str> {
-    let mut labels = name.strip_suffix('.').unwrap_or(name).split('.');
-    if name.len() > MAX_NAME_LENGTH {
-        Some("a name has at most 253 characters")
-    } else if name.contains(|c: char| c.is_whitespace() || c.is_control() || "/:[]@".contains(c)) {
-        Some("a name has no spaces, slashes, colons, brackets or `@`")
-    } else if labels.any(|label| label.is_empty() || label.len() > MAX_LABEL_LENGTH) {
-        Some("each part of a name has 1 to 63 characters")
-    } else {
-        None
-    }
 }
 
 impl FromStr for Port {
@@ -176,33 +145,6 @@ impl FromStr for Port {
 impl From<u16> for Port {
     fn from(number: u16) -> Self {
         Self::Number(number)
-    }
-}
-
-impl From<&str> for Host {
-    fn from(text: &str) -> Self {
-        text.parse().map_or_else(|_| Self::Name(text.to_owned()), Self::Literal)
-    }
-}
-
-impl From<String> for Host {
-    fn from(text: String) -> Self {
-        Self::from(text.as_str())
-    }
-}
-
-impl From<IpAddr> for Host {
-    fn from(address: IpAddr) -> Self {
-        Self::Literal(address)
-    }
-}
-
-impl fmt::Display for Host {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Name(name) => f.write_str(name),
-            Self::Literal(address) => address.fmt(f),
-        }
     }
 }
 

@@ -17,13 +17,17 @@ mod http;
 mod http_rules;
 mod human;
 mod json;
+mod lab;
 mod many;
+mod name_files;
 #[path = "../net/support/name_server.rs"]
 #[expect(dead_code, reason = "the tests of the library use more of it")]
 mod name_server;
+mod name_servers;
+mod names;
 mod ndjson;
-mod path;
 mod others;
+mod path;
 mod policy;
 mod relay;
 mod repeat;

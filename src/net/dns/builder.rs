@@ -1,6 +1,5 @@
 //! Builder of a client: resolv.conf(5), hosts(5), and every setting.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
@@ -14,8 +13,8 @@ use super::{DnsConfigError, DnsServer};
 use crate::event_loop::LoopHandle;
 #[cfg(feature = "tls")]
 use crate::net::TlsClient;
-use crate::net::resolver::hosts::HostsFile;
-use crate::plan::{DnsTransport, Host, QueryPolicy, SearchList};
+use crate::net::{HostsFile, ResolvConf, read_config_file};
+use crate::plan::{DnsTransport, QueryPolicy, SearchList};
 
 /// Builder of a [`DnsClient`].
 ///
@@ -45,7 +44,8 @@ use crate::plan::{DnsTransport, Host, QueryPolicy, SearchList};
 pub struct DnsClientBuilder(Config);
 
 impl DnsClient {
-    /// Settings of this host, from `/etc/resolv.conf` and `/etc/hosts`. Both files are read now.
+    /// Settings of this host: `/etc/resolv.conf`, `/etc/hosts`, and the variables `LOCALDOMAIN` and `RES_OPTIONS`. Both
+    /// files are read now.
     ///
     /// ```no_run
     /// use loopctl::{DnsClient, RecordType};
@@ -63,7 +63,10 @@ impl DnsClient {
     /// # Errors
     /// Fails if a file exists and cannot be read.
     pub fn system() -> Result<DnsClientBuilder, DnsConfigError> {
-        DnsClientBuilder::of_files(Path::new("/etc/resolv.conf"), Path::new("/etc/hosts"))
+        let mut conf = ResolvConf::parse(read(Path::new(ResolvConf::PATH))?);
+        conf.apply_environment();
+        let hosts = read(Path::new(HostsFile::PATH))?;
+        Ok(DnsClientBuilder::new().configuration(&conf).hosts(hosts))
     }
 
     /// Empty settings: no servers, no search list, no hosts file.
@@ -88,44 +91,28 @@ impl DnsClientBuilder {
         })
     }
 
-    /// A missing file means the system's defaults: the name server on this host, and no names.
-    pub(super) fn of_files(resolv_conf: &Path, hosts: &Path) -> Result<Self, DnsConfigError> {
-        let (conf, hosts) = (read(resolv_conf)?, read(hosts)?);
-        Ok(Self::new().resolv_conf(conf).hosts(hosts))
-    }
-
     /// Applies resolv.conf(5): `nameserver` (the first three), `search`, `domain`, and the options `attempts`,
     /// `ndots`, `no-aaaa`, `rotate`, `single-request`, `timeout`, `trust-ad` and `use-vc`, within glibc's limits.
-    /// Invalid lines are ignored, as by glibc.
+    /// Invalid lines are ignored, as by glibc; [`ResolvConf`] lists them.
     ///
     /// EDNS is used without the option `edns0`, because it brings longer answers and Extended DNS Errors.
-    pub fn resolv_conf(mut self, text: impl AsRef<[u8]>) -> Self {
-        const MAX_SERVERS: usize = 3;
-        const MAX_TIMEOUT: u32 = 30;
-        const MAX_ATTEMPTS: u32 = 5;
-        const MAX_DOTS: u32 = 15;
-        let (conf, passed_over) = resolv_conf::Config::parse_with_errors(text.as_ref());
-        for error in passed_over {
-            log::debug!("resolv.conf: {error}");
-        }
-        let transport = if conf.use_vc { DnsTransport::Tcp } else { DnsTransport::Udp };
-        let server = |host: String| DnsServer::of_system(Host::from(host), transport);
-        let known = conf.nameservers.iter().take(MAX_SERVERS);
-        self.0.servers = known.map(|known| server(known.to_string())).collect();
-        if self.0.servers.is_empty() {
-            self.0.servers.push(server("127.0.0.1".to_owned()));
-        }
-        let listed: Vec<String> = conf.get_last_search_or_domain().cloned().collect();
-        let domains =
-            if listed.is_empty() { conf.get_system_domain().into_iter().collect() } else { listed };
-        self.0.search = SearchList::new(domains, conf.ndots.min(MAX_DOTS) as usize);
-        self.0.policy.timeout = Duration::from_secs(conf.timeout.clamp(1, MAX_TIMEOUT).into());
-        self.0.policy.attempts = conf.attempts.clamp(1, MAX_ATTEMPTS);
-        self.0.flags.authentic = conf.trust_ad;
+    pub fn resolv_conf(self, text: impl AsRef<[u8]>) -> Self {
+        self.configuration(&ResolvConf::parse(text))
+    }
+
+    /// Applies a parsed resolv.conf(5), as [`resolv_conf`](Self::resolv_conf) does. Each server is asked at least once.
+    pub fn configuration(mut self, conf: &ResolvConf) -> Self {
+        let transport = if conf.flags.use_tcp { DnsTransport::Tcp } else { DnsTransport::Udp };
+        let hosts = conf.servers.iter().map(|server| server.host.clone());
+        self.0.servers = hosts.map(|host| DnsServer::of_system(host, transport)).collect();
+        self.0.search = conf.search_list();
+        self.0.policy.timeout = conf.timeout.max(Duration::from_secs(1));
+        self.0.policy.attempts = conf.attempts.max(1);
+        self.0.flags.authentic = conf.flags.trust_ad;
         self.0.options = ResolverOptions {
-            rotates: conf.rotate,
-            one_at_a_time: conf.single_request || conf.single_request_reopen,
-            no_ipv6: conf.no_aaaa,
+            rotates: conf.flags.rotates,
+            one_at_a_time: conf.flags.single_request,
+            no_ipv6: conf.flags.no_aaaa,
         };
         self
     }
@@ -133,6 +120,12 @@ impl DnsClientBuilder {
     /// Sets the hosts file, in the format of hosts(5). Its names are not queried.
     pub fn hosts(mut self, text: impl AsRef<[u8]>) -> Self {
         self.0.hosts = HostsFile::parse(text.as_ref());
+        self
+    }
+
+    /// Sets a hosts file that is parsed already.
+    pub fn hosts_file(mut self, hosts: HostsFile) -> Self {
+        self.0.hosts = hosts;
         self
     }
 
@@ -257,7 +250,7 @@ impl DnsClientBuilder {
 
 /// Content of a file; empty if it does not exist.
 fn read(path: &Path) -> Result<Vec<u8>, DnsConfigError> {
-    match fs::read(path) {
+    match read_config_file(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(DnsConfigError::new(path.display().to_string(), error)),
         Ok(text) => Ok(text),
@@ -314,23 +307,9 @@ mod tests {
     }
 
     #[test]
-    fn o4_both_files_are_read() {
-        let folder = tempfile::tempdir().unwrap();
-        let [conf, hosts] = ["resolv.conf", "hosts"].map(|name| folder.path().join(name));
-        fs::write(&conf, "nameserver 192.0.2.53\nsearch a.test\n").unwrap();
-        fs::write(&hosts, "192.0.2.1 box\n").unwrap();
-        let config = DnsClientBuilder::of_files(&conf, &hosts).unwrap().0;
-        assert_eq!(config.servers[0].to_string(), "udp://192.0.2.53:53");
-        assert_eq!(config.search.names("box"), ["box.a.test.", "box."]);
-        assert_eq!(config.hosts.find("box"), Some(vec![[192, 0, 2, 1].into()]));
-    }
-
-    #[test]
     fn o4_files_that_are_not_there_mean_the_defaults() {
-        let nowhere = Path::new("/no/such/file");
-        let config = DnsClientBuilder::of_files(nowhere, nowhere).unwrap().0;
-        assert_eq!(config.servers[0].to_string(), "udp://127.0.0.1:53");
-        let error = DnsClientBuilder::of_files(Path::new("/"), nowhere).unwrap_err();
-        assert!(error.to_string().starts_with("/: "), "{error}");
+        assert_eq!(read(Path::new("/no/such/file")), Ok(Vec::new()));
+        let error = read(Path::new("/")).unwrap_err();
+        assert_eq!(error.to_string(), "/: it is a directory");
     }
 }

@@ -4,9 +4,9 @@ use super::DnsServer;
 #[cfg(feature = "dnssec")]
 use super::TrustAnchors;
 use super::message::QueryFlags;
+use crate::net::HostsFile;
 #[cfg(feature = "tls")]
 use crate::net::TlsClient;
-use crate::net::resolver::hosts::HostsFile;
 use crate::plan::{QueryPolicy, SearchList};
 
 /// Settings of a client.

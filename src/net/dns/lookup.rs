@@ -98,7 +98,7 @@ impl DnsClient {
     }
 
     async fn search(&self, name: &str, family: Family, scope: SearchScope) -> DnsLookup {
-        let known = self.core.config.hosts.find(name).unwrap_or_default();
+        let known = self.core.config.hosts.addresses(name).unwrap_or_default();
         let is_elsewhere = scope == SearchScope::OneHost && !known.is_empty();
         let wanted = known.into_iter().filter(|ip| family.admits(Family::of(ip)));
         let addresses = in_order(wanted.map(|address| (address, None)).collect());

@@ -38,6 +38,13 @@ pub enum ResolveError {
         /// Name that was looked up.
         host: String,
     },
+    /// The zone of an IPv6 address is no interface of this host (RFC 4007 section 11).
+    NoInterface {
+        /// Address with its zone.
+        host: String,
+        /// Zone.
+        zone: String,
+    },
     /// A [`Resolver`](super::Resolver) of the application failed.
     Other {
         /// Name that was looked up.
@@ -204,6 +211,9 @@ impl fmt::Display for ResolveError {
             #[cfg(feature = "dns")]
             Self::Dns(error) => error.fmt(f),
             Self::NoAddresses { host } => write!(f, "getaddrinfo(`{host}`) returned empty list"),
+            Self::NoInterface { host, zone } => {
+                write!(f, "cannot resolve `{host}`: this host has no interface `{zone}`")
+            }
             Self::BadName { host } => write!(f, "`{}` cannot be a name", host.escape_debug()),
             Self::Other { error, .. } => error.fmt(f),
             Self::TimedOut => f.write_str("timed out"),

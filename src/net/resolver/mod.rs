@@ -1,15 +1,27 @@
 //! Name resolution.
 
+mod config_file;
 mod error;
-pub(super) mod hosts;
+mod hosts;
+mod inet_aton;
+mod resolv_conf;
 mod system;
+mod zone;
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::pin::Pin;
 use std::rc::Rc;
 
+pub use config_file::read_config_file;
 pub use error::{EaiCode, ResolveError};
+pub use hosts::{HostsAddress, HostsFile};
+pub use inet_aton::inet_aton;
+pub use resolv_conf::{
+    ConfFlags, ConfSource, ConfiguredServer, PassedOver, PassedOverReason, ResolvConf,
+    UnreadableConf,
+};
 pub use system::{AddrInfo, AddrInfoFlags, Lookup, NameInfoFlags};
+pub use zone::interface_index;
 
 use crate::event_loop::LoopHandle;
 

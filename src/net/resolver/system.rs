@@ -5,7 +5,9 @@ use std::ops::BitOr;
 use std::time::Duration;
 
 use super::ResolveError;
-use super::hosts::is_in_hosts_file;
+use super::config_file::read_config_file;
+use super::hosts::{HostsFile, is_in_hosts_file};
+use super::zone::interface_index;
 use crate::event_loop::{LoopHandle, LoopLocal};
 use crate::plan::{Family, Host, Port, SocketKind, literal};
 use crate::sys::addrinfo::{self, Hints};
@@ -191,7 +193,7 @@ impl Lookup {
     /// other family are left out.
     fn ask_one_family(&self) -> Result<Vec<AddrInfo>, ResolveError> {
         let host = self.host.to_string();
-        if !is_in_hosts_file(&host, &std::fs::read("/etc/hosts").unwrap_or_default()) {
+        if !is_in_hosts_file(&host, &read_config_file(HostsFile::PATH).unwrap_or_default()) {
             return self.ask();
         }
         let mut found = self.clone().family(Family::Unspecified).ask()?;
@@ -202,10 +204,12 @@ impl Lookup {
 
     /// Calls getaddrinfo, which may block for any time.
     fn ask(&self) -> Result<Vec<AddrInfo>, ResolveError> {
-        /// glibc's `AI_IDN`: the resolver encodes a name that is not ASCII.
-        const AI_IDN: i32 = 0x40;
         let host = self.host.to_string();
         let bad_name = || ResolveError::BadName { host: host.clone() };
+        if !host.is_ascii() && Host::split_zone(&host).is_none() {
+            // Because glibc would convert it by the locale of the process.
+            return Err(bad_name());
+        }
         let node = addrinfo::c_string(&host).ok_or_else(bad_name)?;
         let service = addrinfo::c_string(&self.port.to_string()).ok_or_else(bad_name)?;
         let family = match self.family {
@@ -213,8 +217,13 @@ impl Lookup {
             Family::Inet => libc::AF_INET,
             Family::Inet6 => libc::AF_INET6,
         };
-        let flags = if host.is_ascii() { self.flags.0 } else { self.flags.0 | AI_IDN };
+        let flags = self.flags.0;
         let hints = Hints { family, socktype: self.socktype(), protocol: self.protocol, flags };
+        if let Some((_, zone)) = Host::split_zone(&host)
+            && interface_index(zone).is_none()
+        {
+            return Err(ResolveError::NoInterface { zone: zone.to_owned(), host });
+        }
         let node = Some(node.as_c_str()).filter(|node| !node.is_empty());
         let entries = addrinfo::getaddrinfo(node, Some(&service), hints)
             .map_err(|failure| ResolveError::system(&host, failure))?;

@@ -126,9 +126,10 @@ impl TlsClient {
     }
 }
 
-/// Parses a name, without the zone of an address and without the final dot.
+/// Parses a name in A-labels, without the zone of an address and without the final dot.
 fn parse(name: &str) -> Result<ServerName<'static>, TlsConfigError> {
-    let plain = name.split('%').next().unwrap_or(name);
+    let host = Host::from(name).to_string();
+    let plain = host.split('%').next().unwrap_or(&host);
     let plain = plain.strip_suffix('.').unwrap_or(plain);
     let parsed = ServerName::try_from(plain.to_owned());
     parsed

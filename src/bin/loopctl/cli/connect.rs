@@ -220,6 +220,10 @@ pub(crate) struct LookupArgs {
     /// --server, it reads /etc/hosts first, then queries the servers of resolv.conf(5) with its search
     /// list. Servers may use half of --timeout, divided evenly among all tries. `timeout` and `attempts` of
     /// resolv.conf(5) apply where they end sooner. The report lists every query.
+    ///
+    /// With `system`, a lookup is explained if it takes more than 300 ms, fails, or lacks one family: loopctl
+    /// asks each server of resolv.conf(5) once. The report then waits for at most 1 s more. Names of
+    /// /etc/hosts are not asked for.
     #[arg(long, value_name = "WHO")]
     pub(crate) via: Option<LookupArg>,
     /// Query this name server instead of those of resolv.conf(5): [udp|tcp|tls|https://]HOST[:PORT];

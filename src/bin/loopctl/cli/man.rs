@@ -255,7 +255,8 @@ then AAAA records, as received.
 
 `rule 9 (longest prefix) puts it before` names the rule of RFC 6724 that decides \
 between two addresses. Where glibc or gai.conf(5) decide differently, the reason says so. A `-` in the first \
-column marks an address that a connection would not try, because the deciding side did not return it.
+column marks an address that a connection would not try, because the deciding side did not return it. An address \
+of /etc/hosts has its line there.
 
 The lines below show who was queried, for what, and how long it took. A query with a failure, retries, or \
 messages ignored as possibly forged has a separate line. Other record types have a table of records; --trace has \
@@ -265,11 +266,15 @@ Errors, causes and hints go to standard error. --short prints only addresses, na
 
 const RESOLVE_JSON: &str = "\
 --json prints one document per name (schema loopctl.resolve.v1), also if it failed or was interrupted. Several \
-names give an array; --ndjson prints one document per line. `outcome` is success, nxdomain, nodata, servfail, \
-refused, timeout, error or interrupted. All but success and interrupted have exit status 6.
+names give an array; --ndjson prints one document per line. `outcome` is success, nxdomain, nodata, noname, \
+noaddress, servfail, refused, timeout, error or interrupted. All but success and interrupted have exit status 6.
 
 `queries` lists every query with server, times, flags and answers. Its `result` is answered, nxdomain, nodata, \
-servfail, refused, timeout or error. For getaddrinfo, `error.name` is its code, such as EAI_NONAME. `rule` is \
+noname, noaddress, servfail, refused, timeout or error; noname and noaddress are words of the system. `exchanges` has \
+each message to a server and its reply.
+
+`differences` has the reasons why the system and name servers differ, `hosts` has lines of /etc/hosts, and `warnings` \
+has lines of /etc/resolv.conf without effect. For getaddrinfo, `error.name` is its code, such as EAI_NONAME. `rule` is \
 the last column of the table. `authentic` is the AD flag, a claim of the server.";
 
 const OUTPUT: &str = "\
@@ -369,7 +374,10 @@ pub(crate) const ENVIRONMENT: &[(&str, &str)] = &[
 
 /// Files that every command may read.
 pub(crate) const FILES: [(&str, &str); 3] = [
-    ("/etc/hosts, /etc/resolv.conf, /etc/nsswitch.conf", "Read by the system's resolver."),
+    (
+        "/etc/hosts, /etc/resolv.conf, /etc/nsswitch.conf",
+        "Read by the system's resolver, and to explain its answers.",
+    ),
     ("/etc/gai.conf", "Decides the order of addresses (RFC 6724)."),
     ("/etc/services", "Names of ports."),
 ];

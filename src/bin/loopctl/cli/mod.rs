@@ -102,7 +102,7 @@ pub(crate) struct GlobalArgs {
     pub(crate) output: OutputArgs,
     #[command(flatten)]
     pub(crate) debug: DebugArgs,
-    /// Time limit per target: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: 5s; serve:
+    /// Time limit per target: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: see --via; serve:
     /// none]
     ///
     /// With --relay the limit ends when the connection is made. `sendfile` has 10 s to connect and no limit

@@ -65,6 +65,10 @@ pub(crate) struct QuestionArgs {
     /// The system's answer decides whether a name resolves and the order of addresses. With --server,
     /// @SERVER or `dns`, the name servers decide, and their addresses are sorted by RFC 6724. Types other
     /// than A and AAAA are always queried from name servers.
+    ///
+    /// Without --timeout, name servers have 5 s. The system has 1 s more than it needs by `timeout`,
+    /// `attempts` and the number of servers in resolv.conf(5). Where the two sides differ, a warning names
+    /// the reason, if there is evidence for one.
     #[arg(long, value_name = "WHO", default_value = "both")]
     pub(crate) via: ResolverChoice,
     /// Query this name server instead of those of resolv.conf(5): [udp|tcp|tls|https://]HOST[:PORT];

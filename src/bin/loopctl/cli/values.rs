@@ -1,13 +1,13 @@
 //! Syntax of values: durations, sizes, addresses, ports, networks.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::num::NonZero;
 use std::str::FromStr;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use loopctl::Keepalive;
-use loopctl::plan::Preset;
+use loopctl::plan::{Host, Preset};
+use loopctl::{Keepalive, interface_index};
 
 use super::Protocols;
 use crate::config::ProgramCommand;
@@ -68,9 +68,35 @@ pub(crate) fn words(text: &str) -> Result<ProgramCommand, String> {
 
 /// `ADDR` or `ADDR:PORT`, IPv6 in brackets where a port follows.
 pub(crate) fn source(text: &str) -> Result<SocketAddr, String> {
-    let address = text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 0));
-    let address = address.or_else(|_| text.parse::<SocketAddr>());
-    address.map_err(|_| "write it as 192.0.2.1, 192.0.2.1:5000 or [2001:db8::1]:5000".to_owned())
+    if let Some(address) = address(text)? {
+        return Ok(address);
+    }
+    let (host, port) = text.rsplit_once(':').unwrap_or_default();
+    let is_v6 = host.contains(':') == host.starts_with('[');
+    match (address(host)?, port.parse()) {
+        (Some(mut address), Ok(port)) if is_v6 => {
+            address.set_port(port);
+            Ok(address)
+        }
+        _ => Err("write it as 192.0.2.1, 192.0.2.1:5000 or [2001:db8::1]:5000".to_owned()),
+    }
+}
+
+/// An address with port 0, in brackets or not, with or without a zone; `None` for anything else.
+///
+/// An IPv4-mapped address (RFC 4291 section 2.5.5.2) is the IPv4 address, because IPv4 packets carry it.
+///
+/// # Errors
+/// A zone that is no interface of this host.
+pub(crate) fn address(text: &str) -> Result<Option<SocketAddr>, String> {
+    let inner = text.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(text);
+    if let Ok(ip) = inner.parse::<IpAddr>() {
+        return Ok(Some(SocketAddr::new(ip.to_canonical(), 0)));
+    }
+    let Some((ip, zone)) = Host::split_zone(inner) else { return Ok(None) };
+    let index = interface_index(zone);
+    let index = index.ok_or_else(|| format!("this host has no interface `{zone}`"))?;
+    Ok(Some(SocketAddrV6::new(ip, 0, 0, index).into()))
 }
 
 /// A number, decimal or with `0x`.
@@ -164,7 +190,8 @@ pub(crate) struct Pinned {
     pub(crate) host: String,
     /// Only for this port (curl's form); otherwise for all.
     pub(crate) port: Option<u16>,
-    pub(crate) addresses: Vec<IpAddr>,
+    /// With port 0.
+    pub(crate) addresses: Vec<SocketAddr>,
 }
 
 impl FromStr for Pinned {
@@ -175,23 +202,19 @@ impl FromStr for Pinned {
         let wrong =
             || "write it as HOST:ADDR,ADDR, such as a.test:192.0.2.1,2001:db8::1".to_owned();
         let (host, rest) = text.split_once(':').ok_or_else(wrong)?;
-        let host = host.to_owned();
-        if let Some(addresses) = addresses(rest) {
+        let host = Host::from(host).to_string();
+        if let Some(addresses) = addresses(rest)? {
             return Ok(Self { host, port: None, addresses });
         }
         let (port, rest) = rest.split_once(':').ok_or_else(wrong)?;
         let port = Some(port.parse().map_err(|_| wrong())?);
-        let addresses = addresses(rest).ok_or_else(wrong)?;
+        let addresses = addresses(rest)?.ok_or_else(wrong)?;
         Ok(Self { host, port, addresses })
     }
 }
 
-fn addresses(list: &str) -> Option<Vec<IpAddr>> {
-    let bare = |item: &str| {
-        let inner = item.strip_prefix('[').and_then(|item| item.strip_suffix(']'));
-        inner.unwrap_or(item).parse().ok()
-    };
-    list.split(',').map(bare).collect()
+fn addresses(list: &str) -> Result<Option<Vec<SocketAddr>>, String> {
+    list.split(',').map(address).collect()
 }
 
 #[cfg(test)]
@@ -222,7 +245,7 @@ mod tests {
         let pin: Pinned = "a.test:192.0.2.1,[2001:db8::1]".parse().unwrap();
         assert_eq!((pin.port, pin.addresses.len()), (None, 2));
         let pin: Pinned = "a.test:443:[2001:db8::1]".parse().unwrap();
-        assert_eq!(pin.addresses, ["2001:db8::1".parse::<IpAddr>().unwrap()]);
+        assert_eq!(pin.addresses, ["[2001:db8::1]:0".parse().unwrap()]);
         assert_eq!(pin.port, Some(443));
         assert!("a.test".parse::<Pinned>().is_err());
         assert!("a.test:b.test".parse::<Pinned>().is_err());
@@ -257,6 +280,25 @@ mod tests {
     fn sources_may_have_a_port() {
         assert_eq!(source("192.0.2.1").unwrap().port(), 0);
         assert_eq!(source("[2001:db8::1]:5000").unwrap().port(), 5000);
-        assert!(source("eth0").is_err());
+        for text in ["eth0", "", ":5000", "192.0.2.1:x", "2001:db8::1:x", "[192.0.2.1:5000"] {
+            assert!(source(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn addresses_have_zones_and_mapped_ones_are_ipv4() {
+        for (text, meant) in [
+            ("fe80::1%3", "[fe80::1%3]:0"),
+            ("[fe80::1%3]:5000", "[fe80::1%3]:5000"),
+            ("::ffff:192.0.2.1", "192.0.2.1:0"),
+            ("[::ffff:c000:201]:80", "192.0.2.1:80"),
+            ("::1", "[::1]:0"),
+        ] {
+            assert_eq!(source(text), Ok(meant.parse().unwrap()), "{text}");
+        }
+        assert!(source("fe80::1%no-such-zone").unwrap_err().contains("no-such-zone"));
+        let pin: Pinned = "B\u{fc}cher.test:::ffff:192.0.2.1,fe80::1%3".parse().unwrap();
+        assert_eq!(pin.host, "xn--bcher-kva.test");
+        assert_eq!(pin.addresses, ["192.0.2.1:0", "[fe80::1%3]:0"].map(|it| it.parse().unwrap()));
     }
 }

@@ -69,7 +69,7 @@ impl DemoHost {
         TargetRequest {
             text: format!("demo.test:{}", self.port),
             target: Target::Tcp(Host::from("demo.test"), Port::Number(self.port)),
-            pinned: Some(vec![self.silent, REFUSES, WORKS]),
+            pinned: Some([self.silent, REFUSES, WORKS].map(|ip| SocketAddr::new(ip, 0)).to_vec()),
         }
     }
 }

@@ -1,8 +1,11 @@
 //! gai.conf(5): the order of address families in the system's resolver.
 
+use loopctl::read_config_file;
+
 /// Whether gai.conf(5) has the system's resolver sort IPv4 before IPv6. A file that cannot be read has no effect.
 pub(crate) fn prefers_ipv4() -> bool {
-    prefers_ipv4_in(&std::fs::read_to_string("/etc/gai.conf").unwrap_or_default())
+    let text = read_config_file("/etc/gai.conf").unwrap_or_default();
+    prefers_ipv4_in(&String::from_utf8_lossy(&text))
 }
 
 /// Whether `precedence` is larger for IPv4-mapped addresses than for all others.

@@ -6,6 +6,7 @@ pub(crate) mod fault;
 pub(crate) mod gai_conf;
 pub(crate) mod ip_local_port_range;
 pub(crate) mod listen_overflows;
+pub(crate) mod name_service;
 pub(crate) mod nsswitch_conf;
 pub(crate) mod output;
 pub(crate) mod path;
@@ -26,6 +27,7 @@ pub(crate) use connect::{
     RepeatRequest,
 };
 pub(crate) use fault::{Fault, Jittered};
+pub(crate) use name_service::NameService;
 pub(crate) use output::{ColorChoice, Format, OutputRequest, ReportDestination, SlowRequest};
 pub(crate) use path::PathRequest;
 pub(crate) use race::{DnsRequest, RaceRequest};

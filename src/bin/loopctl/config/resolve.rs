@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use loopctl::plan::{DnsTransport, Family, Host, Port, Target};
-use loopctl::{DnsConfigError, DnsServer, RecordType, TrustAnchors};
+use loopctl::{DnsConfigError, DnsServer, RecordType, ResolvConf, TrustAnchors};
 
 use super::environment::Environment;
 use super::targets;
@@ -22,8 +22,8 @@ pub(crate) struct ResolveRequest {
     /// Maximum number of names at a time.
     pub(crate) concurrency: usize,
     pub(crate) question: QuestionRequest,
-    /// The time for each name.
-    pub(crate) timeout: Duration,
+    /// The time for each name, if it is given.
+    pub(crate) timeout: Option<Duration>,
     pub(crate) look: LookRequest,
     pub(crate) output: OutputRequest,
     pub(crate) slow: SlowRequest,
@@ -65,6 +65,11 @@ pub(crate) struct QuestionRequest {
 }
 
 impl QuestionRequest {
+    /// Whether the system's resolver is asked for addresses.
+    pub(crate) fn asks_system(&self) -> bool {
+        self.via != ResolverChoice::Dns && self.family.is_some() && !self.trace
+    }
+
     /// Every type that name servers are asked for.
     pub(crate) fn all_types(&self) -> Vec<RecordType> {
         let wants = |family| self.family.is_some_and(|wanted| wanted.admits(family));
@@ -105,7 +110,7 @@ pub(crate) enum AddressOrder {
     Dns,
 }
 
-/// Default time limit of one name.
+/// Default time limit of one name at name servers.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 impl ResolveRequest {
@@ -145,13 +150,28 @@ impl ResolveRequest {
             names,
             concurrency: args.names.concurrency.get(),
             question: QuestionRequest::new(&args, servers, global)?,
-            timeout: global.timeout.unwrap_or(TIMEOUT),
+            timeout: global.timeout,
             look,
             output: OutputRequest::new(&global.output, env),
             slow: SlowRequest::from(&global.debug),
         };
         request.check()?;
         Ok(request)
+    }
+
+    /// Time limit of the queries to name servers.
+    pub(crate) fn dns_timeout(&self) -> Duration {
+        self.timeout.unwrap_or(TIMEOUT)
+    }
+
+    /// Time limit of a name. Unless it is given, it is longer than the system's resolver needs with this configuration.
+    pub(crate) fn name_timeout(&self, conf: &ResolvConf) -> Duration {
+        const RESERVE: Duration = Duration::from_secs(1);
+        let of_system = || match self.question.asks_system() {
+            true => conf.system_worst_case() + RESERVE,
+            false => Duration::ZERO,
+        };
+        self.timeout.unwrap_or_else(|| TIMEOUT.max(of_system()))
     }
 
     fn check(&self) -> Result<(), FatalError> {
@@ -236,9 +256,11 @@ impl NameRequest {
     /// # Errors
     /// The reason why the text is not a name.
     fn new(text: &str) -> Result<Self, String> {
-        let address = text.split('%').next().unwrap_or_default();
-        let (host, port) = if address.parse::<IpAddr>().is_ok() {
-            (text.to_owned(), Port::Number(0))
+        let is_address =
+            |text: &str| text.parse::<IpAddr>().is_ok() || Host::split_zone(text).is_some();
+        let inner = text.strip_prefix('[').and_then(|inner| inner.strip_suffix(']'));
+        let (host, port) = if is_address(inner.unwrap_or(text)) {
+            (inner.unwrap_or(text).to_owned(), Port::Number(0))
         } else if text.contains(':') {
             match text.parse::<Target>() {
                 Ok(Target::Tcp(host, port)) => (host.to_string(), port),
@@ -248,9 +270,7 @@ impl NameRequest {
         } else {
             (text.to_owned(), Port::Number(0))
         };
-        let address = host.split('%').next().unwrap_or_default();
-        let is_literal = address.parse::<IpAddr>().is_ok();
-        let subject = if is_literal {
+        let subject = if is_address(&host) {
             Subject::Literal(host, port)
         } else {
             Subject::Name(
@@ -356,6 +376,8 @@ mod tests {
         let literal = |text: &str, port| Ok(Subject::Literal(text.to_owned(), Port::Number(port)));
         assert_eq!(subject("::1"), literal("::1", 0));
         assert_eq!(subject("[::1]:53"), literal("::1", 53));
+        assert_eq!(subject("[2001:db8::1]"), literal("2001:db8::1", 0));
+        assert_eq!(subject("[fe80::1%eth0]"), literal("fe80::1%eth0", 0));
         assert_eq!(subject("fe80::1%eth0"), literal("fe80::1%eth0", 0));
     }
 

@@ -1,7 +1,7 @@
 //! Targets, from the command line and from files.
 
 use std::io::{self, Read, stdin};
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::path::Path;
 
 use loopctl::plan::{Host, Port, Target, TargetError};
@@ -16,8 +16,8 @@ pub(crate) struct TargetRequest {
     /// The text as it was typed.
     pub(crate) text: String,
     pub(crate) target: Target,
-    /// The addresses of `--resolve`; no resolver is asked.
-    pub(crate) pinned: Option<Vec<IpAddr>>,
+    /// The addresses of `--resolve`, with port 0; no resolver is asked.
+    pub(crate) pinned: Option<Vec<SocketAddr>>,
 }
 
 /// Every target, those of the command line first.
@@ -99,9 +99,15 @@ fn parse_line(line: &[u8], pins: &[Pinned]) -> Result<Option<TargetRequest>, Str
 
 impl TargetRequest {
     pub(crate) fn new(text: &str, pins: &[Pinned]) -> Result<Self, TargetError> {
-        let target: Target = text.parse()?;
+        let target = match text.parse()? {
+            // Because IPv4 packets carry an IPv4-mapped address.
+            Target::Tcp(Host::Literal(ip), port) => {
+                Target::Tcp(Host::Literal(ip.to_canonical()), port)
+            }
+            target => target,
+        };
         let pins = pins.iter().filter(|pin| pin.is_for(&target));
-        let addresses: Vec<IpAddr> = pins.flat_map(|pin| pin.addresses.clone()).collect();
+        let addresses: Vec<SocketAddr> = pins.flat_map(|pin| pin.addresses.clone()).collect();
         let pinned = Some(addresses).filter(|addresses| !addresses.is_empty());
         Ok(Self { text: text.to_owned(), target, pinned })
     }
@@ -112,7 +118,9 @@ impl Pinned {
         match target {
             Target::Tcp(Host::Name(name), port) => {
                 let this_port = |number| *port == Port::Number(number);
-                name.eq_ignore_ascii_case(&self.host) && self.port.is_none_or(this_port)
+                let [name, pinned] =
+                    [name, &self.host].map(|name| name.strip_suffix('.').unwrap_or(name));
+                name.eq_ignore_ascii_case(pinned) && self.port.is_none_or(this_port)
             }
             Target::Tcp(Host::Literal(_), _) | Target::Unix(_) => false,
         }
@@ -130,6 +138,25 @@ mod tests {
         assert!(pinned("A.test:443").is_some());
         assert!(pinned("a.test:80").is_none());
         assert!(pinned("b.test:443").is_none());
+        assert!(pinned("a.test.:443").is_some());
+    }
+
+    #[test]
+    fn pins_and_targets_meet_in_either_spelling() {
+        for (pin, text) in [
+            ("b\u{fc}cher.test:192.0.2.1", "xn--bcher-kva.test:1"),
+            ("xn--bcher-kva.test:192.0.2.1", "B\u{dc}CHER.test:1"),
+            ("b\u{fc}cher.test.:192.0.2.1", "b\u{fc}cher.test:1"),
+        ] {
+            let pins = [pin.parse().unwrap()];
+            assert!(TargetRequest::new(text, &pins).unwrap().pinned.is_some(), "{pin} {text}");
+        }
+    }
+
+    #[test]
+    fn a_mapped_address_is_ipv4() {
+        let target = TargetRequest::new("[::ffff:192.0.2.1]:80", &[]).unwrap().target;
+        assert_eq!(target.to_string(), "192.0.2.1:80");
     }
 
     #[test]

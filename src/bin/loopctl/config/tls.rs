@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::ValueEnum;
-use loopctl::plan::Target;
+use loopctl::plan::{Host, Target};
 use loopctl::{TlsClient, TlsClientBuilder, TlsConfigError, TlsVersion};
 
 use super::targets::TargetRequest;
@@ -69,7 +69,8 @@ impl TlsRequest {
         }
         // Because a resumed session would skip the verification that is to be reported.
         let client = builder.resumption(false).build().map_err(unusable)?;
-        let client = match args.sni.as_deref() {
+        let name = args.sni.as_deref().map(|name| Host::from(name).to_string());
+        let client = match name.as_deref() {
             None => client,
             Some("") => client.any_server_name(),
             Some(name) => client.server_name(name).map_err(unusable)?,
@@ -77,7 +78,7 @@ impl TlsRequest {
         Ok(Some(Self {
             client,
             starttls: args.starttls,
-            name: args.sni.clone(),
+            name,
             has_own: args.own.cert.is_some(),
             offers_alpn: args.alpn.is_some(),
         }))

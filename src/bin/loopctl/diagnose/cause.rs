@@ -5,14 +5,15 @@ use std::io::ErrorKind;
 use loopctl::{Address, CertificateProblem, Failure, Phase, TlsError, TlsErrorKind};
 
 use super::findings::FindingKind;
+use super::findings::name::server_lines;
 use super::host_cause::{has_no_port, is_rejecting, route_text};
 use super::rejection::{self, Rejection, Source, rejection};
 use super::tls_silence::{TlsSilence, tls_silence};
-use super::{certificate, expectation, hint, name, transfer};
+use super::{certificate, expectation, hint, name, name_service, transfer};
 use crate::report::compare::Measured;
 use crate::report::repeat::{AddressChange, RepeatReport};
 use crate::report::transfer::TransferReport;
-use crate::report::{Attempt, End, Outcome, Report, TlsFailure, TlsPhase, TlsReport, Unmet};
+use crate::report::{Attempt, End, Outcome, Report, TlsFailure, TlsPhase, TlsReport, Unmet, Via};
 use crate::util::message::{Message, plain};
 use crate::util::units;
 
@@ -342,7 +343,18 @@ pub(crate) fn explain(report: &Report) -> Message {
             (Some(format!("could not connect to `{target}`{over}")), causes(report))
         }
     };
-    Message { error, causes, warnings: Vec::new(), hints: hint::hint(report).into_iter().collect() }
+    let hints = hint::hint(report).into_iter().collect();
+    Message { error, causes, warnings: warnings(report), hints }
+}
+
+/// Warnings about the files of the system's resolver, where it failed.
+fn warnings(report: &Report) -> Vec<String> {
+    match (&report.resolve.service, &report.resolve.error) {
+        (Some(service), Some(_)) => {
+            name_service::warnings(service, report.resolve.via == Via::System)
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// Message on standard error about a series.
@@ -398,6 +410,8 @@ fn causes(report: &Report) -> Vec<String> {
     let probes = report.probes_without_tls().filter_map(|(probe, tls)| {
         Some(format!("{}: {}", probe.to, timed_tls_message(tls, tls.failure.as_ref()?)))
     });
+    let servers = server_lines(report);
+    let unresolved = unresolved.chain(servers);
     unresolved.chain(failed).chain(tls).chain(probes).chain(not_tried(report)).collect()
 }
 

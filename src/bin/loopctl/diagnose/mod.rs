@@ -2,12 +2,14 @@
 
 pub(crate) mod cause;
 pub(crate) mod certificate;
+pub(crate) mod difference;
 pub(crate) mod exit_status;
 pub(crate) mod expectation;
 pub(crate) mod findings;
 pub(crate) mod hint;
 pub(crate) mod host_cause;
 pub(crate) mod name;
+pub(crate) mod name_service;
 pub(crate) mod path;
 pub(crate) mod prediction;
 pub(crate) mod rank;

@@ -1,16 +1,18 @@
 //! Report of one name of `resolve`.
 
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use loopctl::plan::SlowLog;
-use loopctl::{DnsAnswer, DnsData, DnsRecord, RecordType};
+use loopctl::{DnsAnswer, DnsData, DnsRecord, HostsAddress, RecordType};
 
 use super::StartTime;
 use super::order;
 use super::order::{AddressRow, Found};
 use super::query::{Queries, Query, QueryOutcome, QueryStatus};
 use super::trace::Hop;
+use crate::config::NameService;
 use crate::util::cancellation::StopReason;
 
 /// One name, from the first query to the last answer.
@@ -27,6 +29,8 @@ pub(crate) struct NameReport {
     pub(crate) slow: SlowLog,
     /// Sources of hosts of the system, from nsswitch.conf(5).
     pub(crate) sources: Vec<String>,
+    /// Configuration of the system's resolver; `None` for a trace.
+    pub(crate) service: Option<Rc<NameService>>,
     /// The name denotes this host by definition, so no query was sent.
     pub(crate) is_local: bool,
 }
@@ -67,6 +71,7 @@ impl NameReport {
             end: NameEnd::Failed(QueryStatus::Error),
             slow: SlowLog::default(),
             sources: Vec::new(),
+            service: None,
             is_local: false,
         }
     }
@@ -113,7 +118,9 @@ impl NameReport {
         let local = local.iter().map(|ip| (*ip, None));
         let found = Found {
             system: system.reduce(|all, more| [all, more].concat()),
-            dns: was_asked.then(|| found.chain(local).collect()),
+            // Because a local name is not asked for, name servers have no part in the system's answer.
+            dns: (was_asked && !(self.is_local && !self.subject.dns_leads))
+                .then(|| found.chain(local).collect()),
             dns_leads: self.subject.dns_leads,
         };
         self.addresses = order::rows(&found, self.subject.interleave, source);
@@ -136,6 +143,33 @@ impl NameReport {
             QueryOutcome::Answered(answer) => Some(&**answer),
             _ => None,
         })
+    }
+
+    /// Lines of the hosts file that gave addresses of the system.
+    pub(crate) fn hosts_lines(&self) -> Vec<HostsAddress> {
+        let Some(service) = &self.service else { return Vec::new() };
+        let is_given =
+            |it: &&HostsAddress| self.system_texts().any(|text| text.parse() == Ok(it.address));
+        service.hosts_of(&self.subject.name).iter().filter(is_given).copied().collect()
+    }
+
+    /// Names of the search list that were asked for before the one with an answer, and the time that took.
+    pub(crate) fn detour(&self) -> Option<(Vec<&str>, Duration)> {
+        let mut names: Vec<(&str, Duration, bool)> = Vec::new();
+        for query in self.dns_queries() {
+            let is_answered = query.verdict() == QueryStatus::Answered;
+            match names.iter_mut().find(|(name, ..)| *name == query.name) {
+                Some((_, took, answered)) => {
+                    *took = query.took.max(*took);
+                    *answered |= is_answered;
+                }
+                None => names.push((&query.name, query.took, is_answered)),
+            }
+        }
+        let found = names.iter().position(|(_, _, is_answered)| *is_answered)?;
+        let before = &names[..found];
+        let took = before.iter().map(|(_, took, _)| *took).sum();
+        (found > 0).then(|| (before.iter().map(|(name, ..)| *name).collect(), took))
     }
 
     /// Records other than addresses and the aliases that lead to them.
@@ -229,12 +263,15 @@ impl NameReport {
         if verdicts.contains(&QueryStatus::Answered) {
             return Some(QueryStatus::Answered);
         }
-        // Because `Error` and `NxDomain` leave the reason open, the status from name servers decides.
+        // Because errors of the system leave the reason open, the status from name servers decides.
         let dns = self.dns_queries().map(Query::verdict).max_by_key(|it| it.severity());
         let dns = dns.filter(|_| self.answers().next().is_none());
         let worst = verdicts.into_iter().max_by_key(|it| it.severity());
         match (worst, dns) {
-            (Some(QueryStatus::Error | QueryStatus::NxDomain), Some(dns)) => Some(dns),
+            (
+                Some(QueryStatus::Error | QueryStatus::NoName | QueryStatus::NoAddress),
+                Some(dns),
+            ) => Some(dns),
             (worst, _) => worst,
         }
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use loopctl::plan::{DnsTransport, Family};
 use loopctl::{
     DnsAnswer, DnsError, DnsErrorKind, DnsEvent, DnsEventKind, DnsIgnored, DnsServer, EaiCode,
-    Failure, RecordType, ResolveError,
+    Failure, Rcode, RecordType, ResolveError,
 };
 
 /// One query, from the first message to the last.
@@ -48,6 +48,40 @@ pub(crate) struct QueryProgress {
     pub(crate) silences: usize,
     /// Servers that could not be reached, or sent malformed answers.
     pub(crate) failures: Vec<(DnsServer, Failure)>,
+    /// Messages to servers, in the order in which they were sent.
+    pub(crate) exchanges: Vec<Exchange>,
+}
+
+/// One message to a name server, and what it did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Exchange {
+    pub(crate) server: DnsServer,
+    pub(crate) transport: DnsTransport,
+    pub(crate) edns: bool,
+    pub(crate) started: Duration,
+    /// Time until the answer, the failure, or the end of the query.
+    pub(crate) took: Duration,
+    pub(crate) reply: ServerReply,
+}
+
+/// Reply of a name server to one message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ServerReply {
+    /// None before the query ended.
+    Pending,
+    Answered(Rcode),
+    /// An answer that did not fit into a datagram.
+    Truncated,
+    /// None within the time limit of a message.
+    Silent,
+    Failed(Failure),
+}
+
+impl Exchange {
+    fn end(&mut self, at: Duration, reply: ServerReply) {
+        self.took = at.saturating_sub(self.started);
+        self.reply = reply;
+    }
 }
 
 /// Outcome of a query.
@@ -73,6 +107,10 @@ pub(crate) enum QueryStatus {
     Answered,
     NxDomain,
     NoData,
+    /// The system does not know the name (EAI_NONAME).
+    NoName,
+    /// The system knows no address of the name (EAI_NODATA, EAI_ADDRFAMILY).
+    NoAddress,
     /// NOERROR without records, with the servers of another zone.
     Referral,
     /// NOERROR without records from a server that is not in charge.
@@ -115,6 +153,8 @@ impl QueryStatus {
             Self::Answered => "answered",
             Self::NxDomain => "nxdomain",
             Self::NoData => "nodata",
+            Self::NoName => "noname",
+            Self::NoAddress => "noaddress",
             Self::Referral => "referral",
             Self::Lame => "lame",
             Self::AliasLoop => "alias_loop",
@@ -130,6 +170,11 @@ impl QueryStatus {
         }
     }
 
+    /// Whether there is no name, or none with the records, by the word of the system or of name servers.
+    pub(crate) fn is_negative(self) -> bool {
+        matches!(self, Self::NxDomain | Self::NoData | Self::NoName | Self::NoAddress)
+    }
+
     /// Whether the answer lacks a required proof (RFC 4035, section 4.3).
     pub(crate) fn is_unproven(self) -> bool {
         matches!(self, Self::Indeterminate | Self::Bogus)
@@ -141,6 +186,8 @@ impl QueryStatus {
             Self::Answered => 0,
             Self::NxDomain => 1,
             Self::NoData => 2,
+            Self::NoName => 1,
+            Self::NoAddress => 2,
             Self::AliasNotFollowed => 3,
             Self::AliasLoop => 4,
             Self::AliasChainTooLong => 5,
@@ -162,6 +209,11 @@ impl Query {
         self.id.is_none()
     }
 
+    /// Number of the client that asked; `None` for the system.
+    pub(crate) fn client(&self) -> Option<usize> {
+        self.id.map(|(client, _)| client)
+    }
+
     /// Time of the answer, or of the cancellation.
     pub(crate) fn ended_at(&self) -> Duration {
         self.started + self.took
@@ -172,8 +224,8 @@ impl Query {
             QueryOutcome::Answered(_) | QueryOutcome::System(_) => QueryStatus::Answered,
             QueryOutcome::Failed(error) => QueryStatus::from(error.kind),
             QueryOutcome::SystemFailed(error) => match error.code() {
-                Some(EaiCode::NONAME) => QueryStatus::NxDomain,
-                Some(EaiCode::NODATA | EaiCode::ADDRFAMILY) => QueryStatus::NoData,
+                Some(EaiCode::NONAME) => QueryStatus::NoName,
+                Some(EaiCode::NODATA | EaiCode::ADDRFAMILY) => QueryStatus::NoAddress,
                 _ => QueryStatus::Error,
             },
             QueryOutcome::TimedOut => QueryStatus::Timeout,
@@ -349,6 +401,29 @@ pub(crate) fn types(family: Family) -> Vec<RecordType> {
     }
 }
 
+impl QueryProgress {
+    /// Whether this server answered, or was asked last.
+    pub(crate) fn is_last(&self, server: &DnsServer) -> bool {
+        self.server.as_ref().is_some_and(|(last, _)| last == server)
+    }
+
+    /// Records the reply to the last message to a server. A late answer replaces silence.
+    fn reply(&mut self, server: &DnsServer, at: Duration, reply: ServerReply) {
+        let is_open = |it: &&mut Exchange| {
+            it.server == *server && matches!(it.reply, ServerReply::Pending | ServerReply::Silent)
+        };
+        if let Some(exchange) = self.exchanges.iter_mut().rev().find(is_open) {
+            exchange.end(at, reply);
+        }
+    }
+
+    /// Ends the messages without a reply.
+    fn end(&mut self, at: Duration, reply: &ServerReply) {
+        let open = self.exchanges.iter_mut().filter(|it| it.reply == ServerReply::Pending);
+        open.for_each(|exchange| exchange.end(at, reply.clone()));
+    }
+}
+
 impl Query {
     fn new(
         id: Option<(usize, u64)>,
@@ -370,21 +445,42 @@ impl Query {
 
     fn end_at(&mut self, at: Duration, end: QueryOutcome) {
         self.took = at.saturating_sub(self.started);
+        let is_silence = matches!(end, QueryOutcome::TimedOut);
+        let reply = if is_silence { ServerReply::Silent } else { ServerReply::Pending };
+        self.progress.end(at, &reply);
         self.end = end;
     }
 
     fn apply(&mut self, at: Duration, kind: &DnsEventKind) {
         self.took = at.saturating_sub(self.started);
         match kind {
-            DnsEventKind::Asked { server, transport, attempt, .. } => {
+            DnsEventKind::Asked { server, transport, attempt, edns } => {
+                self.progress.exchanges.push(Exchange {
+                    server: server.clone(),
+                    transport: *transport,
+                    edns: *edns,
+                    started: at,
+                    took: Duration::ZERO,
+                    reply: ServerReply::Pending,
+                });
                 self.progress.server = Some((server.clone(), *transport));
                 self.progress.messages += 1;
                 self.progress.retries = attempt.saturating_sub(1);
             }
-            DnsEventKind::Answered { truncated, .. } => self.progress.truncated |= truncated,
+            DnsEventKind::Answered { server, truncated, rcode, .. } => {
+                self.progress.truncated |= truncated;
+                let is_cut = *truncated && *rcode == Rcode::NOERROR;
+                let reply =
+                    if is_cut { ServerReply::Truncated } else { ServerReply::Answered(*rcode) };
+                self.progress.reply(server, at, reply);
+            }
             DnsEventKind::Ignored { why, .. } => self.progress.ignored.push(*why),
-            DnsEventKind::TimedOut { .. } => self.progress.silences += 1,
+            DnsEventKind::TimedOut { server, .. } => {
+                self.progress.silences += 1;
+                self.progress.reply(server, at, ServerReply::Silent);
+            }
             DnsEventKind::Failed { server, failure, .. } => {
+                self.progress.reply(server, at, ServerReply::Failed(failure.clone()));
                 self.progress.failures.push((server.clone(), failure.clone()));
             }
             DnsEventKind::Finished { result } => self.finish(result),

@@ -1,14 +1,17 @@
 //! Name resolution of a target as plain data: a fold over events.
 
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::time::Duration;
 
 use loopctl::plan::{Family, FirstAttemptReason, Reason};
-use loopctl::{Address, DnsConfigError, DnsError, EaiCode, EventKind, ResolveError};
+use loopctl::{Address, DnsConfigError, DnsError, EaiCode, EventKind, HostsAddress, ResolveError};
 
+use super::name_probe::NameProbe;
 use super::query;
-use super::query::{Queries, QueryOutcome};
+use super::query::{Queries, Query, QueryOutcome};
 use super::{End, FailureKind, Report, SecondQuery, Subject, TransportKind};
+use crate::config::NameService;
 
 /// Source of the addresses, with queries and candidates.
 #[derive(Debug, Clone)]
@@ -27,6 +30,12 @@ pub(crate) struct Resolution {
     pub(crate) is_ipv4_preferred: bool,
     /// Family for which this host has no source address, while it has one for the other.
     pub(crate) sourceless: Option<Family>,
+    /// Lines of the hosts file that gave the candidates.
+    pub(crate) hosts: Vec<HostsAddress>,
+    /// Configuration of the system's resolver, where its name servers were asked.
+    pub(crate) service: Option<Rc<NameService>>,
+    /// What the system's name servers say to this program.
+    pub(crate) probe: Option<NameProbe>,
 }
 
 /// Reason why a target has no address.
@@ -137,6 +146,27 @@ impl Report {
         self.resolve.queries.end_all(self.total, &end);
     }
 
+    /// Whether one family had no answer by the Resolution Delay, and the other one had.
+    pub(crate) fn lacks_answer(&self) -> bool {
+        let delay = self.subject.policy.resolution_delay();
+        let queries = &self.resolve.queries.0;
+        let is_open = |query: &Query| match &query.end {
+            QueryOutcome::Canceled | QueryOutcome::Pending => {
+                delay.is_some_and(|delay| query.took >= delay)
+            }
+            QueryOutcome::SystemFailed(error) => error.code() == Some(EaiCode::AGAIN),
+            _ => false,
+        };
+        queries.iter().any(is_open)
+            && queries.iter().any(|query| matches!(query.end, QueryOutcome::System(_)))
+    }
+
+    /// Whether a query has no answer yet.
+    pub(crate) fn is_looking_up(&self) -> bool {
+        let queries = &self.resolve.queries.0;
+        queries.iter().any(|query| matches!(query.end, QueryOutcome::Pending))
+    }
+
     /// Whether each family has a separate query.
     pub(crate) fn asks_apart(&self) -> bool {
         let is_race = self.subject.transport == TransportKind::Tcp;
@@ -161,6 +191,7 @@ impl Resolution {
     pub(super) fn new(via: Via) -> Self {
         let (started, took, error, candidates) = Default::default();
         let (queries, second_query, is_ipv4_preferred, sourceless) = Default::default();
+        let (hosts, service, probe) = Default::default();
         Self {
             via,
             started,
@@ -171,6 +202,9 @@ impl Resolution {
             second_query,
             is_ipv4_preferred,
             sourceless,
+            hosts,
+            service,
+            probe,
         }
     }
 

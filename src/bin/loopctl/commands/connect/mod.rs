@@ -26,7 +26,7 @@ use signal_hook::consts::SIGQUIT;
 
 use super::run::{no_signals, run_on_loop};
 use super::slow_watch::SlowWatch;
-use crate::config::{AfterConnect, ConnectMode, ConnectRequest};
+use crate::config::{AfterConnect, ConnectMode, ConnectRequest, NameService};
 use crate::exit::{Exit, FatalError};
 use crate::output::connect::ConnectPrinter;
 use crate::output::progress::live;
@@ -52,6 +52,7 @@ pub(crate) fn run(mut request: ConnectRequest) -> Result<Exit, FatalError> {
         pool: OrderedPool::default(),
         series: RefCell::default(),
         dns: RefCell::default(),
+        name_service: RefCell::default(),
     });
     let result = run_on_loop(&session.slow, async |event_loop| session.run(event_loop).await);
     session.printer.borrow_mut().finish()?;
@@ -78,6 +79,8 @@ pub(crate) struct Session {
     slow: SlowWatch,
     /// Created when it is needed.
     dns: RefCell<Option<DnsClient>>,
+    /// Read when it is needed.
+    name_service: RefCell<Option<Rc<NameService>>>,
 }
 
 impl Session {

@@ -87,12 +87,14 @@ impl Session {
         let report = Rc::new(RefCell::new(self.blank(event_loop, this)));
         self.printer.borrow_mut().race_started(&this.session, &report.borrow());
         if self.token.reason().is_none() {
-            let begun = if this.race.udp {
-                self.reach(event_loop, this, &report).await.map_err(Refused::Address)
-            } else {
-                self.connect(event_loop, this, &report).await
+            let racing = async {
+                if this.race.udp {
+                    self.reach(event_loop, this, &report).await.map_err(Refused::Address)
+                } else {
+                    self.connect(event_loop, this, &report).await
+                }
             };
-            match begun {
+            match self.observed(event_loop, &report, racing).await {
                 Ok(()) => {}
                 Err(Refused::Address(why)) => report.borrow_mut().refuse(why, event_loop.time()),
                 Err(Refused::Tls(why)) => report.borrow_mut().refuse_tls(why, event_loop.time()),
@@ -109,6 +111,7 @@ impl Session {
         if families.into_iter().all(|family| report.count(family) > 0) {
             report.resolve.note_sources(source_address);
         }
+        self.note_hosts(&mut report);
         report.note_surroundings(this);
         report.note_overflows(overflows);
         report.expect(&self.request.expect);
@@ -217,8 +220,9 @@ impl Session {
         };
         let port = event_loop.service_port(port.clone()).await?;
         let family = this.race.family;
-        let wanted = addresses.iter().filter(|ip| family.admits(Family::of(ip)));
-        let wanted: Vec<_> = wanted.map(|ip| SocketAddr::new(*ip, port)).collect();
+        let wanted = addresses.iter().filter(|known| family.admits(Family::of(&known.ip())));
+        let mut wanted: Vec<SocketAddr> = wanted.copied().collect();
+        wanted.iter_mut().for_each(|address| address.set_port(port));
         if wanted.is_empty() {
             return Err(NameFailure::NoPinnedAddress);
         }

@@ -15,7 +15,6 @@ use super::Session;
 use super::trace::Tracing;
 use crate::config::ResolverChoice;
 use crate::config::environment::Environment;
-use crate::config::nsswitch_conf;
 use crate::config::{NameRequest, NameSubject};
 use crate::report::StartTime;
 use crate::report::names::{NameReport, NameSubject as ReportSubject};
@@ -38,7 +37,8 @@ impl Session {
         let mut is_time_up = false;
         if self.token.reason().is_none() {
             let asking = self.ask(event_loop, name, client, &report, &local);
-            let asking = event_loop.timeout(self.request.timeout, asking);
+            let limit = self.request.name_timeout(&self.service.conf);
+            let asking = event_loop.timeout(limit, asking);
             is_time_up = self.token.run_until_cancelled(asking).await == Some(Err(Elapsed));
         }
         let mut report = report.borrow().clone();
@@ -71,7 +71,10 @@ impl Session {
         let started_at = StartTime { at: event_loop.time(), wall: Environment::wall_clock() };
         let mut report = NameReport::new(subject, started_at);
         if question.via != ResolverChoice::Dns && !question.trace {
-            report.sources = nsswitch_conf::name_sources();
+            report.sources = self.service.sources.names();
+        }
+        if !question.trace {
+            report.service = Some(Rc::clone(&self.service));
         }
         report
     }

@@ -12,17 +12,21 @@ use loopctl::{DnsClient, DnsConfigError, LoopHandle};
 use super::dns_client;
 use super::run::{no_signals, run_on_loop};
 use super::slow_watch::SlowWatch;
-use crate::config::{QuestionRequest, ResolveRequest, ResolverChoice};
-use crate::diagnose::exit_status;
+use crate::config::{Format, NameService, QuestionRequest, ResolveRequest, ResolverChoice};
+use crate::diagnose::{exit_status, name_service};
 use crate::exit::{Exit, FatalError};
 use crate::output::resolve::NamePrinter;
 use crate::report::names::NameReport;
 use crate::util::cancellation::{CancellationToken, StopReason, cancel_on_signals};
+use crate::util::message::Message;
 use crate::util::ordered_pool::OrderedPool;
 
 /// Resolves every name and reports it.
 pub(crate) fn run(request: ResolveRequest) -> Result<Exit, FatalError> {
+    let service = Rc::new(NameService::of_system());
+    warn(&request, &service);
     let session = Rc::new(Session {
+        service,
         printer: RefCell::new(NamePrinter::new(&request)),
         slow: SlowWatch::new(request.slow),
         request,
@@ -35,9 +39,24 @@ pub(crate) fn run(request: ResolveRequest) -> Result<Exit, FatalError> {
     result
 }
 
+/// Prints what is odd about the files that are used.
+fn warn(request: &ResolveRequest, service: &NameService) {
+    let question = &request.question;
+    let is_system_asked = question.asks_system();
+    let uses_servers = question.servers.is_empty() && question.via != ResolverChoice::System;
+    let is_told =
+        request.output.format != Format::Quiet && !request.output.has_document_on_stderr();
+    if is_told && !question.trace && (is_system_asked || uses_servers) {
+        let warnings = name_service::warnings(service, is_system_asked);
+        Message::warnings(warnings).print(request.output.stderr);
+    }
+}
+
 /// One run of the program.
 struct Session {
     request: ResolveRequest,
+    /// Configuration of the system's resolver.
+    service: Rc<NameService>,
     printer: RefCell<NamePrinter>,
     token: CancellationToken,
     pool: OrderedPool<NameReport>,
@@ -101,15 +120,16 @@ impl Session {
         if question.via == ResolverChoice::System || question.trace {
             return Ok(None);
         }
-        // Because the hosts file is part of the system's answer, and name servers are compared with it.
-        let mut builder = DnsClient::system()?.hosts("");
+        // Because the hosts file is part of the system's answer, name servers are compared with it.
+        let mut builder = DnsClient::builder().configuration(&self.service.conf);
         if let Some(anchors) = &question.dnssec {
             builder = builder.validate(anchors.clone());
         }
         if !question.search {
             builder = builder.search([""; 0], 1);
         }
-        dns_client::client(event_loop, builder, &question.servers, self.request.timeout).map(Some)
+        let limit = self.request.dns_timeout();
+        dns_client::client(event_loop, builder, &question.servers, limit).map(Some)
     }
 }
 

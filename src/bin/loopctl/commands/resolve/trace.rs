@@ -216,7 +216,7 @@ impl Tracing<'_> {
             return Err(TraceError::NoServerAddress(zone.name.clone()));
         }
         let builder = DnsClient::builder().servers(servers).attempts(1).recursion(false);
-        let timeout = SERVER_TIMEOUT.min(self.session.request.timeout);
+        let timeout = SERVER_TIMEOUT.min(self.session.request.dns_timeout());
         let builder = builder.dnssec(question.dnssec.is_some()).timeout(timeout);
         let client = builder.build(self.event_loop).map_err(TraceError::Client)?;
         Ok(self.session.listening(client, number + 1, self.report))

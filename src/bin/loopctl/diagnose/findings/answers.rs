@@ -37,7 +37,7 @@ pub(super) fn answer_finding(report: &Report) -> Option<Finding> {
         QueryStatus::Answered => {
             (FindingKind::Waited, format!("waited for {name}, which came {late} after {other}"))
         }
-        QueryStatus::NoData | QueryStatus::NxDomain => (
+        status if status.is_negative() => (
             FindingKind::NoAddresses,
             format!("{v} because there is no {name} record, known {late} after {other}"),
         ),

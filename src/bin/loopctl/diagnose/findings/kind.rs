@@ -28,6 +28,16 @@ pub(crate) enum FindingKind {
     Slow,
     SynResent,
     LateStart,
+    /// A name server does not answer at all.
+    NameServerSilent,
+    /// A name server answers one of A and AAAA.
+    QuerySilent,
+    NameServerSlow,
+    /// A name server refuses, fails, or cannot be reached.
+    NameServerFailed,
+    SearchList,
+    /// A lookup was slow, and its name servers are fast.
+    SlowLookup,
     /// This host looked late at a connection that was there.
     LateEnd,
     OwnFirewall,
@@ -85,6 +95,12 @@ impl FindingKind {
             Self::Slow => "slow",
             Self::SynResent => "SYN resent",
             Self::LateStart => "late start",
+            Self::NameServerSilent => "name server silent",
+            Self::QuerySilent => "query silent",
+            Self::NameServerSlow => "name server slow",
+            Self::NameServerFailed => "name server failed",
+            Self::SearchList => "search list",
+            Self::SlowLookup => "slow lookup",
             Self::LateEnd => "late end",
             Self::OwnFirewall => "rejected by a firewall of this host",
             Self::SilentGateway => "behind a silent gateway",

@@ -6,6 +6,7 @@ mod evidence;
 mod kind;
 mod late_end;
 mod late_start;
+pub(crate) mod name;
 pub(crate) mod other_clients;
 pub(crate) mod phases;
 mod source_address;
@@ -60,6 +61,7 @@ pub(crate) fn findings(report: &Report) -> Vec<Finding> {
         return Vec::new();
     }
     let mut found: Vec<Finding> = answers::answer_finding(report).into_iter().collect();
+    found.extend(name::name_findings(report));
     found.extend(source_address::source_finding(report));
     // Without a connection, no finding has a cost.
     let until = report.selected.unwrap_or_default();

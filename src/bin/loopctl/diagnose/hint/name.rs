@@ -3,41 +3,40 @@
 use std::io::ErrorKind;
 
 use loopctl::plan::{DnsTransport, Family};
-use loopctl::{DnsError, DnsErrorKind, DnsProofReason, DnsValidation, EaiCode};
+use loopctl::{DnsError, DnsErrorKind, DnsProofReason, DnsValidation, EaiCode, ResolveError};
 
 use super::extended_error;
 use crate::diagnose::trace;
-use crate::report::Report;
 use crate::report::names::NameReport;
 use crate::report::query::{Query, QueryOutcome, QueryStatus};
+use crate::report::{NameFailure, Report};
 
 const NO_ANSWER: &str = "no name server answered: `/etc/resolv.conf` lists them";
+const INTERFACES: &str = "`ip link` lists the interfaces of this host";
 const NO_ADDRESS: &str = "the name exists, but has no address";
 
 /// Hint for a target without an address.
 pub(super) fn hint_for_target(report: &Report) -> Option<String> {
     let failure = report.resolve.error.as_ref()?;
+    if let NameFailure::Resolver(ResolveError::NoInterface { .. }) = failure {
+        return Some(INTERFACES.to_owned());
+    }
     if let Some(error) = failure.dns().filter(|error| error.kind != DnsErrorKind::TimedOut) {
         return hint_for_query(report, error);
     }
     let code = failure.code();
-    let is_unknown = matches!(code, Some(EaiCode::NONAME | EaiCode::NODATA));
-    let host = report.subject.host.as_deref().unwrap_or_default();
-    let text = match (host.split_once('%'), only_family(report), code) {
-        (Some((_, zone)), _, _) if is_unknown => {
-            return Some(format!("there is no interface `{zone}` on this host"));
-        }
-        (_, Some(without), Some(EaiCode::NONAME | EaiCode::NODATA | EaiCode::ADDRFAMILY)) => {
+    let text = match (only_family(report), code) {
+        (Some(without), Some(EaiCode::NONAME | EaiCode::NODATA | EaiCode::ADDRFAMILY)) => {
             return Some(without);
         }
-        (_, _, Some(EaiCode::NODATA)) => NO_ADDRESS,
-        (_, _, Some(EaiCode::NONAME)) => {
+        (_, Some(EaiCode::NODATA)) => NO_ADDRESS,
+        (_, Some(EaiCode::NONAME)) => {
             "check the spelling; `getent ahosts NAME` shows what this host resolves"
         }
-        (_, _, Some(EaiCode::AGAIN)) => {
+        (_, Some(EaiCode::AGAIN)) => {
             "no name server answered, or it failed: `/etc/resolv.conf` lists them"
         }
-        (_, _, Some(EaiCode::SERVICE)) => {
+        (_, Some(EaiCode::SERVICE)) => {
             "/etc/services has no such service; give the port as a number"
         }
         _ if report.has_timed_out() && report.waited.is_none() => NO_ANSWER,
@@ -101,10 +100,13 @@ pub(crate) fn hint_for_name(report: &NameReport, status: QueryStatus) -> String 
     let was_system_alone = report.dns_queries().next().is_none();
     let text = match status {
         _ if report.answers().next().is_some() => {
-            "name servers know it, and the system does not: see `/etc/nsswitch.conf` for its sources"
+            "name servers have the name, and the system does not give it: `getent ahosts NAME` shows its answer"
         }
         QueryStatus::NxDomain => "check the spelling; `--trace` shows which zone denies the name",
         QueryStatus::NoData => "the name exists, but has no record of the requested type",
+        QueryStatus::NoName | QueryStatus::NoAddress => {
+            "check the spelling; `getent ahosts NAME` shows what this host resolves"
+        }
         QueryStatus::Referral | QueryStatus::Lame => {
             "the server answers for its own zones only: ask a resolver (`--server`), or use `--trace`"
         }
@@ -181,6 +183,7 @@ const VERBOSE: &str = "`-v` shows every step";
 
 fn hint_for_error(report: &NameReport) -> String {
     let failed = report.failing().and_then(|query| match &query.end {
+        QueryOutcome::SystemFailed(ResolveError::NoInterface { .. }) => Some(INTERFACES.to_owned()),
         QueryOutcome::Failed(error) if error.kind == DnsErrorKind::Network => {
             hint_for_server(error)
         }

@@ -2,8 +2,8 @@
 
 pub(crate) mod compare;
 pub(crate) mod events;
-pub(crate) mod path;
 pub(crate) mod others;
+pub(crate) mod path;
 pub(crate) mod resolve;
 pub(crate) mod sendfile;
 pub(crate) mod series;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use anstyle::AnsiColor;
-use loopctl::TcpInfo;
 use loopctl::plan::Family;
+use loopctl::{HostsFile, TcpInfo};
 
 use super::resolve::{notes, queries};
 use super::{compare, others, table, tls, why};
@@ -137,7 +137,20 @@ fn resolve_line(report: &Report) -> String {
         0 | 1 => String::new(),
         _ => format!("   {}", order(report)),
     };
-    format!("  resolve  {took}  {via}   {found}{order}").trim_end().to_owned() + "\n"
+    let file = hosts_lines(report);
+    format!("  resolve  {took}  {via}   {found}{order}{file}").trim_end().to_owned() + "\n"
+}
+
+/// Lines of the hosts file that gave the addresses.
+fn hosts_lines(report: &Report) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for found in &report.resolve.hosts {
+        let line = format!("{}:{}", HostsFile::PATH, found.line);
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    if lines.is_empty() { String::new() } else { format!("   {}", lines.join(" ")) }
 }
 
 /// Number of addresses per family, with the duration of separate lookups.
@@ -164,7 +177,7 @@ fn found(report: &Report) -> String {
 
 /// Whether the query has a plain result: addresses, or none.
 fn is_plain(query: &Query) -> bool {
-    matches!(query.verdict(), QueryStatus::Answered | QueryStatus::NoData | QueryStatus::NxDomain)
+    query.verdict() == QueryStatus::Answered || query.verdict().is_negative()
 }
 
 /// Policy of the race.

@@ -43,8 +43,9 @@ fn evidence_lines(why: &Finding, style: Style) -> String {
 }
 
 fn is_relevant(why: &Finding) -> bool {
-    use FindingKind::{GaiConf, LateEnd, LateStart, NoSourceAddress};
-    matches!(why.kind, NoSourceAddress | GaiConf | LateStart | LateEnd) || why.cost >= MIN_COST
+    use FindingKind::{GaiConf, LateEnd, LateStart, NoSourceAddress, QuerySilent};
+    matches!(why.kind, NoSourceAddress | GaiConf | LateStart | LateEnd | QuerySilent)
+        || why.cost >= MIN_COST
 }
 
 /// Findings about the family weigh more than those about the time.

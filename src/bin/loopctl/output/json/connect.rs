@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use loopctl::plan::{self, Family, FirstAttemptReason, Reason};
-use loopctl::{Failure, IcmpError, Phase};
+use loopctl::{Failure, IcmpError, Phase, ResolvConf};
 
 use super::{compare, error, other_clients, resolve, surroundings, tls};
 use crate::diagnose::cause;
@@ -14,9 +14,11 @@ use crate::output::wire::common::{
 };
 use crate::output::wire::compare::QueryType;
 use crate::output::wire::connect::{
-    Attempt, Document, Evidence, Icmp, Keepalive, Name, Policy, RefusedOption, Relay, Resolve,
-    Seen, SocketOptions, StartReason, Success, TcpInfo, Unmet, Via, Waited, Why,
+    Attempt, Document, Evidence, Icmp, Keepalive, Name, NameProbe, NameServer, Policy,
+    RefusedOption, Relay, Resolve, Seen, SocketOptions, StartReason, Success, TcpInfo, Unmet, Via,
+    Waited, Why,
 };
+use crate::report::name_probe;
 use crate::report::relay::{RelayEnd, RelayError, RelayReport};
 use crate::report::{self, End, FailureKind, Report, Subject, TlsReport};
 use crate::util::units;
@@ -164,7 +166,29 @@ fn resolution(report: &Report) -> Resolve {
         duration_ms: resolve.took.filter(|_| is_looked_up).map(Into::into),
         queries: resolve.queries.0.iter().map(resolve::query).collect(),
         candidates: resolve.candidates.iter().map(Into::into).collect(),
+        hosts: resolve.hosts.iter().map(Into::into).collect(),
+        probe: resolve.probe.as_ref().map(NameProbe::from),
         error: name_error(report),
+    }
+}
+
+impl From<&name_probe::NameProbe> for NameProbe {
+    fn from(probe: &name_probe::NameProbe) -> Self {
+        let conf = &probe.service.conf;
+        let servers = probe.servers().iter().enumerate().map(|(place, server)| NameServer {
+            address: server.host.to_string(),
+            file: ResolvConf::PATH,
+            line: server.line,
+            queries: probe.queries_to(place).map(resolve::query).collect(),
+        });
+        Self {
+            start_ms: probe.started.into(),
+            names: probe.names.clone(),
+            timeout_ms: conf.timeout.into(),
+            attempts: conf.attempts,
+            getaddrinfo_max_ms: conf.system_worst_case().into(),
+            servers: servers.collect(),
+        }
     }
 }
 

@@ -19,7 +19,7 @@ use crate::output::wire::event::{
     MetricsOutcome, Name, OfAttempt, PreferredFamily, Record, ScheduleReason, SuccessDefinition,
     Target, TimerCanceled, TimerEnd, TimerSet, Transport,
 };
-use crate::report::query::{QueryOutcome, QueryStatus, types};
+use crate::report::query::{QueryOutcome, types};
 use crate::report::{End, Outcome, Report, Subject, TlsReport, TransportKind, Via};
 
 /// Session and time of an event.
@@ -200,7 +200,7 @@ fn of_system(report: &Report, family: Family, moment: &Moment<'_>) -> Option<Rec
     let index = queries.iter().position(|query| query.types == types)?;
     let query = &queries[index];
     let (dns_id, hostname) = (id(index), query.name.clone());
-    let is_negative = matches!(query.verdict(), QueryStatus::NxDomain | QueryStatus::NoData);
+    let is_negative = query.verdict().is_negative();
     let (results, answer_type, error_message) = match &query.end {
         QueryOutcome::Pending if report.resolve.error.is_none() => {
             let qtypes = types.iter().rev().map(ToString::to_string).collect();

@@ -2,22 +2,26 @@
 
 use loopctl::plan::DnsTransport;
 use loopctl::{
-    DnsAnswer, DnsProof, DnsProofReason, DnsRecord, DnsSetProof, EaiCode, EdnsFallback, RecordType,
+    DnsAnswer, DnsProof, DnsProofReason, DnsRecord, DnsSetProof, EaiCode, EdnsFallback,
+    HostsAddress, HostsFile, RecordType,
 };
 
-use crate::diagnose::{self, exit_status, name, rank};
+use crate::diagnose::cause::failure_text;
+use crate::diagnose::difference::{self, differences};
+use crate::diagnose::{self, exit_status, name, name_service, rank};
 use crate::output::human::resolve::notes;
 use crate::output::wire::common::{ErrorKind, ErrorRecord, RunEnd, VERSION, slow_callbacks};
 use crate::output::wire::query::{
-    ExtendedError, Flags, Query, QueryResult, QueryVia, Record, Transport, WithoutEdns,
+    Exchange, ExtendedError, Flags, HostsLine, Query, QueryResult, QueryVia, Record, Reply,
+    Transport, WithoutEdns,
 };
 use crate::output::wire::resolve::{
-    Address, Document, Hop, Name, Outcome, Proof, ProofKind, Proved, Purpose, StepKind, Validation,
-    VerifiedQuery,
+    Address, Difference, Document, Hop, Name, Outcome, Proof, ProofKind, Proved, Purpose, StepKind,
+    Validation, VerifiedQuery,
 };
 use crate::report::names::{NameEnd, NameReport, is_signature};
 use crate::report::order::AddressRow;
-use crate::report::query::{self, QueryOutcome, QueryStatus};
+use crate::report::query::{self, QueryOutcome, QueryStatus, ServerReply};
 use crate::report::trace::{self, Step};
 
 /// Document of one name.
@@ -37,11 +41,26 @@ pub(crate) fn document(report: &NameReport) -> Document {
         duration_ms: report.total.into(),
         queries: report.queries.0.iter().map(verified).collect(),
         addresses: report.addresses.iter().map(|row| address(report, row)).collect(),
+        hosts: report.hosts_lines().iter().map(Into::into).collect(),
+        differences: differences(report).into_iter().map(Difference::from).collect(),
+        warnings: warnings(report),
         records: records.map(|it| proved(Record::from(it), report.proof_of(it))).collect(),
         trace: report.hops.iter().map(Hop::from).collect(),
         slow_callbacks: slow_callbacks(&report.slow),
         error: error(report),
     }
+}
+
+impl From<difference::Difference> for Difference {
+    fn from(difference: difference::Difference) -> Self {
+        Self { kind: difference.kind, message: difference.text }
+    }
+}
+
+fn warnings(report: &NameReport) -> Vec<String> {
+    let is_system_asked = report.queries.0.iter().any(query::Query::is_of_system);
+    let service = report.service.as_ref();
+    service.map_or_else(Vec::new, |service| name_service::warnings(service, is_system_asked))
 }
 
 /// Question as `connect` has it as well.
@@ -92,7 +111,7 @@ impl From<DnsProof> for ProofKind {
 fn with_answers<R>(query: &query::Query, answers: Vec<R>) -> Query<R> {
     let answer = query.answer();
     let asked = query.progress.server.as_ref();
-    let is_negative = matches!(query.verdict(), QueryStatus::NxDomain | QueryStatus::NoData);
+    let is_negative = query.verdict().is_negative();
     let negative = answer.filter(|_| is_negative).and_then(DnsAnswer::ttl);
     let said = answer.map(|answer| answer.extended_errors.as_slice()).unwrap_or_default();
     let odd = answer.map(|answer| answer.oddities.as_slice()).unwrap_or_default();
@@ -117,10 +136,39 @@ fn with_answers<R>(query: &query::Query, answers: Vec<R>) -> Query<R> {
         oddities: odd.iter().map(ToString::to_string).collect(),
         retries: query.progress.retries,
         ignored: query.progress.ignored.iter().map(ToString::to_string).collect(),
+        exchanges: query.progress.exchanges.iter().map(Exchange::from).collect(),
         answers,
         negative_ttl: negative.map(|ttl| ttl.as_secs()),
         signed: answer.map(is_signed),
         error: failure(query),
+    }
+}
+
+impl From<&HostsAddress> for HostsLine {
+    fn from(found: &HostsAddress) -> Self {
+        Self { ip: found.address.to_string(), file: HostsFile::PATH, line: found.line }
+    }
+}
+
+impl From<&query::Exchange> for Exchange {
+    fn from(exchange: &query::Exchange) -> Self {
+        let (reply, rcode, message) = match &exchange.reply {
+            ServerReply::Pending => (Reply::Pending, None, None),
+            ServerReply::Answered(rcode) => (Reply::Answered, Some(rcode.to_string()), None),
+            ServerReply::Truncated => (Reply::Truncated, None, None),
+            ServerReply::Silent => (Reply::Silent, None, None),
+            ServerReply::Failed(failure) => (Reply::Failed, None, Some(failure_text(failure))),
+        };
+        Self {
+            server: exchange.server.endpoint(),
+            transport: exchange.transport.into(),
+            edns: exchange.edns,
+            start_ms: exchange.started.into(),
+            duration_ms: exchange.took.into(),
+            reply,
+            rcode,
+            message,
+        }
     }
 }
 
@@ -157,6 +205,8 @@ impl From<QueryStatus> for QueryResult {
             QueryStatus::Answered => Self::Answered,
             QueryStatus::NxDomain => Self::NxDomain,
             QueryStatus::NoData => Self::NoData,
+            QueryStatus::NoName => Self::NoName,
+            QueryStatus::NoAddress => Self::NoAddress,
             QueryStatus::Referral => Self::Referral,
             QueryStatus::Lame => Self::Lame,
             QueryStatus::AliasLoop => Self::AliasLoop,
@@ -292,6 +342,8 @@ impl From<NameEnd> for Outcome {
             NameEnd::Failed(verdict) => match verdict {
                 QueryStatus::NxDomain => Self::NxDomain,
                 QueryStatus::NoData => Self::NoData,
+                QueryStatus::NoName => Self::NoName,
+                QueryStatus::NoAddress => Self::NoAddress,
                 QueryStatus::Referral => Self::Referral,
                 QueryStatus::Lame => Self::Lame,
                 QueryStatus::AliasLoop => Self::AliasLoop,

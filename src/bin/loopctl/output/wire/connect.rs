@@ -11,7 +11,7 @@ use super::common::{
 };
 use super::compare::{Compare, QueryType};
 use super::other_clients::OtherClients;
-use super::query::{Query, Record};
+use super::query::{HostsLine, Query, Record};
 use super::surroundings::{Route, Surroundings};
 use super::tls::Tls;
 use crate::diagnose::findings::{Basis, EvidenceSource, FindingKind};
@@ -209,7 +209,37 @@ pub(crate) struct Resolve {
     pub(crate) queries: Vec<Query<Record>>,
     /// Addresses in the order in which they are tried.
     pub(crate) candidates: Vec<AddressRecord>,
+    /// Lines of the hosts file that gave candidates.
+    pub(crate) hosts: Vec<HostsLine>,
+    /// Questions of this program to each name server of the system; null: the system's lookup needs no explanation.
+    pub(crate) probe: Option<NameProbe>,
     pub(crate) error: Option<ErrorRecord>,
+}
+
+/// Questions of this program to the name servers of resolv.conf(5), without EDNS, each asked once.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct NameProbe {
+    pub(crate) start_ms: Ms,
+    /// Names of the search list, in the order in which the system asks for them.
+    pub(crate) names: Vec<String>,
+    /// timeout of resolv.conf(5).
+    pub(crate) timeout_ms: Ms,
+    /// attempts of resolv.conf(5).
+    pub(crate) attempts: u32,
+    /// Longest time that getaddrinfo needs for one name: no server answers, or the first one answers only one of A and
+    /// AAAA.
+    pub(crate) getaddrinfo_max_ms: Ms,
+    pub(crate) servers: Vec<NameServer>,
+}
+
+/// One name server of resolv.conf(5).
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct NameServer {
+    pub(crate) address: String,
+    pub(crate) file: &'static str,
+    /// Line of the file; null: the default server.
+    pub(crate) line: Option<usize>,
+    pub(crate) queries: Vec<Query<Record>>,
 }
 
 /// Source of the addresses.

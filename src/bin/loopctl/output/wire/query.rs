@@ -36,12 +36,52 @@ pub(crate) struct Query<R> {
     pub(crate) retries: usize,
     /// Reasons for ignored messages, such as forged ones.
     pub(crate) ignored: Vec<String>,
+    /// Messages to name servers, with what each server did; empty for the system.
+    pub(crate) exchanges: Vec<Exchange>,
     pub(crate) answers: Vec<R>,
     /// Seconds for which a negative answer may be cached (RFC 2308).
     pub(crate) negative_ttl: Option<u64>,
     /// Whether signatures came with the answer, good or bad.
     pub(crate) signed: Option<bool>,
     pub(crate) error: Option<ErrorRecord>,
+}
+
+/// Line of the hosts file with an address of the name.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct HostsLine {
+    pub(crate) ip: String,
+    pub(crate) file: &'static str,
+    #[schemars(range(min = 1))]
+    pub(crate) line: usize,
+}
+
+/// One message to a name server.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Exchange {
+    /// Host and port.
+    pub(crate) server: String,
+    pub(crate) transport: Transport,
+    pub(crate) edns: bool,
+    pub(crate) start_ms: Ms,
+    /// Time until the reply, or the end of the query.
+    pub(crate) duration_ms: Ms,
+    /// Reply; pending: none before the query ended; silent: none within the time limit of a message.
+    pub(crate) reply: Reply,
+    /// Response code of an answer.
+    pub(crate) rcode: Option<String>,
+    /// Error of the socket or of the decoder.
+    pub(crate) message: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub(crate) enum Reply {
+    Pending,
+    Answered,
+    Truncated,
+    Silent,
+    Failed,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
@@ -69,6 +109,10 @@ pub(crate) enum QueryResult {
     Answered,
     NxDomain,
     NoData,
+    /// The system does not know the name (EAI_NONAME).
+    NoName,
+    /// The system has no address for the name (EAI_NODATA, EAI_ADDRFAMILY).
+    NoAddress,
     /// NOERROR without records from a server that is not in charge, with the servers of another zone.
     Referral,
     /// NOERROR without records from a server that is not in charge and asks no other.

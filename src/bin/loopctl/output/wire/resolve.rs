@@ -5,7 +5,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::common::{ErrorRecord, IpFamily, Ms, RunEnd, SlowCallback, WallClock};
-use super::query::{Query, Record};
+use super::query::{HostsLine, Query, Record};
+use crate::diagnose::difference::DifferenceKind;
 
 /// All _ms are milliseconds since work on the name began, or durations. null: it did not happen, or is not known.
 /// Fields may be added within version 1; none is removed or changes its meaning.
@@ -31,12 +32,25 @@ pub(crate) struct Document {
     pub(crate) queries: Vec<VerifiedQuery>,
     /// Addresses; first those that a connection would try, in that order.
     pub(crate) addresses: Vec<Address>,
+    /// Lines of the hosts file that gave addresses of the system.
+    pub(crate) hosts: Vec<HostsLine>,
+    /// Reasons for different answers of the system and of name servers, each with evidence.
+    pub(crate) differences: Vec<Difference>,
+    /// Lines of /etc/resolv.conf without effect, and files that cannot be read.
+    pub(crate) warnings: Vec<String>,
     /// Records of types other than addresses, and of traces.
     pub(crate) records: Vec<Proved<Record>>,
     /// Zones from the root downwards (--trace).
     pub(crate) trace: Vec<Hop>,
     pub(crate) slow_callbacks: Vec<SlowCallback>,
     pub(crate) error: Option<ErrorRecord>,
+}
+
+/// Reason why the system and name servers differ.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Difference {
+    pub(crate) kind: DifferenceKind,
+    pub(crate) message: String,
 }
 
 fn conditions() -> serde_json::Value {
@@ -61,6 +75,10 @@ pub(crate) enum Outcome {
     Success,
     NxDomain,
     NoData,
+    /// The system does not know the name (EAI_NONAME).
+    NoName,
+    /// The system has no address for the name (EAI_NODATA, EAI_ADDRFAMILY).
+    NoAddress,
     Referral,
     Lame,
     #[serde(rename = "alias_loop")]

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use loopctl::{DnsData, DnsEvent, DnsEventKind, EdnsFallback, ExtendedError};
+use loopctl::{DnsData, DnsEvent, DnsEventKind, DnsServer, EdnsFallback, ExtendedError};
 
+use crate::diagnose::difference::{Difference, DifferenceKind, differences};
 use crate::diagnose::{cause, hint, name, trace};
 use crate::report::names::{NameEnd, NameReport};
-use crate::report::query::{Query, QueryOutcome, QueryProgress, QueryStatus};
+use crate::report::query::{
+    Exchange, Query, QueryOutcome, QueryProgress, QueryStatus, ServerReply,
+};
 use crate::report::trace::Step;
 use crate::util::message::Message;
 use crate::util::units;
@@ -17,6 +20,8 @@ pub(crate) fn status(status: QueryStatus) -> &'static str {
         QueryStatus::Answered => "answered",
         QueryStatus::NxDomain => "no such name (NXDOMAIN)",
         QueryStatus::NoData => "no such record (NODATA)",
+        QueryStatus::NoName => "the system does not know the name",
+        QueryStatus::NoAddress => "the system has no address for the name",
         QueryStatus::Referral => "a referral to other servers, not an answer",
         QueryStatus::Lame => "the server is not in charge of the name (lame)",
         QueryStatus::AliasLoop => "the aliases of the name go round",
@@ -78,9 +83,13 @@ fn without_edns(query: &Query) -> Option<String> {
 
 fn progress(progress: &QueryProgress, query: &Query) -> Vec<String> {
     let mut notes = Vec::new();
-    if progress.retries > 0 {
+    // Because a message that could not be sent is none that could be answered.
+    let is_sent = |it: &&Exchange| !matches!(it.reply, ServerReply::Failed(_));
+    let sent = progress.exchanges.iter().filter(is_sent).count();
+    if progress.retries > 0 && sent > 1 {
         notes.push(format!("asked {} times", progress.retries + 1));
     }
+    notes.extend(others(progress));
     if progress.truncated {
         let transport = query.progress.server.as_ref().map(|(_, transport)| transport.to_string());
         let again = transport.filter(|name| name != "udp");
@@ -98,7 +107,8 @@ fn progress(progress: &QueryProgress, query: &Query) -> Vec<String> {
     }
     // Because the error of a query without a reachable server says it.
     if query.verdict() != QueryStatus::Error {
-        let failed = progress.failures.first();
+        let is_last = |server: &DnsServer| progress.is_last(server);
+        let failed = progress.failures.iter().find(|(server, _)| is_last(server));
         notes.extend(failed.map(|(server, failure)| {
             format!("{}: {}", server.endpoint(), cause::failure_text(failure))
         }));
@@ -106,11 +116,44 @@ fn progress(progress: &QueryProgress, query: &Query) -> Vec<String> {
     notes
 }
 
+/// Replies of the other servers, each once with its longest time.
+fn others(progress: &QueryProgress) -> Vec<String> {
+    let mut kept: Vec<&Exchange> = Vec::new();
+    for exchange in progress.exchanges.iter().filter(|it| !progress.is_last(&it.server)) {
+        let is_same = |it: &&mut &Exchange| {
+            it.server == exchange.server && reply(&it.reply) == reply(&exchange.reply)
+        };
+        match kept.iter_mut().find(is_same) {
+            Some(known) if known.took < exchange.took => *known = exchange,
+            Some(_) => {}
+            None if exchange.reply == ServerReply::Pending => {}
+            None => kept.push(exchange),
+        }
+    }
+    let note = |it: &&Exchange| {
+        let (server, did) = (it.server.endpoint(), reply(&it.reply));
+        match it.reply {
+            ServerReply::Silent => format!("{server}: {did} within {}", units::prose(it.took)),
+            _ => format!("{server}: {did}"),
+        }
+    };
+    kept.iter().map(note).collect()
+}
+
+fn reply(reply: &ServerReply) -> String {
+    match reply {
+        ServerReply::Pending | ServerReply::Silent => "no answer".to_owned(),
+        ServerReply::Truncated => "truncated".to_owned(),
+        ServerReply::Answered(rcode) => rcode.to_string(),
+        ServerReply::Failed(failure) => cause::failure_text(failure),
+    }
+}
+
 /// Errors, causes, warnings and hints of a name, for standard error.
 pub(crate) fn explain(report: &NameReport) -> Message {
     let text = &report.subject.text;
     match report.end {
-        NameEnd::Found => Message::warnings(disagreement(report).into_iter().collect()),
+        NameEnd::Found => Message::warnings(disagreement(report)),
         NameEnd::Interrupted(_) => Message::error(format!("interrupted while resolving `{text}`")),
         NameEnd::Failed(why) => {
             let error = Some(format!("could not resolve `{text}`: {}", status(why)));
@@ -118,7 +161,7 @@ pub(crate) fn explain(report: &NameReport) -> Message {
             Message {
                 error,
                 causes,
-                warnings: Vec::new(),
+                warnings: disagreement(report),
                 hints: vec![hint::name::hint_for_name(report, why)],
             }
         }
@@ -140,18 +183,11 @@ fn causes(report: &NameReport) -> Vec<String> {
     causes
 }
 
-/// Warning for a name that only the system resolves.
-fn disagreement(report: &NameReport) -> Option<String> {
-    let is_found = |query: &&Query| query.verdict() == QueryStatus::Answered;
-    let (system, dns): (Vec<&Query>, Vec<&Query>) =
-        report.queries.wanted().partition(|query| query.is_of_system());
-    if !report.subject.wants_addresses || system.is_empty() || dns.is_empty() {
-        return None;
-    }
-    let is_known = system.iter().any(is_found) && !dns.iter().any(is_found);
-    let why = dns.iter().map(|query| query.verdict()).max_by_key(|it| it.severity());
-    let why = status(why.filter(|_| is_known)?);
-    Some(format!("name servers: {why}; the system has it from elsewhere, such as /etc/hosts"))
+/// Reasons for different answers of the system and of name servers.
+fn disagreement(report: &NameReport) -> Vec<String> {
+    // Because the warning about the file says it.
+    let is_new = |it: &Difference| it.kind != DifferenceKind::NoAttempts;
+    differences(report).into_iter().filter(is_new).map(|difference| difference.text).collect()
 }
 
 /// Line of a query event, for `-v`.

@@ -19,6 +19,7 @@ pub(crate) fn lines(report: &NameReport, is_verbose: bool, style: Style) -> Stri
     if report.is_local {
         lines.push("  dns      not queried: localhost is this host (RFC 6761)".to_owned());
     }
+    lines.extend(report.detour().map(|(names, took)| detour(&names, took)));
     lines.extend(for_proofs(report, is_verbose));
     let together = lines.iter().map(|line| line.trim_start()).collect::<Vec<_>>().join("   ");
     let is_short =
@@ -27,6 +28,17 @@ pub(crate) fn lines(report: &NameReport, is_verbose: bool, style: Style) -> Stri
         lines = vec![format!("  {together}")];
     }
     lines.iter().map(|line| units::fit(line, style.width)).collect()
+}
+
+/// Names of the search list that were asked for first.
+fn detour(names: &[&str], took: Duration) -> String {
+    let count = if names.len() == 1 {
+        "1 name was".to_owned()
+    } else {
+        format!("{} names were", names.len())
+    };
+    let took = time(took);
+    format!("  search   {took}  {count} asked for first; a dot at the end of the name avoids that")
 }
 
 /// Queries of DNSSEC verification: their number, and with `-v` each query. Negative answers are normal there.

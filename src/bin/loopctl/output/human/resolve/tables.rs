@@ -3,7 +3,7 @@
 use crate::util::units::wrap;
 use comfy_table::{Cell, CellAlignment, Table, presets};
 use loopctl::plan::Family;
-use loopctl::{DnsRecord, DnsSetProof};
+use loopctl::{DnsRecord, DnsSetProof, HostsFile};
 
 use super::notes;
 use crate::config::AddressOrder;
@@ -32,7 +32,8 @@ const MIN_LAST_COLUMN: usize = 24;
 /// Every address, in the order that was asked for.
 pub(crate) fn addresses(report: &NameReport, order: AddressOrder, style: Style) -> String {
     let has_system = report.queries.0.iter().any(|query| query.is_of_system());
-    let has_dns = report.dns_queries().next().is_some() || report.is_local;
+    let has_dns =
+        report.dns_queries().next().is_some() || (report.is_local && report.subject.dns_leads);
     let mut rows: Vec<&AddressRow> = report.addresses.iter().collect();
     match order {
         AddressOrder::Connection => {}
@@ -46,6 +47,7 @@ pub(crate) fn addresses(report: &NameReport, order: AddressOrder, style: Style) 
     let has_proofs = report.has_proofs();
     header.extend(has_proofs.then_some(("dnssec", Left)));
     header.push(("why", Left));
+    let hosts = report.hosts_lines();
     let cells = rows.into_iter().map(|row| {
         let family = Family::of(&row.ip);
         let short = family.short().to_owned();
@@ -56,7 +58,10 @@ pub(crate) fn addresses(report: &NameReport, order: AddressOrder, style: Style) 
         cells.extend(has_dns.then(|| ttl.unwrap_or_else(|| "-".to_owned())));
         cells.extend(has_proofs.then(|| proof_cell(report.proof_of_address(row.ip))));
         let reason = row.reason.map(|reason| format!("; {}", rank::message(reason)));
-        cells.push(family.record_type().to_owned() + &reason.unwrap_or_default());
+        let line = hosts.iter().find(|it| it.address == row.ip);
+        let line = line.map(|it| format!("; {}:{}", HostsFile::PATH, it.line));
+        let why = [line, reason].into_iter().flatten().collect::<String>();
+        cells.push(family.record_type().to_owned() + &why);
         cells
     });
     table(&header, cells.collect(), style)
