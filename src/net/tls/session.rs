@@ -93,6 +93,8 @@ struct Core {
     peer: TlsPeer,
     /// First bytes from the peer, recorded during the handshake.
     first_bytes: Vec<u8>,
+    /// First bytes of the ClientHello, as far as `first_bytes` could repeat them.
+    first_sent: Vec<u8>,
     sending: Sending,
     /// The peer has sent `close_notify`.
     is_finished: bool,
@@ -103,8 +105,8 @@ struct Core {
 /// Maximum number of reads of 4 KiB per call, because records may be empty and arrive endlessly.
 const MAX_READS: usize = 64;
 
-/// Enough to recognise the greeting of another protocol.
-const MAX_FIRST_BYTES: usize = 32;
+/// Enough to recognise the greeting of another protocol, and to quote its first line.
+const MAX_FIRST_BYTES: usize = 128;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sending {
@@ -161,6 +163,7 @@ impl Tls {
             read_error: None,
             peer: TlsPeer::default(),
             first_bytes: Vec::new(),
+            first_sent: Vec::new(),
             sending: Sending::Open,
             is_finished: false,
             is_cut: false,
@@ -395,7 +398,7 @@ impl Core {
         }
         if self.incoming.unread().is_empty() {
             match self.incoming.refill(stream, max) {
-                Ok(0) if self.session.is_handshaking() => return Err(TlsError::Closed.into()),
+                Ok(0) if self.session.is_handshaking() => return Err(self.closed().into()),
                 Ok(0) => return Err(TlsError::Truncated.into()),
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(0),
@@ -441,14 +444,39 @@ impl Core {
 
     /// Sends the alert that rustls has queued, and converts the error.
     fn rejected(&mut self, stream: &dyn ByteStream, error: &rustls::Error) -> TlsError {
-        /// Record types from change_cipher_spec to heartbeat (RFC 8446 section 5.1, RFC 6520).
-        const RECORD_TYPES: std::ops::RangeInclusive<u8> = 20..=24;
+        /// Length of a ClientHello up to the end of its random number, which no other one repeats.
+        const HELLO: usize = 5 + 4 + 2 + 32;
         let alert = self.push_alert(stream);
-        let is_record = self.first_bytes.first().is_none_or(|byte| RECORD_TYPES.contains(byte));
-        if is_record || !self.session.is_handshaking() {
+        if !self.session.is_handshaking() {
             return TlsError::new(error, &self.peer, alert);
         }
-        TlsError::NotTls { first_bytes: std::mem::take(&mut self.first_bytes) }
+        if self.has_plain_answer() {
+            return TlsError::NotTls { first_bytes: std::mem::take(&mut self.first_bytes) };
+        }
+        let is_echo = self.first_sent.len() >= HELLO && self.first_bytes.len() >= HELLO;
+        match is_echo && self.first_bytes[..HELLO] == self.first_sent[..HELLO] {
+            true => TlsError::Echo,
+            false => TlsError::new(error, &self.peer, alert),
+        }
+    }
+
+    /// The end of the stream during the handshake.
+    fn closed(&mut self) -> TlsError {
+        match self.has_plain_answer() {
+            true => TlsError::NotTls { first_bytes: std::mem::take(&mut self.first_bytes) },
+            false => TlsError::Closed,
+        }
+    }
+
+    /// Whether the first bytes from the peer are no record of TLS: its type, and the first byte of its version.
+    fn has_plain_answer(&self) -> bool {
+        /// Record types from change_cipher_spec to heartbeat (RFC 8446 section 5.1, RFC 6520).
+        const RECORD_TYPES: std::ops::RangeInclusive<u8> = 20..=24;
+        match self.first_bytes.as_slice() {
+            [] => false,
+            [kind] => !RECORD_TYPES.contains(kind),
+            [kind, version, ..] => !RECORD_TYPES.contains(kind) || *version != 3,
+        }
     }
 
     fn push_alert(&mut self, stream: &dyn ByteStream) -> Option<TlsAlert> {
@@ -525,6 +553,13 @@ impl Core {
             return Ok(());
         }
         self.outgoing.flush(stream)?;
+        if self.first_sent.is_empty() && self.session.is_handshaking() && self.session.wants_write()
+        {
+            let mut flight = Vec::new();
+            self.session.write_tls(&mut flight)?;
+            self.first_sent = flight[..flight.len().min(MAX_FIRST_BYTES)].to_vec();
+            Sink { stream, outbox: &mut self.outgoing }.write_all(&flight)?;
+        }
         while self.session.wants_write() {
             let mut sink = Sink { stream, outbox: &mut self.outgoing };
             self.session.write_tls(&mut sink)?;

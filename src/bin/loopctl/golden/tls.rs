@@ -62,7 +62,7 @@ fn peer(verdict: TlsVerdict) -> TlsPeer {
 
 fn wanted() -> TlsExpectation {
     let name = Some("many.test".to_owned());
-    TlsExpectation { name, starttls: None, has_own: false, offers_alpn: false }
+    TlsExpectation { name, starttls: None, has_own: false, offers_alpn: false, requires_13: false }
 }
 
 /// A connection over which a handshake begins.

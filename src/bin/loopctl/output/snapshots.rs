@@ -161,7 +161,13 @@ fn deadline() -> Report {
 fn untrusted() -> Report {
     let mut story = Story::new("many.test:8443", "many.test", 8443);
     let name = Some("many.test".to_owned());
-    let wanted = TlsExpectation { name, starttls: None, has_own: false, offers_alpn: false };
+    let wanted = TlsExpectation {
+        name,
+        starttls: None,
+        has_own: false,
+        offers_alpn: false,
+        requires_13: false,
+    };
     story.report.subject.tls = Some(wanted);
     // 2026-11-23.
     story.report.started_at.wall += Duration::from_secs(1_795_392_000);
