@@ -20,10 +20,9 @@
 //! # Ok::<(), std::net::AddrParseError>(())
 //! ```
 
+mod address_order;
 mod chunks;
-mod destination;
 mod family;
-mod interleave;
 mod policy;
 mod preset;
 mod query;
@@ -34,10 +33,9 @@ mod target;
 mod timers;
 mod watermarks;
 
+pub use address_order::{Destination, DestinationRule, interleave, sort_destinations};
 pub use chunks::Chunks;
-pub use destination::{Destination, DestinationRule, sort_destinations};
 pub use family::{Family, SocketKind, literal};
-pub use interleave::interleave;
 pub use policy::{
     AddressQueues, AddressSelection, AdvanceOn, AtLimit, DelayFrom, InterleaveScope, MinimumDelay,
     NegativeAnswers, Pacing, Policy, Resolution, Success,

@@ -3,8 +3,6 @@
 use std::num::NonZero;
 use std::time::Duration;
 
-use super::interleave;
-
 /// Order of the addresses and start times of the attempts. The default is asyncio's: one address after another,
 /// in the resolver's order.
 ///
@@ -190,27 +188,6 @@ impl Policy {
         Self { connection_attempt_delay, interleave: 1, ..Self::default() }
     }
 
-    /// Sorts addresses into the order in which they are tried, by family only.
-    ///
-    /// ```
-    /// use loopctl::plan::{Policy, Preset};
-    ///
-    /// let order = |preset: Preset| {
-    ///     let known = vec!["6a", "6b", "6c", "4a", "4b", "4c"];
-    ///     Policy::from(preset).order(known, |address| address.as_bytes()[0]).join(" ")
-    /// };
-    /// assert_eq!(order(Preset::Hev3), "6a 4a 6b 4b 6c 4c");
-    /// assert_eq!(order(Preset::Trio), "6a 4a 6b 6c 4b 4c");
-    /// assert_eq!(order(Preset::Sequential), "6a 6b 6c 4a 4b 4c");
-    /// ```
-    pub fn order<T, F: PartialEq>(&self, known: Vec<T>, family: impl Fn(&T) -> F) -> Vec<T> {
-        match (self.interleave, self.selection.interleave_scope) {
-            (0, _) => known,
-            (first, InterleaveScope::All) => interleave(known, first, family),
-            (_, InterleaveScope::SecondOnly) => second_of_another_family(known, family),
-        }
-    }
-
     pub(super) fn max_parallel(&self) -> usize {
         self.max_parallel.map_or(usize::MAX, NonZero::get)
     }
@@ -226,17 +203,6 @@ impl Policy {
     pub(super) fn replaces_oldest(&self) -> bool {
         self.pacing.at_limit == AtLimit::ReplaceOldest && !self.run_all
     }
-}
-
-fn second_of_another_family<T, F: PartialEq>(
-    mut known: Vec<T>,
-    family: impl Fn(&T) -> F,
-) -> Vec<T> {
-    let is_other = |item: &T| known.first().is_some_and(|first| family(item) != family(first));
-    if let Some(at) = known.iter().position(is_other) {
-        known[1..=at].rotate_right(1);
-    }
-    known
 }
 
 impl Default for Resolution {

@@ -4,6 +4,7 @@
 
 mod compare;
 mod connect;
+mod live;
 mod names;
 mod resolve;
 mod sendfile;
@@ -79,11 +80,20 @@ fn without_version(text: &str) -> String {
 }
 
 /// A terminal of this width, without colours; `None` is a pipe.
-fn plain(width: Option<usize>) -> Style {
+const fn plain(width: Option<usize>) -> Style {
     Style { color: false, unicode: true, width }
 }
 
 const WIDTHS: [usize; 3] = [40, 80, 120];
+
+/// The looks of a report: three widths, ASCII, and a pipe.
+const LOOKS: [(&str, Style); 5] = [
+    ("human 40", plain(Some(40))),
+    ("human 80", plain(Some(80))),
+    ("human 120", plain(Some(120))),
+    ("human 80 in ASCII", Style { color: false, unicode: false, width: Some(80) }),
+    ("human in a pipe", plain(None)),
+];
 
 /// Human format on standard output and standard error.
 fn human(report: &Report, style: Style, detail: HumanOptions) -> String {
@@ -96,9 +106,8 @@ fn human(report: &Report, style: Style, detail: HumanOptions) -> String {
 fn every_format(name: &str, story: &Story) {
     let mut golden = Golden::default();
     let report = &story.report;
-    for width in WIDTHS {
-        let shown = human(report, plain(Some(width)), HumanOptions::default());
-        golden.section(&format!("human {width}"), &shown);
+    for (title, style) in LOOKS {
+        golden.section(title, &human(report, style, HumanOptions::default()));
     }
     let detail = HumanOptions { tcp_info: true, is_verbose: true };
     golden.section("human 80 -v --tcp-info", &human(report, plain(Some(80)), detail));

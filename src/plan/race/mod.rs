@@ -1,6 +1,5 @@
 //! Connection race: times of the queries and of the attempts, and the winner.
 
-mod candidates;
 mod queries;
 mod queues;
 mod schedule;
@@ -8,8 +7,8 @@ mod step;
 
 use std::time::{Duration, Instant};
 
-use candidates::Candidates;
-pub use candidates::RaceAddress;
+use super::address_order::candidates::Candidates;
+pub use super::address_order::candidates::RaceAddress;
 use queries::AddressQueries;
 pub use queries::{Answer, AnswerEffect, AnswerTiming, FirstAttemptReason};
 use schedule::ScheduledStart;

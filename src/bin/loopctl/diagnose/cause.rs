@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use loopctl::plan::Family;
 use loopctl::{Address, Failure, Phase, TlsError, TlsErrorKind};
 
+use super::findings::FindingKind;
 use super::{certificate, expectation, hint, name, transfer};
 use crate::report::compare::Measured;
 use crate::report::repeat::AddressChange;
@@ -82,20 +83,19 @@ impl Cause {
         }
     }
 
-    /// Value of the `kind` of findings in JSON.
-    pub(crate) fn code(self) -> &'static str {
+    pub(crate) fn kind(self) -> FindingKind {
         match self {
-            Self::Refused => "refused",
-            Self::Silent => "silent",
-            Self::Unreachable => "unreachable",
-            Self::NoRoute => "no_route",
-            Self::Prohibited => "prohibited",
-            Self::NoAnswerToTls => "tls_silent",
-            Self::Untrusted => "untrusted",
-            Self::NoTls => "tls_failed",
-            Self::Reset => "reset",
-            Self::Bind => "cannot_bind",
-            Self::Other => "failed",
+            Self::Refused => FindingKind::Refused,
+            Self::Silent => FindingKind::Silent,
+            Self::Unreachable => FindingKind::Unreachable,
+            Self::NoRoute => FindingKind::NoRoute,
+            Self::Prohibited => FindingKind::Prohibited,
+            Self::NoAnswerToTls => FindingKind::TlsSilent,
+            Self::Untrusted => FindingKind::Untrusted,
+            Self::NoTls => FindingKind::TlsFailed,
+            Self::Reset => FindingKind::Reset,
+            Self::Bind => FindingKind::CannotBind,
+            Self::Other => FindingKind::Failed,
         }
     }
 }

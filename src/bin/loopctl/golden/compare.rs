@@ -9,7 +9,7 @@ use loopctl::plan::{Family, FirstAttemptReason, Preset, Reason};
 use super::Story;
 use super::story::system_error;
 use super::story::{epoch, errno, ms, started_at, subject};
-use super::{Golden, WIDTHS, human, plain};
+use super::{Golden, LOOKS, human};
 use crate::config::NamedPolicy;
 use crate::output::human::text::HumanOptions;
 use crate::output::json::connect as json;
@@ -80,9 +80,8 @@ fn compared(measurement: Measurement, is_live: bool) -> Comparison {
 
 fn golden(name: &str, report: &Report) {
     let mut golden = Golden::default();
-    for width in WIDTHS {
-        let shown = human(report, plain(Some(width)), HumanOptions::default());
-        golden.section(&format!("human {width}"), &shown);
+    for (title, style) in LOOKS {
+        golden.section(title, &human(report, style, HumanOptions::default()));
     }
     golden.json("json", &json::document(report));
     super::assert_valid("connect.v1.json", &json::document(report));

@@ -10,7 +10,7 @@ use loopctl::{
 };
 
 use super::story::{address, dns_answer, dns_asked, dns_error, errno, ms, name_server, started_at};
-use super::{Golden, WIDTHS, plain};
+use super::{Golden, LOOKS, plain};
 use crate::config::AddressOrder;
 use crate::output::human::resolve::notes;
 use crate::output::human::resolve::text::{self, View};
@@ -112,16 +112,14 @@ impl Name {
     fn assert(self, name: &str) {
         let mut golden = Golden::default();
         let report = &self.report;
-        for (width, is_verbose) in
-            WIDTHS.map(|width| (width, false)).into_iter().chain([(80, true)])
-        {
+        let verbose = ("human 80 -v", plain(Some(80)));
+        for (title, style) in LOOKS.into_iter().chain([verbose]) {
+            let is_verbose = title == verbose.0;
             let view =
                 View { order: AddressOrder::Connection, has_headline: is_verbose, is_verbose };
-            let style = plain(Some(width));
             let message = notes::explain(report).render(style);
-            let title = format!("human {width}{}", if is_verbose { " -v" } else { "" });
             let shown = text::report(report, view, style);
-            golden.section(&title, &format!("{shown}-- stderr\n{message}"));
+            golden.section(title, &format!("{shown}-- stderr\n{message}"));
         }
         golden.section("stderr -v", &self.lines);
         golden.section(

@@ -24,7 +24,7 @@ fn record(golden: &mut Golden, title: &str, record: &Record) {
 }
 
 fn shown() -> ServedCertificates {
-    let der = include_bytes!("../../../../tests/cli/snapshots/expired.der");
+    let der = include_bytes!("../../../../tests/golden/expired.der");
     let certificates = vec![Certificate::new(der), Certificate::new(b"no X.509")];
     ServedCertificates { certificates, ca_file: Some(PathBuf::from("/tmp/a ca.pem")) }
 }

@@ -55,7 +55,7 @@ pub(super) fn info() -> TlsInfo {
 
 fn peer(verdict: TlsVerdict) -> TlsPeer {
     let mut peer = TlsPeer::default();
-    let certificate = include_bytes!("../../../../tests/cli/snapshots/expired.der");
+    let certificate = include_bytes!("../../../../tests/golden/expired.der");
     (peer.chain, peer.verdict) = (vec![certificate.to_vec()], verdict);
     peer
 }

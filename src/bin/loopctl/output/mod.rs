@@ -10,8 +10,6 @@ pub(crate) mod prometheus;
 pub(crate) mod qlog;
 pub(crate) mod resolve;
 pub(crate) mod serve;
-#[cfg(test)]
-pub(crate) mod snapshots;
 mod stamp;
 pub(crate) mod wire;
 pub(crate) mod writer;

@@ -9,7 +9,7 @@ use loopctl::{
     Address, EaiCode, Event, EventKind, Failure, Phase, ResolveError, SocketSnapshot, TcpInfo,
 };
 
-use super::{CausedBy, findings};
+use super::{CausedBy, FindingKind, findings};
 use crate::config::NamedPolicy;
 use crate::report::{Report, StartTime, Subject, TransportKind, Via};
 
@@ -142,7 +142,7 @@ impl Builder {
 }
 
 /// Kinds, costs and texts of the findings, whose costs add up to the race cost.
-fn summary(report: &Report) -> Vec<(&'static str, u128, String)> {
+fn summary(report: &Report) -> Vec<(FindingKind, u128, String)> {
     let reasons = findings(report);
     let cost: Duration = reasons.iter().map(|finding| finding.cost).sum();
     assert_eq!(report.race_cost(), Some(cost), "each has its caused_by: {reasons:#?}");
@@ -153,7 +153,7 @@ fn summary(report: &Report) -> Vec<(&'static str, u128, String)> {
 }
 
 #[track_caller]
-fn one(story: &[(u64, Step)]) -> (&'static str, u128, String) {
+fn one(story: &[(u64, Step)]) -> (FindingKind, u128, String) {
     let found = summary(&report(story));
     assert_eq!(found.len(), 1, "{found:#?}");
     found.into_iter().next().unwrap()
@@ -196,7 +196,7 @@ fn why_t12_an_answer_that_is_later_than_the_resolution_delay() {
         (130, Win(0, 0)),
     ];
     let text = "v4 because AAAA came 118.0 ms after A, more than the 50 ms Resolution Delay";
-    assert_eq!(one(&late), ("late_answer", 50, text.to_owned()));
+    assert_eq!(one(&late), (FindingKind::LateAnswer, 50, text.to_owned()));
     // T15.
     let never = [
         (0, Ask),
@@ -206,7 +206,7 @@ fn why_t12_an_answer_that_is_later_than_the_resolution_delay() {
         (62, CanceledQuery(v6)),
     ];
     let text = "v4 because AAAA had no answer within 50 ms of A (Resolution Delay)";
-    assert_eq!(one(&never), ("late_answer", 50, text.to_owned()));
+    assert_eq!(one(&never), (FindingKind::LateAnswer, 50, text.to_owned()));
     assert_eq!(findings(&report(&never))[0].caused_by, CausedBy::Query(v6));
     // In time, after a wait.
     let soon = [
@@ -218,7 +218,7 @@ fn why_t12_an_answer_that_is_later_than_the_resolution_delay() {
     ];
     assert_eq!(
         one(&soon),
-        ("waited", 40, "waited for AAAA, which came 40.0 ms after A".to_owned())
+        (FindingKind::Waited, 40, "waited for AAAA, which came 40.0 ms after A".to_owned())
     );
 }
 
@@ -229,9 +229,9 @@ fn why_t14_an_answer_without_an_address() {
     let story =
         |end| [(0, Ask), (2, Answered(v4)), (32, end), (32, Start(V4, gave_up)), (42, Win(0, 0))];
     let text = "v4 because there is no AAAA record, known 30.0 ms after A";
-    assert_eq!(one(&story(NoData(v6))), ("no_addresses", 30, text.to_owned()));
+    assert_eq!(one(&story(NoData(v6))), (FindingKind::NoAddresses, 30, text.to_owned()));
     let text = "v4 because AAAA failed (EAI_AGAIN), 30.0 ms after A";
-    assert_eq!(one(&story(FailedQuery(v6))), ("failed_query", 30, text.to_owned()));
+    assert_eq!(one(&story(FailedQuery(v6))), (FindingKind::FailedQuery, 30, text.to_owned()));
 }
 
 #[test]
@@ -248,7 +248,7 @@ fn why_t13_an_address_that_came_too_late_for_its_turn() {
     ];
     let found = summary(&report(&story));
     let kinds: Vec<_> = found.iter().map(|(kind, cost, _)| (*kind, *cost)).collect();
-    assert_eq!(kinds, [("silent", 250), ("late_answer", 750)]);
+    assert_eq!(kinds, [(FindingKind::Silent, 250), (FindingKind::LateAnswer, 750)]);
     assert_eq!(found[1].2, "A came 1.0 s after AAAA, so `192.0.2.4` could not start earlier");
 }
 
@@ -265,10 +265,10 @@ fn why_rule_1_a_family_without_a_source() {
     let mut report = report(&story);
     report.resolve.note_sources(|ip| ip.is_ipv4().then_some(ip));
     let text = "v4 because of rule 1 (RFC 6724): this host has no IPv6 source address";
-    assert_eq!(summary(&report), [("no_source_address", 0, text.to_owned())]);
+    assert_eq!(summary(&report), [(FindingKind::NoSourceAddress, 0, text.to_owned())]);
     report.resolve.is_ipv4_preferred = true;
     let text = "v4 first because /etc/gai.conf prefers it";
-    assert_eq!(summary(&report), [("gai_conf", 0, text.to_owned())]);
+    assert_eq!(summary(&report), [(FindingKind::GaiConf, 0, text.to_owned())]);
     report.resolve.is_ipv4_preferred = false;
     // Without any source address, none is found.
     report.resolve.note_sources(|_| None);
@@ -276,7 +276,7 @@ fn why_rule_1_a_family_without_a_source() {
 }
 
 /// The first of two attempts fails after 10 ms, or at once.
-fn failed(step: Step, at: u64) -> (&'static str, u128, String) {
+fn failed(step: Step, at: u64) -> (FindingKind, u128, String) {
     let (v4, v6) = (Family::Inet, Family::Inet6);
     let reason = Reason::AttemptEnded(0);
     one(&[
@@ -293,36 +293,41 @@ fn failed(step: Step, at: u64) -> (&'static str, u128, String) {
 #[test]
 fn why_errno_the_same_number_comes_from_this_host_and_from_a_router() {
     let cases = [
-        (ECONNREFUSED, false, "refused", "`fd77::6` refused after 10.0 ms"),
+        (ECONNREFUSED, false, FindingKind::Refused, "`fd77::6` refused after 10.0 ms"),
         (
             EACCES,
             false,
-            "prohibited",
+            FindingKind::Prohibited,
             "`fd77::6` EACCES after 10.0 ms: a router reported that it is administratively prohibited; not a local permission",
         ),
-        (EACCES, true, "no_route", "`fd77::6` EACCES at once: a `prohibit` route of this host"),
+        (
+            EACCES,
+            true,
+            FindingKind::NoRoute,
+            "`fd77::6` EACCES at once: a `prohibit` route of this host",
+        ),
         (
             ENETUNREACH,
             false,
-            "unreachable",
+            FindingKind::Unreachable,
             "`fd77::6` ENETUNREACH after 10.0 ms: a router reported that it has no route",
         ),
         (
             ENETUNREACH,
             true,
-            "no_route",
+            FindingKind::NoRoute,
             "`fd77::6` ENETUNREACH at once: this host has no route to it",
         ),
         (
             EHOSTUNREACH,
             false,
-            "unreachable",
+            FindingKind::Unreachable,
             "`fd77::6` EHOSTUNREACH after 10.0 ms: a router reported that the address is unreachable",
         ),
         (
             EHOSTUNREACH,
             true,
-            "no_route",
+            FindingKind::NoRoute,
             "`fd77::6` EHOSTUNREACH at once: an `unreachable` route of this host",
         ),
     ];
@@ -351,14 +356,14 @@ fn why_t02_a_silent_address_and_t08_a_slow_one() {
     };
     assert_eq!(
         one(&story((262, Cancel(0)))),
-        ("silent", 250, "`fd77::6` silent for 250.0 ms".to_owned())
+        (FindingKind::Silent, 250, "`fd77::6` silent for 250.0 ms".to_owned())
     );
     let slow = report(&story((302, Win(0, 0))));
     // With `--all`, the winner stays selected.
     let slow = Report { selected: Some(1), ..slow };
     let text =
         "`fd77::6` works, but took 300.0 ms, more than the Connection Attempt Delay of 250 ms";
-    assert_eq!(summary(&slow), [("slow", 250, text.to_owned())]);
+    assert_eq!(summary(&slow), [(FindingKind::Slow, 250, text.to_owned())]);
 }
 
 #[test]
@@ -374,10 +379,14 @@ fn why_a_start_that_is_late_is_this_process_own() {
         (272, Win(1, 0)),
     ];
     let found = summary(&report(&story));
-    assert_eq!(found[0], ("silent", 250, "`fd77::6` silent for 250.0 ms".to_owned()));
+    assert_eq!(found[0], (FindingKind::Silent, 250, "`fd77::6` silent for 250.0 ms".to_owned()));
     assert_eq!(
         found[1],
-        ("late_start", 10, "`192.0.2.4` started 10.0 ms late: this host was busy".to_owned())
+        (
+            FindingKind::LateStart,
+            10,
+            "`192.0.2.4` started 10.0 ms late: this host was busy".to_owned()
+        )
     );
 }
 
@@ -385,10 +394,7 @@ fn why_a_start_that_is_late_is_this_process_own() {
 fn why_t21_a_winner_whose_first_packet_was_lost() {
     let v6 = Family::Inet6;
     let story = [(0, Ask), (2, Answered(v6)), (2, Start(V6, PREFERRED)), (1012, Win(0, 1))];
-    assert_eq!(
-        one(&story),
-        ("syn_lost", 0, "`fd77::6`: SYN lost once, sent again by the kernel".to_owned())
-    );
+    assert_eq!(one(&story), (FindingKind::SynResent, 0, "`fd77::6`: SYN resent once".to_owned()));
 }
 
 #[test]
@@ -406,6 +412,6 @@ fn why_without_a_connection_each_failure_is_reported_and_costs_nothing() {
     let report = report(&story);
     let reasons = findings(&report);
     assert_eq!(report.race_cost(), None);
-    assert!(reasons.iter().all(|finding| finding.kind == "refused"), "{reasons:#?}");
+    assert!(reasons.iter().all(|finding| finding.kind == FindingKind::Refused), "{reasons:#?}");
     assert_eq!(reasons.len(), 2);
 }

@@ -42,7 +42,8 @@ pub(crate) fn report(report: &Report, style: Style, detail: HumanOptions) -> Str
     if !sums.is_empty() {
         parts.push(fit(&sums, style));
     }
-    parts.last_mut().into_iter().for_each(|last| last.push_str(&why::lines(report, style)));
+    let why = why::lines(report, style, detail.is_verbose);
+    parts.last_mut().into_iter().for_each(|last| last.push_str(&why));
     let chain = tls::chain(report, style, detail.is_verbose);
     if !chain.is_empty() {
         parts.push(chain);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::diagnose::findings::{CausedBy, Finding, findings};
+use crate::diagnose::findings::{CausedBy, Finding, FindingKind, findings};
 use crate::report::Report;
 use crate::util::style::Style;
 use crate::util::units;
@@ -14,7 +14,7 @@ const MAX_FINDINGS: usize = 2;
 const MIN_COST: Duration = Duration::from_millis(1);
 
 /// Lines of `why`; none if the first address won at once.
-pub(crate) fn lines(report: &Report, style: Style) -> String {
+pub(crate) fn lines(report: &Report, style: Style, is_verbose: bool) -> String {
     if report.winner().is_none() {
         return String::new();
     }
@@ -26,12 +26,23 @@ pub(crate) fn lines(report: &Report, style: Style) -> String {
     let labels = ["  why", ""].into_iter();
     labels
         .zip(&reasons)
-        .map(|(label, why)| units::labelled(label, &sentence(why), style.width))
+        .map(|(label, why)| {
+            let evidence = if is_verbose { evidence_lines(why, style) } else { String::new() };
+            units::labelled(label, &sentence(why), style.width) + &evidence
+        })
         .collect()
 }
 
+/// Basis of a finding, and its evidence.
+fn evidence_lines(why: &Finding, style: Style) -> String {
+    let evidence = why.evidence.iter().map(|it| format!("{}: {}", it.source.name(), it.text));
+    let evidence = evidence.collect::<Vec<_>>().join("; ");
+    units::labelled("", &format!("  {} from {evidence}", why.basis.name()), style.width)
+}
+
 fn is_relevant(why: &Finding) -> bool {
-    matches!(why.kind, "no_source_address" | "gai_conf" | "late_start") || why.cost >= MIN_COST
+    use FindingKind::{GaiConf, LateStart, NoSourceAddress};
+    matches!(why.kind, NoSourceAddress | GaiConf | LateStart) || why.cost >= MIN_COST
 }
 
 /// Findings about the family weigh more than those about the time.
@@ -65,10 +76,10 @@ fn together(reasons: impl Iterator<Item = Finding>) -> Vec<Finding> {
 fn several(why: &Finding, count: u32) -> String {
     let each = units::prose(why.cost / count);
     match why.kind {
-        "silent" => format!("{count} addresses silent for {each} each"),
-        "refused" => format!("{count} addresses refused"),
-        "late_start" => format!("{count} attempts started late: this host was busy"),
-        kind => format!("{count} addresses {}", kind.replace('_', " ")),
+        FindingKind::Silent => format!("{count} addresses silent for {each} each"),
+        FindingKind::Refused => format!("{count} addresses refused"),
+        FindingKind::LateStart => format!("{count} attempts started late: this host was busy"),
+        kind => format!("{count} addresses {}", kind.words()),
     }
 }
 

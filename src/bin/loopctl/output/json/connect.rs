@@ -8,14 +8,14 @@ use loopctl::{Failure, Phase};
 use super::{compare, error, resolve, tls};
 use crate::diagnose::cause;
 use crate::diagnose::findings::{CausedBy, Finding, findings};
-use crate::diagnose::{exit_status, expectation, name, transfer};
+use crate::diagnose::{exit_status, expectation, hint, name, transfer};
 use crate::output::wire::common::{
     AttemptResult, ErrorKind, ErrorRecord, IpFamily, Outcome, RunEnd, VERSION, slow_callbacks,
 };
 use crate::output::wire::compare::QueryType;
 use crate::output::wire::connect::{
-    Attempt, Document, Keepalive, Name, Policy, RefusedOption, Relay, Resolve, Seen, SocketOptions,
-    StartReason, Success, TcpInfo, Unmet, Via, Waited, Why,
+    Attempt, Document, Evidence, Keepalive, Name, Policy, RefusedOption, Relay, Resolve, Seen,
+    SocketOptions, StartReason, Success, TcpInfo, Unmet, Via, Waited, Why,
 };
 use crate::report::relay::{RelayEnd, RelayError, RelayReport};
 use crate::report::{self, End, FailureKind, Report, Subject, TlsReport};
@@ -51,6 +51,7 @@ pub(crate) fn document(report: &Report) -> Document {
         waited: report.waited.as_ref().map(Waited::from),
         compare: compare::compare(report),
         error: error(report),
+        hint: hint::hint(report),
     }
 }
 
@@ -60,9 +61,20 @@ impl From<Finding> for Why {
             CausedBy::Attempt(number) => (Some(number + 1), None, None),
             CausedBy::Family(family) => (None, Some(family.into()), None),
             CausedBy::Query(family) => (None, None, Some(family.into())),
+            CausedBy::Host => (None, None, None),
         };
-        let (kind, cost_ms, message) = (why.kind, why.cost.into(), why.text);
-        Self { kind, attempt_id, family, query, cost_ms, message }
+        let evidence =
+            why.evidence.into_iter().map(|it| Evidence { source: it.source, message: it.text });
+        Self {
+            kind: why.kind,
+            attempt_id,
+            family,
+            query,
+            cost_ms: why.cost.into(),
+            message: why.text,
+            basis: why.basis,
+            evidence: evidence.collect(),
+        }
     }
 }
 

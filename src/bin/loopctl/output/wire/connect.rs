@@ -12,6 +12,7 @@ use super::common::{
 use super::compare::{Compare, QueryType};
 use super::query::{Query, Record};
 use super::tls::Tls;
+use crate::diagnose::findings::{Basis, EvidenceSource, FindingKind};
 
 /// All _ms are milliseconds since work on the target began, or durations. null: it did not happen, or is not known.
 /// Fields may be added within version 1; none is removed or changes its meaning.
@@ -57,6 +58,8 @@ pub(crate) struct Document {
     pub(crate) waited: Option<Waited>,
     pub(crate) compare: Option<Compare>,
     pub(crate) error: Option<ErrorRecord>,
+    /// Hint about a remedy or the next step, as on standard error.
+    pub(crate) hint: Option<String>,
 }
 
 /// Relations between the fields, which types do not express.
@@ -115,40 +118,28 @@ pub(crate) enum Name {
     V1,
 }
 
-const WHY_KINDS: [&str; 20] = [
-    "late_answer",
-    "waited",
-    "no_addresses",
-    "failed_query",
-    "no_source_address",
-    "gai_conf",
-    "silent",
-    "refused",
-    "unreachable",
-    "prohibited",
-    "no_route",
-    "reset",
-    "tls_silent",
-    "untrusted",
-    "tls_failed",
-    "cannot_bind",
-    "failed",
-    "slow",
-    "syn_lost",
-    "late_start",
-];
-
 /// Reason for a delay, with the attempt, the family or the question that caused it.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Why {
-    #[schemars(extend("enum" = WHY_KINDS))]
-    pub(crate) kind: &'static str,
+    pub(crate) kind: FindingKind,
     #[schemars(range(min = 1))]
     pub(crate) attempt_id: Option<usize>,
     pub(crate) family: Option<IpFamily>,
     pub(crate) query: Option<QueryType>,
     /// Delay of the connection for this reason.
     pub(crate) cost_ms: Ms,
+    pub(crate) message: String,
+    /// Relation to the evidence. fact: observed. inference: follows from observations that exclude every other
+    /// cause known. guess: one of several causes with the same evidence.
+    pub(crate) basis: Basis,
+    /// Observations that the reason rests on.
+    pub(crate) evidence: Vec<Evidence>,
+}
+
+/// Observation, with its source.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Evidence {
+    pub(crate) source: EvidenceSource,
     pub(crate) message: String,
 }
 

@@ -1,4 +1,4 @@
-//! Snapshots of comparisons from invented measurements.
+//! Sentences of comparisons, from invented measurements.
 
 use std::io;
 use std::time::{Instant, SystemTime};
@@ -9,13 +9,14 @@ use loopctl::{Failure, Phase};
 
 use super::*;
 use crate::config::NamedPolicy;
-use crate::output::snapshots::{assert_snapshot, style};
 use crate::report::compare::{Measured, Mismatch};
 use crate::report::connect::Schedule;
 use crate::report::{Attempt, End, FailureKind, StartTime, Subject, TransportKind, Via};
 
 use std::net::SocketAddr;
 use std::time::Duration;
+
+const PIPE: Style = Style { color: false, unicode: true, width: None };
 
 fn ms(count: f64) -> Duration {
     Duration::from_secs_f64(count / 1000.0)
@@ -105,51 +106,10 @@ fn shown(report: &Report, style: Style) -> String {
 }
 
 #[test]
-fn comparisons_at_two_widths_without_colour_and_in_a_pipe() {
-    let looks = [
-        ("80", style(Some(80), true, true)),
-        ("40", style(Some(40), true, true)),
-        ("no-colour", style(Some(80), false, false)),
-        ("pipe", style(None, false, true)),
-    ];
-    let mut run = compared(many(1.1));
-    run.is_live = true;
-    for row in &mut run.rows {
-        row.measured = row.prediction.connection().map(|(to, after)| Measured {
-            end: End::Connected,
-            unmet: Vec::new(),
-            to: Some(to),
-            after: after + ms(0.7),
-            failed: None,
-        });
-    }
-    let mut failed = report(compared(many(1.1)));
-    failed.comparison = None;
-    failed.attempts = vec![probe("4a", "10.77.0.2:8443", 0.3, refused()).attempt];
-    run.rows[5].measured = Some(Measured {
-        end: End::Failed(FailureKind::NotConnected),
-        unmet: Vec::new(),
-        to: None,
-        after: ms(251.0),
-        failed: Some(Box::new(failed)),
-    });
-    let stories = [
-        ("compare", report(compared(many(1.1)))),
-        ("compare-late", report(compared(many(120.0)))),
-        ("compare-live", report(run)),
-    ];
-    for (look, style) in looks {
-        for (story, report) in &stories {
-            assert_snapshot(&format!("{story}-{look}.txt"), &shown(report, style));
-        }
-    }
-}
-
-#[test]
 fn what_is_all_silent_or_all_refused_is_told_in_a_sentence() {
     let sentence = |probes: Vec<Probe>| {
         let lookups = vec![lookup(Family::Inet, 1.0, found(&probes, |_| true))];
-        let text = shown(&report(compared(measurement(lookups, probes))), style(None, false, true));
+        let text = shown(&report(compared(measurement(lookups, probes))), PIPE);
         text.lines().last().unwrap().to_owned()
     };
     let silent = |label| probe(label, "192.0.2.1:1", 3000.0, Outcome::Timeout);
@@ -170,7 +130,7 @@ fn who_was_waited_for_too_briefly_is_not_said_to_hang() {
     ];
     let lookups = vec![lookup(Family::Inet, 1.0, found(&probes, |_| true))];
     let comparison = compared(measurement(lookups, probes));
-    let text = shown(&report(comparison), style(None, false, true));
+    let text = shown(&report(comparison), PIPE);
     let last = text.lines().last().unwrap();
     let expected = "9 of 14 connect in 1.4 to 251.4 ms; 4 hang for up to 131 s; chrome is not certain: \
                     `192.0.2.1` does not answer";
@@ -187,7 +147,7 @@ fn runs_that_were_broken_off_are_told() {
         let (end, failed, unmet) = (End::Connected, None, Vec::new());
         row.measured = Some(Measured { end, unmet, to: Some(to), after, failed });
     }
-    let text = shown(&report(comparison), style(None, false, true));
+    let text = shown(&report(comparison), PIPE);
     let expected = "all 2 connected in 251.5 ms; 12 were not run: `fd77::dead` does not answer. \
                     The runs so far were as predicted";
     assert_eq!(text.lines().last().unwrap(), expected);
@@ -202,7 +162,7 @@ fn a_resolver_that_says_nothing_is_told() {
         lookup(Family::Inet, 2.0, LookupEnd::Failed(error)),
         lookup(Family::Unspecified, 10_000.0, LookupEnd::Silent),
     ];
-    let text = shown(&report(compared(measurement(lookups, Vec::new()))), style(None, false, true));
+    let text = shown(&report(compared(measurement(lookups, Vec::new()))), PIPE);
     assert!(text.contains("AAAA       -  no answer in 10.0 s\n"), "{text}");
     assert!(text.contains("A        2.0  no (EAI_FAIL)\n"), "{text}");
     assert!(text.ends_with("all 14 hang for more than 10.0 s\n"), "{text}");

@@ -3,7 +3,5 @@
 pub(crate) mod notes;
 pub(crate) mod proofs;
 pub(crate) mod queries;
-#[cfg(test)]
-mod snapshots;
 mod tables;
 pub(crate) mod text;

@@ -37,7 +37,7 @@ impl RaceAddress for SocketAddr {
 
 /// All known addresses and their order.
 #[derive(Debug, Clone)]
-pub(super) struct Candidates<A> {
+pub(in super::super) struct Candidates<A> {
     /// In order of arrival; everything else refers to this by index.
     known: Vec<Candidate<A>>,
     /// In the resolver's order, as if all answers had arrived at once.
@@ -58,7 +58,7 @@ struct Candidate<A> {
 
 impl<A: RaceAddress> Candidates<A> {
     /// Adds the addresses of one answer; returns the number of new ones and of duplicates.
-    pub(super) fn add(
+    pub(in super::super) fn add(
         &mut self,
         addresses: impl IntoIterator<Item = A>,
         known_at: Option<Instant>,
@@ -81,28 +81,32 @@ impl<A: RaceAddress> Candidates<A> {
         (self.known.len() - before, duplicates)
     }
 
-    pub(super) fn sort_by_key<K: Ord>(&mut self, key: &mut dyn FnMut(&A) -> K, policy: &Policy) {
+    pub(in super::super) fn sort_by_key<K: Ord>(
+        &mut self,
+        key: &mut dyn FnMut(&A) -> K,
+        policy: &Policy,
+    ) {
         self.ranked.sort_by_key(|&candidate| key(&self.known[candidate].address));
         self.arrange(policy);
     }
 
-    pub(super) fn untried(&self) -> impl Iterator<Item = usize> {
+    pub(in super::super) fn untried(&self) -> impl Iterator<Item = usize> {
         self.order.iter().copied().filter(|&candidate| !self.known[candidate].is_tried)
     }
 
-    pub(super) fn mark_tried(&mut self, candidate: usize) {
+    pub(in super::super) fn mark_tried(&mut self, candidate: usize) {
         self.known[candidate].is_tried = true;
     }
 
-    pub(super) fn address(&self, candidate: usize) -> &A {
+    pub(in super::super) fn address(&self, candidate: usize) -> &A {
         &self.known[candidate].address
     }
 
-    pub(super) fn family(&self, candidate: usize) -> Family {
+    pub(in super::super) fn family(&self, candidate: usize) -> Family {
         self.known[candidate].address.family()
     }
 
-    pub(super) fn known_at(&self, candidate: usize) -> Option<Instant> {
+    pub(in super::super) fn known_at(&self, candidate: usize) -> Option<Instant> {
         self.known[candidate].known_at
     }
 

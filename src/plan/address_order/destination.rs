@@ -1,5 +1,4 @@
 //! Destination address selection (RFC 6724 section 6), for addresses that getaddrinfo did not sort.
-//! The order that a race tries is that of the candidates (`race/candidates.rs`), interleaved.
 
 use std::cmp::Ordering;
 use std::fmt;

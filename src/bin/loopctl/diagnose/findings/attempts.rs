@@ -1,0 +1,87 @@
+//! Findings about attempts that were not selected.
+
+use std::time::Duration;
+
+use super::{Basis, CausedBy, Evidence, EvidenceSource, Finding, FindingKind, NOISE};
+use crate::diagnose::cause;
+use crate::diagnose::cause::{Cause, ip_text};
+use crate::report::{Attempt, Outcome, Report};
+use crate::util::units;
+
+/// Finding about an attempt that was not selected.
+pub(super) fn attempt_finding(
+    report: &Report,
+    number: usize,
+    attempt: &Attempt,
+    cost: Duration,
+) -> Option<Finding> {
+    if report.selected == Some(number) {
+        return None;
+    }
+    let (kind, text) = match Cause::of(attempt) {
+        None => (FindingKind::Slow, slow_text(report, attempt)),
+        Some(cause) => (cause.kind(), cause_text(attempt, cause, cost)),
+    };
+    let (caused_by, basis) = (CausedBy::Attempt(number), Basis::Fact);
+    Some(Finding { kind, caused_by, cost, text, basis, evidence: evidence(attempt) })
+}
+
+fn slow_text(report: &Report, attempt: &Attempt) -> String {
+    let (address, duration) = (ip_text(attempt), attempt.end().saturating_sub(attempt.start));
+    let delay = report.subject.policy.connection_attempt_delay;
+    let delay = delay.filter(|delay| *delay < duration).map(|delay| {
+        format!(", more than the Connection Attempt Delay of {}", units::limit(delay))
+    });
+    format!("`{address}` works, but took {}{}", units::prose(duration), delay.unwrap_or_default())
+}
+
+fn cause_text(attempt: &Attempt, cause: Cause, cost: Duration) -> String {
+    let address = ip_text(attempt);
+    let took = units::prose(attempt.end().saturating_sub(attempt.start));
+    match (&attempt.outcome, cause) {
+        (_, Cause::NoAnswerToTls | Cause::Untrusted | Cause::NoTls) => tls_text(attempt, cause),
+        (Outcome::Failure(..), Cause::Refused) => format!("`{address}` refused after {took}"),
+        (Outcome::Failure(_, failure), _) => {
+            let name = failure.name().unwrap_or("failed");
+            let when = if failure.at_once { "at once".to_owned() } else { format!("after {took}") };
+            let source = cause::error_source(attempt, failure);
+            format!("`{address}` {name} {when}: {source}")
+        }
+        _ => {
+            let waited = if cost >= NOISE { cost } else { attempt.took };
+            format!("`{address}` silent for {}", units::prose(waited))
+        }
+    }
+}
+
+/// Observations about an attempt.
+pub(super) fn evidence(attempt: &Attempt) -> Vec<Evidence> {
+    let after = units::prose(attempt.took);
+    let mut evidence = Vec::new();
+    evidence.push(match &attempt.outcome {
+        Outcome::Failure(phase, failure) => {
+            let name = failure.name().map_or_else(|| cause::failure_text(failure), str::to_owned);
+            EvidenceSource::Errno.says(format!("{name} of {phase} after {after}"))
+        }
+        Outcome::Success => EvidenceSource::Clock.says(format!("connected after {after}")),
+        _ => EvidenceSource::Clock.says(format!("ended after {after}")),
+    });
+    evidence.extend(attempt.tcp.map(|tcp| {
+        let (state, resent) =
+            (if tcp.established { "connected" } else { "not connected" }, tcp.retransmits);
+        EvidenceSource::TcpInfo.says(format!("{state}, {resent} segments resent"))
+    }));
+    evidence
+}
+
+/// Text about an attempt that connected without TLS.
+fn tls_text(attempt: &Attempt, cause: Cause) -> String {
+    let (address, after) = (ip_text(attempt), units::prose(attempt.tls_took()));
+    match cause {
+        Cause::NoAnswerToTls => {
+            format!("`{address}` connected, but its TLS handshake was not complete after {after}")
+        }
+        Cause::Untrusted => format!("`{address}` connected, but its certificate is refused"),
+        _ => format!("`{address}` connected, but TLS failed after {after}"),
+    }
+}
