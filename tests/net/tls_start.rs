@@ -122,7 +122,7 @@ fn stls_03_what_was_read_with_the_command_belongs_to_tls() {
         let Some(TlsError::NotTls { first_bytes }) = TlsError::within(&failed) else {
             panic!("{failed:?}")
         };
-        assert!(first_bytes.starts_with(b"ready\n") && first_bytes.len() == 32, "{first_bytes:?}");
+        assert!(first_bytes.starts_with(b"ready\n") && first_bytes.len() == 128, "{first_bytes:?}");
         let text = "the peer does not speak TLS: it sent \"ready\"";
         assert_eq!(failed.to_string(), text);
         far.transport.wait_closed().await;

@@ -104,7 +104,7 @@ fn path_errors() -> Vec<PathError> {
 const SHA1_WITH_RSA: &[u8] = &[6, 9, 42, 134, 72, 134, 247, 13, 1, 1, 5, 5, 0];
 
 #[test]
-fn tls_04_every_problem_is_a_sentence_without_names_of_types() {
+fn every_problem_is_a_sentence_without_names_of_types() {
     for error in path_errors() {
         let ours = CertificateProblem::of_path(&error, 2);
         assert_words(&ours.to_string());

@@ -5,7 +5,7 @@ use rustls::{AlertDescription, CertificateError, EncryptedClientHelloError};
 use super::*;
 
 #[test]
-fn tls_04_every_error_is_a_clause_without_names_of_types() {
+fn every_error_is_a_clause_without_names_of_types() {
     use PeerMisbehaved as Broke;
     let errors = [
         Error::NoCertificatesPresented,

@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tls_04_protocols_are_recognised_by_their_first_bytes() {
+    fn protocols_are_recognised_by_their_first_bytes() {
         let cases: [(&[u8], Option<Plain>); 34] = [
             (b"HTTP/1.0 400 Bad request\r\n", Some(Plain::Http)),
             (b"GET /index.html HTTP/1.1\r\n", Some(Plain::Http)),
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn tls_04_quotes_are_one_line_without_control_characters() {
+    fn quotes_are_one_line_without_control_characters() {
         assert_eq!(
             Plain::Http.quote(b"HTTP/1.1 400 \x1b[2J\r\nX: y").unwrap(),
             "HTTP/1.1 400 \\x1b[2J"

@@ -148,8 +148,7 @@ fn wrong_name(tls: &TlsReport, expected: &str, presented: &[String]) -> String {
     }
     match own.map(|own| own.names.as_slice()) {
         Some([]) => format!("{not_for}: {}", without_hosts(names)),
-        Some(hosts) => format!("{not_for}, only for {}", listed(hosts)),
-        None => format!("{not_for}, only for {}", listed(presented)),
+        _ => format!("{not_for}, only for {}", listed(presented)),
     }
 }
 
@@ -200,7 +199,8 @@ fn without_hosts(names: &[CertificateName]) -> String {
 /// The first names, and the number of the others.
 fn listed(names: &[String]) -> String {
     const MAX_NAMES: usize = 8;
-    let first = names[..names.len().min(MAX_NAMES)].join(", ");
+    let first = names.iter().take(MAX_NAMES).map(|name| units::printable(name));
+    let first = first.collect::<Vec<_>>().join(", ");
     match names.len().saturating_sub(MAX_NAMES) {
         0 => first,
         more => format!("{first} and {more} more"),

@@ -1,5 +1,7 @@
 //! Hints about TLS handshakes and certificates.
 
+use std::net::IpAddr;
+
 use loopctl::{
     CertificateName, CertificateProblem, PlainProtocol, TlsAlert, TlsError, TlsErrorKind,
 };
@@ -235,7 +237,7 @@ fn hint_for_name(own: Option<&ParsedCertificate>, expected: &str) -> Option<Stri
             .any(|name| matches!(name, CertificateName::Dns(it) if it == expected))
     };
     let text = match own {
-        Some(own) if has_as_dns(own) => {
+        Some(own) if expected.parse::<IpAddr>().is_ok() && has_as_dns(own) => {
             "the certificate needs the address as an IP address entry, in OpenSSL `subjectAltName=IP:...`"
         }
         Some(own) if own.typed_names.is_empty() => {

@@ -131,7 +131,7 @@ impl From<&certificate::Certificate> for Certificate {
             subject: said.map(|said| said.subject.clone()),
             issuer: said.map(|said| said.issuer.clone()),
             san: said.map(|said| said.names.clone()).unwrap_or_default(),
-            serial: said.map(|said| Hex(said.serial.clone())),
+            serial: said.map(|said| said.serial.clone()),
             not_before: said.and_then(|said| said.valid.not_before).map(date),
             not_after: said.and_then(|said| said.valid.not_after).map(date),
             key: said.and_then(|said| said.key.clone()),

@@ -98,7 +98,7 @@ pub(crate) struct Certificate {
     pub(crate) subject: Option<String>,
     pub(crate) issuer: Option<String>,
     /// Serial number in hexadecimal digits.
-    pub(crate) serial: Option<Hex>,
+    pub(crate) serial: Option<String>,
     /// Host names and addresses of the subject alternative name.
     pub(crate) san: Vec<String>,
     #[schemars(extend("format" = "date-time"))]
