@@ -141,7 +141,8 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l shell -d 'Run 
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l output -d 'Store received data (--mode sink): FILE, one client after another; DIR, one file per client; `-` for standard output' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l checksum -d 'Print the checksum of received data, as sha256sum and b3sum do' -r -f -a "sha256\t'SHA-256, in the format of sha256sum(1)'
 blake3\t'BLAKE3, in the format of b3sum(1)'"
-complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l max-size -d 'Abort transfers larger than this' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l max-files -d 'Maximum number of files in DIR from one run; later clients are reset' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l max-size -d 'Reset transfers larger than this' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l backlog -d 'Maximum number of connections waiting to be accepted' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l port-file -d 'Write the ports to FILE, one per line, once clients can connect' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l tls -d 'Serve TLS with a certificate made for this run, or with CERT[,KEY] (PEM files); repeatable, selected by SNI' -r
@@ -150,9 +151,9 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l client-ca -d '
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l alpn -d 'ALPN protocols in order of preference: h2,http/1.1' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l tls-min -d 'Minimum TLS version' -r -f -a "1.2\t'RFC 5246'
 1.3\t'RFC 8446'"
-complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l max-conns -d 'Maximum number of clients at the same time; others wait in the backlog' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l max-conns -d 'Maximum number of clients at the same time; others wait in the backlog [default: 100 with --exec and --shell, otherwise 1000]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -s n -l count -d 'Exit after N clients (with --udp, N datagrams)' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l idle-timeout -d 'Close a connection after this much inactivity' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l idle-timeout -d 'Close a connection after this much inactivity [default: 60s with --mode http, otherwise never]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l rate -d 'Maximum rate of each connection, in each direction: 1MiB/s, 64kB/s' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l allow -d 'Accept clients of this network only; repeatable' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l grace -d 'Time for clients to finish after SIGINT or SIGTERM' -r
@@ -172,7 +173,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l resume -d 'Con
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -s u -l udp -d 'Serve datagrams instead of connections'
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l reuse-port -d 'Share the address with other servers (SO_REUSEPORT); the kernel distributes clients'
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l v6only -d 'Accept only IPv6 on `[::]:port`; without this flag it also accepts IPv4'
-complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l same-port -d 'Use the same free port on all addresses of an ADDR, such as both of localhost'
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l same-port -d 'Has no effect: all addresses of an ADDR have the same free port, such as both of localhost'
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l once -d 'Exit after one client; same as -n 1'
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -s 4 -l ipv4 -d 'Use IPv4 only'
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -s 6 -l ipv6 -d 'Use IPv6 only'
@@ -196,7 +197,8 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l shell -d 'Run
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l output -d 'Store received data (--mode sink): FILE, one client after another; DIR, one file per client; `-` for standard output' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l checksum -d 'Print the checksum of received data, as sha256sum and b3sum do' -r -f -a "sha256\t'SHA-256, in the format of sha256sum(1)'
 blake3\t'BLAKE3, in the format of b3sum(1)'"
-complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l max-size -d 'Abort transfers larger than this' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l max-files -d 'Maximum number of files in DIR from one run; later clients are reset' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l max-size -d 'Reset transfers larger than this' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l backlog -d 'Maximum number of connections waiting to be accepted' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l port-file -d 'Write the ports to FILE, one per line, once clients can connect' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l tls -d 'Serve TLS with a certificate made for this run, or with CERT[,KEY] (PEM files); repeatable, selected by SNI' -r
@@ -205,9 +207,9 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l client-ca -d 
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l alpn -d 'ALPN protocols in order of preference: h2,http/1.1' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l tls-min -d 'Minimum TLS version' -r -f -a "1.2\t'RFC 5246'
 1.3\t'RFC 8446'"
-complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l max-conns -d 'Maximum number of clients at the same time; others wait in the backlog' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l max-conns -d 'Maximum number of clients at the same time; others wait in the backlog [default: 100 with --exec and --shell, otherwise 1000]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -s n -l count -d 'Exit after N clients (with --udp, N datagrams)' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l idle-timeout -d 'Close a connection after this much inactivity' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l idle-timeout -d 'Close a connection after this much inactivity [default: 60s with --mode http, otherwise never]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l rate -d 'Maximum rate of each connection, in each direction: 1MiB/s, 64kB/s' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l allow -d 'Accept clients of this network only; repeatable' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l grace -d 'Time for clients to finish after SIGINT or SIGTERM' -r
@@ -227,7 +229,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l resume -d 'Co
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -s u -l udp -d 'Serve datagrams instead of connections'
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l reuse-port -d 'Share the address with other servers (SO_REUSEPORT); the kernel distributes clients'
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l v6only -d 'Accept only IPv6 on `[::]:port`; without this flag it also accepts IPv4'
-complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l same-port -d 'Use the same free port on all addresses of an ADDR, such as both of localhost'
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l same-port -d 'Has no effect: all addresses of an ADDR have the same free port, such as both of localhost'
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l once -d 'Exit after one client; same as -n 1'
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -s 4 -l ipv4 -d 'Use IPv4 only'
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -s 6 -l ipv6 -d 'Use IPv6 only'

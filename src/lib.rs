@@ -75,8 +75,8 @@ pub use net::{
     Sendfile, SendfileError, SendfileMethod, SendfilePath, SendfilePhase, Sent, Server,
     ServerError, Shutdown, SocketOption, SocketOptions, SocketSnapshot, SocketView, StreamError,
     StreamProtocol, StreamReader, StreamWriter, SubprocessProtocol, SubprocessTransport, TcpInfo,
-    TcpOptions, TimerEnd, Transport, WritePipe, WritePipeProtocol, kernel_tls, listen,
-    open_to_send, raise_descriptor_limit, source_address,
+    TcpOptions, TimerEnd, Transport, WritePipe, WritePipeProtocol, acknowledged_bytes, kernel_tls,
+    listen, open_to_send, raise_descriptor_limit, source_address,
 };
 #[cfg(feature = "tls")]
 pub use net::{

@@ -105,7 +105,10 @@ fn rooms_import_only_what_is_below_them() {
         assert_eq!(offences(room, banned), [""; 0], "in room {room}");
     }
     let program = ["mio::", "socket2::", "rustix::", "libc::", "async_task::"];
-    assert_eq!(offences("bin", &program), [""; 0], "the program uses the public API");
+    let mut offences = offences("bin", &program);
+    // Locks, flags and properties of files, which are no matter of a library for connections.
+    offences.retain(|offence| !offence.starts_with("src/bin/loopctl/util/"));
+    assert_eq!(offences, [""; 0], "the program uses the public API");
 }
 
 /// The modules of the program that a line of code names by `crate::`.

@@ -50,7 +50,7 @@ pub use sendfile::{
 pub use server::{BindError, CreateServer, Hosts, Server, ServerError, Shutdown};
 pub use socket::{
     Keepalive, SocketOption, SocketOptions, SocketSnapshot, SocketView, TcpInfo, TcpOptions,
-    listen, raise_descriptor_limit,
+    acknowledged_bytes, listen, raise_descriptor_limit,
 };
 pub use stream::{StreamError, StreamProtocol, StreamReader, StreamWriter};
 #[cfg(feature = "tls")]

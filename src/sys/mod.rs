@@ -2,5 +2,6 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod addrinfo;
+pub(crate) mod process;
 pub(crate) mod sockopt;
 pub(crate) mod tcp_info;

@@ -156,3 +156,36 @@ fn programs_serve_unix_sockets_too() {
     assert!(child.wait().unwrap().success());
     assert!(!path.exists(), "the socket file is gone");
 }
+
+#[test]
+fn a_program_has_the_descriptor_limit_that_we_were_given() {
+    let mut command = std::process::Command::new("sh");
+    let line = "ulimit -S -n 777; exec \"$0\" serve 127.0.0.1:0 --shell 'ulimit -S -n'";
+    command.args(["-c", line, env!("CARGO_BIN_EXE_loopctl")]);
+    let server = Served::spawn(&mut command);
+    assert_eq!(server.ask(b""), b"777\n");
+}
+
+#[test]
+fn variables_of_other_connections_do_not_reach_a_program() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("app.sock");
+    let mut command = loopctl();
+    command.args(["serve", "--shell", "env", "--once", &format!("unix:{}", path.display())]);
+    for name in ["TCPREMOTEIP", "TCPLOCALHOST", "LOOPCTL_REMOTE_ADDR", "LISTEN_FDNAMES"] {
+        command.env(name, "from outside");
+    }
+    let mut child = command.stdout(std::process::Stdio::null()).spawn().unwrap();
+    let mut stream = loop {
+        match std::os::unix::net::UnixStream::connect(&path) {
+            Ok(stream) => break stream,
+            Err(_) => std::thread::yield_now(),
+        }
+    };
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    assert!(text.contains("PROTO=UNIX\n"), "{text}");
+    assert!(!text.contains("from outside"), "{text}");
+    drop(stream);
+    assert!(child.wait().unwrap().success());
+}

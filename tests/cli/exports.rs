@@ -54,7 +54,9 @@ fn prom_is_an_exposition_that_parses() {
         names,
         [
             "loopctl_attempts",
+            "loopctl_failed_attempts",
             "loopctl_probe_duration_seconds",
+            "loopctl_probe_failed_due_to",
             "loopctl_probe_success",
             "loopctl_unmet_expectations",
         ]
@@ -148,7 +150,36 @@ fn timestamps_begin_the_lines() {
             line.strip_prefix('[').and_then(|rest| rest.split_once("] ")).map(|(time, _)| time);
         inside.and_then(|time| time.parse::<f64>().ok()).is_some_and(|time| time > 1.6e9)
     };
-    assert_eq!(ran.stdout.lines().filter(|line| stamped(line)).count(), 2, "{}", ran.stdout);
+    let told = |stdout: &str| stdout.lines().filter(|line| !line.is_empty()).all(stamped);
+    assert!(told(&ran.stdout), "{}", ran.stdout);
+    let ran = run(&["connect", "-D", &address]);
+    assert!(told(&ran.stdout) && ran.stdout.lines().count() > 3, "{}", ran.stdout);
+}
+
+#[test]
+fn prom_has_the_reason_and_each_series_once() {
+    let refused = refusing("127.0.0.1").to_string();
+    let (_listener, address) = good("127.0.0.1");
+    let address = address.to_string();
+    let ran = run(&["connect", "--prom", &refused, &address, &refused, "nosuchname.invalid:1"]);
+    let samples = ran.stdout.lines().filter(|line| !line.starts_with('#'));
+    let mut series: Vec<&str> = samples.map(|line| line.rsplit_once(' ').unwrap().0).collect();
+    let count = series.len();
+    series.sort_unstable();
+    series.dedup();
+    assert_eq!(series.len(), count, "{}", ran.stdout);
+    let has = |line: &str| assert!(ran.stdout.contains(line), "{line} in {}", ran.stdout);
+    has(&format!("loopctl_probe_failed_due_to{{target=\"{refused}\",reason=\"refused\"}} 1\n"));
+    has("loopctl_probe_failed_due_to{target=\"nosuchname.invalid:1\",reason=\"dns\"} 1\n");
+    has(&format!(
+        "loopctl_failed_attempts{{target=\"{refused}\",family=\"ipv4\",reason=\"refused\"}} 1\n"
+    ));
+    assert!(
+        !ran.stdout.contains(&format!("failed_due_to{{target=\"{address}\"")),
+        "{}",
+        ran.stdout
+    );
+    assert!(ran.stderr.contains("1 target was given before"), "{}", ran.stderr);
 }
 
 #[test]

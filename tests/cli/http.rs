@@ -383,7 +383,7 @@ fn what_breaks_a_rule_ends_the_connection_with_a_reason() {
     let mut server = Served::start(&["--mode", "http", "--json"]);
     let long = "x".repeat(20_000);
     for (request, status, why) in [
-        ("nonsense\r\n\r\n".to_owned(), 400, "malformed"),
+        ("nonsense\r\n\r\n".to_owned(), 400, "has no target"),
         ("GET / HTTP/1.1\r\n\r\n".to_owned(), 400, "has one Host field"),
         ("GET / HTTP/1.1\r\nHost: x\r\n".to_owned(), 400, "within its head"),
         (format!("GET /{long}"), 414, "first line is over 16 KiB"),

@@ -28,7 +28,7 @@ fn a_refusal_reads_well_and_messages_go_to_standard_error() {
     let rows: Vec<&str> = ran.stdout.lines().collect();
     assert_eq!(
         rows[4].split_whitespace().collect::<Vec<_>>(),
-        ["#", "address", "start", "took", "outcome"]
+        ["#", "address", "start", "ms", "took", "ms", "outcome"]
     );
     assert!(rows[5].ends_with("  refused"), "{}", rows[5]);
     let stderr = ran.stderr.replace(&port.to_string(), "PORT");
@@ -99,7 +99,7 @@ host.test:N tcp failed after N ms
 
 resolve - given N A order vN interleaved (N)
 
-# address start took outcome
+# address start ms took ms outcome
 N N:N N N timed out
 N N:N N N refused";
     assert_eq!(shape(&ran.stdout), shape(expected), "{}", ran.stdout);

@@ -14,6 +14,7 @@ mod exits;
 mod exports;
 mod faults;
 mod http;
+mod http_rules;
 mod human;
 mod json;
 mod many;
@@ -34,14 +35,19 @@ mod sendfile;
 mod sendfile_peers;
 mod sendfile_resume;
 mod serve;
+mod serve_inherited;
+mod serve_matrix;
 mod serve_tls;
 mod serve_tls_faults;
 mod serve_tls_limits;
+mod serve_udp;
+mod serve_unix;
 mod served;
 #[path = "../net/support/signed.rs"]
 #[expect(dead_code, reason = "the tests of the library use more of it")]
 mod signed;
 mod sink;
+mod sink_refusal;
 #[path = "../support/skip.rs"]
 #[expect(dead_code, reason = "other tests use more of it")]
 mod skip;

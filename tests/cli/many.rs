@@ -66,6 +66,29 @@ fn a_slow_target_delays_neither_the_others_nor_their_order() {
     assert!(start(1) - start(0) >= 400.0, "the second waited for the first");
 }
 
+#[test]
+fn targets_with_one_cause_share_one_hint() {
+    let refused: Vec<String> = ["127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4"]
+        .map(|ip| refusing(ip).to_string())
+        .into();
+    let mut targets: Vec<&str> = refused.iter().map(String::as_str).collect();
+    // The kernel has no route to the broadcast address.
+    targets.push("255.255.255.255:1");
+    let hints = |args: &[&str]| -> Vec<String> {
+        let ran = run(&[&["connect"], args, &targets].concat());
+        let hints = ran.stderr.lines().filter(|line| line.starts_with("hint: "));
+        hints.map(str::to_owned).collect()
+    };
+    let told = hints(&[]);
+    assert_eq!(told.len(), 2, "{told:#?}");
+    let examples = format!("(4 targets, such as {}, {}, {})", targets[0], targets[1], targets[2]);
+    assert!(told[0].ends_with(&examples), "{told:#?}");
+    assert!(told[1].ends_with("(255.255.255.255:1)"), "{told:#?}");
+    for format in ["--plain", "--csv", "--prom", "--json", "--ndjson"] {
+        assert_eq!(hints(&[format]), [""; 0], "{format} is for programs");
+    }
+}
+
 /// Milliseconds of the minute, of an RFC 3339 time; a run that crosses a minute is shifted.
 fn humantime_ms(time: &str) -> f64 {
     let minutes: f64 = time[14..16].parse().unwrap();

@@ -40,7 +40,71 @@ fn tries_have_a_line_each_and_a_summary() {
     assert!(lines[6].contains("4 tries, 4 connected (100%), 0 failed"), "{}", lines[6]);
     assert!(lines[7].contains("p50") && lines[7].contains("p90") && lines[7].contains("p99"));
     assert!(lines[8].contains("won by IPv4 4 (100%)"), "{}", lines[8]);
-    assert_eq!(lines.iter().filter(|line| line.starts_with("  <= ")).count(), 10, "the histogram");
+    let bars = lines.iter().filter_map(|line| line.strip_prefix("  <= ")?.split_once(" ms "));
+    let counts =
+        bars.map(|(_, rest)| rest.split_whitespace().next().unwrap().parse::<u64>().unwrap());
+    assert_eq!(counts.sum::<u64>(), 4, "each try is in one bar: {lines:#?}");
+}
+
+#[test]
+fn one_try_is_singular() {
+    let (_listener, address) = good("127.0.0.1");
+    let ran = run(&["connect", "-c", "1", &address.to_string()]);
+    assert!(ran.stdout.contains("  1 try, 1 connected (100%)"), "{}", ran.stdout);
+}
+
+#[test]
+fn ends_and_quantiles_are_times_of_tries() {
+    let (_listener, address) = good("127.0.0.1");
+    let ran = run(&["connect", "-c", "7", "-i", "1ms", "--json", &address.to_string()]);
+    let document = ran.json();
+    assert_valid_repeat(&document);
+    let reports = document["reports"].as_array().unwrap();
+    let after = |report: &Value| {
+        let winner = &report["attempts"][0];
+        winner["start_ms"].as_f64().unwrap() + winner["duration_ms"].as_f64().unwrap()
+    };
+    let mut totals: Vec<f64> = reports.iter().map(after).collect();
+    totals.sort_by(f64::total_cmp);
+    let times = &document["times"];
+    assert_eq!(times["is_exact"], true);
+    for (key, rank) in [("min_ms", 0), ("p50_ms", 3), ("p90_ms", 6), ("p99_ms", 6), ("max_ms", 6)] {
+        let off = (times[key].as_f64().unwrap() - totals[rank]).abs();
+        assert!(off < 0.0021, "{key} of {totals:?}: {times}");
+    }
+    assert_eq!(
+        (document["syn"]["sent"].as_u64(), document["syn"]["resent"].as_u64()),
+        (Some(7), Some(0))
+    );
+}
+
+#[test]
+fn a_series_has_each_hint_once_with_its_share() {
+    let address = refusing("127.0.0.1").to_string();
+    let ran = run(&["connect", "-c", "3", "-i", "1ms", &address]);
+    let hints: Vec<&str> = ran.stderr.lines().filter(|line| line.starts_with("hint: ")).collect();
+    assert_eq!(hints.len(), 1, "{}", ran.stderr);
+    assert!(hints[0].ends_with("(3 of 3 tries)"), "{}", hints[0]);
+    let ran = run(&["connect", "-c", "3", "-i", "1ms", "--json", &address]);
+    assert!(!ran.stderr.contains("hint"), "{}", ran.stderr);
+    assert_eq!(ran.json()["hints"][0]["tries"], 3);
+}
+
+#[test]
+fn series_of_several_targets_keep_their_reports_apart() {
+    let (listener, address) = good("127.0.0.1");
+    let refused = refusing("127.0.0.1").to_string();
+    let ran = run(&["connect", "-c", "3", "-i", "1ms", "--json", &address.to_string(), &refused]);
+    drop(listener);
+    for document in ran.json().as_array().unwrap() {
+        assert_valid_repeat(document);
+        let reports = document["reports"].as_array().unwrap();
+        assert_eq!(reports.len(), 3);
+        assert!(
+            reports.iter().all(|report| report["target"] == document["target"]),
+            "{document:#}"
+        );
+    }
 }
 
 #[test]

@@ -5,13 +5,13 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileTypeExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::{DatagramProtocol, DatagramTransport};
 use crate::event_loop::LoopHandle;
+use crate::net::server::unix;
 use crate::net::{AddrInfo, Address, AttemptError, ConnectError, Endpoint, Lookup, Phase};
 use crate::plan::{Family, Host, Port, SocketKind};
 
@@ -359,25 +359,14 @@ impl Candidate {
     }
 }
 
-/// Removes the file of a closed socket, because bind(2) fails while it exists.
+/// Removes the file of a closed socket, because bind(2) fails while it exists. That of a live one stays.
 fn remove_stale(local: &Address) {
-    let Address::Unix(path) = local else { return };
-    if path.as_os_str().as_bytes().first().is_none_or(|first| *first == 0) {
-        return;
+    if let Address::Unix(path) = local
+        && path.as_os_str().as_bytes().first().is_some_and(|first| *first != 0)
+        && let Ok(address) = local.to_sock_addr()
+    {
+        unix::remove_stale(path, &address);
     }
-    match unlink_socket(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            log::error!("Unable to check or remove stale UNIX socket {path:?}: {error}");
-        }
-        _ => {}
-    }
-}
-
-fn unlink_socket(path: &Path) -> io::Result<()> {
-    if std::fs::metadata(path)?.file_type().is_socket() {
-        std::fs::remove_file(path)?;
-    }
-    Ok(())
 }
 
 fn invalid(text: &str) -> io::Error {

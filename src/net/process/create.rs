@@ -8,6 +8,8 @@ use std::process::{Command, Stdio};
 use super::{SubprocessProtocol, SubprocessTransport};
 use crate::event_loop::LoopHandle;
 use crate::net::Endpoint;
+use crate::net::socket::limits::original_limit;
+use crate::sys::process;
 
 /// One of a child's standard streams.
 #[derive(Debug, Default)]
@@ -159,6 +161,9 @@ impl CreateSubprocess {
         });
         let event_loop = self.event_loop.clone();
         let output = if self.merges_stderr { self.merge()? } else { self.separate() };
+        if let Some(soft) = original_limit() {
+            process::limit_descriptors(&mut self.command, soft);
+        }
         let child = self.command.stdin(Stdio::from(self.stdin)).spawn()?;
         // Dropped, because the command holds the child's ends, which keep the pipes open.
         drop(self.command);

@@ -10,7 +10,7 @@ mod create;
 mod error;
 mod hosts;
 mod shared;
-mod unix;
+pub(super) mod unix;
 
 use std::cell::Cell;
 use std::fmt;
@@ -146,6 +146,17 @@ impl Server {
     /// example because another process listens on the address; the server is closed then.
     pub fn start_serving(&self) -> Result<(), ServerError> {
         self.shared.start()
+    }
+
+    /// Stops accepting until [`resume_accepting`](Self::resume_accepting). New connections wait in the backlog. It
+    /// takes effect at once, so that a protocol's `connection_made` can refuse the next client.
+    pub fn pause_accepting(&self) {
+        self.shared.set_paused(true);
+    }
+
+    /// Accepts again, first those that have waited.
+    pub fn resume_accepting(&self) {
+        self.shared.set_paused(false);
     }
 
     /// Accepts connections until the server is closed; asyncio's `serve_forever`.

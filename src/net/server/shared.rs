@@ -34,6 +34,7 @@ pub(super) struct SharedServer {
     handler: RefCell<Option<ConnectionHandler>>,
     waiters: RefCell<Vec<Waker>>,
     last_shortage: Cell<Option<Instant>>,
+    is_paused: Cell<bool>,
 }
 
 /// Lifecycle of a server. It only moves forward.
@@ -108,6 +109,7 @@ impl SharedServer {
             handler: RefCell::new(Some(handler)),
             waiters: RefCell::default(),
             last_shortage: Cell::default(),
+            is_paused: Cell::default(),
         });
         let listener =
             |bound| Listener::new(Rc::clone(&server) as Rc<dyn ConnectionSink>, bound, backlog);
@@ -147,6 +149,13 @@ impl SharedServer {
             Err(_) => self.close(),
         }
         Ok(started?)
+    }
+
+    /// Stops accepting, or goes on.
+    pub(super) fn set_paused(&self, is_paused: bool) {
+        if self.is_paused.replace(is_paused) && !is_paused && self.state() == ServerState::Serving {
+            self.listeners().iter().for_each(Listener::enqueue);
+        }
     }
 
     /// Closes the listeners. Clients stay connected.
@@ -239,7 +248,7 @@ impl ConnectionSink for SharedServer {
     }
 
     fn is_full(&self) -> bool {
-        self.limit.is_some_and(|limit| self.client_count() >= limit.get())
+        self.is_paused.get() || self.limit.is_some_and(|limit| self.client_count() >= limit.get())
     }
 
     /// Attaches a protocol in the step that accepted the connection, so that the server cannot be closed in

@@ -67,7 +67,7 @@ fn socket_address(path: &Path) -> io::Result<SockAddr> {
 /// Removes a socket file without a listener. For any other file, `bind` fails.
 ///
 /// asyncio removes any socket file, also that of a running server.
-fn remove_stale(path: &Path, address: &SockAddr) {
+pub(in crate::net) fn remove_stale(path: &Path, address: &SockAddr) {
     let removed = match fs::symlink_metadata(path) {
         Ok(found) if found.file_type().is_socket() && has_no_listener(address) => {
             fs::remove_file(path)
@@ -83,8 +83,8 @@ fn remove_stale(path: &Path, address: &SockAddr) {
     }
 }
 
-/// Whether no process has the socket of the file open. A datagram socket is used as a probe: a running server
-/// rejects its type and does not accept a client.
+/// Whether no process has the socket of the file open. A datagram socket is used as a probe: a server of connections
+/// rejects its type and does not accept a client, and a server of datagrams does not notice it.
 fn has_no_listener(address: &SockAddr) -> bool {
     let connected = Socket::new(Domain::UNIX, Type::DGRAM.nonblocking(), None)
         .and_then(|probe| probe.connect(address));

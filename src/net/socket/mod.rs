@@ -2,7 +2,7 @@
 
 pub(super) mod address_pair;
 pub(super) mod connect_progress;
-mod limits;
+pub(crate) mod limits;
 mod operations;
 pub(super) mod options;
 pub(super) mod readiness;
@@ -20,7 +20,7 @@ pub use limits::raise_descriptor_limit;
 pub use operations::listen;
 pub use options::{Keepalive, SocketOption, SocketOptions};
 pub use snapshot::SocketSnapshot;
-pub use tcp_info::{TcpInfo, TcpOptions};
+pub use tcp_info::{TcpInfo, TcpOptions, acknowledged_bytes};
 pub use view::SocketView;
 
 /// Checks that a caller's socket is a stream socket, and makes it non-blocking.

@@ -63,8 +63,16 @@ impl TcpInfo {
     }
 }
 
-/// The number of bytes that the peer has acknowledged; `None` if the socket is not a TCP socket.
-pub(in crate::net) fn acknowledged(socket: &impl AsFd) -> Option<u64> {
+/// The number of bytes that the peer of a TCP connection has acknowledged, its SYN included; `None` for other sockets.
+/// It is known until the last descriptor of the socket is closed, also after a reset.
+///
+/// ```
+/// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+/// let client = std::net::TcpStream::connect(listener.local_addr()?)?;
+/// assert_eq!(loopctl::acknowledged_bytes(&client), Some(1));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn acknowledged_bytes(socket: &impl AsFd) -> Option<u64> {
     Some(sys::tcp_info::tcp_info(socket).ok()?.tcpi_bytes_acked)
 }
 

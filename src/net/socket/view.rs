@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::io;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::Socket;
 
-use super::tcp_info::acknowledged;
+use super::tcp_info::acknowledged_bytes;
 use crate::net::transport::connection::StreamTransport;
 use crate::net::{Keepalive, TcpInfo};
 use crate::sys::sockopt;
@@ -167,10 +168,49 @@ impl SocketView<'_> {
         self.look(sockopt::send_memory).ok()
     }
 
+    /// Another descriptor of the socket, by which its figures can be read after the end of the connection; asyncio's
+    /// `dup`. While it is open, the connection is closed by neither side's transport.
+    ///
+    /// # Errors
+    /// The system's; `NotConnected` after the end.
+    pub fn dup(&self) -> io::Result<OwnedFd> {
+        self.look(|socket| Ok(socket.try_clone()?.into()))
+    }
+
+    /// Whether both directions are over (`POLLHUP`): each side has ended its own, the peer has closed a Unix
+    /// socket, or the connection is broken. True after the end.
+    ///
+    /// A peer that closed a TCP connection, and has nothing more to send, looks like one that only ended its
+    /// direction. Its kernel says otherwise when a keepalive probe comes.
+    ///
+    /// ```
+    /// # struct Quiet;
+    /// # impl loopctl::Protocol for Quiet {
+    /// #     fn data_received(&mut self, _: &loopctl::Transport, _: &[u8]) {}
+    /// # }
+    /// let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
+    /// loopctl::run(async |event_loop| {
+    ///     let transport = event_loop.create_connection_on(ours).open(|| Quiet).await?.transport;
+    ///     assert!(!transport.socket().is_hung_up());
+    ///     drop(theirs);
+    ///     assert!(transport.socket().is_hung_up());
+    ///     Ok::<_, loopctl::BoxError>(())
+    /// })??;
+    /// # Ok::<(), loopctl::BoxError>(())
+    /// ```
+    pub fn is_hung_up(&self) -> bool {
+        let hung_up = self.look(|socket| {
+            let mut polled = [PollFd::new(socket, PollFlags::empty())];
+            poll(&mut polled, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))?;
+            Ok(polled[0].revents().intersects(PollFlags::HUP | PollFlags::ERR))
+        });
+        hung_up.unwrap_or(true)
+    }
+
     /// The number of bytes that the peer has acknowledged; `None` for sockets other than TCP, and after the
     /// end.
     pub fn acknowledged(&self) -> Option<u64> {
-        self.look(|socket| Ok(acknowledged(socket))).ok().flatten()
+        self.look(|socket| Ok(acknowledged_bytes(socket))).ok().flatten()
     }
 }
 

@@ -169,7 +169,8 @@ the connection ends without close_notify, as if truncated. Of several handshake 
 applies.
 
 On a stalled connection, a departed client is detected when it resets the connection, or when its kernel has \
-dropped it (60 s on Linux).";
+dropped it (60 s on Linux). After close, what the client still sends is read for up to 30 s, so that it sees an \
+end-of-file. reset and reset-after are for TCP: a Unix socket has no reset.";
 
 const SERVE_TLS: &str = "\
 Without a value, --tls makes a key and a certificate for this run. It names localhost, 127.0.0.1, ::1, the host \
@@ -226,7 +227,7 @@ const SERVE_ENVIRONMENT: [(&str, &str); 5] = [
     ("XDG_RUNTIME_DIR, TMPDIR", "Directory for the certificate made by --tls."),
     (
         "LISTEN_FDS, LISTEN_PID",
-        "Sockets passed by systemd or a similar program; served if no ADDR is given.",
+        "Sockets passed by systemd or a similar program; served if no ADDR is given, and held to the same rules.",
     ),
     (
         "LOOPCTL_REMOTE_ADDR, LOOPCTL_REMOTE_PORT, LOOPCTL_LOCAL_ADDR, LOOPCTL_LOCAL_PORT",

@@ -80,7 +80,10 @@ pub(crate) struct SinkArgs {
     /// Print the checksum of received data, as sha256sum and b3sum do
     #[arg(long, value_name = "ALGORITHM")]
     pub(crate) checksum: Option<Algorithm>,
-    /// Abort transfers larger than this
+    /// Maximum number of files in DIR from one run; later clients are reset
+    #[arg(long, value_name = "N", value_parser = at_least_one, default_value = "1000")]
+    pub(crate) max_files: NonZero<usize>,
+    /// Reset transfers larger than this
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) max_size: Option<u64>,
     /// Continue FILE.part; accept only clients that announce the length (`loopctl sendfile --resume`)
@@ -101,6 +104,10 @@ pub(crate) struct ListenArgs {
     #[arg(value_name = "ADDR")]
     pub(crate) addresses: Vec<String>,
     /// Serve datagrams instead of connections
+    ///
+    /// The source of a datagram may be forged. Sources without an answer: this server's ports, ports below
+    /// 1024, broadcast and multicast, unless --allow names them. A source has at most 1000 answers a second.
+    /// Beyond loopback, an answer has at most three times the bytes of its datagram.
     #[arg(short, long)]
     pub(crate) udp: bool,
     /// Maximum number of connections waiting to be accepted
@@ -112,9 +119,9 @@ pub(crate) struct ListenArgs {
     /// Accept only IPv6 on `[::]:port`; without this flag it also accepts IPv4
     #[arg(long)]
     pub(crate) v6only: bool,
-    /// Use the same free port on all addresses of an ADDR, such as both of localhost
-    #[arg(long)]
-    pub(crate) same_port: bool,
+    /// Has no effect: all addresses of an ADDR have the same free port, such as both of localhost
+    #[arg(long = "same-port", hide = true)]
+    pub(crate) _same_port: bool,
     /// Write the ports to FILE, one per line, once clients can connect
     #[arg(long, value_name = "FILE")]
     pub(crate) port_file: Option<PathBuf>,
@@ -146,7 +153,11 @@ pub(crate) struct ServerTlsArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Limits")]
 pub(crate) struct LimitArgs {
-    /// Maximum number of clients at the same time; others wait in the backlog
+    /// Maximum number of clients at the same time; others wait in the backlog [default: 100 with --exec and
+    /// --shell, otherwise 1000]
+    ///
+    /// It is the number on all addresses together. A program counts until it has ended: one that ignores
+    /// SIGTERM gets SIGKILL after --grace.
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub(crate) max_conns: Option<NonZero<usize>>,
     /// Exit after N clients (with --udp, N datagrams)
@@ -155,7 +166,7 @@ pub(crate) struct LimitArgs {
     /// Exit after one client; same as -n 1
     #[arg(long, conflicts_with = "count")]
     pub(crate) once: bool,
-    /// Close a connection after this much inactivity
+    /// Close a connection after this much inactivity [default: 60s with --mode http, otherwise never]
     #[arg(long, value_name = "DUR", value_parser = positive)]
     pub(crate) idle_timeout: Option<Duration>,
     /// Maximum rate of each connection, in each direction: 1MiB/s, 64kB/s

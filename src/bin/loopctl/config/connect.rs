@@ -1,5 +1,6 @@
 //! The request of `connect` and `demo`.
 
+use std::collections::HashSet;
 use std::num::NonZero;
 use std::path::Path;
 use std::time::Duration;
@@ -17,6 +18,8 @@ use crate::exit::FatalError;
 #[derive(Debug)]
 pub(crate) struct ConnectRequest {
     pub(crate) targets: Vec<TargetRequest>,
+    /// Number of targets that were left out, because they were given before.
+    repeated_targets: usize,
     /// Maximum number of targets at a time.
     pub(crate) concurrency: usize,
     pub(crate) race: RaceRequest,
@@ -118,6 +121,9 @@ impl ConnectRequest {
             request.after_connect = Some(AfterConnect::Relay(RelayRequest::from(&args.relay)));
         }
         request.output.export(args.export);
+        if request.output.format == Format::Prom {
+            request.name_targets_once();
+        }
         if request.after_connect.is_some() {
             request.output.leave_stdout();
         }
@@ -143,6 +149,7 @@ impl ConnectRequest {
     ) -> Self {
         Self {
             targets,
+            repeated_targets: 0,
             concurrency: 1,
             race,
             mode: ConnectMode::Once,
@@ -151,6 +158,16 @@ impl ConnectRequest {
             output: OutputRequest::new(&global.output, env),
             slow: SlowRequest::from(&global.debug),
         }
+    }
+
+    /// Keeps the first of equal targets: a series of Prometheus has one sample per scrape.
+    fn name_targets_once(&mut self) {
+        let mut known = HashSet::new();
+        self.targets.retain(|target| {
+            let is_new = known.insert(target.text.clone());
+            self.repeated_targets += usize::from(!is_new);
+            is_new
+        });
     }
 
     fn check(&self) -> Result<(), FatalError> {
@@ -191,8 +208,18 @@ impl ConnectRequest {
         match self.output.format {
             Format::Quiet => Vec::new(),
             _ if self.output.has_document_on_stderr() => Vec::new(),
-            _ => self.race.policy.warning().into_iter().collect(),
+            _ => self.race.policy.warning().into_iter().chain(self.repeated_warning()).collect(),
         }
+    }
+
+    fn repeated_warning(&self) -> Option<String> {
+        Some(match self.repeated_targets {
+            0 => return None,
+            1 => "1 target was given before: with --prom, each is measured once".to_owned(),
+            count => {
+                format!("{count} targets were given before: with --prom, each is measured once")
+            }
+        })
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 use ipnet::IpNet;
 use loopctl::TlsVersion;
-use loopctl::plan::{Family, Target, TargetError};
+use loopctl::plan::{Family, SocketKind, Target, TargetError};
 
 use super::environment::Environment;
 use super::fault::{Fault, FaultArg};
@@ -18,6 +18,8 @@ use crate::cli::{
 };
 use crate::util::checksum::Algorithm;
 use crate::util::message::Message;
+
+const NO_TLS: &str = "--tls is for connections: there is no TLS over --udp";
 
 /// Everything that the command line says about a server.
 #[derive(Debug)]
@@ -56,12 +58,14 @@ pub(crate) struct ProgramCommand {
 }
 
 /// Options of `--mode sink`. Without any, received bytes are only counted.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SinkRequest {
     pub(crate) output: Option<OutputTarget>,
     pub(crate) checksum: Option<Algorithm>,
     /// Largest transfer, in bytes.
     pub(crate) max_size: Option<u64>,
+    /// Largest number of files in a folder.
+    pub(crate) max_files: NonZero<usize>,
     pub(crate) resume: bool,
 }
 
@@ -117,7 +121,6 @@ pub(crate) struct IdentityFiles {
 pub(crate) struct Sharing {
     pub(crate) reuse_port: bool,
     pub(crate) v6only: bool,
-    pub(crate) same_port: bool,
 }
 
 /// One ADDR argument.
@@ -133,6 +136,8 @@ pub(crate) struct ListenSpec {
 #[derive(Debug)]
 pub(crate) struct Limits {
     pub(crate) max_clients: Option<NonZero<usize>>,
+    /// Whether that number is a default.
+    pub(crate) is_implied_max: bool,
     /// The server shuts down after this number of clients.
     pub(crate) count: Option<NonZero<usize>>,
     pub(crate) idle: Option<Duration>,
@@ -239,17 +244,68 @@ impl ServeRequest {
             return Err(Message::error(format!("--fault {twice} is given twice")));
         }
         self.check_tls()?;
-        let has_unix = self.listen.specs.iter().any(|spec| matches!(spec.target, Target::Unix(_)));
-        if has_unix && self.faults.backlog().is_some() {
-            return refuse("--fault backlog is for TCP, not for Unix sockets");
+        if self.listen.specs.iter().any(|spec| matches!(spec.target, Target::Unix(_))) {
+            self.check_unix()?;
         }
-        if !self.listen.udp {
-            return Ok(());
+        if self.listen.udp { self.check_datagrams() } else { Ok(()) }
+    }
+
+    /// Checks a socket that was handed over as an ADDR of its type is checked. `number`: that of its descriptor.
+    ///
+    /// # Errors
+    /// Options that such a socket cannot have.
+    pub(crate) fn check_inherited(
+        &self,
+        kind: SocketKind,
+        is_unix: bool,
+        number: usize,
+    ) -> Result<(), Message> {
+        if self.faults.backlog().is_some() {
+            return Err(Message::error(
+                "--fault backlog needs an ADDR, not a socket of LISTEN_FDS",
+            ));
         }
+        if is_unix {
+            self.check_unix()?;
+        }
+        match kind {
+            SocketKind::Datagram => {
+                if self.listen.tls.is_some() {
+                    return Err(Message::error(NO_TLS));
+                }
+                self.check_datagrams()
+            }
+            _ if self.listen.udp => {
+                let error = format!(
+                    "--udp is for datagrams, and descriptor {number} of LISTEN_FDS is for connections"
+                );
+                Err(Message::error(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_unix(&self) -> Result<(), Message> {
+        let is_reset = |arg: &FaultArg| matches!(arg.fault, Fault::Reset(_) | Fault::ResetAfter(_));
+        if self.faults.backlog().is_some() {
+            return Err(Message::error("--fault backlog is for TCP, not for Unix sockets"));
+        }
+        match self.faults.faults.iter().find(|arg| is_reset(arg)) {
+            Some(arg) => {
+                let error =
+                    format!("--fault {} is for TCP: a Unix socket has no reset", arg.fault.name());
+                Err(Message::error(error))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn check_datagrams(&self) -> Result<(), Message> {
+        let refuse = |what: &str| Err(Message::error(what));
         if let Service::Sink(sink) = &self.service
             && (sink.resume
                 || sink.max_size.is_some()
-                || !self.has_shared_output() && *sink != SinkRequest::default())
+                || !self.has_shared_output() && !sink.only_counts())
         {
             return refuse(
                 "--udp supports only --output FILE and --output -, without other options of the sink",
@@ -259,7 +315,8 @@ impl ServeRequest {
             return refuse("--mode http, --exec and --shell need connections, and --udp has none");
         }
         let limits = &self.limits;
-        if limits.max_clients.is_some() || limits.idle.is_some() || limits.rate.is_some() {
+        let has_max = limits.max_clients.is_some() && !limits.is_implied_max;
+        if has_max || limits.idle.is_some() || limits.rate.is_some() {
             return refuse(
                 "--max-conns, --idle-timeout and --rate need connections, and --udp has none",
             );
@@ -274,9 +331,10 @@ impl ServeRequest {
     fn check_tls(&self) -> Result<(), Message> {
         let mut faults = self.faults.faults.iter().map(|arg| arg.fault);
         match &self.listen.tls {
-            Some(_) if self.listen.udp => {
-                Err(Message::error("--tls is for connections: there is no TLS over --udp"))
-            }
+            Some(_) if self.listen.udp => Err(Message::error(NO_TLS)),
+            Some(tls) if self.promises_http2(tls) => Err(Message::error(
+                "--mode http speaks HTTP/1.1, and --alpn would agree on HTTP/2 or 3",
+            )),
             Some(tls) if !tls.identities.is_empty() => {
                 let forged = |fault| matches!(fault, Fault::TlsWrongName | Fault::TlsExpired);
                 faults.find(|fault| forged(*fault)).map_or(Ok(()), |fault| {
@@ -293,10 +351,22 @@ impl ServeRequest {
         }
     }
 
+    fn promises_http2(&self, tls: &ServerTls) -> bool {
+        let others = ["h2", "h2c", "h3"];
+        matches!(self.service, Service::Http(_))
+            && tls.alpn.iter().any(|name| others.contains(&&**name))
+    }
+
     /// Sets what other options imply.
     fn imply(&mut self) {
         if self.has_shared_output() {
+            self.limits.is_implied_max = self.limits.max_clients.is_none();
             self.limits.max_clients = NonZero::new(1);
+        }
+        if self.limits.max_clients.is_none() {
+            let is_program = matches!(self.service, Service::Exec(_) | Service::Shell(_));
+            self.limits.max_clients = NonZero::new(if is_program { 100 } else { 1000 });
+            self.limits.is_implied_max = true;
         }
         if self.uses_stdout() {
             self.output.stdout = self.output.stderr;
@@ -315,7 +385,7 @@ impl Service {
             return refuse("--root is for --mode http");
         }
         let sink = SinkRequest::from(args.sink);
-        if sink != SinkRequest::default() && args.mode != ModeArg::Sink {
+        if !sink.only_counts() && args.mode != ModeArg::Sink {
             return refuse("--output, --checksum, --max-size and --resume are for --mode sink");
         }
         if let Some(command) = args.exec {
@@ -336,6 +406,13 @@ impl Service {
     }
 }
 
+impl SinkRequest {
+    /// Whether received bytes are counted and dropped.
+    pub(crate) fn only_counts(&self) -> bool {
+        self.output.is_none() && self.checksum.is_none() && self.max_size.is_none() && !self.resume
+    }
+}
+
 impl From<SinkArgs> for SinkRequest {
     fn from(args: SinkArgs) -> Self {
         let may_replace = args.force;
@@ -344,7 +421,13 @@ impl From<SinkArgs> for SinkRequest {
             path if path.is_dir() => OutputTarget::Folder(path),
             path => OutputTarget::File { path, may_replace },
         });
-        Self { output, checksum: args.checksum, max_size: args.max_size, resume: args.resume }
+        Self {
+            output,
+            checksum: args.checksum,
+            max_size: args.max_size,
+            max_files: args.max_files,
+            resume: args.resume,
+        }
     }
 }
 
@@ -356,11 +439,7 @@ impl ListenRequest {
             family,
             udp: args.udp,
             backlog: args.backlog,
-            sharing: Sharing {
-                reuse_port: args.reuse_port,
-                v6only: args.v6only,
-                same_port: args.same_port,
-            },
+            sharing: Sharing { reuse_port: args.reuse_port, v6only: args.v6only },
             port_file: args.port_file,
             tls: ServerTls::new(tls)?,
         })
@@ -455,6 +534,7 @@ impl From<LimitArgs> for Limits {
     fn from(args: LimitArgs) -> Self {
         Self {
             max_clients: args.max_conns,
+            is_implied_max: false,
             count: if args.once { NonZero::new(1) } else { args.count },
             idle: args.idle_timeout,
             rate: args.rate,

@@ -8,7 +8,7 @@ use loopctl::{Address, Failure, Phase, TlsError, TlsErrorKind};
 use super::findings::FindingKind;
 use super::{certificate, expectation, hint, name, transfer};
 use crate::report::compare::Measured;
-use crate::report::repeat::AddressChange;
+use crate::report::repeat::{AddressChange, RepeatReport};
 use crate::report::transfer::TransferReport;
 use crate::report::{Attempt, End, Outcome, Report, TlsFailure, TlsPhase, TlsReport, Unmet};
 use crate::util::message::{Message, plain};
@@ -137,7 +137,7 @@ fn attempt_message(attempt: &Attempt) -> String {
 fn resends(attempt: &Attempt) -> String {
     match attempt.resends() {
         0 => ", no answer".to_owned(),
-        count => format!(", no answer, SYN sent again {count}x"),
+        count => format!(", no answer, SYN resent {count}"),
     }
 }
 
@@ -310,6 +310,17 @@ pub(crate) fn explain(report: &Report) -> Message {
         }
     };
     Message { error, causes, warnings: Vec::new(), hints: hint::hint(report).into_iter().collect() }
+}
+
+/// Message on standard error about a series.
+pub(crate) fn explain_series(series: &RepeatReport) -> Message {
+    let Some((count, why)) = &series.runs.unmet else { return Message::default() };
+    let text = &series.subject.text;
+    let error = match count {
+        1 => format!("1 connection to `{text}` was not as expected"),
+        count => format!("{count} connections to `{text}` were not as expected"),
+    };
+    Message { causes: vec![unmet_text(why)], ..Message::error(error) }
 }
 
 /// Message about a requested policy that fails where others connect.

@@ -4,6 +4,7 @@ use loopctl::{AbortReason, plan::Reason};
 
 use super::story::ms;
 use super::{Golden, Story, plain};
+use crate::diagnose::hint::{self, groups::HintGroups};
 use crate::output::csv as rows;
 use crate::output::human::{series, text};
 use crate::output::json::{connect as json, repeat};
@@ -49,12 +50,14 @@ fn a_series() {
     let started_at = reports[0].started_at.at;
     let mut series = RepeatReport::new(reports[0].subject.clone(), started_at);
     let mut golden = Golden::default();
+    let mut hints = HintGroups::default();
     let (mut lines, mut csv, mut tabs) = (String::new(), rows::header(), String::new());
     for (nth, report) in (1..).zip(&reports) {
         if let Some(news) = series.add(report) {
             lines += &format!("      {}\n", crate::diagnose::cause::address_change(&news));
         }
         lines += &text::try_line(nth, report, plain(Some(80)));
+        hint::hint(report).into_iter().for_each(|hint| hints.add(report, hint));
         csv += &rows::lines(report, nth, true);
         tabs += &rows::lines(report, nth, false);
     }
@@ -65,21 +68,14 @@ fn a_series() {
         golden.section(&format!("human {width} --histogram"), &shown);
     }
     golden.section("stderr: SIGQUIT", &series::interim(&series, ms(2000.0)));
+    golden.section("stderr: hints", &(hints.by_try(series.runs.done).join("\n") + "\n"));
     golden.section("csv", &csv);
     golden.section("plain", &tabs);
     let tries = [json::document(&reports[0])];
-    json_valid(&mut golden, "json", &repeat::document(&series, series.took, Some(&tries)));
-    json_valid(
-        &mut golden,
-        "ndjson: the last record",
-        &repeat::document(&series, series.took, None),
-    );
+    json_valid(&mut golden, "json", &repeat::document(&series, &hints, Some(&tries)));
+    json_valid(&mut golden, "ndjson: the last record", &repeat::document(&series, &hints, None));
     series.interrupted = Some(StopReason::Signal(2));
-    json_valid(
-        &mut golden,
-        "json, interrupted",
-        &repeat::document(&series, series.took, Some(&[])),
-    );
+    json_valid(&mut golden, "json, interrupted", &repeat::document(&series, &hints, Some(&[])));
     golden.assert("connect/repeat.txt");
 }
 
@@ -89,10 +85,11 @@ fn a_series_without_a_connection() {
     let mut series = RepeatReport::new(report.subject.clone(), report.started_at.at);
     series.add(&report);
     series.took = ms(10_001.0);
+    let hints = HintGroups::default();
     let mut golden = Golden::default();
     let shown = series::summary(&series, series.took, true, plain(Some(80)));
     golden.section("human 80 --histogram", &shown);
     golden.section("stderr: SIGQUIT", &series::interim(&series, ms(2000.0)));
-    json_valid(&mut golden, "json", &repeat::document(&series, series.took, Some(&[])));
+    json_valid(&mut golden, "json", &repeat::document(&series, &hints, Some(&[])));
     golden.assert("connect/repeat-failed.txt");
 }

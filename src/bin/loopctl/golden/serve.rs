@@ -13,7 +13,7 @@ use crate::output::json::serve as json;
 use crate::output::wire::{self, serve::Record};
 use crate::report::certificate::Certificate;
 use crate::report::served::{
-    Bytes, ClientError, ClientRecord, Datagram, EndReason, Endpoints, ErrorSource,
+    Bytes, ClientError, ClientRecord, Datagram, DatagramRefusal, EndReason, Endpoints, ErrorSource,
     ServedCertificates, TlsOutcome, Totals, TransferRecord,
 };
 use crate::util::checksum::{Algorithm, Sum};
@@ -39,8 +39,12 @@ fn listening() {
         ("unix", unix),
     ];
     for (title, place) in places {
-        record(&mut golden, title, &json::listening(&place, None));
-        record(&mut golden, &format!("{title}, TLS"), &json::listening(&place, Some(&shown())));
+        record(&mut golden, title, &json::listening(&place, None, &[]));
+        record(
+            &mut golden,
+            &format!("{title}, TLS"),
+            &json::listening(&place, Some(&shown()), &["delay 200 ms".to_owned()]),
+        );
         golden.section(&format!("{title}, TLS: human"), &text::shown(&shown(), &place));
     }
     let message = "cannot listen on 127.0.0.1:80: permission denied";
@@ -126,18 +130,26 @@ fn connections() {
 #[test]
 fn datagrams() {
     let mut golden = Golden::default();
-    let datagram = |error, is_allowed| Datagram {
+    let datagram = |error, refusal| Datagram {
         peer: Some(address("10.77.0.9:50000").into()),
+        count: 1,
         bytes: Bytes { received: 12, sent: 12 },
-        is_allowed,
+        refusal,
         error,
     };
-    let unnamed = Datagram { peer: None, ..datagram(None, true) };
+    let refused = |refusal| datagram(None, Some(refusal));
+    let unnamed = Datagram { peer: None, ..datagram(None, None) };
+    let named =
+        Datagram { peer: Some(Address::Unix("/run/a\u{1b}[31m\nb".into())), ..unnamed.clone() };
+    let many = Datagram { count: 20_000, ..refused(DatagramRefusal::ServicePort) };
     let cases = [
-        ("answered", datagram(None, true)),
-        ("not allowed", datagram(None, false)),
-        ("failed", datagram(trouble(ErrorSource::Io, errno(90)), true)),
+        ("answered", datagram(None, None)),
+        ("not allowed", refused(DatagramRefusal::Network)),
+        ("failed", datagram(trouble(ErrorSource::Io, errno(90)), None)),
         ("unnamed", unnamed),
+        ("named with control characters", named),
+        ("many of one client", many.clone()),
+        ("many of several clients", Datagram { peer: None, ..many }),
     ];
     for (title, datagram) in cases {
         golden.section(&format!("{title}: human 80"), &text::datagram(&datagram, plain(Some(80))));

@@ -1,5 +1,6 @@
 //! The reports and events of `connect`, `sendfile` and `demo`.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use loopctl::plan::{Family, SlowLog};
@@ -20,6 +21,7 @@ use super::wire;
 use super::writer::Writer;
 use crate::config::{ConnectMode, ConnectRequest, Format, ReportDestination};
 use crate::diagnose::cause;
+use crate::diagnose::hint::{self, groups::HintGroups};
 use crate::exit::{Exit, ExitResult, FatalError};
 use crate::report::relay::RelayEnd;
 use crate::report::repeat::RepeatReport;
@@ -27,13 +29,23 @@ use crate::report::target_result::TargetResult;
 use crate::report::{End, Report};
 use crate::util::message::Message;
 
+/// Runs of a series that is not over.
+#[derive(Default)]
+struct SeriesSoFar {
+    /// Their documents, for a format that has them all in one.
+    documents: Vec<wire::connect::Document>,
+    hints: HintGroups,
+}
+
 /// Prints events as they happen, and reports at the end.
 pub(crate) struct ConnectPrinter {
     printer: Printer,
     qlog: Option<QlogFile>,
     metrics: Metrics,
-    /// Documents of the runs of a series that is not over.
-    runs: Vec<wire::connect::Document>,
+    /// Series that are not over, by the number of the target.
+    series: BTreeMap<usize, SeriesSoFar>,
+    /// Hints about several targets, for the end.
+    hints: HintGroups,
     live: Option<Live>,
     options: HumanOptions,
     has_histogram: bool,
@@ -60,7 +72,8 @@ impl ConnectPrinter {
             printer,
             qlog,
             metrics: Metrics::default(),
-            runs: Vec::new(),
+            series: BTreeMap::new(),
+            hints: HintGroups::default(),
             live: output.live.then(|| Live::new(output.stderr, request.targets.len())),
             options: HumanOptions { tcp_info: output.tcp_info, is_verbose: output.verbosity > 0 },
             has_histogram: matches!(request.mode, ConnectMode::Repeat(repeat) if repeat.histogram),
@@ -116,13 +129,24 @@ impl ConnectPrinter {
         }
     }
 
-    /// Prints one run of a series, and the change of the addresses that came before it.
-    pub(crate) fn run_ended(&mut self, number: u64, report: &Report, change: Option<String>) {
+    /// Prints one run of the series of a target, and the change of the addresses that came before it.
+    pub(crate) fn run_ended(
+        &mut self,
+        target: usize,
+        number: u64,
+        report: &Report,
+        change: Option<String>,
+    ) {
         if let (Format::Human, Some(change)) = (self.printer.format(), change) {
-            self.printer.print_text(&format!("      {change}\n"));
+            let stamp = self.printer.stamp();
+            self.printer.print_text(&format!("{stamp}      {change}\n"));
+        }
+        let series = self.series.entry(target).or_default();
+        if let Some(hint) = hint::hint(report) {
+            series.hints.add(report, hint);
         }
         match self.printer.format() {
-            Format::Json => self.runs.push(connect::document(report)),
+            Format::Json => series.documents.push(connect::document(report)),
             _ => {
                 let has_many = self.printer.has_many();
                 self.printer.print_record(&Run { number, report, has_many });
@@ -152,10 +176,10 @@ impl ConnectPrinter {
     }
 
     /// Prints the result of a target.
-    pub(crate) fn print(&mut self, result: &TargetResult) {
+    pub(crate) fn print(&mut self, target: usize, result: &TargetResult) {
         match result {
             TargetResult::Report(report) => self.print_report(report),
-            TargetResult::Repeat(series) => self.print_series(series),
+            TargetResult::Repeat(series) => self.print_series(target, series),
         }
     }
 
@@ -169,24 +193,20 @@ impl ConnectPrinter {
         }
     }
 
-    fn print_series(&mut self, series: &RepeatReport) {
-        let runs = std::mem::take(&mut self.runs);
-        let runs = (self.printer.format() == Format::Json).then_some(runs);
+    fn print_series(&mut self, target: usize, series: &RepeatReport) {
+        let SeriesSoFar { documents, hints } = self.series.remove(&target).unwrap_or_default();
         self.printer.print_report(&SeriesReport {
             series,
-            runs: runs.as_deref(),
+            runs: (self.printer.format() == Format::Json).then_some(&documents),
+            hints: &hints,
             has_histogram: self.has_histogram,
         });
-        if let Some((count, why)) = &series.runs.unmet {
-            let text = &series.subject.text;
-            let error = format!("{count} connections to `{text}` were not as expected");
-            let message = Message { causes: vec![cause::unmet_text(why)], ..Message::error(error) };
-            self.printer.print_aside(&message.render(self.printer.request().stderr));
-        }
+        let message = cause::explain_series(series);
+        self.printer.print_message(&Message { hints: hints.by_try(series.runs.done), ..message });
     }
 
     /// Prints errors, causes, hints, and the totals of a relay.
-    fn explain(&self, report: &Report) {
+    fn explain(&mut self, report: &Report) {
         // After SIGPIPE the totals are noise: the reader left on purpose.
         let relay = report.relay.as_ref().filter(|relay| relay.end != RelayEnd::OutputClosed);
         let has_messages = self.printer.format() != Format::Quiet
@@ -194,7 +214,12 @@ impl ConnectPrinter {
         if let Some(relay) = relay.filter(|_| has_messages) {
             self.print_aside(&text::relayed(relay.sent, relay.received, relay.took));
         }
-        self.printer.print_message(&cause::explain(report));
+        let mut message = cause::explain(report);
+        if self.printer.has_many() {
+            // Because targets with one cause share one hint, it is printed after the last of them.
+            message.hints.drain(..).for_each(|hint| self.hints.add(report, hint));
+        }
+        self.printer.print_message(&message);
     }
 
     /// Prints a series that goes on, on one line.
@@ -231,6 +256,8 @@ impl ConnectPrinter {
         if self.printer.format() == Format::Prom {
             self.printer.print_text(&self.metrics.exposition());
         }
+        let hints = std::mem::take(&mut self.hints).by_target();
+        self.printer.print_message(&Message { hints, ..Message::default() });
         let qlog = self.qlog.as_mut().map_or(Ok(Exit::Success), QlogFile::finish);
         self.printer.finish()?;
         qlog
@@ -304,8 +331,8 @@ impl Print for Run<'_> {
     fn human(&self, frame: &Frame) -> String {
         let line = text::try_line(self.number, self.report, frame.style);
         match self.has_many {
-            true => format!("{}{}  {line}", frame.stamp, self.report.subject.text),
-            false => format!("{}{line}", frame.stamp),
+            true => format!("{}  {line}", self.report.subject.text),
+            false => line,
         }
     }
 
@@ -325,7 +352,8 @@ impl Print for Run<'_> {
 /// The summary of a series, with the documents of its runs where they are kept.
 struct SeriesReport<'a> {
     series: &'a RepeatReport,
-    runs: Option<&'a [wire::connect::Document]>,
+    runs: Option<&'a Vec<wire::connect::Document>>,
+    hints: &'a HintGroups,
     has_histogram: bool,
 }
 
@@ -335,6 +363,6 @@ impl Print for SeriesReport<'_> {
     }
 
     fn json(&self) -> impl Serialize {
-        repeat::document(self.series, self.series.took, self.runs)
+        repeat::document(self.series, self.hints, self.runs.map(Vec::as_slice))
     }
 }

@@ -36,8 +36,6 @@ pub(crate) trait Print {
 /// The frame of a text for people.
 pub(crate) struct Frame {
     pub(crate) style: Style,
-    /// The time, if lines begin with it.
-    pub(crate) stamp: String,
     /// The empty line between reports.
     gap: &'static str,
 }
@@ -45,7 +43,7 @@ pub(crate) struct Frame {
 impl Frame {
     /// A report of several lines, set apart from the one before.
     pub(crate) fn report(&self, text: &str) -> String {
-        format!("{}{}{text}", self.gap, self.stamp)
+        format!("{}{text}", self.gap)
     }
 }
 
@@ -111,8 +109,10 @@ impl Printer {
         match format {
             Format::Human => {
                 let gap = if self.reports > 0 { "\n" } else { "" };
-                let frame = Frame { style: self.request.stdout, stamp: self.stamp(), gap };
-                self.print_text(&record.human(&frame));
+                let stamp = self.stamp();
+                let mut style = self.request.stdout;
+                style.width = style.width.map(|width| width.saturating_sub(stamp.len()));
+                self.print_text(&stamp::stamped(&stamp, &record.human(&Frame { style, gap })));
             }
             Format::Json | Format::Ndjson => self.print_json(&record.json()),
             Format::Csv => self.print_text(&record.csv()),
@@ -142,10 +142,19 @@ impl Printer {
         }
     }
 
-    /// Prints errors, causes and hints on standard error, unless a document there has them already.
+    /// Prints errors and causes on standard error, unless a document there has them already. Hints are for people only:
+    /// in formats for programs, the document has them.
     pub(crate) fn print_message(&self, message: &Message) {
-        if self.format() != Format::Quiet && !self.request.has_document_on_stderr() {
-            self.print_aside(&message.render(self.request.stderr));
+        if self.format() == Format::Quiet || self.request.has_document_on_stderr() {
+            return;
+        }
+        let mut message = message.clone();
+        if self.format() != Format::Human {
+            message.hints.clear();
+        }
+        let text = message.render(self.request.stderr);
+        if !text.is_empty() {
+            self.print_aside(&text);
         }
     }
 

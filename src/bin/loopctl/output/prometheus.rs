@@ -1,19 +1,25 @@
 //! Metrics in the text exposition format, as Prometheus' textfile collector takes them.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
 use loopctl::OcspStatus;
+use loopctl::plan::Family;
 
+use crate::diagnose::cause::Cause;
+use crate::output::wire::common::variant_name;
 use crate::report::certificate::Certificate;
-use crate::report::{End, Outcome, Report, TlsReport};
+use crate::report::{Attempt, End, FailureKind, Outcome, Report, TlsReport};
 
 /// All targets of a run, metric by metric: a family of metrics must not be split.
 #[derive(Default)]
 pub(crate) struct Metrics {
     success: String,
+    failed_due_to: String,
     duration: String,
     attempts: String,
+    failed_attempts: String,
     unmet: String,
     expiry: String,
     sent_expiry: String,
@@ -26,6 +32,12 @@ impl Metrics {
         let target = escape(&report.subject.text);
         let connected = u8::from(report.end == End::Connected);
         let _ = writeln!(self.success, "loopctl_probe_success{{target=\"{target}\"}} {connected}");
+        if let Some(reason) = reason(report) {
+            let _ = writeln!(
+                self.failed_due_to,
+                "loopctl_probe_failed_due_to{{target=\"{target}\",reason=\"{reason}\"}} 1"
+            );
+        }
         let unmet = report.unmet.len();
         let _ = writeln!(self.unmet, "loopctl_unmet_expectations{{target=\"{target}\"}} {unmet}");
         let mut phase = |phase: &str, took: Duration| {
@@ -60,6 +72,22 @@ impl Metrics {
             let _ = writeln!(
                 self.attempts,
                 "loopctl_attempts{{target=\"{target}\",result=\"{result}\"}} {count}"
+            );
+        }
+        self.add_failed_attempts(&target, report);
+    }
+
+    fn add_failed_attempts(&mut self, target: &str, report: &Report) {
+        let mut counts: BTreeMap<(&str, String), usize> = BTreeMap::new();
+        for attempt in &report.attempts {
+            if let Some(reason) = failure(attempt) {
+                *counts.entry((family(attempt), reason)).or_default() += 1;
+            }
+        }
+        for ((family, reason), count) in counts {
+            let _ = writeln!(
+                self.failed_attempts,
+                "loopctl_failed_attempts{{target=\"{target}\",family=\"{family}\",reason=\"{reason}\"}} {count}"
             );
         }
     }
@@ -103,8 +131,18 @@ impl Metrics {
                 "Success of the connection to the target: 1 or 0.",
                 &self.success,
             ),
+            (
+                "loopctl_probe_failed_due_to",
+                "Reason why the probe failed; without a sample, it succeeded.",
+                &self.failed_due_to,
+            ),
             ("loopctl_probe_duration_seconds", "Duration of each phase.", &self.duration),
             ("loopctl_attempts", "Connection attempts by their result.", &self.attempts),
+            (
+                "loopctl_failed_attempts",
+                "Connection attempts that failed, by address family and reason.",
+                &self.failed_attempts,
+            ),
             ("loopctl_unmet_expectations", "Stated expectations that did not hold.", &self.unmet),
             (
                 "loopctl_ssl_earliest_cert_expiry",
@@ -132,6 +170,52 @@ impl Metrics {
             format!("# HELP {name} {help}\n# TYPE {name} gauge\n{samples}")
         });
         text.collect()
+    }
+}
+
+/// Reason of a probe that failed, from a fixed set. Attempts have reasons of their own.
+fn reason(report: &Report) -> Option<String> {
+    let reason = match report.end {
+        End::Connected if report.unmet.is_empty() => return None,
+        End::Connected => "expectation",
+        End::Interrupted(_) => "interrupted",
+        End::Failed(kind) => match kind {
+            FailureKind::NotResolved => "dns",
+            FailureKind::NotConnected => match common_failure(report) {
+                Some(reason) => return Some(reason),
+                None => "connect",
+            },
+            FailureKind::TimedOut => "timeout",
+            FailureKind::NoTls => "tls",
+            FailureKind::NotTrusted => "certificate",
+            FailureKind::CannotBind => "bind",
+            FailureKind::NoSocket => "descriptors",
+            FailureKind::NoFile => "file",
+        },
+    };
+    Some(reason.to_owned())
+}
+
+/// Reason that all attempts have in common.
+fn common_failure(report: &Report) -> Option<String> {
+    let mut reasons = report.attempts.iter().filter_map(failure);
+    let first = reasons.next()?;
+    reasons.all(|reason| reason == first).then_some(first)
+}
+
+/// Reason of an attempt that failed by itself, and was not canceled for another.
+fn failure(attempt: &Attempt) -> Option<String> {
+    match attempt.outcome {
+        Outcome::Failure(..) | Outcome::Timeout => Some(variant_name(&Cause::of(attempt)?.kind())),
+        Outcome::Success | Outcome::Canceled | Outcome::Pending => None,
+    }
+}
+
+fn family(attempt: &Attempt) -> &'static str {
+    match attempt.address.family() {
+        Some(Family::Inet6) => "ipv6",
+        Some(_) => "ipv4",
+        None => "unix",
     }
 }
 

@@ -8,6 +8,7 @@ use loopctl::plan::SlowLog;
 use loopctl::{Address, LoopHandle};
 use serde::Serialize;
 
+use super::human::serve::in_force::in_force;
 use super::human::serve::text;
 use super::json::serve;
 use super::printer::{Frame, Print, Printer};
@@ -32,6 +33,8 @@ pub(crate) struct ServePrinter {
     noun: &'static str,
     /// The seed that repeats the faults of this run, if any of them is random.
     seed: Option<u64>,
+    /// Faults and rate, as text.
+    in_force: Vec<String>,
     status: Option<Status>,
 }
 
@@ -69,6 +72,7 @@ impl ServePrinter {
             },
             noun: if request.listen.udp { "datagram" } else { "client" },
             seed: request.faults.is_random().then_some(request.faults.seed),
+            in_force: in_force(&request.faults.faults, request.limits.rate),
             status: output.live.then(|| Status::new(output.stderr)),
         }
     }
@@ -82,13 +86,17 @@ impl ServePrinter {
     ) {
         self.message(&Message::warnings(skipped));
         for address in addresses {
-            self.printer.print_record(&Listening { address, certificates });
+            let in_force = &self.in_force;
+            self.printer.print_record(&Listening { address, certificates, in_force });
         }
         if self.printer.format() != Format::Human {
             return;
         }
         if let (Some(certificates), Some(address)) = (certificates, addresses.first()) {
             self.printer.print_text(&text::shown(certificates, address));
+        }
+        if !self.in_force.is_empty() {
+            self.printer.print_text(&format!("in force: {}\n", self.in_force.join(", ")));
         }
         if let Some(seed) = self.seed {
             let hint = format!("--fault-seed {seed} repeats the faults of this run\n");
@@ -202,6 +210,7 @@ async fn queue(event_loop: &LoopHandle, request: &ServeRequest) -> Option<Output
 struct Listening<'a> {
     address: &'a Address,
     certificates: Option<&'a ServedCertificates>,
+    in_force: &'a [String],
 }
 
 impl Print for Listening<'_> {
@@ -210,7 +219,7 @@ impl Print for Listening<'_> {
     }
 
     fn json(&self) -> impl Serialize {
-        serve::listening(self.address, self.certificates)
+        serve::listening(self.address, self.certificates, self.in_force)
     }
 }
 

@@ -1,10 +1,12 @@
 //! Output streams and files whose first failure is kept.
 
-use std::fs::File;
+use std::fs::{File, Metadata, Permissions};
 use std::io::{self, BufWriter, ErrorKind, Write, stderr, stdout};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use signal_hook::consts::SIGPIPE;
+use tempfile::{NamedTempFile, TempPath};
 
 use crate::exit::{Exit, ExitResult, FatalError};
 use crate::util::message::{Message, plain};
@@ -20,7 +22,8 @@ pub(crate) struct Writer {
 
 /// The two paths of a file that gets its name when it is complete.
 struct Rename {
-    from: PathBuf,
+    /// Removed when this is dropped.
+    from: TempPath,
     to: PathBuf,
 }
 
@@ -47,26 +50,38 @@ impl Writer {
         if path == Path::new("-") { Ok(Self::stdout()) } else { Self::file(path, path) }
     }
 
-    /// A file that gets its name when it is complete, because others may read it at any moment. Devices and pipes are
-    /// opened in place.
+    /// A file that gets its name when it is complete, because others may read it at any moment. Until then it has a random
+    /// name. Devices and pipes are opened in place, as are files in a folder that is not writable.
     ///
     /// # Errors
     /// A file that cannot be created.
     pub(crate) fn create(path: &Path) -> Result<Self, FatalError> {
-        let is_new_or_regular =
-            path.metadata().map_or_else(|_| path != Path::new("-"), |found| found.is_file());
-        let Some(name) = path.file_name().filter(|_| is_new_or_regular) else {
+        let existing = path.metadata().ok();
+        let is_new_or_regular = existing.as_ref().map_or(path != Path::new("-"), Metadata::is_file);
+        // A link stays one, and its target is replaced.
+        let target = existing.as_ref().and_then(|_| path.canonicalize().ok());
+        let target = target.unwrap_or_else(|| path.to_owned());
+        if !is_new_or_regular || target.file_name().is_none() {
             return Self::open(path);
-        };
-        let hidden = format!(".{}.{}", name.to_string_lossy(), std::process::id());
-        let from = path.with_file_name(hidden);
-        let mut writer = Self::file(&from, path)?;
-        writer.rename = Some(Rename { from, to: path.to_owned() });
-        Ok(writer)
+        }
+        match temporary(&target, existing.as_ref()) {
+            Ok(file) => {
+                let stream = Box::new(
+                    file.as_file()
+                        .try_clone()
+                        .map_err(|error| cannot_write(&shown(path), error))?,
+                );
+                let mut writer = Self::new(stream, shown(path));
+                writer.rename = Some(Rename { from: file.into_temp_path(), to: target });
+                Ok(writer)
+            }
+            Err(_) if existing.is_some() => Self::file(path, path),
+            Err(error) => Err(cannot_write(&shown(path), error)),
+        }
     }
 
     fn file(path: &Path, shown: &Path) -> Result<Self, FatalError> {
-        let name = format!("to `{}`", shown.display());
+        let name = self::shown(shown);
         match File::create(path) {
             Ok(file) => Ok(Self::new(Box::new(file), name)),
             Err(error) => Err(cannot_write(&name, error)),
@@ -101,13 +116,32 @@ impl Writer {
         self.flush();
         if let Some(Rename { from, to }) = self.rename.take() {
             let result = match &self.failure {
-                None => std::fs::rename(&from, to),
-                Some(_) => std::fs::remove_file(&from),
+                None => from.persist(to).map_err(|error| error.error),
+                Some(_) => from.close(),
             };
             self.keep_failure(result);
         }
         finished(self.failure.take().map_or(Ok(()), Err), &self.name)
     }
+}
+
+/// A file beside the target, made exclusively. It has the mode of the file that it replaces, or that of a new file.
+fn temporary(target: &Path, existing: Option<&Metadata>) -> io::Result<NamedTempFile> {
+    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let mode = existing.map_or(0o666, |found| found.permissions().mode() & 0o7777);
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".loopctl-").permissions(Permissions::from_mode(mode));
+    let file = builder.tempfile_in(folder.unwrap_or(Path::new(".")))?;
+    if existing.is_some() {
+        // The umask concerns new files only.
+        file.as_file().set_permissions(Permissions::from_mode(mode))?;
+    }
+    Ok(file)
+}
+
+/// Name of a file in an error message.
+fn shown(path: &Path) -> String {
+    format!("to `{}`", path.display())
 }
 
 /// Prints bytes that are no report.

@@ -15,6 +15,7 @@ pub(crate) mod repeat;
 mod resolution;
 pub(crate) mod served;
 pub(crate) mod target_result;
+pub(crate) mod times;
 mod tls;
 pub(crate) mod trace;
 pub(crate) mod transfer;

@@ -1,5 +1,6 @@
 //! Address order of the system, of the name servers and of a connection, and the rules of RFC 6724 behind it.
 
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -65,8 +66,13 @@ pub(crate) fn rows(
     source: impl Fn(IpAddr) -> Option<IpAddr>,
 ) -> Vec<AddressRow> {
     let (system, dns) = (unique(found.system.iter().flatten().copied()), dns_order(found));
+    let every = unique(system.iter().chain(&dns).copied());
+    // Each address is asked for once, because the system answers.
+    let sources: HashMap<IpAddr, Option<IpAddr>> =
+        every.iter().map(|ip| (*ip, source(*ip))).collect();
+    let source = |ip: IpAddr| sources.get(&ip).copied().flatten();
     let leading = if found.dns_leads {
-        let sorted = sort_destinations(dns.iter().copied(), &source).into_iter();
+        let sorted = sort_destinations(dns.iter().copied(), source).into_iter();
         sorted.map(|it| it.address).collect()
     } else {
         system.clone()
@@ -75,21 +81,27 @@ pub(crate) fn rows(
         0 => leading.clone(),
         count => interleave(leading.iter().copied(), count, Family::of),
     };
-    let every = connecting.iter().chain(&system).chain(&dns).copied();
-    let known = found.dns.iter().flatten();
+    let every = unique(connecting.iter().chain(&every).copied());
+    let mut ttls = HashMap::new();
+    for (ip, ttl) in found.dns.iter().flatten() {
+        ttls.entry(*ip).or_insert(*ttl);
+    }
+    let [system, dns, connecting] = [system, dns, connecting].map(|list| ranked(&list));
+    let overtaken = overtaken(&leading, &dns);
+    let places = ranked(&leading);
+    let orders = Orders { found, system, dns, leading, places, overtaken, source: &source };
     let row = |ip: IpAddr| AddressRow {
         ip,
         ranks: Ranks {
-            system: rank(&system, ip),
-            dns: rank(&dns, ip),
-            connect: rank(&connecting, ip),
+            system: orders.system.get(&ip).copied(),
+            dns: orders.dns.get(&ip).copied(),
+            connect: connecting.get(&ip).copied(),
         },
-        ttl: known.clone().find(|(it, _)| *it == ip).and_then(|(_, ttl)| *ttl),
+        ttl: ttls.get(&ip).copied().flatten(),
         source: source(ip),
-        reason: Orders { found, system: &system, dns: &dns, leading: &leading, source: &source }
-            .reason(ip),
+        reason: orders.reason(ip),
     };
-    unique(every).into_iter().map(row).collect()
+    every.into_iter().map(row).collect()
 }
 
 fn dns_order(found: &Found) -> Vec<IpAddr> {
@@ -97,26 +109,42 @@ fn dns_order(found: &Found) -> Vec<IpAddr> {
 }
 
 fn unique(addresses: impl Iterator<Item = IpAddr>) -> Vec<IpAddr> {
-    let mut seen = Vec::new();
-    for ip in addresses {
-        if !seen.contains(&ip) {
-            seen.push(ip);
+    let mut seen = HashSet::new();
+    addresses.filter(|ip| seen.insert(*ip)).collect()
+}
+
+/// Rank of each address, counted from 1.
+fn ranked(order: &[IpAddr]) -> HashMap<IpAddr, usize> {
+    order.iter().zip(1..).map(|(ip, rank)| (*ip, rank)).collect()
+}
+
+/// For each place, the first address after it that the name servers list before its own.
+fn overtaken(leading: &[IpAddr], dns: &HashMap<IpAddr, usize>) -> Vec<Option<IpAddr>> {
+    let mut overtaken = vec![None; leading.len()];
+    // Later addresses with their ranks. Those behind a smaller rank are never the first.
+    let mut later: Vec<(usize, IpAddr)> = Vec::new();
+    for (place, ip) in leading.iter().enumerate().rev() {
+        let Some(rank) = dns.get(ip) else { continue };
+        while later.last().is_some_and(|(other, _)| other > rank) {
+            later.pop();
         }
+        overtaken[place] = later.last().map(|(_, ip)| *ip);
+        later.push((*rank, *ip));
     }
-    seen
+    overtaken
 }
 
-fn rank(order: &[IpAddr], ip: IpAddr) -> Option<usize> {
-    order.iter().position(|it| *it == ip).map(|at| at + 1)
-}
-
-/// Lists that determine the rank of an address.
+/// Lists that determine the rank of an address. An answer may have thousands, so each is looked up in constant time.
 struct Orders<'a, S> {
     found: &'a Found,
-    system: &'a [IpAddr],
-    dns: &'a [IpAddr],
+    system: HashMap<IpAddr, usize>,
+    dns: HashMap<IpAddr, usize>,
     /// Order of a connection, before families are interleaved.
-    leading: &'a [IpAddr],
+    leading: Vec<IpAddr>,
+    /// Ranks in `leading`.
+    places: HashMap<IpAddr, usize>,
+    /// By place in `leading`.
+    overtaken: Vec<Option<IpAddr>>,
     source: &'a S,
 }
 
@@ -124,23 +152,19 @@ impl<S: Fn(IpAddr) -> Option<IpAddr>> Orders<'_, S> {
     /// Reason for the rank of an address: before one that name servers list first, or else
     /// after the previous one.
     fn reason(&self, ip: IpAddr) -> Option<RankReason> {
-        if self.found.system.is_some() && rank(self.system, ip).is_none() && !self.system.is_empty()
+        if self.found.system.is_some() && !self.system.contains_key(&ip) && !self.system.is_empty()
         {
             return Some(RankReason::NotFromSystem);
         }
-        if self.found.dns.is_some() && rank(self.dns, ip).is_none() && !self.dns.is_empty() {
+        if self.found.dns.is_some() && !self.dns.contains_key(&ip) && !self.dns.is_empty() {
             return Some(RankReason::NotFromDns);
         }
         if (self.source)(ip).is_none() {
             return Some(RankReason::NoSource(Family::of(&ip)));
         }
-        let at = self.leading.iter().position(|it| *it == ip)?;
-        let is_overtaken = |other: &&IpAddr| {
-            let (mine, other) = (rank(self.dns, ip), rank(self.dns, **other));
-            matches!((mine, other), (Some(mine), Some(other)) if other < mine)
-        };
-        if let Some(other) = self.leading[at + 1..].iter().find(is_overtaken) {
-            return Some(self.before(ip, *other));
+        let at = self.places.get(&ip)? - 1;
+        if let Some(other) = self.overtaken[at] {
+            return Some(self.before(ip, other));
         }
         let previous = *self.leading.get(at.checked_sub(1)?)?;
         match self.compare(previous, ip) {
@@ -259,6 +283,45 @@ mod tests {
         let rule = DestinationRule::HigherPrecedence;
         assert_eq!(rows[0].2, Some(RankReason::Before(ip("fd77::9"), rule)));
         assert_eq!(rows[1].2, Some(RankReason::After(ip("10.77.0.2"), rule)));
+    }
+
+    /// A name server may answer with as many addresses as fit into 64 KiB.
+    #[test]
+    fn il_07_thousands_of_addresses_take_no_time() {
+        let v4 = |n: u32| IpAddr::from(Ipv4Addr::from(0x0a4d_0000 + n));
+        let count = 4000_u32;
+        // Against the order of the system, so that every address has overtaken others.
+        let dns = (0..count).rev().map(|n| (v4(n), None)).collect();
+        let system = Some((0..count).map(v4).collect());
+        let found = Found { system, dns: Some(dns), dns_leads: false };
+        let asked = std::cell::Cell::new(0);
+        let counted = |to| {
+            asked.set(asked.get() + 1);
+            source(to)
+        };
+        let clock = loopctl::EventLoop::new().unwrap();
+        let begin = clock.handle().time();
+        let rows = rows(&found, 1, counted);
+        let took = clock.handle().time() - begin;
+        assert_eq!((rows.len(), asked.get()), (4000, 4000));
+        assert_eq!(rows[0].ranks, ranks(1, 4000, 1));
+        assert!(rows[..3999].iter().all(|row| row.reason.is_some()));
+        assert!(took < Duration::from_secs(2), "{took:?}");
+    }
+
+    #[test]
+    fn il_07_the_first_later_address_that_was_overtaken_is_named() {
+        let list = |numbers: &[u8]| -> Vec<IpAddr> {
+            numbers.iter().map(|n| IpAddr::from(Ipv4Addr::new(10, 0, 0, *n))).collect()
+        };
+        let (leading, dns) = (list(&[3, 9, 5, 1, 4, 2]), list(&[1, 2, 3, 4, 5]));
+        let slow = |place: usize| {
+            let rank = |ip: &IpAddr| dns.iter().position(|it| it == ip);
+            let mine = rank(&leading[place])?;
+            leading[place + 1..].iter().find(|ip| rank(ip).is_some_and(|it| it < mine)).copied()
+        };
+        let expected: Vec<_> = (0..leading.len()).map(slow).collect();
+        assert_eq!(overtaken(&leading, &ranked(&dns)), expected);
     }
 
     #[test]

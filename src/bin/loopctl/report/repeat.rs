@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use hdrhistogram::Histogram;
 use loopctl::Address;
 use loopctl::plan::Family;
 
+use super::times::Times;
 use super::{Attempt, End, FailureKind, Outcome, Report, Subject, Unmet};
 use crate::util::cancellation::StopReason;
 
@@ -19,10 +19,25 @@ pub(crate) struct RepeatReport {
     pub(crate) addresses: Vec<AddressStats>,
     /// Times from the first query to the connection.
     pub(crate) times: Times,
+    pub(crate) syn: SynStats,
     /// Reason of an early end.
     pub(crate) interrupted: Option<StopReason>,
     /// Candidates of the last run, to detect changes of the name.
     candidates: Vec<Address>,
+}
+
+/// SYNs of the attempts that connected. An address that never answers says nothing about loss.
+#[derive(Debug, Clone)]
+pub(crate) struct SynStats {
+    pub(crate) sent: u64,
+    pub(crate) resent: u64,
+    /// Number of runs won by an attempt with a resent SYN.
+    pub(crate) runs: u64,
+    /// Number of these runs whose first SYN was answered, late.
+    pub(crate) first_answered: u64,
+    /// Handshakes that won, with a resent SYN and without.
+    with: Times,
+    without: Times,
 }
 
 /// Outcomes of the runs.
@@ -66,54 +81,6 @@ pub(crate) struct AddressStats {
     pub(crate) times: Times,
 }
 
-/// Distribution of times, in microseconds, to three digits.
-#[derive(Debug, Clone)]
-pub(crate) struct Times(Histogram<u64>);
-
-impl Times {
-    fn new() -> Self {
-        // Three significant digits are always valid; should they ever not be, one digit is.
-        let histogram = Histogram::new(3).or_else(|_| Histogram::new(1));
-        Self(histogram.unwrap_or_else(|error| unreachable!("{error}")))
-    }
-
-    pub(crate) fn record(&mut self, took: Duration) {
-        // The histogram grows with its values; only one of centuries could be refused.
-        let recorded = self.0.record(took.as_micros().try_into().unwrap_or(u64::MAX));
-        debug_assert!(recorded.is_ok(), "{took:?}");
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    pub(crate) fn quantile(&self, quantile: f64) -> Duration {
-        Duration::from_micros(self.0.value_at_quantile(quantile).min(self.0.max()))
-    }
-
-    pub(crate) fn min(&self) -> Duration {
-        Duration::from_micros(self.0.min())
-    }
-
-    pub(crate) fn max(&self) -> Duration {
-        Duration::from_micros(self.0.max())
-    }
-
-    /// Counts in `buckets` equal parts of the range, with the upper bound of each.
-    pub(crate) fn buckets(&self, buckets: u64) -> Vec<(Duration, u64)> {
-        let (min, max) = (self.0.min(), self.0.max());
-        let width = ((max - min) / buckets).max(1);
-        let ends = (1..=buckets).map(|nth| if nth == buckets { max } else { min + nth * width });
-        let mut from = min;
-        ends.map(|end| {
-            let count = if from <= end { self.0.count_between(from, end) } else { 0 };
-            from = end + 1;
-            (Duration::from_micros(end), count)
-        })
-        .collect()
-    }
-}
-
 impl RepeatReport {
     pub(crate) fn new(subject: Subject, started_at: Instant) -> Self {
         Self {
@@ -123,6 +90,7 @@ impl RepeatReport {
             runs: RunStats::default(),
             addresses: Vec::new(),
             times: Times::new(),
+            syn: SynStats::new(),
             interrupted: None,
             candidates: Vec::new(),
         }
@@ -138,6 +106,7 @@ impl RepeatReport {
             self.times.record(after);
         }
         for (number, attempt) in report.attempts.iter().enumerate() {
+            self.syn.add(attempt, report.selected == Some(number));
             self.of(&attempt.address).add(attempt, report.selected == Some(number));
         }
         self.record_change(&report.resolve.candidates)
@@ -170,6 +139,49 @@ impl RepeatReport {
             (added.cloned().collect(), removed.cloned().collect());
         let is_change = !before.is_empty() && added.len() + removed.len() > 0;
         is_change.then_some(AddressChange { added, removed })
+    }
+}
+
+impl SynStats {
+    fn new() -> Self {
+        Self {
+            sent: 0,
+            resent: 0,
+            runs: 0,
+            first_answered: 0,
+            with: Times::new(),
+            without: Times::new(),
+        }
+    }
+
+    fn add(&mut self, attempt: &Attempt, won: bool) {
+        let is_connected = match attempt.outcome {
+            Outcome::Success => true,
+            Outcome::Canceled => attempt.tcp.is_some_and(|tcp| tcp.established),
+            _ => false,
+        };
+        let Some(tcp) = attempt.tcp.filter(|_| is_connected) else { return };
+        self.sent += 1 + u64::from(tcp.retransmits);
+        self.resent += u64::from(tcp.retransmits);
+        if won {
+            self.runs += u64::from(tcp.retransmits > 0);
+            // Because timestamps tell which SYN was answered, a round trip as long as the handshake is that of the first.
+            let is_of_first = tcp.rtt >= attempt.took.mul_f64(0.9);
+            self.first_answered += u64::from(tcp.retransmits > 0 && is_of_first);
+            let times = if tcp.retransmits > 0 { &mut self.with } else { &mut self.without };
+            times.record(attempt.took);
+        }
+    }
+
+    /// Share of the SYNs that were sent again, from 0 to 1.
+    pub(crate) fn resent_share(&self) -> f64 {
+        self.resent as f64 / self.sent.max(1) as f64
+    }
+
+    /// Difference of the median handshakes with a resent SYN and without; `None` if there are only such or others.
+    pub(crate) fn cost(&self) -> Option<Duration> {
+        let has_both = !self.with.is_empty() && !self.without.is_empty();
+        has_both.then(|| self.with.median().saturating_sub(self.without.median()))
     }
 }
 
@@ -219,37 +231,5 @@ impl AddressStats {
                 self.last_failure = Some(attempt.clone());
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn times(us: &[u64]) -> Times {
-        let mut times = Times::new();
-        us.iter().for_each(|us| times.record(Duration::from_micros(*us)));
-        times
-    }
-
-    #[test]
-    fn buckets_cover_the_range_and_count_everything_once() {
-        for sample in [vec![5], vec![1, 1000], (1..=100).collect(), vec![7, 7, 7, 8]] {
-            let times = times(&sample);
-            let buckets = times.buckets(8);
-            assert_eq!(buckets.iter().map(|(_, count)| count).sum::<u64>(), sample.len() as u64);
-            assert_eq!(buckets.last().unwrap().0, times.max());
-        }
-    }
-
-    #[test]
-    fn quantiles_are_never_beyond_the_largest_time() {
-        let times = times(&[250_123, 250_456, 251_789]);
-        assert!(times.quantile(0.99) <= times.max());
-        assert!(times.min() <= times.quantile(0.5));
-        let is_close =
-            |a: Duration, us: u64| a.abs_diff(Duration::from_micros(us)).as_micros() < 300;
-        assert!(is_close(times.min(), 250_123) && is_close(times.max(), 251_789), "{times:?}");
-        assert!(is_close(times.quantile(0.5), 250_456), "to three digits");
     }
 }

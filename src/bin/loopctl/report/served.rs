@@ -111,14 +111,47 @@ pub(crate) struct ServedCertificates {
     pub(crate) ca_file: Option<PathBuf>,
 }
 
-/// Record of a datagram and of the reply.
+/// Record of a datagram and of the reply, or of many where they come too fast for a line each.
 #[derive(Debug, Clone)]
 pub(crate) struct Datagram {
-    /// `None` for a Unix socket without a name.
+    /// `None` for a Unix socket without a name, and for several clients.
     pub(crate) peer: Option<Address>,
+    /// Number of datagrams.
+    pub(crate) count: u64,
     pub(crate) bytes: Bytes,
-    pub(crate) is_allowed: bool,
+    /// `None`: it was served.
+    pub(crate) refusal: Option<DatagramRefusal>,
     pub(crate) error: Option<ClientError>,
+}
+
+/// Reason why a datagram got no reply. Its source may be forged, and a reply may go round for ever (CVE-1999-0103).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DatagramRefusal {
+    /// `--allow` does not name the network.
+    Network,
+    /// It came from a socket of this server.
+    OwnSocket,
+    /// The source port is that of a service: below 1024.
+    ServicePort,
+    /// The source is no address of one host.
+    NotUnicast,
+    /// The source has had as many replies as it may have in a second.
+    Budget,
+    /// The queue of waiting replies is full.
+    QueueFull,
+}
+
+impl DatagramRefusal {
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::Network => "the client's network is not allowed",
+            Self::OwnSocket => "its source is a socket of this server",
+            Self::ServicePort => "its source port is below 1024",
+            Self::NotUnicast => "its source is not the address of one host",
+            Self::Budget => "its source has had 1000 replies in a second",
+            Self::QueueFull => "16 MiB of replies are waiting",
+        }
+    }
 }
 
 /// Bytes received, and bytes that the kernel took for sending.
@@ -196,7 +229,7 @@ impl Totals {
 impl Totals {
     /// Counts a datagram as closed at once.
     pub(crate) fn count_datagram(&mut self, datagram: &Datagram) {
-        self.closed += 1;
+        self.closed += datagram.count;
         self.bytes.add(datagram.bytes);
     }
 }

@@ -2,12 +2,15 @@
 
 pub(crate) mod cancellation;
 pub(crate) mod checksum;
+pub(crate) mod descriptor;
 pub(crate) mod full_backlog;
+pub(crate) mod locked_file;
 pub(crate) mod log;
 pub(crate) mod message;
 pub(crate) mod ordered_pool;
 pub(crate) mod output_queue;
 pub(crate) mod rate_limiter;
+pub(crate) mod shared_fd;
 pub(crate) mod stdio;
 pub(crate) mod style;
 pub(crate) mod units;

@@ -14,6 +14,9 @@ pub(crate) struct RateLimiter {
 /// Chunks a second, where the rate allows: 20 ms apart looks even to a client.
 const CHUNKS_PER_SECOND: u64 = 50;
 
+/// Delay of a wake-up that later bytes make up for. A timer is late by a millisecond, a busy machine by more.
+const MAX_LAG: Duration = Duration::from_millis(50);
+
 impl RateLimiter {
     /// A limiter of `rate` bytes a second.
     pub(crate) fn new(rate: NonZero<u64>) -> Self {
@@ -25,9 +28,10 @@ impl RateLimiter {
         usize::try_from((self.rate.get() / CHUNKS_PER_SECOND).max(1)).unwrap_or(usize::MAX)
     }
 
-    /// Records bytes that move now. Idle time is not made up for.
+    /// Records bytes that move now. Idle time is not made up for, except for [`MAX_LAG`].
     pub(crate) fn record(&mut self, bytes: usize, now: Instant) {
-        let from = self.due.map_or(now, |due| due.max(now));
+        let earliest = now.checked_sub(MAX_LAG).unwrap_or(now);
+        let from = self.due.map_or(now, |due| due.max(earliest));
         self.due = Some(from + Duration::from_secs_f64(bytes as f64 / self.rate.get() as f64));
     }
 
@@ -53,8 +57,10 @@ mod tests {
         limiter.record(20, now);
         assert_eq!(limiter.delay(now), ms(40), "written without waiting");
         assert_eq!(limiter.delay(now + ms(40)), ms(0), "on time");
-        limiter.record(20, now + ms(500));
-        assert_eq!(limiter.delay(now + ms(500)), ms(20), "idle time is not saved up");
+        limiter.record(20, now + ms(70));
+        assert_eq!(limiter.delay(now + ms(50)), ms(10), "30 ms too late, and the next in time");
+        limiter.record(100, now + ms(500));
+        assert_eq!(limiter.delay(now + ms(500)), ms(50), "idle time is not saved up");
         assert_eq!(RateLimiter::new(NonZero::new(3).unwrap()).chunk_size(), 1);
     }
 }

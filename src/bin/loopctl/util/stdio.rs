@@ -13,27 +13,36 @@ use std::task::{Context, Poll, Waker};
 
 use loopctl::{Endpoint, LoopHandle, ReadPipe, ReadPipeProtocol, WritePipe, WritePipeProtocol};
 
+use crate::util::shared_fd::{SharedFd, reopen};
+
 /// Largest read from a file, and largest write to a transport, in bytes.
 const CHUNK: usize = 64 * 1024;
 
 /// A reader. It does not read ahead: what [`read`](Self::read) does not return stays for other processes.
 pub(crate) enum Source {
     Pipe(Endpoint<ReadPipe, PipeReader>),
+    Shared(SharedFd),
     File(BlockingFile),
 }
 
 /// A writer.
 pub(crate) enum Sink {
     Pipe(Endpoint<WritePipe, PipeWriter>),
+    Shared(SharedFd),
     File(BlockingFile),
 }
 
 impl Source {
     pub(crate) async fn stdin(event_loop: &LoopHandle) -> io::Result<Self> {
-        Self::new(event_loop, stdin().as_fd().try_clone_to_owned()?).await
+        let file = File::from(stdin().as_fd().try_clone_to_owned()?);
+        match reopen(&file) {
+            Some(own) => Self::new(event_loop, own).await,
+            None if is_pollable(&file)? => Ok(Self::Shared(SharedFd::new(event_loop, file)?)),
+            None => Self::new(event_loop, file).await,
+        }
     }
 
-    /// Wraps a descriptor that can be read. Dropping the source closes it and restores its blocking mode.
+    /// Wraps a descriptor that can be read, and of which no other program has a copy. Dropping the source closes it.
     pub(crate) async fn new(event_loop: &LoopHandle, from: impl Into<OwnedFd>) -> io::Result<Self> {
         let file = File::from(from.into());
         if is_pollable(&file)? {
@@ -55,6 +64,7 @@ impl Source {
                 pipe.transport.resume_reading();
                 poll_fn(|cx| pipe.with(|reader| reader.poll(cx))).await
             }
+            Self::Shared(shared) => shared.read().await,
             Self::File(blocking) => {
                 let read = |mut file: &File| {
                     let mut bytes = vec![0; CHUNK];
@@ -78,10 +88,15 @@ impl Drop for Source {
 
 impl Sink {
     pub(crate) async fn stdout(event_loop: &LoopHandle) -> io::Result<Self> {
-        Self::new(event_loop, stdout().as_fd().try_clone_to_owned()?).await
+        let file = File::from(stdout().as_fd().try_clone_to_owned()?);
+        match reopen(&file) {
+            Some(own) => Self::new(event_loop, own).await,
+            None if is_pollable(&file)? => Ok(Self::Shared(SharedFd::new(event_loop, file)?)),
+            None => Self::new(event_loop, file).await,
+        }
     }
 
-    /// Wraps a descriptor that can be written. Dropping the sink closes it and restores its blocking mode.
+    /// Wraps a descriptor that can be written, and of which no other program has a copy. Dropping the sink closes it.
     pub(crate) async fn new(event_loop: &LoopHandle, to: impl Into<OwnedFd>) -> io::Result<Self> {
         let file = File::from(to.into());
         if is_pollable(&file)? {
@@ -106,6 +121,7 @@ impl Sink {
                 }
                 Ok(())
             }
+            Self::Shared(shared) => shared.write_all(bytes).await,
             Self::File(blocking) => {
                 let bytes = bytes.to_vec();
                 blocking.run(move |mut file| file.write_all(&bytes)).await
@@ -123,7 +139,7 @@ impl Sink {
                 pipe.transport.close();
                 failure(pipe).await.map_or(Ok(()), Err)
             }
-            Self::File(_) => Ok(()),
+            Self::Shared(_) | Self::File(_) => Ok(()),
         }
     }
 
@@ -132,6 +148,7 @@ impl Sink {
     pub(crate) async fn wait_broken(&self) -> io::Error {
         match self {
             Self::Pipe(pipe) => failure(pipe).await.unwrap_or_else(broken_pipe),
+            Self::Shared(shared) => shared.wait_broken().await,
             Self::File(_) => pending().await,
         }
     }

@@ -56,6 +56,21 @@ pub(crate) fn ms(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
 }
 
+/// Share from 0 to 1 in per cent, with a decimal below 10.
+pub(crate) fn percent(share: f64) -> String {
+    let percent = share * 100.0;
+    if percent >= 9.95 || percent == 0.0 {
+        format!("{percent:.0}%")
+    } else {
+        format!("{percent:.1}%")
+    }
+}
+
+/// Number with its noun.
+pub(crate) fn count(count: usize, one: &str, many: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {many}") }
+}
+
 /// A number of bytes, in powers of 1000.
 pub(crate) fn bytes(count: u64) -> String {
     const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
@@ -92,6 +107,14 @@ pub(crate) fn printable(text: &str) -> String {
         }
     }
     shown
+}
+
+/// Text of a peer with its control characters (C0, DEL, C1) as escapes such as `\u{1b}`.
+pub(crate) fn escaped(text: &str) -> String {
+    let escape = |c: char| -> String {
+        if c.is_control() { c.escape_default().collect() } else { c.into() }
+    };
+    text.chars().map(escape).collect()
 }
 
 /// The columns of a text on a terminal: East Asian characters and emoji take two, escape sequences none.
@@ -192,6 +215,14 @@ mod tests {
         for (count, expected) in cases {
             assert_eq!(bytes(count), expected, "{count}");
         }
+    }
+
+    #[test]
+    fn control_characters_are_escaped() {
+        assert_eq!(
+            escaped("a\u{1b}[31m\nb\u{7f}\u{9b}\u{e9}"),
+            "a\\u{1b}[31m\\nb\\u{7f}\\u{9b}\u{e9}"
+        );
     }
 
     #[test]

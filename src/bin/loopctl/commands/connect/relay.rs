@@ -45,7 +45,7 @@ impl Session {
             report.relay = Some(self.use_connection(event_loop, winner, relay).await);
         }
         let exit = exit_status::for_report(&report);
-        self.print(Some(TargetResult::Report(Box::new(report))));
+        self.print(0, Some(TargetResult::Report(Box::new(report))));
         exit
     }
 

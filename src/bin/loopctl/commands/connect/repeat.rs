@@ -38,6 +38,7 @@ impl Session {
             let news = series.borrow_mut().add(&report);
             if !matches!(report.end, End::Interrupted(_)) {
                 self.printer.borrow_mut().run_ended(
+                    number,
                     nth,
                     &report,
                     news.as_ref().map(cause::address_change),

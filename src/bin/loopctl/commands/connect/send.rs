@@ -42,7 +42,7 @@ impl Session {
         };
         report.transfer.get_or_insert_with(|| Box::new(TransferReport::new(request.name())));
         let exit = exit_status::for_report(&report);
-        self.print(Some(TargetResult::Report(Box::new(report))));
+        self.print(0, Some(TargetResult::Report(Box::new(report))));
         exit
     }
 
@@ -116,6 +116,10 @@ impl Session {
             self.token.run_until_cancelled(both).await.flatten()
         };
         (sending.progress, sending.took) = (transfer.went(), transfer.took());
+        if !matches!(ended, Some(Ok(()))) {
+            sending.progress = transfer.acknowledged();
+        }
+        transfer.forget_socket();
         match ended {
             Some(Ok(())) => return transport.close(),
             Some(Err(error)) => sending.end = TransferEnd::Failed(error),

@@ -18,7 +18,7 @@ impl Session {
         let start = |number| self.start(event_loop, number);
         let print = |result: Option<TargetResult>| {
             exits.push(result.as_ref().map_or(Exit::Mixed, exit_status::for_target));
-            self.print(result);
+            self.print(exits.len() - 1, result);
         };
         self.pool.run_ordered(event_loop, total, self.request.concurrency, start, print).await;
         Exit::of_all(&exits)
@@ -52,13 +52,14 @@ impl Session {
         }
     }
 
-    pub(super) fn print(&self, result: Option<TargetResult>) {
+    /// Prints the result of the target with this number.
+    pub(super) fn print(&self, number: usize, result: Option<TargetResult>) {
         let Some(mut result) = result else { return };
         let slow = self.slow.take();
         if let TargetResult::Report(report) = &mut result {
             report.slow = slow.clone();
         }
-        self.printer.borrow_mut().print(&result);
+        self.printer.borrow_mut().print(number, &result);
         if let Some(threshold) = self.slow.threshold() {
             self.printer.borrow_mut().print_slow(&slow, threshold);
         }

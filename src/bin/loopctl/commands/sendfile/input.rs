@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Seek, stdin};
 use std::num::NonZero;
 use std::os::fd::{AsFd, AsRawFd};
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -24,6 +24,8 @@ pub(crate) struct Input {
     pub(crate) count: Option<NonZero<u64>>,
     /// Modification time when the file was opened.
     modified: Option<SystemTime>,
+    /// Time of the last change of the file or its attributes, in seconds and nanoseconds.
+    changed: (i64, i64),
 }
 
 /// The way a file is read.
@@ -43,6 +45,8 @@ pub(super) enum Change {
     /// The file has grown by this number of bytes.
     Growth(u64),
     Content,
+    /// Its attributes, or its content with the modification time set back. A checksum of the content distinguishes them.
+    Attributes,
 }
 
 impl Input {
@@ -147,7 +151,10 @@ impl Input {
     pub(super) fn change(&self) -> Option<Change> {
         let (size, now) = (self.size()?, self.file.metadata().ok()?);
         match now.len().checked_sub(size) {
-            Some(0) | None => (now.modified().ok() != self.modified).then_some(Change::Content),
+            Some(0) | None if now.modified().ok() != self.modified => Some(Change::Content),
+            Some(0) | None => {
+                ((now.ctime(), now.ctime_nsec()) != self.changed).then_some(Change::Attributes)
+            }
             Some(growth) => Some(Change::Growth(growth)),
         }
     }
@@ -174,7 +181,8 @@ fn open(path: &Path) -> io::Result<Input> {
     };
     let offset = position.ok().filter(|_| is_stdin && kind != Kind::Stream).unwrap_or(0);
     let modified = metadata.modified().ok();
-    Ok(Input { file: Arc::new(file), kind, offset, count: None, modified })
+    let changed = (metadata.ctime(), metadata.ctime_nsec());
+    Ok(Input { file: Arc::new(file), kind, offset, count: None, modified, changed })
 }
 
 /// Whether standard input was closed when the process started. Rust opens `/dev/null` in its place, for reading and

@@ -1,5 +1,6 @@
 //! `loopctl sendfile`: sends a file over a connection that `connect` has opened.
 
+mod acknowledged;
 mod checksum;
 mod input;
 mod resume;

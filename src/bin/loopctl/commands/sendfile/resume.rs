@@ -2,7 +2,7 @@
 
 use std::io;
 
-use loopctl::{Failure, StreamReader, StreamWriter};
+use loopctl::{Failure, StreamError, StreamReader, StreamWriter};
 
 use super::input::Input;
 use crate::report::transfer::{Difference, TransferError};
@@ -33,9 +33,12 @@ pub(super) async fn read_offer(reader: &mut StreamReader) -> Result<SinkState, T
 }
 
 /// Sends the offset of the transfer and the size of the file, by which the sink knows a whole file.
-pub(super) fn announce(writer: &mut StreamWriter, input: &Input) {
+/// Returns the length of the line.
+pub(super) fn announce(writer: &mut StreamWriter, input: &Input) -> usize {
     let (offset, total) = (input.offset, input.size().unwrap_or(0));
-    writer.write(format!("loopctl-send 2 {offset} {total}\n").as_bytes());
+    let line = format!("loopctl-send 2 {offset} {total}\n");
+    writer.write(line.as_bytes());
+    line.len()
 }
 
 /// Reads the sink's last line: what it has stored.
@@ -95,7 +98,12 @@ impl SinkState {
 
 /// `None` at the peer's end-of-file.
 async fn read_line(reader: &mut StreamReader) -> io::Result<Option<String>> {
-    let line = reader.read_line().await?;
+    let line = reader.read_line().await.map_err(|error| match error {
+        StreamError::LimitOverrun { .. } => {
+            io::Error::new(io::ErrorKind::InvalidData, "it sent 64 KiB without a line end")
+        }
+        error => error.into(),
+    })?;
     let is_whole = line.last() == Some(&b'\n');
     Ok(is_whole.then(|| String::from_utf8_lossy(&line).trim_end().to_owned()))
 }

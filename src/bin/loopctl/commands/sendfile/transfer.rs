@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::{select, try_join};
 use loopctl::{LoopHandle, Sendfile, SendfilePhase, Sent, StreamReader, StreamWriter, Transport};
 
+use super::acknowledged::Acknowledged;
 use super::checksum::Checksums;
 use super::input::{Change, Input};
 use super::resume;
@@ -37,6 +38,7 @@ pub(crate) struct Transfer {
     time_left: Option<Duration>,
     phase: Cell<Phase>,
     went: Cell<TransferProgress>,
+    acknowledged: Acknowledged,
 }
 
 /// The event that the transfer waits for.
@@ -72,6 +74,7 @@ impl Transfer {
             time_left,
             phase: Cell::default(),
             went: Cell::default(),
+            acknowledged: Acknowledged::new(transport),
         })
     }
 
@@ -82,6 +85,19 @@ impl Transfer {
     /// Bytes sent so far.
     pub(crate) fn went(&self) -> TransferProgress {
         self.went.get()
+    }
+
+    /// After a failure: bytes that the peer has acknowledged, because what the kernel took may never have left. For
+    /// sockets without acknowledgements, those that the kernel took.
+    pub(crate) fn acknowledged(&self) -> TransferProgress {
+        let went = self.went();
+        let bytes = self.acknowledged.content().map_or(went.bytes, |it| it.min(went.bytes));
+        TransferProgress { bytes, ..went }
+    }
+
+    /// Lets go of the connection, which is about to be closed.
+    pub(crate) fn forget_socket(&self) {
+        self.acknowledged.close();
     }
 
     /// The state of the progress bar.
@@ -176,6 +192,8 @@ impl Transfer {
         Ok(Some(match change {
             Change::Growth(bytes) => FileChange::Growth(bytes),
             Change::Content => FileChange::Content,
+            // The sums are equal, or nobody has asked for one.
+            Change::Attributes => return Ok(None),
         }))
     }
 
@@ -200,7 +218,7 @@ impl Transfer {
             offer.check_beginning(&ours)?;
         }
         self.went.set(TransferProgress { had: offer.size, ..self.went() });
-        resume::announce(writer, input);
+        self.acknowledged.exclude(resume::announce(writer, input));
         Ok(sums)
     }
 
@@ -251,7 +269,10 @@ impl Transfer {
             let before = self.went();
             let piece = pace.as_ref().map(|pace| pace.chunk_size() as u64);
             let count = left.into_iter().chain(piece).min().and_then(NonZero::new);
-            let count_up = |sent: Sent| self.went.set(before.and(sent));
+            let count_up = |sent: Sent| {
+                self.acknowledged.record_sent(before.bytes + sent.bytes);
+                self.went.set(before.and(sent));
+            };
             let mut what =
                 Sendfile::new(&input.file).offset(input.offset_after(before.bytes)).keep_reading();
             if let Some(count) = count {

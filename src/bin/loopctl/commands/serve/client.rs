@@ -1,6 +1,7 @@
 //! One client, from its acceptance to its record: TLS handshake, mode, faults, time limits, close.
 
 use std::future::pending;
+use std::io;
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use super::modes::{self, Resources};
 use super::store::Store;
 use super::tls::{Tls, handshake};
 use crate::config::Fault;
-use crate::report::served::{ClientRecord, EndReason};
+use crate::report::served::{ClientError, ClientRecord, EndReason};
 
 /// A client that is being served.
 pub(super) struct Client<'a> {
@@ -59,6 +60,7 @@ impl<'a> Client<'a> {
             }
             connection.transport.wait_closed().await;
         }
+        connection.wait_program().await;
         let aborted = is_aborted && output_error.is_none();
         let (end, error) = closed.unwrap_or(match output_error {
             Some(error) => (EndReason::Error, Some(error)),
@@ -90,10 +92,12 @@ impl<'a> Client<'a> {
                 return disconnect;
             }
             let mode = pin!(async {
-                match modes::serve_client(io, self.resources).await {
-                    Ok(()) => Disconnect::Close(EndReason::Eof, None),
-                    Err(disconnect) => disconnect,
-                }
+                let served = match modes::serve_client(io, self.resources).await {
+                    // There is nothing more to say, but the client may have.
+                    Err(Disconnect::OutputShut) => io.input.discard_rest().await,
+                    served => served,
+                };
+                served.err().unwrap_or(Disconnect::Close(EndReason::Eof, None))
             });
             // Polled first, because a fault that is due at once comes before the first reply.
             select(pin!(self.scheduled_faults()), mode).await.factor_first().0
@@ -162,19 +166,25 @@ impl Client<'_> {
     /// Closes the connection as the disconnect asks, and waits until it is closed.
     async fn close_connection(&self, disconnect: Disconnect, io: &mut ClientIo) -> Closed {
         let is_bare_fin = self.connection.has_fault(Fault::TlsBareFin);
+        let disconnect = match disconnect {
+            Disconnect::Stall => {
+                let stalling = pin!(self.stall(io));
+                select(stalling, pin!(self.idle_timeout())).await.factor_first().0
+            }
+            other => other,
+        };
         let closed = match disconnect {
-            Disconnect::Close(EndReason::Eof, error) if !is_bare_fin => {
-                io.linger().await;
-                (EndReason::Eof, error)
+            Disconnect::Close(EndReason::Eof, error) if !is_bare_fin => match io.linger().await {
+                true => (EndReason::Eof, error),
+                false => (EndReason::Limit, error.or_else(|| Some(not_closed()))),
+            },
+            // A client sees an end-of-file only if nothing that it has sent is left unread.
+            Disconnect::Close(EndReason::Fault, error) if !is_bare_fin => {
+                io.linger_after_fault().await;
+                (EndReason::Fault, error)
             }
             Disconnect::Close(end, error) => (end, error),
-            Disconnect::Stall => {
-                match select(pin!(self.stall(io)), pin!(self.idle_timeout())).await.factor_first().0
-                {
-                    Disconnect::Close(end, error) => (end, error),
-                    Disconnect::Stall | Disconnect::Reset => (EndReason::Fault, None),
-                }
-            }
+            Disconnect::OutputShut | Disconnect::Stall => (EndReason::Eof, None),
             Disconnect::Reset => {
                 self.wait_acknowledged().await;
                 self.connection.reset();
@@ -206,6 +216,7 @@ impl Client<'_> {
             (Err(error), (EndReason::Eof, None)) => match Disconnect::from(error) {
                 // A client that has everything may close without close_notify.
                 Disconnect::Close(EndReason::Truncated, _)
+                | Disconnect::OutputShut
                 | Disconnect::Stall
                 | Disconnect::Reset => closed,
                 Disconnect::Close(end, error) => (end, error),
@@ -239,6 +250,7 @@ impl Client<'_> {
             Disconnect::Close(EndReason::Shutdown, error) => {
                 Disconnect::Close(EndReason::Shutdown, error)
             }
+            Disconnect::Reset => Disconnect::Reset,
             _ => Disconnect::Close(EndReason::Fault, None),
         }
     }
@@ -249,12 +261,16 @@ impl Client<'_> {
         const POLL_INTERVAL: Duration = Duration::from_millis(1);
         let connection = &self.connection;
         let acknowledged = async {
-            let is_in_flight = || connection.transport.socket().is_acknowledged() == Some(false);
-            while connection.transport.write_buffer_size() > 0 || is_in_flight() {
+            while connection.has_unacknowledged() {
                 // There is no event for an acknowledgement.
                 connection.event_loop().sleep(POLL_INTERVAL).await;
             }
         };
         let _ = connection.event_loop().timeout(TIMEOUT, acknowledged).await;
     }
+}
+
+/// The client neither closed nor finished after our end-of-file.
+fn not_closed() -> ClientError {
+    ClientError::from(&io::Error::other("the client did not close after our end-of-file"))
 }

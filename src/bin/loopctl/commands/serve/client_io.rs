@@ -25,9 +25,15 @@ const MAX_PIECE: usize = 64 * 1024;
 /// Bytes written without a wait before other tasks have their turn.
 const MAX_BURST: usize = 256 * 1024;
 
-/// Time for a client to close after our end-of-file. Closing while it still sends would reset the connection,
-/// and the client could lose what it has not read.
-const LINGER: Duration = Duration::from_secs(2);
+/// Bytes that the smallest write counts for, because a system call costs as much as copying a few kilobytes.
+const MIN_COST: usize = 4096;
+
+/// Time for a client to close, or to send more, after our end-of-file. Closing while it still sends would reset the
+/// connection, and the client could lose what it has not read.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// Time for a client that keeps sending after our end-of-file.
+const MAX_LINGER: Duration = Duration::from_secs(30);
 
 /// A client's connection, as a mode uses it.
 pub(super) struct ClientIo {
@@ -67,11 +73,33 @@ impl ClientIo {
         Self { connection: Rc::clone(connection), input, output }
     }
 
-    /// Sends end-of-file, and gives the client time to close.
-    pub(super) async fn linger(&mut self) {
+    /// Sends end-of-file, and gives the client time to read it and to close; returns whether it did.
+    pub(super) async fn linger(&mut self) -> bool {
+        let connection = Rc::clone(&self.connection);
+        self.discard_unread(|bytes| connection.record_received(bytes)).await
+    }
+
+    /// As [`linger`](Self::linger), where the bytes are not the mode's: `--fault close` has ended it.
+    pub(super) async fn linger_after_fault(&mut self) {
+        self.discard_unread(|_| ()).await;
+    }
+
+    /// Faults and rates do not hold up what is read here, because it is thrown away.
+    async fn discard_unread(&mut self, count: impl Fn(usize)) -> bool {
         self.output.write_eof();
-        // Everything has been sent, so neither an error nor the timeout matters.
-        let _ = self.connection.event_loop().timeout(LINGER, self.input.discard_rest()).await;
+        self.connection.transport.resume_reading();
+        let event_loop = self.connection.event_loop().clone();
+        let end = event_loop.time() + MAX_LINGER;
+        loop {
+            let left = LINGER.min(end.saturating_duration_since(event_loop.time()));
+            match event_loop.timeout(left, self.input.read_up_to(MAX_PIECE)).await {
+                Ok(Ok(data)) if !data.is_empty() => count(data.len()),
+                // Everything has been sent, so an error does not matter.
+                Ok(_) => return true,
+                // One that is still taking our bytes has no reason to close.
+                Err(_) => return self.connection.has_unacknowledged(),
+            }
+        }
     }
 }
 
@@ -107,13 +135,19 @@ impl ClientReader {
 
 impl ClientWriter {
     /// Writes all of it, delayed, sliced and limited as faults and `--rate` ask.
+    ///
+    /// # Errors
+    /// `OutputShut` after `half-close`: a mode that went on would never wait for anything.
     pub(super) async fn write(&mut self, data: &[u8]) -> Result<(), Disconnect> {
         if let Some(delay) = self.connection.reply_delay() {
             self.connection.event_loop().sleep(delay).await;
         }
         let (piece, pause) = self.piece_and_pause();
         let mut left = data;
-        while !left.is_empty() && !self.connection.is_write_closed() {
+        while !left.is_empty() {
+            if self.connection.is_write_closed() {
+                return Err(Disconnect::OutputShut);
+            }
             wait(self.connection.event_loop(), self.limiter.as_ref()).await;
             let bytes = self.connection.limit_write(piece.min(left.len()))?;
             self.write_piece(&left[..bytes]).await?;
@@ -186,7 +220,7 @@ impl ClientWriter {
         }
         if flow == Flow::Open {
             // A client that takes everything at once must not starve other tasks and timers.
-            self.burst += piece.len();
+            self.burst += piece.len().max(MIN_COST);
             if self.burst > MAX_BURST {
                 self.burst = 0;
                 self.connection.event_loop().sleep(Duration::ZERO).await;
@@ -199,9 +233,10 @@ impl ClientWriter {
         let drained = self.writer.drain().await;
         self.connection.record_unsent();
         match (flow, drained) {
-            (Flow::Closed, Ok(())) if !self.connection.is_write_closed() => {
-                Err(Disconnect::Close(EndReason::Reset, None))
+            (Flow::Closed, Ok(())) if self.connection.is_write_closed() => {
+                Err(Disconnect::OutputShut)
             }
+            (Flow::Closed, Ok(())) => Err(Disconnect::Close(EndReason::Reset, None)),
             (_, drained) => Ok(drained?),
         }
     }

@@ -13,6 +13,7 @@ use loopctl::{Keepalive, LoopHandle, TlsInfo, Transport};
 use super::context::{ServerContext, ServerPhase};
 use super::disconnect::Disconnect;
 use super::fault_plan::{BudgetAction, FaultPlan, ScheduledFault};
+use super::program::Program;
 use crate::config::Fault;
 use crate::report::served::{Bytes, EndReason, Endpoints, TlsOutcome};
 use crate::util::rate_limiter::RateLimiter;
@@ -23,8 +24,13 @@ const QUIET: Duration = Duration::from_millis(250);
 /// Pause before a quiet client is closed, in which bytes that have already arrived are read.
 const RECHECK: Duration = Duration::from_millis(10);
 
-/// Poll interval for detecting that a stalled client has disconnected.
+/// Poll interval for detecting that a client has disconnected.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Probes to a client that has finished: their answer distinguishes a half-close from a departure. The network may be
+/// down for a minute.
+const KEEPALIVE: Keepalive =
+    Keepalive { idle: Duration::from_secs(5), interval: Duration::from_secs(5), count: 12 };
 
 /// Shared by the tasks, readers and writers of one client.
 pub(super) struct Connection {
@@ -37,6 +43,8 @@ pub(super) struct Connection {
     tls: Cell<Option<Box<TlsInfo>>>,
     /// The client's task, woken when the server's phase changes.
     task: RefCell<Option<Waker>>,
+    /// The program that serves the client. It may outlive the connection.
+    program: RefCell<Option<Rc<Program>>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -75,6 +83,19 @@ impl Connection {
             traffic: Cell::new(traffic),
             tls: Cell::default(),
             task: RefCell::default(),
+            program: RefCell::default(),
+        }
+    }
+
+    pub(super) fn set_program(&self, program: &Rc<Program>) {
+        self.program.replace(Some(Rc::clone(program)));
+    }
+
+    /// Waits until the client's program has ended, if there is one.
+    pub(super) async fn wait_program(&self) {
+        let program = self.program.take();
+        if let Some(program) = program {
+            program.end().await;
         }
     }
 
@@ -245,6 +266,12 @@ impl Connection {
         }
     }
 
+    /// Whether the client has not taken everything that was sent.
+    pub(super) fn has_unacknowledged(&self) -> bool {
+        let is_in_flight = self.transport.socket().is_acknowledged() == Some(false);
+        self.transport.write_buffer_size() > 0 || is_in_flight
+    }
+
     /// Drops the write buffer and sends a RST.
     pub(super) fn reset(&self) {
         // SO_LINGER 0 turns the close into a RST. Unix sockets have none, and are just closed.
@@ -257,24 +284,26 @@ impl Connection {
         self.transport.abort();
     }
 
-    /// Waits until the client has closed a connection on which nothing moves.
+    /// Waits until the client has closed a connection on which nothing moves, or the server shuts down.
+    pub(super) async fn wait_disconnected(&self) -> Disconnect {
+        match self.while_serving(self.wait_departed()).await {
+            Ok(disconnect) | Err(disconnect) => disconnect,
+        }
+    }
+
+    /// Waits until the client has left.
     ///
     /// A client that closed looks like one that waits: the kernel answers with its last ACK either way. The
     /// client's kernel forgets the connection after a minute (Linux, FIN_WAIT_2); then a keep-alive probe gets
     /// a RST.
-    pub(super) async fn wait_disconnected(&self) -> Disconnect {
-        let keepalive = Keepalive { idle: POLL_INTERVAL, interval: POLL_INTERVAL, count: 3 };
+    pub(super) async fn wait_departed(&self) -> Disconnect {
         // Unix sockets have no keep-alive, and need none.
-        let _ = self.transport.socket().set_keepalive(keepalive);
-        let disconnected = async {
-            while self.transport.socket().tcp_info().is_none_or(|info| info.established) {
-                self.event_loop().sleep(POLL_INTERVAL).await;
-            }
-        };
-        match self.while_serving(disconnected).await {
-            Ok(()) => Disconnect::Close(EndReason::Reset, None),
-            Err(disconnect) => disconnect,
+        let _ = self.transport.socket().set_keepalive(KEEPALIVE);
+        while !self.transport.socket().is_hung_up() {
+            self.event_loop().sleep(POLL_INTERVAL).await;
         }
+        let end = if self.is_write_closed() { EndReason::Eof } else { EndReason::Reset };
+        Disconnect::Close(end, None)
     }
 }
 

@@ -20,6 +20,8 @@ pub(super) struct ServerContext {
     stop_reason: Cell<Option<StopReason>>,
     /// The task that runs the server.
     waiter: Cell<Option<Waker>>,
+    /// Whether the default of `--max-conns` has been reported as reached.
+    pub(super) has_warned: Cell<bool>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -57,6 +59,7 @@ impl ServerContext {
             phase: Cell::default(),
             stop_reason: Cell::default(),
             waiter: Cell::default(),
+            has_warned: Cell::default(),
         }
     }
 

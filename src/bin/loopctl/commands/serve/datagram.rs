@@ -1,53 +1,93 @@
 //! `--udp`: replies to datagrams, one by one.
 
 use std::io;
+use std::net::SocketAddr;
 use std::rc::Rc;
 
 use loopctl::plan::{SocketKind, Target};
-use loopctl::{Address, CreateDatagram, DatagramProtocol, DatagramTransport};
+use loopctl::{Address, ConnectError, CreateDatagram, DatagramProtocol, DatagramTransport};
 
+use super::listeners::{DatagramListener, SocketFile};
 use super::refusal::{Refusal, unbound};
 use super::server::Server;
 use super::store::Store;
 use super::{listen_addresses, modes};
 use crate::config::ListenSpec;
-use crate::report::served::{Bytes, ClientError, Datagram};
+use crate::report::served::{Bytes, ClientError, Datagram, DatagramRefusal};
 use crate::util::output_queue::OutputQueue;
 
-/// Opens an endpoint on each address of an ADDR.
+/// Limit of the memory of replies that wait, for `--fault delay` or the network, in bytes.
+const MAX_WAITING: usize = 16 << 20;
+
+/// Memory of a waiting reply beside its bytes.
+const OVERHEAD: usize = 512;
+
+/// Opens an endpoint on each address of an ADDR, all with the same port.
 pub(super) async fn listen(
     server: &Rc<Server>,
     spec: &ListenSpec,
-) -> Result<Vec<DatagramTransport>, Refusal> {
+) -> Result<Vec<DatagramListener>, Refusal> {
     let event_loop = &server.context.event_loop;
     let request = &server.context.request.listen;
-    let sharing = request.sharing;
-    let create = || event_loop.create_datagram_endpoint().reuse_port(sharing.reuse_port);
+    let failed = |error: ConnectError| unbound(&spec.text, &error.to_string());
     if let Target::Unix(path) = &spec.target {
-        return Ok(vec![open(server, &spec.text, create().local_path(path)).await?]);
+        let endpoint = open(server, create(server).local_path(path)).await.map_err(failed)?;
+        let file = SocketFile::at(path);
+        return Ok(vec![DatagramListener { endpoint, file }]);
     }
     let resolving =
         listen_addresses::resolve(event_loop, spec, request.family, SocketKind::Datagram);
-    let mut endpoints: Vec<DatagramTransport> = Vec::new();
-    for mut address in resolving.await? {
-        let first = endpoints.first().and_then(|first| first.local_addr()?.as_inet());
-        if let (true, Some(first)) = (sharing.same_port, first) {
-            address.set_port(first.port());
+    let addresses = resolving.await?;
+    for _ in 1..listen_addresses::MAX_PORT_TRIES {
+        match bind_all(server, &addresses).await {
+            // The kernel chooses another port.
+            Err((_, true)) => {}
+            bound => return bound.map_err(|(error, _)| failed(error)),
         }
-        endpoints.push(open(server, &spec.text, create().local_addr(address)).await?);
     }
-    Ok(endpoints)
+    bind_all(server, &addresses).await.map_err(|(error, _)| failed(error))
 }
 
-/// Opens an endpoint; `name` is for the error message.
+/// The error of an address, and whether the port that the kernel chose for another one is in use there.
+async fn bind_all(
+    server: &Rc<Server>,
+    addresses: &[SocketAddr],
+) -> Result<Vec<DatagramListener>, (ConnectError, bool)> {
+    let mut bound: Vec<DatagramListener> = Vec::new();
+    for wanted in addresses {
+        let mut address = *wanted;
+        let first = bound.first().and_then(|first| first.endpoint.local_addr()?.as_inet());
+        let chosen = first.filter(|_| address.port() == 0).map(|first| first.port());
+        address.set_port(chosen.unwrap_or(address.port()));
+        let opened = open(server, create(server).local_addr(address)).await;
+        let endpoint = opened.map_err(|error| {
+            let is_collision = chosen.is_some() && is_in_use(&error);
+            bound.iter().for_each(|listener| listener.endpoint.close());
+            (error, is_collision)
+        })?;
+        bound.push(DatagramListener { endpoint, file: None });
+    }
+    Ok(bound)
+}
+
+fn is_in_use(error: &ConnectError) -> bool {
+    let ConnectError::Attempts(failed) = error else { return false };
+    failed.iter().any(|attempt| attempt.error.kind() == io::ErrorKind::AddrInUse)
+}
+
+fn create(server: &Server) -> CreateDatagram {
+    let context = &server.context;
+    let reuse_port = context.request.listen.sharing.reuse_port;
+    context.event_loop.create_datagram_endpoint().reuse_port(reuse_port)
+}
+
+/// Opens an endpoint.
 pub(super) async fn open(
     server: &Rc<Server>,
-    name: &str,
     create: CreateDatagram,
-) -> Result<DatagramTransport, Refusal> {
+) -> Result<DatagramTransport, ConnectError> {
     let endpoint = Endpoint { server: Rc::clone(server) };
-    let opened = create.open(|| endpoint).await;
-    opened.map(|pair| pair.transport).map_err(|error| unbound(name, &error.to_string()))
+    Ok(create.open(|| endpoint).await?.transport)
 }
 
 struct Endpoint {
@@ -72,20 +112,42 @@ impl DatagramProtocol for Endpoint {
         if !server.add_datagram(peer) {
             return;
         }
-        let is_allowed = server.context.allows(peer);
-        if let (true, Some(file)) = (is_allowed, server.store().and_then(Store::shared)) {
+        let context = &server.context;
+        let mut refusal =
+            (!context.allows(peer)).then_some(DatagramRefusal::Network).or_else(|| {
+                let is_replying = !context.request.only_receives();
+                peer.filter(|_| is_replying).and_then(|peer| server.reflection.check(server, peer))
+            });
+        if let (None, Some(file)) = (refusal, server.store().and_then(Store::shared)) {
             file.push(data);
         }
         self.limit_reading(transport);
-        let service = &server.context.request.service;
+        let service = &context.request.service;
         let reply = modes::reply(service, data, |range| server.random(range));
-        let reply = reply.filter(|_| is_allowed);
+        let mut reply = reply.filter(|_| refusal.is_none());
+        if let (Some(reply), Some(peer)) = (&mut reply, peer) {
+            server.reflection.limit_reply(server, peer, data.len(), reply);
+        }
+        let delay = server.sample_faults().and_then(|plan| plan.sample_delay());
+        let size = reply.as_ref().map_or(0, Vec::len) + OVERHEAD;
+        let waiting = server.reflection.waiting.get() + transport.write_buffer_size();
+        if refusal.is_none() && waiting + size > MAX_WAITING {
+            (refusal, reply) = (Some(DatagramRefusal::QueueFull), None);
+        }
         let bytes = Bytes { received: data.len() as u64, sent: 0 };
-        let datagram = Datagram { peer: from.cloned(), bytes, is_allowed, error: None };
+        let datagram = Datagram { peer: from.cloned(), count: 1, bytes, refusal, error: None };
         let (responder, transport) = (Rc::clone(server), transport.clone());
         let respond = move || send_reply(&responder, &transport, datagram, reply.as_deref());
-        match server.sample_faults().and_then(|plan| plan.sample_delay()) {
-            Some(delay) => drop(server.context.event_loop.call_later(delay, respond)),
+        match delay.filter(|_| refusal.is_none()) {
+            Some(delay) => {
+                let waiting = Rc::clone(server);
+                waiting.reflection.add_waiting(size);
+                let then = move || {
+                    waiting.reflection.remove_waiting(size);
+                    respond();
+                };
+                drop(server.context.event_loop.call_later(delay, then));
+            }
             None => respond(),
         }
     }

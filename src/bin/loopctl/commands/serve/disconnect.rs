@@ -13,6 +13,8 @@ pub(super) enum Disconnect {
     Close(EndReason, Option<ClientError>),
     /// `--fault stall-after`: the connection stays open, and nothing moves on it.
     Stall,
+    /// `--fault half-close` has shut down our side, and the mode has more to say.
+    OutputShut,
     /// `--fault reset` and `reset-after`: a RST follows once the client has everything that was sent.
     Reset,
 }

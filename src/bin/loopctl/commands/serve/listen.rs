@@ -1,20 +1,16 @@
 //! Opens the listeners: the addresses of the command line, inherited sockets, or localhost.
 
-use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
-use listenfd::ListenFd;
-use loopctl::plan::Target;
+use loopctl::plan::{SocketKind, Target};
 use loopctl::{Address, CreateServer, Hosts, ServerError};
 
-use super::listeners::Listeners;
-use super::refusal::{Refusal, refused};
+use super::inherited::InheritedSocket;
+use super::listeners::{DatagramListener, Listeners};
+use super::refusal::{Refusal, refused, unbound};
 use super::server::Server;
 use super::{datagram, unserved};
 use crate::config::ListenSpec;
-
-/// Name of inherited sockets in messages.
-const INHERITED: &str = "a socket of LISTEN_FDS";
 
 /// Binds every address, and only then accepts the first client.
 ///
@@ -25,9 +21,12 @@ pub(super) async fn listen(server: &Rc<Server>) -> Result<Listeners, Refusal> {
     let default = [ListenSpec::localhost()];
     let mut specs = &server.context.request.listen.specs[..];
     if specs.is_empty() {
-        inherit(server, &mut listeners).await?;
-        if listeners.addresses().is_empty() {
+        let inherited = server.inherited.take();
+        if inherited.is_empty() {
             specs = &default;
+        }
+        for socket in inherited {
+            serve_inherited(server, socket, &mut listeners).await?;
         }
     }
     for spec in specs {
@@ -58,21 +57,23 @@ async fn listen_on(
     Ok(())
 }
 
-/// Takes over the sockets of `LISTEN_FDS` (systemd socket activation).
-async fn inherit(server: &Rc<Server>, listeners: &mut Listeners) -> Result<(), Refusal> {
+/// Serves a socket that was handed over. Its file, if it has one, stays.
+async fn serve_inherited(
+    server: &Rc<Server>,
+    inherited: InheritedSocket,
+    listeners: &mut Listeners,
+) -> Result<(), Refusal> {
     let event_loop = &server.context.event_loop;
-    let mut fds = ListenFd::from_env();
-    for index in 0..fds.len() {
-        let tcp = fds.take_tcp_listener(index).ok().flatten().map(OwnedFd::from);
-        let stream =
-            tcp.or_else(|| fds.take_unix_listener(index).ok().flatten().map(OwnedFd::from));
-        if let Some(socket) = stream {
-            let listener = serve_streams(server, event_loop.create_server_on(socket)).await;
-            listeners.servers.push(listener.map_err(|error| refused(INHERITED, error))?);
-        } else if let Ok(Some(socket)) = fds.take_udp_socket(index) {
-            let create = event_loop.create_datagram_endpoint().socket(socket);
-            listeners.datagrams.push(datagram::open(server, INHERITED, create).await?);
-        }
+    let name = inherited.name();
+    if inherited.kind == SocketKind::Datagram {
+        let create = event_loop.create_datagram_endpoint().socket(inherited.socket);
+        let opened = datagram::open(server, create).await;
+        let endpoint = opened.map_err(|error| unbound(&name, &error.to_string()))?;
+        listeners.datagrams.push(DatagramListener { endpoint, file: None });
+    } else {
+        let create = event_loop.create_server_on(inherited.socket);
+        let listener = serve_streams(server, create).await;
+        listeners.servers.push(listener.map_err(|error| refused(&name, error))?);
     }
     Ok(())
 }
@@ -86,7 +87,7 @@ fn create_server(server: &Server, spec: &ListenSpec) -> CreateServer {
     };
     let v6_only = !spec.is_dual_stack() || request.sharing.v6only;
     let create = event_loop.create_server(Hosts::from(spec.hosts(request.family)), port);
-    create.family(request.family).v6_only(v6_only).same_port(request.sharing.same_port)
+    create.family(request.family).v6_only(v6_only).same_port(true)
 }
 
 async fn serve_streams(
@@ -94,13 +95,10 @@ async fn serve_streams(
     create: CreateServer,
 ) -> Result<loopctl::Server, ServerError> {
     let request = &server.context.request;
-    let mut create = create
+    let create = create
         .backlog(request.listen.backlog)
         .reuse_port(request.listen.sharing.reuse_port)
         .start_serving(false);
-    if let Some(max) = request.limits.max_clients {
-        create = create.max_connections(max);
-    }
     let server = Rc::clone(server);
     create.serve_streams(move |reader, writer| server.serve_client(reader, writer)).await
 }

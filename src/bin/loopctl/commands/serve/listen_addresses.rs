@@ -10,6 +10,9 @@ use crate::config::ListenSpec;
 
 const LOCALHOST: &str = "localhost";
 
+/// Limit of ports tried to find one that is free on all addresses of an ADDR.
+pub(super) const MAX_PORT_TRIES: usize = 32;
+
 impl ListenSpec {
     /// The default without an ADDR: a free port of localhost.
     pub(super) fn localhost() -> Self {

@@ -1,5 +1,10 @@
 //! Open listeners of the server.
 
+use std::fs;
+use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
 use loopctl::{Address, DatagramTransport, Server};
 
 use super::unserved::UnservedListener;
@@ -8,24 +13,52 @@ use super::unserved::UnservedListener;
 #[derive(Default)]
 pub(super) struct Listeners {
     pub(super) servers: Vec<Server>,
-    pub(super) datagrams: Vec<DatagramTransport>,
+    pub(super) datagrams: Vec<DatagramListener>,
     pub(super) unserved: Vec<UnservedListener>,
+}
+
+/// An endpoint for datagrams.
+pub(super) struct DatagramListener {
+    pub(super) endpoint: DatagramTransport,
+    /// Of a Unix socket that this program has bound.
+    pub(super) file: Option<SocketFile>,
+}
+
+/// The file of a bound Unix socket. Dropping this removes it, unless it was replaced.
+pub(super) struct SocketFile {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
 }
 
 impl Listeners {
     /// Closes everything. Connected clients stay.
     pub(super) fn close(&mut self) {
         self.servers.iter().for_each(Server::close);
-        for endpoint in self.datagrams.drain(..) {
+        for DatagramListener { endpoint, file } in self.datagrams.drain(..) {
+            // Removed first, because the open socket keeps the number of the inode from being used again.
+            drop(file);
             endpoint.close();
-            remove_socket_file(&endpoint);
         }
         self.unserved.clear();
     }
 
+    /// Addresses of the sockets for datagrams.
+    pub(super) fn datagrams(&self) -> impl Iterator<Item = SocketAddr> {
+        self.datagrams.iter().filter_map(|it| it.endpoint.local_addr()?.as_inet())
+    }
+
+    pub(super) fn pause_accepting(&self) {
+        self.servers.iter().for_each(Server::pause_accepting);
+    }
+
+    pub(super) fn resume_accepting(&self) {
+        self.servers.iter().for_each(Server::resume_accepting);
+    }
+
     pub(super) fn addresses(&self) -> Vec<Address> {
         let servers = self.servers.iter().flat_map(Server::addresses);
-        let datagrams = self.datagrams.iter().filter_map(|endpoint| endpoint.local_addr().cloned());
+        let datagrams = self.datagrams.iter().filter_map(|it| it.endpoint.local_addr().cloned());
         let unserved = self.unserved.iter().filter_map(UnservedListener::address);
         servers.chain(datagrams).chain(unserved.map(Address::from)).collect()
     }
@@ -37,12 +70,20 @@ impl Listeners {
     }
 }
 
-/// Removes the file of a Unix datagram socket, which the library leaves as asyncio does.
-fn remove_socket_file(endpoint: &DatagramTransport) {
-    if let Some(Address::Unix(path)) = endpoint.local_addr()
-        && !path.as_os_str().as_encoded_bytes().starts_with(b"\0")
-    {
-        // The file may have been removed already.
-        let _ = std::fs::remove_file(path);
+impl SocketFile {
+    /// The file at a path; `None` for an abstract name.
+    pub(super) fn at(path: &Path) -> Option<Self> {
+        let found = fs::symlink_metadata(path).ok()?;
+        Some(Self { path: path.to_owned(), device: found.dev(), inode: found.ino() })
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let found = fs::symlink_metadata(&self.path);
+        if found.is_ok_and(|it| (it.dev(), it.ino()) == (self.device, self.inode)) {
+            // Another program may have removed it just now.
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }

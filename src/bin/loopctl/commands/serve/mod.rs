@@ -15,18 +15,23 @@ mod client_io;
 mod connection;
 mod context;
 mod datagram;
+mod datagram_log;
 mod disconnect;
 mod fault_plan;
+mod inherited;
 mod listen;
 mod listen_addresses;
 mod listeners;
 mod modes;
+mod program;
+mod reflection;
 mod refusal;
 mod server;
 mod store;
 mod tls;
 mod unserved;
 
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -48,27 +53,50 @@ use crate::util::message::Message;
 use crate::output::serve::ServePrinter;
 use crate::report::served::{EndReason, ServeOutcome};
 use context::{ServerContext, ServerPhase, StopReason};
+use listeners::Listeners;
 use refusal::Refusal;
 use server::Server;
 use store::Store;
 use tls::Tls;
+
+/// Shortest time for the reader of the output at the end. `--grace` says how long clients may take, and nothing about
+/// the output.
+const OUTPUT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Runs the server until its end.
 pub(crate) fn run(request: ServeRequest) -> ExitResult {
     // Best effort: a shortage is reported when accept(2) fails.
     let _ = loopctl::raise_descriptor_limit();
     let slow = SlowWatch::new(request.slow);
+    let inherited = inherited::take().and_then(|sockets| {
+        for socket in &sockets {
+            request.check_inherited(socket.kind, socket.is_unix, socket.number)?;
+        }
+        Ok(sockets)
+    });
+    let (sockets, refusal) = match inherited {
+        // An ADDR takes the place of these sockets.
+        _ if !request.listen.specs.is_empty() => (Vec::new(), None),
+        Ok(sockets) => (sockets, None),
+        Err(refusal) => (Vec::new(), Some(refusal)),
+    };
     run_on_loop(&slow, async |event_loop| {
         let printer = ServePrinter::new(event_loop, &request).await;
-        Ok(Server::new(ServerContext::new(event_loop, request, printer)).run(&slow).await)
+        let context = ServerContext::new(event_loop, request, printer);
+        Ok(Server::new(context, sockets).run(&slow, refusal).await)
     })
 }
 
 impl Server {
-    async fn run(self: &Rc<Self>, slow: &SlowWatch) -> Exit {
+    /// `refusal`: the reason why sockets that were handed over cannot be served.
+    async fn run(self: &Rc<Self>, slow: &SlowWatch, refusal: Option<Refusal>) -> Exit {
         let context = &self.context;
         let started = context.event_loop.time();
-        if let Err(Refusal { message, exit }) = self.start().await {
+        let begun = match refusal {
+            Some(refusal) => Err(refusal),
+            None => self.start().await,
+        };
+        if let Err(Refusal { message, exit }) = begun {
             let took = context.event_loop.time() - started;
             context.printer.borrow_mut().refused(&message, took);
             self.finish_store().await;
@@ -79,6 +107,7 @@ impl Server {
         let reason = self.wait_stop().await;
         let exit = self.shut_down(reason).await;
         let stored = self.finish_store().await;
+        self.flush_datagrams();
         let printed = self.print_summary(started, &slow.take());
         let exits = [printed, stored, self.finish_output().await, exit];
         exits.into_iter().find(|exit| *exit != Exit::Success).unwrap_or(Exit::Success)
@@ -100,7 +129,8 @@ impl Server {
         context.event_loop.set_exception_handler(Some(self.exception_handler()));
         self.handle_signals().map_err(no_signals)?;
         let listeners = listen::listen(self).await?;
-        let (addresses, skipped) = (listeners.addresses(), listeners.skipped());
+        let addresses = listeners.addresses();
+        let skipped = [listeners.skipped(), self.warnings(&listeners, &addresses)].concat();
         self.listeners.replace(listeners);
         let certificates = self.tls.get().map(Tls::served);
         context.print(|printer| printer.listening(&addresses, skipped, certificates));
@@ -112,6 +142,24 @@ impl Server {
                 .call_later(timeout, move || context.request_stop(StopReason::Timeout));
         }
         Ok(())
+    }
+
+    /// Limits that do not do what the command line seems to say, and answers that strangers can abuse.
+    fn warnings(&self, listeners: &Listeners, addresses: &[Address]) -> Vec<String> {
+        let request = &self.context.request;
+        let is_open = request.limits.allow.is_empty();
+        let mut warnings = Vec::new();
+        if !is_open && addresses.iter().any(|address| address.as_inet().is_none()) {
+            warnings.push("--allow is about IP addresses: who may connect to a Unix socket is decided by the mode of its file".to_owned());
+        }
+        let is_public = |address: SocketAddr| !address.ip().is_loopback();
+        if is_open && !request.only_receives() && listeners.datagrams().any(is_public) {
+            warnings.push(
+                "answers to datagrams go to whatever source they name: --allow limits the networks"
+                    .to_owned(),
+            );
+        }
+        warnings
     }
 
     fn write_port_file(&self, addresses: &[Address]) -> Result<(), Refusal> {
@@ -224,21 +272,23 @@ impl Server {
         self.context.is_sink() && totals.ends.keys().any(|end| *end != EndReason::Eof)
     }
 
-    /// Completes the file of a sink, within the grace period.
+    /// Completes the file of a sink.
     async fn finish_store(&self) -> Exit {
         let request = &self.context.request;
         let Some(store) = self.store() else { return Exit::Success };
-        let (record, exit) = store.finish(request.limits.grace, request.output.stderr).await;
+        let timeout = request.limits.grace.max(OUTPUT_TIMEOUT);
+        let (record, exit) = store.finish(timeout, request.output.stderr).await;
         self.context.print_transfer(record.as_ref());
         exit
     }
 
-    /// Waits until the reader of standard output has everything, within the grace period.
+    /// Waits until the reader of standard output has everything.
     async fn finish_output(&self) -> Exit {
         let request = &self.context.request;
         let queue = self.context.printer.borrow().queue();
         let Some(queue) = queue else { return Exit::Success };
-        let result = finished(queue.finish(request.limits.grace).await, "output");
+        let timeout = request.limits.grace.max(OUTPUT_TIMEOUT);
+        let result = finished(queue.finish(timeout).await, "output");
         result.unwrap_or_else(|error| error.print(request.output.stderr))
     }
 

@@ -12,17 +12,23 @@ use loopctl::{StreamReader, StreamWriter};
 use super::client::Client;
 use super::connection::Connection;
 use super::context::{ServerContext, ServerPhase, StopReason};
+use super::datagram_log::DatagramLog;
 use super::fault_plan::FaultPlan;
+use super::inherited::InheritedSocket;
 use super::listeners::Listeners;
 use super::modes::Resources;
+use super::reflection::Reflection;
 use super::store::Store;
 use super::tls::Tls;
 use crate::report::served::{ClientRecord, Datagram, Totals};
+use crate::util::message::Message;
 use crate::util::output_queue::OutputQueue;
 
 /// One run of `loopctl serve`.
 pub(super) struct Server {
     pub(super) context: Rc<ServerContext>,
+    /// Sockets of `LISTEN_FDS`, until they are served.
+    pub(super) inherited: RefCell<Vec<InheritedSocket>>,
     pub(super) listeners: RefCell<Listeners>,
     pub(super) resources: Resources,
     pub(super) tls: OnceCell<Tls>,
@@ -30,19 +36,24 @@ pub(super) struct Server {
     clients: RefCell<BTreeMap<u64, Rc<Connection>>>,
     totals: RefCell<Totals>,
     rng: RefCell<Rng>,
+    pub(super) reflection: Reflection,
+    datagram_log: RefCell<DatagramLog>,
 }
 
 impl Server {
-    pub(super) fn new(context: ServerContext) -> Rc<Self> {
+    pub(super) fn new(context: ServerContext, inherited: Vec<InheritedSocket>) -> Rc<Self> {
         let rng = Rng::with_seed(context.request.faults.seed);
         Rc::new(Self {
             context: Rc::new(context),
+            inherited: RefCell::new(inherited),
             listeners: RefCell::default(),
             resources: Resources::default(),
             tls: OnceCell::new(),
             clients: RefCell::default(),
             totals: RefCell::default(),
             rng: RefCell::new(rng),
+            reflection: Reflection::default(),
+            datagram_log: RefCell::default(),
         })
     }
 
@@ -94,12 +105,39 @@ impl Server {
         self.context.printer.borrow_mut().accepted(peer);
         if self.has_accepted_all() {
             self.listeners.borrow_mut().close();
+        } else if self.is_full() {
+            self.listeners.borrow().pause_accepting();
+            self.warn_full();
         }
         number
     }
 
+    /// Warns once that a default limit is reached.
+    fn warn_full(&self) {
+        let limits = &self.context.request.limits;
+        if let (Some(max), true, false) =
+            (limits.max_clients, limits.is_implied_max, self.context.has_warned.replace(true))
+            && max.get() > 1
+        {
+            let text = format!(
+                "{max} clients are served, and others wait: --max-conns sets another number"
+            );
+            self.context.printer.borrow().message(&Message::warnings(vec![text]));
+        }
+    }
+
+    /// Whether `--max-conns` clients are served, on all addresses together. One counts until its program has ended.
+    fn is_full(&self) -> bool {
+        let max = self.context.request.limits.max_clients;
+        max.is_some_and(|max| self.clients.borrow().len() >= max.get())
+    }
+
     fn remove_client(&self, number: u64, record: &ClientRecord) {
+        let was_full = self.is_full();
         self.clients.borrow_mut().remove(&number);
+        if was_full {
+            self.listeners.borrow().resume_accepting();
+        }
         self.totals.borrow_mut().count(record);
         self.context.print(|printer| printer.ended(record));
         self.context.notify();
@@ -116,8 +154,21 @@ impl Server {
 
     pub(super) fn finish_datagram(&self, datagram: &Datagram) {
         self.totals.borrow_mut().count_datagram(datagram);
-        self.context.print(|printer| printer.datagram(datagram));
+        let due = self.datagram_log.borrow_mut().add(datagram, self.context.event_loop.time());
+        self.print_datagrams(&due);
         self.context.notify();
+    }
+
+    /// Prints the datagrams that came too fast for a record each.
+    pub(super) fn flush_datagrams(&self) {
+        let due = self.datagram_log.borrow_mut().flush();
+        self.print_datagrams(&due);
+    }
+
+    fn print_datagrams(&self, datagrams: &[Datagram]) {
+        for datagram in datagrams {
+            self.context.print(|printer| printer.datagram(datagram));
+        }
     }
 
     /// Counts a client or datagram. `--count` leaves out those that `--allow` refuses.

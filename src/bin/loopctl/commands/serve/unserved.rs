@@ -45,14 +45,32 @@ pub(super) async fn listen(
     let request = &context.request.listen;
     let resolving =
         listen_addresses::resolve(&context.event_loop, spec, request.family, SocketKind::Stream);
+    let addresses = resolving.await?;
+    let mut bound = bind_all(&addresses, capacity);
+    for _ in 1..listen_addresses::MAX_PORT_TRIES {
+        // The kernel chooses another port.
+        let Err((_, _, true)) = &bound else { break };
+        bound = bind_all(&addresses, capacity);
+    }
+    bound.map_err(|(address, error, _)| unavailable(&spec.text, &address.into(), &error))
+}
+
+/// Binds all addresses, with the same port. The error of an address, and whether the port that the kernel chose for
+/// another one is in use there.
+fn bind_all(
+    addresses: &[SocketAddr],
+    capacity: Option<u32>,
+) -> Result<Vec<UnservedListener>, (SocketAddr, io::Error, bool)> {
     let mut listeners: Vec<UnservedListener> = Vec::new();
-    for mut address in resolving.await? {
-        if let (true, Some(first)) = (request.sharing.same_port, listeners.first()) {
-            address.set_port(first.address().map_or(0, |first| first.port()));
-        }
-        let listener = UnservedListener::new(address, capacity);
-        let listener =
-            listener.map_err(|error| unavailable(&spec.text, &address.into(), &error))?;
+    for wanted in addresses {
+        let mut address = *wanted;
+        let first = listeners.first().and_then(UnservedListener::address);
+        let chosen = first.filter(|_| address.port() == 0).map(|first| first.port());
+        address.set_port(chosen.unwrap_or(address.port()));
+        let listener = UnservedListener::new(address, capacity).map_err(|error| {
+            let is_collision = chosen.is_some() && error.kind() == io::ErrorKind::AddrInUse;
+            (address, error, is_collision)
+        })?;
         listeners.push(listener);
     }
     Ok(listeners)

@@ -9,12 +9,8 @@ use crate::report::Report;
 /// Finding about the SYN of the connection, if it was sent again.
 pub(super) fn syn_finding(report: &Report) -> Option<Finding> {
     let (number, winner) = (report.selected?, report.winner()?);
-    let count = match winner.resends() {
-        0 => return None,
-        1 => "once".to_owned(),
-        count => format!("{count} times"),
-    };
-    Some(Finding {
+    let count = winner.resends();
+    (count > 0).then(|| Finding {
         kind: FindingKind::SynResent,
         caused_by: CausedBy::Attempt(number),
         cost: Duration::ZERO,

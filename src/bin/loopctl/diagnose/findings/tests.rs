@@ -394,7 +394,7 @@ fn why_a_start_that_is_late_is_this_process_own() {
 fn why_t21_a_winner_whose_first_packet_was_lost() {
     let v6 = Family::Inet6;
     let story = [(0, Ask), (2, Answered(v6)), (2, Start(V6, PREFERRED)), (1012, Win(0, 1))];
-    assert_eq!(one(&story), (FindingKind::SynResent, 0, "`fd77::6`: SYN resent once".to_owned()));
+    assert_eq!(one(&story), (FindingKind::SynResent, 0, "`fd77::6`: SYN resent 1".to_owned()));
 }
 
 #[test]

@@ -109,8 +109,8 @@ pub(super) fn hint_for_attempts(report: &Report, is_timeout: bool) -> Option<Str
     }
     if is_timeout && !report.not_tried().is_empty() {
         return Some(format!(
-            "{} more addresses were not tried: `--attempt-timeout` limits each, Happy Eyeballs overlaps them",
-            report.not_tried().len()
+            "{} not tried: `--attempt-timeout` limits each, Happy Eyeballs overlaps them",
+            units::count(report.not_tried().len(), "more address was", "more addresses were")
         ));
     }
     let cause = *causes.first()?;

@@ -1,6 +1,7 @@
 //! Hints for remedies, chosen by typed causes.
 
 pub(super) mod connect;
+pub(crate) mod groups;
 pub(crate) mod name;
 pub(crate) mod serve;
 mod tls;

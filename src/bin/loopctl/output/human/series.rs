@@ -6,11 +6,12 @@ use loopctl::plan::Family;
 
 use crate::diagnose::cause;
 use crate::report::family::FamilyNames as _;
-use crate::report::repeat::{AddressStats, RepeatReport, Times};
+use crate::report::repeat::{AddressStats, RepeatReport};
+use crate::report::times::{Bar, MAX_EXACT, Times};
 use crate::util::style::Style;
 use crate::util::units;
 
-const BUCKETS: u64 = 10;
+const BARS: usize = 10;
 
 /// Summary like that of ping(8): counts, times, addresses.
 pub(crate) fn summary(
@@ -24,6 +25,7 @@ pub(crate) fn summary(
         text += &format!("  {}\n", quantiles(&series.times));
         text += &format!("  {}\n", families(series));
     }
+    text += &resent_syns(series);
     if !series.addresses.is_empty() {
         text += &format!("\n{}", table(&series.addresses));
     }
@@ -51,15 +53,47 @@ fn counts(series: &RepeatReport, took: Duration) -> String {
     let share = 100.0 * tries.connected as f64 / tries.done.max(1) as f64;
     let took = units::prose(took);
     format!(
-        "  {} tries, {} connected ({share:.0}%), {failed} failed, in {took}\n",
-        tries.done, tries.connected
+        "  {}, {} connected ({share:.0}%), {failed} failed, in {took}\n",
+        tries_text(tries.done),
+        tries.connected
     )
+}
+
+fn tries_text(count: u64) -> String {
+    if count == 1 { "1 try".to_owned() } else { format!("{count} tries") }
+}
+
+/// Share of the SYNs that the kernel sent again, and the time that this took.
+fn resent_syns(series: &RepeatReport) -> String {
+    let syn = &series.syn;
+    if syn.resent == 0 {
+        return String::new();
+    }
+    let (resent, sent, runs) = (syn.resent, syn.sent, syn.runs);
+    let mut text =
+        format!("  SYN resent {resent} of {sent} ({})", units::percent(syn.resent_share()));
+    if runs > 0 {
+        text += &format!(", in {runs} of {}", tries_text(series.runs.done));
+    }
+    if let Some(cost) = syn.cost() {
+        text += &format!(", median cost {}", units::prose(cost));
+    }
+    match syn.first_answered {
+        0 => {}
+        slow if slow == runs => text += "; the first SYN was answered late: a slow path",
+        slow => text += &format!("; in {slow} the first SYN was answered late: a slow path"),
+    }
+    text + "\n"
 }
 
 fn quantiles(times: &Times) -> String {
     let at = |quantile| units::column(times.quantile(quantile));
     let (min, max) = (units::column(times.min()), units::column(times.max()));
-    format!("min {min}  p50 {}  p90 {}  p99 {}  max {max} ms", at(0.5), at(0.9), at(0.99))
+    let note = match times.is_exact() {
+        true => String::new(),
+        false => format!("  (quantiles of more than {MAX_EXACT} tries: to three digits)"),
+    };
+    format!("min {min}  p50 {}  p90 {}  p99 {}  max {max} ms{note}", at(0.5), at(0.9), at(0.99))
 }
 
 fn families(series: &RepeatReport) -> String {
@@ -79,7 +113,7 @@ fn families(series: &RepeatReport) -> String {
 fn table(addresses: &[AddressStats]) -> String {
     let widest = addresses.iter().map(|stats| stats.address.to_string().len()).max().unwrap_or(0);
     let width = widest.max("address".len());
-    let mut text = format!("  {:width$}   won  lost  failed     p50\n", "address");
+    let mut text = format!("  {:width$}   won  lost  failed  p50 ms\n", "address");
     for stats in addresses {
         let p50 = if stats.times.is_empty() {
             "-".to_owned()
@@ -102,12 +136,15 @@ fn table(addresses: &[AddressStats]) -> String {
 fn bars(times: &Times, style: Style) -> String {
     const MAX_BAR: u64 = 40;
     let glyph = if style.unicode { "■" } else { "#" };
-    let buckets = times.buckets(BUCKETS);
-    let max_count = buckets.iter().map(|(_, count)| *count).max().unwrap_or(1).max(1);
-    let line = |(end, count): &(Duration, u64)| {
-        let length = if *count == 0 { 0 } else { (count * MAX_BAR / max_count).max(1) };
-        let bar = glyph.repeat(length as usize);
-        format!("  <= {:>8} ms {count:>6}  {bar}", units::column(*end)).trim_end().to_owned() + "\n"
+    let bars = times.bars(BARS);
+    let max_count = bars.iter().map(|bar| bar.count).max().unwrap_or(1).max(1);
+    let line = |bar: &Bar| {
+        let length = if bar.count == 0 { 0 } else { (bar.count * MAX_BAR / max_count).max(1) };
+        let glyphs = glyph.repeat(length as usize);
+        let (end, count) = (units::column(bar.end), bar.count);
+        let gap = if bar.begins_group { "     ...\n" } else { "" };
+        let text = format!("  <= {end:>8} ms {count:>6}  {glyphs}");
+        format!("{gap}{}\n", text.trim_end())
     };
-    buckets.iter().map(line).collect()
+    bars.iter().map(line).collect()
 }

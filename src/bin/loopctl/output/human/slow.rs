@@ -15,7 +15,7 @@ pub(crate) fn text(log: &SlowLog, threshold: Duration) -> String {
         return format!("\nslow callbacks: none took {over} or longer\n");
     }
     let mut text = format!(
-        "\nslow callbacks: {} runs took {over} or longer, {} together\n\n   longest    total   runs  what\n",
+        "\nslow callbacks: {} took {over} or longer, {} together\n\n   longest    total   runs  what\n",
         totals.count,
         units::prose(totals.total)
     );

@@ -84,8 +84,6 @@ fn outcome(attempt: &Attempt, success: &str, has_winner: bool) -> String {
     };
     match (&attempt.outcome, attempt.resends()) {
         (_, 0) => text,
-        (Outcome::Success, 1) => format!("{text}, SYN lost once"),
-        (Outcome::Success, count) => format!("{text}, SYN lost {count} times"),
         (Outcome::Canceled, count) if has_winner => format!("no answer, SYN resent {count}"),
         (_, count) => format!("{text}, SYN resent {count}"),
     }
@@ -106,7 +104,7 @@ fn dim() -> Ansi {
     Ansi::new().effects(Effects::DIMMED)
 }
 
-const HEADER: [&str; 5] = ["#", "address", "start", "took", "outcome"];
+const HEADER: [&str; 5] = ["#", "address", "start ms", "took ms", "outcome"];
 
 /// The columns that the table takes without its bars.
 fn width(lines: &[Line]) -> usize {

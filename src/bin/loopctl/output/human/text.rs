@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anstyle::AnsiColor;
+use loopctl::TcpInfo;
 use loopctl::plan::Family;
 
 use super::resolve::{notes, queries};
@@ -72,7 +73,7 @@ pub(crate) fn try_line(nth: u64, report: &Report, style: Style) -> String {
     let mut line = format!("{nth:>4}  {}  {:>8} ms", winner.address, units::column(after));
     line += &format!("  = {}", sum(report));
     if winner.resends() > 0 {
-        line += &format!("  SYN +{}", winner.resends());
+        line += &format!("  SYN resent {}", winner.resends());
     }
     let unmet = report.unmet.iter().map(|unmet| format!("  not --{}", expectation::flag(unmet)));
     line + &unmet.collect::<String>() + "\n"
@@ -212,10 +213,16 @@ fn kernel_line(report: &Report, style: Style) -> String {
     let plus_minus = if style.unicode { "±" } else { "+-" };
     let (rtt, variance) = (units::prose(tcp.rtt), units::prose(tcp.rtt_variance));
     let rtt = match tcp.rtt {
-        Duration::ZERO => "rtt unknown (the SYN was lost)".to_owned(),
+        Duration::ZERO => "rtt unknown (the SYN was resent)".to_owned(),
+        _ if has_one_sample(&tcp) => format!("rtt {rtt}"),
         _ => format!("rtt {rtt} {plus_minus} {variance}"),
     };
     format!("  kernel   {rtt}  retransmits {}  mss {}\n", tcp.retransmits, tcp.send_mss)
+}
+
+/// Whether the kernel has measured one round trip only: RTTVAR then is half of it (RFC 6298, section 2.2), and no spread.
+fn has_one_sample(tcp: &TcpInfo) -> bool {
+    tcp.rtt_variance.as_micros() == tcp.rtt.as_micros() / 2
 }
 
 /// Further fields of TCP_INFO.

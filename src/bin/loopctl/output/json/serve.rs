@@ -1,6 +1,6 @@
 //! Records of a server, one a line.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use loopctl::plan::SlowLog;
@@ -14,13 +14,17 @@ use crate::output::wire::serve::{
 };
 use crate::report::certificate::Certificate;
 use crate::report::served::{
-    ClientError, ClientRecord, Datagram, EndReason, ErrorSource, ServedCertificates, TlsOutcome,
-    Totals, TransferRecord,
+    ClientError, ClientRecord, Datagram, DatagramRefusal, EndReason, ErrorSource,
+    ServedCertificates, TlsOutcome, Totals, TransferRecord,
 };
 use crate::util::checksum;
 
 /// A socket that clients can connect to.
-pub(crate) fn listening(address: &Address, shown: Option<&ServedCertificates>) -> Record {
+pub(crate) fn listening(
+    address: &Address,
+    shown: Option<&ServedCertificates>,
+    in_force: &[String],
+) -> Record {
     let address = AddressRecord::from(address);
     let path = address.path.map(|path| format!("unix:{path}"));
     Record::Listening(Listening {
@@ -28,6 +32,7 @@ pub(crate) fn listening(address: &Address, shown: Option<&ServedCertificates>) -
         record: IsListening::Word,
         address: AddressRecord { path, ..address },
         tls: shown.and_then(certificates),
+        in_force: in_force.to_vec(),
     })
 }
 
@@ -92,11 +97,21 @@ pub(crate) fn datagram(datagram: &Datagram) -> Record {
         schema: Name::V1,
         record: IsDatagram::Word,
         peer: peer.and_then(Address::as_inet).map(Socket::from),
+        peer_path: peer.and_then(path_of).map(|path| text(&path)),
+        count: datagram.count,
         bytes_in: datagram.bytes.received,
         bytes_out: datagram.bytes.sent,
-        allowed: datagram.is_allowed,
+        allowed: datagram.refusal.is_none(),
+        refusal: datagram.refusal.map(DatagramRefusal::text),
         error: datagram.error.as_ref().map(|trouble| error(trouble, EndReason::Error)),
     })
+}
+
+fn path_of(address: &Address) -> Option<PathBuf> {
+    match address {
+        Address::Unix(path) => Some(path.clone()),
+        Address::Inet(_) => None,
+    }
 }
 
 /// Data received by a sink.

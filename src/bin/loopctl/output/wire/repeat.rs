@@ -24,7 +24,10 @@ pub(crate) struct Document<'a> {
     pub(crate) times: Option<Times>,
     /// Tries won by addresses of each family.
     pub(crate) won_by: WonBy,
+    pub(crate) syn: SynStats,
     pub(crate) addresses: Vec<AddressStats>,
+    /// Hints about the tries, each once.
+    pub(crate) hints: Vec<Hint>,
     /// A loopctl.connect.v1 document for each try with --json; with --ndjson they are records of their own.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Vec<serde_json::Value>")]
@@ -38,6 +41,15 @@ pub(crate) enum Name {
     V1,
 }
 
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub(crate) struct Hint {
+    /// Hint, worded for the first try that it is about.
+    pub(crate) hint: String,
+    /// Number of tries that it is about.
+    pub(crate) tries: u64,
+}
+
 /// Distribution of times.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Times {
@@ -46,6 +58,25 @@ pub(crate) struct Times {
     pub(crate) p90_ms: Ms,
     pub(crate) p99_ms: Ms,
     pub(crate) max_ms: Ms,
+    /// Whether the quantiles are times as measured: up to 10000 tries. Beyond that they have three digits.
+    pub(crate) is_exact: bool,
+}
+
+/// SYNs of the attempts that connected. A SYN that the kernel sent again was lost, or its answer was lost or late, or
+/// the accept queue was full.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub(crate) struct SynStats {
+    /// All SYNs, those sent again included.
+    pub(crate) sent: u64,
+    pub(crate) resent: u64,
+    pub(crate) resent_percent: f64,
+    /// Tries won by an attempt with a SYN that was sent again.
+    pub(crate) tries: u64,
+    /// Those of them whose first SYN was answered, but late: the round-trip time is that of a slow path.
+    pub(crate) first_answered: u64,
+    /// Median handshake with a resent SYN, less the median without. null: there were not both.
+    pub(crate) cost_ms: Option<Ms>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]

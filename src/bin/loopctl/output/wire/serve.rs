@@ -61,6 +61,9 @@ pub(crate) struct Listening {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Certificates")]
     pub(crate) tls: Option<Certificates>,
+    /// Faults and rate in force, with units and percentages.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) in_force: Vec<String>,
 }
 
 /// Certificate for clients that ask for no name or for an unknown one, and the others.
@@ -165,12 +168,22 @@ pub(crate) struct ClientCertificate {
 pub(crate) struct Datagram {
     pub(crate) schema: Name,
     pub(crate) record: IsDatagram,
-    /// Address of the client; null for a Unix socket.
+    /// Address of the client; null for a Unix socket, and for several clients.
     pub(crate) peer: Option<Socket>,
+    /// Name of the client's Unix socket, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub(crate) peer_path: Option<String>,
+    /// Number of datagrams: more than 1 where they come too fast for a record each.
+    pub(crate) count: u64,
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
-    /// Whether the network of the client is allowed.
+    /// Whether it was served; false: it was refused.
     pub(crate) allowed: bool,
+    /// Reason why it was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub(crate) refusal: Option<&'static str>,
     pub(crate) error: Option<ErrorRecord>,
 }
 

@@ -1,6 +1,6 @@
 //! `--exec` and `--shell`: a program for each client, with the connection as its standard input and output.
 
-use std::future::pending;
+use std::cell::Cell;
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::pin::pin;
@@ -8,13 +8,12 @@ use std::process::Command;
 use std::rc::Rc;
 
 use futures_util::future::select;
-use loopctl::{ChildStdio, Endpoint, Failure, SubprocessProtocol, SubprocessTransport};
-use signal_hook::consts::{SIGKILL, SIGTERM};
+use loopctl::{ChildStdio, Failure};
 
-use crate::commands::serve::client_io::{ClientIo, ClientReader};
+use crate::commands::serve::client_io::{ClientIo, ClientReader, ClientWriter};
 use crate::commands::serve::connection::Connection;
-use crate::commands::serve::context::{ServerContext, ServerPhase};
 use crate::commands::serve::disconnect::Disconnect;
+use crate::commands::serve::program::{NoProtocol, Program};
 use crate::config::ProgramCommand;
 use crate::report::served::{ClientError, EndReason, Endpoints, ErrorSource};
 use crate::util::message::plain;
@@ -34,25 +33,46 @@ pub(super) fn shell(line: &str) -> Command {
     command
 }
 
-/// Runs the command and relays in both directions, until it exits.
+/// Runs the command and relays in both directions, until it exits or the client has left.
 pub(super) async fn serve(io: &mut ClientIo, command: Command) -> Result<(), Disconnect> {
-    let (child, stdin, mut stdout) = Child::start(&io.connection, command).await?;
+    let (program, stdin, stdout) = start(&io.connection, command).await?;
+    let connection = Rc::clone(&io.connection);
+    let has_said_all = Cell::new(false);
     let feeding = async {
         feed(&mut io.input, stdin).await?;
-        pending().await
+        // The client has finished, and waits for the rest of the output, or has left.
+        let departed = connection.wait_departed().await;
+        if has_said_all.get() {
+            // It has everything. The program is about to exit.
+            connection.event_loop().sleep(connection.context.request.limits.grace).await;
+            return Err(Disconnect::Close(EndReason::Eof, None));
+        }
+        Err(departed)
     };
     let replying = async {
-        loop {
-            let data = stdout.read().await.map_err(internal)?;
-            if data.is_empty() {
-                break;
-            }
-            io.output.write(&data).await?;
-        }
+        relay_output(&mut io.output, stdout).await?;
+        has_said_all.set(true);
         io.output.write_eof();
-        child.wait().await
+        exit_of(&program).await
     };
     select(pin!(replying), pin!(feeding)).await.factor_first().0
+}
+
+/// Relays the program's output to the client. After `half-close` it is dropped, and the program still gets its input.
+async fn relay_output(output: &mut ClientWriter, mut stdout: Source) -> Result<(), Disconnect> {
+    let mut is_shut = false;
+    loop {
+        let data = stdout.read().await.map_err(internal)?;
+        if data.is_empty() {
+            return Ok(());
+        }
+        if !is_shut {
+            match output.write(&data).await {
+                Err(Disconnect::OutputShut) => is_shut = true,
+                written => written?,
+            }
+        }
+    }
 }
 
 /// Relays the client's bytes to the program. A shutdown ends its input; for its output it has the grace period.
@@ -74,65 +94,49 @@ async fn feed(input: &mut ClientReader, stdin: Sink) -> Result<(), Disconnect> {
     }
 }
 
-/// A process group that is killed when the conversation ends.
-struct Child {
-    child: Endpoint<SubprocessTransport, NoProtocol>,
-    context: Rc<ServerContext>,
-}
+/// The program, which gets SIGTERM when this is dropped, and our ends of its standard input and output.
+type Started = (TerminateOnDrop, Sink, Source);
 
-/// The pipes are ours and [`Child::wait`] waits for the exit, so there is nothing to be notified of.
-struct NoProtocol;
+struct TerminateOnDrop(Rc<Program>);
 
-impl SubprocessProtocol for NoProtocol {}
-
-impl Child {
-    /// Starts the command; returns our ends of its standard input and output. It shares our standard error.
-    async fn start(
-        connection: &Connection,
-        mut command: Command,
-    ) -> Result<(Self, Sink, Source), Disconnect> {
-        command.process_group(0);
-        let name = command.get_program().display().to_string();
-        set_environment(&mut command, connection.endpoints());
-        let event_loop = connection.event_loop();
-        let start = async {
-            let (child_stdin, stdin) = io::pipe()?;
-            let (stdout, child_stdout) = io::pipe()?;
-            let child = event_loop.subprocess_exec(command).stderr(ChildStdio::Inherit);
-            let child = child.stdin(ChildStdio::File(child_stdin.into()));
-            let child = child.stdout(ChildStdio::File(child_stdout.into()));
-            let child = child.open(|| NoProtocol).await?;
-            let stdin = Sink::new(event_loop, stdin).await?;
-            let child = Self { child, context: Rc::clone(&connection.context) };
-            Ok((child, stdin, Source::new(event_loop, stdout).await?))
-        };
-        start.await.map_err(|error: io::Error| {
-            let message = format!("cannot run `{name}`: {}", plain(&error));
-            let failure = Failure { message, ..Failure::from(&error) };
-            let error = ClientError { failure, source: ErrorSource::Io };
-            Disconnect::Close(EndReason::Error, Some(error))
-        })
-    }
-
-    /// Waits for the exit. An exit status other than 0 is in the record; the connection ended well nevertheless.
-    async fn wait(&self) -> Result<(), Disconnect> {
-        let status = self.child.transport.wait().await.map_err(internal)?;
-        match status.success() {
-            true => Ok(()),
-            false => {
-                let error = io::Error::other(status.to_string());
-                Err(Disconnect::with_error(EndReason::Eof, error))
-            }
-        }
-    }
-}
-
-impl Drop for Child {
+impl Drop for TerminateOnDrop {
     fn drop(&mut self) {
-        let is_aborting = self.context.phase() == ServerPhase::Aborting;
-        let signal = if is_aborting { SIGKILL } else { SIGTERM };
-        // The process group may have exited already.
-        let _ = self.child.transport.send_signal_to_group(signal);
+        self.0.terminate();
+    }
+}
+
+/// Starts the command. It shares our standard error.
+async fn start(connection: &Connection, mut command: Command) -> Result<Started, Disconnect> {
+    command.process_group(0);
+    let name = command.get_program().display().to_string();
+    set_environment(&mut command, connection.endpoints());
+    let event_loop = connection.event_loop();
+    let start = async {
+        let (child_stdin, stdin) = io::pipe()?;
+        let (stdout, child_stdout) = io::pipe()?;
+        let child = event_loop.subprocess_exec(command).stderr(ChildStdio::Inherit);
+        let child = child.stdin(ChildStdio::File(child_stdin.into()));
+        let child = child.stdout(ChildStdio::File(child_stdout.into()));
+        let program = Rc::new(Program::new(&connection.context, child.open(|| NoProtocol).await?));
+        connection.set_program(&program);
+        let program = TerminateOnDrop(program);
+        let stdin = Sink::new(event_loop, stdin).await?;
+        Ok((program, stdin, Source::new(event_loop, stdout).await?))
+    };
+    start.await.map_err(|error: io::Error| {
+        let message = format!("cannot run `{name}`: {}", plain(&error));
+        let failure = Failure { message, ..Failure::from(&error) };
+        let error = ClientError { failure, source: ErrorSource::Io };
+        Disconnect::Close(EndReason::Error, Some(error))
+    })
+}
+
+/// Waits for the exit. An exit status other than 0 is in the record; the connection ended well nevertheless.
+async fn exit_of(program: &TerminateOnDrop) -> Result<(), Disconnect> {
+    let status = program.0.wait().await.map_err(internal)?;
+    match status.success() {
+        true => Ok(()),
+        false => Err(Disconnect::with_error(EndReason::Eof, io::Error::other(status.to_string()))),
     }
 }
 
@@ -141,8 +145,43 @@ fn internal(error: io::Error) -> Disconnect {
     Disconnect::with_error(EndReason::Error, error)
 }
 
-/// Sets the addresses in variables of our own, and in those of UCSPI (tcpserver).
+/// Variables of UCSPI (tcpserver), of other protocols too, and of sd_listen_fds(3): they are about this process, or
+/// about nothing.
+const CLEARED: [&str; 17] = [
+    "PROTO",
+    "TCPLOCALHOST",
+    "TCPLOCALIP",
+    "TCPLOCALPORT",
+    "TCPREMOTEHOST",
+    "TCPREMOTEINFO",
+    "TCPREMOTEIP",
+    "TCPREMOTEPORT",
+    "UNIXLOCALPATH",
+    "UNIXREMOTEPATH",
+    "UNIXREMOTEPID",
+    "UNIXREMOTEEUID",
+    "UNIXREMOTEEGID",
+    "LISTEN_FDS",
+    "LISTEN_FDNAMES",
+    "LISTEN_PID",
+    "LISTEN_PIDFDID",
+];
+
+/// Sets the addresses in variables of our own, and in those of UCSPI.
 fn set_environment(command: &mut Command, endpoints: Endpoints) {
+    for name in CLEARED {
+        command.env_remove(name);
+    }
+    for name in std::env::vars_os().map(|(name, _)| name) {
+        let is_ours = |prefix: &str| name.as_encoded_bytes().starts_with(prefix.as_bytes());
+        if is_ours("SSLREMOTE")
+            || is_ours("SSLLOCAL")
+            || is_ours("LOOPCTL_REMOTE_")
+            || is_ours("LOOPCTL_LOCAL_")
+        {
+            command.env_remove(&name);
+        }
+    }
     command.env("PROTO", if endpoints.local.is_some() { "TCP" } else { "UNIX" });
     for (side, address) in [("REMOTE", endpoints.peer), ("LOCAL", endpoints.local)] {
         let Some(address) = address else { continue };

@@ -18,7 +18,7 @@ use super::client_io::ClientIo;
 use super::disconnect::Disconnect;
 use super::refusal::{Refusal, unreadable};
 use super::store::Store;
-use crate::config::{Service, SinkRequest};
+use crate::config::Service;
 
 /// Files and folders that modes need. They are opened before any client connects.
 #[derive(Default)]
@@ -41,7 +41,7 @@ impl Resources {
         service: &Service,
     ) -> Result<(), Refusal> {
         match service {
-            Service::Sink(request) if *request != SinkRequest::default() => {
+            Service::Sink(request) if !request.only_counts() => {
                 let store = Store::open(event_loop, request).await?;
                 self.store.get_or_init(|| store);
             }

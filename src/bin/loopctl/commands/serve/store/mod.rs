@@ -28,6 +28,8 @@ pub(super) struct Store {
     shared: OnceCell<Rc<ReceivedFile>>,
     /// Number of the last file in a folder.
     number: Cell<u64>,
+    /// Files that this run has put into a folder.
+    files: Cell<usize>,
     first_error: RefCell<Option<ClientError>>,
     /// Name of the output in error messages.
     name: String,
@@ -43,6 +45,7 @@ impl Store {
             request: request.clone(),
             shared: OnceCell::new(),
             number: Cell::default(),
+            files: Cell::default(),
             first_error: RefCell::default(),
             name: name(request.output.as_ref()),
         };
@@ -95,6 +98,8 @@ impl Store {
         let file = match (self.shared.get(), &self.request.output) {
             (Some(shared), _) => Rc::clone(shared),
             (None, Some(OutputTarget::Folder(folder))) => {
+                // Before the file is made, because others are on their way.
+                self.files.set(self.files.get() + 1);
                 Rc::new(self.next_file(event_loop, folder).await?)
             }
             (None, _) => Rc::new(ReceivedFile::count(self.request.checksum)),
@@ -114,6 +119,11 @@ impl Store {
                 file => return file,
             }
         }
+    }
+
+    /// Whether the folder takes no more files.
+    pub(super) fn is_full(&self) -> bool {
+        self.files.get() >= self.request.max_files.get()
     }
 
     /// Whether each client has a separate output, or just a count.

@@ -10,6 +10,7 @@ use loopctl::LoopHandle;
 
 use crate::report::served::TransferRecord;
 use crate::util::checksum::{Algorithm, Checksum, Sum};
+use crate::util::locked_file::{self, exists};
 use crate::util::output_queue::OutputQueue;
 use crate::util::stdio::Sink;
 
@@ -21,6 +22,8 @@ pub(in crate::commands::serve) struct ReceivedFile {
     /// Bytes on their way to the disk or reader. `None` where they are only counted.
     pub(in crate::commands::serve) queue: Option<OutputQueue>,
     paths: Option<Paths>,
+    /// The open part, locked: no other sink writes to it.
+    part: Option<File>,
     checksum: RefCell<Option<Checksum>>,
     /// Size so far, with the bytes of an earlier transfer that is resumed.
     bytes: Cell<u64>,
@@ -61,6 +64,7 @@ impl ReceivedFile {
         Self {
             queue: None,
             paths: None,
+            part: None,
             checksum: RefCell::new(algorithm.map(Checksum::new)),
             bytes: Cell::default(),
             state: Cell::default(),
@@ -88,20 +92,11 @@ impl ReceivedFile {
         resumes: bool,
     ) -> io::Result<Self> {
         let paths = Paths { part: with_part(&path), path, may_replace };
-        if !may_replace && paths.path.try_exists()? {
+        // A symbolic link is a file too, wherever it leads.
+        if !may_replace && fs::symlink_metadata(&paths.path).is_ok() {
             return Err(exists(&paths.path));
         }
-        let mut options = File::options();
-        match resumes {
-            true => options.create(true).append(true).read(true),
-            false => {
-                options.write(true).create_new(!may_replace).create(true).truncate(may_replace)
-            }
-        };
-        let file = options.open(&paths.part).map_err(|error| match error.kind() {
-            ErrorKind::AlreadyExists => exists(&paths.part),
-            _ => error,
-        })?;
+        let file = locked_file::open(&paths.part, may_replace, resumes)?;
         // A client that resumes compares the checksum of what is here.
         let algorithm = algorithm.or_else(|| resumes.then_some(Algorithm::Sha256));
         let mut checksum = algorithm.map(Checksum::new);
@@ -115,11 +110,11 @@ impl ReceivedFile {
             (size, checksum) =
                 event_loop.run_in_executor(work).await.map_err(io::Error::other)??;
         }
-        let sink = Sink::new(event_loop, file).await?;
+        let sink = Sink::new(event_loop, file.try_clone()?).await?;
         let stream = Self::stream(event_loop, sink, None);
         stream.bytes.set(size);
         stream.checksum.replace(checksum);
-        Ok(Self { paths: Some(paths), ..stream })
+        Ok(Self { paths: Some(paths), part: Some(file), ..stream })
     }
 
     /// Size so far, with the bytes of an earlier transfer that is resumed.
@@ -200,7 +195,8 @@ impl ReceivedFile {
             return Ok(self.abandon());
         }
         self.update(|state| state.is_finished = true);
-        if let Some(paths) = &self.paths {
+        if let (Some(paths), Some(file)) = (&self.paths, &self.part) {
+            locked_file::check(file, &paths.part, self.bytes.get())?;
             paths.rename()?;
         }
         Ok(Some(self.record(true)))
@@ -213,7 +209,9 @@ impl ReceivedFile {
         }
         self.update(|state| state.is_finished = true);
         self.count_written();
-        if let (Some(paths), 0) = (&self.paths, self.bytes.get()) {
+        if let (Some(paths), Some(file), 0) = (&self.paths, &self.part, self.bytes.get())
+            && locked_file::is_at(file, &paths.part)
+        {
             // This run has created it or may replace it.
             let _ = fs::remove_file(&paths.part);
         }
@@ -291,8 +289,4 @@ fn with_part(path: &Path) -> PathBuf {
     let mut part = path.as_os_str().to_owned();
     part.push(".part");
     part.into()
-}
-
-fn exists(path: &Path) -> io::Error {
-    io::Error::new(ErrorKind::AlreadyExists, format!("`{}` exists", path.display()))
 }

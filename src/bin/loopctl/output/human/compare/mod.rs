@@ -60,7 +60,7 @@ fn lookups(measurement: &Measurement, style: Style) -> String {
         return String::new();
     }
     let via = if measurement.is_dns { "dns" } else { "system" };
-    let mut grid = Grid::new([Cell::left("lookup"), Cell::right("took"), Cell::left(via)]);
+    let mut grid = Grid::new([Cell::left("lookup"), Cell::right("took ms"), Cell::left(via)]);
     for lookup in &measurement.lookups {
         let name = match lookup.family {
             Family::Unspecified => "both",
@@ -98,7 +98,7 @@ fn addresses(measurement: &Measurement, style: Style) -> String {
     if measurement.probes.is_empty() {
         return String::new();
     }
-    let header = ["", "address", "took", "outcome"].map(Cell::left);
+    let header = ["", "address", "took ms", "outcome"].map(Cell::left);
     let [empty, address, took, outcome] = header;
     let mut grid = Grid::new([empty, address, took.rightward(), outcome]);
     for probe in &measurement.probes {
@@ -121,13 +121,13 @@ fn outcome_of(probe: &Probe) -> (String, Ansi) {
     let took = units::prose(probe.attempt.took);
     let resends = match probe.attempt.resends() {
         0 => String::new(),
-        count => format!(", SYN +{count}"),
+        count => format!(", SYN resent {count}"),
     };
     match (&probe.attempt.outcome, &probe.tls) {
         (Outcome::Success, None) => (format!("connected{resends}"), AnsiColor::Green.on_default()),
         (Outcome::Success, Some(tls)) => match &tls.failure {
             None => {
-                let took = tls.took().map_or_else(String::new, units::column);
+                let took = tls.took().map_or_else(String::new, units::prose);
                 (format!("connected, tls {took}{resends}"), AnsiColor::Green.on_default())
             }
             Some(failure) => {

@@ -145,7 +145,7 @@ fn outcomes<'a>(
             }
             Some(fate) if fate.tcp.end == StepEnd::Succeeds => match probe.attempt.resends() {
                 0 => "slow",
-                _ => "SYN lost",
+                _ => "SYN resent",
             },
             _ => failure_text(&probe.attempt).unwrap_or("failed"),
         };

@@ -163,8 +163,8 @@ fn a_resolver_that_says_nothing_is_told() {
         lookup(Family::Unspecified, 10_000.0, LookupEnd::Silent),
     ];
     let text = shown(&report(compared(measurement(lookups, Vec::new()))), PIPE);
-    assert!(text.contains("AAAA       -  no answer in 10.0 s\n"), "{text}");
-    assert!(text.contains("A        2.0  no (EAI_FAIL)\n"), "{text}");
+    assert!(text.contains("AAAA          -  no answer in 10.0 s\n"), "{text}");
+    assert!(text.contains("A           2.0  no (EAI_FAIL)\n"), "{text}");
     assert!(text.ends_with("all 14 hang for more than 10.0 s\n"), "{text}");
 }
 

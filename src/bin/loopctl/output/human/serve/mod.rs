@@ -1,3 +1,4 @@
 //! Text about a server and its clients.
 
+pub(crate) mod in_force;
 pub(crate) mod text;

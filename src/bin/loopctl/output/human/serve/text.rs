@@ -13,7 +13,7 @@ use crate::report::served::{
 };
 use crate::util::message::plain;
 use crate::util::style::Style;
-use crate::util::units::{bytes, fit, prose};
+use crate::util::units::{bytes, escaped, fit, prose};
 
 /// One closed connection.
 pub(crate) fn connection(ended: &ClientRecord, style: Style) -> String {
@@ -32,11 +32,17 @@ pub(crate) fn connection(ended: &ClientRecord, style: Style) -> String {
 /// One datagram.
 pub(crate) fn datagram(datagram: &Datagram, style: Style) -> String {
     let (received, sent) = (bytes(datagram.bytes.received), bytes(datagram.bytes.sent));
-    let peer = datagram.peer.as_ref().map_or_else(|| "unix".to_owned(), Address::to_string);
-    let note = match &datagram.error {
-        Some(error) => format!("  error: {}", plain(&error.failure.message)),
-        None if !datagram.is_allowed => "  limit: the client's network is not allowed".to_owned(),
-        None => String::new(),
+    let peer = match (&datagram.peer, datagram.count) {
+        (Some(peer), _) => escaped(&peer.to_string()),
+        (None, 1) => "unix".to_owned(),
+        (None, _) => "several clients".to_owned(),
+    };
+    let many =
+        if datagram.count > 1 { format!("  {} datagrams", datagram.count) } else { String::new() };
+    let note = match (&datagram.error, datagram.refusal) {
+        (Some(error), _) => format!("{many}  error: {}", plain(&error.failure.message)),
+        (None, Some(refusal)) => format!("{many}  limit: {}", refusal.text()),
+        (None, None) => many,
     };
     let note = style.paint(AnsiColor::Yellow.on_default(), &note);
     fit(&format!("{peer:<21}  {received:>9} in  {sent:>9} out{note}"), style.width)

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, Metadata};
+use cap_std::fs::{Dir, Metadata, OpenOptions, OpenOptionsExt};
 
 use super::file_part::FilePart;
 use super::listing;
@@ -19,6 +19,7 @@ use super::request::Request;
 use super::response::{Content, Response};
 use super::status::Status;
 use crate::config::environment::Environment;
+use crate::util::descriptor::{NONBLOCK, is_link_loop};
 
 /// The directory of `--root`. Neither `..` nor a symbolic link leads out of it.
 #[derive(Debug, Clone)]
@@ -85,9 +86,15 @@ impl Root {
         if !self.0.metadata(path)?.is_file() {
             return Err(ErrorKind::PermissionDenied.into());
         }
-        let file = self.0.open(path)?.into_std();
+        // A FIFO may have taken its place meanwhile, and would wait for a writer.
+        let mut options = OpenOptions::new();
+        options.read(true).custom_flags(NONBLOCK);
+        let file = self.0.open_with(path, &options)?.into_std();
         let metadata = file.metadata()?;
-        Ok((file, metadata))
+        match metadata.is_file() {
+            true => Ok((file, metadata)),
+            false => Err(ErrorKind::PermissionDenied.into()),
+        }
     }
 
     fn list(&self, path: &UrlPath, folder: &Path) -> io::Result<Response> {
@@ -127,6 +134,8 @@ fn status(error: &io::Error) -> Status {
     use ErrorKind::{InvalidFilename, InvalidInput, NotADirectory, NotFound, PermissionDenied};
     match error.kind() {
         NotFound | NotADirectory | InvalidFilename | InvalidInput => Status::NOT_FOUND,
+        // A symbolic link to itself: nothing has failed here.
+        _ if is_link_loop(error) => Status::NOT_FOUND,
         // Also a path that leads out of the root.
         PermissionDenied => Status::FORBIDDEN,
         _ => Status::INTERNAL_SERVER_ERROR,

@@ -9,11 +9,13 @@ mod listing;
 mod path;
 mod preconditions;
 mod request;
+mod request_line;
 mod response;
 mod status;
 
 use std::io;
 use std::rc::Rc;
+use std::time::Duration;
 
 use percent_encoding::{CONTROLS, utf8_percent_encode};
 
@@ -32,6 +34,10 @@ pub(super) use files::Root;
 use request::{Request, RequestParser};
 use response::{Content, Response};
 use status::Status;
+
+/// Time without a byte after which a connection is closed, where `--idle-timeout` sets no other: a persistent
+/// connection that is forgotten would take a place for ever.
+const KEEP_ALIVE: Duration = Duration::from_secs(60);
 
 /// Answers one request after the other, until the client closes the connection.
 pub(super) async fn serve(io: &mut ClientIo, root: Option<&Root>) -> Result<(), Disconnect> {
@@ -168,11 +174,18 @@ impl Exchange<'_> {
     }
 
     /// Receives more of the request; `false` at end-of-file. Nothing is added when the time for a head is over.
+    ///
+    /// # Errors
+    /// Those of the connection, and a client that has sent nothing for [`KEEP_ALIVE`].
     async fn receive(&mut self) -> Result<bool, Disconnect> {
         let reading = self.io.input.read();
         let event_loop = self.connection.event_loop();
         let data = match self.parser.time_left(event_loop.time()) {
-            None => reading.await?,
+            None if self.connection.context.request.limits.idle.is_some() => reading.await?,
+            None => match event_loop.timeout(KEEP_ALIVE, reading).await {
+                Ok(data) => data?,
+                Err(_) => return Err(Disconnect::Close(EndReason::Idle, None)),
+            },
             Some(left) => match event_loop.timeout(left, reading).await {
                 Ok(data) => data?,
                 Err(_) => return Ok(true),

@@ -1,9 +1,10 @@
 //! Conditional requests and ranges (RFC 9110, sections 13 and 14): which part of a file is sent, if any.
 
 use std::ops::Range;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::request::Request;
+use crate::config::environment::Environment;
 
 /// Validators of a representation (RFC 9110, section 8.8).
 #[derive(Debug, Clone)]
@@ -60,13 +61,22 @@ impl Validators {
             let is_etag = validator.starts_with(['"', 'W']) && validator.contains('"');
             match is_etag {
                 true => validator == self.etag,
-                false => self.seconds().is_some() && self.seconds() == seconds(&validator),
+                false => self.has_strong_date() && self.seconds() == seconds(&validator),
             }
         };
         match range.filter(|_| request.field("if-range").is_none_or(is_current)) {
             Some(range) => parse_range(&range, size).unwrap_or(RequestedRange::Whole),
             None => RequestedRange::Whole,
         }
+    }
+
+    /// Whether the date is a strong validator: the file may change twice within a second, and clocks may differ
+    /// (RFC 9110, section 8.8.2.2).
+    fn has_strong_date(&self) -> bool {
+        const SAFE: Duration = Duration::from_secs(60);
+        let age =
+            self.last_modified.and_then(|then| Environment::wall_clock().duration_since(then).ok());
+        age.is_some_and(|age| age >= SAFE)
     }
 
     /// Whether a list of entity tags has ours. `ignored`: the prefix of weak tags, where the comparison is weak.
@@ -117,8 +127,6 @@ fn is_digits(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::commands::serve::modes::http::request::tests::request;
 

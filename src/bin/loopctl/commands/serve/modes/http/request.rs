@@ -6,6 +6,7 @@ use httparse::EMPTY_HEADER;
 
 use super::bad_request::{BadRequest, MAX_FIELDS, MAX_HEAD};
 use super::body::Body;
+use super::request_line;
 use super::status::Status;
 
 /// Time from the first to the last byte of a head.
@@ -64,10 +65,18 @@ impl RequestParser {
 impl Request {
     /// Removes a head from the front of `bytes`, if it is complete.
     fn parse(bytes: &mut Vec<u8>) -> Result<Option<Self>, BadRequest> {
+        if !request_line::check(bytes)? {
+            return match bytes.len() <= MAX_HEAD {
+                true => Ok(None),
+                false => Err(BadRequest::too_long(bytes)),
+            };
+        }
+        let head = request_line::normalized(bytes);
+        let added = head.len() - bytes.len();
         let mut fields = [EMPTY_HEADER; MAX_FIELDS];
         let mut parsed = httparse::Request::new(&mut fields);
-        let length = match parsed.parse(bytes).map_err(BadRequest::from)? {
-            httparse::Status::Complete(length) if length <= MAX_HEAD => length,
+        let length = match parsed.parse(&head).map_err(BadRequest::from)? {
+            httparse::Status::Complete(length) if length - added <= MAX_HEAD => length - added,
             httparse::Status::Partial if bytes.len() <= MAX_HEAD => return Ok(None),
             _ => return Err(BadRequest::too_long(bytes)),
         };
@@ -86,6 +95,9 @@ impl Request {
         if hosts > 1 || (hosts == 0 && request.is_http11) {
             return Err(BadRequest::malformed("a request has one Host field"));
         }
+        if !request.values("host").all(request_line::is_host) {
+            return Err(BadRequest::malformed("the value of Host is not a host"));
+        }
         Ok(Some(request))
     }
 
@@ -99,12 +111,7 @@ impl Request {
     pub(super) fn body(&self) -> Result<Body, BadRequest> {
         match (self.field("transfer-encoding"), self.field("content-length")) {
             (None, None) => Ok(Body::with_length(0)),
-            (None, Some(length)) => {
-                let is_number = length.bytes().all(|byte| byte.is_ascii_digit());
-                let length = length.parse().ok().filter(|_| is_number);
-                let malformed = || BadRequest::malformed("Content-Length is not a number");
-                length.map(Body::with_length).ok_or_else(malformed)
-            }
+            (None, Some(length)) => length_of(&length).map(Body::with_length),
             // Both together are an attempt at request smuggling (RFC 9112, section 6.1).
             (Some(_), Some(_)) => Err(BadRequest::malformed(
                 "a request has Transfer-Encoding or Content-Length, not both",
@@ -138,6 +145,23 @@ impl Request {
         let matching = self.fields.iter().filter(move |field| field.0.eq_ignore_ascii_case(name));
         matching.map(|field| &*field.1)
     }
+}
+
+/// The number of a Content-Length. Equal ones count as one (RFC 9110, section 8.6).
+fn length_of(values: &str) -> Result<u64, BadRequest> {
+    let mut numbers = values.split(',').map(|number| {
+        let number = number.trim_matches([' ', '\t']);
+        let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        let malformed = || BadRequest::malformed("Content-Length is not a number");
+        number.parse::<u64>().ok().filter(|_| is_number).ok_or_else(malformed)
+    });
+    let first = numbers.next().unwrap_or(Ok(0))?;
+    for other in numbers {
+        if other? != first {
+            return Err(BadRequest::malformed("there are two values of Content-Length"));
+        }
+    }
+    Ok(first)
 }
 
 #[cfg(test)]
@@ -240,6 +264,9 @@ pub(super) mod tests {
             ("Content-Length: ", Err(400)),
             ("Content-Length: 99999999999999999999", Err(400)),
             ("Content-Length: 5\r\nContent-Length: 6", Err(400)),
+            ("Content-Length: 5\r\nContent-Length: 5", Ok(false)),
+            ("Content-Length: 0, 0", Ok(true)),
+            ("Content-Length: 5, x", Err(400)),
             ("Content-Length: 5\r\nTransfer-Encoding: chunked", Err(400)),
             ("Transfer-Encoding: gzip, chunked", Err(501)),
         ] {

@@ -24,6 +24,10 @@ pub(super) async fn serve(
 ) -> Result<(), Disconnect> {
     let Some(store) = store else { return io.input.discard_rest().await };
     let connection = Rc::clone(&io.connection);
+    if store.is_full() {
+        connection.reset();
+        return Err(Disconnect::limit("the folder has as many files as --max-files allows"));
+    }
     let file = store.receive(connection.event_loop()).await;
     let file = file.map_err(|error| store_failed(&connection, store, error))?;
     let mut transfer =
@@ -67,6 +71,9 @@ impl Transfer<'_> {
     async fn receive_announced(&self, io: &mut ClientIo) -> Result<(), Disconnect> {
         let announced = resume::negotiate(io, &self.file).await?;
         let total = announced.total;
+        if let Some(max) = self.request.max_size.filter(|max| total > *max) {
+            return Err(resume::too_large(self.connection, total, max));
+        }
         let is_excess = |size: usize| size as u64 > total - self.file.bytes();
         let mut data = announced.early;
         loop {
@@ -88,7 +95,11 @@ impl Transfer<'_> {
     async fn store(&self, data: &[u8]) -> Result<(), Disconnect> {
         match self.file.store(data, self.request.max_size).await {
             Ok(()) => Ok(()),
-            Err(SinkError::TooLarge) => Err(Disconnect::limit("larger than --max-size")),
+            Err(SinkError::TooLarge) => {
+                // The client would take an end-of-file for consent.
+                self.connection.reset();
+                Err(Disconnect::limit("larger than --max-size"))
+            }
             Err(SinkError::WriteFailed) => Err(self.write_failed().await),
         }
     }

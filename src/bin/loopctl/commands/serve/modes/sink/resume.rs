@@ -88,6 +88,12 @@ pub(super) fn excess(connection: &Connection, total: u64) -> Disconnect {
     reject(connection, EndReason::Error, &text)
 }
 
+/// Refused before the first byte, so that FILE.part stays as it is.
+pub(super) fn too_large(connection: &Connection, total: u64, max: u64) -> Disconnect {
+    let text = format!("the client announced {total} bytes, more than --max-size {max}");
+    reject(connection, EndReason::Limit, &text)
+}
+
 /// Rejects a transfer. The client gets a RST, because it would take a FIN for success.
 fn reject(connection: &Connection, end: EndReason, text: &str) -> Disconnect {
     connection.reset();
