@@ -80,9 +80,9 @@ pub use net::{
 };
 #[cfg(feature = "tls")]
 pub use net::{
-    CertificateName, CertificateProblem, OcspAnswer, OcspStatus, PeerCertificate, PlainProtocol,
-    StartTls, TlsAlert, TlsClient, TlsClientBuilder, TlsConfigError, TlsError, TlsErrorKind,
-    TlsInfo, TlsPeer, TlsRole, TlsServer, TlsServerBuilder, TlsVerdict, TlsVersion,
+    CertificateKey, CertificateName, CertificateProblem, OcspAnswer, OcspStatus, PeerCertificate,
+    PlainProtocol, StartTls, TlsAlert, TlsClient, TlsClientBuilder, TlsConfigError, TlsError,
+    TlsErrorKind, TlsInfo, TlsPeer, TlsRole, TlsServer, TlsServerBuilder, TlsVerdict, TlsVersion,
 };
 #[cfg(feature = "dns")]
 pub use net::{

@@ -55,8 +55,8 @@ pub use socket::{
 pub use stream::{StreamError, StreamProtocol, StreamReader, StreamWriter};
 #[cfg(feature = "tls")]
 pub use tls::{
-    CertificateName, CertificateProblem, OcspAnswer, OcspStatus, PeerCertificate, PlainProtocol,
-    StartTls, TlsAlert, TlsClient, TlsClientBuilder, TlsConfigError, TlsError, TlsErrorKind,
-    TlsInfo, TlsPeer, TlsRole, TlsServer, TlsServerBuilder, TlsVerdict, TlsVersion,
+    CertificateKey, CertificateName, CertificateProblem, OcspAnswer, OcspStatus, PeerCertificate,
+    PlainProtocol, StartTls, TlsAlert, TlsClient, TlsClientBuilder, TlsConfigError, TlsError,
+    TlsErrorKind, TlsInfo, TlsPeer, TlsRole, TlsServer, TlsServerBuilder, TlsVerdict, TlsVersion,
 };
 pub use transport::{Endpoint, Transport};

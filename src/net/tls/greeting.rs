@@ -119,6 +119,26 @@ impl PlainProtocol {
     }
 }
 
+/// Whether the first bytes from a peer are no record of TLS: its type, and the first byte of its version.
+pub(super) fn is_plain(first_bytes: &[u8]) -> bool {
+    /// Record types from change_cipher_spec to heartbeat (RFC 8446 section 5.1, RFC 6520).
+    const RECORD_TYPES: std::ops::RangeInclusive<u8> = 20..=24;
+    match first_bytes {
+        [] => false,
+        [kind] => !RECORD_TYPES.contains(kind),
+        [kind, version, ..] => !RECORD_TYPES.contains(kind) || *version != 3,
+    }
+}
+
+/// Whether a peer sends back the ClientHello.
+pub(super) fn is_echo(first_sent: &[u8], first_bytes: &[u8]) -> bool {
+    /// Length of a ClientHello up to the end of its random number, which no other one repeats.
+    const HELLO: usize = 5 + 4 + 2 + 32;
+    first_sent.len() >= HELLO
+        && first_bytes.len() >= HELLO
+        && first_bytes[..HELLO] == first_sent[..HELLO]
+}
+
 fn is_request(line: &str) -> bool {
     const METHODS: [&str; 9] =
         ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];

@@ -36,7 +36,7 @@ pub use error::{TlsConfigError, TlsError, TlsErrorKind};
 pub use greeting::PlainProtocol;
 pub use info::{TlsInfo, TlsPeer, TlsVerdict, TlsVersion};
 pub use ocsp::{OcspAnswer, OcspStatus};
-pub use peer_certificate::{CertificateName, PeerCertificate};
+pub use peer_certificate::{CertificateKey, CertificateName, PeerCertificate};
 pub use server::{TlsServer, TlsServerBuilder};
 pub use start::{StartTls, TlsRole};
 

@@ -27,8 +27,6 @@ use super::distinguished_name;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PeerCertificate {
-    /// Version: 1, 2 or 3.
-    pub version: Option<u32>,
     /// Serial number, in big-endian order.
     pub serial: Vec<u8>,
     /// Subject in the notation of RFC 4514.
@@ -43,18 +41,24 @@ pub struct PeerCertificate {
     pub not_after: Option<SystemTime>,
     /// Subject alternative names in their order.
     pub names: Vec<CertificateName>,
-    /// Type and size of the public key, such as `RSA 2048` or `EC P-256`.
-    pub key: Option<String>,
-    /// Size of the public key in bits; `None` for keys of a fixed size.
-    pub key_bits: Option<usize>,
-    /// SubjectPublicKeyInfo in DER.
-    pub public_key: Vec<u8>,
+    /// Public key.
+    pub key: CertificateKey,
     /// Algorithm of the issuer's signature, such as `sha256WithRSAEncryption`.
     pub signature: Option<String>,
-    /// Whether the certificate is an authority's (basicConstraints CA:TRUE).
-    pub is_authority: bool,
     /// Purposes of the extended key usage, as object identifiers; empty without one.
     pub purposes: Vec<String>,
+}
+
+/// Public key of a certificate (RFC 5280 section 4.1.2.7).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CertificateKey {
+    /// Type and size, such as `RSA 2048` or `EC P-256`.
+    pub name: Option<String>,
+    /// Size in bits; `None` for keys of a fixed size.
+    pub bits: Option<usize>,
+    /// SubjectPublicKeyInfo in DER.
+    pub der: Vec<u8>,
 }
 
 /// Subject alternative name (RFC 5280 section 4.2.1.6).
@@ -88,30 +92,21 @@ impl PeerCertificate {
     pub fn read(der: &[u8]) -> Option<Self> {
         let parts = Parts::of(der)?;
         let mut read = Self {
-            version: parts.version,
             serial: parts.serial.to_vec(),
             subject: distinguished_name::text(parts.subject),
             common_name: distinguished_name::common_name(parts.subject),
             issuer: distinguished_name::text(parts.issuer),
-            public_key: parts.public_key.to_vec(),
+            key: CertificateKey::read(parts.public_key),
             signature: algorithm(parts.signature),
             ..Self::default()
         };
         let dates: Vec<_> = elements(parts.validity).take(2).map(|(raw, _)| time(raw)).collect();
         read.not_before = dates.first().copied().flatten();
         read.not_after = dates.get(1).copied().flatten();
-        read.read_key(parts.public_key);
         for (oid, value) in parts.extensions() {
             read.read_extension(&oid, value);
         }
         Some(read)
-    }
-
-    /// The fields of a public key alone.
-    pub(super) fn of_key(der: &[u8]) -> Self {
-        let mut read = Self { public_key: der.to_vec(), ..Self::default() };
-        read.read_key(der);
-        read
     }
 
     /// Whether the certificate has no end: 99991231235959Z (RFC 5280 section 4.1.2.5).
@@ -119,11 +114,29 @@ impl PeerCertificate {
         self.not_after == SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(NO_EXPIRY))
     }
 
-    fn read_key(&mut self, der: &[u8]) {
-        let Ok((_, info)) = SubjectPublicKeyInfo::from_der(der) else { return };
+    fn read_extension(&mut self, oid: &str, value: &[u8]) {
+        let Ok((_, content)) = Any::from_ber(value) else { return };
+        match oid {
+            "2.5.29.17" => {
+                self.names
+                    .extend(elements(content.data).filter_map(|(_, name)| general_name(&name)));
+            }
+            "2.5.29.37" => {
+                let purposes = elements(content.data).filter_map(|(_, any)| any.oid().ok());
+                self.purposes.extend(purposes.map(|oid| oid.to_id_string()));
+            }
+            _ => {}
+        }
+    }
+}
+
+impl CertificateKey {
+    pub(super) fn read(der: &[u8]) -> Self {
+        let unread = Self { der: der.to_vec(), ..Self::default() };
+        let Ok((_, info)) = SubjectPublicKeyInfo::from_der(der) else { return unread };
         let oid = info.algorithm.algorithm.to_id_string();
         let curve = info.algorithm.parameters.as_ref().and_then(|curve| curve.as_oid().ok());
-        (self.key, self.key_bits) = match oid.as_str() {
+        let (name, bits) = match oid.as_str() {
             "1.2.840.113549.1.1.1" | "1.2.840.113549.1.1.10" => {
                 let bits = match info.parsed() {
                     Ok(PublicKey::RSA(key)) => modulus_bits(key.modulus),
@@ -146,26 +159,7 @@ impl PeerCertificate {
             "1.2.840.10040.4.1" => (Some("DSA".to_owned()), None),
             _ => (Some(oid_name(&info.algorithm.algorithm)), None),
         };
-    }
-
-    fn read_extension(&mut self, oid: &str, value: &[u8]) {
-        let Ok((_, content)) = Any::from_ber(value) else { return };
-        match oid {
-            "2.5.29.17" => {
-                self.names
-                    .extend(elements(content.data).filter_map(|(_, name)| general_name(&name)));
-            }
-            "2.5.29.19" => {
-                let first = elements(content.data).next();
-                self.is_authority =
-                    first.is_some_and(|(_, any)| any.tag() == Tag::Boolean && any.data != [0]);
-            }
-            "2.5.29.37" => {
-                let purposes = elements(content.data).filter_map(|(_, any)| any.oid().ok());
-                self.purposes.extend(purposes.map(|oid| oid.to_id_string()));
-            }
-            _ => {}
-        }
+        Self { name, bits, ..unread }
     }
 }
 
@@ -173,7 +167,6 @@ impl PeerCertificate {
 pub(super) struct Parts<'a> {
     /// The part that is signed, with its header.
     pub(super) signed: &'a [u8],
-    version: Option<u32>,
     pub(super) serial: &'a [u8],
     pub(super) issuer: &'a [u8],
     validity: &'a [u8],
@@ -195,12 +188,7 @@ impl<'a> Parts<'a> {
         let signature_value = outside.next().map_or(&[][..], |(_, any)| bits(any.data));
         let mut fields = elements(body.data).peekable();
         let is_version = |(_, any): &(&[u8], Any<'_>)| any.class() == Class::ContextSpecific;
-        let version = match fields.next_if(is_version) {
-            Some((_, version)) => {
-                Any::from_ber(version.data).ok().and_then(|(_, any)| any.u32().ok())
-            }
-            None => Some(0),
-        };
+        fields.next_if(is_version);
         let (_, serial) = fields.next()?;
         fields.next()?;
         let (_, issuer) = fields.next()?;
@@ -212,7 +200,6 @@ impl<'a> Parts<'a> {
             .map(|(_, any)| any.data);
         Some(Self {
             signed,
-            version: version.and_then(|version| version.checked_add(1)),
             serial: serial.data,
             issuer: issuer.data,
             validity: validity.data,

@@ -10,6 +10,7 @@ use socket2::Socket;
 
 use super::alert::{TlsAlert, plaintext_alert};
 use super::error::TlsError;
+use super::greeting::{is_echo, is_plain};
 use super::handshake::HandshakeProgress;
 use super::incoming::Incoming;
 use super::info::{TlsInfo, TlsPeer};
@@ -444,17 +445,14 @@ impl Core {
 
     /// Sends the alert that rustls has queued, and converts the error.
     fn rejected(&mut self, stream: &dyn ByteStream, error: &rustls::Error) -> TlsError {
-        /// Length of a ClientHello up to the end of its random number, which no other one repeats.
-        const HELLO: usize = 5 + 4 + 2 + 32;
         let alert = self.push_alert(stream);
         if !self.session.is_handshaking() {
             return TlsError::new(error, &self.peer, alert);
         }
-        if self.has_plain_answer() {
+        if is_plain(&self.first_bytes) {
             return TlsError::NotTls { first_bytes: std::mem::take(&mut self.first_bytes) };
         }
-        let is_echo = self.first_sent.len() >= HELLO && self.first_bytes.len() >= HELLO;
-        match is_echo && self.first_bytes[..HELLO] == self.first_sent[..HELLO] {
+        match is_echo(&self.first_sent, &self.first_bytes) {
             true => TlsError::Echo,
             false => TlsError::new(error, &self.peer, alert),
         }
@@ -462,20 +460,9 @@ impl Core {
 
     /// The end of the stream during the handshake.
     fn closed(&mut self) -> TlsError {
-        match self.has_plain_answer() {
+        match is_plain(&self.first_bytes) {
             true => TlsError::NotTls { first_bytes: std::mem::take(&mut self.first_bytes) },
             false => TlsError::Closed,
-        }
-    }
-
-    /// Whether the first bytes from the peer are no record of TLS: its type, and the first byte of its version.
-    fn has_plain_answer(&self) -> bool {
-        /// Record types from change_cipher_spec to heartbeat (RFC 8446 section 5.1, RFC 6520).
-        const RECORD_TYPES: std::ops::RangeInclusive<u8> = 20..=24;
-        match self.first_bytes.as_slice() {
-            [] => false,
-            [kind] => !RECORD_TYPES.contains(kind),
-            [kind, version, ..] => !RECORD_TYPES.contains(kind) || *version != 3,
         }
     }
 

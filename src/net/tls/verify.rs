@@ -14,7 +14,7 @@ use webpki::{EndEntityCert, Error as PathError, KeyUsage, RawPublicKeyEntity};
 use super::certificate::RSA_BITS;
 use super::info::{TlsPeer, TlsVerdict};
 use super::ocsp::{self, OcspStatus};
-use super::peer_certificate::{Parts, PeerCertificate};
+use super::peer_certificate::{CertificateKey, Parts, PeerCertificate};
 use super::{CertificateProblem, TlsConfigError, signature};
 
 /// Placeholder for a name that is not checked. It cannot exist (RFC 6761 section 6.4).
@@ -240,18 +240,18 @@ fn bad_signature(
     let is_used = |root: &&TrustAnchor<'_>| issuers.contains(&&root.subject[..]);
     let trusted = || {
         let keys = roots.roots.iter().filter(is_used).map(webpki::spki_for_anchor);
-        keys.map(|key| PeerCertificate::of_key(&key)).find_map(|key| size_problem(&key))
+        keys.map(|key| CertificateKey::read(&key)).find_map(|key| size_problem(&key))
     };
     sent.or_else(trusted).unwrap_or(CertificateProblem::BadSignature)
 }
 
 /// Problem of a key whose signatures are not verified.
 fn key_problem(certificate: &CertificateDer<'_>) -> Option<CertificateProblem> {
-    size_problem(&PeerCertificate::read(certificate)?)
+    size_problem(&PeerCertificate::read(certificate)?.key)
 }
 
-fn size_problem(read: &PeerCertificate) -> Option<CertificateProblem> {
-    let bits = read.key_bits.filter(|bits| !RSA_BITS.contains(bits))?;
+fn size_problem(key: &CertificateKey) -> Option<CertificateProblem> {
+    let bits = key.bits.filter(|bits| !RSA_BITS.contains(bits))?;
     Some(CertificateProblem::KeySize { bits })
 }
 

@@ -57,8 +57,8 @@ pub(crate) struct TrustArgs {
     pub(crate) insecure: bool,
     /// Exit 60 if a certificate of the peer expires within this time, such as 14d
     ///
-    /// The verified path is judged: certificates that the peer sends and nobody needs are noted only. A date that
-    /// cannot be read does not meet the expectation.
+    /// The verified path is judged; an expired certificate outside it is only noted. A date that cannot be read does
+    /// not meet the expectation.
     #[arg(long, value_name = "DUR", requires = "secure", value_parser = duration)]
     pub(crate) cert_expiry: Option<Duration>,
 }

@@ -82,7 +82,7 @@ impl ParsedCertificate {
             matches!(name, CertificateName::Dns(_) | CertificateName::Ip(_))
         };
         let hosts = read.names.iter().filter(is_host);
-        let key = Some(&read.public_key).filter(|key| !key.is_empty());
+        let key = Some(&read.key.der).filter(|key| !key.is_empty());
         Self {
             subject: units::printable(&read.subject),
             common_name: read.common_name.as_deref().map(units::printable),
@@ -95,7 +95,7 @@ impl ParsedCertificate {
                 not_after: read.not_after,
                 has_no_expiry: read.has_no_expiry(),
             },
-            key: read.key.clone(),
+            key: read.key.name.clone(),
             signature: read.signature.clone(),
             pin: key.map(|key| BASE64.encode(&Sha256::digest(key))),
         }
