@@ -87,8 +87,9 @@ pub use net::{
 #[cfg(feature = "dns")]
 pub use net::{
     DnsAddress, DnsAnswer, DnsClient, DnsClientBuilder, DnsConfigError, DnsData, DnsError,
-    DnsErrorKind, DnsEvent, DnsEventKind, DnsExchange, DnsFlags, DnsIgnored, DnsLookup, DnsRecord,
-    DnsServer, ExtendedError, Rcode, RecordType, RecordTypeError, ServiceBinding, StartOfAuthority,
+    DnsErrorKind, DnsEvent, DnsEventKind, DnsExchange, DnsFlags, DnsIgnored, DnsLookup, DnsOddity,
+    DnsRecord, DnsServer, EdnsFallback, ExtendedError, Rcode, RecordType, RecordTypeError,
+    ServiceBinding, StartOfAuthority,
 };
 #[cfg(feature = "dnssec")]
 pub use net::{DnsProof, DnsProofReason, DnsSetProof, DnsValidation, TrustAnchors};

@@ -27,8 +27,9 @@ pub use dns::fuzz_decode;
 #[cfg(feature = "dns")]
 pub use dns::{
     DnsAddress, DnsAnswer, DnsClient, DnsClientBuilder, DnsConfigError, DnsData, DnsError,
-    DnsErrorKind, DnsEvent, DnsEventKind, DnsExchange, DnsFlags, DnsIgnored, DnsLookup, DnsRecord,
-    DnsServer, ExtendedError, Rcode, RecordType, RecordTypeError, ServiceBinding, StartOfAuthority,
+    DnsErrorKind, DnsEvent, DnsEventKind, DnsExchange, DnsFlags, DnsIgnored, DnsLookup, DnsOddity,
+    DnsRecord, DnsServer, EdnsFallback, ExtendedError, Rcode, RecordType, RecordTypeError,
+    ServiceBinding, StartOfAuthority,
 };
 #[cfg(feature = "dnssec")]
 pub use dns::{DnsProof, DnsProofReason, DnsSetProof, DnsValidation, TrustAnchors};

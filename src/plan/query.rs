@@ -48,7 +48,7 @@ pub struct QueryPolicy {
     pub timeout: Duration,
     /// Maximum number of queries to each server: 2.
     pub attempts: u32,
-    /// Send EDNS (RFC 6891), and repeat the query without it if a server does not understand it.
+    /// Send EDNS (RFC 6891). A server that does not understand it, or is silent, is queried without it.
     pub edns: bool,
 }
 
@@ -64,6 +64,9 @@ impl Default for QueryPolicy {
 /// [`timeout`](QueryPolicy::timeout), SERVFAIL, REFUSED or a network error moves it on to the next server at once.
 /// Any other answer ends it. A truncated answer repeats the query over TCP, and that server then gets all queries
 /// over TCP. Unlike in glibc, a server that has timed out may still answer during the queries to others.
+///
+/// A server that is silent to a datagram with EDNS gets the next ones without, because some devices drop such
+/// messages. [`keep_edns`](Query::keep_edns) prevents that.
 ///
 /// Like a [`Race`](super::Race), it holds no sockets and reads no clock.
 ///
@@ -140,6 +143,8 @@ pub enum Reply {
 struct Server {
     transport: DnsTransport,
     edns: bool,
+    /// Whether silence is no reason to leave EDNS out.
+    keeps_edns: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -156,8 +161,29 @@ impl Query {
         policy: QueryPolicy,
     ) -> Self {
         let edns = policy.edns;
-        let servers = servers.into_iter().map(|transport| Server { transport, edns }).collect();
+        let servers =
+            servers.into_iter().map(|transport| Server { transport, edns, keeps_edns: false });
+        let servers = servers.collect();
         Self { servers, first, policy, attempts: 0, current: None, repeat: None, answered: None }
+    }
+
+    /// Queries a server with EDNS even after silence, because it is known to answer such queries.
+    pub fn keep_edns(&mut self, server: usize) {
+        if let Some(known) = self.servers.get_mut(server) {
+            known.keeps_edns = true;
+        }
+    }
+
+    /// Whether a server is queried with EDNS even after silence.
+    pub fn keeps_edns(&self, server: usize) -> bool {
+        self.servers.get(server).is_none_or(|known| known.keeps_edns)
+    }
+
+    /// Queries a server without EDNS from the start.
+    pub fn omit_edns(&mut self, server: usize) {
+        if let Some(known) = self.servers.get_mut(server) {
+            known.edns = false;
+        }
     }
 
     /// Returns the next step. Poll again after every [`Transmit`](QueryStep::Transmit) and [`TimedOut`](QueryStep::TimedOut).
@@ -171,6 +197,8 @@ impl Query {
         match self.current {
             Some(Current { server, until }) if until <= now => {
                 self.current = None;
+                let known = &mut self.servers[server];
+                known.edns &= known.keeps_edns || known.transport != DnsTransport::Udp;
                 QueryStep::TimedOut(server)
             }
             Some(Current { until, .. }) => QueryStep::Wait(until),
@@ -189,6 +217,7 @@ impl Query {
         match reply {
             Reply::Truncated if known.transport == DnsTransport::Udp => {
                 known.transport = DnsTransport::Tcp;
+                known.keeps_edns = true;
                 self.repeat = Some(server);
             }
             Reply::NotUnderstood if known.edns => {
@@ -213,7 +242,7 @@ impl Query {
     }
 
     fn transmit(&mut self, server: usize, now: Instant) -> QueryStep {
-        let Server { transport, edns } = self.servers[server];
+        let Server { transport, edns, .. } = self.servers[server];
         // Stands for a deadline that `Instant` cannot represent, and that no process lives to see.
         const FAR_FUTURE: Duration = Duration::from_secs(365 * 24 * 3600);
         let until = now.checked_add(self.policy.timeout).unwrap_or(now + FAR_FUTURE);

@@ -22,6 +22,8 @@ mod dns_https;
 #[cfg(feature = "dns")]
 mod dns_lookup;
 #[cfg(feature = "dns")]
+mod dns_odd;
+#[cfg(feature = "dns")]
 mod dns_peers;
 #[cfg(feature = "dns")]
 mod dns_query;

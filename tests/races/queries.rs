@@ -38,9 +38,17 @@ fn silence(mut query: Query) -> Vec<(u64, QueryStep)> {
 #[test]
 fn o4_silence_is_glibcs_ten_seconds_for_one_server() {
     use QueryStep::{Exhausted, TimedOut};
-    let steps =
-        [(0, ask(0, Udp)), (5, TimedOut(0)), (5, ask(0, Udp)), (10, TimedOut(0)), (10, Exhausted)];
-    assert_eq!(silence(query(1, 0)), steps);
+    let plain = QueryStep::Transmit(Transmit { server: 0, transport: Udp, edns: false });
+    let steps = |second| {
+        [(0, ask(0, Udp)), (5, TimedOut(0)), (5, second), (10, TimedOut(0)), (10, Exhausted)]
+    };
+    assert_eq!(silence(query(1, 0)), steps(plain), "EDNS may be why");
+    let mut known = query(1, 0);
+    known.keep_edns(0);
+    assert_eq!(silence(known), steps(ask(0, Udp)));
+    let mut omitted = query(1, 0);
+    omitted.omit_edns(0);
+    assert_eq!(silence(omitted)[0], (0, plain));
 }
 
 #[test]

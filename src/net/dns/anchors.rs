@@ -8,7 +8,7 @@ use hickory_net::proto::dnssec::{self, PublicKeyBuf};
 use hickory_net::proto::rr::{Name, RData, RecordType};
 use hickory_net::proto::serialize::txt::trust_anchor;
 
-use super::{DnsConfigError, decode};
+use super::{DnsConfigError, name_text};
 
 /// Trust anchors: the keys of the root, or of other zones, from which every proof starts.
 ///
@@ -47,7 +47,7 @@ impl TrustAnchors {
 
     /// Zones with an anchor, each once.
     pub fn zones(&self) -> Vec<String> {
-        let mut zones: Vec<String> = self.0.iter().map(|(zone, _)| decode::name(zone)).collect();
+        let mut zones: Vec<String> = self.0.iter().map(|(zone, _)| name_text::text(zone)).collect();
         zones.dedup();
         zones
     }

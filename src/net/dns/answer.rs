@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 #[cfg(feature = "dnssec")]
 use super::DnsValidation;
-use super::record::printable;
-use super::{DnsData, DnsRecord, DnsServer, RecordType};
+use super::verdict::{AliasChain, matching};
+use super::{DnsData, DnsOddity, DnsRecord, DnsServer, RecordType};
 use crate::plan::DnsTransport;
 
 /// Answer to a [query](super::DnsClient::query).
@@ -28,6 +28,8 @@ pub struct DnsAnswer {
     pub authority: Vec<DnsRecord>,
     /// Extended DNS Errors (RFC 8914).
     pub extended_errors: Vec<ExtendedError>,
+    /// Faults of the message that do not change the answer.
+    pub oddities: Vec<DnsOddity>,
     /// Server, transport and times of the exchange.
     pub exchange: DnsExchange,
 }
@@ -49,9 +51,20 @@ pub struct DnsExchange {
     pub retries: usize,
     /// Whether an answer was truncated.
     pub truncated: bool,
+    /// Reason why the last message had no EDNS, if the client uses it.
+    pub without_edns: Option<EdnsFallback>,
     /// Result of DNSSEC validation, where the client validates.
     #[cfg(feature = "dnssec")]
     pub validation: Option<Box<DnsValidation>>,
+}
+
+/// Reason why a server was queried without EDNS (RFC 6891 section 6.2.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EdnsFallback {
+    /// It did not understand a query with EDNS: FORMERR, NOTIMP or BADVERS.
+    NotUnderstood,
+    /// It did not answer a query with EDNS in time.
+    Silence,
 }
 
 /// Flags of an answer (RFC 1035 section 4.1.1, RFC 4035 section 3.2.3).
@@ -95,20 +108,36 @@ impl Rcode {
     pub const BADVERS: Self = Self(16);
 }
 
+/// Names of response codes, from IANA's registry "DNS RCODEs".
+const RCODES: [(u16, &str); 20] = [
+    (0, "NOERROR"),
+    (1, "FORMERR"),
+    (2, "SERVFAIL"),
+    (3, "NXDOMAIN"),
+    (4, "NOTIMP"),
+    (5, "REFUSED"),
+    (6, "YXDOMAIN"),
+    (7, "YXRRSET"),
+    (8, "NXRRSET"),
+    (9, "NOTAUTH"),
+    (10, "NOTZONE"),
+    (11, "DSOTYPENI"),
+    (16, "BADVERS"),
+    (17, "BADKEY"),
+    (18, "BADTIME"),
+    (19, "BADMODE"),
+    (20, "BADNAME"),
+    (21, "BADALG"),
+    (22, "BADTRUNC"),
+    (23, "BADCOOKIE"),
+];
+
 impl fmt::Display for Rcode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 {
-            0 => "NOERROR",
-            1 => "FORMERR",
-            2 => "SERVFAIL",
-            3 => "NXDOMAIN",
-            4 => "NOTIMP",
-            5 => "REFUSED",
-            6 => "YXDOMAIN",
-            9 => "NOTAUTH",
-            16 => "BADVERS",
-            number => return write!(f, "RCODE{number}"),
-        })
+        match RCODES.iter().find(|(number, _)| *number == self.0) {
+            Some((_, name)) => f.write_str(name),
+            None => write!(f, "RCODE{}", self.0),
+        }
     }
 }
 
@@ -124,13 +153,78 @@ pub struct ExtendedError {
 impl ExtendedError {
     pub(super) fn of(option: &[u8]) -> Option<Self> {
         let (code, text) = option.split_first_chunk()?;
-        Some(Self { code: u16::from_be_bytes(*code), text: printable(text.iter().copied()) })
+        // The text is UTF-8, and some servers end it with a zero byte.
+        let text = String::from_utf8_lossy(text);
+        let text = text.trim_end_matches('\0').chars().map(shown).collect();
+        Some(Self { code: u16::from_be_bytes(*code), text })
+    }
+
+    /// Name of the code in IANA's registry "Extended DNS Error Codes".
+    ///
+    /// ```
+    /// use loopctl::ExtendedError;
+    ///
+    /// let blocked = ExtendedError { code: 15, text: "by policy".to_owned() };
+    /// assert_eq!(blocked.name(), Some("Blocked"));
+    /// assert_eq!(blocked.to_string(), "extended error 15 (Blocked): by policy");
+    /// ```
+    pub fn name(&self) -> Option<&'static str> {
+        const NAMES: [&str; 31] = [
+            "Other Error",
+            "Unsupported DNSKEY Algorithm",
+            "Unsupported DS Digest Type",
+            "Stale Answer",
+            "Forged Answer",
+            "DNSSEC Indeterminate",
+            "DNSSEC Bogus",
+            "Signature Expired",
+            "Signature Not Yet Valid",
+            "DNSKEY Missing",
+            "RRSIGs Missing",
+            "No Zone Key Bit Set",
+            "NSEC Missing",
+            "Cached Error",
+            "Not Ready",
+            "Blocked",
+            "Censored",
+            "Filtered",
+            "Prohibited",
+            "Stale NXDOMAIN Answer",
+            "Not Authoritative",
+            "Not Supported",
+            "No Reachable Authority",
+            "Network Error",
+            "Invalid Data",
+            "Signature Expired before Valid",
+            "Too Early",
+            "Unsupported NSEC3 Iterations Value",
+            "Unable to conform to policy",
+            "Synthesized",
+            "Invalid Query Type",
+        ];
+        NAMES.get(usize::from(self.code)).copied()
+    }
+}
+
+/// A character that does not change a terminal or the order of the text; others are escaped.
+fn shown(letter: char) -> String {
+    let is_format = matches!(
+        letter,
+        '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+    );
+    if letter.is_control() || is_format {
+        letter.escape_unicode().to_string()
+    } else {
+        letter.to_string()
     }
 }
 
 impl fmt::Display for ExtendedError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "extended error {}", self.code)?;
+        if let Some(name) = self.name() {
+            write!(f, " ({name})")?;
+        }
         if self.text.is_empty() { Ok(()) } else { write!(f, ": {}", self.text) }
     }
 }
@@ -138,34 +232,12 @@ impl fmt::Display for ExtendedError {
 impl DnsAnswer {
     /// Name at the end of the CNAME chain; the queried name without one. At most 32 records are followed.
     pub fn canonical_name(&self) -> &str {
-        /// Name servers follow about 16; a message has room for thousands.
-        const MAX_ALIASES: usize = 32;
-        let mut name = self.name.as_str();
-        // A chain of CNAME records can be a loop.
-        for _ in self.records.iter().take(MAX_ALIASES) {
-            let alias = |record: &&DnsRecord| {
-                record.record_type == RecordType::Cname && record.name.eq_ignore_ascii_case(name)
-            };
-            match self.records.iter().find(alias).map(|record| &record.data) {
-                Some(DnsData::Cname(target)) => name = target,
-                _ => return name,
-            }
-        }
-        name
+        AliasChain::of(&self.name, &self.records).end
     }
 
     /// Records of the queried type at the end of the CNAME chain.
     pub fn matching(&self) -> impl Iterator<Item = &DnsRecord> {
-        const ANY: RecordType = RecordType::Other(255);
-        let name = match self.record_type {
-            RecordType::Cname | ANY => &self.name,
-            _ => self.canonical_name(),
-        };
-        let is_wanted = move |record: &&DnsRecord| {
-            (self.record_type == ANY || record.record_type == self.record_type)
-                && record.name.eq_ignore_ascii_case(name)
-        };
-        self.records.iter().filter(is_wanted)
+        matching(&self.name, self.record_type, &self.records)
     }
 
     /// Addresses of the answer.

@@ -218,7 +218,7 @@ impl DnsClientBuilder {
     }
 
     /// Requests recursion (RD). Default: on. Without it, an authoritative server answers with a referral to the zone
-    /// below, in [`authority`](super::DnsAnswer::authority) of a NODATA answer.
+    /// below ([`Referral`](super::DnsErrorKind::Referral)).
     pub fn recursion(mut self, recursion: bool) -> Self {
         self.0.flags.no_recursion = !recursion;
         self

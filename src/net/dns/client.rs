@@ -188,6 +188,7 @@ impl DnsClient {
             round_trip: None,
             retries: 0,
             truncated: false,
+            without_edns: None,
             #[cfg(feature = "dnssec")]
             validation: None,
         });

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::DnsServer;
+use super::answer::EdnsFallback;
 use super::config::Config;
 #[cfg(feature = "dnssec")]
 use super::keys::KnownKeys;
@@ -20,15 +21,27 @@ pub(super) struct ClientCore {
     /// Addresses of each server. Servers with names are looked up once.
     known: RefCell<Vec<Result<Vec<SocketAddr>, ResolveError>>>,
     queries: Cell<u64>,
+    /// Experience with each server.
+    pub(super) edns: RefCell<Vec<EdnsExperience>>,
     /// Keys of zones that have been verified.
     #[cfg(feature = "dnssec")]
     pub(super) keys: KnownKeys,
+}
+
+/// Experience with a server's EDNS.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct EdnsExperience {
+    /// Whether it has answered a query with EDNS.
+    pub(super) is_answered: bool,
+    /// Reason to query it without, after it has answered such a query.
+    pub(super) fallback: Option<EdnsFallback>,
 }
 
 impl ClientCore {
     pub(super) fn new(event_loop: &LoopHandle, config: Config) -> Self {
         Self {
             event_loop: event_loop.clone(),
+            edns: RefCell::new(vec![EdnsExperience::default(); config.servers.len()]),
             config,
             known: RefCell::default(),
             queries: Cell::new(0),

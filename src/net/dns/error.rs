@@ -15,6 +15,19 @@ pub enum DnsErrorKind {
     NxDomain,
     /// NODATA: the name exists without a record of the type (RFC 2308 section 2.2).
     NoData,
+    /// NOERROR without records from a server that is not authoritative for the name and offers no recursion. It names
+    /// the servers of another zone, in [`authority`](DnsAnswer::authority) (RFC 1034 section 4.3.2).
+    Referral,
+    /// NOERROR without records from a server that is not authoritative for the name and offers no recursion. Nothing
+    /// is known of the name ("lame delegation", RFC 9499).
+    Lame,
+    /// The aliases (CNAME) of the name lead back to one of them (RFC 1034 section 3.6.2).
+    AliasLoop,
+    /// The name is an alias (CNAME), and the server gave nothing about its target, which is
+    /// [`canonical_name`](DnsAnswer::canonical_name).
+    AliasNotFollowed,
+    /// More aliases (CNAME) in a row than are followed.
+    AliasChainTooLong,
     /// SERVFAIL: the server could not find the answer.
     ServFail,
     /// REFUSED: the server refuses to answer.
@@ -63,6 +76,18 @@ impl DnsError {
         self.failure.as_ref()?.errno
     }
 
+    /// Last name of the aliases in the answer.
+    pub fn alias_end(&self) -> Option<&str> {
+        self.answer.as_deref().map(DnsAnswer::canonical_name)
+    }
+
+    /// Zone whose servers a referral names.
+    pub fn referred_zone(&self) -> Option<&str> {
+        let records = self.answer.as_deref()?.authority.iter();
+        let mut servers = records.filter(|record| record.record_type == RecordType::Ns);
+        servers.next().map(|record| record.name.as_str())
+    }
+
     /// Reason, without name and server.
     #[cfg(feature = "dnssec")]
     pub(super) fn reason(&self) -> String {
@@ -80,6 +105,27 @@ impl DnsError {
         match self.kind {
             DnsErrorKind::NxDomain => f.write_str("no such name (NXDOMAIN)"),
             DnsErrorKind::NoData => f.write_str("the name has no such record (NODATA)"),
+            DnsErrorKind::Referral => match self.referred_zone() {
+                Some(zone) => write!(f, "the server refers to the servers of `{zone}`"),
+                None => f.write_str("the server refers to other servers"),
+            },
+            DnsErrorKind::Lame => {
+                f.write_str("the server is not in charge of the name, and asks no other (lame)")
+            }
+            DnsErrorKind::AliasLoop => match self.alias_end() {
+                Some(last) => write!(f, "its aliases (CNAME) go round: `{last}` leads back"),
+                None => f.write_str("its aliases (CNAME) go round"),
+            },
+            DnsErrorKind::AliasNotFollowed => match self.alias_end() {
+                Some(target) => write!(
+                    f,
+                    "the name is an alias of `{target}`, about which the server says nothing"
+                ),
+                None => f.write_str("the name is an alias, which the server did not follow"),
+            },
+            DnsErrorKind::AliasChainTooLong => {
+                f.write_str("more aliases (CNAME) in a row than are followed")
+            }
             DnsErrorKind::ServFail => f.write_str("the server failed (SERVFAIL)"),
             DnsErrorKind::Refused => f.write_str("the server refused (REFUSED)"),
             DnsErrorKind::Code(code) => write!(f, "the server said {code}"),
@@ -99,7 +145,10 @@ impl DnsError {
 impl fmt::Display for DnsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let exchange = &self.exchange;
-        write!(f, "cannot resolve `{}` ({}): ", self.name.escape_debug(), self.record_type)?;
+        // Names have no control characters, unless they are the caller's text.
+        let is_text = self.kind == DnsErrorKind::BadName;
+        let name = if is_text { self.name.escape_debug().to_string() } else { self.name.clone() };
+        write!(f, "cannot resolve `{name}` ({}): ", self.record_type)?;
         self.write_reason(f)?;
         match (&exchange.server, exchange.transport) {
             (Some(server), Some(transport)) if transport != server.transport() => {

@@ -5,13 +5,14 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use super::answer::{DnsAnswer, DnsExchange, Rcode};
+use super::answer::{DnsAnswer, DnsExchange, EdnsFallback, Rcode};
 use super::channel::{DatagramChannel, StreamChannel};
 use super::core::ClientCore;
 use super::error::{DnsError, DnsErrorKind};
 use super::event::{DnsEventKind, QueryTracer};
 use super::https::NoMessage;
 use super::message::{self, Question, Response, Sent};
+use super::verdict::Judged;
 use crate::net::Failure;
 use crate::plan::{DnsTransport, Query, QueryStep, Reply, Transmit};
 use crate::task::Alarm;
@@ -39,6 +40,9 @@ struct ServerState {
     /// Number of failures; each one selects the server's next address.
     failures: usize,
     channel: Channel,
+    /// Socket of the query with EDNS while one without is under way; a late answer to either counts.
+    earlier: Option<DatagramChannel>,
+    without_edns: Option<EdnsFallback>,
 }
 
 enum Channel {
@@ -64,6 +68,14 @@ struct Outcome {
     round_trip: Option<Duration>,
     failure: Option<Failure>,
     response: Option<Response>,
+    without_edns: Option<EdnsFallback>,
+}
+
+impl ServerState {
+    fn new(at: Instant, without_edns: Option<EdnsFallback>) -> Self {
+        let (asked, failures, channel, earlier) = (None, 0, Channel::None, None);
+        Self { asked, at, failures, channel, earlier, without_edns }
+    }
 }
 
 impl Exchange {
@@ -71,13 +83,22 @@ impl Exchange {
         let (event_loop, config) = (&core.event_loop, &core.config);
         let (started, transports) =
             (event_loop.time(), config.servers.iter().map(|it| it.transport()));
-        let query = Query::new(transports, core.first_server(), config.policy.clone());
-        let state =
-            |_| ServerState { asked: None, at: started, failures: 0, channel: Channel::None };
+        let mut query = Query::new(transports, core.first_server(), config.policy.clone());
+        let servers = (0..config.servers.len()).map(|number| {
+            let known = core.edns.borrow().get(number).copied().unwrap_or_default();
+            // Without EDNS there are no signatures, which would look like a fault of the zone.
+            if known.is_answered || config.flags.dnssec {
+                query.keep_edns(number);
+            } else if known.fallback.is_some() {
+                query.omit_edns(number);
+            }
+            ServerState::new(started, known.fallback.filter(|_| !known.is_answered))
+        });
+        let servers = servers.collect();
         Self {
             question,
             query,
-            servers: config.servers.iter().map(state).collect(),
+            servers,
             alarm: Alarm::new(event_loop),
             tracer,
             summary: Summary { started, truncated: false, best: None, wire: Vec::new() },
@@ -119,7 +140,11 @@ impl Exchange {
         let asked = self.servers[transmit.server].asked.replace(transmit);
         self.servers[transmit.server].at = now;
         if asked != Some(transmit) || transport != DnsTransport::Udp {
-            self.servers[transmit.server].channel = Channel::None;
+            let state = &mut self.servers[transmit.server];
+            let before = std::mem::replace(&mut state.channel, Channel::None);
+            if let (Channel::Datagram(before), DnsTransport::Udp) = (before, transport) {
+                state.earlier = Some(before);
+            }
         }
         if let Err(error) = self.send(transmit) {
             self.fail(transmit.server, DnsErrorKind::Network, &error);
@@ -160,6 +185,12 @@ impl Exchange {
     /// Handles the messages of a server.
     fn listen(&mut self, server: usize, cx: &mut Context<'_>) {
         for _ in 0..MAX_DATAGRAMS_PER_POLL {
+            if let Some(earlier) = &self.servers[server].earlier
+                && let Poll::Ready(received) = earlier.poll(cx)
+            {
+                self.handle_late(server, received);
+                continue;
+            }
             let received = match &mut self.servers[server].channel {
                 Channel::None => return,
                 Channel::Datagram(datagrams) => datagrams.poll(cx),
@@ -177,6 +208,23 @@ impl Exchange {
             }
         }
         cx.waker().wake_by_ref();
+    }
+
+    /// Handles a message to the earlier socket: an answer to the query with EDNS takes the place of the later one.
+    fn handle_late(&mut self, server: usize, received: io::Result<Vec<u8>>) {
+        let state = &mut self.servers[server];
+        match (received, state.earlier.take()) {
+            (Ok(message), Some(earlier)) if earlier.sent.check(&message).is_ok() => {
+                state.channel = Channel::Datagram(earlier);
+                state.without_edns = None;
+                if let Some(asked) = &mut state.asked {
+                    asked.edns = true;
+                }
+                self.handle_message(server, &message);
+            }
+            (Ok(_), earlier) => state.earlier = earlier,
+            (Err(_), _) => {}
+        }
     }
 
     fn handle_message(&mut self, server: usize, message: &[u8]) {
@@ -197,6 +245,8 @@ impl Exchange {
         }
         let transport = self.transport(server);
         self.servers[server].channel = Channel::None;
+        self.servers[server].earlier = None;
+        self.learn_edns(server, message::plain_rcode(message));
         if message::is_truncated(message) {
             self.summary.truncated = true;
             if transport == DnsTransport::Udp {
@@ -225,16 +275,23 @@ impl Exchange {
         let (rcode, truncated) = (response.rcode, response.flags.truncated);
         let seen = (response.records.len(), response.records.iter().map(|it| it.ttl).min());
         self.emit_answered(server, now, rcode, seen, message.len(), truncated);
-        let (reply, kind) = match rcode {
-            Rcode::NOERROR => (Reply::Final, None),
-            Rcode::NXDOMAIN => (Reply::Final, Some(DnsErrorKind::NxDomain)),
-            Rcode::SERVFAIL => (Reply::Failed, Some(DnsErrorKind::ServFail)),
-            Rcode::REFUSED => (Reply::Failed, Some(DnsErrorKind::Refused)),
-            Rcode::FORMERR | Rcode::NOTIMP | Rcode::BADVERS => {
-                (Reply::NotUnderstood, Some(DnsErrorKind::Code(rcode)))
-            }
-            _ => (Reply::Final, Some(DnsErrorKind::Code(rcode))),
+        let (name, record_type) = (self.question.name(), self.question.record_type());
+        let kind = Judged {
+            name: &name,
+            record_type,
+            rcode,
+            flags: response.flags,
+            records: &response.records,
+            authority: &response.authority,
+            wants_recursion: !self.core.config.flags.no_recursion,
         };
+        let kind = kind.fault();
+        if response.lost > 0 && kind.is_some() && rcode == Rcode::NOERROR {
+            let why = format!("data of {} records do not fit their types", response.lost);
+            let error = io::Error::new(io::ErrorKind::InvalidData, why);
+            return self.fail(server, DnsErrorKind::Malformed, &error);
+        }
+        let reply = self.meaning(kind);
         let transport = self.transport(server);
         let outcome = Outcome {
             kind,
@@ -243,11 +300,41 @@ impl Exchange {
             round_trip,
             failure: None,
             response: Some(response),
+            without_edns: self.servers[server].without_edns,
         };
         if self.record(outcome, reply == Reply::Final) {
             self.summary.wire = message.to_vec();
         }
         self.query.handle_reply(server, reply);
+    }
+
+    /// An answer from a server that does not know sends the query on. Without recursion, a referral is the answer.
+    fn meaning(&self, kind: Option<DnsErrorKind>) -> Reply {
+        match kind {
+            Some(DnsErrorKind::ServFail | DnsErrorKind::Refused | DnsErrorKind::Lame) => {
+                Reply::Failed
+            }
+            Some(DnsErrorKind::Referral) if !self.core.config.flags.no_recursion => Reply::Failed,
+            Some(DnsErrorKind::Code(Rcode::FORMERR | Rcode::NOTIMP | Rcode::BADVERS)) => {
+                Reply::NotUnderstood
+            }
+            _ => Reply::Final,
+        }
+    }
+
+    /// Notes whether a server answers queries with EDNS, for the next queries too.
+    fn learn_edns(&mut self, server: usize, rcode: Rcode) {
+        let state = &mut self.servers[server];
+        let Some(Transmit { edns, .. }) = state.asked else { return };
+        let is_refused = matches!(rcode, Rcode::FORMERR | Rcode::NOTIMP);
+        if edns && is_refused {
+            state.without_edns = Some(EdnsFallback::NotUnderstood);
+            return;
+        }
+        if let Some(known) = self.core.edns.borrow_mut().get_mut(server) {
+            known.is_answered |= edns;
+            known.fallback = state.without_edns.filter(|_| !is_refused);
+        }
     }
 
     fn fail(&mut self, server: usize, kind: DnsErrorKind, error: &io::Error) {
@@ -263,7 +350,10 @@ impl Exchange {
         });
         let (round_trip, failure, response) = (None, Some(failure), None);
         let kind = Some(kind);
-        self.record(Outcome { kind, server, transport, round_trip, failure, response }, false);
+        let without_edns = None;
+        let outcome =
+            Outcome { kind, server, transport, round_trip, failure, response, without_edns };
+        self.record(outcome, false);
         self.query.handle_reply(server, Reply::Failed);
     }
 
@@ -272,10 +362,17 @@ impl Exchange {
         let (transport, state) = (self.transport(server), &self.servers[server]);
         let after = now.saturating_duration_since(state.at);
         let target = self.core.config.servers[server].clone();
+        let is_repeated_without = transport == DnsTransport::Udp
+            && state.asked.is_some_and(|asked| asked.edns)
+            && !self.query.keeps_edns(server);
+        if is_repeated_without {
+            self.servers[server].without_edns = Some(EdnsFallback::Silence);
+        }
         self.tracer.emit(now, || DnsEventKind::TimedOut { server: target, transport, after });
         let kind = Some(DnsErrorKind::TimedOut);
+        let (round_trip, failure, response, without_edns) = (None, None, None, None);
         let outcome =
-            Outcome { kind, server, transport, round_trip: None, failure: None, response: None };
+            Outcome { kind, server, transport, round_trip, failure, response, without_edns };
         self.record(outcome, false);
     }
 
@@ -327,6 +424,7 @@ impl Exchange {
             round_trip: outcome.as_ref().and_then(|outcome| outcome.round_trip),
             retries: self.query.attempts().saturating_sub(1),
             truncated: self.summary.truncated,
+            without_edns: outcome.as_ref().and_then(|outcome| outcome.without_edns),
             #[cfg(feature = "dnssec")]
             validation: None,
         };
@@ -344,10 +442,11 @@ impl Exchange {
             records: response.records,
             authority: response.authority,
             extended_errors: response.extended_errors,
+            oddities: response.oddities,
             exchange: exchange.clone(),
         });
         match (kind, answer) {
-            (None, Some(answer)) if answer.matching().next().is_some() => Ok(answer),
+            (None, Some(answer)) => Ok(answer),
             (kind, answer) => {
                 let kind = kind.unwrap_or(DnsErrorKind::NoData);
                 let (answer, exchange) = (answer.map(Box::new), Box::new(exchange));

@@ -24,6 +24,7 @@ pub fn fuzz_decode(bytes: &[u8], now: Instant) -> bool {
         round_trip: None,
         retries: 0,
         truncated: response.flags.truncated,
+        without_edns: None,
         #[cfg(feature = "dnssec")]
         validation: None,
     };
@@ -35,6 +36,7 @@ pub fn fuzz_decode(bytes: &[u8], now: Instant) -> bool {
         records: response.records,
         authority: response.authority,
         extended_errors: response.extended_errors,
+        oddities: response.oddities,
         exchange,
     };
     let records = answer.records.iter().chain(&answer.authority).map(ToString::to_string);
@@ -163,10 +165,11 @@ mod tests {
     #[test]
     fn o4_every_beginning_of_every_message() {
         let now = now();
-        for seed in seeds() {
-            for length in 0..seed.len() {
-                assert!(!fuzz_decode(&seed[..length], now), "{length} bytes of {seed:?}");
-            }
+        // What is cut off behind the answer section does not matter.
+        for seed in seeds().into_iter().filter(|seed| seed[7] > 0) {
+            let readable = (0..seed.len()).filter(|length| fuzz_decode(&seed[..*length], now));
+            // The end of each record but the last one is the end of a message that counts too many.
+            assert_eq!(readable.count(), usize::from(seed[7]) - 1, "{seed:?}");
         }
     }
 

@@ -4,11 +4,11 @@ use std::io;
 
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query};
 use hickory_proto::rr::Name;
-use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 use rustix::rand::{GetRandomFlags, getrandom};
 
 use super::answer::{DnsFlags, ExtendedError, Rcode};
-use super::{DnsData, DnsIgnored, DnsRecord, RecordType, decode};
+use super::section::{self, OPT, RawRecord, Sections};
+use super::{DnsData, DnsIgnored, DnsOddity, DnsRecord, RecordType, decode, name_text};
 
 /// Maximum size of a UDP answer, in bytes: avoids IP fragmentation on all common networks (DNS Flag Day 2020).
 const UDP_PAYLOAD: u16 = 1232;
@@ -45,6 +45,8 @@ pub(super) struct Sent {
     pub(super) bytes: Vec<u8>,
     /// Offset of the end of the question.
     end: usize,
+    /// Whether an answer must repeat the case of the name ("0x20").
+    is_mixed: bool,
 }
 
 /// Decoded answer.
@@ -54,18 +56,15 @@ pub(super) struct Response {
     pub(super) records: Vec<DnsRecord>,
     pub(super) authority: Vec<DnsRecord>,
     pub(super) extended_errors: Vec<ExtendedError>,
+    pub(super) oddities: Vec<DnsOddity>,
+    /// Number of records of the answer whose data do not fit their types.
+    pub(super) lost: usize,
 }
 
 impl Question {
     /// Parses a name. One that is not ASCII is encoded (IDNA).
     pub(super) fn new(name: &str, record_type: RecordType) -> Result<Self, String> {
-        let parsed = if name.is_ascii() { Name::from_ascii(name) } else { Name::from_utf8(name) };
-        let mut parsed = parsed.map_err(|error| escaped(&error))?;
-        if name.is_empty() {
-            return Err("it is empty".to_owned());
-        }
-        parsed.set_fqdn(true);
-        Ok(Self { name: parsed, record_type })
+        Ok(Self { name: name_text::parse(name)?, record_type })
     }
 
     /// Question about a name that hickory has decoded.
@@ -76,7 +75,7 @@ impl Question {
 
     /// Name with the final dot.
     pub(super) fn name(&self) -> String {
-        decode::name(&self.name)
+        name_text::text(&self.name)
     }
 
     pub(super) fn record_type(&self) -> RecordType {
@@ -110,13 +109,8 @@ impl Question {
         if flags.mixed_case {
             mix_case(&mut bytes[HEADER..end], &random[2..]);
         }
-        Ok(Sent { bytes, end })
+        Ok(Sent { bytes, end, is_mixed: flags.mixed_case })
     }
-}
-
-/// hickory quotes invalid input, which may contain control characters.
-fn escaped(error: &impl ToString) -> String {
-    error.to_string().escape_debug().to_string()
 }
 
 /// Length bytes are at most 63 and letters start at 65, so that only letters change.
@@ -156,7 +150,7 @@ impl Sent {
             return Err(DnsIgnored::NotAnAnswer);
         }
         let questions = u16::from_be_bytes([received[COUNTS], received[COUNTS + 1]]);
-        let is_same = received.get(HEADER..self.end) == Some(&self.bytes[HEADER..self.end]);
+        let is_same = received.get(HEADER..self.end).is_some_and(|question| self.is_own(question));
         // A server that cannot parse a query may omit the question; NOERROR and NXDOMAIN show that it could.
         let is_refusal = !matches!(received[FLAGS + 1] & 0x0f, 0 | 3);
         match questions {
@@ -164,6 +158,17 @@ impl Sent {
             0 if is_refusal => Ok(()),
             _ => Err(DnsIgnored::OtherQuestion),
         }
+    }
+
+    /// Whether a question is the one that was sent. Names have no case (RFC 4343), unless it was mixed.
+    fn is_own(&self, question: &[u8]) -> bool {
+        const TYPE_AND_CLASS: usize = 4;
+        let own = &self.bytes[HEADER..self.end];
+        let at = own.len() - TYPE_AND_CLASS;
+        let ((name, rest), (own_name, own_rest)) = (question.split_at(at), own.split_at(at));
+        let is_same_name =
+            if self.is_mixed { name == own_name } else { name.eq_ignore_ascii_case(own_name) };
+        is_same_name && rest == own_rest
     }
 }
 
@@ -178,50 +183,125 @@ pub(super) fn plain_rcode(received: &[u8]) -> Rcode {
     Rcode(received.get(FLAGS + 1).map_or(0, |flags| u16::from(flags & 0x0f)))
 }
 
+/// Class of the Internet, of all questions here.
+const IN: u16 = 1;
+
+/// # Errors
+/// Fails if the answer section cannot be read. What is wrong behind it is an oddity.
 pub(super) fn read(received: &[u8]) -> Result<Response, String> {
-    let message = Message::from_vec(received).map_err(|error| escaped(&error))?;
-    let header = &message.metadata;
+    let Sections { answer, authority, additional, mut oddities } = section::read(received)?;
+    let flags = &received[FLAGS..];
+    let opt = additional.iter().find(|record| record.record_type == OPT);
+    // The upper bits of the response code are in the TTL of OPT (RFC 6891 section 6.1.3).
+    let upper = opt.map_or(0, |opt| u16::from(opt.ttl.to_be_bytes()[0]) << 4);
+    let (records, lost) = records(received, &answer, &mut oddities);
+    let authority = records_with_glue(received, &authority, &additional, &mut oddities);
+    oddities.dedup();
     Ok(Response {
-        rcode: Rcode(header.response_code.into()),
+        rcode: Rcode(upper | u16::from(flags[1] & 0x0f)),
         flags: DnsFlags {
-            authoritative: header.authoritative,
-            truncated: header.truncation,
-            recursion_available: header.recursion_available,
-            authentic: header.authentic_data,
+            authoritative: flags[0] & 0x04 != 0,
+            truncated: flags[0] & 0x02 != 0,
+            recursion_available: flags[1] & 0x80 != 0,
+            authentic: flags[1] & 0x20 != 0,
         },
-        records: message.answers.iter().map(decode::record).collect(),
-        authority: authority(&message),
-        extended_errors: message.edns.as_ref().map(extended_errors).unwrap_or_default(),
+        records,
+        authority,
+        extended_errors: opt
+            .map(|opt| extended_errors(&received[opt.data.clone()]))
+            .unwrap_or_default(),
+        oddities,
+        lost,
     })
+}
+
+/// Records of the class IN whose data fit their types, and the number of those that do not.
+fn records(
+    message: &[u8],
+    section: &[RawRecord],
+    oddities: &mut Vec<DnsOddity>,
+) -> (Vec<DnsRecord>, usize) {
+    let (mut records, mut lost) = (Vec::new(), 0);
+    for raw in section.iter().filter(|raw| raw.record_type != OPT) {
+        if raw.class != IN {
+            oddities.push(DnsOddity::OtherClass);
+            continue;
+        }
+        let (record, fits) = decode::record(message, raw);
+        if fits {
+            records.push(record);
+        } else {
+            oddities.push(DnsOddity::UnreadableData);
+            lost += 1;
+        }
+    }
+    (records, lost)
 }
 
 /// Authority section, and the addresses of its name servers from the additional section. Other additional records are
 /// ignored, because a server could add anything.
-fn authority(message: &Message) -> Vec<DnsRecord> {
-    let mut records: Vec<DnsRecord> = message.authorities.iter().map(decode::record).collect();
+fn records_with_glue(
+    message: &[u8],
+    authority: &[RawRecord],
+    additional: &[RawRecord],
+    oddities: &mut Vec<DnsOddity>,
+) -> Vec<DnsRecord> {
+    let (mut known, _) = records(message, authority, oddities);
     let is_named = |record: &DnsRecord| {
-        let names = records.iter().filter_map(|it| match &it.data {
+        let mut names = known.iter().filter_map(|it| match &it.data {
             DnsData::Ns(name) => Some(name),
             _ => None,
         });
-        record.data.address().is_some()
-            && names.into_iter().any(|name| name.eq_ignore_ascii_case(&record.name))
+        record.data.address().is_some() && names.any(|name| name.eq_ignore_ascii_case(&record.name))
     };
-    let additional = message.additionals.iter().map(decode::record);
-    let glue: Vec<DnsRecord> = additional.filter(is_named).collect();
-    records.extend(glue);
-    records
+    let (additional, _) = records(message, additional, &mut Vec::new());
+    let glue: Vec<DnsRecord> = additional.into_iter().filter(is_named).collect();
+    known.extend(glue);
+    known
 }
 
-/// Extended DNS Errors (RFC 8914).
-fn extended_errors(edns: &Edns) -> Vec<ExtendedError> {
+/// Extended DNS Errors (RFC 8914) among the options of EDNS.
+fn extended_errors(mut options: &[u8]) -> Vec<ExtendedError> {
     const CODE: u16 = 15;
-    let options = edns.options().get_all(EdnsCode::Unknown(CODE)).into_iter();
-    let errors = options.filter_map(|option| match option {
-        EdnsOption::Unknown(_, bytes) => ExtendedError::of(bytes),
-        _ => None,
-    });
-    errors.collect()
+    let mut errors = Vec::new();
+    while let Some((head, rest)) = options.split_first_chunk::<4>() {
+        let [code, length] = [[head[0], head[1]], [head[2], head[3]]].map(u16::from_be_bytes);
+        let Some((value, after)) = rest.split_at_checked(length.into()) else { break };
+        if code == CODE {
+            errors.extend(ExtendedError::of(value));
+        }
+        options = after;
+    }
+    errors
+}
+
+/// Message for hickory's validator, without records that it cannot read.
+#[cfg(feature = "dnssec")]
+pub(super) fn for_validation(received: &[u8]) -> Option<Message> {
+    use hickory_proto::rr::{RData, Record};
+    use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
+
+    let sections = section::read(received).ok()?;
+    let response = read(received).ok()?;
+    let mut decoder = BinDecoder::new(received).clone(u16::try_from(HEADER).ok()?);
+    let question = Query::read(&mut decoder).ok()?;
+    let records = |section: &[RawRecord]| -> Vec<Record> {
+        let wanted = section.iter().filter(|raw| raw.class == IN && raw.record_type != OPT);
+        let records = wanted.filter_map(|raw| {
+            let at = u16::try_from(raw.start).ok()?;
+            let record = Record::read(&mut BinDecoder::new(received).clone(at)).ok()?;
+            (!matches!(record.data, RData::Update0(_))).then_some(record)
+        });
+        records.collect()
+    };
+    let mut message = Message::response(0, OpCode::Query);
+    message.metadata.response_code = response.rcode.0.into();
+    message.metadata.authoritative = response.flags.authoritative;
+    message.add_query(question);
+    message.insert_answers(records(&sections.answer));
+    message.insert_authorities(records(&sections.authority));
+    message.insert_additionals(records(&sections.additional));
+    Some(message)
 }
 
 #[cfg(test)]

@@ -2,8 +2,9 @@
 //!
 //! [`client`] queries the servers that [`builder`] and [`config`] describe; [`core`] is shared by its clones.
 //! [`exchange`] runs one query, over a [`channel`] to each server, which may be [`https`]. [`lookup`] turns queries
-//! into addresses. [`message`] and [`decode`] are the only files that know the codec's messages. [`answer`],
-//! [`record`], [`error`] and [`event`] are results. `fuzz` is the entry point of the fuzzer.
+//! into addresses. [`message`] encodes queries; it reads answers with [`section`], [`decode`] and [`rdata`], and
+//! [`verdict`] judges them. [`answer`], [`record`], [`error`] and [`event`] are results. [`name_text`] and
+//! [`type_names`] are the text of names and types. `fuzz` is the entry point of the fuzzer.
 //!
 //! With the feature `dnssec`, [`verify`] validates answers with hickory, from the [`anchors`]. [`rrset`] splits an
 //! answer into the sets to validate. [`handle`] passes hickory's queries to the loop, and [`keys`] caches their
@@ -30,21 +31,26 @@ mod https;
 mod keys;
 mod lookup;
 mod message;
+mod name_text;
 #[cfg(feature = "dnssec")]
 mod proof;
+mod rdata;
 #[cfg(feature = "dnssec")]
 mod reason;
 mod record;
 mod record_type;
 #[cfg(feature = "dnssec")]
 mod rrset;
+mod section;
 mod server;
+mod type_names;
+mod verdict;
 #[cfg(feature = "dnssec")]
 mod verify;
 
 #[cfg(feature = "dnssec")]
 pub use anchors::TrustAnchors;
-pub use answer::{DnsAnswer, DnsExchange, DnsFlags, ExtendedError, Rcode};
+pub use answer::{DnsAnswer, DnsExchange, DnsFlags, EdnsFallback, ExtendedError, Rcode};
 pub use builder::DnsClientBuilder;
 pub use client::DnsClient;
 pub use error::{DnsError, DnsErrorKind};
@@ -56,4 +62,5 @@ pub use lookup::{DnsAddress, DnsLookup};
 pub use proof::{DnsProof, DnsProofReason, DnsSetProof, DnsValidation};
 pub use record::{DnsData, DnsRecord, ServiceBinding, StartOfAuthority};
 pub use record_type::{RecordType, RecordTypeError};
+pub use section::DnsOddity;
 pub use server::{DnsConfigError, DnsServer};

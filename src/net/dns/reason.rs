@@ -11,7 +11,7 @@ use hickory_net::proto::rr::{Name, RData, Record, RecordType};
 
 use super::keys::Given;
 use super::rrset::{RrSet, signature};
-use super::{DnsProof, DnsProofReason, TrustAnchors, decode};
+use super::{DnsProof, DnsProofReason, TrustAnchors, name_text};
 
 /// Messages, trust anchors and time of a validation.
 pub(super) struct Seen<'a> {
@@ -52,7 +52,7 @@ impl<'a> Set<'a> {
     }
 
     fn title(&self) -> Option<String> {
-        self.is_beside.then(|| format!("{} of {}", self.record_type, decode::name(self.name)))
+        self.is_beside.then(|| format!("{} of {}", self.record_type, name_text::text(self.name)))
     }
 }
 
@@ -83,7 +83,7 @@ impl Seen<'_> {
             }
             _ => reason.or(Some(DnsProofReason::Unknown)),
         };
-        (reason, chain.iter().map(decode::name).collect())
+        (reason, chain.iter().map(name_text::text).collect())
     }
 
     /// Fault of a set: of each of its signatures, or of the keys of the signing zone.
@@ -123,7 +123,7 @@ impl Seen<'_> {
             }
             let ds = Set::of(zone, RecordType::DS, &response.answers);
             if ds.records.is_empty() {
-                return DnsProofReason::NoDelegationProof { zone: decode::name(zone) };
+                return DnsProofReason::NoDelegationProof { zone: name_text::text(zone) };
             }
             if let Some(fault) = self.fault(&ds, chain) {
                 return fault;
@@ -157,7 +157,7 @@ impl Seen<'_> {
             return Some(fault);
         }
         if named.is_empty() {
-            return Some(DnsProofReason::NoSuchKey { of, zone: decode::name(zone), key_tag });
+            return Some(DnsProofReason::NoSuchKey { of, zone: name_text::text(zone), key_tag });
         }
         self.making_fault(set, made, &named)
     }
@@ -207,7 +207,7 @@ impl Seen<'_> {
             }
         };
         if trusted.is_empty() {
-            let name = decode::name(zone);
+            let name = name_text::text(zone);
             return Some(if zone == self.top {
                 DnsProofReason::NotAnchored { zone: name }
             } else {
@@ -239,7 +239,7 @@ impl Seen<'_> {
         };
         let mut set = Set::of(zone, RecordType::DS, &response.answers);
         if set.records.is_empty() {
-            return Err(DnsProofReason::NoDelegationProof { zone: decode::name(zone) });
+            return Err(DnsProofReason::NoDelegationProof { zone: name_text::text(zone) });
         }
         // A zone cannot prove its own DS, and the proof must not be circular.
         set.signatures.retain(|it| {
@@ -260,7 +260,7 @@ impl Seen<'_> {
 
     /// Keys of the zone that signed a set.
     fn keys<'a>(&'a self, zone: &Name, set: &Set<'a>) -> Result<Vec<&'a DNSKEY>, DnsProofReason> {
-        let name = || decode::name(zone);
+        let name = || name_text::text(zone);
         let given = self.given.get(&(zone.clone(), RecordType::DNSKEY));
         let response = match given.map(|given| &**given) {
             // A query for the keys themselves.
@@ -315,13 +315,13 @@ impl Seen<'_> {
                     let set = Set::of(&record.name, record.record_type(), &response.authorities);
                     self.fault(&set, chain);
                 }
-                return DnsProofReason::Unsigned { zone: decode::name(zone) };
+                return DnsProofReason::Unsigned { zone: name_text::text(zone) };
             }
             let is_known =
                 |ds: &&DS| ds.algorithm().is_supported() && ds.digest_type().is_supported();
             self.fault(&ds, chain);
             if !vouched.iter().any(is_known) {
-                return DnsProofReason::UnknownAlgorithm { zone: decode::name(zone) };
+                return DnsProofReason::UnknownAlgorithm { zone: name_text::text(zone) };
             }
         }
         DnsProofReason::Unknown
@@ -337,7 +337,7 @@ impl Seen<'_> {
 }
 
 fn unanswered(zone: &Name, record_type: RecordType, why: &str) -> DnsProofReason {
-    let what = format!("{record_type} of {}", decode::name(zone));
+    let what = format!("{record_type} of {}", name_text::text(zone));
     DnsProofReason::Unanswered { what, why: why.to_owned() }
 }
 

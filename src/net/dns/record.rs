@@ -183,11 +183,16 @@ pub struct ServiceBinding {
     pub others: Vec<(String, String)>,
 }
 
+/// Parameters come in the order of their keys (RFC 9460 section 2.2).
 impl fmt::Display for ServiceBinding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.priority, self.target)?;
+        let is_first = |key: &str| key == "mandatory" || key == "alpn";
+        let (first, last): (Vec<_>, Vec<_>) =
+            self.others.iter().partition(|(key, _)| is_first(key));
+        first.into_iter().try_for_each(|other| write_parameter(f, other))?;
         if !self.alpn.is_empty() {
-            let names: Vec<String> = self.alpn.iter().map(|name| printable(name.bytes())).collect();
+            let names: Vec<String> = self.alpn.iter().map(|name| list_item(name)).collect();
             write!(f, " alpn=\"{}\"", names.join(","))?;
         }
         if self.no_default_alpn {
@@ -196,18 +201,32 @@ impl fmt::Display for ServiceBinding {
         if let Some(port) = self.port {
             write!(f, " port={port}")?;
         }
-        for (key, is_v4) in [("ipv4hint", true), ("ipv6hint", false)] {
-            let hints = self.address_hints.iter().filter(|hint| hint.is_ipv4() == is_v4);
-            let hints: Vec<String> = hints.map(ToString::to_string).collect();
-            if !hints.is_empty() {
-                write!(f, " {key}={}", hints.join(","))?;
-            }
-        }
+        self.write_hints(f, "ipv4hint", true)?;
         if let Some(ech) = &self.ech {
             write!(f, " ech={ech}")?;
         }
-        self.others.iter().try_for_each(|(key, value)| write!(f, " {key}={value}"))
+        self.write_hints(f, "ipv6hint", false)?;
+        last.into_iter().try_for_each(|other| write_parameter(f, other))
     }
+}
+
+impl ServiceBinding {
+    fn write_hints(&self, f: &mut fmt::Formatter<'_>, key: &str, is_v4: bool) -> fmt::Result {
+        let hints = self.address_hints.iter().filter(|hint| hint.is_ipv4() == is_v4);
+        let hints: Vec<String> = hints.map(ToString::to_string).collect();
+        if hints.is_empty() { Ok(()) } else { write!(f, " {key}={}", hints.join(",")) }
+    }
+}
+
+/// A key without a value stands alone.
+fn write_parameter(f: &mut fmt::Formatter<'_>, (key, value): &(String, String)) -> fmt::Result {
+    if value.is_empty() { write!(f, " {key}") } else { write!(f, " {key}={value}") }
+}
+
+/// Item of a list in quotes, whose commas and backslashes are escaped twice (RFC 9460 appendix A.1).
+fn list_item(item: &str) -> String {
+    let escaped = item.replace('\\', "\\\\").replace(',', "\\,");
+    printable(escaped.bytes())
 }
 
 /// Quoted character string, as in zone files (RFC 1035 section 5.1).

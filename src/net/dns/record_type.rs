@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use hickory_proto::rr;
 
+use super::type_names;
+
 /// Type of a resource record.
 ///
 /// ```
@@ -49,58 +51,69 @@ pub enum RecordType {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordTypeError(String);
 
-const NAMED: [(RecordType, rr::RecordType); 12] = [
-    (RecordType::A, rr::RecordType::A),
-    (RecordType::Aaaa, rr::RecordType::AAAA),
-    (RecordType::Caa, rr::RecordType::CAA),
-    (RecordType::Cname, rr::RecordType::CNAME),
-    (RecordType::Https, rr::RecordType::HTTPS),
-    (RecordType::Mx, rr::RecordType::MX),
-    (RecordType::Ns, rr::RecordType::NS),
-    (RecordType::Ptr, rr::RecordType::PTR),
-    (RecordType::Soa, rr::RecordType::SOA),
-    (RecordType::Srv, rr::RecordType::SRV),
-    (RecordType::Svcb, rr::RecordType::SVCB),
-    (RecordType::Txt, rr::RecordType::TXT),
+const NAMED: [(RecordType, u16); 12] = [
+    (RecordType::A, 1),
+    (RecordType::Aaaa, 28),
+    (RecordType::Caa, 257),
+    (RecordType::Cname, 5),
+    (RecordType::Https, 65),
+    (RecordType::Mx, 15),
+    (RecordType::Ns, 2),
+    (RecordType::Ptr, 12),
+    (RecordType::Soa, 6),
+    (RecordType::Srv, 33),
+    (RecordType::Svcb, 64),
+    (RecordType::Txt, 16),
 ];
 
 impl RecordType {
+    /// Number of the type.
+    ///
+    /// ```
+    /// assert_eq!(loopctl::RecordType::Aaaa.number(), 28);
+    /// ```
+    pub fn number(self) -> u16 {
+        match self {
+            Self::Other(number) => number,
+            named => {
+                NAMED.iter().find(|(known, _)| *known == named).map_or(0, |(_, number)| *number)
+            }
+        }
+    }
+
+    #[cfg(feature = "dnssec")]
     pub(super) fn of(wire: rr::RecordType) -> Self {
-        let known = NAMED.iter().find(|(_, known)| *known == wire);
-        known.map_or_else(|| Self::Other(wire.into()), |(named, _)| *named)
+        Self::from(u16::from(wire))
     }
 
     pub(super) fn wire(self) -> rr::RecordType {
-        match self {
-            Self::Other(number) => number.into(),
-            named => NAMED
-                .iter()
-                .find(|(known, _)| *known == named)
-                .map_or(rr::RecordType::ZERO, |(_, wire)| *wire),
-        }
+        self.number().into()
+    }
+}
+
+impl From<u16> for RecordType {
+    /// Type of a number.
+    fn from(number: u16) -> Self {
+        let known = NAMED.iter().find(|(_, known)| *known == number);
+        known.map_or(Self::Other(number), |(named, _)| *named)
     }
 }
 
 impl FromStr for RecordType {
     type Err = RecordTypeError;
 
-    /// Parses a mnemonic in any case, or `TYPE99` for any number (RFC 3597 section 5).
+    /// Parses a name of IANA's registry in any case, or `TYPE99` for any number (RFC 3597 section 5).
     fn from_str(text: &str) -> Result<Self, RecordTypeError> {
-        let upper = text.to_ascii_uppercase();
-        let by_number = upper.strip_prefix("TYPE").and_then(|number| number.parse::<u16>().ok());
-        let wire = match by_number {
-            Some(number) => number.into(),
-            None => upper.parse().map_err(|_| RecordTypeError(text.to_owned()))?,
-        };
-        Ok(Self::of(wire))
+        let number = type_names::number(text);
+        number.map(Self::from).ok_or_else(|| RecordTypeError(text.to_owned()))
     }
 }
 
 impl fmt::Display for RecordType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.wire() {
-            rr::RecordType::Unknown(number) => write!(f, "TYPE{number}"),
-            wire => wire.fmt(f),
+        match type_names::name(self.number()) {
+            Some(name) => f.write_str(name),
+            None => write!(f, "TYPE{}", self.number()),
         }
     }
 }

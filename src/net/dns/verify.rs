@@ -25,7 +25,7 @@ use super::reason::{MAX_SIGNATURES, Seen};
 use super::rrset::{self, RrSet, signature};
 use super::{
     DnsAnswer, DnsClient, DnsError, DnsErrorKind, DnsProof, DnsProofReason, DnsSetProof,
-    DnsValidation, TrustAnchors, decode,
+    DnsValidation, TrustAnchors, message, name_text,
 };
 use crate::net::Failure;
 
@@ -44,11 +44,8 @@ impl DnsClient {
         query: u64,
     ) -> Result<DnsAnswer, DnsError> {
         let Some(anchors) = &self.core.config.anchors else { return result };
-        let is_answer = match &result {
-            Ok(_) => true,
-            Err(error) => matches!(error.kind, DnsErrorKind::NxDomain | DnsErrorKind::NoData),
-        };
-        let message = Message::from_vec(wire).ok().filter(|_| is_answer);
+        let is_answer = result.as_ref().err().is_none_or(|error| is_about_the_name(error.kind));
+        let message = message::for_validation(wire).filter(|_| is_answer);
         let Some((message, question)) =
             message.and_then(|it| it.queries.first().cloned().map(|question| (it, question)))
         else {
@@ -98,7 +95,7 @@ impl Verifying<'_> {
     /// Status of one set, and the zones that prove it.
     async fn judge(&self, part: &RrSet) -> (DnsSetProof, Vec<String>) {
         let set = |proof, reason| DnsSetProof {
-            name: decode::name(&part.name),
+            name: name_text::text(&part.name),
             record_type: super::RecordType::of(part.record_type),
             proof,
             reason,
@@ -134,7 +131,7 @@ impl Verifying<'_> {
     /// Trusted keys of a trust anchor's zone.
     async fn trusted(&self, top: &Name) -> Result<dnssec::TrustAnchors, DnsProofReason> {
         let given = self.get(&Query::query(top.clone(), RecordType::DNSKEY)).await;
-        let what = || format!("DNSKEY of {}", decode::name(top));
+        let what = || format!("DNSKEY of {}", name_text::text(top));
         let response = match &*given {
             Ok(response) => response,
             Err(why) => {
@@ -253,18 +250,30 @@ impl Verifying<'_> {
         let (result, wire) = self.client.subquery(question, self.query).await;
         let answer = match &result {
             Ok(answer) => Some(answer),
-            Err(error) => match error.kind {
-                DnsErrorKind::NxDomain | DnsErrorKind::NoData => error.answer.as_deref(),
-                _ => None,
-            },
+            Err(error) if is_about_the_name(error.kind) => error.answer.as_deref(),
+            Err(_) => None,
         };
         let ttl = answer.and_then(DnsAnswer::ttl);
         let response = match (answer, result.as_ref().err()) {
-            (Some(_), _) => DnsResponse::from_buffer(wire).map_err(|error| error.to_string()),
+            (Some(_), _) => message::for_validation(&wire)
+                .ok_or_else(|| "the answer cannot be read".to_owned())
+                .and_then(|it| DnsResponse::from_message(it).map_err(|error| error.to_string())),
             (None, error) => Err(error.map_or_else(String::new, DnsError::reason)),
         };
         (response, ttl)
     }
+}
+
+/// Whether a failure is an answer about the name, which signatures can prove.
+fn is_about_the_name(kind: DnsErrorKind) -> bool {
+    matches!(
+        kind,
+        DnsErrorKind::NxDomain
+            | DnsErrorKind::NoData
+            | DnsErrorKind::AliasLoop
+            | DnsErrorKind::AliasNotFollowed
+            | DnsErrorKind::AliasChainTooLong
+    )
 }
 
 fn dnskey(record: &Record) -> Option<(&Record, &DNSKEY)> {

@@ -1,7 +1,7 @@
 //! Failures that can be copied, and the phase in which they occurred.
 
 mod failure;
-#[cfg(any(feature = "dnssec", feature = "tls"))]
+#[cfg(any(feature = "dns", feature = "tls"))]
 mod timestamp;
 
 use std::fmt;
@@ -9,7 +9,7 @@ use std::io;
 
 pub(super) use failure::BindFailure;
 pub use failure::Failure;
-#[cfg(any(feature = "dnssec", feature = "tls"))]
+#[cfg(any(feature = "dns", feature = "tls"))]
 pub(super) use timestamp::rfc3339;
 
 /// Step of a connection attempt, or of a server.

@@ -47,7 +47,7 @@ pub(crate) fn without_name(error: &ResolveError) -> String {
 pub(crate) fn dns(error: &DnsError) -> String {
     match (error.kind, error.server(), &error.failure) {
         (DnsErrorKind::Network, Some(server), Some(_)) => {
-            let (name, of_type) = (error.name.escape_debug(), error.record_type);
+            let (name, of_type) = (&error.name, error.record_type);
             let why = dns_reason(error);
             format!("cannot resolve `{name}` ({of_type}): the name server {server} {why}")
         }

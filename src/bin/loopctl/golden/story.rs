@@ -252,6 +252,7 @@ pub(super) fn dns_exchange(started_at: Instant) -> DnsExchange {
         round_trip: None,
         retries: 0,
         truncated: false,
+        without_edns: None,
         validation: None,
     }
 }
@@ -270,6 +271,7 @@ pub(super) fn dns_answer(
         records: Vec::new(),
         authority: Vec::new(),
         extended_errors: Vec::new(),
+        oddities: Vec::new(),
         exchange: dns_exchange(started_at),
     }
 }

@@ -50,6 +50,8 @@ pub(crate) enum TraceError {
     NoServerAddress(String),
     /// The referral leads to this zone, which is not below the current one.
     NotBelow(String),
+    /// The aliases lead back to this name.
+    AliasLoop(String),
     Client(DnsConfigError),
 }
 

@@ -51,10 +51,18 @@ impl Tracing<'_> {
         let start = Zone { name: ".".to_owned(), servers: self.first_servers().await };
         let mut name = if host.ends_with('.') { host } else { format!("{host}.") };
         let mut zone = start.clone();
+        let mut aliases = vec![name.clone()];
         for number in 0..MAX_HOPS {
             match self.hop(number, &zone, &name, options).await {
                 Some(NextStep::Referral(below)) => zone = below,
-                Some(NextStep::Restart(target)) => (name, zone) = (target, start.clone()),
+                Some(NextStep::Restart(target)) => {
+                    if aliases.iter().any(|known| same(known, &target)) {
+                        self.note(&zone, &name, None, Step::Lost(TraceError::AliasLoop(target)));
+                        return;
+                    }
+                    aliases.push(target.clone());
+                    (name, zone) = (target, start.clone());
+                }
                 None => return,
             }
         }
@@ -147,12 +155,15 @@ impl Tracing<'_> {
             };
             return (Step::End(verdict, 0), None);
         };
+        if matches!(error.kind, DnsErrorKind::AliasLoop | DnsErrorKind::AliasChainTooLong) {
+            return (Step::End(QueryStatus::from(error.kind), 0), None);
+        }
         let target = answer.canonical_name();
         if !target.eq_ignore_ascii_case(name) {
             return (Step::Alias(target.to_owned()), Some(NextStep::Restart(target.to_owned())));
         }
-        let below = referral(answer, name).filter(|_| error.kind == DnsErrorKind::NoData);
-        let Some((below, servers)) = below.filter(|_| !answer.flags.authoritative) else {
+        let below = referral(answer, name).filter(|_| error.kind == DnsErrorKind::Referral);
+        let Some((below, servers)) = below else {
             return (Step::End(QueryStatus::from(error.kind), 0), None);
         };
         if !is_below(&below, &zone.name) {

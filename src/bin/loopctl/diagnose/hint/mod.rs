@@ -1,6 +1,7 @@
 //! Hints for remedies, chosen by typed causes.
 
 pub(super) mod connect;
+mod extended_error;
 pub(crate) mod groups;
 pub(crate) mod name;
 pub(crate) mod serve;

@@ -2,12 +2,14 @@
 
 use std::io::ErrorKind;
 
-use loopctl::plan::Family;
+use loopctl::plan::{DnsTransport, Family};
 use loopctl::{DnsError, DnsErrorKind, DnsProofReason, DnsValidation, EaiCode};
 
+use super::extended_error;
+use crate::diagnose::trace;
 use crate::report::Report;
 use crate::report::names::NameReport;
-use crate::report::query::{QueryOutcome, QueryStatus};
+use crate::report::query::{Query, QueryOutcome, QueryStatus};
 
 const NO_ANSWER: &str = "no name server answered: `/etc/resolv.conf` lists them";
 const NO_ADDRESS: &str = "the name exists, but has no address";
@@ -57,12 +59,18 @@ fn only_family(report: &Report) -> Option<String> {
 /// Hint for a query that name servers did not answer with an address.
 fn hint_for_query(report: &Report, error: &DnsError) -> Option<String> {
     match error.kind {
+        _ if error.answer.as_deref().and_then(extended_error::hint).is_some() => {
+            error.answer.as_deref().and_then(extended_error::hint)
+        }
         DnsErrorKind::NxDomain => Some(
             "check the spelling; `loopctl resolve --trace NAME` shows which zone denies the name"
                 .to_owned(),
         ),
         DnsErrorKind::NoData => only_family(report).or_else(|| Some(NO_ADDRESS.to_owned())),
         DnsErrorKind::Network => hint_for_server(error),
+        DnsErrorKind::Referral | DnsErrorKind::Lame => Some(
+            "the server answers for its own zones only: ask a resolver (`--server`)".to_owned(),
+        ),
         _ => None,
     }
 }
@@ -83,6 +91,13 @@ pub(crate) fn hint_for_name(report: &NameReport, status: QueryStatus) -> String 
     if let Some(known) = report.unproven() {
         return hint_for_proof(known).to_owned();
     }
+    if let Some(hint) = trace::hint(report) {
+        return hint;
+    }
+    let said = report.failing().and_then(Query::answer).and_then(extended_error::hint);
+    if let Some(hint) = said {
+        return hint;
+    }
     let was_system_alone = report.dns_queries().next().is_none();
     let text = match status {
         _ if report.answers().next().is_some() => {
@@ -90,6 +105,13 @@ pub(crate) fn hint_for_name(report: &NameReport, status: QueryStatus) -> String 
         }
         QueryStatus::NxDomain => "check the spelling; `--trace` shows which zone denies the name",
         QueryStatus::NoData => "the name exists, but has no record of the requested type",
+        QueryStatus::Referral | QueryStatus::Lame => {
+            "the server answers for its own zones only: ask a resolver (`--server`), or use `--trace`"
+        }
+        QueryStatus::AliasLoop | QueryStatus::AliasChainTooLong => {
+            "the records of the zone have to be changed: `-t CNAME` shows each alias"
+        }
+        QueryStatus::AliasNotFollowed => return hint_for_alias(report),
         QueryStatus::Refused => {
             "the server may answer only its own zones or networks: try another one (`--server`)"
         }
@@ -97,6 +119,9 @@ pub(crate) fn hint_for_name(report: &NameReport, status: QueryStatus) -> String 
             "the server could not find out: the zone's servers may be down, or its signatures wrong (`--trace`)"
         }
         QueryStatus::Timeout if was_system_alone => NO_ANSWER,
+        QueryStatus::Timeout if has_asked_over(report, |it| it != DnsTransport::Udp) => {
+            return hint_for_stream(report);
+        }
         QueryStatus::Timeout => {
             "is there a name server at that address? A firewall may drop UDP: try `--server tcp://HOST`"
         }
@@ -107,6 +132,49 @@ pub(crate) fn hint_for_name(report: &NameReport, status: QueryStatus) -> String 
         | QueryStatus::Bogus => VERBOSE,
     };
     text.to_owned()
+}
+
+/// Whether a question of the report went over such a transport.
+fn has_asked_over(report: &NameReport, is_it: impl Fn(DnsTransport) -> bool) -> bool {
+    let mut asked = report.dns_queries().filter_map(|query| query.progress.server.as_ref());
+    asked.any(|(_, transport)| is_it(*transport))
+}
+
+/// Hint for silence over TCP, TLS or HTTPS.
+fn hint_for_stream(report: &NameReport) -> String {
+    let asked = report.dns_queries().find(|query| {
+        query.progress.server.as_ref().is_some_and(|(_, it)| *it != DnsTransport::Udp)
+    });
+    let Some((query, (server, transport))) =
+        asked.and_then(|query| Some((query, query.progress.server.as_ref()?)))
+    else {
+        return VERBOSE.to_owned();
+    };
+    let (endpoint, transport) = (server.endpoint(), name_of(*transport));
+    if query.progress.truncated {
+        format!("{endpoint} truncates its answer over UDP, and is silent over {transport}")
+    } else {
+        format!("{endpoint} does not answer over {transport}: does it offer {transport}?")
+    }
+}
+
+fn name_of(transport: DnsTransport) -> &'static str {
+    match transport {
+        DnsTransport::Tcp => "TCP",
+        DnsTransport::Tls => "TLS",
+        DnsTransport::Https => "HTTPS",
+        _ => "UDP",
+    }
+}
+
+/// Hint for an alias whose target the server does not give.
+fn hint_for_alias(report: &NameReport) -> String {
+    let target = report.failing().and_then(|query| match &query.end {
+        QueryOutcome::Failed(error) => error.alias_end(),
+        _ => None,
+    });
+    let target = target.unwrap_or("its target");
+    format!("ask for `{target}`, or ask another server (`--server`)")
 }
 
 const VERBOSE: &str = "`-v` shows every step";
@@ -155,7 +223,7 @@ mod tests {
     use std::io;
     use std::time::{Duration, Instant, SystemTime};
 
-    use loopctl::plan::{DnsTransport, Preset};
+    use loopctl::plan::Preset;
     use loopctl::{DnsExchange, Failure, RecordType, ResolveError};
 
     use super::*;
@@ -214,6 +282,7 @@ mod tests {
             round_trip: None,
             retries: 0,
             truncated: false,
+            without_edns: None,
             validation: None,
         };
         let error = DnsError {

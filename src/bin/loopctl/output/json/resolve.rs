@@ -1,12 +1,16 @@
 //! Report of a name as one JSON document.
 
 use loopctl::plan::DnsTransport;
-use loopctl::{DnsAnswer, DnsProof, DnsProofReason, DnsRecord, DnsSetProof, EaiCode, RecordType};
+use loopctl::{
+    DnsAnswer, DnsProof, DnsProofReason, DnsRecord, DnsSetProof, EaiCode, EdnsFallback, RecordType,
+};
 
 use crate::diagnose::{self, exit_status, name, rank};
 use crate::output::human::resolve::notes;
 use crate::output::wire::common::{ErrorKind, ErrorRecord, RunEnd, VERSION, slow_callbacks};
-use crate::output::wire::query::{Flags, Query, QueryResult, QueryVia, Record, Transport};
+use crate::output::wire::query::{
+    ExtendedError, Flags, Query, QueryResult, QueryVia, Record, Transport, WithoutEdns,
+};
 use crate::output::wire::resolve::{
     Address, Document, Hop, Name, Outcome, Proof, ProofKind, Proved, Purpose, StepKind, Validation,
     VerifiedQuery,
@@ -90,6 +94,8 @@ fn with_answers<R>(query: &query::Query, answers: Vec<R>) -> Query<R> {
     let asked = query.progress.server.as_ref();
     let is_negative = matches!(query.verdict(), QueryStatus::NxDomain | QueryStatus::NoData);
     let negative = answer.filter(|_| is_negative).and_then(DnsAnswer::ttl);
+    let said = answer.map(|answer| answer.extended_errors.as_slice()).unwrap_or_default();
+    let odd = answer.map(|answer| answer.oddities.as_slice()).unwrap_or_default();
     Query {
         via: if query.is_of_system() { QueryVia::System } else { QueryVia::Dns },
         name: query.name.clone(),
@@ -106,12 +112,31 @@ fn with_answers<R>(query: &query::Query, answers: Vec<R>) -> Query<R> {
             authentic: answer.flags.authentic,
         }),
         truncated: query.progress.truncated,
+        without_edns: answer.and_then(|it| it.exchange.without_edns).map(WithoutEdns::from),
+        extended_errors: said.iter().map(ExtendedError::from).collect(),
+        oddities: odd.iter().map(ToString::to_string).collect(),
         retries: query.progress.retries,
         ignored: query.progress.ignored.iter().map(ToString::to_string).collect(),
         answers,
         negative_ttl: negative.map(|ttl| ttl.as_secs()),
         signed: answer.map(is_signed),
         error: failure(query),
+    }
+}
+
+impl From<EdnsFallback> for WithoutEdns {
+    fn from(reason: EdnsFallback) -> Self {
+        match reason {
+            EdnsFallback::NotUnderstood => Self::NotUnderstood,
+            EdnsFallback::Silence => Self::Silence,
+        }
+    }
+}
+
+impl From<&loopctl::ExtendedError> for ExtendedError {
+    fn from(error: &loopctl::ExtendedError) -> Self {
+        let name = error.name().map(str::to_owned);
+        Self { code: error.code, name, text: error.text.clone() }
     }
 }
 
@@ -132,6 +157,11 @@ impl From<QueryStatus> for QueryResult {
             QueryStatus::Answered => Self::Answered,
             QueryStatus::NxDomain => Self::NxDomain,
             QueryStatus::NoData => Self::NoData,
+            QueryStatus::Referral => Self::Referral,
+            QueryStatus::Lame => Self::Lame,
+            QueryStatus::AliasLoop => Self::AliasLoop,
+            QueryStatus::AliasNotFollowed => Self::AliasNotFollowed,
+            QueryStatus::AliasChainTooLong => Self::AliasChainTooLong,
             QueryStatus::Refused => Self::Refused,
             QueryStatus::ServFail => Self::ServFail,
             QueryStatus::Error => Self::Error,
@@ -244,6 +274,7 @@ impl From<&Step> for StepKind {
                 QueryStatus::Answered => Self::Answered,
                 QueryStatus::NxDomain => Self::NxDomain,
                 QueryStatus::NoData => Self::NoData,
+                QueryStatus::Lame => Self::Lame,
                 QueryStatus::ServFail => Self::ServFail,
                 QueryStatus::Refused => Self::Refused,
                 QueryStatus::Timeout => Self::Timeout,
@@ -261,6 +292,11 @@ impl From<NameEnd> for Outcome {
             NameEnd::Failed(verdict) => match verdict {
                 QueryStatus::NxDomain => Self::NxDomain,
                 QueryStatus::NoData => Self::NoData,
+                QueryStatus::Referral => Self::Referral,
+                QueryStatus::Lame => Self::Lame,
+                QueryStatus::AliasLoop => Self::AliasLoop,
+                QueryStatus::AliasNotFollowed => Self::AliasNotFollowed,
+                QueryStatus::AliasChainTooLong => Self::AliasChainTooLong,
                 QueryStatus::ServFail => Self::ServFail,
                 QueryStatus::Refused => Self::Refused,
                 QueryStatus::Timeout => Self::Timeout,

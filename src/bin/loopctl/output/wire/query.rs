@@ -27,6 +27,12 @@ pub(crate) struct Query<R> {
     pub(crate) flags: Option<Flags>,
     /// Whether an answer did not fit into a datagram.
     pub(crate) truncated: bool,
+    /// Reason why the server was asked without EDNS; null: it was asked with EDNS, or did not answer.
+    pub(crate) without_edns: Option<WithoutEdns>,
+    /// Reasons that the server gives (RFC 8914).
+    pub(crate) extended_errors: Vec<ExtendedError>,
+    /// Faults of the message that do not change the answer.
+    pub(crate) oddities: Vec<String>,
     pub(crate) retries: usize,
     /// Reasons for ignored messages, such as forged ones.
     pub(crate) ignored: Vec<String>,
@@ -63,6 +69,19 @@ pub(crate) enum QueryResult {
     Answered,
     NxDomain,
     NoData,
+    /// NOERROR without records from a server that is not in charge, with the servers of another zone.
+    Referral,
+    /// NOERROR without records from a server that is not in charge and asks no other.
+    Lame,
+    /// Aliases (CNAME) that lead back to one of them.
+    #[serde(rename = "alias_loop")]
+    AliasLoop,
+    /// Alias (CNAME) about whose target the server says nothing.
+    #[serde(rename = "alias_not_followed")]
+    AliasNotFollowed,
+    /// More aliases (CNAME) in a row than are followed.
+    #[serde(rename = "alias_chain_too_long")]
+    AliasChainTooLong,
     ServFail,
     Refused,
     Timeout,
@@ -70,6 +89,26 @@ pub(crate) enum QueryResult {
     Canceled,
     Indeterminate,
     Bogus,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub(crate) enum WithoutEdns {
+    /// The server did not understand a question with EDNS.
+    NotUnderstood,
+    /// The server did not answer a question with EDNS.
+    Silence,
+}
+
+/// Extended DNS Error (RFC 8914).
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct ExtendedError {
+    pub(crate) code: u16,
+    /// Name in IANA's registry; null: the code has none.
+    pub(crate) name: Option<String>,
+    /// Text of the server, which may be empty.
+    pub(crate) text: String,
 }
 
 /// Flags of an answer (RFC 1035, section 4.1.1, and RFC 4035, section 3.2.3).

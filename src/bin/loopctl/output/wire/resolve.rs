@@ -61,6 +61,14 @@ pub(crate) enum Outcome {
     Success,
     NxDomain,
     NoData,
+    Referral,
+    Lame,
+    #[serde(rename = "alias_loop")]
+    AliasLoop,
+    #[serde(rename = "alias_not_followed")]
+    AliasNotFollowed,
+    #[serde(rename = "alias_chain_too_long")]
+    AliasChainTooLong,
     ServFail,
     Refused,
     Timeout,
@@ -180,6 +188,7 @@ pub(crate) enum StepKind {
     Answered,
     NxDomain,
     NoData,
+    Lame,
     ServFail,
     Refused,
     Timeout,

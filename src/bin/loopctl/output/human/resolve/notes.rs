@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use loopctl::{DnsData, DnsEvent, DnsEventKind, ExtendedError};
+use loopctl::{DnsData, DnsEvent, DnsEventKind, EdnsFallback, ExtendedError};
 
 use crate::diagnose::{cause, hint, name, trace};
 use crate::report::names::{NameEnd, NameReport};
@@ -17,6 +17,11 @@ pub(crate) fn status(status: QueryStatus) -> &'static str {
         QueryStatus::Answered => "answered",
         QueryStatus::NxDomain => "no such name (NXDOMAIN)",
         QueryStatus::NoData => "no such record (NODATA)",
+        QueryStatus::Referral => "a referral to other servers, not an answer",
+        QueryStatus::Lame => "the server is not in charge of the name (lame)",
+        QueryStatus::AliasLoop => "the aliases of the name go round",
+        QueryStatus::AliasNotFollowed => "an alias that the server did not follow",
+        QueryStatus::AliasChainTooLong => "too many aliases in a row",
         QueryStatus::ServFail => "the server failed (SERVFAIL)",
         QueryStatus::Refused => "the server refused (REFUSED)",
         QueryStatus::Timeout => "no answer",
@@ -55,8 +60,20 @@ pub(crate) fn of_query(query: &Query) -> Vec<String> {
     }
     let said = query.answer().map(|answer| answer.extended_errors.as_slice()).unwrap_or_default();
     notes.extend(said.iter().map(ExtendedError::to_string));
+    notes.extend(without_edns(query));
+    let oddities = query.answer().map(|answer| answer.oddities.as_slice()).unwrap_or_default();
+    notes.extend(oddities.iter().map(|oddity| format!("odd message: {oddity}")));
     notes.extend(progress(&query.progress, query));
     notes
+}
+
+/// Use of a query without EDNS: an observation about the server, whose reason is not known.
+fn without_edns(query: &Query) -> Option<String> {
+    let answer = query.answer()?;
+    Some(match answer.exchange.without_edns? {
+        EdnsFallback::NotUnderstood => "answers only without EDNS (an error with it)".to_owned(),
+        EdnsFallback::Silence => "answers only without EDNS (silent with it)".to_owned(),
+    })
 }
 
 fn progress(progress: &QueryProgress, query: &Query) -> Vec<String> {
