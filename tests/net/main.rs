@@ -36,6 +36,7 @@ mod dnssec;
 #[cfg(feature = "dnssec")]
 mod dnssec_peers;
 mod early;
+mod ecosystem;
 mod errors;
 mod leaks;
 mod limits;
