@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::alert::TlsAlert;
 use super::certificate::CertificateProblem;
 use super::error_words::words;
-use super::greeting::{PlainProtocol, first_line};
+use super::greeting::{PlainProtocol, first_line, is_echo, is_plain};
 use super::info::{TlsPeer, TlsVerdict};
 
 /// Failure of a TLS handshake or session, inside the [`io::Error`] that reaches the protocol or the caller.
@@ -147,6 +147,14 @@ impl TlsError {
             rustls::Error::AlertReceived(alert) => Self::AlertReceived((*alert).into()),
             error => Self::Protocol { message: words(error), alert_sent },
         }
+    }
+
+    /// Error for a first answer that is not TLS, or the ClientHello itself.
+    pub(super) fn of_answer(first_bytes: &[u8], first_sent: &[u8]) -> Option<Self> {
+        if is_plain(first_bytes) {
+            return Some(Self::NotTls { first_bytes: first_bytes.to_vec() });
+        }
+        is_echo(first_sent, first_bytes).then_some(Self::Echo)
     }
 
     pub(in crate::net) fn handshake_timed_out(limit: Duration) -> Self {

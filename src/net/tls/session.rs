@@ -10,7 +10,6 @@ use socket2::Socket;
 
 use super::alert::{TlsAlert, plaintext_alert};
 use super::error::TlsError;
-use super::greeting::{is_echo, is_plain};
 use super::handshake::HandshakeProgress;
 use super::incoming::Incoming;
 use super::info::{TlsInfo, TlsPeer};
@@ -403,7 +402,10 @@ impl Core {
         }
         if self.incoming.unread().is_empty() {
             match self.incoming.refill(stream, max) {
-                Ok(0) if self.session.is_handshaking() => return Err(self.closed().into()),
+                Ok(0) if self.session.is_handshaking() => {
+                    let plain = TlsError::of_answer(&self.first_bytes, &self.first_sent);
+                    return Err(plain.unwrap_or(TlsError::Closed).into());
+                }
                 Ok(0) => return Err(TlsError::Truncated.into()),
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(0),
@@ -453,21 +455,8 @@ impl Core {
         if !self.session.is_handshaking() {
             return TlsError::new(error, &self.peer, alert);
         }
-        if is_plain(&self.first_bytes) {
-            return TlsError::NotTls { first_bytes: std::mem::take(&mut self.first_bytes) };
-        }
-        match is_echo(&self.first_sent, &self.first_bytes) {
-            true => TlsError::Echo,
-            false => TlsError::new(error, &self.peer, alert),
-        }
-    }
-
-    /// The end of the stream during the handshake.
-    fn closed(&mut self) -> TlsError {
-        match is_plain(&self.first_bytes) {
-            true => TlsError::NotTls { first_bytes: std::mem::take(&mut self.first_bytes) },
-            false => TlsError::Closed,
-        }
+        let plain = TlsError::of_answer(&self.first_bytes, &self.first_sent);
+        plain.unwrap_or_else(|| TlsError::new(error, &self.peer, alert))
     }
 
     fn push_alert(&mut self, stream: &dyn ByteStream) -> Option<TlsAlert> {
