@@ -228,7 +228,7 @@ _loopctl() {
                     return 0
                     ;;
                 --starttls)
-                    COMPREPLY=($(compgen -W "smtp imap pop3 ftp postgres ldap xmpp" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "smtp imap pop3 ftp postgres ldap xmpp mysql nntp sieve lmtp" -- "${cur}"))
                     return 0
                     ;;
                 --sni)
@@ -578,7 +578,7 @@ _loopctl() {
                     return 0
                     ;;
                 --starttls)
-                    COMPREPLY=($(compgen -W "smtp imap pop3 ftp postgres ldap xmpp" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "smtp imap pop3 ftp postgres ldap xmpp mysql nntp sieve lmtp" -- "${cur}"))
                     return 0
                     ;;
                 --sni)

@@ -75,7 +75,11 @@ pop3\t'RFC 2595'
 ftp\t'RFC 4217'
 postgres\t'PostgreSQL\'s SSLRequest'
 ldap\t'RFC 4511'
-xmpp\t'RFC 6120'"
+xmpp\t'RFC 6120'
+mysql\t'MySQL\'s SSLRequest'
+nntp\t'RFC 4642'
+sieve\t'ManageSieve, RFC 5804'
+lmtp\t'RFC 2033'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l sni -d 'Server name to send (SNI) and to match against the certificate; empty sends none and matches any' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l alpn -d 'ALPN protocols to offer, in order of preference' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l tls-min -d 'Minimum TLS version' -r -f -a "1.2\t'RFC 5246'
@@ -306,7 +310,11 @@ pop3\t'RFC 2595'
 ftp\t'RFC 4217'
 postgres\t'PostgreSQL\'s SSLRequest'
 ldap\t'RFC 4511'
-xmpp\t'RFC 6120'"
+xmpp\t'RFC 6120'
+mysql\t'MySQL\'s SSLRequest'
+nntp\t'RFC 4642'
+sieve\t'ManageSieve, RFC 5804'
+lmtp\t'RFC 2033'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l sni -d 'Server name to send (SNI) and to match against the certificate; empty sends none and matches any' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l alpn -d 'ALPN protocols to offer, in order of preference' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l tls-min -d 'Minimum TLS version' -r -f -a "1.2\t'RFC 5246'

@@ -119,7 +119,8 @@ pub use net::{
 };
 #[cfg(feature = "tls")]
 pub use net::{
-    CertificateProblem, StartTls, TlsAlert, TlsClient, TlsClientBuilder, TlsConfigError, TlsError,
+    CertificateKey, CertificateName, CertificateProblem, OcspAnswer, OcspStatus, PeerCertificate,
+    PlainProtocol, StartTls, TlsAlert, TlsClient, TlsClientBuilder, TlsConfigError, TlsError,
     TlsErrorKind, TlsInfo, TlsPeer, TlsRole, TlsServer, TlsServerBuilder, TlsVerdict, TlsVersion,
 };
 #[cfg(feature = "dns")]

@@ -64,7 +64,8 @@ pub use stream::{DuplexStream, Incoming, StreamError, StreamProtocol, StreamRead
 pub use stream::{HyperExecutor, HyperTimer};
 #[cfg(feature = "tls")]
 pub use tls::{
-    CertificateProblem, StartTls, TlsAlert, TlsClient, TlsClientBuilder, TlsConfigError, TlsError,
+    CertificateKey, CertificateName, CertificateProblem, OcspAnswer, OcspStatus, PeerCertificate,
+    PlainProtocol, StartTls, TlsAlert, TlsClient, TlsClientBuilder, TlsConfigError, TlsError,
     TlsErrorKind, TlsInfo, TlsPeer, TlsRole, TlsServer, TlsServerBuilder, TlsVerdict, TlsVersion,
 };
 pub use transport::{Endpoint, Transport};

@@ -218,7 +218,7 @@ fn tls_06_a_client_certificate_is_given_and_its_absence_told() {
     let unknown = connect(address, &["--ca", files.ca()]);
     assert_eq!(unknown.code, Some(35));
     let words =
-        "refused after the TLS handshake: the peer sent a fatal alert: certificate_required";
+        "refused after the TLS handshake: the peer sent the fatal alert certificate_required";
     assert!(unknown.stderr.contains(words), "{}", unknown.stderr);
     assert!(unknown.stderr.contains("hint: the server requires a client certificate"));
     let relayed = connect(address, &["--ca", files.ca(), "--relay"]);
@@ -292,7 +292,7 @@ fn tls_05_peers_that_do_not_speak_tls() {
     let seen = connect(plain, &["--ca", files.ca()]);
     assert_eq!(seen.code, Some(35), "{}", seen.stderr);
     assert!(
-        seen.stderr.contains("does not speak TLS: its answer begins with \"220 mail.test ESMTP\""),
+        seen.stderr.contains("speaks SMTP, not TLS: it sent \"220 mail.test ESMTP\""),
         "{}",
         seen.stderr
     );

@@ -99,7 +99,10 @@ fn tls_01_curl_trusts_the_file_and_gets_one() {
     assert_eq!(curl().output().unwrap().status.code(), Some(60));
     let record = tls.server.record();
     assert_eq!((&record["tls"], &record["end"]), (&serde_json::Value::Null, &"error".into()));
-    assert_eq!(record["error"]["message"], "the peer sent a fatal alert: unknown_ca");
+    assert_eq!(
+        record["error"]["message"],
+        "the peer sent the fatal alert unknown_ca: the chain does not lead to a trusted authority"
+    );
     assert_eq!(record["error"]["kind"], "tls");
 }
 
@@ -241,7 +244,7 @@ print(s.selected_alpn_protocol())";
     let Some(told) = tls.python("", script) else { return };
     assert!(told.contains("alert no application protocol") && told.ends_with("\nNone"), "{told}");
     let record = tls.server.record();
-    let message = "TLS failed: peer doesn't support any known protocol";
+    let message = "TLS failed: no protocol is common to both sides (ALPN, RFC 7301)";
     assert_eq!((&record["end"], &record["error"]["message"]), (&"error".into(), &message.into()));
 }
 

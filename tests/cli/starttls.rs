@@ -62,13 +62,89 @@ fn document(files: &Files, protocol: &str, steps: &'static [Step]) -> Value {
 }
 
 const LDAP_REQUEST: &[u8] = b"\x30\x1d\x02\x01\x01\x77\x18\x80\x161.3.6.1.4.1.1466.20037";
+/// Message 0 with the response name 1.3.6.1.4.1.1466.20036.
+const DISCONNECTION: &[u8] = b"\x30\x29\x02\x01\x00\x78\x24\x0a\x01\x33\x04\0\x04\x05later\
+    \x8a\x161.3.6.1.4.1.1466.20036";
+/// Greetings of MySQL, without and with CLIENT_SSL.
+const MYSQL_PLAIN: &[u8] =
+    b"\x1f\0\0\0\x0a8.0.36\0\x08\0\0\0abcdefgh\0\xff\xf7\x21\x02\0\xff\xdf\0\0\0";
+const MYSQL_TLS: &[u8] =
+    b"\x1f\0\0\0\x0a8.0.36\0\x08\0\0\0abcdefgh\0\xff\xff\x21\x02\0\xff\xdf\0\0\0";
+const MYSQL_REQUEST: &[u8] =
+    b"\x20\0\0\x01\x00\x8a\0\0\0\0\0\x01\x2d\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+const XMPP_START: &[u8] = b"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>";
 const XMPP_OPENING: &[u8] = b"<?xml version='1.0'?><stream:stream xmlns='jabber:client' \
     xmlns:stream='http://etherx.jabber.org/streams' to=\"localhost\" version='1.0'>";
 
 #[test]
 fn stls_05_every_protocol_switches_in_its_own_words() {
     let files = Files::new();
-    let cases: [(&str, &'static [Step], Option<&str>); 9] = [
+    let cases: [(&str, &'static [Step], Option<&str>); 17] = [
+        (
+            "smtp",
+            &[
+                Say(b"220 mail.test\r\n"),
+                Hear(b"EHLO [127.0.0.1]\r\n"),
+                Say(b"250-mail.test\r\n250 starttls\r\n"),
+                Hear(b"STARTTLS\r\n"),
+                Say(b"220 go\r\n"),
+                StartTls,
+                Wait,
+            ],
+            Some("220 mail.test"),
+        ),
+        (
+            "lmtp",
+            &[
+                Say(b"220 mail.test LMTP\r\n"),
+                Hear(b"LHLO [127.0.0.1]\r\n"),
+                Say(b"250 StartTLS\r\n"),
+                Hear(b"STARTTLS\r\n"),
+                Say(b"220 go\r\n"),
+                StartTls,
+                Wait,
+            ],
+            Some("220 mail.test LMTP"),
+        ),
+        (
+            "imap",
+            &[Say(b"* ok ready\r\n"), Hear(b"a1 STARTTLS\r\n"), Say(b"a1 Ok go\r\n"), StartTls, Wait],
+            Some("* ok ready"),
+        ),
+        (
+            "ftp",
+            &[Say(b"120 soon\r\n220 here\r\n"), Hear(b"AUTH TLS\r\n"), Say(b"234 go\r\n"), StartTls, Wait],
+            Some("220 here"),
+        ),
+        (
+            "nntp",
+            &[Say(b"201 news\r\n"), Hear(b"STARTTLS\r\n"), Say(b"382 go\r\n"), StartTls, Wait],
+            Some("201 news"),
+        ),
+        (
+            "sieve",
+            &[
+                Say(b"\"IMPLEMENTATION\" \"x\"\r\n\"starttls\"\r\nok \"ready\"\r\n"),
+                Hear(b"STARTTLS\r\n"),
+                Say(b"OK\r\n"),
+                StartTls,
+                Wait,
+            ],
+            Some("\"IMPLEMENTATION\" \"x\""),
+        ),
+        ("mysql", &[Say(MYSQL_TLS), Hear(MYSQL_REQUEST), StartTls, Wait], Some("8.0.36")),
+        (
+            "xmpp",
+            &[
+                Hear(XMPP_OPENING),
+                Say(b"<s:stream xmlns:s='x'><s:features><t:starttls xmlns:t='y'><t:required/></t:starttls></s:features>"),
+                Hear(XMPP_START),
+                Say(b"<t:proceed xmlns:t='y'/>"),
+                StartTls,
+                Wait,
+            ],
+            None,
+        ),
         (
             "smtp",
             &[
@@ -173,7 +249,7 @@ fn stls_05_every_protocol_switches_in_its_own_words() {
 #[test]
 fn stls_04_what_a_server_says_instead_is_told() {
     let files = Files::new();
-    let cases: [(&str, &'static [Step], &str); 10] = [
+    let cases: [(&str, &'static [Step], &str); 29] = [
         (
             "smtp",
             &[Say(b"220 a\r\n"), Hear(b"EHLO [127.0.0.1]\r\n"), Say(b"250 HELP\r\n"), Wait],
@@ -207,9 +283,78 @@ fn stls_04_what_a_server_says_instead_is_told() {
                 Say(b"\x30\x0c\x02\x01\x01\x78\x07\x0a\x01\x02\x04\0\x04\0"),
                 Wait,
             ],
-            "the server refuses StartTLS with result code 2",
+            "the server refuses StartTLS: protocolError (result code 2)",
         ),
-        ("ldap", &[Hear(LDAP_REQUEST), Say(b"HTTP/1.1 400 Bad Request\r\n"), Wait], "not LDAP"),
+        (
+            "ldap",
+            &[Hear(LDAP_REQUEST), Say(b"HTTP/1.1 400 Bad Request\r\n"), Wait],
+            "the server speaks HTTP",
+        ),
+        (
+            "ldap",
+            &[
+                Hear(LDAP_REQUEST),
+                Say(b"\x30\x10\x02\x01\x01\x78\x0b\x0a\x01\x34\x04\0\x04\x04full"),
+                Wait,
+            ],
+            "the server refuses StartTLS: unavailable (result code 52): `full`",
+        ),
+        (
+            "ldap",
+            &[Hear(LDAP_REQUEST), Say(DISCONNECTION), Wait],
+            "the server disconnects (Notice of Disconnection): busy (result code 51): `later`",
+        ),
+        (
+            "smtp",
+            &[Say(b"421-too many\r\n421-connections\r\n421 try later\r\n"), Wait],
+            "`421-too many 421-connections 421 try later`",
+        ),
+        ("smtp", &[Say(b"554-first\r\n554-second\r\n")], "`554-first 554-second`"),
+        ("smtp", &[Say(b"SSH-2.0-x\r\n"), Wait], "the server speaks SSH: it answered `SSH-2.0-x`"),
+        (
+            "ftp",
+            &[Say(b"120 in 1 minute\r\n"), Say(b"421-no\r\n421 sorry\r\n"), Wait],
+            "`421-no 421 sorry`",
+        ),
+        ("imap", &[Say(b"* PREAUTH welcome\r\n"), Wait], "PREAUTH"),
+        ("imap", &[Say(b"* bye busy\r\n"), Wait], "bye busy"),
+        (
+            "nntp",
+            &[Say(b"200 a\r\n"), Hear(b"STARTTLS\r\n"), Say(b"580 no\r\n"), Wait],
+            "the server answered `580 no`",
+        ),
+        (
+            "lmtp",
+            &[Say(b"220 a\r\n"), Hear(b"LHLO [127.0.0.1]\r\n"), Say(b"250 SIZE\r\n"), Wait],
+            "does not offer STARTTLS",
+        ),
+        ("sieve", &[Say(b"\"IMPLEMENTATION\" \"x\"\r\nOK\r\n"), Wait], "does not offer STARTTLS"),
+        ("sieve", &[Say(b"BYE \"busy\"\r\n"), Wait], "the server answered `BYE \"busy\"`"),
+        (
+            "postgres",
+            &[
+                Hear(b"\0\0\0\x08\x04\xd2\x16\x2f"),
+                Say(b"E\0\0\0\x20SFATAL\0Mgo to evil.test\0"),
+                Wait,
+            ],
+            "an error message of PostgreSQL",
+        ),
+        (
+            "postgres",
+            &[Hear(b"\0\0\0\x08\x04\xd2\x16\x2f"), Say(b"HTTP/1.1 400 Bad Request\r\n"), Wait],
+            "the server speaks HTTP",
+        ),
+        (
+            "postgres",
+            &[Say(MYSQL_PLAIN), Hear(b"\0\0\0\x08\x04\xd2\x16\x2f"), Wait],
+            "the server speaks MySQL",
+        ),
+        ("mysql", &[Say(MYSQL_PLAIN), Wait], "the server does not offer TLS"),
+        (
+            "mysql",
+            &[Say(b"\x19\0\0\0\xff\x6a\x04#HY000Host not allowed"), Wait],
+            "error 1130: `Host not allowed`",
+        ),
         (
             "xmpp",
             &[Hear(XMPP_OPENING), Say(b"<stream:stream><stream:features></stream:features>"), Wait],
@@ -219,6 +364,26 @@ fn stls_04_what_a_server_says_instead_is_told() {
             "xmpp",
             &[Hear(XMPP_OPENING), Say(b"<stream:stream><stream:features/>"), Wait],
             "the server does not offer STARTTLS",
+        ),
+        (
+            "xmpp",
+            &[
+                Hear(XMPP_OPENING),
+                Say(b"<s:stream><s:error><host-unknown xmlns='x'/></s:error>"),
+                Wait,
+            ],
+            "the stream error host-unknown",
+        ),
+        (
+            "xmpp",
+            &[
+                Hear(XMPP_OPENING),
+                Say(b"<s:stream><s:features><t:starttls/></s:features>"),
+                Hear(XMPP_START),
+                Say(b"<t:failure/>"),
+                Wait,
+            ],
+            "the server refuses STARTTLS",
         ),
     ];
     for (protocol, steps, words) in cases {

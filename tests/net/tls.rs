@@ -227,7 +227,7 @@ fn tls_30_who_does_not_speak_tls_is_no_error_of_ours() {
         let plain = plain.await.unwrap();
         let error = to(&event_loop, plain.local_addrs()[0], &client).open(Recorder::new).await;
         let text = error.unwrap_err().to_string();
-        let end = "does not speak TLS: its answer begins with \"HTTP/1.1 400 Bad Request\"";
+        let end = "the peer speaks HTTP, not TLS: it sent \"HTTP/1.1 400 Bad Request\"";
         assert!(text.ends_with(end), "{text}");
     });
 }

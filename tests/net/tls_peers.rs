@@ -130,7 +130,7 @@ fn tls_06_client_certificates_for_the_server_of_openssl() {
                     error.to_string()
                 }
             };
-            assert!(error.starts_with("the peer sent a fatal alert: "), "{error}");
+            assert!(error.starts_with("the peer sent the fatal alert "), "{error}");
         });
     }
 }

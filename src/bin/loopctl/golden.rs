@@ -103,6 +103,17 @@ fn human(report: &Report, style: Style, detail: HumanOptions) -> String {
 }
 
 /// A report in every format.
+/// A report as text, JSON and metrics.
+fn described(story: &Story) -> String {
+    let report = &story.report;
+    let detail = HumanOptions { tcp_info: true, is_verbose: true };
+    assert_valid("connect.v1.json", &json::document(report));
+    let mut metrics = prometheus::Metrics::default();
+    metrics.add(report);
+    let document = wire::line(&json::document(report));
+    format!("{}{document}{}", human(report, plain(Some(80)), detail), metrics.exposition())
+}
+
 fn every_format(name: &str, story: &Story) {
     let mut golden = Golden::default();
     let report = &story.report;

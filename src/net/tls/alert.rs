@@ -18,7 +18,7 @@ macro_rules! alerts {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum TlsAlert {
-            $(#[doc = $meaning] $variant,)*
+            $(#[doc = concat!("`", $name, "`: ", $meaning, ".")] $variant,)*
             /// A number without a registered name.
             Unknown(u8),
         }
@@ -41,6 +41,14 @@ macro_rules! alerts {
                 }
             }
 
+            /// The meaning as a clause, such as `no set of parameters is acceptable to both sides`.
+            pub fn meaning(self) -> Option<&'static str> {
+                match self {
+                    $(Self::$variant => Some($meaning),)*
+                    Self::Unknown(_) => None,
+                }
+            }
+
             /// The registered name, such as `handshake_failure`.
             pub fn name(self) -> Option<&'static str> {
                 match self {
@@ -53,41 +61,41 @@ macro_rules! alerts {
 }
 
 alerts! {
-    CloseNotify = 0, "close_notify", "The sender sends no more data.";
-    UnexpectedMessage = 10, "unexpected_message", "A message came out of turn.";
-    BadRecordMac = 20, "bad_record_mac", "A record cannot be decrypted.";
-    DecryptionFailed = 21, "decryption_failed", "A record cannot be decrypted (TLS 1.0).";
-    RecordOverflow = 22, "record_overflow", "A record is too long.";
-    DecompressionFailure = 30, "decompression_failure", "A record cannot be decompressed (TLS 1.2).";
-    HandshakeFailure = 40, "handshake_failure", "No set of parameters is acceptable to both sides.";
-    NoCertificate = 41, "no_certificate", "No certificate is available (SSL 3.0).";
-    BadCertificate = 42, "bad_certificate", "A certificate is corrupt or its signature is wrong.";
-    UnsupportedCertificate = 43, "unsupported_certificate", "The certificate's type is not supported.";
-    CertificateRevoked = 44, "certificate_revoked", "The issuer has revoked the certificate.";
-    CertificateExpired = 45, "certificate_expired", "The certificate has expired or is not valid yet.";
-    CertificateUnknown = 46, "certificate_unknown", "The certificate is unacceptable for another reason.";
-    IllegalParameter = 47, "illegal_parameter", "A field of the handshake is out of range or inconsistent.";
-    UnknownCa = 48, "unknown_ca", "The chain does not lead to a trusted authority.";
-    AccessDenied = 49, "access_denied", "The certificate is valid, and access is denied.";
-    DecodeError = 50, "decode_error", "A message cannot be decoded.";
-    DecryptError = 51, "decrypt_error", "A signature or a Finished message is wrong.";
-    ExportRestriction = 60, "export_restriction", "Export rules are violated (TLS 1.0).";
-    ProtocolVersion = 70, "protocol_version", "The version offered is recognised and not supported.";
-    InsufficientSecurity = 71, "insufficient_security", "The server requires more secure parameters.";
-    InternalError = 80, "internal_error", "An error unrelated to the peer or the protocol.";
-    InappropriateFallback = 86, "inappropriate_fallback", "The client retries with a lower version needlessly (RFC 7507).";
-    UserCanceled = 90, "user_canceled", "The handshake is cancelled for a reason outside the protocol.";
-    NoRenegotiation = 100, "no_renegotiation", "Renegotiation is refused (TLS 1.2).";
-    MissingExtension = 109, "missing_extension", "A mandatory extension is missing.";
-    UnsupportedExtension = 110, "unsupported_extension", "An extension was not offered or is not allowed there.";
-    CertificateUnobtainable = 111, "certificate_unobtainable", "A certificate cannot be fetched from its URL (RFC 6066).";
-    UnrecognizedName = 112, "unrecognized_name", "No server has the name of the SNI extension (RFC 6066).";
-    BadCertificateStatusResponse = 113, "bad_certificate_status_response", "The OCSP response is invalid (RFC 6066).";
-    BadCertificateHashValue = 114, "bad_certificate_hash_value", "The hash of a certificate does not match (RFC 6066).";
-    UnknownPskIdentity = 115, "unknown_psk_identity", "No acceptable PSK identity was offered.";
-    CertificateRequired = 116, "certificate_required", "A client certificate is required and was not sent.";
-    NoApplicationProtocol = 120, "no_application_protocol", "No protocol of the ALPN extension is supported (RFC 7301).";
-    EchRequired = 121, "ech_required", "Encrypted Client Hello was required and rejected (RFC 9849).";
+    CloseNotify = 0, "close_notify", "the sender sends no more data";
+    UnexpectedMessage = 10, "unexpected_message", "a message came out of turn";
+    BadRecordMac = 20, "bad_record_mac", "a record cannot be decrypted";
+    DecryptionFailed = 21, "decryption_failed", "a record cannot be decrypted (TLS 1.0)";
+    RecordOverflow = 22, "record_overflow", "a record is too long";
+    DecompressionFailure = 30, "decompression_failure", "a record cannot be decompressed (TLS 1.2)";
+    HandshakeFailure = 40, "handshake_failure", "no set of parameters is acceptable to both sides";
+    NoCertificate = 41, "no_certificate", "no certificate is available (SSL 3.0)";
+    BadCertificate = 42, "bad_certificate", "a certificate is corrupt or its signature is wrong";
+    UnsupportedCertificate = 43, "unsupported_certificate", "the certificate's type is not supported";
+    CertificateRevoked = 44, "certificate_revoked", "the issuer has revoked the certificate";
+    CertificateExpired = 45, "certificate_expired", "the certificate has expired or is not valid yet";
+    CertificateUnknown = 46, "certificate_unknown", "the certificate is unacceptable for another reason";
+    IllegalParameter = 47, "illegal_parameter", "a field of the handshake is out of range or inconsistent";
+    UnknownCa = 48, "unknown_ca", "the chain does not lead to a trusted authority";
+    AccessDenied = 49, "access_denied", "the certificate is valid, and access is denied";
+    DecodeError = 50, "decode_error", "a message cannot be decoded";
+    DecryptError = 51, "decrypt_error", "a signature or a Finished message is wrong";
+    ExportRestriction = 60, "export_restriction", "export rules are violated (TLS 1.0)";
+    ProtocolVersion = 70, "protocol_version", "the version offered is recognised and not supported";
+    InsufficientSecurity = 71, "insufficient_security", "the server requires more secure parameters";
+    InternalError = 80, "internal_error", "an error unrelated to the peer or the protocol";
+    InappropriateFallback = 86, "inappropriate_fallback", "the client retries with a lower version needlessly (RFC 7507)";
+    UserCanceled = 90, "user_canceled", "the handshake is cancelled for a reason outside the protocol";
+    NoRenegotiation = 100, "no_renegotiation", "renegotiation is refused (TLS 1.2)";
+    MissingExtension = 109, "missing_extension", "a mandatory extension is missing";
+    UnsupportedExtension = 110, "unsupported_extension", "an extension was not offered or is not allowed there";
+    CertificateUnobtainable = 111, "certificate_unobtainable", "a certificate cannot be fetched from its URL (RFC 6066)";
+    UnrecognizedName = 112, "unrecognized_name", "no server has the name of the SNI extension (RFC 6066)";
+    BadCertificateStatusResponse = 113, "bad_certificate_status_response", "the OCSP response is invalid (RFC 6066)";
+    BadCertificateHashValue = 114, "bad_certificate_hash_value", "the hash of a certificate does not match (RFC 6066)";
+    UnknownPskIdentity = 115, "unknown_psk_identity", "no acceptable PSK identity was offered";
+    CertificateRequired = 116, "certificate_required", "a client certificate is required and was not sent";
+    NoApplicationProtocol = 120, "no_application_protocol", "no protocol of the ALPN extension is supported (RFC 7301)";
+    EchRequired = 121, "ech_required", "encrypted Client Hello was required and rejected (RFC 9849)";
 }
 
 /// The registered name, or the number.

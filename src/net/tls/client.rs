@@ -121,7 +121,7 @@ impl TlsClient {
             }
         };
         let session = ClientConnection::new(config, name)
-            .map_err(|error| TlsConfigError::new("TLS", error))?;
+            .map_err(|error| TlsConfigError::of_tls("TLS", &error))?;
         Ok(NewSession { session: Connection::Client(session), limits: self.limits, progress: None })
     }
 }
@@ -229,14 +229,17 @@ impl TlsClientBuilder {
     /// # Errors
     /// [`TlsConfigError`] for the first invalid item.
     pub fn build(self) -> Result<TlsClient, TlsConfigError> {
-        let roots = match self.trust {
-            Trust::Only(certificates) => Some(trust::only(certificates?)?),
-            Trust::Platform if self.accepts_any => trust::platform().ok(),
-            Trust::Platform => Some(trust::platform()?),
+        let (roots, trusted) = match self.trust {
+            Trust::Only(certificates) => {
+                let trusted = certificates?;
+                (Some(trust::only(&trusted)?), trusted)
+            }
+            Trust::Platform if self.accepts_any => (trust::platform().ok(), Vec::new()),
+            Trust::Platform => (Some(trust::platform()?), Vec::new()),
         };
-        let verifier = Verifier::new(roots, self.accepts_any)?;
+        let verifier = Verifier::new(roots, trusted, self.accepts_any)?;
         let limits = self.common.limits()?;
-        let failed = |error| TlsConfigError::new("TLS", error);
+        let failed = |error| TlsConfigError::of_tls("TLS", &error);
         let builder = ClientConfig::builder_with_provider(self.common.provider()?)
             .with_protocol_versions(&self.common.versions())
             .map_err(failed)?

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use super::alert::TlsAlert;
 use super::certificate::CertificateProblem;
-use super::info::TlsPeer;
+use super::error_words::words;
+use super::greeting::{PlainProtocol, first_line, is_echo, is_plain};
+use super::info::{TlsPeer, TlsVerdict};
 
 /// Failure of a TLS handshake or session, inside the [`io::Error`] that reaches the protocol or the caller.
 ///
@@ -38,12 +40,14 @@ pub enum TlsError {
     AlertReceived(TlsAlert),
     /// The first bytes from the peer are not a TLS record (RFC 8446 section 5.1).
     NotTls {
-        /// These bytes, at most 32.
+        /// These bytes, at most 128.
         first_bytes: Vec<u8>,
     },
+    /// The peer sends back what it receives: its answer is the ClientHello that it was sent.
+    Echo,
     /// The peer broke the protocol, or no version, suite or parameter is common to both sides.
     Protocol {
-        /// Description by rustls.
+        /// Description in words.
         message: String,
         /// Alert that the peer was sent, as far as it is known: rustls does not report encrypted ones.
         alert_sent: Option<TlsAlert>,
@@ -71,7 +75,7 @@ pub enum TlsErrorKind {
     Certificate,
     /// [`TlsError::AlertReceived`].
     Alert,
-    /// [`TlsError::NotTls`].
+    /// [`TlsError::NotTls`] or [`TlsError::Echo`].
     NotTls,
     /// [`TlsError::Protocol`].
     Protocol,
@@ -91,7 +95,7 @@ impl TlsError {
         match self {
             Self::Certificate { .. } => TlsErrorKind::Certificate,
             Self::AlertReceived(_) => TlsErrorKind::Alert,
-            Self::NotTls { .. } => TlsErrorKind::NotTls,
+            Self::NotTls { .. } | Self::Echo => TlsErrorKind::NotTls,
             Self::Protocol { .. } => TlsErrorKind::Protocol,
             Self::Closed => TlsErrorKind::Closed,
             Self::Truncated => TlsErrorKind::Truncated,
@@ -130,15 +134,27 @@ impl TlsError {
         let alert_sent = plaintext_alert.or_else(|| encrypted_alert(error));
         match error {
             rustls::Error::InvalidCertificate(error) => {
-                let problem = CertificateProblem::new(error, peer.chain.len());
+                // The verifier's own record says more than the error that passes through rustls.
+                let problem = match &peer.verdict {
+                    TlsVerdict::Failed(problem) => problem.clone(),
+                    _ => CertificateProblem::new(error, peer.chain.len()),
+                };
                 Self::Certificate { problem, alert_sent }
             }
             rustls::Error::NoCertificatesPresented => {
                 Self::Certificate { problem: CertificateProblem::Missing, alert_sent }
             }
             rustls::Error::AlertReceived(alert) => Self::AlertReceived((*alert).into()),
-            error => Self::Protocol { message: error.to_string(), alert_sent },
+            error => Self::Protocol { message: words(error), alert_sent },
         }
+    }
+
+    /// Error for a first answer that is not TLS, or the ClientHello itself.
+    pub(super) fn of_answer(first_bytes: &[u8], first_sent: &[u8]) -> Option<Self> {
+        if is_plain(first_bytes) {
+            return Some(Self::NotTls { first_bytes: first_bytes.to_vec() });
+        }
+        is_echo(first_sent, first_bytes).then_some(Self::Echo)
     }
 
     pub(in crate::net) fn handshake_timed_out(limit: Duration) -> Self {
@@ -177,21 +193,31 @@ fn encrypted_alert(error: &rustls::Error) -> Option<TlsAlert> {
     }
 }
 
-/// The first line, escaped.
-fn first_line(bytes: &[u8]) -> String {
-    let line = bytes.split(|byte| b"\r\n".contains(byte)).next().unwrap_or_default();
-    if line.is_empty() { bytes } else { line }.escape_ascii().to_string()
-}
-
 impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Certificate { problem, .. } => problem.fmt(f),
-            Self::AlertReceived(alert) => write!(f, "the peer sent a fatal alert: {alert}"),
-            Self::NotTls { first_bytes } => {
-                let line = first_line(first_bytes);
-                write!(f, "the peer does not speak TLS: its answer begins with \"{line}\"")
-            }
+            Self::AlertReceived(alert) => match (alert.name(), alert.meaning()) {
+                (Some(name), Some(meaning)) => {
+                    write!(f, "the peer sent the fatal alert {name}: {meaning}")
+                }
+                _ => write!(f, "the peer sent a fatal alert of unknown number {}", alert.number()),
+            },
+            Self::NotTls { first_bytes } => match PlainProtocol::of(first_bytes) {
+                Some(protocol) => match protocol.quote(first_bytes) {
+                    Some(line) => {
+                        write!(f, "the peer speaks {protocol}, not TLS: it sent \"{line}\"")
+                    }
+                    None => write!(f, "the peer speaks {protocol}, not TLS"),
+                },
+                None => {
+                    let line = first_line(first_bytes);
+                    write!(f, "the peer does not speak TLS: it sent \"{line}\"")
+                }
+            },
+            Self::Echo => f.write_str(
+                "the peer does not speak TLS: it sends back what it receives (the ClientHello)",
+            ),
             Self::Protocol { message, .. } => write!(f, "TLS failed: {message}"),
             Self::Closed => f.write_str("the peer closed the connection during the TLS handshake"),
             Self::Truncated => {
@@ -230,6 +256,17 @@ pub struct TlsConfigError(String);
 impl TlsConfigError {
     pub(super) fn new(what: impl fmt::Display, why: impl fmt::Display) -> Self {
         Self(format!("{what}: {why}"))
+    }
+
+    /// An error of rustls in words.
+    pub(super) fn of_tls(what: impl fmt::Display, error: &rustls::Error) -> Self {
+        let why = match error {
+            rustls::Error::InvalidCertificate(error) => {
+                CertificateProblem::new(error, 1).to_string()
+            }
+            error => words(error),
+        };
+        Self::new(what, why)
     }
 }
 

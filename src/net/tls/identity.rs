@@ -39,8 +39,26 @@ fn private_key(
             "the private key is encrypted (`openssl pkey` takes that off)",
         ),
         pem::Error::NoItemsFound => TlsConfigError::new(what, "there is no private key in it"),
-        error => TlsConfigError::new(what, error),
+        error => TlsConfigError::new(what, pem_words(&error)),
     })
+}
+
+fn pem_words(error: &pem::Error) -> String {
+    let text = match error {
+        pem::Error::MissingSectionEnd { end_marker } => {
+            let marker = String::from_utf8_lossy(end_marker);
+            return format!("the line `{}` is missing", marker.trim().escape_default());
+        }
+        pem::Error::IllegalSectionStart { line } => {
+            let line = String::from_utf8_lossy(line);
+            return format!("the line `{}` is not a PEM header", line.trim().escape_default());
+        }
+        pem::Error::Base64Decode(_) => "a PEM section is not valid base 64",
+        pem::Error::SectionTooLarge => "a PEM section is too large",
+        pem::Error::NoItemsFound => "there is nothing in it",
+        _ => "it is not valid PEM",
+    };
+    text.to_owned()
 }
 
 /// All certificates of a PEM text, at least one.
@@ -58,7 +76,7 @@ pub(super) fn certificates(
             Err(TlsConfigError::new(what, "there is no certificate in it"))
         }
         Ok(found) => Ok(found),
-        Err(error) => Err(TlsConfigError::new(what, error)),
+        Err(error) => Err(TlsConfigError::new(what, pem_words(&error))),
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use rustls::{Connection, HandshakeKind, ProtocolVersion};
 
 use super::CertificateProblem;
+use super::ocsp::OcspAnswer;
 
 /// Negotiated parameters; asyncio's extra info `cipher`, `peercert` and others. Returned by
 /// [`Transport::tls`](crate::Transport::tls).
@@ -33,10 +34,17 @@ pub struct TlsInfo {
 pub struct TlsPeer {
     /// Certificates as received, in DER, the peer's own first.
     pub chain: Vec<Vec<u8>>,
+    /// Positions in `chain` of the certificates that were verified, from the peer's own to the one that a trusted
+    /// authority has signed. Empty if there is no such path.
+    pub path: Vec<usize>,
     /// Result of the verification.
     pub verdict: TlsVerdict,
-    /// Whether an OCSP response was stapled (RFC 6066 section 8). Its content is not checked.
+    /// All problems that are known; `verdict` has the first.
+    pub problems: Vec<CertificateProblem>,
+    /// Whether an OCSP response was stapled (RFC 6066 section 8).
     pub ocsp_stapled: bool,
+    /// Content of that response. A revoked certificate fails the verification.
+    pub ocsp: Option<OcspAnswer>,
     /// On a client, whether the server sent CertificateRequest. A TLS 1.3 server rejects a client certificate only
     /// after the client's side of the handshake.
     pub asks_for_certificate: bool,

@@ -55,7 +55,7 @@ impl TlsServer {
 
     pub(in crate::net) fn new_session(&self) -> Result<NewSession, TlsConfigError> {
         let session = ServerConnection::new(Arc::clone(&self.config))
-            .map_err(|error| TlsConfigError::new("TLS", error))?;
+            .map_err(|error| TlsConfigError::of_tls("TLS", &error))?;
         Ok(NewSession { session: Connection::Server(session), limits: self.limits, progress: None })
     }
 }
@@ -129,17 +129,19 @@ impl TlsServerBuilder {
             return Err(TlsConfigError::new("a TLS server", "needs a certificate"));
         }
         let (provider, limits) = (self.common.provider()?, self.common.limits()?);
-        let failed = |error| TlsConfigError::new("TLS", error);
+        let failed = |error| TlsConfigError::of_tls("TLS", &error);
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(&self.common.versions())
             .map_err(failed)?;
         let builder = match self.client_ca.transpose()? {
             None => builder.with_no_client_auth(),
             Some(certificates) => {
-                let roots = trust::only(certificates)?;
+                let roots = trust::only(&certificates)?;
                 let all = Arc::clone(&provider);
                 let verifier = WebPkiClientVerifier::builder_with_provider(roots, all).build();
-                let failed = |error| TlsConfigError::new("client CA", error);
+                let failed = |_| {
+                    TlsConfigError::new("client CA", "there is no authority's certificate in it")
+                };
                 builder.with_client_cert_verifier(verifier.map_err(failed)?)
             }
         };
@@ -147,7 +149,7 @@ impl TlsServerBuilder {
             let Identity { chain, key } = own?;
             CertifiedKey::from_der(chain, key, &provider)
                 .map(Arc::new)
-                .map_err(|error| TlsConfigError::new("certificate", error))
+                .map_err(|error| TlsConfigError::of_tls("certificate", &error))
         };
         let own = self.own.into_iter().map(certified).collect::<Result<_, _>>()?;
         let own = Arc::new(CertificateResolver(own));

@@ -95,6 +95,8 @@ struct Core {
     peer: TlsPeer,
     /// First bytes from the peer, recorded during the handshake.
     first_bytes: Vec<u8>,
+    /// First bytes of the ClientHello, as far as `first_bytes` could repeat them.
+    first_sent: Vec<u8>,
     sending: Sending,
     /// The peer has sent `close_notify`.
     is_finished: bool,
@@ -105,8 +107,8 @@ struct Core {
 /// Maximum number of reads of 4 KiB per call, because records may be empty and arrive endlessly.
 const MAX_READS: usize = 64;
 
-/// Enough to recognise the greeting of another protocol.
-const MAX_FIRST_BYTES: usize = 32;
+/// Enough to recognise the greeting of another protocol, and to quote its first line.
+const MAX_FIRST_BYTES: usize = 128;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sending {
@@ -164,6 +166,7 @@ impl Tls {
             read_error: None,
             peer: TlsPeer::default(),
             first_bytes: Vec::new(),
+            first_sent: Vec::new(),
             sending: Sending::Open,
             is_finished: false,
             is_cut: false,
@@ -399,7 +402,10 @@ impl Core {
         }
         if self.incoming.unread().is_empty() {
             match self.incoming.refill(stream, max) {
-                Ok(0) if self.session.is_handshaking() => return Err(TlsError::Closed.into()),
+                Ok(0) if self.session.is_handshaking() => {
+                    let plain = TlsError::of_answer(&self.first_bytes, &self.first_sent);
+                    return Err(plain.unwrap_or(TlsError::Closed).into());
+                }
                 Ok(0) => return Err(TlsError::Truncated.into()),
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(0),
@@ -445,14 +451,12 @@ impl Core {
 
     /// Sends the alert that rustls has queued, and converts the error.
     fn rejected(&mut self, stream: &dyn ByteStream, error: &rustls::Error) -> TlsError {
-        /// Record types from change_cipher_spec to heartbeat (RFC 8446 section 5.1, RFC 6520).
-        const RECORD_TYPES: std::ops::RangeInclusive<u8> = 20..=24;
         let alert = self.push_alert(stream);
-        let is_record = self.first_bytes.first().is_none_or(|byte| RECORD_TYPES.contains(byte));
-        if is_record || !self.session.is_handshaking() {
+        if !self.session.is_handshaking() {
             return TlsError::new(error, &self.peer, alert);
         }
-        TlsError::NotTls { first_bytes: std::mem::take(&mut self.first_bytes) }
+        let plain = TlsError::of_answer(&self.first_bytes, &self.first_sent);
+        plain.unwrap_or_else(|| TlsError::new(error, &self.peer, alert))
     }
 
     fn push_alert(&mut self, stream: &dyn ByteStream) -> Option<TlsAlert> {
@@ -529,6 +533,13 @@ impl Core {
             return Ok(());
         }
         self.outgoing.flush(stream)?;
+        if self.first_sent.is_empty() && self.session.is_handshaking() && self.session.wants_write()
+        {
+            let mut flight = Vec::new();
+            self.session.write_tls(&mut flight)?;
+            self.first_sent = flight[..flight.len().min(MAX_FIRST_BYTES)].to_vec();
+            Sink { stream, outbox: &mut self.outgoing }.write_all(&flight)?;
+        }
         while self.session.wants_write() {
             let mut sink = Sink { stream, outbox: &mut self.outgoing };
             self.session.write_tls(&mut sink)?;

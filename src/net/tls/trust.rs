@@ -6,11 +6,16 @@ use rustls::RootCertStore;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::CertificateDer;
 
-use super::TlsConfigError;
+use super::peer_certificate::PeerCertificate;
+use super::{TlsConfigError, signature};
 
 pub(super) fn provider() -> Arc<CryptoProvider> {
     static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
-    Arc::clone(PROVIDER.get_or_init(|| Arc::new(ring::default_provider())))
+    let extended = || CryptoProvider {
+        signature_verification_algorithms: signature::algorithms(),
+        ..ring::default_provider()
+    };
+    Arc::clone(PROVIDER.get_or_init(|| Arc::new(extended())))
 }
 
 /// The platform's store, read from disk once.
@@ -44,12 +49,17 @@ fn whose(is_meant: impl Fn(&str) -> bool) -> String {
     }
 }
 
+/// Certificates that are authorities. One that cannot be an authority is not an error, because it can be trusted for
+/// itself.
 pub(super) fn only(
-    certificates: Vec<CertificateDer<'static>>,
+    certificates: &[CertificateDer<'static>],
 ) -> Result<Arc<RootCertStore>, TlsConfigError> {
     let mut store = RootCertStore::empty();
     for certificate in certificates {
-        store.add(certificate).map_err(|error| TlsConfigError::new("CA", error))?;
+        let added = store.add(certificate.clone());
+        if added.is_err() && PeerCertificate::read(certificate).is_none() {
+            return Err(TlsConfigError::new("CA", "one of the certificates cannot be decoded"));
+        }
     }
     Ok(Arc::new(store))
 }

@@ -45,12 +45,20 @@ pub(crate) struct TlsArgs {
 #[derive(Debug, Args)]
 pub(crate) struct TrustArgs {
     /// Trust the CA certificates in FILE (PEM) instead of the system's; repeatable
+    ///
+    /// A server that sends a certificate of FILE itself is trusted as well, whether it is a CA's or not.
     #[arg(long, value_name = "FILE", requires = "secure")]
     pub(crate) ca: Vec<PathBuf>,
     /// Accept any certificate; certificate problems are still reported
+    ///
+    /// The peer must still prove that it holds the certificate's key, where the key is of a kind and size that can
+    /// be checked.
     #[arg(long, requires = "secure")]
     pub(crate) insecure: bool,
     /// Exit 60 if a certificate of the peer expires within this time, such as 14d
+    ///
+    /// The verified path is judged; an expired certificate outside it is only noted. A date that cannot be read does
+    /// not meet the expectation.
     #[arg(long, value_name = "DUR", requires = "secure", value_parser = duration)]
     pub(crate) cert_expiry: Option<Duration>,
 }

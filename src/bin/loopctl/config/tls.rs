@@ -27,6 +27,8 @@ pub(crate) struct TlsRequest {
     pub(crate) has_own: bool,
     /// Whether protocols are offered (ALPN).
     pub(crate) offers_alpn: bool,
+    /// Whether TLS 1.3 alone is offered.
+    pub(crate) requires_13: bool,
 }
 
 /// A protocol that begins in plain text and upgrades to TLS.
@@ -46,6 +48,15 @@ pub(crate) enum StartTls {
     Ldap,
     /// RFC 6120
     Xmpp,
+    /// MySQL's SSLRequest
+    #[value(name = "mysql")]
+    MySql,
+    /// RFC 4642
+    Nntp,
+    /// ManageSieve, RFC 5804
+    Sieve,
+    /// RFC 2033
+    Lmtp,
 }
 
 impl TlsRequest {
@@ -81,6 +92,7 @@ impl TlsRequest {
             name,
             has_own: args.own.cert.is_some(),
             offers_alpn: args.alpn.is_some(),
+            requires_13: args.tls_min == VersionArg::Tls13,
         }))
     }
 

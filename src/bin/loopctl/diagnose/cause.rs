@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 
-use loopctl::{Address, CertificateProblem, Failure, Phase, TlsError, TlsErrorKind};
+use loopctl::{Address, Failure, Phase, TlsError, TlsErrorKind};
 
 use super::findings::FindingKind;
 use super::findings::name::server_lines;
@@ -204,7 +204,7 @@ pub(crate) fn failure_text(failure: &Failure) -> String {
 /// Message about a TLS failure.
 pub(crate) fn tls_message(tls: &TlsReport, failure: &TlsFailure) -> String {
     let problem =
-        certificate::problem(tls).filter(|_| failure.kind() == Some(TlsErrorKind::Certificate));
+        certificate::summary(tls).filter(|_| failure.kind() == Some(TlsErrorKind::Certificate));
     let timed_out = failure.kind() == Some(TlsErrorKind::TimedOut);
     match (problem, failure.phase) {
         (Some(problem), _) => problem,
@@ -225,15 +225,11 @@ pub(crate) fn tls_message(tls: &TlsReport, failure: &TlsFailure) -> String {
 
 /// Short message about a TLS failure, for a list.
 fn short_tls_message(tls: &TlsReport, failure: &TlsFailure) -> String {
-    let message = match tls.problem().filter(|_| failure.kind() == Some(TlsErrorKind::Certificate))
-    {
-        Some(CertificateProblem::Expired { .. }) => "the certificate has expired",
-        Some(CertificateProblem::NotYetValid { .. }) => "the certificate is not valid yet",
-        Some(CertificateProblem::WrongName { .. }) => "the certificate is for another name",
-        Some(CertificateProblem::UnknownIssuer { .. }) => "the certificate's issuer is unknown",
-        _ => return tls_message(tls, failure),
-    };
-    message.to_owned()
+    let problem = tls.problem().filter(|_| failure.kind() == Some(TlsErrorKind::Certificate));
+    match problem.and_then(|problem| certificate::short(tls, problem)) {
+        Some(message) => message.to_owned(),
+        None => tls_message(tls, failure),
+    }
 }
 
 /// Message about a TLS failure, with its time and phase.

@@ -28,11 +28,14 @@ pub(crate) fn text(unmet: &Unmet) -> String {
         Unmet::Cost { cost, max } => {
             format!("waiting cost {}, more than {}", units::prose(*cost), units::prose(*max))
         }
-        Unmet::CertificateExpiry { certificate, left: Ok(left), min } => {
+        Unmet::CertificateExpiry { certificate, left: None, .. } => {
+            format!("cannot read when the certificate of {certificate} expires")
+        }
+        Unmet::CertificateExpiry { certificate, left: Some(Ok(left)), min } => {
             let (left, min) = (units::long(*left), units::long(*min));
             format!("the certificate of {certificate} expires in {left}, which is less than {min}")
         }
-        Unmet::CertificateExpiry { certificate, left: Err(ago), .. } => {
+        Unmet::CertificateExpiry { certificate, left: Some(Err(ago)), .. } => {
             format!("the certificate of {certificate} expired {} ago", units::long(*ago))
         }
     }

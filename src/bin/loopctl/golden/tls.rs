@@ -62,7 +62,7 @@ fn peer(verdict: TlsVerdict) -> TlsPeer {
 
 fn wanted() -> TlsExpectation {
     let name = Some("many.test".to_owned());
-    TlsExpectation { name, starttls: None, has_own: false, offers_alpn: false }
+    TlsExpectation { name, starttls: None, has_own: false, offers_alpn: false, requires_13: false }
 }
 
 /// A connection over which a handshake begins.
@@ -291,4 +291,32 @@ fn a_dialogue_before_tls() {
         in_short(&mut golden, title, &story);
     }
     golden.assert("connect/starttls-failures.txt");
+}
+
+/// Certificates of a real server with some bytes changed, cut or repeated: 200, always the same.
+#[test]
+fn changed_certificates_are_reported_in_words() {
+    let mut random = fastrand::Rng::with_seed(16);
+    let original = include_bytes!("../../../../tests/golden/expired.der");
+    for number in 0..200 {
+        let mut der = original.to_vec();
+        for _ in 0..=random.usize(..4) {
+            let at = random.usize(..der.len());
+            match random.u8(..4) {
+                0 => der.truncate(at.max(1)),
+                1 => der.insert(at, random.u8(..)),
+                _ => der[at] = random.u8(..),
+            }
+        }
+        let mut info = info();
+        info.peer.chain = vec![der.clone(), original.to_vec(), der];
+        let mut story = established(wanted(), info);
+        let cert_expiry = Some(ms(86_400_000.0));
+        story.report.expect(&Expectations { cert_expiry, ..Expectations::default() });
+        assert_eq!(story.report.unmet.len(), 1, "{number}: the original has expired");
+        let text = super::described(&story);
+        for name in ["Error(", "Some(", "Any {", "Certificate(", "Tag(", "\u{1b}", "\u{202e}"] {
+            assert!(!text.contains(name), "{number}: {name} in {text}");
+        }
+    }
 }

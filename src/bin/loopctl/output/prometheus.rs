@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
+use loopctl::OcspStatus;
 use loopctl::plan::Family;
 
 use crate::diagnose::cause::Cause;
 use crate::output::wire::common::variant_name;
+use crate::report::certificate::Certificate;
 use crate::report::{Attempt, End, FailureKind, Outcome, Report, TlsReport};
 
 /// All targets of a run, metric by metric: a family of metrics must not be split.
@@ -20,6 +22,9 @@ pub(crate) struct Metrics {
     failed_attempts: String,
     unmet: String,
     expiry: String,
+    sent_expiry: String,
+    unreadable: String,
+    revoked: String,
 }
 
 impl Metrics {
@@ -88,13 +93,34 @@ impl Metrics {
     }
 
     fn add_expiry(&mut self, target: &str, tls: &TlsReport) {
-        let end = tls.earliest_end().map(|said| said.valid.not_after);
-        if let Some(end) = end.and_then(|end| end.duration_since(SystemTime::UNIX_EPOCH).ok()) {
-            let seconds = end.as_secs();
+        let seconds = |end: SystemTime| end.duration_since(SystemTime::UNIX_EPOCH).ok();
+        let end = tls.earliest_end().and_then(Certificate::not_after).and_then(seconds);
+        if let Some(end) = end {
             let _ = writeln!(
                 self.expiry,
-                "loopctl_ssl_earliest_cert_expiry{{target=\"{target}\"}} {seconds}"
+                "loopctl_ssl_earliest_cert_expiry{{target=\"{target}\"}} {}",
+                end.as_secs()
             );
+        }
+        let sent = tls.chain.iter().filter_map(Certificate::not_after).min().and_then(seconds);
+        if let Some(end) = sent {
+            let _ = writeln!(
+                self.sent_expiry,
+                "loopctl_ssl_earliest_sent_cert_expiry{{target=\"{target}\"}} {}",
+                end.as_secs()
+            );
+        }
+        if !tls.chain.is_empty() {
+            let unreadable = tls.chain.iter().filter(|one| one.not_after().is_none()).count();
+            let _ = writeln!(
+                self.unreadable,
+                "loopctl_ssl_unreadable_certs{{target=\"{target}\"}} {unreadable}"
+            );
+        }
+        if let Some(answer) = &tls.peer.ocsp {
+            let revoked = u8::from(matches!(answer.status, OcspStatus::Revoked { .. }));
+            let _ =
+                writeln!(self.revoked, "loopctl_ssl_ocsp_revoked{{target=\"{target}\"}} {revoked}");
         }
     }
 
@@ -120,8 +146,23 @@ impl Metrics {
             ("loopctl_unmet_expectations", "Stated expectations that did not hold.", &self.unmet),
             (
                 "loopctl_ssl_earliest_cert_expiry",
-                "Earliest expiry in the certificate chain, in seconds since 1970.",
+                "Earliest expiry in the verified certificate path, in seconds since 1970.",
                 &self.expiry,
+            ),
+            (
+                "loopctl_ssl_earliest_sent_cert_expiry",
+                "Earliest expiry of all certificates that the server sent, in seconds since 1970.",
+                &self.sent_expiry,
+            ),
+            (
+                "loopctl_ssl_unreadable_certs",
+                "Certificates that the server sent and whose expiry cannot be read.",
+                &self.unreadable,
+            ),
+            (
+                "loopctl_ssl_ocsp_revoked",
+                "Whether the stapled OCSP response says that the certificate is revoked: 1 or 0.",
+                &self.revoked,
             ),
         ];
         let families = families.iter().filter(|(_, _, samples)| !samples.is_empty());

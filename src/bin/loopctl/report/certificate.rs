@@ -1,17 +1,11 @@
 //! Fields of a certificate that explain a TLS failure.
 
 use std::fmt::Write as _;
-use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
+use data_encoding::BASE64;
+use loopctl::{CertificateName, PeerCertificate};
 use sha2::{Digest, Sha256};
-use x509_cert::Certificate as Parsed;
-use x509_cert::der::asn1::{BitString, ObjectIdentifier, UintRef};
-use x509_cert::der::oid::db::DB;
-use x509_cert::der::{Decode, Encode, Reader, SliceReader};
-use x509_cert::ext::pkix::SubjectAltName;
-use x509_cert::ext::pkix::name::GeneralName;
-use x509_cert::spki::SubjectPublicKeyInfoOwned;
 
 use crate::util::units;
 
@@ -20,7 +14,7 @@ use crate::util::units;
 pub(crate) struct Certificate {
     /// SHA-256 of the DER encoding, in hexadecimal digits.
     pub(crate) sha256: String,
-    /// `None` if it is not valid X.509.
+    /// `None` if it does not have the structure of X.509.
     pub(crate) parsed: Option<Box<ParsedCertificate>>,
 }
 
@@ -31,28 +25,35 @@ pub(crate) struct ParsedCertificate {
     pub(crate) subject: String,
     pub(crate) common_name: Option<String>,
     pub(crate) issuer: String,
+    /// Serial number in hexadecimal digits.
+    pub(crate) serial: String,
     /// Subject alternative names; hosts and addresses only.
     pub(crate) names: Vec<String>,
+    /// Subject alternative names with their types.
+    pub(crate) typed_names: Vec<CertificateName>,
     pub(crate) valid: Validity,
     /// Kind and size, such as `RSA 2048`.
-    pub(crate) key: String,
+    pub(crate) key: Option<String>,
     /// Signature algorithm of the issuer.
-    pub(crate) signature: String,
+    pub(crate) signature: Option<String>,
     /// SHA-256 of the key in base 64, as `curl --pinnedpubkey` takes it (RFC 7469).
     pub(crate) pin: Option<String>,
 }
 
-/// Validity period (RFC 5280, section 4.1.2.5).
+/// Validity period (RFC 5280, section 4.1.2.5). `None` where a date cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Validity {
-    pub(crate) not_before: SystemTime,
-    pub(crate) not_after: SystemTime,
+    pub(crate) not_before: Option<SystemTime>,
+    pub(crate) not_after: Option<SystemTime>,
+    /// Whether the end is 99991231235959Z, which means that there is none.
+    pub(crate) has_no_expiry: bool,
 }
 
 impl Certificate {
     pub(crate) fn new(der: &[u8]) -> Self {
         let sha256 = hex(&Sha256::digest(der));
-        Self { sha256, parsed: ParsedCertificate::read(der).map(Box::new) }
+        let parsed = PeerCertificate::read(der).as_ref().map(ParsedCertificate::new);
+        Self { sha256, parsed: parsed.map(Box::new) }
     }
 
     /// Subject alternative names.
@@ -68,27 +69,36 @@ impl Certificate {
             None => parsed.subject_or_name().to_owned(),
         }
     }
+
+    /// End of the validity period, if it can be read.
+    pub(crate) fn not_after(&self) -> Option<SystemTime> {
+        self.parsed.as_ref()?.valid.not_after
+    }
 }
 
 impl ParsedCertificate {
-    fn read(der: &[u8]) -> Option<Self> {
-        let parsed = Parsed::from_der(der).ok()?;
-        let body = parsed.tbs_certificate();
-        let key = body.subject_public_key_info();
-        let common_name = body.subject().common_name().ok().flatten();
-        Some(Self {
-            common_name: common_name.map(|name| units::printable(&name.value())),
-            subject: units::printable(&body.subject().to_string()),
-            issuer: units::printable(&body.issuer().to_string()),
-            names: names(&parsed),
+    fn new(read: &PeerCertificate) -> Self {
+        let is_host = |name: &&CertificateName| {
+            matches!(name, CertificateName::Dns(_) | CertificateName::Ip(_))
+        };
+        let hosts = read.names.iter().filter(is_host);
+        let key = Some(&read.key.der).filter(|key| !key.is_empty());
+        Self {
+            subject: units::printable(&read.subject),
+            common_name: read.common_name.as_deref().map(units::printable),
+            issuer: units::printable(&read.issuer),
+            serial: hex(&read.serial),
+            names: hosts.map(|name| units::printable(&name.to_string())).collect(),
+            typed_names: read.names.clone(),
             valid: Validity {
-                not_before: body.validity().not_before.to_system_time(),
-                not_after: body.validity().not_after.to_system_time(),
+                not_before: read.not_before,
+                not_after: read.not_after,
+                has_no_expiry: read.has_no_expiry(),
             },
-            key: key_type(key),
-            signature: oid_name(&parsed.signature_algorithm().oid),
-            pin: key.fingerprint_base64().ok(),
-        })
+            key: read.key.name.clone(),
+            signature: read.signature.clone(),
+            pin: key.map(|key| BASE64.encode(&Sha256::digest(key))),
+        }
     }
 
     /// Subject, or the first alternative name of a certificate without a subject.
@@ -103,73 +113,10 @@ impl ParsedCertificate {
         self.subject == self.issuer
     }
 
-    /// Time from `now` to the expiry; `Err` with the time since then.
-    pub(crate) fn left(&self, now: SystemTime) -> Result<Duration, Duration> {
-        self.valid.not_after.duration_since(now).map_err(|past| past.duration())
+    /// Time from `now` to the expiry; `Err` with the time since then. `None` if the date cannot be read.
+    pub(crate) fn left(&self, now: SystemTime) -> Option<Result<Duration, Duration>> {
+        Some(self.valid.not_after?.duration_since(now).map_err(|past| past.duration()))
     }
-}
-
-/// Subject alternative names; hosts and addresses only.
-fn names(parsed: &Parsed) -> Vec<String> {
-    let found = parsed.tbs_certificate().get_extension::<SubjectAltName>();
-    let names = found.ok().flatten().map(|(_, names)| names.0).unwrap_or_default();
-    names.iter().filter_map(name).collect()
-}
-
-fn name(name: &GeneralName) -> Option<String> {
-    match name {
-        GeneralName::DnsName(name) => Some(units::printable(name.as_str())),
-        GeneralName::IpAddress(bytes) => {
-            let bytes = bytes.as_bytes();
-            let ip = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
-            let ip = ip.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from));
-            ip.ok().map(|ip| ip.to_string())
-        }
-        _ => None,
-    }
-}
-
-/// Algorithm and size of a key.
-fn key_type(key: &SubjectPublicKeyInfoOwned) -> String {
-    let algorithm = &key.algorithm;
-    match oid_name(&algorithm.oid).as_str() {
-        "rsaEncryption" => match modulus_bits(&key.subject_public_key) {
-            Some(bits) => format!("RSA {bits}"),
-            None => "RSA".to_owned(),
-        },
-        "id-ecPublicKey" => {
-            let curve = algorithm.parameters.as_ref().and_then(|curve| curve.decode_as().ok());
-            let curve = curve.map(|oid: ObjectIdentifier| match oid_name(&oid).as_str() {
-                "secp256r1" => "P-256".to_owned(),
-                "secp384r1" => "P-384".to_owned(),
-                "secp521r1" => "P-521".to_owned(),
-                other => other.to_owned(),
-            });
-            format!("EC {}", curve.unwrap_or_default()).trim_end().to_owned()
-        }
-        "id-Ed25519" => "Ed25519".to_owned(),
-        "id-Ed448" => "Ed448".to_owned(),
-        other => other.to_owned(),
-    }
-}
-
-/// Length of an RSA key: the bits of its modulus.
-fn modulus_bits(key: &BitString) -> Option<usize> {
-    let mut reader = SliceReader::new(key.as_bytes()?).ok()?;
-    let bits = reader.sequence(|inside: &mut SliceReader<'_>| {
-        let modulus = UintRef::decode(inside)?;
-        let exponent = UintRef::decode(inside)?;
-        exponent.encoded_len()?;
-        let bytes = modulus.as_bytes();
-        let leading = bytes.first().map_or(0, |byte| byte.leading_zeros() as usize);
-        Ok::<_, x509_cert::der::Error>(bytes.len() * 8 - leading)
-    });
-    bits.ok()
-}
-
-/// Name of an object identifier, or its digits.
-fn oid_name(oid: &ObjectIdentifier) -> String {
-    DB.by_oid(oid).map_or_else(|| oid.to_string(), str::to_owned)
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -216,10 +216,10 @@ pub(crate) enum Unmet {
         cost: Duration,
         max: Duration,
     },
-    /// The first certificate to expire; `left` is `Err` with the time since its end.
+    /// The first certificate to expire; `left` is `Err` with the time since its end, and `None` if it cannot be read.
     CertificateExpiry {
         certificate: String,
-        left: Result<Duration, Duration>,
+        left: Option<Result<Duration, Duration>>,
         min: Duration,
     },
 }

@@ -23,6 +23,16 @@ pub(crate) struct TlsExpectation {
     pub(crate) has_own: bool,
     /// Whether protocols are offered (ALPN).
     pub(crate) offers_alpn: bool,
+    /// Whether TLS 1.3 alone is offered.
+    pub(crate) requires_13: bool,
+}
+
+impl TlsExpectation {
+    /// Server name that is sent; none is sent for an address (RFC 6066, section 3).
+    pub(crate) fn server_name(&self) -> Option<&str> {
+        let is_address = |name: &str| name.parse::<std::net::IpAddr>().is_ok();
+        self.name.as_deref().filter(|name| !is_address(name))
+    }
 }
 
 /// Steps of TLS. Times count from the start of the work on the target.
@@ -251,18 +261,55 @@ impl TlsReport {
         Some(last)
     }
 
-    /// Certificate that expires first.
-    pub(crate) fn earliest_end(&self) -> Option<&ParsedCertificate> {
-        let parsed = self.chain.iter().filter_map(|one| one.parsed.as_deref());
-        parsed.min_by_key(|parsed| parsed.valid.not_after)
+    /// Positions of the certificates that are judged: the verified path. Without one, the certificates that lead from
+    /// the server's own one to the next issuer.
+    fn judged(&self) -> Vec<usize> {
+        if !self.peer.path.is_empty() {
+            return self.peer.path.clone();
+        }
+        let mut path: Vec<usize> = self.chain.first().map(|_| 0).into_iter().collect();
+        while let Some(last) = path.last().and_then(|at| self.chain[*at].parsed.as_deref())
+            && !last.is_self_signed()
+            && let Some(next) = self.position_of_subject(&last.issuer)
+            && !path.contains(&next)
+        {
+            path.push(next);
+        }
+        path
     }
 
-    /// Unmet expectation that every certificate is valid for `min`.
+    fn position_of_subject(&self, subject: &str) -> Option<usize> {
+        let is_it = |one: &Certificate| one.parsed.as_ref().is_some_and(|it| it.subject == subject);
+        self.chain.iter().position(is_it)
+    }
+
+    /// Judged certificate that expires first, and whether one of them has an end that cannot be read.
+    pub(crate) fn earliest_end(&self) -> Option<&Certificate> {
+        let judged = self.judged().into_iter().map(|at| &self.chain[at]);
+        judged.min_by_key(|certificate| certificate.not_after())
+    }
+
+    /// Received certificates that no client needs, since they are not part of the verified path.
+    pub(crate) fn unused(&self) -> impl Iterator<Item = &Certificate> {
+        let is_verified = !self.peer.path.is_empty();
+        let unused = move |at: &usize| is_verified && !self.peer.path.contains(at);
+        let chain = self.chain.iter().enumerate();
+        chain.filter(move |(at, _)| unused(at)).map(|(_, certificate)| certificate)
+    }
+
+    /// Unmet expectation that every certificate of the path is valid for `min`. An end that cannot be read sorts
+    /// first, because it proves nothing.
     pub(super) fn expires_within(&self, now: SystemTime, min: Duration) -> Option<Unmet> {
-        let first = self.earliest_end()?;
-        let left = first.left(now);
-        let certificate = first.subject_or_name().to_owned();
-        let is_soon = left.is_err() || left.is_ok_and(|left| left < min);
-        is_soon.then_some(Unmet::CertificateExpiry { certificate, left, min })
+        self.info.as_ref()?;
+        let Some(first) = self.earliest_end() else {
+            let certificate = "no name".to_owned();
+            return Some(Unmet::CertificateExpiry { certificate, left: None, min });
+        };
+        let parsed = first.parsed.as_deref();
+        let left = parsed.and_then(|parsed| parsed.left(now));
+        let is_unlimited = parsed.is_some_and(|parsed| parsed.valid.has_no_expiry);
+        let certificate = parsed.map_or("no name", |parsed| parsed.subject_or_name()).to_owned();
+        let is_enough = matches!(left, Some(Ok(left)) if is_unlimited || left >= min);
+        (!is_enough).then_some(Unmet::CertificateExpiry { certificate, left, min })
     }
 }

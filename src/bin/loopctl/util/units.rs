@@ -89,10 +89,24 @@ pub(crate) fn bytes(count: u64) -> String {
     format!("{value:.1} {unit}")
 }
 
-/// Text of a peer without control characters, which could move the cursor or change colours.
+/// Text of a peer without characters that could move the cursor, change colours, or change the order of others.
 pub(crate) fn printable(text: &str) -> String {
-    let shown = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
-    text.chars().map(shown).collect()
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            c if c.is_control() => shown.push(char::REPLACEMENT_CHARACTER),
+            // Invisible, or changes the order of what follows.
+            '\u{61c}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}' => {
+                shown.extend(c.escape_unicode());
+            }
+            c => shown.push(c),
+        }
+    }
+    shown
 }
 
 /// Text of a peer with its control characters (C0, DEL, C1) as escapes such as `\u{1b}`.

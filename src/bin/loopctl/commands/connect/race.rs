@@ -271,8 +271,8 @@ impl TlsExpectation {
     fn of(tls: &TlsRequest, host: Option<&str>) -> Self {
         let name = tls.name.as_deref().or(host);
         let name = name.filter(|name| !name.is_empty()).map(str::to_owned);
-        let TlsRequest { starttls, has_own, offers_alpn, .. } = *tls;
-        Self { name, starttls, has_own, offers_alpn }
+        let TlsRequest { starttls, has_own, offers_alpn, requires_13, .. } = *tls;
+        Self { name, starttls, has_own, offers_alpn, requires_13 }
     }
 }
 

@@ -143,5 +143,9 @@ fn protocol(protocol: StartTls) -> &'static str {
         StartTls::Postgres => "PostgreSQL",
         StartTls::Ldap => "LDAP",
         StartTls::Xmpp => "XMPP",
+        StartTls::MySql => "MySQL",
+        StartTls::Nntp => "NNTP",
+        StartTls::Sieve => "ManageSieve",
+        StartTls::Lmtp => "LMTP",
     }
 }

@@ -87,7 +87,8 @@ fn handshake_line(report: &Report, tls: &TlsReport, style: Style) -> String {
         parts.extend(agreed.or_else(|| offers.then(|| "no ALPN".to_owned())));
         parts.extend(info.resumed.then(|| "resumed".to_owned()));
     }
-    parts.extend(tls.peer.ocsp_stapled.then(|| "OCSP stapled".to_owned()));
+    let stapled = tls.peer.ocsp_stapled.then(|| "OCSP stapled".to_owned());
+    parts.extend(tls.peer.ocsp.as_ref().map(certificate::ocsp).or(stapled));
     parts.extend(tls.peer.asks_for_certificate.then(|| "requests a client certificate".to_owned()));
     format!("  tls      {}\n", parts.join("  "))
 }
@@ -110,9 +111,11 @@ fn certificate_line(report: &Report, tls: &TlsReport, style: Style) -> String {
     let left =
         own.parsed.as_ref().map_or_else(String::new, |parsed| left(parsed, report.started_at.wall));
     // Because the error of a failed handshake already names the problem.
-    let doubt = certificate::problem(tls).filter(|_| tls.failure.is_none());
-    let doubt = doubt.map_or_else(String::new, |doubt| format!("           {doubt}\n"));
-    format!("  cert     {}  {verdict}  {left}\n{doubt}", own.short_name())
+    let doubts = certificate::problems(tls).into_iter().map(|(_, text)| text);
+    let doubts = doubts.filter(|_| tls.failure.is_none());
+    let notes = doubts.chain(certificate::unused(tls, report.started_at.wall));
+    let notes: String = notes.map(|note| format!("           {note}\n")).collect();
+    format!("  cert     {}  {verdict}  {left}\n{notes}", own.short_name())
 }
 
 /// Problem of a certificate, in two words.
@@ -126,15 +129,22 @@ fn fault(problem: &CertificateProblem) -> &'static str {
 
 /// Remaining validity, such as `89 d left`, or the time since it expired.
 fn left(parsed: &ParsedCertificate, now: SystemTime) -> String {
-    if let Ok(ahead) = parsed.valid.not_before.duration_since(now)
+    if let Some(not_before) = parsed.valid.not_before
+        && let Ok(ahead) = not_before.duration_since(now)
         && ahead > Duration::ZERO
     {
         return format!("valid in {}", units::long(ahead));
     }
     match parsed.left(now) {
-        Ok(left) => format!("{} left", units::long(left)),
-        Err(ago) => format!("expired {} ago", units::long(ago)),
+        Some(Ok(_)) if parsed.valid.has_no_expiry => "no expiry".to_owned(),
+        Some(Ok(left)) => format!("{} left", units::long(left)),
+        Some(Err(ago)) => format!("expired {} ago", units::long(ago)),
+        None => "expiry unreadable".to_owned(),
     }
+}
+
+fn unreadable() -> String {
+    "unreadable".to_owned()
 }
 
 fn in_short(at: usize, certificate: &Certificate, now: SystemTime, style: Style) -> String {
@@ -147,14 +157,18 @@ fn in_words(at: usize, certificate: &Certificate, now: SystemTime, style: Style)
     let name = name.unwrap_or_else(|| certificate.short_name());
     let mut lines = vec![format!("  {}  {name}", at + 1)];
     if let Some(parsed) = &certificate.parsed {
-        let dates = [parsed.valid.not_before, parsed.valid.not_after].map(units::date);
+        let date = |date: Option<SystemTime>| date.map_or_else(unreadable, units::date);
+        let dates = [parsed.valid.not_before, parsed.valid.not_after].map(date);
         lines.push(format!("     issuer  {}", parsed.issuer));
         lines.push(match parsed.names.as_slice() {
             [] => "     names   none".to_owned(),
             names => format!("     names   {}", names.join("  ")),
         });
         lines.push(format!("     valid   {} to {}  {}", dates[0], dates[1], left(parsed, now)));
-        lines.push(format!("     key     {}  signed with {}", parsed.key, parsed.signature));
+        let (key, signature) = (parsed.key.clone(), parsed.signature.clone());
+        let (key, signature) =
+            (key.unwrap_or_else(unreadable), signature.unwrap_or_else(unreadable));
+        lines.push(format!("     key     {key}  signed with {signature}"));
     }
     lines.push(format!("     sha256  {}", certificate.sha256));
     let pin = certificate.parsed.as_ref().and_then(|parsed| parsed.pin.as_ref());
@@ -172,5 +186,9 @@ pub(crate) fn protocol(protocol: StartTls) -> &'static str {
         StartTls::Postgres => "postgres",
         StartTls::Ldap => "ldap",
         StartTls::Xmpp => "xmpp",
+        StartTls::MySql => "mysql",
+        StartTls::Nntp => "nntp",
+        StartTls::Sieve => "sieve",
+        StartTls::Lmtp => "lmtp",
     }
 }

@@ -1,14 +1,12 @@
 //! TLS in the document of a connection.
 
-use std::net::IpAddr;
-
-use loopctl::{CertificateProblem, TlsErrorKind, TlsVerdict};
+use loopctl::{CertificateProblem, OcspAnswer, OcspStatus, TlsErrorKind, TlsVerdict};
 
 use super::error;
 use crate::diagnose;
 use crate::output::human::tls::{alpn, protocol};
 use crate::output::wire::common::{AttemptResult, Hex};
-use crate::output::wire::tls::{Certificate, Problem, StartTls, Tls};
+use crate::output::wire::tls::{Certificate, Ocsp, Problem, ProblemRecord, StartTls, Tls};
 use crate::report::{Report, StartTlsExchange, TlsFailure, TlsReport, certificate};
 use crate::util::units::date;
 
@@ -16,8 +14,7 @@ use crate::util::units::date;
 pub(crate) fn tls(report: &Report) -> Option<Tls> {
     let (tls, wanted) = (report.tls.as_ref()?, report.subject.tls.as_ref()?);
     let info = tls.info.as_deref();
-    // Addresses are never asked for by name (RFC 6066, section 3).
-    let sni = wanted.name.as_deref().filter(|name| name.parse::<IpAddr>().is_err());
+    let sni = wanted.server_name();
     Some(Tls {
         result: result(tls),
         start_ms: tls.started.map(Into::into),
@@ -30,12 +27,15 @@ pub(crate) fn tls(report: &Report) -> Option<Tls> {
         sni: sni.map(str::to_owned),
         resumed: info.map(|info| info.resumed),
         ocsp_stapled: tls.peer.ocsp_stapled,
+        ocsp: tls.peer.ocsp.as_ref().map(Ocsp::from),
         client_certificate_requested: tls.peer.asks_for_certificate,
         verified: verified(tls),
         problem: tls.problem().map(Problem::from),
         problem_message: diagnose::certificate::problem(tls),
+        problems: problems(tls),
         peer: tls.chain.first().map(Certificate::from),
         chain: tls.chain.iter().map(Certificate::from).collect(),
+        path: tls.peer.path.clone(),
         starttls: tls.starttls.as_ref().map(StartTls::from),
         error: tls.failure.as_ref().map(|failure| error::of_tls(tls, failure)),
     })
@@ -59,6 +59,42 @@ impl From<&TlsFailure> for AttemptResult {
     }
 }
 
+fn problems(tls: &TlsReport) -> Vec<ProblemRecord> {
+    let all = diagnose::certificate::problems(tls).into_iter();
+    all.map(|(problem, message)| ProblemRecord { problem: problem.into(), message }).collect()
+}
+
+impl From<&OcspAnswer> for Ocsp {
+    fn from(answer: &OcspAnswer) -> Self {
+        let (revoked_at, reason) = match answer.status {
+            OcspStatus::Revoked { at, reason } => (at, reason),
+            _ => (None, None),
+        };
+        let status = match answer.status {
+            OcspStatus::Good => "good",
+            OcspStatus::Revoked { .. } => "revoked",
+            OcspStatus::Unknown => "unknown",
+            OcspStatus::Error(_) => "error",
+            OcspStatus::OtherCertificate => "other_certificate",
+            _ => "unreadable",
+        };
+        let error = match answer.status {
+            OcspStatus::Error(name) => Some(name),
+            _ => None,
+        };
+        Self {
+            status,
+            revoked_at: revoked_at.map(date),
+            reason,
+            error,
+            this_update: answer.this_update.map(date),
+            next_update: answer.next_update.map(date),
+            stale: answer.is_stale(),
+            signed: answer.is_signed,
+        }
+    }
+}
+
 fn verified(tls: &TlsReport) -> Option<bool> {
     match tls.peer.verdict {
         TlsVerdict::Verified => Some(true),
@@ -75,6 +111,13 @@ impl From<&CertificateProblem> for Problem {
             CertificateProblem::WrongName { .. } => Self::WrongName,
             CertificateProblem::UnknownIssuer { .. } => Self::UnknownIssuer,
             CertificateProblem::Revoked => Self::Revoked,
+            CertificateProblem::BadSignature => Self::BadSignature,
+            CertificateProblem::BadHandshakeSignature => Self::BadHandshakeSignature,
+            CertificateProblem::KeySize { .. } => Self::KeySize,
+            CertificateProblem::SignatureAlgorithm { .. } => Self::SignatureAlgorithm,
+            CertificateProblem::Version => Self::Version,
+            CertificateProblem::NameConstraint => Self::NameConstraint,
+            CertificateProblem::Purpose => Self::Purpose,
             _ => Self::Other,
         }
     }
@@ -88,10 +131,11 @@ impl From<&certificate::Certificate> for Certificate {
             subject: said.map(|said| said.subject.clone()),
             issuer: said.map(|said| said.issuer.clone()),
             san: said.map(|said| said.names.clone()).unwrap_or_default(),
-            not_before: said.map(|said| date(said.valid.not_before)),
-            not_after: said.map(|said| date(said.valid.not_after)),
-            key: said.map(|said| said.key.clone()),
-            signature: said.map(|said| said.signature.clone()),
+            serial: said.map(|said| said.serial.clone()),
+            not_before: said.and_then(|said| said.valid.not_before).map(date),
+            not_after: said.and_then(|said| said.valid.not_after).map(date),
+            key: said.and_then(|said| said.key.clone()),
+            signature: said.and_then(|said| said.signature.clone()),
             sha256: Hex(certificate.sha256.clone()),
             pin_sha256: said.and_then(|said| said.pin.clone()),
         }

@@ -25,15 +25,21 @@ pub(crate) struct Tls {
     pub(crate) sni: Option<String>,
     pub(crate) resumed: Option<bool>,
     pub(crate) ocsp_stapled: bool,
+    /// Content of the stapled OCSP response (RFC 6960).
+    pub(crate) ocsp: Option<Ocsp>,
     pub(crate) client_certificate_requested: bool,
     /// Whether the certificates are trusted; null: they were not checked.
     pub(crate) verified: Option<bool>,
     pub(crate) problem: Option<Problem>,
     pub(crate) problem_message: Option<String>,
+    /// All problems that are known; the first one is `problem`.
+    pub(crate) problems: Vec<ProblemRecord>,
     /// First certificate of the chain.
     pub(crate) peer: Option<Certificate>,
     /// Certificates as they were received.
     pub(crate) chain: Vec<Certificate>,
+    /// Positions in `chain` of the certificates that were verified; empty if they were not.
+    pub(crate) path: Vec<usize>,
     pub(crate) starttls: Option<StartTls>,
     pub(crate) error: Option<ErrorRecord>,
 }
@@ -47,7 +53,42 @@ pub(crate) enum Problem {
     WrongName,
     UnknownIssuer,
     Revoked,
+    BadSignature,
+    BadHandshakeSignature,
+    KeySize,
+    SignatureAlgorithm,
+    Version,
+    NameConstraint,
+    Purpose,
     Other,
+}
+
+/// One problem of the certificates.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct ProblemRecord {
+    pub(crate) problem: Problem,
+    pub(crate) message: String,
+}
+
+/// Stapled OCSP response about the server's certificate.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Ocsp {
+    #[schemars(extend("enum" = ["good", "revoked", "unknown", "error", "other_certificate", "unreadable"]))]
+    pub(crate) status: &'static str,
+    #[schemars(extend("format" = "date-time"))]
+    pub(crate) revoked_at: Option<String>,
+    /// Reason of the revocation (RFC 5280, section 5.3.1).
+    pub(crate) reason: Option<&'static str>,
+    /// Error of the responder, such as tryLater.
+    pub(crate) error: Option<&'static str>,
+    #[schemars(extend("format" = "date-time"))]
+    pub(crate) this_update: Option<String>,
+    #[schemars(extend("format" = "date-time"))]
+    pub(crate) next_update: Option<String>,
+    /// Whether `next_update` has passed.
+    pub(crate) stale: bool,
+    /// Whether the issuer, or a responder that it authorises, has signed it; null: the issuer is not known.
+    pub(crate) signed: Option<bool>,
 }
 
 /// Certificate of the peer.
@@ -56,6 +97,8 @@ pub(crate) struct Certificate {
     /// Subject as in RFC 4514; null where the certificate is not X.509.
     pub(crate) subject: Option<String>,
     pub(crate) issuer: Option<String>,
+    /// Serial number in hexadecimal digits.
+    pub(crate) serial: Option<String>,
     /// Host names and addresses of the subject alternative name.
     pub(crate) san: Vec<String>,
     #[schemars(extend("format" = "date-time"))]
@@ -75,7 +118,7 @@ pub(crate) struct Certificate {
 /// Dialogue in plain text before TLS (--starttls).
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct StartTls {
-    #[schemars(extend("enum" = ["smtp", "imap", "pop3", "ftp", "postgres", "ldap", "xmpp"]))]
+    #[schemars(extend("enum" = ["smtp", "imap", "pop3", "ftp", "postgres", "ldap", "xmpp", "mysql", "nntp", "sieve", "lmtp"]))]
     pub(crate) protocol: &'static str,
     pub(crate) start_ms: Ms,
     pub(crate) duration_ms: Ms,
