@@ -64,8 +64,8 @@ impl Probe<'_> {
         let result = self.event_loop.timeout(limit, connecting).await;
         let took = self.event_loop.time().saturating_duration_since(begun);
         let tcp = TcpInfo::of(&socket);
-        let mut ended = ProbeEnd::default();
-        ended.resent = tcp.map_or(0, |tcp| tcp.retransmits);
+        let resent = tcp.map_or(0, |tcp| tcp.retransmits);
+        let mut ended = ProbeEnd { resent, ..ProbeEnd::default() };
         // After a second packet, the answer may be to either.
         let rtt = (ended.resent == 0).then_some(took);
         match result {
