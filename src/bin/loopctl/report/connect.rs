@@ -46,8 +46,6 @@ pub(crate) struct Report {
 pub(crate) struct SystemLimits {
     /// Limit of the kernel for a connection attempt without an answer.
     pub(crate) connect: Duration,
-    /// Limit of the C library for a query that no server answers.
-    pub(crate) names: Duration,
 }
 
 /// Query that was repeated after the connection was made.
@@ -57,12 +55,14 @@ pub(crate) struct SecondQuery {
     pub(crate) has_answer: bool,
     /// Time from the start of the work on the target to the answer, or to the end of the wait for it.
     pub(crate) ended: Duration,
+    /// Limit of the C library for a query that no server answers.
+    pub(crate) system_limit: Duration,
 }
 
 impl Default for SystemLimits {
-    /// Those of Linux 6.18 and of glibc with one name server.
+    /// Those of Linux 6.18.
     fn default() -> Self {
-        Self { connect: Duration::from_secs(131), names: Duration::from_secs(10) }
+        Self { connect: Duration::from_secs(131) }
     }
 }
 

@@ -17,7 +17,7 @@ use crate::config::TargetRequest;
 use crate::config::environment::Environment;
 use crate::config::listen_overflows::listen_overflows;
 use crate::config::{RaceRequest, TlsRequest};
-use crate::config::{gai_conf, resolver_limit, tcp_syn_retries};
+use crate::config::{gai_conf, tcp_syn_retries};
 use crate::report::{
     End, NameFailure, Report, StartTime, Subject, SystemLimits, TlsExpectation, TransportKind, Via,
 };
@@ -259,10 +259,7 @@ impl Subject {
         };
         let (text, policy, family) = (target.text.clone(), race.policy.clone(), race.family);
         let tls = race.tls.as_ref().map(|tls| TlsExpectation::of(tls, host.as_deref()));
-        let limits = SystemLimits {
-            connect: tcp_syn_retries::connect_timeout(),
-            names: resolver_limit::of_system(),
-        };
+        let limits = SystemLimits { connect: tcp_syn_retries::connect_timeout() };
         Self { text, host, port, transport, family, policy, timeout, limits, tls }
     }
 }

@@ -11,7 +11,7 @@ use loopctl::{DnsClient, LoopHandle, Resolver as _};
 use super::Session;
 use super::race::Try;
 use crate::commands::dns_client;
-use crate::config::Format;
+use crate::config::{Format, resolver_limit};
 use crate::report::query::{QueryStatus, types};
 use crate::report::{End, Report, SecondQuery, Via};
 
@@ -41,7 +41,8 @@ impl Session {
         let limited = event_loop.timeout(MAX_WAIT, asking);
         let Some(end) = self.token.run_until_cancelled(limited).await else { return };
         let ended = report.since_start(event_loop.time());
-        report.resolve.second_query = Some(SecondQuery { family, has_answer: end.is_ok(), ended });
+        let (has_answer, system_limit) = (end.is_ok(), resolver_limit::of_system());
+        report.resolve.second_query = Some(SecondQuery { family, has_answer, ended, system_limit });
     }
 
     /// A client whose queries are not part of the report.

@@ -106,7 +106,8 @@ fn result(prediction: &Prediction, network: &NetworkModel, report: &Report) -> O
         });
     };
     if prediction.starts.is_empty() {
-        return Some(OtherResult::Hangs(certain.max(report.subject.limits.names)));
+        let limit = report.resolve.second_query.map_or(certain, |query| query.system_limit);
+        return Some(OtherResult::Hangs(certain.max(limit)));
     }
     // Because an address that was not measured may connect at once, nothing is known from its start on.
     let end = prediction.unmeasured_at.or_else(|| Some(prediction.end?.after));
