@@ -40,7 +40,12 @@ pub(crate) trait Describe: Send + Sync {
 /// Callback that stays on the loop's thread; transports and watchers may run many times.
 pub(crate) trait Run {
     fn run(self: Rc<Self>) -> Result<(), BoxError>;
-    fn info(&self) -> JobInfo;
+    /// Part of the description that the run may end, such as the type of a protocol; asked before the run.
+    fn subject(&self) -> Option<&'static str> {
+        None
+    }
+    /// Description, with the subject before the run.
+    fn info(&self, subject: Option<&'static str>) -> JobInfo;
     fn cancel(&self);
     fn is_cancelled(&self) -> bool;
 }
@@ -148,7 +153,7 @@ impl<F: FnOnce() -> O, O: CallbackOutput> Run for Callback<F> {
         self.call.take().map_or(Ok(()), |call| call().into_result())
     }
 
-    fn info(&self) -> JobInfo {
+    fn info(&self, _: Option<&'static str>) -> JobInfo {
         JobInfo {
             kind: self.kind,
             name: short_type_name::<F>().to_owned(),
@@ -177,7 +182,9 @@ impl Job {
     /// Runs the job. A panic becomes a failure, so that the loop survives it.
     pub(crate) fn run(self, main: &mut dyn FnMut()) -> Result<(), Box<Failure>> {
         match self {
-            Self::Call(call) => outcome(catch(|| Rc::clone(&call).run()), || call.info()),
+            Self::Call(call) => {
+                outcome(catch(|| Rc::clone(&call).run()), || call.info(call.subject()))
+            }
             Self::ThreadsafeCall(call) => outcome(catch(|| call.run()), || call.info()),
             Self::Step(step) => {
                 step.run();
@@ -204,7 +211,7 @@ impl Job {
     /// Reference that can still describe the job after it has run.
     pub(crate) fn label(&self, main_origin: &'static Location<'static>) -> Label {
         match self {
-            Self::Call(call) => Label::Call(Rc::clone(call)),
+            Self::Call(call) => Label::Call(Rc::clone(call), call.subject()),
             Self::ThreadsafeCall(call) => Label::ThreadsafeCall(Arc::clone(call)),
             Self::Step(step) => Label::Step(Arc::clone(step.metadata())),
             Self::Main => Label::Main(main_origin),
@@ -229,7 +236,7 @@ fn outcome(
 /// Cheap reference to a job, which is formatted only for a report.
 #[derive(Clone)]
 pub(crate) enum Label {
-    Call(Rc<dyn Run>),
+    Call(Rc<dyn Run>, Option<&'static str>),
     ThreadsafeCall(Arc<dyn RunThreadsafe>),
     Step(Arc<dyn Describe>),
     Main(&'static Location<'static>),
@@ -238,7 +245,7 @@ pub(crate) enum Label {
 impl Label {
     pub(crate) fn info(&self) -> JobInfo {
         match self {
-            Self::Call(call) => call.info(),
+            Self::Call(call, subject) => call.info(*subject),
             Self::ThreadsafeCall(call) => call.info(),
             Self::Step(task) => task.describe(),
             Self::Main(origin) => {
@@ -282,7 +289,7 @@ impl fmt::Debug for Handle {
         if self.is_cancelled() {
             return f.write_str("<Handle cancelled>");
         }
-        fmt::Display::fmt(&self.0.info(), f)
+        fmt::Display::fmt(&self.0.info(None), f)
     }
 }
 
@@ -328,7 +335,7 @@ impl fmt::Debug for TimerHandle {
         if self.is_cancelled() {
             write!(f, "<TimerHandle cancelled when={:?}>", self.when)
         } else {
-            write!(f, "<TimerHandle when={:?} {}>", self.when, self.job.info())
+            write!(f, "<TimerHandle when={:?} {}>", self.when, self.job.info(None))
         }
     }
 }

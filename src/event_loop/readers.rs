@@ -187,7 +187,7 @@ impl<F: FnMut() -> O, O: CallbackOutput> Run for Watcher<F> {
         Ok(rearmed?)
     }
 
-    fn info(&self) -> JobInfo {
+    fn info(&self, _: Option<&'static str>) -> JobInfo {
         JobInfo {
             kind: JobKind::Io,
             name: short_type_name::<F>().to_owned(),

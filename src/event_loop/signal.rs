@@ -193,7 +193,7 @@ impl Run for SignalPipe {
         ran.unwrap_or_else(|payload| resume_unwind(payload))
     }
 
-    fn info(&self) -> JobInfo {
+    fn info(&self, _: Option<&'static str>) -> JobInfo {
         let name = low_level::signal_name(self.signal).unwrap_or("signal").to_owned();
         JobInfo { kind: JobKind::Signal, name, origin: Some(self.origin) }
     }

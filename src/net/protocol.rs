@@ -195,22 +195,40 @@ impl<P> fmt::Debug for Connection<P> {
     }
 }
 
-/// Name of a protocol's type, for reports. A function, because it is half as long as the name.
-pub(super) type ProtocolName = fn() -> &'static str;
+/// Name of a protocol's type, for reports. In the table of methods, where it costs a connection no memory.
+pub(super) trait TypeName {
+    fn type_name(&self) -> &'static str;
+}
 
-/// Reference to a protocol of either kind, with the name of its type.
+impl<P> TypeName for P {
+    fn type_name(&self) -> &'static str {
+        short_type_name::<P>()
+    }
+}
+
+/// [`Protocol`] with the name of its type.
+pub(super) trait NamedProtocol: Protocol + TypeName {}
+
+impl<P: Protocol> NamedProtocol for P {}
+
+/// [`BufferedProtocol`] with the name of its type.
+pub(super) trait NamedBufferedProtocol: BufferedProtocol + TypeName {}
+
+impl<P: BufferedProtocol> NamedBufferedProtocol for P {}
+
+/// Reference to a protocol of either kind.
 #[derive(Clone)]
 pub(super) enum ProtocolRef {
-    Plain(Rc<RefCell<dyn Protocol>>, ProtocolName),
-    Buffered(Rc<RefCell<dyn BufferedProtocol>>, ProtocolName),
+    Plain(Rc<RefCell<dyn NamedProtocol>>),
+    Buffered(Rc<RefCell<dyn NamedBufferedProtocol>>),
 }
 
 /// Calls a method that both kinds of protocol have.
 macro_rules! call {
     ($protocol_ref:expr, $method:ident($($argument:expr),*)) => {
         match $protocol_ref {
-            Self::Plain(protocol, _) => protocol.borrow_mut().$method($($argument),*),
-            Self::Buffered(protocol, _) => protocol.borrow_mut().$method($($argument),*),
+            Self::Plain(protocol) => protocol.borrow_mut().$method($($argument),*),
+            Self::Buffered(protocol) => protocol.borrow_mut().$method($($argument),*),
         }
     };
 }
@@ -218,21 +236,22 @@ macro_rules! call {
 impl ProtocolRef {
     pub(super) fn plain<P: Protocol>(protocol: P) -> (Rc<RefCell<P>>, Self) {
         let protocol = Rc::new(RefCell::new(protocol));
-        let erased = Rc::clone(&protocol) as Rc<RefCell<dyn Protocol>>;
-        let protocol_ref = Self::Plain(erased, short_type_name::<P>);
+        let protocol_ref = Self::Plain(Rc::clone(&protocol) as Rc<RefCell<dyn NamedProtocol>>);
         (protocol, protocol_ref)
     }
 
     pub(super) fn buffered<P: BufferedProtocol>(protocol: P) -> (Rc<RefCell<P>>, Self) {
         let protocol = Rc::new(RefCell::new(protocol));
-        let erased = Rc::clone(&protocol) as Rc<RefCell<dyn BufferedProtocol>>;
-        let protocol_ref = Self::Buffered(erased, short_type_name::<P>);
+        let protocol_ref =
+            Self::Buffered(Rc::clone(&protocol) as Rc<RefCell<dyn NamedBufferedProtocol>>);
         (protocol, protocol_ref)
     }
 
-    pub(super) fn name(&self) -> ProtocolName {
+    /// Name of the type; `None` while a method of the protocol is running.
+    pub(super) fn type_name(&self) -> Option<&'static str> {
         match self {
-            Self::Plain(_, name) | Self::Buffered(_, name) => *name,
+            Self::Plain(protocol) => Some((*protocol.try_borrow().ok()?).type_name()),
+            Self::Buffered(protocol) => Some((*protocol.try_borrow().ok()?).type_name()),
         }
     }
 

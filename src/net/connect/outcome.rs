@@ -31,11 +31,14 @@ impl RaceOutcome {
         self,
         protocol: ProtocolRef,
     ) -> Result<Transport, ConnectError> {
-        let (event_loop, protocol_name) = (self.event_loop.clone(), protocol.name());
+        let (event_loop, protocol_name) = (self.event_loop.clone(), protocol.type_name());
         let transport = self.make_transport(protocol).await?;
         if event_loop.debug() {
             let peer = transport.peer().map_or_else(|| "unix".to_owned(), |it| it.to_string());
-            log::debug!("connected to {peer}: ({transport:?}, {})", protocol_name());
+            log::debug!(
+                "connected to {peer}: ({transport:?}, {})",
+                protocol_name.unwrap_or("protocol")
+            );
         }
         Ok(transport)
     }

@@ -224,7 +224,7 @@ impl Run for Listener {
         Ok(())
     }
 
-    fn info(&self) -> JobInfo {
+    fn info(&self, _: Option<&'static str>) -> JobInfo {
         JobInfo { kind: JobKind::Io, name: format!("server {}", self.address), origin: None }
     }
 

@@ -331,7 +331,7 @@ impl<T: BaseTransport> Run for T {
         Ok(())
     }
 
-    fn info(&self) -> JobInfo {
+    fn info(&self, _: Option<&'static str>) -> JobInfo {
         let name = format!("{} {}", self.core().protocol_name.get(), self.identity());
         JobInfo { kind: JobKind::Io, name, origin: None }
     }

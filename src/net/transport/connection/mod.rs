@@ -30,7 +30,7 @@ use crate::event_loop::{
     catch,
 };
 use crate::net::Transport;
-use crate::net::protocol::{ProtocolName, ProtocolRef};
+use crate::net::protocol::ProtocolRef;
 use crate::net::socket::address_pair::AddressPair;
 use crate::plan::{Flow, FlowCall, WriteLimits};
 use io::Io;
@@ -50,8 +50,6 @@ pub(in crate::net) struct StreamTransport {
     io: RefCell<Io>,
     /// Boxed twice: one word for the many connections that have none.
     on_lost: Cell<Option<Box<OnLost>>>,
-    /// Type of the protocol, for reports about slow jobs; kept after the end.
-    protocol_name: Cell<Option<ProtocolName>>,
 }
 
 type OnLost = Box<dyn FnOnce()>;
@@ -85,7 +83,6 @@ impl StreamTransport {
             next_waiter: Cell::default(),
             io: RefCell::default(),
             on_lost: Cell::default(),
-            protocol_name: Cell::default(),
         });
         // Registered first, because `connection_made` is called only if the connection can be watched.
         let registration = raw.socket().map(|socket| {
@@ -98,7 +95,6 @@ impl StreamTransport {
 
     /// Sets the protocol and calls `connection_made`. As in asyncio, a panic there does not end the connection.
     fn connect_protocol(self: &Rc<Self>, protocol: ProtocolRef) {
-        self.protocol_name.set(Some(protocol.name()));
         self.io.borrow_mut().protocol = Some(protocol);
         self.notify("protocol.connection_made() call failed.", ProtocolRef::connection_made);
     }
@@ -222,7 +218,6 @@ impl StreamTransport {
         if self.state().close == CloseState::Closed {
             return;
         }
-        self.protocol_name.set(Some(protocol.name()));
         let mut io = self.io.borrow_mut();
         let former = io.protocol.replace(protocol);
         if let Some(cold) = &mut io.cold {
@@ -430,8 +425,12 @@ impl Run for StreamTransport {
         Ok(())
     }
 
-    fn info(&self) -> JobInfo {
-        let protocol = self.protocol_name.get().map_or("transport", |name| name());
+    fn subject(&self) -> Option<&'static str> {
+        self.io.borrow().protocol.as_ref().and_then(ProtocolRef::type_name)
+    }
+
+    fn info(&self, subject: Option<&'static str>) -> JobInfo {
+        let protocol = subject.unwrap_or("transport");
         let name = match self.addresses.peer() {
             Some(peer) => format!("{protocol} peer={peer}"),
             None => protocol.to_owned(),

@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use super::{StreamTransport, wake};
 use crate::event_loop::{LoopHandle, LoopLocal, PanicError, catch};
-use crate::net::protocol::ProtocolRef;
-use crate::net::{AfterEof, BufferedProtocol};
+use crate::net::AfterEof;
+use crate::net::protocol::{NamedBufferedProtocol, ProtocolRef};
 
 /// Limit of what one connection reads in one turn, so that a busy peer does not starve others.
 const READ_BUDGET: usize = 64 * 1024;
@@ -66,7 +66,7 @@ impl StreamTransport {
     pub(super) fn read(self: &Rc<Self>) {
         let protocol = self.io.borrow().protocol.clone();
         let received = match protocol {
-            Some(ProtocolRef::Buffered(protocol, _)) => self.read_into_protocol(&protocol),
+            Some(ProtocolRef::Buffered(protocol)) => self.read_into_protocol(&protocol),
             _ => self.read_and_deliver(),
         };
         if let Received::Eof = received {
@@ -81,7 +81,7 @@ impl StreamTransport {
         let received = self.receive(&mut buffer);
         if let Received::Data(count) = received {
             self.notify_or_abort("data_received", |protocol, transport| {
-                if let ProtocolRef::Plain(protocol, _) = protocol {
+                if let ProtocolRef::Plain(protocol) = protocol {
                     protocol.borrow_mut().data_received(transport, &buffer[..count]);
                 }
             });
@@ -91,7 +91,7 @@ impl StreamTransport {
 
     fn read_into_protocol(
         self: &Rc<Self>,
-        protocol: &Rc<RefCell<dyn BufferedProtocol>>,
+        protocol: &Rc<RefCell<dyn NamedBufferedProtocol>>,
     ) -> Received {
         let received = catch(|| {
             let mut protocol = protocol.borrow_mut();

@@ -125,7 +125,7 @@ struct Bench {
 fn attach(event_loop: &LoopHandle, script: &Rc<Script>, log: &Log, react: Reaction) -> Transport {
     let diary = Diary { log: Rc::clone(log), react, transport: None };
     let raw = RawStream::Scripted(Box::new(End(Rc::clone(script))));
-    let receiver = ProtocolRef::Plain(Rc::new(RefCell::new(diary)), || "diary");
+    let receiver = ProtocolRef::Plain(Rc::new(RefCell::new(diary)));
     Transport(
         StreamTransport::start(event_loop, raw, AddressPair::default(), receiver, |_| ()).unwrap(),
     )
