@@ -92,6 +92,8 @@ pub use net::{
 };
 #[cfg(feature = "dnssec")]
 pub use net::{DnsProof, DnsProofReason, DnsSetProof, DnsValidation, TrustAnchors};
+#[cfg(feature = "hyper")]
+pub use net::{HyperExecutor, HyperIo};
 pub use plan::{Flow, LimitsError, WriteLimits};
 pub use task::{
     AsyncGenerator, Cancelled, Deferred, Elapsed, Executor, LocalFuture, Promise, Sleep, Task,

@@ -7,6 +7,8 @@ mod datagram;
 mod dns;
 mod error;
 mod event;
+#[cfg(feature = "hyper")]
+mod hyper_io;
 mod pipe;
 mod process;
 mod protocol;
@@ -35,6 +37,8 @@ pub use dns::{
 pub use dns::{DnsProof, DnsProofReason, DnsSetProof, DnsValidation, TrustAnchors};
 pub use error::{Failure, Phase};
 pub use event::{AbortReason, Event, EventKind, TimerEnd};
+#[cfg(feature = "hyper")]
+pub use hyper_io::{HyperExecutor, HyperIo};
 pub use pipe::{ReadPipe, ReadPipeProtocol, WritePipe, WritePipeProtocol};
 pub use process::{
     ChildPipe, ChildStdio, CreateSubprocess, SubprocessProtocol, SubprocessTransport,

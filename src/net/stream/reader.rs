@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 
 use super::StreamError;
 use super::read_buffer::{End, Search, SharedBuffer};
@@ -188,29 +188,42 @@ impl StreamReader {
         }
     }
 
-    /// Waits until more than `known` bytes are unread. Returns `false` at the end of the stream.
+    /// Available data, at most `max` bytes; empty at the end of the stream.
+    #[cfg(feature = "hyper")]
+    pub(in crate::net) fn poll_some(
+        &mut self,
+        cx: &mut Context<'_>,
+        max: usize,
+    ) -> Poll<io::Result<Vec<u8>>> {
+        std::task::ready!(self.poll_for_more(cx, 0))?;
+        let count = max.min(self.unread());
+        Poll::Ready(Ok(self.take(count)))
+    }
+
     async fn wait_for_more(&mut self, known: usize) -> io::Result<bool> {
-        poll_fn(|cx| {
-            let mut buffer = self.buffer.borrow_mut();
-            if buffer.unread().len() > known {
-                return Poll::Ready(Ok(true));
-            }
-            if let Some(error) = buffer.error().filter(|_| buffer.end != End::Eof) {
-                return Poll::Ready(Err(error));
-            }
-            if buffer.has_ended() {
-                return Poll::Ready(Ok(false));
-            }
-            // Resumed, because a request for more than the limit would wait for ever.
-            if std::mem::take(&mut buffer.is_paused) {
-                self.transport.resume_reading();
-            }
-            let former: Option<Waker> = buffer.reader.replace(cx.waker().clone());
-            drop(buffer);
-            drop(former);
-            Poll::Pending
-        })
-        .await
+        poll_fn(|cx| self.poll_for_more(cx, known)).await
+    }
+
+    /// Waits until more than `known` bytes are unread. Returns `false` at the end of the stream.
+    fn poll_for_more(&mut self, cx: &mut Context<'_>, known: usize) -> Poll<io::Result<bool>> {
+        let mut buffer = self.buffer.borrow_mut();
+        if buffer.unread().len() > known {
+            return Poll::Ready(Ok(true));
+        }
+        if let Some(error) = buffer.error().filter(|_| buffer.end != End::Eof) {
+            return Poll::Ready(Err(error));
+        }
+        if buffer.has_ended() {
+            return Poll::Ready(Ok(false));
+        }
+        // Resumed, because a request for more than the limit would wait for ever.
+        if std::mem::take(&mut buffer.is_paused) {
+            self.transport.resume_reading();
+        }
+        let former: Option<Waker> = buffer.reader.replace(cx.waker().clone());
+        drop(buffer);
+        drop(former);
+        Poll::Pending
     }
 }
 
