@@ -186,14 +186,10 @@ fn a_program_counts_until_it_has_ended() {
 
 #[test]
 fn a_program_is_killed_after_the_grace_period() {
-    let mut server = Served::start(&[
-        "--grace",
-        "200ms",
-        "--json",
-        "--shell",
-        "trap '' TERM; while :; do sleep 600; done",
-    ]);
-    let stream = server.connect();
+    let line = "trap '' TERM; echo up; while :; do sleep 600; done";
+    let mut server = Served::start(&["--grace", "200ms", "--json", "--shell", line]);
+    let mut stream = server.connect();
+    stream.read_exact(&mut [0; 3]).unwrap();
     socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
     drop(stream);
     let record = server.record();

@@ -1,5 +1,7 @@
 //! Address lookup: hosts file, search list, AAAA and A queries, and address sorting.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::future::poll_fn;
 use std::net::IpAddr;
 use std::pin::pin;
@@ -192,17 +194,18 @@ fn found_in(answer: &DnsAnswer) -> Vec<Found> {
 }
 
 fn in_order(found: Vec<Found>) -> Vec<DnsAddress> {
-    let mut unique: Vec<Found> = Vec::new();
+    let mut ttls = HashMap::new();
+    let mut addresses: Vec<IpAddr> = Vec::new();
     for (address, ttl) in found {
-        if unique.iter().all(|(known, _)| *known != address) {
-            unique.push((address, ttl));
+        if let Entry::Vacant(first) = ttls.entry(address) {
+            first.insert(ttl);
+            addresses.push(address);
         }
     }
-    let addresses: Vec<IpAddr> = unique.iter().map(|(address, _)| *address).collect();
     let sorted = sort_destinations(addresses, source_address).into_iter();
     let with_ttl = sorted.map(|destination| {
-        let known = unique.iter().find(|(address, _)| *address == destination.address);
-        DnsAddress { destination, ttl: known.and_then(|(_, ttl)| *ttl) }
+        let ttl = ttls.get(&destination.address).copied().flatten();
+        DnsAddress { destination, ttl }
     });
     with_ttl.collect()
 }

@@ -8,6 +8,7 @@ mod model;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -60,12 +61,9 @@ impl NetworkModel {
         self.prefer.is_some_and(|family| Family::of(&address.ip()) != family)
     }
 
-    fn rank(&self, address: &SocketAddr) -> (bool, Option<usize>) {
-        (self.is_other(address), self.order.iter().position(|known| known == address))
-    }
-
-    pub(crate) fn attempt(&self, address: SocketAddr) -> Option<AttemptModel> {
-        self.attempts.iter().find(|(known, _)| *known == address).map(|(_, attempt)| *attempt)
+    /// Ranks by address, because an answer may have thousands of them.
+    fn places(&self) -> HashMap<SocketAddr, usize> {
+        self.order.iter().enumerate().rev().map(|(place, address)| (*address, place)).collect()
     }
 }
 
@@ -79,6 +77,8 @@ struct Run<'a> {
     open: Vec<(Family, StepModel)>,
     running: Vec<Running>,
     prediction: Prediction,
+    places: HashMap<SocketAddr, usize>,
+    attempts: HashMap<SocketAddr, AttemptModel>,
 }
 
 /// Running step of an attempt.
@@ -99,7 +99,10 @@ impl<'a> Run<'a> {
         after: Duration,
     ) -> Self {
         let (open, running, prediction) = (Vec::new(), Vec::new(), Prediction::nothing(None));
-        Self { policy, network, race, epoch, now: epoch + after, open, running, prediction }
+        let (now, places) = (epoch + after, network.places());
+        // Of two with the same address, the first one counts.
+        let attempts = network.attempts.iter().rev().copied().collect();
+        Self { policy, network, race, epoch, now, open, running, prediction, places, attempts }
     }
 
     fn finish(mut self) -> Prediction {
@@ -144,7 +147,9 @@ impl<'a> Run<'a> {
             let answer = self.network.reply(family).and_then(|reply| reply.answer.clone());
             self.race.answered(family, answer.unwrap_or(Answer::NoData), now);
             let network = self.network;
-            self.race.sort_by_key(|address| network.rank(address));
+            let places = &self.places;
+            self.race
+                .sort_by_key(|address| (network.is_other(address), places.get(address).copied()));
         }
     }
 
@@ -156,7 +161,7 @@ impl<'a> Run<'a> {
         }
         // Because it was not measured, the step is silent from the start.
         let unknown = StepModel { took: ZERO, end: StepEnd::Silent };
-        let step = self.network.attempt(to).map_or(unknown, |attempt| attempt.tcp);
+        let step = self.attempts.get(&to).map_or(unknown, |attempt| attempt.tcp);
         let (attempt, since) = (start.attempt, self.now);
         self.running.push(Running { attempt, since, step, is_tls: false });
     }
@@ -184,7 +189,7 @@ impl<'a> Run<'a> {
     fn connected(&mut self, attempt: usize) {
         self.race.connected(attempt, self.now);
         let to = self.race.address(attempt).copied();
-        match to.and_then(|to| self.network.attempt(to)).and_then(|attempt| attempt.tls) {
+        match to.and_then(|to| self.attempts.get(&to)).and_then(|attempt| attempt.tls) {
             Some(step) if self.races_for_tls() => {
                 self.running.push(Running { attempt, since: self.now, step, is_tls: true });
             }
@@ -227,7 +232,7 @@ impl<'a> Run<'a> {
     /// Handles the winner; after a race for TCP, a requested TLS handshake follows.
     fn win(mut self, winner: usize) -> Prediction {
         let Some(to) = self.race.address(winner).copied() else { return self.prediction };
-        let tls = self.network.attempt(to).and_then(|attempt| attempt.tls);
+        let tls = self.attempts.get(&to).and_then(|attempt| attempt.tls);
         match tls.filter(|_| !self.races_for_tls()) {
             None => self.end(ZERO, PredictedResult::Connects(to)),
             Some(StepModel { took, end: StepEnd::Succeeds }) => {
