@@ -208,7 +208,7 @@ fn echo(port: u16) -> Result {
     // A full queue stops reading, so that a client that only sends costs no memory.
     impl Protocol for Echo {
         fn data_received(&mut self, transport: &Transport, data: &[u8]) {
-            transport.write(data);
+            let _ = transport.write(data);
         }
 
         fn pause_writing(&mut self, transport: &Transport) {

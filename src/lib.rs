@@ -15,6 +15,41 @@
 //! # Ok::<(), loopctl::RunError>(())
 //! ```
 //!
+//! # By task
+//!
+//! | task | start at |
+//! |---|---|
+//! | a client | [`LoopHandle::open_connection`], [`LoopHandle::create_connection`] |
+//! | a server | [`LoopHandle::start_server`], [`LoopHandle::create_server`], [`CreateServer::incoming`] |
+//! | datagrams | [`CreateDatagram::open_socket`], [`LoopHandle::create_datagram_endpoint`] |
+//! | timers | [`LoopHandle::sleep`], [`LoopHandle::timeout`], [`LoopHandle::wait_for`], [`LoopHandle::call_later`] |
+//! | tasks that end together | [`LoopHandle::task_group`], [`Task::cancel_on_drop`] |
+//! | threads, blocking calls | [`LoopHandle::run_in_executor`], [`Remote::call_soon_threadsafe`] |
+//! | child processes | [`CreateSubprocess::output`], [`CreateSubprocess::spawn`] |
+//! | signals | [`run`] for ^C, [`LoopHandle::signal`], [`LoopHandle::add_signal_handler`] |
+//! | any descriptor | [`LoopHandle::readable`], [`LoopHandle::add_reader`] |
+//! | crates of the ecosystem | [`DuplexStream`]: feature `futures-io` (`AsyncRead`, `AsyncWrite`), feature `hyper` |
+//!
+//! # asyncio and this library
+//!
+//! | asyncio | here |
+//! |---|---|
+//! | `run`, `Runner` | [`run`] |
+//! | `get_running_loop` | [`running_loop`], or the handle that `run` gives to `main` |
+//! | `create_task`, `TaskGroup` | [`LoopHandle::create_task`], [`LoopHandle::task_group`] |
+//! | `gather`, `wait`, `as_completed` | `join_all`, `select`, `FuturesUnordered` of the crate futures-util |
+//! | `shield` | dropping a [`Task`] does not cancel it |
+//! | `timeout`, `timeout_at` | [`LoopHandle::timeout`], [`LoopHandle::timeout_at`]: the future is dropped |
+//! | `wait_for` | [`LoopHandle::wait_for`]: the task is cancelled, and its end is awaited |
+//! | `to_thread` | [`LoopHandle::run_in_executor`] |
+//! | `Future` | [`Promise`] and [`Deferred`] |
+//! | `Queue` | the crate async-channel, which needs no runtime |
+//! | `Lock`, `Semaphore`, `Barrier` | the crate async-lock, which needs no runtime |
+//! | `Event`, `Condition` | the crate event-listener, which needs no runtime |
+//! | `create_subprocess_exec` | [`LoopHandle::subprocess_exec`] with [`CreateSubprocess::spawn`] |
+//! | `readline`, `readuntil` | [`StreamReader::read_line`], [`StreamReader::read_until`] |
+//! | `get_extra_info` | [`Transport::peer`], [`Transport::local`], [`Transport::socket`] |
+//!
 //! # Layers
 //!
 //! Each layer uses only those above it in this table: **plan decides, event_loop runs jobs, task awaits, net does
@@ -60,8 +95,8 @@ mod task;
 
 pub use event_loop::{
     CallbackOutput, Clock, EnteredLoop, ErrorContext, EventLoop, ExceptionHandler, Handle, JobInfo,
-    JobKind, LoopClosed, LoopExit, LoopHandle, Remote, RemoteHandle, RunError, SlowCallback,
-    SlowTurn, TimerHandle, running_loop,
+    JobKind, LoopClosed, LoopExit, LoopHandle, Remote, RemoteHandle, RunError, SignalWait,
+    SlowCallback, SlowTurn, TimerHandle, running_loop,
 };
 #[cfg(all(fuzzing, feature = "dns"))]
 #[doc(hidden)]
@@ -70,13 +105,14 @@ pub use net::{
     AbortReason, AddrInfo, AddrInfoFlags, Address, AfterEof, AttemptError, BindError,
     BufferedProtocol, ChildPipe, ChildStdio, ConnectError, Connection, CopyReason,
     CreateConnection, CreateDatagram, CreateServer, CreateSubprocess, DatagramProtocol,
-    DatagramTransport, EaiCode, Endpoint, Event, EventKind, Failure, Hosts, Keepalive, Lookup,
-    NameInfoFlags, Phase, Protocol, ReadPipe, ReadPipeProtocol, ResolveError, Resolver, Resolving,
-    Sendfile, SendfileError, SendfileMethod, SendfilePath, SendfilePhase, Sent, Server,
-    ServerError, Shutdown, SocketOption, SocketOptions, SocketSnapshot, SocketView, StreamError,
-    StreamProtocol, StreamReader, StreamWriter, SubprocessProtocol, SubprocessTransport, TcpInfo,
-    TcpOptions, TimerEnd, Transport, WritePipe, WritePipeProtocol, acknowledged_bytes, kernel_tls,
-    listen, open_to_send, raise_descriptor_limit, source_address,
+    DatagramSocket, DatagramTransport, DuplexStream, EaiCode, Endpoint, Event, EventKind, Failure,
+    Hosts, Incoming, Keepalive, Lookup, NameInfoFlags, Phase, Process, Protocol, ReadPipe,
+    ReadPipeProtocol, ResolveError, Resolver, Resolving, Sendfile, SendfileError, SendfileMethod,
+    SendfilePath, SendfilePhase, Sent, Server, ServerError, Shutdown, SocketOption, SocketOptions,
+    SocketSnapshot, SocketView, StreamError, StreamProtocol, StreamReader, StreamWriter,
+    SubprocessProtocol, SubprocessTransport, TcpInfo, TcpOptions, TimerEnd, Transport, WritePipe,
+    WritePipeProtocol, acknowledged_bytes, kernel_tls, listen, open_to_send,
+    raise_descriptor_limit, source_address,
 };
 #[cfg(feature = "tls")]
 pub use net::{
@@ -93,11 +129,11 @@ pub use net::{
 #[cfg(feature = "dnssec")]
 pub use net::{DnsProof, DnsProofReason, DnsSetProof, DnsValidation, TrustAnchors};
 #[cfg(feature = "hyper")]
-pub use net::{HyperExecutor, HyperIo};
+pub use net::{HyperExecutor, HyperTimer};
 pub use plan::{Flow, LimitsError, WriteLimits};
 pub use task::{
-    AsyncGenerator, Cancelled, Deferred, Elapsed, Executor, LocalFuture, Promise, Sleep, Task,
-    TaskFactory, TaskRef, TrackedGenerator, run,
+    AsyncGenerator, CancelOnDrop, Cancelled, Deferred, Elapsed, Executor, GroupError, GroupOutput,
+    LocalFuture, Promise, Sleep, Task, TaskFactory, TaskGroup, TaskRef, TrackedGenerator, run,
 };
 
 /// Boxed error, such as that of a callback.

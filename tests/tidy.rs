@@ -91,10 +91,7 @@ fn rooms_import_only_what_is_below_them() {
                 "log::",
             ],
         ),
-        (
-            "event_loop",
-            &["crate::task", "crate::net", "crate::sys", "socket2", "println!", "eprintln!"],
-        ),
+        ("event_loop", &["crate::task", "crate::net", "socket2", "println!", "eprintln!"]),
         (
             "task",
             &["crate::net", "crate::sys", "mio", "socket2", "rustix", "println!", "eprintln!"],

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::panic::Location;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,7 @@ const DEFAULT_SLOW_CALLBACK_DURATION: Duration = Duration::from_millis(100);
 
 /// Report of a callback or task step that delayed the loop.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct SlowCallback {
     /// Description of the job and the line that scheduled it.
     pub job: JobInfo,
@@ -22,12 +24,15 @@ pub struct SlowCallback {
     pub at: Instant,
 }
 
-/// Report of a turn that took long, possibly through many short callbacks.
+/// Report of a turn that took long through many short callbacks.
+///
+/// Callbacks that are slow by themselves are reported by themselves, and do not count here.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct SlowTurn {
-    /// Number of jobs that it ran.
+    /// Number of jobs that it ran, without those that were slow by themselves.
     pub jobs: usize,
-    /// Total duration of the jobs, without the wait for events.
+    /// Total duration of these jobs, without the wait for events.
     pub took: Duration,
     /// Start of the first job, on the loop's clock.
     pub at: Instant,
@@ -45,6 +50,10 @@ pub(crate) struct Diagnostics {
     is_measuring: Cell<bool>,
     current: RefCell<Option<Label>>,
     is_closed_explicitly: Cell<bool>,
+    /// Slow jobs of this turn, with their total duration.
+    reported: Cell<(usize, Duration)>,
+    /// Caller of the run, for reports about the main future.
+    main_origin: Cell<&'static Location<'static>>,
 }
 
 impl Diagnostics {
@@ -57,6 +66,8 @@ impl Diagnostics {
             is_measuring: Cell::new(false),
             current: RefCell::default(),
             is_closed_explicitly: Cell::new(false),
+            reported: Cell::default(),
+            main_origin: Cell::new(Location::caller()),
         };
         watch.update();
         watch
@@ -84,6 +95,14 @@ impl Diagnostics {
         self.current.borrow().as_ref().map(Label::info)
     }
 
+    pub(crate) fn set_main_origin(&self, origin: &'static Location<'static>) {
+        self.main_origin.set(origin);
+    }
+
+    pub(crate) fn main_origin(&self) -> &'static Location<'static> {
+        self.main_origin.get()
+    }
+
     pub(crate) fn record_close(&self) {
         self.is_closed_explicitly.set(true);
     }
@@ -96,10 +115,11 @@ impl Diagnostics {
         }
     }
 
-    pub(crate) fn clear(&self) {
+    /// Removes the hooks, for the caller to drop.
+    pub(crate) fn take_hooks(&self) -> impl Sized + use<> {
         let hooks = (self.on_job.take(), self.on_turn.take());
         self.update();
-        drop(hooks);
+        hooks
     }
 }
 
@@ -139,6 +159,7 @@ impl LoopHandle {
     /// assert!(!handle.debug());
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[doc(alias = "get_debug")]
     pub fn debug(&self) -> bool {
         self.diagnostics().debug.get()
     }
@@ -212,12 +233,22 @@ impl LoopHandle {
     pub(crate) fn check_job(&self, at: Instant, label: &Label) {
         let took = self.time().saturating_duration_since(at);
         if took >= self.slow_callback_duration() {
+            let reported = &self.diagnostics().reported;
+            let (jobs, total) = reported.get();
+            reported.set((jobs + 1, total + took));
             report(&self.diagnostics().on_job, SlowCallback { job: label.info(), took, at });
         }
     }
 
+    pub(crate) fn start_of_turn(&self) -> Instant {
+        self.diagnostics().reported.take();
+        self.time()
+    }
+
     pub(crate) fn check_turn(&self, at: Instant, jobs: usize) {
-        let took = self.time().saturating_duration_since(at);
+        let (reported, explained) = self.diagnostics().reported.take();
+        let took = self.time().saturating_duration_since(at).saturating_sub(explained);
+        let jobs = jobs.saturating_sub(reported);
         if took >= self.slow_callback_duration() && jobs > 0 {
             report(&self.diagnostics().on_turn, SlowTurn { jobs, took, at });
         }

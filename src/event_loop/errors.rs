@@ -16,13 +16,14 @@ use crate::BoxError;
 /// ```
 /// use loopctl::{ErrorContext, JobInfo, JobKind};
 ///
-/// let job = JobInfo { kind: JobKind::Call, name: "flush".to_owned(), origin: None };
+/// let job = JobInfo::new(JobKind::Call, "flush");
 /// let context = ErrorContext::new("the cache is gone").with("cache", "/var/cache/x");
 /// let context = context.job(job).error("no space left");
 /// let report = "the cache is gone\ncache: /var/cache/x\nhandle: <Handle flush>\ncaused by: no space left";
 /// assert_eq!(context.to_string(), report);
 /// ```
 #[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct ErrorContext {
     /// First line of the report.
     pub message: String,
@@ -91,8 +92,9 @@ impl fmt::Display for ErrorContext {
 pub(crate) struct Handlers(RefCell<Option<ExceptionHandler>>);
 
 impl Handlers {
-    pub(crate) fn clear(&self) {
-        drop(self.0.take());
+    /// Removes the handler, for the caller to drop.
+    pub(crate) fn take(&self) -> Option<ExceptionHandler> {
+        self.0.take()
     }
 }
 
@@ -127,6 +129,7 @@ impl LoopHandle {
     /// assert!(handle.exception_handler().is_some());
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[doc(alias = "get_exception_handler")]
     pub fn exception_handler(&self) -> Option<ExceptionHandler> {
         self.core().handlers.0.borrow().clone()
     }

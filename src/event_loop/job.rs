@@ -97,6 +97,7 @@ pub enum JobKind {
 
 /// Description of a job, with the source line that scheduled it.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct JobInfo {
     /// Kind of the job.
     pub kind: JobKind,
@@ -104,6 +105,13 @@ pub struct JobInfo {
     pub name: String,
     /// Line that scheduled or created the job; recorded with and without debug mode.
     pub origin: Option<&'static Location<'static>>,
+}
+
+impl JobInfo {
+    /// Job without an origin.
+    pub fn new(kind: JobKind, name: impl Into<String>) -> Self {
+        Self { kind, name: name.into(), origin: None }
+    }
 }
 
 impl fmt::Display for JobInfo {
@@ -141,7 +149,11 @@ impl<F: FnOnce() -> O, O: CallbackOutput> Run for Callback<F> {
     }
 
     fn info(&self) -> JobInfo {
-        JobInfo { kind: self.kind, name: short_type_name::<F>(), origin: Some(self.origin) }
+        JobInfo {
+            kind: self.kind,
+            name: short_type_name::<F>().to_owned(),
+            origin: Some(self.origin),
+        }
     }
 
     /// Frees the callback and its captures now rather than when it would have run.
@@ -156,9 +168,9 @@ impl<F: FnOnce() -> O, O: CallbackOutput> Run for Callback<F> {
 }
 
 /// Type name such as `app::main::{{closure}}`, without generic arguments, because these can fill a screen.
-pub(crate) fn short_type_name<F>() -> String {
+pub(crate) fn short_type_name<F>() -> &'static str {
     let full = type_name::<F>();
-    full.split_once('<').map_or(full, |(name, _)| name).to_owned()
+    full.split_once('<').map_or(full, |(name, _)| name)
 }
 
 impl Job {
@@ -190,12 +202,12 @@ impl Job {
     }
 
     /// Reference that can still describe the job after it has run.
-    pub(crate) fn label(&self) -> Label {
+    pub(crate) fn label(&self, main_origin: &'static Location<'static>) -> Label {
         match self {
             Self::Call(call) => Label::Call(Rc::clone(call)),
             Self::ThreadsafeCall(call) => Label::ThreadsafeCall(Arc::clone(call)),
             Self::Step(step) => Label::Step(Arc::clone(step.metadata())),
-            Self::Main => Label::Main,
+            Self::Main => Label::Main(main_origin),
         }
     }
 }
@@ -220,7 +232,7 @@ pub(crate) enum Label {
     Call(Rc<dyn Run>),
     ThreadsafeCall(Arc<dyn RunThreadsafe>),
     Step(Arc<dyn Describe>),
-    Main,
+    Main(&'static Location<'static>),
 }
 
 impl Label {
@@ -229,7 +241,9 @@ impl Label {
             Self::Call(call) => call.info(),
             Self::ThreadsafeCall(call) => call.info(),
             Self::Step(task) => task.describe(),
-            Self::Main => JobInfo { kind: JobKind::Task, name: "main".to_owned(), origin: None },
+            Self::Main(origin) => {
+                JobInfo { kind: JobKind::Task, name: "main".to_owned(), origin: Some(origin) }
+            }
         }
     }
 }

@@ -30,7 +30,9 @@ struct Entry {
 impl LoopLocals {
     pub(crate) fn close(&self, event_loop: &LoopHandle) {
         let entries = self.0.borrow().clone();
-        entries.iter().for_each(|entry| entry.value.close(event_loop));
+        for entry in entries {
+            event_loop.call_or_report(|| entry.value.close(event_loop));
+        }
     }
 
     pub(crate) fn are_idle(&self) -> bool {

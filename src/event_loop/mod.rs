@@ -4,6 +4,7 @@
 //! contains all of it.
 
 mod clock;
+mod closing;
 mod debug;
 mod errors;
 mod job;
@@ -23,6 +24,7 @@ use std::panic::Location;
 use std::pin::pin;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
@@ -34,15 +36,18 @@ pub use errors::{ErrorContext, ExceptionHandler};
 pub use job::{CallbackOutput, Handle, JobInfo, JobKind, TimerHandle};
 pub use panic::LoopExit;
 pub use remote::{LoopClosed, Remote, RemoteHandle};
+pub use signal::SignalWait;
 pub use turn::EnteredLoop;
 
 pub(crate) use clock::deadline;
-pub(crate) use job::{Describe, Job, Run, Step};
+pub(crate) use job::{Describe, Job, Run, Step, short_type_name};
 pub(crate) use loop_local::LoopLocal;
 pub(crate) use panic::{PanicError, Payload, catch};
 pub(crate) use reactor::{Interest, Readiness, Registration, Source};
+pub(crate) use signal::is_unhandled;
 
 use clock::LoopClock;
+use closing::Closing;
 use debug::Diagnostics;
 use errors::Handlers;
 use job::Callback;
@@ -64,6 +69,7 @@ use reactor::Reactor;
 /// event_loop.close();
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[must_use = "dropping it closes the loop"]
 pub struct EventLoop {
     handle: LoopHandle,
 }
@@ -84,6 +90,7 @@ struct Core {
     diagnostics: Diagnostics,
     handlers: Handlers,
     locals: LoopLocals,
+    closing: Closing,
 }
 
 /// Action of a timer at its deadline.
@@ -94,14 +101,6 @@ pub(crate) enum TimerAction {
     Wake(Waker),
 }
 
-impl TimerAction {
-    fn discard(self) {
-        if let Self::Run(job) = self {
-            job.discard();
-        }
-    }
-}
-
 /// Error of a run.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -110,6 +109,8 @@ pub enum RunError {
     Stopped,
     /// Another loop is running on this thread; loops do not nest.
     Nested,
+    /// SIGINT cancelled the main future of [`run`](crate::run).
+    Interrupted,
     /// The poller failed.
     Io(io::Error),
 }
@@ -121,7 +122,9 @@ impl fmt::Display for RunError {
             Self::Nested => {
                 f.write_str("cannot run the event loop while a loop runs on this thread")
             }
-            Self::Io(error) => write!(f, "cannot wait for events: {error}"),
+            Self::Interrupted => f.write_str("interrupted by SIGINT"),
+            // The cause is the source, which a report of the chain prints.
+            Self::Io(_) => f.write_str("cannot wait for events"),
         }
     }
 }
@@ -130,7 +133,7 @@ impl std::error::Error for RunError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Io(error) => Some(error),
-            Self::Stopped | Self::Nested => None,
+            Self::Stopped | Self::Nested | Self::Interrupted => None,
         }
     }
 }
@@ -163,6 +166,8 @@ fn local_loop(id: u64) -> Option<LoopHandle> {
 /// event_loop.run_until_complete(async { assert!(loopctl::running_loop().is_some()) })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "get_running_loop")]
+#[doc(alias = "get_event_loop")]
 pub fn running_loop() -> Option<LoopHandle> {
     RUNNING.try_with(|running| running.borrow().clone()).ok().flatten()
 }
@@ -178,6 +183,7 @@ impl EventLoop {
     ///
     /// # Errors
     /// If the system cannot create a poller, for example because the process is out of descriptors.
+    #[doc(alias = "new_event_loop")]
     pub fn new() -> io::Result<Self> {
         Self::with_clock(Clock::System)
     }
@@ -206,6 +212,7 @@ impl EventLoop {
             diagnostics: Diagnostics::from_environment(),
             handlers: Handlers::default(),
             locals: LoopLocals::default(),
+            closing: Closing::default(),
         });
         LOOPS.with_borrow_mut(|loops| {
             loops.retain(|(_, core)| core.strong_count() > 0);
@@ -262,17 +269,25 @@ impl EventLoop {
     ///
     /// # Errors
     /// [`RunError::Stopped`] if the loop was stopped first; otherwise those of [`run_forever`](Self::run_forever).
+    #[track_caller]
     pub fn run_until_complete<T>(
         &mut self,
         future: impl Future<Output = T>,
     ) -> Result<T, RunError> {
+        self.handle.diagnostics().set_main_origin(Location::caller());
         let mut future = pin!(future);
         let mut output = Poll::Pending;
         let entered = self.enter()?;
-        let waker = Waker::from(Arc::new(MainWaker(entered.handle().remote())));
+        let main = Arc::new(MainWaker {
+            remote: entered.handle().remote(),
+            is_queued: AtomicBool::new(true),
+        });
+        let waker = Waker::from(Arc::clone(&main));
         entered.handle().push(Job::Main);
         while output.is_pending() {
             entered.turn_with(None, &mut || {
+                // Before the poll, because a wake during it asks for another one.
+                main.is_queued.store(false, Ordering::Release);
                 if output.is_pending() {
                     output = catch(|| future.as_mut().poll(&mut Context::from_waker(&waker)))
                         .map_or_else(|payload| Poll::Ready(Err(payload)), |poll| poll.map(Ok));
@@ -309,6 +324,9 @@ impl EventLoop {
     /// Closes the loop: drops all tasks, callbacks and timers, removes signal handlers, and shuts down the default
     /// executor without waiting for its threads. Dropping the loop does the same.
     ///
+    /// Code that is dropped here may wake tasks and schedule callbacks: they are dropped one after another, never one
+    /// inside another. A panic of a destructor is reported to the exception handler, and the rest is dropped.
+    ///
     /// ```
     /// let event_loop = loopctl::EventLoop::new()?;
     /// let handle = event_loop.handle();
@@ -333,11 +351,17 @@ impl fmt::Debug for EventLoop {
     }
 }
 
-struct MainWaker(Remote);
+/// Waker of the main future. Further wakes before its next poll add nothing to the queue.
+struct MainWaker {
+    remote: Remote,
+    is_queued: AtomicBool,
+}
 
 impl Wake for MainWaker {
     fn wake(self: Arc<Self>) {
-        self.0.schedule_main();
+        if !self.is_queued.swap(true, Ordering::AcqRel) {
+            self.remote.schedule_main();
+        }
     }
 }
 
@@ -460,10 +484,10 @@ impl LoopHandle {
 
     /// Queues a job. On a closed loop the job is dropped and counts as cancelled.
     pub(crate) fn push(&self, job: Job) {
-        if self.is_closed() {
-            return job.discard();
-        }
         self.0.ready.borrow_mut().push_back(job);
+        if self.is_closed() {
+            self.drop_jobs();
+        }
     }
 
     pub(crate) fn schedule(&self, when: Instant, action: TimerAction) -> TimerKey {
@@ -498,34 +522,6 @@ impl LoopHandle {
 
     fn diagnostics(&self) -> &Diagnostics {
         &self.0.diagnostics
-    }
-
-    /// Drops everything on the loop, on this thread. Code that this runs cannot schedule anything new.
-    fn close(&self) {
-        if self.is_closed() {
-            return;
-        }
-        self.0.diagnostics.report_close(self);
-        self.0.remote.close();
-        self.0.locals.close(self);
-        while self.drop_jobs() || !self.0.locals.are_idle() {
-            // Because another thread has begun to schedule a step, and will add it in a moment.
-            std::thread::yield_now();
-        }
-        self.0.reactor.clear();
-        self.0.handlers.clear();
-        self.0.diagnostics.clear();
-    }
-
-    /// Returns `false` if there was nothing to drop.
-    fn drop_jobs(&self) -> bool {
-        let remote_jobs = self.0.remote.drain();
-        let jobs = std::mem::take(&mut *self.0.ready.borrow_mut());
-        let timers = self.0.timers.borrow_mut().drain();
-        let had_any = !(remote_jobs.is_empty() && jobs.is_empty() && timers.is_empty());
-        remote_jobs.into_iter().map(Job::from).chain(jobs).for_each(Job::discard);
-        timers.into_iter().for_each(TimerAction::discard);
-        had_any
     }
 }
 

@@ -151,10 +151,16 @@ impl Reactor {
     }
 
     /// Drops all sources.
-    pub(crate) fn clear(&self) {
+    pub(crate) fn clear(&self, event_loop: &LoopHandle) {
         let watched = self.watched.take();
+        let mut sources = Vec::new();
         for (_, descriptor) in &watched.descriptors {
-            descriptor.listeners.all().iter().for_each(|listener| listener.source.loop_closed());
+            sources.extend(descriptor.listeners.all().iter().map(|one| Rc::clone(&one.source)));
+        }
+        drop(watched);
+        for source in sources {
+            event_loop.call_or_report(|| source.loop_closed());
+            event_loop.drop_or_report(source);
         }
     }
 

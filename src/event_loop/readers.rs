@@ -155,8 +155,9 @@ impl LoopHandle {
 }
 
 impl LoopLocal for Watchers {
-    fn close(&self, _: &LoopHandle) {
-        self.0.take().into_values().for_each(|watcher| watcher.cancel());
+    fn close(&self, event_loop: &LoopHandle) {
+        let watchers = self.0.take().into_values();
+        watchers.for_each(|watcher| event_loop.call_or_report(|| watcher.cancel()));
     }
 }
 
@@ -187,7 +188,11 @@ impl<F: FnMut() -> O, O: CallbackOutput> Run for Watcher<F> {
     }
 
     fn info(&self) -> JobInfo {
-        JobInfo { kind: JobKind::Io, name: short_type_name::<F>(), origin: Some(self.origin) }
+        JobInfo {
+            kind: JobKind::Io,
+            name: short_type_name::<F>().to_owned(),
+            origin: Some(self.origin),
+        }
     }
 
     fn cancel(&self) {

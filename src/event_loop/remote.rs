@@ -285,7 +285,11 @@ impl<F: FnOnce() -> O + Send, O: CallbackOutput> RunThreadsafe for ThreadsafeCal
     }
 
     fn info(&self) -> JobInfo {
-        JobInfo { kind: JobKind::Call, name: short_type_name::<F>(), origin: Some(self.origin) }
+        JobInfo {
+            kind: JobKind::Call,
+            name: short_type_name::<F>().to_owned(),
+            origin: Some(self.origin),
+        }
     }
 }
 

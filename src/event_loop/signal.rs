@@ -3,12 +3,15 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::fmt;
 use std::io::{self, Read};
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
 
 use signal_hook::{SigId, consts::FORBIDDEN, flag, low_level};
 
@@ -17,6 +20,7 @@ use super::{
     Registration, Run, Source,
 };
 use crate::BoxError;
+use crate::sys::signals::{has_default_action, is_main_thread};
 
 #[derive(Default)]
 struct Signals(RefCell<HashMap<i32, Handler>>);
@@ -42,6 +46,8 @@ type Callback = Box<dyn FnMut() -> Result<(), BoxError>>;
 struct Action {
     id: SigId,
     signal: i32,
+    /// Actions that end the process at the second signal.
+    fatal: Vec<SigId>,
 }
 
 impl LoopHandle {
@@ -67,19 +73,45 @@ impl LoopHandle {
         signal: i32,
         mut callback: impl FnMut() -> O + 'static,
     ) -> io::Result<()> {
+        let callback = Box::new(move || callback().into_result());
+        self.set_signal_handler(signal, Location::caller(), callback, Ok)
+    }
+
+    /// Calls `callback` at the first signal; the second one ends the process. Another handler of the signal replaces
+    /// it.
+    pub(crate) fn add_interrupt_handler(
+        &self,
+        signal: i32,
+        callback: impl Fn() + 'static,
+    ) -> io::Result<()> {
+        let callback = Box::new(move || {
+            callback();
+            Ok(())
+        });
+        let ends = Action::and_end_at_the_second;
+        self.set_signal_handler(signal, Location::caller(), callback, ends)
+    }
+
+    fn set_signal_handler(
+        &self,
+        signal: i32,
+        origin: &'static Location<'static>,
+        callback: Callback,
+        prepare: fn(Action) -> io::Result<Action>,
+    ) -> io::Result<()> {
         check(signal)?;
         let (reader, writer) = UnixStream::pair()?;
         reader.set_nonblocking(true)?;
         let pipe = Rc::new(SignalPipe {
             reader,
-            callback: RefCell::new(Some(Box::new(move || callback().into_result()))),
+            callback: RefCell::new(Some(callback)),
             is_cancelled: Cell::new(false),
             signal,
-            origin: Location::caller(),
+            origin,
         });
         let source = Rc::clone(&pipe) as Rc<dyn Source>;
         let registration = self.register(&pipe.reader, Interest::Readable, source)?;
-        let action = Action::new(signal, writer)?;
+        let action = prepare(Action::new(signal, writer)?)?;
         let handler = Handler { _registration: registration, pipe, _action: action };
         let replaced = self.local::<Signals>().0.borrow_mut().insert(signal, handler);
         drop(replaced);
@@ -105,6 +137,17 @@ impl LoopHandle {
     }
 }
 
+/// Whether this is the main thread, and nothing but the default action handles a signal: neither a loop, nor other code
+/// of this process.
+pub(crate) fn is_unhandled(signal: i32) -> bool {
+    let handled = HANDLED.lock().unwrap_or_else(PoisonError::into_inner);
+    is_main_thread()
+        && match handled.get(&signal) {
+            Some(known) => known.handlers == 0,
+            None => has_default_action(signal),
+        }
+}
+
 fn check(signal: i32) -> io::Result<()> {
     let refuse = |why: String| Err(io::Error::new(io::ErrorKind::InvalidInput, why));
     if FORBIDDEN.contains(&signal) {
@@ -117,19 +160,24 @@ fn check(signal: i32) -> io::Result<()> {
 }
 
 impl LoopLocal for Signals {
-    fn close(&self, _: &LoopHandle) {
-        drop(self.0.take());
+    fn close(&self, event_loop: &LoopHandle) {
+        self.0.take().into_values().for_each(|handler| event_loop.drop_or_report(handler));
     }
+}
+
+/// Reads everything; returns whether there was anything.
+fn drain(mut reader: &UnixStream) -> bool {
+    let mut bytes = [0; 64];
+    let mut received = false;
+    while matches!(reader.read(&mut bytes), Ok(count) if count > 0) {
+        received = true;
+    }
+    received
 }
 
 impl Source for SignalPipe {
     fn ready(self: Rc<Self>, event_loop: &LoopHandle, _: Readiness) {
-        let mut bytes = [0; 64];
-        let mut received = false;
-        while matches!((&self.reader).read(&mut bytes), Ok(count) if count > 0) {
-            received = true;
-        }
-        if received {
+        if drain(&self.reader) {
             event_loop.push(Job::Call(self));
         }
     }
@@ -198,7 +246,17 @@ impl Action {
         };
         let id = low_level::pipe::register(signal, writer)?;
         known.change(known.handlers + 1);
-        Ok(Self { id, signal })
+        Ok(Self { id, signal, fatal: Vec::new() })
+    }
+
+    /// Ends the process at the second signal, also if the loop does not turn in between.
+    fn and_end_at_the_second(mut self) -> io::Result<Self> {
+        let is_second = Arc::new(AtomicBool::new(false));
+        // In this order: the flag is checked before it is set.
+        let ends = flag::register_conditional_default(self.signal, Arc::clone(&is_second))?;
+        self.fatal.push(ends);
+        self.fatal.push(flag::register(self.signal, is_second)?);
+        Ok(self)
     }
 }
 
@@ -208,6 +266,106 @@ impl Drop for Action {
         if let Some(known) = handled.get_mut(&self.signal) {
             known.change(known.handlers - 1);
         }
-        low_level::unregister(self.id);
+        for id in self.fatal.iter().copied().chain([self.id]) {
+            low_level::unregister(id);
+        }
+    }
+}
+
+/// Future that completes when a signal arrives; see [`LoopHandle::signal`].
+#[must_use = "a signal is lost unless this is awaited"]
+pub struct SignalWait {
+    /// Error of the registration, until it is returned.
+    failed: Option<io::Error>,
+    watch: Option<(Registration, Rc<SignalFlag>, Action)>,
+    signal: i32,
+}
+
+/// Receiver of one [`SignalWait`].
+struct SignalFlag {
+    reader: UnixStream,
+    has_arrived: Cell<bool>,
+    waker: Cell<Option<Waker>>,
+}
+
+impl LoopHandle {
+    /// Returns a future that completes at the next signal `signal`. The signal is handled from this call on.
+    ///
+    /// The future can be awaited again, by `&mut`, for the signal after it. Several futures of one signal all
+    /// complete, and handlers of [`add_signal_handler`](Self::add_signal_handler) are called as well. For SIGINT, it
+    /// replaces the cancellation by [`run`](crate::run). When the last one is dropped, the default action is restored.
+    ///
+    /// ```
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// # let handle = event_loop.handle();
+    /// event_loop.run_until_complete(async {
+    ///     let hangup = handle.signal(libc::SIGHUP);
+    ///     signal_hook::low_level::raise(libc::SIGHUP)?;
+    ///     hangup.await
+    /// })??;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When it is awaited: those of [`add_signal_handler`](Self::add_signal_handler).
+    pub fn signal(&self, signal: i32) -> SignalWait {
+        match self.watch_signal(signal) {
+            Ok(watch) => SignalWait { failed: None, watch: Some(watch), signal },
+            Err(error) => SignalWait { failed: Some(error), watch: None, signal },
+        }
+    }
+
+    fn watch_signal(&self, signal: i32) -> io::Result<(Registration, Rc<SignalFlag>, Action)> {
+        check(signal)?;
+        let (reader, writer) = UnixStream::pair()?;
+        reader.set_nonblocking(true)?;
+        let flag =
+            Rc::new(SignalFlag { reader, has_arrived: Cell::new(false), waker: Cell::default() });
+        let source = Rc::clone(&flag) as Rc<dyn Source>;
+        let registration = self.register(&flag.reader, Interest::Readable, source)?;
+        let action = Action::new(signal, writer)?;
+        self.remove_interrupt_handler(signal);
+        Ok((registration, flag, action))
+    }
+
+    /// Removes the handler of [`add_interrupt_handler`](Self::add_interrupt_handler), unless it was replaced.
+    pub(crate) fn remove_interrupt_handler(&self, signal: i32) {
+        let signals = self.local::<Signals>();
+        let is_interrupt = |handler: &Handler| !handler._action.fatal.is_empty();
+        let is_ours = signals.0.borrow().get(&signal).is_some_and(is_interrupt);
+        if is_ours {
+            self.remove_signal_handler(signal);
+        }
+    }
+}
+
+impl Source for SignalFlag {
+    fn ready(self: Rc<Self>, _: &LoopHandle, _: Readiness) {
+        if drain(&self.reader) {
+            self.has_arrived.set(true);
+            self.waker.take().into_iter().for_each(Waker::wake);
+        }
+    }
+}
+
+impl Future for SignalWait {
+    type Output = io::Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some((_, flag, _)) = &self.watch else {
+            let gone = || io::Error::other("the signal cannot be awaited");
+            return Poll::Ready(Err(self.failed.take().unwrap_or_else(gone)));
+        };
+        if flag.has_arrived.take() {
+            return Poll::Ready(Ok(()));
+        }
+        flag.waker.set(Some(cx.waker().clone()));
+        Poll::Pending
+    }
+}
+
+impl fmt::Debug for SignalWait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<SignalWait {}>", low_level::signal_name(self.signal).unwrap_or("?"))
     }
 }

@@ -14,6 +14,7 @@ const MAX_WAIT: Duration = Duration::from_secs(24 * 3600);
 ///
 /// Dropping it marks the loop as not running, during a panic as well.
 #[derive(Debug)]
+#[must_use = "dropping it ends the run"]
 pub struct EnteredLoop<'a> {
     event_loop: LoopHandle,
     borrowed: PhantomData<&'a mut EventLoop>,
@@ -143,7 +144,7 @@ impl LoopHandle {
     /// Runs the jobs that are ready now. New ones wait for the next turn, so that I/O never starves.
     fn run_ready(&self, main: &mut dyn FnMut()) {
         let batch = self.core().ready.borrow().len();
-        let started_at = self.diagnostics().is_measuring().then(|| self.time());
+        let started_at = self.diagnostics().is_measuring().then(|| self.start_of_turn());
         for _ in 0..batch {
             let Some(job) = self.pop_ready() else { break };
             self.run_job(job, main);
@@ -162,7 +163,7 @@ impl LoopHandle {
         if !diagnostics.is_measuring() {
             return self.report_failure(job.run(main));
         }
-        let label = job.label();
+        let label = job.label(diagnostics.main_origin());
         let started_at = self.time();
         let current = diagnostics.enter(label.clone());
         let outcome = job.run(main);

@@ -11,11 +11,19 @@ use super::{TlsError, TlsInfo, TlsPeer};
 
 /// Event of a connection being made.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Event {
     /// Time on the loop's clock.
     pub at: Instant,
     /// Kind of event, with its data.
     pub kind: EventKind,
+}
+
+impl Event {
+    /// Event at an instant of the loop's clock.
+    pub fn new(at: Instant, kind: EventKind) -> Self {
+        Self { at, kind }
+    }
 }
 
 /// Kinds of events. Attempts are numbered from 0 in the order in which they start. This is the order of the

@@ -7,8 +7,6 @@ mod datagram;
 mod dns;
 mod error;
 mod event;
-#[cfg(feature = "hyper")]
-mod hyper_io;
 mod pipe;
 mod process;
 mod protocol;
@@ -23,7 +21,7 @@ mod transport;
 
 pub use address::Address;
 pub use connect::{AttemptError, ConnectError, CreateConnection};
-pub use datagram::{CreateDatagram, DatagramProtocol, DatagramTransport};
+pub use datagram::{CreateDatagram, DatagramProtocol, DatagramSocket, DatagramTransport};
 #[cfg(all(fuzzing, feature = "dns"))]
 pub use dns::fuzz_decode;
 #[cfg(feature = "dns")]
@@ -37,11 +35,9 @@ pub use dns::{
 pub use dns::{DnsProof, DnsProofReason, DnsSetProof, DnsValidation, TrustAnchors};
 pub use error::{Failure, Phase};
 pub use event::{AbortReason, Event, EventKind, TimerEnd};
-#[cfg(feature = "hyper")]
-pub use hyper_io::{HyperExecutor, HyperIo};
 pub use pipe::{ReadPipe, ReadPipeProtocol, WritePipe, WritePipeProtocol};
 pub use process::{
-    ChildPipe, ChildStdio, CreateSubprocess, SubprocessProtocol, SubprocessTransport,
+    ChildPipe, ChildStdio, CreateSubprocess, Process, SubprocessProtocol, SubprocessTransport,
 };
 pub use protocol::{AfterEof, BufferedProtocol, Connection, Protocol};
 pub use resolver::{
@@ -57,7 +53,9 @@ pub use socket::{
     Keepalive, SocketOption, SocketOptions, SocketSnapshot, SocketView, TcpInfo, TcpOptions,
     acknowledged_bytes, listen, raise_descriptor_limit,
 };
-pub use stream::{StreamError, StreamProtocol, StreamReader, StreamWriter};
+pub use stream::{DuplexStream, Incoming, StreamError, StreamProtocol, StreamReader, StreamWriter};
+#[cfg(feature = "hyper")]
+pub use stream::{HyperExecutor, HyperTimer};
 #[cfg(feature = "tls")]
 pub use tls::{
     CertificateProblem, StartTls, TlsAlert, TlsClient, TlsClientBuilder, TlsConfigError, TlsError,

@@ -6,6 +6,7 @@ use std::io;
 use std::rc::Rc;
 
 use super::Transport;
+use crate::event_loop::short_type_name;
 
 /// Callbacks of a stream connection; asyncio's `Protocol`.
 ///
@@ -22,7 +23,7 @@ use super::Transport;
 ///
 /// impl Protocol for Echo {
 ///     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
-///         transport.write(data);
+///         let _ = transport.write(data);
 ///     }
 ///     // Stops reading from a peer that sends without reading.
 ///     fn pause_writing(&mut self, transport: &Transport) {
@@ -141,6 +142,7 @@ pub trait BufferedProtocol: 'static {
 
 /// Action after the peer has ended its sending direction.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum AfterEof {
     /// Close the connection once queued data is sent.
     #[default]
@@ -193,19 +195,22 @@ impl<P> fmt::Debug for Connection<P> {
     }
 }
 
-/// Reference to a protocol of either kind.
+/// Name of a protocol's type, for reports. A function, because it is half as long as the name.
+pub(super) type ProtocolName = fn() -> &'static str;
+
+/// Reference to a protocol of either kind, with the name of its type.
 #[derive(Clone)]
 pub(super) enum ProtocolRef {
-    Plain(Rc<RefCell<dyn Protocol>>),
-    Buffered(Rc<RefCell<dyn BufferedProtocol>>),
+    Plain(Rc<RefCell<dyn Protocol>>, ProtocolName),
+    Buffered(Rc<RefCell<dyn BufferedProtocol>>, ProtocolName),
 }
 
 /// Calls a method that both kinds of protocol have.
 macro_rules! call {
     ($protocol_ref:expr, $method:ident($($argument:expr),*)) => {
         match $protocol_ref {
-            Self::Plain(protocol) => protocol.borrow_mut().$method($($argument),*),
-            Self::Buffered(protocol) => protocol.borrow_mut().$method($($argument),*),
+            Self::Plain(protocol, _) => protocol.borrow_mut().$method($($argument),*),
+            Self::Buffered(protocol, _) => protocol.borrow_mut().$method($($argument),*),
         }
     };
 }
@@ -213,15 +218,22 @@ macro_rules! call {
 impl ProtocolRef {
     pub(super) fn plain<P: Protocol>(protocol: P) -> (Rc<RefCell<P>>, Self) {
         let protocol = Rc::new(RefCell::new(protocol));
-        let protocol_ref = Self::Plain(Rc::clone(&protocol) as Rc<RefCell<dyn Protocol>>);
+        let erased = Rc::clone(&protocol) as Rc<RefCell<dyn Protocol>>;
+        let protocol_ref = Self::Plain(erased, short_type_name::<P>);
         (protocol, protocol_ref)
     }
 
     pub(super) fn buffered<P: BufferedProtocol>(protocol: P) -> (Rc<RefCell<P>>, Self) {
         let protocol = Rc::new(RefCell::new(protocol));
-        let protocol_ref =
-            Self::Buffered(Rc::clone(&protocol) as Rc<RefCell<dyn BufferedProtocol>>);
+        let erased = Rc::clone(&protocol) as Rc<RefCell<dyn BufferedProtocol>>;
+        let protocol_ref = Self::Buffered(erased, short_type_name::<P>);
         (protocol, protocol_ref)
+    }
+
+    pub(super) fn name(&self) -> ProtocolName {
+        match self {
+            Self::Plain(_, name) | Self::Buffered(_, name) => *name,
+        }
     }
 
     pub(super) fn connection_made(&self, transport: &Transport) {

@@ -26,6 +26,7 @@ pub enum Family {
 
 /// Socket type.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum SocketKind {
     /// Connection (`SOCK_STREAM`).
     #[default]

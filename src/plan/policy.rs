@@ -65,6 +65,7 @@ pub enum Resolution {
 
 /// Start of the Resolution Delay.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum DelayFrom {
     /// First addresses of another family (RFC 8305 section 3).
     #[default]
@@ -75,6 +76,7 @@ pub enum DelayFrom {
 
 /// Answers of the preferred family, without an address, that end the Resolution Delay.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum NegativeAnswers {
     /// Any answer, "with or without error" (draft-ietf-happy-happyeyeballs-v3).
     #[default]
@@ -103,6 +105,7 @@ pub struct Pacing {
 /// Ended attempts that start the next one at once (RFC 8305 section 5). Without a Connection Attempt Delay,
 /// [`NewestEnded`](Self::NewestEnded) always applies.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum AdvanceOn {
     /// The newest attempt: the successor of an older one has already started (asyncio, and most others).
     #[default]
@@ -124,6 +127,7 @@ pub struct MinimumDelay {
 
 /// Queues from which parallel attempts take their addresses.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum AddressQueues {
     /// One queue, and attempts run beside each other (RFC 8305).
     #[default]
@@ -139,6 +143,7 @@ pub enum AddressQueues {
 
 /// Behaviour when [`max_parallel`](Policy#structfield.max_parallel) attempts are under way.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum AtLimit {
     /// The next attempt waits until one ends.
     #[default]
@@ -150,6 +155,7 @@ pub enum AtLimit {
 
 /// Handshake that an attempt has to complete to win.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Success {
     /// The TCP handshake.
     #[default]
@@ -173,6 +179,7 @@ pub struct AddressSelection {
 
 /// Reach of interleaving.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum InterleaveScope {
     /// All addresses (RFC 8305 section 4).
     #[default]

@@ -128,6 +128,7 @@ pub enum QueryStep {
 
 /// Meaning of a server's reply for the query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Reply {
     /// Positive or negative answer.
     Final,

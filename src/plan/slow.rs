@@ -28,6 +28,7 @@ pub struct SlowLog {
 
 /// Slow runs of jobs with the same name and origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SlowJob {
     /// Name of the job, such as `task Task-3` or `timer`.
     pub name: String,
@@ -43,6 +44,7 @@ pub struct SlowJob {
 
 /// Totals of all slow runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SlowTotals {
     /// Number of slow runs.
     pub count: u64,

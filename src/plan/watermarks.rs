@@ -4,6 +4,7 @@ use std::fmt;
 
 /// State of the write buffer after a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "the bytes may have been dropped, or the buffer may be full"]
 pub enum Flow {
     /// The buffer takes more.
     Open,
@@ -148,7 +149,7 @@ impl Watermarks {
     /// Records that the buffer has grown or shrunk to `size` bytes.
     pub fn changed(&mut self, size: usize) {
         self.shrank(size);
-        self.grew(size);
+        let _ = self.grew(size);
     }
 
     /// Records that the buffer has grown to `size` bytes.

@@ -3,5 +3,6 @@
 
 pub(crate) mod addrinfo;
 pub(crate) mod process;
+pub(crate) mod signals;
 pub(crate) mod sockopt;
 pub(crate) mod tcp_info;

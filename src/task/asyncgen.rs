@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::poll_fn;
+use std::panic::Location;
 use std::pin::{Pin, pin};
 use std::rc::{Rc, Weak};
 use std::task::Poll;
@@ -55,11 +56,14 @@ pub trait AsyncGenerator: 'static {
 /// })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[must_use = "dropping it closes the generator"]
 pub struct TrackedGenerator<G: AsyncGenerator> {
     event_loop: LoopHandle,
     /// `None` while the generator is running, and after it was closed.
     generator: Rc<RefCell<Option<G>>>,
     number: Option<u64>,
+    /// Line of the user that the task which closes it is reported with.
+    origin: &'static Location<'static>,
 }
 
 type Closing = Pin<Box<dyn Future<Output = Result<(), BoxError>>>>;
@@ -67,9 +71,12 @@ type Closing = Pin<Box<dyn Future<Output = Result<(), BoxError>>>>;
 #[derive(Default)]
 struct AsyncGens(RefCell<Registry>);
 
+/// Closes a generator, and the line that tracked it.
+type Live = (Box<dyn Fn() -> Option<Closing>>, &'static Location<'static>);
+
 #[derive(Default)]
 struct Registry {
-    live: BTreeMap<u64, Box<dyn Fn() -> Option<Closing>>>,
+    live: BTreeMap<u64, Live>,
     next: u64,
     shut: bool,
 }
@@ -95,9 +102,10 @@ impl LoopHandle {
     /// assert_eq!(format!("{generator:?}"), "<AsyncGenerator tracked=false open=true>");
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[track_caller]
     pub fn track_asyncgen<G: AsyncGenerator>(&self, generator: G) -> TrackedGenerator<G> {
-        let generator = Rc::new(RefCell::new(Some(generator)));
-        TrackedGenerator { event_loop: self.clone(), generator, number: None }
+        let (generator, origin) = (Rc::new(RefCell::new(Some(generator))), Location::caller());
+        TrackedGenerator { event_loop: self.clone(), generator, number: None, origin }
     }
 
     /// Closes all open tracked generators; asyncio's `shutdown_asyncgens`.
@@ -126,10 +134,11 @@ impl LoopHandle {
         let registry = self.local::<AsyncGens>();
         registry.0.borrow_mut().shut = true;
         let live = std::mem::take(&mut registry.0.borrow_mut().live);
-        let closing: Vec<_> = live.values().filter_map(|close| close()).collect();
+        let closing: Vec<_> =
+            live.values().filter_map(|(close, origin)| Some((close()?, *origin))).collect();
         let tasks: Vec<_> = closing
             .into_iter()
-            .map(|closing| self.create_task(close(self.clone(), closing)))
+            .map(|(closing, origin)| self.create_task_at(origin, close(self.clone(), closing)))
             .collect();
         for task in tasks {
             // Ignored, because the only error is that other code cancelled the task.
@@ -212,7 +221,7 @@ impl<G: AsyncGenerator> TrackedGenerator<G> {
         registry.next += 1;
         let number = registry.next;
         let slot = Rc::downgrade(&self.generator);
-        registry.live.insert(number, Box::new(move || closing(&slot)));
+        registry.live.insert(number, (Box::new(move || closing(&slot)), self.origin));
         self.number = Some(number);
     }
 
@@ -248,7 +257,8 @@ impl<G: AsyncGenerator> Drop for TrackedGenerator<G> {
         let generator = self.generator.borrow_mut().take();
         let (Some(mut generator), Some(_)) = (generator, self.number) else { return };
         let closing = async move { generator.aclose().await };
-        drop(self.event_loop.create_task(close(self.event_loop.clone(), closing)));
+        let closing = close(self.event_loop.clone(), closing);
+        drop(self.event_loop.create_task_at(self.origin, closing));
     }
 }
 

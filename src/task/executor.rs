@@ -28,6 +28,7 @@ use crate::event_loop::{ErrorContext, LoopHandle, LoopLocal, PanicError, Remote}
 /// # Ok::<(), loopctl::RunError>(())
 /// ```
 #[derive(Clone)]
+#[must_use = "its threads end when the last handle is dropped"]
 pub struct Executor(Arc<Owner>);
 
 /// Shared by the handles; dropping it ends the threads, which hold only the pool.
@@ -202,8 +203,10 @@ impl LoopLocal for DefaultExecutor {
 impl LoopHandle {
     /// Runs `work` on a thread of the default executor; asyncio's `run_in_executor(None, …)`.
     ///
-    /// Dropping the result cancels work that has not begun; otherwise the thread finishes it and drops its result. A
-    /// panic of the work propagates to the awaiting task. After
+    /// Dropping the result detaches it: the work runs all the same, and its value is dropped. Only
+    /// [`cancel`](Deferred::cancel) prevents work that has not begun;
+    /// [`cancel_on_drop`](Deferred::cancel_on_drop) does so when the result is dropped. A panic of the work propagates to
+    /// the awaiting task, or else goes to the exception handler. After
     /// [`shutdown_default_executor`](Self::shutdown_default_executor) the result is cancelled.
     ///
     /// ```
@@ -213,6 +216,7 @@ impl LoopHandle {
     /// assert_eq!(event_loop.run_until_complete(name)?, Ok(Some("loopctl-0".to_owned())));
     /// # Ok::<(), loopctl::RunError>(())
     /// ```
+    #[doc(alias = "to_thread")]
     pub fn run_in_executor<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -249,15 +253,15 @@ impl LoopHandle {
         let take =
             |slot: &Mutex<Option<_>>| slot.lock().unwrap_or_else(PoisonError::into_inner).take();
         let job = move || {
-            let Some(promise) = take(&held).filter(super::Promise::is_awaited) else { return };
+            let Some(promise) = take(&held).filter(super::Promise::is_pending) else { return };
             // Every panic goes to the loop, even a `LoopExit`, because it is the loop that has to exit.
-            match catch_unwind(AssertUnwindSafe(work)) {
-                Ok(value) => promise.set(value),
-                Err(payload) => {
-                    if let Err(payload) = promise.set_panic(payload) {
-                        report_unretrieved(&remote, PanicError::from(payload));
-                    }
-                }
+            let unretrieved = match catch_unwind(AssertUnwindSafe(work)) {
+                // Caught, because a value that nobody awaits is dropped here.
+                Ok(value) => catch_unwind(AssertUnwindSafe(|| promise.set(value))),
+                Err(payload) => promise.set_panic(payload),
+            };
+            if let Err(payload) = unretrieved {
+                report_unretrieved(&remote, PanicError::from(payload));
             }
         };
         if let Err(reason) = executor.submit(Box::new(job))

@@ -1,7 +1,9 @@
 //! Layer 2: tasks, futures, sleeps and the executor. A step of a task is a job of the loop.
 
 mod asyncgen;
+mod cancel_on_drop;
 mod executor;
+mod group;
 mod info;
 mod promise;
 mod runner;
@@ -26,7 +28,9 @@ use crate::event_loop::{
 };
 
 pub use asyncgen::{AsyncGenerator, TrackedGenerator};
+pub use cancel_on_drop::CancelOnDrop;
 pub use executor::Executor;
+pub use group::{GroupError, GroupOutput, TaskGroup};
 pub use info::TaskRef;
 pub use promise::{Cancelled, Deferred, Promise};
 pub use runner::run;
@@ -47,6 +51,11 @@ use table::{TableEntry, Tasks};
 ///
 /// A task is an ordinary future. For asyncio's `gather`, `wait` and `as_completed`, use `join_all`, `try_join_all`,
 /// `select` and `FuturesUnordered` of futures-util, or those of another library.
+#[doc(alias = "gather")]
+#[doc(alias = "wait")]
+#[doc(alias = "as_completed")]
+#[doc(alias = "shield")]
+#[doc(alias = "ensure_future")]
 pub struct Task<T> {
     /// `None` only while the handle is being dropped.
     running: Option<Running<T>>,
@@ -77,7 +86,16 @@ impl LoopHandle {
     /// ```
     #[track_caller]
     pub fn create_task<T: 'static>(&self, future: impl Future<Output = T> + 'static) -> Task<T> {
-        let (origin, tasks) = (Location::caller(), self.local::<Tasks>());
+        self.create_task_at(Location::caller(), future)
+    }
+
+    /// Creates a task for a caller of the library, whose line reports name.
+    pub(crate) fn create_task_at<T: 'static>(
+        &self,
+        origin: &'static Location<'static>,
+        future: impl Future<Output = T> + 'static,
+    ) -> Task<T> {
+        let tasks = self.local::<Tasks>();
         match tasks.factory() {
             None => spawn(self, &tasks, origin, future, Some),
             Some(factory) => spawn(self, &tasks, origin, wrap(&factory, self, future), |it| it),
@@ -145,6 +163,7 @@ impl LoopHandle {
     /// assert!(handle.task_factory().is_some());
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[doc(alias = "get_task_factory")]
     pub fn task_factory(&self) -> Option<TaskFactory> {
         self.local::<Tasks>().factory()
     }
@@ -207,13 +226,25 @@ async fn supervise<F: Future, T>(
     .await;
     // Caught as well, because the future's values may panic when they are dropped.
     let dropped = entry.run_as_current(|| catch(|| future.set(None)));
-    match dropped.map_err(NoOutput::Panicked).and(ended) {
-        Err(NoOutput::Panicked(payload)) if entry.info().is_detached() => {
-            report_unretrieved(entry.handle(), entry.info(), payload);
-            Err(NoOutput::Cancelled)
-        }
-        ended => ended,
+    let ended = dropped.map_err(NoOutput::Panicked).and(ended);
+    if !entry.info().is_detached() {
+        return ended;
     }
+    // Dropped here, because async-task aborts the process if an output panics when it is dropped.
+    discard(entry.handle(), entry.info(), ended);
+    Err(NoOutput::Cancelled)
+}
+
+/// Drops the output of a detached task. A panic, of the task or of the drop, is reported.
+fn discard<T>(event_loop: &LoopHandle, info: &TaskInfo, ended: Result<T, NoOutput>) {
+    let payload = match ended {
+        Err(NoOutput::Panicked(payload)) => payload,
+        ended => match catch(|| drop(ended)) {
+            Ok(()) => return,
+            Err(payload) => payload,
+        },
+    };
+    report_unretrieved(event_loop, info, payload);
 }
 
 fn report_unretrieved(event_loop: &LoopHandle, info: &TaskInfo, payload: Payload) {
@@ -252,6 +283,7 @@ impl<T> Task<T> {
     /// assert!(task.is_finished());
     /// # Ok::<(), loopctl::RunError>(())
     /// ```
+    #[doc(alias = "done")]
     pub fn is_finished(&self) -> bool {
         self.running.as_ref().is_none_or(FallibleTask::is_finished)
     }
@@ -265,6 +297,7 @@ impl<T> Task<T> {
     /// assert_eq!(task.name(), "Task-1");
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[doc(alias = "get_name")]
     pub fn name(&self) -> String {
         self.reference.name()
     }
@@ -281,6 +314,21 @@ impl<T> Task<T> {
     /// ```
     pub fn set_name(&self, name: impl Into<String>) {
         self.reference.set_name(name);
+    }
+}
+
+impl<T: 'static> Task<T> {
+    /// Cancels the task when the returned handle is dropped, instead of detaching it.
+    ///
+    /// ```
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// # let handle = event_loop.handle();
+    /// let task = handle.create_task(async { 42 }).cancel_on_drop();
+    /// assert_eq!(event_loop.run_until_complete(task)?, Ok(42));
+    /// # Ok::<(), loopctl::RunError>(())
+    /// ```
+    pub fn cancel_on_drop(self) -> CancelOnDrop<Self> {
+        CancelOnDrop::new(self, Self::cancel)
     }
 }
 
@@ -305,8 +353,8 @@ impl<T> Drop for Task<T> {
             return running.detach();
         }
         let result = Pin::new(&mut running).poll(&mut Context::from_waker(Waker::noop()));
-        if let Poll::Ready(Some(Err(NoOutput::Panicked(payload)))) = result {
-            report_unretrieved(self.reference.handle(), self.reference.info(), payload);
+        if let Poll::Ready(Some(ended)) = result {
+            discard(self.reference.handle(), self.reference.info(), ended);
         }
     }
 }

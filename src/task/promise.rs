@@ -5,18 +5,21 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use super::CancelOnDrop;
 use crate::event_loop::{ErrorContext, LoopHandle, PanicError, Payload};
 
 /// Setting end of a future. Any thread may set it, which wakes the awaiting task in the next turn of its loop.
 ///
 /// Dropping it without setting a value cancels the future.
+#[doc(alias = "Future")]
+#[must_use = "dropping it cancels the future"]
 pub struct Promise<T> {
     shared: Arc<Shared<T>>,
 }
 
 /// Awaiting end of a future.
 ///
-/// Dropping it makes [`Promise::is_awaited`] return `false`.
+/// Dropping it makes [`Promise::is_awaited`] return `false`. It does not stop work of the executor.
 pub struct Deferred<T> {
     shared: Arc<Shared<T>>,
     event_loop: LoopHandle,
@@ -129,6 +132,11 @@ impl<T> Promise<T> {
         Arc::strong_count(&self.shared) > 1 && self.shared.is_pending()
     }
 
+    /// Whether the value is still to be set, awaited or not.
+    pub(super) fn is_pending(&self) -> bool {
+        self.shared.is_pending()
+    }
+
     pub(crate) fn cancel(self, reason: &'static str) {
         self.shared.set(Err(Failure::Cancelled(Cancelled::because(reason))));
     }
@@ -160,6 +168,7 @@ impl<T> Deferred<T> {
     /// assert_eq!(deferred.try_result(), Some(Ok("arrived")));
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[doc(alias = "result")]
     pub fn try_result(&mut self) -> Option<Result<T, Cancelled>> {
         match self.shared.take()? {
             Ok(value) => Some(Ok(value)),
@@ -178,6 +187,7 @@ impl<T> Deferred<T> {
     /// assert!(deferred.is_done(), "cancelled");
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[doc(alias = "done")]
     pub fn is_done(&self) -> bool {
         !self.shared.is_pending()
     }
@@ -194,6 +204,22 @@ impl<T> Deferred<T> {
     /// ```
     pub fn cancel(&self) -> bool {
         self.shared.set(Err(Failure::Cancelled(Cancelled::new())))
+    }
+}
+
+impl<T: 'static> Deferred<T> {
+    /// Cancels the future when the returned handle is dropped, so that work of the executor that has not begun never
+    /// runs.
+    ///
+    /// ```
+    /// # let event_loop = loopctl::EventLoop::new()?;
+    /// let (promise, deferred) = event_loop.handle().create_future::<u8>();
+    /// drop(deferred.cancel_on_drop());
+    /// assert!(!promise.is_awaited());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn cancel_on_drop(self) -> CancelOnDrop<Self> {
+        CancelOnDrop::new(self, Self::cancel)
     }
 }
 

@@ -6,6 +6,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use super::{Cancelled, Task};
 use crate::event_loop::{LoopHandle, TimerAction, deadline};
 use crate::plan::TimerKey;
 
@@ -80,12 +81,27 @@ impl LoopHandle {
     /// # Ok::<(), loopctl::RunError>(())
     /// ```
     pub fn sleep(&self, delay: Duration) -> Sleep {
-        Sleep { alarm: Alarm::new(self), until: deadline(self.time(), delay), yielded: false }
+        self.sleep_until(deadline(self.time(), delay))
     }
 
-    /// Runs `future` for at most `limit`; asyncio's `wait_for`. After a timeout the future has been dropped.
+    /// Completes at an instant of the loop's clock, never earlier. If it has passed, all other ready jobs run once.
     ///
-    /// An output that is ready at the deadline counts. The future is polled at least once.
+    /// ```
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// let handle = event_loop.handle();
+    /// let when = handle.time() + std::time::Duration::from_millis(1);
+    /// event_loop.run_until_complete(handle.sleep_until(when))?;
+    /// assert!(handle.time() >= when);
+    /// # Ok::<(), loopctl::RunError>(())
+    /// ```
+    pub fn sleep_until(&self, when: Instant) -> Sleep {
+        Sleep { alarm: Alarm::new(self), until: when, yielded: false }
+    }
+
+    /// Runs `future` for at most `limit`; asyncio's `timeout`. After a timeout the future has been dropped.
+    ///
+    /// Dropping a [`Task`](crate::Task) only detaches it: a task that is to end with the timeout is given to
+    /// [`wait_for`](Self::wait_for). An output that is ready at the deadline counts. The future is polled at least once.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -99,12 +115,37 @@ impl LoopHandle {
     ///
     /// # Errors
     /// [`Elapsed`] if the deadline came first.
+    #[doc(alias = "wait_for")]
     pub async fn timeout<T>(
         &self,
         limit: Duration,
         future: impl Future<Output = T>,
     ) -> Result<T, Elapsed> {
-        let (mut future, mut sleep) = (pin!(future), pin!(self.sleep(limit)));
+        self.timeout_at(deadline(self.time(), limit), future).await
+    }
+
+    /// Runs `future` until an instant of the loop's clock; asyncio's `timeout_at`. Otherwise as
+    /// [`timeout`](Self::timeout).
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// let handle = event_loop.handle();
+    /// let deadline = handle.time() + Duration::from_millis(1);
+    /// let never = handle.timeout_at(deadline, std::future::pending::<()>());
+    /// assert_eq!(event_loop.run_until_complete(never)?, Err(loopctl::Elapsed));
+    /// assert!(handle.time() >= deadline);
+    /// # Ok::<(), loopctl::RunError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Elapsed`] if the deadline came first.
+    pub async fn timeout_at<T>(
+        &self,
+        when: Instant,
+        future: impl Future<Output = T>,
+    ) -> Result<T, Elapsed> {
+        let (mut future, mut sleep) = (pin!(future), pin!(self.sleep_until(when)));
         poll_fn(|cx| {
             if let Poll::Ready(value) = future.as_mut().poll(cx) {
                 return Poll::Ready(Ok(value));
@@ -112,6 +153,46 @@ impl LoopHandle {
             sleep.as_mut().poll(cx).map(|()| Err(Elapsed))
         })
         .await
+    }
+
+    /// Awaits a task for at most `limit`, and cancels it after that; asyncio's `wait_for`.
+    ///
+    /// After a timeout, it waits until the task has ended: its future has been dropped when this returns. A value that
+    /// the task still returns counts. If this future is dropped, the task is cancelled.
+    ///
+    /// With a limit of zero, a task that has not begun never begins. [`Duration::MAX`] is no limit. For a future that is
+    /// not a task, [`timeout`](Self::timeout) does the same.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// let handle = event_loop.handle();
+    /// let task = handle.create_task(std::future::pending::<()>());
+    /// let result = event_loop.run_until_complete(handle.wait_for(Duration::from_millis(1), task))?;
+    /// assert_eq!(result, Err(loopctl::Elapsed));
+    /// assert!(handle.all_tasks().is_empty());
+    /// # Ok::<(), loopctl::RunError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Elapsed`] if the deadline came first.
+    pub async fn wait_for<T: 'static>(
+        &self,
+        limit: Duration,
+        task: Task<T>,
+    ) -> Result<Result<T, Cancelled>, Elapsed> {
+        let mut task = task.cancel_on_drop();
+        if !limit.is_zero() || task.is_finished() {
+            let waited = self.timeout(limit, &mut task).await;
+            if waited.is_ok() {
+                return waited;
+            }
+        }
+        task.cancel();
+        match task.await {
+            Err(_) => Err(Elapsed),
+            value => Ok(value),
+        }
     }
 }
 

@@ -25,24 +25,21 @@ use Step::{Hear, Say, StartTls, Wait};
 /// A server that goes through these steps with each client.
 fn server(files: &Files, steps: &'static [Step]) -> SocketAddr {
     let tls = files.authority.server();
-    plain(move |mut reader, mut writer| {
-        let tls = tls.clone();
-        async move {
-            for step in steps {
-                match step {
-                    Say(bytes) => writer.write_all(bytes).await.unwrap(),
-                    Hear(bytes) => {
-                        let heard = reader.read_exactly(bytes.len()).await;
-                        let Ok(heard) = heard else { return };
-                        if heard != *bytes {
-                            let heard = String::from_utf8_lossy(&heard).into_owned();
-                            let _ = writer.write_all(format!("599 {heard}\r\n").as_bytes()).await;
-                            return;
-                        }
+    plain(async move |mut reader, mut writer| {
+        for step in steps {
+            match step {
+                Say(bytes) => writer.write_all(bytes).await.unwrap(),
+                Hear(bytes) => {
+                    let heard = reader.read_exactly(bytes.len()).await;
+                    let Ok(heard) = heard else { return };
+                    if heard != *bytes {
+                        let heard = String::from_utf8_lossy(&heard).into_owned();
+                        let _ = writer.write_all(format!("599 {heard}\r\n").as_bytes()).await;
+                        return;
                     }
-                    StartTls => drop(writer.start_tls(tls.clone()).await),
-                    Wait => drop(reader.read(&mut [0; 4096]).await),
                 }
+                StartTls => drop(writer.start_tls(tls.clone()).await),
+                Wait => drop(reader.read(&mut [0; 4096]).await),
             }
         }
     })

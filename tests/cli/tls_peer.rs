@@ -33,8 +33,8 @@ pub(crate) fn echoing_at(ip: &'static str, port: u16, tls: TlsServer) -> SocketA
 }
 
 /// A server that begins in plain, and does this with every client.
-pub(crate) fn plain<F: Future<Output = ()> + 'static>(
-    handler: impl Fn(StreamReader, StreamWriter) -> F + Send + 'static,
+pub(crate) fn plain(
+    handler: impl AsyncFn(StreamReader, StreamWriter) + Send + 'static,
 ) -> SocketAddr {
     serving(async move |event_loop, found| {
         let server = event_loop.create_server("127.0.0.1", 0).serve_streams(handler).await.unwrap();

@@ -313,7 +313,7 @@ fn acc_01_a_unix_stream_as_well() {
     run(async |event_loop| {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         let connection = event_loop.connect_accepted_socket(ours, Recorder::new).unwrap();
-        connection.transport.write(b"hello");
+        let _ = connection.transport.write(b"hello");
         let mut heard = [0; 5];
         theirs.read_exact(&mut heard).unwrap();
         assert_eq!(&heard, b"hello");

@@ -26,7 +26,7 @@ fn conn_01_a_host_gives_a_transport_and_a_protocol() {
         assert_eq!(connection.transport.peer_addr().unwrap(), server.address());
         let mut peer = server.accept();
         assert_eq!(connection.transport.local_addr().unwrap(), peer.peer_addr().unwrap());
-        connection.transport.write(b"to the server");
+        let _ = connection.transport.write(b"to the server");
         let mut buffer = [0; 13];
         peer.read_exact(&mut buffer).unwrap();
         assert_eq!(&buffer, b"to the server");

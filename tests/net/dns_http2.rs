@@ -10,8 +10,8 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
 use loopctl::{
-    DnsAnswer, DnsClient, DnsError, DnsErrorKind, HyperExecutor, HyperIo, LoopHandle, RecordType,
-    TlsServer,
+    DnsAnswer, DnsClient, DnsError, DnsErrorKind, DuplexStream, HyperExecutor, LoopHandle,
+    RecordType, TlsServer,
 };
 
 use crate::skip::has_localhost;
@@ -79,7 +79,7 @@ async fn serve(event_loop: &LoopHandle, tls: TlsServer, seen: Rc<Seen>, manner: 
                 return;
             }
             let service = service_fn(move |request| respond(request, Rc::clone(&seen), manner));
-            let io = HyperIo::new(reader, writer);
+            let io = DuplexStream::new(reader, writer);
             let _ = http2::Builder::new(HyperExecutor::new(&inside))
                 .serve_connection(io, service)
                 .await;

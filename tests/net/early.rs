@@ -102,7 +102,7 @@ fn strm_02_a_stream_gives_the_answer_and_then_the_error() {
         let connecting = event_loop.create_connection_to([server.address()]);
         let (mut reader, mut writer) = connecting.open_stream().await.unwrap();
         let mut peer = server.accept();
-        writer.write(b"question");
+        let _ = writer.write(b"question");
         until(&event_loop, || peer.peek(&mut [0; 8]).unwrap() == 8).await;
         peer.write_all(ANSWER).unwrap();
         drop(peer);

@@ -191,7 +191,7 @@ fn trans_36_closing_the_loop_closes_every_connection() {
         assert_eq!(descriptors(), before);
         let seen = connection.with(|recorder| recorder.seen.clone());
         assert_eq!(seen, [Seen::Made], "as in asyncio, nobody is told");
-        kept.write(b"into the void");
+        let _ = kept.write(b"into the void");
         kept.close();
         // The loop's own descriptors are kept by references to it, and by nothing else.
         drop((connection, kept, handle));

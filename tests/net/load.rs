@@ -16,7 +16,7 @@ struct Echo;
 
 impl Protocol for Echo {
     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
-        transport.write(data);
+        let _ = transport.write(data);
     }
 }
 
@@ -215,7 +215,7 @@ struct Polite;
 
 impl Protocol for Polite {
     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
-        transport.write(data);
+        let _ = transport.write(data);
     }
 
     fn pause_writing(&mut self, transport: &Transport) {

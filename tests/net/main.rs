@@ -38,6 +38,7 @@ mod dnssec;
 #[cfg(feature = "dnssec")]
 mod dnssec_peers;
 mod early;
+mod ecosystem;
 mod errors;
 mod leaks;
 mod limits;

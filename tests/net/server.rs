@@ -208,7 +208,7 @@ fn srv_22_close_clients_sends_what_is_queued() {
         let (server, address) = serve(&event_loop, &guests).await;
         let client = guests.invite(&event_loop, address).await;
         let whole = pattern(4 << 20);
-        guests.transports()[0].write(&whole);
+        let _ = guests.transports()[0].write(&whole);
         assert_eq!(server.close_clients(), 1);
         assert!(server.is_serving(), "the server itself goes on");
         let reader = std::thread::Builder::new().spawn(move || {
@@ -228,7 +228,7 @@ fn srv_22_abort_clients_takes_two_turns_however_much_is_queued() {
         let clients =
             [guests.invite(&event_loop, address).await, guests.invite(&event_loop, address).await];
         for transport in guests.transports() {
-            transport.write(&pattern(8 << 20));
+            let _ = transport.write(&pattern(8 << 20));
         }
         turns(&event_loop, 3).await;
         assert_eq!((server.abort_clients(), guests.lost()), (2, 0));
@@ -248,11 +248,11 @@ fn srv_21_shutdown_with_idle_and_stubborn_clients() {
             idle.push(guests.invite(&event_loop, address).await);
         }
         let _stubborn = guests.invite(&event_loop, address).await;
-        guests.transports()[3].write(&pattern(8 << 20));
+        let _ = guests.transports()[3].write(&pattern(8 << 20));
         let began = event_loop.time();
         let end = server.shutdown(ms(60)).await;
         let took = event_loop.time() - began;
-        assert_eq!(end, Shutdown { closed: 3, aborted: 1 });
+        assert_eq!((end.closed, end.aborted), (3, 1));
         assert!(took >= ms(60) && took < Duration::from_secs(5), "{took:?}");
         assert_eq!((guests.lost(), server.client_count(), server.is_serving()), (4, 0, false));
         for client in &mut idle {
@@ -269,7 +269,7 @@ fn srv_21_shutdown_is_at_once_when_nobody_holds_it_up() {
         let _idle = guests.invite(&event_loop, address).await;
         let began = event_loop.time();
         let end = server.shutdown(Duration::from_secs(60)).await;
-        assert_eq!(end, Shutdown { closed: 1, aborted: 0 });
+        assert_eq!((end.closed, end.aborted), (1, 0));
         assert!(event_loop.time() - began < Duration::from_secs(5));
         assert_eq!(server.shutdown(Duration::ZERO).await, Shutdown::default(), "twice");
     });

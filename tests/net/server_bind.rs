@@ -293,7 +293,7 @@ fn srv_a_dropped_future_leaves_nothing() {
     }
     in_child("server_bind::srv_a_dropped_future_leaves_nothing", || {
         run(async |event_loop| {
-            event_loop.create_server("localhost", 0).serve(Recorder::new).await.unwrap();
+            let _ = event_loop.create_server("localhost", 0).serve(Recorder::new).await.unwrap();
             let before = descriptors();
             for _ in 0..20 {
                 let mut serving =

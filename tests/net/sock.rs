@@ -345,10 +345,68 @@ fn sock_a_peer_that_is_gone_is_an_error_and_not_a_signal() {
             assert_eq!(error.kind(), ErrorKind::BrokenPipe);
             let connection =
                 event_loop.create_connection_on(ours).open(Recorder::new).await.unwrap();
-            connection.transport.write(b"x");
+            let _ = connection.transport.write(b"x");
             connection.transport.wait_closed().await;
             let lost = connection.with(|recorder| recorder.seen.last().cloned());
             assert_eq!(lost, Some(Seen::Lost(Some(ErrorKind::BrokenPipe))));
         });
+    });
+}
+
+/// A socket in blocking mode, which `std` makes by default, must not stop the other tasks.
+#[test]
+fn dbg_13_blocking_sockets_do_not_block_the_loop() {
+    run(async |event_loop| {
+        let ticks = Rc::new(std::cell::Cell::new(0));
+        let (count, ticking) = (Rc::clone(&ticks), event_loop.clone());
+        let ticker = event_loop.create_task(async move {
+            loop {
+                ticking.sleep(ms(1)).await;
+                count.set(count.get() + 1);
+            }
+        });
+        let ticker = ticker.cancel_on_drop();
+        // Each operation waits, and must let the ticker run meanwhile.
+        let waits =
+            async |name: &str, operation: std::pin::Pin<Box<dyn Future<Output = ()> + '_>>| {
+                let before = ticks.get();
+                assert!(event_loop.timeout(ms(50), operation).await.is_err(), "{name} waits");
+                assert!(ticks.get() > before, "{name} blocked the loop");
+            };
+        let (ours, _theirs) = UnixStream::pair().unwrap();
+        let mut buffer = [0; 8];
+        waits("recv", Box::pin(async { _ = event_loop.sock_recv(&ours, &mut buffer).await })).await;
+        let much = vec![0; 8 << 20];
+        waits("sendall", Box::pin(async { _ = event_loop.sock_sendall(&ours, &much).await })).await;
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        waits("accept", Box::pin(async { _ = event_loop.sock_accept(&listener).await })).await;
+        let datagrams = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let receiving = async { _ = event_loop.sock_recvfrom(&datagrams, &mut [0; 8]).await };
+        waits("recvfrom", Box::pin(receiving)).await;
+        let dead = Dead::new();
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        let connecting = async { _ = event_loop.sock_connect(&socket, dead.address()).await };
+        waits("connect", Box::pin(connecting)).await;
+        let file = std::fs::File::open("/dev/zero").unwrap();
+        let file = loopctl::Sendfile::new(&file).count(std::num::NonZero::new(64 << 20).unwrap());
+        let (client, _server) = (TcpStream::connect(listener.local_addr().unwrap()).unwrap(), ());
+        let sending = async { _ = event_loop.sock_sendfile(&client, file).await };
+        waits("sendfile", Box::pin(sending)).await;
+        let (full, _peer) = UnixStream::pair().unwrap();
+        drop((full, ticker));
+    });
+}
+
+/// The kernel refuses no datagram of this size at once, so a full buffer is made of many.
+#[test]
+fn dbg_13_a_blocking_datagram_socket_does_not_block_the_loop() {
+    run(async |event_loop| {
+        let (ours, _theirs) = std::os::unix::net::UnixDatagram::pair().unwrap();
+        // Not connected to an IP address, so the address is refused, but never waited for.
+        let sent = event_loop.sock_sendto(&ours, b"x", ([127, 0, 0, 1], 9).into()).await;
+        assert!(sent.is_err());
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let to = socket.local_addr().unwrap();
+        assert_eq!(event_loop.sock_sendto(&socket, b"hello", to).await.unwrap(), 5);
     });
 }

@@ -1,13 +1,17 @@
 //! Streams: readers and writers for async code.
 
+use std::cell::{Cell, RefCell};
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::rc::Rc;
 
 use loopctl::{
     Connection, Flow, LoopHandle, StreamError, StreamProtocol, StreamReader, StreamWriter,
 };
 
-use crate::support::{Server, pattern, reset, run, turns, until};
+use crate::support::{
+    Server, in_child, ms, pattern, reset, run, start_logging, take_logged, turns, until,
+};
 
 async fn connect(event_loop: &LoopHandle) -> (StreamReader, StreamWriter, TcpStream) {
     connect_with(event_loop, StreamProtocol::new()).await
@@ -268,5 +272,101 @@ fn strm_01_a_reset_after_the_end_takes_nothing_away() {
         let error = writer.wait_closed().await.unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset));
         assert_eq!(reader.read(&mut [0; 4]).await.unwrap(), 0);
+    });
+}
+
+/// What connections share is captured, as in a closure.
+#[test]
+fn strm_a_handler_may_capture_and_its_error_is_reported() {
+    run(async |event_loop| {
+        let (seen, errors) = (Rc::new(Cell::new(0)), Rc::new(RefCell::new(String::new())));
+        let log = Rc::clone(&errors);
+        event_loop.set_exception_handler(Some(Rc::new(move |_, context| {
+            *log.borrow_mut() = context.to_string();
+        })));
+        let shared = Rc::clone(&seen);
+        let server =
+            event_loop.start_server("127.0.0.1", 0, async move |mut reader, mut writer| {
+                shared.set(shared.get() + 1);
+                let line = reader.read_line().await?;
+                writer.write_all(&line).await?;
+                Err::<(), _>(loopctl::BoxError::from("not a word that is known"))
+            });
+        let server = server.await.unwrap();
+        for round in 1..=2 {
+            let mut client = TcpStream::connect(server.local_addrs()[0]).unwrap();
+            client.write_all(b"hello\n").unwrap();
+            until(&event_loop, || !errors.borrow().is_empty()).await;
+            assert_eq!(seen.get(), round);
+            let text = errors.take();
+            assert!(text.starts_with("Unhandled exception in client_connected_cb\n"), "{text}");
+            assert!(text.ends_with("caused by: not a word that is known"), "{text}");
+        }
+    });
+}
+
+#[test]
+fn dbg_07_slow_streams_and_protocols_are_named_by_line_type_and_peer() {
+    struct Slow;
+
+    impl loopctl::Protocol for Slow {
+        fn data_received(&mut self, transport: &loopctl::Transport, _: &[u8]) {
+            std::thread::sleep(ms(2));
+            transport.close();
+        }
+    }
+
+    run(async |event_loop| {
+        let slow = Rc::new(RefCell::new(Vec::new()));
+        let seen = Rc::clone(&slow);
+        event_loop.set_slow_callback_duration(ms(1));
+        event_loop.on_slow_callback(move |it| seen.borrow_mut().push(it.job.to_string()));
+        let heard = |text: &str| slow.borrow().iter().any(|job| job == text);
+
+        let line = line!() + 1;
+        let server = event_loop.start_server("127.0.0.1", 0, async |_, _| {
+            std::thread::sleep(ms(2));
+        });
+        let server = server.await.unwrap();
+        let _client = TcpStream::connect(server.local_addrs()[0]).unwrap();
+        let ends_with = format!(" at {}:{line}>", file!());
+        until(&event_loop, || slow.borrow().iter().any(|job| job.ends_with(&ends_with))).await;
+
+        let server = event_loop.create_server("127.0.0.1", 0).serve(|| Slow).await.unwrap();
+        let mut client = TcpStream::connect(server.local_addrs()[0]).unwrap();
+        client.write_all(b"x").unwrap();
+        let peer = client.local_addr().unwrap();
+        let name = std::any::type_name::<Slow>();
+        until(&event_loop, || heard(&format!("<Handle {name} peer={peer}>"))).await;
+    });
+}
+
+#[test]
+fn dbg_10_11_debug_mode_logs_connections_pauses_and_the_end() {
+    in_child("stream::dbg_10_11_debug_mode_logs_connections_pauses_and_the_end", || {
+        start_logging();
+        run(async |event_loop| {
+            event_loop.set_debug(true);
+            let server = event_loop.start_server("127.0.0.1", 0, async |_, _| ()).await.unwrap();
+            let address = server.local_addrs()[0];
+            let connecting = event_loop.open_connection("127.0.0.1", address.port());
+            let (mut reader, _writer) = connecting.await.unwrap();
+            let local = reader.transport().local_addr().unwrap();
+            reader.transport().pause_reading();
+            reader.transport().resume_reading();
+            assert_eq!(reader.read_some(1).await.unwrap(), b"");
+            let lines = take_logged();
+            let has = |start: &str, end: &str| {
+                assert!(
+                    lines.iter().any(|it| it.starts_with(start) && it.ends_with(end)),
+                    "{start}…{end}: {lines:#?}"
+                );
+            };
+            has(&format!("DEBUG: connected to {address}: (<Transport fd="), "StreamProtocol)");
+            has(&format!("DEBUG: {address} got a new connection from {local}"), "");
+            has("DEBUG: ", " pauses reading");
+            has("DEBUG: ", " resumes reading");
+            has("DEBUG: ", " received EOF");
+        });
     });
 }

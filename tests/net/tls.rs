@@ -20,7 +20,7 @@ struct Echo;
 
 impl loopctl::Protocol for Echo {
     fn data_received(&mut self, transport: &loopctl::Transport, data: &[u8]) {
-        transport.write(data);
+        let _ = transport.write(data);
     }
 }
 
@@ -39,7 +39,7 @@ fn tls_01_both_versions_say_what_was_agreed_on() {
             let client = client.alpn(["http/1.1", "smtp"]).build().unwrap();
             let (mut reader, mut writer) =
                 to(&event_loop, address, &client).open_stream().await.unwrap();
-            writer.write(b"hello");
+            let _ = writer.write(b"hello");
             assert_eq!(reader.read_exactly(5).await.unwrap(), b"hello");
             let info = writer.transport().tls().unwrap();
             assert_eq!(info.version, version);
@@ -263,7 +263,7 @@ fn tls_01_a_second_connection_resumes_the_first() {
             for is_resumed in [false, true] {
                 let (mut reader, mut writer) =
                     to(&event_loop, address, &client).open_stream().await.unwrap();
-                writer.write(b"x");
+                let _ = writer.write(b"x");
                 assert_eq!(reader.read_exactly(1).await.unwrap(), b"x");
                 let info = writer.transport().tls().unwrap();
                 assert_eq!(info.resumed, is_resumed, "{version}");
@@ -276,7 +276,7 @@ fn tls_01_a_second_connection_resumes_the_first() {
         for _ in 0..2 {
             let (mut reader, mut writer) =
                 to(&event_loop, address, &client).open_stream().await.unwrap();
-            writer.write(b"x");
+            let _ = writer.write(b"x");
             assert_eq!(reader.read_exactly(1).await.unwrap(), b"x");
             assert!(!writer.transport().tls().unwrap().resumed);
         }
@@ -390,5 +390,22 @@ fn tls_30_the_log_knows_of_failed_handshakes_at_the_level_of_debugging() {
         );
         let is_quiet = |line: &String| line.starts_with("DEBUG: ") || line.starts_with("TRACE: ");
         assert!(logged.iter().all(is_quiet), "{logged:?}");
+    });
+}
+
+#[test]
+fn dbg_12_debug_mode_logs_the_time_of_a_handshake() {
+    in_child("tls::dbg_12_debug_mode_logs_the_time_of_a_handshake", || {
+        start_logging();
+        run(async |event_loop| {
+            event_loop.set_debug(true);
+            let (client, server) = pair();
+            let (_server, address) = serve_tls(&event_loop, server, || Echo).await;
+            let _streams = to(&event_loop, address, &client).open_stream().await.unwrap();
+            let lines = take_logged();
+            let line = lines.iter().find(|line| line.contains("TLS handshake took")).unwrap();
+            let took = line.rsplit_once("took ").unwrap().1.strip_suffix(" ms").unwrap();
+            assert!(took.parse::<f64>().unwrap() > 0.0, "{line}");
+        });
     });
 }

@@ -83,7 +83,7 @@ fn tls_13_a_slow_reader_gets_all_that_was_queued_before_the_end() {
         let (mut near, mut far, _) = ends(&event_loop, client, server).await;
         let piece = pattern(128 * 1024);
         for _ in 0..32 {
-            near.1.write(&piece);
+            let _ = near.1.write(&piece);
         }
         let queued = near.1.transport().write_buffer_size();
         assert!(queued > 3 * MEGABYTE && queued < 5 * MEGABYTE, "{queued}");
@@ -172,7 +172,7 @@ fn tls_21_what_was_understood_during_a_pause_is_delivered_after_it() {
         let (_reader, mut writer) = far.into_stream();
         // Everything that the kernel takes arrives as one event.
         let sent = pattern(150_000);
-        writer.write(&sent);
+        let _ = writer.write(&sent);
         turns(&event_loop, 5).await;
         assert_eq!(near.with(|counts| counts.calls), 0);
         for _ in 0..100 {
@@ -221,7 +221,7 @@ fn tls_10_small_buffers_get_everything_also_what_came_with_the_handshake() {
         struct Greets;
         impl Protocol for Greets {
             fn connection_made(&mut self, transport: &Transport) {
-                transport.write(&pattern(40_000));
+                let _ = transport.write(&pattern(40_000));
                 transport.close();
             }
             fn data_received(&mut self, _: &Transport, _: &[u8]) {}
@@ -240,7 +240,7 @@ fn tls_09_a_corrupted_record_ends_the_connection_after_what_was_right() {
     run(async |event_loop| {
         let (client, server) = pair();
         let (mut near, mut far, mut hand) = ends(&event_loop, client, server).await;
-        far.1.write(b"right");
+        let _ = far.1.write(b"right");
         hand.write_all(&[23, 3, 3, 0, 20]).unwrap();
         hand.write_all(&[9; 20]).unwrap();
         assert_eq!(near.0.read_exactly(5).await.unwrap(), b"right");
@@ -269,7 +269,7 @@ fn tls_10_a_client_that_says_all_at_once_is_heard() {
         };
         let (_server, address) = serve_tls(&event_loop, server, factory).await;
         let (_, mut writer) = to(&event_loop, address, &client).open_stream().await.unwrap();
-        writer.write(b"request");
+        let _ = writer.write(b"request");
         writer.close();
         let recorder = kept.borrow().clone().unwrap();
         until(&event_loop, || recorder.borrow().is_lost()).await;
@@ -303,13 +303,13 @@ fn tls_20_many_small_writes_arrive_in_order() {
         let (client, server) = pair();
         let (mut near, mut far, _) = ends(&event_loop, client, server).await;
         for number in 0..20_000_u32 {
-            near.1.write(&number.to_be_bytes());
+            let _ = near.1.write(&number.to_be_bytes());
         }
         let all = far.0.read_exactly(80_000).await.unwrap();
         let numbers = all.chunks(4).map(|four| u32::from_be_bytes(four.try_into().unwrap()));
         assert!(numbers.eq(0..20_000));
         assert_eq!(near.1.transport().write_buffer_size(), 0);
-        near.1.writelines(&["one", "", "two"]);
+        let _ = near.1.writelines(&["one", "", "two"]);
         assert_eq!(far.0.read_exactly(6).await.unwrap(), b"onetwo");
         event_loop.sleep(ms(1)).await;
     });

@@ -30,7 +30,7 @@ async fn ends(
 fn tls_19_an_end_that_was_not_announced_is_a_truncation() {
     run(async |event_loop| {
         let (near, far, hand) = ends(&event_loop, Recorder::new).await;
-        far.transport.write(b"what came");
+        let _ = far.transport.write(b"what came");
         far.transport.abort();
         drop(hand);
         near.transport.wait_closed().await;
@@ -44,7 +44,7 @@ fn tls_19_an_end_that_was_not_announced_is_a_truncation() {
 fn tls_19_streams_tell_of_it_after_the_last_byte() {
     run(async |event_loop| {
         let (near, far, _hand) = ends(&event_loop, Recorder::new).await;
-        near.transport.write(b"some");
+        let _ = near.transport.write(b"some");
         let (mut reader, _writer) = far.into_stream();
         assert_eq!(reader.read_exactly(4).await.unwrap(), b"some");
         near.transport.abort();
@@ -61,10 +61,10 @@ fn tls_14_what_is_queued_is_sent_although_the_peer_sends_no_more() {
         run(async |event_loop| {
             let (near, far, hand) = ends(&event_loop, Recorder::new).await;
             near.transport.pause_reading();
-            near.transport.write(&pattern(1 << 20));
+            let _ = near.transport.write(&pattern(1 << 20));
             assert!(near.transport.write_buffer_size() > 0);
             let (mut reader, mut writer) = far.into_stream();
-            writer.write(b"bye");
+            let _ = writer.write(b"bye");
             if announces {
                 writer.write_eof();
             }
@@ -92,7 +92,7 @@ fn tls_22_each_direction_can_end_by_itself() {
         let (near, far, _hand) = ends(&event_loop, Recorder::keeping_open).await;
         assert!(near.transport.can_write_eof());
         let (mut reader, mut writer) = far.into_stream();
-        near.transport.write(b"question");
+        let _ = near.transport.write(b"question");
         near.transport.write_eof();
         assert_eq!(near.transport.write(b"more"), Flow::Closed);
         assert_eq!(reader.read_some(100).await.unwrap(), b"question");
@@ -112,7 +112,7 @@ fn tls_22_each_direction_can_end_by_itself() {
 fn tls_22_the_end_of_a_direction_waits_for_what_is_queued() {
     run(async |event_loop| {
         let (near, far, _hand) = ends(&event_loop, Recorder::keeping_open).await;
-        near.transport.write(&pattern(1 << 20));
+        let _ = near.transport.write(&pattern(1 << 20));
         near.transport.write_eof();
         let (mut reader, _writer) = far.into_stream();
         let mut all = Vec::new();
@@ -128,9 +128,9 @@ fn tls_15_and_16_what_comes_after_a_close_is_nobodys_and_a_pause_holds_up_no_clo
         let reports = Reports::of(&event_loop);
         let (near, far, _hand) = ends(&event_loop, Recorder::new).await;
         near.transport.pause_reading();
-        far.transport.write(&pattern(10_000));
+        let _ = far.transport.write(&pattern(10_000));
         event_loop.sleep(ms(2)).await;
-        near.transport.write(b"last words");
+        let _ = near.transport.write(b"last words");
         near.transport.close();
         near.transport.wait_closed().await;
         assert_eq!(near.with(|recorder| recorder.seen.clone()), [Seen::Made, Seen::Lost(None)]);
@@ -166,7 +166,7 @@ fn tls_11_a_farewell_that_nobody_takes_is_cut_short() {
         let far = far.await.unwrap();
         far.transport.pause_reading();
         let near = opening.await.unwrap().unwrap();
-        near.transport.write(&pattern(1 << 20));
+        let _ = near.transport.write(&pattern(1 << 20));
         let before = event_loop.time();
         near.transport.close();
         near.transport.wait_closed().await;
@@ -188,7 +188,7 @@ fn tls_17_a_reader_that_is_only_slow_is_not_cut_off() {
         let far = event_loop.connect_accepted_tls(theirs, authority.server(), StreamProtocol::new);
         let (mut reader, _writer) = far.await.unwrap().into_stream();
         let near = opening.await.unwrap().unwrap();
-        near.transport.write(&pattern(2 << 20));
+        let _ = near.transport.write(&pattern(2 << 20));
         near.transport.close();
         let (before, mut all) = (event_loop.time(), Vec::new());
         while all.len() < 2 << 20 {
@@ -226,7 +226,7 @@ fn tls_11_the_farewell_is_said_before_the_socket_is_closed() {
     struct Says;
     impl Protocol for Says {
         fn connection_made(&mut self, transport: &Transport) {
-            transport.write(b"hello");
+            let _ = transport.write(b"hello");
             transport.close();
         }
         fn data_received(&mut self, _: &Transport, _: &[u8]) {}

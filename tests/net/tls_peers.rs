@@ -91,7 +91,7 @@ fn tls_01_our_client_and_the_server_of_openssl() {
             for is_resumed in [false, true] {
                 let (mut reader, mut writer) =
                     to(&event_loop, address, &client).open_stream().await.unwrap();
-                writer.write(b"hello\n");
+                let _ = writer.write(b"hello\n");
                 assert_eq!(reader.read_line().await.unwrap(), b"olleh\n");
                 let info = writer.transport().tls().unwrap();
                 assert_eq!((info.version, info.resumed), (version, is_resumed));
@@ -118,7 +118,7 @@ fn tls_06_client_certificates_for_the_server_of_openssl() {
             let known = files.client().identity_files(&own, &own).build().unwrap();
             let (mut reader, mut writer) =
                 to(&event_loop, address, &known).open_stream().await.unwrap();
-            writer.write(b"hello\n");
+            let _ = writer.write(b"hello\n");
             assert_eq!(reader.read_line().await.unwrap(), b"olleh\n");
             drop((reader, writer));
             let unknown = files.client().build().unwrap();

@@ -38,11 +38,11 @@ struct Greeter(Vec<u8>);
 
 impl Protocol for Greeter {
     fn connection_made(&mut self, transport: &Transport) {
-        transport.write(&self.0);
+        let _ = transport.write(&self.0);
     }
 
     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
-        transport.write(data);
+        let _ = transport.write(data);
     }
 }
 
@@ -101,7 +101,7 @@ fn race_tls_the_winner_has_its_session_and_its_steps_are_in_order() {
             [Seen::Made],
             "made before anything else"
         );
-        connection.transport.write(b"echo");
+        let _ = connection.transport.write(b"echo");
         until(&event_loop, || connection.with(|it| it.data() == b"helloecho")).await;
         connection.transport.close();
         connection.transport.wait_closed().await;
@@ -323,7 +323,7 @@ struct OneWord;
 
 impl Protocol for OneWord {
     fn connection_made(&mut self, transport: &Transport) {
-        transport.write(b"word");
+        let _ = transport.write(b"word");
         transport.close();
     }
 

@@ -38,8 +38,8 @@ async fn secure(event_loop: &LoopHandle, near: Ends, far: Ends) -> (Ends, Ends) 
 
 async fn talk(near: &mut Ends, far: &mut Ends) {
     let sent = pattern(300_000);
-    near.1.write(&sent);
-    far.1.write(b"hello");
+    let _ = near.1.write(&sent);
+    let _ = far.1.write(b"hello");
     assert!(far.0.read_exactly(300_000).await.unwrap() == sent);
     assert_eq!(near.0.read_exactly(5).await.unwrap(), b"hello");
 }
@@ -48,9 +48,9 @@ async fn talk(near: &mut Ends, far: &mut Ends) {
 fn stls_05_both_roles_over_streams() {
     run(async |event_loop| {
         let (mut near, mut far) = plain(&event_loop).await;
-        near.1.write(b"STARTTLS\n");
+        let _ = near.1.write(b"STARTTLS\n");
         assert_eq!(far.0.read_line().await.unwrap(), b"STARTTLS\n");
-        far.1.write(b"ready\n");
+        let _ = far.1.write(b"ready\n");
         assert_eq!(near.0.read_line().await.unwrap(), b"ready\n");
         let (mut near, mut far) = secure(&event_loop, near, far).await;
         talk(&mut near, &mut far).await;
@@ -69,7 +69,7 @@ fn tls_27_tls_in_tls_in_tls() {
         let (near, far) = secure(&event_loop, near, far).await;
         let (mut near, mut far) = secure(&event_loop, near, far).await;
         talk(&mut near, &mut far).await;
-        near.1.write(&pattern(2 << 20));
+        let _ = near.1.write(&pattern(2 << 20));
         near.1.close();
         let mut all = Vec::new();
         far.0.read_to_end(&mut all).await.unwrap();
@@ -94,9 +94,9 @@ impl Protocol for Upgrades {
             return self.recorder.data_received(transport, data);
         };
         let rest = data.strip_prefix(b"STARTTLS\n").unwrap();
-        transport.write(b"ready\n");
+        let _ = transport.write(b"ready\n");
         let starting = transport.start_tls(tls, rest.to_vec());
-        transport.write(b"queued");
+        let _ = transport.write(b"queued");
         drop(transport.handle().create_task(starting));
     }
     fn connection_lost(&mut self, error: Option<std::io::Error>) {
@@ -111,7 +111,7 @@ fn stls_03_what_was_read_with_the_command_belongs_to_tls() {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let near = event_loop.create_connection_on(ours).open(Recorder::new).await.unwrap();
         // A client that does not wait for the answer: its first message comes in the same read.
-        near.transport.write(b"STARTTLS\n");
+        let _ = near.transport.write(b"STARTTLS\n");
         near.transport.pause_reading();
         let client = client.server_name("localhost").unwrap();
         let upgrades = || Upgrades { tls: Some(server), recorder: Recorder::new() };
@@ -165,11 +165,11 @@ fn stls_02_what_was_written_before_goes_in_plain_and_what_comes_after_is_hidden(
         let far = event_loop.create_connection_on(theirs).open(upgrades).await.unwrap();
         let (mut reader, mut writer) =
             event_loop.create_connection_on(ours).open_stream().await.unwrap();
-        writer.write(b"STARTTLS\n");
+        let _ = writer.write(b"STARTTLS\n");
         assert_eq!(reader.read_line().await.unwrap(), b"ready\n");
         writer.start_tls(client.server_name("localhost").unwrap()).await.unwrap();
         assert_eq!(reader.read_exactly(6).await.unwrap(), b"queued");
-        writer.write(b"private");
+        let _ = writer.write(b"private");
         until(&event_loop, || far.with(|upgrades| upgrades.recorder.data() == b"private")).await;
     });
 }
@@ -179,7 +179,7 @@ fn stls_02_a_long_queue_is_sent_in_plain_first() {
     run(async |event_loop| {
         let (client, server) = pair();
         let (mut near, mut far) = plain(&event_loop).await;
-        far.1.write(&pattern(1 << 20));
+        let _ = far.1.write(&pattern(1 << 20));
         assert!(far.1.transport().write_buffer_size() > 0);
         let accepting = event_loop.create_task(async move {
             far.1.start_tls(server).await.unwrap();
@@ -200,13 +200,13 @@ fn stls_06_what_was_sent_in_plain_never_passes_for_tls() {
         let client = client.server_name("localhost").unwrap();
         // To a client nothing may be left over.
         let (mut near, mut far) = plain(&event_loop).await;
-        far.1.write(b"ready\ninjected");
+        let _ = far.1.write(b"ready\ninjected");
         assert_eq!(near.0.read_line().await.unwrap(), b"ready\n");
         let error = near.1.start_tls(client).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidData);
         assert_eq!(near.0.read_some(100).await.unwrap(), b"injected", "it is as it was");
         // With a server it breaks the handshake.
-        near.1.write(b"STARTTLS\nRCPT TO:<evil>\n");
+        let _ = near.1.write(b"STARTTLS\nRCPT TO:<evil>\n");
         assert_eq!(far.0.read_line().await.unwrap(), b"STARTTLS\n");
         let error = far.1.start_tls(server).await.unwrap_err();
         assert_eq!(TlsError::within(&error).unwrap().kind(), TlsErrorKind::NotTls);

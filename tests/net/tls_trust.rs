@@ -188,7 +188,7 @@ fn tls_06_a_server_may_ask_who_the_client_is() {
         impl loopctl::Protocol for Asks {
             fn connection_made(&mut self, transport: &loopctl::Transport) {
                 self.0.borrow_mut().push(transport.tls().unwrap().peer);
-                transport.write(b"welcome");
+                let _ = transport.write(b"welcome");
             }
             fn data_received(&mut self, _: &loopctl::Transport, _: &[u8]) {}
         }
@@ -212,9 +212,9 @@ fn tls_06_a_server_may_ask_who_the_client_is() {
         for client in [authority.client(), strange] {
             let (mut reader, mut writer) =
                 to(&event_loop, address, &client).open_stream().await.unwrap();
-            writer.write(b"hello");
+            let _ = writer.write(b"hello");
             event_loop.sleep(crate::support::ms(5)).await;
-            writer.write(&[0; 100_000]);
+            let _ = writer.write(&[0; 100_000]);
             let error = reader.read(&mut [0]).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::ConnectionAborted, "{error}");
             assert_eq!(TlsError::within(&error).unwrap().kind(), TlsErrorKind::Alert);

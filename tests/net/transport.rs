@@ -21,7 +21,7 @@ struct Echo;
 
 impl Protocol for Echo {
     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
-        transport.write(data);
+        let _ = transport.write(data);
     }
 }
 
@@ -50,7 +50,7 @@ fn trans_08_a_megabyte_there_and_back() {
         let client = connecting.open(Recorder::new).await.unwrap();
         event_loop.create_connection_on(server.accept()).open(|| Echo).await.unwrap();
         for _ in 0..8 {
-            client.transport.write(&whole);
+            let _ = client.transport.write(&whole);
         }
         assert!(client.transport.write_buffer_size() > 0, "nothing was written in parts");
         client.transport.write_eof();
@@ -114,7 +114,7 @@ fn trans_04_data_before_a_reset_of_the_writing_side() {
     run(async |event_loop| {
         let (connection, peer) = connect(&event_loop, Recorder::new()).await;
         reset(peer);
-        connection.transport.write(&pattern(1 << 20));
+        let _ = connection.transport.write(&pattern(1 << 20));
         connection.transport.wait_closed().await;
         let last = connection.with(|recorder| recorder.seen.last().cloned());
         let kinds = [ErrorKind::ConnectionReset, ErrorKind::BrokenPipe];
@@ -269,7 +269,7 @@ fn trans_06_a_connection_kept_open_after_eof_can_write() {
         until(&event_loop, || connection.with(|recorder| recorder.has_eof())).await;
         turns(&event_loop, 3).await;
         assert!(!connection.transport.is_closing());
-        connection.transport.write(b"after the end");
+        let _ = connection.transport.write(b"after the end");
         connection.transport.close();
         let mut text = String::new();
         connection.transport.wait_closed().await;

@@ -29,12 +29,12 @@ async fn read_slowly(event_loop: &LoopHandle, mut peer: TcpStream) -> std::io::R
 fn trans_09_writing_nothing_does_nothing() {
     run(async |event_loop| {
         let (connection, mut peer) = connect(&event_loop).await;
-        connection.transport.write(b"");
-        connection.transport.write(b"x");
-        connection.transport.write(b"");
+        let _ = connection.transport.write(b"");
+        let _ = connection.transport.write(b"x");
+        let _ = connection.transport.write(b"");
         connection.transport.close();
         connection.transport.wait_closed().await;
-        connection.transport.write(b"");
+        let _ = connection.transport.write(b"");
         let mut text = String::new();
         peer.read_to_string(&mut text).unwrap();
         assert_eq!(text, "x");
@@ -47,7 +47,7 @@ fn trans_12_what_is_queued_is_a_copy() {
         let (connection, peer) = connect(&event_loop).await;
         let mut mine = pattern(8 << 20);
         let expected = mine.clone();
-        connection.transport.write(&mine);
+        let _ = connection.transport.write(&mine);
         mine.fill(0);
         connection.transport.close();
         assert!(read_slowly(&event_loop, peer).await.unwrap() == expected);
@@ -59,13 +59,13 @@ fn trans_19_the_queue_is_counted_in_bytes() {
     run(async |event_loop| {
         let (connection, peer) = connect(&event_loop).await;
         let size = |connection: &Connection<Recorder>| connection.transport.write_buffer_size();
-        connection.transport.write(b"small");
+        let _ = connection.transport.write(b"small");
         assert_eq!(size(&connection), 0, "the socket took it at once");
         while size(&connection) == 0 {
-            connection.transport.write(&[1; 256 * 1024]);
+            let _ = connection.transport.write(&[1; 256 * 1024]);
         }
         let queued = size(&connection);
-        connection.transport.write(&[1; 1000]);
+        let _ = connection.transport.write(&[1; 1000]);
         assert_eq!(size(&connection), queued + 1000);
         connection.transport.close();
         read_slowly(&event_loop, peer).await.unwrap();
@@ -79,7 +79,7 @@ fn trans_20_many_small_writes_arrive_in_order() {
         let (connection, peer) = connect(&event_loop).await;
         let whole = pattern(4 << 20);
         for piece in whole.chunks(1000) {
-            connection.transport.write(piece);
+            let _ = connection.transport.write(piece);
         }
         connection.transport.close();
         assert!(read_slowly(&event_loop, peer).await.unwrap() == whole);
@@ -91,7 +91,7 @@ fn trans_23_write_eof_comes_after_what_is_queued() {
     run(async |event_loop| {
         let (connection, mut peer) = connect(&event_loop).await;
         let whole = pattern(8 << 20);
-        connection.transport.write(&whole);
+        let _ = connection.transport.write(&whole);
         connection.transport.write_eof();
         connection.transport.write_eof();
         let copy = peer.try_clone().unwrap();
@@ -111,9 +111,9 @@ fn trans_23_write_eof_comes_after_what_is_queued() {
 fn trans_24_nothing_is_sent_after_write_eof() {
     run(async |event_loop| {
         let (connection, mut peer) = connect(&event_loop).await;
-        connection.transport.write(b"before");
+        let _ = connection.transport.write(b"before");
         connection.transport.write_eof();
-        connection.transport.write(b"after");
+        let _ = connection.transport.write(b"after");
         let mut text = String::new();
         peer.read_to_string(&mut text).unwrap();
         assert_eq!(text, "before");
@@ -131,11 +131,11 @@ fn trans_26_close_sends_what_is_queued_first() {
     run(async |event_loop| {
         let (connection, peer) = connect(&event_loop).await;
         let whole = pattern(8 << 20);
-        connection.transport.write(&whole);
+        let _ = connection.transport.write(&whole);
         connection.transport.close();
         assert!(connection.transport.is_closing(), "at once");
         connection.transport.close();
-        connection.transport.write(b"too late");
+        let _ = connection.transport.write(b"too late");
         turns(&event_loop, 5).await;
         assert!(!connection.with(|recorder| recorder.is_lost()), "not everything is sent");
         assert!(read_slowly(&event_loop, peer).await.unwrap() == whole);
@@ -152,7 +152,7 @@ fn trans_26_close_sends_what_is_queued_first() {
 fn trans_26_nothing_is_received_after_close() {
     run(async |event_loop| {
         let (connection, mut peer) = connect(&event_loop).await;
-        connection.transport.write(&pattern(8 << 20));
+        let _ = connection.transport.write(&pattern(8 << 20));
         connection.transport.close();
         std::io::Write::write_all(&mut peer, b"too late").unwrap();
         // The unread bytes make the kernel end the connection hard; only what was heard matters.
@@ -178,7 +178,7 @@ fn trans_29_abort_drops_what_is_queued() {
     run(async |event_loop| {
         let (connection, peer) = connect(&event_loop).await;
         let whole = vec![7; 64 << 20];
-        connection.transport.write(&whole);
+        let _ = connection.transport.write(&whole);
         connection.transport.abort();
         assert_eq!(connection.with(|recorder| recorder.seen.clone()), [Seen::Made]);
         turns(&event_loop, 2).await;
@@ -195,7 +195,7 @@ fn trans_29_abort_drops_what_is_queued() {
 fn trans_29_abort_ends_a_close_that_cannot_finish() {
     run(async |event_loop| {
         let (connection, _peer) = connect(&event_loop).await;
-        connection.transport.write(&vec![7; 64 << 20]);
+        let _ = connection.transport.write(&vec![7; 64 << 20]);
         connection.transport.close();
         turns(&event_loop, 5).await;
         assert!(!connection.with(|recorder| recorder.is_lost()), "nobody reads");
@@ -260,7 +260,7 @@ fn trans_37_a_transport_says_in_which_state_it_is() {
         connection.transport.pause_reading();
         assert_eq!(text(), format!("<Transport fd={number} read=idle write=<idle, bufsize=0>>"));
         connection.transport.resume_reading();
-        connection.transport.write(&vec![0; 64 << 20]);
+        let _ = connection.transport.write(&vec![0; 64 << 20]);
         let unsent = connection.transport.write_buffer_size();
         let writing = format!("write=<polling, bufsize={unsent}>>");
         assert_eq!(text(), format!("<Transport fd={number} read=polling {writing}"));

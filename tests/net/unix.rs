@@ -23,7 +23,7 @@ fn unix_05_a_path_gives_a_connection() {
         let (mut peer, _) = listener.accept().unwrap();
         peer.write_all(b"hello").unwrap();
         until(&event_loop, || connection.with(|recorder| recorder.data() == b"hello")).await;
-        connection.transport.write(b"answer");
+        let _ = connection.transport.write(b"answer");
         connection.transport.close();
         let mut text = String::new();
         connection.transport.wait_closed().await;

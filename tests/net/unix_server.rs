@@ -188,7 +188,7 @@ fn unix_07_the_file_is_kept_where_asked_for() {
         let server = creating.serve(Recorder::new).await.unwrap();
         server.close();
         assert!(path.exists());
-        serve_on_stale(&event_loop, &path).await;
+        let _ = serve_on_stale(&event_loop, &path).await;
         let given = UnixListener::bind(&path).unwrap();
         let server = event_loop.create_server_on(given).serve(Recorder::new).await.unwrap();
         assert_eq!(server.addresses(), [Address::Unix(path.clone())]);
@@ -225,7 +225,7 @@ fn unix_09_an_unusable_path_is_an_error_before_there_is_a_socket() {
             assert_eq!(error.kind(), ErrorKind::InvalidInput);
             assert!(error.to_string().ends_with(wanted), "{error}");
         }
-        serve(&event_loop, Path::new(&longest)).await.unwrap();
+        let _ = serve(&event_loop, Path::new(&longest)).await.unwrap();
     });
 }
 

@@ -166,3 +166,18 @@ fn gen_01_closing_a_loop_drops_open_generators() {
     assert!(handle.all_tasks().is_empty());
     assert_eq!(notes.take(), "", "there is no loop left to close it on");
 }
+
+/// Generator without an end.
+pub(crate) struct Endless;
+
+impl AsyncGenerator for Endless {
+    type Item = ();
+
+    async fn anext(&mut self) -> Option<()> {
+        Some(())
+    }
+
+    async fn aclose(&mut self) -> Result<(), BoxError> {
+        Ok(())
+    }
+}

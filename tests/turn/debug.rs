@@ -163,6 +163,28 @@ fn dbg_07_every_job_has_the_line_that_scheduled_it() {
 }
 
 #[test]
+fn dbg_07_the_main_future_has_the_line_of_its_run() {
+    let (mut event_loop, handle) = real();
+    let jobs = slow_jobs(&handle);
+    handle.set_slow_callback_duration(Duration::ZERO);
+    let line = line!() + 1;
+    event_loop.run_until_complete(async {}).unwrap();
+    let text = jobs.borrow()[0].to_string();
+    assert_eq!(text, format!("<Task main at {}:{line}>", file!()));
+}
+
+#[test]
+fn dbg_07_a_generator_that_is_dropped_is_closed_by_a_task_of_its_users_line() {
+    let (mut event_loop, handle) = real();
+    let line = line!() + 1;
+    let mut generator = handle.track_asyncgen(crate::asyncgen::Endless);
+    event_loop.run_until_complete(generator.anext()).unwrap();
+    drop(generator);
+    let origin = handle.all_tasks()[0].origin();
+    assert_eq!((origin.file(), origin.line()), (file!(), line));
+}
+
+#[test]
 fn dbg_06_an_error_also_says_where_without_debug_mode() {
     let (mut event_loop, handle) = real();
     let errors = crate::support::collect_errors(&handle);
@@ -228,4 +250,27 @@ fn dbg_15_a_turn_of_many_small_callbacks_is_reported_as_slow() {
     let turns = turns.borrow();
     let [(8, took)] = turns[..] else { panic!("{turns:?}") };
     assert!(took >= 8 * MS);
+}
+
+#[test]
+fn dbg_15_a_turn_that_one_slow_callback_explains_is_not_reported_again() {
+    let (mut event_loop, handle) = real();
+    let jobs = slow_jobs(&handle);
+    let turns = Rc::new(RefCell::new(Vec::new()));
+    let seen = Rc::clone(&turns);
+    handle.on_slow_turn(move |slow| seen.borrow_mut().push((slow.jobs, slow.took)));
+    handle.set_slow_callback_duration(100 * MS);
+    handle.call_soon(|| ());
+    handle.call_soon(|| thread::sleep(110 * MS));
+    one_turn(&mut event_loop);
+    assert_eq!((jobs.borrow().len(), turns.borrow().len()), (1, 0));
+
+    handle.call_soon(|| thread::sleep(110 * MS));
+    for _ in 0..4 {
+        handle.call_soon(|| thread::sleep(30 * MS));
+    }
+    one_turn(&mut event_loop);
+    let turns = turns.borrow();
+    let [(4, took)] = turns[..] else { panic!("{turns:?}") };
+    assert!(took >= 120 * MS, "of the four that are not reported by themselves");
 }

@@ -163,13 +163,38 @@ fn exec_07_work_given_up_before_it_began_never_runs() {
     begun.recv().unwrap();
     let (ran, never) = mpsc::channel();
     let second = ran.clone();
-    drop(handle.run_in(&pool, move || ran.send("dropped")));
+    drop(handle.run_in(&pool, move || ran.send("dropped")).cancel_on_drop());
     let cancelled = handle.run_in(&pool, move || second.send("cancelled"));
     assert!(cancelled.cancel());
     open.send(()).unwrap();
     assert_eq!(event_loop.run_until_complete(busy).unwrap(), Ok(true));
     assert_eq!(event_loop.run_until_complete(handle.run_in(&pool, || 1)).unwrap(), Ok(1));
     assert_eq!(never.try_iter().next(), None);
+}
+
+/// asyncio and `ThreadPoolExecutor` run it as well.
+#[test]
+fn exec_07_work_whose_result_is_dropped_runs_all_the_same() {
+    let (mut event_loop, handle) = real();
+    let (tell, told) = mpsc::channel();
+    for _ in 0..100 {
+        let tell = tell.clone();
+        handle.run_in_executor(move || tell.send(()));
+    }
+    let joined = handle.shutdown_default_executor(FAR);
+    assert_eq!(event_loop.run_until_complete(joined).unwrap(), Ok(()));
+    assert_eq!(told.try_iter().count(), 100);
+}
+
+#[test]
+fn exec_07_a_value_that_panics_when_dropped_unread_is_reported() {
+    let (mut event_loop, handle) = real();
+    let errors = collect_errors(&handle);
+    let pool = Executor::new("one", 1);
+    drop(handle.run_in(&pool, || Mine));
+    assert_eq!(event_loop.run_until_complete(handle.run_in(&pool, || 1)).unwrap(), Ok(1));
+    one_turn(&mut event_loop);
+    assert!(errors.take().ends_with("caused by: panicked: dropped on the thread"));
 }
 
 #[test]

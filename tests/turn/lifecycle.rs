@@ -351,3 +351,21 @@ fn loop_35_run_drops_a_task_started_by_a_cancelled_one_after_a_second() {
     assert_eq!(notes.take(), "dropped");
     assert!(clock.time() - start >= SEC, "the task had its time");
 }
+
+#[test]
+fn loop_many_wakes_of_the_main_future_are_one_poll() {
+    let (mut event_loop, handle) = real();
+    let polls = Cell::new(0);
+    let main = std::future::poll_fn(|cx| {
+        polls.set(polls.get() + 1);
+        if polls.get() < 3 {
+            (0..1000).for_each(|_| cx.waker().wake_by_ref());
+            let waker = cx.waker().clone();
+            handle.call_soon(move || (0..1000).for_each(|_| waker.wake_by_ref()));
+            return std::task::Poll::Pending;
+        }
+        std::task::Poll::Ready(())
+    });
+    event_loop.run_until_complete(main).unwrap();
+    assert_eq!(polls.get(), 3);
+}

@@ -10,6 +10,7 @@ mod debug;
 mod errors;
 mod executor;
 mod future;
+mod group;
 mod lifecycle;
 mod order;
 mod remote;

@@ -1,7 +1,7 @@
 //! SIG: signals as callbacks. Signals belong to the whole process, so each test has one of its own.
 
 use std::cell::Cell;
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::rc::Rc;
 use std::thread;
@@ -172,4 +172,31 @@ fn sig_05_a_handler_may_remove_itself() {
     raise(libc::SIGURG).unwrap();
     one_turn(&mut event_loop);
     assert_eq!(notes.take(), "true");
+}
+
+#[test]
+fn sig_02_a_signal_can_be_awaited_beside_a_handler_and_again() {
+    const NAME: &str = "signal::sig_02_a_signal_can_be_awaited_beside_a_handler_and_again";
+    if let Some(output) = alone(NAME, &[]) {
+        assert!(String::from_utf8_lossy(&output.stdout).contains("both"), "{output:?}");
+        return assert_eq!(output.status.signal(), Some(libc::SIGUSR2), "default action restored");
+    }
+    let (mut event_loop, handle) = real();
+    let calls = Rc::new(Cell::new(0));
+    let count = Rc::clone(&calls);
+    handle.add_signal_handler(libc::SIGUSR2, move || count.set(count.get() + 1)).unwrap();
+    let (mut first, second) = (handle.signal(libc::SIGUSR2), handle.signal(libc::SIGUSR2));
+    for round in 1..=2 {
+        raise(libc::SIGUSR2).unwrap();
+        event_loop.run_until_complete(&mut first).unwrap().unwrap();
+        one_turn(&mut event_loop);
+        assert_eq!(calls.get(), round);
+    }
+    event_loop.run_until_complete(second).unwrap().unwrap();
+    let refused = event_loop.run_until_complete(handle.signal(libc::SIGKILL)).unwrap();
+    assert_eq!(refused.unwrap_err().to_string(), "signal 9 cannot be caught");
+    handle.remove_signal_handler(libc::SIGUSR2);
+    drop(first);
+    assert!(writeln!(io::stdout(), "both").is_ok());
+    raise(libc::SIGUSR2).unwrap();
 }

@@ -328,3 +328,99 @@ fn task_20_all_tasks_are_listed_oldest_first_and_the_current_one_is_known() {
     let text = format!("{:?}", handle.all_tasks()[0]);
     assert!(text.starts_with("<Task waits at ") && text.contains(file!()), "{text}");
 }
+
+/// Panics when it is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        throw("dropped unread");
+    }
+}
+
+#[test]
+fn fut_09_an_output_that_panics_when_dropped_is_reported_and_the_loop_lives() {
+    let (mut event_loop, handle) = real();
+    let errors = collect_errors(&handle);
+    drop(handle.create_task(async { Bomb }));
+    let finished = handle.create_task(async { Bomb });
+    let during = handle.create_task(async { pending::<Bomb>().await });
+    one_turn(&mut event_loop);
+    assert!(finished.is_finished());
+    drop(finished);
+    drop(during);
+    let reports = errors.take();
+    assert_eq!(reports.matches("Task exception was never retrieved").count(), 2, "{reports}");
+    assert_eq!(reports.matches("caused by: panicked: dropped unread").count(), 2, "{reports}");
+    assert_eq!(event_loop.run_until_complete(async { 1 }).unwrap(), 1);
+}
+
+#[test]
+fn task_05_a_task_that_is_cancelled_on_drop_ends_with_the_one_that_awaits_it() {
+    let (mut event_loop, handle) = real();
+    let notes = Notes::default();
+    let inner = handle.create_task(endless(&notes)).cancel_on_drop();
+    assert!(!inner.is_finished());
+    let outer = handle.create_task(inner);
+    one_turn(&mut event_loop);
+    assert_eq!(notes.take(), "began");
+    outer.cancel();
+    assert!(event_loop.run_until_complete(outer).unwrap().is_err());
+    one_turn(&mut event_loop);
+    assert_eq!(notes.take(), "dropped");
+    assert!(handle.all_tasks().is_empty());
+}
+
+#[test]
+fn task_14_wait_for_cancels_the_task_and_waits_for_its_end() {
+    let (mut event_loop, handle, start) = manual();
+    let notes = Notes::default();
+    let task = handle.create_task(endless(&notes));
+    let waited = event_loop.run_until_complete(handle.wait_for(2 * SEC, task)).unwrap();
+    assert_eq!((waited, handle.time()), (Err(Elapsed), start + 2 * SEC));
+    assert_eq!(notes.take(), "began dropped");
+    assert!(handle.all_tasks().is_empty());
+}
+
+#[test]
+fn task_14_wait_for_zero_never_starts_a_task_and_returns_the_result_of_a_finished_one() {
+    let (mut event_loop, handle, _) = manual();
+    let notes = Notes::default();
+    let waited = event_loop.run_until_complete(async {
+        let task = handle.create_task(endless(&notes));
+        handle.wait_for(Duration::ZERO, task).await
+    });
+    assert_eq!((waited.unwrap(), notes.take().as_str()), (Err(Elapsed), ""));
+
+    let done = handle.create_task(async { 7 });
+    one_turn(&mut event_loop);
+    let waited = event_loop.run_until_complete(handle.wait_for(Duration::ZERO, done)).unwrap();
+    assert_eq!(waited, Ok(Ok(7)));
+    let unlimited = handle.wait_for(Duration::MAX, handle.create_task(async { 8 }));
+    assert_eq!(event_loop.run_until_complete(unlimited).unwrap(), Ok(Ok(8)));
+}
+
+#[test]
+fn task_05_a_dropped_wait_for_cancels_its_task() {
+    let (mut event_loop, handle, _) = manual();
+    let notes = Notes::default();
+    let (inside, inner) = (handle.clone(), handle.create_task(endless(&notes)));
+    let outer = handle.create_task(async move { inside.wait_for(FAR, inner).await });
+    one_turn(&mut event_loop);
+    one_turn(&mut event_loop);
+    assert!(outer.cancel());
+    one_turn(&mut event_loop);
+    one_turn(&mut event_loop);
+    assert_eq!(notes.take(), "began dropped");
+}
+
+#[test]
+fn task_14_a_timeout_given_a_task_leaves_it_running() {
+    let (mut event_loop, handle, start) = manual();
+    let notes = Notes::default();
+    let task = handle.create_task(endless(&notes));
+    let limit = handle.timeout_at(start + SEC, task);
+    assert_eq!(event_loop.run_until_complete(limit).unwrap(), Err(Elapsed));
+    assert_eq!((notes.take().as_str(), handle.time()), ("began", start + SEC));
+    assert_eq!(handle.all_tasks().len(), 1);
+}

@@ -9,6 +9,7 @@ use crate::net::{Address, ResolveError};
 
 /// Failed connection attempt.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct AttemptError {
     /// Remote address.
     pub address: Address,

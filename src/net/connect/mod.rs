@@ -55,7 +55,7 @@ use tls::{PreparedSessions, TlsAfterConnect};
 /// struct Greeter;
 /// impl Protocol for Greeter {
 ///     fn connection_made(&mut self, transport: &Transport) {
-///         transport.write(b"hello");
+///         let _ = transport.write(b"hello");
 ///     }
 ///     fn data_received(&mut self, _: &Transport, _: &[u8]) {}
 /// }

@@ -31,6 +31,16 @@ impl RaceOutcome {
         self,
         protocol: ProtocolRef,
     ) -> Result<Transport, ConnectError> {
+        let (event_loop, protocol_name) = (self.event_loop.clone(), protocol.name());
+        let transport = self.make_transport(protocol).await?;
+        if event_loop.debug() {
+            let peer = transport.peer().map_or_else(|| "unix".to_owned(), |it| it.to_string());
+            log::debug!("connected to {peer}: ({transport:?}, {})", protocol_name());
+        }
+        Ok(transport)
+    }
+
+    async fn make_transport(self, protocol: ProtocolRef) -> Result<Transport, ConnectError> {
         let (socket, addresses, _attempt) = match self.winner {
             Winner::Socket(socket, addresses, attempt) => (socket, addresses, attempt),
             #[cfg(feature = "tls")]

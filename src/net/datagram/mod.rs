@@ -1,11 +1,13 @@
 //! Datagram endpoints: UDP and Unix domain datagram sockets.
 
 mod create;
+mod socket;
 mod transport;
 
 use std::io;
 
 pub use create::CreateDatagram;
+pub use socket::DatagramSocket;
 pub use transport::DatagramTransport;
 
 use super::Address;

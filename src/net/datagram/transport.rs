@@ -12,7 +12,7 @@ use rustix::net::RecvFlags;
 use socket2::{Domain, SockAddr, Socket};
 
 use super::DatagramProtocol;
-use crate::event_loop::{Interest, LoopHandle, Readiness};
+use crate::event_loop::{Interest, LoopHandle, Readiness, short_type_name};
 use crate::net::transport::base::{
     BaseTransport, CloseState, ScratchBuffer, TransportCore, WatchedFd, WriteTransport,
     handle_methods, write_handle_methods,
@@ -86,6 +86,7 @@ impl DatagramTransport {
         let inner = Rc::new(Inner {
             core: TransportCore::new(
                 event_loop,
+                short_type_name::<P>(),
                 Rc::clone(&protocol) as Rc<RefCell<dyn DatagramProtocol>>,
             ),
             socket: WatchedFd::new(socket),
@@ -355,8 +356,6 @@ impl WriteTransport for Inner {
 }
 
 impl BaseTransport for Inner {
-    const NAME: &'static str = "datagram endpoint";
-
     type Protocol = dyn DatagramProtocol;
 
     fn core(&self) -> &TransportCore<Self::Protocol> {
@@ -385,6 +384,14 @@ impl BaseTransport for Inner {
     fn close_descriptors(&self) {
         self.socket.close();
         self.queue.take();
+    }
+
+    fn identity(&self) -> String {
+        match (&self.addresses.remote, &self.addresses.local) {
+            (Some(peer), _) => format!("peer={peer}"),
+            (None, Some(local)) => format!("local={local}"),
+            (None, None) => "of a datagram endpoint".to_owned(),
+        }
     }
 
     fn describe(&self) -> String {

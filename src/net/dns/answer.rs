@@ -69,6 +69,7 @@ pub enum EdnsFallback {
 
 /// Flags of an answer (RFC 1035 section 4.1.1, RFC 4035 section 3.2.3).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DnsFlags {
     /// AA: the server is authoritative for the name.
     pub authoritative: bool,
@@ -143,6 +144,7 @@ impl fmt::Display for Rcode {
 
 /// Extended DNS Error (RFC 8914).
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ExtendedError {
     /// INFO-CODE; 6 is "DNSSEC bogus".
     pub code: u16,

@@ -18,6 +18,7 @@ use crate::plan::{Destination, Family, Host, sort_destinations};
 
 /// Result of an address lookup.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct DnsLookup {
     /// Addresses, sorted by RFC 6724.
     pub addresses: Vec<DnsAddress>,
@@ -29,6 +30,7 @@ pub struct DnsLookup {
 
 /// Address of a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DnsAddress {
     /// Address, its source address, and the rule that placed it.
     pub destination: Destination,

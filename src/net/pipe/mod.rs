@@ -69,7 +69,7 @@ impl LoopHandle {
     /// let (mut reader, writer) = std::io::pipe()?;
     /// event_loop.run_until_complete(async {
     ///     let pair = handle.connect_write_pipe(writer, || Mute).await?;
-    ///     pair.transport.write(b"hello");
+    ///     let _ = pair.transport.write(b"hello");
     ///     pair.transport.close();
     ///     pair.transport.wait_closed().await;
     ///     Ok::<(), std::io::Error>(())

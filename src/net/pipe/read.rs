@@ -9,7 +9,7 @@ use rustix::io::Errno;
 
 use super::end::{Kind, PipeEnd};
 use super::is_always_ready;
-use crate::event_loop::{Interest, LoopHandle, Readiness};
+use crate::event_loop::{Interest, LoopHandle, Readiness, short_type_name};
 use crate::net::Endpoint;
 use crate::net::transport::base::{
     BaseTransport, CloseState, ScratchBuffer, TransportCore, WatchedFd, handle_methods,
@@ -95,6 +95,7 @@ impl ReadPipe {
         let inner = Rc::new(Inner {
             core: TransportCore::new(
                 event_loop,
+                short_type_name::<P>(),
                 Rc::clone(&protocol) as Rc<RefCell<dyn ReadPipeProtocol>>,
             ),
             kind: pipe.kind,
@@ -137,6 +138,11 @@ impl ReadPipe {
         self.0.close();
     }
 
+    /// Sets the type of the protocol that reports name: that of a child's pipes is the child's.
+    pub(crate) fn set_protocol_name(&self, name: &'static str) {
+        self.0.core.protocol_name.set(name);
+    }
+
     /// Closes the pipe without calling the protocol.
     pub(crate) fn release(&self) {
         self.0.release();
@@ -177,8 +183,6 @@ impl Inner {
 }
 
 impl BaseTransport for Inner {
-    const NAME: &'static str = "read pipe";
-
     type Protocol = dyn ReadPipeProtocol;
 
     fn core(&self) -> &TransportCore<Self::Protocol> {
@@ -200,6 +204,10 @@ impl BaseTransport for Inner {
 
     fn close_descriptors(&self) {
         self.pipe.close();
+    }
+
+    fn identity(&self) -> String {
+        "of a read pipe".to_owned()
     }
 
     fn describe(&self) -> String {

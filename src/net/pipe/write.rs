@@ -10,7 +10,7 @@ use rustix::io::Errno;
 
 use super::end::{Kind, PipeEnd};
 use super::is_always_ready;
-use crate::event_loop::{Interest, LoopHandle, Readiness};
+use crate::event_loop::{Interest, LoopHandle, Readiness, short_type_name};
 use crate::net::Endpoint;
 use crate::net::transport::base::{
     BaseTransport, CloseState, TransportCore, WatchedFd, WriteTransport, handle_methods,
@@ -34,7 +34,7 @@ use crate::plan::{FlowCall, LimitsError, Watermarks, WriteLimits};
 ///     }
 ///     fn resume_writing(&mut self, pipe: &WritePipe) {
 ///         while pipe.write_buffer_size() <= pipe.write_buffer_limits().high && !pipe.is_closing() {
-///             pipe.write(format!("{}\n", self.next).as_bytes());
+///             let _ = pipe.write(format!("{}\n", self.next).as_bytes());
 ///             self.next += 1;
 ///         }
 ///     }
@@ -108,6 +108,7 @@ impl WritePipe {
         let inner = Rc::new(Inner {
             core: TransportCore::new(
                 event_loop,
+                short_type_name::<P>(),
                 Rc::clone(&protocol) as Rc<RefCell<dyn WritePipeProtocol>>,
             ),
             kind: pipe.kind,
@@ -171,6 +172,11 @@ impl WritePipe {
         inner.core.wait_until(drained).await
     }
 
+    /// Sets the type of the protocol that reports name: that of a child's pipes is the child's.
+    pub(crate) fn set_protocol_name(&self, name: &'static str) {
+        self.0.core.protocol_name.set(name);
+    }
+
     /// Closes the pipe without calling the protocol.
     pub(crate) fn release(&self) {
         self.0.release();
@@ -222,8 +228,6 @@ impl WriteTransport for Inner {
 }
 
 impl BaseTransport for Inner {
-    const NAME: &'static str = "write pipe";
-
     type Protocol = dyn WritePipeProtocol;
 
     fn core(&self) -> &TransportCore<Self::Protocol> {
@@ -248,6 +252,10 @@ impl BaseTransport for Inner {
     fn close_descriptors(&self) {
         self.pipe.close();
         self.unsent.take();
+    }
+
+    fn identity(&self) -> String {
+        "of a write pipe".to_owned()
     }
 
     fn describe(&self) -> String {

@@ -13,6 +13,7 @@ use crate::sys::process;
 
 /// One of a child's standard streams.
 #[derive(Debug, Default)]
+#[non_exhaustive]
 pub enum ChildStdio {
     /// A pipe to the parent.
     #[default]
@@ -47,7 +48,7 @@ pub enum ChildStdio {
 /// event_loop.run_until_complete(async {
 ///     let child = handle.subprocess_shell("tr a-z A-Z; exit 3").open(Capture::default).await?;
 ///     let stdin = child.transport.stdin().unwrap();
-///     stdin.write(b"hello");
+///     let _ = stdin.write(b"hello");
 ///     stdin.close();
 ///     child.transport.wait_closed().await;
 ///     assert_eq!(child.with(|capture| capture.0.clone()), b"HELLO");

@@ -2,16 +2,20 @@
 
 mod child;
 mod create;
+#[expect(clippy::module_inception, reason = "asyncio calls it Process")]
+mod process;
 mod transport;
 
 use std::io;
 use std::process::ExitStatus;
 
 pub use create::{ChildStdio, CreateSubprocess};
+pub use process::Process;
 pub use transport::SubprocessTransport;
 
 /// One of the three standard streams of a child, as a pipe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ChildPipe {
     /// The child's standard input, written by the parent.
     Stdin,

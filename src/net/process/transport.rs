@@ -12,7 +12,7 @@ use rustix::process::Signal;
 
 use super::child::ChildProcess;
 use super::{ChildPipe, SubprocessProtocol};
-use crate::event_loop::{Interest, LoopHandle, Readiness};
+use crate::event_loop::{Interest, LoopHandle, Readiness, short_type_name};
 use crate::net::pipe::PipeEnd;
 use crate::net::transport::base::{
     BaseTransport, CloseState, TransportCore, WatchedFd, handle_methods,
@@ -65,6 +65,7 @@ impl SubprocessTransport {
         let transport = Self(Rc::new(Inner {
             core: TransportCore::new(
                 event_loop,
+                short_type_name::<P>(),
                 Rc::clone(&protocol) as Rc<RefCell<dyn SubprocessProtocol>>,
             ),
             pid: process.pid(),
@@ -83,6 +84,7 @@ impl SubprocessTransport {
 
     /// The process ID. Once the child has exited it may belong to another process: send signals by the methods
     /// here.
+    #[doc(alias = "get_pid")]
     pub fn pid(&self) -> u32 {
         self.0.pid
     }
@@ -94,6 +96,7 @@ impl SubprocessTransport {
 
     /// The exit code in asyncio's form: negative for the signal that ended the child. 255 if the status was
     /// lost because other code in this process waited for the child.
+    #[doc(alias = "get_returncode")]
     pub fn returncode(&self) -> Option<i32> {
         let status = self.status()?;
         status.code().or_else(|| status.signal().map(|signal| -signal))
@@ -244,7 +247,9 @@ impl Inner {
     fn write_to(self: &Rc<Self>, fd: Option<OwnedFd>) -> io::Result<Option<WritePipe>> {
         let Some(fd) = fd else { return Ok(None) };
         let (pipe, relay) = (PipeEnd::of_child(fd)?, self.relay(ChildPipe::Stdin));
-        Ok(Some(WritePipe::attach(&self.core.event_loop, pipe, relay)?.transport))
+        let pipe = WritePipe::attach(&self.core.event_loop, pipe, relay)?.transport;
+        pipe.set_protocol_name(self.core.protocol_name.get());
+        Ok(Some(pipe))
     }
 
     fn read_from(
@@ -254,7 +259,9 @@ impl Inner {
     ) -> io::Result<Option<ReadPipe>> {
         let Some(fd) = fd else { return Ok(None) };
         let (pipe, relay) = (PipeEnd::of_child(fd)?, self.relay(which));
-        Ok(Some(ReadPipe::attach(&self.core.event_loop, pipe, relay)?.transport))
+        let pipe = ReadPipe::attach(&self.core.event_loop, pipe, relay)?.transport;
+        pipe.set_protocol_name(self.core.protocol_name.get());
+        Ok(Some(pipe))
     }
 
     /// Sends a signal, unless the child was reaped, which closes its pidfd.
@@ -295,8 +302,6 @@ impl Inner {
 }
 
 impl BaseTransport for Inner {
-    const NAME: &'static str = "subprocess";
-
     type Protocol = dyn SubprocessProtocol;
 
     fn core(&self) -> &TransportCore<Self::Protocol> {
@@ -318,6 +323,10 @@ impl BaseTransport for Inner {
         let Pipes { stdin, stdout, stderr } = self.pipes.borrow().clone();
         stdin.iter().for_each(WritePipe::release);
         stdout.iter().chain(&stderr).for_each(ReadPipe::release);
+    }
+
+    fn identity(&self) -> String {
+        format!("pid={}", self.pid)
     }
 
     fn describe(&self) -> String {

@@ -339,7 +339,7 @@ impl LoopHandle {
             log::debug!("Get address info {}", describe(asked));
         }
         let lookups = self.local::<Lookups>();
-        let result = self.run_in(&lookups.0, move || ask(&lookup)).await?;
+        let result = self.run_in(&lookups.0, move || ask(&lookup)).cancel_on_drop().await?;
         if let Some(asked) = &asked {
             self.log_lookup(asked, self.time() - began, &result);
         }
@@ -366,8 +366,10 @@ impl LoopHandle {
         flags: NameInfoFlags,
     ) -> Result<(String, String), ResolveError> {
         let lookups = self.local::<Lookups>();
-        let result =
-            self.run_in(&lookups.0, move || addrinfo::getnameinfo(address, flags.0)).await?;
+        let result = self
+            .run_in(&lookups.0, move || addrinfo::getnameinfo(address, flags.0))
+            .cancel_on_drop()
+            .await?;
         result.map_err(|failure| ResolveError::system(&address.to_string(), failure))
     }
 

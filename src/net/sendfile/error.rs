@@ -35,6 +35,7 @@ pub struct SendfileError {
 
 /// Phase of a transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum SendfilePhase {
     /// Checking the arguments; nothing was sent.
     Check,

@@ -25,7 +25,7 @@ pub use open::open_to_send;
 pub use request::{CopyReason, Sendfile, SendfileMethod, SendfilePath, Sent};
 
 impl LoopHandle {
-    /// Sends a file over a non-blocking stream socket; asyncio's `sock_sendfile`.
+    /// Sends a file over a stream socket, which it makes non-blocking; asyncio's `sock_sendfile`.
     ///
     /// sendfile(2) sends as much per call as the send buffer accepts, at most 16 MiB, and other jobs run in
     /// between. Where the kernel cannot, the default executor reads the file in blocks of 256 KiB.
@@ -76,10 +76,10 @@ impl Transport {
     /// file.write_all(b"the file")?;
     /// loopctl::run(async |event_loop| {
     ///     let transport = event_loop.create_connection_on(ours).open(|| Quiet).await?.transport;
-    ///     transport.write(b"before, ");
+    ///     let _ = transport.write(b"before, ");
     ///     let sent = transport.sendfile(&file).await?;
     ///     assert_eq!((sent.bytes, sent.path), (8, loopctl::SendfilePath::Native));
-    ///     transport.write(b", after");
+    ///     let _ = transport.write(b", after");
     ///     transport.close();
     ///     Ok::<_, loopctl::BoxError>(())
     /// })??;
@@ -143,14 +143,11 @@ impl StreamWriter {
     }
 }
 
-/// Checks the socket as asyncio does; asyncio checks for non-blocking mode only in debug mode.
+/// Checks the socket as asyncio does, and makes it non-blocking: sendfile(2) has no flag for that.
 fn check(socket: &SockRef<'_>) -> io::Result<()> {
     let refuse = |text| Err(io::Error::new(io::ErrorKind::InvalidInput, text));
     if socket.r#type()? != Type::STREAM {
         return refuse("only SOCK_STREAM type sockets are supported");
     }
-    if !socket.nonblocking()? {
-        return refuse("the socket must be non-blocking");
-    }
-    Ok(())
+    socket.set_nonblocking(true)
 }

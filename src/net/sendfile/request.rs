@@ -43,6 +43,7 @@ pub struct Sendfile<'a> {
 
 /// Method of a transfer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SendfileMethod {
     /// sendfile(2), or a copy where the kernel cannot; asyncio's `fallback=True`.
     #[default]
@@ -67,6 +68,7 @@ pub struct Sent {
 
 /// Path of the bytes of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SendfilePath {
     /// From the page cache to the socket, by sendfile(2).
     Native,

@@ -164,7 +164,10 @@ impl Listener {
             }
             match self.accept() {
                 None => return,
-                Some(Ok(accepted)) => self.server.accepted(accepted),
+                Some(Ok(accepted)) => {
+                    self.log_accepted(&accepted);
+                    self.server.accepted(accepted);
+                }
                 Some(Err(error)) => match AcceptAction::of(&error) {
                     AcceptAction::Wait => return,
                     AcceptAction::Skip => {}
@@ -175,6 +178,13 @@ impl Listener {
         }
         // The poller will not report connections that are still in the queue.
         self.enqueue();
+    }
+
+    fn log_accepted(&self, accepted: &Accepted) {
+        if self.server.event_loop().debug() {
+            let peer = accepted.peer.as_ref().map_or_else(|| "unix".to_owned(), Address::to_string);
+            log::debug!("{} got a new connection from {peer}", self.address);
+        }
     }
 
     fn pause(self: &Rc<Self>, error: io::Error, is_shortage: bool) {

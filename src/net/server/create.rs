@@ -34,7 +34,7 @@ use crate::plan::{Family, Host, Port, SocketKind};
 /// struct Echo;
 /// impl Protocol for Echo {
 ///     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
-///         transport.write(data);
+///         let _ = transport.write(data);
 ///     }
 /// }
 ///

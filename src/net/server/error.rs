@@ -7,6 +7,7 @@ use crate::net::{Address, Phase, ResolveError};
 
 /// Error of creating a listening socket on one address.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct BindError {
     /// The operation that failed: socket, options, bind or listen.
     pub phase: Phase,

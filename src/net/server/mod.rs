@@ -39,7 +39,7 @@ pub use hosts::Hosts;
 /// struct Echo;
 /// impl Protocol for Echo {
 ///     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
-///         transport.write(data);
+///         let _ = transport.write(data);
 ///     }
 /// }
 ///
@@ -55,6 +55,7 @@ pub use hosts::Hosts;
 /// })??;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[must_use = "dropping it closes the sockets"]
 pub struct Server {
     shared: Rc<SharedServer>,
     skipped: Vec<BindError>,
@@ -63,6 +64,7 @@ pub struct Server {
 
 /// Clients ended by [`Server::shutdown`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Shutdown {
     /// The number of clients that received all queued data, or left by themselves.
     pub closed: usize,

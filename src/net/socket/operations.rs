@@ -11,6 +11,9 @@ use super::connect_progress::{ConnectProgress, connect_progress};
 use super::readiness::retry;
 use crate::event_loop::{Interest, LoopHandle};
 
+/// Also for a socket in blocking mode, which would stop every task of the loop.
+const NO_SIGNAL_NO_WAIT: SendFlags = SendFlags::NOSIGNAL.union(SendFlags::DONTWAIT);
+
 /// Creates a non-blocking listening TCP socket for [`LoopHandle::sock_accept`].
 ///
 /// `SO_REUSEADDR` is set, and an IPv6 socket accepts IPv6 connections only. `backlog` limits the connections
@@ -37,7 +40,7 @@ pub fn listen(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
 }
 
 impl LoopHandle {
-    /// Connects a non-blocking socket; asyncio's `sock_connect`.
+    /// Connects a socket, which it makes non-blocking; asyncio's `sock_connect`.
     ///
     /// Dropping the future does not cancel the kernel's attempt; a second call on the same socket waits for it.
     ///
@@ -47,7 +50,6 @@ impl LoopHandle {
     /// # let handle = event_loop.handle();
     /// let listener = loopctl::listen("127.0.0.1:0".parse()?, 1)?;
     /// let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-    /// socket.set_nonblocking(true)?;
     /// event_loop.run_until_complete(handle.sock_connect(&socket, listener.local_addr()?))??;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -55,6 +57,7 @@ impl LoopHandle {
     /// # Errors
     /// The system's, such as `ConnectionRefused`.
     pub async fn sock_connect(&self, socket: &impl AsFd, address: SocketAddr) -> io::Result<()> {
+        SockRef::from(socket).set_nonblocking(true)?;
         let mut started = false;
         retry(self, socket, Interest::Writable, || {
             if !std::mem::replace(&mut started, true) {
@@ -75,7 +78,7 @@ impl LoopHandle {
         .await
     }
 
-    /// Accepts a connection as a non-blocking stream; asyncio's `sock_accept`.
+    /// Accepts a connection as a non-blocking stream; asyncio's `sock_accept`. The listener becomes non-blocking.
     ///
     /// Dropping the future loses no connection, because one is accepted only while it is polled.
     ///
@@ -92,6 +95,7 @@ impl LoopHandle {
     /// # Errors
     /// The system's, such as `EMFILE`.
     pub async fn sock_accept(&self, listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+        listener.set_nonblocking(true)?;
         let (stream, peer) =
             retry(self, listener, Interest::Readable, || listener.accept()).await?;
         stream.set_nonblocking(true)?;
@@ -99,14 +103,13 @@ impl LoopHandle {
     }
 
     /// Receives at least one byte and at most the length of the buffer; 0 at the end of the stream. asyncio's
-    /// `sock_recv_into`.
+    /// `sock_recv_into`. The socket may be in blocking mode: the loop does not wait for it.
     ///
     /// ```
     /// # use std::{io::Write, os::unix::net::UnixStream};
     /// # let mut event_loop = loopctl::EventLoop::new()?;
     /// # let handle = event_loop.handle();
     /// let (ours, mut theirs) = UnixStream::pair()?;
-    /// ours.set_nonblocking(true)?;
     /// theirs.write_all(b"hello")?;
     /// let mut buffer = [0; 16];
     /// let count = event_loop.run_until_complete(handle.sock_recv(&ours, &mut buffer))??;
@@ -117,7 +120,7 @@ impl LoopHandle {
     /// # Errors
     /// The system's, such as `ConnectionReset`.
     pub async fn sock_recv(&self, socket: &impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
-        let receive = || Ok(rustix::net::recv(socket, &mut *buffer, RecvFlags::empty())?.0);
+        let receive = || Ok(rustix::net::recv(socket, &mut *buffer, RecvFlags::DONTWAIT)?.0);
         retry(self, socket, Interest::Readable, receive).await
     }
 
@@ -128,7 +131,6 @@ impl LoopHandle {
     /// # let mut event_loop = loopctl::EventLoop::new()?;
     /// # let handle = event_loop.handle();
     /// let (ours, _theirs) = UnixStream::pair()?;
-    /// ours.set_nonblocking(true)?;
     /// event_loop.run_until_complete(handle.sock_sendall(&ours, b"hello"))??;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -137,7 +139,7 @@ impl LoopHandle {
     /// The system's, such as `BrokenPipe`.
     pub async fn sock_sendall(&self, socket: &impl AsFd, mut data: &[u8]) -> io::Result<()> {
         while !data.is_empty() {
-            let send = || Ok(rustix::net::send(socket, data, SendFlags::NOSIGNAL)?);
+            let send = || Ok(rustix::net::send(socket, data, NO_SIGNAL_NO_WAIT)?);
             let sent = retry(self, socket, Interest::Writable, send).await?;
             data = &data[sent..];
         }
@@ -152,7 +154,6 @@ impl LoopHandle {
     /// # let mut event_loop = loopctl::EventLoop::new()?;
     /// # let handle = event_loop.handle();
     /// let ours = UdpSocket::bind("127.0.0.1:0")?;
-    /// ours.set_nonblocking(true)?;
     /// let address = ours.local_addr()?;
     /// event_loop.run_until_complete(handle.sock_sendto(&ours, b"to myself", address))??;
     /// let mut buffer = [0; 64];
@@ -170,7 +171,7 @@ impl LoopHandle {
     ) -> io::Result<(usize, SocketAddr)> {
         let no_address = || io::Error::other("the datagram came without an IP address");
         retry(self, socket, Interest::Readable, || {
-            let flags = RecvFlags::empty();
+            let flags = RecvFlags::DONTWAIT;
             let (count, _, from) = rustix::net::recvfrom(socket, &mut *buffer, flags)?;
             let from = from.and_then(|from| from.try_into().ok());
             Ok((count, from.ok_or_else(no_address)?))
@@ -185,7 +186,6 @@ impl LoopHandle {
     /// # let mut event_loop = loopctl::EventLoop::new()?;
     /// # let handle = event_loop.handle();
     /// let (ours, theirs) = (UdpSocket::bind("127.0.0.1:0")?, UdpSocket::bind("127.0.0.1:0")?);
-    /// ours.set_nonblocking(true)?;
     /// let sending = handle.sock_sendto(&ours, b"hello", theirs.local_addr()?);
     /// assert_eq!(event_loop.run_until_complete(sending)??, 5);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -199,7 +199,7 @@ impl LoopHandle {
         data: &[u8],
         to: SocketAddr,
     ) -> io::Result<usize> {
-        let send = || Ok(rustix::net::sendto(socket, data, SendFlags::NOSIGNAL, &to)?);
+        let send = || Ok(rustix::net::sendto(socket, data, NO_SIGNAL_NO_WAIT, &to)?);
         retry(self, socket, Interest::Writable, send).await
     }
 }

@@ -53,6 +53,50 @@ impl FdReadiness {
     }
 }
 
+impl LoopHandle {
+    /// Waits until a descriptor is readable, or its peer has closed it. The descriptor may be any that the poller takes:
+    /// a socket of mio, a pipe, a device, a timerfd.
+    ///
+    /// ```
+    /// # use std::io::Write;
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// # let handle = event_loop.handle();
+    /// let (reader, mut writer) = std::io::pipe()?;
+    /// writer.write_all(b"x")?;
+    /// event_loop.run_until_complete(handle.readable(&reader))??;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the descriptor cannot be watched, for example a regular file, or if the loop is closed.
+    pub async fn readable(&self, fd: &impl AsFd) -> io::Result<()> {
+        self.wait_until_ready(fd, Interest::Readable).await
+    }
+
+    /// Waits until a descriptor is writable; otherwise as [`readable`](Self::readable).
+    ///
+    /// ```
+    /// # let mut event_loop = loopctl::EventLoop::new()?;
+    /// # let handle = event_loop.handle();
+    /// let (_reader, writer) = std::io::pipe()?;
+    /// event_loop.run_until_complete(handle.writable(&writer))??;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`readable`](Self::readable).
+    pub async fn writable(&self, fd: &impl AsFd) -> io::Result<()> {
+        self.wait_until_ready(fd, Interest::Writable).await
+    }
+
+    async fn wait_until_ready(&self, fd: &impl AsFd, interest: Interest) -> io::Result<()> {
+        // A new registration reports the present readiness.
+        let ready = FdReadiness::new(self, fd, interest)?;
+        poll_fn(|cx| ready.poll(cx)).await;
+        Ok(())
+    }
+}
+
 /// Repeats `operation` while it returns `WouldBlock`, and waits for `fd` in between.
 ///
 /// The registration ends with the future, so that a cancelled operation consumes no event of the next one.

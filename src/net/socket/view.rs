@@ -133,7 +133,7 @@ impl SocketView<'_> {
     /// let port = listener.local_addr()?.port();
     /// event_loop.run_until_complete(async {
     ///     let (_, mut writer) = handle.open_connection("127.0.0.1", port).await?;
-    ///     writer.write(b"hello");
+    ///     let _ = writer.write(b"hello");
     ///     while writer.transport().socket().is_acknowledged() == Some(false) {
     ///         handle.sleep(std::time::Duration::from_millis(1)).await;
     ///     }
@@ -156,7 +156,7 @@ impl SocketView<'_> {
     /// let (ours, mut theirs) = std::os::unix::net::UnixStream::pair()?;
     /// loopctl::run(async |event_loop| {
     ///     let transport = event_loop.create_connection_on(ours).open(|| Quiet).await?.transport;
-    ///     transport.write(b"hello");
+    ///     let _ = transport.write(b"hello");
     ///     assert!(transport.socket().send_memory() >= Some(5));
     ///     std::io::Read::read_exact(&mut theirs, &mut [0; 5])?;
     ///     assert_eq!(transport.socket().send_memory(), Some(0));

@@ -1,16 +1,29 @@
 //! Streams: a reader and a writer for async code, on top of a transport.
 
+mod duplex;
+#[cfg(feature = "futures-io")]
+mod futures_io;
+#[cfg(feature = "hyper")]
+mod hyper;
+mod incoming;
+#[cfg(any(feature = "futures-io", feature = "hyper"))]
+mod poll;
 mod protocol;
 mod read_buffer;
 mod reader;
 mod writer;
 
+use std::panic::Location;
 use std::rc::Rc;
 
-use crate::event_loop::LoopHandle;
+use crate::event_loop::{CallbackOutput, LoopHandle};
 use crate::net::{ConnectError, CreateConnection, CreateServer, Hosts, Server, ServerError};
 use crate::plan::{Host, Port};
 
+pub use duplex::DuplexStream;
+#[cfg(feature = "hyper")]
+pub use hyper::{HyperExecutor, HyperTimer};
+pub use incoming::Incoming;
 pub use protocol::StreamProtocol;
 pub use read_buffer::StreamError;
 pub use reader::StreamReader;
@@ -30,18 +43,45 @@ impl CreateServer {
     /// Serves every connection with a separate task, which owns the reader and the writer; see
     /// [`StreamProtocol::serving`].
     ///
+    /// The handler may capture what its connections share. An error that it returns goes to the exception handler.
+    ///
+    /// ```
+    /// use std::cell::Cell;
+    /// use std::rc::Rc;
+    ///
+    /// loopctl::run(async |event_loop| {
+    ///     let visits = Rc::new(Cell::new(0));
+    ///     let shared = Rc::clone(&visits);
+    ///     let server = event_loop.create_server("127.0.0.1", 0).serve_streams(async move |_, mut writer| {
+    ///         shared.set(shared.get() + 1);
+    ///         writer.write_all(format!("visit {}\n", shared.get()).as_bytes()).await
+    ///     });
+    ///     let server = server.await?;
+    ///     let port = server.local_addrs()[0].port();
+    ///     let (mut reader, _writer) = event_loop.open_connection("127.0.0.1", port).await?;
+    ///     assert_eq!(reader.read_line().await?, b"visit 1\n");
+    ///     assert_eq!(visits.get(), 1);
+    ///     Ok::<_, loopctl::BoxError>(())
+    /// })??;
+    /// # Ok::<(), loopctl::BoxError>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`serve`](Self::serve).
-    pub async fn serve_streams<F: Future<Output = ()> + 'static>(
+    #[doc(alias = "start_server")]
+    #[track_caller]
+    pub fn serve_streams<O: CallbackOutput>(
         self,
-        handler: impl Fn(StreamReader, StreamWriter) -> F + 'static,
-    ) -> Result<Server, ServerError> {
+        handler: impl AsyncFn(StreamReader, StreamWriter) -> O + 'static,
+    ) -> impl Future<Output = Result<Server, ServerError>> {
         let (event_loop, handler) = (self.handle().clone(), Rc::new(handler));
+        let origin = Location::caller();
         let factory = move || {
             let handler = Rc::clone(&handler);
-            StreamProtocol::serving(&event_loop, move |reader, writer| handler(reader, writer))
+            let serve = async move |reader, writer| handler(reader, writer).await;
+            StreamProtocol::serving_at(origin, &event_loop, serve)
         };
-        self.serve(factory).await
+        self.serve(factory)
     }
 }
 
@@ -68,13 +108,14 @@ impl LoopHandle {
     ///
     /// # Errors
     /// [`ServerError`], with the address that failed.
-    pub async fn start_server<F: Future<Output = ()> + 'static>(
+    #[track_caller]
+    pub fn start_server<O: CallbackOutput>(
         &self,
         hosts: impl Into<Hosts>,
         port: impl Into<Port>,
-        handler: impl Fn(StreamReader, StreamWriter) -> F + 'static,
-    ) -> Result<Server, ServerError> {
-        self.create_server(hosts, port).serve_streams(handler).await
+        handler: impl AsyncFn(StreamReader, StreamWriter) -> O + 'static,
+    ) -> impl Future<Output = Result<Server, ServerError>> {
+        self.create_server(hosts, port).serve_streams(handler)
     }
 
     /// Connects to a host, and returns the reader and the writer of the connection; asyncio's `open_connection`.

@@ -3,11 +3,12 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::io;
+use std::panic::Location;
 use std::rc::Rc;
 
 use super::read_buffer::{End, OpenEnds, ReadBuffer, SharedBuffer};
 use super::{StreamReader, StreamWriter};
-use crate::event_loop::LoopHandle;
+use crate::event_loop::{CallbackOutput, ErrorContext, LoopHandle};
 use crate::net::{AfterEof, Connection, Protocol, Transport};
 
 /// Default limit of a line in bytes: asyncio's 64 KiB.
@@ -41,6 +42,7 @@ const DEFAULT_LIMIT: usize = 64 * 1024;
 /// assert_eq!(line, b"hello\n");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "StreamReaderProtocol")]
 pub struct StreamProtocol {
     buffer: SharedBuffer,
     on_connected: Option<Box<dyn FnOnce(StreamReader, StreamWriter)>>,
@@ -56,14 +58,40 @@ impl StreamProtocol {
 
     /// A protocol that starts a task with the reader and the writer when the connection is made. When the task
     /// has dropped both, queued data is sent and the connection is closed.
+    ///
+    /// The handler may capture what it needs. If it returns an error, the error goes to the exception handler.
     #[track_caller]
-    pub fn serving<F: Future<Output = ()> + 'static>(
+    pub fn serving<O: CallbackOutput>(
         event_loop: &LoopHandle,
-        handler: impl FnOnce(StreamReader, StreamWriter) -> F + 'static,
+        handler: impl AsyncFnOnce(StreamReader, StreamWriter) -> O + 'static,
+    ) -> Self {
+        Self::serving_at(Location::caller(), event_loop, handler)
+    }
+
+    /// For a caller of the library, whose line reports name.
+    pub(super) fn serving_at<O: CallbackOutput>(
+        origin: &'static Location<'static>,
+        event_loop: &LoopHandle,
+        handler: impl AsyncFnOnce(StreamReader, StreamWriter) -> O + 'static,
     ) -> Self {
         let event_loop = event_loop.clone();
-        let start = move |reader, writer| drop(event_loop.create_task(handler(reader, writer)));
+        let start = move |reader: StreamReader, writer: StreamWriter| {
+            let (reports_to, transport) = (event_loop.clone(), writer.transport().clone());
+            let serve = async move {
+                if let Err(error) = handler(reader, writer).await.into_result() {
+                    let context = ErrorContext::new("Unhandled exception in client_connected_cb");
+                    let context = context.error(error).with("transport", transport);
+                    reports_to.call_exception_handler(context);
+                }
+            };
+            drop(event_loop.create_task_at(origin, serve));
+        };
         Self { on_connected: Some(Box::new(start)), ..Self::new() }
+    }
+
+    /// A protocol that passes the reader and the writer on when the connection is made.
+    pub(super) fn connecting(then: impl FnOnce(StreamReader, StreamWriter) + 'static) -> Self {
+        Self { on_connected: Some(Box::new(then)), ..Self::new() }
     }
 
     /// Sets the limit of a line in bytes; default 64 KiB. Reading pauses above twice the limit, and resumes at the

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
+#[cfg(any(feature = "futures-io", feature = "hyper"))]
+use std::task::ready;
 use std::task::{Context, Poll, Waker};
 
 use super::StreamError;
@@ -13,6 +15,7 @@ use crate::net::Transport;
 ///
 /// Data received before an error can be read; then every read returns the error. After the peer's end of file, an
 /// error is not returned. Dropping the future of a read loses no data, unless stated otherwise.
+#[must_use = "the connection is closed when reader and writer are dropped"]
 pub struct StreamReader {
     buffer: SharedBuffer,
     transport: Transport,
@@ -93,6 +96,7 @@ impl StreamReader {
     ///
     /// # Errors
     /// [`StreamError::Incomplete`], with the data before the end; as [`read`](Self::read).
+    #[doc(alias = "readexactly")]
     pub async fn read_exactly(&mut self, count: usize) -> Result<Vec<u8>, StreamError> {
         let mut known = self.unread();
         while known < count {
@@ -124,6 +128,7 @@ impl StreamReader {
     /// # Errors
     /// [`StreamError::Incomplete`], with the data before the end; [`StreamError::LimitOverrun`], which keeps the
     /// data in the buffer; `InvalidInput` for an empty separator; as [`read`](Self::read).
+    #[doc(alias = "readuntil")]
     pub async fn read_until(&mut self, separator: &[u8]) -> Result<Vec<u8>, StreamError> {
         if separator.is_empty() {
             let text = "Separator should be at least one-byte string";
@@ -148,6 +153,7 @@ impl StreamReader {
     ///
     /// # Errors
     /// [`StreamError::LimitOverrun`], which discards the data of the line; as [`read`](Self::read).
+    #[doc(alias = "readline")]
     pub async fn read_line(&mut self) -> Result<Vec<u8>, StreamError> {
         match self.read_until(b"\n").await {
             Err(StreamError::Incomplete { partial, .. }) => Ok(partial),
@@ -188,24 +194,12 @@ impl StreamReader {
         }
     }
 
-    /// Available data, at most `max` bytes; empty at the end of the stream.
-    #[cfg(feature = "hyper")]
-    pub(in crate::net) fn poll_some(
-        &mut self,
-        cx: &mut Context<'_>,
-        max: usize,
-    ) -> Poll<io::Result<Vec<u8>>> {
-        std::task::ready!(self.poll_for_more(cx, 0))?;
-        let count = max.min(self.unread());
-        Poll::Ready(Ok(self.take(count)))
-    }
-
-    async fn wait_for_more(&mut self, known: usize) -> io::Result<bool> {
-        poll_fn(|cx| self.poll_for_more(cx, known)).await
-    }
-
     /// Waits until more than `known` bytes are unread. Returns `false` at the end of the stream.
-    fn poll_for_more(&mut self, cx: &mut Context<'_>, known: usize) -> Poll<io::Result<bool>> {
+    async fn wait_for_more(&mut self, known: usize) -> io::Result<bool> {
+        poll_fn(|cx| self.poll_more(cx, known)).await
+    }
+
+    fn poll_more(&self, cx: &mut Context<'_>, known: usize) -> Poll<io::Result<bool>> {
         let mut buffer = self.buffer.borrow_mut();
         if buffer.unread().len() > known {
             return Poll::Ready(Ok(true));
@@ -224,6 +218,27 @@ impl StreamReader {
         drop(buffer);
         drop(former);
         Poll::Pending
+    }
+
+    /// Reads without an `async` block, for traits of the ecosystem. 0 bytes are the end.
+    #[cfg(any(feature = "futures-io", feature = "hyper"))]
+    pub(super) fn poll_read_with(
+        &self,
+        cx: &mut Context<'_>,
+        max: usize,
+        put: impl FnOnce(&[u8]),
+    ) -> Poll<io::Result<usize>> {
+        if max == 0 {
+            return Poll::Ready(Ok(0));
+        }
+        ready!(self.poll_more(cx, 0))?;
+        let mut received = self.buffer.borrow_mut();
+        let count = max.min(received.unread().len());
+        put(&received.unread()[..count]);
+        received.skip(count);
+        drop(received);
+        self.resume_reading_if_low();
+        Poll::Ready(Ok(count))
     }
 }
 

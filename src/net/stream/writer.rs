@@ -10,17 +10,26 @@ use crate::net::{StartTls, TlsRole};
 use crate::plan::Flow;
 
 /// Size of the pieces in which a large write is passed to the transport.
-const WRITE_PIECE: usize = 64 * 1024;
+pub(super) const WRITE_PIECE: usize = 64 * 1024;
 
 /// The sending end of a stream; asyncio's `StreamWriter`.
+#[must_use = "dropping it ends the sending direction"]
 pub struct StreamWriter {
-    buffer: SharedBuffer,
-    transport: Transport,
+    pub(super) buffer: SharedBuffer,
+    pub(super) transport: Transport,
+    /// Wait for room in the queue, for traits of the ecosystem.
+    #[cfg(any(feature = "futures-io", feature = "hyper"))]
+    pub(super) draining: Option<super::poll::Draining>,
 }
 
 impl StreamWriter {
     pub(super) fn new(buffer: SharedBuffer, transport: Transport) -> Self {
-        Self { buffer, transport }
+        Self {
+            buffer,
+            transport,
+            #[cfg(any(feature = "futures-io", feature = "hyper"))]
+            draining: None,
+        }
     }
 
     /// Sends as much as the socket accepts now, and queues the rest without limit; see [`Transport::write`].

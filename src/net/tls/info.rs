@@ -60,6 +60,7 @@ pub enum TlsVerdict {
 
 /// Supported version of TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum TlsVersion {
     /// TLS 1.2, RFC 5246.
     Tls12,

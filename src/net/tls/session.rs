@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice, Read, Write};
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustls::Connection;
 use socket2::Socket;
@@ -34,6 +34,8 @@ pub(in crate::net) struct Tls {
     /// Time limit of the handshake, and later of closing.
     timer: Cell<Option<TimerHandle>>,
     pub(in crate::net) limits: Limits,
+    /// Start of the handshake, on the loop's clock.
+    pub(in crate::net) started: Instant,
 }
 
 /// Session that has not started.
@@ -152,6 +154,7 @@ impl Tls {
         below: Underlying,
         before: WriteQueue,
         already: Vec<u8>,
+        started: Instant,
     ) -> Self {
         let NewSession { session, limits, progress } = secure;
         let core = Core {
@@ -173,6 +176,7 @@ impl Tls {
             pending: RefCell::default(),
             timer: Cell::default(),
             limits,
+            started,
         }
     }
 

@@ -119,9 +119,9 @@ impl Transport {
     ///         if let Some(rest) = data.strip_prefix(b"STARTTLS\n")
     ///             && let Some(tls) = self.0.take()
     ///         {
-    ///             transport.write(b"ready\n");
+    ///             let _ = transport.write(b"ready\n");
     ///             let upgrading = transport.start_tls(tls, rest.to_vec());
-    ///             transport.write(b"private\n");
+    ///             let _ = transport.write(b"private\n");
     ///             transport.handle().create_task(upgrading);
     ///         }
     ///     }

@@ -1,5 +1,6 @@
 //! Sessions over scripted streams.
 
+use crate::event_loop::EventLoop;
 use std::collections::VecDeque;
 
 use super::*;
@@ -81,11 +82,12 @@ impl Bench {
         let server = TlsServer::builder().identity_pem(&certificate, key).build().unwrap();
         let (up, down) = (Rc::<Direction>::default(), Rc::<Direction>::default());
         let most = Rc::new(Cell::new(usize::MAX));
+        let now = EventLoop::new().unwrap().handle().time();
         let tls = |secure, sends: &Rc<Direction>, receives: &Rc<Direction>| {
             let (sends, receives, most) = (Rc::clone(sends), Rc::clone(receives), Rc::clone(&most));
             let below =
                 Underlying::RawStream(RawStream::Scripted(Box::new(End { sends, receives, most })));
-            Tls::new(secure, below, WriteQueue::default(), Vec::new())
+            Tls::new(secure, below, WriteQueue::default(), Vec::new(), now)
         };
         let client = tls(client, &up, &down);
         let server = tls(server.new_session().unwrap(), &down, &up);

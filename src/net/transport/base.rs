@@ -75,6 +75,8 @@ impl<T: fmt::Debug, P> fmt::Debug for Endpoint<T, P> {
 /// The part that every such transport has: its loop, its protocol, its progress towards the end.
 pub(crate) struct TransportCore<P: ?Sized> {
     pub(crate) event_loop: LoopHandle,
+    /// Type of the protocol, for reports about slow jobs.
+    pub(crate) protocol_name: Cell<&'static str>,
     protocol: RefCell<Option<Rc<RefCell<P>>>>,
     error: RefCell<Option<io::Error>>,
     waiters: RefCell<Vec<Waker>>,
@@ -84,9 +86,14 @@ pub(crate) struct TransportCore<P: ?Sized> {
 }
 
 impl<P: ?Sized> TransportCore<P> {
-    pub(crate) fn new(event_loop: &LoopHandle, protocol: Rc<RefCell<P>>) -> Self {
+    pub(crate) fn new(
+        event_loop: &LoopHandle,
+        protocol_name: &'static str,
+        protocol: Rc<RefCell<P>>,
+    ) -> Self {
         Self {
             event_loop: event_loop.clone(),
+            protocol_name: Cell::new(protocol_name),
             protocol: RefCell::new(Some(protocol)),
             error: RefCell::default(),
             waiters: RefCell::default(),
@@ -148,7 +155,7 @@ impl<P: ?Sized> TransportCore<P> {
     /// Drops the protocol without calling it, because it usually holds its transport.
     fn release(&self) {
         self.advance(CloseState::Closed);
-        drop(self.protocol.take());
+        self.event_loop.drop_or_report(self.protocol.take());
         self.wake();
     }
 
@@ -164,9 +171,6 @@ impl<P: ?Sized> TransportCore<P> {
 /// The poller's events are recorded when they arrive and processed in a job. Handles only change state and
 /// queue that job, so that calling a transport never calls back into the protocol.
 pub(crate) trait BaseTransport: Sized + 'static {
-    /// The name in reports about slow jobs.
-    const NAME: &'static str;
-
     type Protocol: ?Sized + 'static;
 
     fn core(&self) -> &TransportCore<Self::Protocol>;
@@ -178,6 +182,9 @@ pub(crate) trait BaseTransport: Sized + 'static {
     fn process(self: &Rc<Self>);
 
     fn close_descriptors(&self);
+
+    /// The transport in reports about slow jobs, after the type of the protocol.
+    fn identity(&self) -> String;
 
     /// The transport's state, for `Debug` and for reports.
     fn describe(&self) -> String;
@@ -325,7 +332,8 @@ impl<T: BaseTransport> Run for T {
     }
 
     fn info(&self) -> JobInfo {
-        JobInfo { kind: JobKind::Io, name: T::NAME.to_owned(), origin: None }
+        let name = format!("{} {}", self.core().protocol_name.get(), self.identity());
+        JobInfo { kind: JobKind::Io, name, origin: None }
     }
 
     fn cancel(&self) {}

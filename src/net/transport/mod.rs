@@ -116,7 +116,7 @@ impl Transport {
     /// # struct Greeter;
     /// # impl Protocol for Greeter {
     /// fn connection_made(&mut self, transport: &Transport) {
-    ///     transport.writelines(&["HTTP/1.1 200 OK\r\n", "Content-Length: 0\r\n", "\r\n"]);
+    ///     let _ = transport.writelines(&["HTTP/1.1 200 OK\r\n", "Content-Length: 0\r\n", "\r\n"]);
     /// }
     /// # fn data_received(&mut self, _: &Transport, _: &[u8]) {}
     /// # }
@@ -141,6 +141,7 @@ impl Transport {
     }
 
     /// The number of unsent bytes; for encrypted data, the number of ciphertext bytes.
+    #[doc(alias = "get_write_buffer_size")]
     pub fn write_buffer_size(&self) -> usize {
         self.0.unsent()
     }
@@ -178,6 +179,7 @@ impl Transport {
     }
 
     /// The current high-water and low-water marks.
+    #[doc(alias = "get_write_buffer_limits")]
     pub fn write_buffer_limits(&self) -> WriteLimits {
         self.0.limits()
     }
@@ -271,7 +273,7 @@ impl Transport {
     /// }
     /// impl Protocol for Echo {
     ///     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
-    ///         transport.write(data);
+    ///         let _ = transport.write(data);
     ///     }
     /// }
     /// ```
@@ -312,12 +314,16 @@ impl Transport {
     /// })??;
     /// # Ok::<(), loopctl::BoxError>(())
     /// ```
+    #[doc(alias = "get_extra_info")]
+    #[doc(alias = "getpeername")]
     pub fn peer(&self) -> Option<Address> {
         self.0.addresses.peer()
     }
 
     /// The local address of any kind, also after the connection has ended; asyncio's `sockname`. `None` for a
     /// Unix socket without a name.
+    #[doc(alias = "get_extra_info")]
+    #[doc(alias = "getsockname")]
     pub fn local(&self) -> Option<Address> {
         self.0.addresses.local()
     }
@@ -339,6 +345,7 @@ impl Transport {
     }
 
     /// A view of the socket, to read and set its options.
+    #[doc(alias = "get_extra_info")]
     pub fn socket(&self) -> SocketView<'_> {
         SocketView(&self.0)
     }

@@ -60,6 +60,7 @@ impl fmt::Display for DestinationRule {
 
 /// Address in a sorted list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Destination {
     /// The address.
     pub address: IpAddr,

@@ -6,6 +6,7 @@ use super::super::{DelayFrom, Family, NegativeAnswers, Resolution};
 
 /// Answer to the query for the addresses of one family.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Answer<A> {
     /// Addresses. An empty list means the same as [`NoData`](Self::NoData).
     Addresses(Vec<A>),
@@ -32,6 +33,7 @@ pub struct AnswerEffect {
 
 /// Arrival of an answer, relative to the attempts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum AnswerTiming {
     /// Before the first attempt.
     InTime,

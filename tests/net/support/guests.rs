@@ -85,7 +85,7 @@ impl Protocol for Guest {
     }
 
     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
-        transport.write(data);
+        let _ = transport.write(data);
     }
 
     fn connection_lost(&mut self, _: Option<io::Error>) {

@@ -2,7 +2,8 @@
 
 use std::io;
 
-use loopctl::LoopHandle;
+use loopctl::{LoopHandle, RunError};
+use signal_hook::consts::SIGINT;
 
 use super::slow_watch::SlowWatch;
 use crate::exit::{Exit, FatalError};
@@ -19,7 +20,10 @@ pub(crate) fn run_on_loop(
         slow.start(&event_loop);
         command(&event_loop).await
     });
-    result.unwrap_or_else(|error| Err(FatalError::new(Exit::Mixed, error.to_string())))
+    result.unwrap_or_else(|error| match error {
+        RunError::Interrupted => Ok(Exit::Signal(SIGINT)),
+        error => Err(FatalError::new(Exit::Mixed, error.to_string())),
+    })
 }
 
 /// The error of a signal handler that cannot be set.

@@ -99,7 +99,7 @@ impl Story {
     }
 
     pub(super) fn at(&mut self, time: f64, kind: EventKind) {
-        let event = Event { at: self.report.started_at.at + ms(time), kind };
+        let event = Event::new(self.report.started_at.at + ms(time), kind);
         self.latest = event.at;
         self.report.apply(&event);
         self.records.extend(events::records("1", &event, &self.report));

@@ -160,7 +160,7 @@ impl From<SendfileError> for TransferError {
             (SendfilePhase::Check, io::ErrorKind::Unsupported) => {
                 Self::Method(Failure::from(&error.error))
             }
-            (SendfilePhase::Check | SendfilePhase::Read, _) => Self::file(error.error),
+            _ => Self::file(error.error),
         }
     }
 }

@@ -11,7 +11,7 @@ use hyper::{Method, Request, Response};
 use super::{DNS_MESSAGE, MAX_MESSAGE, authority, get_path, no_message, status_fault, type_fault};
 use crate::event_loop::LoopHandle;
 use crate::net::dns::DnsServer;
-use crate::net::{HyperExecutor, HyperIo, StreamReader, StreamWriter};
+use crate::net::{DuplexStream, HyperExecutor, StreamReader, StreamWriter};
 
 /// Connection that many queries share; it ends with the last clone.
 pub(in crate::net::dns) type Sender = SendRequest<Full<Bytes>>;
@@ -23,7 +23,7 @@ pub(in crate::net::dns) async fn handshake(
     writer: StreamWriter,
 ) -> io::Result<Sender> {
     let executor = HyperExecutor::new(event_loop);
-    let io = HyperIo::new(reader, writer);
+    let io = DuplexStream::new(reader, writer);
     let (sender, connection) = http2::handshake(executor, io).await.map_err(|it| failure(&it))?;
     // Its failures reach the queries, too.
     drop(event_loop.create_task(async move { drop(connection.await) }));

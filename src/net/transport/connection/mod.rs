@@ -15,6 +15,7 @@ mod waiters;
 mod write_failure;
 
 use std::cell::{Cell, RefCell};
+use std::fmt;
 use std::io::IoSlice;
 use std::rc::Rc;
 
@@ -29,7 +30,7 @@ use crate::event_loop::{
     catch,
 };
 use crate::net::Transport;
-use crate::net::protocol::ProtocolRef;
+use crate::net::protocol::{ProtocolName, ProtocolRef};
 use crate::net::socket::address_pair::AddressPair;
 use crate::plan::{Flow, FlowCall, WriteLimits};
 use io::Io;
@@ -49,6 +50,8 @@ pub(in crate::net) struct StreamTransport {
     io: RefCell<Io>,
     /// Boxed twice: one word for the many connections that have none.
     on_lost: Cell<Option<Box<OnLost>>>,
+    /// Type of the protocol, for reports about slow jobs; kept after the end.
+    protocol_name: Cell<Option<ProtocolName>>,
 }
 
 type OnLost = Box<dyn FnOnce()>;
@@ -82,6 +85,7 @@ impl StreamTransport {
             next_waiter: Cell::default(),
             io: RefCell::default(),
             on_lost: Cell::default(),
+            protocol_name: Cell::default(),
         });
         // Registered first, because `connection_made` is called only if the connection can be watched.
         let registration = raw.socket().map(|socket| {
@@ -94,6 +98,7 @@ impl StreamTransport {
 
     /// Sets the protocol and calls `connection_made`. As in asyncio, a panic there does not end the connection.
     fn connect_protocol(self: &Rc<Self>, protocol: ProtocolRef) {
+        self.protocol_name.set(Some(protocol.name()));
         self.io.borrow_mut().protocol = Some(protocol);
         self.notify("protocol.connection_made() call failed.", ProtocolRef::connection_made);
     }
@@ -189,6 +194,9 @@ impl StreamTransport {
     }
 
     pub(in crate::net) fn pause_reading(&self, pause: bool) {
+        if self.state().reading.is_paused != pause {
+            self.debug_log(if pause { "pauses reading" } else { "resumes reading" });
+        }
         self.update(|state| state.reading.is_paused = pause);
         if !pause {
             self.cancel_linger_timer();
@@ -214,6 +222,7 @@ impl StreamTransport {
         if self.state().close == CloseState::Closed {
             return;
         }
+        self.protocol_name.set(Some(protocol.name()));
         let mut io = self.io.borrow_mut();
         let former = io.protocol.replace(protocol);
         if let Some(cold) = &mut io.cold {
@@ -262,6 +271,13 @@ impl StreamTransport {
         let mut state = self.state.get();
         change(&mut state);
         self.state.set(state);
+    }
+
+    /// Logs an event in debug mode, as asyncio does.
+    fn debug_log(&self, event: impl fmt::Display) {
+        if self.event_loop.debug() {
+            log::debug!("{:?} {event}", self.addresses);
+        }
     }
 
     fn enqueue(self: &Rc<Self>) {
@@ -354,7 +370,7 @@ impl StreamTransport {
         let Io { registration, raw, protocol, cold } = self.io.take();
         drop(registration);
         drop(raw);
-        drop(protocol);
+        self.event_loop.drop_or_report(protocol);
         wake(cold.map_or_else(Vec::new, |cold| cold.waiters));
         if let Some(then) = self.on_lost.take() {
             then();
@@ -415,7 +431,12 @@ impl Run for StreamTransport {
     }
 
     fn info(&self) -> JobInfo {
-        JobInfo { kind: JobKind::Io, name: "transport".to_owned(), origin: None }
+        let protocol = self.protocol_name.get().map_or("transport", |name| name());
+        let name = match self.addresses.peer() {
+            Some(peer) => format!("{protocol} peer={peer}"),
+            None => protocol.to_owned(),
+        };
+        JobInfo { kind: JobKind::Io, name, origin: None }
     }
 
     fn cancel(&self) {}

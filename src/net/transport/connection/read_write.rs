@@ -66,7 +66,7 @@ impl StreamTransport {
     pub(super) fn read(self: &Rc<Self>) {
         let protocol = self.io.borrow().protocol.clone();
         let received = match protocol {
-            Some(ProtocolRef::Buffered(protocol)) => self.read_into_protocol(&protocol),
+            Some(ProtocolRef::Buffered(protocol, _)) => self.read_into_protocol(&protocol),
             _ => self.read_and_deliver(),
         };
         if let Received::Eof = received {
@@ -81,7 +81,7 @@ impl StreamTransport {
         let received = self.receive(&mut buffer);
         if let Received::Data(count) = received {
             self.notify_or_abort("data_received", |protocol, transport| {
-                if let ProtocolRef::Plain(protocol) = protocol {
+                if let ProtocolRef::Plain(protocol, _) = protocol {
                     protocol.borrow_mut().data_received(transport, &buffer[..count]);
                 }
             });
@@ -157,6 +157,7 @@ impl StreamTransport {
         if !self.is_eof_genuine() {
             return;
         }
+        self.debug_log("received EOF");
         match self.notify_or_abort("eof_received", ProtocolRef::eof_received) {
             Some(AfterEof::Close) => self.close(),
             // One event of the poller may have reported both the end and a reset.

@@ -91,7 +91,13 @@ impl StreamTransport {
         };
         // Data written before goes in plain, so it moves below the session and still counts as unsent.
         let written_before = std::mem::take(&mut cold.queue);
-        let tls = Box::new(Tls::new(session, below, written_before, already_read));
+        let tls = Box::new(Tls::new(
+            session,
+            below,
+            written_before,
+            already_read,
+            self.event_loop.time(),
+        ));
         tls.pending.replace(protocol);
         let timeout = self.call_later(limit, move |connection| {
             if connection.state().is_handshaking {
@@ -126,6 +132,10 @@ impl StreamTransport {
             state.reading.is_readable = true;
         });
         self.with_tls(Tls::establish);
+        if let Some(started) = self.with_tls(|tls| tls.started) {
+            let took = self.event_loop.time().saturating_duration_since(started);
+            self.debug_log(format_args!("TLS handshake took {:.1} ms", took.as_secs_f64() * 1e3));
+        }
         let pending = self.with_tls(|tls| tls.pending.take()).flatten();
         if let Some(protocol) = pending {
             self.connect_protocol(protocol);

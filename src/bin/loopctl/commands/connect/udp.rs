@@ -173,7 +173,7 @@ impl Reach<'_> {
     }
 
     fn emit(&self, kind: EventKind) {
-        (self.listen.borrow_mut())(&Event { at: self.event_loop.time(), kind });
+        (self.listen.borrow_mut())(&Event::new(self.event_loop.time(), kind));
     }
 
     fn left(&self) -> Duration {

@@ -54,8 +54,8 @@ impl Session {
     fn blank(&self, event_loop: &LoopHandle, name: &NameRequest) -> NameReport {
         let question = &self.request.question;
         let port = match name.subject.port() {
-            Port::Number(0) | Port::Service(_) => None,
-            Port::Number(port) => Some(port),
+            Port::Number(port) if port > 0 => Some(port),
+            _ => None,
         };
         let is_reverse = matches!(name.subject, NameSubject::Reverse(_));
         let is_literal = matches!(name.subject, NameSubject::Literal(..));

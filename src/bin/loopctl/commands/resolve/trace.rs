@@ -87,7 +87,7 @@ impl Tracing<'_> {
         for server in named {
             let name = match server.host() {
                 Host::Name(name) => Some(name.clone()),
-                Host::Literal(_) => None,
+                _ => None,
             };
             let addresses = self.find(server.host().clone(), server.port()).await;
             servers.extend(

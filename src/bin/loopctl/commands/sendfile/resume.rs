@@ -37,7 +37,7 @@ pub(super) async fn read_offer(reader: &mut StreamReader) -> Result<SinkState, T
 pub(super) fn announce(writer: &mut StreamWriter, input: &Input) -> usize {
     let (offset, total) = (input.offset, input.size().unwrap_or(0));
     let line = format!("loopctl-send 2 {offset} {total}\n");
-    writer.write(line.as_bytes());
+    let _ = writer.write(line.as_bytes());
     line.len()
 }
 

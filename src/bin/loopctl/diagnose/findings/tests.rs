@@ -74,7 +74,7 @@ fn report(story: &[(u64, Step)]) -> Report {
 impl Builder {
     fn emit(&mut self, ms: u64, kind: EventKind) {
         let at = self.started_at + Duration::from_millis(ms);
-        self.report.apply(&Event { at, kind });
+        self.report.apply(&Event::new(at, kind));
     }
 
     fn apply(&mut self, at: u64, step: &Step) {

@@ -69,8 +69,8 @@ fn outcome(report: &Report) -> Outcome {
 impl From<SendfilePath> for Method {
     fn from(path: SendfilePath) -> Self {
         match path {
-            SendfilePath::Native => Self::Sendfile,
             SendfilePath::Copied(_) => Self::Copy,
+            _ => Self::Sendfile,
         }
     }
 }

@@ -247,7 +247,7 @@ impl From<loopctl::TlsVersion> for TlsVersion {
     fn from(version: loopctl::TlsVersion) -> Self {
         match version {
             loopctl::TlsVersion::Tls12 => Self::Tls12,
-            loopctl::TlsVersion::Tls13 => Self::Tls13,
+            _ => Self::Tls13,
         }
     }
 }

@@ -125,7 +125,7 @@ struct Bench {
 fn attach(event_loop: &LoopHandle, script: &Rc<Script>, log: &Log, react: Reaction) -> Transport {
     let diary = Diary { log: Rc::clone(log), react, transport: None };
     let raw = RawStream::Scripted(Box::new(End(Rc::clone(script))));
-    let receiver = ProtocolRef::Plain(Rc::new(RefCell::new(diary)));
+    let receiver = ProtocolRef::Plain(Rc::new(RefCell::new(diary)), || "diary");
     Transport(
         StreamTransport::start(event_loop, raw, AddressPair::default(), receiver, |_| ()).unwrap(),
     )
@@ -208,7 +208,7 @@ fn trans_08_what_the_wire_does_not_take_is_kept() {
 #[test]
 fn trans_08_the_memory_of_what_is_sent_is_given_back() {
     let mut bench = Bench::new();
-    bench.transport.write(&[0; 1000]);
+    let _ = bench.transport.write(&[0; 1000]);
     assert!(bench.transport.0.io.borrow().cold.is_some());
     bench.has_room(&[usize::MAX]);
     assert!(bench.transport.0.io.borrow().cold.is_none());
@@ -258,7 +258,7 @@ fn trans_13_who_saw_full_hears_of_room_although_the_queue_drained_first() {
 #[test]
 fn trans_15_changed_limits_judge_what_waits() {
     let mut bench = Bench::new();
-    bench.transport.write(&[0; 1000]);
+    let _ = bench.transport.write(&[0; 1000]);
     bench.transport.set_write_buffer_limits(Some(999), None).unwrap();
     bench.turns(2);
     assert_eq!(bench.log(), ["made", "pause"]);
@@ -273,7 +273,7 @@ fn trans_15_changed_limits_judge_what_waits() {
 #[test]
 fn trans_16_a_panic_in_pause_or_resume_is_reported_and_the_transport_goes_on() {
     let mut bench = Bench::reacting(|what, _| assert!(!["pause", "resume"].contains(&what), "no"));
-    bench.transport.write(&[0; 100_000]);
+    let _ = bench.transport.write(&[0; 100_000]);
     bench.turns(2);
     bench.has_room(&[usize::MAX]);
     let reports = bench.reports.borrow().clone();
@@ -289,13 +289,13 @@ fn trans_17_resume_writing_may_write_to_another_transport() {
     let target = Rc::clone(&other);
     let mut bench = Bench::reacting(move |what, _| {
         if what == "resume" {
-            target.borrow().as_ref().unwrap().write(&[1; 100_000]);
+            let _ = target.borrow().as_ref().unwrap().write(&[1; 100_000]);
         }
     });
     let (script, log) = (Rc::<Script>::default(), Log::default());
     let quiet: Reaction = Rc::new(RefCell::new(|_: &'static str, _: &Transport| ()));
     *other.borrow_mut() = Some(attach(&bench.event_loop.handle(), &script, &log, quiet));
-    bench.transport.write(&[0; 100_000]);
+    let _ = bench.transport.write(&[0; 100_000]);
     bench.has_room(&[usize::MAX]);
     assert_eq!(*log.borrow(), ["made", "pause"]);
     assert_eq!(bench.log(), ["made", "pause", "resume"]);
@@ -314,7 +314,7 @@ fn trans_18_resume_writing_may_close_or_abort() {
                 assert_eq!(transport.write(b"late"), Flow::Closed);
             }
         });
-        bench.transport.write(&[0; 100_000]);
+        let _ = bench.transport.write(&[0; 100_000]);
         bench.turns(2);
         bench.has_room(&[100_000 - 10]);
         bench.has_room(&[usize::MAX]);
@@ -331,7 +331,7 @@ fn trans_27_what_resume_writing_writes_during_the_last_flush_is_sent() {
             assert_eq!(transport.write(b"trailer"), Flow::Open);
         }
     });
-    bench.transport.write(&[0; 100_000]);
+    let _ = bench.transport.write(&[0; 100_000]);
     bench.turns(2);
     bench.transport.close();
     assert_eq!(bench.transport.write(b"late"), Flow::Closed);
@@ -376,7 +376,7 @@ fn trans_22_after_close_pause_and_resume_do_nothing() {
 fn trans_25_a_peer_that_is_gone_needs_no_end() {
     let mut bench = Bench::new();
     assert!(bench.transport.can_write_eof());
-    bench.transport.write(b"x");
+    let _ = bench.transport.write(b"x");
     bench.transport.write_eof();
     assert_eq!(bench.script.ends.get(), 0, "after what is queued");
     bench.has_room(&[usize::MAX]);
@@ -504,7 +504,7 @@ fn buf_02_an_empty_buffer_or_a_panic_is_fatal() {
 #[test]
 fn trans_35_a_new_protocol_hears_of_a_full_queue() {
     let mut bench = Bench::new();
-    bench.transport.write(&[0; 100_000]);
+    let _ = bench.transport.write(&[0; 100_000]);
     bench.turns(2);
     let (log, quiet) = (Log::default(), Rc::new(RefCell::new(|_: &'static str, _: &Transport| ())));
     let transport = Some(bench.transport.clone());

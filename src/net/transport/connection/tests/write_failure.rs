@@ -12,7 +12,7 @@ const BYE: &[u8] = b"bye";
 impl Bench {
     /// A send that fails, in the hands of the caller or of the loop.
     fn fails_to_send(&mut self, in_flush: bool, kind: ErrorKind) {
-        self.transport.write(if in_flush { b"queued" } else { b"" });
+        let _ = self.transport.write(if in_flush { b"queued" } else { b"" });
         self.script.room.borrow_mut().push_back(Err(kind.into()));
         if in_flush {
             self.ready(false, true, false);
@@ -84,7 +84,7 @@ fn trans_04_what_had_come_is_delivered_a_read_a_turn() {
     let mut bench = Bench::new();
     bench.has_received(vec![Ok(vec![b'a'; 150 * 1024])]);
     bench.script.room.borrow_mut().push_back(Err(ErrorKind::BrokenPipe.into()));
-    bench.transport.write(b"x");
+    let _ = bench.transport.write(b"x");
     assert!(bench.transport.is_closing() && bench.transport.is_reading());
     for turn in 1..=3 {
         bench.turns(1);
@@ -144,7 +144,7 @@ fn trans_26_and_29_a_close_or_an_abort_loses_what_had_come() {
         assert_eq!(Rc::weak_count(&bench.transport.0), 0, "no timer is left");
 
         let mut bench = Bench::new();
-        bench.transport.write(b"queued");
+        let _ = bench.transport.write(b"queued");
         bench.transport.close();
         bench.has_received(vec![Ok(BYE.to_vec())]);
         bench.fails_to_send(true, ErrorKind::BrokenPipe);
@@ -173,7 +173,7 @@ fn trans_21_a_failed_send_is_told_at_once_where_nothing_had_come() {
         let mut bench = Bench::new();
         bench.transport.pause_reading();
         bench.has_received(reads);
-        bench.transport.write(&[0; 100_000]);
+        let _ = bench.transport.write(&[0; 100_000]);
         bench.turns(2);
         bench.fails_to_send(true, ErrorKind::BrokenPipe);
         assert_eq!(bench.log(), ["made", "pause", "lost BrokenPipe"], "nothing to go on for");
@@ -191,7 +191,7 @@ fn trans_21_who_reads_only_while_there_is_room_to_write_is_told_to_go_on() {
         }
         _ => {}
     });
-    bench.transport.write(&[0; 100_000]);
+    let _ = bench.transport.write(&[0; 100_000]);
     bench.turns(2);
     bench.has_received(vec![Ok(BYE.to_vec())]);
     bench.fails_to_send(true, ErrorKind::ConnectionReset);
@@ -199,7 +199,7 @@ fn trans_21_who_reads_only_while_there_is_room_to_write_is_told_to_go_on() {
     assert_eq!(bench.log(), wanted);
 
     let mut bench = Bench::new();
-    bench.transport.write(&[0; 100_000]);
+    let _ = bench.transport.write(&[0; 100_000]);
     bench.turns(2);
     bench.has_received(vec![Ok(BYE.to_vec())]);
     bench.fails_to_send(true, ErrorKind::ConnectionReset);
@@ -271,7 +271,7 @@ fn trans_21_a_pause_that_does_not_end_does_not_keep_the_connection_for_ever() {
 fn strm_02_who_waits_for_room_hears_of_a_failed_send_although_reading_is_paused() {
     let mut bench = Bench::new();
     bench.transport.pause_reading();
-    bench.transport.write(&[0; 100_000]);
+    let _ = bench.transport.write(&[0; 100_000]);
     let handle = bench.event_loop.handle();
     let drain = |bench: &Bench| {
         let transport = bench.transport.clone();
@@ -305,7 +305,7 @@ fn exc_10_what_had_come_is_delivered_also_after_an_exit() {
         });
         bench.has_received(vec![Ok(BYE.to_vec())]);
         bench.script.room.borrow_mut().push_back(Err(ErrorKind::BrokenPipe.into()));
-        bench.transport.write(b"x");
+        let _ = bench.transport.write(b"x");
         let run = std::panic::AssertUnwindSafe(|| bench.turns(2));
         assert!(std::panic::catch_unwind(run).unwrap_err().is::<LoopExit>());
         bench.turns(2);

@@ -41,9 +41,9 @@ fn line(sending: &TransferReport) -> String {
     let mut line = format!("sent {}{of} in {}{rate}", bytes(went.bytes), prose(sending.took));
     if let Some(path) = went.path {
         let (by, what) = match path {
-            SendfilePath::Native => ("sendfile".to_owned(), "call"),
             SendfilePath::Copied(CopyReason::Asked) => ("copy".to_owned(), "read"),
             SendfilePath::Copied(reason) => (format!("copy: {}", why(reason)), "read"),
+            _ => ("sendfile".to_owned(), "call"),
         };
         let plural = if went.calls == 1 { "" } else { "s" };
         line += &format!(" by {by}, {} {what}{plural}", went.calls);
