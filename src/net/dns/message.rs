@@ -80,7 +80,7 @@ impl Question {
 
     /// Whether the name is `onion`, or below it.
     pub(super) fn is_onion(&self) -> bool {
-        self.name.iter().last().is_some_and(|label| label.eq_ignore_ascii_case(b"onion"))
+        self.name.iter().next_back().is_some_and(|label| label.eq_ignore_ascii_case(b"onion"))
     }
 
     pub(super) fn record_type(&self) -> RecordType {

@@ -79,13 +79,18 @@ async fn read(response: Response<Incoming>) -> io::Result<Vec<u8>> {
 /// Error of the connection, without hyper's words.
 fn failure(error: &hyper::Error) -> io::Error {
     let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    let mut is_over = error.is_canceled() || error.is_closed() || error.is_incomplete_message();
     while let Some(inner) = source {
-        if let Some(error) = inner.downcast_ref::<io::Error>() {
+        // Because h2 reports the end of a connection as a broken pipe, in its words.
+        let is_end =
+            |kind| matches!(kind, io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof);
+        if let Some(error) = inner.downcast_ref::<io::Error>().filter(|it| !is_end(it.kind())) {
             return io::Error::new(error.kind(), error.to_string());
         }
+        is_over |= inner.downcast_ref::<io::Error>().is_some();
         source = inner.source();
     }
-    let text = if error.is_canceled() || error.is_closed() || error.is_incomplete_message() {
+    let text = if is_over {
         "closed the connection without an answer"
     } else {
         "ended the HTTP/2 connection with an error"
