@@ -65,6 +65,7 @@
 //! | net | [`Sendfile`], [`Sent`], [`SendfileError`]: files, copied by the kernel if possible |
 //! | net | with the feature `dns`: `DnsClient`, `DnsAnswer`, `DnsError`, `DnsEvent` |
 //! | net | with the feature `dnssec`: `TrustAnchors`, `DnsValidation`, `DnsProof` |
+//! | net | with the feature `routes`: `route_to`, `interfaces` |
 //! | net | with the feature `tls`: `TlsClient`, `TlsServer`, `TlsInfo`, `TlsError` |
 //!
 //! # One turn
@@ -106,13 +107,13 @@ pub use net::{
     BufferedProtocol, ChildPipe, ChildStdio, ConnectError, Connection, CopyReason,
     CreateConnection, CreateDatagram, CreateServer, CreateSubprocess, DatagramProtocol,
     DatagramSocket, DatagramTransport, DuplexStream, EaiCode, Endpoint, Event, EventKind, Failure,
-    Hosts, Incoming, Keepalive, Lookup, NameInfoFlags, Phase, Process, Protocol, ReadPipe,
-    ReadPipeProtocol, ResolveError, Resolver, Resolving, Sendfile, SendfileError, SendfileMethod,
-    SendfilePath, SendfilePhase, Sent, Server, ServerError, Shutdown, SocketOption, SocketOptions,
-    SocketSnapshot, SocketView, StreamError, StreamProtocol, StreamReader, StreamWriter,
-    SubprocessProtocol, SubprocessTransport, TcpInfo, TcpOptions, TimerEnd, Transport, WritePipe,
-    WritePipeProtocol, acknowledged_bytes, kernel_tls, listen, open_to_send,
-    raise_descriptor_limit, source_address,
+    Hosts, IcmpError, Incoming, Keepalive, Lookup, NameInfoFlags, Phase, Process, Protocol,
+    ReadPipe, ReadPipeProtocol, ResolveError, Resolver, Resolving, Sendfile, SendfileError,
+    SendfileMethod, SendfilePath, SendfilePhase, Sent, Server, ServerError, Shutdown, SocketOption,
+    SocketOptions, SocketSnapshot, SocketView, StreamError, StreamProtocol, StreamReader,
+    StreamWriter, SubprocessProtocol, SubprocessTransport, TcpInfo, TcpOptions, TcpTraffic,
+    TimerEnd, Transport, WritePipe, WritePipeProtocol, acknowledged_bytes, kernel_tls, listen,
+    open_to_send, raise_descriptor_limit, source_address,
 };
 #[cfg(feature = "tls")]
 pub use net::{
@@ -130,6 +131,8 @@ pub use net::{
 pub use net::{DnsProof, DnsProofReason, DnsSetProof, DnsValidation, TrustAnchors};
 #[cfg(feature = "hyper")]
 pub use net::{HyperExecutor, HyperTimer};
+#[cfg(feature = "routes")]
+pub use net::{Interface, Route, RouteKind, RoutePrefix, interfaces, route_to};
 pub use plan::{Flow, LimitsError, WriteLimits};
 pub use task::{
     AsyncGenerator, CancelOnDrop, Cancelled, Deferred, Elapsed, Executor, GroupError, GroupOutput,

@@ -278,8 +278,9 @@ fn structs_have_few_fields() {
     /// Because code that acts is easier to follow in small structs. The limit leaves room for a field that is
     /// named, so that none is hidden in a bag with unrelated ones.
     const MAX_FIELDS: usize = 10;
-    /// Because plain data names each optional part: a bag of unrelated parts says less than their names.
-    const MAX_FIELDS_OF_A_REPORT: usize = 14;
+    /// Because plain data names each optional part: a bag of unrelated parts says less than their names. The
+    /// fifteenth is the state of this host.
+    const MAX_FIELDS_OF_A_REPORT: usize = 15;
     // Records of a file format: what they hold is not ours to choose.
     let is_format = |source: &Source| source.is_in("bin/loopctl/output/wire");
     for source in sources("src").iter().filter(|source| !is_format(source)) {

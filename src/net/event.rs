@@ -7,7 +7,7 @@ use crate::plan::{Family, Reason};
 
 use super::{Address, Failure, Phase, ResolveError, SocketOption, SocketSnapshot};
 #[cfg(feature = "tls")]
-use super::{TlsError, TlsInfo, TlsPeer};
+use super::{TcpInfo, TlsError, TlsInfo, TlsPeer};
 
 /// Event of a connection being made.
 #[derive(Debug, Clone)]
@@ -176,6 +176,8 @@ pub enum EventKind {
         attempt: Option<usize>,
         /// Negotiated parameters.
         info: Box<TlsInfo>,
+        /// The kernel's figures of the connection at the end of the handshake.
+        tcp: Option<Box<TcpInfo>>,
     },
     /// A TLS handshake failed or was given up. With [`Success::Tls`](crate::plan::Success::Tls), the end of the
     /// attempt follows.
@@ -189,6 +191,8 @@ pub enum EventKind {
         failure: Failure,
         /// Certificates of the server, as far as they were received.
         peer: Box<TlsPeer>,
+        /// The kernel's figures of the connection at the end of the handshake.
+        tcp: Option<Box<TcpInfo>>,
     },
     /// The operation ended without a connection.
     ConnectionAborted {

@@ -11,6 +11,8 @@ mod pipe;
 mod process;
 mod protocol;
 mod resolver;
+#[cfg(feature = "routes")]
+mod route;
 mod sendfile;
 mod server;
 mod socket;
@@ -33,7 +35,7 @@ pub use dns::{
 };
 #[cfg(feature = "dnssec")]
 pub use dns::{DnsProof, DnsProofReason, DnsSetProof, DnsValidation, TrustAnchors};
-pub use error::{Failure, Phase};
+pub use error::{Failure, IcmpError, Phase};
 pub use event::{AbortReason, Event, EventKind, TimerEnd};
 pub use pipe::{ReadPipe, ReadPipeProtocol, WritePipe, WritePipeProtocol};
 pub use process::{
@@ -44,6 +46,8 @@ pub use resolver::{
     AddrInfo, AddrInfoFlags, EaiCode, Lookup, NameInfoFlags, ResolveError, Resolver, Resolving,
     source_address,
 };
+#[cfg(feature = "routes")]
+pub use route::{Interface, Route, RouteKind, RoutePrefix, interfaces, route_to};
 pub use sendfile::{
     CopyReason, Sendfile, SendfileError, SendfileMethod, SendfilePath, SendfilePhase, Sent,
     kernel_tls, open_to_send,
@@ -51,7 +55,7 @@ pub use sendfile::{
 pub use server::{BindError, CreateServer, Hosts, Server, ServerError, Shutdown};
 pub use socket::{
     Keepalive, SocketOption, SocketOptions, SocketSnapshot, SocketView, TcpInfo, TcpOptions,
-    acknowledged_bytes, listen, raise_descriptor_limit,
+    TcpTraffic, acknowledged_bytes, listen, raise_descriptor_limit,
 };
 pub use stream::{DuplexStream, Incoming, StreamError, StreamProtocol, StreamReader, StreamWriter};
 #[cfg(feature = "hyper")]

@@ -2,6 +2,10 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod addrinfo;
+pub(crate) mod error_queue;
+pub(crate) mod interfaces;
+#[cfg(feature = "routes")]
+pub(crate) mod netlink;
 pub(crate) mod process;
 pub(crate) mod signals;
 pub(crate) mod sockopt;

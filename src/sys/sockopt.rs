@@ -13,11 +13,27 @@ pub(crate) fn set_tcp(
     option: libc::c_int,
     value: libc::c_int,
 ) -> io::Result<()> {
+    set(socket, libc::IPPROTO_TCP, option, value)
+}
+
+/// Lets the kernel choose the local port at connect(2) instead of bind(2) (`IP_BIND_ADDRESS_NO_PORT`, ip(7)), so
+/// that connections to different peers can share it. The option is that of IPv4 for IPv6 sockets, too.
+pub(crate) fn set_bind_address_no_port(socket: &impl AsFd) -> io::Result<()> {
+    set(socket, libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT, 1)
+}
+
+/// Sets an option of one number.
+pub(crate) fn set(
+    socket: &impl AsFd,
+    level: libc::c_int,
+    option: libc::c_int,
+    value: libc::c_int,
+) -> io::Result<()> {
     let length = size_of::<libc::c_int>() as libc::socklen_t;
     // SAFETY: the descriptor is open while borrowed, and the kernel reads `length` bytes of `value`.
     let code = unsafe {
         let value = (&raw const value).cast();
-        libc::setsockopt(socket.as_fd().as_raw_fd(), libc::IPPROTO_TCP, option, value, length)
+        libc::setsockopt(socket.as_fd().as_raw_fd(), level, option, value, length)
     };
     if code == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

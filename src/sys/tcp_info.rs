@@ -23,3 +23,9 @@ pub(crate) fn tcp_info(socket: &impl AsFd) -> io::Result<libc::tcp_info> {
     };
     if code == 0 { Ok(info) } else { Err(io::Error::last_os_error()) }
 }
+
+/// Whether the SYN of a socket has no answer yet.
+pub(crate) fn is_syn_sent(socket: &impl AsFd) -> bool {
+    const SYN_SENT: u8 = 2;
+    tcp_info(socket).is_ok_and(|info| info.tcpi_state == SYN_SENT)
+}

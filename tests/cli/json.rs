@@ -227,5 +227,5 @@ fn dbg_03_slow_callbacks_are_in_the_document() {
     let slow = document["slow_callbacks"].as_array().unwrap();
     let step = slow.iter().find(|s| s["what"] == address.to_string().as_str()).unwrap();
     assert!(step["scheduled_at"].as_str().unwrap().contains("connect/targets.rs:"));
-    assert!(slow.iter().any(|s| s["what"] == "whole turn"));
+    assert!(slow.iter().any(|s| s["what"] == "rest of a turn"));
 }

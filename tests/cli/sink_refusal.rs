@@ -220,3 +220,19 @@ fn no_grace_for_clients_leaves_the_output_its_time() {
         }
     }
 }
+
+/// sha256sum(1) compares the bytes of the name.
+#[test]
+fn a_name_that_is_no_text_is_printed_as_it_is() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = tempfile::tempdir().unwrap();
+    let name = std::ffi::OsStr::from_bytes(b"x\xff");
+    std::fs::write(folder.path().join(name), "hi").unwrap();
+    let server = Served::start(&["--once", "--mode", "discard"]);
+    let mut command = loopctl();
+    command.arg("sendfile").arg(name).arg(server.address.to_string());
+    let output =
+        command.args(["--checksum", "sha256"]).current_dir(folder.path()).output().unwrap();
+    assert!(output.status.success());
+    assert!(output.stdout.ends_with(b"  x\xff\n"), "{}", output.stdout.escape_ascii());
+}

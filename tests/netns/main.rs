@@ -45,6 +45,7 @@ mod asyncio;
 mod clients;
 mod compare;
 mod files;
+mod incidents;
 mod interrupt;
 mod matrix;
 mod presets;

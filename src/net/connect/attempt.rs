@@ -18,8 +18,10 @@ use crate::net::socket::address_pair::AddressPair;
 use crate::net::socket::connect_progress::{ConnectProgress, connect_progress};
 use crate::net::socket::options::Refusals;
 use crate::net::socket::readiness::FdReadiness;
-use crate::net::{Address, Phase, SocketOptions, SocketSnapshot, TcpInfo};
+use crate::net::{Address, IcmpError, Phase, SocketOptions, SocketSnapshot, TcpInfo};
 use crate::plan::Family;
+use crate::sys;
+use crate::sys::sockopt;
 
 /// Setup of every socket of a race.
 pub(crate) struct SocketSetup {
@@ -57,6 +59,10 @@ pub(crate) struct Attempt {
     socket: Socket,
     pub(crate) started: Instant,
     options: Option<SocketOptions>,
+    /// Latest ICMP error about this attempt.
+    icmp: Option<IcmpError>,
+    /// The peer has reset the connection that it had accepted.
+    is_reset: bool,
 }
 
 /// Failure of an attempt.
@@ -111,7 +117,7 @@ impl Attempt {
             bind(&socket, family, &setup.local_addresses)
                 .map_err(AttemptFailure::at(Phase::Bind))?;
         }
-        Ok((Self { ready: None, socket, started, options }, refused))
+        Ok((Self { ready: None, socket, started, options, icmp: None, is_reset: false }, refused))
     }
 
     /// Starts the TCP handshake and checks at once whether it is complete.
@@ -131,13 +137,43 @@ impl Attempt {
             Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
             Err(error) => return Err(at_connect(error)),
         }
-        let progress =
-            connect_progress(&SockRef::from(&self.socket)).map_err(AttemptFailure::answered)?;
+        let progress = self.progress()?;
         if progress == ConnectProgress::Pending {
             let watch = FdReadiness::new(event_loop, &self.socket, Interest::Writable);
             self.ready = Some(watch.map_err(&at_connect)?);
         }
         Ok(progress)
+    }
+
+    /// Makes the kernel keep the ICMP errors of this attempt.
+    pub(crate) fn watch_errors(&self) {
+        // Without them, the errno says less.
+        let _ = IcmpError::watch(&self.socket);
+    }
+
+    /// State of the TCP handshake now, whether the socket was reported ready or not.
+    ///
+    /// An ICMPv6 error that arrives within connect(2) ends no attempt unless the error queue is on. The attempt goes
+    /// on then, so that it takes as long as in other programs.
+    pub(crate) fn progress(&mut self) -> Result<ConnectProgress, AttemptFailure> {
+        let error = match connect_progress(&SockRef::from(&self.socket)) {
+            Ok(progress) => return Ok(progress),
+            // Because a RST that answers the SYN is ECONNREFUSED, the connection was established before this one.
+            Err(error) if error.raw_os_error() == Some(libc::ECONNRESET) => {
+                self.is_reset = true;
+                return Ok(ConnectProgress::Connected);
+            }
+            Err(error) => error,
+        };
+        while let Ok(Some(icmp)) = IcmpError::take(&self.socket) {
+            self.icmp = Some(icmp);
+        }
+        match self.icmp {
+            Some(icmp) if icmp.is_v6 && sys::tcp_info::is_syn_sent(&self.socket) => {
+                Ok(ConnectProgress::Pending)
+            }
+            _ => Err(AttemptFailure::answered(error)),
+        }
     }
 
     /// Whether the kernel has deferred the SYN: with a Fast Open cookie, `connect(2)` returns at once and waits for
@@ -157,8 +193,7 @@ impl Attempt {
     /// Checks the socket if it was reported ready; otherwise wakes the task when it is.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Result<ConnectProgress, AttemptFailure> {
         while let Some(Poll::Ready(())) = self.ready.as_ref().map(|ready| ready.poll(cx)) {
-            let progress =
-                connect_progress(&SockRef::from(&self.socket)).map_err(AttemptFailure::answered)?;
+            let progress = self.progress()?;
             if progress == ConnectProgress::Connected {
                 return Ok(progress);
             }
@@ -179,10 +214,17 @@ impl Attempt {
     }
 
     pub(crate) fn snapshot(&self) -> SocketSnapshot {
-        SocketSnapshot::of(&self.socket, self.options.is_some())
+        let (icmp, is_reset) = (self.icmp, self.is_reset);
+        SocketSnapshot {
+            icmp,
+            is_reset,
+            ..SocketSnapshot::of(&self.socket, self.options.is_some())
+        }
     }
 
     pub(crate) fn into_socket(self) -> Socket {
+        // Because the kernel ends an established connection at any ICMP error while the queue is on.
+        let _ = IcmpError::unwatch(&self.socket);
         self.socket
     }
 }
@@ -194,9 +236,11 @@ fn bind(socket: &Socket, family: Family, local: &[SocketAddr]) -> io::Result<()>
     }
     let mut failures = Vec::new();
     for address in local.iter().filter(|local| family.admits(Family::of(&local.ip()))) {
-        if address.port() != 0 {
+        match address.port() {
+            // A kernel before 4.2 takes a port for this peer alone.
+            0 => drop(sockopt::set_bind_address_no_port(socket)),
             // One port can serve attempts to different peers.
-            socket.set_reuse_address(true)?;
+            _ => socket.set_reuse_address(true)?,
         }
         match socket.bind(&(*address).into()) {
             Ok(()) => return Ok(()),

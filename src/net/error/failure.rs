@@ -81,6 +81,7 @@ impl Failure {
             libc::ENETDOWN => "ENETDOWN",
             libc::ENETUNREACH => "ENETUNREACH",
             libc::ENFILE => "ENFILE",
+            libc::ENODEV => "ENODEV",
             libc::ENOBUFS => "ENOBUFS",
             libc::ENOENT => "ENOENT",
             libc::ENOMEM => "ENOMEM",

@@ -1,6 +1,7 @@
 //! Failures that can be copied, and the phase in which they occurred.
 
 mod failure;
+mod icmp;
 #[cfg(any(feature = "dns", feature = "tls"))]
 mod timestamp;
 
@@ -9,6 +10,7 @@ use std::io;
 
 pub(super) use failure::BindFailure;
 pub use failure::Failure;
+pub use icmp::IcmpError;
 #[cfg(any(feature = "dns", feature = "tls"))]
 pub(super) use timestamp::rfc3339;
 

@@ -20,7 +20,7 @@ pub use limits::raise_descriptor_limit;
 pub use operations::listen;
 pub use options::{Keepalive, SocketOption, SocketOptions};
 pub use snapshot::SocketSnapshot;
-pub use tcp_info::{TcpInfo, TcpOptions, acknowledged_bytes};
+pub use tcp_info::{TcpInfo, TcpOptions, TcpTraffic, acknowledged_bytes};
 pub use view::SocketView;
 
 /// Checks that a caller's socket is a stream socket, and makes it non-blocking.

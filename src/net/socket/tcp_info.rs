@@ -23,8 +23,29 @@ pub struct TcpInfo {
     pub send_mss: u32,
     /// Path MTU, in bytes.
     pub path_mtu: u32,
+    /// Traffic so far.
+    pub traffic: TcpTraffic,
+    /// Time since the last acknowledgement arrived, in steps of the kernel's clock tick. After a handshake, that is
+    /// the time since the answer to the SYN.
+    pub last_ack: Duration,
     /// The TCP options that both sides support.
     pub negotiated: TcpOptions,
+}
+
+/// Traffic of a TCP connection so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TcpTraffic {
+    /// Bytes sent, including those sent again.
+    pub bytes_sent: u64,
+    /// Bytes that the peer has acknowledged. The SYN counts as one.
+    pub bytes_acked: u64,
+    /// Bytes received in order.
+    pub bytes_received: u64,
+    /// Segments sent and not acknowledged.
+    pub unacked: u32,
+    /// Segments received out of order: an earlier one is missing, or came later.
+    pub received_out_of_order: u32,
 }
 
 /// TCP options negotiated in the handshake.
@@ -58,6 +79,14 @@ impl TcpInfo {
             retransmits: info.tcpi_total_retrans,
             send_mss: info.tcpi_snd_mss,
             path_mtu: info.tcpi_pmtu,
+            traffic: TcpTraffic {
+                bytes_sent: info.tcpi_bytes_sent,
+                bytes_acked: info.tcpi_bytes_acked,
+                bytes_received: info.tcpi_bytes_received,
+                unacked: info.tcpi_unacked,
+                received_out_of_order: info.tcpi_rcv_ooopack,
+            },
+            last_ack: Duration::from_millis(info.tcpi_last_ack_recv.into()),
             negotiated: TcpOptions::from_bits(info.tcpi_options),
         })
     }

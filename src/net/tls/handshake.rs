@@ -16,7 +16,7 @@ use crate::net::error::copy_of;
 use crate::net::protocol::ProtocolRef;
 use crate::net::socket::address_pair::AddressPair;
 use crate::net::transport::connection::StreamTransport;
-use crate::net::{EventKind, Failure, Transport};
+use crate::net::{EventKind, Failure, TcpInfo, Transport};
 
 /// Progress of a handshake with its times: recorded by the connection, read by the future.
 pub(in crate::net) struct HandshakeProgress {
@@ -29,6 +29,7 @@ pub(in crate::net) struct HandshakeProgress {
 
 struct Outcome {
     at: Instant,
+    tcp: Option<TcpInfo>,
     result: Result<Rc<TlsInfo>, (io::Error, TlsPeer)>,
 }
 
@@ -53,23 +54,24 @@ impl HandshakeProgress {
     }
 
     pub(in crate::net) fn established(&self, info: Rc<TlsInfo>) {
-        self.conclude(Ok(info));
+        self.conclude(Ok(info), None);
     }
 
-    pub(in crate::net) fn failed(&self, error: &io::Error, peer: TlsPeer) {
-        self.conclude(Err((copy_of(error), peer)));
+    /// Records a failure. The figures are asked for now, because the connection is closed before the next poll.
+    pub(in crate::net) fn failed(&self, error: &io::Error, peer: TlsPeer, tcp: Option<TcpInfo>) {
+        self.conclude(Err((copy_of(error), peer)), tcp);
     }
 
     /// Records the end of the connection, unless the handshake has an outcome already.
     pub(super) fn end(&self) {
         if self.outcome.borrow().is_none() {
-            self.conclude(Err((TlsError::Canceled.into(), TlsPeer::default())));
+            self.conclude(Err((TlsError::Canceled.into(), TlsPeer::default())), None);
         }
     }
 
-    fn conclude(&self, result: Result<Rc<TlsInfo>, (io::Error, TlsPeer)>) {
+    fn conclude(&self, result: Result<Rc<TlsInfo>, (io::Error, TlsPeer)>, tcp: Option<TcpInfo>) {
         let at = self.event_loop.time();
-        self.outcome.borrow_mut().get_or_insert(Outcome { at, result });
+        self.outcome.borrow_mut().get_or_insert(Outcome { at, tcp, result });
         self.wake();
     }
 
@@ -152,14 +154,15 @@ impl HandshakeFuture {
             emit(at, EventKind::TlsFirstByte { attempt });
         }
         let outcome = progress.outcome.borrow();
-        let Some(Outcome { at, result }) = &*outcome else {
+        let Some(Outcome { at, tcp, result }) = &*outcome else {
             drop(progress.waker.replace(Some(cx.waker().clone())));
             return Poll::Pending;
         };
         match result {
             Ok(info) => {
                 let info = Box::new((**info).clone());
-                emit(*at, EventKind::TlsEstablished { attempt, info });
+                let tcp = self.tcp_info();
+                emit(*at, EventKind::TlsEstablished { attempt, info, tcp });
                 Poll::Ready(Ok(()))
             }
             Err((error, peer)) => {
@@ -168,6 +171,7 @@ impl HandshakeFuture {
                     error: TlsError::within(error).cloned(),
                     failure: Failure::from(error),
                     peer: Box::new(peer.clone()),
+                    tcp: tcp.map(Box::new),
                 };
                 emit(*at, failed);
                 Poll::Ready(Err(copy_of(error)))
@@ -191,7 +195,11 @@ impl HandshakeFuture {
         }
         let failure = Failure::from(&io::Error::from(error.clone()));
         let (attempt, error, peer) = (self.attempt, Some(error), Box::default());
-        Some(EventKind::TlsFailed { attempt, error, failure, peer })
+        Some(EventKind::TlsFailed { attempt, error, failure, peer, tcp: self.tcp_info() })
+    }
+
+    fn tcp_info(&self) -> Option<Box<TcpInfo>> {
+        self.connection.with_socket(|socket| TcpInfo::of(socket?)).map(Box::new)
     }
 }
 

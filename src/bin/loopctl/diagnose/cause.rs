@@ -2,10 +2,12 @@
 
 use std::io::ErrorKind;
 
-use loopctl::plan::Family;
 use loopctl::{Address, CertificateProblem, Failure, Phase, TlsError, TlsErrorKind};
 
 use super::findings::FindingKind;
+use super::host_cause::{has_no_port, is_rejecting, route_text};
+use super::rejection::{self, Rejection, Source, rejection};
+use super::tls_silence::{TlsSilence, tls_silence};
 use super::{certificate, expectation, hint, name, transfer};
 use crate::report::compare::Measured;
 use crate::report::repeat::{AddressChange, RepeatReport};
@@ -17,13 +19,18 @@ use crate::util::units;
 /// Cause of a failed attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cause {
+    /// A RST, or a closed UDP port.
     Refused,
+    /// An ICMP error about the port of a TCP attempt.
+    Rejected,
     /// No reply.
     Silent,
     /// Reported by a router, or by failed neighbour discovery.
     Unreachable,
     /// This host has no route.
     NoRoute,
+    /// This host has no free local port.
+    NoPort,
     Prohibited,
     Reset,
     /// The TLS handshake was not complete at the deadline, or when another attempt won.
@@ -55,7 +62,21 @@ impl Cause {
             Outcome::Failure(_, failure) if matches!(attempt.address, Address::Unix(_)) => {
                 Some(Self::from_file_failure(failure))
             }
-            Outcome::Failure(_, failure) => Some(Self::from_failure(failure)),
+            Outcome::Failure(_, failure) if has_no_port(attempt, failure) => Some(Self::NoPort),
+            Outcome::Failure(_, failure) => {
+                let rejection = rejection(attempt);
+                Some(rejection.map_or_else(|| Self::from_failure(failure), Self::from_rejection))
+            }
+        }
+    }
+
+    /// Cause of a failure that an ICMP error explains.
+    fn from_rejection(Rejection { icmp, source }: Rejection) -> Self {
+        match source {
+            Source::Target if rejection::is_port_unreachable(&icmp) => Self::Refused,
+            _ if rejection::is_port_unreachable(&icmp) => Self::Rejected,
+            _ if rejection::is_prohibited(&icmp) => Self::Prohibited,
+            _ => Self::Unreachable,
         }
     }
 
@@ -86,9 +107,11 @@ impl Cause {
     pub(crate) fn kind(self) -> FindingKind {
         match self {
             Self::Refused => FindingKind::Refused,
+            Self::Rejected => FindingKind::Rejected,
             Self::Silent => FindingKind::Silent,
             Self::Unreachable => FindingKind::Unreachable,
             Self::NoRoute => FindingKind::NoRoute,
+            Self::NoPort => FindingKind::NoFreePort,
             Self::Prohibited => FindingKind::Prohibited,
             Self::NoAnswerToTls => FindingKind::TlsSilent,
             Self::Untrusted => FindingKind::Untrusted,
@@ -110,19 +133,18 @@ fn attempt_message(attempt: &Attempt) -> String {
         (Outcome::Timeout, _) => format!("timed out after {after}{}", resends(attempt)),
         (Outcome::Failure(phase, failure), Some(cause)) => {
             let message = match cause {
+                _ if rejection(attempt).is_some() => {
+                    rejection(attempt).map_or_else(String::new, |rejection| rejection.text())
+                }
+                // Connected to itself: the library has the words.
+                Cause::Refused if failure.errno.is_none() => failure_text(failure),
                 Cause::Refused => "connection refused".to_owned(),
-                Cause::Prohibited => {
-                    "administratively prohibited (reported by a router)".to_owned()
-                }
-                Cause::Unreachable => {
-                    format!(
-                        "{} (reported by a router or by neighbour discovery)",
-                        failure_text(failure)
-                    )
-                }
                 Cause::NoRoute => {
-                    format!("{} (no route from this host)", failure_text(failure))
+                    let route = rejecting_route(attempt);
+                    let source = route.unwrap_or_else(|| "no route from this host".to_owned());
+                    format!("{} ({source})", failure_text(failure))
                 }
+                Cause::NoPort => format!("{} (no free local port)", failure_text(failure)),
                 _ => failure_text(failure),
             };
             let phase = if *phase == Phase::Connect { String::new() } else { format!("{phase}: ") };
@@ -141,9 +163,21 @@ fn resends(attempt: &Attempt) -> String {
     }
 }
 
+/// The route of this host that rejects or discards the packets of an attempt.
+fn rejecting_route(attempt: &Attempt) -> Option<String> {
+    let is_refusal = matches!(&attempt.outcome, Outcome::Failure(_, failure) if failure.at_once);
+    let route = attempt.socket.route.as_ref().filter(|route| is_rejecting(route.kind))?;
+    is_refusal.then(|| format!("route `{}` of this host", route_text(route)))
+}
+
 /// Source of an error: this host reports it at once, a router after a round trip.
 pub(crate) fn error_source(attempt: &Attempt, failure: &Failure) -> String {
-    let is_ipv6 = attempt.address.family() == Some(Family::Inet6);
+    if let Some(rejection) = rejection(attempt) {
+        return rejection.text();
+    }
+    if let Some(text) = rejecting_route(attempt) {
+        return text;
+    }
     let text = match (failure.name().unwrap_or_default(), failure.at_once) {
         ("ENETUNREACH", true) => "this host has no route to it",
         ("EHOSTUNREACH", true) => "an `unreachable` route of this host",
@@ -153,18 +187,6 @@ pub(crate) fn error_source(attempt: &Attempt, failure: &Failure) -> String {
             "a `blackhole` route of this host, or a link-local address without its interface"
         }
         ("EADDRNOTAVAIL", true) => "this host has no address to connect from",
-        ("ENETUNREACH", false) => "a router reported that it has no route",
-        ("EHOSTUNREACH", false) if hint::connect::is_neighbour(attempt) => {
-            "no host on its network answers for that address"
-        }
-        ("EHOSTUNREACH", false) if is_ipv6 => "a router reported that the address is unreachable",
-        ("EHOSTUNREACH", false) => {
-            "a router reported that the host is unreachable, or administratively prohibited"
-        }
-        ("EACCES", false) => {
-            "a router reported that it is administratively prohibited; not a local permission"
-        }
-        ("ENOPROTOOPT", false) => "the host reported that it has no TCP",
         _ => return failure_text(failure),
     };
     text.to_owned()
@@ -185,6 +207,9 @@ pub(crate) fn tls_message(tls: &TlsReport, failure: &TlsFailure) -> String {
     let timed_out = failure.kind() == Some(TlsErrorKind::TimedOut);
     match (problem, failure.phase) {
         (Some(problem), _) => problem,
+        (None, TlsPhase::Handshake) if tls_silence(tls).is_some() => {
+            tls_silence(tls).map_or_else(String::new, TlsSilence::text)
+        }
         (None, TlsPhase::Handshake) if timed_out && tls.first_byte.is_some() => {
             "the peer stopped in the middle of the handshake".to_owned()
         }
@@ -273,10 +298,14 @@ pub(crate) fn short_text(attempt: &Attempt) -> Option<String> {
     if let Some((tls, failure)) = attempt.tls_failure() {
         return Some(short_tls_message(tls, failure));
     }
+    if let Some(rejection) = rejection(attempt) {
+        return Some(rejection.text());
+    }
     match (&attempt.outcome, Cause::of(attempt)?) {
         (_, Cause::Silent) => Some("no answer".to_owned()),
         (_, Cause::Refused) => Some("refused".to_owned()),
         (_, Cause::NoRoute) => Some("no route".to_owned()),
+        (_, Cause::NoPort) => Some("no free local port".to_owned()),
         (Outcome::Failure(_, failure), _) => Some(failure_text(failure)),
         _ => None,
     }

@@ -348,7 +348,7 @@ fn demo() {
 fn slow_callbacks() {
     let mut slow = SlowLog::new(8);
     slow.record("task many.test:8443", None, ms(12.5));
-    slow.record("whole turn", None, ms(2.5));
+    slow.record("rest of a turn", None, ms(2.5));
     let mut golden = Golden::default();
     golden.section("none", &crate::output::human::slow::text(&SlowLog::new(8), ms(1.0)));
     golden.section("some", &crate::output::human::slow::text(&slow, Duration::from_millis(1)));

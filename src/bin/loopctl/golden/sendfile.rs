@@ -22,7 +22,8 @@ fn golden(name: &str, story: Story, sending: TransferReport) {
     let sending = report.transfer.as_ref().unwrap();
     for width in WIDTHS {
         let message = cause::explain(&report).render(plain(Some(width)));
-        let shown = text::sent(sending, Some(width)) + &text::sum(sending);
+        let shown =
+            text::sent(sending, Some(width)) + &String::from_utf8_lossy(&text::sum(sending));
         golden.section(&format!("human {width}"), &format!("{shown}-- stderr\n{message}"));
     }
     golden.json("json", &json::document(&report, sending));

@@ -179,6 +179,7 @@ fn transfers() {
         record(&mut golden, title, &json::stored(&stored));
         golden.section(&format!("{title}: partial"), &text::partial(&stored));
         let line = stored.sum.as_ref().map(|sum| sum.line(&stored.name()));
+        let line = line.map(|line| String::from_utf8(line).unwrap());
         golden.section(&format!("{title}: human"), &line.unwrap_or_default());
     }
     golden.assert("serve/transfers.txt");

@@ -98,12 +98,28 @@ impl Story {
         self.report.subject.tls = Some(wanted);
     }
 
-    pub(super) fn at(&mut self, time: f64, kind: EventKind) {
+    pub(super) fn at(&mut self, time: f64, mut kind: EventKind) {
+        self.fit_round_trip(time, &mut kind);
         let event = Event::new(self.report.started_at.at + ms(time), kind);
         self.latest = event.at;
         self.report.apply(&event);
         self.records.extend(events::records("1", &event, &self.report));
         self.lines.extend(lines::event(&event, &self.report).map(|line| line + "\n"));
+    }
+
+    /// Makes the kernel's round trip of a slow connection as long as the connection took: it was seen in time.
+    fn fit_round_trip(&self, time: f64, kind: &mut EventKind) {
+        let (EventKind::AttemptConnected { attempt, snapshot }
+        | EventKind::AttemptSucceeded { attempt, snapshot }) = kind
+        else {
+            return;
+        };
+        let took = ms(time).saturating_sub(self.report.attempts[*attempt].start);
+        let tcp = snapshot.tcp.as_mut().filter(|tcp| tcp.retransmits == 0 && took > ms(5.0));
+        if let Some(tcp) = tcp {
+            tcp.rtt = took - ms(0.3);
+            tcp.rtt_variance = tcp.rtt / 2;
+        }
     }
 
     /// Query to a name server.

@@ -81,7 +81,7 @@ fn established(wanted: TlsExpectation, info: TlsInfo) -> Story {
     let mut story = begun(wanted);
     story.at(3.0, EventKind::TlsFirstByte { attempt: Some(0) });
     let (attempt, info) = (Some(0), Box::new(info));
-    story.at(9.5, EventKind::TlsEstablished { attempt, info });
+    story.at(9.5, EventKind::TlsEstablished { attempt, info, tcp: None });
     story
 }
 
@@ -123,7 +123,7 @@ fn failed(error: TlsError, peer: TlsPeer, wanted: TlsExpectation) -> Story {
 fn tls_failed(attempt: usize, error: TlsError, peer: TlsPeer) -> EventKind {
     let failure = Failure::from(&io::Error::from(error.clone()));
     let (attempt, error, peer) = (Some(attempt), Some(error), Box::new(peer));
-    EventKind::TlsFailed { attempt, error, failure, peer }
+    EventKind::TlsFailed { attempt, error, failure, peer, tcp: None }
 }
 
 fn wrong_name() -> CertificateProblem {
@@ -166,7 +166,7 @@ fn handshakes_that_fail() {
     let mut reset = begun(wanted());
     reset.at(3.0, EventKind::TlsFirstByte { attempt: Some(0) });
     let (attempt, failure, peer) = (Some(0), errno(104), Box::default());
-    reset.at(9.5, EventKind::TlsFailed { attempt, error: None, failure, peer });
+    reset.at(9.5, EventKind::TlsFailed { attempt, error: None, failure, peer, tcp: None });
     reset.aborted(9.5, AbortReason::AllFailed);
     in_short(&mut golden, "reset", &reset);
     for (title, has_own) in [("certificate asked for", false), ("certificate not taken", true)] {
@@ -230,7 +230,7 @@ fn raced(ends: usize) -> Story {
         return story;
     }
     story.at(262.0, EventKind::TlsFirstByte { attempt });
-    story.at(270.0, EventKind::TlsEstablished { attempt, info: Box::new(info()) });
+    story.at(270.0, EventKind::TlsEstablished { attempt, info: Box::new(info()), tcp: None });
     story.succeeded(270.0, 2);
     story.at(270.0, tls_failed(0, TlsError::Canceled, TlsPeer::default()));
     story.canceled(270.0, 0);
@@ -275,7 +275,8 @@ fn a_dialogue_before_tls() {
     let mut story = connected();
     story.at(2.6, EventKind::TlsStarted { attempt: Some(0) });
     story.at(3.0, EventKind::TlsFirstByte { attempt: Some(0) });
-    story.at(9.5, EventKind::TlsEstablished { attempt: Some(0), info: Box::new(info()) });
+    story
+        .at(9.5, EventKind::TlsEstablished { attempt: Some(0), info: Box::new(info()), tcp: None });
     every_format("starttls", &story);
     let mut golden = Golden::default();
     let late = Some(TlsError::HandshakeTimedOut { limit: None });

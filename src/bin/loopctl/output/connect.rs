@@ -286,11 +286,19 @@ impl Print for TargetReport<'_> {
         match &self.report.transfer {
             Some(transfer) if !transfer.is_opened => String::new(),
             Some(transfer) if self.report.end == End::Connected => {
-                let text = sent::sent(transfer, frame.style.width);
-                format!("\n{text}{}", sent::sum(transfer))
+                format!("\n{}", sent::sent(transfer, frame.style.width))
             }
             _ if self.report.relay.is_some() => String::new(),
             _ => frame.report(&text::report(self.report, frame.style, self.options)),
+        }
+    }
+
+    fn line_after_human(&self) -> Vec<u8> {
+        match &self.report.transfer {
+            Some(transfer) if transfer.is_opened && self.report.end == End::Connected => {
+                sent::sum(transfer)
+            }
+            _ => Vec::new(),
         }
     }
 

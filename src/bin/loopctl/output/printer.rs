@@ -20,6 +20,11 @@ use crate::util::style::Style;
 pub(crate) trait Print {
     fn human(&self, frame: &Frame) -> String;
 
+    /// A line after the text that is not always text itself, because it has the name of a file.
+    fn line_after_human(&self) -> Vec<u8> {
+        Vec::new()
+    }
+
     fn json(&self) -> impl Serialize;
 
     /// Comma-separated lines, without the header.
@@ -113,6 +118,10 @@ impl Printer {
                 let mut style = self.request.stdout;
                 style.width = style.width.map(|width| width.saturating_sub(stamp.len()));
                 self.print_text(&stamp::stamped(&stamp, &record.human(&Frame { style, gap })));
+                let line = record.line_after_human();
+                if !line.is_empty() {
+                    self.print_bytes(&[stamp.as_bytes(), &line].concat());
+                }
             }
             Format::Json | Format::Ndjson => self.print_json(&record.json()),
             Format::Csv => self.print_text(&record.csv()),
@@ -128,7 +137,11 @@ impl Printer {
 
     /// Prints text as it is.
     pub(crate) fn print_text(&mut self, text: &str) {
-        self.writer.write(text);
+        self.print_bytes(text.as_bytes());
+    }
+
+    fn print_bytes(&mut self, bytes: &[u8]) {
+        self.writer.write_bytes(bytes);
         match &self.picture {
             Some(picture) => picture.suspend(|| self.writer.flush()),
             None => self.writer.flush(),

@@ -245,7 +245,11 @@ impl Print for Datagram {
 
 impl Print for TransferRecord {
     fn human(&self, _: &Frame) -> String {
-        self.sum.as_ref().map_or_else(String::new, |sum| sum.line(&self.name()))
+        String::new()
+    }
+
+    fn line_after_human(&self) -> Vec<u8> {
+        self.sum.as_ref().map_or_else(Vec::new, |sum| sum.line(&self.name()))
     }
 
     fn json(&self) -> impl Serialize {

@@ -89,7 +89,11 @@ impl Writer {
     }
 
     pub(crate) fn write(&mut self, text: &str) {
-        let result = self.stream.write_all(text.as_bytes());
+        self.write_bytes(text.as_bytes());
+    }
+
+    pub(crate) fn write_bytes(&mut self, bytes: &[u8]) {
+        let result = self.stream.write_all(bytes);
         self.keep_failure(result);
     }
 

@@ -5,11 +5,12 @@ use std::time::{Duration, Instant, SystemTime};
 
 use loopctl::plan::{Family, Reason, SlowLog};
 use loopctl::{
-    AbortReason, Address, Event, EventKind, Failure, Phase, SocketOption, SocketOptions,
-    SocketSnapshot, TcpInfo, TlsPeer,
+    AbortReason, Address, Event, EventKind, Failure, IcmpError, Phase, Route, SocketOption,
+    SocketOptions, SocketSnapshot, TcpInfo, TlsPeer,
 };
 
 use super::relay::RelayReport;
+use super::surroundings::Surroundings;
 use super::transfer::TransferReport;
 use super::{
     Comparison, NameFailure, Resolution, StartTlsExchange, TlsExpectation, TlsFailure, TlsPhase,
@@ -37,6 +38,7 @@ pub(crate) struct Report {
     pub(crate) transfer: Option<Box<TransferReport>>,
     pub(crate) comparison: Option<Box<Comparison>>,
     pub(crate) slow: SlowLog,
+    pub(crate) surroundings: Surroundings,
 }
 
 /// Transport of a connection.
@@ -95,7 +97,16 @@ pub(crate) struct Attempt {
     /// Time until TCP was connected, or the attempt ended.
     pub(crate) took: Duration,
     pub(crate) outcome: Outcome,
+    /// Figures of the kernel at the end of the attempt.
     pub(crate) tcp: Option<TcpInfo>,
+    /// Figures of the kernel when TCP was connected.
+    pub(crate) connected: Option<TcpInfo>,
+    /// Time from the arrival of the answer to the SYN until this process looked at it.
+    pub(crate) end_lag: Duration,
+    /// Latest ICMP error about the packets of the attempt.
+    pub(crate) icmp: Option<IcmpError>,
+    /// Whether the peer reset the connection right after it had accepted it.
+    pub(crate) is_reset: bool,
     pub(crate) socket: OwnSocket,
     /// TLS as part of the attempt; [`Report::tls`] has the winner's.
     pub(crate) tls: Option<Box<TlsReport>>,
@@ -111,6 +122,10 @@ pub(crate) struct OwnSocket {
     /// Effective socket options, if some were requested.
     pub(crate) options: Option<SocketOptions>,
     pub(crate) refused: Vec<(SocketOption, Failure)>,
+    /// Route to the address, looked up after a failure.
+    pub(crate) route: Option<Route>,
+    /// Route without the requested interface.
+    pub(crate) usual_route: Option<Route>,
 }
 
 /// Schedule of an attempt: the reason for its start, and the delay.
@@ -201,6 +216,7 @@ impl Report {
             transfer: None,
             comparison: None,
             slow: SlowLog::default(),
+            surroundings: Surroundings::default(),
         }
     }
 
@@ -223,10 +239,13 @@ impl Report {
                     attempt.socket.refused.push((*option, failure.clone()));
                 }
             }
-            EventKind::AttemptConnected { attempt, .. } => {
+            EventKind::AttemptConnected { attempt, snapshot } => {
                 if let Some(attempt) = self.attempts.get_mut(*attempt) {
                     attempt.took = at.saturating_sub(attempt.start);
-                    attempt.tls = Some(Box::default());
+                    attempt.note_connected(snapshot);
+                    let resent_before = snapshot.tcp.map_or(0, |tcp| tcp.retransmits);
+                    attempt.tls =
+                        Some(Box::new(TlsReport { resent_before, ..TlsReport::default() }));
                 }
             }
             EventKind::AttemptSucceeded { attempt, snapshot } => {
@@ -275,7 +294,8 @@ impl Report {
                 End::Connected
             }
             Some(_) => {
-                self.tls = Some(TlsReport::default());
+                let resent_before = self.attempts.get(attempt).map_or(0, Attempt::resends);
+                self.tls = Some(TlsReport { resent_before, ..TlsReport::default() });
                 End::Failed(FailureKind::NoTls)
             }
         };
@@ -345,6 +365,12 @@ impl Report {
         }
     }
 
+    /// Delay of the attempt that won because this process started it, or one before it, late.
+    fn start_lag(&self) -> Duration {
+        let until = self.selected.map_or(0, |selected| selected + 1);
+        self.attempts.iter().take(until).map(|attempt| attempt.schedule.start_lag).sum()
+    }
+
     pub(crate) fn winner(&self) -> Option<&Attempt> {
         self.attempts.get(self.selected?)
     }
@@ -364,6 +390,8 @@ impl Report {
             let (connected, first) = (connected.clone(), first.address.clone());
             unmet.push(Unmet::FirstAddress { connected, first });
         }
+        // Because this host's own delays are no cost of the race.
+        let cost = cost.saturating_sub(self.start_lag());
         if let Some(max) = expected.max_cost.filter(|max| cost > *max) {
             unmet.push(Unmet::Cost { cost, max });
         }
@@ -393,7 +421,10 @@ impl Report {
         if let Some(attempt) = self.attempts.get_mut(number) {
             if attempt.tls.is_none() {
                 attempt.took = at.saturating_sub(attempt.start);
+                attempt.note_connected(snapshot);
             }
+            attempt.icmp = snapshot.icmp;
+            attempt.is_reset |= snapshot.is_reset;
             attempt.outcome = outcome;
             (attempt.socket.local, attempt.tcp) = (snapshot.local, snapshot.tcp);
             attempt.socket.options.clone_from(&snapshot.options);
@@ -453,11 +484,27 @@ impl Attempt {
             took: Duration::ZERO,
             outcome: Outcome::Pending,
             tcp: None,
+            connected: None,
+            end_lag: Duration::ZERO,
+            icmp: None,
+            is_reset: false,
             socket: OwnSocket::default(),
             tls: None,
             answered: None,
             schedule,
         }
+    }
+
+    /// Records the figures of an established connection, and how late this process looked at it: the time that the
+    /// kernel's round trip does not explain.
+    fn note_connected(&mut self, snapshot: &SocketSnapshot) {
+        let Some(tcp) = snapshot.tcp.filter(|tcp| tcp.established) else { return };
+        self.connected = Some(tcp);
+        self.end_lag = match (tcp.retransmits, tcp.rtt) {
+            (0, rtt) if !rtt.is_zero() => self.took.saturating_sub(rtt),
+            // Because the clock tick of the kernel is up to 10 ms.
+            _ => tcp.last_ack.saturating_sub(Duration::from_millis(10)).min(self.took),
+        };
     }
 
     /// End of the attempt since the start of the work on the target, with a handshake that is part of it.

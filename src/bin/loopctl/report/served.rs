@@ -202,9 +202,10 @@ impl EndReason {
 }
 
 impl TransferRecord {
-    pub(crate) fn name(&self) -> String {
+    /// The name of the file, whose bytes are not always text.
+    pub(crate) fn name(&self) -> Vec<u8> {
         let path = self.path.as_ref();
-        path.map_or_else(|| "-".to_owned(), |path| path.to_string_lossy().into_owned())
+        path.map_or_else(|| b"-".to_vec(), |path| path.as_os_str().as_encoded_bytes().to_vec())
     }
 }
 

@@ -4,8 +4,8 @@ use std::io;
 use std::time::{Duration, Instant, SystemTime};
 
 use loopctl::{
-    AbortReason, CertificateProblem, EventKind, Failure, TlsConfigError, TlsError, TlsErrorKind,
-    TlsInfo, TlsPeer, TlsVerdict,
+    AbortReason, CertificateProblem, EventKind, Failure, TcpInfo, TlsConfigError, TlsError,
+    TlsErrorKind, TlsInfo, TlsPeer, TlsVerdict,
 };
 
 use super::certificate::{Certificate, ParsedCertificate};
@@ -39,6 +39,10 @@ pub(crate) struct TlsReport {
     /// The peer's certificates as they were received, its own first.
     pub(crate) chain: Vec<Certificate>,
     pub(crate) peer: TlsPeer,
+    /// Figures of the kernel at the end of the handshake.
+    pub(crate) tcp: Option<TcpInfo>,
+    /// SYNs that were sent again before it.
+    pub(crate) resent_before: u32,
 }
 
 /// STARTTLS exchange before the handshake.
@@ -171,8 +175,12 @@ impl TlsReport {
         match kind {
             EventKind::TlsStarted { .. } => self.started = Some(at),
             EventKind::TlsFirstByte { .. } => self.first_byte = Some(at),
-            EventKind::TlsEstablished { info, .. } => self.establish(at, info),
-            EventKind::TlsFailed { error, failure, peer, .. } => {
+            EventKind::TlsEstablished { info, tcp, .. } => {
+                self.tcp = tcp.as_deref().copied();
+                self.establish(at, info);
+            }
+            EventKind::TlsFailed { error, failure, peer, tcp, .. } => {
+                self.tcp = tcp.as_deref().copied().or(self.tcp);
                 let (error, failure) = (error.clone(), failure.clone());
                 self.fail(at, TlsFailure { error, failure, phase: TlsPhase::Handshake }, peer);
             }

@@ -1,6 +1,7 @@
 //! Report of `sendfile`: a file that was sent over a connection.
 
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use loopctl::{Failure, SendfileError, SendfilePath, SendfilePhase, Sent};
@@ -11,7 +12,10 @@ use crate::util::checksum::Sum;
 /// One file, from its opening to the last acknowledgement.
 #[derive(Debug, Clone)]
 pub(crate) struct TransferReport {
+    /// Its name as text.
     pub(crate) file: String,
+    /// Its name as it is.
+    pub(crate) path: PathBuf,
     /// `false` if there was no file to send, so that no connection was tried.
     pub(crate) is_opened: bool,
     pub(crate) offset: u64,
@@ -115,6 +119,7 @@ pub(crate) enum Difference {
 impl TransferReport {
     pub(crate) fn new(file: String) -> Self {
         Self {
+            path: PathBuf::from(&file),
             file,
             is_opened: true,
             offset: 0,

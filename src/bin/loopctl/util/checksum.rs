@@ -64,11 +64,20 @@ impl Checksum {
 }
 
 impl Sum {
-    /// The line that sha256sum(1) and b3sum(1) print and check. A backslash in front marks an escaped name.
-    pub(crate) fn line(&self, name: &str) -> String {
-        let escaped = name.replace('\\', "\\\\").replace('\n', "\\n").replace('\r', "\\r");
-        let mark = if escaped == name { "" } else { "\\" };
-        format!("{mark}{}  {escaped}\n", self.hex)
+    /// The line that sha256sum(1) and b3sum(1) print and check. A backslash in front marks an escaped name. The bytes of
+    /// a name are not always text.
+    pub(crate) fn line(&self, name: &[u8]) -> Vec<u8> {
+        let mut escaped = Vec::new();
+        for byte in name {
+            match byte {
+                b'\\' => escaped.extend(b"\\\\"),
+                b'\n' => escaped.extend(b"\\n"),
+                b'\r' => escaped.extend(b"\\r"),
+                other => escaped.push(*other),
+            }
+        }
+        let mark: &[u8] = if escaped == name { b"" } else { b"\\" };
+        [mark, self.hex.as_bytes(), b"  ", &escaped, b"\n"].concat()
     }
 }
 
@@ -120,7 +129,10 @@ mod tests {
         assert_eq!(sum_of(Algorithm::Sha256, &["a", "", "bc"]).hex, sha256);
         assert_eq!(sum_of(Algorithm::Blake3, &["ab", "c"]).hex, blake3);
         let nothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-        assert_eq!(sum_of(Algorithm::Sha256, &[]).line("-"), format!("{nothing}  -\n"));
+        assert_eq!(
+            sum_of(Algorithm::Sha256, &[]).line(b"-"),
+            format!("{nothing}  -\n").into_bytes()
+        );
     }
 
     #[test]
@@ -137,7 +149,8 @@ mod tests {
     #[test]
     fn names_that_would_break_a_line_are_escaped() {
         let sum = Sum { algorithm: Algorithm::Sha256, hex: "00".to_owned() };
-        assert_eq!(sum.line("a b"), "00  a b\n");
-        assert_eq!(sum.line("a\nb\\"), "\\00  a\\nb\\\\\n");
+        assert_eq!(sum.line(b"a b"), b"00  a b\n");
+        assert_eq!(sum.line(b"a\nb\\"), b"\\00  a\\nb\\\\\n");
+        assert_eq!(sum.line(b"a\xff"), b"00  a\xff\n");
     }
 }

@@ -46,6 +46,8 @@ struct RaceClock {
     deadline: Option<Instant>,
     /// End of the Connection Attempt Delay that is running.
     next_attempt: Option<Instant>,
+    /// Time that the alarm is set to.
+    due: Option<Instant>,
 }
 
 impl RaceAddress for Address {
@@ -62,7 +64,12 @@ impl<'a> RaceDriver<'a> {
         candidates: Vec<Address>,
         policy: Policy,
     ) -> Self {
-        let clock = RaceClock { alarm: Alarm::new(event_loop), deadline: None, next_attempt: None };
+        let clock = RaceClock {
+            alarm: Alarm::new(event_loop),
+            deadline: None,
+            next_attempt: None,
+            due: None,
+        };
         let race = Race::with_addresses(candidates, policy);
         let (event_loop, attempts, queries) = (event_loop.clone(), Vec::new(), None);
         Self { event_loop, tracer, setup, race, attempts, clock, queries, is_over: false }
@@ -92,6 +99,7 @@ impl<'a> RaceDriver<'a> {
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Winner, ConnectError>> {
         self.collect_answers(cx);
         self.collect_outcomes(cx);
+        self.look_at_sockets(cx);
         loop {
             let now = self.event_loop.time();
             match self.race.poll(now) {
@@ -106,6 +114,7 @@ impl<'a> RaceDriver<'a> {
                 Step::Wait(until) => {
                     self.record_timer(now);
                     let until = until.into_iter().chain(self.clock.deadline).min();
+                    self.clock.due = until;
                     self.clock.alarm.set(until, cx.waker());
                     return Poll::Pending;
                 }
@@ -185,6 +194,9 @@ impl<'a> RaceDriver<'a> {
                     let refused = EventKind::OptionRefused { attempt: number, option, failure };
                     self.tracer.emit(now, refused);
                 }
+                if self.tracer.is_listening() {
+                    attempt.watch_errors();
+                }
                 let connecting = attempt.connect(&self.event_loop, &address);
                 #[cfg(feature = "tls")]
                 if let (Ok(ConnectProgress::Pending), Some(sessions)) =
@@ -217,6 +229,24 @@ impl<'a> RaceDriver<'a> {
                 #[cfg(feature = "tls")]
                 AttemptState::TlsHandshake(_) => self.handshake(number, cx),
                 AttemptState::Ready(_) | AttemptState::Failed(_) | AttemptState::Canceled => {}
+            }
+        }
+    }
+
+    /// Looks at the sockets before a timer that is due starts or ends an attempt. After a stall of this process, an
+    /// answer may have come before the timer, and the poller has not reported it yet.
+    fn look_at_sockets(&mut self, cx: &mut Context<'_>) {
+        let now = self.event_loop.time();
+        if self.clock.due.take_if(|due| *due <= now).is_none() {
+            return;
+        }
+        for number in 0..self.attempts.len() {
+            if self.race.is_decided() {
+                break;
+            }
+            if let AttemptState::Connecting(attempt) = &mut self.attempts[number] {
+                let progress = attempt.progress();
+                self.advance(number, progress, cx);
             }
         }
     }

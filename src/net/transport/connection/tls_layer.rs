@@ -13,7 +13,7 @@ use crate::net::socket::address_pair::AddressPair;
 use crate::net::tls::{HandshakeStep, NewSession, TlsError, TlsInfo, Underlying};
 use crate::net::transport::close_state::CloseState;
 use crate::net::transport::raw_stream::RawStream;
-use crate::net::{TlsErrorKind, Transport};
+use crate::net::{TcpInfo, TlsErrorKind, Transport};
 
 pub(super) use crate::net::tls::Tls;
 
@@ -149,9 +149,10 @@ impl StreamTransport {
     /// peer: scanners, health checks, clients that trust another authority.
     fn fail_handshake(self: &Rc<Self>, error: io::Error) {
         log::debug!("{:?}: TLS handshake failed: {error}", self.addresses);
+        let tcp = self.with_socket(|socket| TcpInfo::of(socket?));
         self.with_tls(|tls| {
             if let Some(progress) = &tls.progress {
-                progress.failed(&error, tls.peer());
+                progress.failed(&error, tls.peer(), tcp);
             }
         });
         self.abort(Some(error));

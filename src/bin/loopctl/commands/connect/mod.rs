@@ -8,6 +8,7 @@ mod repeat;
 mod secure;
 mod send;
 mod starttls;
+mod surroundings;
 mod targets;
 mod traffic;
 mod udp;

@@ -16,6 +16,7 @@ use super::secure::TlsUpgrade;
 use crate::config::TargetRequest;
 use crate::config::environment::Environment;
 use crate::config::gai_conf;
+use crate::config::listen_overflows::listen_overflows;
 use crate::config::{RaceRequest, TlsRequest};
 use crate::report::{
     End, NameFailure, Report, StartTime, Subject, TlsExpectation, TransportKind, Via,
@@ -79,6 +80,7 @@ impl Session {
         event_loop: &LoopHandle,
         this: &Try<'_>,
     ) -> Report {
+        let overflows = listen_overflows();
         let report = Rc::new(RefCell::new(self.blank(event_loop, this)));
         self.printer.borrow_mut().race_started(&this.session, &report.borrow());
         if self.token.reason().is_none() {
@@ -104,6 +106,8 @@ impl Session {
         if families.into_iter().all(|family| report.count(family) > 0) {
             report.resolve.note_sources(source_address);
         }
+        report.note_surroundings(this);
+        report.note_overflows(overflows);
         report.expect(&self.request.expect);
         self.printer.borrow_mut().race_ended(&this.session, event_loop.time(), &report);
         report

@@ -42,7 +42,10 @@ impl Session {
             (self.winner.take(), exit_status::for_report(&report))
         {
             self.printer.borrow_mut().connected(&report);
-            report.relay = Some(self.use_connection(event_loop, winner, relay).await);
+            let is_reset = report.winner().is_some_and(|winner| winner.is_reset);
+            let mut relayed = self.use_connection(event_loop, winner, relay).await;
+            relayed.note_reset(is_reset);
+            report.relay = Some(relayed);
         }
         let exit = exit_status::for_report(&report);
         self.print(0, Some(TargetResult::Report(Box::new(report))));
@@ -83,6 +86,25 @@ impl Session {
         }
     }
 }
+
+impl RelayReport {
+    /// Gives a connection that was reset before anything was sent or received one end, whichever call saw it first.
+    fn note_reset(&mut self, is_reset: bool) {
+        let is_broken = match &self.end {
+            RelayEnd::Eof => is_reset,
+            // Because the first send to a peer that has closed in order succeeds.
+            RelayEnd::Failed(RelayError::Send(failure)) => failure.name() == Some("EPIPE"),
+            _ => false,
+        };
+        if is_broken && (self.sent, self.received) == (0, 0) {
+            let reset = io::Error::from_raw_os_error(ECONNRESET);
+            self.end = RelayEnd::Failed(RelayError::Reset(Failure::from(&reset)));
+        }
+    }
+}
+
+/// Number of the error of a connection that was reset.
+const ECONNRESET: i32 = 104;
 
 /// Standard input and output are taken only for the relay.
 async fn run(

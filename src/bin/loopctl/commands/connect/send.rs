@@ -55,6 +55,7 @@ impl Session {
         let mut report = self.race(event_loop, &self.request.targets[0], 0).await;
         let winner = self.winner.take();
         let mut sending = TransferReport::of(request.name(), &input);
+        sending.path.clone_from(&request.file);
         let (Some(Winner::Stream(reader, writer)), Exit::Success) =
             (winner, exit_status::for_report(&report))
         else {

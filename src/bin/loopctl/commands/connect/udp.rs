@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use loopctl::plan::{Family, FirstAttemptReason, Reason, SocketKind, Target, interleave};
 use loopctl::{
-    AbortReason, Address, DnsClient, Event, EventKind, Failure, Lookup, LoopHandle, Phase,
-    ResolveError, Resolver, SocketOption, SocketOptions, SocketSnapshot,
+    AbortReason, Address, DnsClient, Event, EventKind, Failure, IcmpError, Lookup, LoopHandle,
+    Phase, ResolveError, Resolver, SocketOption, SocketOptions, SocketSnapshot,
 };
 
 use super::Session;
@@ -205,6 +205,8 @@ impl RaceRequest {
             None => Vec::new(),
         };
         socket.set_nonblocking(true).map_err(at(Phase::Socket))?;
+        // Without it, the errno says less.
+        let _ = IcmpError::watch(&socket);
         let connected = socket.connect(to).map_err(at(Phase::Connect));
         connected
             .map(|()| (socket, refused))
@@ -237,6 +239,13 @@ impl RaceRequest {
 
     fn snapshot(&self, socket: &UdpSocket) -> SocketSnapshot {
         let options = self.sockets.options.as_ref().map(|_| SocketOptions::in_force_on(socket));
-        SocketSnapshot { local: socket.local_addr().ok(), tcp: None, options }
+        let icmp = IcmpError::take(socket).ok().flatten();
+        SocketSnapshot {
+            local: socket.local_addr().ok(),
+            tcp: None,
+            options,
+            icmp,
+            is_reset: false,
+        }
     }
 }

@@ -7,7 +7,6 @@ use serde::Serialize;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
-#[allow(dead_code)]
 pub(crate) enum Basis {
     /// Observed.
     Fact,
@@ -38,7 +37,6 @@ pub(crate) struct Evidence {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
-#[allow(dead_code)]
 pub(crate) enum EvidenceSource {
     /// Times of events on this program's clock.
     Clock,

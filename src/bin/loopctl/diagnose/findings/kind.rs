@@ -28,9 +28,40 @@ pub(crate) enum FindingKind {
     Slow,
     SynResent,
     LateStart,
+    /// This host looked late at a connection that was there.
+    LateEnd,
+    OwnFirewall,
+    SilentGateway,
+    SilentNeighbour,
+    Rejected,
+    RoundTrip,
+    Starttls,
+    TlsServerTime,
+    TlsSlow,
+    WrongRoute,
+    InterfaceDown,
+    NoAddress,
+    NoInterface,
+    NotOwnAddress,
+    NoFreePort,
+    Proxy,
 }
 
 impl FindingKind {
+    /// Whether the finding is about this host, and no part of the race.
+    pub(crate) fn is_about_host(self) -> bool {
+        matches!(
+            self,
+            Self::WrongRoute
+                | Self::InterfaceDown
+                | Self::NoAddress
+                | Self::NoInterface
+                | Self::NotOwnAddress
+                | Self::NoFreePort
+                | Self::Proxy
+        )
+    }
+
     /// Plain words for the kind, for several addresses with the same finding.
     pub(crate) fn words(self) -> &'static str {
         match self {
@@ -54,6 +85,22 @@ impl FindingKind {
             Self::Slow => "slow",
             Self::SynResent => "SYN resent",
             Self::LateStart => "late start",
+            Self::LateEnd => "late end",
+            Self::OwnFirewall => "rejected by a firewall of this host",
+            Self::SilentGateway => "behind a silent gateway",
+            Self::SilentNeighbour => "without an answer on their network",
+            Self::Rejected => "rejected",
+            Self::RoundTrip => "round trip",
+            Self::Starttls => "STARTTLS",
+            Self::TlsServerTime => "TLS server time",
+            Self::TlsSlow => "slow TLS",
+            Self::WrongRoute => "routed to another interface",
+            Self::InterfaceDown => "on an interface without carrier",
+            Self::NoAddress => "without an own address of their family",
+            Self::NoInterface => "no interface",
+            Self::NotOwnAddress => "not own address",
+            Self::NoFreePort => "no free port",
+            Self::Proxy => "proxy",
         }
     }
 }

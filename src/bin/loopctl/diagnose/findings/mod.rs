@@ -4,9 +4,12 @@ mod answers;
 mod attempts;
 mod evidence;
 mod kind;
+mod late_end;
 mod late_start;
+pub(crate) mod phases;
 mod source_address;
-mod syn_resent;
+mod surroundings;
+pub(crate) mod syn_resent;
 #[cfg(test)]
 mod tests;
 
@@ -40,7 +43,6 @@ pub(crate) enum CausedBy {
     /// Query for this family.
     Query(Family),
     /// Settings or state of this host.
-    #[allow(dead_code)]
     Host,
 }
 
@@ -65,9 +67,12 @@ pub(crate) fn findings(report: &Report) -> Vec<Finding> {
         found.extend(answers::late_address_finding(report, number));
         found.extend(attempts::attempt_finding(report, number, attempt, cost));
         let late = if (1..=until).contains(&number) { start_lag(attempt) } else { Duration::ZERO };
+        found.extend(late_end::late_end_finding(number, attempt));
         found.extend(syn_resent::syn_finding(report).filter(|_| report.selected == Some(number)));
         found.extend(late_start::late_start_finding(number, attempt, late));
     }
+    found.extend(phases::phase_findings(report));
+    found.extend(surroundings::surroundings_findings(report));
     found
 }
 

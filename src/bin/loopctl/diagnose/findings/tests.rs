@@ -6,10 +6,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use loopctl::plan::{Family, FirstAttemptReason, Preset, Reason};
 use loopctl::{
-    Address, EaiCode, Event, EventKind, Failure, Phase, ResolveError, SocketSnapshot, TcpInfo,
+    Address, EaiCode, Event, EventKind, Failure, IcmpError, Phase, ResolveError, SocketSnapshot,
+    TcpInfo,
 };
 
-use super::{CausedBy, FindingKind, findings};
+use super::{Basis, CausedBy, EvidenceSource, Finding, FindingKind, findings};
 use crate::config::NamedPolicy;
 use crate::report::{Report, StartTime, Subject, TransportKind, Via};
 
@@ -35,8 +36,12 @@ enum Step {
     /// Failure of the call itself.
     Refuse(usize, i32),
     Cancel(usize),
-    /// Connected after this many lost SYNs.
+    /// ICMP error.
+    Reject(usize, IcmpError),
+    /// Connected after this many SYNs that were resent.
     Win(usize, u32),
+    /// The same, with the round trip of the kernel.
+    WinAfter(usize, u32, Duration),
 }
 use Step::*;
 
@@ -104,14 +109,25 @@ impl Builder {
                 let snapshot = SocketSnapshot::default();
                 self.emit(at, EventKind::AttemptCanceled { attempt: *attempt, snapshot });
             }
-            Win(attempt, lost) => {
-                let mut tcp = TcpInfo::default();
-                (tcp.established, tcp.retransmits) = (true, *lost);
-                let snapshot = SocketSnapshot { tcp: Some(tcp), ..SocketSnapshot::default() };
-                self.emit(at, EventKind::AttemptSucceeded { attempt: *attempt, snapshot });
-                self.emit(at, EventKind::ConnectionSelected { attempt: *attempt });
+            Reject(attempt, icmp) => {
+                let snapshot = SocketSnapshot {
+                    icmp: Some(*icmp),
+                    tcp: Some(TcpInfo::default()),
+                    ..SocketSnapshot::default()
+                };
+                self.fail_with(at, *attempt, EHOSTUNREACH, false, snapshot);
             }
+            Win(attempt, resent) => self.win(at, *attempt, *resent, Duration::ZERO),
+            WinAfter(attempt, resent, rtt) => self.win(at, *attempt, *resent, *rtt),
         }
+    }
+
+    fn win(&mut self, at: u64, attempt: usize, resent: u32, rtt: Duration) {
+        let mut tcp = TcpInfo::default();
+        (tcp.established, tcp.retransmits, tcp.rtt) = (true, resent, rtt);
+        let snapshot = SocketSnapshot { tcp: Some(tcp), ..SocketSnapshot::default() };
+        self.emit(at, EventKind::AttemptSucceeded { attempt, snapshot });
+        self.emit(at, EventKind::ConnectionSelected { attempt });
     }
 
     fn no_answer(&mut self, at: u64, family: Family, code: EaiCode) {
@@ -134,9 +150,20 @@ impl Builder {
     }
 
     fn fail(&mut self, at: u64, attempt: usize, errno: i32, at_once: bool) {
+        self.fail_with(at, attempt, errno, at_once, SocketSnapshot::default());
+    }
+
+    fn fail_with(
+        &mut self,
+        at: u64,
+        attempt: usize,
+        errno: i32,
+        at_once: bool,
+        snapshot: SocketSnapshot,
+    ) {
         let error = io::Error::from_raw_os_error(errno);
         let failure = Failure { at_once, ..Failure::from(&error) };
-        let (phase, snapshot) = (Phase::Connect, SocketSnapshot::default());
+        let phase = Phase::Connect;
         self.emit(at, EventKind::AttemptFailed { attempt, phase, failure, snapshot });
     }
 }
@@ -144,7 +171,11 @@ impl Builder {
 /// Kinds, costs and texts of the findings, whose costs add up to the race cost.
 fn summary(report: &Report) -> Vec<(FindingKind, u128, String)> {
     let reasons = findings(report);
-    let cost: Duration = reasons.iter().map(|finding| finding.cost).sum();
+    // The race ends where the attempt that won starts.
+    let of_winner =
+        |finding: &&Finding| finding.caused_by != CausedBy::Attempt(report.selected.unwrap());
+    let of_race = reasons.iter().filter(|it| of_winner(it) || it.kind == FindingKind::LateStart);
+    let cost: Duration = of_race.map(|finding| finding.cost).sum();
     assert_eq!(report.race_cost(), Some(cost), "each has its caused_by: {reasons:#?}");
     reasons
         .into_iter()
@@ -296,33 +327,15 @@ fn why_errno_the_same_number_comes_from_this_host_and_from_a_router() {
         (ECONNREFUSED, false, FindingKind::Refused, "`fd77::6` refused after 10.0 ms"),
         (
             EACCES,
-            false,
-            FindingKind::Prohibited,
-            "`fd77::6` EACCES after 10.0 ms: a router reported that it is administratively prohibited; not a local permission",
-        ),
-        (
-            EACCES,
             true,
             FindingKind::NoRoute,
             "`fd77::6` EACCES at once: a `prohibit` route of this host",
         ),
         (
             ENETUNREACH,
-            false,
-            FindingKind::Unreachable,
-            "`fd77::6` ENETUNREACH after 10.0 ms: a router reported that it has no route",
-        ),
-        (
-            ENETUNREACH,
             true,
             FindingKind::NoRoute,
             "`fd77::6` ENETUNREACH at once: this host has no route to it",
-        ),
-        (
-            EHOSTUNREACH,
-            false,
-            FindingKind::Unreachable,
-            "`fd77::6` EHOSTUNREACH after 10.0 ms: a router reported that the address is unreachable",
         ),
         (
             EHOSTUNREACH,
@@ -335,9 +348,88 @@ fn why_errno_the_same_number_comes_from_this_host_and_from_a_router() {
         let step = if at_once { Refuse(0, errno) } else { Fail(0, errno) };
         assert_eq!(failed(step, 12), (kind, 10, text.to_owned()));
     }
-    // Neighbour discovery takes seconds.
-    let (_, _, text) = failed(Fail(0, EHOSTUNREACH), 3002);
-    assert!(text.ends_with("no host on its network answers for that address"), "{text}");
+}
+
+#[test]
+fn why_errno_without_an_icmp_error_blames_nobody() {
+    for errno in [EACCES, ENETUNREACH, EHOSTUNREACH] {
+        for after in [12, 3002] {
+            let (_, _, text) = failed(Fail(0, errno), after);
+            assert!(!text.contains("router") && !text.contains("network answers"), "{text}");
+        }
+    }
+}
+
+/// An ICMPv6 error about the address that is tried first, after a time.
+fn rejected(code: u8, from: &str, is_own: bool, at: u64) -> (FindingKind, u128, String) {
+    let mut icmp = IcmpError::new(true, 1, code, from.parse().ok());
+    icmp.is_from_this_host = is_own;
+    failed(Reject(0, icmp), at)
+}
+
+#[test]
+fn why_an_icmp_error_is_told_by_its_sender() {
+    let (kind, _, text) = rejected(1, "fd77::1", false, 12);
+    assert_eq!(kind, FindingKind::Prohibited);
+    let expected = "`fd77::6` EHOSTUNREACH after 10.0 ms: fd77::1 reported: communication with destination \
+                    administratively prohibited (ICMPv6 1/1)";
+    assert_eq!(text, expected);
+    let (kind, _, text) = rejected(4, "fd77::1", false, 12);
+    assert_eq!(kind, FindingKind::Rejected);
+    assert!(text.contains("fd77::1 reported: port unreachable"), "{text}");
+    let (kind, _, text) = rejected(4, "fd77::9", true, 12);
+    assert_eq!(kind, FindingKind::OwnFirewall);
+    assert!(text.contains("a firewall of this host"), "{text}");
+}
+
+#[test]
+fn why_an_own_address_unreachable_has_two_causes_unless_its_time_decides() {
+    let (kind, _, text) = rejected(3, "fd77::9", true, 12);
+    assert_eq!(kind, FindingKind::Unreachable);
+    assert!(text.ends_with("a firewall, or no answer to neighbour discovery"), "{text}");
+    // Without a route, the next hop is not known.
+    let (kind, _, text) = rejected(3, "fd77::9", true, 3012);
+    assert_eq!(kind, FindingKind::Unreachable, "{text}");
+}
+
+#[test]
+fn why_a_resent_syn_is_told_by_the_round_trip() {
+    let resent = |rtt: u64| {
+        let v6 = Family::Inet6;
+        let won = WinAfter(0, 1, Duration::from_millis(rtt));
+        let found = findings(&report(&[
+            (0, Ask),
+            (2, Answered(v6)),
+            (2, Start(V6, PREFERRED)),
+            (1302, won),
+        ]));
+        found.into_iter().find(|found| found.kind == FindingKind::SynResent).unwrap()
+    };
+    let slow = resent(1300);
+    assert!(slow.text.ends_with("a slow path, or its answer was lost"), "{}", slow.text);
+    assert_eq!(slow.basis, Basis::Inference);
+    assert!(slow.evidence.iter().any(|it| it.source == EvidenceSource::TcpInfo));
+    let lost = resent(20);
+    assert!(lost.text.ends_with("lost on the way, or its accept queue was full"), "{}", lost.text);
+    let unknown = resent(0);
+    assert!(unknown.text.ends_with("look the same"), "{}", unknown.text);
+    assert_eq!(unknown.basis, Basis::Fact);
+}
+
+#[test]
+fn why_a_late_look_is_this_hosts_and_a_slow_path_is_not() {
+    let connected = |rtt: u64| {
+        let v6 = Family::Inet6;
+        let won = WinAfter(0, 0, Duration::from_millis(rtt));
+        findings(&report(&[(0, Ask), (2, Answered(v6)), (2, Start(V6, PREFERRED)), (602, won)]))
+    };
+    let late = &connected(180)[..];
+    assert_eq!((late.len(), late[0].kind), (1, FindingKind::LateEnd), "{late:#?}");
+    let text =
+        "`fd77::6` was connected after 180.0 ms; this host took 420.0 ms to look: it was busy";
+    assert_eq!(late[0].text, text);
+    let slow = &connected(599)[..];
+    assert_eq!((slow.len(), slow[0].kind), (1, FindingKind::RoundTrip), "{slow:#?}");
 }
 
 #[test]
@@ -394,7 +486,9 @@ fn why_a_start_that_is_late_is_this_process_own() {
 fn why_t21_a_winner_whose_first_packet_was_lost() {
     let v6 = Family::Inet6;
     let story = [(0, Ask), (2, Answered(v6)), (2, Start(V6, PREFERRED)), (1012, Win(0, 1))];
-    assert_eq!(one(&story), (FindingKind::SynResent, 0, "`fd77::6`: SYN resent 1".to_owned()));
+    let (kind, cost, text) = one(&story);
+    assert_eq!((kind, cost), (FindingKind::SynResent, 1010));
+    assert!(text.starts_with("`fd77::6`: SYN resent 1; without timestamps"), "{text}");
 }
 
 #[test]

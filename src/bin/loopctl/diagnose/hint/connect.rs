@@ -5,7 +5,10 @@ use std::net::SocketAddr;
 use loopctl::plan::Family;
 use loopctl::{Address, Phase};
 
-use crate::diagnose::cause::{Cause, ip_text, short_text};
+use super::surroundings::hint_for_host;
+use crate::diagnose::cause::{Cause, ip_text, short_text, summary_by_address};
+use crate::diagnose::findings::syn_resent::{AnsweredSyn, answered_syn};
+use crate::diagnose::rejection::{self, rejection};
 use crate::report::{Attempt, Outcome, Report};
 use crate::util::units;
 
@@ -19,12 +22,8 @@ pub(super) fn hint_for_connection(report: &Report) -> Option<String> {
             ip_text(winner)
         ));
     }
-    if winner.resends() > 0 {
-        return Some(format!(
-            "the first packet to `{}` was lost and sent again ({}x): packet loss, not a slow path",
-            ip_text(winner),
-            winner.resends()
-        ));
+    if let Some(answered) = answered_syn(winner) {
+        return hint_for_resent(winner, answered);
     }
     let losers: Vec<&Attempt> =
         report.attempts.iter().take_while(|attempt| attempt.address != winner.address).collect();
@@ -50,8 +49,22 @@ pub(super) fn hint_for_connection(report: &Report) -> Option<String> {
     }
 }
 
+/// Hint for a SYN that was sent again; a slow path needs none.
+fn hint_for_resent(winner: &Attempt, answered: AnsweredSyn) -> Option<String> {
+    let address = ip_text(winner);
+    match answered {
+        AnsweredSyn::Later => Some(format!(
+            "a SYN to `{address}` was not answered: `-c 20` shows how often; `ss -lnt` on the server shows its accept queue"
+        )),
+        AnsweredSyn::First | AnsweredSyn::Unknown => None,
+    }
+}
+
 fn hint_for_first_loser(first: &Attempt) -> Option<String> {
     let address = ip_text(first);
+    if let Some(rejection) = rejection(first) {
+        return rejection.hint(first);
+    }
     match Cause::of(first)? {
         Cause::Refused => Some(format!(
             "`{address}` refuses the connection: nothing listens there, or a firewall rejects it"
@@ -72,21 +85,6 @@ fn hint_for_first_loser(first: &Attempt) -> Option<String> {
     }
 }
 
-/// Origin of an EHOSTUNREACH or ENETUNREACH. A router answers in a round trip; neighbour discovery takes seconds.
-fn origin_of_unreachable(attempt: &Attempt) -> &'static str {
-    if is_neighbour(attempt) {
-        "no host on that network has the address (ARP or neighbour discovery got no reply)"
-    } else {
-        "a router on the path reported it"
-    }
-}
-
-/// Whether an unreachable address should have been on the same network: only neighbour discovery takes this long.
-pub(crate) fn is_neighbour(attempt: &Attempt) -> bool {
-    const NEIGHBOUR: std::time::Duration = std::time::Duration::from_millis(900);
-    attempt.took >= NEIGHBOUR
-}
-
 /// The family of which several addresses were tried without an answer, while the other one connected.
 fn silent_family(report: &Report) -> Option<&'static str> {
     let won = report.winner()?.address.family()?;
@@ -104,7 +102,7 @@ fn silent_family(report: &Report) -> Option<&'static str> {
 pub(super) fn hint_for_attempts(report: &Report, is_timeout: bool) -> Option<String> {
     let causes: Vec<Cause> = report.attempts.iter().filter_map(Cause::of).collect();
     let first = report.attempts.first()?;
-    if let Some(text) = hint_for_this_host(report, first) {
+    if let Some(text) = hint_for_host(report).or_else(|| hint_for_this_host(report, first)) {
         return Some(text);
     }
     if is_timeout && !report.not_tried().is_empty() {
@@ -115,22 +113,30 @@ pub(super) fn hint_for_attempts(report: &Report, is_timeout: bool) -> Option<Str
     }
     let cause = *causes.first()?;
     if causes.iter().any(|other| *other != cause) {
-        return hint_for_mixture(report, &causes);
+        return hint_for_mixture(report);
+    }
+    if let Some(rejection) = rejection(first) {
+        let is_alike = |other: &Attempt| rejection::rejection(other).map(|it| it.source);
+        return match report.attempts.iter().all(|other| is_alike(other) == Some(rejection.source)) {
+            true => rejection.hint(first),
+            false => hint_for_mixture(report),
+        };
     }
     let text = match cause {
-        Cause::Refused => {
-            "the host is up, but nothing listens on that port (or a firewall rejects it)"
+        Cause::Refused if is_connected_to_itself(first) => {
+            "nothing listens on that port: the kernel gave it to this connection, which reached itself"
         }
+        Cause::Refused if first.icmp.is_some() => {
+            "nothing listens on that UDP port, or a firewall there rejects it (ICMP port unreachable)"
+        }
+        Cause::Refused => "nothing listens on that port, or a firewall answers for it (RST)",
         Cause::Silent => {
             "no reply: a firewall drops the packets, the host is down, or its accept queue is full"
         }
-        Cause::Unreachable => origin_of_unreachable(first),
         Cause::NoRoute => "this host has no route to it: see `ip route` and `ip -6 route`",
-        Cause::Prohibited => {
-            "a router on the path prohibits it (ICMP); it is not a permission of this host"
-        }
         Cause::NoAnswerToTls | Cause::Untrusted | Cause::NoTls => return None,
-        Cause::Bind | Cause::Reset | Cause::Other => return None,
+        Cause::Unreachable | Cause::Prohibited | Cause::Rejected => return None,
+        Cause::Bind | Cause::NoPort | Cause::Reset | Cause::Other => return None,
     };
     Some(text.to_owned())
 }
@@ -174,15 +180,12 @@ fn hint_for_this_host(report: &Report, first: &Attempt) -> Option<String> {
     Some(text)
 }
 
-fn hint_for_mixture(report: &Report, causes: &[Cause]) -> Option<String> {
-    let refused = report.attempts.iter().find(|a| Cause::of(a) == Some(Cause::Refused))?;
-    let address = ip_text(refused);
-    if causes.contains(&Cause::Silent) {
-        return Some(format!(
-            "`{address}` is up and refuses connections; the addresses that did not answer are filtered or down"
-        ));
-    }
-    Some(format!(
-        "`{address}` is up and refuses connections; the others cannot be reached from here"
-    ))
+/// Each cause by itself, because no cause of one address explains another.
+fn hint_for_mixture(report: &Report) -> Option<String> {
+    Some(format!("each address has its own cause: {}", summary_by_address(report)))
+}
+
+/// Whether a connection reached itself, which the library reports as refused, without an errno.
+fn is_connected_to_itself(attempt: &Attempt) -> bool {
+    matches!(&attempt.outcome, Outcome::Failure(Phase::Connect, failure) if failure.errno.is_none())
 }

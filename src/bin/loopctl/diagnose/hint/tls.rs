@@ -2,6 +2,7 @@
 
 use loopctl::{CertificateProblem, TlsAlert, TlsErrorKind};
 
+use crate::diagnose::tls_silence::{TlsSilence, tls_silence};
 use crate::report::certificate::ParsedCertificate;
 use crate::report::{Report, TlsFailure, TlsPhase, TlsReport};
 
@@ -25,6 +26,9 @@ pub(super) fn hint_for_tls(
         }
         (Some(TlsErrorKind::TimedOut), TlsPhase::StartTls) => {
             "a server that sends no greeting may expect TLS at once: use --tls without --starttls"
+        }
+        (Some(TlsErrorKind::TimedOut), _) if tls_silence(tls).is_some() => {
+            tls_silence(tls).map_or("", TlsSilence::hint)
         }
         (Some(TlsErrorKind::TimedOut), _) if stopped_at_tcp(report) => {
             "the port is open, but the peer does not answer the TLS handshake; `--success tls` tries the next address as well"

@@ -43,7 +43,8 @@ pub(crate) fn event(event: &Event, report: &Report) -> Option<String> {
             format!("#{} {}{}", attempt + 1, reached(report, *attempt), socket_text(snapshot))
         }
         EventKind::AttemptFailed { attempt, failure, snapshot, .. } => {
-            format!("#{} {}{}", attempt + 1, failure_text(failure), socket_text(snapshot))
+            let icmp = snapshot.icmp.map_or_else(String::new, |icmp| format!(", {icmp}"));
+            format!("#{} {}{icmp}{}", attempt + 1, failure_text(failure), socket_text(snapshot))
         }
         EventKind::AttemptTimedOut { attempt, snapshot } => {
             format!("#{} timed out{}", attempt + 1, socket_text(snapshot))
@@ -61,7 +62,7 @@ fn tls_line(kind: &EventKind, report: &Report) -> Option<String> {
     let (attempt, text) = match kind {
         EventKind::TlsStarted { attempt } => (attempt, "TLS handshake started".to_owned()),
         EventKind::TlsFirstByte { attempt } => (attempt, "first byte from the peer".to_owned()),
-        EventKind::TlsEstablished { attempt, info } => {
+        EventKind::TlsEstablished { attempt, info, .. } => {
             (attempt, format!("{} established, {}", info.version, info.cipher_suite))
         }
         EventKind::TlsFailed { attempt, error, failure, .. } => {

@@ -6,6 +6,7 @@ use comfy_table::{Cell, CellAlignment, Table, presets};
 use super::timeline::Timeline;
 use super::tls;
 use crate::diagnose::cause::{Cause, failure_text};
+use crate::diagnose::rejection::rejection;
 use crate::report::{Attempt, Outcome, Report, TransportKind};
 use crate::util::style::Style;
 use crate::util::units;
@@ -68,20 +69,30 @@ fn outcome(attempt: &Attempt, success: &str, has_winner: bool) -> String {
     if let Some((tls, failure)) = attempt.tls_failure() {
         return tls::outcome(tls, failure, lost);
     }
+    if let Some(rejection) = rejection(attempt) {
+        return resent(rejection.short(), attempt, has_winner);
+    }
     let text = match (&attempt.outcome, Cause::of(attempt)) {
+        (Outcome::Success, _) if attempt.is_reset => format!("{success}, then reset"),
         (Outcome::Success, _) => success.to_owned(),
         (Outcome::Canceled, None) => format!("{lost}, had connected"),
         (Outcome::Canceled, _) => format!("{lost}, no answer"),
         (Outcome::Timeout, _) => "timed out".to_owned(),
         (Outcome::Pending, _) => "pending".to_owned(),
         (Outcome::Failure(..), Some(Cause::Refused)) => "refused".to_owned(),
-        (Outcome::Failure(..), Some(Cause::Prohibited)) => "prohibited by a router".to_owned(),
+        (Outcome::Failure(..), Some(Cause::Prohibited)) => "prohibited".to_owned(),
         (Outcome::Failure(..), Some(Cause::NoRoute)) => "no route".to_owned(),
+        (Outcome::Failure(..), Some(Cause::NoPort)) => "no free port".to_owned(),
         (Outcome::Failure(..), Some(Cause::Unreachable)) => "unreachable".to_owned(),
         (Outcome::Failure(..), Some(Cause::Silent)) => "timed out (kernel)".to_owned(),
         (Outcome::Failure(..), Some(Cause::Bind)) => "cannot bind".to_owned(),
         (Outcome::Failure(_, failure), _) => failure_text(failure),
     };
+    resent(text, attempt, has_winner)
+}
+
+/// Text with the number of SYNs that were sent again.
+fn resent(text: String, attempt: &Attempt, has_winner: bool) -> String {
     match (&attempt.outcome, attempt.resends()) {
         (_, 0) => text,
         (Outcome::Canceled, count) if has_winner => format!("no answer, SYN resent {count}"),

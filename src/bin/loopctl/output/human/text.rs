@@ -213,7 +213,7 @@ fn kernel_line(report: &Report, style: Style) -> String {
     let plus_minus = if style.unicode { "±" } else { "+-" };
     let (rtt, variance) = (units::prose(tcp.rtt), units::prose(tcp.rtt_variance));
     let rtt = match tcp.rtt {
-        Duration::ZERO => "rtt unknown (the SYN was resent)".to_owned(),
+        Duration::ZERO => "rtt unknown (SYN resent, no timestamps)".to_owned(),
         _ if has_one_sample(&tcp) => format!("rtt {rtt}"),
         _ => format!("rtt {rtt} {plus_minus} {variance}"),
     };

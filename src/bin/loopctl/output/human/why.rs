@@ -1,4 +1,4 @@
-//! Reasons for the winner, in one or two lines.
+//! Reasons for the winner, in one or two lines; then the state of this host that matters.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::report::Report;
 use crate::util::style::Style;
 use crate::util::units;
 
-/// Maximum number of findings shown; the table has the rest.
+/// Maximum number of findings about the race that are shown; the table has the rest.
 const MAX_FINDINGS: usize = 2;
 
 /// Minimum delay worth a line.
@@ -15,15 +15,17 @@ const MIN_COST: Duration = Duration::from_millis(1);
 
 /// Lines of `why`; none if the first address won at once.
 pub(crate) fn lines(report: &Report, style: Style, is_verbose: bool) -> String {
-    if report.winner().is_none() {
-        return String::new();
-    }
-    let mut reasons = together(findings(report).into_iter().filter(is_relevant));
+    let (host, race): (Vec<Finding>, Vec<Finding>) =
+        findings(report).into_iter().partition(|why| why.kind.is_about_host());
+    // Because the errors below the table tell why there is no connection.
+    let race = race.into_iter().filter(|_| report.winner().is_some());
+    let mut reasons = together(race.filter(is_relevant));
     while reasons.len() > MAX_FINDINGS {
         let lightest = (0..reasons.len()).min_by_key(|at| weight(&reasons[*at]));
         reasons.remove(lightest.unwrap_or_default());
     }
-    let labels = ["  why", ""].into_iter();
+    reasons.extend(together(host.into_iter()));
+    let labels = std::iter::once("  why").chain(std::iter::repeat(""));
     labels
         .zip(&reasons)
         .map(|(label, why)| {
@@ -41,8 +43,8 @@ fn evidence_lines(why: &Finding, style: Style) -> String {
 }
 
 fn is_relevant(why: &Finding) -> bool {
-    use FindingKind::{GaiConf, LateStart, NoSourceAddress};
-    matches!(why.kind, NoSourceAddress | GaiConf | LateStart) || why.cost >= MIN_COST
+    use FindingKind::{GaiConf, LateEnd, LateStart, NoSourceAddress};
+    matches!(why.kind, NoSourceAddress | GaiConf | LateStart | LateEnd) || why.cost >= MIN_COST
 }
 
 /// Findings about the family weigh more than those about the time.

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use loopctl::plan::{self, Family, FirstAttemptReason, Reason};
-use loopctl::{Failure, Phase};
+use loopctl::{Failure, IcmpError, Phase};
 
-use super::{compare, error, resolve, tls};
+use super::{compare, error, resolve, surroundings, tls};
 use crate::diagnose::cause;
 use crate::diagnose::findings::{CausedBy, Finding, findings};
 use crate::diagnose::{exit_status, expectation, hint, name, transfer};
@@ -14,8 +14,8 @@ use crate::output::wire::common::{
 };
 use crate::output::wire::compare::QueryType;
 use crate::output::wire::connect::{
-    Attempt, Document, Evidence, Keepalive, Name, Policy, RefusedOption, Relay, Resolve, Seen,
-    SocketOptions, StartReason, Success, TcpInfo, Unmet, Via, Waited, Why,
+    Attempt, Document, Evidence, Icmp, Keepalive, Name, Policy, RefusedOption, Relay, Resolve,
+    Seen, SocketOptions, StartReason, Success, TcpInfo, Unmet, Via, Waited, Why,
 };
 use crate::report::relay::{RelayEnd, RelayError, RelayReport};
 use crate::report::{self, End, FailureKind, Report, Subject, TlsReport};
@@ -52,6 +52,7 @@ pub(crate) fn document(report: &Report) -> Document {
         compare: compare::compare(report),
         error: error(report),
         hint: hint::hint(report),
+        surroundings: surroundings::surroundings(report),
     }
 }
 
@@ -232,9 +233,26 @@ fn attempt(report: &Report, number: usize) -> Attempt {
             _ => None,
         },
         error: error::of_attempt(attempt),
+        icmp: attempt.icmp.as_ref().map(Icmp::from),
+        end_lag_ms: attempt.end_lag.into(),
+        reset: attempt.is_reset,
         tcp_info: attempt.tcp.map(TcpInfo::from),
         socket: attempt.socket.options.as_ref().map(SocketOptions::from),
         refused_options: attempt.socket.refused.iter().map(RefusedOption::from).collect(),
+        route: attempt.socket.route.as_ref().map(surroundings::route),
+    }
+}
+
+impl From<&IcmpError> for Icmp {
+    fn from(icmp: &IcmpError) -> Self {
+        Self {
+            protocol: icmp.protocol(),
+            icmp_type: icmp.icmp_type,
+            code: icmp.code,
+            from: icmp.from.map(|from| from.to_string()),
+            from_this_host: icmp.is_from_this_host,
+            meaning: icmp.meaning(),
+        }
     }
 }
 
@@ -300,6 +318,10 @@ impl From<loopctl::TcpInfo> for TcpInfo {
             rttvar_us: micros(tcp.rtt_variance),
             retransmits: tcp.retransmits,
             snd_mss: tcp.send_mss,
+            bytes_sent: tcp.traffic.bytes_sent,
+            bytes_acked: tcp.traffic.bytes_acked,
+            bytes_received: tcp.traffic.bytes_received,
+            received_out_of_order: tcp.traffic.received_out_of_order,
         }
     }
 }

@@ -10,13 +10,13 @@ use crate::report::{Attempt, FailureKind, Outcome, TlsFailure, TlsReport};
 impl From<Cause> for ErrorKind {
     fn from(cause: Cause) -> Self {
         match cause {
-            Cause::Refused => Self::Refused,
+            Cause::Refused | Cause::Rejected => Self::Refused,
             Cause::Silent | Cause::NoAnswerToTls => Self::Timeout,
             Cause::Untrusted => Self::Cert,
             Cause::NoTls => Self::Tls,
             Cause::Unreachable | Cause::NoRoute | Cause::Prohibited => Self::Unreachable,
             Cause::Reset => Self::Reset,
-            Cause::Bind | Cause::Other => Self::Io,
+            Cause::Bind | Cause::NoPort | Cause::Other => Self::Io,
         }
     }
 }

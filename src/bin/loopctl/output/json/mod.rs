@@ -8,4 +8,5 @@ pub(crate) mod repeat;
 pub(crate) mod resolve;
 pub(crate) mod sendfile;
 pub(crate) mod serve;
+pub(crate) mod surroundings;
 pub(crate) mod tls;

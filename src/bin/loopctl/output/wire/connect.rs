@@ -11,6 +11,7 @@ use super::common::{
 };
 use super::compare::{Compare, QueryType};
 use super::query::{Query, Record};
+use super::surroundings::{Route, Surroundings};
 use super::tls::Tls;
 use crate::diagnose::findings::{Basis, EvidenceSource, FindingKind};
 
@@ -60,6 +61,8 @@ pub(crate) struct Document {
     pub(crate) error: Option<ErrorRecord>,
     /// Hint about a remedy or the next step, as on standard error.
     pub(crate) hint: Option<String>,
+    /// State of this host; null: every attempt connected, and no proxy is set for the target.
+    pub(crate) surroundings: Option<Surroundings>,
 }
 
 /// Relations between the fields, which types do not express.
@@ -246,9 +249,34 @@ pub(crate) struct Attempt {
     #[schemars(extend("enum" = ["socket", "socket options", "bind", "connect", "tls", null]))]
     pub(crate) phase: Option<String>,
     pub(crate) error: Option<ErrorRecord>,
+    /// ICMP error about the packets of the attempt; null: none came.
+    pub(crate) icmp: Option<Icmp>,
+    /// Time from the arrival of the answer to the SYN until this process looked at it: its own delay, not the
+    /// network's. It is part of duration_ms.
+    pub(crate) end_lag_ms: Ms,
+    /// Whether the peer reset the connection right after it had accepted it.
+    pub(crate) reset: bool,
     pub(crate) tcp_info: Option<TcpInfo>,
     pub(crate) socket: Option<SocketOptions>,
     pub(crate) refused_options: Vec<RefusedOption>,
+    /// Route of this host to the address, looked up after the attempt failed.
+    pub(crate) route: Option<Route>,
+}
+
+/// ICMP or ICMPv6 error.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Icmp {
+    #[schemars(extend("enum" = ["ICMP", "ICMPv6"]))]
+    pub(crate) protocol: &'static str,
+    #[serde(rename = "type")]
+    pub(crate) icmp_type: u8,
+    pub(crate) code: u8,
+    /// Sender; null: not known.
+    pub(crate) from: Option<String>,
+    /// Whether the sender is this host.
+    pub(crate) from_this_host: bool,
+    /// Type and code in words.
+    pub(crate) meaning: &'static str,
 }
 
 fn attempt_conditions() -> Value {
@@ -318,6 +346,13 @@ pub(crate) struct TcpInfo {
     /// Segments sent again; before the handshake is over: SYNs.
     pub(crate) retransmits: u32,
     pub(crate) snd_mss: u32,
+    /// Bytes sent, with those sent again.
+    pub(crate) bytes_sent: u64,
+    /// Bytes that the peer acknowledged. The SYN counts as one.
+    pub(crate) bytes_acked: u64,
+    pub(crate) bytes_received: u64,
+    /// Segments received out of order.
+    pub(crate) received_out_of_order: u32,
 }
 
 /// Traffic of --relay over the connection.

@@ -12,6 +12,7 @@ pub(crate) mod repeat;
 pub(crate) mod resolve;
 pub(crate) mod schema;
 pub(crate) mod serve;
+pub(crate) mod surroundings;
 pub(crate) mod tls;
 pub(crate) mod transfer;
 

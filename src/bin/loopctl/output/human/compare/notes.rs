@@ -42,10 +42,12 @@ pub(crate) fn client(name: &str) -> &'static str {
 pub(crate) fn failure_text(attempt: &Attempt) -> Option<&'static str> {
     Some(match Cause::of(attempt)? {
         Cause::Refused => "refused",
+        Cause::Rejected => "rejected",
         Cause::Silent => "silent",
         Cause::Unreachable => "unreachable",
         Cause::NoRoute => "no route",
-        Cause::Prohibited => "prohibited by a router",
+        Cause::NoPort => "no free port",
+        Cause::Prohibited => "prohibited",
         Cause::Reset => "reset",
         Cause::NoAnswerToTls => "TLS silent",
         Cause::Untrusted => "not trusted",

@@ -23,14 +23,15 @@ pub(crate) fn sent(sending: &TransferReport, width: Option<usize>) -> String {
 }
 
 /// Checksum in the format of sha256sum(1). For a part of a file it is a comment, which the tools skip.
-pub(crate) fn sum(sending: &TransferReport) -> String {
-    let Some(sum) = &sending.sum else { return String::new() };
+pub(crate) fn sum(sending: &TransferReport) -> Vec<u8> {
+    let Some(sum) = &sending.sum else { return Vec::new() };
     if !sending.is_part {
-        return sum.line(&sending.file);
+        return sum.line(sending.path.as_os_str().as_encoded_bytes());
     }
     let (count, offset) = (sending.progress.bytes, sending.offset);
     let name = printable(&sending.file);
-    format!("# {} {}  {count} bytes from {offset} on of {name}\n", sum.algorithm.name(), sum.hex)
+    let algorithm = sum.algorithm.name();
+    format!("# {algorithm} {}  {count} bytes from {offset} on of {name}\n", sum.hex).into_bytes()
 }
 
 fn line(sending: &TransferReport) -> String {

@@ -1,0 +1,35 @@
+//! State of this host around a connection: interfaces, local ports, proxy variables.
+
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+
+use loopctl::Interface;
+
+use crate::config::proxy::Proxy;
+
+/// State of this host. Interfaces and ports are read after a failure only.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Surroundings {
+    pub(crate) interfaces: Vec<Interface>,
+    /// Ports that the kernel chooses for sockets without one.
+    pub(crate) local_ports: Option<RangeInclusive<u16>>,
+    /// Interface requested for the connection (--interface).
+    pub(crate) requested_interface: Option<String>,
+    /// Proxy that HTTP clients would use for the target.
+    pub(crate) proxy: Option<Proxy>,
+    /// Connections that full accept queues of this host dropped during the run, as far as that is known.
+    pub(crate) listen_overflows: Option<u64>,
+}
+
+impl Surroundings {
+    pub(crate) fn interface(&self, name: &str) -> Option<&Interface> {
+        self.interfaces.iter().find(|interface| interface.name == name)
+    }
+
+    /// Whether an address is one of this host; `None` if the interfaces are not known.
+    pub(crate) fn has_address(&self, ip: IpAddr) -> Option<bool> {
+        let mut interfaces = self.interfaces.iter();
+        (!self.interfaces.is_empty())
+            .then(|| interfaces.any(|interface| interface.addresses.contains(&ip)))
+    }
+}
