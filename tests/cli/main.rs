@@ -35,6 +35,7 @@ mod resolve;
 mod resolve_beside;
 mod resolve_many;
 mod resolve_trace;
+mod resolve_types;
 mod rules;
 mod screen;
 mod sendfile;

@@ -103,6 +103,11 @@ fn o4_what_is_no_message_is_told_as_such() {
         assert_eq!(error.kind, DnsErrorKind::Malformed, "{error}");
         assert!(error.to_string().contains(why), "{error}");
     }
+    let endless = |_: &[u8]| b"HTTP/1.1 100 Continue\r\n\r\n".repeat(100);
+    let error = ask(endless).0.unwrap_err();
+    assert!(error.to_string().contains("interim responses"), "{error}");
+    let error = ask(|_| Vec::new()).0.unwrap_err();
+    assert!(error.to_string().contains("closed the connection without an answer"), "{error}");
     let error = ask(|message| counted(message)[..120].to_vec()).0.unwrap_err();
     assert_eq!(error.kind, DnsErrorKind::Network, "it ended early: {error}");
 }

@@ -18,6 +18,8 @@ mod datagram_flow;
 #[cfg(feature = "dns")]
 mod dns_end;
 #[cfg(all(feature = "dns", feature = "tls"))]
+mod dns_http2;
+#[cfg(all(feature = "dns", feature = "tls"))]
 mod dns_https;
 #[cfg(feature = "dns")]
 mod dns_lookup;

@@ -11,11 +11,16 @@ use std::time::Instant;
 use rustix::net::{RecvFlags, SendFlags};
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::DnsServer;
+#[cfg(feature = "tls")]
+use super::https::{self, http2};
 use super::message::Sent;
-use super::{DnsServer, https};
+#[cfg(feature = "tls")]
+use super::session::Slot;
 use crate::event_loop::{Interest, LoopHandle};
-use crate::net::CreateConnection;
 use crate::net::socket::readiness::FdReadiness;
+use crate::net::{CreateConnection, StreamError, StreamReader, StreamWriter};
+#[cfg(feature = "tls")]
 use crate::plan::DnsTransport;
 
 /// Maximum size of a datagram, in bytes.
@@ -93,25 +98,32 @@ pub(super) struct StreamChannel {
     pub(super) since: Rc<Cell<Option<Instant>>>,
 }
 
+/// A query over a stream: where it goes, and how it gets there.
+pub(super) struct StreamQuery {
+    pub(super) event_loop: LoopHandle,
+    /// Makes a connection to the server.
+    pub(super) connect: Box<dyn Fn() -> io::Result<CreateConnection>>,
+    pub(super) server: DnsServer,
+    /// Connection over HTTP/2 that queries to this server share.
+    #[cfg(feature = "tls")]
+    pub(super) shared: Rc<Slot<http2::Sender>>,
+}
+
 impl StreamChannel {
     /// Starts connecting. `connected` is called when the connection is established.
     pub(super) fn open(
-        event_loop: &LoopHandle,
-        connecting: CreateConnection,
-        server: &DnsServer,
+        query: StreamQuery,
         sent: Sent,
         connected: impl FnOnce(Instant) + 'static,
     ) -> Self {
         let (sent, since) = (Rc::new(sent), Rc::new(Cell::new(None)));
         let (event_loop, question, began) =
-            (event_loop.clone(), Rc::clone(&sent), Rc::clone(&since));
+            (query.event_loop.clone(), Rc::clone(&sent), Rc::clone(&since));
         let connected = move || {
             began.set(Some(event_loop.time()));
             connected(event_loop.time());
         };
-        let is_https = server.transport() == DnsTransport::Https;
-        let request = is_https.then(|| https::request(server, &question.bytes));
-        let asking = Box::pin(ask(connecting, request, question, connected));
+        let asking = Box::pin(ask(query, question, connected));
         Self { asking, sent, since }
     }
 
@@ -120,23 +132,103 @@ impl StreamChannel {
     }
 }
 
+async fn ask(query: StreamQuery, sent: Rc<Sent>, connected: impl FnOnce()) -> io::Result<Vec<u8>> {
+    #[cfg(feature = "tls")]
+    if query.server.transport() == DnsTransport::Https {
+        return ask_https(query, &sent.bytes, connected).await;
+    }
+    let (mut reader, mut writer) = (query.connect)()?.open_stream().await?;
+    connected();
+    ask_stream(&mut reader, &mut writer, &sent.bytes).await
+}
+
 /// Sends the query and reads the answer. Messages have a length prefix (RFC 1035 section 4.2.2). The connection
 /// closes when both of its ends are dropped.
-async fn ask(
-    connecting: CreateConnection,
-    request: Option<Vec<u8>>,
-    sent: Rc<Sent>,
+async fn ask_stream(
+    reader: &mut StreamReader,
+    writer: &mut StreamWriter,
+    message: &[u8],
+) -> io::Result<Vec<u8>> {
+    let length = u16::try_from(message.len()).map_err(io::Error::other)?;
+    writer.write_all(&[&length.to_be_bytes(), message].concat()).await?;
+    let length = reader.read_exactly(2).await.map_err(without_end)?;
+    let length = length.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
+    reader.read_exactly(length).await.map_err(without_end)
+}
+
+/// Asks over HTTP/2 if the server chooses it (ALPN), and otherwise over HTTP/1.1. A shared connection that has ended
+/// is replaced once.
+#[cfg(feature = "tls")]
+async fn ask_https(
+    query: StreamQuery,
+    message: &[u8],
     connected: impl FnOnce(),
 ) -> io::Result<Vec<u8>> {
-    let (mut reader, mut writer) = connecting.open_stream().await?;
-    connected();
-    if let Some(request) = request {
-        writer.write_all(&request).await?;
-        return https::response(&mut reader).await;
+    let StreamQuery { event_loop, connect, server, shared } = query;
+    let mut connected = Some(connected);
+    // A connection that was open before may have ended meanwhile.
+    for is_last in [false, true] {
+        let mut plain = None;
+        let opened = open_https(&event_loop, connect()?, &mut plain);
+        let found = shared.get(|sender| !sender.is_closed(), opened).await?;
+        if let Some(connected) = connected.take() {
+            connected();
+        }
+        if let Some((mut reader, mut writer)) = plain {
+            return ask_http1(&mut reader, &mut writer, &server, message).await;
+        }
+        let Some((sender, was_open)) = found else { break };
+        match http2::ask(sender, &server, message).await {
+            Err(error) if was_open && !is_last && !https::NoMessage::is_within(&error) => {
+                shared.clear();
+            }
+            result => return result,
+        }
     }
-    let length = u16::try_from(sent.bytes.len()).map_err(io::Error::other)?;
-    writer.write_all(&[&length.to_be_bytes(), sent.bytes.as_slice()].concat()).await?;
-    let length = reader.read_exactly(2).await?;
-    let length = length.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
-    Ok(reader.read_exactly(length).await?)
+    Err(io::ErrorKind::NotConnected.into())
+}
+
+/// Both ends of a connection that is not shared.
+#[cfg(feature = "tls")]
+type Plain = Option<(StreamReader, StreamWriter)>;
+
+#[cfg(feature = "tls")]
+async fn open_https(
+    event_loop: &LoopHandle,
+    connecting: CreateConnection,
+    plain: &mut Plain,
+) -> io::Result<Option<http2::Sender>> {
+    let (reader, writer) = connecting.open_stream().await?;
+    let chosen = writer.transport().tls().and_then(|tls| tls.alpn);
+    if chosen.as_deref() == Some(b"h2") {
+        return http2::handshake(event_loop, reader, writer).await.map(Some);
+    }
+    *plain = Some((reader, writer));
+    Ok(None)
+}
+
+#[cfg(feature = "tls")]
+async fn ask_http1(
+    reader: &mut StreamReader,
+    writer: &mut StreamWriter,
+    server: &DnsServer,
+    message: &[u8],
+) -> io::Result<Vec<u8>> {
+    writer.write_all(&https::request(server, message)).await?;
+    https::response(reader).await
+}
+
+/// Error of a connection that ended before the answer.
+pub(super) fn without_end(error: StreamError) -> io::Error {
+    match error {
+        StreamError::Incomplete { partial, .. } => {
+            let text = if partial.is_empty() {
+                "closed the connection without an answer"
+            } else {
+                "closed the connection in the middle of its answer"
+            };
+            io::Error::new(io::ErrorKind::UnexpectedEof, text)
+        }
+        error => error.into(),
+    }
 }

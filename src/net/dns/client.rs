@@ -109,14 +109,26 @@ impl DnsClient {
     pub async fn query(&self, name: &str, record_type: RecordType) -> Result<DnsAnswer, DnsError> {
         let question = match Question::new(name, record_type) {
             Ok(question) => question,
-            Err(why) => return Err(self.bad_name(name, record_type, why)),
+            Err(why) => {
+                let error = io::Error::new(io::ErrorKind::InvalidInput, why);
+                let failure = Some(Failure::from(&error));
+                return Err(self.unasked(DnsErrorKind::BadName, name, record_type, failure));
+            }
         };
+        if question.is_onion() {
+            return Err(self.unasked(DnsErrorKind::Onion, &question.name(), record_type, None));
+        }
         self.core.resolve_servers().await;
         let tracer = self.tracer(&question, None);
         let guard = FinishGuard::new(&self.core.event_loop, &tracer);
         let (result, wire) = self.exchange(question, &tracer).await;
         #[cfg(feature = "dnssec")]
-        let result = self.verified(result, &wire, tracer.query).await;
+        let result = if self.core.config.anchors.is_some() {
+            // Boxed, because a validation has a large state, and most queries have none.
+            Box::pin(self.verified(result, &wire, tracer.query)).await
+        } else {
+            result
+        };
         #[cfg(not(feature = "dnssec"))]
         drop(wire);
         guard.emit(&result);
@@ -178,8 +190,14 @@ impl DnsClient {
         self.query(&name, RecordType::Ptr).await
     }
 
-    fn bad_name(&self, name: &str, record_type: RecordType, why: String) -> DnsError {
-        let error = io::Error::new(io::ErrorKind::InvalidInput, why);
+    /// Failure of a query that was not sent.
+    fn unasked(
+        &self,
+        kind: DnsErrorKind,
+        name: &str,
+        record_type: RecordType,
+        failure: Option<Failure>,
+    ) -> DnsError {
         let exchange = Box::new(DnsExchange {
             server: None,
             transport: None,
@@ -192,14 +210,7 @@ impl DnsClient {
             #[cfg(feature = "dnssec")]
             validation: None,
         });
-        DnsError {
-            kind: DnsErrorKind::BadName,
-            name: name.to_owned(),
-            record_type,
-            failure: Some(Failure::from(&error)),
-            answer: None,
-            exchange,
-        }
+        DnsError { kind, name: name.to_owned(), record_type, failure, answer: None, exchange }
     }
 }
 

@@ -3,15 +3,23 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
+#[cfg(feature = "tls")]
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::DnsServer;
 use super::answer::EdnsFallback;
 use super::config::Config;
+#[cfg(feature = "tls")]
+use super::https::http2::Sender;
 #[cfg(feature = "dnssec")]
 use super::keys::KnownKeys;
+#[cfg(feature = "tls")]
+use super::session::Slot;
 use crate::event_loop::LoopHandle;
 use crate::net::{CreateConnection, Lookup, ResolveError};
+#[cfg(feature = "tls")]
+use crate::plan::DnsTransport;
 use crate::plan::{SocketKind, Transmit};
 
 /// Configuration, addresses of the servers, and the number of queries so far.
@@ -23,6 +31,9 @@ pub(super) struct ClientCore {
     queries: Cell<u64>,
     /// Experience with each server.
     pub(super) edns: RefCell<Vec<EdnsExperience>>,
+    /// Connection over HTTP/2 to each server.
+    #[cfg(feature = "tls")]
+    pub(super) shared: Vec<Rc<Slot<Sender>>>,
     /// Keys of zones that have been verified.
     #[cfg(feature = "dnssec")]
     pub(super) keys: KnownKeys,
@@ -42,6 +53,8 @@ impl ClientCore {
         Self {
             event_loop: event_loop.clone(),
             edns: RefCell::new(vec![EdnsExperience::default(); config.servers.len()]),
+            #[cfg(feature = "tls")]
+            shared: config.servers.iter().map(|_| Rc::default()).collect(),
             config,
             known: RefCell::default(),
             queries: Cell::new(0),
@@ -103,7 +116,10 @@ impl ClientCore {
         #[cfg(feature = "tls")]
         if let (true, Some(tls)) = (ask.transport.is_encrypted(), &self.config.tls) {
             let name = self.config.servers[ask.server].tls_name();
-            return Ok(connecting.tls(tls.clone().server_name(&name)?));
+            let tls = tls.clone().server_name(&name)?;
+            let is_https = ask.transport == DnsTransport::Https;
+            let tls = if is_https { tls.with_alpn(["h2", "http/1.1"]) } else { tls };
+            return Ok(connecting.tls(tls));
         }
         if ask.transport.is_encrypted() {
             return Err(io::ErrorKind::Unsupported.into());

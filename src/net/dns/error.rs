@@ -40,6 +40,8 @@ pub enum DnsErrorKind {
     Malformed,
     /// A socket failed; [`DnsError::failure`] has the error.
     Network,
+    /// The name is below `onion`, which is not in DNS, so that no server was asked (RFC 7686 section 2).
+    Onion,
     /// The name is not a domain name.
     BadName,
     /// DNSSEC: a signature is wrong or missing (RFC 4035 section 4.3).
@@ -137,6 +139,9 @@ impl DnsError {
             DnsErrorKind::Network => f.write_str(why),
             DnsErrorKind::Bogus => write!(f, "bogus: {why}"),
             DnsErrorKind::Indeterminate => write!(f, "it cannot be verified: {why}"),
+            DnsErrorKind::Onion => {
+                f.write_str("names of .onion are Tor's, and name servers are not asked (RFC 7686)")
+            }
             DnsErrorKind::BadName => write!(f, "not a name: {why}"),
         }
     }

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use super::answer::{DnsAnswer, DnsExchange, EdnsFallback, Rcode};
-use super::channel::{DatagramChannel, StreamChannel};
+use super::channel::{DatagramChannel, StreamChannel, StreamQuery};
 use super::core::ClientCore;
 use super::error::{DnsError, DnsErrorKind};
 use super::event::{DnsEventKind, QueryTracer};
@@ -170,14 +170,20 @@ impl Exchange {
             datagrams.send()?;
             Channel::Datagram(datagrams)
         } else {
-            let connecting = self.core.connecting(transmit, addresses)?;
-            let server = self.core.config.servers[transmit.server].clone();
+            let (core, server) = (Rc::clone(&self.core), transmit.server);
+            let query = StreamQuery {
+                event_loop: event_loop.clone(),
+                connect: Box::new(move || core.connecting(transmit, addresses.clone())),
+                server: self.core.config.servers[server].clone(),
+                #[cfg(feature = "tls")]
+                shared: Rc::clone(&self.core.shared[server]),
+            };
+            let server = self.core.config.servers[server].clone();
             let (tracer, transport) = (Rc::clone(&self.tracer), transmit.transport);
             let connected = move |now| {
                 tracer.emit(now, || DnsEventKind::Connected { server, transport });
             };
-            let server = &self.core.config.servers[transmit.server];
-            Channel::Stream(StreamChannel::open(event_loop, connecting, server, sent, connected))
+            Channel::Stream(StreamChannel::open(query, sent, connected))
         };
         Ok(())
     }

@@ -78,6 +78,11 @@ impl Question {
         name_text::text(&self.name)
     }
 
+    /// Whether the name is `onion`, or below it.
+    pub(super) fn is_onion(&self) -> bool {
+        self.name.iter().next_back().is_some_and(|label| label.eq_ignore_ascii_case(b"onion"))
+    }
+
     pub(super) fn record_type(&self) -> RecordType {
         self.record_type
     }

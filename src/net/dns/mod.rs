@@ -8,7 +8,7 @@
 //!
 //! With the feature `dnssec`, [`verify`] validates answers with hickory, from the [`anchors`]. [`rrset`] splits an
 //! answer into the sets to validate. [`handle`] passes hickory's queries to the loop, and [`keys`] caches their
-//! answers. [`reason`] finds the cause of a failure, and [`proof`] is the result.
+//! answers. [`opt_out`] finds denials that prove less, [`reason`] finds the cause of a failure, and [`proof`] is the result.
 
 #[cfg(feature = "dnssec")]
 mod anchors;
@@ -33,6 +33,8 @@ mod lookup;
 mod message;
 mod name_text;
 #[cfg(feature = "dnssec")]
+mod opt_out;
+#[cfg(feature = "dnssec")]
 mod proof;
 mod rdata;
 #[cfg(feature = "dnssec")]
@@ -43,6 +45,8 @@ mod record_type;
 mod rrset;
 mod section;
 mod server;
+#[cfg(feature = "tls")]
+mod session;
 mod type_names;
 mod verdict;
 #[cfg(feature = "dnssec")]

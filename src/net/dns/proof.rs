@@ -97,6 +97,11 @@ pub enum DnsProofReason {
         /// Unsigned zone.
         zone: String,
     },
+    /// The denial leaves room for an unsigned delegation (NSEC3 opt-out, RFC 5155 section 9.2).
+    OptOut {
+        /// Signed zone.
+        zone: String,
+    },
     /// The zone uses only unsupported algorithms.
     UnknownAlgorithm {
         /// Signed zone.
@@ -178,6 +183,9 @@ impl fmt::Display for DnsProofReason {
             Self::NoAnchor => f.write_str("no trust anchor is in charge of the name"),
             Self::Signatures => f.write_str("signatures are not signed themselves"),
             Self::Unsigned { zone } => write!(f, "`{zone}` is not signed"),
+            Self::OptOut { zone } => {
+                write!(f, "`{zone}` leaves unsigned zones out of its proof (NSEC3 opt-out)")
+            }
             Self::UnknownAlgorithm { zone } => {
                 write!(f, "`{zone}` is signed with an algorithm that is not known here")
             }

@@ -25,7 +25,7 @@ use super::reason::{MAX_SIGNATURES, Seen};
 use super::rrset::{self, RrSet, signature};
 use super::{
     DnsAnswer, DnsClient, DnsError, DnsErrorKind, DnsProof, DnsProofReason, DnsSetProof,
-    DnsValidation, TrustAnchors, message, name_text,
+    DnsValidation, TrustAnchors, message, name_text, opt_out,
 };
 use crate::net::Failure;
 
@@ -120,6 +120,13 @@ impl Verifying<'_> {
         let left = Cell::new(MAX_SIGNATURES);
         let seen = Seen { given: &seen, anchors: self.anchors, top: &top, now: now(), left };
         let (reason, chain) = seen.explain(part, proof);
+        if proof == DnsProof::Secure
+            && part.is_denial
+            && let Some(zone) = opt_out::zone(part)
+        {
+            let reason = DnsProofReason::OptOut { zone: name_text::text(&zone) };
+            return (set(DnsProof::Insecure, Some(reason)), chain);
+        }
         let proof = match reason {
             // The set may be secure; its chain is missing.
             Some(DnsProofReason::Unanswered { .. }) => DnsProof::Indeterminate,

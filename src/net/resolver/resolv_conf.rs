@@ -471,7 +471,7 @@ fn domain_of_host() -> Option<String> {
 /// Text of an error, without its number.
 fn plain(error: &io::Error) -> String {
     let text = error.to_string();
-    text.split_once(" (os error ").map_or(text.clone(), |(text, _)| text.to_owned())
+    text.split_once(" (os error ").map_or_else(|| text.clone(), |(text, _)| text.to_owned())
 }
 
 #[cfg(test)]

@@ -98,6 +98,14 @@ impl TlsClient {
         self
     }
 
+    /// Offers these protocols (ALPN, RFC 7301) instead of those of the builder.
+    #[cfg(feature = "dns")]
+    pub(in crate::net) fn with_alpn(mut self, protocols: [&str; 2]) -> Self {
+        let protocols = protocols.map(|name| name.as_bytes().to_vec());
+        Arc::make_mut(&mut self.config).alpn_protocols = protocols.to_vec();
+        self
+    }
+
     /// Creates a session with a host.
     pub(in crate::net) fn new_session(
         &self,

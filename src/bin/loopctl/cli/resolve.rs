@@ -35,7 +35,8 @@ pub(crate) struct NamesArgs {
     /// Name, with or without a port, or a name server as `@SERVER`
     ///
     /// An IP address needs no resolver; -x queries its names. Names with letters beyond ASCII are converted
-    /// to A-labels (IDNA), and both spellings are shown. `localhost` is answered without a query (RFC
+    /// to A-labels (IDNA), and both spellings are shown. A byte is written `\DDD` (RFC 1035). Of dig's words, a
+    /// type in capitals, `+short`, `+dnssec` and `+trace` are understood. `localhost` is answered without a query (RFC
     /// 6761).
     #[arg(value_name = "NAME[:PORT]|@SERVER")]
     pub(crate) words: Vec<String>,
@@ -75,7 +76,8 @@ pub(crate) struct QuestionArgs {
     /// repeatable
     ///
     /// udp:// is the default and retries over TCP when an answer is truncated. tls:// uses port 853;
-    /// https:// uses HTTP/1.1. A name after `#` is the name the certificate must match. Each server is
+    /// https:// uses HTTP/2, or HTTP/1.1 if the server does not offer it; a path that ends in `{?dns}` is queried
+    /// with GET, any other with POST. A name after `#` is the name the certificate must match. Each server is
     /// tried up to twice; all tries share --timeout evenly. `timeout` and `attempts` of resolv.conf(5)
     /// apply where they end sooner. The hosts file is not read.
     #[arg(long, value_name = "SERVER")]

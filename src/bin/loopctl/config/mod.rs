@@ -1,6 +1,7 @@
 //! The meaning of the command line: requests that are valid, and nothing of the syntax that they came in.
 
 pub(crate) mod connect;
+mod dig_words;
 pub(crate) mod environment;
 pub(crate) mod fault;
 pub(crate) mod gai_conf;

@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use loopctl::plan::{DnsTransport, Family, Host, Port, Target};
 use loopctl::{DnsConfigError, DnsServer, RecordType, ResolvConf, TrustAnchors};
 
+use super::dig_words;
 use super::environment::Environment;
 use super::targets;
 use super::{OutputRequest, SlowRequest};
@@ -117,10 +118,11 @@ impl ResolveRequest {
     /// # Errors
     /// Flags and names that do not go together, and files that cannot be read.
     pub(crate) fn new(
-        args: ResolveArgs,
+        mut args: ResolveArgs,
         global: &GlobalArgs,
         env: &Environment,
     ) -> Result<Self, FatalError> {
+        dig_words::take(&mut args)?;
         let (servers, words): (Vec<_>, Vec<_>) =
             args.names.words.iter().partition(|word| word.starts_with('@'));
         let typed = servers.iter().map(|word| word.parse::<DnsServer>());
@@ -190,6 +192,8 @@ impl ResolveRequest {
             "--server and --dnssec need --via dns or both"
         } else if *trace && *via == ResolverChoice::System {
             "--trace asks name servers: leave out --via system"
+        } else if types.iter().any(|it| is_transfer(*it)) {
+            "a transfer of a zone (AXFR, IXFR) is not a query: `dig @SERVER ZONE AXFR` makes one"
         } else if *trace && servers.iter().any(is_encrypted) {
             "authoritative servers are queried in plain text: --trace takes udp:// and tcp:// only"
         } else if self.names.iter().any(is_reverse) && !self.names.iter().all(is_reverse) {
@@ -199,6 +203,13 @@ impl ResolveRequest {
         };
         Err(FatalError::usage(error))
     }
+}
+
+/// Whether the type stands for a transfer of a zone (RFC 5936, RFC 1995).
+fn is_transfer(record_type: RecordType) -> bool {
+    const IXFR: u16 = 251;
+    const AXFR: u16 = 252;
+    matches!(record_type.number(), IXFR | AXFR)
 }
 
 impl QuestionRequest {
@@ -295,7 +306,8 @@ pub(crate) fn ascii(name: &str) -> Result<String, String> {
     } else {
         idna::domain_to_ascii(name).map_err(|_| "it cannot be encoded in ASCII".to_owned())?
     };
-    if encoded == "." {
+    // An escape stands for a byte, and the client reads it (RFC 1035 section 5.1).
+    if encoded == "." || encoded.contains('\\') {
         return Ok(encoded);
     }
     let inner = encoded.strip_suffix('.').unwrap_or(&encoded);

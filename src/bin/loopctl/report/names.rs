@@ -212,7 +212,10 @@ impl NameReport {
         if !self.subject.wants_addresses {
             lines.extend(self.system_texts().cloned());
         }
-        for record in self.records().into_iter().filter(|it| !is_signature(it.record_type)) {
+        // Because signatures come along with DNSSEC, they are left out unless they were asked for.
+        let is_asked = self.answers().any(|answer| is_signature(answer.record_type));
+        let is_shown = |record: &&DnsRecord| is_asked || !is_signature(record.record_type);
+        for record in self.records().into_iter().filter(is_shown) {
             let text = record.data.to_string();
             // Because names of the system have no final dot, it is removed here too.
             if !lines.iter().any(|line| *line == text || format!("{line}.") == text) {

@@ -363,7 +363,7 @@ impl Queries {
 
     /// Adds a query that the client rejected without sending it.
     pub(crate) fn refuse(&mut self, at: Duration, error: &DnsError) {
-        if error.kind == DnsErrorKind::BadName {
+        if matches!(error.kind, DnsErrorKind::BadName | DnsErrorKind::Onion) {
             let id = Some((usize::MAX, self.0.len() as u64));
             let mut query = Query::new(id, error.name.clone(), vec![error.record_type], at);
             query.end = QueryOutcome::Failed(Box::new(error.clone()));

@@ -104,7 +104,7 @@ fn length(byte: u8) -> Option<String> {
     })
 }
 
-/// CERT (RFC 4398): type, key tag, algorithm, certificate. dig shows the type by name, and the algorithm by number.
+/// CERT (RFC 4398): type, key tag, algorithm, certificate. As in dig, type and algorithm are names where they have one.
 fn certificate(cursor: &mut Cursor<'_>) -> Option<String> {
     const NAMES: [(u16, &str); 10] = [
         (1, "PKIX"),
@@ -118,10 +118,31 @@ fn certificate(cursor: &mut Cursor<'_>) -> Option<String> {
         (253, "URI"),
         (254, "OID"),
     ];
+    /// Mnemonics of IANA's registry "DNS Security Algorithm Numbers".
+    const ALGORITHMS: [(u8, &str); 16] = [
+        (1, "RSAMD5"),
+        (2, "DH"),
+        (3, "DSA"),
+        (5, "RSASHA1"),
+        (6, "NSEC3DSA"),
+        (7, "NSEC3RSASHA1"),
+        (8, "RSASHA256"),
+        (10, "RSASHA512"),
+        (12, "ECCGOST"),
+        (13, "ECDSAP256SHA256"),
+        (14, "ECDSAP384SHA384"),
+        (15, "ED25519"),
+        (16, "ED448"),
+        (252, "INDIRECT"),
+        (253, "PRIVATEDNS"),
+        (254, "PRIVATEOID"),
+    ];
     let [kind, tag] = [cursor.u16()?, cursor.u16()?];
     let known = NAMES.iter().find(|(number, _)| *number == kind);
     let kind = known.map_or_else(|| kind.to_string(), |(_, name)| (*name).to_owned());
     let algorithm = cursor.u8()?;
+    let known = ALGORITHMS.iter().find(|(number, _)| *number == algorithm);
+    let algorithm = known.map_or_else(|| algorithm.to_string(), |(_, name)| (*name).to_owned());
     Some(format!("{kind} {tag} {algorithm} {}", BASE64.encode(cursor.rest())))
 }
 

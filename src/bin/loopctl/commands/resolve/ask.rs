@@ -109,7 +109,10 @@ impl Session {
             }
             _ => {}
         }
+        // Because the system's resolver would pass a name of Tor to name servers (RFC 7686).
+        let is_withheld = question.via == ResolverChoice::Both && is_onion(&name.subject);
         let is_for_system = question.via != ResolverChoice::Dns && question.family.is_some();
+        let is_for_system = is_for_system && !is_withheld;
         let is_literal = matches!(name.subject, NameSubject::Literal(..));
         if (is_for_system && !question.trace) || is_literal {
             parts.push(Box::pin(self.ask_system(event_loop, &name.subject, report)));
@@ -152,6 +155,12 @@ impl Session {
             session.printer.borrow_mut().event(event, &report.borrow());
         })
     }
+}
+
+fn is_onion(subject: &NameSubject) -> bool {
+    let NameSubject::Name(host, _) = subject else { return false };
+    let last = host.trim_end_matches('.').rsplit('.').next();
+    last.is_some_and(|label| label.eq_ignore_ascii_case("onion"))
 }
 
 async fn name_of(event_loop: &LoopHandle, address: IpAddr) -> Result<Vec<String>, ResolveError> {

@@ -187,6 +187,9 @@ fn hint_for_error(report: &NameReport) -> String {
         QueryOutcome::Failed(error) if error.kind == DnsErrorKind::Network => {
             hint_for_server(error)
         }
+        QueryOutcome::Failed(error) if error.kind == DnsErrorKind::Onion => {
+            Some("a Tor client connects to such a name: use its SOCKS proxy".to_owned())
+        }
         _ => None,
     });
     failed.unwrap_or_else(|| VERBOSE.to_owned())

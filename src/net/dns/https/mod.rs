@@ -1,4 +1,7 @@
-//! DNS over HTTPS with HTTP/1.1 (RFC 8484).
+//! DNS over HTTPS (RFC 8484): HTTP/2 in [`http2`], and HTTP/1.1 here.
+
+#[cfg(feature = "tls")]
+pub(super) mod http2;
 
 use std::fmt;
 use std::io;
@@ -6,6 +9,7 @@ use std::io;
 use httparse::{EMPTY_HEADER, Header, Status, parse_chunk_size};
 
 use super::DnsServer;
+use super::channel::without_end;
 use crate::net::StreamReader;
 use crate::plan::{Host, Port, Target};
 
@@ -38,23 +42,64 @@ fn no_message(why: impl fmt::Display) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, NoMessage(why))
 }
 
-pub(super) fn request(server: &DnsServer, message: &[u8]) -> Vec<u8> {
-    // The default port is omitted (RFC 9110 section 4.2.2), and a zone has no meaning for the server.
+/// Ends of the path of a URI template (RFC 8484 section 4.1.1), which stand for a query with GET.
+const TEMPLATES: [(&str, char); 2] = [("{?dns}", '?'), ("{&dns}", '&')];
+
+/// Path of a query with GET; `None` if the path is no template, and the query is sent with POST.
+fn get_path(server: &DnsServer, message: &[u8]) -> Option<String> {
+    let split = |(end, sign): &(&str, char)| Some((server.path().strip_suffix(end)?, *sign));
+    let (path, sign) = TEMPLATES.iter().find_map(split)?;
+    Some(format!("{path}{sign}dns={}", data_encoding::BASE64URL_NOPAD.encode(message)))
+}
+
+/// Host and port for requests. The default port is omitted (RFC 9110 section 4.2.2), and a zone has no meaning for the
+/// server.
+fn authority(server: &DnsServer) -> String {
     let host = server.host().to_string();
     let host = Host::from(host.split('%').next().unwrap_or_default());
-    let authority = match (Target::Tcp(host.clone(), Port::Number(server.port())), server.port()) {
+    match (Target::Tcp(host.clone(), Port::Number(server.port())), server.port()) {
         (_, 443) => match host {
             Host::Literal(ip) if ip.is_ipv6() => format!("[{ip}]"),
             host => host.to_string(),
         },
         (target, _) => target.to_string(),
-    };
-    let (path, length) = (server.path(), message.len());
+    }
+}
+
+pub(super) fn request(server: &DnsServer, message: &[u8]) -> Vec<u8> {
+    let (authority, length) = (authority(server), message.len());
+    if let Some(path) = get_path(server, message) {
+        let head = format!(
+            "GET {path} HTTP/1.1\r\nHost: {authority}\r\nAccept: {DNS_MESSAGE}\r\n\
+             Connection: close\r\n\r\n"
+        );
+        return head.into_bytes();
+    }
+    let path = server.path();
     let head = format!(
         "POST {path} HTTP/1.1\r\nHost: {authority}\r\nContent-Type: {DNS_MESSAGE}\r\n\
          Accept: {DNS_MESSAGE}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
     );
     [head.as_bytes(), message].concat()
+}
+
+/// Reason why a response with this status has no message; `None` for 200.
+fn status_fault(code: u16, reason: &str, location: Option<&str>) -> Option<String> {
+    let said = format!("the server said {code} {reason}");
+    let said = said.trim_end();
+    Some(match (code, location) {
+        (200, _) => return None,
+        (300..=399, Some(to)) => format!("{said}: it redirects to {to}, which is not followed"),
+        (404 | 410, _) => format!("{said}: is the path of the server right?"),
+        (415, _) => format!("{said}: it does not take {DNS_MESSAGE}"),
+        _ => said.to_owned(),
+    })
+}
+
+/// Reason why a response with this media type has no message.
+fn type_fault(media_type: Option<&str>) -> Option<String> {
+    let kind = media_type.unwrap_or("nothing").split(';').next().unwrap_or_default().trim();
+    (!kind.eq_ignore_ascii_case(DNS_MESSAGE)).then(|| format!("it is {kind}, not {DNS_MESSAGE}"))
 }
 
 /// End of a body (RFC 9112 section 6.3).
@@ -68,11 +113,15 @@ enum Body {
 
 /// Reads a response and returns the message in it.
 pub(super) async fn response(reader: &mut StreamReader) -> io::Result<Vec<u8>> {
-    loop {
-        let head = reader.read_until(b"\r\n\r\n").await?;
+    /// Maximum number of interim responses (1xx); a server could send them without end.
+    const MAX_INTERIM: usize = 16;
+    for _ in 0..=MAX_INTERIM {
+        let head = reader.read_until(b"\r\n\r\n").await.map_err(without_end)?;
         match read_head(&head)? {
             None => {}
-            Some(Body::Counted(length)) => return Ok(reader.read_exactly(length).await?),
+            Some(Body::Counted(length)) => {
+                return reader.read_exactly(length).await.map_err(without_end);
+            }
             Some(Body::Chunked) => return chunks(reader).await,
             Some(Body::Open) => {
                 let mut body = Vec::new();
@@ -85,6 +134,7 @@ pub(super) async fn response(reader: &mut StreamReader) -> io::Result<Vec<u8>> {
             }
         }
     }
+    Err(no_message(format!("more than {MAX_INTERIM} interim responses (1xx)")))
 }
 
 /// `None` for an interim response (1xx).
@@ -95,19 +145,17 @@ fn read_head(head: &[u8]) -> io::Result<Option<Body>> {
     if !matches!(response.parse(head), Ok(Status::Complete(_))) {
         return Err(no_message("it is no response of HTTP/1.1"));
     }
-    match response.code.unwrap_or_default() {
-        100..=199 => return Ok(None),
-        200 => {}
-        code => {
-            let reason = response.reason.unwrap_or_default();
-            return Err(no_message(format!("the server said {code} {reason}").trim_end()));
-        }
+    let code = response.code.unwrap_or_default();
+    if (100..=199).contains(&code) {
+        return Ok(None);
     }
     let found = |name: &str| find(response.headers, name);
-    let kind = found("content-type").unwrap_or("nothing");
-    let kind = kind.split(';').next().unwrap_or_default().trim();
-    if !kind.eq_ignore_ascii_case(DNS_MESSAGE) {
-        return Err(no_message(format!("it is {kind}, not {DNS_MESSAGE}")));
+    let reason = response.reason.unwrap_or_default();
+    if let Some(why) = status_fault(code, reason, found("location")) {
+        return Err(no_message(why));
+    }
+    if let Some(why) = type_fault(found("content-type")) {
+        return Err(no_message(why));
     }
     match (found("transfer-encoding"), found("content-length")) {
         (Some(coding), _) if coding.eq_ignore_ascii_case("chunked") => Ok(Some(Body::Chunked)),
@@ -129,7 +177,7 @@ fn find<'a>(headers: &[Header<'a>], name: &str) -> Option<&'a str> {
 async fn chunks(reader: &mut StreamReader) -> io::Result<Vec<u8>> {
     let mut body = Vec::new();
     loop {
-        let line = reader.read_until(b"\r\n").await?;
+        let line = reader.read_until(b"\r\n").await.map_err(without_end)?;
         let Ok(Status::Complete((_, size))) = parse_chunk_size(&line) else {
             return Err(no_message("a chunk of it has no size"));
         };
@@ -138,7 +186,7 @@ async fn chunks(reader: &mut StreamReader) -> io::Result<Vec<u8>> {
         }
         let size = usize::try_from(size).ok().filter(|size| *size <= MAX_MESSAGE);
         let size = size.ok_or_else(|| no_message("a chunk of it is too long"))?;
-        let chunk = reader.read_exactly(size + 2).await?;
+        let chunk = reader.read_exactly(size + 2).await.map_err(without_end)?;
         append(&mut body, &chunk[..size])?;
     }
 }
@@ -170,7 +218,14 @@ mod tests {
         assert_eq!(head(TYPE), Ok(Some(Body::Open)));
         assert_eq!(head("103 Early Hints\nLink: x"), Ok(None));
         let refused = [
-            ("404 Not Found", "the server said 404 Not Found"),
+            ("404 Not Found", "the server said 404 Not Found: is the path of the server right?"),
+            ("403 Forbidden", "the server said 403 Forbidden"),
+            (
+                "302 Found\nLocation: https://b.test/",
+                "the server said 302 Found: it redirects to https://b.test/, which is not followed",
+            ),
+            ("301", "the server said 301"),
+            ("415", "the server said 415: it does not take application/dns-message"),
             ("500", "the server said 500"),
             ("200 OK\nContent-Type: text/html", "it is text/html, not application/dns-message"),
             ("200 OK", "it is nothing, not application/dns-message"),
@@ -194,6 +249,17 @@ mod tests {
         assert_eq!(host("https://[::1]/"), "Host: [::1]");
         assert_eq!(host("https://[::1]:8443/"), "Host: [::1]:8443");
         assert_eq!(host("https://[fe80::1%eth0]:8443/"), "Host: [fe80::1]:8443");
+    }
+
+    #[test]
+    fn o4_a_template_is_a_query_with_get() {
+        let line = |server: &str| {
+            let text = String::from_utf8(request(&server.parse().unwrap(), b"\xff\xef?")).unwrap();
+            text.lines().next().unwrap().to_owned()
+        };
+        assert_eq!(line("https://a.test/q{?dns}"), "GET /q?dns=_-8_ HTTP/1.1");
+        assert_eq!(line("https://a.test/q?x=1{&dns}"), "GET /q?x=1&dns=_-8_ HTTP/1.1");
+        assert_eq!(line("https://a.test/{?dns}x"), "POST /{?dns}x HTTP/1.1");
     }
 
     proptest! {
