@@ -75,11 +75,12 @@ pub(crate) struct QuestionArgs {
     /// Query this name server instead of those of resolv.conf(5): [udp|tcp|tls|https://]HOST[:PORT];
     /// repeatable
     ///
-    /// udp:// is the default and retries over TCP when an answer is truncated. tls:// uses port 853;
-    /// https:// uses HTTP/2, or HTTP/1.1 if the server does not offer it; a path that ends in `{?dns}` is queried
-    /// with GET, any other with POST. A name after `#` is the name the certificate must match. Each server is
-    /// tried up to twice; all tries share --timeout evenly. `timeout` and `attempts` of resolv.conf(5)
-    /// apply where they end sooner. The hosts file is not read.
+    /// udp:// is the default and retries over TCP when an answer is truncated. tls:// uses port 853.
+    /// https:// uses HTTP/2, or HTTP/1.1 if the server does not offer it. A path that ends in `{?dns}` is
+    /// queried with GET, any other with POST. A name after `#` is the name the certificate must match.
+    ///
+    /// Each server is tried up to twice; all tries share --timeout evenly. `timeout` and `attempts` of
+    /// resolv.conf(5) apply where they end sooner. The hosts file is not read.
     #[arg(long, value_name = "SERVER")]
     pub(crate) server: Vec<DnsServer>,
     /// Complete short names with the search list, as the system does [default]

@@ -254,7 +254,8 @@ mod tests {
     #[test]
     fn o4_a_template_is_a_query_with_get() {
         let line = |server: &str| {
-            let text = String::from_utf8(request(&server.parse().unwrap(), b"\xff\xef?")).unwrap();
+            let text = String::from_utf8_lossy(&request(&server.parse().unwrap(), b"\xff\xef?"))
+                .into_owned();
             text.lines().next().unwrap().to_owned()
         };
         assert_eq!(line("https://a.test/q{?dns}"), "GET /q?dns=_-8_ HTTP/1.1");
