@@ -79,7 +79,7 @@ pub(crate) fn differences(report: &NameReport) -> Vec<Difference> {
         return found;
     }
     found.extend(sides.silence());
-    let differ = sides.has_system_failed == !sides.dns.is_empty();
+    let differ = sides.has_system_failed != sides.dns.is_empty();
     if differ && found.is_empty() {
         found.extend(sides.not_asked().or_else(|| sides.other()));
     }

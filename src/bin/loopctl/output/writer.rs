@@ -57,7 +57,8 @@ impl Writer {
     /// A file that cannot be created.
     pub(crate) fn create(path: &Path) -> Result<Self, FatalError> {
         let existing = path.metadata().ok();
-        let is_new_or_regular = existing.as_ref().map_or(path != Path::new("-"), Metadata::is_file);
+        let is_new_or_regular =
+            existing.as_ref().map_or_else(|| path != Path::new("-"), Metadata::is_file);
         // A link stays one, and its target is replaced.
         let target = existing.as_ref().and_then(|_| path.canonicalize().ok());
         let target = target.unwrap_or_else(|| path.to_owned());
@@ -135,7 +136,7 @@ fn temporary(target: &Path, existing: Option<&Metadata>) -> io::Result<NamedTemp
     let mode = existing.map_or(0o666, |found| found.permissions().mode() & 0o7777);
     let mut builder = tempfile::Builder::new();
     builder.prefix(".loopctl-").permissions(Permissions::from_mode(mode));
-    let file = builder.tempfile_in(folder.unwrap_or(Path::new(".")))?;
+    let file = builder.tempfile_in(folder.unwrap_or_else(|| Path::new(".")))?;
     if existing.is_some() {
         // The umask concerns new files only.
         file.as_file().set_permissions(Permissions::from_mode(mode))?;

@@ -119,7 +119,7 @@ impl NameReport {
         let found = Found {
             system: system.reduce(|all, more| [all, more].concat()),
             // Because a local name is not asked for, name servers have no part in the system's answer.
-            dns: (was_asked && !(self.is_local && !self.subject.dns_leads))
+            dns: (was_asked && (!self.is_local || self.subject.dns_leads))
                 .then(|| found.chain(local).collect()),
             dns_leads: self.subject.dns_leads,
         };

@@ -53,7 +53,7 @@ pub(crate) fn reopen(file: &File) -> Option<OwnedFd> {
         (5, 2) => false,
         _ => file.is_terminal(),
     };
-    if !kind.is_fifo() && !(kind.is_char_device() && is_plain_device) {
+    if !(kind.is_fifo() || kind.is_char_device() && is_plain_device) {
         return None;
     }
     let access = fcntl_getfl(file).ok()? & OFlags::RWMODE;
@@ -220,7 +220,7 @@ mod tests {
     fn a_socket_moves_megabytes_and_blocks_all_the_time() {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         let (same, copy) = (ours.try_clone().unwrap(), vec![7; 3 << 20]);
-        let echo = std::thread::spawn(move || {
+        let echo = std::thread::Builder::new().spawn(move || {
             let mut bytes = vec![0; 3 << 20];
             theirs.read_exact(&mut bytes).unwrap();
             theirs.write_all(&bytes).unwrap();
@@ -239,6 +239,6 @@ mod tests {
         })
         .unwrap()
         .unwrap();
-        echo.join().unwrap();
+        echo.unwrap().join().unwrap();
     }
 }

@@ -58,7 +58,7 @@ async fn bind_all(
         let mut address = *wanted;
         let first = bound.first().and_then(|first| first.endpoint.local_addr()?.as_inet());
         let chosen = first.filter(|_| address.port() == 0).map(|first| first.port());
-        address.set_port(chosen.unwrap_or(address.port()));
+        address.set_port(chosen.unwrap_or_else(|| address.port()));
         let opened = open(server, create(server).local_addr(address)).await;
         let endpoint = opened.map_err(|error| {
             let is_collision = chosen.is_some() && is_in_use(&error);

@@ -66,7 +66,7 @@ fn bind_all(
         let mut address = *wanted;
         let first = listeners.first().and_then(UnservedListener::address);
         let chosen = first.filter(|_| address.port() == 0).map(|first| first.port());
-        address.set_port(chosen.unwrap_or(address.port()));
+        address.set_port(chosen.unwrap_or_else(|| address.port()));
         let listener = UnservedListener::new(address, capacity).map_err(|error| {
             let is_collision = chosen.is_some() && error.kind() == io::ErrorKind::AddrInUse;
             (address, error, is_collision)

@@ -182,7 +182,7 @@ fn hint_for_own_certificate(
     );
     let may_be = is_about_certificate || alert == TlsAlert::HandshakeFailure;
     match wanted.has_own {
-        _ if !(tls.peer.asks_for_certificate && may_be) && !is_about_certificate => None,
+        _ if !(is_about_certificate || tls.peer.asks_for_certificate && may_be) => None,
         true if tls.peer.asks_for_certificate => {
             Some("the server requires a client certificate and rejects the one of --cert")
         }
