@@ -137,7 +137,7 @@ mod tests {
             ("B\u{dc}CHER.Test.", "xn--bcher-kva.test."),
             ("stra\u{df}e.test", "xn--strae-oqa.test"),
             ("\u{4f8b}\u{3048}.\u{30c6}\u{30b9}\u{30c8}", "xn--r8jz45g.xn--zckzah"),
-            ("a\u{3002}b\u{fc}.test", "a.xn--b-xga.test"),
+            ("a\u{3002}b\u{fc}.test", "a.xn--b-eha.test"),
             ("Plain.Test", "Plain.Test"),
             ("xn--bcher-kva.test", "xn--bcher-kva.test"),
         ] {

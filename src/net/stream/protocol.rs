@@ -89,8 +89,34 @@ impl StreamProtocol {
         Self { on_connected: Some(Box::new(start)), ..Self::new() }
     }
 
-    /// A protocol that passes the reader and the writer on when the connection is made.
-    pub(super) fn connecting(then: impl FnOnce(StreamReader, StreamWriter) + 'static) -> Self {
+    /// A protocol that calls `then` with the reader and the writer when the connection is made, in the same step.
+    ///
+    /// A server that counts its clients counts them there, before the next one is accepted.
+    ///
+    /// ```
+    /// # use std::{cell::Cell, rc::Rc};
+    /// use loopctl::StreamProtocol;
+    ///
+    /// loopctl::run(async |event_loop| {
+    ///     let count = Rc::new(Cell::new(0));
+    ///     let (handle, counter) = (event_loop.clone(), Rc::clone(&count));
+    ///     let server = event_loop.create_server("127.0.0.1", 0).serve(move || {
+    ///         let (handle, counter) = (handle.clone(), Rc::clone(&counter));
+    ///         StreamProtocol::connecting(move |_, mut writer| {
+    ///             counter.set(counter.get() + 1);
+    ///             drop(handle.create_task(async move { writer.write_all(b"hello\n").await }));
+    ///         })
+    ///     });
+    ///     let server = server.await?;
+    ///     let port = server.local_addrs()[0].port();
+    ///     let (mut reader, _writer) = event_loop.open_connection("127.0.0.1", port).await?;
+    ///     assert_eq!(reader.read_line().await?, b"hello\n");
+    ///     assert_eq!(count.get(), 1);
+    ///     Ok::<_, loopctl::BoxError>(())
+    /// })??;
+    /// # Ok::<(), loopctl::BoxError>(())
+    /// ```
+    pub fn connecting(then: impl FnOnce(StreamReader, StreamWriter) + 'static) -> Self {
         Self { on_connected: Some(Box::new(then)), ..Self::new() }
     }
 

@@ -23,16 +23,14 @@ pub(crate) struct SlowWatch {
 
 struct Records {
     log: RefCell<SlowLog>,
-    /// Time of slow callbacks in the turn that is running. The turn has no other than its rest.
-    in_turn: Cell<Duration>,
-    /// Time of slow turns since the last tick, which is no stall.
-    in_turns: Cell<Duration>,
+    /// Time of slow callbacks and slow turns since the last tick, which is no stall.
+    explained: Cell<Duration>,
 }
 
 impl SlowWatch {
     pub(crate) fn new(request: SlowRequest) -> Self {
         let log = RefCell::new(SlowLog::new(MAX_KINDS));
-        let records = Records { log, in_turn: Cell::default(), in_turns: Cell::default() };
+        let records = Records { log, explained: Cell::default() };
         Self { request, records: Rc::new(records) }
     }
 
@@ -43,11 +41,11 @@ impl SlowWatch {
         event_loop.set_slow_callback_duration(threshold);
         let records = Rc::clone(&self.records);
         event_loop.on_slow_callback(move |slow| {
-            records.in_turn.set(records.in_turn.get() + slow.took);
+            records.explain(slow.took);
             records.log.borrow_mut().record(&slow.job.name, slow.job.origin, slow.took);
         });
         let records = Rc::clone(&self.records);
-        event_loop.on_slow_turn(move |slow| records.end_turn(slow.took, threshold));
+        event_loop.on_slow_turn(move |slow| records.end_turn(slow.took));
         tick(event_loop, Rc::clone(&self.records), threshold);
     }
 
@@ -63,18 +61,19 @@ impl SlowWatch {
 }
 
 impl Records {
+    fn explain(&self, took: Duration) {
+        self.explained.set(self.explained.get() + took);
+    }
+
     /// Records what a slow turn took beside its slow callbacks.
-    fn end_turn(&self, took: Duration, threshold: Duration) {
-        let rest = took.saturating_sub(self.in_turn.take());
-        self.in_turns.set(self.in_turns.get() + took);
-        if rest >= threshold {
-            self.log.borrow_mut().record("rest of a turn", None, rest);
-        }
+    fn end_turn(&self, rest: Duration) {
+        self.explain(rest);
+        self.log.borrow_mut().record("rest of a turn", None, rest);
     }
 
     /// Records a timer that was late for another reason than a slow turn: the process did not run.
     fn end_wait(&self, late: Duration, threshold: Duration) {
-        let stalled = late.saturating_sub(self.in_turns.take());
+        let stalled = late.saturating_sub(self.explained.take());
         if stalled >= threshold.max(MIN_TICK) {
             self.log.borrow_mut().record("the process did not run", None, stalled);
         }
@@ -102,19 +101,9 @@ mod tests {
     }
 
     #[test]
-    fn a_turn_counts_for_its_rest_alone() {
+    fn a_stall_is_explained_by_no_turn() {
         let watch = watch();
-        watch.records.in_turn.set(30 * MS);
-        watch.records.end_turn(35 * MS, 20 * MS);
-        assert_eq!(watch.take().totals().count, 0);
-        watch.records.end_turn(35 * MS, 20 * MS);
-        assert_eq!(watch.take().totals().total, 35 * MS);
-    }
-
-    #[test]
-    fn a_stall_is_what_no_turn_explains() {
-        let watch = watch();
-        watch.records.end_turn(100 * MS, 20 * MS);
+        watch.records.end_turn(100 * MS);
         watch.take();
         watch.records.end_wait(110 * MS, 20 * MS);
         assert_eq!(watch.take().totals().count, 0);

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use loopctl::plan::{SocketKind, Target};
-use loopctl::{Address, CreateServer, Hosts, ServerError};
+use loopctl::{Address, CreateServer, Hosts, ServerError, StreamProtocol};
 
 use super::inherited::InheritedSocket;
 use super::listeners::{DatagramListener, Listeners};
@@ -99,6 +99,14 @@ async fn serve_streams(
         .backlog(request.listen.backlog)
         .reuse_port(request.listen.sharing.reuse_port)
         .start_serving(false);
-    let server = Rc::clone(server);
-    create.serve_streams(move |reader, writer| server.serve_client(reader, writer)).await
+    let (server, event_loop) = (Rc::clone(server), server.context.event_loop.clone());
+    // Because the limits of clients hold for the next accept, a client is counted when it is accepted, not when its
+    // task runs.
+    let factory = move || {
+        let (server, event_loop) = (Rc::clone(&server), event_loop.clone());
+        StreamProtocol::connecting(move |reader, writer| {
+            drop(event_loop.create_task(server.serve_client(reader, writer)));
+        })
+    };
+    create.serve(factory).await
 }
