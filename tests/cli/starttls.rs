@@ -440,5 +440,9 @@ fn stls_05_a_server_that_stops_after_the_plain_words_is_left_as_well() {
     let document = ran.json();
     assert_valid(&document);
     assert_eq!((ran.code, &document["tls"]["result"]), (Some(28), &"timeout".into()));
-    assert_eq!(document["error"]["message"], "no answer to the handshake");
+    let message = document["error"]["message"].as_str().unwrap();
+    assert!(
+        message.starts_with("the peer acknowledged the ClientHello and sent nothing"),
+        "{message}"
+    );
 }

@@ -118,18 +118,23 @@ fn run_on_this_host(plan: &Table, words: &[&str]) -> Option<Ran> {
 /// The cause alone: without the label of its line.
 fn cause(line: &str) -> &str {
     let line = line.trim();
-    let labels = ["why ", "hint: ", "caused by: ", "error: ", "note: ", "warning: "];
+    let labels = ["why ", "others ", "hint: ", "caused by: ", "error: ", "note: ", "warning: "];
     labels.iter().find_map(|label| line.strip_prefix(label)).unwrap_or(line).trim_start()
 }
 
 /// The same for every figure that two runs need not share.
 fn without_figures(line: &str) -> String {
     let mut text = String::new();
+    // Because packets are lost by chance, the last part of a summary need not be there.
+    let line = line.split("; in ").next().unwrap_or(line).trim_end_matches(" |");
     for word in line.split(' ') {
         let is_figure = word.trim_matches(|c: char| !c.is_ascii_digit()).parse::<f64>().is_ok();
-        let word = if is_figure && !word.contains('`') { "#" } else { word };
-        let unit = ["us", "ms", "s", "us,", "ms,", "s,", "ms:", "s:", "us:"].contains(&word);
-        text += if unit { "unit" } else { word };
+        let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
+        text += match bare {
+            _ if is_figure && !word.contains('`') => "#",
+            "us" | "ms" | "s" => "unit",
+            _ => word,
+        };
         text.push(' ');
     }
     text

@@ -113,8 +113,15 @@ impl Timeline {
         self.of("dns-answer").filter(of_type).map(|answer| answer.t).last()
     }
 
+    /// When every record type had its first answer. Later ones are those to questions about the name server itself.
     pub(crate) fn last_answer(&self) -> Option<f64> {
-        self.of("dns-answer").map(|answer| answer.t).last()
+        let mut types: Vec<&Event> = Vec::new();
+        for answer in self.of("dns-answer") {
+            if types.iter().all(|known| known.record_type != answer.record_type) {
+                types.push(answer);
+            }
+        }
+        types.last().map(|answer| answer.t)
     }
 
     pub(crate) fn exit_status(&self) -> Option<i32> {

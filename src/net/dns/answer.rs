@@ -164,11 +164,12 @@ impl ExtendedError {
     /// Name of the code in IANA's registry "Extended DNS Error Codes".
     ///
     /// ```
-    /// use loopctl::ExtendedError;
+    /// use loopctl::{DnsAnswer, ExtendedError};
     ///
-    /// let blocked = ExtendedError { code: 15, text: "by policy".to_owned() };
-    /// assert_eq!(blocked.name(), Some("Blocked"));
-    /// assert_eq!(blocked.to_string(), "extended error 15 (Blocked): by policy");
+    /// /// Whether the name server blocks the name.
+    /// fn is_blocked(answer: &DnsAnswer) -> bool {
+    ///     answer.extended_errors.iter().filter_map(ExtendedError::name).any(|name| name == "Blocked")
+    /// }
     /// ```
     pub fn name(&self) -> Option<&'static str> {
         const NAMES: [&str; 31] = [

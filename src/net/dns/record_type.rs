@@ -13,7 +13,7 @@ use super::type_names;
 /// use loopctl::RecordType;
 ///
 /// assert_eq!("https".parse(), Ok(RecordType::Https));
-/// assert_eq!("TYPE99".parse::<RecordType>().map(|it| it.to_string()), Ok("TYPE99".to_owned()));
+/// assert_eq!("TYPE9999".parse::<RecordType>().map(|it| it.to_string()), Ok("TYPE9999".to_owned()));
 /// assert!("no type".parse::<RecordType>().is_err());
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

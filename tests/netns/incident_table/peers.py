@@ -14,7 +14,7 @@ import threading
 import time
 
 # The name, and the days until the end.
-CERTIFICATES = {"good": ("api.test", 30), "expired": ("api.test", -1), "other-name": ("www.test", 30)}
+CERTIFICATES = {"good": ("api.test", 30), "other-name": ("www.test", 30)}
 
 
 class Peer:

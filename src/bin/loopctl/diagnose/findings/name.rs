@@ -251,11 +251,11 @@ fn search_list(report: &Report, servers: &[Server<'_>]) -> Option<Finding> {
     };
     let cost = before.iter().map(|name| of(name)).sum::<Duration>().min(took);
     let names = match before {
-        [one] => format!("1 name of the search list was asked for first ({one})"),
+        [one] => format!("1 name of the search list came first ({one})"),
         many => {
             let shown = many.iter().take(3).copied().collect::<Vec<_>>().join(", ");
             let more = if many.len() > 3 { ", ..." } else { "" };
-            format!("{} names of the search list were asked for first ({shown}{more})", many.len())
+            format!("{} names of the search list came first ({shown}{more})", many.len())
         }
     };
     let asked = seen().filter(|it| before.contains(&it.query.name.as_str()));
