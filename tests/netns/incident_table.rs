@@ -117,7 +117,8 @@ fn run_on_this_host(plan: &Table, words: &[&str]) -> Option<Ran> {
 
 /// The cause alone: without the label of its line.
 fn cause(line: &str) -> &str {
-    let line = line.trim();
+    // Because packets are lost by chance, the last part of a summary need not be there.
+    let line = line.split("; in ").next().unwrap_or(line).trim();
     let labels = ["why ", "others ", "hint: ", "caused by: ", "error: ", "note: ", "warning: "];
     labels.iter().find_map(|label| line.strip_prefix(label)).unwrap_or(line).trim_start()
 }
@@ -125,8 +126,6 @@ fn cause(line: &str) -> &str {
 /// The same for every figure that two runs need not share.
 fn without_figures(line: &str) -> String {
     let mut text = String::new();
-    // Because packets are lost by chance, the last part of a summary need not be there.
-    let line = line.split("; in ").next().unwrap_or(line).trim_end_matches(" |");
     for word in line.split(' ') {
         let is_figure = word.trim_matches(|c: char| !c.is_ascii_digit()).parse::<f64>().is_ok();
         let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
