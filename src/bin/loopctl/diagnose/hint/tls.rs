@@ -25,11 +25,14 @@ pub(super) fn hint_for_tls(
         (Some(TlsErrorKind::TimedOut), TlsPhase::StartTls) => {
             "a server that sends no greeting may expect TLS at once: use --tls without --starttls"
         }
+        (Some(TlsErrorKind::TimedOut), _) if stopped_at_tcp(report) => {
+            let silence = tls_silence(tls).map(TlsSilence::hint);
+            let silence = silence
+                .unwrap_or("the port is open, but the peer does not answer the TLS handshake");
+            return Some(format!("{silence}; `--success tls` tries the next address as well"));
+        }
         (Some(TlsErrorKind::TimedOut), _) if tls_silence(tls).is_some() => {
             tls_silence(tls).map_or("", TlsSilence::hint)
-        }
-        (Some(TlsErrorKind::TimedOut), _) if stopped_at_tcp(report) => {
-            "the port is open, but the peer does not answer the TLS handshake; `--success tls` tries the next address as well"
         }
         (Some(TlsErrorKind::TimedOut), _) if tls.first_byte.is_none() => {
             "the port is open, but the peer does not answer the TLS handshake: the service may need --starttls, is busy, or hangs"
