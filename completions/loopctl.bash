@@ -633,7 +633,7 @@ _loopctl() {
             return 0
             ;;
         loopctl__subcmd__serve)
-            opts="-u -n -4 -6 -v -q -h --mode --root --exec --shell --output --force --checksum --max-files --max-size --resume --udp --backlog --reuse-port --v6only --same-port --port-file --tls --tls-cert-file --client-ca --alpn --tls-min --max-conns --count --once --idle-timeout --rate --allow --grace --fault --fault-seed --log --stats --ipv4 --ipv6 --json --ndjson --qlog --no-progress --color --verbose --quiet --debug --slow-callback --timeout --help"
+            opts="-u -n -4 -6 -v -q -h --mode --root --exec --shell --output --force --checksum --max-files --max-size --resume --udp --backlog --reuse-port --v6only --port-file --tls --tls-cert-file --client-ca --alpn --tls-min --max-conns --count --once --idle-timeout --rate --allow --grace --fault --fault-seed --log --stats --ipv4 --ipv6 --json --ndjson --qlog --no-progress --color --verbose --quiet --debug --slow-callback --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

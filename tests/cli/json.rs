@@ -48,11 +48,23 @@ fn assert_costs(document: &Value) {
         "search_list",
         "slow_lookup",
     ];
-    // A phase of the selected connection, such as TLS after the race, is no cost of the race either.
-    let of_winner =
-        |why: &Value| !why["attempt_id"].is_null() && why["attempt_id"] == document["selected"];
-    let is_of_race =
-        |why: &&Value| !OF_NAMES.contains(&why["kind"].as_str().unwrap()) && !of_winner(why);
+    /// Phases of the selected connection after its start, which are no cost of the race either.
+    const OF_CONNECTION: [&str; 7] = [
+        "syn_resent",
+        "round_trip",
+        "late_end",
+        "starttls",
+        "tls_silent",
+        "tls_slow",
+        "tls_server_time",
+    ];
+    let has_kind = |why: &Value, kinds: &[&str]| kinds.contains(&why["kind"].as_str().unwrap());
+    let of_winner = |why: &Value| {
+        !why["attempt_id"].is_null()
+            && why["attempt_id"] == document["selected"]
+            && has_kind(why, &OF_CONNECTION)
+    };
+    let is_of_race = |why: &&Value| !has_kind(why, &OF_NAMES) && !of_winner(why);
     let reasons: Vec<&Value> =
         document["why"].as_array().unwrap().iter().filter(is_of_race).collect();
     let blamed: f64 = reasons.iter().map(|why| why["cost_ms"].as_f64().unwrap()).sum();

@@ -99,7 +99,7 @@ impl CertificateProblem {
     /// `sent` is the number of certificates in the peer's chain.
     pub(super) fn new(error: &CertificateError, sent: usize) -> Self {
         use CertificateError as Error;
-        #[allow(deprecated)]
+        #[expect(deprecated, reason = "verifiers may return the variants without context")]
         match error {
             Error::ExpiredContext { time, not_after } => {
                 Self::Expired { not_after: system(*not_after), checked_at: system(*time) }
@@ -147,7 +147,7 @@ impl CertificateProblem {
     /// Problem of a path to a trusted authority.
     pub(super) fn of_path(error: &PathError, sent: usize) -> Self {
         use PathError as Error;
-        #[allow(deprecated)]
+        #[expect(deprecated, reason = "verifiers may return the variants without context")]
         match error {
             Error::CertExpired { time, not_after } => {
                 Self::Expired { not_after: system(*not_after), checked_at: system(*time) }

@@ -31,7 +31,7 @@ impl ClientIdentity {
     pub(super) fn new(identity: Option<Identity>) -> Result<Self, TlsConfigError> {
         let key = identity.map(|Identity { chain, key }| {
             let certified = CertifiedKey::from_der(chain, key, &trust::provider());
-            certified.map(Arc::new).map_err(|error| TlsConfigError::of_tls("the key", &error))
+            certified.map(Arc::new).map_err(|error| TlsConfigError::of_key("the key", &error))
         });
         Ok(Self(key.transpose()?))
     }

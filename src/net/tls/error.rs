@@ -268,6 +268,18 @@ impl TlsConfigError {
         };
         Self::new(what, why)
     }
+
+    /// An error of [`rustls::sign::CertifiedKey::from_der`] in words.
+    pub(super) fn of_key(what: impl fmt::Display, error: &rustls::Error) -> Self {
+        match error {
+            // The provider has no type for a key that it cannot load.
+            rustls::Error::General(_) => Self::new(
+                what,
+                "the private key cannot be read, or is of a type that this program does not use",
+            ),
+            error => Self::of_tls(what, error),
+        }
+    }
 }
 
 impl fmt::Display for TlsConfigError {

@@ -19,7 +19,7 @@ pub(super) fn words(error: &Error) -> String {
         Error::AlertReceived(_) => "the peer sent a fatal alert",
         Error::InvalidCertificate(_) => "the certificate is not acceptable",
         Error::InvalidCertRevocationList(_) => "the list of revoked certificates is not valid",
-        Error::General(text) => return general(text),
+        Error::General(_) => "an error of the TLS library of this program",
         Error::FailedToGetCurrentTime => "the time of this host is unknown",
         Error::FailedToGetRandomBytes => "the system gives no random numbers",
         Error::HandshakeNotComplete => "the handshake is not complete",
@@ -33,17 +33,6 @@ pub(super) fn words(error: &Error) -> String {
         _ => "an error without a name here",
     };
     text.to_owned()
-}
-
-/// Texts of rustls about keys of this side, which are sentences or contain names of its types.
-fn general(text: &str) -> String {
-    match text {
-        text if text.contains("parse private key") || text.contains("failed to parse") => {
-            "the private key cannot be read, or is of a type that this program does not use"
-                .to_owned()
-        }
-        _ => "an error of the TLS library of this program".to_owned(),
-    }
 }
 
 fn message(error: &InvalidMessage) -> &'static str {

@@ -19,7 +19,6 @@ fn every_error_is_a_clause_without_names_of_types() {
         Error::NoApplicationProtocol,
         Error::BadMaxFragmentSize,
         Error::General("unexpected error: BadThing(3)".to_owned()),
-        Error::General("failed to parse private key as RSA, ECDSA, or EdDSA".to_owned()),
         Error::InconsistentKeys(InconsistentKeys::KeyMismatch),
         Error::InconsistentKeys(InconsistentKeys::Unknown),
         Error::AlertReceived(AlertDescription::HandshakeFailure),

@@ -149,7 +149,7 @@ impl TlsServerBuilder {
             let Identity { chain, key } = own?;
             CertifiedKey::from_der(chain, key, &provider)
                 .map(Arc::new)
-                .map_err(|error| TlsConfigError::of_tls("certificate", &error))
+                .map_err(|error| TlsConfigError::of_key("certificate", &error))
         };
         let own = self.own.into_iter().map(certified).collect::<Result<_, _>>()?;
         let own = Arc::new(CertificateResolver(own));

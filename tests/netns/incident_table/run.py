@@ -1,7 +1,7 @@
 """Runs one command in a network namespace in which something is wrong. The first argument is the plan, in JSON:
 
     setup    lines of a shell, after loopback is up
-    wire     {address: way}, see wire.py
+    wire     {address: mode}, see ../wire.py
     peer     {kind, port, seconds}, see peers.py; it listens on 127.0.0.1
     servers  [{address, zone, dns}], name servers on port 53; zone and dns as in the test bed
     files    {path: text}, mounted in the place of this host's files
@@ -18,11 +18,12 @@ import subprocess
 import sys
 import tempfile
 import threading
+from ipaddress import ip_address
 from pathlib import Path
 from socket import AF_INET, AF_INET6, SOCK_DGRAM, SOCK_STREAM, socket
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "testbed"))
+sys.path[:0] = [str(HERE.parent), str(HERE.parent / "testbed")]
 import namespaces  # noqa: E402
 from nameserver import Behaviour, Nameserver  # noqa: E402
 from peers import Peer  # noqa: E402
@@ -48,7 +49,8 @@ def main():
         kept.write_bytes(text.encode("latin-1"))
         kept.chmod(0o644)
         namespaces.bind(kept, path)
-    wire = Wire(plan["wire"]) if "wire" in plan else None
+    modes = {ip_address(address): mode for address, mode in plan.get("wire", {}).items()}
+    wire = Wire(modes) if "wire" in plan else None
     subprocess.run(["sh", "-eu"], input=plan.get("setup", ""), text=True, check=True)
     for server in plan.get("servers", []):
         serve_names(server)
@@ -56,7 +58,7 @@ def main():
     words = [word.replace("{scratch}", scratch) for word in plan["command"]]
     command = subprocess.Popen(words, env=os.environ | plan.get("env", {}))
     if wire:
-        wire.command = command
+        wire.child = command
     status = command.wait()
     if peer:
         peer.end()

@@ -119,9 +119,6 @@ pub(crate) struct ListenArgs {
     /// Accept only IPv6 on `[::]:port`; without this flag it also accepts IPv4
     #[arg(long)]
     pub(crate) v6only: bool,
-    /// Has no effect: all addresses of an ADDR have the same free port, such as both of localhost
-    #[arg(long = "same-port", hide = true)]
-    pub(crate) _same_port: bool,
     /// Write the ports to FILE, one per line, once clients can connect
     #[arg(long, value_name = "FILE")]
     pub(crate) port_file: Option<PathBuf>,
@@ -156,7 +153,7 @@ pub(crate) struct LimitArgs {
     /// Maximum number of clients at the same time; others wait in the backlog [default: 100 with --exec and
     /// --shell, otherwise 1000]
     ///
-    /// It is the number on all addresses together. A program counts until it has ended: one that ignores
+    /// The limit holds for all addresses together. A program counts until it has ended. A program that ignores
     /// SIGTERM gets SIGKILL after --grace.
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub(crate) max_conns: Option<NonZero<usize>>,

@@ -19,7 +19,7 @@ pub(crate) struct Proxy {
 pub(crate) enum ProxyClients {
     Http,
     Https,
-    /// Those that obey `ALL_PROXY`, such as curl.
+    /// Clients that obey `ALL_PROXY`, such as curl.
     All,
 }
 

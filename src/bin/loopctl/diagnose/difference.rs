@@ -93,7 +93,7 @@ impl Sides<'_> {
         self.system.contains(&address).then(|| Difference {
             kind: DifferenceKind::Number,
             text: format!(
-                "the system reads `{name}` as the address {address} (inet_aton), and asks nobody"
+                "the system reads `{name}` as the address {address} (inet_aton), and asks no name server"
             ),
         })
     }

@@ -45,7 +45,8 @@ pub(super) enum Change {
     /// The file has grown by this number of bytes.
     Growth(u64),
     Content,
-    /// Its attributes, or its content with the modification time set back. A checksum of the content distinguishes them.
+    /// The attributes changed, or the content changed and the modification time was set back. Only a checksum of the
+    /// content distinguishes the two.
     Attributes,
 }
 

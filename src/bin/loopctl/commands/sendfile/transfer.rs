@@ -192,7 +192,7 @@ impl Transfer {
         Ok(Some(match change {
             Change::Growth(bytes) => FileChange::Growth(bytes),
             Change::Content => FileChange::Content,
-            // The sums are equal, or nobody has asked for one.
+            // The checksums are equal, or --checksum was not given.
             Change::Attributes => return Ok(None),
         }))
     }

@@ -79,7 +79,7 @@ impl ClientIo {
         self.discard_unread(|bytes| connection.record_received(bytes)).await
     }
 
-    /// As [`linger`](Self::linger), where the bytes are not the mode's: `--fault close` has ended it.
+    /// Lingers like [`linger`](Self::linger) without counting bytes, because `--fault close` has ended the mode.
     pub(super) async fn linger_after_fault(&mut self) {
         self.discard_unread(|_| ()).await;
     }

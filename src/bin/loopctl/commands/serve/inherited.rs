@@ -25,7 +25,7 @@ pub(super) struct InheritedSocket {
 }
 
 impl InheritedSocket {
-    /// Its name in messages.
+    /// Name of the socket in messages.
     pub(super) fn name(&self) -> String {
         name(self.number)
     }

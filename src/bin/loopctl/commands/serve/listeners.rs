@@ -20,7 +20,7 @@ pub(super) struct Listeners {
 /// An endpoint for datagrams.
 pub(super) struct DatagramListener {
     pub(super) endpoint: DatagramTransport,
-    /// Of a Unix socket that this program has bound.
+    /// File of the Unix socket, if this program has bound it.
     pub(super) file: Option<SocketFile>,
 }
 

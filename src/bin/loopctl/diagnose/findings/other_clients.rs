@@ -59,7 +59,7 @@ pub(crate) enum OtherResult {
     Connects(Duration),
     /// No connection.
     Fails(Duration),
-    /// Nothing before this time, if what is silent stays silent.
+    /// No connection before this time, if the silent addresses and queries stay silent.
     Hangs(Duration),
 }
 

@@ -55,7 +55,7 @@ impl Probe<'_> {
     }
 
     /// # Errors
-    /// Those of this host. An error after the first packet is an answer.
+    /// A failure of this host before the first packet. A later error is an answer, and no failure.
     async fn connect(&self, limit: Duration) -> io::Result<ProbeEnd> {
         let socket: OwnedFd = loopctl::tcp_socket(self.to, &self.race.sockets.sources)?;
         self.options().set_on(&socket, self.to)?;

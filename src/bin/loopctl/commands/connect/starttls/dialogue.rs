@@ -110,7 +110,7 @@ pub(super) fn unexpected(line: &str) -> io::Error {
     }
 }
 
-/// As [`unexpected`], for an answer in binary.
+/// Error for a greeting of another protocol that may be binary.
 pub(super) fn unexpected_bytes(bytes: &[u8]) -> io::Error {
     match PlainProtocol::of(bytes) {
         Some(PlainProtocol::MySql) => refused("the server speaks MySQL"),

@@ -176,7 +176,7 @@ impl Exchange<'_> {
     /// Receives more of the request; `false` at end-of-file. Nothing is added when the time for a head is over.
     ///
     /// # Errors
-    /// Those of the connection, and a client that has sent nothing for [`KEEP_ALIVE`].
+    /// The connection failed, or the client sent nothing for [`KEEP_ALIVE`].
     async fn receive(&mut self) -> Result<bool, Disconnect> {
         let reading = self.io.input.read();
         let event_loop = self.connection.event_loop();
