@@ -1,6 +1,6 @@
 //! Counts the primes below each number on the threads of the executor: `cargo run --example cpu_work -- 1000000 2000000`.
 //!
-//! The loop goes on meanwhile: it prints the progress every 500 ms. ^C lets work that runs end, and starts no other.
+//! The loop goes on: it prints the progress every 500 ms. ^C lets work that runs end, and starts no other.
 
 use std::env;
 use std::sync::Arc;
