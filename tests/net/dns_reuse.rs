@@ -44,7 +44,8 @@ async fn answer(manner: Manner, mut reader: StreamReader, mut writer: StreamWrit
             // The address has the first letter of the name, so that mixed up answers are seen.
             let last = message[13];
             let from = "127.0.0.1:0".parse().unwrap();
-            let asked = Asked { name: String::new(), kind: A, is_tcp: true, time: 1, from, message };
+            let asked =
+                Asked { name: String::new(), kind: A, is_tcp: true, time: 1, from, message };
             let bytes = asked.answer().a(60, [192, 0, 2, last]).bytes();
             let length = u16::try_from(bytes.len()).unwrap().to_be_bytes();
             writer.write_all(&[&length[..], &bytes].concat()).await.unwrap();

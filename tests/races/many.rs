@@ -4,9 +4,7 @@ use std::cell::Cell;
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 
-use loopctl::plan::{
-    Answer, Family, LossReason, Policy, Preset, Race, RaceAddress, Step, Success,
-};
+use loopctl::plan::{Answer, Family, LossReason, Policy, Preset, Race, RaceAddress, Step, Success};
 
 use crate::course::{START, ms};
 
@@ -74,8 +72,12 @@ fn run(policy: Policy, fate: Fate) -> (usize, u64) {
     let (mut now, mut attempts) = (*START, 0);
     loop {
         match race.poll(now) {
-            Step::Query(Family::Inet6) => _ = race.answered(Family::Inet6, Answer::Addresses(all(0..COUNT / 2)), now),
-            Step::Query(family) => _ = race.answered(family, Answer::Addresses(all(COUNT / 2..COUNT)), now),
+            Step::Query(Family::Inet6) => {
+                _ = race.answered(Family::Inet6, Answer::Addresses(all(0..COUNT / 2)), now)
+            }
+            Step::Query(family) => {
+                _ = race.answered(family, Answer::Addresses(all(COUNT / 2..COUNT)), now)
+            }
             Step::Start(start) => {
                 attempts += 1;
                 match fate {
@@ -87,14 +89,12 @@ fn run(policy: Policy, fate: Fate) -> (usize, u64) {
             }
             Step::Cancel { .. } => {}
             Step::Wait(Some(at)) => now = at.max(now),
-            Step::Wait(None) => match race.pending().next() {
+            Step::Wait(None) => {
+                let Some(oldest) = race.pending().next() else { break };
                 // The kernel gives up.
-                Some(oldest) => {
-                    now += ms(1);
-                    race.failed(oldest, now);
-                }
-                None => break,
-            },
+                now += ms(1);
+                race.failed(oldest, now);
+            }
             Step::Won(_) => break,
             Step::Lost(why) => {
                 assert_eq!(why, LossReason::AllFailed);

@@ -52,11 +52,7 @@ pub(super) struct Ended {
 }
 
 impl Pipeline {
-    pub(super) fn new(
-        event_loop: &LoopHandle,
-        reader: StreamReader,
-        writer: StreamWriter,
-    ) -> Self {
+    pub(super) fn new(event_loop: &LoopHandle, reader: StreamReader, writer: StreamWriter) -> Self {
         let queries = Rc::<RefCell<Queries>>::default();
         let reading = event_loop.create_task(read(reader, Rc::clone(&queries))).cancel_on_drop();
         Self(Rc::new(Connection { writer: RefCell::new(writer), queries, _reading: reading }))

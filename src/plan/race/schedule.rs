@@ -30,7 +30,9 @@ impl<A: RaceAddress> Race<A> {
             AddressQueues::PerFamily | AddressQueues::Shared => self.next_in_two_queues(),
         };
         let mut next = next?;
-        if let Some((at, number)) = self.attempts.last_end().filter(|(at, _)| is_at_max && *at > next.at) {
+        if let Some((at, number)) =
+            self.attempts.last_end().filter(|(at, _)| is_at_max && *at > next.at)
+        {
             (next.at, next.reason) = (at, Reason::AttemptEnded(number));
         }
         Some(self.postpone(next))

@@ -418,7 +418,10 @@ fn first_ones(mut failures: Vec<String>) -> Vec<String> {
     let others = failures.len().saturating_sub(MAX);
     if others > 0 {
         failures.truncate(MAX);
-        failures.push(format!("{} too", units::count(others, "more attempt failed", "more attempts failed")));
+        failures.push(format!(
+            "{} too",
+            units::count(others, "more attempt failed", "more attempts failed")
+        ));
     }
     failures
 }

@@ -208,9 +208,7 @@ fn hint_for_error(report: &NameReport) -> String {
         QueryOutcome::Failed(error) if error.kind == DnsErrorKind::Network => {
             hint_for_server(error)
         }
-        QueryOutcome::Failed(error) if error.kind == DnsErrorKind::Onion => {
-            Some(TOR.to_owned())
-        }
+        QueryOutcome::Failed(error) if error.kind == DnsErrorKind::Onion => Some(TOR.to_owned()),
         _ => None,
     });
     failed.unwrap_or_else(|| VERBOSE.to_owned())

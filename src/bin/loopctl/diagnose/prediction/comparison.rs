@@ -31,8 +31,7 @@ pub(crate) fn policies(own: &NamedPolicy) -> Vec<ComparedPolicy> {
         let is_own = !is_changed && policy.base == own.base;
         ComparedPolicy { name: preset.name(), policy, is_own }
     });
-    let other =
-        is_changed.then(|| ComparedPolicy { name: OWN, policy: own.clone(), is_own: true });
+    let other = is_changed.then(|| ComparedPolicy { name: OWN, policy: own.clone(), is_own: true });
     presets.into_iter().chain(other).collect()
 }
 
@@ -42,6 +41,22 @@ impl ComparedPolicy {
         let Self { name, policy, is_own } = self;
         let prediction = predict(&policy, network, epoch);
         Row { name, policy, is_own, prediction, measured: None }
+    }
+}
+
+#[cfg(test)]
+impl crate::report::Comparison {
+    /// Comparison with a row for each policy.
+    pub(crate) fn new(
+        measurement: crate::report::compare::Measurement,
+        own: &NamedPolicy,
+        is_live: bool,
+        epoch: Instant,
+    ) -> Self {
+        let network = measurement.model();
+        let rows = policies(own).into_iter().map(|policy| policy.predict(&network, epoch));
+        let rows = rows.collect();
+        Self { measurement, rows, is_live }
     }
 }
 

@@ -212,14 +212,20 @@ fn race_t02_thousands_of_addresses_are_predicted_in_a_moment() {
     let begin = clock.time();
     for end in [StepEnd::Fails, StepEnd::Silent] {
         let step = AttemptModel { tcp: StepModel { took: ms(3), end }, tls: None };
-        let v6 = |n: u32| SocketAddr::from((Ipv6Addr::from(0x2001_0db8_u128 << 96 | u128::from(n)), 443));
+        let v6 = |n: u32| {
+            SocketAddr::from((Ipv6Addr::from(0x2001_0db8_u128 << 96 | u128::from(n)), 443))
+        };
         let v4 = |n: u32| SocketAddr::from((Ipv4Addr::from(0xc633_0000 + n), 443));
-        let order: Vec<SocketAddr> =
-            (0..COUNT / 2).map(v6).chain((0..COUNT / 2).map(v4)).collect();
+        let order: Vec<SocketAddr> = (0..COUNT / 2).map(v6).chain((0..COUNT / 2).map(v4)).collect();
         let attempts = order.iter().map(|to| (*to, step)).collect();
         let names = NameModel::Known(order.clone());
         let network = NetworkModel {
-            names, order, attempts, prefer: None, begins_with_tls: false, kernel: KERNEL,
+            names,
+            order,
+            attempts,
+            prefer: None,
+            begins_with_tls: false,
+            kernel: KERNEL,
         };
         for preset in Preset::ALL {
             let end = predict(&preset.into(), &network, epoch()).end.unwrap();
