@@ -79,14 +79,14 @@ const URLS: &str = "\
 The scheme of a URL gives the port, the transport and TLS. Flags come before it: --tls, --starttls, --alpn and \
 --udp hold for every target. Flags that imply --tls do so only for targets without a scheme.
 
-TLS from the first byte: https and wss (443), ldaps (636), smtps and submissions (465), imaps (993), pop3s (995), \
-ftps (990), rediss (6379), amqps (5671), mqtts (8883), and tls with any port. https offers h2 and http/1.1 (ALPN), \
+TLS from the first byte: https and wss (443), ldaps (636), smtps and submissions (465), imaps (993), pop3s (995). \
+Likewise ftps (990), rediss (6379), amqps (5671), mqtts (8883), and tls with any port. https offers h2 and http/1.1 (ALPN), \
 wss http/1.1.
 
 STARTTLS: smtp (25), submission (587), imap (143), pop3 (110) and ftpes (21), because mail requires TLS (RFC 8314).
 
-TCP: http and ws (80), ldap (389), ftp (21), postgres and postgresql (5432), mysql (3306), redis (6379), amqp (5672), \
-mongodb (27017), mqtt (1883), nntp (119), ssh and sftp (22), git (9418), and tcp with any port. udp sends a \
+TCP: http and ws (80), ldap (389), ftp (21), postgres and postgresql (5432), mysql (3306), redis (6379). Likewise \
+amqp (5672), mongodb (27017), mqtt (1883), nntp (119), ssh and sftp (22), git (9418), and tcp with any port. udp sends a \
 datagram. A query such as sslmode=require, ssl-mode=REQUIRED or tls=true adds the TLS of PostgreSQL, MySQL or MongoDB.
 
 A host may be an internationalized name, percent-encoded, or an IPv6 address with a zone. Each of several hosts, \
