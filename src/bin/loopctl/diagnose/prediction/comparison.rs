@@ -48,7 +48,7 @@ impl ComparedPolicy {
 impl crate::report::Comparison {
     /// Comparison with a row for each policy.
     pub(crate) fn new(
-        measurement: crate::report::compare::Measurement,
+        measurement: Measurement,
         own: &NamedPolicy,
         is_live: bool,
         epoch: Instant,
