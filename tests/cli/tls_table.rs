@@ -38,14 +38,14 @@ const KINDS: [Kind; 18] = [
         leaf: "stranger",
         server: &[],
         connects: false,
-        told: "unknown issuer",
+        told: "issuer unknown",
     },
     Kind {
         name: "incomplete chain",
         leaf: "below",
         server: &[],
         connects: false,
-        told: "unknown issuer",
+        told: "issuer unknown",
     },
     Kind {
         name: "revoked (stapled)",
@@ -84,7 +84,7 @@ const KINDS: [Kind; 18] = [
         connects: false,
         told: "neither TLS 1.2 nor TLS 1.3",
     },
-    Kind { name: "TLS 1.2", leaf: "rsa", server: &["-tls1_2"], connects: true, told: "TLSv1.2" },
+    Kind { name: "TLS 1.2", leaf: "rsa", server: &["-tls1_2"], connects: true, told: "TLS 1.2 " },
     Kind {
         name: "TLS 1.2, DHE",
         leaf: "rsa",
@@ -106,7 +106,7 @@ const KINDS: [Kind; 18] = [
         connects: false,
         told: "offered: ECDHE suites",
     },
-    Kind { name: "TLS 1.3", leaf: "rsa", server: &["-tls1_3"], connects: true, told: "TLSv1.3" },
+    Kind { name: "TLS 1.3", leaf: "rsa", server: &["-tls1_3"], connects: true, told: "TLS 1.3 " },
 ];
 
 fn certificates(lab: &Lab) {
