@@ -75,15 +75,21 @@ struct Run<'a> {
     epoch: Instant,
     now: Instant,
     open: Vec<(Family, StepModel)>,
-    /// Running steps by the number of their attempt.
-    running: BTreeMap<usize, Running>,
-    /// Ends of the running steps, as far as they have one.
-    ends: BTreeSet<(Instant, usize)>,
-    /// Ends of the measurement of the running steps of which it has seen no end.
-    silences: BTreeSet<(Instant, usize)>,
+    running: RunningSteps,
     prediction: Prediction,
     places: HashMap<SocketAddr, usize>,
     attempts: HashMap<SocketAddr, AttemptModel>,
+}
+
+/// Running steps of the attempts, with an index for each question about them.
+#[derive(Default)]
+struct RunningSteps {
+    /// By the number of the attempt.
+    steps: BTreeMap<usize, Running>,
+    /// Ends of the steps, as far as they have one.
+    ends: BTreeSet<(Instant, usize)>,
+    /// Ends of the measurement of the steps of which it has seen no end.
+    silences: BTreeSet<(Instant, usize)>,
 }
 
 /// Running step of an attempt.
@@ -102,25 +108,12 @@ impl<'a> Run<'a> {
         epoch: Instant,
         after: Duration,
     ) -> Self {
-        let (open, running, prediction) = (Vec::new(), BTreeMap::new(), Prediction::nothing(None));
-        let (ends, silences) = (BTreeSet::new(), BTreeSet::new());
+        let (open, running) = (Vec::new(), RunningSteps::default());
+        let prediction = Prediction::nothing(None);
         let (now, places) = (epoch + after, network.places());
         // Of two with the same address, the first one counts.
         let attempts = network.attempts.iter().rev().copied().collect();
-        Self {
-            policy,
-            network,
-            race,
-            epoch,
-            now,
-            open,
-            running,
-            ends,
-            silences,
-            prediction,
-            places,
-            attempts,
-        }
+        Self { policy, network, race, epoch, now, open, running, prediction, places, attempts }
     }
 
     fn finish(mut self) -> Prediction {
@@ -189,26 +182,17 @@ impl<'a> Run<'a> {
     /// Begins a step of an attempt.
     fn run(&mut self, attempt: usize, step: StepModel, is_tls: bool) {
         let running = Running { since: self.now, step, is_tls };
-        self.ends.extend(running.ends(self.network.kernel).map(|at| (at, attempt)));
-        self.silences.extend(running.silence().map(|at| (at, attempt)));
-        self.running.insert(attempt, running);
+        self.running.insert(attempt, running, self.network.kernel);
     }
 
     fn remove(&mut self, attempt: usize) -> Option<Running> {
-        let running = self.running.remove(&attempt)?;
-        if let Some(at) = running.ends(self.network.kernel) {
-            self.ends.remove(&(at, attempt));
-        }
-        if let Some(at) = running.silence() {
-            self.silences.remove(&(at, attempt));
-        }
-        Some(running)
+        self.running.remove(attempt, self.network.kernel)
     }
 
     fn apply_attempts(&mut self) {
         let now = self.now;
         let due: Vec<usize> =
-            self.ends.range(..=(now, usize::MAX)).map(|(_, attempt)| *attempt).collect();
+            self.running.ends.range(..=(now, usize::MAX)).map(|(_, attempt)| *attempt).collect();
         for attempt in due {
             let Some(Running { step, is_tls, .. }) = self.remove(attempt) else { continue };
             match step.end {
@@ -241,7 +225,7 @@ impl<'a> Run<'a> {
     /// Advances the time to the next known event; `false` if none is left.
     fn advance(&mut self, until: Option<Instant>) -> bool {
         let silences = self.first_silence();
-        let ends = self.ends.first().map(|(at, _)| *at);
+        let ends = self.running.ends.first().map(|(at, _)| *at);
         let answers = self.open.iter().filter(|(_, step)| step.end != StepEnd::Silent);
         let answers = answers.map(|(_, step)| self.epoch + step.took);
         let next = ends.into_iter().chain(answers).chain(until).min();
@@ -256,7 +240,7 @@ impl<'a> Run<'a> {
     fn first_silence(&self) -> Option<Instant> {
         let silent = self.open.iter().filter(|(_, step)| step.end.is_open());
         let questions = silent.map(|(_, step)| self.epoch + step.took);
-        questions.chain(self.silences.first().map(|(at, _)| *at)).min()
+        questions.chain(self.running.silences.first().map(|(at, _)| *at)).min()
     }
 
     fn limit_certainty(&mut self, from: Instant) {
@@ -285,6 +269,25 @@ impl<'a> Run<'a> {
     fn end(mut self, later: Duration, how: PredictedResult) -> Prediction {
         self.prediction.end = Some(PredictedEnd { after: self.now + later - self.epoch, how });
         self.prediction
+    }
+}
+
+impl RunningSteps {
+    fn insert(&mut self, attempt: usize, running: Running, kernel: Duration) {
+        self.ends.extend(running.ends(kernel).map(|at| (at, attempt)));
+        self.silences.extend(running.silence().map(|at| (at, attempt)));
+        self.steps.insert(attempt, running);
+    }
+
+    fn remove(&mut self, attempt: usize, kernel: Duration) -> Option<Running> {
+        let running = self.steps.remove(&attempt)?;
+        if let Some(at) = running.ends(kernel) {
+            self.ends.remove(&(at, attempt));
+        }
+        if let Some(at) = running.silence() {
+            self.silences.remove(&(at, attempt));
+        }
+        Some(running)
     }
 }
 
