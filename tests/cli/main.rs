@@ -28,6 +28,7 @@ mod names;
 mod ndjson;
 mod others;
 mod path;
+mod phases;
 mod policy;
 mod relay;
 mod repeat;
@@ -60,6 +61,7 @@ mod sink_refusal;
 #[expect(dead_code, reason = "other tests use more of it")]
 mod skip;
 mod socket;
+mod stalls;
 mod starttls;
 mod success;
 mod support;

@@ -10,6 +10,7 @@ use loopctl::{
 };
 
 use super::relay::RelayReport;
+use super::stalls::Stall;
 use super::surroundings::Surroundings;
 use super::transfer::TransferReport;
 use super::{
@@ -39,6 +40,8 @@ pub(crate) struct Report {
     pub(crate) comparison: Option<Box<Comparison>>,
     pub(crate) slow: SlowLog,
     pub(crate) surroundings: Surroundings,
+    /// Stalls of this process, in the order of time.
+    pub(crate) stalls: Vec<Stall>,
 }
 
 /// Time limits of this system, which end what other clients wait for.
@@ -243,6 +246,7 @@ impl Report {
             comparison: None,
             slow: SlowLog::default(),
             surroundings: Surroundings::default(),
+            stalls: Vec::new(),
         }
     }
 
@@ -391,12 +395,6 @@ impl Report {
         }
     }
 
-    /// Delay of the attempt that won because this process started it, or one before it, late.
-    fn start_lag(&self) -> Duration {
-        let until = self.selected.map_or(0, |selected| selected + 1);
-        self.attempts.iter().take(until).map(|attempt| attempt.schedule.start_lag).sum()
-    }
-
     pub(crate) fn winner(&self) -> Option<&Attempt> {
         self.attempts.get(self.selected?)
     }
@@ -416,8 +414,6 @@ impl Report {
             let (connected, first) = (connected.clone(), first.address.clone());
             unmet.push(Unmet::FirstAddress { connected, first });
         }
-        // Because this host's own delays are no cost of the race.
-        let cost = cost.saturating_sub(self.start_lag());
         if let Some(max) = expected.max_cost.filter(|max| cost > *max) {
             unmet.push(Unmet::Cost { cost, max });
         }
