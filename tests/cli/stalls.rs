@@ -1,7 +1,9 @@
 //! Stalls of this host: a process that is stopped in the middle of a race blames nobody else for it.
 
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
@@ -86,20 +88,28 @@ fn race_r5_a_late_start_is_no_cost_and_a_long_stagger_is() {
     assert!(ran.json()["cost_ms"].as_f64().unwrap() >= 599.0);
 }
 
-/// A name server that answers about IPv4 after 20 ms, and about IPv6 after 40 ms that there is nothing.
-fn names() -> NameServer {
-    NameServer::new(|asked: &Asked| {
+/// A name server that answers about IPv4 after 20 ms, and about IPv6 after 40 ms that there is nothing; and where it
+/// tells that it was asked.
+fn names() -> (NameServer, Receiver<()>) {
+    let (asking, questions) = mpsc::channel();
+    let asking = Mutex::new(asking);
+    let server = NameServer::new(move |asked: &Asked| {
+        let _ = asking.lock().unwrap().send(());
         let (wait, answer) = match asked.kind {
             A => (20, asked.answer().a(60, [127, 0, 0, 1])),
             _ => (40, asked.answer()),
         };
         [Act::Wait(Duration::from_millis(wait))].into_iter().chain(send(answer)).collect()
-    })
+    });
+    (server, questions)
 }
 
-/// A run that stands still for 500 ms, so many milliseconds after its start.
+/// A run that stands still for 500 ms, so many milliseconds after its first question to a name server.
 fn stopped_after(moment: u64, args: &[&str]) -> Value {
-    let child = start(&[&["connect", "--json"], args].concat());
+    let (names, questions) = names();
+    let server = names.address.to_string();
+    let child = start(&[&["connect", "--json", "--server", &server], args].concat());
+    questions.recv().unwrap();
     thread::sleep(Duration::from_millis(moment));
     signal(&child, Signal::STOP);
     thread::sleep(Duration::from_millis(500));
@@ -139,10 +149,9 @@ fn assert_honest(document: &Value) {
 
 #[test]
 fn twenty_stalls_under_load_are_blamed_on_nobody_else() {
-    let (files, names) = (Files::new(), names());
-    let (server, target) = (names.address.to_string(), files.server());
-    let name = format!("localhost.test:{}", target.port());
-    let args = ["--server", &server, "--tls", "--insecure", &name];
+    let files = Files::new();
+    let name = format!("localhost.test:{}", files.server().port());
+    let args = ["--tls", "--insecure", &name];
     let (is_over, next, noticed) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
     thread::scope(|scope| {
         for _ in 0..2 {

@@ -86,7 +86,7 @@ fn attempt_cost(report: &Report, number: usize) -> Duration {
     let (this, Some(next)) = (&report.attempts[number], report.attempts.get(number + 1)) else {
         return Duration::ZERO;
     };
-    let gap = next.start.saturating_sub(this.start).saturating_sub(start_lag(next));
+    let gap = next.start.saturating_sub(this.start).saturating_sub(next.schedule.start_lag);
     match next.schedule.reason {
         // Because this host caused the rest, by looking late.
         Reason::AttemptEnded(_) => gap.saturating_sub(report.end_lag(this)),
