@@ -54,7 +54,11 @@ fn netns_a_full_accept_queue_of_this_host_a_drop_on_it_and_a_black_hole_are_thre
     }
     let evidence = full.why("accept_queue")["evidence"].to_string();
     assert!(evidence.contains("ListenOverflows rose by"), "{evidence}");
-    assert!(full.hint().contains("accept queue") && full.hint().contains(":9000"), "{}", full.hint());
+    assert!(
+        full.hint().contains("accept queue") && full.hint().contains(":9000"),
+        "{}",
+        full.hint()
+    );
     assert!(!full.hint().contains("firewall"), "{}", full.hint());
     assert!(dropped.why("dropped_here")["evidence"].to_string().contains("did not rise"));
     assert!(dropped.hint().contains("this host drops them"), "{}", dropped.hint());
@@ -78,7 +82,9 @@ fn netns_a_refusal_that_was_read_late_is_told_from_one_that_came_late() {
     }
     let why = late.why("late_end");
     assert_eq!(why["basis"], "inference", "{why:#}");
-    assert!(why["message"].as_str().unwrap().starts_with("the answer of `192.0.2.1` was read up to"));
+    assert!(
+        why["message"].as_str().unwrap().starts_with("the answer of `192.0.2.1` was read up to")
+    );
     assert!(late.attempt()["end_lag_ms"].as_f64().unwrap() >= 500.0);
     assert!(late.why("refused")["message"].as_str().unwrap().contains("refused within"));
     // A busy machine may stall as well, and for less.

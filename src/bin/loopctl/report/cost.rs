@@ -52,9 +52,10 @@ impl Report {
         Some(self.cost()? + self.answer_cost())
     }
 
-    /// The wait for other answers, without the time in which one of them waited for this process.
+    /// The wait for other answers, without the time in which this process did not run.
     pub(crate) fn answer_cost(&self) -> Duration {
-        self.answer_wait().saturating_sub(self.stalled_before(self.resolved_at()))
+        let stalled = self.stalled_within(self.answered_at(), self.resolved_at());
+        self.answer_wait().saturating_sub(stalled)
     }
 
     /// Query that the first attempt waited for.

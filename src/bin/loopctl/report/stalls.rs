@@ -9,8 +9,8 @@ use super::{Attempt, Outcome, Report};
 /// Shorter stalls are those of any busy host, and are not recorded.
 pub(crate) const MIN_STALL: Duration = Duration::from_millis(50);
 
-/// Time after a stall in which this process reads what came during it.
-const GRACE: Duration = Duration::from_millis(5);
+/// Time after a stall in which this process reads what came during it. A busy host interrupts that as well.
+const GRACE: Duration = Duration::from_millis(30);
 
 /// Time in which this process did not run, as far as its timers show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +36,7 @@ impl Report {
     }
 
     /// Longest time for which an answer that was read at this time can have waited for this process.
-    pub(crate) fn stalled_before(&self, at: Duration) -> Duration {
+    fn stalled_before(&self, at: Duration) -> Duration {
         let ends_there = |stall: &&Stall| stall.start < at && at <= stall.end + GRACE;
         let stall = self.stalls.iter().find(ends_there);
         stall.map_or(Duration::ZERO, |stall| at.min(stall.end).saturating_sub(stall.start))
@@ -44,8 +44,7 @@ impl Report {
 
     /// Time within these limits in which this process did not run.
     pub(crate) fn stalled_within(&self, from: Duration, until: Duration) -> Duration {
-        let overlap =
-            |stall: &Stall| stall.end.min(until).saturating_sub(stall.start.max(from));
+        let overlap = |stall: &Stall| stall.end.min(until).saturating_sub(stall.start.max(from));
         self.stalls.iter().map(overlap).sum()
     }
 
@@ -112,7 +111,7 @@ mod tests {
         let report = report(&[(100, 600), (1000, 1200)]);
         assert_eq!(report.stalled_before(601 * MS), 500 * MS);
         assert_eq!(report.stalled_before(1150 * MS), 150 * MS);
-        for between in [50, 100, 620, 900, 1000] {
+        for between in [50, 100, 631, 900, 1000] {
             assert_eq!(report.stalled_before(between * MS), Duration::ZERO, "{between}");
         }
     }

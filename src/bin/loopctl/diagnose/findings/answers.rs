@@ -23,7 +23,7 @@ pub(super) fn answer_finding(report: &Report) -> Option<Finding> {
     let v = first.address.family()?.short();
     let late = awaited.ended_at().saturating_sub(report.answered_at());
     // Because an answer that was read late came at some time before.
-    let late = match report.stalled_before(awaited.ended_at()).is_zero() {
+    let late = match report.stalled_within(report.answered_at(), awaited.ended_at()).is_zero() {
         true => units::prose(late),
         false => format!("within {}", units::prose(late)),
     };
@@ -96,7 +96,7 @@ pub(super) fn late_address_finding(report: &Report, number: usize) -> Option<Fin
     })
 }
 
-pub(super) fn query_family(query: &Query) -> Family {
+fn query_family(query: &Query) -> Family {
     if query.types == types(Family::Inet6) { Family::Inet6 } else { Family::Inet }
 }
 

@@ -61,8 +61,7 @@ fn cause_text(report: &Report, attempt: &Attempt, cause: Cause, cost: Duration) 
     let address = ip_text(attempt);
     // Because an answer that was read late came at some time before.
     let after = if report.end_lag(attempt) >= MIN_STALL { "within" } else { "after" };
-    let took =
-        format!("{after} {}", units::prose(attempt.end().saturating_sub(attempt.start)));
+    let took = format!("{after} {}", units::prose(attempt.end().saturating_sub(attempt.start)));
     match (&attempt.outcome, cause) {
         (_, Cause::NoAnswerToTls | Cause::Untrusted | Cause::NoTls) => tls_text(attempt, cause),
         (Outcome::Failure(..), Cause::Refused) if rejection(attempt).is_none() => {

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::answers::query_family;
 use super::{Basis, CausedBy, Evidence, EvidenceSource, Finding, FindingKind};
 use crate::diagnose::cause::{Cause, ip_text};
 use crate::report::stalls::MIN_STALL;
@@ -53,49 +52,43 @@ fn late_connection(caused_by: CausedBy, attempt: &Attempt) -> Option<Finding> {
     })
 }
 
-/// Finding about the TLS handshake of the connection: its first byte, or else its end.
+/// Finding about the TLS handshake of the connection.
 pub(super) fn late_handshake_finding(report: &Report) -> Option<Finding> {
     let (tls, winner) = (report.tls.as_ref()?, report.winner()?);
-    let caused_by = CausedBy::Attempt(report.selected?);
-    let lag = |from: Option<Duration>, until: Option<Duration>| {
-        let (from, until) = (from?, until?);
-        Some(report.stalled_before(until).min(until.saturating_sub(from)))
-    };
-    let first = lag(tls.started, tls.first_byte).unwrap_or_default();
-    let rest = lag(tls.first_byte, tls.ended.filter(|_| tls.info.is_some())).unwrap_or_default();
-    let (part, lag) = if first >= rest { ("first byte", first) } else { ("end", rest) };
-    let subject = format!("the {part} of the TLS handshake of `{}`", ip_text(winner));
-    let took = format!("handshake of {}", units::prose(tls.took().unwrap_or_default()));
-    late_answer(caused_by, &subject, lag, &took)
+    let lag = report.stalled_within(tls.started?, tls.ended?);
+    let handshake = format!("the TLS handshake of `{}`", ip_text(winner));
+    let took = format!("handshake of {}", units::prose(tls.took()?));
+    longer(CausedBy::Attempt(report.selected?), &handshake, lag, &took)
 }
 
-/// Finding about the answer with which the lookup of the name ended.
+/// Finding about the lookup of the name.
 pub(super) fn late_lookup_finding(report: &Report) -> Option<Finding> {
-    let took = report.resolve.took?;
-    let lag = report.stalled_before(report.resolved_at()).min(took);
+    let (started, took) = (report.resolve.started?, report.resolve.took?);
+    let lag = report.stalled_within(started, started + took);
     let took = format!("lookup of {}", units::prose(took));
-    match report.awaited().map(|query| (query_family(query), query.type_names())) {
-        Some((family, types)) => {
-            late_answer(CausedBy::Query(family), &format!("the answer about {types}"), lag, &took)
-        }
-        None => late_answer(CausedBy::Host, "the answer of the resolver", lag, &took),
-    }
+    longer(CausedBy::Host, "the lookup of the name", lag, &took)
+}
+
+/// Finding about a phase with several steps: this host was late with one of them.
+fn longer(caused_by: CausedBy, phase: &str, lag: Duration, took: &str) -> Option<Finding> {
+    let by = units::prose(lag);
+    let text = format!("{phase} took up to {by} longer because this host was busy");
+    late(caused_by, text, lag, took)
 }
 
 /// Finding about an answer without a time of its own: it came at some time during the stall.
-fn late_answer(
-    caused_by: CausedBy,
-    subject: &str,
-    lag: Duration,
-    took: &str,
-) -> Option<Finding> {
+fn late_answer(caused_by: CausedBy, subject: &str, lag: Duration, took: &str) -> Option<Finding> {
+    let by = units::prose(lag);
+    late(caused_by, format!("{subject} was read up to {by} late: this host was busy"), lag, took)
+}
+
+fn late(caused_by: CausedBy, text: String, lag: Duration, took: &str) -> Option<Finding> {
     let lag = Some(lag).filter(|lag| *lag >= MIN_STALL)?;
-    let late = units::prose(lag);
     Some(Finding {
         kind: FindingKind::LateEnd,
         caused_by,
         cost: lag,
-        text: format!("{subject} was read up to {late} late: this host was busy"),
+        text,
         basis: Basis::Inference,
         evidence: vec![stall(lag), EvidenceSource::Clock.says(took)],
     })
@@ -103,5 +96,5 @@ fn late_answer(
 
 /// Stall of this process, as evidence.
 fn stall(lag: Duration) -> Evidence {
-    EvidenceSource::Clock.says(format!("this process did not run for {} before", units::prose(lag)))
+    EvidenceSource::Clock.says(format!("this process did not run for {} of it", units::prose(lag)))
 }

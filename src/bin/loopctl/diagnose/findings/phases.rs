@@ -63,7 +63,7 @@ fn tls_server(report: &Report) -> Option<Finding> {
     let tls = report.tls.as_ref()?;
     let waited = tls.first_byte?.saturating_sub(tls.started?);
     let figures = tls.tcp?;
-    let lag = report.stalled_before(tls.first_byte?).min(waited);
+    let lag = report.stalled_within(tls.started?, tls.first_byte?);
     let server = waited.saturating_sub(figures.rtt).saturating_sub(lag);
     let (took, rtt) = (at_least(server, lag), units::prose(figures.rtt));
     let resent = figures.retransmits.saturating_sub(tls.resent_before);

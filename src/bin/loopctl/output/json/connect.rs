@@ -15,8 +15,8 @@ use crate::output::wire::common::{
 use crate::output::wire::compare::QueryType;
 use crate::output::wire::connect::{
     Attempt, Document, Evidence, Icmp, Keepalive, Name, NameProbe, NameServer, Policy,
-    RefusedOption, Relay, Resolve, Seen, SocketOptions, Stall, StartReason, Success, TcpInfo, Unmet, Via,
-    Waited, Why,
+    RefusedOption, Relay, Resolve, Seen, SocketOptions, Stall, StartReason, Success, TcpInfo,
+    Unmet, Via, Waited, Why,
 };
 use crate::report::name_probe;
 use crate::report::relay::{RelayEnd, RelayError, RelayReport};
