@@ -30,6 +30,7 @@ mod others;
 mod path;
 mod phases;
 mod policy;
+mod reasons;
 mod relay;
 mod repeat;
 mod resolve;

@@ -27,7 +27,7 @@ pub(crate) enum HostCause<'a> {
     NotOwnAddress(IpAddr),
     /// Every local port of the range is in use.
     NoFreePort(RangeInclusive<u16>),
-    /// The address is one of this host, and full accept queues of it dropped so many connections meanwhile.
+    /// The address is one of this host, and full accept queues dropped this number of connections during the run.
     AcceptQueue(u64),
     /// The address is one of this host, and no accept queue of it was full: it dropped the packets itself.
     DroppedHere,

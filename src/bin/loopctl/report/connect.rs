@@ -10,7 +10,6 @@ use loopctl::{
 };
 
 use super::relay::RelayReport;
-use super::stalls::Stall;
 use super::surroundings::Surroundings;
 use super::transfer::TransferReport;
 use super::{
@@ -40,8 +39,6 @@ pub(crate) struct Report {
     pub(crate) comparison: Option<Box<Comparison>>,
     pub(crate) slow: SlowLog,
     pub(crate) surroundings: Surroundings,
-    /// Stalls of this process, in the order of time.
-    pub(crate) stalls: Vec<Stall>,
 }
 
 /// Time limits of this system, which end what other clients wait for.
@@ -246,7 +243,6 @@ impl Report {
             comparison: None,
             slow: SlowLog::default(),
             surroundings: Surroundings::default(),
-            stalls: Vec::new(),
         }
     }
 

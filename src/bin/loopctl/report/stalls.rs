@@ -29,26 +29,27 @@ impl Stall {
 impl Report {
     /// Records a stall. What is seen of one stall several times is recorded once.
     pub(crate) fn note_stall(&mut self, stall: Stall) {
-        match self.stalls.last_mut() {
+        match self.surroundings.stalls.last_mut() {
             Some(last) if stall.start <= last.end => last.end = last.end.max(stall.end),
-            _ => self.stalls.push(stall),
+            _ => self.surroundings.stalls.push(stall),
         }
     }
 
     /// Longest time for which an answer that was read at this time can have waited for this process.
     fn stalled_before(&self, at: Duration) -> Duration {
         let ends_there = |stall: &&Stall| stall.start < at && at <= stall.end + GRACE;
-        let stall = self.stalls.iter().find(ends_there);
+        let stall = self.surroundings.stalls.iter().find(ends_there);
         stall.map_or(Duration::ZERO, |stall| at.min(stall.end).saturating_sub(stall.start))
     }
 
     /// Time within these limits in which this process did not run.
     pub(crate) fn stalled_within(&self, from: Duration, until: Duration) -> Duration {
         let overlap = |stall: &Stall| stall.end.min(until).saturating_sub(stall.start.max(from));
-        self.stalls.iter().map(overlap).sum()
+        self.surroundings.stalls.iter().map(overlap).sum()
     }
 
-    /// Longest time for which the end of an attempt can have waited for this process. The kernel tells it of a connection; a rejection has no time of its own.
+    /// Longest time for which the end of an attempt can have waited for this process. Of a connection, the kernel
+    /// knows it; of a rejection, the stall before limits it.
     pub(crate) fn end_lag(&self, attempt: &Attempt) -> Duration {
         match &attempt.outcome {
             Outcome::Failure(_, failure) if attempt.tls.is_none() && !failure.at_once => {
@@ -127,7 +128,7 @@ mod tests {
     fn a_stall_that_is_seen_twice_is_one() {
         let report = report(&[(100, 600), (100, 602), (601, 640), (700, 800)]);
         let stalls: Vec<u128> =
-            report.stalls.iter().map(|stall| stall.took().as_millis()).collect();
+            report.surroundings.stalls.iter().map(|stall| stall.took().as_millis()).collect();
         assert_eq!(stalls, [540, 100]);
     }
 }

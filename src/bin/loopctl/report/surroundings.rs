@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use loopctl::Interface;
 
 use super::Attempt;
+use super::stalls::Stall;
 use crate::config::proxy::Proxy;
 
 /// State of this host. Interfaces and ports are read after a failure only.
@@ -20,6 +21,8 @@ pub(crate) struct Surroundings {
     pub(crate) proxy: Option<Proxy>,
     /// Connections that full accept queues of this host dropped during the run, as far as that is known.
     pub(crate) listen_overflows: Option<u64>,
+    /// Stalls of this process, in the order of time.
+    pub(crate) stalls: Vec<Stall>,
 }
 
 impl Attempt {

@@ -1,4 +1,4 @@
-//! Watch for stalls of this process while it races, so that an answer that it reads late is told as that.
+//! Watch for stalls of this process while it races, because it reads answers late after them.
 
 use std::cell::Cell;
 use std::rc::Rc;

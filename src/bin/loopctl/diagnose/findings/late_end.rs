@@ -28,7 +28,7 @@ pub(super) fn late_end_finding(
     }
 }
 
-/// Finding about a connection. The kernel tells when it was there.
+/// Finding about a connection, by the round trip of the kernel.
 fn late_connection(caused_by: CausedBy, attempt: &Attempt) -> Option<Finding> {
     let lag = Some(attempt.end_lag).filter(|lag| *lag >= MIN_END_LAG)?;
     let there = units::prose(attempt.took.saturating_sub(lag));
@@ -76,7 +76,7 @@ fn longer(caused_by: CausedBy, phase: &str, lag: Duration, took: &str) -> Option
     late(caused_by, text, lag, took)
 }
 
-/// Finding about an answer without a time of its own: it came at some time during the stall.
+/// Finding about an answer that came at some time during a stall.
 fn late_answer(caused_by: CausedBy, subject: &str, lag: Duration, took: &str) -> Option<Finding> {
     let by = units::prose(lag);
     late(caused_by, format!("{subject} was read up to {by} late: this host was busy"), lag, took)

@@ -50,7 +50,7 @@ pub(crate) fn document(report: &Report) -> Document {
         relay: report.relay.as_ref().map(|it| relay(report, it)),
         slow_callbacks: slow_callbacks(&report.slow),
         unmet: report.unmet.iter().map(Unmet::from).collect(),
-        stalls: report.stalls.iter().map(stall).collect(),
+        stalls: report.surroundings.stalls.iter().map(stall).collect(),
         waited: report.waited.as_ref().map(Waited::from),
         compare: compare::compare(report),
         error: error(report),
