@@ -193,6 +193,6 @@ fn dns_beside_dig_generated_answers_give_the_same_addresses_or_a_reason() {
     for (kind, [same, told, not_told]) in &figures {
         writeln!(table, "{kind}: {same}, {told}, {not_told}").unwrap();
     }
-    println!("{table}");
+    eprintln!("{table}");
     assert!(silent.is_empty(), "{}\n{table}", silent.join("\n"));
 }
