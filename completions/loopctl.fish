@@ -46,6 +46,7 @@ complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "listen" -d 'Listen 
 complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "resolve" -d 'Resolve names through the system and name servers, in the order a connection would try them'
 complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "sendfile" -d 'Send a file over a connection with sendfile(2); measure and verify the transfer'
 complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "demo" -d 'Race a scripted dual-stack host on loopback; needs no network'
+complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "help" -d 'Show help of a command, or of one group of its flags'
 complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "completions" -d 'Print shell completions'
 complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "__generate" -d 'Write shell completions, man pages and JSON schemas'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l targets -d 'Read targets from FILE, one per line; `#` starts a comment; `-` is standard input' -r -F
@@ -66,7 +67,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l server -d 'Q
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s s -l source -d 'Connect from this local address; give one per family to cover both' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s I -l interface -d 'Connect through this network interface' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l ttl -d 'Time To Live (IPv6: hop limit) of outgoing packets' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l dscp -d 'Differentiated Services Code Point of outgoing packets (RFC 2474)' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l dscp -d 'Differentiated Services Code Point of outgoing packets (RFC 2474): a number, or EF, AF41, CS6...' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l mark -d 'Mark for routing and firewall rules of this host (SO_MARK)' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l keepalive -d 'Probe an idle connection after IDLE, then every INTVL, CNT times [defaults: 2h, 75s, 9]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l starttls -d 'Start TLS inside a plain-text protocol (STARTTLS)' -r -f -a "smtp\t'RFC 3207'
@@ -299,7 +300,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l server -d '
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -s s -l source -d 'Connect from this local address; give one per family to cover both' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -s I -l interface -d 'Connect through this network interface' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l ttl -d 'Time To Live (IPv6: hop limit) of outgoing packets' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l dscp -d 'Differentiated Services Code Point of outgoing packets (RFC 2474)' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l dscp -d 'Differentiated Services Code Point of outgoing packets (RFC 2474): a number, or EF, AF41, CS6...' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l mark -d 'Mark for routing and firewall rules of this host (SO_MARK)' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l keepalive -d 'Probe an idle connection after IDLE, then every INTVL, CNT times [defaults: 2h, 75s, 9]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l starttls -d 'Start TLS inside a plain-text protocol (STARTTLS)' -r -f -a "smtp\t'RFC 3207'
@@ -366,6 +367,21 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -s v -l verbose -d
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -s q -l quiet -d 'Print nothing; report by exit status only'
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l debug -d 'Enable the event loop\'s debug mode; report slow callbacks after the result'
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c loopctl -n "__fish_loopctl_using_subcommand help" -l qlog -d 'Write every event to FILE as qlog (JSON text sequences)' -r -F
+complete -c loopctl -n "__fish_loopctl_using_subcommand help" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb'
+always\t'Always'
+never\t'Never'"
+complete -c loopctl -n "__fish_loopctl_using_subcommand help" -l slow-callback -d 'Report callbacks, task steps and loop turns that took at least this long [default with --debug: 100ms]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand help" -l timeout -d 'Time limit per target: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: see --via; serve: none]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand help" -s 4 -l ipv4 -d 'Use IPv4 only'
+complete -c loopctl -n "__fish_loopctl_using_subcommand help" -s 6 -l ipv6 -d 'Use IPv6 only'
+complete -c loopctl -n "__fish_loopctl_using_subcommand help" -l json -d 'Print one JSON document at the end; several targets give an array; `serve` prints one record per line'
+complete -c loopctl -n "__fish_loopctl_using_subcommand help" -l ndjson -d 'Print every event as one line of JSON as it happens, then the document'
+complete -c loopctl -n "__fish_loopctl_using_subcommand help" -l no-progress -d 'Do not show progress on the terminal'
+complete -c loopctl -n "__fish_loopctl_using_subcommand help" -s v -l verbose -d 'Print attempts as they happen; twice: also events of the event loop'
+complete -c loopctl -n "__fish_loopctl_using_subcommand help" -s q -l quiet -d 'Print nothing; report by exit status only'
+complete -c loopctl -n "__fish_loopctl_using_subcommand help" -l debug -d 'Enable the event loop\'s debug mode; report slow callbacks after the result'
+complete -c loopctl -n "__fish_loopctl_using_subcommand help" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -l qlog -d 'Write every event to FILE as qlog (JSON text sequences)' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb'
 always\t'Always'

@@ -81,7 +81,7 @@ pub(crate) struct SinkArgs {
     #[arg(long, value_name = "ALGORITHM")]
     pub(crate) checksum: Option<Algorithm>,
     /// Maximum number of files in DIR from one run; later clients are reset
-    #[arg(long, value_name = "N", value_parser = at_least_one, default_value = "1000")]
+    #[arg(long, value_name = "N", value_parser = at_least_one::<NonZero<usize>>, default_value = "1000")]
     pub(crate) max_files: NonZero<usize>,
     /// Reset transfers larger than this
     #[arg(long, value_name = "SIZE", value_parser = size)]
@@ -155,10 +155,10 @@ pub(crate) struct LimitArgs {
     ///
     /// The limit holds for all addresses together. A program counts until it has ended. A program that ignores
     /// SIGTERM gets SIGKILL after --grace.
-    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    #[arg(long, value_name = "N", value_parser = at_least_one::<NonZero<usize>>)]
     pub(crate) max_conns: Option<NonZero<usize>>,
     /// Exit after N clients (with --udp, N datagrams)
-    #[arg(short = 'n', long, value_name = "N", value_parser = at_least_one)]
+    #[arg(short = 'n', long, value_name = "N", value_parser = at_least_one::<NonZero<usize>>)]
     pub(crate) count: Option<NonZero<usize>>,
     /// Exit after one client; same as -n 1
     #[arg(long, conflicts_with = "count")]
