@@ -141,6 +141,6 @@ mod tests {
                 other => panic!("{line}: {other:?}"),
             }
         }
-        assert!(matches!(parsed("--tls serve"), Err(Answer::Clap(_))));
+        assert!(matches!(parsed("--tls serve"), Err(Answer::Mistake(_))), "not those of connect");
     }
 }
