@@ -11,14 +11,14 @@ Connect to each TARGET, racing its addresses; report every attempt
 Usage: loopctl connect [OPTIONS] TARGET...
        TARGET is host:port, host port, a URL or unix:/path
 
-  loopctl connect https://example.com            why is it slow, and which address failed?
+  loopctl connect https://example.com            why slow, which address failed?
   loopctl connect --all db.internal:5432         does every address answer?
   loopctl connect --tls -k -v mail.example:465   what certificate does it show?
 
       --all           probe every address, and do not stop at the first success
       --compare       what would curl, Chrome, Go and others get from here?
       --path          find the hop after which packets get no answer
-      --tls           use TLS, and report version and certificate; -k accepts any
+      --tls           use TLS; report version and certificate; -k accepts any
       --starttls P    the same inside smtp, imap, pop3, ftp, postgres, ldap, ...
       --via dns       ask name servers directly, and list every query
   -4, -6              use one address family only
