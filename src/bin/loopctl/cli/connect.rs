@@ -5,7 +5,7 @@ use std::num::NonZero;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, ValueHint};
 use loopctl::plan::Preset;
 use loopctl::{DnsServer, Keepalive};
 
@@ -102,7 +102,7 @@ pub(crate) struct TargetArgs {
     ///
     /// The port may be a service name. The scheme of a URL gives port, transport and TLS; the section URLS lists
     /// them. Passwords in URLs are neither printed nor sent.
-    #[arg(required_unless_present = "targets_from", value_name = "TARGET")]
+    #[arg(required_unless_present = "targets_from", value_name = "TARGET", value_hint = ValueHint::Hostname)]
     pub(crate) targets: Vec<String>,
     /// Read targets from FILE, one per line; `#` starts a comment; `-` is standard input
     #[arg(long = "targets", id = "targets_from", value_name = "FILE|-")]
@@ -124,7 +124,7 @@ pub(crate) struct RaceArgs {
     /// curl, chrome-hev3, firefox-nightly and simultaneous query AAAA and A separately; the others wait for
     /// both. The default is hev3; with --happy-eyeballs=off it is sequential. -v shows the rules in force
     /// and why each attempt started.
-    #[arg(long, value_name = "NAME", value_parser = values::preset)]
+    #[arg(long, value_name = "NAME", value_parser = values::policy(), hide_possible_values = true)]
     pub(crate) policy: Option<Preset>,
     /// Connection Attempt Delay; 0 starts all attempts at once; `off` tries one at a time [default: 250ms,
     /// or from the policy]

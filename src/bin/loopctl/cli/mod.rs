@@ -1,6 +1,7 @@
 //! Command line: flags with their help, man pages and completions.
 
 pub(crate) mod command_line;
+mod completion;
 pub(crate) mod connect;
 pub(crate) mod generate;
 pub(crate) mod help;

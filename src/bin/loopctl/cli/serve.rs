@@ -8,8 +8,8 @@ use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 
 use super::tls::{Protocols, VersionArg};
-use super::values::{alpn, at_least_one, duration, network, positive, rate, size};
-use crate::config::fault::FaultArg;
+use super::values::{Completed, alpn, at_least_one, duration, network, positive, rate, size};
+use crate::config::fault::{self, FaultArg};
 use crate::config::{LogFormat, ProgramCommand};
 use crate::util::checksum::Algorithm;
 
@@ -189,7 +189,12 @@ pub(crate) struct FaultArgs {
     /// reset-after=SIZE, slice=SIZE/DUR, rate=SIZE/s, backlog[=N]. With --tls also: tls-stall, tls-close,
     /// tls-wrong-name, tls-expired, tls-bare-fin. ~JITTER varies the value; @PERCENT is the share of
     /// clients affected. The section FAULTS describes each kind.
-    #[arg(long = "fault", value_name = "KIND[=VALUE][~JITTER][@PERCENT]")]
+    #[arg(
+        long = "fault",
+        value_name = "KIND[=VALUE][~JITTER][@PERCENT]",
+        hide_possible_values = true
+    )]
+    #[arg(value_parser = Completed::new(str::parse::<FaultArg>, fault::COMPLETED))]
     pub(crate) faults: Vec<FaultArg>,
     /// Seed for the random choices of faults; the summary of a run shows its seed
     #[arg(long, value_name = "N", requires = "faults")]

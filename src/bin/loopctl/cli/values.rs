@@ -1,10 +1,13 @@
 //! Syntax of values: durations, sizes, addresses, ports, networks.
 
+use std::ffi::OsStr;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::num::NonZero;
 use std::str::FromStr;
 use std::time::Duration;
 
+use clap::builder::{PossibleValue, TypedValueParser};
+use clap::{Arg, Command};
 use ipnet::IpNet;
 use loopctl::plan::{Host, Preset};
 use loopctl::{Keepalive, interface_index};
@@ -199,8 +202,42 @@ impl FromStr for AttemptDelay {
     }
 }
 
+/// Parser of values that shells complete; other values may be right as well.
+#[derive(Clone)]
+pub(crate) struct Completed<F> {
+    parse: F,
+    names: Vec<&'static str>,
+}
+
+impl<F> Completed<F> {
+    pub(crate) fn new(parse: F, names: impl IntoIterator<Item = &'static str>) -> Self {
+        Self { parse, names: names.into_iter().collect() }
+    }
+}
+
+impl<F: TypedValueParser> TypedValueParser for Completed<F> {
+    type Value = F::Value;
+
+    fn parse_ref(
+        &self,
+        command: &Command,
+        arg: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<F::Value, clap::Error> {
+        self.parse.parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(self.names.iter().map(PossibleValue::new)))
+    }
+}
+
 /// A policy by its name.
-pub(crate) fn preset(text: &str) -> Result<Preset, String> {
+pub(crate) fn policy() -> Completed<fn(&str) -> Result<Preset, String>> {
+    Completed::new(preset, Preset::ALL.map(Preset::name))
+}
+
+fn preset(text: &str) -> Result<Preset, String> {
     let known = || Preset::ALL.map(Preset::name).join(", ");
     text.parse().map_err(|_| format!("it is one of {}", known()))
 }
