@@ -3,7 +3,6 @@
 use loopctl::TlsClient;
 use loopctl::plan::{Family, Target};
 
-use super::targets::TargetRequest;
 use super::tls::client_of_upstream;
 use crate::cli::UpstreamArgs;
 use crate::exit::FatalError;
@@ -27,7 +26,7 @@ impl UpstreamRequest {
     /// A value that is no target, and files that cannot be read.
     pub(crate) fn new(args: &UpstreamArgs, family: Family) -> Result<Option<Self>, FatalError> {
         let Some(text) = &args.upstream else { return Ok(None) };
-        let target = TargetRequest::new(text, &[]).map_err(Message::from)?.target;
+        let target = text.parse::<Target>().map_err(Message::from)?;
         let tls = match args.upstream_tls {
             true => Some(client_of_upstream(&target, &args.ca, args.insecure)?),
             false => None,

@@ -11,6 +11,7 @@ pub(crate) mod ordered_pool;
 pub(crate) mod output_queue;
 pub(crate) mod private_socket;
 pub(crate) mod rate_limiter;
+pub(crate) mod secrets;
 pub(crate) mod shared_fd;
 pub(crate) mod stdio;
 pub(crate) mod style;
