@@ -155,7 +155,7 @@ impl QueuedCall {
     }
 }
 
-/// Flag that all clones share. It has memory of its own only if there is a clone.
+/// Flag that all clones share. Only a clone costs an allocation.
 #[derive(Default)]
 struct SharedFlag {
     own: Cell<bool>,

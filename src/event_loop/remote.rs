@@ -200,7 +200,8 @@ impl Remote {
             Some(event_loop) => event_loop.push(Job::Step(step)),
             None => {
                 let remote = step.metadata().remote.clone();
-                drop(remote.inject(RemoteJob::Step(step)));
+                // Steps are accepted by a closed loop as well.
+                let _ = remote.inject(RemoteJob::Step(step));
             }
         }
     }
