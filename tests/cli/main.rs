@@ -28,7 +28,9 @@ mod names;
 mod ndjson;
 mod others;
 mod path;
+mod phases;
 mod policy;
+mod reasons;
 mod relay;
 mod repeat;
 mod resolve;
@@ -60,6 +62,7 @@ mod sink_refusal;
 #[expect(dead_code, reason = "other tests use more of it")]
 mod skip;
 mod socket;
+mod stalls;
 mod starttls;
 mod success;
 mod support;
