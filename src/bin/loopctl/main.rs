@@ -13,8 +13,11 @@ mod util;
 
 use clap::Parser;
 use cli::{Cli, Command, generate};
-use commands::{connect, demo, resolve, serve};
-use config::{ColorChoice, ConnectRequest, ResolveRequest, ServeRequest, environment::Environment};
+use commands::{connect, control, demo, resolve, serve};
+use config::{
+    ColorChoice, ConnectRequest, ControlRequest, ResolveRequest, ServeRequest,
+    environment::Environment,
+};
 
 fn main() -> std::process::ExitCode {
     exit::survive_file_limits();
@@ -32,6 +35,7 @@ fn run(Cli { command, global }: Cli, env: &Environment) -> exit::ExitResult {
         Command::Connect(args) => connect::run(ConnectRequest::new(*args, &global, env)?),
         Command::Sendfile(args) => connect::run(ConnectRequest::sendfile(*args, &global, env)?),
         Command::Serve(args) => serve::run(ServeRequest::new(*args, &global, env)?),
+        Command::Control(args) => control::run(&ControlRequest::new(args)?),
         Command::Resolve(args) => resolve::run(ResolveRequest::new(*args, &global, env)?),
         Command::Demo(args) => demo::run(ConnectRequest::demo(&args, &global, env)),
         Command::Completions { shell } => output::writer::print(&generate::completions(shell)),
