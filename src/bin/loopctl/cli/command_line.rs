@@ -98,7 +98,8 @@ fn unknown_flag(flag: &str, error: &clap::Error) -> Message {
 fn of_context(error: &clap::Error, kind: ContextKind) -> Option<String> {
     match error.get(kind)? {
         ContextValue::String(text) => Some(text.clone()),
-        ContextValue::Strings(texts) => texts.first().cloned(),
+        // The most similar one is the last.
+        ContextValue::Strings(texts) => texts.last().cloned(),
         _ => None,
     }
 }
