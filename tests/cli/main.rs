@@ -5,9 +5,11 @@
 #[expect(dead_code, reason = "the tests of the library use more of it")]
 mod authority;
 mod compare;
+mod completions;
 mod connect_tls;
 mod connect_tls_peers;
 mod demo;
+mod dns_beside_dig;
 mod dnssec;
 mod exec;
 mod exits;
@@ -28,7 +30,9 @@ mod names;
 mod ndjson;
 mod others;
 mod path;
+mod phases;
 mod policy;
+mod reasons;
 mod relay;
 mod repeat;
 mod resolve;
@@ -42,6 +46,7 @@ mod sendfile;
 mod sendfile_peers;
 mod sendfile_resume;
 mod serve;
+mod serve_control;
 mod serve_inherited;
 mod serve_matrix;
 mod serve_rate;
@@ -50,6 +55,7 @@ mod serve_tls_faults;
 mod serve_tls_limits;
 mod serve_udp;
 mod serve_unix;
+mod serve_upstream;
 mod served;
 #[path = "../net/support/signed.rs"]
 #[expect(dead_code, reason = "the tests of the library use more of it")]
@@ -60,6 +66,7 @@ mod sink_refusal;
 #[expect(dead_code, reason = "other tests use more of it")]
 mod skip;
 mod socket;
+mod stalls;
 mod starttls;
 mod success;
 mod support;
@@ -68,6 +75,7 @@ mod tls_kinds;
 mod tls_lab;
 mod tls_mutations;
 mod tls_peer;
+mod tls_table;
 mod typed;
 mod udp;
 mod via;

@@ -15,7 +15,10 @@ pub(crate) fn page_of(name: &str) -> Page {
     match name {
         "loopctl-connect" => Page {
             environment: &CONNECT_ENVIRONMENT,
-            ..page(CONNECT, &[("OUTPUT", OUTPUT), ("COMPARING", COMPARING), ("JSON", JSON)])
+            ..page(
+                CONNECT,
+                &[("URLS", URLS), ("OUTPUT", OUTPUT), ("COMPARING", COMPARING), ("JSON", JSON)],
+            )
         },
         "loopctl-sendfile" => Page {
             description: SENDFILE,
@@ -38,7 +41,9 @@ pub(crate) fn page_of(name: &str) -> Page {
             description: SERVE,
             sections: &[
                 ("TLS", SERVE_TLS),
+                ("UPSTREAM", UPSTREAM),
                 ("FAULTS", FAULTS),
+                ("CHANGING FAULTS", CHANGING_FAULTS),
                 ("HTTP", HTTP),
                 ("SINKS", SINKS),
                 ("OUTPUT", SERVE_OUTPUT),
@@ -47,6 +52,7 @@ pub(crate) fn page_of(name: &str) -> Page {
             signals: SERVE_SIGNALS,
             environment: &SERVE_ENVIRONMENT,
         },
+        "loopctl-control" => page(CONTROL, &[("PROTOCOL", CONTROL_PROTOCOL)]),
         _ => page(LOOPCTL, &[]),
     }
 }
@@ -70,6 +76,24 @@ by RFC 6724 with the families interleaved. Beyond 16, addresses are tried only i
 The next attempt starts when 250 ms have passed since the last start (the Connection Attempt Delay), or when the \
 newest attempt fails. The first connection wins; the other attempts are canceled. --policy races by other rules, \
 --all probes every address, --compare predicts the result of every policy.";
+
+/// A test compares the schemes with those that are taken.
+const URLS: &str = "\
+The scheme of a URL gives the port, the transport and TLS. Flags come before it: --tls, --starttls, --alpn and \
+--udp hold for every target. Flags that imply --tls do so only for targets without a scheme.
+
+TLS from the first byte: https and wss (443), ldaps (636), smtps and submissions (465), imaps (993), pop3s (995). \
+Likewise ftps (990), rediss (6379), amqps (5671), mqtts (8883), and tls with any port. https offers h2 and http/1.1 (ALPN), \
+wss http/1.1.
+
+STARTTLS: smtp (25), submission (587), imap (143), pop3 (110) and ftpes (21), because mail requires TLS (RFC 8314).
+
+TCP: http and ws (80), ldap (389), ftp (21), postgres and postgresql (5432), mysql (3306), redis (6379). Likewise \
+amqp (5672), mongodb (27017), mqtt (1883), nntp (119), ssh and sftp (22), git (9418), and tcp with any port. udp sends a \
+datagram. A query such as sslmode=require, ssl-mode=REQUIRED or tls=true adds the TLS of PostgreSQL, MySQL or MongoDB.
+
+A host may be an internationalized name, percent-encoded, or an IPv6 address with a zone. Each of several hosts, \
+separated by commas, is a target. Passwords and parameters that name secrets are shown as ***, and are not sent.";
 
 const SERVE: &str = "\
 Listens on each ADDR and serves every client as --mode, --exec or --shell says.
@@ -146,11 +170,49 @@ const DEMO: &str = "\
 Binds three addresses on loopback and races them as connect would: one never answers, one refuses, one accepts. \
 It needs neither a network nor privileges.";
 
+const CONTROL: &str = "\
+Shows the faults of a running `loopctl serve --control unix:PATH`, or replaces all of them. The answer is a line \
+for each fault in force. If the server refuses a fault, all stay as they are, and the exit status is 2.";
+
+const CONTROL_PROTOCOL: &str = "\
+A client connects to the Unix socket and sends one line: `get`, or `set` and each fault, with spaces between. \
+The server answers `ok` and a line for each fault in force, or `refused` and a line with the reason. Then it \
+closes the connection. The socket has mode 0600.";
+
+const UPSTREAM: &str = "\
+--upstream forwards each client to another server. The connection to it is made when the client has connected, \
+and with --tls when its handshake is complete. Without --tls, TLS passes through. --upstream-tls encrypts the \
+connection to the upstream.
+
+End-of-file is forwarded in each direction, and so is a reset. If a client or the upstream does not read, the \
+other is not read from: at most 512 KiB wait in each direction. A client is reset if no address of the upstream \
+can be reached.
+
+A fault with `up:` is one of the connection to the upstream. Its delays, slices, rates and limits hold for what \
+is sent to the upstream; close, reset and half-close end that connection. `down:` is the client's connection, \
+as without a prefix. `down:rate` and `up:rate` limit what is sent; rate without a prefix limits both directions \
+of the client's connection. accept-delay, backlog and the faults of TLS are about clients only.
+
+The record of a client has the upstream's address, each attempt to connect with its time and error, and the \
+bytes in both directions. The reason `upstream` means that the upstream could not be reached, or reset the \
+connection.";
+
+const CHANGING_FAULTS: &str = "\
+With --faults FILE, SIGHUP reads FILE again. With --control unix:PATH, `loopctl control unix:PATH set FAULT...` \
+replaces all faults. Each change is printed (record `faults` in JSON).
+
+New faults hold for open connections too: they are drawn anew for each one, durations start at the change, and \
+sizes count from it. backlog has to be given at the start; so have tls-wrong-name and tls-expired, for their \
+certificates.
+
+The toxics of toxiproxy have other names here. latency is delay, bandwidth is rate, timeout is stall-after=0, \
+ reset_peer is reset, slicer is slice, and limit_data is reset-after.";
+
 const COMPLETIONS: &str = "Prints the completion script of a shell to standard output.";
 
 const FAULTS: &str = "\
-For each accepted client, loopctl draws every --fault by its percentage. Faults of several kinds combine; the \
-record of a connection lists those that were drawn. Durations start at the accept, or at the end of an \
+For each accepted client, loopctl draws every --fault by its percentage. Faults of several kinds combine. The \
+record of a connection lists those that were drawn, and in JSON those that took effect (`faults_applied`). Durations start at the accept, or at the end of an \
 accept-delay or of the TLS handshake. Sizes count bytes sent to the client, or bytes received in modes that send \
 nothing.
 
@@ -196,7 +258,7 @@ bytes out, duration, and reason. The totals come last. With --output `-`, all of
 
 Reasons: `eof`, both sides finished. `reset`, the client reset the connection. `truncated`, the TLS stream ended \
 without close_notify, so the last data may be missing. `idle`, the idle timeout passed. `limit`, a rule such as \
---allow rejected the client. `fault`, a --fault ended the connection. `shutdown`, the server exited. `error`, an \
+--allow rejected the client. `fault`, a --fault ended the connection. `shutdown`, the server exited. `upstream`, the upstream could not be reached or broke off. `error`, an \
 error on this host or in the TLS handshake. With --tls the TLS version precedes the reason.";
 
 const SERVE_JSON: &str = "\
@@ -206,13 +268,14 @@ const SERVE_JSON: &str = "\
 
 `bytes_in` counts bytes the mode has read. `bytes_out` counts bytes the kernel has accepted; of an aborted \
 connection the client may have received fewer. `tls` has version, cipher suite, group, ALPN protocol, SNI and \
-client certificate of a finished handshake. The `kind` of an error is reset, io, tls or cert (client \
-certificate). `aborted` counts clients cut off after --grace.";
+client certificate of a finished handshake. The `kind` of an error is reset, io, tls or cert (the \
+peer's certificate), and for an upstream also refused, unreachable, timeout or dns. `aborted` counts clients cut off after --grace.";
 
 const SERVE_SIGNALS: &str = "\
 SIGINT, SIGTERM and SIGHUP stop accepting, let clients finish within --grace, and print the totals. The exit \
 status is 0, or 28 if clients were cut off. A second signal cuts them off at once and ends the process by that \
-signal. SIGQUIT prints the totals so far and continues. A closed standard output ends the process by SIGPIPE.";
+signal. SIGQUIT prints the totals so far and continues. With --faults, SIGHUP reads the file again. A closed \
+standard output ends the process by SIGPIPE.";
 
 const CONNECT_ENVIRONMENT: [(&str, &str); 2] = [
     (
@@ -381,3 +444,19 @@ pub(crate) const FILES: [(&str, &str); 3] = [
     ("/etc/gai.conf", "Decides the order of addresses (RFC 6724)."),
     ("/etc/services", "Names of ports."),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::scheme::SCHEMES;
+
+    #[test]
+    fn the_manual_lists_every_scheme_with_its_port() {
+        let words: Vec<_> = URLS.split(|c: char| !c.is_ascii_alphanumeric()).collect();
+        for scheme in &SCHEMES {
+            assert!(words.contains(&scheme.name), "{}", scheme.name);
+            let port = scheme.port.map(|port| port.to_string());
+            assert!(port.is_none_or(|port| words.contains(&port.as_str())), "{}", scheme.name);
+        }
+    }
+}

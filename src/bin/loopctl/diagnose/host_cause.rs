@@ -27,6 +27,10 @@ pub(crate) enum HostCause<'a> {
     NotOwnAddress(IpAddr),
     /// Every local port of the range is in use.
     NoFreePort(RangeInclusive<u16>),
+    /// The address is one of this host, and full accept queues dropped this number of connections during the run.
+    AcceptQueue(u64),
+    /// The address is one of this host, and no accept queue of it was full: it dropped the packets itself.
+    DroppedHere,
 }
 
 /// The cause of a failed attempt, if it lies in this host.
@@ -104,6 +108,12 @@ fn has_port_alone_missing(route: &Route) -> bool {
 /// Cause in this host of an attempt whose packets left, or seemed to.
 fn of_silence<'a>(report: &'a Report, attempt: &'a Attempt) -> Option<HostCause<'a>> {
     let route = attempt.socket.route.as_ref()?;
+    if attempt.is_on_this_host() && attempt.outcome != Outcome::Canceled {
+        return Some(match report.surroundings.listen_overflows? {
+            0 => HostCause::DroppedHere,
+            count => HostCause::AcceptQueue(count),
+        });
+    }
     let name = route.interface.as_deref().filter(|_| route.kind == RouteKind::Unicast)?;
     let interface = report.surroundings.interface(name)?;
     let usual = attempt.socket.usual_route.as_ref().and_then(|usual| usual.interface.as_deref());
@@ -173,6 +183,18 @@ pub(crate) fn interface_states(report: &Report) -> String {
         })
         .collect();
     if states.is_empty() { "no interface beside `lo`".to_owned() } else { states.join(", ") }
+}
+
+/// NAT64 of this network (RFC 7050), if it is known whether there is one.
+pub(crate) fn nat64_text(report: &Report, attempt: &Attempt) -> Option<String> {
+    let to = attempt.address.as_inet()?;
+    Some(match report.nat64_of(to.ip())? {
+        Some(ip) => {
+            let ip = SocketAddr::from((ip, to.port()));
+            format!("the NAT64 prefix of this network makes it `{ip}`")
+        }
+        None => "its name servers know no NAT64 prefix (RFC 7050)".to_owned(),
+    })
 }
 
 /// Addresses of this host of a family, without loopback.

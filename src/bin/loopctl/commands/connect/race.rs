@@ -69,11 +69,12 @@ impl Session {
         number: usize,
     ) -> Report {
         let session = (number + 1).to_string();
-        let timeout = self.request.race.timeout;
-        let race = &self.request.race;
+        let race = &*target.race;
+        let timeout = race.timeout;
         let this = Try { target, session, known: None, timeout, race };
         let mut report = self.race_once(event_loop, &this).await;
         self.ask_again(event_loop, &this, &mut report).await;
+        self.ask_nat64(event_loop, &mut report).await;
         report
     }
 
@@ -84,6 +85,7 @@ impl Session {
         this: &Try<'_>,
     ) -> Report {
         let overflows = listen_overflows();
+        let _watched = self.stalls.watch(event_loop);
         let report = Rc::new(RefCell::new(self.blank(event_loop, this)));
         self.printer.borrow_mut().race_started(&this.session, &report.borrow());
         if self.token.reason().is_none() {
@@ -166,6 +168,7 @@ impl Session {
     ) -> impl FnMut(&Event) + 'static {
         let (session, name, report) = (Rc::clone(self), this.session.clone(), Rc::clone(report));
         move |event: &Event| {
+            session.stalls.note(&mut report.borrow_mut(), event.at);
             report.borrow_mut().apply(event);
             let mut printer = session.printer.borrow_mut();
             printer.event(&name, event, &report.borrow());

@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use loopctl::plan::Family;
 
+use super::syn_resent::overflow_evidence;
 use super::{Basis, CausedBy, Evidence, EvidenceSource, Finding, FindingKind};
 use crate::config::proxy::{Proxy, ProxyClients};
 use crate::diagnose::cause::ip_text;
 use crate::diagnose::host_cause::{
-    HostCause, host_cause, interface_names, interface_states, own_addresses, route_text,
+    HostCause, host_cause, interface_names, interface_states, nat64_text, own_addresses, route_text,
 };
 use crate::report::family::FamilyNames as _;
-use crate::report::{Attempt, Report};
+use crate::report::{Attempt, Report, nat64};
 
 /// Findings about each failed attempt, then about the environment.
 pub(super) fn surroundings_findings(report: &Report) -> Vec<Finding> {
@@ -66,8 +67,11 @@ fn words(
         ),
         HostCause::NoAddress(family) => {
             let (family, states) = (family.ip_version(), interface_states(report));
-            let text =
-                format!("`{address}`: this host has no {family} address and no route ({states})");
+            let nat64 =
+                nat64_text(report, attempt).map_or_else(String::new, |it| format!("; {it}"));
+            let text = format!(
+                "`{address}`: this host has no {family} address and no route ({states}){nat64}"
+            );
             (FindingKind::NoAddress, text)
         }
         HostCause::NoInterface(name) => {
@@ -86,6 +90,14 @@ fn words(
             let text = format!("`{source}` is not an address of this host; its addresses: {own}");
             (FindingKind::NotOwnAddress, text)
         }
+        HostCause::AcceptQueue(_) => (
+            FindingKind::AcceptQueue,
+            format!("`{address}`: the accept queue of a service on this host is full"),
+        ),
+        HostCause::DroppedHere => (
+            FindingKind::DroppedHere,
+            format!("`{address}`: this host drops the packets, and no accept queue of it was full"),
+        ),
         HostCause::NoFreePort(range) => {
             let (first, last) = (range.start(), range.end());
             let text = format!(
@@ -98,7 +110,9 @@ fn words(
 
 fn basis(cause: &HostCause<'_>) -> Basis {
     match cause {
-        HostCause::NoFreePort(_) => Basis::Inference,
+        HostCause::NoFreePort(_) | HostCause::AcceptQueue(_) | HostCause::DroppedHere => {
+            Basis::Inference
+        }
         _ => Basis::Fact,
     }
 }
@@ -111,6 +125,8 @@ fn evidence(report: &Report, attempt: &Attempt, cause: &HostCause<'_>) -> Vec<Ev
             let text = format!("net.ipv4.ip_local_port_range is {first} to {last}");
             evidence.push(EvidenceSource::File.says(text));
         }
+        HostCause::AcceptQueue(count) => evidence.push(overflow_evidence(*count)),
+        HostCause::DroppedHere => evidence.push(overflow_evidence(0)),
         HostCause::OtherInterface { usual, .. } => {
             let text = format!("without --interface the route leads to {usual}");
             evidence.push(EvidenceSource::Routes.says(text));
@@ -119,6 +135,11 @@ fn evidence(report: &Report, attempt: &Attempt, cause: &HostCause<'_>) -> Vec<Ev
             let text = format!("interfaces: {}", interface_states(report));
             evidence.push(EvidenceSource::Routes.says(text));
         }
+    }
+    if let (HostCause::NoAddress(_), Some(known)) = (cause, &report.surroundings.nat64) {
+        let known: Vec<String> = known.iter().map(ToString::to_string).collect();
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        evidence.push(EvidenceSource::Names.says(format!("AAAA of {}: {known}", nat64::NAME)));
     }
     evidence
 }
