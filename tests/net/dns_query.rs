@@ -33,7 +33,7 @@ fn ask(client: DnsClientBuilder) -> (Result<DnsAnswer, DnsError>, Vec<DnsEvent>)
 }
 
 fn error_of(server: &NameServer) -> DnsError {
-    ask(server.client().timeout(ms(50))).0.unwrap_err()
+    ask(server.client()).0.unwrap_err()
 }
 
 /// What happened, in short words.
@@ -139,7 +139,7 @@ fn o4_silence_to_the_end() {
 fn o4_a_dead_server_is_passed_over_and_may_still_answer_late() {
     let dead = NameServer::silent();
     let server = NameServer::new(yes);
-    let client = dead.client().timeout(ms(40));
+    let client = dead.client().timeout(ms(200));
     let servers = [dead.over(DnsTransport::Udp), server.over(DnsTransport::Udp)];
     let (result, events) = ask(client.clone().servers(servers.clone()));
     let answer = result.unwrap();
@@ -147,10 +147,10 @@ fn o4_a_dead_server_is_passed_over_and_may_still_answer_late() {
     assert_eq!(story(&events), ["ask udp 1", "silence udp", "ask udp 2", "NOERROR udp 1"]);
 
     let late = NameServer::new(|asked| {
-        [vec![Act::Wait(ms(60))], yes(asked)].into_iter().flatten().collect()
+        [vec![Act::Wait(ms(300))], yes(asked)].into_iter().flatten().collect()
     });
     let servers = [late.over(DnsTransport::Udp), dead.over(DnsTransport::Udp)];
-    let (result, _) = ask(client.servers(servers.clone()).timeout(ms(50)).attempts(1));
+    let (result, _) = ask(client.servers(servers.clone()).timeout(ms(250)).attempts(1));
     assert_eq!(result.unwrap().exchange.server, Some(servers[0].clone()));
 }
 
@@ -355,7 +355,8 @@ fn o4_answers_without_a_question() {
     };
     assert_eq!(error_of(&NameServer::new(move |asked| bare(asked, 5))).kind, DnsErrorKind::Refused);
     for code in [0, 3] {
-        let error = error_of(&NameServer::new(move |asked| bare(asked, code)));
+        let server = NameServer::new(move |asked| bare(asked, code));
+        let error = ask(server.client().timeout(ms(50))).0.unwrap_err();
         assert_eq!(error.kind, DnsErrorKind::TimedOut, "{error}");
     }
 }

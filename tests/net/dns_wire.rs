@@ -17,7 +17,7 @@ fn read(
     answer: impl Fn(&Asked) -> Vec<u8> + Send + Sync + 'static,
 ) -> Result<DnsAnswer, DnsError> {
     let server = NameServer::new(move |asked| vec![Act::Send(answer(asked))]);
-    let client = server.client().timeout(ms(100)).attempts(1);
+    let client = server.client().attempts(1);
     run(async |event_loop| {
         client.build(&event_loop).unwrap().query("example.test", record_type).await
     })

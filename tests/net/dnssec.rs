@@ -513,8 +513,11 @@ fn dnssec_no_changed_byte_makes_anything_else_secure() {
             *reached.lock().unwrap() = false;
             *change.lock().unwrap() = (name.to_owned(), kind, offset);
             let result = ask_between(&signed, &server, "www.signed.test");
-            if !*reached.lock().unwrap() {
-                break;
+            match result {
+                _ if *reached.lock().unwrap() => {}
+                // The machine was so slow that an answer before this one came too late.
+                Err(error) if error.kind == DnsErrorKind::TimedOut => continue,
+                _ => break,
             }
             count += 1;
             let Ok(answer) = result else { continue };

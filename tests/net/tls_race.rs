@@ -429,7 +429,7 @@ fn race_tls_the_time_for_all_of_it_covers_every_handshake() {
         let (silent, dead) = (Server::new(), Dead::new());
         let addresses = [silent.address(), dead.address()];
         let connecting =
-            to(&event_loop, &addresses, &client).timeout(DELAY * 2).trace(trace.listener());
+            to(&event_loop, &addresses, &client).timeout(DELAY * 8).trace(trace.listener());
         connecting.open(Recorder::new).await.unwrap_err()
     });
     trace.check();

@@ -1,6 +1,6 @@
 //! CPython's race beside ours: the same SYNs in the same order, at the same times.
 
-use crate::bed::{self, Bed, Recording};
+use crate::bed::{self, BEDS_OF_A_TEST, Bed, Recording};
 use crate::check::Run;
 use crate::expected::Case;
 use crate::pace;
@@ -10,19 +10,31 @@ use crate::tries::{Slip, best_of_three};
 fn netns_asyncio_races_the_same_way() {
     let Some(bed) = Bed::open() else { return };
     let version = bed.record("healthy", &["python3", "--version"]).stdout;
+    let mut cases = Case::all("expected.toml");
+    cases.retain(|case| case.asyncio);
+    let rows: Vec<Row> = std::thread::scope(|scope| {
+        let bed = &bed;
+        let start = |cases| scope.spawn(move || side_by_side(bed, cases));
+        let beds: Vec<_> = cases.chunks(cases.len().div_ceil(BEDS_OF_A_TEST)).map(start).collect();
+        beds.into_iter().flat_map(|bed| bed.join().unwrap()).collect()
+    });
+    assert!(rows.len() >= 10, "a comparison in {} races says little", rows.len());
+    print_table(&rows, version.trim());
+}
+
+fn side_by_side(bed: &Bed, cases: &[Case]) -> Vec<Row> {
     let mut rows = Vec::new();
-    for case in Case::all("expected.toml").iter().filter(|case| case.asyncio) {
+    for case in cases {
         best_of_three(&case.name, || {
-            let ours = Run::of(&bed, case);
+            let ours = Run::of(bed, case);
             ours.judge();
-            let (ours, theirs) = (ours.pace(), race(&bed, case));
+            let (ours, theirs) = (ours.pace(), race(bed, case));
             let apart = compare(&ours, &theirs);
             rows.push(Row { case: case.name.clone(), ours, theirs });
             apart
         });
     }
-    assert!(rows.len() >= 10, "a comparison in {} races says little", rows.len());
-    print_table(&rows, version.trim());
+    rows
 }
 
 /// One pair of runs.

@@ -13,8 +13,9 @@ use crate::timeline::Timeline;
 /// The exit status of a test bed that this machine does not allow.
 const SKIPPED: i32 = 77;
 
-/// Beds at a time. More of them would measure each other.
+/// Tests with beds at a time, and beds of one test. They wait most of the time; more of them would measure each other.
 const AT_A_TIME: usize = 2;
+pub(crate) const BEDS_OF_A_TEST: usize = 4;
 
 /// Leave to run test beds, for as long as a test holds it.
 pub(crate) struct Bed(());
@@ -69,8 +70,17 @@ impl Bed {
         self.capture_in(network, &command)
     }
 
-    /// Runs commands one after another in such a network.
+    /// Runs commands in such networks: one after another in each, and several networks at a time.
     pub(crate) fn record_each(&self, network: &Table, commands: &[Vec<String>]) -> Vec<Recording> {
+        let in_one = commands.len().div_ceil(BEDS_OF_A_TEST).max(1);
+        std::thread::scope(|scope| {
+            let start = |commands| scope.spawn(move || self.record_in_turn(network, commands));
+            let beds: Vec<_> = commands.chunks(in_one).map(start).collect();
+            beds.into_iter().flat_map(|bed| bed.join().unwrap()).collect()
+        })
+    }
+
+    fn record_in_turn(&self, network: &Table, commands: &[Vec<String>]) -> Vec<Recording> {
         let urgent = |command: &Vec<String>| -> Vec<String> {
             let urgently = urgently().iter().map(|word| (*word).to_owned());
             urgently.chain(command.iter().cloned()).collect()
