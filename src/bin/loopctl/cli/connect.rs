@@ -10,10 +10,10 @@ use clap::{Args, ValueEnum};
 use loopctl::plan::Preset;
 use loopctl::{DnsServer, Keepalive};
 
-use super::TlsArgs;
 use super::path::PathArgs;
 use super::values;
 use super::values::{AttemptDelay, FamilyArg, Pinned, duration, positive, source};
+use super::{HttpArgs, TlsArgs};
 
 #[derive(Debug, Args)]
 #[command(before_long_help = "\
@@ -64,6 +64,8 @@ pub(crate) struct ConnectArgs {
         "policy", "happy_eyeballs", "resolution_delay", "success", "max_parallel", "mptcp", "tfo", "nodelay", "keepalive", "tcp_info", "again", "secure",
     ])]
     pub(crate) udp: bool,
+    #[command(flatten)]
+    pub(crate) http: HttpArgs,
     #[command(flatten)]
     pub(crate) relay: RelayArgs,
     #[command(flatten)]

@@ -2,6 +2,7 @@
 
 pub(crate) mod connect;
 pub(crate) mod generate;
+pub(crate) mod http;
 pub(crate) mod man;
 pub(crate) mod path;
 pub(crate) mod resolve;
@@ -20,6 +21,7 @@ pub(crate) use connect::{
     ConnectArgs, ConnectionArgs, ExpectArgs, ExportArgs, LookupArg, LookupArgs, ProbeArgs,
     RaceArgs, RelayArgs, RepeatArgs, SocketArgs, SuccessArg, TargetArgs,
 };
+pub(crate) use http::HttpArgs;
 pub(crate) use resolve::ResolveArgs;
 pub(crate) use sendfile::{MethodArg, SendfileArgs};
 pub(crate) use serve::{

@@ -10,13 +10,24 @@ use loopctl::plan::{Host, Preset};
 use loopctl::{Keepalive, interface_index};
 
 use super::Protocols;
-use crate::config::ProgramCommand;
+use crate::config::{ProgramCommand, StatusSet};
 
 /// `250ms`, `2s`, `1m30s`; a bare number is seconds.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let seconds = text.parse::<f64>().ok().and_then(|s| Duration::try_from_secs_f64(s).ok());
     let parsed = seconds.or_else(|| humantime::parse_duration(text).ok());
     parsed.ok_or_else(|| "write it as 250ms, 2s or 1m30s; a bare number is seconds".to_owned())
+}
+
+/// `Name: value`, as a header field.
+pub(crate) fn header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("write it as `NAME: VALUE`")?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
+}
+
+/// `200,3xx,400-404`
+pub(crate) fn status_set(text: &str) -> Result<StatusSet, String> {
+    text.parse()
 }
 
 /// A duration in which something can happen.

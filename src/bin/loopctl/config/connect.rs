@@ -8,6 +8,7 @@ use std::time::Duration;
 use loopctl::plan::{Family, Target};
 
 use super::environment::Environment;
+use super::http::{HTTP_PROTOCOLS, HttpRequest};
 use super::targets::{TargetRequest, read};
 use super::{Format, OutputRequest, PathRequest, RaceRequest, SendRequest, SlowRequest};
 use crate::cli::connect::CompareArg;
@@ -26,6 +27,8 @@ pub(crate) struct ConnectRequest {
     pub(crate) mode: ConnectMode,
     /// The use of the connection to the only target; `None` closes it at once.
     pub(crate) after_connect: Option<AfterConnect>,
+    /// The request over each connection.
+    pub(crate) http: Option<HttpRequest>,
     pub(crate) expect: Expectations,
     pub(crate) output: OutputRequest,
     pub(crate) slow: SlowRequest,
@@ -97,7 +100,10 @@ impl ConnectRequest {
         env: &Environment,
     ) -> Result<Self, FatalError> {
         let targets = read(&args.targets, &args.connection.names.resolve)?;
-        let mut race = RaceRequest::with_connection(&args.connection, global)?;
+        let http =
+            HttpRequest::new(args.http, &args.connection.tls, &args.connection.names.resolve)?;
+        let protocols = if http.is_some() { HTTP_PROTOCOLS } else { &[] };
+        let mut race = RaceRequest::with_connection(&args.connection, global, protocols)?;
         if args.survey.probe.all {
             race.policy.probe_all(args.connection.race.max_parallel);
         }
@@ -105,6 +111,7 @@ impl ConnectRequest {
             race.set_udp();
         }
         let mut request = Self::once(targets, race, global, env);
+        request.http = http;
         request.concurrency = args.targets.concurrency.get();
         request.mode = ConnectMode::from(&args.repeat);
         if let Some(compare) = args.survey.compare.compare {
@@ -159,6 +166,7 @@ impl ConnectRequest {
             race,
             mode: ConnectMode::Once,
             after_connect: None,
+            http: None,
             expect: Expectations::default(),
             output: OutputRequest::new(&global.output, env),
             slow: SlowRequest::from(&global.debug),

@@ -5,6 +5,7 @@ mod dig_words;
 pub(crate) mod environment;
 pub(crate) mod fault;
 pub(crate) mod gai_conf;
+pub(crate) mod http;
 pub(crate) mod ip_local_port_range;
 pub(crate) mod listen_overflows;
 pub(crate) mod name_service;
@@ -28,6 +29,7 @@ pub(crate) use connect::{
     RepeatRequest,
 };
 pub(crate) use fault::{Fault, Jittered};
+pub(crate) use http::{HttpCall, HttpExpectations, HttpRequest, StatusSet};
 pub(crate) use name_service::NameService;
 pub(crate) use output::{ColorChoice, Format, OutputRequest, ReportDestination, SlowRequest};
 pub(crate) use path::PathRequest;

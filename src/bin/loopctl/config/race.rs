@@ -55,18 +55,19 @@ impl RaceRequest {
         }
     }
 
-    /// A race with sockets, TLS and name servers.
+    /// A race with sockets, TLS and name servers. `protocols` are offered over TLS.
     ///
     /// # Errors
     /// Values of TLS or name servers that do not go together, and files that cannot be read.
     pub(super) fn with_connection(
         args: &ConnectionArgs,
         global: &GlobalArgs,
+        protocols: &[&str],
     ) -> Result<Self, FatalError> {
         let mut race = Self::new(&args.race, global);
         race.sockets = SocketRequest::from(&args.socket);
         race.dns = DnsRequest::new(&args.names)?;
-        race.tls = TlsRequest::new(&args.tls)?;
+        race.tls = TlsRequest::new(&args.tls, protocols)?;
         race.set_success(args.success)?;
         Ok(race)
     }

@@ -55,7 +55,7 @@ impl ConnectRequest {
             let error = "--resume needs a file, and not standard input: the file is read twice";
             return Err(FatalError::usage(error));
         }
-        let race = RaceRequest::with_connection(&args.connection, global)?;
+        let race = RaceRequest::with_connection(&args.connection, global, &[])?;
         let method = match args.how.method {
             _ if args.how.no_fallback => SendfileMethod::Native,
             MethodArg::Auto => SendfileMethod::Auto,

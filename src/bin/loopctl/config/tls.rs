@@ -61,17 +61,18 @@ pub(crate) enum StartTls {
 
 impl TlsRequest {
     /// `None` without `--tls` or `--starttls`. Files and the system's store are read here, before anything is timed,
-    /// and not at all without TLS.
+    /// and not at all without TLS. `protocols` are offered if `--alpn` names no others.
     ///
     /// # Errors
     /// Options that do not go together, and files that cannot be read.
-    pub(crate) fn new(args: &TlsArgs) -> Result<Option<Self>, FatalError> {
+    pub(crate) fn new(args: &TlsArgs, protocols: &[&str]) -> Result<Option<Self>, FatalError> {
         if !args.tls && args.starttls.is_none() {
             return Ok(None);
         }
         let mut builder = TlsClient::builder().min_version(args.tls_min.into());
-        if let Some(Protocols(names)) = &args.alpn {
-            builder = builder.alpn(names);
+        match &args.alpn {
+            Some(Protocols(names)) => builder = builder.alpn(names),
+            None => builder = builder.alpn(protocols),
         }
         builder = with_trust(builder, &args.trust)?;
         builder = with_identity(builder, &args.own)?;
@@ -91,7 +92,7 @@ impl TlsRequest {
             starttls: args.starttls,
             name,
             has_own: args.own.cert.is_some(),
-            offers_alpn: args.alpn.is_some(),
+            offers_alpn: args.alpn.is_some() || !protocols.is_empty(),
             requires_13: args.tls_min == VersionArg::Tls13,
         }))
     }

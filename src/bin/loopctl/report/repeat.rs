@@ -58,6 +58,8 @@ pub(crate) enum RunFailure {
     Unexpected,
     /// A certificate expires too soon.
     CertificateExpiry,
+    /// A status of 400 or above.
+    HttpError,
 }
 
 /// Addresses added to and removed from a name between two runs.
@@ -204,9 +206,11 @@ impl RunStats {
 impl RunFailure {
     fn of(report: &Report) -> Option<Self> {
         let is_expiry = |unmet: &Unmet| matches!(unmet, Unmet::CertificateExpiry { .. });
+        let is_error = |unmet: &Unmet| matches!(unmet, Unmet::HttpError { .. });
         match report.end {
             End::Failed(kind) => Some(Self::Failed(kind)),
             End::Connected if report.unmet.iter().any(is_expiry) => Some(Self::CertificateExpiry),
+            End::Connected if report.unmet.iter().any(is_error) => Some(Self::HttpError),
             End::Connected if !report.unmet.is_empty() => Some(Self::Unexpected),
             End::Connected | End::Interrupted(_) => None,
         }

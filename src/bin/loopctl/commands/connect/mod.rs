@@ -1,6 +1,7 @@
 //! `loopctl connect`: request to events to report.
 
 mod compare;
+mod http;
 mod names;
 mod path;
 mod race;

@@ -7,7 +7,7 @@ use loopctl::LoopHandle;
 
 use super::Session;
 use super::race::Try;
-use crate::config::TargetRequest;
+use crate::config::{HttpRequest, TargetRequest};
 use crate::diagnose::cause;
 use crate::report::{End, FailureKind, Report, WaitReport};
 
@@ -23,6 +23,9 @@ impl Session {
         number: usize,
         limit: Duration,
     ) -> Report {
+        let race = &self.request.race;
+        let call = self.request.http.as_ref().map(HttpRequest::call);
+        let http = call.as_ref();
         let started_at = event_loop.time();
         let (mut waited, mut pause) = (WaitReport::default(), FIRST_PAUSE);
         let mut nth = 0;
@@ -33,9 +36,9 @@ impl Session {
             let timeout = self.request.race.timeout.min(left);
             let session = format!("{}.{nth}", number + 1);
             let mut report = self
-                .race_once(
+                .race_and_follow(
                     event_loop,
-                    &Try { target, session, known: None, timeout, race: &self.request.race },
+                    &Try { target, session, known: None, timeout, race, http },
                 )
                 .await;
             waited.took = event_loop.time() - started_at;

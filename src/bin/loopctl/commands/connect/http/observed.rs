@@ -1,0 +1,136 @@
+//! The stream under hyper, which notes when bytes go and come.
+
+use std::cell::RefCell;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
+use loopctl::{DuplexStream, Failure, LoopHandle, TcpInfo, Transport};
+
+/// Bytes of the answer that are kept, to tell which protocol it is.
+const PREFIX: usize = 128;
+
+/// Bytes that are read at a time.
+const CHUNK: usize = 16 * 1024;
+
+/// Times and bytes of an exchange.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// Latest time at which the kernel had taken all that was to send, before an answer.
+    pub(super) sent: Option<Instant>,
+    pub(super) first_byte: Option<Instant>,
+    /// Figures of the kernel at the first byte.
+    pub(super) tcp: Option<TcpInfo>,
+    /// First bytes of the answer.
+    pub(super) prefix: Vec<u8>,
+    pub(super) received: u64,
+    pub(super) has_ended: bool,
+    pub(super) send_failure: Option<Failure>,
+    pub(super) receive_failure: Option<Failure>,
+    has_written: bool,
+}
+
+/// A stream that notes what it sees.
+pub(super) struct Observed {
+    stream: DuplexStream,
+    transport: Transport,
+    event_loop: LoopHandle,
+    seen: Rc<RefCell<Seen>>,
+}
+
+impl Observed {
+    pub(super) fn new(
+        event_loop: &LoopHandle,
+        stream: DuplexStream,
+        transport: Transport,
+        seen: &Rc<RefCell<Seen>>,
+    ) -> Self {
+        Self { stream, transport, event_loop: event_loop.clone(), seen: Rc::clone(seen) }
+    }
+
+    fn note_received(&self, data: &[u8]) {
+        let mut seen = self.seen.borrow_mut();
+        if data.is_empty() {
+            seen.has_ended = true;
+            return;
+        }
+        if seen.first_byte.is_none() {
+            seen.first_byte = Some(self.event_loop.time());
+            seen.tcp = self.transport.socket().tcp_info();
+        }
+        let room = PREFIX.saturating_sub(seen.prefix.len()).min(data.len());
+        seen.prefix.extend_from_slice(&data[..room]);
+        seen.received += data.len() as u64;
+    }
+
+    fn note_failure(&self, error: &io::Error, is_sending: bool) {
+        let mut seen = self.seen.borrow_mut();
+        // Because a TLS connection that ends without close_notify has ended all the same.
+        if error.kind() == io::ErrorKind::UnexpectedEof {
+            seen.has_ended = true;
+            return;
+        }
+        let place = if is_sending { &mut seen.send_failure } else { &mut seen.receive_failure };
+        place.get_or_insert_with(|| Failure::from(error));
+    }
+}
+
+impl Read for Observed {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        let mut bytes = [0; CHUNK];
+        let room = buffer.remaining().min(CHUNK);
+        let mut piece = ReadBuf::new(&mut bytes[..room]);
+        match ready!(Pin::new(&mut self.stream).poll_read(cx, piece.unfilled())) {
+            Ok(()) => {
+                self.note_received(piece.filled());
+                buffer.put_slice(piece.filled());
+                Poll::Ready(Ok(()))
+            }
+            Err(error) => {
+                self.note_failure(&error, false);
+                Poll::Ready(Err(error))
+            }
+        }
+    }
+}
+
+impl Write for Observed {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.stream).poll_write(cx, data));
+        match &written {
+            Ok(count) => self.seen.borrow_mut().has_written |= *count > 0,
+            Err(error) => self.note_failure(error, true),
+        }
+        Poll::Ready(written)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = ready!(Pin::new(&mut self.stream).poll_flush(cx));
+        let now = self.event_loop.time();
+        match &flushed {
+            Ok(()) => {
+                let mut seen = self.seen.borrow_mut();
+                if std::mem::take(&mut seen.has_written) && seen.first_byte.is_none() {
+                    seen.sent = Some(now);
+                }
+            }
+            Err(error) => self.note_failure(error, true),
+        }
+        Poll::Ready(flushed)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
