@@ -49,7 +49,7 @@ fn assert_costs(document: &Value) {
         "slow_lookup",
     ];
     /// Phases of the selected connection after its start, which are no cost of the race either.
-    const OF_CONNECTION: [&str; 7] = [
+    const OF_CONNECTION: [&str; 10] = [
         "syn_resent",
         "round_trip",
         "late_end",
@@ -57,6 +57,9 @@ fn assert_costs(document: &Value) {
         "tls_silent",
         "tls_slow",
         "tls_server_time",
+        "http_server_time",
+        "http_silent",
+        "http_body_slow",
     ];
     let has_kind = |why: &Value, kinds: &[&str]| kinds.contains(&why["kind"].as_str().unwrap());
     let of_winner = |why: &Value| {

@@ -20,6 +20,7 @@ use super::{HttpArgs, TlsArgs};
 Examples:
   loopctl connect example.com:443
   loopctl connect '[2001:db8::1]:https' unix:/run/app.sock
+  loopctl connect https://example.com postgres://db.internal/app
   loopctl connect --all --happy-eyeballs=100ms db.internal:5432
   loopctl connect --resolve api.test:192.0.2.1,2001:db8::1 api.test:443
   loopctl connect --policy node api.test:443           what Node would have done here
@@ -36,6 +37,8 @@ Examples:
   loopctl connect --tls --alpn h2,http/1.1 example.com:443
   loopctl connect --tls --success tls api.test:443     go on past an address that connects, but does not speak TLS
   loopctl connect --tls --cert-expiry 14d -v api:443   the whole chain, and fail if it ends soon
+  loopctl connect -L https://example.com/              status, server time, body, redirects
+  loopctl connect --tls --http=/health --expect-status 200 api:443
   loopctl connect --starttls smtp mail.example:587
   loopctl connect --udp ns1:53 ns2:53                  does anybody refuse?
   loopctl connect --path api.test:443                  where do packets end?
@@ -100,7 +103,10 @@ pub(crate) struct ConnectionArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct TargetArgs {
-    /// host:port, [v6]:port, :port (localhost) or unix:/path; the port may be a service name
+    /// host:port, host port, [v6]:port, :port (localhost), unix:/path, or a URL such as https://host/path
+    ///
+    /// The port may be a service name. The scheme of a URL gives port, transport and TLS; the section URLS lists
+    /// them. Passwords in URLs are neither printed nor sent.
     #[arg(required_unless_present = "targets_from", value_name = "TARGET")]
     pub(crate) targets: Vec<String>,
     /// Read targets from FILE, one per line; `#` starts a comment; `-` is standard input

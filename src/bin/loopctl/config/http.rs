@@ -7,43 +7,49 @@ use hyper::body::Bytes;
 use hyper::header::{HeaderName, HeaderValue};
 use regex::bytes::Regex;
 
-use loopctl::plan::{Target, TargetError};
+use loopctl::plan::Target;
 
-use super::targets::{TargetRequest, read_bytes};
-use super::tls::TlsRequest;
-use crate::cli::{HttpArgs, Pinned, TlsArgs};
+use super::RaceRequest;
+use super::target_race::TargetRaces;
+use super::targets::{TargetRequest, read_bytes, read_url};
+use crate::cli::{ConnectionArgs, HttpArgs, Pinned, TlsArgs};
 use crate::exit::{Exit, FatalError};
 use crate::util::message::plain;
 
 /// The request that every target gets.
 #[derive(Debug, Clone)]
 pub(crate) struct HttpRequest {
-    /// Request target, if the target of the command line has none.
-    pub(crate) path: String,
+    /// Request target of `--http`; `None` where only URLs have one.
+    path: Option<String>,
     pub(crate) method: Method,
     /// Header fields that are added, or that replace those of the same name.
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) body: Bytes,
     /// Whether redirects are followed.
     pub(crate) follow: bool,
-    /// TLS of redirects to https, which is configured when it is needed.
+    redirects: RedirectRequest,
+    pub(crate) expect: HttpExpectations,
+}
+
+/// Connections of redirects, which are configured when they are needed.
+#[derive(Debug, Clone)]
+struct RedirectRequest {
+    race: RaceRequest,
     tls: TlsArgs,
     /// Addresses of `--resolve`, which hold for redirects as well.
     pins: Vec<Pinned>,
-    pub(crate) expect: HttpExpectations,
 }
 
 /// One request: the first of a target, or that of a redirect.
 #[derive(Debug, Clone)]
 pub(crate) struct HttpCall {
     pub(crate) method: Method,
+    /// Host and port of a URL.
+    pub(crate) authority: Option<String>,
     pub(crate) path: String,
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) body: Bytes,
 }
-
-/// ALPN protocols that are offered with `--http`.
-pub(crate) const HTTP_PROTOCOLS: &[&str] = &["h2", "http/1.1"];
 
 /// Conditions that a response must meet.
 #[derive(Debug, Clone, Default)]
@@ -64,17 +70,20 @@ pub(crate) struct StatusSet {
 }
 
 impl HttpRequest {
-    /// `None` without `--http`.
+    /// `None` without `--http` and without an http or https URL.
     ///
     /// # Errors
-    /// Values that are no request, other flags of HTTP without `--http`, and a body that cannot be read.
-    pub(crate) fn new(
+    /// Values that are no request, other flags of HTTP without a request, and a body that cannot be read.
+    pub(super) fn new(
         args: HttpArgs,
-        tls: &TlsArgs,
-        pins: &[Pinned],
+        connection: &ConnectionArgs,
+        race: &RaceRequest,
+        targets: &[TargetRequest],
     ) -> Result<Option<Self>, FatalError> {
-        let Some(path) = &args.http else { return args.without_request().map(|()| None) };
-        let path = origin_form(path)?;
+        if args.http.is_none() && targets.iter().all(|target| target.http.is_none()) {
+            return args.without_request().map(|()| None);
+        }
+        let path = args.http.as_deref().map(origin_form).transpose()?;
         let default = if args.data.is_some() { Method::POST } else { Method::GET };
         let method = match &args.method {
             Some(text) => Method::from_bytes(text.as_bytes())
@@ -93,8 +102,12 @@ impl HttpRequest {
             headers: headers.collect::<Result<_, _>>()?,
             body: args.data.as_deref().map(body).transpose()?.unwrap_or_default().into(),
             follow: args.location,
-            tls: tls.clone(),
-            pins: pins.to_vec(),
+            redirects: RedirectRequest {
+                race: race.clone(),
+                // Because the URL of a redirect decides.
+                tls: TlsArgs { tls: false, starttls: None, sni: None, ..connection.tls.clone() },
+                pins: connection.names.resolve.clone(),
+            },
             expect: HttpExpectations {
                 status: args.expect_status,
                 body: args.expect_body,
@@ -103,33 +116,31 @@ impl HttpRequest {
         }))
     }
 
-    /// The first request to a target.
-    pub(crate) fn call(&self) -> HttpCall {
-        let Self { method, path, headers, body, .. } = self.clone();
-        HttpCall { method, path, headers, body }
+    /// The first request to a target; `None` for a target without a URL where `--http` is not given.
+    pub(super) fn call(&self, target: &TargetRequest) -> Option<HttpCall> {
+        let of_url = target.http.as_ref();
+        let path = of_url.map(|url| url.path.clone()).or_else(|| self.path.clone())?;
+        let authority = of_url.map(|url| url.authority.clone());
+        let Self { method, headers, body, .. } = self.clone();
+        Some(HttpCall { method, authority, path, headers, body })
     }
 
-    /// Target of a redirect to this host and port.
+    /// Target of a redirect to this URL.
     ///
     /// # Errors
-    /// Text that is no target.
-    pub(crate) fn target(&self, text: &str) -> Result<TargetRequest, TargetError> {
-        TargetRequest::new(text, &self.pins)
-    }
-
-    /// TLS of a redirect: as for the target, but for its name.
-    ///
-    /// # Errors
-    /// As [`TlsRequest::new`].
-    pub(crate) fn tls(&self) -> Result<Option<TlsRequest>, FatalError> {
-        let args = TlsArgs { tls: true, sni: None, ..self.tls.clone() };
-        TlsRequest::new(&args, HTTP_PROTOCOLS)
+    /// A URL that leads to no host, and files that cannot be read.
+    pub(crate) fn redirect(&self, url: &str) -> Result<TargetRequest, FatalError> {
+        let RedirectRequest { race, tls, pins } = &self.redirects;
+        read_url(url, pins, &mut TargetRaces::of_redirect(race.clone(), tls))
     }
 }
 
 impl HttpCall {
     /// Host and port of the target as HTTP has them; the default port is omitted (RFC 9110 section 4.2.3).
-    pub(crate) fn authority(target: &Target, port: Option<u16>, has_tls: bool) -> String {
+    pub(crate) fn authority(&self, target: &Target, port: Option<u16>, has_tls: bool) -> String {
+        if let Some(authority) = &self.authority {
+            return authority.clone();
+        }
         let default = if has_tls { 443 } else { 80 };
         let Target::Tcp(host, _) = target else { return "localhost".to_owned() };
         let host = host.to_string();
@@ -157,7 +168,9 @@ impl HttpArgs {
             ("--expect-body", self.expect_body.is_some()),
         ];
         match flags.into_iter().find(|(_, is_given)| *is_given) {
-            Some((flag, _)) => Err(FatalError::usage(format!("{flag} needs --http"))),
+            Some((flag, _)) => {
+                Err(FatalError::usage(format!("{flag} needs --http or an http or https URL")))
+            }
             None => Ok(()),
         }
     }

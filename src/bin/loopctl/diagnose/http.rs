@@ -4,6 +4,7 @@ use loopctl::PlainProtocol;
 
 use super::cause::failure_text;
 use crate::report::http::{HttpFailure, HttpPhase, HttpReport, RedirectProblem};
+use crate::util::secrets::without_passwords;
 use crate::util::units;
 
 /// Reason of a failure, as a sentence.
@@ -135,14 +136,16 @@ fn bad_redirect(http: &HttpReport, problem: &RedirectProblem) -> String {
         RedirectProblem::Scheme(scheme) => {
             format!("the redirect to `{location}` is not followed: {} is not HTTP", quoted(scheme))
         }
-        RedirectProblem::Tls(error) => format!("the redirect to `{location}` needs TLS: {error}"),
+        RedirectProblem::NoTarget(error) => {
+            format!("the redirect to `{location}` is not followed: {error}")
+        }
     }
 }
 
 /// Text of a peer for a sentence: without control characters, and not too long.
 pub(crate) fn quoted(text: &str) -> String {
     const MAX_CHARS: usize = 80;
-    let text = units::printable(text);
+    let text = without_passwords(&units::printable(text));
     match text.char_indices().nth(MAX_CHARS) {
         Some((at, _)) => format!("{}...", &text[..at]),
         None => text,

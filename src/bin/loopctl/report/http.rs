@@ -11,7 +11,7 @@ use crate::config::{HttpExpectations, StatusSet};
 #[derive(Debug, Clone)]
 pub(crate) struct HttpReport {
     pub(crate) method: String,
-    /// Request target: the path with its query.
+    /// Request target: the path with its query, without secrets.
     pub(crate) path: String,
     /// Version that was spoken.
     pub(crate) version: HttpVersion,
@@ -125,8 +125,8 @@ pub(crate) enum RedirectProblem {
     NotAUrl,
     /// A scheme other than http and https.
     Scheme(String),
-    /// TLS cannot be configured.
-    Tls(String),
+    /// No connection can be made to it.
+    NoTarget(String),
 }
 
 /// Kind of a failure, which decides the exit status.

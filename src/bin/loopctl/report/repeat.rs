@@ -19,11 +19,22 @@ pub(crate) struct RepeatReport {
     pub(crate) addresses: Vec<AddressStats>,
     /// Times from the first query to the connection.
     pub(crate) times: Times,
+    pub(crate) http: HttpTimes,
     pub(crate) syn: SynStats,
     /// Reason of an early end.
     pub(crate) interrupted: Option<StopReason>,
     /// Candidates of the last run, to detect changes of the name.
     candidates: Vec<Address>,
+}
+
+/// Phases of the HTTP exchanges that succeeded.
+#[derive(Debug, Clone)]
+pub(crate) struct HttpTimes {
+    /// Time of the server, without the round trip.
+    pub(crate) server: Times,
+    pub(crate) body: Times,
+    /// From the first query to the end of the response.
+    pub(crate) total: Times,
 }
 
 /// SYNs of the attempts that connected. An address that never answers says nothing about loss.
@@ -92,6 +103,7 @@ impl RepeatReport {
             runs: RunStats::default(),
             addresses: Vec::new(),
             times: Times::new(),
+            http: HttpTimes { server: Times::new(), body: Times::new(), total: Times::new() },
             syn: SynStats::new(),
             interrupted: None,
             candidates: Vec::new(),
@@ -107,6 +119,7 @@ impl RepeatReport {
         if let (End::Connected, Some(after)) = (report.end, report.connected_after()) {
             self.times.record(after);
         }
+        self.http.add(report);
         for (number, attempt) in report.attempts.iter().enumerate() {
             self.syn.add(attempt, report.selected == Some(number));
             self.of(&attempt.address).add(attempt, report.selected == Some(number));
@@ -141,6 +154,16 @@ impl RepeatReport {
             (added.cloned().collect(), removed.cloned().collect());
         let is_change = !before.is_empty() && added.len() + removed.len() > 0;
         is_change.then_some(AddressChange { added, removed })
+    }
+}
+
+impl HttpTimes {
+    fn add(&mut self, report: &Report) {
+        let Some(http) = report.http.as_ref().filter(|http| http.failure.is_none()) else { return };
+        let rtt = report.round_trip().unwrap_or_default();
+        http.server_took(rtt).into_iter().for_each(|took| self.server.record(took));
+        http.body_took().into_iter().for_each(|took| self.body.record(took));
+        self.total.record(http.ended);
     }
 }
 

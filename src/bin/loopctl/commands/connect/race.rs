@@ -16,7 +16,7 @@ use super::relay::Winner;
 use super::secure::TlsUpgrade;
 use crate::config::environment::Environment;
 use crate::config::listen_overflows::listen_overflows;
-use crate::config::{HttpCall, HttpRequest, TargetRequest};
+use crate::config::{HttpCall, TargetRequest};
 use crate::config::{RaceRequest, TlsRequest};
 use crate::config::{gai_conf, tcp_syn_retries};
 use crate::report::{
@@ -72,9 +72,9 @@ impl Session {
         number: usize,
     ) -> Report {
         let session = (number + 1).to_string();
-        let timeout = self.request.race.timeout;
-        let race = &self.request.race;
-        let call = self.request.http.as_ref().map(HttpRequest::call);
+        let race = &*target.race;
+        let timeout = race.timeout;
+        let call = self.request.call(target);
         let http = call.as_ref();
         let this = Try { target, session, known: None, timeout, race, http };
         let mut report = self.race_and_follow(event_loop, &this).await;

@@ -9,7 +9,7 @@ use loopctl::LoopHandle;
 use super::Session;
 use super::race::Try;
 use crate::config::RepeatRequest;
-use crate::config::{HttpRequest, TargetRequest};
+use crate::config::TargetRequest;
 use crate::diagnose::cause;
 use crate::report::repeat::RepeatReport;
 use crate::report::{End, Report, Subject, Via};
@@ -22,9 +22,9 @@ impl Session {
         number: usize,
         repeat: RepeatRequest,
     ) -> RepeatReport {
-        let race = &self.request.race;
+        let race = &*target.race;
         let timeout = race.timeout;
-        let call = self.request.http.as_ref().map(HttpRequest::call);
+        let call = self.request.call(target);
         let http = call.as_ref();
         let subject = Subject::of(target, race, timeout);
         let series = Rc::new(RefCell::new(RepeatReport::new(subject, event_loop.time())));

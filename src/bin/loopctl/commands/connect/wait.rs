@@ -7,7 +7,7 @@ use loopctl::LoopHandle;
 
 use super::Session;
 use super::race::Try;
-use crate::config::{HttpRequest, TargetRequest};
+use crate::config::TargetRequest;
 use crate::diagnose::cause;
 use crate::report::{End, FailureKind, Report, WaitReport};
 
@@ -23,8 +23,7 @@ impl Session {
         number: usize,
         limit: Duration,
     ) -> Report {
-        let race = &self.request.race;
-        let call = self.request.http.as_ref().map(HttpRequest::call);
+        let call = self.request.call(target);
         let http = call.as_ref();
         let started_at = event_loop.time();
         let (mut waited, mut pause) = (WaitReport::default(), FIRST_PAUSE);
@@ -33,12 +32,12 @@ impl Session {
         loop {
             nth += 1;
             let left = limit.saturating_sub(event_loop.time() - started_at);
-            let timeout = self.request.race.timeout.min(left);
+            let timeout = target.race.timeout.min(left);
             let session = format!("{}.{nth}", number + 1);
             let mut report = self
                 .race_and_follow(
                     event_loop,
-                    &Try { target, session, known: None, timeout, race, http },
+                    &Try { target, session, known: None, timeout, race: &target.race, http },
                 )
                 .await;
             waited.took = event_loop.time() - started_at;

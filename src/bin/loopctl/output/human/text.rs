@@ -330,7 +330,8 @@ fn total_line(report: &Report) -> String {
     let Some(winner) = report.winner() else { return String::new() };
     let after = report.finished_after().unwrap_or_else(|| winner.end());
     let connected = format!("  total    {} ms  = {}\n", units::column(after), sum(report));
-    if !report.subject.policy.run_all {
+    // Because the sum has the wait for all where a request follows.
+    if !report.subject.policy.run_all || report.http.is_some() {
         return connected;
     }
     connected

@@ -6,6 +6,7 @@ use crate::output::wire::common::{ErrorKind, ErrorRecord};
 use crate::output::wire::http::{Http, HttpVersion};
 use crate::report::Report;
 use crate::report::http::{self as report, HttpFailure, HttpReport};
+use crate::util::secrets::without_passwords;
 
 /// The exchange of a report.
 pub(crate) fn http(report: &Report) -> Option<Http> {
@@ -21,7 +22,7 @@ pub(crate) fn http(report: &Report) -> Option<Http> {
         server: response.server,
         content_type: response.content_type,
         content_length: response.content_length,
-        location: response.location,
+        location: response.location.as_deref().map(without_passwords),
         hsts_seconds: response.hsts.map(|age| age.as_secs()),
         offers_http3: response.offers_http3,
         interim_responses: exchange.interim,

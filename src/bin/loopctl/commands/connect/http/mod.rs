@@ -26,6 +26,7 @@ use super::race::Try;
 use crate::config::HttpCall;
 use crate::report::Report;
 use crate::report::http::{HttpFailure, HttpReport, HttpResponse, HttpVersion};
+use crate::util::secrets::masked_query;
 
 /// Maximum number of header fields; curl takes as many.
 const MAX_HEADERS: usize = 5000;
@@ -64,7 +65,7 @@ impl Exchange<'_> {
         let transport = writer.transport().clone();
         let now = self.event_loop.time();
         let version = self.version();
-        let (method, path) = (self.call.method.to_string(), self.call.path.clone());
+        let (method, path) = (self.call.method.to_string(), masked_query(&self.call.path));
         self.report.borrow_mut().begin_http(HttpReport::new(method, path, version), now);
         self.tell();
         let (seen, interim) = (Rc::default(), Arc::<AtomicU32>::default());
@@ -133,6 +134,7 @@ impl Exchange<'_> {
         let (mut sender, connection) = builder.handshake(stream).await?;
         let exchange = async {
             sender.ready().await?;
+            seen.borrow_mut().begin(false);
             self.read(sender.send_request(request).await?, seen).await
         };
         beside(exchange, connection).await
@@ -149,6 +151,7 @@ impl Exchange<'_> {
         let (mut sender, connection) = builder.handshake(stream).await?;
         let exchange = async {
             sender.ready().await?;
+            seen.borrow_mut().begin(true);
             self.read(sender.send_request(request).await?, seen).await
         };
         beside(exchange, connection).await
@@ -186,7 +189,7 @@ impl Exchange<'_> {
         let report = self.report.borrow();
         let port = report.winner().and_then(|winner| winner.address.as_inet());
         let port = port.map(|address| address.port());
-        HttpCall::authority(&self.this.target.target, port, self.this.race.tls.is_some())
+        self.call.authority(&self.this.target.target, port, self.this.race.tls.is_some())
     }
 
     /// Reads the response to its end.

@@ -19,7 +19,7 @@ const CHUNK: usize = 16 * 1024;
 /// Times and bytes of an exchange.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
-    /// Latest time at which the kernel had taken all that was to send, before an answer.
+    /// The kernel had taken the whole request.
     pub(super) sent: Option<Instant>,
     pub(super) first_byte: Option<Instant>,
     /// Figures of the kernel at the first byte.
@@ -30,7 +30,18 @@ pub(super) struct Seen {
     pub(super) has_ended: bool,
     pub(super) send_failure: Option<Failure>,
     pub(super) receive_failure: Option<Failure>,
+    is_http2: bool,
+    /// Whether the request is being written. Over HTTP/2, settings are written before it.
+    is_sending: bool,
+    /// Whether bytes of the request wait for a flush.
     has_written: bool,
+}
+
+impl Seen {
+    /// Notes that the request follows.
+    pub(super) fn begin(&mut self, is_http2: bool) {
+        (self.is_http2, self.is_sending) = (is_http2, true);
+    }
 }
 
 /// A stream that notes what it sees.
@@ -58,6 +69,8 @@ impl Observed {
             return;
         }
         if seen.first_byte.is_none() {
+            // Because an early answer may come before the end of the request.
+            seen.is_sending &= seen.is_http2;
             seen.first_byte = Some(self.event_loop.time());
             seen.tcp = self.transport.socket().tcp_info();
         }
@@ -109,7 +122,10 @@ impl Write for Observed {
     ) -> Poll<io::Result<usize>> {
         let written = ready!(Pin::new(&mut self.stream).poll_write(cx, data));
         match &written {
-            Ok(count) => self.seen.borrow_mut().has_written |= *count > 0,
+            Ok(count) => {
+                let mut seen = self.seen.borrow_mut();
+                seen.has_written |= *count > 0 && seen.is_sending;
+            }
             Err(error) => self.note_failure(error, true),
         }
         Poll::Ready(written)
@@ -121,8 +137,10 @@ impl Write for Observed {
         match &flushed {
             Ok(()) => {
                 let mut seen = self.seen.borrow_mut();
-                if std::mem::take(&mut seen.has_written) && seen.first_byte.is_none() {
+                if std::mem::take(&mut seen.has_written) {
                     seen.sent = Some(now);
+                    // Because later frames are no part of the request.
+                    seen.is_sending &= !seen.is_http2;
                 }
             }
             Err(error) => self.note_failure(error, true),

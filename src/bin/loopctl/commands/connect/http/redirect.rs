@@ -11,9 +11,11 @@ use url::Url;
 
 use crate::commands::connect::Session;
 use crate::commands::connect::race::Try;
-use crate::config::{HttpCall, HttpRequest, RaceRequest, TargetRequest};
+use crate::config::{HttpCall, HttpRequest, TargetRequest};
+use crate::exit::FatalError;
 use crate::report::Report;
 use crate::report::http::{HttpFailure, RedirectProblem};
+use crate::util::secrets::without_passwords;
 
 /// Maximum number of redirects that are followed.
 const MAX_REDIRECTS: usize = 10;
@@ -21,7 +23,6 @@ const MAX_REDIRECTS: usize = 10;
 /// One request of a chain, with its connection.
 struct Hop {
     target: TargetRequest,
-    race: RaceRequest,
     call: HttpCall,
     url: Url,
 }
@@ -69,7 +70,7 @@ impl Session {
                 session,
                 known: None,
                 timeout: this.timeout.saturating_sub(spent),
-                race: &hop.race,
+                race: &hop.target.race,
                 http: Some(&hop.call),
             };
             let next = self.race_once(event_loop, &next).await;
@@ -94,10 +95,10 @@ impl Hop {
             Target::Tcp(_, Port::Number(port)) => Some(*port),
             Target::Tcp(_, Port::Service(_)) | Target::Unix(_) => None,
         };
-        let authority = HttpCall::authority(&this.target.target, port, has_tls);
+        let authority = call.authority(&this.target.target, port, has_tls);
         let scheme = if has_tls { "https" } else { "http" };
         let url = Url::parse(&format!("{scheme}://{authority}{}", call.path)).ok()?;
-        Some(Self { target: this.target.clone(), race: this.race.clone(), call, url })
+        Some(Self { target: this.target.clone(), call, url })
     }
 
     /// The hop that a location leads to.
@@ -111,30 +112,19 @@ impl Hop {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(RedirectProblem::Scheme(url.scheme().to_owned()));
         }
-        let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
-            return Err(RedirectProblem::NotAUrl);
-        };
         let is_same_origin = url.origin() == self.url.origin();
-        let mut race = self.race.clone();
         let target = match is_same_origin {
-            true => self.target.clone(),
-            false => {
-                let target = request.target(&format!("{host}:{port}"));
-                race.tls = match url.scheme() {
-                    "https" => request.tls().map_err(tls_problem)?,
-                    _ => None,
-                };
-                target.map_err(|_| RedirectProblem::NotAUrl)?
-            }
+            true => TargetRequest { text: without_passwords(url.as_str()), ..self.target.clone() },
+            false => request.redirect(url.as_str()).map_err(problem)?,
         };
         let status = report.http.as_ref().and_then(|http| http.response.as_ref());
         let status = status.map_or(0, |response| response.status);
-        Ok(Self { target, race, call: self.call.redirected(status, &url, is_same_origin), url })
+        Ok(Self { target, call: self.call.redirected(status, &url, is_same_origin), url })
     }
 }
 
-fn tls_problem(error: crate::exit::FatalError) -> RedirectProblem {
-    RedirectProblem::Tls(error.message.error.unwrap_or_default())
+fn problem(error: FatalError) -> RedirectProblem {
+    RedirectProblem::NoTarget(error.message.error.unwrap_or_default())
 }
 
 impl HttpCall {
@@ -148,6 +138,10 @@ impl HttpCall {
         let query = url.query().map_or_else(String::new, |query| format!("?{query}"));
         let headers = if is_same_origin { self.headers.clone() } else { Vec::new() };
         Self {
+            authority: url.host_str().map(|host| match url.port() {
+                Some(port) => format!("{host}:{port}"),
+                None => host.to_owned(),
+            }),
             method: if becomes_get { Method::GET } else { self.method.clone() },
             path: format!("{}{query}", url.path()),
             headers,
