@@ -222,6 +222,14 @@ impl HttpReport {
         (self.body > 0).then(|| self.body as f64 / took.as_secs_f64())
     }
 
+    /// Failure of a body that ended before the length of its header, which HTTP/2 lets pass.
+    pub(crate) fn missing_body(&self) -> Option<HttpFailure> {
+        let response = self.response.as_ref()?;
+        let has_body = self.method != "HEAD" && !matches!(response.status, 204 | 304);
+        let expected = response.content_length.filter(|length| has_body && *length > self.body)?;
+        Some(HttpFailure::BodyEnded { expected: Some(expected) })
+    }
+
     /// Phase that the exchange is in.
     pub(crate) fn phase(&self) -> HttpPhase {
         match (self.sent, self.first_byte, self.head) {

@@ -13,16 +13,17 @@ pub(super) fn failure(error: &hyper::Error, seen: &Seen, http: &HttpReport) -> H
     if let Some(failure) = sources(error).find_map(|it| of_http2(it.downcast_ref()?)) {
         return failure;
     }
-    if let Some(failure) = &seen.receive_failure {
+    if let Some(failure) = &seen.failures.receive {
         return HttpFailure::Receive(failure.clone());
     }
     if seen.received == 0 {
-        return match &seen.send_failure {
+        return match &seen.failures.send {
             Some(failure) => HttpFailure::Send(failure.clone()),
             None => HttpFailure::Empty,
         };
     }
     match (http.head, http.version) {
+        (None, HttpVersion::Http2) if seen.has_ended => HttpFailure::Empty,
         (None, HttpVersion::Http2) => HttpFailure::BadHttp2,
         (None, _) => of_head(error, seen),
         (Some(_), _) if seen.has_ended => {

@@ -74,13 +74,15 @@ impl Exchange<'_> {
         let left = self.this.timeout.saturating_sub(self.report.borrow().since_start(now));
         let exchange = self.event_loop.timeout(left, self.exchange(stream, &seen, &interim));
         let ended = self.session.token.run_until_cancelled(exchange).await;
-        seen.borrow_mut()
-            .tcp
-            .get_or_insert_with(|| transport.socket().tcp_info().unwrap_or_default());
+        if self.http(|http| http.first_byte.is_none()) {
+            let tcp = transport.socket().tcp_info();
+            let mut seen = seen.borrow_mut();
+            seen.tcp = tcp.or(seen.tcp);
+        }
         self.note_times(&seen.borrow());
         self.note_interim(interim.load(Ordering::Relaxed));
         let failure = match ended {
-            Some(Ok(Ok(()))) => None,
+            Some(Ok(Ok(()))) => self.http(HttpReport::missing_body),
             Some(Ok(Err(broken))) => Some(self.failure(&broken, &seen.borrow())),
             Some(Err(_)) => Some(HttpFailure::TimedOut(self.http(|http| http.phase()))),
             // Because the report then ends as interrupted.

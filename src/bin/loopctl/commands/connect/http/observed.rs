@@ -28,19 +28,30 @@ pub(super) struct Seen {
     pub(super) prefix: Vec<u8>,
     pub(super) received: u64,
     pub(super) has_ended: bool,
-    pub(super) send_failure: Option<Failure>,
-    pub(super) receive_failure: Option<Failure>,
+    pub(super) failures: Failures,
+    sending: Sending,
+}
+
+/// Errors of the connection.
+#[derive(Debug, Default)]
+pub(super) struct Failures {
+    pub(super) send: Option<Failure>,
+    pub(super) receive: Option<Failure>,
+}
+
+#[derive(Debug, Default)]
+struct Sending {
     is_http2: bool,
     /// Whether the request is being written. Over HTTP/2, settings are written before it.
-    is_sending: bool,
+    is_request: bool,
     /// Whether bytes of the request wait for a flush.
-    has_written: bool,
+    is_unflushed: bool,
 }
 
 impl Seen {
     /// Notes that the request follows.
     pub(super) fn begin(&mut self, is_http2: bool) {
-        (self.is_http2, self.is_sending) = (is_http2, true);
+        self.sending = Sending { is_http2, is_request: true, is_unflushed: false };
     }
 }
 
@@ -70,7 +81,7 @@ impl Observed {
         }
         if seen.first_byte.is_none() {
             // Because an early answer may come before the end of the request.
-            seen.is_sending &= seen.is_http2;
+            seen.sending.is_request &= seen.sending.is_http2;
             seen.first_byte = Some(self.event_loop.time());
             seen.tcp = self.transport.socket().tcp_info();
         }
@@ -86,7 +97,7 @@ impl Observed {
             seen.has_ended = true;
             return;
         }
-        let place = if is_sending { &mut seen.send_failure } else { &mut seen.receive_failure };
+        let place = if is_sending { &mut seen.failures.send } else { &mut seen.failures.receive };
         place.get_or_insert_with(|| Failure::from(error));
     }
 }
@@ -124,7 +135,7 @@ impl Write for Observed {
         match &written {
             Ok(count) => {
                 let mut seen = self.seen.borrow_mut();
-                seen.has_written |= *count > 0 && seen.is_sending;
+                seen.sending.is_unflushed |= *count > 0 && seen.sending.is_request;
             }
             Err(error) => self.note_failure(error, true),
         }
@@ -137,10 +148,10 @@ impl Write for Observed {
         match &flushed {
             Ok(()) => {
                 let mut seen = self.seen.borrow_mut();
-                if std::mem::take(&mut seen.has_written) {
+                if std::mem::take(&mut seen.sending.is_unflushed) {
                     seen.sent = Some(now);
                     // Because later frames are no part of the request.
-                    seen.is_sending &= !seen.is_http2;
+                    seen.sending.is_request &= !seen.sending.is_http2;
                 }
             }
             Err(error) => self.note_failure(error, true),
