@@ -105,6 +105,14 @@ impl Cause {
         }
     }
 
+    /// Whether a packet from elsewhere ended the attempt.
+    pub(crate) fn is_answer(self) -> bool {
+        matches!(
+            self,
+            Self::Refused | Self::Rejected | Self::Unreachable | Self::Prohibited | Self::Reset
+        )
+    }
+
     pub(crate) fn kind(self) -> FindingKind {
         match self {
             Self::Refused => FindingKind::Refused,
@@ -409,6 +417,7 @@ fn causes(report: &Report) -> Vec<String> {
     });
     let failed = report.attempts.iter().filter(|attempt| attempt.outcome != Outcome::Success);
     let failed = failed.map(|attempt| format!("{}: {}", attempt.address, attempt_message(attempt)));
+    let failed = first_ones(failed.collect());
     let tls = separate_tls_failure(report).map(|(winner, tls, failure)| {
         let address = winner.map_or_else(String::new, |winner| format!("{}: ", winner.address));
         format!("{address}{}", timed_tls_message(tls, failure))
@@ -425,6 +434,20 @@ fn causes(report: &Report) -> Vec<String> {
 fn http_cause(report: &Report) -> Option<String> {
     let (exchange, failure) = report.http_failure()?;
     Some(format!("{}: {}", report.winner()?.address, http::text(exchange, failure)))
+}
+
+/// The first failures and the number of the others: an answer may have thousands of addresses.
+fn first_ones(mut failures: Vec<String>) -> Vec<String> {
+    const MAX: usize = 32;
+    let others = failures.len().saturating_sub(MAX);
+    if others > 0 {
+        failures.truncate(MAX);
+        failures.push(format!(
+            "{} too",
+            units::count(others, "more attempt failed", "more attempts failed")
+        ));
+    }
+    failures
 }
 
 /// Number of addresses that a failed race left out.
