@@ -1,10 +1,15 @@
 //! Command line: flags with their help, man pages and completions.
 
+pub(crate) mod command_line;
+mod completion;
 pub(crate) mod connect;
+pub(crate) mod control;
 pub(crate) mod generate;
+pub(crate) mod help;
 pub(crate) mod http;
 pub(crate) mod man;
 pub(crate) mod path;
+mod peer_flags;
 pub(crate) mod resolve;
 pub(crate) mod sendfile;
 pub(crate) mod serve;
@@ -21,13 +26,14 @@ pub(crate) use connect::{
     ConnectArgs, ConnectionArgs, ExpectArgs, ExportArgs, LookupArg, LookupArgs, ProbeArgs,
     RaceArgs, RelayArgs, RepeatArgs, SocketArgs, SuccessArg, TargetArgs,
 };
+pub(crate) use control::{ControlAction, ControlArgs};
 pub(crate) use http::HttpArgs;
 pub(crate) use resolve::ResolveArgs;
 pub(crate) use sendfile::{MethodArg, SendfileArgs};
 pub(crate) use serve::{
-    LimitArgs, ListenArgs, ModeArg, ModeArgs, ServeArgs, ServerTlsArgs, SinkArgs,
+    LimitArgs, ListenArgs, ModeArg, ModeArgs, ServeArgs, ServerTlsArgs, SinkArgs, UpstreamArgs,
 };
-pub(crate) use tls::{OwnArgs, Protocols, TlsArgs, TrustArgs, VersionArg};
+pub(crate) use tls::{OwnArgs, Protocols, TlsArgs, VersionArg};
 pub(crate) use values::{AttemptDelay, FamilyArg, Pinned, duration};
 
 use crate::config::ColorChoice;
@@ -38,6 +44,7 @@ use values::positive;
 #[command(name = "loopctl", version, max_term_width = 100, disable_help_subcommand = true)]
 #[command(before_long_help = "\
 Examples:
+  loopctl https://example.com/               connect to it: what takes how long?
   loopctl connect example.com:443            why did this take 3 s, and which address failed with what?
   loopctl connect --all [::1]:22 db:5432     probe every address of every target
   loopctl connect --json api:443 | jq .attempts
@@ -59,6 +66,8 @@ pub(crate) enum Command {
     /// Listen and serve: echo, files over HTTP, a program per client, a sink; with faults on demand
     #[command(visible_alias = "listen")]
     Serve(Box<ServeArgs>),
+    /// Show or replace the faults of a running `loopctl serve --control`
+    Control(ControlArgs),
     /// Resolve names through the system and name servers, in the order a connection would try them
     Resolve(Box<ResolveArgs>),
     /// Send a file over a connection with sendfile(2); measure and verify the transfer
@@ -70,6 +79,16 @@ Examples:
   loopctl demo --happy-eyeballs=off          the same host, one address after another
   loopctl demo --json | jq .attempts")]
     Demo(DemoArgs),
+    /// Show help of a command, or of one group of its flags
+    #[command(before_long_help = "\
+Examples:
+  loopctl help connect
+  loopctl help connect tls")]
+    Help {
+        /// Command, and a group such as tls
+        #[arg(value_name = "COMMAND [GROUP]", num_args = 0..=2)]
+        topic: Vec<String>,
+    },
     /// Print shell completions
     #[command(before_long_help = "\
 Examples:
@@ -109,7 +128,7 @@ pub(crate) struct GlobalArgs {
     ///
     /// With --relay the limit ends when the connection is made. `sendfile` has 10 s to connect and no limit
     /// to send by default; --timeout limits both together.
-    #[arg(long, global = true, value_name = "DUR", value_parser = positive)]
+    #[arg(long, global = true, value_name = "DUR", value_parser = positive, allow_hyphen_values = true)]
     pub(crate) timeout: Option<Duration>,
 }
 

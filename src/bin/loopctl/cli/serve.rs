@@ -8,8 +8,10 @@ use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 
 use super::tls::{Protocols, VersionArg};
-use super::values::{alpn, at_least_one, duration, network, positive, rate, size};
-use crate::config::fault::FaultArg;
+use super::values::{
+    Completed, alpn, at_least_one, duration, network, positive, rate, size, unix_path,
+};
+use crate::config::fault::{self, FaultArg};
 use crate::config::{LogFormat, ProgramCommand};
 use crate::util::checksum::Algorithm;
 
@@ -22,6 +24,7 @@ Examples:
   loopctl serve --fault backlog              never accepts: connecting clients wait
   loopctl serve --once --mode sink --output got.bin
   loopctl serve --shell 'date; cat' unix:/tmp/app.sock
+  loopctl serve :5433 --upstream db:5432 --fault down:delay=50ms --fault up:reset-after=1MB@5%
   loopctl serve --udp localhost:5353 --mode discard
   loopctl serve --tls                        with a certificate made for this run
   loopctl serve --tls=a.pem,a.key --tls=b.pem,b.key --client-ca ca.pem --mode http
@@ -30,6 +33,8 @@ Examples:
 pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) mode: ModeArgs,
+    #[command(flatten)]
+    pub(crate) upstream: UpstreamArgs,
     #[command(flatten)]
     pub(crate) listen: ListenArgs,
     #[command(flatten)]
@@ -66,6 +71,27 @@ pub(crate) struct ModeArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Upstream")]
+pub(crate) struct UpstreamArgs {
+    /// Forward each client to TARGET (host:port or unix:/path), with faults in both directions
+    ///
+    /// The addresses of TARGET race as in connect, for 10 s at most. TLS of the client is forwarded as it is,
+    /// unless --tls ends it here. End-of-file and resets are forwarded. A client whose upstream cannot be
+    /// reached is reset.
+    #[arg(long, value_name = "TARGET", group = "program")]
+    pub(crate) upstream: Option<String>,
+    /// Use TLS to the upstream, whose certificate must match the host of TARGET
+    #[arg(long, requires = "upstream")]
+    pub(crate) upstream_tls: bool,
+    /// Trust the CA certificates in FILE (PEM) for --upstream-tls instead of the system's; repeatable
+    #[arg(long, value_name = "FILE", requires = "upstream_tls")]
+    pub(crate) ca: Vec<PathBuf>,
+    /// Accept any certificate of the upstream
+    #[arg(long, requires = "upstream_tls")]
+    pub(crate) insecure: bool,
+}
+
+#[derive(Debug, Args)]
 #[command(next_help_heading = "Sink (--mode sink)")]
 pub(crate) struct SinkArgs {
     /// Store received data (--mode sink): FILE, one client after another; DIR, one file per client; `-` for
@@ -81,7 +107,7 @@ pub(crate) struct SinkArgs {
     #[arg(long, value_name = "ALGORITHM")]
     pub(crate) checksum: Option<Algorithm>,
     /// Maximum number of files in DIR from one run; later clients are reset
-    #[arg(long, value_name = "N", value_parser = at_least_one, default_value = "1000")]
+    #[arg(long, value_name = "N", value_parser = at_least_one::<NonZero<usize>>, default_value = "1000")]
     pub(crate) max_files: NonZero<usize>,
     /// Reset transfers larger than this
     #[arg(long, value_name = "SIZE", value_parser = size)]
@@ -155,10 +181,10 @@ pub(crate) struct LimitArgs {
     ///
     /// The limit holds for all addresses together. A program counts until it has ended. A program that ignores
     /// SIGTERM gets SIGKILL after --grace.
-    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    #[arg(long, value_name = "N", value_parser = at_least_one::<NonZero<usize>>)]
     pub(crate) max_conns: Option<NonZero<usize>>,
     /// Exit after N clients (with --udp, N datagrams)
-    #[arg(short = 'n', long, value_name = "N", value_parser = at_least_one)]
+    #[arg(short = 'n', long, value_name = "N", value_parser = at_least_one::<NonZero<usize>>)]
     pub(crate) count: Option<NonZero<usize>>,
     /// Exit after one client; same as -n 1
     #[arg(long, conflicts_with = "count")]
@@ -182,17 +208,29 @@ pub(crate) struct LimitArgs {
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Faults")]
+#[command(group = clap::ArgGroup::new("any_fault").multiple(true))]
 pub(crate) struct FaultArgs {
-    /// Inject a fault: KIND[=VALUE][~JITTER][@PERCENT]; repeatable
+    /// Inject a fault: [up:|down:]KIND[=VALUE][~JITTER][@PERCENT]; repeatable
     ///
     /// Kinds: accept-delay=DUR, delay=DUR, close[=DUR], reset[=DUR], half-close[=DUR], stall-after=SIZE,
     /// reset-after=SIZE, slice=SIZE/DUR, rate=SIZE/s, backlog[=N]. With --tls also: tls-stall, tls-close,
     /// tls-wrong-name, tls-expired, tls-bare-fin. ~JITTER varies the value; @PERCENT is the share of
-    /// clients affected. The section FAULTS describes each kind.
-    #[arg(long = "fault", value_name = "KIND[=VALUE][~JITTER][@PERCENT]")]
+    /// clients affected. `up:` puts the fault on the connection to --upstream. The section FAULTS describes
+    /// each kind.
+    #[arg(long = "fault", value_name = "FAULT", group = "any_fault", hide_possible_values = true)]
+    #[arg(value_parser = Completed::new(str::parse::<FaultArg>, fault::COMPLETED))]
     pub(crate) faults: Vec<FaultArg>,
+    /// Read the faults from FILE, one a line, and again on SIGHUP
+    ///
+    /// Comments begin with `#`. New faults hold for open connections too. If FILE cannot be used then, the faults
+    /// stay as they are.
+    #[arg(long = "faults", value_name = "FILE", group = "any_fault", conflicts_with = "faults")]
+    pub(crate) faults_file: Option<PathBuf>,
+    /// Let `loopctl control` show and replace the faults while the server runs; only this user can connect
+    #[arg(long, value_name = "unix:PATH", group = "any_fault", value_parser = unix_path)]
+    pub(crate) control: Option<PathBuf>,
     /// Seed for the random choices of faults; the summary of a run shows its seed
-    #[arg(long, value_name = "N", requires = "faults")]
+    #[arg(long, value_name = "N", requires = "any_fault")]
     pub(crate) fault_seed: Option<u64>,
 }
 

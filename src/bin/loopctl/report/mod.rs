@@ -8,6 +8,7 @@ pub(crate) mod family;
 pub(crate) mod http;
 pub(crate) mod name_probe;
 pub(crate) mod names;
+pub(crate) mod nat64;
 pub(crate) mod order;
 pub(crate) mod path;
 pub(crate) mod prediction;
