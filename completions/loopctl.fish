@@ -107,6 +107,12 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l compare -d '
 live\t'Predict the result, then run every policy and report differences'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l probes -d 'Packets to each hop with --path [default: 3]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l max-hops -d 'Largest hop limit with --path [default: 30]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l http -d 'Send one HTTP request over the connection that won, and report the response [default path: /]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s X -l method -d 'Method of the request [default: GET, with --data POST]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s H -l header -d 'Add a header field, or replace one of the same name; repeatable' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s d -l data -d 'Body of the request; `@FILE` reads a file, `@-` standard input' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l expect-status -d 'Require one of these statuses of the response, such as 200,3xx,400-404; else exit 3' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l expect-body -d 'Require that the first 64 KiB of the body match; else exit 3' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l idle-timeout -d 'Stop a relay after this time without data in either direction; exit status 28' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l require -d 'Require a connection over this family' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l max-cost -d 'Maximum delay added by Happy Eyeballs: waiting for answers and for addresses that did not win' -r
@@ -128,6 +134,8 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s k -l insecur
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l all -d 'Probe every address: let every attempt finish and do not stop at the first success'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l path -d 'Find where packets end: the routers on the path, and the hop after which no answer comes'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s u -l udp -d 'Send a datagram to each address instead of connecting; report which answer, stay silent or refuse'
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s L -l location -d 'Follow redirects, at most 10; each has its own race and report'
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l fail -d 'Exit 22 if the status of the response is 400 or above, as curl'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s r -l relay -d 'Copy standard input to the connection and the connection to standard output; the report goes to standard error'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l fail-on-fallback -d 'Require that the first address wins'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l fresh-dns -d 'Resolve the name for every connection; report when its addresses change'

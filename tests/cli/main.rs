@@ -16,6 +16,7 @@ mod exits;
 mod exports;
 mod faults;
 mod http;
+mod http_client;
 mod http_rules;
 mod human;
 mod json;

@@ -9,10 +9,10 @@ use clap::{Args, ValueEnum, ValueHint};
 use loopctl::plan::Preset;
 use loopctl::{DnsServer, Keepalive};
 
-use super::TlsArgs;
 use super::path::PathArgs;
 use super::values;
 use super::values::{AttemptDelay, FamilyArg, Pinned, at_least_one, duration, positive, source};
+use super::{HttpArgs, TlsArgs};
 
 #[derive(Debug, Args)]
 #[command(before_long_help = "\
@@ -36,6 +36,8 @@ Examples:
   loopctl connect --tls --alpn h2,http/1.1 example.com:443
   loopctl connect --tls --success tls api.test:443     go on past an address that connects, but does not speak TLS
   loopctl connect --tls --cert-expiry 14d -v api:443   the whole chain, and fail if it ends soon
+  loopctl connect -L https://example.com/              status, server time, body, redirects
+  loopctl connect --tls --http=/health --expect-status 200 api:443
   loopctl connect --starttls smtp mail.example:587
   loopctl connect --udp ns1:53 ns2:53                  does anybody refuse?
   loopctl connect --path api.test:443                  where do packets end?
@@ -64,6 +66,8 @@ pub(crate) struct ConnectArgs {
         "policy", "happy_eyeballs", "resolution_delay", "success", "max_parallel", "mptcp", "tfo", "nodelay", "keepalive", "tcp_info", "again", "secure",
     ])]
     pub(crate) udp: bool,
+    #[command(flatten)]
+    pub(crate) http: HttpArgs,
     #[command(flatten)]
     pub(crate) relay: RelayArgs,
     #[command(flatten)]

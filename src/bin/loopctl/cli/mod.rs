@@ -6,6 +6,7 @@ pub(crate) mod connect;
 pub(crate) mod control;
 pub(crate) mod generate;
 pub(crate) mod help;
+pub(crate) mod http;
 pub(crate) mod man;
 pub(crate) mod path;
 mod peer_flags;
@@ -26,6 +27,7 @@ pub(crate) use connect::{
     RaceArgs, RelayArgs, RepeatArgs, SocketArgs, SuccessArg, TargetArgs,
 };
 pub(crate) use control::{ControlAction, ControlArgs};
+pub(crate) use http::HttpArgs;
 pub(crate) use resolve::ResolveArgs;
 pub(crate) use sendfile::{MethodArg, SendfileArgs};
 pub(crate) use serve::{

@@ -7,6 +7,7 @@ pub(crate) mod environment;
 pub(crate) mod fault;
 pub(crate) mod fault_file;
 pub(crate) mod gai_conf;
+pub(crate) mod http;
 pub(crate) mod ip_local_port_range;
 pub(crate) mod listen_overflows;
 pub(crate) mod name_service;
@@ -37,6 +38,7 @@ pub(crate) use connect::{
 };
 pub(crate) use control::ControlRequest;
 pub(crate) use fault::{Fault, Jittered};
+pub(crate) use http::{HttpCall, HttpExpectations, HttpRequest, StatusSet};
 pub(crate) use name_service::NameService;
 pub(crate) use output::{ColorChoice, Format, OutputRequest, ReportDestination, SlowRequest};
 pub(crate) use path::PathRequest;

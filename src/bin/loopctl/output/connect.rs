@@ -11,7 +11,7 @@ use super::csv;
 use super::human::resolve::notes;
 use super::human::sendfile::text as sent;
 use super::human::text::HumanOptions;
-use super::human::{events as lines, path, series, text};
+use super::human::{events as lines, http, path, series, text};
 use super::json::{connect, events, path as json_path, repeat, sendfile};
 use super::printer::{Frame, Print, Printer};
 use super::progress::live::Live;
@@ -111,6 +111,20 @@ impl ConnectPrinter {
             self.record(&record, report);
         }
         self.printer.print_verbose(|| notes::event(event, report.since_start(event.at)));
+    }
+
+    /// Records a step of the HTTP exchange, after the report has it.
+    pub(crate) fn http(&mut self, session: &str, report: &Report) {
+        if let Some(record) = events::http_record(session, report) {
+            self.record(&record, report);
+        }
+        if let Some(live) = &mut self.live {
+            live.update(session, report);
+        }
+        self.printer.print_verbose(|| {
+            let (at, text) = http::event(report.http.as_deref()?);
+            Some(format!("{:>9} ms  {text}", crate::util::units::column(at)))
+        });
     }
 
     /// Records the end of a race.

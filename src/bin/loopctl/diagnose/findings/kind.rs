@@ -48,6 +48,11 @@ pub(crate) enum FindingKind {
     Starttls,
     TlsServerTime,
     TlsSlow,
+    /// The server took most of the time to its first byte.
+    HttpServerTime,
+    /// The server accepted the connection and sent nothing.
+    HttpSilent,
+    HttpBodySlow,
     WrongRoute,
     InterfaceDown,
     NoAddress,
@@ -116,6 +121,9 @@ impl FindingKind {
             Self::Starttls => "STARTTLS",
             Self::TlsServerTime => "TLS server time",
             Self::TlsSlow => "slow TLS",
+            Self::HttpServerTime => "HTTP server time",
+            Self::HttpSilent => "HTTP silent",
+            Self::HttpBodySlow => "slow body",
             Self::WrongRoute => "routed to another interface",
             Self::InterfaceDown => "on an interface without carrier",
             Self::NoAddress => "without an own address of their family",

@@ -5,7 +5,7 @@ use std::time::Duration;
 use loopctl::plan::{self, Family, FirstAttemptReason, Reason};
 use loopctl::{Failure, IcmpError, Phase, ResolvConf};
 
-use super::{compare, error, other_clients, resolve, surroundings, tls};
+use super::{compare, error, http, other_clients, resolve, surroundings, tls};
 use crate::diagnose::cause;
 use crate::diagnose::findings::{CausedBy, Finding, findings};
 use crate::diagnose::{exit_status, expectation, hint, name, transfer};
@@ -47,9 +47,11 @@ pub(crate) fn document(report: &Report) -> Document {
         tls: tls::tls(report),
         tcp_info: report.winner().and_then(|winner| winner.tcp).map(TcpInfo::from),
         transport: subject.transport.name(),
+        http: http::http(report),
+        redirects: report.redirects.iter().map(document).collect(),
         relay: report.relay.as_ref().map(|it| relay(report, it)),
         slow_callbacks: slow_callbacks(&report.slow),
-        unmet: report.unmet.iter().map(Unmet::from).collect(),
+        unmet: report.last_hop().unmet.iter().map(Unmet::from).collect(),
         stalls: report.surroundings.stalls.iter().map(stall).collect(),
         waited: report.waited.as_ref().map(Waited::from),
         compare: compare::compare(report),
@@ -120,12 +122,12 @@ fn relay(report: &Report, relay: &RelayReport) -> Relay {
 /// The user ended the race, or the relay over the connection.
 fn is_interrupted(report: &Report) -> bool {
     let relay = report.relay.as_ref();
-    matches!(report.end, End::Interrupted(_))
+    matches!(report.last_hop().end, End::Interrupted(_))
         || relay.is_some_and(|relay| matches!(relay.end, RelayEnd::Interrupted(_)))
 }
 
 fn outcome(report: &Report) -> Outcome {
-    match report.end {
+    match report.last_hop().end {
         End::Connected => Outcome::Success,
         End::Failed(FailureKind::TimedOut) => Outcome::Timeout,
         End::Failed(_) => Outcome::Failure,
@@ -220,6 +222,7 @@ impl From<&report::WaitReport> for Waited {
 
 /// Reason why there is no connection: the name, or the end of the last attempt.
 pub(crate) fn error(report: &Report) -> Option<ErrorRecord> {
+    let report = report.last_hop();
     let kind = match report.end {
         End::Connected => return None,
         End::Interrupted(_) => return Some(ErrorRecord::plain(ErrorKind::Io, "interrupted")),
@@ -235,6 +238,9 @@ pub(crate) fn error(report: &Report) -> Option<ErrorRecord> {
     let of_probes = of_probes.and_then(|(_, tls)| Some((tls, tls.failure.as_ref()?)));
     if let Some((tls, failure)) = report.tls_failure().or(of_probes) {
         return Some(error::of_tls(tls, failure));
+    }
+    if let Some((exchange, failure)) = report.http_failure() {
+        return Some(http::failed(exchange, failure));
     }
     if kind == FailureKind::TimedOut {
         let message = format!("timed out after {}", units::prose(report.total));

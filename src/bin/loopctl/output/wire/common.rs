@@ -138,6 +138,7 @@ pub(crate) enum ErrorKind {
     Dns,
     Tls,
     Cert,
+    Http,
     Io,
 }
 

@@ -10,6 +10,7 @@ use super::common::{
     WallClock,
 };
 use super::compare::{Compare, QueryType};
+use super::http::Http;
 use super::other_clients::OtherClients;
 use super::query::{HostsLine, Query, Record};
 use super::surroundings::{Route, Surroundings};
@@ -54,6 +55,10 @@ pub(crate) struct Document {
     pub(crate) tcp_info: Option<TcpInfo>,
     #[schemars(extend("enum" = ["tcp", "udp", "unix"]))]
     pub(crate) transport: &'static str,
+    /// Request of --http, and its response.
+    pub(crate) http: Option<Http>,
+    /// Redirects that were followed (--location), in their order. outcome, error and exit_code are those of the last.
+    pub(crate) redirects: Vec<Self>,
     pub(crate) relay: Option<Relay>,
     pub(crate) slow_callbacks: Vec<SlowCallback>,
     /// Expectations that did not hold.
@@ -84,7 +89,7 @@ fn conditions() -> Value {
                 "error": { "type": "null" },
                 "exit_code": {
                     "$comment": "a relay that ended otherwise has its own; 60 is --cert-expiry",
-                    "enum": [0, 3, 23, 26, 28, 55, 56, 60, 130, 141, 143],
+                    "enum": [0, 3, 22, 23, 26, 28, 55, 56, 60, 130, 141, 143],
                 },
             } },
             "else": {
@@ -98,6 +103,10 @@ fn conditions() -> Value {
                         "$comment": "the connection is there, TLS over it is not",
                         "properties": { "tls": { "type": "object" } },
                     },
+                    {
+                        "$comment": "the connection is there, a whole response is not",
+                        "properties": { "http": { "type": "object" } },
+                    },
                 ],
             },
         },
@@ -106,7 +115,7 @@ fn conditions() -> Value {
                 "outcome": { "const": "success" },
                 "relay": { "type": "null" },
             } },
-            "then": { "properties": { "exit_code": { "enum": [0, 3, 60] } } },
+            "then": { "properties": { "exit_code": { "enum": [0, 3, 22, 60] } } },
         },
         {
             "if": { "properties": { "outcome": { "const": "interrupted" } } },
@@ -421,7 +430,7 @@ pub(crate) struct Relay {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(inline)]
 pub(crate) struct Unmet {
-    #[schemars(extend("enum" = ["require", "fail-on-fallback", "max-cost", "cert-expiry"]))]
+    #[schemars(extend("enum" = ["require", "fail-on-fallback", "max-cost", "cert-expiry", "expect-status", "expect-body", "fail"]))]
     pub(crate) expectation: &'static str,
     pub(crate) message: String,
 }

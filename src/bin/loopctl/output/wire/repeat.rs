@@ -22,6 +22,8 @@ pub(crate) struct Document<'a> {
     pub(crate) connected: u64,
     /// Times from the first question to the connection, of the tries that connected.
     pub(crate) times: Option<Times>,
+    /// Phases of the HTTP exchanges that succeeded (--http); null: there were none.
+    pub(crate) http: Option<HttpTimes>,
     /// Tries won by addresses of each family.
     pub(crate) won_by: WonBy,
     pub(crate) syn: SynStats,
@@ -48,6 +50,17 @@ pub(crate) struct Hint {
     pub(crate) hint: String,
     /// Number of tries that it is about.
     pub(crate) tries: u64,
+}
+
+/// Phases of HTTP exchanges.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub(crate) struct HttpTimes {
+    /// From the request to the first byte, without the round trip.
+    pub(crate) server: Option<Times>,
+    pub(crate) body: Option<Times>,
+    /// From the first question to the end of the response.
+    pub(crate) total: Option<Times>,
 }
 
 /// Distribution of times.
