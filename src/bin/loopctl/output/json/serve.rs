@@ -66,7 +66,7 @@ pub(crate) fn connection(ended: &ClientRecord) -> Record {
         duration_ms: ended.took.into(),
         end: ended.end.into(),
         aborted: ended.aborted,
-        faults: ended.faults.clone(),
+        faults: ended.faults.iter().copied().map(Into::into).collect(),
         tls: match &ended.tls {
             TlsOutcome::Established(info) => Some(Tls::from(&**info)),
             TlsOutcome::Plaintext | TlsOutcome::Incomplete => None,
@@ -102,7 +102,7 @@ pub(crate) fn datagram(datagram: &Datagram) -> Record {
         bytes_in: datagram.bytes.received,
         bytes_out: datagram.bytes.sent,
         allowed: datagram.refusal.is_none(),
-        refusal: datagram.refusal.map(DatagramRefusal::text),
+        refusal: datagram.refusal.map(DatagramRefusal::text).map(Into::into),
         error: datagram.error.as_ref().map(|trouble| error(trouble, EndReason::Error)),
     })
 }

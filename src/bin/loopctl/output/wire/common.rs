@@ -7,14 +7,17 @@ use std::time::{Duration, SystemTime};
 use loopctl::Address;
 use loopctl::plan::{Family, SlowLog};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::util::units;
 
-pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+pub(crate) const VERSION: Word = Cow::Borrowed(env!("CARGO_PKG_VERSION"));
+
+/// Word of a fixed list, which a document of another version may not be limited to.
+pub(crate) type Word = Cow<'static, str>;
 
 /// Milliseconds, to the microsecond.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Ms(f64);
 
@@ -45,7 +48,7 @@ impl JsonSchema for Ms {
 }
 
 /// Time of day on this host's clock: RFC 3339, UTC, with microseconds.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct WallClock(String);
 
@@ -71,7 +74,7 @@ impl JsonSchema for WallClock {
 }
 
 /// SHA-256 or BLAKE3 checksum in hexadecimal digits.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Hex(pub(crate) String);
 
@@ -90,7 +93,7 @@ impl JsonSchema for Hex {
 }
 
 /// End of the work: by itself, or by the user.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub(crate) enum RunEnd {
@@ -105,7 +108,7 @@ impl RunEnd {
 }
 
 /// Result of a connection or of a transfer over it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub(crate) enum Outcome {
@@ -116,7 +119,7 @@ pub(crate) enum Outcome {
 }
 
 /// End of an attempt or of a handshake, with the names of qlog.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub(crate) enum AttemptResult {
@@ -127,7 +130,7 @@ pub(crate) enum AttemptResult {
 }
 
 /// Kind of an error, by which scripts decide.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub(crate) enum ErrorKind {
@@ -142,7 +145,7 @@ pub(crate) enum ErrorKind {
 }
 
 /// Error with its reason.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "Error")]
 pub(crate) struct ErrorRecord {
     pub(crate) kind: ErrorKind,
@@ -161,7 +164,7 @@ impl ErrorRecord {
 }
 
 /// Address family of an IP address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub(crate) enum IpFamily {
@@ -176,7 +179,7 @@ impl From<IpAddr> for IpFamily {
 }
 
 /// Address family, Unix domain sockets included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub(crate) enum AddressFamily {
@@ -186,7 +189,7 @@ pub(crate) enum AddressFamily {
 }
 
 /// Address: IP address and port, or the path of a Unix domain socket.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "Address")]
 pub(crate) struct AddressRecord {
     /// IP address, with its zone.
@@ -234,7 +237,7 @@ pub(crate) fn without_port(address: &Address) -> String {
 }
 
 /// Version of TLS.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub(crate) enum TlsVersion {
     #[serde(rename = "TLSv1.2")]
@@ -253,7 +256,7 @@ impl From<loopctl::TlsVersion> for TlsVersion {
 }
 
 /// Slow callbacks of one kind (`--slow-callback`).
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct SlowCallback {
     /// Name of the task, or the kind of the callback.
     pub(crate) what: String,

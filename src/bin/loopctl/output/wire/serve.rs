@@ -3,13 +3,15 @@
 use std::net::SocketAddr;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::common::{AddressRecord, ErrorRecord, Hex, IpFamily, Ms, SlowCallback, TlsVersion};
+use super::common::{
+    AddressRecord, ErrorRecord, Hex, IpFamily, Ms, SlowCallback, TlsVersion, Word,
+};
 
 /// One line each: every socket first, then connections as they end (datagrams as they are dealt with), totals in
 /// between with --stats, the summary last. null: did not happen, or is not known.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "One record of `loopctl serve --json`")]
 #[serde(untagged)]
 pub(crate) enum Record {
@@ -21,7 +23,7 @@ pub(crate) enum Record {
     Summary(Summary),
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub(crate) enum Name {
     #[serde(rename = "loopctl.serve.v1")]
@@ -31,7 +33,7 @@ pub(crate) enum Name {
 /// Kind of a record, one type for each so that its schema is a constant.
 macro_rules! kinds {
     ($($kind:ident $word:literal),*) => {$(
-        #[derive(Debug, Serialize, JsonSchema)]
+        #[derive(Debug, Serialize, Deserialize, JsonSchema)]
         #[schemars(inline)]
         pub(crate) enum $kind {
             #[serde(rename = $word)]
@@ -50,7 +52,7 @@ kinds!(
 );
 
 /// Socket that clients can connect to.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Listening {
     pub(crate) schema: Name,
     pub(crate) record: IsListening,
@@ -67,7 +69,7 @@ pub(crate) struct Listening {
 }
 
 /// Certificate for clients that ask for no name or for an unknown one, and the others.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub(crate) struct Certificates {
     #[serde(flatten)]
@@ -78,7 +80,7 @@ pub(crate) struct Certificates {
     pub(crate) others: Vec<Certificate>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Certificate {
     /// SHA-256 of the whole certificate.
     pub(crate) sha256: Hex,
@@ -87,7 +89,7 @@ pub(crate) struct Certificate {
 }
 
 /// IP address and port of one end of a connection.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Socket {
     pub(crate) ip: String,
     pub(crate) port: u16,
@@ -102,7 +104,7 @@ impl From<SocketAddr> for Socket {
 }
 
 /// Connection that has ended.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Connection {
     pub(crate) schema: Name,
     pub(crate) record: IsConnection,
@@ -118,7 +120,7 @@ pub(crate) struct Connection {
     /// Whether it was cut off when the time to finish was up.
     pub(crate) aborted: bool,
     /// Faults sampled for the connection, applied or not.
-    pub(crate) faults: Vec<&'static str>,
+    pub(crate) faults: Vec<Word>,
     /// TLS session; null: plain text, or the handshake did not complete.
     pub(crate) tls: Option<Tls>,
     pub(crate) error: Option<ErrorRecord>,
@@ -126,7 +128,7 @@ pub(crate) struct Connection {
 
 /// Reason for the end of a connection; truncated: the client's TLS stream ended without close_notify, or with
 /// --resume, its file before the length that it had announced.
-#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub(crate) enum End {
@@ -140,7 +142,7 @@ pub(crate) enum End {
     Error,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Tls {
     pub(crate) version: TlsVersion,
     /// Registered name of the cipher suite, such as TLS_AES_256_GCM_SHA384.
@@ -155,7 +157,7 @@ pub(crate) struct Tls {
     pub(crate) client: Option<ClientCertificate>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct ClientCertificate {
     /// Subject as in RFC 4514; null where the certificate is not X.509.
     pub(crate) subject: Option<String>,
@@ -164,7 +166,7 @@ pub(crate) struct ClientCertificate {
 }
 
 /// Datagram, and the answer to it.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Datagram {
     pub(crate) schema: Name,
     pub(crate) record: IsDatagram,
@@ -183,12 +185,12 @@ pub(crate) struct Datagram {
     /// Reason why it was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
-    pub(crate) refusal: Option<&'static str>,
+    pub(crate) refusal: Option<Word>,
     pub(crate) error: Option<ErrorRecord>,
 }
 
 /// Data received by a sink: of each client with --output DIR or without --output, of all of them otherwise.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Transfer {
     pub(crate) schema: Name,
     pub(crate) record: IsTransfer,
@@ -199,13 +201,13 @@ pub(crate) struct Transfer {
     pub(crate) checksum: Option<Checksum>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Checksum {
     pub(crate) algorithm: Algorithm,
     pub(crate) hex: Hex,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub(crate) enum Algorithm {
@@ -214,7 +216,7 @@ pub(crate) enum Algorithm {
 }
 
 /// Totals so far.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub(crate) struct Counts {
     pub(crate) accepted: u64,
@@ -225,7 +227,7 @@ pub(crate) struct Counts {
 }
 
 /// Totals while the server runs (--stats).
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Stats {
     pub(crate) schema: Name,
     pub(crate) record: IsStats,
@@ -236,7 +238,7 @@ pub(crate) struct Stats {
 }
 
 /// Totals when the server has ended.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Summary {
     pub(crate) schema: Name,
     pub(crate) record: IsSummary,
