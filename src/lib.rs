@@ -30,6 +30,8 @@
 //! | any descriptor | [`LoopHandle::readable`], [`LoopHandle::add_reader`] |
 //! | crates of the ecosystem | [`DuplexStream`]: feature `futures-io` (`AsyncRead`, `AsyncWrite`), feature `hyper` |
 //!
+//! The folder `examples` of the package has a whole program for most of these tasks.
+//!
 //! # asyncio and this library
 //!
 //! | asyncio | here |

@@ -40,6 +40,7 @@ mod dnssec_peers;
 mod early;
 mod ecosystem;
 mod errors;
+mod examples;
 mod leaks;
 mod limits;
 mod load;
