@@ -27,6 +27,7 @@ mod name_servers;
 mod names;
 mod ndjson;
 mod others;
+mod pages;
 mod path;
 mod policy;
 mod relay;

@@ -14,7 +14,8 @@ mod util;
 use clap::Parser;
 use cli::{Cli, Command, generate};
 use commands::{connect, demo, resolve, serve};
-use config::{ColorChoice, ConnectRequest, ResolveRequest, ServeRequest, environment::Environment};
+use config::environment::Environment;
+use config::{ColorChoice, ConnectRequest, ReportRequest, ResolveRequest, ServeRequest};
 
 fn main() -> std::process::ExitCode {
     exit::survive_file_limits();
@@ -33,6 +34,7 @@ fn run(Cli { command, global }: Cli, env: &Environment) -> exit::ExitResult {
         Command::Sendfile(args) => connect::run(ConnectRequest::sendfile(*args, &global, env)?),
         Command::Serve(args) => serve::run(ServeRequest::new(*args, &global, env)?),
         Command::Resolve(args) => resolve::run(ResolveRequest::new(*args, &global, env)?),
+        Command::Report(args) => commands::report::run(&ReportRequest::new(args, &global, env)?),
         Command::Demo(args) => demo::run(ConnectRequest::demo(&args, &global, env)),
         Command::Completions { shell } => output::writer::print(&generate::completions(shell)),
         Command::Generate { dir } => output::writer::generate(&dir, generate::all),

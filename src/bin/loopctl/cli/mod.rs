@@ -4,6 +4,7 @@ pub(crate) mod connect;
 pub(crate) mod generate;
 pub(crate) mod man;
 pub(crate) mod path;
+pub(crate) mod report;
 pub(crate) mod resolve;
 pub(crate) mod sendfile;
 pub(crate) mod serve;
@@ -20,6 +21,7 @@ pub(crate) use connect::{
     ConnectArgs, ConnectionArgs, ExpectArgs, ExportArgs, LookupArg, LookupArgs, ProbeArgs,
     RaceArgs, RelayArgs, RepeatArgs, SocketArgs, SuccessArg, TargetArgs,
 };
+pub(crate) use report::ReportArgs;
 pub(crate) use resolve::ResolveArgs;
 pub(crate) use sendfile::{MethodArg, SendfileArgs};
 pub(crate) use serve::{
@@ -68,6 +70,8 @@ Examples:
   loopctl demo --happy-eyeballs=off          the same host, one address after another
   loopctl demo --json | jq .attempts")]
     Demo(DemoArgs),
+    /// Show JSON documents of loopctl as text, an HTML page or an SVG image
+    Report(ReportArgs),
     /// Print shell completions
     #[command(before_long_help = "\
 Examples:

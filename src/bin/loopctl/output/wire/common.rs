@@ -1,6 +1,7 @@
 //! Values that several documents share.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
@@ -24,6 +25,11 @@ pub(crate) struct Ms(f64);
 impl Ms {
     pub(crate) fn value(self) -> f64 {
         self.0
+    }
+
+    /// Duration; zero for a number of a document that is none.
+    pub(crate) fn duration(self) -> Duration {
+        Duration::try_from_secs_f64(self.0 / 1000.0).unwrap_or_default()
     }
 }
 
@@ -55,6 +61,12 @@ pub(crate) struct WallClock(String);
 impl From<SystemTime> for WallClock {
     fn from(time: SystemTime) -> Self {
         Self(humantime::format_rfc3339_micros(time).to_string())
+    }
+}
+
+impl fmt::Display for WallClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 

@@ -64,7 +64,7 @@ pub(crate) struct Listening {
     #[schemars(with = "Certificates")]
     pub(crate) tls: Option<Certificates>,
     /// Faults and rate in force, with units and percentages.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) in_force: Vec<String>,
 }
 
