@@ -82,7 +82,7 @@ sieve\t'ManageSieve, RFC 5804'
 lmtp\t'RFC 2033'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l sni -d 'Server name to send (SNI) and to match against the certificate; empty sends none and matches any' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l alpn -d 'ALPN protocols to offer, in order of preference' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l tls-min -d 'Minimum TLS version' -r -f -a "1.2\t'RFC 5246'
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l tls-min -d 'Minimum TLS version [default: 1.2]' -r -f -a "1.2\t'RFC 5246'
 1.3\t'RFC 8446'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l ca -d 'Trust the CA certificates in FILE (PEM) instead of the system\'s; repeatable' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l cert-expiry -d 'Exit 60 if a certificate of the peer expires within this time, such as 14d' -r
@@ -109,7 +109,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l mptcp -d 'Us
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l tfo -d 'Use TCP Fast Open (RFC 7413): send a cookie of the server, or request one'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l nodelay -d 'Send small writes at once (TCP_NODELAY)'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l tls -d 'Use TLS; report version, cipher suite and certificate; -v shows the whole certificate chain'
-complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l insecure -d 'Accept any certificate; certificate problems are still reported'
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s k -l insecure -d 'Accept any certificate; certificate problems are still reported'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l all -d 'Probe every address: let every attempt finish and do not stop at the first success'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l path -d 'Find where packets end: the routers on the path, and the hop after which no answer comes'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s u -l udp -d 'Send a datagram to each address instead of connecting; report which answer, stay silent or refuse'
@@ -315,7 +315,7 @@ sieve\t'ManageSieve, RFC 5804'
 lmtp\t'RFC 2033'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l sni -d 'Server name to send (SNI) and to match against the certificate; empty sends none and matches any' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l alpn -d 'ALPN protocols to offer, in order of preference' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l tls-min -d 'Minimum TLS version' -r -f -a "1.2\t'RFC 5246'
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l tls-min -d 'Minimum TLS version [default: 1.2]' -r -f -a "1.2\t'RFC 5246'
 1.3\t'RFC 8446'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l ca -d 'Trust the CA certificates in FILE (PEM) instead of the system\'s; repeatable' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l cert-expiry -d 'Exit 60 if a certificate of the peer expires within this time, such as 14d' -r
@@ -333,7 +333,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l mptcp -d 'U
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l tfo -d 'Use TCP Fast Open (RFC 7413): send a cookie of the server, or request one'
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l nodelay -d 'Send small writes at once (TCP_NODELAY)'
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l tls -d 'Use TLS; report version, cipher suite and certificate; -v shows the whole certificate chain'
-complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l insecure -d 'Accept any certificate; certificate problems are still reported'
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -s k -l insecure -d 'Accept any certificate; certificate problems are still reported'
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -s 4 -l ipv4 -d 'Use IPv4 only'
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -s 6 -l ipv6 -d 'Use IPv6 only'
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l json -d 'Print one JSON document at the end; several targets give an array; `serve` prints one record per line'

@@ -1,6 +1,6 @@
 //! What people type, right and wrong, and what they are told.
 
-use crate::support::run;
+use crate::support::{refusing, run};
 
 #[test]
 fn mistakes_name_what_to_type_instead() {
@@ -18,6 +18,21 @@ fn mistakes_name_what_to_type_instead() {
         ("host:99999", "`99999` is not a port", "hint: a port is a number up to 65535"),
         ("host:-1", "`-1` is not a port", "hint: a port is a number up to 65535"),
         ("unix:", "`unix:` needs a path", "hint: write `unix:/path"),
+        ("h:443:80", "`h:443:80` has two ports", "hint: write `h:443` or `h:80`"),
+        ("h:0", "nothing can listen on port 0", "hint: write `h:443`"),
+        ("443", "`443` is a port without a host", "hint: write `HOST:443`"),
+        ("h.test/x", "`h.test/x` has a path, but no scheme", "hint: write `https://h.test/x`"),
+        (
+            "h.test:81/x",
+            "has a path, but no scheme",
+            "hint: write `h.test:81`, or `http://h.test:81/x`",
+        ),
+        ("https:h.test/x", "has no `//` after the scheme", "hint: write `https://h.test/x`"),
+        ("TCP:h:1", "has no `//` after the scheme", "hint: write `tcp://h:1`"),
+        ("gopher://h", "`gopher` is no scheme that loopctl knows", "hint: write `tcp://HOST:PORT`"),
+        ("tls://h", "`tls://h` has no port", "hint: write `tls://h:443`"),
+        ("https:///x", "the URL `https://` has no host", "hint: write `https://HOST`"),
+        ("u:s3cret@h:1", "the target `h:1` has a user name before it", "hint: write `h:1`"),
     ];
     for (typed, error, hint) in cases {
         let ran = run(&["connect", "--", typed]);
@@ -47,4 +62,50 @@ fn help_leads_with_examples() {
         assert_eq!(ran.code, Some(0));
         assert!(ran.stdout.starts_with("Examples:\n"), "{}", ran.stdout);
     }
+}
+
+#[test]
+fn passwords_are_not_repeated() {
+    const SECRET: &str = "s3cret";
+    let closed = refusing("127.0.0.1").port();
+    let urls = [
+        format!("postgres://u:{SECRET}@127.0.0.1:{closed}/x?sslpassword={SECRET}"),
+        format!("https://u:{SECRET}@127.0.0.1:{closed}/?token={SECRET}#{SECRET}"),
+        format!("redis://:a@{SECRET}@127.0.0.1:{closed}"),
+        format!("amqp://u:a/{SECRET}@127.0.0.1:{closed}"),
+        format!("gopher://u:{SECRET}@h"),
+        format!("tls://u:{SECRET}@h"),
+        format!("https://u:{SECRET}@h:99999"),
+        format!("https://u:{SECRET}@a b/"),
+        format!("u:{SECRET}@h:1"),
+    ];
+    for url in &urls {
+        for format in ["--json", "--ndjson", "--csv", "--plain", "--prom", "-vv"] {
+            let ran = run(&["connect", format, url]);
+            let code =
+                if url.contains(&closed.to_string()) && !url.starts_with("amqp") { 7 } else { 2 };
+            assert_eq!(ran.code, Some(code), "{url}: {}", ran.stderr);
+            assert!(!(ran.stdout + &ran.stderr).contains(SECRET), "{format} {url}");
+        }
+        // A file may have any name; a URL is none.
+        let ran = run(&["connect", "--targets", url]);
+        let is_file = !url.contains("://");
+        assert_eq!(ran.code, Some(26), "{url}");
+        assert!(is_file || !ran.stderr.contains(SECRET), "{url}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn each_target_has_the_transport_of_its_url() {
+    let (tcp, udp) = (refusing("127.0.0.1").port(), refusing("127.0.0.1").port());
+    let targets =
+        ["https", "smtp", "http", "udp"].map(|scheme| format!("{scheme}://127.0.0.1:{tcp}"));
+    let mut args = vec!["connect", "--json"];
+    args.extend(targets.iter().map(String::as_str));
+    let port = udp.to_string();
+    args.extend(["127.0.0.1", &port]);
+    let documents = run(&args).json();
+    let transports: Vec<_> = (0..5).map(|at| documents[at]["transport"].clone()).collect();
+    assert_eq!(transports, ["tcp", "tcp", "tcp", "udp", "tcp"]);
+    assert_eq!(documents[4]["target"], format!("127.0.0.1:{udp}"));
 }

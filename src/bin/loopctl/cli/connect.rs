@@ -20,6 +20,7 @@ use super::values::{AttemptDelay, FamilyArg, Pinned, duration, positive, source}
 Examples:
   loopctl connect example.com:443
   loopctl connect '[2001:db8::1]:https' unix:/run/app.sock
+  loopctl connect https://example.com postgres://db.internal/app
   loopctl connect --all --happy-eyeballs=100ms db.internal:5432
   loopctl connect --resolve api.test:192.0.2.1,2001:db8::1 api.test:443
   loopctl connect --policy node api.test:443           what Node would have done here
@@ -98,7 +99,10 @@ pub(crate) struct ConnectionArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct TargetArgs {
-    /// host:port, [v6]:port, :port (localhost) or unix:/path; the port may be a service name
+    /// host:port, host port, [v6]:port, :port (localhost), unix:/path, or a URL such as https://host/path
+    ///
+    /// The port may be a service name. The scheme of a URL gives port, transport and TLS; the section URLS lists
+    /// them. Passwords in URLs are neither printed nor sent.
     #[arg(required_unless_present = "targets_from", value_name = "TARGET")]
     pub(crate) targets: Vec<String>,
     /// Read targets from FILE, one per line; `#` starts a comment; `-` is standard input

@@ -15,7 +15,10 @@ pub(crate) fn page_of(name: &str) -> Page {
     match name {
         "loopctl-connect" => Page {
             environment: &CONNECT_ENVIRONMENT,
-            ..page(CONNECT, &[("OUTPUT", OUTPUT), ("COMPARING", COMPARING), ("JSON", JSON)])
+            ..page(
+                CONNECT,
+                &[("URLS", URLS), ("OUTPUT", OUTPUT), ("COMPARING", COMPARING), ("JSON", JSON)],
+            )
         },
         "loopctl-sendfile" => Page {
             description: SENDFILE,
@@ -71,6 +74,24 @@ by RFC 6724 with the families interleaved. Beyond 16, addresses are tried only i
 The next attempt starts when 250 ms have passed since the last start (the Connection Attempt Delay), or when the \
 newest attempt fails. The first connection wins; the other attempts are canceled. --policy races by other rules, \
 --all probes every address, --compare predicts the result of every policy.";
+
+/// A test compares the schemes with those that are taken.
+const URLS: &str = "\
+The scheme of a URL gives the port, the transport and TLS. Flags come before it: --tls, --starttls, --alpn and \
+--udp hold for every target. Flags that imply --tls do so only for targets without a scheme.
+
+TLS from the first byte: https and wss (443), ldaps (636), smtps and submissions (465), imaps (993), pop3s (995). \
+Likewise ftps (990), rediss (6379), amqps (5671), mqtts (8883), and tls with any port. https offers h2 and http/1.1 (ALPN), \
+wss http/1.1.
+
+STARTTLS: smtp (25), submission (587), imap (143), pop3 (110) and ftpes (21), because mail requires TLS (RFC 8314).
+
+TCP: http and ws (80), ldap (389), ftp (21), postgres and postgresql (5432), mysql (3306), redis (6379). Likewise \
+amqp (5672), mongodb (27017), mqtt (1883), nntp (119), ssh and sftp (22), git (9418), and tcp with any port. udp sends a \
+datagram. A query such as sslmode=require, ssl-mode=REQUIRED or tls=true adds the TLS of PostgreSQL, MySQL or MongoDB.
+
+A host may be an internationalized name, percent-encoded, or an IPv6 address with a zone. Each of several hosts, \
+separated by commas, is a target. Passwords and parameters that name secrets are shown as ***, and are not sent.";
 
 const SERVE: &str = "\
 Listens on each ADDR and serves every client as --mode, --exec or --shell says.
@@ -402,3 +423,19 @@ pub(crate) const FILES: [(&str, &str); 3] = [
     ("/etc/gai.conf", "Decides the order of addresses (RFC 6724)."),
     ("/etc/services", "Names of ports."),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::scheme::SCHEMES;
+
+    #[test]
+    fn the_manual_lists_every_scheme_with_its_port() {
+        let words: Vec<_> = URLS.split(|c: char| !c.is_ascii_alphanumeric()).collect();
+        for scheme in &SCHEMES {
+            assert!(words.contains(&scheme.name), "{}", scheme.name);
+            let port = scheme.port.map(|port| port.to_string());
+            assert!(port.is_none_or(|port| words.contains(&port.as_str())), "{}", scheme.name);
+        }
+    }
+}

@@ -2,12 +2,13 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::rc::Rc;
 
 use loopctl::listen;
 use loopctl::plan::{Host, Port, Target};
 
 use super::connect;
-use crate::config::{ConnectRequest, Format, TargetRequest};
+use crate::config::{ConnectRequest, Format, RaceRequest, TargetRequest};
 use crate::exit::{Exit, FatalError};
 use crate::output::writer;
 use crate::util::full_backlog::fill;
@@ -26,7 +27,7 @@ pub(crate) fn run(mut request: ConnectRequest) -> Result<Exit, FatalError> {
     if request.output.format == Format::Human {
         writer::print(introduction(host.silent).as_bytes())?;
     }
-    request.targets.push(host.target());
+    request.targets.push(host.target(&request.race));
     connect::run(request)
 }
 
@@ -65,11 +66,13 @@ impl DemoHost {
         Ok(Self { silent, port, _listeners: [working, dead], _fillers: fillers })
     }
 
-    fn target(&self) -> TargetRequest {
+    fn target(&self, race: &Rc<RaceRequest>) -> TargetRequest {
         TargetRequest {
             text: format!("demo.test:{}", self.port),
             target: Target::Tcp(Host::from("demo.test"), Port::Number(self.port)),
             pinned: Some([self.silent, REFUSES, WORKS].map(|ip| SocketAddr::new(ip, 0)).to_vec()),
+            http: None,
+            race: Rc::clone(race),
         }
     }
 }

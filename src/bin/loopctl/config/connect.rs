@@ -3,11 +3,13 @@
 use std::collections::HashSet;
 use std::num::NonZero;
 use std::path::Path;
+use std::rc::Rc;
 use std::time::Duration;
 
 use loopctl::plan::{Family, Target};
 
 use super::environment::Environment;
+use super::target_race::TargetRaces;
 use super::targets::{TargetRequest, read};
 use super::{Format, OutputRequest, PathRequest, RaceRequest, SendRequest, SlowRequest};
 use crate::cli::connect::CompareArg;
@@ -22,7 +24,8 @@ pub(crate) struct ConnectRequest {
     repeated_targets: usize,
     /// Maximum number of targets at a time.
     pub(crate) concurrency: usize,
-    pub(crate) race: RaceRequest,
+    /// The race of the flags, without the TLS and the transport of a target.
+    pub(crate) race: Rc<RaceRequest>,
     pub(crate) mode: ConnectMode,
     /// The use of the connection to the only target; `None` closes it at once.
     pub(crate) after_connect: Option<AfterConnect>,
@@ -96,7 +99,6 @@ impl ConnectRequest {
         global: &GlobalArgs,
         env: &Environment,
     ) -> Result<Self, FatalError> {
-        let targets = read(&args.targets, &args.connection.names.resolve)?;
         let mut race = RaceRequest::with_connection(&args.connection, global)?;
         if args.survey.probe.all {
             race.policy.probe_all(args.connection.race.max_parallel);
@@ -104,15 +106,23 @@ impl ConnectRequest {
         if args.udp {
             race.set_udp();
         }
-        let mut request = Self::once(targets, race, global, env);
-        request.concurrency = args.targets.concurrency.get();
-        request.mode = ConnectMode::from(&args.repeat);
+        let mut mode = ConnectMode::from(&args.repeat);
         if let Some(compare) = args.survey.compare.compare {
-            request.set_compare(compare);
+            mode = ConnectMode::Compare(CompareRequest::new(compare, &mut race));
         }
+        let mut races = TargetRaces::new(race.clone(), &args.connection);
         if let Some(path) = PathRequest::new(&args.path, &args.survey.probe) {
-            request.mode = ConnectMode::Path(path);
+            mode = ConnectMode::Path(path);
+            races = races.of_path();
         }
+        let targets = read(&args.targets, &args.connection.names.resolve, &mut races)?;
+        let mut request = Self::once(targets, race, global, env);
+        request.mode = mode;
+        // Because targets that are compared at the same time distort each other's times.
+        request.concurrency = match mode {
+            ConnectMode::Compare(_) => 1,
+            _ => args.targets.concurrency.get(),
+        };
         request.expect = Expectations {
             cert_expiry: args.connection.tls.trust.cert_expiry,
             ..Expectations::from(&args.expect)
@@ -156,7 +166,7 @@ impl ConnectRequest {
             targets,
             repeated_targets: 0,
             concurrency: 1,
-            race,
+            race: Rc::new(race),
             mode: ConnectMode::Once,
             after_connect: None,
             expect: Expectations::default(),
@@ -177,6 +187,8 @@ impl ConnectRequest {
 
     fn check(&self) -> Result<(), FatalError> {
         let is_unix = |target: &TargetRequest| matches!(target.target, Target::Unix(_));
+        let is_udp = |target: &TargetRequest| target.race.udp;
+        let is_unix_udp = |target: &TargetRequest| is_unix(target) && is_udp(target);
         let error = match (self.mode, self.output.format) {
             (ConnectMode::Repeat(RepeatRequest { count: None, .. }), Format::Json) => {
                 "--json keeps every try until the end: give --count, or use --ndjson"
@@ -193,25 +205,20 @@ impl ConnectRequest {
             _ if self.after_connect.is_some() && self.targets.len() != 1 => {
                 "--relay takes exactly one target"
             }
-            _ if self.race.udp && self.targets.iter().any(is_unix) => {
+            (ConnectMode::Repeat(_) | ConnectMode::Compare(_), _)
+                if self.targets.iter().any(is_udp) =>
+            {
+                "`udp://` sends one datagram to each address: leave out --count, --interval and --compare"
+            }
+            _ if self.targets.iter().any(is_unix_udp) => {
                 "--udp takes host:port: a Unix socket is not a UDP port"
             }
-            _ => return self.race.tls.iter().try_for_each(|tls| tls.check_names(&self.targets)),
+            _ => {
+                let is_only = self.targets.len() == 1;
+                return self.targets.iter().try_for_each(|target| target.check_name(is_only));
+            }
         };
         Err(FatalError::usage(error))
-    }
-
-    /// Compares policies for one target after another, because targets would distort each other's times. The limit of
-    /// an attempt becomes the time to wait for an address; the policies have limits of their own.
-    fn set_compare(&mut self, what: CompareArg) {
-        /// Long enough for a SYN that was lost twice.
-        const DEFAULT_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
-        let limit = self.race.policy.attempt_timeout.take().unwrap_or(DEFAULT_ATTEMPT_TIMEOUT);
-        self.mode = ConnectMode::Compare(CompareRequest {
-            is_live: what == CompareArg::Live,
-            attempt_timeout: limit.min(self.race.timeout),
-        });
-        self.concurrency = 1;
     }
 
     /// Warnings about values that are allowed and not recommended.
@@ -231,6 +238,17 @@ impl ConnectRequest {
                 format!("{count} targets were given before: with --prom, each is measured once")
             }
         })
+    }
+}
+
+impl CompareRequest {
+    /// The limit of an attempt becomes the time to wait for an address; the policies have limits of their own.
+    fn new(what: CompareArg, race: &mut RaceRequest) -> Self {
+        /// Long enough for a SYN that was lost twice.
+        const DEFAULT_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
+        let limit = race.policy.attempt_timeout.take().unwrap_or(DEFAULT_ATTEMPT_TIMEOUT);
+        let attempt_timeout = limit.min(race.timeout);
+        Self { is_live: what == CompareArg::Live, attempt_timeout }
     }
 }
 

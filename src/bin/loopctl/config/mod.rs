@@ -17,9 +17,13 @@ pub(crate) mod race_policy;
 pub(crate) mod report;
 pub(crate) mod resolve;
 pub(crate) mod resolver_limit;
+pub(crate) mod scheme;
 pub(crate) mod sendfile;
 pub(crate) mod serve;
 pub(crate) mod socket;
+mod target_mistake;
+mod target_race;
+pub(crate) mod target_url;
 pub(crate) mod targets;
 pub(crate) mod tcp_syn_retries;
 pub(crate) mod tls;
@@ -39,6 +43,7 @@ pub(crate) use resolve::{
     AddressOrder, NameRequest, QuestionRequest, ResolveRequest, ResolverChoice,
     Subject as NameSubject,
 };
+pub(crate) use scheme::Security;
 pub(crate) use sendfile::{Part, SendRequest};
 pub(crate) use serve::{
     Faults, ListenSpec, LogFormat, OutputTarget, ProgramCommand, ServeRequest, ServerTls, Service,

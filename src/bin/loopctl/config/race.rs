@@ -55,10 +55,10 @@ impl RaceRequest {
         }
     }
 
-    /// A race with sockets, TLS and name servers.
+    /// A race with sockets and name servers.
     ///
     /// # Errors
-    /// Values of TLS or name servers that do not go together, and files that cannot be read.
+    /// Name servers beside `--via system`.
     pub(super) fn with_connection(
         args: &ConnectionArgs,
         global: &GlobalArgs,
@@ -66,13 +66,11 @@ impl RaceRequest {
         let mut race = Self::new(&args.race, global);
         race.sockets = SocketRequest::from(&args.socket);
         race.dns = DnsRequest::new(&args.names)?;
-        race.tls = TlsRequest::new(&args.tls)?;
-        race.set_success(args.success)?;
         Ok(race)
     }
 
     /// Sets what an attempt has to reach.
-    fn set_success(&mut self, success: Option<SuccessArg>) -> Result<(), FatalError> {
+    pub(super) fn set_success(&mut self, success: Option<SuccessArg>) -> Result<(), FatalError> {
         let has_starttls = self.tls.as_ref().map(|tls| tls.starttls.is_some());
         match (success, has_starttls) {
             (Some(SuccessArg::Tls), None) => {

@@ -7,7 +7,8 @@ use std::time::Duration;
 use loopctl::SendfileMethod;
 
 use super::environment::Environment;
-use super::targets::TargetRequest;
+use super::target_race::TargetRaces;
+use super::targets::read_one;
 use super::{AfterConnect, ConnectRequest, RaceRequest};
 use crate::cli::{GlobalArgs, MethodArg, SendfileArgs};
 use crate::exit::FatalError;
@@ -50,12 +51,13 @@ impl ConnectRequest {
         global: &GlobalArgs,
         env: &Environment,
     ) -> Result<Self, FatalError> {
-        let target = TargetRequest::new(&args.target, &args.connection.names.resolve)?;
         if args.part.resume && args.file == Path::new("-") {
             let error = "--resume needs a file, and not standard input: the file is read twice";
             return Err(FatalError::usage(error));
         }
         let race = RaceRequest::with_connection(&args.connection, global)?;
+        let mut races = TargetRaces::new(race.clone(), &args.connection);
+        let target = read_one(&args.target, &args.connection.names.resolve, &mut races)?;
         let method = match args.how.method {
             _ if args.how.no_fallback => SendfileMethod::Native,
             MethodArg::Auto => SendfileMethod::Auto,

@@ -1,11 +1,16 @@
 //! Targets, from the command line and from files.
 
 use std::io::{self, Read, stdin};
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::path::Path;
+use std::rc::Rc;
 
 use loopctl::plan::{Host, Port, Target, TargetError};
 
+use super::RaceRequest;
+use super::target_mistake::TargetMistake;
+use super::target_race::TargetRaces;
+use super::target_url::{self, HttpTarget, ParsedTarget};
 use crate::cli::{Pinned, TargetArgs, duration};
 use crate::exit::{Exit, FatalError};
 use crate::util::message::{Message, plain};
@@ -13,44 +18,106 @@ use crate::util::message::{Message, plain};
 /// One target.
 #[derive(Debug, Clone)]
 pub(crate) struct TargetRequest {
-    /// The text as it was typed.
+    /// The text as it was typed, without passwords.
     pub(crate) text: String,
     pub(crate) target: Target,
     /// The addresses of `--resolve`, with port 0; no resolver is asked.
     pub(crate) pinned: Option<Vec<SocketAddr>>,
+    /// Target of the request of an http or https URL.
+    pub(crate) http: Option<HttpTarget>,
+    /// The race, with the transport and the TLS of the URL.
+    pub(crate) race: Rc<RaceRequest>,
 }
 
 /// Every target, those of the command line first.
 ///
 /// # Errors
 /// Text that is no target, by its line if it came from a file, and files that cannot be read.
-pub(crate) fn read(args: &TargetArgs, pins: &[Pinned]) -> Result<Vec<TargetRequest>, FatalError> {
-    let typed = args.targets.iter().map(|text| TargetRequest::new(text, pins).map_err(mistyped));
-    let mut targets = typed.collect::<Result<Vec<_>, _>>()?;
+pub(super) fn read(
+    args: &TargetArgs,
+    pins: &[Pinned],
+    races: &mut TargetRaces<'_>,
+) -> Result<Vec<TargetRequest>, FatalError> {
+    let mut parsed = Vec::new();
+    for text in paired(&args.targets) {
+        parsed.extend(parse_one(&text).map_err(mistyped)?);
+    }
     if let Some(path) = &args.from {
         let text = read_bytes(path).map_err(|error| unreadable(path, &error))?;
-        targets.extend(parse(&text, path, pins)?);
-        if targets.is_empty() {
+        parsed.extend(parse(&text, path)?);
+        if parsed.is_empty() {
             let error = format!("there are no targets in `{}`", path.display());
             return Err(FatalError::usage(error));
         }
     }
-    Ok(targets)
+    parsed.into_iter().map(|parsed| TargetRequest::new(parsed, pins, races)).collect()
+}
+
+/// The only target of a command.
+///
+/// # Errors
+/// Text that is not one target, and files that cannot be read.
+pub(super) fn read_one(
+    text: &str,
+    pins: &[Pinned],
+    races: &mut TargetRaces<'_>,
+) -> Result<TargetRequest, FatalError> {
+    let mut parsed = parse_one(text)?;
+    match (parsed.pop(), parsed.len()) {
+        (Some(only), 0) => TargetRequest::new(only, pins, races),
+        _ => Err(FatalError::usage("the URL has several hosts: name one of them")),
+    }
+}
+
+/// Words of which a host and the port behind it are one target, as nc(1) and telnet(1) take them. Two words may be
+/// swapped.
+fn paired(words: &[String]) -> Vec<String> {
+    if let [port, host] = words
+        && is_port(port)
+        && let Some(target) = with_port(host, port)
+    {
+        return vec![target];
+    }
+    let mut targets: Vec<String> = Vec::new();
+    for word in words {
+        let target =
+            targets.last().filter(|_| is_port(word)).and_then(|host| with_port(host, word));
+        match target {
+            Some(target) => *targets.last_mut().expect("it was the host") = target,
+            None => targets.push(word.clone()),
+        }
+    }
+    targets
+}
+
+fn is_port(word: &str) -> bool {
+    !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Target of a host without a port; `None` for other text.
+fn with_port(host: &str, port: &str) -> Option<String> {
+    if host.parse::<Ipv6Addr>().is_ok() || Host::split_zone(host).is_some() {
+        return Some(format!("[{host}]:{port}"));
+    }
+    let is_host = !is_port(host) && host.parse::<Host>().is_ok();
+    let is_bracketed = host.starts_with('[') && host.ends_with(']');
+    (is_host || is_bracketed).then(|| format!("{host}:{port}"))
 }
 
 /// A value that was meant for the flag before it looks like a target without a port.
-fn mistyped(error: TargetError) -> Message {
-    let mut message = Message::from(error.clone());
-    if let TargetError::NoPort(text) = &error {
-        if text == "-" {
-            message.hints =
-                vec!["write `--targets -` to read targets from standard input".to_owned()];
-        } else if duration(text).is_ok() || text.contains(',') {
-            let hint = format!(
-                "values of --happy-eyeballs, --wait and --keepalive follow a `=`: --wait={text}"
-            );
-            message.hints = vec![hint];
-        }
+fn mistyped(mistake: TargetMistake) -> Message {
+    let mut message = Message::from(mistake.clone());
+    let word = match &mistake {
+        TargetMistake::Target(TargetError::NoPort(text)) | TargetMistake::NoHost(text) => text,
+        _ => return message,
+    };
+    if word == "-" {
+        message.hints = vec!["write `--targets -` to read targets from standard input".to_owned()];
+    } else if duration(word).is_ok() || word.contains(',') {
+        let hint = format!(
+            "values of --happy-eyeballs, --wait and --keepalive follow a `=`: --wait={word}"
+        );
+        message.hints.insert(0, hint);
     }
     message
 }
@@ -70,13 +137,14 @@ fn unreadable(path: &Path, error: &io::Error) -> FatalError {
     FatalError::new(Exit::CannotRead, error)
 }
 
-/// One target a line; what follows a `#` is a comment. A byte order mark is none of them.
-fn parse(bytes: &[u8], path: &Path, pins: &[Pinned]) -> Result<Vec<TargetRequest>, Message> {
+/// One target a line; what follows a `#` at its beginning or after a space is a comment. A byte order mark is none of
+/// them.
+fn parse(bytes: &[u8], path: &Path) -> Result<Vec<ParsedTarget>, Message> {
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
     let (mut targets, mut faults) = (Vec::new(), Vec::new());
     for (at, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
-        match parse_line(line, pins) {
-            Ok(target) => targets.extend(target),
+        match parse_line(line) {
+            Ok(parsed) => targets.extend(parsed),
             Err(error) => faults.push(format!("line {}: {error}", at + 1)),
         }
     }
@@ -87,30 +155,66 @@ fn parse(bytes: &[u8], path: &Path, pins: &[Pinned]) -> Result<Vec<TargetRequest
     Err(Message { error: Some(error), causes: faults, ..Message::default() })
 }
 
-/// `None` for a line without a target.
-fn parse_line(line: &[u8], pins: &[Pinned]) -> Result<Option<TargetRequest>, String> {
+fn parse_line(line: &[u8]) -> Result<Vec<ParsedTarget>, String> {
     let line = std::str::from_utf8(line).map_err(|_| "it is not UTF-8".to_owned())?;
-    let target = line.split_once('#').map_or(line, |(target, _)| target).trim();
+    let target = without_comment(line).trim();
     if target.is_empty() {
-        return Ok(None);
+        return Ok(Vec::new());
     }
-    TargetRequest::new(target, pins).map(Some).map_err(|error| error.to_string())
+    parse_one(target).map_err(|error| error.to_string())
+}
+
+/// A `#` inside a URL begins its fragment, and one in any other word a comment.
+fn without_comment(line: &str) -> &str {
+    let is_comment = |(at, _): &(usize, &str)| {
+        let word = line[..*at].rsplit(char::is_whitespace).next().unwrap_or_default();
+        !word.contains("://")
+    };
+    line.match_indices('#').find(is_comment).map_or(line, |(at, _)| &line[..at])
+}
+
+/// One target, or one for each host of a database's URL. `HOST PORT` is one target.
+fn parse_one(text: &str) -> Result<Vec<ParsedTarget>, TargetMistake> {
+    let text = text.trim();
+    if let Some(targets) = target_url::parse(text) {
+        return targets;
+    }
+    let words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+    let text = match paired(&words).as_slice() {
+        [only] if words.len() == 2 => only.clone(),
+        _ => text.to_owned(),
+    };
+    let target = text.parse().map_err(|error| TargetMistake::of(&text, error))?;
+    Ok(vec![ParsedTarget { shown: text, target, security: None, http: None }])
 }
 
 impl TargetRequest {
-    pub(crate) fn new(text: &str, pins: &[Pinned]) -> Result<Self, TargetError> {
-        let target = match text.parse()? {
+    fn new(
+        parsed: ParsedTarget,
+        pins: &[Pinned],
+        races: &mut TargetRaces<'_>,
+    ) -> Result<Self, FatalError> {
+        let ParsedTarget { shown, target, security, http } = parsed;
+        let target = match target {
+            Target::Tcp(host, Port::Number(0)) => {
+                return Err(FatalError::from(TargetMistake::PortZero(host.to_string())));
+            }
             // Because IPv4 packets carry an IPv4-mapped address.
             Target::Tcp(Host::Literal(ip), port) => {
                 Target::Tcp(Host::Literal(ip.to_canonical()), port)
             }
             target => target,
         };
-        let pins = pins.iter().filter(|pin| pin.is_for(&target));
-        let addresses: Vec<SocketAddr> = pins.flat_map(|pin| pin.addresses.clone()).collect();
-        let pinned = Some(addresses).filter(|addresses| !addresses.is_empty());
-        Ok(Self { text: text.to_owned(), target, pinned })
+        let pinned = pinned(pins, &target);
+        Ok(Self { text: shown, target, pinned, http, race: races.get(security)? })
     }
+}
+
+/// The addresses of the patterns for this target.
+fn pinned(pins: &[Pinned], target: &Target) -> Option<Vec<SocketAddr>> {
+    let pins = pins.iter().filter(|pin| pin.is_for(target));
+    let addresses: Vec<SocketAddr> = pins.flat_map(|pin| pin.addresses.clone()).collect();
+    Some(addresses).filter(|addresses| !addresses.is_empty())
 }
 
 impl Pinned {
@@ -134,7 +238,7 @@ mod tests {
     #[test]
     fn curls_form_pins_one_port_only() {
         let pins = ["a.test:443:192.0.2.1".parse().unwrap()];
-        let pinned = |text: &str| TargetRequest::new(text, &pins).unwrap().pinned;
+        let pinned = |text: &str| pinned(&pins, &text.parse().unwrap());
         assert!(pinned("A.test:443").is_some());
         assert!(pinned("a.test:80").is_none());
         assert!(pinned("b.test:443").is_none());
@@ -149,22 +253,37 @@ mod tests {
             ("b\u{fc}cher.test.:192.0.2.1", "b\u{fc}cher.test:1"),
         ] {
             let pins = [pin.parse().unwrap()];
-            assert!(TargetRequest::new(text, &pins).unwrap().pinned.is_some(), "{pin} {text}");
+            assert!(pinned(&pins, &text.parse().unwrap()).is_some(), "{pin} {text}");
         }
     }
 
     #[test]
-    fn a_mapped_address_is_ipv4() {
-        let target = TargetRequest::new("[::ffff:192.0.2.1]:80", &[]).unwrap().target;
-        assert_eq!(target.to_string(), "192.0.2.1:80");
+    fn hosts_and_ports_are_paired() {
+        let pairs =
+            |words: &[&str]| paired(&words.iter().map(ToString::to_string).collect::<Vec<_>>());
+        for (words, targets) in [
+            (&["h", "80"][..], &["h:80"][..]),
+            (&["80", "h"], &["h:80"]),
+            (
+                &["::1", "80", "[::1]", "81", "fe80::1%lo", "82"],
+                &["[::1]:80", "[::1]:81", "[fe80::1%lo]:82"],
+            ),
+            (&["h:1", "80"], &["h:1", "80"]),
+            (&["a:1", "h", "80", "b:2"], &["a:1", "h:80", "b:2"]),
+            (&["unix:/x", "80"], &["unix:/x", "80"]),
+        ] {
+            assert_eq!(pairs(words), targets);
+        }
+        assert_eq!(parse_one(" h\t80").unwrap()[0].shown, "h:80");
     }
 
     #[test]
     fn files_have_comments_and_their_bad_lines_have_numbers() {
         let path = Path::new("hosts.txt");
-        let good = parse(b"\xef\xbb\xbf# mine\n\na:1 # first\r\n  b:2  \n", path, &[]).unwrap();
-        assert_eq!(good.iter().map(|t| t.text.as_str()).collect::<Vec<_>>(), ["a:1", "b:2"]);
-        let bad = parse(b"a:1\nb\n\n::1:5\n\xff:1\n", path, &[]).unwrap_err();
+        let good =
+            parse(b"\xef\xbb\xbf# mine\n\na:1 # first\r\n  b:2  \nhttp://c/#x #y\n", path).unwrap();
+        assert_eq!(good.iter().map(|t| &*t.shown).collect::<Vec<_>>(), ["a:1", "b:2", "http://c/"]);
+        let bad = parse(b"a:1\nb\n\n::1:5\n\xff:1\n", path).unwrap_err();
         assert_eq!(bad.causes.len(), 3);
         assert_eq!(bad.causes[2], "line 5: it is not UTF-8");
         assert!(bad.causes[0].starts_with("line 2: `b` has no port"), "{bad:?}");

@@ -10,6 +10,7 @@ use clap::ValueEnum;
 use loopctl::plan::{Host, Target};
 use loopctl::{TlsClient, TlsClientBuilder, TlsConfigError, TlsVersion};
 
+use super::scheme::Security;
 use super::targets::TargetRequest;
 use crate::cli::{OwnArgs, Protocols, TlsArgs, TrustArgs, VersionArg};
 use crate::exit::{Exit, FatalError};
@@ -60,19 +61,24 @@ pub(crate) enum StartTls {
 }
 
 impl TlsRequest {
-    /// `None` without `--tls` or `--starttls`. Files and the system's store are read here, before anything is timed,
-    /// and not at all without TLS.
+    /// Files and the system's store are read here, before anything is timed. `--alpn` comes before the protocols of a
+    /// URL's scheme.
     ///
     /// # Errors
     /// Options that do not go together, and files that cannot be read.
-    pub(crate) fn new(args: &TlsArgs) -> Result<Option<Self>, FatalError> {
-        if !args.tls && args.starttls.is_none() {
-            return Ok(None);
-        }
-        let mut builder = TlsClient::builder().min_version(args.tls_min.into());
-        if let Some(Protocols(names)) = &args.alpn {
-            builder = builder.alpn(names);
-        }
+    pub(super) fn new(args: &TlsArgs, security: Security) -> Result<Self, FatalError> {
+        let tls_min = args.tls_min.unwrap_or(VersionArg::Tls12);
+        let mut builder = TlsClient::builder().min_version(tls_min.into());
+        let (starttls, by_scheme) = match security {
+            Security::StartTls(protocol) => (Some(protocol), &[][..]),
+            Security::Tls(alpn) => (None, alpn),
+            Security::Plain | Security::Datagrams => (None, &[][..]),
+        };
+        let by_flag = args.alpn.as_ref().map(|Protocols(names)| names.as_slice());
+        builder = match by_flag {
+            Some(names) => builder.alpn(names),
+            None => builder.alpn(by_scheme),
+        };
         builder = with_trust(builder, &args.trust)?;
         builder = with_identity(builder, &args.own)?;
         if let Some(log) = key_log()? {
@@ -86,14 +92,14 @@ impl TlsRequest {
             Some("") => client.any_server_name(),
             Some(name) => client.server_name(name).map_err(unusable)?,
         };
-        Ok(Some(Self {
+        Ok(Self {
             client,
-            starttls: args.starttls,
+            starttls,
             name,
             has_own: args.own.cert.is_some(),
-            offers_alpn: args.alpn.is_some(),
-            requires_13: args.tls_min == VersionArg::Tls13,
-        }))
+            offers_alpn: by_flag.is_some() || !by_scheme.is_empty(),
+            requires_13: tls_min == VersionArg::Tls13,
+        })
     }
 
     /// The client for this target: its host is the name, if no other was given.
@@ -106,22 +112,20 @@ impl TlsRequest {
             _ => Ok(self.client.clone()),
         }
     }
+}
 
+impl TargetRequest {
     /// # Errors
     /// A target without a server name.
-    pub(super) fn check_names(&self, targets: &[TargetRequest]) -> Result<(), FatalError> {
-        for target in targets {
-            if let (None, Target::Unix(_)) = (&self.name, &target.target) {
-                let error =
-                    "a Unix socket has no name for TLS: give one with --sni, or --sni '' for none";
-                return Err(FatalError::usage(error));
-            }
+    pub(super) fn check_name(&self, is_only: bool) -> Result<(), FatalError> {
+        let Some(tls) = &self.race.tls else { return Ok(()) };
+        if let (None, Target::Unix(_)) = (&tls.name, &self.target) {
+            let error =
+                "a Unix socket has no name for TLS: give one with --sni, or --sni '' for none";
+            return Err(FatalError::usage(error));
         }
         // With several targets, each report has its error.
-        match targets {
-            [only] => self.client_for(&only.target).map(drop).map_err(unusable),
-            _ => Ok(()),
-        }
+        if is_only { tls.client_for(&self.target).map(drop).map_err(unusable) } else { Ok(()) }
     }
 }
 

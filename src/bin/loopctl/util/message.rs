@@ -6,6 +6,7 @@ use std::io::{Write as _, stderr};
 use anstyle::{AnsiColor, Style as Ansi};
 use loopctl::plan::TargetError;
 
+use crate::util::secrets::without_passwords;
 use crate::util::style::Style;
 
 /// An error with its causes and what to do about it.
@@ -35,11 +36,13 @@ impl Message {
         let _ = stderr().write_all(self.render(style).as_bytes());
     }
 
+    /// The lines of the message, without passwords of URLs that were typed in a wrong place.
     pub(crate) fn render(&self, style: Style) -> String {
         let mut text = String::new();
         let mut lines = |label: &str, ansi: Ansi, whats: &[String]| {
             let ansi = if style.color { ansi } else { Ansi::new() };
             for what in whats {
+                let what = without_passwords(what);
                 let _ = writeln!(text, "{ansi}{label}{ansi:#} {what}");
             }
         };

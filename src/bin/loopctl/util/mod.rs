@@ -10,6 +10,7 @@ pub(crate) mod message;
 pub(crate) mod ordered_pool;
 pub(crate) mod output_queue;
 pub(crate) mod rate_limiter;
+pub(crate) mod secrets;
 pub(crate) mod shared_fd;
 pub(crate) mod stdio;
 pub(crate) mod style;

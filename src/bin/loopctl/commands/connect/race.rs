@@ -69,8 +69,8 @@ impl Session {
         number: usize,
     ) -> Report {
         let session = (number + 1).to_string();
-        let timeout = self.request.race.timeout;
-        let race = &self.request.race;
+        let race = &*target.race;
+        let timeout = race.timeout;
         let this = Try { target, session, known: None, timeout, race };
         let mut report = self.race_once(event_loop, &this).await;
         self.ask_again(event_loop, &this, &mut report).await;

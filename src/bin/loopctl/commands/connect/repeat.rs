@@ -22,7 +22,7 @@ impl Session {
         number: usize,
         repeat: RepeatRequest,
     ) -> RepeatReport {
-        let race = &self.request.race;
+        let race = &*target.race;
         let timeout = race.timeout;
         let subject = Subject::of(target, race, timeout);
         let series = Rc::new(RefCell::new(RepeatReport::new(subject, event_loop.time())));

@@ -77,7 +77,8 @@ impl Session {
         request: &SendRequest,
         error: Option<TransferError>,
     ) -> Report {
-        let (target, race) = (&self.request.targets[0], &self.request.race);
+        let target = &self.request.targets[0];
+        let race = &*target.race;
         let timeout = race.timeout;
         let session = "1".to_owned();
         let mut report =

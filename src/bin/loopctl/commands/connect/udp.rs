@@ -22,6 +22,7 @@ use crate::report::{NameFailure, Outcome, Report};
 /// The UDP race of one target.
 struct Reach<'a> {
     session: &'a Session,
+    race: &'a RaceRequest,
     event_loop: &'a LoopHandle,
     report: &'a RefCell<Report>,
     listen: RefCell<Listener>,
@@ -47,7 +48,15 @@ impl Session {
         let listen: Listener = Box::new(self.listener(this, report));
         let (listen, deadline) = (RefCell::new(listen), event_loop.time() + this.timeout);
         let resolver = self.resolver(event_loop, this, report)?;
-        let reach = Reach { session: self, event_loop, report, listen, deadline, resolver };
+        let reach = Reach {
+            session: self,
+            race: this.race,
+            event_loop,
+            report,
+            listen,
+            deadline,
+            resolver,
+        };
         if self.token.run_until_cancelled(reach.run(this, given)).await.is_none() {
             reach.emit_interrupted();
         }
@@ -58,7 +67,7 @@ impl Session {
 impl Reach<'_> {
     async fn run(&self, this: &Try<'_>, given: Option<Vec<SocketAddr>>) {
         let Some(addresses) = self.resolve(this, given).await else { return };
-        let addresses = self.race().sort(addresses);
+        let addresses = self.race.sort(addresses);
         let candidates = addresses.iter().copied().map(Address::from).collect();
         self.emit(EventKind::CandidatesSorted { candidates });
         let mut selected = None;
@@ -69,7 +78,7 @@ impl Reach<'_> {
             if self.attempt(attempt, address).await {
                 selected.get_or_insert(attempt);
             }
-            if selected.is_some() && !self.race().policy.run_all {
+            if selected.is_some() && !self.race.policy.run_all {
                 break;
             }
         }
@@ -90,7 +99,7 @@ impl Reach<'_> {
         let (Target::Tcp(host, port), None) = (&this.target.target, &given) else { return given };
         self.emit(EventKind::ResolveStarted { host: host.to_string() });
         let lookup = Lookup::new(host.clone(), port.clone()).kind(SocketKind::Datagram);
-        let lookup = lookup.family(self.race().family);
+        let lookup = lookup.family(self.race.family);
         let asking = match &self.resolver {
             Some(resolver) => resolver.resolve(lookup),
             None => self.event_loop.resolve(lookup),
@@ -115,7 +124,7 @@ impl Reach<'_> {
         let before = attempt.checked_sub(1);
         let reason = before.map_or(Reason::First(FirstAttemptReason::Known), Reason::AttemptEnded);
         self.emit(EventKind::AttemptStarted { attempt, address: address.into(), reason, planned });
-        let opened = self.race().open(address);
+        let opened = self.race.open(address);
         let (socket, refused) = match opened {
             Ok(opened) => opened,
             Err((phase, failure)) => {
@@ -130,7 +139,7 @@ impl Reach<'_> {
         // Because a relay sends only its input.
         let is_asked = self.session.request.after_connect.is_none();
         let answered = if is_asked { self.ask(&socket, address).await.map(Some) } else { Ok(None) };
-        let snapshot = self.race().snapshot(&socket);
+        let snapshot = self.race.snapshot(&socket);
         match answered {
             Ok(answered) => {
                 if let Some(attempt) = self.report.borrow_mut().attempts.get_mut(attempt) {
@@ -153,7 +162,7 @@ impl Reach<'_> {
     /// Whether a datagram came back; an error is a refusal.
     async fn ask(&self, socket: &UdpSocket, address: SocketAddr) -> io::Result<bool> {
         self.event_loop.sock_sendto(socket, b"", address).await?;
-        let limit = self.race().policy.attempt_timeout.unwrap_or(Duration::MAX).min(self.left());
+        let limit = self.race.policy.attempt_timeout.unwrap_or(Duration::MAX).min(self.left());
         let mut answer = [0; 1];
         match self.event_loop.timeout(limit, self.event_loop.sock_recv(socket, &mut answer)).await {
             Ok(received) => received.map(|_| true),
@@ -178,10 +187,6 @@ impl Reach<'_> {
 
     fn left(&self) -> Duration {
         self.deadline.saturating_duration_since(self.event_loop.time())
-    }
-
-    fn race(&self) -> &RaceRequest {
-        &self.session.request.race
     }
 }
 

@@ -30,12 +30,12 @@ impl Session {
         loop {
             nth += 1;
             let left = limit.saturating_sub(event_loop.time() - started_at);
-            let timeout = self.request.race.timeout.min(left);
+            let timeout = target.race.timeout.min(left);
             let session = format!("{}.{nth}", number + 1);
             let mut report = self
                 .race_once(
                     event_loop,
-                    &Try { target, session, known: None, timeout, race: &self.request.race },
+                    &Try { target, session, known: None, timeout, race: &target.race },
                 )
                 .await;
             waited.took = event_loop.time() - started_at;

@@ -25,7 +25,7 @@ impl Session {
         number: usize,
         how: CompareRequest,
     ) -> Report {
-        let (race, session) = (&self.request.race, (number + 1).to_string());
+        let (race, session) = (&*target.race, (number + 1).to_string());
         let timeout = race.timeout;
         let this = Try { target, session, known: None, timeout, race };
         let report = Rc::new(RefCell::new(self.blank(event_loop, &this)));

@@ -30,7 +30,7 @@ impl Session {
         number: usize,
         request: PathRequest,
     ) -> PathReport {
-        let (session, race) = ((number + 1).to_string(), &self.request.race);
+        let (session, race) = ((number + 1).to_string(), &*target.race);
         let this = Try { target, session, known: None, timeout: race.timeout, race };
         let report = Rc::new(RefCell::new(PathReport {
             base: self.blank(event_loop, &this),
